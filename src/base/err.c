@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Fills in the message that travels beside a negative errno value. */
+#include "base/err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* The code of a failure about which nothing is known: never 0, so that an error can not turn into a success. */
+#define ERR_CODE_UNKNOWN (-EIO)
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	char text[sizeof(err->text)]; /* the arguments may point into err->text */
+	va_list ap;
+	int n;
+
+	if (!err)
+		return code;
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		strcpy(text, "an error whose message can not be shown");
+	text_make_printable(text);
+	err->code = code;
+	err->reason = 0;
+	memcpy(err->text, text, sizeof(text));
+	return code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+	char text[sizeof(err->text)];
+	va_list ap;
+	int n;
+
+	if (!err)
+		return ERR_CODE_UNKNOWN;
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n >= 0) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, ": %s", err->text);
+		text_make_printable(text);
+		memcpy(err->text, text, sizeof(text));
+	}
+	if (err->code == 0)
+		err->code = ERR_CODE_UNKNOWN;
+	return err->code;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files with secrets or state: read with a limit, written whole or not at all. */
+#ifndef MLSH_OS_FILE_H
+#define MLSH_OS_FILE_H
+
+#include "os/host.h"
+
+struct buf {
+	uint8_t *data;	/* NUL-terminated behind len, for text */
+	size_t len;
+};
+
+void buf_free(struct buf *b); /* wipes; NULL and zeroed allowed */
+
+/* Reads a regular file of at most `limit` bytes. -ENOENT, -EFBIG, -EACCES, ... The caller frees. */
+int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret) MUST_CHECK;
+/*
+ * Reads from a descriptor that somebody passed us: regular file, owned by `uid` (or by root when uid is 0), at most
+ * `limit` bytes. Does not close it.
+ */
+int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err, struct buf *ret) MUST_CHECK;
+/* Writes a new file beside it, syncs, renames over `path`, syncs the folder: the old or the new content survives a crash. */
+int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode, struct err *err) MUST_CHECK;
+/* The same, but -EEXIST when `path` exists already. */
+int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode, struct err *err) MUST_CHECK;
+int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
+bool file_exists(struct host *h, const char *path);
+/* Makes the folder and its parents with `mode`; a folder that exists keeps its mode. */
+int dir_make(struct host *h, const char *path, unsigned mode, struct err *err) MUST_CHECK;
+/* Calls fn for each regular file's name in the folder, sorted; 0 for a folder that does not exist. */
+int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char *name), void *ctx, struct err *err)
+	MUST_CHECK;
+
+#endif
