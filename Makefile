@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# mlsh's front door: "make help" lists what there is. The rules live in mk/.
+
+all: cli signal  ## build everything (the default)
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+FORCE:
+.PHONY: FORCE all
+
+# These need no compiler and no library.
+bare_goals := help clean distclean deps-lock
+ifneq ($(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+include mk/flags.mk mk/variant.mk
+$(eval $(call variant,release))
+$(eval $(call variant,asan))
+$(eval $(call variant,fuzz))
+include mk/programs.mk mk/tests.mk mk/lint.mk mk/deps.mk
+
+help:  ## this list
+	@awk -F ':.*## *' '/^[a-z][a-z-]*:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' \
+		Makefile mk/*.mk
+
+clean:  ## remove what was built (the fetched libraries stay)
+	@rm -rf build
+
+.PHONY: help clean

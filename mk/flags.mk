@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# Compilers, flags and libraries. Which sysroot: build/config.mk, written by tools/configure.
+
+CC  = gcc
+CXX = g++
+AR  = ar
+STRIP = strip
+CLANG ?= clang
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+warnings := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Werror
+c_warnings := $(warnings) -Wmissing-prototypes -Wstrict-prototypes
+cxx_warnings := $(warnings)
+
+c_dialect := -std=c17 -D_GNU_SOURCE
+cxx_dialect := -std=c++17 -D_GNU_SOURCE
+
+common_flags := -Isrc -g -fno-omit-frame-pointer $(extra_defines)
+
+hardening := -fstack-protector-strong -fstack-clash-protection \
+	-D_FORTIFY_SOURCE=3
+ifeq ($(ARCH),amd64)
+hardening += -fcf-protection
+else ifeq ($(ARCH),arm64)
+hardening += -mbranch-protection=standard
+endif
+
+# Third-party archives; the linker takes only what is referred to. libcrypto wants the three
+# compressors, libsystemd wants libcap.
+third_party := -lngtcp2_crypto_ossl -lngtcp2 -lssl -lcrypto \
+	-lz -lzstd -lbrotlienc -lbrotlidec -lbrotlicommon \
+	-lcares -luv -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
+	-lseccomp -lcap-ng -lqrcodegen
+check_library := -lcheck -lsubunit
+
+# Static programs use the sysroot's C library. With --sysroot alone Debian's gcc takes the
+# machine's crt1.o and libc.a, hence -B and -L.
+ifneq ($(SYSROOT),)
+sysroot_flags := --sysroot=$(SYSROOT)/root -B$(SYSROOT)/root/usr/lib/$(TRIPLET)
+sysroot_ldflags := -L$(SYSROOT)/root/usr/lib/$(TRIPLET)
+# Sanitizers need the machine's own C library: only headers and archives of third parties, and
+# a shim for what those archives expect of a newer one.
+hosted_flags := -isystem $(SYSROOT)/libs/usr/include \
+	-isystem $(SYSROOT)/libs/usr/include/$(TRIPLET)
+hosted_ldflags := -L$(SYSROOT)/libs/usr/lib/$(TRIPLET)
+hosted_shim := tools/glibc-shim.c
+endif
+
+# --- release: static, position independent, hardened ---------------------------------------
+release_cc := $(CC)
+release_cxx := $(CXX)
+release_flags = $(sysroot_flags) $(common_flags) $(hardening) -O2 -fPIE \
+	-ffunction-sections -fdata-sections
+release_ldflags = $(sysroot_flags) $(sysroot_ldflags) -static-pie \
+	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--no-warnings
+release_libs = $(third_party)
+release_cxx_runtime = -lstdc++ -lm -lpthread
+
+# --- asan: address and undefined sanitizers, the machine's C library -----------------------
+asan_cc := $(CC)
+asan_cxx := $(CXX)
+asan_flags = $(hosted_flags) $(common_flags) -O1 -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+asan_ldflags = $(hosted_ldflags) -fsanitize=address,undefined
+asan_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
+asan_cxx_runtime = -lstdc++ -lm -lpthread
+
+# --- fuzz: libFuzzer with clang -------------------------------------------------------------
+fuzz_cc := $(CLANG)
+fuzz_cxx := $(CLANG)++
+fuzz_flags = $(hosted_flags) $(common_flags) -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+fuzz_ldflags = $(hosted_ldflags) -fsanitize=fuzzer,address,undefined
+fuzz_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
+fuzz_cxx_runtime = -lstdc++ -lm -lpthread

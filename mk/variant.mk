@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# Rules for one variant (release, asan, fuzz), expanded by $(eval $(call variant,NAME)).
+#
+#   build/NAME/obj/...     objects, with their dependency files
+#   build/NAME/lib/...     one archive a layer; libos-linux.a and libos-sim.a exclude each other
+#   build/NAME/tests/...   test programs
+
+layers := base proto identity membership quic client overlay tund signal cli
+
+# A program's main.c is in no archive, so that tests can link everything.
+layer_sources = $(filter-out %/main.c,$(wildcard src/$(1)/*.c)) $(wildcard src/$(1)/*.cpp)
+os_linux_sources := $(wildcard src/os/*.c src/os/linux/*.c)
+os_sim_sources := $(wildcard src/os/*.c src/os/sim/*.c)
+foreach_layer_source := $(foreach l,$(layers),$(call layer_sources,$(l)))
+
+unit_sources := $(wildcard tests/unit/test_*.c)
+unit_helpers := $(filter-out $(unit_sources),$(wildcard tests/unit/*.c))
+sim_sources := $(wildcard tests/sim/test_*.c)
+sim_helpers := $(filter-out $(sim_sources),$(wildcard tests/sim/*.c))
+fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
+test_support := $(wildcard tests/support/*.c)
+
+program_libs = $(2:%=build/$(1)/lib/lib%.a)
+objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
+
+define archive
+build/$(1)/lib/lib$(2).a: $(call objects,$(1),$(3)) build/$(1)/lib/lib$(2).list
+	@rm -f $$@
+	@$$(AR) rcsD $$@ $$(filter %.o,$$^)
+build/$(1)/lib/lib$(2).list: FORCE
+	@mkdir -p $$(@D); echo '$(3)' | cmp -s - $$@ || echo '$(3)' >$$@
+endef
+
+# $(1) variant, $(2) program, $(3) objects of its own, $(4) archives, $(5) more libraries
+define link
+$(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
+	@mkdir -p $$(@D)
+	@echo "  LD   $$@"
+	@$$($(1)_cc) $$($(1)_ldflags) -o $$@ $(3) \
+		-Wl,--start-group $(4) -Wl,--end-group \
+		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime)
+endef
+
+define variant
+build/$(1)/flags: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags)' | cmp -s - $$@ || \
+		echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags)' >$$@
+
+build/$(1)/obj/%.o: %.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  CC   $$<"
+	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(c_warnings) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/obj/%.o: %.cpp build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo "  CXX  $$<"
+	@$$($(1)_cxx) $$(cxx_dialect) $$($(1)_flags) $$(cxx_warnings) -MMD -MP -c -o $$@ $$<
+
+$$(foreach l,$$(layers),$$(eval $$(call archive,$(1),$$(l),$$(call layer_sources,$$(l)))))
+$$(eval $$(call archive,$(1),os-linux,$$(os_linux_sources)))
+$$(eval $$(call archive,$(1),os-sim,$$(os_sim_sources)))
+
+$(1)_shim := $$(if $$(filter-out release,$(1)),$$(call objects,$(1),$$(hosted_shim)))
+$(1)_layers := $$(call program_libs,$(1),$$(layers))
+
+$(1)_unit := $$(unit_sources:tests/%.c=build/$(1)/tests/%)
+$(1)_sim := $$(sim_sources:tests/%.c=build/$(1)/tests/%)
+$(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=build/$(1)/tests/replay/%)
+
+$$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
+	$$(call objects,$(1),$$(t) $$(unit_helpers) $$(test_support)) $$($(1)_shim),\
+	$$($(1)_layers) build/$(1)/lib/libos-linux.a,$$(check_library))))
+
+$$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
+	$$(call objects,$(1),$$(t) $$(sim_helpers) $$(test_support)) $$($(1)_shim),\
+	$$($(1)_layers) build/$(1)/lib/libos-sim.a,$$(check_library))))
+
+$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/tests/replay/%),\
+	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\
+	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+
+-include $$(shell find build/$(1)/obj -name '*.d' 2>/dev/null)
+endef

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What archives built against glibc 2.38 or newer expect and an older glibc lacks: the C23
+ * names of the number parsers. Only the sanitizer and fuzzer builds need it, because they use
+ * the machine's own C library. Binary constants ("0b1"), all that C23 adds, are not needed.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+long __isoc23_strtol(const char *text, char **end, int base);
+unsigned long __isoc23_strtoul(const char *text, char **end, int base);
+long long __isoc23_strtoll(const char *text, char **end, int base);
+unsigned long long __isoc23_strtoull(const char *text, char **end, int base);
+int __isoc23_sscanf(const char *text, const char *format, ...);
+int __isoc23_fscanf(FILE *file, const char *format, ...);
+
+/* Weak: on a machine whose C library has them, that one's are used. */
+#define SHIM __attribute__((weak))
+
+SHIM long __isoc23_strtol(const char *text, char **end, int base)
+{
+	return strtol(text, end, base);
+}
+
+SHIM unsigned long __isoc23_strtoul(const char *text, char **end, int base)
+{
+	return strtoul(text, end, base);
+}
+
+SHIM long long __isoc23_strtoll(const char *text, char **end, int base)
+{
+	return strtoll(text, end, base);
+}
+
+SHIM unsigned long long __isoc23_strtoull(const char *text, char **end, int base)
+{
+	return strtoull(text, end, base);
+}
+
+SHIM int __isoc23_sscanf(const char *text, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int count = vsscanf(text, format, args);
+	va_end(args);
+	return count;
+}
+
+SHIM int __isoc23_fscanf(FILE *file, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int count = vfscanf(file, format, args);
+	va_end(args);
+	return count;
+}
