@@ -77,8 +77,8 @@ const char *addr_format(const struct addr *a, char *out)
 }
 
 /*
- * A decimal number of at most `max`, without sign, space or leading zeros, that ends where `*text` does not hold a
- * digit; *text is moved there. False if there is none.
+ * A decimal number of at most `max`, without sign, space or leading zeros, that ends where `*text`
+ * does not hold a digit; *text is moved there. False if there is none.
  */
 static bool take_number(const char **text, uint32_t max, uint32_t *ret)
 {
@@ -102,7 +102,10 @@ static bool ip6_is_link_local(const uint8_t ip[16])
 	return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
 }
 
-/* `len` characters of "fe80::1%3" or "2001:db8::1". The scope is a number: names of interfaces need a system call. */
+/*
+ * `len` characters of "fe80::1%3" or "2001:db8::1". The scope is a number: names of interfaces need
+ * a system call.
+ */
 static int ip6_parse(const char *text, size_t len, struct addr *ret)
 {
 	struct addr a = { .port = 0 };
@@ -121,7 +124,9 @@ static int ip6_parse(const char *text, size_t len, struct addr *ret)
 	if (percent) {
 		const char *at = percent + 1;
 
-		if (!ip6_is_link_local(a.ip) || !take_number(&at, UINT32_MAX, &a.scope) || *at || a.scope == 0)
+		if (!ip6_is_link_local(a.ip))
+			return -EINVAL;
+		if (!take_number(&at, UINT32_MAX, &a.scope) || *at || a.scope == 0)
 			return -EINVAL;
 	}
 	*ret = a;
@@ -205,7 +210,7 @@ static bool ip4_is_candidate_ok(ip4 ip)
 
 static bool ip6_is_candidate_ok(const uint8_t ip[16])
 {
-	static const uint8_t zeros[12]; /* ::, ::1 and the IPv4-compatible addresses (RFC 4291, deprecated) */
+	static const uint8_t zeros[12]; /* ::, ::1, IPv4-compatible addresses (RFC 4291) */
 	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b }; /* RFC 6052 */
 	static const uint8_t metadata[][16] = {
 		{ 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54 }, /* fd00:ec2::254, Amazon */
@@ -240,8 +245,8 @@ bool addr_is_private(const struct addr *a)
 	if (!addr_is_v4(a))
 		return (a->ip[0] & 0xfe) == 0xfc;
 	ip = addr_ip4(a);
-	return ip4_in(ip, 0x0a000000, 8) || ip4_in(ip, 0xac100000, 12) || ip4_in(ip, 0xc0a80000, 16) ||
-	       ip4_in(ip, 0x64400000, 10);
+	return ip4_in(ip, 0x0a000000, 8) || ip4_in(ip, 0xac100000, 12) ||
+	       ip4_in(ip, 0xc0a80000, 16) || ip4_in(ip, 0x64400000, 10);
 }
 
 /* Reads "a.b.c.d" and moves *text behind it. */
@@ -276,7 +281,8 @@ int ip4_parse(const char *text, ip4 *ret)
 
 const char *ip4_format(ip4 ip, char *out)
 {
-	snprintf(out, IP4_TEXT_MAX, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+	snprintf(out, IP4_TEXT_MAX, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
+		 ip & 255);
 	return out;
 }
 
@@ -288,19 +294,23 @@ int prefix4_parse(const char *text, struct prefix4 *ret, struct err *err)
 	uint32_t bits;
 
 	if (!take_ip4(&at, &p.net))
-		return err_set(err, -EINVAL, "\"%.40s\" is not a subnet: write an IPv4 network and its length, "
+		return err_set(err, -EINVAL,
+			       "\"%.40s\" is not a subnet: write an IPv4 network and its length, "
 			       "such as 100.64.0.0/10", text);
 	if (*at == '\0')
-		return err_set(err, -EINVAL, "subnet \"%.40s\" has no length: write one behind it, such as %.40s/24",
-			       text, text);
+		return err_set(err, -EINVAL,
+			       "subnet \"%.40s\" has no length: write one behind it, such as "
+			       "%.40s/24", text, text);
 	if (*at++ != '/' || !take_number(&at, 32, &bits) || *at)
-		return err_set(err, -EINVAL, "subnet \"%.40s\" has no valid length: write '/' and a number from 0 "
-			       "to 32 behind the address, such as 100.64.0.0/10", text);
+		return err_set(err, -EINVAL,
+			       "subnet \"%.40s\" has no valid length: write '/' and a number "
+			       "from 0 to 32 behind the address, such as 100.64.0.0/10", text);
 	p.bits = (uint8_t)bits;
 	if (p.net & ~prefix4_mask(p)) {
 		p.net &= prefix4_mask(p);
-		return err_set(err, -EINVAL, "\"%.40s\" is an address inside of a subnet: write the subnet itself, %s",
-			       text, prefix4_format(p, fixed));
+		return err_set(err, -EINVAL,
+			       "\"%.40s\" is an address inside of a subnet: write the subnet "
+			       "itself, %s", text, prefix4_format(p, fixed));
 	}
 	*ret = p;
 	return 0;
@@ -349,20 +359,23 @@ int overlay_subnet_check(struct prefix4 p, struct err *err)
 	char text[PREFIX4_TEXT_MAX], fixed[PREFIX4_TEXT_MAX];
 
 	if (p.bits < 8 || p.bits > 29)
-		return err_set(err, -EINVAL, "subnet %s can not be used: its length must be from /8 to /29 "
-			       "(a /24 has room for 254 nodes). Choose another with --subnet.",
+		return err_set(err, -EINVAL,
+			       "subnet %s can not be used: its length must be from /8 to /29 (a "
+			       "/24 has room for 254 nodes). Choose another with --subnet.",
 			       prefix4_format(p, text));
 	if (p.net & ~prefix4_mask(p)) {
 		prefix4_format(p, text);
 		p.net &= prefix4_mask(p);
-		return err_set(err, -EINVAL, "subnet %s can not be used: it is an address inside of a subnet. "
+		return err_set(err, -EINVAL,
+			       "subnet %s can not be used: it is an address inside of a subnet. "
 			       "Choose %s with --subnet.", text, prefix4_format(p, fixed));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
 		if (p.bits >= allowed[i].bits && prefix4_contains(allowed[i], p.net))
 			return 0;
 	}
-	return err_set(err, -EINVAL, "subnet %s can not be used: it is not wholly inside of a range for private use. "
-		       "Choose one in 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 198.18.0.0/15 "
-		       "with --subnet.", prefix4_format(p, text));
+	return err_set(err, -EINVAL,
+		       "subnet %s can not be used: it is not wholly inside of a range for private "
+		       "use. Choose one in 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12, "
+		       "192.168.0.0/16 or 198.18.0.0/15 with --subnet.", prefix4_format(p, text));
 }

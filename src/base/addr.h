@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses without system calls: `struct addr` is a UDP endpoint (IPv4 is kept as an IPv4-mapped IPv6 address, so
- * that there is one form of everything), `ip4` an overlay IPv4 address in host order, `struct prefix4` a CIDR.
+ * Addresses without system calls: `struct addr` is a UDP endpoint (IPv4 is kept as an IPv4-mapped
+ * IPv6 address, so that there is one form of everything), `ip4` an overlay IPv4 address in host
+ * order, `struct prefix4` a CIDR.
  */
 #ifndef MLSH_BASE_ADDR_H
 #define MLSH_BASE_ADDR_H
@@ -42,9 +43,9 @@ int addr_parse_ip(const char *text, struct addr *ret) MUST_CHECK;
 /* "1.2.3.4:5" or "[v6]:5" as addr_format prints it. -EINVAL. */
 int addr_parse(const char *text, struct addr *ret) MUST_CHECK;
 /*
- * May packets be sent to this address because a remote machine named it as a candidate? False for unspecified,
- * loopback, multicast, broadcast, IPv4 link-local (metadata services live there), IPv6 link-local, port 0, and the
- * reserved ranges 0/8 and 240/4.
+ * May packets be sent to this address because a remote machine named it as a candidate? False for
+ * unspecified, loopback, multicast, broadcast, IPv4 link-local (metadata services live there), IPv6
+ * link-local, port 0, and the reserved ranges 0/8 and 240/4.
  */
 bool addr_is_candidate_ok(const struct addr *a);
 bool addr_is_private(const struct addr *a); /* RFC 1918, RFC 6598, fc00::/7 */
@@ -63,7 +64,10 @@ bool prefix4_contains(struct prefix4 p, ip4 ip);
 bool prefix4_overlaps(struct prefix4 a, struct prefix4 b);
 ip4 prefix4_first(struct prefix4 p); /* first usable host address */
 ip4 prefix4_last(struct prefix4 p);  /* last usable host address */
-/* Is it a range that overlay addresses may come from (100.64/10, RFC 1918, 198.18/15; design: host changes), /8../29? */
+/*
+ * Is it a range that overlay addresses may come from (100.64/10, RFC 1918, 198.18/15; design: host
+ * changes), /8../29?
+ */
 int overlay_subnet_check(struct prefix4 p, struct err *err) MUST_CHECK;
 
 #endif

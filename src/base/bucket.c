@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The token bucket. Levels are kept in billionths of a token, so that no nanosecond is lost to rounding. */
+/*
+ * The token bucket. Levels are kept in billionths of a token, so that no nanosecond is lost to
+ * rounding.
+ */
 #include "base/bucket.h"
 
-#define SCALE NS_PER_S			/* level units in a token: rate_per_s tokens a second = rate_per_s units a ns */
-#define BURST_MAX (UINT64_C(1) << 33)	/* times SCALE it still fits into 64 bits */
+#define SCALE NS_PER_S /* units in a token; n tokens a second are n units a nanosecond */
+#define BURST_MAX (UINT64_C(1) << 33) /* times SCALE it still fits into 64 bits */
 
 void bucket_init(struct bucket *b, uint64_t rate_per_s, uint64_t burst, uint64_t now)
 {
@@ -24,7 +27,9 @@ static void bucket_refill(struct bucket *b, uint64_t now)
 	b->updated = now;
 	if (b->rate_per_s == 0)
 		return;
-	/* divided rather than multiplied: the product of a long pause and a high rate does not fit */
+	/*
+	 * divided rather than multiplied: the product of a long pause and a high rate does not fit
+	 */
 	if (elapsed_ns > missing / b->rate_per_s)
 		b->level_x1e9 += missing;
 	else

@@ -11,7 +11,9 @@ bool span_equal(struct span a, struct span b)
 
 bool secret_equal(const void *a, const void *b, size_t len)
 {
-	/* volatile: the compiler may neither stop at the first difference nor turn this into memcmp */
+	/*
+	 * volatile: the compiler may neither stop at the first difference nor turn this into memcmp
+	 */
 	const volatile uint8_t *x = a, *y = b;
 	uint8_t diff = 0;
 
@@ -25,7 +27,10 @@ void secret_wipe(void *p, size_t len)
 	if (len == 0)
 		return;
 	memset(p, 0, len);
-	/* The memory counts as used, so the stores above are not dead (explicit_bzero, where that is missing too). */
+	/*
+	 * The memory counts as used, so the stores above are not dead (explicit_bzero, where that
+	 * is missing too).
+	 */
 	__asm__ __volatile__("" : : "r"(p) : "memory");
 }
 
@@ -109,7 +114,10 @@ ptrdiff_t base64url_decode(const char *in, size_t in_len, uint8_t *out, size_t c
 		if (base64url_value(in[i]) < 0)
 			return -EINVAL;
 	}
-	/* 2 digits carry 12 bits for 8, 3 carry 18 for 16: the surplus is zero, or there would be a second form */
+	/*
+	 * 2 digits carry 12 bits for 8, 3 carry 18 for 16: the surplus is zero, or there would be a
+	 * second form
+	 */
 	if ((rest == 2 && (base64url_value(in[in_len - 1]) & 15) != 0) ||
 	    (rest == 3 && (base64url_value(in[in_len - 1]) & 3) != 0))
 		return -EINVAL;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Byte spans, big-endian loads and stores, hexadecimal and base64url, and the handling of secrets. */
+/*
+ * Byte spans, big-endian loads and stores, hexadecimal and base64url, and the handling of secrets.
+ */
 #ifndef MLSH_BASE_BYTES_H
 #define MLSH_BASE_BYTES_H
 
@@ -66,14 +68,20 @@ void secret_wipe(void *p, size_t len);
 
 /* Lower-case hexadecimal. `out` holds 2 * len + 1 bytes and is NUL-terminated. */
 void hex_encode(const uint8_t *in, size_t len, char *out);
-/* Exactly 2 * len lower-case digits, no more and no less; -EINVAL otherwise (upper case is not a second valid form). */
+/*
+ * Exactly 2 * len lower-case digits, no more and no less; -EINVAL otherwise (upper case is not a
+ * second valid form).
+ */
 int hex_decode(const char *in, size_t in_len, uint8_t *out, size_t len) MUST_CHECK;
 
 /* Base64url without padding (RFC 4648 section 5). */
 #define BASE64URL_LEN(n) (((n)*4 + 2) / 3)
 /* `out` holds BASE64URL_LEN(len) + 1 bytes and is NUL-terminated. */
 void base64url_encode(const uint8_t *in, size_t len, char *out);
-/* Returns the number of bytes written, -EINVAL on a bad digit, padding or non-zero trailing bits, -ENOSPC past `cap`. */
+/*
+ * Returns the number of bytes written, -EINVAL on a bad digit, padding or non-zero trailing bits,
+ * -ENOSPC past `cap`.
+ */
 ptrdiff_t base64url_decode(const char *in, size_t in_len, uint8_t *out, size_t cap) MUST_CHECK;
 
 #endif

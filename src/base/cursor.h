@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bounds-checked reading and writing with a sticky error: after the first overrun every call yields zero (or nothing)
- * and the error stays, so that a parser reads a whole structure and asks once, at the end.
+ * Bounds-checked reading and writing with a sticky error: after the first overrun every call yields
+ * zero (or nothing) and the error stays, so that a parser reads a whole structure and asks once, at
+ * the end.
  */
 #ifndef MLSH_BASE_CURSOR_H
 #define MLSH_BASE_CURSOR_H
@@ -23,7 +24,8 @@ uint8_t read_u8(struct reader *r);
 uint16_t read_u16(struct reader *r);
 uint32_t read_u32(struct reader *r);
 uint64_t read_u64(struct reader *r);
-struct span read_span(struct reader *r, size_t len); /* a view into the input; empty after a failure */
+/* A view into the input; empty after a failure. */
+struct span read_span(struct reader *r, size_t len);
 void read_copy(struct reader *r, void *out, size_t len); /* zeroes `out` on failure */
 size_t reader_left(const struct reader *r);
 /* 0 when nothing failed and the input was used up exactly; -EBADMSG otherwise. */

@@ -7,7 +7,10 @@
 
 #include "base/text.h"
 
-/* The code of a failure about which nothing is known: never 0, so that an error can not turn into a success. */
+/*
+ * The code of a failure about which nothing is known: never 0, so that an error can not turn into a
+ * success.
+ */
 #define ERR_CODE_UNKNOWN (-EIO)
 
 int err_set(struct err *err, int code, const char *fmt, ...)
@@ -32,19 +35,16 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
+	char context[sizeof(err->text)], text[sizeof(err->text)];
 	va_list ap;
 	int n;
 
 	if (!err)
 		return ERR_CODE_UNKNOWN;
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	n = vsnprintf(context, sizeof(context), fmt, ap);
 	va_end(ap);
-	if (n >= 0) {
-		size_t len = strlen(text);
-
-		snprintf(text + len, sizeof(text) - len, ": %s", err->text);
+	if (n >= 0 && snprintf(text, sizeof(text), "%s: %s", context, err->text) >= 0) {
 		text_make_printable(text);
 		memcpy(err->text, text, sizeof(text));
 	}

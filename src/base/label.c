@@ -54,8 +54,7 @@ int label_check(const char *what, const char *s, struct err *err)
 
 	if (!fault)
 		return 0;
-	return err_set(err, -EINVAL, "%s \"%.80s\" can not be used: %s. Choose another, such as \"homelab-2\".",
-		       what, s, fault);
+	return err_set(err, -EINVAL, "%s \"%.80s\" can not be used: %s.", what, s, fault);
 }
 
 struct special_name {
@@ -63,7 +62,10 @@ struct special_name {
 	const char *why;
 };
 
-/* Top-level names that resolvers treat in a way of their own: https://www.iana.org/assignments/special-use-domain-names */
+/*
+ * Top-level names that resolvers treat in a way of their own:
+ * https://www.iana.org/assignments/special-use-domain-names
+ */
 static const struct special_name special_names[] = {
 	{ "alt", "RFC 9476 keeps it for names outside of DNS" },
 	{ "arpa", "RFC 3172 keeps it for the infrastructure of the Internet" },
@@ -76,8 +78,9 @@ static const struct special_name special_names[] = {
 };
 
 /*
- * Does it look like the last part of an IPv4 address? "10.1" and "10.0x1" are addresses to inet_aton and to browsers
- * (WHATWG URL, "ends in a number"), so a node "10" in a cluster "1" would never be found, or somebody else would.
+ * Does it look like the last part of an IPv4 address? "10.1" and "10.0x1" are addresses to
+ * inet_aton and to browsers (WHATWG URL, "ends in a number"), so a node "10" in a cluster "1" would
+ * never be found, or somebody else would.
  */
 static bool label_is_number(const char *s)
 {
@@ -95,27 +98,33 @@ int cluster_name_check(const char *s, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(special_names); i++) {
 		if (strcmp(s, special_names[i].name) == 0)
 			return err_set(err, -EINVAL,
-				       "cluster name \"%s\" can not be used: %s. Choose another, such as \"homelab\".",
-				       s, special_names[i].why);
+				       "cluster name \"%s\" can not be used: %s. Choose another, "
+				       "such as \"homelab\".", s, special_names[i].why);
 	}
 	if (label_is_number(s))
-		return err_set(err, -EINVAL, "cluster name \"%s\" can not be used: programs would take names that "
-			       "end in a number for IPv4 addresses. Add a letter, such as \"net%s\".", s, s);
+		return err_set(err, -EINVAL,
+			       "cluster name \"%s\" can not be used: programs take names that "
+			       "end in a number for IPv4 addresses. Choose one with a letter, such as "
+			       "\"homelab\".", s);
 	return 0;
 }
 
-/* The generic top-level domains that people are most likely to meet. Not here: names in use at home, such as "home". */
+/*
+ * The generic top-level domains that people are most likely to meet. Not here: names in use at
+ * home, such as "home".
+ */
 static const char *const public_tlds[] = {
-	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "cafe", "camp",
-	"cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com", "company", "computer",
-	"coop", "design", "dev", "digital", "direct", "edu", "email", "energy", "events", "express",
-	"family", "finance", "fun", "games", "global", "google", "gov", "group", "guide", "guru", "health",
-	"host", "hosting", "info", "int", "jobs", "land", "lgbt", "life", "link", "live", "ltd", "media",
-	"mil", "mobi", "money", "museum", "name", "net", "network", "news", "ninja", "one", "online", "org",
-	"page", "party", "photos", "plus", "post", "press", "pro", "rocks", "run", "school", "science",
-	"services", "shop", "show", "site", "social", "software", "solutions", "space", "store", "studio",
-	"support", "systems", "team", "tech", "tel", "today", "tools", "top", "travel", "video", "vip",
-	"website", "wiki", "work", "works", "world", "wtf", "xxx", "xyz", "zip", "zone",
+	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "cafe",
+	"camp", "cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com",
+	"company", "computer", "coop", "design", "dev", "digital", "direct", "edu", "email",
+	"energy", "events", "express", "family", "finance", "fun", "games", "global", "google",
+	"gov", "group", "guide", "guru", "health", "host", "hosting", "info", "int", "jobs",
+	"land", "lgbt", "life", "link", "live", "ltd", "media", "mil", "mobi", "money", "museum",
+	"name", "net", "network", "news", "ninja", "one", "online", "org", "page", "party",
+	"photos", "plus", "post", "press", "pro", "rocks", "run", "school", "science", "services",
+	"shop", "show", "site", "social", "software", "solutions", "space", "store", "studio",
+	"support", "systems", "team", "tech", "tel", "today", "tools", "top", "travel", "video",
+	"vip", "website", "wiki", "work", "works", "world", "wtf", "xxx", "xyz", "zip", "zone",
 };
 
 bool cluster_name_is_public_tld(const char *s)

@@ -70,7 +70,10 @@ void log_write(const struct log *log, enum log_level level, const char *fmt, ...
 	va_end(ap);
 }
 
-/* A bucket of `burst` tokens that gets one back each period. False: the line is left out, and counted. */
+/*
+ * A bucket of `burst` tokens that gets one back each period. False: the line is left out, and
+ * counted.
+ */
 static bool log_limit_take(struct log_limit *limit, uint64_t now)
 {
 	uint64_t period_ns = limit->period_ns > 0 ? limit->period_ns : LIMIT_PERIOD_DEFAULT;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines with a level, written by a sink that the owner of the `struct log` chose. No globals: a log is passed
- * along like a host. Anything that a stranger can cause is logged through log_limited.
+ * Log lines with a level, written by a sink that the owner of the `struct log` chose. No globals: a
+ * log is passed along like a host. Anything that a stranger can cause is logged through
+ * log_limited.
  */
 #ifndef MLSH_BASE_LOG_H
 #define MLSH_BASE_LOG_H
@@ -18,22 +19,29 @@ struct log {
 	void *ctx;
 };
 
-/* A place in the code (or a peer) whose lines are bounded: `burst` lines, then one a `period_ns` with a count of those left out. */
+/*
+ * A place in the code (or a peer) whose lines are bounded: `burst` lines, then one a `period_ns`
+ * with a count of those left out.
+ */
 struct log_limit {
-	uint64_t period_ns;
-	uint32_t burst;
+	uint64_t period_ns;	/* 0: a second */
+	uint32_t burst;		/* 0: one line */
 	uint32_t tokens_used;
-	uint64_t window_start;
-	uint32_t suppressed;
+	uint64_t window_start;	/* ns: when the last token came back */
+	uint32_t suppressed;	/* since the last line written */
 };
 
 /* "error", "warn", "info", "debug"; -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret) MUST_CHECK;
 const char *log_level_name(enum log_level level);
-/* `log` may be NULL (nothing is written). Control characters are replaced: parts may be remote input. */
+/*
+ * `log` may be NULL (nothing is written). Control characters are replaced: parts may be remote
+ * input.
+ */
 void log_write(const struct log *log, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void log_limited(const struct log *log, struct log_limit *limit, uint64_t now, enum log_level level, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+/* A zeroed limit is one line a second. Lines below the log's level cost nothing. */
+void log_limited(const struct log *log, struct log_limit *limit, uint64_t now, enum log_level level,
+		 const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #define log_error(log, ...) log_write((log), LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(log, ...) log_write((log), LOG_LEVEL_WARN, __VA_ARGS__)

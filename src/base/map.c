@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open addressing with linear probing. A removed entry leaves a grave, so nothing moves and an iteration may remove
- * what it visits; graves disappear when the table is built anew, or at once where a run of used slots ends.
+ * Open addressing with linear probing. A removed entry leaves a grave, so nothing moves and an
+ * iteration may remove what it visits; graves disappear when the table is built anew, or at once
+ * where a run of used slots ends.
  */
 #include "base/map.h"
 
@@ -16,8 +17,8 @@ struct map {
 	size_t count;	/* entries */
 	size_t graves;	/* slots that hold GRAVE */
 	size_t cap;	/* slots */
-	void **values;	/* cap pointers, NULL in a slot that was never used; then cap keys in the same block */
-	uint8_t *keys;
+	void **values;	/* cap pointers; NULL in a slot that was never used */
+	uint8_t *keys;	/* cap keys, in the same block behind the values */
 };
 
 static const char grave_mark;
@@ -131,8 +132,8 @@ static uint8_t *slot_key(const struct map *m, size_t slot)
 }
 
 /*
- * The slot that holds `key`, with *ret_found true, or else the slot where it belongs. There is always a slot that was
- * never used (map_put sees to it), so the search ends.
+ * The slot that holds `key`, with *ret_found true, or else the slot where it belongs. There is
+ * always a slot that was never used (map_put sees to it), so the search ends.
  */
 static size_t map_find(const struct map *m, const void *key, bool *ret_found)
 {

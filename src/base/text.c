@@ -8,8 +8,8 @@
 #include "base/macros.h"
 
 /*
- * Length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF), 0 if there is
- * none. Stops at the terminating NUL, which is not a continuation byte.
+ * Length of the UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, at most
+ * U+10FFFF), 0 if there is none. Stops at the terminating NUL, which is not a continuation byte.
  */
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret_code)
 {
