@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every unit test file shares: its main program, and random numbers that can be repeated.
+ *
+ *	START_TEST(span_equal_compares_length) { ... } END_TEST
+ *	UNIT_MAIN("base/bytes", span_equal_compares_length, ...)
+ */
+#ifndef MLSH_TESTS_UNIT_H
+#define MLSH_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* Runs the tests as one suite; the exit status of main. No test run (a wrong filter) is a failure. */
+static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *sr = srunner_create(suite);
+	int failed, run;
+
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tcase, tests[i]);
+	tcase_set_timeout(tcase, 120); /* seconds: catches a hang, leaves room for a loaded machine */
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	run = srunner_ntests_run(sr);
+	srunner_free(sr);
+	return failed > 0 || run == 0;
+}
+
+#define UNIT_MAIN(name, ...)                                                                       \
+	int main(void)                                                                             \
+	{                                                                                          \
+		const TTest *const tests[] = { __VA_ARGS__ };                                      \
+                                                                                                   \
+		return unit_run(name, tests, sizeof(tests) / sizeof(tests[0]));                    \
+	}
+
+struct unit_rng {
+	uint64_t state;
+};
+
+/* MLSH_TEST_SEED from the environment, or a new seed; printed, so that a failure can be repeated. */
+static inline struct unit_rng unit_rng_new(const char *test)
+{
+	const char *text = getenv("MLSH_TEST_SEED");
+	struct unit_rng rng;
+
+	if (text)
+		rng.state = strtoull(text, NULL, 0);
+	else
+		ck_assert_int_eq(getrandom(&rng.state, sizeof(rng.state), 0), sizeof(rng.state));
+	printf("%s: MLSH_TEST_SEED=%#llx\n", test, (unsigned long long)rng.state);
+	fflush(stdout);
+	return rng;
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014). */
+static inline uint64_t unit_random(struct unit_rng *rng)
+{
+	uint64_t z = rng->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+/* 0 to n - 1; n is not 0. */
+static inline uint64_t unit_random_below(struct unit_rng *rng, uint64_t n)
+{
+	return unit_random(rng) % n;
+}
+
+static inline void unit_random_bytes(struct unit_rng *rng, void *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)out)[i] = (uint8_t)unit_random(rng);
+}
+
+#endif
