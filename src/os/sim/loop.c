@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Timers, deferred calls and signals on the world's event queue. */
+#include "os/loop.h"
+#include "os/sim/sim.h"
+
+struct timer {
+	struct event event;
+	loop_fn fn;
+	void *ctx;
+};
+
+struct deferred {
+	struct list in_world; /* linked while pending */
+	struct host *host;
+	loop_fn fn;
+	void *ctx;
+};
+
+struct signal_watch {
+	struct list in_machine;
+	struct host *host;
+	int signum;
+	loop_fn fn;
+	void *ctx;
+};
+
+static void timer_fire(struct event *e)
+{
+	struct timer *t = container_of(e, struct timer, event);
+	struct host *h = e->owner;
+
+	world_digest_u64(h->world, h->world->now);
+	world_digest_u64(h->world, (uint64_t)h->machine->endpoint.id);
+	t->fn(t->ctx);
+}
+
+struct timer *timer_new(struct host *h, loop_fn fn, void *ctx)
+{
+	struct timer *t = sim_alloc(sizeof(*t));
+
+	event_init(&t->event, h, timer_fire);
+	t->fn = fn;
+	t->ctx = ctx;
+	return t;
+}
+
+void timer_set(struct timer *t, uint64_t at)
+{
+	struct host *h = t->event.owner;
+
+	if (at == TIME_NEVER || !h->alive)
+		event_cancel(h->world, &t->event);
+	else
+		event_set(h->world, &t->event, at);
+}
+
+void timer_set_in(struct timer *t, uint64_t delay)
+{
+	uint64_t now = t->event.owner->world->now;
+
+	timer_set(t, delay < TIME_NEVER - now ? now + delay : TIME_NEVER);
+}
+
+bool timer_is_set(const struct timer *t)
+{
+	return event_is_set(&t->event);
+}
+
+void timer_free(struct timer *t)
+{
+	if (!t)
+		return;
+	event_cancel(t->event.owner->world, &t->event);
+	free(t);
+}
+
+struct deferred *deferred_new(struct host *h, loop_fn fn, void *ctx)
+{
+	struct deferred *d = sim_alloc(sizeof(*d));
+
+	d->host = h;
+	d->fn = fn;
+	d->ctx = ctx;
+	return d;
+}
+
+void deferred_call(struct deferred *d)
+{
+	if (!d->in_world.next && d->host->alive)
+		list_append(&d->host->world->deferred, &d->in_world);
+}
+
+void deferred_free(struct deferred *d)
+{
+	if (!d)
+		return;
+	list_remove(&d->in_world);
+	free(d);
+}
+
+static struct deferred *deferred_next(struct world *w)
+{
+	list_for_each(it, &w->deferred) {
+		struct deferred *d = list_entry(it, struct deferred, in_world);
+
+		if (!d->host->machine->suspended)
+			return d;
+	}
+	return NULL;
+}
+
+void deferred_run(struct world *w)
+{
+	struct deferred *d;
+
+	while ((d = deferred_next(w))) {
+		list_remove(&d->in_world);
+		if (!d->host->alive)
+			continue;
+		if (++w->instant_events > 2000000)
+			world_die(w, "deferred calls without end");
+		d->fn(d->ctx);
+	}
+}
+
+/* A simulated process does not run by itself: world_run steps all of them. */
+int loop_run(struct host *h)
+{
+	(void)h;
+	return -ENOTSUP;
+}
+
+void loop_stop(struct host *h)
+{
+	(void)h;
+}
+
+struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx)
+{
+	struct signal_watch *s = sim_alloc(sizeof(*s));
+
+	s->host = h;
+	s->signum = signum;
+	s->fn = fn;
+	s->ctx = ctx;
+	list_append(&h->machine->signals, &s->in_machine);
+	return s;
+}
+
+void signal_watch_free(struct signal_watch *s)
+{
+	if (!s)
+		return;
+	list_remove(&s->in_machine);
+	free(s);
+}
+
+void world_host_signal(struct host *h, int signum)
+{
+	world_trace(h->world, "%s: signal %d", h->machine->name, signum);
+	list_for_each(it, &h->machine->signals) {
+		struct signal_watch *s = list_entry(it, struct signal_watch, in_machine);
+
+		if (s->host == h && s->signum == signum && h->alive)
+			s->fn(s->ctx);
+	}
+}
+
+/* Descriptors of libraries have no place in a simulated world. */
+struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx)
+{
+	(void)fd, (void)read, (void)write, (void)fn, (void)ctx;
+	world_die(h->world, "fd_watch_new: there are no descriptors in a simulated world");
+}
+
+void fd_watch_set(struct fd_watch *w, bool read, bool write)
+{
+	(void)w, (void)read, (void)write;
+}
+
+void fd_watch_free(struct fd_watch *w)
+{
+	(void)w;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nets and boxes: how a datagram finds its way. Every machine is in one net, by default the public
+ * one. A private net has a box (a router, NAT or firewall) to the net outside of it.
+ *
+ * A datagram to an address that is not in the sender's net goes through the box at once and so on
+ * outwards; then it crosses the link to where it found its destination; there, after the link's
+ * delay, it goes inwards through the boxes that own the address, to a machine.
+ */
+#ifndef MLSH_OS_SIM_NET_H
+#define MLSH_OS_SIM_NET_H
+
+#include "base/addr.h"
+#include "base/list.h"
+#include "os/host.h"
+
+struct world;
+struct machine;
+struct net;
+
+struct packet {
+	struct addr src, dst;
+	uint8_t ecn;
+	uint8_t *data;
+	size_t len;
+};
+
+struct box_ops {
+	/* From inside to an address that is not inside. May change the packet; false swallows it. */
+	bool (*out)(void *ctx, struct packet *p);
+	/* From outside to one of the box's addresses. May change the packet; false swallows it. */
+	bool (*in)(void *ctx, struct packet *p);
+	/*
+	 * Which inner address would get it, without changing anything: the parameters of the link
+	 * between two machines hold through boxes, too. NULL, or false: nobody, default link.
+	 */
+	bool (*peek)(void *ctx, const struct packet *p, struct addr *ret_inner);
+	void (*free)(void *ctx); /* when the world ends; may be NULL */
+};
+
+/* What an address in a net belongs to: a machine, or the box of the net `behind`. */
+struct endpoint {
+	unsigned id;
+	struct machine *machine;
+	struct net *behind;
+};
+
+/* NULL for `outside`: the public net. */
+struct net *world_net(struct world *w, struct net *outside, const struct box_ops *ops, void *ctx);
+struct net *world_public_net(struct world *w);
+/* An address of the net's box in the net outside. -EEXIST. */
+int world_net_addr(struct net *n, const struct addr *outer) MUST_CHECK;
+/* As world_host, in a private net. */
+struct host *world_host_in(struct net *n, const char *name, ip4 ip);
+/* Moves the machine to another net, where it has only this address (0: none). */
+void world_host_move(struct host *h, struct net *n, ip4 ip);
+
+/* --- for the world's own files --- */
+
+int net_claim(struct net *n, const struct addr *a, struct endpoint *e) MUST_CHECK; /* -EEXIST */
+void net_release(struct net *n, const struct addr *a, const struct endpoint *e);
+void net_free(struct net *n);
+/* Sends a datagram on its way; takes nothing over. `from` NULL: injected. */
+void net_send(struct host *from, struct machine *m, const struct packet *p);
+/* May it pass the machine's own interface? False: the kernel says EMSGSIZE. */
+bool net_fits_interface(struct machine *m, const struct addr *to, size_t len);
+struct link *link_between(struct machine *from, const struct endpoint *to);
+void links_free(struct machine *m);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the simulated world share: its objects, its event queue and its random streams. */
+#ifndef MLSH_OS_SIM_SIM_H
+#define MLSH_OS_SIM_SIM_H
+
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "os/sim/net.h"
+#include "os/sim/world.h"
+
+#define TRACE_LINES 400
+#define TRACE_TEXT_MAX 200
+
+/* xoshiro256** (Blackman and Vigna), seeded by splitmix64. */
+struct rng {
+	uint64_t s[4];
+};
+
+void rng_seed(struct rng *r, uint64_t seed, const char *stream);
+uint64_t rng_u64(struct rng *r);
+uint64_t rng_below(struct rng *r, uint64_t bound); /* uniform; bound > 0 */
+bool rng_chance(struct rng *r, double p);
+void rng_fill(struct rng *r, void *out, size_t len);
+
+/*
+ * Something that will happen. Embedded in what it happens to; `fire` may free it. `owner` is the
+ * process it happens in, or NULL for the network: not fired once the owner is dead, and held back
+ * (in the queue, at TIME_NEVER) while its machine is suspended.
+ */
+struct event {
+	uint64_t at;
+	uint64_t seq;	/* order among events of one instant */
+	size_t slot;	/* place in the heap, from 1; 0: not queued */
+	void (*fire)(struct event *e);
+	struct host *owner;
+};
+
+void event_init(struct event *e, struct host *owner, void (*fire)(struct event *e));
+void event_set(struct world *w, struct event *e, uint64_t at); /* again: moves it, as the last one */
+void event_cancel(struct world *w, struct event *e);
+static inline bool event_is_set(const struct event *e)
+{
+	return e->slot != 0;
+}
+/* Fires the next event that is due until `until`; false when there is none. */
+bool event_run_one(struct world *w, uint64_t until);
+void events_release(struct world *w, const struct machine *m); /* those held back: due now */
+
+/* One kept line of what happened, for world_dump. */
+struct trace {
+	uint64_t at;
+	char text[TRACE_TEXT_MAX];
+};
+
+struct world {
+	uint64_t seed, now, seq, digest;
+	struct event **heap;	/* binary heap, from slot 1 */
+	size_t heap_len, heap_cap;
+	size_t instant_events;	/* fired at this instant: a loop without end is found by it */
+	struct list deferred;	/* of struct deferred, in the order of their calls */
+	struct list hosts;	/* of struct host: every process there ever was */
+	struct list machines;
+	struct list nets;
+	struct net *public_net;
+	struct rng rng;		/* the network's: loss, jitter */
+	unsigned endpoints;	/* how many endpoint ids were given out */
+	struct machine *nowhere; /* where world_inject sends from */
+	world_tap_fn tap;
+	void *tap_ctx;
+	struct list names;	/* of struct dns_name */
+	bool dns_down;
+	struct trace *traces;	/* ring of TRACE_LINES */
+	uint64_t n_traces;
+	int log_level;		/* to standard error, -1: none */
+};
+
+struct machine_addr {
+	struct addr addr;	/* port 0 */
+	unsigned ifindex;
+	uint8_t bits;
+};
+
+struct machine_if {
+	char name[16];
+	unsigned index;
+	enum netif_kind kind;
+	bool up;
+};
+
+struct used_prefix {
+	struct prefix4 prefix;
+	char what[64];
+};
+
+struct link;
+
+struct machine {
+	struct list in_world;
+	struct world *world;
+	char name[64];
+	struct net *net;
+	struct endpoint endpoint;
+	struct rng rng;			/* random_fill */
+	int64_t wall_skew_s;
+	bool suspended, carrier;
+	struct link **links;		/* by the endpoint id of the other side */
+	size_t n_links;
+	uint64_t uplink_bps, uplink_free_at;
+	uint16_t next_port;
+	unsigned next_ifindex;
+	unsigned next_pid;
+	struct machine_if *ifs;
+	size_t n_ifs;
+	struct machine_addr *addrs;
+	size_t n_addrs;
+	struct world_route *routes;	/* with NETCONF_PROTO */
+	size_t n_routes;
+	struct used_prefix *used;
+	size_t n_used;
+	struct list udps, tuns, watches, listeners, splits, signals; /* of all its living processes */
+	struct list files, folders, groups;
+	bool disk_full;
+	enum splitdns_state resolver;
+};
+
+struct host {
+	struct list in_world;
+	struct world *world;
+	struct machine *machine;
+	struct log log;
+	unsigned uid, gid;
+	int pid;
+	bool alive;
+	struct list conns;	/* struct local_conn: closed by a crash */
+};
+
+/* Aborts with the message and a dump: a bug of the test or of the code it tests. */
+_Noreturn void world_die(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void world_trace(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void world_digest_add(struct world *w, const void *data, size_t len);
+void world_digest_u64(struct world *w, uint64_t v);
+
+/* Never NULL; zeroed. */
+void *sim_alloc(size_t len);
+void *sim_copy(const void *data, size_t len);
+/* Grows an array to hold one more; returns the new, zeroed entry. */
+void *sim_array_add(void *array_ptr, size_t *n, size_t entry_len);
+void sim_array_del(void *array, size_t *n, size_t entry_len, size_t at);
+
+/* Each file's part in the end of a process, of a machine and of the world. */
+void machine_tuns_kill(struct host *h);
+void machine_local_kill(struct host *h);
+void machine_files_free(struct machine *m);
+void machine_files_init(struct machine *m);
+void names_free(struct world *w);
+void machine_groups_free(struct machine *m);
+void machine_changed(struct machine *m); /* the network did: tells the watches */
+
+struct machine *machine_new(struct world *w, struct net *n, const char *name);
+struct host *host_start(struct machine *m);
+void machine_free(struct machine *m);
+void hosts_free(struct world *w);
+void deferred_run(struct world *w); /* all that are pending */
+
+struct machine_if *machine_if_find(struct machine *m, unsigned index);
+struct machine_if *machine_if_add(struct machine *m, const char *name, enum netif_kind kind);
+void machine_if_del(struct machine *m, unsigned index); /* its addresses and routes too */
+bool machine_owns(const struct machine *m, const struct addr *a);
+/* Of what programs added, the most specific; NULL for none. */
+const struct world_route *machine_route(const struct machine *m, const struct addr *to);
+/* Puts a packet that the machine's own stack routed into the device. */
+void machine_tun_route(struct machine *m, unsigned ifindex, const struct packet *p);
+
+/* A datagram has reached the machine. */
+void machine_receive(struct machine *m, const struct packet *p);
+
+#endif

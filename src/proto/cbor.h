@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deterministic CBOR (RFC 8949 section 4.2.1) with a sticky error, on tinycbor. Only what the protocol uses: unsigned
+ * integers, byte and text strings, booleans, null, and arrays with a known number of elements. Reading refuses every other
+ * form (indefinite lengths, longer integers than needed, tags), so that there is one encoding of everything.
+ */
+#ifndef MLSH_PROTO_CBOR_H
+#define MLSH_PROTO_CBOR_H
+
+#include "base/bytes.h"
+
+#define CBOR_DEPTH_MAX 8
+
+struct cbor_writer {
+	uint8_t *start;
+	size_t cap, len;
+	bool failed; /* out of room */
+};
+
+struct cbor_reader {
+	const uint8_t *at, *end;
+	bool failed;
+	unsigned depth;
+};
+
+struct cbor_writer cbor_writer_of(void *buf, size_t cap);
+void cbor_put_uint(struct cbor_writer *w, uint64_t v);
+void cbor_put_bool(struct cbor_writer *w, bool v);
+void cbor_put_bytes(struct cbor_writer *w, const void *data, size_t len);
+void cbor_put_text(struct cbor_writer *w, const char *s);
+void cbor_put_text_span(struct cbor_writer *w, struct span s);
+/* `n` elements follow. */
+void cbor_put_array(struct cbor_writer *w, size_t n);
+/* What was written; an empty span when it did not fit. */
+struct span cbor_writer_span(const struct cbor_writer *w);
+
+struct cbor_reader cbor_reader_of(struct span s);
+uint64_t cbor_get_uint(struct cbor_reader *r, uint64_t max); /* fails above max */
+bool cbor_get_bool(struct cbor_reader *r);
+/* A view. Fails outside [min, max]. */
+struct span cbor_get_bytes(struct cbor_reader *r, size_t min, size_t max);
+void cbor_get_bytes_fixed(struct cbor_reader *r, void *out, size_t len); /* zeroes on failure */
+/* A view, valid UTF-8 without control characters. */
+struct span cbor_get_text(struct cbor_reader *r, size_t min, size_t max);
+/* Copies with a NUL; `cap` bounds it. Fails on an embedded NUL. */
+void cbor_get_text_copy(struct cbor_reader *r, char *out, size_t cap);
+/* Fails unless an array of exactly n elements follows. */
+void cbor_get_array(struct cbor_reader *r, size_t n);
+/* An array of at most max elements: returns how many follow. */
+size_t cbor_get_array_len(struct cbor_reader *r, size_t max);
+/* 0 when nothing failed and the input was used up; -EBADMSG. */
+int cbor_reader_end(const struct cbor_reader *r) MUST_CHECK;
+
+#endif

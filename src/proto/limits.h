@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Every size, count and time that bounds what a remote side can make us do. One place. */
+#ifndef MLSH_PROTO_LIMITS_H
+#define MLSH_PROTO_LIMITS_H
+
+#include "base/macros.h"
+
+#define SIGNAL_PORT 4433
+
+/* Membership log. */
+#define ENTRY_MAX_BYTES 4096
+#define INVITE_MAX_BYTES 1024
+#define LOG_MAX_ENTRIES 65536
+#define MEMBERS_MAX 10000
+#define HOST_TEXT_MAX 255	/* a DNS name or an IP literal */
+#define INVITE_URL_MAX 4096
+
+/* Messages. */
+#define SIGNAL_MESSAGE_MAX 65536	/* bytes of one message, without its length prefix */
+#define PEER_MESSAGE_MAX 65536
+#define LOG_PAGE_BYTES 49152		/* most bytes of entries in one message */
+#define CANDIDATES_MAX 8		/* of one node */
+#define CANDIDATES_PER_PUBLIC_IP_MAX 2
+
+/* The server. */
+#define SIGNAL_CONNS_MAX 16384
+#define SIGNAL_CONNS_UNAUTHENTICATED_MAX 512
+#define SIGNAL_CONNS_PER_SOURCE_MAX 64	/* unauthenticated ones */
+#define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
+#define SIGNAL_REQUESTS_PER_MINUTE 30	/* a source may make at least these, refused ones included */
+#define SIGNAL_REQUESTS_BURST 60
+#define SIGNAL_SESSION_REQUESTS_PER_S 20
+#define SIGNAL_SESSION_REQUESTS_BURST 200
+#define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events of a session; past it the session is closed */
+#define CLUSTERS_MAX 4096
+
+/* Sessions and tunnels. */
+#define HANDSHAKE_TIMEOUT (10 * NS_PER_S)
+#define SIGNAL_IDLE_TIMEOUT (45 * NS_PER_S)
+#define SIGNAL_KEEP_ALIVE (15 * NS_PER_S)
+#define REQUEST_TIMEOUT (10 * NS_PER_S)
+#define PEER_IDLE_TIMEOUT (30 * NS_PER_S)
+#define PEER_KEEP_ALIVE (10 * NS_PER_S)
+
+#define OVERLAY_MTU 1400
+
+#endif
