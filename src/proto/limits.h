@@ -37,7 +37,7 @@
 /* Sessions and tunnels. */
 #define HANDSHAKE_TIMEOUT (10 * NS_PER_S)
 #define SIGNAL_IDLE_TIMEOUT (45 * NS_PER_S)
-#define SIGNAL_KEEP_ALIVE (15 * NS_PER_S)
+#define SIGNAL_KEEP_ALIVE (5 * NS_PER_S) /* a server that lost its memory is noticed within it */
 #define REQUEST_TIMEOUT (10 * NS_PER_S)
 #define PEER_IDLE_TIMEOUT (30 * NS_PER_S)
 #define PEER_KEEP_ALIVE (10 * NS_PER_S)

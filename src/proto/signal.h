@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of the signal protocol (docs/protocol/03-signal.md): framing, requests, replies, events. Decoded messages
+ * are views into the input. Encoders return the number of bytes written (length prefix included) or -ENOSPC.
+ */
+#ifndef MLSH_PROTO_SIGNAL_H
+#define MLSH_PROTO_SIGNAL_H
+
+#include "base/addr.h"
+#include "proto/limits.h"
+#include "proto/refusal.h"
+
+#define SIGNAL_ALPN "mlsh-signal/1"
+#define SIGNAL_VERSION 1
+#define AGENT_MAX 64
+#define CODE_TEXT_MAX 32
+#define REFUSAL_TEXT_MAX 300
+#define ADDR_WIRE_LEN 18
+#define EPOCH_LEN 8
+#define HASH_WIRE_LEN 32
+#define NODE_ID_WIRE_LEN 16
+#define SIG_WIRE_LEN 64
+#define ENTRIES_PER_MESSAGE_MAX 1024
+
+#define FRAME_PREFIX_LEN 4
+
+/* Is a whole message in `in`? 1 and the message without its prefix and the bytes it took; 0: more is needed; -EMSGSIZE above `max`. */
+int frame_next(struct span in, size_t max, struct span *ret_message, size_t *ret_used) MUST_CHECK;
+
+enum signal_request_type {
+	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG, SIGNAL_ADMIT, SIGNAL_SESSION,
+	SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES, SIGNAL_SUBSCRIBE, SIGNAL_REQUEST_TYPES
+};
+
+enum signal_event_type { SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN };
+
+/* Application error codes of CONNECTION_CLOSE. */
+enum signal_close {
+	SIGNAL_CLOSE_BYE, SIGNAL_CLOSE_MALFORMED, SIGNAL_CLOSE_REPLACED, SIGNAL_CLOSE_REMOVED, SIGNAL_CLOSE_SHUTDOWN,
+	SIGNAL_CLOSE_SLOW, SIGNAL_CLOSE_UNAUTHENTICATED, SIGNAL_CLOSE_LIMIT
+};
+
+struct wire_head {
+	uint64_t seq;
+	uint8_t hash[HASH_WIRE_LEN];
+};
+
+/* A list of byte strings, as views. */
+struct wire_entries {
+	struct span item[ENTRIES_PER_MESSAGE_MAX];
+	size_t n;
+};
+
+struct wire_candidates {
+	struct addr item[CANDIDATES_MAX];
+	size_t n;
+};
+
+struct signal_request {
+	enum signal_request_type type;
+	uint8_t cluster_id[HASH_WIRE_LEN];	/* hello */
+	struct span agent;			/* hello */
+	struct span code;			/* setup_offer, setup */
+	bool has_subnet;			/* setup_offer */
+	struct prefix4 subnet;
+	struct span entry;			/* setup (genesis), admit, append */
+	struct span invite;			/* invite_open */
+	uint8_t invite_sig[SIG_WIRE_LEN];
+	uint64_t from;				/* log */
+	uint8_t node_token[HASH_WIRE_LEN];	/* session */
+	struct wire_candidates candidates;	/* session, candidates */
+	struct wire_entries entries;		/* push */
+	uint8_t epoch[EPOCH_LEN];		/* subscribe */
+	uint64_t cursor;
+};
+
+struct signal_reply {
+	enum refusal refusal;			/* REFUSAL_NONE: accepted, and the fields of the request's reply are set */
+	struct span text;			/* refusal */
+	uint32_t retry_after_s;
+	uint64_t time_s;			/* hello */
+	struct addr observed;			/* hello */
+	bool has_head;				/* hello */
+	struct wire_head head;			/* hello, invite_open, log, session, push */
+	struct prefix4 subnet;			/* setup_offer */
+	ip4 address;				/* setup_offer, invite_open */
+	uint8_t node_token[HASH_WIRE_LEN];	/* setup, admit */
+	struct wire_entries entries;		/* log */
+	uint8_t epoch[EPOCH_LEN];		/* subscribe */
+};
+
+struct wire_presence {
+	uint8_t node_id[NODE_ID_WIRE_LEN];
+	bool online;
+	struct wire_candidates candidates;
+};
+
+/* Presence items in one event: bounded by SIGNAL_MESSAGE_MAX; a longer list is several events, of which only the first has `reset`. */
+#define PRESENCE_PER_EVENT_MAX 256
+
+struct signal_event {
+	enum signal_event_type type;
+	uint64_t first;				/* log */
+	struct wire_entries entries;		/* log */
+	bool reset;				/* presence */
+	uint64_t cursor;
+	struct wire_presence *presence;		/* presence: filled by the decoder; the caller provides room for PRESENCE_PER_EVENT_MAX */
+	size_t n_presence;
+	struct addr observed;			/* observed */
+	uint32_t retry_after_s;			/* shutdown */
+};
+
+ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;
+int signal_request_decode(struct span message, struct signal_request *ret) MUST_CHECK; /* -EBADMSG, -EPROTONOSUPPORT (version) */
+/* A reply is encoded and decoded as the answer to a request type. */
+ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf, size_t cap) MUST_CHECK;
+int signal_reply_decode(enum signal_request_type to, struct span message, struct signal_reply *ret) MUST_CHECK;
+ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t cap) MUST_CHECK;
+int signal_event_decode(struct span message, struct signal_event *ret) MUST_CHECK;
+
+#endif
