@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Becoming a member: `setup` (first node of a new cluster) and `adopt` (with an invite). Asynchronous; one result. The pending request
+ * (what was signed and sent) is written to `<cluster>.pending` before it is sent and removed when there is an answer, so
+ * that the next run after a lost reply sends the identical request and completes. After a refusal nothing is left behind.
+ */
+#ifndef MLSH_CLIENT_JOIN_H
+#define MLSH_CLIENT_JOIN_H
+
+#include "client/store.h"
+
+struct join;
+
+struct join_result {
+	struct cluster_file cluster;			/* already saved, with the log */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup only; to be shown once, then wiped */
+	bool completed_pending;				/* an earlier run's request was completed */
+};
+
+/* `err` NULL on success. Called once, from the loop; the join is to be freed afterwards. */
+typedef void (*join_fn)(void *ctx, const struct err *err, const struct join_result *r);
+/* One line about what is being waited for ("resolving ...", "connecting to ...", "waiting for the reply"). */
+typedef void (*join_progress_fn)(void *ctx, const char *line);
+
+struct setup_params {
+	const char *cluster, *node_name;
+	const char *host;
+	uint16_t port;
+	const char *code;			/* normalised bootstrap code */
+	uint8_t signal_cert[HASH_LEN];
+	bool has_subnet;
+	struct prefix4 subnet;
+};
+
+/* Sends the code only after the server's certificate was verified to be the pinned one. */
+int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn, join_progress_fn progress,
+		void *ctx, struct err *err, struct join **ret) MUST_CHECK;
+int adopt_start(struct host *h, const struct store *s, const struct invite_url *url, const char *node_name, join_fn fn,
+		join_progress_fn progress, void *ctx, struct err *err, struct join **ret) MUST_CHECK;
+void join_free(struct join *j); /* NULL allowed */
+
+#endif

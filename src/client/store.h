@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by the command line; the daemon
+ * has its own folder with the same layout for each cluster.
+ */
+#ifndef MLSH_CLIENT_STORE_H
+#define MLSH_CLIENT_STORE_H
+
+#include "client/cluster_file.h"
+
+#define STORE_PATH_MAX 512
+
+struct store {
+	char dir[STORE_PATH_MAX];
+};
+
+/* From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). */
+int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret) MUST_CHECK;
+/* "<dir>/clusters/<cluster><suffix>"; the name is checked to be a label first. */
+int store_cluster_path(const struct store *s, const char *cluster, const char *suffix, char out[STORE_PATH_MAX],
+		       struct err *err) MUST_CHECK;
+/* Loads identity/, or makes it when there is none (*ret_fresh; then a refused setup or adopt removes it again). */
+int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret, bool *ret_fresh,
+		   struct err *err) MUST_CHECK;
+int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
+int store_load_cluster(struct host *h, const struct store *s, const char *cluster, struct cluster_file *ret,
+		       struct err *err) MUST_CHECK;
+int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f, struct mlog **ret,
+		   struct err *err) MUST_CHECK;
+/* Log first, then the cluster file: whoever finds the file finds the log. */
+int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f, const struct mlog *l,
+		       struct err *err) MUST_CHECK;
+int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f, const struct mlog *l,
+		   struct err *err) MUST_CHECK;
+
+#endif
