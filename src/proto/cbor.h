@@ -26,6 +26,7 @@ struct cbor_reader {
 struct cbor_writer cbor_writer_of(void *buf, size_t cap);
 void cbor_put_uint(struct cbor_writer *w, uint64_t v);
 void cbor_put_bool(struct cbor_writer *w, bool v);
+void cbor_put_null(struct cbor_writer *w);
 void cbor_put_bytes(struct cbor_writer *w, const void *data, size_t len);
 void cbor_put_text(struct cbor_writer *w, const char *s);
 void cbor_put_text_span(struct cbor_writer *w, struct span s);
@@ -37,6 +38,8 @@ struct span cbor_writer_span(const struct cbor_writer *w);
 struct cbor_reader cbor_reader_of(struct span s);
 uint64_t cbor_get_uint(struct cbor_reader *r, uint64_t max); /* fails above max */
 bool cbor_get_bool(struct cbor_reader *r);
+/* Is null next? Then it is consumed; anything else stays, and is no failure. */
+bool cbor_get_null(struct cbor_reader *r);
 /* A view. Fails outside [min, max]. */
 struct span cbor_get_bytes(struct cbor_reader *r, size_t min, size_t max);
 void cbor_get_bytes_fixed(struct cbor_reader *r, void *out, size_t len); /* zeroes on failure */
