@@ -16,7 +16,7 @@ cxx_warnings := $(warnings)
 c_dialect := -std=c17 -D_GNU_SOURCE
 cxx_dialect := -std=c++17 -D_GNU_SOURCE
 
-common_flags := -Isrc -g -fno-omit-frame-pointer $(extra_defines)
+common_flags := -Isrc -Itests -g -fno-omit-frame-pointer
 
 hardening := -fstack-protector-strong -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=3
@@ -69,6 +69,7 @@ asan_cxx_runtime = -lstdc++ -lm -lpthread
 # --- fuzz: libFuzzer with clang -------------------------------------------------------------
 fuzz_cc := $(CLANG)
 fuzz_cxx := $(CLANG)++
+fuzz_fuzzer := yes
 fuzz_flags = $(hosted_flags) $(common_flags) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
 fuzz_ldflags = $(hosted_ldflags) -fsanitize=fuzzer,address,undefined

@@ -1,12 +1,71 @@
 # SPDX-License-Identifier: MIT
-# Tests. Each part writes its counts to build/results; "make test" adds them up.
+# Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
-test_programs: $(release_unit) $(release_sim) $(release_replay)
+test_parts := lint unit sim replay asan lab
+export CK_TIMEOUT_MULTIPLIER ?= 4
 
-unit: $(release_unit)  ## unit tests
-	@tests/run unit $(release_unit)
+# A sub-make is parallel even when this one was started without -j.
+parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-sim: $(release_sim)  ## whole meshes in one process, on a simulated clock and network
-	@tests/run sim $(release_sim)
+test:  ## everything: build, lint, unit, sim, replay, asan, lab
+	@mkdir -p build && rm -f build/results
+	+@$(MAKE) $(parallel) -k all test-programs asan-programs || true
+	+@for part in $(test_parts); do \
+		echo "== $$part"; \
+		TEST_RESULTS=build/results $(MAKE) $(parallel) test-$$part || true; \
+	done
+	@echo "== all"
+	@tests/run --total build/results $(test_parts)
 
-.PHONY: test_programs unit sim
+test-programs: $(release_unit) $(release_sim) $(release_replay)
+
+asan-programs: $(asan_unit) $(asan_sim) $(asan_replay)
+
+unit: $(release_unit)  ## unit tests (T=name narrows down)
+	@tests/run -j $(JOBS) -t 180 unit $(release_unit)
+
+sim: $(release_sim)  ## whole meshes in one process, simulated clock and network (T=name)
+	@tests/run -j $(JOBS) -t 300 sim $(release_sim)
+
+replay: $(release_replay)  ## the fuzz targets over their kept inputs
+	@tests/run -j $(JOBS) -t 180 replay $(release_replay)
+
+# Leaks are errors. The simulation runs slower by an order of magnitude.
+asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0
+asan: export UBSAN_OPTIONS := print_stacktrace=1
+asan: export CK_TIMEOUT_MULTIPLIER := 20
+asan: asan-programs  ## unit, sim and replay under the address and undefined sanitizers
+	@tests/run -j $(JOBS) -t 900 asan $(asan_unit) $(asan_sim) $(asan_replay)
+
+lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
+lab: export PATH := $(CURDIR)/build/bin:$(PATH)
+lab: all  ## whole systems in network namespaces (root; T=name)
+	@tools/need --optional ip ping nft
+	@tests/run -t 600 lab $(lab_scripts)
+
+# A part as "make test" runs it.
+test-lint: lint-cheap
+test-unit: unit
+test-sim: sim
+test-replay: replay
+test-asan: asan
+test-lab: lab
+
+# --- fuzzing --------------------------------------------------------------------------------
+# make fuzz [FUZZ=name] [SECONDS=60]: what a fuzzer finds goes to build/fuzz; inputs worth
+# keeping are added to tests/fuzz/corpus by hand.
+
+FUZZ ?=
+SECONDS ?= 60
+fuzz_names := $(patsubst fuzz_%,%,$(basename $(notdir $(fuzz_sources))))
+fuzz_wanted := $(or $(FUZZ),$(fuzz_names))
+
+fuzz: fuzz-tools  ## libFuzzer on each parser (FUZZ=name, SECONDS=60 for each)
+	+@$(MAKE) $(parallel) $(fuzz_wanted:%=build/fuzz/bin/fuzz_%)
+	@SECONDS_EACH=$(SECONDS) tools/fuzz $(fuzz_wanted)
+
+fuzz-tools:
+	@tools/need clang clang-fuzzer
+
+.PHONY: test test-programs asan-programs unit sim replay asan lab fuzz fuzz-tools \
+	$(test_parts:%=test-%)

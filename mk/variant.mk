@@ -13,12 +13,28 @@ os_linux_sources := $(wildcard src/os/*.c src/os/linux/*.c)
 os_sim_sources := $(wildcard src/os/*.c src/os/sim/*.c)
 foreach_layer_source := $(foreach l,$(layers),$(call layer_sources,$(l)))
 
-unit_sources := $(wildcard tests/unit/test_*.c)
-unit_helpers := $(filter-out $(unit_sources),$(wildcard tests/unit/*.c))
-sim_sources := $(wildcard tests/sim/test_*.c)
-sim_helpers := $(filter-out $(sim_sources),$(wildcard tests/sim/*.c))
+# T=name narrows down unit and simulation tests: make unit T=base_map
+unit_sources := $(wildcard tests/unit/test_*$(T)*.c)
+unit_helpers := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+sim_sources := $(wildcard tests/sim/test_*$(T)*.c)
+sim_helpers := $(filter-out tests/sim/test_%,$(wildcard tests/sim/*.c))
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 test_support := $(wildcard tests/support/*.c)
+
+# What a unit test is linked with: test_LAYER_*.c with that layer and those below it, others
+# with everything.
+below_base := base
+below_proto := proto base
+below_os := os-linux proto base
+below_identity := identity os-linux proto base
+below_membership := membership identity os-linux proto base
+below_quic := quic $(below_membership)
+below_client := client $(below_quic)
+below_overlay := overlay $(below_quic)
+below_tund := tund client $(below_overlay)
+below_signal := signal $(below_quic)
+layer_of_test = $(word 2,$(subst _, ,$(notdir $(1))))
+layers_of_test = $(or $(below_$(layer_of_test)),$(layers) os-linux)
 
 program_libs = $(2:%=build/$(1)/lib/lib%.a)
 objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
@@ -70,7 +86,7 @@ $(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=build/$(1)/tests/replay/%)
 
 $$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(unit_helpers) $$(test_support)) $$($(1)_shim),\
-	$$($(1)_layers) build/$(1)/lib/libos-linux.a,$$(check_library))))
+	$$(call program_libs,$(1),$$(call layers_of_test,$$(t))),$$(check_library))))
 
 $$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(sim_helpers) $$(test_support)) $$($(1)_shim),\
@@ -79,6 +95,12 @@ $$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)
 $$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/tests/replay/%),\
 	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\
 	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+
+ifneq ($$($(1)_fuzzer),)
+$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/bin/%),\
+	$$(call objects,$(1),$$(t)) $$($(1)_shim),\
+	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+endif
 
 -include $$(shell find build/$(1)/obj -name '*.d' 2>/dev/null)
 endef
