@@ -197,7 +197,7 @@ static bool ip4_is_candidate_ok(ip4 ip)
 		{ 0xa9fe0000, 16 },	/* link-local, RFC 3927; metadata services of clouds */
 		{ 0xe0000000, 4 },	/* multicast */
 		{ 0xf0000000, 4 },	/* reserved, and the broadcast address */
-		{ 0x6464c8c8, 32 },	/* 100.100.100.200: metadata service of Alibaba Cloud */
+		{ 0x646464c8, 32 },	/* 100.100.100.200: metadata service of Alibaba Cloud */
 		{ 0xa83f8110, 32 },	/* 168.63.129.16: host services of Azure */
 	};
 
