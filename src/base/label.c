@@ -104,8 +104,8 @@ int cluster_name_check(const char *s, struct err *err)
 	if (label_is_number(s))
 		return err_set(err, -EINVAL,
 			       "cluster name \"%s\" can not be used: programs take names that "
-			       "end in a number for IPv4 addresses. Choose one with a letter, such as "
-			       "\"homelab\".", s);
+			       "end in a number for IPv4 addresses. Choose one with a letter, "
+			       "such as \"homelab\".", s);
 	return 0;
 }
 

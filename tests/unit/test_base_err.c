@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of base/err.h and base/text.h: messages are always complete, printable and never a success. */
+/* Tests of base/err.h and base/text.h: messages are printable and never a success. */
 #include "base/err.h"
 
 #include <string.h>

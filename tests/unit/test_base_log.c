@@ -29,7 +29,7 @@ static struct log log_to(struct lines *l, enum log_level level)
 
 START_TEST(levels_have_names)
 {
-	static const char *const bad[] = { "", "Error", "errors", "warning", "2", " info", "trace" };
+	static const char *const bad[] = { "", "Error", "errors", "warning", "2", " info" };
 	enum log_level level = LOG_LEVEL_DEBUG;
 
 	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
@@ -167,7 +167,9 @@ END_TEST
 
 START_TEST(count_is_shown_behind_the_longest_line)
 {
-	struct log_limit limit = { .period_ns = 1, .burst = 1, .tokens_used = 1, .suppressed = UINT32_MAX };
+	struct log_limit limit = {
+		.period_ns = 1, .burst = 1, .tokens_used = 1, .suppressed = UINT32_MAX,
+	};
 	struct lines l;
 	struct log log = log_to(&l, LOG_LEVEL_WARN);
 	char text[4000];

@@ -6,7 +6,7 @@
 
 static const uint8_t seed[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
-/* The authors' reference implementation (vectors.h): key 00..0f, input 00 01 02 ... of 0, 1, 2, ... bytes. */
+/* From the authors' reference implementation: key 00 to 0f, inputs "", 00, 00 01, 00 01 02, ... */
 START_TEST(siphash_reference_vectors)
 {
 	static const uint8_t expected[][8] = {
@@ -119,7 +119,7 @@ START_TEST(nothing_fits_into_a_map_for_nothing)
 }
 END_TEST
 
-/* Keys that come and go for ever, as connection ids do, neither fill the table nor hide what stays. */
+/* Keys that come and go, as connection ids do, neither fill the table nor hide what stays. */
 START_TEST(churn_does_not_wear_it_out)
 {
 	struct map *m = map_new(seed, 8, 64);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* Runs the tests as one suite; the exit status of main. No test run (a wrong filter) is a failure. */
+/* Runs the tests as one suite; the exit status of main. No test run is a failure, too. */
 static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
 {
 	Suite *suite = suite_create(name);
@@ -24,7 +24,7 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
 
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(tcase, tests[i]);
-	tcase_set_timeout(tcase, 120); /* seconds: catches a hang, leaves room for a loaded machine */
+	tcase_set_timeout(tcase, 120); /* seconds: a hang, not a loaded machine */
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
@@ -45,7 +45,7 @@ struct unit_rng {
 	uint64_t state;
 };
 
-/* MLSH_TEST_SEED from the environment, or a new seed; printed, so that a failure can be repeated. */
+/* The seed is MLSH_TEST_SEED or new, and printed, so that a failure can be repeated. */
 static inline struct unit_rng unit_rng_new(const char *test)
 {
 	const char *text = getenv("MLSH_TEST_SEED");
