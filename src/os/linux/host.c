@@ -44,7 +44,10 @@ static void log_to_stderr(void *ctx, enum log_level level, const char *line)
 	(void)n; /* there is nowhere left to complain */
 }
 
-/* $JOURNAL_STREAM holds device and inode of the journal's socket: does standard error still go there? */
+/*
+ * $JOURNAL_STREAM holds device and inode of the journal's socket: does standard error still go
+ * there?
+ */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

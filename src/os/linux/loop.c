@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop on libuv (the one file that includes it). Timers are our own: libuv counts milliseconds, QUIC needs
- * less. They lie in a heap, and one timerfd on CLOCK_BOOTTIME wakes the loop for the first of them.
+ * The event loop on libuv (the one file that includes it). Timers are our own: libuv counts
+ * milliseconds, QUIC needs less. They lie in a heap, and one timerfd on CLOCK_BOOTTIME wakes the
+ * loop for the first of them. libuv's error codes are negative errno values on Linux.
  */
 #include "os/loop.h"
 
@@ -54,19 +55,15 @@ struct loop {
 	int timer_fd;
 	uint64_t timer_armed_at;	/* what the timerfd waits for */
 
-	struct timer **heap;		/* room for every timer there is, so that setting one can not fail */
+	struct timer **heap;		/* room for all timers: setting one can not fail */
 	size_t heap_len, heap_cap, n_timers;
 	uint64_t next_order;
 	uint64_t firing_until;		/* while timers fire: their common due time, else 0 */
 
 	struct list pending;		/* deferred calls */
+	struct list pending_end;	/* while they run: linked behind the last one to run now */
 	bool stopping;
 };
-
-static int uv_to_errno(int r)
-{
-	return r; /* on Linux libuv's codes are negative errno values */
-}
 
 /* ---- timers ---- */
 
@@ -150,7 +147,10 @@ void timer_set(struct timer *t, uint64_t at)
 		heap_remove(l, t);
 		return;
 	}
-	/* A timer that sets itself into the past waits for the next turn, or nothing else would ever run. */
+	/*
+	 * A timer that sets itself into the past waits for the next turn, or nothing else would
+	 * ever run.
+	 */
 	if (l->firing_until && at <= l->firing_until)
 		at = l->firing_until + 1;
 	bool in_heap = t->at != TIME_NEVER;
@@ -183,8 +183,8 @@ void timer_free(struct timer *t)
 }
 
 /*
- * Arms the timerfd for the first timer. A timer that moved to later leaves the timerfd alone: it fires once for
- * nothing, which costs less than a system call at each of the many changes.
+ * Arms the timerfd for the first timer. A timer that moved to later leaves the timerfd alone: it
+ * fires once for nothing, which costs less than a system call at each of the many changes.
  */
 static void timerfd_arm(struct loop *l)
 {
@@ -249,19 +249,21 @@ void deferred_free(struct deferred *d)
 	free(d);
 }
 
-/* Runs those that are pending now; what they add waits for the next round, so that they can not starve the sockets. */
+/*
+ * Runs those that are pending now; what they add waits for the next round, so that they can not
+ * starve the sockets.
+ */
 static void run_deferred(struct loop *l)
 {
 	if (list_empty(&l->pending))
 		return;
-	struct list last;
-	list_append(&l->pending, &last); /* a mark: entries behind it are new */
-	while (l->pending.next != &last) {
+	list_append(&l->pending, &l->pending_end);
+	while (l->pending.next != &l->pending_end) {
 		struct deferred *d = list_entry(l->pending.next, struct deferred, entry);
 		list_remove(&d->entry);
 		d->fn(d->ctx); /* may free d */
 	}
-	list_remove(&last);
+	list_remove(&l->pending_end);
 }
 
 /* ---- descriptors ---- */
@@ -276,7 +278,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		return;
 	clock_refresh(l->host);
 	if (status < 0) {
-		/* libuv stopped watching; the owner finds the error by reading or writing. Watch on unless it stops us. */
+		/*
+		 * libuv stopped watching; the owner finds the error by reading or writing. Watch on
+		 * unless it stops us.
+		 */
 		events = UV_READABLE | UV_WRITABLE;
 		fd_watch_start(w);
 	}
@@ -424,7 +429,7 @@ int loop_new(struct host *h, struct err *err, struct loop **ret)
 	if (r < 0) {
 		close(l->timer_fd);
 		free(l);
-		return err_set(err, uv_to_errno(r), "can not create the event loop: %s", uv_strerror(r));
+		return err_set(err, r, "can not create the event loop: %s", uv_strerror(r));
 	}
 	/* These can not fail on a fresh loop, except for want of memory in uv_poll_init. */
 	uv_prepare_init(&l->uv, &l->prepare);
@@ -439,7 +444,7 @@ int loop_new(struct host *h, struct err *err, struct loop **ret)
 	}
 	if (r < 0) {
 		loop_free(l);
-		return err_set(err, uv_to_errno(r), "can not watch the timer: %s", uv_strerror(r));
+		return err_set(err, r, "can not watch the timer: %s", uv_strerror(r));
 	}
 	*ret = l;
 	return 0;
