@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Small files, read with a limit and written whole or not at all. */
+#include "os/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+
+#define DIR_ENTRIES_MAX 65536
+
+void buf_free(struct buf *b)
+{
+	if (!b || !b->data)
+		return;
+	secret_wipe(b->data, b->len);
+	free(b->data);
+	*b = (struct buf){ 0 };
+}
+
+/* Reads up to `cap` bytes from the start; fewer at the end of the file. */
+static ssize_t read_all(int fd, uint8_t *out, size_t cap)
+{
+	size_t len = 0;
+	while (len < cap) {
+		ssize_t n = pread(fd, out + len, cap - len, (off_t)len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+/* `st` is of fd, a regular file. */
+static int read_regular(int fd, const struct stat *st, const char *what, size_t limit,
+			struct err *err,
+			struct buf *ret)
+{
+	if ((uint64_t)st->st_size > limit)
+		return err_set(err, -EFBIG, "%s is larger than %zu bytes", what, limit);
+	/* One byte more than it should have, to notice that it grew. */
+	size_t cap = (size_t)st->st_size + 1;
+	uint8_t *data = malloc(cap);
+	if (!data)
+		return err_set(err, -ENOMEM, "out of memory");
+	ssize_t n = read_all(fd, data, cap);
+	if (n < 0 || (size_t)n == cap) {
+		int code = n < 0 ? (int)n : -EAGAIN;
+		secret_wipe(data, cap);
+		free(data);
+		return err_set(err, code, "can not read %s: %s", what,
+			       n < 0 ? strerror(-code) : "it changed meanwhile, try again");
+	}
+	data[n] = '\0';
+	*ret = (struct buf){ data, (size_t)n };
+	return 0;
+}
+
+static int read_path(const char *path, bool secret, size_t limit, struct err *err,
+		     struct buf *ret)
+{
+	struct stat st;
+	/* Non-blocking: the path may be a pipe, and opening one waits for its writer. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r;
+	if (fd < 0)
+		return err_set(err, -errno, "can not open %s: %s", path, strerror(errno));
+	if (fstat(fd, &st) < 0)
+		r = err_set(err, -errno, "can not read %s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		r = err_set(err, -EINVAL, "%s is not a regular file", path);
+	else if (secret && (st.st_mode & 077))
+		r = err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
+			    "run chmod 600 on it", path, (unsigned)st.st_mode & 07777);
+	else
+		r = read_regular(fd, &st, path, limit, err, ret);
+	close(fd);
+	return r;
+}
+
+int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret)
+{
+	(void)h;
+	return read_path(path, false, limit, err, ret);
+}
+
+int file_read_private(struct host *h, const char *path, size_t limit, struct err *err,
+		      struct buf *ret)
+{
+	(void)h;
+	return read_path(path, true, limit, err, ret);
+}
+
+int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
+		 struct buf *ret)
+{
+	static const char what[] = "the passed file";
+	struct stat st;
+	struct statfs fs;
+	(void)h;
+	/* A file system that the sender implements could make us wait for ever in a read. */
+	if (fstatfs(fd, &fs) < 0)
+		return err_set(err, -errno, "can not read %s: %s", what, strerror(errno));
+	if (fs.f_type == FUSE_SUPER_MAGIC)
+		return err_set(err, -EOPNOTSUPP, "%s lies on a FUSE file system: copy it elsewhere",
+			       what);
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "can not read %s: %s", what, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "%s is not a regular file", what);
+	if (st.st_uid != uid)
+		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u", what,
+			       (unsigned)st.st_uid, uid);
+	return read_regular(fd, &st, what, limit, err, ret);
+}
+
+/* Length of the folder part of a path, without the last slash; 0 when there is none. */
+static size_t dir_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return 0;
+	return slash == path ? 1 : (size_t)(slash - path);
+}
+
+static int dir_sync(const char *path)
+{
+	size_t len = dir_len(path);
+	char *dir = len ? strndup(path, len) : strdup(".");
+	if (!dir)
+		return -ENOMEM;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	return r;
+}
+
+/* "<dir>/.<name>.<random>": hidden, so that dir_list passes over what a crash leaves behind. */
+static char *temporary_name(struct host *h, const char *path)
+{
+	size_t at = dir_len(path);
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char *out;
+	if (asprintf(&out, "%.*s%s.%s.%016llx", (int)at, path, at > 1 ? "/" : "", name,
+		     (unsigned long long)random_u64(h)) < 0)
+		return NULL;
+	return out;
+}
+
+static int write_synced(int fd, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/*
+	 * A file system without that flag: a second name, which is refused when the first exists.
+	 */
+	if (link(from, to) < 0)
+		return -errno;
+	unlink(from);
+	return 0;
+}
+
+static int write_whole(struct host *h, const char *path, const void *data, size_t len,
+		       unsigned mode,
+		       bool replace, struct err *err)
+{
+	char *tmp = temporary_name(h, path);
+	if (!tmp)
+		return err_set(err, -ENOMEM, "out of memory");
+	int r;
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		r = -errno;
+		goto fail_name;
+	}
+	r = fchmod(fd, mode) < 0 ? -errno : write_synced(fd, data, len);
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		goto fail;
+	r = replace ? (rename(tmp, path) < 0 ? -errno : 0) : rename_new(tmp, path);
+	if (r < 0)
+		goto fail;
+	free(tmp);
+	r = dir_sync(path);
+	if (r < 0)
+		return err_set(err, r, "can not sync the folder of %s: %s", path, strerror(-r));
+	return 0;
+fail:
+	unlink(tmp);
+fail_name:
+	free(tmp);
+	return err_set(err, r, "can not write %s: %s", path, strerror(-r));
+}
+
+int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+	       struct err *err)
+{
+	return write_whole(h, path, data, len, mode, true, err);
+}
+
+int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+		struct err *err)
+{
+	return write_whole(h, path, data, len, mode, false, err);
+}
+
+int file_remove(struct host *h, const char *path)
+{
+	(void)h;
+	if (unlink(path) < 0)
+		return -errno;
+	return dir_sync(path);
+}
+
+bool file_exists(struct host *h, const char *path)
+{
+	(void)h;
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+static int dir_make_one(const char *path, unsigned mode)
+{
+	struct stat st;
+	if (mkdir(path, mode) == 0)
+		return chmod(path, mode) < 0 ? -errno : 0; /* the umask may have taken bits away */
+	int code = -errno; /* EROFS and EACCES, too, may hide that it exists */
+	if (stat(path, &st) == 0)
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	return code;
+}
+
+int dir_make(struct host *h, const char *path, unsigned mode, struct err *err)
+{
+	(void)h;
+	char *dir = strdup(path);
+	if (!dir)
+		return err_set(err, -ENOMEM, "out of memory");
+	int r = 0;
+	for (char *at = dir; r == 0 && *at; at++) {
+		if (*at != '/' || at == dir)
+			continue;
+		*at = '\0';
+		r = dir_make_one(dir, mode);
+		*at = '/';
+	}
+	if (r == 0)
+		r = dir_make_one(dir, mode);
+	free(dir);
+	if (r < 0)
+		return err_set(err, r, "can not make the folder %s: %s", path, strerror(-r));
+	return 0;
+}
+
+static bool is_regular(DIR *d, const char *name)
+{
+	struct stat st;
+	return fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_names(DIR *d, char ***names, size_t *n)
+{
+	size_t cap = 0;
+	const struct dirent *e;
+	while (errno = 0, (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.' || !is_regular(d, e->d_name))
+			continue;
+		if (*n == DIR_ENTRIES_MAX)
+			return -EFBIG;
+		if (*n == cap) {
+			cap = cap ? 2 * cap : 32;
+			char **more = reallocarray(*names, cap, sizeof(char *));
+			if (!more)
+				return -ENOMEM;
+			*names = more;
+		}
+		(*names)[*n] = strdup(e->d_name);
+		if (!(*names)[*n])
+			return -ENOMEM;
+		(*n)++;
+	}
+	return -errno;
+}
+
+int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char *name), void *ctx,
+	     struct err *err)
+{
+	(void)h;
+	char **names = NULL;
+	size_t n = 0;
+	DIR *d = opendir(path);
+	if (!d && errno == ENOENT)
+		return 0;
+	int r = d ? read_names(d, &names, &n) : -errno;
+	if (d)
+		closedir(d);
+	if (r == 0 && n > 0) {
+		qsort(names, n, sizeof(*names), compare_names);
+		for (size_t i = 0; i < n; i++)
+			fn(ctx, names[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	if (r < 0)
+		return err_set(err, r, "can not list %s: %s", path, strerror(-r));
+	return 0;
+}

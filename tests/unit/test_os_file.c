@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: limits, whole or nothing, modes, and what a passed descriptor may be. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/file.h"
+#include "unit.h"
+
+static struct host *host;
+static char dir[] = "/tmp/mlsh-test-file-XXXXXX";
+
+static char *path_of(const char *name)
+{
+	static char paths[4][128];
+	static unsigned next;
+	char *out = paths[next++ % 4];
+	snprintf(out, sizeof(paths[0]), "%s/%s", dir, name);
+	return out;
+}
+
+static void setup(void)
+{
+	ck_assert_int_eq(host_new(NULL, &host), 0);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void teardown(void)
+{
+	char command[64];
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(system(command), 0);
+	host_free(host);
+}
+
+static void count_name(void *ctx, const char *name)
+{
+	strcat(ctx, name);
+	strcat(ctx, " ");
+}
+
+static void check_content(const char *path, const char *expected)
+{
+	struct buf b = { 0 };
+	ck_assert_int_eq(file_read(host, path, 4096, NULL, &b), 0);
+	ck_assert_uint_eq(b.len, strlen(expected));
+	ck_assert_str_eq((char *)b.data, expected);
+	buf_free(&b);
+	ck_assert_ptr_null(b.data);
+	buf_free(&b);
+	buf_free(NULL);
+}
+
+START_TEST(write_and_read_back)
+{
+	setup();
+	struct stat st;
+	char *p = path_of("state");
+	umask(077);
+	ck_assert_int_eq(file_write(host, p, "one", 3, 0644, NULL), 0);
+	ck_assert_int_eq(stat(p, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0644); /* whatever the umask is */
+	check_content(p, "one");
+	ck_assert_int_eq(file_write(host, p, "second", 6, 0600, NULL), 0);
+	ck_assert_int_eq(stat(p, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	check_content(p, "second");
+	ck_assert_int_eq(file_write(host, p, "", 0, 0600, NULL), 0);
+	check_content(p, "");
+	char names[128] = "";
+	ck_assert_int_eq(dir_list(host, dir, count_name, names, NULL), 0);
+	ck_assert_str_eq(names, "state ");
+	teardown();
+}
+END_TEST
+
+/* Whoever has the old file open still reads all of the old content: the new one came beside it. */
+START_TEST(write_replaces_instead_of_overwriting)
+{
+	setup();
+	char *p = path_of("state");
+	char old[8] = "";
+	ck_assert_int_eq(file_write(host, p, "old", 3, 0600, NULL), 0);
+	int fd = open(p, O_RDONLY);
+	ck_assert_int_eq(file_write(host, p, "newer", 5, 0600, NULL), 0);
+	ck_assert_int_eq(read(fd, old, sizeof(old)), 3);
+	ck_assert_str_eq(old, "old");
+	close(fd);
+	teardown();
+}
+END_TEST
+
+START_TEST(failed_write_leaves_the_old_file_and_nothing_else)
+{
+	setup();
+	struct err err = { 0 };
+	char *p = path_of("state");
+	ck_assert_int_eq(mkdir(p, 0700), 0); /* a folder can not be replaced by a file */
+	ck_assert_int_lt(file_write(host, p, "x", 1, 0600, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, p));
+	ck_assert_int_lt(err.code, 0);
+	ck_assert_int_eq(rmdir(p), 0);
+	ck_assert_int_eq(rmdir(dir), 0); /* empty: no temporary file was left */
+	ck_assert_int_eq(file_write(host, p, "x", 1, 0600, &err), -ENOENT);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(create_refuses_an_existing_file)
+{
+	setup();
+	char *p = path_of("key");
+	ck_assert_int_eq(file_create(host, p, "first", 5, 0600, NULL), 0);
+	ck_assert_int_eq(file_create(host, p, "second", 6, 0600, NULL), -EEXIST);
+	check_content(p, "first");
+	ck_assert_int_eq(symlink("/nowhere", path_of("link")), 0);
+	ck_assert_int_eq(file_create(host, path_of("link"), "x", 1, 0600, NULL), -EEXIST);
+	char names[128] = "";
+	ck_assert_int_eq(dir_list(host, dir, count_name, names, NULL), 0);
+	ck_assert_str_eq(names, "key ");
+	teardown();
+}
+END_TEST
+
+START_TEST(read_keeps_its_limit)
+{
+	setup();
+	struct buf b = { 0 };
+	struct err err = { 0 };
+	char *p = path_of("f");
+	ck_assert_int_eq(file_write(host, p, "12345678", 8, 0600, NULL), 0);
+	ck_assert_int_eq(file_read(host, p, 7, &err, &b), -EFBIG);
+	ck_assert_ptr_null(b.data);
+	ck_assert_int_eq(file_read(host, p, 8, NULL, &b), 0);
+	buf_free(&b);
+	teardown();
+}
+END_TEST
+
+START_TEST(secret_that_others_may_read_is_refused)
+{
+	setup();
+	struct buf b = { 0 };
+	struct err err = { 0 };
+	char *p = path_of("key");
+	static const unsigned refused[] = { 0640, 0604, 0601, 0620, 0700 | 0070 };
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		ck_assert_int_eq(file_write(host, p, "k", 1, refused[i], NULL), 0);
+		ck_assert_int_eq(file_read_private(host, p, 10, &err, &b), -EACCES);
+		ck_assert_ptr_nonnull(strstr(err.text, "chmod 600"));
+	}
+	ck_assert_int_eq(file_write(host, p, "k", 1, 0600, NULL), 0);
+	ck_assert_int_eq(file_read_private(host, p, 10, NULL, &b), 0);
+	buf_free(&b);
+	teardown();
+}
+END_TEST
+
+START_TEST(read_refuses_what_is_no_file)
+{
+	setup();
+	struct buf b = { 0 };
+	ck_assert_int_eq(file_read(host, path_of("absent"), 10, NULL, &b), -ENOENT);
+	ck_assert_int_eq(file_read(host, dir, 10, NULL, &b), -EINVAL);
+	ck_assert_int_eq(mkfifo(path_of("pipe"), 0600), 0);
+	ck_assert_int_eq(file_read(host, path_of("pipe"), 10, NULL, &b),
+			 -EINVAL); /* and does not wait */
+	ck_assert_int_eq(file_read(host, "/dev/zero", 10, NULL, &b), -EINVAL);
+	ck_assert_ptr_null(b.data);
+	teardown();
+}
+END_TEST
+
+START_TEST(passed_descriptor_is_checked)
+{
+	setup();
+	struct buf b = { 0 };
+	struct stat st;
+	char *p = path_of("cluster");
+	ck_assert_int_eq(file_write(host, p, "data", 4, 0600, NULL), 0);
+	int fd = open(p, O_RDONLY);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(lseek(fd, 3, SEEK_SET), 3); /* the sender's position does not count */
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), 0);
+	ck_assert_str_eq((char *)b.data, "data");
+	buf_free(&b);
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid + 1, 100, NULL, &b), -EPERM);
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 3, NULL, &b), -EFBIG);
+	close(fd);
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EBADF);
+
+	fd = open(p, O_WRONLY);
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EBADF);
+	close(fd);
+	fd = open(dir, O_RDONLY);
+	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EINVAL);
+	close(fd);
+	int pair[2];
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(file_read_fd(host, pair[0], st.st_uid, 100, NULL, &b), -EINVAL);
+	close(pair[0]);
+	close(pair[1]);
+	ck_assert_ptr_null(b.data);
+	teardown();
+}
+END_TEST
+
+START_TEST(remove_says_what_was_not_there)
+{
+	setup();
+	char *p = path_of("f");
+	ck_assert_int_eq(file_write(host, p, "x", 1, 0600, NULL), 0);
+	ck_assert(file_exists(host, p));
+	ck_assert_int_eq(file_remove(host, p), 0);
+	ck_assert(!file_exists(host, p));
+	ck_assert_int_eq(file_remove(host, p), -ENOENT);
+	teardown();
+}
+END_TEST
+
+START_TEST(dir_make_makes_parents_and_keeps_modes)
+{
+	setup();
+	struct stat st;
+	struct err err = { 0 };
+	umask(022);
+	ck_assert_int_eq(mkdir(path_of("a"), 0755), 0);
+	ck_assert_int_eq(dir_make(host, path_of("a/b/c"), 0700, NULL), 0);
+	ck_assert_int_eq(dir_make(host, path_of("a/b/c"), 0777, NULL), 0);
+	ck_assert_int_eq(stat(path_of("a"), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0755);
+	ck_assert_int_eq(stat(path_of("a/b"), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	ck_assert_int_eq(stat(path_of("a/b/c"), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	ck_assert_int_eq(file_write(host, path_of("file"), "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(dir_make(host, path_of("file/x"), 0700, &err), -ENOTDIR);
+	ck_assert_ptr_nonnull(strstr(err.text, "file/x"));
+	teardown();
+}
+END_TEST
+
+START_TEST(dir_list_sorts_and_takes_files_only)
+{
+	setup();
+	char names[128] = "";
+	ck_assert_int_eq(dir_list(host, path_of("absent"), count_name, names, NULL), 0);
+	ck_assert_int_eq(file_write(host, path_of("b"), "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(file_write(host, path_of("c"), "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(file_write(host, path_of("a"), "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(file_write(host, path_of(".a.0123456789abcdef"), "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(mkdir(path_of("folder"), 0700), 0);
+	ck_assert_int_eq(symlink(path_of("a"), path_of("link")), 0);
+	ck_assert_int_eq(dir_list(host, dir, count_name, names, NULL), 0);
+	ck_assert_str_eq(names, "a b c ");
+	ck_assert_int_eq(dir_list(host, path_of("a"), count_name, names, NULL), -ENOTDIR);
+	teardown();
+}
+END_TEST
+
+UNIT_MAIN("os/file", write_and_read_back, write_replaces_instead_of_overwriting,
+	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
+	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
+	  read_refuses_what_is_no_file, passed_descriptor_is_checked,
+	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
+	  dir_list_sorts_and_takes_files_only)
