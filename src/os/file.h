@@ -13,22 +13,39 @@ struct buf {
 void buf_free(struct buf *b); /* wipes; NULL and zeroed allowed */
 
 /* Reads a regular file of at most `limit` bytes. -ENOENT, -EFBIG, -EACCES, ... The caller frees. */
-int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret) MUST_CHECK;
+int file_read(struct host *h, const char *path, size_t limit, struct err *err,
+	      struct buf *ret) MUST_CHECK;
 /*
- * Reads from a descriptor that somebody passed us: regular file, owned by `uid` (or by root when uid is 0), at most
- * `limit` bytes. Does not close it.
+ * The same for a secret: -EACCES, and how to mend it, if others than its owner have any right on
+ * it.
  */
-int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err, struct buf *ret) MUST_CHECK;
-/* Writes a new file beside it, syncs, renames over `path`, syncs the folder: the old or the new content survives a crash. */
-int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode, struct err *err) MUST_CHECK;
+int file_read_private(struct host *h, const char *path, size_t limit, struct err *err,
+		      struct buf *ret) MUST_CHECK;
+/*
+ * Reads from a descriptor that somebody passed us: a regular file (-EINVAL) on no file system of
+ * the sender's making (-EOPNOTSUPP), owned by `uid` (-EPERM), at most `limit` bytes. From its
+ * start, wherever its position is. Does not close it.
+ */
+int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
+		 struct buf *ret) MUST_CHECK;
+/*
+ * Writes a new file beside it, syncs, renames over `path`, syncs the folder: the old or the new
+ * content survives a crash. The file has exactly `mode`, whatever the umask is.
+ */
+int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+	       struct err *err) MUST_CHECK;
 /* The same, but -EEXIST when `path` exists already. */
-int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode, struct err *err) MUST_CHECK;
+int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+		struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
 bool file_exists(struct host *h, const char *path);
 /* Makes the folder and its parents with `mode`; a folder that exists keeps its mode. */
 int dir_make(struct host *h, const char *path, unsigned mode, struct err *err) MUST_CHECK;
-/* Calls fn for each regular file's name in the folder, sorted; 0 for a folder that does not exist. */
-int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char *name), void *ctx, struct err *err)
-	MUST_CHECK;
+/*
+ * Calls fn for the name of each regular file in the folder, sorted, except hidden ones (file_write
+ * leaves those behind after a crash). 0 for a folder that does not exist.
+ */
+int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char *name), void *ctx,
+	     struct err *err) MUST_CHECK;
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine. Every call into `os` takes a host, and nothing in the program is global, so that many hosts can live in one
- * simulated process. src/os/linux implements these headers for a real machine, src/os/sim for a simulated one; the
- * linker chooses. A host and all that hangs off it belong to one thread.
+ * A machine. Every call into `os` takes a host, and nothing in the program is global, so that many
+ * hosts can live in one simulated process. src/os/linux implements these headers for a real
+ * machine, src/os/sim for a simulated one; the linker chooses. A host and all that hangs off it
+ * belong to one thread.
  */
 #ifndef MLSH_OS_HOST_H
 #define MLSH_OS_HOST_H
@@ -12,7 +13,10 @@
 
 struct host;
 
-/* The machine this process runs on, with its event loop. Simulated hosts come from os/sim/world.h instead. */
+/*
+ * The machine this process runs on, with its event loop. Simulated hosts come from os/sim/world.h
+ * instead.
+ */
 int host_new(struct err *err, struct host **ret) MUST_CHECK;
 void host_free(struct host *h);
 
@@ -22,8 +26,9 @@ struct log *host_log(struct host *h);
 int host_name(struct host *h, char *out, size_t cap) MUST_CHECK;
 
 /*
- * Nanoseconds on a clock that never goes back and counts time spent suspended (CLOCK_BOOTTIME). The value is taken once
- * per turn of the event loop and after each blocking wait: no system call on the packet path.
+ * Nanoseconds on a clock that never goes back and counts time spent suspended (CLOCK_BOOTTIME). The
+ * value is taken once per turn of the event loop and after each blocking wait: no system call on
+ * the packet path.
  */
 uint64_t clock_now(struct host *h);
 /* Reads the clock anew, for long computations. */
@@ -31,7 +36,10 @@ uint64_t clock_refresh(struct host *h);
 /* Seconds since 1970, from the wall clock: for entries and expiry only, never for timers. */
 int64_t clock_wall_s(struct host *h);
 
-/* Fills `out` from the kernel's generator (simulated: from the seed). Does not fail: aborts if the kernel has none. */
+/*
+ * Fills `out` from the kernel's generator (simulated: from the seed). Does not fail: aborts if the
+ * kernel has none.
+ */
 void random_fill(struct host *h, void *out, size_t len);
 uint64_t random_u64(struct host *h);
 /* Uniform in [0, bound). bound > 0. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local socket between `mlsh` and `mlshtund`: messages with boundaries (SOCK_SEQPACKET), the peer's credentials as
- * the kernel knows them (SO_PEERCRED), and passed descriptors (SCM_RIGHTS).
+ * The local socket between `mlsh` and `mlshtund`: messages with boundaries (SOCK_SEQPACKET), the
+ * peer's credentials as the kernel knows them (SO_PEERCRED), and passed descriptors (SCM_RIGHTS).
  */
 #ifndef MLSH_OS_LOCAL_H
 #define MLSH_OS_LOCAL_H
@@ -27,25 +27,41 @@ struct local_message {
 	size_t n_fds;
 };
 
-/* Callbacks of one connection. `closed` is the last one; the connection is freed by local_conn_close only. */
+/*
+ * Callbacks of one connection. `closed` is the last one; the connection is freed by
+ * local_conn_close only.
+ */
 struct local_ops {
 	void (*message)(void *ctx, struct local_conn *c, struct local_message *m);
 	void (*closed)(void *ctx, struct local_conn *c);
 };
 
-/* Listens at `path` (0666: who may do what is decided by credentials), at most `max_conns` at once, oldest idle closed first; replaces a dead socket, -EADDRINUSE for a living one. `accepted` returns the ctx for ops. */
+/*
+ * Listens at `path` (0666: who may do what is decided by credentials), at most `max_conns` at once,
+ * oldest idle closed first; replaces a dead socket, -EADDRINUSE for a living one. `accepted`
+ * returns the ctx for ops.
+ */
 int local_listen(struct host *h, const char *path, size_t max_conns, const struct local_ops *ops,
 		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
 		 struct local_listener **ret) MUST_CHECK;
-void local_listener_close(struct local_listener *l); /* closes its connections too, removes the path */
+/* Closes its connections too (`closed` is called for each) and removes the path. NULL allowed. */
+void local_listener_close(struct local_listener *l);
 
 /* -ENOENT, -ECONNREFUSED: no daemon there; -EACCES. */
-int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx, struct err *err,
+int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
+		  struct err *err,
 		  struct local_conn **ret) MUST_CHECK;
-/* Sends one message with descriptors (not closed). Queued, up to 256 messages, when the socket is full; -ENOBUFS past that. */
-int local_send(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds) MUST_CHECK;
+/*
+ * Sends one message with descriptors (not closed). Queued, up to 256 messages, when the socket is
+ * full; -ENOBUFS past that.
+ */
+int local_send(struct local_conn *c, const void *data, size_t len, const int *fds,
+	       size_t n_fds) MUST_CHECK;
 struct local_cred local_conn_cred(const struct local_conn *c);
-/* Is the user a member of the named group (primary, or listed in /etc/group)? Root is not special here. */
+/*
+ * Is the user a member of the named group (primary, or listed in /etc/group)? Root is not special
+ * here.
+ */
 bool local_cred_in_group(struct host *h, const struct local_cred *cred, const char *group);
 void local_conn_close(struct local_conn *c); /* NULL allowed; no `closed` callback */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop: timers with nanosecond resolution, deferred calls, signals. One loop a host. Callbacks run one at a
- * time and may create, change and free anything, their own timer included.
+ * The event loop: timers with nanosecond resolution, deferred calls, signals. One loop a host.
+ * Callbacks run one at a time and may create, change and free anything, their own timer included.
  */
 #ifndef MLSH_OS_LOOP_H
 #define MLSH_OS_LOOP_H
@@ -16,15 +16,18 @@ typedef void (*loop_fn)(void *ctx);
 
 /* NULL only when memory is gone. Not armed. */
 struct timer *timer_new(struct host *h, loop_fn fn, void *ctx);
-/* Absolute time on clock_now's scale; a time in the past fires in the next turn; TIME_NEVER disarms. One-shot. */
+/*
+ * Absolute time on clock_now's scale; a time in the past fires in the next turn; TIME_NEVER
+ * disarms. One-shot.
+ */
 void timer_set(struct timer *t, uint64_t at);
 void timer_set_in(struct timer *t, uint64_t delay);
 bool timer_is_set(const struct timer *t);
 void timer_free(struct timer *t); /* NULL allowed; disarms */
 
 /*
- * Runs `fn` once after the current callback has returned, before the loop sleeps again: the one place where objects
- * are freed. Calling it while it is already pending does nothing.
+ * Runs `fn` once after the current callback has returned, before the loop sleeps again: the one
+ * place where objects are freed. Calling it while it is already pending does nothing.
  */
 struct deferred *deferred_new(struct host *h, loop_fn fn, void *ctx);
 void deferred_call(struct deferred *d);
@@ -38,7 +41,9 @@ void loop_stop(struct host *h);
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
 void signal_watch_free(struct signal_watch *w);
 
-/* Descriptors of libraries (c-ares, sd-bus): fn when readable/writable as asked. Real hosts only. */
+/*
+ * Descriptors of libraries (c-ares, sd-bus): fn when readable/writable as asked. Real hosts only.
+ */
 struct fd_watch;
 struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx);
 void fd_watch_set(struct fd_watch *w, bool read, bool write);

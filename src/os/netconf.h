@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's network: interfaces and their addresses, a watch for changes, and the addresses and routes that mlsh adds.
- * Everything added carries mlsh's own routing protocol number (NETCONF_PROTO), so that it can be found and undone.
+ * The host's network: interfaces and their addresses, a watch for changes, and the addresses and
+ * routes that mlsh adds. Everything added carries mlsh's own routing protocol number
+ * (NETCONF_PROTO), so that it can be found and undone.
  */
 #ifndef MLSH_OS_NETCONF_H
 #define MLSH_OS_NETCONF_H
@@ -13,7 +14,7 @@
 
 enum netif_kind {
 	NETIF_LOOPBACK,
-	NETIF_PHYSICAL,		/* wired, wireless, cellular, veth inside a container: what candidates come from */
+	NETIF_PHYSICAL,		/* wired, wireless, cellular, veth inside a container: candidates */
 	NETIF_CONTAINER,	/* bridge of a container or VM engine and its ports */
 	NETIF_TUNNEL,		/* TUN/TAP, WireGuard, ipip, ...: other overlays and our own */
 	NETIF_OTHER
@@ -24,29 +25,44 @@ struct netif_addr {
 	unsigned ifindex;
 	enum netif_kind kind;
 	struct addr addr;	/* port 0 */
-	uint8_t prefix_bits;	/* of the IPv6-mapped form for IPv4: 96 + n is NOT used; plain n for IPv4 */
+	uint8_t prefix_bits;	/* 0..32 for IPv4, 0..128 for IPv6 */
 	bool up;
-	bool temporary;		/* RFC 8981, or deprecated/tentative: not a candidate when deprecated or tentative */
-	bool deprecated;
+	bool temporary;		/* RFC 8981 */
+	bool deprecated;	/* or tentative or a duplicate: never a candidate */
 };
 
 /* Fills at most `max`; returns how many there are to be had (<= max), or a negative error. */
 int netif_list(struct host *h, struct netif_addr *out, size_t max) MUST_CHECK;
 
 struct netwatch;
-/* fn after links, addresses or routes of the host (not our own) changed, debounced by 200 ms; not for the state at start. */
+/*
+ * fn after links, addresses or routes of the host (not our own) changed, debounced by 200 ms; not
+ * for the state at start.
+ */
 struct netwatch *netwatch_new(struct host *h, loop_fn fn, void *ctx);
 void netwatch_free(struct netwatch *w);
 
-/* Does any prefix that the host itself uses (addresses, routes but the default, gateways, resolvers) overlap `p`? 1/0/negative. `ret_what` (64 bytes) names it. */
-int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, char *ret_what) MUST_CHECK;
+/*
+ * Does any prefix that the host itself uses (addresses, routes but the default, gateways,
+ * resolvers) overlap `p`? 1/0/negative. `ret_what` (64 bytes) names it.
+ */
+int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
+		     char *ret_what) MUST_CHECK;
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
-int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, struct err *err) MUST_CHECK;
-/* A route to `p` through the device, or, with ifindex 0, an unreachable route (metric low priority). Adding twice is no error. */
-int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 source, struct err *err) MUST_CHECK;
+int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,
+		     struct err *err) MUST_CHECK;
+/*
+ * A route to `p` through the device, or, with ifindex 0, an unreachable route (metric low
+ * priority). Adding twice is no error.
+ */
+int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 source,
+		      struct err *err) MUST_CHECK;
 int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p) MUST_CHECK;
-/* Removes every route that carries NETCONF_PROTO and belongs to no living device of ours: after a crash, before the start. */
+/*
+ * Removes every route that carries NETCONF_PROTO and belongs to no living device of ours: after a
+ * crash, before the start.
+ */
 int netconf_cleanup(struct host *h, struct err *err) MUST_CHECK;
 
 #endif

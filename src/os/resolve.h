@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Name resolution without getaddrinfo (static binaries): c-ares on the host's loop, /etc/hosts included, A and AAAA. */
+/*
+ * Name resolution without getaddrinfo (static binaries): c-ares on the host's loop, /etc/hosts
+ * included, A and AAAA.
+ */
 #ifndef MLSH_OS_RESOLVE_H
 #define MLSH_OS_RESOLVE_H
 
@@ -10,11 +13,18 @@
 
 struct resolve;
 
-/* `err` is NULL on success, with n >= 1 addresses (port set), IPv6 and IPv4 interleaved (RFC 8305 section 4). Called once, never from within resolve_start. */
+/*
+ * `err` is NULL on success, with n >= 1 addresses (port set), IPv6 and IPv4 interleaved (RFC 8305
+ * section 4). Called once, never from within resolve_start.
+ */
 typedef void (*resolve_fn)(void *ctx, const struct err *err, const struct addr *addrs, size_t n);
 
-/* `name` may be an IP literal. Gives up after timeout_ns. The handle is freed by itself after fn, or by resolve_cancel before. */
-int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t timeout_ns, resolve_fn fn, void *ctx,
+/*
+ * `name` may be an IP literal. Gives up after timeout_ns. The handle is freed by itself after fn,
+ * or by resolve_cancel before.
+ */
+int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t timeout_ns,
+		  resolve_fn fn, void *ctx,
 		  struct err *err, struct resolve **ret) MUST_CHECK;
 void resolve_cancel(struct resolve *r); /* NULL allowed */
 

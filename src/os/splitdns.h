@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split DNS: tells the host's resolver to ask our server for one zone and nothing else. Linux: systemd-resolved over
- * D-Bus (org.freedesktop.resolve1.Manager: SetLinkDNS, SetLinkDomains with a routing domain, SetLinkDefaultRoute,
- * RevertLink), re-asserted when resolved restarts. Never touches resolv.conf.
+ * Split DNS: tells the host's resolver to ask our server for one zone and nothing else. Linux:
+ * systemd-resolved over D-Bus (org.freedesktop.resolve1.Manager: SetLinkDNS, SetLinkDomains with a
+ * routing domain, SetLinkDefaultRoute, RevertLink), re-asserted when resolved restarts. Never
+ * touches resolv.conf.
  */
 #ifndef MLSH_OS_SPLITDNS_H
 #define MLSH_OS_SPLITDNS_H
@@ -15,12 +16,16 @@ struct splitdns;
 enum splitdns_state {
 	SPLITDNS_PENDING,	/* asked, no answer yet */
 	SPLITDNS_ACTIVE,
-	SPLITDNS_UNAVAILABLE,	/* no system bus or no systemd-resolved on it: the user must be told what to do instead */
+	SPLITDNS_UNAVAILABLE,	/* no system bus or no systemd-resolved on it: tell the user */
 	SPLITDNS_REFUSED	/* the resolver said no */
 };
 
-/* Asks for `zone` on the interface to be resolved by `server`, port 53. Asynchronous; `changed` after each change of state. */
-int splitdns_start(struct host *h, unsigned ifindex, const char *zone, ip4 server, loop_fn changed, void *ctx,
+/*
+ * Asks for `zone` on the interface to be resolved by `server`, port 53. Asynchronous; `changed`
+ * after each change of state.
+ */
+int splitdns_start(struct host *h, unsigned ifindex, const char *zone, ip4 server, loop_fn changed,
+		   void *ctx,
 		   struct err *err, struct splitdns **ret) MUST_CHECK;
 enum splitdns_state splitdns_state_get(const struct splitdns *s);
 /* Why it is not active: one line, or "". */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TUN device, in batches of super-packets: with vnet_hdr and offloads one read or write moves up to 64 KiB of one
- * flow. A packet says how it is to be cut; without offloads every packet is a plain one.
+ * The TUN device, in batches of super-packets: with vnet_hdr and offloads one read or write moves
+ * up to 64 KiB of one flow. A packet says how it is to be cut; without offloads every packet is a
+ * plain one.
  */
 #ifndef MLSH_OS_TUN_H
 #define MLSH_OS_TUN_H
@@ -12,7 +13,7 @@
 struct tun;
 
 #define TUN_PACKET_MAX 65536
-#define TUN_HEADROOM 16		/* writable bytes a caller leaves in front of tun_packet.data when writing */
+#define TUN_HEADROOM 16	/* writable bytes a caller leaves in front of tun_packet.data */
 #define TUN_BATCH_MAX 16
 
 enum tun_gso { TUN_GSO_NONE, TUN_GSO_TCP4, TUN_GSO_TCP6, TUN_GSO_UDP4, TUN_GSO_UDP6 };
@@ -23,7 +24,7 @@ struct tun_packet {
 	enum tun_gso gso;
 	uint16_t gso_size;	/* payload bytes of each packet it stands for */
 	uint16_t hdr_len;	/* IP and transport header, copied in front of each */
-	bool csum_partial;	/* transport checksum holds only the pseudo-header's sum (virtio NEEDS_CSUM) */
+	bool csum_partial;	/* the checksum holds the pseudo-header's sum only (NEEDS_CSUM) */
 	uint16_t csum_start, csum_offset;
 	bool ecn;		/* TCP flow with ECN (VIRTIO_NET_HDR_GSO_ECN) */
 };
@@ -33,16 +34,26 @@ struct tun_config {
 	unsigned mtu_bytes;
 };
 
-/* Opens the device, down and without addresses. It vanishes when the process ends. Needs CAP_NET_ADMIN. */
-int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, void *ctx, struct err *err,
+/*
+ * Opens the device, down and without addresses. It vanishes when the process ends. Needs
+ * CAP_NET_ADMIN.
+ */
+int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, void *ctx,
+	     struct err *err,
 	     struct tun **ret) MUST_CHECK;
 void tun_close(struct tun *t);
 const char *tun_name(const struct tun *t);
 unsigned tun_ifindex(const struct tun *t);
 
-/* Stops and resumes calling `readable`: a full queue pushes back to the kernel's queue, which drops early. */
+/*
+ * Stops and resumes calling `readable`: a full queue pushes back to the kernel's queue, which drops
+ * early.
+ */
 void tun_pause(struct tun *t, bool paused);
-/* One packet (or super-packet); data is valid until the next tun_read. 1, 0 when nothing waits, negative when the device is gone. */
+/*
+ * One packet (or super-packet); data is valid until the next tun_read. 1, 0 when nothing waits,
+ * negative when the device is gone.
+ */
 int tun_read(struct tun *t, struct tun_packet *ret) MUST_CHECK;
 /* 0; -ENOBUFS or -EAGAIN: dropped by the kernel; -EINVAL: malformed; others: the device is gone. */
 int tun_write(struct tun *t, const struct tun_packet *p) MUST_CHECK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UDP in batches: one receive may carry many datagrams of one source joined by the kernel (GRO), one send many of one
- * size to be cut by it (GSO). Where the kernel has neither, the same calls work one datagram at a time.
+ * UDP in batches: one receive may carry many datagrams of one source joined by the kernel (GRO),
+ * one send many of one size to be cut by it (GSO). Where the kernel has neither, the same calls
+ * work one datagram at a time.
  */
 #ifndef MLSH_OS_UDP_H
 #define MLSH_OS_UDP_H
@@ -23,7 +24,7 @@ struct udp_config {
 
 /* One received run of datagrams: each `segment` bytes, the last one possibly shorter. */
 struct udp_rx {
-	uint8_t *data;		/* may be overwritten by the receiver (decryption in place); valid until the next udp_recv */
+	uint8_t *data;		/* the receiver may overwrite it; valid until the next udp_recv */
 	size_t len;
 	size_t segment;		/* == len when it is a single datagram; never 0 unless len is 0 */
 	struct addr from;
@@ -42,26 +43,33 @@ struct udp_tx {
 };
 
 /*
- * Opens a socket. `readable` is called from the loop while datagrams wait. Don't-fragment is set and the path-MTU cache
- * of the kernel is not used (RFC 8899: probing is QUIC's). -EADDRINUSE, -EACCES, ... with a message.
+ * Opens a socket. `readable` is called from the loop while datagrams wait. Don't-fragment is set
+ * and the path-MTU cache of the kernel is not used (RFC 8899: probing is QUIC's). -EADDRINUSE,
+ * -EACCES, ... with a message.
  */
-int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, void *ctx, struct err *err,
+int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, void *ctx,
+	     struct err *err,
 	     struct udp **ret) MUST_CHECK;
 void udp_close(struct udp *u);
 /* The bound address: port always set; the IP unset when bound to any. */
 struct addr udp_local(const struct udp *u);
 
-/* Up to `max` (at most UDP_BATCH_MAX) runs; 0 when nothing waits; errors of the network (ICMP) are skipped. */
+/*
+ * Up to `max` (at most UDP_BATCH_MAX) runs; 0 when nothing waits; errors of the network (ICMP) are
+ * skipped.
+ */
 size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max);
 /*
- * Sends in order. Returns how many of the n sends were handed over or given up for good (unreachable, too big: a datagram
- * may always be lost); less than n means that the socket is full: `writable` is called once when there is room.
+ * Sends in order. Returns how many of the n sends were handed over or given up for good
+ * (unreachable, too big: a datagram may always be lost); less than n means that the socket is full:
+ * `writable` is called once when there is room.
  */
 size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx);
 
 struct udp_stats {
-	uint64_t rx_datagrams, rx_bytes, rx_calls, tx_datagrams, tx_bytes, tx_calls, tx_errors, tx_too_big;
+	uint64_t rx_datagrams, rx_bytes, rx_calls;
+	uint64_t tx_datagrams, tx_bytes, tx_calls, tx_errors, tx_too_big;
 };
 struct udp_stats udp_stats_get(const struct udp *u);
 
