@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests of the signal protocol, their bytes both ways. Replies and events are in files of their own. */
+#include "proto/signal.h"
+
+#include <errno.h>
+
+#include "proto/signal_wire.h"
+
+/* Elements of each request's array, its type included. */
+static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
+	[SIGNAL_HELLO] = 4,  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3, [SIGNAL_INVITE_OPEN] = 3,
+	[SIGNAL_LOG] = 2,    [SIGNAL_ADMIT] = 2,       [SIGNAL_SESSION] = 3, [SIGNAL_APPEND] = 2,
+	[SIGNAL_PUSH] = 2,   [SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
+};
+
+#define REQUEST_ELEMENTS_MAX 16	/* room for a later version's hello, so that it is refused as such */
+
+static void put_subnet(struct cbor_writer *w, const struct prefix4 *p)
+{
+	cbor_put_array(w, 2);
+	cbor_put_uint(w, p->net);
+	cbor_put_uint(w, p->bits);
+}
+
+static void put_request(struct cbor_writer *w, const struct signal_request *m)
+{
+	switch (m->type) {
+	case SIGNAL_HELLO:
+		cbor_put_uint(w, SIGNAL_VERSION);
+		cbor_put_bytes(w, m->cluster_id, sizeof(m->cluster_id));
+		cbor_put_text_span(w, m->agent);
+		break;
+	case SIGNAL_SETUP_OFFER:
+		cbor_put_text_span(w, m->code);
+		if (m->has_subnet)
+			put_subnet(w, &m->subnet);
+		else
+			cbor_put_null(w);
+		break;
+	case SIGNAL_SETUP:
+		cbor_put_text_span(w, m->code);
+		cbor_put_bytes(w, m->entry.data, m->entry.len);
+		break;
+	case SIGNAL_INVITE_OPEN:
+		cbor_put_bytes(w, m->invite.data, m->invite.len);
+		cbor_put_bytes(w, m->invite_sig, sizeof(m->invite_sig));
+		break;
+	case SIGNAL_LOG:
+		cbor_put_uint(w, m->from);
+		break;
+	case SIGNAL_ADMIT:
+	case SIGNAL_APPEND:
+		cbor_put_bytes(w, m->entry.data, m->entry.len);
+		break;
+	case SIGNAL_SESSION:
+		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
+		wire_put_candidates(w, &m->candidates);
+		break;
+	case SIGNAL_PUSH:
+		wire_put_entries(w, &m->entries);
+		break;
+	case SIGNAL_CANDIDATES:
+		wire_put_candidates(w, &m->candidates);
+		break;
+	case SIGNAL_SUBSCRIBE:
+		cbor_put_bytes(w, m->epoch, sizeof(m->epoch));
+		cbor_put_uint(w, m->cursor);
+		break;
+	case SIGNAL_REQUEST_TYPES:
+		w->failed = true;
+		break;
+	}
+}
+
+ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap)
+{
+	struct cbor_writer w = frame_begin(buf, cap, SIGNAL_MESSAGE_MAX);
+
+	if (m->type < SIGNAL_HELLO || m->type >= SIGNAL_REQUEST_TYPES)
+		return -EINVAL;
+	cbor_put_array(&w, request_elements[m->type]);
+	cbor_put_uint(&w, m->type);
+	put_request(&w, m);
+	return frame_end(&w, buf);
+}
+
+static void get_subnet(struct cbor_reader *r, struct prefix4 *ret)
+{
+	cbor_get_array(r, 2);
+	ret->net = (ip4)cbor_get_uint(r, UINT32_MAX);
+	ret->bits = (uint8_t)cbor_get_uint(r, 32);
+}
+
+/* What follows the type. False: another version, the rest is not ours to read. */
+static bool get_request(struct cbor_reader *r, struct signal_request *m)
+{
+	switch (m->type) {
+	case SIGNAL_HELLO:
+		if (cbor_get_uint(r, UINT64_MAX) != SIGNAL_VERSION && !r->failed)
+			return false;
+		cbor_get_bytes_fixed(r, m->cluster_id, sizeof(m->cluster_id));
+		m->agent = cbor_get_text(r, 0, AGENT_MAX);
+		break;
+	case SIGNAL_SETUP_OFFER:
+		m->code = cbor_get_text(r, 1, CODE_TEXT_MAX);
+		m->has_subnet = !cbor_get_null(r);
+		if (m->has_subnet)
+			get_subnet(r, &m->subnet);
+		break;
+	case SIGNAL_SETUP:
+		m->code = cbor_get_text(r, 1, CODE_TEXT_MAX);
+		m->entry = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
+		break;
+	case SIGNAL_INVITE_OPEN:
+		m->invite = cbor_get_bytes(r, 1, INVITE_MAX_BYTES);
+		cbor_get_bytes_fixed(r, m->invite_sig, sizeof(m->invite_sig));
+		break;
+	case SIGNAL_LOG:
+		m->from = cbor_get_uint(r, LOG_MAX_ENTRIES);
+		break;
+	case SIGNAL_ADMIT:
+	case SIGNAL_APPEND:
+		m->entry = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
+		break;
+	case SIGNAL_SESSION:
+		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
+		wire_get_candidates(r, &m->candidates);
+		break;
+	case SIGNAL_PUSH:
+		wire_get_entries(r, &m->entries);
+		break;
+	case SIGNAL_CANDIDATES:
+		wire_get_candidates(r, &m->candidates);
+		break;
+	case SIGNAL_SUBSCRIBE:
+		cbor_get_bytes_fixed(r, m->epoch, sizeof(m->epoch));
+		m->cursor = cbor_get_uint(r, UINT64_MAX);
+		break;
+	case SIGNAL_REQUEST_TYPES:
+		r->failed = true;
+		break;
+	}
+	return true;
+}
+
+int signal_request_decode(struct span message, struct signal_request *ret)
+{
+	struct cbor_reader r = cbor_reader_of(message);
+	struct signal_request m = { 0 };
+	size_t elements = cbor_get_array_len(&r, REQUEST_ELEMENTS_MAX);
+
+	m.type = (enum signal_request_type)cbor_get_uint(&r, SIGNAL_REQUEST_TYPES - 1);
+	if (r.failed || m.type == 0)
+		return -EBADMSG;
+	if (elements != request_elements[m.type] && m.type != SIGNAL_HELLO)
+		return -EBADMSG;
+	if (!get_request(&r, &m))
+		return -EPROTONOSUPPORT;
+	if (elements != request_elements[m.type] || cbor_reader_end(&r) < 0)
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
