@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Checks of the source itself. "make test" runs the cheap ones, "make lint" all of them.
+
+lint_cheap := tools/check-layers tools/check-files build/lint/headers
+lint_all := $(lint_cheap) tools/check-width tools/check-shell build/lint/clang
+
+# tests/run passes no arguments, so the flags go into small scripts.
+build/lint/headers: build/release/flags tools/check-headers mk/lint.mk
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tools/check-headers %s\n' \
+		'$(release_cc) $(c_dialect) $(release_flags) $(c_warnings)' >$@
+	@chmod +x $@
+
+# Fortified headers need the optimizer, which a syntax check has not.
+clang_flags = $(hosted_flags) -Isrc -Itests -Wno-unused-command-line-argument
+build/lint/clang: build/release/flags tools/check-clang mk/lint.mk
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexport CLANG="%s" C_FLAGS="%s" CXX_FLAGS="%s"\nexec tools/check-clang\n' \
+		'$(CLANG)' '$(c_dialect) $(clang_flags) $(c_warnings)' \
+		'$(cxx_dialect) $(clang_flags) $(cxx_warnings)' >$@
+	@chmod +x $@
+
+lint: $(lint_all)  ## layers, licences, headers, clang, shellcheck
+	@tools/need clang
+	@tools/need --optional shellcheck
+	@tests/run -j $(JOBS) lint $(lint_all)
+
+lint-cheap: $(lint_cheap)
+	@tests/run -j $(JOBS) lint $(lint_cheap)
+
+.PHONY: lint lint-cheap
