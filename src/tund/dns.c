@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* DNS answers for a cluster's zone (design: DNS; RFC 1034, 1035, 2308, 6891). Messages are parsed and built by c-ares. */
+#include "tund/dns.h"
+
+#include <ares.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <strings.h>
+
+enum dns_verdict { DNS_DATA, DNS_NO_DATA, DNS_NO_NAME, DNS_NOT_OURS };
+
+struct dns_found {
+	enum dns_verdict verdict;
+	ip4 address;		      /* A */
+	char name[2 * LABEL_MAX + 2]; /* PTR */
+};
+
+static bool strip_suffix(const char *name, size_t *len, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	if (*len < n || strncasecmp(name + *len - n, suffix, n) != 0)
+		return false;
+	if (*len == n) {
+		*len = 0;
+		return true;
+	}
+	if (name[*len - n - 1] != '.')
+		return false;
+	*len -= n + 1;
+	return true;
+}
+
+/* "4.3.2.1.in-addr.arpa" without its suffix, to 1.2.3.4. */
+static bool reverse_parse(const char *name, size_t len, ip4 *ret)
+{
+	unsigned part[4];
+	char text[16], back[16];
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	if (sscanf(text, "%3u.%3u.%3u.%3u", &part[3], &part[2], &part[1], &part[0]) != 4)
+		return false;
+	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255, part[3] & 255);
+	return ip4_parse(back, ret) == 0;
+}
+
+static struct dns_found look_up_reverse(const struct mlog *log, const char *name, size_t len)
+{
+	struct dns_found f = { .verdict = DNS_NOT_OURS };
+	ip4 ip;
+
+	if (!reverse_parse(name, len, &ip) || !prefix4_contains(mlog_genesis(log)->subnet, ip))
+		return f;
+	const struct member *m = mlog_member_by_address(log, ip);
+	if (!m) {
+		f.verdict = DNS_NO_NAME;
+		return f;
+	}
+	snprintf(f.name, sizeof(f.name), "%s.%s", m->name, mlog_genesis(log)->name);
+	f.verdict = DNS_DATA;
+	return f;
+}
+
+static struct dns_found look_up(const struct mlog *log, const struct member *self, const char *name,
+				ares_dns_rec_type_t type)
+{
+	struct dns_found f = { .verdict = DNS_NOT_OURS };
+	size_t len = strlen(name);
+	char label[LABEL_MAX + 1];
+
+	if (len && name[len - 1] == '.')
+		len--;
+	if (strip_suffix(name, &len, "in-addr.arpa")) {
+		f = look_up_reverse(log, name, len);
+		if (f.verdict == DNS_DATA && type != ARES_REC_TYPE_PTR)
+			f.verdict = DNS_NO_DATA;
+		return f;
+	}
+	if (!strip_suffix(name, &len, mlog_genesis(log)->name))
+		return f;
+	f.verdict = DNS_NO_NAME;
+	if (len > LABEL_MAX)
+		return f;
+	for (size_t i = 0; i < len; i++)
+		label[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
+	label[len] = '\0';
+	const struct member *m = len == 0 ? self : mlog_member_by_name(log, span_of(label, len));
+	if (!m)
+		return f;
+	f.address = m->address;
+	f.verdict = type == ARES_REC_TYPE_A ? DNS_DATA : DNS_NO_DATA;
+	return f;
+}
+
+/* So that a resolver knows how long a "no" holds (RFC 2308 section 3). */
+static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log, const struct member *self)
+{
+	const char *zone = mlog_genesis(log)->name;
+	char host[2 * LABEL_MAX + 2], mail[LABEL_MAX + 12];
+	ares_dns_rr_t *rr;
+
+	snprintf(host, sizeof(host), "%s.%s", self->name, zone);
+	snprintf(mail, sizeof(mail), "hostmaster.%s", zone);
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_AUTHORITY, zone, ARES_REC_TYPE_SOA,
+						  ARES_CLASS_IN, DNS_TTL_S);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_str(rr, ARES_RR_SOA_MNAME, host);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_str(rr, ARES_RR_SOA_RNAME, mail);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_SERIAL, (unsigned)mlog_count(log));
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_REFRESH, DNS_TTL_S);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_RETRY, DNS_TTL_S);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_EXPIRE, DNS_TTL_S);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_MINIMUM, DNS_TTL_S);
+	return st;
+}
+
+static ares_status_t add_data(ares_dns_record_t *rec, const char *name, ares_dns_rec_type_t type,
+			      const struct dns_found *f)
+{
+	struct in_addr a = { .s_addr = htonl(f->address) };
+	ares_dns_rr_t *rr;
+	ares_status_t st =
+		ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, type, ARES_CLASS_IN, DNS_TTL_S);
+
+	if (st != ARES_SUCCESS)
+		return st;
+	return type == ARES_REC_TYPE_A ? ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a) :
+					 ares_dns_rr_set_str(rr, ARES_RR_PTR_DNAME, f->name);
+}
+
+static bool has_edns(const ares_dns_record_t *q)
+{
+	for (size_t i = 0; i < ares_dns_record_rr_cnt(q, ARES_SECTION_ADDITIONAL); i++) {
+		const ares_dns_rr_t *rr = ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL, i);
+
+		if (rr && ares_dns_rr_get_type(rr) == ARES_REC_TYPE_OPT)
+			return true;
+	}
+	return false;
+}
+
+static ares_status_t add_edns(ares_dns_record_t *rec)
+{
+	ares_dns_rr_t *rr;
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ADDITIONAL, "", ARES_REC_TYPE_OPT,
+						  ARES_CLASS_IN, 0);
+
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u16(rr, ARES_RR_OPT_UDP_SIZE, DNS_MESSAGE_MAX);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u8(rr, ARES_RR_OPT_VERSION, 0);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_rr_set_u16(rr, ARES_RR_OPT_FLAGS, 0);
+	return st;
+}
+
+/* Only the header: for what can not be parsed or is not done here. */
+static size_t answer_header(struct span query, uint8_t rcode, uint8_t *out, size_t cap)
+{
+	if (cap < 12)
+		return 0;
+	memset(out, 0, 12);
+	memcpy(out, query.data, 2);
+	out[2] = (uint8_t)(0x80 | (query.data[2] & 0x79)); /* QR, opcode and RD as asked */
+	out[3] = rcode;
+	return 12;
+}
+
+static ares_status_t build(const struct mlog *log, const struct member *self, const ares_dns_record_t *q,
+			   ares_dns_record_t **ret)
+{
+	const char *name;
+	ares_dns_rec_type_t type;
+	ares_dns_class_t class;
+	ares_status_t st = ares_dns_record_query_get(q, 0, &name, &type, &class);
+	ares_dns_rcode_t rcode = ARES_RCODE_NOERROR;
+	unsigned short flags = ARES_FLAG_QR | (ares_dns_record_get_flags(q) & ARES_FLAG_RD);
+
+	if (st != ARES_SUCCESS)
+		return st;
+	struct dns_found f = look_up(log, self, name, type);
+
+	if (class != ARES_CLASS_IN && class != ARES_CLASS_ANY)
+		f.verdict = DNS_NOT_OURS;
+	if (f.verdict == DNS_NOT_OURS)
+		rcode = ARES_RCODE_REFUSED;
+	else
+		flags |= ARES_FLAG_AA;
+	if (f.verdict == DNS_NO_NAME)
+		rcode = ARES_RCODE_NXDOMAIN;
+	st = ares_dns_record_create(ret, ares_dns_record_get_id(q), flags, ARES_OPCODE_QUERY, rcode);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_record_query_add(*ret, name, type, class);
+	if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
+		st = add_data(*ret, name, type, &f);
+	if (st == ARES_SUCCESS && (f.verdict == DNS_NO_DATA || f.verdict == DNS_NO_NAME))
+		st = add_soa(*ret, log, self);
+	if (st == ARES_SUCCESS && has_edns(q))
+		st = add_edns(*ret);
+	return st;
+}
+
+size_t dns_answer(const struct mlog *log, const struct member *self, struct span query, uint8_t *out, size_t cap)
+{
+	ares_dns_record_t *q = NULL, *a = NULL;
+	unsigned char *wire = NULL;
+	size_t wire_len = 0, n = 0;
+
+	if (query.len < 12 || query.data[2] & 0x80)
+		return 0;
+	if ((query.data[2] & 0x78) != 0)
+		return answer_header(query, ARES_RCODE_NOTIMP, out, cap);
+	if (ares_dns_parse(query.data, query.len, 0, &q) != ARES_SUCCESS || ares_dns_record_query_cnt(q) != 1) {
+		n = answer_header(query, ARES_RCODE_FORMERR, out, cap);
+		goto done;
+	}
+	if (build(log, self, q, &a) != ARES_SUCCESS || ares_dns_write(a, &wire, &wire_len) != ARES_SUCCESS ||
+	    wire_len > cap) {
+		n = answer_header(query, ARES_RCODE_SERVFAIL, out, cap);
+		goto done;
+	}
+	memcpy(out, wire, wire_len);
+	n = wire_len;
+done:
+	ares_free_string(wire);
+	ares_dns_record_destroy(a);
+	ares_dns_record_destroy(q);
+	return n;
+}

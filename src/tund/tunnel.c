@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/* One cluster's tunnel: wires overlay, session, DNS and resolver together and keeps the state that people are shown. */
+#include "tund/tunnel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/splitdns.h"
+#include "tund/dns.h"
+
+struct tunnel {
+	struct host *host;
+	struct tunnel_parts parts;
+	struct member *self;
+	struct overlay *overlay;
+	struct session *session;
+	struct dns_server *dns;
+	struct splitdns *splitdns;
+	struct netwatch *netwatch;
+	struct timer *invite_timer;
+	struct invite_list invites;
+	uint8_t cancelling[NONCE_LEN];
+	bool cancel_running, hinted, failed;
+	uint64_t started;
+	char warning[256], fork[320], failure[480], dns_failure[480];
+	const struct tunnel_ops *ops;
+	void *ctx;
+};
+
+static void tunnel_changed(struct tunnel *t)
+{
+	if (t->ops->changed)
+		t->ops->changed(t->ctx, t);
+}
+
+/* A fork is shouted once for each entry and stays visible until the tunnel is restarted. */
+static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours, struct span theirs, const char *from)
+{
+	uint8_t a[HASH_LEN], b[HASH_LEN];
+	char a_hex[17], b_hex[17], line[sizeof(t->fork)];
+
+	sha256(ours, a);
+	sha256(theirs, b);
+	hex_encode(a, 8, a_hex);
+	hex_encode(b, 8, b_hex);
+	snprintf(line, sizeof(line),
+		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. The signal server is lying or was "
+		 "restored and written to; this node keeps its own",
+		 (unsigned long long)seq, t->parts.cluster.cluster, a_hex, b_hex, from);
+	if (strcmp(line, t->fork) == 0)
+		return;
+	snprintf(t->fork, sizeof(t->fork), "%s", line);
+	log_error(host_log(t->host), "FORK: %s", line);
+	tunnel_changed(t);
+}
+
+static void tunnel_tell_joins(struct tunnel *t)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < t->invites.n;) {
+		uint8_t nonce[NONCE_LEN];
+
+		memcpy(nonce, t->invites.item[i].nonce, NONCE_LEN);
+		if (!mlog_invite_used(t->parts.log, nonce)) {
+			i++;
+			continue;
+		}
+		const struct member *m = mlog_invite_redeemer(t->parts.log, nonce);
+		if (m)
+			log_info(host_log(t->host), "%s: %s joined with your invite", t->parts.cluster.cluster, m->name);
+		invites_remove(&t->invites, nonce);
+		changed = true;
+	}
+	if (changed && t->ops->invites_changed)
+		t->ops->invites_changed(t->ctx, t);
+}
+
+static void tunnel_log_grew(struct tunnel *t)
+{
+	tunnel_tell_joins(t);
+	if (t->ops->log_grew)
+		t->ops->log_grew(t->ctx, t);
+	tunnel_changed(t);
+}
+
+/* --- events of the session --- */
+
+static void on_session_state(void *ctx)
+{
+	struct tunnel *t = ctx;
+	struct session_status s;
+
+	session_status_get(t->session, &s);
+	if (s.state == SESSION_UP)
+		timer_set_in(t->invite_timer, 0);
+	tunnel_changed(t);
+}
+
+static void on_session_log(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	overlay_log_grew(t->overlay);
+	tunnel_log_grew(t);
+}
+
+static void on_session_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
+{
+	tunnel_report_fork(ctx, seq, ours, theirs, "the signal server");
+}
+
+static void on_session_presence(void *ctx, struct member *m, bool online, const struct wire_candidates *c)
+{
+	struct tunnel *t = ctx;
+
+	if (m)
+		overlay_presence(t->overlay, m, online, c);
+	else
+		overlay_presence_reset(t->overlay);
+}
+
+static void on_session_observed(void *ctx, const struct addr *a)
+{
+	overlay_observed(((struct tunnel *)ctx)->overlay, a);
+}
+
+static void tunnel_fail(struct tunnel *t, const struct err *err)
+{
+	t->failed = true;
+	snprintf(t->failure, sizeof(t->failure), "%s", err->text);
+	log_error(host_log(t->host), "%s: stopped: %s", t->parts.cluster.cluster, err->text);
+	tunnel_changed(t);
+}
+
+static void on_session_stopped(void *ctx, const struct err *err)
+{
+	tunnel_fail(ctx, err);
+}
+
+static const struct session_ops session_ops = {
+	.state = on_session_state,
+	.log_grew = on_session_log,
+	.fork = on_session_fork,
+	.presence = on_session_presence,
+	.observed = on_session_observed,
+	.stopped = on_session_stopped,
+};
+
+/* --- events of the overlay --- */
+
+static void on_overlay_log(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	if (t->session)
+		session_log_grew(t->session);
+	tunnel_log_grew(t);
+}
+
+static void on_overlay_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs, const struct member *from)
+{
+	tunnel_report_fork(ctx, seq, ours, theirs, from->name);
+}
+
+static void on_overlay_candidates(void *ctx, const struct wire_candidates *c)
+{
+	struct tunnel *t = ctx;
+
+	if (t->session)
+		session_set_candidates(t->session, c);
+}
+
+static void on_overlay_peer(void *ctx, const struct member *m)
+{
+	(void)m;
+	tunnel_changed(ctx);
+}
+
+static void on_overlay_failed(void *ctx, const struct err *err)
+{
+	tunnel_fail(ctx, err);
+}
+
+static const struct overlay_ops overlay_ops = {
+	.log_grew = on_overlay_log,
+	.fork = on_overlay_fork,
+	.candidates = on_overlay_candidates,
+	.peer_changed = on_overlay_peer,
+	.failed = on_overlay_failed,
+};
+
+/* --- host events --- */
+
+static void on_network_change(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	overlay_network_changed(t->overlay);
+	if (t->session)
+		session_kick(t->session);
+}
+
+static void on_splitdns_change(void *ctx)
+{
+	struct tunnel *t = ctx;
+	enum splitdns_state s = splitdns_state_get(t->splitdns);
+
+	if (!t->hinted && (s == SPLITDNS_UNAVAILABLE || s == SPLITDNS_REFUSED)) {
+		char ip[IP4_TEXT_MAX];
+
+		t->hinted = true;
+		log_warn(host_log(t->host),
+			 "names in .%s are not resolved by this host (%s). Point your resolver at %s for that zone, or "
+			 "ask it directly: dig @%s %s.%s",
+			 t->parts.cluster.cluster, splitdns_detail(t->splitdns), ip4_format(t->self->address, ip), ip,
+			 t->self->name, t->parts.cluster.cluster);
+	}
+	tunnel_changed(t);
+}
+
+/* --- open invites --- */
+
+static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s, struct entry_bytes *ret,
+		       struct err *err)
+{
+	struct tunnel *t = ctx;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(t->host), 0);
+
+	if (mlog_invite_used(t->parts.log, t->cancelling))
+		return err_set(err, -EALREADY, "the invite was used or cancelled meanwhile");
+	return cancel_make(head, MAX(now_s, not_before_s), t->parts.identity, t->parts.cluster.cluster_id, t->cancelling,
+			   ret, err);
+}
+
+static void on_cancel_done(void *ctx, const struct err *err)
+{
+	struct tunnel *t = ctx;
+
+	t->cancel_running = false;
+	if (err && err->code != -EALREADY)
+		log_debug(host_log(t->host), "invite not cancelled yet: %s", err->text);
+	else
+		invites_remove(&t->invites, t->cancelling);
+	if (t->ops->invites_changed)
+		t->ops->invites_changed(t->ctx, t);
+	timer_set_in(t->invite_timer, err ? 60 * NS_PER_S : 0);
+}
+
+/* Cancels the next invite that has run out; while the server can not be reached it is tried again later. */
+static void on_invite_timer(void *ctx)
+{
+	struct tunnel *t = ctx;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(t->host), 0);
+	const struct invite_note *n = invites_expired(&t->invites, now_s);
+	struct err err = { 0 };
+
+	if (t->cancel_running)
+		return;
+	if (!n) {
+		uint64_t wait_s = MIN(invites_next_s(&t->invites, now_s), 3600);
+
+		if (t->invites.n)
+			timer_set_in(t->invite_timer, MAX(wait_s, 1) * NS_PER_S);
+		return;
+	}
+	memcpy(t->cancelling, n->nonce, NONCE_LEN);
+	t->cancel_running = true;
+	if (session_append(t->session, make_cancel, on_cancel_done, t, &err) < 0) {
+		t->cancel_running = false;
+		timer_set_in(t->invite_timer, 60 * NS_PER_S);
+	}
+}
+
+int tunnel_invite_made(struct tunnel *t, const struct invite_note *n)
+{
+	int rc = mlog_invite_used(t->parts.log, n->nonce) ? 0 : invites_add(&t->invites, n);
+
+	if (rc < 0)
+		return rc;
+	if (t->ops->invites_changed)
+		t->ops->invites_changed(t->ctx, t);
+	timer_set_in(t->invite_timer, 0);
+	return 0;
+}
+
+/* --- making and ending --- */
+
+int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
+{
+	struct node_id id = identity_node_id(p->identity);
+	const struct member *self;
+
+	if (!node_id_equal(&id, &p->cluster.node_id))
+		return err_set(err, -EINVAL,
+			       "the identity does not belong to cluster %s: its cluster file was made with another key",
+			       p->cluster.cluster);
+	if (memcmp(mlog_cluster_id(p->log), p->cluster.cluster_id, HASH_LEN) != 0)
+		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s", p->cluster.cluster);
+	self = mlog_member_by_id(p->log, &id);
+	if (!self)
+		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log", p->cluster.cluster);
+	if (self->address != p->cluster.address)
+		return err_set(err, -EINVAL, "the cluster file of %s names another overlay address than the log",
+			       p->cluster.cluster);
+	return 0;
+}
+
+void tunnel_parts_free(struct tunnel_parts *p)
+{
+	identity_free(p->identity);
+	mlog_free(p->log);
+	secret_wipe(p, sizeof(*p));
+}
+
+/* Names are a convenience: a tunnel without them is still a tunnel. */
+static void tunnel_start_dns(struct tunnel *t)
+{
+	struct err err = { 0 };
+
+	if (dns_server_new(t->host, t->parts.log, t->self, &err, &t->dns) < 0) {
+		snprintf(t->dns_failure, sizeof(t->dns_failure), "%s", err.text);
+		log_warn(host_log(t->host), "%s: no DNS: %s", t->parts.cluster.cluster, err.text);
+		return;
+	}
+	if (splitdns_start(t->host, overlay_ifindex(t->overlay), t->parts.cluster.cluster, t->self->address,
+			   on_splitdns_change, t, &err, &t->splitdns) < 0) {
+		snprintf(t->dns_failure, sizeof(t->dns_failure), "%s", err.text);
+		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, err.text);
+	}
+}
+
+static int tunnel_start(struct tunnel *t, struct err *err)
+{
+	struct overlay_config oc = {
+		.identity = t->parts.identity,
+		.log = t->parts.log,
+		.self = t->self,
+		.ops = &overlay_ops,
+		.ctx = t,
+	};
+	struct wire_candidates own;
+	int rc = overlay_new(t->host, &oc, t->warning, err, &t->overlay);
+
+	if (rc < 0)
+		return rc;
+	if (t->warning[0])
+		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, t->warning);
+	t->invite_timer = timer_new(t->host, on_invite_timer, t);
+	t->netwatch = netwatch_new(t->host, on_network_change, t);
+	if (!t->invite_timer || !t->netwatch)
+		return err_set(err, -ENOMEM, "no memory for a tunnel");
+	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity, t->parts.log,
+			 &session_ops, t, err, &t->session);
+	if (rc < 0)
+		return rc;
+	overlay_candidates_get(t->overlay, &own);
+	session_set_candidates(t->session, &own);
+	tunnel_start_dns(t);
+	return 0;
+}
+
+int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites, const struct tunnel_ops *ops,
+	       void *ctx, struct err *err, struct tunnel **ret)
+{
+	struct tunnel *t;
+	int rc = tunnel_parts_check(p, err);
+
+	if (rc < 0)
+		return rc;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return err_set(err, -ENOMEM, "no memory for a tunnel");
+	t->host = h;
+	t->parts = *p;
+	t->ops = ops;
+	t->ctx = ctx;
+	t->started = clock_now(h);
+	if (invites)
+		t->invites = *invites;
+	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
+	rc = tunnel_start(t, err);
+	if (rc < 0) {
+		t->parts.identity = NULL; /* still the caller's */
+		t->parts.log = NULL;
+		tunnel_free(t);
+		return rc;
+	}
+	secret_wipe(p, sizeof(*p));
+	*ret = t;
+	return 0;
+}
+
+void tunnel_free(struct tunnel *t)
+{
+	if (!t)
+		return;
+	splitdns_stop(t->splitdns);
+	dns_server_free(t->dns);
+	session_free(t->session);
+	netwatch_free(t->netwatch);
+	timer_free(t->invite_timer);
+	overlay_free(t->overlay);
+	tunnel_parts_free(&t->parts);
+	free(t);
+}
+
+/* --- looking --- */
+
+enum tunnel_state tunnel_state_get(const struct tunnel *t)
+{
+	struct session_status s;
+
+	if (t->failed)
+		return TUNNEL_STOPPED;
+	session_status_get(t->session, &s);
+	switch (s.state) {
+	case SESSION_UP:
+		return TUNNEL_CONNECTED;
+	case SESSION_RECONNECTING:
+		return TUNNEL_RECONNECTING;
+	case SESSION_STOPPED:
+		return TUNNEL_STOPPED;
+	case SESSION_CONNECTING:
+		break;
+	}
+	return TUNNEL_CONNECTING;
+}
+
+const char *tunnel_state_name(enum tunnel_state s)
+{
+	static const char *const names[] = { "connecting", "connected", "reconnecting", "stopped" };
+
+	return names[s];
+}
+
+const struct cluster_file *tunnel_cluster(const struct tunnel *t)
+{
+	return &t->parts.cluster;
+}
+
+struct mlog *tunnel_log(const struct tunnel *t)
+{
+	return t->parts.log;
+}
+
+struct overlay *tunnel_overlay(const struct tunnel *t)
+{
+	return t->overlay;
+}
+
+struct session *tunnel_session(const struct tunnel *t)
+{
+	return t->session;
+}
+
+const struct member *tunnel_self(const struct tunnel *t)
+{
+	return t->self;
+}
+
+const struct invite_list *tunnel_invites(const struct tunnel *t)
+{
+	return &t->invites;
+}
+
+uint64_t tunnel_started(const struct tunnel *t)
+{
+	return t->started;
+}
+
+const char *tunnel_warning(const struct tunnel *t)
+{
+	return t->warning;
+}
+
+const char *tunnel_fork(const struct tunnel *t)
+{
+	return t->fork;
+}
+
+const char *tunnel_failure(const struct tunnel *t)
+{
+	return t->failure;
+}
+
+void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail)
+{
+	static const char *const names[] = { "pending", "active", "unavailable", "refused" };
+
+	*ret_state = t->splitdns ? names[splitdns_state_get(t->splitdns)] : "off";
+	*ret_detail = t->splitdns ? splitdns_detail(t->splitdns) : t->dns_failure;
+}
