@@ -79,7 +79,7 @@ static bool log_limit_take(struct log_limit *limit, uint64_t now)
 	uint64_t period_ns = limit->period_ns > 0 ? limit->period_ns : LIMIT_PERIOD_DEFAULT;
 	uint64_t periods;
 
-	if (limit->tokens_used == 0 || now < limit->window_start)
+	if (now < limit->window_start)
 		limit->window_start = now;
 	periods = (now - limit->window_start) / period_ns;
 	limit->window_start += periods * period_ns;

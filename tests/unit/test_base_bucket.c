@@ -98,6 +98,7 @@ START_TEST(extremes_do_not_overflow)
 
 	bucket_init(&b, UINT64_MAX, UINT64_MAX, 0);
 	ck_assert(!bucket_take(&b, UINT64_MAX, TIME_NEVER));
+	ck_assert(!bucket_take(&b, UINT64_C(1) << 55, TIME_NEVER)); /* times 10^9 it is 0 */
 	ck_assert(!bucket_take(&b, (UINT64_C(1) << 33) + 1, TIME_NEVER));
 	ck_assert(bucket_take(&b, UINT64_C(1) << 33, TIME_NEVER));
 	ck_assert(!bucket_take(&b, 1, TIME_NEVER));
