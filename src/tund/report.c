@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Status as JSON: always what is true now, with the age of what was last verified, never a remembered "connected". */
+#include "tund/report.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/version.h"
+
+static void put_str(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void put_int(struct json_object *o, const char *key, uint64_t value)
+{
+	json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+static void put_bool(struct json_object *o, const char *key, bool value)
+{
+	json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+/* Seconds since `then`, with milliseconds; null for never. */
+static void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then)
+{
+	char text[32];
+
+	if (!then) {
+		json_object_object_add(o, key, NULL);
+		return;
+	}
+	double s = (double)(now - MIN(then, now)) / 1e9;
+	snprintf(text, sizeof(text), "%.3f", s);
+	json_object_object_add(o, key, json_object_new_double_s(s, text));
+}
+
+static void put_ms(struct json_object *o, const char *key, uint64_t ns)
+{
+	char text[32];
+
+	if (!ns) {
+		json_object_object_add(o, key, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.3f", (double)ns / 1e6);
+	json_object_object_add(o, key, json_object_new_double_s((double)ns / 1e6, text));
+}
+
+static void put_addr(struct json_object *o, const char *key, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	put_str(o, key, addr_is_unset(a) ? NULL : addr_format(a, text));
+}
+
+static void put_ip4(struct json_object *o, const char *key, ip4 ip)
+{
+	char text[IP4_TEXT_MAX];
+
+	put_str(o, key, ip4_format(ip, text));
+}
+
+static const char *path_name(enum peer_path p)
+{
+	static const char *const names[] = { "none", "direct", "relay" };
+
+	return names[p];
+}
+
+static const char *peer_state_name(enum peer_state s)
+{
+	static const char *const names[] = { "idle", "connecting", "connected", "reconnecting" };
+
+	return names[s];
+}
+
+static struct json_object *report_peer(uint64_t now, const struct peer_status *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "name", p->member->name);
+	put_ip4(o, "address", p->member->address);
+	put_str(o, "state", peer_state_name(p->state));
+	put_bool(o, "online", p->online || p->state == PEER_UP);
+	put_str(o, "path", path_name(p->path));
+	put_addr(o, "endpoint", &p->endpoint);
+	put_ms(o, "rtt_ms", p->rtt_ns);
+	put_age(o, "last_heard_s", now, p->last_heard);
+	put_age(o, "uptime_s", now, p->up_since);
+	put_int(o, "rx_bytes", p->rx_bytes);
+	put_int(o, "tx_bytes", p->tx_bytes);
+	put_int(o, "rx_packets", p->rx_packets);
+	put_int(o, "tx_packets", p->tx_packets);
+	put_str(o, "key_exchange", p->group[0] ? p->group : NULL);
+	put_str(o, "detail", p->detail);
+	return o;
+}
+
+static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
+{
+	static const char *const names[] = { "connecting", "connected", "reconnecting", "stopped" };
+	const struct cluster_file *f = tunnel_cluster(t);
+	struct json_object *o = json_object_new_object();
+	struct session_status s;
+	char host[HOST_TEXT_MAX + 16];
+
+	session_status_get(tunnel_session(t), &s);
+	snprintf(host, sizeof(host), strchr(f->signal_host, ':') ? "[%s]:%u" : "%s:%u", f->signal_host, f->signal_port);
+	put_str(o, "host", host);
+	put_str(o, "state", names[s.state]);
+	put_addr(o, "endpoint", &s.server);
+	put_age(o, "since_s", now, s.since);
+	put_age(o, "last_verified_s", now, s.last_verified);
+	put_ms(o, "rtt_ms", s.rtt_ns);
+	put_addr(o, "observed", &s.observed);
+	put_str(o, "key_exchange", s.group[0] ? s.group : NULL);
+	put_str(o, "error", s.state != SESSION_UP && s.last_err.code ? s.last_err.text : NULL);
+	return o;
+}
+
+static struct json_object *report_log(const struct tunnel *t)
+{
+	struct json_object *o = json_object_new_object();
+	struct head head = mlog_head(tunnel_log(t));
+	char hex[2 * HASH_LEN + 1];
+
+	hex_encode(mlog_cluster_id(tunnel_log(t)), HASH_LEN, hex);
+	put_str(o, "cluster_id", hex);
+	put_int(o, "entries", mlog_count(tunnel_log(t)));
+	hex_encode(head.hash, HASH_LEN, hex);
+	put_str(o, "head", hex);
+	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);
+	return o;
+}
+
+static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
+{
+	const struct cluster_file *f = tunnel_cluster(t);
+	struct json_object *o = json_object_new_object(), *peers = json_object_new_array(),
+			   *drops = json_object_new_object(), *dns = json_object_new_object();
+	struct overlay_status os;
+	const char *dns_state, *dns_detail;
+	char subnet[PREFIX4_TEXT_MAX];
+
+	overlay_status_get(tunnel_overlay(t), &os);
+	put_str(o, "name", f->cluster);
+	put_str(o, "state", tunnel_state_name(tunnel_state_get(t)));
+	put_str(o, "node", f->node_name);
+	put_ip4(o, "address", f->address);
+	put_str(o, "subnet", prefix4_format(f->subnet, subnet));
+	put_str(o, "interface", overlay_ifname(tunnel_overlay(t)));
+	put_age(o, "uptime_s", now, tunnel_started(t));
+	put_int(o, "rx_bytes", os.rx_bytes);
+	put_int(o, "tx_bytes", os.tx_bytes);
+	put_int(o, "rx_packets", os.rx_packets);
+	put_int(o, "tx_packets", os.tx_packets);
+	for (int d = 0; d < DROP_COUNT; d++)
+		if (os.drops[d])
+			put_int(drops, overlay_drop_name(d), os.drops[d]);
+	json_object_object_add(o, "drops", drops);
+	json_object_object_add(o, "signal", report_signal(now, t));
+	tunnel_dns(t, &dns_state, &dns_detail);
+	put_str(dns, "state", dns_state);
+	put_str(dns, "detail", dns_detail);
+	json_object_object_add(o, "dns", dns);
+	json_object_object_add(o, "log", report_log(t));
+	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
+	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);
+	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++) {
+		struct peer_status p;
+
+		if (overlay_peer_status(tunnel_overlay(t), mlog_member_at(tunnel_log(t), i), &p))
+			json_object_array_add(peers, report_peer(now, &p));
+	}
+	json_object_object_add(o, "peers", peers);
+	return o;
+}
+
+static char *report_text(struct json_object *o)
+{
+	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	char *copy = s ? strdup(s) : NULL;
+
+	json_object_put(o);
+	return copy;
+}
+
+char *report_status(struct host *h, const struct report_cluster *c, size_t n, uint64_t daemon_started)
+{
+	uint64_t now = clock_now(h);
+	struct json_object *o = json_object_new_object(), *daemon = json_object_new_object(),
+			   *list = json_object_new_array();
+
+	put_int(o, "schema", 1);
+	put_str(daemon, "version", MLSH_VERSION);
+	put_age(daemon, "uptime_s", now, daemon_started);
+	json_object_object_add(o, "daemon", daemon);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one;
+
+		if (c[i].tunnel) {
+			one = report_tunnel(now, c[i].tunnel);
+		} else {
+			one = json_object_new_object();
+			put_str(one, "name", c[i].name);
+			put_str(one, "state", "stopped");
+			put_str(one, "address", NULL);
+			put_str(one, "error", c[i].error[0] ? c[i].error : NULL);
+		}
+		json_object_array_add(list, one);
+	}
+	json_object_object_add(o, "clusters", list);
+	return report_text(o);
+}
+
+static struct json_object *report_node(const struct tunnel *t, const struct member *m)
+{
+	struct json_object *o = json_object_new_object();
+	const struct member *sponsor = mlog_member_by_id(tunnel_log(t), &m->sponsor);
+	bool self = m == tunnel_self(t);
+	struct peer_status p = { 0 };
+	char id[NODE_ID_TEXT_MAX];
+
+	if (!self)
+		(void)overlay_peer_status(tunnel_overlay(t), m, &p);
+	put_str(o, "name", m->name);
+	put_ip4(o, "address", m->address);
+	put_str(o, "node_id", node_id_format(&m->id, id));
+	put_str(o, "role", m->role == ROLE_ADMIN ? "admin" : "node");
+	put_bool(o, "promotion_pending", m->invited_role == ROLE_ADMIN && m->role != ROLE_ADMIN);
+	put_str(o, "sponsor", sponsor && sponsor != m ? sponsor->name : NULL);
+	put_int(o, "joined", m->joined_s);
+	put_bool(o, "self", self);
+	put_bool(o, "online", self || p.online || p.state == PEER_UP);
+	put_str(o, "path", self ? "self" : path_name(p.path));
+	return o;
+}
+
+char *report_nodes(struct host *h, const struct tunnel *t)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	(void)h;
+	put_int(o, "schema", 1);
+	put_str(o, "cluster", tunnel_cluster(t)->cluster);
+	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++)
+		json_object_array_add(list, report_node(t, mlog_member_at(tunnel_log(t), i)));
+	json_object_object_add(o, "nodes", list);
+	return report_text(o);
+}
+
+char *report_ok(void)
+{
+	return strdup("{\"ok\":true}");
+}
+
+char *report_error(const struct err *err)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_bool(o, "ok", false);
+	put_str(o, "error", err->text);
+	json_object_object_add(o, "code", json_object_new_int(err->code));
+	return report_text(o);
+}

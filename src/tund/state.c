@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon's folder: loading and saving clusters, and taking them over from a user's descriptors. */
+#include "tund/state.h"
+
+#include <stdio.h>
+
+#include "proto/cbor.h"
+
+#define STATE_VERSION 1
+#define STATE_FILE_MAX 4096
+#define PEM_MAX 8192
+
+ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
+{
+	struct cbor_writer w = cbor_writer_of(buf, cap);
+
+	cbor_put_array(&w, 5);
+	cbor_put_uint(&w, STATE_VERSION);
+	cbor_put_text(&w, s->cluster);
+	cbor_put_uint(&w, s->owner_uid);
+	cbor_put_bool(&w, s->enabled);
+	cbor_put_array(&w, s->invites.n);
+	for (size_t i = 0; i < s->invites.n; i++) {
+		cbor_put_array(&w, 2);
+		cbor_put_bytes(&w, s->invites.item[i].nonce, NONCE_LEN);
+		cbor_put_uint(&w, s->invites.item[i].expiry_s);
+	}
+	struct span out = cbor_writer_span(&w);
+
+	return out.len ? (ptrdiff_t)out.len : -ENOSPC;
+}
+
+int cluster_state_decode(struct span in, struct cluster_state *ret)
+{
+	struct cbor_reader r = cbor_reader_of(in);
+	struct cluster_state s = { 0 };
+
+	cbor_get_array(&r, 5);
+	if (cbor_get_uint(&r, UINT32_MAX) != STATE_VERSION)
+		return -EBADMSG;
+	cbor_get_text_copy(&r, s.cluster, sizeof(s.cluster));
+	s.owner_uid = (unsigned)cbor_get_uint(&r, UINT32_MAX);
+	s.enabled = cbor_get_bool(&r);
+	s.invites.n = cbor_get_array_len(&r, INVITES_MAX);
+	for (size_t i = 0; i < s.invites.n; i++) {
+		cbor_get_array(&r, 2);
+		cbor_get_bytes_fixed(&r, s.invites.item[i].nonce, NONCE_LEN);
+		s.invites.item[i].expiry_s = cbor_get_uint(&r, UINT64_MAX);
+	}
+	if (cbor_reader_end(&r) < 0 || !label_ok(span_str(s.cluster)))
+		return -EBADMSG;
+	*ret = s;
+	return 0;
+}
+
+int state_store(const char *state_dir, const char *cluster, struct store *ret, struct err *err)
+{
+	int rc = label_check("cluster name", cluster, err);
+
+	if (rc < 0)
+		return rc;
+	int n = snprintf(ret->dir, sizeof(ret->dir), "%s/%s", state_dir, cluster);
+	if (n < 0 || (size_t)n >= sizeof(ret->dir))
+		return err_set(err, -ENAMETOOLONG, "the state folder's path is too long: %s", state_dir);
+	return 0;
+}
+
+static int state_path(const char *state_dir, const char *cluster, char out[STORE_PATH_MAX], struct err *err)
+{
+	struct store s;
+	int rc = state_store(state_dir, cluster, &s, err);
+
+	if (rc < 0)
+		return rc;
+	int n = snprintf(out, STORE_PATH_MAX, "%s/state", s.dir);
+	return n < 0 || n >= STORE_PATH_MAX ? err_set(err, -ENAMETOOLONG, "path too long: %s", state_dir) : 0;
+}
+
+int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct buf b = { 0 };
+	int rc = state_path(state_dir, cluster, path, err);
+
+	if (rc < 0)
+		return rc;
+	rc = file_read(h, path, STATE_FILE_MAX, err, &b);
+	if (rc < 0)
+		return rc;
+	rc = cluster_state_decode(span_of(b.data, b.len), ret);
+	buf_free(&b);
+	if (rc < 0 || strcmp(ret->cluster, cluster) != 0)
+		return err_set(err, -EBADMSG, "%s is damaged; run `mlsh connect %s` again to renew it", path, cluster);
+	return 0;
+}
+
+int state_save(struct host *h, const char *state_dir, const struct cluster_state *s, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	uint8_t bytes[STATE_FILE_MAX];
+	ptrdiff_t n = cluster_state_encode(s, bytes, sizeof(bytes));
+	int rc = state_path(state_dir, s->cluster, path, err);
+
+	if (rc < 0)
+		return rc;
+	if (n < 0)
+		return err_set(err, (int)n, "the state of cluster %s does not fit its file", s->cluster);
+	return file_write(h, path, bytes, (size_t)n, 0600, err);
+}
+
+int state_load_parts(struct host *h, const char *state_dir, const char *cluster, struct tunnel_parts *ret,
+		     struct err *err)
+{
+	struct tunnel_parts p = { 0 };
+	struct store s;
+	int rc = state_store(state_dir, cluster, &s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_identity(h, &s, false, &p.identity, NULL, err);
+	if (rc == 0)
+		rc = store_load_cluster(h, &s, cluster, &p.cluster, err);
+	if (rc == 0)
+		rc = store_load_log(h, &s, &p.cluster, &p.log, err);
+	if (rc == 0)
+		rc = tunnel_parts_check(&p, err);
+	if (rc < 0) {
+		tunnel_parts_free(&p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+/* The identity may be a new one (the user began anew): written before the cluster file that needs it. */
+int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p, struct err *err)
+{
+	struct buf cert = { 0 }, key = { 0 };
+	char dir[STORE_PATH_MAX + 16], path[STORE_PATH_MAX + 32];
+	struct store s;
+	int rc = state_store(state_dir, p->cluster.cluster, &s, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(dir, sizeof(dir), "%s/identity", s.dir);
+	rc = dir_make(h, dir, 0700, err);
+	if (rc == 0)
+		rc = identity_to_pem(p->identity, &cert, &key, err);
+	if (rc == 0) {
+		snprintf(path, sizeof(path), "%s/key.pem", dir);
+		rc = file_write(h, path, key.data, key.len, 0600, err);
+	}
+	if (rc == 0) {
+		snprintf(path, sizeof(path), "%s/cert.pem", dir);
+		rc = file_write(h, path, cert.data, cert.len, 0600, err);
+	}
+	if (rc == 0)
+		rc = store_save_cluster(h, &s, &p->cluster, p->log, err);
+	buf_free(&cert);
+	buf_free(&key);
+	return rc;
+}
+
+int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f, const struct mlog *l,
+		   struct err *err)
+{
+	struct store s;
+	int rc = state_store(state_dir, f->cluster, &s, err);
+
+	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
+}
+
+int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret, struct err *err)
+{
+	static const size_t limits[] = { CLUSTER_FILE_MAX, LOG_FILE_MAX, PEM_MAX, PEM_MAX };
+	struct buf b[ARRAY_LEN(limits)] = { 0 };
+	struct tunnel_parts p = { 0 };
+	int rc = 0;
+
+	if (n != ARRAY_LEN(limits))
+		return err_set(err, -EBADMSG, "the command line passed %zu files instead of %zu: are mlsh and mlshtund "
+			       "of the same version?", n, ARRAY_LEN(limits));
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = file_read_fd(h, fds[i], uid, limits[i], err, &b[i]);
+	if (rc == 0)
+		rc = cluster_file_decode(span_of(b[0].data, b[0].len), "cluster file", &p.cluster, err);
+	if (rc == 0)
+		rc = log_file_decode(h, span_of(b[1].data, b[1].len), p.cluster.cluster_id, &p.log, err);
+	if (rc == 0)
+		rc = identity_from_pem(span_of(b[2].data, b[2].len), span_of(b[3].data, b[3].len), false, err,
+				       &p.identity);
+	if (rc == 0)
+		rc = tunnel_parts_check(&p, err);
+	for (size_t i = 0; i < ARRAY_LEN(b); i++)
+		buf_free(&b[i]);
+	if (rc < 0) {
+		tunnel_parts_free(&p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *err)
+{
+	struct mlog *mine = into->log, *theirs = *other;
+	bool mine_longer = mlog_count(mine) >= mlog_count(theirs);
+	struct head shorter = mlog_head(mine_longer ? theirs : mine);
+
+	if (!mlog_has_head(mine_longer ? mine : theirs, &shorter))
+		return err_set(err, -EEXIST,
+			       "the membership log of cluster %s differs from the one the daemon holds: a fork. If you "
+			       "began this cluster anew, run `mlsh disconnect %s` first and choose which to keep",
+			       into->cluster.cluster, into->cluster.cluster);
+	if (!mine_longer) {
+		into->log = theirs;
+		*other = mine;
+	}
+	mlog_free(*other);
+	*other = NULL;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the daemon keeps of a cluster, in <state dir>/<cluster>/: identity and cluster files in the layout of client/store.h,
+ * and `state`: who owns it, whether it is to come up at start, the open invites.
+ */
+#ifndef MLSH_TUND_STATE_H
+#define MLSH_TUND_STATE_H
+
+#include "client/store.h"
+#include "tund/tunnel.h"
+
+struct cluster_state {
+	char cluster[LABEL_MAX + 1];
+	unsigned owner_uid;
+	bool enabled;
+	struct invite_list invites;
+};
+
+int state_store(const char *state_dir, const char *cluster, struct store *ret, struct err *err) MUST_CHECK;
+/* -ENOENT when the cluster was never connected here. */
+int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)
+	MUST_CHECK;
+int state_save(struct host *h, const char *state_dir, const struct cluster_state *s, struct err *err) MUST_CHECK;
+/* Identity, cluster file and log, from and to the cluster's folder. */
+int state_load_parts(struct host *h, const char *state_dir, const char *cluster, struct tunnel_parts *ret,
+		     struct err *err) MUST_CHECK;
+int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p, struct err *err) MUST_CHECK;
+int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f, const struct mlog *l,
+		   struct err *err) MUST_CHECK;
+/* From descriptors passed over the local socket (order: cluster file, log, certificate, key), owned by `uid`. */
+int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret, struct err *err)
+	MUST_CHECK;
+/*
+ * Two copies of a cluster's log, one of them perhaps older: keeps the longer one in *into, frees the other. -EEXIST when neither
+ * contains the other (a fork).
+ */
+int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *err) MUST_CHECK;
+
+/* The bytes of the `state` file; for the fuzzer and the tests. */
+ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap) MUST_CHECK;
+int cluster_state_decode(struct span in, struct cluster_state *ret) MUST_CHECK;
+
+#endif
