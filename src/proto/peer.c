@@ -7,11 +7,12 @@
 #include "proto/signal_wire.h"
 
 #define PEER_TYPES (PEER_BYE + 1)
-#define PEER_ELEMENTS_MAX 16	/* room for a later version's hello, so that it is refused as such */
+#define PEER_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
-	[PEER_HELLO] = 5, [PEER_LOG] = 3, [PEER_LOG_REQUEST] = 2, [PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
+	[PEER_HELLO] = 5,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
+	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests of the signal protocol, their bytes both ways. Replies and events are in files of their own. */
+/* Requests of the signal protocol, their bytes both ways. */
 #include "proto/signal.h"
 
 #include <errno.h>
@@ -8,12 +8,13 @@
 
 /* Elements of each request's array, its type included. */
 static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 4,  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3, [SIGNAL_INVITE_OPEN] = 3,
-	[SIGNAL_LOG] = 2,    [SIGNAL_ADMIT] = 2,       [SIGNAL_SESSION] = 3, [SIGNAL_APPEND] = 2,
-	[SIGNAL_PUSH] = 2,   [SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
+	[SIGNAL_HELLO] = 4,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
+	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
+	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 2,
+	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
 };
 
-#define REQUEST_ELEMENTS_MAX 16	/* room for a later version's hello, so that it is refused as such */
+#define REQUEST_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
 
 static void put_subnet(struct cbor_writer *w, const struct prefix4 *p)
 {

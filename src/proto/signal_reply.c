@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies and refusals of the signal protocol, their bytes both ways. A reply's form depends on the request it answers. */
+/* Replies and refusals of the signal protocol, their bytes both ways. */
 #include <errno.h>
 
 #include "proto/signal_wire.h"
@@ -11,12 +11,14 @@ enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1 };
 
 /* Elements of an accepted reply's array, the leading 0 included. */
 static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 5,   [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,   [SIGNAL_INVITE_OPEN] = 3,
-	[SIGNAL_LOG] = 3,     [SIGNAL_ADMIT] = 2,	[SIGNAL_SESSION] = 2, [SIGNAL_APPEND] = 1,
-	[SIGNAL_PUSH] = 2,    [SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,
+	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,
+	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
+	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
+	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,
 };
 
-static void put_accepted(struct cbor_writer *w, enum signal_request_type to, const struct signal_reply *m)
+static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
+			 const struct signal_reply *m)
 {
 	switch (to) {
 	case SIGNAL_HELLO:
@@ -62,12 +64,18 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to, con
 	}
 }
 
-ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf, size_t cap)
+static bool reply_fits(enum signal_request_type to, const struct signal_reply *m)
+{
+	return to >= SIGNAL_HELLO && to < SIGNAL_REQUEST_TYPES && m->refusal <= REFUSAL_WIRE_MAX &&
+	       m->text.len <= REFUSAL_TEXT_MAX;
+}
+
+ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf,
+			      size_t cap)
 {
 	struct cbor_writer w = frame_begin(buf, cap, SIGNAL_MESSAGE_MAX);
 
-	if (to < SIGNAL_HELLO || to >= SIGNAL_REQUEST_TYPES || (int)m->refusal < 0 || m->refusal > REFUSAL_WIRE_MAX ||
-	    m->text.len > REFUSAL_TEXT_MAX)
+	if (!reply_fits(to, m))
 		return -EINVAL;
 	if (m->refusal != REFUSAL_NONE) {
 		cbor_put_array(&w, REFUSAL_ELEMENTS);

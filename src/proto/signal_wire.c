@@ -62,7 +62,8 @@ void wire_put_entries(struct cbor_writer *w, const struct wire_entries *e)
 	cbor_put_array(w, e->n);
 	for (size_t i = 0; i < e->n; i++) {
 		total += e->item[i].len;
-		if (e->item[i].len == 0 || e->item[i].len > ENTRY_MAX_BYTES || total > LOG_PAGE_BYTES)
+		if (e->item[i].len == 0 || e->item[i].len > ENTRY_MAX_BYTES ||
+		    total > LOG_PAGE_BYTES)
 			w->failed = true;
 		cbor_put_bytes(w, e->item[i].data, e->item[i].len);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pieces that several messages share (docs/protocol/03-signal.md): addresses, heads, lists, framing. */
+/* The pieces that several messages share: addresses, heads, lists, framing (03-signal.md). */
 #ifndef MLSH_PROTO_SIGNAL_WIRE_H
 #define MLSH_PROTO_SIGNAL_WIRE_H
 
