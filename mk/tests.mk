@@ -8,7 +8,7 @@ export CK_TIMEOUT_MULTIPLIER ?= 4
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, asan, lab
-	@mkdir -p build && rm -f build/results
+	@mkdir -p build && rm -f build/results build/results.summary
 	+@$(MAKE) $(parallel) -k all test-programs asan-programs || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
