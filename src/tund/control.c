@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests over the local socket. Every request is allowed by a row of one table, by the kernel's word of who asks. */
+#include "tund/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "os/local.h"
+#include "proto/control.h"
+#include "tund/report.h"
+
+#define CONTROL_CONNS_MAX 64
+
+struct control {
+	struct daemon *daemon;
+	struct local_listener *listener;
+	struct list conns;
+};
+
+struct control_conn {
+	struct list link;
+	struct control *control;
+	struct local_conn *conn;
+	char watching[LABEL_MAX + 1];
+};
+
+/* A reply in pieces that fit the socket's messages; a caller that does not read is cut off. */
+static void reply_bytes(struct control_conn *c, const void *data, size_t len)
+{
+	uint8_t piece[CONTROL_PIECE_MAX + 1];
+	size_t at = 0;
+
+	do {
+		size_t n = MIN(len - at, (size_t)CONTROL_PIECE_MAX);
+
+		piece[0] = at + n == len;
+		memcpy(piece + 1, (const uint8_t *)data + at, n);
+		if (local_send(c->conn, piece, n + 1, NULL, 0) < 0)
+			return;
+		at += n;
+	} while (at < len);
+}
+
+static void reply_json(struct control_conn *c, char *json)
+{
+	static const char no_memory[] = "{\"ok\":false,\"error\":\"the daemon is out of memory\",\"code\":-12}";
+
+	if (json)
+		reply_bytes(c, json, strlen(json));
+	else
+		reply_bytes(c, no_memory, sizeof(no_memory) - 1);
+	free(json);
+}
+
+static void reply_result(struct control_conn *c, int rc, const struct err *err)
+{
+	reply_json(c, rc < 0 ? report_error(err) : report_ok());
+}
+
+static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
+{
+	struct report_cluster rc[DAEMON_CLUSTERS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		rc[i].name = list[i]->state.cluster;
+		rc[i].tunnel = list[i]->tunnel;
+		rc[i].error = list[i]->error;
+	}
+	return report_status(daemon_host(d), rc, n, daemon_started(d));
+}
+
+static void do_connect(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		       struct local_message *m)
+{
+	struct local_cred cred = local_conn_cred(c->conn);
+	struct daemon *d = c->control->daemon;
+	struct tunnel_parts p = { 0 };
+	struct err err = { 0 };
+	bool may_create = cred.uid == 0 || local_cred_in_group(daemon_host(d), &cred, CONTROL_GROUP);
+	int rc = parts_from_fds(daemon_host(d), m->fds, m->n_fds, cred.uid, &p, &err);
+
+	(void)cl;
+	if (rc == 0 && strcmp(p.cluster.cluster, r->cluster) != 0)
+		rc = err_set(&err, -EINVAL, "the cluster file is of %s, not of %s", p.cluster.cluster, r->cluster);
+	if (rc == 0)
+		rc = daemon_connect(d, &p, cred.uid, may_create, &err);
+	tunnel_parts_free(&p);
+	reply_result(c, rc, &err);
+}
+
+static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+			  struct local_message *m)
+{
+	struct err err = { 0 };
+
+	(void)r;
+	(void)m;
+	reply_result(c, daemon_disconnect(c->control->daemon, cl, &err), &err);
+}
+
+static void do_status(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		      struct local_message *m)
+{
+	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX] = { cl };
+	size_t n = 1;
+
+	(void)r;
+	(void)m;
+	if (!cl)
+		n = daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list, ARRAY_LEN(list));
+	reply_json(c, status_of(c->control->daemon, list, n));
+}
+
+static void do_nodes(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		     struct local_message *m)
+{
+	(void)r;
+	(void)m;
+	reply_json(c, report_nodes(daemon_host(c->control->daemon), cl->tunnel));
+}
+
+static void do_watch(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		     struct local_message *m)
+{
+	snprintf(c->watching, sizeof(c->watching), "%s", r->cluster);
+	do_status(c, cl, r, m);
+}
+
+static void do_log(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		   struct local_message *m)
+{
+	struct buf b = { 0 };
+	struct err err = { 0 };
+	int rc = log_file_encode(tunnel_log(cl->tunnel), &b);
+
+	(void)r;
+	(void)m;
+	if (rc < 0)
+		reply_result(c, err_set(&err, rc, "the daemon could not write out the membership log"), &err);
+	else
+		reply_bytes(c, b.data, b.len);
+	buf_free(&b);
+}
+
+static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+			   struct local_message *m)
+{
+	struct invite_note note = { .expiry_s = r->expiry_s };
+	struct err err = { 0 };
+	int rc;
+
+	(void)m;
+	memcpy(note.nonce, r->nonce, NONCE_LEN);
+	rc = tunnel_invite_made(cl->tunnel, &note);
+	if (rc < 0)
+		(void)err_set(&err, rc, "too many open invites (%d); let some run out first", INVITES_MAX);
+	reply_result(c, rc, &err);
+}
+
+enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
+
+static const struct {
+	void (*run)(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
+		    struct local_message *m);
+	enum needs needs;
+} verbs[CONTROL_VERBS] = {
+	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
+	[CONTROL_DISCONNECT] = { do_disconnect, NEEDS_CLUSTER },
+	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING },
+	[CONTROL_NODES] = { do_nodes, NEEDS_TUNNEL },
+	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER },
+	[CONTROL_LOG] = { do_log, NEEDS_TUNNEL },
+	[CONTROL_INVITE_MADE] = { do_invite_made, NEEDS_TUNNEL },
+};
+
+/* A cluster of somebody else's does not exist for the caller. */
+static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
+			struct daemon_cluster **ret, struct err *err)
+{
+	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster) : NULL;
+	unsigned uid = local_conn_cred(c->conn).uid;
+
+	if (cl && uid != 0 && cl->state.owner_uid != uid)
+		cl = NULL;
+	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
+		return err_set(err, -ENOENT, "cluster %s is not connected; run: mlsh connect %s", r->cluster, r->cluster);
+	if (needs == NEEDS_TUNNEL && !cl->tunnel)
+		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s", r->cluster, r->cluster);
+	*ret = cl;
+	return 0;
+}
+
+static void on_message(void *ctx, struct local_conn *conn, struct local_message *m)
+{
+	struct control_conn *c = ctx;
+	struct daemon_cluster *cl = NULL;
+	struct control_request r;
+	struct err err = { 0 };
+	int rc = control_request_decode(span_of(m->data, m->len), &r);
+
+	(void)conn;
+	if (rc < 0) {
+		(void)err_set(&err, rc, rc == -EPROTONOSUPPORT ?
+			      "mlsh and the running mlshtund are of different versions: restart mlshtund" :
+			      "the daemon did not understand the request");
+	} else {
+		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
+	}
+	if (rc < 0)
+		reply_result(c, rc, &err);
+	else
+		verbs[r.verb].run(c, cl, &r, m);
+	for (size_t i = 0; i < m->n_fds; i++)
+		close(m->fds[i]);
+}
+
+static void on_closed(void *ctx, struct local_conn *conn)
+{
+	struct control_conn *c = ctx;
+
+	local_conn_close(conn);
+	list_remove(&c->link);
+	free(c);
+}
+
+static const struct local_ops local_ops = { .message = on_message, .closed = on_closed };
+
+static void *on_accepted(void *ctx, struct local_conn *conn)
+{
+	struct control *ctl = ctx;
+	struct control_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->control = ctl;
+	c->conn = conn;
+	list_append(&ctl->conns, &c->link);
+	return c;
+}
+
+int control_new(struct daemon *d, const char *socket_path, struct err *err, struct control **ret)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return err_set(err, -ENOMEM, "no memory for the local socket");
+	c->daemon = d;
+	list_init(&c->conns);
+	rc = local_listen(daemon_host(d), socket_path, CONTROL_CONNS_MAX, &local_ops, on_accepted, c, err, &c->listener);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	local_listener_close(c->listener);
+	list_for_each(it, &c->conns)
+		free(list_entry(it, struct control_conn, link));
+	free(c);
+}
+
+void control_changed(struct control *c, struct daemon_cluster *cluster)
+{
+	char *json = NULL;
+
+	if (!c)
+		return;
+	list_for_each(it, &c->conns)
+	{
+		struct control_conn *conn = list_entry(it, struct control_conn, link);
+
+		if (strcmp(conn->watching, cluster->state.cluster) != 0)
+			continue;
+		if (!json)
+			json = status_of(c->daemon, &cluster, 1);
+		if (json)
+			reply_bytes(conn, json, strlen(json));
+	}
+	free(json);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon's list of clusters: starting, stopping, remembering. */
+#include "tund/daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/netconf.h"
+#include "tund/control.h"
+
+struct daemon {
+	struct host *host;
+	struct daemon_config cfg;
+	struct control *control;
+	struct list clusters;
+	size_t n_clusters;
+	uint64_t started;
+};
+
+static void on_tunnel_changed(void *ctx, struct tunnel *t)
+{
+	struct daemon_cluster *c = ctx;
+	struct daemon *d = c->daemon;
+
+	if (!c->tunnel)
+		return; /* still being made */
+	control_changed(d->control, c);
+	if (d->cfg.changed)
+		d->cfg.changed(d->cfg.ctx, t);
+}
+
+static void on_tunnel_log(void *ctx, struct tunnel *t)
+{
+	struct daemon_cluster *c = ctx;
+	struct daemon *d = c->daemon;
+	struct err err = { 0 };
+	int rc = d->cfg.state_dir ?
+			 state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t), tunnel_log(t), &err) :
+			 store_save_log(d->host, d->cfg.store, tunnel_cluster(t), tunnel_log(t), &err);
+
+	if (rc < 0)
+		log_error(host_log(d->host), "%s: the membership log was not saved: %s", c->state.cluster, err.text);
+}
+
+static void daemon_save_state(struct daemon *d, struct daemon_cluster *c)
+{
+	struct err err = { 0 };
+
+	if (d->cfg.state_dir && state_save(d->host, d->cfg.state_dir, &c->state, &err) < 0)
+		log_error(host_log(d->host), "%s: state not saved: %s", c->state.cluster, err.text);
+}
+
+static void on_tunnel_invites(void *ctx, struct tunnel *t)
+{
+	struct daemon_cluster *c = ctx;
+
+	c->state.invites = *tunnel_invites(t);
+	daemon_save_state(c->daemon, c);
+}
+
+static const struct tunnel_ops tunnel_ops = {
+	.changed = on_tunnel_changed,
+	.log_grew = on_tunnel_log,
+	.invites_changed = on_tunnel_invites,
+};
+
+static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
+{
+	struct tunnel *t;
+	int rc = tunnel_new(c->daemon->host, p, &c->state.invites, &tunnel_ops, c, err, &t);
+
+	if (rc < 0)
+		return rc;
+	c->tunnel = t;
+	c->error[0] = '\0';
+	on_tunnel_changed(c, t);
+	return 0;
+}
+
+static void cluster_stop(struct daemon_cluster *c)
+{
+	struct tunnel *t = c->tunnel;
+
+	c->tunnel = NULL;
+	tunnel_free(t);
+}
+
+static int cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err, struct daemon_cluster **ret)
+{
+	struct daemon_cluster *c;
+
+	if (d->n_clusters == DAEMON_CLUSTERS_MAX)
+		return err_set(err, -ENOSPC, "%d clusters are connected on this host already", DAEMON_CLUSTERS_MAX);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "no memory for a cluster");
+	c->daemon = d;
+	c->state = *s;
+	list_append(&d->clusters, &c->link);
+	d->n_clusters++;
+	*ret = c;
+	return 0;
+}
+
+static void cluster_free(struct daemon_cluster *c)
+{
+	cluster_stop(c);
+	list_remove(&c->link);
+	c->daemon->n_clusters--;
+	free(c);
+}
+
+static void restore_one(void *ctx, const char *name)
+{
+	struct daemon *d = ctx;
+	struct tunnel_parts p = { 0 };
+	struct cluster_state s;
+	struct daemon_cluster *c;
+	struct err err = { 0 };
+
+	if (!label_ok(span_str(name)) || daemon_find(d, name))
+		return;
+	if (state_load(d->host, d->cfg.state_dir, name, &s, &err) < 0 || cluster_new(d, &s, &err, &c) < 0) {
+		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
+		return;
+	}
+	if (!s.enabled)
+		return;
+	if (state_load_parts(d->host, d->cfg.state_dir, name, &p, &err) < 0 || cluster_start(c, &p, &err) < 0) {
+		tunnel_parts_free(&p);
+		snprintf(c->error, sizeof(c->error), "%s", err.text);
+		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
+	}
+}
+
+void daemon_restore(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	if (dir_list_folders(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
+		log_error(host_log(d->host), "clusters not restored: %s", err.text);
+}
+
+int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
+{
+	struct cluster_state s = { .owner_uid = owner_uid, .enabled = true };
+	struct daemon_cluster *c;
+
+	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
+	int rc = cluster_new(d, &s, err, &c);
+	if (rc < 0)
+		return rc;
+	rc = cluster_start(c, p, err);
+	if (rc < 0)
+		cluster_free(c);
+	return rc;
+}
+
+/* May this user take over the name? Says so in words when not. */
+static int connect_allowed(struct daemon *d, const char *cluster, unsigned uid, bool may_create, struct err *err)
+{
+	struct daemon_cluster *c = daemon_find(d, cluster);
+
+	if (!d->cfg.state_dir)
+		return err_set(err, -EBUSY, "the running mlsh is a foreground one that serves a single cluster; stop it, "
+			       "or connect %s with --foreground as well", cluster);
+	if (c && c->state.owner_uid != uid && uid != 0)
+		return err_set(err, -EPERM, "cluster %s is connected on this host by another user", cluster);
+	if (!c && !may_create)
+		return err_set(err, -EPERM,
+			       "connecting %s adds routes and a DNS zone to this host: the first time it takes root or "
+			       "the group %s (sudo usermod -aG %s $USER, then log in again)",
+			       cluster, CONTROL_GROUP, CONTROL_GROUP);
+	return 0;
+}
+
+/* The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one. */
+static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
+{
+	struct tunnel_parts old = { 0 };
+	struct err ignored = { 0 };
+	int rc = 0;
+
+	if (!c || state_load_parts(d->host, d->cfg.state_dir, c->state.cluster, &old, &ignored) < 0)
+		return 0;
+	if (memcmp(old.cluster.cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
+		rc = parts_merge_log(p, &old.log, err);
+	tunnel_parts_free(&old);
+	return rc;
+}
+
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create, struct err *err)
+{
+	struct daemon_cluster *c = daemon_find(d, p->cluster.cluster);
+	struct cluster_state s = { .owner_uid = uid };
+	int rc = connect_allowed(d, p->cluster.cluster, uid, may_create, err);
+
+	if (rc == 0)
+		rc = merge_known_log(d, c, p, err);
+	if (rc < 0)
+		return rc;
+	if (c && c->tunnel && memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
+	    tunnel_state_get(c->tunnel) != TUNNEL_STOPPED) {
+		tunnel_parts_free(p); /* connected already: leave it alone */
+		return 0;
+	}
+	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
+	if (!c) {
+		rc = cluster_new(d, &s, err, &c);
+		if (rc < 0)
+			return rc;
+	}
+	cluster_stop(c);
+	rc = state_save_parts(d->host, d->cfg.state_dir, p, err);
+	if (rc == 0)
+		rc = cluster_start(c, p, err);
+	c->state.enabled = rc == 0;
+	if (rc < 0)
+		snprintf(c->error, sizeof(c->error), "%s", err ? err->text : "could not be started");
+	daemon_save_state(d, c);
+	return rc;
+}
+
+int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err)
+{
+	if (!d->cfg.state_dir)
+		return err_set(err, -EBUSY, "cluster %s runs in the foreground of another terminal: press Ctrl-C there",
+			       c->state.cluster);
+	cluster_stop(c);
+	c->error[0] = '\0';
+	c->state.enabled = false;
+	control_changed(d->control, c);
+	return state_save(d->host, d->cfg.state_dir, &c->state, err);
+}
+
+struct host *daemon_host(struct daemon *d)
+{
+	return d->host;
+}
+
+uint64_t daemon_started(const struct daemon *d)
+{
+	return d->started;
+}
+
+struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster)
+{
+	list_for_each(it, &d->clusters)
+	{
+		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
+
+		if (strcmp(c->state.cluster, cluster) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max)
+{
+	size_t n = 0;
+
+	list_for_each(it, &d->clusters)
+	{
+		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
+
+		if (n < max && (uid == 0 || c->state.owner_uid == uid))
+			out[n++] = c;
+	}
+	return n;
+}
+
+int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err, struct daemon **ret)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	struct err listen_err = { 0 };
+	int rc;
+
+	if (!d)
+		return err_set(err, -ENOMEM, "no memory for the daemon");
+	d->host = h;
+	d->cfg = *cfg;
+	d->started = clock_now(h);
+	list_init(&d->clusters);
+	rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
+	if (rc < 0 && cfg->state_dir) {
+		if (err)
+			*err = listen_err;
+		goto fail;
+	}
+	/* A daemon that answers at the socket owns what is on the host; only without one is it a crash's remains. */
+	if (rc == 0) {
+		rc = netconf_cleanup(h, err);
+		if (rc < 0)
+			goto fail;
+	}
+	*ret = d;
+	return 0;
+fail:
+	daemon_free(d);
+	return rc;
+}
+
+void daemon_free(struct daemon *d)
+{
+	if (!d)
+		return;
+	control_free(d->control);
+	d->control = NULL;
+	list_for_each(it, &d->clusters)
+		cluster_free(list_entry(it, struct daemon_cluster, link));
+	free(d);
+}
