@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* The one signature of the system: Ed25519 (RFC 8032) with domain, purpose and cluster; and raw keys. */
+#include <openssl/err.h>
+
+#include "identity/internal.h"
+#include "proto/limits.h"
+
+#define PURPOSE_MAX 32
+#define SIGNED_BYTES_MAX ENTRY_MAX_BYTES
+
+static const char sign_domain[] = "mlsh/1 ";
+#define DOMAIN_LEN (sizeof(sign_domain) - 1)
+
+/* What is really signed. */
+struct signed_text {
+	uint8_t data[DOMAIN_LEN + PURPOSE_MAX + 1 + HASH_LEN + SIGNED_BYTES_MAX];
+	size_t len;
+};
+
+static int signed_text_make(const char *purpose, const uint8_t cluster_id[HASH_LEN],
+			    struct span bytes, struct signed_text *ret)
+{
+	size_t purpose_len = strlen(purpose);
+	uint8_t *at = ret->data;
+
+	if (purpose_len > PURPOSE_MAX || bytes.len > SIGNED_BYTES_MAX)
+		return -EMSGSIZE;
+	memcpy(at, sign_domain, DOMAIN_LEN);
+	at += DOMAIN_LEN;
+	memcpy(at, purpose, purpose_len + 1); /* the NUL ends the purpose */
+	at += purpose_len + 1;
+	memcpy(at, cluster_id, HASH_LEN);
+	at += HASH_LEN;
+	if (bytes.len > 0)
+		memcpy(at, bytes.data, bytes.len);
+	ret->len = (size_t)(at - ret->data) + bytes.len;
+	return 0;
+}
+
+static int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
+		     struct span bytes, uint8_t sig[SIG_LEN])
+{
+	struct signed_text text;
+	uint8_t made[SIG_LEN];
+	size_t len = sizeof(made);
+	EVP_MD_CTX *ctx;
+	int r = signed_text_make(purpose, cluster_id, bytes, &text);
+
+	if (r < 0)
+		return r;
+	if (!pkey || !EVP_PKEY_is_a(pkey, "ED25519"))
+		return -ENOKEY;
+	ctx = EVP_MD_CTX_new();
+	if (ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
+	    EVP_DigestSign(ctx, made, &len, text.data, text.len) == 1 && len == SIG_LEN)
+		memcpy(sig, made, SIG_LEN);
+	else
+		r = crypto_fail(NULL, -ENOMEM, "signing");
+	EVP_MD_CTX_free(ctx);
+	return r;
+}
+
+int identity_sign(const struct identity *id, const char *purpose,
+		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+{
+	return pkey_sign(identity_pkey(id), purpose, cluster_id, bytes, sig);
+}
+
+EVP_PKEY *seed_to_pkey(const uint8_t seed[SIGN_SEED_LEN])
+{
+	return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, SIGN_SEED_LEN);
+}
+
+int seed_sign(const uint8_t seed[SIGN_SEED_LEN], const char *purpose,
+	      const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+{
+	EVP_PKEY *pkey = seed_to_pkey(seed);
+	int r = pkey ? pkey_sign(pkey, purpose, cluster_id, bytes, sig) :
+		       crypto_fail(NULL, -ENOMEM, "reading a private key");
+
+	EVP_PKEY_free(pkey);
+	return r;
+}
+
+int seed_public(const uint8_t seed[SIGN_SEED_LEN], uint8_t key[KEY_LEN])
+{
+	EVP_PKEY *pkey = seed_to_pkey(seed);
+	uint8_t made[KEY_LEN];
+	size_t len = sizeof(made);
+	int r = 0;
+
+	if (pkey && EVP_PKEY_get_raw_public_key(pkey, made, &len) == 1 && len == KEY_LEN)
+		memcpy(key, made, KEY_LEN);
+	else
+		r = crypto_fail(NULL, -ENOMEM, "deriving a public key");
+	EVP_PKEY_free(pkey);
+	return r;
+}
+
+int key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+	       const uint8_t cluster_id[HASH_LEN], struct span bytes, const uint8_t sig[SIG_LEN])
+{
+	struct signed_text text;
+	EVP_PKEY *pkey;
+	EVP_MD_CTX *ctx;
+	bool good;
+	int r = signed_text_make(purpose, cluster_id, bytes, &text);
+
+	if (r < 0)
+		return r;
+	if (!key_ok(key))
+		return -EKEYREJECTED;
+	pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, KEY_LEN);
+	ctx = EVP_MD_CTX_new();
+	/* OpenSSL refuses S >= L, and compares R with the encoding of [S]B - [k]A. */
+	good = pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
+	       EVP_DigestVerify(ctx, sig, SIG_LEN, text.data, text.len) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(pkey);
+	if (!good)
+		ERR_clear_error();
+	return good ? 0 : -EKEYREJECTED;
+}
