@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deterministic CBOR (RFC 8949 section 4.2.1) with a sticky error, on tinycbor. Only what the protocol uses: unsigned
- * integers, byte and text strings, booleans, null, and arrays with a known number of elements. Reading refuses every other
- * form (indefinite lengths, longer integers than needed, tags), so that there is one encoding of everything.
+ * Deterministic CBOR (RFC 8949 section 4.2.1) with a sticky error, on tinycbor. Only what the
+ * protocol uses: unsigned integers, byte and text strings, booleans, null, and arrays with a known
+ * number of elements. Reading refuses every other form (indefinite lengths, longer integers than
+ * needed, tags), so that there is one encoding of everything.
+ *
+ * Reading is flat: an array is a count, its elements are read by the calls that follow.
  */
 #ifndef MLSH_PROTO_CBOR_H
 #define MLSH_PROTO_CBOR_H
 
 #include "base/bytes.h"
-
-#define CBOR_DEPTH_MAX 8
 
 struct cbor_writer {
 	uint8_t *start;
@@ -20,7 +21,6 @@ struct cbor_writer {
 struct cbor_reader {
 	const uint8_t *at, *end;
 	bool failed;
-	unsigned depth;
 };
 
 struct cbor_writer cbor_writer_of(void *buf, size_t cap);
@@ -43,9 +43,9 @@ bool cbor_get_null(struct cbor_reader *r);
 /* A view. Fails outside [min, max]. */
 struct span cbor_get_bytes(struct cbor_reader *r, size_t min, size_t max);
 void cbor_get_bytes_fixed(struct cbor_reader *r, void *out, size_t len); /* zeroes on failure */
-/* A view, valid UTF-8 without control characters. */
+/* A view, valid UTF-8 without control characters (C0, DEL, C1). Limits are in bytes. */
 struct span cbor_get_text(struct cbor_reader *r, size_t min, size_t max);
-/* Copies with a NUL; `cap` bounds it. Fails on an embedded NUL. */
+/* Copies with a NUL, at most cap - 1 bytes; "" on failure. */
 void cbor_get_text_copy(struct cbor_reader *r, char *out, size_t cap);
 /* Fails unless an array of exactly n elements follows. */
 void cbor_get_array(struct cbor_reader *r, size_t n);
