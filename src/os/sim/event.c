@@ -2,9 +2,6 @@
 /* The event queue: a binary heap ordered by time, then by the order in which events were set. */
 #include "os/sim/sim.h"
 
-/* So many events at one instant are a loop that does not end. */
-#define INSTANT_EVENTS_MAX 2000000
-
 static bool before(const struct event *a, const struct event *b)
 {
 	return a->at != b->at ? a->at < b->at : a->seq < b->seq;

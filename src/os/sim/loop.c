@@ -117,22 +117,35 @@ void deferred_run(struct world *w)
 		list_remove(&d->in_world);
 		if (!d->host->alive)
 			continue;
-		if (++w->instant_events > 2000000)
+		if (++w->instant_events > INSTANT_EVENTS_MAX)
 			world_die(w, "deferred calls without end");
 		d->fn(d->ctx);
 	}
 }
 
-/* A simulated process does not run by itself: world_run steps all of them. */
+/* Runs the whole world until this host stops: what a program's main function expects. */
 int loop_run(struct host *h)
 {
-	(void)h;
-	return -ENOTSUP;
+	struct world *w = h->world;
+
+	h->stopped = false;
+	deferred_run(w);
+	while (!h->stopped && h->alive) {
+		if (!event_run_one(w, TIME_NEVER))
+			world_die(w, "%s waits in loop_run for ever", h->machine->name);
+		deferred_run(w);
+	}
+	return h->alive ? 0 : -ESHUTDOWN;
 }
 
 void loop_stop(struct host *h)
 {
-	(void)h;
+	h->stopped = true;
+}
+
+bool world_host_stopped(const struct host *h)
+{
+	return h->stopped;
 }
 
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx)

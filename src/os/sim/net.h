@@ -26,9 +26,9 @@ struct packet {
 };
 
 struct box_ops {
-	/* From inside to an address that is not inside. May change the packet; false swallows it. */
+	/* From inside to an address not inside. May change the packet; false swallows it. */
 	bool (*out)(void *ctx, struct packet *p);
-	/* From outside to one of the box's addresses. May change the packet; false swallows it. */
+	/* From outside to one of its addresses. May change the packet; false swallows it. */
 	bool (*in)(void *ctx, struct packet *p);
 	/*
 	 * Which inner address would get it, without changing anything: the parameters of the link
@@ -48,6 +48,7 @@ struct endpoint {
 /* NULL for `outside`: the public net. */
 struct net *world_net(struct world *w, struct net *outside, const struct box_ops *ops, void *ctx);
 struct net *world_public_net(struct world *w);
+struct world *net_world(struct net *n);
 /* An address of the net's box in the net outside. -EEXIST. */
 int world_net_addr(struct net *n, const struct addr *outer) MUST_CHECK;
 /* As world_host, in a private net. */
@@ -59,12 +60,14 @@ void world_host_move(struct host *h, struct net *n, ip4 ip);
 
 int net_claim(struct net *n, const struct addr *a, struct endpoint *e) MUST_CHECK; /* -EEXIST */
 void net_release(struct net *n, const struct addr *a, const struct endpoint *e);
-void net_free(struct net *n);
+void nets_free(struct world *w);
 /* Sends a datagram on its way; takes nothing over. `from` NULL: injected. */
 void net_send(struct host *from, struct machine *m, const struct packet *p);
 /* May it pass the machine's own interface? False: the kernel says EMSGSIZE. */
 bool net_fits_interface(struct machine *m, const struct addr *to, size_t len);
 struct link *link_between(struct machine *from, const struct endpoint *to);
 void links_free(struct machine *m);
+struct event;
+void net_packet_drop(struct event *e); /* a datagram that is still on its way */
 
 #endif

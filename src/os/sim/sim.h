@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the simulated world share: its objects, its event queue and its random streams. */
+/* What the files of the simulated world share: objects, the event queue, random streams. */
 #ifndef MLSH_OS_SIM_SIM_H
 #define MLSH_OS_SIM_SIM_H
 
@@ -10,8 +10,10 @@
 #include "os/sim/net.h"
 #include "os/sim/world.h"
 
-#define TRACE_LINES 400
-#define TRACE_TEXT_MAX 200
+#define INSTANT_EVENTS_MAX 2000000	/* so many at one instant are a loop that does not end */
+#define TRACE_LINES 300		/* log lines and other words that are kept for world_dump */
+#define TRACE_PACKETS 300	/* and packets, besides: they would push out the words */
+#define TRACE_TEXT_MAX 220
 
 /* xoshiro256** (Blackman and Vigna), seeded by splitmix64. */
 struct rng {
@@ -38,7 +40,7 @@ struct event {
 };
 
 void event_init(struct event *e, struct host *owner, void (*fire)(struct event *e));
-void event_set(struct world *w, struct event *e, uint64_t at); /* again: moves it, as the last one */
+void event_set(struct world *w, struct event *e, uint64_t at); /* again: moves it */
 void event_cancel(struct world *w, struct event *e);
 static inline bool event_is_set(const struct event *e)
 {
@@ -48,10 +50,17 @@ static inline bool event_is_set(const struct event *e)
 bool event_run_one(struct world *w, uint64_t until);
 void events_release(struct world *w, const struct machine *m); /* those held back: due now */
 
-/* One kept line of what happened, for world_dump. */
-struct trace {
-	uint64_t at;
+struct trace_line {
+	uint64_t at, order;
 	char text[TRACE_TEXT_MAX];
+};
+
+struct trace_packet {
+	uint64_t at, order;
+	const struct machine *machine;
+	const char *what; /* a literal */
+	struct addr src, dst;
+	size_t len;
 };
 
 struct world {
@@ -71,8 +80,9 @@ struct world {
 	void *tap_ctx;
 	struct list names;	/* of struct dns_name */
 	bool dns_down;
-	struct trace *traces;	/* ring of TRACE_LINES */
-	uint64_t n_traces;
+	struct trace_line *lines;	/* ring of TRACE_LINES */
+	struct trace_packet *packets;	/* ring of TRACE_PACKETS */
+	uint64_t n_lines, n_packets;
 	int log_level;		/* to standard error, -1: none */
 };
 
@@ -119,8 +129,8 @@ struct machine {
 	size_t n_routes;
 	struct used_prefix *used;
 	size_t n_used;
-	struct list udps, tuns, watches, listeners, splits, signals; /* of all its living processes */
-	struct list files, folders, groups;
+	struct list udps, tuns, watches, listeners, splits, signals; /* of its processes */
+	struct list files, folders, fd_owners, groups;
 	bool disk_full;
 	enum splitdns_state resolver;
 };
@@ -132,13 +142,15 @@ struct host {
 	struct log log;
 	unsigned uid, gid;
 	int pid;
-	bool alive;
+	bool alive, stopped;
 	struct list conns;	/* struct local_conn: closed by a crash */
 };
 
 /* Aborts with the message and a dump: a bug of the test or of the code it tests. */
 _Noreturn void world_die(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void world_trace(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void world_trace_packet(struct world *w, const struct machine *m, const char *what,
+			const struct packet *p);
 void world_digest_add(struct world *w, const void *data, size_t len);
 void world_digest_u64(struct world *w, uint64_t v);
 
@@ -168,9 +180,14 @@ struct machine_if *machine_if_find(struct machine *m, unsigned index);
 struct machine_if *machine_if_add(struct machine *m, const char *name, enum netif_kind kind);
 void machine_if_del(struct machine *m, unsigned index); /* its addresses and routes too */
 bool machine_owns(const struct machine *m, const struct addr *a);
+bool addr_has_no_ip(const struct addr *a);	/* :: or 0.0.0.0 */
+/* Which of the machine's addresses speaks to this one; false: none of that family. */
+bool machine_source(const struct machine *m, const struct addr *to, struct addr *ret);
+/* When bytes handed to the network card now will have left it. */
+uint64_t machine_depart(struct machine *m, size_t bytes);
 /* Of what programs added, the most specific; NULL for none. */
 const struct world_route *machine_route(const struct machine *m, const struct addr *to);
-/* Puts a packet that the machine's own stack routed into the device. */
+/* Puts a datagram that the machine's own stack routed into the device. */
 void machine_tun_route(struct machine *m, unsigned ifindex, const struct packet *p);
 
 /* A datagram has reached the machine. */

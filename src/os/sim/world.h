@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated world: machines, links and one clock in one process, repeatable from a seed. Implements
- * the os headers at link time in place of src/os/linux. Time stands still while code runs and jumps
- * to the next event. What tests do to the world is here; what programs see of it is in os/.
+ * A simulated world: machines, links and one clock in one process, repeatable from a seed. It
+ * implements the os headers at link time in place of src/os/linux. Time stands still while code
+ * runs and jumps to the next event. What tests do to the world is here; what programs see of it is
+ * in os/.
  *
  * A `struct host` is one process on a machine. The machine keeps its name, addresses, links and
  * files; world_host_crash ends a process, world_host_boot starts the next one. Functions below that
@@ -32,8 +33,8 @@ void world_free(struct world *w); /* frees hosts and machines too; NULL allowed 
 uint64_t world_now(const struct world *w);
 uint64_t world_seed(const struct world *w);
 /*
- * Runs events for that long, or until `done` (may be NULL) says so; it is asked first, and after each
- * event. True when `done` said so; without `done`, true when the time is over.
+ * Runs events for that long, or until `done` (may be NULL) says so; it is asked first, and after
+ * each event. True when `done` said so; without `done`, true when the time is over.
  */
 bool world_run(struct world *w, uint64_t for_ns, bool (*done)(void *ctx), void *ctx);
 /* Running digest (FNV-1a, 64 bits) of everything that happened: equal for equal seeds. */
@@ -58,6 +59,8 @@ void world_host_crash(struct host *h);
 /* A further process on the machine; the others, if they live, stay. */
 struct host *world_host_boot(struct host *h);
 bool world_host_alive(const struct host *h);
+/* Has it called loop_stop? (loop_run runs the whole world until then.) */
+bool world_host_stopped(const struct host *h);
 /* The user a process runs as (default 0), seen by local sockets; groups are the machine's. */
 void world_host_user(struct host *h, unsigned uid, unsigned gid);
 void world_group_add(struct host *h, const char *group, unsigned gid, unsigned uid);
@@ -88,7 +91,7 @@ struct link_params {
 	uint64_t delay_ns, jitter_ns;	/* jitter: 0..jitter_ns more, evenly spread */
 	double loss, duplicate;		/* 0..1 */
 	uint64_t rate_bps;		/* 0: unlimited */
-	size_t queue_bytes;		/* in front of a limited rate; 0: 100 ms worth, 64 KiB at least */
+	size_t queue_bytes;		/* 0: 100 ms worth, 64 KiB at least */
 	size_t ecn_bytes;		/* mark ECN-capable packets when more waits; 0: never */
 	unsigned mtu_bytes;		/* bigger packets vanish; 0: 1500 */
 	bool reorder;			/* jitter may change the order */
@@ -126,7 +129,7 @@ void world_dns_del(struct world *w, const char *name);
 /* While down, names (but not literals) run into the time limit. */
 void world_dns_down(struct world *w, bool down);
 
-/* --- the machine's tunnel devices, routes and files, from outside ------------------------------ */
+/* --- the machine's tunnel devices, routes and files, from outside ----------------------------- */
 
 /* A packet as if the host's stack had routed it into its index-th TUN. -ENODEV, -ENOBUFS. */
 int world_tun_inject(struct host *h, unsigned index, const void *packet, size_t len) MUST_CHECK;
@@ -163,7 +166,7 @@ bool world_splitdns(struct host *h, const char *zone, ip4 *ret_server, unsigned 
 int world_file_mode(struct host *h, const char *path) MUST_CHECK;
 /* While full, writes fail with -ENOSPC and leave the old content. */
 void world_host_disk_full(struct host *h, bool full);
-/* A real descriptor (the caller closes it) of a copy of the file, owned by `uid`, for file_read_fd. */
+/* A real descriptor (the caller closes it) of a copy of the file, which `uid` owns. */
 int world_fd_open(struct host *h, const char *path, unsigned uid) MUST_CHECK;
 
 #endif

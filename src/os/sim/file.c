@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine's files, in memory: they survive its processes. A descriptor of one, for passing along,
+ * is a real one (of a copy), so that its receiver can close it as usual.
+ */
+#include "os/file.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/sim/sim.h"
+
+#define PATH_MAX_BYTES 512
+
+struct file {
+	struct list in_machine;	/* sorted by path */
+	char path[PATH_MAX_BYTES];
+	unsigned mode;
+	uint8_t *data;
+	size_t len;
+};
+
+struct folder {
+	struct list in_machine;
+	char path[PATH_MAX_BYTES];
+	unsigned mode;
+};
+
+/* Who a descriptor says that it belongs to. */
+struct fd_owner {
+	struct list in_machine;
+	dev_t dev;
+	ino_t ino;
+	unsigned uid;
+};
+
+static struct file *file_find(const struct machine *m, const char *path)
+{
+	list_for_each(it, &m->files) {
+		struct file *f = list_entry(it, struct file, in_machine);
+
+		if (strcmp(f->path, path) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static struct folder *folder_find(const struct machine *m, const char *path)
+{
+	list_for_each(it, &m->folders) {
+		struct folder *f = list_entry(it, struct folder, in_machine);
+
+		if (strcmp(f->path, path) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static void folder_add(struct machine *m, const char *path, unsigned mode)
+{
+	struct folder *f = sim_alloc(sizeof(*f));
+
+	if (strlen(path) >= PATH_MAX_BYTES)
+		world_die(m->world, "%s: path too long: %s", m->name, path);
+	strcpy(f->path, path);
+	f->mode = mode;
+	list_append(&m->folders, &f->in_machine);
+}
+
+void machine_files_init(struct machine *m)
+{
+	static const char *const there[] = {
+		"/", "/etc", "/home", "/root", "/run", "/tmp", "/var", "/var/lib",
+	};
+
+	list_init(&m->files);
+	list_init(&m->folders);
+	list_init(&m->fd_owners);
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		folder_add(m, there[i], 0755);
+}
+
+static void file_free(struct file *f)
+{
+	list_remove(&f->in_machine);
+	free(f->data);
+	free(f);
+}
+
+void machine_files_free(struct machine *m)
+{
+	list_for_each(it, &m->files)
+		file_free(list_entry(it, struct file, in_machine));
+	list_for_each(it, &m->folders)
+		free(list_entry(it, struct folder, in_machine));
+	list_for_each(it, &m->fd_owners)
+		free(list_entry(it, struct fd_owner, in_machine));
+}
+
+void buf_free(struct buf *b)
+{
+	if (!b || !b->data)
+		return;
+	secret_wipe(b->data, b->len);
+	free(b->data);
+	*b = (struct buf){ 0 };
+}
+
+static struct buf buf_copy(const void *data, size_t len)
+{
+	struct buf b = { sim_alloc(len + 1), len };
+
+	if (len > 0)
+		memcpy(b.data, data, len);
+	return b;
+}
+
+int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret)
+{
+	const struct file *f = file_find(h->machine, path);
+
+	if (!f)
+		return err_set(err, -ENOENT, "cannot open %s: %s", path, strerror(ENOENT));
+	if (f->len > limit)
+		return err_set(err, -EFBIG, "%s is larger than %zu bytes", path, limit);
+	*ret = buf_copy(f->data, f->len);
+	return 0;
+}
+
+int file_read_private(struct host *h, const char *path, size_t limit, struct err *err,
+		      struct buf *ret)
+{
+	const struct file *f = file_find(h->machine, path);
+
+	if (f && (f->mode & 077))
+		return err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
+			       "run chmod 600 on it", path, f->mode);
+	return file_read(h, path, limit, err, ret);
+}
+
+/* A descriptor from world_fd_open says whose it is; any other one belongs to its real owner. */
+static unsigned fd_uid(const struct machine *m, const struct stat *st)
+{
+	list_for_each(it, &m->fd_owners) {
+		const struct fd_owner *o = list_entry(it, struct fd_owner, in_machine);
+
+		if (o->dev == st->st_dev && o->ino == st->st_ino)
+			return o->uid;
+	}
+	return st->st_uid;
+}
+
+int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
+		 struct buf *ret)
+{
+	struct stat st;
+	struct buf b;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(err, -errno, "cannot read the passed file: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "the passed file is not a regular file");
+	if (fd_uid(h->machine, &st) != uid)
+		return err_set(err, -EPERM, "the passed file belongs to user %u, not to user %u",
+			       fd_uid(h->machine, &st), uid);
+	if ((uint64_t)st.st_size > limit)
+		return err_set(err, -EFBIG, "the passed file is larger than %zu bytes", limit);
+	b = (struct buf){ sim_alloc((size_t)st.st_size + 1), (size_t)st.st_size };
+	n = pread(fd, b.data, b.len, 0);
+	if (n < 0 || (size_t)n != b.len) {
+		buf_free(&b);
+		return err_set(err, -EIO, "cannot read the passed file");
+	}
+	*ret = b;
+	return 0;
+}
+
+static void insert_sorted(struct machine *m, struct file *f)
+{
+	list_for_each(it, &m->files) {
+		if (strcmp(list_entry(it, struct file, in_machine)->path, f->path) > 0) {
+			list_append(it, &f->in_machine); /* in front of it */
+			return;
+		}
+	}
+	list_append(&m->files, &f->in_machine);
+}
+
+/* Why can no file of this name be made? 0 when it can. */
+static int write_refused(const struct machine *m, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX_BYTES] = "/";
+
+	if (m->disk_full)
+		return -ENOSPC;
+	if (strlen(path) >= PATH_MAX_BYTES)
+		return -ENAMETOOLONG;
+	if (folder_find(m, path))
+		return -EISDIR;
+	if (slash && slash > path) {
+		memcpy(parent, path, (size_t)(slash - path));
+		parent[slash - path] = '\0';
+	}
+	return folder_find(m, parent) ? 0 : -ENOENT;
+}
+
+int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+	       struct err *err)
+{
+	struct machine *m = h->machine;
+	struct file *f;
+	int rc = write_refused(m, path);
+
+	if (rc < 0)
+		return err_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
+	if (!h->alive)
+		return 0;
+	f = file_find(m, path);
+	if (f) {
+		free(f->data);
+	} else {
+		f = sim_alloc(sizeof(*f));
+		strcpy(f->path, path);
+		insert_sorted(m, f);
+	}
+	f->mode = mode;
+	f->data = sim_copy(data, len);
+	f->len = len;
+	world_trace(m->world, "%s: writes %s, %zu bytes", m->name, path, len);
+	return 0;
+}
+
+int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
+		struct err *err)
+{
+	if (file_find(h->machine, path))
+		return err_set(err, -EEXIST, "cannot write %s: %s", path, strerror(EEXIST));
+	return file_write(h, path, data, len, mode, err);
+}
+
+int file_remove(struct host *h, const char *path)
+{
+	struct file *f = file_find(h->machine, path);
+
+	if (!f)
+		return -ENOENT;
+	if (h->alive)
+		file_free(f);
+	return 0;
+}
+
+bool file_exists(struct host *h, const char *path)
+{
+	return file_find(h->machine, path) || folder_find(h->machine, path);
+}
+
+int dir_make(struct host *h, const char *path, unsigned mode, struct err *err)
+{
+	struct machine *m = h->machine;
+	char part[PATH_MAX_BYTES];
+
+	if (strlen(path) >= sizeof(part))
+		return err_set(err, -ENAMETOOLONG, "cannot make the folder %s: name too long",
+			       path);
+	for (size_t i = 1; path[i - 1] != '\0'; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (file_find(m, part))
+			return err_set(err, -ENOTDIR, "cannot make the folder %s: %s is a file",
+				       path, part);
+		if (!folder_find(m, part) && h->alive)
+			folder_add(m, part, mode);
+	}
+	return 0;
+}
+
+/* The file's name when it lies directly in the folder, else NULL. */
+static const char *name_in(const struct file *f, const char *folder)
+{
+	size_t len = strlen(folder);
+	const char *name;
+
+	if (len == 1 && folder[0] == '/')
+		len = 0;
+	if (strncmp(f->path, folder, len) != 0 || f->path[len] != '/')
+		return NULL;
+	name = f->path + len + 1;
+	return strchr(name, '/') || name[0] == '.' ? NULL : name;
+}
+
+int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char *name), void *ctx,
+	     struct err *err)
+{
+	const struct machine *m = h->machine;
+	char (*names)[PATH_MAX_BYTES] = NULL;
+	size_t n = 0;
+
+	if (file_find(m, path))
+		return err_set(err, -ENOTDIR, "cannot list %s: %s", path, strerror(ENOTDIR));
+	list_for_each(it, &m->files) {
+		const char *name = name_in(list_entry(it, struct file, in_machine), path);
+
+		if (name)
+			strcpy(sim_array_add(&names, &n, sizeof(*names)), name);
+	}
+	for (size_t i = 0; i < n; i++)
+		fn(ctx, names[i]); /* may write and remove files */
+	free(names);
+	return 0;
+}
+
+int world_file_mode(struct host *h, const char *path)
+{
+	const struct file *file = file_find(h->machine, path);
+	const struct folder *folder = folder_find(h->machine, path);
+
+	if (file)
+		return (int)file->mode;
+	return folder ? (int)folder->mode : -ENOENT;
+}
+
+void world_host_disk_full(struct host *h, bool full)
+{
+	h->machine->disk_full = full;
+}
+
+int world_fd_open(struct host *h, const char *path, unsigned uid)
+{
+	struct machine *m = h->machine;
+	const struct file *f = file_find(m, path);
+	struct fd_owner *o;
+	struct stat st;
+	int fd;
+
+	if (!f)
+		return -ENOENT;
+	fd = memfd_create("mlsh-sim", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, f->data, f->len) != (ssize_t)f->len || fstat(fd, &st) < 0) {
+		close(fd);
+		return -EIO;
+	}
+	o = sim_alloc(sizeof(*o));
+	*o = (struct fd_owner){ .dev = st.st_dev, .ino = st.st_ino, .uid = uid };
+	list_append(m->fd_owners.next, &o->in_machine); /* inode numbers come again: newest first */
+	return fd;
+}
