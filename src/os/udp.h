@@ -48,9 +48,8 @@ struct udp_tx {
  * -EACCES, ... with a message.
  */
 int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, void *ctx,
-	     struct err *err,
-	     struct udp **ret) MUST_CHECK;
-void udp_close(struct udp *u);
+	     struct err *err, struct udp **ret) MUST_CHECK;
+void udp_close(struct udp *u); /* NULL allowed; from within its callbacks, too */
 /* The bound address: port always set; the IP unset when bound to any. */
 struct addr udp_local(const struct udp *u);
 
@@ -62,7 +61,8 @@ size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max);
 /*
  * Sends in order. Returns how many of the n sends were handed over or given up for good
  * (unreachable, too big: a datagram may always be lost); less than n means that the socket is full:
- * `writable` is called once when there is room.
+ * `writable` is called once when there is room. The first of those left may have gone out in part;
+ * offered again first, with the same `data`, it goes on from there.
  */
 size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx);
