@@ -78,7 +78,7 @@ START_TEST(hex_refuses_other_forms)
 	static const char *const bad[] = {
 		"", "00", "0", "00112", "0011223", "001122334", "0011223g", "0011223G", "00112 33",
 		"001122AA", "0x112233", "0011223:", "0011223/", "0011223`", "-0112233",
-		"\xc3\xa9" "112233",
+		"\xc3\xa9_12233",
 	};
 	uint8_t out[4] = { 9, 9, 9, 9 };
 	static const uint8_t untouched[4] = { 9, 9, 9, 9 };
