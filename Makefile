@@ -29,6 +29,6 @@ help:  ## this list
 		Makefile mk/*.mk
 
 clean:  ## remove what was built (the fetched libraries stay)
-	@rm -rf build
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
 
 .PHONY: help clean
