@@ -106,7 +106,8 @@ bool event_run_one(struct world *w, uint64_t until)
 	if (e->owner && !e->owner->alive)
 		return true;
 	if (e->owner && e->owner->machine->suspended) {
-		e->at = TIME_NEVER; /* its place in the order stays */
+		e->at = TIME_NEVER;
+		e->seq = ++w->seq; /* those held back fire in the order they were due */
 		insert(w, e);
 		return true;
 	}
