@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node keeps of a cluster: `<cluster>.toml` (0600, secrets) and beside it `<cluster>.log`, its copy of the membership
- * log (entries one after another, each behind a 32-bit length). Text and bytes only; where they lie is store.h's business.
+ * What a node keeps of a cluster: `<cluster>.toml` (0600, secrets) and beside it `<cluster>.log`, its
+ * copy of the membership log (entries one after another, each behind a 32-bit length). Text and
+ * bytes only; where they lie is store.h's business.
  */
 #ifndef MLSH_CLIENT_CLUSTER_FILE_H
 #define MLSH_CLIENT_CLUSTER_FILE_H
@@ -21,18 +22,20 @@ struct cluster_file {
 	char signal_host[HOST_TEXT_MAX + 1];
 	uint16_t signal_port;
 	uint8_t signal_cert[HASH_LEN];	/* from the token or the invite */
-	uint8_t signal_key[HASH_LEN];	/* of genesis: a renewed certificate with this key is accepted */
+	uint8_t signal_key[HASH_LEN];	/* of genesis: a renewed certificate with it is accepted */
 	uint8_t node_token[HASH_LEN];
 };
 
 /* Writes the TOML text, NUL-terminated. -ENOSPC. */
-int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, size_t *ret_len) MUST_CHECK;
+int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, size_t *ret_len)
+	MUST_CHECK;
 /* The message names line and key. `name` is what to call the file in messages. */
-int cluster_file_decode(struct span text, const char *name, struct cluster_file *ret, struct err *err) MUST_CHECK;
+int cluster_file_decode(struct span text, const char *name, struct cluster_file *ret,
+			struct err *err) MUST_CHECK;
 /* All entries of the log in the file's form; the caller frees. */
 int log_file_encode(const struct mlog *l, struct buf *ret) MUST_CHECK;
 /* Verifies every entry. The cluster id must be `cluster_id`. */
-int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN], struct mlog **ret, struct err *err)
-	MUST_CHECK;
+int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		    struct mlog **ret, struct err *err) MUST_CHECK;
 
 #endif

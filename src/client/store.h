@@ -1,36 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by the command line; the daemon
- * has its own folder with the same layout for each cluster.
+ * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by the
+ * command line; the daemon has its own folder with the same layout for each cluster.
  */
 #ifndef MLSH_CLIENT_STORE_H
 #define MLSH_CLIENT_STORE_H
 
 #include "client/cluster_file.h"
+#include "client/pending.h"
 
 #define STORE_PATH_MAX 512
+
+#define STORE_CLUSTER ".toml"
+#define STORE_LOG ".log"
+#define STORE_PENDING ".pending"
 
 struct store {
 	char dir[STORE_PATH_MAX];
 };
 
 /* From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). */
-int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret) MUST_CHECK;
+int store_open(const char *xdg_config_home, const char *home, struct err *err,
+	       struct store *ret) MUST_CHECK;
 /* "<dir>/clusters/<cluster><suffix>"; the name is checked to be a label first. */
-int store_cluster_path(const struct store *s, const char *cluster, const char *suffix, char out[STORE_PATH_MAX],
-		       struct err *err) MUST_CHECK;
-/* Loads identity/, or makes it when there is none (*ret_fresh; then a refused setup or adopt removes it again). */
-int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret, bool *ret_fresh,
-		   struct err *err) MUST_CHECK;
+int store_cluster_path(const struct store *s, const char *cluster, const char *suffix,
+		       char out[STORE_PATH_MAX], struct err *err) MUST_CHECK;
+
+/*
+ * Loads identity/, or with `make`, when there is none, makes one in memory only (*ret_fresh): it is
+ * written by store_identity_keep, at the latest moment, so that a refusal before leaves nothing
+ * behind.
+ */
+int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
+		   bool *ret_fresh, struct err *err) MUST_CHECK;
+/* Writes a fresh identity. -EEXIST when another process has written one meanwhile. */
+int store_identity_keep(struct host *h, const struct store *s, const struct identity *id,
+			struct err *err) MUST_CHECK;
 int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
-int store_load_cluster(struct host *h, const struct store *s, const char *cluster, struct cluster_file *ret,
-		       struct err *err) MUST_CHECK;
-int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f, struct mlog **ret,
-		   struct err *err) MUST_CHECK;
+/* Does any cluster, joined or pending, need the identity? True when that can not be found out. */
+bool store_identity_needed(struct host *h, const struct store *s);
+
+bool store_has_cluster(struct host *h, const struct store *s, const char *cluster);
+int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
+		       struct cluster_file *ret, struct err *err) MUST_CHECK;
+int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		   struct mlog **ret, struct err *err) MUST_CHECK;
 /* Log first, then the cluster file: whoever finds the file finds the log. */
-int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f, const struct mlog *l,
+int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
+		       const struct mlog *l, struct err *err) MUST_CHECK;
+int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		   const struct mlog *l, struct err *err) MUST_CHECK;
+
+/* -ENOENT, without a message, when there is none. */
+int store_load_pending(struct host *h, const struct store *s, const char *cluster,
+		       struct pending *ret, struct err *err) MUST_CHECK;
+/* -EEXIST when there is one already: another run is at work. */
+int store_save_pending(struct host *h, const struct store *s, const struct pending *p,
 		       struct err *err) MUST_CHECK;
-int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f, const struct mlog *l,
-		   struct err *err) MUST_CHECK;
+/* 0 also when there is none. */
+int store_remove_pending(struct host *h, const struct store *s, const char *cluster) MUST_CHECK;
 
 #endif

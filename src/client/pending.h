@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pending request: what `setup` or `adopt` signed and is about to send, kept in
+ * `<cluster>.pending` (0600) until there is an answer, so that the next run can send the identical
+ * bytes again. Deterministic CBOR:
+ *
+ *	[version: 1, kind: 1 setup or 2 adopt, cluster: tstr, node_name: tstr, host: tstr,
+ *	 port: uint, signal_cert: bstr(32), fresh_identity: bool, entry: bstr,
+ *	 setup: code: tstr, adopt: invite: bstr,
+ *	 setup: recovery_code: tstr, adopt: invite_sig: bstr(64)]
+ */
+#ifndef MLSH_CLIENT_PENDING_H
+#define MLSH_CLIENT_PENDING_H
+
+#include "membership/entry.h"
+
+#define PENDING_FILE_MAX 8192
+
+enum pending_kind { PENDING_SETUP = 1, PENDING_ADOPT = 2 };
+
+struct pending {
+	enum pending_kind kind;
+	char cluster[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
+	char host[HOST_TEXT_MAX + 1];
+	uint16_t port;
+	uint8_t signal_cert[HASH_LEN];
+	bool fresh_identity;		/* the identity was made for this request */
+	struct entry_bytes entry;	/* genesis or admit */
+	char code[BOOTSTRAP_CODE_TEXT_MAX];		/* setup */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup */
+	uint8_t invite[INVITE_MAX_BYTES];		/* adopt */
+	size_t invite_len;
+	uint8_t invite_sig[SIG_LEN];			/* adopt */
+};
+
+/* The number of bytes, or -ENOSPC. */
+ptrdiff_t pending_encode(const struct pending *p, void *out, size_t cap) MUST_CHECK;
+/* -EBADMSG; -EPROTONOSUPPORT for one that a newer mlsh wrote. */
+int pending_decode(struct span bytes, struct pending *ret) MUST_CHECK;
+void pending_wipe(struct pending *p);
+
+#endif

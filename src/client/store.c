@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a user's files lie, and reading and writing them. */
+#include "client/store.h"
+
+#include <stdio.h>
+
+#define FILE_MODE 0600
+#define DIR_MODE 0700
+
+int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret)
+{
+	struct store s;
+	int n;
+
+	/* The XDG specification: a path that is not absolute is to be ignored. */
+	if (xdg_config_home && xdg_config_home[0] == '/')
+		n = snprintf(s.dir, sizeof(s.dir), "%s/mlsh", xdg_config_home);
+	else if (home && home[0] == '/')
+		n = snprintf(s.dir, sizeof(s.dir), "%s/.config/mlsh", home);
+	else
+		return err_set(err, -EINVAL, "can not tell where your files are: set HOME or "
+			       "XDG_CONFIG_HOME to an absolute path");
+	/* Room for "/clusters/", a label, a suffix and the NUL. */
+	if (n < 0 || (size_t)n + 32 + LABEL_MAX >= sizeof(s.dir))
+		return err_set(err, -ENAMETOOLONG, "the path of your configuration folder is too "
+			       "long");
+	*ret = s;
+	return 0;
+}
+
+int store_cluster_path(const struct store *s, const char *cluster, const char *suffix,
+		       char out[STORE_PATH_MAX], struct err *err)
+{
+	int r = label_check("cluster name", cluster, err), n;
+
+	if (r < 0)
+		return r;
+	n = snprintf(out, STORE_PATH_MAX, "%s/clusters/%s%s", s->dir, cluster, suffix);
+	if (n < 0 || n >= STORE_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "the path for cluster %s is too long", cluster);
+	return 0;
+}
+
+static int identity_dir(const struct store *s, char out[STORE_PATH_MAX])
+{
+	int n = snprintf(out, STORE_PATH_MAX, "%s/identity", s->dir);
+
+	return n < 0 || n >= STORE_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int identity_path(const struct store *s, const char *name, char out[STORE_PATH_MAX])
+{
+	int n = snprintf(out, STORE_PATH_MAX, "%s/identity/%s", s->dir, name);
+
+	return n < 0 || n >= STORE_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
+		   bool *ret_fresh, struct err *err)
+{
+	char dir[STORE_PATH_MAX], key[STORE_PATH_MAX], cert[STORE_PATH_MAX];
+	int r;
+
+	if (identity_dir(s, dir) < 0 || identity_path(s, "key.pem", key) < 0 ||
+	    identity_path(s, "cert.pem", cert) < 0)
+		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
+	/* Half of one is no reason to make another: it may be the key of a cluster. */
+	if (make && !file_exists(h, key) && !file_exists(h, cert)) {
+		r = identity_new(h, err, ret);
+		if (r == 0)
+			*ret_fresh = true;
+		return r;
+	}
+	r = identity_load(h, dir, err, ret);
+	if (r == 0)
+		*ret_fresh = false;
+	return r;
+}
+
+int store_identity_keep(struct host *h, const struct store *s, const struct identity *id,
+			struct err *err)
+{
+	char dir[STORE_PATH_MAX];
+
+	if (identity_dir(s, dir) < 0)
+		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
+	return identity_store(h, id, dir, err);
+}
+
+int store_identity_remove(struct host *h, const struct store *s)
+{
+	char path[STORE_PATH_MAX];
+	int cert, key;
+
+	if (identity_path(s, "cert.pem", path) < 0)
+		return -ENAMETOOLONG;
+	cert = file_remove(h, path);
+	if (identity_path(s, "key.pem", path) < 0)
+		return -ENAMETOOLONG;
+	key = file_remove(h, path);
+	if (key < 0 && key != -ENOENT)
+		return key;
+	return cert == -ENOENT ? 0 : cert;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), k = strlen(suffix);
+
+	return n > k && strcmp(name + n - k, suffix) == 0;
+}
+
+static void note_need(void *ctx, const char *name)
+{
+	bool *needed = ctx;
+
+	if (ends_with(name, STORE_CLUSTER) || ends_with(name, STORE_PENDING))
+		*needed = true;
+}
+
+bool store_identity_needed(struct host *h, const struct store *s)
+{
+	char dir[STORE_PATH_MAX];
+	bool needed = false;
+	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
+
+	if (n < 0 || (size_t)n >= sizeof(dir) || dir_list(h, dir, note_need, &needed, NULL) < 0)
+		return true;
+	return needed;
+}
+
+bool store_has_cluster(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+
+	return store_cluster_path(s, cluster, STORE_CLUSTER, path, NULL) == 0 &&
+	       file_exists(h, path);
+}
+
+int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
+		       struct cluster_file *ret, struct err *err)
+{
+	struct cluster_file f = { 0 };
+	char path[STORE_PATH_MAX];
+	struct buf text = { 0 };
+	int r = store_cluster_path(s, cluster, STORE_CLUSTER, path, err);
+
+	if (r < 0)
+		return r;
+	if (!file_exists(h, path))
+		return err_set(err, -ENOENT, "this machine is not in a cluster \"%s\" (there is no "
+			       "%s). Join it with 'mlsh adopt', or begin one with 'mlsh setup'.",
+			       cluster, path);
+	r = file_read_private(h, path, CLUSTER_FILE_MAX, err, &text);
+	if (r < 0)
+		return r;
+	r = cluster_file_decode(span_of(text.data, text.len), path, &f, err);
+	buf_free(&text);
+	if (r == 0 && strcmp(f.cluster, cluster) != 0)
+		r = err_set(err, -EINVAL, "%s is the file of cluster %s", path, f.cluster);
+	if (r == 0)
+		*ret = f;
+	secret_wipe(&f, sizeof(f));
+	return r;
+}
+
+int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		   struct mlog **ret, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct buf bytes = { 0 };
+	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
+
+	if (r < 0)
+		return r;
+	r = file_read(h, path, LOG_FILE_MAX, err, &bytes);
+	if (r < 0)
+		return r;
+	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id, ret, err);
+	buf_free(&bytes);
+	if (r < 0)
+		err_prefix(err, "the copy of the membership log in %s can not be used", path);
+	return r;
+}
+
+static int make_clusters_dir(struct host *h, const struct store *s, struct err *err)
+{
+	char dir[STORE_PATH_MAX];
+	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
+
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return err_set(err, -ENAMETOOLONG, "the path of your configuration is too long");
+	return dir_make(h, dir, DIR_MODE, err);
+}
+
+int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		   const struct mlog *l, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct buf bytes = { 0 };
+	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
+
+	if (r < 0)
+		return r;
+	if (log_file_encode(l, &bytes) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = file_write(h, path, bytes.data, bytes.len, FILE_MODE, err);
+	buf_free(&bytes);
+	return r;
+}
+
+int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
+		       const struct mlog *l, struct err *err)
+{
+	char path[STORE_PATH_MAX], text[4096];
+	size_t len = 0;
+	int r = make_clusters_dir(h, s, err);
+
+	if (r < 0 || (r = store_save_log(h, s, f, l, err)) < 0 ||
+	    (r = store_cluster_path(s, f->cluster, STORE_CLUSTER, path, err)) < 0)
+		return r;
+	r = cluster_file_encode(f, text, sizeof(text), &len);
+	if (r < 0)
+		return err_set(err, r, "the cluster file of %s does not fit", f->cluster);
+	r = file_write(h, path, text, len, FILE_MODE, err);
+	secret_wipe(text, sizeof(text));
+	return r;
+}
+
+int store_load_pending(struct host *h, const struct store *s, const char *cluster,
+		       struct pending *ret, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct buf bytes = { 0 };
+	int r = store_cluster_path(s, cluster, STORE_PENDING, path, err);
+
+	if (r < 0)
+		return r;
+	if (!file_exists(h, path))
+		return -ENOENT;
+	r = file_read_private(h, path, PENDING_FILE_MAX, err, &bytes);
+	if (r < 0)
+		return r;
+	r = pending_decode(span_of(bytes.data, bytes.len), ret);
+	buf_free(&bytes);
+	if (r == 0 && strcmp(ret->cluster, cluster) != 0) {
+		pending_wipe(ret);
+		r = -EBADMSG;
+	}
+	if (r == -EPROTONOSUPPORT)
+		return err_set(err, r, "%s was written by a newer mlsh; use that one", path);
+	if (r < 0)
+		return err_set(err, r, "%s, an unfinished request to join, is damaged. Remove it "
+			       "to begin anew; a cluster it may have made is lost then.", path);
+	return 0;
+}
+
+int store_save_pending(struct host *h, const struct store *s, const struct pending *p,
+		       struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	uint8_t bytes[PENDING_FILE_MAX];
+	ptrdiff_t len;
+	int r = make_clusters_dir(h, s, err);
+
+	if (r < 0 || (r = store_cluster_path(s, p->cluster, STORE_PENDING, path, err)) < 0)
+		return r;
+	len = pending_encode(p, bytes, sizeof(bytes));
+	if (len < 0)
+		return err_set(err, (int)len, "the request does not fit into %s", path);
+	r = file_create(h, path, bytes, (size_t)len, FILE_MODE, err);
+	secret_wipe(bytes, sizeof(bytes));
+	if (r == -EEXIST)
+		return err_set(err, r, "another mlsh is joining %s at this moment (%s is there). "
+			       "Let it end first.", p->cluster, path);
+	return r;
+}
+
+int store_remove_pending(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+	int r = store_cluster_path(s, cluster, STORE_PENDING, path, NULL);
+
+	if (r < 0)
+		return r;
+	r = file_remove(h, path);
+	return r == -ENOENT ? 0 : r;
+}
