@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes a signed invite out of a node's own files. */
+#include "client/invite_new.h"
+
+#include <stdio.h>
+
+#include "client/refuse.h"
+
+/* The first few admins' names, for a message. */
+static void list_admins(const struct mlog *l, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < mlog_member_count(l) && len < cap; i++) {
+		const struct member *m = mlog_member_at(l, i);
+		int n;
+
+		if (m->role != ROLE_ADMIN)
+			continue;
+		n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", m->name);
+		if (n < 0 || (size_t)n >= cap - len)
+			break;
+		len += (size_t)n;
+	}
+}
+
+static int check_sponsor(const struct invite_params *p, struct err *err)
+{
+	struct node_id id = identity_node_id(p->identity);
+	const struct member *self = mlog_member_by_id(p->log, &id);
+	char admins[128];
+
+	if (!self)
+		return refuse_set(err, REFUSAL_NOT_MEMBER,
+				  "this machine is not a member of %s by its copy of the log",
+				  p->cluster->cluster);
+	if (self->role == ROLE_ADMIN)
+		return 0;
+	list_admins(p->log, admins, sizeof(admins));
+	return refuse_set(err, REFUSAL_SPONSOR_NOT_ADMIN,
+			  "%s is a plain node of %s, and only admins can invite. Ask an admin: %s.",
+			  self->name, p->cluster->cluster, admins);
+}
+
+static int check_params(const struct invite_params *p, const char *node_name, struct err *err)
+{
+	int r;
+
+	if (p->ttl_s < INVITE_TTL_MIN_S || p->ttl_s > INVITE_TTL_MAX_S)
+		return err_set(err, -EINVAL, "an invite lasts %d second to %d days, not %llu "
+			       "seconds", INVITE_TTL_MIN_S, INVITE_TTL_MAX_S / 86400,
+			       (unsigned long long)p->ttl_s);
+	if (!node_name[0])
+		return 0;
+	r = label_check("node name", node_name, err);
+	if (r < 0)
+		return r;
+	if (mlog_member_by_name(p->log, span_str(node_name)))
+		return refuse_set(err, REFUSAL_NAME_TAKEN,
+				  "there is a node %s in %s already. Choose another name.",
+				  node_name, p->cluster->cluster);
+	return 0;
+}
+
+int invite_new(struct host *h, const struct invite_params *p, struct err *err,
+	       struct invite_url *ret)
+{
+	const char *node_name = p->node_name ? p->node_name : "";
+	struct invite_url u = { .port = p->cluster->signal_port };
+	struct invite *inv = &u.invite;
+	int r = check_sponsor(p, err);
+
+	if (r < 0 || (r = check_params(p, node_name, err)) < 0)
+		return r;
+	snprintf(u.host, sizeof(u.host), "%s", p->cluster->signal_host);
+	memcpy(u.signal_cert, p->cluster->signal_cert, HASH_LEN);
+	random_fill(h, u.one_time, sizeof(u.one_time));
+	memcpy(inv->cluster_id, p->cluster->cluster_id, HASH_LEN);
+	snprintf(inv->cluster_name, sizeof(inv->cluster_name), "%s", p->cluster->cluster);
+	inv->sponsor = identity_node_id(p->identity);
+	inv->role = p->role;
+	/* Never before the head that it names, even if our clock is behind. */
+	inv->issued = MAX(p->now_s, mlog_last_time_s(p->log));
+	inv->expiry = inv->issued + p->ttl_s;
+	random_fill(h, inv->nonce, sizeof(inv->nonce));
+	inv->head = mlog_head(p->log);
+	memcpy(inv->signal_cert, u.signal_cert, HASH_LEN);
+	snprintf(inv->node_name, sizeof(inv->node_name), "%s", node_name);
+	r = seed_public(u.one_time, inv->key);
+	if (r < 0)
+		err_set(err, r, "can not make the invite's one-time key");
+	else
+		r = invite_make(inv, p->identity, u.invite_bytes, &u.invite_len, u.invite_sig, err);
+	if (r == 0)
+		*ret = u;
+	invite_url_wipe(&u);
+	return r;
+}
