@@ -10,7 +10,7 @@
 static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = 4,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
-	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 2,
+	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
 };
 
@@ -58,6 +58,7 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 		wire_put_candidates(w, &m->candidates);
 		break;
 	case SIGNAL_PUSH:
+		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
 		wire_put_entries(w, &m->entries);
 		break;
 	case SIGNAL_CANDIDATES:
@@ -128,6 +129,7 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 		wire_get_candidates(r, &m->candidates);
 		break;
 	case SIGNAL_PUSH:
+		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
 		wire_get_entries(r, &m->entries);
 		break;
 	case SIGNAL_CANDIDATES:
