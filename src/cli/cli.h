@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands share: where things are, exit codes, asking the daemon, showing progress and results. */
+#ifndef MLSH_CLI_CLI_H
+#define MLSH_CLI_CLI_H
+
+#include <getopt.h>
+
+#include "client/store.h"
+#include "proto/control.h"
+
+/* Documented in README; they never change their meaning. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,	/* refused or failed; the message says why */
+	EXIT_USAGE = 2,		/* the command line is wrong */
+	EXIT_NOT_YET = 3,	/* connect: not up within the time given, still trying */
+	EXIT_NO_DAEMON = 4,	/* mlshtund does not run */
+	EXIT_UNREACHABLE = 5	/* the signal server could not be reached */
+};
+
+struct cli {
+	struct host *host;
+	struct store store;
+	const char *socket_path;
+};
+
+struct command {
+	const char *name;
+	int (*run)(struct cli *c, int argc, char **argv); /* argv[0] is the command; returns an exit code */
+	const char *summary;
+};
+
+int cmd_setup(struct cli *c, int argc, char **argv);
+int cmd_invite(struct cli *c, int argc, char **argv);
+int cmd_adopt(struct cli *c, int argc, char **argv);
+int cmd_connect(struct cli *c, int argc, char **argv);
+int cmd_disconnect(struct cli *c, int argc, char **argv);
+int cmd_status(struct cli *c, int argc, char **argv);
+int cmd_nodes(struct cli *c, int argc, char **argv);
+/* mlshtund */
+int daemon_main(int argc, char **argv);
+/* connect --foreground */
+int foreground_run(struct cli *c, const char *cluster);
+
+/* "mlsh: <message>" on standard error; the exit code that goes with the error's reason. */
+int cli_fail(const struct err *err);
+/* Wrong command line: the message and where to find help. */
+int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A whole number of seconds in [min, max]. -EINVAL with a message. */
+int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
+	MUST_CHECK;
+/* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes. -EINVAL, -EFBIG. */
+int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, struct err *err) MUST_CHECK;
+/* The name of this node: `name`, or made from the host name when NULL. */
+int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], struct err *err) MUST_CHECK;
+
+/* --- progress: one line on a terminal, rewritten while something is waited for; silent elsewhere --- */
+void progress_show(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void progress_clear(void);
+
+/* --- the daemon --- */
+struct daemon_reply {
+	uint8_t *data; /* NUL-terminated */
+	size_t len;
+};
+
+void daemon_reply_free(struct daemon_reply *r);
+/* One request and its whole reply. -ENOENT/-ECONNREFUSED: no daemon (message says how to start one); -ETIMEDOUT. */
+int daemon_call(struct cli *c, const struct control_request *r, const int *fds, size_t n_fds, struct err *err,
+		struct daemon_reply *ret) MUST_CHECK;
+bool daemon_is_absent(int rc);
+/*
+ * Sends a watch request and calls fn with each reply until fn returns non-zero (which becomes the result), the time is
+ * up (-ETIMEDOUT) or the daemon goes away (-EPIPE).
+ */
+int daemon_watch(struct cli *c, const char *cluster, uint64_t timeout_ns,
+		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx, struct err *err) MUST_CHECK;
+/* Turns {"ok":false,...} into an error. 0 for anything else. */
+int daemon_reply_check(const struct daemon_reply *r, struct err *err) MUST_CHECK;
+
+/* --- open invites that the daemon has not been told of yet --- */
+int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s, struct err *err)
+	MUST_CHECK;
+/* Tells the daemon of all of them and forgets them. Failures leave them for the next time. */
+void notes_flush(struct cli *c, const char *cluster);
+
+/* The QR code of a text on a terminal, two modules a character; false when it does not fit one. */
+bool qr_print(const char *text);
+
+#endif
