@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
-test_parts := lint unit sim replay asan lab
+test_parts := lint unit sim replay programs asan lab
 export CK_TIMEOUT_MULTIPLIER ?= 4
 
 # A sub-make is parallel even when this one was started without -j.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-test:  ## everything: build, lint, unit, sim, replay, asan, lab
+test:  ## everything: build, lint, unit, sim, replay, programs, asan, lab
 	@mkdir -p build && rm -f build/results build/results.summary
-	+@$(MAKE) $(parallel) -k all test-programs asan-programs || true
+	+@$(MAKE) $(parallel) -k all release-tests asan-tests || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
 		TEST_RESULTS=build/results $(MAKE) $(parallel) test-$$part || true; \
@@ -17,9 +17,9 @@ test:  ## everything: build, lint, unit, sim, replay, asan, lab
 	@echo "== all"
 	@tests/run --total build/results $(test_parts)
 
-test-programs: $(release_unit) $(release_sim) $(release_replay)
+release-tests: $(release_unit) $(release_sim) $(release_replay)
 
-asan-programs: $(asan_unit) $(asan_sim) $(asan_replay)
+asan-tests: $(asan_unit) $(asan_sim) $(asan_replay)
 
 unit: $(release_unit)  ## unit tests (T=name narrows down)
 	@tests/run -j $(JOBS) -t 180 unit $(release_unit)
@@ -30,11 +30,14 @@ sim: $(release_sim)  ## whole meshes in one process, simulated clock and network
 replay: $(release_replay)  ## the fuzz targets over their kept inputs
 	@tests/run -j $(JOBS) -t 180 replay $(release_replay)
 
+programs: all  ## the finished programs: static, hardened, run in an empty root
+	@tests/run programs tests/programs.sh
+
 # Leaks are errors. The simulation runs slower by an order of magnitude.
 asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0
 asan: export UBSAN_OPTIONS := print_stacktrace=1
 asan: export CK_TIMEOUT_MULTIPLIER := 20
-asan: asan-programs  ## unit, sim and replay under the address and undefined sanitizers
+asan: asan-tests  ## unit, sim and replay under the address and undefined sanitizers
 	@tests/run -j $(JOBS) -t 900 asan $(asan_unit) $(asan_sim) $(asan_replay)
 
 lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
@@ -48,6 +51,7 @@ test-lint: lint-cheap
 test-unit: unit
 test-sim: sim
 test-replay: replay
+test-programs: programs
 test-asan: asan
 test-lab: lab
 
@@ -67,5 +71,5 @@ fuzz: fuzz-tools  ## libFuzzer on each parser (FUZZ=name, SECONDS=60 for each)
 fuzz-tools:
 	@tools/need clang clang-fuzzer
 
-.PHONY: test test-programs asan-programs unit sim replay asan lab fuzz fuzz-tools \
+.PHONY: test release-tests programs asan-tests unit sim replay asan lab fuzz fuzz-tools \
 	$(test_parts:%=test-%)
