@@ -53,7 +53,7 @@ release_cxx := $(CXX)
 release_flags = $(sysroot_flags) $(common_flags) $(hardening) -O2 -fPIE \
 	-ffunction-sections -fdata-sections
 release_ldflags = $(sysroot_flags) $(sysroot_ldflags) -static-pie \
-	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--no-warnings
+	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 release_libs = $(third_party)
 release_cxx_runtime = -lstdc++ -lm -lpthread
 

@@ -47,6 +47,8 @@ build/$(1)/lib/lib$(2).list: FORCE
 	@mkdir -p $$(@D); echo '$(3)' | cmp -s - $$@ || echo '$(3)' >$$@
 endef
 
+# The linker warns of name services in the static libraries, which nothing here calls
+# (tools/check-layers): what it says is shown only when it fails.
 # $(1) variant, $(2) program, $(3) objects of its own, $(4) archives, $(5) more libraries
 define link
 $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
@@ -54,7 +56,9 @@ $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 	@echo "  LD   $$@"
 	@$$($(1)_cc) $$($(1)_ldflags) -o $$@ $(3) \
 		-Wl,--start-group $(4) -Wl,--end-group \
-		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime)
+		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime) \
+		>$$@.log 2>&1 || { cat $$@.log >&2; exit 1; }
+	@rm -f $$@.log
 endef
 
 define variant

@@ -2,8 +2,8 @@
 /*
  * What archives built against glibc 2.38 or newer expect and an older glibc lacks: the C23
  * names of the number parsers, and two calls with which libsystemd starts processes (it is never
- * asked to). Only the sanitizer and fuzzer builds need it, because they use
- * the machine's own C library. Binary constants ("0b1"), all that C23 adds, are not needed.
+ * asked to). Only the sanitizer and fuzzer builds need it, because they use the machine's own C
+ * library. Binary constants ("0b1"), all that C23 adds to the parsers, are not needed.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -21,30 +21,28 @@ int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *
 		const posix_spawnattr_t *attributes, char *const argv[], char *const environment[]);
 int posix_spawnattr_setcgroup_np(posix_spawnattr_t *attributes, int cgroup);
 
-/* Weak: on a machine whose C library has them, that one's are used. */
-#define SHIM __attribute__((weak))
-
-SHIM long __isoc23_strtol(const char *text, char **end, int base)
+#if !__GLIBC_PREREQ(2, 38)
+long __isoc23_strtol(const char *text, char **end, int base)
 {
 	return strtol(text, end, base);
 }
 
-SHIM unsigned long __isoc23_strtoul(const char *text, char **end, int base)
+unsigned long __isoc23_strtoul(const char *text, char **end, int base)
 {
 	return strtoul(text, end, base);
 }
 
-SHIM long long __isoc23_strtoll(const char *text, char **end, int base)
+long long __isoc23_strtoll(const char *text, char **end, int base)
 {
 	return strtoll(text, end, base);
 }
 
-SHIM unsigned long long __isoc23_strtoull(const char *text, char **end, int base)
+unsigned long long __isoc23_strtoull(const char *text, char **end, int base)
 {
 	return strtoull(text, end, base);
 }
 
-SHIM int __isoc23_sscanf(const char *text, const char *format, ...)
+int __isoc23_sscanf(const char *text, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -53,7 +51,7 @@ SHIM int __isoc23_sscanf(const char *text, const char *format, ...)
 	return count;
 }
 
-SHIM int __isoc23_fscanf(FILE *file, const char *format, ...)
+int __isoc23_fscanf(FILE *file, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -61,17 +59,20 @@ SHIM int __isoc23_fscanf(FILE *file, const char *format, ...)
 	va_end(args);
 	return count;
 }
+#endif
 
-SHIM int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
-		     const posix_spawnattr_t *attributes, char *const argv[],
-		     char *const environment[])
+#if !__GLIBC_PREREQ(2, 39)
+int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+		const posix_spawnattr_t *attributes, char *const argv[],
+		char *const environment[])
 {
 	(void)pidfd, (void)path, (void)actions, (void)attributes, (void)argv, (void)environment;
 	return ENOSYS;
 }
 
-SHIM int posix_spawnattr_setcgroup_np(posix_spawnattr_t *attributes, int cgroup)
+int posix_spawnattr_setcgroup_np(posix_spawnattr_t *attributes, int cgroup)
 {
 	(void)attributes, (void)cgroup;
 	return ENOSYS;
 }
+#endif
