@@ -145,6 +145,17 @@ static int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *cor
 	return 1;
 }
 
+/* At the end of the process: gives up this reference and the one of the first world_seed_tls. */
+static void provider_stop(void)
+{
+	OSSL_PROVIDER *p = OSSL_PROVIDER_try_load(NULL, PROVIDER, 1);
+
+	if (p) {
+		OSSL_PROVIDER_unload(p);
+		OSSL_PROVIDER_unload(p);
+	}
+}
+
 void world_seed_tls(struct world *w)
 {
 	bool first = !OSSL_PROVIDER_available(NULL, PROVIDER);
@@ -161,4 +172,6 @@ void world_seed_tls(struct world *w)
 	rng_seed(OSSL_PROVIDER_get0_provider_ctx(p), w->seed, "tls");
 	if (!first)
 		OSSL_PROVIDER_unload(p);
+	else if (!OPENSSL_atexit(provider_stop))
+		abort();
 }
