@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection to the signal server: hello, requests and replies, the stream of events. */
+#include "client/rpc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/version.h"
+#include "client/refuse.h"
+
+#define NO_STREAM (-1)
+
+/* A request whose reply has not come; in the order of sending, which is that of the deadlines. */
+struct waiting {
+	struct list link;
+	enum signal_request_type type;
+	int64_t stream;
+	uint64_t deadline;
+	rpc_reply_fn fn;
+	void *ctx;
+};
+
+struct rpc {
+	struct host *host;
+	struct dial *dial;		/* NULL once connected */
+	struct quic_conn *conn;		/* NULL before and after */
+	char server_name[HOST_TEXT_MAX + 1];
+	uint8_t cluster_id[HASH_LEN];
+	struct addr server;
+	bool ready;
+	struct list waiting;
+	size_t n_waiting;
+	struct timer *deadline;
+	int64_t events;			/* the server's stream */
+	struct wire_presence *presence;	/* room for decoding events */
+	bool *gone;			/* set while the owner is being called: tells that it freed us */
+	const struct rpc_ops *ops;
+	void *ctx;
+};
+
+static void on_conn(void *ctx, struct quic_conn *c, const struct quic_event *ev);
+
+static const struct quic_conn_ops conn_ops = { .event = on_conn };
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void forget_waiting(struct rpc *r)
+{
+	while (!list_empty(&r->waiting)) {
+		struct waiting *w = list_entry(r->waiting.next, struct waiting, link);
+
+		list_remove(&w->link);
+		free(w);
+	}
+	r->n_waiting = 0;
+}
+
+/* The owner is told, and nothing of r may be touched afterwards. */
+static void rpc_end(struct rpc *r, const struct rpc_end *end)
+{
+	dial_free(r->dial);
+	r->dial = NULL;
+	quic_conn_free(r->conn);
+	r->conn = NULL;
+	r->ready = false;
+	forget_waiting(r);
+	timer_set(r->deadline, TIME_NEVER);
+	r->ops->ended(r->ctx, end);
+}
+
+/* Ends it because of what the server sent, which it is told. */
+static void rpc_malformed(struct rpc *r, const char *what)
+{
+	struct rpc_end end = { .closed_by_server = false };
+
+	refuse_set(&end.err, REFUSAL_MALFORMED,
+		   "the signal server %s sent %s that this version of mlsh can not read",
+		   r->server_name, what);
+	quic_conn_close(r->conn, SIGNAL_CLOSE_MALFORMED, what);
+	rpc_end(r, &end);
+}
+
+static const char *close_words(uint64_t app_error)
+{
+	switch (app_error) {
+	case SIGNAL_CLOSE_BYE:
+		return "it said good-bye";
+	case SIGNAL_CLOSE_MALFORMED:
+		return "it could not read what we sent; are both of the same version?";
+	case SIGNAL_CLOSE_REPLACED:
+		return "another session of this same node took its place. Is it running twice, or "
+		       "was its identity copied to another machine?";
+	case SIGNAL_CLOSE_REMOVED:
+		return "this node was removed from the cluster";
+	case SIGNAL_CLOSE_SHUTDOWN:
+		return "it is shutting down";
+	case SIGNAL_CLOSE_SLOW:
+		return "this node was too slow to take what it sent";
+	case SIGNAL_CLOSE_UNAUTHENTICATED:
+		return "joining took too long";
+	case SIGNAL_CLOSE_LIMIT:
+		return "it has too many connections";
+	default:
+		return "for a reason that this version of mlsh does not know";
+	}
+}
+
+static void on_closed(struct rpc *r, const struct quic_event *ev)
+{
+	struct rpc_end end = { .closed_by_server = ev->reason == QUIC_CLOSE_REMOTE_APP };
+
+	switch (ev->reason) {
+	case QUIC_CLOSE_REMOTE_APP:
+		end.app_error = ev->error;
+		refuse_set(&end.err,
+			   ev->error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER :
+							       REFUSAL_UNREACHABLE,
+			   "the signal server %s closed the connection: %s", r->server_name,
+			   close_words(ev->error));
+		break;
+	case QUIC_CLOSE_TIMEOUT:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+		refuse_set(&end.err, REFUSAL_TIMEOUT, "the signal server %s does not answer any "
+			   "more", r->server_name);
+		break;
+	case QUIC_CLOSE_RESET:
+		refuse_set(&end.err, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
+			   r->server_name);
+		break;
+	default:
+		refuse_set(&end.err, REFUSAL_UNREACHABLE,
+			   "the connection to the signal server %s broke: %s (error %llu)",
+			   r->server_name, ev->detail[0] ? ev->detail : "no reason given",
+			   (unsigned long long)ev->error);
+	}
+	rpc_end(r, &end);
+}
+
+static void on_deadline(void *ctx)
+{
+	struct rpc *r = ctx;
+	struct rpc_end end = { .closed_by_server = false };
+
+	refuse_set(&end.err, REFUSAL_TIMEOUT,
+		   "the signal server %s did not answer a request within %llu s", r->server_name,
+		   (unsigned long long)(REQUEST_TIMEOUT / NS_PER_S));
+	rpc_end(r, &end);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static void arm_deadline(struct rpc *r)
+{
+	if (list_empty(&r->waiting))
+		timer_set(r->deadline, TIME_NEVER);
+	else
+		timer_set(r->deadline,
+			  list_entry(r->waiting.next, struct waiting, link)->deadline);
+}
+
+static int send_request(struct rpc *r, const struct signal_request *m, rpc_reply_fn fn, void *ctx)
+{
+	struct waiting *w;
+	uint8_t *bytes;
+	ptrdiff_t len;
+	int code;
+
+	if (r->n_waiting >= RPC_REQUESTS_MAX)
+		return -EAGAIN;
+	w = calloc(1, sizeof(*w));
+	bytes = malloc(FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX);
+	code = w && bytes ? 0 : -ENOMEM;
+	len = code == 0 ? signal_request_encode(m, bytes, FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX) :
+			  code;
+	if (len < 0)
+		code = len == -ENOSPC ? -EMSGSIZE : (int)len;
+	if (code == 0)
+		code = quic_stream_open(r->conn, true, &w->stream);
+	if (code == 0) {
+		code = quic_stream_write(r->conn, w->stream, bytes, (size_t)len, true);
+		if (code < 0)
+			quic_stream_reset(r->conn, w->stream, SIGNAL_CLOSE_BYE);
+	}
+	if (bytes && len > 0)
+		secret_wipe(bytes, (size_t)len); /* codes and tokens */
+	free(bytes);
+	if (code < 0) {
+		free(w);
+		return code;
+	}
+	w->type = m->type;
+	w->fn = fn;
+	w->ctx = ctx;
+	w->deadline = clock_now(r->host) + REQUEST_TIMEOUT;
+	list_append(&r->waiting, &w->link);
+	r->n_waiting++;
+	arm_deadline(r);
+	return 0;
+}
+
+int rpc_request(struct rpc *r, const struct signal_request *m, rpc_reply_fn fn, void *ctx)
+{
+	return r->ready ? send_request(r, m, fn, ctx) : -ENOTCONN;
+}
+
+static struct waiting *find_waiting(const struct rpc *r, int64_t stream)
+{
+	list_for_each(it, &r->waiting) {
+		struct waiting *w = list_entry(it, struct waiting, link);
+
+		if (w->stream == stream)
+			return w;
+	}
+	return NULL;
+}
+
+static void on_reply(struct rpc *r, struct waiting *w)
+{
+	int64_t stream = w->stream;
+	enum signal_request_type type = w->type;
+	rpc_reply_fn fn = w->fn;
+	void *ctx = w->ctx;
+	struct signal_reply *reply;
+	struct span message;
+	bool fin = false, gone = false, *outer = r->gone;
+	struct span in = quic_stream_peek(r->conn, stream, &fin);
+	size_t used;
+	int n = frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used);
+
+	if (n == 0 && !fin)
+		return; /* the rest is under way */
+	reply = calloc(1, sizeof(*reply));
+	if (n <= 0 || used != in.len || !reply || signal_reply_decode(type, message, reply) < 0) {
+		free(reply);
+		rpc_malformed(r, "a reply");
+		return;
+	}
+	list_remove(&w->link);
+	free(w);
+	r->n_waiting--;
+	arm_deadline(r);
+	r->gone = &gone;
+	fn(ctx, reply);
+	free(reply);
+	if (gone) {
+		if (outer)
+			*outer = true;
+		return;
+	}
+	r->gone = outer;
+	if (!r->conn)
+		return;
+	if (fin)
+		quic_stream_consume(r->conn, stream, used);
+	else
+		quic_stream_reset(r->conn, stream, SIGNAL_CLOSE_BYE);
+}
+
+/* --- hello ------------------------------------------------------------------------------------ */
+
+static void on_hello(void *ctx, const struct signal_reply *reply)
+{
+	struct rpc *r = ctx;
+	struct rpc_end end = { .refused = true, .retry_after_s = reply->retry_after_s };
+
+	if (reply->refusal != REFUSAL_NONE) {
+		rpc_refusal(r, reply, &end.err);
+		rpc_end(r, &end);
+		return;
+	}
+	r->ready = true;
+	r->ops->ready(r->ctx, reply);
+}
+
+static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
+		       const struct addr *to)
+{
+	struct rpc *r = ctx;
+	struct rpc_end end = { .closed_by_server = false };
+	struct signal_request hello = { .type = SIGNAL_HELLO, .agent = span_str("mlsh " MLSH_VERSION) };
+	int code;
+
+	if (err) {
+		end.err = *err;
+		rpc_end(r, &end);
+		return;
+	}
+	dial_free(r->dial);
+	r->dial = NULL;
+	r->conn = conn;
+	r->server = *to;
+	quic_conn_set_owner(conn, &conn_ops, r);
+	memcpy(hello.cluster_id, r->cluster_id, HASH_LEN);
+	code = send_request(r, &hello, on_hello, r);
+	if (code < 0) {
+		err_set(&end.err, code, "can not send to the signal server %s: %s", r->server_name,
+			strerror(-code));
+		rpc_end(r, &end);
+	}
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* False: r has ended or is gone. */
+static bool handle_event(struct rpc *r, struct span message)
+{
+	struct signal_event *ev = calloc(1, sizeof(*ev));
+	bool gone = false, *outer = r->gone;
+
+	if (ev)
+		ev->presence = r->presence;
+	if (!ev || signal_event_decode(message, ev) < 0) {
+		free(ev);
+		rpc_malformed(r, "an event");
+		return false;
+	}
+	r->gone = &gone;
+	r->ops->event(r->ctx, ev);
+	free(ev);
+	if (gone) {
+		if (outer)
+			*outer = true;
+		return false;
+	}
+	r->gone = outer;
+	return r->conn != NULL;
+}
+
+static void on_event_stream(struct rpc *r, int64_t stream)
+{
+	if (r->events == NO_STREAM && r->ready)
+		r->events = stream;
+	if (stream != r->events) {
+		rpc_malformed(r, "a stream");
+		return;
+	}
+	for (;;) {
+		struct span message;
+		size_t used;
+		bool fin = false;
+		struct span in = quic_stream_peek(r->conn, stream, &fin);
+		int n = frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used);
+
+		if (n == 0 && !fin)
+			return;
+		if (n == 0 && in.len == 0) {
+			/* It has no more to say; the end of the connection follows. */
+			quic_stream_consume(r->conn, stream, 0);
+			return;
+		}
+		if (n <= 0) {
+			rpc_malformed(r, "an event");
+			return;
+		}
+		if (!handle_event(r, message))
+			return;
+		quic_stream_consume(r->conn, stream, used);
+	}
+}
+
+static void on_conn(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	struct rpc *r = ctx;
+	struct waiting *w;
+
+	(void)c;
+	switch (ev->type) {
+	case QUIC_CLOSED:
+		on_closed(r, ev);
+		return;
+	case QUIC_STREAM_READABLE:
+		w = find_waiting(r, ev->stream);
+		if (w)
+			on_reply(r, w);
+		else if (!quic_stream_is_bidi(ev->stream))
+			on_event_stream(r, ev->stream);
+		return;
+	case QUIC_STREAM_RESET:
+		if (find_waiting(r, ev->stream) || ev->stream == r->events)
+			rpc_malformed(r, "half of an answer");
+		return;
+	default:
+		return;
+	}
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *ops, void *ctx,
+	     struct err *err, struct rpc **ret)
+{
+	struct rpc *r = calloc(1, sizeof(*r));
+	struct dial_params dial = p->dial;
+	int code;
+
+	if (!r)
+		return err_set(err, -ENOMEM, "out of memory");
+	r->host = h;
+	r->ops = ops;
+	r->ctx = ctx;
+	r->events = NO_STREAM;
+	list_init(&r->waiting);
+	snprintf(r->server_name, sizeof(r->server_name), "%s", dial.host);
+	memcpy(r->cluster_id, p->cluster_id, HASH_LEN);
+	r->presence = calloc(PRESENCE_PER_EVENT_MAX, sizeof(*r->presence));
+	r->deadline = timer_new(h, on_deadline, r);
+	if (!r->presence || !r->deadline) {
+		code = err_set(err, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	code = dial_start(h, &dial, on_dialled, r, err, &r->dial);
+	if (code < 0)
+		goto fail;
+	*ret = r;
+	return 0;
+fail:
+	rpc_free(r);
+	return code;
+}
+
+void rpc_free(struct rpc *r)
+{
+	if (!r)
+		return;
+	if (r->gone)
+		*r->gone = true;
+	dial_free(r->dial);
+	quic_conn_free(r->conn);
+	forget_waiting(r);
+	timer_free(r->deadline);
+	free(r->presence);
+	free(r);
+}
+
+int rpc_refusal(const struct rpc *r, const struct signal_reply *reply, struct err *err)
+{
+	char server[HOST_TEXT_MAX + 32];
+
+	snprintf(server, sizeof(server), "the signal server %s", r->server_name);
+	return refuse_by_server(err, reply->refusal, server, reply->text, reply->retry_after_s);
+}
+
+const struct addr *rpc_server(const struct rpc *r)
+{
+	return &r->server;
+}
+
+const uint8_t *rpc_server_key_sha256(const struct rpc *r)
+{
+	return quic_conn_peer_key_sha256(r->conn);
+}
+
+const uint8_t *rpc_server_cert_sha256(const struct rpc *r)
+{
+	return quic_conn_peer_cert_sha256(r->conn);
+}
+
+void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret)
+{
+	quic_conn_info_get(r->conn, ret);
+}
