@@ -139,7 +139,7 @@ static int get_subnet(const struct toml_doc *d, const char *key, struct prefix4 
 	return 0;
 }
 
-/* The host is written as it goes into invites and messages: only what hostport_parse lets through. */
+/* The host goes into invites and messages: only what hostport_parse lets through. */
 static int get_host(const struct toml_doc *d, struct cluster_file *f, struct err *err)
 {
 	char text[HOST_TEXT_MAX + 1];
