@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* The server's configuration: a TOML file, then the environment, checked before anything is opened. */
+#ifndef MLSH_SIGNAL_CONFIG_H
+#define MLSH_SIGNAL_CONFIG_H
+
+#include "base/addr.h"
+#include "identity/identity.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/mlsh-signal/config.toml"
+#define CONFIG_DB_DEFAULT "/var/lib/mlsh-signal/signal.db"
+#define CONFIG_SUBNET_DEFAULT "100.64.0.0/10"
+#define CONFIG_BIND_DEFAULT "[::]:4433"
+#define CONFIG_PATH_TEXT_MAX 512
+
+/* The variables that count; each may be NULL or empty: not set. */
+struct config_env {
+	const char *config;	/* MLSH_SIGNAL_CONFIG */
+	const char *db;		/* MLSH_SIGNAL_DB */
+	const char *secret;	/* MLSH_CLUSTER_SECRET */
+	const char *subnet;	/* MLSH_OVERLAY_SUBNET */
+	const char *log;	/* MLSH_LOG */
+};
+
+struct signal_config {
+	char db_path[CONFIG_PATH_TEXT_MAX];
+	struct addr bind;
+	struct prefix4 subnet;			/* of clusters that name none */
+	char secret[BOOTSTRAP_CODE_TEXT_MAX];	/* preset bootstrap code, normalised, or "" */
+	enum log_level log_level;
+	struct identity *identity;		/* the operator's own; NULL: self-signed, in the database */
+};
+
+/*
+ * Reads everything. The message names file, line and key, or the variable. The configuration file
+ * may be missing only at its default place.
+ */
+int config_load(struct host *h, const struct config_env *env, struct signal_config *ret,
+		struct err *err) MUST_CHECK;
+void config_fini(struct signal_config *c); /* wipes; NULL and zeroed allowed */
+
+#endif

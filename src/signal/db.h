@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * What the server keeps: one SQLite file with its keys, one-time codes, clusters, their logs and
+ * the addresses ever given out. WAL with full synchronisation: what a transaction committed survives
+ * kill -9 and a power cut. The only user of SQLite. Times are seconds since 1970.
+ *
+ * Errors: -EIO with a message for whatever the database reports (full disk, ...); the change is
+ * undone as a whole then.
+ */
+#ifndef MLSH_SIGNAL_DB_H
+#define MLSH_SIGNAL_DB_H
+
+#include "base/addr.h"
+#include "identity/identity.h"
+
+struct db;
+
+/*
+ * Opens or (with `create`, its folder too) makes the file, mode 0600, and brings its schema up to
+ * date. -EPROTONOSUPPORT: written by a newer version; -ENOENT, -EINVAL: not a database of ours.
+ */
+int db_open(const char *path, bool create, struct err *err, struct db **ret) MUST_CHECK;
+void db_close(struct db *d); /* rolls back what is open; NULL allowed */
+
+/* One transaction at a time; it holds the write lock from its beginning. */
+int db_begin(struct db *d, struct err *err) MUST_CHECK;
+int db_commit(struct db *d, struct err *err) MUST_CHECK; /* rolls back when it fails */
+void db_rollback(struct db *d);				 /* nothing open: does nothing */
+
+/* --- settings: keys and certificate ----------------------------------------------------------- */
+
+/* -ENOENT when it is not there. The caller frees. */
+int db_setting_get(struct db *d, const char *name, struct buf *ret, struct err *err) MUST_CHECK;
+int db_setting_put(struct db *d, const char *name, struct span value, struct err *err) MUST_CHECK;
+
+/* --- one-time codes --------------------------------------------------------------------------- */
+
+#define CODE_SALT_LEN 16
+#define CODES_OPEN_MAX 1024	/* not burned and not expired */
+
+enum code_state { CODE_OPEN, CODE_USED, CODE_EXPIRED, CODE_UNKNOWN };
+
+struct code_info {
+	enum code_state state;
+	int64_t id;
+	uint8_t cluster_id[HASH_LEN]; /* used: by which cluster */
+};
+
+/* Stores the salted hash of a code. `expires_s` 0: never. -ENOSPC past CODES_OPEN_MAX. */
+int db_code_add(struct db *d, const char *code, const uint8_t salt[CODE_SALT_LEN], int64_t now_s,
+		int64_t expires_s, struct err *err) MUST_CHECK;
+/* Finds a (normalised) code; compares with every stored hash in constant time. */
+int db_code_find(struct db *d, const char *code, int64_t now_s, struct code_info *ret,
+		 struct err *err) MUST_CHECK;
+/* -ESTALE when it is not open any more. */
+int db_code_burn(struct db *d, int64_t id, const uint8_t cluster_id[HASH_LEN], int64_t now_s,
+		 struct err *err) MUST_CHECK;
+
+/* --- clusters and their logs ------------------------------------------------------------------ */
+
+struct db_cluster {
+	uint8_t id[HASH_LEN];
+	struct prefix4 subnet;
+};
+
+int db_cluster_add(struct db *d, const struct db_cluster *c, int64_t now_s, struct err *err)
+	MUST_CHECK;
+/* Calls fn for each; a negative return ends it and is returned. */
+int db_clusters(struct db *d, int (*fn)(void *ctx, const struct db_cluster *c), void *ctx,
+		struct err *err) MUST_CHECK;
+/* The place in the log is unique: a second entry there is -EEXIST, whoever writes it. */
+int db_entry_add(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t seq, struct span entry,
+		 struct err *err) MUST_CHECK;
+/* In their order, from 0. */
+int db_entries(struct db *d, const uint8_t cluster_id[HASH_LEN],
+	       int (*fn)(void *ctx, uint64_t seq, struct span entry), void *ctx, struct err *err)
+	MUST_CHECK;
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+/* The highest address ever given out within the subnet, over all clusters; 0: none yet. */
+int db_address_highest(struct db *d, struct prefix4 subnet, ip4 *ret, struct err *err) MUST_CHECK;
+/* -EEXIST when it was given out before. */
+int db_address_add(struct db *d, ip4 address, const uint8_t cluster_id[HASH_LEN],
+		   const struct node_id *node, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* What the files of the database share. */
+#ifndef MLSH_SIGNAL_DB_INTERNAL_H
+#define MLSH_SIGNAL_DB_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "signal/db.h"
+
+struct db {
+	sqlite3 *sql;
+};
+
+/* "what: SQLite's reason", -EIO. */
+int db_fail(struct db *d, const char *what, struct err *err);
+int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err) MUST_CHECK;
+/* Runs a statement that returns no rows and ends it. -EEXIST when its primary key is there. */
+int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err) MUST_CHECK;
+/* A blob of exactly `len` bytes, or -EINVAL. */
+int db_column_copy(sqlite3_stmt *stmt, int column, void *out, size_t len);
+
+#endif
