@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Log entries and invites: their bytes (docs/protocol/02-membership-log.md), signing, and reading back with every check of form. */
+/*
+ * Log entries and invites: their bytes (docs/protocol/02-membership-log.md), signing, and reading
+ * back with every check of form.
+ */
 #ifndef MLSH_MEMBERSHIP_ENTRY_H
 #define MLSH_MEMBERSHIP_ENTRY_H
 
@@ -12,6 +15,8 @@ enum entry_type { ENTRY_GENESIS = 1, ENTRY_ADMIT = 2, ENTRY_CANCEL = 3 };
 enum member_role { ROLE_NODE = 0, ROLE_ADMIN = 1 };
 
 #define NONCE_LEN 16
+#define ENTRY_SIGS_MAX 2
+#define LOG_TIME_MAX_S 253402300799u /* end of the year 9999 */
 
 struct head {
 	uint64_t seq;
@@ -24,7 +29,7 @@ struct genesis {
 	uint8_t key[KEY_LEN];
 	char node_name[LABEL_MAX + 1];
 	ip4 address;
-	char signal_host[HOST_TEXT_MAX + 1];
+	char signal_host[HOST_TEXT_MAX + 1]; /* as hostport_parse returns it */
 	uint16_t signal_port;
 	uint8_t signal_cert[HASH_LEN], signal_key[HASH_LEN];
 	uint8_t recovery[HASH_LEN];
@@ -48,9 +53,13 @@ struct admit {
 	uint8_t key[KEY_LEN];
 	char node_name[LABEL_MAX + 1];
 	ip4 address;
-	struct span invite;	/* view into the entry */
+	struct span invite; /* view into the entry */
 	uint8_t invite_sig[SIG_LEN];
 	struct invite invite_decoded;
+};
+
+struct cancel {
+	uint8_t nonce[NONCE_LEN];
 };
 
 struct entry {
@@ -61,12 +70,10 @@ struct entry {
 	union {
 		struct genesis genesis;
 		struct admit admit;
-		struct {
-			uint8_t nonce[NONCE_LEN];
-		} cancel;
+		struct cancel cancel;
 	};
 	struct span payload;	/* views into the bytes it was decoded from */
-	const uint8_t *sig[2];
+	const uint8_t *sig[ENTRY_SIGS_MAX];
 	size_t n_sigs;
 	uint8_t hash[HASH_LEN];	/* of the whole encoding */
 };
@@ -78,29 +85,42 @@ struct entry_bytes {
 };
 
 /*
- * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no chain. Views point into
- * `bytes`. -EBADMSG malformed, -EPROTONOSUPPORT unknown version or type ("upgrade mlsh").
+ * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no chain.
+ * Views point into `bytes`. -EBADMSG malformed, -EPROTONOSUPPORT unknown version or type ("upgrade
+ * mlsh").
  */
 int entry_decode(struct span bytes, struct entry *ret, struct err *err) MUST_CHECK;
 
-int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin, struct entry_bytes *ret,
-		 struct err *err) MUST_CHECK;
-/* `signed_invite` as invite_make gave it; `one_time` is the invite's private seed. */
-int admit_make(const struct head *prev, uint64_t time_s, const struct identity *joiner, const char *node_name,
-	       ip4 address, const uint8_t cluster_id[HASH_LEN], struct span invite, const uint8_t invite_sig[SIG_LEN],
-	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret, struct err *err) MUST_CHECK;
+/*
+ * Make signed entries. -EINVAL when what is asked for would not be a well-formed entry; whether the
+ * log accepts it is for mlog_append to say. `prev` is the head that the entry builds on; times are
+ * seconds since 1970 and must not be less than the head's.
+ */
+int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
+		 struct entry_bytes *ret, struct err *err) MUST_CHECK;
+/* `invite` and `invite_sig` as invite_make gave them; `one_time` is the invite's private seed. */
+int admit_make(const struct head *prev, uint64_t time_s, const struct identity *joiner,
+	       const char *node_name, ip4 address, const uint8_t cluster_id[HASH_LEN],
+	       struct span invite, const uint8_t invite_sig[SIG_LEN],
+	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret,
+	       struct err *err) MUST_CHECK;
 int cancel_make(const struct head *prev, uint64_t time_s, const struct identity *sponsor,
-		const uint8_t cluster_id[HASH_LEN], const uint8_t nonce[NONCE_LEN], struct entry_bytes *ret,
-		struct err *err) MUST_CHECK;
+		const uint8_t cluster_id[HASH_LEN], const uint8_t nonce[NONCE_LEN],
+		struct entry_bytes *ret, struct err *err) MUST_CHECK;
 
-/* Encodes and signs. `ret` gets the invite's bytes (at most INVITE_MAX_BYTES, returned in *ret_len). */
-int invite_make(const struct invite *inv, const struct identity *sponsor, uint8_t ret[INVITE_MAX_BYTES],
-		size_t *ret_len, uint8_t ret_sig[SIG_LEN], struct err *err) MUST_CHECK;
+/*
+ * Encodes and signs. `ret` gets the invite's bytes, their number goes to *ret_len. -EINVAL when it
+ * would not be well-formed, or when the sponsor named in it is not the signing identity.
+ */
+int invite_make(const struct invite *inv, const struct identity *sponsor,
+		uint8_t ret[INVITE_MAX_BYTES], size_t *ret_len, uint8_t ret_sig[SIG_LEN],
+		struct err *err) MUST_CHECK;
+/* Form only. -EBADMSG (REFUSAL_TAMPERED), -EPROTONOSUPPORT for a later version. */
 int invite_decode(struct span bytes, struct invite *ret, struct err *err) MUST_CHECK;
 
-/* The URL that carries an invite (docs/protocol/02-membership-log.md). All of it is secret until used. */
+/* The URL that carries an invite. All of it is secret until used. */
 struct invite_url {
-	char host[HOST_TEXT_MAX + 1];	/* without brackets */
+	char host[HOST_TEXT_MAX + 1];	/* without brackets, as hostport_parse returns it */
 	uint16_t port;
 	uint8_t signal_cert[HASH_LEN];
 	uint8_t invite_bytes[INVITE_MAX_BYTES];
@@ -110,12 +130,20 @@ struct invite_url {
 	struct invite invite;
 };
 
-int invite_url_format(const struct invite_url *u, char *out, size_t cap, struct err *err) MUST_CHECK;
-/* Form only, and that the parts agree (fingerprint, one-time key): "tampered" (-EBADMSG, REFUSAL_TAMPERED) if not. */
+/* `out` should hold INVITE_URL_MAX bytes; the caller wipes it. -ENOSPC. */
+int invite_url_format(const struct invite_url *u, char *out, size_t cap,
+		      struct err *err) MUST_CHECK;
+/*
+ * Form, and that the parts agree (fingerprint, one-time key): -EBADMSG, REFUSAL_TAMPERED if not. The
+ * sponsor's signature can only be checked with the log. -EPROTONOSUPPORT for a later version.
+ */
 int invite_url_parse(const char *text, struct invite_url *ret, struct err *err) MUST_CHECK;
 void invite_url_wipe(struct invite_url *u);
-/* "host", "host:port", "1.2.3.4", "[v6]:port", bare v6: for --signal-host and the URL. Checks the host's characters. */
-int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_TEXT_MAX + 1], uint16_t *ret_port,
-		   struct err *err) MUST_CHECK;
+/*
+ * "host", "host:port", "1.2.3.4", "[v6]:port", bare v6: for --signal-host and the URL. Yields names in
+ * lower case and addresses in their canonical form. -EINVAL.
+ */
+int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_TEXT_MAX + 1],
+		   uint16_t *ret_port, struct err *err) MUST_CHECK;
 
 #endif
