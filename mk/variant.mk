@@ -39,10 +39,13 @@ layers_of_test = $(or $(below_$(layer_of_test)),$(layers) os-linux)
 program_libs = $(2:%=build/$(1)/lib/lib%.a)
 objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
 
+# Everything is made under another name and renamed: two makes at once do no harm.
+atomic_object = -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv $@.$$$$ $@ || \
+	{ rm -f $@.$$$$; exit 1; }
+
 define archive
 build/$(1)/lib/lib$(2).a: $(call objects,$(1),$(3)) build/$(1)/lib/lib$(2).list
-	@rm -f $$@
-	@$$(AR) rcsD $$@ $$(filter %.o,$$^)
+	@rm -f $$@.$$$$$$$$; $$(AR) rcsD $$@.$$$$$$$$ $$(filter %.o,$$^); mv $$@.$$$$$$$$ $$@
 build/$(1)/lib/lib$(2).list: FORCE
 	@mkdir -p $$(@D); echo '$(3)' | cmp -s - $$@ || echo '$(3)' >$$@
 endef
@@ -54,11 +57,11 @@ define link
 $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
-	@$$($(1)_cc) $$($(1)_ldflags) -o $$@ $(3) \
+	@$$($(1)_cc) $$($(1)_ldflags) -o $$@.$$$$$$$$ $(3) \
 		-Wl,--start-group $(4) -Wl,--end-group \
 		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime) \
-		>$$@.log 2>&1 || { cat $$@.log >&2; exit 1; }
-	@rm -f $$@.log
+		>$$@.$$$$$$$$.log 2>&1 || { cat $$@.$$$$$$$$.log >&2; rm -f $$@.$$$$$$$$*; exit 1; }; \
+		rm -f $$@.$$$$$$$$.log; mv $$@.$$$$$$$$ $$@
 endef
 
 define variant
@@ -70,12 +73,12 @@ build/$(1)/flags: FORCE
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CC   $$<"
-	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(c_warnings) -MMD -MP -c -o $$@ $$<
+	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(c_warnings) $$(atomic_object)
 
 build/$(1)/obj/%.o: %.cpp build/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CXX  $$<"
-	@$$($(1)_cxx) $$(cxx_dialect) $$($(1)_flags) $$(cxx_warnings) -MMD -MP -c -o $$@ $$<
+	@$$($(1)_cxx) $$(cxx_dialect) $$($(1)_flags) $$(cxx_warnings) $$(atomic_object)
 
 $$(foreach l,$$(layers),$$(eval $$(call archive,$(1),$$(l),$$(call layer_sources,$$(l)))))
 $$(eval $$(call archive,$(1),os-linux,$$(os_linux_sources)))
