@@ -331,6 +331,10 @@ START_TEST(loop_run_runs_the_world_until_the_host_stops)
 	ck_assert_int_eq(clock_wall_s(a), 1800001003);
 	world_host_wall_skew(a, -3600);
 	ck_assert_int_eq(clock_wall_s(a), 1799997403);
+	world_host_signal(a, 2);
+	world_host_signal(a, 15);
+	ck_assert_int_eq(loop_run(a), 0);
+	ck_assert_uint_eq(world_now(w), WORLD_START_NS + 3 * NS_PER_S);
 	timer_free(t);
 	signal_watch_free(s);
 	world_free(w);

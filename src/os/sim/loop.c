@@ -18,7 +18,7 @@ struct deferred {
 
 struct signal_watch {
 	struct list in_machine;
-	struct host *host;
+	struct event event;
 	int signum;
 	loop_fn fn;
 	void *ctx;
@@ -148,11 +148,18 @@ bool world_host_stopped(const struct host *h)
 	return h->stopped;
 }
 
+static void signal_fire(struct event *e)
+{
+	struct signal_watch *s = container_of(e, struct signal_watch, event);
+
+	s->fn(s->ctx);
+}
+
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx)
 {
 	struct signal_watch *s = sim_alloc(sizeof(*s));
 
-	s->host = h;
+	event_init(&s->event, h, signal_fire);
 	s->signum = signum;
 	s->fn = fn;
 	s->ctx = ctx;
@@ -164,6 +171,7 @@ void signal_watch_free(struct signal_watch *s)
 {
 	if (!s)
 		return;
+	event_cancel(s->event.owner->world, &s->event);
 	list_remove(&s->in_machine);
 	free(s);
 }
@@ -174,8 +182,8 @@ void world_host_signal(struct host *h, int signum)
 	list_for_each(it, &h->machine->signals) {
 		struct signal_watch *s = list_entry(it, struct signal_watch, in_machine);
 
-		if (s->host == h && s->signum == signum && h->alive)
-			s->fn(s->ctx);
+		if (s->event.owner == h && s->signum == signum && h->alive)
+			event_set(h->world, &s->event, h->world->now);
 	}
 }
 

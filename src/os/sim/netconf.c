@@ -209,7 +209,7 @@ size_t world_routes(struct host *h, struct world_route *out, size_t max)
 {
 	const struct machine *m = h->machine;
 
-	if (m->n_routes > 0)
+	if (MIN(max, m->n_routes) > 0)
 		memcpy(out, m->routes, MIN(max, m->n_routes) * sizeof(*out));
 	return m->n_routes;
 }

@@ -148,7 +148,7 @@ int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t time
 	r->literal = addr_parse_ip(name, &r->addr) == 0;
 	if (r->literal)
 		delay = 0;
-	else if (w->dns_down || timeout_ns < delay)
+	else if (w->dns_down || !h->machine->carrier || timeout_ns < delay)
 		delay = timeout_ns;
 	event_set(w, &r->event, w->now + delay);
 	*ret = r;

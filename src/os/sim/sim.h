@@ -13,6 +13,7 @@
 #define INSTANT_EVENTS_MAX 2000000	/* so many at one instant are a loop that does not end */
 #define TRACE_LINES 300		/* log lines and other words that are kept for world_dump */
 #define TRACE_PACKETS 300	/* and packets, besides: they would push out the words */
+#define IFINDEX_ETH 2
 #define TRACE_TEXT_MAX 220
 
 /* xoshiro256** (Blackman and Vigna), seeded by splitmix64. */
@@ -178,7 +179,10 @@ void deferred_run(struct world *w); /* all that are pending */
 
 struct machine_if *machine_if_find(struct machine *m, unsigned index);
 struct machine_if *machine_if_add(struct machine *m, const char *name, enum netif_kind kind);
+/* Made when there is none of this name. */
+const struct machine_if *machine_if_named(struct machine *m, const char *name);
 void machine_if_del(struct machine *m, unsigned index); /* its addresses and routes too */
+int machine_addr_add(struct machine *m, const struct addr *a, const char *ifname) MUST_CHECK;
 bool machine_owns(const struct machine *m, const struct addr *a);
 bool addr_has_no_ip(const struct addr *a);	/* :: or 0.0.0.0 */
 /* Which of the machine's addresses speaks to this one; false: none of that family. */
@@ -190,6 +194,8 @@ const struct world_route *machine_route(const struct machine *m, const struct ad
 /* Puts a datagram that the machine's own stack routed into the device. */
 void machine_tun_route(struct machine *m, unsigned ifindex, const struct packet *p);
 
+/* Is there a socket for this address of the machine? */
+bool machine_listens(struct machine *m, const struct addr *a);
 /* A datagram has reached the machine. */
 void machine_receive(struct machine *m, const struct packet *p);
 

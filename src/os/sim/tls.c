@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * OpenSSL's randomness from the world's seed. OpenSSL draws all of it from generators whose kind can
- * be chosen (RAND_set_DRBG_type): here one from a provider of our own, in this process.
+ * OpenSSL's randomness from the world's seed. OpenSSL draws all of it from generators whose kind
+ * can be chosen (RAND_set_DRBG_type): here one from a provider of our own, in this process.
  */
 #include <limits.h>
 #include <openssl/core_dispatch.h>

@@ -191,6 +191,26 @@ int tun_read(struct tun *t, struct tun_packet *ret)
 	return 1;
 }
 
+/* A packet reaches the machine's stack: a socket, or whoever takes it in the test. */
+static void take_in(struct tun *t, const struct tun_packet *p)
+{
+	struct machine *m = t->host->machine;
+	struct tun_packet rest = *p, plain = { 0 };
+	struct packet datagram;
+
+	rest.data = sim_copy(p->data, p->len);
+	plain.data = sim_alloc(p->len);
+	while (rest.len > 0) {
+		plain.len = tun_cut_next(&rest, plain.data, p->len);
+		if (tun_udp4_parse(&plain, &datagram) && machine_listens(m, &datagram.dst))
+			machine_receive(m, &datagram);
+		else
+			queue_put(&t->written, &plain);
+	}
+	free(rest.data);
+	free(plain.data);
+}
+
 int tun_write(struct tun *t, const struct tun_packet *p)
 {
 	struct world *w = t->host->world;
@@ -209,7 +229,7 @@ int tun_write(struct tun *t, const struct tun_packet *p)
 	memset(p->data - TUN_HEADROOM, 0xa5, TUN_HEADROOM);
 	world_digest_u64(w, w->now);
 	world_digest_add(w, p->data, p->len);
-	queue_put(&t->written, p);
+	take_in(t, p);
 	return 0;
 }
 
@@ -251,10 +271,10 @@ int world_tun_take(struct host *h, unsigned index, void *packet, size_t cap, siz
 
 	if (!t || t->written.n == 0)
 		return 0;
-	e = list_entry(t->written.packets.next, struct queued, in_queue);
-	*ret_len = tun_cut_next(&e->packet, packet, cap);
-	if (e->packet.len == 0)
-		queued_free(queue_get(&t->written));
+	e = queue_get(&t->written);
+	*ret_len = e->packet.len;
+	memcpy(packet, e->packet.data, MIN(cap, e->packet.len));
+	queued_free(e);
 	return 1;
 }
 

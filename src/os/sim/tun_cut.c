@@ -149,6 +149,23 @@ size_t tun_cut_next(struct tun_packet *p, uint8_t *out, size_t cap)
 	return len;
 }
 
+bool tun_udp4_parse(const struct tun_packet *p, struct packet *ret)
+{
+	const uint8_t *ip = p->data;
+	size_t udp_len;
+
+	if (p->len < 28 || ip[0] != 0x45 || ip[9] != PROTO_UDP || load_be16(ip + 2) != p->len ||
+	    (load_be16(ip + 6) & 0x3fff) != 0)
+		return false;
+	udp_len = load_be16(ip + 24);
+	if (udp_len < 8 || 20 + udp_len > p->len)
+		return false;
+	*ret = (struct packet){ .src = addr_v4(load_be32(ip + 12), load_be16(ip + 20)),
+				.dst = addr_v4(load_be32(ip + 16), load_be16(ip + 22)),
+				.ecn = ip[1] & 3, .data = p->data + 28, .len = udp_len - 8 };
+	return true;
+}
+
 void tun_udp4_build(const struct packet *p, uint8_t *out)
 {
 	size_t len = 28 + p->len;

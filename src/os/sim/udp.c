@@ -153,6 +153,11 @@ struct addr udp_local(const struct udp *u)
 	return u->bound;
 }
 
+bool machine_listens(struct machine *m, const struct addr *a)
+{
+	return machine_owns(m, a) && udp_at(m, a);
+}
+
 void machine_receive(struct machine *m, const struct packet *p)
 {
 	struct udp *u = udp_at(m, &p->dst);

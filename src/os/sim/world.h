@@ -69,7 +69,7 @@ void world_host_wall_skew(struct host *h, int64_t skew_s);
 /* Timers and sockets of the machine stand still while its clock runs on; packets to it are lost. */
 void world_host_suspend(struct host *h);
 void world_host_resume(struct host *h);
-/* Calls the watchers of this signal in that process. */
+/* The watchers of this signal in that process are called at once when the world runs on. */
 void world_host_signal(struct host *h, int signum);
 
 /* --- addresses and packets -------------------------------------------------------------------- */
@@ -126,7 +126,7 @@ void world_inject(struct world *w, const struct addr *src, const struct addr *ds
 /* Adds an address (port ignored) to a name that resolve_start knows in this world. */
 int world_dns_set(struct world *w, const char *name, const struct addr *a) MUST_CHECK;
 void world_dns_del(struct world *w, const char *name);
-/* While down, names (but not literals) run into the time limit. */
+/* While down (or without carrier), names, but not literals, run into the time limit. */
 void world_dns_down(struct world *w, bool down);
 
 /* --- the machine's tunnel devices, routes and files, from outside ----------------------------- */
@@ -137,7 +137,8 @@ int world_tun_inject(struct host *h, unsigned index, const void *packet, size_t 
 int world_tun_inject_gso(struct host *h, unsigned index, const struct tun_packet *p) MUST_CHECK;
 /*
  * The next packet that was written to it, cut and with its checksum completed as a kernel does: 1
- * and the packet (at most `cap` bytes), or 0. The device holds 4096 of them.
+ * and the packet (at most `cap` bytes), or 0. The device holds 4096 of them. UDP to an open socket
+ * of the machine goes there instead.
  */
 int world_tun_take(struct host *h, unsigned index, void *packet, size_t cap, size_t *ret_len)
 	MUST_CHECK;
