@@ -5,6 +5,8 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "os/loop.h"
+
 struct run {
 	struct cli *cli;
 	bool setup, json;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "os/netconf.h"
+#include "proto/control.h"
 #include "tund/control.h"
 
 struct daemon {
@@ -110,15 +111,16 @@ static void cluster_free(struct daemon_cluster *c)
 	free(c);
 }
 
-static void restore_one(void *ctx, const char *name)
+static void restore_one(void *ctx, const char *file)
 {
 	struct daemon *d = ctx;
+	char name[LABEL_MAX + 1];
 	struct tunnel_parts p = { 0 };
 	struct cluster_state s;
 	struct daemon_cluster *c;
 	struct err err = { 0 };
 
-	if (!label_ok(span_str(name)) || daemon_find(d, name))
+	if (!state_file_cluster(file, name) || daemon_find(d, name))
 		return;
 	if (state_load(d->host, d->cfg.state_dir, name, &s, &err) < 0 || cluster_new(d, &s, &err, &c) < 0) {
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
@@ -137,7 +139,7 @@ void daemon_restore(struct daemon *d)
 {
 	struct err err = { 0 };
 
-	if (dir_list_folders(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
+	if (dir_list(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
 		log_error(host_log(d->host), "clusters not restored: %s", err.text);
 }
 

@@ -6,6 +6,7 @@
 #ifndef MLSH_TUND_DAEMON_H
 #define MLSH_TUND_DAEMON_H
 
+#include "base/list.h"
 #include "tund/state.h"
 
 #define DAEMON_CLUSTERS_MAX 64

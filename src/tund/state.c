@@ -7,6 +7,7 @@
 #include "proto/cbor.h"
 
 #define STATE_VERSION 1
+#define STATE_SUFFIX ".state"
 #define STATE_FILE_MAX 4096
 #define PEM_MAX 8192
 
@@ -72,8 +73,20 @@ static int state_path(const char *state_dir, const char *cluster, char out[STORE
 
 	if (rc < 0)
 		return rc;
-	int n = snprintf(out, STORE_PATH_MAX, "%s/state", s.dir);
+	int n = snprintf(out, STORE_PATH_MAX, "%s%s", s.dir, STATE_SUFFIX);
 	return n < 0 || n >= STORE_PATH_MAX ? err_set(err, -ENAMETOOLONG, "path too long: %s", state_dir) : 0;
+}
+
+bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1])
+{
+	size_t len = strlen(file), suffix = strlen(STATE_SUFFIX);
+
+	if (len <= suffix || strcmp(file + len - suffix, STATE_SUFFIX) != 0 ||
+	    !label_ok(span_of(file, len - suffix)))
+		return false;
+	memcpy(ret_cluster, file, len - suffix);
+	ret_cluster[len - suffix] = '\0';
+	return true;
 }
 
 int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)

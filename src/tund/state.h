@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon keeps of a cluster, in <state dir>/<cluster>/: identity and cluster files in the layout of client/store.h,
- * and `state`: who owns it, whether it is to come up at start, the open invites.
+ * What the daemon keeps of a cluster: in <state dir>/<cluster>/ identity and cluster files in the layout of
+ * client/store.h, and in <state dir>/<cluster>.state who owns it, whether it is to come up at start, the open invites.
  */
 #ifndef MLSH_TUND_STATE_H
 #define MLSH_TUND_STATE_H
@@ -20,6 +20,8 @@ int state_store(const char *state_dir, const char *cluster, struct store *ret, s
 /* -ENOENT when the cluster was never connected here. */
 int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)
 	MUST_CHECK;
+/* "homelab.state" is of the cluster homelab; false for other files. */
+bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1]);
 int state_save(struct host *h, const char *state_dir, const struct cluster_state *s, struct err *err) MUST_CHECK;
 /* Identity, cluster file and log, from and to the cluster's folder. */
 int state_load_parts(struct host *h, const char *state_dir, const char *cluster, struct tunnel_parts *ret,

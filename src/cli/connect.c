@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh connect: hands a cluster to the daemon and waits for its session, or runs it in the foreground. */
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static const char help[] =
+	"Usage: mlsh connect <cluster> [options]\n\n"
+	"Brings the cluster's network up on this machine and waits until the signal server has the node's session.\n"
+	"The tunnel daemon mlshtund keeps it up, over restarts too, until `mlsh disconnect`.\n\n"
+	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs root)\n"
+	"  --wait SECS   how long to wait for the session (default 10)\n"
+	"  --no-wait     do not wait\n"
+	"  --json        print the result as JSON\n";
+
+struct connect_args {
+	const char *cluster;
+	uint64_t wait_s;
+	bool foreground, no_wait, json;
+};
+
+static int parse(int argc, char **argv, struct connect_args *a)
+{
+	static const struct option options[] = {
+		{ "foreground", no_argument, NULL, 'f' }, { "wait", required_argument, NULL, 'w' },
+		{ "no-wait", no_argument, NULL, 'n' },	  { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },	  { 0 },
+	};
+	struct err err = { 0 };
+	int o;
+
+	while ((o = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
+		switch (o) {
+		case 'f': a->foreground = true; break;
+		case 'w':
+			if (cli_parse_seconds("--wait", optarg, 0, 86400, &a->wait_s, &err) < 0)
+				return cli_usage("connect", "%s", err.text);
+			break;
+		case 'n': a->no_wait = true; break;
+		case 'j': a->json = true; break;
+		case 'h': fputs(help, stdout); exit(EXIT_OK);
+		default: return cli_usage("connect", "wrong option");
+		}
+	}
+	if (optind + 1 != argc)
+		return cli_usage("connect", "one cluster name is needed");
+	a->cluster = argv[optind];
+	return EXIT_OK;
+}
+
+/* The daemon gets descriptors, not paths: it never walks a user's folders. */
+static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNECT_FDS], struct err *err)
+{
+	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX];
+	int rc = store_cluster_path(&c->store, cluster, STORE_CLUSTER, path[0], err);
+
+	if (rc == 0)
+		rc = store_cluster_path(&c->store, cluster, STORE_LOG, path[1], err);
+	if (rc < 0)
+		return rc;
+	snprintf(path[2], sizeof(path[2]), "%.480s/identity/cert.pem", c->store.dir);
+	snprintf(path[3], sizeof(path[3]), "%.480s/identity/key.pem", c->store.dir);
+	for (int i = 0; i < CONTROL_CONNECT_FDS; i++) {
+		fds[i] = open(path[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fds[i] >= 0)
+			continue;
+		rc = -errno;
+		if (rc == -ENOENT && i == 0)
+			return err_set(err, rc, "there is no cluster %s on this machine (%s is missing): run `mlsh setup` "
+				       "or `mlsh adopt` first, as the same user", cluster, path[i]);
+		return err_set(err, rc, "%s can not be opened: %s", path[i], strerror(-rc));
+	}
+	return 0;
+}
+
+static int hand_over(struct cli *c, const char *cluster, struct err *err)
+{
+	struct control_request r = { .verb = CONTROL_CONNECT };
+	int fds[CONTROL_CONNECT_FDS] = { -1, -1, -1, -1 };
+	struct daemon_reply reply = { 0 };
+	int rc = open_files(c, cluster, fds, err);
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	if (rc == 0)
+		rc = daemon_call(c, &r, fds, CONTROL_CONNECT_FDS, err, &reply);
+	for (int i = 0; i < CONTROL_CONNECT_FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (rc < 0)
+		return rc;
+	rc = daemon_reply_check(&reply, err);
+	daemon_reply_free(&reply);
+	return rc;
+}
+
+struct waiting {
+	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], why[480];
+	struct err *err;
+};
+
+static void copy_text(char *out, size_t cap, struct json_object *o, const char *key)
+{
+	const char *s = json_object_get_string(json_object_object_get(o, key));
+
+	snprintf(out, cap, "%s", s ? s : "");
+}
+
+/* A status reply of one cluster: 1 when it is connected, negative when it has stopped for good. */
+static int on_status(void *ctx, const struct daemon_reply *reply)
+{
+	struct waiting *w = ctx;
+	struct json_object *o = json_tokener_parse((const char *)reply->data);
+	struct json_object *list = json_object_object_get(o, "clusters");
+	struct json_object *one = list ? json_object_array_get_idx(list, 0) : NULL;
+	int rc = daemon_reply_check(reply, w->err);
+
+	if (rc == 0 && one) {
+		copy_text(w->state, sizeof(w->state), one, "state");
+		copy_text(w->address, sizeof(w->address), one, "address");
+		copy_text(w->node, sizeof(w->node), one, "node");
+		copy_text(w->why, sizeof(w->why), json_object_object_get(one, "signal"), "error");
+		if (strcmp(w->state, "connected") == 0) {
+			rc = 1;
+		} else if (strcmp(w->state, "stopped") == 0) {
+			copy_text(w->why, sizeof(w->why), one, "error");
+			rc = err_set(w->err, -ECONNABORTED, "%s", w->why[0] ? w->why : "the cluster was stopped");
+		}
+		progress_show("%s%s%s", w->state, w->why[0] ? ": " : " ...", w->why);
+	}
+	json_object_put(o);
+	return rc;
+}
+
+static void print_result(const struct connect_args *a, const struct waiting *w)
+{
+	struct json_object *o;
+
+	progress_clear();
+	if (!a->json) {
+		if (strcmp(w->state, "connected") == 0)
+			printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node, a->cluster, w->address);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "name", json_object_new_string(a->cluster));
+	json_object_object_add(o, "state", json_object_new_string(w->state[0] ? w->state : "connecting"));
+	json_object_object_add(o, "address", w->address[0] ? json_object_new_string(w->address) : NULL);
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+int cmd_connect(struct cli *c, int argc, char **argv)
+{
+	struct connect_args a = { .wait_s = 10 };
+	struct err err = { 0 };
+	struct waiting w = { .err = &err };
+	int rc = parse(argc, argv, &a);
+
+	if (rc != EXIT_OK)
+		return rc;
+	if (label_check("cluster name", a.cluster, &err) < 0)
+		return cli_fail(&err);
+	if (a.foreground)
+		return foreground_run(c, a.cluster);
+	progress_show("handing %s to mlshtund ...", a.cluster);
+	rc = hand_over(c, a.cluster, &err);
+	if (rc < 0) {
+		int code = cli_fail(&err);
+
+		return daemon_is_absent(rc) && store_has_cluster(c->host, &c->store, a.cluster) ? EXIT_NO_DAEMON : code;
+	}
+	notes_flush(c, a.cluster);
+	if (a.no_wait) {
+		if (!a.json)
+			printf("Connecting to %s in the background; `mlsh status` shows how it goes.\n", a.cluster);
+		else
+			print_result(&a, &w);
+		return EXIT_OK;
+	}
+	rc = daemon_watch(c, a.cluster, a.wait_s * NS_PER_S, on_status, &w, &err);
+	if (rc == 1) {
+		print_result(&a, &w);
+		return EXIT_OK;
+	}
+	if (rc != -ETIMEDOUT)
+		return cli_fail(&err);
+	print_result(&a, &w);
+	fprintf(stderr, "mlsh: not connected to %s after %llu s%s%s; still trying (mlsh status shows how it goes)\n", a.cluster,
+		(unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	return EXIT_NOT_YET;
+}

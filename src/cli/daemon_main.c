@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* mlshtund: the tunnel daemon's start, as a list. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/version.h"
+#include "cli/cli.h"
+#include "os/privs.h"
+#include "tund/daemon.h"
+
+static const char help[] =
+	"Usage: mlshtund [options]\n\n"
+	"The tunnel daemon of mlsh: keeps the clusters of this machine connected. Started as root, usually by\n"
+	"systemd; it runs in the foreground and keeps only the privileges it needs.\n\n"
+	"  --socket PATH     local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)\n"
+	"  --state-dir PATH  where it keeps its clusters (default " DAEMON_STATE_DIR ", or MLSH_STATE_DIR)\n"
+	"  --log LEVEL       error, warn, info or debug (default info, or MLSH_LOG)\n"
+	"  --version, --help\n";
+
+struct daemon_args {
+	const char *socket_path, *state_dir, *log;
+};
+
+static void on_stop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : otherwise;
+}
+
+static int parse(int argc, char **argv, struct daemon_args *a)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' }, { "state-dir", required_argument, NULL, 'd' },
+		{ "log", required_argument, NULL, 'l' },    { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },	    { 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+		switch (o) {
+		case 's': a->socket_path = optarg; break;
+		case 'd': a->state_dir = optarg; break;
+		case 'l': a->log = optarg; break;
+		case 'V': printf("mlshtund %s\n", MLSH_VERSION); exit(EXIT_OK);
+		case 'h': fputs(help, stdout); exit(EXIT_OK);
+		default: fputs("`mlshtund --help` shows how it is used\n", stderr); return EXIT_USAGE;
+		}
+	}
+	if (optind != argc) {
+		fprintf(stderr, "mlshtund: takes no argument '%s'; clusters are connected with `mlsh connect`\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static int make_folders(struct host *h, const struct daemon_args *a, struct err *err)
+{
+	char dir[STORE_PATH_MAX];
+	const char *slash = strrchr(a->socket_path, '/');
+	int rc = dir_make(h, a->state_dir, 0700, err);
+
+	if (rc == 0 && slash && slash != a->socket_path) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - a->socket_path, STORE_PATH_MAX - 1), a->socket_path);
+		rc = dir_make(h, dir, 0755, err);
+	}
+	return rc;
+}
+
+static int serve(struct host *h, const struct daemon_args *a, struct err *err)
+{
+	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir };
+	struct signal_watch *term = NULL, *intr = NULL;
+	struct daemon *d = NULL;
+	int rc = log_level_parse(a->log, &host_log(h)->level);
+
+	if (rc < 0)
+		return err_set(err, rc, "the log level '%s' is none of error, warn, info, debug", a->log);
+	rc = privs_check_tunnel(h, err);
+	if (rc == 0)
+		rc = make_folders(h, a, err);
+	if (rc == 0)
+		rc = daemon_new(h, &cfg, err, &d);
+	if (rc == 0)
+		rc = privs_drop(h, PRIVS_DAEMON, err);
+	if (rc == 0) {
+		term = signal_watch_new(h, SIGTERM, on_stop, h);
+		intr = signal_watch_new(h, SIGINT, on_stop, h);
+		daemon_restore(d);
+		log_info(host_log(h), "mlshtund %s is ready", MLSH_VERSION);
+		rc = loop_run(h);
+		if (rc < 0)
+			(void)err_set(err, rc, "the event loop failed");
+	}
+	signal_watch_free(term);
+	signal_watch_free(intr);
+	daemon_free(d);
+	return rc;
+}
+
+int daemon_main(int argc, char **argv)
+{
+	struct daemon_args a = {
+		.socket_path = env_or("MLSH_SOCKET", CONTROL_SOCKET),
+		.state_dir = env_or("MLSH_STATE_DIR", DAEMON_STATE_DIR),
+		.log = env_or("MLSH_LOG", "info"),
+	};
+	struct host *h = NULL;
+	struct err err = { 0 };
+	int rc = parse(argc, argv, &a);
+
+	if (rc != EXIT_OK)
+		return rc;
+	umask(077);
+	rc = crypto_init(&err);
+	if (rc == 0)
+		rc = host_new(&err, &h);
+	if (rc == 0)
+		rc = serve(h, &a, &err);
+	host_free(h);
+	if (rc < 0)
+		fprintf(stderr, "mlshtund: %s\n", err.text);
+	return rc < 0 ? EXIT_FAILED : EXIT_OK;
+}

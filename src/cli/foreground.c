@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh connect --foreground: the tunnel in the calling process, until Ctrl-C. */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "os/privs.h"
+#include "tund/daemon.h"
+
+struct foreground {
+	struct cli *cli;
+	enum tunnel_state shown;
+	bool ever_shown;
+	int exit_code;
+};
+
+static void on_stop(void *ctx)
+{
+	loop_stop(((struct cli *)ctx)->host);
+}
+
+static void on_changed(void *ctx, struct tunnel *t)
+{
+	struct foreground *f = ctx;
+	enum tunnel_state s = tunnel_state_get(t);
+	const struct cluster_file *cf = tunnel_cluster(t);
+	char ip[IP4_TEXT_MAX];
+
+	if (f->ever_shown && s == f->shown)
+		return;
+	f->ever_shown = true;
+	f->shown = s;
+	if (s == TUNNEL_CONNECTED)
+		printf("Connected to %s: this node is %s.%s, %s. Ctrl-C disconnects.\n", cf->cluster, cf->node_name,
+		       cf->cluster, ip4_format(cf->address, ip));
+	else
+		printf("%s: %s\n", cf->cluster, tunnel_state_name(s));
+	fflush(stdout);
+	if (s == TUNNEL_STOPPED) {
+		f->exit_code = EXIT_FAILED;
+		loop_stop(f->cli->host);
+	}
+}
+
+static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p, struct err *err)
+{
+	int rc = store_load_cluster(c->host, &c->store, cluster, &p->cluster, err);
+
+	if (rc == 0)
+		rc = store_identity(c->host, &c->store, false, &p->identity, NULL, err);
+	if (rc == 0)
+		rc = store_load_log(c->host, &c->store, &p->cluster, &p->log, err);
+	return rc;
+}
+
+int foreground_run(struct cli *c, const char *cluster)
+{
+	struct foreground f = { .cli = c, .exit_code = EXIT_OK };
+	struct daemon_config cfg = { .socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f };
+	struct signal_watch *watch[3] = { NULL };
+	struct tunnel_parts p = { 0 };
+	struct daemon *d = NULL;
+	struct err err = { 0 };
+	int rc = load_parts(c, cluster, &p, &err);
+
+	host_log(c->host)->level = LOG_LEVEL_INFO;
+	if (rc == 0)
+		rc = privs_check_tunnel(c->host, &err);
+	if (rc == 0)
+		rc = daemon_new(c->host, &cfg, &err, &d);
+	if (rc == 0)
+		rc = privs_drop(c->host, PRIVS_DAEMON, &err);
+	if (rc == 0)
+		rc = daemon_add(d, &p, geteuid(), &err);
+	if (rc == 0) {
+		watch[0] = signal_watch_new(c->host, SIGINT, on_stop, c);
+		watch[1] = signal_watch_new(c->host, SIGTERM, on_stop, c);
+		watch[2] = signal_watch_new(c->host, SIGHUP, on_stop, c);
+		rc = loop_run(c->host);
+		if (rc < 0)
+			(void)err_set(&err, rc, "the event loop failed");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
+		signal_watch_free(watch[i]);
+	daemon_free(d);
+	tunnel_parts_free(&p);
+	return rc < 0 ? cli_fail(&err) : f.exit_code;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh nodes: the members of a cluster, from the running daemon or, without one, from the stored membership log. */
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/table.h"
+
+static const char help[] = "Usage: mlsh nodes <cluster> [--json]\n\n"
+			   "Lists the members of the cluster as the verified membership log has them, with who is online.\n";
+
+/* The same JSON as the daemon's, with what only the daemon knows left null. */
+static struct json_object *nodes_from_store(struct cli *c, const char *cluster, struct err *err)
+{
+	struct cluster_file f = { 0 };
+	struct mlog *log = NULL;
+	struct json_object *o, *list;
+	int rc = store_load_cluster(c->host, &c->store, cluster, &f, err);
+
+	if (rc == 0)
+		rc = store_load_log(c->host, &c->store, &f, &log, err);
+	secret_wipe(f.node_token, sizeof(f.node_token));
+	if (rc < 0)
+		return NULL;
+	o = json_object_new_object();
+	list = json_object_new_array();
+	json_object_object_add(o, "schema", json_object_new_int(1));
+	json_object_object_add(o, "cluster", json_object_new_string(cluster));
+	for (size_t i = 0; i < mlog_member_count(log); i++) {
+		const struct member *m = mlog_member_at(log, i), *sponsor = mlog_member_by_id(log, &m->sponsor);
+		struct json_object *n = json_object_new_object();
+		char ip[IP4_TEXT_MAX], id[NODE_ID_TEXT_MAX];
+
+		json_object_object_add(n, "name", json_object_new_string(m->name));
+		json_object_object_add(n, "address", json_object_new_string(ip4_format(m->address, ip)));
+		json_object_object_add(n, "node_id", json_object_new_string(node_id_format(&m->id, id)));
+		json_object_object_add(n, "role", json_object_new_string(m->role == ROLE_ADMIN ? "admin" : "node"));
+		json_object_object_add(n, "promotion_pending",
+				       json_object_new_boolean(m->invited_role == ROLE_ADMIN && m->role != ROLE_ADMIN));
+		json_object_object_add(n, "sponsor",
+				       sponsor && sponsor != m ? json_object_new_string(sponsor->name) : NULL);
+		json_object_object_add(n, "joined", json_object_new_uint64(m->joined_s));
+		json_object_object_add(n, "self", json_object_new_boolean(node_id_equal(&m->id, &f.node_id)));
+		json_object_object_add(n, "online", NULL);
+		json_object_object_add(n, "path", NULL);
+		json_object_array_add(list, n);
+	}
+	json_object_object_add(o, "nodes", list);
+	mlog_free(log);
+	return o;
+}
+
+static void print_nodes(struct json_object *o)
+{
+	static const char *const head[] = { "NAME", "ADDRESS", "ROLE", "SPONSOR", "JOINED", "ONLINE", "PATH" };
+	struct json_object *list = json_object_object_get(o, "nodes");
+	struct table t;
+
+	table_init(&t, 0, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *n = json_object_array_get_idx(list, i);
+		time_t joined = (time_t)json_object_get_uint64(json_object_object_get(n, "joined"));
+		char when[32] = "-", name[LABEL_MAX + 16];
+		struct tm tm;
+
+		if (gmtime_r(&joined, &tm))
+			strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+		snprintf(name, sizeof(name), "%.63s%s", js(n, "name"),
+			 json_object_get_boolean(json_object_object_get(n, "self")) ? " (this)" : "");
+		table_cell(&t, name);
+		table_cell(&t, js(n, "address"));
+		table_cell(&t, js(n, "role"));
+		table_cell(&t, *js(n, "sponsor") ? js(n, "sponsor") : "-");
+		table_cell(&t, when);
+		struct json_object *online = json_object_object_get(n, "online");
+		table_cell(&t, !online ? "?" : json_object_get_boolean(online) ? "yes" : "no");
+		table_cell(&t, *js(n, "path") ? js(n, "path") : "?");
+	}
+	table_print(&t);
+}
+
+int cmd_nodes(struct cli *c, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "help", no_argument, NULL, 'h' },
+						 { 0 } };
+	struct control_request r = { .verb = CONTROL_NODES };
+	struct daemon_reply reply = { 0 };
+	struct json_object *o = NULL;
+	struct err err = { 0 };
+	bool json = false, offline = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'j': json = true; break;
+		case 'h': fputs(help, stdout); return EXIT_OK;
+		default: return cli_usage("nodes", "wrong option");
+		}
+	}
+	if (optind + 1 != argc)
+		return cli_usage("nodes", "one cluster name is needed");
+	if (label_check("cluster name", argv[optind], &err) < 0)
+		return cli_fail(&err);
+	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
+	if (daemon_call(c, &r, NULL, 0, &err, &reply) == 0 && daemon_reply_check(&reply, &err) == 0)
+		o = json_tokener_parse((const char *)reply.data);
+	daemon_reply_free(&reply);
+	if (!o) {
+		offline = true;
+		o = nodes_from_store(c, r.cluster, &err);
+	}
+	if (!o)
+		return cli_fail(&err);
+	if (json)
+		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	else
+		print_nodes(o);
+	if (offline && !json)
+		fprintf(stderr, "(from this machine's copy of the membership log: %s is not connected)\n", r.cluster);
+	json_object_put(o);
+	return EXIT_OK;
+}

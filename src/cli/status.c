@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh status: what the daemon says is true now. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/table.h"
+
+static const char help[] = "Usage: mlsh status [<cluster>] [--json]\n\n"
+			   "Shows for each connected cluster its state, and for each peer the path in use, its round trip and\n"
+			   "when it was last heard. The ages are those of the last verified contact.\n";
+
+static void print_signal(struct json_object *o)
+{
+	struct json_object *s = json_object_object_get(o, "signal");
+	char age[24], rtt[24];
+
+	printf("  signal    %s, %s", js(s, "host"), js(s, "state"));
+	if (json_object_object_get(s, "rtt_ms"))
+		printf(", rtt %s", table_ms(s, "rtt_ms", rtt));
+	printf(", last heard %s", table_age(s, "last_verified_s", age));
+	if (*js(s, "observed"))
+		printf(", sees us at %s", js(s, "observed"));
+	putchar('\n');
+	if (*js(s, "error"))
+		printf("            %s\n", js(s, "error"));
+}
+
+static void print_drops(struct json_object *o)
+{
+	struct json_object *drops = json_object_object_get(o, "drops");
+	const char *sep = "  dropped   ";
+
+	if (!drops)
+		return;
+	json_object_object_foreach(drops, key, value)
+	{
+		printf("%s%s %s", sep, key, json_object_get_string(value));
+		sep = ", ";
+	}
+	if (sep[0] == ',')
+		putchar('\n');
+}
+
+static void print_peers(struct json_object *o)
+{
+	static const char *const head[] = { "PEER", "ADDRESS", "PATH", "ENDPOINT", "RTT", "HEARD", "RX", "TX", "KEY EXCHANGE" };
+	struct json_object *peers = json_object_object_get(o, "peers");
+	size_t n = peers ? json_object_array_length(peers) : 0;
+	struct table t;
+
+	if (!n) {
+		printf("  no other nodes yet; `mlsh invite %s` adds one\n", js(o, "name"));
+		return;
+	}
+	table_init(&t, 2, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *p = json_object_array_get_idx(peers, i);
+		bool up = strcmp(js(p, "state"), "connected") == 0;
+		char b[4][24];
+
+		table_cell(&t, js(p, "name"));
+		table_cell(&t, js(p, "address"));
+		table_cell(&t, up ? js(p, "path") : js(p, "state"));
+		table_cell(&t, *js(p, "endpoint") ? js(p, "endpoint") : "-");
+		table_cell(&t, table_ms(p, "rtt_ms", b[0]));
+		table_cell(&t, table_age(p, "last_heard_s", b[1]));
+		table_cell(&t, table_bytes(p, "rx_bytes", b[2]));
+		table_cell(&t, table_bytes(p, "tx_bytes", b[3]));
+		table_cell(&t, *js(p, "key_exchange") ? js(p, "key_exchange") : "-");
+		if (*js(p, "detail"))
+			table_note(&t, js(p, "detail"));
+	}
+	table_print(&t);
+}
+
+static void print_cluster(struct json_object *o)
+{
+	struct json_object *log = json_object_object_get(o, "log"), *dns = json_object_object_get(o, "dns");
+	char age[24], rx[24], tx[24];
+
+	printf("%s: %s", js(o, "name"), js(o, "state"));
+	if (!json_object_object_get(o, "signal")) {
+		printf("%s%s\n", *js(o, "error") ? ": " : "", js(o, "error"));
+		return;
+	}
+	printf(", %s.%s is %s on %s, up %s, rx %s, tx %s\n", js(o, "node"), js(o, "name"), js(o, "address"),
+	       js(o, "interface"), table_age(o, "uptime_s", age), table_bytes(o, "rx_bytes", rx),
+	       table_bytes(o, "tx_bytes", tx));
+	if (*js(log, "fork"))
+		printf("  FORK      %s\n", js(log, "fork"));
+	if (*js(o, "error"))
+		printf("  error     %s\n", js(o, "error"));
+	if (*js(o, "warning"))
+		printf("  warning   %s\n", js(o, "warning"));
+	print_signal(o);
+	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "", js(dns, "detail"));
+	print_drops(o);
+	print_peers(o);
+}
+
+static int show(const struct daemon_reply *reply, bool json, struct err *err)
+{
+	struct json_object *o, *list;
+	int rc = daemon_reply_check(reply, err);
+
+	if (rc < 0)
+		return cli_fail(err);
+	if (json) {
+		printf("%s\n", (const char *)reply->data);
+		return EXIT_OK;
+	}
+	o = json_tokener_parse((const char *)reply->data);
+	list = json_object_object_get(o, "clusters");
+	size_t n = list ? json_object_array_length(list) : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			putchar('\n');
+		print_cluster(json_object_array_get_idx(list, i));
+	}
+	if (!n)
+		printf("No cluster is connected. `mlsh connect <cluster>` connects one.\n");
+	json_object_put(o);
+	return EXIT_OK;
+}
+
+int cmd_status(struct cli *c, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "help", no_argument, NULL, 'h' },
+						 { 0 } };
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	struct err err = { 0 };
+	bool json = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (o) {
+		case 'j': json = true; break;
+		case 'h': fputs(help, stdout); return EXIT_OK;
+		default: return cli_usage("status", "wrong option");
+		}
+	}
+	if (argc - optind > 1)
+		return cli_usage("status", "at most one cluster name");
+	if (optind < argc) {
+		if (label_check("cluster name", argv[optind], &err) < 0)
+			return cli_fail(&err);
+		snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
+	}
+	int rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+	if (rc < 0) {
+		(void)cli_fail(&err);
+		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
+	}
+	int code = show(&reply, json, &err);
+	daemon_reply_free(&reply);
+	return code;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Columns as wide as their widest cell. */
+#include "cli/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CELL 24
+
+static void table_push(struct table *t, char *text)
+{
+	if (!text)
+		abort();
+	if (t->cells == t->cap) {
+		t->cap = MAX(t->cap * 2, (size_t)64);
+		t->cell = realloc(t->cell, t->cap * sizeof(*t->cell));
+		if (!t->cell)
+			abort();
+	}
+	t->cell[t->cells++] = text;
+}
+
+void table_init(struct table *t, size_t indent, const char *const *head, size_t columns)
+{
+	*t = (struct table){ .indent = indent, .columns = columns };
+	for (size_t i = 0; i < columns; i++)
+		table_cell(t, head[i]);
+}
+
+void table_cell(struct table *t, const char *text)
+{
+	size_t column = t->cells % t->columns;
+
+	t->width[column] = MAX(t->width[column], strlen(text));
+	table_push(t, strdup(text));
+}
+
+/* A note is a row whose first cell begins with a newline; the rest of the row is empty. */
+void table_note(struct table *t, const char *text)
+{
+	char *line = NULL;
+
+	if (asprintf(&line, "\n%s", text) < 0)
+		abort();
+	table_push(t, line);
+	for (size_t i = 1; i < t->columns; i++)
+		table_push(t, strdup(""));
+}
+
+void table_print(struct table *t)
+{
+	for (size_t i = 0; i < t->cells; i += t->columns) {
+		printf("%*s", (int)t->indent, "");
+		if (t->cell[i][0] == '\n')
+			printf("  %s", t->cell[i] + 1);
+		else
+			for (size_t c = 0; c < t->columns; c++)
+				printf(c + 1 < t->columns ? "%-*s  " : "%.*s",
+				       c + 1 < t->columns ? (int)t->width[c] : 256, t->cell[i + c]);
+		putchar('\n');
+		for (size_t c = 0; c < t->columns; c++)
+			free(t->cell[i + c]);
+	}
+	free(t->cell);
+}
+
+const char *js(struct json_object *o, const char *key)
+{
+	const char *s = o ? json_object_get_string(json_object_object_get(o, key)) : NULL;
+
+	return s ? s : "";
+}
+
+const char *table_ms(struct json_object *o, const char *key, char *out)
+{
+	struct json_object *v = o ? json_object_object_get(o, key) : NULL;
+
+	if (!v)
+		return strcpy(out, "-");
+	double ms = json_object_get_double(v);
+	snprintf(out, CELL, ms < 10 ? "%.2f ms" : "%.0f ms", ms);
+	return out;
+}
+
+const char *table_age(struct json_object *o, const char *key, char *out)
+{
+	struct json_object *v = o ? json_object_object_get(o, key) : NULL;
+
+	if (!v)
+		return strcpy(out, "never");
+	double s = json_object_get_double(v);
+	if (s < 120)
+		snprintf(out, CELL, s < 10 ? "%.1f s" : "%.0f s", s);
+	else if (s < 7200)
+		snprintf(out, CELL, "%.0f min", s / 60);
+	else if (s < 172800)
+		snprintf(out, CELL, "%.0f h", s / 3600);
+	else
+		snprintf(out, CELL, "%.0f d", s / 86400);
+	return out;
+}
+
+const char *table_bytes(struct json_object *o, const char *key, char *out)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+	double v = o ? json_object_get_double(json_object_object_get(o, key)) : 0;
+	size_t u = 0;
+
+	for (; v >= 1000 && u + 1 < ARRAY_LEN(units); u++)
+		v /= 1000;
+	snprintf(out, CELL, u && v < 10 ? "%.1f %s" : "%.0f %s", v, units[u]);
+	return out;
+}
