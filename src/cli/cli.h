@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands share: where things are, exit codes, asking the daemon, showing progress and results. */
+/* What the commands share: where things are, exit codes, asking the daemon, showing progress and
+ * results. */
 #ifndef MLSH_CLI_CLI_H
 #define MLSH_CLI_CLI_H
 
@@ -11,11 +12,11 @@
 /* Documented in README; they never change their meaning. */
 enum exit_code {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1,	/* refused or failed; the message says why */
-	EXIT_USAGE = 2,		/* the command line is wrong */
-	EXIT_NOT_YET = 3,	/* connect: not up within the time given, still trying */
-	EXIT_NO_DAEMON = 4,	/* mlshtund does not run */
-	EXIT_UNREACHABLE = 5	/* the signal server could not be reached */
+	EXIT_FAILED = 1, /* refused or failed; the message says why */
+	EXIT_USAGE = 2, /* the command line is wrong */
+	EXIT_NOT_YET = 3, /* connect: not up within the time given, still trying */
+	EXIT_NO_DAEMON = 4, /* mlshtund does not run */
+	EXIT_UNREACHABLE = 5 /* the signal server could not be reached */
 };
 
 struct cli {
@@ -26,7 +27,8 @@ struct cli {
 
 struct command {
 	const char *name;
-	int (*run)(struct cli *c, int argc, char **argv); /* argv[0] is the command; returns an exit code */
+	int (*run)(struct cli *c, int argc,
+		   char **argv); /* argv[0] is the command; returns an exit code */
 	const char *summary;
 };
 
@@ -47,14 +49,18 @@ int cli_fail(const struct err *err);
 /* Wrong command line: the message and where to find help. */
 int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A whole number of seconds in [min, max]. -EINVAL with a message. */
-int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
-	MUST_CHECK;
-/* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes. -EINVAL, -EFBIG. */
-int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, struct err *err) MUST_CHECK;
+int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
+		      uint64_t *ret, struct err *err) MUST_CHECK;
+/* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes.
+ * -EINVAL, -EFBIG. */
+int cli_read_secret(const char *what, const char *arg, char *out, size_t cap,
+		    struct err *err) MUST_CHECK;
 /* The name of this node: `name`, or made from the host name when NULL. */
-int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], struct err *err) MUST_CHECK;
+int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1],
+		  struct err *err) MUST_CHECK;
 
-/* --- progress: one line on a terminal, rewritten while something is waited for; silent elsewhere --- */
+/* --- progress: one line on a terminal, rewritten while something is waited for; silent elsewhere
+ * --- */
 void progress_show(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void progress_clear(void);
 
@@ -65,22 +71,24 @@ struct daemon_reply {
 };
 
 void daemon_reply_free(struct daemon_reply *r);
-/* One request and its whole reply. -ENOENT/-ECONNREFUSED: no daemon (message says how to start one); -ETIMEDOUT. */
-int daemon_call(struct cli *c, const struct control_request *r, const int *fds, size_t n_fds, struct err *err,
-		struct daemon_reply *ret) MUST_CHECK;
+/* One request and its whole reply. -ENOENT/-ECONNREFUSED: no daemon (message says how to start
+ * one); -ETIMEDOUT. */
+int daemon_call(struct cli *c, const struct control_request *r, const int *fds, size_t n_fds,
+		struct err *err, struct daemon_reply *ret) MUST_CHECK;
 bool daemon_is_absent(int rc);
 /*
- * Sends a watch request and calls fn with each reply until fn returns non-zero (which becomes the result), the time is
- * up (-ETIMEDOUT) or the daemon goes away (-EPIPE).
+ * Sends a watch request and calls fn with each reply until fn returns non-zero (which becomes the
+ * result), the time is up (-ETIMEDOUT) or the daemon goes away (-EPIPE).
  */
 int daemon_watch(struct cli *c, const char *cluster, uint64_t timeout_ns,
-		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx, struct err *err) MUST_CHECK;
+		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,
+		 struct err *err) MUST_CHECK;
 /* Turns {"ok":false,...} into an error. 0 for anything else. */
 int daemon_reply_check(const struct daemon_reply *r, struct err *err) MUST_CHECK;
 
 /* --- open invites that the daemon has not been told of yet --- */
-int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s, struct err *err)
-	MUST_CHECK;
+int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s,
+	      struct err *err) MUST_CHECK;
 /* Tells the daemon of all of them and forgets them. Failures leave them for the next time. */
 void notes_flush(struct cli *c, const char *cluster);
 

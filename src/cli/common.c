@@ -12,7 +12,9 @@ int cli_fail(const struct err *err)
 {
 	progress_clear();
 	fprintf(stderr, "mlsh: %s\n", err->text[0] ? err->text : "failed for an unknown reason");
-	return err->reason == REFUSAL_UNREACHABLE || err->reason == REFUSAL_TIMEOUT ? EXIT_UNREACHABLE : EXIT_FAILED;
+	return err->reason == REFUSAL_UNREACHABLE || err->reason == REFUSAL_TIMEOUT
+		       ? EXIT_UNREACHABLE
+		       : EXIT_FAILED;
 }
 
 int cli_usage(const char *command, const char *fmt, ...)
@@ -27,7 +29,8 @@ int cli_usage(const char *command, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
+int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
+		      uint64_t *ret, struct err *err)
 {
 	uint64_t v = 0;
 	const char *p = text;
@@ -35,8 +38,8 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 	for (; *p >= '0' && *p <= '9' && p - text < 12; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	if (p == text || *p || v < min || v > max)
-		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not '%s'", option,
-			       (unsigned long long)min, (unsigned long long)max, text);
+		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not '%s'",
+			       option, (unsigned long long)min, (unsigned long long)max, text);
 	*ret = v;
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mlsh connect: hands a cluster to the daemon and waits for its session, or runs it in the foreground. */
+/* mlsh connect: hands a cluster to the daemon and waits for its session, or runs it in the
+ * foreground. */
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -10,9 +11,11 @@
 
 static const char help[] =
 	"Usage: mlsh connect <cluster> [options]\n\n"
-	"Brings the cluster's network up on this machine and waits until the signal server has the node's session.\n"
+	"Brings the cluster's network up on this machine and waits until the signal server has the "
+	"node's session.\n"
 	"The tunnel daemon mlshtund keeps it up, over restarts too, until `mlsh disconnect`.\n\n"
-	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs root)\n"
+	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs "
+	"root)\n"
 	"  --wait SECS   how long to wait for the session (default 10)\n"
 	"  --no-wait     do not wait\n"
 	"  --json        print the result as JSON\n";
@@ -27,8 +30,8 @@ static int parse(int argc, char **argv, struct connect_args *a)
 {
 	static const struct option options[] = {
 		{ "foreground", no_argument, NULL, 'f' }, { "wait", required_argument, NULL, 'w' },
-		{ "no-wait", no_argument, NULL, 'n' },	  { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },	  { 0 },
+		{ "no-wait", no_argument, NULL, 'n' },    { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },       { 0 },
 	};
 	struct err err = { 0 };
 	int o;
@@ -53,7 +56,8 @@ static int parse(int argc, char **argv, struct connect_args *a)
 }
 
 /* The daemon gets descriptors, not paths: it never walks a user's folders. */
-static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNECT_FDS], struct err *err)
+static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNECT_FDS],
+		      struct err *err)
 {
 	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX];
 	int rc = store_cluster_path(&c->store, cluster, STORE_CLUSTER, path[0], err);
@@ -70,8 +74,11 @@ static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNEC
 			continue;
 		rc = -errno;
 		if (rc == -ENOENT && i == 0)
-			return err_set(err, rc, "there is no cluster %s on this machine (%s is missing): run `mlsh setup` "
-				       "or `mlsh adopt` first, as the same user", cluster, path[i]);
+			return err_set(err, rc,
+				       "there is no cluster %s on this machine (%s is missing): "
+				       "run `mlsh setup` "
+				       "or `mlsh adopt` first, as the same user",
+				       cluster, path[i]);
 		return err_set(err, rc, "%s can not be opened: %s", path[i], strerror(-rc));
 	}
 	return 0;
@@ -127,7 +134,8 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 			rc = 1;
 		} else if (strcmp(w->state, "stopped") == 0) {
 			copy_text(w->why, sizeof(w->why), one, "error");
-			rc = err_set(w->err, -ECONNABORTED, "%s", w->why[0] ? w->why : "the cluster was stopped");
+			rc = err_set(w->err, -ECONNABORTED, "%s",
+				     w->why[0] ? w->why : "the cluster was stopped");
 		}
 		progress_show("%s%s%s", w->state, w->why[0] ? ": " : " ...", w->why);
 	}
@@ -142,13 +150,16 @@ static void print_result(const struct connect_args *a, const struct waiting *w)
 	progress_clear();
 	if (!a->json) {
 		if (strcmp(w->state, "connected") == 0)
-			printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node, a->cluster, w->address);
+			printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node,
+			       a->cluster, w->address);
 		return;
 	}
 	o = json_object_new_object();
 	json_object_object_add(o, "name", json_object_new_string(a->cluster));
-	json_object_object_add(o, "state", json_object_new_string(w->state[0] ? w->state : "connecting"));
-	json_object_object_add(o, "address", w->address[0] ? json_object_new_string(w->address) : NULL);
+	json_object_object_add(o, "state",
+			       json_object_new_string(w->state[0] ? w->state : "connecting"));
+	json_object_object_add(o, "address",
+			       w->address[0] ? json_object_new_string(w->address) : NULL);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }
@@ -171,12 +182,16 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (rc < 0) {
 		int code = cli_fail(&err);
 
-		return daemon_is_absent(rc) && store_has_cluster(c->host, &c->store, a.cluster) ? EXIT_NO_DAEMON : code;
+		return daemon_is_absent(rc) && store_has_cluster(c->host, &c->store, a.cluster)
+			       ? EXIT_NO_DAEMON
+			       : code;
 	}
 	notes_flush(c, a.cluster);
 	if (a.no_wait) {
 		if (!a.json)
-			printf("Connecting to %s in the background; `mlsh status` shows how it goes.\n", a.cluster);
+			printf("Connecting to %s in the background; `mlsh status` shows how it "
+			       "goes.\n",
+			       a.cluster);
 		else
 			print_result(&a, &w);
 		return EXIT_OK;
@@ -189,7 +204,9 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (rc != -ETIMEDOUT)
 		return cli_fail(&err);
 	print_result(&a, &w);
-	fprintf(stderr, "mlsh: not connected to %s after %llu s%s%s; still trying (mlsh status shows how it goes)\n", a.cluster,
-		(unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	fprintf(stderr,
+		"mlsh: not connected to %s after %llu s%s%s; still trying (mlsh status shows how "
+		"it goes)\n",
+		a.cluster, (unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
 	return EXIT_NOT_YET;
 }

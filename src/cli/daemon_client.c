@@ -15,7 +15,8 @@ struct call {
 	struct timer *timer;
 	struct daemon_reply reply;
 	size_t cap;
-	int (*fn)(void *ctx, const struct daemon_reply *reply); /* NULL: the first reply ends the call */
+	int (*fn)(void *ctx,
+		  const struct daemon_reply *reply); /* NULL: the first reply ends the call */
 	void *ctx;
 	int result;
 	bool done;
@@ -94,19 +95,23 @@ static void on_timeout(void *ctx)
 	call_finish(ctx, -ETIMEDOUT);
 }
 
-static int call_run(struct call *c, const struct control_request *r, const int *fds, size_t n_fds, uint64_t timeout_ns,
-		    struct err *err)
+static int call_run(struct call *c, const struct control_request *r, const int *fds, size_t n_fds,
+		    uint64_t timeout_ns, struct err *err)
 {
 	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
 	uint8_t request[CONTROL_REQUEST_MAX];
 	ptrdiff_t n = control_request_encode(r, request, sizeof(request));
-	int rc = n < 0 ? (int)n : local_connect(c->cli->host, c->cli->socket_path, &ops, c, err, &c->conn);
+	int rc = n < 0 ? (int)n
+		       : local_connect(c->cli->host, c->cli->socket_path, &ops, c, err, &c->conn);
 
 	if (daemon_is_absent(rc))
 		return err_set(err, rc,
-			       "mlshtund is not running (nobody answers at %s). Start it with `sudo systemctl start "
-			       "mlshtund`, or `sudo mlshtund &`, or connect without it: `sudo mlsh connect <cluster> "
-			       "--foreground`", c->cli->socket_path);
+			       "mlshtund is not running (nobody answers at %s). Start it with "
+			       "`sudo systemctl start "
+			       "mlshtund`, or `sudo mlshtund &`, or connect without it: `sudo mlsh "
+			       "connect <cluster> "
+			       "--foreground`",
+			       c->cli->socket_path);
 	if (rc < 0)
 		return rc;
 	c->timer = timer_new(c->cli->host, on_timeout, c);
@@ -126,7 +131,8 @@ static int call_run(struct call *c, const struct control_request *r, const int *
 	if (c->result == -ETIMEDOUT)
 		return err_set(err, -ETIMEDOUT, "mlshtund did not answer in time");
 	if (c->result == -EBADMSG)
-		return err_set(err, -EBADMSG, "mlshtund's answer was not understood: is it of the same version?");
+		return err_set(err, -EBADMSG,
+			       "mlshtund's answer was not understood: is it of the same version?");
 	return c->result;
 }
 
@@ -136,8 +142,8 @@ static void call_end(struct call *c)
 	timer_free(c->timer);
 }
 
-int daemon_call(struct cli *cli, const struct control_request *r, const int *fds, size_t n_fds, struct err *err,
-		struct daemon_reply *ret)
+int daemon_call(struct cli *cli, const struct control_request *r, const int *fds, size_t n_fds,
+		struct err *err, struct daemon_reply *ret)
 {
 	struct call c = { .cli = cli };
 	int rc = call_run(&c, r, fds, n_fds, CALL_TIMEOUT, err);
@@ -170,13 +176,16 @@ int daemon_reply_check(const struct daemon_reply *r, struct err *err)
 	int rc = 0;
 
 	if (!o)
-		return err_set(err, -EBADMSG, "mlshtund's answer was not understood: is it of the same version?");
+		return err_set(err, -EBADMSG,
+			       "mlshtund's answer was not understood: is it of the same version?");
 	if (json_object_object_get_ex(o, "ok", &v) && !json_object_get_boolean(v)) {
-		struct json_object *text = json_object_object_get(o, "error"), *code = json_object_object_get(o, "code");
+		struct json_object *text = json_object_object_get(o, "error"),
+				   *code = json_object_object_get(o, "code");
 		const char *s = json_object_get_string(text);
 
 		rc = json_object_get_int(code);
-		rc = err_set(err, rc < 0 ? rc : -EIO, "%s", s ? s : "mlshtund refused without a reason");
+		rc = err_set(err, rc < 0 ? rc : -EIO, "%s",
+			     s ? s : "mlshtund refused without a reason");
 	}
 	json_object_put(o);
 	return rc;

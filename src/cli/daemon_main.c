@@ -13,10 +13,12 @@
 
 static const char help[] =
 	"Usage: mlshtund [options]\n\n"
-	"The tunnel daemon of mlsh: keeps the clusters of this machine connected. Started as root, usually by\n"
+	"The tunnel daemon of mlsh: keeps the clusters of this machine connected. Started as root, "
+	"usually by\n"
 	"systemd; it runs in the foreground and keeps only the privileges it needs.\n\n"
 	"  --socket PATH     local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)\n"
-	"  --state-dir PATH  where it keeps its clusters (default " DAEMON_STATE_DIR ", or MLSH_STATE_DIR)\n"
+	"  --state-dir PATH  where it keeps its clusters (default " DAEMON_STATE_DIR
+	", or MLSH_STATE_DIR)\n"
 	"  --log LEVEL       error, warn, info or debug (default info, or MLSH_LOG)\n"
 	"  --version, --help\n";
 
@@ -39,9 +41,12 @@ static const char *env_or(const char *name, const char *otherwise)
 static int parse(int argc, char **argv, struct daemon_args *a)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' }, { "state-dir", required_argument, NULL, 'd' },
-		{ "log", required_argument, NULL, 'l' },    { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "socket", required_argument, NULL, 's' },
+		{ "state-dir", required_argument, NULL, 'd' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	int o;
 
@@ -52,11 +57,16 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 		case 'l': a->log = optarg; break;
 		case 'V': printf("mlshtund %s\n", MLSH_VERSION); exit(EXIT_OK);
 		case 'h': fputs(help, stdout); exit(EXIT_OK);
-		default: fputs("`mlshtund --help` shows how it is used\n", stderr); return EXIT_USAGE;
+		default:
+			fputs("`mlshtund --help` shows how it is used\n", stderr);
+			return EXIT_USAGE;
 		}
 	}
 	if (optind != argc) {
-		fprintf(stderr, "mlshtund: takes no argument '%s'; clusters are connected with `mlsh connect`\n", argv[optind]);
+		fprintf(stderr,
+			"mlshtund: takes no argument '%s'; clusters are connected with `mlsh "
+			"connect`\n",
+			argv[optind]);
 		return EXIT_USAGE;
 	}
 	return EXIT_OK;
@@ -69,7 +79,8 @@ static int make_folders(struct host *h, const struct daemon_args *a, struct err 
 	int rc = dir_make(h, a->state_dir, 0700, err);
 
 	if (rc == 0 && slash && slash != a->socket_path) {
-		snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - a->socket_path, STORE_PATH_MAX - 1), a->socket_path);
+		snprintf(dir, sizeof(dir), "%.*s",
+			 (int)MIN(slash - a->socket_path, STORE_PATH_MAX - 1), a->socket_path);
 		rc = dir_make(h, dir, 0755, err);
 	}
 	return rc;
@@ -83,7 +94,8 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	int rc = log_level_parse(a->log, &host_log(h)->level);
 
 	if (rc < 0)
-		return err_set(err, rc, "the log level '%s' is none of error, warn, info, debug", a->log);
+		return err_set(err, rc, "the log level '%s' is none of error, warn, info, debug",
+			       a->log);
 	rc = privs_check_tunnel(h, err);
 	if (rc == 0)
 		rc = make_folders(h, a, err);

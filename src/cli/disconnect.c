@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 
 static const char help[] = "Usage: mlsh disconnect <cluster>\n\n"
-			   "Takes the cluster's network down on this machine: device, routes and DNS are removed, and it does\n"
+			   "Takes the cluster's network down on this machine: device, routes and "
+			   "DNS are removed, and it does\n"
 			   "not come back after a restart. `mlsh connect` brings it up again.\n";
 
 int cmd_disconnect(struct cli *c, int argc, char **argv)

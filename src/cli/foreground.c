@@ -32,8 +32,8 @@ static void on_changed(void *ctx, struct tunnel *t)
 	f->ever_shown = true;
 	f->shown = s;
 	if (s == TUNNEL_CONNECTED)
-		printf("Connected to %s: this node is %s.%s, %s. Ctrl-C disconnects.\n", cf->cluster, cf->node_name,
-		       cf->cluster, ip4_format(cf->address, ip));
+		printf("Connected to %s: this node is %s.%s, %s. Ctrl-C disconnects.\n",
+		       cf->cluster, cf->node_name, cf->cluster, ip4_format(cf->address, ip));
 	else
 		printf("%s: %s\n", cf->cluster, tunnel_state_name(s));
 	fflush(stdout);
@@ -57,7 +57,9 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 int foreground_run(struct cli *c, const char *cluster)
 {
 	struct foreground f = { .cli = c, .exit_code = EXIT_OK };
-	struct daemon_config cfg = { .socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f };
+	struct daemon_config cfg = {
+		.socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f
+	};
 	struct signal_watch *watch[3] = { NULL };
 	struct tunnel_parts p = { 0 };
 	struct daemon *d = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mlsh invite: makes a signed, one-time URL that admits another machine. No server is asked for it. */
+/* mlsh invite: makes a signed, one-time URL that admits another machine. No server is asked for it.
+ */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +9,17 @@
 #include "cli/cli.h"
 #include "client/invite_new.h"
 
-static const char help[] =
-	"Usage: mlsh invite <cluster> [options]\n\n"
-	"Makes an invite for one machine: a URL to be given to `mlsh adopt` there. Whoever reads the URL first can\n"
-	"use it, once: send it over a channel you trust.\n\n"
-	"  --ttl SECS         how long it is good for (default 3600)\n"
-	"  --name NAME        the only name that the new node may take\n"
-	"  --role node|admin  what it is meant to become (default node); every invite admits a plain node, an\n"
-	"                     admin must promote it afterwards\n"
-	"  --no-qr            leave the QR code out\n"
-	"  --json             print the result as JSON\n";
+static const char help[] = "Usage: mlsh invite <cluster> [options]\n\n"
+			   "Makes an invite for one machine: a URL to be given to `mlsh adopt` "
+			   "there. Whoever reads the URL first can\n"
+			   "use it, once: send it over a channel you trust.\n\n"
+			   "  --ttl SECS         how long it is good for (default 3600)\n"
+			   "  --name NAME        the only name that the new node may take\n"
+			   "  --role node|admin  what it is meant to become (default node); every "
+			   "invite admits a plain node, an\n"
+			   "                     admin must promote it afterwards\n"
+			   "  --no-qr            leave the QR code out\n"
+			   "  --json             print the result as JSON\n";
 
 struct invite_args {
 	const char *cluster, *name;
@@ -29,9 +31,12 @@ struct invite_args {
 static int parse(int argc, char **argv, struct invite_args *a)
 {
 	static const struct option options[] = {
-		{ "ttl", required_argument, NULL, 't' },  { "role", required_argument, NULL, 'r' },
-		{ "name", required_argument, NULL, 'n' }, { "no-qr", no_argument, NULL, 'q' },
-		{ "json", no_argument, NULL, 'j' },	  { "help", no_argument, NULL, 'h' },
+		{ "ttl", required_argument, NULL, 't' },
+		{ "role", required_argument, NULL, 'r' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "no-qr", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	struct err err = { 0 };
@@ -40,12 +45,14 @@ static int parse(int argc, char **argv, struct invite_args *a)
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (o) {
 		case 't':
-			if (cli_parse_seconds("--ttl", optarg, INVITE_TTL_MIN_S, INVITE_TTL_MAX_S, &a->ttl_s, &err) < 0)
+			if (cli_parse_seconds("--ttl", optarg, INVITE_TTL_MIN_S, INVITE_TTL_MAX_S,
+					      &a->ttl_s, &err) < 0)
 				return cli_usage("invite", "%s", err.text);
 			break;
 		case 'r':
 			if (strcmp(optarg, "node") != 0 && strcmp(optarg, "admin") != 0)
-				return cli_usage("invite", "--role is node or admin, not '%s'", optarg);
+				return cli_usage("invite", "--role is node or admin, not '%s'",
+						 optarg);
 			a->role = strcmp(optarg, "admin") == 0 ? ROLE_ADMIN : ROLE_NODE;
 			break;
 		case 'n': a->name = optarg; break;
@@ -61,7 +68,8 @@ static int parse(int argc, char **argv, struct invite_args *a)
 	return EXIT_OK;
 }
 
-/* The running daemon's log is newer than the file: it is verified, saved, and used in the file's place. */
+/* The running daemon's log is newer than the file: it is verified, saved, and used in the file's
+ * place. */
 static void refresh_log(struct cli *c, const struct cluster_file *f, struct mlog **log)
 {
 	struct control_request r = { .verb = CONTROL_LOG };
@@ -73,10 +81,12 @@ static void refresh_log(struct cli *c, const struct cluster_file *f, struct mlog
 	snprintf(r.cluster, sizeof(r.cluster), "%s", f->cluster);
 	if (daemon_call(c, &r, NULL, 0, &err, &reply) < 0)
 		return;
-	if (log_file_decode(c->host, span_of(reply.data, reply.len), f->cluster_id, &newer, &err) == 0 &&
+	if (log_file_decode(c->host, span_of(reply.data, reply.len), f->cluster_id, &newer, &err) ==
+		    0 &&
 	    mlog_has_head(newer, &old) && mlog_count(newer) > mlog_count(*log)) {
 		if (store_save_log(c->host, &c->store, f, newer, &err) < 0)
-			log_warn(host_log(c->host), "the newer membership log was not saved: %s", err.text);
+			log_warn(host_log(c->host), "the newer membership log was not saved: %s",
+				 err.text);
 		mlog_free(*log);
 		*log = newer;
 		newer = NULL;
@@ -92,9 +102,14 @@ static void print_json(const struct invite_url *u, const char *url)
 	json_object_object_add(o, "cluster", json_object_new_string(u->invite.cluster_name));
 	json_object_object_add(o, "url", json_object_new_string(url));
 	json_object_object_add(o, "expires", json_object_new_uint64(u->invite.expiry));
-	json_object_object_add(o, "role", json_object_new_string(u->invite.role == ROLE_ADMIN ? "admin" : "node"));
-	json_object_object_add(o, "name", u->invite.node_name[0] ? json_object_new_string(u->invite.node_name) : NULL);
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_object_add(o, "role",
+			       json_object_new_string(u->invite.role == ROLE_ADMIN ? "admin"
+										   : "node"));
+	json_object_object_add(o, "name",
+			       u->invite.node_name[0] ? json_object_new_string(u->invite.node_name)
+						      : NULL);
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 
@@ -105,7 +120,8 @@ static void print_text(const struct invite_args *a, const char *url)
 	printf("%s\n\n", url);
 	printf("On the other machine, within %llu minutes:\n\n    mlsh adopt '%s'\n\n",
 	       (unsigned long long)((a->ttl_s + 59) / 60), url);
-	printf("It works once. Whoever reads it first can use it: send it over a channel you trust.\n");
+	printf("It works once. Whoever reads it first can use it: send it over a channel you "
+	       "trust.\n");
 	if (a->role == ROLE_ADMIN)
 		printf("The machine joins as a plain node, marked as meant to be an admin.\n");
 }

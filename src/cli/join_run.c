@@ -22,9 +22,11 @@ static void print_json(const struct join_result *r, bool setup)
 	json_object_object_add(o, "cluster", json_object_new_string(r->cluster.cluster));
 	json_object_object_add(o, "cluster_id", json_object_new_string(id));
 	json_object_object_add(o, "name", json_object_new_string(r->cluster.node_name));
-	json_object_object_add(o, "address", json_object_new_string(ip4_format(r->cluster.address, ip)));
+	json_object_object_add(o, "address",
+			       json_object_new_string(ip4_format(r->cluster.address, ip)));
 	if (setup)
-		json_object_object_add(o, "recovery_code", json_object_new_string(r->recovery_code));
+		json_object_object_add(o, "recovery_code",
+				       json_object_new_string(r->recovery_code));
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }
@@ -36,10 +38,11 @@ static void print_text(const struct join_result *r, bool setup)
 
 	if (r->completed_pending)
 		printf("An earlier request of yours had lost its reply; it is complete now.\n");
-	printf("%s is %s.%s, %s\n\n", setup ? "Cluster created. This node" : "Welcome. This node", r->cluster.node_name,
-	       cluster, ip4_format(r->cluster.address, ip));
+	printf("%s is %s.%s, %s\n\n", setup ? "Cluster created. This node" : "Welcome. This node",
+	       r->cluster.node_name, cluster, ip4_format(r->cluster.address, ip));
 	if (setup)
-		printf("Recovery code (shown only now; keep it on paper, it replaces lost admins):\n\n    %s\n\n",
+		printf("Recovery code (shown only now; keep it on paper, it replaces lost "
+		       "admins):\n\n    %s\n\n",
 		       r->recovery_code);
 	printf("Next: mlsh connect %s\n", cluster);
 	if (setup)
@@ -95,7 +98,8 @@ int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node
 	struct run run = { .cli = c, .json = json, .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
-	int rc = adopt_start(c->host, &c->store, url, node_name, on_done, on_progress, &run, &err, &j);
+	int rc = adopt_start(c->host, &c->store, url, node_name, on_done, on_progress, &run, &err,
+			     &j);
 
 	return run_loop(&run, rc, j, &err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a setup or an adopt to its end, and telling the person what came of it. Returns an exit code. */
+/* Running a setup or an adopt to its end, and telling the person what came of it. Returns an exit
+ * code. */
 #ifndef MLSH_CLI_JOIN_RUN_H
 #define MLSH_CLI_JOIN_RUN_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mlsh and mlshtund: one binary; the name it is invoked by selects the program, the first argument the command. */
+/* mlsh and mlshtund: one binary; the name it is invoked by selects the program, the first argument
+ * the command. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <signal.h>
@@ -20,12 +21,16 @@ static const struct command commands[] = {
 
 static void print_help(FILE *f)
 {
-	fputs("mlsh connects your machines into one encrypted network.\n\nUsage: mlsh <command> [options]\n\n", f);
+	fputs("mlsh connects your machines into one encrypted network.\n\nUsage: mlsh <command> "
+	      "[options]\n\n",
+	      f);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n`mlsh <command> --help` tells more of each; `mlsh --version` prints the version.\n"
-	      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not connected yet (still trying),\n"
-	      "4 mlshtund is not running, 5 signal server not reachable.\n", f);
+	      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not connected yet (still "
+	      "trying),\n"
+	      "4 mlshtund is not running, 5 signal server not reachable.\n",
+	      f);
 }
 
 static int run_command(const struct command *cmd, int argc, char **argv)
@@ -67,7 +72,8 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
 		return EXIT_OK;
 	}

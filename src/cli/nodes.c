@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mlsh nodes: the members of a cluster, from the running daemon or, without one, from the stored membership log. */
+/* mlsh nodes: the members of a cluster, from the running daemon or, without one, from the stored
+ * membership log. */
 #include <stdio.h>
 #include <time.h>
 
@@ -7,7 +8,8 @@
 #include "cli/table.h"
 
 static const char help[] = "Usage: mlsh nodes <cluster> [--json]\n\n"
-			   "Lists the members of the cluster as the verified membership log has them, with who is online.\n";
+			   "Lists the members of the cluster as the verified membership log has "
+			   "them, with who is online.\n";
 
 /* The same JSON as the daemon's, with what only the daemon knows left null. */
 static struct json_object *nodes_from_store(struct cli *c, const char *cluster, struct err *err)
@@ -27,20 +29,29 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 	json_object_object_add(o, "schema", json_object_new_int(1));
 	json_object_object_add(o, "cluster", json_object_new_string(cluster));
 	for (size_t i = 0; i < mlog_member_count(log); i++) {
-		const struct member *m = mlog_member_at(log, i), *sponsor = mlog_member_by_id(log, &m->sponsor);
+		const struct member *m = mlog_member_at(log, i),
+				    *sponsor = mlog_member_by_id(log, &m->sponsor);
 		struct json_object *n = json_object_new_object();
 		char ip[IP4_TEXT_MAX], id[NODE_ID_TEXT_MAX];
 
 		json_object_object_add(n, "name", json_object_new_string(m->name));
-		json_object_object_add(n, "address", json_object_new_string(ip4_format(m->address, ip)));
-		json_object_object_add(n, "node_id", json_object_new_string(node_id_format(&m->id, id)));
-		json_object_object_add(n, "role", json_object_new_string(m->role == ROLE_ADMIN ? "admin" : "node"));
+		json_object_object_add(n, "address",
+				       json_object_new_string(ip4_format(m->address, ip)));
+		json_object_object_add(n, "node_id",
+				       json_object_new_string(node_id_format(&m->id, id)));
+		json_object_object_add(n, "role",
+				       json_object_new_string(m->role == ROLE_ADMIN ? "admin"
+										    : "node"));
 		json_object_object_add(n, "promotion_pending",
-				       json_object_new_boolean(m->invited_role == ROLE_ADMIN && m->role != ROLE_ADMIN));
+				       json_object_new_boolean(m->invited_role == ROLE_ADMIN &&
+							       m->role != ROLE_ADMIN));
 		json_object_object_add(n, "sponsor",
-				       sponsor && sponsor != m ? json_object_new_string(sponsor->name) : NULL);
+				       sponsor && sponsor != m
+					       ? json_object_new_string(sponsor->name)
+					       : NULL);
 		json_object_object_add(n, "joined", json_object_new_uint64(m->joined_s));
-		json_object_object_add(n, "self", json_object_new_boolean(node_id_equal(&m->id, &f.node_id)));
+		json_object_object_add(n, "self",
+				       json_object_new_boolean(node_id_equal(&m->id, &f.node_id)));
 		json_object_object_add(n, "online", NULL);
 		json_object_object_add(n, "path", NULL);
 		json_object_array_add(list, n);
@@ -52,7 +63,8 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 
 static void print_nodes(struct json_object *o)
 {
-	static const char *const head[] = { "NAME", "ADDRESS", "ROLE", "SPONSOR", "JOINED", "ONLINE", "PATH" };
+	static const char *const head[] = { "NAME",   "ADDRESS", "ROLE", "SPONSOR",
+					    "JOINED", "ONLINE",  "PATH" };
 	struct json_object *list = json_object_object_get(o, "nodes");
 	struct table t;
 
@@ -66,7 +78,8 @@ static void print_nodes(struct json_object *o)
 		if (gmtime_r(&joined, &tm))
 			strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 		snprintf(name, sizeof(name), "%.63s%s", js(n, "name"),
-			 json_object_get_boolean(json_object_object_get(n, "self")) ? " (this)" : "");
+			 json_object_get_boolean(json_object_object_get(n, "self")) ? " (this)"
+										    : "");
 		table_cell(&t, name);
 		table_cell(&t, js(n, "address"));
 		table_cell(&t, js(n, "role"));
@@ -117,7 +130,9 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	else
 		print_nodes(o);
 	if (offline && !json)
-		fprintf(stderr, "(from this machine's copy of the membership log: %s is not connected)\n", r.cluster);
+		fprintf(stderr,
+			"(from this machine's copy of the membership log: %s is not connected)\n",
+			r.cluster);
 	json_object_put(o);
 	return EXIT_OK;
 }

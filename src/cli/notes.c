@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `<cluster>.invites`: invites that were made while no daemon could be told of them. The daemon cancels an invite in
- * the log when it runs out unused, so it has to know of each.
+ * `<cluster>.invites`: invites that were made while no daemon could be told of them. The daemon
+ * cancels an invite in the log when it runs out unused, so it has to know of each.
  */
 #include <stdio.h>
 
@@ -30,7 +30,10 @@ static int notes_load(struct cli *c, const char *path, struct invite_list *ret, 
 	rc = cbor_reader_end(&r);
 	buf_free(&b);
 	if (rc < 0)
-		return err_set(err, rc, "%s is damaged; remove it (open invites then only run out by the clock)", path);
+		return err_set(
+			err, rc,
+			"%s is damaged; remove it (open invites then only run out by the clock)",
+			path);
 	*ret = l;
 	return 0;
 }
@@ -50,7 +53,8 @@ static int notes_save(struct cli *c, const char *path, const struct invite_list 
 	return file_write(c->host, path, s.data, s.len, 0600, err);
 }
 
-int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s, struct err *err)
+int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s,
+	      struct err *err)
 {
 	struct invite_note n = { .expiry_s = expiry_s };
 	struct invite_list l = { 0 };
@@ -65,7 +69,9 @@ int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN]
 		return rc;
 	rc = invites_add(&l, &n);
 	if (rc < 0)
-		return err_set(err, rc, "%d invites are open; start mlshtund so that those that ran out can be cancelled",
+		return err_set(err, rc,
+			       "%d invites are open; start mlshtund so that those that ran out can "
+			       "be cancelled",
 			       INVITES_MAX);
 	return notes_save(c, path, &l, err);
 }
@@ -76,10 +82,12 @@ void notes_flush(struct cli *c, const char *cluster)
 	char path[STORE_PATH_MAX];
 	struct err err = { 0 };
 
-	if (store_cluster_path(&c->store, cluster, NOTES_SUFFIX, path, &err) < 0 || notes_load(c, path, &l, &err) < 0)
+	if (store_cluster_path(&c->store, cluster, NOTES_SUFFIX, path, &err) < 0 ||
+	    notes_load(c, path, &l, &err) < 0)
 		return;
 	for (size_t i = 0; i < l.n; i++) {
-		struct control_request r = { .verb = CONTROL_INVITE_MADE, .expiry_s = l.item[i].expiry_s };
+		struct control_request r = { .verb = CONTROL_INVITE_MADE,
+					     .expiry_s = l.item[i].expiry_s };
 		struct daemon_reply reply = { 0 };
 
 		snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);

@@ -10,18 +10,22 @@
 
 bool qr_print(const char *text)
 {
-	/* upper half, lower half: dark modules are printed as background, so that it reads on a dark terminal */
-	static const char *const cells[2][2] = { { "\xe2\x96\x88", "\xe2\x96\x80" }, { "\xe2\x96\x84", " " } };
+	/* upper half, lower half: dark modules are printed as background, so that it reads on a
+	 * dark terminal */
+	static const char *const cells[2][2] = { { "\xe2\x96\x88", "\xe2\x96\x80" },
+						 { "\xe2\x96\x84", " " } };
 	uint8_t *code = malloc(2 * qrcodegen_BUFFER_LEN_MAX);
-	bool ok = code && qrcodegen_encodeText(text, code + qrcodegen_BUFFER_LEN_MAX, code, qrcodegen_Ecc_LOW,
-					       qrcodegen_VERSION_MIN, qrcodegen_VERSION_MAX, qrcodegen_Mask_AUTO, true);
+	bool ok = code && qrcodegen_encodeText(text, code + qrcodegen_BUFFER_LEN_MAX, code,
+					       qrcodegen_Ecc_LOW, qrcodegen_VERSION_MIN,
+					       qrcodegen_VERSION_MAX, qrcodegen_Mask_AUTO, true);
 
 	if (ok) {
 		int size = qrcodegen_getSize(code);
 
 		for (int y = -QUIET; y < size + QUIET; y += 2) {
 			for (int x = -QUIET; x < size + QUIET; x++)
-				fputs(cells[qrcodegen_getModule(code, x, y)][qrcodegen_getModule(code, x, y + 1)],
+				fputs(cells[qrcodegen_getModule(code, x, y)]
+					   [qrcodegen_getModule(code, x, y + 1)],
 				      stdout);
 			putchar('\n');
 		}

@@ -5,9 +5,11 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 
-static const char help[] = "Usage: mlsh status [<cluster>] [--json]\n\n"
-			   "Shows for each connected cluster its state, and for each peer the path in use, its round trip and\n"
-			   "when it was last heard. The ages are those of the last verified contact.\n";
+static const char help[] =
+	"Usage: mlsh status [<cluster>] [--json]\n\n"
+	"Shows for each connected cluster its state, and for each peer the path in use, its round "
+	"trip and\n"
+	"when it was last heard. The ages are those of the last verified contact.\n";
 
 static void print_signal(struct json_object *o)
 {
@@ -32,8 +34,7 @@ static void print_drops(struct json_object *o)
 
 	if (!drops)
 		return;
-	json_object_object_foreach(drops, key, value)
-	{
+	json_object_object_foreach (drops, key, value) {
 		printf("%s%s %s", sep, key, json_object_get_string(value));
 		sep = ", ";
 	}
@@ -43,7 +44,8 @@ static void print_drops(struct json_object *o)
 
 static void print_peers(struct json_object *o)
 {
-	static const char *const head[] = { "PEER", "ADDRESS", "PATH", "ENDPOINT", "RTT", "HEARD", "RX", "TX", "KEY EXCHANGE" };
+	static const char *const head[] = { "PEER",  "ADDRESS", "PATH", "ENDPOINT",    "RTT",
+					    "HEARD", "RX",      "TX",   "KEY EXCHANGE" };
 	struct json_object *peers = json_object_object_get(o, "peers");
 	size_t n = peers ? json_object_array_length(peers) : 0;
 	struct table t;
@@ -75,7 +77,8 @@ static void print_peers(struct json_object *o)
 
 static void print_cluster(struct json_object *o)
 {
-	struct json_object *log = json_object_object_get(o, "log"), *dns = json_object_object_get(o, "dns");
+	struct json_object *log = json_object_object_get(o, "log"),
+			   *dns = json_object_object_get(o, "dns");
 	char age[24], rx[24], tx[24];
 
 	printf("%s: %s", js(o, "name"), js(o, "state"));
@@ -83,9 +86,9 @@ static void print_cluster(struct json_object *o)
 		printf("%s%s\n", *js(o, "error") ? ": " : "", js(o, "error"));
 		return;
 	}
-	printf(", %s.%s is %s on %s, up %s, rx %s, tx %s\n", js(o, "node"), js(o, "name"), js(o, "address"),
-	       js(o, "interface"), table_age(o, "uptime_s", age), table_bytes(o, "rx_bytes", rx),
-	       table_bytes(o, "tx_bytes", tx));
+	printf(", %s.%s is %s on %s, up %s, rx %s, tx %s\n", js(o, "node"), js(o, "name"),
+	       js(o, "address"), js(o, "interface"), table_age(o, "uptime_s", age),
+	       table_bytes(o, "rx_bytes", rx), table_bytes(o, "tx_bytes", tx));
 	if (*js(log, "fork"))
 		printf("  FORK      %s\n", js(log, "fork"));
 	if (*js(o, "error"))
@@ -93,7 +96,8 @@ static void print_cluster(struct json_object *o)
 	if (*js(o, "warning"))
 		printf("  warning   %s\n", js(o, "warning"));
 	print_signal(o);
-	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "", js(dns, "detail"));
+	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
+	       js(dns, "detail"));
 	print_drops(o);
 	print_peers(o);
 }

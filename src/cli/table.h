@@ -12,7 +12,7 @@
 struct table {
 	size_t indent, columns, cells, cap;
 	size_t width[TABLE_COLUMNS_MAX];
-	char **cell;		/* rows one after another; a note stands in a row of its own */
+	char **cell; /* rows one after another; a note stands in a row of its own */
 };
 
 void table_init(struct table *t, size_t indent, const char *const *head, size_t columns);
@@ -23,7 +23,8 @@ void table_print(struct table *t); /* and frees */
 
 /* A string member, "" if absent or null. */
 const char *js(struct json_object *o, const char *key);
-/* "1.2 ms", "5 s ago", "3 h ago", "1.4 MB"; "-" for null. Into `out` (24 bytes), which is returned. */
+/* "1.2 ms", "5 s ago", "3 h ago", "1.4 MB"; "-" for null. Into `out` (24 bytes), which is returned.
+ */
 const char *table_ms(struct json_object *o, const char *key, char *out);
 const char *table_age(struct json_object *o, const char *key, char *out);
 const char *table_bytes(struct json_object *o, const char *key, char *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests of the command line to the daemon over the local socket (docs/protocol/05-local.md): a CBOR array a
- * message. Replies are JSON text in pieces: a byte (0 more follows, 1 last piece of a reply) and the text.
+ * Requests of the command line to the daemon over the local socket (docs/protocol/05-local.md): a
+ * CBOR array a message. Replies are JSON text in pieces: a byte (0 more follows, 1 last piece of a
+ * reply) and the text.
  */
 #ifndef MLSH_PROTO_CONTROL_H
 #define MLSH_PROTO_CONTROL_H
@@ -18,13 +19,13 @@
 #define CONTROL_NONCE_LEN 16
 
 enum control_verb {
-	CONTROL_CONNECT = 1,	/* with descriptors: cluster file, log, certificate, key */
+	CONTROL_CONNECT = 1, /* with descriptors: cluster file, log, certificate, key */
 	CONTROL_DISCONNECT,
-	CONTROL_STATUS,		/* cluster "" : all of the caller's */
+	CONTROL_STATUS, /* cluster "" : all of the caller's */
 	CONTROL_NODES,
-	CONTROL_WATCH,		/* a status reply now and after each change of the cluster's state */
-	CONTROL_LOG,		/* the membership log in its file form, not JSON */
-	CONTROL_INVITE_MADE,	/* nonce and expiry of an invite: cancelled when it runs out unused */
+	CONTROL_WATCH, /* a status reply now and after each change of the cluster's state */
+	CONTROL_LOG, /* the membership log in its file form, not JSON */
+	CONTROL_INVITE_MADE, /* nonce and expiry of an invite: cancelled when it runs out unused */
 	CONTROL_VERBS
 };
 
@@ -33,8 +34,8 @@ enum control_verb {
 struct control_request {
 	enum control_verb verb;
 	char cluster[LABEL_MAX + 1];
-	uint8_t nonce[CONTROL_NONCE_LEN];	/* invite_made */
-	uint64_t expiry_s;			/* invite_made */
+	uint8_t nonce[CONTROL_NONCE_LEN]; /* invite_made */
+	uint64_t expiry_s; /* invite_made */
 };
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap) MUST_CHECK;

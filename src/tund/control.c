@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests over the local socket. Every request is allowed by a row of one table, by the kernel's word of who asks. */
+/* Requests over the local socket. Every request is allowed by a row of one table, by the kernel's
+ * word of who asks. */
 #include "tund/control.h"
 
 #include <stdio.h>
@@ -44,7 +45,8 @@ static void reply_bytes(struct control_conn *c, const void *data, size_t len)
 
 static void reply_json(struct control_conn *c, char *json)
 {
-	static const char no_memory[] = "{\"ok\":false,\"error\":\"the daemon is out of memory\",\"code\":-12}";
+	static const char no_memory[] =
+		"{\"ok\":false,\"error\":\"the daemon is out of memory\",\"code\":-12}";
 
 	if (json)
 		reply_bytes(c, json, strlen(json));
@@ -70,27 +72,29 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 	return report_status(daemon_host(d), rc, n, daemon_started(d));
 }
 
-static void do_connect(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		       struct local_message *m)
+static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
+		       const struct control_request *r, struct local_message *m)
 {
 	struct local_cred cred = local_conn_cred(c->conn);
 	struct daemon *d = c->control->daemon;
 	struct tunnel_parts p = { 0 };
 	struct err err = { 0 };
-	bool may_create = cred.uid == 0 || local_cred_in_group(daemon_host(d), &cred, CONTROL_GROUP);
+	bool may_create =
+		cred.uid == 0 || local_cred_in_group(daemon_host(d), &cred, CONTROL_GROUP);
 	int rc = parts_from_fds(daemon_host(d), m->fds, m->n_fds, cred.uid, &p, &err);
 
 	(void)cl;
 	if (rc == 0 && strcmp(p.cluster.cluster, r->cluster) != 0)
-		rc = err_set(&err, -EINVAL, "the cluster file is of %s, not of %s", p.cluster.cluster, r->cluster);
+		rc = err_set(&err, -EINVAL, "the cluster file is of %s, not of %s",
+			     p.cluster.cluster, r->cluster);
 	if (rc == 0)
 		rc = daemon_connect(d, &p, cred.uid, may_create, &err);
 	tunnel_parts_free(&p);
 	reply_result(c, rc, &err);
 }
 
-static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-			  struct local_message *m)
+static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl,
+			  const struct control_request *r, struct local_message *m)
 {
 	struct err err = { 0 };
 
@@ -99,8 +103,8 @@ static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl, con
 	reply_result(c, daemon_disconnect(c->control->daemon, cl, &err), &err);
 }
 
-static void do_status(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		      struct local_message *m)
+static void do_status(struct control_conn *c, struct daemon_cluster *cl,
+		      const struct control_request *r, struct local_message *m)
 {
 	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX] = { cl };
 	size_t n = 1;
@@ -108,27 +112,28 @@ static void do_status(struct control_conn *c, struct daemon_cluster *cl, const s
 	(void)r;
 	(void)m;
 	if (!cl)
-		n = daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list, ARRAY_LEN(list));
+		n = daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
+				ARRAY_LEN(list));
 	reply_json(c, status_of(c->control->daemon, list, n));
 }
 
-static void do_nodes(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		     struct local_message *m)
+static void do_nodes(struct control_conn *c, struct daemon_cluster *cl,
+		     const struct control_request *r, struct local_message *m)
 {
 	(void)r;
 	(void)m;
 	reply_json(c, report_nodes(daemon_host(c->control->daemon), cl->tunnel));
 }
 
-static void do_watch(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		     struct local_message *m)
+static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
+		     const struct control_request *r, struct local_message *m)
 {
 	snprintf(c->watching, sizeof(c->watching), "%s", r->cluster);
 	do_status(c, cl, r, m);
 }
 
-static void do_log(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		   struct local_message *m)
+static void do_log(struct control_conn *c, struct daemon_cluster *cl,
+		   const struct control_request *r, struct local_message *m)
 {
 	struct buf b = { 0 };
 	struct err err = { 0 };
@@ -137,14 +142,16 @@ static void do_log(struct control_conn *c, struct daemon_cluster *cl, const stru
 	(void)r;
 	(void)m;
 	if (rc < 0)
-		reply_result(c, err_set(&err, rc, "the daemon could not write out the membership log"), &err);
+		reply_result(c,
+			     err_set(&err, rc, "the daemon could not write out the membership log"),
+			     &err);
 	else
 		reply_bytes(c, b.data, b.len);
 	buf_free(&b);
 }
 
-static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-			   struct local_message *m)
+static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl,
+			   const struct control_request *r, struct local_message *m)
 {
 	struct invite_note note = { .expiry_s = r->expiry_s };
 	struct err err = { 0 };
@@ -154,15 +161,16 @@ static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl, co
 	memcpy(note.nonce, r->nonce, NONCE_LEN);
 	rc = tunnel_invite_made(cl->tunnel, &note);
 	if (rc < 0)
-		(void)err_set(&err, rc, "too many open invites (%d); let some run out first", INVITES_MAX);
+		(void)err_set(&err, rc, "too many open invites (%d); let some run out first",
+			      INVITES_MAX);
 	reply_result(c, rc, &err);
 }
 
 enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
 
 static const struct {
-	void (*run)(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r,
-		    struct local_message *m);
+	void (*run)(struct control_conn *c, struct daemon_cluster *cl,
+		    const struct control_request *r, struct local_message *m);
 	enum needs needs;
 } verbs[CONTROL_VERBS] = {
 	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
@@ -178,15 +186,18 @@ static const struct {
 static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
 			struct daemon_cluster **ret, struct err *err)
 {
-	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster) : NULL;
+	struct daemon_cluster *cl =
+		r->cluster[0] ? daemon_find(c->control->daemon, r->cluster) : NULL;
 	unsigned uid = local_conn_cred(c->conn).uid;
 
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
 		cl = NULL;
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
-		return err_set(err, -ENOENT, "cluster %s is not connected; run: mlsh connect %s", r->cluster, r->cluster);
+		return err_set(err, -ENOENT, "cluster %s is not connected; run: mlsh connect %s",
+			       r->cluster, r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
-		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s", r->cluster, r->cluster);
+		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",
+			       r->cluster, r->cluster);
 	*ret = cl;
 	return 0;
 }
@@ -201,9 +212,10 @@ static void on_message(void *ctx, struct local_conn *conn, struct local_message 
 
 	(void)conn;
 	if (rc < 0) {
-		(void)err_set(&err, rc, rc == -EPROTONOSUPPORT ?
-			      "mlsh and the running mlshtund are of different versions: restart mlshtund" :
-			      "the daemon did not understand the request");
+		(void)err_set(&err, rc,
+			      rc == -EPROTONOSUPPORT ? "mlsh and the running mlshtund are of "
+						       "different versions: restart mlshtund"
+						     : "the daemon did not understand the request");
 	} else {
 		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
 	}
@@ -248,7 +260,8 @@ int control_new(struct daemon *d, const char *socket_path, struct err *err, stru
 		return err_set(err, -ENOMEM, "no memory for the local socket");
 	c->daemon = d;
 	list_init(&c->conns);
-	rc = local_listen(daemon_host(d), socket_path, CONTROL_CONNS_MAX, &local_ops, on_accepted, c, err, &c->listener);
+	rc = local_listen(daemon_host(d), socket_path, CONTROL_CONNS_MAX, &local_ops, on_accepted,
+			  c, err, &c->listener);
 	if (rc < 0) {
 		free(c);
 		return rc;
@@ -262,7 +275,7 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	local_listener_close(c->listener);
-	list_for_each(it, &c->conns)
+	list_for_each (it, &c->conns)
 		free(list_entry(it, struct control_conn, link));
 	free(c);
 }
@@ -273,8 +286,7 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 
 	if (!c)
 		return;
-	list_for_each(it, &c->conns)
-	{
+	list_for_each (it, &c->conns) {
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
 		if (strcmp(conn->watching, cluster->state.cluster) != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's side of the local socket: who may ask what, and the answers (docs/protocol/05-local.md). */
+/* The daemon's side of the local socket: who may ask what, and the answers
+ * (docs/protocol/05-local.md). */
 #ifndef MLSH_TUND_CONTROL_H
 #define MLSH_TUND_CONTROL_H
 
@@ -7,7 +8,8 @@
 
 struct control;
 
-int control_new(struct daemon *d, const char *socket_path, struct err *err, struct control **ret) MUST_CHECK;
+int control_new(struct daemon *d, const char *socket_path, struct err *err,
+		struct control **ret) MUST_CHECK;
 void control_free(struct control *c); /* NULL allowed */
 /* Tells those who watch the cluster. `c` NULL is allowed: nobody is told. */
 void control_changed(struct control *c, struct daemon_cluster *cluster);

@@ -35,12 +35,14 @@ static void on_tunnel_log(void *ctx, struct tunnel *t)
 	struct daemon_cluster *c = ctx;
 	struct daemon *d = c->daemon;
 	struct err err = { 0 };
-	int rc = d->cfg.state_dir ?
-			 state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t), tunnel_log(t), &err) :
-			 store_save_log(d->host, d->cfg.store, tunnel_cluster(t), tunnel_log(t), &err);
+	int rc = d->cfg.state_dir ? state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t),
+						   tunnel_log(t), &err)
+				  : store_save_log(d->host, d->cfg.store, tunnel_cluster(t),
+						   tunnel_log(t), &err);
 
 	if (rc < 0)
-		log_error(host_log(d->host), "%s: the membership log was not saved: %s", c->state.cluster, err.text);
+		log_error(host_log(d->host), "%s: the membership log was not saved: %s",
+			  c->state.cluster, err.text);
 }
 
 static void daemon_save_state(struct daemon *d, struct daemon_cluster *c)
@@ -86,12 +88,14 @@ static void cluster_stop(struct daemon_cluster *c)
 	tunnel_free(t);
 }
 
-static int cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err, struct daemon_cluster **ret)
+static int cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err,
+		       struct daemon_cluster **ret)
 {
 	struct daemon_cluster *c;
 
 	if (d->n_clusters == DAEMON_CLUSTERS_MAX)
-		return err_set(err, -ENOSPC, "%d clusters are connected on this host already", DAEMON_CLUSTERS_MAX);
+		return err_set(err, -ENOSPC, "%d clusters are connected on this host already",
+			       DAEMON_CLUSTERS_MAX);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "no memory for a cluster");
@@ -122,13 +126,15 @@ static void restore_one(void *ctx, const char *file)
 
 	if (!state_file_cluster(file, name) || daemon_find(d, name))
 		return;
-	if (state_load(d->host, d->cfg.state_dir, name, &s, &err) < 0 || cluster_new(d, &s, &err, &c) < 0) {
+	if (state_load(d->host, d->cfg.state_dir, name, &s, &err) < 0 ||
+	    cluster_new(d, &s, &err, &c) < 0) {
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 		return;
 	}
 	if (!s.enabled)
 		return;
-	if (state_load_parts(d->host, d->cfg.state_dir, name, &p, &err) < 0 || cluster_start(c, &p, &err) < 0) {
+	if (state_load_parts(d->host, d->cfg.state_dir, name, &p, &err) < 0 ||
+	    cluster_start(c, &p, &err) < 0) {
 		tunnel_parts_free(&p);
 		snprintf(c->error, sizeof(c->error), "%s", err.text);
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
@@ -159,25 +165,32 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 }
 
 /* May this user take over the name? Says so in words when not. */
-static int connect_allowed(struct daemon *d, const char *cluster, unsigned uid, bool may_create, struct err *err)
+static int connect_allowed(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
+			   struct err *err)
 {
 	struct daemon_cluster *c = daemon_find(d, cluster);
 
 	if (!d->cfg.state_dir)
-		return err_set(err, -EBUSY, "the running mlsh is a foreground one that serves a single cluster; stop it, "
-			       "or connect %s with --foreground as well", cluster);
+		return err_set(err, -EBUSY,
+			       "the running mlsh is a foreground one that serves a single cluster; "
+			       "stop it, "
+			       "or connect %s with --foreground as well",
+			       cluster);
 	if (c && c->state.owner_uid != uid && uid != 0)
-		return err_set(err, -EPERM, "cluster %s is connected on this host by another user", cluster);
+		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
+			       cluster);
 	if (!c && !may_create)
 		return err_set(err, -EPERM,
-			       "connecting %s adds routes and a DNS zone to this host: the first time it takes root or "
+			       "connecting %s adds routes and a DNS zone to this host: the first "
+			       "time it takes root or "
 			       "the group %s (sudo usermod -aG %s $USER, then log in again)",
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
 	return 0;
 }
 
 /* The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one. */
-static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
+static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p,
+			   struct err *err)
 {
 	struct tunnel_parts old = { 0 };
 	struct err ignored = { 0 };
@@ -191,7 +204,8 @@ static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tu
 	return rc;
 }
 
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create, struct err *err)
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
+		   struct err *err)
 {
 	struct daemon_cluster *c = daemon_find(d, p->cluster.cluster);
 	struct cluster_state s = { .owner_uid = uid };
@@ -201,7 +215,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 		rc = merge_known_log(d, c, p, err);
 	if (rc < 0)
 		return rc;
-	if (c && c->tunnel && memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
+	if (c && c->tunnel &&
+	    memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
 	    tunnel_state_get(c->tunnel) != TUNNEL_STOPPED) {
 		tunnel_parts_free(p); /* connected already: leave it alone */
 		return 0;
@@ -218,7 +233,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 		rc = cluster_start(c, p, err);
 	c->state.enabled = rc == 0;
 	if (rc < 0)
-		snprintf(c->error, sizeof(c->error), "%s", err ? err->text : "could not be started");
+		snprintf(c->error, sizeof(c->error), "%s",
+			 err ? err->text : "could not be started");
 	daemon_save_state(d, c);
 	return rc;
 }
@@ -226,8 +242,10 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err)
 {
 	if (!d->cfg.state_dir)
-		return err_set(err, -EBUSY, "cluster %s runs in the foreground of another terminal: press Ctrl-C there",
-			       c->state.cluster);
+		return err_set(
+			err, -EBUSY,
+			"cluster %s runs in the foreground of another terminal: press Ctrl-C there",
+			c->state.cluster);
 	cluster_stop(c);
 	c->error[0] = '\0';
 	c->state.enabled = false;
@@ -247,8 +265,7 @@ uint64_t daemon_started(const struct daemon *d)
 
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster)
 {
-	list_for_each(it, &d->clusters)
-	{
+	list_for_each (it, &d->clusters) {
 		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
 
 		if (strcmp(c->state.cluster, cluster) == 0)
@@ -261,8 +278,7 @@ size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, 
 {
 	size_t n = 0;
 
-	list_for_each(it, &d->clusters)
-	{
+	list_for_each (it, &d->clusters) {
 		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
 
 		if (n < max && (uid == 0 || c->state.owner_uid == uid))
@@ -271,7 +287,8 @@ size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, 
 	return n;
 }
 
-int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err, struct daemon **ret)
+int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
+	       struct daemon **ret)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
 	struct err listen_err = { 0 };
@@ -289,7 +306,8 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 			*err = listen_err;
 		goto fail;
 	}
-	/* A daemon that answers at the socket owns what is on the host; only without one is it a crash's remains. */
+	/* A daemon that answers at the socket owns what is on the host; only without one is it a
+	 * crash's remains. */
 	if (rc == 0) {
 		rc = netconf_cleanup(h, err);
 		if (rc < 0)
@@ -308,7 +326,7 @@ void daemon_free(struct daemon *d)
 		return;
 	control_free(d->control);
 	d->control = NULL;
-	list_for_each(it, &d->clusters)
+	list_for_each (it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
 	free(d);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon: its clusters and the local socket. The same object serves `mlshtund` (state folder, all clusters) and `mlsh connect
+ * The daemon: its clusters and the local socket. The same object serves `mlshtund` (state folder,
+ * all clusters) and `mlsh connect
  * --foreground` (one cluster, the user's own files).
  */
 #ifndef MLSH_TUND_DAEMON_H
@@ -16,32 +17,33 @@ struct daemon;
 
 struct daemon_config {
 	const char *socket_path;
-	const char *state_dir;			/* NULL: foreground, nothing is kept but the log in `store` */
-	const struct store *store;		/* foreground: the user's files */
+	const char *state_dir; /* NULL: foreground, nothing is kept but the log in `store` */
+	const struct store *store; /* foreground: the user's files */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
 	void *ctx;
 };
 
 /*
- * Undoes what a crashed one left on the host and listens at the local socket (foreground: if nobody else does). Clusters
- * are started by daemon_restore or daemon_add.
+ * Undoes what a crashed one left on the host and listens at the local socket (foreground: if nobody
+ * else does). Clusters are started by daemon_restore or daemon_add.
  */
-int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err, struct daemon **ret) MUST_CHECK;
-/* Starts every enabled cluster of the state folder; what can not start is logged and shown in status. */
+int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
+	       struct daemon **ret) MUST_CHECK;
+/* Starts every enabled cluster of the state folder; what can not start is logged and shown in
+ * status. */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
-int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err) MUST_CHECK;
+int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid,
+	       struct err *err) MUST_CHECK;
 void daemon_free(struct daemon *d); /* stops all tunnels; NULL allowed */
 
 /* --- for control.c --- */
-
-
 
 struct daemon_cluster {
 	struct list link;
 	struct daemon *daemon;
 	struct cluster_state state;
-	struct tunnel *tunnel;		/* NULL: stopped */
+	struct tunnel *tunnel; /* NULL: stopped */
 	char error[480];
 };
 
@@ -50,8 +52,10 @@ uint64_t daemon_started(const struct daemon *d);
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills at most `max` clusters that `uid` may see (its own; all for root). */
 size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max);
-/* A cluster handed over by its user; `may_create`: is in the group or root. The parts become the daemon's on success. */
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create, struct err *err) MUST_CHECK;
+/* A cluster handed over by its user; `may_create`: is in the group or root. The parts become the
+ * daemon's on success. */
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
+		   struct err *err) MUST_CHECK;
 int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* DNS answers for a cluster's zone (design: DNS; RFC 1034, 1035, 2308, 6891). Messages are parsed and built by c-ares. */
+/* DNS answers for a cluster's zone (design: DNS; RFC 1034, 1035, 2308, 6891). Messages are parsed
+ * and built by c-ares. */
 #include "tund/dns.h"
 
 #include <ares.h>
@@ -11,7 +12,7 @@ enum dns_verdict { DNS_DATA, DNS_NO_DATA, DNS_NO_NAME, DNS_NOT_OURS };
 
 struct dns_found {
 	enum dns_verdict verdict;
-	ip4 address;		      /* A */
+	ip4 address; /* A */
 	char name[2 * LABEL_MAX + 2]; /* PTR */
 };
 
@@ -43,7 +44,8 @@ static bool reverse_parse(const char *name, size_t len, ip4 *ret)
 	text[len] = '\0';
 	if (sscanf(text, "%3u.%3u.%3u.%3u", &part[3], &part[2], &part[1], &part[0]) != 4)
 		return false;
-	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255, part[3] & 255);
+	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255,
+		 part[3] & 255);
 	return ip4_parse(back, ret) == 0;
 }
 
@@ -96,7 +98,8 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 }
 
 /* So that a resolver knows how long a "no" holds (RFC 2308 section 3). */
-static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log, const struct member *self)
+static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log,
+			     const struct member *self)
 {
 	const char *zone = mlog_genesis(log)->name;
 	char host[2 * LABEL_MAX + 2], mail[LABEL_MAX + 12];
@@ -104,8 +107,8 @@ static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log, con
 
 	snprintf(host, sizeof(host), "%s.%s", self->name, zone);
 	snprintf(mail, sizeof(mail), "hostmaster.%s", zone);
-	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_AUTHORITY, zone, ARES_REC_TYPE_SOA,
-						  ARES_CLASS_IN, DNS_TTL_S);
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_AUTHORITY, zone,
+						  ARES_REC_TYPE_SOA, ARES_CLASS_IN, DNS_TTL_S);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_rr_set_str(rr, ARES_RR_SOA_MNAME, host);
 	if (st == ARES_SUCCESS)
@@ -128,19 +131,20 @@ static ares_status_t add_data(ares_dns_record_t *rec, const char *name, ares_dns
 {
 	struct in_addr a = { .s_addr = htonl(f->address) };
 	ares_dns_rr_t *rr;
-	ares_status_t st =
-		ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, type, ARES_CLASS_IN, DNS_TTL_S);
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, type,
+						  ARES_CLASS_IN, DNS_TTL_S);
 
 	if (st != ARES_SUCCESS)
 		return st;
-	return type == ARES_REC_TYPE_A ? ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a) :
-					 ares_dns_rr_set_str(rr, ARES_RR_PTR_DNAME, f->name);
+	return type == ARES_REC_TYPE_A ? ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a)
+				       : ares_dns_rr_set_str(rr, ARES_RR_PTR_DNAME, f->name);
 }
 
 static bool has_edns(const ares_dns_record_t *q)
 {
 	for (size_t i = 0; i < ares_dns_record_rr_cnt(q, ARES_SECTION_ADDITIONAL); i++) {
-		const ares_dns_rr_t *rr = ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL, i);
+		const ares_dns_rr_t *rr =
+			ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL, i);
 
 		if (rr && ares_dns_rr_get_type(rr) == ARES_REC_TYPE_OPT)
 			return true;
@@ -151,8 +155,8 @@ static bool has_edns(const ares_dns_record_t *q)
 static ares_status_t add_edns(ares_dns_record_t *rec)
 {
 	ares_dns_rr_t *rr;
-	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ADDITIONAL, "", ARES_REC_TYPE_OPT,
-						  ARES_CLASS_IN, 0);
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ADDITIONAL, "",
+						  ARES_REC_TYPE_OPT, ARES_CLASS_IN, 0);
 
 	if (st == ARES_SUCCESS)
 		st = ares_dns_rr_set_u16(rr, ARES_RR_OPT_UDP_SIZE, DNS_MESSAGE_MAX);
@@ -175,8 +179,8 @@ static size_t answer_header(struct span query, uint8_t rcode, uint8_t *out, size
 	return 12;
 }
 
-static ares_status_t build(const struct mlog *log, const struct member *self, const ares_dns_record_t *q,
-			   ares_dns_record_t **ret)
+static ares_status_t build(const struct mlog *log, const struct member *self,
+			   const ares_dns_record_t *q, ares_dns_record_t **ret)
 {
 	const char *name;
 	ares_dns_rec_type_t type;
@@ -197,7 +201,8 @@ static ares_status_t build(const struct mlog *log, const struct member *self, co
 		flags |= ARES_FLAG_AA;
 	if (f.verdict == DNS_NO_NAME)
 		rcode = ARES_RCODE_NXDOMAIN;
-	st = ares_dns_record_create(ret, ares_dns_record_get_id(q), flags, ARES_OPCODE_QUERY, rcode);
+	st = ares_dns_record_create(ret, ares_dns_record_get_id(q), flags, ARES_OPCODE_QUERY,
+				    rcode);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_record_query_add(*ret, name, type, class);
 	if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
@@ -209,7 +214,8 @@ static ares_status_t build(const struct mlog *log, const struct member *self, co
 	return st;
 }
 
-size_t dns_answer(const struct mlog *log, const struct member *self, struct span query, uint8_t *out, size_t cap)
+size_t dns_answer(const struct mlog *log, const struct member *self, struct span query,
+		  uint8_t *out, size_t cap)
 {
 	ares_dns_record_t *q = NULL, *a = NULL;
 	unsigned char *wire = NULL;
@@ -219,12 +225,13 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
 		return 0;
 	if ((query.data[2] & 0x78) != 0)
 		return answer_header(query, ARES_RCODE_NOTIMP, out, cap);
-	if (ares_dns_parse(query.data, query.len, 0, &q) != ARES_SUCCESS || ares_dns_record_query_cnt(q) != 1) {
+	if (ares_dns_parse(query.data, query.len, 0, &q) != ARES_SUCCESS ||
+	    ares_dns_record_query_cnt(q) != 1) {
 		n = answer_header(query, ARES_RCODE_FORMERR, out, cap);
 		goto done;
 	}
-	if (build(log, self, q, &a) != ARES_SUCCESS || ares_dns_write(a, &wire, &wire_len) != ARES_SUCCESS ||
-	    wire_len > cap) {
+	if (build(log, self, q, &a) != ARES_SUCCESS ||
+	    ares_dns_write(a, &wire, &wire_len) != ARES_SUCCESS || wire_len > cap) {
 		n = answer_header(query, ARES_RCODE_SERVFAIL, out, cap);
 		goto done;
 	}

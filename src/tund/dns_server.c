@@ -21,18 +21,21 @@ static void dns_server_readable(void *ctx)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t at = 0; at < rx[i].len; at += rx[i].segment) {
 			size_t len = MIN(rx[i].segment, rx[i].len - at);
-			size_t answer = dns_answer(d->log, d->self, span_of(rx[i].data + at, len), out, sizeof(out));
+			size_t answer = dns_answer(d->log, d->self, span_of(rx[i].data + at, len),
+						   out, sizeof(out));
 
 			if (!answer)
 				continue;
-			struct udp_tx tx = { .data = out, .len = answer, .segment = answer, .to = rx[i].from };
+			struct udp_tx tx = {
+				.data = out, .len = answer, .segment = answer, .to = rx[i].from
+			};
 			(void)udp_send(d->udp, &tx, 1); /* full socket: the resolver asks again */
 		}
 	}
 }
 
-int dns_server_new(struct host *h, const struct mlog *log, const struct member *self, struct err *err,
-		   struct dns_server **ret)
+int dns_server_new(struct host *h, const struct mlog *log, const struct member *self,
+		   struct err *err, struct dns_server **ret)
 {
 	struct dns_server *d = calloc(1, sizeof(*d));
 

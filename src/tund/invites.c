@@ -28,7 +28,8 @@ const struct invite_note *invites_expired(const struct invite_list *l, uint64_t 
 	const struct invite_note *first = NULL;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->item[i].expiry_s < now_s && (!first || l->item[i].expiry_s < first->expiry_s))
+		if (l->item[i].expiry_s < now_s &&
+		    (!first || l->item[i].expiry_s < first->expiry_s))
 			first = &l->item[i];
 	return first;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invites that this node made and nobody has used yet: nonce and expiry. The sponsor's daemon cancels each in the log
- * when it has run out, so that it is dead by the log's word and not only by the clock.
+ * The invites that this node made and nobody has used yet: nonce and expiry. The sponsor's daemon
+ * cancels each in the log when it has run out, so that it is dead by the log's word and not only by
+ * the clock.
  */
 #ifndef MLSH_TUND_INVITES_H
 #define MLSH_TUND_INVITES_H

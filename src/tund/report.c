@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Status as JSON: always what is true now, with the age of what was last verified, never a remembered "connected". */
+/* Status as JSON: always what is true now, with the age of what was last verified, never a
+ * remembered "connected". */
 #include "tund/report.h"
 
 #include <json-c/json.h>
@@ -108,7 +109,8 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	char host[HOST_TEXT_MAX + 16];
 
 	session_status_get(tunnel_session(t), &s);
-	snprintf(host, sizeof(host), strchr(f->signal_host, ':') ? "[%s]:%u" : "%s:%u", f->signal_host, f->signal_port);
+	snprintf(host, sizeof(host), strchr(f->signal_host, ':') ? "[%s]:%u" : "%s:%u",
+		 f->signal_host, f->signal_port);
 	put_str(o, "host", host);
 	put_str(o, "state", names[s.state]);
 	put_addr(o, "endpoint", &s.server);
@@ -181,14 +183,16 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 
 static char *report_text(struct json_object *o)
 {
-	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								  JSON_C_TO_STRING_NOSLASHESCAPE);
 	char *copy = s ? strdup(s) : NULL;
 
 	json_object_put(o);
 	return copy;
 }
 
-char *report_status(struct host *h, const struct report_cluster *c, size_t n, uint64_t daemon_started)
+char *report_status(struct host *h, const struct report_cluster *c, size_t n,
+		    uint64_t daemon_started)
 {
 	uint64_t now = clock_now(h);
 	struct json_object *o = json_object_new_object(), *daemon = json_object_new_object(),

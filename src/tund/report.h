@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says of itself, as JSON (docs/json.md has the schema). The only user of json-c in the daemon. */
+/* What the daemon says of itself, as JSON (docs/json.md has the schema). The only user of json-c in
+ * the daemon. */
 #ifndef MLSH_TUND_REPORT_H
 #define MLSH_TUND_REPORT_H
 
@@ -8,12 +9,13 @@
 /* A cluster that the daemon knows: with a tunnel, or stopped with a reason. */
 struct report_cluster {
 	const char *name;
-	const struct tunnel *tunnel;	/* NULL: stopped */
-	const char *error;		/* why it is stopped; "" if it was asked to */
+	const struct tunnel *tunnel; /* NULL: stopped */
+	const char *error; /* why it is stopped; "" if it was asked to */
 };
 
 /* Heap strings, NUL-terminated, to be freed with free(); NULL without memory. */
-char *report_status(struct host *h, const struct report_cluster *c, size_t n, uint64_t daemon_started);
+char *report_status(struct host *h, const struct report_cluster *c, size_t n,
+		    uint64_t daemon_started);
 char *report_nodes(struct host *h, const struct tunnel *t);
 char *report_ok(void);
 char *report_error(const struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's folder: loading and saving clusters, and taking them over from a user's descriptors. */
+/* The daemon's folder: loading and saving clusters, and taking them over from a user's descriptors.
+ */
 #include "tund/state.h"
 
 #include <stdio.h>
@@ -62,11 +63,13 @@ int state_store(const char *state_dir, const char *cluster, struct store *ret, s
 		return rc;
 	int n = snprintf(ret->dir, sizeof(ret->dir), "%s/%s", state_dir, cluster);
 	if (n < 0 || (size_t)n >= sizeof(ret->dir))
-		return err_set(err, -ENAMETOOLONG, "the state folder's path is too long: %s", state_dir);
+		return err_set(err, -ENAMETOOLONG, "the state folder's path is too long: %s",
+			       state_dir);
 	return 0;
 }
 
-static int state_path(const char *state_dir, const char *cluster, char out[STORE_PATH_MAX], struct err *err)
+static int state_path(const char *state_dir, const char *cluster, char out[STORE_PATH_MAX],
+		      struct err *err)
 {
 	struct store s;
 	int rc = state_store(state_dir, cluster, &s, err);
@@ -74,7 +77,9 @@ static int state_path(const char *state_dir, const char *cluster, char out[STORE
 	if (rc < 0)
 		return rc;
 	int n = snprintf(out, STORE_PATH_MAX, "%s%s", s.dir, STATE_SUFFIX);
-	return n < 0 || n >= STORE_PATH_MAX ? err_set(err, -ENAMETOOLONG, "path too long: %s", state_dir) : 0;
+	return n < 0 || n >= STORE_PATH_MAX
+		       ? err_set(err, -ENAMETOOLONG, "path too long: %s", state_dir)
+		       : 0;
 }
 
 bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1])
@@ -89,7 +94,8 @@ bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1])
 	return true;
 }
 
-int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)
+int state_load(struct host *h, const char *state_dir, const char *cluster,
+	       struct cluster_state *ret, struct err *err)
 {
 	char path[STORE_PATH_MAX];
 	struct buf b = { 0 };
@@ -103,11 +109,14 @@ int state_load(struct host *h, const char *state_dir, const char *cluster, struc
 	rc = cluster_state_decode(span_of(b.data, b.len), ret);
 	buf_free(&b);
 	if (rc < 0 || strcmp(ret->cluster, cluster) != 0)
-		return err_set(err, -EBADMSG, "%s is damaged; run `mlsh connect %s` again to renew it", path, cluster);
+		return err_set(err, -EBADMSG,
+			       "%s is damaged; run `mlsh connect %s` again to renew it", path,
+			       cluster);
 	return 0;
 }
 
-int state_save(struct host *h, const char *state_dir, const struct cluster_state *s, struct err *err)
+int state_save(struct host *h, const char *state_dir, const struct cluster_state *s,
+	       struct err *err)
 {
 	char path[STORE_PATH_MAX];
 	uint8_t bytes[STATE_FILE_MAX];
@@ -117,12 +126,13 @@ int state_save(struct host *h, const char *state_dir, const struct cluster_state
 	if (rc < 0)
 		return rc;
 	if (n < 0)
-		return err_set(err, (int)n, "the state of cluster %s does not fit its file", s->cluster);
+		return err_set(err, (int)n, "the state of cluster %s does not fit its file",
+			       s->cluster);
 	return file_write(h, path, bytes, (size_t)n, 0600, err);
 }
 
-int state_load_parts(struct host *h, const char *state_dir, const char *cluster, struct tunnel_parts *ret,
-		     struct err *err)
+int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
+		     struct tunnel_parts *ret, struct err *err)
 {
 	struct tunnel_parts p = { 0 };
 	struct store s;
@@ -145,8 +155,10 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	return 0;
 }
 
-/* The identity may be a new one (the user began anew): written before the cluster file that needs it. */
-int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p, struct err *err)
+/* The identity may be a new one (the user began anew): written before the cluster file that needs
+ * it. */
+int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
+		     struct err *err)
 {
 	struct buf cert = { 0 }, key = { 0 };
 	char dir[STORE_PATH_MAX + 16], path[STORE_PATH_MAX + 32];
@@ -174,8 +186,8 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 	return rc;
 }
 
-int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f, const struct mlog *l,
-		   struct err *err)
+int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
+		   const struct mlog *l, struct err *err)
 {
 	struct store s;
 	int rc = state_store(state_dir, f->cluster, &s, err);
@@ -183,7 +195,8 @@ int state_save_log(struct host *h, const char *state_dir, const struct cluster_f
 	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
 }
 
-int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret, struct err *err)
+int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret,
+		   struct err *err)
 {
 	static const size_t limits[] = { CLUSTER_FILE_MAX, LOG_FILE_MAX, PEM_MAX, PEM_MAX };
 	struct buf b[ARRAY_LEN(limits)] = { 0 };
@@ -191,17 +204,22 @@ int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struc
 	int rc = 0;
 
 	if (n != ARRAY_LEN(limits))
-		return err_set(err, -EBADMSG, "the command line passed %zu files instead of %zu: are mlsh and mlshtund "
-			       "of the same version?", n, ARRAY_LEN(limits));
+		return err_set(
+			err, -EBADMSG,
+			"the command line passed %zu files instead of %zu: are mlsh and mlshtund "
+			"of the same version?",
+			n, ARRAY_LEN(limits));
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = file_read_fd(h, fds[i], uid, limits[i], err, &b[i]);
 	if (rc == 0)
-		rc = cluster_file_decode(span_of(b[0].data, b[0].len), "cluster file", &p.cluster, err);
+		rc = cluster_file_decode(span_of(b[0].data, b[0].len), "cluster file", &p.cluster,
+					 err);
 	if (rc == 0)
-		rc = log_file_decode(h, span_of(b[1].data, b[1].len), p.cluster.cluster_id, &p.log, err);
+		rc = log_file_decode(h, span_of(b[1].data, b[1].len), p.cluster.cluster_id, &p.log,
+				     err);
 	if (rc == 0)
-		rc = identity_from_pem(span_of(b[2].data, b[2].len), span_of(b[3].data, b[3].len), false, err,
-				       &p.identity);
+		rc = identity_from_pem(span_of(b[2].data, b[2].len), span_of(b[3].data, b[3].len),
+				       false, err, &p.identity);
 	if (rc == 0)
 		rc = tunnel_parts_check(&p, err);
 	for (size_t i = 0; i < ARRAY_LEN(b); i++)
@@ -222,8 +240,10 @@ int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *
 
 	if (!mlog_has_head(mine_longer ? mine : theirs, &shorter))
 		return err_set(err, -EEXIST,
-			       "the membership log of cluster %s differs from the one the daemon holds: a fork. If you "
-			       "began this cluster anew, run `mlsh disconnect %s` first and choose which to keep",
+			       "the membership log of cluster %s differs from the one the daemon "
+			       "holds: a fork. If you "
+			       "began this cluster anew, run `mlsh disconnect %s` first and choose "
+			       "which to keep",
 			       into->cluster.cluster, into->cluster.cluster);
 	if (!mine_longer) {
 		into->log = theirs;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon keeps of a cluster: in <state dir>/<cluster>/ identity and cluster files in the layout of
- * client/store.h, and in <state dir>/<cluster>.state who owns it, whether it is to come up at start, the open invites.
+ * What the daemon keeps of a cluster: in <state dir>/<cluster>/ identity and cluster files in the
+ * layout of client/store.h, and in <state dir>/<cluster>.state who owns it, whether it is to come
+ * up at start, the open invites.
  */
 #ifndef MLSH_TUND_STATE_H
 #define MLSH_TUND_STATE_H
@@ -16,25 +17,29 @@ struct cluster_state {
 	struct invite_list invites;
 };
 
-int state_store(const char *state_dir, const char *cluster, struct store *ret, struct err *err) MUST_CHECK;
+int state_store(const char *state_dir, const char *cluster, struct store *ret,
+		struct err *err) MUST_CHECK;
 /* -ENOENT when the cluster was never connected here. */
-int state_load(struct host *h, const char *state_dir, const char *cluster, struct cluster_state *ret, struct err *err)
-	MUST_CHECK;
+int state_load(struct host *h, const char *state_dir, const char *cluster,
+	       struct cluster_state *ret, struct err *err) MUST_CHECK;
 /* "homelab.state" is of the cluster homelab; false for other files. */
 bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1]);
-int state_save(struct host *h, const char *state_dir, const struct cluster_state *s, struct err *err) MUST_CHECK;
+int state_save(struct host *h, const char *state_dir, const struct cluster_state *s,
+	       struct err *err) MUST_CHECK;
 /* Identity, cluster file and log, from and to the cluster's folder. */
-int state_load_parts(struct host *h, const char *state_dir, const char *cluster, struct tunnel_parts *ret,
+int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
+		     struct tunnel_parts *ret, struct err *err) MUST_CHECK;
+int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err) MUST_CHECK;
-int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p, struct err *err) MUST_CHECK;
-int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f, const struct mlog *l,
+int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
+		   const struct mlog *l, struct err *err) MUST_CHECK;
+/* From descriptors passed over the local socket (order: cluster file, log, certificate, key), owned
+ * by `uid`. */
+int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret,
 		   struct err *err) MUST_CHECK;
-/* From descriptors passed over the local socket (order: cluster file, log, certificate, key), owned by `uid`. */
-int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret, struct err *err)
-	MUST_CHECK;
 /*
- * Two copies of a cluster's log, one of them perhaps older: keeps the longer one in *into, frees the other. -EEXIST when neither
- * contains the other (a fork).
+ * Two copies of a cluster's log, one of them perhaps older: keeps the longer one in *into, frees
+ * the other. -EEXIST when neither contains the other (a fork).
  */
 int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *err) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One cluster's tunnel: wires overlay, session, DNS and resolver together and keeps the state that people are shown. */
+/* One cluster's tunnel: wires overlay, session, DNS and resolver together and keeps the state that
+ * people are shown. */
 #include "tund/tunnel.h"
 
 #include <stdio.h>
@@ -34,7 +35,8 @@ static void tunnel_changed(struct tunnel *t)
 }
 
 /* A fork is shouted once for each entry and stays visible until the tunnel is restarted. */
-static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours, struct span theirs, const char *from)
+static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours, struct span theirs,
+			       const char *from)
 {
 	uint8_t a[HASH_LEN], b[HASH_LEN];
 	char a_hex[17], b_hex[17], line[sizeof(t->fork)];
@@ -44,7 +46,8 @@ static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours,
 	hex_encode(a, 8, a_hex);
 	hex_encode(b, 8, b_hex);
 	snprintf(line, sizeof(line),
-		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. The signal server is lying or was "
+		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. The signal "
+		 "server is lying or was "
 		 "restored and written to; this node keeps its own",
 		 (unsigned long long)seq, t->parts.cluster.cluster, a_hex, b_hex, from);
 	if (strcmp(line, t->fork) == 0)
@@ -68,7 +71,8 @@ static void tunnel_tell_joins(struct tunnel *t)
 		}
 		const struct member *m = mlog_invite_redeemer(t->parts.log, nonce);
 		if (m)
-			log_info(host_log(t->host), "%s: %s joined with your invite", t->parts.cluster.cluster, m->name);
+			log_info(host_log(t->host), "%s: %s joined with your invite",
+				 t->parts.cluster.cluster, m->name);
 		invites_remove(&t->invites, nonce);
 		changed = true;
 	}
@@ -110,7 +114,8 @@ static void on_session_fork(void *ctx, uint64_t seq, struct span ours, struct sp
 	tunnel_report_fork(ctx, seq, ours, theirs, "the signal server");
 }
 
-static void on_session_presence(void *ctx, struct member *m, bool online, const struct wire_candidates *c)
+static void on_session_presence(void *ctx, struct member *m, bool online,
+				const struct wire_candidates *c)
 {
 	struct tunnel *t = ctx;
 
@@ -158,7 +163,8 @@ static void on_overlay_log(void *ctx)
 	tunnel_log_grew(t);
 }
 
-static void on_overlay_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs, const struct member *from)
+static void on_overlay_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
+			    const struct member *from)
 {
 	tunnel_report_fork(ctx, seq, ours, theirs, from->name);
 }
@@ -211,26 +217,28 @@ static void on_splitdns_change(void *ctx)
 
 		t->hinted = true;
 		log_warn(host_log(t->host),
-			 "names in .%s are not resolved by this host (%s). Point your resolver at %s for that zone, or "
+			 "names in .%s are not resolved by this host (%s). Point your resolver at "
+			 "%s for that zone, or "
 			 "ask it directly: dig @%s %s.%s",
-			 t->parts.cluster.cluster, splitdns_detail(t->splitdns), ip4_format(t->self->address, ip), ip,
-			 t->self->name, t->parts.cluster.cluster);
+			 t->parts.cluster.cluster, splitdns_detail(t->splitdns),
+			 ip4_format(t->self->address, ip), ip, t->self->name,
+			 t->parts.cluster.cluster);
 	}
 	tunnel_changed(t);
 }
 
 /* --- open invites --- */
 
-static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s, struct entry_bytes *ret,
-		       struct err *err)
+static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s,
+		       struct entry_bytes *ret, struct err *err)
 {
 	struct tunnel *t = ctx;
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(t->host), 0);
 
 	if (mlog_invite_used(t->parts.log, t->cancelling))
 		return err_set(err, -EALREADY, "the invite was used or cancelled meanwhile");
-	return cancel_make(head, MAX(now_s, not_before_s), t->parts.identity, t->parts.cluster.cluster_id, t->cancelling,
-			   ret, err);
+	return cancel_make(head, MAX(now_s, not_before_s), t->parts.identity,
+			   t->parts.cluster.cluster_id, t->cancelling, ret, err);
 }
 
 static void on_cancel_done(void *ctx, const struct err *err)
@@ -247,7 +255,8 @@ static void on_cancel_done(void *ctx, const struct err *err)
 	timer_set_in(t->invite_timer, err ? 60 * NS_PER_S : 0);
 }
 
-/* Cancels the next invite that has run out; while the server can not be reached it is tried again later. */
+/* Cancels the next invite that has run out; while the server can not be reached it is tried again
+ * later. */
 static void on_invite_timer(void *ctx)
 {
 	struct tunnel *t = ctx;
@@ -293,15 +302,19 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 
 	if (!node_id_equal(&id, &p->cluster.node_id))
 		return err_set(err, -EINVAL,
-			       "the identity does not belong to cluster %s: its cluster file was made with another key",
+			       "the identity does not belong to cluster %s: its cluster file was "
+			       "made with another key",
 			       p->cluster.cluster);
 	if (memcmp(mlog_cluster_id(p->log), p->cluster.cluster_id, HASH_LEN) != 0)
-		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s", p->cluster.cluster);
+		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s",
+			       p->cluster.cluster);
 	self = mlog_member_by_id(p->log, &id);
 	if (!self)
-		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log", p->cluster.cluster);
+		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
+			       p->cluster.cluster);
 	if (self->address != p->cluster.address)
-		return err_set(err, -EINVAL, "the cluster file of %s names another overlay address than the log",
+		return err_set(err, -EINVAL,
+			       "the cluster file of %s names another overlay address than the log",
 			       p->cluster.cluster);
 	return 0;
 }
@@ -323,8 +336,8 @@ static void tunnel_start_dns(struct tunnel *t)
 		log_warn(host_log(t->host), "%s: no DNS: %s", t->parts.cluster.cluster, err.text);
 		return;
 	}
-	if (splitdns_start(t->host, overlay_ifindex(t->overlay), t->parts.cluster.cluster, t->self->address,
-			   on_splitdns_change, t, &err, &t->splitdns) < 0) {
+	if (splitdns_start(t->host, overlay_ifindex(t->overlay), t->parts.cluster.cluster,
+			   t->self->address, on_splitdns_change, t, &err, &t->splitdns) < 0) {
 		snprintf(t->dns_failure, sizeof(t->dns_failure), "%s", err.text);
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, err.text);
 	}
@@ -350,8 +363,8 @@ static int tunnel_start(struct tunnel *t, struct err *err)
 	t->netwatch = netwatch_new(t->host, on_network_change, t);
 	if (!t->invite_timer || !t->netwatch)
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
-	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity, t->parts.log,
-			 &session_ops, t, err, &t->session);
+	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity,
+			 t->parts.log, &session_ops, t, err, &t->session);
 	if (rc < 0)
 		return rc;
 	overlay_candidates_get(t->overlay, &own);
@@ -360,8 +373,8 @@ static int tunnel_start(struct tunnel *t, struct err *err)
 	return 0;
 }
 
-int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites, const struct tunnel_ops *ops,
-	       void *ctx, struct err *err, struct tunnel **ret)
+int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
+	       const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
 {
 	struct tunnel *t;
 	int rc = tunnel_parts_check(p, err);
@@ -415,14 +428,10 @@ enum tunnel_state tunnel_state_get(const struct tunnel *t)
 		return TUNNEL_STOPPED;
 	session_status_get(t->session, &s);
 	switch (s.state) {
-	case SESSION_UP:
-		return TUNNEL_CONNECTED;
-	case SESSION_RECONNECTING:
-		return TUNNEL_RECONNECTING;
-	case SESSION_STOPPED:
-		return TUNNEL_STOPPED;
-	case SESSION_CONNECTING:
-		break;
+	case SESSION_UP: return TUNNEL_CONNECTED;
+	case SESSION_RECONNECTING: return TUNNEL_RECONNECTING;
+	case SESSION_STOPPED: return TUNNEL_STOPPED;
+	case SESSION_CONNECTING: break;
 	}
 	return TUNNEL_CONNECTING;
 }

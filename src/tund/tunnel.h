@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connected cluster: its overlay, its signal session, its DNS and the host's resolver, put together. Each tunnel has
- * a UDP socket, a TUN and an identity of its own, so that clusters can not be confused with one another.
+ * One connected cluster: its overlay, its signal session, its DNS and the host's resolver, put
+ * together. Each tunnel has a UDP socket, a TUN and an identity of its own, so that clusters can
+ * not be confused with one another.
  */
 #ifndef MLSH_TUND_TUNNEL_H
 #define MLSH_TUND_TUNNEL_H
@@ -30,13 +31,15 @@ struct tunnel_ops {
 	void (*invites_changed)(void *ctx, struct tunnel *t);
 };
 
-/* Checks that the parts belong together (identity, log, cluster file, our own membership): -EINVAL with a message. */
+/* Checks that the parts belong together (identity, log, cluster file, our own membership): -EINVAL
+ * with a message. */
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err) MUST_CHECK;
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 /* Starts everything; on success the parts are the tunnel's. */
-int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites, const struct tunnel_ops *ops,
-	       void *ctx, struct err *err, struct tunnel **ret) MUST_CHECK;
+int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
+	       const struct tunnel_ops *ops, void *ctx, struct err *err,
+	       struct tunnel **ret) MUST_CHECK;
 /* Stops everything and undoes what was done to the host. NULL allowed. */
 void tunnel_free(struct tunnel *t);
 
@@ -50,11 +53,12 @@ const struct member *tunnel_self(const struct tunnel *t);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
-const char *tunnel_warning(const struct tunnel *t);  /* what the host's network forbade */
-const char *tunnel_fork(const struct tunnel *t);     /* proof of a lying server */
-const char *tunnel_failure(const struct tunnel *t);  /* why it stopped for good */
+const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbade */
+const char *tunnel_fork(const struct tunnel *t); /* proof of a lying server */
+const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail);
-/* Remembers an invite that was made here, to cancel it when it runs out unused. -ENOSPC when there are too many. */
+/* Remembers an invite that was made here, to cancel it when it runs out unused. -ENOSPC when there
+ * are too many. */
 int tunnel_invite_made(struct tunnel *t, const struct invite_note *n) MUST_CHECK;
 
 #endif
