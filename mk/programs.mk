@@ -20,10 +20,13 @@ cli: build/bin/mlsh build/bin/mlshtund  ## the command line and the tunnel daemo
 
 signal: build/bin/mlsh-signal  ## the signaling server
 
+demo: all  ## a signal server and two nodes in namespaces, from setup to ping (root)
+	@tools/demo
+
 PREFIX ?= /usr/local
 install: cli signal  ## install the programs (PREFIX, DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/bin/mlsh build/bin/mlsh-signal $(DESTDIR)$(PREFIX)/bin/
 	ln -sf mlsh $(DESTDIR)$(PREFIX)/bin/mlshtund
 
-.PHONY: cli signal install
+.PHONY: cli signal demo install
