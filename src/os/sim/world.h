@@ -37,7 +37,7 @@ uint64_t world_seed(const struct world *w);
  * each event. True when `done` said so; without `done`, true when the time is over.
  */
 bool world_run(struct world *w, uint64_t for_ns, bool (*done)(void *ctx), void *ctx);
-/* Running digest (FNV-1a, 64 bits) of everything that happened: equal for equal seeds. */
+/* Running digest (in the manner of FNV-1a) of all that happened: equal for equal seeds. */
 uint64_t world_digest(const struct world *w);
 /*
  * Seed, log lines and the last events, to standard error: called when a test fails. Log lines go
