@@ -12,9 +12,9 @@
 #define BACKOFF_MAX (5 * NS_PER_S)
 
 /*
- * The delay in ns before the next attempt after `failures` failed ones since the last useful session
- * (1: the first, at most BACKOFF_FIRST_MAX; doubling up to BACKOFF_MAX). Between half and the whole
- * of that, by `random` (64 random bits).
+ * The delay in ns before the next attempt after `failures` failed ones since the last useful
+ * session (1: the first, at most BACKOFF_FIRST_MAX; doubling up to BACKOFF_MAX). Between half and
+ * the whole of that, by `random` (64 random bits).
  */
 uint64_t backoff_delay(unsigned failures, uint64_t random);
 /* A wait that somebody asked for, plus up to a quarter of it (a second at least) of jitter. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node keeps of a cluster: `<cluster>.toml` (0600, secrets) and beside it `<cluster>.log`, its
- * copy of the membership log (entries one after another, each behind a 32-bit length). Text and
+ * What a node keeps of a cluster: `<cluster>.toml` (0600, secrets) and beside it `<cluster>.log`,
+ * its copy of the membership log (entries one after another, each behind a 32-bit length). Text and
  * bytes only; where they lie is store.h's business.
  */
 #ifndef MLSH_CLIENT_CLUSTER_FILE_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Becoming a member: `setup` (first node of a new cluster) and `adopt` (with an invite). Asynchronous; one result. The pending request
- * (what was signed and sent) is written to `<cluster>.pending` before it is sent and removed when there is an answer, so
- * that the next run after a lost reply sends the identical request and completes. After a refusal nothing is left behind.
+ * Becoming a member: `setup` (first node of a new cluster) and `adopt` (with an invite).
+ * Asynchronous; one result. The pending request (what was signed and sent) is written to
+ * `<cluster>.pending` before it is sent and removed when there is an answer, so that the next run
+ * after a lost reply sends the identical request and completes. After a refusal nothing is left
+ * behind.
  */
 #ifndef MLSH_CLIENT_JOIN_H
 #define MLSH_CLIENT_JOIN_H
@@ -13,13 +15,16 @@ struct join;
 
 struct join_result {
 	struct cluster_file cluster;			/* already saved, with the log */
-	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup only; to be shown once, then wiped */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup: to be shown once, then wiped */
 	bool completed_pending;				/* an earlier run's request was completed */
 };
 
-/* `err` NULL on success. Called once, from the loop; the join is to be freed afterwards. */
+/*
+ * `err` NULL on success, else err->reason tells the cause and err->text everything that a person
+ * needs. Called once, from the loop; the join is to be freed then or later.
+ */
 typedef void (*join_fn)(void *ctx, const struct err *err, const struct join_result *r);
-/* One line about what is being waited for ("resolving ...", "connecting to ...", "waiting for the reply"). */
+/* One line about what is being waited for ("resolving ...", "connecting to ..."). */
 typedef void (*join_progress_fn)(void *ctx, const char *line);
 
 struct setup_params {
@@ -32,11 +37,18 @@ struct setup_params {
 	struct prefix4 subnet;
 };
 
-/* Sends the code only after the server's certificate was verified to be the pinned one. */
-int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn, join_progress_fn progress,
-		void *ctx, struct err *err, struct join **ret) MUST_CHECK;
-int adopt_start(struct host *h, const struct store *s, const struct invite_url *url, const char *node_name, join_fn fn,
+/*
+ * Sends the code only after the server's certificate was verified to be the pinned one. Fails at
+ * once, without touching anything, when the names can not be used, there is a cluster of that name
+ * here already (-EEXIST), or something else of that name is unfinished. Parameters are copied.
+ */
+int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
 		join_progress_fn progress, void *ctx, struct err *err, struct join **ret) MUST_CHECK;
-void join_free(struct join *j); /* NULL allowed */
+/* The same with an invite; also fails at once when it has expired by our own clock. */
+int adopt_start(struct host *h, const struct store *s, const struct invite_url *url,
+		const char *node_name, join_fn fn, join_progress_fn progress, void *ctx,
+		struct err *err, struct join **ret) MUST_CHECK;
+/* A request that was sent stays pending. NULL allowed. */
+void join_free(struct join *j);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by the
- * command line; the daemon has its own folder with the same layout for each cluster.
+ * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by
+ * the command line; the daemon has its own folder with the same layout for each cluster.
  */
 #ifndef MLSH_CLIENT_STORE_H
 #define MLSH_CLIENT_STORE_H

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of joining that setup and adopt have in common. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/backoff.h"
+#include "client/join_internal.h"
+#include "client/refuse.h"
+
+#define DNS_TIMEOUT (5 * NS_PER_S)
+#define DIAL_TIMEOUT (10 * NS_PER_S)
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void on_finish(void *ctx)
+{
+	struct join *j = ctx;
+
+	j->fn(j->ctx, j->failed ? &j->err : NULL, j->failed ? NULL : &j->result);
+}
+
+static void join_end(struct join *j)
+{
+	j->ended = true;
+	timer_set(j->retry, TIME_NEVER);
+	timer_set(j->deadline, TIME_NEVER);
+	rpc_free(j->rpc);
+	j->rpc = NULL;
+	deferred_call(j->finish);
+}
+
+/* An identity that was made for this request only goes with it. */
+static void remove_identity(struct join *j)
+{
+	if (!j->identity_ours || j->has_pending || store_identity_needed(j->host, &j->store))
+		return;
+	if (store_identity_remove(j->host, &j->store) < 0)
+		log_warn(host_log(j->host), "the identity that was made for %s could not be "
+			 "removed from %s/identity", j->cluster_name, j->store.dir);
+	j->identity_ours = false;
+}
+
+static bool ends_sentence(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && strchr(".?!)", text[len - 1]) != NULL;
+}
+
+static void drop_pending_or_warn(struct join *j)
+{
+	if (join_drop_pending(j) < 0)
+		log_warn(host_log(j->host), "%s%s could not be removed", j->cluster_name,
+			 STORE_PENDING);
+}
+
+void join_fail(struct join *j, const struct err *err)
+{
+	if (j->ended)
+		return;
+	j->failed = true;
+	j->err = *err;
+	if (j->has_pending && !j->sent && !j->old_pending)
+		drop_pending_or_warn(j);
+	if (j->has_pending)
+		err_set(&j->err, err->code,
+			"%.300s%s The request may have been carried out all the same: run the same "
+			"command again, it completes what was begun.", err->text,
+			ends_sentence(err->text) ? "" : ".");
+	j->err.reason = err->reason;
+	remove_identity(j);
+	join_end(j);
+}
+
+static void join_fail_code(struct join *j, int code, const char *what)
+{
+	struct err err = { 0 };
+
+	err_set(&err, code, "%s: %s", what, strerror(-code));
+	join_fail(j, &err);
+}
+
+void join_refused(struct join *j, const struct signal_reply *reply, bool tells)
+{
+	struct err err = { 0 };
+
+	rpc_refusal(j->rpc, reply, &err);
+	if (j->has_pending && tells && join_verdict(reply->refusal, true) == JOIN_FORGET)
+		drop_pending_or_warn(j);
+	join_fail(j, &err);
+}
+
+int join_drop_pending(struct join *j)
+{
+	int r = store_remove_pending(j->host, &j->store, j->cluster_name);
+
+	if (r < 0)
+		return r;
+	pending_wipe(&j->pending);
+	j->has_pending = j->old_pending = j->sent = false;
+	return 0;
+}
+
+static void on_deadline(void *ctx)
+{
+	struct join *j = ctx;
+	struct err err = { 0 };
+
+	refuse_set(&err, REFUSAL_TIMEOUT, "joining %s through %s took longer than %llu s",
+		   j->cluster_name, j->server, (unsigned long long)(JOIN_DEADLINE / NS_PER_S));
+	join_fail(j, &err);
+}
+
+/* --- the connection --------------------------------------------------------------------------- */
+
+static void on_ready(void *ctx, const struct signal_reply *hello)
+{
+	struct join *j = ctx;
+
+	(void)hello;
+	j->kind->ready(j);
+}
+
+static void on_event(void *ctx, const struct signal_event *ev)
+{
+	(void)ctx, (void)ev; /* none before a session */
+}
+
+static void on_ended(void *ctx, const struct rpc_end *end)
+{
+	join_fail(ctx, &end->err);
+}
+
+static const struct rpc_ops ops = { .ready = on_ready, .event = on_event, .ended = on_ended };
+
+static void on_dial_progress(void *ctx, const char *line)
+{
+	join_progress(ctx, "%s", line);
+}
+
+int join_connect(struct join *j, struct err *err)
+{
+	struct rpc_params p = {
+		.dial = {
+			.socket = j->socket,
+			.host = j->server,
+			.port = j->port,
+			.pin.by_cert = true,
+			.dns_timeout = DNS_TIMEOUT,
+			.timeout = DIAL_TIMEOUT,
+			.progress = on_dial_progress,
+			.progress_ctx = j,
+		},
+	};
+
+	memcpy(p.dial.pin.cert_sha256, j->signal_cert, HASH_LEN);
+	memcpy(p.cluster_id, j->cluster_id, HASH_LEN);
+	return rpc_open(j->host, &p, &ops, j, err, &j->rpc);
+}
+
+static void on_retry(void *ctx)
+{
+	struct join *j = ctx;
+	struct err err = { 0 };
+
+	if (join_connect(j, &err) < 0)
+		join_fail(j, &err);
+}
+
+void join_again(struct join *j)
+{
+	struct err err = { 0 };
+
+	if (++j->tries >= JOIN_TRIES_MAX) {
+		refuse_set(&err, REFUSAL_STALE, "%s changed %u times while this node was joining. "
+			   "Try again.", j->cluster_name, j->tries);
+		join_fail(j, &err);
+		return;
+	}
+	rpc_free(j->rpc);
+	j->rpc = NULL;
+	timer_set_in(j->retry, backoff_delay(j->tries, random_u64(j->host)));
+}
+
+void join_progress(struct join *j, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	if (!j->progress)
+		return;
+	va_start(ap, fmt);
+	if (vsnprintf(line, sizeof(line), fmt, ap) >= 0)
+		j->progress(j->ctx, line);
+	va_end(ap);
+}
+
+void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn)
+{
+	int r = rpc_request(j->rpc, m, fn, j);
+
+	if (r < 0)
+		join_fail_code(j, r, "can not send to the signal server");
+}
+
+/* --- the pending request ---------------------------------------------------------------------- */
+
+static void join_succeed(struct join *j)
+{
+	struct err err = { 0 };
+	int r = j->kind->accepted(j, &err);
+
+	if (r == 0)
+		r = store_save_cluster(j->host, &j->store, &j->cluster_file, j->log, &err);
+	if (r < 0) {
+		join_fail(j, &err); /* it stays pending: the next run fetches the answer again */
+		return;
+	}
+	j->result.cluster = j->cluster_file;
+	memcpy(j->result.recovery_code, j->pending.recovery_code, RECOVERY_CODE_TEXT_MAX);
+	j->result.completed_pending = j->old_pending;
+	if (join_drop_pending(j) < 0)
+		log_warn(host_log(j->host), "%s%s could not be removed; it does no harm",
+			 j->cluster_name, STORE_PENDING);
+	join_end(j);
+}
+
+static void pending_refused(struct join *j, const struct signal_reply *reply)
+{
+	enum join_verdict verdict = join_verdict(reply->refusal, j->old_pending);
+	bool go_on = j->old_pending && j->kind->go_on(j);
+	struct err err = { 0 };
+	int r;
+
+	rpc_refusal(j->rpc, reply, &err);
+	if (verdict == JOIN_KEEP) {
+		join_fail(j, &err);
+		return;
+	}
+	r = join_drop_pending(j);
+	if (r < 0)
+		join_fail_code(j, r, "can not remove the request that was refused");
+	else if (verdict == JOIN_MAKE_ANEW || go_on)
+		join_again(j);
+	else
+		join_fail(j, &err);
+}
+
+static void on_pending_reply(void *ctx, const struct signal_reply *reply)
+{
+	struct join *j = ctx;
+
+	if (reply->refusal != REFUSAL_NONE) {
+		pending_refused(j, reply);
+		return;
+	}
+	memcpy(j->cluster_file.node_token, reply->node_token, HASH_LEN);
+	join_succeed(j);
+}
+
+void join_send_pending(struct join *j)
+{
+	bool setup = j->pending.kind == PENDING_SETUP;
+	struct signal_request m = {
+		.type = setup ? SIGNAL_SETUP : SIGNAL_ADMIT,
+		.code = span_str(j->pending.code),
+		.entry = span_of(j->pending.entry.data, j->pending.entry.len),
+	};
+	int r = rpc_request(j->rpc, &m, on_pending_reply, j);
+
+	if (r < 0) {
+		join_fail_code(j, r, "can not send to the signal server");
+		return;
+	}
+	j->sent = true;
+	join_progress(j, "waiting for the reply of %s", j->server);
+}
+
+void join_send_new(struct join *j)
+{
+	struct err err = { 0 };
+	int r = 0;
+
+	if (j->identity_unwritten) {
+		r = store_identity_keep(j->host, &j->store, j->identity, &err);
+		if (r == 0) {
+			j->identity_unwritten = false;
+			j->identity_ours = true;
+		}
+	}
+	j->pending.fresh_identity = j->identity_ours;
+	if (r == 0)
+		r = store_save_pending(j->host, &j->store, &j->pending, &err);
+	if (r < 0) {
+		pending_wipe(&j->pending);
+		join_fail(j, &err);
+		return;
+	}
+	j->has_pending = true;
+	join_send_pending(j);
+}
+
+/* --- the beginning ---------------------------------------------------------------------------- */
+
+static int check_names(const struct store *s, struct host *h, const char *cluster,
+		       const char *node_name, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	int r = cluster_name_check(cluster, err);
+
+	if (r < 0 || (r = label_check("node name", node_name, err)) < 0 ||
+	    (r = store_cluster_path(s, cluster, STORE_CLUSTER, path, err)) < 0)
+		return r;
+	if (store_has_cluster(h, s, cluster))
+		return err_set(err, -EEXIST, "this machine is in a cluster \"%s\" already (%s). "
+			       "Nothing was changed.", cluster, path);
+	return 0;
+}
+
+/* An earlier run's request, if there is one; it must be of the same kind and by our identity. */
+static int load_pending(struct join *j, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	struct node_id self = identity_node_id(j->identity);
+	struct entry e;
+	int r = store_load_pending(j->host, &j->store, j->cluster_name, &j->pending, err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || (r = store_cluster_path(&j->store, j->cluster_name, STORE_PENDING, path,
+					     err)) < 0)
+		return r;
+	if (j->pending.kind != j->kind->pending)
+		return err_set(err, -EEXIST, "an earlier 'mlsh %s' for %s is unfinished: run that "
+			       "again to complete it, or remove %s to forget it.",
+			       j->pending.kind == PENDING_SETUP ? "setup" : "adopt",
+			       j->cluster_name, path);
+	r = entry_decode(span_of(j->pending.entry.data, j->pending.entry.len), &e, err);
+	if (r == 0 && !node_id_equal(&e.author, &self))
+		r = err_set(err, -EINVAL, "it was signed with another identity");
+	if (r < 0) {
+		err_prefix(err, "the unfinished request in %s can not be used (remove it to "
+			   "forget it)", path);
+		return r;
+	}
+	j->has_pending = j->old_pending = true;
+	j->identity_ours = j->pending.fresh_identity;
+	return 0;
+}
+
+static int open_socket(struct join *j, struct err *err)
+{
+	struct quic_socket_config cfg = { .identity = j->identity };
+
+	return quic_socket_open(j->host, &cfg, err, &j->socket);
+}
+
+int join_new(struct host *h, const struct store *s, const struct join_kind *kind,
+	     const char *cluster, const char *node_name, struct err *err, struct join **ret)
+{
+	int r = check_names(s, h, cluster, node_name, err);
+	struct join *j;
+
+	if (r < 0)
+		return r;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return err_set(err, -ENOMEM, "out of memory");
+	j->host = h;
+	j->kind = kind;
+	j->store = *s;
+	snprintf(j->cluster_name, sizeof(j->cluster_name), "%s", cluster);
+	snprintf(j->node_name, sizeof(j->node_name), "%s", node_name);
+	j->retry = timer_new(h, on_retry, j);
+	j->deadline = timer_new(h, on_deadline, j);
+	j->finish = deferred_new(h, on_finish, j);
+	if (!j->retry || !j->deadline || !j->finish) {
+		r = err_set(err, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	r = store_identity(h, s, true, &j->identity, &j->identity_unwritten, err);
+	if (r < 0 || (r = load_pending(j, err)) < 0 || (r = open_socket(j, err)) < 0)
+		goto fail;
+	timer_set_in(j->deadline, JOIN_DEADLINE);
+	*ret = j;
+	return 0;
+fail:
+	join_free(j);
+	return r;
+}
+
+void join_free(struct join *j)
+{
+	if (!j)
+		return;
+	rpc_free(j->rpc);
+	quic_socket_close(j->socket);
+	timer_free(j->retry);
+	timer_free(j->deadline);
+	deferred_free(j->finish);
+	mlog_free(j->log);
+	identity_free(j->identity);
+	secret_wipe(j, sizeof(*j));
+	free(j);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What setup and adopt share: files, connection, the pending request's fate, the result. */
+#ifndef MLSH_CLIENT_JOIN_INTERNAL_H
+#define MLSH_CLIENT_JOIN_INTERNAL_H
+
+#include "client/join.h"
+#include "client/rpc.h"
+
+#define JOIN_TRIES_MAX 5	/* requests made anew because the cluster changed meanwhile */
+#define JOIN_DEADLINE (120 * NS_PER_S)
+
+/* What becomes of a pending request after the server's answer to it. */
+enum join_verdict {
+	JOIN_MAKE_ANEW,	/* out of date: forget it and make another */
+	JOIN_FORGET,	/* refused for good, it was not carried out and never will be */
+	JOIN_KEEP	/* the answer does not say whether it was carried out */
+};
+
+/* `sent_before`: it may have reached the server in an earlier run. Pure. */
+enum join_verdict join_verdict(enum refusal reason, bool sent_before);
+
+struct join;
+
+struct join_kind {
+	enum pending_kind pending;
+	/* Connected and greeted: makes the first request. */
+	void (*ready)(struct join *j);
+	/* The server accepted the pending request: fills in log and cluster file. */
+	int (*accepted)(struct join *j, struct err *err);
+	/* The server refused an earlier run's request for good: may another one be made? */
+	bool (*go_on)(const struct join *j);
+};
+
+struct join {
+	struct host *host;
+	const struct join_kind *kind;
+	struct store store;
+	struct identity *identity;
+	bool identity_unwritten;	/* fresh, only in memory */
+	bool identity_ours;		/* written for this request, now or in an earlier run */
+	struct quic_socket *socket;
+	struct rpc *rpc;
+	struct timer *retry, *deadline;
+	struct deferred *finish;
+	unsigned tries;
+	/* What is to be done. */
+	char cluster_name[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
+	char server[HOST_TEXT_MAX + 1];
+	uint16_t port;
+	uint8_t signal_cert[HASH_LEN];
+	uint8_t cluster_id[HASH_LEN];	/* zeros for setup */
+	struct setup_params setup;	/* texts are not kept in it */
+	char code[BOOTSTRAP_CODE_TEXT_MAX];
+	struct invite_url url;
+	/* What was made of it. */
+	struct mlog *log;
+	struct cluster_file cluster_file;
+	ip4 next_address;
+	struct pending pending;
+	bool has_pending;		/* `pending` holds a request, and it is on disk */
+	bool old_pending;		/* it comes from an earlier run */
+	bool sent;			/* it was sent in this run */
+	/* How it ended. */
+	bool ended, failed;
+	struct err err;
+	struct join_result result;
+	join_fn fn;
+	join_progress_fn progress;
+	void *ctx;
+};
+
+/*
+ * Checks names and files, loads or makes the identity, opens the socket. The fields from
+ * `cluster_name` to `url` are set by the caller afterwards, then join_connect.
+ */
+int join_new(struct host *h, const struct store *s, const struct join_kind *kind,
+	     const char *cluster, const char *node_name, struct err *err, struct join **ret)
+	MUST_CHECK;
+int join_connect(struct join *j, struct err *err) MUST_CHECK;
+void join_progress(struct join *j, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Sends a request; failing to ends the join. */
+void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn);
+/* Writes the request in j->pending (and a fresh identity) to disk, and sends it. */
+void join_send_new(struct join *j);
+/* Sends the pending request. */
+void join_send_pending(struct join *j);
+/* Ends it with an error; what is pending stays if it may have been carried out. */
+void join_fail(struct join *j, const struct err *err);
+/*
+ * Ends it with a refusal of the server's to something that changes nothing there. `tells`: the same
+ * would be said to the pending request, if there is one.
+ */
+void join_refused(struct join *j, const struct signal_reply *reply, bool tells);
+/* Removes the pending request; -errno when it can not be. */
+int join_drop_pending(struct join *j) MUST_CHECK;
+/* Connects anew after a moment; ends it after too many times. */
+void join_again(struct join *j);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What an answer to a pending request means for it. */
+#include "client/join_internal.h"
+
+/* Does the answer tell that the request was looked at? Then it was not carried out, ever. */
+enum answer { ANSWER_LOOKED_AT, ANSWER_NOT_LOOKED_AT, ANSWER_STALE, ANSWER_UNCLEAR };
+
+static enum answer answer_of(enum refusal reason)
+{
+	switch (reason) {
+	case REFUSAL_STALE:
+		return ANSWER_STALE;
+	case REFUSAL_MALFORMED:
+	case REFUSAL_VERSION:
+	case REFUSAL_RATE:
+	case REFUSAL_NOT_ALLOWED:
+		return ANSWER_NOT_LOOKED_AT;
+	case REFUSAL_BAD_CODE:
+	case REFUSAL_USED_CODE:
+	case REFUSAL_EXPIRED_CODE:
+	case REFUSAL_CLUSTER_UNKNOWN:
+	case REFUSAL_SUBNET:
+	case REFUSAL_FULL:
+	case REFUSAL_BAD_ENTRY:
+	case REFUSAL_TAMPERED:
+	case REFUSAL_WRONG_CLUSTER:
+	case REFUSAL_SPONSOR_UNKNOWN:
+	case REFUSAL_SPONSOR_REMOVED:
+	case REFUSAL_SPONSOR_NOT_ADMIN:
+	case REFUSAL_INVITE_EXPIRED:
+	case REFUSAL_INVITE_USED:
+	case REFUSAL_INVITE_CANCELLED:
+	case REFUSAL_NAME_TAKEN:
+	case REFUSAL_NAME_BAD:
+	case REFUSAL_KEY_KNOWN:
+	case REFUSAL_NOT_MEMBER:
+	case REFUSAL_UNKNOWN_HEAD:
+		return ANSWER_LOOKED_AT;
+	default:
+		/* A fault of the server's in the middle of it, or a reason that we do not know. */
+		return ANSWER_UNCLEAR;
+	}
+}
+
+enum join_verdict join_verdict(enum refusal reason, bool sent_before)
+{
+	switch (answer_of(reason)) {
+	case ANSWER_STALE:
+		return JOIN_MAKE_ANEW;
+	case ANSWER_LOOKED_AT:
+		return JOIN_FORGET;
+	case ANSWER_NOT_LOOKED_AT:
+		return sent_before ? JOIN_KEEP : JOIN_FORGET;
+	case ANSWER_UNCLEAR:
+	default:
+		return JOIN_KEEP;
+	}
+}

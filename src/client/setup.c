@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first node of a new cluster: offer (subnet and address) -> genesis, pending -> setup -> done.
+ * An unfinished earlier run begins with its own genesis.
+ */
+#include <stdio.h>
+
+#include "client/join_internal.h"
+#include "client/refuse.h"
+
+static bool subnet_equal(struct prefix4 a, struct prefix4 b)
+{
+	return a.net == b.net && a.bits == b.bits;
+}
+
+/* What the server offers must be permitted, whatever it says. */
+static int check_offer(const struct join *j, const struct signal_reply *offer, struct err *err)
+{
+	char subnet[PREFIX4_TEXT_MAX], address[IP4_TEXT_MAX];
+	int r = overlay_subnet_check(offer->subnet, err);
+
+	prefix4_format(offer->subnet, subnet);
+	if (r < 0) {
+		err_prefix(err, "the signal server offers the subnet %s", subnet);
+		return r;
+	}
+	if (j->setup.has_subnet && !subnet_equal(offer->subnet, j->setup.subnet))
+		return refuse_set(err, REFUSAL_SUBNET,
+				  "the signal server offers %s in place of the subnet that was "
+				  "asked for", subnet);
+	if (offer->address < prefix4_first(offer->subnet) ||
+	    offer->address > prefix4_last(offer->subnet))
+		return refuse_set(err, REFUSAL_FULL, "the signal server offers the address %s, "
+				  "which is no host address of %s",
+				  ip4_format(offer->address, address), subnet);
+	return 0;
+}
+
+static int make_genesis(struct join *j, const struct signal_reply *offer, struct err *err)
+{
+	struct pending *p = &j->pending;
+	struct genesis g = { .subnet = offer->subnet, .address = offer->address };
+	uint8_t recovery_key[KEY_LEN];
+	int r;
+
+	*p = (struct pending){ .kind = PENDING_SETUP, .port = j->port };
+	r = recovery_code_new(j->host, p->recovery_code, recovery_key);
+	if (r < 0)
+		return err_set(err, r, "can not make a recovery code");
+	snprintf(p->cluster, sizeof(p->cluster), "%s", j->cluster_name);
+	snprintf(p->node_name, sizeof(p->node_name), "%s", j->node_name);
+	snprintf(p->host, sizeof(p->host), "%s", j->server);
+	snprintf(p->code, sizeof(p->code), "%s", j->code);
+	memcpy(p->signal_cert, j->signal_cert, HASH_LEN);
+
+	snprintf(g.name, sizeof(g.name), "%s", j->cluster_name);
+	snprintf(g.node_name, sizeof(g.node_name), "%s", j->node_name);
+	snprintf(g.signal_host, sizeof(g.signal_host), "%s", j->server);
+	g.signal_port = j->port;
+	memcpy(g.key, identity_key(j->identity), KEY_LEN);
+	memcpy(g.signal_cert, rpc_server_cert_sha256(j->rpc), HASH_LEN);
+	memcpy(g.signal_key, rpc_server_key_sha256(j->rpc), HASH_LEN);
+	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
+	random_fill(j->host, g.random, sizeof(g.random));
+	return genesis_make(&g, (uint64_t)MAX(clock_wall_s(j->host), 0), j->identity, &p->entry,
+			    err);
+}
+
+static void on_offer(void *ctx, const struct signal_reply *reply)
+{
+	struct join *j = ctx;
+	struct err err = { 0 };
+
+	if (reply->refusal != REFUSAL_NONE) {
+		join_refused(j, reply, false);
+		return;
+	}
+	if (check_offer(j, reply, &err) < 0 || make_genesis(j, reply, &err) < 0) {
+		join_fail(j, &err);
+		return;
+	}
+	join_send_new(j);
+}
+
+static void setup_ready(struct join *j)
+{
+	struct signal_request m = {
+		.type = SIGNAL_SETUP_OFFER,
+		.code = span_str(j->code),
+		.has_subnet = j->setup.has_subnet,
+		.subnet = j->setup.subnet,
+	};
+
+	if (j->has_pending)
+		join_send_pending(j);
+	else
+		join_request(j, &m, on_offer);
+}
+
+static int setup_accepted(struct join *j, struct err *err)
+{
+	struct cluster_file *f = &j->cluster_file;
+	const struct genesis *g;
+	uint8_t seed[16];
+	int r;
+
+	random_fill(j->host, seed, sizeof(seed));
+	j->log = mlog_new(seed);
+	if (!j->log)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = mlog_append(j->log, span_of(j->pending.entry.data, j->pending.entry.len), err);
+	if (r < 0)
+		return r;
+	g = mlog_genesis(j->log);
+	snprintf(f->cluster, sizeof(f->cluster), "%s", g->name);
+	memcpy(f->cluster_id, mlog_cluster_id(j->log), HASH_LEN);
+	snprintf(f->node_name, sizeof(f->node_name), "%s", g->node_name);
+	f->node_id = identity_node_id(j->identity);
+	f->address = g->address;
+	f->subnet = g->subnet;
+	snprintf(f->signal_host, sizeof(f->signal_host), "%s", g->signal_host);
+	f->signal_port = g->signal_port;
+	memcpy(f->signal_cert, g->signal_cert, HASH_LEN);
+	memcpy(f->signal_key, g->signal_key, HASH_LEN);
+	return 0;
+}
+
+/* With another token than the earlier run's a new cluster can still be made. */
+static bool setup_go_on(const struct join *j)
+{
+	return strcmp(j->pending.code, j->code) != 0;
+}
+
+static const struct join_kind setup_kind = {
+	.pending = PENDING_SETUP,
+	.ready = setup_ready,
+	.accepted = setup_accepted,
+	.go_on = setup_go_on,
+};
+
+int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
+		join_progress_fn progress, void *ctx, struct err *err, struct join **ret)
+{
+	struct join *j;
+	int r = join_new(h, s, &setup_kind, p->cluster, p->node_name, err, &j);
+
+	if (r < 0)
+		return r;
+	j->fn = fn;
+	j->progress = progress;
+	j->ctx = ctx;
+	snprintf(j->server, sizeof(j->server), "%s", p->host);
+	j->port = p->port;
+	snprintf(j->code, sizeof(j->code), "%s", p->code);
+	memcpy(j->signal_cert, p->signal_cert, HASH_LEN);
+	j->setup.has_subnet = p->has_subnet;
+	j->setup.subnet = p->subnet;
+	if (j->has_pending &&
+	    memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
+		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal server "
+			    "(%s) is unfinished: run that again to complete it, or remove "
+			    "%s/clusters/%s%s to forget it.", p->cluster, j->pending.host, s->dir,
+			    p->cluster, STORE_PENDING);
+	if (r == 0)
+		r = join_connect(j, err);
+	if (r < 0) {
+		join_free(j);
+		return r;
+	}
+	*ret = j;
+	return 0;
+}
