@@ -39,11 +39,13 @@ struct tun_config {
  * CAP_NET_ADMIN.
  */
 int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, void *ctx,
-	     struct err *err,
-	     struct tun **ret) MUST_CHECK;
-void tun_close(struct tun *t);
+	     struct err *err, struct tun **ret) MUST_CHECK;
+void tun_close(struct tun *t); /* NULL allowed */
 const char *tun_name(const struct tun *t);
 unsigned tun_ifindex(const struct tun *t);
+
+/* May tun_write be given super-packets of this kind? Always true for TUN_GSO_NONE. */
+bool tun_can_join(const struct tun *t, enum tun_gso gso);
 
 /*
  * Stops and resumes calling `readable`: a full queue pushes back to the kernel's queue, which drops

@@ -26,8 +26,8 @@
 #define GSO_PAUSE_NS (60 * NS_PER_S)	/* after a device refused to cut */
 
 union control {
-	uint8_t data[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +
-		     3 * CMSG_SPACE(sizeof(int))];
+	uint8_t data[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+		     CMSG_SPACE(sizeof(struct in_pktinfo)) + 3 * CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
 
@@ -63,13 +63,13 @@ struct udp {
 
 	bool gso;
 	uint64_t gso_paused_until;
-	const uint8_t *resume_data;	/* the send that was cut short by a full socket, and where */
+	const uint8_t *resume_data;	/* the send that a full socket cut short, and where */
 	size_t resume_offset;
 
 	uint8_t *buffers;	/* UDP_BATCH_MAX of RX_BUFFER_BYTES */
 	struct mmsghdr rx_msgs[UDP_BATCH_MAX], tx_msgs[UDP_BATCH_MAX];
 	struct slot rx_slots[UDP_BATCH_MAX], tx_slots[UDP_BATCH_MAX];
-	struct progress tx_after[UDP_BATCH_MAX];	/* the progress once this message has gone out */
+	struct progress tx_after[UDP_BATCH_MAX];	/* once this message has gone out */
 	size_t tx_segments[UDP_BATCH_MAX];
 	struct udp_stats stats;
 };
@@ -350,7 +350,8 @@ size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max)
 
 static void control_add(struct msghdr *m, int level, int type, const void *value, size_t len)
 {
-	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)m->msg_control + m->msg_controllen);
+	uint8_t *at = (uint8_t *)m->msg_control + m->msg_controllen;
+	struct cmsghdr *c = (struct cmsghdr *)(void *)at;
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(len);

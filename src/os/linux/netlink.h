@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests to the kernel's routing netlink (rtnetlink(7)), one at a time, answered at once. */
+#ifndef MLSH_OS_LINUX_NETLINK_H
+#define MLSH_OS_LINUX_NETLINK_H
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+
+#include "base/macros.h"
+
+/* A request being built; zeroed behind its header by netlink_begin. */
+struct netlink_request {
+	union {
+		uint8_t data[1024];
+		struct nlmsghdr header;
+	};
+};
+
+/* `family_header` is what follows the netlink header: struct ifinfomsg, ifaddrmsg or rtmsg. */
+void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
+		   const void *family_header, size_t len);
+/* Sends it and waits for the kernel's word: 0, or its negative errno. */
+int netlink_change(struct netlink_request *r) MUST_CHECK;
+
+/* Called for each entry; negative ends the dump with this error. */
+typedef int (*netlink_entry_fn)(void *ctx, const struct nlmsghdr *entry);
+/*
+ * Every entry of a dump (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE). -EINTR: something changed in its
+ * midst; begin anew with an empty result.
+ */
+int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx) MUST_CHECK;
+
+/* The attributes of an entry by number, NULL where absent; `n` is the number of elements. */
+void netlink_attributes(const struct nlmsghdr *entry, size_t family_header_len,
+			const struct nlattr **ret, size_t n);
+/* The same for a nested attribute. */
+void netlink_nested(const struct nlattr *nest, const struct nlattr **ret, size_t n);
+/* The same for attributes within other bytes. */
+void netlink_payload(const void *data, size_t len, const struct nlattr **ret, size_t n);
+uint32_t netlink_u32(const struct nlattr *a); /* 0 when absent or of another size */
+
+#endif
