@@ -278,6 +278,7 @@ START_TEST(the_machines_own_datagrams_follow_the_routes)
 
 	reader_open(&r, h);
 	reader_up(&r, h, OVERLAY_A);
+	ck_assert_int_eq(netconf_route_add(h, 0, PREFIX(OVERLAY_B, 32), 0, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(h, tun_ifindex(r.tun), PREFIX(OVERLAY_B, 32),
 					   OVERLAY_A, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(h, 0, PREFIX(IP(100, 64, 0, 0), 24), 0, NULL), 0);

@@ -232,6 +232,7 @@ static bool is_nearer(const struct machine *m, ip4 ip, const struct world_route 
 	return false;
 }
 
+/* The most specific one; of equals, the unreachable one has low priority. */
 const struct world_route *machine_route(const struct machine *m, const struct addr *to)
 {
 	const struct world_route *best = NULL;
