@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "proto/cbor.h"
-#include "tund/invites.h"
+#include "client/invites.h"
 
 #define NOTES_SUFFIX ".invites"
 #define NOTES_FILE_MAX 8192

@@ -9,7 +9,7 @@
 
 #include "client/session.h"
 #include "overlay/overlay.h"
-#include "tund/invites.h"
+#include "client/invites.h"
 
 struct tunnel;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of open invites. */
-#include "tund/invites.h"
+#include "client/invites.h"
 
 int invites_add(struct invite_list *l, const struct invite_note *n)
 {

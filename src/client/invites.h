@@ -4,8 +4,8 @@
  * cancels each in the log when it has run out, so that it is dead by the log's word and not only by
  * the clock.
  */
-#ifndef MLSH_TUND_INVITES_H
-#define MLSH_TUND_INVITES_H
+#ifndef MLSH_CLIENT_INVITES_H
+#define MLSH_CLIENT_INVITES_H
 
 #include "membership/entry.h"
 
