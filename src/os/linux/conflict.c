@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Which of the host's own networks an overlay prefix would cover. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/file.h"
+#include "os/linux/links.h"
+#include "os/linux/routes.h"
+#include "os/netconf.h"
+
+#define DUMP_TRIES 5
+#define WHAT_MAX 64		/* of netconf_conflict */
+#define ADDRS_MAX 1024
+#define RESOLV_CONF_MAX 65536
+
+struct conflict {
+	struct prefix4 p;
+	unsigned ignore_ifindex;
+	char *what;
+	bool found;
+	struct links links;
+};
+
+static void found(struct conflict *c, const char *kind, struct prefix4 where, const char *ifname)
+{
+	char text[PREFIX4_TEXT_MAX];
+	if (where.bits == 32)
+		ip4_format(where.net, text);
+	else
+		prefix4_format(where, text);
+	if (!c->found)
+		snprintf(c->what, WHAT_MAX, "%s %s%s%s", kind, text, ifname ? " on " : "",
+			 ifname ? ifname : "");
+	c->found = true;
+}
+
+static void check_one(struct conflict *c, const char *kind, ip4 ip)
+{
+	if (prefix4_contains(c->p, ip))
+		found(c, kind, (struct prefix4){ ip, 32 }, NULL);
+}
+
+static struct prefix4 prefix_around(ip4 ip, uint8_t bits)
+{
+	struct prefix4 p = { 0, MIN(bits, 32) };
+	p.net = ip & prefix4_mask(p);
+	return p;
+}
+
+static int check_addresses(struct conflict *c, struct host *h)
+{
+	struct netif_addr *list = calloc(ADDRS_MAX, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	int n = netif_list(h, list, ADDRS_MAX);
+	for (int i = 0; i < n; i++) {
+		const struct netif_addr *a = &list[i];
+		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr))
+			continue;
+		struct prefix4 net = prefix_around(addr_ip4(&a->addr), a->prefix_bits);
+		if (prefix4_overlaps(c->p, net))
+			found(c, "network", net, a->ifname);
+	}
+	free(list);
+	return n < 0 ? n : 0;
+}
+
+static void check_gateway(void *ctx, ip4 gateway)
+{
+	check_one(ctx, "gateway", gateway);
+}
+
+static int on_route(void *ctx, const struct nlmsghdr *entry)
+{
+	struct conflict *c = ctx;
+	struct route route;
+	if (!route_of_entry(entry, &route))
+		return 0;
+	if (route.ifindex && route.ifindex == c->ignore_ifindex)
+		return 0;
+	/* Our own backstops: what they stand for shows in the device of their tunnel. */
+	if (route.protocol == NETCONF_PROTO && !route.ifindex)
+		return 0;
+	route_each_gateway(&route, check_gateway, c);
+	if (route.to.bits && prefix4_overlaps(c->p, route.to)) {
+		const struct link *link = links_find(&c->links, route.ifindex);
+		found(c, "route", route.to, link ? link->name : NULL);
+	}
+	return 0;
+}
+
+static void check_resolvers(struct conflict *c, struct host *h, const char *path)
+{
+	struct buf file = { 0 };
+	char *save = NULL;
+	if (file_read(h, path, RESOLV_CONF_MAX, NULL, &file) < 0)
+		return; /* a machine without resolvers is fine */
+	for (char *line = strtok_r((char *)file.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char text[64];
+		struct addr a;
+		if (sscanf(line, " nameserver %63s", text) == 1 && addr_parse_ip(text, &a) == 0 &&
+		    addr_is_v4(&a))
+			check_one(c, "name server", addr_ip4(&a));
+	}
+	buf_free(&file);
+}
+
+int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, char *ret_what)
+{
+	char what[WHAT_MAX] = "";
+	struct conflict c = { .p = p, .ignore_ifindex = ignore_ifindex, .what = what };
+	int r = -EINTR;
+	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
+		links_fini(&c.links);
+		r = links_load(&c.links);
+		if (r == 0)
+			r = check_addresses(&c, h);
+		if (r == 0)
+			r = netlink_dump(RTM_GETROUTE, AF_INET, on_route, &c);
+	}
+	links_fini(&c.links);
+	if (r < 0)
+		return r;
+	check_resolvers(&c, h, "/etc/resolv.conf");
+	/* Behind systemd's stub: the servers that it asks. */
+	check_resolvers(&c, h, "/run/systemd/resolve/resolv.conf");
+	if (c.found)
+		memcpy(ret_what, what, sizeof(what));
+	return c.found;
+}

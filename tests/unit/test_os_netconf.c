@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's network, in a namespace of its own: what interfaces are, conflicts, routes and their
+ * removal, and which changes are told.
+ */
+#include <net/if.h>
+#include <sys/mount.h>
+
+#include "os/netconf.h"
+#include "os/tun.h"
+#include "os_unit.h"
+
+static struct host *host;
+static struct netif_addr list[64];
+
+static bool setup(void)
+{
+	if (!os_unit_namespace())
+		return false;
+	if (!os_unit_command("ip link set lo up && mount --make-rprivate /")) {
+		os_unit_skip("needs iproute2");
+		return false;
+	}
+	host = os_unit_host();
+	return true;
+}
+
+static void ip(const char *arguments)
+{
+	char command[256];
+	snprintf(command, sizeof(command), "ip %s", arguments);
+	ck_assert_msg(os_unit_command(command), "%s", command);
+}
+
+static struct prefix4 prefix(const char *text)
+{
+	struct prefix4 p = { 0, 0 };
+	ck_assert_int_eq(prefix4_parse(text, &p, NULL), 0);
+	return p;
+}
+
+static const struct netif_addr *find(const char *ifname, bool v4)
+{
+	int n = netif_list(host, list, ARRAY_LEN(list));
+	ck_assert_int_ge(n, 0);
+	for (int i = 0; i < n; i++)
+		if (strcmp(list[i].ifname, ifname) == 0 && addr_is_v4(&list[i].addr) == v4)
+			return &list[i];
+	return NULL;
+}
+
+static struct tun *tun_up(const char *address)
+{
+	struct tun *t = NULL;
+	struct tun_config cfg = { .name_prefix = "mlsh", .mtu_bytes = 1400 };
+	ip4 a = 0;
+	ck_assert_int_eq(ip4_parse(address, &a), 0);
+	ck_assert_int_eq(tun_open(host, &cfg, os_unit_stop, host, NULL, &t), 0);
+	ck_assert_int_eq(netconf_link_up(host, tun_ifindex(t), NULL), 0);
+	ck_assert_int_eq(netconf_addr_add(host, tun_ifindex(t), a, 32, NULL), 0);
+	ck_assert_int_eq(netconf_addr_add(host, tun_ifindex(t), a, 32, NULL), 0); /* twice */
+	return t;
+}
+
+/* ---- what interfaces are ---- */
+
+START_TEST(list_works_for_anybody)
+{
+	struct host *h = os_unit_host();
+	int n = netif_list(h, list, ARRAY_LEN(list));
+	ck_assert_int_ge(n, 0);
+	for (int i = 0; i < n; i++) {
+		ck_assert_uint_ne(list[i].ifindex, 0);
+		ck_assert_uint_gt(strlen(list[i].ifname), 0);
+		ck_assert_uint_eq(list[i].addr.port, 0);
+		ck_assert(list[i].kind != NETIF_LOOPBACK || strcmp(list[i].ifname, "lo") == 0);
+	}
+	ck_assert_int_le(netif_list(h, list, 1), 1);
+	host_free(h);
+}
+END_TEST
+
+START_TEST(kinds_follow_from_what_an_interface_is)
+{
+	if (!setup())
+		return;
+	/*
+	 * A veth as the way out of a container; two as ports of an engine's bridge, misleadingly
+	 * named.
+	 */
+	ip("link add eth0 type veth peer name outside");
+	ip("addr add 192.0.2.1/24 dev eth0");
+	ip("link set eth0 up");
+	ip("link set outside up");
+	ip("link add lan type bridge");
+	ip("addr add 172.17.0.1/16 dev lan");
+	ip("link add eth7 type veth peer name inside");
+	ip("link set eth7 master lan");
+	ip("addr add 172.17.0.2/16 dev eth7");
+	struct tun *t = tun_up("100.64.0.1");
+
+	ck_assert_int_eq(find("lo", true)->kind, NETIF_LOOPBACK);
+	const struct netif_addr *a = find("eth0", true);
+	ck_assert_int_eq(a->kind, NETIF_PHYSICAL);
+	ck_assert_uint_eq(a->prefix_bits, 24);
+	ck_assert_uint_eq(a->ifindex, if_nametoindex("eth0"));
+	ck_assert_uint_eq(addr_ip4(&a->addr), 0xc0000201);
+	ck_assert(a->up && !a->temporary && !a->deprecated);
+	ck_assert_int_eq(find("lan", true)->kind, NETIF_CONTAINER);
+	ck_assert_int_eq(find("eth7", true)->kind, NETIF_CONTAINER);
+	ck_assert_int_eq(find("mlsh0", true)->kind, NETIF_TUNNEL);
+	ck_assert_uint_eq(find("mlsh0", true)->prefix_bits, 32);
+	ck_assert_ptr_null(find("mlsh0", false)); /* no link-local address */
+	ip("link set eth0 down");
+	ck_assert(!find("eth0", true)->up);
+	tun_close(t);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(bridge_over_a_real_port_is_the_way_out)
+{
+	if (!setup())
+		return;
+	ip("link add br0 type bridge");
+	ip("addr add 192.0.2.1/24 dev br0");
+	ck_assert_int_eq(find("br0", true)->kind, NETIF_CONTAINER);
+	ip("link add v0 type veth peer name v1");
+	ip("link set v0 master br0");
+	ck_assert_int_eq(find("br0", true)->kind, NETIF_CONTAINER);
+	if (os_unit_command("ip link add vlan5 link v1 type vlan id 5 2>/dev/null")) {
+		ip("link set vlan5 master br0");
+		ck_assert_int_eq(find("br0", true)->kind, NETIF_PHYSICAL);
+	} else {
+		os_unit_skip("this kernel has no VLANs to stand for hardware");
+	}
+	host_free(host);
+}
+END_TEST
+
+START_TEST(addresses_of_ipv6)
+{
+	if (!setup())
+		return;
+	ip("link add eth0 type veth peer name outside");
+	ip("link set outside up");
+	ip("link set eth0 addrgenmode none up");
+	if (!os_unit_command("ip addr add 2001:db8::5/64 dev eth0 nodad 2>/dev/null")) {
+		os_unit_skip("no IPv6 here");
+		return;
+	}
+	const struct netif_addr *a = find("eth0", false);
+	ck_assert_uint_eq(a->prefix_bits, 64);
+	ck_assert_uint_eq(a->addr.scope, 0);
+	ck_assert(!a->deprecated && !a->temporary);
+	ip("addr change 2001:db8::5/64 dev eth0 preferred_lft 0 valid_lft 100");
+	ck_assert(find("eth0", false)->deprecated);
+	ip("addr flush dev eth0");
+	ip("addr add 2001:db8::6/64 dev eth0"); /* its duplicates are still being looked for */
+	ck_assert(find("eth0", false)->deprecated);
+	ip("addr flush dev eth0");
+	ip("addr add fe80::7/64 dev eth0 nodad");
+	ck_assert_uint_eq(find("eth0", false)->addr.scope, if_nametoindex("eth0"));
+	host_free(host);
+}
+END_TEST
+
+/* ---- routes ---- */
+
+START_TEST(routes_are_added_and_removed)
+{
+	if (!setup())
+		return;
+	struct tun *t = tun_up("100.64.0.1");
+	unsigned i = tun_ifindex(t);
+	struct prefix4 peer = prefix("100.64.0.9/32"), backstop = prefix("100.64.0.0/24");
+	for (int twice = 0; twice < 2; twice++) {
+		ck_assert_int_eq(netconf_route_add(host, i, peer, 0x64400001, NULL), 0);
+		ck_assert_int_eq(netconf_route_add(host, 0, backstop, 0, NULL), 0);
+	}
+	ck_assert(os_unit_command("ip route show proto 109 | grep -q "
+				  "'^100.64.0.9 dev mlsh0 scope link src 100.64.0.1'"));
+	ck_assert(os_unit_command("ip route show proto 109 | grep -q '^unreachable 100.64.0'"));
+	ck_assert(os_unit_command("ip route get 100.64.0.9 | grep -q mlsh0"));
+	ck_assert(!os_unit_command("ip route get 100.64.0.10 2>/dev/null"));
+	ck_assert_int_eq(netconf_route_del(host, i, prefix("100.64.0.9/32")), 0);
+	ck_assert_int_eq(netconf_route_del(host, i, prefix("100.64.0.9/32")), -ESRCH);
+	ck_assert_int_eq(netconf_route_del(host, 0, prefix("100.64.0.0/24")), 0);
+	ck_assert(!os_unit_command("ip route show proto 109 | grep -q ."));
+	tun_close(t);
+	host_free(host);
+}
+END_TEST
+
+/* What the owner of the machine set up is neither replaced nor removed. */
+START_TEST(foreign_routes_are_left_alone)
+{
+	if (!setup())
+		return;
+	struct err err = { 0 };
+	struct tun *t = tun_up("100.64.0.1");
+	unsigned i = tun_ifindex(t);
+	ip("route add 100.64.0.9 dev lo");
+	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, &err), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(err.text, "100.64.0.9"));
+	ck_assert_int_eq(netconf_route_del(host, i, prefix("100.64.0.9/32")), -ESRCH);
+	ip("route add 100.64.0.10 dev mlsh0");
+	ck_assert_int_eq(netconf_route_del(host, i, prefix("100.64.0.10/32")), -ESRCH);
+	ck_assert(os_unit_command("ip route get 100.64.0.9 | grep -q 'dev lo'"));
+	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
+	ck_assert(os_unit_command("ip route show | grep -q '^100.64.0.10 dev mlsh0'"));
+	ck_assert_int_lt(netconf_route_add(host, 9999, prefix("100.64.0.9/32"), 0, &err), 0);
+	ck_assert_int_lt(netconf_link_up(host, 9999, &err), 0);
+	ck_assert_int_lt(netconf_addr_add(host, 9999, 1, 32, &err), 0);
+	tun_close(t);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(cleanup_after_a_crash)
+{
+	if (!setup())
+		return;
+	struct tun *dead = tun_up("100.64.0.1");
+	struct tun *alive = tun_up("198.18.0.1");
+	unsigned i = tun_ifindex(dead), j = tun_ifindex(alive);
+	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(host, j, prefix("198.18.0.9/32"), 0, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(host, 0, prefix("198.18.0.0/24"), 0, NULL), 0);
+	ip("route add 203.0.113.0/24 dev lo proto 109"); /* tagged, but through no TUN */
+	tun_close(dead); /* as the kernel does when its process dies */
+	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
+	ck_assert(os_unit_command("test \"$(ip route show proto 109 | wc -l)\" = 2"));
+	ck_assert(os_unit_command("ip route show proto 109 | grep -q '^unreachable 198.18.0'"));
+	ck_assert(os_unit_command("ip route show proto 109 | grep -q '^198.18.0.9 dev mlsh1'"));
+	tun_close(alive);
+	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
+	ck_assert(!os_unit_command("ip route show proto 109 | grep -q ."));
+	host_free(host);
+}
+END_TEST
+
+/* ---- conflicts ---- */
+
+static bool conflicts(const char *p, unsigned ignore, const char *expected)
+{
+	char what[64] = "nothing";
+	int r = netconf_conflict(host, prefix(p), ignore, what);
+	ck_assert_int_ge(r, 0);
+	if (r)
+		ck_assert_msg(expected && strcmp(what, expected) == 0, "%s: %s", p, what);
+	else
+		ck_assert_str_eq(what, "nothing");
+	return r;
+}
+
+START_TEST(conflicts_with_the_hosts_own_networks)
+{
+	if (!setup())
+		return;
+	ip("link add eth0 type veth peer name outside");
+	ip("link set outside up");
+	ip("addr add 10.1.2.3/24 dev eth0");
+	ip("link set eth0 up");
+	ip("route add default via 10.1.2.1");
+	ip("route add 172.20.0.0/16 via 10.1.2.77");
+	ck_assert(conflicts("10.1.2.0/25", 0, "network 10.1.2.0/24 on eth0"));
+	ck_assert(conflicts("10.0.0.0/8", 0, "network 10.1.2.0/24 on eth0"));
+	ck_assert(conflicts("172.20.5.0/24", 0, "route 172.20.0.0/16 on eth0"));
+	ck_assert(!conflicts("10.1.3.0/24", 0, NULL));
+	ck_assert(!conflicts("100.64.0.0/10", 0, NULL)); /* the default route is no conflict */
+	ip("route replace default via 100.64.0.1 dev eth0 onlink"); /* a carrier's NAT */
+	ck_assert(conflicts("100.64.0.0/10", 0, "gateway 100.64.0.1"));
+	ck_assert(!conflicts("100.65.0.0/16", 0, NULL));
+	ip("route replace default nexthop via 100.66.0.1 dev eth0 onlink "
+	   "nexthop via 100.67.0.1 dev eth0 onlink");
+	ck_assert(conflicts("100.66.0.0/16", 0, "gateway 100.66.0.1"));
+	ck_assert(conflicts("100.67.0.0/16", 0, "gateway 100.67.0.1"));
+	ip("route add 198.18.5.0/24 dev eth0 table 52"); /* as other overlays do */
+	ck_assert(conflicts("198.18.0.0/15", 0, "route 198.18.5.0/24 on eth0"));
+	host_free(host);
+}
+END_TEST
+
+START_TEST(no_conflict_with_ourselves)
+{
+	if (!setup())
+		return;
+	struct tun *t = tun_up("100.64.0.1");
+	unsigned i = tun_ifindex(t);
+	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
+	ck_assert(!conflicts("100.64.0.0/24", i, NULL));
+	ck_assert(conflicts("100.64.0.0/24", 0,
+		  "network 100.64.0.1 on mlsh0")); /* another tunnel's */
+	tun_close(t);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(conflict_with_a_resolver)
+{
+	if (!setup())
+		return;
+	char path[] = "/tmp/mlsh-test-resolv-XXXXXX";
+	int fd = mkstemp(path);
+	static const char text[] = "# nameserver 100.64.9.9\nsearch x\n  nameserver\t100.65.0.53\n"
+				   "nameserver 2001:db8::1\nnameserver garbage\n";
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	ck_assert_int_eq(mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
+	ck_assert(conflicts("100.65.0.0/16", 0, "name server 100.65.0.53"));
+	ck_assert(!conflicts("100.64.0.0/16", 0, NULL));
+	unlink(path);
+	host_free(host);
+}
+END_TEST
+
+/* ---- changes ---- */
+
+static void count(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+/* How often the watch has called after some change, once it has had time to. */
+static unsigned told(unsigned *calls)
+{
+	os_unit_run_for(host, 500 * NS_PER_MS);
+	unsigned n = *calls;
+	*calls = 0;
+	return n;
+}
+
+/* A veth with addresses, its carrier found at both ends: the kernel takes up to a second to say so. */
+static void ethernet_up(void)
+{
+	ip("link add eth0 type veth peer name outside");
+	ip("link set outside up");
+	ip("link set eth0 addrgenmode none up");
+	ip("addr add 198.51.100.1/24 dev outside");
+	ip("addr add 192.0.2.1/24 dev eth0 valid_lft 1000 preferred_lft 1000");
+	for (int tries = 0; !find("eth0", true)->up || !find("outside", true)->up; tries++) {
+		ck_assert_int_lt(tries, 1000);
+		os_unit_run_for(host, 10 * NS_PER_MS);
+	}
+}
+
+START_TEST(changes_are_told_once)
+{
+	if (!setup())
+		return;
+	unsigned calls = 0;
+	ethernet_up();
+	struct netwatch *w = netwatch_new(host, count, &calls);
+	ck_assert_ptr_nonnull(w);
+	ck_assert_uint_eq(told(&calls), 0); /* the state at the start is no change */
+	ip("addr add 192.0.2.2/24 dev eth0");
+	ip("route add default via 192.0.2.254");
+	ck_assert_uint_eq(told(&calls), 1);
+	ip("route del default");
+	ck_assert_uint_eq(told(&calls), 1);
+	netwatch_free(w);
+	netwatch_free(NULL);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(carrier_that_is_back_at_once_is_told)
+{
+	if (!setup())
+		return;
+	ethernet_up();
+	struct netwatch *w = netwatch_new(host, os_unit_stop, host);
+	ip("link set outside down && ip link set outside up"); /* perhaps into another network */
+	os_unit_run(host, "the change");
+	netwatch_free(w);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(what_is_no_change_is_not_told)
+{
+	if (!setup())
+		return;
+	unsigned calls = 0;
+	ethernet_up();
+	struct netwatch *w = netwatch_new(host, count, &calls);
+	/* a renewed lease */
+	ip("addr change 192.0.2.1/24 dev eth0 valid_lft 2000 preferred_lft 2000");
+	ck_assert_uint_eq(told(&calls), 0);
+	struct tun *t = tun_up("100.64.0.1");
+	unsigned i = tun_ifindex(t);
+	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
+	ck_assert_uint_eq(told(&calls), 0);
+	tun_close(t);
+	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
+	ck_assert_uint_eq(told(&calls), 0);
+	/* there and gone within the debounce */
+	ip("route add 203.0.113.0/24 dev eth0 && ip route del 203.0.113.0/24 dev eth0");
+	ck_assert_uint_eq(told(&calls), 0);
+	netwatch_free(w);
+	host_free(host);
+}
+END_TEST
+
+struct watched {
+	struct netwatch *watch;
+};
+
+static void free_watch(void *ctx)
+{
+	struct watched *w = ctx;
+	netwatch_free(w->watch);
+	w->watch = NULL;
+	loop_stop(host);
+}
+
+START_TEST(watch_is_freed_in_its_callback)
+{
+	if (!setup())
+		return;
+	struct watched w = { 0 };
+	w.watch = netwatch_new(host, free_watch, &w);
+	ip("link add eth0 type veth peer name outside");
+	os_unit_run(host, "the change");
+	ck_assert_ptr_null(w.watch);
+	host_free(host);
+}
+END_TEST
+
+UNIT_MAIN("os/netconf", list_works_for_anybody, kinds_follow_from_what_an_interface_is,
+	  bridge_over_a_real_port_is_the_way_out, addresses_of_ipv6, routes_are_added_and_removed,
+	  foreign_routes_are_left_alone, cleanup_after_a_crash,
+	  conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,
+	  conflict_with_a_resolver, changes_are_told_once,
+	  carrier_that_is_back_at_once_is_told, what_is_no_change_is_not_told,
+	  watch_is_freed_in_its_callback)
