@@ -24,9 +24,18 @@ demo: all  ## a signal server and two nodes in namespaces, from setup to ping (r
 	@tools/demo
 
 PREFIX ?= /usr/local
-install: cli signal  ## install the programs (PREFIX, DESTDIR)
+UNITDIR ?= /etc/systemd/system
+install: cli signal  ## programs, systemd units, the group mlsh (PREFIX, DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/bin/mlsh build/bin/mlsh-signal $(DESTDIR)$(PREFIX)/bin/
 	ln -sf mlsh $(DESTDIR)$(PREFIX)/bin/mlshtund
+	install -d $(DESTDIR)$(UNITDIR)
+	for unit in mlshtund mlsh-signal; do \
+		sed 's|@PREFIX@|$(PREFIX)|' contrib/systemd/$$unit.service \
+			>$(DESTDIR)$(UNITDIR)/$$unit.service; \
+	done
+	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && command -v groupadd >/dev/null; then \
+		groupadd --force --system mlsh; \
+	fi
 
 .PHONY: cli signal demo install
