@@ -110,13 +110,24 @@ static bool take_hash(const char **at, uint8_t out[HASH_LEN])
 	return ok;
 }
 
+/* Is it an envelope with a version of its own, and not just a damaged one? */
+static bool is_other_version(const char *json)
+{
+	size_t digits;
+
+	if (!take(&json, "{\"v\":") || *json == '0')
+		return false;
+	digits = strspn(json, "0123456789");
+	return digits > 0 && json[digits] == ',';
+}
+
 static int json_parse(const char *json, struct invite_url *u, struct err *err)
 {
 	const char *at = json;
 	ptrdiff_t invite_len;
 
 	if (!take(&at, JSON_VERSION)) {
-		if (take(&at, "{\"v\":") && *at >= '1' && *at <= '9')
+		if (is_other_version(json))
 			return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
 				      "the invite is of a later version than this mlsh knows: "
 				      "upgrade mlsh on this machine");

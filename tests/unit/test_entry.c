@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* Log entries: what is made is read back the same, and there is no second form of anything. */
+#include "log_kit.h"
+
+START_TEST(genesis_comes_back)
+{
+	struct identity *admin = kit_identity(0);
+	struct genesis g = kit_genesis(admin);
+	struct node_id id = identity_node_id(admin);
+	uint8_t hash[HASH_LEN];
+	struct entry_bytes b;
+	struct entry e;
+
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, admin, &b, NULL), 0);
+	ck_assert_int_eq(entry_decode(kit_span(&b), &e, NULL), 0);
+	ck_assert_int_eq(e.type, ENTRY_GENESIS);
+	ck_assert_uint_eq(e.seq, 0);
+	ck_assert_uint_eq(e.time_s, KIT_TIME);
+	ck_assert_mem_eq(e.prev, zero_hash, HASH_LEN);
+	ck_assert(node_id_equal(&e.author, &id));
+	ck_assert_str_eq(e.genesis.name, "homelab");
+	ck_assert_str_eq(e.genesis.node_name, "nas");
+	ck_assert_uint_eq(e.genesis.subnet.net, KIT_NET);
+	ck_assert_uint_eq(e.genesis.subnet.bits, 16);
+	ck_assert_uint_eq(e.genesis.address, KIT_NET + 1);
+	ck_assert_str_eq(e.genesis.signal_host, "signal.example.org");
+	ck_assert_uint_eq(e.genesis.signal_port, 4433);
+	ck_assert_mem_eq(e.genesis.key, g.key, KEY_LEN);
+	ck_assert_mem_eq(e.genesis.signal_cert, g.signal_cert, HASH_LEN);
+	ck_assert_mem_eq(e.genesis.signal_key, g.signal_key, HASH_LEN);
+	ck_assert_mem_eq(e.genesis.recovery, g.recovery, HASH_LEN);
+	ck_assert_mem_eq(e.genesis.random, g.random, sizeof(g.random));
+	ck_assert_uint_eq(e.n_sigs, 1);
+	sha256(kit_span(&b), hash);
+	ck_assert_mem_eq(e.hash, hash, HASH_LEN);
+	identity_free(admin);
+}
+END_TEST
+
+START_TEST(admit_and_cancel_come_back)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 5);
+	struct entry_bytes a = kit_admit(&k, &i, 1), c = kit_cancel(&k, i.inv.nonce);
+	struct identity *joiner = kit_identity(1);
+	struct node_id id = identity_node_id(joiner), admin = identity_node_id(k.admin);
+	struct head head = mlog_head(k.log);
+	struct entry e;
+
+	ck_assert_int_eq(entry_decode(kit_span(&a), &e, NULL), 0);
+	ck_assert_int_eq(e.type, ENTRY_ADMIT);
+	ck_assert_uint_eq(e.seq, 1);
+	ck_assert_mem_eq(e.prev, head.hash, HASH_LEN);
+	ck_assert(node_id_equal(&e.author, &id));
+	ck_assert_str_eq(e.admit.node_name, "node1");
+	ck_assert_uint_eq(e.admit.address, KIT_NET + 2);
+	ck_assert_mem_eq(e.admit.key, identity_key(joiner), KEY_LEN);
+	ck_assert(span_equal(e.admit.invite, span_of(i.bytes, i.len)));
+	ck_assert_mem_eq(e.admit.invite_sig, i.sig, SIG_LEN);
+	ck_assert_mem_eq(e.admit.invite_decoded.nonce, i.inv.nonce, NONCE_LEN);
+	ck_assert_uint_eq(e.n_sigs, 2);
+
+	ck_assert_int_eq(entry_decode(kit_span(&c), &e, NULL), 0);
+	ck_assert_int_eq(e.type, ENTRY_CANCEL);
+	ck_assert(node_id_equal(&e.author, &admin));
+	ck_assert_mem_eq(e.cancel.nonce, i.inv.nonce, NONCE_LEN);
+	identity_free(joiner);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- making --------------------------------------------------------------------------------- */
+
+static void check_no_genesis(const struct genesis *g, const char *what)
+{
+	struct identity *admin = kit_identity(0);
+	struct entry_bytes b = { .len = 77 };
+	struct err err = { .code = 0 };
+
+	ck_assert_msg(genesis_make(g, KIT_TIME, admin, &b, &err) == -EINVAL, "%s", what);
+	ck_assert_int_eq(err.code, -EINVAL);
+	ck_assert_uint_eq(b.len, 77);
+	identity_free(admin);
+}
+
+START_TEST(genesis_fields_are_checked)
+{
+	static const struct {
+		uint32_t net;
+		uint8_t bits;
+		uint32_t address;
+	} bad[] = {
+		{ 0x64600000, 16, 0x64600000 }, /* the network itself */
+		{ 0x64600000, 16, 0x6460ffff }, /* its broadcast address */
+		{ 0x64600000, 16, 0x64610001 }, /* another network */
+		{ 0x64600001, 16, 0x64600002 }, /* host bits */
+		{ 0x64600000, 30, 0x64600001 },
+		{ 0x0a000000, 7, 0x0a000001 },
+		{ 0x08080800, 24, 0x08080801 }, /* somebody's */
+		{ 0x64400000, 9, 0x64400001 },
+		{ 0, 0, 1 },
+	};
+	static const char *const bad_names[] = { "", "Homelab", "a.b", "-a", "a_b", "xn--a" };
+	static const char *const bad_hosts[] = { "", "Signal.example.org", "a b", "[::1]", "2001:DB8::1",
+						 "::ffff:1.2.3.4", "example.org.", "a:1", "1.2.3" };
+	struct identity *admin = kit_identity(0), *other = kit_identity(1);
+	struct genesis good = kit_genesis(admin), g;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		g = good;
+		g.subnet = (struct prefix4){ bad[i].net, bad[i].bits };
+		g.address = bad[i].address;
+		check_no_genesis(&g, "subnet");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad_names); i++) {
+		g = good;
+		strcpy(g.name, bad_names[i]);
+		check_no_genesis(&g, bad_names[i]);
+		g = good;
+		strcpy(g.node_name, bad_names[i]);
+		check_no_genesis(&g, bad_names[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad_hosts); i++) {
+		g = good;
+		strcpy(g.signal_host, bad_hosts[i]);
+		check_no_genesis(&g, bad_hosts[i]);
+	}
+	g = good;
+	g.signal_port = 0;
+	check_no_genesis(&g, "port");
+	g = good;
+	memcpy(g.key, identity_key(other), KEY_LEN);
+	check_no_genesis(&g, "another's key");
+	identity_free(admin);
+	identity_free(other);
+}
+END_TEST
+
+START_TEST(longest_entries_fit)
+{
+	struct kit k = kit_open();
+	struct genesis g = kit_genesis(k.admin);
+	struct entry_bytes b;
+
+	memset(g.name, 'a', LABEL_MAX);
+	memset(g.node_name, 'b', LABEL_MAX);
+	memset(g.signal_host, 'c', 253);
+	for (size_t i = 63; i < 253; i += 64)
+		g.signal_host[i] = '.';
+	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S, k.admin, &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S + 1ull, k.admin, &b, NULL), -EINVAL);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(admit_arguments_are_checked)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 5), j = kit_invite(&k, 6);
+	struct identity *joiner = kit_identity(1);
+	struct head head = mlog_head(k.log);
+	struct span invite = span_of(i.bytes, i.len), cut = span_of(i.bytes, i.len - 1);
+	const uint8_t *cid = mlog_cluster_id(k.log);
+	struct entry_bytes b = { .len = 77 };
+	struct err err;
+
+	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "Bad", 1, cid, invite, i.sig,
+				    i.one_time, &b, &err), -EINVAL);
+	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, invite, i.sig,
+				    j.one_time, &b, &err), -EINVAL);
+	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
+	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, cut, i.sig,
+				    i.one_time, &b, &err), -EBADMSG);
+	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
+	ck_assert_uint_eq(b.len, 77);
+	identity_free(joiner);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- other forms ---------------------------------------------------------------------------- */
+
+static void check_malformed(struct span s, const char *what)
+{
+	struct err err = { .code = 0 };
+	struct entry e;
+	int r = entry_decode(s, &e, &err);
+
+	ck_assert_msg(r == -EBADMSG && err.reason != REFUSAL_NONE, "%s: %d %s", what, r, err.text);
+}
+
+static struct span rebuild(uint8_t *buf, size_t cap, struct span payload, const uint8_t *const *sigs,
+			   size_t n)
+{
+	struct cbor_writer w = cbor_writer_of(buf, cap);
+
+	entry_put(&w, payload, sigs, n);
+	return cbor_writer_span(&w);
+}
+
+START_TEST(envelope_has_one_form)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 5);
+	struct entry_bytes a = kit_admit(&k, &i, 1);
+	uint8_t buf[ENTRY_MAX_BYTES + 16];
+	const uint8_t *three[3];
+	struct entry e;
+	struct span s;
+
+	ck_assert_int_eq(entry_decode(kit_span(&a), &e, NULL), 0);
+	three[0] = three[2] = e.sig[0];
+	three[1] = e.sig[1];
+	s = rebuild(buf, sizeof(buf), e.payload, three, 2);
+	ck_assert(span_equal(s, kit_span(&a)));
+	check_malformed(rebuild(buf, sizeof(buf), e.payload, three, 0), "no signature");
+	check_malformed(rebuild(buf, sizeof(buf), e.payload, three, 1), "one signature");
+	check_malformed(rebuild(buf, sizeof(buf), e.payload, three, 3), "three signatures");
+	check_malformed(rebuild(buf, sizeof(buf), span_of(NULL, 0), three, 2), "no payload");
+	memcpy(buf, a.data, a.len);
+	buf[a.len] = 0;
+	check_malformed(span_of(buf, a.len + 1), "a byte more");
+	check_malformed(span_of(NULL, 0), "nothing");
+	/* the payload's length in four bytes instead of two: 82 59 xx xx -> 82 5a 00 00 xx xx */
+	ck_assert_uint_eq(a.data[1], 0x59);
+	memcpy(buf, "\x82\x5a\0\0", 4);
+	memcpy(buf + 4, a.data + 2, a.len - 2);
+	check_malformed(span_of(buf, a.len + 2), "a longer length");
+	/* an indefinite array around the same content */
+	memcpy(buf, a.data, a.len);
+	buf[0] = 0x9f;
+	buf[a.len] = 0xff;
+	check_malformed(span_of(buf, a.len + 1), "an indefinite array");
+	/* a tag in front */
+	buf[0] = 0xc0;
+	memcpy(buf + 1, a.data, a.len);
+	check_malformed(span_of(buf, a.len + 1), "a tag");
+	memset(buf, 0, sizeof(buf));
+	check_malformed(span_of(buf, ENTRY_MAX_BYTES + 1), "too long");
+	kit_close(&k);
+}
+END_TEST
+
+/* The payload with bytes exchanged: `at` and `cut` where, `put` what instead. */
+static struct span payload_with(uint8_t *buf, struct span payload, size_t at, size_t cut,
+				const char *put, size_t put_len)
+{
+	memcpy(buf, payload.data, at);
+	memcpy(buf + at, put, put_len);
+	memcpy(buf + at + put_len, payload.data + at + cut, payload.len - at - cut);
+	return span_of(buf, payload.len - cut + put_len);
+}
+
+START_TEST(payload_has_one_form)
+{
+	struct kit k = kit_open();
+	uint8_t nonce[NONCE_LEN] = { 1 }, changed[ENTRY_MAX_BYTES], buf[ENTRY_MAX_BYTES];
+	struct entry_bytes c = kit_cancel(&k, nonce);
+	struct entry e;
+	struct span p;
+
+	ck_assert_int_eq(entry_decode(kit_span(&c), &e, NULL), 0);
+	/* 87 01 03 01 5820<prev> 1a<time> 50<author> 81 50<nonce> */
+	ck_assert_mem_eq(e.payload.data, "\x87\x01\x03\x01\x58\x20", 6);
+	p = payload_with(changed, e.payload, 3, 1, "\x18\x01", 2);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer integer");
+	p = payload_with(changed, e.payload, 3, 1, "\x20", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a negative integer");
+	p = payload_with(changed, e.payload, 3, 1, "\xc1\x01", 2);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a tagged integer");
+	p = payload_with(changed, e.payload, 38, 1, "\x1b\0\0\0\0", 5);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer time");
+	p = payload_with(changed, e.payload, 4, 2, "\x59\0\x20", 3);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer length");
+	p = payload_with(changed, e.payload, 0, 1, "\x88", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "an array of eight");
+	p = payload_with(changed, e.payload, e.payload.len, 0, "\0", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a byte more");
+	p = payload_with(changed, e.payload, 3, 1, "\0", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a cancel at the beginning");
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(later_versions_and_types_ask_for_an_upgrade)
+{
+	struct kit k = kit_open();
+	uint8_t nonce[NONCE_LEN] = { 1 }, changed[ENTRY_MAX_BYTES], buf[ENTRY_MAX_BYTES];
+	struct entry_bytes c = kit_cancel(&k, nonce);
+	struct err err;
+	struct entry e, other;
+	struct span p;
+
+	ck_assert_int_eq(entry_decode(kit_span(&c), &e, NULL), 0);
+	for (uint8_t type = 0; type < 24; type++) {
+		if (type >= ENTRY_GENESIS && type <= ENTRY_CANCEL)
+			continue;
+		p = payload_with(changed, e.payload, 2, 1, (const char *)&type, 1);
+		ck_assert_int_eq(entry_decode(rebuild(buf, sizeof(buf), p, e.sig, 1), &other, &err),
+				 -EPROTONOSUPPORT);
+		ck_assert_int_eq(err.reason, REFUSAL_VERSION);
+		ck_assert_ptr_nonnull(strstr(err.text, "upgrade mlsh"));
+	}
+	p = payload_with(changed, e.payload, 1, 1, "\x02", 1);
+	ck_assert_int_eq(entry_decode(rebuild(buf, sizeof(buf), p, e.sig, 1), &other, &err),
+			 -EPROTONOSUPPORT);
+	ck_assert_int_eq(err.reason, REFUSAL_VERSION);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(every_prefix_is_malformed)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 5);
+	struct entry_bytes a = kit_admit(&k, &i, 1);
+
+	for (size_t len = 0; len < a.len; len++)
+		check_malformed(span_of(a.data, len), "prefix");
+	kit_close(&k);
+}
+END_TEST
+
+/* What decodes at all is what encodes to the same bytes: changed bytes never give the old entry. */
+START_TEST(changed_bytes_change_the_hash)
+{
+	struct unit_rng rng = unit_rng_new("changed_bytes_change_the_hash");
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 5);
+	struct entry_bytes a = kit_admit(&k, &i, 1), b;
+	struct entry e, other;
+
+	ck_assert_int_eq(entry_decode(kit_span(&a), &e, NULL), 0);
+	for (int round = 0; round < 20000; round++) {
+		b = a;
+		for (uint64_t n = 1 + unit_random_below(&rng, 3); n > 0; n--)
+			b.data[unit_random_below(&rng, b.len)] = (uint8_t)unit_random(&rng);
+		if (memcmp(a.data, b.data, a.len) == 0)
+			continue;
+		if (entry_decode(kit_span(&b), &other, NULL) == 0)
+			ck_assert_mem_ne(e.hash, other.hash, HASH_LEN);
+	}
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("membership/entry", genesis_comes_back, admit_and_cancel_come_back,
+	  genesis_fields_are_checked, longest_entries_fit, admit_arguments_are_checked,
+	  envelope_has_one_form, payload_has_one_form,
+	  later_versions_and_types_ask_for_an_upgrade, every_prefix_is_malformed,
+	  changed_bytes_change_the_hash)
