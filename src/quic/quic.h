@@ -51,6 +51,7 @@ enum quic_event_type {
 	QUIC_STREAM_WRITABLE,	/* stream: all that was written is acknowledged */
 	QUIC_STREAM_RESET,	/* stream: given up by the other side, `error` */
 	QUIC_PATH_CHANGED,	/* the current path's label or its largest datagram changed */
+	QUIC_PATH_FAILED,	/* client: the migration to label `error` was given up; the path stays as it is */
 	QUIC_CLOSED		/* last event of a connection; its owner calls quic_conn_free */
 };
 
@@ -95,13 +96,27 @@ struct quic_conn_ops {
 	void (*datagram_taken)(void *ctx, struct quic_conn *c);
 };
 
+#define QUIC_OVERHEAD_MAX 64
+
+/* Where datagrams with a label go. */
+struct quic_route {
+	struct addr to;
+	struct addr local;	/* source address, or unset */
+	uint8_t overhead;	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
+};
+
 /*
- * Maps labels to routes. `label`: the label of a datagram that came for connection `c` (NULL: a new connection) from
- * rx->from; 0 drops it. `route`: where datagrams with this label go; false drops them. Called on the packet path.
+ * Maps labels to routes. `label`: the label of a datagram that came for connection `c` (NULL: a new
+ * connection) from rx->from; 0 drops it. An address that is not proven yet gets the label of the
+ * current path (quic_conn_label). `route`: where datagrams with this label go; false drops them.
+ * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies; only
+ * called for such routes. Called on the packet path: they may call nothing of quic but quic_conn_label.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
-	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct addr *ret_to, struct addr *ret_local);
+	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret);
+	void (*wrap)(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len);
+	uint8_t overhead_max;	/* largest overhead of any route: path MTU probes begin with what fits it */
 	void *ctx;
 };
 
@@ -134,9 +149,15 @@ struct addr quic_socket_local(const struct quic_socket *s);
 /* Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket. Lost when the socket is full. */
 void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data, size_t len);
 
+/*
+ * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the
+ * loop: `label` is its path's, the router is not asked. rx->from only matters for the log.
+ */
+void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+
 struct quic_socket_stats {
 	uint64_t conns, half_open, accepted, refused_limit, refused_rate, retries_sent, dropped_garbage, dropped_unknown,
-		dropped_other;
+		dropped_other, dropped_too_big;
 	struct udp_stats udp;
 };
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
@@ -184,6 +205,8 @@ struct quic_conn_info {
 	char group[32], cipher[32];
 };
 void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret);
+/* The current path's label. */
+path_label quic_conn_label(const struct quic_conn *c);
 
 /* Migration of the client role to another label (migration: dead = the old path is not used any more). -EAGAIN: again after a round trip. */
 int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead) MUST_CHECK;

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * New connections, and the answers that need none: Version Negotiation, Retry, a refusal, a
+ * stateless reset. Each is smaller than what it answers.
+ */
+#include <netinet/in.h>
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "quic/socket.h"
+
+#define RETRY_TOKEN_LIFE (10 * NS_PER_S)
+#define PACKET_MAX 1200
+#define RESET_BYTES_MAX 43 /* looks like a short-header packet; RFC 9000 section 10.3 */
+#define RESET_BYTES_MIN 21
+
+struct initial {
+	ngtcp2_pkt_hd hd;
+	const struct udp_rx *rx;
+	path_label label; /* given: it came on a proven path, the address means nothing */
+	ngtcp2_cid odcid;
+	bool validated; /* its token is good */
+};
+
+/* What a token is bound to: the address it was really sent to. */
+static struct sockaddr_in6 real_address(const struct addr *a)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6,
+				   .sin6_port = htons(a->port),
+				   .sin6_scope_id = a->scope };
+
+	memcpy(&sa.sin6_addr, a->ip, sizeof(a->ip));
+	return sa;
+}
+
+static void reply(struct quic_socket *s, const struct udp_rx *rx, const uint8_t *packet,
+		  ngtcp2_ssize len)
+{
+	if (len > 0 && (size_t)len <= rx->len)
+		tx_send(&s->tx, packet, (size_t)len, &rx->from, &rx->local);
+}
+
+void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx,
+			  const ngtcp2_version_cid *vc)
+{
+	static const uint32_t versions[] = { NGTCP2_PROTO_VER_V1 };
+	uint8_t packet[PACKET_MAX], first;
+
+	if (!s->cfg.serve || rx->len < NGTCP2_MAX_UDP_PAYLOAD_SIZE ||
+	    !bucket_take(&s->replies, 1, clock_now(s->h))) {
+		s->stats.dropped_garbage++;
+		return;
+	}
+	random_fill(s->h, &first, 1);
+	reply(s, rx, packet,
+	      ngtcp2_pkt_write_version_negotiation(packet, sizeof(packet), first | 0x40, vc->scid,
+						   vc->scidlen, vc->dcid, vc->dcidlen, versions,
+						   ARRAY_LEN(versions)));
+}
+
+void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx)
+{
+	ngtcp2_stateless_reset_token token;
+	uint8_t packet[RESET_BYTES_MAX], noise[RESET_BYTES_MAX];
+	ngtcp2_cid cid;
+	size_t len;
+
+	/* Shorter than its cause, so that two sides without a connection do not answer each other
+	 * for ever. */
+	if (rx->len <= RESET_BYTES_MIN || !bucket_take(&s->replies, 1, clock_now(s->h)))
+		return;
+	len = MIN(rx->len - 1, (size_t)RESET_BYTES_MAX);
+	ngtcp2_cid_init(&cid, rx->data + 1, CID_LEN);
+	cid_reset_token(s, &cid, token.data);
+	random_fill(s->h, noise, sizeof(noise));
+	reply(s, rx, packet,
+	      ngtcp2_pkt_write_stateless_reset2(packet, len, &token, noise,
+						len - NGTCP2_STATELESS_RESET_TOKENLEN));
+}
+
+/* An Initial with CONNECTION_CLOSE, in the keys of the client's own Initial. */
+static void send_refusal(struct quic_socket *s, const struct initial *in, uint64_t error)
+{
+	uint8_t packet[PACKET_MAX];
+
+	if (in->label == 0)
+		reply(s, in->rx, packet,
+		      ngtcp2_crypto_write_connection_close(packet, sizeof(packet), in->hd.version,
+							   &in->hd.scid, &in->hd.dcid, error, NULL,
+							   0));
+}
+
+static void send_retry(struct quic_socket *s, const struct initial *in)
+{
+	struct sockaddr_in6 sa = real_address(&in->rx->from);
+	uint8_t packet[PACKET_MAX], token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
+	ngtcp2_cid scid = { .datalen = CID_LEN };
+	ngtcp2_ssize len;
+
+	random_fill(s->h, scid.data, CID_LEN);
+	len = ngtcp2_crypto_generate_retry_token2(token, s->retry_secret, sizeof(s->retry_secret),
+						  in->hd.version, (const ngtcp2_sockaddr *)&sa,
+						  sizeof(sa), &scid, &in->hd.dcid, clock_now(s->h));
+	if (len < 0)
+		return;
+	s->stats.retries_sent++;
+	reply(s, in->rx, packet,
+	      ngtcp2_crypto_write_retry(packet, sizeof(packet), in->hd.version, &in->hd.scid, &scid,
+					&in->hd.dcid, token, (size_t)len));
+}
+
+/* False: a token that is not ours, too old, or another address's. */
+static bool check_token(struct quic_socket *s, struct initial *in)
+{
+	struct sockaddr_in6 sa = real_address(&in->rx->from);
+
+	if (in->hd.tokenlen == 0)
+		return true;
+	if (ngtcp2_crypto_verify_retry_token2(
+		    &in->odcid, in->hd.token, in->hd.tokenlen, s->retry_secret,
+		    sizeof(s->retry_secret), in->hd.version, (const ngtcp2_sockaddr *)&sa,
+		    sizeof(sa), &in->hd.dcid, RETRY_TOKEN_LIFE, clock_now(s->h)) != 0)
+		return false;
+	in->validated = true;
+	return true;
+}
+
+/* Limits. `ret_source` stays NULL when the source is not proven: then only the socket's limits
+ * hold. */
+static bool may_begin(struct quic_socket *s, const struct initial *in, struct source **ret_source)
+{
+	uint64_t now = clock_now(s->h);
+	struct source *src = NULL;
+
+	if (s->n_half_open >= s->cfg.max_half_open) {
+		s->stats.refused_limit++;
+		return false;
+	}
+	if (in->validated || in->label != 0) {
+		src = source_get(s, in->rx, in->label, now);
+		if (!src || src->half_open >= s->cfg.max_half_open_per_source) {
+			s->stats.refused_limit++;
+			return false;
+		}
+		if (!bucket_take(&src->accepts, 1, now)) {
+			s->stats.refused_rate++;
+			return false;
+		}
+	}
+	*ret_source = src;
+	return true;
+}
+
+static void begin(struct quic_socket *s, const struct initial *in)
+{
+	struct accept_params p = {
+		.hd = &in->hd,
+		.label = in->label,
+		.from = in->rx->from,
+		.local = in->rx->local,
+		.odcid = in->validated ? &in->odcid : NULL,
+	};
+	struct quic_conn *c;
+
+	if (p.label == 0)
+		p.label = router_label(s, NULL, in->rx);
+	if (p.label == 0) {
+		s->stats.dropped_unknown++;
+		return;
+	}
+	if (!may_begin(s, in, &p.source) || conn_new_server(s, &p, &c) < 0)
+		return;
+	if (conn_read(c, in->rx, c->label, 0) == 0)
+		return;
+	/* The ClientHello's first part is missing (it spans two Initials): its sender will repeat
+	 * it. */
+	conn_delete(c);
+	if (!in->validated && in->label == 0)
+		send_retry(s, in);
+}
+
+void accept_packet(struct quic_socket *s, const struct udp_rx *rx, path_label label)
+{
+	struct initial in = { .rx = rx, .label = label };
+
+	if (!s->cfg.serve || ngtcp2_accept(&in.hd, rx->data, rx->len) != 0) {
+		s->stats.dropped_unknown++;
+		return;
+	}
+	if (label == 0 && !check_token(s, &in)) {
+		send_refusal(s, &in, NGTCP2_INVALID_TOKEN);
+		return;
+	}
+	if (label == 0 && !in.validated && s->n_half_open >= s->cfg.retry_above) {
+		send_retry(s, &in);
+		return;
+	}
+	if (s->n_conns >= s->cfg.max_conns) {
+		s->stats.refused_limit++;
+		send_refusal(s, &in, NGTCP2_CONNECTION_REFUSED);
+		return;
+	}
+	begin(s, &in);
+}

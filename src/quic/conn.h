@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection: what the files of the quic layer know of it. Nothing outside src/quic includes this. */
+#ifndef MLSH_QUIC_CONN_H
+#define MLSH_QUIC_CONN_H
+
+#include <ngtcp2/ngtcp2.h>
+
+#include "base/list.h"
+#include "os/loop.h"
+#include "quic/label.h"
+#include "quic/tls.h"
+
+#define CID_LEN 8		/* of the connection IDs we choose */
+#define CONN_TOKENS_MAX 16	/* stateless reset tokens remembered */
+#define CONN_SLOTS 4		/* addresses that the built-in router keeps for a connection */
+#define UDP_PAYLOAD_MAX 1452	/* 1500 less IPv6 and UDP headers */
+
+struct quic_socket;
+struct source;
+struct quic_stream;
+
+/* A connection ID of ours in the socket's table. Belongs to a connection or to what lingers of one. */
+struct cid {
+	uint8_t bytes[CID_LEN];
+	uint64_t generation;	/* of the path it is used on; client role: unused */
+	struct quic_conn *conn;	/* one of these two */
+	struct closing *closing;
+	struct list link;
+};
+
+/* An address of the built-in router. */
+struct slot {
+	path_label label;
+	struct addr to, local;
+	uint64_t used;		/* ns, to find the oldest */
+};
+
+struct conn_event_flags {
+	bool connected, path_changed, path_failed, closed;
+};
+
+struct quic_conn {
+	struct quic_socket *s;
+	ngtcp2_conn *qc;	/* NULL once closed */
+	struct tls_session tls;
+	const struct quic_profile *profile; /* server role: NULL until the handshake is complete */
+	const struct quic_conn_ops *ops;    /* NULL: nobody listens */
+	void *ctx;
+	struct timer *timer;
+	struct list link;	/* socket: conns or dead */
+	struct list dirty;	/* socket: something may be sent */
+	struct list touched;	/* socket: got datagrams in this batch */
+	struct list events;	/* socket: has something to tell */
+	bool server;
+	bool alive;		/* counted, in the tables; false from its end on */
+	bool connected;		/* handshake complete and, in the server role, accepted by the owner */
+	bool handshake_done;	/* complete, not yet accepted */
+	bool confirmed;
+	bool freed;		/* by its owner: only waits for the reaper */
+	bool half_open;		/* counted as such */
+	bool got_datagrams;	/* in this batch */
+
+	/* endpoint */
+	struct list cids;
+	uint64_t next_generation; /* server: of the next connection ID; client: of the next migration */
+	uint8_t initial_key[1 + NGTCP2_MAX_CIDLEN]; /* client's first destination CID, in the socket's table */
+	bool in_initials;
+	uint8_t tokens[CONN_TOKENS_MAX][NGTCP2_STATELESS_RESET_TOKENLEN];
+	bool token_used[CONN_TOKENS_MAX];
+	struct source *source;
+
+	/* path */
+	path_label label;
+	size_t max_udp_payload;
+	struct slot slots[CONN_SLOTS];
+	path_label next_label;	/* built-in router */
+	bool migrating;		/* client: `target` is being validated */
+	struct label_path target;
+	path_label failed_label;
+	path_label route_label;	/* `route` is its route; 0: none is known */
+	struct quic_route route;
+
+	/* streams */
+	struct list streams;
+	struct list tx_streams;	/* with something to send, in turn */
+	struct list event_streams;
+	bool stream_turn;	/* when streams and datagrams wait: whose turn it is */
+
+	/* what happened */
+	struct conn_event_flags pending;
+	enum quic_close_reason reason;
+	uint64_t close_error;
+	char close_detail[128];
+	bool got_reset;
+	uint64_t pkt_recv;	/* last seen, to notice authenticated packets */
+	uint64_t last_heard, unanswered_since;
+	struct quic_conn_info last_info; /* as it was when the connection closed */
+};
+
+/* --- conn_new.c ------------------------------------------------------------------------------------- */
+
+struct accept_params {
+	const ngtcp2_pkt_hd *hd;
+	path_label label;
+	struct addr from, local;
+	const ngtcp2_cid *odcid;	/* NULL: no Retry was sent */
+	struct source *source;
+};
+
+int conn_new_client(struct quic_socket *s, const struct quic_profile *profile, const struct quic_pin *pin,
+		    path_label label, const struct addr *to, struct quic_conn **ret) MUST_CHECK;
+int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct quic_conn **ret) MUST_CHECK;
+
+/* --- conn.c ------------------------------------------------------------------------------------- */
+
+void conn_on_timer(void *ctx);
+/* Takes it out of every table and list and frees it, without a word to anybody. */
+void conn_delete(struct quic_conn *c);
+/*
+ * One datagram that belongs to it. Returns 0; -EAGAIN when the server role could not begin with it
+ * (the first Initial is missing): delete the connection; then a Retry or nothing.
+ */
+int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation) MUST_CHECK;
+/* What is to be done after a batch of conn_read: notices changes, sends. */
+void conn_after_read(struct quic_conn *c);
+/* Ends it because of an ngtcp2 error. */
+void conn_fail(struct quic_conn *c, int ngtcp2_error);
+/* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */
+void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error, const char *detail,
+	      const ngtcp2_ccerr *ccerr);
+/* Looks for a change of path and size, arms the timer. */
+void conn_settle(struct quic_conn *c);
+/* Server role: the handshake's end is put before the owner; false: ended. Then QUIC_CONNECTED. */
+bool conn_accepted(struct quic_conn *c);
+void conn_update_info(struct quic_conn *c);
+
+/* --- callbacks.c -------------------------------------------------------------------------------- */
+
+void callbacks_fill(ngtcp2_callbacks *ret);
+
+/* --- send.c ------------------------------------------------------------------------------------- */
+
+/* Writes what may be written now into the socket's tx. */
+void conn_send(struct quic_conn *c);
+/* Puts one packet on the route of `label`, from tx_reserve's place. `headroom`: bytes in front of it there. */
+void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len, uint8_t ecn);
+/* Bytes to leave in front of the next packet. */
+size_t conn_headroom(struct quic_conn *c);
+
+/* --- stream.c ----------------------------------------------------------------------------------- */
+
+struct chunk {
+	struct list link;
+	size_t len, cap;
+	uint8_t data[];
+};
+
+struct quic_stream {
+	int64_t id;
+	struct quic_conn *c;
+	struct list link, tx_link, event_link;
+	void *ctx;
+
+	uint8_t *rx;		/* rx_len bytes from rx_at on */
+	size_t rx_at, rx_len, rx_cap;
+	bool rx_fin;		/* all has arrived */
+	bool rx_done;		/* all was consumed, or nothing comes */
+
+	struct list chunks;	/* written and not all acknowledged: ngtcp2 points into them */
+	struct chunk *tx_chunk;	/* where what was not sent yet begins; NULL: nothing is left */
+	size_t tx_off;
+	uint64_t tx_base;	/* stream offsets: of the first chunk, */
+	uint64_t tx_acked, tx_sent, tx_end; /* and up to which data is acknowledged, sent, written */
+	bool tx_fin, tx_fin_sent;
+	bool tx_done;		/* nothing more can be written or is under way */
+	bool tx_blocked;	/* by flow control */
+
+	bool closed;		/* ngtcp2 has forgotten it */
+	bool readable, writable, reset; /* events */
+	uint64_t reset_error;
+};
+
+struct quic_stream *stream_new(struct quic_conn *c, int64_t id); /* NULL: no memory */
+struct quic_stream *stream_find(const struct quic_conn *c, int64_t id);
+int stream_received(struct quic_stream *st, const uint8_t *data, size_t len, bool fin) MUST_CHECK;
+void stream_acked(struct quic_stream *st, uint64_t upto);
+void stream_given_up(struct quic_stream *st, uint64_t error); /* by the other side */
+void stream_closed(struct quic_stream *st);	/* by ngtcp2 */
+void stream_unblocked(struct quic_stream *st);
+/* The stream whose turn it is to send, or NULL. */
+struct quic_stream *stream_next_tx(struct quic_conn *c);
+/* Fills at most `max` pieces of what is to be sent; *ret_fin: they end the stream. */
+size_t stream_tx_vec(const struct quic_stream *st, ngtcp2_vec *vec, size_t max, bool *ret_fin);
+void stream_sent(struct quic_stream *st, size_t len, bool fin);
+/* Tells the owner what happened on streams. Returns early when the connection was freed. */
+void stream_dispatch(struct quic_conn *c);
+void streams_free(struct quic_conn *c);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The write loop: control frames, streams and datagrams become packets, one behind the other in the
+ * socket's tx, as long as congestion control and pacing let them go.
+ */
+#include "quic/socket.h"
+
+#define STREAM_VECS 16
+#define SEND_PACKETS_MAX 256 /* a call; the loop must come back to reading */
+
+/* Short header: first byte, packet number of 3 bytes, AEAD tag, DATAGRAM type and length. Plus the
+ * id. */
+#define DATAGRAM_OVERHEAD (1 + 3 + 16 + 3)
+
+static bool route_use(struct quic_conn *c, path_label label)
+{
+	struct quic_route route = { .overhead = 0 };
+
+	if (label == c->route_label)
+		return true;
+	if (!router_route(c->s, c, label, &route) || route.overhead > QUIC_OVERHEAD_MAX)
+		return false;
+	c->route = route;
+	c->route_label = label;
+	return true;
+}
+
+size_t conn_headroom(struct quic_conn *c)
+{
+	c->route_label = 0; /* the router may have changed its mind since the last time */
+	return route_use(c, label_of(ngtcp2_conn_get_path(c->qc))) ? c->route.overhead : 0;
+}
+
+void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
+	      uint8_t ecn)
+{
+	struct quic_socket *s = c->s;
+	size_t overhead;
+
+	if (!route_use(c, label))
+		return; /* no way there: as if lost */
+	overhead = c->route.overhead;
+	if (overhead != headroom)
+		memmove(at + overhead, at + headroom, len);
+	if (overhead > 0)
+		s->cfg.router->wrap(s->cfg.router->ctx, c, label, at, overhead + len);
+	tx_commit(&s->tx, overhead + len, &c->route.to, &c->route.local, ecn);
+}
+
+/* --- what goes into the next packet -------------------------------------------------------------
+ */
+
+struct packet {
+	ngtcp2_path_storage ps;
+	ngtcp2_pkt_info pi;
+	uint8_t *dest;
+	uint64_t now;
+};
+
+/* A packet with data of a stream, and whatever else is due. */
+static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, struct packet *p)
+{
+	ngtcp2_vec vec[STREAM_VECS];
+	ngtcp2_ssize taken = -1, n;
+	uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_NONE;
+	bool fin;
+	size_t n_vec = stream_tx_vec(st, vec, ARRAY_LEN(vec), &fin);
+
+	if (fin)
+		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
+	n = ngtcp2_conn_writev_stream(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, &taken,
+				      flags, st->id, vec, n_vec, p->now);
+	if (taken >= 0)
+		stream_sent(st, (size_t)taken, fin);
+	return n;
+}
+
+/* Streams that flow control stops step back; the packet is written without them. */
+static ngtcp2_ssize write_streams(struct quic_conn *c, struct packet *p)
+{
+	struct quic_stream *st;
+
+	while ((st = stream_next_tx(c)) != NULL) {
+		ngtcp2_ssize n = write_stream(c, st, p);
+
+		if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
+			if (ngtcp2_conn_get_max_data_left(c->qc) == 0)
+				break; /* all are blocked: tried again when something has been read
+					*/
+			st->tx_blocked = true;
+		} else if (n == NGTCP2_ERR_STREAM_NOT_FOUND || n == NGTCP2_ERR_STREAM_SHUT_WR) {
+			st->tx_done = true;
+		} else {
+			return n;
+		}
+		list_remove(&st->tx_link);
+	}
+	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, p->now);
+}
+
+static ngtcp2_ssize write_datagram(struct quic_conn *c, const struct quic_datagram *d,
+				   struct packet *p)
+{
+	ngtcp2_vec vec[2];
+	int accepted = 0;
+	ngtcp2_ssize n;
+
+	for (int i = 0; i < 2; i++)
+		vec[i] = (ngtcp2_vec){ (uint8_t *)d->piece[i].data, d->piece[i].len };
+	n = ngtcp2_conn_writev_datagram(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX,
+					&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec,
+					d->piece[1].len > 0 ? 2 : 1, p->now);
+	if (accepted)
+		c->ops->datagram_taken(c->ctx, c);
+	return n;
+}
+
+/* The owner's next datagram. One that does not fit the path any more is dropped: it would wait for
+ * ever. */
+static bool next_datagram(struct quic_conn *c, struct quic_datagram *d)
+{
+	size_t max = quic_conn_datagram_max(c);
+
+	if (max == 0 || !c->ops || !c->ops->next_datagram)
+		return false;
+	while (c->ops->next_datagram(c->ctx, c, d)) {
+		if (d->piece[0].len + d->piece[1].len <= max)
+			return true;
+		c->s->stats.dropped_too_big++;
+		c->ops->datagram_taken(c->ctx, c);
+	}
+	return false;
+}
+
+static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
+{
+	struct quic_datagram d = { .piece = { { NULL, 0 }, { NULL, 0 } } };
+	bool stream = c->connected && stream_next_tx(c) != NULL;
+	bool datagram = c->connected && next_datagram(c, &d);
+
+	if (stream && datagram)
+		c->stream_turn = !c->stream_turn;
+	if (stream && (!datagram || c->stream_turn))
+		return write_streams(c, p);
+	if (datagram)
+		return write_datagram(c, &d, p);
+	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, p->now);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Ends at the send quantum, too: ngtcp2_conn_update_pkt_tx_time then sets the time to go on, which
+ * the connection's timer waits for. Returns 0 or an error of ngtcp2.
+ */
+static int send_loop(struct quic_conn *c, uint64_t now)
+{
+	size_t quantum = ngtcp2_conn_get_send_quantum(c->qc);
+	size_t headroom = conn_headroom(c);
+	struct packet p = { .now = now };
+	size_t sent = 0;
+
+	ngtcp2_path_storage_zero(&p.ps);
+	for (int i = 0; i < SEND_PACKETS_MAX && sent < quantum; i++) {
+		uint8_t *at = tx_reserve(&c->s->tx, QUIC_OVERHEAD_MAX + UDP_PAYLOAD_MAX);
+		ngtcp2_ssize n;
+
+		if (!at) {
+			socket_mark_dirty(c); /* when the socket is writable again */
+			return 0;
+		}
+		p.dest = at + headroom;
+		n = write_packet(c, &p);
+		if (n <= 0)
+			return (int)n;
+		conn_put(c, label_of(&p.ps.path), at, headroom, (size_t)n, p.pi.ecn);
+		sent += (size_t)n;
+	}
+	return 0;
+}
+
+static uint64_t in_flight(const struct quic_conn *c)
+{
+	ngtcp2_conn_info info;
+
+	ngtcp2_conn_get_conn_info(c->qc, &info);
+	return info.bytes_in_flight;
+}
+
+void conn_send(struct quic_conn *c)
+{
+	uint64_t now, before;
+	int r;
+
+	if (!c->alive)
+		return;
+	now = clock_now(c->s->h);
+	before = in_flight(c);
+	r = send_loop(c, now);
+	if (r < 0) {
+		conn_fail(c, r);
+		return;
+	}
+	ngtcp2_conn_update_pkt_tx_time(c->qc, now);
+	if (c->unanswered_since == 0 && in_flight(c) > before)
+		c->unanswered_since = now;
+}
+
+size_t quic_conn_datagram_max(const struct quic_conn *c)
+{
+	const ngtcp2_transport_params *remote;
+	size_t overhead;
+
+	if (!c->connected || !c->alive)
+		return 0;
+	remote = ngtcp2_conn_get_remote_transport_params(c->qc);
+	overhead = DATAGRAM_OVERHEAD + ngtcp2_conn_get_dcid(c->qc)->datalen;
+	if (!remote || remote->max_datagram_frame_size < UDP_PAYLOAD_MAX)
+		return 0;
+	return ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc) - overhead;
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shell: the UDP socket, timers and deferred work around connections. Owners' events are
+ * delivered from here only, after a batch; what they free is freed after that.
+ */
+#include "quic/socket.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <ngtcp2/ngtcp2_crypto_ossl.h>
+
+#define DEFAULT_CONNS 16
+#define DEFAULT_HALF_OPEN 64
+#define DEFAULT_HALF_OPEN_PER_SOURCE 8
+#define DEFAULT_ACCEPTS_PER_S 20
+#define CIDS_PER_CONN 24 /* active, spare and lately retired ones */
+#define SOURCES_LIMIT 8192
+#define TOKENS_LIMIT 65536
+#define REPLIES_PER_S 200
+#define CLOSING_CIDS 4096
+#define WORK_ROUNDS_MAX 4
+
+/* --- marks ---------------------------------------------------------------------------------------
+ */
+
+void socket_mark_dirty(struct quic_conn *c)
+{
+	if (!c->alive || c->dirty.next)
+		return;
+	list_append(&c->s->dirty, &c->dirty);
+	deferred_call(c->s->work);
+}
+
+void socket_mark_event(struct quic_conn *c)
+{
+	if (c->freed || c->events.next)
+		return;
+	list_append(&c->s->events, &c->events);
+	deferred_call(c->s->work);
+}
+
+void socket_bury(struct quic_conn *c)
+{
+	if (c->freed)
+		return;
+	c->freed = true;
+	c->ops = NULL;
+	list_remove(&c->events);
+	list_remove(&c->link);
+	list_append(&c->s->dead, &c->link);
+	deferred_call(c->s->work);
+}
+
+/* --- events --------------------------------------------------------------------------------------
+ */
+
+static void tell(struct quic_conn *c, const struct quic_event *ev)
+{
+	if (!c->freed && c->ops && c->ops->event)
+		c->ops->event(c->ctx, c, ev);
+}
+
+/* False when there is nothing to be told any more. */
+static bool tell_connected(struct quic_conn *c)
+{
+	if (!c->pending.connected)
+		return c->connected || c->pending.closed;
+	c->pending.connected = false;
+	if (!c->alive)
+		return true; /* closed in the same batch */
+	if (c->server && !conn_accepted(c))
+		return false;
+	if (c->freed || !c->alive)
+		return !c->freed;
+	c->connected = true;
+	c->pending.path_changed = false;
+	tell(c, &(struct quic_event){ .type = QUIC_CONNECTED });
+	socket_mark_dirty(c);
+	return true;
+}
+
+static void tell_closed(struct quic_conn *c)
+{
+	struct quic_event ev = { .type = QUIC_CLOSED,
+				 .reason = c->reason,
+				 .error = c->close_error };
+
+	memcpy(ev.detail, c->close_detail, sizeof(ev.detail));
+	tell(c, &ev);
+}
+
+static void dispatch(struct quic_conn *c)
+{
+	if (!tell_connected(c))
+		return;
+	if (c->pending.path_changed && c->connected) {
+		c->pending.path_changed = false;
+		tell(c, &(struct quic_event){ .type = QUIC_PATH_CHANGED });
+	}
+	if (c->pending.path_failed) {
+		c->pending.path_failed = false;
+		tell(c, &(struct quic_event){ .type = QUIC_PATH_FAILED, .error = c->failed_label });
+	}
+	if (c->connected)
+		stream_dispatch(c);
+	if (c->pending.closed && !c->freed) {
+		c->pending.closed = false;
+		tell_closed(c);
+	}
+}
+
+/* --- work ----------------------------------------------------------------------------------------
+ */
+
+static void send_dirty(struct quic_socket *s)
+{
+	struct list batch;
+
+	list_init(&batch);
+	while (!list_empty(&s->dirty)) {
+		struct list *it = s->dirty.next;
+
+		list_remove(it);
+		list_append(&batch, it);
+	}
+	while (!list_empty(&batch)) {
+		struct quic_conn *c = list_entry(batch.next, struct quic_conn, dirty);
+
+		list_remove(&c->dirty);
+		conn_send(c);
+		conn_settle(c);
+	}
+	tx_flush(&s->tx);
+}
+
+static void dispatch_all(struct quic_socket *s)
+{
+	while (!list_empty(&s->events) && !s->closed) {
+		struct quic_conn *c = list_entry(s->events.next, struct quic_conn, events);
+
+		list_remove(&c->events);
+		dispatch(c);
+	}
+}
+
+static void reap(struct quic_socket *s)
+{
+	while (!list_empty(&s->dead))
+		conn_delete(list_entry(s->dead.next, struct quic_conn, link));
+}
+
+static void socket_free(struct quic_socket *s)
+{
+	if (!s)
+		return;
+	while (!list_empty(&s->conns))
+		conn_delete(list_entry(s->conns.next, struct quic_conn, link));
+	reap(s);
+	closings_free(s);
+	sources_free(s);
+	map_free(s->cids);
+	map_free(s->initials);
+	map_free(s->tokens);
+	map_free(s->sources);
+	quic_tls_free(s->tls);
+	tx_fini(&s->tx);
+	udp_close(s->udp);
+	deferred_free(s->work);
+	secret_wipe(s->retry_secret, sizeof(s->retry_secret));
+	secret_wipe(s->reset_secret, sizeof(s->reset_secret));
+	free(s);
+}
+
+/* Owners' callbacks are over: now what they have closed may go. */
+static void leave(struct quic_socket *s)
+{
+	s->busy = false;
+	if (s->closed)
+		socket_free(s);
+	else
+		reap(s);
+}
+
+static void on_work(void *ctx)
+{
+	struct quic_socket *s = ctx;
+
+	s->busy = true;
+	for (int i = 0; i < WORK_ROUNDS_MAX && !s->closed; i++) {
+		if (list_empty(&s->events) && (list_empty(&s->dirty) || s->tx.blocked))
+			break;
+		dispatch_all(s);
+		if (!s->closed && !s->tx.blocked)
+			send_dirty(s);
+	}
+	leave(s);
+}
+
+static void after_batch(struct quic_socket *s)
+{
+	while (!list_empty(&s->touched) && !s->closed) {
+		struct quic_conn *c = list_entry(s->touched.next, struct quic_conn, touched);
+
+		list_remove(&c->touched);
+		conn_after_read(c);
+		conn_send(c);
+		conn_settle(c);
+	}
+}
+
+static void on_readable(void *ctx)
+{
+	struct quic_socket *s = ctx;
+	struct udp_rx rx[UDP_BATCH_MAX];
+	size_t n;
+
+	s->busy = true;
+	closing_expire(s, clock_now(s->h));
+	n = udp_recv(s->udp, rx, ARRAY_LEN(rx));
+	for (size_t i = 0; i < n && !s->closed; i++) {
+		struct udp_rx one = rx[i];
+		size_t at = 0;
+
+		do {
+			one.data = rx[i].data + at;
+			one.len = one.segment = MIN(rx[i].segment, rx[i].len - at);
+			endpoint_receive(s, &one, 0);
+			at += one.len;
+		} while (at < rx[i].len && !s->closed);
+	}
+	after_batch(s);
+	if (!s->closed)
+		tx_flush(&s->tx);
+	leave(s);
+}
+
+static void on_writable(void *ctx)
+{
+	struct quic_socket *s = ctx;
+
+	tx_flush(&s->tx);
+	if (!s->tx.blocked && !list_empty(&s->dirty))
+		deferred_call(s->work);
+}
+
+/* --- opening and closing
+ * -------------------------------------------------------------------------- */
+
+static void crypto_helper_init(void)
+{
+	(void)ngtcp2_crypto_ossl_init(); /* fetches algorithms once; without, each use would */
+}
+
+static void config_set_defaults(struct quic_socket_config *cfg)
+{
+	if (cfg->max_conns == 0)
+		cfg->max_conns = DEFAULT_CONNS;
+	if (cfg->max_half_open == 0)
+		cfg->max_half_open = DEFAULT_HALF_OPEN;
+	if (cfg->max_half_open_per_source == 0)
+		cfg->max_half_open_per_source = DEFAULT_HALF_OPEN_PER_SOURCE;
+	if (cfg->accepts_per_s == 0)
+		cfg->accepts_per_s = DEFAULT_ACCEPTS_PER_S;
+	if (cfg->serve && !cfg->serve[0])
+		cfg->serve = NULL;
+}
+
+static struct map *table_new(struct quic_socket *s, size_t key_len, size_t max)
+{
+	uint8_t seed[16];
+
+	random_fill(s->h, seed, sizeof(seed));
+	return map_new(seed, key_len, max);
+}
+
+static bool tables_init(struct quic_socket *s)
+{
+	size_t conns = s->cfg.max_conns + s->cfg.max_half_open;
+
+	s->cids = table_new(s, CID_LEN, conns * CIDS_PER_CONN + CLOSING_CIDS);
+	s->initials = table_new(s, 1 + NGTCP2_MAX_CIDLEN, conns);
+	s->tokens = table_new(s, NGTCP2_STATELESS_RESET_TOKENLEN, TOKENS_LIMIT);
+	s->sources = table_new(s, sizeof(((struct source *)0)->key), SOURCES_LIMIT);
+	s->work = deferred_new(s->h, on_work, s);
+	return s->cids && s->initials && s->tokens && s->sources && s->work;
+}
+
+static struct quic_socket *socket_new(struct host *h, const struct quic_socket_config *cfg)
+{
+	struct quic_socket *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->h = h;
+	s->cfg = *cfg;
+	config_set_defaults(&s->cfg);
+	list_init(&s->conns);
+	list_init(&s->dead);
+	list_init(&s->dirty);
+	list_init(&s->touched);
+	list_init(&s->events);
+	list_init(&s->source_age);
+	list_init(&s->closings);
+	bucket_init(&s->replies, REPLIES_PER_S, REPLIES_PER_S, clock_now(h));
+	random_fill(h, s->retry_secret, sizeof(s->retry_secret));
+	return s;
+}
+
+int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struct err *err,
+		     struct quic_socket **ret)
+{
+	/* The helper keeps its algorithms in the library's own globals: once a process. */
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct quic_socket *s = socket_new(h, cfg);
+	struct tls_config tls = {
+		.identity = cfg->identity,
+		.serve = cfg->serve,
+		.key_allowed = cfg->key_allowed,
+		.ctx = cfg->ctx,
+	};
+	int r = -ENOMEM;
+
+	pthread_once(&once, crypto_helper_init);
+	if (!s || !tables_init(s)) {
+		err_set(err, r, "out of memory");
+		goto fail;
+	}
+	r = quic_tls_new(&tls, err, &s->tls);
+	if (r < 0)
+		goto fail;
+	quic_tls_derive_secret(s->tls, h, "mlsh/1 stateless-reset", s->reset_secret);
+	r = udp_open(h, &s->cfg.udp, on_readable, s, err, &s->udp);
+	if (r < 0)
+		goto fail;
+	udp_on_writable(s->udp, on_writable, s);
+	r = tx_init(&s->tx, s->udp);
+	if (r < 0) {
+		err_set(err, r, "out of memory");
+		goto fail;
+	}
+	*ret = s;
+	return 0;
+fail:
+	socket_free(s);
+	return r;
+}
+
+static void conn_close_with(struct quic_conn *c, uint64_t app_error, const char *phrase)
+{
+	ngtcp2_ccerr ccerr;
+
+	ngtcp2_ccerr_default(&ccerr);
+	ngtcp2_ccerr_set_application_error(&ccerr, app_error, (const uint8_t *)phrase,
+					   strlen(phrase));
+	conn_end(c, QUIC_CLOSE_LOCAL, app_error, phrase, &ccerr);
+}
+
+void quic_socket_close(struct quic_socket *s)
+{
+	if (!s || s->closed)
+		return;
+	s->closed = true;
+	list_for_each (it, &s->conns) {
+		struct quic_conn *c = list_entry(it, struct quic_conn, link);
+
+		c->ops = NULL;
+		conn_close_with(c, 0, "");
+	}
+	tx_flush(&s->tx);
+	if (!s->busy)
+		socket_free(s);
+}
+
+struct addr quic_socket_local(const struct quic_socket *s)
+{
+	return udp_local(s->udp);
+}
+
+void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data,
+			    size_t len)
+{
+	struct addr any = { .port = 0 };
+
+	tx_send(&s->tx, data, len, to, &any);
+	tx_flush(&s->tx);
+}
+
+void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
+{
+	if (s->closed || label == 0)
+		return;
+	endpoint_receive(s, rx, label);
+	if (s->busy)
+		return; /* on_readable finishes the batch */
+	s->busy = true;
+	after_batch(s);
+	tx_flush(&s->tx);
+	leave(s);
+}
+
+struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s)
+{
+	struct quic_socket_stats out = s->stats;
+
+	out.conns = s->n_conns;
+	out.half_open = s->n_half_open;
+	out.udp = udp_stats_get(s->udp);
+	return out;
+}
+
+/* --- connections: the owner's side
+ * ---------------------------------------------------------------- */
+
+int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
+		 const struct quic_pin *pin, path_label label, const struct addr *to,
+		 const struct quic_conn_ops *ops, void *ctx, struct err *err,
+		 struct quic_conn **ret)
+{
+	struct quic_conn *c;
+	int r;
+
+	if (s->closed)
+		return err_set(err, -ESHUTDOWN, "the socket is closed");
+	if (s->cfg.router ? label == 0 : !to)
+		return err_set(err, -EINVAL, "no path to connect on");
+	if (s->n_conns >= s->cfg.max_conns)
+		return err_set(err, -EMFILE, "too many connections (%zu)", s->n_conns);
+	r = conn_new_client(s, profile, pin, label, s->cfg.router ? NULL : to, &c);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	c->ops = ops;
+	c->ctx = ctx;
+	socket_mark_dirty(c);
+	*ret = c;
+	return 0;
+}
+
+void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, void *ctx)
+{
+	c->ops = ops;
+	c->ctx = ctx;
+}
+
+void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase)
+{
+	conn_close_with(c, app_error, phrase);
+	tx_flush(&c->s->tx);
+}
+
+void quic_conn_free(struct quic_conn *c)
+{
+	if (!c || c->freed)
+		return;
+	c->ops = NULL;
+	conn_close_with(c, 0, "");
+	tx_flush(&c->s->tx);
+	socket_bury(c);
+}
+
+void quic_conn_wake(struct quic_conn *c)
+{
+	socket_mark_dirty(c);
+}
+
+bool quic_conn_is_server(const struct quic_conn *c)
+{
+	return c->server;
+}
+
+bool quic_conn_is_connected(const struct quic_conn *c)
+{
+	return c->connected && c->alive;
+}
+
+void *quic_conn_ctx(const struct quic_conn *c)
+{
+	return c->ctx;
+}
+
+const struct quic_profile *quic_conn_profile(const struct quic_conn *c)
+{
+	return c->profile;
+}
+
+const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c)
+{
+	return c->tls.peer.key_sha256;
+}
+
+const uint8_t *quic_conn_peer_ed25519(const struct quic_conn *c)
+{
+	return c->tls.peer.ed25519;
+}
+
+const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
+{
+	return c->tls.peer.cert_sha256;
+}
+
+bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
+{
+	struct quic_route route;
+
+	if (!c->alive || !router_route(c->s, (struct quic_conn *)c, c->label, &route))
+		return false;
+	*ret = route.to;
+	return true;
+}
+
+int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
+		     size_t len)
+{
+	if (!c->connected || !c->alive)
+		return -ENOTCONN;
+	return quic_tls_session_export(&c->tls, label, context, out, len);
+}
+
+path_label quic_conn_label(const struct quic_conn *c)
+{
+	return c->label;
+}
+
+void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret)
+{
+	conn_update_info((struct quic_conn *)c);
+	*ret = c->last_info;
+}
+
+int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead)
+{
+	int rv;
+
+	if (!c->alive || c->server || label == 0)
+		return -EINVAL;
+	if (!c->confirmed)
+		return -EAGAIN;
+	if (c->migrating ? label == label_of(&c->target.path) && !dead : label == c->label)
+		return 0;
+	label_path_set(&c->target, label, c->next_generation++);
+	c->migrating = true;
+	rv = dead ? ngtcp2_conn_initiate_immediate_migration(c->qc, &c->target.path,
+							     clock_now(c->s->h))
+		  : ngtcp2_conn_initiate_migration(c->qc, &c->target.path, clock_now(c->s->h));
+	if (rv != 0) {
+		c->migrating = false;
+		return rv == NGTCP2_ERR_CONN_ID_BLOCKED || rv == NGTCP2_ERR_INVALID_STATE ? -EAGAIN
+											  : -EIO;
+	}
+	socket_mark_dirty(c);
+	return 0;
+}

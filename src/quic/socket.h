@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* A socket: what the files of the quic layer know of it. Nothing outside src/quic includes this. */
+#ifndef MLSH_QUIC_SOCKET_H
+#define MLSH_QUIC_SOCKET_H
+
+#include "base/bucket.h"
+#include "base/map.h"
+#include "quic/conn.h"
+#include "quic/tx.h"
+
+struct quic_socket {
+	struct host *h;
+	struct quic_socket_config cfg;
+	struct udp *udp;
+	struct tls *tls;
+	struct tx tx;
+	struct deferred *work;
+	struct list conns;	/* of quic_conn.link */
+	struct list dead;	/* freed by their owners */
+	struct list dirty, touched, events;
+	size_t n_conns;		/* established, or begun by us */
+	size_t n_half_open;
+	bool busy;		/* an owner's callback may be running */
+	bool closed;		/* quic_socket_close was called while busy */
+
+	/* endpoint */
+	struct map *cids;	/* CID_LEN -> struct cid */
+	struct map *initials;	/* length and bytes of a client's first destination CID -> quic_conn */
+	struct map *tokens;	/* stateless reset token of the other side -> quic_conn */
+	struct map *sources;	/* prefix -> struct source */
+	struct list source_age;	/* oldest use first */
+	struct list closings;	/* oldest first */
+	size_t n_closings;
+	struct bucket replies;	/* stateless packets a second */
+	uint8_t retry_secret[32], reset_secret[32];
+	struct quic_socket_stats stats;
+};
+
+/* --- socket.c ----------------------------------------------------------------------------------- */
+
+void socket_mark_dirty(struct quic_conn *c);
+void socket_mark_event(struct quic_conn *c);
+/* To be freed by the next turn of work; no callback any more. */
+void socket_bury(struct quic_conn *c);
+
+/* --- endpoint.c --------------------------------------------------------------------------------- */
+
+/* One datagram; `label` 0: the router knows. */
+void endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+
+/* --- accept.c ----------------------------------------------------------------------------------- */
+
+/* A long-header packet that belongs to no connection. */
+void accept_packet(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+/* Answers of a server without state. All are bounded and never larger than what caused them. */
+void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx, const ngtcp2_version_cid *vc);
+void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx);
+
+/* --- cid.c -------------------------------------------------------------------------------------- */
+
+/* A new connection ID of ours. -ENOMEM, -ENOSPC. */
+int cid_new(struct quic_conn *c, uint64_t generation, ngtcp2_cid *ret) MUST_CHECK;
+struct cid *cid_find(const struct quic_socket *s, const uint8_t bytes[CID_LEN]);
+void cid_remove(struct quic_socket *s, const uint8_t bytes[CID_LEN]);
+void cids_free(struct quic_socket *s, struct list *cids);
+void cid_reset_token(const struct quic_socket *s, const ngtcp2_cid *cid,
+		     uint8_t out[NGTCP2_STATELESS_RESET_TOKENLEN]);
+/* The other side's stateless reset tokens. */
+void token_add(struct quic_conn *c, const uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN]);
+void token_remove(struct quic_conn *c, const uint8_t token[NGTCP2_STATELESS_RESET_TOKENLEN]);
+void tokens_free(struct quic_conn *c);
+void initial_key(const uint8_t *cid, size_t len, uint8_t out[1 + NGTCP2_MAX_CIDLEN]);
+
+/* --- closing.c ---------------------------------------------------------------------------------- */
+
+/*
+ * What is left of a closed connection for a moment: its connection IDs, so that late packets are not
+ * taken for strangers', and the CONNECTION_CLOSE that answers them.
+ */
+struct closing {
+	struct list link, cids;
+	uint64_t until;
+	uint64_t hits;
+	struct quic_route route;
+	size_t len;		/* 0: nothing is said any more */
+	uint8_t packet[];
+};
+
+/* Takes over the connection's ids. `packet` may be NULL. */
+void closing_add(struct quic_conn *c, const void *packet, size_t len, const struct quic_route *route,
+		 uint64_t until);
+void closing_hit(struct quic_socket *s, struct closing *cl, size_t len);
+void closing_expire(struct quic_socket *s, uint64_t now);
+void closings_free(struct quic_socket *s);
+
+/* --- source.c ----------------------------------------------------------------------------------- */
+
+/* Where handshakes come from: an IPv4 address, an IPv6 /64, or a label. */
+struct source {
+	uint8_t key[17];
+	struct list age;
+	size_t half_open;
+	struct bucket accepts;
+};
+
+struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_label label, uint64_t now);
+void sources_free(struct quic_socket *s);
+
+/* --- router.c ----------------------------------------------------------------------------------- */
+
+/* The built-in router, or the owner's. */
+path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
+bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label, struct quic_route *ret);
+/* The first address of a connection; returns its label. */
+path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local);
+
+#endif

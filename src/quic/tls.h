@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS of QUIC: contexts of a socket, sessions of its connections, and the verdict on the other side's
+ * key. The only part of quic that calls OpenSSL.
+ */
+#ifndef MLSH_QUIC_TLS_H
+#define MLSH_QUIC_TLS_H
+
+#include <ngtcp2/ngtcp2_crypto.h>
+
+#include "identity/identity.h"
+#include "quic/quic.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
+struct ngtcp2_crypto_ossl_ctx;
+struct tls;
+
+struct tls_peer {
+	uint8_t key_sha256[HASH_LEN];
+	uint8_t ed25519[KEY_LEN];	/* zeros for another type */
+	uint8_t cert_sha256[HASH_LEN];
+};
+
+/* One connection's. Part of struct quic_conn. */
+struct tls_session {
+	const struct tls *tls;
+	struct ssl_st *ssl;
+	struct ngtcp2_crypto_ossl_ctx *octx;
+	ngtcp2_crypto_conn_ref ref;
+	ngtcp2_conn *qc;		/* set by the connection once there is one */
+	const struct quic_profile *profile; /* server: once ALPN has chosen */
+	struct quic_pin pin;
+	bool server;
+	bool refused;			/* we refused the other side's key */
+	struct tls_peer peer;		/* valid once the handshake is complete */
+};
+
+struct tls_config {
+	const struct identity *identity;
+	const struct quic_profile *const *serve; /* NULL-terminated; NULL: client role only */
+	bool (*key_allowed)(void *ctx, const struct quic_profile *profile, const uint8_t key_sha256[32]);
+	void *ctx;
+};
+
+/* -EINVAL for an identity that can not be used, -ENOMEM. */
+int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
+void quic_tls_free(struct tls *t); /* NULL allowed */
+/* A secret that a restarted program has again; random for keys that have no raw form. */
+void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint8_t out[32]);
+/* The context of one role (NULL: none), for tests that break the rules. */
+struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server);
+
+/* `profile` and `pin` are NULL in the server role. -ENOMEM. */
+int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server, const struct quic_profile *profile,
+		     const struct quic_pin *pin) MUST_CHECK;
+/* After ngtcp2_conn_del. NULL and zeroed allowed. */
+void quic_tls_session_fini(struct tls_session *ts);
+int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context, uint8_t *out,
+		       size_t len) MUST_CHECK;
+void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap, char *ret_cipher,
+		       size_t cipher_cap);
+
+#endif
