@@ -28,6 +28,7 @@ struct rpc {
 	char server_name[HOST_TEXT_MAX + 1];
 	uint8_t cluster_id[HASH_LEN];
 	struct addr server;
+	struct quic_conn_info last_info; /* of the connection when it ended */
 	bool ready;
 	struct list waiting;
 	size_t n_waiting;
@@ -61,6 +62,7 @@ static void rpc_end(struct rpc *r, const struct rpc_end *end)
 {
 	dial_free(r->dial);
 	r->dial = NULL;
+	rpc_conn_info(r, &r->last_info);
 	quic_conn_free(r->conn);
 	r->conn = NULL;
 	r->ready = false;
@@ -458,5 +460,8 @@ const uint8_t *rpc_server_cert_sha256(const struct rpc *r)
 
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret)
 {
-	quic_conn_info_get(r->conn, ret);
+	if (r->conn)
+		quic_conn_info_get(r->conn, ret);
+	else
+		*ret = r->last_info;
 }

@@ -56,6 +56,7 @@ int rpc_refusal(const struct rpc *r, const struct signal_reply *reply, struct er
 const struct addr *rpc_server(const struct rpc *r);
 const uint8_t *rpc_server_key_sha256(const struct rpc *r);
 const uint8_t *rpc_server_cert_sha256(const struct rpc *r);
+/* After the end: as it was then. Zeros before it was connected. */
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret);
 
 #endif

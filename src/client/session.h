@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node's session with its signal server: resolves, connects over the node's own socket, proves membership, brings both logs to the
- * same length, subscribes, and keeps it so: reconnects with jitter and exponential back-off (first retry within 200 ms, at most 5 s;
- * reset only after a useful session), three seconds for DNS with the last good address as fallback, another try at once when the
- * network changes. Believes nothing of what the server says about membership: entries go through the mlog.
+ * A node's session with its signal server: resolves, connects over the node's own socket, proves
+ * membership, brings both logs to the same length, subscribes, and keeps it so: reconnects with
+ * jitter and exponential back-off (first retry within 200 ms, at most 5 s; reset only after a
+ * useful session), DNS and the last good address at the same time, another try at once when the
+ * network changes, a socket of its own when the node's gets no answer any more. Believes nothing of
+ * what the server says about membership: entries go through the mlog.
  */
 #ifndef MLSH_CLIENT_SESSION_H
 #define MLSH_CLIENT_SESSION_H
@@ -16,16 +18,18 @@ struct session;
 
 enum session_state { SESSION_CONNECTING, SESSION_UP, SESSION_RECONNECTING, SESSION_STOPPED };
 
+/* Called from the loop. The session may be freed in `state` and `stopped` only. */
 struct session_ops {
 	/* State, or the reason of the last failure, changed. */
 	void (*state)(void *ctx);
-	/* Entries were appended to the log (from the server). The owner saves it and looks at the roster again. */
+	/* The server's entries were appended to the log: the owner saves it and looks at it again. */
 	void (*log_grew)(void *ctx);
 	/* A valid entry in the place of another: proof of a fork. Both as views. */
 	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs);
-	/* Presence of one member; `reset` calls come first with member NULL: all are offline until said otherwise. */
-	void (*presence)(void *ctx, struct member *member, bool online, const struct wire_candidates *c);
-	/* The address that the server sees us at. */
+	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */
+	void (*presence)(void *ctx, struct member *member, bool online,
+			 const struct wire_candidates *c);
+	/* The address that the server sees the node's socket at. */
 	void (*observed)(void *ctx, const struct addr *a);
 	/* Removed, upgrade needed, ...: the session has stopped for good. */
 	void (*stopped)(void *ctx, const struct err *err);
@@ -34,26 +38,37 @@ struct session_ops {
 struct session_status {
 	enum session_state state;
 	uint64_t since;			/* clock_now of the last change of state */
-	uint64_t last_verified;		/* clock_now when something authenticated was last heard from the server; 0: never */
+	uint64_t last_verified;		/* clock_now when the server was last heard, authenticated; 0: never */
 	uint64_t rtt_ns;
 	struct addr server, observed;	/* unset when unknown */
-	char group[32];
-	struct err last_err;		/* why the last attempt failed; code 0: none */
+	char group[32];			/* key exchange */
+	struct err last_err;		/* why the last attempt failed, or a fork; code 0: none */
 };
 
-/* `log` belongs to the owner, who frees it after the session. `socket` must have been opened with the node's identity. */
-int session_new(struct host *h, struct quic_socket *socket, const struct cluster_file *cluster, const struct identity *id,
-		struct mlog *log, const struct session_ops *ops, void *ctx, struct err *err, struct session **ret) MUST_CHECK;
+/*
+ * Starts at once. `log` belongs to the owner, who frees it after the session; `socket` must have
+ * been opened with the identity, and both outlive the session.
+ */
+int session_new(struct host *h, struct quic_socket *socket, const struct cluster_file *cluster,
+		const struct identity *id, struct mlog *log, const struct session_ops *ops,
+		void *ctx, struct err *err, struct session **ret) MUST_CHECK;
 void session_free(struct session *s); /* says bye; NULL allowed */
 /* What to publish as our candidates from now on (the observed address is added by the owner). */
 void session_set_candidates(struct session *s, const struct wire_candidates *c);
 /* The network changed, or the machine woke: try again now. */
 void session_kick(struct session *s);
-/* Our log grew from elsewhere (a peer, our own entry): push to the server what it lacks. */
+/* Our log grew from elsewhere (a peer): push to the server what it lacks. */
 void session_log_grew(struct session *s);
-/* Puts an entry of our own in order (cancel): made anew by `make` on every new head until it is in, refused or superseded. */
-typedef int (*session_make_fn)(void *ctx, const struct head *head, uint64_t not_before_s, struct entry_bytes *ret, struct err *err);
-int session_append(struct session *s, session_make_fn make, void (*done)(void *ctx, const struct err *err), void *ctx,
+
+/*
+ * Puts an entry of our own in order (cancel): made anew by `make` on every new head until it is in,
+ * refused, or `make` has had enough (its error is the result). `done` is called once, unless the
+ * session is freed before. -EBUSY when too many are waiting.
+ */
+typedef int (*session_make_fn)(void *ctx, const struct head *head, uint64_t not_before_s,
+			       struct entry_bytes *ret, struct err *err);
+typedef void (*session_done_fn)(void *ctx, const struct err *err);
+int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
 		   struct err *err) MUST_CHECK;
 void session_status_get(const struct session *s, struct session_status *ret);
 

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session's connection: attempts, waiting times, life signs, state. Phases run in the order of
+ * enum session_phase; whatever goes wrong leads back to PHASE_WAIT through session_lost.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/backoff.h"
+#include "client/refuse.h"
+#include "client/session_internal.h"
+#include "client/session_rules.h"
+
+#define DNS_TIMEOUT (3 * NS_PER_S)
+#define DIAL_TIMEOUT (5 * NS_PER_S)	/* a server that returns is found within the next attempt */
+#define DIAL_TIMEOUT_SLOW (10 * NS_PER_S) /* every third: for paths with a round trip of seconds */
+#define TICK NS_PER_S
+#define SILENCE_MAX (3 * NS_PER_S)	/* something was sent and nothing came back */
+#define SILENCE_IMPATIENT (1500 * NS_PER_MS) /* just after the network changed */
+#define IMPATIENT_TIME (5 * NS_PER_S)
+#define USEFUL_AFTER (10 * NS_PER_S)	/* a session that lasted this long was worth it */
+#define SPARE_SOCKET_AFTER 3		/* failures */
+
+static void session_dial(struct session *s);
+
+/* --- state ------------------------------------------------------------------------------------ */
+
+static const char *const state_names[] = {
+	[SESSION_CONNECTING] = "connecting",
+	[SESSION_UP] = "connected",
+	[SESSION_RECONNECTING] = "reconnecting",
+	[SESSION_STOPPED] = "stopped",
+};
+
+static void on_notify(void *ctx)
+{
+	struct session *s = ctx;
+	bool stopped = s->notify_stopped;
+
+	if (s->notify_state) {
+		s->notify_state = false;
+		if (stopped) /* only after the other call, in which s may be freed */
+			deferred_call(s->notify);
+		s->ops->state(s->ctx);
+		return;
+	}
+	s->notify_stopped = false;
+	if (stopped)
+		s->ops->stopped(s->ctx, &s->end_err);
+}
+
+static void tell_state(struct session *s)
+{
+	s->notify_state = true;
+	deferred_call(s->notify);
+}
+
+static void set_state(struct session *s, enum session_state state)
+{
+	if (s->state == state)
+		return;
+	log_info(host_log(s->host), "%s: signal session: %s -> %s", s->cluster.cluster,
+		 state_names[s->state], state_names[state]);
+	s->state = state;
+	s->since = clock_now(s->host);
+	tell_state(s);
+}
+
+void session_set_err(struct session *s, const struct err *err)
+{
+	if (s->last_err.code == err->code && strcmp(s->last_err.text, err->text) == 0)
+		return;
+	s->last_err = *err;
+	if (err->code)
+		log_limited(host_log(s->host), &s->log_limit, clock_now(s->host), LOG_LEVEL_WARN,
+			    "%s: %s", s->cluster.cluster, err->text);
+	tell_state(s);
+}
+
+/* --- the end of a connection ------------------------------------------------------------------ */
+
+static void note_heard(struct session *s)
+{
+	struct quic_conn_info info;
+
+	if (!s->rpc || s->phase < PHASE_PUSH || s->phase > PHASE_UP)
+		return;
+	rpc_conn_info(s->rpc, &info);
+	s->last_verified = MAX(s->last_verified, info.last_heard);
+}
+
+/* Was it up for long enough to begin again with short waits? */
+static void note_useful(struct session *s)
+{
+	if (s->phase == PHASE_UP && clock_now(s->host) - s->since >= USEFUL_AFTER)
+		s->failures = 0;
+}
+
+static void drop_connection(struct session *s)
+{
+	note_heard(s);
+	note_useful(s);
+	rpc_free(s->rpc);
+	s->rpc = NULL;
+	if (s->spare) { /* we may be within a call of its own */
+		s->spent = s->spare;
+		s->spare = NULL;
+		deferred_call(s->reap);
+	}
+	timer_set(s->tick, TIME_NEVER);
+}
+
+static void on_reap(void *ctx)
+{
+	struct session *s = ctx;
+
+	quic_socket_close(s->spent);
+	s->spent = NULL;
+}
+
+static void wait_until(struct session *s, uint64_t at)
+{
+	s->phase = PHASE_WAIT;
+	set_state(s, s->was_up ? SESSION_RECONNECTING : SESSION_CONNECTING);
+	timer_set(s->retry, MAX(at, s->hold_until));
+}
+
+void session_lost(struct session *s, const struct err *err)
+{
+	if (s->phase == PHASE_STOPPED)
+		return;
+	session_set_err(s, err);
+	drop_connection(s);
+	s->failures++;
+	wait_until(s, clock_now(s->host) + backoff_delay(s->failures, random_u64(s->host)));
+}
+
+void session_lost_for(struct session *s, const struct err *err, uint64_t wait)
+{
+	if (s->phase == PHASE_STOPPED)
+		return;
+	s->hold_until = clock_now(s->host) + backoff_asked(wait, random_u64(s->host));
+	session_lost(s, err);
+}
+
+void session_stop(struct session *s, const struct err *err)
+{
+	if (s->phase == PHASE_STOPPED)
+		return;
+	drop_connection(s);
+	timer_set(s->retry, TIME_NEVER);
+	s->phase = PHASE_STOPPED;
+	s->end_err = *err;
+	session_set_err(s, err);
+	set_state(s, SESSION_STOPPED);
+	s->notify_stopped = true;
+	deferred_call(s->notify);
+	sync_stopped(s, err);
+}
+
+static void session_next(struct session *s, enum session_next next, uint64_t wait,
+			 const struct err *err)
+{
+	if (next == SESSION_NEXT_STOP)
+		session_stop(s, err);
+	else if (next == SESSION_NEXT_WAIT)
+		session_lost_for(s, err, wait);
+	else
+		session_lost(s, err);
+}
+
+/* May the server not know of our admission, because its log is not ours? */
+static bool server_is_behind(const struct session *s)
+{
+	return s->forked || !s->has_server_head || s->server_head.seq + 1 < mlog_count(s->log);
+}
+
+void session_refused(struct session *s, const struct signal_reply *reply)
+{
+	struct err err = { 0 };
+	uint64_t wait;
+	enum session_next next = session_after_refusal(reply->refusal, reply->retry_after_s,
+						       server_is_behind(s), &wait);
+
+	rpc_refusal(s->rpc, reply, &err);
+	session_next(s, next, wait, &err);
+}
+
+bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn)
+{
+	struct err err = { 0 };
+	int r = rpc_request(s->rpc, m, fn, s);
+
+	if (r == 0)
+		return true;
+	err_set(&err, r, "can not send to the signal server %s: %s", s->cluster.signal_host,
+		strerror(-r));
+	session_lost(s, &err);
+	return false;
+}
+
+/* --- phases ----------------------------------------------------------------------------------- */
+
+static void on_subscribed_up(struct session *s)
+{
+	static const struct err none;
+
+	s->phase = PHASE_UP;
+	s->was_up = true;
+	set_state(s, SESSION_UP);
+	if (!s->forked)
+		session_set_err(s, &none);
+	events_publish(s);
+	/* What came between our last fetch and the subscription. */
+	s->fetch_wanted = true;
+	sync_pump(s);
+}
+
+static void on_subscribe(void *ctx, const struct signal_reply *reply)
+{
+	struct session *s = ctx;
+
+	if (reply->refusal != REFUSAL_NONE) {
+		session_refused(s, reply);
+		return;
+	}
+	if (memcmp(s->epoch, reply->epoch, EPOCH_LEN) != 0) {
+		memcpy(s->epoch, reply->epoch, EPOCH_LEN);
+		s->cursor = 0;
+	}
+	on_subscribed_up(s);
+}
+
+void session_fetched(struct session *s)
+{
+	struct signal_request m = { .type = SIGNAL_SUBSCRIBE, .cursor = s->cursor };
+
+	memcpy(m.epoch, s->epoch, EPOCH_LEN);
+	s->phase = PHASE_SUBSCRIBE;
+	session_request(s, &m, on_subscribe);
+}
+
+static void on_session(void *ctx, const struct signal_reply *reply)
+{
+	struct session *s = ctx;
+
+	if (reply->refusal != REFUSAL_NONE) {
+		session_refused(s, reply);
+		return;
+	}
+	s->last_good = *rpc_server(s->rpc);
+	sync_head(s, &reply->head);
+	s->phase = PHASE_FETCH;
+	s->fetch_wanted = true;
+	sync_pump(s);
+}
+
+void session_in_session(struct session *s)
+{
+	struct signal_request m = { .type = SIGNAL_SESSION, .candidates = s->candidates };
+
+	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
+	s->phase = PHASE_SESSION;
+	s->candidates_dirty = false;
+	s->candidates_sent = clock_now(s->host);
+	session_request(s, &m, on_session);
+	secret_wipe(m.node_token, HASH_LEN);
+}
+
+static void on_ready(void *ctx, const struct signal_reply *hello)
+{
+	struct session *s = ctx;
+
+	s->phase = PHASE_PUSH;
+	s->last_tick = clock_now(s->host);
+	timer_set_in(s->tick, TICK);
+	sync_reset(s);
+	s->candidates_busy = false;
+	if (hello->has_head)
+		sync_head(s, &hello->head);
+	/* What the server sees of another socket than the node's is of no use to its peers. */
+	if (!s->spare) {
+		s->observed = hello->observed;
+		s->ops->observed(s->ctx, &s->observed);
+	}
+	sync_greeted(s);
+}
+
+static void on_event(void *ctx, const struct signal_event *ev)
+{
+	events_handle(ctx, ev);
+}
+
+static void on_ended(void *ctx, const struct rpc_end *end)
+{
+	struct session *s = ctx;
+	struct err err = end->err; /* goes with the connection */
+	uint64_t wait;
+	enum session_next next = session_after_end(end, &wait);
+
+	session_next(s, next, wait, &err);
+}
+
+static const struct rpc_ops rpc_ops = { .ready = on_ready, .event = on_event, .ended = on_ended };
+
+/* --- attempts --------------------------------------------------------------------------------- */
+
+/*
+ * The node's socket, or one of our own: a NAT or firewall may hold on to a dead mapping of the
+ * node's port for as long as something is sent through it.
+ */
+static struct quic_socket *choose_socket(struct session *s)
+{
+	struct quic_socket_config cfg = { .identity = s->identity };
+
+	if (s->failures < SPARE_SOCKET_AFTER || s->failures % 2 == 0 || s->spent)
+		return s->socket;
+	if (quic_socket_open(s->host, &cfg, NULL, &s->spare) < 0)
+		return s->socket;
+	return s->spare;
+}
+
+static void session_dial(struct session *s)
+{
+	struct rpc_params p = {
+		.dial = {
+			.socket = choose_socket(s),
+			.host = s->cluster.signal_host,
+			.port = s->cluster.signal_port,
+			.pin = { .by_cert = true, .by_key = true },
+			.last_good = s->last_good,
+			.dns_timeout = DNS_TIMEOUT,
+			.timeout = s->failures % 3 == 2 ? DIAL_TIMEOUT_SLOW : DIAL_TIMEOUT,
+		},
+	};
+	struct err err = { 0 };
+
+	memcpy(p.dial.pin.cert_sha256, s->cluster.signal_cert, HASH_LEN);
+	memcpy(p.dial.pin.key_sha256, s->cluster.signal_key, HASH_LEN);
+	memcpy(p.cluster_id, s->cluster.cluster_id, HASH_LEN);
+	s->phase = PHASE_DIAL;
+	s->dial_began = clock_now(s->host);
+	if (rpc_open(s->host, &p, &rpc_ops, s, &err, &s->rpc) < 0)
+		session_lost(s, &err);
+}
+
+static void on_retry(void *ctx)
+{
+	session_dial(ctx);
+}
+
+/* --- life signs ------------------------------------------------------------------------------- */
+
+/* True when the connection was given up. */
+static bool check_silence(struct session *s, uint64_t now)
+{
+	struct quic_conn_info info;
+	struct err err = { 0 };
+	uint64_t limit = now < s->impatient_until ? SILENCE_IMPATIENT : SILENCE_MAX;
+
+	rpc_conn_info(s->rpc, &info);
+	if (info.unanswered_since == 0 || now - info.unanswered_since < limit)
+		return false;
+	refuse_set(&err, REFUSAL_TIMEOUT, "the signal server %s does not answer any more",
+		   s->cluster.signal_host);
+	session_lost(s, &err);
+	return true;
+}
+
+static void session_housekeeping(struct session *s, uint64_t now)
+{
+	if (now >= s->next_heartbeat)
+		s->fetch_wanted = true;
+	sync_pump(s);
+	if (s->phase == PHASE_UP)
+		events_publish(s);
+}
+
+static void on_tick(void *ctx)
+{
+	struct session *s = ctx;
+	uint64_t now = clock_now(s->host);
+	/* The timer is late by as long as the machine was suspended. */
+	uint64_t slept = now - s->last_tick;
+	struct err err = { 0 };
+
+	s->last_tick = now;
+	note_heard(s);
+	note_useful(s);
+	timer_set_in(s->tick, TICK);
+	if (slept >= SIGNAL_IDLE_TIMEOUT) {
+		s->failures = 0;
+		err_set(&err, -ETIMEDOUT, "this machine was asleep");
+		session_lost(s, &err);
+	} else if (slept > 5 * TICK) {
+		session_kick(s);
+	} else if (!check_silence(s, now) && s->phase == PHASE_UP) {
+		session_housekeeping(s, now);
+	}
+}
+
+void session_kick(struct session *s)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (s->phase == PHASE_STOPPED)
+		return;
+	s->failures = 0;
+	if (s->phase == PHASE_WAIT) {
+		timer_set(s->retry, MAX(now, s->hold_until));
+		return;
+	}
+	if (s->phase == PHASE_DIAL) {
+		if (now - s->dial_began < 500 * NS_PER_MS)
+			return;
+		drop_connection(s);
+		session_dial(s);
+		return;
+	}
+	/* Something to be answered: soon, or the connection is given up. */
+	s->impatient_until = now + IMPATIENT_TIME;
+	s->fetch_wanted = true;
+	sync_pump(s);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int session_new(struct host *h, struct quic_socket *socket, const struct cluster_file *cluster,
+		const struct identity *id, struct mlog *log, const struct session_ops *ops,
+		void *ctx, struct err *err, struct session **ret)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	s->host = h;
+	s->socket = socket;
+	s->cluster = *cluster;
+	s->identity = id;
+	s->log = log;
+	s->ops = ops;
+	s->ctx = ctx;
+	s->since = clock_now(h);
+	list_init(&s->appends);
+	s->retry = timer_new(h, on_retry, s);
+	s->tick = timer_new(h, on_tick, s);
+	s->notify = deferred_new(h, on_notify, s);
+	s->reap = deferred_new(h, on_reap, s);
+	s->stash = calloc(SESSION_STASH_MAX, sizeof(*s->stash));
+	if (!s->retry || !s->tick || !s->notify || !s->reap || !s->stash) {
+		session_free(s);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	timer_set_in(s->retry, 0);
+	*ret = s;
+	return 0;
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	rpc_free(s->rpc);
+	quic_socket_close(s->spare);
+	quic_socket_close(s->spent);
+	deferred_free(s->reap);
+	timer_free(s->retry);
+	timer_free(s->tick);
+	deferred_free(s->notify);
+	sync_free(s);
+	free(s->stash);
+	secret_wipe(s, sizeof(*s));
+	free(s);
+}
+
+void session_status_get(const struct session *s, struct session_status *ret)
+{
+	*ret = (struct session_status){
+		.state = s->state,
+		.since = s->since,
+		.last_verified = s->last_verified,
+		.observed = s->observed,
+		.last_err = s->last_err,
+	};
+	if (s->rpc && s->phase >= PHASE_PUSH && s->phase <= PHASE_UP) {
+		struct quic_conn_info info;
+
+		rpc_conn_info(s->rpc, &info);
+		ret->server = *rpc_server(s->rpc);
+		ret->rtt_ns = info.srtt_ns;
+		ret->last_verified = MAX(ret->last_verified, info.last_heard);
+		memcpy(ret->group, info.group, sizeof(ret->group));
+	}
+}

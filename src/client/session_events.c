@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* What the server tells by itself: presence, our own address, its shutdown; and our candidates. */
+#include "client/refuse.h"
+#include "client/session_internal.h"
+#include "client/session_rules.h"
+
+#define CANDIDATES_INTERVAL NS_PER_S /* candidates are published at most this often */
+
+/* --- presence --------------------------------------------------------------------------------- */
+
+/* Only addresses that packets may be sent to because somebody named them. */
+static void filter_candidates(const struct wire_candidates *in, struct wire_candidates *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < in->n && ret->n < CANDIDATES_MAX; i++) {
+		if (addr_is_candidate_ok(&in->item[i]))
+			ret->item[ret->n++] = in->item[i];
+	}
+}
+
+static struct stashed *stash_find(struct session *s, const struct node_id *id)
+{
+	for (size_t i = 0; i < s->n_stash; i++) {
+		if (node_id_equal(&s->stash[i].id, id))
+			return &s->stash[i];
+	}
+	return NULL;
+}
+
+/* The node's admit entry is still being fetched. False: there is no room for it. */
+static bool stash_put(struct session *s, const struct node_id *id, bool online,
+		      const struct wire_candidates *c)
+{
+	struct stashed *at = stash_find(s, id);
+
+	if (!at) {
+		if (s->n_stash == SESSION_STASH_MAX)
+			return false;
+		at = &s->stash[s->n_stash++];
+	}
+	*at = (struct stashed){ .id = *id, .online = online, .candidates = *c };
+	return true;
+}
+
+void events_log_grew(struct session *s)
+{
+	for (size_t i = 0; i < s->n_stash;) {
+		struct stashed known = s->stash[i];
+		struct member *m = mlog_member_by_id(s->log, &known.id);
+
+		if (!m) {
+			i++;
+			continue;
+		}
+		s->stash[i] = s->stash[--s->n_stash];
+		s->ops->presence(s->ctx, m, known.online, &known.candidates);
+	}
+}
+
+/* False: the connection was given up. */
+static bool one_presence(struct session *s, const struct wire_presence *p)
+{
+	struct wire_candidates c;
+	struct node_id id;
+	struct member *m;
+	struct err err = { 0 };
+
+	memcpy(id.bytes, p->node_id, NODE_ID_LEN);
+	if (node_id_equal(&id, &s->cluster.node_id))
+		return true;
+	filter_candidates(&p->candidates, &c);
+	m = mlog_member_by_id(s->log, &id);
+	if (m) {
+		s->ops->presence(s->ctx, m, p->online, &c);
+		return true;
+	}
+	if (s->forked) /* a member of the server's branch only */
+		return true;
+	if (stash_put(s, &id, p->online, &c)) {
+		s->fetch_wanted = true;
+		return true;
+	}
+	/* From the beginning, when the log is complete. */
+	memset(s->epoch, 0, EPOCH_LEN);
+	s->cursor = 0;
+	s->n_stash = 0;
+	err_set(&err, -ENOSPC, "the signal server %s told of more than %d nodes that are not in "
+		"the log", s->cluster.signal_host, SESSION_STASH_MAX);
+	session_lost(s, &err);
+	return false;
+}
+
+static void on_presence(struct session *s, const struct signal_event *ev)
+{
+	if (ev->reset) {
+		s->n_stash = 0;
+		s->ops->presence(s->ctx, NULL, false, NULL);
+	}
+	for (size_t i = 0; i < ev->n_presence; i++) {
+		if (!one_presence(s, &ev->presence[i]))
+			return;
+	}
+	s->cursor = ev->cursor;
+	sync_pump(s);
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static void on_observed(struct session *s, const struct addr *a)
+{
+	if (s->spare || addr_equal(&s->observed, a))
+		return;
+	s->observed = *a;
+	s->ops->observed(s->ctx, a);
+}
+
+static void on_shutdown(struct session *s, uint32_t retry_after_s)
+{
+	struct err err = { 0 };
+
+	refuse_set(&err, REFUSAL_UNREACHABLE, "the signal server %s is shutting down",
+		   s->cluster.signal_host);
+	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
+}
+
+void events_handle(struct session *s, const struct signal_event *ev)
+{
+	switch (ev->type) {
+	case SIGNAL_EV_LOG:
+		sync_event(s, ev);
+		break;
+	case SIGNAL_EV_PRESENCE:
+		on_presence(s, ev);
+		break;
+	case SIGNAL_EV_OBSERVED:
+		on_observed(s, &ev->observed);
+		break;
+	case SIGNAL_EV_SHUTDOWN:
+		on_shutdown(s, ev->retry_after_s);
+		break;
+	}
+}
+
+/* --- our candidates --------------------------------------------------------------------------- */
+
+static bool candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!addr_equal(&a->item[i], &b->item[i]))
+			return false;
+	}
+	return true;
+}
+
+static void on_published(void *ctx, const struct signal_reply *reply)
+{
+	struct session *s = ctx;
+
+	s->candidates_busy = false;
+	if (reply->refusal == REFUSAL_RATE)
+		s->candidates_dirty = true; /* with the next tick but one */
+	else if (reply->refusal != REFUSAL_NONE)
+		session_refused(s, reply);
+}
+
+void events_publish(struct session *s)
+{
+	struct signal_request m = { .type = SIGNAL_CANDIDATES, .candidates = s->candidates };
+	uint64_t now = clock_now(s->host);
+
+	if (!s->candidates_dirty || s->candidates_busy || s->phase != PHASE_UP ||
+	    now - s->candidates_sent < CANDIDATES_INTERVAL)
+		return;
+	s->candidates_dirty = false;
+	s->candidates_sent = now;
+	s->candidates_busy = true;
+	session_request(s, &m, on_published);
+}
+
+void session_set_candidates(struct session *s, const struct wire_candidates *c)
+{
+	if (candidates_equal(&s->candidates, c))
+		return;
+	s->candidates = *c;
+	s->candidates_dirty = true; /* and with the session, if there is none yet */
+	events_publish(s);
+}

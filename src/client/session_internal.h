@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the session share. */
+#ifndef MLSH_CLIENT_SESSION_INTERNAL_H
+#define MLSH_CLIENT_SESSION_INTERNAL_H
+
+#include "base/list.h"
+#include "client/rpc.h"
+#include "client/session.h"
+
+#define SESSION_APPENDS_MAX 16
+#define SESSION_STASH_MAX 64
+
+enum session_phase {
+	PHASE_WAIT,		/* for the next attempt */
+	PHASE_DIAL,
+	PHASE_PUSH,		/* greeted; the server lacks entries */
+	PHASE_SESSION,		/* waiting for session's reply */
+	PHASE_FETCH,		/* in session; we lack entries, or look for a fork */
+	PHASE_SUBSCRIBE,
+	PHASE_UP,
+	PHASE_STOPPED
+};
+
+/* Presence of a node whose admit entry has not come yet. */
+struct stashed {
+	struct node_id id;
+	bool online;
+	struct wire_candidates candidates;
+};
+
+struct append {
+	struct list link;
+	session_make_fn make;
+	session_done_fn done;
+	void *ctx;
+	struct entry_bytes entry;	/* as it was sent last; len 0: never */
+	unsigned tries;
+};
+
+struct session {
+	struct host *host;
+	struct quic_socket *socket;	/* the node's */
+	struct quic_socket *spare;	/* a socket of our own, while the node's gets no answer */
+	struct quic_socket *spent;	/* a former spare: closed from `reap` */
+	struct deferred *reap;
+	struct cluster_file cluster;
+	const struct identity *identity;
+	struct mlog *log;
+	const struct session_ops *ops;
+	void *ctx;
+
+	/* connection (session.c) */
+	enum session_phase phase;
+	enum session_state state;
+	uint64_t since;
+	struct err last_err;
+	struct rpc *rpc;		/* from PHASE_DIAL to PHASE_UP */
+	struct timer *retry;		/* PHASE_WAIT */
+	struct timer *tick;		/* with a connection */
+	struct deferred *notify;
+	bool notify_state, notify_stopped;
+	struct log_limit log_limit;
+	unsigned failures;		/* since the last useful session */
+	uint64_t hold_until;		/* no attempt before, whatever happens */
+	uint64_t dial_began, last_tick, impatient_until;
+	bool was_up;			/* ever */
+	struct addr last_good, observed;
+	uint64_t last_verified;
+	struct err end_err;		/* why it stopped */
+
+	/* log (session_sync.c) */
+	bool busy;			/* a request about the log is under way */
+	bool fetch_wanted;
+	bool push_refused;		/* on this connection */
+	bool has_server_head;
+	struct wire_head server_head;
+	bool forked;			/* by this connection's evidence */
+	bool scanning;			/* looking for the entry in which the logs differ */
+	uint64_t scan_at;
+	uint8_t reported[HASH_LEN];	/* the last entry that was reported as a fork */
+	uint64_t next_heartbeat;
+	struct list appends;
+	size_t n_appends;
+
+	/* presence and candidates (session_events.c) */
+	struct wire_candidates candidates;
+	bool candidates_dirty, candidates_busy;
+	uint64_t candidates_sent;
+	uint8_t epoch[EPOCH_LEN];
+	uint64_t cursor;
+	struct stashed *stash;
+	size_t n_stash;
+};
+
+/* --- session.c -------------------------------------------------------------------------------- */
+
+/* Ends the connection and waits for the next attempt. */
+void session_lost(struct session *s, const struct err *err);
+void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
+/* The server refused a request: what follows from it. */
+void session_refused(struct session *s, const struct signal_reply *reply);
+void session_stop(struct session *s, const struct err *err);
+/* Sends; failing to is the end of the connection. True: sent. */
+bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
+/* What status shows as the reason of trouble; the same again is not told again. */
+void session_set_err(struct session *s, const struct err *err);
+void session_in_session(struct session *s);	/* greeted and, as far as possible, pushed */
+void session_fetched(struct session *s);	/* PHASE_FETCH is over */
+
+/* --- session_sync.c --------------------------------------------------------------------------- */
+
+/* On a new connection. */
+void sync_reset(struct session *s);
+void sync_head(struct session *s, const struct wire_head *head);
+/* After hello: pushes what the server lacks, then session_in_session. */
+void sync_greeted(struct session *s);
+/* Does whatever is to be done about the log next, one request at a time. */
+void sync_pump(struct session *s);
+void sync_event(struct session *s, const struct signal_event *ev);
+/* Tells those who wait for an entry of theirs. */
+void sync_stopped(struct session *s, const struct err *err);
+void sync_free(struct session *s);
+
+/* --- session_events.c ------------------------------------------------------------------------- */
+
+void events_handle(struct session *s, const struct signal_event *ev);
+/* Presence that was waiting for entries. */
+void events_log_grew(struct session *s);
+void events_publish(struct session *s);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The session's decisions. */
+#include "client/session_rules.h"
+
+enum session_plan session_plan(const struct mlog *log, const struct wire_head *head,
+			       uint64_t *ret_from)
+{
+	uint64_t count = mlog_count(log);
+	struct head theirs;
+
+	if (!head) {
+		*ret_from = 0;
+		return SESSION_PUSH;
+	}
+	if (head->seq >= count)
+		return SESSION_FETCH;
+	theirs.seq = head->seq;
+	memcpy(theirs.hash, head->hash, HASH_LEN);
+	if (!mlog_has_head(log, &theirs))
+		return SESSION_FORKED;
+	if (head->seq + 1 == count)
+		return SESSION_LOGS_EQUAL;
+	*ret_from = head->seq + 1;
+	return SESSION_PUSH;
+}
+
+static uint64_t asked_wait(uint32_t retry_after_s)
+{
+	return MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S;
+}
+
+enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s, bool behind,
+					uint64_t *ret_wait)
+{
+	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
+	switch (reason) {
+	case REFUSAL_RATE:
+		*ret_wait = MAX(asked_wait(retry_after_s), NS_PER_S);
+		return SESSION_NEXT_WAIT;
+	case REFUSAL_INTERNAL:
+	case REFUSAL_STALE:
+		if (retry_after_s == 0)
+			return SESSION_NEXT_BACKOFF;
+		*ret_wait = asked_wait(retry_after_s);
+		return SESSION_NEXT_WAIT;
+	case REFUSAL_NOT_MEMBER:
+		return behind ? SESSION_NEXT_WAIT : SESSION_NEXT_STOP;
+	default:
+		/* An admin has to do something there; until then we do not hammer at it. */
+		return SESSION_NEXT_WAIT;
+	}
+}
+
+enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait)
+{
+	*ret_wait = SESSION_SLOW_RETRY;
+	if (end->refused)
+		return session_after_refusal((enum refusal)end->err.reason, end->retry_after_s,
+					     true, ret_wait);
+	if (!end->closed_by_server)
+		return end->err.reason == REFUSAL_FINGERPRINT ||
+				       end->err.reason == REFUSAL_MALFORMED ?
+			       SESSION_NEXT_WAIT :
+			       SESSION_NEXT_BACKOFF;
+	switch (end->app_error) {
+	case SIGNAL_CLOSE_REMOVED:
+		return SESSION_NEXT_STOP;
+	case SIGNAL_CLOSE_REPLACED: /* whoever took our place would only be thrown out in turn */
+	case SIGNAL_CLOSE_MALFORMED:
+		return SESSION_NEXT_WAIT;
+	case SIGNAL_CLOSE_SLOW:
+	case SIGNAL_CLOSE_LIMIT:
+		*ret_wait = 5 * NS_PER_S;
+		return SESSION_NEXT_WAIT;
+	default:
+		return SESSION_NEXT_BACKOFF;
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The session's decisions as pure functions: how to bring two logs together, how long to wait. */
+#ifndef MLSH_CLIENT_SESSION_RULES_H
+#define MLSH_CLIENT_SESSION_RULES_H
+
+#include "client/rpc.h"
+#include "membership/mlog.h"
+
+#define SESSION_SLOW_RETRY (30 * NS_PER_S) /* where trying again soon is of no use */
+#define SESSION_RETRY_AFTER_MAX_S 300	   /* the server may not silence us for longer */
+
+enum session_plan {
+	SESSION_LOGS_EQUAL,
+	SESSION_PUSH,	/* the server lacks our last entries, from *ret_from on */
+	SESSION_FETCH,	/* the server has more (or so it says) */
+	SESSION_FORKED	/* its head is none of ours, though we are as long */
+};
+
+/* `head` NULL: the server has no log of the cluster. */
+enum session_plan session_plan(const struct mlog *log, const struct wire_head *head,
+			       uint64_t *ret_from);
+
+enum session_next {
+	SESSION_NEXT_BACKOFF,	/* again, soon, later each time */
+	SESSION_NEXT_WAIT,	/* again after *ret_wait ns */
+	SESSION_NEXT_STOP	/* never again */
+};
+
+/* After the connection ended. */
+enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait);
+/* After a refusal of hello, push or session. `behind`: the server may not know of our admission. */
+enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s, bool behind,
+					uint64_t *ret_wait);
+
+#endif
