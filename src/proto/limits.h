@@ -25,6 +25,7 @@
 /* The server. */
 #define SIGNAL_CONNS_MAX 16384
 #define SIGNAL_CONNS_UNAUTHENTICATED_MAX 512
+#define SIGNAL_CONNS_RETRY_ABOVE 64	/* handshakes; from then on Initials get a Retry */
 #define SIGNAL_CONNS_PER_SOURCE_MAX 64	/* unauthenticated ones */
 #define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
 #define SIGNAL_REQUESTS_PER_MINUTE 30	/* a source may make at least these, refused ones included */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* The server's configuration: a TOML file, then the environment, checked before anything is opened. */
+/* The server's configuration: a TOML file, then the environment, checked before all else. */
 #ifndef MLSH_SIGNAL_CONFIG_H
 #define MLSH_SIGNAL_CONFIG_H
 
@@ -25,9 +25,9 @@ struct signal_config {
 	char db_path[CONFIG_PATH_TEXT_MAX];
 	struct addr bind;
 	struct prefix4 subnet;			/* of clusters that name none */
-	char secret[BOOTSTRAP_CODE_TEXT_MAX];	/* preset bootstrap code, normalised, or "" */
+	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;
-	struct identity *identity;		/* the operator's own; NULL: self-signed, in the database */
+	struct identity *identity;		/* the operator's own; NULL: see bootstrap.h */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * What the server keeps: one SQLite file with its keys, one-time codes, clusters, their logs and
- * the addresses ever given out. WAL with full synchronisation: what a transaction committed survives
- * kill -9 and a power cut. The only user of SQLite. Times are seconds since 1970.
+ * What the server keeps: one SQLite file with its keys, one-time codes, clusters, logs and the
+ * addresses ever given out. WAL with full synchronisation: what a transaction committed
+ * survives kill -9 and a power cut. The only user of SQLite. Times are seconds since 1970.
  *
  * Errors: -EIO with a message for whatever the database reports (full disk, ...); the change is
  * undone as a whole then.

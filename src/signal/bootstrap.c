@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* The first start. */
+#include "signal/bootstrap.h"
+
+#include <stdio.h>
+
+#define SETTING_CERT "certificate"
+#define SETTING_KEY "key"
+#define SETTING_SIGNING_KEY "token_signing_key"
+#define SETTING_FIRST_CODE "first_code"	/* there once a first code was made */
+
+int bootstrap_identity(struct db *db, struct identity **ret, struct err *err)
+{
+	struct buf cert = { 0 }, key = { 0 };
+	int r;
+
+	if ((r = db_setting_get(db, SETTING_CERT, &cert, err)) == 0 &&
+	    (r = db_setting_get(db, SETTING_KEY, &key, err)) == 0)
+		r = identity_from_pem(span_of(cert.data, cert.len), span_of(key.data, key.len),
+				      false, err, ret);
+	buf_free(&cert);
+	buf_free(&key);
+	return r;
+}
+
+static int make_identity(struct host *h, struct db *db, struct identity **ret, struct err *err)
+{
+	struct buf cert = { 0 }, key = { 0 };
+	struct identity *id = NULL;
+	int r;
+
+	if ((r = identity_new(h, err, &id)) == 0 &&
+	    (r = identity_to_pem(id, &cert, &key, err)) == 0 &&
+	    (r = db_setting_put(db, SETTING_CERT, span_of(cert.data, cert.len), err)) == 0)
+		r = db_setting_put(db, SETTING_KEY, span_of(key.data, key.len), err);
+	buf_free(&cert);
+	buf_free(&key);
+	if (r < 0)
+		identity_free(id);
+	else
+		*ret = id;
+	return r;
+}
+
+static int signing_key(struct host *h, struct db *db, uint8_t ret[32], struct err *err)
+{
+	struct buf b = { 0 };
+	int r = db_setting_get(db, SETTING_SIGNING_KEY, &b, err);
+
+	if (r == -ENOENT) {
+		random_fill(h, ret, 32);
+		return db_setting_put(db, SETTING_SIGNING_KEY, span_of(ret, 32), err);
+	}
+	if (r == 0 && b.len != 32)
+		r = err_set(err, -EINVAL, "the token-signing key in the database is damaged.");
+	if (r == 0)
+		memcpy(ret, b.data, 32);
+	buf_free(&b);
+	return r;
+}
+
+int bootstrap_code_add(struct host *h, struct db *db, const char *preset, uint64_t ttl_s,
+		       char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+{
+	uint8_t salt[CODE_SALT_LEN];
+	int64_t now_s = clock_wall_s(h);
+
+	if (preset)
+		snprintf(ret, BOOTSTRAP_CODE_TEXT_MAX, "%s", preset);
+	else
+		bootstrap_code_new(h, ret);
+	random_fill(h, salt, sizeof(salt));
+	return db_code_add(db, ret, salt, now_s, ttl_s > 0 ? now_s + (int64_t)ttl_s : 0, err);
+}
+
+int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
+		   uint8_t ret_signing_key[32], struct err *err)
+{
+	struct identity *id = NULL;
+	int r = db_begin(db, err);
+
+	if (r < 0)
+		return r;
+	if (ret) {
+		r = bootstrap_identity(db, &id, err);
+		if (r == -ENOENT)
+			r = make_identity(h, db, &id, err);
+	}
+	if (r == 0)
+		r = signing_key(h, db, ret_signing_key, err);
+	if (r == 0)
+		r = db_commit(db, err);
+	if (r < 0) {
+		db_rollback(db);
+		identity_free(id);
+		return r;
+	}
+	if (ret)
+		*ret = id;
+	return 0;
+}
+
+/* In the open transaction. */
+static int make_first_code(struct host *h, struct db *db, const char *preset,
+			   char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+{
+	struct buf b = { 0 };
+	struct code_info info;
+	int r = db_setting_get(db, SETTING_FIRST_CODE, &b, err);
+	bool first = r == -ENOENT;
+
+	buf_free(&b);
+	if (r < 0 && !first)
+		return r;
+	if (!first && !*preset)
+		return 0;
+	if (*preset) {
+		r = db_code_find(db, preset, clock_wall_s(h), &info, err);
+		if (r < 0 || info.state != CODE_UNKNOWN)
+			return r;
+	}
+	r = bootstrap_code_add(h, db, *preset ? preset : NULL, 0, ret, err);
+	if (r == 0 && first)
+		r = db_setting_put(db, SETTING_FIRST_CODE, span_str("made"), err);
+	return r;
+}
+
+int bootstrap_first_code(struct host *h, struct db *db, const char *preset,
+			 char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+{
+	int r = db_begin(db, err);
+
+	*ret = '\0';
+	if (r < 0)
+		return r;
+	r = make_first_code(h, db, preset, ret, err);
+	if (r == 0)
+		return db_commit(db, err);
+	db_rollback(db);
+	return r;
+}
+
+void bootstrap_token_format(const char *code, const struct identity *id,
+			    char out[SETUP_TOKEN_TEXT_MAX])
+{
+	char fingerprint[2 * HASH_LEN + 1];
+
+	hex_encode(identity_cert_sha256(id), HASH_LEN, fingerprint);
+	snprintf(out, SETUP_TOKEN_TEXT_MAX, "%s@%s", code, fingerprint);
+}

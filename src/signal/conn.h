@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * One connection of a node, and the server that all connections share. Private to this folder:
+ * server.c performs, request.c decides what is allowed, the others answer requests.
+ */
+#ifndef MLSH_SIGNAL_CONN_H
+#define MLSH_SIGNAL_CONN_H
+
+#include "base/bucket.h"
+#include "os/loop.h"
+#include "quic/quic.h"
+#include "signal/ratelimit.h"
+#include "signal/registry.h"
+#include "signal/server.h"
+
+#define REQUESTS_OPEN_MAX 8	/* streams of one connection at once */
+#define NO_STREAM (-1)
+
+/* How far a connection has come (docs/protocol/03-signal.md, "Phases"). */
+enum phase {
+	PHASE_NEW,	/* nothing said yet */
+	PHASE_SETUP,	/* greeted without a cluster */
+	PHASE_GREETED,	/* greeted for a cluster */
+	PHASE_INVITED,	/* has shown a valid invite */
+	PHASE_SESSION,	/* a member */
+	PHASES
+};
+
+/* A stream whose request is not complete yet. */
+struct open_request {
+	int64_t stream;
+	uint64_t since;	/* clock; 0: slot is free */
+};
+
+struct conn {
+	struct list in_server;	/* among the strangers or the sessions */
+	struct signal_server *server;
+	struct quic_conn *quic;
+	enum phase phase;
+	bool closing;
+	struct addr remote;	/* where it comes from, as last told */
+	uint64_t deadline;	/* clock: closed then; TIME_NEVER for sessions */
+	uint8_t key[KEY_LEN];	/* of the other side's certificate */
+	struct node_id node;
+	struct cluster *cluster; /* named by hello */
+	struct open_request open[REQUESTS_OPEN_MAX];
+	unsigned charged;	/* requests that its source paid for */
+	unsigned rate_refusals;
+	struct bucket rate;	/* of a session's requests, and of an invited one's */
+	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
+	int64_t events;		/* stream of events, or NO_STREAM */
+	struct list in_cluster;	/* among the subscribers, while there is one */
+	uint64_t told;		/* cursor of the presence it was told */
+};
+
+struct signal_server {
+	struct host *host;
+	struct db *db;
+	struct registry *registry;
+	struct ratelimit *sources;
+	struct identity *own_identity;	/* from the database; NULL: the operator's */
+	const struct identity *identity;
+	uint8_t signing_key[32];	/* of node tokens */
+	struct prefix4 subnet;		/* of clusters that name none */
+	char first_token[SETUP_TOKEN_TEXT_MAX]; /* or "" */
+	struct quic_socket *socket;
+	struct list strangers, sessions;
+	size_t n_strangers, n_sessions;
+	uint64_t last_session_id;
+	struct timer *tick;
+	struct deferred *flush;		/* tells presence to the clusters in `dirty` */
+	struct list dirty;
+	struct timer *stop_timer;
+	struct deferred *stopped;
+	bool stopping;
+	loop_fn stop_done;
+	void *stop_ctx;
+	struct log_limit stranger_lines;
+	struct signal_server_stats stats;
+	struct wire_presence presence[PRESENCE_PER_EVENT_MAX];
+	uint8_t message[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
+};
+
+/* --- server.c --------------------------------------------------------------------------------- */
+
+/* The socket and everything that lives on it; fini takes what init left half-built. */
+int server_conns_init(struct signal_server *s, const struct addr *bind, struct err *err) MUST_CHECK;
+void server_conns_fini(struct signal_server *s);
+/* Ends a connection; it is freed later. Its presence and its subscription end at once. */
+void conn_close(struct conn *c, enum signal_close why, const char *phrase);
+/* It has become a member's session. */
+void conn_is_session(struct conn *c);
+
+/* --- request.c -------------------------------------------------------------------------------- */
+
+/* One complete message on a stream: answered, or the connection is closed. */
+void request_handle(struct conn *c, int64_t stream, struct span message);
+
+/*
+ * Answers to requests: 0 with the reply's fields set, or negative with the refusal in err->reason
+ * (0 stands for REFUSAL_BAD_ENTRY).
+ */
+typedef int (*request_fn)(struct conn *c, const struct signal_request *rq,
+			  struct signal_reply *reply, struct err *err);
+
+/* setup.c */
+int setup_offer(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err);
+int setup_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err);
+/* admit.c */
+int admit_open(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+	       struct err *err);
+int admit_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err);
+/* history.c */
+int history_read(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err);
+int history_append(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err);
+int history_push(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err);
+/* session.c */
+int session_hello(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err);
+int session_begin(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err);
+int session_candidates(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		       struct err *err);
+int session_subscribe(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		      struct err *err);
+/* Does the token belong to this connection's node? */
+bool session_token_ok(const struct conn *c, const uint8_t token[HASH_LEN]);
+void session_token(const struct conn *c, uint8_t ret[HASH_LEN]);
+void session_end(struct conn *c);
+
+/* --- events.c --------------------------------------------------------------------------------- */
+
+/* The entries from `first` on to all subscribers of the cluster. */
+void events_log(struct signal_server *s, struct cluster *c, uint64_t first);
+/* To one: the last entry (who lacks some before it sees a gap), and presence since c->told. */
+void events_catch_up(struct conn *c, bool reset);
+/* Presence of the cluster has changed: told to its subscribers before the loop sleeps. */
+void events_presence_changed(struct signal_server *s, struct cluster *c);
+void events_flush(struct signal_server *s);
+void events_observed(struct conn *c);
+void events_shutdown(struct conn *c, uint32_t retry_after_s);
+
+static inline struct wire_head wire_head_of(const struct mlog *l)
+{
+	struct head h = mlog_head(l);
+	struct wire_head w = { .seq = h.seq };
+
+	memcpy(w.hash, h.hash, sizeof(w.hash));
+	return w;
+}
+
+#endif

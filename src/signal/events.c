@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Events to subscribed sessions. Who does not fetch them loses the connection. */
+#include "signal/conn.h"
+
+/* Sends the encoded event of `len` bytes in s->message. */
+static void send_message(struct conn *c, ptrdiff_t len)
+{
+	struct signal_server *s = c->server;
+
+	if (c->closing || c->events == NO_STREAM)
+		return;
+	if (len < 0)
+		conn_close(c, SIGNAL_CLOSE_LIMIT, "an event is too long");
+	else if (quic_stream_write(c->quic, c->events, s->message, (size_t)len, false) < 0)
+		conn_close(c, SIGNAL_CLOSE_SLOW, "events are not fetched");
+}
+
+static void send_event(struct conn *c, const struct signal_event *ev)
+{
+	struct signal_server *s = c->server;
+
+	send_message(c, signal_event_encode(ev, s->message, sizeof(s->message)));
+}
+
+/* As many entries from `first` on as fit one event. */
+static void log_page(const struct mlog *log, uint64_t first, struct signal_event *ret)
+{
+	size_t bytes = 0;
+
+	ret->type = SIGNAL_EV_LOG;
+	ret->first = first;
+	ret->entries.n = 0;
+	for (uint64_t seq = first; seq < mlog_count(log); seq++) {
+		struct span entry = mlog_entry(log, seq);
+
+		if (ret->entries.n == ENTRIES_PER_MESSAGE_MAX ||
+		    bytes + entry.len > LOG_PAGE_BYTES)
+			break;
+		ret->entries.item[ret->entries.n++] = entry;
+		bytes += entry.len;
+	}
+}
+
+void events_log(struct signal_server *s, struct cluster *c, uint64_t first)
+{
+	struct signal_event ev = { 0 };
+	ptrdiff_t len;
+
+	while (c->log && first < mlog_count(c->log)) {
+		log_page(c->log, first, &ev);
+		first += ev.entries.n;
+		len = signal_event_encode(&ev, s->message, sizeof(s->message));
+		list_for_each(it, &c->subscribers)
+			send_message(list_entry(it, struct conn, in_cluster), len);
+	}
+}
+
+/*
+ * What changed since c->told; with `reset` who is online. Never the node itself. Each event carries
+ * the cursor up to which it tells, so that a session that ends in between resumes there.
+ */
+static void tell_presence(struct conn *c, bool reset, bool even_if_empty)
+{
+	const struct presence *p = c->cluster->presence;
+	struct wire_presence *out = c->server->presence;
+	struct signal_event ev = { .type = SIGNAL_EV_PRESENCE, .reset = reset, .presence = out };
+
+	for (const struct presence_item *item = presence_after(p, reset ? 0 : c->told); item;
+	     item = presence_next(p, item)) {
+		if (node_id_equal(&item->id, &c->node) || (reset && !presence_online(item)))
+			continue;
+		if (ev.n_presence == PRESENCE_PER_EVENT_MAX) {
+			send_event(c, &ev);
+			ev.reset = false;
+			even_if_empty = false;
+			ev.n_presence = 0;
+		}
+		memcpy(out[ev.n_presence].node_id, item->id.bytes, NODE_ID_LEN);
+		out[ev.n_presence].online = presence_online(item);
+		out[ev.n_presence].candidates = item->candidates;
+		ev.cursor = item->changed;
+		ev.n_presence++;
+	}
+	c->told = presence_cursor(p);
+	ev.cursor = c->told;
+	if (ev.n_presence > 0 || even_if_empty)
+		send_event(c, &ev);
+}
+
+void events_catch_up(struct conn *c, bool reset)
+{
+	struct signal_event ev = { 0 };
+	struct mlog *log = c->cluster->log;
+
+	if (log && mlog_count(log) > 0) {
+		log_page(log, mlog_count(log) - 1, &ev);
+		send_event(c, &ev);
+	}
+	tell_presence(c, reset, true);
+}
+
+void events_presence_changed(struct signal_server *s, struct cluster *c)
+{
+	if (list_empty(&c->dirty))
+		list_append(&s->dirty, &c->dirty);
+	deferred_call(s->flush);
+}
+
+void events_flush(struct signal_server *s)
+{
+	list_for_each(it, &s->dirty) {
+		struct cluster *c = list_entry(it, struct cluster, dirty);
+
+		list_remove(&c->dirty);
+		list_for_each(sub, &c->subscribers) {
+			struct conn *conn = list_entry(sub, struct conn, in_cluster);
+
+			if (conn->told != presence_cursor(c->presence))
+				tell_presence(conn, false, false);
+		}
+	}
+}
+
+void events_observed(struct conn *c)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_OBSERVED, .observed = c->remote };
+
+	send_event(c, &ev);
+}
+
+void events_shutdown(struct conn *c, uint32_t retry_after_s)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_SHUTDOWN, .retry_after_s = retry_after_s };
+
+	send_event(c, &ev);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Reading the log, appending to it, and taking over what a member has and we have not. */
+#include "signal/conn.h"
+
+int history_read(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err)
+{
+	struct wire_entries *page = &reply->entries;
+	struct mlog *log;
+	size_t bytes = 0;
+	int r = registry_log(c->server->registry, c->cluster, &log, err);
+
+	if (r < 0)
+		return r;
+	reply->head = wire_head_of(log);
+	page->n = 0;
+	for (uint64_t seq = rq->from; seq < mlog_count(log); seq++) {
+		struct span entry = mlog_entry(log, seq);
+
+		if (page->n == ENTRIES_PER_MESSAGE_MAX || bytes + entry.len > LOG_PAGE_BYTES)
+			break;
+		page->item[page->n++] = entry;
+		bytes += entry.len;
+	}
+	return 0;
+}
+
+int history_append(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err)
+{
+	struct signal_server *s = c->server;
+	struct entry e;
+	size_t added;
+	int r = entry_decode(rq->entry, &e, err);
+
+	(void)reply;
+	if (r < 0)
+		return r;
+	if (e.type != ENTRY_CANCEL)
+		return refuse(err, -EINVAL, REFUSAL_NOT_ALLOWED,
+			      "An entry of this type is not put in this way.");
+	if (!node_id_equal(&e.author, &c->node))
+		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
+	r = registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
+	if (r == 0 && added > 0)
+		events_log(s, c->cluster, e.seq);
+	return r;
+}
+
+int history_push(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err)
+{
+	struct signal_server *s = c->server;
+	struct mlog *log;
+	size_t added = 0;
+	uint64_t first;
+	int r;
+
+	if (c->phase != PHASE_SESSION && !session_token_ok(c, rq->node_token))
+		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	r = registry_log(s->registry, c->cluster, &log, err);
+	if (r < 0)
+		return r;
+	first = mlog_count(log);
+	r = registry_append(s->registry, c->cluster, rq->entries.item, rq->entries.n, true, &added,
+			    err);
+	if (added > 0) {
+		log_warn(host_log(s->host), "cluster %s: a node brought %zu entries that the "
+			 "database lacked: an old copy was restored?", mlog_genesis(log)->name,
+			 added);
+		events_log(s, c->cluster, first);
+	}
+	if (r < 0)
+		return r;
+	reply->head = wire_head_of(log);
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* mlsh-signal: the program. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/version.h"
+#include "os/loop.h"
+#include "os/privs.h"
+#include "signal/config.h"
+#include "signal/server.h"
+#include "signal/token.h"
+#include "signal/usage.h"
+
+enum { EXIT_WRONG = 2 };
+
+static int say(const struct err *err, int status)
+{
+	fprintf(stderr, "mlsh-signal: %s\n", err->text);
+	return status;
+}
+
+static struct config_env environment(void)
+{
+	return (struct config_env){
+		.config = getenv("MLSH_SIGNAL_CONFIG"),
+		.db = getenv("MLSH_SIGNAL_DB"),
+		.secret = getenv("MLSH_CLUSTER_SECRET"),
+		.subnet = getenv("MLSH_OVERLAY_SUBNET"),
+		.log = getenv("MLSH_LOG"),
+	};
+}
+
+/* The one line on standard output that this program is started for, once. */
+static int print_token(const char *token)
+{
+	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster "
+			"(mlsh setup NAME --signal-host HOST --token TOKEN):\n");
+	if (printf("%s\n", token) < 0 || fflush(stdout) != 0) {
+		fprintf(stderr, "mlsh-signal: the token could not be written to standard output; "
+				"make another with: mlsh-signal token\n");
+		return -1;
+	}
+	return 0;
+}
+
+static int make_token(struct host *h, const struct signal_config *cfg, uint64_t ttl_s)
+{
+	char token[SETUP_TOKEN_TEXT_MAX];
+	struct err err = { 0 };
+	int status;
+
+	if (token_make(h, cfg, ttl_s, token, &err) < 0)
+		return say(&err, EXIT_FAILURE);
+	status = printf("%s\n", token) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	secret_wipe(token, sizeof(token));
+	return status;
+}
+
+struct program {
+	struct host *host;
+	struct signal_server *server;
+};
+
+static void stopped(void *ctx)
+{
+	struct program *p = ctx;
+
+	loop_stop(p->host);
+}
+
+static void asked_to_stop(void *ctx)
+{
+	struct program *p = ctx;
+
+	log_info(host_log(p->host), "stopping");
+	signal_server_stop(p->server, stopped, p);
+}
+
+static void say_hello(struct host *h, const struct signal_server *s)
+{
+	struct signal_server_stats stats = signal_server_stats_get(s);
+	struct addr local = signal_server_local(s);
+	char at[ADDR_TEXT_MAX], fingerprint[2 * HASH_LEN + 1];
+
+	hex_encode(signal_server_fingerprint(s), HASH_LEN, fingerprint);
+	log_info(host_log(h), "mlsh-signal %s on %s, %zu clusters, certificate %s", MLSH_VERSION,
+		 addr_format(&local, at), stats.clusters, fingerprint);
+	if (stats.clusters == 0)
+		log_info(host_log(h), "no cluster yet; for another setup token: mlsh-signal token");
+}
+
+static int serve(struct host *h, const struct signal_config *cfg)
+{
+	struct program p = { .host = h };
+	struct signal_watch *term = NULL, *interrupt = NULL;
+	struct err err = { 0 };
+	int status = EXIT_FAILURE;
+
+	if (signal_server_open(h, cfg, &err, &p.server) < 0) {
+		say(&err, EXIT_FAILURE);
+		goto end;
+	}
+	if (signal_server_first_token(p.server) &&
+	    print_token(signal_server_first_token(p.server)) < 0)
+		goto end;
+	signal_server_forget_token(p.server);
+	if (privs_drop(h, PRIVS_SIGNAL, &err) < 0) {
+		say(&err, EXIT_FAILURE);
+		goto end;
+	}
+	say_hello(h, p.server);
+	term = signal_watch_new(h, SIGTERM, asked_to_stop, &p);
+	interrupt = signal_watch_new(h, SIGINT, asked_to_stop, &p);
+	if (term && interrupt && loop_run(h) == 0)
+		status = EXIT_SUCCESS;
+end:
+	signal_watch_free(interrupt);
+	signal_watch_free(term);
+	signal_server_close(p.server);
+	return status;
+}
+
+static int run(const struct usage *usage)
+{
+	struct config_env env = environment();
+	struct signal_config cfg = { 0 };
+	struct host *h = NULL;
+	struct err err = { 0 };
+	int status;
+
+	if (crypto_init(&err) < 0 || host_new(&err, &h) < 0)
+		return say(&err, EXIT_FAILURE);
+	if (config_load(h, &env, &cfg, &err) < 0) {
+		status = say(&err, EXIT_WRONG);
+	} else {
+		host_log(h)->level = cfg.log_level;
+		status = usage->command == COMMAND_TOKEN ? make_token(h, &cfg, usage->ttl_s) :
+							   serve(h, &cfg);
+	}
+	config_fini(&cfg);
+	host_free(h);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct usage usage;
+	struct err err = { 0 };
+
+	if (usage_parse(argc, argv, &usage, &err) < 0)
+		return say(&err, EXIT_WRONG);
+	switch (usage.command) {
+	case COMMAND_HELP:
+		fputs(usage_help, stdout);
+		return EXIT_SUCCESS;
+	case COMMAND_TOKEN_HELP:
+		fputs(usage_token_help, stdout);
+		return EXIT_SUCCESS;
+	case COMMAND_VERSION:
+		printf("mlsh-signal %s\n", MLSH_VERSION);
+		return EXIT_SUCCESS;
+	default:
+		return run(&usage);
+	}
+}

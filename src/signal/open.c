@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Building the server out of its parts, and taking it apart. */
+#include <stdlib.h>
+
+#include "signal/bootstrap.h"
+#include "signal/conn.h"
+
+#define SOURCES_MAX 16384	/* whose rates are remembered */
+
+static int open_parts(struct signal_server *s, const struct signal_config *cfg, struct err *err)
+{
+	char code[BOOTSTRAP_CODE_TEXT_MAX];
+	uint8_t seed[16];
+	int r;
+
+	random_fill(s->host, seed, sizeof(seed));
+	s->sources = ratelimit_new(seed, SOURCES_MAX);
+	if (!s->sources)
+		return err_set(err, -ENOMEM, "out of memory.");
+	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 ||
+	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
+				s->signing_key, err)) < 0 ||
+	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)
+		return r;
+	s->identity = cfg->identity ? cfg->identity : s->own_identity;
+	r = server_conns_init(s, &cfg->bind, err);
+	if (r < 0)
+		return r;
+	/* last, when nothing can keep it from being shown any more */
+	r = bootstrap_first_code(s->host, s->db, cfg->secret, code, err);
+	if (r == 0 && *code)
+		bootstrap_token_format(code, s->identity, s->first_token);
+	secret_wipe(code, sizeof(code));
+	return r;
+}
+
+int signal_server_open(struct host *h, const struct signal_config *cfg, struct err *err,
+		       struct signal_server **ret)
+{
+	struct signal_server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory.");
+	s->host = h;
+	s->subnet = cfg->subnet;
+	r = open_parts(s, cfg, err);
+	if (r < 0) {
+		signal_server_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+const char *signal_server_first_token(const struct signal_server *s)
+{
+	return *s->first_token ? s->first_token : NULL;
+}
+
+void signal_server_forget_token(struct signal_server *s)
+{
+	secret_wipe(s->first_token, sizeof(s->first_token));
+}
+
+struct addr signal_server_local(const struct signal_server *s)
+{
+	return quic_socket_local(s->socket);
+}
+
+const uint8_t *signal_server_fingerprint(const struct signal_server *s)
+{
+	return identity_cert_sha256(s->identity);
+}
+
+struct signal_server_stats signal_server_stats_get(const struct signal_server *s)
+{
+	struct signal_server_stats stats = s->stats;
+
+	stats.clusters = registry_count(s->registry);
+	stats.sessions = s->n_sessions;
+	stats.strangers = s->n_strangers;
+	return stats;
+}
+
+void signal_server_close(struct signal_server *s)
+{
+	if (!s)
+		return;
+	server_conns_fini(s);
+	registry_free(s->registry);
+	ratelimit_free(s->sources);
+	db_close(s->db);
+	identity_free(s->own_identity);
+	secret_wipe(s, sizeof(*s));
+	free(s);
+}

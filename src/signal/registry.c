@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Clusters, their logs, and the allocation of addresses. */
+#include "signal/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+
+/* How far ahead of ours an author's clock may be: time never runs backwards in a log. */
+#define CLOCK_AHEAD_MAX_S 600
+
+struct registry {
+	struct host *host;
+	struct db *db;
+	struct map *clusters;
+	uint8_t map_seed[16];
+};
+
+int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
+{
+	char text[sizeof(err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	err_set(err, code, "%s", text);
+	if (err)
+		err->reason = reason;
+	return code;
+}
+
+/* What the database says is for the operator's log; a stranger learns that it failed. */
+static int registry_fail(struct registry *r, int code, struct err *err)
+{
+	log_error(host_log(r->host), "%s", err->text);
+	return refuse(err, code, REFUSAL_INTERNAL,
+		      "The server could not write to its database; try again later.");
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+struct loading {
+	struct mlog *log;
+	struct err *err;
+};
+
+static int load_entry(void *ctx, uint64_t seq, struct span entry)
+{
+	struct loading *l = ctx;
+	int r;
+
+	if (seq != mlog_count(l->log))
+		return err_set(l->err, -EIO, "entry %zu is missing.", mlog_count(l->log));
+	r = mlog_append(l->log, entry, l->err);
+	return r < 0 ? err_prefix(l->err, "entry %llu", (unsigned long long)seq) : 0;
+}
+
+static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
+{
+	struct loading l = { .log = mlog_new(r->map_seed), .err = err };
+	int e;
+
+	if (!l.log)
+		return err_set(err, -ENOMEM, "out of memory.");
+	e = db_entries(r->db, c->id, load_entry, &l, err);
+	if (e == 0 && (mlog_count(l.log) == 0 ||
+		       memcmp(mlog_cluster_id(l.log), c->id, sizeof(c->id)) != 0))
+		e = err_set(err, -EIO, "its genesis is missing or another cluster's.");
+	if (e < 0) {
+		mlog_free(l.log);
+		return e;
+	}
+	c->log = l.log;
+	return 0;
+}
+
+static void cluster_free(struct cluster *c)
+{
+	if (!c)
+		return;
+	mlog_free(c->log);
+	presence_free(c->presence);
+	free(c);
+}
+
+static struct cluster *cluster_new(struct registry *r, const struct db_cluster *d)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+	uint8_t epoch[EPOCH_LEN];
+
+	if (!c)
+		return NULL;
+	memcpy(c->id, d->id, sizeof(c->id));
+	c->subnet = d->subnet;
+	list_init(&c->subscribers);
+	random_fill(r->host, epoch, sizeof(epoch));
+	c->presence = presence_new(r->map_seed, epoch);
+	if (!c->presence) {
+		cluster_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static int load_cluster(void *ctx, const struct db_cluster *d)
+{
+	struct registry *r = ctx;
+	struct cluster *c = cluster_new(r, d);
+	char id[17];
+	struct err err;
+
+	if (!c || map_put(r->clusters, c->id, c) < 0) {
+		cluster_free(c);
+		return -ENOMEM;
+	}
+	if (cluster_load(r, c, &err) < 0) {
+		hex_encode(c->id, 8, id);
+		log_error(host_log(r->host), "the log of cluster %s can not be read: %s", id,
+			  err.text);
+	}
+	return 0;
+}
+
+int registry_new(struct host *h, struct db *db, struct err *err, struct registry **ret)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+	int e = -ENOMEM;
+
+	if (!r)
+		goto no_memory;
+	r->host = h;
+	r->db = db;
+	random_fill(h, r->map_seed, sizeof(r->map_seed));
+	r->clusters = map_new(r->map_seed, HASH_LEN, CLUSTERS_MAX);
+	if (!r->clusters)
+		goto no_memory;
+	e = db_clusters(db, load_cluster, r, err);
+	if (e == -ENOMEM)
+		goto no_memory;
+	if (e < 0)
+		goto fail;
+	*ret = r;
+	return 0;
+
+no_memory:
+	e = err_set(err, -ENOMEM, "out of memory.");
+fail:
+	registry_free(r);
+	return e;
+}
+
+void registry_free(struct registry *r)
+{
+	void *c;
+
+	if (!r)
+		return;
+	for (size_t pos = 0; r->clusters && map_next(r->clusters, &pos, &c);)
+		cluster_free(c);
+	map_free(r->clusters);
+	free(r);
+}
+
+size_t registry_count(const struct registry *r)
+{
+	return map_count(r->clusters);
+}
+
+struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LEN])
+{
+	return map_get(r->clusters, id);
+}
+
+int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
+{
+	int e = c->log ? 0 : cluster_load(r, c, err);
+
+	if (e < 0)
+		return registry_fail(r, e, err);
+	*ret = c->log;
+	return 0;
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struct err *err)
+{
+	char text[PREFIX4_TEXT_MAX], other[PREFIX4_TEXT_MAX];
+	void *value;
+	int e = overlay_subnet_check(subnet, err);
+
+	if (e < 0) {
+		if (err)
+			err->reason = REFUSAL_SUBNET;
+		return e;
+	}
+	for (size_t pos = 0; map_next(r->clusters, &pos, &value);) {
+		const struct cluster *c = value;
+
+		if (c->subnet.net == subnet.net && c->subnet.bits == subnet.bits)
+			continue;
+		if (prefix4_overlaps(c->subnet, subnet))
+			return refuse(err, -EACCES, REFUSAL_SUBNET,
+				      "The subnet %s overlaps %s, which another cluster of this "
+				      "server has: choose another with --subnet.",
+				      prefix4_format(subnet, text),
+				      prefix4_format(c->subnet, other));
+	}
+	return 0;
+}
+
+int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, struct err *err)
+{
+	ip4 highest = 0;
+	int e = db_address_highest(r->db, subnet, &highest, err);
+
+	if (e < 0)
+		return registry_fail(r, e, err);
+	if (highest >= prefix4_last(subnet))
+		return refuse(err, -ENOSPC, REFUSAL_FULL,
+			      "No address is left: each is given out only once.");
+	*ret = highest == 0 ? prefix4_first(subnet) : highest + 1;
+	return 0;
+}
+
+static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
+{
+	int64_t now_s = clock_wall_s(r->host);
+
+	if (time_s > (uint64_t)now_s + CLOCK_AHEAD_MAX_S)
+		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY,
+			      "Your clock is %llu minutes ahead of the server's: set the clock and "
+			      "try again.", (unsigned long long)(time_s - (uint64_t)now_s) / 60);
+	return 0;
+}
+
+/* --- setup ------------------------------------------------------------------------------------ */
+
+/* Everything about genesis that the log's rules do not say. */
+static int check_genesis(struct registry *r, const struct entry *e, struct err *err)
+{
+	ip4 next;
+	int x;
+
+	if (e->type != ENTRY_GENESIS)
+		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
+	if (registry_count(r) >= CLUSTERS_MAX)
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
+			      CLUSTERS_MAX);
+	x = check_clock(r, e->time_s, err);
+	if (x == 0)
+		x = registry_subnet_check(r, e->genesis.subnet, err);
+	if (x == 0)
+		x = registry_next_address(r, e->genesis.subnet, &next, err);
+	if (x == 0 && next != e->genesis.address)
+		x = refuse(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+	return x;
+}
+
+static int store_genesis(struct registry *r, int64_t code_id, const struct cluster *c,
+			 const struct entry *e, struct span genesis, struct err *err)
+{
+	int64_t now_s = clock_wall_s(r->host);
+	struct db_cluster row = { .subnet = c->subnet };
+	int x;
+
+	memcpy(row.id, c->id, sizeof(row.id));
+	if ((x = db_begin(r->db, err)) < 0)
+		return registry_fail(r, x, err);
+	if ((x = db_cluster_add(r->db, &row, now_s, err)) < 0 ||
+	    (x = db_code_burn(r->db, code_id, c->id, now_s, err)) < 0 ||
+	    (x = db_entry_add(r->db, c->id, 0, genesis, err)) < 0 ||
+	    (x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err)) < 0 ||
+	    (x = db_commit(r->db, err)) < 0) {
+		db_rollback(r->db);
+		if (x == -ESTALE)
+			return refuse(err, x, REFUSAL_USED_CODE, "The token has been used.");
+		return registry_fail(r, x, err);
+	}
+	return 0;
+}
+
+int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
+		   struct cluster **ret)
+{
+	struct db_cluster d;
+	struct cluster *c = NULL;
+	struct entry e;
+	int x = entry_decode(genesis, &e, err);
+
+	if (x < 0) {
+		if (err && err->reason == 0)
+			err->reason = REFUSAL_BAD_ENTRY;
+		return x;
+	}
+	x = check_genesis(r, &e, err);
+	if (x < 0)
+		return x;
+	memcpy(d.id, e.hash, sizeof(d.id));
+	d.subnet = e.genesis.subnet;
+	c = cluster_new(r, &d);
+	if (c)
+		c->log = mlog_new(r->map_seed);
+	if (!c || !c->log) {
+		x = refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		goto fail;
+	}
+	x = mlog_append(c->log, genesis, err);
+	if (x < 0) {
+		if (err && err->reason == 0)
+			err->reason = REFUSAL_BAD_ENTRY;
+		goto fail;
+	}
+	/* memory first: it can be undone */
+	x = map_put(r->clusters, c->id, c);
+	if (x < 0) {
+		x = refuse(err, x, REFUSAL_INTERNAL, "The server can not hold another cluster.");
+		goto fail;
+	}
+	x = store_genesis(r, code_id, c, &e, genesis, err);
+	if (x < 0) {
+		map_remove(r->clusters, c->id);
+		goto fail;
+	}
+	*ret = c;
+	return 0;
+
+fail:
+	cluster_free(c);
+	return x;
+}
+
+/* --- appending -------------------------------------------------------------------------------- */
+
+/* Stores an entry that follows the log's head, in the open transaction, then in memory. */
+static int append_one(struct registry *r, struct cluster *c, struct span bytes, bool from_log,
+		      struct err *err)
+{
+	struct entry e;
+	ip4 next;
+	int x = mlog_check(c->log, bytes, err);
+
+	if (x == 0)
+		x = entry_decode(bytes, &e, err);
+	if (x < 0)
+		return x;
+	x = check_clock(r, e.time_s, err);
+	if (x < 0)
+		return x;
+	if (e.type == ENTRY_ADMIT && !from_log) {
+		x = registry_next_address(r, c->subnet, &next, err);
+		if (x == 0 && next != e.admit.address)
+			x = refuse(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+		if (x < 0)
+			return x;
+	}
+	x = db_entry_add(r->db, c->id, e.seq, bytes, err);
+	if (x == 0 && e.type == ENTRY_ADMIT) {
+		x = db_address_add(r->db, e.admit.address, c->id, &e.author, err);
+		if (x == -EEXIST && from_log) {
+			log_warn(host_log(r->host), "an address that a log holds was given out "
+				 "before: the database is older than the log");
+			x = 0;
+		}
+	}
+	if (x < 0)
+		return registry_fail(r, x == -EEXIST ? -EIO : x, err);
+	x = mlog_append(c->log, bytes, err);
+	return x < 0 ? registry_fail(r, x, err) : 0;
+}
+
+/* The transaction did not come about: memory is what the database holds. */
+static void forget_log(struct cluster *c)
+{
+	mlog_free(c->log);
+	c->log = NULL;
+}
+
+static bool is_internal(const struct err *err)
+{
+	return err->reason == REFUSAL_INTERNAL;
+}
+
+int registry_append(struct registry *r, struct cluster *c, const struct span *entries, size_t n,
+		    bool from_log, size_t *ret_added, struct err *err)
+{
+	struct mlog *log;
+	size_t added = 0;
+	int x = registry_log(r, c, &log, err);
+
+	if (x < 0)
+		return x;
+	x = db_begin(r->db, err);
+	if (x < 0)
+		return registry_fail(r, x, err);
+	for (size_t i = 0; i < n; i++) {
+		x = append_one(r, c, entries[i], from_log, err);
+		if (x == -EEXIST)
+			x = 0;
+		else if (x == 0)
+			added++;
+		else
+			break;
+	}
+	if (x < 0 && is_internal(err)) {
+		db_rollback(r->db);
+		forget_log(c);
+		return x;
+	}
+	if (added == 0) {
+		db_rollback(r->db);
+	} else {
+		struct err commit_err;
+		int y = db_commit(r->db, &commit_err);
+
+		if (y < 0) {
+			forget_log(c);
+			*err = commit_err;
+			return registry_fail(r, y, err);
+		}
+	}
+	*ret_added = added;
+	return x;
+}

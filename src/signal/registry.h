@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * The clusters of this server: their logs (verified, in memory, as in the database) and the
+ * allocation of overlay addresses. An entry counts once its transaction is committed; then, and
+ * only then, its functions return 0. `err` is never NULL here.
+ *
+ * Errors carry the refusal in err->reason; REFUSAL_INTERNAL for what the database could not do.
+ */
+#ifndef MLSH_SIGNAL_REGISTRY_H
+#define MLSH_SIGNAL_REGISTRY_H
+
+#include "base/list.h"
+#include "membership/mlog.h"
+#include "signal/db.h"
+#include "signal/presence.h"
+
+struct registry;
+
+struct cluster {
+	uint8_t id[HASH_LEN];
+	struct prefix4 subnet;
+	struct presence *presence;
+	struct list subscribers;	/* sessions with an event stream */
+	struct list dirty;		/* in the server's list of clusters with news to tell */
+	struct mlog *log;		/* NULL: could not be read; see registry_log */
+};
+
+/* Reads all clusters. A log that is damaged makes its cluster unavailable, not the server. */
+int registry_new(struct host *h, struct db *db, struct err *err, struct registry **ret) MUST_CHECK;
+void registry_free(struct registry *r); /* NULL allowed */
+
+size_t registry_count(const struct registry *r);
+struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LEN]);
+/* The cluster's log, read again if it could not be read before. -EIO. */
+int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
+	MUST_CHECK;
+
+/* May a new cluster have this subnet? -EACCES with REFUSAL_SUBNET. */
+int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struct err *err)
+	MUST_CHECK;
+/* The address that the next member within the subnet gets. -ENOSPC with REFUSAL_FULL. */
+int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, struct err *err)
+	MUST_CHECK;
+
+/* In one transaction: burns the code, stores genesis (verified here), gives out the address. */
+int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
+		   struct cluster **ret) MUST_CHECK;
+/*
+ * Verifies entries one after another and stores them in one transaction; those that are there
+ * already are skipped. When one is not valid, those before it are kept and its error is returned.
+ * *ret_added: how many are new, also then. `from_log`: they come from a member's copy of the log,
+ * so that their addresses need not be the next ones.
+ */
+int registry_append(struct registry *r, struct cluster *c, const struct span *entries, size_t n,
+		    bool from_log, size_t *ret_added, struct err *err) MUST_CHECK;
+
+/* Sets the refusal beside the message. Returns `code`. */
+int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Requests: how many, in which phase, answered by whom. */
+#include "signal/conn.h"
+
+#define RATE_REFUSALS_MAX 60	/* then the connection is closed: who does not wait is not served */
+
+#define IN(phase) (1u << (phase))
+
+struct request_rule {
+	request_fn answer;
+	unsigned phases;
+};
+
+/* docs/protocol/03-signal.md, "Messages". */
+static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
+	[SIGNAL_HELLO] = { session_hello, IN(PHASE_NEW) },
+	[SIGNAL_SETUP_OFFER] = { setup_offer, IN(PHASE_SETUP) },
+	[SIGNAL_SETUP] = { setup_register, IN(PHASE_SETUP) },
+	[SIGNAL_INVITE_OPEN] = { admit_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
+	[SIGNAL_LOG] = { history_read, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
+	[SIGNAL_ADMIT] = { admit_register, IN(PHASE_INVITED) },
+	[SIGNAL_SESSION] = { session_begin, IN(PHASE_GREETED) },
+	[SIGNAL_APPEND] = { history_append, IN(PHASE_SESSION) },
+	[SIGNAL_PUSH] = { history_push, IN(PHASE_GREETED) | IN(PHASE_SESSION) },
+	[SIGNAL_CANDIDATES] = { session_candidates, IN(PHASE_SESSION) },
+	[SIGNAL_SUBSCRIBE] = { session_subscribe, IN(PHASE_SESSION) },
+};
+
+/* A session pays for its own requests, and an invited node for the log; else the source pays. */
+static bool rate_allows(struct conn *c, enum signal_request_type type)
+{
+	struct signal_server *s = c->server;
+	uint64_t now = clock_now(s->host);
+
+	if (c->phase == PHASE_SESSION || (c->phase == PHASE_INVITED && type == SIGNAL_LOG))
+		return bucket_take(&c->rate, 1, now);
+	if (!ratelimit_take(s->sources, &c->remote, now))
+		return false;
+	c->charged++;
+	return true;
+}
+
+static int request_answer(struct conn *c, const struct signal_request *rq,
+			  struct signal_reply *reply, struct err *err)
+{
+	struct signal_server *s = c->server;
+
+	if (!rate_allows(c, rq->type)) {
+		s->stats.refused_rate++;
+		c->rate_refusals++;
+		reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
+		return refuse(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
+	}
+	if (!(rules[rq->type].phases & IN(c->phase)))
+		return refuse(err, -EPERM, REFUSAL_NOT_ALLOWED,
+			      "This request is not allowed at this point.");
+	return rules[rq->type].answer(c, rq, reply, err);
+}
+
+/* At most REFUSAL_TEXT_MAX bytes, cut between characters. */
+static struct span refusal_text(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > REFUSAL_TEXT_MAX) {
+		len = REFUSAL_TEXT_MAX;
+		while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	return span_of(text, len);
+}
+
+static void request_reply(struct conn *c, int64_t stream, enum signal_request_type type,
+			  const struct signal_reply *reply)
+{
+	struct signal_server *s = c->server;
+	ptrdiff_t len = signal_reply_encode(type, reply, s->message, sizeof(s->message));
+
+	if (len < 0)
+		conn_close(c, SIGNAL_CLOSE_LIMIT, "a reply is too long");
+	else if (quic_stream_write(c->quic, stream, s->message, (size_t)len, true) < 0)
+		conn_close(c, SIGNAL_CLOSE_SLOW, "replies are not fetched");
+	/* a node token stands at the beginning */
+	secret_wipe(s->message, sizeof(reply->node_token) + 16);
+}
+
+void request_handle(struct conn *c, int64_t stream, struct span message)
+{
+	struct signal_server *s = c->server;
+	struct signal_request rq;
+	struct signal_reply reply = { 0 };
+	struct err err = { 0 };
+	int r = signal_request_decode(message, &rq);
+
+	if (r == -EBADMSG) {
+		s->stats.malformed++;
+		conn_close(c, SIGNAL_CLOSE_MALFORMED, "malformed request");
+		return;
+	}
+	s->stats.requests++;
+	if (r < 0) {
+		rq.type = SIGNAL_HELLO;
+		refuse(&err, r, REFUSAL_VERSION,
+		       "This server speaks version %d of the protocol: upgrade one side.",
+		       SIGNAL_VERSION);
+	} else {
+		r = request_answer(c, &rq, &reply, &err);
+	}
+	if (r < 0) {
+		char from[ADDR_TEXT_MAX];
+
+		s->stats.refused++;
+		reply.refusal = err.reason ? (enum refusal)err.reason : REFUSAL_BAD_ENTRY;
+		reply.text = refusal_text(err.text);
+		log_limited(host_log(s->host), &s->stranger_lines, clock_now(s->host),
+			    LOG_LEVEL_INFO, "%s: request %d refused: %s",
+			    addr_format(&c->remote, from), (int)rq.type,
+			    refusal_name((int)reply.refusal));
+	}
+	if (!c->closing)
+		request_reply(c, stream, rq.type, &reply);
+	if (c->rate_refusals > RATE_REFUSALS_MAX)
+		conn_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
+	secret_wipe(reply.node_token, sizeof(reply.node_token));
+}

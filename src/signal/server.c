@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Connections: accepted, read, closed. What they say is request.c's business. */
+#include <stdlib.h>
+
+#include "signal/conn.h"
+
+#define TICK NS_PER_S
+#define STOP_EVENTS_TIME (300 * NS_PER_MS)	/* for goodbyes to arrive */
+#define STOP_CLOSE_TIME (1500 * NS_PER_MS)	/* for closing, behind that */
+#define STOP_RETRY_AFTER_S 1
+
+/* --- ending a connection ---------------------------------------------------------------------- */
+
+static void conn_unlist(struct conn *c)
+{
+	struct signal_server *s = c->server;
+
+	if (!c->in_server.next)
+		return;
+	list_remove(&c->in_server);
+	if (c->phase == PHASE_SESSION)
+		s->n_sessions--;
+	else
+		s->n_strangers--;
+}
+
+void conn_close(struct conn *c, enum signal_close why, const char *phrase)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	session_end(c);
+	quic_conn_close(c->quic, why, phrase);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct signal_server *s = c->server;
+
+	if (!c->closing)
+		session_end(c);
+	conn_unlist(c);
+	quic_conn_free(c->quic);
+	free(c);
+	if (s->stopping && s->n_strangers + s->n_sessions == 0)
+		deferred_call(s->stopped);
+}
+
+void conn_is_session(struct conn *c)
+{
+	struct signal_server *s = c->server;
+
+	conn_unlist(c);
+	c->phase = PHASE_SESSION;
+	c->deadline = TIME_NEVER;
+	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST,
+		    clock_now(s->host));
+	list_append(&s->sessions, &c->in_server);
+	s->n_sessions++;
+}
+
+/* --- reading requests ------------------------------------------------------------------------- */
+
+static struct open_request *open_find(struct conn *c, int64_t stream)
+{
+	for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
+		if (c->open[i].since != 0 && c->open[i].stream == stream)
+			return &c->open[i];
+	}
+	return NULL;
+}
+
+static void open_remove(struct conn *c, int64_t stream)
+{
+	struct open_request *o = open_find(c, stream);
+
+	if (o)
+		o->since = 0;
+}
+
+/* Notes since when a request is incomplete. */
+static void open_add(struct conn *c, int64_t stream)
+{
+	if (open_find(c, stream))
+		return;
+	for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
+		if (c->open[i].since == 0) {
+			c->open[i] = (struct open_request){ stream, clock_now(c->server->host) };
+			return;
+		}
+	}
+	conn_close(c, SIGNAL_CLOSE_LIMIT, "too many requests at once");
+}
+
+/* A request is read when it is all there: one message, and the stream's end right behind it. */
+static void stream_read(struct conn *c, int64_t stream)
+{
+	struct span message = { 0 }, in;
+	size_t used = 0;
+	bool fin = false;
+	int r;
+
+	in = quic_stream_peek(c->quic, stream, &fin);
+	r = frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used);
+	if (r < 0 || (r == 0 && fin) || (r > 0 && used != in.len)) {
+		c->server->stats.malformed++;
+		conn_close(c, SIGNAL_CLOSE_MALFORMED, "malformed frame");
+		return;
+	}
+	if (!fin) {
+		open_add(c, stream);
+		return;
+	}
+	open_remove(c, stream);
+	request_handle(c, stream, message);
+	if (!c->closing)
+		quic_stream_consume(c->quic, stream, used);
+}
+
+static void path_changed(struct conn *c)
+{
+	struct addr now;
+
+	if (!quic_conn_remote_addr(c->quic, &now) || addr_equal(&now, &c->remote))
+		return;
+	c->remote = now;
+	events_observed(c);
+}
+
+static void conn_event(void *ctx, struct quic_conn *quic, const struct quic_event *ev)
+{
+	struct conn *c = ctx;
+
+	if (ev->type == QUIC_CLOSED) {
+		conn_free(c);
+		return;
+	}
+	if (c->closing)
+		return;
+	switch (ev->type) {
+	case QUIC_CONNECTED:
+		memcpy(c->key, quic_conn_peer_ed25519(quic), sizeof(c->key));
+		c->node = key_node_id(c->key);
+		break;
+	case QUIC_STREAM_READABLE:
+		stream_read(c, ev->stream);
+		break;
+	case QUIC_STREAM_RESET:
+		open_remove(c, ev->stream);
+		if (ev->stream == c->events)
+			conn_close(c, SIGNAL_CLOSE_SLOW, "the stream of events was given up");
+		else
+			quic_stream_reset(quic, ev->stream, SIGNAL_CLOSE_BYE);
+		break;
+	case QUIC_PATH_CHANGED:
+		path_changed(c);
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct quic_conn_ops conn_ops = { .event = conn_event };
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+/* The same address, or the same IPv6 network. */
+static bool same_source(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->ip, b->ip, addr_is_v4(a) ? sizeof(a->ip) : 8) == 0;
+}
+
+static bool may_come(const struct signal_server *s, const struct addr *from)
+{
+	size_t same = 0;
+
+	if (s->stopping || s->n_strangers >= SIGNAL_CONNS_UNAUTHENTICATED_MAX)
+		return false;
+	for (struct list *it = s->strangers.next; it != &s->strangers; it = it->next)
+		same += same_source(&list_entry(it, struct conn, in_server)->remote, from);
+	return same < SIGNAL_CONNS_PER_SOURCE_MAX;
+}
+
+static bool conn_accepted(void *ctx, struct quic_conn *quic, const struct quic_profile *profile,
+			  const struct quic_conn_ops **ret_ops, void **ret_ctx)
+{
+	struct signal_server *s = ctx;
+	uint64_t now = clock_now(s->host);
+	struct addr from;
+	struct conn *c;
+
+	(void)profile;
+	if (!quic_conn_remote_addr(quic, &from) || !may_come(s, &from))
+		return false;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return false;
+	c->server = s;
+	c->quic = quic;
+	c->remote = from;
+	c->events = NO_STREAM;
+	c->deadline = now + SIGNAL_UNAUTHENTICATED_LIFETIME;
+	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST, now);
+	list_append(&s->strangers, &c->in_server);
+	s->n_strangers++;
+	if (!timer_is_set(s->tick))
+		timer_set_in(s->tick, TICK);
+	*ret_ops = &conn_ops;
+	*ret_ctx = c;
+	return true;
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static void check_times(struct signal_server *s, struct list *conns)
+{
+	uint64_t now = clock_now(s->host);
+
+	list_for_each(it, conns) {
+		struct conn *c = list_entry(it, struct conn, in_server);
+
+		if (c->deadline <= now)
+			conn_close(c, SIGNAL_CLOSE_UNAUTHENTICATED, "unauthenticated for too long");
+		for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
+			if (c->open[i].since != 0 && now - c->open[i].since >= REQUEST_TIMEOUT)
+				conn_close(c, SIGNAL_CLOSE_LIMIT, "a request took too long");
+		}
+	}
+}
+
+static void tick(void *ctx)
+{
+	struct signal_server *s = ctx;
+
+	check_times(s, &s->strangers);
+	check_times(s, &s->sessions);
+	if (s->n_strangers + s->n_sessions > 0)
+		timer_set_in(s->tick, TICK);
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void close_all(struct list *conns)
+{
+	list_for_each(it, conns)
+		conn_close(list_entry(it, struct conn, in_server), SIGNAL_CLOSE_SHUTDOWN,
+			   "the server is shutting down");
+}
+
+static void stop_finished(void *ctx)
+{
+	struct signal_server *s = ctx;
+	loop_fn done = s->stop_done;
+
+	timer_set(s->stop_timer, TIME_NEVER);
+	s->stop_done = NULL;
+	if (done)
+		done(s->stop_ctx);
+}
+
+static void stop_waited(void *ctx)
+{
+	struct signal_server *s = ctx;
+
+	timer_free(s->stop_timer);
+	s->stop_timer = timer_new(s->host, stop_finished, s);
+	close_all(&s->strangers);
+	close_all(&s->sessions);
+	if (s->stop_timer)
+		timer_set_in(s->stop_timer, STOP_CLOSE_TIME);
+	else
+		deferred_call(s->stopped);
+}
+
+void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	s->stop_done = done;
+	s->stop_ctx = ctx;
+	if (s->n_strangers + s->n_sessions == 0) {
+		deferred_call(s->stopped);
+		return;
+	}
+	list_for_each(it, &s->sessions)
+		events_shutdown(list_entry(it, struct conn, in_server), STOP_RETRY_AFTER_S);
+	timer_set_in(s->stop_timer, STOP_EVENTS_TIME);
+}
+
+static void free_all(struct list *conns)
+{
+	list_for_each(it, conns) {
+		struct conn *c = list_entry(it, struct conn, in_server);
+
+		list_remove(&c->in_server);
+		list_remove(&c->in_cluster);
+		quic_conn_free(c->quic);
+		free(c);
+	}
+}
+
+void server_conns_fini(struct signal_server *s)
+{
+	/* lists that were never made ready are empty, too */
+	if (s->strangers.next)
+		free_all(&s->strangers);
+	if (s->sessions.next)
+		free_all(&s->sessions);
+	quic_socket_close(s->socket);
+	deferred_free(s->flush);
+	deferred_free(s->stopped);
+	timer_free(s->stop_timer);
+	timer_free(s->tick);
+}
+
+static void flush(void *ctx)
+{
+	events_flush(ctx);
+}
+
+/* --- the socket ------------------------------------------------------------------------------- */
+
+#define FRAME_BYTES_MAX (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
+#define SOCKET_BUFFER_BYTES (2u << 20)
+
+/* What a stranger may make us hold is less than what a server may make a node hold. */
+static const struct quic_profile served_profile = {
+	.alpn = SIGNAL_ALPN,
+	.max_remote_bidi = REQUESTS_OPEN_MAX,
+	.max_remote_uni = 0,
+	.stream_window_bytes = FRAME_BYTES_MAX,
+	.conn_window_bytes = 2 * FRAME_BYTES_MAX,
+	.stream_send_bytes = SIGNAL_EVENT_BACKLOG_BYTES,
+	.handshake_timeout = HANDSHAKE_TIMEOUT,
+	.idle_timeout = SIGNAL_IDLE_TIMEOUT,
+	.keep_alive = SIGNAL_KEEP_ALIVE,
+};
+
+static const struct quic_profile *const served[] = { &served_profile, NULL };
+
+int server_conns_init(struct signal_server *s, const struct addr *bind, struct err *err)
+{
+	struct quic_socket_config cfg = {
+		.identity = s->identity,
+		.udp = { .bind = *bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
+			 .sndbuf_bytes = SOCKET_BUFFER_BYTES },
+		.serve = served,
+		.max_conns = SIGNAL_CONNS_MAX,
+		.max_half_open = SIGNAL_CONNS_UNAUTHENTICATED_MAX,
+		.max_half_open_per_source = SIGNAL_CONNS_PER_SOURCE_MAX,
+		.retry_above = SIGNAL_CONNS_RETRY_ABOVE,
+		.accepted = conn_accepted,
+		.ctx = s,
+	};
+
+	list_init(&s->strangers);
+	list_init(&s->sessions);
+	list_init(&s->dirty);
+	s->tick = timer_new(s->host, tick, s);
+	s->stop_timer = timer_new(s->host, stop_waited, s);
+	s->flush = deferred_new(s->host, flush, s);
+	s->stopped = deferred_new(s->host, stop_finished, s);
+	if (!s->tick || !s->stop_timer || !s->flush || !s->stopped)
+		return err_set(err, -ENOMEM, "out of memory.");
+	return quic_socket_open(s->host, &cfg, err, &s->socket);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Greeting, and the session of a member. */
+#include "signal/conn.h"
+
+void session_token(const struct conn *c, uint8_t ret[HASH_LEN])
+{
+	node_token(c->server->signing_key, c->cluster->id, &c->node, ret);
+}
+
+bool session_token_ok(const struct conn *c, const uint8_t token[HASH_LEN])
+{
+	uint8_t want[HASH_LEN];
+	bool ok;
+
+	session_token(c, want);
+	ok = secret_equal(want, token, sizeof(want));
+	secret_wipe(want, sizeof(want));
+	return ok;
+}
+
+int session_hello(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err)
+{
+	static const uint8_t none[HASH_LEN];
+	struct signal_server *s = c->server;
+	struct mlog *log;
+	int r;
+
+	reply->time_s = (uint64_t)clock_wall_s(s->host);
+	reply->observed = c->remote;
+	if (memcmp(rq->cluster_id, none, sizeof(none)) == 0) {
+		c->phase = PHASE_SETUP;
+		return 0;
+	}
+	c->cluster = registry_find(s->registry, rq->cluster_id);
+	if (!c->cluster)
+		return refuse(err, -ENOENT, REFUSAL_CLUSTER_UNKNOWN,
+			      "This server does not know the cluster.");
+	r = registry_log(s->registry, c->cluster, &log, err);
+	if (r < 0)
+		return r;
+	reply->has_head = true;
+	reply->head = wire_head_of(log);
+	c->phase = PHASE_GREETED;
+	return 0;
+}
+
+/* What others may be sent: addresses that make sense, each once, few with the same public IP. */
+static void candidates_filter(const struct wire_candidates *in, struct wire_candidates *out)
+{
+	out->n = 0;
+	for (size_t i = 0; i < in->n; i++) {
+		const struct addr *a = &in->item[i];
+		size_t same_ip = 0;
+		bool known = false;
+
+		for (size_t k = 0; k < out->n; k++) {
+			same_ip += addr_same_ip(&out->item[k], a);
+			known = known || addr_equal(&out->item[k], a);
+		}
+		if (known || !addr_is_candidate_ok(a) ||
+		    (!addr_is_private(a) && same_ip >= CANDIDATES_PER_PUBLIC_IP_MAX))
+			continue;
+		out->item[out->n++] = *a;
+	}
+}
+
+/* Online with these candidates; a session of the same node that was there before is closed. */
+static int session_present(struct conn *c, const struct wire_candidates *in, struct err *err)
+{
+	struct wire_candidates candidates;
+	void *old = NULL;
+
+	candidates_filter(in, &candidates);
+	if (presence_set(c->cluster->presence, &c->node, c->session_id, c, &candidates, &old) < 0)
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+	if (old)
+		conn_close(old, SIGNAL_CLOSE_REPLACED, "a newer session of this node");
+	events_presence_changed(c->server, c->cluster);
+	return 0;
+}
+
+int session_begin(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err)
+{
+	struct signal_server *s = c->server;
+	const struct member *member;
+	struct mlog *log;
+	int r = registry_log(s->registry, c->cluster, &log, err);
+
+	if (r < 0)
+		return r;
+	if (!session_token_ok(c, rq->node_token))
+		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	member = mlog_member_by_id(log, &c->node);
+	if (!member || memcmp(member->key, c->key, sizeof(c->key)) != 0)
+		return refuse(err, -EACCES, REFUSAL_NOT_MEMBER,
+			      "This node is not a member of the cluster.");
+	c->session_id = ++s->last_session_id;
+	r = session_present(c, &rq->candidates, err);
+	if (r < 0)
+		return r;
+	ratelimit_give_back(s->sources, &c->remote, c->charged);
+	conn_is_session(c);
+	reply->head = wire_head_of(log);
+	log_debug(host_log(s->host), "session %llu: %s of cluster %s",
+		  (unsigned long long)c->session_id, member->name, mlog_genesis(log)->name);
+	return 0;
+}
+
+int session_candidates(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		       struct err *err)
+{
+	(void)reply;
+	return session_present(c, &rq->candidates, err);
+}
+
+int session_subscribe(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+		      struct err *err)
+{
+	struct presence *p = c->cluster->presence;
+	bool resumed = memcmp(rq->epoch, presence_epoch(p), EPOCH_LEN) == 0 &&
+		       rq->cursor <= presence_cursor(p);
+
+	if (c->events != NO_STREAM)
+		return refuse(err, -EALREADY, REFUSAL_NOT_ALLOWED, "There is a stream of events.");
+	if (quic_stream_open(c->quic, false, &c->events) < 0)
+		return refuse(err, -EAGAIN, REFUSAL_NOT_ALLOWED,
+			      "The connection allows no stream for events.");
+	list_append(&c->cluster->subscribers, &c->in_cluster);
+	c->told = resumed ? rq->cursor : 0;
+	events_catch_up(c, !resumed);
+	memcpy(reply->epoch, presence_epoch(p), EPOCH_LEN);
+	return 0;
+}
+
+void session_end(struct conn *c)
+{
+	list_remove(&c->in_cluster);
+	c->events = NO_STREAM;
+	if (c->phase != PHASE_SESSION)
+		return;
+	presence_clear(c->cluster->presence, &c->node, c->session_id);
+	events_presence_changed(c->server, c->cluster);
+}

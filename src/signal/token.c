@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Further setup tokens. */
+#include "signal/token.h"
+
+int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
+{
+	uint64_t n = 0;
+	const char *c;
+
+	for (c = text; *c >= '0' && *c <= '9' && n <= TOKEN_TTL_MAX_S; c++)
+		n = 10 * n + (uint64_t)(*c - '0');
+	if (c == text || *c != '\0' || n == 0 || n > TOKEN_TTL_MAX_S)
+		return err_set(err, -EINVAL,
+			       "--ttl %s: give a number of seconds from 1 to %llu.", text,
+			       (unsigned long long)TOKEN_TTL_MAX_S);
+	*ret = n;
+	return 0;
+}
+
+/* The code, in a transaction of its own. */
+static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
+		    char code[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+{
+	int r = db_begin(db, err);
+
+	if (r < 0)
+		return r;
+	r = bootstrap_code_add(h, db, NULL, ttl_s, code, err);
+	if (r == 0)
+		return db_commit(db, err);
+	db_rollback(db);
+	return r;
+}
+
+int token_make(struct host *h, const struct signal_config *cfg, uint64_t ttl_s,
+	       char ret[SETUP_TOKEN_TEXT_MAX], struct err *err)
+{
+	char code[BOOTSTRAP_CODE_TEXT_MAX] = "";
+	struct identity *own = NULL;
+	struct db *db = NULL;
+	int r = db_open(cfg->db_path, false, err, &db);
+
+	if (r == -ENOENT)
+		err_set(err, r, "There is no database %s: start mlsh-signal first, it prints the "
+			"first token.", cfg->db_path);
+	if (r == 0 && !cfg->identity) {
+		r = bootstrap_identity(db, &own, err);
+		if (r == -ENOENT)
+			err_set(err, r, "The database %s is empty: start mlsh-signal first, it "
+				"prints the first token.", cfg->db_path);
+	}
+	if (r == 0)
+		r = add_code(h, db, ttl_s, code, err);
+	if (r == 0)
+		bootstrap_token_format(code, own ? own : cfg->identity, ret);
+	secret_wipe(code, sizeof(code));
+	identity_free(own);
+	db_close(db);
+	return r;
+}
