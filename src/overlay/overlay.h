@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One cluster's tunnels: the node's UDP socket, its TUN, a peer for every other member, and the packet path between
- * them. Knows nothing of the client: presence and candidates are told to it, log entries from peers are told to its owner.
+ * One cluster's tunnels: the node's UDP socket, its TUN, a peer for every other member, and the
+ * packet path between them. Knows nothing of the client: presence and candidates are told to it,
+ * log entries from peers are told to its owner.
  */
 #ifndef MLSH_OVERLAY_OVERLAY_H
 #define MLSH_OVERLAY_OVERLAY_H
@@ -14,10 +15,12 @@
 
 struct overlay;
 
+/* None of these may free the overlay. */
 struct overlay_ops {
-	/* Valid entries from a peer were appended to the log. */
+	/* Valid entries from a peer were appended to the log. The overlay has seen them itself. */
 	void (*log_grew)(void *ctx);
-	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs, const struct member *from);
+	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs,
+		     const struct member *from);
 	/* Our own candidates changed (interfaces, observed by peers). */
 	void (*candidates)(void *ctx, const struct wire_candidates *c);
 	/* A tunnel came up, went down or changed its path. */
@@ -30,18 +33,23 @@ struct overlay_config {
 	const struct identity *identity;
 	struct mlog *log;		/* the owner's; outlives the overlay */
 	const struct member *self;	/* in the log */
-	const struct quic_profile *signal_profile; /* unused by the overlay itself: the session shares its socket */
+	/* Unused by the overlay itself: the session shares its socket. */
+	const struct quic_profile *signal_profile;
 	struct addr bind;		/* unset: any address, any port */
 	const struct overlay_ops *ops;
 	void *ctx;
 };
 
+#define OVERLAY_WARNING_MAX 256
+#define OVERLAY_EAGER_MAX 64	/* members up to which tunnels are built without being asked for */
+
 /*
- * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable backstop (only what does not
- * cover the host's own networks: `ret_warning` of 256 bytes says what was left out, "" if nothing). Everything is undone by overlay_free.
+ * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable
+ * backstop (only what does not cover the host's own networks: `ret_warning` of OVERLAY_WARNING_MAX
+ * bytes says what was left out, "" if nothing). Everything is undone by overlay_free.
  */
-int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning, struct err *err, struct overlay **ret)
-	MUST_CHECK;
+int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
+		struct err *err, struct overlay **ret) MUST_CHECK;
 void overlay_free(struct overlay *o); /* bye to all peers; NULL allowed */
 
 struct quic_socket *overlay_socket(struct overlay *o);
@@ -50,8 +58,12 @@ unsigned overlay_ifindex(const struct overlay *o);
 
 /* The log grew: new members get a peer and a route, and peers that lack entries are sent them. */
 void overlay_log_grew(struct overlay *o);
-/* Presence and candidates of a member, as told by the server. */
-void overlay_presence(struct overlay *o, struct member *m, bool online, const struct wire_candidates *c);
+/*
+ * Presence and candidates of a member, as told by the server. Candidates of a member that is
+ * offline are kept: a living tunnel is not closed, and the last addresses are tried again.
+ */
+void overlay_presence(struct overlay *o, struct member *m, bool online,
+		      const struct wire_candidates *c);
 void overlay_presence_reset(struct overlay *o);
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
@@ -60,9 +72,10 @@ void overlay_network_changed(struct overlay *o);
 void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret);
 
 /* Why a packet was dropped: counted, shown by name, never logged one by one. */
-#define OVERLAY_DROPS(X)                                                                                               \
-	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel) X(out_queue_full) X(out_too_big)   \
-	X(in_short) X(in_flags) X(in_not_ip4) X(in_header) X(in_source) X(in_destination) X(in_fragment) X(in_too_big)  \
+#define OVERLAY_DROPS(X)                                                                           \
+	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)               \
+	X(out_queue_full) X(out_queue_late) X(out_too_big) X(in_short) X(in_flags) X(in_not_ip4)   \
+	X(in_header) X(in_source) X(in_destination) X(in_fragment) X(in_too_big) X(in_early)       \
 	X(in_tun)
 enum overlay_drop {
 #define X(name) DROP_##name,
@@ -73,7 +86,12 @@ enum overlay_drop {
 const char *overlay_drop_name(enum overlay_drop d);
 
 enum peer_path { PEER_PATH_NONE, PEER_PATH_DIRECT, PEER_PATH_RELAY };
-enum peer_state { PEER_IDLE, PEER_CONNECTING, PEER_UP, PEER_LOST };
+enum peer_state {
+	PEER_IDLE,		/* none, and there was none */
+	PEER_CONNECTING,	/* candidates are being tried */
+	PEER_UP,
+	PEER_LOST		/* there was one */
+};
 
 struct peer_status {
 	const struct member *member;
@@ -90,7 +108,7 @@ struct peer_status {
 };
 
 struct overlay_status {
-	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
 	uint64_t drops[DROP_COUNT];
 };
 

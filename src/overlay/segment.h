@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cuts a packet of the TUN, possibly a super-packet, into inner packets of at most OVERLAY_MTU
+ * bytes, each behind its byte of flags (docs/protocol/04-peer.md).
+ */
+#ifndef MLSH_OVERLAY_SEGMENT_H
+#define MLSH_OVERLAY_SEGMENT_H
+
+#include "os/tun.h"
+#include "overlay/packet.h"
+
+struct segmenter {
+	const struct tun_packet *p;
+	size_t header_len;	/* IP and transport header, in front of each */
+	size_t ip_len;
+	size_t at;		/* of the next payload byte; p->len: done */
+	size_t size;		/* payload of each but the last */
+	uint32_t seq;		/* TCP: of the first */
+	uint16_t id;		/* IP identification of the first */
+	unsigned n;		/* packets made */
+	uint8_t flags;
+	bool plain;		/* one packet as it is */
+	bool tcp;
+};
+
+/*
+ * Checks `p`, whose header is `h`. 0; -DROP_out_header for headers that lie, -DROP_out_not_ip4 for
+ * other kinds of super-packet, -DROP_out_too_big for packets that stay too large. A plain packet
+ * with a partial checksum that the flag can not describe is completed in place.
+ */
+int segment_begin(struct segmenter *s, const struct tun_packet *p, const struct packet4 *h) MUST_CHECK;
+/* Bytes that the next one needs, flags included; 0 after the last. */
+size_t segment_next_len(const struct segmenter *s);
+/* Writes it to `out`. */
+void segment_next(struct segmenter *s, uint8_t *out);
+
+#endif
