@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the overlay share. Nothing outside src/overlay and its tests includes this. */
+#ifndef MLSH_OVERLAY_INTERNAL_H
+#define MLSH_OVERLAY_INTERNAL_H
+
+#include "base/bucket.h"
+#include "base/list.h"
+#include "os/loop.h"
+#include "overlay/candidate.h"
+#include "overlay/coalesce.h"
+#include "overlay/netsetup.h"
+#include "overlay/overlay.h"
+#include "overlay/packet.h"
+#include "overlay/queue.h"
+#include "overlay/route.h"
+
+#define PEER_LINKS_MAX (CANDIDATES_MAX + 2)
+#define PEER_WAITING_PACKETS 16		/* while there is no tunnel */
+#define PEER_WAITING_TIME (2 * NS_PER_S)
+#define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
+#define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
+#define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
+#define PEER_USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
+#define PEER_RETRY_MAX (60 * NS_PER_S)
+#define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
+#define WATCH_PERIOD (500 * NS_PER_MS)
+
+struct peer;
+
+/* A connection with a peer: one of several until one of them has the control stream. */
+struct link {
+	struct peer *peer;
+	struct quic_conn *conn;		/* NULL: the place is free */
+	struct addr to;			/* client role: the candidate */
+	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
+	int64_t control;		/* stream; -1: none yet */
+	bool connected, hello_sent, hello_got;
+	/* membership log */
+	uint64_t their_next;		/* first entry that they lack, as far as is known */
+	uint64_t asked_from;		/* of the log_request under way */
+	bool asked;
+	bool asked_all;			/* looking for the fork: once a connection */
+	bool log_stopped;		/* their log is not to be believed or not understood */
+	struct bucket messages;
+};
+
+struct peer {
+	struct overlay *o;
+	struct member *member;
+	struct list in_overlay;
+	bool initiator;			/* ours is the lower address */
+	bool wanted;			/* eager, or somebody sent a packet */
+	bool online;			/* says the server */
+	enum peer_state state;
+	struct link links[PEER_LINKS_MAX];
+	struct link *active;		/* the one with the control stream */
+	struct wire_candidates from_server, from_peer;
+	struct addr last_good;
+	/* attempts */
+	struct wire_candidates plan;
+	size_t next;			/* in plan */
+	uint64_t next_at, retry_at, began_at;
+	unsigned failures;
+	struct timer *timer;
+	/* packets */
+	struct queue queue;
+	uint64_t waiting_until;		/* packets that wait for a tunnel; TIME_NEVER: none */
+	bool oversize;			/* the head of the queue does not fit a datagram */
+	bool slow;			/* its queue may be full without holding up others */
+	/* for people */
+	uint64_t up_since, last_heard;
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
+	char group[32];
+	char detail[128];
+	struct log_limit log_limit;
+};
+
+struct overlay {
+	struct host *h;
+	struct mlog *log;
+	const struct member *self;
+	const struct overlay_ops *ops;
+	void *ctx;
+	struct quic_socket *socket;
+	struct tun *tun;
+	struct netsetup net;
+	struct route_table routes;
+	struct list peers;
+	size_t n_members_seen;		/* of the log's, how many have a peer */
+	struct timer *watch;		/* looks for dead tunnels */
+	struct timer *resume;		/* ends a pause of the TUN */
+	struct deferred *oversize;
+	struct coalescer coalescer;
+	struct bucket icmp;
+	struct wire_candidates own;
+	struct addr observed;		/* by the server */
+	struct addr observed_by_peer[2];
+	struct peer *full;		/* whose queue stopped the reading */
+	bool paused, failed, closing;
+	struct overlay_status count;
+	/* Scratch for control messages: encoding and decoding happen one at a time. */
+	struct peer_message message;
+	uint8_t out[FRAME_PREFIX_LEN + PEER_MESSAGE_MAX];
+};
+
+extern const struct quic_profile peer_profile;
+
+static inline void drop_count(struct overlay *o, enum overlay_drop d)
+{
+	o->count.drops[d]++;
+}
+
+/* --- overlay.c ---------------------------------------------------------------------------------- */
+
+void overlay_fail(struct overlay *o, const struct err *err);
+/* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
+void overlay_refresh_candidates(struct overlay *o);
+/* A peer says where it sees us. */
+void overlay_observed_by(struct overlay *o, const struct addr *a);
+/* Entries from a peer were appended. */
+void overlay_log_learnt(struct overlay *o);
+
+/* --- path.c ------------------------------------------------------------------------------------- */
+
+/* Begins a connection to an address. The only place that knows how paths are made. */
+int path_connect(struct overlay *o, const struct member *m, const struct addr *to,
+		 const struct quic_conn_ops *ops, void *ctx, struct quic_conn **ret) MUST_CHECK;
+enum peer_path path_of(const struct quic_conn *c, struct addr *ret_endpoint);
+
+/* --- peer.c ------------------------------------------------------------------------------------- */
+
+/* -ENOMEM */
+int peer_new(struct overlay *o, struct member *m, struct peer **ret) MUST_CHECK;
+void peer_free(struct peer *p); /* says bye */
+/* A tunnel is wanted: begins if there is none. */
+void peer_want(struct peer *p);
+/* Something changed that may help: try now. */
+void peer_kick(struct peer *p);
+/* A connection of the server role that the peer began. False: too many. */
+bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		 void **ret_ctx);
+void peer_watch(struct peer *p, uint64_t now);
+/* Arms the timer for what comes next. */
+void peer_schedule(struct peer *p);
+
+/* --- link.c ------------------------------------------------------------------------------------- */
+
+extern const struct quic_conn_ops link_ops;
+
+struct link *link_place(struct peer *p); /* a free one, or NULL */
+/* Closes the connection and frees the place. */
+void link_close(struct link *l, uint64_t app_error, const char *phrase);
+/* The other side broke the protocol: closed, and not tried again soon. */
+void link_malformed(struct link *l, const char *what);
+
+/* What the links tell the peer (peer.c). */
+void peer_link_up(struct link *l);	/* both hellos are through */
+void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev);
+void peer_link_chosen(struct link *l);	/* it has the control stream: closes the others */
+void peer_lost(struct peer *p, const char *why, bool failure);
+
+/* --- peer_control.c ----------------------------------------------------------------------------- */
+
+/* Sends our hello. */
+void control_start(struct link *l);
+void control_readable(struct link *l);
+/* After both hellos: what the other side should know at once. */
+void control_up(struct link *l);
+/* Sends entries that the other side lacks, as far as the stream takes them. */
+void control_push(struct link *l);
+void control_candidates(struct link *l);
+void control_bye(struct link *l);
+
+/* --- outbound.c --------------------------------------------------------------------------------- */
+
+void outbound_readable(void *overlay);
+void outbound_resume(void *overlay);
+/* Heads that do not fit a datagram go over streams. */
+void outbound_oversize(void *overlay);
+/* Drops what waits for a tunnel and tells the senders. */
+void outbound_give_up(struct peer *p);
+bool outbound_next_datagram(void *link, struct quic_conn *c, struct quic_datagram *ret);
+void outbound_datagram_taken(void *link, struct quic_conn *c);
+
+/* --- inbound.c ---------------------------------------------------------------------------------- */
+
+void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len);
+void inbound_batch_end(void *link, struct quic_conn *c);
+/* A unidirectional stream carries one packet. */
+void inbound_stream(struct link *l, int64_t stream);
+void inbound_write(void *overlay, const struct tun_packet *p);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection with a peer: what QUIC says about it, and to whom that matters. */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+
+struct link *link_place(struct peer *p)
+{
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *l = &p->links[i];
+
+		if (l->conn)
+			continue;
+		*l = (struct link){ .peer = p, .control = -1, .deadline = TIME_NEVER };
+		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
+		return l;
+	}
+	return NULL;
+}
+
+void link_close(struct link *l, uint64_t app_error, const char *phrase)
+{
+	struct quic_conn *c = l->conn;
+
+	if (!c)
+		return;
+	l->conn = NULL;
+	quic_conn_close(c, app_error, phrase);
+	quic_conn_free(c);
+	if (l->peer->active == l)
+		l->peer->active = NULL;
+}
+
+void link_malformed(struct link *l, const char *what)
+{
+	struct peer *p = l->peer;
+	bool was_active = p->active == l;
+
+	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+		    "%s broke the peer protocol: %s", p->member->name, what);
+	link_close(l, PEER_CLOSE_MALFORMED, what);
+	if (was_active)
+		peer_lost(p, what, true);
+	else
+		peer_schedule(p);
+}
+
+static void on_connected(struct link *l)
+{
+	struct peer *p = l->peer;
+
+	l->connected = true;
+	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
+	if (quic_conn_is_server(l->conn)) {
+		peer_schedule(p);
+		return;
+	}
+	if (p->active) { /* another candidate was faster */
+		link_close(l, PEER_CLOSE_BYE, "another path was faster");
+		return;
+	}
+	if (quic_stream_open(l->conn, true, &l->control) < 0) {
+		link_malformed(l, "does not allow a control stream");
+		return;
+	}
+	peer_link_chosen(l);
+	control_start(l);
+}
+
+static void on_readable(struct link *l, int64_t stream)
+{
+	if (!quic_stream_is_bidi(stream)) {
+		inbound_stream(l, stream);
+		return;
+	}
+	if (l->control < 0 && quic_conn_is_server(l->conn)) {
+		l->control = stream;
+		peer_link_chosen(l);
+		control_start(l);
+	}
+	if (l->conn && stream == l->control)
+		control_readable(l);
+	else if (l->conn)
+		quic_stream_reset(l->conn, stream, PEER_CLOSE_MALFORMED);
+}
+
+static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	struct link *l = ctx;
+
+	switch (ev->type) {
+	case QUIC_CONNECTED:
+		on_connected(l);
+		return;
+	case QUIC_STREAM_READABLE:
+		on_readable(l, ev->stream);
+		return;
+	case QUIC_STREAM_WRITABLE:
+		if (ev->stream == l->control && l->hello_got)
+			control_push(l);
+		return;
+	case QUIC_STREAM_RESET:
+		if (ev->stream == l->control)
+			link_malformed(l, "gave up the control stream");
+		return;
+	case QUIC_PATH_CHANGED:
+		if (l->peer->active == l && l->peer->state == PEER_UP) {
+			l->peer->o->ops->peer_changed(l->peer->o->ctx, l->peer->member);
+			quic_conn_wake(c); /* what did not fit may fit now */
+		}
+		return;
+	case QUIC_PATH_FAILED:
+		return;
+	case QUIC_CLOSED:
+		l->conn = NULL;
+		quic_conn_free(c);
+		peer_link_gone(l->peer, l, ev);
+		return;
+	}
+}
+
+const struct quic_conn_ops link_ops = {
+	.event = link_event,
+	.datagram = inbound_datagram,
+	.batch_end = inbound_batch_end,
+	.next_datagram = outbound_next_datagram,
+	.datagram_taken = outbound_datagram_taken,
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Address, routes and backstop of the overlay's device. */
+#include "overlay/netsetup.h"
+
+#include <stdio.h>
+
+#define COVER_BITS_MAX 24
+
+struct prefix4 netsetup_cover(const struct mlog *log)
+{
+	struct prefix4 subnet = mlog_genesis(log)->subnet;
+	struct prefix4 p = { .bits = MAX(COVER_BITS_MAX, subnet.bits) };
+
+	for (size_t i = 0; i < mlog_member_count(log); i++) {
+		ip4 a = mlog_member_at(log, i)->address;
+
+		if (i == 0)
+			p.net = a & prefix4_mask(p);
+		while (!prefix4_contains(p, a) && p.bits > subnet.bits) {
+			p.bits--;
+			p.net &= prefix4_mask(p);
+		}
+	}
+	return p;
+}
+
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 self, struct err *err)
+{
+	int rc;
+
+	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
+	rc = netconf_addr_add(h, ifindex, self, 32, err);
+	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
+}
+
+int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
+{
+	struct prefix4 p = { .net = member, .bits = 32 };
+
+	return netconf_route_add(n->h, n->ifindex, p, n->self, err);
+}
+
+static bool prefix_equal(struct prefix4 a, struct prefix4 b)
+{
+	return a.net == b.net && a.bits == b.bits;
+}
+
+static void backstop_remove(struct netsetup *n)
+{
+	if (n->backstop.bits)
+		(void)!netconf_route_del(n->h, 0, n->backstop);
+	n->backstop = (struct prefix4){ 0 };
+}
+
+int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
+		      struct err *err)
+{
+	struct prefix4 p = netsetup_cover(log);
+	char what[64] = "", text[PREFIX4_TEXT_MAX];
+	int rc;
+
+	ret_warning[0] = '\0';
+	if (prefix_equal(p, n->backstop) || prefix_equal(p, n->conflict))
+		return 0;
+	rc = netconf_conflict(n->h, p, n->ifindex, what);
+	if (rc < 0)
+		return err_set(err, rc, "can not tell which networks this host uses itself");
+	if (rc > 0) {
+		backstop_remove(n);
+		n->conflict = p;
+		snprintf(ret_warning, cap,
+			 "the overlay's %s overlaps %s, which this host uses: only the members' own "
+			 "addresses are routed",
+			 prefix4_format(p, text), what);
+		return 0;
+	}
+	rc = netconf_route_add(n->h, 0, p, 0, err);
+	if (rc < 0)
+		return rc;
+	backstop_remove(n);
+	n->backstop = p;
+	return 0;
+}
+
+void netsetup_stop(struct netsetup *n)
+{
+	if (n->h)
+		backstop_remove(n);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Making and undoing a cluster's overlay, and what its owner tells it. */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNS_MAX 4096
+#define SOCKET_BUFFER_BYTES (4u << 20)
+
+static const struct quic_profile *const serve[] = { &peer_profile, NULL };
+
+void overlay_fail(struct overlay *o, const struct err *err)
+{
+	if (o->failed)
+		return;
+	o->failed = true;
+	tun_pause(o->tun, true);
+	o->ops->failed(o->ctx, err);
+}
+
+/* --- the socket's questions --------------------------------------------------------------------- */
+
+static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
+{
+	const struct member *m = mlog_member_by_key_sha256(o->log, key_sha256);
+
+	return m && m != o->self ? route_lookup(&o->routes, m->address) : NULL;
+}
+
+static bool on_key_allowed(void *ctx, const struct quic_profile *profile,
+			   const uint8_t key_sha256[HASH_LEN])
+{
+	(void)profile;
+	return peer_of_key(ctx, key_sha256) != NULL;
+}
+
+static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
+			const struct quic_conn_ops **ret_ops, void **ret_ctx)
+{
+	struct peer *p = peer_of_key(ctx, quic_conn_peer_key_sha256(c));
+
+	(void)profile;
+	return p && peer_accept(p, c, ret_ops, ret_ctx);
+}
+
+static int open_socket(struct overlay *o, const struct overlay_config *cfg, struct err *err)
+{
+	struct quic_socket_config qc = {
+		.identity = cfg->identity,
+		.udp = { .bind = cfg->bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
+			 .sndbuf_bytes = SOCKET_BUFFER_BYTES / 4 },
+		.serve = serve,
+		.max_conns = CONNS_MAX,
+		.key_allowed = on_key_allowed,
+		.accepted = on_accepted,
+		.ctx = o,
+	};
+
+	return quic_socket_open(o->h, &qc, err, &o->socket);
+}
+
+/* --- peers -------------------------------------------------------------------------------------- */
+
+static bool is_eager(const struct overlay *o)
+{
+	return mlog_member_count(o->log) <= OVERLAY_EAGER_MAX;
+}
+
+/* A peer, a route in the table and one in the host for every member that has none yet. */
+static int add_members(struct overlay *o, struct err *err)
+{
+	for (; o->n_members_seen < mlog_member_count(o->log); o->n_members_seen++) {
+		struct member *m = mlog_member_at(o->log, o->n_members_seen);
+		struct peer *p;
+		int rc;
+
+		if (m->address == o->self->address)
+			continue;
+		rc = peer_new(o, m, &p);
+		if (rc == 0)
+			rc = route_add(&o->routes, m->address, p);
+		if (rc < 0)
+			return err_set(err, rc, "no memory for another peer");
+		rc = netsetup_route(&o->net, m->address, err);
+		if (rc < 0)
+			return rc;
+		if (is_eager(o))
+			peer_want(p);
+	}
+	return 0;
+}
+
+void overlay_log_grew(struct overlay *o)
+{
+	char warning[OVERLAY_WARNING_MAX] = "";
+	struct err err = { 0 };
+
+	if (add_members(o, &err) < 0 ||
+	    netsetup_backstop(&o->net, o->log, warning, sizeof(warning), &err) < 0)
+		log_error(host_log(o->h), "a new member can not be routed to: %s", err.text);
+	if (warning[0])
+		log_warn(host_log(o->h), "%s", warning);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->active && p->active->hello_got)
+			control_push(p->active);
+	}
+}
+
+void overlay_log_learnt(struct overlay *o)
+{
+	overlay_log_grew(o);
+	o->ops->log_grew(o->ctx);
+}
+
+/* --- candidates --------------------------------------------------------------------------------- */
+
+void overlay_refresh_candidates(struct overlay *o)
+{
+	struct netif_addr ifs[NETIFS_MAX];
+	struct addr seen[3] = { o->observed, o->observed_by_peer[0], o->observed_by_peer[1] };
+	int n = netif_list(o->h, ifs, NETIFS_MAX);
+	struct wire_candidates now;
+
+	if (n < 0) {
+		log_debug(host_log(o->h), "the host's addresses can not be listed: %d", n);
+		n = 0;
+	}
+	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
+		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
+	if (candidates_equal(&now, &o->own))
+		return;
+	o->own = now;
+	o->ops->candidates(o->ctx, &o->own);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->active && p->active->hello_got)
+			control_candidates(p->active);
+	}
+}
+
+void overlay_observed(struct overlay *o, const struct addr *a)
+{
+	o->observed = *a;
+	overlay_refresh_candidates(o);
+}
+
+/* The two last ones that differ: members' words count little. */
+void overlay_observed_by(struct overlay *o, const struct addr *a)
+{
+	struct addr *s = o->observed_by_peer;
+
+	if (!candidate_ok(a, mlog_genesis(o->log)->subnet) || addr_equal(a, &o->observed) ||
+	    addr_equal(a, &s[0]) || addr_equal(a, &s[1]))
+		return;
+	for (size_t i = 0; i < o->own.n; i++) {
+		if (addr_same_ip(a, &o->own.item[i]) && a->port == o->own.item[i].port)
+			return;
+	}
+	s[1] = s[0];
+	s[0] = *a;
+	overlay_refresh_candidates(o);
+}
+
+void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret)
+{
+	*ret = o->own;
+}
+
+/* --- what the owner says ------------------------------------------------------------------------ */
+
+void overlay_presence(struct overlay *o, struct member *m, bool online,
+		      const struct wire_candidates *c)
+{
+	struct peer *p = route_lookup(&o->routes, m->address);
+
+	if (!p || p->member != m)
+		return;
+	p->online = online;
+	if (c && c->n > 0)
+		p->from_server = *c;
+	if (online)
+		peer_kick(p);
+}
+
+void overlay_presence_reset(struct overlay *o)
+{
+	list_for_each (it, &o->peers)
+		list_entry(it, struct peer, in_overlay)->online = false;
+}
+
+void overlay_network_changed(struct overlay *o)
+{
+	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
+	overlay_refresh_candidates(o);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		p->failures = 0;
+		if (p->active && p->active->hello_got)
+			control_candidates(p->active); /* whoever does not answer is soon noticed */
+		peer_kick(p);
+	}
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+static void on_watch(void *ctx)
+{
+	struct overlay *o = ctx;
+	uint64_t now = clock_now(o->h);
+	bool again = false;
+
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		peer_watch(p, now);
+		again |= p->state == PEER_UP;
+	}
+	if (again)
+		timer_set_in(o->watch, WATCH_PERIOD);
+}
+
+static int open_tun(struct overlay *o, struct err *err)
+{
+	struct tun_config tc = { .name_prefix = "mlsh", .mtu_bytes = OVERLAY_MTU };
+	int rc = tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
+
+	if (rc < 0)
+		return rc;
+	rc = coalesce_init(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
+			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
+	if (rc < 0)
+		return err_set(err, rc, "no memory for the packet path");
+	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->self->address, err);
+}
+
+static int make_timers(struct overlay *o, struct err *err)
+{
+	o->watch = timer_new(o->h, on_watch, o);
+	o->resume = timer_new(o->h, outbound_resume, o);
+	o->oversize = deferred_new(o->h, outbound_oversize, o);
+	if (!o->watch || !o->resume || !o->oversize)
+		return err_set(err, -ENOMEM, "no memory for an overlay");
+	return 0;
+}
+
+int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
+		struct err *err, struct overlay **ret)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+	int rc;
+
+	if (!o)
+		return err_set(err, -ENOMEM, "no memory for an overlay");
+	o->h = h;
+	o->log = cfg->log;
+	o->self = cfg->self;
+	o->ops = cfg->ops;
+	o->ctx = cfg->ctx;
+	list_init(&o->peers);
+	bucket_init(&o->icmp, 20, 20, clock_now(h));
+	rc = make_timers(o, err);
+	if (rc == 0)
+		rc = open_socket(o, cfg, err);
+	if (rc == 0)
+		rc = open_tun(o, err);
+	if (rc == 0)
+		rc = add_members(o, err);
+	if (rc == 0)
+		rc = netsetup_backstop(&o->net, o->log, ret_warning, OVERLAY_WARNING_MAX, err);
+	if (rc < 0) {
+		overlay_free(o);
+		return rc;
+	}
+	overlay_refresh_candidates(o);
+	*ret = o;
+	return 0;
+}
+
+void overlay_free(struct overlay *o)
+{
+	if (!o)
+		return;
+	o->closing = true;
+	list_for_each (it, &o->peers)
+		peer_free(list_entry(it, struct peer, in_overlay));
+	quic_socket_close(o->socket);
+	netsetup_stop(&o->net);
+	tun_close(o->tun);
+	route_table_fini(&o->routes);
+	coalesce_fini(&o->coalescer);
+	timer_free(o->watch);
+	timer_free(o->resume);
+	deferred_free(o->oversize);
+	free(o);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A peer: when to connect, which connection counts, when it is dead. The side with the lower overlay
+ * address begins; it tries again for ever. Presence never ends a tunnel.
+ */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t now_of(const struct peer *p)
+{
+	return clock_now(p->o->h);
+}
+
+static size_t links_open(const struct peer *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		n += p->links[i].conn != NULL;
+	return n;
+}
+
+static void peer_set_state(struct peer *p, enum peer_state s)
+{
+	bool told = (p->state == PEER_UP) != (s == PEER_UP);
+
+	if (p->state == s)
+		return;
+	log_debug(host_log(p->o->h), "%s: state %d", p->member->name, (int)s);
+	p->state = s;
+	p->up_since = s == PEER_UP ? now_of(p) : 0;
+	if (told && !p->o->closing)
+		p->o->ops->peer_changed(p->o->ctx, p->member);
+}
+
+void peer_schedule(struct peer *p)
+{
+	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn)
+			at = MIN(at, p->links[i].deadline);
+	}
+	timer_set(p->timer, at);
+}
+
+/* --- attempts ----------------------------------------------------------------------------------- */
+
+/* Doubling from a second, between half and the whole of it. */
+static uint64_t retry_delay(struct peer *p)
+{
+	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
+
+	d = MIN(d, PEER_RETRY_MAX);
+	return d / 2 + random_below(p->o->h, d / 2 + 1);
+}
+
+static void plan_add(struct peer *p, struct wire_candidates *plan)
+{
+	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
+
+	candidates_filter(&p->from_server, &p->o->own, subnet, plan);
+	candidates_filter(&p->from_peer, &p->o->own, subnet, plan);
+}
+
+/* Where it was last comes first. */
+static void plan_make(struct peer *p)
+{
+	struct wire_candidates rest = { 0 };
+
+	plan_add(p, &rest);
+	candidates_order(&rest, &p->o->own);
+	p->plan = (struct wire_candidates){ 0 };
+	if (!addr_is_unset(&p->last_good))
+		candidates_add(&p->plan, &p->last_good);
+	for (size_t i = 0; i < rest.n; i++)
+		candidates_add(&p->plan, &rest.item[i]);
+	p->next = 0;
+}
+
+static void peer_fail(struct peer *p, const char *why)
+{
+	p->failures++;
+	p->next_at = TIME_NEVER;
+	p->retry_at = now_of(p) + retry_delay(p);
+	snprintf(p->detail, sizeof(p->detail), "%s", why);
+	peer_set_state(p, p->last_heard ? PEER_LOST : PEER_IDLE);
+	peer_schedule(p);
+}
+
+/* The next candidate that a connection can be begun to. */
+static bool try_next(struct peer *p)
+{
+	while (p->next < p->plan.n) {
+		struct addr to = p->plan.item[p->next++];
+		struct link *l = link_place(p);
+
+		if (!l)
+			return false;
+		l->to = to;
+		if (path_connect(p->o, p->member, &to, &link_ops, l, &l->conn) == 0)
+			return true;
+		l->conn = NULL;
+	}
+	return false;
+}
+
+static void race_on(struct peer *p)
+{
+	bool begun = try_next(p);
+
+	p->next_at = begun && p->next < p->plan.n ? now_of(p) + PEER_STAGGER : TIME_NEVER;
+	if (!begun && links_open(p) == 0)
+		peer_fail(p, "no address of it could be tried");
+	else
+		peer_schedule(p);
+}
+
+static void peer_begin(struct peer *p)
+{
+	p->retry_at = TIME_NEVER;
+	plan_make(p);
+	if (p->plan.n == 0) {
+		snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
+		return;
+	}
+	p->began_at = now_of(p);
+	p->detail[0] = '\0';
+	peer_set_state(p, PEER_CONNECTING);
+	race_on(p);
+}
+
+static bool may_begin(const struct peer *p)
+{
+	return p->initiator && p->wanted && !p->active && p->state != PEER_CONNECTING;
+}
+
+void peer_want(struct peer *p)
+{
+	p->wanted = true;
+	if (may_begin(p) && p->retry_at == TIME_NEVER)
+		peer_begin(p);
+	else if (may_begin(p) && now_of(p) >= p->began_at + NS_PER_S)
+		peer_kick(p); /* somebody waits: not only now and then */
+}
+
+void peer_kick(struct peer *p)
+{
+	uint64_t earliest = p->began_at + PEER_KICK_GAP;
+
+	if (may_begin(p) && now_of(p) >= earliest) {
+		peer_begin(p);
+		return;
+	}
+	if (may_begin(p)) {
+		p->retry_at = MIN(p->retry_at, earliest);
+	} else if (p->state == PEER_CONNECTING && !p->active) {
+		/* What is new joins the race. */
+		size_t before = p->plan.n;
+
+		plan_add(p, &p->plan);
+		if (p->plan.n > before && p->next_at == TIME_NEVER)
+			p->next_at = now_of(p);
+	}
+	peer_schedule(p);
+}
+
+/* --- connections -------------------------------------------------------------------------------- */
+
+bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		 void **ret_ctx)
+{
+	struct link *l;
+
+	if (p->initiator)
+		return false; /* the other side's part is to wait */
+	l = link_place(p);
+	if (!l)
+		return false;
+	l->conn = c;
+	l->deadline = now_of(p) + PEER_CONTROL_TIMEOUT;
+	*ret_ops = &link_ops;
+	*ret_ctx = l;
+	peer_schedule(p);
+	return true;
+}
+
+/* In the server role the newest connection with a control stream replaces what there is. */
+void peer_link_chosen(struct link *l)
+{
+	struct peer *p = l->peer;
+	bool server = quic_conn_is_server(l->conn);
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *other = &p->links[i];
+
+		if (other == l || !other->conn || (server && other != p->active))
+			continue;
+		link_close(other, server ? PEER_CLOSE_REPLACED : PEER_CLOSE_BYE,
+			   server ? "replaced by a newer connection" : "another path was faster");
+	}
+	p->active = l;
+	p->next_at = p->retry_at = TIME_NEVER;
+	if (p->state != PEER_UP)
+		peer_set_state(p, PEER_CONNECTING);
+	peer_schedule(p);
+}
+
+void peer_link_up(struct link *l)
+{
+	struct peer *p = l->peer;
+	struct quic_conn_info info;
+
+	l->deadline = TIME_NEVER;
+	quic_conn_info_get(l->conn, &info);
+	snprintf(p->group, sizeof(p->group), "%s", info.group);
+	p->last_heard = MAX(info.last_heard, 1);
+	if (!quic_conn_is_server(l->conn))
+		p->last_good = l->to;
+	p->waiting_until = TIME_NEVER;
+	p->slow = false;
+	p->detail[0] = '\0';
+	if (p->state == PEER_UP) {
+		p->up_since = now_of(p);
+		p->o->ops->peer_changed(p->o->ctx, p->member);
+	}
+	peer_set_state(p, PEER_UP);
+	if (!timer_is_set(p->o->watch))
+		timer_set_in(p->o->watch, WATCH_PERIOD);
+	quic_conn_wake(l->conn);
+	control_up(l);
+	peer_schedule(p);
+}
+
+void peer_lost(struct peer *p, const char *why, bool failure)
+{
+	uint64_t now = now_of(p);
+	bool useful = p->state == PEER_UP && now - p->up_since >= PEER_USEFUL_AFTER;
+
+	p->next_at = TIME_NEVER;
+	if (!queue_empty(&p->queue))
+		p->waiting_until = now + PEER_WAITING_TIME;
+	if (!p->initiator) {
+		snprintf(p->detail, sizeof(p->detail), "%s; waiting for it to connect again", why);
+		peer_set_state(p, PEER_LOST);
+		peer_schedule(p);
+		return;
+	}
+	if (useful)
+		p->failures = 0;
+	if (failure || !useful) {
+		peer_fail(p, why);
+		return;
+	}
+	snprintf(p->detail, sizeof(p->detail), "%s", why);
+	peer_set_state(p, PEER_LOST);
+	peer_begin(p);
+	peer_schedule(p);
+}
+
+static const char *why_closed(const struct quic_event *ev, char *buf, size_t cap)
+{
+	static const char *const said[] = {
+		[PEER_CLOSE_BYE] = "it said goodbye",
+		[PEER_CLOSE_MALFORMED] = "it found our messages malformed",
+		[PEER_CLOSE_REPLACED] = "it has a newer connection with this node's key",
+		[PEER_CLOSE_NOT_MEMBER] = "it does not know this node as a member",
+		[PEER_CLOSE_NO_CONTROL] = "it waited in vain for the control stream",
+		[PEER_CLOSE_WRONG_CLUSTER] = "it belongs to another cluster",
+		[PEER_CLOSE_SHUTDOWN] = "it shut down",
+	};
+
+	switch (ev->reason) {
+	case QUIC_CLOSE_REMOTE_APP:
+		if (ev->error < ARRAY_LEN(said))
+			return said[ev->error];
+		break;
+	case QUIC_CLOSE_TIMEOUT:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+		return "no answer";
+	case QUIC_CLOSE_PIN:
+		return "another machine answers at its address";
+	case QUIC_CLOSE_RESET:
+		return "it was restarted";
+	default:
+		break;
+	}
+	snprintf(buf, cap, "connection closed: %.80s",
+		 ev->detail[0] ? ev->detail : "no reason given");
+	return buf;
+}
+
+void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
+{
+	char buf[128];
+	const char *why = why_closed(ev, buf, sizeof(buf));
+	bool no_fault = ev->reason == QUIC_CLOSE_TIMEOUT || ev->reason == QUIC_CLOSE_RESET ||
+			(ev->reason == QUIC_CLOSE_REMOTE_APP &&
+			 (ev->error == PEER_CLOSE_BYE || ev->error == PEER_CLOSE_SHUTDOWN));
+
+	if (p->active == l) {
+		p->active = NULL;
+		peer_lost(p, why, !no_fault);
+	} else if (p->initiator && p->state == PEER_CONNECTING && !p->active) {
+		if (p->next < p->plan.n)
+			race_on(p);
+		else if (links_open(p) == 0)
+			peer_fail(p, why);
+	}
+	peer_schedule(p);
+}
+
+/* --- time --------------------------------------------------------------------------------------- */
+
+static void on_deadline(struct link *l)
+{
+	struct peer *p = l->peer;
+	bool was_active = p->active == l;
+
+	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
+	if (was_active)
+		peer_lost(p, "it did not say hello", true);
+}
+
+static void peer_on_timer(void *ctx)
+{
+	struct peer *p = ctx;
+	uint64_t now = now_of(p);
+
+	if (now >= p->waiting_until) {
+		p->waiting_until = TIME_NEVER;
+		outbound_give_up(p);
+	}
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn && now >= p->links[i].deadline)
+			on_deadline(&p->links[i]);
+	}
+	if (now >= p->next_at)
+		race_on(p);
+	if (now >= p->retry_at && may_begin(p))
+		peer_begin(p);
+	peer_schedule(p);
+}
+
+/* Death is what is sent and never answered (design: paths), not silence. */
+void peer_watch(struct peer *p, uint64_t now)
+{
+	struct quic_conn_info info;
+
+	if (p->state != PEER_UP || !p->active)
+		return;
+	quic_conn_info_get(p->active->conn, &info);
+	p->last_heard = MAX(info.last_heard, 1);
+	if (info.unanswered_since == 0 ||
+	    now - info.unanswered_since < MAX(PEER_DEAD_AFTER, 4 * info.srtt_ns))
+		return;
+	link_close(p->active, PEER_CLOSE_BYE, "no answer");
+	peer_lost(p, "no answer", false);
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+int peer_new(struct overlay *o, struct member *m, struct peer **ret)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->o = o;
+	p->member = m;
+	p->initiator = o->self->address < m->address;
+	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
+	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
+	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
+	p->timer = timer_new(o->h, peer_on_timer, p);
+	if (!p->timer) {
+		free(p);
+		return -ENOMEM;
+	}
+	list_append(&o->peers, &p->in_overlay);
+	*ret = p;
+	return 0;
+}
+
+void peer_free(struct peer *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_SHUTDOWN, "shutting down");
+	list_remove(&p->in_overlay);
+	timer_free(p->timer);
+	queue_fini(&p->queue);
+	free(p);
+}

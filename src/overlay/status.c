@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What people are shown of the overlay: asked of the connections now, not remembered. */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+
+const char *overlay_drop_name(enum overlay_drop d)
+{
+	static const char *const names[DROP_COUNT] = {
+#define X(name) #name,
+		OVERLAY_DROPS(X)
+#undef X
+	};
+
+	return d < DROP_COUNT ? names[d] : "unknown";
+}
+
+struct quic_socket *overlay_socket(struct overlay *o)
+{
+	return o->socket;
+}
+
+const char *overlay_ifname(const struct overlay *o)
+{
+	return tun_name(o->tun);
+}
+
+unsigned overlay_ifindex(const struct overlay *o)
+{
+	return tun_ifindex(o->tun);
+}
+
+void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
+{
+	*ret = o->count;
+}
+
+bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret)
+{
+	const struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer_status s;
+
+	if (!p || p->member != m)
+		return false;
+	s = (struct peer_status){
+		.member = m, .state = p->state, .last_heard = p->last_heard,
+		.up_since = p->up_since, .online = p->online,
+		.rx_bytes = p->rx_bytes, .tx_bytes = p->tx_bytes,
+		.rx_packets = p->rx_packets, .tx_packets = p->tx_packets,
+	};
+	snprintf(s.detail, sizeof(s.detail), "%s", p->state == PEER_UP ? "" : p->detail);
+	if (p->state == PEER_UP && p->active) {
+		struct quic_conn_info info;
+
+		quic_conn_info_get(p->active->conn, &info);
+		s.path = path_of(p->active->conn, &s.endpoint);
+		s.rtt_ns = info.srtt_ns;
+		s.last_heard = info.last_heard;
+		snprintf(s.group, sizeof(s.group), "%s", info.group);
+	}
+	*ret = s;
+	return true;
+}
