@@ -32,11 +32,11 @@ static bool strip_suffix(const char *name, size_t *len, const char *suffix)
 	return true;
 }
 
-/* "4.3.2.1.in-addr.arpa" without its suffix, to 1.2.3.4. */
+/* "4.3.2.1.in-addr.arpa" without its suffix, to 1.2.3.4; only as it is written canonically. */
 static bool reverse_parse(const char *name, size_t len, ip4 *ret)
 {
 	unsigned part[4];
-	char text[16], back[16];
+	char text[16], back[64];
 
 	if (len >= sizeof(text))
 		return false;
@@ -44,8 +44,10 @@ static bool reverse_parse(const char *name, size_t len, ip4 *ret)
 	text[len] = '\0';
 	if (sscanf(text, "%3u.%3u.%3u.%3u", &part[3], &part[2], &part[1], &part[0]) != 4)
 		return false;
-	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255,
-		 part[3] & 255);
+	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[3], part[2], part[1], part[0]);
+	if (strcmp(back, text) != 0)
+		return false;
+	snprintf(back, sizeof(back), "%u.%u.%u.%u", part[0], part[1], part[2], part[3]);
 	return ip4_parse(back, ret) == 0;
 }
 
@@ -77,7 +79,7 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 		len--;
 	if (strip_suffix(name, &len, "in-addr.arpa")) {
 		f = look_up_reverse(log, name, len);
-		if (f.verdict == DNS_DATA && type != ARES_REC_TYPE_PTR)
+		if (f.verdict == DNS_DATA && type != ARES_REC_TYPE_PTR && type != ARES_REC_TYPE_ANY)
 			f.verdict = DNS_NO_DATA;
 		return f;
 	}
@@ -93,7 +95,7 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	if (!m)
 		return f;
 	f.address = m->address;
-	f.verdict = type == ARES_REC_TYPE_A ? DNS_DATA : DNS_NO_DATA;
+	f.verdict = type == ARES_REC_TYPE_A || type == ARES_REC_TYPE_ANY ? DNS_DATA : DNS_NO_DATA;
 	return f;
 }
 
@@ -126,10 +128,10 @@ static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log,
 	return st;
 }
 
-static ares_status_t add_data(ares_dns_record_t *rec, const char *name, ares_dns_rec_type_t type,
-			      const struct dns_found *f)
+static ares_status_t add_data(ares_dns_record_t *rec, const char *name, const struct dns_found *f)
 {
 	struct in_addr a = { .s_addr = htonl(f->address) };
+	ares_dns_rec_type_t type = f->name[0] ? ARES_REC_TYPE_PTR : ARES_REC_TYPE_A;
 	ares_dns_rr_t *rr;
 	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, type,
 						  ARES_CLASS_IN, DNS_TTL_S);
@@ -140,16 +142,17 @@ static ares_status_t add_data(ares_dns_record_t *rec, const char *name, ares_dns
 				       : ares_dns_rr_set_str(rr, ARES_RR_PTR_DNAME, f->name);
 }
 
-static bool has_edns(const ares_dns_record_t *q)
+/* The EDNS version asked for; -1 without EDNS. */
+static int edns_version(const ares_dns_record_t *q)
 {
 	for (size_t i = 0; i < ares_dns_record_rr_cnt(q, ARES_SECTION_ADDITIONAL); i++) {
 		const ares_dns_rr_t *rr =
 			ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL, i);
 
 		if (rr && ares_dns_rr_get_type(rr) == ARES_REC_TYPE_OPT)
-			return true;
+			return ares_dns_rr_get_u8(rr, ARES_RR_OPT_VERSION);
 	}
-	return false;
+	return -1;
 }
 
 static ares_status_t add_edns(ares_dns_record_t *rec)
@@ -188,6 +191,7 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 	ares_status_t st = ares_dns_record_query_get(q, 0, &name, &type, &class);
 	ares_dns_rcode_t rcode = ARES_RCODE_NOERROR;
 	unsigned short flags = ARES_FLAG_QR | (ares_dns_record_get_flags(q) & ARES_FLAG_RD);
+	int edns = edns_version(q);
 
 	if (st != ARES_SUCCESS)
 		return st;
@@ -201,15 +205,19 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 		flags |= ARES_FLAG_AA;
 	if (f.verdict == DNS_NO_NAME)
 		rcode = ARES_RCODE_NXDOMAIN;
+	if (edns > 0) { /* RFC 6891 section 6.1.3 */
+		f.verdict = DNS_NOT_OURS;
+		rcode = ARES_RCODE_BADSIG; /* 16 is BADVERS beside an OPT record */
+	}
 	st = ares_dns_record_create(ret, ares_dns_record_get_id(q), flags, ARES_OPCODE_QUERY,
 				    rcode);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_record_query_add(*ret, name, type, class);
 	if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
-		st = add_data(*ret, name, type, &f);
+		st = add_data(*ret, name, &f);
 	if (st == ARES_SUCCESS && (f.verdict == DNS_NO_DATA || f.verdict == DNS_NO_NAME))
 		st = add_soa(*ret, log, self);
-	if (st == ARES_SUCCESS && has_edns(q))
+	if (st == ARES_SUCCESS && edns >= 0)
 		st = add_edns(*ret);
 	return st;
 }
@@ -230,9 +238,14 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
 		n = answer_header(query, ARES_RCODE_FORMERR, out, cap);
 		goto done;
 	}
-	if (build(log, self, q, &a) != ARES_SUCCESS ||
-	    ares_dns_write(a, &wire, &wire_len) != ARES_SUCCESS || wire_len > cap) {
-		n = answer_header(query, ARES_RCODE_SERVFAIL, out, cap);
+	ares_status_t st = build(log, self, q, &a);
+	if (st == ARES_SUCCESS)
+		st = ares_dns_write(a, &wire, &wire_len);
+	if (st != ARES_SUCCESS || wire_len > cap) {
+		/* The parser lets names pass that are too long to be written. */
+		n = answer_header(query,
+				  st == ARES_EBADNAME ? ARES_RCODE_FORMERR : ARES_RCODE_SERVFAIL,
+				  out, cap);
 		goto done;
 	}
 	memcpy(out, wire, wire_len);

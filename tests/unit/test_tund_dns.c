@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The DNS zone: a query's bytes in, an answer's bytes out. Queries are put together and answers
+ * taken apart by hand here, so that c-ares is not checked with itself.
+ */
+#include <strings.h>
+
+#include "log_kit.h"
+#include "tund/dns.h"
+
+enum { A = 1, SOA = 6, PTR = 12, TXT = 16, AAAA = 28, OPT = 41, HTTPS = 65, ANY = 255 };
+enum { NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5, BADVERS = 16 };
+
+#define IN 1
+#define CH 3
+#define RD 0x0100
+#define QR 0x8000
+#define AA 0x0400
+#define TC 0x0200
+#define RA 0x0080
+
+struct message {
+	uint8_t data[2048];
+	size_t len;
+};
+
+static void put16(struct message *m, unsigned v)
+{
+	store_be16(m->data + m->len, (uint16_t)v);
+	m->len += 2;
+}
+
+static void put_name(struct message *m, const char *name)
+{
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		m->data[m->len++] = (uint8_t)n;
+		memcpy(m->data + m->len, name, n);
+		m->len += n;
+		name += n + (name[n] == '.');
+	}
+	m->data[m->len++] = 0;
+}
+
+static void put_question(struct message *m, const char *name, unsigned type, unsigned class)
+{
+	put_name(m, name);
+	put16(m, type);
+	put16(m, class);
+}
+
+static struct message header(unsigned flags, unsigned questions, unsigned additional)
+{
+	struct message m = { .len = 0 };
+
+	put16(&m, 0xbeef);
+	put16(&m, flags);
+	put16(&m, questions);
+	put16(&m, 0);
+	put16(&m, 0);
+	put16(&m, additional);
+	return m;
+}
+
+static struct message query(const char *name, unsigned type)
+{
+	struct message m = header(RD, 1, 0);
+
+	put_question(&m, name, type, IN);
+	return m;
+}
+
+/* --- the answer's side --- */
+
+struct record {
+	char name[256];
+	unsigned type, class, ttl;
+	size_t at, len; /* of its data */
+};
+
+struct answer {
+	struct message m;
+	unsigned id, flags, rcode, count[4];
+	char question[256];
+	unsigned question_type;
+	struct record record[8];
+};
+
+/* Returns where reading goes on. */
+static size_t get_name(const struct message *m, size_t at, char out[256])
+{
+	size_t end = 0, len = 0;
+
+	out[0] = '\0';
+	for (int jumps = 0; jumps < 20;) {
+		ck_assert_uint_lt(at, m->len);
+		unsigned n = m->data[at];
+
+		if (n >= 0xc0) {
+			if (!end)
+				end = at + 2;
+			at = load_be16(m->data + at) & 0x3fff;
+			jumps++;
+			continue;
+		}
+		at++;
+		if (n == 0)
+			return end ? end : at;
+		ck_assert_uint_le(at + n, m->len);
+		ck_assert_uint_lt(len + n + 1, 256);
+		if (len)
+			out[len++] = '.';
+		memcpy(out + len, m->data + at, n);
+		len += n;
+		out[len] = '\0';
+		at += n;
+	}
+	ck_abort_msg("compression loop in an answer");
+}
+
+static struct answer take_apart(const struct message *m)
+{
+	struct answer a = { .m = *m };
+	size_t at = 12, n = 0;
+
+	ck_assert_uint_ge(m->len, 12);
+	a.id = load_be16(m->data);
+	a.flags = load_be16(m->data + 2);
+	a.rcode = a.flags & 15;
+	for (size_t i = 0; i < 4; i++)
+		a.count[i] = load_be16(m->data + 4 + 2 * i);
+	ck_assert_uint_le(a.count[0], 1);
+	if (a.count[0]) {
+		at = get_name(m, at, a.question);
+		a.question_type = load_be16(m->data + at);
+		at += 4;
+	}
+	ck_assert_uint_le(a.count[1] + a.count[2] + a.count[3], ARRAY_LEN(a.record));
+	for (size_t i = a.count[1] + a.count[2] + a.count[3]; i > 0; i--) {
+		struct record *r = &a.record[n++];
+
+		at = get_name(m, at, r->name);
+		ck_assert_uint_le(at + 10, m->len);
+		r->type = load_be16(m->data + at);
+		r->class = load_be16(m->data + at + 2);
+		r->ttl = load_be32(m->data + at + 4);
+		r->len = load_be16(m->data + at + 8);
+		r->at = at + 10;
+		at = r->at + r->len;
+		ck_assert_uint_le(at, m->len);
+		if (r->type == OPT)
+			a.rcode |= r->ttl >> 24 << 4;
+	}
+	ck_assert_uint_eq(at, m->len);
+	return a;
+}
+
+/* --- a zone: nas 100.96.0.1 (that is us), node1 .2, node2 .3 --- */
+
+static struct kit zone_open(void)
+{
+	struct kit k = kit_open();
+
+	ck_assert_int_eq(crypto_init(NULL), 0);
+	kit_join(&k, 1);
+	kit_join(&k, 2);
+	return k;
+}
+
+static struct message reply(const struct kit *k, const struct message *q)
+{
+	struct message m;
+	uint8_t *copy = malloc(q->len ? q->len : 1); /* its exact size: reads past it are seen */
+
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, q->data, q->len);
+	m.len = dns_answer(k->log, mlog_member_at(k->log, 0), span_of(copy, q->len), m.data,
+			   DNS_MESSAGE_MAX);
+	free(copy);
+	return m;
+}
+
+static struct answer ask_message(const struct message *q)
+{
+	struct kit k = zone_open();
+	struct message m = reply(&k, q);
+
+	kit_close(&k);
+	return take_apart(&m);
+}
+
+static struct answer ask(const char *name, unsigned type)
+{
+	struct message q = query(name, type);
+	struct answer a = ask_message(&q);
+
+	ck_assert_uint_eq(a.id, 0xbeef);
+	ck_assert_uint_eq(a.flags & (QR | RD | TC | RA), QR | RD);
+	ck_assert_uint_eq(a.count[0], 1);
+	ck_assert_str_eq(a.question, name); /* letter by letter: resolvers compare it (0x20) */
+	ck_assert_uint_eq(a.question_type, type);
+	return a;
+}
+
+static void check_address(const char *name, ip4 address)
+{
+	struct answer a = ask(name, A);
+
+	ck_assert_uint_eq(a.rcode, NOERROR);
+	ck_assert(a.flags & AA);
+	ck_assert_uint_eq(a.count[1], 1);
+	ck_assert_uint_eq(a.count[2] + a.count[3], 0);
+	ck_assert_msg(strcasecmp(a.record[0].name, name) == 0, "%s", a.record[0].name);
+	ck_assert_uint_eq(a.record[0].type, A);
+	ck_assert_uint_eq(a.record[0].class, IN);
+	ck_assert_uint_eq(a.record[0].ttl, 60);
+	ck_assert_uint_eq(a.record[0].len, 4);
+	ck_assert_uint_eq(load_be32(a.m.data + a.record[0].at), address);
+}
+
+/* An authoritative no: NOERROR or NXDOMAIN, with how long it holds. */
+static void check_nothing(const char *name, unsigned type, unsigned rcode)
+{
+	struct answer a = ask(name, type);
+	const struct record *soa = &a.record[0];
+	char text[256];
+
+	ck_assert_msg(a.rcode == rcode, "%s type %u: rcode %u", name, type, a.rcode);
+	ck_assert(a.flags & AA);
+	ck_assert_uint_eq(a.count[1], 0);
+	ck_assert_uint_eq(a.count[2], 1);
+	ck_assert_uint_eq(soa->type, SOA);
+	ck_assert_str_eq(soa->name, "homelab");
+	ck_assert_uint_eq(soa->ttl, 60);
+	size_t at = get_name(&a.m, soa->at, text);
+	ck_assert_str_eq(text, "nas.homelab");
+	at = get_name(&a.m, at, text);
+	ck_assert_str_eq(text, "hostmaster.homelab");
+	ck_assert_uint_eq(at + 20, soa->at + soa->len);
+	ck_assert_uint_eq(load_be32(a.m.data + at), 3);	      /* serial: entries of the log */
+	ck_assert_uint_eq(load_be32(a.m.data + at + 16), 60); /* minimum: RFC 2308 section 4 */
+}
+
+static void check_refused(const char *name, unsigned type)
+{
+	struct answer a = ask(name, type);
+
+	ck_assert_msg(a.rcode == REFUSED, "%s: rcode %u", name, a.rcode);
+	ck_assert(!(a.flags & AA));
+	ck_assert_uint_eq(a.count[1] + a.count[2] + a.count[3], 0);
+}
+
+START_TEST(members_have_addresses)
+{
+	check_address("nas.homelab", KIT_NET + 1);
+	check_address("node1.homelab", KIT_NET + 2);
+	check_address("node2.homelab", KIT_NET + 3);
+}
+END_TEST
+
+START_TEST(case_does_not_matter)
+{
+	check_address("NAS.homelab", KIT_NET + 1);
+	check_address("nOdE1.HoMeLaB", KIT_NET + 2);
+	check_nothing("NODE9.HOMELAB", A, NXDOMAIN);
+}
+END_TEST
+
+START_TEST(bare_cluster_name_is_this_node)
+{
+	check_address("homelab", KIT_NET + 1);
+	check_address("HOMELAB", KIT_NET + 1);
+	check_nothing("homelab", AAAA, NOERROR);
+}
+END_TEST
+
+START_TEST(known_name_of_another_type_has_no_data)
+{
+	static const unsigned types[] = { AAAA, TXT, HTTPS, SOA, PTR, 33, 2 };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		check_nothing("nas.homelab", types[i], NOERROR);
+		check_nothing("node2.homelab", types[i], NOERROR);
+	}
+}
+END_TEST
+
+START_TEST(any_gives_the_address)
+{
+	struct answer a = ask("node1.homelab", ANY);
+
+	ck_assert_uint_eq(a.rcode, NOERROR);
+	ck_assert_uint_eq(a.count[1], 1);
+	ck_assert_uint_eq(a.record[0].type, A);
+	ck_assert_uint_eq(load_be32(a.m.data + a.record[0].at), KIT_NET + 2);
+}
+END_TEST
+
+START_TEST(unknown_names_do_not_exist)
+{
+	static const char *const names[] = {
+		"nobody.homelab", "www.nas.homelab", "node.homelab",
+		"node11.homelab", "_tcp.homelab",    "a.b.c.d.e.f.homelab",
+		"xnas.homelab",	  "nas-.homelab",    "*.homelab",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		check_nothing(names[i], A, NXDOMAIN);
+		check_nothing(names[i], AAAA, NXDOMAIN);
+	}
+}
+END_TEST
+
+/* Labels of 63 bytes, a name of 255: the longest there are. */
+START_TEST(longest_names_do_not_exist)
+{
+	char name[256] = "";
+
+	for (int i = 0; i < 3; i++) {
+		memset(name + strlen(name), 'a' + i, 63);
+		strcat(name, ".");
+	}
+	memset(name + strlen(name), 'd', 253 - strlen(name) - strlen(".homelab"));
+	strcat(name, ".homelab");
+	ck_assert_uint_eq(strlen(name), 253);
+	check_nothing(name, A, NXDOMAIN);
+	check_nothing(name + 64, A, NXDOMAIN);
+	check_nothing(name + 3 * 64, A, NXDOMAIN);
+}
+END_TEST
+
+START_TEST(other_zones_are_refused)
+{
+	static const char *const names[] = {
+		"example.org", "homelab.example.org", "nas.homelab.example.org", "nas", "org",
+		"nashomelab",  "nas.homelabs",	      "homelab.homelab2",	 "",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		check_refused(names[i], A);
+}
+END_TEST
+
+START_TEST(addresses_have_names)
+{
+	static const char *const names[] = { "nas.homelab", "node1.homelab", "node2.homelab" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char name[64], text[256];
+
+		snprintf(name, sizeof(name), "%zu.0.96.100.%s", i + 1,
+			 i == 1 ? "IN-ADDR.ARPA" : "in-addr.arpa");
+		struct answer a = ask(name, PTR);
+
+		ck_assert_uint_eq(a.rcode, NOERROR);
+		ck_assert(a.flags & AA);
+		ck_assert_uint_eq(a.count[1], 1);
+		ck_assert_uint_eq(a.record[0].type, PTR);
+		ck_assert_uint_eq(a.record[0].ttl, 60);
+		ck_assert_uint_eq(get_name(&a.m, a.record[0].at, text),
+				  a.record[0].at + a.record[0].len);
+		ck_assert_str_eq(text, names[i]);
+	}
+	check_nothing("1.0.96.100.in-addr.arpa", A, NOERROR);
+	check_nothing("99.0.96.100.in-addr.arpa", PTR, NXDOMAIN);
+	check_nothing("255.255.96.100.in-addr.arpa", PTR, NXDOMAIN);
+}
+END_TEST
+
+START_TEST(other_reverse_names_are_refused)
+{
+	static const char *const names[] = {
+		"1.0.97.100.in-addr.arpa",   "8.8.8.8.in-addr.arpa",	 "in-addr.arpa",
+		"0.96.100.in-addr.arpa",     "96.100.in-addr.arpa",	 "1.1.0.96.100.in-addr.arpa",
+		"01.0.96.100.in-addr.arpa",  "256.0.96.100.in-addr.arpa", "257.0.96.100.in-addr.arpa",
+		"-1.0.96.100.in-addr.arpa",  "+1.0.96.100.in-addr.arpa", "1.0.96.100x.in-addr.arpa",
+		"1.0.96.1e2.in-addr.arpa",  "1x.0.96.100.in-addr.arpa", "1000.96.100.in-addr.arpa",
+		"1.0.96.100.ip6.arpa",	     "a.b.c.d.in-addr.arpa",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		check_refused(names[i], PTR);
+}
+END_TEST
+
+START_TEST(other_classes_are_refused)
+{
+	struct message q = header(0, 1, 0);
+	struct answer a;
+
+	put_question(&q, "nas.homelab", A, CH);
+	a = ask_message(&q);
+	ck_assert_uint_eq(a.rcode, REFUSED);
+	ck_assert_uint_eq(a.count[1], 0);
+	ck_assert(!(a.flags & RD)); /* as it was asked */
+}
+END_TEST
+
+static struct message edns_query(const char *name, unsigned size, uint32_t ttl)
+{
+	struct message q = header(RD, 1, 1);
+
+	put_question(&q, name, A, IN);
+	put_name(&q, "");
+	put16(&q, OPT);
+	put16(&q, size);
+	put16(&q, ttl >> 16);
+	put16(&q, ttl & 0xffff);
+	put16(&q, 0);
+	return q;
+}
+
+START_TEST(edns_is_answered_with_edns)
+{
+	static const unsigned sizes[] = { 0, 512, 1232, 4096, 65535 };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct message q = edns_query("nas.homelab", sizes[i], 0x8000); /* DO */
+		struct answer a = ask_message(&q);
+
+		ck_assert_uint_eq(a.rcode, NOERROR);
+		ck_assert_uint_eq(a.count[1], 1);
+		ck_assert_uint_eq(a.count[3], 1);
+		ck_assert_uint_eq(a.record[1].type, OPT);
+		ck_assert_str_eq(a.record[1].name, "");
+		ck_assert_uint_eq(a.record[1].class, DNS_MESSAGE_MAX);
+		ck_assert_uint_eq(a.record[1].ttl >> 16, 0); /* no extended code, version 0 */
+	}
+}
+END_TEST
+
+/* RFC 6891 section 6.1.3 */
+START_TEST(later_edns_version_is_told_ours)
+{
+	struct message q = edns_query("nas.homelab", 1232, 1u << 16);
+	struct answer a = ask_message(&q);
+
+	ck_assert_uint_eq(a.rcode, BADVERS);
+	ck_assert_uint_eq(a.count[1], 0);
+	ck_assert_uint_eq(a.count[3], 1);
+	ck_assert_uint_eq(a.record[0].ttl >> 16 & 255, 0);
+}
+END_TEST
+
+static void check_header_only(const struct message *q, unsigned rcode)
+{
+	struct answer a = ask_message(q);
+
+	ck_assert_uint_eq(a.m.len, 12);
+	ck_assert_uint_eq(a.id, 0xbeef);
+	ck_assert_uint_eq(a.rcode, rcode);
+	ck_assert(a.flags & QR);
+	ck_assert(!(a.flags & (AA | TC | RA)));
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(a.count[i], 0);
+}
+
+START_TEST(other_operations_are_not_implemented)
+{
+	for (unsigned opcode = 1; opcode < 16; opcode++) {
+		struct message q = header(opcode << 11, 1, 0);
+
+		put_question(&q, "nas.homelab", A, IN);
+		check_header_only(&q, NOTIMP);
+	}
+}
+END_TEST
+
+START_TEST(one_question_it_must_be)
+{
+	struct message none = header(RD, 0, 0), two = header(RD, 2, 0);
+
+	put_question(&two, "nas.homelab", A, IN);
+	put_question(&two, "node1.homelab", A, IN);
+	check_header_only(&none, FORMERR);
+	check_header_only(&two, FORMERR);
+}
+END_TEST
+
+START_TEST(broken_names_are_format_errors)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} names[] = {
+		{ "\xc0\x0c", 2 },			   /* points at itself */
+		{ "\x03nas\xc0\x0c", 6 },		   /* and at its own beginning */
+		{ "\xc0\xff", 2 },			   /* past the end */
+		{ "\xc0\x20\x00\x01\x00\x01", 6 },	   /* forward */
+		{ "\x3fnas\x07homelab", 12 },		   /* a label longer than the rest */
+		{ "\x80nas\x00", 5 },			   /* a reserved kind of label */
+		{ "\x41" "aaa\x00", 5 },		   /* another */
+		{ "\x03nas\x07homelab", 12 },		   /* no end, no type */
+		{ "\x03nas\x07homelab\x00\x00", 14 },	   /* half a type */
+		{ "\x03nas\x07homelab\x00\x00\x01\x00", 16 }, /* half a class */
+		{ "", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct message q = header(RD, 1, 0);
+
+		memcpy(q.data + q.len, names[i].bytes, names[i].len);
+		q.len += names[i].len;
+		if (i == 0 || i == 1 || i == 2) {
+			put16(&q, A);
+			put16(&q, IN);
+		}
+		check_header_only(&q, FORMERR);
+	}
+}
+END_TEST
+
+START_TEST(counts_that_lie_are_format_errors)
+{
+	for (size_t section = 1; section < 4; section++) {
+		struct message q = query("nas.homelab", A);
+
+		store_be16(q.data + 4 + 2 * section, 1);
+		check_header_only(&q, FORMERR);
+		store_be16(q.data + 4 + 2 * section, 0xffff);
+		check_header_only(&q, FORMERR);
+	}
+}
+END_TEST
+
+START_TEST(names_too_long_are_format_errors)
+{
+	struct message q = header(RD, 1, 0);
+
+	for (int i = 0; i < 5; i++) {
+		q.data[q.len++] = 60;
+		memset(q.data + q.len, 'a', 60);
+		q.len += 60;
+	}
+	put_question(&q, "homelab", A, IN);
+	check_header_only(&q, FORMERR);
+}
+END_TEST
+
+/* Or two servers would answer each other for ever. */
+START_TEST(answers_are_never_answered)
+{
+	struct kit k = zone_open();
+	struct message q = query("nas.homelab", A), m;
+
+	q.data[2] |= 0x80;
+	m = reply(&k, &q);
+	ck_assert_uint_eq(m.len, 0);
+	for (q.len = 0; q.len < 12; q.len++) {
+		q.data[2] &= 0x7f;
+		m = reply(&k, &q);
+		ck_assert_uint_eq(m.len, 0);
+	}
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_not_written)
+{
+	struct message q = query("nas.homelab", A);
+	struct kit k = zone_open();
+	uint8_t out[64];
+
+	for (size_t cap = 0; cap < 45; cap++) {
+		memset(out, 0xee, sizeof(out));
+		size_t n = dns_answer(k.log, mlog_member_at(k.log, 0), span_of(q.data, q.len), out,
+				      cap);
+
+		ck_assert(n == 0 || n == 12 || cap >= 45);
+		for (size_t i = cap; i < sizeof(out); i++)
+			ck_assert_uint_eq(out[i], 0xee);
+	}
+	kit_close(&k);
+}
+END_TEST
+
+/* Whatever comes in: no crash, an answer to nobody but who asked, never longer than allowed. */
+START_TEST(garbage_is_survived)
+{
+	struct unit_rng rng = unit_rng_new("garbage_is_survived");
+	struct kit k = zone_open();
+
+	for (int i = 0; i < 20000; i++) {
+		struct message q = { .len = unit_random_below(&rng, 300) }, m;
+
+		if (i % 2) {
+			q = i % 4 == 1 ? query("nas.homelab", A)
+				       : edns_query("homelab", 1232, 0);
+			for (uint64_t n = unit_random_below(&rng, 4) + 1; n > 0; n--)
+				q.data[unit_random_below(&rng, q.len)] = (uint8_t)unit_random(&rng);
+			if (i % 3 == 0)
+				q.len = unit_random_below(&rng, q.len + 1);
+		} else {
+			unit_random_bytes(&rng, q.data, q.len);
+		}
+		m = reply(&k, &q);
+		if (q.len < 12 || q.data[2] & 0x80)
+			ck_assert_uint_eq(m.len, 0);
+		else
+			ck_assert(m.len >= 12 && m.len <= DNS_MESSAGE_MAX);
+		if (m.len) {
+			ck_assert_mem_eq(m.data, q.data, 2);
+			(void)take_apart(&m);
+		}
+	}
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter, bare_cluster_name_is_this_node,
+	  known_name_of_another_type_has_no_data, any_gives_the_address, unknown_names_do_not_exist,
+	  longest_names_do_not_exist, other_zones_are_refused, addresses_have_names,
+	  other_reverse_names_are_refused, other_classes_are_refused, edns_is_answered_with_edns,
+	  later_edns_version_is_told_ours, other_operations_are_not_implemented,
+	  one_question_it_must_be, broken_names_are_format_errors,
+	  counts_that_lie_are_format_errors, names_too_long_are_format_errors,
+	  answers_are_never_answered, what_does_not_fit_is_not_written, garbage_is_survived)
