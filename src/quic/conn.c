@@ -115,6 +115,16 @@ void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error
 		socket_mark_event(c);
 }
 
+void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase)
+{
+	ngtcp2_ccerr ccerr;
+
+	ngtcp2_ccerr_default(&ccerr);
+	ngtcp2_ccerr_set_application_error(&ccerr, app_error, (const uint8_t *)phrase,
+					   strlen(phrase));
+	conn_end(c, QUIC_CLOSE_LOCAL, app_error, phrase, &ccerr);
+}
+
 /* The other side has closed, or answered with a stateless reset. */
 static void conn_ended_by_peer(struct quic_conn *c)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection: what the files of the quic layer know of it. Nothing outside src/quic includes this. */
+/*
+ * A connection: what the files of the quic layer know of it. Nothing outside src/quic includes
+ * this.
+ */
 #ifndef MLSH_QUIC_CONN_H
 #define MLSH_QUIC_CONN_H
 
@@ -19,7 +22,9 @@ struct quic_socket;
 struct source;
 struct quic_stream;
 
-/* A connection ID of ours in the socket's table. Belongs to a connection or to what lingers of one. */
+/*
+ * A connection ID of ours in the socket's table. Belongs to a connection or to what lingers of one.
+ */
 struct cid {
 	uint8_t bytes[CID_LEN];
 	uint64_t generation;	/* of the path it is used on; client role: unused */
@@ -53,7 +58,8 @@ struct quic_conn {
 	struct list events;	/* socket: has something to tell */
 	bool server;
 	bool alive;		/* counted, in the tables; false from its end on */
-	bool connected;		/* handshake complete and, in the server role, accepted by the owner */
+	/* handshake complete and, in the server role, accepted by the owner */
+	bool connected;
 	bool handshake_done;	/* complete, not yet accepted */
 	bool confirmed;
 	bool freed;		/* by its owner: only waits for the reaper */
@@ -62,8 +68,10 @@ struct quic_conn {
 
 	/* endpoint */
 	struct list cids;
-	uint64_t next_generation; /* server: of the next connection ID; client: of the next migration */
-	uint8_t initial_key[1 + NGTCP2_MAX_CIDLEN]; /* client's first destination CID, in the socket's table */
+	/* server: of the next connection ID; client: of the next migration */
+	uint64_t next_generation;
+	/* client's first destination CID, in the socket's table */
+	uint8_t initial_key[1 + NGTCP2_MAX_CIDLEN];
 	bool in_initials;
 	uint8_t tokens[CONN_TOKENS_MAX][NGTCP2_STATELESS_RESET_TOKENLEN];
 	bool token_used[CONN_TOKENS_MAX];
@@ -97,7 +105,10 @@ struct quic_conn {
 	struct quic_conn_info last_info; /* as it was when the connection closed */
 };
 
-/* --- conn_new.c ------------------------------------------------------------------------------------- */
+/*
+ * --- conn_new.c
+ * -------------------------------------------------------------------------------------
+ */
 
 struct accept_params {
 	const ngtcp2_pkt_hd *hd;
@@ -107,11 +118,15 @@ struct accept_params {
 	struct source *source;
 };
 
-int conn_new_client(struct quic_socket *s, const struct quic_profile *profile, const struct quic_pin *pin,
+int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
+		    const struct quic_pin *pin,
 		    path_label label, const struct addr *to, struct quic_conn **ret) MUST_CHECK;
-int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct quic_conn **ret) MUST_CHECK;
+int conn_new_server(struct quic_socket *s, const struct accept_params *p,
+		    struct quic_conn **ret) MUST_CHECK;
 
-/* --- conn.c ------------------------------------------------------------------------------------- */
+/*
+ * --- conn.c -------------------------------------------------------------------------------------
+ */
 
 void conn_on_timer(void *ctx);
 /* Takes it out of every table and list and frees it, without a word to anybody. */
@@ -120,34 +135,48 @@ void conn_delete(struct quic_conn *c);
  * One datagram that belongs to it. Returns 0; -EAGAIN when the server role could not begin with it
  * (the first Initial is missing): delete the connection; then a Retry or nothing.
  */
-int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation) MUST_CHECK;
+int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label,
+	      uint64_t generation) MUST_CHECK;
 /* What is to be done after a batch of conn_read: notices changes, sends. */
 void conn_after_read(struct quic_conn *c);
 /* Ends it because of an ngtcp2 error. */
 void conn_fail(struct quic_conn *c, int ngtcp2_error);
 /* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */
-void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error, const char *detail,
+void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
+	      const char *detail,
 	      const ngtcp2_ccerr *ccerr);
+/* Ends it on the owner's behalf, with an application error. */
+void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
 /* Looks for a change of path and size, arms the timer. */
 void conn_settle(struct quic_conn *c);
 /* Server role: the handshake's end is put before the owner; false: ended. Then QUIC_CONNECTED. */
 bool conn_accepted(struct quic_conn *c);
 void conn_update_info(struct quic_conn *c);
 
-/* --- callbacks.c -------------------------------------------------------------------------------- */
+/*
+ * --- callbacks.c --------------------------------------------------------------------------------
+ */
 
 void callbacks_fill(ngtcp2_callbacks *ret);
 
-/* --- send.c ------------------------------------------------------------------------------------- */
+/*
+ * --- send.c -------------------------------------------------------------------------------------
+ */
 
 /* Writes what may be written now into the socket's tx. */
 void conn_send(struct quic_conn *c);
-/* Puts one packet on the route of `label`, from tx_reserve's place. `headroom`: bytes in front of it there. */
-void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len, uint8_t ecn);
+/*
+ * Puts one packet on the route of `label`, from tx_reserve's place. `headroom`: bytes in front of
+ * it there.
+ */
+void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
+	      uint8_t ecn);
 /* Bytes to leave in front of the next packet. */
 size_t conn_headroom(struct quic_conn *c);
 
-/* --- stream.c ----------------------------------------------------------------------------------- */
+/*
+ * --- stream.c -----------------------------------------------------------------------------------
+ */
 
 struct chunk {
 	struct list link;
@@ -170,7 +199,8 @@ struct quic_stream {
 	struct chunk *tx_chunk;	/* where what was not sent yet begins; NULL: nothing is left */
 	size_t tx_off;
 	uint64_t tx_base;	/* stream offsets: of the first chunk, */
-	uint64_t tx_acked, tx_sent, tx_end; /* and up to which data is acknowledged, sent, written */
+	/* and up to which data is acknowledged, sent, written */
+	uint64_t tx_acked, tx_sent, tx_end;
 	bool tx_fin, tx_fin_sent;
 	bool tx_done;		/* nothing more can be written or is under way */
 	bool tx_blocked;	/* by flow control */

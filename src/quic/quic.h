@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QUIC (RFC 9000, 9001, 9221) on ngtcp2: one UDP socket with an endpoint, the connections on it in both roles, streams
- * and datagrams. TLS 1.3 with X25519MLKEM768 only, both sides authenticated, keys pinned, no tickets, no 0-RTT.
+ * QUIC (RFC 9000, 9001, 9221) on ngtcp2: one UDP socket with an endpoint, the connections on it in
+ * both roles, streams and datagrams. TLS 1.3 with X25519MLKEM768 only, both sides authenticated,
+ * keys pinned, no tickets, no 0-RTT.
  *
- * Connections know paths only by label. A label stands for one route to the other side and is never used again for
- * another; ngtcp2 is shown a synthetic address made from it. Which label is which route is the router's business
- * (struct quic_router): quic_router_direct for everybody who only ever has plain addresses, overlay's own for tunnels.
+ * Connections know paths only by label. A label stands for one route to the other side and is never
+ * used again for another; ngtcp2 is shown a synthetic address made from it. Which label is which
+ * route is the router's business (struct quic_router): a built-in one for everybody who only ever
+ * has plain addresses, overlay's own for tunnels.
  *
- * The core (connection, stream, TLS) records events; this shell hands them to the owner from the event loop, never from
- * within a library callback. An owner may close and free anything from its event function.
+ * The core (connection, stream, TLS) records events; this shell hands them to the owner from the
+ * event loop, never from within a library callback. An owner may close and free anything from its
+ * event function.
  */
 #ifndef MLSH_QUIC_QUIC_H
 #define MLSH_QUIC_QUIC_H
@@ -22,16 +25,18 @@ struct quic_conn;
 
 typedef uint64_t path_label; /* 0 is no label */
 
-/* Connections of one protocol. The structs are static const in the layer that speaks the protocol. */
+/* Connections of one protocol: static const in the layer that speaks it (or quic/profiles.h). */
 struct quic_profile {
 	const char *alpn;		/* exact match or a fatal no_application_protocol alert */
 	bool datagrams;			/* RFC 9221 */
-	bool any_server_key;		/* client role: the server's certificate may hold any key type of TLS 1.3 (operator's own); else Ed25519 only */
+	/* Client role: the server's key may be of any type of TLS 1.3, not only Ed25519. */
+	bool any_server_key;
 	uint32_t max_remote_bidi;	/* streams open at once */
 	uint32_t max_remote_uni;
 	uint32_t stream_window_bytes;	/* most unread bytes a stream holds */
 	uint32_t conn_window_bytes;
-	uint32_t stream_send_bytes;	/* most unsent or unacknowledged bytes a stream holds; quic_stream_write refuses past it */
+	/* most unsent or unacknowledged bytes a stream holds; quic_stream_write refuses past it */
+	uint32_t stream_send_bytes;
 	uint64_t handshake_timeout;	/* ns */
 	uint64_t idle_timeout;		/* ns */
 	uint64_t keep_alive;		/* ns; 0: none */
@@ -46,22 +51,23 @@ struct quic_pin {
 };
 
 enum quic_event_type {
-	QUIC_CONNECTED,		/* handshake complete and the other side authenticated; data may be sent */
+	QUIC_CONNECTED,		/* handshake complete, other side authenticated: data may be sent */
 	QUIC_STREAM_READABLE,	/* stream: new data or its end is there */
 	QUIC_STREAM_WRITABLE,	/* stream: all that was written is acknowledged */
 	QUIC_STREAM_RESET,	/* stream: given up by the other side, `error` */
 	QUIC_PATH_CHANGED,	/* the current path's label or its largest datagram changed */
-	QUIC_PATH_FAILED,	/* client: the migration to label `error` was given up; the path stays as it is */
+	QUIC_PATH_FAILED,	/* client: migration to label `error` given up; the path stays */
 	QUIC_CLOSED		/* last event of a connection; its owner calls quic_conn_free */
 };
 
 enum quic_close_reason {
 	QUIC_CLOSE_LOCAL,	/* quic_conn_close */
 	QUIC_CLOSE_REMOTE_APP,	/* CONNECTION_CLOSE 0x1d with `error` */
-	QUIC_CLOSE_REMOTE,	/* transport error from the other side, `error` (RFC 9000 section 20.1) */
+	QUIC_CLOSE_REMOTE,	/* their transport error `error` (RFC 9000 section 20.1) */
 	QUIC_CLOSE_TIMEOUT,	/* idle */
 	QUIC_CLOSE_HANDSHAKE_TIMEOUT,
-	QUIC_CLOSE_TLS,		/* TLS alert, ours or theirs: `error` is the alert; wrong pin = 42..46, 116, 120 for ALPN */
+	/* TLS alert `error`, ours or theirs: 42 our key was refused, 40 key exchange, 120 ALPN */
+	QUIC_CLOSE_TLS,
 	QUIC_CLOSE_PIN,		/* we refused the other side's key */
 	QUIC_CLOSE_PROTOCOL,	/* the other side broke QUIC */
 	QUIC_CLOSE_RESET,	/* stateless reset */
@@ -84,13 +90,17 @@ struct quic_datagram {
 /* What the owner of a connection provides. Every member but `event` may be NULL. */
 struct quic_conn_ops {
 	void (*event)(void *ctx, struct quic_conn *c, const struct quic_event *ev);
-	/* A DATAGRAM arrived; `data` is valid during the call only. Called on the packet path: it may call nothing of quic. */
+	/*
+	 * A DATAGRAM arrived; `data` is valid during the call only. Called on the packet path: it
+	 * may call nothing of quic.
+	 */
 	void (*datagram)(void *ctx, struct quic_conn *c, const uint8_t *data, size_t len);
-	/* After a batch of received datagrams has been handed over: time to flush what was gathered. */
+	/* A batch of received datagrams has been handed over: flush what was gathered. */
 	void (*batch_end)(void *ctx, struct quic_conn *c);
 	/*
-	 * The next datagram to be sent, not longer than quic_conn_datagram_max; false: none. It stays first in the owner's
-	 * queue until datagram_taken. Called on the packet path, as long as congestion control and pacing let packets go.
+	 * The next datagram to be sent, not longer than quic_conn_datagram_max; false: none. It
+	 * stays first in the owner's queue until datagram_taken. Called on the packet path, as long
+	 * as congestion control and pacing let packets go.
 	 */
 	bool (*next_datagram)(void *ctx, struct quic_conn *c, struct quic_datagram *ret);
 	void (*datagram_taken)(void *ctx, struct quic_conn *c);
@@ -102,52 +112,81 @@ struct quic_conn_ops {
 struct quic_route {
 	struct addr to;
 	struct addr local;	/* source address, or unset */
-	uint8_t overhead;	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
+	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
+	uint8_t overhead;
 };
 
 /*
  * Maps labels to routes. `label`: the label of a datagram that came for connection `c` (NULL: a new
  * connection) from rx->from; 0 drops it. An address that is not proven yet gets the label of the
  * current path (quic_conn_label). `route`: where datagrams with this label go; false drops them.
- * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies; only
- * called for such routes. Called on the packet path: they may call nothing of quic but quic_conn_label.
+ * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies;
+ * only called for such routes. Called on the packet path: they may call nothing of quic but
+ * quic_conn_label.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
 	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret);
 	void (*wrap)(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len);
-	uint8_t overhead_max;	/* largest overhead of any route: path MTU probes begin with what fits it */
+	/* largest overhead of any route: path MTU probes begin with what fits it */
+	uint8_t overhead_max;
 	void *ctx;
 };
 
 struct quic_socket_config {
 	const struct identity *identity;	/* key and certificate; outlives the socket */
 	struct udp_config udp;
-	const struct quic_profile *const *serve; /* protocols accepted from others, NULL-terminated; NULL: none */
-	const struct quic_router *router;	/* NULL: the built-in one (a label for each address, validated by QUIC) */
+	/* protocols accepted from others, NULL-terminated; NULL: none */
+	const struct quic_profile *const *serve;
+	/* NULL: the built-in one (a label for each address, validated by QUIC) */
+	const struct quic_router *router;
 	size_t max_conns;			/* 0: 16 */
-	size_t max_half_open;			/* handshakes in progress that others began; 0: 64 */
+	/* handshakes in progress that others began; 0: 64 */
+	size_t max_half_open;
 	size_t max_half_open_per_source;	/* a source: IPv4 /32, IPv6 /64; 0: 8 */
-	size_t retry_above;			/* half-open handshakes from which on Initials get a Retry; 0: always */
-	uint32_t accepts_per_s;			/* new connections a second and source, 0: 20; burst is ten times that */
-	/* A pure look-up: is this key (SHA-256 of its SPKI) worth a handshake in the server role? NULL: any Ed25519 key. Small-order and own keys never are. */
-	bool (*key_allowed)(void *ctx, const struct quic_profile *profile, const uint8_t key_sha256[32]);
-	/* A handshake of the server role began and ended well: returns the ops and ctx of the new owner, false refuses. QUIC_CONNECTED follows. */
+	/* half-open handshakes from which on Initials get a Retry; 0: always */
+	size_t retry_above;
+	/* new connections a second and source, 0: 20; burst is ten times that */
+	uint32_t accepts_per_s;
+	/*
+	 * A pure look-up: is this key (SHA-256 of its SPKI) worth a handshake in the server role?
+	 * NULL: any Ed25519 key. Small-order and own keys never are.
+	 */
+	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
+	      const uint8_t key_sha256[32]);
+	/*
+	 * A handshake of the server role began and ended well: returns the ops and ctx of the new
+	 * owner, false refuses. QUIC_CONNECTED follows.
+	 */
 	bool (*accepted)(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
 			 const struct quic_conn_ops **ret_ops, void **ret_ctx);
-	/* A datagram with the QUIC fixed bit clear (probe or relay frame). NULL: dropped and counted. */
+	/*
+	 * A datagram with the QUIC fixed bit clear (probe or relay frame). NULL: dropped and
+	 * counted.
+	 */
 	void (*other)(void *ctx, struct udp_rx *rx);
 	void *ctx;
 };
 
-/* Opens the UDP socket and starts. Calls RAND and TLS set-up; errors as udp_open, -ENOMEM, -EINVAL for a bad identity. */
-int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struct err *err, struct quic_socket **ret)
+/*
+ * Opens the UDP socket and starts. Calls RAND and TLS set-up; errors as udp_open, -ENOMEM, -EINVAL
+ * for a bad identity.
+ */
+int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struct err *err,
+		     struct quic_socket **ret)
 	MUST_CHECK;
-/* Closes all connections at once (CONNECTION_CLOSE sent, no event delivered) and the socket. NULL allowed. */
+/*
+ * Closes all connections at once (CONNECTION_CLOSE sent, no event delivered) and the socket. NULL
+ * allowed.
+ */
 void quic_socket_close(struct quic_socket *s);
 struct addr quic_socket_local(const struct quic_socket *s);
-/* Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket. Lost when the socket is full. */
-void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data, size_t len);
+/*
+ * Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket. Lost when the
+ * socket is full.
+ */
+void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data,
+			    size_t len);
 
 /*
  * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the
@@ -156,42 +195,67 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
 struct quic_socket_stats {
-	uint64_t conns, half_open, accepted, refused_limit, refused_rate, retries_sent, dropped_garbage, dropped_unknown,
-		dropped_other, dropped_too_big;
+	uint64_t conns, half_open, accepted;	/* now, now, ever */
+	uint64_t refused_limit, refused_rate, retries_sent;
+	uint64_t dropped_garbage;	/* not QUIC */
+	uint64_t dropped_unknown;	/* of no connection, or without a label */
+	uint64_t dropped_other;		/* fixed bit clear and nobody wants it */
+	uint64_t dropped_too_big;	/* owners' datagrams longer than quic_conn_datagram_max */
 	struct udp_stats udp;
 };
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
 
 /*
- * Begins a connection. With the built-in router `to` is where it goes and `label` is ignored (0); with an own router
- * `label` is its first path and `to` may be NULL. Events follow, the first of them QUIC_CONNECTED or QUIC_CLOSED.
- * The connection belongs to the caller, who frees it with quic_conn_free, after QUIC_CLOSED or before.
+ * Begins a connection. With the built-in router `to` is where it goes and `label` is ignored (0);
+ * with an own router `label` is its first path and `to` may be NULL. Events follow, the first of
+ * them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
+ * quic_conn_free, after QUIC_CLOSED or before.
  */
-int quic_connect(struct quic_socket *s, const struct quic_profile *profile, const struct quic_pin *pin, path_label label,
+int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
+		 const struct quic_pin *pin, path_label label,
 		 const struct addr *to, const struct quic_conn_ops *ops, void *ctx, struct err *err,
 		 struct quic_conn **ret) MUST_CHECK;
 /* Changes the owner (a stranger's connection becomes a peer's). */
 void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, void *ctx);
-/* Sends CONNECTION_CLOSE with an application error code and a short phrase; QUIC_CLOSED follows from the loop. */
+/*
+ * Sends CONNECTION_CLOSE with an application error code and a short phrase; QUIC_CLOSED follows
+ * from the loop.
+ */
 void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
-/* Takes the connection away from its owner: no callback after this. An open one is closed with error 0 first. NULL allowed. */
+/*
+ * Takes the connection away from its owner: no callback after this. An open one is closed with
+ * error 0 first. NULL allowed.
+ */
 void quic_conn_free(struct quic_conn *c);
-/* Something may be sent (a new datagram waits, a stream was written): done before the loop sleeps, batched. */
+/*
+ * Something may be sent (a new datagram waits, a stream was written): done before the loop sleeps,
+ * batched.
+ */
 void quic_conn_wake(struct quic_conn *c);
 
 bool quic_conn_is_server(const struct quic_conn *c);
 bool quic_conn_is_connected(const struct quic_conn *c);
 void *quic_conn_ctx(const struct quic_conn *c);
 const struct quic_profile *quic_conn_profile(const struct quic_conn *c);
-/* SHA-256 of the other side's SubjectPublicKeyInfo, its raw Ed25519 key (zeros if of another type), and of its DER certificate. Only after QUIC_CONNECTED. */
+/*
+ * SHA-256 of the other side's SubjectPublicKeyInfo, its raw Ed25519 key (zeros if of another type),
+ * and of its DER certificate. Only after QUIC_CONNECTED.
+ */
 const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_ed25519(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
-/* Where the current path leads: what a server tells a client as its observed address. False before the first datagram. */
+/*
+ * Where the current path leads: what a server tells a client as its observed address. False before
+ * the first datagram.
+ */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
-int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out, size_t len) MUST_CHECK;
-/* Largest inner packet that fits one DATAGRAM on the current path now; 0 before the handshake is done. */
+int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
+		     size_t len) MUST_CHECK;
+/*
+ * Largest inner packet that fits one DATAGRAM on the current path now; 0 before the handshake is
+ * done.
+ */
 size_t quic_conn_datagram_max(const struct quic_conn *c);
 
 struct quic_conn_info {
@@ -199,7 +263,8 @@ struct quic_conn_info {
 	uint64_t cwnd_bytes, in_flight_bytes;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
 	uint64_t last_heard;	/* clock_now when an authenticated packet last arrived; 0: never */
-	uint64_t unanswered_since; /* clock_now of the first ack-eliciting packet sent since then; 0: none */
+	/* clock_now of the first ack-eliciting packet sent since then; 0: none */
+	uint64_t unanswered_since;
 	size_t max_udp_payload;
 	path_label label;
 	char group[32], cipher[32];
@@ -208,16 +273,34 @@ void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret);
 /* The current path's label. */
 path_label quic_conn_label(const struct quic_conn *c);
 
-/* Migration of the client role to another label (migration: dead = the old path is not used any more). -EAGAIN: again after a round trip. */
+/*
+ * Client role: moves to another label, without losing a packet, once QUIC has validated it; `dead`:
+ * at once, since the old path is not to be used any more. QUIC_PATH_CHANGED follows, or
+ * QUIC_PATH_FAILED. 0 also when it is the current one or under way; a new target replaces one under
+ * way. -EAGAIN: again after a round trip; -EINVAL: server role or closed.
+ */
 int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead) MUST_CHECK;
 
-/* Opens a stream. -EAGAIN while the other side allows no more, -ENOTCONN before the handshake is done. */
+/*
+ * Opens a stream. -EAGAIN while the other side allows no more, -ENOTCONN before the handshake is
+ * done.
+ */
 int quic_stream_open(struct quic_conn *c, bool bidi, int64_t *ret_id) MUST_CHECK;
-/* All or nothing: copies `len` bytes, and ends the stream with `fin`. -ENOBUFS past stream_send_bytes, -EPIPE after fin or reset. */
-int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t len, bool fin) MUST_CHECK;
-/* What has arrived and not been consumed, in one piece, valid until the next call on this stream; *ret_fin when it is all there is. */
+/*
+ * All or nothing: copies `len` bytes, and ends the stream with `fin`. -ENOBUFS past
+ * stream_send_bytes, -EPIPE after fin or reset.
+ */
+int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t len,
+		      bool fin) MUST_CHECK;
+/*
+ * What has arrived and not been consumed, in one piece, valid until the next call on this stream;
+ * *ret_fin when it is all there is.
+ */
 struct span quic_stream_peek(struct quic_conn *c, int64_t id, bool *ret_fin);
-/* Gives n bytes of it back to flow control. After the end was consumed and (if bidi) our side ended, the stream is forgotten. */
+/*
+ * Gives n bytes of it back to flow control. After the end was consumed and (if bidi) our side
+ * ended, the stream is forgotten.
+ */
 void quic_stream_consume(struct quic_conn *c, int64_t id, size_t n);
 /* Gives up both directions. */
 void quic_stream_reset(struct quic_conn *c, int64_t id, uint64_t app_error);

@@ -346,16 +346,6 @@ fail:
 	return r;
 }
 
-static void conn_close_with(struct quic_conn *c, uint64_t app_error, const char *phrase)
-{
-	ngtcp2_ccerr ccerr;
-
-	ngtcp2_ccerr_default(&ccerr);
-	ngtcp2_ccerr_set_application_error(&ccerr, app_error, (const uint8_t *)phrase,
-					   strlen(phrase));
-	conn_end(c, QUIC_CLOSE_LOCAL, app_error, phrase, &ccerr);
-}
-
 void quic_socket_close(struct quic_socket *s)
 {
 	if (!s || s->closed)
@@ -365,7 +355,7 @@ void quic_socket_close(struct quic_socket *s)
 		struct quic_conn *c = list_entry(it, struct quic_conn, link);
 
 		c->ops = NULL;
-		conn_close_with(c, 0, "");
+		conn_close(c, 0, "");
 	}
 	tx_flush(&s->tx);
 	if (!s->busy)
@@ -407,146 +397,4 @@ struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s)
 	out.half_open = s->n_half_open;
 	out.udp = udp_stats_get(s->udp);
 	return out;
-}
-
-/* --- connections: the owner's side
- * ---------------------------------------------------------------- */
-
-int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
-		 const struct quic_pin *pin, path_label label, const struct addr *to,
-		 const struct quic_conn_ops *ops, void *ctx, struct err *err,
-		 struct quic_conn **ret)
-{
-	struct quic_conn *c;
-	int r;
-
-	if (s->closed)
-		return err_set(err, -ESHUTDOWN, "the socket is closed");
-	if (s->cfg.router ? label == 0 : !to)
-		return err_set(err, -EINVAL, "no path to connect on");
-	if (s->n_conns >= s->cfg.max_conns)
-		return err_set(err, -EMFILE, "too many connections (%zu)", s->n_conns);
-	r = conn_new_client(s, profile, pin, label, s->cfg.router ? NULL : to, &c);
-	if (r < 0)
-		return err_set(err, r, "out of memory");
-	c->ops = ops;
-	c->ctx = ctx;
-	socket_mark_dirty(c);
-	*ret = c;
-	return 0;
-}
-
-void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, void *ctx)
-{
-	c->ops = ops;
-	c->ctx = ctx;
-}
-
-void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase)
-{
-	conn_close_with(c, app_error, phrase);
-	tx_flush(&c->s->tx);
-}
-
-void quic_conn_free(struct quic_conn *c)
-{
-	if (!c || c->freed)
-		return;
-	c->ops = NULL;
-	conn_close_with(c, 0, "");
-	tx_flush(&c->s->tx);
-	socket_bury(c);
-}
-
-void quic_conn_wake(struct quic_conn *c)
-{
-	socket_mark_dirty(c);
-}
-
-bool quic_conn_is_server(const struct quic_conn *c)
-{
-	return c->server;
-}
-
-bool quic_conn_is_connected(const struct quic_conn *c)
-{
-	return c->connected && c->alive;
-}
-
-void *quic_conn_ctx(const struct quic_conn *c)
-{
-	return c->ctx;
-}
-
-const struct quic_profile *quic_conn_profile(const struct quic_conn *c)
-{
-	return c->profile;
-}
-
-const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c)
-{
-	return c->tls.peer.key_sha256;
-}
-
-const uint8_t *quic_conn_peer_ed25519(const struct quic_conn *c)
-{
-	return c->tls.peer.ed25519;
-}
-
-const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
-{
-	return c->tls.peer.cert_sha256;
-}
-
-bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
-{
-	struct quic_route route;
-
-	if (!c->alive || !router_route(c->s, (struct quic_conn *)c, c->label, &route))
-		return false;
-	*ret = route.to;
-	return true;
-}
-
-int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
-		     size_t len)
-{
-	if (!c->connected || !c->alive)
-		return -ENOTCONN;
-	return quic_tls_session_export(&c->tls, label, context, out, len);
-}
-
-path_label quic_conn_label(const struct quic_conn *c)
-{
-	return c->label;
-}
-
-void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret)
-{
-	conn_update_info((struct quic_conn *)c);
-	*ret = c->last_info;
-}
-
-int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead)
-{
-	int rv;
-
-	if (!c->alive || c->server || label == 0)
-		return -EINVAL;
-	if (!c->confirmed)
-		return -EAGAIN;
-	if (c->migrating ? label == label_of(&c->target.path) && !dead : label == c->label)
-		return 0;
-	label_path_set(&c->target, label, c->next_generation++);
-	c->migrating = true;
-	rv = dead ? ngtcp2_conn_initiate_immediate_migration(c->qc, &c->target.path,
-							     clock_now(c->s->h))
-		  : ngtcp2_conn_initiate_migration(c->qc, &c->target.path, clock_now(c->s->h));
-	if (rv != 0) {
-		c->migrating = false;
-		return rv == NGTCP2_ERR_CONN_ID_BLOCKED || rv == NGTCP2_ERR_INVALID_STATE ? -EAGAIN
-											  : -EIO;
-	}
-	socket_mark_dirty(c);
-	return 0;
 }

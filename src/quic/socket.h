@@ -25,7 +25,8 @@ struct quic_socket {
 
 	/* endpoint */
 	struct map *cids;	/* CID_LEN -> struct cid */
-	struct map *initials;	/* length and bytes of a client's first destination CID -> quic_conn */
+	/* length and bytes of a client's first destination CID -> quic_conn */
+	struct map *initials;
 	struct map *tokens;	/* stateless reset token of the other side -> quic_conn */
 	struct map *sources;	/* prefix -> struct source */
 	struct list source_age;	/* oldest use first */
@@ -36,27 +37,36 @@ struct quic_socket {
 	struct quic_socket_stats stats;
 };
 
-/* --- socket.c ----------------------------------------------------------------------------------- */
+/*
+ * --- socket.c -----------------------------------------------------------------------------------
+ */
 
 void socket_mark_dirty(struct quic_conn *c);
 void socket_mark_event(struct quic_conn *c);
 /* To be freed by the next turn of work; no callback any more. */
 void socket_bury(struct quic_conn *c);
 
-/* --- endpoint.c --------------------------------------------------------------------------------- */
+/*
+ * --- endpoint.c ---------------------------------------------------------------------------------
+ */
 
 /* One datagram; `label` 0: the router knows. */
 void endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
-/* --- accept.c ----------------------------------------------------------------------------------- */
+/*
+ * --- accept.c -----------------------------------------------------------------------------------
+ */
 
 /* A long-header packet that belongs to no connection. */
 void accept_packet(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 /* Answers of a server without state. All are bounded and never larger than what caused them. */
-void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx, const ngtcp2_version_cid *vc);
+void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx,
+			  const ngtcp2_version_cid *vc);
 void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx);
 
-/* --- cid.c -------------------------------------------------------------------------------------- */
+/*
+ * --- cid.c --------------------------------------------------------------------------------------
+ */
 
 /* A new connection ID of ours. -ENOMEM, -ENOSPC. */
 int cid_new(struct quic_conn *c, uint64_t generation, ngtcp2_cid *ret) MUST_CHECK;
@@ -71,11 +81,13 @@ void token_remove(struct quic_conn *c, const uint8_t token[NGTCP2_STATELESS_RESE
 void tokens_free(struct quic_conn *c);
 void initial_key(const uint8_t *cid, size_t len, uint8_t out[1 + NGTCP2_MAX_CIDLEN]);
 
-/* --- closing.c ---------------------------------------------------------------------------------- */
+/*
+ * --- closing.c ----------------------------------------------------------------------------------
+ */
 
 /*
- * What is left of a closed connection for a moment: its connection IDs, so that late packets are not
- * taken for strangers', and the CONNECTION_CLOSE that answers them.
+ * What is left of a closed connection for a moment: its connection IDs, so that late packets are
+ * not taken for strangers', and the CONNECTION_CLOSE that answers them.
  */
 struct closing {
 	struct list link, cids;
@@ -87,13 +99,16 @@ struct closing {
 };
 
 /* Takes over the connection's ids. `packet` may be NULL. */
-void closing_add(struct quic_conn *c, const void *packet, size_t len, const struct quic_route *route,
+void closing_add(struct quic_conn *c, const void *packet, size_t len,
+		 const struct quic_route *route,
 		 uint64_t until);
 void closing_hit(struct quic_socket *s, struct closing *cl, size_t len);
 void closing_expire(struct quic_socket *s, uint64_t now);
 void closings_free(struct quic_socket *s);
 
-/* --- source.c ----------------------------------------------------------------------------------- */
+/*
+ * --- source.c -----------------------------------------------------------------------------------
+ */
 
 /* Where handshakes come from: an IPv4 address, an IPv6 /64, or a label. */
 struct source {
@@ -103,14 +118,18 @@ struct source {
 	struct bucket accepts;
 };
 
-struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_label label, uint64_t now);
+struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_label label,
+			  uint64_t now);
 void sources_free(struct quic_socket *s);
 
-/* --- router.c ----------------------------------------------------------------------------------- */
+/*
+ * --- router.c -----------------------------------------------------------------------------------
+ */
 
 /* The built-in router, or the owner's. */
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
-bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label, struct quic_route *ret);
+bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
+		  struct quic_route *ret);
 /* The first address of a connection; returns its label. */
 path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local);
 

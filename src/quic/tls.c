@@ -17,9 +17,10 @@
 #define GROUPS "X25519MLKEM768"
 #define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define SIGALGS_PEER "ed25519"
-#define SIGALGS_OPERATOR                                                                                 \
-	"ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:" \
-	"rsa_pss_rsae_sha512:rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512"
+#define SIGALGS_OPERATOR                                                     \
+	"ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:"             \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"       \
+	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512"
 #define CERT_DER_MAX 8192
 #define CERT_LIST_MAX 16384
 #define ALPN_MAX 64
@@ -264,7 +265,8 @@ struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server)
 	return server ? t->server : t->client;
 }
 
-void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint8_t out[32])
+void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose,
+			    uint8_t out[32])
 {
 	uint8_t raw[SIGN_SEED_LEN];
 	size_t len = sizeof(raw);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLS of QUIC: contexts of a socket, sessions of its connections, and the verdict on the other side's
- * key. The only part of quic that calls OpenSSL.
+ * TLS of QUIC: contexts of a socket, sessions of its connections, and the verdict on the other
+ * side's key. The only part of quic that calls OpenSSL.
  */
 #ifndef MLSH_QUIC_TLS_H
 #define MLSH_QUIC_TLS_H
@@ -39,7 +39,8 @@ struct tls_session {
 struct tls_config {
 	const struct identity *identity;
 	const struct quic_profile *const *serve; /* NULL-terminated; NULL: client role only */
-	bool (*key_allowed)(void *ctx, const struct quic_profile *profile, const uint8_t key_sha256[32]);
+	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
+	      const uint8_t key_sha256[32]);
 	void *ctx;
 };
 
@@ -47,18 +48,22 @@ struct tls_config {
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
 void quic_tls_free(struct tls *t); /* NULL allowed */
 /* A secret that a restarted program has again; random for keys that have no raw form. */
-void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint8_t out[32]);
+void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose,
+			    uint8_t out[32]);
 /* The context of one role (NULL: none), for tests that break the rules. */
 struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server);
 
 /* `profile` and `pin` are NULL in the server role. -ENOMEM. */
-int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server, const struct quic_profile *profile,
+int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server,
+			  const struct quic_profile *profile,
 		     const struct quic_pin *pin) MUST_CHECK;
 /* After ngtcp2_conn_del. NULL and zeroed allowed. */
 void quic_tls_session_fini(struct tls_session *ts);
-int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context, uint8_t *out,
+int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context,
+			    uint8_t *out,
 		       size_t len) MUST_CHECK;
-void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap, char *ret_cipher,
+void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap,
+			    char *ret_cipher,
 		       size_t cipher_cap);
 
 #endif

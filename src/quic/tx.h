@@ -28,10 +28,12 @@ void tx_fini(struct tx *tx); /* not the socket */
  */
 uint8_t *tx_reserve(struct tx *tx, size_t need);
 /* The first `len` bytes at tx_reserve's place are a datagram. */
-void tx_commit(struct tx *tx, size_t len, const struct addr *to, const struct addr *local, uint8_t ecn);
+void tx_commit(struct tx *tx, size_t len, const struct addr *to, const struct addr *local,
+	       uint8_t ecn);
 /* Sends all that has been gathered. */
 void tx_flush(struct tx *tx);
 /* One small datagram, gathered with the others; dropped while the socket is full. */
-void tx_send(struct tx *tx, const void *data, size_t len, const struct addr *to, const struct addr *local);
+void tx_send(struct tx *tx, const void *data, size_t len, const struct addr *to,
+	     const struct addr *local);
 
 #endif

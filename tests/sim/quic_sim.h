@@ -81,7 +81,7 @@ static inline bool quic_sim_bytes_ok(struct span data, uint64_t at)
 	return true;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------- */
+/* --- ends --- */
 
 static inline void quic_end_pump(struct quic_end *e)
 {
@@ -159,7 +159,8 @@ static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct q
 	}
 }
 
-static inline void quic_end_datagram(void *ctx, struct quic_conn *c, const uint8_t *data, size_t len)
+static inline void quic_end_datagram(void *ctx, struct quic_conn *c, const uint8_t *data,
+				     size_t len)
 {
 	struct quic_end *e = ctx;
 	uint32_t seq;
@@ -240,9 +241,10 @@ static inline void quic_end_datagrams(struct quic_end *e, uint32_t more)
 	quic_conn_wake(e->c);
 }
 
-/* --- nodes --------------------------------------------------------------------------------------- */
+/* --- nodes --- */
 
-static inline bool quic_node_accepted(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
+static inline bool quic_node_accepted(void *ctx, struct quic_conn *c,
+				      const struct quic_profile *profile,
 				      const struct quic_conn_ops **ret_ops, void **ret_ctx)
 {
 	struct quic_node *n = ctx;
@@ -329,7 +331,8 @@ static inline struct quic_pin quic_node_pin(const struct quic_node *n)
 	return pin;
 }
 
-static inline struct quic_end *quic_node_connect(struct quic_node *n, const struct quic_pin *pin, struct addr to)
+static inline struct quic_end *quic_node_connect(struct quic_node *n, const struct quic_pin *pin,
+						 struct addr to)
 {
 	struct quic_end *e = quic_end_new(n, NULL);
 	struct err err = { .code = 0 };
@@ -339,7 +342,7 @@ static inline struct quic_end *quic_node_connect(struct quic_node *n, const stru
 	return e;
 }
 
-/* --- a client and a server ------------------------------------------------------------------------ */
+/* --- a client and a server --- */
 
 struct quic_pair {
 	struct world *w;

@@ -14,7 +14,8 @@ START_TEST(handshake_authenticates_both)
 	ck_assert_mem_eq(quic_conn_peer_key_sha256(p.ce->c), identity_key_sha256(p.server.id), 32);
 	ck_assert_mem_eq(quic_conn_peer_key_sha256(p.se->c), identity_key_sha256(p.client.id), 32);
 	ck_assert_mem_eq(quic_conn_peer_ed25519(p.se->c), identity_key(p.client.id), 32);
-	ck_assert_mem_eq(quic_conn_peer_cert_sha256(p.ce->c), identity_cert_sha256(p.server.id), 32);
+	ck_assert_mem_eq(quic_conn_peer_cert_sha256(p.ce->c), identity_cert_sha256(p.server.id),
+			 32);
 	quic_conn_info_get(p.ce->c, &info);
 	ck_assert_str_eq(info.group, "X25519MLKEM768");
 	ck_assert_str_eq(info.cipher, "TLS_AES_128_GCM_SHA256");
