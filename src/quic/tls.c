@@ -137,8 +137,10 @@ static int verify_cert(X509_STORE_CTX *store, void *arg)
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
 	}
-	if (ts)
+	if (ts) {
 		ts->refused = true;
+		ts->peer = peer; /* for the message: what was shown in place of the pinned key */
+	}
 	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED); /* alert 42, bad_certificate */
 	return 0;
 }
