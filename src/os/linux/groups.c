@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Membership of a group. Read from the files, not through the C library: its name service loads
+ * shared libraries, which a static program must not. What a directory service adds is known from
+ * the kernel's list of the peer's groups.
+ */
+#include <stdlib.h>
+
+#include "os/file.h"
+#include "os/local.h"
+
+#define DATABASE_MAX (4u << 20)	/* bytes of /etc/group and /etc/passwd */
+#define FIELDS_MAX 7
+
+/* Cuts a line at its colons, in place; absent fields are "". */
+static void split_fields(char *line, const char *fields[FIELDS_MAX])
+{
+	for (size_t i = 0; i < FIELDS_MAX; i++) {
+		char *field = strsep(&line, ":");
+		fields[i] = field ? field : "";
+	}
+}
+
+static bool parse_id(const char *text, unsigned *ret)
+{
+	char *end;
+	errno = 0;
+	unsigned long v = strtoul(text, &end, 10);
+	if (errno || *text < '0' || *text > '9' || *end != '\0' || v > UINT32_MAX)
+		return false;
+	*ret = (unsigned)v;
+	return true;
+}
+
+/* The line of the group: "name:password:gid:user,user". */
+static bool find_group(char *text, const char *group, unsigned *ret_gid, const char **ret_users)
+{
+	const char *fields[FIELDS_MAX];
+	for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+		split_fields(line, fields);
+		if (strcmp(fields[0], group) == 0 && parse_id(fields[2], ret_gid)) {
+			*ret_users = fields[3];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_listed(const char *users, const char *name)
+{
+	size_t len = strlen(name);
+	while (*users) {
+		size_t n = strcspn(users, ",");
+		if (n == len && memcmp(users, name, len) == 0)
+			return true;
+		users += n + (users[n] == ',');
+	}
+	return false;
+}
+
+/* Lines "name:password:uid:gid:...": a uid may have several names. */
+static bool any_name_belongs(char *text, unsigned uid, unsigned gid, const char *users)
+{
+	const char *fields[FIELDS_MAX];
+	for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+		unsigned line_uid, line_gid;
+		split_fields(line, fields);
+		if (!*fields[0] || !parse_id(fields[2], &line_uid) || line_uid != uid)
+			continue;
+		if ((parse_id(fields[3], &line_gid) && line_gid == gid) ||
+		    is_listed(users, fields[0]))
+			return true;
+	}
+	return false;
+}
+
+static bool kernel_says_so(const struct local_cred *cred, unsigned gid)
+{
+	if (cred->gid == gid)
+		return true;
+	for (size_t i = 0; i < cred->n_groups; i++)
+		if (cred->groups[i] == gid)
+			return true;
+	return false;
+}
+
+bool local_cred_in_group(struct host *h, const struct local_cred *cred, const char *group)
+{
+	struct buf groups = { 0 }, users = { 0 };
+	const char *listed = NULL;
+	unsigned gid;
+	bool in = false;
+	if (file_read(h, "/etc/group", DATABASE_MAX, NULL, &groups) == 0 &&
+	    find_group((char *)groups.data, group, &gid, &listed)) {
+		in = kernel_says_so(cred, gid);
+		if (!in && file_read(h, "/etc/passwd", DATABASE_MAX, NULL, &users) == 0)
+			in = any_name_belongs((char *)users.data, cred->uid, gid, listed);
+	}
+	buf_free(&groups);
+	buf_free(&users);
+	return in;
+}

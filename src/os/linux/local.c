@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/* The local socket: connections of SOCK_SEQPACKET, their messages and passed descriptors. */
+#include "os/local.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "os/linux/internal.h"
+
+#define QUEUE_MESSAGES_MAX 256
+#define QUEUE_BYTES_MAX (4u << 20)
+#define SEND_BUFFER_BYTES (4 * LOCAL_MESSAGE_MAX)
+#define BACKLOG 64
+#define CONNECT_TIMEOUT_S 5		/* for a daemon whose backlog is full */
+#define ACCEPT_PAUSE_NS (100 * NS_PER_MS) /* when there is no descriptor left */
+
+struct message {
+	struct list entry;
+	size_t len;
+	int fds[LOCAL_FDS_MAX];
+	size_t n_fds;
+	uint8_t data[];
+};
+
+struct local_conn {
+	struct list entry;		/* of its listener's */
+	struct host *host;
+	int fd;
+	struct fd_watch *watch;
+	const struct local_ops *ops;
+	void *ctx;
+	struct local_cred cred;
+	uint64_t used_at;		/* the last message either way */
+	bool ended;			/* nothing is read any more */
+	bool evicted;
+	struct list queue;
+	size_t n_queued, queued_bytes;
+	bool *gone;			/* set when it is closed within a callback */
+};
+
+struct local_listener {
+	struct host *host;
+	int fd;
+	struct fd_watch *watch;
+	struct timer *resume;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	dev_t dev;			/* of the socket at the path */
+	ino_t ino;
+	size_t max_conns;
+	const struct local_ops *ops;
+	void *(*accepted)(void *ctx, struct local_conn *c);
+	void *ctx;
+	struct list conns;
+};
+
+/* The ancillary data of one message. */
+union fd_control {
+	uint8_t data[CMSG_SPACE(LOCAL_FDS_MAX * sizeof(int))];
+	struct cmsghdr align;
+};
+
+/* ---- sending ---- */
+
+static void message_free(struct message *m)
+{
+	list_remove(&m->entry);
+	for (size_t i = 0; i < m->n_fds; i++)
+		close(m->fds[i]);
+	free(m);
+}
+
+static int send_now(const struct local_conn *c, const void *data, size_t len, const int *fds,
+		    size_t n_fds)
+{
+	union fd_control control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (n_fds) {
+		m.msg_control = &control;
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&m);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
+	}
+	for (;;) {
+		if (sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 0;
+		if (errno != EINTR)
+			return errno == ECONNRESET ? -EPIPE : -errno;
+	}
+}
+
+static int enqueue(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	if (c->n_queued == QUEUE_MESSAGES_MAX || c->queued_bytes + len > QUEUE_BYTES_MAX)
+		return -ENOBUFS;
+	struct message *m = malloc(sizeof(*m) + len);
+	if (!m)
+		return -ENOMEM;
+	m->entry = (struct list){ 0 };
+	m->len = len;
+	memcpy(m->data, data, len);
+	for (m->n_fds = 0; m->n_fds < n_fds; m->n_fds++) {
+		m->fds[m->n_fds] = fcntl(fds[m->n_fds], F_DUPFD_CLOEXEC, 0);
+		if (m->fds[m->n_fds] < 0) {
+			int code = -errno;
+			message_free(m);
+			return code;
+		}
+	}
+	list_append(&c->queue, &m->entry);
+	c->n_queued++;
+	c->queued_bytes += len;
+	fd_watch_set(c->watch, !c->ended, true);
+	return 0;
+}
+
+int local_send(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	if (len == 0 || len > LOCAL_MESSAGE_MAX || n_fds > LOCAL_FDS_MAX)
+		return -EMSGSIZE;
+	if (c->ended || c->evicted)
+		return -EPIPE;
+	c->used_at = clock_now(c->host);
+	int r = c->n_queued ? -EAGAIN : send_now(c, data, len, fds, n_fds);
+	return r == -EAGAIN ? enqueue(c, data, len, fds, n_fds) : r;
+}
+
+static void queue_clear(struct local_conn *c)
+{
+	list_for_each(it, &c->queue)
+		message_free(list_entry(it, struct message, entry));
+	c->n_queued = c->queued_bytes = 0;
+}
+
+static void on_writable(struct local_conn *c)
+{
+	while (c->n_queued) {
+		struct message *m = list_entry(c->queue.next, struct message, entry);
+		int r = send_now(c, m->data, m->len, m->fds, m->n_fds);
+		if (r == -EAGAIN)
+			return;
+		if (r < 0) { /* the other end is gone, which reading will tell */
+			queue_clear(c);
+			break;
+		}
+		c->n_queued--;
+		c->queued_bytes -= m->len;
+		message_free(m);
+	}
+	fd_watch_set(c->watch, !c->ended, false);
+}
+
+/* ---- receiving ---- */
+
+static void take_fds(struct msghdr *m, struct local_message *out)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (out->n_fds < LOCAL_FDS_MAX)
+				out->fds[out->n_fds++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static void conn_end(struct local_conn *c)
+{
+	c->ended = true;
+	queue_clear(c);
+	fd_watch_set(c->watch, false, false);
+	c->ops->closed(c->ctx, c); /* may close c */
+}
+
+/* One message a call: the callback may close the connection. */
+static void on_readable(struct local_conn *c)
+{
+	uint8_t data[LOCAL_MESSAGE_MAX];
+	union fd_control control;
+	struct local_message out = { .data = data };
+	struct iovec iov = { data, sizeof(data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n >= 0)
+		take_fds(&m, &out);
+	/* An empty message looks like the end, and nobody sends one. */
+	if (n <= 0 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+		for (size_t i = 0; i < out.n_fds; i++)
+			close(out.fds[i]);
+		conn_end(c);
+		return;
+	}
+	out.len = (size_t)n;
+	c->used_at = clock_now(c->host);
+	c->ops->message(c->ctx, c, &out);
+}
+
+static void on_conn_event(void *ctx)
+{
+	struct local_conn *c = ctx;
+	bool gone = false;
+	bool write_too = fd_watch_is_writable(c->watch);
+	c->gone = &gone;
+	if (fd_watch_is_readable(c->watch) && !c->ended)
+		on_readable(c);
+	if (gone)
+		return;
+	c->gone = NULL;
+	if (write_too && c->n_queued)
+		on_writable(c);
+}
+
+/* ---- connections ---- */
+
+static void read_cred(struct local_conn *c)
+{
+	struct ucred cred = { .pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	socklen_t len = sizeof(cred);
+	(void)!getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	c->cred = (struct local_cred){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
+	len = sizeof(c->cred.groups);
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, c->cred.groups, &len) == 0)
+		c->cred.n_groups = len / sizeof(c->cred.groups[0]);
+}
+
+/* Takes fd over, also when it fails. */
+static struct local_conn *conn_new(struct host *h, int fd, const struct local_ops *ops, void *ctx)
+{
+	int bytes = SEND_BUFFER_BYTES;
+	struct local_conn *c = calloc(1, sizeof(*c));
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	*c = (struct local_conn){ .host = h, .fd = fd, .ops = ops, .ctx = ctx };
+	c->used_at = clock_now(h);
+	list_init(&c->queue);
+	read_cred(c);
+	/* The default is enough for a message; this is for a few of them. */
+	(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	c->watch = fd_watch_new(h, fd, true, false, on_conn_event, c);
+	if (!c->watch) {
+		local_conn_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct local_cred local_conn_cred(const struct local_conn *c)
+{
+	return c->cred;
+}
+
+void local_conn_close(struct local_conn *c)
+{
+	if (!c)
+		return;
+	if (c->gone)
+		*c->gone = true;
+	list_remove(&c->entry);
+	queue_clear(c);
+	fd_watch_free(c->watch);
+	close(c->fd);
+	free(c);
+}
+
+/* ---- addresses ---- */
+
+static int address_of(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(ret->sun_path) || path[0] == '\0')
+		return -ENAMETOOLONG;
+	memcpy(ret->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+static int connect_to(const char *path, int *ret_fd)
+{
+	struct sockaddr_un a;
+	struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_S };
+	int r = address_of(path, &a);
+	if (r < 0)
+		return r;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
+		  struct err *err, struct local_conn **ret)
+{
+	int fd = -1;
+	int r = connect_to(path, &fd);
+	if (r < 0)
+		return err_set(err, r, "can not connect to %s: %s", path, strerror(-r));
+	struct local_conn *c = conn_new(h, fd, ops, ctx);
+	if (!c)
+		return err_set(err, -ENOMEM, "out of memory");
+	*ret = c;
+	return 0;
+}
+
+/* ---- listening ---- */
+
+/* Makes the one that was used least recently read its end. */
+static void evict_idle(struct local_listener *l)
+{
+	struct local_conn *oldest = NULL;
+	size_t n = 0;
+	list_for_each(it, &l->conns) {
+		struct local_conn *c = list_entry(it, struct local_conn, entry);
+		if (c->ended || c->evicted)
+			continue;
+		n++;
+		if (!oldest || c->used_at < oldest->used_at)
+			oldest = c;
+	}
+	if (!oldest || n < l->max_conns)
+		return;
+	oldest->evicted = true;
+	shutdown(oldest->fd, SHUT_RDWR);
+}
+
+static void on_resume(void *ctx)
+{
+	struct local_listener *l = ctx;
+	fd_watch_set(l->watch, true, false);
+}
+
+static void on_connection(void *ctx)
+{
+	struct local_listener *l = ctx;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			fd_watch_set(l->watch, false, false);
+			timer_set_in(l->resume, ACCEPT_PAUSE_NS);
+		}
+		return;
+	}
+	evict_idle(l);
+	struct local_conn *c = conn_new(l->host, fd, l->ops, NULL);
+	if (!c)
+		return;
+	bool gone = false;
+	list_append(&l->conns, &c->entry);
+	c->gone = &gone;
+	void *conn_ctx = l->accepted(l->ctx, c); /* may close c, or l with it */
+	if (gone)
+		return;
+	c->gone = NULL;
+	c->ctx = conn_ctx;
+	if (!conn_ctx)
+		local_conn_close(c);
+}
+
+/* A socket file that nobody listens on any more. */
+static bool is_dead_socket(const char *path)
+{
+	struct stat st;
+	int fd = -1;
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	int r = connect_to(path, &fd);
+	if (fd >= 0)
+		close(fd);
+	return r == -ECONNREFUSED;
+}
+
+static int bind_and_listen(struct local_listener *l)
+{
+	struct sockaddr_un a;
+	struct stat st;
+	int r = address_of(l->path, &a);
+	if (r < 0)
+		return r;
+	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0)
+		return -errno;
+	if (bind(l->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
+		if (errno != EADDRINUSE || !is_dead_socket(l->path) || unlink(l->path) < 0)
+			return errno == ENOENT ? -ENOENT : -EADDRINUSE;
+		if (bind(l->fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+			return -errno;
+	}
+	if (stat(l->path, &st) < 0)
+		return -errno;
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	if (chmod(l->path, 0666) < 0 || listen(l->fd, BACKLOG) < 0)
+		return -errno;
+	return 0;
+}
+
+int local_listen(struct host *h, const char *path, size_t max_conns, const struct local_ops *ops,
+		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
+		 struct local_listener **ret)
+{
+	struct sockaddr_un a;
+	struct local_listener *l = NULL;
+	int r = address_of(path, &a);
+	if (r == 0) {
+		l = calloc(1, sizeof(*l));
+		r = l ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		return err_set(err, r, "can not listen at %s: %s", path, strerror(-r));
+	l->host = h;
+	l->fd = -1;
+	l->max_conns = max_conns;
+	l->ops = ops;
+	l->accepted = accepted;
+	l->ctx = ctx;
+	list_init(&l->conns);
+	memcpy(l->path, a.sun_path, sizeof(l->path));
+	r = bind_and_listen(l);
+	if (r == 0) {
+		l->resume = timer_new(h, on_resume, l);
+		l->watch = fd_watch_new(h, l->fd, true, false, on_connection, l);
+		r = l->resume && l->watch ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		local_listener_close(l);
+		return err_set(err, r, "can not listen at %s: %s", path,
+			       r == -EADDRINUSE ? "another process does" : strerror(-r));
+	}
+	*ret = l;
+	return 0;
+}
+
+void local_listener_close(struct local_listener *l)
+{
+	struct stat st;
+	if (!l)
+		return;
+	list_for_each(it, &l->conns)
+		local_conn_close(list_entry(it, struct local_conn, entry));
+	fd_watch_free(l->watch);
+	timer_free(l->resume);
+	if (l->fd >= 0)
+		close(l->fd);
+	/* Only ours: another daemon may have taken the place. */
+	if (l->ino && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+	free(l);
+}

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local socket: boundaries, credentials, passed descriptors, limits, and its place in the file
+ * system.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "os/local.h"
+#include "os_unit.h"
+
+#define CONNS 8
+
+static struct host *host;
+static char dir[] = "/tmp/mlsh-test-local-XXXXXX";
+static char path[64];
+
+struct side {
+	struct local_conn *conn;
+	uint8_t last[LOCAL_MESSAGE_MAX];
+	size_t last_len, n_messages;
+	int fds[LOCAL_FDS_MAX];
+	size_t n_fds;
+	bool closed, echo, close_on_message;
+};
+
+struct server {
+	struct local_listener *listener;
+	struct side sides[CONNS];
+	size_t n, max, refuse;	/* refuse: accept so many more with NULL */
+};
+
+static struct server server;
+static size_t awaited;	/* messages and ends until the loop stops */
+
+static void event_seen(void)
+{
+	if (awaited && --awaited == 0)
+		loop_stop(host);
+}
+
+static void wait_events(size_t n, const char *what)
+{
+	awaited = n;
+	os_unit_run(host, what);
+}
+
+static void on_message(void *ctx, struct local_conn *c, struct local_message *m)
+{
+	struct side *s = ctx;
+	ck_assert_ptr_eq(c, s->conn);
+	ck_assert_uint_gt(m->len, 0);
+	memcpy(s->last, m->data, m->len);
+	s->last_len = m->len;
+	s->n_messages++;
+	for (size_t i = 0; i < m->n_fds; i++)
+		s->fds[s->n_fds++] = m->fds[i];
+	if (s->echo)
+		ck_assert_int_eq(local_send(c, m->data, m->len, NULL, 0), 0);
+	if (s->close_on_message) {
+		local_conn_close(c);
+		s->conn = NULL;
+	}
+	event_seen();
+}
+
+static void on_closed(void *ctx, struct local_conn *c)
+{
+	struct side *s = ctx;
+	ck_assert_ptr_eq(c, s->conn);
+	ck_assert(!s->closed);
+	s->closed = true;
+	local_conn_close(c);
+	s->conn = NULL;
+	event_seen();
+}
+
+static const struct local_ops ops = { .message = on_message, .closed = on_closed };
+
+static void *on_accepted(void *ctx, struct local_conn *c)
+{
+	ck_assert_ptr_eq(ctx, &server);
+	if (server.refuse) {
+		server.refuse--;
+		return NULL;
+	}
+	ck_assert_uint_lt(server.n, CONNS);
+	struct side *s = &server.sides[server.n++];
+	s->conn = c;
+	s->echo = true;
+	return s;
+}
+
+static void setup(void)
+{
+	host = os_unit_host();
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+}
+
+static void listen_here(void)
+{
+	struct err err = { 0 };
+	size_t max = server.max ? server.max : CONNS;
+	int r = local_listen(host, path, max, &ops, on_accepted, &server,
+			     &err, &server.listener);
+	ck_assert_msg(r == 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+	local_listener_close(server.listener);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(rmdir(dir), 0);
+	host_free(host);
+}
+
+static void connect_here(struct side *s)
+{
+	struct err err = { 0 };
+	*s = (struct side){ 0 };
+	int r = local_connect(host, path, &ops, s, &err, &s->conn);
+	ck_assert_msg(r == 0, "%s", err.text);
+}
+
+START_TEST(messages_keep_their_boundaries)
+{
+	setup();
+	listen_here();
+	static struct side s;
+	static uint8_t big[LOCAL_MESSAGE_MAX + 1];
+	connect_here(&s);
+	ck_assert_int_eq(local_send(s.conn, "one", 3, NULL, 0), 0);
+	ck_assert_int_eq(local_send(s.conn, "three", 5, NULL, 0), 0);
+	wait_events(4, "two echoes");
+	ck_assert_uint_eq(s.n_messages, 2);
+	ck_assert_uint_eq(s.last_len, 5);
+	ck_assert_mem_eq(s.last, "three", 5);
+	memset(big, 7, sizeof(big));
+	ck_assert_int_eq(local_send(s.conn, big, LOCAL_MESSAGE_MAX, NULL, 0), 0);
+	wait_events(2, "the echo of the largest message");
+	ck_assert_uint_eq(s.last_len, LOCAL_MESSAGE_MAX);
+	ck_assert_mem_eq(s.last, big, LOCAL_MESSAGE_MAX);
+	ck_assert_int_eq(local_send(s.conn, big, LOCAL_MESSAGE_MAX + 1, NULL, 0), -EMSGSIZE);
+	ck_assert_int_eq(local_send(s.conn, big, 0, NULL, 0), -EMSGSIZE);
+	local_conn_close(s.conn);
+	wait_events(1, "the end");
+	ck_assert(server.sides[0].closed);
+	teardown();
+}
+END_TEST
+
+START_TEST(kernel_says_who_asks)
+{
+	setup();
+	listen_here();
+	static struct side s;
+	connect_here(&s);
+	ck_assert_int_eq(local_send(s.conn, "x", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	struct local_cred cred = local_conn_cred(server.sides[0].conn);
+	ck_assert_uint_eq(cred.uid, getuid());
+	ck_assert_uint_eq(cred.gid, getgid());
+	ck_assert_int_eq(cred.pid, getpid());
+	gid_t groups[1024];
+	int n = getgroups(ARRAY_LEN(groups), groups);
+	if (n <= LOCAL_GROUPS_MAX)
+		ck_assert_uint_eq(cred.n_groups, (size_t)n);
+	local_conn_close(s.conn);
+	teardown();
+}
+END_TEST
+
+START_TEST(other_users_are_seen_as_such)
+{
+	setup();
+	if (getuid() != 0) {
+		os_unit_skip("needs root to be another user");
+		return;
+	}
+	ck_assert_int_eq(chmod(dir, 0755), 0);
+	listen_here();
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		struct sockaddr_un a = { .sun_family = AF_UNIX };
+		const gid_t groups[] = { 4242, 4343 };
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		memcpy(a.sun_path, path, sizeof(path));
+		_exit(setgroups(2, groups) || setgid(4141) || setuid(4040) ||
+		      connect(fd, (struct sockaddr *)&a, sizeof(a)) || send(fd, "x", 1, 0) != 1 ||
+		      recv(fd, &a, 1, 0) != 1);
+	}
+	wait_events(2, "message and end");
+	int status;
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert(server.sides[0].closed);
+	teardown();
+}
+END_TEST
+
+START_TEST(descriptors_are_passed)
+{
+	setup();
+	listen_here();
+	static struct side s;
+	int fds[LOCAL_FDS_MAX + 1];
+	for (int i = 0; i < LOCAL_FDS_MAX; i++) {
+		fds[i] = memfd_create("test", 0);
+		ck_assert_int_eq(write(fds[i], &"abcd"[i], 1), 1);
+	}
+	fds[LOCAL_FDS_MAX] = 0;
+	connect_here(&s);
+	ck_assert_int_eq(local_send(s.conn, "x", 1, fds, LOCAL_FDS_MAX + 1), -EMSGSIZE);
+	ck_assert_int_eq(local_send(s.conn, "x", 1, fds, LOCAL_FDS_MAX), 0);
+	for (int i = 0; i < LOCAL_FDS_MAX; i++)
+		ck_assert_int_eq(close(fds[i]), 0); /* still ours */
+	wait_events(2, "the descriptors");
+	struct side *got = &server.sides[0];
+	ck_assert_uint_eq(got->n_fds, LOCAL_FDS_MAX);
+	for (int i = 0; i < LOCAL_FDS_MAX; i++) {
+		char c = 0;
+		ck_assert_int_eq(pread(got->fds[i], &c, 1, 0), 1);
+		ck_assert_int_eq(c, "abcd"[i]);
+		ck_assert_int_eq(fcntl(got->fds[i], F_GETFD), FD_CLOEXEC);
+		close(got->fds[i]);
+	}
+	local_conn_close(s.conn);
+	teardown();
+}
+END_TEST
+
+/* A raw connection, for what local_send refuses to send. */
+static int connect_raw(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	memcpy(a.sun_path, path, sizeof(path));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static size_t open_descriptors(void)
+{
+	size_t n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+START_TEST(too_many_descriptors_end_the_connection)
+{
+	setup();
+	listen_here();
+	int fd = connect_raw();
+	union {
+		char data[CMSG_SPACE((LOCAL_FDS_MAX + 5) * sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	struct iovec iov = { (char[]){ 'x' }, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN((LOCAL_FDS_MAX + 5) * sizeof(int));
+	size_t before = open_descriptors();
+	ck_assert_int_eq(sendmsg(fd, &m, 0), 1);
+	wait_events(1, "the end");
+	ck_assert(server.sides[0].closed);
+	ck_assert_uint_eq(server.sides[0].n_messages, 0);
+	ck_assert_uint_eq(open_descriptors(), before);
+	close(fd);
+	teardown();
+}
+END_TEST
+
+START_TEST(too_long_a_message_ends_the_connection)
+{
+	setup();
+	listen_here();
+	static uint8_t big[LOCAL_MESSAGE_MAX + 1];
+	int fd = connect_raw();
+	ck_assert_int_eq(send(fd, big, sizeof(big), 0), sizeof(big));
+	wait_events(1, "the end");
+	ck_assert(server.sides[0].closed);
+	ck_assert_uint_eq(server.sides[0].n_messages, 0);
+	close(fd);
+	teardown();
+}
+END_TEST
+
+START_TEST(unread_messages_queue_up_to_a_limit)
+{
+	setup();
+	listen_here();
+	static uint8_t big[16384];
+	int fd = connect_raw(), r = 0, passed = memfd_create("test", 0);
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	wait_events(1, "the connection");
+	struct local_conn *conn = server.sides[0].conn;
+	char c;
+	ck_assert_int_eq(recv(fd, &c, 1, 0), 1);
+	uint32_t sent = 0;
+	for (; r == 0; sent++) {
+		memcpy(big, &sent, sizeof(sent));
+		r = local_send(conn, big, sizeof(big), &passed, 1);
+	}
+	sent--;
+	ck_assert_int_eq(r, -ENOBUFS);
+	ck_assert_uint_ge(sent, 250);
+	ck_assert_uint_le(sent, 400);
+	close(passed);
+	/* Whoever reads late still gets all of them, in order, with what was passed. */
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	for (uint32_t i = 0; i < sent;) {
+		union {
+			char data[CMSG_SPACE(sizeof(int))];
+			struct cmsghdr align;
+		} control;
+		struct iovec iov = { big, sizeof(big) };
+		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+				    .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(fd, &m, 0);
+		if (n < 0) {
+			ck_assert_int_eq(errno, EAGAIN);
+			os_unit_run_for(host, NS_PER_MS);
+			continue;
+		}
+		int got;
+		ck_assert_int_eq(n, sizeof(big));
+		ck_assert_mem_eq(big, &i, sizeof(i));
+		ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&m));
+		memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(got));
+		ck_assert_int_eq(close(got), 0);
+		i++;
+	}
+	ck_assert_int_eq(local_send(conn, "y", 1, NULL, 0), 0);
+	close(fd);
+	wait_events(1, "the end");
+	teardown();
+}
+END_TEST
+
+START_TEST(connection_idle_for_longest_makes_room)
+{
+	setup();
+	server.max = 2;
+	listen_here();
+	static struct side a, b, c;
+	connect_here(&a);
+	ck_assert_int_eq(local_send(a.conn, "a", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	connect_here(&b);
+	ck_assert_int_eq(local_send(b.conn, "b", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	ck_assert_int_eq(local_send(a.conn, "a", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	connect_here(&c);
+	wait_events(2, "both ends of the one that is evicted");
+	ck_assert(b.closed && server.sides[1].closed);
+	ck_assert(!a.closed && !c.closed);
+	ck_assert_int_eq(local_send(c.conn, "c", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	local_conn_close(a.conn);
+	local_conn_close(c.conn);
+	teardown();
+}
+END_TEST
+
+START_TEST(connection_can_be_refused)
+{
+	setup();
+	listen_here();
+	static struct side s;
+	server.refuse = 1;
+	connect_here(&s);
+	wait_events(1, "the refusal");
+	ck_assert(s.closed);
+	connect_here(&s);
+	ck_assert_int_eq(local_send(s.conn, "x", 1, NULL, 0), 0);
+	wait_events(2, "the echo");
+	local_conn_close(s.conn);
+	teardown();
+}
+END_TEST
+
+START_TEST(connection_is_closed_in_its_callback)
+{
+	setup();
+	listen_here();
+	static struct side s;
+	connect_here(&s);
+	s.close_on_message = true;
+	ck_assert_int_eq(local_send(s.conn, "x", 1, NULL, 0), 0);
+	wait_events(3, "echo and end");
+	ck_assert_ptr_null(s.conn);
+	ck_assert(server.sides[0].closed);
+	local_conn_close(NULL);
+	local_listener_close(NULL);
+	teardown();
+}
+END_TEST
+
+START_TEST(send_to_nobody_fails)
+{
+	setup();
+	listen_here();
+	int fd = connect_raw();
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	wait_events(1, "the connection");
+	close(fd);
+	ck_assert_int_eq(local_send(server.sides[0].conn, "x", 1, NULL, 0), -EPIPE);
+	wait_events(1, "the end");
+	ck_assert(server.sides[0].closed);
+	teardown();
+}
+END_TEST
+
+/* ---- its place ---- */
+
+START_TEST(dead_socket_is_replaced_and_a_living_one_is_not)
+{
+	setup();
+	struct stat st;
+	struct err err = { 0 };
+	struct local_listener *second = NULL;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int dead = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	memcpy(a.sun_path, path, sizeof(path));
+	ck_assert_int_eq(bind(dead, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(dead, 1), 0);
+	close(dead); /* as kill -9 leaves it */
+	umask(077);
+	listen_here();
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0666);
+	ck_assert_int_eq(local_listen(host, path, 1, &ops, on_accepted, &server, &err, &second),
+			 -EADDRINUSE);
+	ck_assert_ptr_null(second);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_int_eq(access(path, F_OK), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(other_files_are_not_replaced)
+{
+	setup();
+	struct local_listener *l = NULL;
+	struct err err = { 0 };
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	ck_assert_int_eq(local_listen(host, path, 1, &ops, on_accepted, &server, &err, &l),
+			 -EADDRINUSE);
+	ck_assert_int_eq(unlink(path), 0);
+	char longer[200];
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	ck_assert_int_eq(local_listen(host, longer, 1, &ops, on_accepted, &server, &err, &l),
+			 -ENAMETOOLONG);
+	ck_assert_int_eq(local_listen(host, "/absent/s", 1, &ops, on_accepted, &server, &err, &l),
+			 -ENOENT);
+	teardown();
+}
+END_TEST
+
+/* Whoever took the place meanwhile keeps it. */
+START_TEST(close_removes_only_its_own_path)
+{
+	setup();
+	listen_here();
+	ck_assert_int_eq(unlink(path), 0);
+	struct local_listener *first = server.listener;
+	listen_here();
+	local_listener_close(first);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(absent_daemon_is_told_apart)
+{
+	setup();
+	struct err err = { 0 };
+	struct local_conn *c = NULL;
+	ck_assert_int_eq(local_connect(host, path, &ops, NULL, &err, &c), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	memcpy(a.sun_path, path, sizeof(path));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+	ck_assert_int_eq(local_connect(host, path, &ops, NULL, &err, &c), -ECONNREFUSED);
+	ck_assert_ptr_null(c);
+	ck_assert_int_eq(unlink(path), 0);
+	teardown();
+}
+END_TEST
+
+/* ---- groups ---- */
+
+static void mount_over(const char *target, const char *text)
+{
+	char name[] = "/tmp/mlsh-test-group-XXXXXX";
+	int fd = mkstemp(name);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	ck_assert_int_eq(mount(name, target, NULL, MS_BIND, NULL), 0);
+	unlink(name);
+}
+
+static bool in_group(unsigned uid, unsigned gid, const char *group)
+{
+	struct local_cred cred = { .uid = uid, .gid = gid };
+	return local_cred_in_group(host, &cred, group);
+}
+
+START_TEST(membership_of_groups)
+{
+	if (!os_unit_namespace())
+		return;
+	host = os_unit_host();
+	ck_assert(os_unit_command("mount --make-rprivate /"));
+	mount_over("/etc/group", "root:x:0:\nbroken\nmlshx:x:51:alice\n"
+				 "mlsh:x:50:bob,carol\nempty:x:52:\n"
+				 "bad:x:-1:bob\nlast:x:53:dave");
+	mount_over("/etc/passwd", "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:\n"
+				  "bob:x:1001:1001::/:\ncarol2:x:1002:1002::/:\n"
+				  "carol:x:1002:1002::/:\nerin:x:1003:50::/:\n"
+				  "junk\n:x:1005:50::/:\ndave:x:1006:1006::/:");
+	ck_assert(in_group(1001, 1001, "mlsh"));   /* listed */
+	ck_assert(in_group(1002, 1002, "mlsh"));   /* listed under one of its names */
+	/* the primary group, though not the current one */
+	ck_assert(in_group(1003, 1003, "mlsh"));
+	ck_assert(in_group(1004, 50, "mlsh"));     /* the current group */
+	ck_assert(!in_group(1000, 1000, "mlsh"));  /* of mlshx, not of mlsh */
+	ck_assert(!in_group(1005, 1005, "mlsh"));  /* a line without a name */
+	ck_assert(!in_group(0, 0, "mlsh"));
+	ck_assert(!in_group(1001, 1001, "bad"));
+	ck_assert(!in_group(1001, 1001, "absent"));
+	ck_assert(!in_group(1001, 1001, "broken"));
+	ck_assert(in_group(1006, 1006, "last"));   /* without a final newline */
+	struct local_cred cred = { .uid = 1, .gid = 1, .groups = { 7, 50 }, .n_groups = 2 };
+	ck_assert(local_cred_in_group(host, &cred, "mlsh"));
+	cred.n_groups = 1;
+	ck_assert(!local_cred_in_group(host, &cred, "mlsh"));
+	host_free(host);
+}
+END_TEST
+
+UNIT_MAIN("os/local", messages_keep_their_boundaries, kernel_says_who_asks,
+	  other_users_are_seen_as_such, descriptors_are_passed,
+	  too_many_descriptors_end_the_connection, too_long_a_message_ends_the_connection,
+	  unread_messages_queue_up_to_a_limit, connection_idle_for_longest_makes_room,
+	  connection_can_be_refused, connection_is_closed_in_its_callback, send_to_nobody_fails,
+	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,
+	  close_removes_only_its_own_path, absent_daemon_is_told_apart, membership_of_groups)
