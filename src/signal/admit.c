@@ -1,22 +1,41 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Admission of a node with an invite. */
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 /* An invited node has more to fetch than a stranger: the log. */
 #define INVITED_LIFETIME (4 * SIGNAL_UNAUTHENTICATED_LIFETIME)
 
-int admit_open(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-	       struct err *err)
+/* The member that this caller became with this very invite: the reply to it was lost. */
+static const struct member *admit_done_with(const struct caller *c, const struct mlog *log,
+					    struct span invite)
+{
+	const struct member *m;
+	struct invite inv;
+
+	if (invite_decode(invite, &inv, NULL) < 0)
+		return NULL;
+	m = mlog_invite_redeemer(log, inv.nonce);
+	return m && memcmp(m->key, c->key, sizeof(c->key)) == 0 ? m : NULL;
+}
+
+int answer_invite_open(struct caller *c, const struct signal_request *rq,
+		       struct signal_reply *reply, struct err *err)
 {
 	struct signal_server *s = c->server;
 	uint64_t now_s = (uint64_t)clock_wall_s(s->host);
+	const struct member *self;
 	struct invite invite;
 	struct mlog *log;
 	int r;
 
-	if ((r = registry_log(s->registry, c->cluster, &log, err)) < 0 ||
-	    (r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) < 0 ||
-	    (r = registry_next_address(s->registry, c->cluster->subnet, &reply->address, err)) < 0)
+	if ((r = registry_log(s->registry, c->cluster, &log, err)) < 0)
+		return r;
+	self = admit_done_with(c, log, rq->invite);
+	if (self)
+		reply->address = self->address;
+	else if ((r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) < 0 ||
+		 (r = registry_next_address(s->registry, c->cluster->subnet, &reply->address,
+					    err)) < 0)
 		return r;
 	reply->head = wire_head_of(log);
 	if (c->phase == PHASE_GREETED) {
@@ -32,8 +51,8 @@ static bool admit_is_there(const struct mlog *log, const struct entry *e, struct
 	return e->seq < mlog_count(log) && span_equal(mlog_entry(log, e->seq), bytes);
 }
 
-int admit_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err)
+int answer_admit(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err)
 {
 	struct signal_server *s = c->server;
 	struct invite invite;
@@ -46,10 +65,10 @@ int admit_register(struct conn *c, const struct signal_request *rq, struct signa
 	    (r = entry_decode(rq->entry, &e, err)) < 0)
 		return r;
 	if (e.type != ENTRY_ADMIT)
-		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not an admission.");
+		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not an admission.");
 	if (memcmp(e.admit.key, c->key, sizeof(c->key)) != 0)
-		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			      "The new node's key is not that of the connection.");
+		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			    "The new node's key is not that of the connection.");
 	if (!admit_is_there(log, &e, rq->entry)) {
 		/* by our clock, and with its own reason even when the head has moved */
 		r = mlog_check_invite(log, e.admit.invite, e.admit.invite_sig,
@@ -63,6 +82,6 @@ int admit_register(struct conn *c, const struct signal_request *rq, struct signa
 			 mlog_genesis(log)->name);
 		events_log(s, c->cluster, e.seq);
 	}
-	session_token(c, reply->node_token);
+	caller_token(c, reply->node_token);
 	return 0;
 }

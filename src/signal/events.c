@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Events to subscribed sessions. Who does not fetch them loses the connection. */
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 /* Sends the encoded event of `len` bytes in s->message. */
-static void send_message(struct conn *c, ptrdiff_t len)
+static void send_message(struct caller *c, ptrdiff_t len)
 {
 	struct signal_server *s = c->server;
 
 	if (c->closing || c->events == NO_STREAM)
 		return;
 	if (len < 0)
-		conn_close(c, SIGNAL_CLOSE_LIMIT, "an event is too long");
+		caller_close(c, SIGNAL_CLOSE_LIMIT, "an event is too long");
 	else if (quic_stream_write(c->quic, c->events, s->message, (size_t)len, false) < 0)
-		conn_close(c, SIGNAL_CLOSE_SLOW, "events are not fetched");
+		caller_close(c, SIGNAL_CLOSE_SLOW, "events are not fetched");
 }
 
-static void send_event(struct conn *c, const struct signal_event *ev)
+static void send_event(struct caller *c, const struct signal_event *ev)
 {
 	struct signal_server *s = c->server;
 
@@ -51,7 +51,7 @@ void events_log(struct signal_server *s, struct cluster *c, uint64_t first)
 		first += ev.entries.n;
 		len = signal_event_encode(&ev, s->message, sizeof(s->message));
 		list_for_each(it, &c->subscribers)
-			send_message(list_entry(it, struct conn, in_cluster), len);
+			send_message(list_entry(it, struct caller, in_cluster), len);
 	}
 }
 
@@ -59,7 +59,7 @@ void events_log(struct signal_server *s, struct cluster *c, uint64_t first)
  * What changed since c->told; with `reset` who is online. Never the node itself. Each event carries
  * the cursor up to which it tells, so that a session that ends in between resumes there.
  */
-static void tell_presence(struct conn *c, bool reset, bool even_if_empty)
+static void tell_presence(struct caller *c, bool reset, bool even_if_empty)
 {
 	const struct presence *p = c->cluster->presence;
 	struct wire_presence *out = c->server->presence;
@@ -87,7 +87,7 @@ static void tell_presence(struct conn *c, bool reset, bool even_if_empty)
 		send_event(c, &ev);
 }
 
-void events_catch_up(struct conn *c, bool reset)
+void events_catch_up(struct caller *c, bool reset)
 {
 	struct signal_event ev = { 0 };
 	struct mlog *log = c->cluster->log;
@@ -113,7 +113,7 @@ void events_flush(struct signal_server *s)
 
 		list_remove(&c->dirty);
 		list_for_each(sub, &c->subscribers) {
-			struct conn *conn = list_entry(sub, struct conn, in_cluster);
+			struct caller *conn = list_entry(sub, struct caller, in_cluster);
 
 			if (conn->told != presence_cursor(c->presence))
 				tell_presence(conn, false, false);
@@ -121,14 +121,14 @@ void events_flush(struct signal_server *s)
 	}
 }
 
-void events_observed(struct conn *c)
+void events_observed(struct caller *c)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_OBSERVED, .observed = c->remote };
 
 	send_event(c, &ev);
 }
 
-void events_shutdown(struct conn *c, uint32_t retry_after_s)
+void events_shutdown(struct caller *c, uint32_t retry_after_s)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_SHUTDOWN, .retry_after_s = retry_after_s };
 

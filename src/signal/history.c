@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Reading the log, appending to it, and taking over what a member has and we have not. */
-#include "signal/conn.h"
+#include "signal/caller.h"
 
-int history_read(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		 struct err *err)
+int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+	       struct err *err)
 {
 	struct wire_entries *page = &reply->entries;
 	struct mlog *log;
@@ -25,8 +25,8 @@ int history_read(struct conn *c, const struct signal_request *rq, struct signal_
 	return 0;
 }
 
-int history_append(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err)
+int answer_append(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err)
 {
 	struct signal_server *s = c->server;
 	struct entry e;
@@ -37,18 +37,18 @@ int history_append(struct conn *c, const struct signal_request *rq, struct signa
 	if (r < 0)
 		return r;
 	if (e.type != ENTRY_CANCEL)
-		return refuse(err, -EINVAL, REFUSAL_NOT_ALLOWED,
-			      "An entry of this type is not put in this way.");
+		return deny(err, -EINVAL, REFUSAL_NOT_ALLOWED,
+			    "An entry of this type is not put in this way.");
 	if (!node_id_equal(&e.author, &c->node))
-		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
+		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
 	r = registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
 	if (r == 0 && added > 0)
 		events_log(s, c->cluster, e.seq);
 	return r;
 }
 
-int history_push(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		 struct err *err)
+int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err)
 {
 	struct signal_server *s = c->server;
 	struct mlog *log;
@@ -56,8 +56,8 @@ int history_push(struct conn *c, const struct signal_request *rq, struct signal_
 	uint64_t first;
 	int r;
 
-	if (c->phase != PHASE_SESSION && !session_token_ok(c, rq->node_token))
-		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	if (c->phase != PHASE_SESSION && !caller_token_ok(c, rq->node_token))
+		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	r = registry_log(s->registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "signal/bootstrap.h"
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 #define SOURCES_MAX 16384	/* whose rates are remembered */
 
@@ -23,7 +23,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)
 		return r;
 	s->identity = cfg->identity ? cfg->identity : s->own_identity;
-	r = server_conns_init(s, &cfg->bind, err);
+	r = server_socket_open(s, &cfg->bind, err);
 	if (r < 0)
 		return r;
 	/* last, when nothing can keep it from being shown any more */
@@ -87,7 +87,7 @@ void signal_server_close(struct signal_server *s)
 {
 	if (!s)
 		return;
-	server_conns_fini(s);
+	server_socket_close(s);
 	registry_free(s->registry);
 	ratelimit_free(s->sources);
 	db_close(s->db);

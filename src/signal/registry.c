@@ -17,7 +17,7 @@ struct registry {
 	uint8_t map_seed[16];
 };
 
-int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
+int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 {
 	char text[sizeof(err->text)];
 	va_list ap;
@@ -36,8 +36,8 @@ int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 static int registry_fail(struct registry *r, int code, struct err *err)
 {
 	log_error(host_log(r->host), "%s", err->text);
-	return refuse(err, code, REFUSAL_INTERNAL,
-		      "The server could not write to its database; try again later.");
+	return deny(err, code, REFUSAL_INTERNAL,
+		    "The server could not write to its database; try again later.");
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -203,11 +203,11 @@ int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struc
 		if (c->subnet.net == subnet.net && c->subnet.bits == subnet.bits)
 			continue;
 		if (prefix4_overlaps(c->subnet, subnet))
-			return refuse(err, -EACCES, REFUSAL_SUBNET,
-				      "The subnet %s overlaps %s, which another cluster of this "
-				      "server has: choose another with --subnet.",
-				      prefix4_format(subnet, text),
-				      prefix4_format(c->subnet, other));
+			return deny(err, -EACCES, REFUSAL_SUBNET,
+				    "The subnet %s overlaps %s, which another cluster of this "
+				    "server has: choose another with --subnet.",
+				    prefix4_format(subnet, text),
+				    prefix4_format(c->subnet, other));
 	}
 	return 0;
 }
@@ -220,8 +220,8 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
 	if (e < 0)
 		return registry_fail(r, e, err);
 	if (highest >= prefix4_last(subnet))
-		return refuse(err, -ENOSPC, REFUSAL_FULL,
-			      "No address is left: each is given out only once.");
+		return deny(err, -ENOSPC, REFUSAL_FULL,
+			    "No address is left: each is given out only once.");
 	*ret = highest == 0 ? prefix4_first(subnet) : highest + 1;
 	return 0;
 }
@@ -231,9 +231,9 @@ static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 	int64_t now_s = clock_wall_s(r->host);
 
 	if (time_s > (uint64_t)now_s + CLOCK_AHEAD_MAX_S)
-		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY,
-			      "Your clock is %llu minutes ahead of the server's: set the clock and "
-			      "try again.", (unsigned long long)(time_s - (uint64_t)now_s) / 60);
+		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
+			    "Your clock is %llu minutes ahead of the server's: set the clock and "
+			    "try again.", (unsigned long long)(time_s - (uint64_t)now_s) / 60);
 	return 0;
 }
 
@@ -246,17 +246,17 @@ static int check_genesis(struct registry *r, const struct entry *e, struct err *
 	int x;
 
 	if (e->type != ENTRY_GENESIS)
-		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
+		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
 	if (registry_count(r) >= CLUSTERS_MAX)
-		return refuse(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
-			      CLUSTERS_MAX);
+		return deny(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
+			    CLUSTERS_MAX);
 	x = check_clock(r, e->time_s, err);
 	if (x == 0)
 		x = registry_subnet_check(r, e->genesis.subnet, err);
 	if (x == 0)
 		x = registry_next_address(r, e->genesis.subnet, &next, err);
 	if (x == 0 && next != e->genesis.address)
-		x = refuse(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+		x = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
 	return x;
 }
 
@@ -277,7 +277,7 @@ static int store_genesis(struct registry *r, int64_t code_id, const struct clust
 	    (x = db_commit(r->db, err)) < 0) {
 		db_rollback(r->db);
 		if (x == -ESTALE)
-			return refuse(err, x, REFUSAL_USED_CODE, "The token has been used.");
+			return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
 		return registry_fail(r, x, err);
 	}
 	return 0;
@@ -305,7 +305,7 @@ int registry_setup(struct registry *r, int64_t code_id, struct span genesis, str
 	if (c)
 		c->log = mlog_new(r->map_seed);
 	if (!c || !c->log) {
-		x = refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		x = deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 		goto fail;
 	}
 	x = mlog_append(c->log, genesis, err);
@@ -317,7 +317,7 @@ int registry_setup(struct registry *r, int64_t code_id, struct span genesis, str
 	/* memory first: it can be undone */
 	x = map_put(r->clusters, c->id, c);
 	if (x < 0) {
-		x = refuse(err, x, REFUSAL_INTERNAL, "The server can not hold another cluster.");
+		x = deny(err, x, REFUSAL_INTERNAL, "The server can not hold another cluster.");
 		goto fail;
 	}
 	x = store_genesis(r, code_id, c, &e, genesis, err);
@@ -353,7 +353,7 @@ static int append_one(struct registry *r, struct cluster *c, struct span bytes, 
 	if (e.type == ENTRY_ADMIT && !from_log) {
 		x = registry_next_address(r, c->subnet, &next, err);
 		if (x == 0 && next != e.admit.address)
-			x = refuse(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+			x = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
 		if (x < 0)
 			return x;
 	}

@@ -55,7 +55,7 @@ int registry_append(struct registry *r, struct cluster *c, const struct span *en
 		    bool from_log, size_t *ret_added, struct err *err) MUST_CHECK;
 
 /* Sets the refusal beside the message. Returns `code`. */
-int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
+int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Requests: how many, in which phase, answered by whom. */
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 #define RATE_REFUSALS_MAX 60	/* then the connection is closed: who does not wait is not served */
 
@@ -13,21 +13,21 @@ struct request_rule {
 
 /* docs/protocol/03-signal.md, "Messages". */
 static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = { session_hello, IN(PHASE_NEW) },
-	[SIGNAL_SETUP_OFFER] = { setup_offer, IN(PHASE_SETUP) },
-	[SIGNAL_SETUP] = { setup_register, IN(PHASE_SETUP) },
-	[SIGNAL_INVITE_OPEN] = { admit_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
-	[SIGNAL_LOG] = { history_read, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
-	[SIGNAL_ADMIT] = { admit_register, IN(PHASE_INVITED) },
-	[SIGNAL_SESSION] = { session_begin, IN(PHASE_GREETED) },
-	[SIGNAL_APPEND] = { history_append, IN(PHASE_SESSION) },
-	[SIGNAL_PUSH] = { history_push, IN(PHASE_GREETED) | IN(PHASE_SESSION) },
-	[SIGNAL_CANDIDATES] = { session_candidates, IN(PHASE_SESSION) },
-	[SIGNAL_SUBSCRIBE] = { session_subscribe, IN(PHASE_SESSION) },
+	[SIGNAL_HELLO] = { answer_hello, IN(PHASE_NEW) },
+	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(PHASE_SETUP) },
+	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP) },
+	[SIGNAL_INVITE_OPEN] = { answer_invite_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
+	[SIGNAL_LOG] = { answer_log, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
+	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_INVITED) },
+	[SIGNAL_SESSION] = { answer_session, IN(PHASE_GREETED) },
+	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION) },
+	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_SESSION) },
+	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
+	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
 };
 
 /* A session pays for its own requests, and an invited node for the log; else the source pays. */
-static bool rate_allows(struct conn *c, enum signal_request_type type)
+static bool rate_allows(struct caller *c, enum signal_request_type type)
 {
 	struct signal_server *s = c->server;
 	uint64_t now = clock_now(s->host);
@@ -40,7 +40,7 @@ static bool rate_allows(struct conn *c, enum signal_request_type type)
 	return true;
 }
 
-static int request_answer(struct conn *c, const struct signal_request *rq,
+static int request_answer(struct caller *c, const struct signal_request *rq,
 			  struct signal_reply *reply, struct err *err)
 {
 	struct signal_server *s = c->server;
@@ -49,11 +49,11 @@ static int request_answer(struct conn *c, const struct signal_request *rq,
 		s->stats.refused_rate++;
 		c->rate_refusals++;
 		reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
-		return refuse(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
+		return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 	}
 	if (!(rules[rq->type].phases & IN(c->phase)))
-		return refuse(err, -EPERM, REFUSAL_NOT_ALLOWED,
-			      "This request is not allowed at this point.");
+		return deny(err, -EPERM, REFUSAL_NOT_ALLOWED,
+			    "This request is not allowed at this point.");
 	return rules[rq->type].answer(c, rq, reply, err);
 }
 
@@ -70,21 +70,21 @@ static struct span refusal_text(const char *text)
 	return span_of(text, len);
 }
 
-static void request_reply(struct conn *c, int64_t stream, enum signal_request_type type,
+static void request_reply(struct caller *c, int64_t stream, enum signal_request_type type,
 			  const struct signal_reply *reply)
 {
 	struct signal_server *s = c->server;
 	ptrdiff_t len = signal_reply_encode(type, reply, s->message, sizeof(s->message));
 
 	if (len < 0)
-		conn_close(c, SIGNAL_CLOSE_LIMIT, "a reply is too long");
+		caller_close(c, SIGNAL_CLOSE_LIMIT, "a reply is too long");
 	else if (quic_stream_write(c->quic, stream, s->message, (size_t)len, true) < 0)
-		conn_close(c, SIGNAL_CLOSE_SLOW, "replies are not fetched");
+		caller_close(c, SIGNAL_CLOSE_SLOW, "replies are not fetched");
 	/* a node token stands at the beginning */
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
-void request_handle(struct conn *c, int64_t stream, struct span message)
+void request_handle(struct caller *c, int64_t stream, struct span message)
 {
 	struct signal_server *s = c->server;
 	struct signal_request rq;
@@ -94,15 +94,15 @@ void request_handle(struct conn *c, int64_t stream, struct span message)
 
 	if (r == -EBADMSG) {
 		s->stats.malformed++;
-		conn_close(c, SIGNAL_CLOSE_MALFORMED, "malformed request");
+		caller_close(c, SIGNAL_CLOSE_MALFORMED, "malformed request");
 		return;
 	}
 	s->stats.requests++;
 	if (r < 0) {
 		rq.type = SIGNAL_HELLO;
-		refuse(&err, r, REFUSAL_VERSION,
-		       "This server speaks version %d of the protocol: upgrade one side.",
-		       SIGNAL_VERSION);
+		deny(&err, r, REFUSAL_VERSION,
+		     "This server speaks version %d of the protocol: upgrade one side.",
+		     SIGNAL_VERSION);
 	} else {
 		r = request_answer(c, &rq, &reply, &err);
 	}
@@ -120,6 +120,6 @@ void request_handle(struct conn *c, int64_t stream, struct span message)
 	if (!c->closing)
 		request_reply(c, stream, rq.type, &reply);
 	if (c->rate_refusals > RATE_REFUSALS_MAX)
-		conn_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
+		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
 	secret_wipe(reply.node_token, sizeof(reply.node_token));
 }

@@ -2,7 +2,7 @@
 /* Connections: accepted, read, closed. What they say is request.c's business. */
 #include <stdlib.h>
 
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 #define TICK NS_PER_S
 #define STOP_EVENTS_TIME (300 * NS_PER_MS)	/* for goodbyes to arrive */
@@ -11,7 +11,7 @@
 
 /* --- ending a connection ---------------------------------------------------------------------- */
 
-static void conn_unlist(struct conn *c)
+static void caller_unlist(struct caller *c)
 {
 	struct signal_server *s = c->server;
 
@@ -24,33 +24,33 @@ static void conn_unlist(struct conn *c)
 		s->n_strangers--;
 }
 
-void conn_close(struct conn *c, enum signal_close why, const char *phrase)
+void caller_close(struct caller *c, enum signal_close why, const char *phrase)
 {
 	if (c->closing)
 		return;
 	c->closing = true;
-	session_end(c);
+	caller_end_session(c);
 	quic_conn_close(c->quic, why, phrase);
 }
 
-static void conn_free(struct conn *c)
+static void caller_free(struct caller *c)
 {
 	struct signal_server *s = c->server;
 
 	if (!c->closing)
-		session_end(c);
-	conn_unlist(c);
+		caller_end_session(c);
+	caller_unlist(c);
 	quic_conn_free(c->quic);
 	free(c);
 	if (s->stopping && s->n_strangers + s->n_sessions == 0)
 		deferred_call(s->stopped);
 }
 
-void conn_is_session(struct conn *c)
+void caller_is_session(struct caller *c)
 {
 	struct signal_server *s = c->server;
 
-	conn_unlist(c);
+	caller_unlist(c);
 	c->phase = PHASE_SESSION;
 	c->deadline = TIME_NEVER;
 	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST,
@@ -61,7 +61,7 @@ void conn_is_session(struct conn *c)
 
 /* --- reading requests ------------------------------------------------------------------------- */
 
-static struct open_request *open_find(struct conn *c, int64_t stream)
+static struct open_request *open_find(struct caller *c, int64_t stream)
 {
 	for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
 		if (c->open[i].since != 0 && c->open[i].stream == stream)
@@ -70,7 +70,7 @@ static struct open_request *open_find(struct conn *c, int64_t stream)
 	return NULL;
 }
 
-static void open_remove(struct conn *c, int64_t stream)
+static void open_remove(struct caller *c, int64_t stream)
 {
 	struct open_request *o = open_find(c, stream);
 
@@ -79,7 +79,7 @@ static void open_remove(struct conn *c, int64_t stream)
 }
 
 /* Notes since when a request is incomplete. */
-static void open_add(struct conn *c, int64_t stream)
+static void open_add(struct caller *c, int64_t stream)
 {
 	if (open_find(c, stream))
 		return;
@@ -89,11 +89,11 @@ static void open_add(struct conn *c, int64_t stream)
 			return;
 		}
 	}
-	conn_close(c, SIGNAL_CLOSE_LIMIT, "too many requests at once");
+	caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests at once");
 }
 
 /* A request is read when it is all there: one message, and the stream's end right behind it. */
-static void stream_read(struct conn *c, int64_t stream)
+static void stream_read(struct caller *c, int64_t stream)
 {
 	struct span message = { 0 }, in;
 	size_t used = 0;
@@ -104,7 +104,7 @@ static void stream_read(struct conn *c, int64_t stream)
 	r = frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used);
 	if (r < 0 || (r == 0 && fin) || (r > 0 && used != in.len)) {
 		c->server->stats.malformed++;
-		conn_close(c, SIGNAL_CLOSE_MALFORMED, "malformed frame");
+		caller_close(c, SIGNAL_CLOSE_MALFORMED, "malformed frame");
 		return;
 	}
 	if (!fin) {
@@ -117,7 +117,7 @@ static void stream_read(struct conn *c, int64_t stream)
 		quic_stream_consume(c->quic, stream, used);
 }
 
-static void path_changed(struct conn *c)
+static void path_changed(struct caller *c)
 {
 	struct addr now;
 
@@ -127,12 +127,12 @@ static void path_changed(struct conn *c)
 	events_observed(c);
 }
 
-static void conn_event(void *ctx, struct quic_conn *quic, const struct quic_event *ev)
+static void caller_event(void *ctx, struct quic_conn *quic, const struct quic_event *ev)
 {
-	struct conn *c = ctx;
+	struct caller *c = ctx;
 
 	if (ev->type == QUIC_CLOSED) {
-		conn_free(c);
+		caller_free(c);
 		return;
 	}
 	if (c->closing)
@@ -148,7 +148,7 @@ static void conn_event(void *ctx, struct quic_conn *quic, const struct quic_even
 	case QUIC_STREAM_RESET:
 		open_remove(c, ev->stream);
 		if (ev->stream == c->events)
-			conn_close(c, SIGNAL_CLOSE_SLOW, "the stream of events was given up");
+			caller_close(c, SIGNAL_CLOSE_SLOW, "the stream of events was given up");
 		else
 			quic_stream_reset(quic, ev->stream, SIGNAL_CLOSE_BYE);
 		break;
@@ -160,7 +160,7 @@ static void conn_event(void *ctx, struct quic_conn *quic, const struct quic_even
 	}
 }
 
-static const struct quic_conn_ops conn_ops = { .event = conn_event };
+static const struct quic_conn_ops caller_ops = { .event = caller_event };
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
@@ -177,17 +177,18 @@ static bool may_come(const struct signal_server *s, const struct addr *from)
 	if (s->stopping || s->n_strangers >= SIGNAL_CONNS_UNAUTHENTICATED_MAX)
 		return false;
 	for (struct list *it = s->strangers.next; it != &s->strangers; it = it->next)
-		same += same_source(&list_entry(it, struct conn, in_server)->remote, from);
+		same += same_source(&list_entry(it, struct caller, in_server)->remote, from);
 	return same < SIGNAL_CONNS_PER_SOURCE_MAX;
 }
 
-static bool conn_accepted(void *ctx, struct quic_conn *quic, const struct quic_profile *profile,
-			  const struct quic_conn_ops **ret_ops, void **ret_ctx)
+static bool caller_accepted(void *ctx, struct quic_conn *quic,
+			    const struct quic_profile *profile,
+			    const struct quic_conn_ops **ret_ops, void **ret_ctx)
 {
 	struct signal_server *s = ctx;
 	uint64_t now = clock_now(s->host);
 	struct addr from;
-	struct conn *c;
+	struct caller *c;
 
 	(void)profile;
 	if (!quic_conn_remote_addr(quic, &from) || !may_come(s, &from))
@@ -205,7 +206,7 @@ static bool conn_accepted(void *ctx, struct quic_conn *quic, const struct quic_p
 	s->n_strangers++;
 	if (!timer_is_set(s->tick))
 		timer_set_in(s->tick, TICK);
-	*ret_ops = &conn_ops;
+	*ret_ops = &caller_ops;
 	*ret_ctx = c;
 	return true;
 }
@@ -217,13 +218,14 @@ static void check_times(struct signal_server *s, struct list *conns)
 	uint64_t now = clock_now(s->host);
 
 	list_for_each(it, conns) {
-		struct conn *c = list_entry(it, struct conn, in_server);
+		struct caller *c = list_entry(it, struct caller, in_server);
 
 		if (c->deadline <= now)
-			conn_close(c, SIGNAL_CLOSE_UNAUTHENTICATED, "unauthenticated for too long");
+			caller_close(c, SIGNAL_CLOSE_UNAUTHENTICATED,
+				     "unauthenticated for too long");
 		for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
 			if (c->open[i].since != 0 && now - c->open[i].since >= REQUEST_TIMEOUT)
-				conn_close(c, SIGNAL_CLOSE_LIMIT, "a request took too long");
+				caller_close(c, SIGNAL_CLOSE_LIMIT, "a request took too long");
 		}
 	}
 }
@@ -243,8 +245,8 @@ static void tick(void *ctx)
 static void close_all(struct list *conns)
 {
 	list_for_each(it, conns)
-		conn_close(list_entry(it, struct conn, in_server), SIGNAL_CLOSE_SHUTDOWN,
-			   "the server is shutting down");
+		caller_close(list_entry(it, struct caller, in_server), SIGNAL_CLOSE_SHUTDOWN,
+			     "the server is shutting down");
 }
 
 static void stop_finished(void *ctx)
@@ -284,14 +286,14 @@ void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
 		return;
 	}
 	list_for_each(it, &s->sessions)
-		events_shutdown(list_entry(it, struct conn, in_server), STOP_RETRY_AFTER_S);
+		events_shutdown(list_entry(it, struct caller, in_server), STOP_RETRY_AFTER_S);
 	timer_set_in(s->stop_timer, STOP_EVENTS_TIME);
 }
 
 static void free_all(struct list *conns)
 {
 	list_for_each(it, conns) {
-		struct conn *c = list_entry(it, struct conn, in_server);
+		struct caller *c = list_entry(it, struct caller, in_server);
 
 		list_remove(&c->in_server);
 		list_remove(&c->in_cluster);
@@ -300,7 +302,7 @@ static void free_all(struct list *conns)
 	}
 }
 
-void server_conns_fini(struct signal_server *s)
+void server_socket_close(struct signal_server *s)
 {
 	/* lists that were never made ready are empty, too */
 	if (s->strangers.next)
@@ -339,7 +341,7 @@ static const struct quic_profile served_profile = {
 
 static const struct quic_profile *const served[] = { &served_profile, NULL };
 
-int server_conns_init(struct signal_server *s, const struct addr *bind, struct err *err)
+int server_socket_open(struct signal_server *s, const struct addr *bind, struct err *err)
 {
 	struct quic_socket_config cfg = {
 		.identity = s->identity,
@@ -350,7 +352,7 @@ int server_conns_init(struct signal_server *s, const struct addr *bind, struct e
 		.max_half_open = SIGNAL_CONNS_UNAUTHENTICATED_MAX,
 		.max_half_open_per_source = SIGNAL_CONNS_PER_SOURCE_MAX,
 		.retry_above = SIGNAL_CONNS_RETRY_ABOVE,
-		.accepted = conn_accepted,
+		.accepted = caller_accepted,
 		.ctx = s,
 	};
 

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Greeting, and the session of a member. */
-#include "signal/conn.h"
+#include "signal/caller.h"
 
-void session_token(const struct conn *c, uint8_t ret[HASH_LEN])
+void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])
 {
 	node_token(c->server->signing_key, c->cluster->id, &c->node, ret);
 }
 
-bool session_token_ok(const struct conn *c, const uint8_t token[HASH_LEN])
+bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
 {
 	uint8_t want[HASH_LEN];
 	bool ok;
 
-	session_token(c, want);
+	caller_token(c, want);
 	ok = secret_equal(want, token, sizeof(want));
 	secret_wipe(want, sizeof(want));
 	return ok;
 }
 
-int session_hello(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		  struct err *err)
+int answer_hello(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err)
 {
 	static const uint8_t none[HASH_LEN];
 	struct signal_server *s = c->server;
@@ -34,8 +34,8 @@ int session_hello(struct conn *c, const struct signal_request *rq, struct signal
 	}
 	c->cluster = registry_find(s->registry, rq->cluster_id);
 	if (!c->cluster)
-		return refuse(err, -ENOENT, REFUSAL_CLUSTER_UNKNOWN,
-			      "This server does not know the cluster.");
+		return deny(err, -ENOENT, REFUSAL_CLUSTER_UNKNOWN,
+			    "This server does not know the cluster.");
 	r = registry_log(s->registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;
@@ -66,22 +66,22 @@ static void candidates_filter(const struct wire_candidates *in, struct wire_cand
 }
 
 /* Online with these candidates; a session of the same node that was there before is closed. */
-static int session_present(struct conn *c, const struct wire_candidates *in, struct err *err)
+static int session_present(struct caller *c, const struct wire_candidates *in, struct err *err)
 {
 	struct wire_candidates candidates;
 	void *old = NULL;
 
 	candidates_filter(in, &candidates);
 	if (presence_set(c->cluster->presence, &c->node, c->session_id, c, &candidates, &old) < 0)
-		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	if (old)
-		conn_close(old, SIGNAL_CLOSE_REPLACED, "a newer session of this node");
+		caller_close(old, SIGNAL_CLOSE_REPLACED, "a newer session of this node");
 	events_presence_changed(c->server, c->cluster);
 	return 0;
 }
 
-int session_begin(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		  struct err *err)
+int answer_session(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err)
 {
 	struct signal_server *s = c->server;
 	const struct member *member;
@@ -90,43 +90,43 @@ int session_begin(struct conn *c, const struct signal_request *rq, struct signal
 
 	if (r < 0)
 		return r;
-	if (!session_token_ok(c, rq->node_token))
-		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	if (!caller_token_ok(c, rq->node_token))
+		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	member = mlog_member_by_id(log, &c->node);
 	if (!member || memcmp(member->key, c->key, sizeof(c->key)) != 0)
-		return refuse(err, -EACCES, REFUSAL_NOT_MEMBER,
-			      "This node is not a member of the cluster.");
+		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
+			    "This node is not a member of the cluster.");
 	c->session_id = ++s->last_session_id;
 	r = session_present(c, &rq->candidates, err);
 	if (r < 0)
 		return r;
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
-	conn_is_session(c);
+	caller_is_session(c);
 	reply->head = wire_head_of(log);
 	log_debug(host_log(s->host), "session %llu: %s of cluster %s",
 		  (unsigned long long)c->session_id, member->name, mlog_genesis(log)->name);
 	return 0;
 }
 
-int session_candidates(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		       struct err *err)
+int answer_candidates(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		      struct err *err)
 {
 	(void)reply;
 	return session_present(c, &rq->candidates, err);
 }
 
-int session_subscribe(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		      struct err *err)
+int answer_subscribe(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		     struct err *err)
 {
 	struct presence *p = c->cluster->presence;
 	bool resumed = memcmp(rq->epoch, presence_epoch(p), EPOCH_LEN) == 0 &&
 		       rq->cursor <= presence_cursor(p);
 
 	if (c->events != NO_STREAM)
-		return refuse(err, -EALREADY, REFUSAL_NOT_ALLOWED, "There is a stream of events.");
+		return deny(err, -EALREADY, REFUSAL_NOT_ALLOWED, "There is a stream of events.");
 	if (quic_stream_open(c->quic, false, &c->events) < 0)
-		return refuse(err, -EAGAIN, REFUSAL_NOT_ALLOWED,
-			      "The connection allows no stream for events.");
+		return deny(err, -EAGAIN, REFUSAL_NOT_ALLOWED,
+			    "The connection allows no stream for events.");
 	list_append(&c->cluster->subscribers, &c->in_cluster);
 	c->told = resumed ? rq->cursor : 0;
 	events_catch_up(c, !resumed);
@@ -134,7 +134,7 @@ int session_subscribe(struct conn *c, const struct signal_request *rq, struct si
 	return 0;
 }
 
-void session_end(struct conn *c)
+void caller_end_session(struct caller *c)
 {
 	list_remove(&c->in_cluster);
 	c->events = NO_STREAM;

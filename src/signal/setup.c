@@ -2,10 +2,10 @@
 /* Setup of a cluster: a one-time code, an offer of subnet and address, genesis. */
 #include <stdio.h>
 
-#include "signal/conn.h"
+#include "signal/caller.h"
 
 /* Finds the code; refuses one that nobody made. */
-static int setup_code(struct conn *c, struct span text, struct code_info *ret, struct err *err)
+static int setup_code(struct caller *c, struct span text, struct code_info *ret, struct err *err)
 {
 	struct signal_server *s = c->server;
 	char raw[CODE_TEXT_MAX + 1], code[BOOTSTRAP_CODE_TEXT_MAX];
@@ -14,18 +14,18 @@ static int setup_code(struct conn *c, struct span text, struct code_info *ret, s
 	snprintf(raw, sizeof(raw), "%.*s", (int)text.len, (const char *)text.data);
 	r = bootstrap_code_normalise(raw, code);
 	if (r < 0)
-		r = refuse(err, r, REFUSAL_BAD_CODE, "The token's code has a wrong form.");
+		r = deny(err, r, REFUSAL_BAD_CODE, "The token's code has a wrong form.");
 	else
 		r = db_code_find(s->db, code, clock_wall_s(s->host), ret, err);
 	secret_wipe(raw, sizeof(raw));
 	secret_wipe(code, sizeof(code));
 	if (r < 0 && err->reason == 0) {
 		log_error(host_log(s->host), "%s", err->text);
-		return refuse(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
+		return deny(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
 	}
 	if (r == 0 && ret->state == CODE_UNKNOWN)
-		return refuse(err, -EACCES, REFUSAL_BAD_CODE,
-			      "The token is not one of this server's.");
+		return deny(err, -EACCES, REFUSAL_BAD_CODE,
+			    "The token is not one of this server's.");
 	return r;
 }
 
@@ -35,19 +35,19 @@ static int setup_code_open(const struct code_info *code, struct err *err)
 	case CODE_OPEN:
 		return 0;
 	case CODE_EXPIRED:
-		return refuse(err, -ETIME, REFUSAL_EXPIRED_CODE,
-			      "The token has expired; make another with mlsh-signal token.");
+		return deny(err, -ETIME, REFUSAL_EXPIRED_CODE,
+			    "The token has expired; make another with mlsh-signal token.");
 	case CODE_USED:
-		return refuse(err, -EACCES, REFUSAL_USED_CODE,
-			      "The token has been used; make another with mlsh-signal token.");
+		return deny(err, -EACCES, REFUSAL_USED_CODE,
+			    "The token has been used; make another with mlsh-signal token.");
 	case CODE_UNKNOWN:
 		break;
 	}
-	return refuse(err, -EACCES, REFUSAL_BAD_CODE, "The token is not one of this server's.");
+	return deny(err, -EACCES, REFUSAL_BAD_CODE, "The token is not one of this server's.");
 }
 
-int setup_offer(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		struct err *err)
+int answer_setup_offer(struct caller *c, const struct signal_request *rq,
+		       struct signal_reply *reply, struct err *err)
 {
 	struct registry *registry = c->server->registry;
 	struct code_info code;
@@ -62,23 +62,23 @@ int setup_offer(struct conn *c, const struct signal_request *rq, struct signal_r
 }
 
 /* Whose genesis it is and which server it names: what only this connection shows. */
-static int setup_check(const struct conn *c, const struct entry *e, struct err *err)
+static int setup_check(const struct caller *c, const struct entry *e, struct err *err)
 {
 	const struct identity *id = c->server->identity;
 
 	if (e->type != ENTRY_GENESIS)
-		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
+		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
 	if (memcmp(e->genesis.key, c->key, sizeof(c->key)) != 0)
-		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			      "The first admin's key is not that of the connection.");
+		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			    "The first admin's key is not that of the connection.");
 	if (memcmp(e->genesis.signal_cert, identity_cert_sha256(id), HASH_LEN) != 0 ||
 	    memcmp(e->genesis.signal_key, identity_key_sha256(id), HASH_LEN) != 0)
-		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY, "Genesis names another server.");
+		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "Genesis names another server.");
 	return 0;
 }
 
-int setup_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err)
+int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err)
 {
 	struct registry *registry = c->server->registry;
 	struct cluster *cluster;

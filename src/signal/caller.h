@@ -3,8 +3,8 @@
  * One connection of a node, and the server that all connections share. Private to this folder:
  * server.c performs, request.c decides what is allowed, the others answer requests.
  */
-#ifndef MLSH_SIGNAL_CONN_H
-#define MLSH_SIGNAL_CONN_H
+#ifndef MLSH_SIGNAL_CALLER_H
+#define MLSH_SIGNAL_CALLER_H
 
 #include "base/bucket.h"
 #include "os/loop.h"
@@ -32,7 +32,7 @@ struct open_request {
 	uint64_t since;	/* clock; 0: slot is free */
 };
 
-struct conn {
+struct caller {
 	struct list in_server;	/* among the strangers or the sessions */
 	struct signal_server *server;
 	struct quic_conn *quic;
@@ -83,68 +83,69 @@ struct signal_server {
 
 /* --- server.c --------------------------------------------------------------------------------- */
 
-/* The socket and everything that lives on it; fini takes what init left half-built. */
-int server_conns_init(struct signal_server *s, const struct addr *bind, struct err *err) MUST_CHECK;
-void server_conns_fini(struct signal_server *s);
+/* The socket and everything that lives on it; close takes what open left half-built. */
+int server_socket_open(struct signal_server *s, const struct addr *bind, struct err *err)
+	MUST_CHECK;
+void server_socket_close(struct signal_server *s);
 /* Ends a connection; it is freed later. Its presence and its subscription end at once. */
-void conn_close(struct conn *c, enum signal_close why, const char *phrase);
+void caller_close(struct caller *c, enum signal_close why, const char *phrase);
 /* It has become a member's session. */
-void conn_is_session(struct conn *c);
+void caller_is_session(struct caller *c);
 
 /* --- request.c -------------------------------------------------------------------------------- */
 
 /* One complete message on a stream: answered, or the connection is closed. */
-void request_handle(struct conn *c, int64_t stream, struct span message);
+void request_handle(struct caller *c, int64_t stream, struct span message);
 
 /*
  * Answers to requests: 0 with the reply's fields set, or negative with the refusal in err->reason
  * (0 stands for REFUSAL_BAD_ENTRY).
  */
-typedef int (*request_fn)(struct conn *c, const struct signal_request *rq,
+typedef int (*request_fn)(struct caller *c, const struct signal_request *rq,
 			  struct signal_reply *reply, struct err *err);
 
 /* setup.c */
-int setup_offer(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		struct err *err);
-int setup_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err);
+int answer_setup_offer(struct caller *c, const struct signal_request *rq,
+		       struct signal_reply *reply, struct err *err);
+int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err);
 /* admit.c */
-int admit_open(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-	       struct err *err);
-int admit_register(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err);
+int answer_invite_open(struct caller *c, const struct signal_request *rq,
+		       struct signal_reply *reply, struct err *err);
+int answer_admit(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err);
 /* history.c */
-int history_read(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		 struct err *err);
-int history_append(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		   struct err *err);
-int history_push(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		 struct err *err);
+int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+	       struct err *err);
+int answer_append(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err);
+int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err);
 /* session.c */
-int session_hello(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		  struct err *err);
-int session_begin(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		  struct err *err);
-int session_candidates(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
-		       struct err *err);
-int session_subscribe(struct conn *c, const struct signal_request *rq, struct signal_reply *reply,
+int answer_hello(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		 struct err *err);
+int answer_session(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err);
+int answer_candidates(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		      struct err *err);
+int answer_subscribe(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		     struct err *err);
 /* Does the token belong to this connection's node? */
-bool session_token_ok(const struct conn *c, const uint8_t token[HASH_LEN]);
-void session_token(const struct conn *c, uint8_t ret[HASH_LEN]);
-void session_end(struct conn *c);
+bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
+void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
+void caller_end_session(struct caller *c);
 
 /* --- events.c --------------------------------------------------------------------------------- */
 
 /* The entries from `first` on to all subscribers of the cluster. */
 void events_log(struct signal_server *s, struct cluster *c, uint64_t first);
 /* To one: the last entry (who lacks some before it sees a gap), and presence since c->told. */
-void events_catch_up(struct conn *c, bool reset);
+void events_catch_up(struct caller *c, bool reset);
 /* Presence of the cluster has changed: told to its subscribers before the loop sleeps. */
 void events_presence_changed(struct signal_server *s, struct cluster *c);
 void events_flush(struct signal_server *s);
-void events_observed(struct conn *c);
-void events_shutdown(struct conn *c, uint32_t retry_after_s);
+void events_observed(struct caller *c);
+void events_shutdown(struct caller *c, uint32_t retry_after_s);
 
 static inline struct wire_head wire_head_of(const struct mlog *l)
 {
