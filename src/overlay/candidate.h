@@ -33,8 +33,8 @@ bool candidate_ok(const struct addr *a, struct prefix4 overlay);
 void candidates_filter(const struct wire_candidates *in, const struct wire_candidates *own,
 		       struct prefix4 overlay, struct wire_candidates *ret);
 /*
- * In the order to be tried: in one of our own networks, other private ones, public ones; IPv6 before
- * IPv4 among equals. Stable.
+ * In the order to be tried: in one of our own networks, other private ones, public ones; IPv6
+ * before IPv4 among equals. Stable.
  */
 void candidates_order(struct wire_candidates *c, const struct wire_candidates *own);
 

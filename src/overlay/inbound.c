@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a peer to the TUN: the checks of docs/protocol/04-peer.md, then what can be joined is joined.
- * A peer may only ever send as itself and to us; everything else is dropped and counted by reason.
+ * From a peer to the TUN: the checks of docs/protocol/04-peer.md, then what can be joined is
+ * joined. A peer may only ever send as itself and to us; everything else is dropped and counted by
+ * reason.
  */
 #include "overlay/internal.h"
 

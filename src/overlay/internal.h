@@ -110,7 +110,7 @@ static inline void drop_count(struct overlay *o, enum overlay_drop d)
 	o->count.drops[d]++;
 }
 
-/* --- overlay.c ---------------------------------------------------------------------------------- */
+/* --- overlay.c ------------------------------------------------------------------------------- */
 
 void overlay_fail(struct overlay *o, const struct err *err);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
@@ -120,14 +120,14 @@ void overlay_observed_by(struct overlay *o, const struct addr *a);
 /* Entries from a peer were appended. */
 void overlay_log_learnt(struct overlay *o);
 
-/* --- path.c ------------------------------------------------------------------------------------- */
+/* --- path.c ---------------------------------------------------------------------------------- */
 
 /* Begins a connection to an address. The only place that knows how paths are made. */
 int path_connect(struct overlay *o, const struct member *m, const struct addr *to,
 		 const struct quic_conn_ops *ops, void *ctx, struct quic_conn **ret) MUST_CHECK;
 enum peer_path path_of(const struct quic_conn *c, struct addr *ret_endpoint);
 
-/* --- peer.c ------------------------------------------------------------------------------------- */
+/* --- peer.c ---------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
 int peer_new(struct overlay *o, struct member *m, struct peer **ret) MUST_CHECK;
@@ -143,7 +143,7 @@ void peer_watch(struct peer *p, uint64_t now);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
 
-/* --- link.c ------------------------------------------------------------------------------------- */
+/* --- link.c ---------------------------------------------------------------------------------- */
 
 extern const struct quic_conn_ops link_ops;
 
@@ -159,7 +159,7 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 void peer_link_chosen(struct link *l);	/* it has the control stream: closes the others */
 void peer_lost(struct peer *p, const char *why, bool failure);
 
-/* --- peer_control.c ----------------------------------------------------------------------------- */
+/* --- peer_control.c -------------------------------------------------------------------------- */
 
 /* Sends our hello. */
 void control_start(struct link *l);
@@ -171,7 +171,7 @@ void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_bye(struct link *l);
 
-/* --- outbound.c --------------------------------------------------------------------------------- */
+/* --- outbound.c ------------------------------------------------------------------------------ */
 
 void outbound_readable(void *overlay);
 void outbound_resume(void *overlay);
@@ -182,7 +182,7 @@ void outbound_give_up(struct peer *p);
 bool outbound_next_datagram(void *link, struct quic_conn *c, struct quic_datagram *ret);
 void outbound_datagram_taken(void *link, struct quic_conn *c);
 
-/* --- inbound.c ---------------------------------------------------------------------------------- */
+/* --- inbound.c ------------------------------------------------------------------------------- */
 
 void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len);
 void inbound_batch_end(void *link, struct quic_conn *c);

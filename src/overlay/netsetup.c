@@ -69,8 +69,8 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 		backstop_remove(n);
 		n->conflict = p;
 		snprintf(ret_warning, cap,
-			 "the overlay's %s overlaps %s, which this host uses: only the members' own "
-			 "addresses are routed",
+			 "the overlay's %s overlaps %s, which this host uses: only the members' "
+			 "own addresses are routed",
 			 prefix4_format(p, text), what);
 		return 0;
 	}

@@ -168,7 +168,7 @@ void outbound_readable(void *overlay)
 	}
 }
 
-/* --- what QUIC takes ---------------------------------------------------------------------------- */
+/* --- what QUIC takes ------------------------------------------------------------------------- */
 
 bool outbound_next_datagram(void *link, struct quic_conn *c, struct quic_datagram *ret)
 {

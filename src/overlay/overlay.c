@@ -19,7 +19,7 @@ void overlay_fail(struct overlay *o, const struct err *err)
 	o->ops->failed(o->ctx, err);
 }
 
-/* --- the socket's questions --------------------------------------------------------------------- */
+/* --- the socket's questions ------------------------------------------------------------------ */
 
 static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
 {
@@ -60,7 +60,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 	return quic_socket_open(o->h, &qc, err, &o->socket);
 }
 
-/* --- peers -------------------------------------------------------------------------------------- */
+/* --- peers ----------------------------------------------------------------------------------- */
 
 static bool is_eager(const struct overlay *o)
 {
@@ -115,7 +115,7 @@ void overlay_log_learnt(struct overlay *o)
 	o->ops->log_grew(o->ctx);
 }
 
-/* --- candidates --------------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------ */
 
 void overlay_refresh_candidates(struct overlay *o)
 {
@@ -170,7 +170,7 @@ void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret
 	*ret = o->own;
 }
 
-/* --- what the owner says ------------------------------------------------------------------------ */
+/* --- what the owner says --------------------------------------------------------------------- */
 
 void overlay_presence(struct overlay *o, struct member *m, bool online,
 		      const struct wire_candidates *c)
@@ -206,7 +206,7 @@ void overlay_network_changed(struct overlay *o)
 	}
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void on_watch(void *ctx)
 {

@@ -114,6 +114,7 @@ struct overlay_status {
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
 /* False when the member is unknown or our own. */
-bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret);
+bool overlay_peer_status(const struct overlay *o, const struct member *m,
+			 struct peer_status *ret);
 
 #endif

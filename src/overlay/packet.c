@@ -97,7 +97,8 @@ enum overlay_drop packet_check_inbound(const uint8_t *data, size_t len, ip4 from
 		return DROP_in_source;
 	if (h.dst != to)
 		return DROP_in_destination;
-	if ((data[0] & PACKET_FLAG_CSUM_PARTIAL) && packet_transport_len(data + 1, len - 1, &h) == 0)
+	if ((data[0] & PACKET_FLAG_CSUM_PARTIAL) &&
+	    packet_transport_len(data + 1, len - 1, &h) == 0)
 		return DROP_in_flags;
 	*ret = h;
 	return DROP_COUNT;
@@ -117,7 +118,8 @@ size_t packet_unreachable(const uint8_t *p, size_t len, uint8_t out[ICMP_ERROR_M
 {
 	struct packet4 h;
 
-	if (packet_parse(p, len, &h) < 0 || len < (size_t)h.header_len + 8 || !may_be_answered(p, &h))
+	if (packet_parse(p, len, &h) < 0 || len < (size_t)h.header_len + 8 ||
+	    !may_be_answered(p, &h))
 		return 0;
 	size_t quoted = (size_t)h.header_len + 8;
 	size_t total = 28 + quoted;

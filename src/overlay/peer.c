@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A peer: when to connect, which connection counts, when it is dead. The side with the lower overlay
- * address begins; it tries again for ever. Presence never ends a tunnel.
+ * A peer: when to connect, which connection counts, when it is dead. The side with the lower
+ * overlay address begins; it tries again for ever. Presence never ends a tunnel.
  */
 #include "overlay/internal.h"
 
@@ -46,7 +46,7 @@ void peer_schedule(struct peer *p)
 	timer_set(p->timer, at);
 }
 
-/* --- attempts ----------------------------------------------------------------------------------- */
+/* --- attempts -------------------------------------------------------------------------------- */
 
 /* Doubling from a second, between half and the whole of it. */
 static uint64_t retry_delay(struct peer *p)
@@ -167,7 +167,7 @@ void peer_kick(struct peer *p)
 	peer_schedule(p);
 }
 
-/* --- connections -------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx)
@@ -312,7 +312,7 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	peer_schedule(p);
 }
 
-/* --- time --------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------ */
 
 static void on_deadline(struct link *l)
 {
@@ -360,7 +360,7 @@ void peer_watch(struct peer *p, uint64_t now)
 	peer_lost(p, "no answer", false);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 {

@@ -48,7 +48,7 @@ void control_start(struct link *l)
 	l->hello_sent = true;
 }
 
-/* --- membership log ----------------------------------------------------------------------------- */
+/* --- membership log -------------------------------------------------------------------------- */
 
 static void ask(struct link *l, uint64_t from)
 {
@@ -171,7 +171,7 @@ static void on_log(struct link *l, const struct wire_entries *e, uint64_t first,
 		overlay_log_learnt(o);
 }
 
-/* --- messages ----------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static void on_hello(struct link *l, const struct peer_message *m)
 {

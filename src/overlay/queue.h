@@ -26,7 +26,7 @@ struct queue {
 	uint32_t write_at;	/* in bytes: where the next packet goes if it fits */
 	uint32_t used;		/* bytes of packets waiting */
 	/* CoDel */
-	uint64_t first_above;	/* when the wait will have been too long for an interval; 0: it is not */
+	uint64_t first_above;	/* when the wait has been too long for an interval; 0: it is not */
 	uint64_t drop_next;
 	uint32_t drops;		/* since dropping began */
 	bool dropping;

@@ -68,7 +68,8 @@ static void fix_transport(const struct segmenter *s, uint8_t *ip, size_t len, bo
 	} else {
 		store_be16(t + 4, (uint16_t)(len - s->ip_len));
 	}
-	store_be16(t + packet_checksum_offset(proto), packet_pseudo_sum(ip, proto, len - s->ip_len));
+	store_be16(t + packet_checksum_offset(proto),
+		   packet_pseudo_sum(ip, proto, len - s->ip_len));
 }
 
 void segment_next(struct segmenter *s, uint8_t *out)

@@ -28,7 +28,8 @@ struct segmenter {
  * other kinds of super-packet, -DROP_out_too_big for packets that stay too large. A plain packet
  * with a partial checksum that the flag can not describe is completed in place.
  */
-int segment_begin(struct segmenter *s, const struct tun_packet *p, const struct packet4 *h) MUST_CHECK;
+int segment_begin(struct segmenter *s, const struct tun_packet *p,
+		  const struct packet4 *h) MUST_CHECK;
 /* Bytes that the next one needs, flags included; 0 after the last. */
 size_t segment_next_len(const struct segmenter *s);
 /* Writes it to `out`. */
