@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/* The membership log: what it holds, and the answers that follow from it. */
+#include "membership/mlog.h"
+
+#include "log_kit.h"
+
+START_TEST(empty_log_knows_nothing)
+{
+	struct mlog *l = kit_empty_log();
+	struct head h = mlog_head(l);
+	struct node_id id = { { 0 } };
+	uint8_t nonce[NONCE_LEN] = { 0 };
+
+	ck_assert_uint_eq(mlog_count(l), 0);
+	ck_assert_uint_eq(h.seq, 0);
+	ck_assert(!mlog_has_head(l, &h));
+	ck_assert_ptr_null(mlog_cluster_id(l));
+	ck_assert_ptr_null(mlog_genesis(l));
+	ck_assert_uint_eq(mlog_last_time_s(l), 0);
+	ck_assert_uint_eq(mlog_next_address(l), 0);
+	ck_assert_uint_eq(mlog_entry(l, 0).len, 0);
+	ck_assert_uint_eq(mlog_member_count(l), 0);
+	ck_assert_ptr_null(mlog_member_at(l, 0));
+	ck_assert_ptr_null(mlog_member_by_id(l, &id));
+	ck_assert_ptr_null(mlog_member_by_name(l, span_str("nas")));
+	ck_assert(!mlog_invite_used(l, nonce));
+	mlog_free(l);
+	mlog_free(NULL);
+}
+END_TEST
+
+START_TEST(genesis_founds_the_cluster)
+{
+	struct kit k = kit_open();
+	struct node_id id = identity_node_id(k.admin);
+	const struct member *m = mlog_member_at(k.log, 0);
+	uint8_t hash[HASH_LEN];
+
+	sha256(mlog_entry(k.log, 0), hash);
+	ck_assert_mem_eq(mlog_cluster_id(k.log), hash, HASH_LEN);
+	ck_assert_str_eq(mlog_genesis(k.log)->name, "homelab");
+	ck_assert_uint_eq(mlog_member_count(k.log), 1);
+	ck_assert_str_eq(m->name, "nas");
+	ck_assert(node_id_equal(&m->id, &id));
+	ck_assert(node_id_equal(&m->sponsor, &id));
+	ck_assert_mem_eq(m->key, identity_key(k.admin), KEY_LEN);
+	ck_assert_mem_eq(m->key_sha256, identity_key_sha256(k.admin), HASH_LEN);
+	ck_assert_int_eq(m->role, ROLE_ADMIN);
+	ck_assert_uint_eq(m->address, KIT_NET + 1);
+	ck_assert_uint_eq(m->joined_s, KIT_TIME);
+	ck_assert_uint_eq(m->joined_seq, 0);
+	ck_assert_ptr_null(m->ctx);
+	ck_assert_uint_eq(mlog_next_address(k.log), KIT_NET + 2);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(members_are_found_every_way)
+{
+	struct kit k = kit_open();
+	struct member *held;
+
+	kit_join(&k, 1);
+	held = mlog_member_at(k.log, 1);
+	held->ctx = &k;
+	for (unsigned n = 2; n <= 40; n++) {
+		k.now_s += 10;
+		kit_join(&k, n);
+	}
+	ck_assert_ptr_eq(mlog_member_at(k.log, 1), held); /* pointers stay */
+	ck_assert_ptr_eq(held->ctx, &k);
+	ck_assert_uint_eq(mlog_member_count(k.log), 41);
+	ck_assert_uint_eq(mlog_count(k.log), 41);
+	ck_assert_ptr_null(mlog_member_at(k.log, 41));
+	for (unsigned n = 1; n <= 40; n++) {
+		struct identity *id = kit_identity(n);
+		struct node_id node = identity_node_id(id);
+		struct member *m = mlog_member_at(k.log, n);
+		char name[32];
+
+		snprintf(name, sizeof(name), "node%u", n);
+		ck_assert_str_eq(m->name, name);
+		ck_assert_int_eq(m->role, ROLE_NODE);
+		ck_assert_uint_eq(m->joined_seq, n);
+		ck_assert_ptr_eq(mlog_member_by_id(k.log, &node), m);
+		ck_assert_ptr_eq(mlog_member_by_name(k.log, span_str(name)), m);
+		ck_assert_ptr_eq(mlog_member_by_address(k.log, KIT_NET + 1 + n), m);
+		ck_assert_ptr_eq(mlog_member_by_key_sha256(k.log, identity_key_sha256(id)), m);
+		ck_assert(mlog_name_taken(k.log, name));
+		identity_free(id);
+	}
+	ck_assert_ptr_null(mlog_member_by_name(k.log, span_str("node41")));
+	ck_assert_ptr_null(mlog_member_by_name(k.log, span_str("node4x")));
+	ck_assert_ptr_null(mlog_member_by_name(k.log, span_of("node40", 0)));
+	ck_assert_ptr_null(mlog_member_by_address(k.log, KIT_NET + 42));
+	ck_assert_ptr_null(mlog_member_by_address(k.log, 0));
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(entries_stay_where_they_are)
+{
+	struct kit k = kit_open();
+	struct span first = mlog_entry(k.log, 0), third;
+	uint8_t copy[ENTRY_MAX_BYTES];
+
+	memcpy(copy, first.data, first.len);
+	for (unsigned n = 1; n <= 200; n++) /* more than one block of the arena */
+		kit_join(&k, n);
+	ck_assert_ptr_eq(mlog_entry(k.log, 0).data, first.data);
+	ck_assert_mem_eq(first.data, copy, first.len);
+	third = mlog_entry(k.log, 3);
+	ck_assert_uint_gt(third.len, 0);
+	ck_assert_ptr_null(mlog_entry(k.log, 201).data);
+	ck_assert_ptr_null(mlog_entry(k.log, UINT64_MAX).data);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(log_is_read_back_from_its_bytes)
+{
+	struct kit k = kit_open();
+	struct mlog *again = kit_empty_log();
+	struct kit_invite i;
+	struct entry_bytes c;
+	struct head a, b;
+
+	kit_join(&k, 1);
+	i = kit_invite(&k, 99);
+	c = kit_cancel(&k, i.inv.nonce);
+	kit_append(k.log, &c);
+	kit_join(&k, 2);
+	for (uint64_t seq = 0; seq < mlog_count(k.log); seq++)
+		ck_assert_int_eq(mlog_append(again, mlog_entry(k.log, seq), NULL), 0);
+	a = mlog_head(k.log);
+	b = mlog_head(again);
+	ck_assert_uint_eq(a.seq, 3);
+	ck_assert_uint_eq(a.seq, b.seq);
+	ck_assert_mem_eq(a.hash, b.hash, HASH_LEN);
+	ck_assert_uint_eq(mlog_member_count(again), 3);
+	ck_assert(mlog_invite_used(again, i.inv.nonce));
+	mlog_free(again);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(heads_are_known)
+{
+	struct kit k = kit_open();
+	struct head first = mlog_head(k.log), second, wrong;
+
+	kit_join(&k, 1);
+	second = mlog_head(k.log);
+	ck_assert(mlog_has_head(k.log, &first));
+	ck_assert(mlog_has_head(k.log, &second));
+	wrong = second;
+	wrong.seq = 0;
+	ck_assert(!mlog_has_head(k.log, &wrong));
+	wrong.seq = 2;
+	ck_assert(!mlog_has_head(k.log, &wrong));
+	wrong = second;
+	wrong.hash[31] ^= 1;
+	ck_assert(!mlog_has_head(k.log, &wrong));
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(invites_are_followed)
+{
+	struct kit k = kit_open();
+	struct kit_invite used = kit_invite(&k, 1), open = kit_invite(&k, 2), gone = kit_invite(&k, 3);
+	struct entry_bytes a = kit_admit(&k, &used, 1), c;
+
+	ck_assert(!mlog_invite_used(k.log, used.inv.nonce));
+	kit_append(k.log, &a);
+	c = kit_cancel(&k, gone.inv.nonce);
+	kit_append(k.log, &c);
+	ck_assert(mlog_invite_used(k.log, used.inv.nonce));
+	ck_assert_ptr_eq(mlog_invite_redeemer(k.log, used.inv.nonce), mlog_member_at(k.log, 1));
+	ck_assert(!mlog_invite_used(k.log, open.inv.nonce));
+	ck_assert_ptr_null(mlog_invite_redeemer(k.log, open.inv.nonce));
+	ck_assert(mlog_invite_used(k.log, gone.inv.nonce));
+	ck_assert_ptr_null(mlog_invite_redeemer(k.log, gone.inv.nonce));
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(role_of_an_invite_is_remembered_and_gives_nothing)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite_fields(&k, 1);
+	struct entry_bytes a;
+
+	i.inv.role = ROLE_ADMIN;
+	kit_invite_sign(&i, k.admin);
+	a = kit_admit(&k, &i, 1);
+	kit_append(k.log, &a);
+	ck_assert_int_eq(mlog_member_at(k.log, 1)->role, ROLE_NODE);
+	ck_assert_int_eq(mlog_member_at(k.log, 1)->invited_role, ROLE_ADMIN);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(subnet_fills_up)
+{
+	struct identity *admin = kit_identity(0);
+	struct genesis g = kit_genesis(admin);
+	struct kit k = { admin, kit_empty_log(), KIT_TIME };
+	struct kit_invite i;
+	struct entry_bytes b;
+
+	g.subnet.bits = 29; /* six addresses */
+	g.address = KIT_NET + 4;
+	ck_assert_int_eq(genesis_make(&g, k.now_s, admin, &b, NULL), 0);
+	kit_append(k.log, &b);
+	kit_join(&k, 1);
+	ck_assert_uint_eq(mlog_next_address(k.log), KIT_NET + 6);
+	kit_join(&k, 2);
+	ck_assert_uint_eq(mlog_next_address(k.log), 0);
+	i = kit_invite(&k, 3);
+	b = kit_admit(&k, &i, 3); /* address 0 */
+	kit_refused(k.log, kit_span(&b), -EACCES, REFUSAL_BAD_ENTRY);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- forks ---------------------------------------------------------------------------------- */
+
+START_TEST(fork_is_proved)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 1), j = kit_invite(&k, 2);
+	struct entry_bytes a = kit_admit(&k, &i, 1), b = kit_admit(&k, &j, 2), twice, c;
+	uint64_t seq = 77;
+
+	twice = kit_admit(&k, &i, 3); /* the same invite: valid in that place too */
+	c = kit_cancel(&k, i.inv.nonce);
+	kit_append(k.log, &a);
+	kit_join(&k, 5);
+	ck_assert(mlog_is_fork(k.log, kit_span(&b), &seq));
+	ck_assert_uint_eq(seq, 1);
+	ck_assert(mlog_is_fork(k.log, kit_span(&twice), &seq));
+	ck_assert(mlog_is_fork(k.log, kit_span(&c), &seq));
+	kit_refused(k.log, kit_span(&b), -ESTALE, REFUSAL_STALE);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(what_is_no_fork)
+{
+	struct kit k = kit_open(), other = kit_open();
+	struct genesis g = kit_genesis(k.admin);
+	struct kit_invite i = kit_invite(&k, 1), j = kit_invite(&k, 2);
+	struct entry_bytes a = kit_admit(&k, &i, 1), b = kit_admit(&k, &j, 2), bad, next;
+	uint64_t seq = 77;
+
+	kit_append(k.log, &a);
+	kit_append(other.log, &b);
+	next = kit_cancel(&other, i.inv.nonce); /* further up on another branch */
+	kit_join(&k, 5);
+	ck_assert(!mlog_is_fork(k.log, kit_span(&a), &seq)); /* the very same */
+	bad = b;
+	bad.data[bad.len - 1] ^= 1;
+	ck_assert(!mlog_is_fork(k.log, kit_span(&bad), &seq)); /* forged */
+	ck_assert(!mlog_is_fork(k.log, kit_span(&next), &seq));
+	ck_assert(!mlog_is_fork(k.log, span_of(b.data, b.len - 1), &seq));
+	j = kit_invite(&k, 6);
+	b = kit_admit(&k, &j, 6);
+	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq)); /* the next one */
+	g.random[0] ^= 1;
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, k.admin, &b, NULL), 0);
+	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq)); /* another cluster */
+	ck_assert_uint_eq(seq, 77);
+	kit_close(&k);
+	kit_close(&other);
+}
+END_TEST
+
+/* What was not valid then is no proof, even if its author has the right now. */
+START_TEST(fork_is_judged_by_its_time)
+{
+	struct kit k = kit_open();
+	struct kit_invite i = kit_invite(&k, 1), late;
+	struct entry_bytes b;
+	struct head genesis = mlog_head(k.log);
+	struct identity *joiner = kit_identity(9);
+	uint64_t seq;
+
+	kit_join(&k, 5);
+	late = kit_invite(&k, 2); /* its head is entry 1 */
+	kit_join(&k, 6);
+	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
+				    mlog_cluster_id(k.log), span_of(late.bytes, late.len), late.sig,
+				    late.one_time, &b, NULL), 0);
+	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq));
+	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
+				    mlog_cluster_id(k.log), span_of(i.bytes, i.len), i.sig,
+				    i.one_time, &b, NULL), 0);
+	ck_assert(mlog_is_fork(k.log, kit_span(&b), &seq));
+	identity_free(joiner);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- everything at random ------------------------------------------------------------------- */
+
+/* Random valid steps: the log says at every time what a list of what was done says. */
+START_TEST(random_valid_logs)
+{
+	struct unit_rng rng = unit_rng_new("random_valid_logs");
+
+	for (int round = 0; round < 20; round++) {
+		struct kit k = kit_open();
+		struct mlog *follower = kit_empty_log();
+		struct kit_invite open[8];
+		size_t n_open = 0, members = 1, entries = 1;
+		unsigned next = 1;
+
+		ck_assert_int_eq(mlog_append(follower, mlog_entry(k.log, 0), NULL), 0);
+		for (int step = 0; step < 40; step++) {
+			uint64_t what = unit_random_below(&rng, 3);
+			size_t at = n_open ? unit_random_below(&rng, n_open) : 0;
+			struct entry_bytes b;
+
+			k.now_s += unit_random_below(&rng, 60);
+			if (what == 0 && n_open < ARRAY_LEN(open)) {
+				open[n_open++] = kit_invite(&k, 1000 + next++);
+				continue;
+			}
+			if (n_open == 0)
+				continue;
+			ck_assert(!mlog_invite_used(k.log, open[at].inv.nonce));
+			if (k.now_s > open[at].inv.expiry)
+				continue;
+			b = what == 1 ? kit_admit(&k, &open[at], next++) :
+					kit_cancel(&k, open[at].inv.nonce);
+			members += what == 1;
+			entries++;
+			kit_append(k.log, &b);
+			ck_assert_int_eq(mlog_append(follower, kit_span(&b), NULL), 0);
+			ck_assert(mlog_invite_used(k.log, open[at].inv.nonce));
+			ck_assert(!mlog_invite_redeemer(k.log, open[at].inv.nonce) == (what != 1));
+			kit_refused(k.log, kit_span(&b), -EEXIST, REFUSAL_STALE);
+			open[at] = open[--n_open];
+		}
+		ck_assert_uint_eq(mlog_member_count(follower), members);
+		ck_assert_uint_eq(mlog_count(follower), entries);
+		for (size_t i = 1; i < members; i++)
+			ck_assert_uint_gt(mlog_member_at(follower, i)->address,
+					  mlog_member_at(follower, i - 1)->address);
+		mlog_free(follower);
+		kit_close(&k);
+	}
+}
+END_TEST
+
+UNIT_MAIN("membership/mlog", empty_log_knows_nothing, genesis_founds_the_cluster,
+	  members_are_found_every_way, entries_stay_where_they_are,
+	  log_is_read_back_from_its_bytes, heads_are_known, invites_are_followed,
+	  role_of_an_invite_is_remembered_and_gives_nothing, subnet_fills_up, fork_is_proved,
+	  what_is_no_fork, fork_is_judged_by_its_time, random_valid_logs)
