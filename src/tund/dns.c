@@ -222,6 +222,37 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 	return st;
 }
 
+/*
+ * c-ares reads names that it does not write: with a space, say, as services have them. Such a name
+ * is in no log, which needs no more than the question as it came. The same for a name that is too
+ * long, which is the asker's error.
+ */
+static size_t answer_unwritable(const struct mlog *log, const struct member *self,
+				struct span query, const ares_dns_record_t *q, uint8_t *out,
+				size_t cap)
+{
+	const char *name;
+	ares_dns_rec_type_t type;
+	ares_dns_class_t class;
+	size_t end = 12;
+
+	while (end < query.len && query.data[end] && query.data[end] <= 63)
+		end += 1 + query.data[end];
+	end += 5; /* the root, type and class */
+	if (end > query.len || end > cap || end - 4 - 12 > 255 || query.data[end - 5] ||
+	    ares_dns_record_query_get(q, 0, &name, &type, &class) != ARES_SUCCESS)
+		return answer_header(query, ARES_RCODE_FORMERR, out, cap);
+	struct dns_found f = look_up(log, self, name, type);
+
+	memcpy(out, query.data, end);
+	(void)answer_header(query,
+			    f.verdict == DNS_NOT_OURS ? ARES_RCODE_REFUSED : ARES_RCODE_NXDOMAIN,
+			    out, cap);
+	out[2] |= f.verdict == DNS_NOT_OURS ? 0 : 0x04; /* AA */
+	out[5] = 1; /* the question */
+	return end;
+}
+
 size_t dns_answer(const struct mlog *log, const struct member *self, struct span query,
 		  uint8_t *out, size_t cap)
 {
@@ -241,11 +272,12 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
 	ares_status_t st = build(log, self, q, &a);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_write(a, &wire, &wire_len);
+	if (st == ARES_EBADNAME) {
+		n = answer_unwritable(log, self, query, q, out, cap);
+		goto done;
+	}
 	if (st != ARES_SUCCESS || wire_len > cap) {
-		/* The parser lets names pass that are too long to be written. */
-		n = answer_header(query,
-				  st == ARES_EBADNAME ? ARES_RCODE_FORMERR : ARES_RCODE_SERVFAIL,
-				  out, cap);
+		n = answer_header(query, ARES_RCODE_SERVFAIL, out, cap);
 		goto done;
 	}
 	memcpy(out, wire, wire_len);

@@ -238,7 +238,7 @@ static void check_nothing(const char *name, unsigned type, unsigned rcode)
 	at = get_name(&a.m, at, text);
 	ck_assert_str_eq(text, "hostmaster.homelab");
 	ck_assert_uint_eq(at + 20, soa->at + soa->len);
-	ck_assert_uint_eq(load_be32(a.m.data + at), 3);	      /* serial: entries of the log */
+	ck_assert_uint_eq(load_be32(a.m.data + at), 3); /* serial: entries of the log */
 	ck_assert_uint_eq(load_be32(a.m.data + at + 16), 60); /* minimum: RFC 2308 section 4 */
 }
 
@@ -330,6 +330,25 @@ START_TEST(longest_names_do_not_exist)
 }
 END_TEST
 
+/* Names that no host has, but services do (RFC 6763 section 4.3). */
+START_TEST(odd_names_do_not_exist)
+{
+	static const char *const names[] = {
+		"living room._http._tcp.homelab", "a+b.homelab", "n\xc3\xa4s.homelab",
+		"a\\b.homelab", "\x01.homelab",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct answer a = ask(names[i], A);
+
+		ck_assert_msg(a.rcode == NXDOMAIN, "%s: %u", names[i], a.rcode);
+		ck_assert(a.flags & AA);
+		ck_assert_uint_eq(a.count[1], 0);
+	}
+	ck_assert_uint_eq(ask("living room.example.org", A).rcode, REFUSED);
+}
+END_TEST
+
 START_TEST(other_zones_are_refused)
 {
 	static const char *const names[] = {
@@ -371,12 +390,13 @@ END_TEST
 START_TEST(other_reverse_names_are_refused)
 {
 	static const char *const names[] = {
-		"1.0.97.100.in-addr.arpa",   "8.8.8.8.in-addr.arpa",	 "in-addr.arpa",
-		"0.96.100.in-addr.arpa",     "96.100.in-addr.arpa",	 "1.1.0.96.100.in-addr.arpa",
-		"01.0.96.100.in-addr.arpa",  "256.0.96.100.in-addr.arpa", "257.0.96.100.in-addr.arpa",
-		"-1.0.96.100.in-addr.arpa",  "+1.0.96.100.in-addr.arpa", "1.0.96.100x.in-addr.arpa",
-		"1.0.96.1e2.in-addr.arpa",  "1x.0.96.100.in-addr.arpa", "1000.96.100.in-addr.arpa",
-		"1.0.96.100.ip6.arpa",	     "a.b.c.d.in-addr.arpa",
+		"1.0.97.100.in-addr.arpa", "8.8.8.8.in-addr.arpa", "in-addr.arpa",
+		"0.96.100.in-addr.arpa", "96.100.in-addr.arpa", "1.1.0.96.100.in-addr.arpa",
+		"01.0.96.100.in-addr.arpa", "256.0.96.100.in-addr.arpa",
+		"257.0.96.100.in-addr.arpa", "-1.0.96.100.in-addr.arpa",
+		"+1.0.96.100.in-addr.arpa", "1.0.96.100x.in-addr.arpa",
+		"1.0.96.1e2.in-addr.arpa", "1x.0.96.100.in-addr.arpa",
+		"1000.96.100.in-addr.arpa", "1.0.96.100.ip6.arpa", "a.b.c.d.in-addr.arpa",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -608,9 +628,10 @@ START_TEST(garbage_is_survived)
 }
 END_TEST
 
-UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter, bare_cluster_name_is_this_node,
-	  known_name_of_another_type_has_no_data, any_gives_the_address, unknown_names_do_not_exist,
-	  longest_names_do_not_exist, other_zones_are_refused, addresses_have_names,
+UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter,
+	  bare_cluster_name_is_this_node, known_name_of_another_type_has_no_data,
+	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist,
+	  odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
 	  other_reverse_names_are_refused, other_classes_are_refused, edns_is_answered_with_edns,
 	  later_edns_version_is_told_ours, other_operations_are_not_implemented,
 	  one_question_it_must_be, broken_names_are_format_errors,
