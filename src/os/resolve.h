@@ -20,12 +20,11 @@ struct resolve;
 typedef void (*resolve_fn)(void *ctx, const struct err *err, const struct addr *addrs, size_t n);
 
 /*
- * `name` may be an IP literal. Gives up after timeout_ns. The handle is freed by itself after fn,
- * or by resolve_cancel before.
+ * `name` may be an IP literal. Gives up after timeout_ns. The handle is freed by itself after fn
+ * has returned, or by resolve_cancel before; a cancel from within fn does no harm.
  */
 int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t timeout_ns,
-		  resolve_fn fn, void *ctx,
-		  struct err *err, struct resolve **ret) MUST_CHECK;
+		  resolve_fn fn, void *ctx, struct err *err, struct resolve **ret) MUST_CHECK;
 void resolve_cancel(struct resolve *r); /* NULL allowed */
 
 #endif

@@ -334,7 +334,7 @@ static unsigned told(unsigned *calls)
 	return n;
 }
 
-/* A veth with addresses, its carrier found at both ends: the kernel takes up to a second to say so. */
+/* A veth with addresses, its carrier found at both ends: that takes the kernel up to a second. */
 static void ethernet_up(void)
 {
 	ip("link add eth0 type veth peer name outside");
