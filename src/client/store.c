@@ -59,21 +59,17 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 		   bool *ret_fresh, struct err *err)
 {
 	char dir[STORE_PATH_MAX], key[STORE_PATH_MAX], cert[STORE_PATH_MAX];
+	bool fresh;
 	int r;
 
 	if (identity_dir(s, dir) < 0 || identity_path(s, "key.pem", key) < 0 ||
 	    identity_path(s, "cert.pem", cert) < 0)
 		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
 	/* Half of one is no reason to make another: it may be the key of a cluster. */
-	if (make && !file_exists(h, key) && !file_exists(h, cert)) {
-		r = identity_new(h, err, ret);
-		if (r == 0)
-			*ret_fresh = true;
-		return r;
-	}
-	r = identity_load(h, dir, err, ret);
-	if (r == 0)
-		*ret_fresh = false;
+	fresh = make && !file_exists(h, key) && !file_exists(h, cert);
+	r = fresh ? identity_new(h, err, ret) : identity_load(h, dir, err, ret);
+	if (r == 0 && ret_fresh)
+		*ret_fresh = fresh;
 	return r;
 }
 

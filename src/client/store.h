@@ -29,7 +29,7 @@ int store_cluster_path(const struct store *s, const char *cluster, const char *s
 /*
  * Loads identity/, or with `make`, when there is none, makes one in memory only (*ret_fresh): it is
  * written by store_identity_keep, at the latest moment, so that a refusal before leaves nothing
- * behind.
+ * behind. `ret_fresh` may be NULL.
  */
 int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
 		   bool *ret_fresh, struct err *err) MUST_CHECK;
