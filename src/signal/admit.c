@@ -33,7 +33,8 @@ int answer_invite_open(struct caller *c, const struct signal_request *rq,
 	self = admit_done_with(c, log, rq->invite);
 	if (self)
 		reply->address = self->address;
-	else if ((r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) < 0 ||
+	else if ((r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) <
+			 0 ||
 		 (r = registry_next_address(s->registry, c->cluster->subnet, &reply->address,
 					    err)) < 0)
 		return r;

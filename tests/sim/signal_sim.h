@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A signaling server on a simulated host, its database a real file, and a raw client: it says what a
+ * test tells it to say, in any order, and keeps what it hears.
+ */
+#ifndef MLSH_TESTS_SIGNAL_SIM_H
+#define MLSH_TESTS_SIGNAL_SIM_H
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "membership/mlog.h"
+#include "proto/signal.h"
+#include "quic/profiles.h"
+#include "signal/server.h"
+#include "sim.h"
+
+#define SIGNAL_SIM_IP IP(192, 0, 2, 1)
+#define RAW_PEERS 600	/* whose presence a client keeps */
+#define RAW_FRAME (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
+
+/* --- the server --- */
+
+struct sig {
+	struct world *w;
+	struct host *h;
+	struct signal_server *s;
+	struct signal_config cfg;
+	char dir[64];
+	char code[BOOTSTRAP_CODE_TEXT_MAX];	/* of the first token */
+	uint8_t cert[HASH_LEN];
+	uint64_t ids;	/* of clients, for their addresses */
+};
+
+static inline void sig_open(struct sig *g)
+{
+	struct err err = { .code = 0 };
+	int r = signal_server_open(g->h, &g->cfg, &err, &g->s);
+	const char *token;
+
+	ck_assert_msg(r == 0, "%s", err.text);
+	memcpy(g->cert, signal_server_fingerprint(g->s), sizeof(g->cert));
+	token = signal_server_first_token(g->s);
+	if (token) {
+		uint8_t cert[HASH_LEN];
+
+		ck_assert_int_eq(setup_token_parse(token, g->code, cert, NULL), 0);
+		ck_assert_mem_eq(cert, g->cert, sizeof(cert));
+		signal_server_forget_token(g->s);
+		ck_assert_ptr_null(signal_server_first_token(g->s));
+	}
+}
+
+static inline void sig_init(struct sig *g, const char *subnet)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	memset(g, 0, sizeof(*g));
+	g->w = sim_new();
+	world_seed_tls(g->w);
+	ck_assert_int_eq(crypto_init(NULL), 0);
+	g->h = world_host(g->w, "signal", SIGNAL_SIM_IP);
+	snprintf(g->dir, sizeof(g->dir), "%.40s/mlsh-signal-XXXXXX", tmp ? tmp : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(g->dir));
+	snprintf(g->cfg.db_path, sizeof(g->cfg.db_path), "%s/signal.db", g->dir);
+	g->cfg.bind.port = SIGNAL_PORT;
+	ck_assert_int_eq(prefix4_parse(subnet, &g->cfg.subnet, NULL), 0);
+}
+
+static inline void sig_start(struct sig *g)
+{
+	sig_init(g, "100.64.0.0/10");
+	sig_open(g);
+}
+
+/* As kill -9 does, on the network; what lies in the file is what a new start finds. */
+static inline void sig_crash(struct sig *g)
+{
+	world_host_crash(g->h);
+	signal_server_close(g->s);
+	g->s = NULL;
+}
+
+static inline void sig_boot(struct sig *g)
+{
+	g->h = world_host_boot(g->h);
+	sig_open(g);
+}
+
+static inline void sig_copy(const char *from, const char *to)
+{
+	static char buf[1 << 16];
+	FILE *in = fopen(from, "rb"), *out;
+	size_t n;
+
+	if (!in) {
+		unlink(to);
+		return;
+	}
+	out = fopen(to, "wb");
+	ck_assert_ptr_nonnull(out);
+	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
+		ck_assert_uint_eq(fwrite(buf, 1, n, out), n);
+	fclose(in);
+	ck_assert_int_eq(fclose(out), 0);
+}
+
+/* Copies the database, the server being stopped, to (or back from) a backup. */
+static inline void sig_backup(struct sig *g, bool restore)
+{
+	static const char *const parts[] = { "", "-wal" };
+	char file[600], copy[600];
+
+	ck_assert_ptr_null(g->s);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		snprintf(file, sizeof(file), "%s%s", g->cfg.db_path, parts[i]);
+		snprintf(copy, sizeof(copy), "%s.backup%s", g->cfg.db_path, parts[i]);
+		sig_copy(restore ? copy : file, restore ? file : copy);
+	}
+}
+
+static inline void sig_stop(struct sig *g)
+{
+	static const char *const parts[] = { "", "-wal", "-shm", ".backup", ".backup-wal" };
+	char file[600];
+
+	signal_server_close(g->s);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		snprintf(file, sizeof(file), "%s%s", g->cfg.db_path, parts[i]);
+		unlink(file);
+	}
+	ck_assert_int_eq(rmdir(g->dir), 0);
+	world_free(g->w);
+}
+
+static inline struct signal_server_stats sig_stats(const struct sig *g)
+{
+	return signal_server_stats_get(g->s);
+}
+
+/* --- the client --- */
+
+struct raw_peer {
+	uint8_t id[NODE_ID_LEN];
+	bool online;
+	struct wire_candidates candidates;
+	unsigned told;	/* how often */
+};
+
+struct raw {
+	struct sig *g;
+	struct host *h;
+	struct identity *id;
+	struct quic_socket *socket;
+	struct quic_conn *c;
+	bool connected, closed;
+	enum quic_close_reason reason;
+	uint64_t error;
+
+	/* what it knows of its cluster */
+	uint8_t cluster_id[HASH_LEN];
+	uint8_t token[HASH_LEN];
+	struct mlog *log;
+	ip4 address;
+
+	/* the reply that is waited for */
+	int64_t stream;
+	bool answered, reset;
+	size_t reply_len;
+	uint8_t reply[RAW_FRAME];
+
+	/* events */
+	uint8_t buffer[2 * RAW_FRAME];
+	size_t buffered;
+	struct raw_peer peer[RAW_PEERS];
+	size_t n_peers;
+	uint64_t cursor;
+	uint8_t epoch[EPOCH_LEN];
+	unsigned presence_events, presence_items, resets, log_events, log_entries, shutdowns,
+		observed_events;
+	bool log_gap;
+	struct addr observed;
+};
+
+static inline struct raw_peer *raw_peer(struct raw *r, const struct node_id *id)
+{
+	for (size_t i = 0; i < r->n_peers; i++) {
+		if (memcmp(r->peer[i].id, id->bytes, NODE_ID_LEN) == 0)
+			return &r->peer[i];
+	}
+	ck_assert_uint_lt(r->n_peers, RAW_PEERS);
+	memcpy(r->peer[r->n_peers].id, id->bytes, NODE_ID_LEN);
+	return &r->peer[r->n_peers++];
+}
+
+static inline bool raw_sees(struct raw *r, const struct raw *other)
+{
+	struct node_id id = identity_node_id(other->id);
+
+	return raw_peer(r, &id)->online;
+}
+
+static inline void raw_presence(struct raw *r, const struct signal_event *ev)
+{
+	struct node_id own = identity_node_id(r->id);
+
+	r->presence_events++;
+	if (ev->reset) {
+		r->resets++;
+		for (size_t i = 0; i < r->n_peers; i++)
+			r->peer[i].online = false;
+	}
+	ck_assert_uint_ge(ev->cursor, r->cursor);
+	r->cursor = ev->cursor;
+	for (size_t i = 0; i < ev->n_presence; i++) {
+		struct node_id id;
+		struct raw_peer *p;
+
+		memcpy(id.bytes, ev->presence[i].node_id, NODE_ID_LEN);
+		ck_assert(!node_id_equal(&id, &own)); /* never one's own */
+		/* its admission comes first */
+		if (r->log && !r->log_gap)
+			ck_assert_ptr_nonnull(mlog_member_by_id(r->log, &id));
+		p = raw_peer(r, &id);
+		p->online = ev->presence[i].online;
+		p->candidates = ev->presence[i].candidates;
+		p->told++;
+		r->presence_items++;
+	}
+}
+
+static inline void raw_log(struct raw *r, const struct signal_event *ev)
+{
+	r->log_events++;
+	for (size_t i = 0; i < ev->entries.n; i++) {
+		r->log_entries++;
+		if (!r->log || ev->first + i < mlog_count(r->log))
+			continue;
+		if (ev->first + i > mlog_count(r->log))
+			r->log_gap = true;
+		else
+			ck_assert_int_eq(mlog_append(r->log, ev->entries.item[i], NULL), 0);
+	}
+}
+
+static inline void raw_event(struct raw *r, struct span message)
+{
+	static struct wire_presence presence[PRESENCE_PER_EVENT_MAX];
+	struct signal_event ev = { .presence = presence };
+
+	ck_assert_int_eq(signal_event_decode(message, &ev), 0);
+	switch (ev.type) {
+	case SIGNAL_EV_LOG:
+		raw_log(r, &ev);
+		break;
+	case SIGNAL_EV_PRESENCE:
+		raw_presence(r, &ev);
+		break;
+	case SIGNAL_EV_OBSERVED:
+		r->observed = ev.observed;
+		r->observed_events++;
+		break;
+	case SIGNAL_EV_SHUTDOWN:
+		r->shutdowns++;
+		break;
+	}
+}
+
+static inline void raw_events(struct raw *r, struct span in)
+{
+	struct span message;
+	size_t used, at = 0;
+
+	ck_assert_uint_le(r->buffered + in.len, sizeof(r->buffer));
+	memcpy(r->buffer + r->buffered, in.data, in.len);
+	r->buffered += in.len;
+	while (frame_next(span_of(r->buffer + at, r->buffered - at), SIGNAL_MESSAGE_MAX, &message,
+			  &used) == 1) {
+		raw_event(r, message);
+		at += used;
+	}
+	r->buffered -= at;
+	memmove(r->buffer, r->buffer + at, r->buffered);
+}
+
+static inline void raw_readable(struct raw *r, int64_t stream)
+{
+	bool fin;
+	struct span in = quic_stream_peek(r->c, stream, &fin);
+	size_t len = in.len;
+
+	if (!quic_stream_is_bidi(stream)) {
+		raw_events(r, in);
+	} else if (stream == r->stream) {
+		ck_assert_uint_le(r->reply_len + len, sizeof(r->reply));
+		memcpy(r->reply + r->reply_len, in.data, len);
+		r->reply_len += len;
+		r->answered = fin;
+	}
+	quic_stream_consume(r->c, stream, len);
+}
+
+static inline void raw_quic_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	struct raw *r = ctx;
+
+	(void)c;
+	switch (ev->type) {
+	case QUIC_CONNECTED:
+		r->connected = true;
+		break;
+	case QUIC_STREAM_READABLE:
+		raw_readable(r, ev->stream);
+		break;
+	case QUIC_STREAM_RESET:
+		r->reset = true;
+		break;
+	case QUIC_CLOSED:
+		r->closed = true;
+		r->reason = ev->reason;
+		r->error = ev->error;
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct quic_conn_ops raw_ops = { .event = raw_quic_event };
+
+/* A machine with an identity and a socket. Of networks of the same /24, so that tests choose sources. */
+static inline struct raw *raw_new(struct sig *g)
+{
+	struct raw *r = calloc(1, sizeof(*r));
+	struct quic_socket_config cfg = { .udp = { .bind = { .port = 5000 } } };
+	char name[32];
+
+	ck_assert_ptr_nonnull(r);
+	r->g = g;
+	g->ids++;
+	snprintf(name, sizeof(name), "node%llu", (unsigned long long)g->ids);
+	r->h = world_host(g->w, name, IP(198, 51, 100, 0) + (ip4)g->ids);
+	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
+	cfg.identity = r->id;
+	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
+	return r;
+}
+
+static inline void raw_hang_up(struct raw *r)
+{
+	quic_conn_free(r->c);
+	r->c = NULL;
+}
+
+static inline void raw_free(struct raw *r)
+{
+	raw_hang_up(r);
+	quic_socket_close(r->socket);
+	identity_free(r->id);
+	mlog_free(r->log);
+	free(r);
+}
+
+static inline bool raw_is_up(void *ctx)
+{
+	struct raw *r = ctx;
+
+	return r->connected || r->closed;
+}
+
+static inline bool raw_is_closed(void *ctx)
+{
+	return ((struct raw *)ctx)->closed;
+}
+
+static inline bool raw_is_answered(void *ctx)
+{
+	struct raw *r = ctx;
+
+	return r->answered || r->closed || r->reset;
+}
+
+/* A new connection in place of the one there may be. True when it is up. */
+static inline bool raw_try_connect(struct raw *r)
+{
+	struct quic_pin pin = { .by_cert = true };
+	struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
+
+	raw_hang_up(r);
+	memcpy(pin.cert_sha256, r->g->cert, sizeof(pin.cert_sha256));
+	r->connected = r->closed = false;
+	r->buffered = 0;
+	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &to, &raw_ops, r, NULL,
+				      &r->c), 0);
+	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_up, r));
+	return r->connected && !r->closed;
+}
+
+static inline void raw_connect(struct raw *r)
+{
+	SIM_CHECK(r->g->w, raw_try_connect(r));
+}
+
+/* Sends bytes on a stream of their own. */
+static inline void raw_send_bytes(struct raw *r, const void *data, size_t len, bool fin)
+{
+	r->answered = r->reset = false;
+	r->reply_len = 0;
+	ck_assert_int_eq(quic_stream_open(r->c, true, &r->stream), 0);
+	ck_assert_int_eq(quic_stream_write(r->c, r->stream, data, len, fin), 0);
+}
+
+static inline void raw_send(struct raw *r, const struct signal_request *rq)
+{
+	static uint8_t frame[RAW_FRAME];
+	ptrdiff_t len = signal_request_encode(rq, frame, sizeof(frame));
+
+	ck_assert_int_gt(len, 0);
+	raw_send_bytes(r, frame, (size_t)len, true);
+}
+
+/* The reply to the last request; its views last until the next one. */
+static inline enum refusal raw_reply(struct raw *r, enum signal_request_type to,
+				     struct signal_reply *reply)
+{
+	struct span message;
+	size_t used;
+
+	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_answered, r));
+	SIM_CHECK(r->g->w, r->answered && !r->closed);
+	ck_assert_int_eq(frame_next(span_of(r->reply, r->reply_len), SIGNAL_MESSAGE_MAX, &message,
+				    &used), 1);
+	ck_assert_uint_eq(used, r->reply_len);
+	ck_assert_int_eq(signal_reply_decode(to, message, reply), 0);
+	if (reply->refusal != REFUSAL_NONE)
+		ck_assert_uint_gt(reply->text.len, 10);
+	return reply->refusal;
+}
+
+static inline enum refusal raw_ask(struct raw *r, const struct signal_request *rq,
+				   struct signal_reply *reply)
+{
+	raw_send(r, rq);
+	return raw_reply(r, rq->type, reply);
+}
+
+/* The request is answered by closing the connection with this code. */
+static inline void raw_await_close(struct raw *r, enum signal_close why)
+{
+	SIM_CHECK(r->g->w, world_run(r->g->w, 60 * NS_PER_S, raw_is_closed, r));
+	SIM_CHECK(r->g->w, r->reason == QUIC_CLOSE_REMOTE_APP);
+	ck_assert_uint_eq(r->error, why);
+}
+
+#endif

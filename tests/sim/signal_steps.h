@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* What a raw client of the signaling server says one step at a time: the requests of a life. */
+#ifndef MLSH_TESTS_SIGNAL_STEPS_H
+#define MLSH_TESTS_SIGNAL_STEPS_H
+
+#include "signal_sim.h"
+
+static inline uint64_t raw_now_s(const struct raw *r)
+{
+	return (uint64_t)clock_wall_s(r->h);
+}
+
+static inline enum refusal raw_hello(struct raw *r, const uint8_t cluster_id[HASH_LEN],
+				     struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_HELLO, .agent = span_str("raw/1") };
+
+	memcpy(rq.cluster_id, cluster_id, HASH_LEN);
+	return raw_ask(r, &rq, reply);
+}
+
+/* Connects and says hello for its cluster (or none). */
+static inline void raw_greet(struct raw *r)
+{
+	struct signal_reply reply;
+
+	raw_connect(r);
+	ck_assert_int_eq(raw_hello(r, r->cluster_id, &reply), REFUSAL_NONE);
+}
+
+/* --- setup --- */
+
+static inline enum refusal raw_offer(struct raw *r, const char *code, const char *subnet,
+				     struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_SETUP_OFFER, .code = span_str(code) };
+
+	if (subnet) {
+		rq.has_subnet = true;
+		ck_assert_int_eq(prefix4_parse(subnet, &rq.subnet, NULL), 0);
+	}
+	return raw_ask(r, &rq, reply);
+}
+
+static inline struct genesis raw_genesis(struct raw *r, const char *name, struct prefix4 subnet,
+					 ip4 address)
+{
+	struct genesis x = { .subnet = subnet, .address = address, .node_name = "nas",
+			     .signal_host = "signal.example", .signal_port = SIGNAL_PORT };
+
+	snprintf(x.name, sizeof(x.name), "%s", name);
+	memcpy(x.key, identity_key(r->id), KEY_LEN);
+	memcpy(x.signal_cert, r->g->cert, HASH_LEN);
+	memcpy(x.signal_key, quic_conn_peer_key_sha256(r->c), HASH_LEN);
+	random_fill(r->h, x.recovery, sizeof(x.recovery));
+	random_fill(r->h, x.random, sizeof(x.random));
+	return x;
+}
+
+static inline struct entry_bytes raw_genesis_sign(struct raw *r, const struct genesis *x)
+{
+	struct entry_bytes b;
+	struct err err = { .code = 0 };
+	int rc = genesis_make(x, raw_now_s(r), r->id, &b, &err);
+
+	ck_assert_msg(rc == 0, "%s", err.text);
+	return b;
+}
+
+static inline enum refusal raw_setup_send(struct raw *r, const char *code,
+					  const struct entry_bytes *genesis,
+					  struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_SETUP, .code = span_str(code),
+				     .entry = span_of(genesis->data, genesis->len) };
+
+	return raw_ask(r, &rq, reply);
+}
+
+/* Keeps what a successful setup gave. */
+static inline void raw_founded(struct raw *r, const struct entry_bytes *genesis,
+			       const struct signal_reply *reply)
+{
+	static const uint8_t seed[16];
+
+	r->log = mlog_new(seed);
+	ck_assert_int_eq(mlog_append(r->log, span_of(genesis->data, genesis->len), NULL), 0);
+	memcpy(r->cluster_id, mlog_cluster_id(r->log), HASH_LEN);
+	memcpy(r->token, reply->node_token, HASH_LEN);
+	r->address = mlog_genesis(r->log)->address;
+}
+
+/* All of `mlsh setup`. */
+static inline void raw_setup(struct raw *r, const char *code, const char *name, const char *subnet)
+{
+	struct signal_reply reply;
+	struct entry_bytes b;
+	struct genesis x;
+
+	raw_greet(r);
+	ck_assert_int_eq(raw_offer(r, code, subnet, &reply), REFUSAL_NONE);
+	x = raw_genesis(r, name, reply.subnet, reply.address);
+	b = raw_genesis_sign(r, &x);
+	ck_assert_int_eq(raw_setup_send(r, code, &b, &reply), REFUSAL_NONE);
+	raw_founded(r, &b, &reply);
+}
+
+/* --- adopt --- */
+
+struct raw_invite {
+	struct invite inv;
+	uint8_t bytes[INVITE_MAX_BYTES];
+	size_t len;
+	uint8_t sig[SIG_LEN];
+	uint8_t one_time[SIGN_SEED_LEN];
+};
+
+static inline struct raw_invite raw_invite_fields(struct raw *sponsor, uint64_t ttl_s)
+{
+	struct raw_invite i = { .len = 0 };
+
+	random_fill(sponsor->h, i.one_time, sizeof(i.one_time));
+	random_fill(sponsor->h, i.inv.nonce, sizeof(i.inv.nonce));
+	ck_assert_int_eq(seed_public(i.one_time, i.inv.key), 0);
+	memcpy(i.inv.cluster_id, sponsor->cluster_id, HASH_LEN);
+	strcpy(i.inv.cluster_name, mlog_genesis(sponsor->log)->name);
+	i.inv.sponsor = identity_node_id(sponsor->id);
+	i.inv.issued = raw_now_s(sponsor);
+	i.inv.expiry = i.inv.issued + ttl_s;
+	i.inv.head = mlog_head(sponsor->log);
+	memcpy(i.inv.signal_cert, sponsor->g->cert, HASH_LEN);
+	return i;
+}
+
+static inline void raw_invite_sign(struct raw_invite *i, const struct raw *signer)
+{
+	ck_assert_int_eq(invite_make(&i->inv, signer->id, i->bytes, &i->len, i->sig, NULL), 0);
+}
+
+static inline struct raw_invite raw_invite(struct raw *sponsor)
+{
+	struct raw_invite i = raw_invite_fields(sponsor, 3600);
+
+	raw_invite_sign(&i, sponsor);
+	return i;
+}
+
+static inline enum refusal raw_open(struct raw *r, const struct raw_invite *i,
+				    struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_INVITE_OPEN,
+				     .invite = span_of(i->bytes, i->len) };
+
+	memcpy(rq.invite_sig, i->sig, SIG_LEN);
+	return raw_ask(r, &rq, reply);
+}
+
+/* Fetches what its log lacks, page by page. */
+static inline void raw_fetch(struct raw *r)
+{
+	static const uint8_t seed[16];
+	struct signal_request rq = { .type = SIGNAL_LOG };
+	struct signal_reply reply;
+
+	if (!r->log)
+		r->log = mlog_new(seed);
+	do {
+		rq.from = mlog_count(r->log);
+		ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_NONE);
+		for (size_t i = 0; i < reply.entries.n; i++)
+			ck_assert_int_eq(mlog_append(r->log, reply.entries.item[i], NULL), 0);
+	} while (reply.entries.n > 0);
+	ck_assert_uint_eq(reply.head.seq + 1, mlog_count(r->log));
+	r->log_gap = false;
+}
+
+static inline struct entry_bytes raw_admit_entry(struct raw *r, const struct raw_invite *i,
+						 const char *name, ip4 address)
+{
+	struct head head = mlog_head(r->log);
+	struct entry_bytes b;
+	struct err err = { .code = 0 };
+	int rc = admit_make(&head, raw_now_s(r), r->id, name, address, mlog_cluster_id(r->log),
+			    span_of(i->bytes, i->len), i->sig, i->one_time, &b, &err);
+
+	ck_assert_msg(rc == 0, "%s", err.text);
+	return b;
+}
+
+static inline enum refusal raw_admit(struct raw *r, const struct entry_bytes *b,
+				     struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_ADMIT, .entry = span_of(b->data, b->len) };
+
+	return raw_ask(r, &rq, reply);
+}
+
+/* Up to where the admit entry would be sent; its address in r->address. */
+static inline void raw_adopt_begin(struct raw *r, const struct raw_invite *i)
+{
+	struct signal_reply reply;
+
+	memcpy(r->cluster_id, i->inv.cluster_id, HASH_LEN);
+	raw_greet(r);
+	ck_assert_int_eq(raw_open(r, i, &reply), REFUSAL_NONE);
+	r->address = reply.address;
+	raw_fetch(r);
+}
+
+/* All of `mlsh adopt`. */
+static inline void raw_adopt(struct raw *r, const struct raw_invite *i, const char *name)
+{
+	struct signal_reply reply;
+	struct entry_bytes b;
+
+	raw_adopt_begin(r, i);
+	b = raw_admit_entry(r, i, name, r->address);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	memcpy(r->token, reply.node_token, HASH_LEN);
+	ck_assert_int_eq(mlog_append(r->log, span_of(b.data, b.len), NULL), 0);
+}
+
+/* --- session --- */
+
+static inline struct wire_candidates raw_candidates(const struct raw *r)
+{
+	struct wire_candidates c = { .n = 1 };
+
+	c.item[0] = addr_v4(IP(203, 0, 113, 0) + (r->address & 0xff), 7000);
+	return c;
+}
+
+static inline enum refusal raw_session_ask(struct raw *r, struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_SESSION, .candidates = raw_candidates(r) };
+
+	memcpy(rq.node_token, r->token, HASH_LEN);
+	return raw_ask(r, &rq, reply);
+}
+
+/* Connects, greets and begins a session, without events. */
+static inline void raw_session(struct raw *r)
+{
+	struct signal_reply reply;
+
+	raw_greet(r);
+	ck_assert_int_eq(raw_session_ask(r, &reply), REFUSAL_NONE);
+}
+
+static inline enum refusal raw_subscribe(struct raw *r, struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_SUBSCRIBE, .cursor = r->cursor };
+	enum refusal refused;
+
+	memcpy(rq.epoch, r->epoch, EPOCH_LEN);
+	r->cursor = 0;
+	refused = raw_ask(r, &rq, reply);
+	if (refused == REFUSAL_NONE)
+		memcpy(r->epoch, reply->epoch, EPOCH_LEN);
+	return refused;
+}
+
+/* All of what a daemon does: a session with everything fetched, and events. */
+static inline void raw_online(struct raw *r)
+{
+	struct signal_reply reply;
+
+	raw_session(r);
+	raw_fetch(r);
+	ck_assert_int_eq(raw_subscribe(r, &reply), REFUSAL_NONE);
+	sim_pass(r->g->w, NS_PER_S);
+}
+
+/* A founder with a session, on a fresh server. */
+static inline struct raw *raw_founder(struct sig *g)
+{
+	struct raw *r = raw_new(g);
+
+	raw_setup(r, g->code, "homelab", NULL);
+	raw_online(r);
+	return r;
+}
+
+/* A further member of the sponsor's cluster, not online. */
+static inline struct raw *raw_member(struct raw *sponsor, const char *name)
+{
+	struct raw *r = raw_new(sponsor->g);
+	struct raw_invite i = raw_invite(sponsor);
+
+	raw_adopt(r, &i, name);
+	sim_pass(sponsor->g->w, NS_PER_S);
+	return r;
+}
+
+#endif
