@@ -169,16 +169,21 @@ static int acked_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t offset, uint6
 	return 0;
 }
 
+/*
+ * The code is set when someone gave the stream up. That the other side wants nothing more from us
+ * (STOP_SENDING) shows here only: ngtcp2 resets our direction by itself.
+ */
 static int stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t error, void *user,
 			void *stream_user)
 {
 	(void)qc;
-	(void)flags;
 	(void)id;
-	(void)error;
 	(void)user;
-	if (stream_user)
-		stream_closed(stream_user);
+	if (!stream_user)
+		return 0;
+	if (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET)
+		stream_given_up(stream_user, error);
+	stream_closed(stream_user);
 	return 0;
 }
 
@@ -192,12 +197,6 @@ static int stream_reset(ngtcp2_conn *qc, int64_t id, uint64_t final_size, uint64
 	if (stream_user)
 		stream_given_up(stream_user, error);
 	return 0;
-}
-
-static int stream_stop_sending(ngtcp2_conn *qc, int64_t id, uint64_t error, void *user,
-			       void *stream_user)
-{
-	return stream_reset(qc, id, 0, error, user, stream_user);
 }
 
 static int extend_max_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t max, void *user,
@@ -241,7 +240,6 @@ void callbacks_fill(ngtcp2_callbacks *ret)
 		.acked_stream_data_offset = acked_stream_data,
 		.stream_close = stream_close,
 		.stream_reset = stream_reset,
-		.stream_stop_sending = stream_stop_sending,
 		.extend_max_stream_data = extend_max_stream_data,
 	};
 }
