@@ -61,7 +61,7 @@ static void sip_absorb(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-uint64_t siphash24(const uint8_t key[16], const void *data, size_t len)
+uint64_t siphash_2_4(const uint8_t key[16], const void *data, size_t len)
 {
 	uint64_t k0 = load_le64(key), k1 = load_le64(key + 8);
 	uint64_t v[4] = {
@@ -138,7 +138,7 @@ static uint8_t *slot_key(const struct map *m, size_t slot)
 static size_t map_find(const struct map *m, const void *key, bool *ret_found)
 {
 	size_t mask = m->cap - 1;
-	size_t slot = (size_t)siphash24(m->seed, key, m->key_len) & mask;
+	size_t slot = (size_t)siphash_2_4(m->seed, key, m->key_len) & mask;
 	size_t grave = SIZE_MAX;
 
 	for (; m->values[slot]; slot = (slot + 1) & mask) {

@@ -14,7 +14,7 @@
 
 struct map;
 
-uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
+uint64_t siphash_2_4(const uint8_t key[16], const void *data, size_t len);
 
 /*
  * `seed` is 16 random bytes; `max` bounds the number of entries. Keys have key_len bytes (at most
