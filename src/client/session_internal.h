@@ -71,6 +71,8 @@ struct session {
 	/* log (session_sync.c) */
 	bool busy;			/* a request about the log is under way */
 	bool fetch_wanted;
+	bool fetch_scans;		/* what the last fetch asked for, and from where */
+	uint64_t fetch_from;
 	bool push_refused;		/* on this connection */
 	bool has_server_head;
 	struct wire_head server_head;

@@ -186,10 +186,12 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 		return;
 	}
 	sync_head(s, &reply->head);
-	if (s->scanning)
+	if (s->scanning != s->fetch_scans)
+		s->fetch_wanted = true; /* asked before the scan began, or ended */
+	else if (s->scanning)
 		alive = scan_page(s, &reply->entries);
-	else if (reply->entries.n > 0)
-		alive = take_entries(s, mlog_count(s->log), &reply->entries);
+	else if (reply->entries.n > 0) /* events may have brought some of them meanwhile */
+		alive = take_entries(s, s->fetch_from, &reply->entries);
 	else
 		fetch_complete(s);
 	if (alive && s->rpc)
@@ -203,6 +205,8 @@ static void send_fetch(struct session *s)
 		.from = s->scanning ? s->scan_at : mlog_count(s->log),
 	};
 
+	s->fetch_from = m.from;
+	s->fetch_scans = s->scanning;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT - random_below(s->host, HEARTBEAT / 4);
 	s->busy = session_request(s, &m, on_log);
 }
