@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The mesh harness: daemons, the local socket, packets and names. */
+#include <unistd.h>
+
+#include "mesh.h"
+#include "os/local.h"
+
+#define STATE_DIR DAEMON_STATE_DIR
+#define CALL_TIME (2 * SECOND)
+
+/* --- the daemon ------------------------------------------------------------------------------- */
+
+void mesh_daemon_start(struct mesh_node *n)
+{
+	struct daemon_config cfg = { .socket_path = CONTROL_SOCKET, .state_dir = STATE_DIR };
+	struct world *w = n->mesh->w;
+	struct err err = { 0 };
+
+	SIM_CHECK(w, !n->daemon);
+	n->daemon_host = world_host_boot(n->host);
+	SIM_CHECK_OK(w, dir_make(n->daemon_host, STATE_DIR, 0700, &err));
+	SIM_CHECK_OK(w, dir_make(n->daemon_host, "/run/mlsh", 0755, &err));
+	if (daemon_new(n->daemon_host, &cfg, &err, &n->daemon) < 0) {
+		world_dump(w);
+		ck_abort_msg("the daemon of %s does not start: %s", n->name, err.text);
+	}
+	daemon_restore(n->daemon);
+}
+
+void mesh_daemon_crash(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+
+	if (!n->daemon)
+		return;
+	world_host_crash(n->daemon_host);
+	m->dead = mesh_grow(m->dead, m->n_dead, sizeof(*m->dead));
+	m->dead[m->n_dead++] = n->daemon;
+	n->daemon = NULL;
+	n->daemon_host = NULL;
+}
+
+void mesh_daemon_stop(struct mesh_node *n)
+{
+	daemon_free(n->daemon);
+	world_host_crash(n->daemon_host);
+	n->daemon = NULL;
+	n->daemon_host = NULL;
+}
+
+struct tunnel *mesh_tunnel(struct mesh_node *n)
+{
+	struct daemon_cluster *c = n->daemon ? daemon_find(n->daemon, MESH_CLUSTER) : NULL;
+
+	return c ? c->tunnel : NULL;
+}
+
+bool mesh_connected(struct mesh_node *n)
+{
+	struct tunnel *t = mesh_tunnel(n);
+
+	return t && tunnel_state_get(t) == TUNNEL_CONNECTED;
+}
+
+static bool all_connected(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		if (m->node[i].daemon && !mesh_connected(&m->node[i]))
+			return false;
+	}
+	return true;
+}
+
+void mesh_all_connected(struct mesh *m, uint64_t within)
+{
+	mesh_until(m, within, all_connected, m);
+}
+
+struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer)
+{
+	struct tunnel *t = mesh_tunnel(n);
+	struct peer_status s = { 0 };
+	const struct member *member;
+
+	MESH_CHECK(n->mesh, t);
+	member = mlog_member_by_address(tunnel_log(t), peer->address);
+	MESH_CHECK(n->mesh, member && overlay_peer_status(tunnel_overlay(t), member, &s));
+	return s;
+}
+
+/* --- the local socket ------------------------------------------------------------------------- */
+
+struct call {
+	char *reply;
+	size_t len;
+	bool done;
+};
+
+static void on_message(void *ctx, struct local_conn *conn, struct local_message *msg)
+{
+	struct call *c = ctx;
+
+	(void)conn;
+	ck_assert_uint_ge(msg->len, 1);
+	ck_assert_uint_eq(msg->n_fds, 0);
+	c->reply = realloc(c->reply, c->len + msg->len);
+	ck_assert_ptr_nonnull(c->reply);
+	memcpy(c->reply + c->len, msg->data + 1, msg->len - 1);
+	c->len += msg->len - 1;
+	c->reply[c->len] = '\0';
+	c->done |= msg->data[0] == 1;
+}
+
+static void on_closed(void *ctx, struct local_conn *conn)
+{
+	(void)ctx, (void)conn;
+	ck_abort_msg("the daemon has closed the local connection");
+}
+
+static bool call_done(void *ctx)
+{
+	return ((struct call *)ctx)->done;
+}
+
+char *mesh_control_request(struct mesh_node *n, const struct control_request *r, const int *fds,
+			   size_t n_fds)
+{
+	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
+	struct world *w = n->mesh->w;
+	uint8_t request[CONTROL_REQUEST_MAX];
+	ptrdiff_t len = control_request_encode(r, request, sizeof(request));
+	struct local_conn *conn = NULL;
+	struct call c = { 0 };
+	struct err err = { 0 };
+
+	SIM_CHECK(w, len > 0);
+	SIM_CHECK_OK(w, local_connect(n->host, CONTROL_SOCKET, &ops, &c, &err, &conn));
+	SIM_CHECK_OK(w, local_send(conn, request, (size_t)len, fds, n_fds));
+	mesh_until(n->mesh, CALL_TIME, call_done, &c);
+	local_conn_close(conn);
+	return c.reply;
+}
+
+char *mesh_control(struct mesh_node *n, enum control_verb verb, const int *fds, size_t n_fds)
+{
+	struct control_request r = { .verb = verb, .cluster = MESH_CLUSTER };
+
+	return mesh_control_request(n, &r, fds, n_fds);
+}
+
+void mesh_connect(struct mesh_node *n)
+{
+	static const char *const suffix[] = { "clusters/" MESH_CLUSTER STORE_CLUSTER,
+					      "clusters/" MESH_CLUSTER STORE_LOG,
+					      "identity/cert.pem", "identity/key.pem" };
+	int fds[CONTROL_CONNECT_FDS];
+	char *reply;
+
+	if (!n->daemon)
+		mesh_daemon_start(n);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		char path[STORE_PATH_MAX + 64];
+
+		snprintf(path, sizeof(path), "%s/%s", n->store.dir, suffix[i]);
+		fds[i] = world_fd_open(n->host, path, 0);
+		SIM_CHECK_OK(n->mesh->w, fds[i]);
+	}
+	reply = mesh_control(n, CONTROL_CONNECT, fds, ARRAY_LEN(fds));
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	if (strcmp(reply, "{\"ok\":true}") != 0) {
+		world_dump(n->mesh->w);
+		ck_abort_msg("%s does not connect: %s", n->name, reply);
+	}
+	free(reply);
+}
+
+/* --- packets ---------------------------------------------------------------------------------- */
+
+/* RFC 791: the sum over the header's 16-bit words. */
+static uint16_t header_checksum(const uint8_t *ip)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < 20; i += 2)
+		sum += load_be16(ip + i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* A packet of protocol 253 (RFC 3692: for experiments) that says where it comes from and goes. */
+static void ping_make(uint8_t p[MESH_PING_LEN], const struct mesh_node *from,
+		      const struct mesh_node *to, uint32_t seq)
+{
+	memset(p, 0, MESH_PING_LEN);
+	p[0] = 0x45;
+	store_be16(p + 2, MESH_PING_LEN);
+	p[8] = 64;
+	p[9] = 253;
+	store_be32(p + 12, from->address);
+	store_be32(p + 16, to->address);
+	store_be16(p + 10, header_checksum(p));
+	p[20] = (uint8_t)from->index;
+	p[21] = (uint8_t)to->index;
+	store_be32(p + 24, seq);
+	for (size_t i = 28; i < MESH_PING_LEN; i++)
+		p[i] = (uint8_t)(seq * 7 + i);
+}
+
+void mesh_ping(struct mesh_node *from, struct mesh_node *to)
+{
+	struct mesh *m = from->mesh;
+	uint8_t p[MESH_PING_LEN];
+	int rc;
+
+	ping_make(p, from, to, ++m->ping_seq);
+	rc = world_tun_inject(from->host, 0, p, sizeof(p));
+	MESH_CHECK(m, rc == 0 || rc == -ENODEV);
+	m->pings_sent[to->index][from->index]++;
+}
+
+static bool takes_part(const struct mesh_node *n)
+{
+	return n->daemon && n->address;
+}
+
+void mesh_ping_pairs(struct mesh *m)
+{
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		for (size_t k = 0; k < m->n_nodes; k++) {
+			if (i != k && takes_part(&m->node[i]) && takes_part(&m->node[k]))
+				mesh_ping(&m->node[i], &m->node[k]);
+		}
+	}
+}
+
+static void take_one(struct mesh_node *n, const uint8_t *p, size_t len)
+{
+	struct mesh *m = n->mesh;
+	uint8_t want[MESH_PING_LEN];
+	uint32_t seq, *newest;
+
+	MESH_CHECK(m, len == MESH_PING_LEN && p[20] < m->n_nodes && p[21] == n->index);
+	seq = load_be32(p + 24);
+	ping_make(want, &m->node[p[20]], n, seq);
+	MESH_CHECK(m, memcmp(p, want, sizeof(want)) == 0);
+	newest = &m->newest[n->index][p[20]];
+	m->doubled += seq == *newest;
+	*newest = MAX(*newest, seq);
+	m->pings_got[n->index][p[20]]++;
+}
+
+void mesh_take(struct mesh *m)
+{
+	uint8_t p[2048];
+	size_t len;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		while (world_tun_take(m->node[i].host, 0, p, sizeof(p), &len) > 0)
+			take_one(&m->node[i], p, len);
+	}
+}
+
+/* The first pair between which nothing with a number above `since` has come through. */
+static bool pair_apart(struct mesh *m, uint32_t since, size_t *ret_from, size_t *ret_to)
+{
+	for (size_t to = 0; to < m->n_nodes; to++) {
+		for (size_t from = 0; from < m->n_nodes; from++) {
+			if (to == from || !takes_part(&m->node[to]) ||
+			    !takes_part(&m->node[from]) || m->newest[to][from] > since)
+				continue;
+			*ret_from = from;
+			*ret_to = to;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t mesh_reach(struct mesh *m, uint64_t within)
+{
+	uint64_t begin = world_now(m->w);
+	uint32_t since = m->ping_seq;
+	size_t from = 0, to = 0;
+
+	while (pair_apart(m, since, &from, &to)) {
+		if (world_now(m->w) - begin > within) {
+			world_dump(m->w);
+			ck_abort_msg("%s does not reach %s", m->node[from].name, m->node[to].name);
+		}
+		mesh_ping_pairs(m);
+		sim_pass(m->w, 100 * MS);
+		mesh_take(m);
+	}
+	return world_now(m->w) - begin;
+}
+
+static uint32_t pings_missing(const struct mesh *m)
+{
+	uint32_t missing = 0;
+
+	for (size_t to = 0; to < m->n_nodes; to++) {
+		for (size_t from = 0; from < m->n_nodes; from++)
+			missing += m->pings_sent[to][from] - m->pings_got[to][from];
+	}
+	return missing;
+}
+
+uint32_t mesh_flow(struct mesh *m, uint64_t for_ns, unsigned rate)
+{
+	uint64_t end = world_now(m->w) + for_ns;
+
+	memset(m->pings_sent, 0, sizeof(m->pings_sent));
+	memset(m->pings_got, 0, sizeof(m->pings_got));
+	while (world_now(m->w) < end) {
+		mesh_ping_pairs(m);
+		sim_pass(m->w, SECOND / rate);
+		mesh_take(m);
+	}
+	sim_pass(m->w, SECOND);
+	mesh_take(m);
+	return pings_missing(m);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static size_t query_make(uint8_t *q, const char *name)
+{
+	static const uint8_t header[12] = { 0xbe, 0xef, 1, 0, 0, 1 }; /* one question, RD */
+	size_t at = sizeof(header);
+
+	memcpy(q, header, sizeof(header));
+	while (*name) {
+		size_t n = strcspn(name, ".");
+
+		q[at++] = (uint8_t)n;
+		memcpy(q + at, name, n);
+		at += n;
+		name += n + (name[n] == '.');
+	}
+	q[at++] = 0;
+	store_be16(q + at, 1);	   /* A */
+	store_be16(q + at + 2, 1); /* IN */
+	return at + 4;
+}
+
+static bool answered(void *ctx)
+{
+	return ((struct sim_sink *)ctx)->datagrams > 0;
+}
+
+int mesh_dns(struct mesh_node *n, const char *name, ip4 *ret, unsigned *ret_rcode)
+{
+	struct mesh *m = n->mesh;
+	uint8_t query[512];
+	size_t len = query_make(query, name);
+	struct sim_sink sink;
+	int answers;
+
+	sim_sink_open(&sink, n->host, 0);
+	sim_sink_send(&sink, addr_v4(n->address, 53), query, len);
+	mesh_until(m, SECOND, answered, &sink);
+	udp_close(sink.udp);
+	MESH_CHECK(m, sink.last_len >= len && memcmp(sink.last, "\xbe\xef", 2) == 0);
+	MESH_CHECK(m, memcmp(sink.last + 12, query + 12, len - 12) == 0);
+	*ret_rcode = sink.last[3] & 15;
+	answers = load_be16(sink.last + 6);
+	if (answers > 0) { /* without an EDNS question the A record's address is the end of it */
+		MESH_CHECK(m, load_be16(sink.last + sink.last_len - 6) == 4);
+		*ret = load_be32(sink.last + sink.last_len - 4);
+	}
+	return answers;
+}
