@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fixed seeds give fixed bytes: tests/vectors/membership.txt, lines of a name and hexadecimal (or, for
+ * the URL, text). With MLSH_VECTORS_OUT=<folder> in the environment the lines are also written there,
+ * with the binary values as files: seeds for fuzzers, and a new list after a change of format.
+ */
+#include "log_kit.h"
+
+#define VECTORS "tests/vectors/membership.txt"
+#define VECTORS_MAX 65536
+#define HEX_MAX (2 * ENTRY_MAX_BYTES + 1)
+
+static char made[VECTORS_MAX];
+static size_t made_len;
+
+static void write_file(const char *name, const void *data, size_t len)
+{
+	const char *folder = getenv("MLSH_VECTORS_OUT");
+	char path[512];
+	FILE *f;
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "wb");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(data, 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void add_text(const char *name, const char *text)
+{
+	int len = snprintf(made + made_len, sizeof(made) - made_len, "%s %s\n", name, text);
+
+	ck_assert_int_gt(len, 0);
+	made_len += (size_t)len;
+	ck_assert_uint_lt(made_len, sizeof(made));
+}
+
+static void add(const char *name, const void *data, size_t len)
+{
+	static char hex[HEX_MAX];
+
+	hex_encode(data, len, hex);
+	add_text(name, hex);
+	write_file(name, data, len);
+}
+
+static void add_node(unsigned n, const char *prefix)
+{
+	static const char *const fields[] = { "seed", "key", "key-sha256", "node-id", "cert-sha256" };
+	struct identity *id = kit_identity(n);
+	struct node_id node = identity_node_id(id);
+	uint8_t seed[SIGN_SEED_LEN];
+	const uint8_t *values[] = { seed, identity_key(id), identity_key_sha256(id), node.bytes,
+				    identity_cert_sha256(id) };
+	char name[64];
+
+	kit_seed(n, seed);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		snprintf(name, sizeof(name), "%s-%s", prefix, fields[i]);
+		add(name, values[i], i == 3 ? NODE_ID_LEN : 32);
+	}
+	identity_free(id);
+}
+
+static void add_head(const char *name, const struct mlog *l)
+{
+	struct head h = mlog_head(l);
+
+	add(name, h.hash, HASH_LEN);
+}
+
+static void add_url(const struct kit_invite *i)
+{
+	struct invite_url u = { .host = "signal.example.org", .port = SIGNAL_PORT };
+	char text[INVITE_URL_MAX];
+
+	memcpy(u.signal_cert, i->inv.signal_cert, HASH_LEN);
+	memcpy(u.invite_bytes, i->bytes, i->len);
+	u.invite_len = i->len;
+	memcpy(u.invite_sig, i->sig, SIG_LEN);
+	memcpy(u.one_time, i->one_time, SIGN_SEED_LEN);
+	ck_assert_int_eq(invite_url_format(&u, text, sizeof(text), NULL), 0);
+	add_text("invite-url", text);
+	write_file("invite-url", text, strlen(text));
+}
+
+static void add_tokens(const struct kit *k)
+{
+	static const char recovery[] = "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV";
+	struct node_id id = identity_node_id(k->admin);
+	uint8_t key[32], salt[16], out[HASH_LEN];
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i;
+	memcpy(salt, key, sizeof(salt));
+	node_token(key, mlog_cluster_id(k->log), &id, out);
+	add("node-token", out, HASH_LEN);
+	bootstrap_code_hash(salt, "ABCD-EFGH-JKMN", out);
+	add("bootstrap-code-hash", out, HASH_LEN);
+	recovery_code_seed(recovery, out);
+	add("recovery-seed", out, HASH_LEN);
+	ck_assert_int_eq(seed_public(out, key), 0);
+	add("recovery-key", key, KEY_LEN);
+}
+
+static void make_all(void)
+{
+	struct kit k = kit_open();
+	struct kit_invite i, j;
+	struct entry_bytes b;
+
+	add_node(0, "admin");
+	add_node(1, "joiner");
+	add("genesis", mlog_entry(k.log, 0).data, mlog_entry(k.log, 0).len);
+	add_head("cluster-id", k.log);
+	k.now_s += 60;
+	i = kit_invite(&k, 1);
+	add("one-time-seed", i.one_time, SIGN_SEED_LEN);
+	add("invite", i.bytes, i.len);
+	add("invite-sig", i.sig, SIG_LEN);
+	add_url(&i);
+	k.now_s += 60;
+	b = kit_admit(&k, &i, 1);
+	add("admit", b.data, b.len);
+	kit_append(k.log, &b);
+	add_head("admit-hash", k.log);
+	j = kit_invite(&k, 2);
+	k.now_s += 60;
+	b = kit_cancel(&k, j.inv.nonce);
+	add("cancel", b.data, b.len);
+	kit_append(k.log, &b);
+	add_head("cancel-hash", k.log);
+	add_tokens(&k);
+	kit_close(&k);
+	write_file("membership.txt", made, made_len);
+}
+
+START_TEST(bytes_are_as_documented)
+{
+	static char kept[VECTORS_MAX];
+	FILE *f = fopen(VECTORS, "rb");
+	char *line = made, *kept_line = kept;
+	size_t len;
+
+	make_all();
+	ck_assert_msg(f, "%s can not be read", VECTORS);
+	len = fread(kept, 1, sizeof(kept) - 1, f);
+	fclose(f);
+	kept[len] = '\0';
+	while (*line) {
+		size_t n = strcspn(line, "\n");
+
+		ck_assert_msg(strncmp(line, kept_line, n + 1) == 0, "%.*s", (int)n, line);
+		line += n + 1;
+		kept_line += n + 1;
+	}
+	ck_assert_str_eq(kept_line, "");
+}
+END_TEST
+
+UNIT_MAIN("membership/vectors", bytes_are_as_documented)
