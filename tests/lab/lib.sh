@@ -30,6 +30,8 @@ lab_need_root() {
 # Ends what this lab started (by process id), then removes its namespaces and files.
 lab_down() {
 	local ns pid
+	trap - ERR
+	set +eE
 	for pid in "${LAB_PIDS[@]}"; do kill "$pid" 2>/dev/null; done
 	for ns in $(ip netns list | awk '{ print $1 }' | grep "^$LAB-"); do
 		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill "$pid" 2>/dev/null; done
