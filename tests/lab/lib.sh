@@ -115,7 +115,7 @@ token_of() { grep -hoE '[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}@[0-9a-f]{64}' "$WORK
 signal_start() {
 	on_bg signal signal.log env MLSH_SIGNAL_DB="$WORK/signal/signal.db" "$@" mlsh-signal
 	SIGNAL_PID=$BG
-	wait_until 10 test -n "$(token_of)" || wait_until 10 signal_ready
+	wait_until 10 signal_ready
 }
 
 signal_ready() { ip netns exec "$LAB-signal" ss -Hlun 'sport = :4433' | grep -q .; }
