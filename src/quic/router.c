@@ -50,7 +50,8 @@ static path_label builtin_label(struct quic_conn *c, const struct udp_rx *rx)
 
 	if (sl) {
 		sl->used = clock_now(c->s->h);
-		sl->local = rx->local;
+		if (c->server) /* a client's source is the system's choice: it may move */
+			sl->local = rx->local;
 		return sl->label;
 	}
 	if (!c->server)
