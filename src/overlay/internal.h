@@ -20,9 +20,12 @@
 #define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
+#define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
 #define PEER_USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
 #define PEER_RETRY_MAX (60 * NS_PER_S)
 #define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
+#define PEER_KNOCK_DELAY NS_PER_S	/* the side that does not begin waits so long */
+#define PEER_KNOCK_TRUST (5 * NS_PER_S)	/* a younger tunnel may have crossed a knock */
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
 struct peer;
@@ -55,11 +58,12 @@ struct peer {
 	struct link links[PEER_LINKS_MAX];
 	struct link *active;		/* the one with the control stream */
 	struct wire_candidates from_server, from_peer;
+	struct wire_candidates knock;	/* where it last called from */
 	struct addr last_good;
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;			/* in plan */
-	uint64_t next_at, retry_at, began_at;
+	uint64_t next_at, retry_at, began_at, asked_at;
 	unsigned failures;
 	struct timer *timer;
 	/* packets */
@@ -69,6 +73,7 @@ struct peer {
 	bool slow;			/* its queue may be full without holding up others */
 	/* for people */
 	uint64_t up_since, last_heard;
+	uint64_t suspect;		/* when our network changed; 0: heard from since */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 	char group[32];
 	char detail[128];
@@ -92,6 +97,7 @@ struct overlay {
 	struct deferred *oversize;
 	struct coalescer coalescer;
 	struct bucket icmp;
+	struct bucket hearsay;		/* addresses that peers see us at */
 	struct wire_candidates own;
 	struct addr observed;		/* by the server */
 	struct addr observed_by_peer[2];

@@ -51,8 +51,8 @@ static void on_connected(struct link *l)
 
 	l->connected = true;
 	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
-	if (quic_conn_is_server(l->conn)) {
-		peer_schedule(p);
+	if (quic_conn_is_server(l->conn) || !p->initiator) {
+		peer_schedule(p); /* theirs to begin, or to call back */
 		return;
 	}
 	if (p->active) { /* another candidate was faster */

@@ -160,6 +160,8 @@ void overlay_observed_by(struct overlay *o, const struct addr *a)
 		if (addr_same_ip(a, &o->own.item[i]) && a->port == o->own.item[i].port)
 			return;
 	}
+	if (!bucket_take(&o->hearsay, 1, clock_now(o->h)))
+		return;
 	s[1] = s[0];
 	s[0] = *a;
 	overlay_refresh_candidates(o);
@@ -200,8 +202,10 @@ void overlay_network_changed(struct overlay *o)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->failures = 0;
-		if (p->active && p->active->hello_got)
-			control_candidates(p->active); /* whoever does not answer is soon noticed */
+		if (p->active && p->active->hello_got) {
+			p->suspect = clock_now(o->h);
+			control_candidates(p->active); /* it has to answer */
+		}
 		peer_kick(p);
 	}
 }
@@ -263,6 +267,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
+	bucket_init(&o->hearsay, 1, 8, clock_now(h));
 	rc = make_timers(o, err);
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);

@@ -104,7 +104,7 @@ struct peer_status {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
 	char group[32];			/* key exchange */
 	bool online;			/* what the server says */
-	char detail[128];		/* why there is no tunnel, for a person; "" if there is one */
+	char detail[128];		/* why there is no tunnel, for a person; or "" */
 };
 
 struct overlay_status {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A peer: when to connect, which connection counts, when it is dead. The side with the lower
- * overlay address begins; it tries again for ever. Presence never ends a tunnel.
+ * overlay address begins; the other knocks when nothing comes: it connects only to be called back.
+ * Both try again for ever. Presence never ends a tunnel.
  */
 #include "overlay/internal.h"
 
@@ -13,12 +14,13 @@ static uint64_t now_of(const struct peer *p)
 	return clock_now(p->o->h);
 }
 
-static size_t links_open(const struct peer *p)
+/* Attempts of ours under way. */
+static size_t links_racing(const struct peer *p)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		n += p->links[i].conn != NULL;
+		n += p->links[i].conn && !quic_conn_is_server(p->links[i].conn);
 	return n;
 }
 
@@ -57,22 +59,28 @@ static uint64_t retry_delay(struct peer *p)
 	return d / 2 + random_below(p->o->h, d / 2 + 1);
 }
 
-static void plan_add(struct peer *p, struct wire_candidates *plan)
+static void plan_filter(struct peer *p, const struct wire_candidates *in,
+			struct wire_candidates *plan)
 {
-	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
-
-	candidates_filter(&p->from_server, &p->o->own, subnet, plan);
-	candidates_filter(&p->from_peer, &p->o->own, subnet, plan);
+	candidates_filter(in, &p->o->own, mlog_genesis(p->o->log)->subnet, plan);
 }
 
-/* Where it was last comes first. */
+static void plan_add(struct peer *p, struct wire_candidates *plan)
+{
+	plan_filter(p, &p->knock, plan);
+	plan_filter(p, &p->from_server, plan);
+	plan_filter(p, &p->from_peer, plan);
+}
+
+/* Where it called from comes first, then where it was last. */
 static void plan_make(struct peer *p)
 {
 	struct wire_candidates rest = { 0 };
 
 	plan_add(p, &rest);
 	candidates_order(&rest, &p->o->own);
-	p->plan = (struct wire_candidates){ 0 };
+	p->plan = p->knock;
+	p->knock = (struct wire_candidates){ 0 };
 	if (!addr_is_unset(&p->last_good))
 		candidates_add(&p->plan, &p->last_good);
 	for (size_t i = 0; i < rest.n; i++)
@@ -112,7 +120,7 @@ static void race_on(struct peer *p)
 	bool begun = try_next(p);
 
 	p->next_at = begun && p->next < p->plan.n ? now_of(p) + PEER_STAGGER : TIME_NEVER;
-	if (!begun && links_open(p) == 0)
+	if (!begun && links_racing(p) == 0)
 		peer_fail(p, "no address of it could be tried");
 	else
 		peer_schedule(p);
@@ -127,33 +135,34 @@ static void peer_begin(struct peer *p)
 		return;
 	}
 	p->began_at = now_of(p);
-	p->detail[0] = '\0';
+	if (p->failures == 0 && p->last_heard == 0)
+		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all", p->plan.n);
 	peer_set_state(p, PEER_CONNECTING);
 	race_on(p);
 }
 
 static bool may_begin(const struct peer *p)
 {
-	return p->initiator && p->wanted && !p->active && p->state != PEER_CONNECTING;
+	return p->wanted && !p->active && p->state != PEER_CONNECTING;
 }
 
 void peer_want(struct peer *p)
 {
+	bool first = !p->wanted;
+
 	p->wanted = true;
-	if (may_begin(p) && p->retry_at == TIME_NEVER)
-		peer_begin(p);
-	else if (may_begin(p) && now_of(p) >= p->began_at + NS_PER_S)
-		peer_kick(p); /* somebody waits: not only now and then */
+	if (!first && now_of(p) < p->asked_at + NS_PER_S)
+		return; /* packets may come by the thousand */
+	p->asked_at = now_of(p);
+	peer_kick(p);
 }
 
 void peer_kick(struct peer *p)
 {
-	uint64_t earliest = p->began_at + PEER_KICK_GAP;
+	uint64_t earliest = MAX(p->began_at + PEER_KICK_GAP, now_of(p));
 
-	if (may_begin(p) && now_of(p) >= earliest) {
-		peer_begin(p);
-		return;
-	}
+	if (!p->initiator)
+		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
 	if (may_begin(p)) {
 		p->retry_at = MIN(p->retry_at, earliest);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
@@ -169,13 +178,37 @@ void peer_kick(struct peer *p)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
+/*
+ * The other side, whose part is to wait, has no tunnel and asks for one, from an address that the
+ * handshake has proven. Ours, if we believe that there is one, is of no use to it.
+ */
+static void peer_knocked(struct peer *p, const struct quic_conn *c)
+{
+	struct addr from;
+
+	if (quic_conn_remote_addr(c, &from)) {
+		struct wire_candidates one = { .item = { from }, .n = 1 };
+
+		plan_filter(p, &one, &p->knock);
+	}
+	p->wanted = true;
+	if (p->state == PEER_UP && now_of(p) - p->up_since >= PEER_KNOCK_TRUST) {
+		link_close(p->active, PEER_CLOSE_REPLACED, "called back");
+		peer_lost(p, "it asked for a new tunnel", false);
+	} else {
+		peer_kick(p);
+	}
+}
+
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx)
 {
 	struct link *l;
 
-	if (p->initiator)
-		return false; /* the other side's part is to wait */
+	if (p->initiator) {
+		peer_knocked(p, c);
+		return false;
+	}
 	l = link_place(p);
 	if (!l)
 		return false;
@@ -196,7 +229,8 @@ void peer_link_chosen(struct link *l)
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *other = &p->links[i];
 
-		if (other == l || !other->conn || (server && other != p->active))
+		if (other == l || !other->conn ||
+		    (other != p->active && server && quic_conn_is_server(other->conn)))
 			continue;
 		link_close(other, server ? PEER_CLOSE_REPLACED : PEER_CLOSE_BYE,
 			   server ? "replaced by a newer connection" : "another path was faster");
@@ -221,6 +255,7 @@ void peer_link_up(struct link *l)
 		p->last_good = l->to;
 	p->waiting_until = TIME_NEVER;
 	p->slow = false;
+	p->suspect = 0;
 	p->detail[0] = '\0';
 	if (p->state == PEER_UP) {
 		p->up_since = now_of(p);
@@ -242,25 +277,18 @@ void peer_lost(struct peer *p, const char *why, bool failure)
 	p->next_at = TIME_NEVER;
 	if (!queue_empty(&p->queue))
 		p->waiting_until = now + PEER_WAITING_TIME;
-	if (!p->initiator) {
-		snprintf(p->detail, sizeof(p->detail), "%s; waiting for it to connect again", why);
-		peer_set_state(p, PEER_LOST);
-		peer_schedule(p);
-		return;
-	}
 	if (useful)
 		p->failures = 0;
-	if (failure || !useful) {
-		peer_fail(p, why);
-		return;
+	peer_fail(p, why);
+	if (useful && !failure) { /* at once */
+		p->failures = 0;
+		peer_begin(p);
 	}
-	snprintf(p->detail, sizeof(p->detail), "%s", why);
-	peer_set_state(p, PEER_LOST);
-	peer_begin(p);
 	peer_schedule(p);
 }
 
-static const char *why_closed(const struct quic_event *ev, char *buf, size_t cap)
+static const char *why_closed(const struct peer *p, const struct quic_event *ev, char *buf,
+			      size_t cap)
 {
 	static const char *const said[] = {
 		[PEER_CLOSE_BYE] = "it said goodbye",
@@ -280,6 +308,10 @@ static const char *why_closed(const struct quic_event *ev, char *buf, size_t cap
 	case QUIC_CLOSE_TIMEOUT:
 	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
 		return "no answer";
+	case QUIC_CLOSE_REMOTE:
+		if (!p->initiator)
+			return "it was asked to connect";
+		break;
 	case QUIC_CLOSE_PIN:
 		return "another machine answers at its address";
 	case QUIC_CLOSE_RESET:
@@ -295,7 +327,7 @@ static const char *why_closed(const struct quic_event *ev, char *buf, size_t cap
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 {
 	char buf[128];
-	const char *why = why_closed(ev, buf, sizeof(buf));
+	const char *why = why_closed(p, ev, buf, sizeof(buf));
 	bool no_fault = ev->reason == QUIC_CLOSE_TIMEOUT || ev->reason == QUIC_CLOSE_RESET ||
 			(ev->reason == QUIC_CLOSE_REMOTE_APP &&
 			 (ev->error == PEER_CLOSE_BYE || ev->error == PEER_CLOSE_SHUTDOWN));
@@ -303,10 +335,10 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	if (p->active == l) {
 		p->active = NULL;
 		peer_lost(p, why, !no_fault);
-	} else if (p->initiator && p->state == PEER_CONNECTING && !p->active) {
+	} else if (p->state == PEER_CONNECTING && !p->active) {
 		if (p->next < p->plan.n)
 			race_on(p);
-		else if (links_open(p) == 0)
+		else if (links_racing(p) == 0)
 			peer_fail(p, why);
 	}
 	peer_schedule(p);
@@ -322,6 +354,8 @@ static void on_deadline(struct link *l)
 	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
 	if (was_active)
 		peer_lost(p, "it did not say hello", true);
+	else if (p->state == PEER_CONNECTING && !p->active && links_racing(p) == 0)
+		peer_fail(p, "it was asked to connect and did not");
 }
 
 static void peer_on_timer(void *ctx)
@@ -353,8 +387,12 @@ void peer_watch(struct peer *p, uint64_t now)
 		return;
 	quic_conn_info_get(p->active->conn, &info);
 	p->last_heard = MAX(info.last_heard, 1);
-	if (info.unanswered_since == 0 ||
-	    now - info.unanswered_since < MAX(PEER_DEAD_AFTER, 4 * info.srtt_ns))
+	uint64_t since = info.unanswered_since;
+	uint64_t patience = p->suspect && since >= p->suspect ? PEER_SUSPECT_AFTER
+							      : PEER_DEAD_AFTER;
+	if (p->suspect && info.last_heard > p->suspect)
+		p->suspect = 0;
+	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
 		return;
 	link_close(p->active, PEER_CLOSE_BYE, "no answer");
 	peer_lost(p, "no answer", false);
