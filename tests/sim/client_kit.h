@@ -385,4 +385,126 @@ static inline struct invite_url kit_invite(struct kit_node *n)
 	return kit_invite_ttl(n, 3600);
 }
 
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static inline void kit_on_state(void *ctx)
+{
+	((struct kit_node *)ctx)->states++;
+}
+
+static inline void kit_on_grew(void *ctx)
+{
+	struct kit_node *n = ctx;
+
+	n->grew++;
+	ck_assert_int_eq(store_save_log(n->host, &n->store, &n->cluster, n->log, NULL), 0);
+}
+
+static inline void kit_on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
+{
+	struct kit_node *n = ctx;
+
+	ck_assert(!span_equal(ours, theirs));
+	ck_assert(span_equal(ours, mlog_entry(n->log, seq)));
+	n->forks++;
+	n->fork_seq = seq;
+}
+
+static inline void kit_on_presence(void *ctx, struct member *m, bool online,
+				   const struct wire_candidates *c)
+{
+	struct kit_node *n = ctx;
+	size_t i = 0;
+
+	if (!m) {
+		n->resets++;
+		n->n_seen = 0;
+		return;
+	}
+	ck_assert(!node_id_equal(&m->id, &n->cluster.node_id));
+	while (i < n->n_seen && !node_id_equal(&n->seen[i].id, &m->id))
+		i++;
+	if (i == n->n_seen) {
+		ck_assert_uint_lt(n->n_seen, KIT_NODES);
+		n->seen[n->n_seen++].told = 0;
+	}
+	n->seen[i].id = m->id;
+	n->seen[i].online = online;
+	n->seen[i].candidates = *c;
+	n->seen[i].told++;
+}
+
+static inline void kit_on_observed(void *ctx, const struct addr *a)
+{
+	((struct kit_node *)ctx)->observed = *a;
+}
+
+static inline void kit_on_stopped(void *ctx, const struct err *err)
+{
+	struct kit_node *n = ctx;
+
+	ck_assert(!n->stopped);
+	n->stopped = true;
+	n->stop_err = *err;
+}
+
+static const struct session_ops kit_session_ops = {
+	.state = kit_on_state,
+	.log_grew = kit_on_grew,
+	.fork = kit_on_fork,
+	.presence = kit_on_presence,
+	.observed = kit_on_observed,
+	.stopped = kit_on_stopped,
+};
+
+/* From the node's files, as a daemon would. */
+static inline void kit_node_up(struct kit_node *n)
+{
+	struct quic_socket_config cfg = { .max_conns = 16 };
+	struct err err = { 0 };
+
+	kit_load(n);
+	cfg.identity = n->id;
+	SIM_CHECK_OK(n->kit->w, quic_socket_open(n->host, &cfg, &err, &n->socket));
+	SIM_CHECK_OK(n->kit->w, session_new(n->host, n->socket, &n->cluster, n->id, n->log,
+					    &kit_session_ops, n, &err, &n->session));
+}
+
+static inline struct session_status kit_status(struct kit_node *n)
+{
+	struct session_status s;
+
+	session_status_get(n->session, &s);
+	return s;
+}
+
+static inline bool kit_is_up(void *ctx)
+{
+	return kit_status(ctx).state == SESSION_UP;
+}
+
+static inline bool kit_is_not_up(void *ctx)
+{
+	return !kit_is_up(ctx);
+}
+
+/* Waits for the session to be up, this long at most. */
+#define KIT_UP_WITHIN(n, ns)                                                                       \
+	do {                                                                                       \
+		if (!world_run((n)->kit->w, (ns), kit_is_up, (n))) {                               \
+			world_dump((n)->kit->w);                                                   \
+			ck_abort_msg("%s: %s", (n)->name, kit_status(n).last_err.text);            \
+		}                                                                                  \
+	} while (0)
+
+/* Does n believe that `of` is online? */
+static inline bool kit_sees(struct kit_node *n, struct kit_node *of)
+{
+	for (size_t i = 0; i < n->n_seen; i++) {
+		if (node_id_equal(&n->seen[i].id, &of->cluster.node_id))
+			return n->seen[i].online;
+	}
+	return false;
+}
+
 #endif
