@@ -169,10 +169,16 @@ static void session_next(struct session *s, enum session_next next, uint64_t wai
 		session_lost(s, err);
 }
 
-/* May the server not know of our admission, because its log is not ours? */
-static bool server_is_behind(const struct session *s)
+/*
+ * Can the server know more of our membership than we? Only by entries that we lack; if its log is no
+ * longer than ours, or another one, it merely does not know of our admission.
+ */
+static bool server_knows_more(const struct session *s)
 {
-	return s->forked || !s->has_server_head || s->server_head.seq + 1 < mlog_count(s->log);
+	uint64_t from;
+
+	return !s->forked && s->has_server_head &&
+	       session_plan(s->log, &s->server_head, &from) == SESSION_FETCH;
 }
 
 void session_refused(struct session *s, const struct signal_reply *reply)
@@ -180,7 +186,7 @@ void session_refused(struct session *s, const struct signal_reply *reply)
 	struct err err = { 0 };
 	uint64_t wait;
 	enum session_next next = session_after_refusal(reply->refusal, reply->retry_after_s,
-						       server_is_behind(s), &wait);
+						       server_knows_more(s), &wait);
 
 	rpc_refusal(s->rpc, reply, &err);
 	session_next(s, next, wait, &err);

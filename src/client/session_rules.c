@@ -29,8 +29,8 @@ static uint64_t asked_wait(uint32_t retry_after_s)
 	return MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S;
 }
 
-enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s, bool behind,
-					uint64_t *ret_wait)
+enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s,
+					bool knows_more, uint64_t *ret_wait)
 {
 	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
 	switch (reason) {
@@ -44,7 +44,7 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 		*ret_wait = asked_wait(retry_after_s);
 		return SESSION_NEXT_WAIT;
 	case REFUSAL_NOT_MEMBER:
-		return behind ? SESSION_NEXT_WAIT : SESSION_NEXT_STOP;
+		return knows_more ? SESSION_NEXT_STOP : SESSION_NEXT_WAIT;
 	default:
 		/* An admin has to do something there; until then we do not hammer at it. */
 		return SESSION_NEXT_WAIT;
@@ -56,7 +56,7 @@ enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wai
 	*ret_wait = SESSION_SLOW_RETRY;
 	if (end->refused)
 		return session_after_refusal((enum refusal)end->err.reason, end->retry_after_s,
-					     true, ret_wait);
+					     false, ret_wait);
 	if (!end->closed_by_server)
 		return end->err.reason == REFUSAL_FINGERPRINT ||
 				       end->err.reason == REFUSAL_MALFORMED ?

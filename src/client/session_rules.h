@@ -28,8 +28,8 @@ enum session_next {
 
 /* After the connection ended. */
 enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait);
-/* After a refusal of hello, push or session. `behind`: the server may not know of our admission. */
-enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s, bool behind,
-					uint64_t *ret_wait);
+/* After a refusal. `knows_more`: the server has entries of our log that we lack. */
+enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s,
+					bool knows_more, uint64_t *ret_wait);
 
 #endif
