@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests over the local socket: one encoding each, and nothing else is understood. */
+#include "proto/cbor.h"
+#include "proto/control.h"
+#include "unit.h"
+
+static struct control_request request(enum control_verb verb, const char *cluster)
+{
+	struct control_request r = { .verb = verb };
+
+	strcpy(r.cluster, cluster);
+	return r;
+}
+
+static void check_round_trip(const struct control_request *r)
+{
+	uint8_t buf[CONTROL_REQUEST_MAX];
+	struct control_request back;
+	ptrdiff_t n = control_request_encode(r, buf, sizeof(buf));
+
+	ck_assert_int_gt(n, 0);
+	memset(&back, 0xee, sizeof(back));
+	ck_assert_int_eq(control_request_decode(span_of(buf, (size_t)n), &back), 0);
+	ck_assert_int_eq(back.verb, r->verb);
+	ck_assert_str_eq(back.cluster, r->cluster);
+	ck_assert_mem_eq(back.nonce, r->nonce, sizeof(r->nonce));
+	ck_assert_uint_eq(back.expiry_s, r->expiry_s);
+}
+
+START_TEST(every_verb_comes_back)
+{
+	for (int v = CONTROL_CONNECT; v < CONTROL_VERBS; v++) {
+		struct control_request r = request((enum control_verb)v, "homelab");
+
+		check_round_trip(&r);
+	}
+	struct control_request all = request(CONTROL_STATUS, "");
+	check_round_trip(&all);
+}
+END_TEST
+
+START_TEST(largest_request_fits)
+{
+	struct control_request r = { .verb = CONTROL_INVITE_MADE, .expiry_s = UINT64_MAX };
+
+	memset(r.cluster, 'x', LABEL_MAX);
+	memset(r.nonce, 0xff, sizeof(r.nonce));
+	check_round_trip(&r);
+}
+END_TEST
+
+/* docs/protocol/05-local.md */
+START_TEST(bytes_are_as_documented)
+{
+	static const uint8_t want[] = {
+		0x85, 0x01, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
+		6,    7,    8,	  9,	10,   11,   12,	  13,	14,   15,   0x1a, 0x6b, 0x49, 0xd2,
+		0x00,
+	};
+	struct control_request r = request(CONTROL_INVITE_MADE, "lab");
+	uint8_t buf[CONTROL_REQUEST_MAX];
+
+	for (uint8_t i = 0; i < sizeof(r.nonce); i++)
+		r.nonce[i] = i;
+	r.expiry_s = 1800000000;
+	ck_assert_int_eq(control_request_encode(&r, buf, sizeof(buf)), sizeof(want));
+	ck_assert_mem_eq(buf, want, sizeof(want));
+}
+END_TEST
+
+START_TEST(no_room_is_an_error)
+{
+	struct control_request r = request(CONTROL_CONNECT, "homelab");
+	uint8_t buf[CONTROL_REQUEST_MAX];
+	ptrdiff_t n = control_request_encode(&r, buf, sizeof(buf));
+
+	for (ptrdiff_t cap = 0; cap < n; cap++)
+		ck_assert_int_eq(control_request_encode(&r, buf, (size_t)cap), -ENOSPC);
+}
+END_TEST
+
+/* The request as anybody may write it, without the encoder's checks of type. */
+static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len)
+{
+	static const uint8_t nonce[64];
+	uint8_t buf[CONTROL_REQUEST_MAX];
+	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
+	struct control_request r = { .verb = 77 };
+
+	cbor_put_array(&w, 5);
+	cbor_put_uint(&w, version);
+	cbor_put_uint(&w, verb);
+	cbor_put_text(&w, cluster);
+	cbor_put_bytes(&w, nonce, nonce_len);
+	cbor_put_uint(&w, 0);
+	ck_assert_uint_gt(cbor_writer_span(&w).len, 0);
+	int rc = control_request_decode(cbor_writer_span(&w), &r);
+
+	if (rc < 0)
+		ck_assert_int_eq((int)r.verb, 77); /* untouched */
+	return rc;
+}
+
+START_TEST(another_version_is_told_apart)
+{
+	ck_assert_int_eq(decode_raw(1, CONTROL_STATUS, "", 16), 0);
+	ck_assert_int_eq(decode_raw(0, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_raw(UINT64_MAX, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
+}
+END_TEST
+
+START_TEST(unknown_verbs_are_refused)
+{
+	ck_assert_int_eq(decode_raw(1, 0, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(1, CONTROL_VERBS, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(1, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16), -EBADMSG);
+}
+END_TEST
+
+START_TEST(only_labels_are_cluster_names)
+{
+	static const char *const names[] = {
+		"../x", "Homelab", "home\nlab", "home lab", "-x", "x-", "a.b", "/", "\x7f",
+		"0123456789012345678901234567890123456789012345678901234567890123",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
+			ck_assert_int_eq(decode_raw(1, v, names[i], 16), -EBADMSG);
+	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
+		ck_assert_int_eq(decode_raw(1, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
+}
+END_TEST
+
+START_TEST(nonces_have_one_length)
+{
+	for (size_t n = 0; n < 40; n++)
+		ck_assert_int_eq(decode_raw(1, CONTROL_NODES, "homelab", n),
+				 n == 16 ? 0 : -EBADMSG);
+}
+END_TEST
+
+START_TEST(torn_and_trailing_requests_are_refused)
+{
+	struct control_request r = request(CONTROL_DISCONNECT, "homelab"), back;
+	uint8_t buf[CONTROL_REQUEST_MAX + 1];
+	ptrdiff_t n = control_request_encode(&r, buf, CONTROL_REQUEST_MAX);
+
+	ck_assert_int_gt(n, 0);
+	for (size_t len = 0; len < (size_t)n; len++)
+		ck_assert_int_eq(control_request_decode(span_of(buf, len), &back), -EBADMSG);
+	buf[n] = 0;
+	ck_assert_int_eq(control_request_decode(span_of(buf, (size_t)n + 1), &back), -EBADMSG);
+}
+END_TEST
+
+UNIT_MAIN("proto/control", every_verb_comes_back, largest_request_fits, bytes_are_as_documented,
+	  no_room_is_an_error, another_version_is_told_apart, unknown_verbs_are_refused,
+	  only_labels_are_cluster_names, nonces_have_one_length,
+	  torn_and_trailing_requests_are_refused)
