@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A signaling server on a simulated host, its database a real file, and a raw client: it says what a
- * test tells it to say, in any order, and keeps what it hears.
+ * A signaling server on a simulated host, its database a real file, and a raw client: it says what
+ * a test tells it to say, in any order, and keeps what it hears.
  */
 #ifndef MLSH_TESTS_SIGNAL_SIM_H
 #define MLSH_TESTS_SIGNAL_SIM_H
@@ -327,7 +327,7 @@ static inline void raw_quic_event(void *ctx, struct quic_conn *c, const struct q
 
 static const struct quic_conn_ops raw_ops = { .event = raw_quic_event };
 
-/* A machine with an identity and a socket. Of networks of the same /24, so that tests choose sources. */
+/* A machine with an identity and a socket. */
 static inline struct raw *raw_new(struct sig *g)
 {
 	struct raw *r = calloc(1, sizeof(*r));

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* Admission at a simulated server: every invite that must not be good, and what gets lost. */
+#include "signal_steps.h"
+
+static struct sig g;
+static struct raw *founder;
+
+static void begin(void)
+{
+	sig_start(&g);
+	founder = raw_founder(&g);
+}
+
+static void end(void)
+{
+	raw_free(founder);
+	sig_stop(&g);
+}
+
+/* What invite_open says to a fresh node. */
+static enum refusal opened(const struct raw_invite *i)
+{
+	struct raw *r = raw_new(&g);
+	struct signal_reply reply;
+	enum refusal refused;
+
+	memcpy(r->cluster_id, founder->cluster_id, HASH_LEN);
+	raw_greet(r);
+	refused = raw_open(r, i, &reply);
+	raw_free(r);
+	return refused;
+}
+
+START_TEST(adopt_admits_nodes_one_address_after_the_other)
+{
+	struct raw *a, *b;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	b = raw_member(founder, "phone");
+	ck_assert_uint_eq(a->address, IP(100, 64, 0, 2));
+	ck_assert_uint_eq(b->address, IP(100, 64, 0, 3));
+	raw_session(a);
+	raw_session(b);
+	/* the founder was told as it happened */
+	ck_assert_uint_eq(mlog_count(founder->log), 3);
+	ck_assert(!founder->log_gap);
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(adopt_refuses_invites_that_are_not_good)
+{
+	struct raw_invite i;
+	struct raw *a;
+
+	begin();
+	a = raw_member(founder, "laptop");
+
+	i = raw_invite(founder);
+	i.bytes[i.len - 1] ^= 1;
+	ck_assert_int_eq(opened(&i), REFUSAL_TAMPERED);
+	i = raw_invite(founder);
+	i.sig[0] ^= 1;
+	ck_assert_int_eq(opened(&i), REFUSAL_TAMPERED);
+	i = raw_invite(founder);
+	i.len -= 1;
+	ck_assert_int_ne(opened(&i), REFUSAL_NONE);
+
+	i = raw_invite_fields(founder, 3600);
+	i.inv.cluster_id[0] ^= 1;
+	raw_invite_sign(&i, founder);
+	ck_assert_int_eq(opened(&i), REFUSAL_WRONG_CLUSTER);
+
+	i = raw_invite_fields(founder, 3600); /* signed by a stranger, in his own name */
+	{
+		struct raw *stranger = raw_new(&g);
+
+		i.inv.sponsor = identity_node_id(stranger->id);
+		raw_invite_sign(&i, stranger);
+		ck_assert_int_eq(opened(&i), REFUSAL_SPONSOR_UNKNOWN);
+		raw_free(stranger);
+	}
+	i = raw_invite_fields(a, 3600); /* by a member that is no admin */
+	raw_invite_sign(&i, a);
+	ck_assert_int_eq(opened(&i), REFUSAL_SPONSOR_NOT_ADMIN);
+
+	i = raw_invite_fields(founder, 3600); /* made on a log that nobody knows */
+	i.inv.head.hash[0] ^= 1;
+	raw_invite_sign(&i, founder);
+	ck_assert_int_eq(opened(&i), REFUSAL_UNKNOWN_HEAD);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(adopt_refuses_an_expired_invite_by_the_servers_clock)
+{
+	struct raw_invite i;
+	struct signal_reply reply;
+	struct entry_bytes b;
+	struct raw *r;
+
+	begin();
+	i = raw_invite_fields(founder, 60);
+	raw_invite_sign(&i, founder);
+	r = raw_new(&g);
+	raw_adopt_begin(r, &i);
+	b = raw_admit_entry(r, &i, "late", r->address); /* dated in time, but sent too late */
+	world_host_wall_skew(g.h, 61);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_INVITE_EXPIRED);
+	ck_assert_int_eq(opened(&i), REFUSAL_INVITE_EXPIRED);
+	world_host_wall_skew(g.h, 0);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	raw_free(r);
+	end();
+}
+END_TEST
+
+/* Nor by pushing one's own admission as if it were an old one. */
+START_TEST(an_expired_invite_can_not_be_pushed)
+{
+	struct signal_request rq = { .type = SIGNAL_PUSH };
+	struct raw_invite i;
+	struct signal_reply reply;
+	struct entry_bytes b;
+	struct raw *r, *a;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	i = raw_invite_fields(founder, 60);
+	raw_invite_sign(&i, founder);
+	r = raw_new(&g);
+	raw_adopt_begin(r, &i);
+	b = raw_admit_entry(r, &i, "late", r->address);
+	world_host_wall_skew(g.h, 61);
+	rq.entries.n = 1;
+	rq.entries.item[0] = span_of(b.data, b.len);
+	raw_greet(r);
+	ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_BAD_TOKEN);
+	memcpy(rq.node_token, a->token, HASH_LEN); /* another's token */
+	ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_BAD_TOKEN);
+	raw_session(founder);
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 2);
+	raw_free(r);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(adopt_refuses_a_used_invite)
+{
+	struct raw_invite i;
+	struct raw *a;
+
+	begin();
+	i = raw_invite(founder);
+	a = raw_new(&g);
+	raw_adopt(a, &i, "laptop");
+	ck_assert_int_eq(opened(&i), REFUSAL_INVITE_USED);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+static enum refusal append(struct raw *r, const struct entry_bytes *b)
+{
+	struct signal_request rq = { .type = SIGNAL_APPEND, .entry = span_of(b->data, b->len) };
+	struct signal_reply reply;
+
+	return raw_ask(r, &rq, &reply);
+}
+
+static struct entry_bytes cancel_entry(struct raw *r, const uint8_t nonce[NONCE_LEN])
+{
+	struct head head = mlog_head(r->log);
+	struct entry_bytes b;
+
+	ck_assert_int_eq(cancel_make(&head, raw_now_s(r), r->id, r->cluster_id, nonce, &b, NULL),
+			 0);
+	return b;
+}
+
+START_TEST(a_cancelled_invite_is_refused)
+{
+	struct raw_invite i, used;
+	struct entry_bytes b;
+	struct raw *a;
+
+	begin();
+	i = raw_invite(founder);
+	b = cancel_entry(founder, i.inv.nonce);
+	ck_assert_int_eq(append(founder, &b), REFUSAL_NONE);
+	ck_assert_int_eq(append(founder, &b), REFUSAL_NONE); /* the reply was lost */
+	ck_assert_int_eq(opened(&i), REFUSAL_INVITE_CANCELLED);
+	ck_assert_uint_eq(mlog_count(founder->log), 2); /* from the event */
+
+	/* one that is used can not be cancelled; nor may others than admins cancel */
+	used = raw_invite(founder);
+	a = raw_new(&g);
+	raw_adopt(a, &used, "laptop");
+	sim_pass(g.w, NS_PER_S);
+	b = cancel_entry(founder, used.inv.nonce);
+	ck_assert_int_ne(append(founder, &b), REFUSAL_NONE);
+	raw_session(a);
+	i = raw_invite(founder);
+	b = cancel_entry(a, i.inv.nonce);
+	ck_assert_int_ne(append(a, &b), REFUSAL_NONE);
+	b = cancel_entry(founder, i.inv.nonce); /* an admin's, but not sent by him */
+	ck_assert_int_eq(append(a, &b), REFUSAL_NOT_ALLOWED);
+	ck_assert_int_eq(opened(&i), REFUSAL_NONE);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(two_admits_with_one_invite_at_the_same_time)
+{
+	struct raw_invite i;
+	struct signal_reply ra, rb;
+	struct entry_bytes ea, eb;
+	struct signal_request qa = { .type = SIGNAL_ADMIT }, qb = qa;
+	enum refusal fa, fb;
+	struct raw *a, *b;
+
+	begin();
+	i = raw_invite(founder);
+	a = raw_new(&g);
+	b = raw_new(&g);
+	raw_adopt_begin(a, &i);
+	raw_adopt_begin(b, &i);
+	ck_assert_uint_eq(a->address, b->address);
+	ea = raw_admit_entry(a, &i, "first", a->address);
+	eb = raw_admit_entry(b, &i, "second", b->address);
+	qa.entry = span_of(ea.data, ea.len);
+	qb.entry = span_of(eb.data, eb.len);
+	raw_send(a, &qa);
+	raw_send(b, &qb);
+	fa = raw_reply(a, SIGNAL_ADMIT, &ra);
+	fb = raw_reply(b, SIGNAL_ADMIT, &rb);
+	ck_assert((fa == REFUSAL_NONE) != (fb == REFUSAL_NONE));
+	ck_assert_int_eq(fa == REFUSAL_NONE ? fb : fa, REFUSAL_INVITE_USED);
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 2);
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(an_admit_on_an_old_head_is_stale_and_succeeds_anew)
+{
+	struct raw_invite i, k;
+	struct signal_reply reply;
+	struct entry_bytes b;
+	struct raw *r, *other;
+
+	begin();
+	i = raw_invite(founder);
+	k = raw_invite(founder);
+	r = raw_new(&g);
+	raw_adopt_begin(r, &i);
+	b = raw_admit_entry(r, &i, "slow", r->address);
+	other = raw_new(&g);
+	raw_adopt(other, &k, "quick");
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_STALE);
+	ck_assert_int_eq(raw_open(r, &i, &reply), REFUSAL_NONE);
+	r->address = reply.address;
+	raw_fetch(r);
+	b = raw_admit_entry(r, &i, "slow", r->address);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	raw_free(other);
+	raw_free(r);
+	end();
+}
+END_TEST
+
+START_TEST(a_lost_reply_to_admit_is_answered_again)
+{
+	struct raw_invite i;
+	struct signal_reply reply;
+	struct entry_bytes b;
+	uint8_t token[HASH_LEN];
+	struct raw *r, *thief;
+
+	begin();
+	i = raw_invite(founder);
+	r = raw_new(&g);
+	raw_adopt_begin(r, &i);
+	b = raw_admit_entry(r, &i, "laptop", r->address);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	memcpy(token, reply.node_token, HASH_LEN);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+
+	/* after a restart, and with others in between */
+	sig_crash(&g);
+	sig_boot(&g);
+	raw_session(founder);
+	raw_free(raw_member(founder, "other"));
+	raw_greet(r);
+	ck_assert_int_eq(raw_open(r, &i, &reply), REFUSAL_NONE);
+	ck_assert_uint_eq(reply.address, r->address);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	ck_assert_mem_eq(token, reply.node_token, HASH_LEN);
+	memcpy(r->token, token, HASH_LEN);
+	raw_session(r);
+
+	/* nobody else gets that token */
+	thief = raw_new(&g);
+	memcpy(thief->cluster_id, founder->cluster_id, HASH_LEN);
+	raw_greet(thief);
+	ck_assert_int_eq(raw_open(thief, &i, &reply), REFUSAL_INVITE_USED);
+	ck_assert_int_eq(raw_admit(thief, &b, &reply), REFUSAL_NOT_ALLOWED);
+	raw_free(thief);
+	raw_free(r);
+	end();
+}
+END_TEST
+
+START_TEST(an_admit_must_be_the_connections_own_and_at_the_next_address)
+{
+	struct raw_invite i, k;
+	struct signal_reply reply;
+	struct entry_bytes b;
+	struct raw *r, *other;
+
+	begin();
+	i = raw_invite(founder);
+	k = raw_invite(founder);
+	r = raw_new(&g);
+	raw_adopt_begin(r, &i);
+	b = raw_admit_entry(r, &i, "high", r->address + 1); /* would waste the range */
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_STALE);
+	b = raw_admit_entry(r, &i, "nas", r->address);
+	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NAME_TAKEN);
+	b = raw_admit_entry(r, &i, "mine", r->address);
+	other = raw_new(&g);
+	raw_adopt_begin(other, &k);
+	ck_assert_int_eq(raw_admit(other, &b, &reply), REFUSAL_NOT_ALLOWED);
+	b.data[b.len - 1] ^= 1;
+	ck_assert_int_ne(raw_admit(r, &b, &reply), REFUSAL_NONE);
+	raw_free(other);
+	raw_free(r);
+	end();
+}
+END_TEST
+
+UNIT_MAIN("signal/adopt", adopt_admits_nodes_one_address_after_the_other,
+	  adopt_refuses_invites_that_are_not_good,
+	  adopt_refuses_an_expired_invite_by_the_servers_clock,
+	  an_expired_invite_can_not_be_pushed, adopt_refuses_a_used_invite,
+	  a_cancelled_invite_is_refused, two_admits_with_one_invite_at_the_same_time,
+	  an_admit_on_an_old_head_is_stale_and_succeeds_anew,
+	  a_lost_reply_to_admit_is_answered_again,
+	  an_admit_must_be_the_connections_own_and_at_the_next_address)
