@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions at a simulated server: presence, its cursor, replacement, restarts, old databases. */
+#include "signal_steps.h"
+
+static struct sig g;
+static struct raw *founder;
+
+static void begin(void)
+{
+	sig_start(&g);
+	founder = raw_founder(&g);
+}
+
+static void end(void)
+{
+	raw_free(founder);
+	sig_stop(&g);
+}
+
+static bool peer_is(struct raw *r, const struct raw *other, bool online)
+{
+	return raw_sees(r, other) == online;
+}
+
+static struct raw_peer *peer_of(struct raw *r, const struct raw *other)
+{
+	struct node_id id = identity_node_id(other->id);
+
+	return raw_peer(r, &id);
+}
+
+START_TEST(presence_is_told_once_and_never_ones_own)
+{
+	struct raw *a, *b;
+
+	begin();
+	ck_assert_uint_eq(founder->resets, 1);
+	ck_assert_uint_eq(founder->presence_items, 0);
+	a = raw_member(founder, "laptop");
+	b = raw_member(founder, "phone");
+	ck_assert_uint_eq(founder->presence_items, 0); /* members, but not here */
+	raw_online(a);
+	ck_assert(peer_is(founder, a, true));
+	ck_assert_uint_eq(peer_of(founder, a)->told, 1);
+	ck_assert_uint_eq(peer_of(founder, a)->candidates.n, 1);
+	ck_assert(peer_is(a, founder, true));
+	raw_online(b);
+	ck_assert(peer_is(founder, b, true) && peer_is(a, b, true) && peer_is(b, a, true));
+
+	raw_hang_up(a);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert(peer_is(founder, a, false) && peer_is(b, a, false));
+	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
+	ck_assert_uint_eq(founder->presence_items, 3);
+	ck_assert_uint_eq(founder->resets, 1);
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+/* kill -9 of a node: the server finds out by itself. */
+START_TEST(a_node_that_vanished_goes_offline)
+{
+	struct raw *a;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	raw_online(a);
+	world_host_crash(a->h);
+	sim_pass(g.w, SIGNAL_IDLE_TIMEOUT + 5 * NS_PER_S);
+	ck_assert(peer_is(founder, a, false));
+	ck_assert_uint_eq(sig_stats(&g).sessions, 1);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(new_candidates_are_told_and_bad_ones_are_not)
+{
+	struct signal_request rq = { .type = SIGNAL_CANDIDATES };
+	struct signal_reply reply;
+	struct raw *a;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	raw_online(a);
+	rq.candidates.n = 8;
+	rq.candidates.item[0] = addr_v4(IP(203, 0, 113, 9), 1000);
+	rq.candidates.item[1] = addr_v4(IP(203, 0, 113, 9), 1001);
+	rq.candidates.item[2] = addr_v4(IP(203, 0, 113, 9), 1002); /* a third of one address */
+	rq.candidates.item[3] = addr_v4(IP(127, 0, 0, 1), 1000);
+	rq.candidates.item[4] = addr_v4(IP(224, 0, 0, 1), 1000);
+	rq.candidates.item[5] = addr_v4(IP(169, 254, 169, 254), 80);
+	rq.candidates.item[6] = addr_v4(IP(192, 168, 1, 2), 0);
+	rq.candidates.item[7] = addr_v4(IP(192, 168, 1, 2), 7000);
+	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
+	ck_assert_uint_eq(peer_of(founder, a)->candidates.n, 3);
+	ck_assert(addr_equal(&peer_of(founder, a)->candidates.item[2], &rq.candidates.item[7]));
+	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE); /* nothing new: nothing told */
+	sim_pass(g.w, NS_PER_S);
+	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(a_cursor_resumes_with_what_changed)
+{
+	struct signal_reply reply;
+	struct raw *a, *b, *c;
+	unsigned items;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	b = raw_member(founder, "phone");
+	c = raw_member(founder, "tablet");
+	raw_online(a);
+	raw_online(b);
+	raw_online(c);
+	raw_hang_up(founder);
+	sim_pass(g.w, NS_PER_S);
+	raw_hang_up(b);
+	sim_pass(g.w, NS_PER_S);
+	items = founder->presence_items;
+	raw_online(founder);
+	ck_assert_uint_eq(founder->resets, 1); /* from the very beginning */
+	ck_assert_uint_eq(founder->presence_items, items + 1);
+	ck_assert(peer_is(founder, a, true) && peer_is(founder, b, false) &&
+		  peer_is(founder, c, true));
+
+	/* with another epoch, or a cursor from the future, all of it */
+	raw_session(founder);
+	founder->epoch[0] ^= 1;
+	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NONE);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert_uint_eq(founder->resets, 2);
+	raw_session(founder);
+	founder->cursor += 1000;
+	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NONE);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert_uint_eq(founder->resets, 3);
+	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NOT_ALLOWED); /* one is enough */
+	ck_assert(peer_is(founder, a, true) && peer_is(founder, b, false) &&
+		  peer_is(founder, c, true));
+	raw_free(c);
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+/* An old session must not take the new one's presence along when it goes. */
+START_TEST(a_newer_session_replaces_the_older)
+{
+	struct raw *a, second;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	raw_online(a);
+	memset(&second, 0, sizeof(second));
+	second.g = &g;
+	second.h = a->h;
+	second.id = a->id;
+	second.socket = a->socket;
+	second.address = a->address;
+	memcpy(second.cluster_id, a->cluster_id, HASH_LEN);
+	memcpy(second.token, a->token, HASH_LEN);
+	raw_session(&second);
+	raw_await_close(a, SIGNAL_CLOSE_REPLACED);
+	sim_pass(g.w, 3 * NS_PER_S);
+	ck_assert(peer_is(founder, a, true));
+	ck_assert_uint_eq(peer_of(founder, a)->told, 1); /* it never was away */
+	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
+	raw_hang_up(&second);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert(peer_is(founder, a, false));
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(a_session_needs_token_and_key)
+{
+	struct signal_reply reply;
+	struct raw *a, *stranger;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	a->token[5] ^= 1;
+	raw_greet(a);
+	ck_assert_int_eq(raw_session_ask(a, &reply), REFUSAL_BAD_TOKEN);
+	a->token[5] ^= 1;
+	ck_assert_int_eq(raw_session_ask(a, &reply), REFUSAL_NONE);
+
+	stranger = raw_new(&g);
+	memcpy(stranger->cluster_id, a->cluster_id, HASH_LEN);
+	memcpy(stranger->token, a->token, HASH_LEN);
+	raw_greet(stranger);
+	ck_assert_int_eq(raw_session_ask(stranger, &reply), REFUSAL_BAD_TOKEN);
+	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
+
+	raw_connect(stranger);
+	stranger->cluster_id[0] ^= 1;
+	ck_assert_int_eq(raw_hello(stranger, stranger->cluster_id, &reply),
+			 REFUSAL_CLUSTER_UNKNOWN);
+	raw_free(stranger);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(hello_tells_time_address_and_head)
+{
+	struct signal_reply reply;
+	struct head head;
+
+	begin();
+	raw_connect(founder);
+	ck_assert_int_eq(raw_hello(founder, founder->cluster_id, &reply), REFUSAL_NONE);
+	head = mlog_head(founder->log);
+	ck_assert(reply.has_head);
+	ck_assert_uint_eq(reply.head.seq, head.seq);
+	ck_assert_mem_eq(reply.head.hash, head.hash, HASH_LEN);
+	ck_assert_uint_eq(addr_ip4(&reply.observed), IP(198, 51, 100, 1));
+	ck_assert_uint_eq(reply.observed.port, 5000);
+	ck_assert_uint_eq(reply.time_s, (uint64_t)clock_wall_s(g.h));
+	end();
+}
+END_TEST
+
+START_TEST(a_moved_node_is_told_its_new_address)
+{
+	begin();
+	world_host_roam(founder->h, IP(198, 51, 100, 77));
+	sim_pass(g.w, 20 * NS_PER_S);
+	ck_assert_uint_eq(founder->observed_events, 1);
+	ck_assert_uint_eq(addr_ip4(&founder->observed), IP(198, 51, 100, 77));
+	end();
+}
+END_TEST
+
+START_TEST(a_restart_keeps_everything)
+{
+	struct raw *a, *b;
+	uint8_t cert[HASH_LEN];
+
+	begin();
+	a = raw_member(founder, "laptop");
+	memcpy(cert, g.cert, sizeof(cert));
+	sig_crash(&g);
+	memset(g.code, 0, sizeof(g.code));
+	sig_boot(&g);
+	ck_assert_str_eq(g.code, ""); /* no further first token */
+	ck_assert_mem_eq(cert, g.cert, sizeof(cert));
+	raw_online(founder);
+	raw_online(a);
+	ck_assert_uint_eq(mlog_count(a->log), 2);
+	ck_assert(peer_is(founder, a, true) && peer_is(a, founder, true));
+	ck_assert_uint_eq(founder->resets, 2); /* another epoch */
+	b = raw_member(founder, "phone");
+	ck_assert_uint_eq(b->address, IP(100, 64, 0, 3));
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+static enum refusal push(struct raw *r, size_t from, struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_PUSH };
+
+	memcpy(rq.node_token, r->token, HASH_LEN);
+	for (size_t seq = from; seq < mlog_count(r->log); seq++)
+		rq.entries.item[rq.entries.n++] = mlog_entry(r->log, seq);
+	return raw_ask(r, &rq, reply);
+}
+
+START_TEST(an_old_database_is_repaired_by_a_member)
+{
+	struct signal_reply reply;
+	struct raw *a, *b, *c;
+
+	begin();
+	sig_crash(&g);
+	sig_backup(&g, false);
+	sig_boot(&g);
+	raw_online(founder);
+	a = raw_member(founder, "laptop");
+	b = raw_member(founder, "phone");
+	raw_online(b);
+	sig_crash(&g);
+	sig_backup(&g, true);
+	sig_boot(&g);
+
+	/* the server has forgotten both; the younger one has the log */
+	raw_connect(b);
+	ck_assert_int_eq(raw_hello(b, b->cluster_id, &reply), REFUSAL_NONE);
+	ck_assert_uint_eq(reply.head.seq, 0);
+	ck_assert_int_eq(raw_session_ask(b, &reply), REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(push(b, 1, &reply), REFUSAL_NONE);
+	ck_assert_uint_eq(reply.head.seq, 2);
+	ck_assert_int_eq(push(b, 0, &reply), REFUSAL_NONE); /* again does no harm */
+	ck_assert_int_eq(raw_session_ask(b, &reply), REFUSAL_NONE);
+	raw_session(a);
+	/* and the addresses are known to be given out */
+	raw_online(founder);
+	c = raw_member(founder, "tablet");
+	ck_assert_uint_eq(c->address, IP(100, 64, 0, 4));
+	raw_free(c);
+	raw_free(b);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+START_TEST(a_pushed_fork_is_refused)
+{
+	static const uint8_t seed[16];
+	struct signal_reply reply;
+	struct raw_invite i;
+	struct entry_bytes b;
+	struct raw *a, *x;
+	struct mlog *forked;
+
+	begin();
+	a = raw_member(founder, "laptop");
+	/* another second entry, just as valid */
+	forked = mlog_new(seed);
+	ck_assert_int_eq(mlog_append(forked, mlog_entry(founder->log, 0), NULL), 0);
+	mlog_free(founder->log);
+	founder->log = forked;
+	founder->log_gap = true; /* it lacks what the server has */
+	i = raw_invite(founder);
+	x = raw_new(&g);
+	x->log = mlog_new(seed);
+	ck_assert_int_eq(mlog_append(x->log, mlog_entry(founder->log, 0), NULL), 0);
+	b = raw_admit_entry(x, &i, "evil", IP(100, 64, 0, 2));
+	ck_assert_int_eq(mlog_append(forked, span_of(b.data, b.len), NULL), 0);
+	ck_assert_int_ne(push(founder, 1, &reply), REFUSAL_NONE);
+	raw_session(a);
+	raw_fetch(a);
+	ck_assert_uint_eq(mlog_count(a->log), 2);
+	raw_free(x);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+static void set_true(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static bool is_true(void *ctx)
+{
+	return *(bool *)ctx;
+}
+
+START_TEST(a_stop_says_goodbye_and_ends_within_two_seconds)
+{
+	struct raw *a;
+	bool stopped = false;
+	uint64_t before;
+
+	begin();
+	a = raw_member(founder, "laptop"); /* connected, but no session */
+	before = world_now(g.w);
+	signal_server_stop(g.s, set_true, &stopped);
+	raw_await_close(founder, SIGNAL_CLOSE_SHUTDOWN);
+	ck_assert_uint_eq(founder->shutdowns, 1);
+	raw_await_close(a, SIGNAL_CLOSE_SHUTDOWN);
+	SIM_CHECK(g.w, world_run(g.w, 5 * NS_PER_S, is_true, &stopped));
+	ck_assert_uint_le(world_now(g.w) - before, 2 * NS_PER_S);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+UNIT_MAIN("signal/session", presence_is_told_once_and_never_ones_own,
+	  a_node_that_vanished_goes_offline, new_candidates_are_told_and_bad_ones_are_not,
+	  a_cursor_resumes_with_what_changed, a_newer_session_replaces_the_older,
+	  a_session_needs_token_and_key, hello_tells_time_address_and_head,
+	  a_moved_node_is_told_its_new_address, a_restart_keeps_everything,
+	  an_old_database_is_repaired_by_a_member, a_pushed_fork_is_refused,
+	  a_stop_says_goodbye_and_ends_within_two_seconds)
