@@ -75,6 +75,45 @@ void mesh_free(struct mesh *m)
 	free(m);
 }
 
+void mesh_nodes(struct mesh *m, size_t n)
+{
+	static const char *const names[MESH_NODES_MAX] = { "nas",   "laptop", "phone", "tv",
+							   "attic", "garage", "desk",  "van" };
+
+	while (m->n_nodes < n)
+		mesh_node(m, names[m->n_nodes]);
+}
+
+void mesh_join_all(struct mesh *m)
+{
+	struct mesh_node *admin = &m->node[0];
+
+	mesh_setup(admin);
+	mesh_connect(admin);
+	for (size_t i = 1; i < m->n_nodes; i++) {
+		mesh_adopt(&m->node[i], mesh_invite(admin, 3600));
+		mesh_connect(&m->node[i]);
+	}
+}
+
+struct mesh *mesh_of(uint64_t seed, size_t n)
+{
+	struct mesh *m = mesh_new(seed);
+
+	mesh_nodes(m, n);
+	mesh_join_all(m);
+	return m;
+}
+
+void mesh_links(struct mesh *m, struct link_params p)
+{
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		world_link_both(m->w, m->node[i].host, m->server_host, p);
+		for (size_t k = 0; k < i; k++)
+			world_link_both(m->w, m->node[i].host, m->node[k].host, p);
+	}
+}
+
 /* --- the server ------------------------------------------------------------------------------- */
 
 void mesh_server_db(const struct mesh *m, char out[96])

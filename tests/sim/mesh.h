@@ -3,7 +3,7 @@
  * A whole mesh on a simulated internet: a signal server and nodes, each a machine of its own with a
  * user's files, a daemon, and commands that are run one after another as a person would.
  *
- *	struct mesh *m = mesh_new(seed);
+ *	struct mesh *m = mesh_new(seed);	all of this: mesh_of(seed, 2)
  *	struct mesh_node *a = mesh_node(m, "nas"), *b = mesh_node(m, "laptop");
  *	mesh_setup(a); mesh_connect(a);
  *	mesh_adopt(b, mesh_invite(a, 3600)); mesh_connect(b);
@@ -67,6 +67,7 @@ struct mesh {
 	uint32_t pings_got[MESH_NODES_MAX][MESH_NODES_MAX];	/* [to][from] */
 	uint32_t newest[MESH_NODES_MAX][MESH_NODES_MAX];	/* [to][from]: sequence number */
 	uint32_t doubled;
+	uint32_t unreachable;	/* packets that a node's own overlay reported as undeliverable */
 };
 
 #define MESH_CHECK(m, expr) SIM_CHECK((m)->w, expr)
@@ -76,6 +77,13 @@ struct mesh *mesh_new(uint64_t seed);
 /* Memory for one more in an array of n. */
 void *mesh_grow(void *array, size_t n, size_t entry_bytes);
 void mesh_free(struct mesh *m);
+/* The same with n connected nodes (nas, laptop, phone, ...), the first of them the admin. */
+struct mesh *mesh_of(uint64_t seed, size_t n);
+/* In its two steps: the machines, and what is done on them. */
+void mesh_nodes(struct mesh *m, size_t n);
+void mesh_join_all(struct mesh *m);
+/* The same link between every two machines, the server's included. */
+void mesh_links(struct mesh *m, struct link_params p);
 /* Runs until `done` says so, or fails after `within`. */
 void mesh_until(struct mesh *m, uint64_t within, bool (*done)(void *ctx), void *ctx);
 

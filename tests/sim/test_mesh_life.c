@@ -1,37 +1,222 @@
 /* SPDX-License-Identifier: MIT */
-/* A mesh's life without mishaps: from fresh machines to packets and names, and bad networks. */
+/* A mesh's life without mishaps: from fresh machines to packets and names; and bad networks. */
 #include "mesh.h"
 
-/* A server and nas, laptop, phone: set up, adopted, connected. */
-static struct mesh *mesh_of_three(uint64_t seed)
+#define NET ((struct prefix4){ IP(100, 64, 0, 0), 24 })
+
+static void expect_in(struct mesh *m, const char *text, const char *part)
 {
-	struct mesh *m = mesh_new(seed);
-	struct mesh_node *nas = mesh_node(m, "nas");
+	if (strstr(text, part))
+		return;
+	world_dump(m->w);
+	ck_abort_msg("not in it: %s\n%s", part, text);
+}
 
-	mesh_setup(nas);
-	mesh_connect(nas);
-	for (const char *const *name = (const char *const[]){ "laptop", "phone", NULL }; *name;
-	     name++) {
-		struct mesh_node *n = mesh_node(m, *name);
+static void expect_status(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+	char *json = mesh_control(n, CONTROL_STATUS, NULL, 0);
 
-		mesh_adopt(n, mesh_invite(nas, 3600));
-		mesh_connect(n);
+	expect_in(m, json, "\"name\":\"homelab\",\"state\":\"connected\"");
+	expect_in(m, json, "\"key_exchange\":\"X25519MLKEM768\"");
+	free(json);
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct peer_status s;
+		struct addr on_wire;
+
+		if (&m->node[i] == n)
+			continue;
+		s = mesh_peer(n, &m->node[i]);
+		on_wire = addr_v4(m->node[i].ip, 0);
+		MESH_CHECK(m, s.state == PEER_UP && s.path == PEER_PATH_DIRECT && s.online);
+		MESH_CHECK(m, strcmp(s.group, "X25519MLKEM768") == 0);
+		MESH_CHECK(m, addr_same_ip(&s.endpoint, &on_wire));
+		MESH_CHECK(m, s.rtt_ns >= 10 * MS && s.rtt_ns < 30 * MS && s.rx_packets > 0);
 	}
-	return m;
+}
+
+static void expect_names(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+	unsigned rcode;
+	ip4 ip = 0;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "%s." MESH_CLUSTER, m->node[i].name);
+		MESH_CHECK(m, mesh_dns(n, name, &ip, &rcode) == 1);
+		MESH_CHECK(m, rcode == 0 && ip == m->node[i].address);
+	}
+	MESH_CHECK(m, mesh_dns(n, MESH_CLUSTER, &ip, &rcode) == 1 && ip == n->address);
+	MESH_CHECK(m, mesh_dns(n, "nobody." MESH_CLUSTER, &ip, &rcode) == 0 && rcode == 3);
+	MESH_CHECK(m, mesh_dns(n, "www.example", &ip, &rcode) == 0 && rcode == 5);
+}
+
+/* Routes to the others, the backstop, the zone: there while connected, gone afterwards. */
+static void expect_host_changed(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+	unsigned ifindex = overlay_ifindex(tunnel_overlay(mesh_tunnel(n))), zone_if = 0;
+	ip4 server = 0;
+
+	MESH_CHECK(m, world_tun_up(n->host, 0) && world_has_route(n->host, NET, 0));
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct prefix4 p = { m->node[i].address, 32 };
+
+		if (&m->node[i] != n)
+			MESH_CHECK(m, world_has_route(n->host, p, ifindex));
+	}
+	MESH_CHECK(m, world_splitdns(n->host, MESH_CLUSTER, &server, &zone_if));
+	MESH_CHECK(m, server == n->address && zone_if == ifindex);
+}
+
+static void expect_host_unchanged(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+	struct addr own = addr_v4(n->address, 0);
+	unsigned zone_if;
+	ip4 server;
+
+	MESH_CHECK(m, world_routes(n->host, NULL, 0) == 0 && !world_has_addr(n->host, &own));
+	MESH_CHECK(m, !world_tun_up(n->host, 0));
+	MESH_CHECK(m, !world_splitdns(n->host, MESH_CLUSTER, &server, &zone_if));
 }
 
 START_TEST(three_nodes_reach_each_other)
 {
-	struct mesh *m = mesh_of_three(sim_seed());
+	struct mesh *m = mesh_of(sim_seed(), 3);
 	uint64_t took;
 
 	for (unsigned i = 0; i < 3; i++)
-		ck_assert_uint_eq(m->node[i].address, IP(100, 64, 0, 1) + i);
+		MESH_CHECK(m, m->node[i].address == IP(100, 64, 0, 1) + i);
 	mesh_all_connected(m, 2 * SECOND);
 	took = mesh_reach(m, 3 * SECOND);
-	printf("all pairs after %.1f s\n", (double)took / 1e9);
+	printf("all pairs %.1f s after the last connect\n", (double)took / 1e9);
+	MESH_CHECK(m, mesh_flow(m, 5 * SECOND, 20) == 0 && m->doubled == 0);
+	for (size_t i = 0; i < 3; i++) {
+		expect_status(&m->node[i]);
+		expect_names(&m->node[i]);
+		expect_host_changed(&m->node[i]);
+	}
 	mesh_free(m);
 }
 END_TEST
 
-UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other)
+static uint64_t digest_of(uint64_t seed)
+{
+	struct mesh *m = mesh_of(seed, 3);
+	uint64_t digest;
+
+	mesh_reach(m, 5 * SECOND);
+	mesh_server_crash(m);
+	mesh_daemon_crash(&m->node[1]);
+	sim_pass(m->w, 10 * SECOND);
+	mesh_server_start(m);
+	mesh_daemon_start(&m->node[1]);
+	mesh_reach(m, 30 * SECOND);
+	digest = world_digest(m->w);
+	mesh_free(m);
+	return digest;
+}
+
+START_TEST(a_seed_says_all)
+{
+	uint64_t first = digest_of(sim_seed());
+
+	ck_assert_uint_eq(first, digest_of(sim_seed()));
+	ck_assert_uint_ne(first, digest_of(sim_seed() + 1));
+}
+END_TEST
+
+START_TEST(disconnect_leaves_nothing_behind)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *laptop = &m->node[1];
+	char *reply;
+
+	mesh_reach(m, 5 * SECOND);
+	reply = mesh_control(laptop, CONTROL_DISCONNECT, NULL, 0);
+	MESH_CHECK(m, strcmp(reply, "{\"ok\":true}") == 0);
+	free(reply);
+	expect_host_unchanged(laptop);
+	sim_pass(m->w, 2 * SECOND);
+	MESH_CHECK(m, mesh_server_sessions(m) == 2);
+	/* said goodbye: the others know, and do not wait for a timeout */
+	MESH_CHECK(m, mesh_peer(&m->node[0], laptop).state != PEER_UP);
+	MESH_CHECK(m, !mesh_peer(&m->node[0], laptop).online);
+	/* it stays so over a restart, until it is connected again */
+	mesh_daemon_stop(laptop);
+	mesh_daemon_start(laptop);
+	expect_host_unchanged(laptop);
+	mesh_connect(laptop);
+	mesh_reach(m, 5 * SECOND);
+	expect_host_changed(laptop);
+	mesh_daemon_stop(laptop);
+	expect_host_unchanged(laptop);
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(bad_network)
+{
+	struct mesh *m = mesh_new(sim_seed());
+
+	mesh_nodes(m, 3);
+	mesh_links(m, (struct link_params){ .delay_ns = 20 * MS, .jitter_ns = 50 * MS,
+					    .loss = 0.01, .duplicate = 0.01, .reorder = true,
+					    .mtu_bytes = 1500 });
+	mesh_join_all(m);
+	mesh_all_connected(m, 20 * SECOND);
+	mesh_reach(m, 20 * SECOND);
+	/* what a bad network loses stays lost, but not much more than that */
+	MESH_CHECK(m, mesh_flow(m, MINUTE, 10) < 6 * 600 * 2 / 100);
+	mesh_all_connected(m, SECOND);
+	mesh_free(m);
+}
+END_TEST
+
+/* Small packets only: what does not fit goes another way. */
+START_TEST(narrow_network)
+{
+	struct mesh *m = mesh_new(sim_seed());
+
+	mesh_nodes(m, 3);
+	mesh_links(m, (struct link_params){ .delay_ns = 30 * MS, .mtu_bytes = 1280,
+					    .rate_bps = 1000000 });
+	mesh_join_all(m);
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_reach(m, 5 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(a_laptop_sleeps_and_moves)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *laptop = &m->node[1];
+
+	mesh_reach(m, 5 * SECOND);
+	world_host_suspend(laptop->host);
+	sim_pass(m->w, 2 * MINUTE);
+	MESH_CHECK(m, !mesh_peer(&m->node[0], laptop).online);
+	world_host_resume(laptop->host);
+	printf("%.1f s after two minutes of sleep\n", (double)mesh_reach(m, 10 * SECOND) / 1e9);
+	mesh_all_connected(m, 10 * SECOND);
+
+	world_host_roam(laptop->host, IP(203, 0, 113, 77));
+	printf("%.1f s after a change of networks\n", (double)mesh_reach(m, 10 * SECOND) / 1e9);
+	mesh_all_connected(m, 10 * SECOND);
+
+	world_host_suspend(laptop->host);
+	sim_pass(m->w, 8 * HOUR);
+	world_host_roam(laptop->host, IP(203, 0, 113, 99));
+	world_host_resume(laptop->host);
+	printf("%.1f s after a night, elsewhere\n", (double)mesh_reach(m, 10 * SECOND) / 1e9);
+	mesh_all_connected(m, 10 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
+UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
+	  disconnect_leaves_nothing_behind, bad_network, narrow_network, a_laptop_sleeps_and_moves)
