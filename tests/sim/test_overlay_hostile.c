@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A member that does not play by the rules: node 1 of the mesh is a bare QUIC end with a member's
+ * key, speaking whatever it likes. The honest node keeps its TUN clean and its other tunnels up.
+ */
+#include "overlay_sim.h"
+
+/* Node 1: it has the higher address, so it waits for node 0 and then takes part as a server. */
+struct rogue {
+	struct mesh *m;
+	struct host *h;
+	struct quic_socket *s;
+	struct quic_conn *c;
+	int64_t control;
+	bool connected, closed, mute, no_hello;
+	unsigned accepted;
+	enum quic_close_reason reason;
+	uint64_t error;
+	uint8_t hello[256];
+	uint8_t datagram[1500];
+	size_t datagram_len;
+	const char *garbage;
+	size_t garbage_len;
+};
+
+static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
+{
+	struct peer_message m = { .type = PEER_HELLO };
+	struct head head = mlog_head(r->m->kit.log);
+	const uint8_t *id = mlog_cluster_id(r->m->kit.log);
+
+	memcpy(m.cluster_id, id, HASH_LEN);
+	m.head.seq = head.seq;
+	memcpy(m.head.hash, head.hash, HASH_LEN);
+	ck_assert_int_eq(quic_conn_export(r->c, PEER_EXPORTER, span_of(id, HASH_LEN), m.binding,
+					  32), 0);
+	ptrdiff_t n = peer_message_encode(&m, out, cap);
+	ck_assert_int_gt(n, 0);
+	return (size_t)n;
+}
+
+static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	struct rogue *r = ctx;
+
+	if (c != r->c)
+		return;
+	switch (ev->type) {
+	case QUIC_CONNECTED:
+		r->connected = true;
+		break;
+	case QUIC_STREAM_READABLE:
+		if (quic_stream_is_bidi(ev->stream) && r->control < 0) {
+			size_t n = rogue_hello(r, r->hello, sizeof(r->hello));
+
+			r->control = ev->stream;
+			if (!r->no_hello)
+				ck_assert_int_eq(quic_stream_write(c, ev->stream, r->hello, n,
+								   false), 0);
+		}
+		break;
+	case QUIC_CLOSED:
+		r->closed = true;
+		r->reason = ev->reason;
+		r->error = ev->error;
+		break;
+	default:
+		break;
+	}
+}
+
+static bool rogue_next(void *ctx, struct quic_conn *c, struct quic_datagram *ret)
+{
+	struct rogue *r = ctx;
+
+	(void)c;
+	if (r->datagram_len == 0)
+		return false;
+	*ret = (struct quic_datagram){ .piece = { span_of(r->datagram, r->datagram_len) } };
+	return true;
+}
+
+static void rogue_taken(void *ctx, struct quic_conn *c)
+{
+	(void)c;
+	((struct rogue *)ctx)->datagram_len = 0;
+}
+
+static const struct quic_conn_ops rogue_ops = {
+	.event = rogue_event,
+	.next_datagram = rogue_next,
+	.datagram_taken = rogue_taken,
+};
+
+static bool rogue_accept(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
+			 const struct quic_conn_ops **ret_ops, void **ret_ctx)
+{
+	struct rogue *r = ctx;
+
+	(void)profile;
+	quic_conn_free(r->c);
+	r->c = c;
+	r->control = -1;
+	r->connected = r->closed = false;
+	r->accepted++;
+	*ret_ops = &rogue_ops;
+	*ret_ctx = r;
+	return true;
+}
+
+static bool rogue_any(void *ctx, const struct quic_profile *profile, const uint8_t key[32])
+{
+	(void)ctx;
+	(void)profile;
+	(void)key;
+	return true;
+}
+
+#define ROGUE_PORT 9999
+
+/* A mesh of three of which node 1 is played by a rogue; 0 and 2 are honest and connected. */
+static void rogue_start(struct rogue *r, struct mesh *m)
+{
+	static const struct quic_profile *const serve[] = { &peer_profile, NULL };
+	struct quic_socket_config cfg = {
+		.udp = { .bind = { .port = ROGUE_PORT } },
+		.serve = serve,
+		.key_allowed = rogue_any,
+		.accepted = rogue_accept,
+		.ctx = r,
+	};
+
+	mesh_init(m, 3);
+	*r = (struct rogue){ .m = m, .h = m->node[1].h, .control = -1 };
+	cfg.identity = m->node[1].id;
+	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->s), 0);
+	mesh_start(&m->node[0]);
+	mesh_start(&m->node[2]);
+}
+
+static void rogue_introduce(struct rogue *r)
+{
+	struct wire_candidates c = { .n = 1 };
+	struct mesh_node *to = &r->m->node[0];
+
+	c.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
+	overlay_presence(to->o, mlog_member_by_id(to->log, &r->m->node[1].self->id), true, &c);
+}
+
+static bool rogue_up(void *ctx)
+{
+	struct rogue *r = ctx;
+
+	return r->connected && r->control >= 0 &&
+	       mesh_peer(&r->m->node[0], &r->m->node[1]).state == PEER_UP;
+}
+
+static bool rogue_closed(void *ctx)
+{
+	return ((struct rogue *)ctx)->closed;
+}
+
+static void rogue_connect(struct rogue *r, struct mesh *m)
+{
+	rogue_start(r, m);
+	rogue_introduce(r);
+	SIM_CHECK(m->w, world_run(m->w, 2 * NS_PER_S, rogue_up, r));
+	sim_pass(m->w, 2 * NS_PER_S); /* path MTU */
+}
+
+/* The honest pair has not noticed. */
+static void rogue_stop(struct rogue *r)
+{
+	struct mesh *m = r->m;
+
+	SIM_CHECK(m->w, mesh_linked(&m->node[0], &m->node[2]));
+	mesh_send(&m->node[2], &m->node[0], 90, 9);
+	sim_pass(m->w, 100 * NS_PER_MS);
+	SIM_CHECK(m->w, mesh_received(&m->node[2], &m->node[0], 90, 9));
+	SIM_CHECK(m->w, mesh_tun_silent(&m->node[0]));
+	quic_conn_free(r->c);
+	quic_socket_close(r->s);
+	mesh_free(m);
+}
+
+/* Sends flags and the packet in r->datagram + 1; it must be dropped for this reason alone. */
+static void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
+{
+	struct mesh_node *n = &r->m->node[0];
+	uint64_t before = mesh_drops(n, d), all = mesh_all_drops(n);
+
+	r->datagram[0] = flags;
+	r->datagram_len = len;
+	quic_conn_wake(r->c);
+	sim_pass(r->m->w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(r->datagram_len, 0);
+	SIM_CHECK(r->m->w, mesh_tun_silent(n));
+	ck_assert_msg(mesh_drops(n, d) == before + 1 && mesh_all_drops(n) == all + 1,
+		      "not counted as %s", overlay_drop_name(d));
+}
+
+START_TEST(forged_packets_never_reach_the_device)
+{
+	struct mesh m;
+	struct rogue r;
+	uint8_t *p = r.datagram + 1;
+	uint8_t got[200];
+	size_t len;
+
+	rogue_connect(&r, &m);
+	ip4 self = m.node[1].self->address, honest = m.node[0].self->address;
+	ip4 third = m.node[2].self->address;
+
+	mesh_udp(p, 100, third, honest, 1);
+	rogue_packet(&r, 101, 0, DROP_in_source);
+	mesh_udp(p, 100, honest, honest, 1);
+	rogue_packet(&r, 101, 0, DROP_in_source);
+	mesh_udp(p, 100, self, third, 1);
+	rogue_packet(&r, 101, 0, DROP_in_destination);
+	mesh_udp(p, 100, self, IP(192, 0, 2, 10), 1);
+	rogue_packet(&r, 101, 0, DROP_in_destination);
+	mesh_udp(p, 100, self, honest, 1);
+	rogue_packet(&r, 1, 0, DROP_in_short);
+	rogue_packet(&r, 10, 0, DROP_in_short);
+	rogue_packet(&r, 20, 0, DROP_in_short);
+	rogue_packet(&r, 60, 0, DROP_in_header); /* truncated */
+	rogue_packet(&r, 102, 0, DROP_in_header); /* too much */
+	p[0] = 0x44;
+	rogue_packet(&r, 101, 0, DROP_in_header);
+	p[0] = 0x65;
+	rogue_packet(&r, 101, 0, DROP_in_not_ip4);
+	mesh_udp(p, 100, self, honest, 1);
+	rogue_packet(&r, 101, 0x02, DROP_in_flags);
+	rogue_packet(&r, 101, 0x80, DROP_in_flags);
+	p[9] = IPPROTO_ICMP4;
+	rogue_packet(&r, 101, 1, DROP_in_flags);
+	mesh_udp(p, 100, self, honest, 1);
+	store_be16(p + 6, 0x1fff);
+	rogue_packet(&r, 101, 0, DROP_in_fragment);
+	store_be16(p + 6, 0x2000);
+	rogue_packet(&r, 101, 1, DROP_in_flags);
+
+	/* The same way a good one passes. */
+	mesh_udp(p, 100, self, honest, 1);
+	r.datagram[0] = 0;
+	r.datagram_len = 101;
+	quic_conn_wake(r.c);
+	sim_pass(m.w, 100 * NS_PER_MS);
+	ck_assert_int_eq(world_tun_take(m.node[0].h, 0, got, sizeof(got), &len), 1);
+	ck_assert_uint_eq(len, 100);
+	ck_assert_mem_eq(got, p, 100);
+	rogue_stop(&r);
+}
+END_TEST
+
+static void rogue_stream(struct rogue *r, const void *data, size_t len, bool fin)
+{
+	int64_t id;
+
+	ck_assert_int_eq(quic_stream_open(r->c, false, &id), 0);
+	ck_assert_int_eq(quic_stream_write(r->c, id, data, len, fin), 0);
+}
+
+START_TEST(streams_are_checked_like_datagrams_and_bounded)
+{
+	struct mesh m;
+	struct rogue r;
+	uint8_t *big = calloc(1, 80000);
+	uint8_t p[200] = { 0 };
+
+	rogue_connect(&r, &m);
+	mesh_udp(p + 1, 100, m.node[2].self->address, m.node[0].self->address, 1);
+	rogue_stream(&r, p, 101, true);
+	rogue_stream(&r, p, 0, true);
+	rogue_stream(&r, big, 80000, false);
+	sim_pass(m.w, NS_PER_S);
+	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_source), 1);
+	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_short), 1);
+	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_too_big), 1);
+	/* Streams that never end hold a bounded number of bytes. */
+	int64_t id;
+	unsigned n = 0;
+	while (n < 1000 && quic_stream_open(r.c, false, &id) == 0) {
+		(void)!quic_stream_write(r.c, id, p, 50, false);
+		n++;
+	}
+	ck_assert_uint_le(n, 2 * peer_profile.max_remote_uni);
+	sim_pass(m.w, NS_PER_S);
+	free(big);
+	rogue_stop(&r);
+}
+END_TEST
+
+/* What is written on the control stream after the hello closes the connection as malformed. */
+static void control_is_malformed(const void *data, size_t len, bool fin)
+{
+	struct mesh m;
+	struct rogue r;
+
+	rogue_connect(&r, &m);
+	ck_assert_int_eq(quic_stream_write(r.c, r.control, data, len, fin), 0);
+	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+	ck_assert_int_eq(r.reason, QUIC_CLOSE_REMOTE_APP);
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	unsigned accepted = r.accepted;
+	ck_assert_int_ne(mesh_peer(&m.node[0], &m.node[1]).state, PEER_UP);
+	sim_pass(m.w, 400 * NS_PER_MS);
+	ck_assert_uint_eq(r.accepted, accepted); /* not tried again at once */
+	rogue_stop(&r);
+}
+
+START_TEST(garbage_on_the_control_stream_ends_the_connection)
+{
+	control_is_malformed("\0\0\0\5hello", 9, false);
+}
+END_TEST
+
+START_TEST(an_oversized_message_ends_the_connection)
+{
+	control_is_malformed("\0\1\0\1", 4, false);
+}
+END_TEST
+
+START_TEST(the_end_of_the_control_stream_ends_the_connection)
+{
+	control_is_malformed("", 0, true);
+}
+END_TEST
+
+START_TEST(a_second_hello_ends_the_connection)
+{
+	struct mesh m;
+	struct rogue r;
+	uint8_t again[256];
+
+	rogue_connect(&r, &m);
+	size_t n = rogue_hello(&r, again, sizeof(again));
+	ck_assert_int_eq(quic_stream_write(r.c, r.control, again, n, false), 0);
+	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	rogue_stop(&r);
+}
+END_TEST
+
+START_TEST(a_flood_of_messages_ends_the_connection)
+{
+	struct mesh m;
+	struct rogue r;
+	struct peer_message msg = { .type = PEER_OBSERVED };
+	uint8_t buf[64];
+	unsigned sent = 0;
+
+	rogue_connect(&r, &m);
+	while (!r.closed && sent < 20000) {
+		msg.observed = addr_v4(IP(203, 0, 113, 1) + sent % 250, 1000);
+		ptrdiff_t n = peer_message_encode(&msg, buf, sizeof(buf));
+
+		for (int i = 0; i < 100 && quic_stream_write(r.c, r.control, buf, (size_t)n,
+							     false) == 0; i++)
+			sent++;
+		sim_pass(m.w, 10 * NS_PER_MS);
+	}
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	ck_assert_uint_lt(sent, 4000);
+	struct wire_candidates c;
+	overlay_candidates_get(m.node[0].o, &c);
+	ck_assert_uint_le(c.n, 3); /* its own and two of hearsay */
+	rogue_stop(&r);
+}
+END_TEST
+
+START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
+{
+	struct mesh m;
+	struct rogue r;
+	static const struct {
+		size_t at; /* in the message: a byte of the cluster id, one of the binding */
+		uint64_t error;
+	} cases[] = { { 12, PEER_CLOSE_WRONG_CLUSTER }, { 0, PEER_CLOSE_MALFORMED } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		rogue_start(&r, &m);
+		r.no_hello = true;
+		rogue_introduce(&r);
+		while (r.control < 0)
+			sim_pass(m.w, 10 * NS_PER_MS);
+		size_t n = rogue_hello(&r, r.hello, sizeof(r.hello));
+		r.hello[cases[i].at ? cases[i].at : n - 1] ^= 1;
+		ck_assert_int_eq(quic_stream_write(r.c, r.control, r.hello, n, false), 0);
+		SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+		ck_assert_uint_eq(r.error, cases[i].error);
+		rogue_stop(&r);
+	}
+}
+END_TEST
+
+START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
+{
+	struct mesh m;
+	struct rogue r;
+
+	rogue_start(&r, &m);
+	r.no_hello = true;
+	rogue_introduce(&r);
+	while (r.control < 0)
+		sim_pass(m.w, 10 * NS_PER_MS);
+	sim_pass(m.w, NS_PER_S);
+	mesh_udp(r.datagram + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
+	rogue_packet(&r, 101, 0, DROP_in_early);
+	ck_assert_int_eq(mesh_peer(&m.node[0], &m.node[1]).state, PEER_CONNECTING);
+	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
+	ck_assert_uint_eq(r.error, PEER_CLOSE_NO_CONTROL);
+	rogue_stop(&r);
+}
+END_TEST
+
+UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
+	  streams_are_checked_like_datagrams_and_bounded,
+	  garbage_on_the_control_stream_ends_the_connection,
+	  an_oversized_message_ends_the_connection,
+	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,
+	  a_flood_of_messages_ends_the_connection,
+	  a_hello_for_another_cluster_or_connection_is_refused,
+	  without_a_hello_nothing_passes_and_the_connection_ends)
