@@ -25,8 +25,7 @@ enum splitdns_state {
  * after each change of state.
  */
 int splitdns_start(struct host *h, unsigned ifindex, const char *zone, ip4 server, loop_fn changed,
-		   void *ctx,
-		   struct err *err, struct splitdns **ret) MUST_CHECK;
+		   void *ctx, struct err *err, struct splitdns **ret) MUST_CHECK;
 enum splitdns_state splitdns_state_get(const struct splitdns *s);
 /* Why it is not active: one line, or "". */
 const char *splitdns_detail(const struct splitdns *s);
