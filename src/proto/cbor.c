@@ -78,7 +78,8 @@ void cbor_put_array(struct cbor_writer *w, size_t n)
 	CborEncoder e = item_begin(w), inner;
 	CborError result = cbor_encoder_create_array(&e, &inner, n);
 
-	item_end(w, &inner, result);
+	/* to tinycbor that number means an indefinite length */
+	item_end(w, &inner, n == CborIndefiniteLength ? CborErrorDataTooLarge : result);
 }
 
 struct span cbor_writer_span(const struct cbor_writer *w)
@@ -272,7 +273,7 @@ size_t cbor_get_array_len(struct cbor_reader *r, size_t max)
 
 	if (item_peek(r, CborArrayType, &parser, &item) &&
 	    cbor_value_get_array_length(&item, &n) == CborNoError && n <= max &&
-	    item_take_head(r, n))
+	    item_take_head(r, n) && n <= left(r)) /* each element has a byte at least */
 		return n;
 	r->failed = true;
 	return 0;

@@ -49,7 +49,7 @@ struct span cbor_get_text(struct cbor_reader *r, size_t min, size_t max);
 void cbor_get_text_copy(struct cbor_reader *r, char *out, size_t cap);
 /* Fails unless an array of exactly n elements follows. */
 void cbor_get_array(struct cbor_reader *r, size_t n);
-/* An array of at most max elements: returns how many follow. */
+/* An array of at most max elements (and of no more than bytes are left): how many follow. */
 size_t cbor_get_array_len(struct cbor_reader *r, size_t max);
 /* 0 when nothing failed and the input was used up; -EBADMSG. */
 int cbor_reader_end(const struct cbor_reader *r) MUST_CHECK;

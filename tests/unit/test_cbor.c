@@ -142,6 +142,9 @@ START_TEST(full_buffer_is_an_error_that_stays)
 	w = cbor_writer_of(buf, 0);
 	cbor_put_array(&w, 1);
 	ck_assert_ptr_null(cbor_writer_span(&w).data);
+	w = cbor_writer_of(buf, sizeof(buf));
+	cbor_put_array(&w, SIZE_MAX);
+	ck_assert_ptr_null(cbor_writer_span(&w).data);
 	w = cbor_writer_of(buf, 2);
 	cbor_put_array(&w, 70000);
 	ck_assert_ptr_null(cbor_writer_span(&w).data);
@@ -242,10 +245,16 @@ START_TEST(limits_are_exact)
 	cbor_get_text_copy(&r, text, 3);
 	ck_assert(r.failed);
 	ck_assert_str_eq(text, "");
-	r = cbor_reader_of(from_hex("82", buf));
+	r = cbor_reader_of(from_hex("820000", buf));
+	cbor_get_array(&r, 2);
+	ck_assert(!r.failed);
+	r = cbor_reader_of(from_hex("820000", buf));
 	cbor_get_array(&r, 3);
 	ck_assert(r.failed);
-	r = cbor_reader_of(from_hex("83", buf));
+	r = cbor_reader_of(from_hex("8200", buf)); /* more than there are bytes */
+	cbor_get_array(&r, 2);
+	ck_assert(r.failed);
+	r = cbor_reader_of(from_hex("83000000", buf));
 	ck_assert_uint_eq(cbor_get_array_len(&r, 2), 0);
 	ck_assert(r.failed);
 	memset(text, 'x', sizeof(text));
