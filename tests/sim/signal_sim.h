@@ -152,6 +152,7 @@ struct raw {
 	struct host *h;
 	struct identity *id;
 	struct quic_socket *socket;
+	bool shared;	/* identity and socket are another's */
 	struct quic_conn *c;
 	bool connected, closed;
 	enum quic_close_reason reason;
@@ -331,7 +332,7 @@ static const struct quic_conn_ops raw_ops = { .event = raw_quic_event };
 static inline struct raw *raw_new(struct sig *g)
 {
 	struct raw *r = calloc(1, sizeof(*r));
-	struct quic_socket_config cfg = { .udp = { .bind = { .port = 5000 } } };
+	struct quic_socket_config cfg = { .udp = { .bind = { .port = 5000 } }, .max_conns = 128 };
 	char name[32];
 
 	ck_assert_ptr_nonnull(r);
@@ -354,10 +355,29 @@ static inline void raw_hang_up(struct raw *r)
 static inline void raw_free(struct raw *r)
 {
 	raw_hang_up(r);
-	quic_socket_close(r->socket);
-	identity_free(r->id);
+	if (!r->shared) {
+		quic_socket_close(r->socket);
+		identity_free(r->id);
+	}
 	mlog_free(r->log);
 	free(r);
+}
+
+/* The same node a second time, with a connection of its own. To be freed before the first. */
+static inline struct raw *raw_clone(const struct raw *of)
+{
+	struct raw *r = calloc(1, sizeof(*r));
+
+	ck_assert_ptr_nonnull(r);
+	r->g = of->g;
+	r->h = of->h;
+	r->id = of->id;
+	r->socket = of->socket;
+	r->shared = true;
+	r->address = of->address;
+	memcpy(r->cluster_id, of->cluster_id, HASH_LEN);
+	memcpy(r->token, of->token, HASH_LEN);
+	return r;
 }
 
 static inline bool raw_is_up(void *ctx)

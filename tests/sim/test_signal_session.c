@@ -155,26 +155,19 @@ END_TEST
 /* An old session must not take the new one's presence along when it goes. */
 START_TEST(a_newer_session_replaces_the_older)
 {
-	struct raw *a, second;
+	struct raw *a, *second;
 
 	begin();
 	a = raw_member(founder, "laptop");
 	raw_online(a);
-	memset(&second, 0, sizeof(second));
-	second.g = &g;
-	second.h = a->h;
-	second.id = a->id;
-	second.socket = a->socket;
-	second.address = a->address;
-	memcpy(second.cluster_id, a->cluster_id, HASH_LEN);
-	memcpy(second.token, a->token, HASH_LEN);
-	raw_session(&second);
+	second = raw_clone(a);
+	raw_session(second);
 	raw_await_close(a, SIGNAL_CLOSE_REPLACED);
 	sim_pass(g.w, 3 * NS_PER_S);
 	ck_assert(peer_is(founder, a, true));
 	ck_assert_uint_eq(peer_of(founder, a)->told, 1); /* it never was away */
 	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
-	raw_hang_up(&second);
+	raw_free(second);
 	sim_pass(g.w, NS_PER_S);
 	ck_assert(peer_is(founder, a, false));
 	raw_free(a);
