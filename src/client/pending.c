@@ -67,7 +67,7 @@ int pending_decode(struct span bytes, struct pending *ret)
 {
 	struct cbor_reader r = cbor_reader_of(bytes);
 	struct pending p = { 0 };
-	uint64_t version;
+	uint64_t version, kind;
 	int code;
 
 	if (bytes.len > PENDING_FILE_MAX)
@@ -76,7 +76,8 @@ int pending_decode(struct span bytes, struct pending *ret)
 	version = cbor_get_uint(&r, UINT32_MAX);
 	if (!r.failed && version != PENDING_VERSION)
 		return -EPROTONOSUPPORT;
-	p.kind = cbor_get_uint(&r, PENDING_ADOPT) == PENDING_SETUP ? PENDING_SETUP : PENDING_ADOPT;
+	kind = cbor_get_uint(&r, PENDING_ADOPT);
+	p.kind = kind == PENDING_SETUP ? PENDING_SETUP : PENDING_ADOPT;
 	cbor_get_text_copy(&r, p.cluster, sizeof(p.cluster));
 	cbor_get_text_copy(&r, p.node_name, sizeof(p.node_name));
 	cbor_get_text_copy(&r, p.host, sizeof(p.host));
@@ -86,7 +87,7 @@ int pending_decode(struct span bytes, struct pending *ret)
 	p.entry.len = copy_span(cbor_get_bytes(&r, 1, sizeof(p.entry.data)), p.entry.data);
 	get_kind_parts(&r, &p);
 	code = cbor_reader_end(&r);
-	if (code == 0 && !parts_ok(&p))
+	if (code == 0 && (kind == 0 || !parts_ok(&p)))
 		code = -EBADMSG;
 	if (code == 0)
 		*ret = p;

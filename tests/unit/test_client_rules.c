@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows from answers and ends: of pending requests, of sessions, of two logs. */
+#include "client/join_internal.h"
+#include "client/session_rules.h"
+#include "log_kit.h"
+
+/* --- pending requests ------------------------------------------------------------------------- */
+
+START_TEST(verdict_forgets_what_was_refused)
+{
+	static const enum refusal looked_at[] = {
+		REFUSAL_BAD_CODE, REFUSAL_USED_CODE, REFUSAL_EXPIRED_CODE, REFUSAL_SUBNET,
+		REFUSAL_FULL, REFUSAL_BAD_ENTRY, REFUSAL_TAMPERED, REFUSAL_INVITE_EXPIRED,
+		REFUSAL_INVITE_USED, REFUSAL_INVITE_CANCELLED, REFUSAL_NAME_TAKEN,
+		REFUSAL_KEY_KNOWN, REFUSAL_SPONSOR_NOT_ADMIN, REFUSAL_SPONSOR_UNKNOWN,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(looked_at); i++) {
+		ck_assert_int_eq(join_verdict(looked_at[i], false), JOIN_FORGET);
+		ck_assert_int_eq(join_verdict(looked_at[i], true), JOIN_FORGET);
+	}
+}
+END_TEST
+
+/* Not looked at: it says nothing about what an earlier run may have achieved. */
+START_TEST(verdict_keeps_what_was_not_looked_at)
+{
+	static const enum refusal early[] = {
+		REFUSAL_MALFORMED, REFUSAL_VERSION, REFUSAL_RATE, REFUSAL_NOT_ALLOWED,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(early); i++) {
+		ck_assert_int_eq(join_verdict(early[i], false), JOIN_FORGET);
+		ck_assert_int_eq(join_verdict(early[i], true), JOIN_KEEP);
+	}
+}
+END_TEST
+
+START_TEST(verdict_keeps_what_is_unclear)
+{
+	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, false), JOIN_KEEP);
+	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, true), JOIN_KEEP);
+	for (int unknown = 28; unknown < 100; unknown++) {
+		ck_assert_int_eq(join_verdict((enum refusal)unknown, false), JOIN_KEEP);
+		ck_assert_int_eq(join_verdict((enum refusal)unknown, true), JOIN_KEEP);
+	}
+	ck_assert_int_eq(join_verdict(REFUSAL_STALE, false), JOIN_MAKE_ANEW);
+	ck_assert_int_eq(join_verdict(REFUSAL_STALE, true), JOIN_MAKE_ANEW);
+}
+END_TEST
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+static enum session_next after_close(uint64_t app_error, uint64_t *ret_wait)
+{
+	struct rpc_end end = { .closed_by_server = true, .app_error = app_error };
+
+	*ret_wait = 0;
+	return session_after_end(&end, ret_wait);
+}
+
+START_TEST(only_removal_stops)
+{
+	uint64_t wait;
+
+	for (uint64_t code = 0; code < 300; code++)
+		ck_assert(after_close(code, &wait) != SESSION_NEXT_STOP ||
+			  code == SIGNAL_CLOSE_REMOVED);
+	ck_assert_int_eq(after_close(SIGNAL_CLOSE_REMOVED, &wait), SESSION_NEXT_STOP);
+	for (int reason = 0; reason < 120; reason++) {
+		ck_assert(session_after_refusal((enum refusal)reason, 0, false, &wait) !=
+			  SESSION_NEXT_STOP);
+		ck_assert((session_after_refusal((enum refusal)reason, 0, true, &wait) ==
+			   SESSION_NEXT_STOP) == (reason == REFUSAL_NOT_MEMBER));
+	}
+}
+END_TEST
+
+START_TEST(replaced_session_waits)
+{
+	uint64_t wait;
+
+	ck_assert_int_eq(after_close(SIGNAL_CLOSE_REPLACED, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_ge(wait, 30 * NS_PER_S);
+}
+END_TEST
+
+START_TEST(shutdown_and_silence_are_tried_again_soon)
+{
+	struct rpc_end silent = { .err.reason = REFUSAL_TIMEOUT };
+	uint64_t wait;
+
+	ck_assert_int_eq(after_close(SIGNAL_CLOSE_SHUTDOWN, &wait), SESSION_NEXT_BACKOFF);
+	ck_assert_int_eq(session_after_end(&silent, &wait), SESSION_NEXT_BACKOFF);
+	silent.err.reason = REFUSAL_UNREACHABLE;
+	ck_assert_int_eq(session_after_end(&silent, &wait), SESSION_NEXT_BACKOFF);
+}
+END_TEST
+
+START_TEST(a_foreign_server_is_left_alone)
+{
+	struct rpc_end end = { .err.reason = REFUSAL_FINGERPRINT };
+	uint64_t wait = 0;
+
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_ge(wait, 30 * NS_PER_S);
+}
+END_TEST
+
+START_TEST(retry_after_is_honoured_within_bounds)
+{
+	struct rpc_end end = { .refused = true, .err.reason = REFUSAL_RATE, .retry_after_s = 17 };
+	uint64_t wait = 0;
+
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_eq(wait, 17 * NS_PER_S);
+	end.retry_after_s = UINT32_MAX;
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_eq(wait, SESSION_RETRY_AFTER_MAX_S * NS_PER_S);
+	end.retry_after_s = 0;
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_ge(wait, NS_PER_S);
+	/* Any refusal may carry one. */
+	for (int reason = 1; reason < 40; reason++) {
+		if (session_after_refusal((enum refusal)reason, 60, false, &wait) ==
+		    SESSION_NEXT_WAIT)
+			ck_assert_uint_ge(wait, 60 * NS_PER_S);
+	}
+}
+END_TEST
+
+/* --- logs ------------------------------------------------------------------------------------- */
+
+static struct wire_head head_of(const struct mlog *l)
+{
+	struct head h = mlog_head(l);
+	struct wire_head w = { .seq = h.seq };
+
+	memcpy(w.hash, h.hash, HASH_LEN);
+	return w;
+}
+
+START_TEST(plans_for_two_logs)
+{
+	struct kit k = kit_open();
+	struct wire_head genesis = head_of(k.log), ours, other;
+	uint64_t from = 99;
+
+	kit_join(&k, 1);
+	kit_join(&k, 2);
+	ours = head_of(k.log);
+	ck_assert_int_eq(session_plan(k.log, &ours, &from), SESSION_LOGS_EQUAL);
+	ck_assert_int_eq(session_plan(k.log, &genesis, &from), SESSION_PUSH);
+	ck_assert_uint_eq(from, 1);
+	ck_assert_int_eq(session_plan(k.log, NULL, &from), SESSION_PUSH);
+	ck_assert_uint_eq(from, 0);
+	other = ours;
+	other.seq++;
+	ck_assert_int_eq(session_plan(k.log, &other, &from), SESSION_FETCH);
+	other.seq = UINT64_MAX;
+	ck_assert_int_eq(session_plan(k.log, &other, &from), SESSION_FETCH);
+	for (uint64_t seq = 0; seq < 3; seq++) {
+		other = ours;
+		other.seq = seq;
+		other.hash[0] ^= 1;
+		ck_assert_int_eq(session_plan(k.log, &other, &from), SESSION_FORKED);
+	}
+	/* The right hash in the wrong place. */
+	other = ours;
+	other.seq = 1;
+	ck_assert_int_eq(session_plan(k.log, &other, &from), SESSION_FORKED);
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("client/rules", verdict_forgets_what_was_refused, verdict_keeps_what_was_not_looked_at,
+	  verdict_keeps_what_is_unclear, only_removal_stops, replaced_session_waits,
+	  shutdown_and_silence_are_tried_again_soon, a_foreign_server_is_left_alone,
+	  retry_after_is_honoured_within_bounds, plans_for_two_logs)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* A user's files on a real disk: where they lie, who may read them, what comes back. */
+#include "client/store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log_kit.h"
+
+struct home {
+	struct host *h;
+	char dir[64];
+	struct store s;
+};
+
+static struct home home_open(void)
+{
+	struct home o = { .dir = "/tmp/mlsh-store-XXXXXX" };
+
+	ck_assert_int_eq(host_new(NULL, &o.h), 0);
+	ck_assert_ptr_nonnull(mkdtemp(o.dir));
+	ck_assert_int_eq(store_open(NULL, o.dir, NULL, &o.s), 0);
+	return o;
+}
+
+static void home_close(struct home *o)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", o->dir);
+	ck_assert_int_eq(system(command), 0);
+	host_free(o->h);
+}
+
+static unsigned mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_msg(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
+	return st.st_mode & 07777;
+}
+
+static struct cluster_file cluster_of(const struct kit *k)
+{
+	struct cluster_file f = {
+		.cluster = "homelab", .node_name = "nas", .address = KIT_NET + 1,
+		.subnet = { KIT_NET, 16 }, .signal_host = "signal.example.org", .signal_port = 4433,
+	};
+
+	memcpy(f.cluster_id, mlog_cluster_id(k->log), HASH_LEN);
+	f.node_id = identity_node_id(k->admin);
+	return f;
+}
+
+START_TEST(folder_follows_the_environment)
+{
+	struct store s = { .dir = "untouched" };
+	struct err err = { 0 };
+	char longest[STORE_PATH_MAX + 8];
+
+	ck_assert_int_eq(store_open("/xdg", "/home/me", NULL, &s), 0);
+	ck_assert_str_eq(s.dir, "/xdg/mlsh");
+	ck_assert_int_eq(store_open("relative", "/home/me", NULL, &s), 0);
+	ck_assert_str_eq(s.dir, "/home/me/.config/mlsh");
+	ck_assert_int_eq(store_open("", "/home/me", NULL, &s), 0);
+	ck_assert_str_eq(s.dir, "/home/me/.config/mlsh");
+	ck_assert_int_lt(store_open(NULL, NULL, &err, &s), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "HOME"));
+	ck_assert_int_lt(store_open(NULL, "", &err, &s), 0);
+	memset(longest, 'a', sizeof(longest));
+	longest[0] = '/';
+	longest[sizeof(longest) - 1] = '\0';
+	ck_assert_int_eq(store_open(longest, NULL, &err, &s), -ENAMETOOLONG);
+	ck_assert_str_eq(s.dir, "/home/me/.config/mlsh");
+}
+END_TEST
+
+START_TEST(names_can_not_leave_the_folder)
+{
+	static const char *const bad[] = { "", "..", "../x", "a/b", "a\nb", "A", ".x", "a.b" };
+	struct store s = { .dir = "/d" };
+	char path[STORE_PATH_MAX], longest[LABEL_MAX + 2];
+	struct err err = { 0 };
+
+	ck_assert_int_eq(store_cluster_path(&s, "homelab", ".toml", path, NULL), 0);
+	ck_assert_str_eq(path, "/d/clusters/homelab.toml");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ck_assert_int_eq(store_cluster_path(&s, bad[i], ".toml", path, &err), -EINVAL);
+	memset(longest, 'a', sizeof(longest));
+	longest[LABEL_MAX + 1] = '\0';
+	ck_assert_int_lt(store_cluster_path(&s, longest, ".toml", path, &err), 0);
+}
+END_TEST
+
+START_TEST(cluster_comes_back_private)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k), back = { 0 };
+	struct mlog *log = NULL;
+	struct err err = { 0 };
+	char path[STORE_PATH_MAX];
+
+	umask(0);
+	kit_join(&k, 1);
+	ck_assert(!store_has_cluster(o.h, &o.s, "homelab"));
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "homelab", &back, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "homelab"));
+	ck_assert_msg(store_save_cluster(o.h, &o.s, &f, k.log, &err) == 0, "%s", err.text);
+	ck_assert(store_has_cluster(o.h, &o.s, "homelab"));
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_CLUSTER, path, NULL), 0);
+	ck_assert_uint_eq(mode_of(path), 0600);
+	snprintf(path, sizeof(path), "%s/.config/mlsh/clusters", o.dir);
+	ck_assert_uint_eq(mode_of(path), 0700);
+	snprintf(path, sizeof(path), "%s/.config/mlsh", o.dir);
+	ck_assert_uint_eq(mode_of(path), 0700);
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "homelab", &back, &err), 0);
+	ck_assert_str_eq(back.node_name, "nas");
+	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_uint_eq(mlog_count(log), 2);
+	mlog_free(log);
+
+	kit_join(&k, 2);
+	ck_assert_int_eq(store_save_log(o.h, &o.s, &f, k.log, &err), 0);
+	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_uint_eq(mlog_count(log), 3);
+	mlog_free(log);
+
+	/* Another cluster's id in the file: the log does not belong to it. */
+	back.cluster_id[0] ^= 1;
+	ck_assert_int_lt(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "homelab.log"));
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+START_TEST(readable_secrets_are_refused)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k), back = { .signal_port = 7 };
+	struct err err = { 0 };
+	char path[STORE_PATH_MAX];
+
+	ck_assert_int_eq(store_save_cluster(o.h, &o.s, &f, k.log, &err), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_CLUSTER, path, NULL), 0);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "homelab", &back, &err), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.text, "chmod"));
+	ck_assert_uint_eq(back.signal_port, 7);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+START_TEST(a_file_under_another_name_is_refused)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k), back;
+	struct err err = { 0 };
+	char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
+
+	ck_assert_int_eq(store_save_cluster(o.h, &o.s, &f, k.log, &err), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_CLUSTER, from, NULL), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, "other", STORE_CLUSTER, to, NULL), 0);
+	ck_assert_int_eq(rename(from, to), 0);
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "other", &back, &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "homelab"));
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+START_TEST(fresh_identity_is_written_when_kept)
+{
+	struct home o = home_open();
+	struct identity *id = NULL, *again = NULL;
+	struct err err = { 0 };
+	bool fresh = false;
+	char path[STORE_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.400s/identity", o.s.dir);
+	ck_assert_int_eq(store_identity(o.h, &o.s, false, &id, &fresh, &err), -ENOENT);
+	ck_assert_int_eq(store_identity(o.h, &o.s, true, &id, &fresh, &err), 0);
+	ck_assert(fresh);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	ck_assert_int_eq(store_identity_keep(o.h, &o.s, id, &err), 0);
+	ck_assert_uint_eq(mode_of(path), 0700);
+	ck_assert_int_eq(store_identity_keep(o.h, &o.s, id, &err), -EEXIST);
+	ck_assert_int_eq(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
+	ck_assert(!fresh);
+	ck_assert_mem_eq(identity_key(id), identity_key(again), KEY_LEN);
+	identity_free(again);
+
+	/* Half an identity is not replaced. */
+	snprintf(path, sizeof(path), "%.400s/identity/cert.pem", o.s.dir);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_lt(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
+	ck_assert_int_eq(store_identity_remove(o.h, &o.s), 0);
+	ck_assert_int_eq(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
+	ck_assert(fresh);
+	identity_free(again);
+	identity_free(id);
+	home_close(&o);
+}
+END_TEST
+
+static struct pending pending_of(const char *cluster)
+{
+	struct pending p = { .kind = PENDING_SETUP, .port = 4433, .entry.len = 5 };
+
+	snprintf(p.cluster, sizeof(p.cluster), "%s", cluster);
+	strcpy(p.node_name, "nas");
+	strcpy(p.host, "signal.example.org");
+	strcpy(p.code, "ABCD-EFGH-JKMN");
+	strcpy(p.recovery_code, "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV");
+	return p;
+}
+
+START_TEST(pending_request_is_kept_until_removed)
+{
+	struct home o = home_open();
+	struct pending p = pending_of("homelab"), back;
+	struct err err = { 0 };
+	char path[STORE_PATH_MAX];
+
+	umask(0);
+	ck_assert(!store_identity_needed(o.h, &o.s));
+	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), -ENOENT);
+	ck_assert_int_eq(store_remove_pending(o.h, &o.s, "homelab"), 0);
+	ck_assert_msg(store_save_pending(o.h, &o.s, &p, &err) == 0, "%s", err.text);
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_PENDING, path, NULL), 0);
+	ck_assert_uint_eq(mode_of(path), 0600);
+	ck_assert(store_identity_needed(o.h, &o.s));
+	ck_assert_int_eq(store_save_pending(o.h, &o.s, &p, &err), -EEXIST);
+	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), 0);
+	ck_assert_str_eq(back.recovery_code, p.recovery_code);
+
+	ck_assert_int_eq(truncate(path, 40), 0);
+	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(err.text, "homelab.pending"));
+	ck_assert_int_eq(store_remove_pending(o.h, &o.s, "homelab"), 0);
+	ck_assert(!store_identity_needed(o.h, &o.s));
+	home_close(&o);
+}
+END_TEST
+
+UNIT_MAIN("client/store", folder_follows_the_environment, names_can_not_leave_the_folder,
+	  cluster_comes_back_private, readable_secrets_are_refused,
+	  a_file_under_another_name_is_refused, fresh_identity_is_written_when_kept,
+	  pending_request_is_kept_until_removed)
