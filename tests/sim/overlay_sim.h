@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mesh of overlays in a simulated world: nodes of one cluster with a common log, presence handed
+ * A fleet of overlays in a simulated world: nodes of one cluster with a common log, presence handed
  * from node to node by the test as a signal server would, and packets put into and taken out of
  * their TUNs.
  */
@@ -11,12 +11,12 @@
 #include "overlay/internal.h"
 #include "sim.h"
 
-#define MESH_NODES 8
+#define FLEET_NODES 8
 
-struct mesh;
+struct fleet;
 
-struct mesh_node {
-	struct mesh *mesh;
+struct fleet_node {
+	struct fleet *fleet;
 	struct host *h;
 	struct identity *id;
 	struct mlog *log;
@@ -27,15 +27,15 @@ struct mesh_node {
 	uint64_t fork_seq;
 };
 
-struct mesh {
+struct fleet {
 	struct world *w;
 	struct kit kit;
-	struct mesh_node node[MESH_NODES];
+	struct fleet_node node[FLEET_NODES];
 	size_t n;
 	bool server_down;	/* nobody hears of anybody's presence */
 };
 
-static inline void mesh_tell(struct mesh_node *about, struct mesh_node *to)
+static inline void fleet_tell(struct fleet_node *about, struct fleet_node *to)
 {
 	struct wire_candidates c;
 	struct member *m = mlog_member_by_id(to->log, &about->self->id);
@@ -47,23 +47,23 @@ static inline void mesh_tell(struct mesh_node *about, struct mesh_node *to)
 }
 
 /* What a server does when a node's candidates change. */
-static inline void mesh_announce(struct mesh_node *about)
+static inline void fleet_announce(struct fleet_node *about)
 {
-	struct mesh *m = about->mesh;
+	struct fleet *m = about->fleet;
 
 	for (size_t i = 0; i < m->n && !m->server_down; i++)
-		mesh_tell(about, &m->node[i]);
+		fleet_tell(about, &m->node[i]);
 }
 
-static inline void mesh_log_grew(void *ctx)
+static inline void fleet_log_grew(void *ctx)
 {
-	((struct mesh_node *)ctx)->grew++;
+	((struct fleet_node *)ctx)->grew++;
 }
 
-static inline void mesh_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
+static inline void fleet_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
 			     const struct member *from)
 {
-	struct mesh_node *n = ctx;
+	struct fleet_node *n = ctx;
 
 	ck_assert_ptr_nonnull(from);
 	ck_assert(!span_equal(ours, theirs));
@@ -71,36 +71,36 @@ static inline void mesh_fork(void *ctx, uint64_t seq, struct span ours, struct s
 	n->fork_seq = seq;
 }
 
-static inline void mesh_candidates(void *ctx, const struct wire_candidates *c)
+static inline void fleet_candidates(void *ctx, const struct wire_candidates *c)
 {
-	struct mesh_node *n = ctx;
+	struct fleet_node *n = ctx;
 
 	ck_assert_uint_le(c->n, CANDIDATES_MAX);
 	if (n->o)
-		mesh_announce(n);
+		fleet_announce(n);
 }
 
-static inline void mesh_peer_changed(void *ctx, const struct member *m)
+static inline void fleet_peer_changed(void *ctx, const struct member *m)
 {
 	ck_assert_ptr_nonnull(m);
-	((struct mesh_node *)ctx)->changes++;
+	((struct fleet_node *)ctx)->changes++;
 }
 
-static inline void mesh_failed(void *ctx, const struct err *err)
+static inline void fleet_failed(void *ctx, const struct err *err)
 {
 	ck_assert_uint_gt(strlen(err->text), 5);
-	((struct mesh_node *)ctx)->failures++;
+	((struct fleet_node *)ctx)->failures++;
 }
 
-static const struct overlay_ops mesh_ops = {
-	.log_grew = mesh_log_grew,
-	.fork = mesh_fork,
-	.candidates = mesh_candidates,
-	.peer_changed = mesh_peer_changed,
-	.failed = mesh_failed,
+static const struct overlay_ops fleet_ops = {
+	.log_grew = fleet_log_grew,
+	.fork = fleet_fork,
+	.candidates = fleet_candidates,
+	.peer_changed = fleet_peer_changed,
+	.failed = fleet_failed,
 };
 
-static inline struct mlog *mesh_copy_log(const struct mlog *from, size_t entries)
+static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t entries)
 {
 	struct mlog *l = kit_empty_log();
 
@@ -109,29 +109,29 @@ static inline struct mlog *mesh_copy_log(const struct mlog *from, size_t entries
 	return l;
 }
 
-static inline void mesh_start(struct mesh_node *n)
+static inline void fleet_start(struct fleet_node *n)
 {
 	struct overlay_config cfg = { .identity = n->id, .log = n->log, .self = n->self,
-				      .ops = &mesh_ops, .ctx = n };
+				      .ops = &fleet_ops, .ctx = n };
 	struct err err = { .code = 0 };
 	struct overlay *o = NULL;
 	int rc = overlay_new(n->h, &cfg, n->warning, &err, &o);
 
 	ck_assert_msg(rc == 0, "%s", err.text);
 	n->o = o;
-	for (size_t i = 0; i < n->mesh->n && !n->mesh->server_down; i++)
-		mesh_tell(&n->mesh->node[i], n);
-	mesh_announce(n);
+	for (size_t i = 0; i < n->fleet->n && !n->fleet->server_down; i++)
+		fleet_tell(&n->fleet->node[i], n);
+	fleet_announce(n);
 }
 
-static inline void mesh_stop(struct mesh_node *n)
+static inline void fleet_stop(struct fleet_node *n)
 {
 	overlay_free(n->o);
 	n->o = NULL;
 }
 
 /* The process is killed; another one begins, with the log as it was. */
-static inline void mesh_restart(struct mesh_node *n)
+static inline void fleet_restart(struct fleet_node *n)
 {
 	struct overlay *old = n->o;
 
@@ -139,11 +139,11 @@ static inline void mesh_restart(struct mesh_node *n)
 	world_host_crash(n->h);
 	overlay_free(old);
 	n->h = world_host_boot(n->h);
-	mesh_start(n);
+	fleet_start(n);
 }
 
 /* Nodes and their logs, not started. */
-static inline void mesh_init(struct mesh *m, size_t n)
+static inline void fleet_init(struct fleet *m, size_t n)
 {
 	memset(m, 0, sizeof(*m));
 	m->w = sim_new();
@@ -154,32 +154,32 @@ static inline void mesh_init(struct mesh *m, size_t n)
 	for (unsigned i = 1; i < n; i++)
 		kit_join(&m->kit, i);
 	for (unsigned i = 0; i < n; i++) {
-		struct mesh_node *x = &m->node[i];
+		struct fleet_node *x = &m->node[i];
 		struct node_id id;
 		char name[16];
 
 		snprintf(name, sizeof(name), "node%u", i);
-		x->mesh = m;
+		x->fleet = m;
 		x->h = world_host(m->w, name, IP(192, 0, 2, 10 + i));
 		x->id = kit_identity(i);
-		x->log = mesh_copy_log(m->kit.log, mlog_count(m->kit.log));
+		x->log = fleet_copy_log(m->kit.log, mlog_count(m->kit.log));
 		id = identity_node_id(x->id);
 		x->self = mlog_member_by_id(x->log, &id);
 		ck_assert_ptr_nonnull(x->self);
 	}
 }
 
-static inline void mesh_new(struct mesh *m, size_t n)
+static inline void fleet_new(struct fleet *m, size_t n)
 {
-	mesh_init(m, n);
+	fleet_init(m, n);
 	for (size_t i = 0; i < n; i++)
-		mesh_start(&m->node[i]);
+		fleet_start(&m->node[i]);
 }
 
-static inline void mesh_free(struct mesh *m)
+static inline void fleet_free(struct fleet *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
-		mesh_stop(&m->node[i]);
+		fleet_stop(&m->node[i]);
 		mlog_free(m->node[i].log);
 		identity_free(m->node[i].id);
 	}
@@ -189,7 +189,7 @@ static inline void mesh_free(struct mesh *m)
 
 /* --- looking --- */
 
-static inline struct peer_status mesh_peer(const struct mesh_node *a, const struct mesh_node *b)
+static inline struct peer_status fleet_peer(const struct fleet_node *a, const struct fleet_node *b)
 {
 	struct peer_status s;
 	const struct member *m = mlog_member_by_id(a->log, &b->self->id);
@@ -198,30 +198,30 @@ static inline struct peer_status mesh_peer(const struct mesh_node *a, const stru
 	return s;
 }
 
-static inline bool mesh_linked(const struct mesh_node *a, const struct mesh_node *b)
+static inline bool fleet_linked(const struct fleet_node *a, const struct fleet_node *b)
 {
-	return a->o && b->o && mesh_peer(a, b).state == PEER_UP && mesh_peer(b, a).state == PEER_UP;
+	return a->o && b->o && fleet_peer(a, b).state == PEER_UP && fleet_peer(b, a).state == PEER_UP;
 }
 
-static inline bool mesh_all_up(void *ctx)
+static inline bool fleet_all_up(void *ctx)
 {
-	struct mesh *m = ctx;
+	struct fleet *m = ctx;
 
 	for (size_t a = 0; a < m->n; a++) {
 		for (size_t b = 0; b < a; b++) {
-			if (!mesh_linked(&m->node[a], &m->node[b]))
+			if (!fleet_linked(&m->node[a], &m->node[b]))
 				return false;
 		}
 	}
 	return true;
 }
 
-static inline void mesh_wait_up(struct mesh *m, uint64_t ns)
+static inline void fleet_wait_up(struct fleet *m, uint64_t ns)
 {
-	SIM_CHECK(m->w, world_run(m->w, ns, mesh_all_up, m));
+	SIM_CHECK(m->w, world_run(m->w, ns, fleet_all_up, m));
 }
 
-static inline uint64_t mesh_drops(const struct mesh_node *n, enum overlay_drop d)
+static inline uint64_t fleet_drops(const struct fleet_node *n, enum overlay_drop d)
 {
 	struct overlay_status s;
 
@@ -229,24 +229,24 @@ static inline uint64_t mesh_drops(const struct mesh_node *n, enum overlay_drop d
 	return s.drops[d];
 }
 
-static inline uint64_t mesh_all_drops(const struct mesh_node *n)
+static inline uint64_t fleet_all_drops(const struct fleet_node *n)
 {
 	uint64_t sum = 0;
 
 	for (int d = 0; d < DROP_COUNT; d++)
-		sum += mesh_drops(n, (enum overlay_drop)d);
+		sum += fleet_drops(n, (enum overlay_drop)d);
 	return sum;
 }
 
 /* --- packets --- */
 
-static inline uint8_t mesh_byte(unsigned seed, size_t i)
+static inline uint8_t fleet_byte(unsigned seed, size_t i)
 {
 	return (uint8_t)(seed * 7 + i * 13 + (i >> 8));
 }
 
 /* A UDP packet of `len` bytes in all, payload patterned by `seed`, checksums complete. */
-static inline void mesh_udp(uint8_t *p, size_t len, ip4 src, ip4 dst, unsigned seed)
+static inline void fleet_udp(uint8_t *p, size_t len, ip4 src, ip4 dst, unsigned seed)
 {
 	memset(p, 0, 28);
 	p[0] = 0x45;
@@ -261,22 +261,22 @@ static inline void mesh_udp(uint8_t *p, size_t len, ip4 src, ip4 dst, unsigned s
 	store_be16(p + 22, 6000);
 	store_be16(p + 24, (uint16_t)(len - 20));
 	for (size_t i = 28; i < len; i++)
-		p[i] = mesh_byte(seed, i);
+		p[i] = fleet_byte(seed, i);
 	store_be16(p + 26, packet_pseudo_sum(p, IPPROTO_UDP4, len - 20));
 	packet_complete_checksum(p, len, 20, 6);
 }
 
-static inline void mesh_send(struct mesh_node *from, const struct mesh_node *to, size_t len,
+static inline void fleet_send(struct fleet_node *from, const struct fleet_node *to, size_t len,
 			     unsigned seed)
 {
 	uint8_t p[2000];
 
-	mesh_udp(p, len, from->self->address, to->self->address, seed);
+	fleet_udp(p, len, from->self->address, to->self->address, seed);
 	ck_assert_int_eq(world_tun_inject(from->h, 0, p, len), 0);
 }
 
-/* Is the next packet that came out of `to` the one that mesh_send made? False: none there. */
-static inline bool mesh_received(const struct mesh_node *from, struct mesh_node *to, size_t len,
+/* Is the next packet that came out of `to` the one that fleet_send made? False: none there. */
+static inline bool fleet_received(const struct fleet_node *from, struct fleet_node *to, size_t len,
 				 unsigned seed)
 {
 	uint8_t want[2000], got[2000];
@@ -284,13 +284,13 @@ static inline bool mesh_received(const struct mesh_node *from, struct mesh_node 
 
 	if (world_tun_take(to->h, 0, got, sizeof(got), &n) == 0)
 		return false;
-	mesh_udp(want, len, from->self->address, to->self->address, seed);
+	fleet_udp(want, len, from->self->address, to->self->address, seed);
 	ck_assert_uint_eq(n, len);
 	ck_assert_mem_eq(got, want, len);
 	return true;
 }
 
-static inline bool mesh_tun_silent(struct mesh_node *n)
+static inline bool fleet_tun_silent(struct fleet_node *n)
 {
 	uint8_t got[2000];
 	size_t len;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A member that does not play by the rules: node 1 of the mesh is a bare QUIC end with a member's
+ * A member that does not play by the rules: node 1 of the fleet is a bare QUIC end with a member's
  * key, speaking whatever it likes. The honest node keeps its TUN clean and its other tunnels up.
  */
 #include "overlay_sim.h"
 
 /* Node 1: it has the higher address, so it waits for node 0 and then takes part as a server. */
 struct rogue {
-	struct mesh *m;
+	struct fleet *m;
 	struct host *h;
 	struct quic_socket *s;
 	struct quic_conn *c;
@@ -118,8 +118,8 @@ static bool rogue_any(void *ctx, const struct quic_profile *profile, const uint8
 
 #define ROGUE_PORT 9999
 
-/* A mesh of three of which node 1 is played by a rogue; 0 and 2 are honest and connected. */
-static void rogue_start(struct rogue *r, struct mesh *m)
+/* A fleet of three of which node 1 is played by a rogue; 0 and 2 are honest and connected. */
+static void rogue_start(struct rogue *r, struct fleet *m)
 {
 	static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 	struct quic_socket_config cfg = {
@@ -130,18 +130,18 @@ static void rogue_start(struct rogue *r, struct mesh *m)
 		.ctx = r,
 	};
 
-	mesh_init(m, 3);
+	fleet_init(m, 3);
 	*r = (struct rogue){ .m = m, .h = m->node[1].h, .control = -1 };
 	cfg.identity = m->node[1].id;
 	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->s), 0);
-	mesh_start(&m->node[0]);
-	mesh_start(&m->node[2]);
+	fleet_start(&m->node[0]);
+	fleet_start(&m->node[2]);
 }
 
 static void rogue_introduce(struct rogue *r)
 {
 	struct wire_candidates c = { .n = 1 };
-	struct mesh_node *to = &r->m->node[0];
+	struct fleet_node *to = &r->m->node[0];
 
 	c.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
 	overlay_presence(to->o, mlog_member_by_id(to->log, &r->m->node[1].self->id), true, &c);
@@ -152,7 +152,7 @@ static bool rogue_up(void *ctx)
 	struct rogue *r = ctx;
 
 	return r->connected && r->control >= 0 &&
-	       mesh_peer(&r->m->node[0], &r->m->node[1]).state == PEER_UP;
+	       fleet_peer(&r->m->node[0], &r->m->node[1]).state == PEER_UP;
 }
 
 static bool rogue_closed(void *ctx)
@@ -160,7 +160,7 @@ static bool rogue_closed(void *ctx)
 	return ((struct rogue *)ctx)->closed;
 }
 
-static void rogue_connect(struct rogue *r, struct mesh *m)
+static void rogue_connect(struct rogue *r, struct fleet *m)
 {
 	rogue_start(r, m);
 	rogue_introduce(r);
@@ -171,37 +171,37 @@ static void rogue_connect(struct rogue *r, struct mesh *m)
 /* The honest pair has not noticed. */
 static void rogue_stop(struct rogue *r)
 {
-	struct mesh *m = r->m;
+	struct fleet *m = r->m;
 
-	SIM_CHECK(m->w, mesh_linked(&m->node[0], &m->node[2]));
-	mesh_send(&m->node[2], &m->node[0], 90, 9);
+	SIM_CHECK(m->w, fleet_linked(&m->node[0], &m->node[2]));
+	fleet_send(&m->node[2], &m->node[0], 90, 9);
 	sim_pass(m->w, 100 * NS_PER_MS);
-	SIM_CHECK(m->w, mesh_received(&m->node[2], &m->node[0], 90, 9));
-	SIM_CHECK(m->w, mesh_tun_silent(&m->node[0]));
+	SIM_CHECK(m->w, fleet_received(&m->node[2], &m->node[0], 90, 9));
+	SIM_CHECK(m->w, fleet_tun_silent(&m->node[0]));
 	quic_conn_free(r->c);
 	quic_socket_close(r->s);
-	mesh_free(m);
+	fleet_free(m);
 }
 
 /* Sends flags and the packet in r->datagram + 1; it must be dropped for this reason alone. */
 static void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
 {
-	struct mesh_node *n = &r->m->node[0];
-	uint64_t before = mesh_drops(n, d), all = mesh_all_drops(n);
+	struct fleet_node *n = &r->m->node[0];
+	uint64_t before = fleet_drops(n, d), all = fleet_all_drops(n);
 
 	r->datagram[0] = flags;
 	r->datagram_len = len;
 	quic_conn_wake(r->c);
 	sim_pass(r->m->w, 100 * NS_PER_MS);
 	ck_assert_uint_eq(r->datagram_len, 0);
-	SIM_CHECK(r->m->w, mesh_tun_silent(n));
-	ck_assert_msg(mesh_drops(n, d) == before + 1 && mesh_all_drops(n) == all + 1,
+	SIM_CHECK(r->m->w, fleet_tun_silent(n));
+	ck_assert_msg(fleet_drops(n, d) == before + 1 && fleet_all_drops(n) == all + 1,
 		      "not counted as %s", overlay_drop_name(d));
 }
 
 START_TEST(forged_packets_never_reach_the_device)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 	uint8_t *p = r.datagram + 1;
 	uint8_t got[200];
@@ -211,15 +211,15 @@ START_TEST(forged_packets_never_reach_the_device)
 	ip4 self = m.node[1].self->address, honest = m.node[0].self->address;
 	ip4 third = m.node[2].self->address;
 
-	mesh_udp(p, 100, third, honest, 1);
+	fleet_udp(p, 100, third, honest, 1);
 	rogue_packet(&r, 101, 0, DROP_in_source);
-	mesh_udp(p, 100, honest, honest, 1);
+	fleet_udp(p, 100, honest, honest, 1);
 	rogue_packet(&r, 101, 0, DROP_in_source);
-	mesh_udp(p, 100, self, third, 1);
+	fleet_udp(p, 100, self, third, 1);
 	rogue_packet(&r, 101, 0, DROP_in_destination);
-	mesh_udp(p, 100, self, IP(192, 0, 2, 10), 1);
+	fleet_udp(p, 100, self, IP(192, 0, 2, 10), 1);
 	rogue_packet(&r, 101, 0, DROP_in_destination);
-	mesh_udp(p, 100, self, honest, 1);
+	fleet_udp(p, 100, self, honest, 1);
 	rogue_packet(&r, 1, 0, DROP_in_short);
 	rogue_packet(&r, 10, 0, DROP_in_short);
 	rogue_packet(&r, 20, 0, DROP_in_short);
@@ -229,19 +229,19 @@ START_TEST(forged_packets_never_reach_the_device)
 	rogue_packet(&r, 101, 0, DROP_in_header);
 	p[0] = 0x65;
 	rogue_packet(&r, 101, 0, DROP_in_not_ip4);
-	mesh_udp(p, 100, self, honest, 1);
+	fleet_udp(p, 100, self, honest, 1);
 	rogue_packet(&r, 101, 0x02, DROP_in_flags);
 	rogue_packet(&r, 101, 0x80, DROP_in_flags);
 	p[9] = IPPROTO_ICMP4;
 	rogue_packet(&r, 101, 1, DROP_in_flags);
-	mesh_udp(p, 100, self, honest, 1);
+	fleet_udp(p, 100, self, honest, 1);
 	store_be16(p + 6, 0x1fff);
 	rogue_packet(&r, 101, 0, DROP_in_fragment);
 	store_be16(p + 6, 0x2000);
 	rogue_packet(&r, 101, 1, DROP_in_flags);
 
 	/* The same way a good one passes. */
-	mesh_udp(p, 100, self, honest, 1);
+	fleet_udp(p, 100, self, honest, 1);
 	r.datagram[0] = 0;
 	r.datagram_len = 101;
 	quic_conn_wake(r.c);
@@ -263,20 +263,20 @@ static void rogue_stream(struct rogue *r, const void *data, size_t len, bool fin
 
 START_TEST(streams_are_checked_like_datagrams_and_bounded)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 	uint8_t *big = calloc(1, 80000);
 	uint8_t p[200] = { 0 };
 
 	rogue_connect(&r, &m);
-	mesh_udp(p + 1, 100, m.node[2].self->address, m.node[0].self->address, 1);
+	fleet_udp(p + 1, 100, m.node[2].self->address, m.node[0].self->address, 1);
 	rogue_stream(&r, p, 101, true);
 	rogue_stream(&r, p, 0, true);
 	rogue_stream(&r, big, 80000, false);
 	sim_pass(m.w, NS_PER_S);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_source), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_short), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_in_too_big), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_source), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_short), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_too_big), 1);
 	/* Streams that never end hold a bounded number of bytes. */
 	int64_t id;
 	unsigned n = 0;
@@ -294,7 +294,7 @@ END_TEST
 /* What is written on the control stream after the hello closes the connection as malformed. */
 static void control_is_malformed(const void *data, size_t len, bool fin)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 
 	rogue_connect(&r, &m);
@@ -303,7 +303,7 @@ static void control_is_malformed(const void *data, size_t len, bool fin)
 	ck_assert_int_eq(r.reason, QUIC_CLOSE_REMOTE_APP);
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
 	unsigned accepted = r.accepted;
-	ck_assert_int_ne(mesh_peer(&m.node[0], &m.node[1]).state, PEER_UP);
+	ck_assert_int_ne(fleet_peer(&m.node[0], &m.node[1]).state, PEER_UP);
 	sim_pass(m.w, 400 * NS_PER_MS);
 	ck_assert_uint_eq(r.accepted, accepted); /* not tried again at once */
 	rogue_stop(&r);
@@ -329,7 +329,7 @@ END_TEST
 
 START_TEST(a_second_hello_ends_the_connection)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 	uint8_t again[256];
 
@@ -344,7 +344,7 @@ END_TEST
 
 START_TEST(a_flood_of_messages_ends_the_connection)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 	struct peer_message msg = { .type = PEER_OBSERVED };
 	uint8_t buf[64];
@@ -371,7 +371,7 @@ END_TEST
 
 START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 	static const struct {
 		size_t at; /* in the message: a byte of the cluster id, one of the binding */
@@ -396,7 +396,7 @@ END_TEST
 
 START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 {
-	struct mesh m;
+	struct fleet m;
 	struct rogue r;
 
 	rogue_start(&r, &m);
@@ -405,9 +405,9 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 	while (r.control < 0)
 		sim_pass(m.w, 10 * NS_PER_MS);
 	sim_pass(m.w, NS_PER_S);
-	mesh_udp(r.datagram + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
+	fleet_udp(r.datagram + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
 	rogue_packet(&r, 101, 0, DROP_in_early);
-	ck_assert_int_eq(mesh_peer(&m.node[0], &m.node[1]).state, PEER_CONNECTING);
+	ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_CONNECTING);
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NO_CONTROL);
 	rogue_stop(&r);

@@ -4,19 +4,19 @@
 
 START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
-	mesh_send(&m.node[0], &m.node[1], 84, 1);
-	mesh_send(&m.node[1], &m.node[0], 84, 2);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
+	fleet_send(&m.node[0], &m.node[1], 84, 1);
+	fleet_send(&m.node[1], &m.node[0], 84, 2);
 	sim_pass(m.w, 100 * NS_PER_MS);
-	SIM_CHECK(m.w, mesh_received(&m.node[0], &m.node[1], 84, 1));
-	SIM_CHECK(m.w, mesh_received(&m.node[1], &m.node[0], 84, 2));
-	SIM_CHECK(m.w, mesh_tun_silent(&m.node[0]) && mesh_tun_silent(&m.node[1]));
-	SIM_CHECK(m.w, mesh_all_drops(&m.node[0]) == 0 && mesh_all_drops(&m.node[1]) == 0);
+	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 84, 1));
+	SIM_CHECK(m.w, fleet_received(&m.node[1], &m.node[0], 84, 2));
+	SIM_CHECK(m.w, fleet_tun_silent(&m.node[0]) && fleet_tun_silent(&m.node[1]));
+	SIM_CHECK(m.w, fleet_all_drops(&m.node[0]) == 0 && fleet_all_drops(&m.node[1]) == 0);
 
-	struct peer_status s = mesh_peer(&m.node[0], &m.node[1]);
+	struct peer_status s = fleet_peer(&m.node[0], &m.node[1]);
 
 	ck_assert_int_eq(s.path, PEER_PATH_DIRECT);
 	ck_assert_uint_eq(addr_ip4(&s.endpoint), IP(192, 0, 2, 11));
@@ -26,57 +26,57 @@ START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 	ck_assert_uint_eq(s.tx_bytes, 84);
 	ck_assert_uint_gt(s.rtt_ns, 5 * NS_PER_MS);
 	ck_assert_str_eq(s.detail, "");
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(full_packets_pass_before_the_path_size_is_known)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	for (unsigned i = 0; i < 40; i++)
-		mesh_send(&m.node[0], &m.node[1], OVERLAY_MTU, i);
+		fleet_send(&m.node[0], &m.node[1], OVERLAY_MTU, i);
 	sim_pass(m.w, NS_PER_S);
 	for (unsigned i = 0; i < 40; i++)
-		SIM_CHECK(m.w, mesh_received(&m.node[0], &m.node[1], OVERLAY_MTU, i));
-	SIM_CHECK(m.w, mesh_all_drops(&m.node[0]) == 0 && mesh_all_drops(&m.node[1]) == 0);
-	mesh_free(&m);
+		SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], OVERLAY_MTU, i));
+	SIM_CHECK(m.w, fleet_all_drops(&m.node[0]) == 0 && fleet_all_drops(&m.node[1]) == 0);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(packets_that_come_before_the_tunnel_wait_for_it)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_init(&m, 2);
+	fleet_init(&m, 2);
 	m.server_down = true;
-	mesh_start(&m.node[0]);
-	mesh_start(&m.node[1]);
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
 	for (unsigned i = 0; i < 10; i++)
-		mesh_send(&m.node[0], &m.node[1], 100, i);
+		fleet_send(&m.node[0], &m.node[1], 100, i);
 	sim_pass(m.w, NS_PER_S);
-	SIM_CHECK(m.w, mesh_peer(&m.node[0], &m.node[1]).state == PEER_IDLE);
-	mesh_tell(&m.node[1], &m.node[0]);
-	mesh_wait_up(&m, NS_PER_S);
+	SIM_CHECK(m.w, fleet_peer(&m.node[0], &m.node[1]).state == PEER_IDLE);
+	fleet_tell(&m.node[1], &m.node[0]);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	for (unsigned i = 0; i < 10; i++)
-		SIM_CHECK(m.w, mesh_received(&m.node[0], &m.node[1], 100, i));
-	mesh_free(&m);
+		SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 100, i));
+	fleet_free(&m);
 }
 END_TEST
 
-START_TEST(a_mesh_of_four_is_complete)
+START_TEST(a_fleet_of_four_is_complete)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 4);
-	mesh_wait_up(&m, 2 * NS_PER_S);
+	fleet_new(&m, 4);
+	fleet_wait_up(&m, 2 * NS_PER_S);
 	for (unsigned a = 0; a < 4; a++) {
 		for (unsigned b = 0; b < 4; b++) {
 			if (a != b)
-				mesh_send(&m.node[a], &m.node[b], 200 + a, a);
+				fleet_send(&m.node[a], &m.node[b], 200 + a, a);
 		}
 	}
 	sim_pass(m.w, 100 * NS_PER_MS);
@@ -89,81 +89,81 @@ START_TEST(a_mesh_of_four_is_complete)
 			got++;
 		ck_assert_uint_eq(got, 3);
 	}
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 
 static bool pair_up(void *ctx)
 {
-	struct mesh *m = ctx;
+	struct fleet *m = ctx;
 
-	return mesh_linked(&m->node[0], &m->node[1]);
+	return fleet_linked(&m->node[0], &m->node[1]);
 }
 
 static bool pair_not_up(void *ctx)
 {
-	struct mesh *m = ctx;
+	struct fleet *m = ctx;
 
-	return mesh_peer(&m->node[0], &m->node[1]).state != PEER_UP;
+	return fleet_peer(&m->node[0], &m->node[1]).state != PEER_UP;
 }
 
-static void check_ping(struct mesh *m, unsigned a, unsigned b, unsigned seed)
+static void check_ping(struct fleet *m, unsigned a, unsigned b, unsigned seed)
 {
-	mesh_send(&m->node[a], &m->node[b], 84, seed);
-	mesh_send(&m->node[b], &m->node[a], 84, seed + 1);
+	fleet_send(&m->node[a], &m->node[b], 84, seed);
+	fleet_send(&m->node[b], &m->node[a], 84, seed + 1);
 	sim_pass(m->w, 100 * NS_PER_MS);
-	SIM_CHECK(m->w, mesh_received(&m->node[a], &m->node[b], 84, seed));
-	SIM_CHECK(m->w, mesh_received(&m->node[b], &m->node[a], 84, seed + 1));
+	SIM_CHECK(m->w, fleet_received(&m->node[a], &m->node[b], 84, seed));
+	SIM_CHECK(m->w, fleet_received(&m->node[b], &m->node[a], 84, seed + 1));
 }
 
 START_TEST(a_dead_path_is_noticed_by_traffic_and_the_tunnel_returns)
 {
-	struct mesh m;
+	struct fleet m;
 	uint64_t cut_at;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 15 * NS_PER_S);
 	world_link_cut(m.w, m.node[0].h, m.node[1].h, true);
 	m.server_down = true;
 	cut_at = world_now(m.w);
-	mesh_send(&m.node[0], &m.node[1], 84, 1);
+	fleet_send(&m.node[0], &m.node[1], 84, 1);
 	SIM_CHECK(m.w, world_run(m.w, 4 * NS_PER_S, pair_not_up, &m));
 	ck_assert_uint_ge(world_now(m.w) - cut_at, 2 * NS_PER_S);
-	ck_assert_str_ne(mesh_peer(&m.node[0], &m.node[1]).detail, "");
+	ck_assert_str_ne(fleet_peer(&m.node[0], &m.node[1]).detail, "");
 	sim_pass(m.w, 40 * NS_PER_S);
-	ck_assert_int_ne(mesh_peer(&m.node[1], &m.node[0]).state, PEER_UP);
+	ck_assert_int_ne(fleet_peer(&m.node[1], &m.node[0]).state, PEER_UP);
 	world_link_cut(m.w, m.node[0].h, m.node[1].h, false);
 	SIM_CHECK(m.w, world_run(m.w, 61 * NS_PER_S, pair_up, &m));
 	check_ping(&m, 0, 1, 10);
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(presence_offline_disturbs_no_tunnel)
 {
-	struct mesh m;
+	struct fleet m;
 	struct wire_candidates none = { .n = 0 };
 	unsigned changes;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	changes = m.node[0].changes;
 	overlay_presence(m.node[0].o, mlog_member_at(m.node[0].log, 1), false, &none);
 	overlay_presence_reset(m.node[1].o);
-	ck_assert(!mesh_peer(&m.node[0], &m.node[1]).online);
+	ck_assert(!fleet_peer(&m.node[0], &m.node[1]).online);
 	sim_pass(m.w, 120 * NS_PER_S);
 	SIM_CHECK(m.w, pair_up(&m));
-	ck_assert_uint_ge(mesh_peer(&m.node[0], &m.node[1]).up_since, WORLD_START_NS);
+	ck_assert_uint_ge(fleet_peer(&m.node[0], &m.node[1]).up_since, WORLD_START_NS);
 	ck_assert_uint_le(m.node[0].changes, changes + 1); /* the path's size was found meanwhile */
 	check_ping(&m, 0, 1, 3);
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 /* A cable is pulled, another network joined. */
-static void roam(struct mesh *m, unsigned i, ip4 to)
+static void roam(struct fleet *m, unsigned i, ip4 to)
 {
 	world_host_roam(m->node[i].h, to);
 	sim_pass(m->w, 200 * NS_PER_MS); /* the watch's debounce */
@@ -172,96 +172,96 @@ static void roam(struct mesh *m, unsigned i, ip4 to)
 
 START_TEST(the_side_that_connects_moves_and_the_tunnel_goes_on)
 {
-	struct mesh m;
+	struct fleet m;
 	uint64_t since;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 12 * NS_PER_S);
 	m.server_down = true;
-	since = mesh_peer(&m.node[0], &m.node[1]).up_since;
+	since = fleet_peer(&m.node[0], &m.node[1]).up_since;
 	roam(&m, 0, IP(198, 51, 100, 7));
 	sim_pass(m.w, 2 * NS_PER_S);
 	SIM_CHECK(m.w, pair_up(&m));
 	check_ping(&m, 0, 1, 5);
-	struct peer_status s = mesh_peer(&m.node[1], &m.node[0]);
+	struct peer_status s = fleet_peer(&m.node[1], &m.node[0]);
 	ck_assert_uint_eq(addr_ip4(&s.endpoint), IP(198, 51, 100, 7));
-	ck_assert_uint_eq(mesh_peer(&m.node[0], &m.node[1]).up_since, since);
-	mesh_free(&m);
+	ck_assert_uint_eq(fleet_peer(&m.node[0], &m.node[1]).up_since, since);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(the_side_that_waits_moves_and_is_found_without_a_server)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 12 * NS_PER_S);
 	m.server_down = true;
 	roam(&m, 1, IP(198, 51, 100, 8));
 	sim_pass(m.w, 2 * NS_PER_S);
 	SIM_CHECK(m.w, pair_up(&m));
 	check_ping(&m, 0, 1, 5);
-	struct peer_status s = mesh_peer(&m.node[0], &m.node[1]);
+	struct peer_status s = fleet_peer(&m.node[0], &m.node[1]);
 	ck_assert_uint_eq(addr_ip4(&s.endpoint), IP(198, 51, 100, 8));
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(either_side_restarts_and_both_do)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	for (unsigned i = 0; i < 6; i++) {
 		sim_pass(m.w, 12 * NS_PER_S);
 		if (i % 3 != 1)
-			mesh_restart(&m.node[0]);
+			fleet_restart(&m.node[0]);
 		if (i % 3 != 0)
-			mesh_restart(&m.node[1]);
+			fleet_restart(&m.node[1]);
 		SIM_CHECK(m.w, world_run(m.w, 3 * NS_PER_S, pair_up, &m));
 		sim_pass(m.w, 100 * NS_PER_MS);
 		check_ping(&m, 0, 1, 5);
 	}
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(a_node_that_stops_says_so)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 12 * NS_PER_S);
-	mesh_stop(&m.node[1]);
+	fleet_stop(&m.node[1]);
 	sim_pass(m.w, 50 * NS_PER_MS);
 	struct peer_status s;
 	ck_assert(overlay_peer_status(m.node[0].o, mlog_member_at(m.node[0].log, 1), &s));
 	SIM_CHECK(m.w, s.state != PEER_UP);
-	mesh_start(&m.node[1]);
+	fleet_start(&m.node[1]);
 	SIM_CHECK(m.w, world_run(m.w, 2 * NS_PER_S, pair_up, &m));
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(packets_for_an_absent_peer_are_answered_with_unreachable)
 {
-	struct mesh m;
+	struct fleet m;
 	uint8_t p[200];
 	size_t len;
 
-	mesh_new(&m, 3);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 3);
+	fleet_wait_up(&m, NS_PER_S);
 	sim_pass(m.w, 12 * NS_PER_S);
-	mesh_stop(&m.node[2]);
+	fleet_stop(&m.node[2]);
 	sim_pass(m.w, NS_PER_S);
-	mesh_udp(p, 100, m.node[0].self->address, m.node[2].self->address, 1);
+	fleet_udp(p, 100, m.node[0].self->address, m.node[2].self->address, 1);
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
 	sim_pass(m.w, 1500 * NS_PER_MS);
-	SIM_CHECK(m.w, mesh_tun_silent(&m.node[0]));
+	SIM_CHECK(m.w, fleet_tun_silent(&m.node[0]));
 	sim_pass(m.w, 1500 * NS_PER_MS);
 	ck_assert_int_eq(world_tun_take(m.node[0].h, 0, p, sizeof(p), &len), 1);
 	ck_assert_uint_eq(len, 56);
@@ -270,64 +270,64 @@ START_TEST(packets_for_an_absent_peer_are_answered_with_unreachable)
 	ck_assert_uint_eq(load_be32(p + 12), m.node[2].self->address);
 	ck_assert_uint_eq(load_be32(p + 16), m.node[0].self->address);
 	ck_assert_uint_eq(checksum_add(p + 20, 36, 0), 0xffff);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_no_tunnel), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_no_tunnel), 1);
 	/* A flood is dropped and answered a few times only; the other peer does not notice. */
 	for (unsigned i = 0; i < 1000; i++)
-		mesh_send(&m.node[0], &m.node[2], 100, i);
-	mesh_send(&m.node[0], &m.node[1], 100, 7);
+		fleet_send(&m.node[0], &m.node[2], 100, i);
+	fleet_send(&m.node[0], &m.node[1], 100, 7);
 	sim_pass(m.w, 2500 * NS_PER_MS);
-	SIM_CHECK(m.w, mesh_received(&m.node[0], &m.node[1], 100, 7));
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_no_tunnel), 1001);
+	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 100, 7));
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_no_tunnel), 1001);
 	unsigned answers = 0;
 	while (world_tun_take(m.node[0].h, 0, p, sizeof(p), &len) == 1)
 		answers++;
 	ck_assert_uint_ge(answers, 20);
 	ck_assert_uint_le(answers, 80);
 	m.node[2].o = NULL;
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(bad_packets_of_our_own_host_are_counted)
 {
-	struct mesh m;
+	struct fleet m;
 	uint8_t p[1500] = { 0 };
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
-	mesh_udp(p, 100, m.node[0].self->address + 5, m.node[1].self->address, 1);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
+	fleet_udp(p, 100, m.node[0].self->address + 5, m.node[1].self->address, 1);
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
-	mesh_udp(p, 100, m.node[0].self->address, m.node[1].self->address + 50, 1);
+	fleet_udp(p, 100, m.node[0].self->address, m.node[1].self->address + 50, 1);
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
-	mesh_udp(p, 100, m.node[0].self->address, m.node[1].self->address, 1);
+	fleet_udp(p, 100, m.node[0].self->address, m.node[1].self->address, 1);
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 99), 0);
-	mesh_udp(p, 1401, m.node[0].self->address, m.node[1].self->address, 1);
+	fleet_udp(p, 1401, m.node[0].self->address, m.node[1].self->address, 1);
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 1401), 0);
 	p[0] = 0x60;
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
 	sim_pass(m.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_source), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_no_member), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_header), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_too_big), 1);
-	ck_assert_uint_eq(mesh_drops(&m.node[0], DROP_out_not_ip4), 1);
-	ck_assert_uint_eq(mesh_all_drops(&m.node[0]), 5);
-	SIM_CHECK(m.w, mesh_tun_silent(&m.node[1]));
-	mesh_free(&m);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_source), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_no_member), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_header), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_too_big), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_not_ip4), 1);
+	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 5);
+	SIM_CHECK(m.w, fleet_tun_silent(&m.node[1]));
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(the_host_is_set_up_and_left_as_it_was)
 {
-	struct mesh m;
+	struct fleet m;
 	struct prefix4 cover = { KIT_NET, 24 }, host = { KIT_NET + 2, 32 };
 	struct world_route r[8];
 	struct addr self = addr_v4(KIT_NET + 1, 0);
 
-	mesh_init(&m, 3);
+	fleet_init(&m, 3);
 	world_host_uses(m.node[1].h, (struct prefix4){ KIT_NET, 10 }, "the carrier's network");
-	mesh_start(&m.node[0]);
-	mesh_start(&m.node[1]);
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
 	ck_assert(world_tun_up(m.node[0].h, 0));
 	ck_assert(world_has_addr(m.node[0].h, &self));
 	ck_assert(world_has_route(m.node[0].h, cover, 0));
@@ -338,30 +338,30 @@ START_TEST(the_host_is_set_up_and_left_as_it_was)
 	ck_assert_uint_eq(world_routes(m.node[1].h, r, 8), 2);
 	ck_assert_uint_eq(r[0].source, KIT_NET + 2);
 	ck_assert_ptr_nonnull(strstr(m.node[1].warning, "the carrier's network"));
-	mesh_stop(&m.node[0]);
-	mesh_stop(&m.node[1]);
+	fleet_stop(&m.node[0]);
+	fleet_stop(&m.node[1]);
 	ck_assert_uint_eq(world_routes(m.node[0].h, r, 8), 0);
 	ck_assert(!world_has_addr(m.node[0].h, &self));
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 START_TEST(a_device_that_is_taken_away_ends_the_tunnel)
 {
-	struct mesh m;
+	struct fleet m;
 
-	mesh_new(&m, 2);
-	mesh_wait_up(&m, NS_PER_S);
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, NS_PER_S);
 	world_tun_kill(m.node[0].h, 0);
 	sim_pass(m.w, NS_PER_S);
 	ck_assert_uint_eq(m.node[0].failures, 1);
-	mesh_free(&m);
+	fleet_free(&m);
 }
 END_TEST
 
 UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  full_packets_pass_before_the_path_size_is_known,
-	  packets_that_come_before_the_tunnel_wait_for_it, a_mesh_of_four_is_complete,
+	  packets_that_come_before_the_tunnel_wait_for_it, a_fleet_of_four_is_complete,
 	  a_dead_path_is_noticed_by_traffic_and_the_tunnel_returns,
 	  presence_offline_disturbs_no_tunnel,
 	  the_side_that_connects_moves_and_the_tunnel_goes_on,
