@@ -88,6 +88,8 @@ void mesh_join_all(struct mesh *m)
 {
 	struct mesh_node *admin = &m->node[0];
 
+	if (m->n_nodes == 0)
+		return;
 	mesh_setup(admin);
 	mesh_connect(admin);
 	for (size_t i = 1; i < m->n_nodes; i++) {

@@ -163,9 +163,13 @@ void mesh_take(struct mesh *m);
 /* All pairs of nodes with a daemon reach each other. Returns how long it took. */
 uint64_t mesh_reach(struct mesh *m, uint64_t within);
 /*
- * All pairs send `rate` packets a second each for that long; returns how many got lost on the way
- * (one more second is waited for the last ones).
+ * All pairs send `rate` packets a second each: begin, run (any number of times), then end returns
+ * how many got lost on the way (one more second is waited for the last ones).
  */
+void mesh_flow_begin(struct mesh *m);
+void mesh_flow_run(struct mesh *m, uint64_t for_ns, unsigned rate);
+uint32_t mesh_flow_end(struct mesh *m);
+/* All three. */
 uint32_t mesh_flow(struct mesh *m, uint64_t for_ns, unsigned rate);
 
 /* Asks the node's own DNS for an A record: the number of answers, the last one in *ret. */

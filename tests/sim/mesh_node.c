@@ -328,20 +328,36 @@ static uint32_t pings_missing(const struct mesh *m)
 	return missing;
 }
 
-uint32_t mesh_flow(struct mesh *m, uint64_t for_ns, unsigned rate)
+void mesh_flow_begin(struct mesh *m)
+{
+	mesh_take(m);
+	memset(m->pings_sent, 0, sizeof(m->pings_sent));
+	memset(m->pings_got, 0, sizeof(m->pings_got));
+}
+
+void mesh_flow_run(struct mesh *m, uint64_t for_ns, unsigned rate)
 {
 	uint64_t end = world_now(m->w) + for_ns;
 
-	memset(m->pings_sent, 0, sizeof(m->pings_sent));
-	memset(m->pings_got, 0, sizeof(m->pings_got));
 	while (world_now(m->w) < end) {
 		mesh_ping_pairs(m);
 		sim_pass(m->w, SECOND / rate);
 		mesh_take(m);
 	}
+}
+
+uint32_t mesh_flow_end(struct mesh *m)
+{
 	sim_pass(m->w, SECOND);
 	mesh_take(m);
 	return pings_missing(m);
+}
+
+uint32_t mesh_flow(struct mesh *m, uint64_t for_ns, unsigned rate)
+{
+	mesh_flow_begin(m);
+	mesh_flow_run(m, for_ns, rate);
+	return mesh_flow_end(m);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
