@@ -194,8 +194,8 @@ START_TEST(fresh_identity_is_written_when_kept)
 	ck_assert_mem_eq(identity_key(id), identity_key(again), KEY_LEN);
 	identity_free(again);
 
-	/* Half an identity is not replaced. */
-	snprintf(path, sizeof(path), "%.400s/identity/cert.pem", o.s.dir);
+	/* Half an identity is not replaced by another one. */
+	snprintf(path, sizeof(path), "%.400s/identity/key.pem", o.s.dir);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_lt(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
 	ck_assert_int_eq(store_identity_remove(o.h, &o.s), 0);
