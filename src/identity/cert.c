@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The self-signed certificate around a key: TLS wants one, nothing in it but the key means anything. */
+/*
+ * The self-signed certificate around a key: TLS wants one, nothing in it but the key means
+ * anything.
+ */
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 

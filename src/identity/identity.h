@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node's identity: an Ed25519 key wrapped in a self-signed X.509 certificate for TLS. What is pinned is the key. The
- * only code that signs, verifies or hashes.
+ * A node's identity: an Ed25519 key wrapped in a self-signed X.509 certificate for TLS. What is
+ * pinned is the key. The only code that signs, verifies or hashes.
  */
 #ifndef MLSH_IDENTITY_IDENTITY_H
 #define MLSH_IDENTITY_IDENTITY_H
@@ -25,23 +25,23 @@ struct node_id {
 int crypto_init(struct err *err) MUST_CHECK;
 
 /*
- * A fresh key and its certificate (serial 1, CN=mlsh, valid 2000..9999: dates mean nothing here). The
- * certificate is a function of the key, byte for byte.
+ * A fresh key and its certificate (serial 1, CN=mlsh, valid 2000..9999: dates mean nothing
+ * here). The certificate is a function of the key, byte for byte.
  */
 int identity_new(struct host *h, struct err *err, struct identity **ret) MUST_CHECK;
 /* The same for a private key that the caller has. */
 int identity_from_seed(const uint8_t seed[SIGN_SEED_LEN], struct err *err,
 		       struct identity **ret) MUST_CHECK;
 /*
- * From PEM as identity_to_pem wrote it, or an operator's own (key types other than Ed25519 only with
- * `any_key`). Certificate and key must belong together; of a chain the first certificate is taken.
- * -EINVAL, -EFBIG.
+ * From PEM as identity_to_pem wrote it, or an operator's own (key types other than Ed25519 only
+ * with `any_key`). Certificate and key must belong together; of a chain the first certificate is
+ * taken. -EINVAL, -EFBIG.
  */
 int identity_from_pem(struct span cert_pem, struct span key_pem, bool any_key, struct err *err,
 		      struct identity **ret) MUST_CHECK;
 /*
- * `dir`/cert.pem and `dir`/key.pem. Refuses a key that others can read (mode & 077, -EACCES) and says
- * how to mend it. A missing certificate is made anew. -ENOENT when there is no key.
+ * `dir`/cert.pem and `dir`/key.pem. Refuses a key that others can read (mode & 077, -EACCES) and
+ * says how to mend it. A missing certificate is made anew. -ENOENT when there is no key.
  */
 int identity_load(struct host *h, const char *dir, struct err *err,
 		  struct identity **ret) MUST_CHECK;
@@ -99,8 +99,9 @@ void node_token(const uint8_t signing_key[32], const uint8_t cluster_id[HASH_LEN
 		const struct node_id *id, uint8_t out[HASH_LEN]);
 
 /*
- * Codes for people: Crockford base32 (no I L O U), groups of four joined by '-'. Reading accepts small
- * letters, I and L for 1, O for 0, and no '-' at all: the result is as it was printed. -EINVAL.
+ * Codes for people: Crockford base32 (no I L O U), groups of four joined by '-'. Reading accepts
+ * small letters, I and L for 1, O for 0, and no '-' at all: the result is as it was printed.
+ * -EINVAL.
  */
 #define BOOTSTRAP_CODE_TEXT_MAX 16  /* XXXX-XXXX-XXXX: 60 random bits */
 #define RECOVERY_CODE_TEXT_MAX 40   /* seven groups: 140 random bits */

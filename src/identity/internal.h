@@ -9,8 +9,8 @@
 #include "identity/identity.h"
 
 /*
- * "what: reason", with OpenSSL's own reason, and empties its error queue (a rest in it would confuse
- * the TLS code). Returns `code`.
+ * "what: reason", with OpenSSL's own reason, and empties its error queue (a rest in it would
+ * confuse the TLS code). Returns `code`.
  */
 int crypto_fail(struct err *err, int code, const char *what);
 

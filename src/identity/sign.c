@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The one signature of the system: Ed25519 (RFC 8032) with domain, purpose and cluster; and raw keys. */
+/*
+ * The one signature of the system: Ed25519 (RFC 8032) with domain, purpose and cluster; and raw
+ * keys.
+ */
 #include <openssl/err.h>
 
 #include "identity/internal.h"

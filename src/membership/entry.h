@@ -85,9 +85,9 @@ struct entry_bytes {
 };
 
 /*
- * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no chain.
- * Views point into `bytes`. -EBADMSG malformed, -EPROTONOSUPPORT unknown version or type ("upgrade
- * mlsh").
+ * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no
+ * chain. Views point into `bytes`. -EBADMSG malformed, -EPROTONOSUPPORT unknown version or type
+ * ("upgrade mlsh").
  */
 int entry_decode(struct span bytes, struct entry *ret, struct err *err) MUST_CHECK;
 
@@ -134,14 +134,15 @@ struct invite_url {
 int invite_url_format(const struct invite_url *u, char *out, size_t cap,
 		      struct err *err) MUST_CHECK;
 /*
- * Form, and that the parts agree (fingerprint, one-time key): -EBADMSG, REFUSAL_TAMPERED if not. The
- * sponsor's signature can only be checked with the log. -EPROTONOSUPPORT for a later version.
+ * Form, and that the parts agree (fingerprint, one-time key): -EBADMSG, REFUSAL_TAMPERED if not.
+ * The sponsor's signature can only be checked with the log. -EPROTONOSUPPORT for a later
+ * version.
  */
 int invite_url_parse(const char *text, struct invite_url *ret, struct err *err) MUST_CHECK;
 void invite_url_wipe(struct invite_url *u);
 /*
- * "host", "host:port", "1.2.3.4", "[v6]:port", bare v6: for --signal-host and the URL. Yields names in
- * lower case and addresses in their canonical form. -EINVAL.
+ * "host", "host:port", "1.2.3.4", "[v6]:port", bare v6: for --signal-host and the URL. Yields
+ * names in lower case and addresses in their canonical form. -EINVAL.
  */
 int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_TEXT_MAX + 1],
 		   uint16_t *ret_port, struct err *err) MUST_CHECK;

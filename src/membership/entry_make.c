@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes entries and signs them. What was made is read back, so that nothing malformed leaves here. */
+/*
+ * Makes entries and signs them. What was made is read back, so that nothing malformed leaves
+ * here.
+ */
 #include "membership/internal.h"
 
 static int signing_failed(struct err *err, int r)

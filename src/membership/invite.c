@@ -75,8 +75,8 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err)
 		return damaged(err, "it is too long");
 	if (!r.failed && version != INVITE_VERSION)
 		return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
-			      "the invite is of version %" PRIu64 ", which this mlsh does not know: "
-			      "upgrade mlsh on this machine", version);
+			      "the invite is of version %" PRIu64 ", which this mlsh does not "
+			      "know: upgrade mlsh on this machine", version);
 	invite_get(&r, &inv);
 	if (cbor_reader_end(&r) < 0 || fields != INVITE_FIELDS)
 		return damaged(err, "a field has the wrong form");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The membership log and the roster that follows from it. Pure verification, no I/O: server and nodes
- * run the same code. Every entry that is in an mlog has been verified against all before it.
+ * The membership log and the roster that follows from it. Pure verification, no I/O: server and
+ * nodes run the same code. Every entry that is in an mlog has been verified against all before
+ * it.
  */
 #ifndef MLSH_MEMBERSHIP_MLOG_H
 #define MLSH_MEMBERSHIP_MLOG_H
@@ -29,8 +30,9 @@ struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
 void mlog_free(struct mlog *l);
 
 /*
- * Verifies the entry against the log (all rules of docs/protocol/02-membership-log.md) and appends a
- * copy. On any failure the log is unchanged. err->reason tells the cause (enum refusal). Codes:
+ * Verifies the entry against the log (all rules of docs/protocol/02-membership-log.md) and
+ * appends a copy. On any failure the log is unchanged. err->reason tells the cause (enum
+ * refusal). Codes:
  *
  *	-EBADMSG	malformed; or does not follow our last entry (REFUSAL_UNKNOWN_HEAD)
  *	-EPROTONOSUPPORT upgrade
@@ -47,9 +49,9 @@ int mlog_append(struct mlog *l, struct span entry, struct err *err) MUST_CHECK;
 /* The same checks without appending. */
 int mlog_check(const struct mlog *l, struct span entry, struct err *err) MUST_CHECK;
 /*
- * Would the entry be valid in the place of another one that we hold? Then both together prove a fork,
- * if it came as a part of a log. ret_seq: which place. Costs a replay of the log up to there, without
- * signatures.
+ * Would the entry be valid in the place of another one that we hold? Then both together prove a
+ * fork, if it came as a part of a log. ret_seq: which place. Costs a replay of the log up to
+ * there, without signatures.
  */
 bool mlog_is_fork(const struct mlog *l, struct span entry, uint64_t *ret_seq);
 
@@ -67,8 +69,9 @@ uint64_t mlog_last_time_s(const struct mlog *l); /* 0 when the log is empty */
 ip4 mlog_next_address(const struct mlog *l);
 
 /*
- * Is the signed invite good for an admit at `now_s` by this log? Reasons: tampered, wrong cluster,
- * sponsor unknown, sponsor not an admin, unknown head, used, expired, cancelled. Codes as mlog_append.
+ * Is the signed invite good for an admit at `now_s` by this log? Reasons: tampered, wrong
+ * cluster, sponsor unknown, sponsor not an admin, unknown head, used, expired, cancelled. Codes
+ * as mlog_append.
  */
 int mlog_check_invite(const struct mlog *l, struct span invite, const uint8_t sig[SIG_LEN],
 		      uint64_t now_s, struct invite *ret, struct err *err) MUST_CHECK;

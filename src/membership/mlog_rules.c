@@ -20,7 +20,8 @@ static const char *time_format(uint64_t time_s, char out[TIME_TEXT_MAX])
 static int bad_signature(struct err *err, const char *whose)
 {
 	return refuse(err, -EKEYREJECTED, REFUSAL_TAMPERED,
-		      "the log entry was altered or forged: the signature of %s does not fit", whose);
+		      "the log entry was altered or forged: the signature of %s does not fit",
+		      whose);
 }
 
 /* --- chain ---------------------------------------------------------------------------------- */
@@ -45,8 +46,8 @@ static int check_chain(const struct mlog *l, const struct entry *e, struct err *
 	if (e->seq != l->n_slots || memcmp(e->prev, hash_before(l, e->seq), HASH_LEN) != 0)
 		return refuse(err, -EBADMSG, REFUSAL_UNKNOWN_HEAD,
 			      "entry %" PRIu64 " does not follow the %zu entries that are known: "
-			      "it is of another cluster, or of a log that is older, newer or forked",
-			      e->seq, l->n_slots);
+			      "it is of another cluster, or of a log that is older, newer or "
+			      "forked", e->seq, l->n_slots);
 	if (l->n_slots >= LOG_MAX_ENTRIES)
 		return refuse(err, -ENOSPC, REFUSAL_FULL,
 			      "the membership log is full (%d entries)", LOG_MAX_ENTRIES);
@@ -79,13 +80,13 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 
 	if (!sponsor)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_UNKNOWN,
-			      "the invite was made by a node that is not in cluster \"%s\": ask one "
-			      "of its admins for a new invite", l->genesis.name);
+			      "the invite was made by a node that is not in cluster \"%s\": ask "
+			      "one of its admins for a new invite", l->genesis.name);
 	if (key_verify(sponsor->key, SIGN_INVITE, inv->cluster_id, bytes, sig) < 0)
 		return refuse(err, -EKEYREJECTED, REFUSAL_TAMPERED,
-			      "the invite was altered or forged: the signature of its sponsor \"%s\" "
-			      "does not fit. Copy it again as a whole, or ask \"%s\" for a new "
-			      "invite.", sponsor->name, sponsor->name);
+			      "the invite was altered or forged: the signature of its sponsor "
+			      "\"%s\" does not fit. Copy it again as a whole, or ask \"%s\" for a "
+			      "new invite.", sponsor->name, sponsor->name);
 	if (sponsor->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_NOT_ADMIN,
 			      "the invite was made by \"%s\", which is no admin of cluster \"%s\": "
@@ -117,7 +118,8 @@ static int check_open(const struct mlog *l, const struct invite *inv, uint64_t n
 	if (user)
 		return refuse(err, -EACCES, REFUSAL_INVITE_USED,
 			      "the invite was used already, by \"%s\" at %s: ask \"%s\" for a new "
-			      "invite", user->name, time_format(user->joined_s, text), sponsor->name);
+			      "invite", user->name, time_format(user->joined_s, text),
+			      sponsor->name);
 	if (now_s > inv->expiry)
 		return refuse(err, -ETIME, REFUSAL_INVITE_EXPIRED,
 			      "the invite expired at %s: ask \"%s\" for a new invite",

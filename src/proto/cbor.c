@@ -99,7 +99,10 @@ static size_t left(const struct cbor_reader *r)
 	return (size_t)(r->end - r->at);
 }
 
-/* The low five bits of an item's first byte when `arg` is in its shortest form (RFC 8949 section 3). */
+/*
+ * The low five bits of an item's first byte when `arg` is in its shortest form (RFC 8949 section
+ * 3).
+ */
 static unsigned shortest_info(uint64_t arg)
 {
 	if (arg < 24)
@@ -118,7 +121,8 @@ static size_t head_len(unsigned info)
 }
 
 /* The item at the reader's position, if it is one of this type and not of unknown length. */
-static bool item_peek(const struct cbor_reader *r, CborType type, CborParser *parser, CborValue *ret)
+static bool item_peek(const struct cbor_reader *r, CborType type, CborParser *parser,
+		      CborValue *ret)
 {
 	return !r->failed && left(r) > 0 &&
 	       cbor_parser_init(r->at, left(r), 0, parser, ret) == CborNoError &&

@@ -174,7 +174,10 @@ static inline struct entry_bytes kit_cancel(const struct kit *k, const uint8_t n
 
 /* --- the forger ----------------------------------------------------------------------------- */
 
-/* Signs the fields of `e` with these nodes' keys (or one-time keys, from 1000000), no check at all. */
+/*
+ * Signs the fields of `e` with these nodes' keys (or one-time keys, from 1000000), no check at
+ * all.
+ */
 struct kit_forgery {
 	const char *purpose;
 	const uint8_t *cluster_id;

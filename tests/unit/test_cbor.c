@@ -191,9 +191,11 @@ static const char *const refused[] = {
 	"7800", "780161", "79000161",
 	"9800", "990000", "9a00000000", "9b0000000000000000",
 	"18", "19", "1901", "1a000000", "1b00000000000000", /* cut off */
-	"41", "4261", "61", "6261", "5818", "5affffffff", "5bffffffffffffffff", "7bffffffffffffffff",
+	"41", "4261", "61", "6261", "5818", "5affffffff", "5bffffffffffffffff",
+	"7bffffffffffffffff",
 	"1c", "1d", "1e", "1f", "3c", "5c", "5d", "5e", "7c", "9c", "9d", "9e", "fc", "fd", "fe",
-	"5f", "5fff", "5f4161ff", "7fff", "7f6161ff", "9fff", "9f01ff", "bfff", "ff", /* indefinite */
+	"5f", "5fff", "5f4161ff", "7fff", "7f6161ff", "9fff", "9f01ff", /* indefinite */
+	"bfff", "ff",
 	"20", "3903e7", "3bffffffffffffffff",	/* negative */
 	"a0", "a10101",				/* map */
 	"c001", "c24161", "d81801",		/* tag */

@@ -101,8 +101,9 @@ START_TEST(genesis_fields_are_checked)
 		{ 0, 0, 1 },
 	};
 	static const char *const bad_names[] = { "", "Homelab", "a.b", "-a", "a_b", "xn--a" };
-	static const char *const bad_hosts[] = { "", "Signal.example.org", "a b", "[::1]", "2001:DB8::1",
-						 "::ffff:1.2.3.4", "example.org.", "a:1", "1.2.3" };
+	static const char *const bad_hosts[] = { "", "Signal.example.org", "a b", "[::1]",
+						 "2001:DB8::1", "::ffff:1.2.3.4", "example.org.",
+						 "a:1", "1.2.3" };
 	struct identity *admin = kit_identity(0), *other = kit_identity(1);
 	struct genesis good = kit_genesis(admin), g;
 
@@ -189,8 +190,8 @@ static void check_malformed(struct span s, const char *what)
 	ck_assert_msg(r == -EBADMSG && err.reason != REFUSAL_NONE, "%s: %d %s", what, r, err.text);
 }
 
-static struct span rebuild(uint8_t *buf, size_t cap, struct span payload, const uint8_t *const *sigs,
-			   size_t n)
+static struct span rebuild(uint8_t *buf, size_t cap, struct span payload,
+			   const uint8_t *const *sigs, size_t n)
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 

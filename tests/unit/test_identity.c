@@ -39,12 +39,11 @@ static void from_hex(const char *hex, uint8_t *out, size_t len)
 	ck_assert_int_eq(hex_decode(hex, strlen(hex), out, len), 0);
 }
 
-static void check_hex(const uint8_t *bytes, size_t len, const char *expected)
+static void check_hash(const uint8_t bytes[HASH_LEN], const char *expected)
 {
-	char hex[256];
+	char hex[2 * HASH_LEN + 1];
 
-	ck_assert_uint_lt(2 * len, sizeof(hex));
-	hex_encode(bytes, len, hex);
+	hex_encode(bytes, HASH_LEN, hex);
 	ck_assert_str_eq(hex, expected);
 }
 
@@ -65,7 +64,7 @@ START_TEST(seed_gives_the_key_of_rfc_8032)
 
 	from_hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", seed, 32);
 	ck_assert_int_eq(seed_public(seed, key), 0);
-	check_hex(key, KEY_LEN, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+	check_hash(key, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
 	ck_assert_int_eq(identity_from_seed(seed, NULL, &id), 0);
 	ck_assert_mem_eq(identity_key(id), key, KEY_LEN);
 	identity_free(id);
@@ -270,6 +269,7 @@ static void make_ec(char *cert_pem, char *key_pem, size_t cap, const char *passw
 {
 	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	X509 *cert = X509_new();
+	const EVP_CIPHER *cipher = password ? EVP_aes_128_cbc() : NULL;
 	BIO *bio = BIO_new(BIO_s_mem());
 	int n;
 
@@ -280,8 +280,8 @@ static void make_ec(char *cert_pem, char *key_pem, size_t cap, const char *passw
 	ck_assert_int_eq(PEM_write_bio_X509(bio, cert), 1);
 	n = BIO_read(bio, cert_pem, (int)cap - 1);
 	cert_pem[n] = '\0';
-	ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(bio, pkey, password ? EVP_aes_128_cbc() : NULL,
-						       password, password ? 1 : 0, NULL, NULL), 1);
+	ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(bio, pkey, cipher, password,
+						       password ? 1 : 0, NULL, NULL), 1);
 	n = BIO_read(bio, key_pem, (int)cap - 1);
 	key_pem[n] = '\0';
 	BIO_free(bio);
@@ -298,7 +298,8 @@ START_TEST(operators_key_of_another_type)
 	struct err err;
 
 	make_ec(cert, key, sizeof(cert), NULL);
-	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), false, &err, &id), -EINVAL);
+	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), false, &err, &id),
+			 -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "Ed25519"));
 	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), true, &err, &id), 0);
 	ck_assert_ptr_null(identity_key(id));
@@ -314,7 +315,8 @@ START_TEST(encrypted_key_is_refused_without_asking)
 	struct err err;
 
 	make_ec(cert, key, sizeof(cert), "p");
-	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), true, &err, &id), -EINVAL);
+	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), true, &err, &id),
+			 -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "unencrypted"));
 }
 END_TEST
@@ -466,19 +468,19 @@ START_TEST(hashes_have_known_values)
 	memset(cluster, 0x11, sizeof(cluster));
 	memset(id.bytes, 0x22, sizeof(id.bytes));
 	sha256(span_str("abc"), out);
-	check_hex(out, HASH_LEN, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	check_hash(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	sha256_2(span_str("a"), span_str("bc"), out);
-	check_hex(out, HASH_LEN, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	check_hash(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	sha256_2(span_of(NULL, 0), span_of(NULL, 0), out);
-	check_hex(out, HASH_LEN, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	check_hash(out, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	hmac_sha256(key, span_str("hello"), out);
-	check_hex(out, HASH_LEN, "53c40272a70c15ca4ee0af4df1f155fd6c41e00ce2307d8987ecd4bb36a7e990");
+	check_hash(out, "53c40272a70c15ca4ee0af4df1f155fd6c41e00ce2307d8987ecd4bb36a7e990");
 	node_token(key, cluster, &id, out);
-	check_hex(out, HASH_LEN, "d49dd95aa3606910a02ccd9e05a3fd218721e7b0572258b878c17747a34e553b");
+	check_hash(out, "d49dd95aa3606910a02ccd9e05a3fd218721e7b0572258b878c17747a34e553b");
 	bootstrap_code_hash(salt, "ABCD-EFGH-JKMN", out);
-	check_hex(out, HASH_LEN, "ef3fb0ba70abecb75c6a32d7c13569bb5531a7b0fe9f501b3ae8e46410d329f7");
+	check_hash(out, "ef3fb0ba70abecb75c6a32d7c13569bb5531a7b0fe9f501b3ae8e46410d329f7");
 	recovery_code_seed("0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", out);
-	check_hex(out, HASH_LEN, "eb89a836b6d61f781ace3915f26185e5902fb623b6298788e20b40ac8daa4550");
+	check_hash(out, "eb89a836b6d61f781ace3915f26185e5902fb623b6298788e20b40ac8daa4550");
 }
 END_TEST
 

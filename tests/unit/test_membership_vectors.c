@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fixed seeds give fixed bytes: tests/vectors/membership.txt, lines of a name and hexadecimal (or, for
- * the URL, text). With MLSH_VECTORS_OUT=<folder> in the environment the lines are also written there,
- * with the binary values as files: seeds for fuzzers, and a new list after a change of format.
+ * Fixed seeds give fixed bytes: tests/vectors/membership.txt, lines of a name and hexadecimal
+ * (or, for the URL, text). With MLSH_VECTORS_OUT=<folder> in the environment the lines are also
+ * written there, with the binary values as files: seeds for fuzzers, and a new list after a
+ * change of format.
  */
 #include "log_kit.h"
 
@@ -48,7 +49,8 @@ static void add(const char *name, const void *data, size_t len)
 
 static void add_node(unsigned n, const char *prefix)
 {
-	static const char *const fields[] = { "seed", "key", "key-sha256", "node-id", "cert-sha256" };
+	static const char *const fields[] = { "seed", "key", "key-sha256", "node-id",
+					      "cert-sha256" };
 	struct identity *id = kit_identity(n);
 	struct node_id node = identity_node_id(id);
 	uint8_t seed[SIGN_SEED_LEN];

@@ -168,7 +168,8 @@ END_TEST
 START_TEST(invites_are_followed)
 {
 	struct kit k = kit_open();
-	struct kit_invite used = kit_invite(&k, 1), open = kit_invite(&k, 2), gone = kit_invite(&k, 3);
+	struct kit_invite used = kit_invite(&k, 1), open = kit_invite(&k, 2);
+	struct kit_invite gone = kit_invite(&k, 3);
 	struct entry_bytes a = kit_admit(&k, &used, 1), c;
 
 	ck_assert(!mlog_invite_used(k.log, used.inv.nonce));
