@@ -261,7 +261,8 @@ START_TEST(anything_may_be_freed_in_any_event)
 			sim_pass(p.w, NS_PER_S);
 		}
 		if (!h.done || h.after)
-			printf("at %d, what %d: done %d, %u after\n", h.at, h.what, h.done, h.after);
+			printf("at %d, what %d: done %d, %u after\n", h.at, h.what, h.done,
+			       h.after);
 		SIM_CHECK(p.w, h.done && h.after == 0);
 		if (h.what == CLOSE_CONN)
 			quic_conn_free(c);
