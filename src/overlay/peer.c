@@ -254,6 +254,7 @@ void peer_link_up(struct link *l)
 	if (!quic_conn_is_server(l->conn))
 		p->last_good = l->to;
 	p->waiting_until = TIME_NEVER;
+	queue_restamp(&p->queue, now_of(p));
 	p->slow = false;
 	p->suspect = 0;
 	p->detail[0] = '\0';

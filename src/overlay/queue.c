@@ -118,10 +118,20 @@ static bool is_late(struct queue *q, uint64_t now)
 	return now >= q->first_above;
 }
 
+void queue_restamp(struct queue *q, uint64_t now)
+{
+	for (uint32_t i = 0; i < q->n; i++)
+		q->slot[(q->first + i) % QUEUE_PACKETS_MAX].since = now;
+}
+
 size_t queue_drop_late(struct queue *q, uint64_t now)
 {
 	size_t n = 0;
 
+	for (; q->n > 1 && now - head(q)->since > QUEUE_WAIT_MAX; n++)
+		queue_pop(q);
+	if (n > 0)
+		return n;
 	if (!is_late(q, now)) {
 		q->dropping = false;
 		return 0;

@@ -13,6 +13,7 @@
 #define QUEUE_BYTES_MAX (256u << 10)
 #define QUEUE_TARGET (5 * NS_PER_MS)	/* RFC 8289 section 4.2 */
 #define QUEUE_INTERVAL (100 * NS_PER_MS)
+#define QUEUE_WAIT_MAX (200 * NS_PER_MS) /* against flows that take no hint */
 
 struct queue_slot {
 	uint32_t at, len;	/* within bytes */
@@ -47,9 +48,11 @@ void queue_commit(struct queue *q, size_t len, uint64_t now);
 struct span queue_head(const struct queue *q);
 void queue_pop(struct queue *q);
 void queue_clear(struct queue *q);
+/* What waits counts as put in now: it waited for a tunnel, not in a queue. */
+void queue_restamp(struct queue *q, uint64_t now);
 /*
- * Drops what CoDel wants dropped at the head, at `now`; returns how many. To be called when packets
- * are taken out.
+ * Drops what CoDel wants dropped at the head, at `now`, and whatever has waited longer than
+ * QUEUE_WAIT_MAX, but never the last one; returns how many. To be called when packets are taken out.
  */
 size_t queue_drop_late(struct queue *q, uint64_t now);
 

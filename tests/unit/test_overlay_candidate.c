@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of candidates: which of ours are told, which of others' are tried, in which order. */
+#include "overlay/candidate.h"
+
+#include "unit.h"
+
+static const struct prefix4 overlay = { 0x64400000, 10 };
+
+static struct addr at(const char *text)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse(text, &a), 0);
+	return a;
+}
+
+static struct netif_addr netif(const char *ip, enum netif_kind kind)
+{
+	struct netif_addr n = { .kind = kind, .up = true, .ifname = "eth0" };
+
+	ck_assert_int_eq(addr_parse_ip(ip, &n.addr), 0);
+	return n;
+}
+
+static void check_list(const struct wire_candidates *c, const char *const *want, size_t n)
+{
+	ck_assert_uint_eq(c->n, n);
+	for (size_t i = 0; i < n; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		ck_assert_str_eq(addr_format(&c->item[i], text), want[i]);
+	}
+}
+
+START_TEST(own_candidates_follow_the_kind_of_interface)
+{
+	struct netif_addr ifs[] = {
+		netif("127.0.0.1", NETIF_LOOPBACK),	netif("203.0.113.5", NETIF_PHYSICAL),
+		netif("192.168.1.5", NETIF_PHYSICAL),	netif("172.17.0.1", NETIF_CONTAINER),
+		netif("100.64.0.1", NETIF_TUNNEL),	netif("10.8.0.1", NETIF_TUNNEL),
+		netif("169.254.1.1", NETIF_PHYSICAL),	netif("fe80::1", NETIF_PHYSICAL),
+		netif("2001:db8::5", NETIF_PHYSICAL),	netif("2001:db8::6", NETIF_PHYSICAL),
+		netif("2001:db8::7", NETIF_PHYSICAL),	netif("10.0.0.5", NETIF_PHYSICAL),
+		netif("100.64.3.1", NETIF_PHYSICAL),	netif("10.1.0.1", NETIF_OTHER),
+	};
+	struct addr seen[] = { at("198.51.100.7:4000"), { .port = 0 }, at("203.0.113.5:777") };
+	static const char *const want[] = { "192.168.1.5:777", "10.1.0.1:777", "203.0.113.5:777",
+					    "[2001:db8::5]:777", "198.51.100.7:4000" };
+	struct wire_candidates c;
+
+	ifs[9].temporary = true;
+	ifs[10].deprecated = true;
+	ifs[11].up = false;
+	candidates_own(ifs, ARRAY_LEN(ifs), 777, overlay, seen, ARRAY_LEN(seen), &c);
+	check_list(&c, want, ARRAY_LEN(want));
+}
+END_TEST
+
+START_TEST(observed_addresses_keep_their_place)
+{
+	struct netif_addr ifs[20];
+	struct addr seen[] = { at("198.51.100.7:4000"), at("198.51.100.8:4000") };
+	struct wire_candidates c;
+
+	for (unsigned i = 0; i < 20; i++) {
+		ifs[i] = netif("192.168.1.1", NETIF_PHYSICAL);
+		ifs[i].addr.ip[15] = (uint8_t)(i + 1);
+	}
+	candidates_own(ifs, 20, 777, overlay, seen, 2, &c);
+	ck_assert_uint_eq(c.n, CANDIDATES_MAX);
+	ck_assert(addr_equal(&c.item[6], &seen[0]));
+	ck_assert(addr_equal(&c.item[7], &seen[1]));
+}
+END_TEST
+
+START_TEST(dangerous_addresses_of_others_are_not_tried)
+{
+	static const char *const bad[] = {
+		"127.0.0.1:80", "0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80",
+		"169.254.169.254:80", "[::1]:80", "[fe80::1]:80", "[ff02::1]:80", "10.0.0.1:0",
+		"100.64.0.7:80", "100.127.255.255:80", "[::]:80",
+	};
+	struct wire_candidates in = { .n = 0 }, own = { .n = 0 }, out = { .n = 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		in.item[0] = at(bad[i]);
+		in.n = 1;
+		candidates_filter(&in, &own, overlay, &out);
+		ck_assert_msg(out.n == 0, "%s", bad[i]);
+	}
+	in.item[0] = at("100.128.0.1:80");
+	candidates_filter(&in, &own, overlay, &out);
+	ck_assert_uint_eq(out.n, 1);
+}
+END_TEST
+
+START_TEST(one_public_address_is_tried_at_two_ports_only)
+{
+	struct wire_candidates in = { .n = 0 }, own = { .n = 1 }, out = { .n = 0 };
+	static const char *const want[] = { "203.0.113.9:1", "203.0.113.9:2", "192.168.1.1:1",
+					    "192.168.1.1:2", "192.168.1.1:3" };
+
+	own.item[0] = at("10.0.0.1:1");
+	for (uint16_t port = 1; port <= 3; port++) {
+		in.item[in.n] = at("203.0.113.9:1");
+		in.item[in.n++].port = port;
+	}
+	for (uint16_t port = 1; port <= 3; port++) {
+		in.item[in.n] = at("192.168.1.1:1");
+		in.item[in.n++].port = port;
+	}
+	in.item[in.n++] = at("10.0.0.1:1");	 /* ours */
+	in.item[in.n++] = at("203.0.113.9:1"); /* again */
+	candidates_filter(&in, &own, overlay, &out);
+	check_list(&out, want, ARRAY_LEN(want));
+	/* A second list does not get around it. */
+	in.n = 1;
+	in.item[0] = at("203.0.113.9:9");
+	candidates_filter(&in, &own, overlay, &out);
+	ck_assert_uint_eq(out.n, ARRAY_LEN(want));
+}
+END_TEST
+
+START_TEST(neighbours_come_first_and_public_addresses_last)
+{
+	struct wire_candidates c = { .n = 6 }, own = { .n = 2 };
+	static const char *const want[] = {
+		"[2001:db8:0:1::9]:1", "192.168.1.9:1", "[fd00::1]:1",
+		"10.0.0.9:1",	       "[2001:db8:0:2::9]:1", "203.0.113.9:1",
+	};
+	static const size_t shuffled[] = { 5, 3, 0, 4, 1, 2 };
+
+	own.item[0] = at("192.168.1.5:7");
+	own.item[1] = at("[2001:db8:0:1::5]:7");
+	for (size_t i = 0; i < 6; i++)
+		c.item[i] = at(want[shuffled[i]]);
+	candidates_order(&c, &own);
+	check_list(&c, want, 6);
+}
+END_TEST
+
+START_TEST(lists_are_bounded_and_have_no_doubles)
+{
+	struct wire_candidates c = { .n = 0 }, d;
+	struct addr a = at("203.0.113.1:1");
+
+	ck_assert(candidates_add(&c, &a));
+	ck_assert(!candidates_add(&c, &a));
+	for (unsigned i = 2; i <= CANDIDATES_MAX; i++) {
+		a.port = (uint16_t)i;
+		ck_assert(candidates_add(&c, &a));
+	}
+	a.port = 99;
+	ck_assert(!candidates_add(&c, &a));
+	ck_assert_uint_eq(c.n, CANDIDATES_MAX);
+	d = c;
+	ck_assert(candidates_equal(&c, &d));
+	d.item[3].port++;
+	ck_assert(!candidates_equal(&c, &d));
+	d = c;
+	d.n--;
+	ck_assert(!candidates_equal(&c, &d));
+}
+END_TEST
+
+UNIT_MAIN("overlay/candidate", own_candidates_follow_the_kind_of_interface,
+	  observed_addresses_keep_their_place, dangerous_addresses_of_others_are_not_tried,
+	  one_public_address_is_tried_at_two_ports_only,
+	  neighbours_come_first_and_public_addresses_last, lists_are_bounded_and_have_no_doubles)

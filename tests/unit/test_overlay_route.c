@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the route table. */
+#include "overlay/route.h"
+
+#include "unit.h"
+
+/* The table never looks into a peer. */
+static struct peer *peer_no(uintptr_t n)
+{
+	return (struct peer *)(n * 16 + 16);
+}
+
+START_TEST(every_route_is_found_and_no_other)
+{
+	struct route_table t = { 0 };
+	const unsigned n = 10000;
+	ip4 base = 0x64400001;
+
+	ck_assert_ptr_null(route_lookup(&t, base));
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_int_eq(route_add(&t, base + i, peer_no(i)), 0);
+	ck_assert_uint_eq(t.n, n);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_ptr_eq(route_lookup(&t, base + i), peer_no(i));
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_ptr_null(route_lookup(&t, base + n + i));
+	ck_assert_ptr_null(route_lookup(&t, base - 1));
+	ck_assert_ptr_null(route_lookup(&t, 0));
+	route_table_fini(&t);
+	ck_assert_ptr_null(route_lookup(&t, base));
+}
+END_TEST
+
+START_TEST(a_route_can_be_replaced)
+{
+	struct route_table t = { 0 };
+
+	ck_assert_int_eq(route_add(&t, 5, peer_no(1)), 0);
+	ck_assert_int_eq(route_add(&t, 5, peer_no(2)), 0);
+	ck_assert_uint_eq(t.n, 1);
+	ck_assert_ptr_eq(route_lookup(&t, 5), peer_no(2));
+	route_table_fini(&t);
+}
+END_TEST
+
+START_TEST(scattered_addresses_work_like_neighbours)
+{
+	struct unit_rng rng = unit_rng_new("route");
+	struct route_table t = { 0 };
+	ip4 to[3000];
+
+	for (unsigned i = 0; i < 3000; i++) {
+		to[i] = (ip4)unit_random(&rng) << 8 | i;
+		ck_assert_int_eq(route_add(&t, to[i], peer_no(i)), 0);
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		struct peer *p = route_lookup(&t, to[i]);
+
+		ck_assert_ptr_nonnull(p);
+		ck_assert(p == peer_no(i) || to[(uintptr_t)p / 16 - 1] == to[i]);
+	}
+	route_table_fini(&t);
+}
+END_TEST
+
+UNIT_MAIN("overlay/route", every_route_is_found_and_no_other, a_route_can_be_replaced,
+	  scattered_addresses_work_like_neighbours)
