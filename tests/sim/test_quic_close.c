@@ -398,7 +398,8 @@ END_TEST
 UNIT_MAIN("quic/close", both_sides_hear_of_a_close, freeing_closes_without_an_event,
 	  lost_close_is_repeated, silence_ends_in_idle_timeout, keep_alive_keeps_alive,
 	  death_shows_in_unanswered_traffic, nobody_there_ends_in_handshake_timeout,
-	  half_open_handshake_is_forgotten, restarted_server_resets, anything_may_be_freed_in_any_event, closing_the_socket_tells_the_others,
+	  half_open_handshake_is_forgotten, restarted_server_resets,
+	  anything_may_be_freed_in_any_event, closing_the_socket_tells_the_others,
 	  reset_reaches_the_other_side, unread_data_stops_the_sender,
 	  streams_are_limited_and_given_back, writes_are_all_or_nothing,
 	  answers_come_back_on_the_same_stream)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strangers: spoofed Initials, stolen tokens, garbage of every size. What they can cost is bounded, and
- * nobody is ever sent more than they (or whoever used their address) sent.
+ * Strangers: spoofed Initials, stolen tokens, garbage of every size. What they can cost is bounded,
+ * and nobody is ever sent more than they (or whoever used their address) sent.
  */
 #include <malloc.h>
 
@@ -118,8 +118,8 @@ START_TEST(initials_get_a_retry_and_no_memory)
 END_TEST
 
 /*
- * Strangers with good Initials who never say more: up to retry_above they cost memory for a while, past
- * it they must prove their address, and max_half_open is never passed.
+ * Strangers with good Initials who never say more: up to retry_above they cost memory for a while,
+ * past it they must prove their address, and max_half_open is never passed.
  */
 static void check_half_open(size_t max_half_open, size_t retry_above, size_t expected)
 {

@@ -88,7 +88,9 @@ static void relay_readable(void *ctx)
 
 	for (size_t i = 0; i < count; i++) {
 		bool from_client = addr_ip4(&rx[i].from) == IP(192, 0, 2, 2);
-		struct udp_tx tx = { .data = rx[i].data, .len = rx[i].len, .segment = rx[i].segment };
+		struct udp_tx tx = { .data = rx[i].data,
+				     .len = rx[i].len,
+				     .segment = rx[i].segment };
 
 		tx.to = addr_v4(from_client ? IP(192, 0, 2, 1) : IP(192, 0, 2, 2), QUIC_SIM_PORT);
 		ck_assert_uint_eq(udp_send(n->relay, &tx, 1), 1);
@@ -254,8 +256,8 @@ START_TEST(fifty_switches_lose_nothing)
 END_TEST
 
 /*
- * Slower still, and packets of the relay would be overtaken by more than 128 of the direct path: ngtcp2
- * gives them numbers of one byte, which can not be told apart then.
+ * Slower still, and packets of the relay would be overtaken by more than 128 of the direct path:
+ * ngtcp2 gives them numbers of one byte, which can not be told apart then.
  */
 START_TEST(fifty_switches_over_a_slow_relay_lose_nothing)
 {
@@ -275,7 +277,9 @@ START_TEST(full_size_datagrams_survive_switches)
 }
 END_TEST
 
-/* Direct path dead in both directions: what is under way is lost, then all goes on over the relay. */
+/*
+ * Direct path dead in both directions: what is under way is lost, then all goes on over the relay.
+ */
 START_TEST(dead_path_is_left_at_once)
 {
 	struct net n;

@@ -210,7 +210,8 @@ END_TEST
 
 START_TEST(wrong_alpn_is_refused)
 {
-	static const char *const names[] = { "mlsh-test/2", "mlsh-test/", "mlsh-test/11", "MLSH-TEST/1" };
+	static const char *const names[] = { "mlsh-test/2", "mlsh-test/", "mlsh-test/11",
+					     "MLSH-TEST/1" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		struct quic_profile other = quic_sim_profile;
