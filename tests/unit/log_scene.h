@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the attacks on the membership log begin with: a valid entry that a test alters. Unless a test
- * is about signatures, the forged entry is signed by the right keys, so that it is the rule that
- * refuses it.
+ * What the attacks on the membership log begin with: a valid entry that a test alters. Unless a
+ * test is about signatures, the forged entry is signed by the right keys, so that it is the rule
+ * that refuses it.
  */
 #ifndef MLSH_TESTS_LOG_SCENE_H
 #define MLSH_TESTS_LOG_SCENE_H

@@ -426,9 +426,9 @@ START_TEST(any_other_order_is_refused)
 END_TEST
 
 UNIT_MAIN("membership/mlog attacks", scene_is_valid, admit_signed_by_the_wrong_keys,
-	  admit_signed_for_another_purpose_or_cluster, malleated_signatures, joiner_with_a_known_key,
-	  joiner_that_is_not_the_author, joiner_with_an_unsafe_key, joiner_with_a_bad_name,
-	  joiner_with_another_name_than_the_invite, joiner_with_a_bad_address, entry_in_another_place,
-	  time_runs_forward, invite_expires_by_the_time_of_the_log, replayed_entry,
-	  entry_of_another_cluster, any_flipped_bit_is_refused, any_cut_is_refused,
-	  any_other_order_is_refused)
+	  admit_signed_for_another_purpose_or_cluster, malleated_signatures,
+	  joiner_with_a_known_key, joiner_that_is_not_the_author, joiner_with_an_unsafe_key,
+	  joiner_with_a_bad_name, joiner_with_another_name_than_the_invite,
+	  joiner_with_a_bad_address, entry_in_another_place, time_runs_forward,
+	  invite_expires_by_the_time_of_the_log, replayed_entry, entry_of_another_cluster,
+	  any_flipped_bit_is_refused, any_cut_is_refused, any_other_order_is_refused)
