@@ -16,6 +16,7 @@ set -uo pipefail
 BIN=${BIN:-$PWD/build/bin}
 LAB=mlsh$$
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mlsh-lab.XXXXXX")
+chmod 711 "$WORK" # for the tests with other users
 declare -A MACHINE_IP=()
 declare -a LAB_PIDS=()
 
@@ -67,16 +68,21 @@ machine() {
 	MACHINE_IP[$name]=10.71.$n.2
 	mkdir -p "$WORK/$name/home" "$WORK/$name/run" "$WORK/$name/state"
 	printf '# no resolver yet\n' >"$WORK/$name/resolv.conf"
+	cp /etc/passwd /etc/group "$WORK/$name/"
 }
 
 # on NAME COMMAND...: on that machine, in its own namespaces.
-on() {
+on() { (on_exec "$@"); }
+
+# The same in place of this shell: "on_exec nas sleep 5 &" leaves the process id of sleep itself in $!.
+on_exec() {
 	local name=$1
 	shift
-	ip netns exec "$LAB-$name" unshare --mount --propagation private env -i \
+	exec ip netns exec "$LAB-$name" unshare --mount --propagation private env -i \
 		PATH="$BIN:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		HOME="$WORK/$name/home" W="$WORK/$name" \
 		sh -c 'mount --bind "$W/run" /run && mount --bind "$W/resolv.conf" /etc/resolv.conf &&
+			mount --bind "$W/passwd" /etc/passwd && mount --bind "$W/group" /etc/group &&
 			mount --bind "$W/state" /var/lib && exec "$@"' sh "$@"
 }
 
@@ -84,7 +90,7 @@ on() {
 on_bg() {
 	local name=$1 log=$WORK/$1/$2
 	shift 2
-	on "$name" "$@" >"$log" 2>&1 </dev/null &
+	on_exec "$name" "$@" >"$log" 2>&1 </dev/null &
 	BG=$!
 	LAB_PIDS+=("$BG")
 }
@@ -125,6 +131,91 @@ use_own_dns() { # machine, overlay address
 	printf 'nameserver %s\n' "$2" >"$WORK/$1/resolv.conf"
 }
 
+# --- nodes ---
+
+declare -A DAEMON_PID=()
+
+# Starts mlshtund on a machine; what it says goes to mlshtund.log there, after what is in it.
+daemon_start() { # machine, extra arguments
+	local name=$1
+	shift
+	on_exec "$name" mlshtund "$@" >>"$WORK/$name/mlshtund.log" 2>&1 </dev/null &
+	DAEMON_PID[$name]=$!
+	LAB_PIDS+=("$!")
+	wait_until 10 on "$name" mlsh status
+}
+
+# Ends a process that this lab started, and waits until it is gone; returns its exit status.
+stop() { # process id, signal
+	kill "-${2:-TERM}" "$1" 2>/dev/null
+	{ wait "$1"; } 2>/dev/null
+}
+
+# Makes the cluster on the first machine and lets the others join, each with a running daemon.
+mesh_up() { # cluster, machine...
+	local cluster=$1 first=$2 m
+	shift 2
+	on "$first" mlsh setup "$cluster" --signal-host "${MACHINE_IP[signal]}" \
+		--token "$(new_token)" --name "$first" >"$WORK/$first/setup.out" &&
+		node_up "$first" "$cluster" || return 1
+	for m in "$@"; do
+		invite_url "$first" "$cluster" | on "$m" mlsh adopt - --name "$m" >"$WORK/$m/adopt.out" &&
+			node_up "$m" "$cluster" || return 1
+	done
+}
+
+node_up() { # machine, cluster
+	[ -S "$WORK/$1/run/mlsh/mlshtund.sock" ] || daemon_start "$1" || return 1
+	on "$1" mlsh connect "$2" >>"$WORK/$1/connect.out" 2>&1
+}
+
+# A setup token that nobody has used: the first start's, then new ones.
+new_token() {
+	if [ ! -e "$WORK/signal/first-token-taken" ]; then
+		touch "$WORK/signal/first-token-taken"
+		token_of
+	else
+		on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" mlsh-signal token 2>/dev/null |
+			grep -oE '[A-Z0-9-]{14}@[0-9a-f]{64}'
+	fi
+}
+
+invite_url() { # machine, cluster, extra arguments
+	local name=$1 cluster=$2
+	shift 2
+	on "$name" mlsh invite "$cluster" --no-qr "$@" | grep -oE "mlsh://[^ ']+" | head -n 1
+}
+
+# What must hold of some JSON on standard input: a Python expression over d.
+json_holds() {
+	python3 -c 'import json, sys
+d = json.load(sys.stdin)
+sys.exit(0 if eval("(" + sys.argv[1] + ")") else 1)' "$1"
+}
+
+# The same of a cluster's status on a machine, as c.
+status_holds() { # machine, cluster, expression
+	on "$1" mlsh status "$2" --json 2>/dev/null |
+		json_holds "(lambda c: $3)(d['clusters'][0])"
+}
+
+connected() { status_holds "$1" "$2" "c['state'] == 'connected'"; } # machine, cluster
+
+# The tunnel to this peer is up.
+peer_up() { # machine, cluster, peer
+	status_holds "$1" "$2" "any(p['name'] == '$3' and p['state'] == 'connected' for p in c['peers'])"
+}
+
+pings() { on "$1" ping -n -c 1 -W 1 "$2" >/dev/null 2>&1; } # machine, address
+
+# Everything that mlsh has added to a machine's network: devices and routes.
+traces_of() { # machine
+	ip -n "$LAB-$1" -o link show | grep -oE ' mlsh[0-9]+:'
+	ip -n "$LAB-$1" route show table all proto 109
+}
+
+no_traces() { [ -z "$(traces_of "$1")" ]; }
+
 # --- reporting ---
 LAB_FAILED=0
 pass() { echo "ok - $*"; }
@@ -132,15 +223,16 @@ fail() {
 	echo "not ok - $*"
 	LAB_FAILED=1
 }
-# check NAME COMMAND...: one case; what the command printed is shown when it fails.
+# check NAME COMMAND...: one case; what the command printed is shown when it fails. Not in a subshell, so that a function
+# can start things; "check NAME eval '...'" for more than one command.
 check() {
-	local name=$1 out
+	local name=$1
 	shift
-	if out=$("$@" 2>&1); then
+	if "$@" >"$WORK/check.out" 2>&1; then
 		pass "$name"
 	else
 		fail "$name"
-		printf '%s\n' "$out" | sed 's/^/    /'
+		sed 's/^/    /' "$WORK/check.out"
 	fi
 }
 # check_fails NAME CODE PATTERN COMMAND...: must exit with CODE and print PATTERN.

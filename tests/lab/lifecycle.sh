@@ -1,0 +1,297 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The whole life of a cluster with the real programs: first start, setup, invite, adopt, connect, traffic, names, the
+# server and the daemon killed, disconnect, foreground.
+#
+#     signal 10.71.9.2, nas .1.2, laptop .2.2, desk .3.2, other (a second server) .8.2, one router
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root lifecycle
+trap lab_down EXIT
+lab_up
+for m in signal:9 other:8 nas:1 laptop:2 desk:3; do machine "${m%:*}" "${m#*:}"; done
+server=${MACHINE_IP[signal]}
+config_of() { echo "$WORK/$1/home/.config/mlsh"; }
+nothing_left() { [ ! -e "$WORK/$1/home/.config" ]; }
+mode_is() { [ "$(stat -c %a "$1")" = "$2" ]; } # file, mode
+# What was printed by a command goes to a file that nobody else reads.
+setup() { # machine, cluster, token, extra arguments
+	local name=$1 cluster=$2 token=$3
+	shift 3
+	on "$name" mlsh setup "$cluster" --signal-host "$server" --token "$token" "$@"
+}
+adopt() { # machine, URL, extra arguments
+	local name=$1 url=$2
+	shift 2
+	on "$name" mlsh adopt - "$@" <<<"$url"
+}
+
+# --- the server's first start ---
+signal_start
+token=$(new_token)
+check "first start prints a setup token" test -n "$token"
+check "the database is the owner's only" mode_is "$WORK/signal/signal.db" 600
+check "the code itself is not in the database" \
+	sh -c "! grep -aq '${token%@*}' '$WORK'/signal/signal.db*"
+fingerprint=${token#*@}
+code=${token%@*}
+
+# --- setup: refusals, each of which leaves nothing behind ---
+wrong=$(tr 0-9a-f 1-9a-f0 <<<"$fingerprint")
+check_fails "wrong fingerprint is refused" 1 "fingerprint|certificate" setup nas homelab "$code@$wrong"
+check "and leaves nothing behind" nothing_left nas
+check_fails "unknown code is refused" 1 "refused" setup nas homelab "AAAA-BBBB-CCCC@$fingerprint"
+check "and leaves nothing behind" nothing_left nas
+check_fails "garbled token is refused" 1 "token" setup nas homelab "hello"
+for bad in ../x Homelab home.lab lab- "home
+lab" "$(printf 'x%.0s' {1..64})" localhost local ""; do
+	printf -v shown '%q' "${bad:0:20}"
+	check_fails "cluster name $shown is refused" 1 "can not be used|special|keeps|gives|always|never" \
+		setup nas "$bad" "$token"
+	check_fails "node name $shown is refused" 1 "can not be used" setup nas homelab "$token" --name \
+		"$([ "${bad#local}" = "$bad" ] && echo "$bad" || echo "_$bad")"
+done
+check_fails "a public top-level domain needs --force" 1 "force" setup nas dev "$token"
+check_fails "a subnet of others' addresses is refused" 1 "subnet|range|10\\." setup nas homelab "$token" --subnet 8.8.0.0/16
+check_fails "a server that is not there is unreachable" 5 "no answer|reach" on nas mlsh setup homelab --name nas \
+	--signal-host "$server:4999" --token "$token"
+check_fails "a wrong command line is told apart" 2 "token" on nas mlsh setup homelab --signal-host "$server"
+check "all of that left nothing behind" nothing_left nas
+
+# --- setup ---
+check "setup, the token on standard input" eval 'setup nas homelab - --name nas --json <<<"$token" >"$WORK/nas/setup.json"'
+check "setup prints the recovery code and the first address" json_holds \
+	"d['cluster'] == 'homelab' and d['name'] == 'nas' and d['address'] == '100.64.0.1' and len(d['recovery_code']) == 34" \
+	<"$WORK/nas/setup.json"
+config=$(config_of nas)
+check "the cluster file is the owner's only" mode_is "$config/clusters/homelab.toml" 600
+check "the folders are the owner's only" sh -c "[ \"\$(stat -c %a '$config' '$config/clusters' '$config/identity' | sort -u)\" = 700 ]"
+check "key and certificate are the owner's only" sh -c "[ \"\$(stat -c %a '$config'/identity/* | sort -u)\" = 600 ]"
+check "nothing is pending" sh -c "! ls '$config'/clusters/*.pending 2>/dev/null"
+check_fails "the same cluster again is refused on this machine" 1 "homelab" setup nas homelab "$token"
+check_fails "a used token is refused" 1 "used|burned" setup desk other "$token"
+check "and leaves nothing behind" nothing_left desk
+second=$(new_token)
+check "the running server makes another token" test -n "$second" -a "$second" != "$token"
+check "with the same fingerprint" test "${second#*@}" = "$fingerprint"
+
+# --- without a daemon ---
+check_fails "connect without a daemon says how to start one" 4 "mlshtund" on nas mlsh connect homelab
+check_fails "status without a daemon too" 4 "mlshtund" on nas mlsh status
+check_fails "connect to an unknown cluster says so" 1 "no cluster|setup" on nas mlsh connect nosuch
+on nas mlsh nodes homelab --json >"$WORK/nas/nodes.json"
+check "nodes come from the log then" json_holds "[(n['name'], n['online'], n['path'], n['self']) for n in d['nodes']] ==
+	[('nas', None, None, True)]" <"$WORK/nas/nodes.json"
+check "as documented" tests/lab/json_documented nodes <"$WORK/nas/nodes.json"
+
+# --- invite ---
+check "daemon starts" daemon_start nas
+check "its socket's folder is there" test -S "$WORK/nas/run/mlsh/mlshtund.sock"
+check "connect waits for the session" on nas mlsh connect homelab
+url=$(invite_url nas homelab)
+check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
+check "on a terminal there is a QR code" eval 'on nas script -qec "mlsh invite homelab" /dev/null | grep -q "█"'
+check "--no-qr leaves it out" eval '! on nas script -qec "mlsh invite homelab --no-qr" /dev/null | grep -q "█"'
+on nas mlsh invite homelab --json >"$WORK/nas/invite.json"
+check "invite --json" json_holds "sorted(d) == ['cluster', 'expires', 'name', 'role', 'url'] and d['role'] == 'node' and
+	d['name'] is None and d['url'].startswith('mlsh://10.71.9.2/adopt/eyJ')" <"$WORK/nas/invite.json"
+
+# Changes a URL's envelope: the expression sees e (a dict) and changes it.
+tamper() { # URL, statement
+	python3 -c 'import base64, json, sys
+head, body = sys.argv[1].rsplit("/", 1)
+e = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+def flip(s, at):
+    b = bytearray(base64.urlsafe_b64decode(s + "=" * (-len(s) % 4)))
+    b[at] ^= 1
+    return base64.urlsafe_b64encode(bytes(b)).decode().rstrip("=")
+exec(sys.argv[2])
+print(head + "/" + base64.urlsafe_b64encode(json.dumps(e, separators=(",", ":")).encode()).decode().rstrip("="))' "$1" "$2"
+}
+check "taking an envelope apart changes nothing" test "$(tamper "$url" pass)" = "$url"
+altered="tamper|altered|changed|damaged|does not fit|not valid|invalid|incomplete"
+check_fails "an invite with another signature is refused" 1 "$altered" adopt laptop "$(tamper "$url" 'e["sig"] = flip(e["sig"], 3)')"
+check_fails "an invite with another content is refused" 1 "$altered|refused" adopt laptop "$(tamper "$url" 'e["invite"] = flip(e["invite"], 60)')"
+check_fails "an invite with another key is refused" 1 "$altered" adopt laptop "$(tamper "$url" 'e["key"] = flip(e["key"], 3)')"
+check_fails "an invite with another pin is refused" 1 "$altered|fingerprint" adopt laptop \
+	"$(tamper "$url" 'e["signal"] = e["signal"][::-1]')"
+check_fails "half an invite is refused" 1 "cut off" adopt laptop "${url:0:200}"
+on nas mlsh invite homelab --json --ttl 1 >"$WORK/nas/short.json"
+run_out() { json_holds "__import__('time').time() > d['expires'] + 1" <"$WORK/nas/short.json"; }
+wait_until 10 run_out
+check_fails "an expired invite is refused" 1 "expired|ran out" \
+	adopt laptop "$(grep -oE 'mlsh://[^"]+' "$WORK/nas/short.json")"
+on_bg other signal.log env MLSH_SIGNAL_DB="$WORK/other/signal.db" mlsh-signal
+wait_until 10 sh -c "ip netns exec $LAB-other ss -Hlun 'sport = :4433' | grep -q ."
+check_fails "an invite led to another server is refused by its certificate" 1 "fingerprint|certificate" \
+	adopt laptop "${url/10.71.9.2/10.71.8.2}"
+check_fails "an invite to a server that is not there" 5 "no answer|reach" adopt laptop "${url/10.71.9.2/10.71.9.2:4999}"
+check_fails "a bad node name is refused" 1 "can not be used" adopt laptop "$url" --name Lap_Top
+check "all of that left nothing behind" nothing_left laptop
+
+# --- adopt ---
+check "adopt, the URL on standard input" adopt laptop "$url" --name laptop
+check_fails "an invite works once" 1 "used" adopt desk "$url" --name desk
+check_fails "a name that is taken is refused" 1 "taken|name" adopt desk "$(invite_url nas homelab)" --name laptop
+check "and leaves nothing behind" nothing_left desk
+check "daemon starts on the laptop" daemon_start laptop
+begin=$EPOCHREALTIME
+check "connect on the laptop" on laptop mlsh connect homelab --json
+check "ping laptop to nas within 5 s" wait_until 5 pings laptop 100.64.0.1
+check "ping nas to laptop within 5 s" wait_until 5 pings nas 100.64.0.2
+check "both within 5 s of connect" test $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000000)) -lt 5
+check "a third node" adopt desk "$(invite_url nas homelab)" --name desk
+check "comes up" node_up desk homelab
+check "and reaches the second" wait_until 5 pings desk 100.64.0.2
+on desk mlsh nodes homelab --json >"$WORK/desk/nodes.json"
+check "addresses are given in order" json_holds "[(n['name'], n['address']) for n in d['nodes']] ==
+	[('nas', '100.64.0.1'), ('laptop', '100.64.0.2'), ('desk', '100.64.0.3')]" <"$WORK/desk/nodes.json"
+check "roles and sponsors" json_holds "[(n['role'], n['sponsor']) for n in d['nodes']] ==
+	[('admin', None), ('node', 'nas'), ('node', 'nas')]" <"$WORK/desk/nodes.json"
+
+# --- what is printed for machines is what is documented ---
+check "nodes --json is as documented" tests/lab/json_documented nodes <"$WORK/desk/nodes.json"
+check "every tunnel is up" wait_until 10 peer_up laptop homelab desk
+on laptop mlsh status --json >"$WORK/laptop/status.json"
+check "status --json is as documented" tests/lab/json_documented status <"$WORK/laptop/status.json"
+check "status shows the key exchange" json_holds "all(p['key_exchange'] == 'X25519MLKEM768' for c in d['clusters']
+	for p in c['peers']) and d['clusters'][0]['signal']['key_exchange'] == 'X25519MLKEM768'" <"$WORK/laptop/status.json"
+check "status for people" eval 'on laptop mlsh status | grep -qE "nas +100.64.0.1 +direct +10.71.1.2:[0-9]+ "'
+check "the server tells where it sees us" status_holds laptop homelab "c['signal']['observed'].startswith('10.71.2.2:')"
+
+# --- TCP ---
+transfer() { # from, to, the receiver's address
+	local receiver
+	head -c 20000000 /dev/urandom >"$WORK/$1/sent"
+	rm -f "$WORK/$2/received"
+	on_bg "$2" socat.log socat -u "TCP-LISTEN:7000,bind=$3,reuseaddr" "OPEN:$WORK/$2/received,creat"
+	receiver=$BG
+	wait_until 5 sh -c "ip netns exec $LAB-$2 ss -Hltn 'sport = :7000' | grep -q ." &&
+		on "$1" timeout 30 socat -u "OPEN:$WORK/$1/sent" "TCP:$3:7000,connect-timeout=5" &&
+		wait "$receiver" && cmp "$WORK/$1/sent" "$WORK/$2/received"
+}
+check "20 MB over TCP, laptop to nas" transfer laptop nas 100.64.0.1
+check "20 MB over TCP, nas to laptop" transfer nas laptop 100.64.0.2
+
+# --- names, over the wire ---
+dig_on() { on laptop dig +tries=1 +time=2 @100.64.0.2 "$@"; }
+check "A with AA and TTL 60" eval 'dig_on nas.homelab A | grep -qE "flags: qr aa rd;" &&
+	dig_on nas.homelab A +noall +answer | grep -qE "^nas\.homelab\.[[:space:]]+60[[:space:]]+IN[[:space:]]+A[[:space:]]+100\.64\.0\.1$"'
+check "AAAA of a known name is NOERROR without data" eval 'dig_on nas.homelab AAAA | grep -q "status: NOERROR.*" &&
+	[ -z "$(dig_on nas.homelab AAAA +short)" ] && dig_on nas.homelab AAAA +noall +authority | grep -q SOA'
+check "an unknown name is NXDOMAIN" eval 'dig_on tv.homelab | grep -q "status: NXDOMAIN"'
+check "the bare cluster name is this node" test "$(dig_on +short homelab)" = 100.64.0.2
+check "case does not matter" test "$(dig_on +short NaS.HOMElab)" = 100.64.0.1
+check "PTR" test "$(dig_on +short -x 100.64.0.3)" = desk.homelab.
+check "PTR of an unused address is NXDOMAIN" eval 'dig_on -x 100.64.0.200 | grep -q "status: NXDOMAIN"'
+check "other zones are refused" eval 'dig_on example.org | grep -q "status: REFUSED"'
+check "garbage to the DNS port is survived" eval 'for i in 1 2 3 4 5 6 7 8; do
+	on laptop socat -u "EXEC:head -c $((i * 9)) /dev/urandom" UDP:100.64.0.2:53; done; [ "$(dig_on +short nas.homelab)" = 100.64.0.1 ]'
+
+# --- who may command ---
+as_user() { # machine, uid, command...
+	local m=$1 uid=$2
+	shift 2
+	on "$m" setpriv --reuid "$uid" --regid "$uid" --clear-groups env HOME="$WORK/$m/user$uid" "$@"
+}
+for uid in 1500 1501; do
+	install -d -o $uid -g $uid -m 700 "$WORK/desk/user$uid"
+	echo "user$uid:x:$uid:$uid::/:/bin/sh" >>"$WORK/desk/passwd"
+done
+echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
+check_fails "another user may not disconnect it" 1 "not connected" as_user desk 1500 mlsh disconnect homelab
+check_fails "nor see its status" 1 "not connected" as_user desk 1500 mlsh status homelab
+check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
+check "a user makes a cluster of his own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk
+check_fails "but may not bring it up for the first time" 1 "group mlsh|root" as_user desk 1500 mlsh connect garage
+check "nothing of it was kept" sh -c "! ls '$WORK'/desk/state/mlsh/garage* 2>/dev/null"
+check "a user of the group makes one" as_user desk 1501 mlsh setup atelier --signal-host "$server" --token "$(new_token)" --name desk
+check "and may bring it up" as_user desk 1501 mlsh connect atelier
+check_fails "another may not take it down" 1 "not connected" as_user desk 1500 mlsh disconnect atelier
+sed -i '/^mlsh:/d' "$WORK/desk/group"
+check "its owner may take it down, in the group or not" as_user desk 1501 mlsh disconnect atelier
+check "and up again" as_user desk 1501 mlsh connect atelier
+check "root may too" on desk mlsh disconnect atelier
+check "the first cluster was not disturbed" pings desk 100.64.0.1
+check_fails "another user's files are not taken" 1 "." as_user desk 1500 env HOME="$WORK/desk/user1501" mlsh connect atelier
+
+# --- the server is killed while traffic flows ---
+on_bg laptop ping.out ping -n -i 0.02 -c 300 -W 2 100.64.0.1
+pinging=$BG
+wait_until 5 grep -q icmp_seq=50 "$WORK/laptop/ping.out"
+stop "$SIGNAL_PID" KILL
+wait "$pinging"
+check "server killed: no packet of a running ping is lost" grep -q "300 received, 0% packet loss" "$WORK/laptop/ping.out"
+check_fails "invites need no server, adopting does" 5 "no answer|reach" as_user nas 0 env HOME="$WORK/nas/nobody" mlsh adopt "$(invite_url nas homelab)"
+check "on laptop: tunnels stay up without it" pings laptop 100.64.0.3
+stop "${DAEMON_PID[desk]}" KILL
+check "killed daemon leaves no device" wait_until 3 sh -c "! ip -n $LAB-desk link show mlsh0"
+check "it starts again without a server" daemon_start desk
+check_fails "connect says that it is still trying" 3 "still trying" on desk mlsh connect homelab --wait 1
+restarted=$SECONDS
+signal_start
+again() { status_holds "$1" homelab "c['state'] == 'connected' and c['signal']['since_s'] < 11"; }
+for m in nas laptop desk; do check "$m is registered again within 10 s" wait_until $((restarted + 10 - SECONDS)) again $m; done
+
+# --- the daemon is killed and restarted ---
+before=$(traces_of nas)
+stop "${DAEMON_PID[nas]}" KILL
+check "daemon killed: it starts again" daemon_start nas
+check "the cluster comes back by itself" wait_until 10 connected nas homelab
+check "and the tunnels" wait_until 10 pings nas 100.64.0.2
+check "nothing is doubled" test "$(traces_of nas)" = "$before"
+stop "${DAEMON_PID[nas]}"
+check "daemon stopped: nothing is left" no_traces nas
+check "daemon started: it comes back by itself" daemon_start nas
+check "with its tunnels" wait_until 10 pings laptop 100.64.0.1
+
+# --- disconnect ---
+check "disconnect" on laptop mlsh disconnect homelab
+check "no device and no route is left" no_traces laptop
+check "no DNS server is left" sh -c "! ip netns exec $LAB-laptop ss -Hlun 'sport = :53' | grep -q ."
+check "status says stopped" status_holds laptop homelab "c['state'] == 'stopped' and c['address'] is None"
+on laptop mlsh status --json >"$WORK/laptop/status.json"
+check "as documented" tests/lab/json_documented status <"$WORK/laptop/status.json"
+laptop_is_gone() {
+	on nas mlsh nodes homelab --json | json_holds "[n['online'] for n in d['nodes'] if n['name'] == 'laptop'] == [False]"
+}
+check "the others see it go" wait_until 10 laptop_is_gone
+stop "${DAEMON_PID[laptop]}"
+check "the daemon starts" daemon_start laptop
+check "and does not bring back what was disconnected" status_holds laptop homelab "c['state'] == 'stopped'"
+check "connect brings it back" on laptop mlsh connect homelab
+check "and reaches the others" wait_until 5 pings laptop 100.64.0.1
+stop "${DAEMON_PID[laptop]}"
+
+# --- foreground ---
+foreground() { # log
+	on_bg laptop "$1" mlsh connect homelab --foreground
+	FOREGROUND=$BG
+	wait_until 10 grep -q "Connected to homelab" "$WORK/laptop/$1"
+}
+check "foreground connects" foreground foreground.log
+check "and carries packets" wait_until 5 pings laptop 100.64.0.1
+check "status works beside it" connected laptop homelab
+check_fails "it is ended where it runs" 1 "foreground|Ctrl-C" on laptop mlsh disconnect homelab
+stop "$FOREGROUND" INT
+check "Ctrl-C ends it well" test $? = 0
+check "and leaves nothing" no_traces laptop
+check "not even a socket" test ! -e "$WORK/laptop/run/mlsh/mlshtund.sock"
+check "foreground once more" foreground foreground2.log
+stop "$FOREGROUND" KILL
+check "killed hard, it starts again" foreground foreground3.log
+check "with nothing doubled" test "$(traces_of laptop | sort | uniq -d)" = ""
+stop "$FOREGROUND" INT
+check "and leaves nothing" no_traces laptop
+
+# --- the server's end ---
+stop "$SIGNAL_PID" TERM
+check "the server ends well on SIGTERM" test $? = 0
+for m in nas desk; do
+	stop "${DAEMON_PID[$m]}"
+	check "$m leaves nothing on its host" no_traces $m
+done
+[ $LAB_FAILED = 0 ] || show_logs 25
+exit $LAB_FAILED
