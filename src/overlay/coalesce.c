@@ -183,10 +183,11 @@ static void write_alone(struct coalescer *c, uint8_t flags, const uint8_t *packe
 void coalesce_add(struct coalescer *c, uint8_t flags, const uint8_t *packet, size_t len,
 		  const struct packet4 *h)
 {
-	size_t header_len = packet_transport_len(packet, len, h);
+	size_t transport = packet_transport_len(packet, len, h);
+	size_t header_len = transport ? h->header_len + transport : 0;
 	bool joinable = is_joinable(c, flags, packet, len, h, header_len);
 
-	for (size_t i = 0; i < COALESCE_FLOWS && header_len; i++) {
+	for (size_t i = 0; i < COALESCE_FLOWS && transport; i++) {
 		struct flow *f = &c->flow[i];
 
 		if (!same_flow(f, packet, h))
