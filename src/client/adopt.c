@@ -122,10 +122,12 @@ static void log_complete(struct join *j)
 			strerror(-r));
 	else
 		r = make_admit(j, &err);
-	if (r < 0)
-		join_fail(j, &err);
-	else
+	if (r == 0)
 		join_send_new(j);
+	else if (err.reason == REFUSAL_STALE) /* another node got the address that we were told */
+		join_again(j);
+	else
+		join_fail(j, &err);
 }
 
 /* --- fetching the log ------------------------------------------------------------------------- */
