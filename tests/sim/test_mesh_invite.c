@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Invites: used once, in time, by whoever holds them, and never otherwise. */
+#include "mesh.h"
+
+/* After a refusal nothing is left on the machine. */
+static void expect_untouched(struct mesh_node *n)
+{
+	struct mesh *m = n->mesh;
+
+	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/key.pem"));
+	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/cert.pem"));
+	MESH_CHECK(m, !store_has_cluster(n->host, &n->store, MESH_CLUSTER));
+	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/clusters/" MESH_CLUSTER
+						    STORE_PENDING));
+}
+
+static void expect_refused(struct mesh_node *n, const struct invite_url *url, enum refusal why)
+{
+	struct mesh *m = n->mesh;
+	struct err err;
+
+	MESH_CHECK(m, mesh_try_adopt(n, *url, &err) < 0);
+	if (err.reason != (int)why) {
+		world_dump(m->w);
+		ck_abort_msg("%s instead of %s: %s", refusal_name(err.reason), refusal_name(why),
+			     err.text);
+	}
+	expect_untouched(n);
+}
+
+/* Two machines, the second one `later` than the first. */
+static void use_twice(uint64_t later)
+{
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mesh_node *a = mesh_node(m, "laptop"), *b = mesh_node(m, "phone");
+	struct invite_url url = mesh_invite(&m->node[0], 3600);
+	struct mesh_join ja, jb;
+	const struct mesh_join *loser;
+	int ra, rb;
+
+	mesh_adopt_start(a, &url, &ja);
+	sim_pass(m->w, later);
+	mesh_adopt_start(b, &url, &jb);
+	ra = mesh_join_finish(&ja);
+	rb = mesh_join_finish(&jb);
+	MESH_CHECK(m, (ra == 0) != (rb == 0));
+	loser = ra == 0 ? &jb : &ja;
+	MESH_CHECK(m, loser->err.reason == REFUSAL_INVITE_USED);
+	expect_untouched(loser->node);
+	MESH_CHECK(m, mesh_server_log(m) == 2);
+	mesh_connect(ra == 0 ? a : b);
+	mesh_reach(m, 5 * SECOND);
+	mesh_free(m);
+}
+
+START_TEST(used_twice_at_the_same_moment)
+{
+	for (uint64_t later = 0; later <= 60 * MS; later += 5 * MS)
+		use_twice(later);
+}
+END_TEST
+
+/* Two invites, used at the same moment: both are members, one after the other. */
+START_TEST(two_join_at_the_same_moment)
+{
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mesh_join j[6];
+
+	for (size_t i = 0; i < ARRAY_LEN(j); i++) {
+		struct invite_url url = mesh_invite(&m->node[0], 3600);
+
+		mesh_nodes(m, i + 2);
+		mesh_adopt_start(&m->node[i + 1], &url, &j[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(j); i++) {
+		if (mesh_join_finish(&j[i]) < 0) {
+			world_dump(m->w);
+			ck_abort_msg("%s: %s", m->node[i + 1].name, j[i].err.text);
+		}
+		mesh_connect(&m->node[i + 1]);
+	}
+	MESH_CHECK(m, mesh_server_log(m) == 7);
+	for (size_t i = 0; i < 7; i++) {
+		for (size_t k = 0; k < i; k++)
+			MESH_CHECK(m, m->node[i].address != m->node[k].address);
+		MESH_CHECK(m, m->node[i].address <= IP(100, 64, 0, 7));
+	}
+	mesh_reach(m, 10 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
+static bool log_has_cancel(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct tunnel *t = mesh_tunnel(&m->node[i]);
+
+		if (t && mlog_count(tunnel_log(t)) != 3)
+			return false;
+	}
+	return true;
+}
+
+START_TEST(expired_and_cancelled)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct invite_url url = mesh_invite(&m->node[0], 60), second = url;
+	struct mesh_node *late = mesh_node(m, "late");
+
+	sim_pass(m->w, 61 * SECOND);
+	/* the sponsor's daemon puts an end to it, and everybody knows */
+	mesh_until(m, 10 * SECOND, log_has_cancel, m);
+	MESH_CHECK(m, mesh_server_log(m) == 3);
+	MESH_CHECK(m, mlog_invite_used(tunnel_log(mesh_tunnel(&m->node[1])), url.invite.nonce));
+	MESH_CHECK(m, tunnel_invites(mesh_tunnel(&m->node[0]))->n == 0);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
+	/* no clock brings it back */
+	world_host_wall_skew(late->host, -300);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
+	world_host_wall_skew(m->server_host, -300);
+	expect_refused(late, &url, REFUSAL_INVITE_CANCELLED);
+	world_host_wall_skew(m->server_host, 0);
+
+	/* the sponsor is away: the server's clock and the log's times decide */
+	second = mesh_invite(&m->node[0], 60);
+	mesh_daemon_crash(&m->node[0]);
+	sim_pass(m->w, 61 * SECOND);
+	expect_refused(late, &second, REFUSAL_INVITE_EXPIRED);
+	MESH_CHECK(m, mesh_server_log(m) == 3);
+	/* and when it is back, it makes up for it */
+	mesh_daemon_start(&m->node[0]);
+	mesh_all_connected(m, 5 * SECOND);
+	sim_pass(m->w, 5 * SECOND);
+	MESH_CHECK(m, mesh_server_log(m) == 4);
+	world_host_wall_skew(m->server_host, -300);
+	expect_refused(late, &second, REFUSAL_INVITE_CANCELLED);
+	mesh_free(m);
+}
+END_TEST
+
+/* While the server is away an invite runs out: cancelled when it is back. */
+START_TEST(expired_while_the_server_is_away)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct invite_url url = mesh_invite(&m->node[0], 60);
+
+	mesh_server_crash(m);
+	sim_pass(m->w, 10 * MINUTE);
+	mesh_server_start(m);
+	mesh_until(m, 75 * SECOND, log_has_cancel, m);
+	MESH_CHECK(m, mlog_invite_used(tunnel_log(mesh_tunnel(&m->node[1])), url.invite.nonce));
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(refused_for_good_reasons)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct mesh_node *nas = &m->node[0], *late = mesh_node(m, "late");
+	struct invite_url url = mesh_invite(nas, 3600), bad = url;
+
+	bad.invite_sig[10] ^= 1;
+	expect_refused(late, &bad, REFUSAL_TAMPERED);
+	bad = url;
+	bad.signal_cert[0] ^= 1;
+	expect_refused(late, &bad, REFUSAL_FINGERPRINT);
+	bad = url;
+	bad.port = 4434;
+	expect_refused(late, &bad, REFUSAL_UNREACHABLE);
+	memcpy(late->name, "laptop", sizeof("laptop"));
+	expect_refused(late, &url, REFUSAL_NAME_TAKEN);
+	memcpy(late->name, "late", sizeof("late"));
+	mesh_server_crash(m);
+	expect_refused(late, &url, REFUSAL_UNREACHABLE);
+	mesh_server_start(m);
+	mesh_adopt(late, url); /* it was good all the time */
+	MESH_CHECK(m, late->address == IP(100, 64, 0, 3) && mesh_server_log(m) == 3);
+	expect_refused(mesh_node(m, "later"), &url, REFUSAL_INVITE_USED);
+	mesh_free(m);
+}
+END_TEST
+
+/* A plain node can neither make an invite nor sign one that anybody takes. */
+START_TEST(only_admins_invite)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct mesh_node *laptop = &m->node[1], *late = mesh_node(m, "late");
+	struct cluster_file f = mesh_cluster_file(laptop);
+	struct mlog *log = mesh_user_log(laptop);
+	struct invite_url url = mesh_invite(&m->node[0], 3600);
+	struct invite_params p = { .cluster = &f, .log = log, .ttl_s = 60,
+				   .now_s = (uint64_t)clock_wall_s(laptop->host) };
+	struct identity *id = NULL;
+	struct err err = { 0 };
+
+	SIM_CHECK_OK(m->w, store_identity(laptop->host, &laptop->store, false, &id, NULL, &err));
+	p.identity = id;
+	MESH_CHECK(m, invite_new(laptop->host, &p, &err, &url) < 0);
+	MESH_CHECK(m, err.reason == REFUSAL_SPONSOR_NOT_ADMIN);
+	url.invite.sponsor = identity_node_id(id);
+	SIM_CHECK_OK(m->w, invite_make(&url.invite, id, url.invite_bytes, &url.invite_len,
+				       url.invite_sig, &err));
+	expect_refused(late, &url, REFUSAL_SPONSOR_NOT_ADMIN);
+	MESH_CHECK(m, mesh_server_log(m) == 2);
+	identity_free(id);
+	mlog_free(log);
+	mesh_free(m);
+}
+END_TEST
+
+UNIT_MAIN("sim/mesh_invite", used_twice_at_the_same_moment, two_join_at_the_same_moment,
+	  expired_and_cancelled, expired_while_the_server_is_away, refused_for_good_reasons,
+	  only_admins_invite)
