@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event loop on libuv (the one file that includes it). Timers are our own: libuv counts
- * milliseconds, QUIC needs less. They lie in a heap, and one timerfd on CLOCK_BOOTTIME wakes the
- * loop for the first of them. libuv's error codes are negative errno values on Linux.
+ * The event loop: epoll, with the timers in a heap behind one timerfd on CLOCK_BOOTTIME, which has
+ * the nanoseconds that QUIC asks for and counts the time that the machine slept. (Not libuv: its
+ * timers have milliseconds, and on newer kernels it sets up an io_uring, through which a process
+ * does unseen what its system call filter forbids.)
  */
 #include "os/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/list.h"
 #include "os/linux/internal.h"
+
+#define EVENTS_MAX 64	/* descriptors served in one turn */
 
 struct timer {
 	struct host *host;
@@ -31,30 +36,32 @@ struct deferred {
 };
 
 struct fd_watch {
-	uv_poll_t poll;
 	struct loop *loop;
-	loop_fn fn;		/* NULL once freed */
+	int fd;
+	loop_fn fn;
 	void *ctx;
-	int want;		/* UV_READABLE, UV_WRITABLE */
-	int ready;
+	uint32_t want;		/* EPOLLIN, EPOLLOUT; none: not with epoll at all */
+	uint32_t ready;
 };
 
 struct signal_watch {
-	uv_signal_t signal;
-	struct loop *loop;
-	loop_fn fn;		/* NULL once freed */
+	struct fd_watch *watch;
+	int fd;
+	int signum;
+	loop_fn fn;
 	void *ctx;
+	bool *gone;		/* set when it is freed in its callback */
 };
 
 struct loop {
 	struct host *host;
-	uv_loop_t uv;
-	uv_prepare_t prepare;
-	uv_check_t check;
-	uv_poll_t timer_poll;
-	int timer_fd;
-	uint64_t timer_armed_at;	/* what the timerfd waits for */
+	int epoll_fd;
+	struct epoll_event events[EVENTS_MAX];	/* of this turn; freed watches are taken out */
+	size_t n_events;
 
+	int timer_fd;
+	struct fd_watch *timer_watch;
+	uint64_t timer_armed_at;	/* what the timerfd waits for */
 	struct timer **heap;		/* room for all timers: setting one can not fail */
 	size_t heap_len, heap_cap, n_timers;
 	uint64_t next_order;
@@ -189,8 +196,6 @@ void timer_free(struct timer *t)
 static void timerfd_arm(struct loop *l)
 {
 	uint64_t at = l->heap_len ? l->heap[0]->at : TIME_NEVER;
-	if (!list_empty(&l->pending))
-		at = 1; /* do not sleep */
 	if (at >= l->timer_armed_at)
 		return;
 	at = MAX(at, 1); /* zero would disarm */
@@ -199,13 +204,11 @@ static void timerfd_arm(struct loop *l)
 		l->timer_armed_at = at;
 }
 
-static void on_timerfd(uv_poll_t *poll, int status, int events)
+static void on_timerfd(void *ctx)
 {
-	struct loop *l = poll->data;
+	struct loop *l = ctx;
 	uint64_t count;
-	(void)status;
-	(void)events;
-	/* Only a wake-up: on_check fires what is due. */
+	/* Only a wake-up: timers_fire sees what is due. */
 	if (read(l->timer_fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
 		l->timer_armed_at = TIME_NEVER;
 }
@@ -268,119 +271,122 @@ static void run_deferred(struct loop *l)
 
 /* ---- descriptors ---- */
 
-static void fd_watch_start(struct fd_watch *w);
-
-static void on_poll(uv_poll_t *poll, int status, int events)
+static uint32_t want_events(bool read, bool write)
 {
-	struct fd_watch *w = poll->data;
-	struct loop *l = w->loop;
-	if (!w->fn)
-		return;
-	clock_refresh(l->host);
-	if (status < 0) {
-		/*
-		 * libuv stopped watching; the owner finds the error by reading or writing. Watch on
-		 * unless it stops us.
-		 */
-		events = UV_READABLE | UV_WRITABLE;
-		fd_watch_start(w);
-	}
-	w->ready = events;
-	w->fn(w->ctx); /* may free w */
-	run_deferred(l);
+	return (read ? EPOLLIN : 0u) | (write ? EPOLLOUT : 0u);
 }
 
-static void fd_watch_start(struct fd_watch *w)
+/*
+ * Without any event to wait for it leaves epoll, which would report errors and ends all the same.
+ */
+static int watch_want(struct fd_watch *w, uint32_t want)
 {
-	if (w->want)
-		uv_poll_start(&w->poll, w->want, on_poll);
-	else
-		uv_poll_stop(&w->poll);
+	struct epoll_event e = { .events = want, .data.ptr = w };
+	int op = !w->want ? EPOLL_CTL_ADD : want ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+	if (want == w->want)
+		return 0;
+	w->want = want;
+	return epoll_ctl(w->loop->epoll_fd, op, w->fd, &e) < 0 ? -errno : 0;
 }
 
-static int want_events(bool read, bool write)
-{
-	return (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
-}
-
-struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx)
+static struct fd_watch *watch_new(struct loop *l, int fd, uint32_t want, loop_fn fn, void *ctx)
 {
 	struct fd_watch *w = calloc(1, sizeof(*w));
 	if (!w)
 		return NULL;
-	if (uv_poll_init(&h->loop->uv, &w->poll, fd) < 0) {
+	*w = (struct fd_watch){ .loop = l, .fd = fd, .fn = fn, .ctx = ctx };
+	if (watch_want(w, want) < 0) {
 		free(w);
 		return NULL;
 	}
-	w->poll.data = w;
-	w->loop = h->loop;
-	w->fn = fn;
-	w->ctx = ctx;
-	w->want = want_events(read, write);
-	fd_watch_start(w);
 	return w;
+}
+
+struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx)
+{
+	return watch_new(h->loop, fd, want_events(read, write), fn, ctx);
 }
 
 void fd_watch_set(struct fd_watch *w, bool read, bool write)
 {
-	int want = want_events(read, write);
-	if (want == w->want)
-		return;
-	w->want = want;
-	fd_watch_start(w);
+	int r = watch_want(w, want_events(read, write));
+	if (r < 0) /* out of memory, or the descriptor was closed too early */
+		log_error(&w->loop->host->log, "can not watch descriptor %d: %s", w->fd,
+			  strerror(-r));
 }
 
 bool fd_watch_is_readable(const struct fd_watch *w)
 {
-	return w->ready & UV_READABLE;
+	return w->ready & (EPOLLIN | EPOLLERR | EPOLLHUP);
 }
 
 bool fd_watch_is_writable(const struct fd_watch *w)
 {
-	return w->ready & UV_WRITABLE;
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-	free(handle->data);
+	return w->ready & (EPOLLOUT | EPOLLERR | EPOLLHUP);
 }
 
 void fd_watch_free(struct fd_watch *w)
 {
 	if (!w)
 		return;
-	w->fn = NULL;
-	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+	struct loop *l = w->loop;
+	(void)!watch_want(w, 0);
+	for (size_t i = 0; i < l->n_events; i++)
+		if (l->events[i].data.ptr == w)
+			l->events[i].data.ptr = NULL;
+	free(w);
+}
+
+static void watches_serve(struct loop *l)
+{
+	for (size_t i = 0; i < l->n_events; i++) {
+		struct fd_watch *w = l->events[i].data.ptr;
+		if (!w || !w->want)
+			continue; /* freed or silenced by an earlier callback of this turn */
+		w->ready = l->events[i].events;
+		clock_refresh(l->host);
+		w->fn(w->ctx); /* may free w and others */
+		run_deferred(l);
+	}
+	l->n_events = 0;
 }
 
 /* ---- signals ---- */
 
-static void on_signal(uv_signal_t *signal, int signum)
+static void on_signalfd(void *ctx)
 {
-	struct signal_watch *w = signal->data;
-	struct loop *l = w->loop;
-	(void)signum;
-	if (!w->fn)
-		return;
-	clock_refresh(l->host);
-	w->fn(w->ctx);
-	run_deferred(l);
+	struct signal_watch *w = ctx;
+	struct signalfd_siginfo info;
+	bool gone = false;
+	w->gone = &gone;
+	/* Several of the same kind may have become one: so it is with signals. */
+	if (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		w->fn(w->ctx);
+	if (!gone)
+		w->gone = NULL;
+}
+
+static int signal_mask(int how, int signum)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, signum);
+	return sigprocmask(how, &set, NULL);
 }
 
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx)
 {
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, signum);
 	struct signal_watch *w = calloc(1, sizeof(*w));
 	if (!w)
 		return NULL;
-	if (uv_signal_init(&h->loop->uv, &w->signal) < 0) {
-		free(w);
-		return NULL;
-	}
-	w->signal.data = w;
-	w->loop = h->loop;
-	w->fn = fn;
-	w->ctx = ctx;
-	if (uv_signal_start(&w->signal, on_signal, signum) < 0) {
+	*w = (struct signal_watch){ .signum = signum, .fn = fn, .ctx = ctx };
+	w->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (w->fd >= 0)
+		w->watch = fd_watch_new(h, w->fd, true, false, on_signalfd, w);
+	if (!w->watch || signal_mask(SIG_BLOCK, signum) < 0) {
 		signal_watch_free(w);
 		return NULL;
 	}
@@ -391,25 +397,16 @@ void signal_watch_free(struct signal_watch *w)
 {
 	if (!w)
 		return;
-	w->fn = NULL;
-	uv_close((uv_handle_t *)&w->signal, on_watch_closed);
+	if (w->gone)
+		*w->gone = true;
+	fd_watch_free(w->watch);
+	if (w->fd >= 0)
+		close(w->fd);
+	signal_mask(SIG_UNBLOCK, w->signum);
+	free(w);
 }
 
 /* ---- the loop ---- */
-
-/* Before the loop sleeps. */
-static void on_prepare(uv_prepare_t *prepare)
-{
-	struct loop *l = prepare->data;
-	run_deferred(l);
-	timerfd_arm(l);
-}
-
-/* After the descriptors' callbacks. */
-static void on_check(uv_check_t *check)
-{
-	timers_fire(check->data);
-}
 
 int loop_new(struct host *h, struct err *err, struct loop **ret)
 {
@@ -419,71 +416,58 @@ int loop_new(struct host *h, struct err *err, struct loop **ret)
 	l->host = h;
 	l->timer_armed_at = TIME_NEVER;
 	list_init(&l->pending);
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (l->timer_fd < 0) {
+	if (l->epoll_fd >= 0 && l->timer_fd >= 0)
+		l->timer_watch = watch_new(l, l->timer_fd, EPOLLIN, on_timerfd, l);
+	if (!l->timer_watch) {
 		int code = -errno;
-		free(l);
-		return err_set(err, code, "can not create a timer: %s", strerror(-code));
-	}
-	int r = uv_loop_init(&l->uv);
-	if (r < 0) {
-		close(l->timer_fd);
-		free(l);
-		return err_set(err, r, "can not create the event loop: %s", uv_strerror(r));
-	}
-	/* These can not fail on a fresh loop, except for want of memory in uv_poll_init. */
-	uv_prepare_init(&l->uv, &l->prepare);
-	uv_check_init(&l->uv, &l->check);
-	l->prepare.data = l->check.data = l;
-	uv_prepare_start(&l->prepare, on_prepare);
-	uv_check_start(&l->check, on_check);
-	r = uv_poll_init(&l->uv, &l->timer_poll, l->timer_fd);
-	if (r == 0) {
-		l->timer_poll.data = l;
-		r = uv_poll_start(&l->timer_poll, UV_READABLE, on_timerfd);
-	}
-	if (r < 0) {
 		loop_free(l);
-		return err_set(err, r, "can not watch the timer: %s", uv_strerror(r));
+		return err_set(err, code, "can not create the event loop: %s", strerror(-code));
 	}
 	*ret = l;
 	return 0;
-}
-
-static void close_handle(uv_handle_t *handle, void *arg)
-{
-	struct loop *l = arg;
-	if (uv_is_closing(handle))
-		return;
-	bool ours = handle == (uv_handle_t *)&l->prepare || handle == (uv_handle_t *)&l->check ||
-		    handle == (uv_handle_t *)&l->timer_poll;
-	uv_close(handle, ours ? NULL : on_watch_closed);
 }
 
 void loop_free(struct loop *l)
 {
 	if (!l)
 		return;
-	uv_walk(&l->uv, close_handle, l);
-	while (uv_loop_close(&l->uv) == UV_EBUSY)
-		uv_run(&l->uv, UV_RUN_NOWAIT); /* lets the closed handles be freed */
-	close(l->timer_fd);
+	fd_watch_free(l->timer_watch);
+	if (l->timer_fd >= 0)
+		close(l->timer_fd);
+	if (l->epoll_fd >= 0)
+		close(l->epoll_fd);
 	free(l->heap);
 	free(l);
+}
+
+static int turn(struct loop *l)
+{
+	run_deferred(l);
+	timerfd_arm(l);
+	bool sleep = list_empty(&l->pending) && !l->stopping;
+	int n = epoll_wait(l->epoll_fd, l->events, EVENTS_MAX, sleep ? -1 : 0);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	l->n_events = n > 0 ? (size_t)n : 0;
+	watches_serve(l);
+	timers_fire(l);
+	return 0;
 }
 
 int loop_run(struct host *h)
 {
 	struct loop *l = h->loop;
+	int r = 0;
 	clock_refresh(h);
-	while (!l->stopping)
-		uv_run(&l->uv, UV_RUN_ONCE);
+	while (r == 0 && !l->stopping)
+		r = turn(l);
 	l->stopping = false;
-	return 0;
+	return r;
 }
 
 void loop_stop(struct host *h)
 {
 	h->loop->stopping = true;
-	uv_stop(&h->loop->uv); /* a turn that is under way does not sleep any more */
 }
