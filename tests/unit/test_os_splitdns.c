@@ -3,24 +3,20 @@
  * Split DNS against a bus of the test's own, on which a child process plays systemd-resolved. What
  * it is asked for comes back over a pipe, one line a call.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
 #include "os/splitdns.h"
-#include "os_unit.h"
+#include "os_bus.h"
 
 #define LINK 42
 #define SERVER 0x64400001 /* 100.64.0.1 */
 
 static struct host *host;
 static char dir[] = "/tmp/mlsh-test-bus-XXXXXX";
-static char address[96];
-static pid_t bus_pid;
+static char path[64];
+static struct os_bus bus;
 static int calls_pipe[2];
 static char calls[4096];	/* lines told by the resolver */
 
@@ -136,17 +132,17 @@ static const sd_bus_vtable vtable[] = {
 
 static void play_resolver(void)
 {
-	sd_bus *bus = NULL;
+	sd_bus *b = NULL;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sd_bus_open_system(&bus) < 0 ||
-	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/resolve1",
+	if (sd_bus_open_system(&b) < 0 ||
+	    sd_bus_add_object_vtable(b, NULL, "/org/freedesktop/resolve1",
 				     "org.freedesktop.resolve1.Manager", vtable, NULL) < 0 ||
-	    sd_bus_request_name(bus, "org.freedesktop.resolve1", 0) < 0)
+	    sd_bus_request_name(b, "org.freedesktop.resolve1", 0) < 0)
 		_exit(3);
 	tell("ready\n");
 	for (;;)
-		if (sd_bus_process(bus, NULL) == 0)
-			sd_bus_wait(bus, UINT64_MAX);
+		if (sd_bus_process(b, NULL) == 0)
+			sd_bus_wait(b, UINT64_MAX);
 }
 
 static pid_t resolver_start(enum manner how)
@@ -167,50 +163,19 @@ static void process_end(pid_t pid)
 
 /* ---- the bus ---- */
 
-static bool bus_start(void)
-{
-	int out[2];
-	char line[256];
-	char listen[128];
-	snprintf(listen, sizeof(listen), "--address=%s", address);
-	ck_assert_int_eq(pipe(out), 0);
-	bus_pid = fork();
-	ck_assert_int_ge(bus_pid, 0);
-	if (bus_pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* it complains of its limits */
-		execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile", listen,
-		       "--print-address=1", (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	ssize_t n = read(out[0], line, sizeof(line)); /* its address: it listens */
-	close(out[0]);
-	if (n > 0)
-		return true;
-	waitpid(bus_pid, NULL, 0);
-	os_unit_skip("needs dbus-daemon");
-	return false;
-}
-
 static bool setup(void)
 {
 	host = os_unit_host();
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(address, sizeof(address), "unix:path=%s/bus", dir);
-	ck_assert_int_eq(setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1), 0);
-	ck_assert_int_eq(pipe2(calls_pipe, 0), 0);
-	return bus_start();
+	snprintf(path, sizeof(path), "%s/bus", dir);
+	ck_assert_int_eq(pipe(calls_pipe), 0);
+	return os_bus_start(&bus, path);
 }
 
 static void teardown(void)
 {
-	char command[64];
-	if (bus_pid)
-		process_end(bus_pid);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	ck_assert_int_eq(system(command), 0);
+	os_bus_stop(&bus);
+	ck_assert_int_eq(rmdir(dir), 0);
 	host_free(host);
 }
 
@@ -346,17 +311,15 @@ START_TEST(bus_that_comes_late_or_goes)
 	if (!setup())
 		return;
 	struct watched w;
-	process_end(bus_pid);
-	ck_assert_int_eq(unlink(address + strlen("unix:path=")), 0);
+	os_bus_stop(&bus);
 	start(&w);
 	wait_state(&w, SPLITDNS_UNAVAILABLE, "word that there is no bus");
 	ck_assert_ptr_nonnull(strstr(splitdns_detail(w.dns), "bus"));
-	ck_assert(bus_start());
+	ck_assert(os_bus_start(&bus, path));
 	pid_t resolver = resolver_start(OBEDIENT);
 	wait_line("ready\n");
 	wait_state(&w, SPLITDNS_ACTIVE, "the resolver's consent on the new bus");
-	process_end(bus_pid);
-	bus_pid = 0;
+	os_bus_stop(&bus);
 	wait_state(&w, SPLITDNS_UNAVAILABLE, "word that the bus is gone");
 	splitdns_stop(w.dns);
 	process_end(resolver);
