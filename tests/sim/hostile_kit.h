@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A signal server that lies, babbles, floods or falls silent as it is told to, and a node to suffer
+ * from it.
+ */
+#ifndef MLSH_TESTS_HOSTILE_KIT_H
+#define MLSH_TESTS_HOSTILE_KIT_H
+
+#include "client_kit.h"
+#include "quic/profiles.h"
+
+#define MESSAGE_CAP (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
+#define REQUESTS 12
+
+/* How it misbehaves, in the request `at` if that is not 0. */
+enum evil_how {
+	EVIL_NOT,
+	EVIL_SILENT,		/* no reply at all */
+	EVIL_GARBAGE,		/* bytes that are no CBOR */
+	EVIL_EMPTY,		/* a message of no bytes */
+	EVIL_HUGE_LENGTH,	/* a length of 4 GB, then silence */
+	EVIL_LONG_LENGTH,	/* one byte more than allowed */
+	EVIL_CUT,		/* ends in the middle */
+	EVIL_TWICE,		/* two replies on the stream */
+	EVIL_WRONG_KIND,	/* the reply to another request */
+	EVIL_RESET,		/* gives the stream up */
+	EVIL_CLOSE,		/* closes the connection with `close_code` */
+	EVIL_REFUSE		/* refuses with `reason` and `retry_after_s` */
+};
+
+struct evil {
+	struct world *w;
+	struct host *host;
+	struct identity *id;
+	struct quic_socket *socket;
+	struct quic_conn *conn;		/* the latest */
+	enum signal_request_type at;
+	enum evil_how how;
+	uint64_t close_code;
+	enum refusal reason;
+	uint32_t retry_after_s;
+	/* what it shows */
+	struct entry_bytes shown[8];
+	size_t n_shown;
+	bool claim_more;		/* a head beyond what it shows */
+	bool endless;			/* the same page for ever */
+	struct prefix4 offer;
+	ip4 offer_address;
+	/* what it saw */
+	unsigned requests[REQUESTS];
+	unsigned conns;
+	uint64_t conn_at[64];
+	int64_t events;
+};
+
+/* --- what it says ----------------------------------------------------------------------------- */
+
+static inline struct wire_head shown_head(const struct evil *e)
+{
+	struct wire_head h = { .seq = e->n_shown - 1 };
+
+	sha256(span_of(e->shown[h.seq].data, e->shown[h.seq].len), h.hash);
+	if (e->claim_more) {
+		h.seq += 5;
+		h.hash[0] ^= 1;
+	}
+	return h;
+}
+
+static inline void good_reply(struct evil *e, const struct signal_request *rq,
+			      struct signal_reply *r)
+{
+	r->time_s = (uint64_t)clock_wall_s(e->host);
+	r->observed = addr_v4(IP(198, 51, 100, 99), 999);
+	r->subnet = e->offer;
+	r->address = e->offer_address;
+	if (e->n_shown == 0)
+		return;
+	r->has_head = true;
+	r->head = shown_head(e);
+	if (rq->type != SIGNAL_LOG)
+		return;
+	for (uint64_t i = e->endless ? 0 : rq->from; i < e->n_shown; i++)
+		r->entries.item[r->entries.n++] = span_of(e->shown[i].data, e->shown[i].len);
+}
+
+static inline void write_all(struct evil *e, int64_t stream, const void *data, size_t len, bool fin)
+{
+	ck_assert_int_eq(quic_stream_write(e->conn, stream, data, len, fin), 0);
+}
+
+static inline void misbehave(struct evil *e, int64_t stream, const uint8_t *good, size_t len)
+{
+	static const uint8_t zeros[64], garbage[] = { 0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t huge[] = { 0xff, 0xff, 0xff, 0xff, 1 };
+	static const uint8_t too_long[] = { 0, 1, 0, 1, 1 };
+	static const uint8_t other[] = { 0, 0, 0, 6, 0x82, 0, 0x43, 1, 2, 3 };
+
+	switch (e->how) {
+	case EVIL_SILENT:
+		return;
+	case EVIL_GARBAGE:
+		write_all(e, stream, garbage, sizeof(garbage), true);
+		return;
+	case EVIL_EMPTY:
+		write_all(e, stream, zeros, FRAME_PREFIX_LEN, true);
+		return;
+	case EVIL_HUGE_LENGTH:
+		write_all(e, stream, huge, sizeof(huge), false);
+		return;
+	case EVIL_LONG_LENGTH:
+		write_all(e, stream, too_long, sizeof(too_long), false);
+		return;
+	case EVIL_CUT:
+		write_all(e, stream, good, len - 1, true);
+		return;
+	case EVIL_TWICE:
+		write_all(e, stream, good, len, false);
+		write_all(e, stream, good, len, true);
+		return;
+	case EVIL_WRONG_KIND:
+		write_all(e, stream, other, sizeof(other), true);
+		return;
+	case EVIL_RESET:
+		quic_stream_reset(e->conn, stream, 7);
+		return;
+	case EVIL_CLOSE:
+		quic_conn_close(e->conn, e->close_code, "\033[31mno");
+		return;
+	default:
+		ck_abort();
+	}
+}
+
+static inline void answer(struct evil *e, int64_t stream, struct span message)
+{
+	static struct signal_request rq;
+	static struct signal_reply reply;
+	static uint8_t bytes[MESSAGE_CAP];
+	ptrdiff_t len;
+
+	ck_assert_int_eq(signal_request_decode(message, &rq), 0);
+	e->requests[rq.type]++;
+	memset(&reply, 0, sizeof(reply));
+	if (e->how == EVIL_REFUSE && rq.type == e->at) {
+		reply.refusal = e->reason;
+		reply.retry_after_s = e->retry_after_s;
+		reply.text = span_str("because");
+	} else {
+		good_reply(e, &rq, &reply);
+	}
+	len = signal_reply_encode(rq.type, &reply, bytes, sizeof(bytes));
+	ck_assert_int_gt(len, 0);
+	if (rq.type == SIGNAL_SUBSCRIBE && e->how != EVIL_REFUSE)
+		ck_assert_int_eq(quic_stream_open(e->conn, false, &e->events), 0);
+	if (rq.type == e->at && e->how != EVIL_REFUSE && e->how != EVIL_NOT)
+		misbehave(e, stream, bytes, (size_t)len);
+	else
+		write_all(e, stream, bytes, (size_t)len, true);
+}
+
+static inline void say(struct evil *e, const struct signal_event *ev)
+{
+	static uint8_t bytes[MESSAGE_CAP];
+	ptrdiff_t len = signal_event_encode(ev, bytes, sizeof(bytes));
+
+	ck_assert_int_gt(len, 0);
+	write_all(e, e->events, bytes, (size_t)len, false);
+}
+
+/* --- its program ------------------------------------------------------------------------------ */
+
+static inline void on_evil_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	struct evil *e = ctx;
+	struct span in, message;
+	size_t used;
+	bool fin;
+
+	if (ev->type == QUIC_CLOSED) {
+		if (e->conn == c)
+			e->conn = NULL;
+		quic_conn_free(c);
+		return;
+	}
+	if (ev->type != QUIC_STREAM_READABLE || c != e->conn)
+		return;
+	in = quic_stream_peek(c, ev->stream, &fin);
+	if (!fin || frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used) != 1)
+		return;
+	answer(e, ev->stream, message);
+	if (e->conn)
+		quic_stream_consume(c, ev->stream, used);
+}
+
+static const struct quic_conn_ops evil_ops = { .event = on_evil_event };
+
+static inline bool on_evil_accept(void *ctx, struct quic_conn *c,
+				  const struct quic_profile *profile,
+				  const struct quic_conn_ops **ret_ops, void **ret_ctx)
+{
+	struct evil *e = ctx;
+
+	(void)profile;
+	if (e->conns < ARRAY_LEN(e->conn_at))
+		e->conn_at[e->conns] = world_now(e->w);
+	e->conns++;
+	e->conn = c;
+	*ret_ops = &evil_ops;
+	*ret_ctx = e;
+	return true;
+}
+
+struct scene {
+	struct kit k;	/* its server is not used */
+	struct evil e;
+	struct kit_node *n;
+};
+
+static inline void evil_open(struct evil *e, struct world *w)
+{
+	static const struct quic_profile *const serve[] = { &signal_profile, NULL };
+	struct addr at = addr_v4(IP(192, 0, 2, 66), KIT_PORT);
+	struct quic_socket_config cfg = {
+		.udp.bind.port = KIT_PORT,
+		.serve = serve,
+		.accepted = on_evil_accept,
+		.ctx = e,
+		.accepts_per_s = 1000,
+		.max_conns = 64,
+	};
+
+	*e = (struct evil){ .w = w, .offer = { IP(100, 64, 0, 0), 10 } };
+	e->offer_address = IP(100, 64, 0, 1);
+	e->host = world_host(w, "evil", IP(192, 0, 2, 66));
+	SIM_CHECK_OK(w, world_dns_set(w, "evil.example.net", &at));
+	SIM_CHECK_OK(w, identity_new(e->host, NULL, &e->id));
+	cfg.identity = e->id;
+	SIM_CHECK_OK(w, quic_socket_open(e->host, &cfg, NULL, &e->socket));
+}
+
+static inline void scene_open(struct scene *s)
+{
+	kit_open(&s->k);
+	evil_open(&s->e, s->k.w);
+	s->n = kit_node(&s->k, "nas");
+}
+
+static inline void scene_close(struct scene *s)
+{
+	kit_node_down(s->n);
+	quic_socket_close(s->e.socket);
+	identity_free(s->e.id);
+	kit_close(&s->k);
+}
+
+/* `mlsh setup` with this server, with the right fingerprint. */
+static inline struct setup_params evil_params(struct scene *s)
+{
+	struct setup_params p = kit_setup_params(s->n);
+
+	p.host = "evil.example.net";
+	memcpy(p.signal_cert, identity_cert_sha256(s->e.id), HASH_LEN);
+	return p;
+}
+
+/* The node sets up a cluster with it, while it behaves: it then holds the cluster's genesis. */
+static inline void scene_joined(struct scene *s)
+{
+	struct setup_params p;
+	struct span genesis;
+
+	scene_open(s);
+	p = evil_params(s);
+	kit_setup_with(s->n, &p);
+	KIT_JOINED(s->n);
+	kit_load(s->n);
+	genesis = mlog_entry(s->n->log, 0);
+	memcpy(s->e.shown[0].data, genesis.data, genesis.len);
+	s->e.shown[0].len = genesis.len;
+	s->e.n_shown = 1;
+	kit_unload(s->n);
+	memset(s->e.requests, 0, sizeof(s->e.requests));
+	s->e.conns = 0;
+}
+
+static inline void scene_up(struct scene *s)
+{
+	scene_joined(s);
+	kit_node_up(s->n);
+	KIT_UP_WITHIN(s->n, 5 * NS_PER_S);
+	sim_pass(s->k.w, NS_PER_S);
+	ck_assert(kit_is_up(s->n));
+}
+
+#endif
