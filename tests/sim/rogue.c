@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* The hostile server's side of the signal protocol: every request is granted. */
+#include "rogue.h"
+
+#include "proto/signal.h"
+#include "quic/profiles.h"
+#include "signal/bootstrap.h"
+
+static struct wire_head head_of(const struct rogue *r)
+{
+	struct wire_head h = { 0 };
+
+	if (r->n_entries == 0)
+		return h;
+	h.seq = r->n_entries - 1;
+	sha256(span_of(r->entry[h.seq].data, r->entry[h.seq].len), h.hash);
+	return h;
+}
+
+static void fill_page(const struct rogue *r, uint64_t from, struct wire_entries *ret)
+{
+	ret->n = 0;
+	for (size_t i = from; i < r->n_entries; i++)
+		ret->item[ret->n++] = span_of(r->entry[i].data, r->entry[i].len);
+}
+
+static void begin_events(struct rogue_caller *c)
+{
+	if (c->events < 0)
+		ck_assert_int_eq(quic_stream_open(c->quic, false, &c->events), 0);
+}
+
+static void answer(struct rogue_caller *c, int64_t stream, const struct signal_request *rq)
+{
+	static struct signal_reply reply; /* large */
+	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
+	struct rogue *r = c->rogue;
+	ptrdiff_t len;
+
+	reply = (struct signal_reply){ .has_head = r->n_entries > 0, .head = head_of(r),
+				       .address = r->next_address };
+	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
+	(void)quic_conn_remote_addr(c->quic, &reply.observed);
+	if (rq->type == SIGNAL_LOG)
+		fill_page(r, rq->from, &reply.entries);
+	if (rq->type == SIGNAL_SUBSCRIBE) {
+		memset(reply.epoch, 'r', sizeof(reply.epoch));
+		begin_events(c);
+	}
+	r->sessions += rq->type == SIGNAL_SESSION;
+	r->admits += rq->type == SIGNAL_ADMIT;
+	r->pushes += rq->type == SIGNAL_PUSH;
+	len = signal_reply_encode(rq->type, &reply, out, sizeof(out));
+	ck_assert_int_gt(len, 0);
+	ck_assert_int_eq(quic_stream_write(c->quic, stream, out, (size_t)len, true), 0);
+}
+
+static void on_event(void *ctx, struct quic_conn *quic, const struct quic_event *ev)
+{
+	static struct signal_request rq; /* large */
+	struct rogue_caller *c = ctx;
+	struct span message = { 0 }, in;
+	size_t used = 0;
+	bool fin = false;
+
+	if (ev->type == QUIC_CLOSED) {
+		quic_conn_free(quic);
+		c->quic = NULL;
+		return;
+	}
+	if (ev->type != QUIC_STREAM_READABLE)
+		return;
+	in = quic_stream_peek(quic, ev->stream, &fin);
+	if (!fin)
+		return;
+	ck_assert_int_eq(frame_next(in, SIGNAL_MESSAGE_MAX, &message, &used), 1);
+	ck_assert_int_eq(signal_request_decode(message, &rq), 0);
+	answer(c, ev->stream, &rq);
+	quic_stream_consume(quic, ev->stream, used);
+}
+
+static bool on_accepted(void *ctx, struct quic_conn *quic, const struct quic_profile *profile,
+			const struct quic_conn_ops **ret_ops, void **ret_ctx)
+{
+	static const struct quic_conn_ops ops = { .event = on_event };
+	struct rogue *r = ctx;
+	struct rogue_caller *c = &r->caller[r->n_callers];
+
+	(void)profile;
+	ck_assert_uint_lt(r->n_callers, ROGUE_CALLERS_MAX);
+	r->n_callers++;
+	*c = (struct rogue_caller){ .rogue = r, .quic = quic, .events = -1 };
+	*ret_ops = &ops;
+	*ret_ctx = c;
+	return true;
+}
+
+/* It has stolen the database. */
+static struct identity *steal_identity(struct mesh *m)
+{
+	struct identity *id = NULL;
+	struct db *db = NULL;
+	struct err err = { 0 };
+	char path[96];
+
+	mesh_server_db(m, path);
+	SIM_CHECK_OK(m->w, db_open(path, false, &err, &db));
+	SIM_CHECK_OK(m->w, bootstrap_identity(db, &id, &err));
+	db_close(db);
+	return id;
+}
+
+struct rogue *rogue_start(struct mesh *m)
+{
+	static const struct quic_profile *const serve[] = { &signal_profile, NULL };
+	struct rogue *r = calloc(1, sizeof(*r));
+	struct quic_socket_config cfg = { .udp.bind.port = SIGNAL_PORT, .serve = serve,
+					  .accepted = on_accepted, .max_conns = 1024, .ctx = r };
+	struct err err = { 0 };
+
+	ck_assert_ptr_nonnull(r);
+	MESH_CHECK(m, !m->server && !world_host_alive(m->server_host));
+	r->mesh = m;
+	r->identity = steal_identity(m);
+	cfg.identity = r->identity;
+	m->server_host = world_host_boot(m->server_host);
+	SIM_CHECK_OK(m->w, quic_socket_open(m->server_host, &cfg, &err, &r->socket));
+	return r;
+}
+
+void rogue_stop(struct rogue *r)
+{
+	for (size_t i = 0; i < r->n_callers; i++)
+		quic_conn_free(r->caller[i].quic);
+	quic_socket_close(r->socket);
+	world_host_crash(r->mesh->server_host);
+	identity_free(r->identity);
+	free(r);
+}
+
+void rogue_add(struct rogue *r, struct span entry)
+{
+	struct entry_bytes *e = &r->entry[r->n_entries];
+
+	ck_assert_uint_lt(r->n_entries, ROGUE_ENTRIES_MAX);
+	ck_assert_uint_le(entry.len, sizeof(e->data));
+	memcpy(e->data, entry.data, entry.len);
+	e->len = entry.len;
+	r->n_entries++;
+}
+
+void rogue_add_log(struct rogue *r, const struct mlog *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		rogue_add(r, mlog_entry(l, i));
+}
+
+void rogue_tell(struct rogue *r, size_t first)
+{
+	static struct signal_event ev; /* large */
+	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
+	ptrdiff_t len;
+
+	ev = (struct signal_event){ .type = SIGNAL_EV_LOG, .first = first };
+	fill_page(r, first, &ev.entries);
+	len = signal_event_encode(&ev, out, sizeof(out));
+	ck_assert_int_gt(len, 0);
+	for (size_t i = 0; i < r->n_callers; i++) {
+		struct rogue_caller *c = &r->caller[i];
+
+		if (c->quic && c->events >= 0)
+			ck_assert_int_eq(quic_stream_write(c->quic, c->events, out, (size_t)len,
+							   false), 0);
+	}
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* A signal server that lies: what it shows is reported, refused, or changes nothing. */
+#include "rogue.h"
+
+static void hash_text(struct span entry, char out[17])
+{
+	uint8_t hash[HASH_LEN];
+
+	sha256(entry, hash);
+	hex_encode(hash, 8, out);
+}
+
+/* The node has found out, names both entries, and keeps its own. */
+static void expect_fork(struct mesh_node *n, struct span ours, struct span theirs)
+{
+	struct mesh *m = n->mesh;
+	struct tunnel *t = mesh_tunnel(n);
+	char a[17], b[17];
+	const char *fork = tunnel_fork(t);
+
+	hash_text(ours, a);
+	hash_text(theirs, b);
+	if (!strstr(fork, a) || !strstr(fork, b)) {
+		world_dump(m->w);
+		ck_abort_msg("%s does not report the fork %s, %s: \"%s\"", n->name, a, b, fork);
+	}
+	MESH_CHECK(m, span_equal(mlog_entry(tunnel_log(t), 1), ours));
+}
+
+static struct mlog *copy_log(struct mesh_node *n)
+{
+	struct mlog *copy = mlog_new((const uint8_t[16]){ 1 });
+	const struct mlog *l = tunnel_log(mesh_tunnel(n));
+
+	for (size_t i = 0; i < mlog_count(l); i++)
+		ck_assert_int_eq(mlog_append(copy, mlog_entry(l, i), NULL), 0);
+	return copy;
+}
+
+/* The attacker's own key and name in an admit entry, by an invite that `sponsor` has signed. */
+static struct entry_bytes forge_admit(struct mesh *m, const struct mlog *log,
+				      const struct identity *sponsor, struct node_id named)
+{
+	struct identity *intruder = NULL;
+	struct head head = mlog_head(log);
+	struct invite inv = { .sponsor = identity_node_id(sponsor), .head = head };
+	uint8_t one_time[SIGN_SEED_LEN] = { 7 }, bytes[INVITE_MAX_BYTES], sig[SIG_LEN];
+	struct entry_bytes e = { .len = 0 };
+	struct err err = { 0 };
+	size_t len;
+
+	SIM_CHECK_OK(m->w, identity_new(m->server_host, &err, &intruder));
+	memcpy(inv.cluster_id, mlog_cluster_id(log), HASH_LEN);
+	snprintf(inv.cluster_name, sizeof(inv.cluster_name), MESH_CLUSTER);
+	inv.issued = (uint64_t)clock_wall_s(m->server_host);
+	inv.expiry = inv.issued + 3600;
+	memcpy(inv.signal_cert, mlog_genesis(log)->signal_cert, HASH_LEN);
+	SIM_CHECK_OK(m->w, seed_public(one_time, inv.key));
+	SIM_CHECK_OK(m->w, invite_make(&inv, sponsor, bytes, &len, sig, &err));
+	if (!node_id_equal(&named, &inv.sponsor)) { /* in the name of another: not signed by it */
+		struct span at = span_of(bytes, len);
+
+		for (size_t i = 0; i + NODE_ID_LEN <= at.len; i++) {
+			if (memcmp(bytes + i, inv.sponsor.bytes, NODE_ID_LEN) == 0)
+				memcpy(bytes + i, named.bytes, NODE_ID_LEN);
+		}
+	}
+	SIM_CHECK_OK(m->w, admit_make(&head, inv.issued, intruder, "intruder",
+				      mlog_next_address(log), mlog_cluster_id(log),
+				      span_of(bytes, len), sig, one_time, &e, &err));
+	identity_free(intruder);
+	return e;
+}
+
+/* --- forks ------------------------------------------------------------------------------------ */
+
+/*
+ * An old copy of the database is put in place while all nodes are away, and another node joins: the
+ * server holds genesis and phone, the nodes genesis and laptop.
+ */
+static struct mesh *mesh_with_fork(struct mlog **ret_ours)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct mesh_node *nas, *laptop, *phone;
+	struct invite_url first, second;
+
+	mesh_nodes(m, 3);
+	nas = &m->node[0];
+	laptop = &m->node[1];
+	phone = &m->node[2];
+	mesh_setup(nas);
+	first = mesh_invite(nas, 3600);
+	second = mesh_invite(nas, 3600);
+	mesh_server_stop(m);
+	mesh_server_save(m, "old");
+	mesh_server_start(m);
+	mesh_adopt(laptop, first);
+	mesh_connect(nas);
+	mesh_connect(laptop);
+	mesh_reach(m, 5 * SECOND);
+	*ret_ours = copy_log(nas);
+
+	world_link_cut(m->w, nas->host, m->server_host, true);
+	world_link_cut(m->w, laptop->host, m->server_host, true);
+	mesh_server_crash(m);
+	mesh_server_restore(m, "old");
+	mesh_server_start(m);
+	mesh_adopt(phone, second);
+	MESH_CHECK(m, mesh_server_log(m) == 2 && phone->address == laptop->address);
+	return m;
+}
+
+static bool reports(void *ctx)
+{
+	return tunnel_fork(mesh_tunnel(ctx))[0];
+}
+
+START_TEST(fork_by_a_restored_server)
+{
+	struct mlog *ours, *theirs;
+	struct mesh *m = mesh_with_fork(&ours);
+	struct mesh_node *nas = &m->node[0], *laptop = &m->node[1], *phone = &m->node[2];
+	struct session_status s;
+
+	theirs = mesh_user_log(phone);
+	MESH_CHECK(m, mlog_count(theirs) == 2);
+	world_link_cut(m->w, nas->host, m->server_host, false);
+	world_link_cut(m->w, laptop->host, m->server_host, false);
+	mesh_until(m, MINUTE, reports, nas);
+	expect_fork(nas, mlog_entry(ours, 1), mlog_entry(theirs, 1));
+	/* laptop is nobody to that server, is shown nothing of its log, and does not give up */
+	sim_pass(m->w, SECOND);
+	session_status_get(tunnel_session(mesh_tunnel(laptop)), &s);
+	MESH_CHECK(m, s.state == SESSION_RECONNECTING && s.last_err.reason == REFUSAL_NOT_MEMBER);
+	/* they go on among themselves, over restarts too */
+	MESH_CHECK(m, mesh_flow(m, MINUTE, 2) == 0);
+	mesh_daemon_crash(nas);
+	mesh_daemon_start(nas);
+	sim_pass(m->w, MINUTE);
+	expect_fork(nas, mlog_entry(ours, 1), mlog_entry(theirs, 1));
+	/* the server's branch is not theirs: phone is nobody here */
+	mesh_connect(phone);
+	sim_pass(m->w, MINUTE);
+	for (size_t i = 0; i < 2; i++) {
+		const struct mlog *l = tunnel_log(mesh_tunnel(&m->node[i]));
+
+		MESH_CHECK(m, mlog_count(l) == 2);
+		MESH_CHECK(m, !mlog_member_by_name(l, span_str("phone")));
+	}
+	MESH_CHECK(m, mesh_server_log(m) == 2);
+	mlog_free(ours);
+	mlog_free(theirs);
+	mesh_free(m);
+}
+END_TEST
+
+/* A lying server shows the other branch as news to nodes that are connected. */
+START_TEST(fork_shown_by_a_hostile_server)
+{
+	struct mlog *ours, *theirs;
+	struct mesh *m = mesh_with_fork(&ours);
+	struct rogue *r;
+
+	theirs = mesh_user_log(&m->node[2]);
+	mesh_server_crash(m);
+	r = rogue_start(m);
+	rogue_add_log(r, ours, 2);
+	world_link_cut(m->w, m->node[0].host, m->server_host, false);
+	world_link_cut(m->w, m->node[1].host, m->server_host, false);
+	mesh_all_connected(m, 15 * SECOND);
+	MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[0]))[0] == '\0');
+	r->n_entries = 0;
+	rogue_add_log(r, theirs, 2);
+	rogue_tell(r, 1);
+	mesh_until(m, 10 * SECOND, reports, &m->node[0]);
+	mesh_until(m, 10 * SECOND, reports, &m->node[1]);
+	expect_fork(&m->node[0], mlog_entry(ours, 1), mlog_entry(theirs, 1));
+	expect_fork(&m->node[1], mlog_entry(ours, 1), mlog_entry(theirs, 1));
+	MESH_CHECK(m, mesh_flow(m, 10 * SECOND, 5) == 0);
+	rogue_stop(r);
+	mlog_free(ours);
+	mlog_free(theirs);
+	mesh_free(m);
+}
+END_TEST
+
+/* --- forged entries --------------------------------------------------------------------------- */
+
+/* Shows an entry to the connected nodes as news, and again to those who fetch. */
+static void show_forged(struct mesh *m, struct rogue *r, const struct entry_bytes *e,
+			const char *what)
+{
+	size_t before = r->n_entries;
+	struct head heads[MESH_NODES_MAX];
+
+	for (size_t i = 0; i < m->n_nodes; i++)
+		heads[i] = mlog_head(tunnel_log(mesh_tunnel(&m->node[i])));
+	rogue_add(r, span_of(e->data, e->len));
+	rogue_tell(r, before);
+	MESH_CHECK(m, mesh_flow(m, MINUTE, 1) == 0); /* nobody minds */
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct tunnel *t = mesh_tunnel(&m->node[i]);
+		struct head now = mlog_head(tunnel_log(t));
+		struct session_status s;
+
+		session_status_get(tunnel_session(t), &s);
+		if (memcmp(&now, &heads[i], sizeof(now)) != 0 || tunnel_fork(t)[0] ||
+		    tunnel_state_get(t) == TUNNEL_STOPPED || s.last_err.code == 0) {
+			world_dump(m->w);
+			ck_abort_msg("%s and %s: %s", m->node[i].name, what, s.last_err.text);
+		}
+	}
+	r->n_entries = before;
+	mesh_all_connected(m, MINUTE); /* the lie is taken back */
+}
+
+START_TEST(forged_entries_are_refused)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *nas = &m->node[0];
+	struct identity *laptop = NULL, *stranger = NULL;
+	struct entry_bytes e;
+	struct mlog *log;
+	struct rogue *r;
+	struct err err = { 0 };
+	struct node_id admin;
+	struct head head;
+
+	mesh_reach(m, 5 * SECOND);
+	log = copy_log(nas);
+	head = mlog_head(log);
+	admin = mlog_member_at(log, 0)->id;
+	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, false, &laptop,
+					  NULL, &err));
+	mesh_server_crash(m);
+	r = rogue_start(m);
+	rogue_add_log(r, log, 3);
+	SIM_CHECK_OK(m->w, identity_new(m->server_host, &err, &stranger));
+	mesh_all_connected(m, 15 * SECOND);
+
+	e = forge_admit(m, log, stranger, identity_node_id(stranger));
+	show_forged(m, r, &e, "an admit sponsored by a stranger");
+	e = forge_admit(m, log, stranger, admin);
+	show_forged(m, r, &e, "an admit in the admin's name, not signed by it");
+	e = forge_admit(m, log, laptop, identity_node_id(laptop));
+	show_forged(m, r, &e, "an admit sponsored by a plain node");
+	SIM_CHECK_OK(m->w, cancel_make(&head, mlog_last_time_s(log), laptop,
+				       mlog_cluster_id(log), (const uint8_t[NONCE_LEN]){ 1 }, &e,
+				       &err));
+	show_forged(m, r, &e, "a cancel by a plain node");
+	memcpy(e.data, mlog_entry(log, 2).data, mlog_entry(log, 2).len);
+	e.len = mlog_entry(log, 2).len;
+	show_forged(m, r, &e, "an entry that is there already");
+	e.data[e.len - 1] ^= 1;
+	show_forged(m, r, &e, "an entry with another signature");
+	e.len = 100;
+	memset(e.data, 0xff, e.len);
+	show_forged(m, r, &e, "no entry at all");
+
+	/* a shorter log is no reason to forget anything; they push what it lacks */
+	r->n_entries = 1;
+	MESH_CHECK(m, r->pushes == 0);
+	for (size_t i = 0; i < r->n_callers; i++) {
+		if (r->caller[i].quic)
+			quic_conn_close(r->caller[i].quic, SIGNAL_CLOSE_SHUTDOWN, "");
+	}
+	sim_pass(m->w, MINUTE);
+	MESH_CHECK(m, r->pushes >= 3);
+	for (size_t i = 0; i < 3; i++)
+		MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(&m->node[i]))) == 3);
+
+	rogue_stop(r);
+	mesh_server_start(m);
+	mesh_all_connected(m, MINUTE);
+	MESH_CHECK(m, mesh_server_log(m) == 3);
+	identity_free(laptop);
+	identity_free(stranger);
+	mlog_free(log);
+	mesh_free(m);
+}
+END_TEST
+
+/* --- joiners ---------------------------------------------------------------------------------- */
+
+static void expect_joiner_refuses(struct mesh *m, const struct invite_url *url, enum refusal why,
+				  const char *what)
+{
+	struct mesh_node *late = &m->node[2];
+	struct err err;
+
+	MESH_CHECK(m, mesh_try_adopt(late, *url, &err) < 0);
+	if (err.reason != (int)why) {
+		world_dump(m->w);
+		ck_abort_msg("%s: %s (%s)", what, refusal_name(err.reason), err.text);
+	}
+	MESH_CHECK(m, !store_has_cluster(late->host, &late->store, MESH_CLUSTER));
+	MESH_CHECK(m, !file_exists(late->host, "/root/.config/mlsh/identity/key.pem"));
+	MESH_CHECK(m, !file_exists(late->host, "/root/.config/mlsh/clusters/" MESH_CLUSTER
+						       STORE_PENDING));
+}
+
+START_TEST(joiner_believes_only_the_log)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct identity *stranger = NULL;
+	struct invite_url url = mesh_invite(&m->node[0], 3600);
+	struct mlog *log = copy_log(&m->node[0]);
+	struct entry_bytes e;
+	struct rogue *r;
+	struct err err = { 0 };
+
+	mesh_nodes(m, 3);
+	mesh_daemon_stop(&m->node[0]);
+	mesh_daemon_stop(&m->node[1]);
+	mesh_server_crash(m);
+	r = rogue_start(m);
+	r->next_address = IP(100, 64, 0, 3);
+
+	expect_joiner_refuses(m, &url, REFUSAL_UNKNOWN_HEAD, "an empty log");
+	rogue_add_log(r, log, 1);
+	expect_joiner_refuses(m, &url, REFUSAL_UNKNOWN_HEAD, "a log older than the invite");
+	rogue_add_log(r, log, 1);
+	expect_joiner_refuses(m, &url, REFUSAL_STALE, "genesis twice");
+	r->n_entries = 0;
+	rogue_add(r, mlog_entry(log, 1));
+	expect_joiner_refuses(m, &url, REFUSAL_UNKNOWN_HEAD, "no genesis");
+	r->n_entries = 0;
+	rogue_add_log(r, log, 2);
+	SIM_CHECK_OK(m->w, identity_new(m->server_host, &err, &stranger));
+	e = forge_admit(m, log, stranger, identity_node_id(stranger));
+	rogue_add(r, span_of(e.data, e.len));
+	expect_joiner_refuses(m, &url, REFUSAL_SPONSOR_UNKNOWN, "a forged member");
+	r->n_entries = 2;
+	MESH_CHECK(m, r->admits == 0);
+
+	/* addresses that are another's, or outside */
+	r->next_address = IP(100, 64, 0, 2);
+	MESH_CHECK(m, mesh_try_adopt(&m->node[2], url, &err) < 0 && r->admits == 0);
+	r->next_address = IP(8, 8, 8, 8);
+	expect_joiner_refuses(m, &url, REFUSAL_BAD_ENTRY, "an address outside of the subnet");
+	MESH_CHECK(m, r->admits == 0);
+
+	identity_free(stranger);
+	mlog_free(log);
+	rogue_stop(r);
+	mesh_free(m);
+}
+END_TEST
+
+/* Somebody else at the server's address: nothing is said to it. */
+START_TEST(impostor_is_recognised)
+{
+	struct mesh *m = mesh_new(sim_seed()), *other;
+	struct mesh_node *nas = mesh_node(m, "nas");
+	struct mesh_join j;
+	char path[96], token[SETUP_TOKEN_TEXT_MAX];
+
+	snprintf(token, sizeof(token), "%s", m->token);
+	mesh_server_crash(m);
+	mesh_server_db(m, path);
+	ck_assert_int_eq(remove(path), 0); /* and so it has another key */
+	mesh_server_start(m);
+	MESH_CHECK(m, strcmp(token, m->token) != 0);
+	mesh_setup_start(nas, token, &j);
+	MESH_CHECK(m, mesh_join_finish(&j) < 0 && j.err.reason == REFUSAL_FINGERPRINT);
+	MESH_CHECK(m, !file_exists(nas->host, "/root/.config/mlsh/identity/key.pem"));
+	MESH_CHECK(m, signal_server_stats_get(m->server).requests == 0);
+	mesh_free(m);
+
+	other = mesh_of(sim_seed(), 2);
+	mesh_reach(other, 5 * SECOND);
+	mesh_server_crash(other);
+	mesh_server_db(other, path);
+	ck_assert_int_eq(remove(path), 0);
+	mesh_server_start(other);
+	MESH_CHECK(other, mesh_flow(other, 10 * MINUTE, 1) == 0);
+	MESH_CHECK(other, signal_server_stats_get(other->server).requests == 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct session_status s;
+
+		session_status_get(tunnel_session(mesh_tunnel(&other->node[i])), &s);
+		MESH_CHECK(other, s.state == SESSION_RECONNECTING);
+		MESH_CHECK(other, s.last_err.reason == REFUSAL_FINGERPRINT);
+	}
+	mesh_free(other);
+}
+END_TEST
+
+UNIT_MAIN("sim/mesh_trust", fork_by_a_restored_server, fork_shown_by_a_hostile_server,
+	  forged_entries_are_refused, joiner_believes_only_the_log, impostor_is_recognised)
