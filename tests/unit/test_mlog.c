@@ -225,6 +225,67 @@ START_TEST(subnet_fills_up)
 }
 END_TEST
 
+START_TEST(invite_for_an_empty_log)
+{
+	struct kit k = kit_open();
+	struct mlog *empty = kit_empty_log();
+	struct kit_invite i = kit_invite(&k, 1);
+	struct invite inv;
+	struct err err;
+
+	ck_assert_int_eq(mlog_check_invite(empty, span_of(i.bytes, i.len), i.sig, k.now_s, &inv,
+					   &err), -EACCES);
+	ck_assert_int_eq(err.reason, REFUSAL_CLUSTER_UNKNOWN);
+	mlog_free(empty);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- limits: the log is told that it holds more than it does ---------------------------------- */
+
+START_TEST(members_have_a_limit)
+{
+	struct kit k = kit_open();
+	struct kit_invite i;
+	struct entry_bytes b;
+
+	k.log->members = realloc(k.log->members, MEMBERS_MAX * sizeof(*k.log->members));
+	ck_assert_ptr_nonnull(k.log->members);
+	memset(k.log->members + 1, 0, (MEMBERS_MAX - 1) * sizeof(*k.log->members));
+	k.log->cap_members = MEMBERS_MAX;
+	k.log->n_members = MEMBERS_MAX - 1;
+	kit_join(&k, 1); /* the last one */
+	ck_assert_uint_eq(mlog_member_count(k.log), MEMBERS_MAX);
+	i = kit_invite(&k, 2);
+	b = kit_admit(&k, &i, 2);
+	kit_refused(k.log, kit_span(&b), -ENOSPC, REFUSAL_FULL);
+	b = kit_cancel(&k, i.inv.nonce);
+	kit_append(k.log, &b);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(entries_have_a_limit)
+{
+	struct kit k = kit_open();
+	uint8_t nonce[NONCE_LEN] = { 1 };
+	struct entry_bytes b;
+
+	k.log->slots = realloc(k.log->slots, LOG_MAX_ENTRIES * sizeof(*k.log->slots));
+	ck_assert_ptr_nonnull(k.log->slots);
+	k.log->cap_slots = LOG_MAX_ENTRIES;
+	for (size_t n = 1; n < LOG_MAX_ENTRIES - 1; n++)
+		k.log->slots[n] = k.log->slots[0];
+	k.log->n_slots = LOG_MAX_ENTRIES - 1;
+	b = kit_cancel(&k, nonce); /* the last one */
+	kit_append(k.log, &b);
+	nonce[0] = 2;
+	b = kit_cancel(&k, nonce);
+	kit_refused(k.log, kit_span(&b), -ENOSPC, REFUSAL_FULL);
+	kit_close(&k);
+}
+END_TEST
+
 /* --- forks ---------------------------------------------------------------------------------- */
 
 START_TEST(fork_is_proved)
@@ -358,5 +419,6 @@ END_TEST
 UNIT_MAIN("membership/mlog", empty_log_knows_nothing, genesis_founds_the_cluster,
 	  members_are_found_every_way, entries_stay_where_they_are,
 	  log_is_read_back_from_its_bytes, heads_are_known, invites_are_followed,
-	  role_of_an_invite_is_remembered_and_gives_nothing, subnet_fills_up, fork_is_proved,
+	  role_of_an_invite_is_remembered_and_gives_nothing, subnet_fills_up,
+	  invite_for_an_empty_log, members_have_a_limit, entries_have_a_limit, fork_is_proved,
 	  what_is_no_fork, fork_is_judged_by_its_time, random_valid_logs)
