@@ -91,8 +91,10 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
 {
 	struct quic_route route;
+	path_label label = c->s->cfg.router ? c->label : c->proven_label;
 
-	if (!c->alive || !router_route(c->s, (struct quic_conn *)c, c->label, &route))
+	if (!c->alive || label == 0 ||
+	    !router_route(c->s, (struct quic_conn *)c, label, &route))
 		return false;
 	*ret = route.to;
 	return true;

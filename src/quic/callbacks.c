@@ -11,6 +11,7 @@ static int handshake_completed(ngtcp2_conn *qc, void *user)
 
 	(void)qc;
 	c->handshake_done = true;
+	router_proven(c, c->label);
 	c->pending.connected = true;
 	socket_mark_event(c);
 	return 0;
@@ -102,6 +103,8 @@ static int path_validation(ngtcp2_conn *qc, uint32_t flags, const ngtcp2_path *p
 	(void)qc;
 	(void)flags;
 	(void)fallback;
+	if (result == NGTCP2_PATH_VALIDATION_RESULT_SUCCESS)
+		router_proven(c, label_of(path));
 	if (c->server || !c->migrating || !ngtcp2_path_eq(path, &c->target.path))
 		return 0;
 	c->migrating = false;

@@ -87,7 +87,7 @@ static void conn_say_goodbye(struct quic_conn *c, const ngtcp2_ccerr *ccerr, uin
 		memcpy(at + headroom, packet, (size_t)n);
 		conn_put(c, label_of(&ps.path), at, headroom, (size_t)n, pi.ecn);
 	}
-	closing_add(c, packet, (size_t)n, &c->route, now + linger);
+	closing_add(c, packet, c->route_label ? (size_t)n : 0, &c->route, now + linger);
 }
 
 void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
@@ -267,6 +267,7 @@ void conn_settle(struct quic_conn *c)
 	label = label_of(ngtcp2_conn_get_path(c->qc));
 	max = ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc);
 	if (label != c->label || max != c->max_udp_payload) {
+		router_current(c, label);
 		c->label = label;
 		c->max_udp_payload = max;
 		c->pending.path_changed = true;

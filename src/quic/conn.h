@@ -36,6 +36,7 @@ struct cid {
 /* An address of the built-in router. */
 struct slot {
 	path_label label;
+	bool proven;		/* QUIC has validated it */
 	struct addr to, local;
 	uint64_t used;		/* ns, to find the oldest */
 };
@@ -82,6 +83,7 @@ struct quic_conn {
 	size_t max_udp_payload;
 	struct slot slots[CONN_SLOTS];
 	path_label next_label;	/* built-in router */
+	path_label proven_label; /* the last current path that was validated */
 	bool migrating;		/* client: `target` is being validated */
 	struct label_path target;
 	path_label failed_label;

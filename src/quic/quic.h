@@ -91,16 +91,17 @@ struct quic_datagram {
 struct quic_conn_ops {
 	void (*event)(void *ctx, struct quic_conn *c, const struct quic_event *ev);
 	/*
-	 * A DATAGRAM arrived; `data` is valid during the call only. Called on the packet path: it
-	 * may call nothing of quic.
+	 * A DATAGRAM arrived; `data` is valid during the call only. Called on the packet path, like
+	 * those below: they may call nothing of quic but quic_conn_datagram_max, quic_conn_label
+	 * and quic_conn_wake.
 	 */
 	void (*datagram)(void *ctx, struct quic_conn *c, const uint8_t *data, size_t len);
 	/* A batch of received datagrams has been handed over: flush what was gathered. */
 	void (*batch_end)(void *ctx, struct quic_conn *c);
 	/*
 	 * The next datagram to be sent, not longer than quic_conn_datagram_max; false: none. It
-	 * stays first in the owner's queue until datagram_taken. Called on the packet path, as long
-	 * as congestion control and pacing let packets go.
+	 * stays first in the owner's queue until datagram_taken. Called as long as congestion
+	 * control and pacing let packets go.
 	 */
 	bool (*next_datagram)(void *ctx, struct quic_conn *c, struct quic_datagram *ret);
 	void (*datagram_taken)(void *ctx, struct quic_conn *c);
@@ -182,8 +183,8 @@ int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struc
 void quic_socket_close(struct quic_socket *s);
 struct addr quic_socket_local(const struct quic_socket *s);
 /*
- * Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket. Lost when the
- * socket is full.
+ * Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket, with the rest
+ * of the batch when called from within `other` or an event. Lost when the socket is full.
  */
 void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data,
 			    size_t len);
@@ -245,8 +246,8 @@ const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_ed25519(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
 /*
- * Where the current path leads: what a server tells a client as its observed address. False before
- * the first datagram.
+ * Where the other side is: what a server tells a client as its observed address. With the built-in
+ * router only an address that QUIC has validated. False before the handshake is complete.
  */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */

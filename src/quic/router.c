@@ -5,6 +5,22 @@
  */
 #include "quic/socket.h"
 
+/*
+ * As long as packets come from the proven address, another one is taken for the same path: whoever
+ * sees them and delivers copies sooner from elsewhere would steal the path otherwise. A client that
+ * has really moved is silent where it was.
+ */
+#define QUIET_BEFORE_MOVE (300 * NS_PER_MS)
+
+static struct slot *slot_of_label(struct quic_conn *c, path_label label)
+{
+	for (size_t i = 0; i < CONN_SLOTS; i++) {
+		if (c->slots[i].label == label)
+			return &c->slots[i];
+	}
+	return NULL;
+}
+
 static struct slot *slot_of_addr(struct quic_conn *c, const struct addr *from)
 {
 	for (size_t i = 0; i < CONN_SLOTS; i++) {
@@ -14,7 +30,7 @@ static struct slot *slot_of_addr(struct quic_conn *c, const struct addr *from)
 	return NULL;
 }
 
-/* A free one, or the one that was not used for longest, but not the current path's. */
+/* A free one, or the one that was not used for longest, but not the one in use. */
 static struct slot *slot_to_use(struct quic_conn *c)
 {
 	struct slot *best = NULL;
@@ -24,7 +40,8 @@ static struct slot *slot_to_use(struct quic_conn *c)
 
 		if (sl->label == 0)
 			return sl;
-		if (sl->label != c->label && (!best || sl->used < best->used))
+		if (sl->label != c->label && sl->label != c->proven_label &&
+		    (!best || sl->used < best->used))
 			best = sl;
 	}
 	return best;
@@ -39,6 +56,23 @@ static path_label slot_fill(struct quic_conn *c, struct slot *sl, const struct a
 	return sl->label;
 }
 
+void router_proven(struct quic_conn *c, path_label label)
+{
+	struct slot *sl = slot_of_label(c, label);
+
+	c->proven_label = label;
+	if (sl)
+		sl->proven = true;
+}
+
+void router_current(struct quic_conn *c, path_label label)
+{
+	const struct slot *sl = slot_of_label(c, label);
+
+	if (sl && sl->proven)
+		c->proven_label = label;
+}
+
 path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local)
 {
 	return slot_fill(c, &c->slots[0], to, local);
@@ -46,17 +80,19 @@ path_label router_first(struct quic_conn *c, const struct addr *to, const struct
 
 static path_label builtin_label(struct quic_conn *c, const struct udp_rx *rx)
 {
-	struct slot *sl = slot_of_addr(c, &rx->from);
+	path_label ours = c->proven_label ? c->proven_label : c->label;
+	struct slot *sl = slot_of_addr(c, &rx->from), *proven = slot_of_label(c, ours);
+	uint64_t now = clock_now(c->s->h);
 
-	if (sl) {
-		sl->used = clock_now(c->s->h);
-		if (c->server) /* a client's source is the system's choice: it may move */
-			sl->local = rx->local;
-		return sl->label;
-	}
 	if (!c->server)
-		return 0; /* a client knows where its server is */
-	return slot_fill(c, slot_to_use(c), &rx->from, &rx->local);
+		return sl ? sl->label : 0; /* a client knows where its server is */
+	if (proven && sl != proven && now - proven->used < QUIET_BEFORE_MOVE)
+		return ours;
+	if (!sl)
+		return slot_fill(c, slot_to_use(c), &rx->from, &rx->local);
+	sl->used = now;
+	sl->local = rx->local;
+	return sl->label;
 }
 
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx)
@@ -69,14 +105,13 @@ path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct
 bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 		  struct quic_route *ret)
 {
+	const struct slot *sl;
+
 	if (s->cfg.router)
 		return s->cfg.router->route(s->cfg.router->ctx, c, label, ret);
-	for (size_t i = 0; i < CONN_SLOTS; i++) {
-		if (c->slots[i].label == label) {
-			*ret = (struct quic_route){ .to = c->slots[i].to,
-						    .local = c->slots[i].local };
-			return true;
-		}
-	}
-	return false;
+	sl = slot_of_label(c, label);
+	if (!sl)
+		return false;
+	*ret = (struct quic_route){ .to = sl->to, .local = sl->local };
+	return true;
 }

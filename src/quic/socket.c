@@ -373,7 +373,8 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 	struct addr any = { .port = 0 };
 
 	tx_send(&s->tx, data, len, to, &any);
-	tx_flush(&s->tx);
+	if (!s->busy) /* else with the batch: a relay forwards many of one size */
+		tx_flush(&s->tx);
 }
 
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)

@@ -130,6 +130,10 @@ void sources_free(struct quic_socket *s);
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
 bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 		  struct quic_route *ret);
+/* QUIC has validated the path of this label. */
+void router_proven(struct quic_conn *c, path_label label);
+/* It is the current path now; one that was validated before is not validated again. */
+void router_current(struct quic_conn *c, path_label label);
 /* The first address of a connection; returns its label. */
 path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local);
 

@@ -42,6 +42,7 @@ struct quic_end {
 	/* numbered datagrams */
 	uint32_t to_send, sent, got, doubled;
 	size_t size;
+	bool force; /* whether it fits or not */
 	uint8_t out[2048];
 	uint8_t *seen;
 	unsigned batches;
@@ -188,7 +189,7 @@ static inline bool quic_end_next(void *ctx, struct quic_conn *c, struct quic_dat
 {
 	struct quic_end *e = ctx;
 
-	if (e->sent >= e->to_send || quic_conn_datagram_max(c) < e->size)
+	if (e->sent >= e->to_send || (!e->force && quic_conn_datagram_max(c) < e->size))
 		return false;
 	store_be32(e->out, e->sent);
 	for (size_t i = 4; i < e->size; i++)
