@@ -189,6 +189,21 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 	return 0;
 }
 
+/* mlsh writes nothing else, and toml++ 3.4 has undefined behaviour for some of the rest (U+FEEF). */
+static int check_ascii(struct span text, const char *name, struct err *err)
+{
+	unsigned line = 1;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '\n')
+			line++;
+		if (text.data[i] >= 0x80)
+			return err_set(err, -EINVAL, "%s:%u: only ASCII characters are allowed in "
+				       "this file", name, line);
+	}
+	return 0;
+}
+
 int cluster_file_decode(struct span text, const char *name, struct cluster_file *ret,
 			struct err *err)
 {
@@ -198,6 +213,9 @@ int cluster_file_decode(struct span text, const char *name, struct cluster_file 
 
 	if (text.len > CLUSTER_FILE_MAX)
 		return err_set(err, -EFBIG, "%s is larger than %d bytes", name, CLUSTER_FILE_MAX);
+	r = check_ascii(text, name, err);
+	if (r < 0)
+		return r;
 	r = toml_parse(text, name, err, &d);
 	if (r < 0)
 		return r;

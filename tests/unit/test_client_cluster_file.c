@@ -215,6 +215,11 @@ START_TEST(unknown_keys_and_garbage_are_refused)
 	encode(&f, text);
 	snprintf(text + len, sizeof(text) - len, "port = 1\n");
 	check_refused(text, strlen(text), "port", "");
+	encode(&f, text);
+	text[3] = (char)0xc3;
+	text[4] = (char)0xa4;
+	check_refused(text, len, "x.toml:1:", "ASCII");
+	check_refused("\n\n3= \xef\xbb\xaf", 8, "x.toml:3:", "ASCII");
 	memset(big, '#', sizeof(big) - 1);
 	check_refused(big, sizeof(big) - 1, "larger", "");
 }
