@@ -189,7 +189,7 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 	return 0;
 }
 
-/* mlsh writes nothing else, and toml++ 3.4 has undefined behaviour for some of the rest (U+FEEF). */
+/* mlsh writes nothing else, and toml++ 3.4 has undefined behaviour for U+FEEF and others. */
 static int check_ascii(struct span text, const char *name, struct err *err)
 {
 	unsigned line = 1;

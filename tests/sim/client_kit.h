@@ -507,4 +507,32 @@ static inline bool kit_sees(struct kit_node *n, struct kit_node *of)
 	return false;
 }
 
+/* A server with a cluster of `n` nodes, all joined, none connected. */
+static inline void kit_mesh(struct kit *k, size_t n)
+{
+	static const char *const names[KIT_NODES] = { "nas", "laptop", "phone", "desk" };
+
+	kit_open(k);
+	for (size_t i = 0; i < n; i++)
+		kit_node(k, names[i]);
+	kit_setup(&k->node[0]);
+	KIT_JOINED(&k->node[0]);
+	for (size_t i = 1; i < n; i++) {
+		struct kit_node *sponsor = &k->node[0];
+		struct invite_url url = kit_invite(sponsor);
+
+		kit_adopt(&k->node[i], &url);
+		KIT_JOINED(&k->node[i]);
+	}
+}
+
+static inline void kit_all_up(struct kit *k)
+{
+	for (size_t i = 0; i < k->n_nodes; i++)
+		kit_node_up(&k->node[i]);
+	for (size_t i = 0; i < k->n_nodes; i++)
+		KIT_UP_WITHIN(&k->node[i], 5 * NS_PER_S);
+	sim_pass(k->w, NS_PER_S);
+}
+
 #endif
