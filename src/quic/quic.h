@@ -55,7 +55,7 @@ enum quic_event_type {
 	QUIC_STREAM_READABLE,	/* stream: new data or its end is there */
 	QUIC_STREAM_WRITABLE,	/* stream: all that was written is acknowledged */
 	QUIC_STREAM_RESET,	/* stream: given up by the other side, `error` */
-	QUIC_PATH_CHANGED,	/* the current path's label or its largest datagram changed */
+	QUIC_PATH_CHANGED,	/* the path's label, address or largest datagram changed */
 	QUIC_PATH_FAILED,	/* client: migration to label `error` given up; the path stays */
 	QUIC_CLOSED		/* last event of a connection; its owner calls quic_conn_free */
 };

@@ -56,13 +56,23 @@ static path_label slot_fill(struct quic_conn *c, struct slot *sl, const struct a
 	return sl->label;
 }
 
+/* The owner hears of it, since what quic_conn_remote_addr says has changed. */
+static void proven_set(struct quic_conn *c, path_label label)
+{
+	if (c->proven_label == label)
+		return;
+	c->proven_label = label;
+	c->pending.path_changed = true;
+	socket_mark_event(c);
+}
+
 void router_proven(struct quic_conn *c, path_label label)
 {
 	struct slot *sl = slot_of_label(c, label);
 
-	c->proven_label = label;
 	if (sl)
 		sl->proven = true;
+	proven_set(c, label);
 }
 
 void router_current(struct quic_conn *c, path_label label)
@@ -70,7 +80,7 @@ void router_current(struct quic_conn *c, path_label label)
 	const struct slot *sl = slot_of_label(c, label);
 
 	if (sl && sl->proven)
-		c->proven_label = label;
+		proven_set(c, label);
 }
 
 path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local)

@@ -36,6 +36,7 @@ struct quic_end {
 	enum quic_close_reason reason;
 	uint64_t error;
 	char detail[128];
+	ip4 told_addr; /* at the last change of path */
 	unsigned path_changes, paths_failed, resets, writables;
 	uint64_t reset_error;
 
@@ -126,6 +127,7 @@ static inline void quic_end_read(struct quic_end *e, int64_t id)
 static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
 {
 	struct quic_end *e = ctx;
+	struct addr remote;
 
 	ck_assert_ptr_eq(e->c, c);
 	ck_assert(!e->closed);
@@ -147,6 +149,8 @@ static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct q
 		break;
 	case QUIC_PATH_CHANGED:
 		e->path_changes++;
+		if (quic_conn_remote_addr(c, &remote) && addr_is_v4(&remote))
+			e->told_addr = addr_ip4(&remote);
 		break;
 	case QUIC_PATH_FAILED:
 		e->paths_failed++;

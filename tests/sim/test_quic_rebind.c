@@ -23,7 +23,7 @@ START_TEST(server_follows_a_client_that_moves)
 		world_host_roam(p.client.h, now);
 		quic_end_datagrams(p.ce, 1);
 		sim_pass(p.w, NS_PER_S);
-		SIM_CHECK(p.w, seen_by_server(&p) == now);
+		SIM_CHECK(p.w, seen_by_server(&p) == now && p.se->told_addr == now);
 		quic_end_stream(p.ce, false, 50000);
 		quic_end_stream(p.se, false, 50000);
 		sim_pass(p.w, 2 * NS_PER_S);
