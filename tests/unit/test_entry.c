@@ -106,6 +106,7 @@ START_TEST(genesis_fields_are_checked)
 						 "a:1", "1.2.3" };
 	struct identity *admin = kit_identity(0), *other = kit_identity(1);
 	struct genesis good = kit_genesis(admin), g;
+	struct entry_bytes last;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		g = good;
@@ -129,6 +130,9 @@ START_TEST(genesis_fields_are_checked)
 	g = good;
 	g.signal_port = 0;
 	check_no_genesis(&g, "port");
+	g = good;
+	g.address = KIT_NET + 0xfffe; /* the last that is good */
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, admin, &last, NULL), 0);
 	g = good;
 	memcpy(g.key, identity_key(other), KEY_LEN);
 	check_no_genesis(&g, "another's key");

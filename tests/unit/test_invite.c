@@ -185,6 +185,7 @@ START_TEST(url_needs_room_and_a_host)
 	struct kit k = kit_open();
 	struct invite_url u = kit_url(&k);
 	char text[INVITE_URL_MAX], small[64] = "";
+	size_t len;
 
 	ck_assert_int_eq(invite_url_format(&u, small, sizeof(small), NULL), -ENOSPC);
 	ck_assert_int_eq(small[40], 0); /* no part of a secret stays behind */
@@ -193,6 +194,41 @@ START_TEST(url_needs_room_and_a_host)
 	strcpy(u.host, "signal.example.org");
 	u.port = 0;
 	ck_assert_int_eq(invite_url_format(&u, text, sizeof(text), NULL), -EINVAL);
+	u.port = 4433;
+	u.invite_len = INVITE_MAX_BYTES + 1;
+	ck_assert_int_eq(invite_url_format(&u, text, sizeof(text), NULL), -EINVAL);
+	u.invite_len = INVITE_MAX_BYTES;
+	format(&u, text);
+	len = strlen(text);
+	ck_assert_int_eq(invite_url_format(&u, text, len, NULL), -ENOSPC);
+	ck_assert_int_eq(invite_url_format(&u, text, len + 1, NULL), 0);
+	ck_assert_uint_eq(strlen(text), len);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(too_long_url_is_refused)
+{
+	static const size_t lengths[] = { 254, 255, 256, 263, 264, 265, 266, 300, 4000, 5000 };
+	struct kit k = kit_open();
+	struct invite_url u = kit_url(&k);
+	char text[INVITE_URL_MAX], changed[3 * INVITE_URL_MAX];
+
+	format(&u, text);
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) { /* a long name of the server */
+		memset(changed, 'c', lengths[i] + 7);
+		memcpy(changed, "mlsh://", 7);
+		strcpy(changed + 7 + lengths[i], strstr(text, "/adopt/"));
+		check_damaged(changed);
+		changed[7 + lengths[i]] = '\0'; /* and nothing behind it */
+		check_damaged(changed);
+	}
+	for (size_t len = INVITE_URL_MAX - 8; len < INVITE_URL_MAX + 8; len++) {
+		memset(changed, 'A', len); /* a long envelope */
+		memcpy(changed, text, strlen(text));
+		changed[len] = '\0';
+		check_damaged(changed);
+	}
 	kit_close(&k);
 }
 END_TEST
@@ -479,7 +515,8 @@ START_TEST(host_has_a_limit)
 END_TEST
 
 UNIT_MAIN("membership/invite", invite_comes_back, invite_fields_are_checked_when_made,
-	  invite_has_one_form, url_comes_back, url_needs_room_and_a_host, longest_url_fits,
-	  url_cut_anywhere_is_refused, url_with_any_bit_flipped, envelope_has_one_form,
+	  invite_has_one_form, url_comes_back, url_needs_room_and_a_host,
+	  too_long_url_is_refused, longest_url_fits, url_cut_anywhere_is_refused,
+	  url_with_any_bit_flipped, envelope_has_one_form,
 	  address_has_one_form, parts_that_do_not_fit_are_noticed, hosts_and_ports_are_read,
 	  host_has_a_limit)
