@@ -124,12 +124,18 @@ signal_start() {
 	wait_until 10 signal_ready
 }
 
-signal_ready() { ip netns exec "$LAB-signal" ss -Hlun 'sport = :4433' | grep -q .; }
+signal_ready() { listens signal :4433; }
+
+# Is there a socket on this port? UDP unless -t is given.
+listens() { [ -n "$(ip netns exec "$LAB-$1" ss -Hln "${3:--u}" "sport = $2")" ]; } # machine, ":port"
 
 # The machine asks its own node's DNS server for everything: these namespaces have no systemd-resolved.
 use_own_dns() { # machine, overlay address
 	printf 'nameserver %s\n' "$2" >"$WORK/$1/resolv.conf"
 }
+
+# grep -q that reads to the end: what writes into it is not killed for writing.
+has() { grep "$@" >/dev/null; }
 
 # --- nodes ---
 
@@ -235,6 +241,18 @@ check() {
 		sed 's/^/    /' "$WORK/check.out"
 	fi
 }
+# The same for what all the rest stands on: without it the script ends.
+must() {
+	local failed=$LAB_FAILED
+	LAB_FAILED=0
+	check "$@"
+	if [ $LAB_FAILED = 1 ]; then
+		show_logs
+		exit 1
+	fi
+	LAB_FAILED=$failed
+}
+
 # check_fails NAME CODE PATTERN COMMAND...: must exit with CODE and print PATTERN.
 check_fails() {
 	local name=$1 code=$2 pattern=$3 out rc
