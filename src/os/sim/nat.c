@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulated NATs: a box with a table of mappings. */
+#include "os/sim/nat.h"
+
+#include <stdlib.h>
+
+#include "os/sim/world.h"
+
+#define NAT_PORT_FIRST 1024
+#define NAT_FILTER_MAX 64 /* remote endpoints that one mapping admits; the oldest goes first */
+
+struct mapping {
+	struct addr inner;
+	struct addr remote;	/* what the mapping depends on; unset parts are zero */
+	uint16_t outer_port;
+	uint64_t used;
+	bool forwarded;
+	struct addr admitted[NAT_FILTER_MAX];
+	size_t n_admitted, next_admitted;
+};
+
+struct nat {
+	struct world *world;
+	struct net *net;
+	struct nat_config cfg;
+	ip4 outer, only;
+	struct mapping *map;
+	size_t n;
+	uint64_t random;
+};
+
+/* The part of an address that a rule looks at. */
+static struct addr nat_key(enum nat_depends d, const struct addr *remote)
+{
+	struct addr key = { 0 };
+
+	if (d == NAT_ENDPOINT_INDEPENDENT)
+		return key;
+	key = *remote;
+	if (d == NAT_ADDRESS_DEPENDENT)
+		key.port = 0;
+	return key;
+}
+
+static bool mapping_alive(const struct nat *n, const struct mapping *m)
+{
+	return m->forwarded || !n->cfg.timeout_ns ||
+	       world_now(n->world) - m->used <= n->cfg.timeout_ns;
+}
+
+static void nat_expire(struct nat *n)
+{
+	for (size_t i = 0; i < n->n;) {
+		if (mapping_alive(n, &n->map[i]))
+			i++;
+		else
+			n->map[i] = n->map[--n->n];
+	}
+}
+
+static struct mapping *nat_by_port(struct nat *n, uint16_t port)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (n->map[i].outer_port == port && mapping_alive(n, &n->map[i]))
+			return &n->map[i];
+	return NULL;
+}
+
+/* splitmix64 */
+static uint64_t nat_random(struct nat *n)
+{
+	uint64_t z = n->random += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static uint16_t nat_free_port(struct nat *n, uint16_t wanted)
+{
+	if (n->cfg.preserve_port && !nat_by_port(n, wanted))
+		return wanted;
+	for (;;) {
+		uint16_t port = (uint16_t)(NAT_PORT_FIRST +
+					   nat_random(n) % (65536 - NAT_PORT_FIRST));
+
+		if (!nat_by_port(n, port))
+			return port;
+	}
+}
+
+static struct mapping *nat_add(struct nat *n)
+{
+	size_t oldest = 0;
+
+	if (n->n < n->cfg.max_mappings)
+		return &n->map[n->n++];
+	for (size_t i = 1; i < n->n; i++)
+		if (!n->map[i].forwarded && n->map[i].used < n->map[oldest].used)
+			oldest = i;
+	return &n->map[oldest];
+}
+
+static struct mapping *nat_map(struct nat *n, const struct addr *inner, const struct addr *remote)
+{
+	struct addr key = nat_key(n->cfg.mapping, remote);
+	struct mapping *m;
+
+	nat_expire(n);
+	for (size_t i = 0; i < n->n; i++)
+		if (addr_equal(&n->map[i].inner, inner) &&
+		    (n->map[i].forwarded || addr_equal(&n->map[i].remote, &key)))
+			return &n->map[i];
+	uint16_t port = nat_free_port(n, inner->port);
+	m = nat_add(n);
+	*m = (struct mapping){ .inner = *inner, .remote = key, .outer_port = port };
+	return m;
+}
+
+static void mapping_admit(struct nat *n, struct mapping *m, const struct addr *remote)
+{
+	struct addr key = nat_key(n->cfg.filtering, remote);
+
+	for (size_t i = 0; i < m->n_admitted; i++)
+		if (addr_equal(&m->admitted[i], &key))
+			return;
+	m->admitted[m->next_admitted] = key;
+	m->next_admitted = (m->next_admitted + 1) % NAT_FILTER_MAX;
+	m->n_admitted = MIN(m->n_admitted + 1, (size_t)NAT_FILTER_MAX);
+}
+
+static bool mapping_admits(const struct nat *n, const struct mapping *m, const struct addr *remote)
+{
+	struct addr key = nat_key(n->cfg.filtering, remote);
+
+	if (m->forwarded || n->cfg.filtering == NAT_ENDPOINT_INDEPENDENT)
+		return true;
+	for (size_t i = 0; i < m->n_admitted; i++)
+		if (addr_equal(&m->admitted[i], &key))
+			return true;
+	return false;
+}
+
+static bool nat_allows(const struct nat *n, const struct addr *remote)
+{
+	return !n->only || (addr_is_v4(remote) && addr_ip4(remote) == n->only);
+}
+
+static bool nat_out(void *ctx, struct packet *p)
+{
+	struct nat *n = ctx;
+
+	if (!addr_is_v4(&p->dst) || !addr_is_v4(&p->src) || !nat_allows(n, &p->dst))
+		return false;
+	if (addr_ip4(&p->dst) == n->outer && !n->cfg.hairpin)
+		return false;
+	struct mapping *m = nat_map(n, &p->src, &p->dst);
+	m->used = world_now(n->world);
+	mapping_admit(n, m, &p->dst);
+	p->src = addr_v4(n->outer, m->outer_port);
+	return true;
+}
+
+static bool nat_find(struct nat *n, const struct packet *p, struct addr *ret_inner)
+{
+	const struct mapping *m = nat_by_port(n, p->dst.port);
+
+	if (addr_ip4(&p->dst) != n->outer)
+		return false; /* an address that was ours before */
+	if (!m || !nat_allows(n, &p->src) || !mapping_admits(n, m, &p->src))
+		return false;
+	*ret_inner = m->inner;
+	return true;
+}
+
+static bool nat_in(void *ctx, struct packet *p)
+{
+	return nat_find(ctx, p, &p->dst);
+}
+
+static bool nat_peek(void *ctx, const struct packet *p, struct addr *ret_inner)
+{
+	return nat_find(ctx, p, ret_inner);
+}
+
+static void nat_free(void *ctx)
+{
+	struct nat *n = ctx;
+
+	free(n->map);
+	free(n);
+}
+
+struct nat *nat_new(struct world *w, struct net *outside, const struct nat_config *cfg, ip4 outer)
+{
+	static const struct box_ops ops = { nat_out, nat_in, nat_peek, nat_free };
+	struct addr a = addr_v4(outer, 0);
+	struct nat *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		abort();
+	n->world = w;
+	n->cfg = *cfg;
+	if (!n->cfg.max_mappings)
+		n->cfg.max_mappings = 1024;
+	n->map = calloc(n->cfg.max_mappings, sizeof(*n->map));
+	n->outer = outer;
+	n->random = outer;
+	if (!n->map)
+		abort();
+	n->net = world_net(w, outside, &ops, n);
+	if (world_net_addr(n->net, &a) < 0)
+		abort();
+	return n;
+}
+
+struct net *nat_net(struct nat *n)
+{
+	return n->net;
+}
+
+void nat_reboot(struct nat *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n->n; i++)
+		if (n->map[i].forwarded)
+			n->map[kept++] = n->map[i];
+	n->n = kept;
+}
+
+int nat_renumber(struct nat *n, ip4 outer)
+{
+	struct addr a = addr_v4(outer, 0);
+	int rc = world_net_addr(n->net, &a);
+
+	if (rc < 0)
+		return rc;
+	n->outer = outer; /* the old address leads nowhere: nothing is mapped for it */
+	nat_reboot(n);
+	return 0;
+}
+
+int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner)
+{
+	nat_expire(n);
+	if (nat_by_port(n, outer_port))
+		return -EADDRINUSE;
+	*nat_add(n) = (struct mapping){
+		.inner = *inner,
+		.outer_port = outer_port,
+		.forwarded = true,
+		.used = world_now(n->world),
+	};
+	return 0;
+}
+
+void nat_only(struct nat *n, ip4 outside)
+{
+	n->only = outside;
+}
+
+size_t nat_mappings(const struct nat *n)
+{
+	size_t alive = 0;
+
+	for (size_t i = 0; i < n->n; i++)
+		alive += mapping_alive(n, &n->map[i]);
+	return alive;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NATs for the simulated world, of every kind that RFC 4787 tells apart: how mappings depend on
+ * where a packet goes (section 4.1), who may answer (section 5), ports (4.2), hairpinning (6),
+ * how long a mapping lives (4.3). With `mapping` and `filtering` endpoint independent, a firewall
+ * without translation is a NAT of one host.
+ */
+#ifndef MLSH_OS_SIM_NAT_H
+#define MLSH_OS_SIM_NAT_H
+
+#include "os/sim/net.h"
+
+enum nat_depends {
+	NAT_ENDPOINT_INDEPENDENT,
+	NAT_ADDRESS_DEPENDENT,
+	NAT_ADDRESS_AND_PORT_DEPENDENT
+};
+
+struct nat_config {
+	enum nat_depends mapping, filtering;
+	bool preserve_port;	/* the inner port if it is free; else (and always without) a random one */
+	bool hairpin;		/* inside may reach inside by the outer address */
+	uint64_t timeout_ns;	/* of a mapping without outbound traffic; 0: never */
+	size_t max_mappings;	/* the oldest goes first; 0: 1024 */
+};
+
+struct nat;
+
+/* A private net behind a NAT with this outer address, in the net `outside` (NULL: the public one). */
+struct nat *nat_new(struct world *w, struct net *outside, const struct nat_config *cfg, ip4 outer);
+struct net *nat_net(struct nat *n);
+/* As after a power cut: all mappings are gone, forwarded ports stay if they were set by hand. */
+void nat_reboot(struct nat *n);
+/* The provider gives another outer address; mappings are gone. -EEXIST. */
+int nat_renumber(struct nat *n, ip4 outer) MUST_CHECK;
+/* Forwards an outer port for good, as a person or PCP would. -EADDRINUSE. */
+int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner) MUST_CHECK;
+/* UDP to and from this outside address only (0: no limit): a network that blocks UDP but to one host. */
+void nat_only(struct nat *n, ip4 outside);
+size_t nat_mappings(const struct nat *n);
+
+#endif
