@@ -10,6 +10,7 @@
 
 #define LINGER_MAX NS_PER_S
 #define TIMER_MIN (10 * NS_PER_US)
+#define TIMER_MIN_BLOCKED NS_PER_MS /* nothing can be sent: no use in trying often */
 #define CRYPTO_ERROR 0x100 /* RFC 9000 section 20.1: 0x100 and the TLS alert */
 #define CRYPTO_ERROR_MAX 0x1ff
 
@@ -260,7 +261,7 @@ void conn_settle(struct quic_conn *c)
 {
 	path_label label;
 	size_t max;
-	uint64_t now, at;
+	uint64_t now, at, earliest;
 
 	if (!c->alive)
 		return;
@@ -275,7 +276,8 @@ void conn_settle(struct quic_conn *c)
 	}
 	now = clock_now(c->s->h);
 	at = ngtcp2_conn_get_expiry(c->qc);
-	timer_set(c->timer, at == UINT64_MAX ? TIME_NEVER : MAX(at, now + TIMER_MIN));
+	earliest = now + (c->s->tx.blocked ? TIMER_MIN_BLOCKED : TIMER_MIN);
+	timer_set(c->timer, at == UINT64_MAX ? TIME_NEVER : MAX(at, earliest));
 }
 
 /* --- information --------------------------------------------------------------------------------

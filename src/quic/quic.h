@@ -157,7 +157,7 @@ struct quic_socket_config {
 	      const uint8_t key_sha256[32]);
 	/*
 	 * A handshake of the server role began and ended well: returns the ops and ctx of the new
-	 * owner, false refuses. QUIC_CONNECTED follows.
+	 * owner, false refuses. QUIC_CONNECTED follows; only then may the owner close or free it.
 	 */
 	bool (*accepted)(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
 			 const struct quic_conn_ops **ret_ops, void **ret_ctx);

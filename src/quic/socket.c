@@ -329,11 +329,12 @@ int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struc
 	r = quic_tls_new(&tls, err, &s->tls);
 	if (r < 0)
 		goto fail;
-	quic_tls_derive_secret(s->tls, h, "mlsh/1 stateless-reset", s->reset_secret);
 	r = udp_open(h, &s->cfg.udp, on_readable, s, err, &s->udp);
 	if (r < 0)
 		goto fail;
 	udp_on_writable(s->udp, on_writable, s);
+	quic_tls_derive_secret(s->tls, h, "mlsh/1 stateless-reset", udp_local(s->udp).port,
+			       s->reset_secret);
 	r = tx_init(&s->tx, s->udp);
 	if (r < 0) {
 		err_set(err, r, "out of memory");

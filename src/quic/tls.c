@@ -267,16 +267,18 @@ struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server)
 	return server ? t->server : t->client;
 }
 
-void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose,
+void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint16_t port,
 			    uint8_t out[32])
 {
 	uint8_t raw[SIGN_SEED_LEN];
 	size_t len = sizeof(raw);
+	char what[64];
 
+	snprintf(what, sizeof(what), "%s %u", purpose, port);
 	if (identity_key(t->cfg.identity) &&
 	    EVP_PKEY_get_raw_private_key(identity_pkey(t->cfg.identity), raw, &len) == 1 &&
 	    len == sizeof(raw))
-		hmac_sha256(raw, span_str(purpose), out);
+		hmac_sha256(raw, span_str(what), out);
 	else
 		random_fill(h, out, 32);
 	secret_wipe(raw, sizeof(raw));

@@ -47,8 +47,12 @@ struct tls_config {
 /* -EINVAL for an identity that can not be used, -ENOMEM. */
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
 void quic_tls_free(struct tls *t); /* NULL allowed */
-/* A secret that a restarted program has again; random for keys that have no raw form. */
-void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose,
+/*
+ * A secret that a restarted program on the same port has again; random for keys without a raw form.
+ * Two sockets with one identity must not share it: one would answer for the other's connections (RFC
+ * 9000 section 21.11).
+ */
+void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint16_t port,
 			    uint8_t out[32]);
 /* The context of one role (NULL: none), for tests that break the rules. */
 struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server);

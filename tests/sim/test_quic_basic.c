@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Two ends on a simulated network: handshake, streams, datagrams, loss, closing, limits. */
+#include "quic/socket.h"
 #include "quic_sim.h"
 
 START_TEST(handshake_authenticates_both)
@@ -101,5 +102,36 @@ START_TEST(full_size_datagrams_fit_and_arrive)
 }
 END_TEST
 
+static bool socket_is_full(void *ctx)
+{
+	return ((const struct quic_pair *)ctx)->client.s->tx.blocked;
+}
+
+/* A network card slower than the sender: the socket is full, nothing is lost for that. */
+START_TEST(full_socket_only_delays)
+{
+	struct quic_socket_config cfg;
+	struct quic_pair p;
+
+	quic_pair_hosts(&p);
+	cfg = quic_node_config(&p.client);
+	cfg.udp.sndbuf_bytes = 16 * 1024;
+	world_host_uplink(p.client.h, 5 * 1000 * 1000);
+	quic_node_open(&p.client, &cfg);
+	cfg = quic_node_config(&p.server);
+	quic_node_open(&p.server, &cfg);
+	quic_pair_connect(&p);
+	p.ce->size = 1400;
+	quic_end_datagrams(p.ce, 3000);
+	quic_end_stream(p.ce, false, 500 * 1000);
+	SIM_CHECK(p.w, world_run(p.w, NS_PER_S, socket_is_full, &p));
+	SIM_CHECK(p.w, world_run(p.w, 60 * NS_PER_S, datagrams_sent, &p));
+	sim_pass(p.w, 5 * NS_PER_S);
+	SIM_CHECK(p.w, p.se->got == 3000 && p.se->rx_ends == 1);
+	SIM_CHECK(p.w, p.client.s->tx.dropped == 0);
+	quic_pair_stop(&p);
+}
+END_TEST
+
 UNIT_MAIN("quic/basic", handshake_authenticates_both, streams_carry_large_data_both_ways,
-	  streams_survive_loss, full_size_datagrams_fit_and_arrive)
+	  streams_survive_loss, full_size_datagrams_fit_and_arrive, full_socket_only_delays)
