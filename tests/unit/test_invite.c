@@ -452,6 +452,7 @@ static const struct {
 	{ "host:0", NULL, 0 },
 	{ "host:65536", NULL, 0 },
 	{ "host:99999", NULL, 0 },
+	{ "host:4294967297", NULL, 0 },
 	{ "host:080", NULL, 0 },
 	{ "host:1 ", NULL, 0 },
 	{ "host:-1", NULL, 0 },
