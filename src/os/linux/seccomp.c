@@ -47,7 +47,7 @@ static const int calls_of_all[] = {
 	SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link),
 	SCMP_SYS(linkat), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
-	SCMP_SYS(fchmodat2), SCMP_SYS(umask), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
+	SCMP_SYS(umask), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
 	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(flock),
 	/* memory; mmap and mprotect, below */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock),
@@ -63,6 +63,16 @@ static const int calls_of_all[] = {
 
 /* SQLite gives its files to the owner of the database. */
 static const int calls_of_signal[] = { SCMP_SYS(fchown) };
+
+static struct scmp_arg_cmp arg_is(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
+static struct scmp_arg_cmp arg_without(unsigned arg, uint64_t bits)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = bits };
+}
 
 static int allow(scmp_filter_ctx ctx, int call)
 {
@@ -90,7 +100,7 @@ static int allow_values(scmp_filter_ctx ctx, int call, unsigned arg, const uint6
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = allow_if(ctx, call, SCMP_CMP64(arg, SCMP_CMP_EQ, values[i]));
+		r = allow_if(ctx, call, arg_is(arg, values[i]));
 	return r;
 }
 
@@ -102,11 +112,11 @@ static int allow_sockets(scmp_filter_ctx ctx, enum privs_role role)
 	if (role == PRIVS_SIGNAL)
 		return r;
 	if (r == 0)
-		r = allow_if(ctx, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = allow_if(ctx, SCMP_SYS(socket), arg_is(0, AF_UNIX));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-				     SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+				     arg_is(0, AF_NETLINK),
+				     arg_is(2, NETLINK_ROUTE));
 	return r;
 }
 
@@ -127,9 +137,9 @@ static int allow_ioctls(scmp_filter_ctx ctx, enum privs_role role)
 static int allow_memory(scmp_filter_ctx ctx)
 {
 	/* Nothing that was written will ever be run. */
-	int r = allow_if(ctx, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int r = allow_if(ctx, SCMP_SYS(mmap), arg_without(2, PROT_EXEC));
 	if (r == 0)
-		r = allow_if(ctx, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		r = allow_if(ctx, SCMP_SYS(mprotect), arg_without(2, PROT_EXEC));
 	return r;
 }
 
@@ -137,14 +147,14 @@ static int allow_self(scmp_filter_ctx ctx)
 {
 	uint64_t self = (uint64_t)getpid();
 	/* sd-bus asks for the name of the process; abort() sends a signal to itself. */
-	int r = allow_if(ctx, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME));
+	int r = allow_if(ctx, SCMP_SYS(prctl), arg_is(0, PR_GET_NAME));
 	if (r == 0)
-		r = allow_if(ctx, SCMP_SYS(tgkill), SCMP_CMP64(0, SCMP_CMP_EQ, self));
+		r = allow_if(ctx, SCMP_SYS(tgkill), arg_is(0, self));
 	if (r == 0)
-		r = allow_if(ctx, SCMP_SYS(kill), SCMP_CMP64(0, SCMP_CMP_EQ, self));
+		r = allow_if(ctx, SCMP_SYS(kill), arg_is(0, self));
 	/* Limits may be read. */
 	if (r == 0)
-		r = allow_if(ctx, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+		r = allow_if(ctx, SCMP_SYS(prlimit64), arg_is(2, 0));
 	return r;
 }
 
