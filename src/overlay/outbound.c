@@ -69,13 +69,13 @@ static struct peer *outbound_packet(struct overlay *o, const struct tun_packet *
 {
 	struct packet4 h;
 	struct segmenter s;
-	int rc;
+	enum overlay_drop d;
 
 	if (t->len < 1 || t->data[0] >> 4 != 4) {
 		drop_count(o, DROP_out_not_ip4);
 		return NULL;
 	}
-	if (packet_parse(t->data, t->len, &h) < 0) {
+	if (packet_parse(t->data, t->len, &h) != DROP_NONE) {
 		drop_count(o, DROP_out_header);
 		return NULL;
 	}
@@ -89,9 +89,11 @@ static struct peer *outbound_packet(struct overlay *o, const struct tun_packet *
 		tell_unreachable(o, t->data, t->len);
 		return NULL;
 	}
-	rc = segment_begin(&s, t, &h);
-	if (rc < 0 || queue_init(&p->queue) < 0) {
-		drop_count(o, rc < 0 ? (enum overlay_drop)-rc : DROP_out_queue_full);
+	d = segment_begin(&s, t, &h);
+	if (d == DROP_NONE && queue_init(&p->queue) < 0)
+		d = DROP_out_queue_full;
+	if (d != DROP_NONE) {
+		drop_count(o, d);
 		return NULL;
 	}
 	if (p->state == PEER_UP)

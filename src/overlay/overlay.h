@@ -81,7 +81,8 @@ enum overlay_drop {
 #define X(name) DROP_##name,
 	OVERLAY_DROPS(X)
 #undef X
-	DROP_COUNT
+	DROP_COUNT,
+	DROP_NONE = DROP_COUNT	/* the packet is good */
 };
 const char *overlay_drop_name(enum overlay_drop d);
 

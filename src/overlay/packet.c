@@ -5,30 +5,30 @@
 #define OFFSET_MASK 0x1fff
 #define MORE_FRAGMENTS 0x2000
 
-int packet_parse(const uint8_t *p, size_t len, struct packet4 *ret)
+enum overlay_drop packet_parse(const uint8_t *p, size_t len, struct packet4 *ret)
 {
 	struct packet4 h;
 
 	if (len < 1)
-		return -DROP_in_short;
+		return DROP_in_short;
 	if (p[0] >> 4 != 4)
-		return -DROP_in_not_ip4;
+		return DROP_in_not_ip4;
 	if (len < IP4_HEADER_MIN)
-		return -DROP_in_short;
+		return DROP_in_short;
 	h.header_len = (uint16_t)((p[0] & 15) * 4);
 	size_t total = load_be16(p + 2);
 	if (h.header_len < IP4_HEADER_MIN || h.header_len > total || total != len)
-		return -DROP_in_header;
+		return DROP_in_header;
 	uint16_t fragment = load_be16(p + 6);
 	size_t offset = (size_t)(fragment & OFFSET_MASK) * 8;
 	h.fragment = offset != 0 || (fragment & MORE_FRAGMENTS);
 	if (h.fragment && offset + total > PACKET_MAX)
-		return -DROP_in_fragment;
+		return DROP_in_fragment;
 	h.proto = p[9];
 	h.src = load_be32(p + 12);
 	h.dst = load_be32(p + 16);
 	*ret = h;
-	return 0;
+	return DROP_NONE;
 }
 
 size_t packet_transport_len(const uint8_t *p, size_t len, const struct packet4 *h)
@@ -90,9 +90,9 @@ enum overlay_drop packet_check_inbound(const uint8_t *data, size_t len, ip4 from
 		return DROP_in_short;
 	if (data[0] & ~PACKET_FLAG_CSUM_PARTIAL)
 		return DROP_in_flags;
-	int rc = packet_parse(data + 1, len - 1, &h);
-	if (rc < 0)
-		return (enum overlay_drop)-rc;
+	enum overlay_drop d = packet_parse(data + 1, len - 1, &h);
+	if (d != DROP_NONE)
+		return d;
 	if (h.src != from)
 		return DROP_in_source;
 	if (h.dst != to)
@@ -101,7 +101,7 @@ enum overlay_drop packet_check_inbound(const uint8_t *data, size_t len, ip4 from
 	    packet_transport_len(data + 1, len - 1, &h) == 0)
 		return DROP_in_flags;
 	*ret = h;
-	return DROP_COUNT;
+	return DROP_NONE;
 }
 
 /* Errors about errors make storms: of ICMP only echo requests are answered. */
@@ -118,7 +118,7 @@ size_t packet_unreachable(const uint8_t *p, size_t len, uint8_t out[ICMP_ERROR_M
 {
 	struct packet4 h;
 
-	if (packet_parse(p, len, &h) < 0 || len < (size_t)h.header_len + 8 ||
+	if (packet_parse(p, len, &h) != DROP_NONE || len < (size_t)h.header_len + 8 ||
 	    !may_be_answered(p, &h))
 		return 0;
 	size_t quoted = (size_t)h.header_len + 8;

@@ -22,10 +22,10 @@ struct packet4 {
 };
 
 /*
- * Reads the IPv4 header of a packet of exactly `len` bytes. 0, or why not: DROP_in_short,
- * DROP_in_not_ip4, DROP_in_header, DROP_in_fragment (negated).
+ * Reads the IPv4 header of a packet of exactly `len` bytes. DROP_NONE, or why not: DROP_in_short,
+ * DROP_in_not_ip4, DROP_in_header, DROP_in_fragment.
  */
-int packet_parse(const uint8_t *p, size_t len, struct packet4 *ret) MUST_CHECK;
+enum overlay_drop packet_parse(const uint8_t *p, size_t len, struct packet4 *ret) MUST_CHECK;
 
 /*
  * Bytes of the transport header of a whole TCP or UDP packet, 0 when it is of another protocol, a
@@ -49,10 +49,10 @@ void packet_complete_checksum(uint8_t *p, size_t len, size_t start, size_t offse
 
 /*
  * What came from a peer, `flags` byte first: may it go to the TUN? `from` is the peer's address,
- * `to` ours. The drop to count, or DROP_COUNT when it is good: then *ret is its header.
+ * `to` ours. The drop to count, or DROP_NONE: then *ret is its header.
  */
 enum overlay_drop packet_check_inbound(const uint8_t *data, size_t len, ip4 from, ip4 to,
-				       struct packet4 *ret);
+				       struct packet4 *ret) MUST_CHECK;
 
 /*
  * An ICMP host unreachable (RFC 792, RFC 1812 section 5.2.7.1) that answers `p`, as if its

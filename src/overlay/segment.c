@@ -5,46 +5,48 @@
 #define TCP_FIN_PSH 0x09
 #define TCP_CWR 0x80
 
-static int begin_plain(struct segmenter *s, const struct tun_packet *p, const struct packet4 *h)
+static enum overlay_drop begin_plain(struct segmenter *s, const struct tun_packet *p,
+				     const struct packet4 *h)
 {
 	if (p->len > OVERLAY_MTU)
-		return -DROP_out_too_big;
+		return DROP_out_too_big;
 	s->plain = true;
 	s->size = p->len;
 	if (!p->csum_partial)
-		return 0;
+		return DROP_NONE;
 	if ((size_t)p->csum_start + p->csum_offset + 2 > p->len)
-		return -DROP_out_header;
+		return DROP_out_header;
 	if (p->csum_start == h->header_len && packet_transport_len(p->data, p->len, h) &&
 	    p->csum_offset == packet_checksum_offset(h->proto))
 		s->flags = PACKET_FLAG_CSUM_PARTIAL;
 	else
 		packet_complete_checksum(p->data, p->len, p->csum_start, p->csum_offset);
-	return 0;
+	return DROP_NONE;
 }
 
-int segment_begin(struct segmenter *s, const struct tun_packet *p, const struct packet4 *h)
+enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
+				const struct packet4 *h)
 {
 	*s = (struct segmenter){ .p = p, .ip_len = h->header_len };
 	if (p->gso == TUN_GSO_NONE)
 		return begin_plain(s, p, h);
 	if (p->gso != TUN_GSO_TCP4 && p->gso != TUN_GSO_UDP4)
-		return -DROP_out_not_ip4;
+		return DROP_out_not_ip4;
 	s->tcp = p->gso == TUN_GSO_TCP4;
 	size_t transport = packet_transport_len(p->data, p->len, h);
 	if (transport == 0 || s->tcp != (h->proto == IPPROTO_TCP4) || p->gso_size == 0)
-		return -DROP_out_header;
+		return DROP_out_header;
 	s->header_len = h->header_len + transport;
 	if (s->header_len == p->len)
-		return -DROP_out_header;
+		return DROP_out_header;
 	s->size = p->gso_size;
 	if (s->header_len + s->size > OVERLAY_MTU && p->len > OVERLAY_MTU)
-		return -DROP_out_too_big;
+		return DROP_out_too_big;
 	s->at = s->header_len;
 	s->id = load_be16(p->data + 4);
 	s->seq = s->tcp ? load_be32(p->data + h->header_len + 4) : 0;
 	s->flags = PACKET_FLAG_CSUM_PARTIAL;
-	return 0;
+	return DROP_NONE;
 }
 
 size_t segment_next_len(const struct segmenter *s)

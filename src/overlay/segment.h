@@ -24,12 +24,12 @@ struct segmenter {
 };
 
 /*
- * Checks `p`, whose header is `h`. 0; -DROP_out_header for headers that lie, -DROP_out_not_ip4 for
- * other kinds of super-packet, -DROP_out_too_big for packets that stay too large. A plain packet
+ * Checks `p`, whose header is `h`. DROP_NONE; DROP_out_header for headers that lie, DROP_out_not_ip4
+ * for other kinds of super-packet, DROP_out_too_big for packets that stay too large. A plain packet
  * with a partial checksum that the flag can not describe is completed in place.
  */
-int segment_begin(struct segmenter *s, const struct tun_packet *p,
-		  const struct packet4 *h) MUST_CHECK;
+enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
+				const struct packet4 *h) MUST_CHECK;
 /* Bytes that the next one needs, flags included; 0 after the last. */
 size_t segment_next_len(const struct segmenter *s);
 /* Writes it to `out`. */

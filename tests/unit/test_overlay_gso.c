@@ -40,7 +40,7 @@ static int begin(struct segmenter *s, const struct tun_packet *p)
 	struct packet4 h;
 	int rc = packet_parse(p->data, p->len, &h);
 
-	ck_assert_int_eq(rc, 0);
+	ck_assert_int_eq(rc, DROP_NONE);
 	return segment_begin(s, p, &h);
 }
 
@@ -53,7 +53,7 @@ START_TEST(a_tcp_super_packet_is_cut_as_a_network_card_would)
 	struct segmenter s;
 	size_t at = 0;
 
-	ck_assert_int_eq(begin(&s, &p), 0);
+	ck_assert_int_eq(begin(&s, &p), DROP_NONE);
 	for (unsigned i = 0; i < 4; i++) {
 		size_t want = i < 3 ? 1348 : 5000 - 3 * 1348;
 		size_t len = segment_next_len(&s);
@@ -83,7 +83,7 @@ START_TEST(a_udp_super_packet_becomes_datagrams)
 	struct tun_packet p = super_udp(buf, 1000, 3, 2500, 1000);
 	struct segmenter s;
 
-	ck_assert_int_eq(begin(&s, &p), 0);
+	ck_assert_int_eq(begin(&s, &p), DROP_NONE);
 	for (unsigned i = 0; i < 3; i++) {
 		size_t len = segment_next_len(&s);
 
@@ -107,7 +107,7 @@ START_TEST(plain_packets_keep_their_bytes)
 	p.gso = TUN_GSO_NONE;
 	for (int partial = 0; partial < 2; partial++) {
 		p.csum_partial = partial;
-		ck_assert_int_eq(begin(&s, &p), 0);
+		ck_assert_int_eq(begin(&s, &p), DROP_NONE);
 		ck_assert_uint_eq(segment_next_len(&s), 129);
 		segment_next(&s, out);
 		ck_assert_uint_eq(out[0], partial);
@@ -129,12 +129,12 @@ START_TEST(an_unusual_partial_checksum_is_completed)
 	p.csum_start = 28; /* of some inner protocol */
 	p.csum_offset = 4;
 	store_be16(p.data + 32, 0);
-	ck_assert_int_eq(begin(&s, &p), 0);
+	ck_assert_int_eq(begin(&s, &p), DROP_NONE);
 	segment_next(&s, out);
 	ck_assert_uint_eq(out[0], 0);
 	ck_assert_uint_eq(checksum_add(out + 1 + 28, 101, 0), 0xffff);
 	p.csum_offset = 200;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	free(buf);
 }
 END_TEST
@@ -147,25 +147,25 @@ START_TEST(super_packets_that_lie_are_refused)
 	struct segmenter s;
 
 	p.gso_size = 0;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	p = good;
 	p.gso_size = 1349;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_too_big);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_too_big);
 	p = good;
 	p.gso = TUN_GSO_UDP4;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	p.gso = TUN_GSO_TCP6;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_not_ip4);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_not_ip4);
 	p.gso = TUN_GSO_NONE;
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_too_big);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_too_big);
 	p = good;
 	p.data[32] = 0x40; /* a TCP header of 16 bytes */
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	p = super_tcp(buf, &k, 0, 1348);
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	p = good = super_tcp(buf, &k, 5000, 1348);
 	store_be16(p.data + 6, 0x2000);
-	ck_assert_int_eq(begin(&s, &p), -DROP_out_header);
+	ck_assert_int_eq(begin(&s, &p), DROP_out_header);
 	free(buf);
 }
 END_TEST
@@ -217,7 +217,7 @@ static void add(struct sink *s, const uint8_t *p, size_t len, uint8_t flags)
 {
 	struct packet4 h;
 
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	coalesce_add(&s->c, flags, p, len, &h);
 }
 
@@ -457,7 +457,7 @@ START_TEST(random_flows_survive_cutting_and_joining)
 
 			if (payload <= mss)
 				p.gso = TUN_GSO_NONE;
-			ck_assert_int_eq(begin(&seg, &p), 0);
+			ck_assert_int_eq(begin(&seg, &p), DROP_NONE);
 			while ((len = segment_next_len(&seg)) > 0) {
 				ck_assert_uint_le(len, sizeof(out));
 				segment_next(&seg, out);

@@ -8,7 +8,7 @@ START_TEST(a_sane_header_is_read)
 	struct packet4 h;
 	size_t len = kit_udp(p, 1000, 1, 20);
 
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	ck_assert_uint_eq(h.src, KIT_SRC);
 	ck_assert_uint_eq(h.dst, KIT_DST);
 	ck_assert_uint_eq(h.header_len, 20);
@@ -27,20 +27,20 @@ START_TEST(headers_that_lie_are_refused)
 	for (size_t cut = 0; cut < len; cut++) {
 		int rc = packet_parse(good, cut, &h);
 
-		ck_assert_int_eq(rc, cut < 20 ? -DROP_in_short : -DROP_in_header);
+		ck_assert_int_eq(rc, cut < 20 ? DROP_in_short : DROP_in_header);
 	}
-	ck_assert_int_eq(packet_parse(good, len + 1, &h), -DROP_in_header);
+	ck_assert_int_eq(packet_parse(good, len + 1, &h), DROP_in_header);
 	for (unsigned v = 0; v < 256; v++) {
 		memcpy(p, good, len);
 		p[0] = (uint8_t)v;
 		int rc = packet_parse(p, len, &h);
 
 		if (v >> 4 != 4)
-			ck_assert_int_eq(rc, -DROP_in_not_ip4);
+			ck_assert_int_eq(rc, DROP_in_not_ip4);
 		else if ((v & 15) < 5 || (v & 15) * 4 > len)
-			ck_assert_int_eq(rc, -DROP_in_header);
+			ck_assert_int_eq(rc, DROP_in_header);
 		else
-			ck_assert_int_eq(rc, 0);
+			ck_assert_int_eq(rc, DROP_NONE);
 	}
 }
 END_TEST
@@ -52,19 +52,19 @@ START_TEST(fragments_pass_unless_they_overflow)
 	size_t len = kit_udp(p, 1000, 1, 20);
 
 	store_be16(p + 6, 0x2000);
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	ck_assert(h.fragment);
 	ck_assert_uint_eq(packet_transport_len(p, len, &h), 0);
 	store_be16(p + 6, 0x0001);
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	ck_assert(h.fragment);
 	/* 65535 bytes are the most: 8185 * 8 + 48 is within, one more unit is not. */
 	store_be16(p + 6, 8185);
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	store_be16(p + 6, 8186);
-	ck_assert_int_eq(packet_parse(p, len, &h), -DROP_in_fragment);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_in_fragment);
 	store_be16(p + 6, 0x1fff);
-	ck_assert_int_eq(packet_parse(p, len, &h), -DROP_in_fragment);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_in_fragment);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(the_transport_header_must_be_there)
 	struct tcp_kit k = { .seq = 1 };
 	size_t len = kit_tcp(p, &k, 0);
 
-	ck_assert_int_eq(packet_parse(p, len, &h), 0);
+	ck_assert_int_eq(packet_parse(p, len, &h), DROP_NONE);
 	ck_assert_uint_eq(packet_transport_len(p, len, &h), TCP_HEADER);
 	for (unsigned words = 0; words < 16; words++) {
 		p[32] = (uint8_t)(words << 4);
@@ -145,7 +145,7 @@ START_TEST(only_the_peers_own_packets_to_us_are_good)
 	for (unsigned flags = 0; flags < 256; flags++) {
 		d[0] = (uint8_t)flags;
 		ck_assert_int_eq(packet_check_inbound(d, len, KIT_SRC, KIT_DST, &h),
-				 flags > 1 ? DROP_in_flags : DROP_COUNT);
+				 flags > 1 ? DROP_in_flags : DROP_NONE);
 	}
 	d[0] = 0;
 	ck_assert_int_eq(packet_check_inbound(d, len, KIT_SRC + 1, KIT_DST, &h), DROP_in_source);
