@@ -63,7 +63,9 @@ static void one_trouble(struct kit *k, struct unit_rng *rng)
 			session_kick(n->session);
 		break;
 	case 4:
-		world_host_roam(n->host, IP(203, 0, 113, 1) + (ip4)below(rng, 200));
+		/* No two have the same one. */
+		world_host_roam(n->host, IP(203, 0, 113, 1) + (ip4)(n - k->node) * 50 +
+						 (ip4)below(rng, 50));
 		session_kick(n->session);
 		break;
 	default:
