@@ -49,8 +49,8 @@ int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret
 void quic_tls_free(struct tls *t); /* NULL allowed */
 /*
  * A secret that a restarted program on the same port has again; random for keys without a raw form.
- * Two sockets with one identity must not share it: one would answer for the other's connections (RFC
- * 9000 section 21.11).
+ * Two sockets with one identity must not share it: one would answer for the other's connections
+ * (RFC 9000 section 21.11).
  */
 void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint16_t port,
 			    uint8_t out[32]);
