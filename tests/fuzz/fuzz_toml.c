@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* TOML files: every key can be asked for as every type; a text is quoted and read again. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/toml.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void ask(const struct toml_doc *d, const char *key)
+{
+	char text[256], quoted[2048], line[2100], back[256];
+	struct toml_doc *again = NULL;
+	uint64_t n;
+	size_t count;
+	bool b;
+
+	if (!toml_has(d, key) || toml_line(d, key) == 0)
+		abort();
+	if (toml_get_uint(d, key, 1000, &n, NULL) == 0 && n > 1000)
+		abort();
+	if (toml_get_bool(d, key, &b, NULL) == -ENOENT)
+		abort();
+	if (toml_get_count(d, key, 4, &count, NULL) == 0 && count > 4)
+		abort();
+	if (toml_get_text(d, key, text, sizeof(text), NULL) < 0)
+		return;
+	if (toml_quote(text, quoted, sizeof(quoted)) < 0)
+		abort();
+	snprintf(line, sizeof(line), "k = %s\n", quoted);
+	if (toml_parse(span_str(line), "again", NULL, &again) < 0 ||
+	    toml_get_text(again, "k", back, sizeof(back), NULL) < 0 || strcmp(back, text) != 0)
+		abort();
+	toml_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const known[] = { "db", "quic.bind", NULL };
+	struct toml_doc *d = NULL;
+	struct err err;
+	const char *key;
+	unsigned line;
+	size_t pos = 0;
+
+	if (toml_parse(span_of(data, size), "fuzz", &err, &d) < 0)
+		return 0;
+	while (toml_next_key(d, &pos, &key, &line) && pos < 100)
+		ask(d, key);
+	(void)!toml_check_keys(d, known, &err);
+	toml_free(d);
+	return 0;
+}
