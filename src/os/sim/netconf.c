@@ -165,6 +165,8 @@ int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 so
 	struct world_route *r;
 	char text[PREFIX4_TEXT_MAX];
 
+	if (!h->alive)
+		return 0;
 	if (ifindex != 0) {
 		const struct machine_if *i = device(h, ifindex, err);
 
@@ -188,6 +190,8 @@ int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p)
 
 	if (!r)
 		return -ESRCH;
+	if (!h->alive)
+		return 0;
 	sim_array_del(m->routes, &m->n_routes, sizeof(*r), (size_t)(r - m->routes));
 	return 0;
 }
