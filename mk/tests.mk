@@ -24,8 +24,16 @@ asan-tests: $(asan_unit) $(asan_sim) $(asan_replay)
 unit: $(release_unit)  ## unit tests (T=name narrows down)
 	@tests/run -j $(JOBS) -t 180 unit $(release_unit)
 
-sim: $(release_sim)  ## whole meshes in one process, simulated clock and network (T=name)
-	@tests/run -j $(JOBS) -t 300 sim $(release_sim)
+# SEED=n: another seed; HOURS=n: that many simulated hours of random mishaps (T=mesh_random).
+ifneq ($(SEED),)
+sim: export MLSH_SIM_SEED := $(SEED)
+endif
+ifneq ($(HOURS),)
+sim: export MLSH_SIM_HOURS := $(HOURS)
+sim: export CK_TIMEOUT_MULTIPLIER := 60
+endif
+sim: $(release_sim)  ## whole meshes on a simulated network (T=name, SEED=n, HOURS=n)
+	@tests/run -j $(JOBS) -t $(if $(HOURS),7200,300) sim $(release_sim)
 
 replay: $(release_replay)  ## the fuzz targets over their kept inputs
 	@tests/run -j $(JOBS) -t 180 replay $(release_replay)
