@@ -26,10 +26,18 @@ void mesh_until(struct mesh *m, uint64_t within, bool (*done)(void *ctx), void *
 	MESH_CHECK(m, world_run(m->w, within, done, ctx));
 }
 
+/* 2001:db8:<net>::1 */
+static struct addr ip6_of(uint8_t net)
+{
+	uint8_t ip[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, net, [15] = 1 };
+
+	return addr_v6(ip, 0);
+}
+
 struct mesh *mesh_new(uint64_t seed)
 {
 	struct mesh *m = calloc(1, sizeof(*m));
-	struct addr server = addr_v4(SERVER_IP, 0);
+	struct addr server = addr_v4(SERVER_IP, 0), server6 = ip6_of(1);
 	const char *tmp = getenv("TMPDIR");
 	struct err err = { 0 };
 
@@ -40,7 +48,10 @@ struct mesh *mesh_new(uint64_t seed)
 	snprintf(m->dir, sizeof(m->dir), "%.40s/mlsh-sim-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(m->dir));
 	m->server_host = world_host(m->w, "signal", SERVER_IP);
+	SIM_CHECK_OK(m->w, world_host_addr(m->server_host, &server6, "eth0"));
 	SIM_CHECK_OK(m->w, world_dns_set(m->w, MESH_SIGNAL, &server));
+	SIM_CHECK_OK(m->w, world_dns_set(m->w, MESH_SIGNAL, &server6));
+	m->ping_len = MESH_PING_MIN;
 	mesh_server_start(m);
 	return m;
 }
@@ -230,19 +241,27 @@ size_t mesh_server_sessions(struct mesh *m)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-struct mesh_node *mesh_node(struct mesh *m, const char *name)
+struct mesh_node *mesh_node_with(struct mesh *m, const char *name, enum mesh_families f)
 {
 	struct mesh_node *n = &m->node[m->n_nodes];
+	struct addr six = ip6_of((uint8_t)(10 + m->n_nodes));
 	struct err err = { 0 };
 
 	MESH_CHECK(m, m->n_nodes < MESH_NODES_MAX);
 	n->mesh = m;
 	n->index = (unsigned)m->n_nodes++;
-	n->ip = NODE_IP(n->index);
+	n->ip = f == MESH_IP6 ? 0 : NODE_IP(n->index);
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	n->host = world_host(m->w, name, n->ip);
+	if (f != MESH_IP4)
+		SIM_CHECK_OK(m->w, world_host_addr(n->host, &six, "eth0"));
 	SIM_CHECK_OK(m->w, store_open(NULL, "/root", &err, &n->store));
 	return n;
+}
+
+struct mesh_node *mesh_node(struct mesh *m, const char *name)
+{
+	return mesh_node_with(m, name, MESH_IP4);
 }
 
 static void on_join(void *ctx, const struct err *err, const struct join_result *r)

@@ -26,7 +26,8 @@
 #define MESH_CLUSTER "homelab"
 #define MESH_SIGNAL "signal.example"
 #define MESH_NODES_MAX 8
-#define MESH_PING_LEN 84
+#define MESH_PING_MIN 84
+#define MESH_PING_MAX 1400
 
 #define MS NS_PER_MS
 #define SECOND NS_PER_S
@@ -62,6 +63,7 @@ struct mesh {
 	size_t n_dead;
 	struct join **dead_joins;
 	size_t n_dead_joins;
+	size_t ping_len;		/* MESH_PING_MIN unless the test says otherwise */
 	uint32_t ping_seq;
 	uint32_t pings_sent[MESH_NODES_MAX][MESH_NODES_MAX];
 	uint32_t pings_got[MESH_NODES_MAX][MESH_NODES_MAX];	/* [to][from] */
@@ -102,7 +104,9 @@ void mesh_server_db(const struct mesh *m, char out[96]); /* its path */
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-/* A fresh machine. */
+/* A fresh machine, or one with an IPv6 address beside or in place of the IPv4 one. */
+enum mesh_families { MESH_IP4, MESH_IP6, MESH_BOTH };
+struct mesh_node *mesh_node_with(struct mesh *m, const char *name, enum mesh_families f);
 struct mesh_node *mesh_node(struct mesh *m, const char *name);
 
 /* A setup or adopt under way. */

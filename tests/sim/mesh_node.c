@@ -192,12 +192,12 @@ static uint16_t header_checksum(const uint8_t *ip)
 }
 
 /* A packet of protocol 253 (RFC 3692: for experiments) that says where it comes from and goes. */
-static void ping_make(uint8_t p[MESH_PING_LEN], const struct mesh_node *from,
+static void ping_make(uint8_t *p, size_t len, const struct mesh_node *from,
 		      const struct mesh_node *to, uint32_t seq)
 {
-	memset(p, 0, MESH_PING_LEN);
+	memset(p, 0, len);
 	p[0] = 0x45;
-	store_be16(p + 2, MESH_PING_LEN);
+	store_be16(p + 2, (uint16_t)len);
 	p[8] = 64;
 	p[9] = 253;
 	store_be32(p + 12, from->address);
@@ -206,18 +206,18 @@ static void ping_make(uint8_t p[MESH_PING_LEN], const struct mesh_node *from,
 	p[20] = (uint8_t)from->index;
 	p[21] = (uint8_t)to->index;
 	store_be32(p + 24, seq);
-	for (size_t i = 28; i < MESH_PING_LEN; i++)
+	for (size_t i = 28; i < len; i++)
 		p[i] = (uint8_t)(seq * 7 + i);
 }
 
 void mesh_ping(struct mesh_node *from, struct mesh_node *to)
 {
 	struct mesh *m = from->mesh;
-	uint8_t p[MESH_PING_LEN];
+	uint8_t p[MESH_PING_MAX];
 	int rc;
 
-	ping_make(p, from, to, ++m->ping_seq);
-	rc = world_tun_inject(from->host, 0, p, sizeof(p));
+	ping_make(p, m->ping_len, from, to, ++m->ping_seq);
+	rc = world_tun_inject(from->host, 0, p, m->ping_len);
 	MESH_CHECK(m, rc == 0 || rc == -ENODEV);
 	m->pings_sent[to->index][from->index]++;
 }
@@ -247,23 +247,23 @@ static bool is_unreachable(const struct mesh_node *n, const uint8_t *p, size_t l
 static void take_one(struct mesh_node *n, const uint8_t *p, size_t len)
 {
 	struct mesh *m = n->mesh;
-	uint8_t want[MESH_PING_LEN];
+	uint8_t want[MESH_PING_MAX];
 	uint32_t seq, *newest;
+	bool ours;
 
 	if (is_unreachable(n, p, len)) {
 		m->unreachable++;
 		return;
 	}
-	seq = len == MESH_PING_LEN ? load_be32(p + 24) : 0;
-	if (len == MESH_PING_LEN && p[20] < m->n_nodes)
-		ping_make(want, &m->node[p[20]], n, seq);
-	else
-		memset(want, 0, sizeof(want));
-	if (memcmp(p, want, MIN(len, sizeof(want))) != 0) {
-		char hex[2 * MESH_PING_LEN + 1];
+	ours = len >= MESH_PING_MIN && len <= sizeof(want) && p[20] < m->n_nodes;
+	seq = ours ? load_be32(p + 24) : 0;
+	if (ours)
+		ping_make(want, len, &m->node[p[20]], n, seq);
+	if (!ours || memcmp(p, want, len) != 0) {
+		char hex[2 * MESH_PING_MIN + 1];
 
 		world_dump(m->w);
-		hex_encode(p, MIN(len, MESH_PING_LEN), hex);
+		hex_encode(p, MIN(len, MESH_PING_MIN), hex);
 		ck_abort_msg("out of the TUN of %s came %zu bytes: %s", n->name, len, hex);
 	}
 	newest = &m->newest[n->index][p[20]];

@@ -176,17 +176,67 @@ START_TEST(bad_network)
 }
 END_TEST
 
-/* Small packets only: what does not fit goes another way. */
+/* A full packet of the overlay fits no datagram there: it goes another way. */
 START_TEST(narrow_network)
 {
 	struct mesh *m = mesh_new(sim_seed());
 
+	m->ping_len = MESH_PING_MAX;
 	mesh_nodes(m, 3);
 	mesh_links(m, (struct link_params){ .delay_ns = 30 * MS, .mtu_bytes = 1280,
-					    .rate_bps = 1000000 });
+					    .rate_bps = 10000000 });
 	mesh_join_all(m);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_reach(m, 5 * SECOND);
+	MESH_CHECK(m, mesh_flow(m, 10 * SECOND, 20) == 0);
+	/* the way gets wider */
+	mesh_links(m, LINK_DEFAULT);
+	MESH_CHECK(m, mesh_flow(m, MINUTE, 20) == 0);
+	mesh_free(m);
+}
+END_TEST
+
+/* Full packets from the first moment on, before the path's size is known. */
+START_TEST(full_packets)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	uint32_t lost;
+
+	m->ping_len = MESH_PING_MAX;
+	mesh_reach(m, 2 * SECOND);
+	MESH_CHECK(m, mesh_flow(m, 10 * SECOND, 50) == 0 && m->doubled == 0);
+	/* the path becomes narrow: what is lost until that is noticed is little */
+	mesh_links(m, (struct link_params){ .delay_ns = 5 * MS, .mtu_bytes = 1280 });
+	lost = mesh_flow(m, MINUTE, 20);
+	printf("%u of %u full packets lost when the path became narrow\n", lost, 60 * 20 * 6);
+	MESH_CHECK(m, lost < 3 * 20 * 6); /* three seconds' worth */
+	MESH_CHECK(m, mesh_flow(m, 10 * SECOND, 20) == 0);
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(ip6_and_ip4)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct peer_status six;
+
+	mesh_node_with(m, "six", MESH_IP6);
+	mesh_node_with(m, "both", MESH_BOTH);
+	mesh_node_with(m, "sixtoo", MESH_IP6);
+	mesh_join_all(m);
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_reach(m, 5 * SECOND);
+	six = mesh_peer(&m->node[1], &m->node[0]);
+	MESH_CHECK(m, !addr_is_v4(&six.endpoint));
+	/* and one that only the other family reaches: a relay will be for it and the two others */
+	mesh_node_with(m, "four", MESH_IP4);
+	mesh_adopt(&m->node[3], mesh_invite(&m->node[0], 3600));
+	mesh_connect(&m->node[3]);
+	mesh_all_connected(m, 5 * SECOND);
+	sim_pass(m->w, 5 * SECOND);
+	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[1]).state == PEER_UP);
+	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[0]).state != PEER_UP);
+	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[0]).detail[0]);
 	mesh_free(m);
 }
 END_TEST
@@ -219,4 +269,5 @@ START_TEST(a_laptop_sleeps_and_moves)
 END_TEST
 
 UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
-	  disconnect_leaves_nothing_behind, bad_network, narrow_network, a_laptop_sleeps_and_moves)
+	  disconnect_leaves_nothing_behind, bad_network, narrow_network, full_packets,
+	  ip6_and_ip4, a_laptop_sleeps_and_moves)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random mishaps: machines crash, sleep, move, lose their links; the server restarts. Whatever
- * happened, once all is well again all pairs reach each other within half a minute.
+ * Random mishaps: machines crash, sleep, move, lose their links; the server restarts; others join
+ * in the middle of it. Whatever happened, once all is well again everybody is a member and all
+ * pairs reach each other within half a minute.
  *
  *	make sim T=mesh_random SEED=7 HOURS=24		another seed, and one long run
  */
 #include "mesh.h"
 
-#define NODES 4
+#define MEMBERS 4
+#define JOINERS 2
 #define SCHEDULES 20
 #define SCHEDULE_TIME (10 * MINUTE)
 #define HEAL_TIME (30 * SECOND)
@@ -15,6 +17,9 @@
 struct schedule {
 	struct mesh *m;
 	struct unit_rng rng;
+	struct invite_url invite[JOINERS];
+	struct mesh_join join[JOINERS];
+	bool joining[JOINERS], connected[JOINERS];
 	unsigned counts[16];
 };
 
@@ -107,6 +112,53 @@ static void names(struct schedule *s)
 	world_dns_down(s->m->w, unit_random_below(&s->rng, 2));
 }
 
+/* Ended? True when the node is a member; whoever failed may try again. */
+static bool joined(struct schedule *s, size_t i)
+{
+	if (s->joining[i] && s->join[i].done) {
+		s->joining[i] = false;
+		(void)mesh_join_finish(&s->join[i]);
+	}
+	return s->m->node[MEMBERS + i].address != 0;
+}
+
+/* A step further: the command is started, killed, or followed by `mlsh connect`. */
+static void join(struct schedule *s)
+{
+	size_t i = unit_random_below(&s->rng, JOINERS);
+	struct mesh_node *n = &s->m->node[MEMBERS + i];
+
+	if (joined(s, i)) {
+		if (!s->connected[i] && !n->suspended)
+			mesh_connect(n);
+		s->connected[i] |= !n->suspended;
+	} else if (!s->joining[i]) {
+		mesh_adopt_start(n, &s->invite[i], &s->join[i]);
+		s->joining[i] = true;
+	} else if (unit_random_below(&s->rng, 3) == 0) {
+		mesh_join_kill(&s->join[i]);
+		s->joining[i] = false;
+	}
+}
+
+/* When all is well, everybody gets in. */
+static void join_all(struct schedule *s)
+{
+	for (size_t i = 0; i < JOINERS; i++) {
+		struct mesh_node *n = &s->m->node[MEMBERS + i];
+
+		if (s->joining[i]) {
+			(void)mesh_join_finish(&s->join[i]);
+			s->joining[i] = false;
+		}
+		if (!n->address)
+			mesh_adopt(n, s->invite[i]);
+		if (!s->connected[i])
+			mesh_connect(n);
+		s->connected[i] = true;
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct schedule *s);
@@ -116,7 +168,7 @@ static const struct {
 	{ "sleep or wake", sleep_or_wake, 3 },	{ "cable out or in", plug, 3 },
 	{ "other network", move, 2 },		{ "link cut or mended", cut_or_mend, 4 },
 	{ "link changed", change_link, 3 },	{ "server down or up", server, 3 },
-	{ "names down or up", names, 1 },
+	{ "names down or up", names, 1 },	{ "join", join, 4 },
 };
 
 static void mishap(struct schedule *s)
@@ -175,7 +227,6 @@ static void heal(struct mesh *m)
 	}
 }
 
-/* Returns how long it took until all pairs reached each other. */
 static uint64_t check_healed(struct mesh *m)
 {
 	uint64_t took = mesh_reach(m, HEAL_TIME);
@@ -196,16 +247,35 @@ static void check_quiet(struct mesh *m)
 	MESH_CHECK(m, mesh_flow(m, 5 * SECOND, 5) == 0);
 }
 
-static uint64_t run_schedule(uint64_t seed)
+static struct schedule schedule_new(uint64_t seed)
 {
-	struct schedule s = { .m = mesh_of(seed, NODES), .rng = { seed } };
-	uint64_t took;
+	struct schedule s = { .m = mesh_of(seed, MEMBERS), .rng = { seed } };
 
 	mesh_reach(s.m, 10 * SECOND);
-	mishaps_for(&s, SCHEDULE_TIME);
-	heal(s.m);
-	took = check_healed(s.m);
-	check_quiet(s.m);
+	for (size_t i = 0; i < JOINERS; i++)
+		s.invite[i] = mesh_invite(&s.m->node[0], INVITE_TTL_MAX_S);
+	mesh_nodes(s.m, MEMBERS + JOINERS);
+	return s;
+}
+
+/* Returns how long it took until all pairs reached each other. */
+static uint64_t run_for(struct schedule *s, uint64_t time)
+{
+	uint64_t took;
+
+	mishaps_for(s, time);
+	heal(s->m);
+	join_all(s);
+	took = check_healed(s->m);
+	check_quiet(s->m);
+	return took;
+}
+
+static uint64_t run_schedule(uint64_t seed)
+{
+	struct schedule s = schedule_new(seed);
+	uint64_t took = run_for(&s, SCHEDULE_TIME);
+
 	mesh_free(s.m);
 	return took;
 }
@@ -235,17 +305,13 @@ START_TEST(long_life)
 {
 	const char *text = getenv("MLSH_SIM_HOURS");
 	unsigned long hours = text ? strtoul(text, NULL, 10) : 1;
-	struct schedule s = { .m = mesh_of(sim_seed(), NODES), .rng = { sim_seed() } };
+	struct schedule s = schedule_new(sim_seed());
 	uint64_t longest = 0;
 
 	for (unsigned long i = 0; i < hours; i++) {
-		uint64_t took;
+		uint64_t took = run_for(&s, HOUR);
 
-		mishaps_for(&s, HOUR);
-		heal(s.m);
-		took = check_healed(s.m);
 		longest = MAX(longest, took);
-		check_quiet(s.m);
 	}
 	printf("%lu hours: all pairs after at most %.1f s\n", hours, (double)longest / 1e9);
 	for (size_t i = 0; i < ARRAY_LEN(mishaps); i++)
