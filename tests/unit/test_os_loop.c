@@ -6,10 +6,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/loop.h"
-#include "unit.h"
+#include "os_unit.h"
 
 #define TIMERS 200
 
@@ -18,6 +19,11 @@ static struct host *new_host(void)
 	struct host *h = NULL;
 	ck_assert_int_eq(host_new(NULL, &h), 0);
 	return h;
+}
+
+static void count_call(void *ctx)
+{
+	++*(unsigned *)ctx;
 }
 
 static void stop(void *ctx)
@@ -349,10 +355,100 @@ START_TEST(host_name_needs_room)
 }
 END_TEST
 
+/* Standard error into a pipe, one host, one line. */
+static const char *logged_line(bool journal)
+{
+	static char line[128];
+	char stream[64];
+	struct stat st;
+	int fds[2], saved = dup(STDERR_FILENO);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + !journal);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+	struct host *h = os_unit_host();
+	log_debug(host_log(h), "not at this level");
+	log_warn(host_log(h), "careful");
+	ck_assert_int_eq(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+	ssize_t n = read(fds[0], line, sizeof(line) - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	close(fds[0]);
+	close(saved);
+	host_free(h);
+	return line;
+}
+
+START_TEST(log_goes_to_standard_error)
+{
+	ck_assert_str_eq(logged_line(false), "warn: careful\n");
+	ck_assert_str_eq(logged_line(true), "<4>careful\n");
+}
+END_TEST
+
+/* Two descriptors are ready in one turn, and whoever is served first frees the other. */
+struct rivals {
+	struct host *host;
+	struct fd_watch *watch[2];
+	unsigned served;
+};
+
+static void free_both(void *ctx)
+{
+	struct rivals *r = ctx;
+	r->served++;
+	for (size_t i = 0; i < 2; i++) {
+		fd_watch_free(r->watch[i]);
+		r->watch[i] = NULL;
+	}
+	loop_stop(r->host);
+}
+
+START_TEST(watch_freed_by_another_is_not_served)
+{
+	struct rivals r = { .host = new_host() };
+	int fds[2][2];
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(pipe(fds[i]), 0);
+		ck_assert_int_eq(write(fds[i][1], "x", 1), 1);
+		r.watch[i] = fd_watch_new(r.host, fds[i][0], true, false, free_both, &r);
+	}
+	ck_assert_int_eq(loop_run(r.host), 0);
+	ck_assert_uint_eq(r.served, 1);
+	host_free(r.host);
+}
+END_TEST
+
+/* An end (EPOLLHUP) on a descriptor that nobody asked about must not keep the loop awake. */
+START_TEST(silenced_watch_is_silent)
+{
+	struct host *h = new_host();
+	unsigned calls = 0;
+	int fds[2];
+	ck_assert_int_eq(pipe(fds), 0);
+	struct fd_watch *w = fd_watch_new(h, fds[0], true, false, count_call, &calls);
+	fd_watch_set(w, false, false);
+	close(fds[1]);
+	os_unit_run_for(h, 5 * NS_PER_MS);
+	ck_assert_uint_eq(calls, 0);
+	fd_watch_set(w, true, false);
+	os_unit_run_for(h, 5 * NS_PER_MS);
+	ck_assert_uint_gt(calls, 0);
+	fd_watch_free(w);
+	ck_assert_ptr_null(fd_watch_new(h, 9999, true, false, count_call, &calls));
+	close(fds[0]);
+	host_free(h);
+}
+END_TEST
+
 UNIT_MAIN("os/loop", timers_fire_in_order_and_free_themselves, equal_times_fire_in_the_order_set,
 	  timer_never_disarms, timer_in_the_past_waits_for_the_next_turn,
 	  deferred_runs_once_after_the_callback, deferred_runs_before_the_loop_sleeps,
 	  deferred_that_calls_itself_does_not_starve_timers, signal_reaches_its_watch,
 	  watch_is_freed_in_its_callback_and_its_number_used_again,
 	  clock_stands_still_within_a_callback_and_never_goes_back, random_below_stays_below,
-	  host_name_needs_room)
+	  host_name_needs_room, log_goes_to_standard_error, watch_freed_by_another_is_not_served,
+	  silenced_watch_is_silent)
