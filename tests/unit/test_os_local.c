@@ -179,11 +179,11 @@ END_TEST
 
 START_TEST(other_users_are_seen_as_such)
 {
-	setup();
 	if (getuid() != 0) {
 		os_unit_skip("needs root to be another user");
 		return;
 	}
+	setup();
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	listen_here();
 	pid_t child = fork();
