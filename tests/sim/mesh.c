@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "signal/caller.h"
+#include "signal/token.h"
 
 #define SERVER_IP IP(192, 0, 2, 1)
 #define NODE_IP(i) IP(198, 51, 100 + (i), 10)
@@ -52,6 +53,7 @@ struct mesh *mesh_new(uint64_t seed)
 	SIM_CHECK_OK(m->w, world_dns_set(m->w, MESH_SIGNAL, &server));
 	SIM_CHECK_OK(m->w, world_dns_set(m->w, MESH_SIGNAL, &server6));
 	m->ping_len = MESH_PING_MIN;
+	m->cluster = MESH_CLUSTER;
 	mesh_server_start(m);
 	return m;
 }
@@ -134,18 +136,26 @@ void mesh_server_db(const struct mesh *m, char out[96])
 	snprintf(out, 96, "%s/signal.db", m->dir);
 }
 
-void mesh_server_start(struct mesh *m)
+static struct signal_config server_config(struct mesh *m)
 {
 	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO };
 	struct err err = { 0 };
-	const char *token;
 	char path[96];
 
-	MESH_CHECK(m, !m->server);
 	mesh_server_db(m, path);
 	snprintf(cfg.db_path, sizeof(cfg.db_path), "%s", path);
 	SIM_CHECK_OK(m->w, addr_parse(CONFIG_BIND_DEFAULT, &cfg.bind));
 	SIM_CHECK_OK(m->w, prefix4_parse(CONFIG_SUBNET_DEFAULT, &cfg.subnet, &err));
+	return cfg;
+}
+
+void mesh_server_start(struct mesh *m)
+{
+	struct signal_config cfg = server_config(m);
+	struct err err = { 0 };
+	const char *token;
+
+	MESH_CHECK(m, !m->server);
 	if (!world_host_alive(m->server_host))
 		m->server_host = world_host_boot(m->server_host);
 	if (signal_server_open(m->server_host, &cfg, &err, &m->server) < 0) {
@@ -155,6 +165,14 @@ void mesh_server_start(struct mesh *m)
 	token = signal_server_first_token(m->server);
 	if (token)
 		snprintf(m->token, sizeof(m->token), "%s", token);
+}
+
+void mesh_server_token(struct mesh *m)
+{
+	struct signal_config cfg = server_config(m);
+	struct err err = { 0 };
+
+	SIM_CHECK_OK(m->w, token_make(m->server_host, &cfg, 0, m->token, &err));
 }
 
 void mesh_server_crash(struct mesh *m)
@@ -291,7 +309,7 @@ static void join_begin(struct mesh_join *j, struct mesh_node *n)
 
 void mesh_setup_start(struct mesh_node *n, const char *token, struct mesh_join *ret)
 {
-	struct setup_params p = { .cluster = MESH_CLUSTER, .node_name = n->name,
+	struct setup_params p = { .cluster = n->mesh->cluster, .node_name = n->name,
 				  .host = MESH_SIGNAL, .port = SIGNAL_PORT };
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
 
@@ -370,7 +388,7 @@ struct cluster_file mesh_cluster_file(struct mesh_node *n)
 	struct err err = { 0 };
 
 	SIM_CHECK_OK(n->mesh->w,
-		     store_load_cluster(n->host, &n->store, MESH_CLUSTER, &f, &err));
+		     store_load_cluster(n->host, &n->store, n->mesh->cluster, &f, &err));
 	return f;
 }
 
@@ -387,10 +405,10 @@ struct mlog *mesh_user_log(struct mesh_node *n)
 /* The daemon cancels it when it runs out. */
 static void tell_daemon(struct mesh_node *n, const struct invite *inv)
 {
-	struct control_request r = { .verb = CONTROL_INVITE_MADE, .cluster = MESH_CLUSTER,
-				     .expiry_s = inv->expiry };
+	struct control_request r = { .verb = CONTROL_INVITE_MADE, .expiry_s = inv->expiry };
 	char *reply;
 
+	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
 	memcpy(r.nonce, inv->nonce, sizeof(r.nonce));
 	reply = mesh_control_request(n, &r, NULL, 0);
 	MESH_CHECK(n->mesh, strcmp(reply, "{\"ok\":true}") == 0);

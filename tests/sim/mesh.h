@@ -57,6 +57,8 @@ struct mesh {
 	char token[SETUP_TOKEN_TEXT_MAX];
 	struct mesh_node node[MESH_NODES_MAX];
 	size_t n_nodes;
+	const char *cluster;		/* that commands and packets are about; MESH_CLUSTER */
+	unsigned tun;			/* index of its TUN on the machines */
 	bool has_cluster;		/* somebody has set it up */
 	uint8_t cluster_id[HASH_LEN];
 	struct daemon **dead;		/* of processes that crashed: freed with the world */
@@ -97,6 +99,8 @@ void mesh_server_stop(struct mesh *m);	/* SIGTERM: says goodbye, takes up to two
 /* While it is down: keeps a copy of the database under a name, and puts it in place again. */
 void mesh_server_save(struct mesh *m, const char *copy);
 void mesh_server_restore(struct mesh *m, const char *copy);
+/* `mlsh-signal token`, while it runs. */
+void mesh_server_token(struct mesh *m);
 /* Entries in the server's log of the cluster; 0: it does not know the cluster. */
 size_t mesh_server_log(struct mesh *m);
 size_t mesh_server_sessions(struct mesh *m);

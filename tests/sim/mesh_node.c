@@ -50,7 +50,7 @@ void mesh_daemon_stop(struct mesh_node *n)
 
 struct tunnel *mesh_tunnel(struct mesh_node *n)
 {
-	struct daemon_cluster *c = n->daemon ? daemon_find(n->daemon, MESH_CLUSTER) : NULL;
+	struct daemon_cluster *c = n->daemon ? daemon_find(n->daemon, n->mesh->cluster) : NULL;
 
 	return c ? c->tunnel : NULL;
 }
@@ -145,26 +145,29 @@ char *mesh_control_request(struct mesh_node *n, const struct control_request *r,
 
 char *mesh_control(struct mesh_node *n, enum control_verb verb, const int *fds, size_t n_fds)
 {
-	struct control_request r = { .verb = verb, .cluster = MESH_CLUSTER };
+	struct control_request r = { .verb = verb };
 
+	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
 	return mesh_control_request(n, &r, fds, n_fds);
 }
 
 void mesh_connect(struct mesh_node *n)
 {
-	static const char *const suffix[] = { "clusters/" MESH_CLUSTER STORE_CLUSTER,
-					      "clusters/" MESH_CLUSTER STORE_LOG,
-					      "identity/cert.pem", "identity/key.pem" };
+	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX];
 	int fds[CONTROL_CONNECT_FDS];
+	struct err err = { 0 };
 	char *reply;
 
 	if (!n->daemon)
 		mesh_daemon_start(n);
+	SIM_CHECK_OK(n->mesh->w, store_cluster_path(&n->store, n->mesh->cluster, STORE_CLUSTER,
+						    path[0], &err));
+	SIM_CHECK_OK(n->mesh->w, store_cluster_path(&n->store, n->mesh->cluster, STORE_LOG,
+						    path[1], &err));
+	snprintf(path[2], sizeof(path[2]), "%.400s/identity/cert.pem", n->store.dir);
+	snprintf(path[3], sizeof(path[3]), "%.400s/identity/key.pem", n->store.dir);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		char path[STORE_PATH_MAX + 64];
-
-		snprintf(path, sizeof(path), "%s/%s", n->store.dir, suffix[i]);
-		fds[i] = world_fd_open(n->host, path, 0);
+		fds[i] = world_fd_open(n->host, path[i], 0);
 		SIM_CHECK_OK(n->mesh->w, fds[i]);
 	}
 	reply = mesh_control(n, CONTROL_CONNECT, fds, ARRAY_LEN(fds));
@@ -217,7 +220,7 @@ void mesh_ping(struct mesh_node *from, struct mesh_node *to)
 	int rc;
 
 	ping_make(p, m->ping_len, from, to, ++m->ping_seq);
-	rc = world_tun_inject(from->host, 0, p, m->ping_len);
+	rc = world_tun_inject(from->host, m->tun, p, m->ping_len);
 	MESH_CHECK(m, rc == 0 || rc == -ENODEV);
 	m->pings_sent[to->index][from->index]++;
 }
@@ -278,7 +281,7 @@ void mesh_take(struct mesh *m)
 	size_t len;
 
 	for (size_t i = 0; i < m->n_nodes; i++) {
-		while (world_tun_take(m->node[i].host, 0, p, sizeof(p), &len) > 0)
+		while (world_tun_take(m->node[i].host, m->tun, p, sizeof(p), &len) > 0)
 			take_one(&m->node[i], p, len);
 	}
 }

@@ -241,6 +241,47 @@ START_TEST(ip6_and_ip4)
 }
 END_TEST
 
+/* Each with a TUN, a socket and addresses of its own, on the same machines. */
+START_TEST(two_clusters)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	ip4 home[2] = { m->node[0].address, m->node[1].address };
+
+	mesh_reach(m, 5 * SECOND);
+	mesh_server_token(m);
+	m->cluster = "office";
+	m->tun = 1;
+	m->node[0].address = m->node[1].address = 0;
+	mesh_join_all(m);
+	/* one sequence of addresses over all clusters of the server */
+	MESH_CHECK(m, m->node[0].address == IP(100, 64, 0, 3));
+	MESH_CHECK(m, m->node[1].address == IP(100, 64, 0, 4));
+	mesh_reach(m, 5 * SECOND);
+	MESH_CHECK(m, signal_server_stats_get(m->server).clusters == 2);
+	MESH_CHECK(m, mesh_server_sessions(m) == 4);
+	/* packets of one do not come out of the other, whatever they say */
+	m->tun = 0;
+	mesh_flow_begin(m);
+	mesh_flow_run(m, SECOND, 10);
+	MESH_CHECK(m, mesh_flow_end(m) == 20);
+	m->tun = 1;
+	mesh_take(m);
+	MESH_CHECK(m, m->pings_got[0][1] == 0 && m->pings_got[1][0] == 0);
+	/* both come back, and one can go alone */
+	mesh_daemon_crash(&m->node[0]);
+	mesh_daemon_start(&m->node[0]);
+	mesh_reach(m, 10 * SECOND);
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	m->cluster = MESH_CLUSTER;
+	m->tun = 0;
+	m->node[0].address = home[0];
+	m->node[1].address = home[1];
+	mesh_reach(m, SECOND);
+	MESH_CHECK(m, mesh_flow(m, 5 * SECOND, 10) == 0);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_laptop_sleeps_and_moves)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
@@ -270,4 +311,4 @@ END_TEST
 
 UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
 	  disconnect_leaves_nothing_behind, bad_network, narrow_network, full_packets,
-	  ip6_and_ip4, a_laptop_sleeps_and_moves)
+	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves)
