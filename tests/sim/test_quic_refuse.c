@@ -350,9 +350,26 @@ START_TEST(full_server_says_so)
 }
 END_TEST
 
+START_TEST(nothing_can_be_resumed)
+{
+	struct quic_pair p;
+	SSL *ssl;
+
+	quic_pair_start(&p);
+	sim_pass(p.w, NS_PER_S);
+	ssl = p.ce->c->tls.ssl;
+	ck_assert_int_eq(SSL_SESSION_has_ticket(SSL_get_session(ssl)), 0);
+	ck_assert_int_eq(SSL_SESSION_is_resumable(SSL_get_session(ssl)), 0);
+	ck_assert_uint_eq(SSL_SESSION_get_max_early_data(SSL_get_session(ssl)), 0);
+	ck_assert_int_eq(SSL_session_reused(ssl), 0);
+	ck_assert_int_eq(SSL_version(ssl), TLS1_3_VERSION);
+	quic_pair_stop(&p);
+}
+END_TEST
+
 UNIT_MAIN("quic/refuse", classical_key_exchange_is_refused, classical_server_is_refused,
 	  wrong_server_is_refused_by_client, empty_pin_accepts_nobody, certificate_or_key_suffices,
 	  unknown_client_is_refused_by_server, client_without_certificate_is_refused,
 	  own_key_is_refused_on_both_sides, wrong_alpn_is_refused, missing_alpn_is_refused,
 	  operators_key_only_where_the_profile_says_so, owner_of_the_socket_may_refuse,
-	  full_server_says_so)
+	  full_server_says_so, nothing_can_be_resumed)
