@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams as strangers send them: which connection they are for, what begins one, what is answered.
- * The first byte says whether it came over a relay (odd) or from an address. No answer may be larger
- * than what caused it.
+ * Datagrams as strangers send them: which connection they are for, what begins one, what is
+ * answered. The first byte says whether it came over a relay (odd) or from an address. No answer
+ * may be larger than what caused it.
  */
 #include <stdlib.h>
 
