@@ -7,7 +7,7 @@
 #include "overlay/internal.h"
 #include "overlay/segment.h"
 
-#define PAUSE_MAX (2 * NS_PER_MS)	/* how long one full queue may hold up the others */
+#define PAUSE_MAX (10 * NS_PER_MS)	/* how long one full queue may hold up the others */
 #define OVERSIZE_BURST 64		/* packets that go over streams in one turn */
 
 /* The sender's stack learns that nobody is there, instead of waiting for its timeout. */
@@ -41,8 +41,9 @@ static void put(struct peer *p, struct segmenter *s)
 		uint8_t *at = queue_reserve(&p->queue, len);
 
 		if (!at) {
-			drop_count(p->o, DROP_out_queue_full);
-			return; /* of a super-packet the rest is of no use either */
+			/* Of a super-packet the rest is of no use either. */
+			p->o->count.drops[DROP_out_queue_full] += segment_left(s);
+			return;
 		}
 		segment_next(s, at);
 		queue_commit(&p->queue, len, now);

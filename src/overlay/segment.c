@@ -56,6 +56,11 @@ size_t segment_next_len(const struct segmenter *s)
 	return left ? 1 + s->header_len + MIN(left, s->size) : 0;
 }
 
+size_t segment_left(const struct segmenter *s)
+{
+	return (s->p->len - s->at + s->size - 1) / s->size;
+}
+
 static void fix_transport(const struct segmenter *s, uint8_t *ip, size_t len, bool last)
 {
 	uint8_t *t = ip + s->ip_len;

@@ -32,6 +32,8 @@ enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
 				const struct packet4 *h) MUST_CHECK;
 /* Bytes that the next one needs, flags included; 0 after the last. */
 size_t segment_next_len(const struct segmenter *s);
+/* How many packets are still to come. */
+size_t segment_left(const struct segmenter *s);
 /* Writes it to `out`. */
 void segment_next(struct segmenter *s, uint8_t *out);
 

@@ -93,8 +93,10 @@ static uint32_t take_tcp(struct fleet_node *to, uint32_t seq, unsigned *ret_hole
 		if (load_be32(p + 24) != seq)
 			(*ret_holes)++;
 		seq = load_be32(p + 24);
+		bool same = true;
 		for (size_t i = HEADERS; i < len; i++)
-			ck_assert_uint_eq(p[i], stream_byte(seq + (uint32_t)(i - HEADERS)));
+			same &= p[i] == stream_byte(seq + (uint32_t)(i - HEADERS));
+		ck_assert(same);
 		seq += (uint32_t)(len - HEADERS);
 	}
 	return seq;
@@ -174,7 +176,7 @@ START_TEST(a_slow_peer_does_not_hold_up_others)
 	struct fleet m;
 	struct link_params slow = LINK_DEFAULT;
 	struct peer_status s;
-	unsigned received = 0;
+	unsigned received = 0; /* in order, none lost */
 
 	fleet_new(&m, 3);
 	fleet_wait_up(&m, 2 * NS_PER_S);
@@ -186,10 +188,11 @@ START_TEST(a_slow_peer_does_not_hold_up_others)
 			fleet_send(&m.node[0], &m.node[1], OVERLAY_MTU, k);
 		fleet_send(&m.node[0], &m.node[2], 84, i);
 		sim_pass(m.w, 10 * NS_PER_MS);
-		if (i >= 2) /* sent two rounds ago: 5 ms of path, 2 ms of patience, room */
-			received += fleet_received(&m.node[0], &m.node[2], 84, i - 2);
+		/* 5 ms of path, and 10 ms of patience with the slow one once in a while. */
+		while (received <= i && fleet_received(&m.node[0], &m.node[2], 84, received))
+			received++;
+		ck_assert_uint_ge(received + 3, i);
 	}
-	ck_assert_uint_ge(received, 195);
 	s = fleet_peer(&m.node[0], &m.node[1]);
 	ck_assert_int_eq(s.state, PEER_UP);
 	uint64_t lost = fleet_drops(&m.node[0], DROP_out_queue_full) +

@@ -59,6 +59,7 @@ START_TEST(a_tcp_super_packet_is_cut_as_a_network_card_would)
 		size_t len = segment_next_len(&s);
 
 		ck_assert_uint_eq(len, 1 + 20 + TCP_HEADER + want);
+		ck_assert_uint_eq(segment_left(&s), 4 - i);
 		segment_next(&s, out);
 		ck_assert_uint_eq(out[0], PACKET_FLAG_CSUM_PARTIAL);
 		ck_assert(kit_sums_ok(out + 1, len - 1));
@@ -68,11 +69,11 @@ START_TEST(a_tcp_super_packet_is_cut_as_a_network_card_would)
 		ck_assert_uint_eq(out[1 + 33], i == 0 ? 0x90 : i == 3 ? 0x19 : 0x10);
 		ck_assert_mem_eq(out + 1 + 34, p.data + 34, 2);
 		ck_assert_mem_eq(out + 1 + 40, p.data + 40, 12);
-		for (size_t b = 0; b < want; b++)
-			ck_assert_uint_eq(out[1 + 52 + b], kit_byte(k.seq + (uint32_t)(at + b)));
+		ck_assert(kit_bytes_ok(out + 1 + 52, want, k.seq + (uint32_t)at));
 		at += want;
 	}
 	ck_assert_uint_eq(segment_next_len(&s), 0);
+	ck_assert_uint_eq(segment_left(&s), 0);
 	free(buf);
 }
 END_TEST
@@ -246,8 +247,7 @@ static void check_tcp(const struct tun_packet *p, uint32_t seq, size_t payload, 
 		ck_assert_uint_eq(p->gso_size, mss);
 		ck_assert_uint_eq(p->hdr_len, 20 + TCP_HEADER);
 	}
-	for (size_t i = 0; i < payload; i++)
-		ck_assert_uint_eq(p->data[52 + i], kit_byte(seq + (uint32_t)i));
+	ck_assert(kit_bytes_ok(p->data + 52, payload, seq));
 }
 
 START_TEST(consecutive_segments_become_one)

@@ -15,6 +15,15 @@ static bool put(struct queue *q, size_t len, uint8_t mark, uint64_t now)
 	return true;
 }
 
+static bool all_are(struct span s, uint8_t mark)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] != mark)
+			return false;
+	}
+	return true;
+}
+
 START_TEST(packets_come_out_whole_and_in_order)
 {
 	struct unit_rng rng = unit_rng_new("queue");
@@ -46,8 +55,7 @@ START_TEST(packets_come_out_whole_and_in_order)
 			struct span s = queue_head(&q);
 
 			ck_assert_uint_eq(s.len, lens[first]);
-			for (size_t k = 0; k < s.len; k++)
-				ck_assert_uint_eq(s.data[k], marks[first]);
+			ck_assert(all_are(s, marks[first]));
 			queue_pop(&q);
 			bytes -= s.len;
 			first = (first + 1) % QUEUE_PACKETS_MAX;
