@@ -398,6 +398,8 @@ START_TEST(signed_text_has_a_limit)
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, most, sig), 0);
 	ck_assert_int_eq(identity_sign(id, "admit", cluster, more, sig), -EMSGSIZE);
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, more, sig), -EMSGSIZE);
+	ck_assert_int_eq(identity_sign(id, "a purpose of thirty-two characters", cluster,
+				       span_str("x"), sig), -EMSGSIZE);
 	identity_free(id);
 }
 END_TEST
@@ -438,6 +440,10 @@ START_TEST(unsafe_keys_are_refused)
 	from_hex("5866666666666666666666666666666666666666666666666666666666666666", key, KEY_LEN);
 	ck_assert(key_ok(key));
 	from_hex("ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", key, KEY_LEN);
+	ck_assert(key_ok(key));
+	from_hex("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff6f", key, KEY_LEN);
+	ck_assert(key_ok(key));
+	from_hex("edfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe7f", key, KEY_LEN);
 	ck_assert(key_ok(key));
 }
 END_TEST
