@@ -2,6 +2,7 @@
 /* Identity: certificates, storage, signatures, which keys are refused, tokens. */
 #include "identity/identity.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -387,6 +388,29 @@ START_TEST(malleated_signature_is_refused)
 }
 END_TEST
 
+/* A rest in OpenSSL's error queue would be taken for a failure of the TLS connection that is next. */
+START_TEST(failures_leave_no_error_behind)
+{
+	struct identity *id = identity_of(9), *none = NULL;
+	uint8_t cluster[HASH_LEN] = { 1 }, sig[SIG_LEN] = { 0 }, off_curve[KEY_LEN] = { 2 };
+	struct span rubbish = span_str("rubbish");
+
+	ERR_clear_error();
+	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, rubbish, sig),
+			 -EKEYREJECTED);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+	ck_assert_int_eq(identity_sign(id, "admit", cluster, rubbish, sig), 0);
+	sig[63] |= 0xe0; /* S beyond any order */
+	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, rubbish, sig),
+			 -EKEYREJECTED);
+	ck_assert_int_eq(key_verify(off_curve, "admit", cluster, rubbish, sig), -EKEYREJECTED);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+	ck_assert_int_eq(identity_from_pem(rubbish, rubbish, true, NULL, &none), -EINVAL);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+	identity_free(id);
+}
+END_TEST
+
 START_TEST(signed_text_has_a_limit)
 {
 	static uint8_t text[ENTRY_MAX_BYTES + 1];
@@ -497,5 +521,6 @@ UNIT_MAIN("identity", seed_gives_the_key_of_rfc_8032, certificate_is_a_function_
 	  damaged_files_are_refused, key_of_another_certificate_is_refused,
 	  operators_key_of_another_type, encrypted_key_is_refused_without_asking,
 	  signature_covers_everything, seed_and_identity_sign_alike,
-	  malleated_signature_is_refused, signed_text_has_a_limit, unsafe_keys_are_refused,
+	  malleated_signature_is_refused, failures_leave_no_error_behind,
+	  signed_text_has_a_limit, unsafe_keys_are_refused,
 	  good_keys_are_accepted, hashes_have_known_values)
