@@ -328,6 +328,35 @@ START_TEST(node_crashes_and_reboots)
 }
 END_TEST
 
+/* What a node knows is on its own disk: names and routes are there, tunnels wait for addresses. */
+START_TEST(node_reboots_while_the_server_is_away)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *laptop = &m->node[1];
+	unsigned rcode;
+	ip4 ip = 0;
+
+	mesh_reach(m, 5 * SECOND);
+	mesh_server_crash(m);
+	mesh_daemon_crash(laptop);
+	sim_pass(m->w, 5 * SECOND);
+	mesh_daemon_start(laptop);
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, world_tun_up(laptop->host, 0));
+	MESH_CHECK(m, tunnel_state_get(mesh_tunnel(laptop)) == TUNNEL_CONNECTING);
+	MESH_CHECK(m, mesh_dns(laptop, "nas." MESH_CLUSTER, &ip, &rcode) == 1);
+	MESH_CHECK(m, ip == m->node[0].address);
+	MESH_CHECK(m, mesh_peer(laptop, &m->node[0]).state != PEER_UP);
+	MESH_CHECK(m, mesh_peer(laptop, &m->node[0]).detail[0]);
+	sim_pass(m->w, MINUTE);
+	mesh_server_start(m);
+	printf("%.1f s after the server's return\n", (double)mesh_reach(m, 15 * SECOND) / 1e9);
+	mesh_all_connected(m, 10 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/mesh_faults", server_crash_disturbs_no_tunnel, server_is_gone_for_an_hour,
 	  server_restarts_in_order, server_restored_from_an_old_copy, reply_of_setup_is_lost,
-	  reply_of_admit_is_lost, killed_at_any_moment, node_crashes_and_reboots)
+	  reply_of_admit_is_lost, killed_at_any_moment, node_crashes_and_reboots,
+	  node_reboots_while_the_server_is_away)
