@@ -388,7 +388,7 @@ START_TEST(malleated_signature_is_refused)
 }
 END_TEST
 
-/* A rest in OpenSSL's error queue would be taken for a failure of the TLS connection that is next. */
+/* What is left in OpenSSL's error queue would be taken for a failure of the next TLS connection. */
 START_TEST(failures_leave_no_error_behind)
 {
 	struct identity *id = identity_of(9), *none = NULL;
