@@ -22,6 +22,25 @@ void inbound_write(void *overlay, const struct tun_packet *p)
 	}
 }
 
+/*
+ * A datagram overtakes the hello that was sent before it when both come in one batch. A few wait
+ * for it, so that the first packet through a new tunnel is not lost.
+ */
+static void keep_early(struct link *l, const uint8_t *data, size_t len)
+{
+	struct queue *q = &l->peer->early;
+	uint8_t *at = NULL;
+
+	if (l->peer->active == l && q->n < PEER_WAITING_PACKETS && len > 0 && queue_init(q) == 0)
+		at = queue_reserve(q, len);
+	if (!at) {
+		drop_count(l->peer->o, DROP_in_early);
+		return;
+	}
+	memcpy(at, data, len);
+	queue_commit(q, len, clock_now(l->peer->o->h));
+}
+
 static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
 {
 	struct peer *p = l->peer;
@@ -30,7 +49,7 @@ static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
 	enum overlay_drop d;
 
 	if (p->active != l || !l->hello_got) {
-		drop_count(o, DROP_in_early);
+		keep_early(l, data, len);
 		return;
 	}
 	d = packet_check_inbound(data, len, p->member->address, o->self->address, &h);
@@ -43,6 +62,22 @@ static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
 	o->count.rx_packets++;
 	o->count.rx_bytes += len - 1;
 	coalesce_add(&o->coalescer, data[0], data + 1, len - 1, &h);
+}
+
+void inbound_early(struct link *l)
+{
+	struct queue *q = &l->peer->early;
+
+	for (; !queue_empty(q); queue_pop(q))
+		inbound_packet(l, queue_head(q).data, queue_head(q).len);
+	coalesce_flush(&l->peer->o->coalescer);
+	queue_fini(q);
+}
+
+void inbound_forget_early(struct peer *p)
+{
+	p->o->count.drops[DROP_in_early] += p->early.n;
+	queue_fini(&p->early);
 }
 
 void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len)

@@ -68,6 +68,7 @@ struct peer {
 	struct timer *timer;
 	/* packets */
 	struct queue queue;
+	struct queue early;		/* came before the hello */
 	uint64_t waiting_until;		/* packets that wait for a tunnel; TIME_NEVER: none */
 	bool oversize;			/* the head of the queue does not fit a datagram */
 	bool slow;			/* its queue may be full without holding up others */
@@ -119,6 +120,8 @@ static inline void drop_count(struct overlay *o, enum overlay_drop d)
 /* --- overlay.c ------------------------------------------------------------------------------- */
 
 void overlay_fail(struct overlay *o, const struct err *err);
+/* Are tunnels built without being asked for? */
+bool overlay_is_eager(const struct overlay *o);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
 void overlay_refresh_candidates(struct overlay *o);
 /* A peer says where it sees us. */
@@ -192,6 +195,9 @@ void outbound_datagram_taken(void *link, struct quic_conn *c);
 
 void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len);
 void inbound_batch_end(void *link, struct quic_conn *c);
+/* What came before the hello, now that it is there; or will not be. */
+void inbound_early(struct link *l);
+void inbound_forget_early(struct peer *p);
 /* A unidirectional stream carries one packet. */
 void inbound_stream(struct link *l, int64_t stream);
 void inbound_write(void *overlay, const struct tun_packet *p);

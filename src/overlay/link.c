@@ -27,8 +27,10 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	l->conn = NULL;
 	quic_conn_close(c, app_error, phrase);
 	quic_conn_free(c);
-	if (l->peer->active == l)
+	if (l->peer->active == l) {
 		l->peer->active = NULL;
+		inbound_forget_early(l->peer);
+	}
 }
 
 void link_malformed(struct link *l, const char *what)

@@ -62,7 +62,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 
 /* --- peers ----------------------------------------------------------------------------------- */
 
-static bool is_eager(const struct overlay *o)
+bool overlay_is_eager(const struct overlay *o)
 {
 	return mlog_member_count(o->log) <= OVERLAY_EAGER_MAX;
 }
@@ -85,7 +85,7 @@ static int add_members(struct overlay *o, struct err *err)
 		rc = netsetup_route(&o->net, m->address, err);
 		if (rc < 0)
 			return rc;
-		if (is_eager(o))
+		if (overlay_is_eager(o))
 			peer_want(p);
 	}
 	return 0;

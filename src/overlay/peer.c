@@ -161,7 +161,7 @@ void peer_kick(struct peer *p)
 {
 	uint64_t earliest = MAX(p->began_at + PEER_KICK_GAP, now_of(p));
 
-	if (!p->initiator)
+	if (!p->initiator && overlay_is_eager(p->o))
 		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
 	if (may_begin(p)) {
 		p->retry_at = MIN(p->retry_at, earliest);
@@ -266,6 +266,7 @@ void peer_link_up(struct link *l)
 	if (!timer_is_set(p->o->watch))
 		timer_set_in(p->o->watch, WATCH_PERIOD);
 	quic_conn_wake(l->conn);
+	inbound_early(l);
 	control_up(l);
 	peer_schedule(p);
 }
@@ -335,6 +336,7 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 
 	if (p->active == l) {
 		p->active = NULL;
+		inbound_forget_early(p);
 		peer_lost(p, why, !no_fault);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
 		if (p->next < p->plan.n)
@@ -432,5 +434,6 @@ void peer_free(struct peer *p)
 	list_remove(&p->in_overlay);
 	timer_free(p->timer);
 	queue_fini(&p->queue);
+	queue_fini(&p->early);
 	free(p);
 }

@@ -406,10 +406,22 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 		sim_pass(m.w, 10 * NS_PER_MS);
 	sim_pass(m.w, NS_PER_S);
 	fleet_udp(r.datagram + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
-	rogue_packet(&r, 101, 0, DROP_in_early);
+	r.datagram_len = 101;
+	r.datagram[0] = 0;
+	quic_conn_wake(r.c);
+	sim_pass(m.w, 100 * NS_PER_MS);
+	ck_assert(fleet_tun_silent(&m.node[0]));
+	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 0); /* a few wait for the hello */
+	for (int i = 0; i < 40; i++) {
+		r.datagram_len = 101;
+		quic_conn_wake(r.c);
+		sim_pass(m.w, 10 * NS_PER_MS);
+	}
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41 - PEER_WAITING_PACKETS);
 	ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_CONNECTING);
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NO_CONTROL);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41);
 	rogue_stop(&r);
 }
 END_TEST

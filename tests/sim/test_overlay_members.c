@@ -194,6 +194,33 @@ START_TEST(whoever_is_behind_learns_from_its_peer)
 }
 END_TEST
 
+/* In large clusters only what is asked for is built, by whichever side asks. */
+START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
+{
+	for (unsigned asks = 0; asks < 2; asks++) {
+		struct fleet m;
+
+		fleet_init(&m, 2);
+		for (unsigned i = 2; i < OVERLAY_EAGER_MAX + 1; i++)
+			kit_join(&m.kit, i);
+		for (unsigned i = 0; i < 2; i++) {
+			mlog_free(m.node[i].log);
+			m.node[i].log = fleet_copy_log(m.kit.log, mlog_count(m.kit.log));
+			shorten(&m.node[i], mlog_count(m.kit.log));
+			fleet_start(&m.node[i]);
+		}
+		sim_pass(m.w, 30 * NS_PER_S);
+		ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_IDLE);
+		ck_assert_int_eq(fleet_peer(&m.node[1], &m.node[0]).state, PEER_IDLE);
+		fleet_send(&m.node[asks], &m.node[1 - asks], 84, 1);
+		sim_pass(m.w, 300 * NS_PER_MS);
+		SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
+		SIM_CHECK(m.w, fleet_received(&m.node[asks], &m.node[1 - asks], 84, 1));
+		fleet_free(&m);
+	}
+}
+END_TEST
+
 START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 {
 	struct fleet m;
@@ -278,5 +305,6 @@ UNIT_MAIN("overlay/members", a_key_that_is_no_members_is_refused_in_the_handshak
 	  a_member_that_offers_only_x25519_is_refused,
 	  a_member_that_accepts_only_x25519_gets_no_tunnel,
 	  a_connection_without_control_stream_is_closed, whoever_is_behind_learns_from_its_peer,
+	  a_large_cluster_builds_tunnels_on_the_first_packet,
 	  an_entry_that_one_learns_reaches_all_without_a_server,
 	  a_fork_is_reported_by_both_sides, a_fork_is_found_when_one_log_is_longer)
