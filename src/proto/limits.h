@@ -28,11 +28,11 @@
 #define SIGNAL_CONNS_RETRY_ABOVE 64	/* handshakes; from then on Initials get a Retry */
 #define SIGNAL_CONNS_PER_SOURCE_MAX 64	/* unauthenticated ones */
 #define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
-#define SIGNAL_REQUESTS_PER_MINUTE 30	/* a source may make at least these, refused ones included */
+#define SIGNAL_REQUESTS_PER_MINUTE 30	/* of a source, at least; refused ones included */
 #define SIGNAL_REQUESTS_BURST 60
 #define SIGNAL_SESSION_REQUESTS_PER_S 20
 #define SIGNAL_SESSION_REQUESTS_BURST 200
-#define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events of a session; past it the session is closed */
+#define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */
 #define CLUSTERS_MAX 4096
 
 /* Sessions and tunnels. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of the peer protocol's control stream (docs/protocol/04-peer.md). Framed as the signal protocol's. */
+/*
+ * Messages of the peer protocol's control stream (docs/protocol/04-peer.md). Framed as the signal
+ * protocol's.
+ */
 #ifndef MLSH_PROTO_PEER_H
 #define MLSH_PROTO_PEER_H
 
@@ -10,11 +13,13 @@
 #define PEER_EXPORTER "EXPORTER-mlsh-peer-hello"
 #define PACKET_FLAG_CSUM_PARTIAL 0x01
 
-enum peer_message_type { PEER_HELLO = 1, PEER_LOG, PEER_LOG_REQUEST, PEER_OBSERVED, PEER_CANDIDATES, PEER_BYE };
+enum peer_message_type {
+	PEER_HELLO = 1, PEER_LOG, PEER_LOG_REQUEST, PEER_OBSERVED, PEER_CANDIDATES, PEER_BYE
+};
 
 enum peer_close {
-	PEER_CLOSE_BYE, PEER_CLOSE_MALFORMED, PEER_CLOSE_REPLACED, PEER_CLOSE_NOT_MEMBER, PEER_CLOSE_NO_CONTROL,
-	PEER_CLOSE_WRONG_CLUSTER, PEER_CLOSE_SHUTDOWN
+	PEER_CLOSE_BYE, PEER_CLOSE_MALFORMED, PEER_CLOSE_REPLACED, PEER_CLOSE_NOT_MEMBER,
+	PEER_CLOSE_NO_CONTROL, PEER_CLOSE_WRONG_CLUSTER, PEER_CLOSE_SHUTDOWN
 };
 
 struct peer_message {
@@ -29,6 +34,7 @@ struct peer_message {
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;
-int peer_message_decode(struct span message, struct peer_message *ret) MUST_CHECK; /* -EBADMSG, -EPROTONOSUPPORT */
+/* -EBADMSG, -EPROTONOSUPPORT for another version. */
+int peer_message_decode(struct span message, struct peer_message *ret) MUST_CHECK;
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Why something was refused: the codes that travel in a signal reply (docs/protocol/03-signal.md) and in struct err. */
+/*
+ * Why something was refused: the codes that travel in a signal reply (docs/protocol/03-signal.md)
+ * and in struct err.
+ */
 #ifndef MLSH_PROTO_REFUSAL_H
 #define MLSH_PROTO_REFUSAL_H
 

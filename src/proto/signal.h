@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of the signal protocol (docs/protocol/03-signal.md): framing, requests, replies, events. Decoded messages
- * are views into the input. Encoders return the number of bytes written (length prefix included) or -ENOSPC.
+ * Messages of the signal protocol (docs/protocol/03-signal.md): framing, requests, replies, events.
+ * Decoded messages are views into the input. Encoders return the number of bytes written (length
+ * prefix included), -ENOSPC when they do not fit `cap` or a limit, or -EINVAL.
  */
 #ifndef MLSH_PROTO_SIGNAL_H
 #define MLSH_PROTO_SIGNAL_H
@@ -24,20 +25,26 @@
 
 #define FRAME_PREFIX_LEN 4
 
-/* Is a whole message in `in`? 1 and the message without its prefix and the bytes it took; 0: more is needed; -EMSGSIZE above `max`. */
+/*
+ * Is a whole message in `in`? 1, the message without its prefix, and the bytes it took; 0: more is
+ * needed; -EMSGSIZE: longer than `max`.
+ */
 int frame_next(struct span in, size_t max, struct span *ret_message, size_t *ret_used) MUST_CHECK;
 
 enum signal_request_type {
-	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG, SIGNAL_ADMIT, SIGNAL_SESSION,
-	SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES, SIGNAL_SUBSCRIBE, SIGNAL_REQUEST_TYPES
+	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG,
+	SIGNAL_ADMIT, SIGNAL_SESSION, SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES,
+	SIGNAL_SUBSCRIBE, SIGNAL_REQUEST_TYPES
 };
 
-enum signal_event_type { SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN };
+enum signal_event_type {
+	SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN
+};
 
 /* Application error codes of CONNECTION_CLOSE. */
 enum signal_close {
-	SIGNAL_CLOSE_BYE, SIGNAL_CLOSE_MALFORMED, SIGNAL_CLOSE_REPLACED, SIGNAL_CLOSE_REMOVED, SIGNAL_CLOSE_SHUTDOWN,
-	SIGNAL_CLOSE_SLOW, SIGNAL_CLOSE_UNAUTHENTICATED, SIGNAL_CLOSE_LIMIT
+	SIGNAL_CLOSE_BYE, SIGNAL_CLOSE_MALFORMED, SIGNAL_CLOSE_REPLACED, SIGNAL_CLOSE_REMOVED,
+	SIGNAL_CLOSE_SHUTDOWN, SIGNAL_CLOSE_SLOW, SIGNAL_CLOSE_UNAUTHENTICATED, SIGNAL_CLOSE_LIMIT
 };
 
 struct wire_head {
@@ -75,7 +82,7 @@ struct signal_request {
 };
 
 struct signal_reply {
-	enum refusal refusal;			/* REFUSAL_NONE: accepted, and the fields of the request's reply are set */
+	enum refusal refusal;			/* REFUSAL_NONE: accepted, the reply's fields are set */
 	struct span text;			/* refusal */
 	uint32_t retry_after_s;
 	uint64_t time_s;			/* hello */
@@ -95,7 +102,10 @@ struct wire_presence {
 	struct wire_candidates candidates;
 };
 
-/* Presence items in one event: bounded by SIGNAL_MESSAGE_MAX; a longer list is several events, of which only the first has `reset`. */
+/*
+ * Presence items in one event: bounded by SIGNAL_MESSAGE_MAX. A longer list is several events, of
+ * which only the first has `reset`.
+ */
 #define PRESENCE_PER_EVENT_MAX 256
 
 struct signal_event {
@@ -104,17 +114,20 @@ struct signal_event {
 	struct wire_entries entries;		/* log */
 	bool reset;				/* presence */
 	uint64_t cursor;
-	struct wire_presence *presence;		/* presence: filled by the decoder; the caller provides room for PRESENCE_PER_EVENT_MAX */
+	struct wire_presence *presence;		/* presence: room of the caller's for as many as above */
 	size_t n_presence;
 	struct addr observed;			/* observed */
 	uint32_t retry_after_s;			/* shutdown */
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;
-int signal_request_decode(struct span message, struct signal_request *ret) MUST_CHECK; /* -EBADMSG, -EPROTONOSUPPORT (version) */
+/* -EBADMSG, -EPROTONOSUPPORT for another version. */
+int signal_request_decode(struct span message, struct signal_request *ret) MUST_CHECK;
 /* A reply is encoded and decoded as the answer to a request type. */
-ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf, size_t cap) MUST_CHECK;
-int signal_reply_decode(enum signal_request_type to, struct span message, struct signal_reply *ret) MUST_CHECK;
+ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf,
+			      size_t cap) MUST_CHECK;
+int signal_reply_decode(enum signal_request_type to, struct span message,
+			struct signal_reply *ret) MUST_CHECK;
 ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t cap) MUST_CHECK;
 int signal_event_decode(struct span message, struct signal_event *ret) MUST_CHECK;
 
