@@ -82,7 +82,7 @@ struct signal_request {
 };
 
 struct signal_reply {
-	enum refusal refusal;			/* REFUSAL_NONE: accepted, the reply's fields are set */
+	enum refusal refusal;			/* NONE: accepted, fields set */
 	struct span text;			/* refusal */
 	uint32_t retry_after_s;
 	uint64_t time_s;			/* hello */
@@ -114,7 +114,7 @@ struct signal_event {
 	struct wire_entries entries;		/* log */
 	bool reset;				/* presence */
 	uint64_t cursor;
-	struct wire_presence *presence;		/* presence: room of the caller's for as many as above */
+	struct wire_presence *presence;		/* presence: the caller's room, as above */
 	size_t n_presence;
 	struct addr observed;			/* observed */
 	uint32_t retry_after_s;			/* shutdown */
