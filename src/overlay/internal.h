@@ -178,7 +178,6 @@ void control_up(struct link *l);
 /* Sends entries that the other side lacks, as far as the stream takes them. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);
-void control_bye(struct link *l);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

@@ -136,7 +136,8 @@ static void peer_begin(struct peer *p)
 	}
 	p->began_at = now_of(p);
 	if (p->failures == 0 && p->last_heard == 0)
-		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all", p->plan.n);
+		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
+			 p->plan.n);
 	peer_set_state(p, PEER_CONNECTING);
 	race_on(p);
 }
