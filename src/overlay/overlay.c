@@ -67,19 +67,30 @@ bool overlay_is_eager(const struct overlay *o)
 	return mlog_member_count(o->log) <= OVERLAY_EAGER_MAX;
 }
 
+static int add_peer(struct overlay *o, struct member *m, struct peer **ret)
+{
+	int rc = peer_new(o, m, ret);
+
+	if (rc < 0)
+		return rc;
+	rc = route_add(&o->routes, m->address, *ret);
+	if (rc < 0)
+		peer_free(*ret);
+	return rc;
+}
+
 /* A peer, a route in the table and one in the host for every member that has none yet. */
 static int add_members(struct overlay *o, struct err *err)
 {
 	for (; o->n_members_seen < mlog_member_count(o->log); o->n_members_seen++) {
 		struct member *m = mlog_member_at(o->log, o->n_members_seen);
-		struct peer *p;
-		int rc;
+		int rc = 0;
 
 		if (m->address == o->self->address)
 			continue;
-		rc = peer_new(o, m, &p);
-		if (rc == 0)
-			rc = route_add(&o->routes, m->address, p);
+		struct peer *p = route_lookup(&o->routes, m->address);
+		if (!p)
+			rc = add_peer(o, m, &p);
 		if (rc < 0)
 			return err_set(err, rc, "no memory for another peer");
 		rc = netsetup_route(&o->net, m->address, err);

@@ -229,6 +229,27 @@ START_TEST(either_side_restarts_and_both_do)
 }
 END_TEST
 
+START_TEST(a_machine_that_slept_is_back_at_once)
+{
+	struct fleet m;
+
+	fleet_new(&m, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fleet_wait_up(&m, 2 * NS_PER_S);
+		sim_pass(m.w, 12 * NS_PER_S);
+		m.server_down = true;
+		world_host_suspend(m.node[i].h);
+		sim_pass(m.w, 3600 * NS_PER_S);
+		SIM_CHECK(m.w, !pair_up(&m));
+		world_host_resume(m.node[i].h);
+		overlay_network_changed(m.node[i].o);
+		SIM_CHECK(m.w, world_run(m.w, 3 * NS_PER_S, pair_up, &m));
+		check_ping(&m, 0, 1, 5);
+	}
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(a_node_that_stops_says_so)
 {
 	struct fleet m;
@@ -366,7 +387,8 @@ UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  presence_offline_disturbs_no_tunnel,
 	  the_side_that_connects_moves_and_the_tunnel_goes_on,
 	  the_side_that_waits_moves_and_is_found_without_a_server,
-	  either_side_restarts_and_both_do, a_node_that_stops_says_so,
+	  either_side_restarts_and_both_do, a_machine_that_slept_is_back_at_once,
+	  a_node_that_stops_says_so,
 	  packets_for_an_absent_peer_are_answered_with_unreachable,
 	  bad_packets_of_our_own_host_are_counted, the_host_is_set_up_and_left_as_it_was,
 	  a_device_that_is_taken_away_ends_the_tunnel)
