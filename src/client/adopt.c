@@ -74,7 +74,7 @@ static int make_admit(struct join *j, struct err *err)
 	const struct invite *inv = &j->url.invite;
 	struct head head = mlog_head(j->log);
 	struct pending *p = &j->pending;
-	uint64_t time_s = MAX(now_s(j), MAX(mlog_last_time_s(j->log), inv->issued));
+	uint64_t time_s = MAX(join_time_s(j), MAX(mlog_last_time_s(j->log), inv->issued));
 	int r;
 
 	*p = (struct pending){ .kind = PENDING_ADOPT, .port = j->port };

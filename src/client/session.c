@@ -170,8 +170,8 @@ static void session_next(struct session *s, enum session_next next, uint64_t wai
 }
 
 /*
- * Can the server know more of our membership than we? Only by entries that we lack; if its log is no
- * longer than ours, or another one, it merely does not know of our admission.
+ * Can the server know more of our membership than we? Only by entries that we lack; if its log is
+ * no longer than ours, or another one, it merely does not know of our admission.
  */
 static bool server_knows_more(const struct session *s)
 {

@@ -62,8 +62,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	memcpy(g.signal_key, rpc_server_key_sha256(j->rpc), HASH_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
 	random_fill(j->host, g.random, sizeof(g.random));
-	return genesis_make(&g, (uint64_t)MAX(clock_wall_s(j->host), 0), j->identity, &p->entry,
-			    err);
+	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);
 }
 
 static void on_offer(void *ctx, const struct signal_reply *reply)
