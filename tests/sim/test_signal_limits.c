@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "proto/cbor.h"
+#include "signal/caller.h"
 #include "signal_steps.h"
 
 static struct sig g;
@@ -379,6 +380,43 @@ START_TEST(a_request_has_ten_seconds)
 }
 END_TEST
 
+/* Events pile up for one that does not fetch them; the others get theirs. */
+START_TEST(who_does_not_fetch_events_is_hung_up_on)
+{
+	struct cluster *c;
+	struct raw *r, *healthy;
+	size_t log_bytes = 0, sent = 0;
+	unsigned times = 0;
+
+	begin();
+	for (int i = 0; i < 20; i++) {
+		raw_free(in_phase(SESSION));
+		sim_pass(g.w, 10 * NS_PER_S);
+	}
+	r = raw_member(founder, "lazy");
+	healthy = raw_member(founder, "healthy");
+	raw_online(r);
+	raw_online(healthy);
+	r->hold = true;
+	for (size_t i = 0; i < mlog_count(founder->log); i++)
+		log_bytes += mlog_entry(founder->log, i).len;
+	c = registry_find(g.s->registry, founder->cluster_id);
+	/* the whole log, again and again, as if it were news */
+	for (; !r->closed && sent < 3 * SIGNAL_EVENT_BACKLOG_BYTES; times++) {
+		events_log(g.s, c, 0);
+		sent += log_bytes;
+		sim_pass(g.w, 200 * NS_PER_MS);
+	}
+	raw_await_close(r, SIGNAL_CLOSE_SLOW);
+	ck_assert_uint_ge(sent, SIGNAL_EVENT_BACKLOG_BYTES);
+	ck_assert(!healthy->closed);
+	ck_assert_uint_ge(healthy->log_entries, times * mlog_count(founder->log));
+	raw_free(healthy);
+	raw_free(r);
+	end();
+}
+END_TEST
+
 /* --- a server in trouble ---------------------------------------------------------------------- */
 
 static void limit_files(rlim_t bytes)
@@ -419,4 +457,5 @@ UNIT_MAIN("signal/limits", requests_in_another_phase_are_refused,
 	  who_does_not_stop_is_hung_up_on, members_do_not_use_up_their_source,
 	  a_sessions_requests_are_limited, strangers_are_not_kept_for_ever,
 	  a_source_has_a_bounded_number_of_connections, a_request_has_ten_seconds,
+	  who_does_not_fetch_events_is_hung_up_on,
 	  a_full_disk_is_said_and_nothing_is_half_done)
