@@ -113,8 +113,9 @@ static void fail_message(const struct dial *d, struct err *err)
 			   "version. Check the address and the port.", at, d->name);
 	else if (d->blame == BLAME_TLS || d->blame == BLAME_CLOSED)
 		refuse_set(err, REFUSAL_UNREACHABLE,
-			   "the signal server %s (%s) ended the connection while it was being made: "
-			   "%s. Are both sides of the same version of mlsh?", d->name, at, d->detail);
+			   "the signal server %s (%s) ended the connection while it was being "
+			   "made: %s. Are both sides of the same version of mlsh?", d->name, at,
+			   d->detail);
 	else
 		refuse_set(err, REFUSAL_UNREACHABLE,
 			   "no answer from the signal server %s (tried %s). Is it running, is the "

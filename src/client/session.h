@@ -22,7 +22,7 @@ enum session_state { SESSION_CONNECTING, SESSION_UP, SESSION_RECONNECTING, SESSI
 struct session_ops {
 	/* State, or the reason of the last failure, changed. */
 	void (*state)(void *ctx);
-	/* The server's entries were appended to the log: the owner saves it and looks at it again. */
+	/* The server's entries were appended to the log: the owner saves it and looks again. */
 	void (*log_grew)(void *ctx);
 	/* A valid entry in the place of another: proof of a fork. Both as views. */
 	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs);
@@ -38,7 +38,7 @@ struct session_ops {
 struct session_status {
 	enum session_state state;
 	uint64_t since;			/* clock_now of the last change of state */
-	uint64_t last_verified;		/* clock_now when the server was last heard, authenticated; 0: never */
+	uint64_t last_verified;		/* clock_now when the server was last heard; 0: never */
 	uint64_t rtt_ns;
 	struct addr server, observed;	/* unset when unknown */
 	char group[32];			/* key exchange */

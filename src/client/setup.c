@@ -156,8 +156,8 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 	j->setup.subnet = p->subnet;
 	if (j->has_pending &&
 	    memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
-		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal server "
-			    "(%s) is unfinished: run that again to complete it, or remove "
+		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal "
+			    "server (%s) is unfinished: run that again to complete it, or remove "
 			    "%s/clusters/%s%s to forget it.", p->cluster, j->pending.host, s->dir,
 			    p->cluster, STORE_PENDING);
 	if (r == 0)
