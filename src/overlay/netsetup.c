@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define COVER_BITS_MAX 24
+#define NETSETUP_ADDRS_MAX 128
 
 struct prefix4 netsetup_cover(const struct mlog *log)
 {
@@ -24,12 +25,32 @@ struct prefix4 netsetup_cover(const struct mlog *log)
 	return p;
 }
 
+/* Two clusters of different servers may have handed out the same address. */
+static int check_address_free(struct host *h, unsigned ifindex, ip4 self, struct err *err)
+{
+	struct netif_addr list[NETSETUP_ADDRS_MAX];
+	char text[IP4_TEXT_MAX];
+	int n = netif_list(h, list, ARRAY_LEN(list));
+
+	for (int i = 0; i < n; i++)
+		if (addr_is_v4(&list[i].addr) && addr_ip4(&list[i].addr) == self &&
+		    list[i].ifindex != ifindex)
+			return err_set(err, -EADDRINUSE,
+				       "the overlay address %s is this host's on %s already. Disconnect "
+				       "the cluster that has it, or make one of them anew with "
+				       "`mlsh setup --subnet`",
+				       ip4_format(self, text), list[i].ifname);
+	return 0;
+}
+
 int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 self, struct err *err)
 {
 	int rc;
 
 	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
-	rc = netconf_addr_add(h, ifindex, self, 32, err);
+	rc = check_address_free(h, ifindex, self, err);
+	if (rc == 0)
+		rc = netconf_addr_add(h, ifindex, self, 32, err);
 	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
 }
 
@@ -82,8 +103,10 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 	return 0;
 }
 
+/* Another cluster may need the same backstop: it goes if no living device has an address in it. */
 void netsetup_stop(struct netsetup *n)
 {
-	if (n->h)
-		backstop_remove(n);
+	if (n->h && n->backstop.bits)
+		(void)!netconf_cleanup(n->h, NULL);
+	n->backstop = (struct prefix4){ 0 };
 }

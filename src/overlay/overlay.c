@@ -241,7 +241,7 @@ static void on_watch(void *ctx)
 
 static int open_tun(struct overlay *o, struct err *err)
 {
-	struct tun_config tc = { .name_prefix = "mlsh", .mtu_bytes = OVERLAY_MTU };
+	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
 	int rc = tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
 
 	if (rc < 0)
@@ -305,8 +305,8 @@ void overlay_free(struct overlay *o)
 	list_for_each (it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	quic_socket_close(o->socket);
-	netsetup_stop(&o->net);
 	tun_close(o->tun);
+	netsetup_stop(&o->net);
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);

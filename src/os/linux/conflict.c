@@ -47,6 +47,13 @@ static struct prefix4 prefix_around(ip4 ip, uint8_t bits)
 	return p;
 }
 
+/* Another cluster's device: its addresses are handed out so that they do not collide. */
+static bool is_own_tunnel(const struct conflict *c, unsigned ifindex)
+{
+	const struct link *link = links_find(&c->links, ifindex);
+	return link_is_tun(link) && strncmp(link->name, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) == 0;
+}
+
 static int check_addresses(struct conflict *c, struct host *h)
 {
 	struct netif_addr *list = calloc(ADDRS_MAX, sizeof(*list));
@@ -55,7 +62,8 @@ static int check_addresses(struct conflict *c, struct host *h)
 	int n = netif_list(h, list, ADDRS_MAX);
 	for (int i = 0; i < n; i++) {
 		const struct netif_addr *a = &list[i];
-		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr))
+		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr) ||
+		    is_own_tunnel(c, a->ifindex))
 			continue;
 		struct prefix4 net = prefix_around(addr_ip4(&a->addr), a->prefix_bits);
 		if (prefix4_overlaps(c->p, net))
@@ -78,8 +86,8 @@ static int on_route(void *ctx, const struct nlmsghdr *entry)
 		return 0;
 	if (route.ifindex && route.ifindex == c->ignore_ifindex)
 		return 0;
-	/* Our own backstops: what they stand for shows in the device of their tunnel. */
-	if (route.protocol == NETCONF_PROTO && !route.ifindex)
+	if (route.protocol == NETCONF_PROTO &&
+	    (!route.ifindex || is_own_tunnel(c, route.ifindex)))
 		return 0;
 	route_each_gateway(&route, check_gateway, c);
 	if (route.to.bits && prefix4_overlaps(c->p, route.to)) {

@@ -102,6 +102,8 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 		const struct machine_addr *a = &m->addrs[i];
 
 		if (!addr_is_v4(&a->addr) || a->ifindex == ignore_ifindex ||
+		    strncmp(machine_if_find(m, a->ifindex)->name, NETCONF_DEVICE,
+			    strlen(NETCONF_DEVICE)) == 0 ||
 		    !prefix4_overlaps(addr_prefix(a), p))
 			continue;
 		snprintf(ret_what, 64, "%s on %s", prefix4_format(addr_prefix(a), text),
@@ -196,14 +198,30 @@ int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p)
 	return 0;
 }
 
+/* Does one of our devices have its address in there? */
+static bool backs_a_tunnel(struct machine *m, struct prefix4 p)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct machine_addr *a = &m->addrs[i];
+
+		if (addr_is_v4(&a->addr) && prefix4_contains(p, addr_ip4(&a->addr)) &&
+		    strncmp(machine_if_find(m, a->ifindex)->name, NETCONF_DEVICE,
+			    strlen(NETCONF_DEVICE)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Routes through devices went away with them: what is left behind are the unreachable ones. */
 int netconf_cleanup(struct host *h, struct err *err)
 {
 	struct machine *m = h->machine;
 
 	(void)err;
+	if (!h->alive)
+		return 0;
 	for (size_t i = m->n_routes; i-- > 0;) {
-		if (m->routes[i].ifindex == 0)
+		if (m->routes[i].ifindex == 0 && !backs_a_tunnel(m, m->routes[i].prefix))
 			sim_array_del(m->routes, &m->n_routes, sizeof(*m->routes), i);
 	}
 	return 0;
