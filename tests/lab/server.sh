@@ -41,7 +41,8 @@ ends_with() { # status, text, arguments...
 up() { grep -q "mlsh-signal .* on 127.0.0.1:$port" "$work/err"; }
 # shellcheck disable=SC2120 # check passes them on
 start() { # environment assignments...
-	: >"$work/out" >"$work/err"
+	: >"$work/out"
+	: >"$work/err"
 	env "$@" mlsh-signal >"$work/out" 2>"$work/err" </dev/null &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do
