@@ -36,9 +36,9 @@ static int check_address_free(struct host *h, unsigned ifindex, ip4 self, struct
 		if (addr_is_v4(&list[i].addr) && addr_ip4(&list[i].addr) == self &&
 		    list[i].ifindex != ifindex)
 			return err_set(err, -EADDRINUSE,
-				       "the overlay address %s is this host's on %s already. Disconnect "
-				       "the cluster that has it, or make one of them anew with "
-				       "`mlsh setup --subnet`",
+				       "the overlay address %s is this host's on %s already. "
+				       "Disconnect the cluster that has it, or make one of them "
+				       "anew with `mlsh setup --subnet`",
 				       ip4_format(self, text), list[i].ifname);
 	return 0;
 }
@@ -73,6 +73,15 @@ static void backstop_remove(struct netsetup *n)
 	n->backstop = (struct prefix4){ 0 };
 }
 
+/* A server whose address is known to lie within: an unreachable route would cut it off. */
+static bool covers_signal(const struct mlog *log, struct prefix4 p)
+{
+	struct addr a;
+
+	return addr_parse_ip(mlog_genesis(log)->signal_host, &a) == 0 && addr_is_v4(&a) &&
+	       prefix4_contains(p, addr_ip4(&a));
+}
+
 int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
 		      struct err *err)
 {
@@ -83,15 +92,19 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 	ret_warning[0] = '\0';
 	if (prefix_equal(p, n->backstop) || prefix_equal(p, n->conflict))
 		return 0;
-	rc = netconf_conflict(n->h, p, n->ifindex, what);
+	rc = covers_signal(log, p);
+	if (rc)
+		snprintf(what, sizeof(what), "the signal server's address");
+	else
+		rc = netconf_conflict(n->h, p, n->ifindex, what);
 	if (rc < 0)
 		return err_set(err, rc, "can not tell which networks this host uses itself");
 	if (rc > 0) {
 		backstop_remove(n);
 		n->conflict = p;
 		snprintf(ret_warning, cap,
-			 "the overlay's %s overlaps %s, which this host uses: only the members' "
-			 "own addresses are routed",
+			 "the overlay's %s overlaps what this host uses itself (%s): only the "
+			 "members' own addresses are routed",
 			 prefix4_format(p, text), what);
 		return 0;
 	}
@@ -104,6 +117,14 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 }
 
 /* Another cluster may need the same backstop: it goes if no living device has an address in it. */
+void netsetup_restore(struct netsetup *n)
+{
+	struct err err = { 0 };
+
+	if (n->backstop.bits && netconf_route_add(n->h, 0, n->backstop, 0, &err) < 0)
+		log_warn(host_log(n->h), "the backstop route is gone: %s", err.text);
+}
+
 void netsetup_stop(struct netsetup *n)
 {
 	if (n->h && n->backstop.bits)

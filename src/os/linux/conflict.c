@@ -51,7 +51,8 @@ static struct prefix4 prefix_around(ip4 ip, uint8_t bits)
 static bool is_own_tunnel(const struct conflict *c, unsigned ifindex)
 {
 	const struct link *link = links_find(&c->links, ifindex);
-	return link_is_tun(link) && strncmp(link->name, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) == 0;
+	return link_is_tun(link) &&
+	       strncmp(link->name, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) == 0;
 }
 
 static int check_addresses(struct conflict *c, struct host *h)
