@@ -37,8 +37,8 @@ static int check_address_free(struct host *h, unsigned ifindex, ip4 self, struct
 		    list[i].ifindex != ifindex)
 			return err_set(err, -EADDRINUSE,
 				       "the overlay address %s is this host's on %s already. "
-				       "Disconnect the cluster that has it, or make one of them "
-				       "anew with `mlsh setup --subnet`",
+				       "Disconnect the cluster that has it, or make one of "
+				       "them anew with `mlsh setup --subnet`",
 				       ip4_format(self, text), list[i].ifname);
 	return 0;
 }
@@ -117,14 +117,6 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 }
 
 /* Another cluster may need the same backstop: it goes if no living device has an address in it. */
-void netsetup_restore(struct netsetup *n)
-{
-	struct err err = { 0 };
-
-	if (n->backstop.bits && netconf_route_add(n->h, 0, n->backstop, 0, &err) < 0)
-		log_warn(host_log(n->h), "the backstop route is gone: %s", err.text);
-}
-
 void netsetup_stop(struct netsetup *n)
 {
 	if (n->h && n->backstop.bits)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tunnels through whatever comes: nodes move, sleep, are killed and started again, links break, lose
- * and delay; the server is away now and then. When things calm down every pair has a tunnel again,
- * and what came out of a TUN was always what the right peer had put in.
+ * Tunnels through whatever comes: nodes move, sleep, are killed and started again, links break,
+ * lose and delay; the server is away now and then. When things calm down every pair has a tunnel
+ * again, and what came out of a TUN was always what the right peer had put in.
  */
 #include "overlay_sim.h"
 

@@ -367,6 +367,70 @@ START_TEST(the_host_is_set_up_and_left_as_it_was)
 }
 END_TEST
 
+/* Clusters of one server may have the same prefix, and a machine may be in several. */
+START_TEST(one_of_two_overlays_on_a_host_ends)
+{
+	struct fleet m;
+	struct prefix4 cover = { KIT_NET, 24 };
+
+	fleet_init(&m, 2);
+	m.node[1].h = m.node[0].h;
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	ck_assert_str_eq(overlay_ifname(m.node[0].o), "mlsh0");
+	ck_assert_str_eq(overlay_ifname(m.node[1].o), "mlsh1");
+	ck_assert(world_has_route(m.node[0].h, cover, 0));
+	fleet_stop(&m.node[0]);
+	ck_assert(world_has_route(m.node[1].h, cover, 0));
+	fleet_stop(&m.node[1]);
+	ck_assert(!world_has_route(m.node[1].h, cover, 0));
+	fleet_free(&m);
+}
+END_TEST
+
+/* Nothing of an inner packet is to be seen on the wire. */
+#define MARKER "mlsh-inner-plaintext"
+
+static bool tap_looks(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		      uint8_t *data, size_t *len)
+{
+	unsigned *seen = ctx;
+
+	(void)from;
+	(void)src;
+	(void)dst;
+	seen[0]++;
+	seen[1] += memmem(data, *len, MARKER, strlen(MARKER)) != NULL;
+	return true;
+}
+
+START_TEST(the_wire_holds_no_inner_plaintext)
+{
+	struct fleet m;
+	unsigned seen[2] = { 0 };
+	uint8_t p[OVERLAY_MTU], got[2000];
+	size_t len, taken = 0;
+
+	fleet_new(&m, 2);
+	world_tap(m.w, tap_looks, seen);
+	fleet_wait_up(&m, NS_PER_S);
+	for (unsigned i = 0; i < 100; i++) { /* over streams at first, then datagrams */
+		len = 100 + i * 13;
+		fleet_udp(p, len, m.node[0].self->address, m.node[1].self->address, i);
+		memcpy(p + 40, MARKER, strlen(MARKER));
+		ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, len), 0);
+		sim_pass(m.w, 20 * NS_PER_MS);
+		while (world_tun_take(m.node[1].h, 0, got, sizeof(got), &len) == 1)
+			taken += memmem(got, len, MARKER, strlen(MARKER)) != NULL;
+	}
+	ck_assert_uint_eq(taken, 100);
+	ck_assert_uint_gt(seen[0], 100);
+	ck_assert_uint_eq(seen[1], 0);
+	world_tap(m.w, NULL, NULL);
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(a_device_that_is_taken_away_ends_the_tunnel)
 {
 	struct fleet m;
@@ -391,4 +455,5 @@ UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  a_node_that_stops_says_so,
 	  packets_for_an_absent_peer_are_answered_with_unreachable,
 	  bad_packets_of_our_own_host_are_counted, the_host_is_set_up_and_left_as_it_was,
+	  one_of_two_overlays_on_a_host_ends, the_wire_holds_no_inner_plaintext,
 	  a_device_that_is_taken_away_ends_the_tunnel)
