@@ -84,7 +84,8 @@ static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNEC
 	return 0;
 }
 
-static int hand_over(struct cli *c, const char *cluster, struct err *err)
+/* *ret_absent: it failed because no daemon runs. */
+static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)
 {
 	struct control_request r = { .verb = CONTROL_CONNECT };
 	int fds[CONTROL_CONNECT_FDS] = { -1, -1, -1, -1 };
@@ -92,8 +93,11 @@ static int hand_over(struct cli *c, const char *cluster, struct err *err)
 	int rc = open_files(c, cluster, fds, err);
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (rc == 0)
+	*ret_absent = false;
+	if (rc == 0) {
 		rc = daemon_call(c, &r, fds, CONTROL_CONNECT_FDS, err, &reply);
+		*ret_absent = daemon_is_absent(rc);
+	}
 	for (int i = 0; i < CONTROL_CONNECT_FDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -169,6 +173,7 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	struct connect_args a = { .wait_s = 10 };
 	struct err err = { 0 };
 	struct waiting w = { .err = &err };
+	bool absent;
 	int rc = parse(argc, argv, &a);
 
 	if (rc != EXIT_OK)
@@ -178,13 +183,11 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (a.foreground)
 		return foreground_run(c, a.cluster);
 	progress_show("handing %s to mlshtund ...", a.cluster);
-	rc = hand_over(c, a.cluster, &err);
+	rc = hand_over(c, a.cluster, &err, &absent);
 	if (rc < 0) {
 		int code = cli_fail(&err);
 
-		return daemon_is_absent(rc) && store_has_cluster(c->host, &c->store, a.cluster)
-			       ? EXIT_NO_DAEMON
-			       : code;
+		return absent ? EXIT_NO_DAEMON : code;
 	}
 	notes_flush(c, a.cluster);
 	if (a.no_wait) {
