@@ -30,7 +30,7 @@ endif
 # compressors, libsystemd wants libcap.
 third_party := -lngtcp2_crypto_ossl -lngtcp2 -lssl -lcrypto \
 	-lz -lzstd -lbrotlienc -lbrotlidec -lbrotlicommon \
-	-lcares -luv -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
+	-lcares -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
 	-lseccomp -lcap-ng -lqrcodegen
 check_library := -lcheck -lsubunit
 
