@@ -311,6 +311,7 @@ void server_socket_close(struct signal_server *s)
 		free_all(&s->sessions);
 	quic_socket_close(s->socket);
 	deferred_free(s->flush);
+	timer_free(s->gather);
 	deferred_free(s->stopped);
 	timer_free(s->stop_timer);
 	timer_free(s->tick);
@@ -362,8 +363,9 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 	s->tick = timer_new(s->host, tick, s);
 	s->stop_timer = timer_new(s->host, stop_waited, s);
 	s->flush = deferred_new(s->host, flush, s);
+	s->gather = timer_new(s->host, flush, s);
 	s->stopped = deferred_new(s->host, stop_finished, s);
-	if (!s->tick || !s->stop_timer || !s->flush || !s->stopped)
+	if (!s->tick || !s->stop_timer || !s->flush || !s->gather || !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	return quic_socket_open(s->host, &cfg, err, &s->socket);
 }
