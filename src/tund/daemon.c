@@ -287,6 +287,18 @@ size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, 
 	return n;
 }
 
+/* The folder of the local socket. */
+static int socket_folder(struct host *h, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[STORE_PATH_MAX];
+
+	if (!slash || slash == path)
+		return 0;
+	snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - path, STORE_PATH_MAX - 1), path);
+	return dir_make(h, dir, 0755, err);
+}
+
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret)
 {
@@ -300,7 +312,9 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
-	rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
+	rc = socket_folder(h, cfg->socket_path, &listen_err);
+	if (rc == 0)
+		rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
 	if (rc < 0 && cfg->state_dir) {
 		if (err)
 			*err = listen_err;
