@@ -107,7 +107,6 @@ while True:
              (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xc0\0\2\x50" if a else b""), who)
 PY
 on_bg signal upstream.log python3 "$WORK/upstream.py" "${MACHINE_IP[signal]}"
-upstream=$WORK/signal/upstream.log
 stub() { on nas dig +tries=1 +time=3 @127.0.0.53 "$@"; }
 resolves() { [ "$(stub +short "$1")" = "$2" ]; }
 dns_is() { status_holds nas homelab "c['dns']['state'] == '$1'"; }
@@ -136,7 +135,8 @@ check "programs find it" test "$(on nas getent ahostsv4 laptop.homelab | awk 'NR
 check "the tunnel is back" wait_until 15 pings nas 100.64.0.2
 check "ping by name" on nas ping -c 1 -W 2 laptop.homelab
 check "only the zone is asked for here" eval 'grep -q homelab "$WORK/nas/asked" && ! grep -q "example" "$WORK/nas/asked"'
-check "nothing of the zone went upstream" eval 'grep -q www.example.org "$upstream" && ! grep -qi homelab "$upstream"'
+check "nothing of the zone went upstream" eval \
+	'grep -q www.example.org "$WORK/signal/upstream.log" && ! grep -qi homelab "$WORK/signal/upstream.log"'
 check "as a routing domain only" eval 'resolvectl domain mlsh0 | has "~homelab" && resolvectl default-route mlsh0 | has "no"'
 check "eth0 keeps its server" eval 'resolvectl dns eth0 | has 10.71.9.2'
 
