@@ -40,6 +40,12 @@ static int check_address_free(struct host *h, unsigned ifindex, ip4 self, struct
 				       "Disconnect the cluster that has it, or make one of "
 				       "them anew with `mlsh setup --subnet`",
 				       ip4_format(self, text), list[i].ifname);
+	if (netconf_is_gateway(h, self) == 1)
+		return err_set(err, -EADDRINUSE,
+			       "the overlay address %s is a gateway of this host, which would be "
+			       "cut off from its network. Make the cluster anew with another "
+			       "range: `mlsh setup --subnet`",
+			       ip4_format(self, text));
 	return 0;
 }
 
@@ -57,7 +63,15 @@ int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 sel
 int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
 {
 	struct prefix4 p = { .net = member, .bits = 32 };
+	char text[IP4_TEXT_MAX];
 
+	if (netconf_is_gateway(n->h, member) == 1) {
+		log_warn(host_log(n->h),
+			 "%s is the overlay address of a member and a gateway of this host, which "
+			 "keeps it: that member can not be reached from here",
+			 ip4_format(member, text));
+		return 0;
+	}
 	return netconf_route_add(n->h, n->ifindex, p, n->self, err);
 }
 

@@ -74,5 +74,18 @@ check "a subnet that is the host's own LAN does not take over its routes" eval \
 	'ip -n "$LAB-laptop" route get 10.72.0.7 | has "dev eth0" && ip -n "$LAB-laptop" route get 10.72.0.200 | has "dev lo"'
 check "and status or connect says so" eval '{ cat "$WORK/laptop/cellar.out"; on laptop mlsh status cellar --json; } |
 	has -iE "own network|conflict|overlap|covers|already|in use|uses"'
+on laptop mlsh disconnect cellar >/dev/null
+ip -n "$LAB-laptop" addr add 10.73.0.200/24 dev eth0
+ip -n "$LAB-laptop" route add 198.51.100.0/24 via 10.73.0.1
+check "a cluster whose first node has the address of another's gateway" eval 'on nas mlsh setup shed --signal-host "$server" \
+	--token "$(new_token)" --name nas --subnet 10.73.0.0/24 && node_up nas shed &&
+	invite_url nas shed | on laptop mlsh adopt - --name laptop && node_up laptop shed'
+check "does not cut it off from its gateway" eval 'ip -n "$LAB-laptop" route get 198.51.100.1 | has "via 10.73.0.1 dev eth0" &&
+	ip -n "$LAB-laptop" route get 10.73.0.1 | has "dev eth0"'
+check "and that is said" grep -q "10\.73\.0\.1 is .*gateway" "$WORK/laptop/mlshtund.log"
+check "a subnet whose first address is one's own gateway" on laptop mlsh setup vault --signal-host "$server" \
+	--token "$(new_token)" --name laptop --subnet 10.71.2.0/24
+check_fails "can not be connected, and it is said why" 1 "10\.71\.2\.1 is a gateway" on laptop mlsh connect vault
+check "the network is as it was" on laptop ping -n -c 1 -W 2 10.71.9.2
 check "the other clusters are as they were" eval 'pings laptop 100.64.0.1 && pings laptop 100.64.0.4'
 exit $LAB_FAILED

@@ -138,3 +138,32 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 		memcpy(ret_what, what, sizeof(what));
 	return c.found;
 }
+
+struct gateway_search {
+	ip4 ip;
+	bool found;
+};
+
+static void match_gateway(void *ctx, ip4 gateway)
+{
+	struct gateway_search *s = ctx;
+	s->found |= gateway == s->ip;
+}
+
+static int search_route(void *ctx, const struct nlmsghdr *entry)
+{
+	struct route route;
+	if (route_of_entry(entry, &route) && route.protocol != NETCONF_PROTO)
+		route_each_gateway(&route, match_gateway, ctx);
+	return 0;
+}
+
+int netconf_is_gateway(struct host *h, ip4 ip)
+{
+	struct gateway_search s = { .ip = ip };
+	int r = -EINTR;
+	(void)h;
+	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++)
+		r = netlink_dump(RTM_GETROUTE, AF_INET, search_route, &s);
+	return r < 0 ? r : s.found;
+}

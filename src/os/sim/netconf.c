@@ -113,6 +113,18 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 	return 0;
 }
 
+/* What a test says that the host uses, of a single address. */
+int netconf_is_gateway(struct host *h, ip4 ip)
+{
+	struct machine *m = h->machine;
+
+	for (size_t i = 0; i < m->n_used; i++)
+		if (m->used[i].prefix.bits == 32 && m->used[i].prefix.net == ip &&
+		    strncmp(m->used[i].what, "gateway", strlen("gateway")) == 0)
+			return 1;
+	return 0;
+}
+
 static struct machine_if *device(struct host *h, unsigned ifindex, struct err *err)
 {
 	struct machine_if *i = h->alive ? machine_if_find(h->machine, ifindex) : NULL;
