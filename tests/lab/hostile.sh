@@ -159,4 +159,18 @@ check "the tunnel goes on" pings laptop 100.64.0.1
 stop "$CAPTURE"
 check "a foreign source address does not arrive" test "$(captured "$WORK/lies.pcap")" = 0
 check "and is counted" eval "status_holds laptop homelab 'sum(c[\"drops\"].values()) >= 3' || status_holds nas homelab 'sum(c[\"drops\"].values()) >= 3'"
+
+# --- a classical key exchange ---
+must "the test client is built" make -s build/release/lab/dial
+dial() { on nas timeout 20 "$PWD/build/release/lab/dial" "$1" "$2" "$3" "$WORK/nas/home/.config/mlsh/identity"; }
+laptop_port=$(on nas mlsh status --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["clusters"][0]["peers"][0]["endpoint"].rsplit(":", 1)[1])')
+stop "${DAEMON_PID[nas]}" # so that its place as a peer is free
+for to in "signal 10.71.9.2:4433" "peer 10.71.2.2:$laptop_port"; do
+	check "${to% *}: a client with X25519MLKEM768 is let in" test "$(dial "${to% *}" X25519MLKEM768 "${to#* }")" = \
+		"connected X25519MLKEM768"
+	for groups in X25519 P-256 X25519:P-256:P-384; do
+		check "${to% *}: one with $groups only is refused" test "$(dial "${to% *}" $groups "${to#* }")" = "refused: TLS alert 40"
+	done
+done
 exit $LAB_FAILED
