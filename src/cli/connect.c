@@ -76,8 +76,7 @@ static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNEC
 		if (rc == -ENOENT && i == 0)
 			return err_set(err, rc,
 				       "there is no cluster %s on this machine (%s is missing): "
-				       "run `mlsh setup` "
-				       "or `mlsh adopt` first, as the same user",
+				       "run `mlsh setup` or `mlsh adopt` first, as the same user",
 				       cluster, path[i]);
 		return err_set(err, rc, "%s can not be opened: %s", path[i], strerror(-rc));
 	}
@@ -90,8 +89,14 @@ static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *
 	struct control_request r = { .verb = CONTROL_CONNECT };
 	int fds[CONTROL_CONNECT_FDS] = { -1, -1, -1, -1 };
 	struct daemon_reply reply = { 0 };
-	int rc = open_files(c, cluster, fds, err);
+	struct identity *id = NULL;
+	struct err ignored = { 0 };
+	int rc;
 
+	/* Completes an identity that a crash left without its certificate. */
+	if (store_identity(c->host, &c->store, false, &id, NULL, &ignored) == 0)
+		identity_free(id);
+	rc = open_files(c, cluster, fds, err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
 	*ret_absent = false;
 	if (rc == 0) {
@@ -207,9 +212,8 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (rc != -ETIMEDOUT)
 		return cli_fail(&err);
 	print_result(&a, &w);
-	fprintf(stderr,
-		"mlsh: not connected to %s after %llu s%s%s; still trying (mlsh status shows how "
-		"it goes)\n",
-		a.cluster, (unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	fprintf(stderr, "mlsh: not connected to %s after %llu s%s%s\n", a.cluster,
+		(unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
 	return EXIT_NOT_YET;
 }

@@ -172,6 +172,12 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 	if (rc == 0)
 		rc = identity_to_pem(p->identity, &cert, &key, err);
 	if (rc == 0) {
+		/* A key alone is made whole at the next start; with another's certificate not. */
+		snprintf(path, sizeof(path), "%s/cert.pem", dir);
+		rc = file_remove(h, path);
+		rc = rc == -ENOENT ? 0 : rc;
+	}
+	if (rc == 0) {
 		snprintf(path, sizeof(path), "%s/key.pem", dir);
 		rc = file_write(h, path, key.data, key.len, 0600, err);
 	}
