@@ -51,8 +51,13 @@ void netwatch_free(struct netwatch *w);
 int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
 		     char *ret_what) MUST_CHECK;
 
-/* Does one of the host's own routes lead over this address? 1/0/negative. */
-int netconf_is_gateway(struct host *h, ip4 ip) MUST_CHECK;
+/*
+ * Is this very address one of the host's own (but on `ignore_ifindex`), a gateway, a name server or
+ * the only destination of a route that is not ours? 1/0/negative. `ret_what` (64 bytes) says what
+ * it is: "a gateway of this host".
+ */
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex,
+			 char *ret_what) MUST_CHECK;
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
 int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define COVER_BITS_MAX 24
-#define NETSETUP_ADDRS_MAX 128
+#define WHAT_MAX 64	/* of netconf.h */
 
 struct prefix4 netsetup_cover(const struct mlog *log)
 {
@@ -25,36 +25,59 @@ struct prefix4 netsetup_cover(const struct mlog *log)
 	return p;
 }
 
-/* Two clusters of different servers may have handed out the same address. */
-static int check_address_free(struct host *h, unsigned ifindex, ip4 self, struct err *err)
+static bool is_signal(const struct netsetup *n, ip4 ip)
 {
-	struct netif_addr list[NETSETUP_ADDRS_MAX];
-	char text[IP4_TEXT_MAX];
-	int n = netif_list(h, list, ARRAY_LEN(list));
+	for (size_t i = 0; i < n->n_signal; i++)
+		if (n->signal[i] == ip)
+			return true;
+	return false;
+}
 
-	for (int i = 0; i < n; i++)
-		if (addr_is_v4(&list[i].addr) && addr_ip4(&list[i].addr) == self &&
-		    list[i].ifindex != ifindex)
-			return err_set(err, -EADDRINUSE,
-				       "the overlay address %s is this host's on %s already. "
-				       "Disconnect the cluster that has it, or make one of "
-				       "them anew with `mlsh setup --subnet`",
-				       ip4_format(self, text), list[i].ifname);
-	if (netconf_is_gateway(h, self) == 1)
+static void signal_add(struct netsetup *n, const struct addr *a)
+{
+	if (!addr_is_v4(a) || is_signal(n, addr_ip4(a)))
+		return;
+	/* Of more than fit, the oldest go. */
+	n->signal[n->signal_at++ % NETSETUP_SIGNAL_MAX] = addr_ip4(a);
+	n->n_signal = MIN(n->signal_at, NETSETUP_SIGNAL_MAX);
+}
+
+/* 1/0/negative. What an address must not be that we take or route. */
+static int address_taken(const struct netsetup *n, ip4 ip, char what[WHAT_MAX])
+{
+	if (is_signal(n, ip)) {
+		snprintf(what, WHAT_MAX, "the signal server's");
+		return 1;
+	}
+	return netconf_address_used(n->h, ip, n->ifindex, what);
+}
+
+/* Two clusters of different servers may have handed out the same address. */
+static int check_self(const struct netsetup *n, struct err *err)
+{
+	char what[WHAT_MAX], text[IP4_TEXT_MAX];
+	int rc = address_taken(n, n->self, what);
+
+	if (rc < 0)
+		return err_set(err, rc, "can not tell which addresses this host uses itself");
+	if (rc > 0)
 		return err_set(err, -EADDRINUSE,
-			       "the overlay address %s is a gateway of this host, which would be "
-			       "cut off from its network. Make the cluster anew with another "
-			       "range: `mlsh setup --subnet`",
-			       ip4_format(self, text));
+			       "the overlay address %s is %s already. Disconnect the cluster that "
+			       "has it, or make one anew with another range: `mlsh setup --subnet`",
+			       ip4_format(n->self, text), what);
 	return 0;
 }
 
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 self, struct err *err)
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const struct mlog *log,
+		   ip4 self, struct err *err)
 {
+	struct addr literal;
 	int rc;
 
 	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
-	rc = check_address_free(h, ifindex, self, err);
+	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
+		signal_add(n, &literal);
+	rc = check_self(n, err);
 	if (rc == 0)
 		rc = netconf_addr_add(h, ifindex, self, 32, err);
 	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
@@ -63,15 +86,14 @@ int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 sel
 int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
 {
 	struct prefix4 p = { .net = member, .bits = 32 };
-	char text[IP4_TEXT_MAX];
+	char what[WHAT_MAX], text[IP4_TEXT_MAX];
+	int rc = address_taken(n, member, what);
 
-	if (netconf_is_gateway(n->h, member) == 1) {
-		log_warn(host_log(n->h),
-			 "%s is the overlay address of a member and a gateway of this host, which "
-			 "keeps it: that member can not be reached from here",
-			 ip4_format(member, text));
-		return 0;
-	}
+	if (rc < 0)
+		return err_set(err, rc, "can not tell which addresses this host uses itself");
+	if (rc > 0)
+		return err_set(err, -EADDRINUSE, "%s is %s, too, which keeps it",
+			       ip4_format(member, text), what);
 	return netconf_route_add(n->h, n->ifindex, p, n->self, err);
 }
 
@@ -87,26 +109,34 @@ static void backstop_remove(struct netsetup *n)
 	n->backstop = (struct prefix4){ 0 };
 }
 
-/* A server whose address is known to lie within: an unreachable route would cut it off. */
-static bool covers_signal(const struct mlog *log, struct prefix4 p)
+/* An unreachable route would cut the server off. */
+static bool covers_signal(const struct netsetup *n, struct prefix4 p)
 {
-	struct addr a;
+	for (size_t i = 0; i < n->n_signal; i++)
+		if (prefix4_contains(p, n->signal[i]))
+			return true;
+	return false;
+}
 
-	return addr_parse_ip(mlog_genesis(log)->signal_host, &a) == 0 && addr_is_v4(&a) &&
-	       prefix4_contains(p, addr_ip4(&a));
+void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs)
+{
+	for (size_t i = 0; i < n_addrs; i++)
+		signal_add(n, &addrs[i]);
+	if (n->backstop.bits && covers_signal(n, n->backstop))
+		backstop_remove(n);
 }
 
 int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
 		      struct err *err)
 {
 	struct prefix4 p = netsetup_cover(log);
-	char what[64] = "", text[PREFIX4_TEXT_MAX];
+	char what[WHAT_MAX] = "", text[PREFIX4_TEXT_MAX];
 	int rc;
 
 	ret_warning[0] = '\0';
 	if (prefix_equal(p, n->backstop) || prefix_equal(p, n->conflict))
 		return 0;
-	rc = covers_signal(log, p);
+	rc = covers_signal(n, p);
 	if (rc)
 		snprintf(what, sizeof(what), "the signal server's address");
 	else

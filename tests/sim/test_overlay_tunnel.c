@@ -367,6 +367,82 @@ START_TEST(the_host_is_set_up_and_left_as_it_was)
 }
 END_TEST
 
+static bool routed(const struct fleet_node *n, unsigned at)
+{
+	return world_has_route(n->h, (struct prefix4){ KIT_NET + at, 32 }, overlay_ifindex(n->o));
+}
+
+static void fleet_join(struct fleet *m, struct fleet_node *seen_by, unsigned n)
+{
+	uint64_t at = mlog_count(m->kit.log);
+
+	kit_join(&m->kit, n);
+	ck_assert_int_eq(mlog_append(seen_by->log, mlog_entry(m->kit.log, at), NULL), 0);
+	overlay_log_grew(seen_by->o);
+}
+
+START_TEST(an_address_that_the_host_uses_is_left_to_it)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct addr lan = addr_v4(KIT_NET + 3, 0);
+
+	fleet_init(&m, 4);
+	world_host_uses(n->h, (struct prefix4){ KIT_NET + 2, 32 }, "a gateway of this host");
+	ck_assert_int_eq(world_host_addr(n->h, &lan, "eth0"), 0);
+	fleet_start(n);
+	ck_assert(!routed(n, 2) && !routed(n, 3) && routed(n, 4));
+	ck_assert_ptr_nonnull(strstr(n->warning, "is a gateway of this host"));
+	world_host_uses(n->h, (struct prefix4){ KIT_NET + 5, 32 }, "a name server of this host");
+	fleet_join(&m, n, 4);
+	fleet_join(&m, n, 5);
+	ck_assert(!routed(n, 5) && routed(n, 6));
+	fleet_free(&m);
+}
+END_TEST
+
+START_TEST(the_signal_servers_address_is_left_to_it)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct prefix4 cover = { KIT_NET, 24 };
+	struct addr elsewhere = addr_v4(IP(192, 0, 2, 200), 443);
+	struct addr inside[] = { addr_v4(KIT_NET + 2, 443), addr_v4(KIT_NET + 4, 443) };
+
+	fleet_init(&m, 3);
+	fleet_start(n);
+	overlay_signal_addrs(n->o, &elsewhere, 1);
+	ck_assert(world_has_route(n->h, cover, 0));
+	overlay_signal_addrs(n->o, inside, 2);
+	ck_assert(!world_has_route(n->h, cover, 0));
+	ck_assert(routed(n, 2)); /* whatever DNS says of it */
+	fleet_join(&m, n, 3);
+	fleet_join(&m, n, 4);
+	ck_assert(!routed(n, 4) && routed(n, 5));
+	ck_assert(!world_has_route(n->h, cover, 0));
+	for (unsigned i = 0; i < 20; i++) { /* more than are kept */
+		elsewhere = addr_v4(IP(192, 0, 2, 200) + i, 443);
+		overlay_signal_addrs(n->o, &elsewhere, 1);
+	}
+	fleet_free(&m);
+}
+END_TEST
+
+START_TEST(a_route_of_another_overlay_is_no_failure)
+{
+	struct fleet m;
+
+	fleet_init(&m, 3);
+	m.node[1].h = m.node[0].h;
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	ck_assert(routed(&m.node[0], 3) && !routed(&m.node[1], 3));
+	ck_assert(!routed(&m.node[1], 1)); /* it is the other device's own */
+	ck_assert_ptr_nonnull(strstr(m.node[1].warning, "can not be reached from here"));
+	fleet_free(&m);
+}
+END_TEST
+
 /* Clusters of one server may have the same prefix, and a machine may be in several. */
 START_TEST(one_of_two_overlays_on_a_host_ends)
 {
@@ -455,5 +531,7 @@ UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  a_node_that_stops_says_so,
 	  packets_for_an_absent_peer_are_answered_with_unreachable,
 	  bad_packets_of_our_own_host_are_counted, the_host_is_set_up_and_left_as_it_was,
+	  an_address_that_the_host_uses_is_left_to_it,
+	  the_signal_servers_address_is_left_to_it, a_route_of_another_overlay_is_no_failure,
 	  one_of_two_overlays_on_a_host_ends, the_wire_holds_no_inner_plaintext,
 	  a_device_that_is_taken_away_ends_the_tunnel)

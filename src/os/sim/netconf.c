@@ -113,15 +113,26 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 	return 0;
 }
 
-/* What a test says that the host uses, of a single address. */
-int netconf_is_gateway(struct host *h, ip4 ip)
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
 {
 	struct machine *m = h->machine;
 
-	for (size_t i = 0; i < m->n_used; i++)
-		if (m->used[i].prefix.bits == 32 && m->used[i].prefix.net == ip &&
-		    strncmp(m->used[i].what, "gateway", strlen("gateway")) == 0)
-			return 1;
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct machine_addr *a = &m->addrs[i];
+
+		if (!addr_is_v4(&a->addr) || addr_ip4(&a->addr) != ip ||
+		    a->ifindex == ignore_ifindex)
+			continue;
+		snprintf(ret_what, 64, "this host's own on %s",
+			 machine_if_find(m, a->ifindex)->name);
+		return 1;
+	}
+	for (size_t i = 0; i < m->n_used; i++) {
+		if (m->used[i].prefix.bits != 32 || m->used[i].prefix.net != ip)
+			continue;
+		snprintf(ret_what, 64, "%s", m->used[i].what);
+		return 1;
+	}
 	return 0;
 }
 
@@ -161,6 +172,19 @@ int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, str
 	return 0;
 }
 
+/* As the kernel says -EEXIST: another device, ours too, has a route to the same place. */
+static bool route_is_anothers(const struct machine *m, unsigned ifindex, struct prefix4 p)
+{
+	for (size_t i = 0; i < m->n_routes; i++) {
+		const struct world_route *r = &m->routes[i];
+
+		if (r->ifindex != 0 && r->ifindex != ifindex && r->prefix.net == p.net &&
+		    r->prefix.bits == p.bits)
+			return true;
+	}
+	return false;
+}
+
 static struct world_route *route_find(struct machine *m, unsigned ifindex, struct prefix4 p)
 {
 	for (size_t i = 0; i < m->n_routes; i++) {
@@ -189,6 +213,10 @@ int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 so
 		if (!i->up)
 			return err_set(err, -ENETDOWN, "cannot add route %s: %s is down",
 				       prefix4_format(p, text), i->name);
+		if (route_is_anothers(m, ifindex, p))
+			return err_set(err, -EEXIST,
+				       "can not add a route to %s: this machine has one already",
+				       prefix4_format(p, text));
 	}
 	r = route_find(m, ifindex, p);
 	if (!r)
