@@ -31,6 +31,11 @@ struct session_ops {
 			 const struct wire_candidates *c);
 	/* The address that the server sees the node's socket at. */
 	void (*observed)(void *ctx, const struct addr *a);
+	/*
+	 * What the server's name resolved to, before any of it is tried. May be NULL. Nothing
+	 * vouches for it: DNS may lie.
+	 */
+	void (*server)(void *ctx, const struct addr *addrs, size_t n);
 	/* Removed, upgrade needed, ...: the session has stopped for good. */
 	void (*stopped)(void *ctx, const struct err *err);
 };
