@@ -172,6 +172,10 @@ transfer() { # from, to, the receiver's address
 check "20 MB over TCP, laptop to nas" transfer laptop nas 100.64.0.1
 check "20 MB over TCP, nas to laptop" transfer nas laptop 100.64.0.2
 
+check "packets of the full 1400 bytes, both ways" eval 'on laptop ping -n -c 5 -i 0.1 -W 1 -M do -s 1372 100.64.0.1 &&
+	on nas ping -n -c 5 -i 0.1 -W 1 -M do -s 1372 100.64.0.2'
+check "bigger ones are told so at once" eval '! on laptop ping -n -c 1 -W 1 -M do -s 1373 100.64.0.1'
+
 # --- names, over the wire ---
 dig_on() { on laptop dig +tries=1 +time=2 @100.64.0.2 "$@"; }
 check "A with AA and TTL 60" eval 'dig_on nas.homelab A | has -E "flags: qr aa rd;" &&
