@@ -363,7 +363,8 @@ static bool same_flow(const struct joined *j, const uint8_t *p, size_t headers)
 	size_t at = b->ihl * 4U;
 
 	if (a->ihl != b->ihl || a->tos != b->tos || a->ttl != b->ttl ||
-	    a->protocol != b->protocol || memcmp(&a->saddr, &b->saddr, 8) != 0 || memcmp(j->first + at, p + at, 4) != 0)
+	    a->protocol != b->protocol || memcmp(&a->saddr, &b->saddr, 8) != 0 ||
+	    memcmp(j->first + at, p + at, 4) != 0)
 		return false;
 	if (b->protocol == IPPROTO_UDP)
 		return true;

@@ -52,7 +52,7 @@ udp_try() { # contestant, Mbit/s, seconds
 	local json
 	json=$(tool "a${INDEX[$1]}" timeout $(($3 + 15)) "$(program iperf3)" -c "${INNER_B[$1]}" -p $IPERF_PORT -u -b "$2M" \
 		-l 1200 -w 2M -t "$3" -J --connect-timeout 5000 2>/dev/null)
-	jq -r '.end.sum | (.bits_per_second // 0) / 1e6 as $sent | (.lost_percent // 100) as $lost
+	jq -r '.end.sum | ((.bits_per_second // 0) / 1e6) as $sent | (.lost_percent // 100) as $lost
 		| "\($sent * (1 - $lost / 100)) \($lost) \($sent)"' <<<"${json:-{\}}" 2>/dev/null || echo 0 100 0
 }
 # Rates in steps of 15 %.

@@ -4,9 +4,18 @@
 bench_programs := build/release/bench/floor build/release/bench/probe
 
 # Yardsticks are compiled for speed.
-build/release/obj/bench/%.o: release_flags += -O3
+# (private: not for the flags file that they depend on.)
+build/release/obj/bench/floor.o build/release/obj/bench/probe.o: private release_flags += -O3
 $(foreach p,floor probe,$(eval $(call link,release,build/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c),,)))
+
+$(eval $(call link,release,build/release/bench/path,\
+	$(call objects,release,bench/path.c bench/path_os.c),\
+	$(call program_libs,release,overlay quic membership identity proto base os-linux),\
+	$(check_library)))
+$(eval $(call link,release,build/release/bench/path_sim,\
+	$(call objects,release,bench/path_sim.c $(sim_helpers)),\
+	$(release_layers) build/release/lib/libos-sim.a,$(check_library)))
 
 PEERS ?=
 RUNS ?= 3
@@ -15,4 +24,11 @@ bench: export PATH := $(CURDIR)/build/bin:$(PATH)
 bench: all $(bench_programs)  ## beside other tunnels (root; PEERS="...", RUNS=3, SECS=2)
 	@RUNS=$(RUNS) SECS=$(SECS) bench/run $(PEERS)
 
-.PHONY: bench
+bench-path: build/release/bench/path  ## what a packet costs from TUN to TUN (SECS=2)
+	@$< $(SECS)
+
+bench-instructions: build/release/bench/path_sim  ## the same in instructions, alike in each run
+	@tools/need valgrind
+	@bench/instructions $<
+
+.PHONY: bench bench-path bench-instructions
