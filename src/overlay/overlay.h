@@ -46,7 +46,7 @@ struct overlay_config {
 /*
  * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable
  * backstop (only what the host does not use itself: `ret_warning` of OVERLAY_WARNING_MAX bytes says
- * what was left out first, "" if nothing; the rest is logged). Everything is undone by overlay_free.
+ * what was left out first, "" if nothing; the rest is logged). overlay_free undoes everything.
  */
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret) MUST_CHECK;

@@ -225,7 +225,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o->log = mlog_new((const uint8_t[16]){ 1 });
 	must(o->log != NULL);
 	for (int i = 0; i < 2; i++)
-		must(mlog_append(o->log, span_of(fake.entry[i].data, fake.entry[i].len), NULL) == 0);
+		must(mlog_append(o->log, span_of(fake.entry[i].data, fake.entry[i].len),
+				 NULL) == 0);
 	run(o, data, size);
 	must(mlog_count(o->log) == 2 || (mlog_count(o->log) == 3 && fake.grew == 1));
 	must(fake.forks <= 1);
