@@ -47,7 +47,7 @@ await() { # command...: at most two seconds, in small steps
 	return 1
 }
 # Where a program is: newer ones than the system's may be unpacked in BENCH_PEER_PATH.
-program() { PATH="${BENCH_PEER_PATH:-}:$PATH:/usr/sbin:/sbin" command -v "$1"; }
+program() { PATH="${BENCH_PEER_PATH:+$BENCH_PEER_PATH:}$PATH:/usr/sbin:/sbin" command -v "$1"; }
 need_programs() {
 	local p
 	for p in "$@"; do
