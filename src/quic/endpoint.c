@@ -9,8 +9,12 @@
 static void endpoint_read(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx,
 			  path_label label, uint64_t generation)
 {
+	struct quic_route route;
+
 	if (label == 0)
 		label = router_label(s, c, rx);
+	else if (c->routed && label != c->label && !router_route(s, c, label, &route))
+		label = c->label; /* another connection's: nothing may be sent there */
 	if (label == 0) {
 		s->stats.dropped_unknown++;
 		return;

@@ -207,8 +207,8 @@ struct quic_socket_stats {
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
 
 /*
- * Begins a connection. With the built-in router `to` is where it goes and `label` is ignored (0);
- * with an own router `label` is its first path and `to` may be NULL. Events follow, the first of
+ * Begins a connection. Without an own router, or with `label` 0, the built-in one has it and `to`
+ * is where it goes; else `label` is its first path and `to` means nothing. Events follow, the first of
  * them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
  * quic_conn_free, after QUIC_CLOSED or before.
  */
