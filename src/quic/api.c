@@ -90,13 +90,18 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
 	return c->tls.peer.cert_sha256;
 }
 
+bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret)
+{
+	path_label label = c->routed ? c->label : c->proven_label;
+
+	return c->alive && label != 0 && router_route(c->s, (struct quic_conn *)c, label, ret);
+}
+
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
 {
 	struct quic_route route;
-	path_label label = c->routed ? c->label : c->proven_label;
 
-	if (!c->alive || label == 0 ||
-	    !router_route(c->s, (struct quic_conn *)c, label, &route))
+	if (!quic_conn_remote_route(c, &route))
 		return false;
 	*ret = route.to;
 	return true;

@@ -2,7 +2,6 @@
 /* Demultiplexing: which connection is a datagram for, by connection ID (RFC 9000 section 5.2). */
 #include "quic/socket.h"
 
-#define QUIC_FIXED_BIT 0x40
 #define LONG_HEADER_BIT 0x80
 #define RESET_MIN_BYTES 21 /* RFC 9000 section 10.3: anything shorter is no stateless reset */
 

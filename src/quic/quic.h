@@ -166,6 +166,12 @@ struct quic_socket_config {
 	 * counted.
 	 */
 	void (*other)(void *ctx, struct udp_rx *rx);
+	/*
+	 * In place of `other`, for who handles many: those of a batch, as the runs that they came in
+	 * (udp_rx.segment), once for the batch or more often. Their bytes may be overwritten, and
+	 * are valid during the call.
+	 */
+	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
 	void *ctx;
 };
 
@@ -188,6 +194,12 @@ struct addr quic_socket_local(const struct quic_socket *s);
  */
 void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const void *data,
 			    size_t len);
+
+/*
+ * The same for many, in runs of one size each, without copying them. What the socket does not take
+ * now is lost. Returns how many of the datagrams were handed over.
+ */
+size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n);
 
 /*
  * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the
@@ -250,6 +262,8 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
  * router only an address that QUIC has validated. False before the handshake is complete.
  */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
+/* The same with the local address that goes with it. */
+bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;
