@@ -34,6 +34,8 @@
 #define SIGNAL_SESSION_REQUESTS_BURST 200
 #define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */
 #define CLUSTERS_MAX 4096
+#define RELAY_CHANNELS_PER_SESSION 1024
+#define RELAY_CHANNELS_MAX 65536	/* of all sessions together */
 
 /* Sessions and tunnels. */
 #define HANDSHAKE_TIMEOUT (10 * NS_PER_S)

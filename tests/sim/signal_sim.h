@@ -181,6 +181,8 @@ struct raw {
 		observed_events;
 	bool log_gap;
 	struct addr observed;
+	unsigned relay_events, relay_closed_events;
+	struct signal_event relay, relay_closed; /* the last ones */
 };
 
 static inline struct raw_peer *raw_peer(struct raw *r, const struct node_id *id)
@@ -263,6 +265,14 @@ static inline void raw_event(struct raw *r, struct span message)
 		break;
 	case SIGNAL_EV_SHUTDOWN:
 		r->shutdowns++;
+		break;
+	case SIGNAL_EV_RELAY:
+		r->relay = ev;
+		r->relay_events++;
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		r->relay_closed = ev;
+		r->relay_closed_events++;
 		break;
 	}
 }
