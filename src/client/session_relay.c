@@ -121,7 +121,7 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 
 static bool in_session(const struct session *s)
 {
-	return s->rpc && s->phase >= PHASE_FETCH && s->phase <= PHASE_UP;
+	return s->rpc && s->phase == PHASE_UP;
 }
 
 /* False: the connection was given up, or takes no more for now. */
