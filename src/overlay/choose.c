@@ -61,10 +61,11 @@ struct path *choose_refuge(struct pathset *ps, uint64_t now)
 {
 	struct path *current = pathset_current(ps), *best = NULL, *relay = pathset_relay(ps);
 
+	/* All were pinged when the doubt began: what has not answered may be dead, too. */
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *p = &ps->path[i];
 
-		if (p->label == 0 || p == current || !is_fresh(p, now) || p->missed > 1)
+		if (p->label == 0 || p == current || !is_fresh(p, now) || p->missed > 0)
 			continue;
 		if (!best || choose_before(p, best))
 			best = p;
