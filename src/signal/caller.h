@@ -55,6 +55,8 @@ struct caller {
 	struct list relay_ends;	/* PHASE_SESSION: its ends of channels */
 	size_t n_relay_ends;
 	struct bucket relay_rate; /* bytes that it may send over the relay */
+	struct bucket relay_share; /* its part of the cluster's rate, when that is used up */
+	uint64_t relay_second;	/* in which it was counted among the cluster's senders */
 };
 
 struct signal_server {

@@ -63,6 +63,7 @@ void relay_begin(struct relay *r, struct caller *c)
 
 	list_init(&c->relay_ends);
 	rate_init(&c->relay_rate, r->node_rate, now);
+	bucket_init(&c->relay_share, r->cluster_rate, BURST_MIN / 4, now);
 	if (c->cluster->relay_rate.burst == 0)
 		rate_init(&c->cluster->relay_rate, r->cluster_rate, now);
 }

@@ -65,6 +65,39 @@ static bool sender_find(struct relay *r, struct sender *from, const struct udp_r
 	return true;
 }
 
+/* How many members of the cluster send now: at least as many as in the last whole second. */
+static unsigned count_senders(struct caller *c, uint64_t now)
+{
+	struct cluster *all = c->cluster;
+	uint64_t second = 1 + now / NS_PER_S;
+
+	if (all->relay_second != second) {
+		all->relay_senders_before = all->relay_second + 1 == second ? all->relay_senders : 0;
+		all->relay_senders = 0;
+		all->relay_second = second;
+	}
+	if (c->relay_second != second) {
+		c->relay_second = second;
+		all->relay_senders++;
+	}
+	return MAX(all->relay_senders, all->relay_senders_before);
+}
+
+/*
+ * The cluster's rate is for whoever comes first as long as half of its burst is left, then for each
+ * sender in equal parts: a loud one does not silence the others.
+ */
+static bool cluster_allows(const struct relay *r, struct caller *c, size_t bytes, uint64_t now)
+{
+	struct bucket *all = &c->cluster->relay_rate;
+	bool in_share;
+
+	c->relay_share.rate_per_s = r->cluster_rate / count_senders(c, now);
+	in_share = bucket_take(&c->relay_share, bytes, now);
+	return (in_share || all->level_x1e9 / NS_PER_S >= all->burst / 2) &&
+	       bucket_take(all, bytes, now);
+}
+
 static bool frame_ok(struct relay *r, struct channel_end *e, struct span frame, uint64_t now)
 {
 	struct span packet;
@@ -76,7 +109,7 @@ static bool frame_ok(struct relay *r, struct channel_end *e, struct span frame, 
 		r->stats.dropped_mac++;
 	else if (!bucket_take(&e->caller->relay_rate, frame.len, now))
 		r->stats.dropped_node_rate++;
-	else if (!bucket_take(&e->caller->cluster->relay_rate, frame.len, now))
+	else if (!cluster_allows(r, e->caller, frame.len, now))
 		r->stats.dropped_cluster_rate++;
 	else
 		return true;
