@@ -24,6 +24,8 @@
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128
+#define EARLY_FRAMES 8
+#define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
@@ -46,6 +48,13 @@ struct relay_path {
 	uint32_t counter;
 	struct relay_window window;
 	uint64_t asked_at;
+};
+
+/* A relay frame that overtook the word of its channel. */
+struct early_frame {
+	struct addr from;
+	size_t len;		/* 0: none */
+	uint8_t data[EARLY_FRAME_MAX];
 };
 
 /* Where a handshake that others began comes from, until the connection has an owner. */
@@ -133,7 +142,9 @@ struct overlay {
 	struct timer *watch;		/* looks for dead tunnels */
 	struct timer *resume;		/* ends a pause of the TUN */
 	struct deferred *oversize;
-	struct deferred *relay_renew;
+	struct deferred *relay_work;
+	struct early_frame early[EARLY_FRAMES];
+	size_t next_early;
 	struct coalescer coalescer;
 	struct bucket icmp;
 	struct bucket hearsay;		/* addresses that peers see us at */
@@ -191,7 +202,7 @@ void relay_received(struct overlay *o, const struct udp_rx *rx);
 /* Asks the owner for a channel if there is none and it was not asked lately. */
 void relay_want(struct peer *p);
 void relay_forget(struct peer *p);
-void relay_renew(void *overlay);
+void relay_work(void *overlay);
 
 /* --- prober.c -------------------------------------------------------------------------------- */
 

@@ -195,7 +195,7 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 
 	if (!p || p->member != m)
 		return;
-	if (online && !p->online)
+	if (online)
 		p->relay.asked_at = 0;
 	p->online = online;
 	if (c && c->n > 0)
@@ -275,8 +275,8 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->watch = timer_new(o->h, on_watch, o);
 	o->resume = timer_new(o->h, outbound_resume, o);
 	o->oversize = deferred_new(o->h, outbound_oversize, o);
-	o->relay_renew = deferred_new(o->h, relay_renew, o);
-	if (!o->watch || !o->resume || !o->oversize || !o->relay_renew)
+	o->relay_work = deferred_new(o->h, relay_work, o);
+	if (!o->watch || !o->resume || !o->oversize || !o->relay_work)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -335,7 +335,7 @@ void overlay_free(struct overlay *o)
 	timer_free(o->watch);
 	timer_free(o->resume);
 	deferred_free(o->oversize);
-	deferred_free(o->relay_renew);
+	deferred_free(o->relay_work);
 	map_free(o->channels);
 	map_free(o->tags);
 	free(o);

@@ -189,6 +189,8 @@ void peer_kick(struct peer *p)
 
 	if (!p->initiator && overlay_is_eager(p->o))
 		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
+	if (p->wanted && !p->active)
+		relay_want(p);
 	if (may_begin(p)) {
 		p->retry_at = MIN(p->retry_at, earliest);
 	} else if (p->state == PEER_CONNECTING && !p->active) {

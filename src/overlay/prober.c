@@ -464,6 +464,8 @@ static void on_pong(struct prober *pr, struct path *path, const struct probe *f,
 		return;
 	path->theirs = f->flags & PROBE_PROVEN;
 	path->punch.sent = 0;
+	if (path->echoes < PATH_ECHOES_WANTED && path->punch.next == TIME_NEVER)
+		punch_begin(&path->punch, 1, true, now);
 	if (path->kind == PATH_RELAY || addr_equal(&f->observed, &pr->seen))
 		return;
 	pr->seen = f->observed;

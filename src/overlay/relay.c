@@ -7,7 +7,20 @@ void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len)
 {
 	relay_wrap(&p->relay.end, RELAY_TO_SERVER, p->relay.counter++, frame, packet_len);
 	if (p->relay.counter == RELAY_RENEW_AT && p->o->ops->relay_wanted)
-		deferred_call(p->o->relay_renew);
+		deferred_call(p->o->relay_work);
+}
+
+/* The other side may send as soon as the server has told it, which is when the server tells us. */
+static void keep_early(struct overlay *o, const struct udp_rx *rx)
+{
+	struct early_frame *f = &o->early[o->next_early % EARLY_FRAMES];
+
+	if (rx->len > sizeof(f->data))
+		return;
+	o->next_early++;
+	f->from = rx->from;
+	f->len = rx->len;
+	memcpy(f->data, rx->data, rx->len);
 }
 
 void relay_received(struct overlay *o, const struct udp_rx *rx)
@@ -17,6 +30,8 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 	struct peer *p = channel ? map_get(o->channels, channel) : NULL;
 	struct udp_rx inner = *rx;
 
+	if (channel && !p)
+		keep_early(o, rx);
 	if (!p || relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame,
 				   &packet) < 0)
 		return;
@@ -28,15 +43,30 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 		quic_socket_receive(o->socket, &inner, p->relay.label);
 }
 
+static void take_early(struct overlay *o)
+{
+	for (size_t i = 0; i < EARLY_FRAMES; i++) {
+		struct early_frame *f = &o->early[i];
+		struct udp_rx rx = { .data = f->data, .len = f->len, .segment = f->len,
+				     .from = f->from };
+
+		if (f->len == 0 || !map_get(o->channels, relay_channel(span_of(f->data, f->len))))
+			continue;
+		f->len = 0;
+		relay_received(o, &rx);
+	}
+}
+
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
-void relay_renew(void *overlay)
+void relay_work(void *overlay)
 {
 	struct overlay *o = overlay;
 
+	take_early(o);
 	list_for_each (it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT)
+		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && o->ops->relay_wanted)
 			o->ops->relay_wanted(o->ctx, p->member);
 	}
 }
@@ -87,6 +117,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		p->relay.counter = 0;
 		p->relay.window = (struct relay_window){ .begun = false };
 		peer_relay(p);
+		deferred_call(o->relay_work);
 	}
 	prober_candidates(p);
 }
