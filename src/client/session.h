@@ -70,10 +70,10 @@ void session_kick(struct session *s);
 void session_log_grew(struct session *s);
 
 /*
- * Asks the server for a relay channel to this member: ops->relay tells, never from within this call.
- * Asking again while it is under way does nothing. Also to be called for a new channel when ours has
- * used RELAY_RENEW_AT counters. -ENOTCONN: no session now (ask again once it is up); -ENOBUFS: too
- * many channels.
+ * Asks the server for a relay channel to this member: ops->relay tells, never from within this
+ * call. Asking again while it is under way does nothing. Also to be called for a new channel when
+ * ours has used RELAY_RENEW_AT counters. -ENOTCONN: no session now (ask again once it is up);
+ * -ENOBUFS: too many channels.
  */
 int session_relay_open(struct session *s, const struct member *member) MUST_CHECK;
 

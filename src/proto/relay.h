@@ -17,6 +17,7 @@
 #define RELAY_WINDOW 256		/* counters behind the highest that may still come */
 /* A sender whose counter gets here asks for the channel again, and is given a new one. */
 #define RELAY_RENEW_AT UINT32_C(0x80000000)
+#define RELAY_RENEW_EARLY UINT32_C(0x10000)	/* by so many the server may have seen less */
 
 enum relay_direction { RELAY_TO_SERVER = 0, RELAY_FROM_SERVER = 1 };
 

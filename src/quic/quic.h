@@ -167,9 +167,9 @@ struct quic_socket_config {
 	 */
 	void (*other)(void *ctx, struct udp_rx *rx);
 	/*
-	 * In place of `other`, for who handles many: those of a batch, as the runs that they came in
-	 * (udp_rx.segment), once for the batch or more often. Their bytes may be overwritten, and
-	 * are valid during the call.
+	 * In place of `other`, for who handles many: those of a batch, as the runs that they came
+	 * in (udp_rx.segment), once for the batch or more often. Their bytes may be overwritten,
+	 * and are valid during the call.
 	 */
 	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
 	void *ctx;

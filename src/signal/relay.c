@@ -96,9 +96,10 @@ static void channel_close(struct relay *r, struct channel *ch)
 	channel_free(ch);
 }
 
-static bool is_used_up(struct channel_end *e)
+static bool is_used_up(const struct channel_end *e)
 {
-	return e->window.highest >= RELAY_RENEW_AT || end_other(e)->window.highest >= RELAY_RENEW_AT;
+	return MAX(e->window.highest, end_other(e)->window.highest) >=
+	       RELAY_RENEW_AT - RELAY_RENEW_EARLY;
 }
 
 /* An end with a new id and key, in its caller's list. -ENOSPC, -ENOMEM. */

@@ -24,7 +24,7 @@ struct relay_stats {
 	uint64_t dropped_source;	/* not from the address of the session */
 	uint64_t dropped_mac, dropped_replay;
 	uint64_t dropped_node_rate, dropped_cluster_rate;
-	uint64_t dropped_full;		/* the socket's buffer was full, or the receiver has no path */
+	uint64_t dropped_full;		/* our socket was full, or the receiver has no path */
 };
 
 /* Rates in bytes per second, 0: the defaults of config.h. NULL: no memory. */

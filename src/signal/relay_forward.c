@@ -72,7 +72,9 @@ static unsigned count_senders(struct caller *c, uint64_t now)
 	uint64_t second = 1 + now / NS_PER_S;
 
 	if (all->relay_second != second) {
-		all->relay_senders_before = all->relay_second + 1 == second ? all->relay_senders : 0;
+		bool next = all->relay_second + 1 == second;
+
+		all->relay_senders_before = next ? all->relay_senders : 0;
 		all->relay_senders = 0;
 		all->relay_second = second;
 	}

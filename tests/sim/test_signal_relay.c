@@ -3,6 +3,7 @@
  * The relay of a simulated server: who gets a channel, what travels on it, what does not, and when
  * it ends. The nodes are raw: their frames are made here.
  */
+#include "signal/caller.h"
 #include "signal/config.h"
 #include "signal_steps.h"
 
@@ -415,13 +416,13 @@ START_TEST(a_channel_that_is_used_up_is_replaced)
 
 	begin();
 	channel(&ea, &eb);
-	send_frame(a, &ea, RELAY_RENEW_AT - 1, 100);
+	send_frame(a, &ea, RELAY_RENEW_AT - RELAY_RENEW_EARLY - 1, 100);
 	sim_pass(g.w, NS_PER_S);
 	ck_assert_int_eq(open_to(b, a, &nb), REFUSAL_NONE);
 	ck_assert_mem_eq(&nb, &eb, sizeof(eb));
-	send_frame(a, &ea, RELAY_RENEW_AT, 100);
+	send_frame(a, &ea, RELAY_RENEW_AT - 1, 100);
 	sim_pass(g.w, NS_PER_S);
-	arrived(b, &eb, RELAY_RENEW_AT, 100);
+	arrived(b, &eb, RELAY_RENEW_AT - 1, 100);
 	channel(&na, &nb);
 	ck_assert_mem_ne(&na, &ea, sizeof(ea));
 	send_frame(a, &na, 0, 100);
@@ -540,6 +541,54 @@ START_TEST(a_clusters_rate_is_limited)
 }
 END_TEST
 
+/* As many channels as a session may have, and as many as all may have. */
+START_TEST(channels_are_limited)
+{
+	enum { CALLERS = RELAY_CHANNELS_PER_SESSION + 2 };
+	static struct signal_server s;
+	static struct caller caller[CALLERS];
+	static struct cluster cluster;
+	static const uint8_t seed[16];
+	struct err err = { .code = 0 };
+	struct relay_end e;
+	struct relay *r = relay_new(seed, 0, 0);
+
+	begin();
+	s.host = g.h;
+	for (size_t i = 0; i < CALLERS; i++) {
+		caller[i] = (struct caller){ .server = &s, .cluster = &cluster,
+					     .events = NO_STREAM };
+		relay_begin(r, &caller[i]);
+	}
+	for (size_t i = 1; i < CALLERS; i++) {
+		int code = relay_open(r, &caller[i % 2 ? 0 : i], &caller[i % 2 ? i : 0], &e, &err);
+
+		ck_assert_int_eq(code, i <= RELAY_CHANNELS_PER_SESSION ? 0 : -ENOSPC);
+	}
+	ck_assert_int_eq(err.reason, REFUSAL_FULL);
+	ck_assert_uint_eq(relay_stats_get(r).channels, RELAY_CHANNELS_PER_SESSION);
+	ck_assert_int_eq(relay_open(r, &caller[7], &caller[0], &e, &err), 0); /* it has that */
+	relay_close_all(r, &caller[7]);
+	ck_assert_uint_eq(relay_stats_get(r).channels, RELAY_CHANNELS_PER_SESSION - 1);
+	ck_assert_int_eq(relay_open(r, &caller[CALLERS - 1], &caller[0], &e, &err), 0);
+	for (size_t i = 1; i < CALLERS; i++) {
+		for (size_t k = i + 1; k < CALLERS && caller[i].n_relay_ends < 200; k++) {
+			if (caller[k].n_relay_ends < 200)
+				(void)!relay_open(r, &caller[i], &caller[k], &e, &err);
+		}
+	}
+	ck_assert_uint_le(relay_stats_get(r).channels, RELAY_CHANNELS_MAX);
+	ck_assert_uint_ge(relay_stats_get(r).channels, RELAY_CHANNELS_MAX - 1);
+	ck_assert_int_eq(err.reason, REFUSAL_FULL);
+	for (size_t i = 0; i < CALLERS / 2; i++)
+		relay_close_all(r, &caller[i]);
+	for (size_t i = 0; i < CALLERS / 2; i++)
+		ck_assert_uint_eq(caller[i].n_relay_ends, 0);
+	relay_free(r); /* with those that are left */
+	end();
+}
+END_TEST
+
 /* Asking for ever costs the server nothing. */
 START_TEST(asking_again_and_again_is_one_channel)
 {
@@ -566,4 +615,4 @@ UNIT_MAIN("signal/relay", a_channel_carries_packets_both_ways,
 	  a_channel_waits_for_the_subscription, a_channel_ends_with_either_session,
 	  a_channel_that_is_used_up_is_replaced, a_node_that_moves_is_followed,
 	  a_nodes_rate_is_limited, a_clusters_rate_is_limited,
-	  asking_again_and_again_is_one_channel)
+	  channels_are_limited, asking_again_and_again_is_one_channel)
