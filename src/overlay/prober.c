@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The paths of a tunnel at work: pings and pongs, rounds, the watch over the path in use, and the
- * moves of the connection. What is known and decided is in pathset.c, punch.c and choose.c.
+ * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided is
+ * in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
  */
 #include "overlay/prober.h"
 
@@ -9,27 +9,8 @@
 
 #define LOOK_OFTEN (25 * NS_PER_MS)	/* while packets flow or something is under way */
 #define BUSY_FOR (2 * NS_PER_S)		/* after the last packet */
-#define KEEP_BUSY NS_PER_S		/* between pings of the path in use */
-#define KEEP_IDLE (15 * NS_PER_S)
-#define KEEP_MISSED (300 * NS_PER_MS)	/* after a ping without echo */
-#define KEEP_DEAD NS_PER_S
-#define MISSED_MAX 3
 #define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
 #define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
-#define DOUBT_GAP (500 * NS_PER_MS)	/* the path is alive, though QUIC hears nothing */
-#define HELP_CALLS 3			/* of the server role, when its path is dead */
-#define HELP_GAP (100 * NS_PER_MS)
-#define STRAY_AFTER (200 * NS_PER_MS)	/* of silence from the old address */
-
-static struct peer *peer_of(const struct prober *pr)
-{
-	return pr->link->peer;
-}
-
-static bool is_client(const struct prober *pr)
-{
-	return !quic_conn_is_server(pr->link->conn);
-}
 
 struct pathset *prober_paths(struct prober *pr)
 {
@@ -55,7 +36,7 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 	quic_socket_send_other(p->o->socket, &p->relay.server, buf, RELAY_OVERHEAD + (size_t)n);
 }
 
-static void ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
+void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
 {
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
 
@@ -122,7 +103,7 @@ static void round_begin(struct prober *pr, bool whole, bool tell, uint64_t now)
 	relay_want(p);
 }
 
-static void round_anew(struct prober *pr, uint64_t now)
+void prober_round(struct prober *pr, uint64_t now)
 {
 	pr->fruitless = 0;
 	round_begin(pr, true, true, now);
@@ -135,7 +116,7 @@ static void round_run(struct prober *pr, uint64_t now)
 	if (is_direct(&pr->set))
 		pr->round_at = TIME_NEVER;
 	else if (pr->round_at == TIME_NEVER)
-		round_anew(pr, now);
+		prober_round(pr, now);
 	if (now >= pr->round_at)
 		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, true, now);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -146,7 +127,7 @@ static void round_run(struct prober *pr, uint64_t now)
 		if (is_settled(path)) {
 			punch_end(&path->punch);
 		} else if (bucket_take(&o->pings, 1, now)) {
-			ping(pr, path, false, now);
+			prober_ping(pr, path, false, now);
 			punch_sent(&path->punch, now);
 		} else {
 			path->punch.next = now + LOOK_OFTEN;
@@ -154,216 +135,7 @@ static void round_run(struct prober *pr, uint64_t now)
 	}
 }
 
-/* --- the path in use ------------------------------------------------------------------------- */
-
-static void say(const struct prober *pr, const char *what, const struct path *path)
-{
-	char text[ADDR_TEXT_MAX];
-
-	log_debug(host_log(peer_of(pr)->o->h), "%s: %s %s%s, round trip %llu us",
-		  peer_of(pr)->member->name, what, path->kind == PATH_RELAY ? "relay " : "",
-		  addr_format(&path->to, text), (unsigned long long)(path->rtt / NS_PER_US));
-}
-
-static void moved(struct prober *pr, path_label label, uint64_t now)
-{
-	const struct path *path = pathset_of_label(&pr->set, label);
-
-	if (path)
-		say(pr, "now by", path);
-	pr->set.current = label;
-	pr->set.changed_at = now;
-	pr->set.stray_since = 0;
-	pr->help = 0;
-	doubt_end(&pr->set.doubt);
-}
-
-/* The peer has another address now on the path in use: nothing that QUIC should hear of. */
-static void rebind(struct prober *pr, struct path *path, struct path *to)
-{
-	struct peer *p = peer_of(pr);
-	path_label label = path->label;
-
-	say(pr, "has moved to", to);
-	*path = *to;
-	path->label = label;
-	path_remove(to);
-	pr->set.stray_since = 0;
-	doubt_end(&pr->set.doubt);
-	p->o->ops->peer_changed(p->o->ctx, p->member);
-}
-
-/* Packets of the connection come from a proven address only, and no more from where it was. */
-static void follow_stray(struct prober *pr, uint64_t now)
-{
-	struct pathset *ps = &pr->set;
-	struct path *current = pathset_current(ps);
-	struct path *to = ps->stray_since ? pathset_of_addr(ps, &ps->stray) : NULL;
-
-	if (!current || current->kind == PATH_RELAY || !to || to == current || !to->proven ||
-	    (ps->doubt.since == 0 && now - ps->stray_since < STRAY_AFTER))
-		return;
-	rebind(pr, current, to);
-}
-
-/* When in doubt, all that could take over are asked whether they live. */
-static void ping_refuges(struct prober *pr, bool urgent, uint64_t now)
-{
-	for (size_t i = 0; i < PATHS_MAX; i++) {
-		struct path *path = &pr->set.path[i];
-
-		if (path->label && path->label != pr->set.current &&
-		    (path->proven || path->kind == PATH_RELAY))
-			ping(pr, path, urgent, now);
-	}
-}
-
-static void doubt(struct prober *pr, bool forced, uint64_t now)
-{
-	bool first = pr->set.doubt.since == 0;
-
-	doubt_begin(&pr->set.doubt, forced, now);
-	pr->doubted_at = now;
-	if (first)
-		ping_refuges(pr, false, now);
-}
-
-static void on_dead(struct prober *pr, struct path *path, uint64_t now)
-{
-	say(pr, "no answer by", path);
-	path->lost = true;
-	path_disprove(path);
-	pr->help = HELP_CALLS;
-	pr->help_at = now;
-	round_anew(pr, now);
-}
-
-static bool heard_since(const struct path *path, const struct doubt *d,
-			const struct quic_conn_info *info)
-{
-	return path->last_echo > d->since || (!d->forced && !d->dead && info->last_heard > d->since);
-}
-
-static void watch(struct prober *pr, uint64_t now)
-{
-	struct path *path = pathset_current(&pr->set);
-	struct doubt *d = &pr->set.doubt;
-	struct quic_conn_info info;
-	uint64_t since;
-
-	if (!path)
-		return;
-	quic_conn_info_get(pr->link->conn, &info);
-	since = info.unanswered_since ? MAX(info.unanswered_since, pr->set.changed_at) : now;
-	if (d->since && heard_since(path, d, &info))
-		doubt_end(d);
-	else if (d->since == 0 && now - since >= path_patience(path) &&
-		 now - pr->doubted_at >= DOUBT_GAP)
-		doubt(pr, false, now);
-	else if (d->since == 0 && path->missed >= MISSED_MAX &&
-		 now - path->last_ping >= path_patience(path) && path->punch.next == TIME_NEVER)
-		doubt(pr, true, now);
-	switch (doubt_next(d, path->rtt, now)) {
-	case DOUBT_PING:
-		ping(pr, path, true, now);
-		break;
-	case DOUBT_DEAD:
-		on_dead(pr, path, now);
-		break;
-	case DOUBT_WAIT:
-		break;
-	}
-}
-
-static void migrate(struct prober *pr, struct path *to, bool dead, uint64_t now)
-{
-	if (quic_conn_migrate(pr->link->conn, to->label, dead) < 0 || !dead)
-		return; /* refused for now: again at the next look */
-	moved(pr, to->label, now);
-	control_observed(pr->link); /* the server role follows packets that say something */
-}
-
-/* The server role can not move: it follows an address of the peer, or asks it to look. */
-static void ask_for_help(struct prober *pr, struct path *refuge, uint64_t now)
-{
-	struct path *current = pathset_current(&pr->set);
-
-	if (current && current->kind != PATH_RELAY && refuge && refuge->kind != PATH_RELAY) {
-		rebind(pr, current, refuge);
-	} else if (pr->help > 0 && now >= pr->help_at) {
-		pr->help--;
-		pr->help_at = now + HELP_GAP;
-		ping_refuges(pr, true, now);
-	}
-}
-
-static void decide(struct prober *pr, uint64_t now)
-{
-	struct path *to;
-
-	follow_stray(pr, now);
-	if (pr->set.doubt.dead) {
-		to = choose_refuge(&pr->set, now);
-		if (!is_client(pr))
-			ask_for_help(pr, to, now);
-		else if (to)
-			migrate(pr, to, true, now);
-		return;
-	}
-	to = is_client(pr) && pr->set.doubt.since == 0 ? choose_better(&pr->set, now) : NULL;
-	if (to)
-		migrate(pr, to, false, now);
-}
-
-/* --- keeping paths alive --------------------------------------------------------------------- */
-
-static const struct path *best_spare(const struct prober *pr)
-{
-	const struct path *best = NULL;
-
-	for (size_t i = 0; i < PATHS_MAX; i++) {
-		const struct path *p = &pr->set.path[i];
-
-		if (p->label && p->proven && p->kind != PATH_RELAY && p->label != pr->set.current &&
-		    (!best || choose_before(p, best)))
-			best = p;
-	}
-	return best;
-}
-
-/* When it is to be pinged outside of rounds. */
-static uint64_t keep_at(const struct prober *pr, const struct path *p, const struct path *spare)
-{
-	bool current = p->label == pr->set.current;
-
-	if (p->label == 0 || (!current && p != spare && p->kind != PATH_RELAY))
-		return TIME_NEVER;
-	if (p->punch.next != TIME_NEVER)
-		return TIME_NEVER; /* the round does it */
-	if (current && pr->set.doubt.since)
-		return pr->set.doubt.dead ? p->last_ping + KEEP_DEAD : TIME_NEVER;
-	if (p->missed > 0 && p->missed <= MISSED_MAX && p->proven)
-		return p->last_ping + MAX(KEEP_MISSED, 2 * p->rtt);
-	return p->last_ping + (current && peer_of(pr)->busy ? KEEP_BUSY : KEEP_IDLE);
-}
-
-static void keep(struct prober *pr, uint64_t now)
-{
-	const struct path *spare = best_spare(pr);
-
-	for (size_t i = 0; i < PATHS_MAX; i++) {
-		struct path *p = &pr->set.path[i];
-		bool current = p->label == pr->set.current;
-
-		if (p->label == 0)
-			continue;
-		if (!current && p->proven &&
-		    (now - p->last_echo >= PATH_PROOF_LIFE || p->missed > MISSED_MAX))
-			path_disprove(p);
-		if (now >= keep_at(pr, p, spare))
-			ping(pr, p, false, now);
-	}
-}
+/* --- looking ------------------------------------------------------------------------------------ */
 
 static void notice_traffic(struct prober *pr, uint64_t now)
 {
@@ -377,15 +149,12 @@ static void notice_traffic(struct prober *pr, uint64_t now)
 
 static void arm(struct prober *pr, uint64_t now)
 {
-	const struct path *spare = best_spare(pr);
-	uint64_t at = pr->round_at;
+	uint64_t at = MIN(pr->round_at, prober_keep_at(pr));
 	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
-		const struct path *p = &pr->set.path[i];
-
-		if (p->label)
-			at = MIN(at, MIN(p->punch.next, keep_at(pr, p, spare)));
+		if (pr->set.path[i].label)
+			at = MIN(at, pr->set.path[i].punch.next);
 	}
 	if (often)
 		at = MIN(at, now + LOOK_OFTEN);
@@ -399,9 +168,9 @@ static void prober_run(void *ctx)
 	uint64_t now = clock_now(peer_of(pr)->o->h);
 
 	notice_traffic(pr, now);
-	watch(pr, now);
-	decide(pr, now);
-	keep(pr, now);
+	prober_watch(pr, now);
+	prober_decide(pr, now);
+	prober_keep(pr, now);
 	round_run(pr, now);
 	arm(pr, now);
 }
@@ -451,11 +220,11 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 	if ((f->flags & PROBE_URGENT) && path->label != pr->set.current &&
 	    now - pr->urged_at >= NS_PER_S) {
 		pr->urged_at = now;
-		doubt(pr, true, now);
+		prober_doubt(pr, true, now);
 	}
 	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
 	    punch_extra(&path->punch) && bucket_take(&o->pings, 1, now))
-		ping(pr, path, false, now);
+		prober_ping(pr, path, false, now);
 }
 
 static void on_pong(struct prober *pr, struct path *path, const struct probe *f, uint64_t now)
@@ -561,7 +330,7 @@ void prober_candidates(struct peer *p)
 	changed = sync_candidates(pr);
 	changed |= sync_relay(pr);
 	if (changed)
-		round_anew(pr, clock_now(p->o->h));
+		prober_round(pr, clock_now(p->o->h));
 	prober_run(pr);
 }
 
@@ -587,8 +356,8 @@ void prober_network_changed(struct peer *p)
 		pr->set.path[i].echoes = 0;
 		memset(&pr->set.path[i].local, 0, sizeof(pr->set.path[i].local));
 	}
-	doubt(pr, true, now);
-	round_anew(pr, now);
+	prober_doubt(pr, true, now);
+	prober_round(pr, now);
 	prober_run(pr);
 }
 
@@ -599,7 +368,7 @@ void prober_path_changed(struct peer *p)
 
 	if (!pr || label == pr->set.current)
 		return;
-	moved(pr, label, clock_now(p->o->h));
+	prober_moved(pr, label, clock_now(p->o->h));
 	if (is_client(pr))
 		control_observed(pr->link);
 	prober_run(pr);
@@ -674,7 +443,7 @@ int prober_start(struct link *l)
 	add_first(pr, now);
 	sync_candidates(pr);
 	sync_relay(pr);
-	round_anew(pr, now);
+	prober_round(pr, now);
 	prober_run(pr);
 	return 0;
 }

@@ -26,4 +26,34 @@ struct prober {
 	struct addr seen;		/* last address that a pong said we have */
 };
 
+static inline struct peer *peer_of(const struct prober *pr)
+{
+	return pr->link->peer;
+}
+
+static inline bool is_client(const struct prober *pr)
+{
+	return !quic_conn_is_server(pr->link->conn);
+}
+
+/* --- prober.c --- */
+
+void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
+/* Something has changed: all candidates are tried in earnest, by the other side, too. */
+void prober_round(struct prober *pr, uint64_t now);
+
+/* --- prober_watch.c --- */
+
+/* The connection uses this path now. */
+void prober_moved(struct prober *pr, path_label label, uint64_t now);
+/* The path in use may be dead: it, and all that could take over, are asked. */
+void prober_doubt(struct prober *pr, bool forced, uint64_t now);
+/* Is the path in use alive? */
+void prober_watch(struct prober *pr, uint64_t now);
+/* Moves the connection, or follows the peer, when there is reason to. */
+void prober_decide(struct prober *pr, uint64_t now);
+/* Pings outside of rounds, and when the next is due. */
+void prober_keep(struct prober *pr, uint64_t now);
+uint64_t prober_keep_at(const struct prober *pr);
+
 #endif

@@ -5,6 +5,7 @@
  * nothing came.
  */
 #include "mesh.h"
+#include "overlay/prober.h"
 
 #define RATE 1000
 
@@ -147,4 +148,70 @@ START_TEST(relay_to_direct_to_relay_to_another_uplink)
 }
 END_TEST
 
-UNIT_MAIN("sim/paths_stream", relay_to_direct_to_relay_to_another_uplink)
+/* Moves the connection of the client role as the prober does, without its patience. */
+static void move(struct stream *s, bool to_relay)
+{
+	struct overlay *o = tunnel_overlay(mesh_tunnel(s->a));
+	struct peer *p = list_entry(o->peers.next, struct peer, in_overlay);
+	struct pathset *ps = prober_paths(p->prober);
+	struct path *to = NULL;
+
+	MESH_CHECK(s->m, !quic_conn_is_server(p->active->conn));
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *x = &ps->path[i];
+
+		if (x->label && x->proven && (x->kind == PATH_RELAY) == to_relay)
+			to = x;
+	}
+	MESH_CHECK(s->m, to);
+	for (int tries = 0; quic_conn_migrate(p->active->conn, to->label, false) == -EAGAIN; tries++) {
+		MESH_CHECK(s->m, tries < 100);
+		flow(s, MS);
+	}
+}
+
+START_TEST(fifty_switches_under_load)
+{
+	struct stream s;
+
+	stream_new(&s);
+	cut(&s, false);
+	begin(&s);
+	flow(&s, 30 * SECOND);
+	check_path(&s, PEER_PATH_DIRECT);
+	for (unsigned i = 0; i < 50; i++) {
+		move(&s, i % 2 == 0);
+		flow(&s, 300 * MS);
+		check_path(&s, i % 2 == 0 ? PEER_PATH_RELAY : PEER_PATH_DIRECT);
+	}
+	ck_assert_uint_eq(end(&s, "50 switches"), 0);
+	ck_assert_uint_lt(MAX(s.gap_a, s.gap_b), 50 * MS);
+	mesh_free(s.m);
+}
+END_TEST
+
+/* Ten minutes on a lossy line with jitter: no path is taken for dead without reason for long. */
+START_TEST(a_bad_line_does_not_flap)
+{
+	struct stream s;
+	struct link_params bad = { .delay_ns = 20 * MS, .jitter_ns = 20 * MS, .loss = 0.05 };
+	uint64_t direct = 0, looks = 0;
+
+	stream_new(&s);
+	cut(&s, false);
+	world_link_both(s.m->w, s.a->host, s.b->host, bad);
+	sim_pass(s.m->w, MINUTE);
+	for (unsigned i = 0; i < 600; i++) {
+		mesh_flow_run(s.m, SECOND, 20);
+		direct += path(s.a, s.b) == PEER_PATH_DIRECT && path(s.b, s.a) == PEER_PATH_DIRECT;
+		looks++;
+	}
+	printf("direct in %llu of %llu seconds of a line that loses 5 %%\n",
+	       (unsigned long long)direct, (unsigned long long)looks);
+	MESH_CHECK(s.m, direct >= looks * 95 / 100);
+	mesh_free(s.m);
+}
+END_TEST
+
+UNIT_MAIN("sim/paths_stream", relay_to_direct_to_relay_to_another_uplink,
+	  fifty_switches_under_load, a_bad_line_does_not_flap)
