@@ -337,9 +337,12 @@ void prober_candidates(struct peer *p)
 void prober_punched(struct peer *p)
 {
 	struct prober *pr = p->prober;
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now;
 
-	if (!pr || now - pr->round_begun < PUNCH_GAP)
+	if (!pr)
+		return;
+	now = clock_now(p->o->h);
+	if (now - pr->round_begun < PUNCH_GAP)
 		return;
 	round_begin(pr, pr->fruitless < WHOLE_ROUNDS, false, now);
 	prober_run(pr);
