@@ -30,7 +30,7 @@ endif
 # compressors, libsystemd wants libcap.
 third_party := -lngtcp2_crypto_ossl -lngtcp2 -lssl -lcrypto \
 	-lz -lzstd -lbrotlienc -lbrotlidec -lbrotlicommon \
-	-lcares -luv -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
+	-lcares -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
 	-lseccomp -lcap-ng -lqrcodegen
 check_library := -lcheck -lsubunit
 
@@ -72,6 +72,7 @@ fuzz_cxx := $(CLANG)++
 fuzz_fuzzer := yes
 fuzz_flags = $(hosted_flags) $(common_flags) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-fuzz_ldflags = $(hosted_ldflags) -fsanitize=fuzzer,address,undefined
+# The driver is of C, toml++ is not: the C++ part of the sanitizers is asked for.
+fuzz_ldflags = $(hosted_ldflags) -fsanitize=fuzzer,address,undefined -fsanitize-link-c++-runtime
 fuzz_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
 fuzz_cxx_runtime = -lstdc++ -lm -lpthread

@@ -50,7 +50,7 @@ asan: asan-tests  ## unit, sim and replay under the address and undefined saniti
 
 lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
-lab: all  ## whole systems in network namespaces (root; T=name)
+lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@tools/need --optional ip ping nft
 	@tests/run -r -t 600 lab $(lab_scripts)
 

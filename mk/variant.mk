@@ -20,6 +20,7 @@ sim_sources := $(wildcard tests/sim/test_*$(T)*.c)
 sim_helpers := $(filter-out tests/sim/test_%,$(wildcard tests/sim/*.c))
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 test_support := $(wildcard tests/support/*.c)
+lab_sources := $(wildcard tests/lab/*.c)
 
 # What a unit test is linked with: test_LAYER_*.c with that layer and those below it, others
 # with everything.
@@ -101,6 +102,11 @@ $$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)
 
 $$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/tests/replay/%),\
 	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\
+	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+
+$(1)_lab := $$(lab_sources:tests/lab/%.c=build/$(1)/lab/%)
+$$(foreach t,$$(lab_sources),$$(eval $$(call link,$(1),$$(t:tests/lab/%.c=build/$(1)/lab/%),\
+	$$(call objects,$(1),$$(t)) $$($(1)_shim),\
 	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
 
 ifneq ($$($(1)_fuzzer),)

@@ -76,24 +76,33 @@ static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNEC
 		if (rc == -ENOENT && i == 0)
 			return err_set(err, rc,
 				       "there is no cluster %s on this machine (%s is missing): "
-				       "run `mlsh setup` "
-				       "or `mlsh adopt` first, as the same user",
+				       "run `mlsh setup` or `mlsh adopt` first, as the same user",
 				       cluster, path[i]);
 		return err_set(err, rc, "%s can not be opened: %s", path[i], strerror(-rc));
 	}
 	return 0;
 }
 
-static int hand_over(struct cli *c, const char *cluster, struct err *err)
+/* *ret_absent: it failed because no daemon runs. */
+static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)
 {
 	struct control_request r = { .verb = CONTROL_CONNECT };
 	int fds[CONTROL_CONNECT_FDS] = { -1, -1, -1, -1 };
 	struct daemon_reply reply = { 0 };
-	int rc = open_files(c, cluster, fds, err);
+	struct identity *id = NULL;
+	struct err ignored = { 0 };
+	int rc;
 
+	/* Completes an identity that a crash left without its certificate. */
+	if (store_identity(c->host, &c->store, false, &id, NULL, &ignored) == 0)
+		identity_free(id);
+	rc = open_files(c, cluster, fds, err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (rc == 0)
+	*ret_absent = false;
+	if (rc == 0) {
 		rc = daemon_call(c, &r, fds, CONTROL_CONNECT_FDS, err, &reply);
+		*ret_absent = daemon_is_absent(rc);
+	}
 	for (int i = 0; i < CONTROL_CONNECT_FDS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -169,6 +178,7 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	struct connect_args a = { .wait_s = 10 };
 	struct err err = { 0 };
 	struct waiting w = { .err = &err };
+	bool absent;
 	int rc = parse(argc, argv, &a);
 
 	if (rc != EXIT_OK)
@@ -178,13 +188,11 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (a.foreground)
 		return foreground_run(c, a.cluster);
 	progress_show("handing %s to mlshtund ...", a.cluster);
-	rc = hand_over(c, a.cluster, &err);
+	rc = hand_over(c, a.cluster, &err, &absent);
 	if (rc < 0) {
 		int code = cli_fail(&err);
 
-		return daemon_is_absent(rc) && store_has_cluster(c->host, &c->store, a.cluster)
-			       ? EXIT_NO_DAEMON
-			       : code;
+		return absent ? EXIT_NO_DAEMON : code;
 	}
 	notes_flush(c, a.cluster);
 	if (a.no_wait) {
@@ -204,9 +212,8 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (rc != -ETIMEDOUT)
 		return cli_fail(&err);
 	print_result(&a, &w);
-	fprintf(stderr,
-		"mlsh: not connected to %s after %llu s%s%s; still trying (mlsh status shows how "
-		"it goes)\n",
-		a.cluster, (unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	fprintf(stderr, "mlsh: not connected to %s after %llu s%s%s\n", a.cluster,
+		(unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
+	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
 	return EXIT_NOT_YET;
 }

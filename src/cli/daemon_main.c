@@ -72,20 +72,6 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 	return EXIT_OK;
 }
 
-static int make_folders(struct host *h, const struct daemon_args *a, struct err *err)
-{
-	char dir[STORE_PATH_MAX];
-	const char *slash = strrchr(a->socket_path, '/');
-	int rc = dir_make(h, a->state_dir, 0700, err);
-
-	if (rc == 0 && slash && slash != a->socket_path) {
-		snprintf(dir, sizeof(dir), "%.*s",
-			 (int)MIN(slash - a->socket_path, STORE_PATH_MAX - 1), a->socket_path);
-		rc = dir_make(h, dir, 0755, err);
-	}
-	return rc;
-}
-
 static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
 	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir };
@@ -98,7 +84,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 			       a->log);
 	rc = privs_check_tunnel(h, err);
 	if (rc == 0)
-		rc = make_folders(h, a, err);
+		rc = dir_make(h, a->state_dir, 0700, err);
 	if (rc == 0)
 		rc = daemon_new(h, &cfg, err, &d);
 	if (rc == 0)

@@ -54,6 +54,28 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 	return rc;
 }
 
+/* The daemon, or another terminal, may have it already. */
+static int check_not_connected(struct cli *c, const char *cluster, struct err *err)
+{
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	struct err ignored = { 0 };
+	int rc;
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	if (daemon_call(c, &r, NULL, 0, &ignored, &reply) < 0)
+		return 0;
+	rc = daemon_reply_check(&reply, &ignored) == 0 &&
+			     !strstr((const char *)reply.data, "\"state\":\"stopped\"") ?
+		     -EBUSY :
+		     0;
+	daemon_reply_free(&reply);
+	return rc == 0 ? 0 :
+			 err_set(err, rc, "%s is connected already, by mlshtund or in another "
+					  "terminal: end that first (mlsh disconnect %s)",
+				 cluster, cluster);
+}
+
 int foreground_run(struct cli *c, const char *cluster)
 {
 	struct foreground f = { .cli = c, .exit_code = EXIT_OK };
@@ -67,6 +89,8 @@ int foreground_run(struct cli *c, const char *cluster)
 	int rc = load_parts(c, cluster, &p, &err);
 
 	host_log(c->host)->level = LOG_LEVEL_INFO;
+	if (rc == 0)
+		rc = check_not_connected(c, cluster, &err);
 	if (rc == 0)
 		rc = privs_check_tunnel(c->host, &err);
 	if (rc == 0)

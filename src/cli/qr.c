@@ -3,6 +3,8 @@
 #include <qrcodegen/qrcodegen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -21,6 +23,14 @@ bool qr_print(const char *text)
 
 	if (ok) {
 		int size = qrcodegen_getSize(code);
+		struct winsize ws = { 0 };
+
+		if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col &&
+		    ws.ws_col < size + 2 * QUIET) {
+			printf("(no QR code: it needs %d columns, this terminal has %d)\n",
+			       size + 2 * QUIET, ws.ws_col);
+			size = -2 * QUIET; /* nothing to draw */
+		}
 
 		for (int y = -QUIET; y < size + QUIET; y += 2) {
 			for (int x = -QUIET; x < size + QUIET; x++)

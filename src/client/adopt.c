@@ -54,8 +54,8 @@ static int check_log(const struct join *j, struct err *err)
 	m = mlog_member_by_key_sha256(j->log, identity_key_sha256(j->identity));
 	if (m)
 		return refuse_set(err, REFUSAL_KEY_KNOWN,
-				  "this machine's key is in %s already, as %s, and a key joins only "
-				  "once. If its files were lost, join with a new identity.",
+				  "this machine's key is in %s already, as %s, and a key joins "
+				  "only once. If its files were lost, join with a new identity.",
 				  j->cluster_name, m->name);
 	r = mlog_check_invite(j->log, span_of(j->url.invite_bytes, j->url.invite_len),
 			      j->url.invite_sig, now_s(j), &ignored, err);
@@ -74,7 +74,7 @@ static int make_admit(struct join *j, struct err *err)
 	const struct invite *inv = &j->url.invite;
 	struct head head = mlog_head(j->log);
 	struct pending *p = &j->pending;
-	uint64_t time_s = MAX(now_s(j), MAX(mlog_last_time_s(j->log), inv->issued));
+	uint64_t time_s = MAX(join_time_s(j), MAX(mlog_last_time_s(j->log), inv->issued));
 	int r;
 
 	*p = (struct pending){ .kind = PENDING_ADOPT, .port = j->port };
@@ -148,8 +148,8 @@ static int take_entries(struct join *j, const struct wire_entries *entries, stru
 		int r = mlog_append(j->log, entries->item[i], err);
 
 		if (r < 0) {
-			err_prefix(err, "the log that the signal server shows is not valid at entry "
-				   "%zu", mlog_count(j->log));
+			err_prefix(err, "the log that the signal server shows is not valid at "
+				   "entry %zu", mlog_count(j->log));
 			return r;
 		}
 		if (memcmp(mlog_cluster_id(j->log), j->cluster_id, HASH_LEN) != 0)

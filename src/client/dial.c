@@ -26,7 +26,8 @@ struct dial {
 	struct quic_pin pin;
 	dial_fn fn;
 	void (*progress)(void *ctx, const char *line);
-	void *ctx, *progress_ctx;
+	void (*resolved)(void *ctx, const struct addr *addrs, size_t n);
+	void *ctx, *progress_ctx, *resolved_ctx;
 	struct resolve *resolve;	/* NULL once it has ended */
 	struct timer *stagger, *deadline;
 	struct attempt attempt[DIAL_ADDRS_MAX];
@@ -113,8 +114,9 @@ static void fail_message(const struct dial *d, struct err *err)
 			   "version. Check the address and the port.", at, d->name);
 	else if (d->blame == BLAME_TLS || d->blame == BLAME_CLOSED)
 		refuse_set(err, REFUSAL_UNREACHABLE,
-			   "the signal server %s (%s) ended the connection while it was being made: "
-			   "%s. Are both sides of the same version of mlsh?", d->name, at, d->detail);
+			   "the signal server %s (%s) ended the connection while it was being "
+			   "made: %s. Are both sides of the same version of mlsh?", d->name, at,
+			   d->detail);
 	else
 		refuse_set(err, REFUSAL_UNREACHABLE,
 			   "no answer from the signal server %s (tried %s). Is it running, is the "
@@ -252,6 +254,8 @@ static void on_resolved(void *ctx, const struct err *err, const struct addr *add
 		d->dns_err = *err;
 	for (size_t i = 0; !err && i < n; i++)
 		add_address(d, &addrs[i]);
+	if (!err && d->resolved)
+		d->resolved(d->resolved_ctx, addrs, n);
 	if (d->running > 0)
 		timer_set_in(d->stagger, 0);
 	else
@@ -287,6 +291,8 @@ int dial_start(struct host *h, const struct dial_params *p, dial_fn fn, void *ct
 	d->fn = fn;
 	d->progress = p->progress;
 	d->progress_ctx = p->progress_ctx;
+	d->resolved = p->resolved;
+	d->resolved_ctx = p->resolved_ctx;
 	d->ctx = ctx;
 	d->stagger = timer_new(h, on_stagger, d);
 	d->deadline = timer_new(h, on_deadline, d);

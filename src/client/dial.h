@@ -26,6 +26,9 @@ struct dial_params {
 	/* One line about what is being waited for. May be NULL. */
 	void (*progress)(void *ctx, const char *line);
 	void *progress_ctx;
+	/* What the name resolved to, before any of it is tried. May be NULL. */
+	void (*resolved)(void *ctx, const struct addr *addrs, size_t n);
+	void *resolved_ctx;
 };
 
 /*

@@ -117,7 +117,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 {
 	struct join *j = ctx;
 
-	(void)hello;
+	j->server_time_s = hello->time_s;
 	j->kind->ready(j);
 }
 
@@ -193,6 +193,13 @@ void join_progress(struct join *j, const char *fmt, ...)
 	if (vsnprintf(line, sizeof(line), fmt, ap) >= 0)
 		j->progress(j->ctx, line);
 	va_end(ap);
+}
+
+uint64_t join_time_s(const struct join *j)
+{
+	uint64_t ours = (uint64_t)MAX(clock_wall_s(j->host), 0);
+
+	return MIN(ours, j->server_time_s);
 }
 
 void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn)

@@ -43,7 +43,8 @@ struct setup_params {
  * here already (-EEXIST), or something else of that name is unfinished. Parameters are copied.
  */
 int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
-		join_progress_fn progress, void *ctx, struct err *err, struct join **ret) MUST_CHECK;
+		join_progress_fn progress, void *ctx, struct err *err, struct join **ret)
+	MUST_CHECK;
 /* The same with an invite; also fails at once when it has expired by our own clock. */
 int adopt_start(struct host *h, const struct store *s, const struct invite_url *url,
 		const char *node_name, join_fn fn, join_progress_fn progress, void *ctx,

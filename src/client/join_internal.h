@@ -40,6 +40,7 @@ struct join {
 	bool identity_ours;		/* written for this request, now or in an earlier run */
 	struct quic_socket *socket;
 	struct rpc *rpc;
+	uint64_t server_time_s;		/* as hello told it */
 	struct timer *retry, *deadline;
 	struct deferred *finish;
 	unsigned tries;
@@ -78,6 +79,11 @@ int join_new(struct host *h, const struct store *s, const struct join_kind *kind
 	MUST_CHECK;
 int join_connect(struct join *j, struct err *err) MUST_CHECK;
 void join_progress(struct join *j, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * The date for an entry, in seconds since 1970: our clock's, or the server's if ours is ahead of
+ * it. An entry from the future would date all that follow it.
+ */
+uint64_t join_time_s(const struct join *j);
 /* Sends a request; failing to ends the join. */
 void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn);
 /* Writes the request in j->pending (and a fresh identity) to disk, and sends it. */

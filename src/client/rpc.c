@@ -35,7 +35,7 @@ struct rpc {
 	struct timer *deadline;
 	int64_t events;			/* the server's stream */
 	struct wire_presence *presence;	/* room for decoding events */
-	bool *gone;			/* set while the owner is being called: tells that it freed us */
+	bool *gone;			/* while the owner is being called: did it free us? */
 	const struct rpc_ops *ops;
 	void *ctx;
 };
@@ -280,7 +280,10 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 {
 	struct rpc *r = ctx;
 	struct rpc_end end = { .closed_by_server = false };
-	struct signal_request hello = { .type = SIGNAL_HELLO, .agent = span_str("mlsh " MLSH_VERSION) };
+	struct signal_request hello = {
+		.type = SIGNAL_HELLO,
+		.agent = span_str("mlsh " MLSH_VERSION),
+	};
 	int code;
 
 	if (err) {

@@ -183,8 +183,8 @@ static void session_next(struct session *s, enum session_next next, uint64_t wai
 }
 
 /*
- * Can the server know more of our membership than we? Only by entries that we lack; if its log is no
- * longer than ours, or another one, it merely does not know of our admission.
+ * Can the server know more of our membership than we? Only by entries that we lack; if its log is
+ * no longer than ours, or another one, it merely does not know of our admission.
  */
 static bool server_knows_more(const struct session *s)
 {
@@ -339,6 +339,14 @@ static struct quic_socket *choose_socket(struct session *s)
 	return s->spare;
 }
 
+static void on_server_resolved(void *ctx, const struct addr *addrs, size_t n)
+{
+	struct session *s = ctx;
+
+	if (s->ops->server)
+		s->ops->server(s->ctx, addrs, n);
+}
+
 static void session_dial(struct session *s)
 {
 	struct rpc_params p = {
@@ -349,6 +357,8 @@ static void session_dial(struct session *s)
 			.pin = { .by_cert = true, .by_key = true },
 			.last_good = s->last_good,
 			.dns_timeout = DNS_TIMEOUT,
+			.resolved = on_server_resolved,
+			.resolved_ctx = s,
 			.timeout = s->failures % 3 == 2 ? DIAL_TIMEOUT_SLOW : DIAL_TIMEOUT,
 		},
 	};

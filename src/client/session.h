@@ -23,7 +23,7 @@ enum session_state { SESSION_CONNECTING, SESSION_UP, SESSION_RECONNECTING, SESSI
 struct session_ops {
 	/* State, or the reason of the last failure, changed. */
 	void (*state)(void *ctx);
-	/* The server's entries were appended to the log: the owner saves it and looks at it again. */
+	/* The server's entries were appended to the log: the owner saves it and looks again. */
 	void (*log_grew)(void *ctx);
 	/* A valid entry in the place of another: proof of a fork. Both as views. */
 	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs);
@@ -40,6 +40,11 @@ struct session_ops {
 	 */
 	void (*relay)(void *ctx, struct member *member, const struct relay_end *end,
 		      const struct err *why);
+	/*
+	 * What the server's name resolved to, before any of it is tried. May be NULL. Nothing
+	 * vouches for it: DNS may lie.
+	 */
+	void (*server)(void *ctx, const struct addr *addrs, size_t n);
 	/* Removed, upgrade needed, ...: the session has stopped for good. */
 	void (*stopped)(void *ctx, const struct err *err);
 };
@@ -47,7 +52,7 @@ struct session_ops {
 struct session_status {
 	enum session_state state;
 	uint64_t since;			/* clock_now of the last change of state */
-	uint64_t last_verified;		/* clock_now when the server was last heard, authenticated; 0: never */
+	uint64_t last_verified;		/* clock_now when the server was last heard; 0: never */
 	uint64_t rtt_ns;
 	struct addr server, observed;	/* unset when unknown */
 	char group[32];			/* key exchange */

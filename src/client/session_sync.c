@@ -10,7 +10,7 @@
 #include "client/session_internal.h"
 #include "client/session_rules.h"
 
-#define HEARTBEAT (60 * NS_PER_S)	/* is the server's log still ours? Its answer shows it lives */
+#define HEARTBEAT (60 * NS_PER_S)	/* is the server's log still ours, and does it live? */
 #define APPEND_TRIES_MAX 8
 
 void sync_reset(struct session *s)
@@ -64,8 +64,8 @@ static void bad_log(struct session *s, const char *why)
 	struct err err = { 0 };
 
 	refuse_set(&err, REFUSAL_BAD_ENTRY,
-		   "the signal server %s shows a log of %s that is not valid: %s. Nothing of it was "
-		   "taken.", s->cluster.signal_host, s->cluster.cluster, why);
+		   "the signal server %s shows a log of %s that is not valid: %s. Nothing of it "
+		   "was taken.", s->cluster.signal_host, s->cluster.cluster, why);
 	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 

@@ -62,8 +62,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	memcpy(g.signal_key, rpc_server_key_sha256(j->rpc), HASH_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
 	random_fill(j->host, g.random, sizeof(g.random));
-	return genesis_make(&g, (uint64_t)MAX(clock_wall_s(j->host), 0), j->identity, &p->entry,
-			    err);
+	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);
 }
 
 static void on_offer(void *ctx, const struct signal_reply *reply)
@@ -157,8 +156,8 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 	j->setup.subnet = p->subnet;
 	if (j->has_pending &&
 	    memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
-		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal server "
-			    "(%s) is unfinished: run that again to complete it, or remove "
+		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal "
+			    "server (%s) is unfinished: run that again to complete it, or remove "
 			    "%s/clusters/%s%s to forget it.", p->cluster, j->pending.host, s->dir,
 			    p->cluster, STORE_PENDING);
 	if (r == 0)

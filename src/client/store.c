@@ -55,6 +55,22 @@ static int identity_path(const struct store *s, const char *name, char out[STORE
 	return n < 0 || n >= STORE_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* A crash or a full disk may have left the key alone; the certificate follows from it. */
+static void identity_complete(struct host *h, const struct identity *id, const char *cert_path)
+{
+	struct buf cert = { 0 }, key = { 0 };
+	struct err err = { 0 };
+
+	if (file_exists(h, cert_path))
+		return;
+	if (identity_to_pem(id, &cert, &key, &err) < 0 ||
+	    file_write(h, cert_path, cert.data, cert.len, 0600, &err) < 0)
+		log_warn(host_log(h), "%s is missing and can not be written: %s", cert_path,
+			 err.text);
+	buf_free(&cert);
+	buf_free(&key);
+}
+
 int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
 		   bool *ret_fresh, struct err *err)
 {
@@ -70,6 +86,8 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 	r = fresh ? identity_new(h, err, ret) : identity_load(h, dir, err, ret);
 	if (r == 0 && ret_fresh)
 		*ret_fresh = fresh;
+	if (r == 0 && !fresh)
+		identity_complete(h, *ret, cert);
 	return r;
 }
 

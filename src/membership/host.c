@@ -119,6 +119,8 @@ int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_T
 
 	if (strlen(text) >= sizeof(host))
 		return bad_host(err, text, "it is too long");
+	if (strstr(text, "://") || strchr(text, '/'))
+		return bad_host(err, text, "write only the name, without https:// and /");
 	strcpy(host, text);
 	if (split(host, &port_text) < 0)
 		return bad_host(err, text, "the brackets do not hold an IPv6 address");

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "os/loop.h"
 
+#define NETCONF_DEVICE "mlsh"	/* what the names of our TUN devices begin with */
 #define NETCONF_PROTO 109	/* rtm_protocol of our routes; unassigned in iproute2's rt_protos */
 
 enum netif_kind {
@@ -44,10 +45,19 @@ void netwatch_free(struct netwatch *w);
 
 /*
  * Does any prefix that the host itself uses (addresses, routes but the default, gateways,
- * resolvers) overlap `p`? 1/0/negative. `ret_what` (64 bytes) names it.
+ * resolvers) overlap `p`? 1/0/negative. `ret_what` (64 bytes) names it. Our own tunnels do not
+ * count: a server hands out addresses that are unique over all its clusters.
  */
 int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
 		     char *ret_what) MUST_CHECK;
+
+/*
+ * Is this very address one of the host's own (but on `ignore_ifindex`), a gateway, a name server or
+ * the only destination of a route that is not ours? 1/0/negative. `ret_what` (64 bytes) says what
+ * it is: "a gateway of this host".
+ */
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex,
+			 char *ret_what) MUST_CHECK;
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
 int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,

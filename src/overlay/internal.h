@@ -30,6 +30,7 @@
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
 #define PEER_USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
+#define PEER_UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
 #define PEER_RETRY_MAX (60 * NS_PER_S)
 #define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
 #define PEER_KNOCK_DELAY NS_PER_S	/* the side that does not begin waits so long */
@@ -112,6 +113,7 @@ struct peer {
 	bool slow;			/* its queue may be full without holding up others */
 	/* for people */
 	uint64_t up_since, last_heard;
+	uint64_t used_at, packets_seen;	/* as of the last look */
 	uint64_t suspect;		/* when our network changed; 0: heard from since */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 	char group[32];
@@ -274,7 +276,6 @@ void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l);
-void control_bye(struct link *l);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

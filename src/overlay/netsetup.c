@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define COVER_BITS_MAX 24
+#define WHAT_MAX 64	/* of netconf.h */
 
 struct prefix4 netsetup_cover(const struct mlog *log)
 {
@@ -24,19 +25,75 @@ struct prefix4 netsetup_cover(const struct mlog *log)
 	return p;
 }
 
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 self, struct err *err)
+static bool is_signal(const struct netsetup *n, ip4 ip)
 {
+	for (size_t i = 0; i < n->n_signal; i++)
+		if (n->signal[i] == ip)
+			return true;
+	return false;
+}
+
+static void signal_add(struct netsetup *n, const struct addr *a)
+{
+	if (!addr_is_v4(a) || is_signal(n, addr_ip4(a)))
+		return;
+	/* Of more than fit, the oldest go. */
+	n->signal[n->signal_at++ % NETSETUP_SIGNAL_MAX] = addr_ip4(a);
+	n->n_signal = MIN(n->signal_at, NETSETUP_SIGNAL_MAX);
+}
+
+/* 1/0/negative. What an address must not be that we take or route. */
+static int address_taken(const struct netsetup *n, ip4 ip, char what[WHAT_MAX])
+{
+	if (is_signal(n, ip)) {
+		snprintf(what, WHAT_MAX, "the signal server's");
+		return 1;
+	}
+	return netconf_address_used(n->h, ip, n->ifindex, what);
+}
+
+/* Two clusters of different servers may have handed out the same address. */
+static int check_self(const struct netsetup *n, struct err *err)
+{
+	char what[WHAT_MAX], text[IP4_TEXT_MAX];
+	int rc = address_taken(n, n->self, what);
+
+	if (rc < 0)
+		return err_set(err, rc, "can not tell which addresses this host uses itself");
+	if (rc > 0)
+		return err_set(err, -EADDRINUSE,
+			       "the overlay address %s is %s already. Disconnect the cluster that "
+			       "has it, or make one anew with another range: `mlsh setup --subnet`",
+			       ip4_format(n->self, text), what);
+	return 0;
+}
+
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const struct mlog *log,
+		   ip4 self, struct err *err)
+{
+	struct addr literal;
 	int rc;
 
 	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
-	rc = netconf_addr_add(h, ifindex, self, 32, err);
+	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
+		signal_add(n, &literal);
+	rc = check_self(n, err);
+	if (rc == 0)
+		rc = netconf_addr_add(h, ifindex, self, 32, err);
 	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
 }
 
 int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
 {
 	struct prefix4 p = { .net = member, .bits = 32 };
+	char what[WHAT_MAX], text[IP4_TEXT_MAX];
+	int rc = address_taken(n, member, what);
 
+	if (rc < 0)
+		return err_set(err, rc, "can not tell which addresses this host uses itself");
+	if (rc > 0)
+		return err_set(err, -EADDRINUSE, "%s is %s, too, which keeps it",
+			       ip4_format(member, text), what);
 	return netconf_route_add(n->h, n->ifindex, p, n->self, err);
 }
 
@@ -52,25 +109,46 @@ static void backstop_remove(struct netsetup *n)
 	n->backstop = (struct prefix4){ 0 };
 }
 
+/* An unreachable route would cut the server off. */
+static bool covers_signal(const struct netsetup *n, struct prefix4 p)
+{
+	for (size_t i = 0; i < n->n_signal; i++)
+		if (prefix4_contains(p, n->signal[i]))
+			return true;
+	return false;
+}
+
+void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs)
+{
+	for (size_t i = 0; i < n_addrs; i++)
+		signal_add(n, &addrs[i]);
+	if (n->backstop.bits && covers_signal(n, n->backstop))
+		backstop_remove(n);
+}
+
 int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
 		      struct err *err)
 {
 	struct prefix4 p = netsetup_cover(log);
-	char what[64] = "", text[PREFIX4_TEXT_MAX];
+	char what[WHAT_MAX] = "", text[PREFIX4_TEXT_MAX];
 	int rc;
 
 	ret_warning[0] = '\0';
 	if (prefix_equal(p, n->backstop) || prefix_equal(p, n->conflict))
 		return 0;
-	rc = netconf_conflict(n->h, p, n->ifindex, what);
+	rc = covers_signal(n, p);
+	if (rc)
+		snprintf(what, sizeof(what), "the signal server's address");
+	else
+		rc = netconf_conflict(n->h, p, n->ifindex, what);
 	if (rc < 0)
 		return err_set(err, rc, "can not tell which networks this host uses itself");
 	if (rc > 0) {
 		backstop_remove(n);
 		n->conflict = p;
 		snprintf(ret_warning, cap,
-			 "the overlay's %s overlaps %s, which this host uses: only the members' "
-			 "own addresses are routed",
+			 "the overlay's %s overlaps what this host uses itself (%s): only the "
+			 "members' own addresses are routed",
 			 prefix4_format(p, text), what);
 		return 0;
 	}
@@ -82,8 +160,10 @@ int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warn
 	return 0;
 }
 
+/* Another cluster may need the same backstop: it goes if no living device has an address in it. */
 void netsetup_stop(struct netsetup *n)
 {
-	if (n->h)
-		backstop_remove(n);
+	if (n->h && n->backstop.bits)
+		(void)!netconf_cleanup(n->h, NULL);
+	n->backstop = (struct prefix4){ 0 };
 }

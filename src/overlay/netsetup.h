@@ -10,21 +10,35 @@
 #include "membership/mlog.h"
 #include "os/netconf.h"
 
+#define NETSETUP_SIGNAL_MAX 8
+
 struct netsetup {
 	struct host *h;
 	unsigned ifindex;
 	ip4 self;
 	struct prefix4 backstop;	/* bits 0: none */
 	struct prefix4 conflict;	/* the one that was left out; bits 0: none */
+	ip4 signal[NETSETUP_SIGNAL_MAX];	/* the signal server's, as far as is known */
+	size_t n_signal, signal_at;
 };
 
 /* The smallest prefix that covers every member's address, /24 at least, within the subnet. */
 struct prefix4 netsetup_cover(const struct mlog *log);
 
-/* Brings the device up with our address. On failure nothing is left behind but the device's own. */
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, ip4 self,
-		   struct err *err) MUST_CHECK;
+/*
+ * Brings the device up with our address. On failure nothing is left behind but the device's own.
+ * -EADDRINUSE: the address is one that the host uses itself.
+ */
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const struct mlog *log,
+		   ip4 self, struct err *err) MUST_CHECK;
+/* -EADDRINUSE, -EEXIST: the host uses the address itself, and keeps it. */
 int netsetup_route(struct netsetup *n, ip4 member, struct err *err) MUST_CHECK;
+/*
+ * Addresses of the signal server, from DNS and so from anybody: a backstop that covers one of them
+ * goes, and no further member gets a route to one. Routes that members have stay: what is sent to
+ * them must not leave in the clear because somebody lies about a name. netsetup_backstop follows.
+ */
+void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs);
 /*
  * The backstop follows the roster. What would cover the host's own networks is left out, and
  * `ret_warning` (of `cap` bytes, "" otherwise) says so, once for each prefix.

@@ -81,28 +81,70 @@ bool overlay_is_eager(const struct overlay *o)
 	return mlog_member_count(o->log) <= OVERLAY_EAGER_MAX;
 }
 
+static int add_peer(struct overlay *o, struct member *m, struct peer **ret)
+{
+	int rc = peer_new(o, m, ret);
+
+	if (rc < 0)
+		return rc;
+	rc = route_add(&o->routes, m->address, *ret);
+	if (rc < 0)
+		peer_free(*ret);
+	return rc;
+}
+
+/* The first warning is the owner's to show and log, further ones are logged here. */
+static void add_warning(struct overlay *o, char *warning, const char *text)
+{
+	if (!text[0])
+		return;
+	if (warning[0])
+		log_warn(host_log(o->h), "%s", text);
+	else
+		snprintf(warning, OVERLAY_WARNING_MAX, "%s", text);
+}
+
+/* A member that can not be routed to keeps nobody from the others. */
+static void route_member(struct overlay *o, const struct member *m, char *warning)
+{
+	struct err err = { 0 };
+	char line[OVERLAY_WARNING_MAX];
+
+	if (netsetup_route(&o->net, m->address, &err) == 0)
+		return;
+	snprintf(line, sizeof(line), "%s can not be reached from here: %.150s", m->name, err.text);
+	add_warning(o, warning, line);
+}
+
 /* A peer, a route in the table and one in the host for every member that has none yet. */
-static int add_members(struct overlay *o, struct err *err)
+static int add_members(struct overlay *o, char *warning, struct err *err)
 {
 	for (; o->n_members_seen < mlog_member_count(o->log); o->n_members_seen++) {
 		struct member *m = mlog_member_at(o->log, o->n_members_seen);
-		struct peer *p;
-		int rc;
+		int rc = 0;
 
 		if (m->address == o->self->address)
 			continue;
-		rc = peer_new(o, m, &p);
-		if (rc == 0)
-			rc = route_add(&o->routes, m->address, p);
+		struct peer *p = route_lookup(&o->routes, m->address);
+		if (!p)
+			rc = add_peer(o, m, &p);
 		if (rc < 0)
 			return err_set(err, rc, "no memory for another peer");
-		rc = netsetup_route(&o->net, m->address, err);
-		if (rc < 0)
-			return rc;
+		route_member(o, m, warning);
 		if (overlay_is_eager(o))
 			peer_want(p);
 	}
 	return 0;
+}
+
+static int set_backstop(struct overlay *o, char *warning, struct err *err)
+{
+	char text[OVERLAY_WARNING_MAX];
+	int rc = netsetup_backstop(&o->net, o->log, text, sizeof(text), err);
+
+	if (rc == 0)
+		add_warning(o, warning, text);
+	return rc;
 }
 
 void overlay_log_grew(struct overlay *o)
@@ -110,8 +152,7 @@ void overlay_log_grew(struct overlay *o)
 	char warning[OVERLAY_WARNING_MAX] = "";
 	struct err err = { 0 };
 
-	if (add_members(o, &err) < 0 ||
-	    netsetup_backstop(&o->net, o->log, warning, sizeof(warning), &err) < 0)
+	if (add_members(o, warning, &err) < 0 || set_backstop(o, warning, &err) < 0)
 		log_error(host_log(o->h), "a new member can not be routed to: %s", err.text);
 	if (warning[0])
 		log_warn(host_log(o->h), "%s", warning);
@@ -127,6 +168,18 @@ void overlay_log_learnt(struct overlay *o)
 {
 	overlay_log_grew(o);
 	o->ops->log_grew(o->ctx);
+}
+
+void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
+{
+	char warning[OVERLAY_WARNING_MAX] = "";
+	struct err err = { 0 };
+
+	netsetup_signal(&o->net, addrs, n);
+	if (set_backstop(o, warning, &err) < 0)
+		log_error(host_log(o->h), "%s", err.text);
+	if (warning[0])
+		log_warn(host_log(o->h), "%s", warning);
 }
 
 /* --- candidates ------------------------------------------------------------------------------ */
@@ -258,7 +311,7 @@ static int make_tables(struct overlay *o, struct err *err)
 
 static int open_tun(struct overlay *o, struct err *err)
 {
-	struct tun_config tc = { .name_prefix = "mlsh", .mtu_bytes = OVERLAY_MTU };
+	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
 	int rc = tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
 
 	if (rc < 0)
@@ -267,7 +320,7 @@ static int open_tun(struct overlay *o, struct err *err)
 			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
 	if (rc < 0)
 		return err_set(err, rc, "no memory for the packet path");
-	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->self->address, err);
+	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->log, o->self->address, err);
 }
 
 static int make_timers(struct overlay *o, struct err *err)
@@ -289,6 +342,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 
 	if (!o)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
+	ret_warning[0] = '\0';
 	o->h = h;
 	o->log = cfg->log;
 	o->self = cfg->self;
@@ -308,9 +362,9 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (rc == 0)
 		rc = open_tun(o, err);
 	if (rc == 0)
-		rc = add_members(o, err);
+		rc = add_members(o, ret_warning, err);
 	if (rc == 0)
-		rc = netsetup_backstop(&o->net, o->log, ret_warning, OVERLAY_WARNING_MAX, err);
+		rc = set_backstop(o, ret_warning, err);
 	if (rc < 0) {
 		overlay_free(o);
 		return rc;
@@ -328,8 +382,8 @@ void overlay_free(struct overlay *o)
 	list_for_each (it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	quic_socket_close(o->socket);
-	netsetup_stop(&o->net);
 	tun_close(o->tun);
+	netsetup_stop(&o->net);
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);

@@ -48,8 +48,8 @@ struct overlay_config {
 
 /*
  * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable
- * backstop (only what does not cover the host's own networks: `ret_warning` of OVERLAY_WARNING_MAX
- * bytes says what was left out, "" if nothing). Everything is undone by overlay_free.
+ * backstop (only what the host does not use itself: `ret_warning` of OVERLAY_WARNING_MAX bytes says
+ * what was left out first, "" if nothing; the rest is logged). Everything is undone by overlay_free.
  */
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret) MUST_CHECK;
@@ -77,6 +77,8 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
+/* What the signal server's name resolved to: kept reachable, see netsetup_signal. */
+void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n);
 /* Interfaces changed or the machine woke. */
 void overlay_network_changed(struct overlay *o);
 void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret);

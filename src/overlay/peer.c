@@ -157,7 +157,8 @@ static void peer_begin(struct peer *p)
 	}
 	p->began_at = now_of(p);
 	if (p->failures == 0 && p->last_heard == 0)
-		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all", p->plan.n);
+		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
+			 p->plan.n);
 	peer_set_state(p, PEER_CONNECTING);
 	if (!relayed) {
 		race_on(p);
@@ -320,10 +321,12 @@ void peer_lost(struct peer *p, const char *why, bool failure)
 	p->next_at = TIME_NEVER;
 	if (!queue_empty(&p->queue))
 		p->waiting_until = now + PEER_WAITING_TIME;
+	else if (!overlay_is_eager(p->o))
+		p->wanted = false; /* until the next packet */
 	if (useful)
 		p->failures = 0;
 	peer_fail(p, why);
-	if (useful && !failure) { /* at once */
+	if (useful && !failure && p->wanted) { /* at once */
 		p->failures = 0;
 		peer_begin(p);
 	}
@@ -418,9 +421,24 @@ static void peer_on_timer(void *ctx)
 	}
 	if (now >= p->next_at)
 		race_on(p);
-	if (now >= p->retry_at && may_begin(p))
-		peer_begin(p);
+	if (now >= p->retry_at) {
+		p->retry_at = TIME_NEVER;
+		if (may_begin(p))
+			peer_begin(p);
+	}
 	peer_schedule(p);
+}
+
+/* In large clusters tunnels that carry nothing are not kept. */
+static bool is_unused(struct peer *p, uint64_t now)
+{
+	uint64_t packets = p->rx_packets + p->tx_packets;
+
+	if (packets != p->packets_seen || overlay_is_eager(p->o)) {
+		p->packets_seen = packets;
+		p->used_at = now;
+	}
+	return now - MAX(p->used_at, p->up_since) >= PEER_UNUSED_AFTER;
 }
 
 /* Death is what is sent and never answered (design: paths), not silence. */
@@ -430,6 +448,11 @@ void peer_watch(struct peer *p, uint64_t now)
 
 	if (p->state != PEER_UP || !p->active)
 		return;
+	if (is_unused(p, now)) {
+		link_close(p->active, PEER_CLOSE_BYE, "not used");
+		peer_lost(p, "not used", false);
+		return;
+	}
 	quic_conn_info_get(p->active->conn, &info);
 	p->last_heard = MAX(info.last_heard, 1);
 	uint64_t since = info.unanswered_since;

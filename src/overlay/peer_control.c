@@ -316,11 +316,3 @@ void control_up(struct link *l)
 	control_candidates(l);
 	control_push(l);
 }
-
-void control_bye(struct link *l)
-{
-	struct peer_message *m = &l->peer->o->message;
-
-	*m = (struct peer_message){ .type = PEER_BYE };
-	send_lossy(l, m);
-}

@@ -52,7 +52,8 @@ void queue_clear(struct queue *q);
 void queue_restamp(struct queue *q, uint64_t now);
 /*
  * Drops what CoDel wants dropped at the head, at `now`, and whatever has waited longer than
- * QUEUE_WAIT_MAX, but never the last one; returns how many. To be called when packets are taken out.
+ * QUEUE_WAIT_MAX, but never the last one; returns how many. To be called when packets are taken
+ * out.
  */
 size_t queue_drop_late(struct queue *q, uint64_t now);
 

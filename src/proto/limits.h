@@ -28,6 +28,7 @@
 #define SIGNAL_CONNS_RETRY_ABOVE 64	/* handshakes; from then on Initials get a Retry */
 #define SIGNAL_CONNS_PER_SOURCE_MAX 64	/* unauthenticated ones */
 #define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
+#define SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED (5 * NS_PER_S) /* when half of them are there */
 #define SIGNAL_REQUESTS_PER_MINUTE 30	/* of a source, at least; refused ones included */
 #define SIGNAL_REQUESTS_BURST 60
 #define SIGNAL_SESSION_REQUESTS_PER_S 20

@@ -75,7 +75,8 @@ struct signal_server {
 	size_t n_strangers, n_sessions;
 	uint64_t last_session_id;
 	struct timer *tick;
-	struct deferred *flush;		/* tells presence to the clusters in `dirty` */
+	struct deferred *flush;		/* tells presence to the clusters in `dirty`, now */
+	struct timer *gather;		/* the same, with what comes meanwhile */
 	struct list dirty;
 	struct timer *stop_timer;
 	struct deferred *stopped;
@@ -150,7 +151,7 @@ void caller_end_session(struct caller *c);
 void events_log(struct signal_server *s, struct cluster *c, uint64_t first);
 /* To one: the last entry (who lacks some before it sees a gap), and presence since c->told. */
 void events_catch_up(struct caller *c, bool reset);
-/* Presence of the cluster has changed: told to its subscribers before the loop sleeps. */
+/* Presence of the cluster has changed: told to its subscribers, at once or a little later. */
 void events_presence_changed(struct signal_server *s, struct cluster *c);
 void events_flush(struct signal_server *s);
 void events_observed(struct caller *c);

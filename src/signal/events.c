@@ -3,6 +3,8 @@
 #include "signal/caller.h"
 
 #define RELAY_MESSAGE_BYTES 64	/* at least those of an event with a relay's key */
+#define CROWD_SESSIONS 100
+#define CROWD_GATHER_TIME (100 * NS_PER_MS)
 
 /* Sends the encoded event of `len` bytes in s->message. */
 static void send_message(struct caller *c, ptrdiff_t len)
@@ -101,11 +103,18 @@ void events_catch_up(struct caller *c, bool reset)
 	tell_presence(c, reset, true);
 }
 
+/*
+ * When a thousand nodes come back after a restart, each one's arrival is news for all the others:
+ * in a crowd news are gathered for a moment, so that there are not a million events.
+ */
 void events_presence_changed(struct signal_server *s, struct cluster *c)
 {
 	if (list_empty(&c->dirty))
 		list_append(&s->dirty, &c->dirty);
-	deferred_call(s->flush);
+	if (s->n_sessions < CROWD_SESSIONS)
+		deferred_call(s->flush);
+	else if (!timer_is_set(s->gather))
+		timer_set_in(s->gather, CROWD_GATHER_TIME);
 }
 
 void events_flush(struct signal_server *s)

@@ -148,6 +148,8 @@ int main(int argc, char **argv)
 	struct usage usage;
 	struct err err = { 0 };
 
+	/* a reader of our output who went away is no reason to end */
+	signal(SIGPIPE, SIG_IGN);
 	if (usage_parse(argc, argv, &usage, &err) < 0)
 		return say(&err, EXIT_WRONG);
 	switch (usage.command) {

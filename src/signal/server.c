@@ -213,6 +213,19 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic,
 
 /* --- time ------------------------------------------------------------------------------------- */
 
+/*
+ * When strangers use up half of the places that there are for them, those that come to nothing make
+ * room sooner: who means it needs a second.
+ */
+static bool is_over(const struct caller *c, uint64_t now)
+{
+	bool crowded = c->server->n_strangers > SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2;
+
+	if (crowded && c->phase < PHASE_INVITED)
+		now += SIGNAL_UNAUTHENTICATED_LIFETIME - SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED;
+	return c->deadline <= now;
+}
+
 static void check_times(struct signal_server *s, struct list *conns)
 {
 	uint64_t now = clock_now(s->host);
@@ -220,7 +233,7 @@ static void check_times(struct signal_server *s, struct list *conns)
 	list_for_each(it, conns) {
 		struct caller *c = list_entry(it, struct caller, in_server);
 
-		if (c->deadline <= now)
+		if (is_over(c, now))
 			caller_close(c, SIGNAL_CLOSE_UNAUTHENTICATED,
 				     "unauthenticated for too long");
 		for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
@@ -312,6 +325,7 @@ void server_socket_close(struct signal_server *s)
 		free_all(&s->sessions);
 	quic_socket_close(s->socket);
 	deferred_free(s->flush);
+	timer_free(s->gather);
 	deferred_free(s->stopped);
 	timer_free(s->stop_timer);
 	timer_free(s->tick);
@@ -371,8 +385,9 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 	s->tick = timer_new(s->host, tick, s);
 	s->stop_timer = timer_new(s->host, stop_waited, s);
 	s->flush = deferred_new(s->host, flush, s);
+	s->gather = timer_new(s->host, flush, s);
 	s->stopped = deferred_new(s->host, stop_finished, s);
-	if (!s->tick || !s->stop_timer || !s->flush || !s->stopped)
+	if (!s->tick || !s->stop_timer || !s->flush || !s->gather || !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	return quic_socket_open(s->host, &cfg, err, &s->socket);
 }

@@ -24,21 +24,26 @@ struct control_conn {
 	struct control *control;
 	struct local_conn *conn;
 	char watching[LABEL_MAX + 1];
+	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
 };
 
-/* A reply in pieces that fit the socket's messages; a caller that does not read is cut off. */
+/* A reply in pieces that fit the socket's messages; who does not read gets no more of them. */
 static void reply_bytes(struct control_conn *c, const void *data, size_t len)
 {
 	uint8_t piece[CONTROL_PIECE_MAX + 1];
 	size_t at = 0;
 
+	if (c->stuck)
+		return;
 	do {
 		size_t n = MIN(len - at, (size_t)CONTROL_PIECE_MAX);
 
 		piece[0] = at + n == len;
 		memcpy(piece + 1, (const uint8_t *)data + at, n);
-		if (local_send(c->conn, piece, n + 1, NULL, 0) < 0)
+		if (local_send(c->conn, piece, n + 1, NULL, 0) < 0) {
+			c->stuck = true;
 			return;
+		}
 		at += n;
 	} while (at < len);
 }
@@ -81,9 +86,11 @@ static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
 	struct err err = { 0 };
 	bool may_create =
 		cred.uid == 0 || local_cred_in_group(daemon_host(d), &cred, CONTROL_GROUP);
-	int rc = parts_from_fds(daemon_host(d), m->fds, m->n_fds, cred.uid, &p, &err);
+	int rc = daemon_may_connect(d, r->cluster, cred.uid, may_create, &err);
 
 	(void)cl;
+	if (rc == 0)
+		rc = parts_from_fds(daemon_host(d), m->fds, m->n_fds, cred.uid, &p, &err);
 	if (rc == 0 && strcmp(p.cluster.cluster, r->cluster) != 0)
 		rc = err_set(&err, -EINVAL, "the cluster file is of %s, not of %s",
 			     p.cluster.cluster, r->cluster);
@@ -193,7 +200,11 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
 		cl = NULL;
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
-		return err_set(err, -ENOENT, "cluster %s is not connected; run: mlsh connect %s",
+		return r->verb == CONTROL_DISCONNECT ?
+			       err_set(err, -ENOENT, "cluster %s is not connected: nothing to do",
+				       r->cluster) :
+			       err_set(err, -ENOENT,
+				       "cluster %s is not connected; run: mlsh connect %s",
 			       r->cluster, r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
 		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",

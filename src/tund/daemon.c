@@ -164,17 +164,24 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 	return rc;
 }
 
-/* May this user take over the name? Says so in words when not. */
-static int connect_allowed(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
-			   struct err *err)
+int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
+		       struct err *err)
 {
 	struct daemon_cluster *c = daemon_find(d, cluster);
 
+	if (!d->cfg.state_dir && c)
+		return err_set(err, -EBUSY,
+			       "%s is connected already, in the foreground of another terminal",
+			       cluster);
 	if (!d->cfg.state_dir)
 		return err_set(err, -EBUSY,
 			       "the running mlsh is a foreground one that serves a single cluster; "
-			       "stop it, "
-			       "or connect %s with --foreground as well",
+			       "stop it, or connect %s with --foreground as well",
+			       cluster);
+	if (uid != 0 && cluster_name_is_public_tld(cluster))
+		return err_set(err, -EPERM,
+			       "'%s' is a public top-level domain: shadowing it for all users of "
+			       "this host takes root",
 			       cluster);
 	if (c && c->state.owner_uid != uid && uid != 0)
 		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
@@ -182,15 +189,18 @@ static int connect_allowed(struct daemon *d, const char *cluster, unsigned uid, 
 	if (!c && !may_create)
 		return err_set(err, -EPERM,
 			       "connecting %s adds routes and a DNS zone to this host: the first "
-			       "time it takes root or "
-			       "the group %s (sudo usermod -aG %s $USER, then log in again)",
+			       "time it takes root or the group %s (sudo usermod -aG %s $USER, "
+			       "then log in again)",
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
 	return 0;
 }
 
-/* The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one. */
+/*
+ * The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one.
+ * Another cluster under the same name is a new one: the permission to make one is needed again.
+ */
 static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p,
-			   struct err *err)
+			   bool may_create, struct err *err)
 {
 	struct tunnel_parts old = { 0 };
 	struct err ignored = { 0 };
@@ -200,6 +210,11 @@ static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tu
 		return 0;
 	if (memcmp(old.cluster.cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
 		rc = parts_merge_log(p, &old.log, err);
+	else if (!may_create)
+		rc = err_set(err, -EPERM,
+			     "this is another cluster named %s than the one that was connected "
+			     "here before: the first time it takes root or the group %s",
+			     p->cluster.cluster, CONTROL_GROUP);
 	tunnel_parts_free(&old);
 	return rc;
 }
@@ -209,10 +224,10 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 {
 	struct daemon_cluster *c = daemon_find(d, p->cluster.cluster);
 	struct cluster_state s = { .owner_uid = uid };
-	int rc = connect_allowed(d, p->cluster.cluster, uid, may_create, err);
+	int rc = daemon_may_connect(d, p->cluster.cluster, uid, may_create, err);
 
 	if (rc == 0)
-		rc = merge_known_log(d, c, p, err);
+		rc = merge_known_log(d, c, p, may_create, err);
 	if (rc < 0)
 		return rc;
 	if (c && c->tunnel &&
@@ -287,6 +302,18 @@ size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, 
 	return n;
 }
 
+/* The folder of the local socket. */
+static int socket_folder(struct host *h, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[STORE_PATH_MAX];
+
+	if (!slash || slash == path)
+		return 0;
+	snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - path, STORE_PATH_MAX - 1), path);
+	return dir_make(h, dir, 0755, err);
+}
+
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret)
 {
@@ -300,7 +327,9 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
-	rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
+	rc = socket_folder(h, cfg->socket_path, &listen_err);
+	if (rc == 0)
+		rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
 	if (rc < 0 && cfg->state_dir) {
 		if (err)
 			*err = listen_err;

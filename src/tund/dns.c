@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#define DNS_ADDITIONAL_MAX 4
+
 enum dns_verdict { DNS_DATA, DNS_NO_DATA, DNS_NO_NAME, DNS_NOT_OURS };
 
 struct dns_found {
@@ -170,6 +172,18 @@ static ares_status_t add_edns(ares_dns_record_t *rec)
 	return st;
 }
 
+/*
+ * One question, nothing else but EDNS and perhaps a signature. Looked at before c-ares, which makes
+ * room for as many records as the header claims there are: megabytes, for a query that lies.
+ */
+static bool counts_ok(struct span query)
+{
+	const uint8_t *p = query.data;
+
+	return load_be16(p + 4) == 1 && load_be16(p + 6) == 0 && load_be16(p + 8) == 0 &&
+	       load_be16(p + 10) <= DNS_ADDITIONAL_MAX;
+}
+
 /* Only the header: for what can not be parsed or is not done here. */
 static size_t answer_header(struct span query, uint8_t rcode, uint8_t *out, size_t cap)
 {
@@ -264,7 +278,7 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
 		return 0;
 	if ((query.data[2] & 0x78) != 0)
 		return answer_header(query, ARES_RCODE_NOTIMP, out, cap);
-	if (ares_dns_parse(query.data, query.len, 0, &q) != ARES_SUCCESS ||
+	if (!counts_ok(query) || ares_dns_parse(query.data, query.len, 0, &q) != ARES_SUCCESS ||
 	    ares_dns_record_query_cnt(q) != 1) {
 		n = answer_header(query, ARES_RCODE_FORMERR, out, cap);
 		goto done;

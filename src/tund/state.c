@@ -172,6 +172,12 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 	if (rc == 0)
 		rc = identity_to_pem(p->identity, &cert, &key, err);
 	if (rc == 0) {
+		/* A key alone is made whole at the next start; with another's certificate not. */
+		snprintf(path, sizeof(path), "%s/cert.pem", dir);
+		rc = file_remove(h, path);
+		rc = rc == -ENOENT ? 0 : rc;
+	}
+	if (rc == 0) {
 		snprintf(path, sizeof(path), "%s/key.pem", dir);
 		rc = file_write(h, path, key.data, key.len, 0600, err);
 	}
@@ -240,11 +246,12 @@ int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *
 
 	if (!mlog_has_head(mine_longer ? mine : theirs, &shorter))
 		return err_set(err, -EEXIST,
-			       "the membership log of cluster %s differs from the one the daemon "
-			       "holds: a fork. If you "
-			       "began this cluster anew, run `mlsh disconnect %s` first and choose "
-			       "which to keep",
-			       into->cluster.cluster, into->cluster.cluster);
+			       "the membership log of cluster %s is not the daemon's: a fork, of "
+			       "which the daemon keeps its own side. To give it yours: `mlsh "
+			       "disconnect %s`, remove %s.state and %s/ from its state folder, "
+			       "connect again",
+			       into->cluster.cluster, into->cluster.cluster, into->cluster.cluster,
+			       into->cluster.cluster);
 	if (!mine_longer) {
 		into->log = theirs;
 		*other = mine;

@@ -23,6 +23,7 @@ struct tunnel {
 	uint8_t cancelling[NONCE_LEN];
 	bool cancel_running, hinted, failed;
 	uint64_t started;
+	struct log_limit fork_limit;
 	char warning[256], fork[320], failure[480], dns_failure[480];
 	const struct tunnel_ops *ops;
 	void *ctx;
@@ -34,9 +35,13 @@ static void tunnel_changed(struct tunnel *t)
 		t->ops->changed(t->ctx, t);
 }
 
-/* A fork is shouted once for each entry and stays visible until the tunnel is restarted. */
+/*
+ * A fork is shouted once for each entry and stays visible until the tunnel is restarted. `member`
+ * showed it, or the server (NULL). A joiner can sign its own place in the log twice, so a member
+ * that shows a second entry is no proof against the server.
+ */
 static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours, struct span theirs,
-			       const char *from)
+			       const char *member)
 {
 	uint8_t a[HASH_LEN], b[HASH_LEN];
 	char a_hex[17], b_hex[17], line[sizeof(t->fork)];
@@ -46,14 +51,16 @@ static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours,
 	hex_encode(a, 8, a_hex);
 	hex_encode(b, 8, b_hex);
 	snprintf(line, sizeof(line),
-		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. The signal "
-		 "server is lying or was "
-		 "restored and written to; this node keeps its own",
-		 (unsigned long long)seq, t->parts.cluster.cluster, a_hex, b_hex, from);
+		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. %s%s signal "
+		 "server is lying%s; this node keeps its own",
+		 (unsigned long long)seq, t->parts.cluster.cluster, a_hex, b_hex,
+		 member ? member : "the signal server", member ? member : "The",
+		 member ? " or the" : "", member ? "" : " or was restored and written to");
 	if (strcmp(line, t->fork) == 0)
 		return;
 	snprintf(t->fork, sizeof(t->fork), "%s", line);
-	log_error(host_log(t->host), "FORK: %s", line);
+	log_limited(host_log(t->host), &t->fork_limit, clock_now(t->host), LOG_LEVEL_ERROR,
+		    "FORK: %s", line);
 	tunnel_changed(t);
 }
 
@@ -111,7 +118,7 @@ static void on_session_log(void *ctx)
 
 static void on_session_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
 {
-	tunnel_report_fork(ctx, seq, ours, theirs, "the signal server");
+	tunnel_report_fork(ctx, seq, ours, theirs, NULL);
 }
 
 static void on_session_presence(void *ctx, struct member *m, bool online,
@@ -147,6 +154,11 @@ static void on_session_relay(void *ctx, struct member *m, const struct relay_end
 	overlay_relay(t->overlay, m, end, &s.server);
 }
 
+static void on_session_server(void *ctx, const struct addr *addrs, size_t n)
+{
+	overlay_signal_addrs(((struct tunnel *)ctx)->overlay, addrs, n);
+}
+
 static void tunnel_fail(struct tunnel *t, const struct err *err)
 {
 	t->failed = true;
@@ -167,6 +179,7 @@ static const struct session_ops session_ops = {
 	.presence = on_session_presence,
 	.observed = on_session_observed,
 	.relay = on_session_relay,
+	.server = on_session_server,
 	.stopped = on_session_stopped,
 };
 
@@ -327,8 +340,12 @@ int tunnel_invite_made(struct tunnel *t, const struct invite_note *n)
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 {
 	struct node_id id = identity_node_id(p->identity);
+	const struct genesis *g = mlog_genesis(p->log);
 	const struct member *self;
+	int rc = cluster_name_check(p->cluster.cluster, err);
 
+	if (rc < 0)
+		return rc;
 	if (!node_id_equal(&id, &p->cluster.node_id))
 		return err_set(err, -EINVAL,
 			       "the identity does not belong to cluster %s: its cluster file was "
@@ -336,6 +353,11 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 			       p->cluster.cluster);
 	if (memcmp(mlog_cluster_id(p->log), p->cluster.cluster_id, HASH_LEN) != 0)
 		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s",
+			       p->cluster.cluster);
+	if (strcmp(p->cluster.cluster, g->name) != 0 || p->cluster.subnet.net != g->subnet.net ||
+	    p->cluster.subnet.bits != g->subnet.bits)
+		return err_set(err, -EINVAL,
+			       "the cluster file of %s does not agree with its membership log",
 			       p->cluster.cluster);
 	self = mlog_member_by_id(p->log, &id);
 	if (!self)

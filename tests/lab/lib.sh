@@ -18,7 +18,7 @@ LAB=mlsh$$
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mlsh-lab.XXXXXX")
 chmod 711 "$WORK" # for the tests with other users
 declare -A MACHINE_IP=()
-declare -a LAB_PIDS=()
+declare -a LAB_PIDS=() LAB_MOUNTS=()
 
 lab_need_root() {
 	if [ "$(id -u)" != 0 ]; then
@@ -30,7 +30,7 @@ lab_need_root() {
 
 # Ends what this lab started (by process id), then removes its namespaces and files.
 lab_down() {
-	local ns pid
+	local ns pid mounted
 	trap - ERR
 	set +eE
 	for pid in "${LAB_PIDS[@]}"; do kill "$pid" 2>/dev/null; done
@@ -42,7 +42,17 @@ lab_down() {
 			for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
 		ip netns del "$ns" 2>/dev/null
 	done
+	for mounted in "${LAB_MOUNTS[@]}"; do umount -l "$mounted" 2>/dev/null; done
 	rm -rf "$WORK"
+}
+
+# A file system of its own, of that many kilobytes, to be filled up.
+small_disk() { # folder, kilobytes
+	mkdir -p "$1" && mount -t tmpfs -o "size=$2k,mode=700" tmpfs "$1" && LAB_MOUNTS+=("$1")
+}
+
+fill() { # folder: to the last byte
+	! head -c 100000000 /dev/zero >"$1/ballast" 2>/dev/null
 }
 
 ns_empty() { [ -z "$(ip netns pids "$1" 2>/dev/null)" ]; }

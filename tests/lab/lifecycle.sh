@@ -269,6 +269,7 @@ foreground() { # log
 	FOREGROUND=$BG
 	wait_until 10 grep -q "Connected to homelab" "$WORK/laptop/$1"
 }
+rm -rf "$WORK/laptop/run/mlsh" # as on a machine that never had a daemon
 check "foreground connects" foreground foreground.log
 check "and carries packets" wait_until 5 pings laptop 100.64.0.1
 check "status works beside it" connected laptop homelab

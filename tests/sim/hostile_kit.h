@@ -48,6 +48,8 @@ struct evil {
 	ip4 offer_address;
 	/* what it saw */
 	unsigned requests[REQUESTS];
+	uint8_t epoch[EPOCH_LEN];	/* of the last subscribe */
+	uint64_t cursor;
 	unsigned conns;
 	uint64_t conn_at[64];
 	int64_t events;
@@ -73,6 +75,7 @@ static inline void good_reply(struct evil *e, const struct signal_request *rq,
 	r->time_s = (uint64_t)clock_wall_s(e->host);
 	r->observed = addr_v4(IP(198, 51, 100, 99), 999);
 	r->subnet = e->offer;
+	memset(r->epoch, 7, EPOCH_LEN);
 	r->address = e->offer_address;
 	if (e->n_shown == 0)
 		return;
@@ -141,6 +144,10 @@ static inline void answer(struct evil *e, int64_t stream, struct span message)
 
 	ck_assert_int_eq(signal_request_decode(message, &rq), 0);
 	e->requests[rq.type]++;
+	if (rq.type == SIGNAL_SUBSCRIBE) {
+		e->cursor = rq.cursor;
+		memcpy(e->epoch, rq.epoch, EPOCH_LEN);
+	}
 	memset(&reply, 0, sizeof(reply));
 	if (e->how == EVIL_REFUSE && rq.type == e->at) {
 		reply.refusal = e->reason;
@@ -282,6 +289,25 @@ static inline void scene_joined(struct scene *s)
 	kit_unload(s->n);
 	memset(s->e.requests, 0, sizeof(s->e.requests));
 	s->e.conns = 0;
+}
+
+/* A second node joins; its entry is shown from now on. */
+static inline struct kit_node *scene_second(struct scene *s)
+{
+	struct kit_node *laptop = kit_node(&s->k, "laptop");
+	struct invite_url url = kit_invite(s->n);
+	struct span entry;
+
+	s->e.offer_address = IP(100, 64, 0, 2);
+	kit_adopt(laptop, &url);
+	KIT_JOINED(laptop);
+	kit_load(laptop);
+	entry = mlog_entry(laptop->log, 1);
+	memcpy(s->e.shown[1].data, entry.data, entry.len);
+	s->e.shown[1].len = entry.len;
+	s->e.n_shown = 2;
+	kit_unload(laptop);
+	return laptop;
 }
 
 static inline void scene_up(struct scene *s)

@@ -200,7 +200,8 @@ static inline struct peer_status fleet_peer(const struct fleet_node *a, const st
 
 static inline bool fleet_linked(const struct fleet_node *a, const struct fleet_node *b)
 {
-	return a->o && b->o && fleet_peer(a, b).state == PEER_UP && fleet_peer(b, a).state == PEER_UP;
+	return a->o && b->o && fleet_peer(a, b).state == PEER_UP &&
+	       fleet_peer(b, a).state == PEER_UP;
 }
 
 static inline bool fleet_all_up(void *ctx)

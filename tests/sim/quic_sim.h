@@ -356,14 +356,19 @@ struct quic_pair {
 	struct addr server_addr;
 };
 
-static inline void quic_pair_hosts(struct quic_pair *p)
+static inline void quic_pair_seeded(struct quic_pair *p, uint64_t seed)
 {
 	memset(p, 0, sizeof(*p));
-	p->w = sim_new();
+	p->w = world_new(seed);
 	world_seed_tls(p->w);
 	quic_node_init(&p->server, world_host(p->w, "server", IP(192, 0, 2, 1)));
 	quic_node_init(&p->client, world_host(p->w, "client", IP(192, 0, 2, 2)));
 	p->server_addr = addr_v4(IP(192, 0, 2, 1), QUIC_SIM_PORT);
+}
+
+static inline void quic_pair_hosts(struct quic_pair *p)
+{
+	quic_pair_seeded(p, sim_seed());
 }
 
 static inline void quic_pair_open(struct quic_pair *p)

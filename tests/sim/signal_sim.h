@@ -177,6 +177,7 @@ struct raw {
 	size_t n_peers;
 	uint64_t cursor;
 	uint8_t epoch[EPOCH_LEN];
+	bool hold;	/* fetches no events */
 	unsigned presence_events, presence_items, resets, log_events, log_entries, shutdowns,
 		observed_events;
 	bool log_gap;
@@ -307,6 +308,8 @@ static inline void raw_readable(struct raw *r, int64_t stream)
 	struct span in = quic_stream_peek(r->c, stream, &fin);
 	size_t len = in.len;
 
+	if (!quic_stream_is_bidi(stream) && r->hold)
+		return;
 	if (!quic_stream_is_bidi(stream)) {
 		raw_events(r, in);
 	} else if (stream == r->stream) {

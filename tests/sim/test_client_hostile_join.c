@@ -63,7 +63,8 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 		bool stays;
 	} cases[] = {
 		{ REFUSAL_USED_CODE, false }, { REFUSAL_FULL, false }, { REFUSAL_RATE, false },
-		{ REFUSAL_VERSION, false },   { REFUSAL_INTERNAL, true }, { (enum refusal)77, true },
+		{ REFUSAL_VERSION, false },   { REFUSAL_INTERNAL, true },
+		{ (enum refusal)77, true },
 	};
 	struct scene s;
 
@@ -80,7 +81,7 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 		ck_assert_ptr_nonnull(strstr(s.n->join_err.text, "because"));
 		ck_assert(kit_has_file(s.n, STORE_PENDING) == cases[i].stays);
 		ck_assert(kit_has_identity(s.n) == cases[i].stays);
-		/* Seen by another run, what an earlier one sent is not forgotten for a rate limit. */
+		/* What an earlier run sent is not forgotten for a rate limit. */
 		if (cases[i].stays) {
 			s.e.reason = REFUSAL_RATE;
 			kit_setup_with(s.n, &p);

@@ -22,7 +22,8 @@ START_TEST(setup_makes_a_cluster)
 	ck_assert_uint_gt(strlen(nas->result.recovery_code), 30);
 	ck_assert(!nas->result.completed_pending);
 	ck_assert(!kit_has_file(nas, STORE_PENDING));
-	ck_assert_int_eq(store_cluster_path(&nas->store, KIT_CLUSTER, STORE_CLUSTER, path, NULL), 0);
+	ck_assert_int_eq(store_cluster_path(&nas->store, KIT_CLUSTER, STORE_CLUSTER, path, NULL),
+			 0);
 	ck_assert_int_eq(world_file_mode(nas->host, path), 0600);
 	kit_load(nas);
 	ck_assert_uint_eq(mlog_count(nas->log), 1);

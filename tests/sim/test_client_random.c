@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random troubles from a seed: bad links, a server that crashes, nodes that sleep, roam and lose
- * their cable, a join in the middle. Afterwards everything is as it should be, soon.
+ * their cable, joins whose messages get lost, clocks that are wrong. Afterwards everything is as it
+ * should be, soon.
  */
 #include "client_kit.h"
 
@@ -168,4 +169,36 @@ START_TEST(joins_end_well)
 }
 END_TEST
 
-UNIT_MAIN("client/random", troubles_pass, joins_end_well)
+/* A clock that is wrong does not date the log. */
+START_TEST(wrong_clocks_do_not_date_the_log)
+{
+	static const int64_t skews_s[] = { -WORLD_WALL_OFFSET_S, -3600, -5, 5, 500, 3000 };
+	struct kit k;
+	struct kit_node *nas, *laptop;
+	struct invite_url url;
+
+	for (size_t i = 0; i < ARRAY_LEN(skews_s); i++) {
+		kit_open(&k);
+		nas = kit_node(&k, "nas");
+		laptop = kit_node(&k, "laptop");
+		world_host_wall_skew(nas->host, skews_s[i]);
+		kit_setup(nas);
+		KIT_JOINED(nas);
+		kit_load(nas);
+		ck_assert_uint_le(mlog_last_time_s(nas->log),
+				  (uint64_t)clock_wall_s(k.server_host));
+		kit_unload(nas);
+		world_host_wall_skew(nas->host, 0);
+		world_host_wall_skew(laptop->host, skews_s[i]);
+		url = kit_invite(nas);
+		kit_adopt(laptop, &url);
+		KIT_JOINED(laptop);
+		kit_load(laptop);
+		ck_assert_uint_le(mlog_last_time_s(laptop->log),
+				  (uint64_t)clock_wall_s(k.server_host) + 1);
+		kit_close(&k);
+	}
+}
+END_TEST
+
+UNIT_MAIN("client/random", troubles_pass, joins_end_well, wrong_clocks_do_not_date_the_log)

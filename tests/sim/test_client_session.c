@@ -159,7 +159,7 @@ START_TEST(a_dead_server_is_not_hammered)
 	before = world_link_stats(k.w, k.node[0].host, k.server_host);
 	sim_pass(k.w, 3600 * NS_PER_S);
 	after = world_link_stats(k.w, k.node[0].host, k.server_host);
-	/* An attempt of 5 to 10 s, then 2.5 to 5 s of waiting; two Initials, sent three or four times. */
+	/* An attempt of 5 to 10 s, 2.5 to 5 s of waiting; two Initials, sent 3 or 4 times. */
 	ck_assert_uint_lt(after.sent - before.sent, 3600 * 10 / 7);
 	ck_assert_uint_gt(after.sent - before.sent, 600);
 	ck_assert_int_eq(kit_status(&k.node[0]).state, SESSION_RECONNECTING);

@@ -310,6 +310,26 @@ START_TEST(a_laptop_sleeps_and_moves)
 }
 END_TEST
 
+/* The server's name leads into what the unreachable route would cover. */
+START_TEST(server_within_the_clusters_range)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct addr inside = addr_v4(IP(100, 64, 0, 77), 0);
+
+	SIM_CHECK_OK(m->w, world_host_addr(m->server_host, &inside, "eth0"));
+	world_dns_del(m->w, MESH_SIGNAL);
+	SIM_CHECK_OK(m->w, world_dns_set(m->w, MESH_SIGNAL, &inside));
+	mesh_nodes(m, 2);
+	mesh_join_all(m);
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_reach(m, 5 * SECOND);
+	for (size_t i = 0; i < 2; i++)
+		MESH_CHECK(m, !world_has_route(m->node[i].host, NET, 0));
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
 	  disconnect_leaves_nothing_behind, bad_network, narrow_network, full_packets,
-	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves)
+	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves,
+	  server_within_the_clusters_range)

@@ -208,5 +208,38 @@ START_TEST(a_slow_peer_does_not_hold_up_others)
 }
 END_TEST
 
+/* A path that never takes a full packet in a datagram: they go over streams, for ever. */
+START_TEST(a_narrow_path_carries_full_packets)
+{
+	struct fleet m;
+	struct link_params narrow = LINK_DEFAULT;
+	unsigned received = 0;
+
+	narrow.mtu_bytes = 1300;
+	fleet_init(&m, 2);
+	world_link_both(m.w, m.node[0].h, m.node[1].h, narrow);
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	fleet_wait_up(&m, 2 * NS_PER_S);
+	sim_pass(m.w, 10 * NS_PER_S);
+	ck_assert_uint_lt(quic_conn_datagram_max(
+				  list_entry(m.node[0].o->peers.next, struct peer, in_overlay)
+					  ->active->conn), OVERLAY_MTU);
+	for (unsigned i = 0; i < 500; i++) {
+		uint8_t p[2000];
+		size_t len;
+
+		for (unsigned k = 0; k < 4; k++) /* 4.5 Mbit/s */
+			fleet_send(&m.node[0], &m.node[1], OVERLAY_MTU, 4 * i + k);
+		sim_pass(m.w, 10 * NS_PER_MS);
+		while (world_tun_take(m.node[1].h, 0, p, sizeof(p), &len) == 1)
+			received += len == OVERLAY_MTU;
+	}
+	ck_assert_uint_ge(received, 1980);
+	ck_assert_uint_eq(fleet_all_drops(&m.node[0]) + fleet_all_drops(&m.node[1]), 0);
+	fleet_free(&m);
+}
+END_TEST
+
 UNIT_MAIN("overlay/bulk", super_packets_arrive_byte_for_byte, the_packet_path_allocates_nothing,
-	  a_slow_peer_does_not_hold_up_others)
+	  a_slow_peer_does_not_hold_up_others, a_narrow_path_carries_full_packets)

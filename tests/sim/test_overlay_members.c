@@ -216,6 +216,15 @@ START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
 		sim_pass(m.w, 300 * NS_PER_MS);
 		SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
 		SIM_CHECK(m.w, fleet_received(&m.node[asks], &m.node[1 - asks], 84, 1));
+		/* What nobody uses is closed after ten minutes, and stays so. */
+		sim_pass(m.w, 590 * NS_PER_S);
+		SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
+		sim_pass(m.w, 60 * NS_PER_S);
+		ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_LOST);
+		ck_assert_int_eq(fleet_peer(&m.node[1], &m.node[0]).state, PEER_LOST);
+		fleet_send(&m.node[1 - asks], &m.node[asks], 84, 2);
+		sim_pass(m.w, 300 * NS_PER_MS);
+		SIM_CHECK(m.w, fleet_received(&m.node[1 - asks], &m.node[asks], 84, 2));
 		fleet_free(&m);
 	}
 }

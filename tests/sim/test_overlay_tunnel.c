@@ -229,6 +229,27 @@ START_TEST(either_side_restarts_and_both_do)
 }
 END_TEST
 
+START_TEST(a_machine_that_slept_is_back_at_once)
+{
+	struct fleet m;
+
+	fleet_new(&m, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fleet_wait_up(&m, 2 * NS_PER_S);
+		sim_pass(m.w, 12 * NS_PER_S);
+		m.server_down = true;
+		world_host_suspend(m.node[i].h);
+		sim_pass(m.w, 3600 * NS_PER_S);
+		SIM_CHECK(m.w, !pair_up(&m));
+		world_host_resume(m.node[i].h);
+		overlay_network_changed(m.node[i].o);
+		SIM_CHECK(m.w, world_run(m.w, 3 * NS_PER_S, pair_up, &m));
+		check_ping(&m, 0, 1, 5);
+	}
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(a_node_that_stops_says_so)
 {
 	struct fleet m;
@@ -346,6 +367,146 @@ START_TEST(the_host_is_set_up_and_left_as_it_was)
 }
 END_TEST
 
+static bool routed(const struct fleet_node *n, unsigned at)
+{
+	return world_has_route(n->h, (struct prefix4){ KIT_NET + at, 32 }, overlay_ifindex(n->o));
+}
+
+static void fleet_join(struct fleet *m, struct fleet_node *seen_by, unsigned n)
+{
+	uint64_t at = mlog_count(m->kit.log);
+
+	kit_join(&m->kit, n);
+	ck_assert_int_eq(mlog_append(seen_by->log, mlog_entry(m->kit.log, at), NULL), 0);
+	overlay_log_grew(seen_by->o);
+}
+
+START_TEST(an_address_that_the_host_uses_is_left_to_it)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct addr lan = addr_v4(KIT_NET + 3, 0);
+
+	fleet_init(&m, 4);
+	world_host_uses(n->h, (struct prefix4){ KIT_NET + 2, 32 }, "a gateway of this host");
+	ck_assert_int_eq(world_host_addr(n->h, &lan, "eth0"), 0);
+	fleet_start(n);
+	ck_assert(!routed(n, 2) && !routed(n, 3) && routed(n, 4));
+	ck_assert_ptr_nonnull(strstr(n->warning, "is a gateway of this host"));
+	world_host_uses(n->h, (struct prefix4){ KIT_NET + 5, 32 }, "a name server of this host");
+	fleet_join(&m, n, 4);
+	fleet_join(&m, n, 5);
+	ck_assert(!routed(n, 5) && routed(n, 6));
+	fleet_free(&m);
+}
+END_TEST
+
+START_TEST(the_signal_servers_address_is_left_to_it)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct prefix4 cover = { KIT_NET, 24 };
+	struct addr elsewhere = addr_v4(IP(192, 0, 2, 200), 443);
+	struct addr inside[] = { addr_v4(KIT_NET + 2, 443), addr_v4(KIT_NET + 4, 443) };
+
+	fleet_init(&m, 3);
+	fleet_start(n);
+	overlay_signal_addrs(n->o, &elsewhere, 1);
+	ck_assert(world_has_route(n->h, cover, 0));
+	overlay_signal_addrs(n->o, inside, 2);
+	ck_assert(!world_has_route(n->h, cover, 0));
+	ck_assert(routed(n, 2)); /* whatever DNS says of it */
+	fleet_join(&m, n, 3);
+	fleet_join(&m, n, 4);
+	ck_assert(!routed(n, 4) && routed(n, 5));
+	ck_assert(!world_has_route(n->h, cover, 0));
+	for (unsigned i = 0; i < 20; i++) { /* more than are kept */
+		elsewhere = addr_v4(IP(192, 0, 2, 200) + i, 443);
+		overlay_signal_addrs(n->o, &elsewhere, 1);
+	}
+	fleet_free(&m);
+}
+END_TEST
+
+START_TEST(a_route_of_another_overlay_is_no_failure)
+{
+	struct fleet m;
+
+	fleet_init(&m, 3);
+	m.node[1].h = m.node[0].h;
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	ck_assert(routed(&m.node[0], 3) && !routed(&m.node[1], 3));
+	ck_assert(!routed(&m.node[1], 1)); /* it is the other device's own */
+	ck_assert_ptr_nonnull(strstr(m.node[1].warning, "can not be reached from here"));
+	fleet_free(&m);
+}
+END_TEST
+
+/* Clusters of one server may have the same prefix, and a machine may be in several. */
+START_TEST(one_of_two_overlays_on_a_host_ends)
+{
+	struct fleet m;
+	struct prefix4 cover = { KIT_NET, 24 };
+
+	fleet_init(&m, 2);
+	m.node[1].h = m.node[0].h;
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	ck_assert_str_eq(overlay_ifname(m.node[0].o), "mlsh0");
+	ck_assert_str_eq(overlay_ifname(m.node[1].o), "mlsh1");
+	ck_assert(world_has_route(m.node[0].h, cover, 0));
+	fleet_stop(&m.node[0]);
+	ck_assert(world_has_route(m.node[1].h, cover, 0));
+	fleet_stop(&m.node[1]);
+	ck_assert(!world_has_route(m.node[1].h, cover, 0));
+	fleet_free(&m);
+}
+END_TEST
+
+/* Nothing of an inner packet is to be seen on the wire. */
+#define MARKER "mlsh-inner-plaintext"
+
+static bool tap_looks(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		      uint8_t *data, size_t *len)
+{
+	unsigned *seen = ctx;
+
+	(void)from;
+	(void)src;
+	(void)dst;
+	seen[0]++;
+	seen[1] += memmem(data, *len, MARKER, strlen(MARKER)) != NULL;
+	return true;
+}
+
+START_TEST(the_wire_holds_no_inner_plaintext)
+{
+	struct fleet m;
+	unsigned seen[2] = { 0 };
+	uint8_t p[OVERLAY_MTU], got[2000];
+	size_t len, taken = 0;
+
+	fleet_new(&m, 2);
+	world_tap(m.w, tap_looks, seen);
+	fleet_wait_up(&m, NS_PER_S);
+	for (unsigned i = 0; i < 100; i++) { /* over streams at first, then datagrams */
+		len = 100 + i * 13;
+		fleet_udp(p, len, m.node[0].self->address, m.node[1].self->address, i);
+		memcpy(p + 40, MARKER, strlen(MARKER));
+		ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, len), 0);
+		sim_pass(m.w, 20 * NS_PER_MS);
+		while (world_tun_take(m.node[1].h, 0, got, sizeof(got), &len) == 1)
+			taken += memmem(got, len, MARKER, strlen(MARKER)) != NULL;
+	}
+	ck_assert_uint_eq(taken, 100);
+	ck_assert_uint_gt(seen[0], 100);
+	ck_assert_uint_eq(seen[1], 0);
+	world_tap(m.w, NULL, NULL);
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(a_device_that_is_taken_away_ends_the_tunnel)
 {
 	struct fleet m;
@@ -366,7 +527,11 @@ UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  presence_offline_disturbs_no_tunnel,
 	  the_side_that_connects_moves_and_the_tunnel_goes_on,
 	  the_side_that_waits_moves_and_is_found_without_a_server,
-	  either_side_restarts_and_both_do, a_node_that_stops_says_so,
+	  either_side_restarts_and_both_do, a_machine_that_slept_is_back_at_once,
+	  a_node_that_stops_says_so,
 	  packets_for_an_absent_peer_are_answered_with_unreachable,
 	  bad_packets_of_our_own_host_are_counted, the_host_is_set_up_and_left_as_it_was,
+	  an_address_that_the_host_uses_is_left_to_it,
+	  the_signal_servers_address_is_left_to_it, a_route_of_another_overlay_is_no_failure,
+	  one_of_two_overlays_on_a_host_ends, the_wire_holds_no_inner_plaintext,
 	  a_device_that_is_taken_away_ends_the_tunnel)

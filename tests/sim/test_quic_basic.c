@@ -71,6 +71,41 @@ START_TEST(streams_survive_loss)
 }
 END_TEST
 
+/* The ClientHello spans two packets, and there is a Retry before: each may be lost. */
+START_TEST(handshakes_survive_loss)
+{
+	static const double losses[] = { 0.05, 0.2 };
+	struct link_params lossy = LINK_DEFAULT;
+
+	for (size_t i = 0; i < ARRAY_LEN(losses); i++) {
+		unsigned up = 0, tries = 40;
+		uint64_t longest = 0;
+
+		for (unsigned n = 0; n < tries; n++) {
+			struct quic_pair p;
+			struct quic_pin pin;
+			uint64_t began;
+
+			quic_pair_seeded(&p, sim_seed() * 1000 + n);
+			lossy.loss = losses[i];
+			world_link_both(p.w, p.server.h, p.client.h, lossy);
+			quic_pair_open(&p);
+			pin = quic_node_pin(&p.server);
+			began = world_now(p.w);
+			p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
+			SIM_CHECK(p.w, world_run(p.w, 20 * NS_PER_S, quic_end_done, p.ce));
+			longest = MAX(longest, world_now(p.w) - began);
+			up += p.ce->connected;
+			quic_pair_stop(&p);
+		}
+		printf("loss %.2f: %u of %u up, longest %.3f s\n", losses[i], up, tries,
+		       (double)longest / 1e9);
+		fflush(stdout);
+		ck_assert_uint_ge(up, losses[i] < 0.1 ? tries : tries - 2);
+	}
+}
+END_TEST
+
 static bool datagrams_sent(void *ctx)
 {
 	const struct quic_pair *p = ctx;
@@ -134,4 +169,5 @@ START_TEST(full_socket_only_delays)
 END_TEST
 
 UNIT_MAIN("quic/basic", handshake_authenticates_both, streams_carry_large_data_both_ways,
-	  streams_survive_loss, full_size_datagrams_fit_and_arrive, full_socket_only_delays)
+	  streams_survive_loss, handshakes_survive_loss, full_size_datagrams_fit_and_arrive,
+	  full_socket_only_delays)

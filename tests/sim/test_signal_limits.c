@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "proto/cbor.h"
+#include "signal/caller.h"
 #include "signal_steps.h"
 
 static struct sig g;
@@ -355,6 +356,51 @@ START_TEST(a_source_has_a_bounded_number_of_connections)
 }
 END_TEST
 
+/* Many sources together can not keep others out for long. */
+START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
+{
+	enum { HOSTS = 8, EACH = SIGNAL_CONNS_PER_SOURCE_MAX };
+	struct raw *host[HOSTS], *conn[HOSTS][EACH], *member;
+	size_t up = 0;
+
+	begin();
+	member = raw_member(founder, "laptop");
+	raw_hang_up(member);
+	for (size_t i = 0; i < HOSTS; i++)
+		host[i] = raw_new(&g);
+	for (size_t k = 0; k < EACH; k++) {
+		for (size_t i = 0; i < HOSTS; i++) {
+			struct quic_pin pin = { .by_cert = true };
+			struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
+
+			memcpy(pin.cert_sha256, g.cert, sizeof(pin.cert_sha256));
+			conn[i][k] = raw_clone(host[i]);
+			ck_assert_int_eq(quic_connect(host[i]->socket, &signal_profile, &pin, 0,
+						      &to, &raw_ops, conn[i][k], NULL,
+						      &conn[i][k]->c), 0);
+		}
+		sim_pass(g.w, 30 * NS_PER_MS);
+	}
+	sim_pass(g.w, NS_PER_S);
+	for (size_t i = 0; i < HOSTS; i++) {
+		for (size_t k = 0; k < EACH; k++)
+			up += conn[i][k]->connected && !conn[i][k]->closed;
+	}
+	ck_assert_uint_gt(up, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
+	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
+	sim_pass(g.w, 6 * NS_PER_S);
+	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
+	raw_session(member);
+	for (size_t i = 0; i < HOSTS; i++) {
+		for (size_t k = 0; k < EACH; k++)
+			raw_free(conn[i][k]);
+		raw_free(host[i]);
+	}
+	raw_free(member);
+	end();
+}
+END_TEST
+
 START_TEST(a_request_has_ten_seconds)
 {
 	struct raw *r;
@@ -375,6 +421,43 @@ START_TEST(a_request_has_ten_seconds)
 	quic_stream_reset(r->c, r->stream, 0);
 	sim_pass(g.w, 15 * NS_PER_S);
 	ck_assert(!r->closed);
+	raw_free(r);
+	end();
+}
+END_TEST
+
+/* Events pile up for one that does not fetch them; the others get theirs. */
+START_TEST(who_does_not_fetch_events_is_hung_up_on)
+{
+	struct cluster *c;
+	struct raw *r, *healthy;
+	size_t log_bytes = 0, sent = 0;
+	unsigned times = 0;
+
+	begin();
+	for (int i = 0; i < 20; i++) {
+		raw_free(in_phase(SESSION));
+		sim_pass(g.w, 10 * NS_PER_S);
+	}
+	r = raw_member(founder, "lazy");
+	healthy = raw_member(founder, "healthy");
+	raw_online(r);
+	raw_online(healthy);
+	r->hold = true;
+	for (size_t i = 0; i < mlog_count(founder->log); i++)
+		log_bytes += mlog_entry(founder->log, i).len;
+	c = registry_find(g.s->registry, founder->cluster_id);
+	/* the whole log, again and again, as if it were news */
+	for (; !r->closed && sent < 3 * SIGNAL_EVENT_BACKLOG_BYTES; times++) {
+		events_log(g.s, c, 0);
+		sent += log_bytes;
+		sim_pass(g.w, 200 * NS_PER_MS);
+	}
+	raw_await_close(r, SIGNAL_CLOSE_SLOW);
+	ck_assert_uint_ge(sent, SIGNAL_EVENT_BACKLOG_BYTES);
+	ck_assert(!healthy->closed);
+	ck_assert_uint_ge(healthy->log_entries, times * mlog_count(founder->log));
+	raw_free(healthy);
 	raw_free(r);
 	end();
 }
@@ -419,5 +502,7 @@ UNIT_MAIN("signal/limits", requests_in_another_phase_are_refused,
 	  another_version_is_told_so, a_source_may_make_a_number_of_requests_a_minute,
 	  who_does_not_stop_is_hung_up_on, members_do_not_use_up_their_source,
 	  a_sessions_requests_are_limited, strangers_are_not_kept_for_ever,
-	  a_source_has_a_bounded_number_of_connections, a_request_has_ten_seconds,
+	  a_source_has_a_bounded_number_of_connections,
+	  a_crowd_of_strangers_is_sent_away_sooner, a_request_has_ten_seconds,
+	  who_does_not_fetch_events_is_hung_up_on,
 	  a_full_disk_is_said_and_nothing_is_half_done)

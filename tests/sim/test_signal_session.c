@@ -235,6 +235,43 @@ START_TEST(a_moved_node_is_told_its_new_address)
 }
 END_TEST
 
+/* What a crowd costs: after a restart all come back at once, and news are gathered. */
+START_TEST(a_crowd_is_told_in_few_events)
+{
+	enum { CROWD = 130 };
+	struct raw *crowd[CROWD];
+	char name[16];
+
+	begin();
+	for (unsigned i = 0; i < CROWD; i++) {
+		snprintf(name, sizeof(name), "node%u", i);
+		crowd[i] = raw_member(founder, name);
+		raw_hang_up(crowd[i]);
+	}
+	sig_crash(&g);
+	sig_boot(&g);
+	raw_online(founder);
+	founder->presence_events = founder->presence_items = 0;
+	for (unsigned i = 0; i < CROWD; i++)
+		raw_session(crowd[i]);
+	sim_pass(g.w, NS_PER_S);
+	for (unsigned i = 0; i < CROWD; i++)
+		ck_assert(peer_is(founder, crowd[i], true));
+	ck_assert_uint_eq(founder->presence_items, CROWD);
+	ck_assert_uint_lt(founder->presence_events, 120);
+	for (unsigned i = 0; i < CROWD; i++)
+		raw_hang_up(crowd[i]);
+	founder->presence_events = 0;
+	sim_pass(g.w, NS_PER_S);
+	for (unsigned i = 0; i < CROWD; i++)
+		ck_assert(peer_is(founder, crowd[i], false));
+	ck_assert_uint_le(founder->presence_events, 40);
+	for (unsigned i = 0; i < CROWD; i++)
+		raw_free(crowd[i]);
+	end();
+}
+END_TEST
+
 START_TEST(a_restart_keeps_everything)
 {
 	struct raw *a, *b;
@@ -376,6 +413,7 @@ UNIT_MAIN("signal/session", presence_is_told_once_and_never_ones_own,
 	  a_node_that_vanished_goes_offline, new_candidates_are_told_and_bad_ones_are_not,
 	  a_cursor_resumes_with_what_changed, a_newer_session_replaces_the_older,
 	  a_session_needs_token_and_key, hello_tells_time_address_and_head,
-	  a_moved_node_is_told_its_new_address, a_restart_keeps_everything,
+	  a_moved_node_is_told_its_new_address, a_crowd_is_told_in_few_events,
+	  a_restart_keeps_everything,
 	  an_old_database_is_repaired_by_a_member, a_pushed_fork_is_refused,
 	  a_stop_says_goodbye_and_ends_within_two_seconds)

@@ -168,7 +168,8 @@ START_TEST(bad_values_are_refused)
 		{ "cluster", "name", "\"../x\"" },
 		{ "cluster", "name", "\"a\\nb\"" },
 		{ "cluster", "name", "\"a.b\"" },
-		{ "cluster", "name", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
+		{ "cluster", "name", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
 		{ "cluster", "id", "\"11\"" },
 		{ "cluster", "id", "\"zz\"" },
 		{ "cluster", "subnet", "\"100.64.0.0\"" },

@@ -114,7 +114,8 @@ START_TEST(unknown_verbs_are_refused)
 {
 	ck_assert_int_eq(decode_raw(1, 0, "homelab", 16), -EBADMSG);
 	ck_assert_int_eq(decode_raw(1, CONTROL_VERBS, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(1, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(1, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
+			 -EBADMSG);
 }
 END_TEST
 

@@ -292,12 +292,22 @@ START_TEST(no_conflict_with_ourselves)
 	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
 	ck_assert(!conflicts("100.64.0.0/24", i, NULL));
-	ck_assert(conflicts("100.64.0.0/24", 0,
-		  "network 100.64.0.1 on mlsh0")); /* another tunnel's */
+	ck_assert(!conflicts("100.64.0.0/24", 0, NULL)); /* nor with another tunnel of ours */
 	tun_close(t);
 	host_free(host);
 }
 END_TEST
+
+static bool used(const char *address, unsigned ignore, const char *expected)
+{
+	char what[64] = "nothing";
+	ip4 a = 0;
+	ck_assert_int_eq(ip4_parse(address, &a), 0);
+	int r = netconf_address_used(host, a, ignore, what);
+	ck_assert_int_ge(r, 0);
+	ck_assert_msg(strcmp(what, r ? expected : "nothing") == 0, "%s: %s", address, what);
+	return r;
+}
 
 START_TEST(conflict_with_a_resolver)
 {
@@ -313,7 +323,37 @@ START_TEST(conflict_with_a_resolver)
 	ck_assert_int_eq(mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
 	ck_assert(conflicts("100.65.0.0/16", 0, "name server 100.65.0.53"));
 	ck_assert(!conflicts("100.64.0.0/16", 0, NULL));
+	ck_assert(used("100.65.0.53", 0, "a name server of this host"));
+	ck_assert(!used("100.65.0.54", 0, NULL));
 	unlink(path);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(addresses_that_the_host_uses)
+{
+	if (!setup())
+		return;
+	struct tun *t = tun_up("100.64.0.1");
+	unsigned i = tun_ifindex(t);
+	ip("link add eth0 type veth peer name outside");
+	ip("link set outside up");
+	ip("addr add 10.1.2.3/24 dev eth0");
+	ip("link set eth0 up");
+	ip("route add default via 10.1.2.1");
+	ip("route add 172.20.0.9 dev eth0 metric 7");
+	ip("route add 172.21.0.0/24 nexthop via 10.1.2.8 nexthop via 10.1.2.9");
+	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
+	ck_assert(used("10.1.2.3", i, "this host's own on eth0"));
+	ck_assert(used("10.1.2.1", i, "a gateway of this host"));
+	ck_assert(used("10.1.2.9", i, "a gateway of this host"));
+	ck_assert(used("172.20.0.9", i, "the destination of a route of this host"));
+	ck_assert(!used("10.1.2.4", i, NULL)); /* its network is no matter */
+	ck_assert(!used("172.21.0.0", i, NULL));
+	ck_assert(!used("100.64.0.9", i, NULL)); /* nor are routes of ours */
+	ck_assert(!used("100.64.0.1", i, NULL));
+	ck_assert(used("100.64.0.1", 0, "this host's own on mlsh0"));
+	tun_close(t);
 	host_free(host);
 }
 END_TEST
@@ -436,6 +476,6 @@ UNIT_MAIN("os/netconf", list_works_for_anybody, kinds_follow_from_what_an_interf
 	  bridge_over_a_real_port_is_the_way_out, addresses_of_ipv6, routes_are_added_and_removed,
 	  foreign_routes_are_left_alone, cleanup_after_a_crash,
 	  conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,
-	  conflict_with_a_resolver, changes_are_told_once,
+	  conflict_with_a_resolver, addresses_that_the_host_uses, changes_are_told_once,
 	  carrier_that_is_back_at_once_is_told, what_is_no_change_is_not_told,
 	  watch_is_freed_in_its_callback)

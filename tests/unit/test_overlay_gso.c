@@ -8,7 +8,8 @@
 
 /* --- cutting ------------------------------------------------------------------------------- */
 
-static struct tun_packet super_tcp(uint8_t *buf, const struct tcp_kit *k, size_t payload, size_t mss)
+static struct tun_packet super_tcp(uint8_t *buf, const struct tcp_kit *k, size_t payload,
+				   size_t mss)
 {
 	struct tun_packet p = { .data = buf + TUN_HEADROOM, .gso = TUN_GSO_TCP4 };
 

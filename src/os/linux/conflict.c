@@ -9,7 +9,7 @@
 #include "os/netconf.h"
 
 #define DUMP_TRIES 5
-#define WHAT_MAX 64		/* of netconf_conflict */
+#define WHAT_MAX 64		/* of what callers are told */
 #define ADDRS_MAX 1024
 #define RESOLV_CONF_MAX 65536
 
@@ -47,6 +47,14 @@ static struct prefix4 prefix_around(ip4 ip, uint8_t bits)
 	return p;
 }
 
+/* Another cluster's device: its addresses are handed out so that they do not collide. */
+static bool is_own_tunnel(const struct conflict *c, unsigned ifindex)
+{
+	const struct link *link = links_find(&c->links, ifindex);
+	return link_is_tun(link) &&
+	       strncmp(link->name, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) == 0;
+}
+
 static int check_addresses(struct conflict *c, struct host *h)
 {
 	struct netif_addr *list = calloc(ADDRS_MAX, sizeof(*list));
@@ -55,7 +63,8 @@ static int check_addresses(struct conflict *c, struct host *h)
 	int n = netif_list(h, list, ADDRS_MAX);
 	for (int i = 0; i < n; i++) {
 		const struct netif_addr *a = &list[i];
-		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr))
+		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr) ||
+		    is_own_tunnel(c, a->ifindex))
 			continue;
 		struct prefix4 net = prefix_around(addr_ip4(&a->addr), a->prefix_bits);
 		if (prefix4_overlaps(c->p, net))
@@ -78,8 +87,8 @@ static int on_route(void *ctx, const struct nlmsghdr *entry)
 		return 0;
 	if (route.ifindex && route.ifindex == c->ignore_ifindex)
 		return 0;
-	/* Our own backstops: what they stand for shows in the device of their tunnel. */
-	if (route.protocol == NETCONF_PROTO && !route.ifindex)
+	if (route.protocol == NETCONF_PROTO &&
+	    (!route.ifindex || is_own_tunnel(c, route.ifindex)))
 		return 0;
 	route_each_gateway(&route, check_gateway, c);
 	if (route.to.bits && prefix4_overlaps(c->p, route.to)) {
@@ -106,6 +115,13 @@ static void check_resolvers(struct conflict *c, struct host *h, const char *path
 	buf_free(&file);
 }
 
+static void check_all_resolvers(struct conflict *c, struct host *h)
+{
+	check_resolvers(c, h, "/etc/resolv.conf");
+	/* Behind systemd's stub: the servers that it asks. */
+	check_resolvers(c, h, "/run/systemd/resolve/resolv.conf");
+}
+
 int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, char *ret_what)
 {
 	char what[WHAT_MAX] = "";
@@ -122,10 +138,72 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 	links_fini(&c.links);
 	if (r < 0)
 		return r;
-	check_resolvers(&c, h, "/etc/resolv.conf");
-	/* Behind systemd's stub: the servers that it asks. */
-	check_resolvers(&c, h, "/run/systemd/resolve/resolv.conf");
+	check_all_resolvers(&c, h);
 	if (c.found)
 		memcpy(ret_what, what, sizeof(what));
 	return c.found;
+}
+
+struct address_search {
+	ip4 ip;
+	const char *what;	/* NULL: not found yet */
+};
+
+static void match_gateway(void *ctx, ip4 gateway)
+{
+	struct address_search *s = ctx;
+	if (gateway == s->ip)
+		s->what = "a gateway of this host";
+}
+
+static int search_route(void *ctx, const struct nlmsghdr *entry)
+{
+	struct address_search *s = ctx;
+	struct route route;
+	if (!route_of_entry(entry, &route) || route.protocol == NETCONF_PROTO)
+		return 0;
+	if (route.to.bits == 32 && route.to.net == s->ip && !s->what)
+		s->what = "the destination of a route of this host";
+	route_each_gateway(&route, match_gateway, s);
+	return 0;
+}
+
+static int search_address(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
+{
+	struct netif_addr *list = calloc(ADDRS_MAX, sizeof(*list));
+	int found = 0;
+	if (!list)
+		return -ENOMEM;
+	int n = netif_list(h, list, ADDRS_MAX);
+	for (int i = 0; i < n && !found; i++) {
+		const struct netif_addr *a = &list[i];
+		if (!addr_is_v4(&a->addr) || addr_ip4(&a->addr) != ip ||
+		    a->ifindex == ignore_ifindex)
+			continue;
+		snprintf(ret_what, WHAT_MAX, "this host's own on %s", a->ifname);
+		found = 1;
+	}
+	free(list);
+	return n < 0 ? n : found;
+}
+
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
+{
+	struct address_search s = { .ip = ip };
+	char resolver[WHAT_MAX];
+	struct conflict c = { .p = { ip, 32 }, .what = resolver };
+	int r = search_address(h, ip, ignore_ifindex, ret_what);
+	if (r != 0)
+		return r;
+	r = -EINTR;
+	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++)
+		r = netlink_dump(RTM_GETROUTE, AF_INET, search_route, &s);
+	if (r < 0)
+		return r;
+	check_all_resolvers(&c, h);
+	if (!s.what && c.found)
+		s.what = "a name server of this host";
+	if (s.what)
+		snprintf(ret_what, WHAT_MAX, "%s", s.what);
+	return s.what != NULL;
 }

@@ -18,7 +18,7 @@ enum nat_depends {
 
 struct nat_config {
 	enum nat_depends mapping, filtering;
-	bool preserve_port;	/* the inner port if it is free; else (and always without) a random one */
+	bool preserve_port;	/* the inner port if it is free; else a random one */
 	bool hairpin;		/* inside may reach inside by the outer address */
 	uint64_t timeout_ns;	/* of a mapping without outbound traffic; 0: never */
 	size_t max_mappings;	/* the oldest goes first; 0: 1024 */
@@ -26,7 +26,7 @@ struct nat_config {
 
 struct nat;
 
-/* A private net behind a NAT with this outer address, in the net `outside` (NULL: the public one). */
+/* A private net behind a NAT with this address in the net `outside` (NULL: the public one). */
 struct nat *nat_new(struct world *w, struct net *outside, const struct nat_config *cfg, ip4 outer);
 struct net *nat_net(struct nat *n);
 /* As after a power cut: all mappings are gone, forwarded ports stay if they were set by hand. */
@@ -35,7 +35,7 @@ void nat_reboot(struct nat *n);
 int nat_renumber(struct nat *n, ip4 outer) MUST_CHECK;
 /* Forwards an outer port for good, as a person or PCP would. -EADDRINUSE. */
 int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner) MUST_CHECK;
-/* UDP to and from this outside address only (0: no limit): a network that blocks UDP but to one host. */
+/* UDP to and from this outside address only, as in a network that blocks it; 0: no limit. */
 void nat_only(struct nat *n, ip4 outside);
 size_t nat_mappings(const struct nat *n);
 

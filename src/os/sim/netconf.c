@@ -102,10 +102,35 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 		const struct machine_addr *a = &m->addrs[i];
 
 		if (!addr_is_v4(&a->addr) || a->ifindex == ignore_ifindex ||
+		    strncmp(machine_if_find(m, a->ifindex)->name, NETCONF_DEVICE,
+			    strlen(NETCONF_DEVICE)) == 0 ||
 		    !prefix4_overlaps(addr_prefix(a), p))
 			continue;
 		snprintf(ret_what, 64, "%s on %s", prefix4_format(addr_prefix(a), text),
 			 machine_if_find(m, a->ifindex)->name);
+		return 1;
+	}
+	return 0;
+}
+
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
+{
+	struct machine *m = h->machine;
+
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct machine_addr *a = &m->addrs[i];
+
+		if (!addr_is_v4(&a->addr) || addr_ip4(&a->addr) != ip ||
+		    a->ifindex == ignore_ifindex)
+			continue;
+		snprintf(ret_what, 64, "this host's own on %s",
+			 machine_if_find(m, a->ifindex)->name);
+		return 1;
+	}
+	for (size_t i = 0; i < m->n_used; i++) {
+		if (m->used[i].prefix.bits != 32 || m->used[i].prefix.net != ip)
+			continue;
+		snprintf(ret_what, 64, "%s", m->used[i].what);
 		return 1;
 	}
 	return 0;
@@ -147,6 +172,19 @@ int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, str
 	return 0;
 }
 
+/* As the kernel says -EEXIST: another device, ours too, has a route to the same place. */
+static bool route_is_anothers(const struct machine *m, unsigned ifindex, struct prefix4 p)
+{
+	for (size_t i = 0; i < m->n_routes; i++) {
+		const struct world_route *r = &m->routes[i];
+
+		if (r->ifindex != 0 && r->ifindex != ifindex && r->prefix.net == p.net &&
+		    r->prefix.bits == p.bits)
+			return true;
+	}
+	return false;
+}
+
 static struct world_route *route_find(struct machine *m, unsigned ifindex, struct prefix4 p)
 {
 	for (size_t i = 0; i < m->n_routes; i++) {
@@ -175,6 +213,10 @@ int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 so
 		if (!i->up)
 			return err_set(err, -ENETDOWN, "cannot add route %s: %s is down",
 				       prefix4_format(p, text), i->name);
+		if (route_is_anothers(m, ifindex, p))
+			return err_set(err, -EEXIST,
+				       "can not add a route to %s: this machine has one already",
+				       prefix4_format(p, text));
 	}
 	r = route_find(m, ifindex, p);
 	if (!r)
@@ -196,14 +238,30 @@ int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p)
 	return 0;
 }
 
+/* Does one of our devices have its address in there? */
+static bool backs_a_tunnel(struct machine *m, struct prefix4 p)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct machine_addr *a = &m->addrs[i];
+
+		if (addr_is_v4(&a->addr) && prefix4_contains(p, addr_ip4(&a->addr)) &&
+		    strncmp(machine_if_find(m, a->ifindex)->name, NETCONF_DEVICE,
+			    strlen(NETCONF_DEVICE)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Routes through devices went away with them: what is left behind are the unreachable ones. */
 int netconf_cleanup(struct host *h, struct err *err)
 {
 	struct machine *m = h->machine;
 
 	(void)err;
+	if (!h->alive)
+		return 0;
 	for (size_t i = m->n_routes; i-- > 0;) {
-		if (m->routes[i].ifindex == 0)
+		if (m->routes[i].ifindex == 0 && !backs_a_tunnel(m, m->routes[i].prefix))
 			sim_array_del(m->routes, &m->n_routes, sizeof(*m->routes), i);
 	}
 	return 0;

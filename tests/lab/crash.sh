@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What goes wrong on the machines themselves: kill -9 at random moments, full disks, damaged files, wrong configuration.
+# The random moments come from MLSH_TEST_SEED, which is printed.
+#
+#     signal 10.71.9.2, nas .1.2, laptop .2.2 and a machine n1, n2, ... for each joiner, one router
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root crash
+trap lab_down EXIT
+lab_up
+for m in signal:9 nas:1 laptop:2; do machine "${m%:*}" "${m#*:}"; done
+server=${MACHINE_IP[signal]}
+RANDOM=${MLSH_TEST_SEED:=$RANDOM}
+echo "MLSH_TEST_SEED=$MLSH_TEST_SEED"
+
+# --- wrong configuration: said before anything is bound ---
+conf=$WORK/signal/config.toml
+serve_with() { # environment...
+	on signal env MLSH_SIGNAL_DB="$WORK/signal/none.db" MLSH_SIGNAL_CONFIG="$conf" "$@" timeout 5 mlsh-signal
+}
+printf 'db = "/nowhere"\n\n[quic]\nbnid = "[::]:4433"\n' >"$conf"
+check_fails "an unknown key" 2 "config\.toml:4.*bnid" serve_with
+printf 'log = "info"\noverlay_subnet = "100.64.0.0/99"\n' >"$conf"
+check_fails "a bad subnet" 2 "config\.toml:2.*overlay_subnet" serve_with
+printf '[quic]\nbind = "everywhere"\n' >"$conf"
+check_fails "a bad address" 2 "config\.toml:2.*quic\.bind" serve_with
+printf '[quic]\ncert_path = "/nowhere/cert.pem"\nkey_path = "/nowhere/key.pem"\n' >"$conf"
+check_fails "a certificate that is not there" 2 "config\.toml:2.*cert_path.*/nowhere/cert\.pem" serve_with
+printf 'log = "info\n' >"$conf"
+check_fails "a file that is no TOML" 2 "config\.toml:1" serve_with
+rm "$conf"
+check_fails "a file that was asked for and is not there" 2 "config\.toml" serve_with
+printf 'log = "info"\n' >"$conf"
+check_fails "a bad subnet in the environment" 2 "MLSH_OVERLAY_SUBNET" serve_with MLSH_OVERLAY_SUBNET=8.8.8.0/24
+check_fails "a folder that can not be" 1 "config\.toml/x" serve_with MLSH_SIGNAL_DB="$conf/x/signal.db"
+head -c 8192 /dev/urandom >"$WORK/signal/damaged.db"
+check_fails "a database that is none" 1 "damaged\.db" serve_with MLSH_SIGNAL_DB="$WORK/signal/damaged.db"
+check "nothing was made by all that" test ! -e "$WORK/signal/none.db"
+
+# --- full disks ---
+must "a small disk" small_disk "$WORK/signal/small" 400
+start_on_small() {
+	on_bg signal signal.log env MLSH_SIGNAL_DB="$WORK/signal/small/signal.db" mlsh-signal
+	SIGNAL_PID=$BG
+	wait_until 10 signal_ready
+}
+must "server on it" start_on_small
+token=$(token_of)
+fill "$WORK/signal/small"
+setup() { on "$1" mlsh setup "$2" --signal-host "$server" --token "$token" --name "$1"; }
+check_fails "the server's disk is full: setup is refused in words" 1 "could not|disk|full|database" setup nas homelab
+check "the server lives on" kill -0 "$SIGNAL_PID"
+rm "$WORK/signal/small/ballast"
+check "with room again the same setup succeeds" setup nas homelab
+must "server stops" eval 'stop "$SIGNAL_PID"'
+mkdir -p "$WORK/signal/kept" && cp -p "$WORK"/signal/small/signal.db* "$WORK/signal/kept/"
+server_start() {
+	on_bg signal signal.log env MLSH_SIGNAL_DB="$WORK/signal/kept/signal.db" mlsh-signal
+	SIGNAL_PID=$BG
+	wait_until 10 signal_ready
+}
+must "server elsewhere, with the copied database" server_start
+must "a daemon" daemon_start nas
+must "connected" on nas mlsh connect homelab
+must "a node with a small disk" small_disk "$WORK/laptop/home/.config" 64
+url=$(invite_url nas homelab)
+fill "$WORK/laptop/home/.config"
+adopt() { on "$1" mlsh adopt - --name "$1" <<<"$2"; }
+check_fails "a node's disk is full: adopt says so" 1 "space|full" adopt laptop "$url"
+rm "$WORK/laptop/home/.config/ballast"
+check "nothing but empty folders is left" test -z "$(find "$WORK/laptop/home/.config" -type f)"
+check "with room again the same invite is good" adopt laptop "$url"
+
+# --- the server is killed at random moments while nodes join ---
+members() { on nas mlsh nodes homelab --json; }
+joiners=8
+for i in $(seq $joiners); do machine "n$i" $((100 + i)); done
+completed=0 lost=0
+for i in $(seq $joiners); do
+	url=$(invite_url nas homelab)
+	on_exec "n$i" mlsh adopt - --name "n$i" <<<"$url" >"$WORK/n$i/adopt.log" 2>&1 &
+	joining=$!
+	LAB_PIDS+=("$joining")
+	# a random moment of the exchange, which takes some 20 ms
+	sleep "0.0$((RANDOM % 60 + 10))"
+	[ $((i % 2)) = 0 ] && stop "$SIGNAL_PID" KILL || stop "$joining" KILL
+	[ $((i % 2)) = 0 ] && server_start
+	wait "$joining" 2>/dev/null && completed=$((completed + 1))
+	if [ ! -e "$WORK/n$i/home/.config/mlsh/clusters/n$i.toml" ] && [ ! -e "$WORK/n$i/home/.config/mlsh/clusters/homelab.toml" ]; then
+		adopt "n$i" "$url" >>"$WORK/n$i/adopt.log" 2>&1 || lost=$((lost + 1))
+	fi
+done
+check "server or joiner killed, the same command again completes: $joiners times" test $lost = 0
+for i in $(seq $joiners); do [ -e "$WORK/n$i/home/.config/mlsh/clusters/homelab.toml" ] || tail -n 3 "$WORK/n$i/adopt.log"; done
+all_there() { members | json_holds "sorted(n['name'] for n in d['nodes']) == sorted(['nas', 'laptop'] + ['n%d' % i for i in range(1, $joiners + 1)])"; }
+check "each is a member, once" wait_until 15 all_there
+check "no address was given twice or out of order" eval 'members | json_holds "(lambda a: a == sorted(set(a)))(
+	[tuple(map(int, n[\"address\"].split(\".\"))) for n in d[\"nodes\"]])"'
+check "nobody has left anything pending" test -z "$(find "$WORK"/n*/home -name '*.pending')"
+check "the last one connects and reaches the first" eval 'node_up n8 homelab && wait_until 10 pings n8 100.64.0.1'
+
+# --- the server is killed again and again ---
+for _ in 1 2 3 4 5 6; do
+	stop "$SIGNAL_PID" KILL
+	server_start
+	sleep "0.$((RANDOM % 30))"
+done
+check "killed six times: the database is whole" eval 'stop "$SIGNAL_PID"; server_start'
+since() { status_holds "$1" homelab "c['state'] == 'connected'"; }
+check "the nodes are connected" eval 'wait_until 15 since nas && wait_until 15 since n8'
+check "all are still there" all_there
+
+# --- the daemon is killed at random moments ---
+before=$(traces_of n8)
+for _ in 1 2 3 4 5; do
+	stop "${DAEMON_PID[n8]}" KILL
+	on_exec n8 mlshtund >>"$WORK/n8/mlshtund.log" 2>&1 </dev/null &
+	DAEMON_PID[n8]=$!
+	LAB_PIDS+=("$!")
+	sleep "0.0$((RANDOM % 90))"
+done
+stop "${DAEMON_PID[n8]}" KILL
+must "daemon killed six times: it starts" daemon_start n8
+check "the cluster comes back" wait_until 15 pings n8 100.64.0.1
+check "nothing is doubled" test "$(traces_of n8)" = "$before"
+
+# --- damaged files ---
+state=$WORK/n8/state/mlsh
+damage() { # file: cut in the middle
+	truncate -s $(($(stat -c %s "$1") / 2)) "$1"
+}
+restart() { stop "${DAEMON_PID[n8]}" && daemon_start n8; }
+damage "$state/homelab.state"
+check "a damaged state file: the daemon starts" restart
+check "and says which one" grep -q "homelab\.state is damaged" "$WORK/n8/mlshtund.log"
+check "connect renews it" on n8 mlsh connect homelab
+damage "$state/homelab/clusters/homelab.log"
+check "a damaged log: the daemon starts" restart
+check "and says so" grep -qE "not restored.*log" "$WORK/n8/mlshtund.log"
+check "status shows why it is stopped" status_holds n8 homelab "c['state'] == 'stopped' and 'log' in c['error']"
+check "connect renews that" on n8 mlsh connect homelab
+check "and it reaches the others" wait_until 10 pings n8 100.64.0.1
+config=$WORK/n8/home/.config/mlsh
+cp -p "$config/clusters/homelab.toml" "$WORK/n8/good.toml"
+on n8 mlsh disconnect homelab >/dev/null
+sed -i 's/^address = .*/address = "here"/' "$config/clusters/homelab.toml"
+line=$(grep -n '^address' "$config/clusters/homelab.toml" | cut -d: -f1)
+check_fails "a damaged cluster file: line and key are named" 1 ":$line:.*address" on n8 mlsh connect homelab
+echo 'colour = "red"' >>"$config/clusters/homelab.toml"
+cp -p "$WORK/n8/good.toml" "$config/clusters/homelab.toml"
+chmod 644 "$config/identity/key.pem"
+check_fails "a key that others can read is refused, with the remedy" 1 "chmod" on n8 mlsh invite homelab
+chmod 600 "$config/identity/key.pem"
+mv "$config/identity/key.pem" "$WORK/n8/key.pem"
+check_fails "a lost key is named" 1 "key\.pem" on n8 mlsh connect homelab
+ln -s "$WORK/n8/key.pem" "$config/identity/key.pem"
+check_fails "a link in its place is not followed" 1 "key\.pem" on n8 mlsh connect homelab
+rm "$config/identity/key.pem"
+mv "$WORK/n8/key.pem" "$config/identity/key.pem"
+check "with the key it connects" on n8 mlsh connect homelab
+exit $LAB_FAILED

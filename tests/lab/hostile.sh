@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What strangers and other users can do with the real programs: garbage at every socket, listening on the wire, packets
+# that must not leave, packets that must not arrive.
+#
+#     signal 10.71.9.2, nas .1.2, laptop .2.2, mallory (in no cluster) .4.2, one router
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root hostile
+trap lab_down EXIT
+lab_up
+for m in signal:9 nas:1 laptop:2 mallory:4; do machine "${m%:*}" "${m#*:}"; done
+must "server" signal_start
+must "two nodes" mesh_up homelab nas laptop
+must "their tunnel" wait_until 10 pings laptop 100.64.0.1
+nas_port=$(on laptop mlsh status --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["clusters"][0]["peers"][0]["endpoint"].rsplit(":", 1)[1])')
+
+# --- what is on the wire ---
+capture() { # machine, device, file, filter...
+	local name=$1 device=$2 file=$WORK/$3
+	shift 3
+	ip netns exec "$LAB-$name" tcpdump -i "$device" -U -w "$file" "$@" >"$file.log" 2>&1 &
+	CAPTURE=$!
+	LAB_PIDS+=("$CAPTURE")
+	wait_until 10 grep -q "listening on" "$file.log"
+}
+captured() { tcpdump -nr "$1" 2>/dev/null | wc -l; } # file
+marker=mlsh-lab-marker-$RANDOM$RANDOM
+must "listening on the router" capture router to-nas wire.pcap
+wire=$CAPTURE
+must "and inside the tunnel" capture nas mlsh0 inner.pcap
+inner=$CAPTURE
+on_bg nas received socat -u UDP-RECV:7001,bind=100.64.0.1 -
+wait_until 5 listens nas :7001
+for _ in $(seq 20); do echo "$marker"; done | on laptop socat -u - UDP:100.64.0.1:7001
+on_bg nas received.tcp socat -u TCP-LISTEN:7002,bind=100.64.0.1 -
+wait_until 5 listens nas :7002 -t
+yes "$marker" 2>/dev/null | head -c 300000 | on laptop socat -u - TCP:100.64.0.1:7002
+on laptop ping -n -c 3 -i 0.1 -p 6d6c73682d6d61726b6572 100.64.0.1 >/dev/null
+check "the marker arrived" wait_until 5 grep -aq "$marker" "$WORK/nas/received.tcp"
+stop "$wire"
+stop "$inner"
+check "something was captured" test "$(captured "$WORK/wire.pcap")" -gt 20
+check "inside the tunnel the marker is to be seen" grep -aq "$marker" "$WORK/inner.pcap"
+check "on the wire it is not" eval '! grep -aq "$marker" "$WORK/wire.pcap"'
+check "nor is the pattern of the ping" eval '! grep -aq mlsh-marker "$WORK/wire.pcap"'
+check "nor any overlay address in a header" test -z "$(tcpdump -nr "$WORK/wire.pcap" net 100.64.0.0/10 2>/dev/null)"
+check "all of it is UDP between the nodes and the server" test -z \
+	"$(tcpdump -nr "$WORK/wire.pcap" 'ip and not (udp and net 10.71.0.0/16)' 2>/dev/null)"
+
+# --- garbage at the UDP sockets, while traffic flows ---
+cat >"$WORK/garbage.py" <<'PY'
+"""garbage.py ADDRESS PORT COUNT: datagrams of all kinds, from a printed seed."""
+import os, random, socket, struct, sys, time
+seed = int(os.environ.get("MLSH_TEST_SEED", random.randrange(1 << 32)))
+print(f"MLSH_TEST_SEED={seed}")
+rng = random.Random(seed)
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((sys.argv[1], int(sys.argv[2])))
+def long_header(version):
+    cid = lambda: rng.randbytes(rng.randrange(21))
+    d, s = cid(), cid()
+    return (bytes([0xc0 | rng.randrange(64)]) + struct.pack("!I", version) + bytes([len(d)]) + d + bytes([len(s)]) + s)
+for i in range(int(sys.argv[3])):
+    kind = i % 8
+    data = rng.randbytes(rng.randrange(1, 1400))
+    if kind == 0: data = b""
+    elif kind == 1: data = rng.randbytes(1)
+    elif kind == 2: data = bytes([data[0] & 0x3f]) + data[1:]           # a probe or relay frame
+    elif kind == 3: data = bytes([0x40 | data[0] & 0x3f]) + data[1:]    # a short header
+    elif kind == 4: data = long_header(1) + rng.randbytes(1200)         # an Initial or so
+    elif kind == 5: data = long_header(rng.randrange(1 << 32)) + rng.randbytes(1200)
+    elif kind == 6: data = long_header(0) + rng.randbytes(40)           # version negotiation
+    if i % 40 == 0: time.sleep(0.004)                                   # not a flood that fills the socket
+    try: sock.send(data)
+    except OSError: pass                                                # ICMP from before
+PY
+pinging() { # log
+	on_bg laptop "$1" ping -n -i 0.02 -c 150 -W 2 100.64.0.1
+	PINGING=$BG
+	wait_until 5 grep -q icmp_seq=5 "$WORK/laptop/$1"
+}
+no_loss() {
+	wait "$PINGING"
+	tail -n 3 "$WORK/laptop/$1"
+	grep -q "150 received, 0% packet loss" "$WORK/laptop/$1"
+}
+rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+pinging ping1
+on mallory python3 "$WORK/garbage.py" 10.71.9.2 4433 4000
+on mallory python3 "$WORK/garbage.py" 10.71.1.2 "$nas_port" 4000
+on laptop python3 "$WORK/garbage.py" 100.64.0.1 53 1000
+check "9000 datagrams of garbage: no packet of the tunnel is lost" no_loss ping1
+check "the server still serves" eval 'on nas mlsh invite homelab --no-qr >/dev/null && connected nas homelab'
+check "names still resolve" test "$(on laptop dig +short +tries=1 +time=2 @100.64.0.1 laptop.homelab)" = 100.64.0.2
+check "the server does not grow" test "$(rss_kb "$SIGNAL_PID")" -lt 150000
+check "the node does not grow" test "$(rss_kb "${DAEMON_PID[nas]}")" -lt 150000
+check "the log does not grow" test "$(cat "$WORK"/signal/signal.log "$WORK"/nas/mlshtund.log | wc -c)" -lt 20000
+check "a stranger with an invite is served after it" eval 'on mallory mlsh adopt - --name desk <<<"$(invite_url nas homelab)"'
+
+# --- garbage at the local socket, from another user ---
+cat >"$WORK/local.py" <<'PY'
+"""local.py PATH: connections that stay, and messages that mean nothing."""
+import os, random, socket, sys
+seed = int(os.environ.get("MLSH_TEST_SEED", random.randrange(1 << 32)))
+print(f"MLSH_TEST_SEED={seed}")
+rng = random.Random(seed)
+kept = []
+for i in range(200):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(2)
+    try:
+        s.connect(sys.argv[1])
+        if i % 2: s.send(rng.randbytes(rng.randrange(1, 60000)))
+        if i % 5 == 0: socket.send_fds(s, [b"\x85\x01\x01"], [0, 1, 2, 0])
+        if i % 7 == 0: s.send(b"\x85\x01\x03\x60\x50" + bytes(16) + b"\x00")
+    except OSError:
+        pass
+    kept.append(s)
+print("ready", flush=True)
+sys.stdin.read()
+PY
+mkfifo "$WORK/hold"
+setpriv --reuid 1500 --regid 1500 --clear-groups /usr/bin/python3 "$WORK/local.py" "$WORK/nas/run/mlsh/mlshtund.sock" \
+	<"$WORK/hold" >"$WORK/local.out" 2>&1 &
+user=$!
+LAB_PIDS+=("$user")
+exec 7>"$WORK/hold"
+check "another user fills the local socket" wait_until 20 grep -q ready "$WORK/local.out"
+check "the owner is still answered" connected nas homelab
+exec 7>&-
+wait "$user"
+check "descriptors are not kept" test "$(find "/proc/${DAEMON_PID[nas]}/fd" -mindepth 1 | wc -l)" -lt 100
+check "the tunnel is as it was" pings laptop 100.64.0.1
+
+# --- packets for nobody stay here ---
+must "listening on the router" capture router to-laptop leak.pcap net 100.64.0.0/10
+nowhere() { # address
+	local begin=$EPOCHREALTIME
+	! on laptop ping -n -c 1 -W 3 "$1" && [ $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000)) -lt 1500 ]
+}
+check "an address that no node has fails at once" nowhere 100.64.0.77
+check "a TCP connection to it too" eval '! on laptop timeout 2 socat -u /dev/null TCP:100.64.0.77:22 && [ $? != 124 ]'
+stop "${DAEMON_PID[nas]}" KILL
+on laptop ping -n -c 5 -i 0.1 -W 1 100.64.0.1 >/dev/null 2>&1
+daemon_start nas
+check "a node that is away comes back" wait_until 10 pings laptop 100.64.0.1
+stop "$CAPTURE"
+check "no overlay packet ever left by eth0" test "$(captured "$WORK/leak.pcap")" = 0
+
+# --- a member that lies about who it is ---
+ip -n "$LAB-laptop" addr add 100.64.0.99/32 dev lo
+must "listening inside the tunnel" capture nas mlsh0 lies.pcap host 100.64.0.99
+on laptop ping -n -c 3 -i 0.1 -W 1 -I 100.64.0.99 100.64.0.1 >/dev/null 2>&1
+check "the tunnel goes on" pings laptop 100.64.0.1
+stop "$CAPTURE"
+check "a foreign source address does not arrive" test "$(captured "$WORK/lies.pcap")" = 0
+check "and is counted" eval "status_holds laptop homelab 'sum(c[\"drops\"].values()) >= 3' || status_holds nas homelab 'sum(c[\"drops\"].values()) >= 3'"
+
+# --- a classical key exchange ---
+must "the test client is built" make -s build/release/lab/dial
+dial() { on nas timeout 20 "$PWD/build/release/lab/dial" "$1" "$2" "$3" "$WORK/nas/home/.config/mlsh/identity"; }
+laptop_port=$(on nas mlsh status --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["clusters"][0]["peers"][0]["endpoint"].rsplit(":", 1)[1])')
+stop "${DAEMON_PID[nas]}" # so that its place as a peer is free
+for to in "signal 10.71.9.2:4433" "peer 10.71.2.2:$laptop_port"; do
+	check "${to% *}: a client with X25519MLKEM768 is let in" test "$(dial "${to% *}" X25519MLKEM768 "${to#* }")" = \
+		"connected X25519MLKEM768"
+	for groups in X25519 P-256 X25519:P-256:P-384; do
+		check "${to% *}: one with $groups only is refused" test "$(dial "${to% *}" $groups "${to#* }")" = "refused: TLS alert 40"
+	done
+done
+exit $LAB_FAILED

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Split DNS with a real systemd-resolved, which is not installed: its packages are downloaded and unpacked into
+# build/cache, and it runs with a D-Bus of its own in the machine's namespaces. Upstream there is a name server that
+# gives every name the address 192.0.2.80, and writes down what it was asked.
+#
+#     signal 10.71.9.2 (upstream DNS too), nas .1.2 (with resolved), laptop .2.2 (without), one router
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root resolved
+trap lab_down EXIT
+lab_up
+for m in signal:9 nas:1 laptop:2; do machine "${m%:*}" "${m#*:}"; done
+
+# --- without resolved ---
+must "server" signal_start
+must "two nodes" mesh_up homelab nas laptop
+hints() { [ "$(grep -c "are not resolved by this host.*dig @100\.64\.0\.2" "$WORK/laptop/mlshtund.log")" = 1 ]; }
+check "without systemd-resolved a hint says what to do" wait_until 10 hints
+check "status says so" status_holds laptop homelab "c['dns']['state'] == 'unavailable' and c['dns']['detail']"
+check "it is still answered when asked directly" test "$(on laptop dig +short +tries=1 +time=2 @100.64.0.2 nas.homelab)" = 100.64.0.1
+must "tunnel" wait_until 10 pings laptop 100.64.0.1
+stop "$SIGNAL_PID" KILL
+signal_start
+again() { status_holds laptop homelab "c['state'] == 'connected' and c['signal']['since_s'] < 8"; }
+check "the hint comes once" eval 'wait_until 15 again && hints'
+check "resolv.conf is not touched" grep -q "no resolver yet" "$WORK/laptop/resolv.conf"
+
+# --- systemd-resolved, unpacked ---
+packages="systemd-resolved libsystemd-shared dbus-daemon libdbus-1-3 libapparmor1 libexpat1 libkmod2 libcap-ng0 libaudit1"
+root=$PWD/build/cache/resolved
+unpack() {
+	local dir
+	[ -e "$root/done" ] && return 0
+	rm -rf "$root" && mkdir -p "$root/deb" && dir=$PWD || return 1
+	cd "$root/deb" || return 1
+	# shellcheck disable=SC2086
+	apt-get -o APT::Sandbox::User=root download $packages || { apt-get update && apt-get -o APT::Sandbox::User=root download $packages; }
+	cd "$dir" || return 1
+	for deb in "$root"/deb/*.deb; do dpkg-deb -x "$deb" "$root" || return 1; done
+	touch "$root/done"
+}
+# Libraries of the same packages, whatever the machine has.
+libraries() { find "$root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :; }
+usable() {
+	! env LD_LIBRARY_PATH="$(libraries)" ldd "$resolved" "$bus" 2>&1 | has -E "not found|not a dynamic"
+}
+resolved=$root/lib/systemd/systemd-resolved bus=$root/usr/bin/dbus-daemon
+if ! unpack >"$WORK/unpack.log" 2>&1 || ! [ -x "$resolved" ] || ! [ -x "$bus" ] || ! usable; then
+	echo "skip - systemd-resolved: its packages could not be downloaded ($(tail -n 1 "$WORK/unpack.log"))"
+	exit $LAB_FAILED
+fi
+cat >"$WORK/nas/bus.conf" <<XML
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>$root/usr/share/dbus-1/system.d/org.freedesktop.resolve1.conf</include>
+</busconfig>
+XML
+echo "systemd-resolve:x:991:991::/:/usr/sbin/nologin" >>"$WORK/nas/passwd"
+echo "systemd-resolve:x:991:" >>"$WORK/nas/group"
+mkdir -p "$WORK/nas/run/dbus" "$WORK/nas/run/systemd"
+bus_start() {
+	on_bg nas bus.log env LD_LIBRARY_PATH="$(libraries)" "$bus" --config-file="$WORK/nas/bus.conf" --nofork
+	BUS_PID=$BG
+	wait_until 5 test -S "$WORK/nas/run/dbus/system_bus_socket"
+}
+resolvectl() { on nas env LD_LIBRARY_PATH="$(libraries)" "$root/usr/bin/resolvectl" --no-pager "$@"; }
+resolved_start() {
+	on_exec nas env LD_LIBRARY_PATH="$(libraries)" "$resolved" >>"$WORK/nas/resolved.log" 2>&1 </dev/null &
+	RESOLVED_PID=$!
+	LAB_PIDS+=("$RESOLVED_PID")
+	wait_until 10 resolvectl dns eth0 "${MACHINE_IP[signal]}"
+}
+cat >"$WORK/upstream.py" <<'PY'
+"""Every name has the address 192.0.2.80 for this moment; what was asked is printed."""
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 53))
+while True:
+    q, who = s.recvfrom(2048)
+    name, at = [], 12
+    while q[at]:
+        name.append(q[at + 1:at + 1 + q[at]].decode("latin1"))
+        at += 1 + q[at]
+    print(".".join(name), flush=True)
+    a = q[at + 1:at + 3] == b"\0\1"
+    s.sendto(q[:2] + b"\x81\x80\0\1" + (b"\0\1" if a else b"\0\0") + b"\0\0\0\0" + q[12:at + 5] +
+             (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xc0\0\2\x50" if a else b""), who)
+PY
+on_bg signal upstream.log python3 "$WORK/upstream.py" "${MACHINE_IP[signal]}"
+stub() { on nas dig +tries=1 +time=3 @127.0.0.53 "$@"; }
+resolves() { [ "$(stub +short "$1")" = "$2" ]; }
+dns_is() { status_holds nas homelab "c['dns']['state'] == '$1'"; }
+
+# --- it appears while a cluster is up ---
+check "no bus yet: unavailable" dns_is unavailable
+must "D-Bus" bus_start
+must "systemd-resolved" resolved_start
+on nas mlsh disconnect homelab >/dev/null
+must "connected again" on nas mlsh connect homelab
+check "the zone is registered" wait_until 10 dns_is active
+capture() {
+	ip netns exec "$LAB-nas" tcpdump -i lo -nl udp dst port 53 and dst host 100.64.0.1 >"$WORK/nas/asked" 2>"$WORK/nas/tcpdump.log" &
+	LAB_PIDS+=("$!")
+	wait_until 10 grep -q "listening on" "$WORK/nas/tcpdump.log"
+}
+must "listening at the node's DNS server" capture
+check "a name of the cluster resolves through the stub" wait_until 5 resolves laptop.homelab 100.64.0.2
+check "this node's own too" resolves nas.homelab 100.64.0.1
+check "in any case" resolves LapTop.HomeLab 100.64.0.2
+check "an unknown name of the cluster is NXDOMAIN" eval 'stub tv.homelab | has "status: NXDOMAIN"'
+check "AAAA of a known name is NOERROR" eval 'stub AAAA laptop.homelab | has "status: NOERROR"'
+check "other names are resolved by the others" resolves www.example.org 192.0.2.80
+use_own_dns nas 127.0.0.53
+check "programs find it" test "$(on nas getent ahostsv4 laptop.homelab | awk 'NR == 1 { print $1 }')" = 100.64.0.2
+check "the tunnel is back" wait_until 15 pings nas 100.64.0.2
+check "ping by name" on nas ping -c 1 -W 2 laptop.homelab
+check "only the zone is asked for here" eval 'grep -q homelab "$WORK/nas/asked" && ! grep -q "example" "$WORK/nas/asked"'
+check "nothing of the zone went upstream" eval \
+	'grep -q www.example.org "$WORK/signal/upstream.log" && ! grep -qi homelab "$WORK/signal/upstream.log"'
+check "as a routing domain only" eval 'resolvectl domain mlsh0 | has "~homelab" && resolvectl default-route mlsh0 | has "no"'
+check "eth0 keeps its server" eval 'resolvectl dns eth0 | has 10.71.9.2'
+
+# --- resolved restarts ---
+stop "$RESOLVED_PID" KILL
+must "systemd-resolved killed and started again" resolved_start
+check "the zone is registered again" wait_until 10 resolves laptop.homelab 100.64.0.2
+stop "$RESOLVED_PID" TERM
+stop "$BUS_PID" KILL
+rm -f "$WORK/nas/run/dbus/system_bus_socket"
+check "without the bus the tunnel is as it was" pings nas 100.64.0.2
+check "and status tells the truth" wait_until 10 dns_is unavailable
+must "the bus again" bus_start
+must "systemd-resolved again" resolved_start
+check "the zone is registered by itself" wait_until 30 resolves laptop.homelab 100.64.0.2
+
+# --- and undone ---
+gone() { resolves "$1" 192.0.2.80; }
+check "disconnect" on nas mlsh disconnect homelab
+check "the zone is reverted" wait_until 5 gone a.homelab
+check "connect" on nas mlsh connect homelab
+check "and it is back" wait_until 5 resolves laptop.homelab 100.64.0.2
+stop "${DAEMON_PID[nas]}" KILL
+check "daemon killed: the zone is gone" wait_until 5 gone b.homelab
+must "daemon started again" daemon_start nas
+check "names are back" wait_until 10 resolves laptop.homelab 100.64.0.2
+check "once" test "$(resolvectl domain | grep -c homelab)" = 1
+stop "${DAEMON_PID[nas]}" TERM
+check "daemon stopped: the zone is gone" wait_until 5 gone c.homelab
+check "other names never stopped" resolves www.example.com 192.0.2.80
+exit $LAB_FAILED

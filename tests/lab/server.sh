@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# mlsh-signal as a program: what it prints, its exit status, its files, how it ends. On 127.0.0.1,
+# without namespaces.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+PATH=$PWD/build/bin:$PATH
+
+failed=0 pid=""
+work=$(mktemp -d)
+trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$work"' EXIT
+export MLSH_SIGNAL_CONFIG=$work/config.toml MLSH_SIGNAL_DB=$work/state/signal.db
+unset MLSH_CLUSTER_SECRET MLSH_OVERLAY_SUBNET MLSH_LOG
+port=$((20000 + $$ % 20000))
+token_form='^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}@[0-9a-f]{64}$'
+
+check() { # name, command...
+	local name=$1
+	shift
+	if "$@"; then
+		echo "ok - $name"
+	else
+		echo "not ok - $name"
+		sed 's/^/  | /' "$work/out" "$work/err" 2>/dev/null
+		failed=1
+	fi
+}
+configure() { printf '%s\n' "$@" >"$MLSH_SIGNAL_CONFIG"; }
+bind_line() { echo "bind = \"127.0.0.1:$port\""; }
+
+# Exit status, and a message on standard error with this in it.
+ends_with() { # status, text, arguments...
+	local status=$1 text=$2 got
+	shift 2
+	timeout 20 mlsh-signal "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got = "$status" ] && grep -qF -- "$text" "$work/err"
+}
+
+up() { grep -q "mlsh-signal .* on 127.0.0.1:$port" "$work/err"; }
+# shellcheck disable=SC2120 # check passes them on
+start() { # environment assignments...
+	: >"$work/out"
+	: >"$work/err"
+	env "$@" mlsh-signal >"$work/out" 2>"$work/err" </dev/null &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		up && return 0
+		kill -0 "$pid" 2>/dev/null || return 1
+		sleep 0.05 # looked at again, ten seconds at most
+	done
+	return 1
+}
+# Ends with 0 within two seconds.
+stops_on() { # signal
+	local begin=${EPOCHREALTIME/./} status
+	kill "-$1" "$pid"
+	wait "$pid"
+	status=$?
+	pid=""
+	[ $status = 0 ] && [ $((${EPOCHREALTIME/./} - begin)) -lt 2000000 ]
+}
+printed_a_token() { [ "$(wc -l <"$work/out")" = 1 ] && grep -qE "$token_form" "$work/out"; }
+printed_nothing() { [ ! -s "$work/out" ]; }
+nothing_made() { [ ! -e "$work/state" ]; }
+
+# --- refused before anything is made or bound -------------------------------------------------
+configure "[quic]" "$(bind_line)" "bnid = 1"
+check "an unknown key is named with its line" \
+	ends_with 2 "$MLSH_SIGNAL_CONFIG:3: quic.bnid: unknown key"
+configure 'overlay_subnet = "100.64.0.0/99"'
+check "a bad subnet is named with its line" \
+	ends_with 2 "$MLSH_SIGNAL_CONFIG:1: overlay_subnet:"
+configure "[quic]" "cert_path = \"$work/none\"" "key_path = \"$work/none\""
+check "an unreadable certificate is named with its line" \
+	ends_with 2 "$MLSH_SIGNAL_CONFIG:2: quic.cert_path:"
+configure "[quic]" "$(bind_line)"
+check "a bad variable is named" env MLSH_OVERLAY_SUBNET=10.0.0.1/8 \
+	bash -c "$(declare -f ends_with); work=$work ends_with 2 MLSH_OVERLAY_SUBNET"
+check "an unknown word is refused" ends_with 2 "--help" serve
+check "a token before the first start is refused" ends_with 1 "start mlsh-signal first" token
+check "nothing was made by all that" nothing_made
+
+# --- the first start and later ones -----------------------------------------------------------
+check "the first start comes up" start
+check "it prints one line, the setup token" printed_a_token
+first=$(cat "$work/out")
+check "its state is its owner's only" \
+	test "$(stat -c %a "$work/state" "$MLSH_SIGNAL_DB" | paste -sd ' ')" = "700 600"
+check "the code is not in its files" bash -c "! grep -aqF '${first%@*}' $work/state/*"
+if [ "$(id -u)" = 0 ]; then
+	check "it has no capability left" \
+		test "$(grep -cE '^Cap(Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]' "/proc/$pid/status")" = 0
+fi
+check "its system calls are filtered" grep -q '^Seccomp:.*2' "/proc/$pid/status"
+
+check "a further token comes from the running server's file" \
+	bash -c "mlsh-signal token --ttl 60 2>/dev/null | grep -qE '$token_form'"
+check "it has the same fingerprint" \
+	test "$(mlsh-signal token | sed 's/.*@//')" = "${first#*@}"
+cp "$work/err" "$work/first.err"
+check "a second server on the port says so" ends_with 1 "127.0.0.1:$port"
+cp "$work/first.err" "$work/err"
+check "SIGTERM ends it well and soon" stops_on TERM
+
+check "it starts again" start
+check "a later start prints no token" printed_nothing
+check "and keeps its certificate" grep -qF "${first#*@}" "$work/err"
+check "SIGINT ends it well and soon" stops_on INT
+start
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+pid=""
+check "it starts after kill -9" start
+check "with the same certificate" grep -qF "${first#*@}" "$work/err"
+stops_on TERM
+
+# user_version, in the file's header (sqlite.org/fileformat.html section 1.3)
+printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
+check "a newer database is refused" ends_with 1 "upgrade mlsh-signal"
+
+# --- a port that is taken at the first start --------------------------------------------------
+export MLSH_SIGNAL_DB=$work/other/signal.db
+mv "$work/state" "$work/old"
+MLSH_SIGNAL_DB=$work/third/signal.db start
+blocker=$pid
+check "a first start that can not bind fails" ends_with 1 "127.0.0.1:$port"
+check "and prints no token" printed_nothing
+kill -TERM "$blocker"
+wait "$blocker"
+pid=""
+check "the next start prints it" start MLSH_CLUSTER_SECRET=abcd-efgh-jkmn
+check "with the preset code" grep -q '^ABCD-EFGH-JKMN@' "$work/out"
+stops_on TERM
+check "which is not armed again" start MLSH_CLUSTER_SECRET=ABCD-EFGH-JKMN
+check "so that nothing is printed" printed_nothing
+stops_on TERM
+exit $failed

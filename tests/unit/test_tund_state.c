@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon keeps: its state files, and logs of which one is older. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log_kit.h"
+#include "os_unit.h"
+#include "tund/state.h"
+
+static struct cluster_state state_of(const char *cluster, size_t invites)
+{
+	struct cluster_state s = { .owner_uid = 1000, .enabled = true };
+
+	snprintf(s.cluster, sizeof(s.cluster), "%s", cluster);
+	for (; s.invites.n < invites; s.invites.n++) {
+		memset(s.invites.item[s.invites.n].nonce, (int)s.invites.n + 1, NONCE_LEN);
+		s.invites.item[s.invites.n].expiry_s = UINT64_MAX - s.invites.n;
+	}
+	return s;
+}
+
+static void check_same(const struct cluster_state *a, const struct cluster_state *b)
+{
+	ck_assert_str_eq(a->cluster, b->cluster);
+	ck_assert_uint_eq(a->owner_uid, b->owner_uid);
+	ck_assert_int_eq(a->enabled, b->enabled);
+	ck_assert_uint_eq(a->invites.n, b->invites.n);
+	for (size_t i = 0; i < a->invites.n; i++) {
+		ck_assert_mem_eq(a->invites.item[i].nonce, b->invites.item[i].nonce, NONCE_LEN);
+		ck_assert_uint_eq(a->invites.item[i].expiry_s, b->invites.item[i].expiry_s);
+	}
+}
+
+START_TEST(state_comes_back)
+{
+	static const size_t invites[] = { 0, 1, 23, 24, INVITES_MAX };
+	uint8_t bytes[4096];
+
+	for (size_t i = 0; i < ARRAY_LEN(invites); i++) {
+		struct cluster_state s = state_of("homelab", invites[i]), back;
+		ptrdiff_t n = cluster_state_encode(&s, bytes, sizeof(bytes));
+
+		ck_assert_int_gt(n, 0);
+		ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), 0);
+		check_same(&s, &back);
+		for (ptrdiff_t cap = 0; cap < n; cap += 7)
+			ck_assert_int_eq(cluster_state_encode(&s, bytes, (size_t)cap), -ENOSPC);
+	}
+}
+END_TEST
+
+START_TEST(largest_state_fits_its_file)
+{
+	struct cluster_state s = state_of("", INVITES_MAX);
+	uint8_t bytes[4096];
+
+	memset(s.cluster, 'x', LABEL_MAX);
+	s.owner_uid = UINT32_MAX;
+	ck_assert_int_gt(cluster_state_encode(&s, bytes, sizeof(bytes)), 0);
+}
+END_TEST
+
+START_TEST(torn_state_is_refused)
+{
+	struct cluster_state s = state_of("homelab", 3), back = state_of("kept", 0);
+	uint8_t bytes[4097];
+	ptrdiff_t n = cluster_state_encode(&s, bytes, sizeof(bytes) - 1);
+
+	ck_assert_int_gt(n, 0);
+	for (size_t len = 0; len < (size_t)n; len++)
+		ck_assert_int_eq(cluster_state_decode(span_of(bytes, len), &back), -EBADMSG);
+	bytes[n] = 0;
+	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n + 1), &back), -EBADMSG);
+	bytes[1] = 2; /* a later version */
+	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EBADMSG);
+	ck_assert_str_eq(back.cluster, "kept");
+}
+END_TEST
+
+START_TEST(only_state_files_are_of_clusters)
+{
+	static const char *const others[] = {
+		".state",	 "homelab",	   "homelab.states", "Homelab.state", "a.b.state",
+		"../x.state",	 "-a.state",	   "homelab.state~", "state",	      "",
+		"homelab.state.state",
+	};
+	char cluster[LABEL_MAX + 1] = "kept", longest[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		ck_assert_msg(!state_file_cluster(others[i], cluster), "%s", others[i]);
+	ck_assert_str_eq(cluster, "kept");
+	ck_assert(state_file_cluster("homelab.state", cluster));
+	ck_assert_str_eq(cluster, "homelab");
+	memset(longest, 'a', 64);
+	strcpy(longest + 64, ".state");
+	ck_assert(!state_file_cluster(longest, cluster));
+	ck_assert(state_file_cluster(longest + 1, cluster));
+	ck_assert_uint_eq(strlen(cluster), LABEL_MAX);
+}
+END_TEST
+
+static void folder_new(char out[64])
+{
+	strcpy(out, "/tmp/mlsh-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(out));
+}
+
+START_TEST(files_are_private_and_checked)
+{
+	struct cluster_state s = state_of("homelab", 2), back;
+	struct host *h = os_unit_host();
+	struct err err = { 0 };
+	char dir[64], path[128], other[128];
+	struct stat st;
+
+	folder_new(dir);
+	ck_assert_int_eq(state_load(h, dir, "homelab", &back, &err), -ENOENT);
+	ck_assert_int_eq(state_save(h, dir, &s, &err), 0);
+	snprintf(path, sizeof(path), "%s/homelab.state", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(state_load(h, dir, "homelab", &back, &err), 0);
+	check_same(&s, &back);
+	/* another cluster's file under this name */
+	snprintf(other, sizeof(other), "%s/garage.state", dir);
+	ck_assert_int_eq(rename(path, other), 0);
+	ck_assert_int_eq(state_load(h, dir, "garage", &back, &err), -EBADMSG);
+	ck_assert_msg(strstr(err.text, "garage.state is damaged"), "%s", err.text);
+	/* names that would lead elsewhere */
+	ck_assert_int_eq(state_load(h, dir, "../garage", &back, &err), -EINVAL);
+	strcpy(s.cluster, "../x");
+	ck_assert_int_eq(state_save(h, dir, &s, &err), -EINVAL);
+	unlink(other);
+	rmdir(dir);
+	host_free(h);
+}
+END_TEST
+
+/* --- of two logs, the longer one --- */
+
+static struct kit log_of(unsigned joins)
+{
+	struct kit k = kit_open();
+
+	for (unsigned n = 1; n <= joins; n++)
+		kit_join(&k, n);
+	return k;
+}
+
+static int merge(struct kit *into, struct kit *other, size_t want)
+{
+	struct tunnel_parts p = { .log = into->log };
+	struct err err = { 0 };
+	int rc;
+
+	strcpy(p.cluster.cluster, "homelab");
+	rc = parts_merge_log(&p, &other->log, &err);
+	if (rc == 0)
+		ck_assert_ptr_null(other->log);
+	else
+		ck_assert_ptr_nonnull(strstr(err.text, "fork"));
+	ck_assert_uint_eq(mlog_count(p.log), want);
+	into->log = p.log;
+	kit_close(into);
+	kit_close(other);
+	return rc;
+}
+
+START_TEST(longer_log_is_kept)
+{
+	struct kit a = log_of(1), b = log_of(3);
+
+	ck_assert_int_eq(merge(&a, &b, 4), 0);
+	a = log_of(3);
+	b = log_of(1);
+	ck_assert_int_eq(merge(&a, &b, 4), 0);
+	a = log_of(2);
+	b = log_of(2);
+	ck_assert_int_eq(merge(&a, &b, 3), 0);
+}
+END_TEST
+
+START_TEST(a_fork_is_refused_either_way)
+{
+	struct kit a = log_of(1), b = log_of(0);
+
+	kit_join(&b, 7);
+	kit_join(&b, 8);
+	ck_assert_int_eq(merge(&a, &b, 2), -EEXIST);
+	a = log_of(0);
+	kit_join(&a, 7);
+	kit_join(&a, 8);
+	b = log_of(1);
+	ck_assert_int_eq(merge(&a, &b, 3), -EEXIST);
+}
+END_TEST
+
+UNIT_MAIN("tund/state", state_comes_back, largest_state_fits_its_file, torn_state_is_refused,
+	  only_state_files_are_of_clusters, files_are_private_and_checked, longer_log_is_kept,
+	  a_fork_is_refused_either_way)
