@@ -24,6 +24,8 @@
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128
+#define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
+#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
@@ -97,6 +99,7 @@ struct peer {
 	struct wire_candidates knock;	/* where it last called from */
 	struct addr last_good;
 	struct relay_path relay;
+	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */
 	/* attempts */

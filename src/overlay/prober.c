@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define LOOK_OFTEN (25 * NS_PER_MS)	/* while packets flow or something is under way */
+#define PUNCH_LATER (100 * NS_PER_MS)	/* when there are too many pings */
 #define BUSY_FOR (2 * NS_PER_S)		/* after the last packet */
 #define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
 #define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
@@ -109,10 +110,18 @@ void prober_round(struct prober *pr, uint64_t now)
 	round_begin(pr, true, true, now);
 }
 
+/* However often a member changes what it names, nobody is flooded. */
+static bool may_ping(struct prober *pr, const struct path *path, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+
+	if (path->pongs == 0 && path->kind != PATH_RELAY && !bucket_take(&p->guesses, 1, now))
+		return false;
+	return bucket_take(&p->o->pings, 1, now);
+}
+
 static void round_run(struct prober *pr, uint64_t now)
 {
-	struct overlay *o = peer_of(pr)->o;
-
 	if (is_direct(&pr->set))
 		pr->round_at = TIME_NEVER;
 	else if (pr->round_at == TIME_NEVER)
@@ -126,11 +135,11 @@ static void round_run(struct prober *pr, uint64_t now)
 			continue;
 		if (is_settled(path)) {
 			punch_end(&path->punch);
-		} else if (bucket_take(&o->pings, 1, now)) {
+		} else if (may_ping(pr, path, now)) {
 			prober_ping(pr, path, false, now);
 			punch_sent(&path->punch, now);
 		} else {
-			path->punch.next = now + LOOK_OFTEN;
+			path->punch.next = now + PUNCH_LATER;
 		}
 	}
 }
@@ -223,7 +232,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		prober_doubt(pr, true, now);
 	}
 	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
-	    punch_extra(&path->punch) && bucket_take(&o->pings, 1, now))
+	    punch_extra(&path->punch) && may_ping(pr, path, now))
 		prober_ping(pr, path, false, now);
 }
 

@@ -91,12 +91,17 @@ void prober_doubt(struct prober *pr, bool forced, uint64_t now)
 
 static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 {
+	struct peer *p = peer_of(pr);
+
 	say(pr, "no answer by", path);
 	path->lost = true;
 	path_disprove(path);
 	pr->help = HELP_CALLS;
 	pr->help_at = now;
 	prober_round(pr, now);
+	/* The session may sit behind the same NAT that forgot us: the relay knows us by its address. */
+	if (p->o->ops->relay_wanted)
+		p->o->ops->relay_wanted(p->o->ctx, p->member);
 }
 
 static bool heard_since(const struct path *path, const struct doubt *d,
