@@ -45,7 +45,7 @@ struct session_ops {
 	 * vouches for it: DNS may lie.
 	 */
 	void (*server)(void *ctx, const struct addr *addrs, size_t n);
-	/* Removed, upgrade needed, ...: the session has stopped for good. */
+	/* Removed, ...: the session has stopped for good. */
 	void (*stopped)(void *ctx, const struct err *err);
 };
 

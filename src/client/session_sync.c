@@ -108,10 +108,11 @@ static bool entry_misfits(struct session *s, int code, const struct err *why)
 	struct err err = { 0 };
 
 	if (code == -EPROTONOSUPPORT) {
-		refuse_set(&err, REFUSAL_VERSION, "the membership log of %s has an entry that this "
-			   "version of mlsh does not know. Upgrade mlsh on this machine.",
-			   s->cluster.cluster);
-		session_stop(s, &err);
+		/* Nobody has signed this, as far as we can tell: no reason to stop for good. */
+		refuse_set(&err, REFUSAL_VERSION, "the signal server %s shows an entry of the log "
+			   "of %s that this version of mlsh does not know: mlsh on this machine "
+			   "may need an upgrade.", s->cluster.signal_host, s->cluster.cluster);
+		session_lost_for(s, &err, SESSION_SLOW_RETRY);
 		return false;
 	}
 	if (code == -ENOMEM) {
@@ -125,6 +126,24 @@ static bool entry_misfits(struct session *s, int code, const struct err *why)
 	return true;
 }
 
+/*
+ * The server shows another entry in a place of ours. A fork is reported once a connection; what is
+ * none ends it, since each judgement replays the log. False: as above.
+ */
+static bool entry_differs(struct session *s, struct span theirs)
+{
+	uint64_t seq;
+
+	if (s->forked || s->scanning) /* known, or being found out from the beginning */
+		return true;
+	if (!mlog_is_fork(s->log, theirs, &seq)) {
+		bad_log(s, "an entry is out of place or wrongly signed");
+		return false;
+	}
+	report_fork(s, seq, theirs);
+	return true;
+}
+
 /* Entries of the server's log, the first of them in the place `first`. False: as above. */
 static bool take_entries(struct session *s, uint64_t first, const struct wire_entries *entries)
 {
@@ -132,15 +151,14 @@ static bool take_entries(struct session *s, uint64_t first, const struct wire_en
 	bool alive = true;
 
 	for (size_t i = 0; i < entries->n && alive; i++) {
-		uint64_t seq = first + i, fork_seq;
+		uint64_t seq = first + i;
 		struct span theirs = entries->item[i];
 		struct err err = { 0 };
 		int r;
 
 		if (seq < mlog_count(s->log)) {
-			if (!span_equal(mlog_entry(s->log, seq), theirs) &&
-			    mlog_is_fork(s->log, theirs, &fork_seq))
-				report_fork(s, fork_seq, theirs);
+			if (!span_equal(mlog_entry(s->log, seq), theirs))
+				alive = entry_differs(s, theirs);
 			continue;
 		}
 		r = mlog_append(s->log, theirs, &err);

@@ -140,19 +140,44 @@ static void on_bad_entry(struct link *l, struct span entry, const struct err *er
 	link_malformed(l, "its log is not valid");
 }
 
+/*
+ * No server has put such an entry in order, or its clock is wrong. Time never runs backwards in a
+ * log: one entry of the far future, taken from a peer, would be the last.
+ */
+static bool is_of_the_future(struct link *l, struct span bytes)
+{
+	struct overlay *o = l->peer->o;
+	int64_t now_s = clock_wall_s(o->h);
+	struct entry e;
+
+	if (entry_decode(bytes, &e, NULL) < 0 || e.seq < mlog_count(o->log) ||
+	    e.time_s <= (uint64_t)MAX(now_s, 0) + CLOCK_AHEAD_MAX_S)
+		return false;
+	log_limited(host_log(o->h), &l->peer->log_limit, clock_now(o->h), LOG_LEVEL_WARN,
+		    "entry of %s not taken: it is dated %llu s ahead of this machine's clock",
+		    l->peer->member->name,
+		    (unsigned long long)(e.time_s - (uint64_t)MAX(now_s, 0)));
+	return true;
+}
+
 static void on_log(struct link *l, const struct wire_entries *e, uint64_t first, bool solicited)
 {
 	struct overlay *o = l->peer->o;
 	size_t before = mlog_count(o->log), n = e->n;
 	struct span bad = { 0 };
 	struct err err = { 0 };
+	bool future = false;
 
 	l->asked &= !solicited;
 	if (l->log_stopped)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		int rc = mlog_append(o->log, e->item[i], &err);
+		int rc;
 
+		future = is_of_the_future(l, e->item[i]);
+		if (future)
+			break;
+		rc = mlog_append(o->log, e->item[i], &err);
 		if (rc == 0 || rc == -EEXIST)
 			continue;
 		err.code = rc;
@@ -162,7 +187,7 @@ static void on_log(struct link *l, const struct wire_entries *e, uint64_t first,
 	bool grew = mlog_count(o->log) > before;
 	if (bad.len) {
 		on_bad_entry(l, bad, &err);
-	} else if (n > 0) {
+	} else if (n > 0 && !future) {
 		they_have(l, first + n);
 		if ((solicited || grew) && !l->asked)
 			ask(l, first + n); /* until there are no more */

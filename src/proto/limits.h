@@ -12,6 +12,7 @@
 #define INVITE_MAX_BYTES 1024
 #define LOG_MAX_ENTRIES 65536
 #define MEMBERS_MAX 10000
+#define CLOCK_AHEAD_MAX_S 600	/* how far ahead of ours an author's clock may be */
 #define HOST_TEXT_MAX 255	/* a DNS name or an IP literal */
 #define INVITE_URL_MAX 4096
 
@@ -37,6 +38,7 @@
 #define CLUSTERS_MAX 4096
 #define RELAY_CHANNELS_PER_SESSION 1024
 #define RELAY_CHANNELS_MAX 65536	/* of all sessions together */
+#define PUSH_GAP_MAX 1024	/* addresses that a restored server can have forgotten in a row */
 
 /* Sessions and tunnels. */
 #define HANDSHAKE_TIMEOUT (10 * NS_PER_S)

@@ -39,6 +39,9 @@ struct caller {
 	struct quic_conn *quic;
 	enum phase phase;
 	bool closing;
+	bool connected;		/* may be freed at any time */
+	struct addr source;	/* where it came from */
+	size_t same_source;	/* strangers of its source, itself included; while it is one */
 	struct addr remote;	/* where it comes from, as last told */
 	uint64_t deadline;	/* clock: closed then; TIME_NEVER for sessions */
 	uint8_t key[KEY_LEN];	/* of the other side's certificate */

@@ -7,9 +7,6 @@
 
 #include "base/map.h"
 
-/* How far ahead of ours an author's clock may be: time never runs backwards in a log. */
-#define CLOCK_AHEAD_MAX_S 600
-
 struct registry {
 	struct host *host;
 	struct db *db;
@@ -226,6 +223,42 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
 	return 0;
 }
 
+/*
+ * An entry of a log brings its address along. It may leave a gap, because other clusters of the
+ * subnet have their part, but must not use up the addresses of them all.
+ */
+static int check_pushed_address(struct registry *r, struct prefix4 subnet, ip4 address,
+				struct err *err)
+{
+	ip4 highest = 0;
+	int e = db_address_highest(r->db, subnet, &highest, err);
+
+	if (e < 0)
+		return registry_fail(r, e, err);
+	if (highest == 0)
+		highest = prefix4_first(subnet) - 1;
+	if (address > (uint64_t)highest + PUSH_GAP_MAX)
+		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
+			    "The entry takes an address too far above all that were given out.");
+	return 0;
+}
+
+/* The joiner's address is the next one, unless the entry comes from a log. */
+static int check_address(struct registry *r, struct prefix4 subnet, ip4 address, bool from_log,
+			 struct err *err)
+{
+	ip4 next;
+	int e;
+
+	if (from_log)
+		return check_pushed_address(r, subnet, address, err);
+	e = registry_next_address(r, subnet, &next, err);
+	if (e == 0 && next != address)
+		e = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+	return e;
+}
+
+/* Time never runs backwards in a log: one clock that is ahead would hold up all others. */
 static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 {
 	int64_t now_s = clock_wall_s(r->host);
@@ -340,7 +373,6 @@ static int append_one(struct registry *r, struct cluster *c, struct span bytes, 
 		      struct err *err)
 {
 	struct entry e;
-	ip4 next;
 	int x = mlog_check(c->log, bytes, err);
 
 	if (x == 0)
@@ -348,15 +380,10 @@ static int append_one(struct registry *r, struct cluster *c, struct span bytes, 
 	if (x < 0)
 		return x;
 	x = check_clock(r, e.time_s, err);
+	if (x == 0 && e.type == ENTRY_ADMIT)
+		x = check_address(r, c->subnet, e.admit.address, from_log, err);
 	if (x < 0)
 		return x;
-	if (e.type == ENTRY_ADMIT && !from_log) {
-		x = registry_next_address(r, c->subnet, &next, err);
-		if (x == 0 && next != e.admit.address)
-			x = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
-		if (x < 0)
-			return x;
-	}
 	x = db_entry_add(r->db, c->id, e.seq, bytes, err);
 	if (x == 0 && e.type == ENTRY_ADMIT) {
 		x = db_address_add(r->db, e.admit.address, c->id, &e.author, err);

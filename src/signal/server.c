@@ -9,6 +9,35 @@
 #define STOP_CLOSE_TIME (1500 * NS_PER_MS)	/* for closing, behind that */
 #define STOP_RETRY_AFTER_S 1
 
+/* --- strangers -------------------------------------------------------------------------------- */
+
+/* The same address, or the same IPv6 network. */
+static bool same_source(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->ip, b->ip, addr_is_v4(a) ? sizeof(a->ip) : 8) == 0;
+}
+
+static size_t strangers_of(const struct signal_server *s, const struct addr *source)
+{
+	for (struct list *it = s->strangers.next; it != &s->strangers; it = it->next) {
+		const struct caller *c = list_entry(it, struct caller, in_server);
+
+		if (same_source(&c->source, source))
+			return c->same_source;
+	}
+	return 0;
+}
+
+static void strangers_count(struct signal_server *s, const struct addr *source, size_t n)
+{
+	list_for_each(it, &s->strangers) {
+		struct caller *c = list_entry(it, struct caller, in_server);
+
+		if (same_source(&c->source, source))
+			c->same_source = n;
+	}
+}
+
 /* --- ending a connection ---------------------------------------------------------------------- */
 
 static void caller_unlist(struct caller *c)
@@ -18,10 +47,12 @@ static void caller_unlist(struct caller *c)
 	if (!c->in_server.next)
 		return;
 	list_remove(&c->in_server);
-	if (c->phase == PHASE_SESSION)
+	if (c->phase == PHASE_SESSION) {
 		s->n_sessions--;
-	else
-		s->n_strangers--;
+		return;
+	}
+	s->n_strangers--;
+	strangers_count(s, &c->source, c->same_source - 1);
 }
 
 void caller_close(struct caller *c, enum signal_close why, const char *phrase)
@@ -139,6 +170,7 @@ static void caller_event(void *ctx, struct quic_conn *quic, const struct quic_ev
 		return;
 	switch (ev->type) {
 	case QUIC_CONNECTED:
+		c->connected = true;
 		memcpy(c->key, quic_conn_peer_ed25519(quic), sizeof(c->key));
 		c->node = key_node_id(c->key);
 		break;
@@ -164,21 +196,42 @@ static const struct quic_conn_ops caller_ops = { .event = caller_event };
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-/* The same address, or the same IPv6 network. */
-static bool same_source(const struct addr *a, const struct addr *b)
+/* Rather this one than that: it is done with, or of a bigger crowd, or has said nothing yet. */
+static bool goes_before(const struct caller *a, const struct caller *b)
 {
-	return memcmp(a->ip, b->ip, addr_is_v4(a) ? sizeof(a->ip) : 8) == 0;
+	if (a->closing != b->closing)
+		return a->closing;
+	if (a->same_source != b->same_source)
+		return a->same_source > b->same_source;
+	return a->phase == PHASE_NEW && b->phase != PHASE_NEW;
 }
 
-static bool may_come(const struct signal_server *s, const struct addr *from)
+/*
+ * All places of strangers are taken: who holds the most of them gives back the oldest. A member
+ * that returns needs two round trips; who shows an invite is left in peace. False: there is none.
+ */
+static bool make_room(struct signal_server *s)
 {
-	size_t same = 0;
+	struct caller *worst = NULL;
 
-	if (s->stopping || s->n_strangers >= SIGNAL_CONNS_UNAUTHENTICATED_MAX)
+	list_for_each(it, &s->strangers) {
+		struct caller *c = list_entry(it, struct caller, in_server);
+
+		if (c->connected && c->phase < PHASE_INVITED && (!worst || goes_before(c, worst)))
+			worst = c;
+	}
+	if (!worst)
 		return false;
-	for (struct list *it = s->strangers.next; it != &s->strangers; it = it->next)
-		same += same_source(&list_entry(it, struct caller, in_server)->remote, from);
-	return same < SIGNAL_CONNS_PER_SOURCE_MAX;
+	caller_close(worst, SIGNAL_CLOSE_UNAUTHENTICATED, "too many strangers");
+	caller_free(worst);
+	return true;
+}
+
+static bool may_come(struct signal_server *s, const struct addr *from)
+{
+	if (s->stopping || strangers_of(s, from) >= SIGNAL_CONNS_PER_SOURCE_MAX)
+		return false;
+	return s->n_strangers < SIGNAL_CONNS_UNAUTHENTICATED_MAX || make_room(s);
 }
 
 static bool caller_accepted(void *ctx, struct quic_conn *quic,
@@ -198,12 +251,13 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic,
 		return false;
 	c->server = s;
 	c->quic = quic;
-	c->remote = from;
+	c->remote = c->source = from;
 	c->events = NO_STREAM;
 	c->deadline = now + SIGNAL_UNAUTHENTICATED_LIFETIME;
 	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST, now);
 	list_append(&s->strangers, &c->in_server);
 	s->n_strangers++;
+	strangers_count(s, &from, strangers_of(s, &from) + 1);
 	if (!timer_is_set(s->tick))
 		timer_set_in(s->tick, TICK);
 	*ret_ops = &caller_ops;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client that breaks the rules, for the lab: dials a server or a peer with the key exchange groups
- * it is told, under an identity from a folder, and says how it ended.
+ * A client that breaks the rules, for the lab: dials a server or a peer with the key exchange
+ * groups it is told, under an identity from a folder, and says how it ended.
  *
  *	dial signal|peer GROUPS ADDRESS:PORT IDENTITY-FOLDER
  *

@@ -172,6 +172,10 @@ transfer() { # from, to, the receiver's address
 check "20 MB over TCP, laptop to nas" transfer laptop nas 100.64.0.1
 check "20 MB over TCP, nas to laptop" transfer nas laptop 100.64.0.2
 
+check "packets of the full 1400 bytes, both ways" eval 'on laptop ping -n -c 5 -i 0.1 -W 1 -M do -s 1372 100.64.0.1 &&
+	on nas ping -n -c 5 -i 0.1 -W 1 -M do -s 1372 100.64.0.2'
+check "bigger ones are told so at once" eval '! on laptop ping -n -c 1 -W 1 -M do -s 1373 100.64.0.1'
+
 # --- names, over the wire ---
 dig_on() { on laptop dig +tries=1 +time=2 @100.64.0.2 "$@"; }
 check "A with AA and TTL 60" eval 'dig_on nas.homelab A | has -E "flags: qr aa rd;" &&
@@ -212,6 +216,11 @@ check "its owner may take it down, in the group or not" as_user desk 1501 mlsh d
 check "and up again" as_user desk 1501 mlsh connect atelier
 check "root may too" on desk mlsh disconnect atelier
 check "the first cluster was not disturbed" pings desk 100.64.0.1
+check_fails "the daemon needs root, and says so" 1 "root" as_user desk 1500 mlshtund --socket "$WORK/desk/user1500/sock" \
+	--state-dir "$WORK/desk/user1500/state"
+check_fails "the foreground too" 1 "root" as_user desk 1500 mlsh connect garage --foreground
+check_fails "a second daemon on the same socket is refused" 1 "mlshtund\.sock" on desk mlshtund
+check "the first one goes on" pings desk 100.64.0.1
 check_fails "another user's files are not taken" 1 "." as_user desk 1500 env HOME="$WORK/desk/user1501" mlsh connect atelier
 
 # --- the server is killed while traffic flows ---

@@ -248,8 +248,34 @@ START_TEST(invalid_entries_are_not_taken)
 }
 END_TEST
 
-/* An entry of a type that this version does not know: it stops and says so. */
-START_TEST(unknown_entry_types_stop_with_upgrade)
+/* Other bytes in a place of ours: one is judged, then the connection is given up. */
+START_TEST(entries_that_differ_and_are_no_fork_end_the_session)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_LOG, .entries.n = 1 };
+	struct scene s;
+	struct entry_bytes other;
+
+	scene_up(&s);
+	other = s.e.shown[0];
+	other.data[other.len - 1] ^= 1;
+	ev.entries.item[0] = span_of(other.data, other.len);
+	say(&s.e, &ev);
+	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
+	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
+	ck_assert_uint_eq(s.n->forks, 0);
+	ck_assert_uint_eq(mlog_count(s.n->log), 1);
+	sim_pass(s.k.w, 15 * NS_PER_S); /* not again at once */
+	ck_assert(!kit_is_up(s.n));
+	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
+	scene_close(&s);
+}
+END_TEST
+
+/*
+ * An entry of a type that this version does not know. A server can show anything, so it is no
+ * reason to stop: the node says what may be the matter and asks again, slowly.
+ */
+START_TEST(unknown_entry_types_are_not_passed)
 {
 	uint8_t payload[256], zeros[64] = { 0 };
 	struct cbor_writer w = cbor_writer_of(payload, sizeof(payload));
@@ -279,10 +305,14 @@ START_TEST(unknown_entry_types_stop_with_upgrade)
 	kit_unload(s.n);
 	kit_node_up(s.n);
 	sim_pass(s.k.w, 5 * NS_PER_S);
-	ck_assert(s.n->stopped);
-	ck_assert_int_eq(s.n->stop_err.reason, REFUSAL_VERSION);
-	ck_assert_ptr_nonnull(strstr(s.n->stop_err.text, "Upgrade"));
+	ck_assert(!kit_is_up(s.n));
+	ck_assert(!s.n->stopped);
+	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_VERSION);
+	ck_assert_ptr_nonnull(strstr(kit_status(s.n).last_err.text, "upgrade"));
 	ck_assert_uint_eq(mlog_count(s.n->log), 1);
+	ck_assert_uint_le(attempts_in_ten_minutes(&s), 21);
+	s.e.n_shown = 1; /* it was a lie */
+	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	scene_close(&s);
 }
 END_TEST
@@ -291,4 +321,5 @@ UNIT_MAIN("client/hostile", broken_replies_do_not_become_a_storm,
 	  sessions_that_end_at_once_are_not_useful, hello_refused_with_a_wait, shutdown_with_a_wait,
 	  removal_stops, broken_events_end_the_session, a_second_event_stream_ends_the_session,
 	  presence_of_strangers_is_bounded, claims_without_entries_are_not_believed,
-	  invalid_entries_are_not_taken, unknown_entry_types_stop_with_upgrade)
+	  invalid_entries_are_not_taken, entries_that_differ_and_are_no_fork_end_the_session,
+	  unknown_entry_types_are_not_passed)

@@ -257,6 +257,33 @@ START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 }
 END_TEST
 
+/* One taken would be the last for long: time never runs backwards in a log. */
+START_TEST(an_entry_of_the_far_future_is_not_taken_from_a_peer)
+{
+	struct fleet m;
+
+	fleet_init(&m, 2);
+	for (unsigned i = 0; i < 2; i++)
+		fleet_start(&m.node[i]);
+	fleet_wait_up(&m, 2 * NS_PER_S);
+	m.kit.now_s = (uint64_t)clock_wall_s(m.node[0].h) + CLOCK_AHEAD_MAX_S + 60;
+	kit_join(&m.kit, 2);
+	ck_assert_int_eq(mlog_append(m.node[1].log, mlog_entry(m.kit.log, 2), NULL), 0);
+	overlay_log_grew(m.node[1].o);
+	sim_pass(m.w, 2 * NS_PER_S);
+	ck_assert_uint_eq(mlog_count(m.node[0].log), 2);
+	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
+	/* Its time comes; the next news brings it along. */
+	sim_pass(m.w, 60 * NS_PER_S);
+	kit_join(&m.kit, 3);
+	ck_assert_int_eq(mlog_append(m.node[1].log, mlog_entry(m.kit.log, 3), NULL), 0);
+	overlay_log_grew(m.node[1].o);
+	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, all_logs_equal, &m));
+	ck_assert_uint_eq(mlog_count(m.node[0].log), 4);
+	fleet_free(&m);
+}
+END_TEST
+
 static bool both_saw_a_fork(void *ctx)
 {
 	struct fleet *m = ctx;
@@ -316,4 +343,5 @@ UNIT_MAIN("overlay/members", a_key_that_is_no_members_is_refused_in_the_handshak
 	  a_connection_without_control_stream_is_closed, whoever_is_behind_learns_from_its_peer,
 	  a_large_cluster_builds_tunnels_on_the_first_packet,
 	  an_entry_that_one_learns_reaches_all_without_a_server,
+	  an_entry_of_the_far_future_is_not_taken_from_a_peer,
 	  a_fork_is_reported_by_both_sides, a_fork_is_found_when_one_log_is_longer)

@@ -356,6 +356,16 @@ START_TEST(a_source_has_a_bounded_number_of_connections)
 }
 END_TEST
 
+static void connect_begin(struct raw *r)
+{
+	struct quic_pin pin = { .by_cert = true };
+	struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
+
+	memcpy(pin.cert_sha256, g.cert, sizeof(pin.cert_sha256));
+	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &to, &raw_ops, r, NULL,
+				      &r->c), 0);
+}
+
 /* Many sources together can not keep others out for long. */
 START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 {
@@ -370,14 +380,8 @@ START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 		host[i] = raw_new(&g);
 	for (size_t k = 0; k < EACH; k++) {
 		for (size_t i = 0; i < HOSTS; i++) {
-			struct quic_pin pin = { .by_cert = true };
-			struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
-
-			memcpy(pin.cert_sha256, g.cert, sizeof(pin.cert_sha256));
 			conn[i][k] = raw_clone(host[i]);
-			ck_assert_int_eq(quic_connect(host[i]->socket, &signal_profile, &pin, 0,
-						      &to, &raw_ops, conn[i][k], NULL,
-						      &conn[i][k]->c), 0);
+			connect_begin(conn[i][k]);
 		}
 		sim_pass(g.w, 30 * NS_PER_MS);
 	}
@@ -391,6 +395,38 @@ START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 	sim_pass(g.w, 6 * NS_PER_S);
 	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
 	raw_session(member);
+	for (size_t i = 0; i < HOSTS; i++) {
+		for (size_t k = 0; k < EACH; k++)
+			raw_free(conn[i][k]);
+		raw_free(host[i]);
+	}
+	raw_free(member);
+	end();
+}
+END_TEST
+
+/* Many sources have taken all places, each with few: a member gets in all the same. */
+START_TEST(many_sources_do_not_keep_a_member_out)
+{
+	enum { HOSTS = 20, EACH = SIGNAL_CONNS_UNAUTHENTICATED_MAX / HOSTS + 2 };
+	struct raw *host[HOSTS], *conn[HOSTS][EACH], *member;
+
+	begin();
+	member = raw_member(founder, "laptop");
+	raw_hang_up(member);
+	for (size_t i = 0; i < HOSTS; i++)
+		host[i] = raw_new(&g);
+	for (size_t k = 0; k < EACH; k++) {
+		for (size_t i = 0; i < HOSTS; i++) {
+			conn[i][k] = raw_clone(host[i]);
+			connect_begin(conn[i][k]);
+		}
+		sim_pass(g.w, 30 * NS_PER_MS);
+	}
+	sim_pass(g.w, 500 * NS_PER_MS);
+	ck_assert_uint_eq(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
+	raw_session(member);
+	ck_assert_uint_lt(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	for (size_t i = 0; i < HOSTS; i++) {
 		for (size_t k = 0; k < EACH; k++)
 			raw_free(conn[i][k]);
@@ -503,6 +539,7 @@ UNIT_MAIN("signal/limits", requests_in_another_phase_are_refused,
 	  who_does_not_stop_is_hung_up_on, members_do_not_use_up_their_source,
 	  a_sessions_requests_are_limited, strangers_are_not_kept_for_ever,
 	  a_source_has_a_bounded_number_of_connections,
-	  a_crowd_of_strangers_is_sent_away_sooner, a_request_has_ten_seconds,
+	  a_crowd_of_strangers_is_sent_away_sooner, many_sources_do_not_keep_a_member_out,
+	  a_request_has_ten_seconds,
 	  who_does_not_fetch_events_is_hung_up_on,
 	  a_full_disk_is_said_and_nothing_is_half_done)

@@ -346,6 +346,47 @@ START_TEST(an_old_database_is_repaired_by_a_member)
 }
 END_TEST
 
+/* Else one invite would be enough to use up the subnet for everybody. */
+START_TEST(a_pushed_address_may_leave_a_small_gap_only)
+{
+	static const struct {
+		ip4 address;
+		enum refusal refused;
+	} cases[] = {
+		{ IP(100, 127, 255, 254), REFUSAL_BAD_ENTRY },
+		{ IP(100, 64, 0, 2) + PUSH_GAP_MAX + 1, REFUSAL_BAD_ENTRY },
+		{ IP(100, 64, 0, 2) + PUSH_GAP_MAX, REFUSAL_NONE },
+	};
+	struct signal_reply reply;
+	struct raw_invite i;
+	struct raw *a, *c;
+
+	begin();
+	a = raw_member(founder, "laptop"); /* has .2 */
+	i = raw_invite(founder);
+	raw_session(a);
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct signal_request rq = { .type = SIGNAL_PUSH };
+		struct raw *x = raw_new(&g);
+		struct entry_bytes b;
+
+		x->log = a->log;
+		b = raw_admit_entry(x, &i, "second", cases[n].address);
+		x->log = NULL;
+		memcpy(rq.node_token, a->token, HASH_LEN);
+		rq.entries.item[rq.entries.n++] = span_of(b.data, b.len);
+		ck_assert_int_eq(raw_ask(a, &rq, &reply), cases[n].refused);
+		raw_free(x);
+	}
+	raw_fetch(founder);
+	c = raw_member(founder, "tablet"); /* there is still room */
+	ck_assert_uint_eq(c->address, IP(100, 64, 0, 3) + PUSH_GAP_MAX);
+	raw_free(c);
+	raw_free(a);
+	end();
+}
+END_TEST
+
 START_TEST(a_pushed_fork_is_refused)
 {
 	static const uint8_t seed[16];
@@ -415,5 +456,6 @@ UNIT_MAIN("signal/session", presence_is_told_once_and_never_ones_own,
 	  a_session_needs_token_and_key, hello_tells_time_address_and_head,
 	  a_moved_node_is_told_its_new_address, a_crowd_is_told_in_few_events,
 	  a_restart_keeps_everything,
-	  an_old_database_is_repaired_by_a_member, a_pushed_fork_is_refused,
+	  an_old_database_is_repaired_by_a_member,
+	  a_pushed_address_may_leave_a_small_gap_only, a_pushed_fork_is_refused,
 	  a_stop_says_goodbye_and_ends_within_two_seconds)
