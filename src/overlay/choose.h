@@ -11,7 +11,7 @@ bool choose_before(const struct path *a, const struct path *b);
 bool choose_worth(const struct path *a, const struct path *b);
 /* Where to move to by choice: a path proven on both sides; NULL: stay. Client role only. */
 struct path *choose_better(struct pathset *ps, uint64_t now);
-/* Where to flee to when the path in use is dead: the best that answered lately, the relay at last. */
+/* Where to flee to when the path in use is dead: the best that answers, the relay at last. */
 struct path *choose_refuge(struct pathset *ps, uint64_t now);
 
 #endif

@@ -185,7 +185,7 @@ void overlay_log_learnt(struct overlay *o);
 
 /* --- path.c ---------------------------------------------------------------------------------- */
 
-/* Begins a connection to an address, or over the relay if `to` is NULL; fills in the link's path. */
+/* Begins a connection to an address, or over the relay if `to` is NULL; sets the link's path. */
 int path_connect(struct link *l, const struct addr *to) MUST_CHECK;
 /* The first path of a connection that others began. False: nobody knows where it came from. */
 bool path_accepted(struct link *l, const struct quic_conn *c);

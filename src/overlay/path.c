@@ -51,7 +51,8 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint)
 {
 	if (!quic_conn_remote_addr(l->conn, ret_endpoint))
 		return PEER_PATH_NONE;
-	return quic_conn_label(l->conn) == l->peer->relay.label ? PEER_PATH_RELAY : PEER_PATH_DIRECT;
+	return quic_conn_label(l->conn) == l->peer->relay.label ? PEER_PATH_RELAY
+								: PEER_PATH_DIRECT;
 }
 
 bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The known paths of one connection with a peer: where they go, what is known about them, which one
- * is in use and whether it is in doubt. Pure: no clock, no sockets; who sends the frames is prober.c.
+ * is in use and whether it is in doubt. Pure: no clock, no sockets; prober.c sends the frames.
  */
 #ifndef MLSH_OVERLAY_PATHSET_H
 #define MLSH_OVERLAY_PATHSET_H
@@ -64,7 +64,7 @@ struct path *pathset_of_addr(struct pathset *ps, const struct addr *a); /* direc
 struct path *pathset_relay(struct pathset *ps);
 struct path *pathset_current(struct pathset *ps);
 /*
- * A new path; takes the place of the worst one that is not proven and not in use when all are taken.
+ * A new path; when all places are taken, that of the worst one neither proven nor in use.
  * NULL: all of them matter more.
  */
 struct path *pathset_add(struct pathset *ps, uint64_t label, enum path_kind kind,

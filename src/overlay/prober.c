@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided is
- * in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
+ * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided
+ * is in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
  */
 #include "overlay/prober.h"
 
@@ -144,7 +144,7 @@ static void round_run(struct prober *pr, uint64_t now)
 	}
 }
 
-/* --- looking ------------------------------------------------------------------------------------ */
+/* --- looking --------------------------------------------------------------------------------- */
 
 static void notice_traffic(struct prober *pr, uint64_t now)
 {

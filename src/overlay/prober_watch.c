@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The path in use: is it alive, is another one better, where to when it dies; and the pings that keep
- * it and those that could take over.
+ * The path in use: is it alive, is another one better, where to when it dies; and the pings that
+ * keep it and those that could take over.
  */
 #include "overlay/prober.h"
 
@@ -99,7 +99,7 @@ static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 	pr->help = HELP_CALLS;
 	pr->help_at = now;
 	prober_round(pr, now);
-	/* The session may sit behind the same NAT that forgot us: the relay knows us by its address. */
+	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
 	if (p->o->ops->relay_wanted)
 		p->o->ops->relay_wanted(p->o->ctx, p->member);
 }
@@ -107,7 +107,8 @@ static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 static bool heard_since(const struct path *path, const struct doubt *d,
 			const struct quic_conn_info *info)
 {
-	return path->last_echo > d->since || (!d->forced && !d->dead && info->last_heard > d->since);
+	return path->last_echo > d->since ||
+	       (!d->forced && !d->dead && info->last_heard > d->since);
 }
 
 void prober_watch(struct prober *pr, uint64_t now)

@@ -21,8 +21,8 @@ struct punch {
 };
 
 /*
- * Begins a round at `now` for the candidate that comes `order`th. `whole`: all steps; else one ping,
- * for those that never answered when nothing has changed since they were tried.
+ * Begins a round at `now` for the candidate that comes `order`th. `whole`: all steps; else one
+ * ping, for those that never answered when nothing has changed since they were tried.
  */
 void punch_begin(struct punch *p, unsigned order, bool whole, uint64_t now);
 void punch_end(struct punch *p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket's router for connections with peers: which label a packet is taken to have come by, and
- * where packets of a label go. An address counts only when it is proven; packets from others are
- * taken as of the current path, and nothing is sent there.
+ * The socket's router for connections with peers: which label a packet is taken to have come by,
+ * and where packets of a label go. An address counts only when it is proven; packets from others
+ * are taken as of the current path, and nothing is sent there.
  */
 #include "overlay/internal.h"
 
@@ -26,7 +26,8 @@ static path_label stranger_label(struct overlay *o, const struct udp_rx *rx)
 
 	for (size_t i = 0; i < STRANGERS; i++) {
 		s = &o->stranger[i];
-		if (s->label && addr_equal(&s->from, &rx->from) && addr_equal(&s->local, &rx->local))
+		if (s->label && addr_equal(&s->from, &rx->from) &&
+		    addr_equal(&s->local, &rx->local))
 			return s->label;
 	}
 	s = &o->stranger[o->next_stranger++ % STRANGERS];

@@ -27,7 +27,8 @@ ptrdiff_t probe_encode(const struct probe *p, const uint8_t key[PROBE_KEY_LEN], 
 		write_bytes(&w, p->observed.ip, sizeof(p->observed.ip));
 		write_u16(&w, p->observed.port);
 	} else {
-		for (left = len - HEAD_LEN - PROBE_MAC_LEN; left > 0; left -= MIN(left, sizeof(zeros)))
+		left = len - HEAD_LEN - PROBE_MAC_LEN;
+		for (; left > 0; left -= MIN(left, sizeof(zeros)))
 			write_bytes(&w, zeros, MIN(left, sizeof(zeros)));
 	}
 	if (w.failed)
@@ -60,7 +61,8 @@ int probe_decode(struct span frame, struct probe *ret)
 	if (p.type == PROBE_PONG) {
 		read_copy(&r, p.observed.ip, sizeof(p.observed.ip));
 		p.observed.port = read_u16(&r);
-	} else if (p.type != PROBE_PING || !all_zero(read_span(&r, reader_left(&r) - PROBE_MAC_LEN))) {
+	} else if (p.type != PROBE_PING ||
+		   !all_zero(read_span(&r, reader_left(&r) - PROBE_MAC_LEN))) {
 		return -EBADMSG;
 	}
 	read_span(&r, PROBE_MAC_LEN);

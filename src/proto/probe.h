@@ -10,7 +10,7 @@
 
 #define PROBE_EXPORTER "EXPORTER-mlsh-probe"
 #define PROBE_TAG_EXPORTER "EXPORTER-mlsh-probe-tag"
-#define PROBE_KEY_LEN 32	/* of each direction; the exporter gives the client's, then the server's */
+#define PROBE_KEY_LEN 32	/* of each direction; the client's comes first */
 #define PROBE_TAG_LEN 8
 #define PROBE_MAC_LEN 16
 #define PROBE_PONG_LEN 52

@@ -220,8 +220,8 @@ struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
 
 /*
  * Begins a connection. Without an own router, or with `label` 0, the built-in one has it and `to`
- * is where it goes; else `label` is its first path and `to` means nothing. Events follow, the first of
- * them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
+ * is where it goes; else `label` is its first path and `to` means nothing. Events follow, the first
+ * of them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
  * quic_conn_free, after QUIC_CLOSED or before.
  */
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,

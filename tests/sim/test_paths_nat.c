@@ -17,13 +17,14 @@ static const struct kind {
 	{ "full cone", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT },
 	{ "address", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT },
 	{ "port", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT },
-	{ "symmetric", true, false, NAT_ADDRESS_AND_PORT_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT },
+	{ "symmetric", true, false, NAT_ADDRESS_AND_PORT_DEPENDENT,
+	  NAT_ADDRESS_AND_PORT_DEPENDENT },
 	{ "blocked", true, true, NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT },
 };
 
 #define KINDS ARRAY_LEN(kinds)
 
-/* The filter looks at the port, and the other side's port can not be known: nothing gets through. */
+/* A filter that looks at the port, and a port that can not be known: nothing gets through. */
 static bool theory_direct(const struct kind *a, const struct kind *b)
 {
 	bool a_sym = a->mapping == NAT_ADDRESS_AND_PORT_DEPENDENT;
@@ -103,7 +104,8 @@ static void print_cell(const struct outcome *o)
 			 (unsigned long long)(o->first_packet / MS),
 			 (unsigned long long)(o->to_direct / MS));
 	else
-		snprintf(text, sizeof(text), "relay %llu", (unsigned long long)(o->first_packet / MS));
+		snprintf(text, sizeof(text), "relay %llu",
+			 (unsigned long long)(o->first_packet / MS));
 	printf(" | %-14s", text);
 }
 
