@@ -20,6 +20,7 @@
 #define IMPATIENT_TIME (5 * NS_PER_S)
 #define USEFUL_AFTER (10 * NS_PER_S)	/* a session that lasted this long was worth it */
 #define SPARE_SOCKET_AFTER 3		/* failures */
+#define HOMING_FAILURES 4		/* an even number: one attempt on the node's socket */
 
 static void session_dial(struct session *s);
 
@@ -131,6 +132,7 @@ void session_lost(struct session *s, const struct err *err)
 		return;
 	session_set_err(s, err);
 	drop_connection(s);
+	relays_lost(s, err);
 	s->failures++;
 	wait_until(s, clock_now(s->host) + backoff_delay(s->failures, random_u64(s->host)));
 }
@@ -153,9 +155,20 @@ void session_stop(struct session *s, const struct err *err)
 	s->end_err = *err;
 	session_set_err(s, err);
 	set_state(s, SESSION_STOPPED);
+	relays_lost(s, err);
 	s->notify_stopped = true;
 	deferred_call(s->notify);
 	sync_stopped(s, err);
+}
+
+void session_go_home(struct session *s)
+{
+	struct err err = { 0 };
+
+	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
+	session_lost(s, &err);
+	s->failures = HOMING_FAILURES;
+	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
 }
 
 static void session_next(struct session *s, enum session_next next, uint64_t wait,
@@ -390,6 +403,7 @@ static void session_housekeeping(struct session *s, uint64_t now)
 	sync_pump(s);
 	if (s->phase == PHASE_UP)
 		events_publish(s);
+	relays_pump(s);
 }
 
 static void on_tick(void *ctx)
@@ -463,7 +477,7 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->notify = deferred_new(h, on_notify, s);
 	s->reap = deferred_new(h, on_reap, s);
 	s->stash = calloc(SESSION_STASH_MAX, sizeof(*s->stash));
-	if (!s->retry || !s->tick || !s->notify || !s->reap || !s->stash) {
+	if (!s->retry || !s->tick || !s->notify || !s->reap || !s->stash || relays_init(s) < 0) {
 		session_free(s);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -484,6 +498,7 @@ void session_free(struct session *s)
 	timer_free(s->tick);
 	deferred_free(s->notify);
 	sync_free(s);
+	relays_fini(s);
 	free(s->stash);
 	secret_wipe(s, sizeof(*s));
 	free(s);

@@ -11,6 +11,7 @@
 #define MLSH_CLIENT_SESSION_H
 
 #include "client/cluster_file.h"
+#include "proto/relay.h"
 #include "proto/signal.h"
 #include "quic/quic.h"
 
@@ -31,6 +32,14 @@ struct session_ops {
 			 const struct wire_candidates *c);
 	/* The address that the server sees the node's socket at. */
 	void (*observed)(void *ctx, const struct addr *a);
+	/*
+	 * The relay channel to a member, asked for by us or by them, in place of any before: `end` is
+	 * ours, and belongs to the caller. The same end again changes nothing (counters go on). End
+	 * NULL: there is no channel (any more), `why` says the reason; with member NULL there is none
+	 * to anybody, since the session has ended. May be NULL itself.
+	 */
+	void (*relay)(void *ctx, struct member *member, const struct relay_end *end,
+		      const struct err *why);
 	/*
 	 * What the server's name resolved to, before any of it is tried. May be NULL. Nothing
 	 * vouches for it: DNS may lie.
@@ -64,6 +73,14 @@ void session_set_candidates(struct session *s, const struct wire_candidates *c);
 void session_kick(struct session *s);
 /* Our log grew from elsewhere (a peer): push to the server what it lacks. */
 void session_log_grew(struct session *s);
+
+/*
+ * Asks the server for a relay channel to this member: ops->relay tells, never from within this
+ * call. Asking again while it is under way does nothing. Also to be called for a new channel when
+ * ours has used RELAY_RENEW_AT counters. -ENOTCONN: no session now (ask again once it is up);
+ * -ENOBUFS: too many channels.
+ */
+int session_relay_open(struct session *s, const struct member *member) MUST_CHECK;
 
 /*
  * Puts an entry of our own in order (cancel): made anew by `make` on every new head until it is in,

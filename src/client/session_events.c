@@ -138,6 +138,12 @@ void events_handle(struct session *s, const struct signal_event *ev)
 	case SIGNAL_EV_SHUTDOWN:
 		on_shutdown(s, ev->retry_after_s);
 		break;
+	case SIGNAL_EV_RELAY:
+		relays_event(s, ev);
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		relays_closed_event(s, ev);
+		break;
 	}
 }
 

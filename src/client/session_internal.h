@@ -4,11 +4,14 @@
 #define MLSH_CLIENT_SESSION_INTERNAL_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "client/rpc.h"
 #include "client/session.h"
 
 #define SESSION_APPENDS_MAX 16
 #define SESSION_STASH_MAX 64
+#define SESSION_RELAYS_MAX RELAY_CHANNELS_PER_SESSION
+#define SESSION_RELAYS_ASKED_MAX 4	/* of the requests that may be open at once */
 
 enum session_phase {
 	PHASE_WAIT,		/* for the next attempt */
@@ -35,6 +38,17 @@ struct append {
 	void *ctx;
 	struct entry_bytes entry;	/* as it was sent last; len 0: never */
 	unsigned tries;
+};
+
+/* The relay channel to one member: wanted, asked for, or there. */
+struct relayed {
+	struct list link;		/* among those to be asked for, while it is wanted */
+	struct session *session;
+	struct node_id id;
+	bool asked;			/* the reply is under way */
+	bool open;			/* `channel` is ours */
+	bool told;			/* by an event, since it was asked for */
+	uint8_t channel[RELAY_CHANNEL_LEN];
 };
 
 struct session {
@@ -92,6 +106,15 @@ struct session {
 	uint64_t cursor;
 	struct stashed *stash;
 	size_t n_stash;
+
+	/* relay channels (session_relay.c) */
+	struct map *relays;		/* NODE_ID_LEN -> relayed */
+	struct list relays_wanted;	/* to be asked for, oldest first */
+	size_t n_relays_asked;
+	uint64_t relays_pause_until;	/* the server asked us to wait */
+	struct deferred *relays_ask;
+	bool homing;			/* the session is to leave its spare socket */
+	uint64_t next_homing;
 };
 
 /* --- session.c -------------------------------------------------------------------------------- */
@@ -102,6 +125,8 @@ void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
 /* The server refused a request: what follows from it. */
 void session_refused(struct session *s, const struct signal_reply *reply);
 void session_stop(struct session *s, const struct err *err);
+/* From the spare socket to the node's, by another session; back to a spare one if that fails. */
+void session_go_home(struct session *s);
 /* Sends; failing to is the end of the connection. True: sent. */
 bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
 /* What status shows as the reason of trouble; the same again is not told again. */
@@ -129,5 +154,17 @@ void events_handle(struct session *s, const struct signal_event *ev);
 /* Presence that was waiting for entries. */
 void events_log_grew(struct session *s);
 void events_publish(struct session *s);
+
+/* --- session_relay.c -------------------------------------------------------------------------- */
+
+int relays_init(struct session *s) MUST_CHECK;
+void relays_fini(struct session *s);
+/* The connection has ended, and with it all channels. */
+void relays_lost(struct session *s, const struct err *err);
+/* Asks for what is wanted, as far as that is possible now. */
+void relays_pump(struct session *s);
+void relays_event(struct session *s, const struct signal_event *ev);
+/* The member's channel is gone. */
+void relays_closed_event(struct session *s, const struct signal_event *ev);
 
 #endif

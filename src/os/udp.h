@@ -65,6 +65,8 @@ size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max);
  * offered again first, with the same `data`, it goes on from there.
  */
 size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
+/* Those left by the last udp_send are not offered again. */
+void udp_forget(struct udp *u);
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx);
 
 struct udp_stats {

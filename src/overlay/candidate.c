@@ -90,8 +90,7 @@ void candidates_filter(const struct wire_candidates *in, const struct wire_candi
 	}
 }
 
-/* The same /24 or /64 as one of ours: most likely a neighbour. */
-static bool is_near(const struct addr *a, const struct wire_candidates *own)
+bool candidate_is_near(const struct addr *a, const struct wire_candidates *own)
 {
 	size_t len = addr_is_v4(a) ? 15 : 8;
 
@@ -104,7 +103,7 @@ static bool is_near(const struct addr *a, const struct wire_candidates *own)
 
 static unsigned rank(const struct addr *a, const struct wire_candidates *own)
 {
-	unsigned r = is_near(a, own) ? 0 : addr_is_private(a) ? 2 : 4;
+	unsigned r = candidate_is_near(a, own) ? 0 : addr_is_private(a) ? 2 : 4;
 
 	return r + addr_is_v4(a);
 }

@@ -32,6 +32,8 @@ bool candidate_ok(const struct addr *a, struct prefix4 overlay);
  */
 void candidates_filter(const struct wire_candidates *in, const struct wire_candidates *own,
 		       struct prefix4 overlay, struct wire_candidates *ret);
+/* Most likely in one of our own networks: the same /24 or /64 as one of ours. */
+bool candidate_is_near(const struct addr *a, const struct wire_candidates *own);
 /*
  * In the order to be tried: in one of our own networks, other private ones, public ones; IPv6
  * before IPv4 among equals. Stable.

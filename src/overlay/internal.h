@@ -5,19 +5,29 @@
 
 #include "base/bucket.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "os/loop.h"
 #include "overlay/candidate.h"
 #include "overlay/coalesce.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/packet.h"
+#include "overlay/pathset.h"
 #include "overlay/queue.h"
 #include "overlay/route.h"
+#include "proto/relay.h"
 
-#define PEER_LINKS_MAX (CANDIDATES_MAX + 2)
+#define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
 #define PEER_WAITING_PACKETS 16		/* while there is no tunnel */
 #define PEER_WAITING_TIME (2 * NS_PER_S)
 #define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
+#define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
+#define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
+#define STRANGERS 128
+#define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
+#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define EARLY_FRAMES 8
+#define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
@@ -30,12 +40,39 @@
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
 struct peer;
+struct prober;
+
+/* The relay channel to a peer: one path, whatever the channel. */
+struct relay_path {
+	bool on;
+	path_label label;	/* for good */
+	struct addr server;
+	struct relay_end end;
+	uint32_t counter;
+	struct relay_window window;
+	uint64_t asked_at;
+};
+
+/* A relay frame that overtook the word of its channel. */
+struct early_frame {
+	struct addr from;
+	size_t len;		/* 0: none */
+	uint8_t data[EARLY_FRAME_MAX];
+};
+
+/* Where a handshake that others began comes from, until the connection has an owner. */
+struct unowned_path {
+	path_label label;
+	struct addr from, local;
+};
 
 /* A connection with a peer: one of several until one of them has the control stream. */
 struct link {
 	struct peer *peer;
 	struct quic_conn *conn;		/* NULL: the place is free */
-	struct addr to;			/* client role: the candidate */
+	path_label label;		/* of its first path, and where that goes: */
+	bool relayed;
+	struct addr to, local;
 	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
 	int64_t control;		/* stream; -1: none yet */
 	bool connected, hello_sent, hello_got;
@@ -61,10 +98,16 @@ struct peer {
 	struct wire_candidates from_server, from_peer;
 	struct wire_candidates knock;	/* where it last called from */
 	struct addr last_good;
+	struct relay_path relay;
+	struct bucket guesses;		/* pings to addresses of it that never answered */
+	struct prober *prober;		/* of the active link, once both hellos are through */
+	bool busy;			/* the prober looks often: packets were sent lately */
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;			/* in plan */
 	uint64_t next_at, retry_at, began_at, asked_at;
+	uint64_t anew_at;		/* word came that it may have been restarted; 0: never */
+	uint64_t silent_at;		/* and since it did not answer; TIME_NEVER: no */
 	unsigned failures;
 	struct timer *timer;
 	/* packets */
@@ -94,10 +137,21 @@ struct overlay {
 	struct netsetup net;
 	struct route_table routes;
 	struct list peers;
+	struct quic_router router;
+	path_label last_label;
+	struct unowned_path stranger[STRANGERS];
+	size_t next_stranger;
+	struct map *channels;		/* of relays -> peer */
+	struct map *tags;		/* of probes -> peer */
+	struct bucket pings;		/* of rounds */
+	struct bucket pongs;
 	size_t n_members_seen;		/* of the log's, how many have a peer */
 	struct timer *watch;		/* looks for dead tunnels */
 	struct timer *resume;		/* ends a pause of the TUN */
 	struct deferred *oversize;
+	struct deferred *relay_work;
+	struct early_frame early[EARLY_FRAMES];
+	size_t next_early;
 	struct coalescer coalescer;
 	struct bucket icmp;
 	struct bucket hearsay;		/* addresses that peers see us at */
@@ -133,16 +187,62 @@ void overlay_log_learnt(struct overlay *o);
 
 /* --- path.c ---------------------------------------------------------------------------------- */
 
-/* Begins a connection to an address. The only place that knows how paths are made. */
-int path_connect(struct overlay *o, const struct member *m, const struct addr *to,
-		 const struct quic_conn_ops *ops, void *ctx, struct quic_conn **ret) MUST_CHECK;
-enum peer_path path_of(const struct quic_conn *c, struct addr *ret_endpoint);
+/* Begins a connection to an address, or over the relay if `to` is NULL; sets the link's path. */
+int path_connect(struct link *l, const struct addr *to) MUST_CHECK;
+/* The first path of a connection that others began. False: nobody knows where it came from. */
+bool path_accepted(struct link *l, const struct quic_conn *c);
+enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
+/* The other side's real address, if the connection's path is a direct one. */
+bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret);
+
+/* --- router.c -------------------------------------------------------------------------------- */
+
+path_label router_new_label(struct overlay *o);
+void overlay_router_init(struct overlay *o);
+const struct unowned_path *router_stranger(const struct overlay *o, path_label label);
+
+/* --- relay.c --------------------------------------------------------------------------------- */
+
+/* Puts the header in front of a packet: `frame` has RELAY_OVERHEAD bytes for it. */
+void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len);
+void relay_received(struct overlay *o, const struct udp_rx *rx);
+/* Asks the owner for a channel if there is none and it was not asked lately. */
+void relay_want(struct peer *p);
+void relay_forget(struct peer *p);
+void relay_work(void *overlay);
+
+/* --- prober.c -------------------------------------------------------------------------------- */
+
+/* Both hellos are through. -ENOMEM and others: the tunnel works, on its first path only. */
+int prober_start(struct link *l) MUST_CHECK;
+void prober_free(struct peer *p);
+/* A probe frame; `relay`: the peer whose relay channel it came by. */
+void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
+		     struct peer *relay);
+/* The peer's candidates, or the relay, are others than they were. */
+void prober_candidates(struct peer *p);
+/* The other side asks for a round. */
+void prober_punched(struct peer *p);
+void prober_network_changed(struct peer *p);
+/* There is reason to doubt that the path in use is alive. */
+void prober_test(struct peer *p);
+void prober_path_changed(struct peer *p);
+void prober_path_failed(struct peer *p, path_label label);
+/* Packets go out: look often. Called on the packet path. */
+void prober_wake(struct peer *p);
+static inline void prober_traffic(struct peer *p)
+{
+	if (p->prober && !p->busy)
+		prober_wake(p);
+}
+struct pathset *prober_paths(struct prober *pr);
 
 /* --- peer.c ---------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
 int peer_new(struct overlay *o, struct member *m, struct peer **ret) MUST_CHECK;
-void peer_free(struct peer *p); /* says bye */
+void peer_close(struct peer *p); /* says bye; only peer_free may follow */
+void peer_free(struct peer *p);
 /* A tunnel is wanted: begins if there is none. */
 void peer_want(struct peer *p);
 /* Something changed that may help: try now. */
@@ -151,6 +251,12 @@ void peer_kick(struct peer *p);
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx);
 void peer_watch(struct peer *p, uint64_t now);
+/* Word came that it may have been restarted: is our tunnel still one? */
+void peer_is_anew(struct peer *p);
+/* No path in use answers: the prober's word, from within its work. */
+void peer_is_silent(struct peer *p);
+/* A relay channel is there. */
+void peer_relay(struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
 
@@ -180,6 +286,8 @@ void control_up(struct link *l);
 /* Sends entries that the other side lacks, as far as the stream takes them. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);
+void control_observed(struct link *l);
+void control_punch(struct link *l);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

@@ -28,6 +28,7 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	quic_conn_close(c, app_error, phrase);
 	quic_conn_free(c);
 	if (l->peer->active == l) {
+		prober_free(l->peer);
 		l->peer->active = NULL;
 		inbound_forget_early(l->peer);
 	}
@@ -106,12 +107,16 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 			link_malformed(l, "gave up the control stream");
 		return;
 	case QUIC_PATH_CHANGED:
+		if (l->peer->active == l)
+			prober_path_changed(l->peer);
 		if (l->peer->active == l && l->peer->state == PEER_UP) {
 			l->peer->o->ops->peer_changed(l->peer->o->ctx, l->peer->member);
 			quic_conn_wake(c); /* what did not fit may fit now */
 		}
 		return;
 	case QUIC_PATH_FAILED:
+		if (l->peer->active == l)
+			prober_path_failed(l->peer, ev->error);
 		return;
 	case QUIC_CLOSED:
 		l->conn = NULL;

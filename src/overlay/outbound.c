@@ -162,8 +162,10 @@ void outbound_readable(void *overlay)
 		struct peer *p = outbound_packet(o, &t);
 		if (!p)
 			continue;
-		if (p->state == PEER_UP)
+		if (p->state == PEER_UP) {
 			quic_conn_wake(p->active->conn);
+			prober_traffic(p);
+		}
 		if (holds_up(p)) {
 			o->full = p; /* sending comes first; then it is looked at again */
 			return;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and undoing a cluster's overlay, and what its owner tells it. */
 #include "overlay/internal.h"
+#include "proto/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CONNS_MAX 4096
 #define SOCKET_BUFFER_BYTES (4u << 20)
+#define PINGS_PER_S 100			/* of rounds */
+#define PONGS_PER_S 1000
 
 static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
@@ -44,6 +47,15 @@ static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profil
 	return p && peer_accept(p, c, ret_ops, ret_ctx);
 }
 
+/* A datagram that is not QUIC. */
+static void on_other(void *ctx, struct udp_rx *rx)
+{
+	if (probe_is(rx->data, rx->len))
+		prober_received(ctx, span_of(rx->data, rx->len), rx, NULL);
+	else
+		relay_received(ctx, rx);
+}
+
 static int open_socket(struct overlay *o, const struct overlay_config *cfg, struct err *err)
 {
 	struct quic_socket_config qc = {
@@ -54,6 +66,8 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.max_conns = CONNS_MAX,
 		.key_allowed = on_key_allowed,
 		.accepted = on_accepted,
+		.router = &o->router,
+		.other = on_other,
 		.ctx = o,
 	};
 
@@ -234,9 +248,14 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 
 	if (!p || p->member != m)
 		return;
+	if (online)
+		p->relay.asked_at = 0;
+	if (online && !p->online && p->state == PEER_UP)
+		peer_is_anew(p);
 	p->online = online;
 	if (c && c->n > 0)
 		p->from_server = *c;
+	prober_candidates(p);
 	if (online)
 		peer_kick(p);
 }
@@ -258,6 +277,7 @@ void overlay_network_changed(struct overlay *o)
 		if (p->active && p->active->hello_got) {
 			p->suspect = clock_now(o->h);
 			control_candidates(p->active); /* it has to answer */
+			prober_network_changed(p);
 		}
 		peer_kick(p);
 	}
@@ -281,6 +301,16 @@ static void on_watch(void *ctx)
 		timer_set_in(o->watch, WATCH_PERIOD);
 }
 
+static int make_tables(struct overlay *o, struct err *err)
+{
+	uint8_t seed[2][16];
+
+	random_fill(o->h, seed, sizeof(seed));
+	o->channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
+	o->tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
+	return o->channels && o->tags ? 0 : err_set(err, -ENOMEM, "no memory for an overlay");
+}
+
 static int open_tun(struct overlay *o, struct err *err)
 {
 	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
@@ -300,7 +330,8 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->watch = timer_new(o->h, on_watch, o);
 	o->resume = timer_new(o->h, outbound_resume, o);
 	o->oversize = deferred_new(o->h, outbound_oversize, o);
-	if (!o->watch || !o->resume || !o->oversize)
+	o->relay_work = deferred_new(o->h, relay_work, o);
+	if (!o->watch || !o->resume || !o->oversize || !o->relay_work)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -322,7 +353,12 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	list_init(&o->peers);
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
 	bucket_init(&o->hearsay, 1, 8, clock_now(h));
+	bucket_init(&o->pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
+	bucket_init(&o->pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
+	overlay_router_init(o);
 	rc = make_timers(o, err);
+	if (rc == 0)
+		rc = make_tables(o, err);
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);
 	if (rc == 0)
@@ -340,11 +376,20 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	return 0;
 }
 
-void overlay_free(struct overlay *o)
+void overlay_close(struct overlay *o)
 {
 	if (!o)
 		return;
 	o->closing = true;
+	list_for_each (it, &o->peers)
+		peer_close(list_entry(it, struct peer, in_overlay));
+}
+
+void overlay_free(struct overlay *o)
+{
+	if (!o)
+		return;
+	overlay_close(o);
 	list_for_each (it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	quic_socket_close(o->socket);
@@ -355,5 +400,8 @@ void overlay_free(struct overlay *o)
 	timer_free(o->watch);
 	timer_free(o->resume);
 	deferred_free(o->oversize);
+	deferred_free(o->relay_work);
+	map_free(o->channels);
+	map_free(o->tags);
 	free(o);
 }

@@ -11,6 +11,7 @@
 #include "os/netconf.h"
 #include "os/tun.h"
 #include "proto/peer.h"
+#include "proto/relay.h"
 #include "quic/quic.h"
 
 struct overlay;
@@ -23,6 +24,8 @@ struct overlay_ops {
 		     const struct member *from);
 	/* Our own candidates changed (interfaces, observed by peers). */
 	void (*candidates)(void *ctx, const struct wire_candidates *c);
+	/* A relay channel to this member is wanted: overlay_relay tells. May be NULL. */
+	void (*relay_wanted)(void *ctx, const struct member *m);
 	/* A tunnel came up, went down or changed its path. */
 	void (*peer_changed)(void *ctx, const struct member *m);
 	/* The TUN is gone or the socket is dead: the tunnel can not go on. */
@@ -50,7 +53,12 @@ struct overlay_config {
  */
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret) MUST_CHECK;
-void overlay_free(struct overlay *o); /* bye to all peers; NULL allowed */
+/*
+ * Bye to all peers, while there is still a relay to say it over. Only overlay_free may follow.
+ * NULL allowed.
+ */
+void overlay_close(struct overlay *o);
+void overlay_free(struct overlay *o); /* NULL allowed */
 
 struct quic_socket *overlay_socket(struct overlay *o);
 const char *overlay_ifname(const struct overlay *o);
@@ -65,6 +73,13 @@ void overlay_log_grew(struct overlay *o);
 void overlay_presence(struct overlay *o, struct member *m, bool online,
 		      const struct wire_candidates *c);
 void overlay_presence_reset(struct overlay *o);
+/*
+ * The relay channel to a member, asked for by us or by them: our end of it and where its server is.
+ * NULL: none (any more). The same end again changes nothing but the server's address.
+ */
+void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
+		   const struct addr *server);
+void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
 /* What the signal server's name resolved to: kept reachable, see netsetup_signal. */
@@ -110,6 +125,21 @@ struct peer_status {
 	char detail[128];		/* why there is no tunnel, for a person; or "" */
 };
 
+enum peer_path_kind { PEER_PATH_LAN, PEER_PATH_IP6, PEER_PATH_PUBLIC, PEER_PATH_SERVER };
+
+/* One way to a peer, tried or in use. */
+struct peer_path_status {
+	enum peer_path_kind kind;
+	struct addr to;			/* the peer's address, or the relay's server */
+	bool in_use;
+	bool named;			/* the peer named it itself */
+	bool proven, proven_by_them;	/* an echo came lately; they say the same */
+	bool lost;			/* was in use, died, and has not answered since */
+	uint32_t pings, pongs;
+	uint64_t rtt_ns;		/* 0: unknown */
+	uint64_t last_echo;		/* clock_now; 0: never */
+};
+
 struct overlay_status {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
 	uint64_t drops[DROP_COUNT];
@@ -119,5 +149,8 @@ void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
 /* False when the member is unknown or our own. */
 bool overlay_peer_status(const struct overlay *o, const struct member *m,
 			 struct peer_status *ret);
+/* The paths of a tunnel that is up: how many were filled in. */
+size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
+			  struct peer_path_status *out, size_t max);
 
 #endif

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * How a peer is reached. Every path is a plain address for now, so the socket's built-in router
- * gives out the labels; what else becomes a path (a relay) becomes one here.
- */
+/* How a peer is reached: beginning connections on a path, and telling what path one is on. */
 #include "overlay/internal.h"
 
 const struct quic_profile peer_profile = {
@@ -18,16 +15,56 @@ const struct quic_profile peer_profile = {
 	.keep_alive = PEER_KEEP_ALIVE,
 };
 
-int path_connect(struct overlay *o, const struct member *m, const struct addr *to,
-		 const struct quic_conn_ops *ops, void *ctx, struct quic_conn **ret)
+int path_connect(struct link *l, const struct addr *to)
 {
+	struct peer *p = l->peer;
+	struct overlay *o = p->o;
 	struct quic_pin pin = { .by_key = true };
 
-	memcpy(pin.key_sha256, m->key_sha256, sizeof(pin.key_sha256));
-	return quic_connect(o->socket, &peer_profile, &pin, 0, to, ops, ctx, NULL, ret);
+	memcpy(pin.key_sha256, p->member->key_sha256, sizeof(pin.key_sha256));
+	l->relayed = !to;
+	l->to = to ? *to : p->relay.server;
+	l->label = to ? router_new_label(o) : p->relay.label;
+	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, &link_ops, l, NULL,
+			    &l->conn);
 }
 
-enum peer_path path_of(const struct quic_conn *c, struct addr *ret_endpoint)
+bool path_accepted(struct link *l, const struct quic_conn *c)
 {
-	return quic_conn_remote_addr(c, ret_endpoint) ? PEER_PATH_DIRECT : PEER_PATH_NONE;
+	const struct unowned_path *s;
+
+	l->label = quic_conn_label(c);
+	l->relayed = l->label == l->peer->relay.label;
+	if (l->relayed) {
+		l->to = l->peer->relay.server;
+		return true;
+	}
+	s = router_stranger(l->peer->o, l->label);
+	if (!s)
+		return false;
+	l->to = s->from;
+	l->local = s->local;
+	return true;
+}
+
+enum peer_path path_of(const struct link *l, struct addr *ret_endpoint)
+{
+	if (!quic_conn_remote_addr(l->conn, ret_endpoint))
+		return PEER_PATH_NONE;
+	return quic_conn_label(l->conn) == l->peer->relay.label ? PEER_PATH_RELAY
+								: PEER_PATH_DIRECT;
+}
+
+bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret)
+{
+	const struct link *l = quic_conn_ctx(c);
+	path_label label = quic_conn_label(c);
+	const struct unowned_path *s;
+
+	if (l)
+		return path_of(l, ret) == PEER_PATH_DIRECT;
+	s = router_stranger(o, label);
+	if (s)
+		*ret = s->from;
+	return s != NULL;
 }

@@ -41,6 +41,7 @@ void peer_schedule(struct peer *p)
 {
 	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
 
+	at = MIN(at, p->silent_at);
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		if (p->links[i].conn)
 			at = MIN(at, p->links[i].deadline);
@@ -107,11 +108,28 @@ static bool try_next(struct peer *p)
 
 		if (!l)
 			return false;
-		l->to = to;
-		if (path_connect(p->o, p->member, &to, &link_ops, l, &l->conn) == 0)
+		if (path_connect(l, &to) == 0)
 			return true;
 		l->conn = NULL;
 	}
+	return false;
+}
+
+/* Over the relay, if there is one and it is not tried already. */
+static bool try_relay(struct peer *p)
+{
+	struct link *l;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn && p->links[i].relayed)
+			return false;
+	}
+	l = p->relay.on ? link_place(p) : NULL;
+	if (!l)
+		return false;
+	if (path_connect(l, NULL) == 0)
+		return true;
+	l->conn = NULL;
 	return false;
 }
 
@@ -128,9 +146,13 @@ static void race_on(struct peer *p)
 
 static void peer_begin(struct peer *p)
 {
+	bool relayed;
+
 	p->retry_at = TIME_NEVER;
 	plan_make(p);
-	if (p->plan.n == 0) {
+	relay_want(p);
+	relayed = try_relay(p);
+	if (p->plan.n == 0 && !relayed) {
 		snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
 		return;
 	}
@@ -139,7 +161,12 @@ static void peer_begin(struct peer *p)
 		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
 			 p->plan.n);
 	peer_set_state(p, PEER_CONNECTING);
-	race_on(p);
+	if (!relayed) {
+		race_on(p);
+		return;
+	}
+	p->next_at = p->plan.n > 0 ? now_of(p) + PEER_RELAY_LEAD : TIME_NEVER;
+	peer_schedule(p);
 }
 
 static bool may_begin(const struct peer *p)
@@ -164,6 +191,8 @@ void peer_kick(struct peer *p)
 
 	if (!p->initiator && overlay_is_eager(p->o))
 		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
+	if (p->wanted && !p->active)
+		relay_want(p);
 	if (may_begin(p)) {
 		p->retry_at = MIN(p->retry_at, earliest);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
@@ -177,6 +206,16 @@ void peer_kick(struct peer *p)
 	peer_schedule(p);
 }
 
+/* The other side may have asked for it: it wants a tunnel, then. */
+void peer_relay(struct peer *p)
+{
+	p->wanted = true;
+	if (p->state == PEER_CONNECTING && !p->active)
+		try_relay(p);
+	else
+		peer_kick(p);
+}
+
 /* --- connections ----------------------------------------------------------------------------- */
 
 /*
@@ -187,7 +226,7 @@ static void peer_knocked(struct peer *p, const struct quic_conn *c)
 {
 	struct addr from;
 
-	if (quic_conn_remote_addr(c, &from)) {
+	if (path_remote(p->o, c, &from)) {
 		struct wire_candidates one = { .item = { from }, .n = 1 };
 
 		plan_filter(p, &one, &p->knock);
@@ -196,8 +235,40 @@ static void peer_knocked(struct peer *p, const struct quic_conn *c)
 	if (p->state == PEER_UP && now_of(p) - p->up_since >= PEER_KNOCK_TRUST) {
 		link_close(p->active, PEER_CLOSE_REPLACED, "called back");
 		peer_lost(p, "it asked for a new tunnel", false);
+	} else if (p->state == PEER_UP) {
+		peer_is_anew(p);
 	} else {
 		peer_kick(p);
+	}
+}
+
+void peer_is_anew(struct peer *p)
+{
+	p->anew_at = now_of(p);
+	if (p->active && p->prober) {
+		control_observed(p->active); /* it has to answer, or knows no such connection */
+		prober_test(p);
+	}
+}
+
+void peer_is_silent(struct peer *p)
+{
+	if (p->anew_at && now_of(p) - p->anew_at < PEER_KNOCK_TRUST)
+		p->silent_at = now_of(p);
+	peer_schedule(p);
+}
+
+/* It has begun anew and does not know our tunnel any more. */
+static void begin_anew(struct peer *p)
+{
+	p->silent_at = TIME_NEVER;
+	if (p->state != PEER_UP || !p->active)
+		return;
+	link_close(p->active, PEER_CLOSE_REPLACED, "no answer");
+	peer_lost(p, "it was restarted", false);
+	if (p->wanted && p->initiator && may_begin(p)) {
+		p->failures = 0;
+		peer_begin(p);
 	}
 }
 
@@ -211,7 +282,7 @@ bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops
 		return false;
 	}
 	l = link_place(p);
-	if (!l)
+	if (!l || !path_accepted(l, c))
 		return false;
 	l->conn = c;
 	l->deadline = now_of(p) + PEER_CONTROL_TIMEOUT;
@@ -252,7 +323,7 @@ void peer_link_up(struct link *l)
 	quic_conn_info_get(l->conn, &info);
 	snprintf(p->group, sizeof(p->group), "%s", info.group);
 	p->last_heard = MAX(info.last_heard, 1);
-	if (!quic_conn_is_server(l->conn))
+	if (!quic_conn_is_server(l->conn) && !l->relayed)
 		p->last_good = l->to;
 	p->waiting_until = TIME_NEVER;
 	queue_restamp(&p->queue, now_of(p));
@@ -269,6 +340,9 @@ void peer_link_up(struct link *l)
 	quic_conn_wake(l->conn);
 	inbound_early(l);
 	control_up(l);
+	if (l->conn && prober_start(l) < 0)
+		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
+			 p->member->name);
 	peer_schedule(p);
 }
 
@@ -338,6 +412,7 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 			 (ev->error == PEER_CLOSE_BYE || ev->error == PEER_CLOSE_SHUTDOWN));
 
 	if (p->active == l) {
+		prober_free(p);
 		p->active = NULL;
 		inbound_forget_early(p);
 		peer_lost(p, why, !no_fault);
@@ -377,6 +452,8 @@ static void peer_on_timer(void *ctx)
 		if (p->links[i].conn && now >= p->links[i].deadline)
 			on_deadline(&p->links[i]);
 	}
+	if (now >= p->silent_at)
+		begin_anew(p);
 	if (now >= p->next_at)
 		race_on(p);
 	if (now >= p->retry_at) {
@@ -414,8 +491,8 @@ void peer_watch(struct peer *p, uint64_t now)
 	quic_conn_info_get(p->active->conn, &info);
 	p->last_heard = MAX(info.last_heard, 1);
 	uint64_t since = info.unanswered_since;
-	uint64_t patience = p->suspect && since >= p->suspect ? PEER_SUSPECT_AFTER
-							      : PEER_DEAD_AFTER;
+	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
+									      : PEER_DEAD_AFTER;
 	if (p->suspect && info.last_heard > p->suspect)
 		p->suspect = 0;
 	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
@@ -435,7 +512,9 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	p->o = o;
 	p->member = m;
 	p->initiator = o->self->address < m->address;
-	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
+	p->relay.label = router_new_label(o);
+	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
+	p->next_at = p->retry_at = p->waiting_until = p->silent_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
 	p->timer = timer_new(o->h, peer_on_timer, p);
@@ -448,12 +527,20 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	return 0;
 }
 
+void peer_close(struct peer *p)
+{
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_SHUTDOWN, "shutting down");
+	prober_free(p);
+	p->wanted = false;
+	timer_set(p->timer, TIME_NEVER);
+}
+
 void peer_free(struct peer *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		link_close(&p->links[i], PEER_CLOSE_SHUTDOWN, "shutting down");
+	relay_forget(p);
 	list_remove(&p->in_overlay);
 	timer_free(p->timer);
 	queue_fini(&p->queue);

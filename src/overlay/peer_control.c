@@ -235,6 +235,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 
 	p->from_peer = (struct wire_candidates){ 0 };
 	candidates_filter(c, &p->o->own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
+	prober_candidates(p);
 }
 
 static void on_message(struct link *l, struct span bytes)
@@ -272,6 +273,9 @@ static void on_message(struct link *l, struct span bytes)
 	case PEER_CANDIDATES:
 		on_candidates(l, &m->candidates);
 		break;
+	case PEER_PUNCH:
+		prober_punched(l->peer);
+		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */
 	}
@@ -308,15 +312,32 @@ void control_candidates(struct link *l)
 	send_lossy(l, m);
 }
 
-void control_up(struct link *l)
+void control_observed(struct link *l)
 {
 	struct peer_message *m = &l->peer->o->message;
 	struct addr seen;
 
-	if (quic_conn_remote_addr(l->conn, &seen)) {
+	if (path_remote(l->peer->o, l->conn, &seen))
 		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
-		send_lossy(l, m);
-	}
+	else
+		*m = (struct peer_message){ .type = PEER_PUNCH };
+	send_lossy(l, m);
+}
+
+void control_punch(struct link *l)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	*m = (struct peer_message){ .type = PEER_PUNCH };
+	send_lossy(l, m);
+}
+
+void control_up(struct link *l)
+{
+	struct addr seen;
+
+	if (path_remote(l->peer->o, l->conn, &seen))
+		control_observed(l);
 	control_candidates(l);
 	control_push(l);
 }

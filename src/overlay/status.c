@@ -53,7 +53,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		struct quic_conn_info info;
 
 		quic_conn_info_get(p->active->conn, &info);
-		s.path = path_of(p->active->conn, &s.endpoint);
+		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = info.srtt_ns;
 		s.last_heard = info.last_heard;
 		snprintf(s.group, sizeof(s.group), "%s", info.group);

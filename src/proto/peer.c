@@ -6,13 +6,14 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_BYE + 1)
+#define PEER_TYPES (PEER_PUNCH + 1)
 #define PEER_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
 	[PEER_HELLO] = 5,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
 	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
+	[PEER_PUNCH] = 1,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -44,6 +45,7 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		wire_put_candidates(&w, &m->candidates);
 		break;
 	case PEER_BYE:
+	case PEER_PUNCH:
 		break;
 	}
 	return frame_end(&w, buf);
@@ -74,6 +76,7 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		wire_get_candidates(r, &m->candidates);
 		break;
 	case PEER_BYE:
+	case PEER_PUNCH:
 		break;
 	}
 	return true;

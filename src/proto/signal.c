@@ -12,6 +12,7 @@ static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
+	[SIGNAL_RELAY_OPEN] = 2,
 };
 
 #define REQUEST_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
@@ -67,6 +68,9 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 	case SIGNAL_SUBSCRIBE:
 		cbor_put_bytes(w, m->epoch, sizeof(m->epoch));
 		cbor_put_uint(w, m->cursor);
+		break;
+	case SIGNAL_RELAY_OPEN:
+		cbor_put_bytes(w, m->node_id, sizeof(m->node_id));
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		w->failed = true;
@@ -138,6 +142,9 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 	case SIGNAL_SUBSCRIBE:
 		cbor_get_bytes_fixed(r, m->epoch, sizeof(m->epoch));
 		m->cursor = cbor_get_uint(r, UINT64_MAX);
+		break;
+	case SIGNAL_RELAY_OPEN:
+		cbor_get_bytes_fixed(r, m->node_id, sizeof(m->node_id));
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		r->failed = true;

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "proto/limits.h"
 #include "proto/refusal.h"
+#include "proto/relay.h"
 
 #define SIGNAL_ALPN "mlsh-signal/1"
 #define SIGNAL_VERSION 1
@@ -34,11 +35,12 @@ int frame_next(struct span in, size_t max, struct span *ret_message, size_t *ret
 enum signal_request_type {
 	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG,
 	SIGNAL_ADMIT, SIGNAL_SESSION, SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES,
-	SIGNAL_SUBSCRIBE, SIGNAL_REQUEST_TYPES
+	SIGNAL_SUBSCRIBE, SIGNAL_RELAY_OPEN, SIGNAL_REQUEST_TYPES
 };
 
 enum signal_event_type {
-	SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN
+	SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN,
+	SIGNAL_EV_RELAY, SIGNAL_EV_RELAY_CLOSED
 };
 
 /* Application error codes of CONNECTION_CLOSE. */
@@ -79,6 +81,7 @@ struct signal_request {
 	struct wire_entries entries;		/* push */
 	uint8_t epoch[EPOCH_LEN];		/* subscribe */
 	uint64_t cursor;
+	uint8_t node_id[NODE_ID_WIRE_LEN];	/* relay_open */
 };
 
 struct signal_reply {
@@ -94,6 +97,7 @@ struct signal_reply {
 	uint8_t node_token[HASH_WIRE_LEN];	/* setup, admit */
 	struct wire_entries entries;		/* log */
 	uint8_t epoch[EPOCH_LEN];		/* subscribe */
+	struct relay_end relay;			/* relay_open */
 };
 
 struct wire_presence {
@@ -118,6 +122,8 @@ struct signal_event {
 	size_t n_presence;
 	struct addr observed;			/* observed */
 	uint32_t retry_after_s;			/* shutdown */
+	uint8_t node_id[NODE_ID_WIRE_LEN];	/* relay, relay_closed: the other member */
+	struct relay_end relay;			/* relay; relay_closed: the channel only */
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;

@@ -4,7 +4,7 @@
 
 #include "proto/signal_wire.h"
 
-#define EVENT_TYPES (SIGNAL_EV_SHUTDOWN + 1)
+#define EVENT_TYPES (SIGNAL_EV_RELAY_CLOSED + 1)
 
 /* Elements of each event's array, its type included. */
 static const uint8_t event_elements[EVENT_TYPES] = {
@@ -12,6 +12,8 @@ static const uint8_t event_elements[EVENT_TYPES] = {
 	[SIGNAL_EV_PRESENCE] = 4,
 	[SIGNAL_EV_OBSERVED] = 2,
 	[SIGNAL_EV_SHUTDOWN] = 2,
+	[SIGNAL_EV_RELAY] = 4,
+	[SIGNAL_EV_RELAY_CLOSED] = 3,
 };
 
 static void put_presence(struct cbor_writer *w, const struct wire_presence *item, size_t n)
@@ -52,6 +54,14 @@ ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t ca
 		break;
 	case SIGNAL_EV_SHUTDOWN:
 		cbor_put_uint(&w, m->retry_after_s);
+		break;
+	case SIGNAL_EV_RELAY:
+		cbor_put_bytes(&w, m->node_id, sizeof(m->node_id));
+		wire_put_relay_end(&w, &m->relay);
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		cbor_put_bytes(&w, m->node_id, sizeof(m->node_id));
+		cbor_put_bytes(&w, m->relay.channel, sizeof(m->relay.channel));
 		break;
 	}
 	return frame_end(&w, buf);
@@ -94,6 +104,14 @@ int signal_event_decode(struct span message, struct signal_event *ret)
 		break;
 	case SIGNAL_EV_SHUTDOWN:
 		m.retry_after_s = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
+		break;
+	case SIGNAL_EV_RELAY:
+		cbor_get_bytes_fixed(&r, m.node_id, sizeof(m.node_id));
+		wire_get_relay_end(&r, &m.relay);
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		cbor_get_bytes_fixed(&r, m.node_id, sizeof(m.node_id));
+		cbor_get_bytes_fixed(&r, m.relay.channel, sizeof(m.relay.channel));
 		break;
 	}
 	if (cbor_reader_end(&r) < 0)

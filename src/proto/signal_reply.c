@@ -15,6 +15,7 @@ static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
 	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,
+	[SIGNAL_RELAY_OPEN] = 3,
 };
 
 static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
@@ -54,6 +55,9 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		break;
 	case SIGNAL_SUBSCRIBE:
 		cbor_put_bytes(w, m->epoch, sizeof(m->epoch));
+		break;
+	case SIGNAL_RELAY_OPEN:
+		wire_put_relay_end(w, &m->relay);
 		break;
 	case SIGNAL_APPEND:
 	case SIGNAL_CANDIDATES:
@@ -127,6 +131,9 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		break;
 	case SIGNAL_SUBSCRIBE:
 		cbor_get_bytes_fixed(r, m->epoch, sizeof(m->epoch));
+		break;
+	case SIGNAL_RELAY_OPEN:
+		wire_get_relay_end(r, &m->relay);
 		break;
 	case SIGNAL_APPEND:
 	case SIGNAL_CANDIDATES:

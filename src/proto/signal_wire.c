@@ -81,3 +81,15 @@ void wire_get_entries(struct cbor_reader *r, struct wire_entries *ret)
 			r->failed = true;
 	}
 }
+
+void wire_put_relay_end(struct cbor_writer *w, const struct relay_end *e)
+{
+	cbor_put_bytes(w, e->channel, sizeof(e->channel));
+	cbor_put_bytes(w, e->key, sizeof(e->key));
+}
+
+void wire_get_relay_end(struct cbor_reader *r, struct relay_end *ret)
+{
+	cbor_get_bytes_fixed(r, ret->channel, sizeof(ret->channel));
+	cbor_get_bytes_fixed(r, ret->key, sizeof(ret->key));
+}

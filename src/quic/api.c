@@ -12,11 +12,13 @@ int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
 
 	if (s->closed)
 		return err_set(err, -ESHUTDOWN, "the socket is closed");
-	if (s->cfg.router ? label == 0 : !to)
+	if (!s->cfg.router)
+		label = 0;
+	if (label == 0 && !to)
 		return err_set(err, -EINVAL, "no path to connect on");
 	if (s->n_conns >= s->cfg.max_conns)
 		return err_set(err, -EMFILE, "too many connections (%zu)", s->n_conns);
-	r = conn_new_client(s, profile, pin, label, s->cfg.router ? NULL : to, &c);
+	r = conn_new_client(s, profile, pin, label, label ? NULL : to, &c);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	c->ops = ops;
@@ -88,13 +90,18 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
 	return c->tls.peer.cert_sha256;
 }
 
+bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret)
+{
+	path_label label = c->routed ? c->label : c->proven_label;
+
+	return c->alive && label != 0 && router_route(c->s, (struct quic_conn *)c, label, ret);
+}
+
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
 {
 	struct quic_route route;
-	path_label label = c->s->cfg.router ? c->label : c->proven_label;
 
-	if (!c->alive || label == 0 ||
-	    !router_route(c->s, (struct quic_conn *)c, label, &route))
+	if (!quic_conn_remote_route(c, &route))
 		return false;
 	*ret = route.to;
 	return true;

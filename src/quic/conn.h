@@ -66,6 +66,7 @@ struct quic_conn {
 	bool freed;		/* by its owner: only waits for the reaper */
 	bool half_open;		/* counted as such */
 	bool got_datagrams;	/* in this batch */
+	bool routed;		/* by the owner's router, not the built-in one */
 
 	/* endpoint */
 	struct list cids;

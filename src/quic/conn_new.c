@@ -127,6 +127,7 @@ int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
 	if (!c)
 		return -ENOMEM;
 	c->profile = profile;
+	c->routed = !to;
 	c->label = to ? router_first(c, to, NULL) : label;
 	c->timer = timer_new(s->h, conn_on_timer, c);
 	if (!c->timer || quic_tls_session_init(&c->tls, s->tls, false, profile, pin) < 0)
@@ -185,7 +186,8 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
 	c->source = p->source;
 	if (c->source)
 		c->source->half_open++;
-	c->label = s->cfg.router ? p->label : router_first(c, &p->from, &p->local);
+	c->routed = s->cfg.router != NULL;
+	c->label = c->routed ? p->label : router_first(c, &p->from, &p->local);
 	c->timer = timer_new(s->h, conn_on_timer, c);
 	if (!c->timer || quic_tls_session_init(&c->tls, s->tls, true, NULL, NULL) < 0)
 		goto fail;

@@ -2,15 +2,18 @@
 /* Demultiplexing: which connection is a datagram for, by connection ID (RFC 9000 section 5.2). */
 #include "quic/socket.h"
 
-#define QUIC_FIXED_BIT 0x40
 #define LONG_HEADER_BIT 0x80
 #define RESET_MIN_BYTES 21 /* RFC 9000 section 10.3: anything shorter is no stateless reset */
 
 static void endpoint_read(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx,
 			  path_label label, uint64_t generation)
 {
+	struct quic_route route;
+
 	if (label == 0)
 		label = router_label(s, c, rx);
+	else if (c->routed && label != c->label && !router_route(s, c, label, &route))
+		label = c->label; /* another connection's: nothing may be sent there */
 	if (label == 0) {
 		s->stats.dropped_unknown++;
 		return;

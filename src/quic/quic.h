@@ -166,6 +166,12 @@ struct quic_socket_config {
 	 * counted.
 	 */
 	void (*other)(void *ctx, struct udp_rx *rx);
+	/*
+	 * In place of `other`, for who handles many: those of a batch, as the runs that they came
+	 * in (udp_rx.segment), once for the batch or more often. Their bytes may be overwritten,
+	 * and are valid during the call.
+	 */
+	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
 	void *ctx;
 };
 
@@ -190,6 +196,12 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 			    size_t len);
 
 /*
+ * The same for many, in runs of one size each, without copying them. What the socket does not take
+ * now is lost. Returns how many of the datagrams were handed over.
+ */
+size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n);
+
+/*
  * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the
  * loop: `label` is its path's, the router is not asked. rx->from only matters for the log.
  */
@@ -207,9 +219,9 @@ struct quic_socket_stats {
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
 
 /*
- * Begins a connection. With the built-in router `to` is where it goes and `label` is ignored (0);
- * with an own router `label` is its first path and `to` may be NULL. Events follow, the first of
- * them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
+ * Begins a connection. Without an own router, or with `label` 0, the built-in one has it and `to`
+ * is where it goes; else `label` is its first path and `to` means nothing. Events follow, the first
+ * of them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
  * quic_conn_free, after QUIC_CLOSED or before.
  */
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
@@ -250,6 +262,8 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
  * router only an address that QUIC has validated. False before the handshake is complete.
  */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
+/* The same with the local address that goes with it. */
+bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;

@@ -107,7 +107,7 @@ static path_label builtin_label(struct quic_conn *c, const struct udp_rx *rx)
 
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx)
 {
-	if (s->cfg.router)
+	if (c ? c->routed : s->cfg.router != NULL)
 		return s->cfg.router->label(s->cfg.router->ctx, c, rx);
 	return c ? builtin_label(c, rx) : 1;
 }
@@ -117,7 +117,7 @@ bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 {
 	const struct slot *sl;
 
-	if (s->cfg.router)
+	if (c->routed)
 		return s->cfg.router->route(s->cfg.router->ctx, c, label, ret);
 	sl = slot_of_label(c, label);
 	if (!sl)

@@ -209,26 +209,68 @@ static void after_batch(struct quic_socket *s)
 	}
 }
 
+/* Datagrams of a batch that are not QUIC, gathered for an owner who wants them in runs. */
+struct others {
+	struct udp_rx run[UDP_BATCH_MAX];
+	size_t n;
+};
+
+static void others_hand_over(struct quic_socket *s, struct others *o)
+{
+	if (o->n > 0 && !s->closed)
+		s->cfg.others(s->cfg.ctx, o->run, o->n);
+	o->n = 0;
+}
+
+/* Those from `at` on that are not QUIC. Returns their bytes. */
+static size_t others_take(struct quic_socket *s, struct others *o, const struct udp_rx *rx,
+			  size_t at)
+{
+	struct udp_rx run = *rx;
+	size_t end = at;
+
+	while (end < rx->len && !(rx->data[end] & QUIC_FIXED_BIT))
+		end = MIN(end + rx->segment, rx->len);
+	run.data = rx->data + at;
+	run.len = end - at;
+	run.segment = MIN(rx->segment, run.len);
+	if (o->n == ARRAY_LEN(o->run))
+		others_hand_over(s, o);
+	o->run[o->n++] = run;
+	return run.len;
+}
+
+static void receive_run(struct quic_socket *s, const struct udp_rx *rx, struct others *o)
+{
+	struct udp_rx one = *rx;
+	size_t at = 0;
+
+	do {
+		if (s->cfg.others && rx->len > 0 && !(rx->data[at] & QUIC_FIXED_BIT)) {
+			at += others_take(s, o, rx, at);
+			continue;
+		}
+		one.data = rx->data + at;
+		one.len = one.segment = MIN(rx->segment, rx->len - at);
+		endpoint_receive(s, &one, 0);
+		at += one.len;
+	} while (at < rx->len && !s->closed);
+}
+
 static void on_readable(void *ctx)
 {
 	struct quic_socket *s = ctx;
 	struct udp_rx rx[UDP_BATCH_MAX];
+	struct others others;
 	size_t n;
 
+	others.n = 0;
 	s->busy = true;
 	closing_expire(s, clock_now(s->h));
 	n = udp_recv(s->udp, rx, ARRAY_LEN(rx));
-	for (size_t i = 0; i < n && !s->closed; i++) {
-		struct udp_rx one = rx[i];
-		size_t at = 0;
-
-		do {
-			one.data = rx[i].data + at;
-			one.len = one.segment = MIN(rx[i].segment, rx[i].len - at);
-			endpoint_receive(s, &one, 0);
-			at += one.len;
-		} while (at < rx[i].len && !s->closed);
-	}
+	for (size_t i = 0; i < n && !s->closed; i++)
+		receive_run(s, &rx[i], &others);
+	others_hand_over(s, &others);
 	after_batch(s);
 	if (!s->closed)
 		tx_flush(&s->tx);
@@ -376,6 +418,26 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 	tx_send(&s->tx, data, len, to, &any);
 	if (!s->busy) /* else with the batch: a relay forwards many of one size */
 		tx_flush(&s->tx);
+}
+
+static size_t datagrams_of(const struct udp_tx *run)
+{
+	return run->segment ? (run->len + run->segment - 1) / run->segment : 1;
+}
+
+size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n)
+{
+	size_t gone, datagrams = 0;
+
+	tx_flush(&s->tx);
+	if (s->closed || s->tx.blocked)
+		return 0;
+	gone = udp_send(s->udp, runs, n);
+	if (gone < n)
+		udp_forget(s->udp);
+	for (size_t i = 0; i < gone; i++)
+		datagrams += datagrams_of(&runs[i]);
+	return datagrams;
 }
 
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)

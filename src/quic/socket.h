@@ -8,6 +8,8 @@
 #include "quic/conn.h"
 #include "quic/tx.h"
 
+#define QUIC_FIXED_BIT 0x40	/* of a packet's first byte; clear: probe or relay frame */
+
 struct quic_socket {
 	struct host *h;
 	struct quic_socket_config cfg;

@@ -11,6 +11,7 @@
 #include "quic/quic.h"
 #include "signal/ratelimit.h"
 #include "signal/registry.h"
+#include "signal/relay.h"
 #include "signal/server.h"
 
 #define REQUESTS_OPEN_MAX 8	/* streams of one connection at once */
@@ -54,6 +55,11 @@ struct caller {
 	int64_t events;		/* stream of events, or NO_STREAM */
 	struct list in_cluster;	/* among the subscribers, while there is one */
 	uint64_t told;		/* cursor of the presence it was told */
+	struct list relay_ends;	/* PHASE_SESSION: its ends of channels */
+	size_t n_relay_ends;
+	struct bucket relay_rate; /* bytes that it may send over the relay */
+	struct bucket relay_share; /* its part of the cluster's rate, when that is used up */
+	uint64_t relay_second;	/* in which it was counted among the cluster's senders */
 };
 
 struct signal_server {
@@ -61,6 +67,7 @@ struct signal_server {
 	struct db *db;
 	struct registry *registry;
 	struct ratelimit *sources;
+	struct relay *relay;
 	struct identity *own_identity;	/* from the database; NULL: the operator's */
 	const struct identity *identity;
 	uint8_t signing_key[32];	/* of node tokens */
@@ -134,6 +141,8 @@ int answer_candidates(struct caller *c, const struct signal_request *rq, struct 
 		      struct err *err);
 int answer_subscribe(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		     struct err *err);
+int answer_relay_open(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		      struct err *err);
 /* Does the token belong to this connection's node? */
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
@@ -149,6 +158,10 @@ void events_catch_up(struct caller *c, bool reset);
 void events_presence_changed(struct signal_server *s, struct cluster *c);
 void events_flush(struct signal_server *s);
 void events_observed(struct caller *c);
+/* A channel to `node` is there; is there no more. */
+void events_relay(struct caller *c, const struct node_id *node, const struct relay_end *end);
+void events_relay_closed(struct caller *c, const struct node_id *node,
+			 const uint8_t channel[RELAY_CHANNEL_LEN]);
 void events_shutdown(struct caller *c, uint32_t retry_after_s);
 
 static inline struct wire_head wire_head_of(const struct mlog *l)

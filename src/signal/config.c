@@ -11,7 +11,7 @@
 
 static const char *const known_keys[] = {
 	"db", "cluster_secret", "overlay_subnet", "log", "quic.bind", "quic.cert_path",
-	"quic.key_path", NULL,
+	"quic.key_path", "relay.node_rate", "relay.cluster_rate", NULL,
 };
 
 /* A value and where it came from, for messages: "file:line: key" or the variable's name. */
@@ -135,6 +135,19 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 	return 0;
 }
 
+/* In bytes per second; stays 0, the built-in default, when the file does not say. */
+static int read_rate(const struct toml_doc *doc, const char *key, uint64_t *ret, struct err *err)
+{
+	int r;
+
+	if (!doc || !toml_has(doc, key))
+		return 0;
+	r = toml_get_uint(doc, key, CONFIG_RELAY_RATE_MAX, ret, err);
+	if (r == 0 && *ret == 0)
+		r = toml_err(doc, key, err, "a rate in bytes per second, at least 1.");
+	return r;
+}
+
 static int config_read(struct host *h, const struct config_env *env, struct toml_doc **doc,
 		       struct signal_config *c, struct err *err)
 {
@@ -152,6 +165,8 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = setting_read(*doc, name, "quic.bind", &bind, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.cert_path", &cert, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.key_path", &key, err)) < 0 ||
+	    (r = read_rate(*doc, "relay.node_rate", &c->relay_node_rate, err)) < 0 ||
+	    (r = read_rate(*doc, "relay.cluster_rate", &c->relay_cluster_rate, err)) < 0 ||
 	    (r = setting_override("MLSH_SIGNAL_DB", env->db, &db, err)) < 0 ||
 	    (r = setting_override("MLSH_CLUSTER_SECRET", env->secret, &secret, err)) < 0 ||
 	    (r = setting_override("MLSH_OVERLAY_SUBNET", env->subnet, &subnet, err)) < 0 ||

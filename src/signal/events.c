@@ -2,6 +2,7 @@
 /* Events to subscribed sessions. Who does not fetch them loses the connection. */
 #include "signal/caller.h"
 
+#define RELAY_MESSAGE_BYTES 64	/* at least those of an event with a relay's key */
 #define CROWD_SESSIONS 100
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
 
@@ -135,6 +136,26 @@ void events_observed(struct caller *c)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_OBSERVED, .observed = c->remote };
 
+	send_event(c, &ev);
+}
+
+void events_relay(struct caller *c, const struct node_id *node, const struct relay_end *end)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_RELAY, .relay = *end };
+
+	memcpy(ev.node_id, node->bytes, NODE_ID_LEN);
+	send_event(c, &ev);
+	secret_wipe(&ev.relay, sizeof(ev.relay));
+	secret_wipe(c->server->message, RELAY_MESSAGE_BYTES);
+}
+
+void events_relay_closed(struct caller *c, const struct node_id *node,
+			 const uint8_t channel[RELAY_CHANNEL_LEN])
+{
+	struct signal_event ev = { .type = SIGNAL_EV_RELAY_CLOSED };
+
+	memcpy(ev.node_id, node->bytes, NODE_ID_LEN);
+	memcpy(ev.relay.channel, channel, RELAY_CHANNEL_LEN);
 	send_event(c, &ev);
 }
 

@@ -15,7 +15,9 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 
 	random_fill(s->host, seed, sizeof(seed));
 	s->sources = ratelimit_new(seed, SOURCES_MAX);
-	if (!s->sources)
+	random_fill(s->host, seed, sizeof(seed));
+	s->relay = relay_new(seed, cfg->relay_node_rate, cfg->relay_cluster_rate);
+	if (!s->sources || !s->relay)
 		return err_set(err, -ENOMEM, "out of memory.");
 	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 ||
 	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
@@ -80,6 +82,7 @@ struct signal_server_stats signal_server_stats_get(const struct signal_server *s
 	stats.clusters = registry_count(s->registry);
 	stats.sessions = s->n_sessions;
 	stats.strangers = s->n_strangers;
+	stats.relay = relay_stats_get(s->relay);
 	return stats;
 }
 
@@ -88,6 +91,7 @@ void signal_server_close(struct signal_server *s)
 	if (!s)
 		return;
 	server_socket_close(s);
+	relay_free(s->relay);
 	registry_free(s->registry);
 	ratelimit_free(s->sources);
 	db_close(s->db);

@@ -9,6 +9,7 @@
 #ifndef MLSH_SIGNAL_REGISTRY_H
 #define MLSH_SIGNAL_REGISTRY_H
 
+#include "base/bucket.h"
 #include "base/list.h"
 #include "membership/mlog.h"
 #include "signal/db.h"
@@ -22,6 +23,9 @@ struct cluster {
 	struct presence *presence;
 	struct list subscribers;	/* sessions with an event stream */
 	struct list dirty;		/* in the server's list of clusters with news to tell */
+	struct bucket relay_rate;	/* bytes of all its members over the relay */
+	uint64_t relay_second;		/* the clock's second in which these were counted: */
+	unsigned relay_senders, relay_senders_before; /* members that sent, in it and before it */
 	struct mlog *log;		/* NULL: could not be read; see registry_log */
 };
 

@@ -24,6 +24,7 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_SESSION) },
 	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
 	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
+	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
 };
 
 /* A session pays for its own requests, and an invited node for the log; else the source pays. */
@@ -80,7 +81,7 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "a reply is too long");
 	else if (quic_stream_write(c->quic, stream, s->message, (size_t)len, true) < 0)
 		caller_close(c, SIGNAL_CLOSE_SLOW, "replies are not fetched");
-	/* a node token stands at the beginning */
+	/* a node token or a relay's key stands at the beginning */
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
@@ -122,4 +123,5 @@ void request_handle(struct caller *c, int64_t stream, struct span message)
 	if (c->rate_refusals > RATE_REFUSALS_MAX)
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
 	secret_wipe(reply.node_token, sizeof(reply.node_token));
+	secret_wipe(&reply.relay, sizeof(reply.relay));
 }

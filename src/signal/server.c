@@ -303,6 +303,7 @@ static void tick(void *ctx)
 
 	check_times(s, &s->strangers);
 	check_times(s, &s->sessions);
+	relay_report(s->relay, host_log(s->host), clock_now(s->host));
 	if (s->n_strangers + s->n_sessions > 0)
 		timer_set_in(s->tick, TICK);
 }
@@ -407,6 +408,13 @@ static const struct quic_profile served_profile = {
 	.keep_alive = SIGNAL_KEEP_ALIVE,
 };
 
+static void others(void *ctx, struct udp_rx *runs, size_t n)
+{
+	struct signal_server *s = ctx;
+
+	relay_forward(s->relay, s->socket, runs, n, clock_now(s->host));
+}
+
 static const struct quic_profile *const served[] = { &served_profile, NULL };
 
 int server_socket_open(struct signal_server *s, const struct addr *bind, struct err *err)
@@ -421,6 +429,7 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 		.max_half_open_per_source = SIGNAL_CONNS_PER_SOURCE_MAX,
 		.retry_above = SIGNAL_CONNS_RETRY_ABOVE,
 		.accepted = caller_accepted,
+		.others = others,
 		.ctx = s,
 	};
 

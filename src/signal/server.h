@@ -9,6 +9,7 @@
 #include "os/loop.h"
 #include "signal/bootstrap.h"
 #include "signal/config.h"
+#include "signal/relay.h"
 
 struct signal_server;
 
@@ -32,6 +33,7 @@ void signal_server_close(struct signal_server *s);
 struct signal_server_stats {
 	size_t clusters, sessions, strangers;
 	uint64_t requests, refused, refused_rate, malformed;
+	struct relay_stats relay;
 };
 struct signal_server_stats signal_server_stats_get(const struct signal_server *s);
 

@@ -102,6 +102,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		return r;
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
 	caller_is_session(c);
+	relay_begin(s->relay, c);
 	reply->head = wire_head_of(log);
 	log_debug(host_log(s->host), "session %llu: %s of cluster %s",
 		  (unsigned long long)c->session_id, member->name, mlog_genesis(log)->name);
@@ -130,8 +131,25 @@ int answer_subscribe(struct caller *c, const struct signal_request *rq, struct s
 	list_append(&c->cluster->subscribers, &c->in_cluster);
 	c->told = resumed ? rq->cursor : 0;
 	events_catch_up(c, !resumed);
+	relay_tell_all(c);
 	memcpy(reply->epoch, presence_epoch(p), EPOCH_LEN);
 	return 0;
+}
+
+int answer_relay_open(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		      struct err *err)
+{
+	const struct presence_item *item;
+	struct node_id id;
+
+	memcpy(id.bytes, rq->node_id, NODE_ID_LEN);
+	if (node_id_equal(&id, &c->node))
+		return deny(err, -EINVAL, REFUSAL_NOT_ALLOWED, "A node needs no relay to itself.");
+	item = presence_get(c->cluster->presence, &id);
+	if (!item || !presence_online(item))
+		return deny(err, -ENOTCONN, REFUSAL_NOT_MEMBER,
+			    "That node has no session with this server now.");
+	return relay_open(c->server->relay, c, item->session, &reply->relay, err);
 }
 
 void caller_end_session(struct caller *c)
@@ -140,6 +158,7 @@ void caller_end_session(struct caller *c)
 	c->events = NO_STREAM;
 	if (c->phase != PHASE_SESSION)
 		return;
+	relay_close_all(c->server->relay, c);
 	presence_clear(c->cluster->presence, &c->node, c->session_id);
 	events_presence_changed(c->server, c->cluster);
 }

@@ -137,6 +137,23 @@ static void on_session_observed(void *ctx, const struct addr *a)
 	overlay_observed(((struct tunnel *)ctx)->overlay, a);
 }
 
+static void on_session_relay(void *ctx, struct member *m, const struct relay_end *end,
+			     const struct err *why)
+{
+	struct tunnel *t = ctx;
+	struct session_status s;
+
+	if (!end && why)
+		log_debug(host_log(t->host), "%s: no relay to %s: %s", t->parts.cluster.cluster,
+			  m ? m->name : "anybody", why->text);
+	if (!m) {
+		overlay_relay_reset(t->overlay);
+		return;
+	}
+	session_status_get(t->session, &s);
+	overlay_relay(t->overlay, m, end, &s.server);
+}
+
 static void on_session_server(void *ctx, const struct addr *addrs, size_t n)
 {
 	overlay_signal_addrs(((struct tunnel *)ctx)->overlay, addrs, n);
@@ -161,6 +178,7 @@ static const struct session_ops session_ops = {
 	.fork = on_session_fork,
 	.presence = on_session_presence,
 	.observed = on_session_observed,
+	.relay = on_session_relay,
 	.server = on_session_server,
 	.stopped = on_session_stopped,
 };
@@ -190,6 +208,16 @@ static void on_overlay_candidates(void *ctx, const struct wire_candidates *c)
 		session_set_candidates(t->session, c);
 }
 
+static void on_overlay_relay_wanted(void *ctx, const struct member *m)
+{
+	struct tunnel *t = ctx;
+	int rc = t->session ? session_relay_open(t->session, m) : -ENOTCONN;
+
+	if (rc < 0 && rc != -ENOTCONN)
+		log_debug(host_log(t->host), "%s: no relay to %s: error %d",
+			  t->parts.cluster.cluster, m->name, rc);
+}
+
 static void on_overlay_peer(void *ctx, const struct member *m)
 {
 	(void)m;
@@ -205,6 +233,7 @@ static const struct overlay_ops overlay_ops = {
 	.log_grew = on_overlay_log,
 	.fork = on_overlay_fork,
 	.candidates = on_overlay_candidates,
+	.relay_wanted = on_overlay_relay_wanted,
 	.peer_changed = on_overlay_peer,
 	.failed = on_overlay_failed,
 };
@@ -432,7 +461,9 @@ void tunnel_free(struct tunnel *t)
 		return;
 	splitdns_stop(t->splitdns);
 	dns_server_free(t->dns);
+	overlay_close(t->overlay);
 	session_free(t->session);
+	t->session = NULL;
 	netwatch_free(t->netwatch);
 	timer_free(t->invite_timer);
 	overlay_free(t->overlay);

@@ -65,8 +65,9 @@ static int fake_export(struct quic_conn *c, const char *label, struct span conte
 	return 0;
 }
 
-static bool fake_remote(const struct quic_conn *c, struct addr *ret)
+static bool fake_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret)
 {
+	(void)o;
 	(void)c;
 	*ret = addr_v4(0xcb007101, 4000);
 	return true;
@@ -125,7 +126,7 @@ static struct log *fake_log(struct host *h)
 #define quic_stream_consume fake_consume
 #define quic_stream_write fake_write
 #define quic_conn_export fake_export
-#define quic_conn_remote_addr fake_remote
+#define path_remote fake_remote
 #define link_close fake_close
 #define link_malformed fake_malformed
 #define peer_link_up fake_up

@@ -52,6 +52,11 @@ struct kit_node {
 	size_t n_seen;
 	bool append_done;
 	struct err append_err;
+	/* relay channels: told open, gone, all gone; the last ones */
+	unsigned relays, relays_gone, relays_lost;
+	struct node_id relay_to;
+	struct relay_end relay;
+	struct err relay_why;
 	uint8_t cancel_nonce[NONCE_LEN];
 	unsigned makes;
 };
@@ -439,6 +444,26 @@ static inline void kit_on_observed(void *ctx, const struct addr *a)
 	((struct kit_node *)ctx)->observed = *a;
 }
 
+static inline void kit_on_relay(void *ctx, struct member *m, const struct relay_end *end,
+				const struct err *why)
+{
+	struct kit_node *n = ctx;
+
+	ck_assert(m || !end);
+	if (m)
+		n->relay_to = m->id;
+	if (end)
+		n->relay = *end;
+	if (why)
+		n->relay_why = *why;
+	if (!m)
+		n->relays_lost++;
+	else if (end)
+		n->relays++;
+	else
+		n->relays_gone++;
+}
+
 static inline void kit_on_stopped(void *ctx, const struct err *err)
 {
 	struct kit_node *n = ctx;
@@ -454,6 +479,7 @@ static const struct session_ops kit_session_ops = {
 	.fork = kit_on_fork,
 	.presence = kit_on_presence,
 	.observed = kit_on_observed,
+	.relay = kit_on_relay,
 	.stopped = kit_on_stopped,
 };
 

@@ -182,6 +182,15 @@ struct raw {
 		observed_events;
 	bool log_gap;
 	struct addr observed;
+	unsigned relay_events, relay_closed_events;
+	struct signal_event relay, relay_closed; /* the last ones */
+
+	/* datagrams on its socket that are not QUIC */
+	unsigned frames;
+	size_t frame_bytes, frame_len;
+	struct addr frame_from;
+	uint8_t frame[2048];	/* the last one */
+	void (*on_frame)(struct raw *r);
 };
 
 static inline struct raw_peer *raw_peer(struct raw *r, const struct node_id *id)
@@ -265,6 +274,14 @@ static inline void raw_event(struct raw *r, struct span message)
 	case SIGNAL_EV_SHUTDOWN:
 		r->shutdowns++;
 		break;
+	case SIGNAL_EV_RELAY:
+		r->relay = ev;
+		r->relay_events++;
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		r->relay_closed = ev;
+		r->relay_closed_events++;
+		break;
 	}
 }
 
@@ -331,6 +348,20 @@ static inline void raw_quic_event(void *ctx, struct quic_conn *c, const struct q
 
 static const struct quic_conn_ops raw_ops = { .event = raw_quic_event };
 
+static inline void raw_other(void *ctx, struct udp_rx *rx)
+{
+	struct raw *r = ctx;
+
+	ck_assert_uint_le(rx->len, sizeof(r->frame));
+	memcpy(r->frame, rx->data, rx->len);
+	r->frame_len = rx->len;
+	r->frame_from = rx->from;
+	r->frame_bytes += rx->len;
+	r->frames++;
+	if (r->on_frame)
+		r->on_frame(r);
+}
+
 /* A machine with an identity and a socket. */
 static inline struct raw *raw_new(struct sig *g)
 {
@@ -345,6 +376,8 @@ static inline struct raw *raw_new(struct sig *g)
 	r->h = world_host(g->w, name, IP(198, 51, 100, 0) + (ip4)g->ids);
 	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
 	cfg.identity = r->id;
+	cfg.other = raw_other;
+	cfg.ctx = r;
 	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
 	return r;
 }

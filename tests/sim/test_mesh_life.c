@@ -228,15 +228,16 @@ START_TEST(ip6_and_ip4)
 	mesh_reach(m, 5 * SECOND);
 	six = mesh_peer(&m->node[1], &m->node[0]);
 	MESH_CHECK(m, !addr_is_v4(&six.endpoint));
-	/* and one that only the other family reaches: a relay will be for it and the two others */
+	/* and one that only the other family reaches: the relay is for it and the two others */
 	mesh_node_with(m, "four", MESH_IP4);
 	mesh_adopt(&m->node[3], mesh_invite(&m->node[0], 3600));
 	mesh_connect(&m->node[3]);
 	mesh_all_connected(m, 5 * SECOND);
+	mesh_reach(m, 5 * SECOND);
 	sim_pass(m->w, 5 * SECOND);
-	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[1]).state == PEER_UP);
-	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[0]).state != PEER_UP);
-	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[0]).detail[0]);
+	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[1]).path == PEER_PATH_DIRECT);
+	MESH_CHECK(m, mesh_peer(&m->node[3], &m->node[0]).path == PEER_PATH_RELAY);
+	MESH_CHECK(m, mesh_peer(&m->node[0], &m->node[3]).path == PEER_PATH_RELAY);
 	mesh_free(m);
 }
 END_TEST

@@ -28,6 +28,15 @@ static inline struct addr kit_addr6(void)
 	return addr_v6(ip, 7000);
 }
 
+static inline struct relay_end kit_relay_end(void)
+{
+	struct relay_end e;
+
+	kit_bytes(0x30, e.channel, sizeof(e.channel));
+	kit_bytes(0x90, e.key, sizeof(e.key));
+	return e;
+}
+
 static inline struct wire_head kit_head(void)
 {
 	struct wire_head h = { .seq = 7 };

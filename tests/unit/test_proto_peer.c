@@ -13,7 +13,7 @@ static const struct {
 	{ "peer_hello", PEER_HELLO },	      { "peer_log", PEER_LOG },
 	{ "peer_log_end", PEER_LOG },	      { "peer_log_request", PEER_LOG_REQUEST },
 	{ "peer_observed", PEER_OBSERVED },   { "peer_candidates", PEER_CANDIDATES },
-	{ "peer_bye", PEER_BYE },
+	{ "peer_bye", PEER_BYE },	      { "peer_punch", PEER_PUNCH },
 };
 
 static struct peer_message message_of(size_t i)
@@ -68,7 +68,7 @@ START_TEST(malformed_messages_are_refused)
 		ck_assert_int_eq(decode(span_of(m.data, m.len + 1)), -EBADMSG);
 	}
 	ck_assert_int_eq(decode(span_of("\x81\x00", 2)), -EBADMSG);
-	ck_assert_int_eq(decode(span_of("\x81\x07", 2)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x81\x08", 2)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x82\x03\x1a\x00\x01\x00\x01", 7)), -EBADMSG);
 }
 END_TEST

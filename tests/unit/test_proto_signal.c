@@ -25,6 +25,7 @@ static const struct {
 	{ "request_candidates", SIGNAL_CANDIDATES },
 	{ "request_candidates_none", SIGNAL_CANDIDATES },
 	{ "request_subscribe", SIGNAL_SUBSCRIBE },
+	{ "request_relay_open", SIGNAL_RELAY_OPEN },
 };
 
 static struct signal_request request_of(size_t i)
@@ -36,6 +37,7 @@ static struct signal_request request_of(size_t i)
 	kit_bytes(0x40, m.node_token, sizeof(m.node_token));
 	kit_bytes(0x80, m.invite_sig, sizeof(m.invite_sig));
 	kit_bytes(0xc0, m.epoch, sizeof(m.epoch));
+	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	m.agent = span_str("mlsh/0.1.0");
 	m.code = span_str("ABCD-EFGH-JKMN");
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
@@ -192,7 +194,7 @@ START_TEST(another_version_is_not_malformed)
 	ck_assert_int_eq(decode_request(span_of("\x85\x01\x02\x63" "abc\xf5\x07", 9)),
 			 -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -EBADMSG);
-	ck_assert_int_eq(decode_request(span_of("\x82\x0c\x01", 3)), -EBADMSG);
+	ck_assert_int_eq(decode_request(span_of("\x82\x0d\x01", 3)), -EBADMSG);
 }
 END_TEST
 
@@ -215,6 +217,7 @@ static const struct {
 	{ "reply_push", SIGNAL_PUSH },
 	{ "reply_candidates", SIGNAL_CANDIDATES },
 	{ "reply_subscribe", SIGNAL_SUBSCRIBE },
+	{ "reply_relay_open", SIGNAL_RELAY_OPEN },
 	{ "reply_refused_rate", SIGNAL_LOG },
 	{ "reply_refused_no_text", SIGNAL_ADMIT },
 };
@@ -229,6 +232,7 @@ static struct signal_reply reply_of(size_t i)
 		m.observed = kit_addr6();
 	kit_bytes(0x40, m.node_token, sizeof(m.node_token));
 	kit_bytes(0xc0, m.epoch, sizeof(m.epoch));
+	m.relay = kit_relay_end();
 	kit_entries(&m.entries, strcmp(replies[i].name, "reply_log") == 0 ? 2 : 0);
 	if (strcmp(replies[i].name, "reply_refused_rate") == 0) {
 		m.refusal = REFUSAL_RATE;
@@ -326,17 +330,21 @@ END_TEST
 /* --- events ----------------------------------------------------------------------------------- */
 
 static const char *const events[] = { "event_log", "event_presence", "event_presence_reset",
-				      "event_observed", "event_shutdown" };
+				      "event_observed", "event_shutdown", "event_relay",
+				      "event_relay_closed" };
 static struct wire_presence presence[PRESENCE_PER_EVENT_MAX + 1];
 
 static struct signal_event event_of(size_t i)
 {
 	static const enum signal_event_type types[] = { SIGNAL_EV_LOG, SIGNAL_EV_PRESENCE,
 							SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED,
-							SIGNAL_EV_SHUTDOWN };
+							SIGNAL_EV_SHUTDOWN, SIGNAL_EV_RELAY,
+							SIGNAL_EV_RELAY_CLOSED };
 	struct signal_event m = { .type = types[i], .first = 7, .observed = kit_addr4(),
-				  .retry_after_s = 1, .presence = presence };
+				  .retry_after_s = 1, .presence = presence,
+				  .relay = kit_relay_end() };
 
+	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	kit_entries(&m.entries, 2);
 	if (i == 1) {
 		m.cursor = 258;

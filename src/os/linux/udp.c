@@ -480,6 +480,12 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n)
 	return at.index;
 }
 
+void udp_forget(struct udp *u)
+{
+	u->resume_data = NULL;
+	u->resume_offset = 0;
+}
+
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx)
 {
 	u->writable = writable;

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Relay channels to members (docs/protocol/06-paths.md, "Relay"): asked for a few at a time, and
+ * what the server tells of them. The keys are the owner's; here only the ids are kept, so that word
+ * of the end of a channel is not taken for that of its successor.
+ */
+#include <stdlib.h>
+
+#include "client/session_internal.h"
+
+#define PAUSE_AFTER_RATE NS_PER_S
+#define HOMING_INTERVAL (600 * NS_PER_S)
+
+/* --- those we know of ------------------------------------------------------------------------- */
+
+static struct relayed *relayed_get(const struct session *s, const struct node_id *id)
+{
+	return map_get(s->relays, id->bytes);
+}
+
+/* NULL: too many, or out of memory. */
+static struct relayed *relayed_add(struct session *s, const struct node_id *id)
+{
+	struct relayed *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->session = s;
+	r->id = *id;
+	if (map_put(s->relays, id->bytes, r) < 0) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static void relayed_free(struct relayed *r)
+{
+	struct session *s = r->session;
+
+	if (r->asked)
+		s->n_relays_asked--;
+	list_remove(&r->link);
+	map_remove(s->relays, r->id.bytes);
+	free(r);
+}
+
+static void forget_all(struct session *s)
+{
+	void *r;
+
+	for (size_t pos = 0; map_next(s->relays, &pos, &r);)
+		relayed_free(r);
+}
+
+static void tell(struct session *s, struct member *m, const struct relay_end *end,
+		 const struct err *why)
+{
+	if (s->ops->relay)
+		s->ops->relay(s->ctx, m, end, why);
+}
+
+/* The channel to this member is there (again). */
+static void relayed_is_open(struct relayed *r, const struct relay_end *end)
+{
+	struct session *s = r->session;
+	struct member *m = mlog_member_by_id(s->log, &r->id);
+
+	memcpy(r->channel, end->channel, RELAY_CHANNEL_LEN);
+	r->open = true;
+	if (m)
+		tell(s, m, end, NULL);
+}
+
+/* There is none: nothing of `r` may be touched afterwards. */
+static void relayed_is_gone(struct relayed *r, const struct err *why)
+{
+	struct session *s = r->session;
+	struct member *m = mlog_member_by_id(s->log, &r->id);
+
+	relayed_free(r);
+	if (m)
+		tell(s, m, NULL, why);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static void want(struct relayed *r)
+{
+	struct session *s = r->session;
+
+	if (r->asked || !list_empty(&r->link))
+		return;
+	list_append(&s->relays_wanted, &r->link);
+	deferred_call(s->relays_ask);
+}
+
+static void on_reply(void *ctx, const struct signal_reply *reply)
+{
+	struct relayed *r = ctx;
+	struct session *s = r->session;
+	struct err why = { 0 };
+
+	r->asked = false;
+	s->n_relays_asked--;
+	deferred_call(s->relays_ask); /* the next one's turn */
+	if (reply->refusal == REFUSAL_RATE) {
+		s->relays_pause_until = clock_now(s->host) + PAUSE_AFTER_RATE;
+		want(r);
+	} else if (reply->refusal != REFUSAL_NONE) {
+		rpc_refusal(s->rpc, reply, &why);
+		relayed_is_gone(r, &why);
+	} else if (r->told && (!r->open || memcmp(r->channel, reply->relay.channel,
+						  RELAY_CHANNEL_LEN) != 0)) {
+		/* An event overtook it, or it the event; which of the two is newer? */
+		want(r);
+	} else {
+		relayed_is_open(r, &reply->relay);
+	}
+}
+
+static bool in_session(const struct session *s)
+{
+	return s->rpc && s->phase == PHASE_UP;
+}
+
+/* False: the connection was given up, or takes no more for now. */
+static bool ask(struct relayed *r)
+{
+	struct signal_request m = { .type = SIGNAL_RELAY_OPEN };
+	struct session *s = r->session;
+	struct err err = { 0 };
+	int code;
+
+	memcpy(m.node_id, r->id.bytes, NODE_ID_LEN);
+	code = rpc_request(s->rpc, &m, on_reply, r);
+	if (code == -EAGAIN)
+		return false; /* with the next tick */
+	if (code < 0) {
+		err_set(&err, code, "can not send to the signal server %s: %s",
+			s->cluster.signal_host, strerror(-code));
+		session_lost(s, &err);
+		return false;
+	}
+	list_remove(&r->link);
+	r->asked = true;
+	r->told = false;
+	s->n_relays_asked++;
+	return true;
+}
+
+void relays_pump(struct session *s)
+{
+	while (in_session(s) && !list_empty(&s->relays_wanted) &&
+	       s->n_relays_asked < SESSION_RELAYS_ASKED_MAX &&
+	       clock_now(s->host) >= s->relays_pause_until) {
+		if (!ask(list_entry(s->relays_wanted.next, struct relayed, link)))
+			return;
+	}
+}
+
+static void on_ask(void *ctx)
+{
+	struct session *s = ctx;
+
+	if (s->homing && s->spare && in_session(s))
+		session_go_home(s);
+	else
+		relays_pump(s);
+	s->homing = false;
+}
+
+/*
+ * The relay knows a node by the address of its session, which is another one than the node's while
+ * the session has a socket of its own. Now and then it tries to come back.
+ */
+static void try_homing(struct session *s)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (s->homing || now < s->next_homing)
+		return;
+	s->next_homing = now + HOMING_INTERVAL;
+	s->homing = true;
+	deferred_call(s->relays_ask);
+}
+
+int session_relay_open(struct session *s, const struct member *member)
+{
+	struct relayed *r;
+
+	if (!in_session(s))
+		return -ENOTCONN;
+	if (s->spare) {
+		try_homing(s);
+		return -ENOTCONN;
+	}
+	r = relayed_get(s, &member->id);
+	if (!r)
+		r = relayed_add(s, &member->id);
+	if (!r)
+		return -ENOBUFS;
+	want(r);
+	return 0;
+}
+
+/* --- what the server tells -------------------------------------------------------------------- */
+
+void relays_event(struct session *s, const struct signal_event *ev)
+{
+	struct relayed *r;
+	struct node_id id;
+
+	memcpy(id.bytes, ev->node_id, NODE_ID_LEN);
+	if (s->spare || !mlog_member_by_id(s->log, &id))
+		return; /* who is needed is asked for */
+	r = relayed_get(s, &id);
+	if (!r)
+		r = relayed_add(s, &id);
+	if (!r)
+		return;
+	r->told = true;
+	relayed_is_open(r, &ev->relay);
+}
+
+void relays_closed_event(struct session *s, const struct signal_event *ev)
+{
+	struct relayed *r;
+	struct node_id id;
+	struct err why = { 0 };
+
+	memcpy(id.bytes, ev->node_id, NODE_ID_LEN);
+	r = relayed_get(s, &id);
+	if (!r)
+		return;
+	r->told = true;
+	if (!r->open || memcmp(r->channel, ev->relay.channel, RELAY_CHANNEL_LEN) != 0)
+		return; /* of an earlier one */
+	r->open = false;
+	if (r->asked || !list_empty(&r->link))
+		return; /* the answer to that is what counts */
+	err_set(&why, -ENOTCONN, "the other side's session at the signal server has ended");
+	relayed_is_gone(r, &why);
+}
+
+void relays_lost(struct session *s, const struct err *err)
+{
+	bool any = map_count(s->relays) > 0;
+
+	forget_all(s);
+	s->relays_pause_until = 0;
+	if (any)
+		tell(s, NULL, NULL, err);
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int relays_init(struct session *s)
+{
+	uint8_t seed[16];
+
+	list_init(&s->relays_wanted);
+	random_fill(s->host, seed, sizeof(seed));
+	s->relays = map_new(seed, NODE_ID_LEN, SESSION_RELAYS_MAX);
+	s->relays_ask = deferred_new(s->host, on_ask, s);
+	return s->relays && s->relays_ask ? 0 : -ENOMEM;
+}
+
+void relays_fini(struct session *s)
+{
+	if (s->relays)
+		forget_all(s);
+	map_free(s->relays);
+	deferred_free(s->relays_ask);
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided
+ * is in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
+ */
+#include "overlay/prober.h"
+
+#include <stdlib.h>
+
+#define LOOK_OFTEN (25 * NS_PER_MS)	/* while packets flow or something is under way */
+#define PUNCH_LATER (100 * NS_PER_MS)	/* when there are too many pings */
+#define BUSY_FOR (2 * NS_PER_S)		/* after the last packet */
+#define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
+#define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
+
+struct pathset *prober_paths(struct prober *pr)
+{
+	return &pr->set;
+}
+
+/* --- frames ---------------------------------------------------------------------------------- */
+
+static void send_frame(struct prober *pr, const struct probe *f, bool relay, const struct addr *to)
+{
+	struct peer *p = peer_of(pr);
+	uint8_t buf[RELAY_OVERHEAD + PROBE_PONG_LEN];
+	uint8_t *at = buf + RELAY_OVERHEAD;
+	ptrdiff_t n = probe_encode(f, pr->key_out, hmac_sha256, at, PROBE_PONG_LEN);
+
+	if (n < 0 || (relay && !p->relay.on))
+		return;
+	if (!relay) {
+		quic_socket_send_other(p->o->socket, to, at, (size_t)n);
+		return;
+	}
+	relay_frame(p, buf, (size_t)n);
+	quic_socket_send_other(p->o->socket, &p->relay.server, buf, RELAY_OVERHEAD + (size_t)n);
+}
+
+void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
+{
+	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
+
+	memcpy(f.tag, pr->tag, sizeof(f.tag));
+	random_fill(peer_of(pr)->o->h, &f.nonce, sizeof(f.nonce));
+	f.flags = (path->proven ? PROBE_PROVEN : 0) | (urgent ? PROBE_URGENT : 0);
+	path_pinged(path, f.nonce, now);
+	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
+}
+
+static void pong(struct prober *pr, const struct path *path, const struct probe *to_ping,
+		 const struct addr *from)
+{
+	struct probe f = { .type = PROBE_PONG, .nonce = to_ping->nonce };
+	bool relay = path && path->kind == PATH_RELAY;
+
+	memcpy(f.tag, pr->tag, sizeof(f.tag));
+	f.flags = path && path->proven ? PROBE_PROVEN : 0;
+	if (!relay)
+		f.observed = *from;
+	send_frame(pr, &f, relay, from);
+}
+
+/* --- rounds ---------------------------------------------------------------------------------- */
+
+static bool is_settled(const struct path *p)
+{
+	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
+}
+
+static bool is_direct(struct pathset *ps)
+{
+	const struct path *c = pathset_current(ps);
+
+	return c && c->kind != PATH_RELAY && !c->lost;
+}
+
+static uint64_t jitter(struct prober *pr, uint64_t d)
+{
+	return d / 2 + random_below(peer_of(pr)->o->h, d / 2 + 1);
+}
+
+/* `whole`: something has changed, so all are tried in earnest. */
+static void round_begin(struct prober *pr, bool whole, bool tell, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+	unsigned order = 0;
+
+	for (enum path_kind k = PATH_LAN; k <= PATH_RELAY; k++) {
+		for (size_t i = 0; i < PATHS_MAX; i++) {
+			struct path *path = &pr->set.path[i];
+
+			if (path->label && path->kind == k && !is_settled(path))
+				punch_begin(&path->punch, order++, whole || path->pongs > 0, now);
+		}
+	}
+	pr->round_begun = now;
+	pr->round_at = now + jitter(pr, punch_gap(pr->fruitless));
+	pr->fruitless++;
+	if (tell && now - pr->told_at >= PUNCH_GAP) {
+		pr->told_at = now;
+		control_punch(pr->link);
+	}
+	relay_want(p);
+}
+
+void prober_round(struct prober *pr, uint64_t now)
+{
+	pr->fruitless = 0;
+	round_begin(pr, true, true, now);
+}
+
+/* However often a member changes what it names, nobody is flooded. */
+static bool may_ping(struct prober *pr, const struct path *path, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+
+	if (path->pongs == 0 && path->kind != PATH_RELAY && !bucket_take(&p->guesses, 1, now))
+		return false;
+	return bucket_take(&p->o->pings, 1, now);
+}
+
+static void round_run(struct prober *pr, uint64_t now)
+{
+	if (is_direct(&pr->set))
+		pr->round_at = TIME_NEVER;
+	else if (pr->round_at == TIME_NEVER)
+		prober_round(pr, now);
+	if (now >= pr->round_at)
+		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, true, now);
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+
+		if (path->label == 0 || !punch_due(&path->punch, now))
+			continue;
+		if (is_settled(path)) {
+			punch_end(&path->punch);
+		} else if (may_ping(pr, path, now)) {
+			prober_ping(pr, path, false, now);
+			punch_sent(&path->punch, now);
+		} else {
+			path->punch.next = now + PUNCH_LATER;
+		}
+	}
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+static void notice_traffic(struct prober *pr, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+
+	if (p->tx_packets != pr->tx_seen)
+		pr->busy_until = now + BUSY_FOR;
+	pr->tx_seen = p->tx_packets;
+	p->busy = now < pr->busy_until;
+}
+
+static void arm(struct prober *pr, uint64_t now)
+{
+	uint64_t at = MIN(pr->round_at, prober_keep_at(pr));
+	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		if (pr->set.path[i].label)
+			at = MIN(at, pr->set.path[i].punch.next);
+	}
+	if (often)
+		at = MIN(at, now + LOOK_OFTEN);
+	pr->next_at = MAX(at, now + NS_PER_MS);
+	timer_set(pr->timer, pr->next_at);
+}
+
+static void prober_run(void *ctx)
+{
+	struct prober *pr = ctx;
+	uint64_t now = clock_now(peer_of(pr)->o->h);
+
+	notice_traffic(pr, now);
+	prober_watch(pr, now);
+	prober_decide(pr, now);
+	prober_keep(pr, now);
+	round_run(pr, now);
+	arm(pr, now);
+}
+
+void prober_wake(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now = clock_now(p->o->h);
+
+	p->busy = true;
+	pr->busy_until = now + BUSY_FOR;
+	if (pr->next_at > now + LOOK_OFTEN) {
+		pr->next_at = now + LOOK_OFTEN;
+		timer_set(pr->timer, pr->next_at);
+	}
+}
+
+/* --- what comes ------------------------------------------------------------------------------ */
+
+static enum path_kind kind_of(const struct overlay *o, const struct addr *a)
+{
+	if (addr_is_private(a) || candidate_is_near(a, &o->own))
+		return PATH_LAN;
+	return addr_is_v4(a) ? PATH_PUBLIC : PATH_IP6;
+}
+
+static struct path *reflexive(struct prober *pr, const struct addr *from)
+{
+	struct overlay *o = peer_of(pr)->o;
+
+	if (!candidate_ok(from, mlog_genesis(o->log)->subnet))
+		return NULL;
+	return pathset_add(&pr->set, router_new_label(o), kind_of(o, from), from);
+}
+
+static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
+		    const struct udp_rx *rx, uint64_t now)
+{
+	struct overlay *o = peer_of(pr)->o;
+
+	if (bucket_take(&o->pongs, 1, now))
+		pong(pr, path, f, &rx->from);
+	if (!path)
+		return;
+	path->theirs = f->flags & PROBE_PROVEN;
+	path->local = rx->local;
+	if ((f->flags & PROBE_URGENT) && path->label != pr->set.current &&
+	    now - pr->urged_at >= NS_PER_S) {
+		pr->urged_at = now;
+		prober_doubt(pr, true, now);
+	}
+	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
+	    punch_extra(&path->punch) && may_ping(pr, path, now))
+		prober_ping(pr, path, false, now);
+}
+
+static void on_pong(struct prober *pr, struct path *path, const struct probe *f, uint64_t now)
+{
+	if (!path || !path_echo(path, f->nonce, now))
+		return;
+	path->theirs = f->flags & PROBE_PROVEN;
+	path->punch.sent = 0;
+	if (path->echoes < PATH_ECHOES_WANTED && path->punch.next == TIME_NEVER)
+		punch_begin(&path->punch, 1, true, now);
+	if (path->kind == PATH_RELAY || addr_equal(&f->observed, &pr->seen))
+		return;
+	pr->seen = f->observed;
+	overlay_observed_by(peer_of(pr)->o, &f->observed);
+}
+
+void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
+		     struct peer *relay)
+{
+	struct probe f;
+	struct peer *p = probe_decode(frame, &f) == 0 ? map_get(o->tags, f.tag) : NULL;
+	struct prober *pr = p ? p->prober : NULL;
+	uint64_t now = clock_now(o->h);
+	struct path *path;
+
+	if (!pr || (relay && relay != p) || probe_verify(frame, pr->key_in, hmac_sha256) < 0)
+		return;
+	path = relay ? pathset_relay(&pr->set) : pathset_of_addr(&pr->set, &rx->from);
+	if (relay && !path)
+		return;
+	if (f.type == PROBE_PING)
+		on_ping(pr, path ? path : reflexive(pr, &rx->from), &f, rx, now);
+	else
+		on_pong(pr, path, &f, now);
+	prober_run(pr);
+}
+
+/* --- what changes ---------------------------------------------------------------------------- */
+
+static bool sync_candidates(struct prober *pr)
+{
+	struct peer *p = peer_of(pr);
+	struct wire_candidates all = { 0 };
+	bool grew = false;
+
+	candidates_filter(&p->from_peer, &p->o->own, mlog_genesis(p->o->log)->subnet, &all);
+	candidates_filter(&p->from_server, &p->o->own, mlog_genesis(p->o->log)->subnet, &all);
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+		bool known = path->listed;
+
+		path->listed = false;
+		for (size_t k = 0; k < all.n && path->kind != PATH_RELAY; k++)
+			path->listed |= path->to.port == all.item[k].port &&
+					addr_same_ip(&path->to, &all.item[k]);
+		if (known && !path->listed && !path->proven && path->label != pr->set.current)
+			path_remove(path);
+	}
+	for (size_t i = 0; i < all.n; i++) {
+		struct path *path;
+
+		if (pathset_of_addr(&pr->set, &all.item[i]))
+			continue;
+		path = pathset_add(&pr->set, router_new_label(p->o), kind_of(p->o, &all.item[i]),
+				   &all.item[i]);
+		if (path)
+			path->listed = grew = true;
+	}
+	return grew;
+}
+
+static bool sync_relay(struct prober *pr)
+{
+	struct peer *p = peer_of(pr);
+	struct path *path = pathset_relay(&pr->set);
+
+	if (!p->relay.on) {
+		if (path && path->label == pr->set.current) {
+			path_disprove(path);
+			prober_doubt(pr, false, clock_now(p->o->h));
+		} else if (path)
+			path_remove(path);
+		return false;
+	}
+	/* The other side may have been restarted: then it knows nothing of our connection. */
+	if (path && path->label == pr->set.current &&
+	    memcmp(pr->channel, p->relay.end.channel, sizeof(pr->channel)) != 0)
+		peer_is_anew(p);
+	if (!path)
+		path = pathset_add(&pr->set, p->relay.label, PATH_RELAY, &p->relay.server);
+	else if (memcmp(pr->channel, p->relay.end.channel, sizeof(pr->channel)) == 0)
+		return false;
+	if (!path)
+		return false;
+	path->to = p->relay.server;
+	path_disprove(path);
+	memcpy(pr->channel, p->relay.end.channel, sizeof(pr->channel));
+	return true;
+}
+
+void prober_candidates(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	bool changed;
+
+	if (!pr)
+		return;
+	changed = sync_candidates(pr);
+	changed |= sync_relay(pr);
+	if (changed)
+		prober_round(pr, clock_now(p->o->h));
+	prober_run(pr);
+}
+
+void prober_punched(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now;
+
+	if (!pr)
+		return;
+	now = clock_now(p->o->h);
+	if (now - pr->round_begun < PUNCH_GAP)
+		return;
+	round_begin(pr, pr->fruitless < WHOLE_ROUNDS, false, now);
+	prober_run(pr);
+}
+
+void prober_network_changed(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now = clock_now(p->o->h);
+
+	if (!pr)
+		return;
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		pr->set.path[i].echoes = 0;
+		memset(&pr->set.path[i].local, 0, sizeof(pr->set.path[i].local));
+	}
+	prober_doubt(pr, true, now);
+	prober_round(pr, now);
+	prober_run(pr);
+}
+
+void prober_test(struct peer *p)
+{
+	struct prober *pr = p->prober;
+
+	if (!pr)
+		return;
+	prober_doubt(pr, false, clock_now(p->o->h));
+	prober_run(pr);
+}
+
+void prober_path_changed(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	path_label label = pr ? quic_conn_label(pr->link->conn) : 0;
+
+	if (!pr || label == pr->set.current)
+		return;
+	prober_moved(pr, label, clock_now(p->o->h));
+	if (is_client(pr))
+		control_observed(pr->link);
+	prober_run(pr);
+}
+
+void prober_path_failed(struct peer *p, path_label label)
+{
+	struct path *path = p->prober ? pathset_of_label(&p->prober->set, label) : NULL;
+
+	if (!path)
+		return;
+	path_disprove(path);
+	p->prober->set.changed_at = clock_now(p->o->h);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static int derive_keys(struct prober *pr)
+{
+	struct quic_conn *c = pr->link->conn;
+	struct span context = span_of(mlog_cluster_id(peer_of(pr)->o->log), HASH_LEN);
+	uint8_t keys[2 * PROBE_KEY_LEN];
+	int rc = quic_conn_export(c, PROBE_EXPORTER, context, keys, sizeof(keys));
+
+	if (rc == 0)
+		rc = quic_conn_export(c, PROBE_TAG_EXPORTER, context, pr->tag, sizeof(pr->tag));
+	memcpy(pr->key_out, keys + (is_client(pr) ? 0 : PROBE_KEY_LEN), PROBE_KEY_LEN);
+	memcpy(pr->key_in, keys + (is_client(pr) ? PROBE_KEY_LEN : 0), PROBE_KEY_LEN);
+	secret_wipe(keys, sizeof(keys));
+	return rc;
+}
+
+/* The handshake has proven both sides' addresses. */
+static void add_first(struct prober *pr, uint64_t now)
+{
+	const struct link *l = pr->link;
+	enum path_kind kind = l->relayed ? PATH_RELAY : kind_of(peer_of(pr)->o, &l->to);
+	struct path *path = pathset_add(&pr->set, l->label, kind, &l->to);
+
+	path->local = l->local;
+	path->proven = true;
+	path->last_echo = now;
+	pr->set.current = l->label;
+	if (l->relayed)
+		memcpy(pr->channel, peer_of(pr)->relay.end.channel, sizeof(pr->channel));
+}
+
+int prober_start(struct link *l)
+{
+	struct peer *p = l->peer;
+	struct prober *pr;
+	uint64_t now = clock_now(p->o->h);
+	int rc;
+
+	prober_free(p);
+	pr = calloc(1, sizeof(*pr));
+	if (!pr)
+		return -ENOMEM;
+	pr->link = l;
+	doubt_end(&pr->set.doubt);
+	pr->timer = timer_new(p->o->h, prober_run, pr);
+	rc = pr->timer ? derive_keys(pr) : -ENOMEM;
+	if (rc == 0)
+		rc = map_put(p->o->tags, pr->tag, p);
+	if (rc < 0) {
+		timer_free(pr->timer);
+		secret_wipe(pr, sizeof(*pr));
+		free(pr);
+		return rc;
+	}
+	p->prober = pr;
+	add_first(pr, now);
+	sync_candidates(pr);
+	sync_relay(pr);
+	prober_round(pr, now);
+	prober_run(pr);
+	return 0;
+}
+
+void prober_free(struct peer *p)
+{
+	struct prober *pr = p->prober;
+
+	if (!pr)
+		return;
+	p->prober = NULL;
+	p->busy = false;
+	map_remove(p->o->tags, pr->tag);
+	timer_free(pr->timer);
+	secret_wipe(pr, sizeof(*pr));
+	free(pr);
+}
+
+size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
+			  struct peer_path_status *out, size_t max)
+{
+	const struct peer *p = route_lookup(&o->routes, m->address);
+	size_t n = 0;
+
+	for (size_t i = 0; p && p->prober && i < PATHS_MAX && n < max; i++) {
+		const struct path *path = &p->prober->set.path[i];
+
+		if (path->label == 0)
+			continue;
+		out[n++] = (struct peer_path_status){
+			.kind = (enum peer_path_kind)path->kind, .to = path->to,
+			.in_use = path->label == p->prober->set.current, .named = path->listed,
+			.proven = path->proven, .proven_by_them = path->theirs, .lost = path->lost,
+			.pings = path->pings, .pongs = path->pongs, .rtt_ns = path->rtt,
+			.last_echo = path->pongs ? path->last_echo : 0,
+		};
+	}
+	return n;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What the prober keeps of one tunnel. */
+#ifndef MLSH_OVERLAY_PROBER_H
+#define MLSH_OVERLAY_PROBER_H
+
+#include "overlay/choose.h"
+#include "overlay/internal.h"
+#include "proto/probe.h"
+
+struct prober {
+	struct link *link;
+	struct pathset set;
+	uint8_t tag[PROBE_TAG_LEN];
+	uint8_t key_out[PROBE_KEY_LEN], key_in[PROBE_KEY_LEN];
+	uint8_t channel[RELAY_CHANNEL_LEN];	/* of the relay path as it was last proven */
+	struct timer *timer;
+	uint64_t next_at;		/* of the timer */
+	uint64_t round_at, round_begun;	/* round_at TIME_NEVER: a direct path is in use */
+	unsigned fruitless;		/* rounds in a row */
+	uint64_t told_at;		/* the other side was asked for a round */
+	uint64_t urged_at;		/* it asked for a look at the path in use */
+	uint64_t doubted_at;
+	unsigned help;			/* calls left */
+	uint64_t help_at;
+	uint64_t tx_seen, busy_until;
+	struct addr seen;		/* last address that a pong said we have */
+};
+
+static inline struct peer *peer_of(const struct prober *pr)
+{
+	return pr->link->peer;
+}
+
+static inline bool is_client(const struct prober *pr)
+{
+	return !quic_conn_is_server(pr->link->conn);
+}
+
+/* --- prober.c --- */
+
+void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
+/* Something has changed: all candidates are tried in earnest, by the other side, too. */
+void prober_round(struct prober *pr, uint64_t now);
+
+/* --- prober_watch.c --- */
+
+/* The connection uses this path now. */
+void prober_moved(struct prober *pr, path_label label, uint64_t now);
+/* The path in use may be dead: it, and all that could take over, are asked. */
+void prober_doubt(struct prober *pr, bool forced, uint64_t now);
+/* Is the path in use alive? */
+void prober_watch(struct prober *pr, uint64_t now);
+/* Moves the connection, or follows the peer, when there is reason to. */
+void prober_decide(struct prober *pr, uint64_t now);
+/* Pings outside of rounds, and when the next is due. */
+void prober_keep(struct prober *pr, uint64_t now);
+uint64_t prober_keep_at(const struct prober *pr);
+
+#endif

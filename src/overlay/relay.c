@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Relay channels: frames in and out, and what the owner says of channels. */
+#include "overlay/internal.h"
+#include "proto/probe.h"
+
+void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len)
+{
+	relay_wrap(&p->relay.end, RELAY_TO_SERVER, p->relay.counter++, frame, packet_len);
+	if (p->relay.counter == RELAY_RENEW_AT && p->o->ops->relay_wanted)
+		deferred_call(p->o->relay_work);
+}
+
+/* The other side may send as soon as the server has told it, which is when the server tells us. */
+static void keep_early(struct overlay *o, const struct udp_rx *rx)
+{
+	struct early_frame *f = &o->early[o->next_early % EARLY_FRAMES];
+
+	if (rx->len > sizeof(f->data))
+		return;
+	o->next_early++;
+	f->from = rx->from;
+	f->len = rx->len;
+	memcpy(f->data, rx->data, rx->len);
+}
+
+void relay_received(struct overlay *o, const struct udp_rx *rx)
+{
+	struct span frame = span_of(rx->data, rx->len), packet;
+	const uint8_t *channel = relay_channel(frame);
+	struct peer *p = channel ? map_get(o->channels, channel) : NULL;
+	struct udp_rx inner = *rx;
+
+	if (channel && !p)
+		keep_early(o, rx);
+	if (!p || relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame,
+				   &packet) < 0)
+		return;
+	inner.data += packet.data - frame.data;
+	inner.len = inner.segment = packet.len;
+	if (probe_is(packet.data, packet.len))
+		prober_received(o, packet, rx, p);
+	else
+		quic_socket_receive(o->socket, &inner, p->relay.label);
+}
+
+static void take_early(struct overlay *o)
+{
+	for (size_t i = 0; i < EARLY_FRAMES; i++) {
+		struct early_frame *f = &o->early[i];
+		struct udp_rx rx = { .data = f->data, .len = f->len, .segment = f->len,
+				     .from = f->from };
+
+		if (f->len == 0 || !map_get(o->channels, relay_channel(span_of(f->data, f->len))))
+			continue;
+		f->len = 0;
+		relay_received(o, &rx);
+	}
+}
+
+/* Channels whose counters run out are replaced by the server when they are asked for again. */
+void relay_work(void *overlay)
+{
+	struct overlay *o = overlay;
+
+	take_early(o);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && o->ops->relay_wanted)
+			o->ops->relay_wanted(o->ctx, p->member);
+	}
+}
+
+void relay_want(struct peer *p)
+{
+	struct overlay *o = p->o;
+	uint64_t now = clock_now(o->h);
+
+	if (p->relay.on || !o->ops->relay_wanted ||
+	    (p->relay.asked_at && now - p->relay.asked_at < PEER_RELAY_ASK_GAP))
+		return;
+	p->relay.asked_at = now;
+	o->ops->relay_wanted(o->ctx, p->member);
+}
+
+void relay_forget(struct peer *p)
+{
+	if (!p->relay.on)
+		return;
+	map_remove(p->o->channels, p->relay.end.channel);
+	secret_wipe(&p->relay.end, sizeof(p->relay.end));
+	p->relay.on = false;
+}
+
+static bool same_end(const struct relay_path *r, const struct relay_end *end)
+{
+	return r->on && memcmp(r->end.channel, end->channel, sizeof(end->channel)) == 0 &&
+	       secret_equal(r->end.key, end->key, sizeof(end->key));
+}
+
+void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
+		   const struct addr *server)
+{
+	struct peer *p = route_lookup(&o->routes, m->address);
+
+	if (!p || p->member != m)
+		return;
+	if (end && same_end(&p->relay, end)) {
+		p->relay.server = *server;
+		return;
+	}
+	relay_forget(p);
+	if (end && map_put(o->channels, end->channel, p) == 0) {
+		p->relay.on = true;
+		p->relay.end = *end;
+		p->relay.server = *server;
+		p->relay.counter = 0;
+		p->relay.window = (struct relay_window){ .begun = false };
+		peer_relay(p);
+		deferred_call(o->relay_work);
+	}
+	prober_candidates(p);
+}
+
+void overlay_relay_reset(struct overlay *o)
+{
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		relay_forget(p);
+		p->relay.asked_at = 0;
+		prober_candidates(p);
+	}
+}

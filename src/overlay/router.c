@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket's router for connections with peers: which label a packet is taken to have come by,
+ * and where packets of a label go. An address counts only when it is proven; packets from others
+ * are taken as of the current path, and nothing is sent there.
+ */
+#include "overlay/internal.h"
+
+path_label router_new_label(struct overlay *o)
+{
+	return ++o->last_label;
+}
+
+const struct unowned_path *router_stranger(const struct overlay *o, path_label label)
+{
+	for (size_t i = 0; label != 0 && i < STRANGERS; i++) {
+		if (o->stranger[i].label == label)
+			return &o->stranger[i];
+	}
+	return NULL;
+}
+
+static path_label stranger_label(struct overlay *o, const struct udp_rx *rx)
+{
+	struct unowned_path *s;
+
+	for (size_t i = 0; i < STRANGERS; i++) {
+		s = &o->stranger[i];
+		if (s->label && addr_equal(&s->from, &rx->from) &&
+		    addr_equal(&s->local, &rx->local))
+			return s->label;
+	}
+	s = &o->stranger[o->next_stranger++ % STRANGERS];
+	*s = (struct unowned_path){ router_new_label(o), rx->from, rx->local };
+	return s->label;
+}
+
+static void note_stray(struct overlay *o, struct pathset *ps, const struct udp_rx *rx)
+{
+	if (ps->stray_since == 0 || !addr_equal(&ps->stray, &rx->from)) {
+		ps->stray = rx->from;
+		ps->stray_since = clock_now(o->h);
+	}
+}
+
+static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *rx)
+{
+	struct overlay *o = ctx;
+	struct link *l = c ? quic_conn_ctx(c) : NULL;
+	path_label current;
+	struct pathset *ps;
+	struct path *path;
+
+	if (!c)
+		return stranger_label(o, rx);
+	current = quic_conn_label(c);
+	if (!l || l->peer->active != l || !l->peer->prober)
+		return current;
+	ps = prober_paths(l->peer->prober);
+	path = pathset_of_addr(ps, &rx->from);
+	if (path && path->label == current)
+		ps->stray_since = 0;
+	if (path && path->proven)
+		return path->label;
+	note_stray(o, ps, rx);
+	return current;
+}
+
+static bool relay_route(const struct peer *p, struct quic_route *ret)
+{
+	if (!p->relay.on)
+		return false;
+	*ret = (struct quic_route){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
+	return true;
+}
+
+/* The peer whose relay a label is. */
+static struct peer *relay_peer(struct overlay *o, path_label label)
+{
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->relay.label == label)
+			return p;
+	}
+	return NULL;
+}
+
+static bool stranger_route(struct overlay *o, path_label label, struct quic_route *ret)
+{
+	const struct unowned_path *s = router_stranger(o, label);
+	const struct peer *p = s ? NULL : relay_peer(o, label);
+
+	if (s)
+		*ret = (struct quic_route){ .to = s->from, .local = s->local };
+	return s || (p && relay_route(p, ret));
+}
+
+static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret)
+{
+	struct link *l = quic_conn_ctx(c);
+	const struct path *path = NULL;
+
+	if (!l)
+		return stranger_route(ctx, label, ret);
+	if (label == l->peer->relay.label)
+		return relay_route(l->peer, ret);
+	if (l->peer->active == l && l->peer->prober)
+		path = pathset_of_label(prober_paths(l->peer->prober), label);
+	if (!path && label != l->label)
+		return false;
+	*ret = path ? (struct quic_route){ .to = path->to, .local = path->local }
+		    : (struct quic_route){ .to = l->to, .local = l->local };
+	return true;
+}
+
+static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len)
+{
+	struct link *l = quic_conn_ctx(c);
+	struct peer *p = l ? l->peer : relay_peer(ctx, label);
+
+	if (p)
+		relay_frame(p, frame, len - RELAY_OVERHEAD);
+}
+
+void overlay_router_init(struct overlay *o)
+{
+	o->router = (struct quic_router){
+		.label = on_label, .route = on_route, .wrap = on_wrap,
+		.overhead_max = RELAY_OVERHEAD, .ctx = o,
+	};
+}
