@@ -237,6 +237,15 @@ static inline void prober_traffic(struct peer *p)
 }
 struct pathset *prober_paths(struct prober *pr);
 
+/* --- mtu.c ----------------------------------------------------------------------------------- */
+
+/*
+ * The largest datagram that the path in use is known to carry: of what goes behind a relay's
+ * header, if it is the relay. 1200 at least; 0: there is no tunnel. May change with every packet
+ * that is received. For the packet path: neither allocates nor asks for the time.
+ */
+size_t prober_path_mtu(const struct peer *p);
+
 /* --- peer.c ---------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
