@@ -102,6 +102,8 @@ struct peer {
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */
+	path_label mtu_label;		/* the path in use, and the largest datagram on it: */
+	size_t mtu;
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;			/* in plan */
@@ -245,6 +247,8 @@ struct pathset *prober_paths(struct prober *pr);
  * that is received. For the packet path: neither allocates nor asks for the time.
  */
 size_t prober_path_mtu(const struct peer *p);
+/* The same of any path. */
+size_t mtu_of_label(struct pathset *ps, path_label label);
 
 /* --- peer.c ---------------------------------------------------------------------------------- */
 

@@ -138,6 +138,7 @@ struct peer_path_status {
 	uint32_t pings, pongs;
 	uint64_t rtt_ns;		/* 0: unknown */
 	uint64_t last_echo;		/* clock_now; 0: never */
+	size_t mtu_bytes;		/* largest datagram (behind a relay's header) known to pass */
 };
 
 struct overlay_status {

@@ -7,6 +7,7 @@
 #define MLSH_OVERLAY_PATHSET_H
 
 #include "base/addr.h"
+#include "overlay/mtu_search.h"
 #include "overlay/punch.h"
 
 #define PATHS_MAX 12
@@ -38,6 +39,7 @@ struct path {
 		uint64_t nonce, at;	/* at 0: none */
 	} sent[PATH_NONCES];
 	unsigned next_sent;
+	struct mtu mtu;			/* behind a relay's header, if it is the relay */
 };
 
 /* Of the path in use. All zero: none. */

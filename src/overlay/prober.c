@@ -3,7 +3,7 @@
  * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided
  * is in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
  */
-#include "overlay/prober.h"
+#include "overlay/mtu.h"
 
 #include <stdlib.h>
 
@@ -23,9 +23,9 @@ struct pathset *prober_paths(struct prober *pr)
 static void send_frame(struct prober *pr, const struct probe *f, bool relay, const struct addr *to)
 {
 	struct peer *p = peer_of(pr);
-	uint8_t buf[RELAY_OVERHEAD + PROBE_PONG_LEN];
+	uint8_t buf[RELAY_OVERHEAD + PROBE_MAX];
 	uint8_t *at = buf + RELAY_OVERHEAD;
-	ptrdiff_t n = probe_encode(f, pr->key_out, hmac_sha256, at, PROBE_PONG_LEN);
+	ptrdiff_t n = probe_encode(f, pr->key_out, hmac_sha256, at, PROBE_MAX);
 
 	if (n < 0 || (relay && !p->relay.on))
 		return;
@@ -45,6 +45,15 @@ void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now
 	random_fill(peer_of(pr)->o->h, &f.nonce, sizeof(f.nonce));
 	f.flags = (path->proven ? PROBE_PROVEN : 0) | (urgent ? PROBE_URGENT : 0);
 	path_pinged(path, f.nonce, now);
+	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
+}
+
+void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len)
+{
+	struct probe f = { .type = PROBE_PING, .nonce = nonce, .len = len };
+
+	memcpy(f.tag, pr->tag, sizeof(f.tag));
+	f.flags = path->proven ? PROBE_PROVEN : 0;
 	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
 }
 
@@ -158,7 +167,7 @@ static void notice_traffic(struct prober *pr, uint64_t now)
 
 static void arm(struct prober *pr, uint64_t now)
 {
-	uint64_t at = MIN(pr->round_at, prober_keep_at(pr));
+	uint64_t at = MIN(MIN(pr->round_at, prober_keep_at(pr)), mtu_next_at(pr));
 	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -181,6 +190,7 @@ static void prober_run(void *ctx)
 	prober_decide(pr, now);
 	prober_keep(pr, now);
 	round_run(pr, now);
+	mtu_run(pr, now);
 	arm(pr, now);
 }
 
@@ -238,7 +248,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 
 static void on_pong(struct prober *pr, struct path *path, const struct probe *f, uint64_t now)
 {
-	if (!path || !path_echo(path, f->nonce, now))
+	if (mtu_pong(path, f->nonce, now) || !path || !path_echo(path, f->nonce, now))
 		return;
 	path->theirs = f->flags & PROBE_PROVEN;
 	path->punch.sent = 0;
@@ -373,6 +383,7 @@ void prober_network_changed(struct peer *p)
 		pr->set.path[i].echoes = 0;
 		memset(&pr->set.path[i].local, 0, sizeof(pr->set.path[i].local));
 	}
+	mtu_suspect(pr);
 	prober_doubt(pr, true, now);
 	prober_round(pr, now);
 	prober_run(pr);
@@ -467,6 +478,7 @@ int prober_start(struct link *l)
 		return rc;
 	}
 	p->prober = pr;
+	p->mtu_label = 0;
 	add_first(pr, now);
 	sync_candidates(pr);
 	sync_relay(pr);
@@ -506,6 +518,7 @@ size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			.proven = path->proven, .proven_by_them = path->theirs, .lost = path->lost,
 			.pings = path->pings, .pongs = path->pongs, .rtt_ns = path->rtt,
 			.last_echo = path->pongs ? path->last_echo : 0,
+			.mtu_bytes = mtu_limit(&path->mtu),
 		};
 	}
 	return n;

@@ -23,6 +23,8 @@ struct prober {
 	unsigned help;			/* calls left */
 	uint64_t help_at;
 	uint64_t tx_seen, busy_until;
+	uint64_t mtu_packets, mtu_bytes; /* sent when mtu.c last looked */
+	bool mtu_doubt;			/* the size of the path in use is to be checked */
 	struct addr seen;		/* last address that a pong said we have */
 };
 
@@ -39,6 +41,8 @@ static inline bool is_client(const struct prober *pr)
 /* --- prober.c --- */
 
 void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
+/* To find out whether such a large frame gets through. */
+void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
 /* Something has changed: all candidates are tried in earnest, by the other side, too. */
 void prober_round(struct prober *pr, uint64_t now);
 

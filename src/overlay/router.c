@@ -71,6 +71,8 @@ static bool relay_route(const struct peer *p, struct quic_route *ret)
 	if (!p->relay.on)
 		return false;
 	*ret = (struct quic_route){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
+	if (p->prober)
+		ret->payload_max = mtu_of_label(prober_paths(p->prober), p->relay.label);
 	return true;
 }
 
@@ -109,7 +111,8 @@ static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct qu
 		path = pathset_of_label(prober_paths(l->peer->prober), label);
 	if (!path && label != l->label)
 		return false;
-	*ret = path ? (struct quic_route){ .to = path->to, .local = path->local }
+	*ret = path ? (struct quic_route){ .to = path->to, .local = path->local,
+					  .payload_max = mtu_limit(&path->mtu) }
 		    : (struct quic_route){ .to = l->to, .local = l->local };
 	return true;
 }
@@ -127,6 +130,6 @@ void overlay_router_init(struct overlay *o)
 {
 	o->router = (struct quic_router){
 		.label = on_label, .route = on_route, .wrap = on_wrap,
-		.overhead_max = RELAY_OVERHEAD, .ctx = o,
+		.ctx = o,
 	};
 }

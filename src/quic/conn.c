@@ -266,7 +266,7 @@ void conn_settle(struct quic_conn *c)
 	if (!c->alive)
 		return;
 	label = label_of(ngtcp2_conn_get_path(c->qc));
-	max = ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc);
+	max = conn_payload_max(c);
 	if (label != c->label || max != c->max_udp_payload) {
 		router_current(c, label);
 		c->label = label;

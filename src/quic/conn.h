@@ -174,6 +174,8 @@ void conn_send(struct quic_conn *c);
  */
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
 	      uint8_t ecn);
+/* Largest packet on the current path, as of the last time that something was sent. */
+size_t conn_payload_max(const struct quic_conn *c);
 /* Bytes to leave in front of the next packet. */
 size_t conn_headroom(struct quic_conn *c);
 

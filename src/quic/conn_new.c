@@ -74,21 +74,8 @@ static void params_fill(const struct quic_profile *p, ngtcp2_transport_params *r
 	ret->grease_quic_bit = 0; /* the fixed bit tells QUIC from probes and relay frames */
 }
 
-/* The list belongs to the socket's caller's router: the first probe fits every path. */
-static size_t probes_fill(const struct quic_socket *s, uint16_t out[10])
-{
-	static const uint16_t sizes[] = {
-		UDP_PAYLOAD_MAX, 1412, 1392, 1372, 1342, 1312, 1280, 1232
-	};
-	uint8_t overhead = s->cfg.router ? s->cfg.router->overhead_max : 0;
-	size_t n = 0;
-
-	if (overhead)
-		out[n++] = (uint16_t)(UDP_PAYLOAD_MAX - overhead);
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		out[n++] = sizes[i];
-	return n;
-}
+/* Of the usual links (overlay/mtu_search.c). */
+static const uint16_t pmtud_probes[] = { UDP_PAYLOAD_MAX, 1412, 1392, 1372, 1342, 1312, 1280, 1232 };
 
 static void settings_fill(struct quic_conn *c, const struct quic_profile *p, ngtcp2_settings *ret)
 {
@@ -98,6 +85,10 @@ static void settings_fill(struct quic_conn *c, const struct quic_profile *p, ngt
 		NGTCP2_CC_ALGO_BBR; /* with loss-based ones, lost inner packets starve the tunnel */
 	ret->handshake_timeout = p->handshake_timeout;
 	ret->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
+	ret->pmtud_probes = pmtud_probes;
+	ret->pmtud_probeslen = ARRAY_LEN(pmtud_probes);
+	ret->no_pmtud = c->routed; /* the router's owner does it: conn_payload_max */
+	ret->no_tx_udp_payload_size_shaping = c->routed;
 	ret->rand_ctx.native_handle = c->s->h;
 	ret->glitch_ratelim_burst = GLITCH_BURST;
 	ret->glitch_ratelim_rate = GLITCH_RATE;
@@ -108,7 +99,7 @@ static void conn_attach(struct quic_conn *c)
 {
 	c->tls.qc = c->qc;
 	ngtcp2_conn_set_tls_native_handle(c->qc, c->tls.octx);
-	c->max_udp_payload = ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc);
+	c->max_udp_payload = conn_payload_max(c);
 }
 
 int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
@@ -121,7 +112,6 @@ int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
 	ngtcp2_callbacks callbacks;
 	ngtcp2_cid dcid = { .datalen = CLIENT_DCID_LEN }, scid;
 	struct label_path path;
-	uint16_t probes[10];
 	int r = -ENOMEM;
 
 	if (!c)
@@ -138,8 +128,6 @@ int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
 	random_fill(s->h, dcid.data, dcid.datalen);
 	params_fill(profile, &params);
 	settings_fill(c, profile, &settings);
-	settings.pmtud_probeslen = probes_fill(s, probes);
-	settings.pmtud_probes = probes;
 	callbacks_fill(&callbacks);
 	label_path_set(&path, c->label, 0);
 	r = -ENOMEM;
@@ -178,7 +166,6 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
 	ngtcp2_callbacks callbacks;
 	ngtcp2_cid scid;
 	struct label_path path;
-	uint16_t probes[10];
 	int r = -ENOMEM;
 
 	if (!c)
@@ -202,8 +189,6 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
 	params_fill(&merged, &params);
 	params_fill_server(c, p, &scid, &params);
 	settings_fill(c, &merged, &settings);
-	settings.pmtud_probeslen = probes_fill(s, probes);
-	settings.pmtud_probes = probes;
 	if (p->odcid) {
 		settings.token = p->hd->token;
 		settings.tokenlen = p->hd->tokenlen;

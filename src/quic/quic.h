@@ -108,6 +108,7 @@ struct quic_conn_ops {
 };
 
 #define QUIC_OVERHEAD_MAX 64
+#define QUIC_PAYLOAD_MIN 1200	/* RFC 9000 section 14 */
 
 /* Where datagrams with a label go. */
 struct quic_route {
@@ -115,6 +116,11 @@ struct quic_route {
 	struct addr local;	/* source address, or unset */
 	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
 	uint8_t overhead;
+	/*
+	 * Largest QUIC packet, without that header; less than QUIC_PAYLOAD_MIN: that. An owner's
+	 * router finds it out by itself: QUIC then does no path MTU discovery of its own.
+	 */
+	size_t payload_max;
 };
 
 /*
@@ -129,8 +135,6 @@ struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
 	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret);
 	void (*wrap)(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len);
-	/* largest overhead of any route: path MTU probes begin with what fits it */
-	uint8_t overhead_max;
 	void *ctx;
 };
 

@@ -31,6 +31,13 @@ size_t conn_headroom(struct quic_conn *c)
 	return route_use(c, label_of(ngtcp2_conn_get_path(c->qc))) ? c->route.overhead : 0;
 }
 
+size_t conn_payload_max(const struct quic_conn *c)
+{
+	if (!c->routed)
+		return ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc);
+	return c->route_label ? MAX(c->route.payload_max, QUIC_PAYLOAD_MIN) : QUIC_PAYLOAD_MIN;
+}
+
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
 	      uint8_t ecn)
 {
@@ -54,6 +61,7 @@ struct packet {
 	ngtcp2_path_storage ps;
 	ngtcp2_pkt_info pi;
 	uint8_t *dest;
+	size_t cap;
 	uint64_t now;
 };
 
@@ -68,7 +76,7 @@ static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, st
 
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-	n = ngtcp2_conn_writev_stream(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, &taken,
+	n = ngtcp2_conn_writev_stream(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, &taken,
 				      flags, st->id, vec, n_vec, p->now);
 	if (taken >= 0)
 		stream_sent(st, (size_t)taken, fin);
@@ -95,7 +103,7 @@ static ngtcp2_ssize write_streams(struct quic_conn *c, struct packet *p)
 		}
 		list_remove(&st->tx_link);
 	}
-	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, p->now);
+	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, p->now);
 }
 
 static ngtcp2_ssize write_datagram(struct quic_conn *c, const struct quic_datagram *d,
@@ -107,7 +115,7 @@ static ngtcp2_ssize write_datagram(struct quic_conn *c, const struct quic_datagr
 
 	for (int i = 0; i < 2; i++)
 		vec[i] = (ngtcp2_vec){ (uint8_t *)d->piece[i].data, d->piece[i].len };
-	n = ngtcp2_conn_writev_datagram(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX,
+	n = ngtcp2_conn_writev_datagram(c->qc, &p->ps.path, &p->pi, p->dest, p->cap,
 					&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec,
 					d->piece[1].len > 0 ? 2 : 1, p->now);
 	if (accepted)
@@ -144,7 +152,7 @@ static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
 		return write_streams(c, p);
 	if (datagram)
 		return write_datagram(c, &d, p);
-	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, UDP_PAYLOAD_MAX, p->now);
+	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, p->now);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------
@@ -158,7 +166,7 @@ static int send_loop(struct quic_conn *c, uint64_t now)
 {
 	size_t quantum = ngtcp2_conn_get_send_quantum(c->qc);
 	size_t headroom = conn_headroom(c);
-	struct packet p = { .now = now };
+	struct packet p = { .now = now, .cap = c->routed ? conn_payload_max(c) : UDP_PAYLOAD_MAX };
 	size_t sent = 0;
 
 	ngtcp2_path_storage_zero(&p.ps);
@@ -218,5 +226,5 @@ size_t quic_conn_datagram_max(const struct quic_conn *c)
 	overhead = DATAGRAM_OVERHEAD + ngtcp2_conn_get_dcid(c->qc)->datalen;
 	if (!remote || remote->max_datagram_frame_size < UDP_PAYLOAD_MAX)
 		return 0;
-	return ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc) - overhead;
+	return conn_payload_max(c) - overhead;
 }

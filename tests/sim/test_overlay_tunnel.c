@@ -30,17 +30,28 @@ START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 }
 END_TEST
 
+/* Some go over streams and some in datagrams, which may overtake them. */
 START_TEST(full_packets_pass_before_the_path_size_is_known)
 {
 	struct fleet m;
+	uint64_t seen = 0;
+	uint8_t got[2000], want[2000];
+	size_t len;
 
 	fleet_new(&m, 2);
 	fleet_wait_up(&m, NS_PER_S);
 	for (unsigned i = 0; i < 40; i++)
 		fleet_send(&m.node[0], &m.node[1], OVERLAY_MTU, i);
 	sim_pass(m.w, NS_PER_S);
-	for (unsigned i = 0; i < 40; i++)
-		SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], OVERLAY_MTU, i));
+	while (world_tun_take(m.node[1].h, 0, got, sizeof(got), &len) > 0) {
+		unsigned seed = load_be16(got + 4);
+
+		SIM_CHECK(m.w, len == OVERLAY_MTU && seed < 40 && !(seen >> seed & 1));
+		fleet_udp(want, len, m.node[0].self->address, m.node[1].self->address, seed);
+		ck_assert_mem_eq(got, want, len);
+		seen |= UINT64_C(1) << seed;
+	}
+	SIM_CHECK(m.w, seen == (UINT64_C(1) << 40) - 1);
 	SIM_CHECK(m.w, fleet_all_drops(&m.node[0]) == 0 && fleet_all_drops(&m.node[1]) == 0);
 	fleet_free(&m);
 }

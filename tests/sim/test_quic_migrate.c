@@ -51,7 +51,8 @@ static bool way_route(void *ctx, struct quic_conn *c, path_label label, struct q
 		return false;
 	*ret = (struct quic_route){ .to = w->peer[label],
 				    .local = w->local[label],
-				    .overhead = label == RELAY ? FRAME_BYTES : 0 };
+				    .overhead = label == RELAY ? FRAME_BYTES : 0,
+				    .payload_max = label == RELAY ? 1452 - FRAME_BYTES : 1452 };
 	return true;
 }
 
@@ -104,7 +105,6 @@ static void node_open(struct net *n, struct quic_node *node, int which)
 	n->router[which] = (struct quic_router){ .label = way_label,
 						 .route = way_route,
 						 .wrap = way_wrap,
-						 .overhead_max = FRAME_BYTES,
 						 .ctx = &n->way[which] };
 	cfg.router = &n->router[which];
 	cfg.other = unwrap;
