@@ -6,6 +6,9 @@
  */
 #include "overlay/internal.h"
 
+#define ECN_MASK 3
+#define ECN_CE 3
+
 void inbound_write(void *overlay, const struct tun_packet *p)
 {
 	struct overlay *o = overlay;
@@ -38,7 +41,7 @@ static void keep_early(struct link *l, const uint8_t *data, size_t len)
 		return;
 	}
 	memcpy(at, data, len);
-	queue_commit(q, len, clock_now(l->peer->o->h));
+	queue_commit(q, len);
 }
 
 static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
@@ -80,18 +83,46 @@ void inbound_forget_early(struct peer *p)
 	queue_fini(&p->early);
 }
 
-void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len)
+/* RFC 6040 section 4.2. False: a router said "congested" of a packet that can not carry it. */
+static bool carry_congestion(uint8_t *ip, size_t len, uint8_t outer)
 {
-	(void)c;
-	inbound_packet(link, data, len);
+	if (outer != ECN_CE || len < IP4_HEADER_MIN || (ip[1] & ECN_MASK) == ECN_CE)
+		return true;
+	if ((ip[1] & ECN_MASK) == 0)
+		return false;
+	ip[1] |= ECN_CE;
+	packet_ip_checksum(ip, MIN((size_t)(ip[0] & 15) * 4, len));
+	return true;
 }
 
-void inbound_batch_end(void *link, struct quic_conn *c)
+void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct udp_rx *rx,
+		    const struct peer *relay)
 {
-	struct link *l = link;
+	struct link *l = map_get(o->records, record_tag(data, len));
+	struct span inner = { .len = 0 };
+	enum overlay_drop d;
 
-	(void)c;
-	coalesce_flush(&l->peer->o->coalescer);
+	if (!l || (relay && l->peer != relay))
+		return;
+	d = record_open(l->records, data, len, &inner);
+	if (d != DROP_NONE) {
+		drop_count(o, d);
+		return;
+	}
+	l->peer->record_heard = clock_now(o->h);
+	l->peer->record_unanswered = 0;
+	if (!relay)
+		router_heard(l, rx);
+	if (!carry_congestion(data + RECORD_HEADER + 1, inner.len - 1, rx->ecn)) {
+		drop_count(o, DROP_in_congested);
+		return;
+	}
+	inbound_packet(l, inner.data, inner.len);
+}
+
+void inbound_flush(struct overlay *o)
+{
+	coalesce_flush(&o->coalescer);
 }
 
 void inbound_stream(struct link *l, int64_t stream)

@@ -14,6 +14,7 @@
 #include "overlay/packet.h"
 #include "overlay/pathset.h"
 #include "overlay/queue.h"
+#include "overlay/record.h"
 #include "overlay/route.h"
 #include "proto/relay.h"
 
@@ -76,6 +77,7 @@ struct link {
 	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
 	int64_t control;		/* stream; -1: none yet */
 	bool connected, hello_sent, hello_got;
+	struct records *records;	/* NULL until the link was chosen */
 	/* membership log */
 	uint64_t their_next;		/* first entry that they lack, as far as is known */
 	uint64_t asked_from;		/* of the log_request under way */
@@ -113,11 +115,11 @@ struct peer {
 	unsigned failures;
 	struct timer *timer;
 	/* packets */
-	struct queue queue;
+	struct queue queue;		/* until there is a tunnel */
 	struct queue early;		/* came before the hello */
 	uint64_t waiting_until;		/* packets that wait for a tunnel; TIME_NEVER: none */
-	bool oversize;			/* the head of the queue does not fit a datagram */
-	bool slow;			/* its queue may be full without holding up others */
+	uint64_t record_heard;		/* clock_now of the last authentic record; 0: none */
+	uint64_t record_unanswered;	/* of the first one sent since; 0: none */
 	/* for people */
 	uint64_t up_since, last_heard;
 	uint64_t used_at, packets_seen;	/* as of the last look */
@@ -145,12 +147,11 @@ struct overlay {
 	size_t next_stranger;
 	struct map *channels;		/* of relays -> peer */
 	struct map *tags;		/* of probes -> peer */
+	struct map *records;		/* tags of records -> link */
 	struct bucket pings;		/* of rounds */
 	struct bucket pongs;
 	size_t n_members_seen;		/* of the log's, how many have a peer */
 	struct timer *watch;		/* looks for dead tunnels */
-	struct timer *resume;		/* ends a pause of the TUN */
-	struct deferred *oversize;
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
@@ -160,8 +161,7 @@ struct overlay {
 	struct wire_candidates own;
 	struct addr observed;		/* by the server */
 	struct addr observed_by_peer[2];
-	struct peer *full;		/* whose queue stopped the reading */
-	bool paused, failed, closing;
+	bool failed, closing;
 	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */
 	struct peer_message message;
@@ -201,6 +201,10 @@ bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr
 
 path_label router_new_label(struct overlay *o);
 void overlay_router_init(struct overlay *o);
+/* Where what goes to the peer is sent now. False: nowhere. */
+bool router_now(const struct link *l, struct quic_route *ret);
+/* Something authentic of this link came from this address, not over the relay. */
+void router_heard(struct link *l, const struct udp_rx *rx);
 const struct unowned_path *router_stranger(const struct overlay *o, path_label label);
 
 /* --- relay.c --------------------------------------------------------------------------------- */
@@ -280,6 +284,7 @@ extern const struct quic_conn_ops link_ops;
 struct link *link_place(struct peer *p); /* a free one, or NULL */
 /* Closes the connection and frees the place. */
 void link_close(struct link *l, uint64_t app_error, const char *phrase);
+void link_records_free(struct link *l);
 /* The other side broke the protocol: closed, and not tried again soon. */
 void link_malformed(struct link *l, const char *what);
 
@@ -305,18 +310,20 @@ void control_punch(struct link *l);
 /* --- outbound.c ------------------------------------------------------------------------------ */
 
 void outbound_readable(void *overlay);
-void outbound_resume(void *overlay);
-/* Heads that do not fit a datagram go over streams. */
-void outbound_oversize(void *overlay);
+/* The socket has room again. */
+void outbound_writable(void *overlay);
+/* Sends what waited for the tunnel. */
+void outbound_up(struct peer *p);
 /* Drops what waits for a tunnel and tells the senders. */
 void outbound_give_up(struct peer *p);
-bool outbound_next_datagram(void *link, struct quic_conn *c, struct quic_datagram *ret);
-void outbound_datagram_taken(void *link, struct quic_conn *c);
 
 /* --- inbound.c ------------------------------------------------------------------------------- */
 
-void inbound_datagram(void *link, struct quic_conn *c, const uint8_t *data, size_t len);
-void inbound_batch_end(void *link, struct quic_conn *c);
+/* One datagram with a record; `relay`: the peer whose relay channel it came by. */
+void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct udp_rx *rx,
+		    const struct peer *relay);
+/* A batch of records is over. */
+void inbound_flush(struct overlay *o);
 /* What came before the hello, now that it is there; or will not be. */
 void inbound_early(struct link *l);
 void inbound_forget_early(struct peer *p);

@@ -27,11 +27,62 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	l->conn = NULL;
 	quic_conn_close(c, app_error, phrase);
 	quic_conn_free(c);
+	link_records_free(l);
 	if (l->peer->active == l) {
 		prober_free(l->peer);
 		l->peer->active = NULL;
 		inbound_forget_early(l->peer);
 	}
+}
+
+static bool has_aes(const struct quic_conn *c)
+{
+	struct quic_conn_info info;
+
+	quic_conn_info_get(c, &info);
+	return !strstr(info.cipher, "CHACHA20");
+}
+
+/* The keys are there before the first message: records may overtake it. */
+static int records_start(struct link *l)
+{
+	struct overlay *o = l->peer->o;
+	uint8_t exported[RECORD_EXPORT_LEN];
+	int rc = quic_conn_export(l->conn, RECORD_EXPORTER,
+				  span_of(mlog_cluster_id(o->log), HASH_LEN), exported,
+				  sizeof(exported));
+
+	if (rc == 0)
+		rc = records_new(has_aes(l->conn) ? AEAD_AES128_GCM : AEAD_CHACHA20_POLY1305,
+				 !quic_conn_is_server(l->conn), exported, &l->records);
+	secret_wipe(exported, sizeof(exported));
+	if (rc == 0)
+		rc = map_put(o->records, l->records->tag, l);
+	return rc;
+}
+
+void link_records_free(struct link *l)
+{
+	if (!l->records)
+		return;
+	if (map_get(l->peer->o->records, l->records->tag) == l)
+		map_remove(l->peer->o->records, l->records->tag);
+	records_free(l->records);
+	l->records = NULL;
+}
+
+/* It has the control stream. */
+static void link_begin(struct link *l)
+{
+	struct peer *p = l->peer;
+
+	peer_link_chosen(l);
+	if (records_start(l) == 0) {
+		control_start(l);
+		return;
+	}
+	link_close(l, PEER_CLOSE_BYE, "no memory");
+	peer_lost(p, "no memory for a tunnel", true);
 }
 
 void link_malformed(struct link *l, const char *what)
@@ -66,8 +117,7 @@ static void on_connected(struct link *l)
 		link_malformed(l, "does not allow a control stream");
 		return;
 	}
-	peer_link_chosen(l);
-	control_start(l);
+	link_begin(l);
 }
 
 static void on_readable(struct link *l, int64_t stream)
@@ -78,8 +128,7 @@ static void on_readable(struct link *l, int64_t stream)
 	}
 	if (l->control < 0 && quic_conn_is_server(l->conn)) {
 		l->control = stream;
-		peer_link_chosen(l);
-		control_start(l);
+		link_begin(l);
 	}
 	if (l->conn && stream == l->control)
 		control_readable(l);
@@ -111,7 +160,6 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 			prober_path_changed(l->peer);
 		if (l->peer->active == l && l->peer->state == PEER_UP) {
 			l->peer->o->ops->peer_changed(l->peer->o->ctx, l->peer->member);
-			quic_conn_wake(c); /* what did not fit may fit now */
 		}
 		return;
 	case QUIC_PATH_FAILED:
@@ -121,6 +169,7 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 	case QUIC_CLOSED:
 		l->conn = NULL;
 		quic_conn_free(c);
+		link_records_free(l);
 		peer_link_gone(l->peer, l, ev);
 		return;
 	}
@@ -128,8 +177,4 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 
 const struct quic_conn_ops link_ops = {
 	.event = link_event,
-	.datagram = inbound_datagram,
-	.batch_end = inbound_batch_end,
-	.next_datagram = outbound_next_datagram,
-	.datagram_taken = outbound_datagram_taken,
 };

@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the TUN to a peer: route, checks, segmentation, the peer's queue. QUIC takes packets out of
- * the queue as fast as the path allows. On this path nothing allocates (but a peer's queue, once),
- * logs or asks the time.
+ * From the TUN to a peer: route, checks, segmentation, sealing, all in the socket's buffer. On this
+ * path nothing allocates, logs or asks the time. When the socket is full the TUN is not read, so
+ * that the kernel's queue, and who fills it, feels it.
  */
 #include "overlay/internal.h"
 #include "overlay/segment.h"
 
-#define PAUSE_MAX (10 * NS_PER_MS)	/* how long one full queue may hold up the others */
-#define OVERSIZE_BURST 64		/* packets that go over streams in one turn */
+#define INNER_MAX (1 + OVERLAY_MTU)
+/* What one read of the TUN may become: the payload, and headers for each of its segments. */
+#define READ_BYTES_MAX (TUN_PACKET_MAX + TUN_PACKET_MAX / 4)
+#define READ_RUNS_MAX 4
+
+static void count_sent(struct peer *p, size_t len)
+{
+	p->tx_packets++;
+	p->tx_bytes += len;
+	p->o->count.tx_packets++;
+	p->o->count.tx_bytes += len;
+}
+
+/* --- without a tunnel ------------------------------------------------------------------------ */
 
 /* The sender's stack learns that nobody is there, instead of waiting for its timeout. */
 static void tell_unreachable(struct overlay *o, const uint8_t *packet, size_t len)
@@ -30,111 +42,171 @@ void outbound_give_up(struct peer *p)
 		tell_unreachable(p->o, s.data + 1, s.len - 1);
 		queue_pop(&p->queue);
 	}
+	queue_fini(&p->queue);
 }
 
-static void put(struct peer *p, struct segmenter *s)
+/* A few packets wait for the tunnel, for a moment. */
+static void put_waiting(struct peer *p, struct segmenter *s, const struct tun_packet *t)
 {
-	uint64_t now = clock_now(p->o->h);
 	size_t len;
 
+	if (queue_init(&p->queue) < 0 || p->queue.n >= PEER_WAITING_PACKETS) {
+		drop_count(p->o, DROP_out_no_tunnel);
+		tell_unreachable(p->o, t->data, t->len);
+		return;
+	}
 	while ((len = segment_next_len(s)) > 0) {
 		uint8_t *at = queue_reserve(&p->queue, len);
 
 		if (!at) {
 			/* Of a super-packet the rest is of no use either. */
-			p->o->count.drops[DROP_out_queue_full] += segment_left(s);
-			return;
+			p->o->count.drops[DROP_out_no_tunnel] += segment_left(s);
+			break;
 		}
 		segment_next(s, at);
-		queue_commit(&p->queue, len, now);
+		queue_commit(&p->queue, len);
 	}
-}
-
-/* No tunnel: a few packets wait for it, for a moment. */
-static void put_waiting(struct peer *p, struct segmenter *s, const struct tun_packet *t)
-{
-	if (p->queue.n >= PEER_WAITING_PACKETS) {
-		drop_count(p->o, DROP_out_no_tunnel);
-		tell_unreachable(p->o, t->data, t->len);
-		return;
-	}
-	put(p, s);
 	if (p->waiting_until == TIME_NEVER)
 		p->waiting_until = clock_now(p->o->h) + PEER_WAITING_TIME;
 	peer_want(p);
 	peer_schedule(p);
 }
 
-/* The peer whose queue it went to, or NULL. */
-static struct peer *outbound_packet(struct overlay *o, const struct tun_packet *t)
+/* --- with one -------------------------------------------------------------------------------- */
+
+/* A packet that fits no datagram on the path as it is known goes over a stream of its own. */
+static void send_stream(struct peer *p, struct span inner)
+{
+	struct quic_conn *c = p->active->conn;
+	int64_t stream;
+	int rc = quic_stream_open(c, false, &stream);
+
+	if (rc == 0)
+		rc = quic_stream_write(c, stream, inner.data, inner.len, true);
+	if (rc == 0)
+		count_sent(p, inner.len - 1);
+	else
+		drop_count(p->o, DROP_out_too_big);
+	quic_conn_wake(c);
+}
+
+/* Where the packet goes, behind room for the headers; NULL: the socket is full. */
+static uint8_t *reserve(struct peer *p, const struct quic_route *route, size_t len)
+{
+	return quic_socket_reserve(p->o->socket, route->overhead + RECORD_OVERHEAD + len);
+}
+
+/* What lies at `at`, behind room for the route's and the record's headers. */
+static void send_record(struct peer *p, const struct quic_route *route, uint8_t *at, size_t len)
+{
+	uint8_t ecn = at[route->overhead + RECORD_HEADER + 2] & 3; /* of the IP header */
+	size_t n = record_seal(p->active->records, at + route->overhead, len);
+
+	if (route->overhead)
+		relay_frame(p, at, n);
+	quic_socket_commit(p->o->socket, route->overhead + n, route, ecn);
+	count_sent(p, len - 1);
+}
+
+static void note_sent(struct peer *p)
+{
+	if (p->record_unanswered == 0)
+		p->record_unanswered = clock_now(p->o->h);
+	prober_traffic(p);
+}
+
+static size_t record_max(const struct peer *p)
+{
+	size_t payload = prober_path_mtu(p);
+
+	return payload > RECORD_OVERHEAD ? payload - RECORD_OVERHEAD : 0;
+}
+
+static void send_segments(struct peer *p, struct segmenter *s)
+{
+	bool fits = segment_fit(s, record_max(p));
+	struct quic_route route;
+	uint8_t inner[INNER_MAX];
+	size_t len;
+
+	if (!router_now(p->active, &route)) {
+		p->o->count.drops[DROP_out_no_path] += segment_left(s);
+		return;
+	}
+	while ((len = segment_next_len(s)) > 0) {
+		if (fits) {
+			uint8_t *at = reserve(p, &route, len);
+
+			if (!at) {
+				p->o->count.drops[DROP_out_socket_full] += segment_left(s);
+				return;
+			}
+			segment_next(s, at + route.overhead + RECORD_HEADER);
+			send_record(p, &route, at, len);
+		} else {
+			segment_next(s, inner);
+			send_stream(p, span_of(inner, len));
+		}
+	}
+	note_sent(p);
+}
+
+void outbound_up(struct peer *p)
+{
+	for (; !queue_empty(&p->queue); queue_pop(&p->queue)) {
+		struct span inner = queue_head(&p->queue);
+		struct quic_route route;
+		uint8_t *at;
+
+		if (inner.len > record_max(p)) {
+			send_stream(p, inner);
+		} else if (router_now(p->active, &route) &&
+			   (at = reserve(p, &route, inner.len)) != NULL) {
+			memcpy(at + route.overhead + RECORD_HEADER, inner.data, inner.len);
+			send_record(p, &route, at, inner.len);
+			note_sent(p);
+		} else {
+			drop_count(p->o, DROP_out_no_path);
+		}
+	}
+	queue_fini(&p->queue);
+	quic_conn_wake(p->active->conn); /* sends */
+}
+
+/* --- from the TUN ---------------------------------------------------------------------------- */
+
+static void outbound_packet(struct overlay *o, const struct tun_packet *t)
 {
 	struct packet4 h;
 	struct segmenter s;
 	enum overlay_drop d;
+	struct peer *p;
 
 	if (t->len < 1 || t->data[0] >> 4 != 4) {
 		drop_count(o, DROP_out_not_ip4);
-		return NULL;
+		return;
 	}
 	if (packet_parse(t->data, t->len, &h) != DROP_NONE) {
 		drop_count(o, DROP_out_header);
-		return NULL;
+		return;
 	}
 	if (h.src != o->self->address) {
 		drop_count(o, DROP_out_source);
-		return NULL;
+		return;
 	}
-	struct peer *p = route_lookup(&o->routes, h.dst);
+	p = route_lookup(&o->routes, h.dst);
 	if (!p) {
 		drop_count(o, DROP_out_no_member);
 		tell_unreachable(o, t->data, t->len);
-		return NULL;
+		return;
 	}
 	d = segment_begin(&s, t, &h);
-	if (d == DROP_NONE && queue_init(&p->queue) < 0)
-		d = DROP_out_queue_full;
-	if (d != DROP_NONE) {
+	if (d != DROP_NONE)
 		drop_count(o, d);
-		return NULL;
-	}
-	if (p->state == PEER_UP)
-		put(p, &s);
+	else if (p->state == PEER_UP)
+		send_segments(p, &s);
 	else
 		put_waiting(p, &s, t);
-	return p;
-}
-
-static bool holds_up(const struct peer *p)
-{
-	return p->state == PEER_UP && !p->slow && queue_is_high(&p->queue);
-}
-
-static void pause_reading(struct overlay *o)
-{
-	o->paused = true;
-	tun_pause(o->tun, true);
-	timer_set_in(o->resume, PAUSE_MAX);
-}
-
-static void resume_reading(struct overlay *o)
-{
-	o->paused = false;
-	timer_set(o->resume, TIME_NEVER);
-	tun_pause(o->tun, false);
-}
-
-/* The pause is over: queues that are still full drop from now on. */
-void outbound_resume(void *overlay)
-{
-	struct overlay *o = overlay;
-
-	list_for_each (it, &o->peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		if (holds_up(p))
-			p->slow = true;
-	}
-	resume_reading(o);
 }
 
 void outbound_readable(void *overlay)
@@ -142,12 +214,11 @@ void outbound_readable(void *overlay)
 	struct overlay *o = overlay;
 	struct tun_packet t;
 
-	if (o->full && holds_up(o->full)) {
-		pause_reading(o);
-		return;
-	}
-	o->full = NULL;
 	for (int i = 0; i < TUN_BATCH_MAX && !o->failed; i++) {
+		if (!quic_socket_room(o->socket, READ_BYTES_MAX, READ_RUNS_MAX)) {
+			tun_pause(o->tun, true);
+			return;
+		}
 		int rc = tun_read(o->tun, &t);
 
 		if (rc < 0) {
@@ -158,104 +229,16 @@ void outbound_readable(void *overlay)
 			return;
 		}
 		if (rc == 0)
-			return;
-		struct peer *p = outbound_packet(o, &t);
-		if (!p)
-			continue;
-		if (p->state == PEER_UP) {
-			quic_conn_wake(p->active->conn);
-			prober_traffic(p);
-		}
-		if (holds_up(p)) {
-			o->full = p; /* sending comes first; then it is looked at again */
-			return;
-		}
-	}
-}
-
-/* --- what QUIC takes ------------------------------------------------------------------------- */
-
-bool outbound_next_datagram(void *link, struct quic_conn *c, struct quic_datagram *ret)
-{
-	struct link *l = link;
-	struct peer *p = l->peer;
-	struct overlay *o = p->o;
-
-	if (p->active != l || p->state != PEER_UP || p->oversize)
-		return false;
-	o->count.drops[DROP_out_queue_late] += queue_drop_late(&p->queue, clock_now(o->h));
-	struct span head = queue_head(&p->queue);
-	if (head.len == 0)
-		return false;
-	if (head.len > quic_conn_datagram_max(c)) {
-		p->oversize = true;
-		deferred_call(o->oversize);
-		return false;
-	}
-	*ret = (struct quic_datagram){ .piece = { head } };
-	return true;
-}
-
-static void count_sent(struct peer *p, size_t len)
-{
-	p->tx_packets++;
-	p->tx_bytes += len;
-	p->o->count.tx_packets++;
-	p->o->count.tx_bytes += len;
-}
-
-void outbound_datagram_taken(void *link, struct quic_conn *c)
-{
-	struct link *l = link;
-	struct peer *p = l->peer;
-
-	(void)c;
-	count_sent(p, queue_head(&p->queue).len - 1);
-	queue_pop(&p->queue);
-	if (queue_is_low(&p->queue)) {
-		p->slow = false;
-		if (p->o->full == p) {
-			p->o->full = NULL;
-			if (p->o->paused)
-				resume_reading(p->o);
-		}
-	}
-}
-
-/* Packets larger than what the path is known to take: a stream each, until the next that fits. */
-static void send_oversize(struct peer *p)
-{
-	struct quic_conn *c = p->active ? p->active->conn : NULL;
-
-	p->oversize = false;
-	if (!c || p->state != PEER_UP)
-		return;
-	for (int i = 0; i < OVERSIZE_BURST && !queue_empty(&p->queue); i++) {
-		struct span head = queue_head(&p->queue);
-		int64_t stream;
-
-		if (head.len <= quic_conn_datagram_max(c))
 			break;
-		int rc = quic_stream_open(c, false, &stream);
-		if (rc == 0)
-			rc = quic_stream_write(c, stream, head.data, head.len, true);
-		if (rc == 0)
-			count_sent(p, head.len - 1);
-		else
-			drop_count(p->o, DROP_out_too_big);
-		queue_pop(&p->queue);
+		outbound_packet(o, &t);
 	}
-	quic_conn_wake(c);
+	quic_socket_flush(o->socket);
 }
 
-void outbound_oversize(void *overlay)
+void outbound_writable(void *overlay)
 {
 	struct overlay *o = overlay;
 
-	list_for_each (it, &o->peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		if (p->oversize)
-			send_oversize(p);
-	}
+	if (o->tun && !o->failed)
+		tun_pause(o->tun, false);
 }

@@ -48,12 +48,30 @@ static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profil
 }
 
 /* A datagram that is not QUIC. */
-static void on_other(void *ctx, struct udp_rx *rx)
+static void on_other(struct overlay *o, const struct udp_rx *rx)
 {
-	if (probe_is(rx->data, rx->len))
-		prober_received(ctx, span_of(rx->data, rx->len), rx, NULL);
+	if (record_tag(rx->data, rx->len))
+		inbound_record(o, rx->data, rx->len, rx, NULL);
+	else if (probe_is(rx->data, rx->len))
+		prober_received(o, span_of(rx->data, rx->len), rx, NULL);
 	else
-		relay_received(ctx, rx);
+		relay_received(o, rx);
+}
+
+static void on_others(void *ctx, struct udp_rx *runs, size_t n)
+{
+	struct overlay *o = ctx;
+
+	for (size_t i = 0; i < n && !o->failed; i++) {
+		struct udp_rx one = runs[i];
+
+		for (size_t at = 0; at < runs[i].len; at += one.len) {
+			one.data = runs[i].data + at;
+			one.len = one.segment = MIN(runs[i].segment, runs[i].len - at);
+			on_other(o, &one);
+		}
+	}
+	inbound_flush(o);
 }
 
 static int open_socket(struct overlay *o, const struct overlay_config *cfg, struct err *err)
@@ -67,7 +85,8 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.key_allowed = on_key_allowed,
 		.accepted = on_accepted,
 		.router = &o->router,
-		.other = on_other,
+		.others = on_others,
+		.writable = outbound_writable,
 		.ctx = o,
 	};
 
@@ -303,12 +322,13 @@ static void on_watch(void *ctx)
 
 static int make_tables(struct overlay *o, struct err *err)
 {
-	uint8_t seed[2][16];
+	uint8_t seed[3][16];
 
 	random_fill(o->h, seed, sizeof(seed));
 	o->channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
 	o->tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
-	return o->channels && o->tags ? 0 : err_set(err, -ENOMEM, "no memory for an overlay");
+	o->records = map_new(seed[2], RECORD_TAG_LEN, CONNS_MAX);
+	return o->channels && o->tags && o->records ? 0 : err_set(err, -ENOMEM, "no memory for an overlay");
 }
 
 static int open_tun(struct overlay *o, struct err *err)
@@ -328,10 +348,8 @@ static int open_tun(struct overlay *o, struct err *err)
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
-	o->resume = timer_new(o->h, outbound_resume, o);
-	o->oversize = deferred_new(o->h, outbound_oversize, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
-	if (!o->watch || !o->resume || !o->oversize || !o->relay_work)
+	if (!o->watch || !o->relay_work)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -398,10 +416,9 @@ void overlay_free(struct overlay *o)
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);
-	timer_free(o->resume);
-	deferred_free(o->oversize);
 	deferred_free(o->relay_work);
 	map_free(o->channels);
 	map_free(o->tags);
+	map_free(o->records);
 	free(o);
 }

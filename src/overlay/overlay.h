@@ -91,9 +91,9 @@ void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret
 /* Why a packet was dropped: counted, shown by name, never logged one by one. */
 #define OVERLAY_DROPS(X)                                                                           \
 	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)               \
-	X(out_queue_full) X(out_queue_late) X(out_too_big) X(in_short) X(in_flags) X(in_not_ip4)   \
+	X(out_no_path) X(out_socket_full) X(out_too_big) X(in_short) X(in_flags) X(in_not_ip4)   \
 	X(in_header) X(in_source) X(in_destination) X(in_fragment) X(in_too_big) X(in_early)       \
-	X(in_tun)
+	X(in_tun) X(in_replay) X(in_forged) X(in_congested)
 enum overlay_drop {
 #define X(name) DROP_##name,
 	OVERLAY_DROPS(X)

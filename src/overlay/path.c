@@ -4,7 +4,6 @@
 
 const struct quic_profile peer_profile = {
 	.alpn = PEER_ALPN,
-	.datagrams = true,
 	.max_remote_bidi = 1,		/* the control stream */
 	.max_remote_uni = 128,		/* packets that do not fit a datagram */
 	.stream_window_bytes = 2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),

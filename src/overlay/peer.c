@@ -326,8 +326,6 @@ void peer_link_up(struct link *l)
 	if (!quic_conn_is_server(l->conn) && !l->relayed)
 		p->last_good = l->to;
 	p->waiting_until = TIME_NEVER;
-	queue_restamp(&p->queue, now_of(p));
-	p->slow = false;
 	p->suspect = 0;
 	p->detail[0] = '\0';
 	if (p->state == PEER_UP) {
@@ -337,9 +335,10 @@ void peer_link_up(struct link *l)
 	peer_set_state(p, PEER_UP);
 	if (!timer_is_set(p->o->watch))
 		timer_set_in(p->o->watch, WATCH_PERIOD);
-	quic_conn_wake(l->conn);
+	p->record_heard = p->record_unanswered = 0;
 	inbound_early(l);
 	control_up(l);
+	outbound_up(p);
 	if (l->conn && prober_start(l) < 0)
 		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
 			 p->member->name);
@@ -489,7 +488,12 @@ void peer_watch(struct peer *p, uint64_t now)
 		return;
 	}
 	quic_conn_info_get(p->active->conn, &info);
-	p->last_heard = MAX(info.last_heard, 1);
+	p->last_heard = MAX(MAX(info.last_heard, p->record_heard), 1);
+	if (p->active->records->forged > RECORD_FORGED_MAX) {
+		link_close(p->active, PEER_CLOSE_BYE, "new keys");
+		peer_lost(p, "too many forged records", false);
+		return;
+	}
 	uint64_t since = info.unanswered_since;
 	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
 									      : PEER_DEAD_AFTER;

@@ -100,16 +100,30 @@ static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 	pr->help_at = now;
 	prober_round(pr, now);
 	peer_is_silent(p);
+	control_observed(pr->link); /* QUIC has to learn it, too, if nothing takes over */
 	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
 	if (p->o->ops->relay_wanted)
 		p->o->ops->relay_wanted(p->o->ctx, p->member);
 }
 
-static bool heard_since(const struct path *path, const struct doubt *d,
-			const struct quic_conn_info *info)
+static bool heard_since(const struct path *path, const struct doubt *d, uint64_t heard)
 {
-	return path->last_echo > d->since ||
-	       (!d->forced && !d->dead && info->last_heard > d->since);
+	return path->last_echo > d->since || (!d->forced && !d->dead && heard > d->since);
+}
+
+/* When the first of what has not been answered yet was sent; now: there is none. */
+static uint64_t unanswered(struct prober *pr, const struct path *path,
+			   const struct quic_conn_info *info, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+	uint64_t since = info->unanswered_since ? info->unanswered_since : now;
+
+	/* Records have no acknowledgements: whatever was heard since answers them. */
+	if (p->record_unanswered < MAX(info->last_heard, path->last_echo))
+		p->record_unanswered = 0;
+	if (p->record_unanswered)
+		since = MIN(since, p->record_unanswered);
+	return MAX(since, pr->set.changed_at);
 }
 
 void prober_watch(struct prober *pr, uint64_t now)
@@ -122,8 +136,8 @@ void prober_watch(struct prober *pr, uint64_t now)
 	if (!path)
 		return;
 	quic_conn_info_get(pr->link->conn, &info);
-	since = info.unanswered_since ? MAX(info.unanswered_since, pr->set.changed_at) : now;
-	if (d->since && heard_since(path, d, &info))
+	since = unanswered(pr, path, &info, now);
+	if (d->since && heard_since(path, d, MAX(info.last_heard, peer_of(pr)->record_heard)))
 		doubt_end(d);
 	else if (d->since == 0 && now - since >= path_patience(path) &&
 		 now - pr->doubted_at >= DOUBT_GAP)

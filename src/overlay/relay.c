@@ -37,7 +37,9 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 		return;
 	inner.data += packet.data - frame.data;
 	inner.len = inner.segment = packet.len;
-	if (probe_is(packet.data, packet.len))
+	if (record_tag(packet.data, packet.len))
+		inbound_record(o, inner.data, inner.len, &inner, p);
+	else if (probe_is(packet.data, packet.len))
 		prober_received(o, packet, rx, p);
 	else
 		quic_socket_receive(o->socket, &inner, p->relay.label);

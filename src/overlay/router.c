@@ -43,6 +43,21 @@ static void note_stray(struct overlay *o, struct pathset *ps, const struct udp_r
 	}
 }
 
+void router_heard(struct link *l, const struct udp_rx *rx)
+{
+	struct pathset *ps;
+	const struct path *path;
+
+	if (l->peer->active != l || !l->peer->prober)
+		return;
+	ps = prober_paths(l->peer->prober);
+	path = pathset_of_addr(ps, &rx->from);
+	if (path && path->label == ps->current)
+		ps->stray_since = 0;
+	else if (!path || !path->proven)
+		note_stray(l->peer->o, ps, rx);
+}
+
 static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *rx)
 {
 	struct overlay *o = ctx;
@@ -115,6 +130,14 @@ static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct qu
 					  .payload_max = mtu_limit(&path->mtu) }
 		    : (struct quic_route){ .to = l->to, .local = l->local };
 	return true;
+}
+
+bool router_now(const struct link *l, struct quic_route *ret)
+{
+	struct peer *p = l->peer;
+
+	return on_route(p->o, l->conn, p->prober ? prober_paths(p->prober)->current : l->label,
+			ret);
 }
 
 static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len)

@@ -50,6 +50,18 @@ enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
 	return DROP_NONE;
 }
 
+bool segment_fit(struct segmenter *s, size_t max)
+{
+	if (s->plain)
+		return 1 + s->size <= max;
+	if (1 + s->header_len + s->size <= max)
+		return true;
+	if (!s->tcp || max <= 1 + s->header_len)
+		return false;
+	s->size = max - 1 - s->header_len;
+	return true;
+}
+
 size_t segment_next_len(const struct segmenter *s)
 {
 	size_t left = s->p->len - s->at;

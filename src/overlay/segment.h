@@ -31,6 +31,11 @@ struct segmenter {
  */
 enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
 				const struct packet4 *h) MUST_CHECK;
+/*
+ * May each take no more than `max` bytes, flags included? TCP is cut smaller for that, before the
+ * first one is made; others are left as they are.
+ */
+bool segment_fit(struct segmenter *s, size_t max) MUST_CHECK;
 /* Bytes that the next one needs, flags included; 0 after the last. */
 size_t segment_next_len(const struct segmenter *s);
 /* How many packets are still to come. */

@@ -176,6 +176,7 @@ struct quic_socket_config {
 	 * and are valid during the call.
 	 */
 	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
+	void (*writable)(void *ctx);	/* see quic_socket_room; may be NULL */
 	void *ctx;
 };
 
@@ -204,6 +205,18 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
  * now is lost. Returns how many of the datagrams were handed over.
  */
 size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n);
+
+/*
+ * The same in place, for who makes many of them: each datagram is written to the place of `need`
+ * bytes that quic_socket_reserve returns (NULL: the socket is full), and committed; at the end of
+ * the batch all are sent. quic_socket_room says beforehand whether `bytes` in up to `runs` runs
+ * fit, and sends what waits when that makes room; when false, cfg.writable tells the end of that.
+ */
+bool quic_socket_room(struct quic_socket *s, size_t bytes, size_t runs) MUST_CHECK;
+uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need);
+void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to,
+			uint8_t ecn);
+void quic_socket_flush(struct quic_socket *s);
 
 /*
  * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the

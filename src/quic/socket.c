@@ -282,8 +282,12 @@ static void on_writable(void *ctx)
 	struct quic_socket *s = ctx;
 
 	tx_flush(&s->tx);
-	if (!s->tx.blocked && !list_empty(&s->dirty))
+	if (s->tx.blocked)
+		return;
+	if (!list_empty(&s->dirty))
 		deferred_call(s->work);
+	if (s->cfg.writable)
+		s->cfg.writable(s->cfg.ctx);
 }
 
 /* --- opening and closing
@@ -418,6 +422,27 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 	tx_send(&s->tx, data, len, to, &any);
 	if (!s->busy) /* else with the batch: a relay forwards many of one size */
 		tx_flush(&s->tx);
+}
+
+bool quic_socket_room(struct quic_socket *s, size_t bytes, size_t runs)
+{
+	return !s->closed && tx_room(&s->tx, bytes, runs);
+}
+
+uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need)
+{
+	return s->closed ? NULL : tx_reserve(&s->tx, need);
+}
+
+void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to,
+			uint8_t ecn)
+{
+	tx_commit(&s->tx, len, &to->to, &to->local, ecn);
+}
+
+void quic_socket_flush(struct quic_socket *s)
+{
+	tx_flush(&s->tx);
 }
 
 static size_t datagrams_of(const struct udp_tx *run)

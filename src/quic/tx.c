@@ -36,6 +36,13 @@ uint8_t *tx_reserve(struct tx *tx, size_t need)
 	return tx->blocked ? NULL : tx->buf + tx->used;
 }
 
+bool tx_room(struct tx *tx, size_t bytes, size_t runs)
+{
+	if (!tx->blocked && (tx->used + bytes > TX_BUF_BYTES || tx->n_runs + runs > UDP_BATCH_MAX))
+		tx_flush(tx);
+	return !tx->blocked;
+}
+
 static bool run_can_grow(const struct tx *tx, size_t len, const struct addr *to,
 			 const struct addr *local, uint8_t ecn)
 {

@@ -27,6 +27,8 @@ void tx_fini(struct tx *tx); /* not the socket */
  * while the socket is full. Sends what has been gathered if there is no room.
  */
 uint8_t *tx_reserve(struct tx *tx, size_t need);
+/* Do `bytes` more in up to `runs` runs fit? Sends what has been gathered when that is needed. */
+bool tx_room(struct tx *tx, size_t bytes, size_t runs);
 /* The first `len` bytes at tx_reserve's place are a datagram. */
 void tx_commit(struct tx *tx, size_t len, const struct addr *to, const struct addr *local,
 	       uint8_t ecn);

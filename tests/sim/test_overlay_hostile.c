@@ -17,8 +17,8 @@ struct rogue {
 	enum quic_close_reason reason;
 	uint64_t error;
 	uint8_t hello[256];
-	uint8_t datagram[1500];
-	size_t datagram_len;
+	struct records *records;
+	uint8_t inner[1500];	/* flags and a packet */
 	const char *garbage;
 	size_t garbage_len;
 };
@@ -39,6 +39,17 @@ static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
 	return (size_t)n;
 }
 
+static void rogue_keys(struct rogue *r)
+{
+	uint8_t exported[RECORD_EXPORT_LEN];
+	struct span id = span_of(mlog_cluster_id(r->m->kit.log), HASH_LEN);
+
+	ck_assert_int_eq(quic_conn_export(r->c, RECORD_EXPORTER, id, exported, sizeof(exported)),
+			 0);
+	records_free(r->records);
+	ck_assert_int_eq(records_new(AEAD_AES128_GCM, false, exported, &r->records), 0);
+}
+
 static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
 {
 	struct rogue *r = ctx;
@@ -48,6 +59,7 @@ static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event 
 	switch (ev->type) {
 	case QUIC_CONNECTED:
 		r->connected = true;
+		rogue_keys(r);
 		break;
 	case QUIC_STREAM_READABLE:
 		if (quic_stream_is_bidi(ev->stream) && r->control < 0) {
@@ -69,27 +81,30 @@ static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event 
 	}
 }
 
-static bool rogue_next(void *ctx, struct quic_conn *c, struct quic_datagram *ret)
+/* Seals the first `len` bytes of r->inner and sends the record, which is left in `record`. */
+static size_t rogue_seal(struct rogue *r, size_t len, uint8_t record[1600])
 {
-	struct rogue *r = ctx;
-
-	(void)c;
-	if (r->datagram_len == 0)
-		return false;
-	*ret = (struct quic_datagram){ .piece = { span_of(r->datagram, r->datagram_len) } };
-	return true;
+	memcpy(record + RECORD_HEADER, r->inner, len);
+	return record_seal(r->records, record, len);
 }
 
-static void rogue_taken(void *ctx, struct quic_conn *c)
+static void rogue_raw(struct rogue *r, const uint8_t *record, size_t len)
 {
-	(void)c;
-	((struct rogue *)ctx)->datagram_len = 0;
+	struct addr to;
+
+	ck_assert(quic_conn_remote_addr(r->c, &to));
+	quic_socket_send_other(r->s, &to, record, len);
+}
+
+static void rogue_send(struct rogue *r, size_t len)
+{
+	uint8_t record[1600];
+
+	rogue_raw(r, record, rogue_seal(r, len, record));
 }
 
 static const struct quic_conn_ops rogue_ops = {
 	.event = rogue_event,
-	.next_datagram = rogue_next,
-	.datagram_taken = rogue_taken,
 };
 
 static bool rogue_accept(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
@@ -179,21 +194,20 @@ static void rogue_stop(struct rogue *r)
 	SIM_CHECK(m->w, fleet_received(&m->node[2], &m->node[0], 90, 9));
 	SIM_CHECK(m->w, fleet_tun_silent(&m->node[0]));
 	quic_conn_free(r->c);
+	records_free(r->records);
 	quic_socket_close(r->s);
 	fleet_free(m);
 }
 
-/* Sends flags and the packet in r->datagram + 1; it must be dropped for this reason alone. */
+/* Sends flags and the packet in r->inner + 1; it must be dropped for this reason alone. */
 static void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
 {
 	struct fleet_node *n = &r->m->node[0];
 	uint64_t before = fleet_drops(n, d), all = fleet_all_drops(n);
 
-	r->datagram[0] = flags;
-	r->datagram_len = len;
-	quic_conn_wake(r->c);
+	r->inner[0] = flags;
+	rogue_send(r, len);
 	sim_pass(r->m->w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(r->datagram_len, 0);
 	SIM_CHECK(r->m->w, fleet_tun_silent(n));
 	ck_assert_msg(fleet_drops(n, d) == before + 1 && fleet_all_drops(n) == all + 1,
 		      "not counted as %s", overlay_drop_name(d));
@@ -203,7 +217,7 @@ START_TEST(forged_packets_never_reach_the_device)
 {
 	struct fleet m;
 	struct rogue r;
-	uint8_t *p = r.datagram + 1;
+	uint8_t *p = r.inner + 1;
 	uint8_t got[200];
 	size_t len;
 
@@ -242,13 +256,51 @@ START_TEST(forged_packets_never_reach_the_device)
 
 	/* The same way a good one passes. */
 	fleet_udp(p, 100, self, honest, 1);
-	r.datagram[0] = 0;
-	r.datagram_len = 101;
-	quic_conn_wake(r.c);
+	r.inner[0] = 0;
+	rogue_send(&r, 101);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	ck_assert_int_eq(world_tun_take(m.node[0].h, 0, got, sizeof(got), &len), 1);
 	ck_assert_uint_eq(len, 100);
 	ck_assert_mem_eq(got, p, 100);
+	rogue_stop(&r);
+}
+END_TEST
+
+/* What is not authentic, or came before, is counted and leaves the window as it was. */
+START_TEST(forged_and_replayed_records_are_dropped)
+{
+	struct fleet m;
+	struct rogue r;
+	uint8_t record[1600], bad[1600], got[200];
+	size_t len, n;
+
+	rogue_connect(&r, &m);
+	r.inner[0] = 0;
+	fleet_udp(r.inner + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
+	n = rogue_seal(&r, 101, record);
+	for (size_t i = 0; i < n; i++) {
+		enum overlay_drop d = i == 0 || (i >= 8 && i < 16) ? DROP_NONE : DROP_in_forged;
+		uint64_t before = fleet_drops(&m.node[0], DROP_in_forged);
+
+		memcpy(bad, record, n);
+		bad[i] ^= 0x10;
+		rogue_raw(&r, bad, n);
+		sim_pass(m.w, 10 * NS_PER_MS);
+		SIM_CHECK(m.w, fleet_tun_silent(&m.node[0]));
+		ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_forged),
+				  before + (d != DROP_NONE));
+	}
+	for (size_t cut = 1; cut < n; cut++) {
+		rogue_raw(&r, record, n - cut);
+		sim_pass(m.w, 10 * NS_PER_MS);
+		SIM_CHECK(m.w, fleet_tun_silent(&m.node[0]));
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		rogue_raw(&r, record, n);
+		sim_pass(m.w, 10 * NS_PER_MS);
+		ck_assert_int_eq(world_tun_take(m.node[0].h, 0, got, sizeof(got), &len), i == 0);
+	}
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_replay), 2);
 	rogue_stop(&r);
 }
 END_TEST
@@ -405,16 +457,14 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 	while (r.control < 0)
 		sim_pass(m.w, 10 * NS_PER_MS);
 	sim_pass(m.w, NS_PER_S);
-	fleet_udp(r.datagram + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
-	r.datagram_len = 101;
-	r.datagram[0] = 0;
-	quic_conn_wake(r.c);
+	fleet_udp(r.inner + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
+	r.inner[0] = 0;
+	rogue_send(&r, 101);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	ck_assert(fleet_tun_silent(&m.node[0]));
 	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 0); /* a few wait for the hello */
 	for (int i = 0; i < 40; i++) {
-		r.datagram_len = 101;
-		quic_conn_wake(r.c);
+		rogue_send(&r, 101);
 		sim_pass(m.w, 10 * NS_PER_MS);
 	}
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41 - PEER_WAITING_PACKETS);
@@ -427,6 +477,7 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 END_TEST
 
 UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
+	  forged_and_replayed_records_are_dropped,
 	  streams_are_checked_like_datagrams_and_bounded,
 	  garbage_on_the_control_stream_ends_the_connection,
 	  an_oversized_message_ends_the_connection,
