@@ -98,8 +98,9 @@ struct peer {
 	struct link links[PEER_LINKS_MAX];
 	struct link *active;		/* the one with the control stream */
 	struct wire_candidates from_server, from_peer;
+	struct wire_candidates stored;	/* from before our restart; until it says better */
 	struct wire_candidates knock;	/* where it last called from */
-	struct addr last_good;
+	struct addr last_good;		/* of a direct path */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct prober *prober;		/* of the active link, once both hellos are through */

@@ -90,7 +90,19 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.ctx = o,
 	};
 
-	return quic_socket_open(o->h, &qc, err, &o->socket);
+	struct err taken = { 0 };
+	int rc;
+
+	/* Peers, NATs and firewalls know it, and what peers still send gets an answer. */
+	qc.udp.bind.port = cfg->port;
+	if (cfg->port && quic_socket_open(o->h, &qc, &taken, &o->socket) == 0)
+		return 0;
+	qc.udp.bind.port = cfg->bind.port;
+	rc = quic_socket_open(o->h, &qc, err, &o->socket);
+	if (rc == 0 && cfg->port)
+		log_info(host_log(o->h), "UDP port %u instead of the one used before: %s",
+			 (unsigned)quic_socket_local(o->socket).port, taken.text);
+	return rc;
 }
 
 /* --- peers ----------------------------------------------------------------------------------- */
@@ -271,11 +283,13 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 		p->relay.asked_at = 0;
 	if (online && !p->online && p->state == PEER_UP)
 		peer_is_anew(p);
+	bool news = c && c->n > 0 && !candidates_equal(c, &p->from_server);
+
 	p->online = online;
-	if (c && c->n > 0)
+	if (news)
 		p->from_server = *c;
 	prober_candidates(p);
-	if (online)
+	if (online || news)
 		peer_kick(p);
 }
 

@@ -39,6 +39,7 @@ struct overlay_config {
 	/* Unused by the overlay itself: the session shares its socket. */
 	const struct quic_profile *signal_profile;
 	struct addr bind;		/* unset: any address, any port */
+	uint16_t port;			/* it had before: again, if it is free. 0: none */
 	const struct overlay_ops *ops;
 	void *ctx;
 };
@@ -80,6 +81,8 @@ void overlay_presence_reset(struct overlay *o);
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server);
 void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
+/* There is a session with the server now: for peers without a tunnel a channel is asked for. */
+void overlay_relay_possible(struct overlay *o);
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
 /* What the signal server's name resolved to: kept reachable, see netsetup_signal. */
@@ -87,6 +90,22 @@ void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
 /* Interfaces changed or the machine woke. */
 void overlay_network_changed(struct overlay *o);
 void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret);
+
+#define OVERLAY_HINTS_MAX 1024
+
+/* Where a peer may be found without a server, the most likely address first. */
+struct peer_hint {
+	struct node_id id;
+	struct wire_candidates at;
+};
+
+/* To be kept over a restart: at most `max`, those that were met before others. How many. */
+size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t max);
+/*
+ * What was kept: tried at once, as far as candidates may be tried at all, until the peers say
+ * better. Of nodes that are no members (any more): ignored.
+ */
+void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 
 /* Why a packet was dropped: counted, shown by name, never logged one by one. */
 #define OVERLAY_DROPS(X)                                                                           \

@@ -71,19 +71,21 @@ static void plan_add(struct peer *p, struct wire_candidates *plan)
 	plan_filter(p, &p->knock, plan);
 	plan_filter(p, &p->from_server, plan);
 	plan_filter(p, &p->from_peer, plan);
+	plan_filter(p, &p->stored, plan);
 }
 
 /* Where it called from comes first, then where it was last. */
 static void plan_make(struct peer *p)
 {
-	struct wire_candidates rest = { 0 };
+	struct wire_candidates rest = { 0 }, last = { 0 };
 
 	plan_add(p, &rest);
 	candidates_order(&rest, &p->o->own);
 	p->plan = p->knock;
 	p->knock = (struct wire_candidates){ 0 };
 	if (!addr_is_unset(&p->last_good))
-		candidates_add(&p->plan, &p->last_good);
+		candidates_add(&last, &p->last_good);
+	plan_filter(p, &last, &p->plan); /* our network may be another one since then */
 	for (size_t i = 0; i < rest.n; i++)
 		candidates_add(&p->plan, &rest.item[i]);
 	p->next = 0;
@@ -479,9 +481,12 @@ static bool is_unused(struct peer *p, uint64_t now)
 void peer_watch(struct peer *p, uint64_t now)
 {
 	struct quic_conn_info info;
+	struct addr at;
 
 	if (p->state != PEER_UP || !p->active)
 		return;
+	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
+		p->last_good = at;
 	if (is_unused(p, now)) {
 		link_close(p->active, PEER_CLOSE_BYE, "not used");
 		peer_lost(p, "not used", false);

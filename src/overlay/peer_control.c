@@ -235,6 +235,8 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 
 	p->from_peer = (struct wire_candidates){ 0 };
 	candidates_filter(c, &p->o->own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
+	if (p->from_peer.n > 0)
+		p->stored.n = 0;
 	prober_candidates(p);
 }
 

@@ -124,6 +124,17 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 	prober_candidates(p);
 }
 
+void overlay_relay_possible(struct overlay *o)
+{
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		p->relay.asked_at = 0;
+		if (p->wanted && !p->active)
+			relay_want(p);
+	}
+}
+
 void overlay_relay_reset(struct overlay *o)
 {
 	list_for_each (it, &o->peers) {

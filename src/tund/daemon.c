@@ -25,6 +25,8 @@ static void on_tunnel_changed(void *ctx, struct tunnel *t)
 
 	if (!c->tunnel)
 		return; /* still being made */
+	if (c->keeper)
+		peers_keeper_touch(c->keeper);
 	control_changed(d->control, c);
 	if (d->cfg.changed)
 		d->cfg.changed(d->cfg.ctx, t);
@@ -67,15 +69,46 @@ static const struct tunnel_ops tunnel_ops = {
 	.invites_changed = on_tunnel_invites,
 };
 
+/* Without it the tunnel comes up as well, with the server's help. NULL: none. */
+static struct peers_file *peers_known(struct daemon *d, const struct tunnel_parts *p)
+{
+	struct peers_file *known = NULL;
+	struct err err = { 0 };
+	int rc;
+
+	if (!d->cfg.state_dir)
+		return NULL;
+	rc = peers_file_load(d->host, d->cfg.state_dir, p->cluster.cluster, p->cluster.cluster_id,
+			     &err, &known);
+	if (rc < 0 && rc != -ENOENT)
+		log_warn(host_log(d->host), "%s: %s", p->cluster.cluster, err.text);
+	return known;
+}
+
+static void keep_peers(struct daemon_cluster *c)
+{
+	struct daemon *d = c->daemon;
+	const struct cluster_file *f = tunnel_cluster(c->tunnel);
+
+	if (d->cfg.state_dir &&
+	    peers_keeper_new(d->host, d->cfg.state_dir, f->cluster, f->cluster_id,
+			     tunnel_overlay(c->tunnel), &c->keeper) < 0)
+		log_warn(host_log(d->host), "%s: no memory to keep the peers' addresses",
+			 f->cluster);
+}
+
 static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 {
+	struct peers_file *known = peers_known(c->daemon, p);
 	struct tunnel *t;
-	int rc = tunnel_new(c->daemon->host, p, &c->state.invites, &tunnel_ops, c, err, &t);
+	int rc = tunnel_new(c->daemon->host, p, &c->state.invites, known, &tunnel_ops, c, err, &t);
 
+	free(known);
 	if (rc < 0)
 		return rc;
 	c->tunnel = t;
 	c->error[0] = '\0';
+	keep_peers(c);
 	on_tunnel_changed(c, t);
 	return 0;
 }
@@ -84,6 +117,8 @@ static void cluster_stop(struct daemon_cluster *c)
 {
 	struct tunnel *t = c->tunnel;
 
+	peers_keeper_free(c->keeper);
+	c->keeper = NULL;
 	c->tunnel = NULL;
 	tunnel_free(t);
 }

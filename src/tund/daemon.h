@@ -44,6 +44,7 @@ struct daemon_cluster {
 	struct daemon *daemon;
 	struct cluster_state state;
 	struct tunnel *tunnel; /* NULL: stopped */
+	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
 	char error[480];
 };
 

@@ -21,7 +21,7 @@ struct tunnel {
 	struct timer *invite_timer;
 	struct invite_list invites;
 	uint8_t cancelling[NONCE_LEN];
-	bool cancel_running, hinted, failed;
+	bool cancel_running, hinted, failed, session_up;
 	uint64_t started;
 	struct log_limit fork_limit;
 	char warning[256], fork[320], failure[480], dns_failure[480];
@@ -105,6 +105,9 @@ static void on_session_state(void *ctx)
 	session_status_get(t->session, &s);
 	if (s.state == SESSION_UP)
 		timer_set_in(t->invite_timer, 0);
+	if (s.state == SESSION_UP && !t->session_up)
+		overlay_relay_possible(t->overlay);
+	t->session_up = s.state == SESSION_UP;
 	tunnel_changed(t);
 }
 
@@ -394,12 +397,13 @@ static void tunnel_start_dns(struct tunnel *t)
 	}
 }
 
-static int tunnel_start(struct tunnel *t, struct err *err)
+static int tunnel_start(struct tunnel *t, const struct peers_file *known, struct err *err)
 {
 	struct overlay_config oc = {
 		.identity = t->parts.identity,
 		.log = t->parts.log,
 		.self = t->self,
+		.port = known ? known->port : 0,
 		.ops = &overlay_ops,
 		.ctx = t,
 	};
@@ -420,12 +424,14 @@ static int tunnel_start(struct tunnel *t, struct err *err)
 		return rc;
 	overlay_candidates_get(t->overlay, &own);
 	session_set_candidates(t->session, &own);
+	if (known)
+		overlay_hints_set(t->overlay, known->peer, known->n);
 	tunnel_start_dns(t);
 	return 0;
 }
 
 int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
-	       const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
+	       const struct peers_file *known, const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
 {
 	struct tunnel *t;
 	int rc = tunnel_parts_check(p, err);
@@ -443,7 +449,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list 
 	if (invites)
 		t->invites = *invites;
 	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
-	rc = tunnel_start(t, err);
+	rc = tunnel_start(t, known, err);
 	if (rc < 0) {
 		t->parts.identity = NULL; /* still the caller's */
 		t->parts.log = NULL;

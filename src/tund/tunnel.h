@@ -10,6 +10,7 @@
 #include "client/session.h"
 #include "overlay/overlay.h"
 #include "client/invites.h"
+#include "tund/peers.h"
 
 struct tunnel;
 
@@ -36,9 +37,12 @@ struct tunnel_ops {
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err) MUST_CHECK;
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
-/* Starts everything; on success the parts are the tunnel's. */
+/*
+ * Starts everything; on success the parts are the tunnel's. `known`: what is known of its peers
+ * from before, or NULL.
+ */
 int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
-	       const struct tunnel_ops *ops, void *ctx, struct err *err,
+	       const struct peers_file *known, const struct tunnel_ops *ops, void *ctx, struct err *err,
 	       struct tunnel **ret) MUST_CHECK;
 /* Stops everything and undoes what was done to the host. NULL allowed. */
 void tunnel_free(struct tunnel *t);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Where peers may be found when nobody can be asked: handed to the owner to keep, and taken back. */
+#include "overlay/internal.h"
+
+/* What is worth most when there is not room for all: who was met, who is known of old, who is not. */
+enum { RANK_MET, RANK_STORED, RANK_HEARSAY, RANKS };
+
+static int rank(const struct peer *p)
+{
+	if (p->last_heard || !addr_is_unset(&p->last_good))
+		return RANK_MET;
+	return p->stored.n > 0 ? RANK_STORED : RANK_HEARSAY;
+}
+
+/* The path in use comes first: it is proven, and may lead to an address that nobody has named. */
+static void hint_of(const struct peer *p, struct wire_candidates *ret)
+{
+	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
+	struct wire_candidates first = { .n = 0 };
+	struct addr live;
+
+	if (p->active && path_of(p->active, &live) == PEER_PATH_DIRECT)
+		candidates_add(&first, &live);
+	if (!addr_is_unset(&p->last_good))
+		candidates_add(&first, &p->last_good);
+	candidates_filter(&first, &p->o->own, subnet, ret);
+	candidates_filter(&p->from_peer, &p->o->own, subnet, ret);
+	candidates_filter(&p->from_server, &p->o->own, subnet, ret);
+	candidates_filter(&p->stored, &p->o->own, subnet, ret);
+}
+
+size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t max)
+{
+	size_t n = 0;
+
+	for (int r = 0; r < RANKS; r++) {
+		list_for_each (it, &o->peers) {
+			const struct peer *p = list_entry(it, struct peer, in_overlay);
+			struct peer_hint h = { .id = p->member->id };
+
+			if (n == max)
+				return n;
+			if (rank(p) != r)
+				continue;
+			hint_of(p, &h.at);
+			if (h.at.n > 0)
+				out[n++] = h;
+		}
+	}
+	return n;
+}
+
+void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct member *m = mlog_member_by_id(o->log, &in[i].id);
+		struct peer *p = m ? route_lookup(&o->routes, m->address) : NULL;
+
+		if (!p || p->member != m)
+			continue; /* removed, or ourselves */
+		p->stored = in[i].at;
+		peer_kick(p);
+	}
+}
