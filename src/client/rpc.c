@@ -461,6 +461,11 @@ const uint8_t *rpc_server_cert_sha256(const struct rpc *r)
 	return quic_conn_peer_cert_sha256(r->conn);
 }
 
+int rpc_export(struct rpc *r, const char *label, struct span context, uint8_t *out, size_t len)
+{
+	return r->conn ? quic_conn_export(r->conn, label, context, out, len) : -ENOTCONN;
+}
+
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret)
 {
 	if (r->conn)

@@ -230,6 +230,7 @@ static void on_subscribed_up(struct session *s)
 	if (!s->forked)
 		session_set_err(s, &none);
 	events_publish(s);
+	session_echo(s);
 	/* What came between our last fetch and the subscription. */
 	s->fetch_wanted = true;
 	sync_pump(s);
@@ -450,6 +451,7 @@ void session_kick(struct session *s)
 	/* Something to be answered: soon, or the connection is given up. */
 	s->impatient_until = now + IMPATIENT_TIME;
 	s->fetch_wanted = true;
+	session_echo(s);
 	sync_pump(s);
 }
 
@@ -512,6 +514,7 @@ void session_status_get(const struct session *s, struct session_status *ret)
 		.last_verified = s->last_verified,
 		.observed = s->observed,
 		.last_err = s->last_err,
+		.spare = s->spare != NULL,
 	};
 	if (s->rpc && s->phase >= PHASE_PUSH && s->phase <= PHASE_UP) {
 		struct quic_conn_info info;

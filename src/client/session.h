@@ -11,6 +11,7 @@
 #define MLSH_CLIENT_SESSION_H
 
 #include "client/cluster_file.h"
+#include "proto/probe.h"
 #include "proto/relay.h"
 #include "proto/signal.h"
 #include "quic/quic.h"
@@ -41,6 +42,12 @@ struct session_ops {
 	void (*relay)(void *ctx, struct member *member, const struct relay_end *end,
 		      const struct err *why);
 	/*
+	 * The server's second port. With `keys`: it is about to be asked for, and pings may come
+	 * from there; then, without, where it is. Only for the node's own socket. May be NULL.
+	 */
+	void (*echo)(void *ctx, const struct probe_keys *keys, const struct addr *server,
+		     uint16_t port);
+	/*
 	 * What the server's name resolved to, before any of it is tried. May be NULL. Nothing
 	 * vouches for it: DNS may lie.
 	 */
@@ -55,6 +62,7 @@ struct session_status {
 	uint64_t last_verified;		/* clock_now when the server was last heard; 0: never */
 	uint64_t rtt_ns;
 	struct addr server, observed;	/* unset when unknown */
+	bool spare;			/* from a port of its own: no relay */
 	char group[32];			/* key exchange */
 	struct err last_err;		/* why the last attempt failed, or a fork; code 0: none */
 };

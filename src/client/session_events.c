@@ -112,6 +112,7 @@ static void on_observed(struct session *s, const struct addr *a)
 		return;
 	s->observed = *a;
 	s->ops->observed(s->ctx, a);
+	session_echo(s);
 }
 
 static void on_shutdown(struct session *s, uint32_t retry_after_s)

@@ -9,6 +9,7 @@
 #include "os/loop.h"
 #include "overlay/candidate.h"
 #include "overlay/coalesce.h"
+#include "overlay/nat.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/packet.h"
@@ -101,6 +102,7 @@ struct peer {
 	struct wire_candidates stored;	/* from before our restart; until it says better */
 	struct wire_candidates knock;	/* where it last called from */
 	struct addr last_good;		/* of a direct path */
+	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct prober *prober;		/* of the active link, once both hellos are through */
@@ -160,7 +162,10 @@ struct overlay {
 	struct bucket icmp;
 	struct bucket hearsay;		/* addresses that peers see us at */
 	struct wire_candidates own;
+	struct wire_candidates home;	/* those of our interfaces */
 	struct addr observed;		/* by the server */
+	bool at_home;			/* which is an address of this machine */
+	struct nat_state nat;
 	struct addr observed_by_peer[2];
 	bool failed, closing;
 	struct overlay_status count;
@@ -307,6 +312,7 @@ void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l);
+void control_nat(struct link *l);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

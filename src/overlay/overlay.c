@@ -50,12 +50,14 @@ static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profil
 /* A datagram that is not QUIC. */
 static void on_other(struct overlay *o, const struct udp_rx *rx)
 {
+	struct span frame = span_of(rx->data, rx->len);
+
 	if (record_tag(rx->data, rx->len))
 		inbound_record(o, rx->data, rx->len, rx, NULL);
-	else if (probe_is(rx->data, rx->len))
-		prober_received(o, span_of(rx->data, rx->len), rx, NULL);
-	else
+	else if (!probe_is(rx->data, rx->len))
 		relay_received(o, rx);
+	else if (!nat_received(o, frame, rx))
+		prober_received(o, frame, rx, NULL);
 }
 
 static void on_others(void *ctx, struct udp_rx *runs, size_t n)
@@ -226,6 +228,11 @@ void overlay_refresh_candidates(struct overlay *o)
 		log_debug(host_log(o->h), "the host's addresses can not be listed: %d", n);
 		n = 0;
 	}
+	o->at_home = false;
+	for (int i = 0; i < n; i++)
+		o->at_home |= addr_same_ip(&ifs[i].addr, &o->observed);
+	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
+		       mlog_genesis(o->log)->subnet, NULL, 0, &o->home);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
 	if (candidates_equal(&now, &o->own))
@@ -242,8 +249,12 @@ void overlay_refresh_candidates(struct overlay *o)
 
 void overlay_observed(struct overlay *o, const struct addr *a)
 {
+	bool same = addr_equal(&o->observed, a);
+
 	o->observed = *a;
 	overlay_refresh_candidates(o);
+	if (!same)
+		nat_reset(o);
 }
 
 /* The two last ones that differ: members' words count little. */
@@ -302,6 +313,7 @@ void overlay_presence_reset(struct overlay *o)
 void overlay_network_changed(struct overlay *o)
 {
 	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
+	nat_reset(o);
 	overlay_refresh_candidates(o);
 	list_for_each (it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -362,8 +374,9 @@ static int open_tun(struct overlay *o, struct err *err)
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
+	o->nat.check.timer = timer_new(o->h, nat_run, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
-	if (!o->watch || !o->relay_work)
+	if (!o->watch || !o->nat.check.timer || !o->relay_work)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -430,6 +443,8 @@ void overlay_free(struct overlay *o)
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);
+	timer_free(o->nat.check.timer);
+	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
 	deferred_free(o->relay_work);
 	map_free(o->channels);
 	map_free(o->tags);

@@ -11,10 +11,13 @@
 #include "os/netconf.h"
 #include "os/tun.h"
 #include "proto/peer.h"
+#include "proto/probe.h"
 #include "proto/relay.h"
 #include "quic/quic.h"
 
 struct overlay;
+
+enum peer_path { PEER_PATH_NONE, PEER_PATH_DIRECT, PEER_PATH_RELAY };
 
 /* None of these may free the overlay. */
 struct overlay_ops {
@@ -28,6 +31,9 @@ struct overlay_ops {
 	void (*relay_wanted)(void *ctx, const struct member *m);
 	/* A tunnel came up, went down or changed its path. */
 	void (*peer_changed)(void *ctx, const struct member *m);
+	/* The answer to a ping, one of overlay_ping or any other. May be NULL. */
+	void (*pong)(void *ctx, const struct member *m, uint64_t nonce, enum peer_path path,
+		     const struct addr *from);
 	/* The TUN is gone or the socket is dead: the tunnel can not go on. */
 	void (*failed)(void *ctx, const struct err *err);
 };
@@ -85,6 +91,9 @@ void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
 void overlay_relay_possible(struct overlay *o);
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
+/* The signal server's second port: as session_ops.echo tells it. */
+void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct addr *server,
+		  uint16_t port);
 /* What the signal server's name resolved to: kept reachable, see netsetup_signal. */
 void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n);
 /* Interfaces changed or the machine woke. */
@@ -122,7 +131,6 @@ enum overlay_drop {
 };
 const char *overlay_drop_name(enum overlay_drop d);
 
-enum peer_path { PEER_PATH_NONE, PEER_PATH_DIRECT, PEER_PATH_RELAY };
 enum peer_state {
 	PEER_IDLE,		/* none, and there was none */
 	PEER_CONNECTING,	/* candidates are being tried */
@@ -155,6 +163,8 @@ struct peer_path_status {
 	bool proven, proven_by_them;	/* an echo came lately; they say the same */
 	bool lost;			/* was in use, died, and has not answered since */
 	uint32_t pings, pongs;
+	uint32_t heard;			/* pings of theirs that came from there */
+	struct addr local;		/* where those came to; unset if none */
 	uint64_t rtt_ns;		/* 0: unknown */
 	uint64_t last_echo;		/* clock_now; 0: never */
 	size_t mtu_bytes;		/* largest datagram (behind a relay's header) known to pass */
@@ -172,5 +182,21 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m,
 /* The paths of a tunnel that is up: how many were filled in. */
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max);
+
+/*
+ * Sends a ping by the path in use: ops->pong tells of the answer. -ENOTCONN: there is no tunnel;
+ * one is begun. -ENOENT: unknown, or our own.
+ */
+int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce) MUST_CHECK;
+
+/* What is between us and the internet, as far as others have told. */
+struct overlay_nat {
+	struct nat_kind kind;
+	bool checking;			/* the answer is under way */
+	size_t observers;		/* whose word it rests on */
+};
+void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
+/* What the peer says of its own. False when the member is unknown or our own. */
+bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret);
 
 #endif

@@ -34,6 +34,7 @@ struct path {
 	uint64_t rtt;			/* smoothed; 0: unknown */
 	uint64_t last_ping, last_echo;
 	uint32_t pings, pongs;		/* ever */
+	uint32_t heard;			/* pings of theirs that came from there */
 	struct punch punch;
 	struct {
 		uint64_t nonce, at;	/* at 0: none */

@@ -278,6 +278,9 @@ static void on_message(struct link *l, struct span bytes)
 	case PEER_PUNCH:
 		prober_punched(l->peer);
 		break;
+	case PEER_NAT:
+		l->peer->nat = m->nat;
+		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */
 	}
@@ -334,6 +337,14 @@ void control_punch(struct link *l)
 	send_lossy(l, m);
 }
 
+void control_nat(struct link *l)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	*m = (struct peer_message){ .type = PEER_NAT, .nat = l->peer->o->nat.kind };
+	send_lossy(l, m);
+}
+
 void control_up(struct link *l)
 {
 	struct addr seen;
@@ -341,5 +352,6 @@ void control_up(struct link *l)
 	if (path_remote(l->peer->o, l->conn, &seen))
 		control_observed(l);
 	control_candidates(l);
+	control_nat(l);
 	control_push(l);
 }

@@ -37,7 +37,7 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 	quic_socket_send_other(p->o->socket, &p->relay.server, buf, RELAY_OVERHEAD + (size_t)n);
 }
 
-void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
+uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
 {
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
 
@@ -46,6 +46,7 @@ void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now
 	f.flags = (path->proven ? PROBE_PROVEN : 0) | (urgent ? PROBE_URGENT : 0);
 	path_pinged(path, f.nonce, now);
 	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
+	return f.nonce;
 }
 
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len)
@@ -211,7 +212,7 @@ void prober_wake(struct peer *p)
 
 static enum path_kind kind_of(const struct overlay *o, const struct addr *a)
 {
-	if (addr_is_private(a) || candidate_is_near(a, &o->own))
+	if (addr_is_private(a) || candidate_is_near(a, &o->home))
 		return PATH_LAN;
 	return addr_is_v4(a) ? PATH_PUBLIC : PATH_IP6;
 }
@@ -235,6 +236,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 	if (!path)
 		return;
 	path->theirs = f->flags & PROBE_PROVEN;
+	path->heard++;
 	path->local = rx->local;
 	if ((f->flags & PROBE_URGENT) && path->label != pr->set.current &&
 	    now - pr->urged_at >= NS_PER_S) {
@@ -248,16 +250,24 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 
 static void on_pong(struct prober *pr, struct path *path, const struct probe *f, uint64_t now)
 {
+	struct overlay *o = peer_of(pr)->o;
+
 	if (mtu_pong(path, f->nonce, now) || !path || !path_echo(path, f->nonce, now))
 		return;
 	path->theirs = f->flags & PROBE_PROVEN;
 	path->punch.sent = 0;
 	if (path->echoes < PATH_ECHOES_WANTED && path->punch.next == TIME_NEVER)
 		punch_begin(&path->punch, 1, true, now);
+	if (path->kind == PATH_PUBLIC)
+		nat_seen(o, &path->to, &f->observed);
+	if (o->ops->pong)
+		o->ops->pong(o->ctx, peer_of(pr)->member, f->nonce,
+			     path->kind == PATH_RELAY ? PEER_PATH_RELAY : PEER_PATH_DIRECT,
+			     &path->to);
 	if (path->kind == PATH_RELAY || addr_equal(&f->observed, &pr->seen))
 		return;
 	pr->seen = f->observed;
-	overlay_observed_by(peer_of(pr)->o, &f->observed);
+	overlay_observed_by(o, &f->observed);
 }
 
 void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
@@ -516,7 +526,8 @@ size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			.kind = (enum peer_path_kind)path->kind, .to = path->to,
 			.in_use = path->label == p->prober->set.current, .named = path->listed,
 			.proven = path->proven, .proven_by_them = path->theirs, .lost = path->lost,
-			.pings = path->pings, .pongs = path->pongs, .rtt_ns = path->rtt,
+			.pings = path->pings, .pongs = path->pongs, .heard = path->heard,
+			.rtt_ns = path->rtt, .local = path->local,
 			.last_echo = path->pongs ? path->last_echo : 0,
 			.mtu_bytes = mtu_limit(&path->mtu),
 		};

@@ -40,7 +40,8 @@ static inline bool is_client(const struct prober *pr)
 
 /* --- prober.c --- */
 
-void prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
+/* Returns its nonce. */
+uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
 /* To find out whether such a large frame gets through. */
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
 /* Something has changed: all candidates are tried in earnest, by the other side, too. */

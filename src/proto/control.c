@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The local socket's requests: [version, verb, cluster, nonce, expiry]. */
+/* The local socket's requests, their bytes both ways. */
 #include "proto/control.h"
 
 #include "proto/cbor.h"
+
+#define REQUEST_ELEMENTS 9
+#define ELEMENTS_MAX 16	/* of another version */
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap)
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 
-	cbor_put_array(&w, 5);
+	cbor_put_array(&w, REQUEST_ELEMENTS);
 	cbor_put_uint(&w, CONTROL_VERSION);
 	cbor_put_uint(&w, r->verb);
 	cbor_put_text(&w, r->cluster);
 	cbor_put_bytes(&w, r->nonce, sizeof(r->nonce));
 	cbor_put_uint(&w, r->expiry_s);
+	cbor_put_text(&w, r->node);
+	cbor_put_uint(&w, r->count);
+	cbor_put_uint(&w, r->interval_ms);
+	cbor_put_bool(&w, r->until_direct);
 	struct span s = cbor_writer_span(&w);
 
 	return s.len ? (ptrdiff_t)s.len : -ENOSPC;
+}
+
+static bool needs_node(enum control_verb v)
+{
+	return v == CONTROL_PING || v == CONTROL_WHY;
 }
 
 int control_request_decode(struct span in, struct control_request *ret)
@@ -24,19 +36,27 @@ int control_request_decode(struct span in, struct control_request *ret)
 	struct cbor_reader r = cbor_reader_of(in);
 	struct control_request m = { 0 };
 
-	cbor_get_array(&r, 5);
+	size_t elements = cbor_get_array_len(&r, ELEMENTS_MAX);
 	uint64_t version = cbor_get_uint(&r, UINT64_MAX);
 	if (!r.failed && version != CONTROL_VERSION)
 		return -EPROTONOSUPPORT;
+	if (elements != REQUEST_ELEMENTS)
+		return -EBADMSG;
 	m.verb = (enum control_verb)cbor_get_uint(&r, CONTROL_VERBS - 1);
 	cbor_get_text_copy(&r, m.cluster, sizeof(m.cluster));
 	cbor_get_bytes_fixed(&r, m.nonce, sizeof(m.nonce));
 	m.expiry_s = cbor_get_uint(&r, UINT64_MAX);
+	cbor_get_text_copy(&r, m.node, sizeof(m.node));
+	m.count = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
+	m.interval_ms = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
+	m.until_direct = cbor_get_bool(&r);
 	if (cbor_reader_end(&r) < 0 || m.verb == 0)
 		return -EBADMSG;
 	if (m.cluster[0] && !label_ok(span_str(m.cluster)))
 		return -EBADMSG;
 	if (!m.cluster[0] && m.verb != CONTROL_STATUS)
+		return -EBADMSG;
+	if (m.node[0] ? !label_ok(span_str(m.node)) : needs_node(m.verb))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

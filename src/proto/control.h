@@ -11,7 +11,7 @@
 #include "base/label.h"
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_REQUEST_MAX 256
 #define CONTROL_PIECE_MAX 32768
@@ -26,6 +26,9 @@ enum control_verb {
 	CONTROL_WATCH, /* a status reply now and after each change of the cluster's state */
 	CONTROL_LOG, /* the membership log in its file form, not JSON */
 	CONTROL_INVITE_MADE, /* nonce and expiry of an invite: cancelled when it runs out unused */
+	CONTROL_PING, /* replies as things happen, until the last one */
+	CONTROL_NETCHECK, /* this machine's own connection */
+	CONTROL_WHY, /* the paths to one node */
 	CONTROL_VERBS
 };
 
@@ -36,6 +39,9 @@ struct control_request {
 	char cluster[LABEL_MAX + 1];
 	uint8_t nonce[CONTROL_NONCE_LEN]; /* invite_made */
 	uint64_t expiry_s; /* invite_made */
+	char node[LABEL_MAX + 1]; /* ping, why; else "" */
+	uint32_t count, interval_ms; /* ping */
+	bool until_direct; /* ping */
 };
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap) MUST_CHECK;

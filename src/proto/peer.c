@@ -6,14 +6,14 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_PUNCH + 1)
+#define PEER_TYPES (PEER_NAT + 1)
 #define PEER_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
 	[PEER_HELLO] = 5,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
 	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
-	[PEER_PUNCH] = 1,
+	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -43,6 +43,10 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		break;
 	case PEER_CANDIDATES:
 		wire_put_candidates(&w, &m->candidates);
+		break;
+	case PEER_NAT:
+		cbor_put_uint(&w, m->nat.mapping);
+		cbor_put_uint(&w, m->nat.filtering);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:
@@ -74,6 +78,10 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		break;
 	case PEER_CANDIDATES:
 		wire_get_candidates(r, &m->candidates);
+		break;
+	case PEER_NAT:
+		m->nat.mapping = (enum nat_mapping)cbor_get_uint(r, MAPPINGS - 1);
+		m->nat.filtering = (enum nat_filtering)cbor_get_uint(r, FILTERINGS - 1);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:

@@ -15,7 +15,26 @@
 
 enum peer_message_type {
 	PEER_HELLO = 1, PEER_LOG, PEER_LOG_REQUEST, PEER_OBSERVED, PEER_CANDIDATES, PEER_BYE,
-	PEER_PUNCH
+	PEER_PUNCH, PEER_NAT
+};
+
+/* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
+enum nat_mapping {
+	MAPPING_UNKNOWN,
+	MAPPING_NONE,	/* none: it is seen at an address of its own */
+	MAPPING_SAME,	/* the same outer address whoever it talks to */
+	MAPPING_VARIES,	/* another one for each destination */
+	MAPPINGS
+};
+enum nat_filtering {
+	FILTERING_UNKNOWN,
+	FILTERING_OPEN,	/* not by port: perhaps by address, perhaps not at all */
+	FILTERING_PORT,	/* only those that it has sent to, address and port */
+	FILTERINGS
+};
+struct nat_kind {
+	enum nat_mapping mapping;
+	enum nat_filtering filtering;
 };
 
 enum peer_close {
@@ -32,6 +51,7 @@ struct peer_message {
 	struct wire_entries entries;		/* log */
 	struct addr observed;			/* observed */
 	struct wire_candidates candidates;	/* candidates */
+	struct nat_kind nat;			/* nat */
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;

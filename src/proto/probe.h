@@ -31,6 +31,12 @@ struct probe {
 	struct addr observed;		/* pong: where the ping came from; unset over a relay */
 };
 
+/* From the TLS exporter of a connection; the roles are those of its ends. */
+struct probe_keys {
+	uint8_t tag[PROBE_TAG_LEN];
+	uint8_t client[PROBE_KEY_LEN], server[PROBE_KEY_LEN];	/* of each one's frames */
+};
+
 /* HMAC-SHA-256, which lives in a layer above. */
 typedef void (*probe_hmac)(const uint8_t key[PROBE_KEY_LEN], struct span data, uint8_t out[32]);
 

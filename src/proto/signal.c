@@ -12,7 +12,7 @@ static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
-	[SIGNAL_RELAY_OPEN] = 2,
+	[SIGNAL_RELAY_OPEN] = 2,  [SIGNAL_ECHO] = 1,
 };
 
 #define REQUEST_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
@@ -71,6 +71,8 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 		break;
 	case SIGNAL_RELAY_OPEN:
 		cbor_put_bytes(w, m->node_id, sizeof(m->node_id));
+		break;
+	case SIGNAL_ECHO:
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		w->failed = true;
@@ -145,6 +147,8 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 		break;
 	case SIGNAL_RELAY_OPEN:
 		cbor_get_bytes_fixed(r, m->node_id, sizeof(m->node_id));
+		break;
+	case SIGNAL_ECHO:
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		r->failed = true;

@@ -35,7 +35,7 @@ int frame_next(struct span in, size_t max, struct span *ret_message, size_t *ret
 enum signal_request_type {
 	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG,
 	SIGNAL_ADMIT, SIGNAL_SESSION, SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES,
-	SIGNAL_SUBSCRIBE, SIGNAL_RELAY_OPEN, SIGNAL_REQUEST_TYPES
+	SIGNAL_SUBSCRIBE, SIGNAL_RELAY_OPEN, SIGNAL_ECHO, SIGNAL_REQUEST_TYPES
 };
 
 enum signal_event_type {
@@ -98,6 +98,7 @@ struct signal_reply {
 	struct wire_entries entries;		/* log */
 	uint8_t epoch[EPOCH_LEN];		/* subscribe */
 	struct relay_end relay;			/* relay_open */
+	uint16_t echo_port;			/* echo; 0: there is none */
 };
 
 struct wire_presence {

@@ -15,7 +15,7 @@ static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
 	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,
-	[SIGNAL_RELAY_OPEN] = 3,
+	[SIGNAL_RELAY_OPEN] = 3,  [SIGNAL_ECHO] = 2,
 };
 
 static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
@@ -58,6 +58,9 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		break;
 	case SIGNAL_RELAY_OPEN:
 		wire_put_relay_end(w, &m->relay);
+		break;
+	case SIGNAL_ECHO:
+		cbor_put_uint(w, m->echo_port);
 		break;
 	case SIGNAL_APPEND:
 	case SIGNAL_CANDIDATES:
@@ -134,6 +137,9 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		break;
 	case SIGNAL_RELAY_OPEN:
 		wire_get_relay_end(r, &m->relay);
+		break;
+	case SIGNAL_ECHO:
+		m->echo_port = (uint16_t)cbor_get_uint(r, UINT16_MAX);
 		break;
 	case SIGNAL_APPEND:
 	case SIGNAL_CANDIDATES:

@@ -8,7 +8,9 @@
 
 #include "base/bucket.h"
 #include "os/loop.h"
+#include "proto/probe.h"
 #include "quic/quic.h"
+#include "signal/echo.h"
 #include "signal/ratelimit.h"
 #include "signal/registry.h"
 #include "signal/relay.h"
@@ -59,6 +61,9 @@ struct caller {
 	size_t n_relay_ends;
 	struct bucket relay_rate; /* bytes that it may send over the relay */
 	struct bucket relay_share; /* its part of the cluster's rate, when that is used up */
+	bool echo_on;		/* it may use the second port, with these: */
+	struct probe_keys echo_keys;
+	struct bucket echo_rate;
 	uint64_t relay_second;	/* in which it was counted among the cluster's senders */
 };
 
@@ -68,6 +73,7 @@ struct signal_server {
 	struct registry *registry;
 	struct ratelimit *sources;
 	struct relay *relay;
+	struct echo *echo;		/* NULL: no second port */
 	struct identity *own_identity;	/* from the database; NULL: the operator's */
 	const struct identity *identity;
 	uint8_t signing_key[32];	/* of node tokens */
@@ -143,6 +149,8 @@ int answer_subscribe(struct caller *c, const struct signal_request *rq, struct s
 		     struct err *err);
 int answer_relay_open(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		      struct err *err);
+int answer_echo(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err);
 /* Does the token belong to this connection's node? */
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);

@@ -91,6 +91,7 @@ void signal_server_close(struct signal_server *s)
 	if (!s)
 		return;
 	server_socket_close(s);
+	echo_close(s->echo);
 	relay_free(s->relay);
 	registry_free(s->registry);
 	ratelimit_free(s->sources);

@@ -25,6 +25,7 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
 	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
 	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
+	[SIGNAL_ECHO] = { answer_echo, IN(PHASE_SESSION) },
 };
 
 /* A session pays for its own requests, and an invited node for the log; else the source pays. */

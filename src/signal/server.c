@@ -366,6 +366,7 @@ static void free_all(struct list *conns)
 		list_remove(&c->in_server);
 		list_remove(&c->in_cluster);
 		quic_conn_free(c->quic);
+		secret_wipe(&c->echo_keys, sizeof(c->echo_keys));
 		free(c);
 	}
 }
@@ -432,6 +433,8 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 		.others = others,
 		.ctx = s,
 	};
+	struct err why = { 0 };
+	int r;
 
 	list_init(&s->strangers);
 	list_init(&s->sessions);
@@ -443,5 +446,8 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 	s->stopped = deferred_new(s->host, stop_finished, s);
 	if (!s->tick || !s->stop_timer || !s->flush || !s->gather || !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
-	return quic_socket_open(s->host, &cfg, err, &s->socket);
+	r = quic_socket_open(s->host, &cfg, err, &s->socket);
+	if (r == 0 && echo_open(s->host, bind, &why, &s->echo) < 0)
+		log_warn(host_log(s->host), "nodes can not learn what their NATs do: %s", why.text);
+	return r;
 }

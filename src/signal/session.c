@@ -152,8 +152,18 @@ int answer_relay_open(struct caller *c, const struct signal_request *rq, struct 
 	return relay_open(c->server->relay, c, item->session, &reply->relay, err);
 }
 
+int answer_echo(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err)
+{
+	(void)rq;
+	(void)err;
+	reply->echo_port = echo_begin(c->server->echo, c);
+	return 0;
+}
+
 void caller_end_session(struct caller *c)
 {
+	echo_forget(c->server->echo, c);
 	list_remove(&c->in_cluster);
 	c->events = NO_STREAM;
 	if (c->phase != PHASE_SESSION)

@@ -24,6 +24,7 @@ struct control_conn {
 	struct control *control;
 	struct local_conn *conn;
 	char watching[LABEL_MAX + 1];
+	struct ping *ping;
 	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
 };
 
@@ -173,6 +174,52 @@ static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl,
 	reply_result(c, rc, &err);
 }
 
+static void on_ping(void *ctx, const struct ping_event *ev)
+{
+	reply_json(ctx, report_ping(ev));
+}
+
+/* One at a time on a connection: another one takes its place. */
+static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
+		    const struct control_request *r, struct local_message *m)
+{
+	struct ping_config cfg = {
+		.count = r->count, .interval_ns = r->interval_ms * NS_PER_MS,
+		.until_direct = r->until_direct, .event = on_ping, .ctx = c,
+	};
+	struct err err = { 0 };
+	int rc;
+
+	(void)m;
+	ping_free(c->ping);
+	c->ping = NULL;
+	rc = tunnel_ping(cl->tunnel, r->node, &cfg, &err, &c->ping);
+	if (rc < 0)
+		reply_result(c, rc, &err);
+}
+
+static void do_netcheck(struct control_conn *c, struct daemon_cluster *cl,
+			const struct control_request *r, struct local_message *m)
+{
+	(void)r;
+	(void)m;
+	reply_json(c, report_netcheck(cl->tunnel));
+}
+
+static void do_why(struct control_conn *c, struct daemon_cluster *cl,
+		   const struct control_request *r, struct local_message *m)
+{
+	const struct member *node;
+	struct err err = { 0 };
+	int rc = tunnel_find_node(cl->tunnel, r->node, &err, &node);
+
+	(void)m;
+	if (rc < 0)
+		reply_result(c, rc, &err);
+	else
+		reply_json(c, report_why(daemon_host(c->control->daemon), cl->tunnel, node));
+}
+
 enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
 
 static const struct {
@@ -187,6 +234,9 @@ static const struct {
 	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER },
 	[CONTROL_LOG] = { do_log, NEEDS_TUNNEL },
 	[CONTROL_INVITE_MADE] = { do_invite_made, NEEDS_TUNNEL },
+	[CONTROL_PING] = { do_ping, NEEDS_TUNNEL },
+	[CONTROL_NETCHECK] = { do_netcheck, NEEDS_TUNNEL },
+	[CONTROL_WHY] = { do_why, NEEDS_TUNNEL },
 };
 
 /* A cluster of somebody else's does not exist for the caller. */
@@ -244,6 +294,7 @@ static void on_closed(void *ctx, struct local_conn *conn)
 
 	local_conn_close(conn);
 	list_remove(&c->link);
+	ping_free(c->ping);
 	free(c);
 }
 
@@ -286,8 +337,12 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	local_listener_close(c->listener);
-	list_for_each (it, &c->conns)
-		free(list_entry(it, struct control_conn, link));
+	list_for_each (it, &c->conns) {
+		struct control_conn *conn = list_entry(it, struct control_conn, link);
+
+		ping_free(conn->ping);
+		free(conn);
+	}
 	free(c);
 }
 

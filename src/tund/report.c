@@ -1,75 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Status as JSON: always what is true now, with the age of what was last verified, never a
  * remembered "connected". */
-#include "tund/report.h"
-
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/version.h"
-
-static void put_str(struct json_object *o, const char *key, const char *value)
-{
-	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
-}
-
-static void put_int(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void put_bool(struct json_object *o, const char *key, bool value)
-{
-	json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
-/* Seconds since `then`, with milliseconds; null for never. */
-static void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then)
-{
-	char text[32];
-
-	if (!then) {
-		json_object_object_add(o, key, NULL);
-		return;
-	}
-	double s = (double)(now - MIN(then, now)) / 1e9;
-	snprintf(text, sizeof(text), "%.3f", s);
-	json_object_object_add(o, key, json_object_new_double_s(s, text));
-}
-
-static void put_ms(struct json_object *o, const char *key, uint64_t ns)
-{
-	char text[32];
-
-	if (!ns) {
-		json_object_object_add(o, key, NULL);
-		return;
-	}
-	snprintf(text, sizeof(text), "%.3f", (double)ns / 1e6);
-	json_object_object_add(o, key, json_object_new_double_s((double)ns / 1e6, text));
-}
-
-static void put_addr(struct json_object *o, const char *key, const struct addr *a)
-{
-	char text[ADDR_TEXT_MAX];
-
-	put_str(o, key, addr_is_unset(a) ? NULL : addr_format(a, text));
-}
-
-static void put_ip4(struct json_object *o, const char *key, ip4 ip)
-{
-	char text[IP4_TEXT_MAX];
-
-	put_str(o, key, ip4_format(ip, text));
-}
-
-static const char *path_name(enum peer_path p)
-{
-	static const char *const names[] = { "none", "direct", "relay" };
-
-	return names[p];
-}
+#include "tund/report_put.h"
 
 static const char *peer_state_name(enum peer_state s)
 {
@@ -86,7 +22,7 @@ static struct json_object *report_peer(uint64_t now, const struct peer_status *p
 	put_ip4(o, "address", p->member->address);
 	put_str(o, "state", peer_state_name(p->state));
 	put_bool(o, "online", p->online || p->state == PEER_UP);
-	put_str(o, "path", path_name(p->path));
+	put_str(o, "path", report_path_name(p->path));
 	put_addr(o, "endpoint", &p->endpoint);
 	put_ms(o, "rtt_ms", p->rtt_ns);
 	put_age(o, "last_heard_s", now, p->last_heard);
@@ -181,16 +117,6 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	return o;
 }
 
-static char *report_text(struct json_object *o)
-{
-	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								  JSON_C_TO_STRING_NOSLASHESCAPE);
-	char *copy = s ? strdup(s) : NULL;
-
-	json_object_put(o);
-	return copy;
-}
-
 char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started)
 {
@@ -239,7 +165,7 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 	put_int(o, "joined", m->joined_s);
 	put_bool(o, "self", self);
 	put_bool(o, "online", self || p.online || p.state == PEER_UP);
-	put_str(o, "path", self ? "self" : path_name(p.path));
+	put_str(o, "path", self ? "self" : report_path_name(p.path));
 	return o;
 }
 

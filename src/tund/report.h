@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says of itself, as JSON (docs/json.md has the schema). The only user of json-c in
- * the daemon. */
+/* What the daemon says of itself, as JSON (docs/json.md has the schema). */
 #ifndef MLSH_TUND_REPORT_H
 #define MLSH_TUND_REPORT_H
 
+#include "tund/ping.h"
 #include "tund/tunnel.h"
 
 /* A cluster that the daemon knows: with a tunnel, or stopped with a reason. */
@@ -17,6 +17,9 @@ struct report_cluster {
 char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started);
 char *report_nodes(struct host *h, const struct tunnel *t);
+char *report_why(struct host *h, const struct tunnel *t, const struct member *m);
+char *report_netcheck(const struct tunnel *t);
+char *report_ping(const struct ping_event *ev);
 char *report_ok(void);
 char *report_error(const struct err *err);
 

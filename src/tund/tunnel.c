@@ -8,6 +8,7 @@
 
 #include "os/splitdns.h"
 #include "tund/dns.h"
+#include "tund/ping.h"
 
 struct tunnel {
 	struct host *host;
@@ -21,7 +22,8 @@ struct tunnel {
 	struct timer *invite_timer;
 	struct invite_list invites;
 	uint8_t cancelling[NONCE_LEN];
-	bool cancel_running, hinted, failed, session_up;
+	bool cancel_running, hinted, failed, session_up, server_known;
+	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
 	char warning[256], fork[320], failure[480], dns_failure[480];
@@ -159,7 +161,16 @@ static void on_session_relay(void *ctx, struct member *m, const struct relay_end
 
 static void on_session_server(void *ctx, const struct addr *addrs, size_t n)
 {
-	overlay_signal_addrs(((struct tunnel *)ctx)->overlay, addrs, n);
+	struct tunnel *t = ctx;
+
+	t->server_known = n > 0;
+	overlay_signal_addrs(t->overlay, addrs, n);
+}
+
+static void on_session_echo(void *ctx, const struct probe_keys *keys, const struct addr *server,
+			    uint16_t port)
+{
+	overlay_echo(((struct tunnel *)ctx)->overlay, keys, server, port);
 }
 
 static void tunnel_fail(struct tunnel *t, const struct err *err)
@@ -183,6 +194,7 @@ static const struct session_ops session_ops = {
 	.observed = on_session_observed,
 	.relay = on_session_relay,
 	.server = on_session_server,
+	.echo = on_session_echo,
 	.stopped = on_session_stopped,
 };
 
@@ -223,8 +235,16 @@ static void on_overlay_relay_wanted(void *ctx, const struct member *m)
 
 static void on_overlay_peer(void *ctx, const struct member *m)
 {
-	(void)m;
-	tunnel_changed(ctx);
+	struct tunnel *t = ctx;
+
+	pings_path_changed(&t->pings, m);
+	tunnel_changed(t);
+}
+
+static void on_overlay_pong(void *ctx, const struct member *m, uint64_t nonce, enum peer_path path,
+			    const struct addr *from)
+{
+	pings_answered(&((struct tunnel *)ctx)->pings, m, nonce, path, from);
 }
 
 static void on_overlay_failed(void *ctx, const struct err *err)
@@ -238,6 +258,7 @@ static const struct overlay_ops overlay_ops = {
 	.candidates = on_overlay_candidates,
 	.relay_wanted = on_overlay_relay_wanted,
 	.peer_changed = on_overlay_peer,
+	.pong = on_overlay_pong,
 	.failed = on_overlay_failed,
 };
 
@@ -446,6 +467,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list 
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);
+	list_init(&t->pings);
 	if (invites)
 		t->invites = *invites;
 	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
@@ -465,6 +487,7 @@ void tunnel_free(struct tunnel *t)
 {
 	if (!t)
 		return;
+	pings_end(&t->pings);
 	splitdns_stop(t->splitdns);
 	dns_server_free(t->dns);
 	overlay_close(t->overlay);
@@ -477,7 +500,42 @@ void tunnel_free(struct tunnel *t)
 	free(t);
 }
 
+/* --- pinging --- */
+
+int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
+		     const struct member **ret)
+{
+	const struct member *m = mlog_member_by_name(t->parts.log, span_str(node));
+	const char *cluster = t->parts.cluster.cluster;
+
+	if (!m)
+		return err_set(err, -ENOENT, "there is no node %s in cluster %s; `mlsh nodes %s` "
+			       "lists them", node, cluster, cluster);
+	if (m == t->self)
+		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
+	*ret = m;
+	return 0;
+}
+
+int tunnel_ping(struct tunnel *t, const char *node, const struct ping_config *cfg, struct err *err,
+		struct ping **ret)
+{
+	struct ping_config full = *cfg;
+	int rc = tunnel_find_node(t, node, err, &full.member);
+
+	if (rc < 0)
+		return rc;
+	full.overlay = t->overlay;
+	rc = ping_new(t->host, &full, &t->pings, ret);
+	return rc < 0 ? err_set(err, rc, "the daemon is out of memory") : 0;
+}
+
 /* --- looking --- */
+
+bool tunnel_server_known(const struct tunnel *t)
+{
+	return t->server_known;
+}
 
 enum tunnel_state tunnel_state_get(const struct tunnel *t)
 {

@@ -12,6 +12,8 @@
 #include "client/invites.h"
 #include "tund/peers.h"
 
+struct ping;
+struct ping_config;
 struct tunnel;
 
 enum tunnel_state { TUNNEL_CONNECTING, TUNNEL_CONNECTED, TUNNEL_RECONNECTING, TUNNEL_STOPPED };
@@ -61,6 +63,15 @@ const char *tunnel_warning(const struct tunnel *t); /* what the host's network f
 const char *tunnel_fork(const struct tunnel *t); /* proof of a lying server */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail);
+/* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
+ * may outlive the tunnel. -ENOENT: no such node, or ourselves. */
+int tunnel_ping(struct tunnel *t, const char *node, const struct ping_config *cfg, struct err *err,
+		struct ping **ret) MUST_CHECK;
+/* Another node of the cluster by its name: -ENOENT with a message. */
+int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
+		     const struct member **ret) MUST_CHECK;
+/* The server's name has been resolved since the tunnel was started. */
+bool tunnel_server_known(const struct tunnel *t);
 /* Remembers an invite that was made here, to cancel it when it runs out unused. -ENOSPC when there
  * are too many. */
 int tunnel_invite_made(struct tunnel *t, const struct invite_note *n) MUST_CHECK;

@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (r.cluster[0] ? !label_ok(span_str(r.cluster)) : r.verb != CONTROL_STATUS)
 		abort();
+	if (r.node[0] ? !label_ok(span_str(r.node))
+		      : r.verb == CONTROL_PING || r.verb == CONTROL_WHY)
+		abort();
 	/* There is one encoding of each. */
 	ptrdiff_t n = control_request_encode(&r, again, sizeof(again));
 	if (n < 0 || (size_t)n != size || memcmp(again, data, size) != 0)

@@ -84,7 +84,7 @@ START_TEST(requests_in_another_phase_are_refused)
 			      [SIGNAL_ADMIT] = true },
 		[SESSION] = { [SIGNAL_LOG] = true, [SIGNAL_APPEND] = true, [SIGNAL_PUSH] = true,
 			      [SIGNAL_CANDIDATES] = true, [SIGNAL_SUBSCRIBE] = true,
-			      [SIGNAL_RELAY_OPEN] = true },
+			      [SIGNAL_RELAY_OPEN] = true, [SIGNAL_ECHO] = true },
 	};
 
 	begin();

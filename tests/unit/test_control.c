@@ -9,6 +9,8 @@ static struct control_request request(enum control_verb verb, const char *cluste
 	struct control_request r = { .verb = verb };
 
 	strcpy(r.cluster, cluster);
+	if (verb == CONTROL_PING || verb == CONTROL_WHY)
+		strcpy(r.node, "nas");
 	return r;
 }
 
@@ -25,6 +27,10 @@ static void check_round_trip(const struct control_request *r)
 	ck_assert_str_eq(back.cluster, r->cluster);
 	ck_assert_mem_eq(back.nonce, r->nonce, sizeof(r->nonce));
 	ck_assert_uint_eq(back.expiry_s, r->expiry_s);
+	ck_assert_str_eq(back.node, r->node);
+	ck_assert_uint_eq(back.count, r->count);
+	ck_assert_uint_eq(back.interval_ms, r->interval_ms);
+	ck_assert_uint_eq(back.until_direct, r->until_direct);
 }
 
 START_TEST(every_verb_comes_back)
@@ -41,9 +47,12 @@ END_TEST
 
 START_TEST(largest_request_fits)
 {
-	struct control_request r = { .verb = CONTROL_INVITE_MADE, .expiry_s = UINT64_MAX };
+	struct control_request r = { .verb = CONTROL_PING, .expiry_s = UINT64_MAX,
+				     .count = UINT32_MAX, .interval_ms = UINT32_MAX,
+				     .until_direct = true };
 
 	memset(r.cluster, 'x', LABEL_MAX);
+	memset(r.node, 'y', LABEL_MAX);
 	memset(r.nonce, 0xff, sizeof(r.nonce));
 	check_round_trip(&r);
 }
@@ -53,9 +62,13 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x85, 0x01, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
+		0x89, 0x02, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
 		6,    7,    8,	  9,	10,   11,   12,	  13,	14,   15,   0x1a, 0x6b, 0x49, 0xd2,
-		0x00,
+		0x00, 0x60, 0x00, 0x00, 0xf4,
+	};
+	static const uint8_t ping[] = {
+		0x89, 0x02, 0x08, 0x63, 'l',  'a',  'b',  0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0,    0,    0,	  0,	0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5,
 	};
 	struct control_request r = request(CONTROL_INVITE_MADE, "lab");
 	uint8_t buf[CONTROL_REQUEST_MAX];
@@ -65,6 +78,12 @@ START_TEST(bytes_are_as_documented)
 	r.expiry_s = 1800000000;
 	ck_assert_int_eq(control_request_encode(&r, buf, sizeof(buf)), sizeof(want));
 	ck_assert_mem_eq(buf, want, sizeof(want));
+	r = request(CONTROL_PING, "lab");
+	r.count = 5;
+	r.interval_ms = 1000;
+	r.until_direct = true;
+	ck_assert_int_eq(control_request_encode(&r, buf, sizeof(buf)), sizeof(ping));
+	ck_assert_mem_eq(buf, ping, sizeof(ping));
 }
 END_TEST
 
@@ -80,19 +99,24 @@ START_TEST(no_room_is_an_error)
 END_TEST
 
 /* The request as anybody may write it, without the encoder's checks of type. */
-static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len)
+static int decode_node(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
+		       const char *node)
 {
 	static const uint8_t nonce[64];
 	uint8_t buf[CONTROL_REQUEST_MAX];
 	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
 	struct control_request r = { .verb = 77 };
 
-	cbor_put_array(&w, 5);
+	cbor_put_array(&w, 9);
 	cbor_put_uint(&w, version);
 	cbor_put_uint(&w, verb);
 	cbor_put_text(&w, cluster);
 	cbor_put_bytes(&w, nonce, nonce_len);
 	cbor_put_uint(&w, 0);
+	cbor_put_text(&w, node);
+	cbor_put_uint(&w, 1);
+	cbor_put_uint(&w, 1000);
+	cbor_put_bool(&w, false);
 	ck_assert_uint_gt(cbor_writer_span(&w).len, 0);
 	int rc = control_request_decode(cbor_writer_span(&w), &r);
 
@@ -101,20 +125,35 @@ static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size
 	return rc;
 }
 
+static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len)
+{
+	return decode_node(version, verb, cluster, nonce_len, "nas");
+}
+
+START_TEST(nodes_are_named_where_they_must_be)
+{
+	ck_assert_int_eq(decode_node(2, CONTROL_PING, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, "Nas"), -EBADMSG);
+	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, "a.b"), -EBADMSG);
+	ck_assert_int_eq(decode_node(2, CONTROL_NODES, "homelab", 16, ""), 0);
+}
+END_TEST
+
 START_TEST(another_version_is_told_apart)
 {
-	ck_assert_int_eq(decode_raw(1, CONTROL_STATUS, "", 16), 0);
+	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), 0);
 	ck_assert_int_eq(decode_raw(0, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
-	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_raw(1, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(UINT64_MAX, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 }
 END_TEST
 
 START_TEST(unknown_verbs_are_refused)
 {
-	ck_assert_int_eq(decode_raw(1, 0, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(1, CONTROL_VERBS, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(1, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
+	ck_assert_int_eq(decode_raw(2, 0, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(2, CONTROL_VERBS, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(2, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
 			 -EBADMSG);
 }
 END_TEST
@@ -128,16 +167,16 @@ START_TEST(only_labels_are_cluster_names)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-			ck_assert_int_eq(decode_raw(1, v, names[i], 16), -EBADMSG);
+			ck_assert_int_eq(decode_raw(2, v, names[i], 16), -EBADMSG);
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-		ck_assert_int_eq(decode_raw(1, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
+		ck_assert_int_eq(decode_raw(2, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
 }
 END_TEST
 
 START_TEST(nonces_have_one_length)
 {
 	for (size_t n = 0; n < 40; n++)
-		ck_assert_int_eq(decode_raw(1, CONTROL_NODES, "homelab", n),
+		ck_assert_int_eq(decode_raw(2, CONTROL_NODES, "homelab", n),
 				 n == 16 ? 0 : -EBADMSG);
 }
 END_TEST
@@ -158,5 +197,5 @@ END_TEST
 
 UNIT_MAIN("proto/control", every_verb_comes_back, largest_request_fits, bytes_are_as_documented,
 	  no_room_is_an_error, another_version_is_told_apart, unknown_verbs_are_refused,
-	  only_labels_are_cluster_names, nonces_have_one_length,
+	  nodes_are_named_where_they_must_be, only_labels_are_cluster_names, nonces_have_one_length,
 	  torn_and_trailing_requests_are_refused)

@@ -14,12 +14,14 @@ static const struct {
 	{ "peer_log_end", PEER_LOG },	      { "peer_log_request", PEER_LOG_REQUEST },
 	{ "peer_observed", PEER_OBSERVED },   { "peer_candidates", PEER_CANDIDATES },
 	{ "peer_bye", PEER_BYE },	      { "peer_punch", PEER_PUNCH },
+	{ "peer_nat", PEER_NAT },
 };
 
 static struct peer_message message_of(size_t i)
 {
 	struct peer_message m = { .type = messages[i].type, .head = kit_head(),
-				  .observed = kit_addr6(), .candidates = kit_candidates() };
+				  .observed = kit_addr6(), .candidates = kit_candidates(),
+				  .nat = { MAPPING_VARIES, FILTERING_PORT } };
 
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
 	kit_bytes(0x00, m.cluster_id, sizeof(m.cluster_id));

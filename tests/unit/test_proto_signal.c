@@ -26,6 +26,7 @@ static const struct {
 	{ "request_candidates_none", SIGNAL_CANDIDATES },
 	{ "request_subscribe", SIGNAL_SUBSCRIBE },
 	{ "request_relay_open", SIGNAL_RELAY_OPEN },
+	{ "request_echo", SIGNAL_ECHO },
 };
 
 static struct signal_request request_of(size_t i)
@@ -218,6 +219,7 @@ static const struct {
 	{ "reply_candidates", SIGNAL_CANDIDATES },
 	{ "reply_subscribe", SIGNAL_SUBSCRIBE },
 	{ "reply_relay_open", SIGNAL_RELAY_OPEN },
+	{ "reply_echo", SIGNAL_ECHO },
 	{ "reply_refused_rate", SIGNAL_LOG },
 	{ "reply_refused_no_text", SIGNAL_ADMIT },
 };
@@ -225,7 +227,8 @@ static const struct {
 static struct signal_reply reply_of(size_t i)
 {
 	struct signal_reply m = { .time_s = 1800000000, .observed = kit_addr4(), .head = kit_head(),
-				  .subnet = { 0x64400000, 10 }, .address = 0x64400005 };
+				  .subnet = { 0x64400000, 10 }, .address = 0x64400005,
+				  .echo_port = 0xe3a7 };
 
 	m.has_head = strcmp(replies[i].name, "reply_hello") == 0;
 	if (!m.has_head)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Learning what our NAT does: from the server's second port, which we are seen at from another port
+ * of the same address, and from peers.
+ */
+#include "overlay/nat.h"
+
+#include "overlay/internal.h"
+
+#define WAIT_REPLY (3 * NS_PER_S)	/* for the word where the second port is */
+#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's ping, before ours opens the way for it */
+#define ASK_GAP (250 * NS_PER_MS)
+#define ASK_MAX 4
+#define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */
+
+enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home)
+{
+	if (at_home)
+		return MAPPING_NONE;
+	for (size_t i = 1; i < n; i++) {
+		if (!addr_equal(&v[i].seen, &v[0].seen))
+			return MAPPING_VARIES;
+	}
+	return n > 1 ? MAPPING_SAME : MAPPING_UNKNOWN;
+}
+
+/* One word for each place that somebody looks from. */
+static void view_put(struct nat_state *n, const struct addr *from, const struct addr *seen)
+{
+	size_t i = 0;
+
+	while (i < n->n_views && !addr_equal(&n->view[i].from, from))
+		i++;
+	if (i == NAT_VIEWS_MAX) {
+		i = n->next_view;
+		n->next_view = (i + 1) % NAT_VIEWS_MAX;
+	}
+	n->view[i] = (struct nat_view){ .from = *from, .seen = *seen };
+	n->n_views = MAX(n->n_views, i + 1);
+}
+
+/* What follows now; told to the peers when it is something else than before. */
+static void judge(struct overlay *o, enum nat_filtering filtering)
+{
+	struct nat_state *n = &o->nat;
+	struct nat_kind now = { .filtering = filtering };
+	struct nat_view all[NAT_VIEWS_MAX + 1];
+	size_t count = 0;
+
+	if (addr_is_v4(&o->observed) && !addr_is_unset(&o->observed))
+		all[count++] = (struct nat_view){ .from = n->check.server, .seen = o->observed };
+	for (size_t i = 0; i < n->n_views; i++)
+		all[count++] = n->view[i];
+	now.mapping = nat_mapping_of(all, count, o->at_home && addr_is_v4(&o->observed));
+	if (now.mapping == n->kind.mapping && now.filtering == n->kind.filtering)
+		return;
+	n->kind = now;
+	log_debug(host_log(o->h), "NAT: mapping %d, filtering %d", (int)now.mapping,
+		  (int)now.filtering);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->active && p->active->hello_got)
+			control_nat(p->active);
+	}
+}
+
+void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen)
+{
+	if (!addr_is_v4(from) || !addr_is_v4(seen) || addr_is_private(seen) ||
+	    addr_same_ip(from, &o->observed))
+		return; /* not through the same NATs as to the server */
+	view_put(&o->nat, from, seen);
+	judge(o, o->nat.kind.filtering);
+}
+
+void nat_reset(struct overlay *o)
+{
+	o->nat.n_views = o->nat.next_view = 0;
+	judge(o, FILTERING_UNKNOWN);
+}
+
+/* --- the check ------------------------------------------------------------------------------- */
+
+/* A second look through the same hole says nothing about who else is let in. */
+static bool was_there_lately(const struct overlay *o)
+{
+	const struct nat_check *c = &o->nat.check;
+
+	return c->last.at && clock_now(o->h) - c->last.at < FILTER_REMEMBERS &&
+	       addr_equal(&c->last.echo, &c->echo) && addr_equal(&c->last.observed, &o->observed);
+}
+
+static void check_end(struct overlay *o)
+{
+	struct nat_check *c = &o->nat.check;
+	enum nat_filtering filtering = FILTERING_UNKNOWN;
+
+	c->running = false;
+	timer_set(c->timer, TIME_NEVER);
+	if (!c->known || c->sent == 0) {
+		judge(o, filtering);
+		return;
+	}
+	if (was_there_lately(o))
+		filtering = c->last.filtering;
+	else if (addr_equal(&c->heard_from, &c->echo))
+		filtering = FILTERING_OPEN;
+	else if (c->answered)
+		filtering = FILTERING_PORT;
+	c->last.echo = c->echo;
+	c->last.observed = o->observed;
+	c->last.at = clock_now(o->h);
+	c->last.filtering = filtering;
+	judge(o, filtering);
+}
+
+static void check_ask(struct overlay *o)
+{
+	struct nat_check *c = &o->nat.check;
+	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
+	uint8_t buf[PROBE_PING_MIN];
+	ptrdiff_t n;
+
+	random_fill(o->h, &c->nonce, sizeof(c->nonce));
+	f.nonce = c->nonce;
+	memcpy(f.tag, c->keys.tag, sizeof(f.tag));
+	n = probe_encode(&f, c->keys.client, hmac_sha256, buf, sizeof(buf));
+	if (n > 0)
+		quic_socket_send_other(o->socket, &c->echo, buf, (size_t)n);
+	c->sent++;
+	timer_set_in(c->timer, ASK_GAP);
+}
+
+void nat_run(void *overlay)
+{
+	struct overlay *o = overlay;
+	struct nat_check *c = &o->nat.check;
+
+	if (!c->running)
+		return;
+	if (!c->known || c->answered || c->sent == ASK_MAX)
+		check_end(o);
+	else
+		check_ask(o);
+}
+
+bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
+{
+	struct nat_check *c = &o->nat.check;
+	struct probe f;
+
+	if (!c->running || probe_decode(frame, &f) < 0 ||
+	    memcmp(f.tag, c->keys.tag, sizeof(f.tag)) != 0)
+		return false;
+	if (probe_verify(frame, c->keys.server, hmac_sha256) < 0)
+		return true;
+	if (f.type == PROBE_PING && c->sent == 0) {
+		if (addr_same_ip(&rx->from, &c->server) && rx->from.port != c->server.port)
+			c->heard_from = rx->from;
+	} else if (f.type == PROBE_PONG && f.nonce == c->nonce && c->sent > 0 &&
+		   addr_equal(&rx->from, &c->echo)) {
+		c->answered = true;
+		view_put(&o->nat, &c->echo, &f.observed);
+		check_end(o);
+	}
+	return true;
+}
+
+void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct addr *server,
+		  uint16_t port)
+{
+	struct nat_check *c = &o->nat.check;
+	struct addr echo = *server;
+
+	if (!addr_is_v4(server))
+		return;
+	if (keys) {
+		c->keys = *keys;
+		c->server = *server;
+		c->running = true;
+		c->known = c->answered = false;
+		c->sent = 0;
+		memset(&c->heard_from, 0, sizeof(c->heard_from));
+		timer_set_in(c->timer, WAIT_REPLY);
+		return;
+	}
+	if (!c->running || c->known || !addr_equal(server, &c->server))
+		return;
+	echo.port = port;
+	c->echo = echo;
+	c->known = true;
+	timer_set_in(c->timer, WAIT_UNASKED);
+}
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
+{
+	*ret = (struct overlay_nat){ .kind = o->nat.kind, .checking = o->nat.check.running,
+				     .observers = o->nat.n_views };
+	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
+		ret->observers++;
+}
+
+bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret)
+{
+	const struct peer *p = route_lookup(&o->routes, m->address);
+
+	if (!p || p->member != m)
+		return false;
+	*ret = p->nat;
+	return true;
+}

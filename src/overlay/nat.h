@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is between this node and the internet (docs/protocol/06-paths.md, "NATs"): where others see
+ * us, and what follows from it. Over IPv4 only.
+ */
+#ifndef MLSH_OVERLAY_NAT_H
+#define MLSH_OVERLAY_NAT_H
+
+#include "os/loop.h"
+#include "proto/peer.h"
+#include "proto/probe.h"
+
+struct overlay;
+struct udp_rx;
+
+#define NAT_VIEWS_MAX 8
+
+/* Somebody outside says where he sees our socket. */
+struct nat_view {
+	struct addr from, seen;
+};
+
+/* The check with the server's second port. */
+struct nat_check {
+	struct probe_keys keys;
+	struct addr server, echo;	/* its address, and that of the second port */
+	struct addr heard_from;		/* an unasked ping came from there; unset: none */
+	bool running;
+	bool known;			/* where the second port is */
+	bool answered;
+	uint64_t nonce;
+	unsigned sent;
+	struct timer *timer;
+	/* The last one that came to an end: our pings have opened the way for that port. */
+	struct {
+		struct addr echo, observed;
+		uint64_t at;
+		enum nat_filtering filtering;
+	} last;
+};
+
+struct nat_state {
+	struct nat_check check;
+	struct nat_view view[NAT_VIEWS_MAX];
+	size_t n_views, next_view;
+	struct nat_kind kind;
+};
+
+/* Pure. `at_home`: the server sees us at an address of this machine. */
+enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home);
+
+/* The server sees us at another address, or we are in another network: nothing is known. */
+void nat_reset(struct overlay *o);
+/* A peer at `from` sees us at `seen`. */
+void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen);
+/* True if the frame belongs to the check. */
+bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx);
+void nat_run(void *overlay); /* the timer's */
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A person asks whether a peer answers: one ping by the path in use. */
+#include "overlay/prober.h"
+
+int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
+{
+	struct peer *p = route_lookup(&o->routes, m->address);
+	struct path *path;
+
+	if (!p || p->member != m)
+		return -ENOENT;
+	path = p->prober ? pathset_current(&p->prober->set) : NULL;
+	if (!path) {
+		peer_want(p);
+		peer_kick(p);
+		return -ENOTCONN;
+	}
+	*ret_nonce = prober_ping(p->prober, path, false, clock_now(o->h));
+	return 0;
+}

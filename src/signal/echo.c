@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* The second port: who asks there is told where he is seen. */
+#include "signal/echo.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "signal/caller.h"
+
+#define ANSWERS_PER_S 2		/* of a session */
+#define ANSWERS_BURST 16
+#define UNASKED 2		/* one may get lost */
+
+struct echo {
+	struct host *host;
+	struct udp *udp;
+	struct map *tags;	/* of sessions that have asked -> caller */
+};
+
+static void send_frame(struct echo *e, const struct caller *c, const struct probe *f,
+		       const struct addr *to, const struct addr *local)
+{
+	uint8_t buf[PROBE_PONG_LEN];
+	ptrdiff_t n = probe_encode(f, c->echo_keys.server, hmac_sha256, buf, sizeof(buf));
+	struct udp_tx tx = { .data = buf, .to = *to, .local = *local };
+
+	if (n < 0)
+		return;
+	tx.len = tx.segment = (size_t)n;
+	if (udp_send(e->udp, &tx, 1) == 0)
+		udp_forget(e->udp);
+}
+
+static void answer(struct echo *e, struct span frame, const struct udp_rx *rx)
+{
+	struct probe f, pong = { .type = PROBE_PONG, .observed = rx->from };
+	struct caller *c = probe_decode(frame, &f) == 0 ? map_get(e->tags, f.tag) : NULL;
+
+	if (!c || f.type != PROBE_PING ||
+	    probe_verify(frame, c->echo_keys.client, hmac_sha256) < 0 ||
+	    !bucket_take(&c->echo_rate, 1, clock_now(e->host)))
+		return;
+	memcpy(pong.tag, f.tag, sizeof(pong.tag));
+	pong.nonce = f.nonce;
+	send_frame(e, c, &pong, &rx->from, &rx->local);
+}
+
+static void readable(void *ctx)
+{
+	struct echo *e = ctx;
+	struct udp_rx rx[UDP_BATCH_MAX];
+	size_t n = udp_recv(e->udp, rx, ARRAY_LEN(rx));
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t at = 0; at < rx[i].len; at += rx[i].segment)
+			answer(e, span_of(rx[i].data + at, MIN(rx[i].segment, rx[i].len - at)),
+			       &rx[i]);
+	}
+}
+
+static void ping_unasked(struct echo *e, struct caller *c)
+{
+	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
+	struct quic_route to;
+
+	if (!quic_conn_remote_route(c->quic, &to))
+		return;
+	memcpy(f.tag, c->echo_keys.tag, sizeof(f.tag));
+	for (int i = 0; i < UNASKED; i++) {
+		random_fill(e->host, &f.nonce, sizeof(f.nonce));
+		send_frame(e, c, &f, &to.to, &to.local);
+	}
+}
+
+static int derive_keys(struct caller *c)
+{
+	struct span context = span_of(c->cluster->id, HASH_LEN);
+	struct probe_keys *k = &c->echo_keys;
+	uint8_t both[2 * PROBE_KEY_LEN];
+	int rc = quic_conn_export(c->quic, PROBE_EXPORTER, context, both, sizeof(both));
+
+	if (rc == 0)
+		rc = quic_conn_export(c->quic, PROBE_TAG_EXPORTER, context, k->tag, sizeof(k->tag));
+	memcpy(k->client, both, PROBE_KEY_LEN);
+	memcpy(k->server, both + PROBE_KEY_LEN, PROBE_KEY_LEN);
+	secret_wipe(both, sizeof(both));
+	return rc;
+}
+
+uint16_t echo_begin(struct echo *e, struct caller *c)
+{
+	if (!e)
+		return 0;
+	if (!c->echo_on) {
+		bucket_init(&c->echo_rate, ANSWERS_PER_S, ANSWERS_BURST, clock_now(e->host));
+		if (derive_keys(c) < 0 || map_put(e->tags, c->echo_keys.tag, c) < 0)
+			return 0;
+		c->echo_on = true;
+	}
+	if (bucket_take(&c->echo_rate, UNASKED, clock_now(e->host)))
+		ping_unasked(e, c);
+	return udp_local(e->udp).port;
+}
+
+void echo_forget(struct echo *e, struct caller *c)
+{
+	if (c->echo_on)
+		map_remove(e->tags, c->echo_keys.tag);
+	c->echo_on = false;
+	secret_wipe(&c->echo_keys, sizeof(c->echo_keys));
+}
+
+int echo_open(struct host *h, const struct addr *bind, struct err *err, struct echo **ret)
+{
+	struct udp_config cfg = { .bind = *bind };
+	struct echo *e = calloc(1, sizeof(*e));
+	uint8_t seed[16];
+	int rc;
+
+	if (!e)
+		return err_set(err, -ENOMEM, "out of memory.");
+	e->host = h;
+	cfg.bind.port = 0;
+	random_fill(h, seed, sizeof(seed));
+	e->tags = map_new(seed, PROBE_TAG_LEN, SIGNAL_CONNS_MAX);
+	rc = e->tags ? udp_open(h, &cfg, readable, e, err, &e->udp)
+		     : err_set(err, -ENOMEM, "out of memory.");
+	if (rc < 0) {
+		echo_close(e);
+		return rc;
+	}
+	*ret = e;
+	return 0;
+}
+
+void echo_close(struct echo *e)
+{
+	if (!e)
+		return;
+	udp_close(e->udp);
+	map_free(e->tags);
+	free(e);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports about ways: `mlsh why`, `mlsh netcheck`, `mlsh ping`. */
+#include "tund/report_put.h"
+#include "tund/why.h"
+
+#define PATHS_SHOWN_MAX 16
+
+static struct json_object *advice_of(const struct why *w)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < WHY_ADVICE_MAX && w->advice[i]; i++)
+		json_object_array_add(list, json_object_new_string(w->advice[i]));
+	return list;
+}
+
+static struct json_object *nat_of(struct nat_kind k)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "mapping", nat_mapping_name(k.mapping));
+	put_str(o, "filtering", nat_filtering_name(k.filtering));
+	return o;
+}
+
+static const char *kind_of(enum peer_path_kind k)
+{
+	static const char *const names[] = { "lan", "ip6", "public", "relay" };
+
+	return names[k];
+}
+
+static bool has_ip6(const struct wire_candidates *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= !addr_is_v4(&c->item[i]) && !addr_is_private(&c->item[i]);
+	return any;
+}
+
+/* --- why ------------------------------------------------------------------------------------- */
+
+static struct json_object *path_of(const struct peer_path_status *p, uint64_t now)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "kind", kind_of(p->kind));
+	put_addr(o, "endpoint", &p->to);
+	put_str(o, "named_by", p->kind == PEER_PATH_SERVER ? "server" :
+			       p->named			   ? "peer" : "seen");
+	put_bool(o, "in_use", p->in_use);
+	put_int(o, "pings", p->pings);
+	put_int(o, "pongs", p->pongs);
+	put_int(o, "heard", p->heard);
+	put_ms(o, "rtt_ms", p->rtt_ns);
+	put_int(o, "mtu_bytes", p->mtu_bytes);
+	put_bool(o, "proven", p->proven);
+	put_bool(o, "proven_by_peer", p->proven_by_them);
+	put_age(o, "last_answer_s", now, p->last_echo);
+	put_str(o, "verdict", why_verdict(p));
+	return o;
+}
+
+static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
+		   struct peer_path_status *paths, struct why_facts *ret)
+{
+	struct overlay *o = tunnel_overlay(t);
+	struct peer_status p = { 0 };
+	struct session_status s;
+	struct overlay_nat nat;
+	struct wire_candidates own;
+
+	(void)overlay_peer_status(o, m, &p);
+	session_status_get(tunnel_session(t), &s);
+	overlay_nat_get(o, &nat);
+	overlay_candidates_get(o, &own);
+	*ret = (struct why_facts){
+		.peer = m->name, .state = p.state, .path = p.path, .now = now,
+		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
+		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
+		.observed = s.observed, .ours = nat.kind, .paths = paths,
+		.n_paths = overlay_peer_paths(o, m, paths, PATHS_SHOWN_MAX),
+	};
+	(void)overlay_peer_nat(o, m, &ret->theirs);
+}
+
+char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct peer_path_status paths[PATHS_SHOWN_MAX];
+	struct peer_status p = { 0 };
+	struct why_facts f;
+	struct why w;
+
+	gather(t, m, clock_now(h), paths, &f);
+	why_explain(&f, &w);
+	(void)overlay_peer_status(tunnel_overlay(t), m, &p);
+	put_int(o, "schema", 1);
+	put_str(o, "cluster", tunnel_cluster(t)->cluster);
+	put_str(o, "node", m->name);
+	put_ip4(o, "address", m->address);
+	put_bool(o, "online", p.online || p.state == PEER_UP);
+	put_str(o, "path", report_path_name(p.path));
+	put_addr(o, "endpoint", &p.endpoint);
+	put_ms(o, "rtt_ms", p.rtt_ns);
+	put_age(o, "uptime_s", f.now, p.up_since);
+	put_str(o, "reason", why_reason_name(w.reason));
+	put_str(o, "text", w.text);
+	put_str(o, "detail", p.detail);
+	json_object_object_add(o, "advice", advice_of(&w));
+	json_object_object_add(o, "nat", nat_of(f.ours));
+	json_object_object_add(o, "peer_nat", nat_of(f.theirs));
+	for (size_t i = 0; i < f.n_paths; i++)
+		json_object_array_add(list, path_of(&paths[i], f.now));
+	json_object_object_add(o, "paths", list);
+	return report_text(o);
+}
+
+/* --- netcheck -------------------------------------------------------------------------------- */
+
+static struct json_object *server_of(const struct tunnel *t, const struct session_status *s)
+{
+	struct json_object *o = json_object_new_object();
+	const struct cluster_file *f = tunnel_cluster(t);
+	bool up = s->state == SESSION_UP;
+
+	put_str(o, "host", f->signal_host);
+	put_int(o, "port", f->signal_port);
+	put_bool(o, "reachable", up);
+	put_addr(o, "endpoint", &s->server);
+	put_ms(o, "rtt_ms", up ? s->rtt_ns : 0);
+	put_bool(o, "own_port", !s->spare);
+	put_str(o, "error", !up && s->last_err.code ? s->last_err.text : NULL);
+	return o;
+}
+
+static const char *candidate_kind(const struct addr *a, const struct addr *observed)
+{
+	if (addr_same_ip(a, observed) && a->port == observed->port)
+		return "observed";
+	if (addr_is_private(a))
+		return "lan";
+	return addr_is_v4(a) ? "public" : "ip6";
+}
+
+static struct json_object *candidates_of(const struct wire_candidates *c,
+					 const struct addr *observed)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		put_addr(o, "address", &c->item[i]);
+		put_str(o, "kind", candidate_kind(&c->item[i], observed));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static bool has_ip4(const struct wire_candidates *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= addr_is_v4(&c->item[i]);
+	return any;
+}
+
+char *report_netcheck(const struct tunnel *t)
+{
+	struct json_object *o = json_object_new_object(), *nat;
+	struct wire_candidates own;
+	struct session_status s;
+	struct overlay_nat n;
+	struct why w;
+
+	session_status_get(tunnel_session(t), &s);
+	overlay_nat_get(tunnel_overlay(t), &n);
+	overlay_candidates_get(tunnel_overlay(t), &own);
+	struct netcheck_facts f = {
+		.session_up = s.state == SESSION_UP, .session_spare = s.spare,
+		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
+		.have_ip6 = has_ip6(&own), .nat = n.kind,
+	};
+	netcheck_explain(&f, &w);
+	put_int(o, "schema", 1);
+	put_str(o, "cluster", tunnel_cluster(t)->cluster);
+	json_object_object_add(o, "server", server_of(t, &s));
+	put_addr(o, "observed", &s.observed);
+	put_bool(o, "ip4", has_ip4(&own));
+	put_bool(o, "ip6", f.have_ip6);
+	nat = nat_of(n.kind);
+	put_int(nat, "observers", n.observers);
+	put_bool(nat, "checking", n.checking);
+	json_object_object_add(o, "nat", nat);
+	put_str(o, "port_mapping", NULL); /* no protocol for it is spoken */
+	json_object_object_add(o, "candidates", candidates_of(&own, &s.observed));
+	put_str(o, "text", w.text);
+	json_object_object_add(o, "advice", advice_of(&w));
+	return report_text(o);
+}
+
+/* --- ping ------------------------------------------------------------------------------------ */
+
+char *report_ping(const struct ping_event *ev)
+{
+	static const char *const names[] = { "answer", "silence", "path", "end" };
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "event", names[ev->type]);
+	put_int(o, "seq", ev->seq);
+	put_str(o, "path", report_path_name(ev->path));
+	put_addr(o, "endpoint", &ev->endpoint);
+	put_ms(o, "rtt_ms", ev->rtt_ns);
+	put_int(o, "sent", ev->sent);
+	put_int(o, "answered", ev->answered);
+	return report_text(o);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* From facts to reasons, and from reasons to words. */
+#include "tund/why.h"
+
+#include <stdio.h>
+
+#define EARLY (8 * NS_PER_S)		/* rounds need a while */
+#define LOST_LATELY (120 * NS_PER_S)
+
+/* --- deciding -------------------------------------------------------------------------------- */
+
+enum nat_meeting nats_meet(struct nat_kind a, struct nat_kind b)
+{
+	struct nat_kind swap = a;
+
+	/* b is the one that varies, if there is one. */
+	if (a.mapping == MAPPING_VARIES) {
+		a = b;
+		b = swap;
+	}
+	if (a.mapping == MAPPING_VARIES)
+		return NATS_MISS;
+	if (b.mapping == MAPPING_VARIES) {
+		/* It comes from a port that nobody can know before. */
+		if (a.mapping == MAPPING_UNKNOWN || a.filtering == FILTERING_UNKNOWN)
+			return NATS_UNKNOWN;
+		return a.filtering == FILTERING_PORT ? NATS_MISS : NATS_MEET;
+	}
+	if (a.mapping != MAPPING_UNKNOWN && b.mapping != MAPPING_UNKNOWN)
+		return NATS_MEET;
+	/* Who lets in any port is reached whatever the other's NAT does. */
+	if ((a.mapping != MAPPING_UNKNOWN && a.filtering == FILTERING_OPEN) ||
+	    (b.mapping != MAPPING_UNKNOWN && b.filtering == FILTERING_OPEN))
+		return NATS_MEET;
+	return NATS_UNKNOWN;
+}
+
+/* What the direct paths say, all together. */
+struct tally {
+	size_t direct, named[PEER_PATH_SERVER + 1];
+	bool settling, lost, one_way, same_router;
+};
+
+static struct tally count(const struct why_facts *f)
+{
+	struct tally t = { 0 };
+
+	for (size_t i = 0; i < f->n_paths; i++) {
+		const struct peer_path_status *p = &f->paths[i];
+
+		if (p->kind == PEER_PATH_SERVER)
+			continue;
+		t.direct++;
+		t.named[p->kind] += p->named;
+		t.settling |= p->proven && p->proven_by_them && !p->lost;
+		t.lost |= p->lost && p->last_echo && f->now - p->last_echo < LOST_LATELY;
+		t.one_way |= p->heard > 0 && p->pongs == 0 && p->pings > 0;
+		t.same_router |= p->named && p->kind == PEER_PATH_PUBLIC &&
+				 addr_same_ip(&p->to, &f->observed);
+	}
+	return t;
+}
+
+static enum why_reason without_tunnel(const struct why_facts *f)
+{
+	if (f->state == PEER_IDLE)
+		return WHY_IDLE;
+	if (!f->session_up)
+		return WHY_NO_SERVER;
+	if (!f->online)
+		return WHY_OFFLINE;
+	if (f->session_spare)
+		return WHY_OWN_PORT;
+	return f->state == PEER_CONNECTING ? WHY_CONNECTING : WHY_NO_ANSWER;
+}
+
+static enum why_reason of_addresses(const struct why_facts *f, const struct tally *t)
+{
+	if (t->direct == 0)
+		return WHY_NO_ADDRESS;
+	if (t->named[PEER_PATH_PUBLIC] == 0 && t->named[PEER_PATH_LAN] == 0)
+		return f->have_ip6 ? WHY_BLOCKED : WHY_OTHER_FAMILY;
+	if (t->named[PEER_PATH_PUBLIC] == 0 && (t->named[PEER_PATH_IP6] == 0 || !f->have_ip6))
+		return WHY_OTHER_LAN;
+	switch (nats_meet(f->ours, f->theirs)) {
+	case NATS_MEET:
+		return WHY_BLOCKED;
+	case NATS_MISS:
+		return WHY_HARD_NATS;
+	case NATS_UNKNOWN:
+		break;
+	}
+	return WHY_UNKNOWN;
+}
+
+static enum why_reason by_relay(const struct why_facts *f)
+{
+	struct tally t = count(f);
+
+	if (t.settling)
+		return WHY_SETTLING;
+	if (t.lost)
+		return WHY_LOST;
+	if (f->now - f->up_since < EARLY)
+		return WHY_TRYING;
+	if (t.one_way)
+		return WHY_ONE_WAY;
+	if (t.same_router)
+		return WHY_SAME_ROUTER;
+	return of_addresses(f, &t);
+}
+
+static enum why_reason directly(const struct why_facts *f)
+{
+	for (size_t i = 0; i < f->n_paths; i++) {
+		if (f->paths[i].in_use && f->paths[i].kind == PEER_PATH_LAN)
+			return WHY_DIRECT_LAN;
+		if (f->paths[i].in_use && f->paths[i].kind == PEER_PATH_IP6)
+			return WHY_DIRECT_IP6;
+	}
+	return WHY_DIRECT_PUBLIC;
+}
+
+enum why_reason why_decide(const struct why_facts *f)
+{
+	if (f->state != PEER_UP || f->path == PEER_PATH_NONE)
+		return without_tunnel(f);
+	return f->path == PEER_PATH_RELAY ? by_relay(f) : directly(f);
+}
+
+/* --- saying it ------------------------------------------------------------------------------- */
+
+#define MAP_A_PORT "turn on UPnP, NAT-PMP or PCP in the router of either side"
+#define USE_IP6 "IPv6 on both sides needs no NAT at all"
+#define LET_UDP "let UDP out and its answers in, in the firewall of either side"
+
+/* In `words` %s is the peer's name. */
+static const struct {
+	const char *name, *words;
+	const char *advice[WHY_ADVICE_MAX];
+} reasons[WHY_REASONS] = {
+	[WHY_DIRECT_LAN] = { "direct-lan", "%s is reached over a local network, directly.",
+			     { NULL } },
+	[WHY_DIRECT_IP6] = { "direct-ip6", "%s is reached directly over IPv6.", { NULL } },
+	[WHY_DIRECT_PUBLIC] = { "direct-public",
+				"%s is reached directly at its public address.", { NULL } },
+	[WHY_IDLE] = { "idle",
+		       "There is no tunnel to %s: none was needed yet. The first packet builds it.",
+		       { "`mlsh ping` builds it, too" } },
+	[WHY_NO_SERVER] = { "no-server",
+			    "There is no tunnel to %s: the signal server is not reached from here, "
+			    "and no address that is known answers.",
+			    { "`mlsh netcheck` says what is wrong with the server" } },
+	[WHY_OFFLINE] = { "offline",
+			  "There is no tunnel to %s: it has no session with the signal server, and "
+			  "no address that is known answers.",
+			  { "is the machine on, in a network, and does mlshtund run there?",
+			    "`mlsh status` on that machine says more" } },
+	[WHY_CONNECTING] = { "connecting", "The tunnel to %s is being built.", { NULL } },
+	[WHY_OWN_PORT] = { "own-port",
+			   "There is no tunnel to %s: this node's own port gets no answer from the "
+			   "signal server, so that the session goes from another one, and there is "
+			   "no relay.",
+			   { "a NAT or firewall holds on to a dead mapping: it goes by itself, or "
+			     "with a restart of the router",
+			     "`mlsh disconnect` and `mlsh connect` take a new port" } },
+	[WHY_NO_ANSWER] = { "no-answer",
+			    "There is no tunnel to %s: it is online, but does not answer, neither "
+			    "directly nor over the relay.",
+			    { "`mlsh status` on that machine says whether it knows this node" } },
+	[WHY_SETTLING] = { "settling",
+			   "A direct path to %s answers; the tunnel moves to it in a moment.",
+			   { NULL } },
+	[WHY_TRYING] = { "trying",
+			 "The tunnel to %s has just come up over the relay; direct paths are being "
+			 "tried.",
+			 { "`mlsh ping --until-direct` waits for it" } },
+	[WHY_LOST] = { "lost",
+		       "The direct path to %s has stopped answering; until it or another one "
+		       "answers, packets go over the relay.",
+		       { NULL } },
+	[WHY_NO_ADDRESS] = { "no-address",
+			     "%s names no address that could be tried.",
+			     { "`mlsh netcheck` on that machine lists its addresses" } },
+	[WHY_OTHER_FAMILY] = { "other-family",
+			       "%s can only be reached over IPv6, which this machine has not.",
+			       { "give this machine IPv6, or the other one IPv4" } },
+	[WHY_OTHER_LAN] = { "other-lan",
+			    "%s names private addresses only, and none of them answers: it is in "
+			    "another local network, and its public address is not known.",
+			    { "a signal server outside both networks sees their public addresses",
+			      "or route between the two networks" } },
+	[WHY_HARD_NATS] = { "hard-nats", "No direct path to %s is possible: %s", { MAP_A_PORT,
+			    USE_IP6 } },
+	[WHY_SAME_ROUTER] = { "same-router",
+			      "%s has the same public address as this machine, but none of its "
+			      "local addresses answers: the router or access point keeps the two "
+			      "apart.",
+			      { "turn off client isolation (guest network) of the access point",
+				"or let the router hairpin (NAT loopback)" } },
+	[WHY_ONE_WAY] = { "one-way",
+			  "Packets of %s arrive here directly, but ours are not answered: "
+			  "something drops one direction.",
+			  { LET_UDP } },
+	[WHY_BLOCKED] = { "blocked",
+			  "Nothing of %s arrives here directly and nothing of ours there, though "
+			  "%s: a firewall between the two drops UDP.",
+			  { LET_UDP, "`mlsh netcheck` on both sides tells what each lets through" } },
+	[WHY_UNKNOWN] = { "unknown",
+			  "No address of %s has answered, and %s, so that there is no telling why.",
+			  { "the signal server's firewall may let UDP to all its ports pass: then "
+			    "nodes can learn what their NATs do",
+			    MAP_A_PORT, USE_IP6 } },
+};
+
+const char *why_reason_name(enum why_reason r)
+{
+	return reasons[r].name;
+}
+
+const char *nat_mapping_name(enum nat_mapping m)
+{
+	static const char *const names[MAPPINGS] = { "unknown", "none", "independent",
+						     "dependent" };
+
+	return names[m];
+}
+
+const char *nat_filtering_name(enum nat_filtering f)
+{
+	static const char *const names[FILTERINGS] = { "unknown", "open", "port" };
+
+	return names[f];
+}
+
+/* Which NAT is the one that can not be foretold. */
+static void tell_hard(const struct why_facts *f, char *out, size_t cap)
+{
+	bool ours = f->ours.mapping == MAPPING_VARIES, theirs = f->theirs.mapping == MAPPING_VARIES;
+
+	if (ours && theirs)
+		snprintf(out, cap, "the NATs of both sides take another port for every "
+			 "destination, which the other side can not know.");
+	else
+		snprintf(out, cap, "%s NAT takes another port for every destination, and %s NAT or "
+			 "firewall lets in only ports that it has sent to.",
+			 ours ? "this side's" : "its", ours ? "its" : "this side's");
+}
+
+static void tell_unknown(const struct why_facts *f, char *out, size_t cap)
+{
+	bool ours = f->ours.mapping == MAPPING_UNKNOWN || f->ours.filtering == FILTERING_UNKNOWN;
+	bool theirs = f->theirs.mapping == MAPPING_UNKNOWN ||
+		      f->theirs.filtering == FILTERING_UNKNOWN;
+
+	snprintf(out, cap, "what %s is not known (there is nobody to compare with)",
+		 ours && theirs ? "the NATs of the two sides do"
+		 : ours		? "the NAT of this side does"
+				: "its NAT does");
+}
+
+static void tell_blocked(const struct why_facts *f, char *out, size_t cap)
+{
+	bool none = f->ours.mapping == MAPPING_NONE && f->theirs.mapping == MAPPING_NONE;
+
+	snprintf(out, cap, none ? "both have public addresses" : "their NATs would let it through");
+}
+
+static void put_words(struct why *w, const char *words, const char *peer, const char *detail)
+{
+	const char *at = words;
+	size_t n = 0;
+
+	for (unsigned k = 0; *at && n < sizeof(w->text) - 1; k++) {
+		size_t plain = strcspn(at, "%");
+		int len = snprintf(w->text + n, sizeof(w->text) - n, "%.*s%s", (int)plain, at,
+				   !at[plain] ? "" : k == 0 ? peer : detail);
+
+		n += MIN((size_t)MAX(len, 0), sizeof(w->text) - 1 - n);
+		at += plain + (at[plain] ? 2 : 0);
+	}
+}
+
+void why_explain(const struct why_facts *f, struct why *ret)
+{
+	char detail[WHY_TEXT_MAX] = "";
+
+	*ret = (struct why){ .reason = why_decide(f) };
+	if (ret->reason == WHY_HARD_NATS)
+		tell_hard(f, detail, sizeof(detail));
+	else if (ret->reason == WHY_UNKNOWN)
+		tell_unknown(f, detail, sizeof(detail));
+	else if (ret->reason == WHY_BLOCKED)
+		tell_blocked(f, detail, sizeof(detail));
+	put_words(ret, reasons[ret->reason].words, f->peer, detail);
+	memcpy(ret->advice, reasons[ret->reason].advice, sizeof(ret->advice));
+}
+
+const char *why_verdict(const struct peer_path_status *p)
+{
+	if (p->in_use)
+		return p->lost ? "in use, does not answer" : "in use";
+	if (p->lost)
+		return "was in use, stopped answering";
+	if (p->proven && p->proven_by_them)
+		return "works";
+	if (p->proven)
+		return "answers us; they wait for our answer";
+	if (p->pongs > 0)
+		return "answered once, not now";
+	if (p->heard > 0)
+		return "their pings come, ours are not answered";
+	return p->pings > 0 ? "no answer" : "not tried yet";
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows from where others see us. */
+#include "overlay/nat.h"
+#include "unit.h"
+
+static struct nat_view view(const char *from, const char *seen)
+{
+	struct nat_view v;
+
+	ck_assert_int_eq(addr_parse(from, &v.from), 0);
+	ck_assert_int_eq(addr_parse(seen, &v.seen), 0);
+	return v;
+}
+
+START_TEST(one_word_is_no_comparison)
+{
+	struct nat_view v = view("192.0.2.1:4433", "198.51.100.4:7001");
+
+	ck_assert_int_eq(nat_mapping_of(NULL, 0, false), MAPPING_UNKNOWN);
+	ck_assert_int_eq(nat_mapping_of(&v, 1, false), MAPPING_UNKNOWN);
+	ck_assert_int_eq(nat_mapping_of(&v, 1, true), MAPPING_NONE);
+}
+END_TEST
+
+START_TEST(all_must_agree)
+{
+	struct nat_view v[3] = { view("192.0.2.1:4433", "198.51.100.4:7001"),
+				 view("192.0.2.1:50000", "198.51.100.4:7001"),
+				 view("203.0.113.1:600", "198.51.100.4:7001") };
+
+	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_SAME);
+	v[2].seen.port++;
+	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_VARIES);
+	ck_assert_int_eq(nat_mapping_of(v, 2, false), MAPPING_SAME);
+	v[2] = view("203.0.113.1:600", "198.51.100.5:7001"); /* a pool of addresses */
+	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_VARIES);
+}
+END_TEST
+
+UNIT_MAIN("overlay/nat", one_word_is_no_comparison, all_must_agree)

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* Reasons from facts: every cell of the NAT matrix, and every other reason. */
+#include "proto/refusal.h"
+#include "tund/why.h"
+#include "unit.h"
+
+#define NOW (1000 * NS_PER_S)
+
+enum { OPEN, FULL, PORT, SYM, SYM_OPEN, SAME_UNKNOWN, SYM_UNKNOWN, NOTHING, KINDS };
+
+static const struct nat_kind kinds[KINDS] = {
+	[OPEN] = { MAPPING_NONE, FILTERING_OPEN },
+	[FULL] = { MAPPING_SAME, FILTERING_OPEN },
+	[PORT] = { MAPPING_SAME, FILTERING_PORT },
+	[SYM] = { MAPPING_VARIES, FILTERING_PORT },
+	[SYM_OPEN] = { MAPPING_VARIES, FILTERING_OPEN },
+	[SAME_UNKNOWN] = { MAPPING_SAME, FILTERING_UNKNOWN },
+	[SYM_UNKNOWN] = { MAPPING_VARIES, FILTERING_UNKNOWN },
+	[NOTHING] = { MAPPING_UNKNOWN, FILTERING_UNKNOWN },
+};
+
+/* y: they meet, n: they do not, ?: it can not be told. */
+static const char *const meeting[KINDS] = {
+	[OPEN] = "yyyyyyyy",
+	[FULL] = "yyyyyyyy",
+	[PORT] = "yyynnyn?",
+	[SYM] = "yynnn?n?",
+	[SYM_OPEN] = "yynnn?n?",
+	[SAME_UNKNOWN] = "yyy??y??",
+	[SYM_UNKNOWN] = "yynnn?n?",
+	[NOTHING] = "yy??????",
+};
+
+static struct peer_path_status path(enum peer_path_kind kind, const char *to)
+{
+	struct peer_path_status p = { .kind = kind, .named = kind != PEER_PATH_SERVER,
+				      .pings = 20 };
+
+	ck_assert_int_eq(addr_parse(to, &p.to), 0);
+	return p;
+}
+
+/* A tunnel over the relay, with a LAN and a public address of which none answers. */
+static struct peer_path_status relayed[3];
+static struct why_facts facts(void)
+{
+	struct why_facts f = {
+		.peer = "nas", .state = PEER_UP, .path = PEER_PATH_RELAY, .now = NOW,
+		.up_since = NOW - 60 * NS_PER_S, .session_up = true, .online = true,
+		.paths = relayed, .n_paths = 3,
+	};
+
+	relayed[0] = path(PEER_PATH_SERVER, "192.0.2.1:4433");
+	relayed[0].in_use = relayed[0].proven = relayed[0].proven_by_them = true;
+	relayed[1] = path(PEER_PATH_LAN, "10.1.1.1:7000");
+	relayed[2] = path(PEER_PATH_PUBLIC, "203.0.113.9:7000");
+	ck_assert_int_eq(addr_parse("198.51.100.4:7001", &f.observed), 0);
+	return f;
+}
+
+START_TEST(nats_meet_as_theory_says)
+{
+	for (int a = 0; a < KINDS; a++) {
+		for (int b = 0; b < KINDS; b++) {
+			enum nat_meeting m = nats_meet(kinds[a], kinds[b]);
+			char got = m == NATS_MEET ? 'y' : m == NATS_MISS ? 'n' : '?';
+
+			ck_assert_msg(got == meeting[a][b], "%d with %d: %c", a, b, got);
+			ck_assert_int_eq(m, nats_meet(kinds[b], kinds[a]));
+		}
+	}
+}
+END_TEST
+
+START_TEST(every_cell_has_its_reason_and_words)
+{
+	for (int a = 0; a < KINDS; a++) {
+		for (int b = 0; b < KINDS; b++) {
+			struct why_facts f = facts();
+			enum why_reason want = meeting[a][b] == 'y'   ? WHY_BLOCKED
+					       : meeting[a][b] == 'n' ? WHY_HARD_NATS
+								      : WHY_UNKNOWN;
+			struct why w;
+
+			f.ours = kinds[a];
+			f.theirs = kinds[b];
+			why_explain(&f, &w);
+			ck_assert_int_eq(w.reason, want);
+			ck_assert(strstr(w.text, "nas") && !strchr(w.text, '%'));
+			ck_assert(w.text[strlen(w.text) - 1] == '.');
+			ck_assert(w.advice[0] != NULL);
+		}
+	}
+}
+END_TEST
+
+START_TEST(the_side_at_fault_is_named)
+{
+	struct why_facts f = facts();
+	struct why w;
+
+	f.ours = kinds[SYM];
+	f.theirs = kinds[PORT];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "this side's NAT takes another port"));
+	ck_assert(strstr(w.text, "and its NAT or firewall lets in"));
+	f.ours = kinds[PORT];
+	f.theirs = kinds[SYM];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "its NAT takes another port"));
+	ck_assert(strstr(w.text, "and this side's NAT or firewall"));
+	f.ours = kinds[SYM];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "both sides"));
+	f.ours = kinds[NOTHING];
+	f.theirs = kinds[PORT];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "the NAT of this side does is not known"));
+	f.ours = f.theirs = kinds[OPEN];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "public addresses: a firewall"));
+}
+END_TEST
+
+/* What is seen on the paths counts before what the NATs are said to do. */
+START_TEST(paths_come_first)
+{
+	struct why_facts f = facts();
+
+	f.ours = kinds[SYM];
+	f.theirs = kinds[SYM];
+	f.up_since = NOW - NS_PER_S;
+	ck_assert_int_eq(why_decide(&f), WHY_TRYING);
+	f.up_since = NOW - 60 * NS_PER_S;
+	ck_assert_int_eq(why_decide(&f), WHY_HARD_NATS);
+	relayed[2].heard = 3;
+	ck_assert_int_eq(why_decide(&f), WHY_ONE_WAY);
+	relayed[2].pongs = 3;
+	relayed[2].last_echo = NOW - 30 * NS_PER_S;
+	relayed[2].lost = true;
+	ck_assert_int_eq(why_decide(&f), WHY_LOST);
+	f.now = f.now + 600 * NS_PER_S;
+	ck_assert_int_eq(why_decide(&f), WHY_HARD_NATS);
+	relayed[2].lost = false;
+	relayed[2].proven = true;
+	ck_assert_int_eq(why_decide(&f), WHY_HARD_NATS);
+	relayed[2].proven_by_them = true;
+	ck_assert_int_eq(why_decide(&f), WHY_SETTLING);
+}
+END_TEST
+
+START_TEST(addresses_that_can_not_do)
+{
+	struct why_facts f = facts();
+
+	f.observed = relayed[2].to;
+	f.observed.port = 1;
+	ck_assert_int_eq(why_decide(&f), WHY_SAME_ROUTER);
+	f.n_paths = 2;
+	ck_assert_int_eq(why_decide(&f), WHY_OTHER_LAN);
+	f.n_paths = 1;
+	ck_assert_int_eq(why_decide(&f), WHY_NO_ADDRESS);
+	f.n_paths = 2;
+	relayed[1] = path(PEER_PATH_IP6, "[2001:db8::9]:7000");
+	ck_assert_int_eq(why_decide(&f), WHY_OTHER_FAMILY);
+	f.have_ip6 = true;
+	ck_assert_int_eq(why_decide(&f), WHY_BLOCKED);
+}
+END_TEST
+
+START_TEST(direct_ones_say_how)
+{
+	struct why_facts f = facts();
+
+	f.path = PEER_PATH_DIRECT;
+	relayed[0].in_use = false;
+	relayed[2].in_use = true;
+	ck_assert_int_eq(why_decide(&f), WHY_DIRECT_PUBLIC);
+	relayed[2].kind = PEER_PATH_IP6;
+	ck_assert_int_eq(why_decide(&f), WHY_DIRECT_IP6);
+	relayed[2].kind = PEER_PATH_LAN;
+	ck_assert_int_eq(why_decide(&f), WHY_DIRECT_LAN);
+}
+END_TEST
+
+START_TEST(without_a_tunnel)
+{
+	struct why_facts f = { .peer = "nas", .state = PEER_LOST, .now = NOW };
+
+	ck_assert_int_eq(why_decide(&f), WHY_NO_SERVER);
+	f.session_up = true;
+	ck_assert_int_eq(why_decide(&f), WHY_OFFLINE);
+	f.online = true;
+	ck_assert_int_eq(why_decide(&f), WHY_NO_ANSWER);
+	f.session_spare = true;
+	ck_assert_int_eq(why_decide(&f), WHY_OWN_PORT);
+	f.session_spare = false;
+	f.state = PEER_CONNECTING;
+	ck_assert_int_eq(why_decide(&f), WHY_CONNECTING);
+	f.state = PEER_IDLE;
+	ck_assert_int_eq(why_decide(&f), WHY_IDLE);
+}
+END_TEST
+
+START_TEST(every_reason_has_a_name_of_its_own)
+{
+	for (int i = 0; i < WHY_REASONS; i++) {
+		ck_assert(why_reason_name((enum why_reason)i) != NULL);
+		for (int k = 0; k < i; k++)
+			ck_assert_str_ne(why_reason_name((enum why_reason)i),
+					 why_reason_name((enum why_reason)k));
+	}
+}
+END_TEST
+
+START_TEST(verdicts_of_paths)
+{
+	struct peer_path_status p = { .kind = PEER_PATH_LAN };
+
+	ck_assert_str_eq(why_verdict(&p), "not tried yet");
+	p.pings = 8;
+	ck_assert_str_eq(why_verdict(&p), "no answer");
+	p.heard = 1;
+	ck_assert_str_eq(why_verdict(&p), "their pings come, ours are not answered");
+	p.pongs = 1;
+	ck_assert_str_eq(why_verdict(&p), "answered once, not now");
+	p.proven = true;
+	ck_assert_str_eq(why_verdict(&p), "answers us; they wait for our answer");
+	p.proven_by_them = true;
+	ck_assert_str_eq(why_verdict(&p), "works");
+	p.in_use = true;
+	ck_assert_str_eq(why_verdict(&p), "in use");
+}
+END_TEST
+
+START_TEST(netcheck_says_what_it_means)
+{
+	static const struct {
+		bool up, known;
+		int reason;
+		struct nat_kind nat;
+		const char *says;
+	} cases[] = {
+		{ false, false, REFUSAL_UNREACHABLE, { 0 }, "does not resolve" },
+		{ false, true, REFUSAL_UNREACHABLE, { 0 }, "does not answer over UDP" },
+		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer over UDP" },
+		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server of this cluster" },
+		{ false, true, REFUSAL_BAD_TOKEN, { 0 }, "refuses" },
+		{ true, true, 0, { MAPPING_NONE, FILTERING_OPEN }, "from anywhere" },
+		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "behind a firewall" },
+		{ true, true, 0, { MAPPING_SAME, FILTERING_OPEN }, "an easy one" },
+		{ true, true, 0, { MAPPING_SAME, FILTERING_PORT }, "can be traversed" },
+		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port for each" },
+		{ true, true, 0, { MAPPING_UNKNOWN, FILTERING_UNKNOWN }, "is not known" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct netcheck_facts f = { .session_up = cases[i].up,
+					    .server_known = cases[i].known,
+					    .err_reason = cases[i].reason, .nat = cases[i].nat };
+		struct why w;
+
+		netcheck_explain(&f, &w);
+		ck_assert_msg(strstr(w.text, cases[i].says), "%zu: %s", i, w.text);
+		ck_assert(cases[i].up || w.advice[0]);
+	}
+}
+END_TEST
+
+UNIT_MAIN("tund/why", nats_meet_as_theory_says, every_cell_has_its_reason_and_words,
+	  the_side_at_fault_is_named, paths_come_first, addresses_that_can_not_do,
+	  direct_ones_say_how, without_a_tunnel, every_reason_has_a_name_of_its_own,
+	  verdicts_of_paths, netcheck_says_what_it_means)
