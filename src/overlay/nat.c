@@ -8,7 +8,7 @@
 #include "overlay/internal.h"
 
 #define WAIT_REPLY (3 * NS_PER_S)	/* for the word where the second port is */
-#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's ping, before ours opens the way for it */
+#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's ping, before ours opens the way */
 #define ASK_GAP (250 * NS_PER_MS)
 #define ASK_MAX 4
 #define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */

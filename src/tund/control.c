@@ -193,7 +193,8 @@ static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
 	(void)m;
 	ping_free(c->ping);
 	c->ping = NULL;
-	rc = tunnel_ping(cl->tunnel, r->node, &cfg, &err, &c->ping);
+	rc = tunnel_ping(daemon_host(c->control->daemon), cl->tunnel, r->node, &cfg, &err,
+			 &c->ping);
 	if (rc < 0)
 		reply_result(c, rc, &err);
 }

@@ -500,37 +500,12 @@ void tunnel_free(struct tunnel *t)
 	free(t);
 }
 
-/* --- pinging --- */
-
-int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
-		     const struct member **ret)
-{
-	const struct member *m = mlog_member_by_name(t->parts.log, span_str(node));
-	const char *cluster = t->parts.cluster.cluster;
-
-	if (!m)
-		return err_set(err, -ENOENT, "there is no node %s in cluster %s; `mlsh nodes %s` "
-			       "lists them", node, cluster, cluster);
-	if (m == t->self)
-		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
-	*ret = m;
-	return 0;
-}
-
-int tunnel_ping(struct tunnel *t, const char *node, const struct ping_config *cfg, struct err *err,
-		struct ping **ret)
-{
-	struct ping_config full = *cfg;
-	int rc = tunnel_find_node(t, node, err, &full.member);
-
-	if (rc < 0)
-		return rc;
-	full.overlay = t->overlay;
-	rc = ping_new(t->host, &full, &t->pings, ret);
-	return rc < 0 ? err_set(err, rc, "the daemon is out of memory") : 0;
-}
-
 /* --- looking --- */
+
+struct list *tunnel_pings(struct tunnel *t)
+{
+	return &t->pings;
+}
 
 bool tunnel_server_known(const struct tunnel *t)
 {

@@ -12,6 +12,7 @@
 #include "client/invites.h"
 #include "tund/peers.h"
 
+struct list;
 struct ping;
 struct ping_config;
 struct tunnel;
@@ -65,8 +66,9 @@ const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good *
 void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
  * may outlive the tunnel. -ENOENT: no such node, or ourselves. */
-int tunnel_ping(struct tunnel *t, const char *node, const struct ping_config *cfg, struct err *err,
-		struct ping **ret) MUST_CHECK;
+int tunnel_ping(struct host *h, struct tunnel *t, const char *node, const struct ping_config *cfg,
+		struct err *err, struct ping **ret) MUST_CHECK;
+struct list *tunnel_pings(struct tunnel *t);
 /* Another node of the cluster by its name: -ENOENT with a message. */
 int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret) MUST_CHECK;

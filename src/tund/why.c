@@ -205,7 +205,7 @@ static const struct {
 	[WHY_BLOCKED] = { "blocked",
 			  "Nothing of %s arrives here directly and nothing of ours there, though "
 			  "%s: a firewall between the two drops UDP.",
-			  { LET_UDP, "`mlsh netcheck` on both sides tells what each lets through" } },
+			  { LET_UDP, "`mlsh netcheck` on both sides tells more" } },
 	[WHY_UNKNOWN] = { "unknown",
 			  "No address of %s has answered, and %s, so that there is no telling why.",
 			  { "the signal server's firewall may let UDP to all its ports pass: then "

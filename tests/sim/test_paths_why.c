@@ -245,7 +245,8 @@ static struct ping *ping(struct mesh_node *n, struct mesh_node *to, unsigned cou
 	struct ping *p = NULL;
 
 	*h = (struct heard){ 0 };
-	ck_assert_int_eq(tunnel_ping(mesh_tunnel(n), to->name, &cfg, NULL, &p), 0);
+	ck_assert_int_eq(tunnel_ping(n->daemon_host, mesh_tunnel(n), to->name, &cfg, NULL,
+				     &p), 0);
 	return p;
 }
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* One node of a tunnel's cluster, asked for by its name. */
+#include "tund/ping.h"
+#include "tund/tunnel.h"
+
+int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
+		     const struct member **ret)
+{
+	const struct member *m = mlog_member_by_name(tunnel_log(t), span_str(node));
+	const char *cluster = tunnel_cluster(t)->cluster;
+
+	if (!m)
+		return err_set(err, -ENOENT, "there is no node %s in cluster %s; `mlsh nodes %s` "
+			       "lists them", node, cluster, cluster);
+	if (m == tunnel_self(t))
+		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
+	*ret = m;
+	return 0;
+}
+
+int tunnel_ping(struct host *h, struct tunnel *t, const char *node, const struct ping_config *cfg,
+		struct err *err, struct ping **ret)
+{
+	struct ping_config full = *cfg;
+	int rc = tunnel_find_node(t, node, err, &full.member);
+
+	if (rc < 0)
+		return rc;
+	full.overlay = tunnel_overlay(t);
+	rc = ping_new(h, &full, tunnel_pings(t), ret);
+	return rc < 0 ? err_set(err, rc, "the daemon is out of memory") : 0;
+}
