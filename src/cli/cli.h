@@ -39,6 +39,9 @@ int cmd_connect(struct cli *c, int argc, char **argv);
 int cmd_disconnect(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_nodes(struct cli *c, int argc, char **argv);
+int cmd_ping(struct cli *c, int argc, char **argv);
+int cmd_netcheck(struct cli *c, int argc, char **argv);
+int cmd_why(struct cli *c, int argc, char **argv);
 /* mlshtund */
 int daemon_main(int argc, char **argv);
 /* connect --foreground */
@@ -83,6 +86,12 @@ bool daemon_is_absent(int rc);
 int daemon_watch(struct cli *c, const char *cluster, uint64_t timeout_ns,
 		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,
 		 struct err *err) MUST_CHECK;
+/* The same for any request that is answered more than once. */
+int daemon_stream(struct cli *c, const struct control_request *r, uint64_t timeout_ns,
+		  int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,
+		  struct err *err) MUST_CHECK;
+/* Lets time pass. -ENOMEM, -EINTR. */
+int cli_wait(struct cli *c, uint64_t ns) MUST_CHECK;
 /* Turns {"ok":false,...} into an error. 0 for anything else. */
 int daemon_reply_check(const struct daemon_reply *r, struct err *err) MUST_CHECK;
 

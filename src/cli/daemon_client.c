@@ -161,13 +161,42 @@ int daemon_watch(struct cli *cli, const char *cluster, uint64_t timeout_ns,
 		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx, struct err *err)
 {
 	struct control_request r = { .verb = CONTROL_WATCH };
-	struct call c = { .cli = cli, .fn = fn, .ctx = ctx };
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	int rc = call_run(&c, &r, NULL, 0, timeout_ns, err);
+	return daemon_stream(cli, &r, timeout_ns, fn, ctx, err);
+}
+
+int daemon_stream(struct cli *cli, const struct control_request *r, uint64_t timeout_ns,
+		  int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,
+		  struct err *err)
+{
+	struct call c = { .cli = cli, .fn = fn, .ctx = ctx };
+	int rc = call_run(&c, r, NULL, 0, timeout_ns, err);
+
 	call_end(&c);
 	daemon_reply_free(&c.reply);
 	return rc;
+}
+
+static void on_waited(void *ctx)
+{
+	struct call *c = ctx;
+
+	call_finish(c, 0);
+}
+
+int cli_wait(struct cli *cli, uint64_t ns)
+{
+	struct call c = { .cli = cli };
+	int rc;
+
+	c.timer = timer_new(cli->host, on_waited, &c);
+	if (!c.timer)
+		return -ENOMEM;
+	timer_set_in(c.timer, ns);
+	rc = loop_run(cli->host);
+	timer_free(c.timer);
+	return rc == 0 && !c.done ? -EINTR : rc;
 }
 
 int daemon_reply_check(const struct daemon_reply *r, struct err *err)

@@ -17,6 +17,9 @@ static const struct command commands[] = {
 	{ "disconnect", cmd_disconnect, "take it down" },
 	{ "status", cmd_status, "show connected clusters, peers and paths" },
 	{ "nodes", cmd_nodes, "list the members of a cluster" },
+	{ "ping", cmd_ping, "does a node answer, by which path, and how soon" },
+	{ "why", cmd_why, "why a node is reached the way it is, and what could be changed" },
+	{ "netcheck", cmd_netcheck, "what this machine's network lets through" },
 };
 
 static void print_help(FILE *f)

@@ -42,6 +42,15 @@ static void print_drops(struct json_object *o)
 		putchar('\n');
 }
 
+static void note_relay(struct table *t, struct json_object *cluster, struct json_object *p)
+{
+	char text[2 * LABEL_MAX + 64];
+
+	snprintf(text, sizeof(text), "over the relay; `mlsh why %.63s.%.63s` says why",
+		 js(p, "name"), js(cluster, "name"));
+	table_note(t, text);
+}
+
 static void print_peers(struct json_object *o)
 {
 	static const char *const head[] = { "PEER",  "ADDRESS", "PATH", "ENDPOINT",    "RTT",
@@ -71,6 +80,8 @@ static void print_peers(struct json_object *o)
 		table_cell(&t, *js(p, "key_exchange") ? js(p, "key_exchange") : "-");
 		if (*js(p, "detail"))
 			table_note(&t, js(p, "detail"));
+		else if (up && strcmp(js(p, "path"), "relay") == 0)
+			note_relay(&t, o, p);
 	}
 	table_print(&t);
 }

@@ -111,3 +111,32 @@ const char *table_bytes(struct json_object *o, const char *key, char *out)
 	snprintf(out, CELL, u && v < 10 ? "%.1f %s" : "%.0f %s", v, units[u]);
 	return out;
 }
+
+void table_nat(struct json_object *nat, char *out, size_t cap)
+{
+	static const struct {
+		const char *mapping, *words;
+	} mappings[] = {
+		{ "none", "none, a public address" },
+		{ "independent", "the same port for every destination" },
+		{ "dependent", "another port for each destination" },
+	};
+	const char *filtering = js(nat, "filtering");
+	const char *words = "unknown";
+
+	for (size_t i = 0; i < ARRAY_LEN(mappings); i++) {
+		if (strcmp(js(nat, "mapping"), mappings[i].mapping) == 0)
+			words = mappings[i].words;
+	}
+	snprintf(out, cap, "%s%s", words,
+		 strcmp(filtering, "port") == 0	  ? "; lets in only who was written to" :
+		 strcmp(filtering, "open") == 0	  ? "; lets in other ports, too" : "");
+}
+
+void table_advice(struct json_object *list)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		printf("  - %s\n", json_object_get_string(json_object_array_get_idx(list, i)));
+}

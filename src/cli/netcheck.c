@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh netcheck: this machine's own connection, and what it means for direct tunnels. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "cli/target.h"
+
+#define NETCHECK_CLUSTERS_MAX 64
+#define LOOK_AGAIN (400 * NS_PER_MS)	/* while the daemon is finding out */
+#define LOOKS_MAX 10
+
+static const char help[] =
+	"Usage: mlsh netcheck [<cluster>] [--json]\n\n"
+	"Shows whether the signal server is reached over UDP and how soon it answers, what it sees\n"
+	"this machine as, what the NAT in between does, which addresses are offered to peers, and\n"
+	"what that means for direct tunnels. Exit code 5 when the server is not reached.\n";
+
+static void print_server(struct json_object *s)
+{
+	char rtt[24];
+
+	printf("  server       %s port %s: ", js(s, "host"), js(s, "port"));
+	if (!json_object_get_boolean(json_object_object_get(s, "reachable"))) {
+		printf("not reached\n");
+		if (*js(s, "error"))
+			printf("               %s\n", js(s, "error"));
+		return;
+	}
+	printf("reached over UDP at %s in %s\n", js(s, "endpoint"), table_ms(s, "rtt_ms", rtt));
+	if (!json_object_get_boolean(json_object_object_get(s, "own_port")))
+		printf("               from another port than this node's own, which gets no "
+		       "answer: no relay\n");
+}
+
+static const char *yes_no(struct json_object *o, const char *key)
+{
+	return json_object_get_boolean(json_object_object_get(o, key)) ? "yes" : "no";
+}
+
+static void print_candidates(struct json_object *o)
+{
+	struct json_object *list = json_object_object_get(o, "candidates");
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *a = json_object_array_get_idx(list, i);
+
+		printf("  %-12s %s (%s)\n", i ? "" : "addresses", js(a, "address"), js(a, "kind"));
+	}
+	if (!n)
+		printf("  addresses    none: is there a network?\n");
+}
+
+static void print_mapping(struct json_object *o)
+{
+	struct json_object *m = json_object_object_get(o, "port_mapping");
+
+	if (!m)
+		printf("  port mapping none\n");
+	else
+		printf("  port mapping %s\n", json_object_get_string(m));
+}
+
+static void print_netcheck(struct json_object *o)
+{
+	char nat[160];
+
+	printf("%s:\n", js(o, "cluster"));
+	print_server(json_object_object_get(o, "server"));
+	printf("  seen as      %s\n", *js(o, "observed") ? js(o, "observed") : "unknown");
+	printf("  IPv4, IPv6   %s, %s\n", yes_no(o, "ip4"), yes_no(o, "ip6"));
+	table_nat(json_object_object_get(o, "nat"), nat, sizeof(nat));
+	printf("  NAT          %s\n", nat);
+	print_mapping(o);
+	print_candidates(o);
+	printf("%s\n", js(o, "text"));
+	table_advice(json_object_object_get(o, "advice"));
+}
+
+/* True: the daemon is still finding out. */
+static bool is_checking(struct json_object *o)
+{
+	return json_object_get_boolean(
+		json_object_object_get(json_object_object_get(o, "nat"), "checking"));
+}
+
+static int check(struct cli *c, const char *cluster, bool json)
+{
+	struct control_request r = { .verb = CONTROL_NETCHECK };
+	struct json_object *o = NULL;
+	struct err err = { 0 };
+	int code;
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	for (int look = 0; look < LOOKS_MAX; look++) {
+		struct daemon_reply reply = { 0 };
+		int rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+
+		if (rc < 0) {
+			(void)cli_fail(&err);
+			return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
+		}
+		if (daemon_reply_check(&reply, &err) < 0) {
+			daemon_reply_free(&reply);
+			return cli_fail(&err);
+		}
+		json_object_put(o);
+		o = json_tokener_parse((const char *)reply.data);
+		daemon_reply_free(&reply);
+		if (!is_checking(o) || cli_wait(c, LOOK_AGAIN) < 0)
+			break;
+	}
+	if (json)
+		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							     JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_netcheck(o);
+	code = json_object_get_boolean(json_object_object_get(
+		       json_object_object_get(o, "server"), "reachable")) ? EXIT_OK
+									  : EXIT_UNREACHABLE;
+	json_object_put(o);
+	return code;
+}
+
+static int check_all(struct cli *c, bool json)
+{
+	char name[NETCHECK_CLUSTERS_MAX][LABEL_MAX + 1];
+	struct err err = { 0 };
+	int n = target_clusters(c, name, NETCHECK_CLUSTERS_MAX, &err), worst = EXIT_OK;
+
+	if (n < 0) {
+		(void)cli_fail(&err);
+		return daemon_is_absent(n) ? EXIT_NO_DAEMON : EXIT_FAILED;
+	}
+	for (int i = 0; i < n; i++) {
+		int code;
+
+		if (i && !json)
+			putchar('\n');
+		code = check(c, name[i], json);
+		worst = MAX(worst, code);
+	}
+	if (n == 0) {
+		err_set(&err, -ENOENT, "no cluster is connected; `mlsh connect <cluster>` connects "
+			"one");
+		return cli_fail(&err);
+	}
+	return worst;
+}
+
+int cmd_netcheck(struct cli *c, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "help", no_argument, NULL, 'h' },
+						 { 0 } };
+	struct err err = { 0 };
+	bool json = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (o) {
+		case 'j': json = true; break;
+		case 'h': fputs(help, stdout); return EXIT_OK;
+		default: return cli_usage("netcheck", "wrong option");
+		}
+	}
+	if (argc - optind > 1)
+		return cli_usage("netcheck", "at most one cluster name");
+	if (optind == argc)
+		return check_all(c, json);
+	if (label_check("cluster name", argv[optind], &err) < 0)
+		return cli_fail(&err);
+	return check(c, argv[optind], json);
+}

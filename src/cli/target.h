@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What a command line names: a node of a connected cluster. */
+#ifndef MLSH_CLI_TARGET_H
+#define MLSH_CLI_TARGET_H
+
+#include "cli/cli.h"
+
+struct target {
+	char cluster[LABEL_MAX + 1];
+	char node[LABEL_MAX + 1];
+};
+
+/* "node.cluster", a node's name, or its overlay address. */
+int target_find(struct cli *c, const char *text, struct target *ret, struct err *err) MUST_CHECK;
+/* The connected clusters: how many were filled in. */
+int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
+		    struct err *err) MUST_CHECK;
+
+#endif

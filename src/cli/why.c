@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh why: which ways to a node were tried, what became of each, and what could be changed. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/table.h"
+#include "cli/target.h"
+
+static const char help[] =
+	"Usage: mlsh why <node>[.<cluster>] [--json]\n\n"
+	"Says why packets for a node go the way they go: which addresses were tried, what each of\n"
+	"them answered, what the NATs on both sides do, and what could be changed.\n";
+
+static void print_paths(struct json_object *o)
+{
+	static const char *const head[] = { "KIND", "ADDRESS",	  "NAMED BY", "SENT",
+					    "BACK", "FROM THERE", "RTT",      "STATE" };
+	struct json_object *list = json_object_object_get(o, "paths");
+	struct table t;
+
+	if (!list || json_object_array_length(list) == 0)
+		return;
+	printf("\n");
+	table_init(&t, 2, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *p = json_object_array_get_idx(list, i);
+		char rtt[24];
+
+		table_cell(&t, js(p, "kind"));
+		table_cell(&t, js(p, "endpoint"));
+		table_cell(&t, js(p, "named_by"));
+		table_cell(&t, js(p, "pings"));
+		table_cell(&t, js(p, "pongs"));
+		table_cell(&t, js(p, "heard"));
+		table_cell(&t, table_ms(p, "rtt_ms", rtt));
+		table_cell(&t, js(p, "verdict"));
+	}
+	table_print(&t);
+}
+
+static void print_nat(struct json_object *o, const char *whose, const char *key)
+{
+	char text[160];
+
+	table_nat(json_object_object_get(o, key), text, sizeof(text));
+	printf("  %-9s %s\n", whose, text);
+}
+
+static void print_why(struct json_object *o)
+{
+	char rtt[24];
+
+	printf("%s.%s (%s): ", js(o, "node"), js(o, "cluster"), js(o, "address"));
+	if (strcmp(js(o, "path"), "none") == 0)
+		printf("no tunnel\n");
+	else
+		printf("%s %s, round trip %s\n", js(o, "path"), js(o, "endpoint"),
+		       table_ms(o, "rtt_ms", rtt));
+	printf("%s\n", js(o, "text"));
+	if (*js(o, "detail"))
+		printf("The last attempt: %s.\n", js(o, "detail"));
+	table_advice(json_object_object_get(o, "advice"));
+	print_paths(o);
+	printf("\n");
+	print_nat(o, "here", "nat");
+	print_nat(o, js(o, "node"), "peer_nat");
+}
+
+int cmd_why(struct cli *c, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "help", no_argument, NULL, 'h' },
+						 { 0 } };
+	struct control_request r = { .verb = CONTROL_WHY };
+	struct daemon_reply reply = { 0 };
+	struct err err = { 0 };
+	struct target t;
+	bool json = false;
+	int o, rc, code = EXIT_OK;
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (o) {
+		case 'j': json = true; break;
+		case 'h': fputs(help, stdout); return EXIT_OK;
+		default: return cli_usage("why", "wrong option");
+		}
+	}
+	if (optind + 1 != argc)
+		return cli_usage("why", "one node is needed");
+	rc = target_find(c, argv[optind], &t, &err);
+	if (rc == 0) {
+		snprintf(r.cluster, sizeof(r.cluster), "%s", t.cluster);
+		snprintf(r.node, sizeof(r.node), "%s", t.node);
+		rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+	}
+	if (rc < 0) {
+		(void)cli_fail(&err);
+		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
+	}
+	if (daemon_reply_check(&reply, &err) < 0) {
+		code = cli_fail(&err);
+	} else if (json) {
+		printf("%s\n", (const char *)reply.data);
+	} else {
+		struct json_object *why = json_tokener_parse((const char *)reply.data);
+
+		print_why(why);
+		json_object_put(why);
+	}
+	daemon_reply_free(&reply);
+	return code;
+}
