@@ -95,11 +95,11 @@ void tun_pause(struct tun *t, bool paused)
 	update(t);
 }
 
-int tun_read(struct tun *t, struct tun_packet *ret)
+int tun_read(struct tun *t, uint8_t *buffer, struct tun_packet *ret)
 {
 	if (!t->end->source)
 		return 0;
-	*ret = path_super(t->buf, t->end->self, t->end->other, t->seq);
+	*ret = path_super(buffer, t->end->self, t->end->other, t->seq);
 	t->seq += PATH_SUPER_PAYLOAD;
 	t->end->reads++;
 	return 1;

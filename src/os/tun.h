@@ -14,6 +14,7 @@ struct tun;
 
 #define TUN_PACKET_MAX 65536
 #define TUN_HEADROOM 16	/* writable bytes a caller leaves in front of tun_packet.data */
+#define TUN_READ_BYTES (TUN_HEADROOM + TUN_PACKET_MAX)
 #define TUN_BATCH_MAX 16
 
 enum tun_gso { TUN_GSO_NONE, TUN_GSO_TCP4, TUN_GSO_TCP6, TUN_GSO_UDP4, TUN_GSO_UDP6 };
@@ -53,10 +54,10 @@ bool tun_can_join(const struct tun *t, enum tun_gso gso);
  */
 void tun_pause(struct tun *t, bool paused);
 /*
- * One packet (or super-packet); data is valid until the next tun_read. 1, 0 when nothing waits,
- * negative when the device is gone.
+ * One packet (or super-packet), somewhere within `buffer` of TUN_READ_BYTES. 1, 0 when nothing
+ * waits, negative when the device is gone.
  */
-int tun_read(struct tun *t, struct tun_packet *ret) MUST_CHECK;
+int tun_read(struct tun *t, uint8_t *buffer, struct tun_packet *ret) MUST_CHECK;
 /* 0; -ENOBUFS or -EAGAIN: dropped by the kernel; -EINVAL: malformed; others: the device is gone. */
 int tun_write(struct tun *t, const struct tun_packet *p) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 #include "overlay/candidate.h"
 #include "overlay/coalesce.h"
 #include "overlay/nat.h"
+#include "overlay/flowq.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/packet.h"
@@ -158,6 +159,8 @@ struct overlay {
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
+	struct flowq flows;		/* read from the TUN, to be sent */
+	struct deferred *pump;		/* goes on sending them */
 	struct coalescer coalescer;
 	struct bucket icmp;
 	struct bucket hearsay;		/* addresses that peers see us at */
@@ -317,8 +320,8 @@ void control_nat(struct link *l);
 /* --- outbound.c ------------------------------------------------------------------------------ */
 
 void outbound_readable(void *overlay);
-/* The socket has room again. */
-void outbound_writable(void *overlay);
+/* Sends what was read, as far as the socket takes it; also to be called when it has room again. */
+void outbound_pump(void *overlay);
 /* Sends what waited for the tunnel. */
 void outbound_up(struct peer *p);
 /* Drops what waits for a tunnel and tells the senders. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the TUN to a peer: route, checks, segmentation, sealing, all in the socket's buffer. On this
- * path nothing allocates, logs or asks the time. When the socket is full the TUN is not read, so
- * that the kernel's queue, and who fills it, feels it.
+ * path nothing allocates, logs or asks the time. The TUN is read as fast as packets come, since its
+ * own queue knows no flows; ours does (flowq.h).
  */
 #include "overlay/internal.h"
 #include "overlay/segment.h"
@@ -11,6 +11,10 @@
 /* What one read of the TUN may become: the payload, and headers for each of its segments. */
 #define READ_BYTES_MAX (TUN_PACKET_MAX + TUN_PACKET_MAX / 4)
 #define READ_RUNS_MAX 4
+/* A turn: what is read from the TUN, then what is sent. */
+#define READ_PACKETS 64
+#define READ_BYTES (4096u << 10)
+#define PUMP_BYTES (256u << 10)
 
 static void count_sent(struct peer *p, size_t len)
 {
@@ -175,7 +179,8 @@ void outbound_up(struct peer *p)
 
 /* --- from the TUN ---------------------------------------------------------------------------- */
 
-static void outbound_packet(struct overlay *o, const struct tun_packet *t)
+/* Checks, and puts it where it waits its turn: a moment, or for a tunnel. */
+static void outbound_packet(struct overlay *o, const struct tun_packet *t, uint64_t now)
 {
 	struct packet4 h;
 	struct segmenter s;
@@ -200,26 +205,59 @@ static void outbound_packet(struct overlay *o, const struct tun_packet *t)
 		tell_unreachable(o, t->data, t->len);
 		return;
 	}
+	if (p->state == PEER_UP) {
+		flowq_put(&o->flows, t, &h, now);
+		return;
+	}
 	d = segment_begin(&s, t, &h);
+	if (d == DROP_NONE)
+		put_waiting(p, &s, t);
+	else
+		drop_count(o, d);
+}
+
+static void send_item(struct overlay *o, const struct flowq_item *i)
+{
+	struct peer *p = route_lookup(&o->routes, i->header.dst);
+	struct segmenter s;
+	enum overlay_drop d = segment_begin(&s, &i->packet, &i->header);
+
 	if (d != DROP_NONE)
 		drop_count(o, d);
-	else if (p->state == PEER_UP)
+	else if (p && p->state == PEER_UP)
 		send_segments(p, &s);
-	else
-		put_waiting(p, &s, t);
+	else if (p)
+		put_waiting(p, &s, &i->packet);
+}
+
+void outbound_pump(void *overlay)
+{
+	struct overlay *o = overlay;
+	uint64_t now = clock_now(o->h);
+	const struct flowq_item *i = NULL;
+	size_t sent = 0;
+
+	while (sent < PUMP_BYTES && !o->closing &&
+	       quic_socket_room(o->socket, READ_BYTES_MAX, READ_RUNS_MAX) &&
+	       (i = flowq_next(&o->flows, now)) != NULL) {
+		sent += i->packet.len;
+		send_item(o, i);
+	}
+	quic_socket_flush(o->socket);
+	o->count.drops[DROP_out_queue] = o->flows.dropped;
+	if (sent >= PUMP_BYTES)
+		deferred_call(o->pump); /* what has come in meanwhile is first */
 }
 
 void outbound_readable(void *overlay)
 {
 	struct overlay *o = overlay;
+	uint64_t now = clock_now(o->h);
 	struct tun_packet t;
+	size_t bytes = 0;
 
-	for (int i = 0; i < TUN_BATCH_MAX && !o->failed; i++) {
-		if (!quic_socket_room(o->socket, READ_BYTES_MAX, READ_RUNS_MAX)) {
-			tun_pause(o->tun, true);
-			return;
-		}
-		int rc = tun_read(o->tun, &t);
+	for (int i = 0; i < READ_PACKETS && bytes < READ_BYTES && !o->failed; i++) {
+		int rc = tun_read(o->tun, flowq_buffer(&o->flows), &t);
 
 		if (rc < 0) {
 			struct err err;
@@ -230,15 +268,8 @@ void outbound_readable(void *overlay)
 		}
 		if (rc == 0)
 			break;
-		outbound_packet(o, &t);
+		bytes += t.len;
+		outbound_packet(o, &t, now);
 	}
-	quic_socket_flush(o->socket);
-}
-
-void outbound_writable(void *overlay)
-{
-	struct overlay *o = overlay;
-
-	if (o->tun && !o->failed)
-		tun_pause(o->tun, false);
+	outbound_pump(o);
 }

@@ -88,7 +88,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.accepted = on_accepted,
 		.router = &o->router,
 		.others = on_others,
-		.writable = outbound_writable,
+		.writable = outbound_pump,
 		.ctx = o,
 	};
 
@@ -364,6 +364,8 @@ static int open_tun(struct overlay *o, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	if (flowq_init(&o->flows) < 0)
+		return err_set(err, -ENOMEM, "no memory for the packet path");
 	rc = coalesce_init(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
 			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
 	if (rc < 0)
@@ -376,7 +378,8 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->watch = timer_new(o->h, on_watch, o);
 	o->nat.check.timer = timer_new(o->h, nat_run, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
-	if (!o->watch || !o->nat.check.timer || !o->relay_work)
+	o->pump = deferred_new(o->h, outbound_pump, o);
+	if (!o->watch || !o->nat.check.timer || !o->relay_work || !o->pump)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -446,6 +449,8 @@ void overlay_free(struct overlay *o)
 	timer_free(o->nat.check.timer);
 	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
 	deferred_free(o->relay_work);
+	deferred_free(o->pump);
+	flowq_fini(&o->flows);
 	map_free(o->channels);
 	map_free(o->tags);
 	map_free(o->records);

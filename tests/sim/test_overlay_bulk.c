@@ -23,6 +23,7 @@ static void *counted_calloc(size_t n, size_t size)
 #define malloc counted_malloc
 #define calloc counted_calloc
 #include "../../src/overlay/coalesce.c"
+#include "../../src/overlay/flowq.c"
 #include "../../src/overlay/inbound.c"
 #include "../../src/overlay/outbound.c"
 #include "../../src/overlay/packet.c"

@@ -58,10 +58,10 @@ static void check_packet(const struct tun_packet *p)
 static void on_readable(void *ctx)
 {
 	struct reflector *r = ctx;
-	static uint8_t copy[TUN_HEADROOM + TUN_PACKET_MAX];
+	static uint8_t copy[TUN_HEADROOM + TUN_PACKET_MAX], buffer[TUN_READ_BYTES];
 	struct tun_packet p;
 	for (int i = 0; i < TUN_BATCH_MAX; i++) {
-		int n = tun_read(r->tun, &p);
+		int n = tun_read(r->tun, buffer, &p);
 		if (n < 0) {
 			r->ended = n;
 			tun_pause(r->tun, true);

@@ -44,7 +44,6 @@ struct tun {
 	struct fd_watch *watch;
 	size_t header_bytes;	/* 0: plain packets */
 	bool can_udp;		/* takes and gives joined UDP, too (Linux 6.2) */
-	uint8_t buffer[HEADER_BYTES + TUN_PACKET_MAX];
 };
 
 /* ---- opening ---- */
@@ -278,10 +277,10 @@ static int packet_of_header(const struct virtio_net_hdr *v, struct tun_packet *p
 	return 0;
 }
 
-int tun_read(struct tun *t, struct tun_packet *ret)
+int tun_read(struct tun *t, uint8_t *buffer, struct tun_packet *ret)
 {
 	for (;;) {
-		ssize_t n = read(t->fd, t->buffer, t->header_bytes + TUN_PACKET_MAX);
+		ssize_t n = read(t->fd, buffer, t->header_bytes + TUN_PACKET_MAX);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -291,8 +290,8 @@ int tun_read(struct tun *t, struct tun_packet *ret)
 		if ((size_t)n <= t->header_bytes)
 			continue; /* an empty packet */
 		struct virtio_net_hdr v = { 0 };
-		memcpy(&v, t->buffer, t->header_bytes);
-		struct tun_packet p = { .data = t->buffer + t->header_bytes,
+		memcpy(&v, buffer, t->header_bytes);
+		struct tun_packet p = { .data = buffer + t->header_bytes,
 					.len = (size_t)n - t->header_bytes };
 		if (packet_of_header(&v, &p) < 0)
 			continue; /* the kernel makes none that we did not ask for */

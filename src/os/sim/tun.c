@@ -27,7 +27,6 @@ struct tun {
 	unsigned ifindex, mtu;
 	bool paused, gone;
 	struct queue to_read, written;
-	struct queued *lent;	/* by the last tun_read */
 	struct event readable;
 	loop_fn readable_fn;
 	void *readable_ctx;
@@ -145,7 +144,6 @@ void tun_close(struct tun *t)
 	if (!t)
 		return;
 	tun_vanish(t);
-	queued_free(t->lent);
 	event_cancel(t->host->world, &t->readable);
 	free(t);
 }
@@ -183,18 +181,21 @@ void tun_pause(struct tun *t, bool paused)
 	wake(t);
 }
 
-int tun_read(struct tun *t, struct tun_packet *ret)
+int tun_read(struct tun *t, uint8_t *buffer, struct tun_packet *ret)
 {
-	queued_free(t->lent);
-	t->lent = NULL;
+	struct queued *e;
+
 	if (!t->host->alive)
 		return 0;
 	if (t->gone)
 		return -ENODEV;
-	t->lent = queue_get(&t->to_read);
-	if (!t->lent)
+	e = queue_get(&t->to_read);
+	if (!e)
 		return 0;
-	*ret = t->lent->packet;
+	*ret = e->packet;
+	ret->data = buffer + TUN_HEADROOM;
+	memcpy(ret->data, e->packet.data, e->packet.len);
+	queued_free(e);
 	return 1;
 }
 
