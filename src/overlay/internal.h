@@ -241,6 +241,12 @@ void prober_punched(struct peer *p);
 void prober_network_changed(struct peer *p);
 /* There is reason to doubt that the path in use is alive. */
 void prober_test(struct peer *p);
+/* The path in use does not answer, and there is no other. */
+bool prober_is_dead(const struct peer *p);
+/* Of the path in use; 0: never. */
+uint64_t prober_last_echo(const struct peer *p);
+/* Is it known whether the tunnel is alive? If not, it is tested. */
+bool prober_look(struct peer *p);
 void prober_path_changed(struct peer *p);
 void prober_path_failed(struct peer *p, path_label label);
 /* Packets go out: look often. Called on the packet path. */

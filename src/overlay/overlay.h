@@ -27,8 +27,11 @@ struct overlay_ops {
 		     const struct member *from);
 	/* Our own candidates changed (interfaces, observed by peers). */
 	void (*candidates)(void *ctx, const struct wire_candidates *c);
-	/* A relay channel to this member is wanted: overlay_relay tells. May be NULL. */
-	void (*relay_wanted)(void *ctx, const struct member *m);
+	/*
+	 * A relay channel to this member is wanted: overlay_relay tells. False: nobody can be asked
+	 * now; overlay_relay_possible tells. May be NULL.
+	 */
+	bool (*relay_wanted)(void *ctx, const struct member *m);
 	/* A tunnel came up, went down or changed its path. */
 	void (*peer_changed)(void *ctx, const struct member *m);
 	/* The answer to a ping, one of overlay_ping or any other. May be NULL. */
@@ -87,7 +90,7 @@ void overlay_presence_reset(struct overlay *o);
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server);
 void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
-/* There is a session with the server now: for peers without a tunnel a channel is asked for. */
+/* There is a session with the server now: channels that are wanted are asked for. */
 void overlay_relay_possible(struct overlay *o);
 /* The address that the server sees us at: becomes a candidate. */
 void overlay_observed(struct overlay *o, const struct addr *a);
@@ -169,6 +172,12 @@ struct peer_path_status {
 	uint64_t last_echo;		/* clock_now; 0: never */
 	size_t mtu_bytes;		/* largest datagram (behind a relay's header) known to pass */
 };
+
+/*
+ * Is what is shown of all tunnels known to be true, as of the last two seconds? Those that nothing
+ * was heard from are tested: again after some ms, it is, within a second.
+ */
+bool overlay_look(struct overlay *o);
 
 struct overlay_status {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */

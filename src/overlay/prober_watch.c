@@ -13,6 +13,7 @@
 #define DOUBT_GAP (500 * NS_PER_MS)	/* the path is alive, though QUIC hears nothing */
 #define HELP_CALLS 3			/* of the server role, when its path is dead */
 #define HELP_GAP (100 * NS_PER_MS)
+#define LOOK_FRESH (2 * NS_PER_S)
 #define STRAY_AFTER (200 * NS_PER_MS)	/* of silence from the old address */
 
 /* --- the path in use ------------------------------------------------------------------------- */
@@ -103,7 +104,7 @@ static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 	control_observed(pr->link); /* QUIC has to learn it, too, if nothing takes over */
 	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
 	if (p->o->ops->relay_wanted)
-		p->o->ops->relay_wanted(p->o->ctx, p->member);
+		(void)p->o->ops->relay_wanted(p->o->ctx, p->member);
 }
 
 static bool heard_since(const struct path *path, const struct doubt *d, uint64_t heard)
@@ -255,4 +256,33 @@ uint64_t prober_keep_at(const struct prober *pr)
 	for (size_t i = 0; i < PATHS_MAX; i++)
 		at = MIN(at, keep_at(pr, &pr->set.path[i], spare));
 	return at;
+}
+
+/* --- for people ------------------------------------------------------------------------------ */
+
+bool prober_is_dead(const struct peer *p)
+{
+	return p->prober && p->prober->set.doubt.dead;
+}
+
+uint64_t prober_last_echo(const struct peer *p)
+{
+	const struct path *path = p->prober ? pathset_current(&p->prober->set) : NULL;
+
+	return path && path->pongs ? path->last_echo : 0;
+}
+
+bool prober_look(struct peer *p)
+{
+	uint64_t now = clock_now(p->o->h);
+	struct quic_conn_info info;
+
+	if (!p->prober || p->prober->set.doubt.dead)
+		return true;
+	quic_conn_info_get(p->active->conn, &info);
+	if (now - MAX(info.last_heard, prober_last_echo(p)) < LOOK_FRESH)
+		return true;
+	if (p->prober->set.doubt.since == 0)
+		prober_test(p);
+	return false;
 }

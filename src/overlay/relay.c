@@ -69,7 +69,7 @@ void relay_work(void *overlay)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && o->ops->relay_wanted)
-			o->ops->relay_wanted(o->ctx, p->member);
+			(void)o->ops->relay_wanted(o->ctx, p->member);
 	}
 }
 
@@ -81,8 +81,8 @@ void relay_want(struct peer *p)
 	if (p->relay.on || !o->ops->relay_wanted ||
 	    (p->relay.asked_at && now - p->relay.asked_at < PEER_RELAY_ASK_GAP))
 		return;
-	p->relay.asked_at = now;
-	o->ops->relay_wanted(o->ctx, p->member);
+	if (o->ops->relay_wanted(o->ctx, p->member))
+		p->relay.asked_at = now;
 }
 
 void relay_forget(struct peer *p)
@@ -130,7 +130,7 @@ void overlay_relay_possible(struct overlay *o)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->relay.asked_at = 0;
-		if (p->wanted && !p->active)
+		if (p->wanted || p->active)
 			relay_want(p);
 	}
 }

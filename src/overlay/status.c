@@ -55,9 +55,27 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = info.srtt_ns;
-		s.last_heard = info.last_heard;
+		s.last_heard = MAX(info.last_heard, prober_last_echo(p));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
+	}
+	if (s.state == PEER_UP && prober_is_dead(p)) {
+		s.state = PEER_LOST;
+		s.path = PEER_PATH_NONE;
+		snprintf(s.detail, sizeof(s.detail), "no answer, by no path");
 	}
 	*ret = s;
 	return true;
+}
+
+bool overlay_look(struct overlay *o)
+{
+	bool sure = true;
+
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->state == PEER_UP)
+			sure &= prober_look(p);
+	}
+	return sure;
 }

@@ -223,7 +223,7 @@ static void on_overlay_candidates(void *ctx, const struct wire_candidates *c)
 		session_set_candidates(t->session, c);
 }
 
-static void on_overlay_relay_wanted(void *ctx, const struct member *m)
+static bool on_overlay_relay_wanted(void *ctx, const struct member *m)
 {
 	struct tunnel *t = ctx;
 	int rc = t->session ? session_relay_open(t->session, m) : -ENOTCONN;
@@ -231,6 +231,7 @@ static void on_overlay_relay_wanted(void *ctx, const struct member *m)
 	if (rc < 0 && rc != -ENOTCONN)
 		log_debug(host_log(t->host), "%s: no relay to %s: error %d",
 			  t->parts.cluster.cluster, m->name, rc);
+	return rc == 0;
 }
 
 static void on_overlay_peer(void *ctx, const struct member *m)

@@ -36,6 +36,7 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
 	struct rogue *r = c->rogue;
 	ptrdiff_t len;
+	int rc;
 
 	reply = (struct signal_reply){ .has_head = r->n_entries > 0, .head = head_of(r),
 				       .address = r->next_address };
@@ -52,7 +53,9 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	r->pushes += rq->type == SIGNAL_PUSH;
 	len = signal_reply_encode(rq->type, &reply, out, sizeof(out));
 	ck_assert_int_gt(len, 0);
-	ck_assert_int_eq(quic_stream_write(c->quic, stream, out, (size_t)len, true), 0);
+	/* The node may have had enough of it by now. */
+	rc = quic_stream_write(c->quic, stream, out, (size_t)len, true);
+	ck_assert(rc == 0 || rc == -ENOTCONN);
 }
 
 static void on_event(void *ctx, struct quic_conn *quic, const struct quic_event *ev)

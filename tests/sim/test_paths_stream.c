@@ -148,6 +148,67 @@ START_TEST(relay_to_direct_to_relay_to_another_uplink)
 }
 END_TEST
 
+/* Both uplinks are known to the other side, and tried out, before one is lost. */
+static void lose_uplink(struct stream *s, struct mesh_node *n, unsigned other, const char *what)
+{
+	struct addr second = addr_v4(IP(203, 0, 113, other), 0);
+
+	SIM_CHECK_OK(s->m->w, world_host_addr(n->host, &second, "wlan0"));
+	flow(s, 20 * SECOND);
+	begin(s);
+	flow(s, 2 * SECOND);
+	world_host_interface(n->host, "eth0", false);
+	flow(s, 10 * SECOND);
+	check_path(s, PEER_PATH_DIRECT);
+	end(s, what);
+	ck_assert_uint_lt(MAX(s->gap_a, s->gap_b), SECOND);
+	begin(s);
+	flow(s, 2 * SECOND);
+	world_host_interface(n->host, "eth0", true);
+	flow(s, 30 * SECOND);
+	check_path(s, PEER_PATH_DIRECT);
+	ck_assert_uint_eq(end(s, "... and it comes back"), 0);
+}
+
+START_TEST(one_of_two_uplinks_is_lost)
+{
+	struct stream s;
+
+	stream_new(&s);
+	cut(&s, false);
+	begin(&s);
+	lose_uplink(&s, s.b, 90, "the server role loses one of two uplinks");
+	lose_uplink(&s, s.a, 91, "the client role loses one of two uplinks");
+	mesh_free(s.m);
+}
+END_TEST
+
+/* No second uplink: nothing passes until it is there again, and then soon. */
+START_TEST(the_only_uplink_is_lost_and_comes_back)
+{
+	struct stream s;
+
+	stream_new(&s);
+	cut(&s, false);
+	begin(&s);
+	flow(&s, 20 * SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		struct mesh_node *n = i ? s.a : s.b;
+
+		world_host_interface(n->host, "eth0", false);
+		flow(&s, 20 * SECOND);
+		begin(&s);
+		world_host_interface(n->host, "eth0", true);
+		flow(&s, 10 * SECOND);
+		check_path(&s, PEER_PATH_DIRECT);
+		end(&s, i ? "the client role's only uplink is back"
+			  : "the server role's only uplink is back");
+		ck_assert_uint_lt(MAX(s.gap_a, s.gap_b), 5 * SECOND);
+	}
+	mesh_free(s.m);
+}
+END_TEST
+
 /* Moves the connection of the client role as the prober does, without its patience. */
 static void move(struct stream *s, bool to_relay)
 {
@@ -218,4 +279,5 @@ START_TEST(a_bad_line_does_not_flap)
 END_TEST
 
 UNIT_MAIN("sim/paths_stream", relay_to_direct_to_relay_to_another_uplink,
+	  one_of_two_uplinks_is_lost, the_only_uplink_is_lost_and_comes_back,
 	  fifty_switches_under_load, a_bad_line_does_not_flap)

@@ -25,9 +25,9 @@ struct machine_if *machine_if_add(struct machine *m, const char *name, enum neti
 }
 
 /* Only what is plugged in somewhere is known in the net. */
-static bool is_wired(struct machine *m, unsigned ifindex)
+static bool is_wired(const struct machine *m, unsigned ifindex)
 {
-	const struct machine_if *i = machine_if_find(m, ifindex);
+	const struct machine_if *i = machine_if_find((struct machine *)m, ifindex);
 
 	return i && i->kind == NETIF_PHYSICAL;
 }
@@ -73,6 +73,37 @@ bool machine_owns(const struct machine *m, const struct addr *a)
 	return false;
 }
 
+static bool is_up(const struct machine *m, unsigned ifindex)
+{
+	for (size_t i = 0; i < m->n_ifs; i++) {
+		if (m->ifs[i].index == ifindex)
+			return m->ifs[i].up || m->ifs[i].kind != NETIF_PHYSICAL;
+	}
+	return true;
+}
+
+bool machine_speaks(const struct machine *m, const struct addr *a)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		if (addr_same_ip(&m->addrs[i].addr, a))
+			return is_up(m, m->addrs[i].ifindex);
+	}
+	return true;
+}
+
+void world_host_interface(struct host *h, const char *ifname, bool up)
+{
+	struct machine *m = h->machine;
+	const struct machine_if *named = machine_if_named(m, ifname);
+	struct machine_if *i = machine_if_find(m, named->index);
+
+	if (i->up == up)
+		return;
+	i->up = up;
+	world_trace(m->world, "%s: %s %s", m->name, ifname, up ? "up" : "down");
+	machine_changed(m);
+}
+
 bool addr_has_no_ip(const struct addr *a)
 {
 	struct addr any = addr_v4(0, 0);
@@ -91,7 +122,8 @@ bool machine_source(const struct machine *m, const struct addr *to, struct addr 
 {
 	const struct world_route *r = machine_route(m, to);
 	unsigned ifindex = r ? r->ifindex : IFINDEX_ETH;
-	const struct addr *best = NULL;
+	const struct machine_addr *best = NULL;
+	bool wired = false;
 
 	if (machine_owns(m, to)) {
 		*ret = *to;
@@ -104,17 +136,18 @@ bool machine_source(const struct machine *m, const struct addr *to, struct addr 
 	for (size_t i = 0; i < m->n_addrs; i++) {
 		const struct machine_addr *a = &m->addrs[i];
 
-		if (addr_is_v4(&a->addr) != addr_is_v4(to) ||
+		if (addr_is_v4(&a->addr) != addr_is_v4(to) || !is_up(m, a->ifindex) ||
 		    is_link_local(&a->addr) != is_link_local(to))
 			continue;
-		if (!best || a->ifindex == ifindex) {
-			best = &a->addr;
-			if (a->ifindex == ifindex)
-				break;
-		}
+		if (!best || a->ifindex == ifindex ||
+		    (best->ifindex != ifindex && !wired && is_wired(m, a->ifindex)))
+			best = a;
+		wired = is_wired(m, best->ifindex);
+		if (best->ifindex == ifindex)
+			break;
 	}
 	if (best)
-		*ret = *best;
+		*ret = best->addr;
 	return best != NULL;
 }
 

@@ -18,6 +18,7 @@ struct machine *machine_new(struct world *w, struct net *n, const char *name)
 	m->endpoint = (struct endpoint){ .id = w->endpoints++, .machine = m };
 	rng_seed(&m->rng, w->seed, name);
 	m->carrier = true;
+	m->mtu_bytes = 1500;
 	m->next_port = PORT_EPHEMERAL;
 	m->next_ifindex = IFINDEX_ETH;
 	m->next_pid = 1000;
@@ -60,6 +61,11 @@ void world_host_carrier(struct host *h, bool up)
 void world_host_uplink(struct host *h, uint64_t rate_bps)
 {
 	h->machine->uplink_bps = rate_bps;
+}
+
+void world_host_mtu(struct host *h, unsigned bytes)
+{
+	h->machine->mtu_bytes = bytes;
 }
 
 uint64_t machine_depart(struct machine *m, size_t bytes)

@@ -156,11 +156,11 @@ static size_t wire_len(const struct addr *to, size_t len)
 bool net_fits_interface(struct machine *m, const struct addr *to, size_t len)
 {
 	const struct endpoint *e = map_get(m->net->addrs, to->ip);
-	unsigned mtu = 1500;
+	unsigned mtu = m->mtu_bytes;
 
 	if (machine_owns(m, to))
 		return len <= 65507;
-	if (e)
+	if (e && mtu >= 1500)
 		mtu = MAX(mtu, link_between(m, e)->params.mtu_bytes);
 	return wire_len(to, len) <= mtu;
 }
@@ -198,7 +198,8 @@ static void flight_arrive(struct event *e)
 
 	if (!m) {
 		world_trace_packet(w, f->from, "not let in", &f->packet);
-	} else if (m->suspended || (f->net && !m->carrier)) {
+	} else if (m->suspended ||
+		   (f->net && !(m->carrier && machine_speaks(m, &f->packet.dst)))) {
 		world_trace_packet(w, m, "machine is off", &f->packet);
 	} else {
 		if (f->link)
@@ -348,7 +349,7 @@ void net_send(struct host *from, struct machine *m, const struct packet *p)
 			machine_tun_route(m, r->ifindex, p);
 		return;
 	}
-	if (!m->carrier || m->suspended) {
+	if (!m->carrier || m->suspended || !machine_speaks(m, &p->src)) {
 		world_trace_packet(w, m, "no carrier", p);
 		return;
 	}

@@ -119,6 +119,7 @@ struct machine {
 	struct link **links;		/* by the endpoint id of the other side */
 	size_t n_links;
 	uint64_t uplink_bps, uplink_free_at;
+	unsigned mtu_bytes;		/* of its interfaces */
 	uint16_t next_port;
 	unsigned next_ifindex;
 	unsigned next_pid;
@@ -184,6 +185,8 @@ const struct machine_if *machine_if_named(struct machine *m, const char *name);
 void machine_if_del(struct machine *m, unsigned index); /* its addresses and routes too */
 int machine_addr_add(struct machine *m, const struct addr *a, const char *ifname) MUST_CHECK;
 bool machine_owns(const struct machine *m, const struct addr *a);
+/* Can it be used: is the interface that has it up? */
+bool machine_speaks(const struct machine *m, const struct addr *a);
 bool addr_has_no_ip(const struct addr *a);	/* :: or 0.0.0.0 */
 /* Which of the machine's addresses speaks to this one; false: none of that family. */
 bool machine_source(const struct machine *m, const struct addr *to, struct addr *ret);

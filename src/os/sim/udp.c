@@ -267,6 +267,10 @@ static void run_send(struct udp *u, const struct udp_tx *tx)
 	struct packet p = { .dst = tx->to, .ecn = tx->ecn };
 
 	if (!source_choose(u, tx, &p.src)) {
+		p.len = tx->len;
+		p.data = (uint8_t *)tx->data;
+		p.src = tx->local;
+		world_trace_packet(m->world, m, "no address to send from", &p);
 		u->stats.tx_errors++;
 		return;
 	}

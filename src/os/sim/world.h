@@ -81,6 +81,10 @@ int world_host_addr_del(struct host *h, const struct addr *a) MUST_CHECK; /* -EN
 void world_host_roam(struct host *h, ip4 ip);
 /* Pulls or plugs the cable of eth0, wlan0, ...: addresses stay, nothing passes. */
 void world_host_carrier(struct host *h, bool up);
+/* The same for one of several interfaces: the others are used instead. */
+void world_host_interface(struct host *h, const char *ifname, bool up);
+/* Of the machine's interfaces (default 1500): more than this is refused at once. */
+void world_host_mtu(struct host *h, unsigned bytes);
 /* A prefix that the host uses itself, for netconf_conflict. */
 void world_host_uses(struct host *h, struct prefix4 p, const char *what);
 /* The machine's own network card: sends wait in socket buffers when it is slow. 0: unlimited. */
