@@ -54,6 +54,10 @@ int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A whole number of seconds in [min, max]. -EINVAL with a message. */
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err) MUST_CHECK;
+/* A variable of the environment; `otherwise` when it is not set or empty. */
+const char *cli_env(const char *name, const char *otherwise);
+/* "on" or "off": may the gateway be asked to map ports? -EINVAL with a message. */
+int cli_port_mapping(const char *text, bool *ret_no, struct err *err) MUST_CHECK;
 /* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes.
  * -EINVAL, -EFBIG. */
 int cli_read_secret(const char *what, const char *arg, char *out, size_t cap,

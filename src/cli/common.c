@@ -29,6 +29,23 @@ int cli_usage(const char *command, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+const char *cli_env(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : otherwise;
+}
+
+int cli_port_mapping(const char *text, bool *ret_no, struct err *err)
+{
+	bool off = strcmp(text, "off") == 0;
+
+	if (!off && strcmp(text, "on") != 0)
+		return err_set(err, -EINVAL, "port mapping can be 'on' or 'off', not '%s'", text);
+	*ret_no = off;
+	return 0;
+}
+
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err)
 {

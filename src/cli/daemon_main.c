@@ -19,11 +19,13 @@ static const char help[] =
 	"  --socket PATH     local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)\n"
 	"  --state-dir PATH  where it keeps its clusters (default " DAEMON_STATE_DIR
 	", or MLSH_STATE_DIR)\n"
+	"  --port-mapping on|off\n"
+	"                    ask the gateway to map a port (default on, or MLSH_PORT_MAPPING)\n"
 	"  --log LEVEL       error, warn, info or debug (default info, or MLSH_LOG)\n"
 	"  --version, --help\n";
 
 struct daemon_args {
-	const char *socket_path, *state_dir, *log;
+	const char *socket_path, *state_dir, *port_mapping, *log;
 };
 
 static void on_stop(void *ctx)
@@ -31,18 +33,12 @@ static void on_stop(void *ctx)
 	loop_stop(ctx);
 }
 
-static const char *env_or(const char *name, const char *otherwise)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : otherwise;
-}
-
 static int parse(int argc, char **argv, struct daemon_args *a)
 {
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "state-dir", required_argument, NULL, 'd' },
+		{ "port-mapping", required_argument, NULL, 'p' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
@@ -54,6 +50,7 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 		switch (o) {
 		case 's': a->socket_path = optarg; break;
 		case 'd': a->state_dir = optarg; break;
+		case 'p': a->port_mapping = optarg; break;
 		case 'l': a->log = optarg; break;
 		case 'V': printf("mlshtund %s\n", MLSH_VERSION); exit(EXIT_OK);
 		case 'h': fputs(help, stdout); exit(EXIT_OK);
@@ -82,6 +79,9 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	if (rc < 0)
 		return err_set(err, rc, "the log level '%s' is none of error, warn, info, debug",
 			       a->log);
+	rc = cli_port_mapping(a->port_mapping, &cfg.no_port_mapping, err);
+	if (rc < 0)
+		return rc;
 	rc = privs_check_tunnel(h, err);
 	if (rc == 0)
 		rc = dir_make(h, a->state_dir, 0700, err);
@@ -107,9 +107,10 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 int daemon_main(int argc, char **argv)
 {
 	struct daemon_args a = {
-		.socket_path = env_or("MLSH_SOCKET", CONTROL_SOCKET),
-		.state_dir = env_or("MLSH_STATE_DIR", DAEMON_STATE_DIR),
-		.log = env_or("MLSH_LOG", "info"),
+		.socket_path = cli_env("MLSH_SOCKET", CONTROL_SOCKET),
+		.state_dir = cli_env("MLSH_STATE_DIR", DAEMON_STATE_DIR),
+		.port_mapping = cli_env("MLSH_PORT_MAPPING", "on"),
+		.log = cli_env("MLSH_LOG", "info"),
 	};
 	struct host *h = NULL;
 	struct err err = { 0 };

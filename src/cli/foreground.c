@@ -90,6 +90,9 @@ int foreground_run(struct cli *c, const char *cluster)
 
 	host_log(c->host)->level = LOG_LEVEL_INFO;
 	if (rc == 0)
+		rc = cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping,
+					&err);
+	if (rc == 0)
 		rc = check_not_connected(c, cluster, &err);
 	if (rc == 0)
 		rc = privs_check_tunnel(c->host, &err);

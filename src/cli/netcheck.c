@@ -54,12 +54,10 @@ static void print_candidates(struct json_object *o)
 
 static void print_mapping(struct json_object *o)
 {
-	struct json_object *m = json_object_object_get(o, "port_mapping");
+	char text[256];
 
-	if (!m)
-		printf("  port mapping none\n");
-	else
-		printf("  port mapping %s\n", json_object_get_string(m));
+	table_mapping(json_object_object_get(o, "mapping"), text, sizeof(text));
+	printf("  port mapping %s\n", text);
 }
 
 static void print_netcheck(struct json_object *o)

@@ -27,6 +27,17 @@ static void print_signal(struct json_object *o)
 		printf("            %s\n", js(s, "error"));
 }
 
+static void print_mapping(struct json_object *o)
+{
+	struct json_object *m = json_object_object_get(o, "mapping");
+	char text[256];
+
+	if (!m || !*js(m, "gateway"))
+		return;
+	table_mapping(m, text, sizeof(text));
+	printf("  mapping   %s\n", text);
+}
+
 static void print_drops(struct json_object *o)
 {
 	struct json_object *drops = json_object_object_get(o, "drops");
@@ -107,6 +118,7 @@ static void print_cluster(struct json_object *o)
 	if (*js(o, "warning"))
 		printf("  warning   %s\n", js(o, "warning"));
 	print_signal(o);
+	print_mapping(o);
 	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
 	       js(dns, "detail"));
 	print_drops(o);

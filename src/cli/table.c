@@ -133,6 +133,22 @@ void table_nat(struct json_object *nat, char *out, size_t cap)
 		 strcmp(filtering, "open") == 0	  ? "; lets in other ports, too" : "");
 }
 
+void table_mapping(struct json_object *mapping, char *out, size_t cap)
+{
+	const char *state = js(mapping, "state"), *detail = js(mapping, "detail");
+
+	if (strcmp(state, "mapped") == 0)
+		snprintf(out, cap, "%s, by the gateway %s (%s)", js(mapping, "external"),
+			 js(mapping, "gateway"), js(mapping, "method"));
+	else if (strcmp(state, "unneeded") == 0)
+		snprintf(out, cap, "not asked for: no gateway, or a public address");
+	else if (*js(mapping, "gateway"))
+		snprintf(out, cap, "%s by the gateway %s%s%s%s", state, js(mapping, "gateway"),
+			 *detail ? " (" : "", detail, *detail ? ")" : "");
+	else
+		snprintf(out, cap, "%s", state);
+}
+
 void table_advice(struct json_object *list)
 {
 	size_t n = list ? json_object_array_length(list) : 0;

@@ -31,6 +31,8 @@ const char *table_bytes(struct json_object *o, const char *key, char *out);
 
 /* What a NAT does, in words. */
 void table_nat(struct json_object *nat, char *out, size_t cap);
+/* What the gateway maps, in words. */
+void table_mapping(struct json_object *mapping, char *out, size_t cap);
 /* A line for each piece of advice. */
 void table_advice(struct json_object *list);
 

@@ -59,6 +59,16 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
 int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex,
 			 char *ret_what) MUST_CHECK;
 
+/* The router that packets to the world go to, if it is not the other end of a tunnel. */
+struct gateway {
+	ip4 ip;
+	ip4 source;		/* our address in its network */
+	unsigned ifindex;
+};
+
+/* That of the default route that comes first. -ENOENT: none, or not by IPv4. */
+int netconf_gateway(struct host *h, struct gateway *ret) MUST_CHECK;
+
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
 int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,
 		     struct err *err) MUST_CHECK;

@@ -166,6 +166,7 @@ struct overlay {
 	struct bucket hearsay;		/* addresses that peers see us at */
 	struct wire_candidates own;
 	struct wire_candidates home;	/* those of our interfaces */
+	struct mapper *mapper;		/* NULL: turned off */
 	struct addr observed;		/* by the server */
 	bool at_home;			/* which is an address of this machine */
 	struct nat_state nat;

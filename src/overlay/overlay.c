@@ -220,7 +220,9 @@ void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
 void overlay_refresh_candidates(struct overlay *o)
 {
 	struct netif_addr ifs[NETIFS_MAX];
-	struct addr seen[3] = { o->observed, o->observed_by_peer[0], o->observed_by_peer[1] };
+	/* The mapped one first: of a public address others keep two. */
+	struct addr seen[4] = { [1] = o->observed, o->observed_by_peer[0],
+				o->observed_by_peer[1] };
 	int n = netif_list(o->h, ifs, NETIFS_MAX);
 	struct wire_candidates now;
 
@@ -233,6 +235,8 @@ void overlay_refresh_candidates(struct overlay *o)
 		o->at_home |= addr_same_ip(&ifs[i].addr, &o->observed);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, NULL, 0, &o->home);
+	if (o->mapper)
+		(void)mapper_external(o->mapper, &seen[0]);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
 	if (candidates_equal(&now, &o->own))
@@ -251,6 +255,8 @@ void overlay_observed(struct overlay *o, const struct addr *a)
 {
 	bool same = addr_equal(&o->observed, a);
 
+	if (o->mapper && !same && !addr_is_unset(&o->observed))
+		mapper_doubt(o->mapper);
 	o->observed = *a;
 	overlay_refresh_candidates(o);
 	if (!same)
@@ -314,6 +320,8 @@ void overlay_network_changed(struct overlay *o)
 {
 	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
 	nat_reset(o);
+	if (o->mapper)
+		mapper_network_changed(o->mapper);
 	overlay_refresh_candidates(o);
 	list_for_each (it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -384,6 +392,21 @@ static int make_timers(struct overlay *o, struct err *err)
 	return 0;
 }
 
+static void on_mapping(void *ctx)
+{
+	overlay_refresh_candidates(ctx);
+}
+
+static int start_mapper(struct overlay *o, struct err *err)
+{
+	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
+				    .overlay = mlog_genesis(o->log)->subnet,
+				    .changed = on_mapping, .ctx = o };
+
+	return mapper_new(o->h, &mc, &o->mapper) < 0 ?
+		       err_set(err, -ENOMEM, "no memory for an overlay") : 0;
+}
+
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret)
 {
@@ -415,6 +438,8 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		rc = add_members(o, ret_warning, err);
 	if (rc == 0)
 		rc = set_backstop(o, ret_warning, err);
+	if (rc == 0 && !cfg->no_port_mapping)
+		rc = start_mapper(o, err);
 	if (rc < 0) {
 		overlay_free(o);
 		return rc;
@@ -440,6 +465,7 @@ void overlay_free(struct overlay *o)
 	overlay_close(o);
 	list_for_each (it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
+	mapper_free(o->mapper);
 	quic_socket_close(o->socket);
 	tun_close(o->tun);
 	netsetup_stop(&o->net);

@@ -10,6 +10,7 @@
 #include "membership/mlog.h"
 #include "os/netconf.h"
 #include "os/tun.h"
+#include "overlay/mapper.h"
 #include "proto/peer.h"
 #include "proto/probe.h"
 #include "proto/relay.h"
@@ -49,6 +50,7 @@ struct overlay_config {
 	const struct quic_profile *signal_profile;
 	struct addr bind;		/* unset: any address, any port */
 	uint16_t port;			/* it had before: again, if it is free. 0: none */
+	bool no_port_mapping;		/* the gateway is not asked for one */
 	const struct overlay_ops *ops;
 	void *ctx;
 };
@@ -185,6 +187,8 @@ struct overlay_status {
 };
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
+/* The mapping of our port by the gateway. */
+void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret);
 /* False when the member is unknown or our own. */
 bool overlay_peer_status(const struct overlay *o, const struct member *m,
 			 struct peer_status *ret);

@@ -20,6 +20,14 @@ struct quic_socket *overlay_socket(struct overlay *o)
 	return o->socket;
 }
 
+void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret)
+{
+	if (o->mapper)
+		mapper_status_get(o->mapper, ret);
+	else
+		*ret = (struct mapper_status){ .state = MAPPER_OFF };
+}
+
 const char *overlay_ifname(const struct overlay *o)
 {
 	return tun_name(o->tun);

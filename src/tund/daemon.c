@@ -100,8 +100,10 @@ static void keep_peers(struct daemon_cluster *c)
 static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 {
 	struct peers_file *known = peers_known(c->daemon, p);
+	struct tunnel_options options = { .invites = &c->state.invites, .known = known,
+					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
 	struct tunnel *t;
-	int rc = tunnel_new(c->daemon->host, p, &c->state.invites, known, &tunnel_ops, c, err, &t);
+	int rc = tunnel_new(c->daemon->host, p, &options, &tunnel_ops, c, err, &t);
 
 	free(known);
 	if (rc < 0)

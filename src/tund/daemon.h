@@ -19,6 +19,7 @@ struct daemon_config {
 	const char *socket_path;
 	const char *state_dir; /* NULL: foreground, nothing is kept but the log in `store` */
 	const struct store *store; /* foreground: the user's files */
+	bool no_port_mapping;	   /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
 	void *ctx;
 };

@@ -77,6 +77,9 @@ void netcheck_explain(const struct netcheck_facts *f, struct why *ret)
 	*ret = (struct why){ .reason = WHY_UNKNOWN };
 	if (!f->session_up)
 		explain_failure(f, ret);
+	else if (f->mapped && f->nat.mapping != MAPPING_NONE)
+		put(ret, "The router maps a port to this machine, whatever its NAT does otherwise: "
+			 "its tunnels are direct, but for peers whose network blocks UDP.");
 	else
 		explain_nat(f, ret);
 }

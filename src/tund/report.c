@@ -100,6 +100,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 			put_int(drops, overlay_drop_name(d), os.drops[d]);
 	json_object_object_add(o, "drops", drops);
 	json_object_object_add(o, "signal", report_signal(now, t));
+	json_object_object_add(o, "mapping", report_mapping(t));
 	tunnel_dns(t, &dns_state, &dns_detail);
 	put_str(dns, "state", dns_state);
 	put_str(dns, "detail", dns_detail);

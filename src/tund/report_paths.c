@@ -135,8 +135,34 @@ static struct json_object *server_of(const struct tunnel *t, const struct sessio
 	return o;
 }
 
-static const char *candidate_kind(const struct addr *a, const struct addr *observed)
+struct json_object *report_mapping(const struct tunnel *t)
 {
+	struct json_object *o = json_object_new_object();
+	struct mapper_status s;
+	bool mapped;
+
+	overlay_mapping_status(tunnel_overlay(t), &s);
+	mapped = s.state == MAPPER_MAPPED;
+	put_str(o, "state", mapper_state_name(s.state));
+	put_str(o, "method", mapped ? mapper_method_name(s.method) : NULL);
+	put_addr(o, "external", &s.external);
+	if (s.gateway)
+		put_ip4(o, "gateway", s.gateway);
+	else
+		put_str(o, "gateway", NULL);
+	if (mapped)
+		put_seconds(o, "expires_s", s.left_ns);
+	else
+		json_object_object_add(o, "expires_s", NULL);
+	put_str(o, "detail", s.detail);
+	return o;
+}
+
+static const char *candidate_kind(const struct addr *a, const struct addr *observed,
+				  const struct addr *mapped)
+{
+	if (addr_same_ip(a, mapped) && a->port == mapped->port)
+		return "mapped";
 	if (addr_same_ip(a, observed) && a->port == observed->port)
 		return "observed";
 	if (addr_is_private(a))
@@ -145,7 +171,7 @@ static const char *candidate_kind(const struct addr *a, const struct addr *obser
 }
 
 static struct json_object *candidates_of(const struct wire_candidates *c,
-					 const struct addr *observed)
+					 const struct addr *observed, const struct addr *mapped)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -153,7 +179,7 @@ static struct json_object *candidates_of(const struct wire_candidates *c,
 		struct json_object *o = json_object_new_object();
 
 		put_addr(o, "address", &c->item[i]);
-		put_str(o, "kind", candidate_kind(&c->item[i], observed));
+		put_str(o, "kind", candidate_kind(&c->item[i], observed, mapped));
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -173,16 +199,18 @@ char *report_netcheck(const struct tunnel *t)
 	struct json_object *o = json_object_new_object(), *nat;
 	struct wire_candidates own;
 	struct session_status s;
+	struct mapper_status m;
 	struct overlay_nat n;
 	struct why w;
 
 	session_status_get(tunnel_session(t), &s);
 	overlay_nat_get(tunnel_overlay(t), &n);
 	overlay_candidates_get(tunnel_overlay(t), &own);
+	overlay_mapping_status(tunnel_overlay(t), &m);
 	struct netcheck_facts f = {
 		.session_up = s.state == SESSION_UP, .session_spare = s.spare,
 		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
-		.have_ip6 = has_ip6(&own), .nat = n.kind,
+		.have_ip6 = has_ip6(&own), .mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
 	};
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
@@ -195,8 +223,8 @@ char *report_netcheck(const struct tunnel *t)
 	put_int(nat, "observers", n.observers);
 	put_bool(nat, "checking", n.checking);
 	json_object_object_add(o, "nat", nat);
-	put_str(o, "port_mapping", NULL); /* no protocol for it is spoken */
-	json_object_object_add(o, "candidates", candidates_of(&own, &s.observed));
+	json_object_object_add(o, "mapping", report_mapping(t));
+	json_object_object_add(o, "candidates", candidates_of(&own, &s.observed, &m.external));
 	put_str(o, "text", w.text);
 	json_object_object_add(o, "advice", advice_of(&w));
 	return report_text(o);

@@ -21,17 +21,21 @@ void put_bool(struct json_object *o, const char *key, bool value)
 }
 
 /* Seconds since `then`, with milliseconds; null for never. */
-void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then)
+void put_seconds(struct json_object *o, const char *key, uint64_t ns)
 {
 	char text[32];
+	double s = (double)ns / 1e9;
 
-	if (!then) {
-		json_object_object_add(o, key, NULL);
-		return;
-	}
-	double s = (double)(now - MIN(then, now)) / 1e9;
 	snprintf(text, sizeof(text), "%.3f", s);
 	json_object_object_add(o, key, json_object_new_double_s(s, text));
+}
+
+void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then)
+{
+	if (then)
+		put_seconds(o, key, now - MIN(then, now));
+	else
+		json_object_object_add(o, key, NULL);
 }
 
 void put_ms(struct json_object *o, const char *key, uint64_t ns)

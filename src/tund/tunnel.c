@@ -419,13 +419,14 @@ static void tunnel_start_dns(struct tunnel *t)
 	}
 }
 
-static int tunnel_start(struct tunnel *t, const struct peers_file *known, struct err *err)
+static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, struct err *err)
 {
 	struct overlay_config oc = {
 		.identity = t->parts.identity,
 		.log = t->parts.log,
 		.self = t->self,
-		.port = known ? known->port : 0,
+		.port = options->known ? options->known->port : 0,
+		.no_port_mapping = options->no_port_mapping,
 		.ops = &overlay_ops,
 		.ctx = t,
 	};
@@ -446,14 +447,14 @@ static int tunnel_start(struct tunnel *t, const struct peers_file *known, struct
 		return rc;
 	overlay_candidates_get(t->overlay, &own);
 	session_set_candidates(t->session, &own);
-	if (known)
-		overlay_hints_set(t->overlay, known->peer, known->n);
+	if (options->known)
+		overlay_hints_set(t->overlay, options->known->peer, options->known->n);
 	tunnel_start_dns(t);
 	return 0;
 }
 
-int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
-	       const struct peers_file *known, const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
+int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_options *options,
+	       const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
 {
 	struct tunnel *t;
 	int rc = tunnel_parts_check(p, err);
@@ -469,10 +470,10 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list 
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	list_init(&t->pings);
-	if (invites)
-		t->invites = *invites;
+	if (options->invites)
+		t->invites = *options->invites;
 	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
-	rc = tunnel_start(t, known, err);
+	rc = tunnel_start(t, options, err);
 	if (rc < 0) {
 		t->parts.identity = NULL; /* still the caller's */
 		t->parts.log = NULL;

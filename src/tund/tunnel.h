@@ -40,12 +40,15 @@ struct tunnel_ops {
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err) MUST_CHECK;
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
-/*
- * Starts everything; on success the parts are the tunnel's. `known`: what is known of its peers
- * from before, or NULL.
- */
-int tunnel_new(struct host *h, struct tunnel_parts *p, const struct invite_list *invites,
-	       const struct peers_file *known, const struct tunnel_ops *ops, void *ctx, struct err *err,
+struct tunnel_options {
+	const struct invite_list *invites;	/* copied; NULL: none are open */
+	const struct peers_file *known;		/* of its peers from before; NULL: nothing */
+	bool no_port_mapping;			/* the gateway is not asked to map our port */
+};
+
+/* Starts everything; on success the parts are the tunnel's. */
+int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_options *options,
+	       const struct tunnel_ops *ops, void *ctx, struct err *err,
 	       struct tunnel **ret) MUST_CHECK;
 /* Stops everything and undoes what was done to the host. NULL allowed. */
 void tunnel_free(struct tunnel *t);

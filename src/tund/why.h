@@ -76,6 +76,7 @@ struct netcheck_facts {
 	int err_reason;			/* enum refusal of the last failure; 0: none */
 	bool server_known;		/* its name resolved */
 	bool have_ip6;
+	bool mapped;			/* the gateway maps a port to us */
 	struct nat_kind nat;
 };
 /* What it means for direct tunnels. */

@@ -62,6 +62,50 @@ static struct tun *tun_up(const char *address)
 	return t;
 }
 
+/* ---- the gateway ---- */
+
+START_TEST(the_gateway_is_that_of_the_first_default_route)
+{
+	struct gateway g = { .ip = 0 };
+	struct tun *t;
+
+	if (!setup())
+		return;
+	ck_assert_int_eq(netconf_gateway(host, &g), -ENOENT);
+	ip("link add eth0 type veth peer name far0");
+	ip("link add eth1 type veth peer name far1");
+	ip("link set eth0 up && ip link set far0 up && ip link set eth1 up && ip link set far1 up");
+	ip("addr add 192.168.7.20/24 dev eth0");
+	ip("addr add 192.168.7.21/24 dev eth0");
+	ip("addr add 10.9.0.2/16 dev eth1");
+	ip("route add 198.51.100.0/24 via 192.168.7.1"); /* not for everything */
+	ip("route add unreachable default metric 1");
+	ck_assert_int_eq(netconf_gateway(host, &g), -ENOENT);
+	ip("route add default via 10.9.0.1 metric 200");
+	ck_assert_int_eq(netconf_gateway(host, &g), 0);
+	ck_assert_uint_eq(g.ip, 0x0a090001);
+	ck_assert_uint_eq(g.source, 0x0a090002);
+	ck_assert_uint_eq(g.ifindex, if_nametoindex("eth1"));
+	ip("route add default via 192.168.7.1 metric 100");
+	ck_assert_int_eq(netconf_gateway(host, &g), 0);
+	ck_assert_uint_eq(g.ip, 0xc0a80701);
+	ck_assert_uint_eq(g.source, 0xc0a80714);
+	ck_assert_uint_eq(g.ifindex, if_nametoindex("eth0"));
+	/* the other end of a tunnel is no router of ours */
+	t = tun_up("100.64.0.1");
+	ip("route add 100.64.0.9 dev mlsh0 && ip route add default via 100.64.0.9 dev mlsh0");
+	ck_assert_int_eq(netconf_gateway(host, &g), 0);
+	ck_assert_uint_eq(g.ip, 0xc0a80701);
+	tun_close(t);
+	/* one of several next hops */
+	ip("route del default metric 100 && ip route del default metric 200");
+	ip("route add default nexthop via 192.168.7.5 nexthop via 10.9.0.1");
+	ck_assert_int_eq(netconf_gateway(host, &g), 0);
+	ck_assert_uint_eq(g.ip, 0xc0a80705);
+	host_free(host);
+}
+END_TEST
+
 /* ---- what interfaces are ---- */
 
 START_TEST(list_works_for_anybody)
@@ -472,7 +516,8 @@ START_TEST(watch_is_freed_in_its_callback)
 }
 END_TEST
 
-UNIT_MAIN("os/netconf", list_works_for_anybody, kinds_follow_from_what_an_interface_is,
+UNIT_MAIN("os/netconf", the_gateway_is_that_of_the_first_default_route, list_works_for_anybody,
+	  kinds_follow_from_what_an_interface_is,
 	  bridge_over_a_real_port_is_the_way_out, addresses_of_ipv6, routes_are_added_and_removed,
 	  foreign_routes_are_left_alone, cleanup_after_a_crash,
 	  conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,

@@ -240,24 +240,29 @@ START_TEST(netcheck_says_what_it_means)
 		int reason;
 		struct nat_kind nat;
 		const char *says;
+		bool mapped;
 	} cases[] = {
-		{ false, false, REFUSAL_UNREACHABLE, { 0 }, "does not resolve" },
-		{ false, true, REFUSAL_UNREACHABLE, { 0 }, "does not answer over UDP" },
-		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer over UDP" },
-		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server of this cluster" },
-		{ false, true, REFUSAL_BAD_TOKEN, { 0 }, "refuses" },
-		{ true, true, 0, { MAPPING_NONE, FILTERING_OPEN }, "from anywhere" },
-		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "behind a firewall" },
-		{ true, true, 0, { MAPPING_SAME, FILTERING_OPEN }, "an easy one" },
-		{ true, true, 0, { MAPPING_SAME, FILTERING_PORT }, "can be traversed" },
-		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port for each" },
-		{ true, true, 0, { MAPPING_UNKNOWN, FILTERING_UNKNOWN }, "is not known" },
+		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "maps a port", true },
+		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "a firewall", true },
+		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer", true },
+		{ false, false, REFUSAL_UNREACHABLE, { 0 }, "does not resolve", false },
+		{ false, true, REFUSAL_UNREACHABLE, { 0 }, "does not answer over UDP", false },
+		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer over UDP", false },
+		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server of this cluster", false },
+		{ false, true, REFUSAL_BAD_TOKEN, { 0 }, "refuses", false },
+		{ true, true, 0, { MAPPING_NONE, FILTERING_OPEN }, "from anywhere", false },
+		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "behind a firewall", false },
+		{ true, true, 0, { MAPPING_SAME, FILTERING_OPEN }, "an easy one", false },
+		{ true, true, 0, { MAPPING_SAME, FILTERING_PORT }, "can be traversed", false },
+		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port for each", false },
+		{ true, true, 0, { MAPPING_UNKNOWN, FILTERING_UNKNOWN }, "is not known", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct netcheck_facts f = { .session_up = cases[i].up,
 					    .server_known = cases[i].known,
-					    .err_reason = cases[i].reason, .nat = cases[i].nat };
+					    .err_reason = cases[i].reason, .nat = cases[i].nat,
+					    .mapped = cases[i].mapped };
 		struct why w;
 
 		netcheck_explain(&f, &w);

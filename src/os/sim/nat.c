@@ -107,9 +107,12 @@ static struct mapping *nat_map(struct nat *n, const struct addr *inner, const st
 	struct mapping *m;
 
 	nat_expire(n);
+	/* What was forwarded by hand holds in both directions, before what came about by itself. */
 	for (size_t i = 0; i < n->n; i++)
-		if (addr_equal(&n->map[i].inner, inner) &&
-		    (n->map[i].forwarded || addr_equal(&n->map[i].remote, &key)))
+		if (n->map[i].forwarded && addr_equal(&n->map[i].inner, inner))
+			return &n->map[i];
+	for (size_t i = 0; i < n->n; i++)
+		if (addr_equal(&n->map[i].inner, inner) && addr_equal(&n->map[i].remote, &key))
 			return &n->map[i];
 	uint16_t port = nat_free_port(n, inner->port);
 	m = nat_add(n);
@@ -253,6 +256,21 @@ int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner)
 		.used = world_now(n->world),
 	};
 	return 0;
+}
+
+int nat_unforward(struct nat *n, uint16_t outer_port)
+{
+	struct mapping *m = nat_by_port(n, outer_port);
+
+	if (!m || !m->forwarded)
+		return -ENOENT;
+	*m = n->map[--n->n];
+	return 0;
+}
+
+ip4 nat_outer(const struct nat *n)
+{
+	return n->outer;
 }
 
 void nat_only(struct nat *n, ip4 outside)

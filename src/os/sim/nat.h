@@ -35,6 +35,9 @@ void nat_reboot(struct nat *n);
 int nat_renumber(struct nat *n, ip4 outer) MUST_CHECK;
 /* Forwards an outer port for good, as a person or PCP would. -EADDRINUSE. */
 int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner) MUST_CHECK;
+/* -ENOENT. */
+int nat_unforward(struct nat *n, uint16_t outer_port) MUST_CHECK;
+ip4 nat_outer(const struct nat *n);
 /* UDP to and from this outside address only, as in a network that blocks it; 0: no limit. */
 void nat_only(struct nat *n, ip4 outside);
 size_t nat_mappings(const struct nat *n);

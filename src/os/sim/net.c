@@ -13,6 +13,7 @@ struct net {
 	void *ctx;
 	struct map *addrs;		/* 16 bytes of IP -> struct endpoint */
 	struct endpoint box;		/* in the net outside */
+	ip4 gateway;			/* 0: none that is known */
 };
 
 struct link {
@@ -63,6 +64,16 @@ struct world *net_world(struct net *n)
 int world_net_addr(struct net *n, const struct addr *outer)
 {
 	return net_claim(n->outside, outer, &n->box);
+}
+
+void world_net_gateway(struct net *n, ip4 gateway)
+{
+	n->gateway = gateway;
+}
+
+ip4 net_gateway(const struct net *n)
+{
+	return n->gateway;
 }
 
 int net_claim(struct net *n, const struct addr *a, struct endpoint *e)

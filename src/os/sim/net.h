@@ -51,6 +51,9 @@ struct net *world_public_net(struct world *w);
 struct world *net_world(struct net *n);
 /* An address of the net's box in the net outside. -EEXIST. */
 int world_net_addr(struct net *n, const struct addr *outer) MUST_CHECK;
+/* Where the machines of a net find their default gateway; 0: nowhere, as at first. */
+void world_net_gateway(struct net *n, ip4 gateway);
+ip4 net_gateway(const struct net *n);
 /* As world_host, in a private net. */
 struct host *world_host_in(struct net *n, const char *name, ip4 ip);
 /* Moves the machine to another net, where it has only this address (0: none). */

@@ -136,6 +136,22 @@ int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *
 	return 0;
 }
 
+int netconf_gateway(struct host *h, struct gateway *ret)
+{
+	struct machine *m = h->machine;
+	ip4 gateway = net_gateway(m->net);
+
+	for (size_t i = 0; gateway && m->carrier && i < m->n_addrs; i++) {
+		const struct machine_addr *a = &m->addrs[i];
+
+		if (!addr_is_v4(&a->addr) || !prefix4_contains(addr_prefix(a), gateway))
+			continue;
+		*ret = (struct gateway){ gateway, addr_ip4(&a->addr), a->ifindex };
+		return 0;
+	}
+	return -ENOENT;
+}
+
 static struct machine_if *device(struct host *h, unsigned ifindex, struct err *err)
 {
 	struct machine_if *i = h->alive ? machine_if_find(h->machine, ifindex) : NULL;

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Port mappings by the gateway: two nodes behind NATs that no punching gets through talk directly
+ * when one of the gateways maps ports; mappings are kept, renewed, asked for again and taken away;
+ * others on the LAN can not make a node believe anything.
+ */
+#include "mesh.h"
+#include "os/sim/nat.h"
+#include "os/sim/portmapd.h"
+#include "os/udp.h"
+#include "proto/portmap.h"
+
+#define GATEWAY(i) IP(10, 7, i, 1)
+#define OUTER(i) IP(203, 0, 113, 10 + (i))
+
+struct scene {
+	struct mesh *m;
+	struct nat *nat[2];
+	struct portmapd *gateway[2];	/* NULL: a plain NAT */
+};
+
+static const struct portmapd_config silent, by_pcp = { .pcp = true, .natpmp = true },
+				    by_natpmp = { .natpmp = true };
+
+/* Two nodes, each behind a symmetric NAT. */
+static struct scene scene_begin(const struct portmapd_config *a, const struct portmapd_config *b)
+{
+	const struct portmapd_config *cfg[2] = { a, b };
+	struct nat_config sym = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+				  .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+				  .timeout_ns = 30 * SECOND };
+	struct scene s = { .m = mesh_new(sim_seed()) };
+
+	mesh_nodes(s.m, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		s.nat[i] = nat_new(s.m->w, NULL, &sym, OUTER(i));
+		world_host_move(s.m->node[i].host, nat_net(s.nat[i]), IP(10, 7, i, 2));
+		if (cfg[i])
+			s.gateway[i] = portmapd_new(s.nat[i], i ? "gateway1" : "gateway0",
+						    GATEWAY(i), cfg[i]);
+	}
+	return s;
+}
+
+static void scene_end(struct scene *s)
+{
+	for (unsigned i = 0; i < 2; i++)
+		portmapd_free(s->gateway[i]);
+	mesh_free(s->m);
+}
+
+static bool is_direct(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	return mesh_peer(&m->node[0], &m->node[1]).path == PEER_PATH_DIRECT &&
+	       mesh_peer(&m->node[1], &m->node[0]).path == PEER_PATH_DIRECT;
+}
+
+/* Both join, and talk directly soon after. */
+static void scene_direct(struct scene *s)
+{
+	mesh_join_all(s->m);
+	mesh_reach(s->m, 2 * SECOND);
+	mesh_until(s->m, 5 * SECOND, is_direct, s->m);
+}
+
+static struct mapper_status mapping(struct scene *s, unsigned i)
+{
+	struct mapper_status st;
+
+	overlay_mapping_status(tunnel_overlay(mesh_tunnel(&s->m->node[i])), &st);
+	return st;
+}
+
+/* Is this address among those that the node names? */
+static bool is_candidate(struct scene *s, unsigned i, const struct addr *a)
+{
+	struct wire_candidates c;
+
+	overlay_candidates_get(tunnel_overlay(mesh_tunnel(&s->m->node[i])), &c);
+	for (size_t k = 0; k < c.n; k++)
+		if (addr_same_ip(&c.item[k], a) && c.item[k].port == a->port)
+			return true;
+	return false;
+}
+
+static void becomes_direct(const struct portmapd_config *a, const struct portmapd_config *b,
+			   unsigned who, enum mapper_method method)
+{
+	struct scene s = scene_begin(a, b);
+	struct mapper_status st;
+
+	scene_direct(&s);
+	st = mapping(&s, who);
+	ck_assert_int_eq(st.state, MAPPER_MAPPED);
+	ck_assert_int_eq(st.method, method);
+	ck_assert_uint_eq(st.gateway, GATEWAY(who));
+	ck_assert_uint_eq(addr_ip4(&st.external), OUTER(who));
+	ck_assert(is_candidate(&s, who, &st.external));
+	ck_assert_uint_eq(portmapd_mappings(s.gateway[who]), 1);
+	/* it lasts */
+	sim_pass(s.m->w, 5 * MINUTE);
+	ck_assert(is_direct(s.m));
+	ck_assert_uint_eq(mesh_flow(s.m, SECOND, 100), 0);
+	scene_end(&s);
+}
+
+START_TEST(pcp_on_one_side_makes_it_direct)
+{
+	becomes_direct(&by_pcp, NULL, 0, MAPPER_PCP);
+	becomes_direct(NULL, &by_pcp, 1, MAPPER_PCP);
+	becomes_direct(&by_pcp, &by_pcp, 0, MAPPER_PCP);
+}
+END_TEST
+
+START_TEST(natpmp_does_too)
+{
+	becomes_direct(&by_natpmp, &silent, 0, MAPPER_NATPMP);
+	becomes_direct(&silent, &by_natpmp, 1, MAPPER_NATPMP);
+}
+END_TEST
+
+/* With neither it is the relay, the gateway is left alone, and status says why. */
+START_TEST(without_a_mapping_it_is_the_relay)
+{
+	struct portmapd_config refuses = { .pcp = true, .refuse = 2 };
+	struct scene s = scene_begin(&silent, &refuses);
+	struct mapper_status st;
+
+	mesh_join_all(s.m);
+	mesh_reach(s.m, 2 * SECOND);
+	sim_pass(s.m->w, HOUR);
+	ck_assert(!is_direct(s.m));
+	st = mapping(&s, 0);
+	ck_assert_int_eq(st.state, MAPPER_NONE);
+	ck_assert_ptr_nonnull(strstr(st.detail, "no answer"));
+	st = mapping(&s, 1);
+	ck_assert_int_eq(st.state, MAPPER_NONE);
+	ck_assert_ptr_nonnull(strstr(st.detail, "not authorized"));
+	ck_assert_uint_le(portmapd_requests(s.gateway[1]), 8);
+	/* the gateway's owner allows it at last */
+	portmapd_configure(s.gateway[1], &by_pcp);
+	mesh_until(s.m, 2 * HOUR, is_direct, s.m);
+	scene_end(&s);
+}
+END_TEST
+
+START_TEST(a_node_with_a_public_address_asks_nobody)
+{
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mapper_status st;
+
+	sim_pass(m->w, MINUTE);
+	overlay_mapping_status(tunnel_overlay(mesh_tunnel(&m->node[0])), &st);
+	ck_assert_int_eq(st.state, MAPPER_UNNEEDED);
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(mappings_are_renewed_at_half_their_life)
+{
+	struct portmapd_config brief = { .pcp = true, .lifetime_max_s = 120 };
+	struct scene s = scene_begin(&brief, NULL);
+	struct mapper_status st;
+	struct addr external;
+	size_t before;
+
+	scene_direct(&s);
+	external = mapping(&s, 0).external;
+	before = portmapd_requests(s.gateway[0]);
+	sim_pass(s.m->w, 30 * MINUTE);
+	ck_assert_uint_ge(portmapd_requests(s.gateway[0]) - before, 29);
+	ck_assert_uint_le(portmapd_requests(s.gateway[0]) - before, 31);
+	ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
+	st = mapping(&s, 0);
+	ck_assert(addr_equal(&st.external, &external));
+	ck_assert(is_direct(s.m));
+	/* Unanswered, it is kept until it ends. (What peers saw may be named for longer.) */
+	portmapd_configure(s.gateway[0], &silent);
+	sim_pass(s.m->w, 30 * SECOND);
+	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_MAPPED);
+	ck_assert(is_candidate(&s, 0, &external));
+	sim_pass(s.m->w, 2 * MINUTE);
+	st = mapping(&s, 0);
+	ck_assert_int_eq(st.state, MAPPER_NONE);
+	ck_assert(addr_is_unset(&st.external));
+	scene_end(&s);
+}
+END_TEST
+
+static bool has_mapping(void *ctx)
+{
+	return portmapd_mappings(ctx) == 1;
+}
+
+START_TEST(a_gateway_that_was_restarted_is_asked_again)
+{
+	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct scene s = scene_begin(kinds[i], NULL);
+
+		scene_direct(&s);
+		sim_pass(s.m->w, 5 * MINUTE);
+		portmapd_reboot(s.gateway[0]);
+		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
+		mesh_until(s.m, 70 * SECOND, has_mapping, s.gateway[0]);
+		mesh_until(s.m, 70 * SECOND, is_direct, s.m);
+		scene_end(&s);
+	}
+}
+END_TEST
+
+START_TEST(a_network_change_asks_the_new_gateway)
+{
+	struct scene s = scene_begin(&by_pcp, NULL);
+	struct nat_config sym = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
+				  .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT };
+	struct nat *other = nat_new(s.m->w, NULL, &sym, IP(203, 0, 113, 77));
+	/* of the same address as the old one: only asking tells */
+	struct portmapd *d = portmapd_new(other, "other", GATEWAY(0), &by_natpmp);
+	struct mapper_status st;
+
+	scene_direct(&s);
+	world_host_move(s.m->node[0].host, nat_net(other), IP(10, 7, 0, 2));
+	mesh_until(s.m, 5 * SECOND, has_mapping, d);
+	sim_pass(s.m->w, 100 * MS); /* the answer */
+	st = mapping(&s, 0);
+	ck_assert_int_eq(st.state, MAPPER_MAPPED);
+	ck_assert_int_eq(st.method, MAPPER_NATPMP);
+	ck_assert_uint_eq(addr_ip4(&st.external), IP(203, 0, 113, 77));
+	mesh_until(s.m, 20 * SECOND, is_direct, s.m);
+	/* no gateway at all */
+	world_host_move(s.m->node[0].host, world_public_net(s.m->w), IP(198, 51, 100, 9));
+	sim_pass(s.m->w, SECOND);
+	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_UNNEEDED);
+	ck_assert(!is_candidate(&s, 0, &st.external));
+	portmapd_free(d);
+	scene_end(&s);
+}
+END_TEST
+
+START_TEST(a_clean_end_takes_the_mapping_away)
+{
+	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct scene s = scene_begin(kinds[i], NULL);
+
+		scene_direct(&s);
+		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
+		mesh_daemon_stop(&s.m->node[0]);
+		sim_pass(s.m->w, SECOND);
+		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
+		scene_end(&s);
+	}
+}
+END_TEST
+
+/* --- others on the LAN ----------------------------------------------------------------------- */
+
+struct forger {
+	struct scene *s;
+	unsigned asked;		/* requests of the node that were seen */
+	struct addr client;	/* where they came from */
+	uint8_t last[PORTMAP_REQUEST_MAX];
+	size_t last_len;
+};
+
+static bool sees_requests(void *ctx, struct host *from, const struct addr *src,
+			  const struct addr *dst, uint8_t *data, size_t *len)
+{
+	struct forger *f = ctx;
+
+	(void)from;
+	if (dst->port == PORTMAP_PORT && *len <= sizeof(f->last)) {
+		f->asked++;
+		f->client = *src;
+		memcpy(f->last, data, *len);
+		f->last_len = *len;
+	}
+	return true;
+}
+
+static void forge(struct forger *f, struct udp *u, const struct portmap_answer *a)
+{
+	uint8_t buf[PORTMAP_REQUEST_MAX];
+	ptrdiff_t len = portmap_answer_encode(a, buf, sizeof(buf));
+	struct udp_tx tx = { .data = buf, .len = (size_t)len, .segment = (size_t)len,
+			     .to = f->client };
+
+	ck_assert_int_gt(len, 0);
+	ck_assert_uint_eq(udp_send(u, &tx, 1), 1);
+}
+
+static void no_receive(void *ctx)
+{
+	(void)ctx;
+}
+
+/* A neighbour answers what the node asks its silent gateway; the gateway's address lies as well. */
+START_TEST(answers_of_others_are_not_believed)
+{
+	struct scene s = scene_begin(&silent, NULL);
+	struct forger f = { .s = &s };
+	struct addr evil = addr_v4(IP(198, 51, 100, 66), 4444);
+	struct udp_config uc = { .bind = { .port = PORTMAP_PORT } };
+	struct host *neighbour = world_host_in(nat_net(s.nat[0]), "neighbour", IP(10, 7, 0, 66));
+	struct udp *theirs, *other_port;
+	struct portmap_request q;
+
+	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, no_receive, NULL, NULL, &theirs));
+	uc.bind.port = 0;
+	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, no_receive, NULL, NULL,
+				      &other_port));
+	world_tap(s.m->w, sees_requests, &f);
+	mesh_join_all(s.m);
+	for (int i = 0; i < 400; i++) {
+		sim_pass(s.m->w, 10 * MS);
+		if (!f.last_len || portmap_request_decode(span_of(f.last, f.last_len), &q) < 0)
+			continue;
+		struct portmap_answer a = { .version = q.version, .op = q.op, .lifetime_s = 3600,
+					    .internal_port = q.internal_port, .external = evil };
+		memcpy(a.nonce, q.nonce, sizeof(a.nonce));
+		forge(&f, theirs, &a);		/* right in all but the sender */
+		forge(&f, other_port, &a);	/* the gateway, but from another port */
+	}
+	ck_assert_uint_ge(f.asked, 4);
+	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
+	ck_assert(!is_candidate(&s, 0, &evil));
+	udp_close(theirs);
+	udp_close(other_port);
+	scene_end(&s);
+}
+END_TEST
+
+/* What a tap makes of the gateway's answers, so that they come from the right address. */
+struct liar {
+	unsigned kind, lied;
+	size_t sent;	/* to the gateway */
+};
+
+enum { LIE_NONCE, LIE_PORT, LIE_LOOPBACK, LIE_OVERLAY, LIE_NO_LIFE, LIE_EPOCH, LIES };
+
+static bool lies(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		 uint8_t *data, size_t *len)
+{
+	static const uint8_t loopback[4] = { 127, 0, 0, 1 }, overlay[4] = { 100, 64, 0, 1 };
+	struct liar *l = ctx;
+
+	(void)from;
+	l->sent += dst->port == PORTMAP_PORT;
+	if (src->port != PORTMAP_PORT || (*len != 60 && l->kind != LIE_EPOCH))
+		return true;
+	l->lied++;
+	switch (l->kind) {
+	case LIE_NONCE: data[24] ^= 1; break;
+	case LIE_PORT: data[41] ^= 1; break;
+	case LIE_LOOPBACK: memcpy(data + 56, loopback, 4); break;
+	case LIE_OVERLAY: memcpy(data + 56, overlay, 4); break;
+	case LIE_NO_LIFE: memset(data + 4, 0, 4); break;
+	case LIE_EPOCH: store_be32(data + 8, l->lied % 2 ? 7 : 1000000); break;
+	}
+	return true;
+}
+
+START_TEST(wrong_answers_are_not_believed)
+{
+	static const struct portmapd_config only_pcp = { .pcp = true };
+
+	for (unsigned kind = 0; kind < LIE_EPOCH; kind++) {
+		struct scene s = scene_begin(&only_pcp, NULL);
+		struct liar l = { .kind = kind };
+
+		world_tap(s.m->w, lies, &l);
+		mesh_join_all(s.m);
+		sim_pass(s.m->w, 5 * SECOND);
+		ck_assert_uint_ge(l.lied, 1);
+		ck_assert_msg(mapping(&s, 0).state == MAPPER_NONE, "lie %u", kind);
+		scene_end(&s);
+	}
+}
+END_TEST
+
+/* A gateway whose clock jumps about is not asked more than a few times a minute. */
+START_TEST(a_wild_epoch_is_no_flood)
+{
+	struct scene s = scene_begin(&by_pcp, NULL);
+	struct liar l = { .kind = LIE_EPOCH };
+	size_t before;
+
+	world_tap(s.m->w, lies, &l);
+	mesh_join_all(s.m);
+	sim_pass(s.m->w, MINUTE);
+	before = l.sent;
+	sim_pass(s.m->w, 10 * MINUTE);
+	ck_assert_uint_le(l.sent - before, 25);
+	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_MAPPED);
+	scene_end(&s);
+}
+END_TEST
+
+UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too,
+	  without_a_mapping_it_is_the_relay, a_node_with_a_public_address_asks_nobody,
+	  mappings_are_renewed_at_half_their_life, a_gateway_that_was_restarted_is_asked_again,
+	  a_network_change_asks_the_new_gateway, a_clean_end_takes_the_mapping_away,
+	  answers_of_others_are_not_believed, wrong_answers_are_not_believed,
+	  a_wild_epoch_is_no_flood)
