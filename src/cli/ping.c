@@ -32,7 +32,7 @@ struct pinging {
 
 static void print_path(struct json_object *o)
 {
-	printf("%s %s", strcmp(js(o, "path"), "relay") == 0 ? "relay" : "direct", js(o, "endpoint"));
+	printf("%s %s", js(o, "path"), js(o, "endpoint"));
 }
 
 static void print_event(const struct pinging *p, struct json_object *o, const char *event)

@@ -39,7 +39,7 @@ static int search(struct json_object *status, const char *text, struct target *r
 	if (found == 1)
 		return 0;
 	if (found > 1)
-		return err_set(err, -EINVAL, "several clusters have a node %s; say which one: %s.%s",
+		return err_set(err, -EINVAL, "several clusters have a node %s; say which: %s.%s",
 			       text, text, ret->cluster);
 	return err_set(err, -ESRCH, n ? "no connected cluster has another node %s; `mlsh status` "
 					 "lists them"

@@ -24,13 +24,20 @@ enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home
 	return n > 1 ? MAPPING_SAME : MAPPING_UNKNOWN;
 }
 
-/* One word for each place that somebody looks from. */
-static void view_put(struct nat_state *n, const struct addr *from, const struct addr *seen)
+static size_t view_of(const struct nat_state *n, const struct addr *from)
 {
 	size_t i = 0;
 
 	while (i < n->n_views && !addr_equal(&n->view[i].from, from))
 		i++;
+	return i;
+}
+
+/* One word for each place that somebody looks from. */
+static void view_put(struct nat_state *n, const struct addr *from, const struct addr *seen)
+{
+	size_t i = view_of(n, from);
+
 	if (i == NAT_VIEWS_MAX) {
 		i = n->next_view;
 		n->next_view = (i + 1) % NAT_VIEWS_MAX;
@@ -67,9 +74,17 @@ static void judge(struct overlay *o, enum nat_filtering filtering)
 
 void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen)
 {
+	size_t i;
+
 	if (!addr_is_v4(from) || !addr_is_v4(seen) || addr_is_private(seen) ||
 	    addr_same_ip(from, &o->observed))
 		return; /* not through the same NATs as to the server */
+	i = view_of(&o->nat, from);
+	if (i < o->nat.n_views && addr_equal(&o->nat.view[i].seen, seen))
+		return;
+	/* Who changes his mind all the time does not make us tell everybody each time. */
+	if (!bucket_take(&o->hearsay, 1, clock_now(o->h)))
+		return;
 	view_put(&o->nat, from, seen);
 	judge(o, o->nat.kind.filtering);
 }

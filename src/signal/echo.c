@@ -120,11 +120,15 @@ int echo_open(struct host *h, const struct addr *bind, struct err *err, struct e
 	if (!e)
 		return err_set(err, -ENOMEM, "out of memory.");
 	e->host = h;
-	cfg.bind.port = 0;
+	cfg.bind.port = bind->port && bind->port < UINT16_MAX ? bind->port + 1 : 0;
 	random_fill(h, seed, sizeof(seed));
 	e->tags = map_new(seed, PROBE_TAG_LEN, SIGNAL_CONNS_MAX);
 	rc = e->tags ? udp_open(h, &cfg, readable, e, err, &e->udp)
 		     : err_set(err, -ENOMEM, "out of memory.");
+	if (rc == -EADDRINUSE && cfg.bind.port != 0) {
+		cfg.bind.port = 0;
+		rc = udp_open(h, &cfg, readable, e, err, &e->udp);
+	}
 	if (rc < 0) {
 		echo_close(e);
 		return rc;

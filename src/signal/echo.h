@@ -15,7 +15,10 @@
 struct caller;
 struct echo;
 
-/* `bind`: the server's own address, the port is the system's to choose. */
+/*
+ * `bind`: the server's own address. The port is the next one, so that a firewall can let it pass;
+ * if that is taken, one that the system chooses.
+ */
 int echo_open(struct host *h, const struct addr *bind, struct err *err,
 	      struct echo **ret) MUST_CHECK;
 void echo_close(struct echo *e); /* NULL allowed */

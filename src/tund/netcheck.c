@@ -66,8 +66,8 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	case MAPPINGS:
 		put(w, "What the NAT here does is not known: nobody but the signal server has told "
 		       "where he sees this machine.");
-		w->advice[0] = "the signal server's firewall may let UDP to all its ports pass; or "
-			       "wait until a peer is connected directly";
+		w->advice[0] = "let the UDP port next to the signal server's (4434 beside 4433) "
+			       "through its firewall, or wait until a peer is reached directly";
 		break;
 	}
 }

@@ -208,8 +208,8 @@ static const struct {
 			  { LET_UDP, "`mlsh netcheck` on both sides tells more" } },
 	[WHY_UNKNOWN] = { "unknown",
 			  "No address of %s has answered, and %s, so that there is no telling why.",
-			  { "the signal server's firewall may let UDP to all its ports pass: then "
-			    "nodes can learn what their NATs do",
+			  { "let the UDP port next to the signal server's (4434 beside 4433) pass "
+			    "its firewall: there nodes learn what their NATs do",
 			    MAP_A_PORT, USE_IP6 } },
 };
 
