@@ -13,8 +13,9 @@
 static const char help[] =
 	"Usage: mlsh netcheck [<cluster>] [--json]\n\n"
 	"Shows whether the signal server is reached over UDP and how soon it answers, what it\n"
-	"sees this machine as, what the NAT in between does, which addresses are offered to peers, and\n"
-	"what that means for direct tunnels. Exit code 5 when the server is not reached.\n";
+	"sees this machine as, what the NAT in between does, which addresses are offered to\n"
+	"peers, and what that means for direct tunnels.\n"
+	"Exit code 5 when the server is not reached.\n";
 
 static void print_server(struct json_object *s)
 {
