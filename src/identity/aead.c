@@ -57,8 +57,8 @@ void aead_key(struct aead *a, const uint8_t key[AEAD_KEY_MAX], const uint8_t iv[
 
 static void make_nonce(const struct aead *a, uint64_t counter, uint8_t out[AEAD_IV_LEN])
 {
-	memcpy(out, a->iv, AEAD_IV_LEN);
-	store_be64(out + 4, load_be64(out + 4) ^ counter);
+	memcpy(out, a->iv, 4);
+	store_be64(out + 4, load_be64(a->iv + 4) ^ counter);
 }
 
 void aead_seal(struct aead *a, uint64_t counter, struct span additional, uint8_t *data, size_t len)

@@ -95,10 +95,20 @@ static bool carry_congestion(uint8_t *ip, size_t len, uint8_t outer)
 	return true;
 }
 
+/* Records come in runs of one connection: it is looked up once for each. */
+static struct link *link_of_tag(struct overlay *o, const uint8_t *tag)
+{
+	struct link *l = o->record_link;
+
+	if (!l || memcmp(l->records->tag, tag, RECORD_TAG_LEN) != 0)
+		l = o->record_link = map_get(o->records, tag);
+	return l;
+}
+
 void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct udp_rx *rx,
 		    const struct peer *relay)
 {
-	struct link *l = map_get(o->records, record_tag(data, len));
+	struct link *l = link_of_tag(o, record_tag(data, len));
 	struct span inner = { .len = 0 };
 	enum overlay_drop d;
 

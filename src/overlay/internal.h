@@ -152,6 +152,7 @@ struct overlay {
 	struct map *channels;		/* of relays -> peer */
 	struct map *tags;		/* of probes -> peer */
 	struct map *records;		/* tags of records -> link */
+	struct link *record_link;	/* the last one that was looked up; has records */
 	struct bucket pings;		/* of rounds */
 	struct bucket pongs;
 	size_t n_members_seen;		/* of the log's, how many have a peer */

@@ -67,6 +67,8 @@ void link_records_free(struct link *l)
 		return;
 	if (map_get(l->peer->o->records, l->records->tag) == l)
 		map_remove(l->peer->o->records, l->records->tag);
+	if (l->peer->o->record_link == l)
+		l->peer->o->record_link = NULL;
 	records_free(l->records);
 	l->records = NULL;
 }

@@ -25,6 +25,16 @@ static enum overlay_drop begin_plain(struct segmenter *s, const struct tun_packe
 	return DROP_NONE;
 }
 
+/* What is the same in every header: without IP length, identification and checksum. */
+static void sum_headers(struct segmenter *s, uint8_t proto)
+{
+	const uint8_t *ip = s->p->data;
+
+	s->ip_sum = (uint32_t)checksum_add(ip, 2, 0) + checksum_add(ip + 6, 4, 0) +
+		    checksum_add(ip + 12, s->ip_len - 12, 0);
+	s->pseudo_sum = packet_pseudo_sum(ip, proto, 0);
+}
+
 enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
 				const struct packet4 *h)
 {
@@ -47,6 +57,7 @@ enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,
 	s->id = load_be16(p->data + 4);
 	s->seq = s->tcp ? load_be32(p->data + h->header_len + 4) : 0;
 	s->flags = PACKET_FLAG_CSUM_PARTIAL;
+	sum_headers(s, h->proto);
 	return DROP_NONE;
 }
 
@@ -74,6 +85,22 @@ size_t segment_left(const struct segmenter *s)
 	return (s->p->len - s->at + s->size - 1) / s->size;
 }
 
+/* Folds a sum of few 16 bit numbers (RFC 1071). */
+static uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
+static void fix_ip(const struct segmenter *s, uint8_t *ip, size_t len)
+{
+	uint16_t id = (uint16_t)(s->id + s->n);
+
+	store_be16(ip + 2, (uint16_t)len);
+	store_be16(ip + 4, id);
+	store_be16(ip + 10, (uint16_t)~fold(s->ip_sum + (uint32_t)len + id));
+}
+
 static void fix_transport(const struct segmenter *s, uint8_t *ip, size_t len, bool last)
 {
 	uint8_t *t = ip + s->ip_len;
@@ -89,7 +116,7 @@ static void fix_transport(const struct segmenter *s, uint8_t *ip, size_t len, bo
 		store_be16(t + 4, (uint16_t)(len - s->ip_len));
 	}
 	store_be16(t + packet_checksum_offset(proto),
-		   packet_pseudo_sum(ip, proto, len - s->ip_len));
+		   fold(s->pseudo_sum + (uint32_t)(len - s->ip_len)));
 }
 
 void segment_next(struct segmenter *s, uint8_t *out)
@@ -106,9 +133,7 @@ void segment_next(struct segmenter *s, uint8_t *out)
 	}
 	memcpy(ip, s->p->data, s->header_len);
 	memcpy(ip + s->header_len, s->p->data + s->at, payload);
-	store_be16(ip + 2, (uint16_t)(s->header_len + payload));
-	store_be16(ip + 4, (uint16_t)(s->id + s->n));
-	packet_ip_checksum(ip, s->ip_len);
+	fix_ip(s, ip, s->header_len + payload);
 	fix_transport(s, ip, s->header_len + payload, payload == left);
 	s->at += payload;
 	s->n++;
