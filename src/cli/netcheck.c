@@ -68,6 +68,7 @@ static void print_netcheck(struct json_object *o)
 	printf("%s:\n", js(o, "cluster"));
 	print_server(json_object_object_get(o, "server"));
 	printf("  seen as      %s\n", *js(o, "observed") ? js(o, "observed") : "unknown");
+	printf("  UDP port     %s\n", js(o, "port"));
 	printf("  IPv4, IPv6   %s, %s\n", yes_no(o, "ip4"), yes_no(o, "ip6"));
 	table_nat(json_object_object_get(o, "nat"), nat, sizeof(nat));
 	printf("  NAT          %s\n", nat);

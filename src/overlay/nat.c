@@ -46,6 +46,35 @@ static void view_put(struct nat_state *n, const struct addr *from, const struct 
 	n->n_views = MAX(n->n_views, i + 1);
 }
 
+struct addr nat_by_hand(const struct overlay *o)
+{
+	struct addr a = o->observed;
+
+	if (o->nat.kind.mapping != MAPPING_VARIES || !addr_is_v4(&a))
+		return (struct addr){ 0 };
+	a.port = quic_socket_local(o->socket).port;
+	return a;
+}
+
+struct nat_kind nat_told(const struct overlay *o)
+{
+	struct addr external;
+
+	if (o->mapper && mapper_external(o->mapper, &external) && !addr_is_private(&external))
+		return (struct nat_kind){ MAPPING_SAME, FILTERING_OPEN };
+	return o->nat.kind;
+}
+
+void nat_tell(struct overlay *o)
+{
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->active && p->active->hello_got)
+			control_nat(p->active);
+	}
+}
+
 /* What follows now; told to the peers when it is something else than before. */
 static void judge(struct overlay *o, enum nat_filtering filtering)
 {
@@ -64,12 +93,8 @@ static void judge(struct overlay *o, enum nat_filtering filtering)
 	n->kind = now;
 	log_debug(host_log(o->h), "NAT: mapping %d, filtering %d", (int)now.mapping,
 		  (int)now.filtering);
-	list_for_each (it, &o->peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		if (p->active && p->active->hello_got)
-			control_nat(p->active);
-	}
+	overlay_refresh_candidates(o);
+	nat_tell(o);
 }
 
 void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen)
@@ -212,7 +237,8 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 {
-	*ret = (struct overlay_nat){ .kind = o->nat.kind, .checking = o->nat.check.running,
+	*ret = (struct overlay_nat){ .kind = o->nat.kind, .told = nat_told(o),
+				     .checking = o->nat.check.running,
 				     .observers = o->nat.n_views };
 	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
 		ret->observers++;

@@ -51,6 +51,14 @@ enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home
 
 /* The server sees us at another address, or we are in another network: nothing is known. */
 void nat_reset(struct overlay *o);
+/*
+ * Our port at the outer address: where the NAT maps by destination nobody sees us there, but a
+ * person may have forwarded it. Unset: no need to guess.
+ */
+struct addr nat_by_hand(const struct overlay *o);
+/* What the others are told: with a port that the gateway maps, the NAT does not matter. */
+struct nat_kind nat_told(const struct overlay *o);
+void nat_tell(struct overlay *o);	/* all peers */
 /* A peer at `from` sees us at `seen`. */
 void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen);
 /* True if the frame belongs to the check. */

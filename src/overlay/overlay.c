@@ -235,8 +235,8 @@ void overlay_refresh_candidates(struct overlay *o)
 		o->at_home |= addr_same_ip(&ifs[i].addr, &o->observed);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, NULL, 0, &o->home);
-	if (o->mapper)
-		(void)mapper_external(o->mapper, &seen[0]);
+	if (!o->mapper || !mapper_external(o->mapper, &seen[0]))
+		seen[0] = nat_by_hand(o);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
 	if (candidates_equal(&now, &o->own))
@@ -395,6 +395,7 @@ static int make_timers(struct overlay *o, struct err *err)
 static void on_mapping(void *ctx)
 {
 	overlay_refresh_candidates(ctx);
+	nat_tell(ctx);
 }
 
 static int start_mapper(struct overlay *o, struct err *err)

@@ -205,6 +205,7 @@ int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 /* What is between us and the internet, as far as others have told. */
 struct overlay_nat {
 	struct nat_kind kind;
+	struct nat_kind told;		/* to others: a mapped port counts as an easy NAT */
 	bool checking;			/* the answer is under way */
 	size_t observers;		/* whose word it rests on */
 };

@@ -341,7 +341,7 @@ void control_nat(struct link *l)
 {
 	struct peer_message *m = &l->peer->o->message;
 
-	*m = (struct peer_message){ .type = PEER_NAT, .nat = l->peer->o->nat.kind };
+	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(l->peer->o) };
 	send_lossy(l, m);
 }
 

@@ -5,7 +5,8 @@
 #include "proto/refusal.h"
 #include "tund/why.h"
 
-#define MAP_A_PORT "turn on UPnP, NAT-PMP or PCP in this machine's router"
+#define MAP_A_PORT "turn on port mapping (PCP, NAT-PMP; often called UPnP) in this machine's " \
+		   "router, or forward this node's UDP port there by hand: it stays the same"
 #define USE_IP6 "IPv6, on both sides, needs no NAT at all"
 
 static void put(struct why *w, const char *text)

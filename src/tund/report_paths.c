@@ -79,7 +79,7 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 		.peer = m->name, .state = p.state, .path = p.path, .now = now,
 		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
 		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
-		.observed = s.observed, .ours = nat.kind, .paths = paths,
+		.observed = s.observed, .ours = nat.told, .paths = paths,
 		.n_paths = overlay_peer_paths(o, m, paths, PATHS_SHOWN_MAX),
 	};
 	(void)overlay_peer_nat(o, m, &ret->theirs);
@@ -217,6 +217,7 @@ char *report_netcheck(const struct tunnel *t)
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
 	json_object_object_add(o, "server", server_of(t, &s));
 	put_addr(o, "observed", &s.observed);
+	put_int(o, "port", quic_socket_local(overlay_socket(tunnel_overlay(t))).port);
 	put_bool(o, "ip4", has_ip4(&own));
 	put_bool(o, "ip6", f.have_ip6);
 	nat = nat_of(n.kind);

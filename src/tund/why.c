@@ -130,7 +130,8 @@ enum why_reason why_decide(const struct why_facts *f)
 
 /* --- saying it ------------------------------------------------------------------------------- */
 
-#define MAP_A_PORT "turn on UPnP, NAT-PMP or PCP in the router of either side"
+#define MAP_A_PORT "turn on port mapping (PCP, NAT-PMP; often called UPnP) in the router of " \
+		   "either side, or forward the node's UDP port there (`mlsh netcheck` has it)"
 #define USE_IP6 "IPv6 on both sides needs no NAT at all"
 #define LET_UDP "let UDP out and its answers in, in the firewall of either side"
 

@@ -44,18 +44,19 @@ static const char *truth(const struct kind *a, const struct kind *b)
 	return (a_sym && b_port) || (b_sym && a_port) ? "hard-nats" : "direct-public";
 }
 
-static void place(struct mesh_node *n, const struct kind *k)
+static struct nat *place(struct mesh_node *n, const struct kind *k)
 {
 	struct nat_config cfg = { .mapping = k->on, .filtering = k->filtering,
 				  .timeout_ns = 30 * SECOND };
 	struct nat *nat;
 
 	if (!k->nat)
-		return;
+		return NULL;
 	nat = nat_new(n->mesh->w, NULL, &cfg, IP(203, 0, 113, 10 + n->index));
 	world_host_move(n->host, nat_net(nat), IP(10, 7, n->index, 2));
 	if (k->blocked)
 		nat_only(nat, IP(192, 0, 2, 1));
+	return nat;
 }
 
 static struct json_object *ask(struct mesh_node *n, enum control_verb verb, const char *node)
@@ -154,6 +155,32 @@ START_TEST(what_a_nat_lets_in_is_not_learnt_twice)
 	}
 	sim_pass(m->w, 10 * SECOND);
 	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
+	mesh_free(m);
+}
+END_TEST
+
+/* No NAT has to be easy when a person has forwarded the port. */
+START_TEST(a_port_that_was_forwarded_by_hand_is_found)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct addr inner, endpoint;
+	struct nat *nat;
+
+	mesh_nodes(m, 2);
+	nat = place(&m->node[0], &kinds[4]);
+	place(&m->node[1], &kinds[4]);
+	mesh_join_all(m);
+	inner = quic_socket_local(overlay_socket(tunnel_overlay(mesh_tunnel(&m->node[0]))));
+	inner = addr_v4(IP(10, 7, 0, 2), inner.port);
+	mesh_reach(m, 5 * SECOND);
+	sim_pass(m->w, 20 * SECOND);
+	check_why(&m->node[0], &m->node[1], &kinds[4], &kinds[4]);
+	ck_assert_int_eq(nat_forward(nat, inner.port, &inner), 0);
+	sim_pass(m->w, 3 * MINUTE);
+	endpoint = mesh_peer(&m->node[1], &m->node[0]).endpoint;
+	ck_assert_int_eq(mesh_peer(&m->node[1], &m->node[0]).path, PEER_PATH_DIRECT);
+	ck_assert_uint_eq(endpoint.port, inner.port);
+	ck_assert_uint_eq(addr_ip4(&endpoint), IP(203, 0, 113, 10));
 	mesh_free(m);
 }
 END_TEST
@@ -323,6 +350,7 @@ START_TEST(no_answer_is_said_and_the_tunnels_end_ends_it)
 END_TEST
 
 UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_is_not_learnt_twice,
+	  a_port_that_was_forwarded_by_hand_is_found,
 	  without_the_server_it_is_said_what_fails, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,
 	  no_answer_is_said_and_the_tunnels_end_ends_it)
