@@ -59,6 +59,6 @@ void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 		if (!p || p->member != m)
 			continue; /* removed, or ourselves */
 		p->stored = in[i].at;
-		peer_kick(p);
+		peer_restarted(p);
 	}
 }

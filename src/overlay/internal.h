@@ -38,7 +38,9 @@
 #define PEER_UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
 #define PEER_RETRY_MAX (60 * NS_PER_S)
 #define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
+#define PEER_CALL_GAP (250 * NS_PER_MS)	/* a younger attempt is not given up for a knock */
 #define PEER_KNOCK_DELAY NS_PER_S	/* the side that does not begin waits so long */
+#define PEER_KNOCK_ANEW (200 * NS_PER_MS) /* the same, just started */
 #define PEER_KNOCK_TRUST (5 * NS_PER_S)	/* a younger tunnel may have crossed a knock */
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
@@ -281,6 +283,8 @@ void peer_free(struct peer *p);
 void peer_want(struct peer *p);
 /* Something changed that may help: try now. */
 void peer_kick(struct peer *p);
+/* We are new and have an address of it: it may believe in a tunnel that was, and not begin. */
+void peer_restarted(struct peer *p);
 /* A connection of the server role that the peer began. False: too many. */
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx);
@@ -293,6 +297,11 @@ void peer_is_silent(struct peer *p);
 void peer_relay(struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
+
+/* --- knock.c --------------------------------------------------------------------------------- */
+
+/* A connection that the other side began in order to be called back, about to be refused. */
+void peer_knocked(struct peer *p, const struct quic_conn *c);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
 

@@ -208,6 +208,14 @@ void peer_kick(struct peer *p)
 	peer_schedule(p);
 }
 
+void peer_restarted(struct peer *p)
+{
+	peer_kick(p);
+	if (may_begin(p))
+		p->retry_at = MIN(p->retry_at, now_of(p) + PEER_KNOCK_ANEW);
+	peer_schedule(p);
+}
+
 /* The other side may have asked for it: it wants a tunnel, then. */
 void peer_relay(struct peer *p)
 {
@@ -219,30 +227,6 @@ void peer_relay(struct peer *p)
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
-
-/*
- * The other side, whose part is to wait, has no tunnel and asks for one, from an address that the
- * handshake has proven. Ours, if we believe that there is one, is of no use to it.
- */
-static void peer_knocked(struct peer *p, const struct quic_conn *c)
-{
-	struct addr from;
-
-	if (path_remote(p->o, c, &from)) {
-		struct wire_candidates one = { .item = { from }, .n = 1 };
-
-		plan_filter(p, &one, &p->knock);
-	}
-	p->wanted = true;
-	if (p->state == PEER_UP && now_of(p) - p->up_since >= PEER_KNOCK_TRUST) {
-		link_close(p->active, PEER_CLOSE_REPLACED, "called back");
-		peer_lost(p, "it asked for a new tunnel", false);
-	} else if (p->state == PEER_UP) {
-		peer_is_anew(p);
-	} else {
-		peer_kick(p);
-	}
-}
 
 void peer_is_anew(struct peer *p)
 {

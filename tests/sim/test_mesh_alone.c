@@ -56,7 +56,7 @@ START_TEST(a_node_comes_back_by_itself)
 			mesh_daemon_crash(&m->node[i]);
 			sim_pass(m->w, away[k]);
 			mesh_daemon_start(&m->node[i]);
-			took = mesh_reach(m, 4 * SECOND);
+			took = mesh_reach(m, 1500 * MS);
 			printf("%s, away for %.1f s: %.1f s\n", m->node[i].name, seconds(away[k]),
 			       seconds(took));
 			MESH_CHECK(m, port_of(&m->node[i]) == port);
