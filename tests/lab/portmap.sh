@@ -44,6 +44,10 @@ behind_nat() { # machine, number
 				iifname "lan" accept
 				jump miniupnpd
 			}
+			chain input {
+				type filter hook input priority 0
+				iifname "wan" ct state new udp dport 1024-65535 drop
+			}
 			chain prerouting {
 				type nat hook prerouting priority -100
 				jump prerouting_miniupnpd
