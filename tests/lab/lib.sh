@@ -65,17 +65,20 @@ lab_up() {
 }
 
 # machine NAME NUMBER: 10.71.NUMBER.2 behind the router.
-machine() {
-	local name=$1 n=$2 ns=$LAB-$1
+machine() { machine_at "$1" router "10.71.$2"; }
+
+# machine_at NAME UPSTREAM NET [LAST]: NET.LAST (2) behind NET.1 in the namespace UPSTREAM.
+machine_at() {
+	local name=$1 upstream=$LAB-$2 net=$3 last=${4:-2} ns=$LAB-$1
 	ip netns add "$ns"
 	ip -n "$ns" link set lo up
-	ip link add "eth0" netns "$ns" type veth peer name "to-$name" netns "$LAB-router"
-	ip -n "$LAB-router" addr add "10.71.$n.1/24" dev "to-$name"
-	ip -n "$LAB-router" link set "to-$name" up
-	ip -n "$ns" addr add "10.71.$n.2/24" dev eth0
+	ip link add "eth0" netns "$ns" type veth peer name "to-$name" netns "$upstream"
+	ip -n "$upstream" addr add "$net.1/24" dev "to-$name"
+	ip -n "$upstream" link set "to-$name" up
+	ip -n "$ns" addr add "$net.$last/24" dev eth0
 	ip -n "$ns" link set eth0 up
-	ip -n "$ns" route add default via "10.71.$n.1"
-	MACHINE_IP[$name]=10.71.$n.2
+	ip -n "$ns" route add default via "$net.1"
+	MACHINE_IP[$name]=$net.$last
 	mkdir -p "$WORK/$name/home" "$WORK/$name/run" "$WORK/$name/state"
 	printf '# no resolver yet\n' >"$WORK/$name/resolv.conf"
 	cp /etc/passwd /etc/group "$WORK/$name/"
@@ -173,7 +176,13 @@ mesh_up() { # cluster, machine...
 	shift 2
 	on "$first" mlsh setup "$cluster" --signal-host "${MACHINE_IP[signal]}" \
 		--token "$(new_token)" --name "$first" >"$WORK/$first/setup.out" &&
-		node_up "$first" "$cluster" || return 1
+		node_up "$first" "$cluster" && mesh_join "$cluster" "$first" "$@"
+}
+
+# Lets machines join that know nothing of the cluster yet; one that is connected invites them.
+mesh_join() { # cluster, who invites, machine...
+	local cluster=$1 first=$2 m
+	shift 2
 	for m in "$@"; do
 		invite_url "$first" "$cluster" | on "$m" mlsh adopt - --name "$m" >"$WORK/$m/adopt.out" &&
 			node_up "$m" "$cluster" || return 1
