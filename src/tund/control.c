@@ -12,6 +12,8 @@
 #include "tund/report.h"
 
 #define CONTROL_CONNS_MAX 64
+#define LOOK_GAP (20 * NS_PER_MS)
+#define LOOKS_MAX 40
 
 struct control {
 	struct daemon *daemon;
@@ -25,6 +27,10 @@ struct control_conn {
 	struct local_conn *conn;
 	char watching[LABEL_MAX + 1];
 	struct ping *ping;
+	/* a status request that waits for the tunnels' answers */
+	struct control_request status;
+	unsigned looks;		/* left; 0: none waits */
+	struct timer *look_timer;
 	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
 };
 
@@ -111,18 +117,77 @@ static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl,
 	reply_result(c, daemon_disconnect(c->control->daemon, cl, &err), &err);
 }
 
+enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
+
+static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
+			struct daemon_cluster **ret, struct err *err);
+
+/* What is to be shown: one cluster, or all of the caller's. */
+static size_t status_list(struct control_conn *c, struct daemon_cluster *cl,
+			  struct daemon_cluster *list[DAEMON_CLUSTERS_MAX])
+{
+	list[0] = cl;
+	return cl ? 1 : daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
+				    DAEMON_CLUSTERS_MAX);
+}
+
+static void reply_status(struct control_conn *c, struct daemon_cluster *cl)
+{
+	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX];
+
+	reply_json(c, status_of(c->control->daemon, list, status_list(c, cl, list)));
+}
+
+/* Is everything that would be shown as connected known to be so? What is not is tested. */
+static bool look(struct control_conn *c, struct daemon_cluster *cl)
+{
+	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX];
+	size_t n = status_list(c, cl, list);
+	bool sure = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->tunnel)
+			sure &= overlay_look(tunnel_overlay(list[i]->tunnel));
+	}
+	return sure;
+}
+
+static void on_look(void *ctx)
+{
+	struct control_conn *c = ctx;
+	struct daemon_cluster *cl = NULL;
+	struct err err = { 0 };
+	int rc = find_allowed(c, &c->status, NEEDS_NOTHING, &cl, &err);
+
+	if (rc == 0 && --c->looks > 0 && !look(c, cl)) {
+		timer_set_in(c->look_timer, LOOK_GAP);
+		return;
+	}
+	c->looks = 0;
+	if (rc < 0)
+		reply_result(c, rc, &err);
+	else
+		reply_status(c, cl);
+}
+
+/* Answered as soon as it is known who is really there: at once, when all were heard from lately. */
 static void do_status(struct control_conn *c, struct daemon_cluster *cl,
 		      const struct control_request *r, struct local_message *m)
 {
-	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX] = { cl };
-	size_t n = 1;
-
-	(void)r;
 	(void)m;
-	if (!cl)
-		n = daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
-				ARRAY_LEN(list));
-	reply_json(c, status_of(c->control->daemon, list, n));
+	if (c->looks > 0) { /* each request gets its answer */
+		c->looks = 1;
+		on_look(c);
+	}
+	if (!c->look_timer)
+		c->look_timer = timer_new(daemon_host(c->control->daemon), on_look, c);
+	if (look(c, cl) || !c->look_timer) {
+		reply_status(c, cl);
+		return;
+	}
+	c->status = *r;
+	c->looks = LOOKS_MAX;
+	timer_set_in(c->look_timer, LOOK_GAP);
 }
 
 static void do_nodes(struct control_conn *c, struct daemon_cluster *cl,
@@ -137,7 +202,8 @@ static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
 		     const struct control_request *r, struct local_message *m)
 {
 	snprintf(c->watching, sizeof(c->watching), "%s", r->cluster);
-	do_status(c, cl, r, m);
+	(void)m;
+	reply_status(c, cl);
 }
 
 static void do_log(struct control_conn *c, struct daemon_cluster *cl,
@@ -221,8 +287,6 @@ static void do_why(struct control_conn *c, struct daemon_cluster *cl,
 		reply_json(c, report_why(daemon_host(c->control->daemon), cl->tunnel, node));
 }
 
-enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
-
 static const struct {
 	void (*run)(struct control_conn *c, struct daemon_cluster *cl,
 		    const struct control_request *r, struct local_message *m);
@@ -296,6 +360,7 @@ static void on_closed(void *ctx, struct local_conn *conn)
 	local_conn_close(conn);
 	list_remove(&c->link);
 	ping_free(c->ping);
+	timer_free(c->look_timer);
 	free(c);
 }
 
@@ -342,6 +407,7 @@ void control_free(struct control *c)
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
 		ping_free(conn->ping);
+		timer_free(conn->look_timer);
 		free(conn);
 	}
 	free(c);

@@ -246,5 +246,41 @@ START_TEST(relayed_tunnels_are_back_within_five_seconds)
 }
 END_TEST
 
-UNIT_MAIN("sim/paths_roam", direct_tunnels_are_back_within_five_seconds,
+/* Does `mlsh status` show a path to the other one? */
+static bool status_shows(struct home *h, unsigned which)
+{
+	char *reply = mesh_control(node(h, which), CONTROL_STATUS, NULL, 0);
+	bool shown = strstr(reply, "\"direct\"") != NULL;
+
+	MESH_CHECK(h->m, strstr(reply, "\"path\"") != NULL);
+	free(reply);
+	return shown;
+}
+
+START_TEST(status_of_an_idle_tunnel_is_true_at_the_first_asking)
+{
+	for (unsigned which = 0; which < 2; which++) {
+		struct home h;
+		uint64_t asked;
+
+		home_new(&h, false);
+		sim_pass(h.m->w, 3 * MINUTE + 7 * SECOND);
+		asked = world_now(h.m->w);
+		MESH_CHECK(h.m, status_shows(&h, which));
+		MESH_CHECK(h.m, world_now(h.m->w) - asked < 100 * MS);
+		sim_pass(h.m->w, 100 * SECOND);
+		suspend(&h, 1 - which);
+		sim_pass(h.m->w, 3 * SECOND);
+		MESH_CHECK(h.m, !status_shows(&h, which));
+		resume(&h, 1 - which);
+		MESH_CHECK(h.m, silence(h.m) < BACK_WITHIN);
+		mesh_flow(h.m, 15 * SECOND, 20); /* back on a direct path, too */
+		MESH_CHECK(h.m, status_shows(&h, which));
+		mesh_free(h.m);
+	}
+}
+END_TEST
+
+UNIT_MAIN("sim/paths_roam", status_of_an_idle_tunnel_is_true_at_the_first_asking,
+	  direct_tunnels_are_back_within_five_seconds,
 	  relayed_tunnels_are_back_within_five_seconds)
