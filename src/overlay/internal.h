@@ -29,6 +29,8 @@
 #define STRANGERS 128
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
+#define PEER_STRANGE_PONGS_BURST 100
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
@@ -108,6 +110,7 @@ struct peer {
 	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
+	struct bucket strange_pongs;
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */
 	path_label mtu_label;		/* the path in use, and the largest datagram on it: */

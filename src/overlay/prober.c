@@ -226,12 +226,21 @@ static struct path *reflexive(struct prober *pr, const struct addr *from)
 	return pathset_add(&pr->set, router_new_label(o), kind_of(o, from), from);
 }
 
+/* A ping proves nothing about where it says that it comes from: it may be somebody else's. */
+static bool may_pong(struct prober *pr, const struct path *path, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+
+	if (!(path && (path->proven || path->kind == PATH_RELAY)) &&
+	    !bucket_take(&p->strange_pongs, 1, now))
+		return false;
+	return bucket_take(&p->o->pongs, 1, now);
+}
+
 static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		    const struct udp_rx *rx, uint64_t now)
 {
-	struct overlay *o = peer_of(pr)->o;
-
-	if (bucket_take(&o->pongs, 1, now))
+	if (may_pong(pr, path, now))
 		pong(pr, path, f, &rx->from);
 	if (!path)
 		return;
