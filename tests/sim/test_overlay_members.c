@@ -194,6 +194,19 @@ START_TEST(whoever_is_behind_learns_from_its_peer)
 }
 END_TEST
 
+static void ping_wakes(struct fleet *m, unsigned asks)
+{
+	const struct fleet_node *n = &m->node[asks];
+	const struct member *to = mlog_member_by_id(n->log, &m->node[1 - asks].self->id);
+	uint64_t nonce;
+
+	ck_assert_int_eq(overlay_ping(n->o, to, &nonce), -ENOTCONN);
+	sim_pass(m->w, 300 * NS_PER_MS);
+	SIM_CHECK(m->w, fleet_linked(&m->node[0], &m->node[1]));
+	ck_assert_int_eq(overlay_ping(n->o, to, &nonce), 0);
+	ck_assert_int_eq(overlay_ping(n->o, n->self, &nonce), -ENOENT);
+}
+
 /* In large clusters only what is asked for is built, by whichever side asks. */
 START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
 {
@@ -225,6 +238,10 @@ START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
 		fleet_send(&m.node[1 - asks], &m.node[asks], 84, 2);
 		sim_pass(m.w, 300 * NS_PER_MS);
 		SIM_CHECK(m.w, fleet_received(&m.node[1 - asks], &m.node[asks], 84, 2));
+		/* Somebody who pings asks for one, too. */
+		sim_pass(m.w, 650 * NS_PER_S);
+		ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_LOST);
+		ping_wakes(&m, asks);
 		fleet_free(&m);
 	}
 }

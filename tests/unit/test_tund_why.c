@@ -248,13 +248,13 @@ START_TEST(netcheck_says_what_it_means)
 		{ false, false, REFUSAL_UNREACHABLE, { 0 }, "does not resolve", false },
 		{ false, true, REFUSAL_UNREACHABLE, { 0 }, "does not answer over UDP", false },
 		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer over UDP", false },
-		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server of this cluster", false },
+		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server", false },
 		{ false, true, REFUSAL_BAD_TOKEN, { 0 }, "refuses", false },
 		{ true, true, 0, { MAPPING_NONE, FILTERING_OPEN }, "from anywhere", false },
 		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "behind a firewall", false },
 		{ true, true, 0, { MAPPING_SAME, FILTERING_OPEN }, "an easy one", false },
 		{ true, true, 0, { MAPPING_SAME, FILTERING_PORT }, "can be traversed", false },
-		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port for each", false },
+		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port", false },
 		{ true, true, 0, { MAPPING_UNKNOWN, FILTERING_UNKNOWN }, "is not known", false },
 	};
 
