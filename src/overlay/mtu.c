@@ -64,8 +64,8 @@ static void watch(struct prober *pr, struct path *path, uint64_t now)
 {
 	struct mtu *m = &path->mtu;
 	uint64_t patience = path_patience(path);
-	bool large = notice_large(pr);
 
+	pr->mtu_large |= notice_large(pr); /* until there has been a check since */
 	if (mtu_is_black_hole(m, path->last_echo, patience, now)) {
 		log_debug(host_log(peer_of(pr)->o->h), "%s: the path has become narrower",
 			  peer_of(pr)->member->name);
@@ -73,10 +73,10 @@ static void watch(struct prober *pr, struct path *path, uint64_t now)
 		mtu_search(m, fresh_nonce(pr), now);
 		return;
 	}
-	if (!(large || pr->mtu_doubt || m->checks || pr->set.doubt.since) ||
+	if (!(pr->mtu_large || pr->mtu_doubt || m->checks || pr->set.doubt.since) ||
 	    !mtu_check_due(m, fresh_nonce(pr), pr->mtu_doubt, patience, now))
 		return;
-	pr->mtu_doubt = false;
+	pr->mtu_doubt = pr->mtu_large = false;
 	prober_ping_sized(pr, path, m->nonce, m->limit);
 	if (m->checks > 1) /* is it the size, or the path? */
 		prober_ping(pr, path, false, now);

@@ -24,6 +24,7 @@ struct prober {
 	uint64_t help_at;
 	uint64_t tx_seen, busy_until;
 	uint64_t mtu_packets, mtu_bytes; /* sent when mtu.c last looked */
+	bool mtu_large;			/* large packets went out since its size was checked */
 	bool mtu_doubt;			/* the size of the path in use is to be checked */
 	struct addr seen;		/* last address that a pong said we have */
 };
