@@ -7,6 +7,7 @@
 
 #include "os/udp.h"
 #include "overlay/candidate.h"
+#include "overlay/igd.h"
 #include "proto/portmap.h"
 
 #define LIFETIME_S 7200			/* asked for: RFC 6886 section 3.3 recommends it */
@@ -14,6 +15,7 @@
 #define RENEW_MIN (4 * NS_PER_S)	/* RFC 6887 section 11.2.1 */
 #define RENEW_RETRY_MIN (10 * NS_PER_S)
 #define CHECK_PERIOD (60 * NS_PER_S)	/* between looks at the gateway's epoch */
+#define UPNP_CHECK_PERIOD (600 * NS_PER_S) /* it has none: the mapping is asked for again */
 #define SENDS 3				/* of one question, then it is given up */
 #define ANSWER_TIME (250 * NS_PER_MS)	/* for the first one; doubled for the next ones */
 #define AGAIN_MIN (300 * NS_PER_S)	/* after everything was refused; doubled */
@@ -43,6 +45,7 @@ struct mapping {
 struct mapper {
 	struct host *host;
 	struct mapper_config cfg;
+	struct igd *igd;		/* UPnP's part */
 	struct udp *udp;		/* NULL until there is a gateway to ask */
 	struct timer *timer;
 	struct gateway gateway;		/* ip 0: none */
@@ -126,6 +129,12 @@ static void question_put(struct mapper *m, enum mapper_method method, enum portm
 static void ask(struct mapper *m, enum mapper_method method)
 {
 	m->q = (struct question){ .only_epoch = false };
+	if (method == MAPPER_UPNP) { /* has its own times */
+		m->q = (struct question){ .on = true, .method = method, .at = TIME_NEVER };
+		igd_ask(m->igd, &m->gateway,
+			m->mapping.on ? m->mapping.external.port : m->cfg.port);
+		return;
+	}
 	question_put(m, method, method == MAPPER_PCP ? PORTMAP_MAP : PORTMAP_ASK);
 }
 
@@ -138,6 +147,10 @@ static void ask_doubtful(struct mapper *m)
 
 static void ask_epoch(struct mapper *m)
 {
+	if (m->mapping.method == MAPPER_UPNP) {
+		ask_doubtful(m);
+		return;
+	}
 	m->q = (struct question){ .only_epoch = true };
 	question_put(m, m->mapping.method, PORTMAP_ASK);
 }
@@ -214,7 +227,7 @@ static void mapped(struct mapper *m, const struct addr *external, uint32_t lifet
 	m->state = MAPPER_MAPPED;
 	m->failures = 0;
 	m->detail[0] = '\0';
-	m->check_at = now + CHECK_PERIOD;
+	m->check_at = now + (m->mapping.method == MAPPER_UPNP ? UPNP_CHECK_PERIOD : CHECK_PERIOD);
 	if (!anew)
 		return;
 	log_debug(host_log(m->host), "the gateway maps %s to this node (%s)",
@@ -229,7 +242,7 @@ static bool answers_question(const struct mapper *m, const struct portmap_answer
 {
 	const struct question *q = &m->q;
 
-	if (!q->on)
+	if (!q->on || q->method == MAPPER_UPNP)
 		return false;
 	if (q->method == MAPPER_PCP && a->version == PORTMAP_NATPMP)
 		return a->result == PORTMAP_UNSUPP_VERSION; /* RFC 6887 appendix A */
@@ -283,6 +296,21 @@ static void take_answer(struct mapper *m, const struct portmap_answer *a)
 	}
 }
 
+static void on_igd(void *ctx, const struct addr *external, uint32_t lifetime_s, const char *why)
+{
+	struct mapper *m = ctx;
+
+	if (!m->q.on || m->q.method != MAPPER_UPNP)
+		return;
+	if (!external)
+		question_failed(m, why);
+	else if (!candidate_ok(external, m->cfg.overlay))
+		question_failed(m, "an address that can not be used");
+	else
+		mapped(m, external, lifetime_s);
+	schedule(m);
+}
+
 static void on_readable(void *ctx)
 {
 	struct mapper *m = ctx;
@@ -322,6 +350,7 @@ static void gateway_set(struct mapper *m, const struct gateway *g)
 
 	m->gateway = *g;
 	m->q.on = false;
+	igd_forget(m->igd);
 	m->epoch.known = false;
 	m->failures = 0;
 	m->detail[0] = '\0';
@@ -411,8 +440,8 @@ int mapper_new(struct host *h, const struct mapper_config *cfg, struct mapper **
 	m->cfg = *cfg;
 	m->state = MAPPER_UNNEEDED;
 	m->timer = timer_new(h, on_timer, m);
-	if (!m->timer) {
-		free(m);
+	if (!m->timer || igd_new(h, cfg->port, on_igd, m, &m->igd) < 0) {
+		mapper_free(m);
 		return -ENOMEM;
 	}
 	m->look_at = m->doubted_at = clock_now(h);
@@ -425,10 +454,13 @@ void mapper_free(struct mapper *m)
 {
 	if (!m)
 		return;
-	if (m->mapping.on)
+	if (m->mapping.on && m->mapping.method == MAPPER_UPNP)
+		igd_unmap(m->igd, m->mapping.external.port);
+	else if (m->mapping.on)
 		send_request(m, m->mapping.method, PORTMAP_MAP, 0);
 	else if (m->q.on && m->q.op == PORTMAP_MAP) /* the answer may be on its way */
 		send_request(m, m->q.method, PORTMAP_MAP, 0);
+	igd_free(m->igd);
 	udp_close(m->udp);
 	timer_free(m->timer);
 	secret_wipe(m->nonce, sizeof(m->nonce));
@@ -455,7 +487,7 @@ void mapper_status_get(const struct mapper *m, struct mapper_status *ret)
 
 const char *mapper_method_name(enum mapper_method m)
 {
-	static const char *const names[] = { "pcp", "nat-pmp" };
+	static const char *const names[] = { "pcp", "nat-pmp", "upnp" };
 
 	return names[m];
 }

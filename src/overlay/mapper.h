@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks the default gateway to map a port of its own to our UDP port, by PCP or NAT-PMP, and keeps
+ * Asks the default gateway to map a port of its own to our UDP port, by PCP, NAT-PMP or UPnP, and keeps
  * the mapping: renewed at half of its lifetime, asked for again when the network or the gateway
  * changed or the gateway forgot it, taken away at the end. What the gateway says becomes a
  * candidate and nothing else: peers prove it with probes like any other.
@@ -28,7 +28,7 @@ enum mapper_state {
 	MAPPER_NONE		/* the gateway gives none: asked again later */
 };
 
-enum mapper_method { MAPPER_PCP, MAPPER_NATPMP, MAPPER_METHODS };
+enum mapper_method { MAPPER_PCP, MAPPER_NATPMP, MAPPER_UPNP, MAPPER_METHODS };
 
 struct mapper_status {
 	enum mapper_state state;
@@ -41,7 +41,10 @@ struct mapper_status {
 
 /* Begins in the next turn of the loop. -ENOMEM */
 int mapper_new(struct host *h, const struct mapper_config *cfg, struct mapper **ret) MUST_CHECK;
-/* Tells the gateway that the port is no longer wanted, without waiting. NULL allowed. */
+/*
+ * Tells the gateway that the port is no longer wanted; with UPnP it waits for the answer, half a
+ * second at most. NULL allowed.
+ */
 void mapper_free(struct mapper *m);
 /* Interfaces, addresses or routes changed: looks for the gateway again. */
 void mapper_network_changed(struct mapper *m);
@@ -50,7 +53,7 @@ void mapper_doubt(struct mapper *m);
 /* False: there is no mapping. */
 bool mapper_external(const struct mapper *m, struct addr *ret);
 void mapper_status_get(const struct mapper *m, struct mapper_status *ret);
-const char *mapper_method_name(enum mapper_method m);	/* "pcp", "nat-pmp" */
+const char *mapper_method_name(enum mapper_method m);	/* "pcp", ... */
 const char *mapper_state_name(enum mapper_state s);	/* "off", "unneeded", "asking", ... */
 
 #endif

@@ -138,4 +138,10 @@ ip netns exec "$LAB-gw-nas" nft 'add table inet old; add chain inet old input { 
 daemon_start nas
 try nat-pmp enable_natpmp=yes enable_upnp=no
 check "nat-pmp: a clean end takes the mapping away" eval 'stop "${DAEMON_PID[nas]}"; wait_until 5 eval "test \$(forwards nas) = 0"'
+ip netns exec "$LAB-gw-nas" nft delete table inet old
+stop "$GATEWAY_PID"
+
+daemon_start nas
+try upnp enable_natpmp=no enable_upnp=yes
+check "upnp: a clean end takes the mapping away" eval 'stop "${DAEMON_PID[nas]}"; wait_until 5 eval "test \$(forwards nas) = 0"'
 exit $LAB_FAILED

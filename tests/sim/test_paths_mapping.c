@@ -7,6 +7,7 @@
 #include "mesh.h"
 #include "os/sim/nat.h"
 #include "os/sim/portmapd.h"
+#include "os/sim/service.h"
 #include "os/udp.h"
 #include "proto/portmap.h"
 
@@ -20,7 +21,7 @@ struct scene {
 };
 
 static const struct portmapd_config silent, by_pcp = { .pcp = true, .natpmp = true },
-				    by_natpmp = { .natpmp = true };
+				    by_natpmp = { .natpmp = true }, by_upnp = { .upnp = true };
 
 /* Two nodes, each behind a symmetric NAT. */
 static struct scene scene_begin(const struct portmapd_config *a, const struct portmapd_config *b)
@@ -62,7 +63,7 @@ static void scene_direct(struct scene *s)
 {
 	mesh_join_all(s->m);
 	mesh_reach(s->m, 2 * SECOND);
-	mesh_until(s->m, 5 * SECOND, is_direct, s->m);
+	mesh_until(s->m, 10 * SECOND, is_direct, s->m);
 }
 
 static struct mapper_status mapping(struct scene *s, unsigned i)
@@ -121,6 +122,36 @@ START_TEST(natpmp_does_too)
 }
 END_TEST
 
+START_TEST(upnp_does_too)
+{
+	static const struct portmapd_config permanent = { .upnp = true, .upnp_permanent = true };
+
+	becomes_direct(&by_upnp, &silent, 0, MAPPER_UPNP);
+	becomes_direct(&silent, &by_upnp, 1, MAPPER_UPNP);
+	becomes_direct(&permanent, NULL, 0, MAPPER_UPNP);
+}
+END_TEST
+
+/* Another device has the port already: the gateway gives another one. */
+START_TEST(a_taken_port_is_no_end)
+{
+	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct scene s = scene_begin(kinds[i], NULL);
+		struct addr other = addr_v4(IP(10, 7, 0, 99), 1);
+		struct mapper_status st;
+
+		for (uint16_t port = 32768; port < 32800; port++)
+			SIM_CHECK_OK(s.m->w, nat_forward(s.nat[0], port, &other));
+		scene_direct(&s);
+		st = mapping(&s, 0);
+		ck_assert(st.external.port < 32768 || st.external.port >= 32800);
+		scene_end(&s);
+	}
+}
+END_TEST
+
 /* With neither it is the relay, the gateway is left alone, and status says why. */
 START_TEST(without_a_mapping_it_is_the_relay)
 {
@@ -138,7 +169,7 @@ START_TEST(without_a_mapping_it_is_the_relay)
 	st = mapping(&s, 1);
 	ck_assert_int_eq(st.state, MAPPER_NONE);
 	ck_assert_ptr_nonnull(strstr(st.detail, "not authorized"));
-	ck_assert_uint_le(portmapd_requests(s.gateway[1]), 8);
+	ck_assert_uint_le(portmapd_requests(s.gateway[1]), 16);
 	/* the gateway's owner allows it at last */
 	portmapd_configure(s.gateway[1], &by_pcp);
 	mesh_until(s.m, 2 * HOUR, is_direct, s.m);
@@ -196,7 +227,8 @@ static bool has_mapping(void *ctx)
 
 START_TEST(a_gateway_that_was_restarted_is_asked_again)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp };
+	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const uint64_t within[] = { 70 * SECOND, 70 * SECOND, 11 * MINUTE };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct scene s = scene_begin(kinds[i], NULL);
@@ -205,7 +237,7 @@ START_TEST(a_gateway_that_was_restarted_is_asked_again)
 		sim_pass(s.m->w, 5 * MINUTE);
 		portmapd_reboot(s.gateway[0]);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		mesh_until(s.m, 70 * SECOND, has_mapping, s.gateway[0]);
+		mesh_until(s.m, within[i], has_mapping, s.gateway[0]);
 		mesh_until(s.m, 70 * SECOND, is_direct, s.m);
 		scene_end(&s);
 	}
@@ -243,7 +275,7 @@ END_TEST
 
 START_TEST(a_clean_end_takes_the_mapping_away)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp };
+	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct scene s = scene_begin(kinds[i], NULL);
@@ -294,9 +326,20 @@ static void forge(struct forger *f, struct udp *u, const struct portmap_answer *
 	ck_assert_uint_eq(udp_send(u, &tx, 1), 1);
 }
 
-static void no_receive(void *ctx)
+/* What comes back is of no interest. */
+static void drain(void *ctx)
 {
-	(void)ctx;
+	struct udp_rx rx[UDP_BATCH_MAX];
+
+	udp_recv(*(struct udp **)ctx, rx, ARRAY_LEN(rx));
+}
+
+static size_t counts(void *ctx, const struct addr *from, struct span request, uint8_t *out,
+		     size_t cap)
+{
+	(void)from, (void)request, (void)out, (void)cap;
+	++*(unsigned *)ctx;
+	return 0;
 }
 
 /* A neighbour answers what the node asks its silent gateway; the gateway's address lies as well. */
@@ -310,13 +353,13 @@ START_TEST(answers_of_others_are_not_believed)
 	struct udp *theirs, *other_port;
 	struct portmap_request q;
 
-	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, no_receive, NULL, NULL, &theirs));
+	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &theirs, NULL, &theirs));
 	uc.bind.port = 0;
-	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, no_receive, NULL, NULL,
-				      &other_port));
+	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &other_port,
+				      NULL, &other_port));
 	world_tap(s.m->w, sees_requests, &f);
 	mesh_join_all(s.m);
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < 1000; i++) {
 		sim_pass(s.m->w, 10 * MS);
 		if (!f.last_len || portmap_request_decode(span_of(f.last, f.last_len), &q) < 0)
 			continue;
@@ -331,6 +374,45 @@ START_TEST(answers_of_others_are_not_believed)
 	ck_assert(!is_candidate(&s, 0, &evil));
 	udp_close(theirs);
 	udp_close(other_port);
+	scene_end(&s);
+}
+END_TEST
+
+/* A neighbour that says it is the gateway's UPnP, and one that the gateway points to. */
+START_TEST(upnp_of_others_is_not_believed)
+{
+	static const char evil[] = "HTTP/1.1 200 OK\r\nLocation: http://10.7.0.66:5000/rootDesc.xml"
+				   "\r\n\r\n";
+	struct scene s = scene_begin(&by_upnp, NULL);
+	struct host *neighbour = world_host_in(nat_net(s.nat[0]), "neighbour", IP(10, 7, 0, 66));
+	struct udp_config uc = { .bind = { .port = 1900 } };
+	unsigned asked = 0;
+	struct service *trap = service_new(neighbour, 5000, counts, &asked);
+	struct udp *u[2];
+
+	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &u[0], NULL, &u[0]));
+	uc.bind.port = 1901;
+	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &u[1], NULL,
+				      &u[1]));
+	portmapd_configure(s.gateway[0], &silent);
+	mesh_join_all(s.m);
+	for (int i = 0; i < 1000; i++) {
+		/* the node's ports are few: it need not be guessed which one searches */
+		for (uint16_t port = 32768; port < 32776; port++) {
+			struct udp_tx tx = { .data = (const uint8_t *)evil,
+					     .len = sizeof(evil) - 1, .segment = sizeof(evil) - 1,
+					     .to = addr_v4(IP(10, 7, 0, 2), port) };
+
+			ck_assert_uint_eq(udp_send(u[0], &tx, 1), 1);
+			ck_assert_uint_eq(udp_send(u[1], &tx, 1), 1);
+		}
+		sim_pass(s.m->w, 10 * MS);
+	}
+	ck_assert_uint_eq(asked, 0);
+	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
+	service_free(trap);
+	udp_close(u[0]);
+	udp_close(u[1]);
 	scene_end(&s);
 }
 END_TEST
@@ -375,7 +457,7 @@ START_TEST(wrong_answers_are_not_believed)
 
 		world_tap(s.m->w, lies, &l);
 		mesh_join_all(s.m);
-		sim_pass(s.m->w, 5 * SECOND);
+		sim_pass(s.m->w, 10 * SECOND);
 		ck_assert_uint_ge(l.lied, 1);
 		ck_assert_msg(mapping(&s, 0).state == MAPPER_NONE, "lie %u", kind);
 		scene_end(&s);
@@ -401,9 +483,10 @@ START_TEST(a_wild_epoch_is_no_flood)
 }
 END_TEST
 
-UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too,
+UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too, upnp_does_too, a_taken_port_is_no_end,
 	  without_a_mapping_it_is_the_relay, a_node_with_a_public_address_asks_nobody,
 	  mappings_are_renewed_at_half_their_life, a_gateway_that_was_restarted_is_asked_again,
 	  a_network_change_asks_the_new_gateway, a_clean_end_takes_the_mapping_away,
-	  answers_of_others_are_not_believed, wrong_answers_are_not_believed,
+	  answers_of_others_are_not_believed, upnp_of_others_is_not_believed,
+	  wrong_answers_are_not_believed,
 	  a_wild_epoch_is_no_flood)

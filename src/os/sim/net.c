@@ -76,6 +76,13 @@ ip4 net_gateway(const struct net *n)
 	return n->gateway;
 }
 
+struct machine *net_machine(const struct net *n, const struct addr *a)
+{
+	const struct endpoint *e = map_get(n->addrs, a->ip);
+
+	return e ? e->machine : NULL;
+}
+
 int net_claim(struct net *n, const struct addr *a, struct endpoint *e)
 {
 	return map_put(n->addrs, a->ip, e);

@@ -61,6 +61,8 @@ void world_host_move(struct host *h, struct net *n, ip4 ip);
 
 /* --- for the world's own files --- */
 
+/* The machine in this very net that has the address; NULL: none. */
+struct machine *net_machine(const struct net *n, const struct addr *a);
 int net_claim(struct net *n, const struct addr *a, struct endpoint *e) MUST_CHECK; /* -EEXIST */
 void net_release(struct net *n, const struct addr *a, const struct endpoint *e);
 void nets_free(struct world *w);

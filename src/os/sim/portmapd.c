@@ -1,30 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated gateway that maps ports. */
-#include "os/sim/portmapd.h"
-
-#include "os/sim/sim.h"
-#include "os/udp.h"
-#include "proto/portmap.h"
-
-#define MAPPINGS_MAX 32
-
-struct lease {
-	struct addr inner;
-	uint16_t outer_port;	/* 0: the place is free */
-	uint8_t nonce[PORTMAP_NONCE_LEN];
-	uint64_t expires;
-};
-
-struct portmapd {
-	struct nat *nat;
-	struct host *host;
-	struct udp *udp;
-	struct timer *timer;
-	struct portmapd_config cfg;
-	struct lease lease[MAPPINGS_MAX];
-	uint64_t began;
-	size_t requests;
-};
+#include "os/sim/portmapd_internal.h"
 
 static void lease_end(struct portmapd *d, struct lease *l)
 {
@@ -68,8 +44,8 @@ static struct lease *lease_of(struct portmapd *d, const struct addr *inner)
 	return place;
 }
 
-static uint16_t map(struct portmapd *d, const struct portmap_request *q, const struct addr *inner,
-		    struct portmap_answer *a)
+uint16_t portmapd_map(struct portmapd *d, const struct portmap_request *q, const struct addr *inner,
+		      struct portmap_answer *a)
 {
 	struct lease *l = lease_of(d, inner);
 	uint16_t port = q->external.port ? q->external.port : q->internal_port;
@@ -96,6 +72,7 @@ static uint16_t map(struct portmapd *d, const struct portmap_request *q, const s
 		a->lifetime_s = MIN(a->lifetime_s, d->cfg.lifetime_max_s);
 	l->expires = clock_now(d->host) + a->lifetime_s * NS_PER_S;
 	a->external = addr_v4(nat_outer(d->nat), l->outer_port);
+	schedule(d);
 	return PORTMAP_SUCCESS;
 }
 
@@ -124,7 +101,7 @@ static void answer(struct portmapd *d, const struct portmap_request *q, const st
 	else if (q->version == PORTMAP_PCP && !addr_same_ip(&q->client, from))
 		a->result = 12; /* ADDRESS_MISMATCH */
 	else
-		a->result = map(d, q, &inner, a);
+		a->result = portmapd_map(d, q, &inner, a);
 	schedule(d);
 }
 
@@ -167,6 +144,7 @@ struct portmapd *portmapd_new(struct nat *n, const char *name, ip4 inner,
 	d->timer = timer_new(d->host, on_timer, d);
 	if (!d->timer || udp_open(d->host, &uc, on_readable, d, NULL, &d->udp) < 0)
 		abort();
+	portmapd_upnp_start(d);
 	world_net_gateway(nat_net(n), inner);
 	return d;
 }
@@ -176,6 +154,8 @@ void portmapd_free(struct portmapd *d)
 	if (!d)
 		return;
 	udp_close(d->udp);
+	udp_close(d->ssdp);
+	service_free(d->control);
 	timer_free(d->timer);
 	free(d);
 }

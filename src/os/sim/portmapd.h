@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A gateway that gives its NAT's ports away to those who ask: a machine in the net behind the NAT
- * that answers PCP (RFC 6887) and NAT-PMP (RFC 6886).
+ * that answers PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP.
  */
 #ifndef MLSH_OS_SIM_PORTMAPD_H
 #define MLSH_OS_SIM_PORTMAPD_H
@@ -9,7 +9,8 @@
 #include "os/sim/nat.h"
 
 struct portmapd_config {
-	bool pcp, natpmp;		/* neither: it is silent */
+	bool pcp, natpmp, upnp;		/* none: it is silent */
+	bool upnp_permanent;		/* UPnP: error 725 for mappings with a lease */
 	uint32_t lifetime_max_s;	/* 0: as long as asked for */
 	uint16_t refuse;		/* this result for every wish of a mapping */
 };

@@ -131,7 +131,7 @@ struct machine {
 	size_t n_routes;
 	struct used_prefix *used;
 	size_t n_used;
-	struct list udps, tuns, watches, listeners, splits, signals; /* of its processes */
+	struct list udps, tuns, watches, listeners, splits, signals, services; /* of its processes */
 	struct list files, folders, fd_owners, groups;
 	bool disk_full;
 	enum splitdns_state resolver;
