@@ -131,7 +131,8 @@ struct machine {
 	size_t n_routes;
 	struct used_prefix *used;
 	size_t n_used;
-	struct list udps, tuns, watches, listeners, splits, signals, services; /* of its processes */
+	/* of its processes */
+	struct list udps, tuns, watches, listeners, splits, signals, services;
 	struct list files, folders, fd_owners, groups;
 	bool disk_full;
 	enum splitdns_state resolver;
