@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hostile server alters what it relays. It has the keys of the channels, so its frames are
+ * valid: what protects is inside.
+ */
+#include "mesh.h"
+#include "os/sim/nat.h"
+#include "overlay/prober.h"
+#include "proto/relay.h"
+
+#define KEPT 64
+
+struct tamperer {
+	struct mesh *m;
+	uint64_t state;			/* of its dice */
+	bool honest;
+	unsigned flipped, cut, repeated;
+	uint8_t old[KEPT][2048];	/* packets that it relayed before */
+	size_t old_len[KEPT], n_old;
+};
+
+static uint32_t dice(struct tamperer *t, uint32_t sides)
+{
+	t->state = t->state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(t->state >> 33) % sides;
+}
+
+static const struct relay_end *end_of(const struct tamperer *t, const uint8_t *channel)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct tunnel *tunnel = mesh_tunnel(&t->m->node[i]);
+		const struct peer *p;
+
+		if (!tunnel)
+			continue;
+		p = route_lookup(&tunnel_overlay(tunnel)->routes, t->m->node[1 - i].address);
+		if (p && p->relay.on &&
+		    memcmp(p->relay.end.channel, channel, RELAY_CHANNEL_LEN) == 0)
+			return &p->relay.end;
+	}
+	return NULL;
+}
+
+static void keep(struct tamperer *t, const uint8_t *packet, size_t len)
+{
+	size_t at = t->n_old++ % KEPT;
+
+	memcpy(t->old[at], packet, len);
+	t->old_len[at] = len;
+}
+
+/* What becomes of a packet; its new length. */
+static size_t alter(struct tamperer *t, uint8_t *packet, size_t len)
+{
+	size_t at = dice(t, KEPT);
+
+	switch (dice(t, 6)) {
+	case 0:
+		packet[dice(t, (uint32_t)len)] ^= (uint8_t)(1 << dice(t, 8));
+		t->flipped++;
+		return len;
+	case 1:
+		t->cut++;
+		return 1 + dice(t, (uint32_t)len);
+	case 2:
+		if (t->n_old < KEPT || t->old_len[at] > len)
+			return len;
+		memcpy(packet, t->old[at], t->old_len[at]);
+		t->repeated++;
+		return t->old_len[at];
+	default:
+		return len;
+	}
+}
+
+static bool tamper(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		   uint8_t *data, size_t *len)
+{
+	struct tamperer *t = ctx;
+	const struct relay_end *end;
+	size_t packet_len;
+
+	(void)src, (void)dst;
+	if (t->honest || from != t->m->server_host || *len <= RELAY_OVERHEAD ||
+	    *len > sizeof(t->old[0]) || data[0] != RELAY_FRAME_TYPE)
+		return true;
+	end = end_of(t, data + 1);
+	if (!end)
+		return true;
+	packet_len = *len - RELAY_OVERHEAD;
+	keep(t, data + RELAY_OVERHEAD, packet_len);
+	packet_len = alter(t, data + RELAY_OVERHEAD, packet_len);
+	relay_wrap(end, RELAY_FROM_SERVER, load_be32(data + 1 + RELAY_CHANNEL_LEN), data,
+		   packet_len);
+	*len = RELAY_OVERHEAD + packet_len;
+	return true;
+}
+
+/* mesh_take fails the test when something comes out that was not put in. */
+START_TEST(nothing_that_the_server_altered_is_delivered)
+{
+	struct nat_config cfg = { .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
+				  .timeout_ns = 30 * SECOND };
+	struct mesh *m = mesh_new(sim_seed());
+	struct tamperer *t = calloc(1, sizeof(*t));
+	uint32_t lost, sent;
+	uint64_t up_since;
+
+	ck_assert_ptr_nonnull(t);
+	t->m = m;
+	t->state = sim_seed();
+	mesh_nodes(m, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct nat *nat = nat_new(m->w, NULL, &cfg, IP(203, 0, 113, 10 + i));
+
+		world_host_move(m->node[i].host, nat_net(nat), IP(10, 7, i, 2));
+		nat_only(nat, IP(192, 0, 2, 1));
+	}
+	mesh_join_all(m);
+	mesh_reach(m, 2 * SECOND);
+	ck_assert_int_eq(mesh_peer(&m->node[0], &m->node[1]).path, PEER_PATH_RELAY);
+	up_since = mesh_peer(&m->node[0], &m->node[1]).up_since;
+	world_tap(m->w, tamper, t);
+	mesh_flow_begin(m);
+	sent = m->pings_sent[0][1] + m->pings_sent[1][0];
+	mesh_flow_run(m, 20 * SECOND, 100);
+	sent = m->pings_sent[0][1] + m->pings_sent[1][0] - sent;
+	lost = mesh_flow_end(m);
+	/* A third of the packets is lost, and more is not: acknowledgements are lost, too. */
+	ck_assert_uint_gt(t->flipped, 200);
+	ck_assert_uint_gt(t->cut, 200);
+	ck_assert_uint_gt(t->repeated, 200);
+	ck_assert_uint_gt(lost, 0);
+	ck_assert_uint_lt(lost, sent * 3 / 4);
+	ck_assert_uint_eq(m->doubled, 0);
+	t->honest = true;
+	sim_pass(m->w, 5 * SECOND);
+	ck_assert_uint_eq(mesh_flow(m, 5 * SECOND, 100), 0);
+	ck_assert_uint_eq(m->doubled, 0);
+	ck_assert_uint_eq(mesh_peer(&m->node[0], &m->node[1]).up_since, up_since);
+	mesh_free(m);
+	free(t);
+}
+END_TEST
+
+UNIT_MAIN("sim/paths_relay", nothing_that_the_server_altered_is_delivered)
