@@ -17,6 +17,11 @@ $(eval $(call link,release,build/release/bench/path_sim,\
 	$(call objects,release,bench/path_sim.c $(sim_helpers)),\
 	$(release_layers) build/release/lib/libos-sim.a,$(check_library)))
 
+$(eval $(call link,release,build/release/bench/relay,\
+	$(call objects,release,bench/relay.c bench/server.c),\
+	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
+	$(check_library)))
+
 PEERS ?=
 RUNS ?= 3
 SECS ?= 2
@@ -27,8 +32,13 @@ bench: all $(bench_programs)  ## beside other tunnels (root; PEERS="...", RUNS=3
 bench-path: build/release/bench/path  ## what a packet costs from TUN to TUN (SECS=2)
 	@$< $(SECS)
 
+# Large batches, then frames that come one by one.
+bench-relay: build/release/bench/relay  ## what the relay costs the server a frame (SECS=2)
+	@$< $(SECS) 44
+	@$< $(SECS) 1
+
 bench-instructions: build/release/bench/path_sim  ## the same in instructions, alike in each run
 	@tools/need valgrind
 	@bench/instructions $<
 
-.PHONY: bench bench-path bench-instructions
+.PHONY: bench bench-path bench-relay bench-instructions

@@ -30,6 +30,7 @@ struct sig {
 	char code[BOOTSTRAP_CODE_TEXT_MAX];	/* of the first token */
 	uint8_t cert[HASH_LEN];
 	uint64_t ids;	/* of clients, for their addresses */
+	struct addr at;	/* where clients find it */
 };
 
 static inline void sig_open(struct sig *g)
@@ -64,6 +65,7 @@ static inline void sig_init(struct sig *g, const char *subnet)
 	ck_assert_ptr_nonnull(mkdtemp(g->dir));
 	snprintf(g->cfg.db_path, sizeof(g->cfg.db_path), "%s/signal.db", g->dir);
 	g->cfg.bind.port = SIGNAL_PORT;
+	g->at = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
 	ck_assert_int_eq(prefix4_parse(subnet, &g->cfg.subnet, NULL), 0);
 }
 
@@ -439,13 +441,12 @@ static inline bool raw_is_answered(void *ctx)
 static inline bool raw_try_connect(struct raw *r)
 {
 	struct quic_pin pin = { .by_cert = true };
-	struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
 
 	raw_hang_up(r);
 	memcpy(pin.cert_sha256, r->g->cert, sizeof(pin.cert_sha256));
 	r->connected = r->closed = false;
 	r->buffered = 0;
-	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &to, &raw_ops, r, NULL,
+	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &r->g->at, &raw_ops, r, NULL,
 				      &r->c), 0);
 	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_up, r));
 	return r->connected && !r->closed;
