@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "base/cursor.h"
 #include "base/map.h"
 
 #define MAC_LEN 4
@@ -20,32 +19,30 @@
 static void frame_mac(const uint8_t key[RELAY_KEY_LEN], enum relay_direction direction,
 		      const uint8_t *frame, size_t packet_len, uint8_t out[MAC_LEN])
 {
-	uint8_t text[1 + RELAY_CHANNEL_LEN + 4 + 2 + MAC_PACKET_BYTES], digest[8];
-	struct writer w = writer_of(text, sizeof(text));
+	uint8_t text[1 + RELAY_CHANNEL_LEN + 4 + 2 + MAC_PACKET_BYTES];
+	size_t covered = MIN(packet_len, MAC_PACKET_BYTES);
 	uint64_t mac;
 
-	write_u8(&w, (uint8_t)direction);
-	write_bytes(&w, frame + 1, RELAY_CHANNEL_LEN + 4);
-	write_u16(&w, (uint16_t)packet_len);
-	write_bytes(&w, frame + RELAY_OVERHEAD, MIN(packet_len, MAC_PACKET_BYTES));
-	mac = siphash_2_4(key, text, writer_span(&w).len);
+	text[0] = (uint8_t)direction;
+	memcpy(text + 1, frame + 1, RELAY_CHANNEL_LEN + 4);
+	store_be16(text + 13, (uint16_t)packet_len);
+	if (covered == MAC_PACKET_BYTES) /* of a known length: no call */
+		memcpy(text + 15, frame + RELAY_OVERHEAD, MAC_PACKET_BYTES);
+	else
+		memcpy(text + 15, frame + RELAY_OVERHEAD, covered);
+	mac = siphash_2_4(key, text, 15 + covered);
 	/* SipHash's output is little-endian: its first 32 bits are the low ones */
-	for (size_t i = 0; i < sizeof(digest); i++)
-		digest[i] = (uint8_t)(mac >> (8 * i));
-	memcpy(out, digest, MAC_LEN);
+	for (size_t i = 0; i < MAC_LEN; i++)
+		out[i] = (uint8_t)(mac >> (8 * i));
 }
 
 void relay_wrap(const struct relay_end *end, enum relay_direction direction, uint32_t counter,
 		uint8_t *frame, size_t packet_len)
 {
-	struct writer w = writer_of(frame, RELAY_OVERHEAD);
-	uint8_t mac[MAC_LEN];
-
-	write_u8(&w, RELAY_FRAME_TYPE);
-	write_bytes(&w, end->channel, RELAY_CHANNEL_LEN);
-	write_u32(&w, counter);
-	frame_mac(end->key, direction, frame, packet_len, mac);
-	write_bytes(&w, mac, MAC_LEN);
+	frame[0] = RELAY_FRAME_TYPE;
+	memcpy(frame + 1, end->channel, RELAY_CHANNEL_LEN);
+	store_be32(frame + COUNTER_AT, counter);
+	frame_mac(end->key, direction, frame, packet_len, frame + MAC_AT);
 }
 
 const uint8_t *relay_channel(struct span frame)
