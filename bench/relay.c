@@ -25,7 +25,7 @@ struct pusher {
 	struct timer *stall;
 	uint32_t counter;
 	bool on;
-	uint64_t sent, arrived, arrived_before;
+	uint64_t arrived, arrived_before;
 	uint64_t in_flight;
 	uint8_t frames[FRAMES_MAX * SIZE_MAX_BYTES];
 };
@@ -35,20 +35,17 @@ static size_t per_send = FRAMES_MAX, size = SIZE_MAX_BYTES;
 
 static void push(struct pusher *p)
 {
-	struct udp_tx run[UDP_BATCH_MAX];
+	struct udp_tx run = { .data = p->frames, .len = per_send * size, .segment = size,
+			      .to = p->server };
 
 	while (p->on && p->in_flight + per_send <= IN_FLIGHT_MAX) {
-		size_t n = 0, at = 0;
+		size_t n;
 
-		for (; n < ARRAY_LEN(run) && (n + 1) * per_send <= FRAMES_MAX; n++) {
-			run[n] = (struct udp_tx){ .data = p->frames + at, .len = per_send * size,
-						  .segment = size, .to = p->server };
-			for (size_t i = 0; i < per_send; i++, at += size)
-				relay_wrap(&p->end, RELAY_TO_SERVER, p->counter++, p->frames + at,
-					   size - RELAY_OVERHEAD);
-		}
-		n = quic_socket_send_runs(p->from->socket, run, n);
-		p->sent += n;
+		for (size_t i = 0; i < per_send; i++)
+			relay_wrap(&p->end, RELAY_TO_SERVER, p->counter++, p->frames + i * size,
+				   size - RELAY_OVERHEAD);
+		/* one at a time: several of them would be joined */
+		n = quic_socket_send_runs(p->from->socket, &run, 1);
 		p->in_flight += n;
 		if (n == 0)
 			return;

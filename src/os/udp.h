@@ -59,10 +59,11 @@ struct addr udp_local(const struct udp *u);
  */
 size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max);
 /*
- * Sends in order. Returns how many of the n sends were handed over or given up for good
- * (unreachable, too big: a datagram may always be lost); less than n means that the socket is full:
- * `writable` is called once when there is room. The first of those left may have gone out in part;
- * offered again first, with the same `data`, it goes on from there.
+ * Sends in order; neighbours of one size to one address go through the kernel as one, wherever they
+ * lie. Returns how many of the n sends were handed over or given up for good (unreachable, too big:
+ * a datagram may always be lost); less than n means that the socket is full: `writable` is called
+ * once when there is room. The first of those left may have gone out in part; offered again first,
+ * with the same `data`, it goes on from there.
  */
 size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
 /* Those left by the last udp_send are not offered again. */

@@ -38,7 +38,7 @@ union name {
 };
 
 struct slot {
-	struct iovec iov;
+	struct iovec iov;	/* the first one of a joined send */
 	union name name;
 	union control control;
 };
@@ -46,7 +46,7 @@ struct slot {
 /* How far a call of udp_send has come: `offset` into tx[index]. */
 struct progress {
 	size_t index, offset;
-	bool uncut;	/* the kernel refused to cut tx[index]: its datagrams go out one by one */
+	size_t uncut;	/* sends below this one go out as single datagrams: it was refused to cut */
 };
 
 struct udp {
@@ -70,7 +70,8 @@ struct udp {
 	struct mmsghdr rx_msgs[UDP_BATCH_MAX], tx_msgs[UDP_BATCH_MAX];
 	struct slot rx_slots[UDP_BATCH_MAX], tx_slots[UDP_BATCH_MAX];
 	struct progress tx_after[UDP_BATCH_MAX];	/* once this message has gone out */
-	size_t tx_segments[UDP_BATCH_MAX];
+	size_t tx_segments[UDP_BATCH_MAX], tx_bytes[UDP_BATCH_MAX];
+	struct iovec tx_pieces[UDP_BATCH_MAX];	/* of the joined sends */
 	struct udp_stats stats;
 };
 
@@ -183,8 +184,6 @@ static void slots_prepare(struct udp *u)
 		};
 		u->tx_msgs[i].msg_hdr = (struct msghdr){
 			.msg_name = &u->tx_slots[i].name,
-			.msg_iov = &u->tx_slots[i].iov,
-			.msg_iovlen = 1,
 		};
 	}
 }
@@ -377,6 +376,8 @@ static void slot_fill(struct udp *u, size_t slot, const struct udp_tx *tx, size_
 	struct slot *s = &u->tx_slots[slot];
 	struct msghdr *m = &u->tx_msgs[slot].msg_hdr;
 	s->iov = (struct iovec){ (uint8_t *)(uintptr_t)tx->data + offset, len };
+	m->msg_iov = &s->iov;
+	m->msg_iovlen = 1;
 	m->msg_namelen = name_of_addr(u, &tx->to, &s->name);
 	m->msg_control = &s->control;
 	m->msg_controllen = 0;
@@ -388,14 +389,32 @@ static void slot_fill(struct udp *u, size_t slot, const struct udp_tx *tx, size_
 		control_add(m, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &ecn,
 			    sizeof(ecn));
 	}
+}
+
+/* The message is complete: it is cut when it is longer than one datagram. */
+static void slot_finish(struct udp *u, size_t slot, size_t segment, size_t len)
+{
+	struct msghdr *m = &u->tx_msgs[slot].msg_hdr;
 	u->tx_segments[slot] = 1;
-	if (tx->segment && len > tx->segment) {
-		uint16_t segment = (uint16_t)tx->segment;
-		control_add(m, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
-		u->tx_segments[slot] = (len + tx->segment - 1) / tx->segment;
+	u->tx_bytes[slot] = len;
+	if (segment && len > segment) {
+		uint16_t value = (uint16_t)segment;
+		control_add(m, SOL_UDP, UDP_SEGMENT, &value, sizeof(value));
+		u->tx_segments[slot] = (len + segment - 1) / segment;
 	}
 	if (m->msg_controllen == 0)
 		m->msg_control = NULL;
+}
+
+static bool may_cut(const struct udp *u, const struct progress *at)
+{
+	return u->gso && at->index >= at->uncut && clock_now(u->host) >= u->gso_paused_until;
+}
+
+/* Most bytes of a message that is cut into datagrams of this size. */
+static size_t cut_bytes_max(size_t segment)
+{
+	return MAX(MIN(UDP_GSO_BYTES_MAX / segment, UDP_GSO_SEGMENTS_MAX), 1) * segment;
 }
 
 /* Bytes of the next message of a send. */
@@ -404,22 +423,62 @@ static size_t next_len(const struct udp *u, const struct udp_tx *tx, const struc
 	size_t left = tx->len - at->offset;
 	if (tx->segment == 0 || left <= tx->segment)
 		return left;
-	if (!u->gso || at->uncut || clock_now(u->host) < u->gso_paused_until)
-		return tx->segment;
-	size_t segments = MIN(UDP_GSO_BYTES_MAX / tx->segment, UDP_GSO_SEGMENTS_MAX);
-	return MIN(left, MAX(segments, 1) * tx->segment);
+	return may_cut(u, at) ? MIN(left, cut_bytes_max(tx->segment)) : tx->segment;
+}
+
+/* Can b's datagrams follow those of a, `len` bytes by now, in one message? */
+static bool can_join(const struct udp_tx *a, const struct udp_tx *b, size_t len)
+{
+	return a->segment && len % a->segment == 0 && b->len > 0 && b->segment <= a->segment &&
+	       (b->segment == a->segment || b->len <= b->segment) &&
+	       len + b->len <= cut_bytes_max(a->segment) && a->ecn == b->ecn &&
+	       addr_equal(&a->to, &b->to) && addr_equal(&a->local, &b->local);
+}
+
+/*
+ * Joins the sends behind tx[at->index], which the slot has the rest of, to its message: datagrams
+ * that lie apart go through the kernel as one. *n_pieces of u->tx_pieces are in use.
+ */
+static size_t slot_join(struct udp *u, size_t slot, const struct udp_tx *tx, size_t n,
+			struct progress *at, size_t len, size_t *n_pieces)
+{
+	struct msghdr *m = &u->tx_msgs[slot].msg_hdr;
+	const struct udp_tx *first = &tx[at->index];
+	struct iovec *pieces = &u->tx_pieces[*n_pieces];
+	size_t count = 1;
+	if (!may_cut(u, at))
+		return len;
+	while (at->index + count < n && *n_pieces + count < ARRAY_LEN(u->tx_pieces) &&
+	       can_join(first, &tx[at->index + count], len)) {
+		const struct udp_tx *next = &tx[at->index + count];
+		pieces[count++] = (struct iovec){ (void *)(uintptr_t)next->data, next->len };
+		len += next->len;
+	}
+	if (count > 1) {
+		pieces[0] = u->tx_slots[slot].iov;
+		m->msg_iov = pieces;
+		m->msg_iovlen = count;
+		*n_pieces += count;
+		at->index += count - 1;
+		at->offset = tx[at->index].len;
+	}
+	return len;
 }
 
 /* Fills the slots with what comes after `at`; returns how many. */
 static size_t slots_fill(struct udp *u, const struct udp_tx *tx, size_t n, struct progress at)
 {
-	size_t slots = 0;
-	while (slots < UDP_BATCH_MAX && at.index < n) {
-		size_t len = next_len(u, &tx[at.index], &at);
-		slot_fill(u, slots, &tx[at.index], at.offset, len);
+	size_t slots = 0, pieces = 0;
+	while (slots < UDP_BATCH_MAX && pieces + 1 < ARRAY_LEN(u->tx_pieces) && at.index < n) {
+		const struct udp_tx *first = &tx[at.index];
+		size_t len = next_len(u, first, &at);
+		slot_fill(u, slots, first, at.offset, len);
 		at.offset += len;
+		if (at.offset >= first->len)
+			len = slot_join(u, slots, tx, n, &at, len, &pieces);
+		slot_finish(u, slots, first->segment, len);
 		if (at.offset >= tx[at.index].len)
-			at = (struct progress){ .index = at.index + 1 };
+			at = (struct progress){ .index = at.index + 1, .uncut = at.uncut };
 		u->tx_after[slots++] = at;
 	}
 	return slots;
@@ -430,7 +489,7 @@ static void count_sent(struct udp *u, size_t slots)
 	u->stats.tx_calls++;
 	for (size_t i = 0; i < slots; i++) {
 		u->stats.tx_datagrams += u->tx_segments[i];
-		u->stats.tx_bytes += u->tx_slots[i].iov.iov_len;
+		u->stats.tx_bytes += u->tx_bytes[i];
 	}
 }
 
@@ -444,7 +503,7 @@ static struct progress skip_failed(struct udp *u, struct progress at, int code)
 		 */
 		if (code == EIO)
 			u->gso_paused_until = clock_now(u->host) + GSO_PAUSE_NS;
-		at.uncut = true;
+		at.uncut = u->tx_after[0].index + (u->tx_after[0].offset > 0);
 		return at;
 	}
 	if (code == EMSGSIZE)
