@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: AGPL-3.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
  * The relay alone: a signal server in a process of its own, and two nodes in another that push
  * frames through it, over loopback, as fast as they are taken. The processor time is the server's.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: AGPL-3.0-only */
+/* SPDX-License-Identifier: MIT */
 /* The process of the signal server: it serves, and answers questions on a pair of sockets. */
 #include "server.h"
 

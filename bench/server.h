@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: AGPL-3.0-only */
+/* SPDX-License-Identifier: MIT */
 /*
  * A signal server in a process of its own, whose processor time and memory can be asked for, and
  * the clients' side of it.
