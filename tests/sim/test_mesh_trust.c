@@ -303,12 +303,15 @@ START_TEST(joiner_believes_only_the_log)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);
 	struct identity *stranger = NULL;
-	struct invite_url url = mesh_invite(&m->node[0], 3600);
-	struct mlog *log = copy_log(&m->node[0]);
+	struct invite_url url;
+	struct mlog *log;
 	struct entry_bytes e;
 	struct rogue *r;
 	struct err err = { 0 };
 
+	mesh_reach(m, 5 * SECOND); /* so that the inviter has heard of both entries */
+	url = mesh_invite(&m->node[0], 3600);
+	log = copy_log(&m->node[0]);
 	mesh_nodes(m, 3);
 	mesh_daemon_stop(&m->node[0]);
 	mesh_daemon_stop(&m->node[1]);
