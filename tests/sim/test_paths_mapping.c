@@ -378,16 +378,21 @@ START_TEST(answers_of_others_are_not_believed)
 }
 END_TEST
 
-/* A neighbour that says it is the gateway's UPnP, and one that the gateway points to. */
+/* A neighbour's word about the gateway, and the gateway's about a neighbour. */
 START_TEST(upnp_of_others_is_not_believed)
 {
-	static const char evil[] = "HTTP/1.1 200 OK\r\nLocation: http://10.7.0.66:5000/rootDesc.xml"
-				   "\r\n\r\n";
+	static const char *const evil[] = {
+		"HTTP/1.1 200 OK\r\nLocation: http://10.7.0.1:5001/rootDesc.xml\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nLocation: http://10.7.0.66:5001/rootDesc.xml\r\n\r\n",
+	};
 	struct scene s = scene_begin(&by_upnp, NULL);
 	struct host *neighbour = world_host_in(nat_net(s.nat[0]), "neighbour", IP(10, 7, 0, 66));
 	struct udp_config uc = { .bind = { .port = 1900 } };
 	unsigned asked = 0;
-	struct service *trap = service_new(neighbour, 5000, counts, &asked);
+	struct service *trap[] = {
+		service_new(portmapd_host(s.gateway[0]), 5001, counts, &asked),
+		service_new(neighbour, 5001, counts, &asked),
+	};
 	struct udp *u[2];
 
 	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &u[0], NULL, &u[0]));
@@ -399,18 +404,21 @@ START_TEST(upnp_of_others_is_not_believed)
 	for (int i = 0; i < 1000; i++) {
 		/* the node's ports are few: it need not be guessed which one searches */
 		for (uint16_t port = 32768; port < 32776; port++) {
-			struct udp_tx tx = { .data = (const uint8_t *)evil,
-					     .len = sizeof(evil) - 1, .segment = sizeof(evil) - 1,
-					     .to = addr_v4(IP(10, 7, 0, 2), port) };
+			for (int k = 0; k < 2; k++) {
+				size_t len = strlen(evil[k]);
+				struct udp_tx tx = { .data = (const uint8_t *)evil[k], .len = len,
+						     .segment = len,
+						     .to = addr_v4(IP(10, 7, 0, 2), port) };
 
-			ck_assert_uint_eq(udp_send(u[0], &tx, 1), 1);
-			ck_assert_uint_eq(udp_send(u[1], &tx, 1), 1);
+				ck_assert_uint_eq(udp_send(u[k], &tx, 1), 1);
+			}
 		}
 		sim_pass(s.m->w, 10 * MS);
 	}
 	ck_assert_uint_eq(asked, 0);
 	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
-	service_free(trap);
+	service_free(trap[0]);
+	service_free(trap[1]);
 	udp_close(u[0]);
 	udp_close(u[1]);
 	scene_end(&s);
