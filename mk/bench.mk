@@ -9,18 +9,18 @@ build/release/obj/bench/floor.o build/release/obj/bench/probe.o: private release
 $(foreach p,floor probe,$(eval $(call link,release,build/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c),,)))
 
-$(eval $(call link,release,build/release/bench/path,\
-	$(call objects,release,bench/path.c bench/path_os.c),\
+$(foreach p,path peers,$(eval $(call link,release,build/release/bench/$(p),\
+	$(call objects,release,bench/$(p).c bench/path_os.c),\
 	$(call program_libs,release,overlay quic membership identity proto base os-linux),\
-	$(check_library)))
+	$(check_library))))
 $(eval $(call link,release,build/release/bench/path_sim,\
 	$(call objects,release,bench/path_sim.c $(sim_helpers)),\
 	$(release_layers) build/release/lib/libos-sim.a,$(check_library)))
 
-$(eval $(call link,release,build/release/bench/relay,\
-	$(call objects,release,bench/relay.c bench/server.c),\
+$(foreach p,relay sessions,$(eval $(call link,release,build/release/bench/$(p),\
+	$(call objects,release,bench/$(p).c bench/server.c),\
 	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
-	$(check_library)))
+	$(check_library))))
 
 PEERS ?=
 RUNS ?= 3
@@ -37,8 +37,14 @@ bench-relay: build/release/bench/relay  ## what the relay costs the server a fra
 	@$< $(SECS) 44
 	@$< $(SECS) 1
 
+SESSIONS ?= 10000
+bench-memory: build/release/bench/peers build/release/bench/sessions  ## of node and server, resident (SESSIONS=10000)
+	@build/release/bench/peers 1
+	@build/release/bench/peers 100
+	@build/release/bench/sessions $(SESSIONS)
+
 bench-instructions: build/release/bench/path_sim  ## the same in instructions, alike in each run
 	@tools/need valgrind
 	@bench/instructions $<
 
-.PHONY: bench bench-path bench-relay bench-instructions
+.PHONY: bench bench-memory bench-path bench-relay bench-instructions
