@@ -328,6 +328,8 @@ void peer_link_up(struct link *l)
 	if (l->conn && prober_start(l) < 0)
 		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
 			 p->member->name);
+	if (l->conn && l->hello_sent)
+		quic_conn_drop_tls(l->conn); /* all keys have been exported */
 	peer_schedule(p);
 }
 

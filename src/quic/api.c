@@ -115,6 +115,12 @@ int quic_conn_export(struct quic_conn *c, const char *label, struct span context
 	return quic_tls_session_export(&c->tls, label, context, out, len);
 }
 
+void quic_conn_drop_tls(struct quic_conn *c)
+{
+	c->drop_tls = true;
+	conn_drop_tls(c);
+}
+
 path_label quic_conn_label(const struct quic_conn *c)
 {
 	return c->label;

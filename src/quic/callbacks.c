@@ -5,6 +5,8 @@
 
 #include <ngtcp2/ngtcp2_crypto.h>
 
+#define TLS_UNEXPECTED_MESSAGE 10 /* alert, RFC 8446 section 6.2 */
+
 static int handshake_completed(ngtcp2_conn *qc, void *user)
 {
 	struct quic_conn *c = user;
@@ -25,6 +27,18 @@ static int handshake_confirmed(ngtcp2_conn *qc, void *user)
 	(void)qc;
 	c->confirmed = true;
 	return 0;
+}
+
+/* After the handshake TLS has nothing to say: no tickets, and KeyUpdate is QUIC's own. */
+static int recv_crypto_data(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t offset,
+			    const uint8_t *data, size_t len, void *user)
+{
+	const struct quic_conn *c = user;
+
+	if (c->tls.ssl)
+		return ngtcp2_crypto_recv_crypto_data_cb(qc, level, offset, data, len, user);
+	ngtcp2_conn_set_tls_alert(qc, TLS_UNEXPECTED_MESSAGE);
+	return NGTCP2_ERR_CRYPTO;
 }
 
 static void random_bytes(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx)
@@ -219,7 +233,7 @@ void callbacks_fill(ngtcp2_callbacks *ret)
 	*ret = (ngtcp2_callbacks){
 		.client_initial = ngtcp2_crypto_client_initial_cb,
 		.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
-		.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
+		.recv_crypto_data = recv_crypto_data,
 		.encrypt = ngtcp2_crypto_encrypt_cb,
 		.decrypt = ngtcp2_crypto_decrypt_cb,
 		.hp_mask = ngtcp2_crypto_hp_mask_cb,

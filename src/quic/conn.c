@@ -257,6 +257,20 @@ void conn_on_timer(void *ctx)
 	conn_settle(c);
 }
 
+/*
+ * Never within a callback of ngtcp2, which may be using it. For the server role the handshake is
+ * confirmed when it is complete (RFC 9001 section 4.1.2).
+ */
+void conn_drop_tls(struct quic_conn *c)
+{
+	bool confirmed = c->server ? c->handshake_done : c->confirmed;
+
+	if (!c->drop_tls || !confirmed || !c->alive || !c->tls.ssl)
+		return;
+	ngtcp2_conn_set_tls_native_handle(c->qc, NULL);
+	quic_tls_session_drop(&c->tls);
+}
+
 void conn_settle(struct quic_conn *c)
 {
 	path_label label;
@@ -265,6 +279,7 @@ void conn_settle(struct quic_conn *c)
 
 	if (!c->alive)
 		return;
+	conn_drop_tls(c);
 	label = label_of(ngtcp2_conn_get_path(c->qc));
 	max = conn_payload_max(c);
 	if (label != c->label || max != c->max_udp_payload) {

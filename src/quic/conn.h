@@ -63,6 +63,7 @@ struct quic_conn {
 	bool connected;
 	bool handshake_done;	/* complete, not yet accepted */
 	bool confirmed;
+	bool drop_tls;		/* the owner wants no more of it: when it is confirmed */
 	bool freed;		/* by its owner: only waits for the reaper */
 	bool half_open;		/* counted as such */
 	bool got_datagrams;	/* in this batch */
@@ -150,6 +151,8 @@ void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error
 	      const ngtcp2_ccerr *ccerr);
 /* Ends it on the owner's behalf, with an application error. */
 void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
+/* Frees the TLS session if its owner is through with it, and the handshake. */
+void conn_drop_tls(struct quic_conn *c);
 /* Looks for a change of path and size, arms the timer. */
 void conn_settle(struct quic_conn *c);
 /* Server role: the handshake's end is put before the owner; false: ended. Then QUIC_CONNECTED. */

@@ -285,6 +285,11 @@ bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;
 /*
+ * All that was wanted has been exported: the TLS session is freed, at once or when the handshake is
+ * confirmed, which is half of a connection's memory. quic_conn_export then says -ENOTCONN.
+ */
+void quic_conn_drop_tls(struct quic_conn *c);
+/*
  * Largest inner packet that fits one DATAGRAM on the current path now; 0 before the handshake is
  * done.
  */

@@ -349,6 +349,18 @@ void quic_tls_session_fini(struct tls_session *ts)
 	ts->qc = NULL;
 }
 
+void quic_tls_session_drop(struct tls_session *ts)
+{
+	ngtcp2_conn *qc = ts->qc;
+
+	if (!ts->ssl)
+		return;
+	ts->group = SSL_get0_group_name(ts->ssl); /* both belong to the context or to the library */
+	ts->cipher = SSL_get_cipher_name(ts->ssl);
+	quic_tls_session_fini(ts);
+	ts->qc = qc;
+}
+
 int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context,
 		       uint8_t *out, size_t len)
 {
@@ -363,8 +375,8 @@ int quic_tls_session_export(const struct tls_session *ts, const char *label, str
 void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap,
 		       char *ret_cipher, size_t cipher_cap)
 {
-	const char *group = ts->ssl ? SSL_get0_group_name(ts->ssl) : NULL;
-	const char *cipher = ts->ssl ? SSL_get_cipher_name(ts->ssl) : NULL;
+	const char *group = ts->ssl ? SSL_get0_group_name(ts->ssl) : ts->group;
+	const char *cipher = ts->ssl ? SSL_get_cipher_name(ts->ssl) : ts->cipher;
 
 	snprintf(ret_group, group_cap, "%s", group ? group : "");
 	snprintf(ret_cipher, cipher_cap, "%s", cipher ? cipher : "");

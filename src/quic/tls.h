@@ -34,6 +34,7 @@ struct tls_session {
 	bool server;
 	bool refused;			/* we refused the other side's key */
 	struct tls_peer peer;		/* valid once the handshake is complete */
+	const char *group, *cipher;	/* their names, once `ssl` was dropped */
 };
 
 struct tls_config {
@@ -63,6 +64,12 @@ int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool serv
 		     const struct quic_pin *pin) MUST_CHECK;
 /* After ngtcp2_conn_del. NULL and zeroed allowed. */
 void quic_tls_session_fini(struct tls_session *ts);
+/*
+ * Frees what only the handshake and the exporter need; what was learnt of the other side stays.
+ * Only once the handshake is confirmed, when nothing of it can be sent or read again.
+ */
+void quic_tls_session_drop(struct tls_session *ts);
+/* -ENOTCONN after a drop. */
 int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context,
 			    uint8_t *out,
 		       size_t len) MUST_CHECK;

@@ -22,6 +22,8 @@ struct echo;
 int echo_open(struct host *h, const struct addr *bind, struct err *err,
 	      struct echo **ret) MUST_CHECK;
 void echo_close(struct echo *e); /* NULL allowed */
+/* A session begins: its keys, while TLS is there to export them. -ENOTCONN. */
+int echo_derive(struct caller *c) MUST_CHECK;
 /*
  * A session asks: it may use the port from now on, and is pinged from there unasked. The port, or 0
  * when there is none for it.

@@ -96,11 +96,14 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	if (!member || memcmp(member->key, c->key, sizeof(c->key)) != 0)
 		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
 			    "This node is not a member of the cluster.");
+	if (echo_derive(c) < 0)
+		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
 	c->session_id = ++s->last_session_id;
 	r = session_present(c, &rq->candidates, err);
 	if (r < 0)
 		return r;
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
+	quic_conn_drop_tls(c->quic); /* nothing else is exported */
 	caller_is_session(c);
 	relay_begin(s->relay, c);
 	reply->head = wire_head_of(log);

@@ -31,6 +31,42 @@ START_TEST(handshake_authenticates_both)
 }
 END_TEST
 
+/* Without their TLS sessions both go on; what was learnt of the other side stays. */
+START_TEST(tls_is_dropped_when_nothing_more_is_exported)
+{
+	struct quic_pair p;
+	struct quic_conn_info info;
+	uint8_t out[32];
+
+	quic_pair_start(&p);
+	quic_conn_drop_tls(p.se->c);
+	quic_conn_drop_tls(p.ce->c);
+	sim_pass(p.w, NS_PER_S);
+	ck_assert(!p.ce->c->tls.ssl && !p.se->c->tls.ssl);
+	ck_assert_int_eq(quic_conn_export(p.ce->c, "EXPORTER-test", span_str("c"), out, 32),
+			 -ENOTCONN);
+	quic_conn_info_get(p.se->c, &info);
+	ck_assert_str_eq(info.group, "X25519MLKEM768");
+	ck_assert_str_eq(info.cipher, "TLS_AES_128_GCM_SHA256");
+	ck_assert_mem_eq(quic_conn_peer_ed25519(p.se->c), identity_key(p.client.id), 32);
+	quic_end_stream(p.ce, true, 100000);
+	sim_pass(p.w, 5 * NS_PER_S);
+	ck_assert_uint_eq(p.se->rx_bytes, 100000);
+	/* keys are changed without it (RFC 9001 section 6) */
+	ck_assert_int_eq(ngtcp2_conn_initiate_key_update(p.ce->c->qc, clock_now(p.client.h)), 0);
+	quic_end_stream(p.ce, true, 100000);
+	sim_pass(p.w, 5 * NS_PER_S);
+	ck_assert_uint_eq(p.se->rx_bytes, 200000);
+	/* a TLS message that comes now ends the connection */
+	ck_assert_int_eq(ngtcp2_conn_submit_crypto_data(p.ce->c->qc, NGTCP2_ENCRYPTION_LEVEL_1RTT,
+							out, sizeof(out)), 0);
+	quic_end_stream(p.ce, true, 1000);
+	sim_pass(p.w, 5 * NS_PER_S);
+	SIM_CHECK(p.w, p.se->closed && p.ce->closed);
+	quic_pair_stop(&p);
+}
+END_TEST
+
 static bool stream_done(void *ctx)
 {
 	const struct quic_pair *p = ctx;
@@ -168,6 +204,7 @@ START_TEST(full_socket_only_delays)
 }
 END_TEST
 
-UNIT_MAIN("quic/basic", handshake_authenticates_both, streams_carry_large_data_both_ways,
+UNIT_MAIN("quic/basic", handshake_authenticates_both,
+	  tls_is_dropped_when_nothing_more_is_exported, streams_carry_large_data_both_ways,
 	  streams_survive_loss, handshakes_survive_loss, full_size_datagrams_fit_and_arrive,
 	  full_socket_only_delays)
