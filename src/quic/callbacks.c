@@ -130,23 +130,6 @@ static int path_validation(ngtcp2_conn *qc, uint32_t flags, const ngtcp2_path *p
 	return 0;
 }
 
-/* --- datagrams -----------------------------------------------------------------------------------
- */
-
-static int recv_datagram(ngtcp2_conn *qc, uint32_t flags, const uint8_t *data, size_t len,
-			 void *user)
-{
-	struct quic_conn *c = user;
-
-	(void)qc;
-	(void)flags;
-	if (!c->connected || !c->ops || !c->ops->datagram)
-		return 0; /* nobody to give it to yet: a datagram may be lost */
-	c->got_datagrams = true;
-	c->ops->datagram(c->ctx, c, data, len);
-	return 0;
-}
-
 /* --- streams -------------------------------------------------------------------------------------
  */
 
@@ -251,7 +234,6 @@ void callbacks_fill(ngtcp2_callbacks *ret)
 		.handshake_completed = handshake_completed,
 		.handshake_confirmed = handshake_confirmed,
 		.path_validation = path_validation,
-		.recv_datagram = recv_datagram,
 		.stream_open = stream_open,
 		.recv_stream_data = recv_stream_data,
 		.acked_stream_data_offset = acked_stream_data,

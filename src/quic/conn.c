@@ -234,11 +234,6 @@ void conn_after_read(struct quic_conn *c)
 		c->last_heard = clock_now(c->s->h);
 		c->unanswered_since = 0;
 	}
-	if (c->got_datagrams) {
-		c->got_datagrams = false;
-		if (c->ops && c->ops->batch_end)
-			c->ops->batch_end(c->ctx, c);
-	}
 }
 
 void conn_on_timer(void *ctx)

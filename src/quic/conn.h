@@ -55,7 +55,7 @@ struct quic_conn {
 	struct timer *timer;
 	struct list link;	/* socket: conns or dead */
 	struct list dirty;	/* socket: something may be sent */
-	struct list touched;	/* socket: got datagrams in this batch */
+	struct list touched;	/* socket: got packets in this batch */
 	struct list events;	/* socket: has something to tell */
 	bool server;
 	bool alive;		/* counted, in the tables; false from its end on */
@@ -66,7 +66,6 @@ struct quic_conn {
 	bool drop_tls;		/* the owner wants no more of it: when it is confirmed */
 	bool freed;		/* by its owner: only waits for the reaper */
 	bool half_open;		/* counted as such */
-	bool got_datagrams;	/* in this batch */
 	bool routed;		/* by the owner's router, not the built-in one */
 
 	/* endpoint */
@@ -96,7 +95,6 @@ struct quic_conn {
 	struct list streams;
 	struct list tx_streams;	/* with something to send, in turn */
 	struct list event_streams;
-	bool stream_turn;	/* when streams and datagrams wait: whose turn it is */
 
 	/* what happened */
 	struct conn_event_flags pending;

@@ -8,9 +8,6 @@
 #include "quic/socket.h"
 
 #define CID_LIMIT 8 /* active_connection_id_limit: each migration uses one for a round trip */
-#define MAX_ACK_DELAY_DATAGRAMS \
-	(100 * NS_PER_MS) /* keeps retired ids that long: slow relay to fast path */
-#define MAX_ACK_DELAY (25 * NS_PER_MS)
 #define CLIENT_DCID_LEN 18
 #define GLITCH_BURST 1000
 #define GLITCH_RATE 33
@@ -47,7 +44,6 @@ static struct quic_profile profiles_merge(const struct quic_profile *const *list
 	for (; *list; list++) {
 		const struct quic_profile *p = *list;
 
-		m.datagrams |= p->datagrams;
 		m.max_remote_bidi = MAX(m.max_remote_bidi, p->max_remote_bidi);
 		m.max_remote_uni = MAX(m.max_remote_uni, p->max_remote_uni);
 		m.stream_window_bytes = MAX(m.stream_window_bytes, p->stream_window_bytes);
@@ -69,8 +65,6 @@ static void params_fill(const struct quic_profile *p, ngtcp2_transport_params *r
 	ret->initial_max_data = p->conn_window_bytes;
 	ret->max_idle_timeout = p->idle_timeout;
 	ret->active_connection_id_limit = CID_LIMIT;
-	ret->max_ack_delay = p->datagrams ? MAX_ACK_DELAY_DATAGRAMS : MAX_ACK_DELAY;
-	ret->max_datagram_frame_size = p->datagrams ? 65535 : 0;
 	ret->grease_quic_bit = 0; /* the fixed bit tells QUIC from probes and relay frames */
 }
 
@@ -81,8 +75,11 @@ static void settings_fill(struct quic_conn *c, const struct quic_profile *p, ngt
 {
 	ngtcp2_settings_default(ret);
 	ret->initial_ts = clock_now(c->s->h);
-	ret->cc_algo =
-		NGTCP2_CC_ALGO_BBR; /* with loss-based ones, lost inner packets starve the tunnel */
+	/*
+	 * Takes loss for loss: 60 KB at once on a path of 60 ms with 1 % of it are there after
+	 * 74 ms, with CUBIC after 547; single messages are the same.
+	 */
+	ret->cc_algo = NGTCP2_CC_ALGO_BBR;
 	ret->handshake_timeout = p->handshake_timeout;
 	ret->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
 	ret->pmtud_probes = pmtud_probes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QUIC (RFC 9000, 9001, 9221) on ngtcp2: one UDP socket with an endpoint, the connections on it in
- * both roles, streams and datagrams. TLS 1.3 with X25519MLKEM768 only, both sides authenticated,
- * keys pinned, no tickets, no 0-RTT.
+ * QUIC (RFC 9000, 9001) on ngtcp2: one UDP socket with an endpoint, the connections on it in both
+ * roles, their streams. TLS 1.3 with X25519MLKEM768 only, both sides authenticated, keys pinned, no
+ * tickets, no 0-RTT, no DATAGRAM frames (RFC 9221): what is not QUIC shares the socket instead.
  *
  * Connections know paths only by label. A label stands for one route to the other side and is never
  * used again for another; ngtcp2 is shown a synthetic address made from it. Which label is which
@@ -28,7 +28,6 @@ typedef uint64_t path_label; /* 0 is no label */
 /* Connections of one protocol: static const in the layer that speaks it (or quic/profiles.h). */
 struct quic_profile {
 	const char *alpn;		/* exact match or a fatal no_application_protocol alert */
-	bool datagrams;			/* RFC 9221 */
 	/* Client role: the server's key may be of any type of TLS 1.3, not only Ed25519. */
 	bool any_server_key;
 	uint32_t max_remote_bidi;	/* streams open at once */
@@ -55,7 +54,7 @@ enum quic_event_type {
 	QUIC_STREAM_READABLE,	/* stream: new data or its end is there */
 	QUIC_STREAM_WRITABLE,	/* stream: all that was written is acknowledged */
 	QUIC_STREAM_RESET,	/* stream: given up by the other side, `error` */
-	QUIC_PATH_CHANGED,	/* the path's label, address or largest datagram changed */
+	QUIC_PATH_CHANGED,	/* the path's label, address or largest packet changed */
 	QUIC_PATH_FAILED,	/* client: migration to label `error` given up; the path stays */
 	QUIC_CLOSED		/* last event of a connection; its owner calls quic_conn_free */
 };
@@ -82,29 +81,9 @@ struct quic_event {
 	char detail[128];	/* the other side's reason phrase or a library's, made printable */
 };
 
-/* One inner packet to be sent as a DATAGRAM: at most two pieces, joined. */
-struct quic_datagram {
-	struct span piece[2];
-};
-
-/* What the owner of a connection provides. Every member but `event` may be NULL. */
+/* What the owner of a connection provides. */
 struct quic_conn_ops {
 	void (*event)(void *ctx, struct quic_conn *c, const struct quic_event *ev);
-	/*
-	 * A DATAGRAM arrived; `data` is valid during the call only. Called on the packet path, like
-	 * those below: they may call nothing of quic but quic_conn_datagram_max, quic_conn_label
-	 * and quic_conn_wake.
-	 */
-	void (*datagram)(void *ctx, struct quic_conn *c, const uint8_t *data, size_t len);
-	/* A batch of received datagrams has been handed over: flush what was gathered. */
-	void (*batch_end)(void *ctx, struct quic_conn *c);
-	/*
-	 * The next datagram to be sent, not longer than quic_conn_datagram_max; false: none. It
-	 * stays first in the owner's queue until datagram_taken. Called as long as congestion
-	 * control and pacing let packets go.
-	 */
-	bool (*next_datagram)(void *ctx, struct quic_conn *c, struct quic_datagram *ret);
-	void (*datagram_taken)(void *ctx, struct quic_conn *c);
 };
 
 #define QUIC_OVERHEAD_MAX 64
@@ -230,7 +209,6 @@ struct quic_socket_stats {
 	uint64_t dropped_garbage;	/* not QUIC */
 	uint64_t dropped_unknown;	/* of no connection, or without a label */
 	uint64_t dropped_other;		/* fixed bit clear and nobody wants it */
-	uint64_t dropped_too_big;	/* owners' datagrams longer than quic_conn_datagram_max */
 	struct udp_stats udp;
 };
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
@@ -289,11 +267,6 @@ int quic_conn_export(struct quic_conn *c, const char *label, struct span context
  * confirmed, which is half of a connection's memory. quic_conn_export then says -ENOTCONN.
  */
 void quic_conn_drop_tls(struct quic_conn *c);
-/*
- * Largest inner packet that fits one DATAGRAM on the current path now; 0 before the handshake is
- * done.
- */
-size_t quic_conn_datagram_max(const struct quic_conn *c);
 
 struct quic_conn_info {
 	uint64_t srtt_ns, min_rtt_ns;

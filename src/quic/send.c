@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The write loop: control frames, streams and datagrams become packets, one behind the other in the
- * socket's tx, as long as congestion control and pacing let them go.
+ * The write loop: control frames and streams become packets, one behind the other in the socket's
+ * tx, as long as congestion control and pacing let them go.
  */
 #include "quic/socket.h"
 
 #define STREAM_VECS 16
 #define SEND_PACKETS_MAX 256 /* a call; the loop must come back to reading */
-
-/* Short header: first byte, packet number of 3 bytes, AEAD tag, DATAGRAM type and length. Plus the
- * id. */
-#define DATAGRAM_OVERHEAD (1 + 3 + 16 + 3)
 
 static bool route_use(struct quic_conn *c, path_label label)
 {
@@ -83,8 +79,11 @@ static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, st
 	return n;
 }
 
-/* Streams that flow control stops step back; the packet is written without them. */
-static ngtcp2_ssize write_streams(struct quic_conn *c, struct packet *p)
+/*
+ * The next packet: data of the stream whose turn it is, or what else is due. Streams that flow
+ * control stops step back.
+ */
+static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
 {
 	struct quic_stream *st;
 
@@ -103,55 +102,6 @@ static ngtcp2_ssize write_streams(struct quic_conn *c, struct packet *p)
 		}
 		list_remove(&st->tx_link);
 	}
-	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, p->now);
-}
-
-static ngtcp2_ssize write_datagram(struct quic_conn *c, const struct quic_datagram *d,
-				   struct packet *p)
-{
-	ngtcp2_vec vec[2];
-	int accepted = 0;
-	ngtcp2_ssize n;
-
-	for (int i = 0; i < 2; i++)
-		vec[i] = (ngtcp2_vec){ (uint8_t *)d->piece[i].data, d->piece[i].len };
-	n = ngtcp2_conn_writev_datagram(c->qc, &p->ps.path, &p->pi, p->dest, p->cap,
-					&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, vec,
-					d->piece[1].len > 0 ? 2 : 1, p->now);
-	if (accepted)
-		c->ops->datagram_taken(c->ctx, c);
-	return n;
-}
-
-/* The owner's next datagram. One that does not fit the path any more is dropped: it would wait for
- * ever. */
-static bool next_datagram(struct quic_conn *c, struct quic_datagram *d)
-{
-	size_t max = quic_conn_datagram_max(c);
-
-	if (max == 0 || !c->ops || !c->ops->next_datagram)
-		return false;
-	while (c->ops->next_datagram(c->ctx, c, d)) {
-		if (d->piece[0].len + d->piece[1].len <= max)
-			return true;
-		c->s->stats.dropped_too_big++;
-		c->ops->datagram_taken(c->ctx, c);
-	}
-	return false;
-}
-
-static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
-{
-	struct quic_datagram d = { .piece = { { NULL, 0 }, { NULL, 0 } } };
-	bool stream = c->connected && stream_next_tx(c) != NULL;
-	bool datagram = c->connected && next_datagram(c, &d);
-
-	if (stream && datagram)
-		c->stream_turn = !c->stream_turn;
-	if (stream && (!datagram || c->stream_turn))
-		return write_streams(c, p);
-	if (datagram)
-		return write_datagram(c, &d, p);
 	return ngtcp2_conn_write_pkt(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, p->now);
 }
 
@@ -213,18 +163,4 @@ void conn_send(struct quic_conn *c)
 	ngtcp2_conn_update_pkt_tx_time(c->qc, now);
 	if (c->unanswered_since == 0 && in_flight(c) > before)
 		c->unanswered_since = now;
-}
-
-size_t quic_conn_datagram_max(const struct quic_conn *c)
-{
-	const ngtcp2_transport_params *remote;
-	size_t overhead;
-
-	if (!c->connected || !c->alive)
-		return 0;
-	remote = ngtcp2_conn_get_remote_transport_params(c->qc);
-	overhead = DATAGRAM_OVERHEAD + ngtcp2_conn_get_dcid(c->qc)->datalen;
-	if (!remote || remote->max_datagram_frame_size < UDP_PAYLOAD_MAX)
-		return 0;
-	return conn_payload_max(c) - overhead;
 }

@@ -13,7 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct quic_profile profile = {
 	.alpn = "fuzz/1",
-	.datagrams = true,
 	.max_remote_bidi = 1,
 	.stream_window_bytes = 4096,
 	.conn_window_bytes = 4096,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Programs for simulations of the quic layer: a node with an identity and a socket, and an end of a
- * connection that sends and checks numbered datagrams and patterned streams.
+ * connection that sends and checks patterned streams and one stream of numbered messages, which
+ * tell when they were sent: one lost packet shows as a delay of all that follow.
  */
 #ifndef MLSH_TESTS_QUIC_SIM_H
 #define MLSH_TESTS_QUIC_SIM_H
@@ -12,11 +13,12 @@
 
 #define QUIC_SIM_PORT 7000
 #define QUIC_SIM_ENDS 64
-#define QUIC_SIM_SEQ_MAX 200000
+#define QUIC_SIM_MESSAGE_BYTES_MAX 1500
+#define QUIC_SIM_MESSAGE 'M'	/* the first byte of each; other streams begin with 0 */
+#define QUIC_SIM_MESSAGE_HEADER (1 + 4 + 8) /* and the number, and the time of sending, ns */
 
 static const struct quic_profile quic_sim_profile = {
 	.alpn = "mlsh-test/1",
-	.datagrams = true,
 	.max_remote_bidi = 8,
 	.max_remote_uni = 8,
 	.stream_window_bytes = 256 * 1024,
@@ -40,13 +42,13 @@ struct quic_end {
 	unsigned path_changes, paths_failed, resets, writables;
 	uint64_t reset_error;
 
-	/* numbered datagrams */
-	uint32_t to_send, sent, got, doubled;
-	size_t size;
-	bool force; /* whether it fits or not */
-	uint8_t out[2048];
-	uint8_t *seen;
-	unsigned batches;
+	/* the stream of numbered messages: each way one, -1: none yet */
+	int64_t out, in;
+	uint32_t to_send, sent, got;
+	size_t size;			/* of each message, at both ends */
+	uint64_t slowest, longest_gap;	/* from sending to reading; from one to the next; ns */
+	uint64_t got_at;
+	uint64_t tx_mark, rx_mark;	/* packets at quic_pair_mark */
 
 	/* one outgoing stream of patterned bytes, and what came in on others */
 	int64_t stream;
@@ -106,6 +108,59 @@ static inline void quic_end_pump(struct quic_end *e)
 	}
 }
 
+/* --- numbered messages --- */
+
+/* Those that do not fit now go when all before them are acknowledged. */
+static inline void quic_end_say(struct quic_end *e)
+{
+	uint8_t m[QUIC_SIM_MESSAGE_BYTES_MAX] = { QUIC_SIM_MESSAGE };
+	int r;
+
+	if (e->out < 0 && e->sent < e->to_send)
+		ck_assert_int_eq(quic_stream_open(e->c, false, &e->out), 0);
+	for (; e->sent < e->to_send; e->sent++) {
+		store_be32(m + 1, e->sent);
+		store_be64(m + 5, clock_now(e->node->h));
+		for (size_t i = QUIC_SIM_MESSAGE_HEADER; i < e->size; i++)
+			m[i] = quic_sim_byte(e->sent + i);
+		r = quic_stream_write(e->c, e->out, m, e->size, false);
+		if (r == -ENOBUFS)
+			return;
+		ck_assert_int_eq(r, 0);
+	}
+}
+
+static inline void quic_end_messages(struct quic_end *e, uint32_t more)
+{
+	e->to_send += more;
+	quic_end_say(e);
+}
+
+static inline void quic_end_hear(struct quic_end *e)
+{
+	uint64_t now = clock_now(e->node->h);
+	bool fin;
+	struct span data = quic_stream_peek(e->c, e->in, &fin);
+	size_t n = data.len / e->size;
+
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *m = data.data + i * e->size;
+		struct span rest = span_of(m + QUIC_SIM_MESSAGE_HEADER,
+					   e->size - QUIC_SIM_MESSAGE_HEADER);
+
+		ck_assert_uint_eq(m[0], QUIC_SIM_MESSAGE);
+		ck_assert_uint_eq(load_be32(m + 1), e->got);
+		ck_assert(quic_sim_bytes_ok(rest, e->got + QUIC_SIM_MESSAGE_HEADER));
+		e->slowest = MAX(e->slowest, now - load_be64(m + 5));
+		if (e->got++ > 0)
+			e->longest_gap = MAX(e->longest_gap, now - e->got_at);
+		e->got_at = now;
+	}
+	quic_stream_consume(e->c, e->in, n * e->size);
+}
+
+/* --- events --- */
+
 static inline void quic_end_read(struct quic_end *e, int64_t id)
 {
 	uint64_t at = (uint64_t)(uintptr_t)quic_stream_ctx(e->c, id);
@@ -114,6 +169,12 @@ static inline void quic_end_read(struct quic_end *e, int64_t id)
 
 	if (e->hold)
 		return;
+	if (at == 0 && data.len > 0 && data.data[0] == QUIC_SIM_MESSAGE)
+		e->in = id;
+	if (e->in == id) {
+		quic_end_hear(e);
+		return;
+	}
 	ck_assert(quic_sim_bytes_ok(data, at));
 	e->rx_bytes += data.len;
 	quic_stream_set_ctx(e->c, id, (void *)(uintptr_t)(at + data.len));
@@ -135,13 +196,17 @@ static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct q
 	case QUIC_CONNECTED:
 		ck_assert(!e->connected);
 		e->connected = true;
+		quic_end_say(e);
 		break;
 	case QUIC_STREAM_READABLE:
 		quic_end_read(e, ev->stream);
 		break;
 	case QUIC_STREAM_WRITABLE:
 		e->writables++;
-		quic_end_pump(e);
+		if (ev->stream == e->out)
+			quic_end_say(e);
+		else
+			quic_end_pump(e);
 		break;
 	case QUIC_STREAM_RESET:
 		e->resets++;
@@ -164,69 +229,16 @@ static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct q
 	}
 }
 
-static inline void quic_end_datagram(void *ctx, struct quic_conn *c, const uint8_t *data,
-				     size_t len)
-{
-	struct quic_end *e = ctx;
-	uint32_t seq;
-
-	(void)c;
-	ck_assert_uint_ge(len, 4);
-	seq = load_be32(data);
-	ck_assert_uint_lt(seq, QUIC_SIM_SEQ_MAX);
-	ck_assert(quic_sim_bytes_ok(span_of(data + 4, len - 4), seq + 4));
-	if (e->seen[seq]++)
-		e->doubled++;
-	else
-		e->got++;
-}
-
-static inline void quic_end_batch(void *ctx, struct quic_conn *c)
-{
-	struct quic_end *e = ctx;
-
-	(void)c;
-	e->batches++;
-}
-
-static inline bool quic_end_next(void *ctx, struct quic_conn *c, struct quic_datagram *ret)
-{
-	struct quic_end *e = ctx;
-
-	if (e->sent >= e->to_send || (!e->force && quic_conn_datagram_max(c) < e->size))
-		return false;
-	store_be32(e->out, e->sent);
-	for (size_t i = 4; i < e->size; i++)
-		e->out[i] = quic_sim_byte(e->sent + i);
-	ret->piece[0] = span_of(e->out, 10);
-	ret->piece[1] = span_of(e->out + 10, e->size - 10);
-	return true;
-}
-
-static inline void quic_end_taken(void *ctx, struct quic_conn *c)
-{
-	struct quic_end *e = ctx;
-
-	(void)c;
-	e->sent++;
-}
-
-static const struct quic_conn_ops quic_end_ops = {
-	.event = quic_end_event,
-	.datagram = quic_end_datagram,
-	.batch_end = quic_end_batch,
-	.next_datagram = quic_end_next,
-	.datagram_taken = quic_end_taken,
-};
+static const struct quic_conn_ops quic_end_ops = { .event = quic_end_event };
 
 static inline struct quic_end *quic_end_new(struct quic_node *n, struct quic_conn *c)
 {
 	struct quic_end *e = &n->end[n->n_ends++];
 
 	ck_assert_uint_le(n->n_ends, QUIC_SIM_ENDS);
-	*e = (struct quic_end){ .node = n, .c = c, .stream = -1, .size = 200 };
-	e->seen = calloc(QUIC_SIM_SEQ_MAX, 1);
-	ck_assert_ptr_nonnull(e->seen);
+	*e = (struct quic_end){
+		.node = n, .c = c, .stream = -1, .out = -1, .in = -1, .size = 200
+	};
 	return e;
 }
 
@@ -238,12 +250,6 @@ static inline void quic_end_stream(struct quic_end *e, bool bidi, size_t bytes)
 	e->stream_at = 0;
 	e->stream_ended = false;
 	quic_end_pump(e);
-}
-
-static inline void quic_end_datagrams(struct quic_end *e, uint32_t more)
-{
-	e->to_send += more;
-	quic_conn_wake(e->c);
 }
 
 /* --- nodes --- */
@@ -320,10 +326,8 @@ static inline void quic_node_start(struct quic_node *n, struct host *h)
 
 static inline void quic_node_stop(struct quic_node *n)
 {
-	for (size_t i = 0; i < n->n_ends; i++) {
+	for (size_t i = 0; i < n->n_ends; i++)
 		quic_conn_free(n->end[i].c);
-		free(n->end[i].seen);
-	}
 	quic_socket_close(n->s);
 	identity_free(n->id);
 }
@@ -410,6 +414,32 @@ static inline void quic_pair_start(struct quic_pair *p)
 	quic_pair_hosts(p);
 	quic_pair_open(p);
 	quic_pair_connect(p);
+}
+
+static inline void quic_end_mark(struct quic_end *e)
+{
+	struct quic_conn_info info;
+
+	quic_conn_info_get(e->c, &info);
+	e->tx_mark = info.tx_packets;
+	e->rx_mark = info.rx_packets;
+}
+
+/* From here on packets are counted; nothing may be under way. */
+static inline void quic_pair_mark(struct quic_pair *p)
+{
+	quic_end_mark(p->ce);
+	quic_end_mark(p->se);
+}
+
+/* Packets of `from` that `to` has not got (or could not read), when nothing is under way. */
+static inline int64_t quic_missing(const struct quic_end *from, const struct quic_end *to)
+{
+	struct quic_conn_info tx, rx;
+
+	quic_conn_info_get(from->c, &tx);
+	quic_conn_info_get(to->c, &rx);
+	return (int64_t)((tx.tx_packets - from->tx_mark) - (rx.rx_packets - to->rx_mark));
 }
 
 static inline void quic_pair_stop(struct quic_pair *p)

@@ -64,8 +64,7 @@ START_TEST(lost_close_is_repeated)
 	quic_conn_close(p.se->c, 5, "lost");
 	sim_pass(p.w, 10 * NS_PER_MS);
 	world_link_cut(p.w, p.server.h, p.client.h, false);
-	p.ce->to_send = 1; /* makes the client speak within the closing period */
-	quic_conn_wake(p.ce->c);
+	quic_end_messages(p.ce, 1); /* the client speaks within the closing period */
 	SIM_CHECK(p.w, world_run(p.w, NS_PER_S, quic_end_is_closed, p.ce));
 	check_reason(p.w, p.ce, QUIC_CLOSE_REMOTE_APP, 5);
 	quic_pair_stop(&p);
@@ -113,7 +112,7 @@ START_TEST(death_shows_in_unanswered_traffic)
 	world_link_cut(p.w, p.server.h, p.client.h, true);
 	cut_at = world_now(p.w);
 	sim_pass(p.w, 100 * NS_PER_MS);
-	quic_end_datagrams(p.ce, 1);
+	quic_end_messages(p.ce, 1);
 	sim_pass(p.w, NS_PER_S);
 	quic_conn_info_get(p.ce->c, &info);
 	SIM_CHECK(p.w, info.last_heard <= cut_at);
@@ -187,13 +186,56 @@ START_TEST(restarted_server_resets)
 	quic_node_open(&again, &cfg);
 	sim_pass(p.w, NS_PER_S);
 	SIM_CHECK(p.w, !p.ce->closed);
-	quic_end_datagrams(p.ce, 1);
+	quic_end_messages(p.ce, 1);
 	sent_at = world_now(p.w);
 	SIM_CHECK(p.w, world_run(p.w, 5 * NS_PER_S, quic_end_is_closed, p.ce));
 	SIM_CHECK(p.w, world_now(p.w) - sent_at < 100 * NS_PER_MS);
 	check_reason(p.w, p.ce, QUIC_CLOSE_RESET, 0);
 	quic_socket_close(again.s);
 	quic_pair_stop(&p);
+}
+END_TEST
+
+/* --- frames that nobody asked for --- */
+
+/* RFC 9221 section 3: who has not said that it takes DATAGRAM frames closes when one comes. */
+START_TEST(datagram_frames_are_a_violation)
+{
+	for (int which = 0; which < 2; which++) {
+		struct quic_pair p;
+		struct quic_end *from, *to;
+		ngtcp2_transport_params *said;
+		ngtcp2_path_storage ps;
+		ngtcp2_pkt_info pi;
+		ngtcp2_vec vec = { (uint8_t *)"packet", 6 };
+		struct quic_conn *c;
+		uint8_t *at;
+		int accepted = 0;
+		ngtcp2_ssize n;
+
+		quic_pair_start(&p);
+		from = which ? p.se : p.ce;
+		to = which ? p.ce : p.se;
+		c = from->c;
+		said = (ngtcp2_transport_params *)ngtcp2_conn_get_remote_transport_params(c->qc);
+		SIM_CHECK(p.w, said->max_datagram_frame_size == 0);
+		said->max_datagram_frame_size = 65535; /* as if: ngtcp2 would not send it */
+		at = tx_reserve(&c->s->tx, QUIC_OVERHEAD_MAX + UDP_PAYLOAD_MAX);
+		ck_assert_ptr_nonnull(at);
+		ngtcp2_path_storage_zero(&ps);
+		n = ngtcp2_conn_writev_datagram(c->qc, &ps.path, &pi, at, UDP_PAYLOAD_MAX,
+						&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0,
+						&vec, 1, world_now(p.w));
+		ck_assert(n > 0 && accepted);
+		conn_put(c, label_of(&ps.path), at, 0, (size_t)n, pi.ecn);
+		tx_flush(&c->s->tx);
+		sim_pass(p.w, NS_PER_S);
+		check_reason(p.w, to, QUIC_CLOSE_PROTOCOL, NGTCP2_PROTOCOL_VIOLATION);
+		check_reason(p.w, from, QUIC_CLOSE_REMOTE, NGTCP2_PROTOCOL_VIOLATION);
+		check_clean(&p, &p.client);
+		check_clean(&p, &p.server);
+		quic_pair_stop(&p);
+	}
 }
 END_TEST
 
@@ -399,6 +441,7 @@ UNIT_MAIN("quic/close", both_sides_hear_of_a_close, freeing_closes_without_an_ev
 	  lost_close_is_repeated, silence_ends_in_idle_timeout, keep_alive_keeps_alive,
 	  death_shows_in_unanswered_traffic, nobody_there_ends_in_handshake_timeout,
 	  half_open_handshake_is_forgotten, restarted_server_resets,
+	  datagram_frames_are_a_violation,
 	  anything_may_be_freed_in_any_event, closing_the_socket_tells_the_others,
 	  reset_reaches_the_other_side, unread_data_stops_the_sender,
 	  streams_are_limited_and_given_back, writes_are_all_or_nothing,

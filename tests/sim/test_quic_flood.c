@@ -138,7 +138,6 @@ static void check_half_open(size_t max_half_open, size_t retry_above, size_t exp
 		c.p = &p;
 		p.client.n_ends = 0;
 		capture_initials(&p, &c);
-		free(p.ce->seen);
 		for (unsigned i = 0; i < 170; i++)
 			inject(&p, &c, stranger(client), c.data[0], c.len[0]);
 		sim_pass(p.w, 10 * NS_PER_MS);

@@ -27,7 +27,7 @@ struct net {
 		struct addr peer[4], local[4]; /* by label */
 		bool blocked[4];	/* datagrams of this label are not let out */
 		path_label as;		/* what strangers' addresses count as; 0: dropped */
-		uint64_t wrapped;
+		size_t largest;		/* frame */
 	} way[2];
 };
 
@@ -65,7 +65,7 @@ static void way_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *
 	ck_assert_uint_gt(len, FRAME_BYTES);
 	frame[0] = FRAME_TYPE;
 	memset(frame + 1, 0xaa, FRAME_BYTES - 1);
-	w->wrapped++;
+	w->largest = MAX(w->largest, len);
 }
 
 /* The socket's `other`: a frame of the relay. */
@@ -150,6 +150,7 @@ static void net_start(struct net *n, uint64_t relay_delay, path_label first)
 	SIM_CHECK(n->p.w, n->p.ce->connected && n->p.server.n_ends == 1);
 	n->p.se = &n->p.server.end[0];
 	SIM_CHECK(n->p.w, n->p.se->connected);
+	quic_pair_mark(&n->p);
 }
 
 static void net_stop(struct net *n)
@@ -158,43 +159,71 @@ static void net_stop(struct net *n)
 	quic_pair_stop(&n->p);
 }
 
-/* For that long, a datagram every millisecond both ways; then a while for the last to arrive. */
+/* For that long, a message every millisecond both ways. */
 static void traffic(struct net *n, uint64_t ms)
 {
 	for (uint64_t i = 0; i < ms; i++) {
-		quic_end_datagrams(n->p.ce, 1);
-		quic_end_datagrams(n->p.se, 1);
+		quic_end_messages(n->p.ce, 1);
+		quic_end_messages(n->p.se, 1);
 		sim_pass(n->p.w, NS_PER_MS);
 	}
 }
 
-static void check_lost(struct net *n, uint32_t at_most)
+static void check_way(struct net *n, const struct quic_end *from, const struct quic_end *to,
+		      uint64_t slowest_ms)
 {
-	sim_pass(n->p.w, NS_PER_S);
-	printf("client to server %u of %u, server to client %u of %u\n", n->p.se->got,
-	       n->p.ce->sent,
-	       n->p.ce->got, n->p.se->sent);
+	struct quic_conn_info info;
+	int64_t missing = quic_missing(from, to);
+
+	quic_conn_info_get(from->c, &info);
+	printf("%s: %u of %u, slowest %.1f ms, longest gap %.1f ms; of %llu packets %lld missing, "
+	       "%llu taken for lost\n",
+	       from == n->p.ce ? "client to server" : "server to client", to->got, from->to_send,
+	       (double)to->slowest / 1e6, (double)to->longest_gap / 1e6,
+	       (unsigned long long)(info.tx_packets - from->tx_mark), (long long)missing,
+	       (unsigned long long)info.lost_packets);
 	fflush(stdout);
-	SIM_CHECK(n->p.w, n->p.ce->sent == n->p.ce->to_send && n->p.se->sent == n->p.se->to_send);
-	SIM_CHECK(n->p.w, n->p.se->got + at_most >= n->p.ce->sent);
-	SIM_CHECK(n->p.w, n->p.ce->got + at_most >= n->p.se->sent);
-	SIM_CHECK(n->p.w, n->p.se->doubled == 0 && n->p.ce->doubled == 0);
-	SIM_CHECK(n->p.w, !n->p.ce->closed && !n->p.se->closed);
+	SIM_CHECK(n->p.w, to->got == from->to_send && !from->closed);
+	SIM_CHECK(n->p.w, to->slowest <= slowest_ms * NS_PER_MS);
 }
 
-START_TEST(relay_carries_handshake_and_full_datagrams)
+/*
+ * After a while, so that the last have arrived: all messages are there, in order and once, and none
+ * took longer than that.
+ */
+static void check_messages(struct net *n, uint64_t slowest_ms)
 {
+	sim_pass(n->p.w, NS_PER_S);
+	check_way(n, n->p.ce, n->p.se, slowest_ms);
+	check_way(n, n->p.se, n->p.ce, slowest_ms);
+}
+
+/*
+ * And every packet that went out was read. A message that had to be sent again would have taken
+ * more than a round trip; with all packets there, each takes the way itself.
+ */
+static void check_nothing_lost(struct net *n, uint64_t way_ms)
+{
+	check_messages(n, way_ms + 2);
+	SIM_CHECK(n->p.w, quic_missing(n->p.ce, n->p.se) == 0);
+	SIM_CHECK(n->p.w, quic_missing(n->p.se, n->p.ce) == 0);
+}
+
+START_TEST(relay_carries_handshake_and_full_packets)
+{
+	struct quic_conn_info info;
 	struct net n;
 
 	net_start(&n, 20 * NS_PER_MS, RELAY);
 	SIM_CHECK(n.p.w,
 		  quic_conn_label(n.p.ce->c) == RELAY && quic_conn_label(n.p.se->c) == RELAY);
 	SIM_CHECK(n.p.w, n.p.client.others > 0 && n.p.server.others > 0);
-	/* 1500 less IPv4 and UDP headers and the frame would be 1463. */
-	SIM_CHECK(n.p.w, quic_conn_datagram_max(n.p.ce->c) >= 1412);
-	n.p.ce->size = n.p.se->size = 1412;
+	quic_conn_info_get(n.p.ce->c, &info);
+	SIM_CHECK(n.p.w, info.max_udp_payload == 1452 - FRAME_BYTES);
+	n.p.ce->size = n.p.se->size = 1400;
 	traffic(&n, 500);
-	check_lost(&n, 0);
+	check_nothing_lost(&n, 4 * 20); /* the congestion window is small at first */
+	SIM_CHECK(n.p.w, n.way[0].largest == 1452 && n.way[1].largest == 1452);
 	SIM_CHECK(n.p.w, quic_socket_stats_get(n.p.server.s).retries_sent == 0);
 	net_stop(&n);
 }
@@ -209,7 +238,7 @@ START_TEST(direct_handshake_gets_a_retry)
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == DIRECT_B);
 	SIM_CHECK(n.p.w, quic_socket_stats_get(n.p.server.s).retries_sent >= 1);
 	traffic(&n, 100);
-	check_lost(&n, 0);
+	check_nothing_lost(&n, 1);
 	net_stop(&n);
 }
 END_TEST
@@ -227,75 +256,98 @@ static void migrate(struct net *n, path_label label, bool dead)
 	SIM_CHECK(n->p.w, r == 0);
 }
 
-static void switch_many(unsigned times, uint64_t every_ms, bool dead, uint64_t relay_delay,
-			size_t size)
+/* Fifty times, after each of which there are messages for that long. */
+static void switch_many(struct net *n, uint64_t every_ms, bool dead)
 {
 	static const path_label order[] = { DIRECT_A, DIRECT_B, RELAY, DIRECT_B, DIRECT_A, RELAY };
-	struct net n;
 
-	net_start(&n, relay_delay, RELAY);
-	n.p.ce->size = n.p.se->size = size;
-	traffic(&n, 100);
-	for (unsigned i = 0; i < times; i++) {
+	traffic(n, 100);
+	for (unsigned i = 0; i < 50; i++) {
 		path_label to = order[i % ARRAY_LEN(order)];
 
-		migrate(&n, to, dead);
-		traffic(&n, every_ms);
-		SIM_CHECK(n.p.w, quic_conn_label(n.p.ce->c) == to);
-		SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == to);
+		migrate(n, to, dead);
+		traffic(n, every_ms);
+		SIM_CHECK(n->p.w, quic_conn_label(n->p.ce->c) == to);
+		SIM_CHECK(n->p.w, quic_conn_label(n->p.se->c) == to);
 	}
-	check_lost(&n, 0);
-	SIM_CHECK(n.p.w, n.p.ce->paths_failed == 0);
-	net_stop(&n);
+	SIM_CHECK(n->p.w, n->p.ce->paths_failed == 0);
 }
 
 START_TEST(fifty_switches_lose_nothing)
 {
-	switch_many(50, 300, false, 20 * NS_PER_MS, 200);
+	struct net n;
+
+	net_start(&n, 20 * NS_PER_MS, RELAY);
+	switch_many(&n, 300, false);
+	check_nothing_lost(&n, 20);
+	net_stop(&n);
 }
 END_TEST
 
 /*
- * Slower still, and packets of the relay would be overtaken by more than 128 of the direct path:
- * ngtcp2 gives them numbers of one byte, which can not be told apart then.
+ * The last packets of the relay come later than ngtcp2 keeps the connection ID that they are sent
+ * to. They are sent again before they are missed by much.
  */
-START_TEST(fifty_switches_over_a_slow_relay_lose_nothing)
+START_TEST(fifty_switches_over_a_slow_relay_delay_little)
 {
-	switch_many(50, 500, false, 40 * NS_PER_MS, 200);
+	struct net n;
+
+	net_start(&n, 40 * NS_PER_MS, RELAY);
+	switch_many(&n, 500, false);
+	check_messages(&n, 2 * 40);
+	net_stop(&n);
 }
 END_TEST
 
 START_TEST(fifty_immediate_switches_lose_nothing)
 {
-	switch_many(50, 300, true, 20 * NS_PER_MS, 200);
-}
-END_TEST
+	struct net n;
 
-START_TEST(full_size_datagrams_survive_switches)
-{
-	switch_many(50, 300, false, 20 * NS_PER_MS, 1400);
+	net_start(&n, 20 * NS_PER_MS, RELAY);
+	switch_many(&n, 300, true);
+	check_nothing_lost(&n, 20);
+	net_stop(&n);
 }
 END_TEST
 
 /*
- * Direct path dead in both directions: what is under way is lost, then all goes on over the relay.
+ * The congestion window is small at first on each path, so that messages wait over the relay; those
+ * that then go the direct way overtake packets by more than 128, and a few can not be read (see
+ * below).
+ */
+START_TEST(full_size_packets_survive_switches)
+{
+	struct net n;
+
+	net_start(&n, 20 * NS_PER_MS, RELAY);
+	n.p.ce->size = n.p.se->size = 1400;
+	switch_many(&n, 300, false);
+	check_messages(&n, 5 * 20);
+	SIM_CHECK(n.p.w, quic_missing(n.p.ce, n.p.se) < 50 && quic_missing(n.p.se, n.p.ce) < 50);
+	net_stop(&n);
+}
+END_TEST
+
+/*
+ * Direct path dead in both directions: what is under way is lost, and sent again over the relay.
  */
 START_TEST(dead_path_is_left_at_once)
 {
+	struct quic_conn_info before, after;
 	struct net n;
-	uint32_t before;
 
 	net_start(&n, 20 * NS_PER_MS, RELAY);
 	migrate(&n, DIRECT_A, false);
 	traffic(&n, 300);
 	world_link_cut(n.p.w, n.p.client.h, n.p.server.h, true);
 	traffic(&n, 100);
-	before = n.p.se->got;
+	quic_conn_info_get(n.p.se->c, &before);
 	migrate(&n, RELAY, true);
 	traffic(&n, 25); /* one way of the relay, and a little */
-	SIM_CHECK(n.p.w, n.p.se->got > before);
+	quic_conn_info_get(n.p.se->c, &after);
+	SIM_CHECK(n.p.w, after.rx_packets > before.rx_packets);
 	traffic(&n, 500);
-	check_lost(&n, 150);
+	check_messages(&n, 100 + 3 * 40);
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == RELAY);
 	net_stop(&n);
 }
@@ -316,7 +368,7 @@ START_TEST(failed_migration_changes_nothing)
 	migrate(&n, DIRECT_A, false);
 	traffic(&n, 200);
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.ce->c) == DIRECT_A);
-	check_lost(&n, 0);
+	check_messages(&n, 22);
 	net_stop(&n);
 }
 END_TEST
@@ -334,7 +386,7 @@ START_TEST(migration_may_change_its_mind)
 	traffic(&n, 300);
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.ce->c) == DIRECT_B);
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == DIRECT_B);
-	check_lost(&n, 0);
+	check_messages(&n, 22);
 	net_stop(&n);
 }
 END_TEST
@@ -379,38 +431,51 @@ START_TEST(copies_from_strangers_do_not_steal_the_path)
 	world_tap(n.p.w, copy_tap, &n);
 	traffic(&n, 500);
 	SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == DIRECT_A);
-	check_lost(&n, 0);
+	check_messages(&n, 22);
 	net_stop(&n);
 }
 END_TEST
 
-/* The same under load: bulk both ways while switching. */
+/*
+ * The same under load: bulk both ways while switching, which goes on on every path. On a faster
+ * direct path more than 128 packets would overtake those that test the relay: ngtcp2 gives them
+ * numbers of one byte, which can not be told apart then, and the path is not changed.
+ */
 START_TEST(bulk_goes_on_across_switches)
 {
+	struct link_params direct = { .delay_ns = NS_PER_MS, .rate_bps = 30 * 1000 * 1000 };
+	uint64_t least[2] = { UINT64_MAX, UINT64_MAX };
 	struct net n;
-	uint32_t total = 60000;
 
 	net_start(&n, 20 * NS_PER_MS, RELAY);
-	n.p.ce->size = n.p.se->size = 1200;
-	quic_end_datagrams(n.p.ce, total);
-	quic_end_datagrams(n.p.se, total);
+	world_link_both(n.p.w, n.p.client.h, n.p.server.h, direct);
+	quic_end_stream(n.p.ce, false, 1000 * 1000 * 1000);
+	quic_end_stream(n.p.se, false, 1000 * 1000 * 1000);
 	for (int i = 0; i < 20; i++) {
-		SIM_CHECK(n.p.w,
-			  quic_conn_migrate(n.p.ce->c, i % 2 ? RELAY : DIRECT_A, false) == 0);
+		path_label to = i % 2 ? RELAY : DIRECT_A;
+		uint64_t before[2] = { n.p.se->rx_bytes, n.p.ce->rx_bytes };
+
+		SIM_CHECK(n.p.w, quic_conn_migrate(n.p.ce->c, to, false) == 0);
 		sim_pass(n.p.w, 250 * NS_PER_MS);
+		SIM_CHECK(n.p.w, quic_conn_label(n.p.ce->c) == to);
+		SIM_CHECK(n.p.w, quic_conn_label(n.p.se->c) == to);
+		least[0] = MIN(least[0], n.p.se->rx_bytes - before[0]);
+		least[1] = MIN(least[1], n.p.ce->rx_bytes - before[1]);
 	}
-	sim_pass(n.p.w, 5 * NS_PER_S);
-	printf("bulk: %u and %u of %u\n", n.p.se->got, n.p.ce->got, total);
-	SIM_CHECK(n.p.w, n.p.ce->sent == total && n.p.se->sent == total);
-	SIM_CHECK(n.p.w, n.p.se->got > total * 9 / 10 && n.p.ce->got > total * 9 / 10);
-	SIM_CHECK(n.p.w, n.p.se->doubled == 0 && n.p.ce->doubled == 0);
+	printf("bulk: %llu and %llu KB, at least %llu and %llu in 250 ms\n",
+	       (unsigned long long)n.p.se->rx_bytes / 1000,
+	       (unsigned long long)n.p.ce->rx_bytes / 1000,
+	       (unsigned long long)least[0] / 1000, (unsigned long long)least[1] / 1000);
+	fflush(stdout);
+	SIM_CHECK(n.p.w, least[0] > 200 * 1000 && least[1] > 200 * 1000);
+	SIM_CHECK(n.p.w, !n.p.ce->closed && !n.p.se->closed);
 	net_stop(&n);
 }
 END_TEST
 
-UNIT_MAIN("quic/migrate", relay_carries_handshake_and_full_datagrams, direct_handshake_gets_a_retry,
-	  fifty_switches_lose_nothing, fifty_switches_over_a_slow_relay_lose_nothing,
-	  fifty_immediate_switches_lose_nothing, full_size_datagrams_survive_switches,
+UNIT_MAIN("quic/migrate", relay_carries_handshake_and_full_packets, direct_handshake_gets_a_retry,
+	  fifty_switches_lose_nothing, fifty_switches_over_a_slow_relay_delay_little,
+	  fifty_immediate_switches_lose_nothing, full_size_packets_survive_switches,
 	  dead_path_is_left_at_once, failed_migration_changes_nothing,
 	  migration_may_change_its_mind, servers_and_strangers_do_not_migrate,
 	  copies_from_strangers_do_not_steal_the_path, bulk_goes_on_across_switches)
