@@ -87,12 +87,9 @@ static void publish(struct prober *pr)
 {
 	struct peer *p = peer_of(pr);
 	const struct path *path = pathset_current(&pr->set);
-	size_t before = p->mtu;
 
 	p->mtu_label = pr->set.current;
 	p->mtu = path ? mtu_limit(&path->mtu) : MTU_BASE;
-	if (p->mtu > before)
-		quic_conn_wake(pr->link->conn); /* what did not fit may fit now */
 }
 
 void mtu_run(struct prober *pr, uint64_t now)

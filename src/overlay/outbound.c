@@ -91,7 +91,6 @@ static void send_stream(struct peer *p, struct span inner)
 		count_sent(p, inner.len - 1);
 	else
 		drop_count(p->o, DROP_out_too_big);
-	quic_conn_wake(c);
 }
 
 /* Where the packet goes, behind room for the headers; NULL: the socket is full. */
@@ -174,7 +173,6 @@ void outbound_up(struct peer *p)
 		}
 	}
 	queue_fini(&p->queue);
-	quic_conn_wake(p->active->conn); /* sends */
 }
 
 /* --- from the TUN ---------------------------------------------------------------------------- */

@@ -12,7 +12,6 @@
 #define RETRY_TOKEN_LIFE (10 * NS_PER_S)
 #define PACKET_MAX 1200
 #define RESET_BYTES_MAX 43 /* looks like a short-header packet; RFC 9000 section 10.3 */
-#define RESET_BYTES_MIN 21
 
 struct initial {
 	ngtcp2_pkt_hd hd;

@@ -50,11 +50,6 @@ void quic_conn_free(struct quic_conn *c)
 	socket_bury(c);
 }
 
-void quic_conn_wake(struct quic_conn *c)
-{
-	socket_mark_dirty(c);
-}
-
 bool quic_conn_is_server(const struct quic_conn *c)
 {
 	return c->server;

@@ -47,7 +47,6 @@ static void conn_shut(struct quic_conn *c)
 	tokens_free(c);
 	cids_free(c->s, &c->cids);
 	list_remove(&c->dirty);
-	list_remove(&c->touched);
 	ngtcp2_conn_del(c->qc);
 	c->qc = NULL;
 	quic_tls_session_fini(&c->tls);
@@ -200,6 +199,18 @@ static const ngtcp2_path *conn_rx_path(struct quic_conn *c, path_label label, ui
 	return ngtcp2_conn_get_path(c->qc);
 }
 
+static void note_heard(struct quic_conn *c)
+{
+	ngtcp2_conn_info info;
+
+	ngtcp2_conn_get_conn_info(c->qc, &info);
+	if (info.pkt_recv == c->pkt_recv)
+		return; /* nothing that is authentic and new */
+	c->pkt_recv = info.pkt_recv;
+	c->last_heard = clock_now(c->s->h);
+	c->unanswered_since = 0;
+}
+
 int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation)
 {
 	ngtcp2_pkt_info pi = { .ecn = rx->ecn };
@@ -212,28 +223,14 @@ int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, ui
 	path = conn_rx_path(c, label, generation, &buf);
 	rv = ngtcp2_conn_read_pkt(c->qc, path, &pi, rx->data, rx->len, clock_now(c->s->h));
 	if (rv == 0 || rv == NGTCP2_ERR_CLOSING) {
-		if (!c->touched.next)
-			list_append(&c->s->touched, &c->touched);
+		note_heard(c);
+		socket_mark_dirty(c);
 		return 0;
 	}
 	if (c->server && (rv == NGTCP2_ERR_RETRY || rv == NGTCP2_ERR_DROP_CONN))
 		return -EAGAIN;
 	conn_fail(c, rv);
 	return 0;
-}
-
-void conn_after_read(struct quic_conn *c)
-{
-	ngtcp2_conn_info info;
-
-	if (!c->alive)
-		return;
-	ngtcp2_conn_get_conn_info(c->qc, &info);
-	if (info.pkt_recv != c->pkt_recv) {
-		c->pkt_recv = info.pkt_recv;
-		c->last_heard = clock_now(c->s->h);
-		c->unanswered_since = 0;
-	}
 }
 
 void conn_on_timer(void *ctx)
@@ -304,8 +301,6 @@ void conn_update_info(struct quic_conn *c)
 	*out = (struct quic_conn_info){
 		.srtt_ns = info.smoothed_rtt,
 		.min_rtt_ns = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt,
-		.cwnd_bytes = info.cwnd,
-		.in_flight_bytes = info.bytes_in_flight,
 		.rx_packets = info.pkt_recv,
 		.tx_packets = info.pkt_sent,
 		.lost_packets = info.pkt_lost,

@@ -54,8 +54,7 @@ struct quic_conn {
 	void *ctx;
 	struct timer *timer;
 	struct list link;	/* socket: conns or dead */
-	struct list dirty;	/* socket: something may be sent */
-	struct list touched;	/* socket: got packets in this batch */
+	struct list dirty;	/* socket: something came, or may be sent */
 	struct list events;	/* socket: has something to tell */
 	bool server;
 	bool alive;		/* counted, in the tables; false from its end on */
@@ -139,8 +138,6 @@ void conn_delete(struct quic_conn *c);
  */
 int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label,
 	      uint64_t generation) MUST_CHECK;
-/* What is to be done after a batch of conn_read: notices changes, sends. */
-void conn_after_read(struct quic_conn *c);
 /* Ends it because of an ngtcp2 error. */
 void conn_fail(struct quic_conn *c, int ngtcp2_error);
 /* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */

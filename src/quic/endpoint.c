@@ -3,7 +3,6 @@
 #include "quic/socket.h"
 
 #define LONG_HEADER_BIT 0x80
-#define RESET_MIN_BYTES 21 /* RFC 9000 section 10.3: anything shorter is no stateless reset */
 
 static void endpoint_read(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx,
 			  path_label label, uint64_t generation)
@@ -27,7 +26,7 @@ static void unknown_short(struct quic_socket *s, const struct udp_rx *rx, path_l
 {
 	struct quic_conn *c = NULL;
 
-	if (rx->len >= RESET_MIN_BYTES)
+	if (rx->len >= RESET_BYTES_MIN)
 		c = map_get(s->tokens, rx->data + rx->len - NGTCP2_STATELESS_RESET_TOKENLEN);
 	if (c) {
 		/* ngtcp2 compares token and path once more. */

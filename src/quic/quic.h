@@ -235,11 +235,6 @@ void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase
  * error 0 first. NULL allowed.
  */
 void quic_conn_free(struct quic_conn *c);
-/*
- * Something may be sent (a new datagram waits, a stream was written): done before the loop sleeps,
- * batched.
- */
-void quic_conn_wake(struct quic_conn *c);
 
 bool quic_conn_is_server(const struct quic_conn *c);
 bool quic_conn_is_connected(const struct quic_conn *c);
@@ -270,7 +265,6 @@ void quic_conn_drop_tls(struct quic_conn *c);
 
 struct quic_conn_info {
 	uint64_t srtt_ns, min_rtt_ns;
-	uint64_t cwnd_bytes, in_flight_bytes;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
 	uint64_t last_heard;	/* clock_now when an authenticated packet last arrived; 0: never */
 	/* clock_now of the first ack-eliciting packet sent since then; 0: none */

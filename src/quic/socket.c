@@ -197,18 +197,6 @@ static void on_work(void *ctx)
 	leave(s);
 }
 
-static void after_batch(struct quic_socket *s)
-{
-	while (!list_empty(&s->touched) && !s->closed) {
-		struct quic_conn *c = list_entry(s->touched.next, struct quic_conn, touched);
-
-		list_remove(&c->touched);
-		conn_after_read(c);
-		conn_send(c);
-		conn_settle(c);
-	}
-}
-
 /* Datagrams of a batch that are not QUIC, gathered for an owner who wants them in runs. */
 struct others {
 	struct udp_rx run[UDP_BATCH_MAX];
@@ -271,7 +259,6 @@ static void on_readable(void *ctx)
 	for (size_t i = 0; i < n && !s->closed; i++)
 		receive_run(s, &rx[i], &others);
 	others_hand_over(s, &others);
-	after_batch(s);
 	if (!s->closed)
 		tx_flush(&s->tx);
 	leave(s);
@@ -344,7 +331,6 @@ static struct quic_socket *socket_new(struct host *h, const struct quic_socket_c
 	list_init(&s->conns);
 	list_init(&s->dead);
 	list_init(&s->dirty);
-	list_init(&s->touched);
 	list_init(&s->events);
 	list_init(&s->source_age);
 	list_init(&s->closings);
@@ -470,12 +456,8 @@ void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_la
 	if (s->closed || label == 0)
 		return;
 	endpoint_receive(s, rx, label);
-	if (s->busy)
-		return; /* on_readable finishes the batch */
-	s->busy = true;
-	after_batch(s);
-	tx_flush(&s->tx);
-	leave(s);
+	if (!s->busy)
+		tx_flush(&s->tx);
 }
 
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s)

@@ -9,6 +9,7 @@
 #include "quic/tx.h"
 
 #define QUIC_FIXED_BIT 0x40	/* of a packet's first byte; clear: probe or relay frame */
+#define RESET_BYTES_MIN 21	/* RFC 9000 section 10.3: anything shorter is no stateless reset */
 
 struct quic_socket {
 	struct host *h;
@@ -19,7 +20,7 @@ struct quic_socket {
 	struct deferred *work;
 	struct list conns;	/* of quic_conn.link */
 	struct list dead;	/* freed by their owners */
-	struct list dirty, touched, events;
+	struct list dirty, events;
 	size_t n_conns;		/* established, or begun by us */
 	size_t n_half_open;
 	bool busy;		/* an owner's callback may be running */
@@ -43,6 +44,7 @@ struct quic_socket {
  * --- socket.c -----------------------------------------------------------------------------------
  */
 
+/* Before the loop sleeps, when the owners have heard what there is, it is sent and settled. */
 void socket_mark_dirty(struct quic_conn *c);
 void socket_mark_event(struct quic_conn *c);
 /* To be freed by the next turn of work; no callback any more. */

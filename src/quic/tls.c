@@ -33,18 +33,23 @@ struct tls {
 /* --- the other side's certificate ----------------------------------------------------------------
  */
 
+/* Of `len` bytes that i2d_... has made, which are freed; false: it could not, or too many. */
+static bool der_sha256(uint8_t *der, int len, uint8_t ret_hash[HASH_LEN])
+{
+	bool ok = len > 0 && len <= CERT_DER_MAX;
+
+	if (ok)
+		sha256(span_of(der, (size_t)len), ret_hash);
+	OPENSSL_free(der);
+	return ok;
+}
+
 static bool peer_read_cert(X509 *cert, struct tls_peer *ret)
 {
 	uint8_t *der = NULL;
 	int len = i2d_X509(cert, &der);
 
-	if (len <= 0 || len > CERT_DER_MAX) {
-		OPENSSL_free(der);
-		return false;
-	}
-	sha256(span_of(der, (size_t)len), ret->cert_sha256);
-	OPENSSL_free(der);
-	return true;
+	return der_sha256(der, len, ret->cert_sha256);
 }
 
 /* 1: Ed25519, 0: another type, negative: not usable. */
@@ -65,13 +70,7 @@ static int peer_read_key(X509 *cert, struct tls_peer *ret)
 		return 1;
 	}
 	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	if (len <= 0 || len > CERT_DER_MAX) {
-		OPENSSL_free(der);
-		return -EBADMSG;
-	}
-	sha256(span_of(der, (size_t)len), ret->key_sha256);
-	OPENSSL_free(der);
-	return 0;
+	return der_sha256(der, len, ret->key_sha256) ? 0 : -EBADMSG;
 }
 
 static bool pin_matches(const struct quic_pin *pin, const struct tls_peer *peer)

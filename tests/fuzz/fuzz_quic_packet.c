@@ -89,11 +89,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(rx.data != NULL);
 	memcpy(rx.data, data + 1, rx.len);
 	endpoint_receive(s, &rx, label);
-	while (!list_empty(&s->touched)) {
-		struct quic_conn *c = list_entry(s->touched.next, struct quic_conn, touched);
+	while (!list_empty(&s->dirty)) {
+		struct quic_conn *c = list_entry(s->dirty.next, struct quic_conn, dirty);
 
-		list_remove(&c->touched);
-		conn_after_read(c);
+		list_remove(&c->dirty);
 		conn_send(c);
 		conn_settle(c);
 	}
