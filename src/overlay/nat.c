@@ -151,6 +151,7 @@ static void check_end(struct overlay *o)
 	c->last.echo = c->echo;
 	c->last.observed = o->observed;
 	c->last.at = clock_now(o->h);
+	c->last.wall_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
 	c->last.filtering = filtering;
 	judge(o, filtering);
 }
@@ -231,6 +232,36 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 	c->echo = echo;
 	c->known = true;
 	timer_set_in(c->timer, WAIT_UNASKED);
+}
+
+/* --- over a restart -------------------------------------------------------------------------- */
+
+bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret)
+{
+	const struct nat_check *c = &o->nat.check;
+
+	if (!c->last.at)
+		return false;
+	*ret = (struct nat_memory){ c->last.echo, c->last.observed, c->last.wall_s,
+				    c->last.filtering };
+	return true;
+}
+
+void overlay_nat_remember(struct overlay *o, const struct nat_memory *m)
+{
+	struct nat_check *c = &o->nat.check;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
+	/* A clock that was set back says nothing: as if it had just been. */
+	uint64_t ago_s = now_s > m->wall_s ? now_s - m->wall_s : 0;
+
+	if (ago_s >= FILTER_REMEMBERS / NS_PER_S)
+		return;
+	c->last.echo = m->echo;
+	c->last.observed = m->observed;
+	c->last.filtering = m->filtering;
+	c->last.wall_s = now_s - ago_s;
+	/* The monotonic clock may be younger than that after a reboot. */
+	c->last.at = MAX(clock_now(o->h), ago_s * NS_PER_S + 1) - ago_s * NS_PER_S;
 }
 
 /* --- looking --------------------------------------------------------------------------------- */

@@ -34,7 +34,8 @@ struct nat_check {
 	/* The last one that came to an end: our pings have opened the way for that port. */
 	struct {
 		struct addr echo, observed;
-		uint64_t at;
+		uint64_t at;		/* 0: there was none */
+		uint64_t wall_s;	/* the same instant, for after a restart */
 		enum nat_filtering filtering;
 	} last;
 };

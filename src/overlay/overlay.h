@@ -210,6 +210,19 @@ struct overlay_nat {
 	size_t observers;		/* whose word it rests on */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
+/*
+ * What the last check of the filtering found: our pings have opened the way for its port, through
+ * the NAT's mapping of our UDP port, for longer than a restart takes.
+ */
+struct nat_memory {
+	struct addr echo, observed;	/* the server's second port; where the server saw us */
+	uint64_t wall_s;		/* when: clock_wall_s */
+	enum nat_filtering filtering;
+};
+/* To be kept over a restart. False: there was no check. */
+bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret);
+/* What was kept; only for the same UDP port. */
+void overlay_nat_remember(struct overlay *o, const struct nat_memory *m);
 /* What the peer says of its own. False when the member is unknown or our own. */
 bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret);
 

@@ -11,13 +11,14 @@
 #include "proto/signal_wire.h"
 
 #define PEERS_VERSION 1
+#define PEERS_VERSION_NAT 2	/* the same and what is known of the NAT */
 #define PEERS_SUFFIX ".peers"
 #define LOOK_PERIOD (60 * NS_PER_S)
 #define LOOK_SOON NS_PER_S	/* after a change: several come together */
 #define WRITES_A_MINUTE 60	/* in tokens, of which one comes a second: what a write costs */
 #define WRITES_BURST 4
 
-_Static_assert(PEERS_FILE_MAX >= 64 + OVERLAY_HINTS_MAX *
+_Static_assert(PEERS_FILE_MAX >= 128 + OVERLAY_HINTS_MAX *
 				      (19 + CANDIDATES_MAX * (1 + ADDR_WIRE_LEN)),
 	       "the largest file must fit");
 
@@ -28,13 +29,31 @@ struct peers_file *peers_file_new(size_t n)
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
+static void put_nat(struct cbor_writer *w, const struct nat_memory *m)
+{
+	cbor_put_array(w, 4);
+	wire_put_addr(w, &m->echo);
+	wire_put_addr(w, &m->observed);
+	cbor_put_uint(w, m->wall_s);
+	cbor_put_uint(w, m->filtering);
+}
+
+static void get_nat(struct cbor_reader *r, struct nat_memory *ret)
+{
+	cbor_get_array(r, 4);
+	wire_get_addr(r, &ret->echo);
+	wire_get_addr(r, &ret->observed);
+	ret->wall_s = cbor_get_uint(r, UINT32_MAX);
+	ret->filtering = (enum nat_filtering)cbor_get_uint(r, FILTERINGS - 1);
+}
+
 ptrdiff_t peers_file_encode(const struct peers_file *f, void *buf, size_t cap)
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 	struct span out;
 
-	cbor_put_array(&w, 4);
-	cbor_put_uint(&w, PEERS_VERSION);
+	cbor_put_array(&w, f->has_nat ? 5 : 4);
+	cbor_put_uint(&w, f->has_nat ? PEERS_VERSION_NAT : PEERS_VERSION);
 	cbor_put_bytes(&w, f->cluster_id, sizeof(f->cluster_id));
 	cbor_put_uint(&w, f->port);
 	cbor_put_array(&w, f->n);
@@ -43,6 +62,8 @@ ptrdiff_t peers_file_encode(const struct peers_file *f, void *buf, size_t cap)
 		cbor_put_bytes(&w, f->peer[i].id.bytes, NODE_ID_LEN);
 		wire_put_candidates(&w, &f->peer[i].at);
 	}
+	if (f->has_nat)
+		put_nat(&w, &f->nat);
 	out = cbor_writer_span(&w);
 	return out.len ? (ptrdiff_t)out.len : -ENOSPC;
 }
@@ -52,8 +73,8 @@ int peers_file_decode(struct span in, struct peers_file **ret)
 	struct cbor_reader r = cbor_reader_of(in);
 	struct peers_file head = { .n = 0 }, *f;
 
-	cbor_get_array(&r, 4);
-	if (cbor_get_uint(&r, UINT32_MAX) != PEERS_VERSION)
+	head.has_nat = cbor_get_array_len(&r, 5) == 5;
+	if (cbor_get_uint(&r, UINT32_MAX) != (head.has_nat ? PEERS_VERSION_NAT : PEERS_VERSION))
 		return -EBADMSG;
 	cbor_get_bytes_fixed(&r, head.cluster_id, sizeof(head.cluster_id));
 	head.port = (uint16_t)cbor_get_uint(&r, UINT16_MAX);
@@ -69,6 +90,8 @@ int peers_file_decode(struct span in, struct peers_file **ret)
 		cbor_get_bytes_fixed(&r, f->peer[i].id.bytes, NODE_ID_LEN);
 		wire_get_candidates(&r, &f->peer[i].at);
 	}
+	if (f->has_nat)
+		get_nat(&r, &f->nat);
 	if (cbor_reader_end(&r) < 0) {
 		free(f);
 		return -EBADMSG;
@@ -118,6 +141,13 @@ int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 	return 0;
 }
 
+void peers_file_give(const struct peers_file *f, struct overlay *o)
+{
+	if (f->has_nat && quic_socket_local(overlay_socket(o)).port == f->port)
+		overlay_nat_remember(o, &f->nat);
+	overlay_hints_set(o, f->peer, f->n);
+}
+
 /* --- keeping it up to date -------------------------------------------------------------------- */
 
 struct peers_keeper {
@@ -143,6 +173,7 @@ static int keeper_encode(const struct peers_keeper *k, struct buf *ret)
 	if (f && b.data) {
 		memcpy(f->cluster_id, k->cluster_id, HASH_LEN);
 		f->port = quic_socket_local(overlay_socket((struct overlay *)k->o)).port;
+		f->has_nat = overlay_nat_memory(k->o, &f->nat);
 		f->n = overlay_hints_get(k->o, f->peer, OVERLAY_HINTS_MAX);
 		n = peers_file_encode(f, b.data, PEERS_FILE_MAX);
 	}

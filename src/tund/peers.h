@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a tunnel needs to find its peers without the server after a restart: its UDP port and their
- * addresses, in <state dir>/<cluster>.peers (docs/protocol/05-local.md). Nothing in it is secret or
+ * What a tunnel needs to find its peers without the server after a restart: its UDP port, what
+ * its NAT was found to do, and their addresses, in <state dir>/<cluster>.peers (docs/protocol/05-local.md). Nothing in it is secret or
  * believed: a peer proves itself by its key wherever it is found.
  */
 #ifndef MLSH_TUND_PEERS_H
@@ -15,6 +15,8 @@
 struct peers_file {
 	uint8_t cluster_id[HASH_LEN];
 	uint16_t port;
+	bool has_nat;
+	struct nat_memory nat;		/* of that port's NAT */
 	size_t n;
 	struct peer_hint peer[];
 };
@@ -33,6 +35,9 @@ int peers_file_decode(struct span in, struct peers_file **ret) MUST_CHECK;
 int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 		    const uint8_t cluster_id[HASH_LEN], struct err *err,
 		    struct peers_file **ret) MUST_CHECK;
+
+/* To the new overlay, which was asked for the same port. */
+void peers_file_give(const struct peers_file *f, struct overlay *o);
 
 /* --- keeping it up to date -------------------------------------------------------------------- */
 

@@ -448,7 +448,7 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	overlay_candidates_get(t->overlay, &own);
 	session_set_candidates(t->session, &own);
 	if (options->known)
-		overlay_hints_set(t->overlay, options->known->peer, options->known->n);
+		peers_file_give(options->known, t->overlay);
 	tunnel_start_dns(t);
 	return 0;
 }

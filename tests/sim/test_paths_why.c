@@ -159,6 +159,25 @@ START_TEST(what_a_nat_lets_in_is_not_learnt_twice)
 }
 END_TEST
 
+/* The UDP port outlives the tunnel, and the NAT remembers whom it was used with. */
+START_TEST(nor_by_a_restart)
+{
+	struct mesh *m = pair(sim_seed(), &kinds[3], &kinds[4]);
+
+	sim_pass(m->w, 15 * SECOND);
+	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	mesh_connect(&m->node[0]);
+	sim_pass(m->w, 20 * SECOND);
+	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
+	mesh_daemon_stop(&m->node[0]);
+	mesh_daemon_start(&m->node[0]);
+	sim_pass(m->w, 20 * SECOND);
+	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
+	mesh_free(m);
+}
+END_TEST
+
 /* No NAT has to be easy when a person has forwarded the port. */
 START_TEST(a_port_that_was_forwarded_by_hand_is_found)
 {
@@ -350,6 +369,7 @@ START_TEST(no_answer_is_said_and_the_tunnels_end_ends_it)
 END_TEST
 
 UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_is_not_learnt_twice,
+	  nor_by_a_restart,
 	  a_port_that_was_forwarded_by_hand_is_found,
 	  without_the_server_it_is_said_what_fails, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,

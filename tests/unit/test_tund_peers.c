@@ -39,6 +39,11 @@ static void check_same(const struct peers_file *a, const struct peers_file *b)
 	ck_assert_mem_eq(a->cluster_id, b->cluster_id, HASH_LEN);
 	ck_assert_uint_eq(a->port, b->port);
 	ck_assert_uint_eq(a->n, b->n);
+	ck_assert_uint_eq(a->has_nat, b->has_nat);
+	ck_assert(addr_equal(&a->nat.echo, &b->nat.echo));
+	ck_assert(addr_equal(&a->nat.observed, &b->nat.observed));
+	ck_assert_uint_eq(a->nat.wall_s, b->nat.wall_s);
+	ck_assert_uint_eq(a->nat.filtering, b->nat.filtering);
 	for (size_t i = 0; i < a->n; i++) {
 		ck_assert(node_id_equal(&a->peer[i].id, &b->peer[i].id));
 		ck_assert_uint_eq(a->peer[i].at.n, b->peer[i].at.n);
@@ -59,14 +64,25 @@ static size_t encode(const struct peers_file *f, uint8_t **ret)
 	return (size_t)n;
 }
 
+static void add_nat(struct peers_file *f)
+{
+	f->has_nat = true;
+	f->nat = (struct nat_memory){ addr_v4(0xc0000201u, 4434), addr_v4(0xc6336404u, 7001),
+				      1700000000, FILTERING_PORT };
+}
+
 START_TEST(comes_back)
 {
 	static const size_t counts[] = { 0, 1, 9, 23, 24, 255, 256, OVERLAY_HINTS_MAX };
 
-	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		struct peers_file *f = file_of(counts[i], i % 2), *back;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(counts); i++) {
+		struct peers_file *f = file_of(counts[i / 2], i / 2 % 2), *back;
 		uint8_t *bytes;
-		size_t len = encode(f, &bytes);
+		size_t len;
+
+		if (i % 2)
+			add_nat(f);
+		len = encode(f, &bytes);
 
 		ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), 0);
 		check_same(f, back);
@@ -129,8 +145,10 @@ START_TEST(any_byte_may_change)
 {
 	struct peers_file *f = file_of(3, true);
 	uint8_t *bytes, *again;
-	size_t len = encode(f, &bytes), understood = 0;
+	size_t len, understood = 0;
 
+	add_nat(f);
+	len = encode(f, &bytes);
 	for (size_t at = 0; at < len; at++) {
 		uint8_t was = bytes[at];
 
