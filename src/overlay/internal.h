@@ -38,6 +38,7 @@
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
 #define PEER_USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
 #define PEER_UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
+#define PEER_LEFT_FAILURES 3u		/* who said goodbye is tried as after so many */
 #define PEER_RETRY_MAX (60 * NS_PER_S)
 #define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
 #define PEER_CALL_GAP (250 * NS_PER_MS)	/* a younger attempt is not given up for a knock */
@@ -122,6 +123,7 @@ struct peer {
 	uint64_t anew_at;		/* word came that it may have been restarted; 0: never */
 	uint64_t silent_at;		/* and since it did not answer; TIME_NEVER: no */
 	unsigned failures;
+	bool left;			/* it said goodbye, and was not tried since */
 	struct timer *timer;
 	/* packets */
 	struct queue queue;		/* until there is a tunnel */

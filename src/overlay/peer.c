@@ -151,6 +151,7 @@ static void peer_begin(struct peer *p)
 	bool relayed;
 
 	p->retry_at = TIME_NEVER;
+	p->left = false;
 	plan_make(p);
 	relay_want(p);
 	relayed = try_relay(p);
@@ -184,6 +185,8 @@ void peer_want(struct peer *p)
 	if (!first && now_of(p) < p->asked_at + NS_PER_S)
 		return; /* packets may come by the thousand */
 	p->asked_at = now_of(p);
+	if (p->left && p->retry_at != TIME_NEVER)
+		return; /* packets do not bring it back */
 	peer_kick(p);
 }
 
@@ -390,19 +393,29 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 	return buf;
 }
 
+/* It stopped in order: it calls when it is back, or the server says so. */
+static void peer_left(struct peer *p)
+{
+	p->failures = MAX(p->failures, PEER_LEFT_FAILURES);
+	p->retry_at = now_of(p) + retry_delay(p);
+	p->left = true;
+}
+
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 {
 	char buf[128];
 	const char *why = why_closed(p, ev, buf, sizeof(buf));
+	bool by_app = ev->reason == QUIC_CLOSE_REMOTE_APP;
 	bool no_fault = ev->reason == QUIC_CLOSE_TIMEOUT || ev->reason == QUIC_CLOSE_RESET ||
-			(ev->reason == QUIC_CLOSE_REMOTE_APP &&
-			 (ev->error == PEER_CLOSE_BYE || ev->error == PEER_CLOSE_SHUTDOWN));
+			(by_app && ev->error == PEER_CLOSE_BYE);
 
 	if (p->active == l) {
 		prober_free(p);
 		p->active = NULL;
 		inbound_forget_early(p);
 		peer_lost(p, why, !no_fault);
+		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
+			peer_left(p);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
 		if (p->next < p->plan.n)
 			race_on(p);

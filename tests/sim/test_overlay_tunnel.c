@@ -280,6 +280,46 @@ START_TEST(a_node_that_stops_says_so)
 }
 END_TEST
 
+struct bytes_from {
+	struct host *h;
+	uint64_t bytes;
+};
+
+static bool count_bytes(void *ctx, struct host *from, const struct addr *src,
+			const struct addr *dst, uint8_t *data, size_t *len)
+{
+	struct bytes_from *b = ctx;
+
+	(void)src, (void)dst, (void)data;
+	b->bytes += from == b->h ? *len : 0;
+	return true;
+}
+
+/* Who has said goodbye is not called at once, and found soon all the same when it comes back. */
+START_TEST(those_that_stop_are_left_in_peace)
+{
+	struct bytes_from sent;
+	struct fleet m;
+
+	fleet_new(&m, FLEET_NODES);
+	fleet_wait_up(&m, 2 * NS_PER_S);
+	sim_pass(m.w, 12 * NS_PER_S);
+	for (size_t i = 1; i < m.n; i++)
+		fleet_stop(&m.node[i]);
+	sent = (struct bytes_from){ .h = m.node[0].h };
+	world_tap(m.w, count_bytes, &sent);
+	sim_pass(m.w, 2 * NS_PER_S);
+	printf("%llu bytes in 2 s", (unsigned long long)sent.bytes);
+	ck_assert_uint_le(sent.bytes, 1000 * m.n);
+	sim_pass(m.w, 28 * NS_PER_S);
+	printf(", %llu in 30 s, to %zu that stopped\n", (unsigned long long)sent.bytes, m.n - 1);
+	ck_assert_uint_le(sent.bytes, 60000 * m.n);
+	fleet_start(&m.node[1]);
+	SIM_CHECK(m.w, world_run(m.w, 2 * NS_PER_S, pair_up, &m));
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(packets_for_an_absent_peer_are_answered_with_unreachable)
 {
 	struct fleet m;
@@ -540,7 +580,7 @@ UNIT_MAIN("overlay/tunnel", two_nodes_build_a_tunnel_within_a_second_and_ping,
 	  the_side_that_connects_moves_and_the_tunnel_goes_on,
 	  the_side_that_waits_moves_and_is_found_without_a_server,
 	  either_side_restarts_and_both_do, a_machine_that_slept_is_back_at_once,
-	  a_node_that_stops_says_so,
+	  a_node_that_stops_says_so, those_that_stop_are_left_in_peace,
 	  packets_for_an_absent_peer_are_answered_with_unreachable,
 	  bad_packets_of_our_own_host_are_counted, the_host_is_set_up_and_left_as_it_was,
 	  an_address_that_the_host_uses_is_left_to_it,
