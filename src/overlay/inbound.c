@@ -26,7 +26,7 @@ void inbound_write(void *overlay, const struct tun_packet *p)
 }
 
 /*
- * A datagram overtakes the hello that was sent before it when both come in one batch. A few wait
+ * A record overtakes the hello that was sent before it when both come in one batch. A few wait
  * for it, so that the first packet through a new tunnel is not lost.
  */
 static void keep_early(struct link *l, const uint8_t *data, size_t len)

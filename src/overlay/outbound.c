@@ -78,7 +78,7 @@ static void put_waiting(struct peer *p, struct segmenter *s, const struct tun_pa
 
 /* --- with one -------------------------------------------------------------------------------- */
 
-/* A packet that fits no datagram on the path as it is known goes over a stream of its own. */
+/* A packet that fits no record on the path as it is known goes over a stream of its own. */
 static void send_stream(struct peer *p, struct span inner)
 {
 	struct quic_conn *c = p->active->conn;

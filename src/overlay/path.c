@@ -5,7 +5,7 @@
 const struct quic_profile peer_profile = {
 	.alpn = PEER_ALPN,
 	.max_remote_bidi = 1,		/* the control stream */
-	.max_remote_uni = 128,		/* packets that do not fit a datagram */
+	.max_remote_uni = 128,		/* packets that do not fit a record */
 	.stream_window_bytes = 2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),
 	.conn_window_bytes = 8 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),
 	.stream_send_bytes = 6 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),

@@ -313,7 +313,7 @@ static void rogue_stream(struct rogue *r, const void *data, size_t len, bool fin
 	ck_assert_int_eq(quic_stream_write(r->c, id, data, len, fin), 0);
 }
 
-START_TEST(streams_are_checked_like_datagrams_and_bounded)
+START_TEST(streams_are_checked_like_records_and_bounded)
 {
 	struct fleet m;
 	struct rogue r;
@@ -478,7 +478,7 @@ END_TEST
 
 UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  forged_and_replayed_records_are_dropped,
-	  streams_are_checked_like_datagrams_and_bounded,
+	  streams_are_checked_like_records_and_bounded,
 	  garbage_on_the_control_stream_ends_the_connection,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,

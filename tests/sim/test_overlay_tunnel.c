@@ -30,7 +30,7 @@ START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 }
 END_TEST
 
-/* Some go over streams and some in datagrams, which may overtake them. */
+/* Some go over streams and some in records, which may overtake them. */
 START_TEST(full_packets_pass_before_the_path_size_is_known)
 {
 	struct fleet m;
@@ -542,7 +542,7 @@ START_TEST(the_wire_holds_no_inner_plaintext)
 	fleet_new(&m, 2);
 	world_tap(m.w, tap_looks, seen);
 	fleet_wait_up(&m, NS_PER_S);
-	for (unsigned i = 0; i < 100; i++) { /* over streams at first, then datagrams */
+	for (unsigned i = 0; i < 100; i++) { /* over streams at first, then in records */
 		len = 100 + i * 13;
 		fleet_udp(p, len, m.node[0].self->address, m.node[1].self->address, i);
 		memcpy(p + 40, MARKER, strlen(MARKER));
