@@ -348,6 +348,14 @@ static void on_server_resolved(void *ctx, const struct addr *addrs, size_t n)
 		s->ops->server(s->ctx, addrs, n);
 }
 
+/* With jitter: those that began together do not begin anew together. */
+static uint64_t dial_timeout(struct session *s)
+{
+	uint64_t whole = s->failures % 3 == 2 ? DIAL_TIMEOUT_SLOW : DIAL_TIMEOUT;
+
+	return whole - random_below(s->host, whole / 4);
+}
+
 static void session_dial(struct session *s)
 {
 	struct rpc_params p = {
@@ -360,7 +368,7 @@ static void session_dial(struct session *s)
 			.dns_timeout = DNS_TIMEOUT,
 			.resolved = on_server_resolved,
 			.resolved_ctx = s,
-			.timeout = s->failures % 3 == 2 ? DIAL_TIMEOUT_SLOW : DIAL_TIMEOUT,
+			.timeout = dial_timeout(s),
 		},
 	};
 	struct err err = { 0 };

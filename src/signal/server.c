@@ -7,7 +7,7 @@
 #define TICK NS_PER_S
 #define STOP_EVENTS_TIME (300 * NS_PER_MS)	/* for goodbyes to arrive */
 #define STOP_CLOSE_TIME (1500 * NS_PER_MS)	/* for closing, behind that */
-#define STOP_RETRY_AFTER_S 1
+#define RETURNS_PER_S 250	/* sessions that are asked to come back in the same second */
 
 /* --- strangers -------------------------------------------------------------------------------- */
 
@@ -342,6 +342,16 @@ static void stop_waited(void *ctx)
 		deferred_call(s->stopped);
 }
 
+/* They would all come back at once, and most be turned away. */
+static void say_shutdown(struct signal_server *s)
+{
+	uint64_t spread_s = 1 + s->n_sessions / RETURNS_PER_S;
+
+	list_for_each(it, &s->sessions)
+		events_shutdown(list_entry(it, struct caller, in_server),
+				1 + (uint32_t)random_below(s->host, spread_s));
+}
+
 void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
 {
 	if (s->stopping)
@@ -353,8 +363,7 @@ void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
 		deferred_call(s->stopped);
 		return;
 	}
-	list_for_each(it, &s->sessions)
-		events_shutdown(list_entry(it, struct caller, in_server), STOP_RETRY_AFTER_S);
+	say_shutdown(s);
 	timer_set_in(s->stop_timer, STOP_EVENTS_TIME);
 }
 
