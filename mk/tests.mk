@@ -52,7 +52,7 @@ lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@tools/need --optional ip ping nft
-	@tests/run -r -t 600 lab $(lab_scripts)
+	@tests/run -r -j $(JOBS) -t 600 lab $(lab_scripts)
 
 # A part as "make test" runs it.
 test-lint: lint-cheap

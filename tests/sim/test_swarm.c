@@ -263,6 +263,7 @@ static void server_stop(struct swarm *s)
 /* A handshake is three packets of 1200 bytes that begin as Initials do; five requests follow. */
 #define PACKETS 3
 #define REQUESTS 5
+#define FEW 700		/* in a second: no load, however much in step */
 
 /* Each node has seen all the others. */
 static void check_presence(struct swarm *s)
@@ -287,9 +288,9 @@ START_TEST(server_is_killed_and_restarted)
 	sig_boot(&s->g);
 	l = measure(s, 10 * SECOND, "killed and restarted");
 	SIM_CHECK(s->g.w, l.initials <= (PACKETS + 1) * NODES);
-	SIM_CHECK(s->g.w, l.initials_peak <= PACKETS * NODES * 2 / 3);
+	SIM_CHECK(s->g.w, l.initials_peak <= MAX(PACKETS * NODES * 2 / 3, FEW));
 	SIM_CHECK(s->g.w, l.requests <= (REQUESTS + 1) * NODES);
-	SIM_CHECK(s->g.w, l.requests_peak <= REQUESTS * NODES * 2 / 3);
+	SIM_CHECK(s->g.w, l.requests_peak <= MAX(REQUESTS * NODES * 2 / 3, FEW));
 	check_presence(s);
 	swarm_free(s);
 }
