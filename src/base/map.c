@@ -66,27 +66,62 @@ __attribute__((always_inline)) static inline void sip_absorb(struct sip *s, uint
 	s->v0 ^= word;
 }
 
-uint64_t siphash_2_4(const uint8_t key[16], const void *data, size_t len)
+static struct sip sip_begin(const uint8_t key[16])
 {
 	uint64_t k0 = load_le64(key), k1 = load_le64(key + 8);
-	struct sip s = {
+
+	return (struct sip){
 		k0 ^ UINT64_C(0x736f6d6570736575),
 		k1 ^ UINT64_C(0x646f72616e646f6d),
 		k0 ^ UINT64_C(0x6c7967656e657261),
 		k1 ^ UINT64_C(0x7465646279746573),
 	};
-	const uint8_t *p = data;
+}
+
+/* The last word: the bytes that are left of `len`, and the length itself. */
+static uint64_t sip_last(const uint8_t *rest, size_t len)
+{
 	uint64_t last = (uint64_t)(len & 0xff) << 56;
+
+	for (size_t i = 0; i < len % 8; i++)
+		last |= (uint64_t)rest[i] << (8 * i);
+	return last;
+}
+
+uint64_t siphash_2_4(const uint8_t key[16], const void *data, size_t len)
+{
+	struct sip s = sip_begin(key);
+	const uint8_t *p = data;
 
 	for (size_t i = 0; i < len / 8; i++, p += 8)
 		sip_absorb(&s, load_le64(p));
-	for (size_t i = 0; i < len % 8; i++)
-		last |= (uint64_t)p[i] << (8 * i);
-	sip_absorb(&s, last);
+	sip_absorb(&s, sip_last(p, len));
 	s.v2 ^= 0xff;
 	for (int i = 0; i < 4; i++)
 		sip_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+void siphash_2_4_two(const uint8_t *const key[2], const void *const data[2], size_t len,
+		     uint64_t ret[2])
+{
+	struct sip s = sip_begin(key[0]), t = sip_begin(key[1]);
+	const uint8_t *p = data[0], *q = data[1];
+
+	for (size_t i = 0; i < len / 8; i++, p += 8, q += 8) {
+		sip_absorb(&s, load_le64(p));
+		sip_absorb(&t, load_le64(q));
+	}
+	sip_absorb(&s, sip_last(p, len));
+	sip_absorb(&t, sip_last(q, len));
+	s.v2 ^= 0xff;
+	t.v2 ^= 0xff;
+	for (int i = 0; i < 4; i++) {
+		sip_round(&s);
+		sip_round(&t);
+	}
+	ret[0] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	ret[1] = t.v0 ^ t.v1 ^ t.v2 ^ t.v3;
 }
 
 static int map_alloc(struct map *m, size_t cap)

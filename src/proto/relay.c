@@ -16,24 +16,40 @@
  * what QUIC itself protects. A short MAC is enough: it keeps strangers from using the relay, and
  * what gets past it is one packet that means nothing to the receiver.
  */
+#define TEXT_MAX (1 + RELAY_CHANNEL_LEN + 4 + 2 + MAC_PACKET_BYTES)
+#define TEXT_PACKET_AT (TEXT_MAX - MAC_PACKET_BYTES)
+
+/* What the MAC is over; returns its length. */
+static size_t mac_text(enum relay_direction direction, const uint8_t channel[RELAY_CHANNEL_LEN],
+		       const uint8_t *frame, size_t packet_len, uint8_t text[TEXT_MAX])
+{
+	size_t covered = MIN(packet_len, MAC_PACKET_BYTES);
+
+	text[0] = (uint8_t)direction;
+	memcpy(text + 1, channel, RELAY_CHANNEL_LEN);
+	memcpy(text + 1 + RELAY_CHANNEL_LEN, frame + COUNTER_AT, 4);
+	store_be16(text + TEXT_PACKET_AT - 2, (uint16_t)packet_len);
+	if (covered == MAC_PACKET_BYTES) /* of a known length: no call */
+		memcpy(text + TEXT_PACKET_AT, frame + RELAY_OVERHEAD, MAC_PACKET_BYTES);
+	else
+		memcpy(text + TEXT_PACKET_AT, frame + RELAY_OVERHEAD, covered);
+	return TEXT_PACKET_AT + covered;
+}
+
+/* SipHash's output is little-endian: its first 32 bits are the low ones. */
+static void mac_store(uint64_t mac, uint8_t out[MAC_LEN])
+{
+	for (size_t i = 0; i < MAC_LEN; i++)
+		out[i] = (uint8_t)(mac >> (8 * i));
+}
+
 static void frame_mac(const uint8_t key[RELAY_KEY_LEN], enum relay_direction direction,
 		      const uint8_t *frame, size_t packet_len, uint8_t out[MAC_LEN])
 {
-	uint8_t text[1 + RELAY_CHANNEL_LEN + 4 + 2 + MAC_PACKET_BYTES];
-	size_t covered = MIN(packet_len, MAC_PACKET_BYTES);
-	uint64_t mac;
+	uint8_t text[TEXT_MAX];
+	size_t len = mac_text(direction, frame + 1, frame, packet_len, text);
 
-	text[0] = (uint8_t)direction;
-	memcpy(text + 1, frame + 1, RELAY_CHANNEL_LEN + 4);
-	store_be16(text + 13, (uint16_t)packet_len);
-	if (covered == MAC_PACKET_BYTES) /* of a known length: no call */
-		memcpy(text + 15, frame + RELAY_OVERHEAD, MAC_PACKET_BYTES);
-	else
-		memcpy(text + 15, frame + RELAY_OVERHEAD, covered);
-	mac = siphash_2_4(key, text, 15 + covered);
-	/* SipHash's output is little-endian: its first 32 bits are the low ones */
-	for (size_t i = 0; i < MAC_LEN; i++)
-		out[i] = (uint8_t)(mac >> (8 * i));
+	mac_store(siphash_2_4(key, text, len), out);
 }
 
 void relay_wrap(const struct relay_end *end, enum relay_direction direction, uint32_t counter,
@@ -110,5 +126,35 @@ int relay_open_frame(const struct relay_end *end, enum relay_direction direction
 		return -EALREADY;
 	window_take(window, relay_counter(frame));
 	*ret_packet = span_of(frame.data + RELAY_OVERHEAD, frame.len - RELAY_OVERHEAD);
+	return 0;
+}
+
+int relay_pass_frame(const struct relay_end *from, struct relay_window *window,
+		     const struct relay_end *to, uint8_t *frame, size_t len)
+{
+	const uint8_t *channel = relay_channel(span_of(frame, len));
+	uint8_t text[2][TEXT_MAX], mac[MAC_LEN];
+	size_t packet_len, text_len;
+	uint32_t counter;
+	uint64_t sum[2];
+
+	if (!channel)
+		return -EBADMSG;
+	if (memcmp(channel, from->channel, RELAY_CHANNEL_LEN) != 0)
+		return -EACCES;
+	packet_len = len - RELAY_OVERHEAD;
+	text_len = mac_text(RELAY_TO_SERVER, channel, frame, packet_len, text[0]);
+	(void)mac_text(RELAY_FROM_SERVER, to->channel, frame, packet_len, text[1]);
+	siphash_2_4_two((const uint8_t *const[]){ from->key, to->key },
+			(const void *const[]){ text[0], text[1] }, text_len, sum);
+	mac_store(sum[0], mac);
+	if (!secret_equal(mac, frame + MAC_AT, MAC_LEN))
+		return -EACCES;
+	counter = load_be32(frame + COUNTER_AT);
+	if (!window_allows(window, counter))
+		return -EALREADY;
+	window_take(window, counter);
+	memcpy(frame + 1, to->channel, RELAY_CHANNEL_LEN);
+	mac_store(sum[1], frame + MAC_AT);
 	return 0;
 }

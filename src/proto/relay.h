@@ -51,6 +51,12 @@ const uint8_t *relay_channel(struct span frame);
 int relay_open_frame(const struct relay_end *end, enum relay_direction direction,
 		     struct relay_window *window, struct span frame,
 		     struct span *ret_packet) MUST_CHECK;
+/*
+ * The server's way: relay_open_frame with the end that it came from, then relay_wrap for the other
+ * end in its place, with both MACs at once. An error leaves the frame as it is.
+ */
+int relay_pass_frame(const struct relay_end *from, struct relay_window *window,
+		     const struct relay_end *to, uint8_t *frame, size_t len) MUST_CHECK;
 /* The counter of a frame that relay_open_frame took. */
 uint32_t relay_counter(struct span frame);
 

@@ -100,10 +100,11 @@ static bool cluster_allows(const struct relay *r, struct caller *c, size_t bytes
 	       bucket_take(all, bytes, now);
 }
 
-static bool frame_ok(struct relay *r, struct channel_end *e, struct span frame, uint64_t now)
+/* May it go on? Then it is the other end's frame already. */
+static bool frame_pass(struct relay *r, struct channel_end *e, uint8_t *data, struct span frame,
+		       uint64_t now)
 {
-	struct span packet;
-	int code = relay_open_frame(&e->end, RELAY_TO_SERVER, &e->window, frame, &packet);
+	int code = relay_pass_frame(&e->end, &e->window, &end_other(e)->end, data, frame.len);
 
 	if (code == -EALREADY)
 		r->stats.dropped_replay++;
@@ -128,10 +129,6 @@ static bool run_can_grow(const struct udp_tx *run, struct span frame)
 static void send_on(struct relay *r, struct outbox *o, struct sender *from,
 		    const struct udp_rx *rx, struct span frame)
 {
-	uint32_t counter = relay_counter(frame);
-
-	relay_wrap(&end_other(from->end)->end, RELAY_FROM_SERVER, counter,
-		   rx->data + (frame.data - rx->data), frame.len - RELAY_OVERHEAD);
 	if (run_can_grow(from->run, frame)) {
 		from->run->len += frame.len;
 	} else {
@@ -153,7 +150,8 @@ static void forward_run(struct relay *r, struct outbox *o, const struct udp_rx *
 	for (size_t at = 0; at < rx->len; at += rx->segment) {
 		struct span frame = span_of(rx->data + at, MIN(rx->segment, rx->len - at));
 
-		if (sender_find(r, &from, rx, frame) && frame_ok(r, from.end, frame, now))
+		if (sender_find(r, &from, rx, frame) &&
+		    frame_pass(r, from.end, rx->data + at, frame, now))
 			send_on(r, o, &from, rx, frame);
 	}
 }

@@ -42,6 +42,25 @@ START_TEST(siphash_reference_vectors)
 }
 END_TEST
 
+START_TEST(siphash_of_two_is_that_of_each)
+{
+	uint8_t a[64], b[64], keys[2][16];
+	uint64_t both[2];
+
+	for (size_t i = 0; i < sizeof(a); i++) {
+		a[i] = (uint8_t)i;
+		b[i] = (uint8_t)(200 - 3 * i);
+		keys[i / 32][i / 2 % 16] = (uint8_t)(7 * i);
+	}
+	for (size_t len = 0; len <= sizeof(a); len++) {
+		siphash_2_4_two((const uint8_t *const[]){ keys[0], keys[1] },
+				(const void *const[]){ a, b }, len, both);
+		ck_assert_uint_eq(both[0], siphash_2_4(keys[0], a, len));
+		ck_assert_uint_eq(both[1], siphash_2_4(keys[1], b, len));
+	}
+}
+END_TEST
+
 START_TEST(siphash_depends_on_the_key)
 {
 	uint8_t other[16];
@@ -238,7 +257,8 @@ START_TEST(agrees_with_an_array)
 }
 END_TEST
 
-UNIT_MAIN("base/map", siphash_reference_vectors, siphash_depends_on_the_key,
+UNIT_MAIN("base/map", siphash_reference_vectors, siphash_of_two_is_that_of_each,
+	  siphash_depends_on_the_key,
 	  key_lengths_are_limited, put_get_remove, put_refuses, nothing_fits_into_a_map_for_nothing,
 	  churn_does_not_wear_it_out, visits_each_entry_once, visited_entries_may_be_removed,
 	  agrees_with_an_array)

@@ -167,5 +167,44 @@ START_TEST(the_window_does_as_a_list_would)
 }
 END_TEST
 
-UNIT_MAIN("proto/relay", frames_are_as_documented, what_is_no_frame_is_refused,
+/* What the server does in one step is what it would do in two. */
+START_TEST(a_frame_passed_on_is_opened_and_wrapped)
+{
+	static const size_t sizes[] = { 1, 23, 24, 25, 40, 1200 };
+	struct relay_end to = { .channel = "another", .key = "another key" };
+	struct relay_window apart = { .begun = false };
+
+	begin();
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		uint32_t counter = (uint32_t)(1000 - i);
+		size_t len = make(RELAY_TO_SERVER, counter, sizes[i]).len;
+		struct span packet;
+
+		memcpy(want, frame, len);
+		ck_assert_int_eq(relay_open_frame(&end, RELAY_TO_SERVER, &apart,
+						  span_of(want, len), &packet), 0);
+		relay_wrap(&to, RELAY_FROM_SERVER, counter, want, sizes[i]);
+		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, len), 0);
+		ck_assert_mem_eq(frame, want, len);
+		ck_assert_mem_eq(&window, &apart, sizeof(window));
+
+		/* a second time; altered; to another end; too short */
+		make(RELAY_TO_SERVER, counter, sizes[i]);
+		memcpy(want, frame, len);
+		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, len), -EALREADY);
+		ck_assert_int_eq(relay_pass_frame(&to, &window, &end, frame, len), -EACCES);
+		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, RELAY_OVERHEAD),
+				 -EBADMSG);
+		ck_assert_mem_eq(frame, want, len);
+		frame[RELAY_OVERHEAD] ^= 1;
+		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, len), -EACCES);
+		make(RELAY_FROM_SERVER, counter + 1, sizes[i]);
+		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, len), -EACCES);
+		ck_assert_mem_eq(&window, &apart, sizeof(window));
+	}
+}
+END_TEST
+
+UNIT_MAIN("proto/relay", frames_are_as_documented, a_frame_passed_on_is_opened_and_wrapped,
+	  what_is_no_frame_is_refused,
 	  altered_frames_are_refused, the_window_slides, the_window_does_as_a_list_would)
