@@ -17,21 +17,31 @@ static const struct relay_end end = {
 
 static void piece(struct relay_window *window, struct span in)
 {
+	static const struct relay_end to = { .channel = "another", .key = "another key" };
+	struct relay_window apart = *window;
 	uint8_t frame[PIECE_MAX];
 	struct span packet;
 
 	/* as it is: mostly refused for its MAC */
-	(void)!relay_open_frame(&end, RELAY_TO_SERVER, window, in, &packet);
+	memcpy(frame, in.data, in.len);
+	if (relay_pass_frame(&end, &apart, &to, frame, in.len) !=
+	    relay_open_frame(&end, RELAY_TO_SERVER, window, in, &packet))
+		abort();
 	if (!relay_channel(in))
 		return;
 	/* and with a good one: once, if the window lets it pass */
 	memcpy(frame, in.data, in.len);
 	relay_wrap(&end, RELAY_TO_SERVER, relay_counter(in), frame, in.len - RELAY_OVERHEAD);
 	in.data = frame;
+	apart = *window;
 	if (relay_open_frame(&end, RELAY_TO_SERVER, window, in, &packet) == 0 &&
 	    packet.len + RELAY_OVERHEAD != in.len)
 		abort();
 	if (relay_open_frame(&end, RELAY_TO_SERVER, window, in, &packet) != -EALREADY)
+		abort();
+	/* the server's way does the same */
+	(void)!relay_pass_frame(&end, &apart, &to, frame, in.len);
+	if (memcmp(&apart, window, sizeof(apart)) != 0)
 		abort();
 }
 
