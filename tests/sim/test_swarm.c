@@ -263,7 +263,7 @@ static void server_stop(struct swarm *s)
 /* A handshake is three packets of 1200 bytes that begin as Initials do; five requests follow. */
 #define PACKETS 3
 #define REQUESTS 5
-#define FEW_PER_S 700		/* in a second: no load, however much in step */
+#define CALM_PER_S 700		/* in a second: no load, however much in step */
 
 /* Each node has seen all the others. */
 static void check_presence(struct swarm *s)
@@ -288,9 +288,9 @@ START_TEST(server_is_killed_and_restarted)
 	sig_boot(&s->g);
 	l = measure(s, 10 * SECOND, "killed and restarted");
 	SIM_CHECK(s->g.w, l.initials <= (PACKETS + 1) * NODES);
-	SIM_CHECK(s->g.w, l.initials_peak <= MAX(PACKETS * NODES * 2 / 3, FEW_PER_S));
+	SIM_CHECK(s->g.w, l.initials_peak <= MAX(PACKETS * NODES * 2 / 3, CALM_PER_S));
 	SIM_CHECK(s->g.w, l.requests <= (REQUESTS + 1) * NODES);
-	SIM_CHECK(s->g.w, l.requests_peak <= MAX(REQUESTS * NODES * 2 / 3, FEW_PER_S));
+	SIM_CHECK(s->g.w, l.requests_peak <= MAX(REQUESTS * NODES * 2 / 3, CALM_PER_S));
 	check_presence(s);
 	swarm_free(s);
 }
@@ -349,8 +349,8 @@ END_TEST
  * that is in trouble. */
 START_TEST(server_that_fails_again_and_again)
 {
-	enum { FEW_PER_S = 100, ROUNDS = 20 };
-	struct swarm *s = swarm_new(FEW_PER_S);
+	enum { FEW = 100, ROUNDS = 20 };
+	struct swarm *s = swarm_new(FEW);
 	uint64_t begun = 0, late = 0;
 
 	measure(s, 5 * SECOND, "first start");
@@ -363,8 +363,8 @@ START_TEST(server_that_fails_again_and_again)
 		late += i >= ROUNDS / 2 ? sig_stats(&s->g).sessions : 0;
 	}
 	printf("%d rounds of a second: %.1f sessions a node, %.1f in the second half\n", ROUNDS,
-	       (double)begun / FEW_PER_S, (double)late / FEW_PER_S);
-	SIM_CHECK(s->g.w, begun <= ROUNDS / 2 * FEW_PER_S && late <= ROUNDS / 5 * FEW_PER_S);
+	       (double)begun / FEW, (double)late / FEW);
+	SIM_CHECK(s->g.w, begun <= ROUNDS / 2 * FEW && late <= ROUNDS / 5 * FEW);
 	/* it lasts: all are back, and the next loss finds short waits again */
 	measure(s, 10 * SECOND, "lasting");
 	sim_pass(s->g.w, 15 * SECOND);
