@@ -99,6 +99,8 @@ void mtu_run(struct prober *pr, uint64_t now)
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &pr->set.path[i];
 
+		if (path->label != pr->set.current)
+			path->mtu.checks = 0; /* a check that was under way when it was left */
 		if (path->label == 0 || !path->proven)
 			continue;
 		if (path->label == pr->set.current)
@@ -119,7 +121,9 @@ uint64_t mtu_next_at(const struct prober *pr)
 			continue;
 		if (p->mtu.searching || (p->mtu.limit && p->label == pr->set.current))
 			at = MIN(at, p->mtu.next);
-		if (p->mtu.checks)
+		/* The last one has told what it can until a small ping is answered: that looks, too. */
+		if (p->mtu.checks && (p->mtu.checks < MTU_CHECKS ||
+				      p->last_echo > p->mtu.first_check))
 			at = MIN(at, p->mtu.last_check + path_patience(p));
 	}
 	return at;

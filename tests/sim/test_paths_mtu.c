@@ -181,7 +181,54 @@ START_TEST(a_narrow_interface_is_found_out)
 }
 END_TEST
 
+/* How often the prober of `n` looks while nothing happens, for a minute. */
+static unsigned looks(struct pair *p, struct mesh_node *n)
+{
+	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
+	struct prober *pr = list_entry(o->peers.next, struct peer, in_overlay)->prober;
+	uint64_t end = world_now(p->m->w) + MINUTE, last = 0;
+	unsigned count = 0;
+
+	while (world_now(p->m->w) < end) {
+		sim_pass(p->m->w, MS / 2);
+		count += pr->next_at != last;
+		last = pr->next_at;
+	}
+	return count;
+}
+
+/* A check that was not answered when another path took over is nobody's business any more. */
+START_TEST(a_check_of_a_path_that_was_left_keeps_nobody_busy)
+{
+	struct pair p;
+	struct link_params gone = { .delay_ns = 5 * MS, .down = true };
+	unsigned n;
+
+	pair_new(&p, 1500, false, false);
+	p.m->ping_len = MESH_PING_MAX;
+	mesh_flow(p.m, 5 * SECOND, 50);
+	ck_assert_int_eq(mesh_peer(p.a, p.b).path, PEER_PATH_RELAY);
+	/* The relay is lost for a moment under full packets, and the direct path is there then. */
+	set_mtu(&p, 1500, true);
+	world_link_both(p.m->w, p.a->host, p.m->server_host, gone);
+	world_link_both(p.m->w, p.b->host, p.m->server_host, gone);
+	mesh_flow(p.m, 2 * SECOND, 50);
+	set_mtu(&p, 1500, true);
+	mesh_flow(p.m, 10 * SECOND, 50);
+	ck_assert_int_eq(mesh_peer(p.a, p.b).path, PEER_PATH_DIRECT);
+	sim_pass(p.m->w, 2 * MINUTE);
+	n = looks(&p, p.a);
+	printf("looks in an idle minute: %u\n", n);
+	ck_assert_uint_lt(n, 200);
+	n = looks(&p, p.b);
+	printf("looks in an idle minute: %u\n", n);
+	ck_assert_uint_lt(n, 200);
+	mesh_free(p.m);
+}
+END_TEST
+
 UNIT_MAIN("sim/paths_mtu", full_packets_pass_on_every_underlay,
 	  a_path_that_narrows_under_a_live_tunnel_is_noticed,
 	  a_path_that_narrowed_while_idle_is_noticed,
-	  moving_to_a_narrower_network_loses_nothing_for_long, a_narrow_interface_is_found_out)
+	  moving_to_a_narrower_network_loses_nothing_for_long, a_narrow_interface_is_found_out,
+	  a_check_of_a_path_that_was_left_keeps_nobody_busy)
