@@ -29,6 +29,8 @@
 #define STRANGERS 128
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
+#define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
 #define PEER_STRANGE_PONGS_BURST 100
 #define EARLY_FRAMES 8
@@ -111,7 +113,7 @@ struct peer {
 	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
-	struct bucket strange_pongs;
+	struct bucket pongs, strange_pongs;
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */
 	path_label mtu_label;		/* the path in use, and the largest datagram on it: */
@@ -161,7 +163,7 @@ struct overlay {
 	struct map *records;		/* tags of records -> link */
 	struct link *record_link;	/* the last one that was looked up; has records */
 	struct bucket pings;		/* of rounds */
-	struct bucket pongs;
+	struct bucket pongs;		/* to addresses that are not proven */
 	size_t n_members_seen;		/* of the log's, how many have a peer */
 	struct timer *watch;		/* looks for dead tunnels */
 	struct deferred *relay_work;

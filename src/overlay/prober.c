@@ -231,10 +231,9 @@ static bool may_pong(struct prober *pr, const struct path *path, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 
-	if (!(path && (path->proven || path->kind == PATH_RELAY)) &&
-	    !bucket_take(&p->strange_pongs, 1, now))
-		return false;
-	return bucket_take(&p->o->pongs, 1, now);
+	if (path && (path->proven || path->kind == PATH_RELAY))
+		return bucket_take(&p->pongs, 1, now);
+	return bucket_take(&p->strange_pongs, 1, now) && bucket_take(&p->o->pongs, 1, now);
 }
 
 static void on_ping(struct prober *pr, struct path *path, const struct probe *f,

@@ -191,6 +191,71 @@ START_TEST(a_forged_candidate_floods_nobody)
 }
 END_TEST
 
+static struct prober *prober_of(struct mesh_node *n, struct mesh_node *to)
+{
+	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
+	struct overlay *other = tunnel_overlay(mesh_tunnel(to));
+
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->member->address == other->self->address)
+			return p->prober;
+	}
+	return NULL;
+}
+
+static void ping_times(struct prober *pr, unsigned n, uint64_t now)
+{
+	for (unsigned i = 0; i < n; i++)
+		prober_ping(pr, pathset_current(&pr->set), false, now);
+}
+
+struct pongs {
+	unsigned n;
+};
+
+static bool count_pongs(void *ctx, struct host *from, const struct addr *src,
+			const struct addr *dst, uint8_t *data, size_t *len)
+{
+	struct pongs *p = ctx;
+
+	(void)src, (void)dst, (void)from;
+	p->n += *len == PROBE_PONG_LEN && data[0] == PROBE_PONG;
+	return true;
+}
+
+/* A member that pings by the thousand does not take their answers from the others. */
+START_TEST(a_loud_member_leaves_pongs_for_others)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct prober *loud, *quiet;
+	struct pongs sent = { .n = 0 };
+	uint32_t pongs;
+
+	mesh_reach(m, 2 * SECOND);
+	sim_pass(m->w, 10 * SECOND);
+	loud = prober_of(&m->node[1], &m->node[0]);
+	quiet = prober_of(&m->node[2], &m->node[0]);
+	ck_assert(loud && quiet);
+	pongs = pathset_current(&quiet->set)->pongs;
+	world_tap(m->w, count_pongs, &sent);
+	for (unsigned ms = 0; ms < 5000; ms++) {
+		ping_times(loud, 10, clock_now(m->node[1].host));
+		if (ms % 50 == 0)
+			ping_times(quiet, 1, clock_now(m->node[2].host));
+		sim_pass(m->w, MS);
+	}
+	sim_pass(m->w, 100 * MS);
+	pongs = pathset_current(&quiet->set)->pongs - pongs;
+	printf("pongs: %u of 100 for a quiet member, %u for both\n", pongs, sent.n);
+	ck_assert_uint_ge(pongs, 100);
+	ck_assert_uint_le(sent.n, 100 + PEER_PONGS_BURST + 6 * PEER_PONGS_PER_S);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/paths_faults", nats_that_forget_or_move_are_got_over,
 	  a_dead_server_disturbs_no_direct_tunnel, a_relayed_tunnel_returns_with_the_server,
-	  a_restarted_node_is_back_at_once, a_forged_candidate_floods_nobody)
+	  a_restarted_node_is_back_at_once, a_forged_candidate_floods_nobody,
+	  a_loud_member_leaves_pongs_for_others)
