@@ -120,6 +120,7 @@ void table_nat(struct json_object *nat, char *out, size_t cap)
 		{ "none", "none, a public address" },
 		{ "independent", "the same port for every destination" },
 		{ "dependent", "another port for each destination" },
+		{ "mapped", "the gateway maps a port" },
 	};
 	const char *filtering = js(nat, "filtering");
 	const char *words = "unknown";

@@ -61,7 +61,7 @@ struct nat_kind nat_told(const struct overlay *o)
 	struct addr external;
 
 	if (o->mapper && mapper_external(o->mapper, &external) && !addr_is_private(&external))
-		return (struct nat_kind){ MAPPING_SAME, FILTERING_OPEN };
+		return (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
 	return o->nat.kind;
 }
 

@@ -24,6 +24,7 @@ enum nat_mapping {
 	MAPPING_NONE,	/* none: it is seen at an address of its own */
 	MAPPING_SAME,	/* the same outer address whoever it talks to */
 	MAPPING_VARIES,	/* another one for each destination */
+	MAPPING_ASKED,	/* the gateway says that it maps the node's port: told to peers only */
 	MAPPINGS
 };
 enum nat_filtering {

@@ -5,7 +5,7 @@
 #include "proto/refusal.h"
 #include "tund/why.h"
 
-#define MAP_A_PORT "turn on port mapping (PCP, NAT-PMP; often called UPnP) in this machine's " \
+#define MAP_A_PORT "turn on port mapping (UPnP, NAT-PMP or PCP) in this machine's " \
 		   "router, or forward this node's UDP port there by hand: it stays the same"
 #define USE_IP6 "IPv6, on both sides, needs no NAT at all"
 
@@ -64,6 +64,7 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 		w->advice[1] = USE_IP6;
 		break;
 	case MAPPING_UNKNOWN:
+	case MAPPING_ASKED: /* of what we tell, not of what we find */
 	case MAPPINGS:
 		put(w, "What the NAT here does is not known: nobody but the signal server has told "
 		       "where he sees this machine.");

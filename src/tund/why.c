@@ -130,7 +130,7 @@ enum why_reason why_decide(const struct why_facts *f)
 
 /* --- saying it ------------------------------------------------------------------------------- */
 
-#define MAP_A_PORT "turn on port mapping (PCP, NAT-PMP; often called UPnP) in the router of " \
+#define MAP_A_PORT "turn on port mapping (UPnP, NAT-PMP or PCP) in the router of " \
 		   "either side, or forward the node's UDP port there (`mlsh netcheck` has it)"
 #define USE_IP6 "IPv6 on both sides needs no NAT at all"
 #define LET_UDP "let UDP out and its answers in, in the firewall of either side"
@@ -222,7 +222,7 @@ const char *why_reason_name(enum why_reason r)
 const char *nat_mapping_name(enum nat_mapping m)
 {
 	static const char *const names[MAPPINGS] = { "unknown", "none", "independent",
-						     "dependent" };
+						     "dependent", "mapped" };
 
 	return names[m];
 }
@@ -260,11 +260,22 @@ static void tell_unknown(const struct why_facts *f, char *out, size_t cap)
 				: "its NAT does");
 }
 
-static void tell_blocked(const struct why_facts *f, char *out, size_t cap)
+static void tell_blocked(const struct why_facts *f, struct why *w, char *out, size_t cap)
 {
 	bool none = f->ours.mapping == MAPPING_NONE && f->theirs.mapping == MAPPING_NONE;
+	bool ours = f->ours.mapping == MAPPING_ASKED, theirs = f->theirs.mapping == MAPPING_ASKED;
 
-	snprintf(out, cap, none ? "both have public addresses" : "their NATs would let it through");
+	if (!ours && !theirs) {
+		snprintf(out, cap, "%s", none ? "both have public addresses"
+					      : "their NATs would let it through");
+		return;
+	}
+	snprintf(out, cap, "%s (or the router does not do what it says)",
+		 ours && theirs ? "the routers of both sides say that they map a port"
+		 : ours		? "the router of this side says that it maps a port"
+				: "its router says that it maps a port");
+	w->advice[2] = "is that router the one that faces the internet? Another NAT or a firewall "
+		       "before it knows nothing of the mapping";
 }
 
 static void put_words(struct why *w, const char *words, const char *peer, const char *detail)
@@ -291,10 +302,10 @@ void why_explain(const struct why_facts *f, struct why *ret)
 		tell_hard(f, detail, sizeof(detail));
 	else if (ret->reason == WHY_UNKNOWN)
 		tell_unknown(f, detail, sizeof(detail));
-	else if (ret->reason == WHY_BLOCKED)
-		tell_blocked(f, detail, sizeof(detail));
-	put_words(ret, reasons[ret->reason].words, f->peer, detail);
 	memcpy(ret->advice, reasons[ret->reason].advice, sizeof(ret->advice));
+	if (ret->reason == WHY_BLOCKED)
+		tell_blocked(f, ret, detail, sizeof(detail));
+	put_words(ret, reasons[ret->reason].words, f->peer, detail);
 }
 
 const char *why_verdict(const struct peer_path_status *p)

@@ -132,6 +132,17 @@ START_TEST(upnp_does_too)
 }
 END_TEST
 
+/* What the other one says of what is before it. */
+static struct nat_kind told(struct mesh_node *n, struct mesh_node *other)
+{
+	struct tunnel *t = mesh_tunnel(n);
+	const struct member *m = mlog_member_by_address(tunnel_log(t), other->address);
+	struct nat_kind k = { 0 };
+
+	ck_assert(m && overlay_peer_nat(tunnel_overlay(t), m, &k));
+	return k;
+}
+
 /* Another device has the port already: the gateway gives another one. */
 START_TEST(a_taken_port_is_no_end)
 {
@@ -147,6 +158,8 @@ START_TEST(a_taken_port_is_no_end)
 		scene_direct(&s);
 		st = mapping(&s, 0);
 		ck_assert(st.external.port < 32768 || st.external.port >= 32800);
+		ck_assert_int_eq(told(&s.m->node[1], &s.m->node[0]).mapping, MAPPING_ASKED);
+		ck_assert_int_ne(told(&s.m->node[0], &s.m->node[1]).mapping, MAPPING_ASKED);
 		scene_end(&s);
 	}
 }

@@ -14,7 +14,7 @@ static const struct {
 	{ "peer_log_end", PEER_LOG },	      { "peer_log_request", PEER_LOG_REQUEST },
 	{ "peer_observed", PEER_OBSERVED },   { "peer_candidates", PEER_CANDIDATES },
 	{ "peer_bye", PEER_BYE },	      { "peer_punch", PEER_PUNCH },
-	{ "peer_nat", PEER_NAT },
+	{ "peer_nat", PEER_NAT },		      { "peer_nat_mapped", PEER_NAT },
 };
 
 static struct peer_message message_of(size_t i)
@@ -24,6 +24,8 @@ static struct peer_message message_of(size_t i)
 				  .nat = { MAPPING_VARIES, FILTERING_PORT } };
 
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
+	if (strcmp(messages[i].name, "peer_nat_mapped") == 0)
+		m.nat = (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
 	kit_bytes(0x00, m.cluster_id, sizeof(m.cluster_id));
 	kit_bytes(0x40, m.binding, sizeof(m.binding));
 	kit_entries(&m.entries, m.first == 7 ? 2 : 0);
@@ -71,6 +73,8 @@ START_TEST(malformed_messages_are_refused)
 	}
 	ck_assert_int_eq(decode(span_of("\x81\x00", 2)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x81\x08", 2)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x83\x08\x05\x01", 4)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x83\x08\x04\x03", 4)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x82\x03\x1a\x00\x01\x00\x01", 7)), -EBADMSG);
 }
 END_TEST

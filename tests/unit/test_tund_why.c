@@ -122,6 +122,34 @@ START_TEST(the_side_at_fault_is_named)
 }
 END_TEST
 
+/* A router's word that it maps a port is no proof, and not the same as an easy NAT. */
+START_TEST(a_mapped_port_that_fails_is_named)
+{
+	static const struct nat_kind mapped = { MAPPING_ASKED, FILTERING_OPEN };
+	struct why_facts f = facts();
+	struct why w;
+
+	ck_assert_str_eq(nat_mapping_name(MAPPING_ASKED), "mapped");
+	f.ours = kinds[SYM];
+	f.theirs = mapped;
+	why_explain(&f, &w);
+	ck_assert_int_eq(w.reason, WHY_BLOCKED);
+	ck_assert(strstr(w.text, "its router says that it maps a port"));
+	ck_assert(strstr(w.advice[2], "faces the internet"));
+	f.ours = mapped;
+	f.theirs = kinds[PORT];
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "the router of this side says that it maps a port"));
+	f.theirs = mapped;
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "both sides say"));
+	ck_assert(w.text[strlen(w.text) - 1] == '.');
+	f.ours = f.theirs = kinds[OPEN];
+	why_explain(&f, &w);
+	ck_assert_ptr_null(w.advice[2]);
+}
+END_TEST
+
 /* What is seen on the paths counts before what the NATs are said to do. */
 START_TEST(paths_come_first)
 {
@@ -273,6 +301,7 @@ START_TEST(netcheck_says_what_it_means)
 END_TEST
 
 UNIT_MAIN("tund/why", nats_meet_as_theory_says, every_cell_has_its_reason_and_words,
-	  the_side_at_fault_is_named, paths_come_first, addresses_that_can_not_do,
+	  the_side_at_fault_is_named, a_mapped_port_that_fails_is_named, paths_come_first,
+	  addresses_that_can_not_do,
 	  direct_ones_say_how, without_a_tunnel, every_reason_has_a_name_of_its_own,
 	  verdicts_of_paths, netcheck_says_what_it_means)
