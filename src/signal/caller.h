@@ -101,7 +101,7 @@ struct signal_server {
 /* --- server.c --------------------------------------------------------------------------------- */
 
 /* The socket and everything that lives on it; close takes what open left half-built. */
-int server_socket_open(struct signal_server *s, const struct addr *bind, struct err *err)
+int server_socket_open(struct signal_server *s, const struct signal_config *c, struct err *err)
 	MUST_CHECK;
 void server_socket_close(struct signal_server *s);
 /* Ends a connection; it is freed later. Its presence and its subscription end at once. */

@@ -11,7 +11,7 @@
 
 static const char *const known_keys[] = {
 	"db", "cluster_secret", "overlay_subnet", "log", "quic.bind", "quic.cert_path",
-	"quic.key_path", "relay.node_rate", "relay.cluster_rate", NULL,
+	"quic.key_path", "quic.second_port", "relay.node_rate", "relay.cluster_rate", NULL,
 };
 
 /* A value and where it came from, for messages: "file:line: key" or the variable's name. */
@@ -148,6 +148,21 @@ static int read_rate(const struct toml_doc *doc, const char *key, uint64_t *ret,
 	return r;
 }
 
+/* 0 turns it off. */
+static int read_second_port(const struct toml_doc *doc, struct signal_config *c, struct err *err)
+{
+	const char *key = "quic.second_port";
+	uint64_t port = 0;
+	int r;
+
+	if (!doc || !toml_has(doc, key))
+		return 0;
+	r = toml_get_uint(doc, key, UINT16_MAX, &port, err);
+	c->no_second_port = r == 0 && port == 0;
+	c->second_port = (uint16_t)port;
+	return r;
+}
+
 static int config_read(struct host *h, const struct config_env *env, struct toml_doc **doc,
 		       struct signal_config *c, struct err *err)
 {
@@ -165,6 +180,7 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = setting_read(*doc, name, "quic.bind", &bind, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.cert_path", &cert, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.key_path", &key, err)) < 0 ||
+	    (r = read_second_port(*doc, c, err)) < 0 ||
 	    (r = read_rate(*doc, "relay.node_rate", &c->relay_node_rate, err)) < 0 ||
 	    (r = read_rate(*doc, "relay.cluster_rate", &c->relay_cluster_rate, err)) < 0 ||
 	    (r = setting_override("MLSH_SIGNAL_DB", env->db, &db, err)) < 0 ||

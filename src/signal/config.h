@@ -28,6 +28,9 @@ struct config_env {
 struct signal_config {
 	char db_path[CONFIG_PATH_TEXT_MAX];
 	struct addr bind;
+	/* Of the port that tells nodes what their NATs do; 0: the one above bind's, or any. */
+	uint16_t second_port;
+	bool no_second_port;
 	struct prefix4 subnet;			/* of clusters that name none */
 	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;

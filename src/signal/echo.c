@@ -110,7 +110,8 @@ void echo_forget(struct echo *e, struct caller *c)
 	secret_wipe(&c->echo_keys, sizeof(c->echo_keys));
 }
 
-int echo_open(struct host *h, const struct addr *bind, struct err *err, struct echo **ret)
+int echo_open(struct host *h, const struct addr *bind, uint16_t port, struct err *err,
+	      struct echo **ret)
 {
 	struct udp_config cfg = { .bind = *bind };
 	struct echo *e = calloc(1, sizeof(*e));
@@ -121,11 +122,13 @@ int echo_open(struct host *h, const struct addr *bind, struct err *err, struct e
 		return err_set(err, -ENOMEM, "out of memory.");
 	e->host = h;
 	cfg.bind.port = bind->port && bind->port < UINT16_MAX ? bind->port + 1 : 0;
+	if (port)
+		cfg.bind.port = port;
 	random_fill(h, seed, sizeof(seed));
 	e->tags = map_new(seed, PROBE_TAG_LEN, SIGNAL_CONNS_MAX);
 	rc = e->tags ? udp_open(h, &cfg, readable, e, err, &e->udp)
 		     : err_set(err, -ENOMEM, "out of memory.");
-	if (rc == -EADDRINUSE && cfg.bind.port != 0) {
+	if (rc == -EADDRINUSE && cfg.bind.port != 0 && !port) {
 		cfg.bind.port = 0;
 		rc = udp_open(h, &cfg, readable, e, err, &e->udp);
 	}

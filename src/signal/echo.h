@@ -17,9 +17,9 @@ struct echo;
 
 /*
  * `bind`: the server's own address. The port is the next one, so that a firewall can let it pass;
- * if that is taken, one that the system chooses.
+ * if that is taken, one that the system chooses; or `port`, if it is not 0.
  */
-int echo_open(struct host *h, const struct addr *bind, struct err *err,
+int echo_open(struct host *h, const struct addr *bind, uint16_t port, struct err *err,
 	      struct echo **ret) MUST_CHECK;
 void echo_close(struct echo *e); /* NULL allowed */
 /* A session begins: its keys, while TLS is there to export them. -ENOTCONN. */

@@ -25,7 +25,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)
 		return r;
 	s->identity = cfg->identity ? cfg->identity : s->own_identity;
-	r = server_socket_open(s, &cfg->bind, err);
+	r = server_socket_open(s, cfg, err);
 	if (r < 0)
 		return r;
 	/* last, when nothing can keep it from being shown any more */

@@ -427,11 +427,11 @@ static void others(void *ctx, struct udp_rx *runs, size_t n)
 
 static const struct quic_profile *const served[] = { &served_profile, NULL };
 
-int server_socket_open(struct signal_server *s, const struct addr *bind, struct err *err)
+int server_socket_open(struct signal_server *s, const struct signal_config *c, struct err *err)
 {
 	struct quic_socket_config cfg = {
 		.identity = s->identity,
-		.udp = { .bind = *bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
+		.udp = { .bind = c->bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
 			 .sndbuf_bytes = SOCKET_BUFFER_BYTES },
 		.serve = served,
 		.max_conns = SIGNAL_CONNS_MAX,
@@ -456,7 +456,8 @@ int server_socket_open(struct signal_server *s, const struct addr *bind, struct 
 	if (!s->tick || !s->stop_timer || !s->flush || !s->gather || !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	r = quic_socket_open(s->host, &cfg, err, &s->socket);
-	if (r == 0 && echo_open(s->host, bind, &why, &s->echo) < 0)
+	if (r == 0 && !c->no_second_port &&
+	    echo_open(s->host, &c->bind, c->second_port, &why, &s->echo) < 0)
 		log_warn(host_log(s->host), "nodes can not learn what their NATs do: %s", why.text);
 	return r;
 }

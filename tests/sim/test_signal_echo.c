@@ -155,6 +155,29 @@ START_TEST(a_taken_port_is_replaced_by_another)
 }
 END_TEST
 
+static void begin_with(uint16_t second_port, bool none)
+{
+	sig_init(&g, "100.64.0.0/10");
+	g.cfg.second_port = second_port;
+	g.cfg.no_second_port = none;
+	sig_open(&g);
+	a = raw_founder(&g);
+	b = raw_member(a, "laptop");
+}
+
+START_TEST(another_port_may_be_named_or_none)
+{
+	begin_with(5000, false);
+	ck_assert_uint_eq(ask_port(a), 5000);
+	end();
+	begin_with(0, true);
+	ck_assert_uint_eq(ask_port(a), 0);
+	sim_pass(g.w, 50 * NS_PER_MS);
+	ck_assert_uint_eq(a->frames, 0);
+	end();
+}
+END_TEST
+
 UNIT_MAIN("sim/signal_echo", a_member_is_pinged_unasked_and_told_where_it_is_seen,
 	  nobody_else_gets_a_byte, a_session_gets_no_more_than_its_share,
-	  a_taken_port_is_replaced_by_another)
+	  a_taken_port_is_replaced_by_another, another_port_may_be_named_or_none)

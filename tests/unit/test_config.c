@@ -74,6 +74,8 @@ START_TEST(config_has_defaults)
 	ck_assert_str_eq(c.secret, "");
 	ck_assert_int_eq(c.log_level, LOG_LEVEL_INFO);
 	ck_assert_ptr_null(c.identity);
+	ck_assert(!c.no_second_port);
+	ck_assert_uint_eq(c.second_port, 0);
 	ck_assert_uint_eq(c.relay_node_rate, 0); /* as in config.h */
 	ck_assert_uint_eq(c.relay_cluster_rate, 0);
 	config_fini(&c);
@@ -89,7 +91,7 @@ START_TEST(config_reads_every_key)
 	begin();
 	ck_assert_int_eq(load("db = \"/x/y.db\"\noverlay_subnet = \"10.7.0.0/16\"\n"
 			      "cluster_secret = \"abcd-efgh-jkmo\"\nlog = \"debug\"\n"
-			      "[quic]\nbind = \"192.0.2.1:99\"\n"
+			      "[quic]\nbind = \"192.0.2.1:99\"\nsecond_port = 0\n"
 			      "[relay]\nnode_rate = 1000\ncluster_rate = 10_000_000_000\n",
 			      &c, NULL), 0);
 	ck_assert_str_eq(c.db_path, "/x/y.db");
@@ -97,6 +99,7 @@ START_TEST(config_reads_every_key)
 	ck_assert_str_eq(addr_format(&c.bind, text), "192.0.2.1:99");
 	ck_assert_str_eq(c.secret, "ABCD-EFGH-JKM0");
 	ck_assert_int_eq(c.log_level, LOG_LEVEL_DEBUG);
+	ck_assert(c.no_second_port);
 	ck_assert_uint_eq(c.relay_node_rate, 1000);
 	ck_assert_uint_eq(c.relay_cluster_rate, CONFIG_RELAY_RATE_MAX);
 	config_fini(&c);
@@ -133,6 +136,8 @@ START_TEST(wrong_settings_are_named_with_their_line)
 	begin();
 	refused("[quic]\nbind = \"[::]:1\"\nbnd = 1\n", ":3: quic.bnd: unknown key");
 	refused("\n\nport = 1\n", ":3: port: unknown key");
+	refused("quic.second_port = 65536\n", ":1: quic.second_port: ");
+	refused("quic.second_port = \"off\"\n", ":1: quic.second_port: ");
 	refused("[relay]\nnode_rate = 0\n", ":2: relay.node_rate: ");
 	refused("relay.node_rate = -1\n", ":1: relay.node_rate: ");
 	refused("relay.cluster_rate = 10_000_000_001\n", ":1: relay.cluster_rate: ");
