@@ -57,6 +57,7 @@ static void take_early(struct overlay *o)
 		f->len = 0;
 		relay_received(o, &rx);
 	}
+	inbound_flush(o);
 }
 
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
