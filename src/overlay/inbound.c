@@ -112,8 +112,10 @@ void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct u
 	struct span inner = { .len = 0 };
 	enum overlay_drop d;
 
-	if (!l || (relay && l->peer != relay))
+	if (!l || (relay && l->peer != relay)) {
+		drop_count(o, DROP_in_unknown);
 		return;
+	}
 	d = record_open(l->records, data, len, &inner);
 	if (d != DROP_NONE) {
 		drop_count(o, d);
