@@ -179,8 +179,10 @@ enum overlay_drop record_open(struct records *r, uint8_t *data, size_t len, stru
 		return DROP_in_forged;
 	}
 	window_take(&r->window, counter);
-	if (k->epoch > r->key[r->newest].epoch)
+	if (k->epoch > r->key[r->newest].epoch) {
+		secret_wipe(r->key[r->newest].secret, RECORD_SECRET_LEN); /* its key is enough */
 		r->newest = (unsigned)(k - r->key);
+	}
 	*ret = span_of(data + RECORD_HEADER, len - RECORD_OVERHEAD);
 	return DROP_NONE;
 }

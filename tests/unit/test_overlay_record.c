@@ -189,6 +189,22 @@ START_TEST(epochs_follow_each_other)
 }
 END_TEST
 
+/* Who reads our memory later does not get what was sealed before. */
+START_TEST(secrets_of_earlier_epochs_are_overwritten)
+{
+	static const uint8_t zero[RECORD_SECRET_LEN];
+	unsigned kept = 0;
+
+	begin(AEAD_AES128_GCM);
+	for (uint64_t epoch = 0; epoch < 5; epoch++)
+		ck_assert_int_eq(send_at(epoch * EPOCH + 1), DROP_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(server->key); i++)
+		kept += memcmp(server->key[i].secret, zero, sizeof(zero)) != 0;
+	ck_assert_uint_eq(kept, 1);
+	end();
+}
+END_TEST
+
 /* Against the plainest model: a set of all that was taken, and the highest. */
 START_TEST(the_window_takes_each_counter_once)
 {
@@ -227,4 +243,5 @@ END_TEST
 UNIT_MAIN("overlay/record", records_are_as_the_vectors, both_directions_have_keys_of_their_own,
 	  what_was_changed_is_forged_and_changes_nothing,
 	  what_is_too_short_or_of_another_type_is_no_record, epochs_follow_each_other,
+	  secrets_of_earlier_epochs_are_overwritten,
 	  the_window_takes_each_counter_once)
