@@ -198,6 +198,7 @@ node_up() { # machine, cluster
 new_token() {
 	if [ ! -e "$WORK/signal/first-token-taken" ]; then
 		touch "$WORK/signal/first-token-taken"
+		wait_until 5 eval 'test -n "$(token_of)"' >&2 # it is shown after the port is bound
 		token_of
 	else
 		on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" mlsh-signal token 2>/dev/null |
