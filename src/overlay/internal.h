@@ -33,6 +33,12 @@
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
 #define PEER_STRANGE_PONGS_BURST 100
+#define PEER_PUNCHES_PER_S 25		/* pings of rounds, to one peer */
+#define PEER_PUNCHES_BURST 150		/* a whole round */
+#define PEER_SAYS_PER_S 20		/* messages that may be left out; others end at 100 */
+#define PEER_SAYS_BURST 200
+#define PEER_ANEW_GAP NS_PER_S		/* between looks whether it was restarted */
+#define NEWS_BURST 16			/* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
@@ -93,7 +99,8 @@ struct link {
 	bool asked;
 	bool asked_all;			/* looking for the fork: once a connection */
 	bool log_stopped;		/* their log is not to be believed or not understood */
-	struct bucket messages;
+	struct bucket messages;		/* that came */
+	struct bucket says;		/* that go out and may be left out */
 };
 
 struct peer {
@@ -114,6 +121,7 @@ struct peer {
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct bucket pongs, strange_pongs;
+	struct bucket punches;		/* pings of rounds */
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */
 	path_label mtu_label;		/* the path in use, and the largest datagram on it: */
@@ -123,6 +131,7 @@ struct peer {
 	size_t next;			/* in plan */
 	uint64_t next_at, retry_at, began_at, asked_at;
 	uint64_t anew_at;		/* word came that it may have been restarted; 0: never */
+	uint64_t anew_asked;		/* and the tunnel was tested for it */
 	uint64_t silent_at;		/* and since it did not answer; TIME_NEVER: no */
 	unsigned failures;
 	bool left;			/* it said goodbye, and was not tried since */
@@ -174,6 +183,8 @@ struct overlay {
 	struct coalescer coalescer;
 	struct bucket icmp;
 	struct bucket hearsay;		/* addresses that peers see us at */
+	struct bucket news;		/* changes of them that peers are told of */
+	struct timer *news_later;
 	struct wire_candidates own;
 	struct wire_candidates home;	/* those of our interfaces */
 	struct mapper *mapper;		/* NULL: turned off */

@@ -241,6 +241,10 @@ void overlay_refresh_candidates(struct overlay *o)
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
 	if (candidates_equal(&now, &o->own))
 		return;
+	if (!bucket_take(&o->news, 1, clock_now(o->h))) {
+		timer_set_in(o->news_later, NS_PER_S); /* with what holds by then */
+		return;
+	}
 	o->own = now;
 	o->ops->candidates(o->ctx, &o->own);
 	list_for_each (it, &o->peers) {
@@ -381,13 +385,20 @@ static int open_tun(struct overlay *o, struct err *err)
 	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->log, o->self->address, err);
 }
 
+static void on_news(void *ctx)
+{
+	overlay_refresh_candidates(ctx);
+}
+
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
 	o->nat.check.timer = timer_new(o->h, nat_run, o);
+	o->news_later = timer_new(o->h, on_news, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
-	if (!o->watch || !o->nat.check.timer || !o->relay_work || !o->pump)
+	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work ||
+	    !o->pump)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -425,6 +436,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	list_init(&o->peers);
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
 	bucket_init(&o->hearsay, 1, 8, clock_now(h));
+	bucket_init(&o->news, 1, NEWS_BURST, clock_now(h));
 	bucket_init(&o->pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
 	bucket_init(&o->pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
 	overlay_router_init(o);
@@ -474,6 +486,7 @@ void overlay_free(struct overlay *o)
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);
 	timer_free(o->nat.check.timer);
+	timer_free(o->news_later);
 	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
 	deferred_free(o->relay_work);
 	deferred_free(o->pump);

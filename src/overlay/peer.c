@@ -233,8 +233,11 @@ void peer_relay(struct peer *p)
 
 void peer_is_anew(struct peer *p)
 {
-	p->anew_at = now_of(p);
-	if (p->active && p->prober) {
+	uint64_t now = now_of(p);
+
+	p->anew_at = now;
+	if (p->active && p->prober && now - p->anew_asked >= PEER_ANEW_GAP) {
+		p->anew_asked = now;
 		control_observed(p->active); /* it has to answer, or knows no such connection */
 		prober_test(p);
 	}
@@ -525,6 +528,7 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
 	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,
 		    clock_now(o->h));
+	bucket_init(&p->punches, PEER_PUNCHES_PER_S, PEER_PUNCHES_BURST, clock_now(o->h));
 	p->next_at = p->retry_at = p->waiting_until = p->silent_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");

@@ -25,6 +25,16 @@ static void send_lossy(struct link *l, const struct peer_message *m)
 			  l->peer->member->name);
 }
 
+/*
+ * Those that begin with a server's or another member's word are
+ * not passed on as often as that comes: the other side ends a tunnel that says too much.
+ */
+static void send_seldom(struct link *l, const struct peer_message *m)
+{
+	if (bucket_take(&l->says, 1, clock_now(l->peer->o->h)))
+		send_lossy(l, m);
+}
+
 static int binding_of(struct link *l, uint8_t out[32])
 {
 	struct span context = span_of(mlog_cluster_id(l->peer->o->log), HASH_LEN);
@@ -326,7 +336,7 @@ void control_observed(struct link *l)
 		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
 	else
 		*m = (struct peer_message){ .type = PEER_PUNCH };
-	send_lossy(l, m);
+	send_seldom(l, m);
 }
 
 void control_punch(struct link *l)
@@ -334,7 +344,7 @@ void control_punch(struct link *l)
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_PUNCH };
-	send_lossy(l, m);
+	send_seldom(l, m);
 }
 
 void control_nat(struct link *l)
@@ -342,7 +352,7 @@ void control_nat(struct link *l)
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(l->peer->o) };
-	send_lossy(l, m);
+	send_seldom(l, m);
 }
 
 void control_up(struct link *l)

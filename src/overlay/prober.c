@@ -127,7 +127,7 @@ static bool may_ping(struct prober *pr, const struct path *path, uint64_t now)
 
 	if (path->pongs == 0 && path->kind != PATH_RELAY && !bucket_take(&p->guesses, 1, now))
 		return false;
-	return bucket_take(&p->o->pings, 1, now);
+	return bucket_take(&p->punches, 1, now) && bucket_take(&p->o->pings, 1, now);
 }
 
 static void round_run(struct prober *pr, uint64_t now)

@@ -4,6 +4,7 @@
  * key, speaking whatever it likes. The honest node keeps its TUN clean and its other tunnels up.
  */
 #include "overlay_sim.h"
+#include "proto/probe.h"
 
 /* Node 1: it has the higher address, so it waits for node 0 and then takes part as a server. */
 struct rogue {
@@ -19,8 +20,9 @@ struct rogue {
 	uint8_t hello[256];
 	struct records *records;
 	uint8_t inner[1500];	/* flags and a packet */
-	const char *garbage;
-	size_t garbage_len;
+	struct probe_keys probe;
+	bool own_proven;	/* what it says in its probes */
+	unsigned pings, pongs;	/* of node 0 */
 };
 
 static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
@@ -48,6 +50,12 @@ static void rogue_keys(struct rogue *r)
 			 0);
 	records_free(r->records);
 	ck_assert_int_eq(records_new(AEAD_AES128_GCM, false, exported, &r->records), 0);
+	ck_assert_int_eq(quic_conn_export(r->c, PROBE_EXPORTER, id, exported, 2 * PROBE_KEY_LEN),
+			 0);
+	memcpy(r->probe.client, exported, PROBE_KEY_LEN);
+	memcpy(r->probe.server, exported + PROBE_KEY_LEN, PROBE_KEY_LEN);
+	ck_assert_int_eq(quic_conn_export(r->c, PROBE_TAG_EXPORTER, id, r->probe.tag,
+					  PROBE_TAG_LEN), 0);
 }
 
 static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
@@ -103,6 +111,40 @@ static void rogue_send(struct rogue *r, size_t len)
 	rogue_raw(r, record, rogue_seal(r, len, record));
 }
 
+static void rogue_probe(struct rogue *r, enum probe_type type, uint64_t nonce, uint8_t flags,
+			const struct addr *seen)
+{
+	struct probe f = { .type = type, .nonce = nonce, .len = PROBE_PING_MIN, .observed = *seen,
+			   .flags = flags | (r->own_proven ? PROBE_PROVEN : 0) };
+	uint8_t frame[PROBE_MAX];
+
+	memcpy(f.tag, r->probe.tag, PROBE_TAG_LEN);
+	ptrdiff_t n = probe_encode(&f, r->probe.server, hmac_sha256, frame, sizeof(frame));
+
+	ck_assert_int_gt(n, 0);
+	rogue_raw(r, frame, (size_t)n);
+}
+
+/* It answers pings, so that its path stays proven. */
+static void rogue_others(void *ctx, struct udp_rx *runs, size_t n)
+{
+	struct rogue *r = ctx;
+
+	for (size_t i = 0; i < n && r->connected; i++) {
+		for (size_t at = 0; at < runs[i].len; at += runs[i].segment) {
+			size_t len = MIN(runs[i].segment, runs[i].len - at);
+			struct probe f;
+
+			if (probe_decode(span_of(runs[i].data + at, len), &f) < 0)
+				continue;
+			r->pings += f.type == PROBE_PING;
+			r->pongs += f.type == PROBE_PONG;
+			if (f.type == PROBE_PING)
+				rogue_probe(r, PROBE_PONG, f.nonce, 0, &runs[i].from);
+		}
+	}
+}
+
 static const struct quic_conn_ops rogue_ops = {
 	.event = rogue_event,
 };
@@ -142,11 +184,12 @@ static void rogue_start(struct rogue *r, struct fleet *m)
 		.serve = serve,
 		.key_allowed = rogue_any,
 		.accepted = rogue_accept,
+		.others = rogue_others,
 		.ctx = r,
 	};
 
 	fleet_init(m, 3);
-	*r = (struct rogue){ .m = m, .h = m->node[1].h, .control = -1 };
+	*r = (struct rogue){ .m = m, .h = m->node[1].h, .control = -1, .own_proven = true };
 	cfg.identity = m->node[1].id;
 	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->s), 0);
 	fleet_start(&m->node[0]);
@@ -423,6 +466,73 @@ START_TEST(a_flood_of_messages_ends_the_connection)
 }
 END_TEST
 
+static void honest_path(struct fleet *m, struct peer_path_status *ret)
+{
+	struct peer_path_status all[16];
+	const struct member *to = mlog_member_by_id(m->node[2].log, &m->node[0].self->id);
+	size_t n = overlay_peer_paths(m->node[2].o, to, all, ARRAY_LEN(all));
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].in_use)
+			*ret = all[i];
+	}
+}
+
+/* The pongs that node 0 has for all are not eaten up by one, nor has that one's word any weight. */
+START_TEST(a_flood_of_pings_takes_no_pong_from_others)
+{
+	struct fleet m;
+	struct rogue r;
+	struct peer_path_status before = { 0 }, after = { 0 };
+	struct addr none = { 0 };
+
+	rogue_connect(&r, &m);
+	sim_pass(m.w, 20 * NS_PER_S);
+	honest_path(&m, &before);
+	m.node[2].changes = 0;
+	r.pongs = 0;
+	for (unsigned ms = 0; ms < 60000; ms++) {
+		for (unsigned i = 0; i < 5; i++)
+			rogue_probe(&r, PROBE_PING, ms * 5 + i, i ? 0 : PROBE_URGENT, &none);
+		sim_pass(m.w, NS_PER_MS);
+	}
+	honest_path(&m, &after);
+	ck_assert_uint_ge(after.pings - before.pings, 3);
+	ck_assert_uint_eq(after.pings - before.pings, after.pongs - before.pongs);
+	ck_assert_uint_eq(m.node[2].changes, 0);
+	ck_assert_uint_le(r.pongs, 60 * 100 + 200);
+	rogue_stop(&r);
+}
+END_TEST
+
+/* Rounds without end for one leave pings for the rounds of the others. */
+START_TEST(candidates_that_change_all_the_time_do_not_use_up_the_pings)
+{
+	struct fleet m;
+	struct rogue r;
+	uint8_t buf[256];
+
+	rogue_connect(&r, &m);
+	r.own_proven = false; /* so its path is never settled */
+	r.pings = 0;
+	for (unsigned i = 0; i < 4000 && !r.closed; i++) {
+		struct peer_message msg = { .type = PEER_CANDIDATES, .candidates.n = 2 };
+
+		msg.candidates.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
+		msg.candidates.item[1] = addr_v4(IP(203, 0, 113, 1), (uint16_t)(1000 + i));
+		ptrdiff_t n = peer_message_encode(&msg, buf, sizeof(buf));
+
+		ck_assert_int_eq(quic_stream_write(r.c, r.control, buf, (size_t)n, false), 0);
+		rogue_probe(&r, PROBE_PING, i, 0, &msg.candidates.item[0]);
+		sim_pass(m.w, 11 * NS_PER_MS); /* just under what a member may say */
+	}
+	ck_assert(!r.closed);
+	SIM_CHECK(m.w, r.pings > 20);
+	ck_assert_uint_le(r.pings, 44 * 25 + 150 + 60);
+	rogue_stop(&r);
+}
+END_TEST
+
 START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 {
 	struct fleet m;
@@ -484,6 +594,7 @@ UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  garbage_on_the_control_stream_ends_the_connection,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,
-	  a_flood_of_messages_ends_the_connection,
+	  a_flood_of_messages_ends_the_connection, a_flood_of_pings_takes_no_pong_from_others,
+	  candidates_that_change_all_the_time_do_not_use_up_the_pings,
 	  a_hello_for_another_cluster_or_connection_is_refused,
 	  without_a_hello_nothing_passes_and_the_connection_ends)

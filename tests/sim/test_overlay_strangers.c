@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strangers with forged source addresses: what they send in masses keeps nobody from a tunnel, on a
+ * way so long that much of it arrives between two packets of a handshake.
+ */
+#include "overlay_sim.h"
+
+static struct addr stranger(unsigned i)
+{
+	return addr_v4(IP(198, 51, 100, 0) + (i >> 8), (uint16_t)(1024 + (i & 0xff)));
+}
+
+/* The form of a first packet, with nothing in it that can be read. */
+static void forge_initial(uint8_t p[1200], unsigned seed)
+{
+	for (size_t i = 0; i < 1200; i++)
+		p[i] = fleet_byte(seed, i);
+	p[0] = 0xc3;
+	store_be32(p + 1, 1);
+	p[5] = 8;
+	store_be32(p + 6, seed);
+	p[14] = 8;
+	p[23] = 0; /* no token */
+	store_be16(p + 24, 0x4000 | (1200 - 26));
+}
+
+static void flood(struct fleet *m, unsigned ms, bool (*until)(void *))
+{
+	uint8_t p[1200];
+
+	for (unsigned i = 0; i < ms * 4; i++) {
+		struct fleet_node *to = &m->node[i % 2];
+		struct addr src = stranger(i), dst = addr_v4(IP(192, 0, 2, 10 + i % 2),
+			quic_socket_local(to->o->socket).port);
+
+		forge_initial(p, i);
+		world_inject(m->w, &src, &dst, 0, p, sizeof(p));
+		if (i % 4 == 0)
+			sim_pass(m->w, NS_PER_MS);
+		if (until && until(m))
+			return;
+	}
+}
+
+START_TEST(forged_initials_keep_nobody_from_a_tunnel)
+{
+	struct link_params far = { .delay_ns = 100 * NS_PER_MS, .mtu_bytes = 1500 };
+	struct fleet m;
+
+	fleet_init(&m, 2);
+	world_link_both(m.w, m.node[0].h, m.node[1].h, far);
+	fleet_start(&m.node[0]);
+	m.server_down = true; /* it knows of nobody until the flood is under way */
+	fleet_start(&m.node[1]);
+	flood(&m, 500, NULL);
+	m.server_down = false;
+	fleet_announce(&m.node[0]);
+	fleet_announce(&m.node[1]);
+	flood(&m, 5000, fleet_all_up);
+	SIM_CHECK(m.w, fleet_all_up(&m));
+	fleet_send(&m.node[0], &m.node[1], 90, 1);
+	flood(&m, 500, NULL);
+	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 90, 1));
+	/* Who has not shown that packets reach it is told to try again, and forgotten. */
+	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->socket).retries_sent, 1000);
+	ck_assert_uint_le(m.node[1].o->next_stranger, 8);
+	fleet_free(&m);
+}
+END_TEST
+
+UNIT_MAIN("overlay/strangers", forged_initials_keep_nobody_from_a_tunnel)
