@@ -63,6 +63,16 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 	return rc;
 }
 
+/* getopt begins its complaints with argv[0]. */
+static int run_named(const struct command *cmd, int argc, char **argv)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "mlsh %s", cmd->name);
+	argv[0] = name;
+	return run_command(cmd, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 0 && argv[0] ? argv[0] : "mlsh";
@@ -86,7 +96,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return run_command(&commands[i], argc - 1, argv + 1);
+			return run_named(&commands[i], argc - 1, argv + 1);
 	fprintf(stderr, "mlsh: there is no command '%s'; `mlsh --help` lists them\n", argv[1]);
 	return EXIT_USAGE;
 }

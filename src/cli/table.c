@@ -117,7 +117,7 @@ void table_nat(struct json_object *nat, char *out, size_t cap)
 	static const struct {
 		const char *mapping, *words;
 	} mappings[] = {
-		{ "none", "none, a public address" },
+		{ "none", "no NAT on the way to the server" },
 		{ "independent", "the same port for every destination" },
 		{ "dependent", "another port for each destination" },
 		{ "mapped", "the gateway maps a port" },

@@ -25,12 +25,15 @@ static int search(struct json_object *status, const char *text, struct target *r
 {
 	struct json_object *list = json_object_object_get(status, "clusters");
 	size_t n = list ? json_object_array_length(list) : 0;
+	const char *self = NULL;	/* the cluster in which that is this node */
 	unsigned found = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *c = json_object_array_get_idx(list, i);
 		const char *name = peer_in(c, text);
 
+		if (strcmp(js(c, "node"), text) == 0 || strcmp(js(c, "address"), text) == 0)
+			self = js(c, "name");
 		if (!name || found++ > 0)
 			continue;
 		snprintf(ret->cluster, sizeof(ret->cluster), "%s", js(c, "name"));
@@ -41,6 +44,9 @@ static int search(struct json_object *status, const char *text, struct target *r
 	if (found > 1)
 		return err_set(err, -EINVAL, "several clusters have a node %s; say which: %s.%s",
 			       text, text, ret->cluster);
+	if (self)
+		return err_set(err, -ESRCH, "%s is this machine itself, in the cluster %s; name "
+			       "another node", text, self);
 	return err_set(err, -ESRCH, n ? "no connected cluster has another node %s; `mlsh status` "
 					 "lists them"
 				       : "no cluster is connected, so %s can not be asked; `mlsh "

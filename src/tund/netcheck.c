@@ -44,11 +44,11 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 
 	switch (f->nat.mapping) {
 	case MAPPING_NONE:
-		put(w, open ? "This machine is reached from anywhere: its tunnels are direct, but "
-			      "for peers whose network blocks UDP."
-			    : "This machine has a public address behind a firewall that lets "
-			      "answers in: its tunnels are direct, but with peers behind NATs "
-			      "that take another port for each destination.");
+		put(w, open ? "No NAT is between this machine and the server: its tunnels are "
+			      "direct, but for peers whose network blocks UDP."
+			    : "No NAT is between this machine and the server, but a firewall that "
+			      "lets only answers in: its tunnels are direct, but with peers "
+			      "behind NATs that take another port for each destination.");
 		break;
 	case MAPPING_SAME:
 		put(w, open ? "This NAT is an easy one: its tunnels are direct, but for peers "

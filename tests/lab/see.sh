@@ -102,7 +102,7 @@ check "ping: over the relay, by its server" eval 'ann mlsh ping laptop.homelab -
 check "its JSON is as documented" eval 'ann mlsh ping laptop -c 2 -i 0.2 --json | tee "$WORK/ping.json" | json ping &&
 	tail -n 1 "$WORK/ping.json" | json_holds "d[\"event\"] == \"end\" and d[\"answered\"] == 2"'
 check_fails "until direct: not to be had" 1 "why laptop" ann mlsh ping laptop --until-direct -c 3 -i 0.2
-check_fails "ping of oneself" 1 "no connected cluster has another node nas" ann mlsh ping nas
+check_fails "ping of oneself" 1 "nas is this machine itself" ann mlsh ping nas
 check_fails "a count that is none" 2 "count" ann mlsh ping desk -c 0
 ann mlsh ping laptop --until-direct -c 120 -i 0.5 >"$WORK/nas/direct.out" 2>&1 &
 waiting=$!

@@ -318,7 +318,8 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	int fd = -1;
 	int r = connect_to(path, &fd);
 	if (r < 0)
-		return err_set(err, r, "can not connect to %s: %s", path, strerror(-r));
+		return err_set(err, r, "can not connect to %s: %s%s", path, strerror(-r),
+			       r == -EACCES ? ". Its group may (`ls -l` shows which): are you in it?" : "");
 	struct local_conn *c = conn_new(h, fd, ops, ctx);
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
