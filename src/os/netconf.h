@@ -54,9 +54,10 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
 /*
  * Is this very address one of the host's own (but on `ignore_ifindex`), a gateway, a name server or
  * the only destination of a route that is not ours? 1/0/negative. `ret_what` (64 bytes) says what
- * it is: "a gateway of this host".
+ * it is: "a gateway of this host". `for_self`: it is to be our own: a name server at it is meant to
+ * be the one that we are.
  */
-int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex,
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool for_self,
 			 char *ret_what) MUST_CHECK;
 
 /* The router that packets to the world go to, if it is not the other end of a tunnel. */

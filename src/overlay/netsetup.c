@@ -49,7 +49,7 @@ static int address_taken(const struct netsetup *n, ip4 ip, char what[WHAT_MAX])
 		snprintf(what, WHAT_MAX, "the signal server's");
 		return 1;
 	}
-	return netconf_address_used(n->h, ip, n->ifindex, what);
+	return netconf_address_used(n->h, ip, n->ifindex, ip == n->self, what);
 }
 
 /* Two clusters of different servers may have handed out the same address. */

@@ -347,7 +347,7 @@ static bool used(const char *address, unsigned ignore, const char *expected)
 	char what[64] = "nothing";
 	ip4 a = 0;
 	ck_assert_int_eq(ip4_parse(address, &a), 0);
-	int r = netconf_address_used(host, a, ignore, what);
+	int r = netconf_address_used(host, a, ignore, false, what);
 	ck_assert_int_ge(r, 0);
 	ck_assert_msg(strcmp(what, r ? expected : "nothing") == 0, "%s: %s", address, what);
 	return r;
@@ -369,6 +369,13 @@ START_TEST(conflict_with_a_resolver)
 	ck_assert(!conflicts("100.64.0.0/16", 0, NULL));
 	ck_assert(used("100.65.0.53", 0, "a name server of this host"));
 	ck_assert(!used("100.65.0.54", 0, NULL));
+	/* Whoever points the resolver at his own node can disconnect it and connect it again. */
+	char what[64];
+	ck_assert_int_eq(netconf_address_used(host, 0x64410035, 0, true, what), 0);
+	struct tun *t = tun_up("100.65.0.53");
+	ck_assert(!conflicts("100.65.0.0/16", tun_ifindex(t), NULL));
+	ck_assert(!conflicts("100.65.0.0/16", 0, NULL));
+	tun_close(t);
 	unlink(path);
 	host_free(host);
 }

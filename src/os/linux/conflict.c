@@ -19,6 +19,8 @@ struct conflict {
 	char *what;
 	bool found;
 	struct links links;
+	struct netif_addr *own;	/* the host's own addresses, n_own of them */
+	int n_own;
 };
 
 static void found(struct conflict *c, const char *kind, struct prefix4 where, const char *ifname)
@@ -57,12 +59,14 @@ static bool is_own_tunnel(const struct conflict *c, unsigned ifindex)
 
 static int check_addresses(struct conflict *c, struct host *h)
 {
-	struct netif_addr *list = calloc(ADDRS_MAX, sizeof(*list));
-	if (!list)
+	free(c->own);
+	c->own = calloc(ADDRS_MAX, sizeof(*c->own));
+	if (!c->own)
 		return -ENOMEM;
-	int n = netif_list(h, list, ADDRS_MAX);
+	int n = netif_list(h, c->own, ADDRS_MAX);
+	c->n_own = MAX(n, 0);
 	for (int i = 0; i < n; i++) {
-		const struct netif_addr *a = &list[i];
+		const struct netif_addr *a = &c->own[i];
 		if (a->ifindex == c->ignore_ifindex || !addr_is_v4(&a->addr) ||
 		    is_own_tunnel(c, a->ifindex))
 			continue;
@@ -70,7 +74,6 @@ static int check_addresses(struct conflict *c, struct host *h)
 		if (prefix4_overlaps(c->p, net))
 			found(c, "network", net, a->ifname);
 	}
-	free(list);
 	return n < 0 ? n : 0;
 }
 
@@ -98,6 +101,16 @@ static int on_route(void *ctx, const struct nlmsghdr *entry)
 	return 0;
 }
 
+/* A resolver that is this host itself needs no way to it: often it is our own. */
+static bool is_own(const struct conflict *c, const struct addr *a)
+{
+	for (int i = 0; i < c->n_own; i++) {
+		if (addr_same_ip(&c->own[i].addr, a))
+			return true;
+	}
+	return false;
+}
+
 static void check_resolvers(struct conflict *c, struct host *h, const char *path)
 {
 	struct buf file = { 0 };
@@ -109,7 +122,7 @@ static void check_resolvers(struct conflict *c, struct host *h, const char *path
 		char text[64];
 		struct addr a;
 		if (sscanf(line, " nameserver %63s", text) == 1 && addr_parse_ip(text, &a) == 0 &&
-		    addr_is_v4(&a))
+		    addr_is_v4(&a) && !is_own(c, &a))
 			check_one(c, "name server", addr_ip4(&a));
 	}
 	buf_free(&file);
@@ -136,12 +149,14 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 			r = netlink_dump(RTM_GETROUTE, AF_INET, on_route, &c);
 	}
 	links_fini(&c.links);
-	if (r < 0)
-		return r;
-	check_all_resolvers(&c, h);
+	if (r == 0) {
+		check_all_resolvers(&c, h);
+		r = c.found;
+	}
 	if (c.found)
 		memcpy(ret_what, what, sizeof(what));
-	return c.found;
+	free(c.own);
+	return r;
 }
 
 struct address_search {
@@ -187,7 +202,8 @@ static int search_address(struct host *h, ip4 ip, unsigned ignore_ifindex, char 
 	return n < 0 ? n : found;
 }
 
-int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool for_self,
+			 char *ret_what)
 {
 	struct address_search s = { .ip = ip };
 	char resolver[WHAT_MAX];
@@ -200,7 +216,8 @@ int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *
 		r = netlink_dump(RTM_GETROUTE, AF_INET, search_route, &s);
 	if (r < 0)
 		return r;
-	check_all_resolvers(&c, h);
+	if (!for_self)
+		check_all_resolvers(&c, h);
 	if (!s.what && c.found)
 		s.what = "a name server of this host";
 	if (s.what)
