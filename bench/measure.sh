@@ -33,6 +33,29 @@ loss() { # contestant, amount
 	END
 }
 
+# A way of so many ms between the machines of all contestants, on top of what it is; 0: gone again.
+delay() { # milliseconds each way
+	local i r=$LAB-router
+	if [ "$1" = 0 ]; then
+		stop "$DELAY_PID"
+		ip -n "$r" rule flush && ip -n "$r" rule add lookup main
+		DELAY_MS=0
+		return
+	fi
+	ip netns exec "$r" "$BENCH_BIN/delay" delay0 "$1" &
+	DELAY_PID=$!
+	LAB_PIDS+=("$DELAY_PID")
+	await ip -n "$r" link set delay0 up 2>/dev/null || return 1
+	ip netns exec "$r" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.delay0.rp_filter=0
+	ip -n "$r" route replace default dev delay0 table 100
+	for i in "${INDEX[@]}"; do
+		ip -n "$r" rule add iif "to-a$i" lookup 100
+		ip -n "$r" rule add iif "to-b$i" lookup 100
+	done
+	DELAY_MS=$1
+}
+DELAY_MS=0
+
 measure_tcp() { # contestant, run, streams, up|down, [loss in hundredths of a percent], [seconds]
 	local before json reverse=() seconds=${6:-$SECS}
 	[ "$4" = down ] && reverse=(-R)
@@ -40,8 +63,8 @@ measure_tcp() { # contestant, run, streams, up|down, [loss in hundredths of a pe
 	json=$(tool "a${INDEX[$1]}" timeout $((seconds + 15)) "$(program iperf3)" -c "${INNER_B[$1]}" -p $IPERF_PORT \
 		-t "$seconds" -P "$3" -C cubic "${reverse[@]}" -J --connect-timeout 5000 2>/dev/null)
 	emit --arg who "$1" --argjson run "$2" --argjson streams "$3" --arg direction "$4" --arg mode "$MODE" \
-		--argjson loss "${5:-0}" --argjson cpu "$(cpu_between "$before" "$(cpu_now "$1")")" \
-		--argjson j "${json:-{\}}" '{k: "tcp", $who, $mode, $streams, $direction, $loss, $run,
+		--argjson loss "${5:-0}" --argjson delay "$DELAY_MS" --argjson cpu "$(cpu_between "$before" "$(cpu_now "$1")")" \
+		--argjson j "${json:-{\}}" '{k: "tcp", $who, $mode, $streams, $direction, $loss, $delay, $run,
 			mbps: (($j.end.sum_received.bits_per_second // 0) / 1e6),
 			bytes: ($j.end.sum_received.bytes // 0),
 			resent: ($j.end.sum_sent.retransmits // 0)} + $cpu'

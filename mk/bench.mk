@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Benchmarks: this tunnel beside others in network namespaces, and its packet path alone.
 
-bench_programs := build/release/bench/floor build/release/bench/probe
+bench_programs := build/release/bench/floor build/release/bench/probe build/release/bench/delay
 
 # Yardsticks are compiled for speed.
 # (private: not for the flags file that they depend on.)
 build/release/obj/bench/floor.o build/release/obj/bench/probe.o: private release_flags += -O3
-$(foreach p,floor probe,$(eval $(call link,release,build/release/bench/$(p),\
+$(foreach p,floor probe delay,$(eval $(call link,release,build/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c),,)))
 
 $(foreach p,path peers,$(eval $(call link,release,build/release/bench/$(p),\
