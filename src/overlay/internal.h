@@ -120,6 +120,7 @@ struct peer {
 	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
+	struct bucket hearsay;		/* addresses that it sees us at */
 	struct bucket pongs, strange_pongs;
 	struct bucket punches;		/* pings of rounds */
 	struct prober *prober;		/* of the active link, once both hellos are through */
@@ -182,7 +183,7 @@ struct overlay {
 	struct deferred *pump;		/* goes on sending them */
 	struct coalescer coalescer;
 	struct bucket icmp;
-	struct bucket hearsay;		/* addresses that peers see us at */
+	struct bucket hearsay;		/* news of what peers and NATs make of our address */
 	struct bucket news;		/* changes of them that peers are told of */
 	struct timer *news_later;
 	struct wire_candidates own;
@@ -192,6 +193,7 @@ struct overlay {
 	bool at_home;			/* which is an address of this machine */
 	struct nat_state nat;
 	struct addr observed_by_peer[2];
+	const struct peer *observed_from[2];	/* who said so */
 	bool failed, closing;
 	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */
@@ -214,7 +216,7 @@ bool overlay_is_eager(const struct overlay *o);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
 void overlay_refresh_candidates(struct overlay *o);
 /* A peer says where it sees us. */
-void overlay_observed_by(struct overlay *o, const struct addr *a);
+void overlay_observed_by(struct peer *p, const struct addr *a);
 /* Entries from a peer were appended. */
 void overlay_log_learnt(struct overlay *o);
 

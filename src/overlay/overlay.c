@@ -267,9 +267,13 @@ void overlay_observed(struct overlay *o, const struct addr *a)
 		nat_reset(o);
 }
 
-/* The two last ones that differ: members' words count little. */
-void overlay_observed_by(struct overlay *o, const struct addr *a)
+/*
+ * The two last ones that differ, one of each member: whoever changes its word all the time only
+ * takes back what it said itself.
+ */
+void overlay_observed_by(struct peer *p, const struct addr *a)
 {
+	struct overlay *o = p->o;
 	struct addr *s = o->observed_by_peer;
 
 	if (!candidate_ok(a, mlog_genesis(o->log)->subnet) || addr_equal(a, &o->observed) ||
@@ -279,10 +283,14 @@ void overlay_observed_by(struct overlay *o, const struct addr *a)
 		if (addr_same_ip(a, &o->own.item[i]) && a->port == o->own.item[i].port)
 			return;
 	}
-	if (!bucket_take(&o->hearsay, 1, clock_now(o->h)))
+	if (!bucket_take(&p->hearsay, 1, clock_now(o->h)))
 		return;
-	s[1] = s[0];
+	if (o->observed_from[0] != p) {
+		s[1] = s[0];
+		o->observed_from[1] = o->observed_from[0];
+	}
 	s[0] = *a;
+	o->observed_from[0] = p;
 	overlay_refresh_candidates(o);
 }
 
@@ -323,6 +331,7 @@ void overlay_presence_reset(struct overlay *o)
 void overlay_network_changed(struct overlay *o)
 {
 	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
+	memset(o->observed_from, 0, sizeof(o->observed_from));
 	nat_reset(o);
 	if (o->mapper)
 		mapper_network_changed(o->mapper);

@@ -280,7 +280,7 @@ static void on_message(struct link *l, struct span bytes)
 		on_log_request(l, m->first);
 		break;
 	case PEER_OBSERVED:
-		overlay_observed_by(o, &m->observed);
+		overlay_observed_by(l->peer, &m->observed);
 		break;
 	case PEER_CANDIDATES:
 		on_candidates(l, &m->candidates);

@@ -275,7 +275,7 @@ static void on_pong(struct prober *pr, struct path *path, const struct probe *f,
 	if (path->kind == PATH_RELAY || addr_equal(&f->observed, &pr->seen))
 		return;
 	pr->seen = f->observed;
-	overlay_observed_by(o, &f->observed);
+	overlay_observed_by(peer_of(pr), &f->observed);
 }
 
 void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,

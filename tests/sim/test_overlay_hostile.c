@@ -3,258 +3,7 @@
  * A member that does not play by the rules: node 1 of the fleet is a bare QUIC end with a member's
  * key, speaking whatever it likes. The honest node keeps its TUN clean and its other tunnels up.
  */
-#include "overlay_sim.h"
-#include "proto/probe.h"
-
-/* Node 1: it has the higher address, so it waits for node 0 and then takes part as a server. */
-struct rogue {
-	struct fleet *m;
-	struct host *h;
-	struct quic_socket *s;
-	struct quic_conn *c;
-	int64_t control;
-	bool connected, closed, mute, no_hello;
-	unsigned accepted;
-	enum quic_close_reason reason;
-	uint64_t error;
-	uint8_t hello[256];
-	struct records *records;
-	uint8_t inner[1500];	/* flags and a packet */
-	struct probe_keys probe;
-	bool own_proven;	/* what it says in its probes */
-	unsigned pings, pongs;	/* of node 0 */
-};
-
-static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
-{
-	struct peer_message m = { .type = PEER_HELLO };
-	struct head head = mlog_head(r->m->kit.log);
-	const uint8_t *id = mlog_cluster_id(r->m->kit.log);
-
-	memcpy(m.cluster_id, id, HASH_LEN);
-	m.head.seq = head.seq;
-	memcpy(m.head.hash, head.hash, HASH_LEN);
-	ck_assert_int_eq(quic_conn_export(r->c, PEER_EXPORTER, span_of(id, HASH_LEN), m.binding,
-					  32), 0);
-	ptrdiff_t n = peer_message_encode(&m, out, cap);
-	ck_assert_int_gt(n, 0);
-	return (size_t)n;
-}
-
-static void rogue_keys(struct rogue *r)
-{
-	uint8_t exported[RECORD_EXPORT_LEN];
-	struct span id = span_of(mlog_cluster_id(r->m->kit.log), HASH_LEN);
-
-	ck_assert_int_eq(quic_conn_export(r->c, RECORD_EXPORTER, id, exported, sizeof(exported)),
-			 0);
-	records_free(r->records);
-	ck_assert_int_eq(records_new(AEAD_AES128_GCM, false, exported, &r->records), 0);
-	ck_assert_int_eq(quic_conn_export(r->c, PROBE_EXPORTER, id, exported, 2 * PROBE_KEY_LEN),
-			 0);
-	memcpy(r->probe.client, exported, PROBE_KEY_LEN);
-	memcpy(r->probe.server, exported + PROBE_KEY_LEN, PROBE_KEY_LEN);
-	ck_assert_int_eq(quic_conn_export(r->c, PROBE_TAG_EXPORTER, id, r->probe.tag,
-					  PROBE_TAG_LEN), 0);
-}
-
-static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
-{
-	struct rogue *r = ctx;
-
-	if (c != r->c)
-		return;
-	switch (ev->type) {
-	case QUIC_CONNECTED:
-		r->connected = true;
-		rogue_keys(r);
-		break;
-	case QUIC_STREAM_READABLE:
-		if (quic_stream_is_bidi(ev->stream) && r->control < 0) {
-			size_t n = rogue_hello(r, r->hello, sizeof(r->hello));
-
-			r->control = ev->stream;
-			if (!r->no_hello)
-				ck_assert_int_eq(quic_stream_write(c, ev->stream, r->hello, n,
-								   false), 0);
-		}
-		break;
-	case QUIC_CLOSED:
-		r->closed = true;
-		r->reason = ev->reason;
-		r->error = ev->error;
-		break;
-	default:
-		break;
-	}
-}
-
-/* Seals the first `len` bytes of r->inner and sends the record, which is left in `record`. */
-static size_t rogue_seal(struct rogue *r, size_t len, uint8_t record[1600])
-{
-	memcpy(record + RECORD_HEADER, r->inner, len);
-	return record_seal(r->records, record, len);
-}
-
-static void rogue_raw(struct rogue *r, const uint8_t *record, size_t len)
-{
-	struct addr to;
-
-	ck_assert(quic_conn_remote_addr(r->c, &to));
-	quic_socket_send_other(r->s, &to, record, len);
-}
-
-static void rogue_send(struct rogue *r, size_t len)
-{
-	uint8_t record[1600];
-
-	rogue_raw(r, record, rogue_seal(r, len, record));
-}
-
-static void rogue_probe(struct rogue *r, enum probe_type type, uint64_t nonce, uint8_t flags,
-			const struct addr *seen)
-{
-	struct probe f = { .type = type, .nonce = nonce, .len = PROBE_PING_MIN, .observed = *seen,
-			   .flags = flags | (r->own_proven ? PROBE_PROVEN : 0) };
-	uint8_t frame[PROBE_MAX];
-
-	memcpy(f.tag, r->probe.tag, PROBE_TAG_LEN);
-	ptrdiff_t n = probe_encode(&f, r->probe.server, hmac_sha256, frame, sizeof(frame));
-
-	ck_assert_int_gt(n, 0);
-	rogue_raw(r, frame, (size_t)n);
-}
-
-/* It answers pings, so that its path stays proven. */
-static void rogue_others(void *ctx, struct udp_rx *runs, size_t n)
-{
-	struct rogue *r = ctx;
-
-	for (size_t i = 0; i < n && r->connected; i++) {
-		for (size_t at = 0; at < runs[i].len; at += runs[i].segment) {
-			size_t len = MIN(runs[i].segment, runs[i].len - at);
-			struct probe f;
-
-			if (probe_decode(span_of(runs[i].data + at, len), &f) < 0)
-				continue;
-			r->pings += f.type == PROBE_PING;
-			r->pongs += f.type == PROBE_PONG;
-			if (f.type == PROBE_PING)
-				rogue_probe(r, PROBE_PONG, f.nonce, 0, &runs[i].from);
-		}
-	}
-}
-
-static const struct quic_conn_ops rogue_ops = {
-	.event = rogue_event,
-};
-
-static bool rogue_accept(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
-			 const struct quic_conn_ops **ret_ops, void **ret_ctx)
-{
-	struct rogue *r = ctx;
-
-	(void)profile;
-	quic_conn_free(r->c);
-	r->c = c;
-	r->control = -1;
-	r->connected = r->closed = false;
-	r->accepted++;
-	*ret_ops = &rogue_ops;
-	*ret_ctx = r;
-	return true;
-}
-
-static bool rogue_any(void *ctx, const struct quic_profile *profile, const uint8_t key[32])
-{
-	(void)ctx;
-	(void)profile;
-	(void)key;
-	return true;
-}
-
-#define ROGUE_PORT 9999
-
-/* A fleet of three of which node 1 is played by a rogue; 0 and 2 are honest and connected. */
-static void rogue_start(struct rogue *r, struct fleet *m)
-{
-	static const struct quic_profile *const serve[] = { &peer_profile, NULL };
-	struct quic_socket_config cfg = {
-		.udp = { .bind = { .port = ROGUE_PORT } },
-		.serve = serve,
-		.key_allowed = rogue_any,
-		.accepted = rogue_accept,
-		.others = rogue_others,
-		.ctx = r,
-	};
-
-	fleet_init(m, 3);
-	*r = (struct rogue){ .m = m, .h = m->node[1].h, .control = -1, .own_proven = true };
-	cfg.identity = m->node[1].id;
-	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->s), 0);
-	fleet_start(&m->node[0]);
-	fleet_start(&m->node[2]);
-}
-
-static void rogue_introduce(struct rogue *r)
-{
-	struct wire_candidates c = { .n = 1 };
-	struct fleet_node *to = &r->m->node[0];
-
-	c.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
-	overlay_presence(to->o, mlog_member_by_id(to->log, &r->m->node[1].self->id), true, &c);
-}
-
-static bool rogue_up(void *ctx)
-{
-	struct rogue *r = ctx;
-
-	return r->connected && r->control >= 0 &&
-	       fleet_peer(&r->m->node[0], &r->m->node[1]).state == PEER_UP;
-}
-
-static bool rogue_closed(void *ctx)
-{
-	return ((struct rogue *)ctx)->closed;
-}
-
-static void rogue_connect(struct rogue *r, struct fleet *m)
-{
-	rogue_start(r, m);
-	rogue_introduce(r);
-	SIM_CHECK(m->w, world_run(m->w, 2 * NS_PER_S, rogue_up, r));
-	sim_pass(m->w, 2 * NS_PER_S); /* path MTU */
-}
-
-/* The honest pair has not noticed. */
-static void rogue_stop(struct rogue *r)
-{
-	struct fleet *m = r->m;
-
-	SIM_CHECK(m->w, fleet_linked(&m->node[0], &m->node[2]));
-	fleet_send(&m->node[2], &m->node[0], 90, 9);
-	sim_pass(m->w, 100 * NS_PER_MS);
-	SIM_CHECK(m->w, fleet_received(&m->node[2], &m->node[0], 90, 9));
-	SIM_CHECK(m->w, fleet_tun_silent(&m->node[0]));
-	quic_conn_free(r->c);
-	records_free(r->records);
-	quic_socket_close(r->s);
-	fleet_free(m);
-}
-
-/* Sends flags and the packet in r->inner + 1; it must be dropped for this reason alone. */
-static void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
-{
-	struct fleet_node *n = &r->m->node[0];
-	uint64_t before = fleet_drops(n, d), all = fleet_all_drops(n);
-
-	r->inner[0] = flags;
-	rogue_send(r, len);
-	sim_pass(r->m->w, 100 * NS_PER_MS);
-	SIM_CHECK(r->m->w, fleet_tun_silent(n));
-	ck_assert_msg(fleet_drops(n, d) == before + 1 && fleet_all_drops(n) == all + 1,
-		      "not counted as %s", overlay_drop_name(d));
-}
+#include "rogue_member.h"
 
 START_TEST(forged_packets_never_reach_the_device)
 {
@@ -506,6 +255,36 @@ START_TEST(a_flood_of_pings_takes_no_pong_from_others)
 END_TEST
 
 /* Rounds without end for one leave pings for the rounds of the others. */
+/* One member has one word about where this node is, however often it changes it. */
+START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
+{
+	struct fleet m;
+	struct rogue r;
+	struct addr honest = addr_v4(IP(203, 0, 113, 77), 7777);
+	uint8_t buf[64];
+
+	rogue_connect(&r, &m);
+	struct member *of = mlog_member_by_id(m.node[0].log, &m.node[2].self->id);
+	overlay_observed_by(route_lookup(&m.node[0].o->routes, of->address), &honest);
+	for (unsigned i = 0; i < 30; i++) {
+		struct peer_message msg = { .type = PEER_OBSERVED };
+		struct wire_candidates c;
+		bool there = false;
+
+		msg.observed = addr_v4(IP(198, 51, 100, 1), (uint16_t)(1000 + i));
+		ptrdiff_t n = peer_message_encode(&msg, buf, sizeof(buf));
+		ck_assert_int_eq(quic_stream_write(r.c, r.control, buf, (size_t)n, false), 0);
+		sim_pass(m.w, 2 * NS_PER_S);
+		overlay_candidates_get(m.node[0].o, &c);
+		for (size_t k = 0; k < c.n; k++)
+			there |= addr_equal(&c.item[k], &honest);
+		ck_assert(there);
+		ck_assert_uint_eq(m.node[0].o->observed_by_peer[0].port, 1000 + i);
+	}
+	rogue_stop(&r);
+}
+END_TEST
+
 START_TEST(candidates_that_change_all_the_time_do_not_use_up_the_pings)
 {
 	struct fleet m;
@@ -595,6 +374,7 @@ UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,
 	  a_flood_of_messages_ends_the_connection, a_flood_of_pings_takes_no_pong_from_others,
+	  who_lies_about_our_address_takes_nobody_elses_word,
 	  candidates_that_change_all_the_time_do_not_use_up_the_pings,
 	  a_hello_for_another_cluster_or_connection_is_refused,
 	  without_a_hello_nothing_passes_and_the_connection_ends)
