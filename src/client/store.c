@@ -151,6 +151,14 @@ bool store_has_cluster(struct host *h, const struct store *s, const char *cluste
 	       file_exists(h, path);
 }
 
+bool store_has_pending(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+
+	return store_cluster_path(s, cluster, STORE_PENDING, path, NULL) == 0 &&
+	       file_exists(h, path);
+}
+
 int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
 		       struct cluster_file *ret, struct err *err)
 {

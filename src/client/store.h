@@ -41,6 +41,7 @@ int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
 bool store_identity_needed(struct host *h, const struct store *s);
 
 bool store_has_cluster(struct host *h, const struct store *s, const char *cluster);
+bool store_has_pending(struct host *h, const struct store *s, const char *cluster);
 int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
 		       struct cluster_file *ret, struct err *err) MUST_CHECK;
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,

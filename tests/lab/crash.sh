@@ -89,7 +89,9 @@ for i in $(seq $joiners); do
 	[ $((i % 2)) = 0 ] && stop "$SIGNAL_PID" KILL || stop "$joining" KILL
 	[ $((i % 2)) = 0 ] && server_start
 	wait "$joining" 2>/dev/null && completed=$((completed + 1))
-	if [ ! -e "$WORK/n$i/home/.config/mlsh/clusters/n$i.toml" ] && [ ! -e "$WORK/n$i/home/.config/mlsh/clusters/homelab.toml" ]; then
+	# Killed after the cluster file was written and before the request was forgotten, it has both.
+	if [ ! -e "$WORK/n$i/home/.config/mlsh/clusters/homelab.toml" ] ||
+		[ -n "$(find "$WORK/n$i/home" -name '*.pending')" ]; then
 		adopt "n$i" "$url" >>"$WORK/n$i/adopt.log" 2>&1 || lost=$((lost + 1))
 	fi
 done

@@ -242,6 +242,39 @@ static void lose_reply_of_admit(bool killed, bool overtaken)
 	mesh_free(m);
 }
 
+/* The cluster's files are there, and the request was not forgotten yet. */
+START_TEST(killed_at_the_very_end)
+{
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mesh_node *laptop = mesh_node(m, "laptop");
+	struct invite_url url = mesh_invite(&m->node[0], 3600);
+	struct silence s = { m, 0, 2 };
+	struct mesh_join j;
+	struct buf pending = { 0 };
+	char path[STORE_PATH_MAX];
+
+	world_tap(m->w, silence_tap, &s);
+	mesh_adopt_start(laptop, &url, &j);
+	go_without_reply(&j, true);
+	world_tap(m->w, NULL, NULL);
+	ck_assert_int_eq(store_cluster_path(&laptop->store, MESH_CLUSTER, STORE_PENDING, path,
+					    NULL), 0);
+	ck_assert_int_eq(file_read(laptop->host, path, 65536, NULL, &pending), 0);
+	mesh_adopt_start(laptop, &url, &j);
+	MESH_CHECK(m, mesh_join_finish(&j) == 0);
+
+	ck_assert_int_eq(file_write(laptop->host, path, pending.data, pending.len, 0600, NULL), 0);
+	buf_free(&pending);
+	mesh_adopt_start(laptop, &url, &j);
+	MESH_CHECK(m, mesh_join_finish(&j) == 0 && j.completed_pending);
+	MESH_CHECK(m, !store_has_pending(laptop->host, &laptop->store, MESH_CLUSTER));
+	MESH_CHECK(m, mesh_server_log(m) == 2);
+	mesh_connect(laptop);
+	mesh_reach(m, 20 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(reply_of_admit_is_lost)
 {
 	for (int i = 0; i < 4; i++)
@@ -370,5 +403,5 @@ END_TEST
 
 UNIT_MAIN("sim/mesh_faults", server_crash_disturbs_no_tunnel, server_is_gone_for_an_hour,
 	  server_restarts_in_order, server_restored_from_an_old_copy, reply_of_setup_is_lost,
-	  reply_of_admit_is_lost, killed_at_any_moment, node_crashes_and_reboots,
+	  reply_of_admit_is_lost, killed_at_the_very_end, killed_at_any_moment, node_crashes_and_reboots,
 	  node_reboots_while_the_server_is_away)
