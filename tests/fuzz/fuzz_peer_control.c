@@ -98,9 +98,9 @@ static void fake_lost(struct peer *p, const char *why, bool failure)
 	(void)failure;
 }
 
-static void fake_observed(struct overlay *o, const struct addr *a)
+static void fake_observed(struct peer *p, const struct addr *a)
 {
-	(void)o;
+	(void)p;
 	(void)a;
 }
 
