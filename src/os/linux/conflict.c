@@ -131,7 +131,7 @@ static void check_resolvers(struct conflict *c, struct host *h, const char *path
 static void check_all_resolvers(struct conflict *c, struct host *h)
 {
 	check_resolvers(c, h, "/etc/resolv.conf");
-	/* Behind systemd's stub: the servers that it asks. */
+	/* The servers that systemd-resolved asks, behind its own address. */
 	check_resolvers(c, h, "/run/systemd/resolve/resolv.conf");
 }
 
