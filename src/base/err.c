@@ -13,23 +13,28 @@
  */
 #define ERR_CODE_UNKNOWN (-EIO)
 
-int err_set(struct err *err, int code, const char *fmt, ...)
+int err_set_va(struct err *err, int code, int reason, const char *fmt, va_list ap)
 {
 	char text[sizeof(err->text)]; /* the arguments may point into err->text */
-	va_list ap;
-	int n;
 
 	if (!err)
 		return code;
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n < 0)
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
 		strcpy(text, "an error whose message can not be shown");
 	text_make_printable(text);
 	err->code = code;
-	err->reason = 0;
+	err->reason = reason;
 	memcpy(err->text, text, sizeof(text));
+	return code;
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_set_va(err, code, 0, fmt, ap);
+	va_end(ap);
 	return code;
 }
 

@@ -14,7 +14,7 @@
 
 struct err {
 	int code;	/* the negative errno value returned beside it */
-	int reason;	/* machine-readable cause, an `enum refusal` of proto/signal.h; 0 if none */
+	int reason;	/* machine-readable cause, an `enum refusal` of proto/refusal.h; 0: none */
 	char text[480];	/* a sentence or two for a person, no newline; NUL-terminated */
 };
 
@@ -25,6 +25,9 @@ struct err {
  * parts of the text may come from a remote machine.
  */
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same with a reason, for functions that take such arguments themselves. */
+int err_set_va(struct err *err, int code, int reason, const char *fmt, va_list ap)
+	PRINTF_LIKE(4, 0);
 
 /*
  * Puts "context: " in front of a message that is already there. Returns the message's code; -EIO,

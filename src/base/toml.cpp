@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -148,15 +147,13 @@ unsigned toml_line(const struct toml_doc *d, const char *key)
 
 int toml_err(const struct toml_doc *d, const char *key, struct err *err, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
-		text[0] = '\0';
+	err_set_va(err, -EINVAL, 0, fmt, ap);
 	va_end(ap);
-	return err_set(err, -EINVAL, "%s:%u: %s: %s", d->name.c_str(), toml_line(d, key), key,
-		       text);
+	err_prefix(err, "%s:%u: %s", d->name.c_str(), toml_line(d, key), key);
+	return -EINVAL;
 }
 
 static int missing(const toml_doc *d, const char *key, struct err *err)

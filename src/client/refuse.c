@@ -101,17 +101,13 @@ const char *refuse_words(enum refusal reason)
 
 int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
+	int code = refuse_code(reason);
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
-		text[0] = '\0';
+	err_set_va(err, code, (int)reason, fmt, ap);
 	va_end(ap);
-	err_set(err, refuse_code(reason), "%s", text);
-	if (err)
-		err->reason = (int)reason;
-	return refuse_code(reason);
+	return code;
 }
 
 int refuse_by_server(struct err *err, enum refusal reason, const char *server, struct span text,

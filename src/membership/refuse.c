@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A refusal: message for a person and reason for a machine. */
-#include <stdio.h>
-
 #include "membership/internal.h"
 
 const uint8_t zero_hash[HASH_LEN];
 
 int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
-	va_list args;
+	va_list ap;
 
-	if (!err)
-		return code;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	err_set(err, code, "%s", text);
-	err->reason = reason;
+	va_start(ap, fmt);
+	err_set_va(err, code, (int)reason, fmt, ap);
+	va_end(ap);
 	return code;
 }

@@ -2,7 +2,6 @@
 /* Clusters, their logs, and the allocation of addresses. */
 #include "signal/registry.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -16,16 +15,11 @@ struct registry {
 
 int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 {
-	char text[sizeof(err->text)];
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
-		text[0] = '\0';
+	err_set_va(err, code, (int)reason, fmt, ap);
 	va_end(ap);
-	err_set(err, code, "%s", text);
-	if (err)
-		err->reason = reason;
 	return code;
 }
 
