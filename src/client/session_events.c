@@ -150,17 +150,6 @@ void events_handle(struct session *s, const struct signal_event *ev)
 
 /* --- our candidates --------------------------------------------------------------------------- */
 
-static bool candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (!addr_equal(&a->item[i], &b->item[i]))
-			return false;
-	}
-	return true;
-}
-
 static void on_published(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
@@ -188,7 +177,7 @@ void events_publish(struct session *s)
 
 void session_set_candidates(struct session *s, const struct wire_candidates *c)
 {
-	if (candidates_equal(&s->candidates, c))
+	if (wire_candidates_equal(&s->candidates, c))
 		return;
 	s->candidates = *c;
 	s->candidates_dirty = true; /* and with the session, if there is none yet */

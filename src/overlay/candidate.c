@@ -15,17 +15,6 @@ bool candidates_add(struct wire_candidates *c, const struct addr *a)
 	return true;
 }
 
-bool candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (!addr_equal(&a->item[i], &b->item[i]))
-			return false;
-	}
-	return true;
-}
-
 bool candidate_ok(const struct addr *a, struct prefix4 overlay)
 {
 	return addr_is_candidate_ok(a) &&

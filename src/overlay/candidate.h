@@ -10,7 +10,6 @@
 
 /* False when it is there already or the list is full. */
 bool candidates_add(struct wire_candidates *c, const struct addr *a);
-bool candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b);
 
 /*
  * Our own, out of interface addresses and of what others saw us at: by kind of interface, none of

@@ -239,7 +239,7 @@ void overlay_refresh_candidates(struct overlay *o)
 		seen[0] = nat_by_hand(o);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
-	if (candidates_equal(&now, &o->own))
+	if (wire_candidates_equal(&now, &o->own))
 		return;
 	if (!bucket_take(&o->news, 1, clock_now(o->h))) {
 		timer_set_in(o->news_later, NS_PER_S); /* with what holds by then */
@@ -312,7 +312,7 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 		p->relay.asked_at = 0;
 	if (online && !p->online && p->state == PEER_UP)
 		peer_is_anew(p);
-	bool news = c && c->n > 0 && !candidates_equal(c, &p->from_server);
+	bool news = c && c->n > 0 && !wire_candidates_equal(c, &p->from_server);
 
 	p->online = online;
 	if (news)

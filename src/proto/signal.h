@@ -65,6 +65,9 @@ struct wire_candidates {
 	size_t n;
 };
 
+/* The same ones in the same order. */
+bool wire_candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b);
+
 struct signal_request {
 	enum signal_request_type type;
 	uint8_t cluster_id[HASH_WIRE_LEN];	/* hello */

@@ -37,6 +37,17 @@ void wire_get_candidates(struct cbor_reader *r, struct wire_candidates *ret)
 		wire_get_addr(r, &ret->item[i]);
 }
 
+bool wire_candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!addr_equal(&a->item[i], &b->item[i]))
+			return false;
+	}
+	return true;
+}
+
 void wire_put_head(struct cbor_writer *w, const struct wire_head *h)
 {
 	cbor_put_array(w, 2);

@@ -66,17 +66,6 @@ static void item_changed(struct presence *p, struct presence_item *item)
 	list_append(&p->by_change, &item->by_change);
 }
 
-static bool candidates_equal(const struct wire_candidates *a, const struct wire_candidates *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (!addr_equal(&a->item[i], &b->item[i]))
-			return false;
-	}
-	return true;
-}
-
 static struct presence_item *item_new(struct presence *p, const struct node_id *id)
 {
 	struct presence_item *item = calloc(1, sizeof(*item));
@@ -104,7 +93,7 @@ int presence_set(struct presence *p, const struct node_id *id, uint64_t session_
 	old = item->session;
 	item->session = session;
 	item->session_id = session_id;
-	if (!old || !candidates_equal(&item->candidates, c)) {
+	if (!old || !wire_candidates_equal(&item->candidates, c)) {
 		item->candidates = *c;
 		item_changed(p, item);
 	}

@@ -154,12 +154,12 @@ START_TEST(lists_are_bounded_and_have_no_doubles)
 	ck_assert(!candidates_add(&c, &a));
 	ck_assert_uint_eq(c.n, CANDIDATES_MAX);
 	d = c;
-	ck_assert(candidates_equal(&c, &d));
+	ck_assert(wire_candidates_equal(&c, &d));
 	d.item[3].port++;
-	ck_assert(!candidates_equal(&c, &d));
+	ck_assert(!wire_candidates_equal(&c, &d));
 	d = c;
 	d.n--;
-	ck_assert(!candidates_equal(&c, &d));
+	ck_assert(!wire_candidates_equal(&c, &d));
 }
 END_TEST
 
