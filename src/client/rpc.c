@@ -461,9 +461,9 @@ const uint8_t *rpc_server_cert_sha256(const struct rpc *r)
 	return quic_conn_peer_cert_sha256(r->conn);
 }
 
-int rpc_export(struct rpc *r, const char *label, struct span context, uint8_t *out, size_t len)
+int rpc_export_probe_keys(struct rpc *r, struct span cluster_id, struct probe_keys *ret)
 {
-	return r->conn ? quic_conn_export(r->conn, label, context, out, len) : -ENOTCONN;
+	return r->conn ? quic_conn_export_probe_keys(r->conn, cluster_id, ret) : -ENOTCONN;
 }
 
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret)

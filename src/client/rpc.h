@@ -56,9 +56,9 @@ int rpc_refusal(const struct rpc *r, const struct signal_reply *reply, struct er
 const struct addr *rpc_server(const struct rpc *r);
 const uint8_t *rpc_server_key_sha256(const struct rpc *r);
 const uint8_t *rpc_server_cert_sha256(const struct rpc *r);
-/* RFC 8446 section 7.5, of the connection. -ENOTCONN before ready and after the end. */
-int rpc_export(struct rpc *r, const char *label, struct span context, uint8_t *out,
-	       size_t len) MUST_CHECK;
+/* As quic_conn_export_probe_keys. -ENOTCONN before ready and after the end. */
+int rpc_export_probe_keys(struct rpc *r, struct span cluster_id,
+			  struct probe_keys *ret) MUST_CHECK;
 /* After the end: as it was then. Zeros before it was connected. */
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret);
 

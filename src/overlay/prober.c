@@ -444,16 +444,14 @@ void prober_path_failed(struct peer *p, path_label label)
 
 static int derive_keys(struct prober *pr)
 {
-	struct quic_conn *c = pr->link->conn;
-	struct span context = span_of(mlog_cluster_id(peer_of(pr)->o->log), HASH_LEN);
-	uint8_t keys[2 * PROBE_KEY_LEN];
-	int rc = quic_conn_export(c, PROBE_EXPORTER, context, keys, sizeof(keys));
+	struct span cluster_id = span_of(mlog_cluster_id(peer_of(pr)->o->log), HASH_LEN);
+	struct probe_keys k = { 0 };
+	int rc = quic_conn_export_probe_keys(pr->link->conn, cluster_id, &k);
 
-	if (rc == 0)
-		rc = quic_conn_export(c, PROBE_TAG_EXPORTER, context, pr->tag, sizeof(pr->tag));
-	memcpy(pr->key_out, keys + (is_client(pr) ? 0 : PROBE_KEY_LEN), PROBE_KEY_LEN);
-	memcpy(pr->key_in, keys + (is_client(pr) ? PROBE_KEY_LEN : 0), PROBE_KEY_LEN);
-	secret_wipe(keys, sizeof(keys));
+	memcpy(pr->tag, k.tag, sizeof(pr->tag));
+	memcpy(pr->key_out, is_client(pr) ? k.client : k.server, PROBE_KEY_LEN);
+	memcpy(pr->key_in, is_client(pr) ? k.server : k.client, PROBE_KEY_LEN);
+	secret_wipe(&k, sizeof(k));
 	return rc;
 }
 

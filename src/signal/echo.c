@@ -74,17 +74,8 @@ static void ping_unasked(struct echo *e, struct caller *c)
 
 int echo_derive(struct caller *c)
 {
-	struct span context = span_of(c->cluster->id, HASH_LEN);
-	struct probe_keys *k = &c->echo_keys;
-	uint8_t both[2 * PROBE_KEY_LEN];
-	int rc = quic_conn_export(c->quic, PROBE_EXPORTER, context, both, sizeof(both));
-
-	if (rc == 0)
-		rc = quic_conn_export(c->quic, PROBE_TAG_EXPORTER, context, k->tag, sizeof(k->tag));
-	memcpy(k->client, both, PROBE_KEY_LEN);
-	memcpy(k->server, both + PROBE_KEY_LEN, PROBE_KEY_LEN);
-	secret_wipe(both, sizeof(both));
-	return rc;
+	return quic_conn_export_probe_keys(c->quic, span_of(c->cluster->id, HASH_LEN),
+					   &c->echo_keys);
 }
 
 uint16_t echo_begin(struct echo *e, struct caller *c)

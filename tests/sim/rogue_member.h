@@ -53,12 +53,7 @@ static void rogue_keys(struct rogue *r)
 			 0);
 	records_free(r->records);
 	ck_assert_int_eq(records_new(AEAD_AES128_GCM, false, exported, &r->records), 0);
-	ck_assert_int_eq(quic_conn_export(r->c, PROBE_EXPORTER, id, exported, 2 * PROBE_KEY_LEN),
-			 0);
-	memcpy(r->probe.client, exported, PROBE_KEY_LEN);
-	memcpy(r->probe.server, exported + PROBE_KEY_LEN, PROBE_KEY_LEN);
-	ck_assert_int_eq(quic_conn_export(r->c, PROBE_TAG_EXPORTER, id, r->probe.tag,
-					  PROBE_TAG_LEN), 0);
+	ck_assert_int_eq(quic_conn_export_probe_keys(r->c, id, &r->probe), 0);
 }
 
 static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
