@@ -33,6 +33,8 @@
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
 #define PEER_STRANGE_PONGS_BURST 100
+#define PEER_REPEATED_PONGS_PER_S 10	/* to pings that came before */
+#define PEER_REPEATED_PONGS_BURST 100
 #define PEER_PUNCHES_PER_S 25		/* pings of rounds, to one peer */
 #define PEER_PUNCHES_BURST 150		/* a whole round */
 #define PEER_SAYS_PER_S 20		/* messages that may be left out; others end at 100 */
@@ -121,7 +123,7 @@ struct peer {
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct bucket hearsay;		/* addresses that it sees us at */
-	struct bucket pongs, strange_pongs;
+	struct bucket pongs, strange_pongs, repeated_pongs;
 	struct bucket punches;		/* pings of rounds */
 	struct prober *prober;		/* of the active link, once both hellos are through */
 	bool busy;			/* the prober looks often: packets were sent lately */

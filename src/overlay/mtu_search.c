@@ -25,6 +25,7 @@ void mtu_search(struct mtu *m, uint64_t nonce, uint64_t now)
 	m->searching = true;
 	m->bursts = m->checks = 0;
 	m->nonce = nonce;
+	m->asked = 0;
 	m->next = now;
 }
 
@@ -54,6 +55,7 @@ unsigned mtu_due(struct mtu *m, size_t overhead, uint64_t patience, uint64_t now
 	for (unsigned i = m->bursts == 0 ? MTU_SIZES - 1 : 0; i < MTU_SIZES; i++)
 		bits |= (mtu_size(i, overhead) > m->limit) << i;
 	m->bursts++;
+	m->asked |= (uint16_t)bits;
 	m->next = now + patience;
 	return bits;
 }
@@ -66,6 +68,7 @@ bool mtu_check_due(struct mtu *m, uint64_t nonce, bool at_once, uint64_t patienc
 	    (m->last_check && now - m->last_check < gap))
 		return false;
 	m->nonce = nonce; /* answers to earlier ones come too late */
+	m->asked = 1;
 	if (m->checks++ == 0)
 		m->first_check = now;
 	m->last_check = now;
@@ -77,8 +80,9 @@ size_t mtu_echo(struct mtu *m, size_t overhead, uint64_t nonce)
 	uint64_t i = nonce - m->nonce;
 	size_t size;
 
-	if (i >= MTU_SIZES || m->nonce == 0)
+	if (i >= MTU_SIZES || !(m->asked >> i & 1))
 		return 0;
+	m->asked &= (uint16_t)~(1u << i); /* the same pong again says nothing new */
 	if (m->checks) {
 		m->checks = i == 0 ? 0 : m->checks;
 		return i == 0 ? m->limit : 0;

@@ -19,6 +19,7 @@ struct mtu {
 	uint16_t limit;			/* 0: nothing is known, MTU_BASE holds */
 	bool searching;
 	unsigned bursts;		/* of this search */
+	uint16_t asked;			/* sizes, as bits, with an answer under way */
 	uint64_t nonce;			/* of the ping of the smallest size; others are one more each */
 	uint64_t next;			/* burst, while searching; else search; TIME_NEVER */
 	unsigned checks;		/* since the last answer to one of the limit's size */

@@ -529,6 +529,8 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
 	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,
 		    clock_now(o->h));
+	bucket_init(&p->repeated_pongs, PEER_REPEATED_PONGS_PER_S, PEER_REPEATED_PONGS_BURST,
+		    clock_now(o->h));
 	bucket_init(&p->punches, PEER_PUNCHES_PER_S, PEER_PUNCHES_BURST, clock_now(o->h));
 	p->next_at = p->retry_at = p->waiting_until = p->silent_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };

@@ -39,7 +39,7 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 
 uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
 {
-	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
+	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN, .counter = pr->counter++ };
 
 	memcpy(f.tag, pr->tag, sizeof(f.tag));
 	random_fill(peer_of(pr)->o->h, &f.nonce, sizeof(f.nonce));
@@ -51,7 +51,8 @@ uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t
 
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len)
 {
-	struct probe f = { .type = PROBE_PING, .nonce = nonce, .len = len };
+	struct probe f = { .type = PROBE_PING, .nonce = nonce, .len = len,
+			   .counter = pr->counter++ };
 
 	memcpy(f.tag, pr->tag, sizeof(f.tag));
 	f.flags = path->proven ? PROBE_PROVEN : 0;
@@ -236,6 +237,18 @@ static bool may_pong(struct prober *pr, const struct path *path, uint64_t now)
 	return bucket_take(&p->strange_pongs, 1, now) && bucket_take(&p->o->pongs, 1, now);
 }
 
+/*
+ * Such a ping came before. A copy from elsewhere is left without an answer; but where the copy was
+ * sooner, this is the real one, and its sender waits for a pong.
+ */
+static void on_repeated(struct prober *pr, const struct path *path, const struct probe *f,
+			const struct udp_rx *rx, uint64_t now)
+{
+	if (path && (path->proven || path->listed || path->kind == PATH_RELAY) &&
+	    bucket_take(&peer_of(pr)->repeated_pongs, 1, now))
+		pong(pr, path, f, &rx->from);
+}
+
 static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		    const struct udp_rx *rx, uint64_t now)
 {
@@ -292,10 +305,14 @@ void prober_received(struct overlay *o, struct span frame, const struct udp_rx *
 	path = relay ? pathset_relay(&pr->set) : pathset_of_addr(&pr->set, &rx->from);
 	if (relay && !path)
 		return;
-	if (f.type == PROBE_PING)
-		on_ping(pr, path ? path : reflexive(pr, &rx->from), &f, rx, now);
-	else
+	if (f.type == PROBE_PONG) {
 		on_pong(pr, path, &f, now);
+	} else if (window_allows(&pr->window, f.counter)) {
+		window_take(&pr->window, f.counter);
+		on_ping(pr, path ? path : reflexive(pr, &rx->from), &f, rx, now);
+	} else {
+		on_repeated(pr, path, &f, rx, now);
+	}
 	prober_run(pr);
 }
 

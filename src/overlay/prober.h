@@ -5,6 +5,7 @@
 
 #include "overlay/choose.h"
 #include "overlay/internal.h"
+#include "overlay/window.h"
 #include "proto/probe.h"
 
 struct prober {
@@ -27,6 +28,8 @@ struct prober {
 	bool mtu_large;			/* large packets went out since its size was checked */
 	bool mtu_doubt;			/* the size of the path in use is to be checked */
 	struct addr seen;		/* last address that a pong said we have */
+	uint64_t counter;		/* of the next ping */
+	struct window window;		/* of theirs */
 };
 
 static inline struct peer *peer_of(const struct prober *pr)

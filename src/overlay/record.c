@@ -95,33 +95,6 @@ size_t record_seal(struct records *r, uint8_t *record, size_t len)
 	return len + RECORD_OVERHEAD;
 }
 
-/* --- the window (after RFC 6479) ------------------------------------------------------------- */
-
-static bool window_allows(const struct record_window *w, uint64_t counter)
-{
-	if (counter >= w->next)
-		return true;
-	return w->next - counter <= RECORD_WINDOW &&
-	       !(w->seen[counter / 64 % ARRAY_LEN(w->seen)] >> counter % 64 & 1);
-}
-
-/* Only for counters that are allowed. */
-static void window_take(struct record_window *w, uint64_t counter)
-{
-	if (counter >= w->next) {
-		uint64_t from = w->next, to = counter + 1;
-
-		if (to - from >= RECORD_WINDOW) {
-			memset(w->seen, 0, sizeof(w->seen));
-			from = to;
-		}
-		for (; from < to; from++)
-			w->seen[from / 64 % ARRAY_LEN(w->seen)] &= ~(UINT64_C(1) << from % 64);
-		w->next = to;
-	}
-	w->seen[counter / 64 % ARRAY_LEN(w->seen)] |= UINT64_C(1) << counter % 64;
-}
-
 /* --- in -------------------------------------------------------------------------------------- */
 
 const uint8_t *record_tag(const uint8_t *data, size_t len)

@@ -8,6 +8,7 @@
 
 #include "identity/aead.h"
 #include "overlay/overlay.h"
+#include "overlay/window.h"
 
 #define RECORD_TYPE 0x20
 #define RECORD_TAG_LEN 8
@@ -18,13 +19,7 @@
 #define RECORD_EXPORT_LEN (RECORD_TAG_LEN + 2 * RECORD_SECRET_LEN)
 #define RECORD_EPOCH_BITS 22	/* counters of one key */
 #define RECORD_EPOCHS_AHEAD 4	/* that the receiver accepts */
-#define RECORD_WINDOW 8192	/* counters behind the highest that may still come */
 #define RECORD_FORGED_MAX (UINT64_C(1) << 36)
-
-struct record_window {
-	uint64_t next;			/* highest counter seen, plus one; 0: none */
-	uint64_t seen[RECORD_WINDOW / 64];
-};
 
 /* One key of the receiving side. */
 struct record_key {
@@ -43,7 +38,7 @@ struct records {
 	/* in: by the lowest bits of the epoch, two old and new ones and one that is being tried */
 	struct record_key key[3];
 	unsigned newest;			/* index in key */
-	struct record_window window;
+	struct window window;
 	uint64_t forged;
 };
 

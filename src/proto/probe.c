@@ -7,7 +7,7 @@
 #include "base/cursor.h"
 
 #define FLAGS_KNOWN (PROBE_PROVEN | PROBE_URGENT)
-#define HEAD_LEN (1 + PROBE_TAG_LEN + 8 + 1)
+#define PING_HEAD_LEN (1 + PROBE_TAG_LEN + 8 + 1 + 8)
 
 ptrdiff_t probe_encode(const struct probe *p, const uint8_t key[PROBE_KEY_LEN], probe_hmac hmac,
 		       void *buf, size_t cap)
@@ -27,7 +27,8 @@ ptrdiff_t probe_encode(const struct probe *p, const uint8_t key[PROBE_KEY_LEN], 
 		write_bytes(&w, p->observed.ip, sizeof(p->observed.ip));
 		write_u16(&w, p->observed.port);
 	} else {
-		left = len - HEAD_LEN - PROBE_MAC_LEN;
+		write_u64(&w, p->counter);
+		left = len - PING_HEAD_LEN - PROBE_MAC_LEN;
 		for (; left > 0; left -= MIN(left, sizeof(zeros)))
 			write_bytes(&w, zeros, MIN(left, sizeof(zeros)));
 	}
@@ -61,8 +62,11 @@ int probe_decode(struct span frame, struct probe *ret)
 	if (p.type == PROBE_PONG) {
 		read_copy(&r, p.observed.ip, sizeof(p.observed.ip));
 		p.observed.port = read_u16(&r);
-	} else if (p.type != PROBE_PING ||
-		   !all_zero(read_span(&r, reader_left(&r) - PROBE_MAC_LEN))) {
+	} else if (p.type == PROBE_PING) {
+		p.counter = read_u64(&r);
+		if (!all_zero(read_span(&r, reader_left(&r) - PROBE_MAC_LEN)))
+			return -EBADMSG;
+	} else {
 		return -EBADMSG;
 	}
 	read_span(&r, PROBE_MAC_LEN);

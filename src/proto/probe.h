@@ -27,6 +27,7 @@ struct probe {
 	uint8_t tag[PROBE_TAG_LEN];	/* which connection */
 	uint64_t nonce;			/* a pong repeats the ping's */
 	uint8_t flags;
+	uint64_t counter;		/* ping: another one in each of its sender */
 	size_t len;			/* ping: of the whole frame */
 	struct addr observed;		/* pong: where the ping came from; unset over a relay */
 };

@@ -24,6 +24,7 @@ struct rogue {
 	struct records *records;
 	uint8_t inner[1500];	/* flags and a packet */
 	struct probe_keys probe;
+	uint64_t counter;	/* of its pings */
 	bool own_proven;	/* what it says in its probes */
 	unsigned pings, pongs;	/* of node 0 */
 };
@@ -113,6 +114,7 @@ static void rogue_probe(struct rogue *r, enum probe_type type, uint64_t nonce, u
 			const struct addr *seen)
 {
 	struct probe f = { .type = type, .nonce = nonce, .len = PROBE_PING_MIN, .observed = *seen,
+			   .counter = r->counter++,
 			   .flags = flags | (r->own_proven ? PROBE_PROVEN : 0) };
 	uint8_t frame[PROBE_MAX];
 

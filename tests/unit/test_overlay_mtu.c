@@ -118,6 +118,25 @@ START_TEST(answers_to_others_count_nothing)
 }
 END_TEST
 
+START_TEST(an_answer_counts_once_for_each_question)
+{
+	struct mtu m = { .limit = 0 };
+
+	mtu_search(&m, NONCE, NOW);
+	ck_assert_uint_eq(mtu_echo(&m, 0, NONCE + MTU_SIZES - 1), 0); /* not asked yet */
+	ck_assert_uint_eq(mtu_due(&m, 0, PATIENCE, NOW), 1u << (MTU_SIZES - 1));
+	ck_assert_uint_ne(mtu_due(&m, 0, PATIENCE, NOW + PATIENCE), 0);
+	for (unsigned i = 0; i < MTU_SIZES; i++) {
+		ck_assert_uint_eq(mtu_echo(&m, 0, NONCE + i), mtu_size(i, 0));
+		ck_assert_uint_eq(mtu_echo(&m, 0, NONCE + i), 0);
+	}
+	ck_assert_uint_eq(mtu_due(&m, 0, PATIENCE, NOW + 10 * NS_PER_S), 0); /* the end of it */
+	ck_assert(mtu_check_due(&m, NONCE + 100, true, PATIENCE, NOW + 20 * NS_PER_S));
+	ck_assert_uint_ne(mtu_echo(&m, 0, NONCE + 100), 0);
+	ck_assert_uint_eq(mtu_echo(&m, 0, NONCE + 100), 0);
+}
+END_TEST
+
 /* Checks until there are no more to be sent; the first is due at l->now. */
 static void check_in_vain(struct line *l)
 {
@@ -165,5 +184,6 @@ END_TEST
 
 UNIT_MAIN("overlay/mtu", a_wide_path_takes_one_ping, every_usual_link_is_found,
 	  lost_bursts_are_repeated_and_the_search_ends, only_sizes_above_the_limit_are_asked_for,
-	  answers_to_others_count_nothing, a_narrower_path_is_noticed,
+	  answers_to_others_count_nothing, an_answer_counts_once_for_each_question,
+	  a_narrower_path_is_noticed,
 	  a_check_that_is_answered_is_all_there_is)

@@ -208,7 +208,7 @@ END_TEST
 /* Against the plainest model: a set of all that was taken, and the highest. */
 START_TEST(the_window_takes_each_counter_once)
 {
-	enum { SPAN = 4 * RECORD_WINDOW };
+	enum { SPAN = 4 * WINDOW_LEN };
 	static bool taken[SPAN + 2];
 	static uint8_t made[SPAN + 2][RECORD_OVERHEAD + 1];
 	struct unit_rng rng = unit_rng_new("window");
@@ -219,15 +219,15 @@ START_TEST(the_window_takes_each_counter_once)
 	for (uint64_t c = 0; c < SPAN + 2; c++)
 		(void)seal_at(client, c, made[c], 1);
 	for (unsigned i = 0; i < 100000; i++) {
-		uint64_t back = 1 + unit_random_below(&rng, 2 * RECORD_WINDOW);
+		uint64_t back = 1 + unit_random_below(&rng, 2 * WINDOW_LEN);
 		uint64_t c = unit_random_below(&rng, 4) || next < back
 				     ? MIN(next + unit_random_below(&rng, 8) / 7, SPAN)
 				     : next - back;
-		bool want = c >= next || (next - c <= RECORD_WINDOW && !taken[c]);
+		bool want = c >= next || (next - c <= WINDOW_LEN && !taken[c]);
 
 		if (unit_random_below(&rng, 20000) == 0)
-			c = MIN(next + RECORD_WINDOW + back, SPAN), want = c >= next || !taken[c];
-		if (c < next && next - c > RECORD_WINDOW)
+			c = MIN(next + WINDOW_LEN + back, SPAN), want = c >= next || !taken[c];
+		if (c < next && next - c > WINDOW_LEN)
 			want = false;
 		ck_assert_int_eq(take(server, made[c], sizeof(made[c])),
 				 want ? DROP_NONE : DROP_in_replay);
@@ -240,8 +240,22 @@ START_TEST(the_window_takes_each_counter_once)
 }
 END_TEST
 
+START_TEST(the_window_has_an_end)
+{
+	struct window w = { .next = 0 };
+
+	ck_assert(!window_allows(&w, UINT64_MAX));
+	ck_assert(window_allows(&w, UINT64_MAX - 1));
+	window_take(&w, UINT64_MAX - 1);
+	ck_assert(!window_allows(&w, UINT64_MAX - 1));
+	ck_assert(!window_allows(&w, 0));
+	ck_assert(!window_allows(&w, UINT64_MAX));
+	ck_assert(window_allows(&w, UINT64_MAX - WINDOW_LEN));
+}
+END_TEST
+
 UNIT_MAIN("overlay/record", records_are_as_the_vectors, both_directions_have_keys_of_their_own,
 	  what_was_changed_is_forged_and_changes_nothing,
 	  what_is_too_short_or_of_another_type_is_no_record, epochs_follow_each_other,
 	  secrets_of_earlier_epochs_are_overwritten,
-	  the_window_takes_each_counter_once)
+	  the_window_takes_each_counter_once, the_window_has_an_end)

@@ -25,7 +25,9 @@ static struct probe sample(enum probe_type type)
 	struct probe p = { .type = type, .tag = "tagtagt", .nonce = 0x0102030405060708,
 			   .flags = PROBE_PROVEN, .len = PROBE_PING_MIN };
 
-	if (type == PROBE_PONG)
+	if (type == PROBE_PING)
+		p.counter = 0x1112131415161718;
+	else
 		p.observed = addr_v4(0xc0000207, 4433);
 	return p;
 }
@@ -53,6 +55,7 @@ START_TEST(frames_come_back_as_they_went)
 		ck_assert_int_eq(q.type, p.type);
 		ck_assert_mem_eq(q.tag, p.tag, sizeof(p.tag));
 		ck_assert_uint_eq(q.nonce, p.nonce);
+		ck_assert_uint_eq(q.counter, p.counter);
 		ck_assert_uint_eq(q.flags, PROBE_PROVEN);
 		ck_assert(addr_equal(&q.observed, &p.observed));
 	}
