@@ -152,8 +152,10 @@ int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, 
 	return 0;
 }
 
-int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, char *ret_what)
+int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool for_self,
+			 char *ret_what)
 {
+	(void)for_self;
 	return netconf_conflict(h, (struct prefix4){ ip, 32 }, ignore_ifindex, ret_what);
 }
 

@@ -22,6 +22,9 @@ $(foreach p,relay sessions,$(eval $(call link,release,build/release/bench/$(p),\
 	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
 	$(check_library))))
 
+# "make test" builds them, lest they are left behind when what they measure changes.
+programs: $(bench_programs) $(foreach p,path peers path_sim relay sessions,build/release/bench/$(p))
+
 PEERS ?=
 RUNS ?= 3
 SECS ?= 2
