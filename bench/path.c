@@ -6,13 +6,10 @@
  *
  *	path [SECONDS]		prints one JSON object
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "../tests/unit/log_kit.h"
-#include "overlay/overlay.h"
-#include "path.h"
+#include "node.h"
 
 #define CONNECT_LIMIT (5 * NS_PER_S)
 #define WARM_UP (500 * NS_PER_MS)	/* until congestion control and the path's size are found */
@@ -20,11 +17,7 @@
 struct end {
 	struct bench *bench;
 	struct end *far;
-	struct identity *id;
-	struct mlog *log;
-	struct member *self;
-	struct overlay *o;
-	struct path_tun tun;
+	struct bench_node n;
 };
 
 struct bench {
@@ -44,10 +37,10 @@ static void tell(struct end *about, struct end *to)
 {
 	struct wire_candidates c;
 
-	if (!about->o || !to->o)
+	if (!about->n.o || !to->n.o)
 		return;
-	overlay_candidates_get(about->o, &c);
-	overlay_presence(to->o, mlog_member_by_id(to->log, &about->self->id), true, &c);
+	overlay_candidates_get(about->n.o, &c);
+	overlay_presence(to->n.o, mlog_member_by_id(to->n.log, &about->n.self->id), true, &c);
 }
 
 static void on_candidates(void *ctx, const struct wire_candidates *c)
@@ -63,39 +56,18 @@ static void on_peer_changed(void *ctx, const struct member *m)
 	struct end *e = ctx;
 	struct peer_status s;
 
-	if (overlay_peer_status(e->o, m, &s) && s.state == PEER_UP && e == &e->bench->end[0]) {
+	if (overlay_peer_status(e->n.o, m, &s) && s.state == PEER_UP && e == &e->bench->end[0]) {
 		e->bench->up = true;
 		loop_stop(e->bench->h);
 	}
 }
 
-static void on_log_grew(void *ctx)
-{
-	(void)ctx;
-}
-
-static void on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-		    const struct member *from)
-{
-	(void)ctx;
-	(void)ours;
-	(void)theirs;
-	(void)from;
-	ck_abort_msg("fork at %" PRIu64, seq);
-}
-
-static void on_failed(void *ctx, const struct err *err)
-{
-	(void)ctx;
-	ck_abort_msg("%s", err->text);
-}
-
 static const struct overlay_ops ops = {
-	.log_grew = on_log_grew,
-	.fork = on_fork,
+	.log_grew = bench_log_grew,
+	.fork = bench_fork,
 	.candidates = on_candidates,
 	.peer_changed = on_peer_changed,
-	.failed = on_failed,
+	.failed = bench_failed,
 };
 
 static void on_time(void *bench)
@@ -110,43 +82,13 @@ static void run_for(struct bench *b, uint64_t ns)
 	ck_assert_int_eq(loop_run(b->h), 0);
 }
 
-static struct mlog *copy_log(const struct mlog *from)
-{
-	struct mlog *l = kit_empty_log();
-
-	for (uint64_t i = 0; i < mlog_count(from); i++)
-		ck_assert_int_eq(mlog_append(l, mlog_entry(from, i), NULL), 0);
-	return l;
-}
-
 static void end_open(struct end *e, struct bench *b, unsigned number, const struct mlog *log)
 {
 	struct overlay_config cfg = { .ops = &ops, .ctx = e };
-	char warning[OVERLAY_WARNING_MAX];
-	struct err err = { .code = 0 };
-	struct node_id id;
-	struct overlay *o = NULL;
 
 	e->bench = b;
 	e->far = &b->end[1 - number];
-	e->id = kit_identity(number);
-	e->log = copy_log(log);
-	id = identity_node_id(e->id);
-	e->self = mlog_member_by_id(e->log, &id);
-	cfg.identity = e->id;
-	cfg.log = e->log;
-	cfg.self = e->self;
-	path_tun_next(&e->tun);
-	int rc = overlay_new(b->h, &cfg, warning, &err, &o);
-	ck_assert_msg(rc == 0, "%s", err.text);
-	e->o = o;
-}
-
-static void end_close(struct end *e)
-{
-	overlay_free(e->o);
-	mlog_free(e->log);
-	identity_free(e->id);
+	bench_node_open(&e->n, b->h, number, log, &cfg);
 }
 
 static uint64_t timeval_ns(struct timeval t)
@@ -160,10 +102,10 @@ static struct sample sample(const struct bench *b)
 	struct rusage r;
 
 	getrusage(RUSAGE_SELF, &r);
-	return (struct sample){ .packets = to->tun.packets, .bytes = to->tun.bytes,
-				.writes = to->tun.writes, .user_ns = timeval_ns(r.ru_utime),
+	return (struct sample){ .packets = to->n.tun.packets, .bytes = to->n.tun.bytes,
+				.writes = to->n.tun.writes, .user_ns = timeval_ns(r.ru_utime),
 				.system_ns = timeval_ns(r.ru_stime), .ns = clock_refresh(b->h),
-				.sent = quic_socket_stats_get(overlay_socket(from->o)).udp };
+				.sent = quic_socket_stats_get(overlay_socket(from->n.o)).udp };
 }
 
 static void print(const struct sample *x, const struct sample *y)
@@ -201,21 +143,21 @@ START_TEST(tun_to_tun)
 	for (unsigned i = 0; i < 2; i++)
 		end_open(&b.end[i], &b, i, kit.log);
 	for (unsigned i = 0; i < 2; i++) {
-		b.end[i].tun.self = b.end[i].self->address;
-		b.end[i].tun.other = b.end[i].far->self->address;
+		b.end[i].n.tun.self = b.end[i].n.self->address;
+		b.end[i].n.tun.other = b.end[i].far->n.self->address;
 		tell(&b.end[i], b.end[i].far);
 	}
 	run_for(&b, CONNECT_LIMIT);
 	ck_assert_msg(b.up, "no tunnel: the machine needs an address besides loopback");
 	run_for(&b, WARM_UP);
-	path_tun_start(&b.end[0].tun);
+	path_tun_start(&b.end[0].n.tun);
 	run_for(&b, WARM_UP);
 	before = sample(&b);
 	run_for(&b, seconds * NS_PER_S);
 	after = sample(&b);
 	print(&before, &after);
 	for (unsigned i = 0; i < 2; i++)
-		end_close(&b.end[i]);
+		bench_node_close(&b.end[i].n);
 	timer_free(b.timer);
 	kit_close(&kit);
 	host_free(b.h);

@@ -5,7 +5,6 @@
  *
  *	peers [PEERS]		prints one JSON object
  */
-#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -13,9 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../tests/unit/log_kit.h"
-#include "overlay/overlay.h"
-#include "path.h"
+#include "node.h"
 
 #define ASK_AGAIN (200 * NS_PER_MS)
 #define CONNECT_LIMIT (60 * NS_PER_S)
@@ -23,11 +20,7 @@
 
 struct end {
 	struct node *node;
-	struct identity *id;
-	struct mlog *log;
-	struct member *self;
-	struct overlay *o;
-	struct path_tun tun;
+	struct bench_node n;
 };
 
 /* What the node's process says: when it is open, and when all tunnels are up. */
@@ -65,7 +58,7 @@ static size_t count_up(const struct end *e)
 		struct node_id node = identity_node_id(id);
 		struct peer_status s;
 
-		up += overlay_peer_status(e->o, mlog_member_by_id(e->log, &node), &s) &&
+		up += overlay_peer_status(e->n.o, mlog_member_by_id(e->n.log, &node), &s) &&
 		      s.state == PEER_UP;
 		identity_free(id);
 	}
@@ -77,74 +70,25 @@ static void on_peer_changed(void *ctx, const struct member *m)
 	struct end *e = ctx;
 	struct peer_status s;
 
-	if (!e->node || !overlay_peer_status(e->o, m, &s) || s.state != PEER_UP)
+	if (!e->node || !overlay_peer_status(e->n.o, m, &s) || s.state != PEER_UP)
 		return;
 	if (e->node->first_up == 0)
 		e->node->first_up = clock_refresh(e->node->h);
 }
 
-static void on_log_grew(void *ctx)
-{
-	(void)ctx;
-}
-
-static void on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-		    const struct member *from)
-{
-	(void)ctx;
-	(void)ours;
-	(void)theirs;
-	(void)from;
-	ck_abort_msg("fork at %" PRIu64, seq);
-}
-
-static void on_failed(void *ctx, const struct err *err)
-{
-	(void)ctx;
-	ck_abort_msg("%s", err->text);
-}
-
 static const struct overlay_ops ops = {
-	.log_grew = on_log_grew,
-	.fork = on_fork,
+	.log_grew = bench_log_grew,
+	.fork = bench_fork,
 	.candidates = on_candidates,
 	.peer_changed = on_peer_changed,
-	.failed = on_failed,
+	.failed = bench_failed,
 };
-
-static struct mlog *copy_log(const struct mlog *from)
-{
-	struct mlog *l = kit_empty_log();
-
-	for (uint64_t i = 0; i < mlog_count(from); i++)
-		ck_assert_int_eq(mlog_append(l, mlog_entry(from, i), NULL), 0);
-	return l;
-}
 
 static void end_open(struct end *e, struct host *h, unsigned number, const struct mlog *log)
 {
 	struct overlay_config cfg = { .ops = &ops, .ctx = e, .no_port_mapping = true };
-	char warning[OVERLAY_WARNING_MAX];
-	struct err err = { .code = 0 };
-	struct node_id id;
 
-	e->id = kit_identity(number);
-	e->log = copy_log(log);
-	id = identity_node_id(e->id);
-	e->self = mlog_member_by_id(e->log, &id);
-	cfg.identity = e->id;
-	cfg.log = e->log;
-	cfg.self = e->self;
-	path_tun_next(&e->tun);
-	int rc = overlay_new(h, &cfg, warning, &err, &e->o);
-	ck_assert_msg(rc == 0, "%s", err.text);
-}
-
-static void end_close(struct end *e)
-{
-	overlay_free(e->o);
-	mlog_free(e->log);
-	identity_free(e->id);
+	bench_node_open(&e->n, h, number, log, &cfg);
 }
 
 static struct kit log_of_all(void)
@@ -187,13 +131,13 @@ static void ask(void *ctx)
 	for (unsigned i = 1; i <= peers; i++) {
 		struct identity *id = kit_identity(i);
 		struct node_id node = identity_node_id(id);
-		struct member *m = mlog_member_by_id(n->end.log, &node);
+		struct member *m = mlog_member_by_id(n->end.n.log, &node);
 		struct peer_status s;
 		uint64_t nonce;
 
-		if (!overlay_peer_status(n->end.o, m, &s) || s.state == PEER_IDLE) {
-			overlay_presence(n->end.o, m, true, &n->where[i]);
-			(void)!overlay_ping(n->end.o, m, &nonce);
+		if (!overlay_peer_status(n->end.n.o, m, &s) || s.state == PEER_IDLE) {
+			overlay_presence(n->end.n.o, m, true, &n->where[i]);
+			(void)!overlay_ping(n->end.n.o, m, &nonce);
 		}
 		identity_free(id);
 	}
@@ -278,7 +222,7 @@ START_TEST(tunnels)
 	kit = log_of_all();
 	for (unsigned i = 1; i <= peers; i++) {
 		end_open(&end[i], h, i, kit.log);
-		overlay_candidates_get(end[i].o, &where[i]);
+		overlay_candidates_get(end[i].n.o, &where[i]);
 	}
 	ck_assert_int_eq(write(pair[0], where, (peers + 1) * sizeof(*where)),
 			 (ssize_t)((peers + 1) * sizeof(*where)));
@@ -290,7 +234,7 @@ START_TEST(tunnels)
 	close(pair[0]);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	for (unsigned i = 1; i <= peers; i++)
-		end_close(&end[i]);
+		bench_node_close(&end[i].n);
 	kit_close(&kit);
 	host_free(h);
 	free(end);
