@@ -82,15 +82,8 @@ static struct raw *node_new(struct sig *g, struct pusher **p)
 			 .sndbuf_bytes = BUFFER_BYTES },
 		.others = on_frames, .ctx = p,
 	};
-	struct raw *r = calloc(1, sizeof(*r));
 
-	ck_assert_ptr_nonnull(r);
-	r->g = g;
-	r->h = g->h;
-	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
-	cfg.identity = r->id;
-	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
-	return r;
+	return server_client_new(g, &cfg);
 }
 
 static void channel_open(struct pusher *p)

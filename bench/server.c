@@ -170,3 +170,16 @@ void server_child_stop(struct server_child *c, struct sig *g)
 	ck_assert_int_eq(waitpid(c->pid, NULL, 0), c->pid);
 	world_free(g->w);
 }
+
+struct raw *server_client_new(struct sig *g, struct quic_socket_config *cfg)
+{
+	struct raw *r = calloc(1, sizeof(*r));
+
+	ck_assert_ptr_nonnull(r);
+	r->g = g;
+	r->h = g->h;
+	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
+	cfg->identity = r->id;
+	ck_assert_int_eq(quic_socket_open(r->h, cfg, NULL, &r->socket), 0);
+	return r;
+}

@@ -32,5 +32,7 @@ void server_child_start(struct server_child *c, struct sig *g, size_t clusters,
 struct server_sample server_child_sample(const struct server_child *c);
 /* Ends it, and removes its files. */
 void server_child_stop(struct server_child *c, struct sig *g);
+/* A node with an identity and a socket of its own; `cfg` needs none. */
+struct raw *server_client_new(struct sig *g, struct quic_socket_config *cfg);
 
 #endif

@@ -29,15 +29,8 @@ static struct raw *node_new(struct sig *g)
 	struct quic_socket_config cfg = {
 		.udp = { .bind = addr_v4(IP(127, 1, 0, 0) + (ip4)(i / 250 * 256 + 1 + i % 250), 0) },
 	};
-	struct raw *r = calloc(1, sizeof(*r));
 
-	ck_assert_ptr_nonnull(r);
-	r->g = g;
-	r->h = g->h;
-	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
-	cfg.identity = r->id;
-	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
-	return r;
+	return server_client_new(g, &cfg);
 }
 
 static void adopt(struct raw *r, struct raw *sponsor)
