@@ -366,40 +366,66 @@ static void connect_begin(struct raw *r)
 				      &r->c), 0);
 }
 
+#define CROWD_HOSTS_MAX 20
+
+/* Strangers from many sources, with so many connections from each. */
+struct crowd {
+	size_t hosts, each;
+	struct raw *host[CROWD_HOSTS_MAX];
+	struct raw *conn[CROWD_HOSTS_MAX][SIGNAL_CONNS_PER_SOURCE_MAX];
+};
+
+/* They begin to connect, one after the other from each source. */
+static void crowd_gather(struct crowd *c)
+{
+	for (size_t i = 0; i < c->hosts; i++)
+		c->host[i] = raw_new(&g);
+	for (size_t k = 0; k < c->each; k++) {
+		for (size_t i = 0; i < c->hosts; i++) {
+			c->conn[i][k] = raw_clone(c->host[i]);
+			connect_begin(c->conn[i][k]);
+		}
+		sim_pass(g.w, 30 * NS_PER_MS);
+	}
+}
+
+static size_t crowd_up(const struct crowd *c)
+{
+	size_t up = 0;
+
+	for (size_t i = 0; i < c->hosts; i++) {
+		for (size_t k = 0; k < c->each; k++)
+			up += c->conn[i][k]->connected && !c->conn[i][k]->closed;
+	}
+	return up;
+}
+
+static void crowd_free(struct crowd *c)
+{
+	for (size_t i = 0; i < c->hosts; i++) {
+		for (size_t k = 0; k < c->each; k++)
+			raw_free(c->conn[i][k]);
+		raw_free(c->host[i]);
+	}
+}
+
 /* Many sources together can not keep others out for long. */
 START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 {
-	enum { HOSTS = 8, EACH = SIGNAL_CONNS_PER_SOURCE_MAX };
-	struct raw *host[HOSTS], *conn[HOSTS][EACH], *member;
-	size_t up = 0;
+	static struct crowd crowd = { .hosts = 8, .each = SIGNAL_CONNS_PER_SOURCE_MAX };
+	struct raw *member;
 
 	begin();
 	member = raw_member(founder, "laptop");
 	raw_hang_up(member);
-	for (size_t i = 0; i < HOSTS; i++)
-		host[i] = raw_new(&g);
-	for (size_t k = 0; k < EACH; k++) {
-		for (size_t i = 0; i < HOSTS; i++) {
-			conn[i][k] = raw_clone(host[i]);
-			connect_begin(conn[i][k]);
-		}
-		sim_pass(g.w, 30 * NS_PER_MS);
-	}
+	crowd_gather(&crowd);
 	sim_pass(g.w, NS_PER_S);
-	for (size_t i = 0; i < HOSTS; i++) {
-		for (size_t k = 0; k < EACH; k++)
-			up += conn[i][k]->connected && !conn[i][k]->closed;
-	}
-	ck_assert_uint_gt(up, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
+	ck_assert_uint_gt(crowd_up(&crowd), SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
 	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	sim_pass(g.w, 6 * NS_PER_S);
 	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
 	raw_session(member);
-	for (size_t i = 0; i < HOSTS; i++) {
-		for (size_t k = 0; k < EACH; k++)
-			raw_free(conn[i][k]);
-		raw_free(host[i]);
-	}
+	crowd_free(&crowd);
 	raw_free(member);
 	end();
 }
@@ -408,30 +434,20 @@ END_TEST
 /* Many sources have taken all places, each with few: a member gets in all the same. */
 START_TEST(many_sources_do_not_keep_a_member_out)
 {
-	enum { HOSTS = 20, EACH = SIGNAL_CONNS_UNAUTHENTICATED_MAX / HOSTS + 2 };
-	struct raw *host[HOSTS], *conn[HOSTS][EACH], *member;
+	static struct crowd crowd = { .hosts = CROWD_HOSTS_MAX,
+				      .each = SIGNAL_CONNS_UNAUTHENTICATED_MAX / CROWD_HOSTS_MAX +
+					      2 };
+	struct raw *member;
 
 	begin();
 	member = raw_member(founder, "laptop");
 	raw_hang_up(member);
-	for (size_t i = 0; i < HOSTS; i++)
-		host[i] = raw_new(&g);
-	for (size_t k = 0; k < EACH; k++) {
-		for (size_t i = 0; i < HOSTS; i++) {
-			conn[i][k] = raw_clone(host[i]);
-			connect_begin(conn[i][k]);
-		}
-		sim_pass(g.w, 30 * NS_PER_MS);
-	}
+	crowd_gather(&crowd);
 	sim_pass(g.w, 500 * NS_PER_MS);
 	ck_assert_uint_eq(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	raw_session(member);
 	ck_assert_uint_lt(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
-	for (size_t i = 0; i < HOSTS; i++) {
-		for (size_t k = 0; k < EACH; k++)
-			raw_free(conn[i][k]);
-		raw_free(host[i]);
-	}
+	crowd_free(&crowd);
 	raw_free(member);
 	end();
 }
