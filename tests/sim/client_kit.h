@@ -533,6 +533,15 @@ static inline bool kit_sees(struct kit_node *n, struct kit_node *of)
 	return false;
 }
 
+/* By an invite that was made just now, to the end. */
+static inline void kit_join(struct kit_node *n, struct kit_node *sponsor)
+{
+	struct invite_url url = kit_invite(sponsor);
+
+	kit_adopt(n, &url);
+	KIT_JOINED(n);
+}
+
 /* A server with a cluster of `n` nodes, all joined, none connected. */
 static inline void kit_mesh(struct kit *k, size_t n)
 {
@@ -543,13 +552,8 @@ static inline void kit_mesh(struct kit *k, size_t n)
 		kit_node(k, names[i]);
 	kit_setup(&k->node[0]);
 	KIT_JOINED(&k->node[0]);
-	for (size_t i = 1; i < n; i++) {
-		struct kit_node *sponsor = &k->node[0];
-		struct invite_url url = kit_invite(sponsor);
-
-		kit_adopt(&k->node[i], &url);
-		KIT_JOINED(&k->node[i]);
-	}
+	for (size_t i = 1; i < n; i++)
+		kit_join(&k->node[i], &k->node[0]);
 }
 
 static inline void kit_all_up(struct kit *k)

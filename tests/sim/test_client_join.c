@@ -245,12 +245,9 @@ START_TEST(adopt_joins)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop;
-	struct invite_url url;
 
 	open_pair(&k, &nas, &laptop);
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	ck_assert_uint_eq(laptop->result.cluster.address, IP(100, 64, 0, 2));
 	ck_assert(!kit_has_file(laptop, STORE_PENDING));
 	kit_load(laptop);
@@ -339,9 +336,7 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 
 	open_pair(&k, &nas, &laptop);
 	third = kit_node(&k, "third");
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	kit_load(laptop);
 	p = (struct invite_params){
 		.cluster = &laptop->cluster,
@@ -400,7 +395,7 @@ START_TEST(adopt_with_a_lost_reply)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop, *third;
-	struct invite_url url, url2;
+	struct invite_url url;
 	struct pending first;
 
 	open_pair(&k, &nas, &laptop);
@@ -417,9 +412,7 @@ START_TEST(adopt_with_a_lost_reply)
 
 	/* Meanwhile another one joins. */
 	k.deaf = false;
-	url2 = kit_invite(nas);
-	kit_adopt(third, &url2);
-	KIT_JOINED(third);
+	kit_join(third, nas);
 	ck_assert_uint_eq(third->result.cluster.address, IP(100, 64, 0, 3));
 
 	/* The invite runs out, too: it was used in time. */
@@ -458,9 +451,7 @@ START_TEST(adopt_goes_on_with_another_invite)
 	kit_server_boot(&k);
 
 	sim_pass(k.w, 61 * NS_PER_S);
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	ck_assert(!laptop->result.completed_pending);
 	ck_assert_uint_eq(laptop->result.cluster.address, IP(100, 64, 0, 2));
 	kit_close(&k);
@@ -478,9 +469,7 @@ START_TEST(adopt_shown_a_stale_log)
 	kit_server_stop(&k);
 	kit_copy_file(k.db, k.copy);
 	kit_server_boot(&k);
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	/* An invite on top of the laptop's entry; then the server forgets that entry. */
 	kit_load(laptop);
 	kit_load(nas);
@@ -566,13 +555,10 @@ static uint64_t one_run(void)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop;
-	struct invite_url url;
 	uint64_t digest;
 
 	open_pair(&k, &nas, &laptop);
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	digest = world_digest(k.w);
 	kit_close(&k);
 	return digest;

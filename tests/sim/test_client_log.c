@@ -8,7 +8,6 @@ START_TEST(restored_server_is_given_what_it_lost)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop;
-	struct invite_url url;
 
 	kit_mesh(&k, 1);
 	nas = &k.node[0];
@@ -16,9 +15,7 @@ START_TEST(restored_server_is_given_what_it_lost)
 	kit_copy_file(k.db, k.copy);
 	kit_server_boot(&k);
 	laptop = kit_node(&k, "laptop");
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
@@ -72,9 +69,7 @@ START_TEST(fork_is_reported_and_not_taken)
 	kit_server_boot(&k);
 	laptop = kit_node(&k, "laptop");
 	phone = kit_node(&k, "phone");
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
 	ck_assert_uint_eq(mlog_count(nas->log), 2);

@@ -96,7 +96,6 @@ static void one_round(struct unit_rng *rng)
 {
 	struct kit k;
 	struct kit_node *late;
-	struct invite_url url;
 
 	kit_mesh(&k, 3);
 	kit_all_up(&k);
@@ -110,9 +109,7 @@ static void one_round(struct unit_rng *rng)
 	}
 	/* Another one joins, and all logs are the same. */
 	late = kit_node(&k, "late");
-	url = kit_invite(&k.node[0]);
-	kit_adopt(late, &url);
-	KIT_JOINED(late);
+	kit_join(late, &k.node[0]);
 	kit_node_up(late);
 	SIM_CHECK(k.w, world_run(k.w, 5 * NS_PER_S, all_well, &k));
 	for (size_t i = 0; i < k.n_nodes; i++) {
@@ -175,7 +172,6 @@ START_TEST(wrong_clocks_do_not_date_the_log)
 	static const int64_t skews_s[] = { -WORLD_WALL_OFFSET_S, -3600, -5, 5, 500, 3000 };
 	struct kit k;
 	struct kit_node *nas, *laptop;
-	struct invite_url url;
 
 	for (size_t i = 0; i < ARRAY_LEN(skews_s); i++) {
 		kit_open(&k);
@@ -190,9 +186,7 @@ START_TEST(wrong_clocks_do_not_date_the_log)
 		kit_unload(nas);
 		world_host_wall_skew(nas->host, 0);
 		world_host_wall_skew(laptop->host, skews_s[i]);
-		url = kit_invite(nas);
-		kit_adopt(laptop, &url);
-		KIT_JOINED(laptop);
+		kit_join(laptop, nas);
 		kit_load(laptop);
 		ck_assert_uint_le(mlog_last_time_s(laptop->log),
 				  (uint64_t)clock_wall_s(k.server_host) + 1);

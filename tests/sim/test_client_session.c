@@ -64,16 +64,13 @@ START_TEST(a_new_member_is_seen_at_once)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop;
-	struct invite_url url;
 
 	kit_mesh(&k, 1);
 	nas = &k.node[0];
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 2 * NS_PER_S);
 	laptop = kit_node(&k, "laptop");
-	url = kit_invite(nas);
-	kit_adopt(laptop, &url);
-	KIT_JOINED(laptop);
+	kit_join(laptop, nas);
 	sim_pass(k.w, NS_PER_S);
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
 	kit_node_up(laptop);
