@@ -396,6 +396,14 @@ static inline bool quic_end_is_closed(void *ctx)
 	return ((const struct quic_end *)ctx)->closed;
 }
 
+/* Hosts with their sockets, not connected; what a client pins. */
+static inline struct quic_pin quic_pair_ready(struct quic_pair *p)
+{
+	quic_pair_hosts(p);
+	quic_pair_open(p);
+	return quic_node_pin(&p->server);
+}
+
 /* Connects with the right pin; both ends are up afterwards. */
 static inline void quic_pair_connect(struct quic_pair *p)
 {

@@ -131,9 +131,7 @@ START_TEST(nobody_there_ends_in_handshake_timeout)
 	struct quic_pin pin;
 	uint64_t began;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	world_link_cut(p.w, p.server.h, p.client.h, true);
 	began = world_now(p.w);
 	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
@@ -152,9 +150,7 @@ START_TEST(half_open_handshake_is_forgotten)
 	struct quic_pin pin;
 	bool seen = false;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
 	for (int i = 0; i < 100 && !seen; i++) {
 		sim_pass(p.w, NS_PER_MS);
@@ -283,10 +279,8 @@ START_TEST(anything_may_be_freed_in_any_event)
 		struct quic_pin pin;
 		struct quic_end *se;
 
-		quic_pair_hosts(&p);
-		quic_pair_open(&p);
+		pin = quic_pair_ready(&p);
 		h.node = &p.client;
-		pin = quic_node_pin(&p.server);
 		ck_assert_int_eq(quic_connect(p.client.s, &quic_sim_profile, &pin, 0,
 					      &p.server_addr, &hasty_ops, &h, NULL, &c),
 				 0);

@@ -171,9 +171,7 @@ START_TEST(one_source_can_not_take_all_places)
 	struct quic_pair p;
 	struct quic_pin pin;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	for (int i = 0; i < 12; i++)
 		(void)quic_node_connect(&p.client, &pin, p.server_addr);
 	/* Retry takes a round trip (10 ms), the ClientHello another: cut in between. */
@@ -218,22 +216,31 @@ START_TEST(rate_of_one_source_is_limited)
 }
 END_TEST
 
+/*
+ * A client connects, and what it answers to the Retry does not arrive. The first packet of it, in
+ * the capture.
+ */
+static size_t swallow_token(struct quic_pair *p, struct capture *c)
+{
+	struct quic_pin pin = quic_node_pin(&p->server);
+
+	p->ce = quic_node_connect(&p->client, &pin, p->server_addr);
+	sim_pass(p->w, 7 * NS_PER_MS);
+	c->swallow = true;
+	return c->n;
+}
+
 /* A token works for the address it was given to, and for no other, port included. */
 START_TEST(token_of_another_address_is_refused)
 {
 	struct quic_socket_stats st;
 	struct quic_pair p;
 	struct capture c;
-	struct quic_pin pin;
 	size_t with_token;
 
 	quic_pair_hosts(&p);
 	start(&p, &c, NULL);
-	pin = quic_node_pin(&p.server);
-	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
-	sim_pass(p.w, 7 * NS_PER_MS);
-	with_token = c.n; /* what follows answers the Retry */
-	c.swallow = true;
+	with_token = swallow_token(&p, &c);
 	sim_pass(p.w, 8 * NS_PER_MS);
 	c.swallow = false;
 	SIM_CHECK(p.w, c.n > with_token);
@@ -260,16 +267,11 @@ START_TEST(old_token_is_refused)
 {
 	struct quic_pair p;
 	struct capture c;
-	struct quic_pin pin;
 	size_t with_token;
 
 	quic_pair_hosts(&p);
 	start(&p, &c, NULL);
-	pin = quic_node_pin(&p.server);
-	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
-	sim_pass(p.w, 7 * NS_PER_MS);
-	with_token = c.n;
-	c.swallow = true;
+	with_token = swallow_token(&p, &c);
 	sim_pass(p.w, 11 * NS_PER_S);
 	inject(&p, &c, addr_v4(IP(192, 0, 2, 2), QUIC_SIM_PORT), c.data[with_token],
 	       c.len[with_token]);

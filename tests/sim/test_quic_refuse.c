@@ -51,9 +51,7 @@ START_TEST(classical_key_exchange_is_refused)
 		struct quic_pair p;
 		struct quic_pin pin;
 
-		quic_pair_hosts(&p);
-		quic_pair_open(&p);
-		pin = quic_node_pin(&p.server);
+		pin = quic_pair_ready(&p);
 		ck_assert_int_eq(SSL_CTX_set1_groups_list(quic_tls_context(p.client.s->tls, false),
 							  groups[i]),
 				 1);
@@ -71,9 +69,7 @@ START_TEST(classical_server_is_refused)
 	struct quic_pair p;
 	struct quic_pin pin;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	ck_assert_int_eq(
 		SSL_CTX_set1_groups_list(quic_tls_context(p.server.s->tls, true), "X25519"), 1);
 	connect_and_fail(&p, &pin);
@@ -88,9 +84,7 @@ START_TEST(wrong_server_is_refused_by_client)
 	struct quic_pair p;
 	struct quic_pin pin;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	pin.key_sha256[31] ^= 1;
 	connect_and_fail(&p, &pin);
 	ck_assert(!p.ce->connected);
@@ -163,9 +157,7 @@ START_TEST(client_without_certificate_is_refused)
 	struct quic_pair p;
 	struct quic_pin pin;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
 	SSL_certs_clear(p.ce->c->tls.ssl);
 	run_until_closed(&p);
@@ -219,9 +211,7 @@ START_TEST(wrong_alpn_is_refused)
 		struct quic_pin pin;
 
 		other.alpn = names[i];
-		quic_pair_hosts(&p);
-		quic_pair_open(&p);
-		pin = quic_node_pin(&p.server);
+		pin = quic_pair_ready(&p);
 		p.ce = quic_end_new(&p.client, NULL);
 		ck_assert_int_eq(quic_connect(p.client.s, &other, &pin, 0, &p.server_addr,
 					      &quic_end_ops, p.ce, NULL, &p.ce->c),
@@ -240,9 +230,7 @@ START_TEST(missing_alpn_is_refused)
 	struct quic_pair p;
 	struct quic_pin pin;
 
-	quic_pair_hosts(&p);
-	quic_pair_open(&p);
-	pin = quic_node_pin(&p.server);
+	pin = quic_pair_ready(&p);
 	p.ce = quic_node_connect(&p.client, &pin, p.server_addr);
 	ck_assert_int_eq(SSL_set_alpn_protos(p.ce->c->tls.ssl, NULL, 0), 0);
 	run_until_closed(&p);
