@@ -22,6 +22,7 @@ const char usage_help[] =
 	"  log = \"info\"                          # error, warn, info, debug\n"
 	"  [quic]\n"
 	"  bind = \"" CONFIG_BIND_DEFAULT "\"\n"
+	"  second_port = 4434                    # tells nodes what their NATs do; 0: none\n"
 	"  cert_path = \"...\"                     # PEM; self-signed if left out\n"
 	"  key_path = \"...\"\n"
 	"  [relay]\n"
