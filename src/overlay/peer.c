@@ -479,7 +479,7 @@ static bool is_unused(struct peer *p, uint64_t now)
 	return now - MAX(p->used_at, p->up_since) >= PEER_UNUSED_AFTER;
 }
 
-/* Death is what is sent and never answered (design: paths), not silence. */
+/* Death is what is sent and never answered (06-paths.md), not silence. */
 void peer_watch(struct peer *p, uint64_t now)
 {
 	struct quic_conn_info info;

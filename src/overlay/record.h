@@ -35,7 +35,7 @@ struct records {
 	struct aead *seal;
 	uint8_t secret[RECORD_SECRET_LEN];	/* of the epoch of `counter` */
 	uint64_t counter;			/* of the next record */
-	/* in: by the lowest bits of the epoch, two old and new ones and one that is being tried */
+	/* in: of the newest epoch, of the one before, and one that is being tried */
 	struct record_key key[3];
 	unsigned newest;			/* index in key */
 	struct window window;
