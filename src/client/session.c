@@ -145,7 +145,7 @@ void session_lost_for(struct session *s, const struct err *err, uint64_t wait)
 	session_lost(s, err);
 }
 
-void session_stop(struct session *s, const struct err *err)
+static void session_stop(struct session *s, const struct err *err)
 {
 	if (s->phase == PHASE_STOPPED)
 		return;

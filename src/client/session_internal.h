@@ -124,7 +124,6 @@ void session_lost(struct session *s, const struct err *err);
 void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
 /* The server refused a request: what follows from it. */
 void session_refused(struct session *s, const struct signal_reply *reply);
-void session_stop(struct session *s, const struct err *err);
 /* From the spare socket to the node's, by another session; back to a spare one if that fails. */
 void session_go_home(struct session *s);
 /* Sends; failing to is the end of the connection. True: sent. */

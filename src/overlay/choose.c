@@ -25,7 +25,8 @@ bool choose_before(const struct path *a, const struct path *b)
 	return cost(a) < cost(b);
 }
 
-bool choose_worth(const struct path *a, const struct path *b)
+/* Is it worth leaving `b`, which works, for `a`? */
+static bool is_worth(const struct path *a, const struct path *b)
 {
 	uint64_t ours = cost(a), theirs = cost(b);
 
@@ -51,7 +52,7 @@ struct path *choose_better(struct pathset *ps, uint64_t now)
 		if (p->label == 0 || p == current || !is_fresh(p, now) || !p->theirs ||
 		    p->echoes < PATH_ECHOES_WANTED || p->missed > 1)
 			continue;
-		if ((!current || choose_worth(p, current)) && (!best || choose_before(p, best)))
+		if ((!current || is_worth(p, current)) && (!best || choose_before(p, best)))
 			best = p;
 	}
 	return best;

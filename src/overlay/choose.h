@@ -7,8 +7,6 @@
 
 /* Would `a` be used rather than `b` if neither were in use? */
 bool choose_before(const struct path *a, const struct path *b);
-/* Is it worth leaving `b`, which works, for `a`? */
-bool choose_worth(const struct path *a, const struct path *b);
 /* Where to move to by choice: a path proven on both sides; NULL: stay. Client role only. */
 struct path *choose_better(struct pathset *ps, uint64_t now);
 /* Where to flee to when the path in use is dead: the best that answers, the relay at last. */

@@ -332,7 +332,6 @@ extern const struct quic_conn_ops link_ops;
 struct link *link_place(struct peer *p); /* a free one, or NULL */
 /* Closes the connection and frees the place. */
 void link_close(struct link *l, uint64_t app_error, const char *phrase);
-void link_records_free(struct link *l);
 /* The other side broke the protocol: closed, and not tried again soon. */
 void link_malformed(struct link *l, const char *what);
 

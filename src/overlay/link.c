@@ -19,6 +19,18 @@ struct link *link_place(struct peer *p)
 	return NULL;
 }
 
+static void records_end(struct link *l)
+{
+	if (!l->records)
+		return;
+	if (map_get(l->peer->o->records, l->records->tag) == l)
+		map_remove(l->peer->o->records, l->records->tag);
+	if (l->peer->o->record_link == l)
+		l->peer->o->record_link = NULL;
+	records_free(l->records);
+	l->records = NULL;
+}
+
 void link_close(struct link *l, uint64_t app_error, const char *phrase)
 {
 	struct quic_conn *c = l->conn;
@@ -28,7 +40,7 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	l->conn = NULL;
 	quic_conn_close(c, app_error, phrase);
 	quic_conn_free(c);
-	link_records_free(l);
+	records_end(l);
 	if (l->peer->active == l) {
 		prober_free(l->peer);
 		l->peer->active = NULL;
@@ -60,18 +72,6 @@ static int records_start(struct link *l)
 	if (rc == 0)
 		rc = map_put(o->records, l->records->tag, l);
 	return rc;
-}
-
-void link_records_free(struct link *l)
-{
-	if (!l->records)
-		return;
-	if (map_get(l->peer->o->records, l->records->tag) == l)
-		map_remove(l->peer->o->records, l->records->tag);
-	if (l->peer->o->record_link == l)
-		l->peer->o->record_link = NULL;
-	records_free(l->records);
-	l->records = NULL;
 }
 
 /* It has the control stream. */
@@ -172,7 +172,7 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 	case QUIC_CLOSED:
 		l->conn = NULL;
 		quic_conn_free(c);
-		link_records_free(l);
+		records_end(l);
 		peer_link_gone(l->peer, l, ev);
 		return;
 	}

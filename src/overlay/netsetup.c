@@ -7,7 +7,8 @@
 #define COVER_BITS_MAX 24
 #define WHAT_MAX 64	/* of netconf.h */
 
-struct prefix4 netsetup_cover(const struct mlog *log)
+/* The smallest prefix that covers every member's address, /24 at least, within the subnet. */
+static struct prefix4 cover_of(const struct mlog *log)
 {
 	struct prefix4 subnet = mlog_genesis(log)->subnet;
 	struct prefix4 p = { .bits = MAX(COVER_BITS_MAX, subnet.bits) };
@@ -129,7 +130,7 @@ void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addr
 int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
 		      struct err *err)
 {
-	struct prefix4 p = netsetup_cover(log);
+	struct prefix4 p = cover_of(log);
 	char what[WHAT_MAX] = "", text[PREFIX4_TEXT_MAX];
 	int rc;
 

@@ -22,9 +22,6 @@ struct netsetup {
 	size_t n_signal, signal_at;
 };
 
-/* The smallest prefix that covers every member's address, /24 at least, within the subnet. */
-struct prefix4 netsetup_cover(const struct mlog *log);
-
 /*
  * Brings the device up with our address. On failure nothing is left behind but the device's own.
  * -EADDRINUSE: the address is one that the host uses itself.

@@ -55,7 +55,7 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 	return 0;
 }
 
-int state_store(const char *state_dir, const char *cluster, struct store *ret, struct err *err)
+static int store_of(const char *state_dir, const char *cluster, struct store *ret, struct err *err)
 {
 	int rc = label_check("cluster name", cluster, err);
 
@@ -72,7 +72,7 @@ static int state_path(const char *state_dir, const char *cluster, char out[STORE
 		      struct err *err)
 {
 	struct store s;
-	int rc = state_store(state_dir, cluster, &s, err);
+	int rc = store_of(state_dir, cluster, &s, err);
 
 	if (rc < 0)
 		return rc;
@@ -136,7 +136,7 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 {
 	struct tunnel_parts p = { 0 };
 	struct store s;
-	int rc = state_store(state_dir, cluster, &s, err);
+	int rc = store_of(state_dir, cluster, &s, err);
 
 	if (rc < 0)
 		return rc;
@@ -163,7 +163,7 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 	struct buf cert = { 0 }, key = { 0 };
 	char dir[STORE_PATH_MAX + 16], path[STORE_PATH_MAX + 32];
 	struct store s;
-	int rc = state_store(state_dir, p->cluster.cluster, &s, err);
+	int rc = store_of(state_dir, p->cluster.cluster, &s, err);
 
 	if (rc < 0)
 		return rc;
@@ -196,7 +196,7 @@ int state_save_log(struct host *h, const char *state_dir, const struct cluster_f
 		   const struct mlog *l, struct err *err)
 {
 	struct store s;
-	int rc = state_store(state_dir, f->cluster, &s, err);
+	int rc = store_of(state_dir, f->cluster, &s, err);
 
 	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
 }

@@ -17,8 +17,6 @@ struct cluster_state {
 	struct invite_list invites;
 };
 
-int state_store(const char *state_dir, const char *cluster, struct store *ret,
-		struct err *err) MUST_CHECK;
 /* -ENOENT when the cluster was never connected here. */
 int state_load(struct host *h, const char *state_dir, const char *cluster,
 	       struct cluster_state *ret, struct err *err) MUST_CHECK;
