@@ -161,11 +161,14 @@ static int missing(const toml_doc *d, const char *key, struct err *err)
 	return err_set(err, -ENOENT, "%s: the key %s is missing.", d->name.c_str(), key);
 }
 
-static int copy_text(const toml_doc *d, const char *key, const toml::node &node, char *ret,
-		     size_t cap, struct err *err)
+int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap,
+		  struct err *err)
 {
-	const auto *value = node.as_string();
+	const toml_item *item = find(d, key);
 
+	if (!item)
+		return missing(d, key, err);
+	const auto *value = item->node->as_string();
 	if (!value)
 		return toml_err(d, key, err, "must be a text in quotes.");
 	const std::string &s = value->get();
@@ -175,14 +178,6 @@ static int copy_text(const toml_doc *d, const char *key, const toml::node &node,
 		return toml_err(d, key, err, "holds a NUL.");
 	memcpy(ret, s.c_str(), s.size() + 1);
 	return 0;
-}
-
-int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap,
-		  struct err *err)
-{
-	const toml_item *item = find(d, key);
-
-	return item ? copy_text(d, key, *item->node, ret, cap, err) : missing(d, key, err);
 }
 
 int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint64_t *ret,
@@ -199,46 +194,6 @@ int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint6
 		return toml_err(d, key, err, "must be from 0 to %llu.", (unsigned long long)max);
 	*ret = (uint64_t)value->get();
 	return 0;
-}
-
-int toml_get_bool(const struct toml_doc *d, const char *key, bool *ret, struct err *err)
-{
-	const toml_item *item = find(d, key);
-
-	if (!item)
-		return missing(d, key, err);
-	const auto *value = item->node->as_boolean();
-	if (!value)
-		return toml_err(d, key, err, "must be true or false.");
-	*ret = value->get();
-	return 0;
-}
-
-int toml_get_count(const struct toml_doc *d, const char *key, size_t max, size_t *ret,
-		   struct err *err)
-{
-	const toml_item *item = find(d, key);
-
-	if (!item)
-		return missing(d, key, err);
-	const toml::array *array = item->node->as_array();
-	if (!array)
-		return toml_err(d, key, err, "must be a list of texts in brackets.");
-	if (array->size() > max)
-		return toml_err(d, key, err, "has more than %zu elements.", max);
-	*ret = array->size();
-	return 0;
-}
-
-int toml_get_text_at(const struct toml_doc *d, const char *key, size_t i, char *ret, size_t cap,
-		     struct err *err)
-{
-	const toml_item *item = find(d, key);
-	const toml::array *array = item ? item->node->as_array() : nullptr;
-
-	if (!array || i >= array->size())
-		return missing(d, key, err);
-	return copy_text(d, key, (*array)[i], ret, cap, err);
 }
 
 bool toml_next_key(const struct toml_doc *d, size_t *pos, const char **ret_key, unsigned *ret_line)

@@ -36,12 +36,6 @@ int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t c
 		  struct err *err) MUST_CHECK;
 int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint64_t *ret,
 		  struct err *err) MUST_CHECK;
-int toml_get_bool(const struct toml_doc *d, const char *key, bool *ret, struct err *err) MUST_CHECK;
-/* The number of texts in an array of texts; then each of them. */
-int toml_get_count(const struct toml_doc *d, const char *key, size_t max, size_t *ret,
-		   struct err *err) MUST_CHECK;
-int toml_get_text_at(const struct toml_doc *d, const char *key, size_t i, char *ret, size_t cap,
-		     struct err *err) MUST_CHECK;
 
 /* "file:line: key: " and the message, for what a getter can not know to be wrong. -EINVAL. */
 int toml_err(const struct toml_doc *d, const char *key, struct err *err, const char *fmt, ...)

@@ -69,7 +69,6 @@ bool key_ok(const uint8_t key[KEY_LEN]);
 
 bool node_id_equal(const struct node_id *a, const struct node_id *b);
 const char *node_id_format(const struct node_id *id, char out[NODE_ID_TEXT_MAX]);
-int node_id_parse(const char *text, struct node_id *ret) MUST_CHECK;
 
 /*
  * The one signature of the system: Ed25519 over "mlsh/1 " || purpose || 0 || cluster id (32 bytes,

@@ -76,8 +76,3 @@ const char *node_id_format(const struct node_id *id, char out[NODE_ID_TEXT_MAX])
 	hex_encode(id->bytes, NODE_ID_LEN, out);
 	return out;
 }
-
-int node_id_parse(const char *text, struct node_id *ret)
-{
-	return hex_decode(text, strlen(text), ret->bytes, NODE_ID_LEN);
-}

@@ -46,8 +46,6 @@ struct overlay_config {
 	const struct identity *identity;
 	struct mlog *log;		/* the owner's; outlives the overlay */
 	const struct member *self;	/* in the log */
-	/* Unused by the overlay itself: the session shares its socket. */
-	const struct quic_profile *signal_profile;
 	struct addr bind;		/* unset: any address, any port */
 	uint16_t port;			/* it had before: again, if it is free. 0: none */
 	bool no_port_mapping;		/* the gateway is not asked for one */

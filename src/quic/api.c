@@ -57,19 +57,9 @@ bool quic_conn_is_server(const struct quic_conn *c)
 	return c->server;
 }
 
-bool quic_conn_is_connected(const struct quic_conn *c)
-{
-	return c->connected && c->alive;
-}
-
 void *quic_conn_ctx(const struct quic_conn *c)
 {
 	return c->ctx;
-}
-
-const struct quic_profile *quic_conn_profile(const struct quic_conn *c)
-{
-	return c->profile;
 }
 
 const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c)

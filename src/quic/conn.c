@@ -300,7 +300,6 @@ void conn_update_info(struct quic_conn *c)
 	ngtcp2_conn_get_conn_info(c->qc, &info);
 	*out = (struct quic_conn_info){
 		.srtt_ns = info.smoothed_rtt,
-		.min_rtt_ns = info.min_rtt == UINT64_MAX ? 0 : info.min_rtt,
 		.rx_packets = info.pkt_recv,
 		.tx_packets = info.pkt_sent,
 		.lost_packets = info.pkt_lost,

@@ -238,9 +238,7 @@ void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase
 void quic_conn_free(struct quic_conn *c);
 
 bool quic_conn_is_server(const struct quic_conn *c);
-bool quic_conn_is_connected(const struct quic_conn *c);
 void *quic_conn_ctx(const struct quic_conn *c);
-const struct quic_profile *quic_conn_profile(const struct quic_conn *c);
 /*
  * SHA-256 of the other side's SubjectPublicKeyInfo, its raw Ed25519 key (zeros if of another type),
  * and of its DER certificate. Only after QUIC_CONNECTED.
@@ -268,7 +266,7 @@ int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id,
 void quic_conn_drop_tls(struct quic_conn *c);
 
 struct quic_conn_info {
-	uint64_t srtt_ns, min_rtt_ns;
+	uint64_t srtt_ns;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
 	uint64_t last_heard;	/* clock_now when an authenticated packet last arrived; 0: never */
 	/* clock_now of the first ack-eliciting packet sent since then; 0: none */

@@ -31,6 +31,7 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 {
 	static const struct quic_conn_ops ops = { .event = on_conn };
 	struct dialler *d = ctx;
+	struct addr remote;
 
 	ck_assert(!d->ended);
 	d->ended = true;
@@ -43,7 +44,8 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 	}
 	d->conn = conn;
 	d->to = *to;
-	ck_assert(quic_conn_is_connected(conn));
+	ck_assert(quic_conn_remote_addr(conn, &remote));
+	ck_assert(addr_equal(&remote, to));
 	quic_conn_set_owner(conn, &ops, d);
 }
 

@@ -99,19 +99,16 @@ END_TEST
 START_TEST(key_hashes_agree_between_certificate_and_raw_key)
 {
 	struct identity *id = identity_of(7);
-	struct node_id from_key = key_node_id(identity_key(id)), own = identity_node_id(id), back;
+	struct node_id from_key = key_node_id(identity_key(id)), own = identity_node_id(id);
 	uint8_t hash[HASH_LEN];
-	char text[NODE_ID_TEXT_MAX];
+	char text[NODE_ID_TEXT_MAX], hex[NODE_ID_TEXT_MAX];
 
 	key_spki_sha256(identity_key(id), hash);
 	ck_assert_mem_eq(hash, identity_key_sha256(id), HASH_LEN);
 	ck_assert(node_id_equal(&from_key, &own));
 	ck_assert_mem_eq(own.bytes, hash, NODE_ID_LEN);
-	ck_assert_int_eq(node_id_parse(node_id_format(&own, text), &back), 0);
-	ck_assert(node_id_equal(&back, &own));
-	ck_assert_int_lt(node_id_parse("", &back), 0);
-	ck_assert_int_lt(node_id_parse("0123456789ABCDEF0123456789ABCDEF", &back), 0);
-	ck_assert_int_lt(node_id_parse("0123456789abcdef0123456789abcdef0", &back), 0);
+	hex_encode(hash, NODE_ID_LEN, hex);
+	ck_assert_str_eq(node_id_format(&own, text), hex);
 	identity_free(id);
 }
 END_TEST
