@@ -8,6 +8,7 @@
 
 #include "os/splitdns.h"
 #include "tund/dns.h"
+#include "tund/open_invites.h"
 #include "tund/ping.h"
 
 struct tunnel {
@@ -19,10 +20,8 @@ struct tunnel {
 	struct dns_server *dns;
 	struct splitdns *splitdns;
 	struct netwatch *netwatch;
-	struct timer *invite_timer;
-	struct invite_list invites;
-	uint8_t cancelling[NONCE_LEN];
-	bool cancel_running, hinted, failed, session_up, server_known;
+	struct open_invites *invites;
+	bool hinted, failed, session_up, server_known;
 	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
@@ -66,32 +65,9 @@ static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours,
 	tunnel_changed(t);
 }
 
-static void tunnel_tell_joins(struct tunnel *t)
-{
-	bool changed = false;
-
-	for (size_t i = 0; i < t->invites.n;) {
-		uint8_t nonce[NONCE_LEN];
-
-		memcpy(nonce, t->invites.item[i].nonce, NONCE_LEN);
-		if (!mlog_invite_used(t->parts.log, nonce)) {
-			i++;
-			continue;
-		}
-		const struct member *m = mlog_invite_redeemer(t->parts.log, nonce);
-		if (m)
-			log_info(host_log(t->host), "%s: %s joined with your invite",
-				 t->parts.cluster.cluster, m->name);
-		invites_remove(&t->invites, nonce);
-		changed = true;
-	}
-	if (changed && t->ops->invites_changed)
-		t->ops->invites_changed(t->ctx, t);
-}
-
 static void tunnel_log_grew(struct tunnel *t)
 {
-	tunnel_tell_joins(t);
+	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
 	tunnel_changed(t);
@@ -106,7 +82,7 @@ static void on_session_state(void *ctx)
 
 	session_status_get(t->session, &s);
 	if (s.state == SESSION_UP)
-		timer_set_in(t->invite_timer, 0);
+		open_invites_session(t->invites, t->session);
 	if (s.state == SESSION_UP && !t->session_up)
 		overlay_relay_possible(t->overlay);
 	t->session_up = s.state == SESSION_UP;
@@ -294,70 +270,17 @@ static void on_splitdns_change(void *ctx)
 	tunnel_changed(t);
 }
 
-/* --- open invites --- */
-
-static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s,
-		       struct entry_bytes *ret, struct err *err)
-{
-	struct tunnel *t = ctx;
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(t->host), 0);
-
-	if (mlog_invite_used(t->parts.log, t->cancelling))
-		return err_set(err, -EALREADY, "the invite was used or cancelled meanwhile");
-	return cancel_make(head, MAX(now_s, not_before_s), t->parts.identity,
-			   t->parts.cluster.cluster_id, t->cancelling, ret, err);
-}
-
-static void on_cancel_done(void *ctx, const struct err *err)
+static void on_invites_change(void *ctx)
 {
 	struct tunnel *t = ctx;
 
-	t->cancel_running = false;
-	if (err && err->code != -EALREADY)
-		log_debug(host_log(t->host), "invite not cancelled yet: %s", err->text);
-	else
-		invites_remove(&t->invites, t->cancelling);
 	if (t->ops->invites_changed)
 		t->ops->invites_changed(t->ctx, t);
-	timer_set_in(t->invite_timer, err ? 60 * NS_PER_S : 0);
-}
-
-/* Cancels the next invite that has run out; while the server can not be reached it is tried again
- * later. */
-static void on_invite_timer(void *ctx)
-{
-	struct tunnel *t = ctx;
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(t->host), 0);
-	const struct invite_note *n = invites_expired(&t->invites, now_s);
-	struct err err = { 0 };
-
-	if (t->cancel_running)
-		return;
-	if (!n) {
-		uint64_t wait_s = MIN(invites_next_s(&t->invites, now_s), 3600);
-
-		if (t->invites.n)
-			timer_set_in(t->invite_timer, MAX(wait_s, 1) * NS_PER_S);
-		return;
-	}
-	memcpy(t->cancelling, n->nonce, NONCE_LEN);
-	t->cancel_running = true;
-	if (session_append(t->session, make_cancel, on_cancel_done, t, &err) < 0) {
-		t->cancel_running = false;
-		timer_set_in(t->invite_timer, 60 * NS_PER_S);
-	}
 }
 
 int tunnel_invite_made(struct tunnel *t, const struct invite_note *n)
 {
-	int rc = mlog_invite_used(t->parts.log, n->nonce) ? 0 : invites_add(&t->invites, n);
-
-	if (rc < 0)
-		return rc;
-	if (t->ops->invites_changed)
-		t->ops->invites_changed(t->ctx, t);
-	timer_set_in(t->invite_timer, 0);
-	return 0;
+	return open_invites_add(t->invites, n);
 }
 
 /* --- making and ending --- */
@@ -430,6 +353,14 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		.ops = &overlay_ops,
 		.ctx = t,
 	};
+	struct open_invites_config invites = {
+		.log = t->parts.log,
+		.identity = t->parts.identity,
+		.cluster = &t->parts.cluster,
+		.list = options->invites,
+		.changed = on_invites_change,
+		.ctx = t,
+	};
 	struct wire_candidates own;
 	int rc = overlay_new(t->host, &oc, t->warning, err, &t->overlay);
 
@@ -437,9 +368,8 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		return rc;
 	if (t->warning[0])
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, t->warning);
-	t->invite_timer = timer_new(t->host, on_invite_timer, t);
 	t->netwatch = netwatch_new(t->host, on_network_change, t);
-	if (!t->invite_timer || !t->netwatch)
+	if (!t->netwatch || open_invites_new(t->host, &invites, &t->invites) < 0)
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity,
 			 t->parts.log, &session_ops, t, err, &t->session);
@@ -470,8 +400,6 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	list_init(&t->pings);
-	if (options->invites)
-		t->invites = *options->invites;
 	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
 	rc = tunnel_start(t, options, err);
 	if (rc < 0) {
@@ -496,7 +424,7 @@ void tunnel_free(struct tunnel *t)
 	session_free(t->session);
 	t->session = NULL;
 	netwatch_free(t->netwatch);
-	timer_free(t->invite_timer);
+	open_invites_free(t->invites);
 	overlay_free(t->overlay);
 	tunnel_parts_free(&t->parts);
 	free(t);
@@ -564,7 +492,7 @@ const struct member *tunnel_self(const struct tunnel *t)
 
 const struct invite_list *tunnel_invites(const struct tunnel *t)
 {
-	return &t->invites;
+	return open_invites_list(t->invites);
 }
 
 uint64_t tunnel_started(const struct tunnel *t)
