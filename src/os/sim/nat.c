@@ -7,7 +7,8 @@
 #include "os/sim/world.h"
 
 #define NAT_PORT_FIRST 1024
-#define NAT_FILTER_MAX 64 /* remote endpoints that one mapping admits; the oldest goes first */
+#define NAT_FILTER_MAX 64 /* remote endpoints that one mapping admits; who was not
+			   * written to for longest goes first */
 
 struct mapping {
 	struct addr inner;
@@ -16,7 +17,7 @@ struct mapping {
 	uint64_t used;
 	bool forwarded;
 	struct addr admitted[NAT_FILTER_MAX];
-	size_t n_admitted, next_admitted;
+	size_t n_admitted;
 };
 
 struct nat {
@@ -27,6 +28,7 @@ struct nat {
 	struct mapping *map;
 	size_t n;
 	uint64_t random;
+	uint16_t last_port;	/* of the newest mapping */
 };
 
 /* The part of an address that a rule looks at. */
@@ -76,14 +78,25 @@ static uint64_t nat_random(struct nat *n)
 	return z ^ z >> 31;
 }
 
+static uint16_t nat_random_port(struct nat *n)
+{
+	return (uint16_t)(NAT_PORT_FIRST + nat_random(n) % (65536 - NAT_PORT_FIRST));
+}
+
+static uint16_t nat_next_port(uint16_t port)
+{
+	return port == UINT16_MAX ? NAT_PORT_FIRST : port + 1;
+}
+
 static uint16_t nat_free_port(struct nat *n, uint16_t wanted)
 {
 	if (n->cfg.preserve_port && !nat_by_port(n, wanted))
 		return wanted;
 	for (;;) {
-		uint16_t port = (uint16_t)(NAT_PORT_FIRST +
-					   nat_random(n) % (65536 - NAT_PORT_FIRST));
+		uint16_t port = n->cfg.in_turn && n->last_port ? nat_next_port(n->last_port)
+							       : nat_random_port(n);
 
+		n->last_port = port;
 		if (!nat_by_port(n, port))
 			return port;
 	}
@@ -124,12 +137,18 @@ static void mapping_admit(struct nat *n, struct mapping *m, const struct addr *r
 {
 	struct addr key = nat_key(n->cfg.filtering, remote);
 
-	for (size_t i = 0; i < m->n_admitted; i++)
-		if (addr_equal(&m->admitted[i], &key))
-			return;
-	m->admitted[m->next_admitted] = key;
-	m->next_admitted = (m->next_admitted + 1) % NAT_FILTER_MAX;
-	m->n_admitted = MIN(m->n_admitted + 1, (size_t)NAT_FILTER_MAX);
+	size_t i = 0;
+
+	while (i < m->n_admitted && !addr_equal(&m->admitted[i], &key))
+		i++;
+	if (i == NAT_FILTER_MAX)
+		i = 0;
+	else if (i == m->n_admitted)
+		m->n_admitted++;
+	/* The one used last is the last. */
+	memmove(&m->admitted[i], &m->admitted[i + 1],
+		(m->n_admitted - i - 1) * sizeof(m->admitted[0]));
+	m->admitted[m->n_admitted - 1] = key;
 }
 
 static bool mapping_admits(const struct nat *n, const struct mapping *m, const struct addr *remote)

@@ -19,6 +19,7 @@ enum nat_depends {
 struct nat_config {
 	enum nat_depends mapping, filtering;
 	bool preserve_port;	/* the inner port if it is free; else a random one */
+	bool in_turn;		/* each mapping gets the next port that is free */
 	bool hairpin;		/* inside may reach inside by the outer address */
 	uint64_t timeout_ns;	/* of a mapping without outbound traffic; 0: never */
 	size_t max_mappings;	/* the oldest goes first; 0: 1024 */
