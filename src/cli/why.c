@@ -62,6 +62,9 @@ static void print_why(struct json_object *o)
 	table_advice(json_object_object_get(o, "advice"));
 	print_paths(o);
 	printf("\n");
+	if (strcmp(js(o, "guessed_ports"), "0") != 0)
+		printf("  %s ports that its NAT might give next were tried, too\n\n",
+		       js(o, "guessed_ports"));
 	print_nat(o, "here", "nat");
 	print_nat(o, js(o, "node"), "peer_nat");
 }

@@ -79,6 +79,8 @@ void session_free(struct session *s); /* says bye; NULL allowed */
 void session_set_candidates(struct session *s, const struct wire_candidates *c);
 /* The network changed, or the machine woke: try again now. */
 void session_kick(struct session *s);
+/* Asks the server's second port again where it sees us: ops->echo tells. No session: nothing. */
+void session_echo(struct session *s);
 /* Our log grew from elsewhere (a peer): push to the server what it lacks. */
 void session_log_grew(struct session *s);
 

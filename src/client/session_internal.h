@@ -154,11 +154,6 @@ void events_handle(struct session *s, const struct signal_event *ev);
 void events_log_grew(struct session *s);
 void events_publish(struct session *s);
 
-/* --- session_echo.c --------------------------------------------------------------------------- */
-
-/* Asks for the second port, if the owner wants to know. */
-void session_echo(struct session *s);
-
 /* --- session_relay.c -------------------------------------------------------------------------- */
 
 int relays_init(struct session *s) MUST_CHECK;

@@ -15,6 +15,7 @@
 #include "overlay/overlay.h"
 #include "overlay/packet.h"
 #include "overlay/pathset.h"
+#include "overlay/predict.h"
 #include "overlay/queue.h"
 #include "overlay/record.h"
 #include "overlay/route.h"
@@ -28,7 +29,7 @@
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
-#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2) + PREDICT_STEP)
 #define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
@@ -354,6 +355,7 @@ void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l);
 void control_nat(struct link *l);
+void control_ports(struct link *l);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

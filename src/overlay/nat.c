@@ -117,6 +117,7 @@ void nat_seen(struct overlay *o, const struct addr *from, const struct addr *see
 void nat_reset(struct overlay *o)
 {
 	o->nat.n_views = o->nat.next_view = 0;
+	o->nat.in_turn = false;
 	judge(o, FILTERING_UNKNOWN);
 }
 
@@ -154,6 +155,19 @@ static void check_end(struct overlay *o)
 	c->last.wall_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
 	c->last.filtering = filtering;
 	judge(o, filtering);
+	if (c->answered && o->nat.in_turn)
+		predict_learnt(o);
+}
+
+/* Two ports that were taken one soon after the other: are they close, too? */
+static void note_port(struct overlay *o, const struct addr *seen)
+{
+	struct nat_state *n = &o->nat;
+	unsigned a = seen->port, b = o->observed.port;
+
+	n->last_port = *seen;
+	n->in_turn |= addr_same_ip(seen, &o->observed) && a != b &&
+		      (a > b ? a - b : b - a) <= PREDICT_NEAR;
 }
 
 static void check_ask(struct overlay *o)
@@ -203,6 +217,7 @@ bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 		   addr_equal(&rx->from, &c->echo)) {
 		c->answered = true;
 		view_put(&o->nat, &c->echo, &f.observed);
+		note_port(o, &f.observed);
 		check_end(o);
 	}
 	return true;
@@ -232,6 +247,11 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 	c->echo = echo;
 	c->known = true;
 	timer_set_in(c->timer, WAIT_UNASKED);
+}
+
+uint64_t nat_last_at(const struct overlay *o)
+{
+	return o->nat.check.last.at;
 }
 
 /* --- over a restart -------------------------------------------------------------------------- */
@@ -270,6 +290,7 @@ void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 {
 	*ret = (struct overlay_nat){ .kind = o->nat.kind, .told = nat_told(o),
 				     .checking = o->nat.check.running,
+				     .in_turn = o->nat.in_turn,
 				     .observers = o->nat.n_views };
 	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
 		ret->observers++;

@@ -45,6 +45,9 @@ struct nat_state {
 	struct nat_view view[NAT_VIEWS_MAX];
 	size_t n_views, next_view;
 	struct nat_kind kind;
+	/* Our NAT gives its ports in turn, and this is where the second port saw us last. */
+	bool in_turn;
+	struct addr last_port;
 };
 
 /* Pure. `at_home`: the server sees us at an address of this machine. */
@@ -62,6 +65,8 @@ struct nat_kind nat_told(const struct overlay *o);
 void nat_tell(struct overlay *o);	/* all peers */
 /* A peer at `from` sees us at `seen`. */
 void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen);
+/* When the last check was over; 0: never. */
+uint64_t nat_last_at(const struct overlay *o);
 /* True if the frame belongs to the check. */
 bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx);
 void nat_run(void *overlay); /* the timer's */

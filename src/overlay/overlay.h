@@ -33,6 +33,8 @@ struct overlay_ops {
 	 * now; overlay_relay_possible tells. May be NULL.
 	 */
 	bool (*relay_wanted)(void *ctx, const struct member *m);
+	/* The server's second port should be asked again where it sees us. May be NULL. */
+	void (*echo_wanted)(void *ctx);
 	/* A tunnel came up, went down or changed its path. */
 	void (*peer_changed)(void *ctx, const struct member *m);
 	/* The answer to a ping, one of overlay_ping or any other. May be NULL. */
@@ -193,6 +195,8 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m,
 /* The paths of a tunnel that is up: how many were filled in. */
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max);
+/* How many ports were tried that its NAT might give next. */
+size_t overlay_peer_guesses(const struct overlay *o, const struct member *m);
 
 /*
  * Sends a ping by the path in use: ops->pong tells of the answer. -ENOTCONN: there is no tunnel;
@@ -205,6 +209,7 @@ struct overlay_nat {
 	struct nat_kind kind;
 	struct nat_kind told;		/* to others: a mapped port counts as an easy NAT */
 	bool checking;			/* the answer is under way */
+	bool in_turn;			/* its ports can be foretold */
 	size_t observers;		/* whose word it rests on */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);

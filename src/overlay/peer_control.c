@@ -291,6 +291,9 @@ static void on_message(struct link *l, struct span bytes)
 	case PEER_NAT:
 		l->peer->nat = m->nat;
 		break;
+	case PEER_PORTS:
+		predict_told(l->peer, &m->observed);
+		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */
 	}
@@ -352,6 +355,15 @@ void control_nat(struct link *l)
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(l->peer->o) };
+	send_seldom(l, m);
+}
+
+void control_ports(struct link *l)
+{
+	struct overlay *o = l->peer->o;
+	struct peer_message *m = &o->message;
+
+	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->nat.last_port };
 	send_seldom(l, m);
 }
 

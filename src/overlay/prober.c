@@ -79,9 +79,9 @@ static bool is_settled(const struct path *p)
 	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
 }
 
-static bool is_direct(struct pathset *ps)
+bool prober_is_direct(struct prober *pr)
 {
-	const struct path *c = pathset_current(ps);
+	const struct path *c = pathset_current(&pr->set);
 
 	return c && c->kind != PATH_RELAY && !c->lost;
 }
@@ -113,6 +113,7 @@ static void round_begin(struct prober *pr, bool whole, bool tell, uint64_t now)
 		control_punch(pr->link);
 	}
 	relay_want(p);
+	predict_round(pr, now);
 }
 
 void prober_round(struct prober *pr, uint64_t now)
@@ -122,18 +123,33 @@ void prober_round(struct prober *pr, uint64_t now)
 }
 
 /* However often a member changes what it names, nobody is flooded. */
-static bool may_ping(struct prober *pr, const struct path *path, uint64_t now)
+static bool may_ping(struct prober *pr, bool guess, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 
-	if (path->pongs == 0 && path->kind != PATH_RELAY && !bucket_take(&p->guesses, 1, now))
+	if (guess && !bucket_take(&p->guesses, 1, now))
 		return false;
 	return bucket_take(&p->punches, 1, now) && bucket_take(&p->o->pings, 1, now);
 }
 
+static bool is_guess(const struct path *path)
+{
+	return path->pongs == 0 && path->kind != PATH_RELAY;
+}
+
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
+{
+	struct path none = { .kind = PATH_PUBLIC, .to = *to };
+
+	if (!may_ping(pr, true, now))
+		return false;
+	prober_ping(pr, &none, false, now);
+	return true;
+}
+
 static void round_run(struct prober *pr, uint64_t now)
 {
-	if (is_direct(&pr->set))
+	if (prober_is_direct(pr))
 		pr->round_at = TIME_NEVER;
 	else if (pr->round_at == TIME_NEVER)
 		prober_round(pr, now);
@@ -146,7 +162,7 @@ static void round_run(struct prober *pr, uint64_t now)
 			continue;
 		if (is_settled(path)) {
 			punch_end(&path->punch);
-		} else if (may_ping(pr, path, now)) {
+		} else if (may_ping(pr, is_guess(path), now)) {
 			prober_ping(pr, path, false, now);
 			punch_sent(&path->punch, now);
 		} else {
@@ -169,7 +185,8 @@ static void notice_traffic(struct prober *pr, uint64_t now)
 
 static void arm(struct prober *pr, uint64_t now)
 {
-	uint64_t at = MIN(MIN(pr->round_at, prober_keep_at(pr)), mtu_next_at(pr));
+	uint64_t at = MIN(MIN(pr->round_at, pr->predict.next_at),
+			  MIN(prober_keep_at(pr), mtu_next_at(pr)));
 	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -182,9 +199,9 @@ static void arm(struct prober *pr, uint64_t now)
 	timer_set(pr->timer, pr->next_at);
 }
 
-static void prober_run(void *ctx)
+void prober_run(void *prober)
 {
-	struct prober *pr = ctx;
+	struct prober *pr = prober;
 	uint64_t now = clock_now(peer_of(pr)->o->h);
 
 	notice_traffic(pr, now);
@@ -192,6 +209,7 @@ static void prober_run(void *ctx)
 	prober_decide(pr, now);
 	prober_keep(pr, now);
 	round_run(pr, now);
+	predict_run(pr, now);
 	mtu_run(pr, now);
 	arm(pr, now);
 }
@@ -265,7 +283,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		prober_doubt(pr, true, now);
 	}
 	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
-	    punch_extra(&path->punch) && may_ping(pr, path, now))
+	    punch_extra(&path->punch) && may_ping(pr, is_guess(path), now))
 		prober_ping(pr, path, false, now);
 }
 
@@ -500,6 +518,7 @@ int prober_start(struct link *l)
 		return -ENOMEM;
 	pr->link = l;
 	doubt_end(&pr->set.doubt);
+	predict_init(&pr->predict);
 	pr->timer = timer_new(p->o->h, prober_run, pr);
 	rc = pr->timer ? derive_keys(pr) : -ENOMEM;
 	if (rc == 0)

@@ -5,6 +5,7 @@
 
 #include "overlay/choose.h"
 #include "overlay/internal.h"
+#include "overlay/predict.h"
 #include "overlay/window.h"
 #include "proto/probe.h"
 
@@ -30,6 +31,7 @@ struct prober {
 	struct addr seen;		/* last address that a pong said we have */
 	uint64_t counter;		/* of the next ping */
 	struct window window;		/* of theirs */
+	struct predict predict;
 };
 
 static inline struct peer *peer_of(const struct prober *pr)
@@ -50,6 +52,11 @@ uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
 /* Something has changed: all candidates are tried in earnest, by the other side, too. */
 void prober_round(struct prober *pr, uint64_t now);
+/* Pings an address that may be the peer's, once. False: there were too many pings lately. */
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
+bool prober_is_direct(struct prober *pr); /* the path in use */
+/* The timer's: does what is due. */
+void prober_run(void *prober);
 
 /* --- prober_watch.c --- */
 

@@ -6,14 +6,14 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_NAT + 1)
+#define PEER_TYPES (PEER_PORTS + 1)
 #define PEER_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
 	[PEER_HELLO] = 5,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
 	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
-	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,
+	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,	    [PEER_PORTS] = 2,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -39,6 +39,7 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		cbor_put_uint(&w, m->first);
 		break;
 	case PEER_OBSERVED:
+	case PEER_PORTS:
 		wire_put_addr(&w, &m->observed);
 		break;
 	case PEER_CANDIDATES:
@@ -74,6 +75,7 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		break;
 	case PEER_OBSERVED:
+	case PEER_PORTS:
 		wire_get_addr(r, &m->observed);
 		break;
 	case PEER_CANDIDATES:

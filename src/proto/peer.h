@@ -15,7 +15,7 @@
 
 enum peer_message_type {
 	PEER_HELLO = 1, PEER_LOG, PEER_LOG_REQUEST, PEER_OBSERVED, PEER_CANDIDATES, PEER_BYE,
-	PEER_PUNCH, PEER_NAT
+	PEER_PUNCH, PEER_NAT, PEER_PORTS
 };
 
 /* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
@@ -50,7 +50,7 @@ struct peer_message {
 	uint8_t binding[32];			/* hello */
 	uint64_t first;				/* log; log_request: from */
 	struct wire_entries entries;		/* log */
-	struct addr observed;			/* observed */
+	struct addr observed;			/* observed; ports: the last port */
 	struct wire_candidates candidates;	/* candidates */
 	struct nat_kind nat;			/* nat */
 };

@@ -210,6 +210,14 @@ static bool on_overlay_relay_wanted(void *ctx, const struct member *m)
 	return rc == 0;
 }
 
+static void on_overlay_echo_wanted(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	if (t->session)
+		session_echo(t->session);
+}
+
 static void on_overlay_peer(void *ctx, const struct member *m)
 {
 	struct tunnel *t = ctx;
@@ -234,6 +242,7 @@ static const struct overlay_ops overlay_ops = {
 	.fork = on_overlay_fork,
 	.candidates = on_overlay_candidates,
 	.relay_wanted = on_overlay_relay_wanted,
+	.echo_wanted = on_overlay_echo_wanted,
 	.peer_changed = on_overlay_peer,
 	.pong = on_overlay_pong,
 	.failed = on_overlay_failed,

@@ -246,6 +246,9 @@ static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 		snprintf(out, cap, "%s NAT takes another port for every destination, and %s NAT or "
 			 "firewall lets in only ports that it has sent to.",
 			 ours ? "this side's" : "its", ours ? "its" : "this side's");
+	if (ours != theirs && f->foretold)
+		snprintf(out + strlen(out), cap - strlen(out), " Its ports come in turn, so the "
+			 "next ones are tried; others seem to take them too fast.");
 }
 
 static void tell_unknown(const struct why_facts *f, char *out, size_t cap)

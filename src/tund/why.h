@@ -43,6 +43,7 @@ struct why_facts {
 	bool have_ip6;			/* we offer an IPv6 address */
 	struct addr observed;		/* where the server sees us; unset: unknown */
 	struct nat_kind ours, theirs;
+	bool foretold;			/* the hard NAT's ports come in turn, and are guessed */
 	const struct peer_path_status *paths;
 	size_t n_paths;
 };

@@ -36,15 +36,21 @@ gateway() {
 			net.netfilter.nf_conntrack_udp_timeout_stream=20
 }
 
+# Each new mapping gets the next of these ports.
+ports_in_turn() { seq 0 4095 | awk -v ip="$1" '{ printf "%s%d : %s . %d", (NR > 1 ? ", " : ""), $1, ip, 30000 + $1 }'; }
+
 gateway_rules() { # number, kind, the server's address
-	local inside=10.72.$1.2 random=""
-	[ "$2" = symmetric ] && random=random,fully-random
+	local inside=10.72.$1.2 translate=masquerade
+	case $2 in
+	symmetric) translate="masquerade random,fully-random" ;;
+	in-turn) translate="meta l4proto udp snat ip to numgen inc mod 4096 map { $(ports_in_turn "198.18.$1.2") }" ;;
+	esac
 	cat <<-NFT
 		table ip nat {
 			set mapped { type inet_service; flags dynamic,timeout; timeout 20s; }
 			set talked { type inet_service . ipv4_addr; flags dynamic,timeout; timeout 20s; }
 			chain in { type filter hook input priority 0; iifname "wan" drop; }
-			chain out { type nat hook postrouting priority srcnat; oifname "wan" masquerade $random
+			chain out { type nat hook postrouting priority srcnat; oifname "wan" $translate
 			}
 	NFT
 	case $2 in
@@ -62,7 +68,7 @@ gateway_rules() { # number, kind, the server's address
 			}
 		NFT
 		;;
-	port | symmetric) ;; # conntrack's own filter
+	port | symmetric | in-turn) ;; # conntrack's own filter
 	blocked)
 		cat <<-NFT
 			chain block { type filter hook forward priority 0; ip saddr != $3 ip daddr != $3 meta l4proto udp drop; }

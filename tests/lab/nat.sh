@@ -11,7 +11,9 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lab/lib_nat.sh
 
 kinds=(open full-cone address port symmetric blocked)
-declare -A is=([open]=none [full-cone]="any any" [address]="any address" [port]="any port" [symmetric]="port port" [blocked]=blocked)
+# Symmetric, too, but with ports that can be foretold.
+all_kinds=("${kinds[@]}" in-turn)
+declare -A is=([open]=none [full-cone]="any any" [address]="any address" [port]="any port" [symmetric]="port port" [blocked]=blocked [in-turn]="port port")
 
 lab_need_root nat
 trap lab_down EXIT
@@ -22,7 +24,7 @@ ip -n "$LAB-signal" addr add 198.18.9.3/24 dev eth0
 declare -a nodes=()
 for side in a:10 b:20; do
 	n=${side#*:}
-	for kind in "${kinds[@]}"; do
+	for kind in "${all_kinds[@]}"; do
 		name=${side%:*}-$kind
 		if [ "$kind" = open ]; then
 			public "$name" "$n"
@@ -33,7 +35,7 @@ for side in a:10 b:20; do
 		n=$((n + 1))
 	done
 done
-for kind in "${kinds[@]}"; do
+for kind in "${all_kinds[@]}"; do
 	check "the NAT \"$kind\" is what it is called" test \
 		"$(tests/lab/nat_kind.py "$LAB-b-$kind" "$LAB-signal" "$server" 198.18.9.3)" = "${is[$kind]}"
 done
@@ -41,14 +43,14 @@ done
 # A filter that looks at the port, and a port that can not be known: nothing gets through.
 theory() { # kind, kind
 	case "$1 $2" in
-	*blocked* | "symmetric symmetric" | "symmetric port" | "port symmetric") echo relay ;;
+	*blocked* | "symmetric symmetric" | "symmetric port" | "port symmetric" | "in-turn symmetric" | "symmetric in-turn") echo relay ;;
 	*) echo direct ;;
 	esac
 }
 
 address_of() { on "$1" mlsh status lab --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["clusters"][0]["address"])'; }
 must "server" signal_start
-must "twelve nodes" mesh_up lab "${nodes[@]}"
+must "fourteen nodes" mesh_up lab "${nodes[@]}"
 declare -A address=()
 for m in "${nodes[@]}"; do
 	address[$m]=$(address_of "$m")
@@ -117,6 +119,19 @@ for a in "${kinds[@]}"; do
 	on "a-$a" mlsh disconnect lab >/dev/null
 done
 
+# --- ports in turn are guessed, where one side can be reached by them ---
+in_turn=("| ms | in-turn first | in-turn second |" "|---|---|---|")
+for kind in port address symmetric; do
+	row="| $kind"
+	for pair in "in-turn $kind" "$kind in-turn"; do
+		on "a-${pair% *}" mlsh connect lab >/dev/null
+		# shellcheck disable=SC2086
+		cell $pair
+		on "a-${pair% *}" mlsh disconnect lab >/dev/null
+	done
+	in_turn+=("$row |")
+done
+
 # --- one LAN behind one NAT that would not let them meet outside ---
 gateway 30 symmetric
 behind lan-one 30 2
@@ -130,5 +145,5 @@ on lan-one ping -q -n -i 0.01 -c 200 -s 1000 -W 1 "$(address_of lan-two)" >"$WOR
 check "200 packets of 1000 bytes get there and back" grep -q "200 received" "$WORK/lan.ping"
 passed=$(ip netns exec "$LAB-gw-30" nft list chain ip nat watch | grep -oP 'packets \K\d+')
 check "not by the NAT, which lets $passed of that size out meanwhile" test "$passed" -lt 40
-printf '# %s\n' "${table[@]}"
+printf '# %s\n' "${table[@]}" "" "${in_turn[@]}"
 exit $LAB_FAILED

@@ -15,6 +15,7 @@ static const struct {
 	{ "peer_observed", PEER_OBSERVED },   { "peer_candidates", PEER_CANDIDATES },
 	{ "peer_bye", PEER_BYE },	      { "peer_punch", PEER_PUNCH },
 	{ "peer_nat", PEER_NAT },		      { "peer_nat_mapped", PEER_NAT },
+	{ "peer_ports", PEER_PORTS },
 };
 
 static struct peer_message message_of(size_t i)
@@ -26,6 +27,8 @@ static struct peer_message message_of(size_t i)
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
 	if (strcmp(messages[i].name, "peer_nat_mapped") == 0)
 		m.nat = (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
+	if (m.type == PEER_PORTS)
+		m.observed = m.candidates.item[0];
 	kit_bytes(0x00, m.cluster_id, sizeof(m.cluster_id));
 	kit_bytes(0x40, m.binding, sizeof(m.binding));
 	kit_entries(&m.entries, m.first == 7 ? 2 : 0);
@@ -73,6 +76,7 @@ START_TEST(malformed_messages_are_refused)
 	}
 	ck_assert_int_eq(decode(span_of("\x81\x00", 2)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x81\x08", 2)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x81\x0a", 2)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x83\x08\x05\x01", 4)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x83\x08\x04\x03", 4)), -EBADMSG);
 	ck_assert_int_eq(decode(span_of("\x82\x03\x1a\x00\x01\x00\x01", 7)), -EBADMSG);

@@ -104,6 +104,10 @@ START_TEST(the_side_at_fault_is_named)
 	why_explain(&f, &w);
 	ck_assert(strstr(w.text, "this side's NAT takes another port"));
 	ck_assert(strstr(w.text, "and its NAT or firewall lets in"));
+	ck_assert(!strstr(w.text, "in turn"));
+	f.foretold = true;
+	why_explain(&f, &w);
+	ck_assert(strstr(w.text, "come in turn, so the next ones are tried"));
 	f.ours = kinds[PORT];
 	f.theirs = kinds[SYM];
 	why_explain(&f, &w);
