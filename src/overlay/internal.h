@@ -27,7 +27,7 @@
 #define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
-#define STRANGERS 128
+#define STRANGERS 128		/* more than there are handshakes of others at once */
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2) + PREDICT_STEP)
 #define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
@@ -83,6 +83,7 @@ struct early_frame {
 struct unowned_path {
 	path_label label;
 	struct addr from, local;
+	unsigned users;		/* such connections */
 };
 
 /* A connection with a peer: one of several until one of them has the control stream. */

@@ -20,19 +20,46 @@ const struct unowned_path *router_stranger(const struct overlay *o, path_label l
 	return NULL;
 }
 
+/* The place of a handshake under way is nobody else's: strangers do not push members out. */
+static struct unowned_path *stranger_place(struct overlay *o)
+{
+	for (size_t i = 0; i < STRANGERS; i++) {
+		struct unowned_path *s = &o->stranger[o->next_stranger++ % STRANGERS];
+
+		if (s->users == 0)
+			return s;
+	}
+	return NULL;
+}
+
 static path_label stranger_label(struct overlay *o, const struct udp_rx *rx)
 {
-	struct unowned_path *s;
+	struct unowned_path *s = NULL;
+
+	for (size_t i = 0; i < STRANGERS && !s; i++) {
+		if (o->stranger[i].label && addr_equal(&o->stranger[i].from, &rx->from) &&
+		    addr_equal(&o->stranger[i].local, &rx->local))
+			s = &o->stranger[i];
+	}
+	if (!s) {
+		s = stranger_place(o);
+		if (!s)
+			return 0;
+		*s = (struct unowned_path){ .label = router_new_label(o), .from = rx->from,
+					    .local = rx->local };
+	}
+	s->users++;
+	return s->label;
+}
+
+static void on_release(void *ctx, path_label label)
+{
+	struct overlay *o = ctx;
 
 	for (size_t i = 0; i < STRANGERS; i++) {
-		s = &o->stranger[i];
-		if (s->label && addr_equal(&s->from, &rx->from) &&
-		    addr_equal(&s->local, &rx->local))
-			return s->label;
+		if (o->stranger[i].label == label && o->stranger[i].users > 0)
+			o->stranger[i].users--;
 	}
-	s = &o->stranger[o->next_stranger++ % STRANGERS];
-	*s = (struct unowned_path){ router_new_label(o), rx->from, rx->local };
-	return s->label;
 }
 
 static void note_stray(struct overlay *o, struct pathset *ps, const struct udp_rx *rx)
@@ -153,6 +180,6 @@ void overlay_router_init(struct overlay *o)
 {
 	o->router = (struct quic_router){
 		.label = on_label, .route = on_route, .wrap = on_wrap,
-		.ctx = o,
+		.release = on_release, .ctx = o,
 	};
 }

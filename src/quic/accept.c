@@ -161,13 +161,16 @@ static void begin(struct quic_socket *s, const struct initial *in)
 	};
 	struct quic_conn *c;
 
+	/* The limits come first: nobody takes labels for what is refused. */
+	if (!may_begin(s, in, &p.source))
+		return;
 	if (p.label == 0)
-		p.label = router_label(s, NULL, in->rx);
+		p.label = p.given = router_label(s, NULL, in->rx);
 	if (p.label == 0) {
 		s->stats.dropped_unknown++;
 		return;
 	}
-	if (!may_begin(s, in, &p.source) || conn_new_server(s, &p, &c) < 0)
+	if (conn_new_server(s, &p, &c) < 0)
 		return;
 	if (conn_read(c, in->rx, c->label, 0) == 0)
 		return;

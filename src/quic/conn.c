@@ -25,6 +25,8 @@ static void conn_uncount(struct quic_conn *c)
 		c->s->n_conns--;
 	if (c->half_open && c->source)
 		c->source->half_open--;
+	router_release(c->s, c->given_label);
+	c->given_label = 0;
 	c->half_open = false;
 	c->source = NULL;
 }

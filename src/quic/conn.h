@@ -64,6 +64,7 @@ struct quic_conn {
 	bool confirmed;
 	bool drop_tls;		/* the owner wants no more of it: when it is confirmed */
 	bool freed;		/* by its owner: only waits for the reaper */
+	path_label given_label;	/* by the router, for as long as it is half-open; 0: none */
 	bool half_open;		/* counted as such */
 	bool routed;		/* by the owner's router, not the built-in one */
 
@@ -114,6 +115,7 @@ struct quic_conn {
 struct accept_params {
 	const ngtcp2_pkt_hd *hd;
 	path_label label;
+	path_label given;	/* the same, if the router gave it; 0: it did not */
 	struct addr from, local;
 	const ngtcp2_cid *odcid;	/* NULL: no Retry was sent */
 	struct source *source;

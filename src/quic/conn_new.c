@@ -165,8 +165,11 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
 	struct label_path path;
 	int r = -ENOMEM;
 
-	if (!c)
+	if (!c) {
+		router_release(s, p->given);
 		return -ENOMEM;
+	}
+	c->given_label = p->given;
 	c->source = p->source;
 	if (c->source)
 		c->source->half_open++;

@@ -112,6 +112,12 @@ path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct
 	return c ? builtin_label(c, rx) : 1;
 }
 
+void router_release(struct quic_socket *s, path_label label)
+{
+	if (label != 0 && s->cfg.router && s->cfg.router->release)
+		s->cfg.router->release(s->cfg.router->ctx, label);
+}
+
 bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 		  struct quic_route *ret)
 {

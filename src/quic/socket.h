@@ -132,6 +132,8 @@ void sources_free(struct quic_socket *s);
 
 /* The built-in router, or the owner's. */
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
+/* The label of a new connection is not the socket's to keep any more. 0: nothing. */
+void router_release(struct quic_socket *s, path_label label);
 bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 		  struct quic_route *ret);
 /* QUIC has validated the path of this label. */

@@ -5,6 +5,8 @@
  */
 #include "overlay_sim.h"
 
+#define CALLERS 300
+
 static struct addr stranger(unsigned i)
 {
 	return addr_v4(IP(198, 51, 100, 0) + (i >> 8), (uint16_t)(1024 + (i & 0xff)));
@@ -68,4 +70,72 @@ START_TEST(forged_initials_keep_nobody_from_a_tunnel)
 }
 END_TEST
 
-UNIT_MAIN("overlay/strangers", forged_initials_keep_nobody_from_a_tunnel)
+/* Handshakes from this many ports of one address, which do get what is sent to them. */
+struct callers {
+	struct host *h;
+	struct identity *id;
+	struct quic_socket *s[CALLERS];
+	struct quic_conn *c[CALLERS];
+	unsigned n;
+};
+
+static void caller_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)
+{
+	(void)ctx, (void)c, (void)ev;
+}
+
+static const struct quic_conn_ops caller_ops = { .event = caller_event };
+
+static void call(struct callers *k, struct fleet_node *to)
+{
+	struct quic_socket_config cfg = { .identity = k->id };
+	struct quic_pin pin = { .by_key = true };
+	struct addr a = addr_v4(IP(192, 0, 2, 10) + (ip4)(to - to->fleet->node),
+				quic_socket_local(to->o->socket).port);
+	unsigned i = k->n++ % CALLERS;
+
+	quic_conn_free(k->c[i]);
+	quic_socket_close(k->s[i]);
+	ck_assert_int_eq(quic_socket_open(k->h, &cfg, NULL, &k->s[i]), 0);
+	ck_assert_int_eq(quic_connect(k->s[i], &peer_profile, &pin, 0, &a, &caller_ops, k, NULL,
+				      &k->c[i]), 0);
+}
+
+/* They are near, the member is far away: all of them call between two packets of its handshake. */
+START_TEST(who_calls_from_many_ports_pushes_no_member_out)
+{
+	struct link_params far = { .delay_ns = 150 * NS_PER_MS, .mtu_bytes = 1500 };
+	struct callers k = { .id = kit_identity(50) };
+	struct fleet m;
+	uint64_t begun;
+
+	fleet_init(&m, 2);
+	k.h = world_host(m.w, "callers", IP(192, 0, 2, 99));
+	world_link_both(m.w, m.node[0].h, m.node[1].h, far);
+	fleet_start(&m.node[0]);
+	fleet_start(&m.node[1]);
+	begun = world_now(m.w);
+	while (!fleet_all_up(&m) && world_now(m.w) - begun < 30 * NS_PER_S) {
+		call(&k, &m.node[1]);
+		sim_pass(m.w, NS_PER_MS);
+	}
+	printf("%u callers, up after %llu ms\n", k.n,
+	       (unsigned long long)((world_now(m.w) - begun) / NS_PER_MS));
+	SIM_CHECK(m.w, fleet_all_up(&m));
+	ck_assert_uint_le(world_now(m.w) - begun, 2 * NS_PER_S);
+	ck_assert_uint_ge(k.n, 500);
+	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->socket).refused_limit, 100);
+	for (unsigned i = 0; i < CALLERS; i++) {
+		quic_conn_free(k.c[i]);
+		quic_socket_close(k.s[i]);
+	}
+	sim_pass(m.w, 15 * NS_PER_S);
+	for (unsigned i = 0; i < STRANGERS; i++)
+		ck_assert_uint_eq(m.node[1].o->stranger[i].users, 0);
+	identity_free(k.id);
+	fleet_free(&m);
+}
+END_TEST
+
+UNIT_MAIN("overlay/strangers", forged_initials_keep_nobody_from_a_tunnel,
+	  who_calls_from_many_ports_pushes_no_member_out)
