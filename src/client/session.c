@@ -514,6 +514,12 @@ void session_free(struct session *s)
 	free(s);
 }
 
+const struct addr *session_server(const struct session *s)
+{
+	return s && s->rpc && s->phase >= PHASE_PUSH && s->phase <= PHASE_UP ? rpc_server(s->rpc)
+									     : NULL;
+}
+
 void session_status_get(const struct session *s, struct session_status *ret)
 {
 	*ret = (struct session_status){
@@ -524,11 +530,11 @@ void session_status_get(const struct session *s, struct session_status *ret)
 		.last_err = s->last_err,
 		.spare = s->spare != NULL,
 	};
-	if (s->rpc && s->phase >= PHASE_PUSH && s->phase <= PHASE_UP) {
+	if (session_server(s)) {
 		struct quic_conn_info info;
 
 		rpc_conn_info(s->rpc, &info);
-		ret->server = *rpc_server(s->rpc);
+		ret->server = *session_server(s);
 		ret->rtt_ns = info.srtt_ns;
 		ret->last_verified = MAX(ret->last_verified, info.last_heard);
 		memcpy(ret->group, info.group, sizeof(ret->group));

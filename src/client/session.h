@@ -103,5 +103,7 @@ typedef void (*session_done_fn)(void *ctx, const struct err *err);
 int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
 		   struct err *err) MUST_CHECK;
 void session_status_get(const struct session *s, struct session_status *ret);
+/* Where the server is that has answered our hello; a view. NULL: none (`s` NULL, too). */
+const struct addr *session_server(const struct session *s);
 
 #endif

@@ -35,6 +35,11 @@ struct overlay_ops {
 	bool (*relay_wanted)(void *ctx, const struct member *m);
 	/* The server's second port should be asked again where it sees us. May be NULL. */
 	void (*echo_wanted)(void *ctx);
+	/*
+	 * The server that there is a session with: frames of channels that are not known yet are
+	 * kept for a moment when they come from there. NULL: none. The op may be NULL.
+	 */
+	const struct addr *(*relay_server)(void *ctx);
 	/* A tunnel came up, went down or changed its path. */
 	void (*peer_changed)(void *ctx, const struct member *m);
 	/* The answer to a ping, one of overlay_ping or any other. May be NULL. */
@@ -87,7 +92,8 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 void overlay_presence_reset(struct overlay *o);
 /*
  * The relay channel to a member, asked for by us or by them: our end of it and where its server is.
- * NULL: none (any more). The same end again changes nothing but the server's address.
+ * NULL, or without a server: none (any more). The same end again changes nothing but the server's
+ * address.
  */
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server);
@@ -126,7 +132,8 @@ void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)               \
 	X(out_queue) X(out_no_path) X(out_socket_full) X(out_too_big) X(in_short) X(in_flags) X(in_not_ip4)   \
 	X(in_header) X(in_source) X(in_destination) X(in_fragment) X(in_too_big) X(in_early)       \
-	X(in_tun) X(in_replay) X(in_forged) X(in_unknown) X(in_congested)
+	X(in_tun) X(in_replay) X(in_forged) X(in_unknown) X(in_congested) X(in_relay_malformed)    \
+	X(in_relay_unknown) X(in_relay_forged) X(in_relay_replay)
 enum overlay_drop {
 #define X(name) DROP_##name,
 	OVERLAY_DROPS(X)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Relay channels: frames in and out, and what the owner says of channels. */
+#include <errno.h>
+
 #include "overlay/internal.h"
 #include "proto/probe.h"
 
@@ -10,13 +12,27 @@ void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len)
 		deferred_call(p->o->relay_work);
 }
 
-/* The other side may send as soon as the server has told it, which is when the server tells us. */
+static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)
+{
+	const struct addr *server = o->ops->relay_server ? o->ops->relay_server(o->ctx) : NULL;
+
+	return server && addr_equal(server, &rx->from);
+}
+
+/*
+ * The other side may send as soon as the server has told it, which is when the server tells us.
+ * What others send does not push that out.
+ */
 static void keep_early(struct overlay *o, const struct udp_rx *rx)
 {
 	struct early_frame *f = &o->early[o->next_early % EARLY_FRAMES];
 
-	if (rx->len > sizeof(f->data))
+	if (rx->len > sizeof(f->data) || !is_from_server(o, rx)) {
+		drop_count(o, DROP_in_relay_unknown);
 		return;
+	}
+	if (f->len > 0)
+		drop_count(o, DROP_in_relay_unknown);
 	o->next_early++;
 	f->from = rx->from;
 	f->len = rx->len;
@@ -29,12 +45,21 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 	const uint8_t *channel = relay_channel(frame);
 	struct peer *p = channel ? map_get(o->channels, channel) : NULL;
 	struct udp_rx inner = *rx;
+	int rc;
 
-	if (channel && !p)
-		keep_early(o, rx);
-	if (!p || relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame,
-				   &packet) < 0)
+	if (!channel) {
+		drop_count(o, DROP_in_relay_malformed);
 		return;
+	}
+	if (!p) {
+		keep_early(o, rx);
+		return;
+	}
+	rc = relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame, &packet);
+	if (rc < 0) {
+		drop_count(o, rc == -EALREADY ? DROP_in_relay_replay : DROP_in_relay_forged);
+		return;
+	}
 	inner.data += packet.data - frame.data;
 	inner.len = inner.segment = packet.len;
 	if (record_tag(packet.data, packet.len))
@@ -108,6 +133,8 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 
 	if (!p || p->member != m)
 		return;
+	if (!server)
+		end = NULL;
 	if (end && same_end(&p->relay, end)) {
 		p->relay.server = *server;
 		return;

@@ -122,7 +122,6 @@ static void on_session_relay(void *ctx, struct member *m, const struct relay_end
 			     const struct err *why)
 {
 	struct tunnel *t = ctx;
-	struct session_status s;
 
 	if (!end && why)
 		log_debug(host_log(t->host), "%s: no relay to %s: %s", t->parts.cluster.cluster,
@@ -131,8 +130,7 @@ static void on_session_relay(void *ctx, struct member *m, const struct relay_end
 		overlay_relay_reset(t->overlay);
 		return;
 	}
-	session_status_get(t->session, &s);
-	overlay_relay(t->overlay, m, end, &s.server);
+	overlay_relay(t->overlay, m, end, session_server(t->session));
 }
 
 static void on_session_server(void *ctx, const struct addr *addrs, size_t n)
@@ -199,6 +197,11 @@ static void on_overlay_candidates(void *ctx, const struct wire_candidates *c)
 		session_set_candidates(t->session, c);
 }
 
+static const struct addr *on_overlay_relay_server(void *ctx)
+{
+	return session_server(((struct tunnel *)ctx)->session);
+}
+
 static bool on_overlay_relay_wanted(void *ctx, const struct member *m)
 {
 	struct tunnel *t = ctx;
@@ -243,6 +246,7 @@ static const struct overlay_ops overlay_ops = {
 	.candidates = on_overlay_candidates,
 	.relay_wanted = on_overlay_relay_wanted,
 	.echo_wanted = on_overlay_echo_wanted,
+	.relay_server = on_overlay_relay_server,
 	.peer_changed = on_overlay_peer,
 	.pong = on_overlay_pong,
 	.failed = on_overlay_failed,

@@ -12,6 +12,7 @@
 #include "sim.h"
 
 #define FLEET_NODES 8
+#define FLEET_SERVER addr_v4(IP(203, 0, 113, 1), 4433)	/* it relays nothing */
 
 struct fleet;
 
@@ -32,6 +33,7 @@ struct fleet {
 	struct kit kit;
 	struct fleet_node node[FLEET_NODES];
 	size_t n;
+	struct addr server;	/* FLEET_SERVER */
 	bool server_down;	/* nobody hears of anybody's presence */
 };
 
@@ -80,6 +82,11 @@ static inline void fleet_candidates(void *ctx, const struct wire_candidates *c)
 		fleet_announce(n);
 }
 
+static inline const struct addr *fleet_relay_server(void *ctx)
+{
+	return &((struct fleet_node *)ctx)->fleet->server;
+}
+
 static inline void fleet_peer_changed(void *ctx, const struct member *m)
 {
 	ck_assert_ptr_nonnull(m);
@@ -96,6 +103,7 @@ static const struct overlay_ops fleet_ops = {
 	.log_grew = fleet_log_grew,
 	.fork = fleet_fork,
 	.candidates = fleet_candidates,
+	.relay_server = fleet_relay_server,
 	.peer_changed = fleet_peer_changed,
 	.failed = fleet_failed,
 };
@@ -146,6 +154,7 @@ static inline void fleet_restart(struct fleet_node *n)
 static inline void fleet_init(struct fleet *m, size_t n)
 {
 	memset(m, 0, sizeof(*m));
+	m->server = FLEET_SERVER;
 	m->w = sim_new();
 	world_seed_tls(m->w);
 	ck_assert_int_eq(crypto_init(NULL), 0);

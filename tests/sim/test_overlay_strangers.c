@@ -137,5 +137,63 @@ START_TEST(who_calls_from_many_ports_pushes_no_member_out)
 }
 END_TEST
 
+/* A valid frame of a channel that node 0 hears of later, or something like it. */
+static size_t relay_frame_make(const struct relay_end *end, uint32_t counter, uint8_t out[100])
+{
+	memset(out, 0x40, 100);
+	relay_wrap(end, RELAY_FROM_SERVER, counter, out, 100 - RELAY_OVERHEAD);
+	return 100;
+}
+
+START_TEST(strangers_do_not_push_out_what_the_server_relays)
+{
+	struct relay_end end = { .channel = "channel", .key = "key" }, other = end;
+	struct addr server = FLEET_SERVER, to;
+	struct fleet m;
+	struct peer *p;
+	uint8_t f[100];
+
+	fleet_new(&m, 2);
+	fleet_wait_up(&m, 5 * NS_PER_S);
+	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(m.node[0].o->socket).port);
+	world_inject(m.w, &server, &to, 0, f, relay_frame_make(&end, 0, f));
+	for (unsigned i = 0; i < 10000; i++) {
+		struct addr src = stranger(i);
+
+		memcpy(other.channel, &i, sizeof(i));
+		world_inject(m.w, &src, &to, 0, f, relay_frame_make(&other, i, f));
+		if (i % 100 == 0)
+			sim_pass(m.w, NS_PER_MS);
+	}
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_unknown), 10000);
+	const struct member *other_node = mlog_member_by_id(m.node[0].log, &m.node[1].self->id);
+	overlay_relay(m.node[0].o, other_node, &end, &server);
+	sim_pass(m.w, 10 * NS_PER_MS);
+	p = route_lookup(&m.node[0].o->routes, other_node->address);
+	ck_assert(p->relay.on && p->relay.window.begun);
+	/* And now that the channel is there, what is wrong is counted for what it is. */
+	world_inject(m.w, &server, &to, 0, f, relay_frame_make(&end, 0, f));
+	f[RELAY_OVERHEAD + 3] ^= 1;
+	world_inject(m.w, &server, &to, 0, f, sizeof(f));
+	world_inject(m.w, &server, &to, 0, f, RELAY_OVERHEAD);
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_replay), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_forged), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_malformed), 1);
+	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 10003);
+	/* Of channels that the server invents, as many as there are places wait. */
+	for (unsigned i = 0; i < 3 * EARLY_FRAMES; i++) {
+		memcpy(other.channel, &i, sizeof(i));
+		world_inject(m.w, &server, &to, 0, f, relay_frame_make(&other, i, f));
+	}
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_unknown),
+			  10000 + 2 * EARLY_FRAMES);
+	fleet_free(&m);
+}
+END_TEST
+
 UNIT_MAIN("overlay/strangers", forged_initials_keep_nobody_from_a_tunnel,
-	  who_calls_from_many_ports_pushes_no_member_out)
+	  who_calls_from_many_ports_pushes_no_member_out,
+	  strangers_do_not_push_out_what_the_server_relays)
