@@ -44,6 +44,7 @@
 #define NEWS_BURST 16			/* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
+#define PEER_ASK_AGAIN (60 * NS_PER_S)	/* for entries that were dated ahead of our clock */
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
@@ -102,6 +103,7 @@ struct link {
 	uint64_t asked_from;		/* of the log_request under way */
 	bool asked;
 	bool asked_all;			/* looking for the fork: once a connection */
+	uint64_t ask_again;		/* for entries of the future; 0: there are none */
 	bool log_stopped;		/* their log is not to be believed or not understood */
 	struct bucket messages;		/* that came */
 	struct bucket says;		/* that go out and may be left out */
@@ -357,6 +359,8 @@ void control_observed(struct link *l);
 void control_punch(struct link *l);
 void control_nat(struct link *l);
 void control_ports(struct link *l);
+/* Asks again for what our clock did not let us take. */
+void control_watch(struct link *l, uint64_t now);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

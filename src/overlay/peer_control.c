@@ -185,8 +185,10 @@ static void on_log(struct link *l, const struct wire_entries *e, uint64_t first,
 		int rc;
 
 		future = is_of_the_future(l, e->item[i]);
-		if (future)
+		if (future) {
+			l->ask_again = clock_now(o->h) + PEER_ASK_AGAIN;
 			break;
+		}
 		rc = mlog_append(o->log, e->item[i], &err);
 		if (rc == 0 || rc == -EEXIST)
 			continue;
@@ -204,6 +206,14 @@ static void on_log(struct link *l, const struct wire_entries *e, uint64_t first,
 	}
 	if (grew)
 		overlay_log_learnt(o);
+}
+
+void control_watch(struct link *l, uint64_t now)
+{
+	if (l->ask_again == 0 || now < l->ask_again || l->asked || l->log_stopped)
+		return;
+	l->ask_again = 0;
+	ask(l, mlog_count(l->peer->o->log));
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
