@@ -35,6 +35,10 @@ endif
 sim: $(release_sim)  ## whole meshes on a simulated network (T=name, SEED=n, HOURS=n)
 	@tests/run -j $(JOBS) -t $(if $(HOURS),7200,300) sim $(release_sim)
 
+# SEEDS=n: so many, from SEED on.
+seeds: $(release_sim)  ## the same with one seed after the other (SEEDS=100, SEED=1, T=name)
+	@tests/seeds $(or $(SEEDS),100) $(or $(SEED),1) $(JOBS) $(release_sim)
+
 replay: $(release_replay)  ## the fuzz targets over their kept inputs
 	@tests/run -j $(JOBS) -t 180 replay $(release_replay)
 
@@ -79,5 +83,5 @@ fuzz: fuzz-tools  ## libFuzzer on each parser (FUZZ=name, SECONDS=60 for each)
 fuzz-tools:
 	@tools/need clang clang-fuzzer
 
-.PHONY: test release-tests programs asan-tests unit sim replay asan lab fuzz fuzz-tools \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab fuzz fuzz-tools \
 	$(test_parts:%=test-%)
