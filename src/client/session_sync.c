@@ -272,17 +272,9 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 static bool send_push(struct session *s, uint64_t from)
 {
 	struct signal_request m = { .type = SIGNAL_PUSH };
-	size_t bytes = 0;
 
 	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
-	while (m.entries.n < ENTRIES_PER_MESSAGE_MAX) {
-		struct span e = mlog_entry(s->log, from + m.entries.n);
-
-		if (e.len == 0 || bytes + e.len > LOG_PAGE_BYTES)
-			break;
-		bytes += e.len;
-		m.entries.item[m.entries.n++] = e;
-	}
+	mlog_page(s->log, from, &m.entries);
 	s->busy = session_request(s, &m, on_push);
 	secret_wipe(m.node_token, HASH_LEN);
 	return s->busy;

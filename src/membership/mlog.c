@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "membership/internal.h"
+#include "proto/signal.h"
 
 #define BLOCK_BYTES 65536
 
@@ -292,6 +293,20 @@ struct span mlog_entry(const struct mlog *l, uint64_t seq)
 	if (seq >= l->n_slots)
 		return span_of(NULL, 0);
 	return span_of(l->slots[seq].data, l->slots[seq].len);
+}
+
+void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret)
+{
+	size_t bytes = 0;
+
+	for (ret->n = 0; ret->n < ENTRIES_PER_MESSAGE_MAX; ret->n++) {
+		struct span entry = mlog_entry(l, from + ret->n);
+
+		if (entry.len == 0 || bytes + entry.len > LOG_PAGE_BYTES)
+			break;
+		bytes += entry.len;
+		ret->item[ret->n] = entry;
+	}
 }
 
 bool mlog_has_head(const struct mlog *l, const struct head *h)

@@ -11,6 +11,7 @@
 #include "proto/refusal.h"
 
 struct mlog;
+struct wire_entries;
 
 struct member {
 	struct node_id id;
@@ -59,6 +60,8 @@ size_t mlog_count(const struct mlog *l);
 struct head mlog_head(const struct mlog *l); /* all zero when the log is empty */
 /* Empty past the end; valid while the log lives. */
 struct span mlog_entry(const struct mlog *l, uint64_t seq);
+/* The entries from `from` on, as many as fit one message; none past the end. Views into the log. */
+void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret);
 /* Does the log contain this head? */
 bool mlog_has_head(const struct mlog *l, const struct head *h);
 /* NULL when the log is empty. */

@@ -69,29 +69,13 @@ static void ask(struct link *l, uint64_t from)
 	l->asked_from = from;
 }
 
-/* Fills in one page of entries from `from` on; how many. */
-static size_t page_fill(const struct mlog *log, uint64_t from, struct wire_entries *e)
-{
-	size_t bytes = 0;
-
-	for (e->n = 0; e->n < ENTRIES_PER_MESSAGE_MAX; e->n++) {
-		struct span entry = mlog_entry(log, from + e->n);
-
-		if (entry.len == 0 || bytes + entry.len > LOG_PAGE_BYTES)
-			break;
-		bytes += entry.len;
-		e->item[e->n] = entry;
-	}
-	return e->n;
-}
-
 static int send_page(struct link *l, uint64_t from)
 {
 	struct peer_message *m = &l->peer->o->message;
 
 	m->type = PEER_LOG;
 	m->first = from;
-	page_fill(l->peer->o->log, from, &m->entries);
+	mlog_page(l->peer->o->log, from, &m->entries);
 	return send_message(l, m);
 }
 

@@ -26,23 +26,11 @@ static void send_event(struct caller *c, const struct signal_event *ev)
 	send_message(c, signal_event_encode(ev, s->message, sizeof(s->message)));
 }
 
-/* As many entries from `first` on as fit one event. */
 static void log_page(const struct mlog *log, uint64_t first, struct signal_event *ret)
 {
-	size_t bytes = 0;
-
 	ret->type = SIGNAL_EV_LOG;
 	ret->first = first;
-	ret->entries.n = 0;
-	for (uint64_t seq = first; seq < mlog_count(log); seq++) {
-		struct span entry = mlog_entry(log, seq);
-
-		if (ret->entries.n == ENTRIES_PER_MESSAGE_MAX ||
-		    bytes + entry.len > LOG_PAGE_BYTES)
-			break;
-		ret->entries.item[ret->entries.n++] = entry;
-		bytes += entry.len;
-	}
+	mlog_page(log, first, &ret->entries);
 }
 
 void events_log(struct signal_server *s, struct cluster *c, uint64_t first)

@@ -5,23 +5,13 @@
 int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 	       struct err *err)
 {
-	struct wire_entries *page = &reply->entries;
 	struct mlog *log;
-	size_t bytes = 0;
 	int r = registry_log(c->server->registry, c->cluster, &log, err);
 
 	if (r < 0)
 		return r;
 	reply->head = wire_head_of(log);
-	page->n = 0;
-	for (uint64_t seq = rq->from; seq < mlog_count(log); seq++) {
-		struct span entry = mlog_entry(log, seq);
-
-		if (page->n == ENTRIES_PER_MESSAGE_MAX || bytes + entry.len > LOG_PAGE_BYTES)
-			break;
-		page->item[page->n++] = entry;
-		bytes += entry.len;
-	}
+	mlog_page(log, rq->from, &reply->entries);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "membership/mlog.h"
 
 #include "log_kit.h"
+#include "proto/signal.h"
 
 START_TEST(empty_log_knows_nothing)
 {
@@ -51,6 +52,36 @@ START_TEST(genesis_founds_the_cluster)
 	ck_assert_uint_eq(m->joined_seq, 0);
 	ck_assert_ptr_null(m->ctx);
 	ck_assert_uint_eq(mlog_next_address(k.log), KIT_NET + 2);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(pages_are_bounded_and_end)
+{
+	static struct wire_entries page;
+	struct kit k = kit_open();
+	size_t bytes = 0, next;
+
+	for (unsigned i = 1; i < 100; i++)
+		kit_join(&k, i);
+	mlog_page(k.log, 0, &page);
+	ck_assert_uint_gt(page.n, 1);
+	ck_assert_uint_lt(page.n, mlog_count(k.log));
+	for (size_t i = 0; i < page.n; i++) {
+		ck_assert(span_equal(page.item[i], mlog_entry(k.log, i)));
+		bytes += page.item[i].len;
+	}
+	ck_assert_uint_le(bytes, LOG_PAGE_BYTES);
+	ck_assert_uint_gt(bytes + mlog_entry(k.log, page.n).len, LOG_PAGE_BYTES);
+	next = page.n;
+	mlog_page(k.log, next, &page);
+	ck_assert(span_equal(page.item[0], mlog_entry(k.log, next)));
+	mlog_page(k.log, 99, &page);
+	ck_assert_uint_eq(page.n, 1);
+	mlog_page(k.log, 100, &page);
+	ck_assert_uint_eq(page.n, 0);
+	mlog_page(k.log, UINT64_MAX, &page);
+	ck_assert_uint_eq(page.n, 0);
 	kit_close(&k);
 }
 END_TEST
@@ -417,7 +448,7 @@ START_TEST(random_valid_logs)
 END_TEST
 
 UNIT_MAIN("membership/mlog", empty_log_knows_nothing, genesis_founds_the_cluster,
-	  members_are_found_every_way, entries_stay_where_they_are,
+	  pages_are_bounded_and_end, members_are_found_every_way, entries_stay_where_they_are,
 	  log_is_read_back_from_its_bytes, heads_are_known, invites_are_followed,
 	  role_of_an_invite_is_remembered_and_gives_nothing, subnet_fills_up,
 	  invite_for_an_empty_log, members_have_a_limit, entries_have_a_limit, fork_is_proved,
