@@ -24,7 +24,6 @@ struct member {
 	struct node_id sponsor;		/* its own id for the first admin */
 	uint64_t joined_s;
 	uint64_t joined_seq;
-	void *ctx;			/* the owner's (presence, peer); NULL at first */
 };
 
 struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
