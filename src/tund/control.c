@@ -195,7 +195,7 @@ static void do_nodes(struct control_conn *c, struct daemon_cluster *cl,
 {
 	(void)r;
 	(void)m;
-	reply_json(c, report_nodes(daemon_host(c->control->daemon), cl->tunnel));
+	reply_json(c, report_nodes(cl->tunnel));
 }
 
 static void do_watch(struct control_conn *c, struct daemon_cluster *cl,

@@ -170,11 +170,10 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 	return o;
 }
 
-char *report_nodes(struct host *h, const struct tunnel *t)
+char *report_nodes(const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
-	(void)h;
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
 	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++)

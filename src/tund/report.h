@@ -16,7 +16,7 @@ struct report_cluster {
 /* Heap strings, NUL-terminated, to be freed with free(); NULL without memory. */
 char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started);
-char *report_nodes(struct host *h, const struct tunnel *t);
+char *report_nodes(const struct tunnel *t);
 char *report_why(struct host *h, const struct tunnel *t, const struct member *m);
 char *report_netcheck(const struct tunnel *t);
 char *report_ping(const struct ping_event *ev);

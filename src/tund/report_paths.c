@@ -210,9 +210,9 @@ char *report_netcheck(const struct tunnel *t)
 	overlay_candidates_get(tunnel_overlay(t), &own);
 	overlay_mapping_status(tunnel_overlay(t), &m);
 	struct netcheck_facts f = {
-		.session_up = s.state == SESSION_UP, .session_spare = s.spare,
+		.session_up = s.state == SESSION_UP,
 		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
-		.have_ip6 = has_ip6(&own), .mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
+		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
 	};
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
@@ -221,7 +221,7 @@ char *report_netcheck(const struct tunnel *t)
 	put_addr(o, "observed", &s.observed);
 	put_int(o, "port", quic_socket_local(overlay_socket(tunnel_overlay(t))).port);
 	put_bool(o, "ip4", has_ip4(&own));
-	put_bool(o, "ip6", f.have_ip6);
+	put_bool(o, "ip6", has_ip6(&own));
 	nat = nat_of(n.kind);
 	put_int(nat, "observers", n.observers);
 	put_bool(nat, "checking", n.checking);

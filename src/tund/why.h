@@ -73,10 +73,9 @@ const char *nat_filtering_name(enum nat_filtering f);
 /* --- the machine's own connection, for `mlsh netcheck` ---------------------------------------- */
 
 struct netcheck_facts {
-	bool session_up, session_spare;
+	bool session_up;
 	int err_reason;			/* enum refusal of the last failure; 0: none */
 	bool server_known;		/* its name resolved */
-	bool have_ip6;
 	bool mapped;			/* the gateway maps a port to us */
 	struct nat_kind nat;
 };
