@@ -29,7 +29,9 @@
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128		/* more than there are handshakes of others at once */
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
-#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2) + PREDICT_STEP)
+#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define PEER_PORTS_PER_S 1		/* pings to ports that its NAT may give next */
+#define PEER_PORTS_BURST (2 * PREDICT_STEP)
 #define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
@@ -126,6 +128,7 @@ struct peer {
 	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
+	struct bucket ports;		/* the same, to ports that are foretold */
 	struct bucket hearsay;		/* addresses that it sees us at */
 	struct bucket pongs, strange_pongs, repeated_pongs;
 	struct bucket punches;		/* pings of rounds */

@@ -9,7 +9,7 @@
 
 #define GUESS_GAP (20 * NS_PER_MS)
 #define GUESS_LATER (100 * NS_PER_MS)	/* when there are too many pings */
-#define TELL_GAP (30 * NS_PER_S)
+#define TELL_GAP (60 * NS_PER_S)	/* so long the other side saves up guesses */
 #define LAST_IS_OLD (200 * NS_PER_S)	/* NATs have forgotten the mapping that it was of */
 #define PORT_FIRST 1024			/* RFC 4787 section 4.2: NATs give no lower ones */
 

@@ -123,25 +123,27 @@ void prober_round(struct prober *pr, uint64_t now)
 }
 
 /* However often a member changes what it names, nobody is flooded. */
-static bool may_ping(struct prober *pr, bool guess, uint64_t now)
+static bool may_ping(struct prober *pr, struct bucket *guesses, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 
-	if (guess && !bucket_take(&p->guesses, 1, now))
+	if (guesses && !bucket_take(guesses, 1, now))
 		return false;
 	return bucket_take(&p->punches, 1, now) && bucket_take(&p->o->pings, 1, now);
 }
 
-static bool is_guess(const struct path *path)
+static bool may_ping_path(struct prober *pr, const struct path *path, uint64_t now)
 {
-	return path->pongs == 0 && path->kind != PATH_RELAY;
+	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
+
+	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, now);
 }
 
 bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
 {
 	struct path none = { .kind = PATH_PUBLIC, .to = *to };
 
-	if (!may_ping(pr, true, now))
+	if (!may_ping(pr, &peer_of(pr)->ports, now))
 		return false;
 	prober_ping(pr, &none, false, now);
 	return true;
@@ -162,7 +164,7 @@ static void round_run(struct prober *pr, uint64_t now)
 			continue;
 		if (is_settled(path)) {
 			punch_end(&path->punch);
-		} else if (may_ping(pr, is_guess(path), now)) {
+		} else if (may_ping_path(pr, path, now)) {
 			prober_ping(pr, path, false, now);
 			punch_sent(&path->punch, now);
 		} else {
@@ -283,7 +285,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		prober_doubt(pr, true, now);
 	}
 	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
-	    punch_extra(&path->punch) && may_ping(pr, is_guess(path), now))
+	    punch_extra(&path->punch) && may_ping_path(pr, path, now))
 		prober_ping(pr, path, false, now);
 }
 
