@@ -6,6 +6,8 @@
 
 #include "cli/table.h"
 
+#define NAME_MAX_LEN (2 * LABEL_MAX + 1) /* node.cluster */
+
 /* The name of the peer that `text` means in this cluster; NULL: none. */
 static const char *peer_in(struct json_object *cluster, const char *text)
 {
@@ -69,14 +71,33 @@ static int ask_all(struct cli *c, struct json_object **ret, struct err *err)
 	return rc;
 }
 
-int target_find(struct cli *c, const char *text, struct target *ret, struct err *err)
+/* As names in DNS are: upper case is lower case, and a dot may end it. -EINVAL. */
+static int plain_name(const char *typed, char out[NAME_MAX_LEN + 1], struct err *err)
 {
-	const char *dot = strchr(text, '.');
+	size_t n = strlen(typed);
+
+	if (n > 1 && typed[n - 1] == '.')
+		n--;
+	if (n > NAME_MAX_LEN)
+		return err_set(err, -EINVAL, "'%.80s...' is too long for a name of a node", typed);
+	for (size_t i = 0; i < n; i++)
+		out[i] = typed[i] >= 'A' && typed[i] <= 'Z' ? (char)(typed[i] + 32) : typed[i];
+	out[n] = '\0';
+	return 0;
+}
+
+int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err)
+{
+	char text[NAME_MAX_LEN + 1];
 	struct json_object *status;
+	const char *dot;
 	struct addr ip;
-	int rc;
+	int rc = plain_name(typed, text, err);
 
 	*ret = (struct target){ 0 };
+	if (rc < 0)
+		return rc;
+	dot = strchr(text, '.');
 	if (dot && addr_parse_ip(text, &ip) < 0) {
 		if ((size_t)(dot - text) >= sizeof(ret->node))
 			return err_set(err, -EINVAL, "'%s' is no name of a node", text);

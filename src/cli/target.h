@@ -10,8 +10,9 @@ struct target {
 	char node[LABEL_MAX + 1];
 };
 
-/* "node.cluster", a node's name, or its overlay address. */
-int target_find(struct cli *c, const char *text, struct target *ret, struct err *err) MUST_CHECK;
+/* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without), or
+ * its overlay address. */
+int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err) MUST_CHECK;
 /* The connected clusters: how many were filled in. */
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
 		    struct err *err) MUST_CHECK;

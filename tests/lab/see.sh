@@ -86,6 +86,13 @@ check "why: a direct path in the LAN" why_says desk "d['reason'] == 'direct-lan'
 check "its JSON is as documented" eval 'ann mlsh why laptop --json | json why && ann mlsh why desk --json | json why'
 check "in words" eval 'ann mlsh why laptop | has "No direct path to laptop is possible" && ann mlsh why laptop | has "UPnP"'
 check "by its overlay address" eval 'ann mlsh why 100.64.0.2 | has laptop.homelab'
+for name in Desk desk. DESK.Homelab desk.homelab. Desk.HomeLab.; do
+	check "by the name $name, as DNS would take it" eval "ann mlsh why $name | has 'desk.homelab (100.64.0.3)' &&
+		ann mlsh ping $name -c 1 | has '^desk.homelab answers'"
+done
+for name in . desk.. .homelab desk..homelab "desk.homelab.$(printf 'x%.0s' {1..200})"; do
+	check_fails "but not by ${name:0:20}" 1 "can not be used|too long" ann mlsh why "$name"
+done
 check_fails "an unknown node" 1 "no connected cluster has another node nobody" ann mlsh why nobody
 check_fails "an unknown node of a cluster" 1 "no node nobody in cluster homelab" ann mlsh why nobody.homelab
 check_fails "no node at all" 2 "one node" ann mlsh why
