@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh ping: does a node answer, by which way, and how soon? */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "cli/target.h"
+#include "os/loop.h"
 
 #define COUNT_DEFAULT 5
 #define COUNT_UNTIL_DIRECT 30
@@ -15,7 +17,7 @@ static const char help[] =
 	"Usage: mlsh ping <node>[.<cluster>] [-c COUNT] [-i SECONDS] [--until-direct] [--json]\n\n"
 	"Sends authenticated probes by the path in use and shows of each answer the path (direct,\n"
 	"or over the relay) and the round trip. Builds the tunnel if there is none, and says at\n"
-	"once when the path changes.\n\n"
+	"once when the path changes. Ends with a line that sums it up, after Ctrl-C too.\n\n"
 	"  -c, --count COUNT        so many probes (5; with --until-direct 30)\n"
 	"  -i, --interval SECONDS   between them, at least 0.2 (1)\n"
 	"      --until-direct       ends with the first answer by a direct path\n"
@@ -25,8 +27,10 @@ static const char help[] =
 struct pinging {
 	const struct target *target;
 	bool json;
-	unsigned answered, sent;
+	unsigned answered, sent; /* with an outcome */
+	double min_ms, max_ms, sum_ms; /* of the answers */
 	bool direct;
+	struct json_object *last; /* event; NULL: none yet */
 	struct err err;
 };
 
@@ -56,7 +60,23 @@ static void print_event(const struct pinging *p, struct json_object *o, const ch
 	}
 }
 
-/* 1: over. */
+static void count(struct pinging *p, struct json_object *o, const char *event)
+{
+	double ms = json_object_get_double(json_object_object_get(o, "rtt_ms"));
+
+	if (strcmp(event, "answer") == 0) {
+		p->min_ms = p->answered == 0 ? ms : MIN(p->min_ms, ms);
+		p->max_ms = MAX(p->max_ms, ms);
+		p->sum_ms += ms;
+		p->answered++;
+		p->sent++;
+		p->direct |= strcmp(js(o, "path"), "direct") == 0;
+	} else if (strcmp(event, "silence") == 0) {
+		p->sent++;
+	}
+}
+
+/* The end is told by us, with the summary, whoever ended it. 1: over. */
 static int on_reply(void *ctx, const struct daemon_reply *reply)
 {
 	struct pinging *p = ctx;
@@ -68,16 +88,84 @@ static int on_reply(void *ctx, const struct daemon_reply *reply)
 		return rc;
 	o = json_tokener_parse((const char *)reply->data);
 	event = js(o, "event");
-	p->sent = (unsigned)json_object_get_int(json_object_object_get(o, "sent"));
-	p->answered = (unsigned)json_object_get_int(json_object_object_get(o, "answered"));
-	p->direct |= strcmp(event, "answer") == 0 && strcmp(js(o, "path"), "direct") == 0;
-	if (p->json)
-		printf("%s\n", (const char *)reply->data);
-	else
-		print_event(p, o, event);
-	fflush(stdout);
 	rc = strcmp(event, "end") == 0;
+	count(p, o, event);
+	if (!p->json)
+		print_event(p, o, event);
+	else if (!rc)
+		printf("%s\n", (const char *)reply->data);
+	fflush(stdout);
+	json_object_put(p->last);
+	p->last = o;
+	return rc;
+}
+
+static void put_ms(struct json_object *o, const char *key, const struct pinging *p, double ms)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.3f", ms);
+	json_object_object_add(o, key,
+			       p->answered ? json_object_new_double_s(ms, text) : NULL);
+}
+
+static double lost_percent(const struct pinging *p)
+{
+	return p->sent ? 100.0 * (p->sent - p->answered) / p->sent : 0;
+}
+
+static void print_end_json(const struct pinging *p)
+{
+	struct json_object *o = json_object_new_object();
+	char lost[16];
+
+	snprintf(lost, sizeof(lost), "%.1f", lost_percent(p));
+	json_object_object_add(o, "event", json_object_new_string("end"));
+	json_object_object_add(o, "seq", json_object_new_int64(p->sent));
+	json_object_object_add(o, "path", json_object_new_string(p->last ? js(p->last, "path")
+									: "none"));
+	json_object_object_add(o, "endpoint", !p->last || !*js(p->last, "endpoint") ? NULL :
+			       json_object_new_string(js(p->last, "endpoint")));
+	json_object_object_add(o, "rtt_ms", NULL);
+	json_object_object_add(o, "sent", json_object_new_int64(p->sent));
+	json_object_object_add(o, "answered", json_object_new_int64(p->answered));
+	json_object_object_add(o, "lost_percent",
+			       p->sent ? json_object_new_double_s(lost_percent(p), lost) : NULL);
+	put_ms(o, "rtt_min_ms", p, p->min_ms);
+	put_ms(o, "rtt_avg_ms", p, p->answered ? p->sum_ms / p->answered : 0);
+	put_ms(o, "rtt_max_ms", p, p->max_ms);
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
+}
+
+static void print_end(const struct pinging *p)
+{
+	const struct target *t = p->target;
+
+	printf("%s.%s: %u sent, %u answered, %.*f%% lost", t->node, t->cluster, p->sent,
+	       p->answered, p->sent < 1000 ? 0 : 1, lost_percent(p));
+	if (p->answered)
+		printf("; round trip min/avg/max %.2f/%.2f/%.2f ms", p->min_ms,
+		       p->sum_ms / p->answered, p->max_ms);
+	putchar('\n');
+}
+
+static void on_interrupt(void *ctx)
+{
+	loop_stop(((struct cli *)ctx)->host);
+}
+
+/* -EINTR: ended by Ctrl-C or SIGTERM. */
+static int stream(struct cli *c, const struct control_request *r, uint64_t most,
+		  struct pinging *p, struct err *err)
+{
+	struct signal_watch *intr = signal_watch_new(c->host, SIGINT, on_interrupt, c);
+	struct signal_watch *term = signal_watch_new(c->host, SIGTERM, on_interrupt, c);
+	int rc = daemon_stream(c, r, most, on_reply, p, err);
+
+	signal_watch_free(intr);
+	signal_watch_free(term);
 	return rc;
 }
 
@@ -116,13 +204,18 @@ static int run(struct cli *c, const struct target *t, struct control_request *r,
 
 	snprintf(r->cluster, sizeof(r->cluster), "%s", t->cluster);
 	snprintf(r->node, sizeof(r->node), "%s", t->node);
-	rc = daemon_stream(c, r, most, on_reply, &p, &err);
-	if (rc < 0) {
+	rc = stream(c, r, most, &p, &err);
+	if (rc >= 0 || rc == -EINTR || p.last)
+		(json ? print_end_json : print_end)(&p);
+	json_object_put(p.last);
+	if (rc < 0 && rc != -EINTR) {
+		fflush(stdout);
 		(void)cli_fail(p.err.code ? &p.err : &err);
 		return daemon_is_absent(rc) && !p.err.code ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
 	if (!json && p.answered == 0)
-		printf("no answer at all; `mlsh why %s.%s` says why\n", t->node, t->cluster);
+		printf("no answer %s; `mlsh why %s.%s` says why\n", rc < 0 ? "so far" : "at all",
+		       t->node, t->cluster);
 	else if (!json && r->until_direct && !p.direct)
 		printf("no direct path; `mlsh why %s.%s` says why\n", t->node, t->cluster);
 	return (r->until_direct ? p.direct : p.answered > 0) ? EXIT_OK : EXIT_FAILED;

@@ -107,7 +107,25 @@ check "ping: direct" eval 'ann mlsh ping desk -c 3 -i 0.2 >"$WORK/ping.out" &&
 check "ping: over the relay, by its server" eval 'ann mlsh ping laptop.homelab -c 2 -i 0.2 |
 	has -E "^laptop.homelab answers by relay 10.71.9.2:4433 in [0-9.]+ ms$"'
 check "its JSON is as documented" eval 'ann mlsh ping laptop -c 2 -i 0.2 --json | tee "$WORK/ping.json" | json ping &&
-	tail -n 1 "$WORK/ping.json" | json_holds "d[\"event\"] == \"end\" and d[\"answered\"] == 2"'
+	tail -n 1 "$WORK/ping.json" | json_holds "d[\"event\"] == \"end\" and d[\"answered\"] == d[\"sent\"] == 2 and
+		d[\"lost_percent\"] == 0 and 0 < d[\"rtt_min_ms\"] <= d[\"rtt_avg_ms\"] <= d[\"rtt_max_ms\"] and d[\"path\"] == \"relay\""'
+check "ping: sums up" eval 'tail -n 1 "$WORK/ping.out" |
+	has -E "^desk.homelab: 3 sent, 3 answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
+# Ended by a signal after the second answer: like the last one of so many.
+interrupted() { # file, what an answer looks like, signal, extra arguments
+	local file=$WORK/nas/$1 answer=$2 signal=$3
+	shift 3
+	ann mlsh ping desk -c 1000 -i 0.2 "$@" >"$file" 2>&1 &
+	LAB_PIDS+=("$!")
+	wait_until 10 eval '[ "$(grep -c "$answer" "$file")" -ge 2 ]' && stop "$(lab_pid nas mlsh)" "$signal"
+	wait $!
+}
+check "ping: Ctrl-C ends it well" interrupted ctrl-c.out "answers by" INT
+check "and it sums up" eval 'tail -n 1 "$WORK/nas/ctrl-c.out" |
+	has -E "^desk.homelab: [2-9] sent, [2-9] answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
+check "SIGTERM too, as JSON" interrupted ctrl-c.json "\"answer\"" TERM --json
+check "with a last line as documented" eval 'json ping <"$WORK/nas/ctrl-c.json" &&
+	tail -n 1 "$WORK/nas/ctrl-c.json" | json_holds "d[\"answered\"] == d[\"sent\"] >= 2 and d[\"rtt_max_ms\"] > 0"'
 check_fails "until direct: not to be had" 1 "why laptop" ann mlsh ping laptop --until-direct -c 3 -i 0.2
 check_fails "ping of oneself" 1 "nas is this machine itself" ann mlsh ping nas
 check_fails "a count that is none" 2 "count" ann mlsh ping desk -c 0
@@ -119,13 +137,17 @@ router nft delete table ip hard
 ip -n "$LAB-nas" addr add 10.99.0.1/32 dev eth0 # its candidates change: a round begins
 check "until direct: ends with the first direct answer" wait "$waiting"
 check "having said so at once" eval 'grep -E "is now reached by direct 10.71.2.2:" "$WORK/nas/direct.out" &&
-	tail -n 1 "$WORK/nas/direct.out" | has "answers by direct 10.71.2.2:"'
+	tail -n 2 "$WORK/nas/direct.out" | has "answers by direct 10.71.2.2:"'
 
 # --- when things are down ---
 stop "${DAEMON_PID[laptop]}"
 offline() { why_says laptop "d['reason'] == 'offline'"; }
 check "why: a node that is off" wait_until 30 offline
-check_fails "ping: no answer" 1 "no tunnel to laptop|no answer from laptop" ann mlsh ping laptop -c 1
+check_fails "ping: no answer" 1 "no tunnel to laptop|no answer from laptop" eval \
+	'ann mlsh ping laptop -c 1 | tee "$WORK/ping.out"; exit "${PIPESTATUS[0]}"'
+check "sums up, too" grep -qx "laptop.homelab: 1 sent, 0 answered, 100% lost" "$WORK/ping.out"
+check "its JSON is as documented" eval '{ ann mlsh ping laptop -c 1 --json || [ $? = 1 ]; } | tee "$WORK/ping.json" | json ping &&
+	tail -n 1 "$WORK/ping.json" | json_holds "d[\"sent\"] == 1 and d[\"lost_percent\"] == 100 and d[\"rtt_min_ms\"] is None"'
 daemon_start laptop
 check "ping waits for the tunnel of one that has just come back" ann mlsh ping laptop -c 1
 stop "$SIGNAL_PID" KILL
