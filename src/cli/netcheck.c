@@ -141,11 +141,8 @@ static int check_all(struct cli *c, bool json)
 		code = check(c, name[i], json);
 		worst = MAX(worst, code);
 	}
-	if (n == 0) {
-		err_set(&err, -ENOENT, "no cluster is connected; `mlsh connect <cluster>` connects "
-			"one");
+	if (n == 0 && target_none_connected(c, NULL, &err) < 0)
 		return cli_fail(&err);
-	}
 	return worst;
 }
 

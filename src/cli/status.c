@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/target.h"
 
 static const char help[] =
 	"Usage: mlsh status [<cluster>] [--json]\n\n"
@@ -125,7 +126,7 @@ static void print_cluster(struct json_object *o)
 	print_peers(o);
 }
 
-static int show(const struct daemon_reply *reply, bool json, struct err *err)
+static int show(struct cli *c, const struct daemon_reply *reply, bool json, struct err *err)
 {
 	struct json_object *o, *list;
 	int rc = daemon_reply_check(reply, err);
@@ -144,8 +145,8 @@ static int show(const struct daemon_reply *reply, bool json, struct err *err)
 			putchar('\n');
 		print_cluster(json_object_array_get_idx(list, i));
 	}
-	if (!n)
-		printf("No cluster is connected. `mlsh connect <cluster>` connects one.\n");
+	if (!n && target_none_connected(c, list, err) < 0)
+		printf("%c%s.\n", err->text[0] - 'a' + 'A', err->text + 1);
 	json_object_put(o);
 	return EXIT_OK;
 }
@@ -180,7 +181,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 		(void)cli_fail(&err);
 		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
-	int code = show(&reply, json, &err);
+	int code = show(c, &reply, json, &err);
 	daemon_reply_free(&reply);
 	return code;
 }

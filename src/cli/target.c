@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* "nas", "nas.homelab" or "100.64.0.2": which node of which connected cluster is meant? */
+/* "nas", "nas.homelab" or "100.64.0.2": which node of which connected cluster is meant? And what to
+ * say when none is connected. */
 #include "cli/target.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/table.h"
 
@@ -23,17 +25,98 @@ static const char *peer_in(struct json_object *cluster, const char *text)
 	return NULL;
 }
 
-static int search(struct json_object *status, const char *text, struct target *ret, struct err *err)
+/* Clusters that `mlsh connect` would connect. */
+struct idle {
+	struct json_object *list; /* the daemon's */
+	size_t n;
+	char first[LABEL_MAX + 1], others[200];
+};
+
+static void idle_add(void *ctx, const char *cluster)
+{
+	struct idle *idle = ctx;
+	size_t at = strlen(idle->others);
+
+	if (idle->n++ == 0)
+		snprintf(idle->first, sizeof(idle->first), "%s", cluster);
+	else
+		snprintf(idle->others + at, sizeof(idle->others) - at, "%s%s", at ? ", " : "",
+			 cluster);
+}
+
+/* The daemon has said already what is to be said of those that it knows. */
+static void idle_add_file(void *ctx, const char *cluster)
+{
+	struct idle *idle = ctx;
+	size_t n = idle->list ? json_object_array_length(idle->list) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(js(json_object_array_get_idx(idle->list, i), "name"), cluster) == 0)
+			return;
+	idle_add(idle, cluster);
+}
+
+static bool is_stopped(struct json_object *cluster)
+{
+	return strcmp(js(cluster, "state"), "stopped") == 0;
+}
+
+static void idle_find(struct cli *c, struct json_object *list, struct idle *ret)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	*ret = (struct idle){ .list = list };
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (is_stopped(one))
+			idle_add(ret, js(one, "name"));
+	}
+	store_each_cluster(c->host, &c->store, idle_add_file, ret);
+}
+
+int target_none_connected(struct cli *c, struct json_object *list, struct err *err)
+{
+	/* The daemon tells each user of his own clusters, and root of all. */
+	const char *of_yours = geteuid() == 0 ? "" : " of yours";
+	struct idle idle;
+
+	idle_find(c, list, &idle);
+	if (idle.n == 0)
+		return err_set(err, -ESRCH, "no cluster%s is connected, and there is none in %s; "
+			       "`mlsh setup` makes one, `mlsh adopt` joins one%s", of_yours,
+			       c->store.dir, *of_yours ? ". What other users have connected only "
+							 "they and root see" : "");
+	if (idle.n == 1)
+		return err_set(err, -ESRCH, "the cluster %s is not connected; run: mlsh connect %s",
+			       idle.first, idle.first);
+	return err_set(err, -ESRCH, "no cluster%s is connected; run: mlsh connect %s (or %s)",
+		       of_yours, idle.first, idle.others);
+}
+
+static int no_such_node(struct cli *c, struct json_object *list, const char *text, struct err *err)
+{
+	struct idle idle;
+
+	idle_find(c, list, &idle);
+	return err_set(err, -ESRCH, "no connected cluster has another node %s; `mlsh status` lists "
+		       "them%s%s%s%s", text, idle.n ? ". Not connected: " : "", idle.first,
+		       *idle.others ? ", " : "", idle.others);
+}
+
+static int search(struct cli *cli, struct json_object *status, const char *text,
+		  struct target *ret, struct err *err)
 {
 	struct json_object *list = json_object_object_get(status, "clusters");
 	size_t n = list ? json_object_array_length(list) : 0;
 	const char *self = NULL;	/* the cluster in which that is this node */
-	unsigned found = 0;
+	unsigned found = 0, connected = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *c = json_object_array_get_idx(list, i);
 		const char *name = peer_in(c, text);
 
+		connected += !is_stopped(c);
 		if (strcmp(js(c, "node"), text) == 0 || strcmp(js(c, "address"), text) == 0)
 			self = js(c, "name");
 		if (!name || found++ > 0)
@@ -49,10 +132,8 @@ static int search(struct json_object *status, const char *text, struct target *r
 	if (self)
 		return err_set(err, -ESRCH, "%s is this machine itself, in the cluster %s; name "
 			       "another node", text, self);
-	return err_set(err, -ESRCH, n ? "no connected cluster has another node %s; `mlsh status` "
-					 "lists them"
-				       : "no cluster is connected, so %s can not be asked; `mlsh "
-					 "connect <cluster>` connects one", text);
+	return connected ? no_such_node(cli, list, text, err)
+			 : target_none_connected(cli, list, err);
 }
 
 static int ask_all(struct cli *c, struct json_object **ret, struct err *err)
@@ -114,7 +195,7 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 		rc = ask_all(c, &status, err);
 	if (rc < 0)
 		return rc;
-	rc = search(status, text, ret, err);
+	rc = search(c, status, text, ret, err);
 	json_object_put(status);
 	return rc;
 }

@@ -5,6 +5,8 @@
 
 #include "cli/cli.h"
 
+struct json_object;
+
 struct target {
 	char cluster[LABEL_MAX + 1];
 	char node[LABEL_MAX + 1];
@@ -13,8 +15,11 @@ struct target {
 /* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without), or
  * its overlay address. */
 int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err) MUST_CHECK;
-/* The connected clusters: how many were filled in. */
+/* The clusters that the daemon knows: how many were filled in. */
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
 		    struct err *err) MUST_CHECK;
+/* Says that no cluster is connected and which command connects one; `list`: status's clusters, may
+ * be NULL. -ESRCH. */
+int target_none_connected(struct cli *c, struct json_object *list, struct err *err) MUST_CHECK;
 
 #endif

@@ -143,6 +143,36 @@ bool store_identity_needed(struct host *h, const struct store *s)
 	return needed;
 }
 
+struct each {
+	void (*fn)(void *ctx, const char *cluster);
+	void *ctx;
+};
+
+static void each_file(void *ctx, const char *name)
+{
+	const struct each *e = ctx;
+	char cluster[LABEL_MAX + 1];
+	size_t n = strlen(name);
+
+	if (!ends_with(name, STORE_CLUSTER) || n - strlen(STORE_CLUSTER) > LABEL_MAX)
+		return;
+	memcpy(cluster, name, n - strlen(STORE_CLUSTER));
+	cluster[n - strlen(STORE_CLUSTER)] = '\0';
+	if (label_check("cluster name", cluster, NULL) == 0)
+		e->fn(e->ctx, cluster);
+}
+
+void store_each_cluster(struct host *h, const struct store *s,
+			void (*fn)(void *ctx, const char *cluster), void *ctx)
+{
+	struct each e = { .fn = fn, .ctx = ctx };
+	char dir[STORE_PATH_MAX];
+	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
+
+	if (n >= 0 && (size_t)n < sizeof(dir) && dir_list(h, dir, each_file, &e, NULL) < 0)
+		return;
+}
+
 bool store_has_cluster(struct host *h, const struct store *s, const char *cluster)
 {
 	char path[STORE_PATH_MAX];

@@ -40,6 +40,10 @@ int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
 /* Does any cluster, joined or pending, need the identity? True when that can not be found out. */
 bool store_identity_needed(struct host *h, const struct store *s);
 
+/* Calls fn with the name of each cluster that was joined, sorted. Nothing when they can not be
+ * listed. */
+void store_each_cluster(struct host *h, const struct store *s,
+			void (*fn)(void *ctx, const char *cluster), void *ctx);
 bool store_has_cluster(struct host *h, const struct store *s, const char *cluster);
 bool store_has_pending(struct host *h, const struct store *s, const char *cluster);
 int store_load_cluster(struct host *h, const struct store *s, const char *cluster,

@@ -87,6 +87,13 @@ check "as documented" tests/lab/json_documented nodes <"$WORK/nas/nodes.json"
 # --- invite ---
 must "daemon starts" daemon_start nas
 check "its socket's folder is there" test -S "$WORK/nas/run/mlsh/mlshtund.sock"
+for c in "ping laptop" "why laptop" netcheck; do
+	check_fails "$c before that says which command connects" 1 "homelab is not connected; run: mlsh connect homelab" \
+		eval "on nas mlsh $c"
+done
+check "status too" eval 'on nas mlsh status | has "homelab is not connected; run: mlsh connect homelab"'
+check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/nobody" mlsh status |
+	has "No cluster is connected, and there is none in .*; .mlsh setup. makes one"'
 must "connect waits for the session" on nas mlsh connect homelab
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
@@ -204,6 +211,8 @@ done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
 check_fails "another user may not disconnect it" 1 "not connected" as_user desk 1500 mlsh disconnect homelab
 check_fails "nor see its status" 1 "not connected" as_user desk 1500 mlsh status homelab
+check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status |
+	has "No cluster of yours is connected.*other users.*only they and root"'
 check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
 check "a user makes a cluster of his own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk
 check_fails "but may not bring it up for the first time" 1 "group mlsh|root" as_user desk 1500 mlsh connect garage
@@ -268,6 +277,10 @@ check "the others see it go" wait_until 10 laptop_is_gone
 stop "${DAEMON_PID[laptop]}"
 check "the daemon starts" daemon_start laptop
 check "and does not bring back what was disconnected" status_holds laptop homelab "c['state'] == 'stopped'"
+for c in "ping nas" "why nas"; do
+	check_fails "$c says so, and which command connects" 1 "the cluster homelab is not connected; run: mlsh connect homelab" \
+		eval "on laptop mlsh $c"
+done
 check "connect brings it back" on laptop mlsh connect homelab
 check "and reaches the others" wait_until 5 pings laptop 100.64.0.1
 stop "${DAEMON_PID[laptop]}"

@@ -45,6 +45,11 @@ wait "$pinging"
 check "does not disturb the other" grep -q "100 received, 0% packet loss" "$WORK/laptop/ping.out"
 check "and takes only its device" test "$(ip -n "$LAB-nas" -o link show | grep -oE 'mlsh[0-9]+:' | xargs)" = "mlsh0:"
 check "only its own address is gone" eval '! pings laptop 100.64.0.4'
+check_fails "a node that no other cluster has may be of that one" 1 "another node tv;.* Not connected: garage" on nas mlsh ping tv
+check "disconnect of both" on nas mlsh disconnect homelab
+check_fails "either can be connected then" 1 "no cluster is connected; run: mlsh connect (homelab .or garage|garage .or homelab)" \
+	on nas mlsh why laptop
+check "connect brings back the one" eval 'on nas mlsh connect homelab && wait_until 5 pings laptop 100.64.0.1'
 check "connect brings it back" on nas mlsh connect garage
 check "with its tunnel" wait_until 5 pings laptop 100.64.0.4
 stop "${DAEMON_PID[nas]}" KILL

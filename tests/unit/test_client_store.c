@@ -252,7 +252,34 @@ START_TEST(pending_request_is_kept_until_removed)
 }
 END_TEST
 
+static void join_names(void *ctx, const char *cluster)
+{
+	strcat(strcat(ctx, cluster), " ");
+}
+
+START_TEST(clusters_are_listed_by_name)
+{
+	static const char *const files[] = { "homelab.toml", "garage.toml", "attic.pending",
+					     "homelab.log",  "Not-a-name.toml", ".toml" };
+	struct home o = home_open();
+	char path[STORE_PATH_MAX + 64], names[64] = "";
+	struct err err = { 0 };
+
+	store_each_cluster(o.h, &o.s, join_names, names); /* there is no folder */
+	ck_assert_str_eq(names, "");
+	snprintf(path, sizeof(path), "%s/clusters", o.s.dir);
+	ck_assert_int_eq(dir_make(o.h, path, 0700, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "%s/clusters/%s", o.s.dir, files[i]);
+		ck_assert_int_eq(file_write(o.h, path, "x", 1, 0600, &err), 0);
+	}
+	store_each_cluster(o.h, &o.s, join_names, names);
+	ck_assert_str_eq(names, "garage homelab ");
+	home_close(&o);
+}
+END_TEST
+
 UNIT_MAIN("client/store", folder_follows_the_environment, names_can_not_leave_the_folder,
 	  cluster_comes_back_private, readable_secrets_are_refused,
 	  a_file_under_another_name_is_refused, fresh_identity_is_written_when_kept,
-	  pending_request_is_kept_until_removed)
+	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)
