@@ -304,7 +304,8 @@ static const struct {
 	[CONTROL_WHY] = { do_why, NEEDS_TUNNEL },
 };
 
-/* A cluster of somebody else's does not exist for the caller. */
+/* A cluster of somebody else's is answered like one that does not exist: in words that are true of
+ * both. */
 static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
 			struct daemon_cluster **ret, struct err *err)
 {
@@ -315,12 +316,11 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
 		cl = NULL;
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
-		return r->verb == CONTROL_DISCONNECT ?
-			       err_set(err, -ENOENT, "cluster %s is not connected: nothing to do",
-				       r->cluster) :
-			       err_set(err, -ENOENT,
-				       "cluster %s is not connected; run: mlsh connect %s",
-			       r->cluster, r->cluster);
+		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
+			       uid ? ", or not by you" : "",
+			       r->verb == CONTROL_DISCONNECT ? ": nothing to do" :
+							       "; run: mlsh connect ",
+			       r->verb == CONTROL_DISCONNECT ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
 		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",
 			       r->cluster, r->cluster);

@@ -188,6 +188,13 @@ START_TEST(others_do_not_know_that_it_exists)
 	ck_assert_uint_eq(strlen(MESH_CLUSTER), strlen("nowhere"));
 	check_hidden(n, BOB, BOB);
 	check_hidden(n, BOB, GROUP); /* the group may bring up clusters, not command others' */
+	/* but no lie is told of it; root knows better */
+	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER, NULL, 0),
+	       "cluster homelab is not connected, or not by you; run: mlsh connect homelab");
+	expect(n, ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0),
+	       "cluster homelab is not connected, or not by you: nothing to do");
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere", NULL, 0),
+	       "cluster nowhere is not connected; run: mlsh connect nowhere");
 	MESH_CHECK(m, mesh_connected(n));
 	mesh_free(m);
 }
