@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 
+#include "base/log.h"
 #include "client/store.h"
 #include "proto/control.h"
 
@@ -58,6 +59,8 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 const char *cli_env(const char *name, const char *otherwise);
 /* "on" or "off": may the gateway be asked to map ports? -EINVAL with a message. */
 int cli_port_mapping(const char *text, bool *ret_no, struct err *err) MUST_CHECK;
+/* "error", "warn", "info" or "debug". -EINVAL with a message. */
+int cli_log_level(const char *text, enum log_level *ret, struct err *err) MUST_CHECK;
 /* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes.
  * -EINVAL, -EFBIG. */
 int cli_read_secret(const char *what, const char *arg, char *out, size_t cap,

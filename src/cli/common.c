@@ -46,6 +46,14 @@ int cli_port_mapping(const char *text, bool *ret_no, struct err *err)
 	return 0;
 }
 
+int cli_log_level(const char *text, enum log_level *ret, struct err *err)
+{
+	int rc = log_level_parse(text, ret);
+
+	return rc == 0 ? 0 : err_set(err, rc, "the log level '%s' is none of error, warn, info, "
+					      "debug", text);
+}
+
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err)
 {

@@ -15,7 +15,8 @@ static const char help[] =
 	"node's session.\n"
 	"The tunnel daemon mlshtund keeps it up, over restarts too, until `mlsh disconnect`.\n\n"
 	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs "
-	"root)\n"
+	"root);\n"
+	"                reads MLSH_LOG and MLSH_PORT_MAPPING as mlshtund does\n"
 	"  --wait SECS   how long to wait for the session (default 10)\n"
 	"  --no-wait     do not wait\n"
 	"  --json        print the result as JSON\n";

@@ -26,6 +26,8 @@ static const char help[] =
 
 struct daemon_args {
 	const char *socket_path, *state_dir, *port_mapping, *log;
+	enum log_level log_level;
+	bool no_port_mapping;
 };
 
 static void on_stop(void *ctx)
@@ -44,6 +46,7 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
+	struct err err = { 0 };
 	int o;
 
 	while ((o = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
@@ -66,23 +69,23 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 			argv[optind]);
 		return EXIT_USAGE;
 	}
+	if (cli_log_level(a->log, &a->log_level, &err) < 0 ||
+	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0) {
+		fprintf(stderr, "mlshtund: %s\n`mlshtund --help` shows how it is used\n", err.text);
+		return EXIT_USAGE;
+	}
 	return EXIT_OK;
 }
 
 static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
-	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir };
+	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir,
+				     .no_port_mapping = a->no_port_mapping };
 	struct signal_watch *term = NULL, *intr = NULL;
 	struct daemon *d = NULL;
-	int rc = log_level_parse(a->log, &host_log(h)->level);
+	int rc = privs_check_tunnel(h, err);
 
-	if (rc < 0)
-		return err_set(err, rc, "the log level '%s' is none of error, warn, info, debug",
-			       a->log);
-	rc = cli_port_mapping(a->port_mapping, &cfg.no_port_mapping, err);
-	if (rc < 0)
-		return rc;
-	rc = privs_check_tunnel(h, err);
+	host_log(h)->level = a->log_level;
 	if (rc == 0)
 		rc = dir_make(h, a->state_dir, 0700, err);
 	if (rc == 0)

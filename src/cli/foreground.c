@@ -86,12 +86,12 @@ int foreground_run(struct cli *c, const char *cluster)
 	struct tunnel_parts p = { 0 };
 	struct daemon *d = NULL;
 	struct err err = { 0 };
-	int rc = load_parts(c, cluster, &p, &err);
+	int rc;
 
-	host_log(c->host)->level = LOG_LEVEL_INFO;
-	if (rc == 0)
-		rc = cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping,
-					&err);
+	if (cli_log_level(cli_env("MLSH_LOG", "info"), &host_log(c->host)->level, &err) < 0 ||
+	    cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping, &err) < 0)
+		return cli_usage("connect", "%s", err.text);
+	rc = load_parts(c, cluster, &p, &err);
 	if (rc == 0)
 		rc = check_not_connected(c, cluster, &err);
 	if (rc == 0)
