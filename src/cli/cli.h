@@ -45,8 +45,10 @@ int cmd_netcheck(struct cli *c, int argc, char **argv);
 int cmd_why(struct cli *c, int argc, char **argv);
 /* mlshtund */
 int daemon_main(int argc, char **argv);
-/* connect --foreground */
-int foreground_run(struct cli *c, const char *cluster);
+/* connect --foreground; `json`: a line of JSON for each change of its state */
+int foreground_run(struct cli *c, const char *cluster, bool json);
+/* What `connect --json` prints; no address yet: "". */
+void connect_print_json(const char *cluster, const char *state, const char *address);
 
 /* "mlsh: <message>" on standard error; the exit code that goes with the error's reason. */
 int cli_fail(const struct err *err);

@@ -17,14 +17,14 @@ static const char help[] =
 	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs "
 	"root);\n"
 	"                reads MLSH_LOG and MLSH_PORT_MAPPING as mlshtund does\n"
-	"  --wait SECS   how long to wait for the session (default 10)\n"
-	"  --no-wait     do not wait\n"
-	"  --json        print the result as JSON\n";
+	"  --wait SECS   how long to wait for the session (default 10); not with --foreground\n"
+	"  --no-wait     do not wait; not with --foreground\n"
+	"  --json        print the result as JSON; with --foreground a line for each change\n";
 
 struct connect_args {
 	const char *cluster;
 	uint64_t wait_s;
-	bool foreground, no_wait, json;
+	bool foreground, wait, no_wait, json;
 };
 
 static int parse(int argc, char **argv, struct connect_args *a)
@@ -43,6 +43,7 @@ static int parse(int argc, char **argv, struct connect_args *a)
 		case 'w':
 			if (cli_parse_seconds("--wait", optarg, 0, 86400, &a->wait_s, &err) < 0)
 				return cli_usage("connect", "%s", err.text);
+			a->wait = true;
 			break;
 		case 'n': a->no_wait = true; break;
 		case 'j': a->json = true; break;
@@ -52,6 +53,12 @@ static int parse(int argc, char **argv, struct connect_args *a)
 	}
 	if (optind + 1 != argc)
 		return cli_usage("connect", "one cluster name is needed");
+	if (a->foreground && (a->wait || a->no_wait))
+		return cli_usage("connect", "--%s is about the daemon; with --foreground there is "
+				 "none, and the tunnel runs until Ctrl-C",
+				 a->wait ? "wait" : "no-wait");
+	if (a->wait && a->no_wait)
+		return cli_usage("connect", "--wait and --no-wait exclude each other");
 	a->cluster = argv[optind];
 	return EXIT_OK;
 }
@@ -153,25 +160,25 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 	return rc;
 }
 
-static void print_result(const struct connect_args *a, const struct waiting *w)
+void connect_print_json(const char *cluster, const char *state, const char *address)
 {
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 
-	progress_clear();
-	if (!a->json) {
-		if (strcmp(w->state, "connected") == 0)
-			printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node,
-			       a->cluster, w->address);
-		return;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "name", json_object_new_string(a->cluster));
-	json_object_object_add(o, "state",
-			       json_object_new_string(w->state[0] ? w->state : "connecting"));
-	json_object_object_add(o, "address",
-			       w->address[0] ? json_object_new_string(w->address) : NULL);
+	json_object_object_add(o, "name", json_object_new_string(cluster));
+	json_object_object_add(o, "state", json_object_new_string(state));
+	json_object_object_add(o, "address", *address ? json_object_new_string(address) : NULL);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
+}
+
+static void print_result(const struct connect_args *a, const struct waiting *w)
+{
+	progress_clear();
+	if (a->json)
+		connect_print_json(a->cluster, w->state[0] ? w->state : "connecting", w->address);
+	else if (strcmp(w->state, "connected") == 0)
+		printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node,
+		       a->cluster, w->address);
 }
 
 int cmd_connect(struct cli *c, int argc, char **argv)
@@ -187,7 +194,7 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	if (label_check("cluster name", a.cluster, &err) < 0)
 		return cli_fail(&err);
 	if (a.foreground)
-		return foreground_run(c, a.cluster);
+		return foreground_run(c, a.cluster, a.json);
 	progress_show("handing %s to mlshtund ...", a.cluster);
 	rc = hand_over(c, a.cluster, &err, &absent);
 	if (rc < 0) {

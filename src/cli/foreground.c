@@ -11,7 +11,7 @@
 struct foreground {
 	struct cli *cli;
 	enum tunnel_state shown;
-	bool ever_shown;
+	bool ever_shown, json;
 	int exit_code;
 };
 
@@ -31,7 +31,9 @@ static void on_changed(void *ctx, struct tunnel *t)
 		return;
 	f->ever_shown = true;
 	f->shown = s;
-	if (s == TUNNEL_CONNECTED)
+	if (f->json)
+		connect_print_json(cf->cluster, tunnel_state_name(s), ip4_format(cf->address, ip));
+	else if (s == TUNNEL_CONNECTED)
 		printf("Connected to %s: this node is %s.%s, %s. Ctrl-C disconnects.\n",
 		       cf->cluster, cf->node_name, cf->cluster, ip4_format(cf->address, ip));
 	else
@@ -76,9 +78,9 @@ static int check_not_connected(struct cli *c, const char *cluster, struct err *e
 				 cluster, cluster);
 }
 
-int foreground_run(struct cli *c, const char *cluster)
+int foreground_run(struct cli *c, const char *cluster, bool json)
 {
-	struct foreground f = { .cli = c, .exit_code = EXIT_OK };
+	struct foreground f = { .cli = c, .json = json, .exit_code = EXIT_OK };
 	struct daemon_config cfg = {
 		.socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f
 	};

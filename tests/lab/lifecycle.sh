@@ -142,7 +142,8 @@ check_fails "a name that is taken is refused" 1 "taken|name" adopt desk "$(invit
 check "and leaves nothing behind" nothing_left desk
 must "daemon starts on the laptop" daemon_start laptop
 begin=$EPOCHREALTIME
-must "connect on the laptop" on laptop mlsh connect homelab --json
+must "connect on the laptop" eval 'on laptop mlsh connect homelab --json >"$WORK/laptop/connect.json"'
+check "its JSON is as documented" tests/lab/json_documented connect <"$WORK/laptop/connect.json"
 check "ping laptop to nas within 5 s" wait_until 5 pings laptop 100.64.0.1
 check "ping nas to laptop within 5 s" wait_until 5 pings nas 100.64.0.2
 check "both within 5 s of connect" test $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000000)) -lt 5
@@ -309,10 +310,24 @@ check "and leaves nothing" no_traces laptop
 check "not even a socket" test ! -e "$WORK/laptop/run/mlsh/mlshtund.sock"
 check "foreground once more" foreground foreground2.log
 stop "$FOREGROUND" KILL
+check_fails "--no-wait makes no sense there" 2 "no-wait is about the daemon" on laptop mlsh connect homelab --foreground --no-wait
+check_fails "nor --wait" 2 "wait is about the daemon" on laptop mlsh connect homelab --wait 3 --foreground
+check_fails "nor both together" 2 "exclude" on laptop mlsh connect homelab --wait 3 --no-wait
 check "killed hard, it starts again" foreground foreground3.log
 check "with nothing doubled" test "$(traces_of laptop | sort | uniq -d)" = ""
 stop "$FOREGROUND" INT
 check "and leaves nothing" no_traces laptop
+on_bg laptop foreground.json mlsh connect homelab --foreground --json
+FOREGROUND=$BG
+changes() { grep '^{' "$WORK/laptop/foreground.json"; }
+last_change() { changes | tail -n 1 | json_holds "d == {'name': 'homelab', 'state': '$1', 'address': '100.64.0.2'}"; }
+check "in JSON: it is connected" wait_until 10 last_change connected
+stop "$SIGNAL_PID" KILL
+check "in JSON: the server is gone" wait_until 60 last_change reconnecting
+signal_start
+check "and is back" wait_until 20 last_change connected
+stop "$FOREGROUND" INT
+check "each line is as documented" eval 'changes | tests/lab/json_documented connect'
 
 # --- the server's end ---
 stop "$SIGNAL_PID" TERM
