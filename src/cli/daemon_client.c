@@ -95,25 +95,40 @@ static void on_timeout(void *ctx)
 	call_finish(ctx, -ETIMEDOUT);
 }
 
+/* Which socket, why not, and what to do. */
+static int no_connection(const char *path, int rc, const struct err *why, struct err *err)
+{
+	bool usual = strcmp(path, CONTROL_SOCKET) == 0;
+
+	if (daemon_is_absent(rc) && usual)
+		return err_set(err, rc, "mlshtund is not running (%s). Start it with `sudo "
+			       "systemctl start mlshtund`, or `sudo mlshtund &`, or connect "
+			       "without it: `sudo mlsh connect <cluster> --foreground`", why->text);
+	if (daemon_is_absent(rc))
+		return err_set(err, rc, "mlshtund is not running there (%.160s, which MLSH_SOCKET "
+			       "names). Start it with `sudo mlshtund --socket %.160s`, or unset "
+			       "MLSH_SOCKET to ask the one at " CONTROL_SOCKET, why->text, path);
+	if (usual)
+		return err_set(err, rc, "mlshtund can not be asked: %s%s", why->text,
+			       rc == -EACCES ? ". It should be open to every user of this machine, "
+					       "no group is needed: start mlshtund anew" : "");
+	return err_set(err, rc, "mlshtund can not be asked: %.240s. MLSH_SOCKET names it; unset, "
+		       "the one at " CONTROL_SOCKET " is asked, which is open to all users",
+		       why->text);
+}
+
 static int call_run(struct call *c, const struct control_request *r, const int *fds, size_t n_fds,
 		    uint64_t timeout_ns, struct err *err)
 {
 	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
 	uint8_t request[CONTROL_REQUEST_MAX];
+	struct err why = { 0 };
 	ptrdiff_t n = control_request_encode(r, request, sizeof(request));
 	int rc = n < 0 ? (int)n
-		       : local_connect(c->cli->host, c->cli->socket_path, &ops, c, err, &c->conn);
+		       : local_connect(c->cli->host, c->cli->socket_path, &ops, c, &why, &c->conn);
 
-	if (daemon_is_absent(rc))
-		return err_set(err, rc,
-			       "mlshtund is not running (nobody answers at %s). Start it with "
-			       "`sudo systemctl start "
-			       "mlshtund`, or `sudo mlshtund &`, or connect without it: `sudo mlsh "
-			       "connect <cluster> "
-			       "--foreground`",
-			       c->cli->socket_path);
 	if (rc < 0)
-		return rc;
+		return no_connection(c->cli->socket_path, rc, &why, err);
 	c->timer = timer_new(c->cli->host, on_timeout, c);
 	if (!c->timer)
 		return err_set(err, -ENOMEM, "no memory");

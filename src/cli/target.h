@@ -12,9 +12,10 @@ struct target {
 	char node[LABEL_MAX + 1];
 };
 
-/* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without), or
- * its overlay address. */
-int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err) MUST_CHECK;
+/* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without),
+ * or its overlay address. */
+int target_find(struct cli *c, const char *typed, struct target *ret,
+		struct err *err) MUST_CHECK;
 /* The clusters that the daemon knows: how many were filled in. */
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
 		    struct err *err) MUST_CHECK;

@@ -51,7 +51,7 @@ int local_listen(struct host *h, const char *path, size_t max_conns, const struc
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
 void local_listener_close(struct local_listener *l);
 
-/* -ENOENT, -ECONNREFUSED: no daemon there; -EACCES. */
+/* -ENOENT, -ECONNREFUSED: no daemon there; -ENOTSOCK, -EPROTOTYPE: something else is; -EACCES. */
 int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
 		  struct err *err, struct local_conn **ret) MUST_CHECK;
 /*

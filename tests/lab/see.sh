@@ -161,5 +161,13 @@ stop "${DAEMON_PID[nas]}"
 for c in "ping desk" "why desk" "netcheck"; do
 	check_fails "$c without a daemon" 4 "mlshtund is not running" eval "ann mlsh $c"
 done
+there=$WORK/nas/ann
+check_fails "a socket that is not there" 4 "nothing at $there/no.sock, which MLSH_SOCKET names.*--socket $there/no.sock.*unset" \
+	ann env MLSH_SOCKET="$there/no.sock" mlsh status
+check_fails "a file that is none" 1 "/etc/passwd is not a socket. MLSH_SOCKET names it; unset, the one at /run/mlsh" \
+	ann env MLSH_SOCKET=/etc/passwd mlsh status
+mkdir -m 700 "$WORK/nas/closed"
+check_fails "one that others may not see" 1 "no permission for .*closed/sock.*namei.*MLSH_SOCKET" \
+	ann env MLSH_SOCKET="$WORK/nas/closed/sock" mlsh status
 [ $LAB_FAILED = 0 ] || show_logs 30
 exit $LAB_FAILED

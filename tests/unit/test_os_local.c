@@ -129,6 +129,38 @@ static void connect_here(struct side *s)
 	ck_assert_msg(r == 0, "%s", err.text);
 }
 
+static void check_refused(const char *at, int code, const char *text)
+{
+	struct side s = { 0 };
+	struct err err = { 0 };
+
+	ck_assert_int_eq(local_connect(host, at, &ops, &s, &err, &s.conn), code);
+	ck_assert_msg(strstr(err.text, text) && strstr(err.text, at), "%s", err.text);
+}
+
+START_TEST(why_there_is_no_connection_is_said)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd[] = { socket(AF_UNIX, SOCK_SEQPACKET, 0), socket(AF_UNIX, SOCK_STREAM, 0), -1 };
+
+	setup();
+	memcpy(a.sun_path, path, sizeof(path));
+	check_refused(path, -ENOENT, "nothing at");
+	ck_assert_int_eq(bind(fd[0], (struct sockaddr *)&a, sizeof(a)), 0);
+	check_refused(path, -ECONNREFUSED, "nobody listens at");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(bind(fd[1], (struct sockaddr *)&a, sizeof(a)) | listen(fd[1], 1), 0);
+	check_refused(path, -EPROTOTYPE, "another kind of socket");
+	ck_assert_int_eq(unlink(path), 0);
+	fd[2] = open(path, O_CREAT | O_WRONLY, 0600);
+	check_refused(path, -ENOTSOCK, "is not a socket");
+	ck_assert_int_eq(unlink(path), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		ck_assert_int_eq(close(fd[i]), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(messages_keep_their_boundaries)
 {
 	setup();
@@ -460,6 +492,7 @@ START_TEST(other_files_are_not_replaced)
 	close(fd);
 	ck_assert_int_eq(local_listen(host, path, 1, &ops, on_accepted, &server, &err, &l),
 			 -EADDRINUSE);
+	ck_assert_msg(strstr(err.text, "no socket"), "%s", err.text);
 	ck_assert_int_eq(unlink(path), 0);
 	char longer[200];
 	memset(longer, 'x', sizeof(longer));
@@ -557,7 +590,8 @@ START_TEST(membership_of_groups)
 }
 END_TEST
 
-UNIT_MAIN("os/local", messages_keep_their_boundaries, kernel_says_who_asks,
+UNIT_MAIN("os/local", why_there_is_no_connection_is_said,
+	  messages_keep_their_boundaries, kernel_says_who_asks,
 	  other_users_are_seen_as_such, descriptors_are_passed,
 	  too_many_descriptors_end_the_connection, too_long_a_message_ends_the_connection,
 	  unread_messages_queue_up_to_a_limit, connection_idle_for_longest_makes_room,

@@ -312,14 +312,38 @@ static int connect_to(const char *path, int *ret_fd)
 	return 0;
 }
 
+static bool is_no_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+/* The kernel refuses a connection to what is no socket in the same way as to a dead one, or as to
+ * one that may not be opened. */
+static int connect_failed(const char *path, int r, struct err *err)
+{
+	if ((r == -ECONNREFUSED || r == -EACCES) && is_no_socket(path))
+		r = -ENOTSOCK;
+	switch (r) {
+	case -ENOENT: return err_set(err, r, "there is nothing at %s", path);
+	case -ECONNREFUSED: return err_set(err, r, "nobody listens at %s", path);
+	case -ENOTSOCK: return err_set(err, r, "%s is not a socket", path);
+	case -EPROTOTYPE: return err_set(err, r, "%s is another kind of socket", path);
+	case -EACCES:
+		return err_set(err, r, "no permission for %s, or for a folder above it "
+			       "(`namei -l %s` shows which)", path, path);
+	default: return err_set(err, r, "can not connect to %s: %s", path, strerror(-r));
+	}
+}
+
 int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
 		  struct err *err, struct local_conn **ret)
 {
 	int fd = -1;
 	int r = connect_to(path, &fd);
 	if (r < 0)
-		return err_set(err, r, "can not connect to %s: %s%s", path, strerror(-r),
-			       r == -EACCES ? ". Its group may (`ls -l` shows which): are you in it?" : "");
+		return connect_failed(path, r, err);
 	struct local_conn *c = conn_new(h, fd, ops, ctx);
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -449,7 +473,9 @@ int local_listen(struct host *h, const char *path, size_t max_conns, const struc
 	if (r < 0) {
 		local_listener_close(l);
 		return err_set(err, r, "can not listen at %s: %s", path,
-			       r == -EADDRINUSE ? "another process does" : strerror(-r));
+			       r != -EADDRINUSE	  ? strerror(-r) :
+			       is_no_socket(path) ? "something that is no socket is there" :
+						    "another process does");
 	}
 	*ret = l;
 	return 0;

@@ -234,7 +234,7 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	struct local_conn *c, *served;
 
 	if (!l)
-		return err_set(err, -ENOENT, "cannot connect to %s: nobody listens there", path);
+		return err_set(err, -ENOENT, "there is nothing at %s", path);
 	listener_make_room(l);
 	c = conn_new(h, l->host, ops, ctx);
 	served = conn_new(l->host, h, l->ops, NULL);
