@@ -18,7 +18,13 @@
 #define PORT_FIRST 1024
 #define RECEIVES 8
 
-enum step { STEP_NONE, STEP_SEARCH, STEP_DESCRIBE, STEP_ADDRESS, STEP_ADD };
+enum step { STEP_NONE, STEP_SEARCH, STEP_DESCRIBE, STEP_ADDRESS, STEP_ADD, STEP_DELETE };
+
+/* A mapping that there is or may be, and whom to tell that it is not wanted. */
+struct made {
+	uint16_t port;			/* outer; 0: none */
+	struct upnp_control control;
+};
 
 struct igd {
 	struct host *host;
@@ -33,9 +39,10 @@ struct igd {
 	enum step step;
 	unsigned sent, ports_tried;
 	struct upnp_url description;
-	bool has_control;
 	struct upnp_control control;
 	struct upnp_call add;
+	struct made made;		/* was granted and not taken away since */
+	struct made asked;		/* nobody knows yet, or any more */
 	ip4 external;
 };
 
@@ -45,8 +52,6 @@ static void finish(struct igd *g, const struct addr *external, uint32_t lifetime
 	g->step = STEP_NONE;
 	timer_set(g->timer, TIME_NEVER);
 	deferred_call(g->closing);
-	if (!external)
-		g->has_control = false; /* begin with a search the next time */
 	g->done(g->ctx, external, lifetime_s, why);
 }
 
@@ -79,6 +84,12 @@ static void call(struct igd *g, enum step step, const struct upnp_call *c)
 		       upnp_call_encode(&g->control, c, request, sizeof(request)));
 }
 
+static void ask_mapping(struct igd *g)
+{
+	g->asked = (struct made){ g->add.external_port, g->control };
+	call(g, STEP_ADD, &g->add);
+}
+
 static void ask_address(struct igd *g)
 {
 	call(g, STEP_ADDRESS, &(struct upnp_call){ .action = UPNP_ADDRESS });
@@ -95,19 +106,65 @@ static void refused(struct igd *g, const struct upnp_answer *a)
 static void added(struct igd *g, const struct upnp_answer *a)
 {
 	struct addr external = addr_v4(g->external, g->add.external_port);
+	struct made asked = g->asked;
 
+	g->asked.port = 0;
+	if (a->error == UPNP_ERROR_CONFLICT && g->made.port == asked.port)
+		g->made.port = 0; /* it is somebody else's now */
 	if (a->status == 200 && !a->error) {
+		g->made = asked;
 		finish(g, &external, LEASE_S, NULL);
 	} else if (a->error == UPNP_ERROR_PERMANENT_ONLY && g->add.lease_s) {
 		g->add.lease_s = 0; /* taken away at our end, and asked for again as any other */
-		call(g, STEP_ADD, &g->add);
+		ask_mapping(g);
 	} else if (a->error == UPNP_ERROR_CONFLICT && ++g->ports_tried < PORTS_TRIED) {
 		g->add.external_port = (uint16_t)(PORT_FIRST +
 						  random_below(g->host, 65536 - PORT_FIRST));
-		call(g, STEP_ADD, &g->add);
+		ask_mapping(g);
 	} else {
 		refused(g, a);
 	}
+}
+
+static ptrdiff_t delete_encode(const struct made *m, uint8_t out[UPNP_REQUEST_MAX])
+{
+	const struct upnp_call c = { .action = UPNP_DELETE, .external_port = m->port };
+
+	return upnp_call_encode(&m->control, &c, out, UPNP_REQUEST_MAX);
+}
+
+static void delete_one(struct igd *g)
+{
+	const struct made *m = g->asked.port ? &g->asked : &g->made;
+	uint8_t request[UPNP_REQUEST_MAX];
+	ptrdiff_t len;
+
+	if (m->port == 0 || g->step != STEP_NONE)
+		return;
+	len = delete_encode(m, request);
+	if (len > 0 &&
+	    exchange_start(g->host, &m->control.url.host, span_of(request, (size_t)len), CALL_TIME,
+			   on_answer, g, &g->exchange) == 0)
+		g->step = STEP_DELETE;
+}
+
+void igd_unwanted(struct igd *g, uint16_t taken_over)
+{
+	if (g->asked.port == taken_over)
+		g->asked.port = 0;
+	if (g->made.port == taken_over)
+		g->made.port = 0;
+	delete_one(g);
+}
+
+/* Without an answer it is tried once more at our end. */
+static void deleted(struct igd *g, struct span in)
+{
+	g->step = STEP_NONE;
+	if (in.len == 0)
+		return;
+	*(g->asked.port ? &g->asked : &g->made) = (struct made){ .port = 0 };
+	delete_one(g);
 }
 
 static void on_answer(void *ctx, struct span in)
@@ -116,11 +173,12 @@ static void on_answer(void *ctx, struct span in)
 	struct upnp_answer a;
 
 	g->exchange = NULL; /* frees itself */
-	if (in.len == 0) {
+	if (g->step == STEP_DELETE) {
+		deleted(g, in);
+	} else if (in.len == 0) {
 		finish(g, NULL, 0, NULL);
 	} else if (g->step == STEP_DESCRIBE) {
-		g->has_control = upnp_description_decode(in, &g->description, &g->control) == 0;
-		if (g->has_control)
+		if (upnp_description_decode(in, &g->description, &g->control) == 0)
 			ask_address(g);
 		else
 			finish(g, NULL, 0, "its description names no way to map ports");
@@ -132,7 +190,7 @@ static void on_answer(void *ctx, struct span in)
 		refused(g, &a);
 	} else {
 		g->external = a.external;
-		call(g, STEP_ADD, &g->add);
+		ask_mapping(g);
 	}
 }
 
@@ -233,20 +291,28 @@ void igd_forget(struct igd *g)
 	exchange_cancel(g->exchange);
 	g->exchange = NULL;
 	g->step = STEP_NONE;
-	g->has_control = false;
+	g->made.port = g->asked.port = 0;
 	timer_set(g->timer, TIME_NEVER);
 	deferred_call(g->closing);
 }
 
-void igd_unmap(struct igd *g, uint16_t external_port)
+void igd_unmap(struct igd *g)
 {
-	const struct upnp_call c = { .action = UPNP_DELETE, .external_port = external_port };
-	uint8_t request[UPNP_REQUEST_MAX];
-	ptrdiff_t len = upnp_call_encode(&g->control, &c, request, sizeof(request));
+	const struct made *all[] = { &g->made, &g->asked };
+	size_t n = 0;
 
-	if (g->has_control && len > 0)
-		exchange_say(g->host, &g->control.url.host, span_of(request, (size_t)len),
-			     LAST_CALL_TIME);
+	if (g->asked.port == g->made.port)
+		g->asked.port = 0;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		n += all[i]->port != 0;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		uint8_t request[UPNP_REQUEST_MAX];
+		ptrdiff_t len = all[i]->port ? delete_encode(all[i], request) : 0;
+
+		if (len > 0)
+			exchange_say(g->host, &all[i]->control.url.host,
+				     span_of(request, (size_t)len), LAST_CALL_TIME / n);
+	}
 }
 
 int igd_new(struct host *h, uint16_t port, igd_fn done, void *ctx, struct igd **ret)

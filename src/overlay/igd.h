@@ -22,7 +22,12 @@ void igd_free(struct igd *g); /* NULL allowed */
 void igd_ask(struct igd *g, const struct gateway *gateway, uint16_t external_port);
 /* What was asked is no longer of interest, and the gateway may be another. */
 void igd_forget(struct igd *g);
-/* Takes a mapping away; waits for that, half a second at most. */
-void igd_unmap(struct igd *g, uint16_t external_port);
+/*
+ * Takes away what was mapped, or may have been; not while something is asked. `taken_over`: another
+ * protocol has this outer port now; 0: none.
+ */
+void igd_unwanted(struct igd *g, uint16_t taken_over);
+/* The same at the end, at any time: waits for it, half a second at most. */
+void igd_unmap(struct igd *g);
 
 #endif

@@ -227,6 +227,8 @@ static void mapped(struct mapper *m, const struct addr *external, uint32_t lifet
 	m->state = MAPPER_MAPPED;
 	m->failures = 0;
 	m->detail[0] = '\0';
+	if (m->mapping.method != MAPPER_UPNP)
+		igd_unwanted(m->igd, external->port);
 	m->check_at = now + (m->mapping.method == MAPPER_UPNP ? UPNP_CHECK_PERIOD : CHECK_PERIOD);
 	if (!anew)
 		return;
@@ -264,10 +266,13 @@ static void take_mapping(struct mapper *m, const struct portmap_answer *a)
 		external = m->q.external;
 		external.port = a->external.port;
 	}
-	if (a->lifetime_s == 0 || !candidate_ok(&external, m->cfg.overlay))
-		question_failed(m, "an address that can not be used");
-	else
+	if (a->lifetime_s > 0 && candidate_ok(&external, m->cfg.overlay)) {
 		mapped(m, &external, a->lifetime_s);
+		return;
+	}
+	if (a->lifetime_s > 0) /* of no use to us: others may have the port */
+		send_request(m, m->q.method, PORTMAP_MAP, 0);
+	question_failed(m, "an address that can not be used");
 }
 
 static void take_answer(struct mapper *m, const struct portmap_answer *a)
@@ -302,12 +307,13 @@ static void on_igd(void *ctx, const struct addr *external, uint32_t lifetime_s, 
 
 	if (!m->q.on || m->q.method != MAPPER_UPNP)
 		return;
-	if (!external)
-		question_failed(m, why);
-	else if (!candidate_ok(external, m->cfg.overlay))
-		question_failed(m, "an address that can not be used");
-	else
+	if (external && candidate_ok(external, m->cfg.overlay)) {
 		mapped(m, external, lifetime_s);
+	} else {
+		question_failed(m, external ? "an address that can not be used" : why);
+		if (!m->mapping.on)
+			igd_unwanted(m->igd, 0);
+	}
 	schedule(m);
 }
 
@@ -454,12 +460,12 @@ void mapper_free(struct mapper *m)
 {
 	if (!m)
 		return;
-	if (m->mapping.on && m->mapping.method == MAPPER_UPNP)
-		igd_unmap(m->igd, m->mapping.external.port);
-	else if (m->mapping.on)
+	if (m->mapping.on && m->mapping.method != MAPPER_UPNP)
 		send_request(m, m->mapping.method, PORTMAP_MAP, 0);
 	else if (m->q.on && m->q.op == PORTMAP_MAP) /* the answer may be on its way */
 		send_request(m, m->q.method, PORTMAP_MAP, 0);
+	if (m->igd)
+		igd_unmap(m->igd);
 	igd_free(m->igd);
 	udp_close(m->udp);
 	timer_free(m->timer);

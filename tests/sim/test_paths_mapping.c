@@ -4,87 +4,10 @@
  * when one of the gateways maps ports; mappings are kept, renewed, asked for again and taken away;
  * others on the LAN can not make a node believe anything.
  */
-#include "mesh.h"
-#include "os/sim/nat.h"
-#include "os/sim/portmapd.h"
+#include "mapping_kit.h"
 #include "os/sim/service.h"
 #include "os/udp.h"
 #include "proto/portmap.h"
-
-#define GATEWAY(i) IP(10, 7, i, 1)
-#define OUTER(i) IP(203, 0, 113, 10 + (i))
-
-struct scene {
-	struct mesh *m;
-	struct nat *nat[2];
-	struct portmapd *gateway[2];	/* NULL: a plain NAT */
-};
-
-static const struct portmapd_config silent, by_pcp = { .pcp = true, .natpmp = true },
-				    by_natpmp = { .natpmp = true }, by_upnp = { .upnp = true };
-
-/* Two nodes, each behind a symmetric NAT. */
-static struct scene scene_begin(const struct portmapd_config *a, const struct portmapd_config *b)
-{
-	const struct portmapd_config *cfg[2] = { a, b };
-	struct nat_config sym = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-				  .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-				  .timeout_ns = 30 * SECOND };
-	struct scene s = { .m = mesh_new(sim_seed()) };
-
-	mesh_nodes(s.m, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		s.nat[i] = nat_new(s.m->w, NULL, &sym, OUTER(i));
-		world_host_move(s.m->node[i].host, nat_net(s.nat[i]), IP(10, 7, i, 2));
-		if (cfg[i])
-			s.gateway[i] = portmapd_new(s.nat[i], i ? "gateway1" : "gateway0",
-						    GATEWAY(i), cfg[i]);
-	}
-	return s;
-}
-
-static void scene_end(struct scene *s)
-{
-	for (unsigned i = 0; i < 2; i++)
-		portmapd_free(s->gateway[i]);
-	mesh_free(s->m);
-}
-
-static bool is_direct(void *ctx)
-{
-	struct mesh *m = ctx;
-
-	return mesh_peer(&m->node[0], &m->node[1]).path == PEER_PATH_DIRECT &&
-	       mesh_peer(&m->node[1], &m->node[0]).path == PEER_PATH_DIRECT;
-}
-
-/* Both join, and talk directly soon after. */
-static void scene_direct(struct scene *s)
-{
-	mesh_join_all(s->m);
-	mesh_reach(s->m, 2 * SECOND);
-	mesh_until(s->m, 10 * SECOND, is_direct, s->m);
-}
-
-static struct mapper_status mapping(struct scene *s, unsigned i)
-{
-	struct mapper_status st;
-
-	overlay_mapping_status(tunnel_overlay(mesh_tunnel(&s->m->node[i])), &st);
-	return st;
-}
-
-/* Is this address among those that the node names? */
-static bool is_candidate(struct scene *s, unsigned i, const struct addr *a)
-{
-	struct wire_candidates c;
-
-	overlay_candidates_get(tunnel_overlay(mesh_tunnel(&s->m->node[i])), &c);
-	for (size_t k = 0; k < c.n; k++)
-		if (addr_same_ip(&c.item[k], a) && c.item[k].port == a->port)
-			return true;
-	return false;
-}
 
 static void becomes_direct(const struct portmapd_config *a, const struct portmapd_config *b,
 			   unsigned who, enum mapper_method method)
@@ -233,11 +156,6 @@ START_TEST(mappings_are_renewed_at_half_their_life)
 }
 END_TEST
 
-static bool has_mapping(void *ctx)
-{
-	return portmapd_mappings(ctx) == 1;
-}
-
 START_TEST(a_gateway_that_was_restarted_is_asked_again)
 {
 	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
@@ -283,23 +201,6 @@ START_TEST(a_network_change_asks_the_new_gateway)
 	ck_assert(!is_candidate(&s, 0, &st.external));
 	portmapd_free(d);
 	scene_end(&s);
-}
-END_TEST
-
-START_TEST(a_clean_end_takes_the_mapping_away)
-{
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct scene s = scene_begin(kinds[i], NULL);
-
-		scene_direct(&s);
-		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
-		mesh_daemon_stop(&s.m->node[0]);
-		sim_pass(s.m->w, SECOND);
-		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		scene_end(&s);
-	}
 }
 END_TEST
 
@@ -507,7 +408,7 @@ END_TEST
 UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too, upnp_does_too, a_taken_port_is_no_end,
 	  without_a_mapping_it_is_the_relay, a_node_with_a_public_address_asks_nobody,
 	  mappings_are_renewed_at_half_their_life, a_gateway_that_was_restarted_is_asked_again,
-	  a_network_change_asks_the_new_gateway, a_clean_end_takes_the_mapping_away,
+	  a_network_change_asks_the_new_gateway,
 	  answers_of_others_are_not_believed, upnp_of_others_is_not_believed,
 	  wrong_answers_are_not_believed,
 	  a_wild_epoch_is_no_flood)

@@ -115,6 +115,8 @@ static size_t on_request(void *ctx, const struct addr *from, struct span request
 		error = delete(d, text);
 	else
 		error = 401;
+	if (d->cfg.upnp_mute && strstr(text, "PortMapping\""))
+		return 0;
 	if (error)
 		snprintf(body, sizeof(body), "<UPnPError><errorCode>%u</errorCode></UPnPError>",
 			 error);
