@@ -57,9 +57,13 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 			      "behind NATs that take another port for each destination.");
 		break;
 	case MAPPING_VARIES:
-		put(w, "This NAT takes another port for each destination: tunnels are direct with "
-		       "peers that have a public address or an easy NAT, the others go over the "
-		       "relay.");
+		put(w, f->in_turn
+		       ? "This NAT takes another port for each destination, but one after the "
+			 "other, so that peers can guess them: tunnels are direct, but with peers "
+			 "behind NATs that take another port for each destination, too."
+		       : "This NAT takes another port for each destination: tunnels are direct "
+			 "with peers that have a public address or an easy NAT, the others go over "
+			 "the relay.");
 		w->advice[0] = MAP_A_PORT;
 		w->advice[1] = USE_IP6;
 		break;

@@ -213,6 +213,7 @@ char *report_netcheck(const struct tunnel *t)
 		.session_up = s.state == SESSION_UP,
 		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
 		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
+		.in_turn = n.in_turn,
 	};
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
@@ -225,6 +226,7 @@ char *report_netcheck(const struct tunnel *t)
 	nat = nat_of(n.kind);
 	put_int(nat, "observers", n.observers);
 	put_bool(nat, "checking", n.checking);
+	put_bool(nat, "in_turn", n.in_turn);
 	json_object_object_add(o, "nat", nat);
 	json_object_object_add(o, "mapping", report_mapping(t));
 	json_object_object_add(o, "candidates", candidates_of(&own, &s.observed, &m.external));

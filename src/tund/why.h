@@ -78,6 +78,7 @@ struct netcheck_facts {
 	bool server_known;		/* its name resolved */
 	bool mapped;			/* the gateway maps a port to us */
 	struct nat_kind nat;
+	bool in_turn;			/* its ports can be foretold */
 };
 /* What it means for direct tunnels. */
 void netcheck_explain(const struct netcheck_facts *f, struct why *ret);

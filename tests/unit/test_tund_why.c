@@ -272,7 +272,7 @@ START_TEST(netcheck_says_what_it_means)
 		int reason;
 		struct nat_kind nat;
 		const char *says;
-		bool mapped;
+		bool mapped, in_turn;
 	} cases[] = {
 		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "maps a port", true },
 		{ true, true, 0, { MAPPING_NONE, FILTERING_PORT }, "a firewall", true },
@@ -287,6 +287,7 @@ START_TEST(netcheck_says_what_it_means)
 		{ true, true, 0, { MAPPING_SAME, FILTERING_OPEN }, "an easy one", false },
 		{ true, true, 0, { MAPPING_SAME, FILTERING_PORT }, "can be traversed", false },
 		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "another port", false },
+		{ true, true, 0, { MAPPING_VARIES, FILTERING_PORT }, "can guess", false, true },
 		{ true, true, 0, { MAPPING_UNKNOWN, FILTERING_UNKNOWN }, "is not known", false },
 	};
 
@@ -294,7 +295,8 @@ START_TEST(netcheck_says_what_it_means)
 		struct netcheck_facts f = { .session_up = cases[i].up,
 					    .server_known = cases[i].known,
 					    .err_reason = cases[i].reason, .nat = cases[i].nat,
-					    .mapped = cases[i].mapped };
+					    .mapped = cases[i].mapped,
+					    .in_turn = cases[i].in_turn };
 		struct why w;
 
 		netcheck_explain(&f, &w);
