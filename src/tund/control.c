@@ -353,15 +353,20 @@ static void on_message(void *ctx, struct local_conn *conn, struct local_message 
 		close(m->fds[i]);
 }
 
+static void control_conn_free(struct control_conn *c)
+{
+	ping_free(c->ping);
+	timer_free(c->look_timer);
+	free(c);
+}
+
 static void on_closed(void *ctx, struct local_conn *conn)
 {
 	struct control_conn *c = ctx;
 
 	local_conn_close(conn);
 	list_remove(&c->link);
-	ping_free(c->ping);
-	timer_free(c->look_timer);
-	free(c);
+	control_conn_free(c);
 }
 
 static const struct local_ops local_ops = { .message = on_message, .closed = on_closed };
@@ -403,13 +408,8 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	local_listener_close(c->listener);
-	list_for_each (it, &c->conns) {
-		struct control_conn *conn = list_entry(it, struct control_conn, link);
-
-		ping_free(conn->ping);
-		timer_free(conn->look_timer);
-		free(conn);
-	}
+	list_for_each (it, &c->conns)
+		control_conn_free(list_entry(it, struct control_conn, link));
 	free(c);
 }
 

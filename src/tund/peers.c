@@ -196,23 +196,22 @@ static void keeper_save(struct peers_keeper *k, bool last)
 {
 	uint64_t now = clock_now(k->h);
 	struct err err = { 0 };
-	struct buf b;
+	struct buf b = { 0 };
 	int rc = keeper_encode(k, &b);
 
 	if (rc == 0 && (is_written(k, &b) ||
 			(!bucket_take(&k->writes, WRITES_A_MINUTE, now) && !last))) {
-		free(b.data);
+		buf_free(&b);
 		return;
 	}
 	if (rc == 0)
 		rc = file_write(k->h, k->path, b.data, b.len, 0600, &err);
 	if (rc == 0) {
-		free(k->written.data);
+		buf_free(&k->written);
 		k->written = b;
 		return;
 	}
-	if (err.code)
-		free(b.data);
+	buf_free(&b);
 	log_limited(host_log(k->h), &k->log_limit, now, LOG_LEVEL_WARN,
 		    "%s: the peers' addresses were not saved: %s", k->cluster,
 		    err.code ? err.text : "no memory");
@@ -270,6 +269,6 @@ void peers_keeper_free(struct peers_keeper *k)
 		return;
 	keeper_save(k, true);
 	timer_free(k->timer);
-	free(k->written.data);
+	buf_free(&k->written);
 	free(k);
 }

@@ -20,7 +20,6 @@ void put_bool(struct json_object *o, const char *key, bool value)
 	json_object_object_add(o, key, json_object_new_boolean(value));
 }
 
-/* With milliseconds. */
 void put_seconds(struct json_object *o, const char *key, uint64_t ns)
 {
 	char text[32];
@@ -30,7 +29,6 @@ void put_seconds(struct json_object *o, const char *key, uint64_t ns)
 	json_object_object_add(o, key, json_object_new_double_s(s, text));
 }
 
-/* Seconds since `then`; null for never. */
 void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then)
 {
 	if (then)
