@@ -308,12 +308,6 @@ size_t mtu_of_label(struct pathset *ps, path_label label);
 int peer_new(struct overlay *o, struct member *m, struct peer **ret) MUST_CHECK;
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
-/* A tunnel is wanted: begins if there is none. */
-void peer_want(struct peer *p);
-/* Something changed that may help: try now. */
-void peer_kick(struct peer *p);
-/* We are new and have an address of it: it may believe in a tunnel that was, and not begin. */
-void peer_restarted(struct peer *p);
 /* A connection of the server role that the peer began. False: too many. */
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx);
@@ -322,10 +316,30 @@ void peer_watch(struct peer *p, uint64_t now);
 void peer_is_anew(struct peer *p);
 /* No path in use answers: the prober's word, from within its work. */
 void peer_is_silent(struct peer *p);
-/* A relay channel is there. */
-void peer_relay(struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
+void peer_set_state(struct peer *p, enum peer_state s);
+
+/* --- peer_attempts.c ------------------------------------------------------------------------- */
+
+/* A tunnel is wanted: begins if there is none. */
+void peer_want(struct peer *p);
+/* Something changed that may help: try now. */
+void peer_kick(struct peer *p);
+/* We are new and have an address of it: it may believe in a tunnel that was, and not begin. */
+void peer_restarted(struct peer *p);
+/* A relay channel is there. */
+void peer_relay(struct peer *p);
+/* Is a tunnel wanted, with nothing under way? */
+bool attempts_allowed(const struct peer *p);
+void attempts_begin(struct peer *p);
+/* The next candidate's turn. */
+void attempts_next(struct peer *p);
+/* Connections of ours that are under way. */
+size_t attempts_running(const struct peer *p);
+/* They came to nothing: again after attempts_delay. */
+void attempts_failed(struct peer *p, const char *why);
+uint64_t attempts_delay(const struct peer *p);
 
 /* --- knock.c --------------------------------------------------------------------------------- */
 

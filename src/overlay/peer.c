@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A peer: when to connect, which connection counts, when it is dead. The side with the lower
- * overlay address begins; the other knocks when nothing comes: it connects only to be called back.
- * Both try again for ever. Presence never ends a tunnel.
+ * A peer: which connection counts, when it is dead. When to connect is in peer_attempts.c. Presence
+ * never ends a tunnel.
  */
 #include "overlay/internal.h"
 
@@ -14,17 +13,7 @@ static uint64_t now_of(const struct peer *p)
 	return clock_now(p->o->h);
 }
 
-/* Attempts of ours under way. */
-static size_t links_racing(const struct peer *p)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		n += p->links[i].conn && !quic_conn_is_server(p->links[i].conn);
-	return n;
-}
-
-static void peer_set_state(struct peer *p, enum peer_state s)
+void peer_set_state(struct peer *p, enum peer_state s)
 {
 	bool told = (p->state == PEER_UP) != (s == PEER_UP);
 
@@ -47,186 +36,6 @@ void peer_schedule(struct peer *p)
 			at = MIN(at, p->links[i].deadline);
 	}
 	timer_set(p->timer, at);
-}
-
-/* --- attempts -------------------------------------------------------------------------------- */
-
-/* Doubling from a second, between half and the whole of it. */
-static uint64_t retry_delay(struct peer *p)
-{
-	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
-
-	d = MIN(d, PEER_RETRY_MAX);
-	return d / 2 + random_below(p->o->h, d / 2 + 1);
-}
-
-static void plan_filter(struct peer *p, const struct wire_candidates *in,
-			struct wire_candidates *plan)
-{
-	candidates_filter(in, &p->o->own, mlog_genesis(p->o->log)->subnet, plan);
-}
-
-static void plan_add(struct peer *p, struct wire_candidates *plan)
-{
-	plan_filter(p, &p->knock, plan);
-	plan_filter(p, &p->from_server, plan);
-	plan_filter(p, &p->from_peer, plan);
-	plan_filter(p, &p->stored, plan);
-}
-
-/* Where it called from comes first, then where it was last. */
-static void plan_make(struct peer *p)
-{
-	struct wire_candidates rest = { 0 }, last = { 0 };
-
-	plan_add(p, &rest);
-	candidates_order(&rest, &p->o->own);
-	p->plan = p->knock;
-	p->knock = (struct wire_candidates){ 0 };
-	if (!addr_is_unset(&p->last_good))
-		candidates_add(&last, &p->last_good);
-	plan_filter(p, &last, &p->plan); /* our network may be another one since then */
-	for (size_t i = 0; i < rest.n; i++)
-		candidates_add(&p->plan, &rest.item[i]);
-	p->next = 0;
-}
-
-static void peer_fail(struct peer *p, const char *why)
-{
-	p->failures++;
-	p->next_at = TIME_NEVER;
-	p->retry_at = now_of(p) + retry_delay(p);
-	snprintf(p->detail, sizeof(p->detail), "%s", why);
-	peer_set_state(p, p->last_heard ? PEER_LOST : PEER_IDLE);
-	peer_schedule(p);
-}
-
-/* The next candidate that a connection can be begun to. */
-static bool try_next(struct peer *p)
-{
-	while (p->next < p->plan.n) {
-		struct addr to = p->plan.item[p->next++];
-		struct link *l = link_place(p);
-
-		if (!l)
-			return false;
-		if (path_connect(l, &to) == 0)
-			return true;
-		l->conn = NULL;
-	}
-	return false;
-}
-
-/* Over the relay, if there is one and it is not tried already. */
-static bool try_relay(struct peer *p)
-{
-	struct link *l;
-
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-		if (p->links[i].conn && p->links[i].relayed)
-			return false;
-	}
-	l = p->relay.on ? link_place(p) : NULL;
-	if (!l)
-		return false;
-	if (path_connect(l, NULL) == 0)
-		return true;
-	l->conn = NULL;
-	return false;
-}
-
-static void race_on(struct peer *p)
-{
-	bool begun = try_next(p);
-
-	p->next_at = begun && p->next < p->plan.n ? now_of(p) + PEER_STAGGER : TIME_NEVER;
-	if (!begun && links_racing(p) == 0)
-		peer_fail(p, "no address of it could be tried");
-	else
-		peer_schedule(p);
-}
-
-static void peer_begin(struct peer *p)
-{
-	bool relayed;
-
-	p->retry_at = TIME_NEVER;
-	p->left = false;
-	plan_make(p);
-	relay_want(p);
-	relayed = try_relay(p);
-	if (p->plan.n == 0 && !relayed) {
-		snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
-		return;
-	}
-	p->began_at = now_of(p);
-	if (p->failures == 0 && p->last_heard == 0)
-		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
-			 p->plan.n);
-	peer_set_state(p, PEER_CONNECTING);
-	if (!relayed) {
-		race_on(p);
-		return;
-	}
-	p->next_at = p->plan.n > 0 ? now_of(p) + PEER_RELAY_LEAD : TIME_NEVER;
-	peer_schedule(p);
-}
-
-static bool may_begin(const struct peer *p)
-{
-	return p->wanted && !p->active && p->state != PEER_CONNECTING;
-}
-
-void peer_want(struct peer *p)
-{
-	bool first = !p->wanted;
-
-	p->wanted = true;
-	if (!first && now_of(p) < p->asked_at + NS_PER_S)
-		return; /* packets may come by the thousand */
-	p->asked_at = now_of(p);
-	if (p->left && p->retry_at != TIME_NEVER)
-		return; /* packets do not bring it back */
-	peer_kick(p);
-}
-
-void peer_kick(struct peer *p)
-{
-	uint64_t earliest = MAX(p->began_at + PEER_KICK_GAP, now_of(p));
-
-	if (!p->initiator && overlay_is_eager(p->o))
-		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
-	if (p->wanted && !p->active)
-		relay_want(p);
-	if (may_begin(p)) {
-		p->retry_at = MIN(p->retry_at, earliest);
-	} else if (p->state == PEER_CONNECTING && !p->active) {
-		/* What is new joins the race. */
-		size_t before = p->plan.n;
-
-		plan_add(p, &p->plan);
-		if (p->plan.n > before && p->next_at == TIME_NEVER)
-			p->next_at = now_of(p);
-	}
-	peer_schedule(p);
-}
-
-void peer_restarted(struct peer *p)
-{
-	peer_kick(p);
-	if (may_begin(p))
-		p->retry_at = MIN(p->retry_at, now_of(p) + PEER_KNOCK_ANEW);
-	peer_schedule(p);
-}
-
-/* The other side may have asked for it: it wants a tunnel, then. */
-void peer_relay(struct peer *p)
-{
-	p->wanted = true;
-	if (p->state == PEER_CONNECTING && !p->active)
-		try_relay(p);
-	else
-		peer_kick(p);
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -258,9 +67,9 @@ static void begin_anew(struct peer *p)
 		return;
 	link_close(p->active, PEER_CLOSE_REPLACED, "no answer");
 	peer_lost(p, "it was restarted", false);
-	if (p->wanted && p->initiator && may_begin(p)) {
+	if (p->wanted && p->initiator && attempts_allowed(p)) {
 		p->failures = 0;
-		peer_begin(p);
+		attempts_begin(p);
 	}
 }
 
@@ -351,10 +160,10 @@ void peer_lost(struct peer *p, const char *why, bool failure)
 		p->wanted = false; /* until the next packet */
 	if (useful)
 		p->failures = 0;
-	peer_fail(p, why);
+	attempts_failed(p, why);
 	if (useful && !failure && p->wanted) { /* at once */
 		p->failures = 0;
-		peer_begin(p);
+		attempts_begin(p);
 	}
 	peer_schedule(p);
 }
@@ -400,7 +209,7 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 static void peer_left(struct peer *p)
 {
 	p->failures = MAX(p->failures, PEER_LEFT_FAILURES);
-	p->retry_at = now_of(p) + retry_delay(p);
+	p->retry_at = now_of(p) + attempts_delay(p);
 	p->left = true;
 }
 
@@ -421,9 +230,9 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 			peer_left(p);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
 		if (p->next < p->plan.n)
-			race_on(p);
-		else if (links_racing(p) == 0)
-			peer_fail(p, why);
+			attempts_next(p);
+		else if (attempts_running(p) == 0)
+			attempts_failed(p, why);
 	}
 	peer_schedule(p);
 }
@@ -438,8 +247,8 @@ static void on_deadline(struct link *l)
 	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
 	if (was_active)
 		peer_lost(p, "it did not say hello", true);
-	else if (p->state == PEER_CONNECTING && !p->active && links_racing(p) == 0)
-		peer_fail(p, "it was asked to connect and did not");
+	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
+		attempts_failed(p, "it was asked to connect and did not");
 }
 
 static void peer_on_timer(void *ctx)
@@ -458,11 +267,11 @@ static void peer_on_timer(void *ctx)
 	if (now >= p->silent_at)
 		begin_anew(p);
 	if (now >= p->next_at)
-		race_on(p);
+		attempts_next(p);
 	if (now >= p->retry_at) {
 		p->retry_at = TIME_NEVER;
-		if (may_begin(p))
-			peer_begin(p);
+		if (attempts_allowed(p))
+			attempts_begin(p);
 	}
 	peer_schedule(p);
 }

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attempts to reach a peer: over the relay, then at its addresses, each a moment after the one
+ * before, and all of it again for ever. The side with the lower overlay address begins; the other
+ * knocks when nothing comes: it connects only to be called back.
+ */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+
+size_t attempts_running(const struct peer *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		n += p->links[i].conn && !quic_conn_is_server(p->links[i].conn);
+	return n;
+}
+
+/* Doubling from a second, between half and the whole of it. */
+uint64_t attempts_delay(const struct peer *p)
+{
+	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
+
+	d = MIN(d, PEER_RETRY_MAX);
+	return d / 2 + random_below(p->o->h, d / 2 + 1);
+}
+
+static void plan_filter(struct peer *p, const struct wire_candidates *in,
+			struct wire_candidates *plan)
+{
+	candidates_filter(in, &p->o->own, mlog_genesis(p->o->log)->subnet, plan);
+}
+
+static void plan_add(struct peer *p, struct wire_candidates *plan)
+{
+	plan_filter(p, &p->knock, plan);
+	plan_filter(p, &p->from_server, plan);
+	plan_filter(p, &p->from_peer, plan);
+	plan_filter(p, &p->stored, plan);
+}
+
+/* Where it called from comes first, then where it was last. */
+static void plan_make(struct peer *p)
+{
+	struct wire_candidates rest = { 0 }, last = { 0 };
+
+	plan_add(p, &rest);
+	candidates_order(&rest, &p->o->own);
+	p->plan = p->knock;
+	p->knock = (struct wire_candidates){ 0 };
+	if (!addr_is_unset(&p->last_good))
+		candidates_add(&last, &p->last_good);
+	plan_filter(p, &last, &p->plan); /* our network may be another one since then */
+	for (size_t i = 0; i < rest.n; i++)
+		candidates_add(&p->plan, &rest.item[i]);
+	p->next = 0;
+}
+
+void attempts_failed(struct peer *p, const char *why)
+{
+	p->failures++;
+	p->next_at = TIME_NEVER;
+	p->retry_at = clock_now(p->o->h) + attempts_delay(p);
+	snprintf(p->detail, sizeof(p->detail), "%s", why);
+	peer_set_state(p, p->last_heard ? PEER_LOST : PEER_IDLE);
+	peer_schedule(p);
+}
+
+/* The next candidate that a connection can be begun to. */
+static bool try_next(struct peer *p)
+{
+	while (p->next < p->plan.n) {
+		struct addr to = p->plan.item[p->next++];
+		struct link *l = link_place(p);
+
+		if (!l)
+			return false;
+		if (path_connect(l, &to) == 0)
+			return true;
+		l->conn = NULL;
+	}
+	return false;
+}
+
+/* Over the relay, if there is one and it is not tried already. */
+static bool try_relay(struct peer *p)
+{
+	struct link *l;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn && p->links[i].relayed)
+			return false;
+	}
+	l = p->relay.on ? link_place(p) : NULL;
+	if (!l)
+		return false;
+	if (path_connect(l, NULL) == 0)
+		return true;
+	l->conn = NULL;
+	return false;
+}
+
+void attempts_next(struct peer *p)
+{
+	bool begun = try_next(p);
+
+	p->next_at = begun && p->next < p->plan.n ? clock_now(p->o->h) + PEER_STAGGER : TIME_NEVER;
+	if (!begun && attempts_running(p) == 0)
+		attempts_failed(p, "no address of it could be tried");
+	else
+		peer_schedule(p);
+}
+
+void attempts_begin(struct peer *p)
+{
+	bool relayed;
+
+	p->retry_at = TIME_NEVER;
+	p->left = false;
+	plan_make(p);
+	relay_want(p);
+	relayed = try_relay(p);
+	if (p->plan.n == 0 && !relayed) {
+		snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
+		return;
+	}
+	p->began_at = clock_now(p->o->h);
+	if (p->failures == 0 && p->last_heard == 0)
+		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
+			 p->plan.n);
+	peer_set_state(p, PEER_CONNECTING);
+	if (!relayed) {
+		attempts_next(p);
+		return;
+	}
+	p->next_at = p->plan.n > 0 ? clock_now(p->o->h) + PEER_RELAY_LEAD : TIME_NEVER;
+	peer_schedule(p);
+}
+
+bool attempts_allowed(const struct peer *p)
+{
+	return p->wanted && !p->active && p->state != PEER_CONNECTING;
+}
+
+void peer_want(struct peer *p)
+{
+	bool first = !p->wanted;
+
+	p->wanted = true;
+	if (!first && clock_now(p->o->h) < p->asked_at + NS_PER_S)
+		return; /* packets may come by the thousand */
+	p->asked_at = clock_now(p->o->h);
+	if (p->left && p->retry_at != TIME_NEVER)
+		return; /* packets do not bring it back */
+	peer_kick(p);
+}
+
+void peer_kick(struct peer *p)
+{
+	uint64_t earliest = MAX(p->began_at + PEER_KICK_GAP, clock_now(p->o->h));
+
+	if (!p->initiator && overlay_is_eager(p->o))
+		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
+	if (p->wanted && !p->active)
+		relay_want(p);
+	if (attempts_allowed(p)) {
+		p->retry_at = MIN(p->retry_at, earliest);
+	} else if (p->state == PEER_CONNECTING && !p->active) {
+		/* What is new joins the race. */
+		size_t before = p->plan.n;
+
+		plan_add(p, &p->plan);
+		if (p->plan.n > before && p->next_at == TIME_NEVER)
+			p->next_at = clock_now(p->o->h);
+	}
+	peer_schedule(p);
+}
+
+void peer_restarted(struct peer *p)
+{
+	peer_kick(p);
+	if (attempts_allowed(p))
+		p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + PEER_KNOCK_ANEW);
+	peer_schedule(p);
+}
+
+/* The other side may have asked for it: it wants a tunnel, then. */
+void peer_relay(struct peer *p)
+{
+	p->wanted = true;
+	if (p->state == PEER_CONNECTING && !p->active)
+		try_relay(p);
+	else
+		peer_kick(p);
+}
