@@ -26,9 +26,8 @@ struct nodes {
 static struct raw *node_new(struct sig *g)
 {
 	size_t i = g->ids++;
-	struct quic_socket_config cfg = {
-		.udp = { .bind = addr_v4(IP(127, 1, 0, 0) + (ip4)(i / 250 * 256 + 1 + i % 250), 0) },
-	};
+	ip4 own = IP(127, 1, 0, 0) + (ip4)(i / 250 * 256 + 1 + i % 250);
+	struct quic_socket_config cfg = { .udp = { .bind = addr_v4(own, 0) } };
 
 	return server_client_new(g, &cfg);
 }

@@ -318,7 +318,7 @@ static int check_names(const struct store *s, struct host *h, const char *cluste
 	if (r < 0 || (r = label_check("node name", node_name, err)) < 0 ||
 	    (r = store_cluster_path(s, cluster, STORE_CLUSTER, path, err)) < 0)
 		return r;
-	/* With a request that was not forgotten yet, it was killed at its very end: completed now. */
+	/* With a request that was not forgotten yet, it was killed at its end: completed now. */
 	if (store_has_cluster(h, s, cluster) && !store_has_pending(h, s, cluster))
 		return err_set(err, -EEXIST, "this machine is in a cluster \"%s\" already (%s). "
 			       "Nothing was changed.", cluster, path);

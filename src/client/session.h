@@ -34,10 +34,10 @@ struct session_ops {
 	/* The address that the server sees the node's socket at. */
 	void (*observed)(void *ctx, const struct addr *a);
 	/*
-	 * The relay channel to a member, asked for by us or by them, in place of any before: `end` is
-	 * ours, and belongs to the caller. The same end again changes nothing (counters go on). End
-	 * NULL: there is no channel (any more), `why` says the reason; with member NULL there is none
-	 * to anybody, since the session has ended. May be NULL itself.
+	 * The relay channel to a member, asked for by us or by them, in place of any before: `end`
+	 * is ours, and belongs to the caller. The same end again changes nothing (counters go on).
+	 * End NULL: there is no channel (any more), `why` says the reason; with member NULL there
+	 * is none to anybody, since the session has ended. May be NULL itself.
 	 */
 	void (*relay)(void *ctx, struct member *member, const struct relay_end *end,
 		      const struct err *why);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Authenticated encryption by OpenSSL, with a context for each key that lives as long as the key. */
+/* Authenticated encryption by OpenSSL, with a context for each key that lives as long as it. */
 #include "identity/aead.h"
 
 #include <errno.h>

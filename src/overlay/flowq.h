@@ -54,7 +54,7 @@ struct flowq {
 /* -ENOMEM */
 int flowq_init(struct flowq *q) MUST_CHECK;
 void flowq_fini(struct flowq *q); /* zeroed is fine, too */
-/* Where the next packet may be read to (TUN_READ_BYTES): always there, others are dropped for it. */
+/* Where the next packet may be read to (TUN_READ_BYTES): always there, others go for it. */
 uint8_t *flowq_buffer(struct flowq *q);
 /* Takes the packet that was read there. */
 void flowq_put(struct flowq *q, const struct tun_packet *p, const struct packet4 *h, uint64_t now);

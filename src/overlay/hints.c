@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where peers may be found when nobody can be asked: handed to the owner to keep, and taken back. */
+/* Where peers may be found when nobody can be asked: given to the owner to keep, and taken back. */
 #include "overlay/internal.h"
 
-/* What is worth most when there is not room for all: who was met, who is known of old, who is not. */
+/* Worth most when there is not room for all: who was met, who is known of old, who is not. */
 enum { RANK_MET, RANK_STORED, RANK_HEARSAY, RANKS };
 
 static int rank(const struct peer *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks the default gateway to map a port of its own to our UDP port, by PCP, NAT-PMP or UPnP, and keeps
- * the mapping: renewed at half of its lifetime, asked for again when the network or the gateway
- * changed or the gateway forgot it, taken away at the end. What the gateway says becomes a
+ * Asks the default gateway to map a port of its own to our UDP port, by PCP, NAT-PMP or UPnP, and
+ * keeps the mapping: renewed at half of its lifetime, asked for again when the network or the
+ * gateway changed or the gateway forgot it, taken away at the end. What the gateway says becomes a
  * candidate and nothing else: peers prove it with probes like any other.
  */
 #ifndef MLSH_OVERLAY_MAPPER_H

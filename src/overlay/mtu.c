@@ -121,7 +121,7 @@ uint64_t mtu_next_at(const struct prober *pr)
 			continue;
 		if (p->mtu.searching || (p->mtu.limit && p->label == pr->set.current))
 			at = MIN(at, p->mtu.next);
-		/* The last one has told what it can until a small ping is answered: that looks, too. */
+		/* The last one told what it can until a small ping is answered: that looks, too. */
 		if (p->mtu.checks && (p->mtu.checks < MTU_CHECKS ||
 				      p->last_echo > p->mtu.first_check))
 			at = MIN(at, p->mtu.last_check + path_patience(p));

@@ -375,7 +375,9 @@ static int make_tables(struct overlay *o, struct err *err)
 	o->channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
 	o->tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
 	o->records = map_new(seed[2], RECORD_TAG_LEN, CONNS_MAX);
-	return o->channels && o->tags && o->records ? 0 : err_set(err, -ENOMEM, "no memory for an overlay");
+	if (!o->channels || !o->tags || !o->records)
+		return err_set(err, -ENOMEM, "no memory for an overlay");
+	return 0;
 }
 
 static int open_tun(struct overlay *o, struct err *err)

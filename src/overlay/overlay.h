@@ -128,12 +128,13 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 
 /* Why a packet was dropped: counted, shown by name, never logged one by one. */
-#define OVERLAY_DROPS(X)                                                                           \
-	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)               \
-	X(out_queue) X(out_no_path) X(out_socket_full) X(out_too_big) X(in_short) X(in_flags) X(in_not_ip4)   \
-	X(in_header) X(in_source) X(in_destination) X(in_fragment) X(in_too_big) X(in_early)       \
-	X(in_tun) X(in_replay) X(in_forged) X(in_unknown) X(in_congested) X(in_relay_malformed)    \
-	X(in_relay_unknown) X(in_relay_forged) X(in_relay_replay)
+#define OVERLAY_DROPS(X)                                                                   \
+	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)       \
+	X(out_queue) X(out_no_path) X(out_socket_full) X(out_too_big) X(in_short)          \
+	X(in_flags) X(in_not_ip4) X(in_header) X(in_source) X(in_destination)              \
+	X(in_fragment) X(in_too_big) X(in_early) X(in_tun) X(in_replay) X(in_forged)       \
+	X(in_unknown) X(in_congested) X(in_relay_malformed) X(in_relay_unknown)            \
+	X(in_relay_forged) X(in_relay_replay)
 enum overlay_drop {
 #define X(name) DROP_##name,
 	OVERLAY_DROPS(X)
@@ -179,7 +180,7 @@ struct peer_path_status {
 	struct addr local;		/* where those came to; unset if none */
 	uint64_t rtt_ns;		/* 0: unknown */
 	uint64_t last_echo;		/* clock_now; 0: never */
-	size_t mtu_bytes;		/* largest datagram (behind a relay's header) known to pass */
+	size_t mtu_bytes;		/* largest datagram (behind a relay's header) that passes */
 };
 
 /*

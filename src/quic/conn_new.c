@@ -69,7 +69,9 @@ static void params_fill(const struct quic_profile *p, ngtcp2_transport_params *r
 }
 
 /* Of the usual links (overlay/mtu_search.c). */
-static const uint16_t pmtud_probes[] = { UDP_PAYLOAD_MAX, 1412, 1392, 1372, 1342, 1312, 1280, 1232 };
+static const uint16_t pmtud_probes[] = {
+	UDP_PAYLOAD_MAX, 1412, 1392, 1372, 1342, 1312, 1280, 1232,
+};
 
 static void settings_fill(struct quic_conn *c, const struct quic_profile *p, ngtcp2_settings *ret)
 {

@@ -108,9 +108,9 @@ struct quic_route {
  * connection) from rx->from; 0 drops it. An address that is not proven yet gets the label of the
  * current path (quic_conn_label). `route`: where datagrams with this label go; false drops them.
  * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies;
- * only called for such routes. `release` (may be NULL): a connection that `label` was asked for with
- * NULL has an owner now, or is no more: once for each. Called on the packet path: they may call
- * nothing of quic but quic_conn_label.
+ * only called for such routes. `release` (may be NULL): a connection that `label` was asked for
+ * with NULL has an owner now, or is no more: once for each. Called on the packet path: they may
+ * call nothing of quic but quic_conn_label.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);

@@ -260,7 +260,8 @@ static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 	if (time_s > (uint64_t)now_s + CLOCK_AHEAD_MAX_S)
 		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
 			    "Your clock is %llu minutes ahead of the server's: set the one that is "
-			    "wrong and try again.", (unsigned long long)(time_s - (uint64_t)now_s) / 60);
+			    "wrong and try again.",
+			    (unsigned long long)(time_s - (uint64_t)now_s) / 60);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a tunnel needs to find its peers without the server after a restart: its UDP port, what
- * its NAT was found to do, and their addresses, in <state dir>/<cluster>.peers (docs/protocol/05-local.md). Nothing in it is secret or
- * believed: a peer proves itself by its key wherever it is found.
+ * What a tunnel needs to find its peers without the server after a restart: its UDP port, what its
+ * NAT was found to do, and their addresses, in <state dir>/<cluster>.peers
+ * (docs/protocol/05-local.md). Nothing in it is secret or believed: a peer proves itself by its key
+ * wherever it is found.
  */
 #ifndef MLSH_TUND_PEERS_H
 #define MLSH_TUND_PEERS_H

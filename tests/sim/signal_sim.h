@@ -446,8 +446,8 @@ static inline bool raw_try_connect(struct raw *r)
 	memcpy(pin.cert_sha256, r->g->cert, sizeof(pin.cert_sha256));
 	r->connected = r->closed = false;
 	r->buffered = 0;
-	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &r->g->at, &raw_ops, r, NULL,
-				      &r->c), 0);
+	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &r->g->at, &raw_ops, r,
+				      NULL, &r->c), 0);
 	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_up, r));
 	return r->connected && !r->closed;
 }

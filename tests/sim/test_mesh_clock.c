@@ -109,7 +109,7 @@ START_TEST(clocks_are_set_in_the_middle_of_a_join)
 				world_host_wall_skew(who ? m->server_host : n->host, skews_s[i]);
 				int rc = mesh_join_finish(&j);
 
-				/* A server that fell back can not take it; when it is right, it can. */
+				/* A server that fell back can not take it, but once it is right. */
 				ck_assert_msg(rc == 0 || (who == 1 && skews_s[i] < 0),
 					      "who %zu skew %zu ms %u: %s", who, i, ms, j.err.text);
 				set_all(m, 0);

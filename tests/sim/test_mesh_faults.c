@@ -403,5 +403,5 @@ END_TEST
 
 UNIT_MAIN("sim/mesh_faults", server_crash_disturbs_no_tunnel, server_is_gone_for_an_hour,
 	  server_restarts_in_order, server_restored_from_an_old_copy, reply_of_setup_is_lost,
-	  reply_of_admit_is_lost, killed_at_the_very_end, killed_at_any_moment, node_crashes_and_reboots,
-	  node_reboots_while_the_server_is_away)
+	  reply_of_admit_is_lost, killed_at_the_very_end, killed_at_any_moment,
+	  node_crashes_and_reboots, node_reboots_while_the_server_is_away)

@@ -405,7 +405,8 @@ START_TEST(a_wild_epoch_is_no_flood)
 }
 END_TEST
 
-UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too, upnp_does_too, a_taken_port_is_no_end,
+UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too,
+	  upnp_does_too, a_taken_port_is_no_end,
 	  without_a_mapping_it_is_the_relay, a_node_with_a_public_address_asks_nobody,
 	  mappings_are_renewed_at_half_their_life, a_gateway_that_was_restarted_is_asked_again,
 	  a_network_change_asks_the_new_gateway,

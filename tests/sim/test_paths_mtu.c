@@ -153,7 +153,8 @@ START_TEST(moving_to_a_narrower_network_loses_nothing_for_long)
 		set_mtu(&p, 1280, true);
 		world_host_roam(i ? p.a->host : p.b->host, IP(203, 0, 113, 77));
 		t = silence(&p);
-		printf("node %u moves to 1280 bytes: full packets pass again after %llu ms\n", 1 - i,
+		printf("node %u moves to 1280 bytes: full packets pass again after %llu ms\n",
+		       1 - i,
 		       (unsigned long long)(t / MS));
 		fflush(stdout);
 		ck_assert_uint_lt(t, 3 * SECOND);

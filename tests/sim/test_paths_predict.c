@@ -24,7 +24,7 @@ static const struct nat_config by_port = { .mapping = NAT_ENDPOINT_INDEPENDENT,
 struct scene {
 	struct mesh *m;
 	struct nat *nat[2];
-	unsigned to_outer[2];		/* pings to the outer address of node i's NAT, by the other */
+	unsigned to_outer[2];		/* the other's pings to the outer address of node i's NAT */
 	unsigned to_victim;
 	bool port_seen[UINT16_MAX + 1];	/* of node 0's outer address */
 	unsigned ports;

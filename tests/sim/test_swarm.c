@@ -274,8 +274,8 @@ static void check_presence(struct swarm *s)
 }
 
 /*
- * Killed and started again at once: a node notices by the answer to its next keep-alive, each at its
- * own time, so that they are not in step.
+ * Killed and started again at once: a node notices by the answer to its next keep-alive, each at
+ * its own time, so that they are not in step.
  */
 START_TEST(server_is_killed_and_restarted)
 {

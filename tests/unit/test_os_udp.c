@@ -513,8 +513,8 @@ START_TEST(full_socket_in_the_middle_of_a_run)
 END_TEST
 
 UNIT_MAIN("os/udp", round_trip_over_ipv4, round_trip_over_ipv6, joined_runs_over_ipv4,
-	  joined_runs_over_ipv6, sends_that_lie_apart_are_joined, long_run_is_split, kernel_without_joined_sends,
-	  machine_without_ipv6, bad_sends_are_given_up_and_the_rest_goes_on,
-	  empty_datagram_is_a_run_of_its_own,
+	  joined_runs_over_ipv6, sends_that_lie_apart_are_joined, long_run_is_split,
+	  kernel_without_joined_sends, machine_without_ipv6,
+	  bad_sends_are_given_up_and_the_rest_goes_on, empty_datagram_is_a_run_of_its_own,
 	  port_in_use_is_said, socket_is_closed_in_its_callback, run_that_exceeds_the_mtu,
 	  full_socket_calls_back, full_socket_in_the_middle_of_a_run)

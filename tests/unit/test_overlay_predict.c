@@ -40,4 +40,5 @@ START_TEST(no_port_is_out_of_range)
 }
 END_TEST
 
-UNIT_MAIN("unit/overlay_predict", near_ports_come_first_and_each_comes_once, no_port_is_out_of_range)
+UNIT_MAIN("unit/overlay_predict", near_ports_come_first_and_each_comes_once,
+	  no_port_is_out_of_range)
