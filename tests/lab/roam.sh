@@ -137,7 +137,21 @@ all_down() {
 stream "no uplink for 3 s" 7 all_down
 check "back within five seconds" test "$GAP" -lt 8000
 
-# --- a machine that sleeps: its daemon stands still, what came meanwhile is late or lost ---
+# --- behind the NAT again; it forgets while nothing is sent: sooner than most, and sooner than anything keeps it alive ---
+ip -n "$LAB-laptop" link set eth1 down
+eth0_back
+seen_from_nas() { on nas mlsh status homelab --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["clusters"][0]["peers"][0]["endpoint"])'; }
+behind_nat() { path_is direct && [[ $(seen_from_nas) == 10.71.2.1:* || $(seen_from_nas) == 10.71.1.1:* ]]; }
+check "behind the NAT again" wait_until 30 behind_nat
+router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=2 net.netfilter.nf_conntrack_udp_timeout_stream=2
+before=$(seen_from_nas)
+wait_until 6 false # idle: that is what happens here
+begin=${EPOCHREALTIME/./}
+check "after six idle seconds packets pass within five" wait_until 5 pings nas 100.64.0.2
+printf '# %-42s %s ms until a ping of nas is answered\n' "the NAT has forgotten the mapping" $(((${EPOCHREALTIME/./} - begin) / 1000))
+check "the NAT had forgotten" wait_until 20 eval 'behind_nat && [ "$(seen_from_nas)" != "$before" ]'
+
+# --- and then a machine that sleeps: its daemon stands still, what came meanwhile is late or lost ---
 daemon_of_laptop=$(lab_pid laptop mlshtund)
 nap() {
 	local begin=${EPOCHREALTIME/./}
@@ -155,6 +169,7 @@ check "back within five seconds of waking" test "$GAP" -lt $((NAP_MS + 5000))
 check "packets pass" wait_until 5 pings nas 100.64.0.2
 
 # --- the server is restarted ---
+router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30 net.netfilter.nf_conntrack_udp_timeout_stream=120
 wait_until 20 path_is direct
 restart() {
 	stop "$SIGNAL_PID" KILL
