@@ -56,8 +56,8 @@ icmp() { # with, without
 	rule quiet icmpv6 type packet-too-big drop
 }
 relay_only() {
-	rule peers ip saddr { 10.71.1.2, 10.71.2.2 } ip daddr { 10.71.1.2, 10.71.2.2 } drop
-	rule peers ip6 saddr { fd71:1::2, fd71:2::2 } ip6 daddr { fd71:1::2, fd71:2::2 } drop
+	rule peers ip saddr '{ 10.71.1.2, 10.71.2.2 }' ip daddr '{ 10.71.1.2, 10.71.2.2 }' drop
+	rule peers ip6 saddr '{ fd71:1::2, fd71:2::2 }' ip6 daddr '{ fd71:1::2, fd71:2::2 }' drop
 }
 
 must "server" signal_start
@@ -65,7 +65,7 @@ must "two nodes" mesh_up homelab nas laptop
 head -c 4000000 /dev/urandom >"$WORK/laptop/sent"
 path_is() { status_holds laptop homelab "c['peers'][0]['path'] == '$1' and ('$2' in str(c['peers'][0]['endpoint']))"; }
 
-full_ping() { on "$1" ping -n -c 3 -i 0.1 -W 1 -M do -s 1372 "$2" | has "3 received"; }
+full_ping() { on "$1" ping -n -c 3 -i 0.1 -W 1 -M "do" -s 1372 "$2" | has "3 received"; }
 bulk() {
 	local receiver
 	rm -f "$WORK/nas/received"

@@ -113,6 +113,7 @@ check "ping: sums up" eval 'tail -n 1 "$WORK/ping.out" |
 	has -E "^desk.homelab: 3 sent, 3 answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
 # Ended by a signal after the second answer: like the last one of so many.
 interrupted() { # file, what an answer looks like, signal, extra arguments
+	# shellcheck disable=SC2034 # the eval below uses it
 	local file=$WORK/nas/$1 answer=$2 signal=$3
 	shift 3
 	ann mlsh ping desk -c 1000 -i 0.2 "$@" >"$file" 2>&1 &
