@@ -40,9 +40,12 @@ static void print_paths(struct json_object *o)
 
 static void print_nat(struct json_object *o, const char *whose, const char *key)
 {
+	struct json_object *nat = json_object_object_get(o, key);
 	char text[160];
 
-	table_nat(json_object_object_get(o, key), text, sizeof(text));
+	if (!nat)
+		return;
+	table_nat(nat, text, sizeof(text));
 	printf("  %-9s %s\n", whose, text);
 }
 
@@ -66,6 +69,7 @@ static void print_why(struct json_object *o)
 		printf("  %s ports that its NAT might give next were tried, too\n\n",
 		       js(o, "guessed_ports"));
 	print_nat(o, "here", "nat");
+	print_nat(o, "as seen", "nat_found");
 	print_nat(o, js(o, "node"), "peer_nat");
 }
 

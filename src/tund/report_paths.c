@@ -91,12 +91,14 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	struct peer_path_status paths[PATHS_SHOWN_MAX];
 	struct peer_status p = { 0 };
+	struct overlay_nat nat;
 	struct why_facts f;
 	struct why w;
 
 	gather(t, m, clock_now(h), paths, &f);
 	why_explain(&f, &w);
 	(void)overlay_peer_status(tunnel_overlay(t), m, &p);
+	overlay_nat_get(tunnel_overlay(t), &nat);
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
 	put_str(o, "node", m->name);
@@ -111,6 +113,8 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 	put_str(o, "detail", p.detail);
 	json_object_object_add(o, "advice", advice_of(&w));
 	json_object_object_add(o, "nat", nat_of(f.ours));
+	json_object_object_add(o, "nat_found",
+			       f.ours.mapping == MAPPING_ASKED ? nat_of(nat.kind) : NULL);
 	json_object_object_add(o, "peer_nat", nat_of(f.theirs));
 	for (size_t i = 0; i < f.n_paths; i++)
 		json_object_array_add(list, path_of(&paths[i], f.now));

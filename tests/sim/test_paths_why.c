@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 
 #include "mesh.h"
-#include "os/sim/nat.h"
+#include "os/sim/portmapd.h"
 #include "tund/ping.h"
 
 static const struct kind {
@@ -368,9 +368,41 @@ START_TEST(no_answer_is_said_and_the_tunnels_end_ends_it)
 }
 END_TEST
 
+/* That the gateway maps the port is what others are told; what is found is said beside it. */
+START_TEST(a_mapping_does_not_hide_the_nat)
+{
+	static const struct portmapd_config by_pcp = { .pcp = true };
+	const struct kind *sym = &kinds[4];
+	struct mesh *m = mesh_new(sim_seed());
+	struct portmapd *gateway;
+	struct json_object *o, *nat;
+
+	mesh_nodes(m, 2);
+	gateway = portmapd_new(place(&m->node[0], sym), "gateway", IP(10, 7, 0, 1), &by_pcp);
+	place(&m->node[1], sym);
+	mesh_join_all(m);
+	mesh_reach(m, 5 * SECOND);
+	sim_pass(m->w, 10 * SECOND);
+	o = ask(&m->node[0], CONTROL_WHY, m->node[1].name);
+	nat = json_object_object_get(o, "nat");
+	ck_assert_str_eq(str(nat, "mapping"), "mapped");
+	nat = json_object_object_get(o, "nat_found");
+	ck_assert_str_eq(str(nat, "mapping"), "independent"); /* of a symmetric one: it is true */
+	ck_assert_str_eq(str(nat, "filtering"), "open");
+	json_object_put(o);
+	o = ask(&m->node[1], CONTROL_WHY, m->node[0].name);
+	ck_assert_str_eq(str(json_object_object_get(o, "peer_nat"), "mapping"), "mapped");
+	ck_assert_ptr_null(json_object_object_get(o, "nat_found"));
+	json_object_put(o);
+	portmapd_free(gateway);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_is_not_learnt_twice,
 	  nor_by_a_restart,
 	  a_port_that_was_forwarded_by_hand_is_found,
+	  a_mapping_does_not_hide_the_nat,
 	  without_the_server_it_is_said_what_fails, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,
 	  no_answer_is_said_and_the_tunnels_end_ends_it)
