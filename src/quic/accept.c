@@ -124,6 +124,29 @@ static bool check_token(struct quic_socket *s, struct initial *in)
 	return true;
 }
 
+/*
+ * When there are as many handshakes as there may be, the oldest of the source that has the most
+ * gives way to a source that has fewer, so that a few strangers do not take all places. Those with
+ * a label are on a proven path: they give way to nobody.
+ */
+static bool make_room(struct quic_socket *s, const struct source *by)
+{
+	struct quic_conn *most = NULL;
+
+	list_for_each (it, &s->conns) {
+		struct quic_conn *c = list_entry(it, struct quic_conn, link);
+
+		if (c->half_open && c->source && !source_is_label(c->source) &&
+		    (!most || c->source->half_open > most->source->half_open))
+			most = c;
+	}
+	if (!by || !most || (!source_is_label(by) && most->source->half_open <= by->half_open))
+		return false;
+	s->stats.refused_limit++;
+	conn_end(most, QUIC_CLOSE_TIMEOUT, 0, "gave way", NULL);
+	return true;
+}
+
 /* Limits. `ret_source` stays NULL when the source is not proven: then only the socket's limits
  * hold. */
 static bool may_begin(struct quic_socket *s, const struct initial *in, struct source **ret_source)
@@ -131,10 +154,6 @@ static bool may_begin(struct quic_socket *s, const struct initial *in, struct so
 	uint64_t now = clock_now(s->h);
 	struct source *src = NULL;
 
-	if (s->n_half_open >= s->cfg.max_half_open) {
-		s->stats.refused_limit++;
-		return false;
-	}
 	if (in->validated || in->label != 0) {
 		src = source_get(s, in->rx, in->label, now);
 		if (!src || src->half_open >= s->cfg.max_half_open_per_source) {
@@ -145,6 +164,10 @@ static bool may_begin(struct quic_socket *s, const struct initial *in, struct so
 			s->stats.refused_rate++;
 			return false;
 		}
+	}
+	if (s->n_half_open >= s->cfg.max_half_open && !make_room(s, src)) {
+		s->stats.refused_limit++;
+		return false;
 	}
 	*ret_source = src;
 	return true;

@@ -128,7 +128,10 @@ struct quic_socket_config {
 	/* NULL: the built-in one (a label for each address, validated by QUIC) */
 	const struct quic_router *router;
 	size_t max_conns;			/* 0: 16 */
-	/* handshakes in progress that others began; 0: 64 */
+	/*
+	 * handshakes in progress that others began; 0: 64. A source that has fewer of them than
+	 * another one gets a place of that one's.
+	 */
 	size_t max_half_open;
 	size_t max_half_open_per_source;	/* a source: IPv4 /32, IPv6 /64; 0: 8 */
 	/* half-open handshakes from which on Initials get a Retry; 0: always */

@@ -124,6 +124,7 @@ struct source {
 
 struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_label label,
 			  uint64_t now);
+bool source_is_label(const struct source *src);
 void sources_free(struct quic_socket *s);
 
 /*

@@ -27,6 +27,11 @@ static void source_key(const struct addr *from, path_label label, uint8_t out[17
 	}
 }
 
+bool source_is_label(const struct source *src)
+{
+	return src->key[0] == SOURCE_LABEL;
+}
+
 static void source_free(struct quic_socket *s, struct source *src)
 {
 	map_remove(s->sources, src->key);

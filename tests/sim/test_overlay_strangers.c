@@ -137,6 +137,75 @@ START_TEST(who_calls_from_many_ports_pushes_no_member_out)
 }
 END_TEST
 
+#define HOLDERS 10
+
+/* Each port of theirs says just enough to have a handshake begun, and no more. */
+struct holders {
+	struct callers k[HOLDERS];
+	unsigned said[HOLDERS][65536];
+};
+
+static bool holds_back(void *ctx, struct host *from, const struct addr *src,
+		       const struct addr *dst, uint8_t *data, size_t *len)
+{
+	struct holders *h = ctx;
+
+	(void)dst, (void)data, (void)len;
+	for (unsigned i = 0; i < HOLDERS; i++) {
+		if (from && from == h->k[i].h)
+			return h->said[i][src->port]++ < 4;
+	}
+	return true;
+}
+
+/* More places than there are, from ten addresses, again and again: a member gets one all the same. */
+START_TEST(handshakes_that_never_end_keep_no_member_out)
+{
+	struct link_params far = { .delay_ns = 50 * NS_PER_MS, .mtu_bytes = 1500 };
+	struct holders *h = calloc(1, sizeof(*h));
+	struct identity *id = kit_identity(50);
+	struct fleet m;
+	uint64_t begun = 0;
+
+	ck_assert_ptr_nonnull(h);
+	fleet_init(&m, 2);
+	world_link_both(m.w, m.node[0].h, m.node[1].h, far);
+	world_tap(m.w, holds_back, h);
+	for (unsigned i = 0; i < HOLDERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "holder%u", i);
+		h->k[i].id = id;
+		h->k[i].h = world_host(m.w, name, IP(192, 0, 2, 100 + i));
+	}
+	fleet_start(&m.node[1]);
+	for (unsigned n = 0; n < 3000; n++) {
+		call(&h->k[n % HOLDERS], &m.node[1]);
+		if (n == 300) {
+			sim_pass(m.w, 500 * NS_PER_MS);
+			ck_assert_uint_eq(quic_socket_stats_get(m.node[1].o->socket).half_open, 64);
+			fleet_start(&m.node[0]);
+			begun = world_now(m.w);
+		}
+		if (n > 300 && fleet_all_up(&m))
+			break;
+		sim_pass(m.w, 2 * NS_PER_MS);
+	}
+	SIM_CHECK(m.w, fleet_all_up(&m));
+	printf("up after %llu ms\n", (unsigned long long)((world_now(m.w) - begun) / NS_PER_MS));
+	ck_assert_uint_le(world_now(m.w) - begun, 3 * NS_PER_S);
+	for (unsigned i = 0; i < HOLDERS; i++) {
+		for (unsigned n = 0; n < CALLERS; n++) {
+			quic_conn_free(h->k[i].c[n]);
+			quic_socket_close(h->k[i].s[n]);
+		}
+	}
+	identity_free(id);
+	fleet_free(&m);
+	free(h);
+}
+END_TEST
+
 /* A valid frame of a channel that node 0 hears of later, or something like it. */
 static size_t relay_frame_make(const struct relay_end *end, uint32_t counter, uint8_t out[100])
 {
@@ -196,4 +265,5 @@ END_TEST
 
 UNIT_MAIN("overlay/strangers", forged_initials_keep_nobody_from_a_tunnel,
 	  who_calls_from_many_ports_pushes_no_member_out,
+	  handshakes_that_never_end_keep_no_member_out,
 	  strangers_do_not_push_out_what_the_server_relays)
