@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "client/refuse.h"
 #include "client/session_internal.h"
 
 #define PAUSE_AFTER_RATE NS_PER_S
@@ -107,6 +108,9 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 	if (reply->refusal == REFUSAL_RATE) {
 		s->relays_pause_until = clock_now(s->host) + PAUSE_AFTER_RATE;
 		want(r);
+	} else if (reply->refusal == REFUSAL_NOT_MEMBER) {
+		(void)refuse_set(&why, REFUSAL_NOT_MEMBER, "it has no session with the server now");
+		relayed_is_gone(r, &why);
 	} else if (reply->refusal != REFUSAL_NONE) {
 		rpc_refusal(s->rpc, reply, &why);
 		relayed_is_gone(r, &why);

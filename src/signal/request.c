@@ -86,6 +86,13 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
+/* Nobody is to be told that one node asked for another a moment before that one was there. */
+static enum log_level refusal_level(const struct signal_request *rq, enum refusal why)
+{
+	return rq->type == SIGNAL_RELAY_OPEN && why == REFUSAL_NOT_MEMBER ? LOG_LEVEL_DEBUG
+									  : LOG_LEVEL_INFO;
+}
+
 void request_handle(struct caller *c, int64_t stream, struct span message)
 {
 	struct signal_server *s = c->server;
@@ -115,7 +122,7 @@ void request_handle(struct caller *c, int64_t stream, struct span message)
 		reply.refusal = err.reason ? (enum refusal)err.reason : REFUSAL_BAD_ENTRY;
 		reply.text = refusal_text(err.text);
 		log_limited(host_log(s->host), &s->stranger_lines, clock_now(s->host),
-			    LOG_LEVEL_INFO, "%s: request %d refused: %s",
+			    refusal_level(&rq, reply.refusal), "%s: request %d refused: %s",
 			    addr_format(&c->remote, from), (int)rq.type,
 			    refusal_name((int)reply.refusal));
 	}

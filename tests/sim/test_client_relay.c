@@ -83,6 +83,7 @@ START_TEST(there_is_none_to_who_is_not_there)
 	ck_assert_uint_eq(nas->relays, 0);
 	ck_assert_uint_eq(nas->relays_gone, 1);
 	ck_assert_int_eq(nas->relay_why.reason, REFUSAL_NOT_MEMBER);
+	ck_assert_str_eq(nas->relay_why.text, "it has no session with the server now");
 	ck_assert(kit_is_up(nas));
 	kit_close(&k);
 }
