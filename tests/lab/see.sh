@@ -111,6 +111,7 @@ check "its JSON is as documented" eval 'ann mlsh ping laptop -c 2 -i 0.2 --json 
 		d[\"lost_percent\"] == 0 and 0 < d[\"rtt_min_ms\"] <= d[\"rtt_avg_ms\"] <= d[\"rtt_max_ms\"] and d[\"path\"] == \"relay\""'
 check "ping: sums up" eval 'tail -n 1 "$WORK/ping.out" |
 	has -E "^desk.homelab: 3 sent, 3 answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
+twice_in() { [ "$(grep -c "$2" "$1")" -ge 2 ]; } # file, what
 # Ended by a signal after the second answer: like the last one of so many.
 interrupted() { # file, what an answer looks like, signal, extra arguments
 	# shellcheck disable=SC2034 # the eval below uses it
@@ -118,7 +119,7 @@ interrupted() { # file, what an answer looks like, signal, extra arguments
 	shift 3
 	ann mlsh ping desk -c 1000 -i 0.2 "$@" >"$file" 2>&1 &
 	LAB_PIDS+=("$!")
-	wait_until 10 eval '[ "$(grep -c "$answer" "$file")" -ge 2 ]' && stop "$(lab_pid nas mlsh)" "$signal"
+	wait_until 10 twice_in "$file" "$answer" && stop "$(lab_pid nas mlsh)" "$signal"
 	wait $!
 }
 check "ping: Ctrl-C ends it well" interrupted ctrl-c.out "answers by" INT
