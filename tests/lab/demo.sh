@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# `make demo KEEP=1`: what it prints at its end works: shells on the machines, names in them, and the end.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root demo
+trap 'take_down; lab_down' EXIT
+out=$WORK/demo.out
+command_of() { sed -n "s|^ *sudo \\(.*$1\\)\$|\\1|p" "$out"; } # how it ends
+take_down() { sed -n '/^To end it:/{n;p}' "$out" | sed 's/sudo //g' | bash 2>/dev/null; }
+namespaces() { ip netns list | grep -c "^$demo-"; }
+
+must "the demo" eval 'KEEP=1 tools/demo >"$out" 2>&1'
+demo=$(grep -oE 'mlsh[0-9]+-' "$out" | head -n 1)
+demo=${demo%-}
+must "it stays up" test "$(namespaces)" = 4
+on_laptop() { $(command_of laptop/shell) "$@"; }
+on_nas() { $(command_of nas/shell) "$@"; }
+folder_gone() { [ ! -e "$(dirname "$(dirname "$(command_of nas/shell)")")" ]; }
+check "a shell on a machine" eval 'echo "ip -o -4 addr show mlsh0" | on_nas | has -F "100.64.0.1/"'
+check "names work in it" eval 'echo "ping -n -c 1 -W 2 nas.homelab" | on_laptop | has "from 100.64.0.1"'
+check "on the other machine too" eval 'on_nas ping -n -c 1 -W 2 laptop.homelab | has "from 100.64.0.2"'
+check "mlsh needs nothing more" eval 'on_laptop mlsh status | has "^homelab: connected"'
+check "a command in place of a shell" eval '$(command_of "mlsh ping nas") | has "^nas.homelab answers"'
+take_down
+check "the end leaves nothing" eval '[ "$(namespaces)" = 0 ] && folder_gone'
+exit $LAB_FAILED
