@@ -63,7 +63,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = info.srtt_ns;
-		s.last_heard = MAX(info.last_heard, prober_last_echo(p));
+		s.last_heard = MAX(MAX(info.last_heard, p->record_heard), prober_last_echo(p));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
 	}
 	if (s.state == PEER_UP && prober_is_dead(p)) {

@@ -278,6 +278,23 @@ START_TEST(a_bad_line_does_not_flap)
 }
 END_TEST
 
+/* By a packet of the tunnel as well as by a probe or a packet of its connection. */
+START_TEST(what_comes_is_heard)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct mesh_node *a = &m->node[0], *b = &m->node[1];
+
+	mesh_reach(m, 5 * SECOND);
+	for (int i = 0; i < 600; i++) {
+		mesh_ping(a, b);
+		sim_pass(m->w, 100 * MS);
+		mesh_take(m);
+		MESH_CHECK(m, world_now(m->w) - mesh_peer(b, a).last_heard <= 100 * MS);
+	}
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/paths_stream", relay_to_direct_to_relay_to_another_uplink,
 	  one_of_two_uplinks_is_lost, the_only_uplink_is_lost_and_comes_back,
-	  fifty_switches_under_load, a_bad_line_does_not_flap)
+	  fifty_switches_under_load, a_bad_line_does_not_flap, what_comes_is_heard)
