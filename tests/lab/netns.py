@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import socket
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,16 +28,23 @@ def socket_in(namespace, kind, family=socket.AF_INET, proto=0):
         os.close(there)
 
 
+def _control_version():
+    header = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/proto/control.h")
+    with open(header, encoding="utf-8") as f:
+        return int(re.search(r"^#define CONTROL_VERSION (\d+)$", f.read(), re.M).group(1))
+
+
 class Daemon:
     """The local socket of an mlshtund (docs/protocol/05-local.md)."""
 
     def __init__(self, path):
         self.path = path
+        self.version = _control_version()
 
     def ask(self, verb, cluster=""):
         name = cluster.encode()
-        assert len(name) < 24 and verb < 24
-        request = bytes([0x89, 2, verb, 0x60 + len(name)]) + name + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4"
+        assert len(name) < 24 and verb < 24 and self.version < 24
+        request = bytes([0x89, self.version, verb, 0x60 + len(name)]) + name + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
             s.settimeout(5)
             s.connect(self.path)
