@@ -26,6 +26,7 @@
 #define PEER_WAITING_TIME (2 * NS_PER_S)
 #define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
+#define PEER_RELAY_YOUNG NS_PER_S	/* such an attempt over the relay is not given up */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128		/* more than there are handshakes of others at once */
 #define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
@@ -96,6 +97,7 @@ struct link {
 	path_label label;		/* of its first path, and where that goes: */
 	bool relayed;
 	struct addr to, local;
+	uint64_t begun;			/* by us */
 	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
 	int64_t control;		/* stream; -1: none yet */
 	bool connected, hello_sent, hello_got;
@@ -337,6 +339,8 @@ void attempts_begin(struct peer *p);
 void attempts_next(struct peer *p);
 /* Connections of ours that are under way. */
 size_t attempts_running(const struct peer *p);
+/* Over the relay, in the attempts under way. False: there are none. */
+bool attempts_by_relay(struct peer *p);
 /* They came to nothing: again after attempts_delay. */
 void attempts_failed(struct peer *p, const char *why);
 uint64_t attempts_delay(const struct peer *p);

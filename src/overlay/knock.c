@@ -48,5 +48,7 @@ void peer_knocked(struct peer *p, const struct quic_conn *c)
 		peer_kick(p);
 		if (p->state == PEER_CONNECTING && !p->active && good.n == 1)
 			call_back_now(p, &good.item[0], now);
+		else if (one.n == 0)
+			(void)attempts_by_relay(p);
 	}
 }

@@ -21,6 +21,7 @@ int path_connect(struct link *l, const struct addr *to)
 	struct quic_pin pin = { .by_key = true };
 
 	memcpy(pin.key_sha256, p->member->key_sha256, sizeof(pin.key_sha256));
+	l->begun = clock_now(o->h);
 	l->relayed = !to;
 	l->to = to ? *to : p->relay.server;
 	l->label = to ? router_new_label(o) : p->relay.label;

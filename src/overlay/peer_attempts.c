@@ -83,16 +83,27 @@ static bool try_next(struct peer *p)
 	return false;
 }
 
-/* Over the relay, if there is one and it is not tried already. */
+/*
+ * Over the relay, if there is one. What is under way there already keeps its place while it is
+ * young; later it repeats its packets ever more rarely, perhaps since before it could be heard.
+ */
 static bool try_relay(struct peer *p)
 {
+	uint64_t now = clock_now(p->o->h);
 	struct link *l;
 
+	if (!p->relay.on)
+		return false;
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-		if (p->links[i].conn && p->links[i].relayed)
+		l = &p->links[i];
+		if (!l->conn || !l->relayed)
+			continue;
+		if (quic_conn_is_server(l->conn) || l->connected ||
+		    now - l->begun < PEER_RELAY_YOUNG)
 			return false;
+		link_close(l, PEER_CLOSE_REPLACED, "tried anew");
 	}
-	l = p->relay.on ? link_place(p) : NULL;
+	l = link_place(p);
 	if (!l)
 		return false;
 	if (path_connect(l, NULL) == 0)
@@ -189,8 +200,14 @@ void peer_restarted(struct peer *p)
 void peer_relay(struct peer *p)
 {
 	p->wanted = true;
-	if (p->state == PEER_CONNECTING && !p->active)
-		try_relay(p);
-	else
+	if (!attempts_by_relay(p))
 		peer_kick(p);
+}
+
+bool attempts_by_relay(struct peer *p)
+{
+	if (p->state != PEER_CONNECTING || p->active)
+		return false;
+	try_relay(p);
+	return true;
 }

@@ -246,6 +246,18 @@ START_TEST(relayed_tunnels_are_back_within_five_seconds)
 }
 END_TEST
 
+/* The other side's attempts are at any point of theirs when the relay is there again. */
+START_TEST(whatever_the_attempts_are_at)
+{
+	struct event_of_life e = { "cable out, in elsewhere", unplug, 0, plug_elsewhere };
+
+	for (unsigned i = 0; i < 60; i++) {
+		e.lasts = 10 * SECOND + i * 370 * MS;
+		happen(true, i & 1, i >> 1 & 1, &e);
+	}
+}
+END_TEST
+
 /* Does `mlsh status` show a path to the other one? */
 static bool status_shows(struct home *h, unsigned which)
 {
@@ -283,4 +295,4 @@ END_TEST
 
 UNIT_MAIN("sim/paths_roam", status_of_an_idle_tunnel_is_true_at_the_first_asking,
 	  direct_tunnels_are_back_within_five_seconds,
-	  relayed_tunnels_are_back_within_five_seconds)
+	  relayed_tunnels_are_back_within_five_seconds, whatever_the_attempts_are_at)
