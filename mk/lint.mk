@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Checks of the source itself. "make test" runs the cheap ones, "make lint" all of them.
 
-lint_cheap := tools/check-layers tools/check-files tools/check-runner build/lint/headers
-lint_all := $(lint_cheap) tools/check-width tools/check-shell build/lint/clang
+lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
+	build/lint/headers
+lint_all := $(lint_cheap) tools/check-shell build/lint/clang
 
 # tests/run passes no arguments, so the flags go into small scripts.
 build/lint/headers: build/release/flags tools/check-headers mk/lint.mk

@@ -273,9 +273,9 @@ static void on_splitdns_change(void *ctx)
 
 		t->hinted = true;
 		log_warn(host_log(t->host),
-			 "names in .%s are not resolved by this host (%s). %s a forwarding resolver "
-			 "(dnsmasq, unbound) to ask %s for that zone; not /etc/resolv.conf, which "
-			 "knows no zones. To ask directly: dig @%s %s.%s",
+			 "names in .%s are not resolved by this host (%s). %s a forwarding "
+			 "resolver (dnsmasq, unbound) to ask %s for that zone; not "
+			 "/etc/resolv.conf, which knows no zones. To ask directly: dig @%s %s.%s",
 			 t->parts.cluster.cluster, splitdns_detail(t->splitdns),
 			 s == SPLITDNS_UNAVAILABLE ? "Install systemd-resolved, or tell" : "Tell",
 			 ip4_format(t->self->address, ip), ip, t->self->name,

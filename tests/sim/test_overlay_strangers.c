@@ -158,7 +158,7 @@ static bool holds_back(void *ctx, struct host *from, const struct addr *src,
 	return true;
 }
 
-/* More places than there are, from ten addresses, again and again: a member gets one all the same. */
+/* More places than there are, from ten addresses, again and again: a member gets one as well. */
 START_TEST(handshakes_that_never_end_keep_no_member_out)
 {
 	struct link_params far = { .delay_ns = 50 * NS_PER_MS, .mtu_bytes = 1500 };
