@@ -155,7 +155,8 @@ wait_until 6 false # idle: that is what happens here
 begin=${EPOCHREALTIME/./}
 check "after six idle seconds packets pass within five" wait_until 5 pings nas 100.64.0.2
 printf '# %-42s %s ms until a ping of nas is answered\n' "the NAT has forgotten the mapping" $(((${EPOCHREALTIME/./} - begin) / 1000))
-check "the NAT had forgotten" wait_until 20 eval 'behind_nat && [ "$(seen_from_nas)" != "$before" ]'
+has_another_port() { behind_nat && [ "$(seen_from_nas)" != "$before" ]; }
+check "the NAT had forgotten" wait_until 20 has_another_port
 
 # --- and then a machine that sleeps: its daemon stands still, what came meanwhile is late or lost ---
 daemon_of_laptop=$(lab_pid laptop mlshtund)
