@@ -81,7 +81,7 @@ int answer_admit(struct caller *c, const struct signal_request *rq, struct signa
 			return r;
 		log_info(host_log(s->host), "node %s joined cluster %s", e.admit.node_name,
 			 mlog_genesis(log)->name);
-		events_log(s, c->cluster, e.seq);
+		events_log(c->cluster, e.seq);
 	}
 	caller_token(c, reply->node_token);
 	return 0;

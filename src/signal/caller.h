@@ -159,7 +159,7 @@ void caller_end_session(struct caller *c);
 /* --- events.c --------------------------------------------------------------------------------- */
 
 /* The entries from `first` on to all subscribers of the cluster. */
-void events_log(struct signal_server *s, struct cluster *c, uint64_t first);
+void events_log(struct cluster *c, uint64_t first);
 /* To one: the last entry (who lacks some before it sees a gap), and presence since c->told. */
 void events_catch_up(struct caller *c, bool reset);
 /* Presence of the cluster has changed: told to its subscribers, at once or a little later. */

@@ -6,24 +6,22 @@
 #define CROWD_SESSIONS 100
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
 
-/* Sends the encoded event of `len` bytes in s->message. */
-static void send_message(struct caller *c, ptrdiff_t len)
+/*
+ * Encoded for each one anew: who can not be told is closed, of which others hear, by way of the
+ * same scratch memory.
+ */
+static void send_event(struct caller *c, const struct signal_event *ev)
 {
 	struct signal_server *s = c->server;
+	ptrdiff_t len;
 
 	if (c->closing || c->events == NO_STREAM)
 		return;
+	len = signal_event_encode(ev, s->message, sizeof(s->message));
 	if (len < 0)
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "an event is too long");
 	else if (quic_stream_write(c->quic, c->events, s->message, (size_t)len, false) < 0)
 		caller_close(c, SIGNAL_CLOSE_SLOW, "events are not fetched");
-}
-
-static void send_event(struct caller *c, const struct signal_event *ev)
-{
-	struct signal_server *s = c->server;
-
-	send_message(c, signal_event_encode(ev, s->message, sizeof(s->message)));
 }
 
 static void log_page(const struct mlog *log, uint64_t first, struct signal_event *ret)
@@ -33,17 +31,15 @@ static void log_page(const struct mlog *log, uint64_t first, struct signal_event
 	mlog_page(log, first, &ret->entries);
 }
 
-void events_log(struct signal_server *s, struct cluster *c, uint64_t first)
+void events_log(struct cluster *c, uint64_t first)
 {
 	struct signal_event ev = { 0 };
-	ptrdiff_t len;
 
 	while (c->log && first < mlog_count(c->log)) {
 		log_page(c->log, first, &ev);
 		first += ev.entries.n;
-		len = signal_event_encode(&ev, s->message, sizeof(s->message));
 		list_for_each(it, &c->subscribers)
-			send_message(list_entry(it, struct caller, in_cluster), len);
+			send_event(list_entry(it, struct caller, in_cluster), &ev);
 	}
 }
 

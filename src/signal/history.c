@@ -33,7 +33,7 @@ int answer_append(struct caller *c, const struct signal_request *rq, struct sign
 		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
 	r = registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
 	if (r == 0 && added > 0)
-		events_log(s, c->cluster, e.seq);
+		events_log(c->cluster, e.seq);
 	return r;
 }
 
@@ -58,7 +58,7 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 		log_warn(host_log(s->host), "cluster %s: a node brought %zu entries that the "
 			 "database lacked: an old copy was restored?", mlog_genesis(log)->name,
 			 added);
-		events_log(s, c->cluster, first);
+		events_log(c->cluster, first);
 	}
 	if (r < 0)
 		return r;

@@ -501,7 +501,7 @@ START_TEST(who_does_not_fetch_events_is_hung_up_on)
 	c = registry_find(g.s->registry, founder->cluster_id);
 	/* the whole log, again and again, as if it were news */
 	for (; !r->closed && sent < 3 * SIGNAL_EVENT_BACKLOG_BYTES; times++) {
-		events_log(g.s, c, 0);
+		events_log(c, 0);
 		sent += log_bytes;
 		sim_pass(g.w, 200 * NS_PER_MS);
 	}

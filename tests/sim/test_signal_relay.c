@@ -297,6 +297,33 @@ START_TEST(a_channel_ends_with_either_session)
 }
 END_TEST
 
+/* News for all find one session dead, which is news of its own for the other end of its channel. */
+START_TEST(an_end_amid_other_news_garbles_nothing)
+{
+	struct relay_end ea, eb;
+	struct raw *last;
+	struct cluster *c;
+	struct caller *second;
+	unsigned before;
+
+	begin();
+	last = raw_member(a, "phone");
+	raw_online(last);
+	channel(&ea, &eb);
+	c = registry_find(g.s->registry, a->cluster_id);
+	second = list_entry(c->subscribers.next->next, struct caller, in_cluster);
+	ck_assert_uint_eq(second->n_relay_ends, 1);
+	quic_conn_close(second->quic, 0, "gone");
+	before = last->log_events;
+	events_log(c, 0);
+	sim_pass(g.w, NS_PER_S);
+	ck_assert_uint_eq(last->log_events, before + 1);
+	ck_assert_uint_eq(a->relay_closed_events, 1);
+	raw_free(last);
+	end();
+}
+END_TEST
+
 START_TEST(a_channel_that_is_used_up_is_replaced)
 {
 	struct relay_end ea, eb, na, nb;
@@ -361,4 +388,5 @@ UNIT_MAIN("signal/relay", a_channel_carries_packets_both_ways,
 	  joined_runs_arrive_whole_and_in_order, frames_of_others_are_dropped,
 	  nothing_is_amplified, only_members_with_a_session_get_a_channel,
 	  a_channel_waits_for_the_subscription, a_channel_ends_with_either_session,
+	  an_end_amid_other_news_garbles_nothing,
 	  a_channel_that_is_used_up_is_replaced, a_node_that_moves_is_followed)
