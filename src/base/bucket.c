@@ -36,10 +36,15 @@ static void bucket_refill(struct bucket *b, uint64_t now)
 		b->level_x1e9 += elapsed_ns * b->rate_per_s;
 }
 
-bool bucket_take(struct bucket *b, uint64_t n, uint64_t now)
+bool bucket_has(struct bucket *b, uint64_t n, uint64_t now)
 {
 	bucket_refill(b, now);
-	if (n > b->burst || n * SCALE > b->level_x1e9)
+	return n <= b->burst && n * SCALE <= b->level_x1e9;
+}
+
+bool bucket_take(struct bucket *b, uint64_t n, uint64_t now)
+{
+	if (!bucket_has(b, n, now))
 		return false;
 	b->level_x1e9 -= n * SCALE;
 	return true;

@@ -14,6 +14,8 @@ struct bucket {
 
 /* Starts full. `burst` is at most 2^33. */
 void bucket_init(struct bucket *b, uint64_t rate_per_s, uint64_t burst, uint64_t now);
+/* Are n tokens there? */
+bool bucket_has(struct bucket *b, uint64_t n, uint64_t now);
 /* Takes n tokens if they are there. */
 bool bucket_take(struct bucket *b, uint64_t n, uint64_t now);
 

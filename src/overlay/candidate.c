@@ -2,13 +2,18 @@
 /* Candidate lists: small arrays, so everything is a loop. */
 #include "overlay/candidate.h"
 
-bool candidates_add(struct wire_candidates *c, const struct addr *a)
+bool candidates_have(const struct wire_candidates *c, const struct addr *a)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		if (addr_same_ip(&c->item[i], a) && c->item[i].port == a->port)
-			return false;
+			return true;
 	}
-	if (c->n == CANDIDATES_MAX)
+	return false;
+}
+
+bool candidates_add(struct wire_candidates *c, const struct addr *a)
+{
+	if (c->n == CANDIDATES_MAX || candidates_have(c, a))
 		return false;
 	c->item[c->n] = *a;
 	c->item[c->n++].scope = 0;
@@ -67,11 +72,8 @@ void candidates_filter(const struct wire_candidates *in, const struct wire_candi
 {
 	for (size_t i = 0; i < in->n; i++) {
 		const struct addr *a = &in->item[i];
-		bool ours = false;
 
-		for (size_t k = 0; k < own->n; k++)
-			ours |= addr_same_ip(&own->item[k], a) && own->item[k].port == a->port;
-		if (ours || !candidate_ok(a, overlay))
+		if (candidates_have(own, a) || !candidate_ok(a, overlay))
 			continue;
 		if (!addr_is_private(a) && count_ip(ret, a) >= CANDIDATES_PER_PUBLIC_IP_MAX)
 			continue;

@@ -8,6 +8,7 @@
 
 #define NETIFS_MAX 64
 
+bool candidates_have(const struct wire_candidates *c, const struct addr *a);
 /* False when it is there already or the list is full. */
 bool candidates_add(struct wire_candidates *c, const struct addr *a);
 

@@ -98,6 +98,8 @@ void link_malformed(struct link *l, const char *what)
 	link_close(l, PEER_CLOSE_MALFORMED, what);
 	if (was_active)
 		peer_lost(p, what, true);
+	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
+		attempts_failed(p, what);
 	else
 		peer_schedule(p);
 }

@@ -38,7 +38,7 @@ static void search(struct prober *pr, struct path *path, uint64_t now)
 		mtu_search(m, fresh_nonce(pr), now);
 	bits = mtu_due(m, overhead, path_patience(path), now);
 	if (bits && !may_send(pr, (unsigned)__builtin_popcount(bits), now)) {
-		m->next = now + POSTPONE;
+		mtu_postpone(m, bits, now + POSTPONE);
 		return;
 	}
 	for (unsigned i = 0; i < MTU_SIZES; i++) {

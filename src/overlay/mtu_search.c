@@ -60,6 +60,13 @@ unsigned mtu_due(struct mtu *m, size_t overhead, uint64_t patience, uint64_t now
 	return bits;
 }
 
+void mtu_postpone(struct mtu *m, unsigned bits, uint64_t until)
+{
+	m->bursts--;
+	m->asked &= (uint16_t)~bits;
+	m->next = until;
+}
+
 bool mtu_check_due(struct mtu *m, uint64_t nonce, bool at_once, uint64_t patience, uint64_t now)
 {
 	uint64_t gap = m->checks ? patience : at_once ? 0 : MTU_CHECK_GAP;

@@ -42,6 +42,8 @@ void mtu_forget(struct mtu *m);
  * when there is nothing left to ask.
  */
 unsigned mtu_due(struct mtu *m, size_t overhead, uint64_t patience, uint64_t now);
+/* What mtu_due wanted could not be sent: it is due again then. */
+void mtu_postpone(struct mtu *m, unsigned bits, uint64_t until);
 /*
  * Is the limit to be checked now? `nonce` is that of the ping then. `at_once`: there is reason to,
  * however lately it was.

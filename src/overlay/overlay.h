@@ -172,7 +172,7 @@ struct peer_path_status {
 	enum peer_path_kind kind;
 	struct addr to;			/* the peer's address, or the relay's server */
 	bool in_use;
-	bool named;			/* the peer named it itself */
+	bool named;			/* by the peer, or by the server as the peer's */
 	bool proven, proven_by_them;	/* an echo came lately; they say the same */
 	bool lost;			/* was in use, died, and has not answered since */
 	uint32_t pings, pongs;
@@ -204,7 +204,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m,
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max);
 /* How many ports were tried that its NAT might give next. */
-size_t overlay_peer_guesses(const struct overlay *o, const struct member *m);
+size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m);
 
 /*
  * Sends a ping by the path in use: ops->pong tells of the answer. -ENOTCONN: there is no tunnel;

@@ -2,12 +2,20 @@
 /* How a peer is reached: beginning connections on a path, and telling what path one is on. */
 #include "overlay/internal.h"
 
+#define CONTROL_BYTES (2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
+#define WINDOW_BYTES (8 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
+#define STREAM_PACKETS 256	/* that do not fit a record, within a round trip */
+
+/* A packet makes room when all of it is there: all that may come at once must fit. */
+_Static_assert(STREAM_PACKETS * (1 + OVERLAY_MTU) + CONTROL_BYTES <= WINDOW_BYTES,
+	       "packets that wait for each other's end");
+
 const struct quic_profile peer_profile = {
 	.alpn = PEER_ALPN,
 	.max_remote_bidi = 1,		/* the control stream */
-	.max_remote_uni = 128,		/* packets that do not fit a record */
-	.stream_window_bytes = 2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),
-	.conn_window_bytes = 8 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),
+	.max_remote_uni = STREAM_PACKETS,
+	.stream_window_bytes = CONTROL_BYTES,
+	.conn_window_bytes = WINDOW_BYTES,
 	.stream_send_bytes = 6 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX),
 	.handshake_timeout = HANDSHAKE_TIMEOUT,
 	.idle_timeout = PEER_IDLE_TIMEOUT,

@@ -49,8 +49,10 @@ void predict_round(struct prober *pr, uint64_t now)
 
 	if (!may_help(pr) || (told_at && now - told_at < TELL_GAP))
 		return;
+	if (o->nat.check.running)
+		return; /* predict_learnt comes of it */
 	if (nat_last_at(o) && now - nat_last_at(o) > LAST_IS_OLD && o->ops->echo_wanted)
-		o->ops->echo_wanted(o->ctx); /* predict_learnt comes of it */
+		o->ops->echo_wanted(o->ctx);
 	else
 		tell(pr, now);
 }
@@ -103,7 +105,8 @@ void predict_told(struct peer *p, const struct addr *last)
 		g->next = g->end = 0;
 	}
 	g->end = MIN(g->end + PREDICT_STEP, PREDICT_PORTS);
-	g->next_at = 0;
+	if (g->next_at == TIME_NEVER)
+		g->next_at = 0; /* else goes on, each in its time */
 	prober_run(pr);
 }
 
@@ -141,7 +144,7 @@ void predict_run(struct prober *pr, uint64_t now)
 	}
 }
 
-size_t overlay_peer_guesses(const struct overlay *o, const struct member *m)
+size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
 {
 	const struct peer *p = route_lookup(&o->routes, m->address);
 

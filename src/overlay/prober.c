@@ -127,9 +127,11 @@ static bool may_ping(struct prober *pr, struct bucket *guesses, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 
-	if (guesses && !bucket_take(guesses, 1, now))
+	if ((guesses && !bucket_has(guesses, 1, now)) || !bucket_has(&p->punches, 1, now) ||
+	    !bucket_take(&p->o->pings, 1, now))
 		return false;
-	return bucket_take(&p->punches, 1, now) && bucket_take(&p->o->pings, 1, now);
+	(void)bucket_take(&p->punches, 1, now);
+	return !guesses || bucket_take(guesses, 1, now);
 }
 
 static bool may_ping_path(struct prober *pr, const struct path *path, uint64_t now)
@@ -264,7 +266,10 @@ static bool may_pong(struct prober *pr, const struct path *path, uint64_t now)
 static void on_repeated(struct prober *pr, const struct path *path, const struct probe *f,
 			const struct udp_rx *rx, uint64_t now)
 {
-	if (path && (path->proven || path->listed || path->kind == PATH_RELAY) &&
+	const struct wire_candidates *named = &peer_of(pr)->from_peer;
+
+	if (path && (path->proven || path->kind == PATH_RELAY ||
+		     candidates_have(named, &path->to)) &&
 	    bucket_take(&peer_of(pr)->repeated_pongs, 1, now))
 		pong(pr, path, f, &rx->from);
 }
@@ -350,10 +355,7 @@ static bool sync_candidates(struct prober *pr)
 		struct path *path = &pr->set.path[i];
 		bool known = path->listed;
 
-		path->listed = false;
-		for (size_t k = 0; k < all.n && path->kind != PATH_RELAY; k++)
-			path->listed |= path->to.port == all.item[k].port &&
-					addr_same_ip(&path->to, &all.item[k]);
+		path->listed = path->kind != PATH_RELAY && candidates_have(&all, &path->to);
 		if (known && !path->listed && !path->proven && path->label != pr->set.current)
 			path_remove(path);
 	}

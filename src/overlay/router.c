@@ -62,8 +62,13 @@ static void on_release(void *ctx, path_label label)
 	}
 }
 
+/* Nobody follows anybody away from the relay: a direct path has to prove itself there. */
 static void note_stray(struct overlay *o, struct pathset *ps, const struct udp_rx *rx)
 {
+	const struct path *current = pathset_current(ps);
+
+	if (!current || current->kind == PATH_RELAY)
+		return;
 	if (ps->stray_since == 0 || !addr_equal(&ps->stray, &rx->from)) {
 		ps->stray = rx->from;
 		ps->stray_since = clock_now(o->h);

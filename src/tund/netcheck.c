@@ -45,21 +45,21 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	switch (f->nat.mapping) {
 	case MAPPING_NONE:
 		put(w, open ? "No NAT is between this machine and the server: its tunnels are "
-			      "direct, but for peers whose network blocks UDP."
+			      "direct, except with peers whose network blocks UDP."
 			    : "No NAT is between this machine and the server, but a firewall that "
-			      "lets only answers in: its tunnels are direct, but with peers "
+			      "lets only answers in: its tunnels are direct, except with peers "
 			      "behind NATs that take another port for each destination.");
 		break;
 	case MAPPING_SAME:
-		put(w, open ? "This NAT is an easy one: its tunnels are direct, but for peers "
+		put(w, open ? "This NAT is an easy one: its tunnels are direct, except with peers "
 			      "whose network blocks UDP."
-			    : "This NAT can be traversed: its tunnels are direct, but with peers "
+			    : "This NAT can be traversed: its tunnels are direct, except with peers "
 			      "behind NATs that take another port for each destination.");
 		break;
 	case MAPPING_VARIES:
 		put(w, f->in_turn
 		       ? "This NAT takes another port for each destination, but one after the "
-			 "other, so that peers can guess them: tunnels are direct, but with peers "
+			 "other, so that peers can guess them: tunnels are direct, except with peers "
 			 "behind NATs that take another port for each destination, too."
 		       : "This NAT takes another port for each destination: tunnels are direct "
 			 "with peers that have a public address or an easy NAT, the others go over "
@@ -85,7 +85,7 @@ void netcheck_explain(const struct netcheck_facts *f, struct why *ret)
 		explain_failure(f, ret);
 	else if (f->mapped && f->nat.mapping != MAPPING_NONE)
 		put(ret, "The router maps a port to this machine, whatever its NAT does otherwise: "
-			 "its tunnels are direct, but for peers whose network blocks UDP.");
+			 "its tunnels are direct, except with peers whose network blocks UDP.");
 	else
 		explain_nat(f, ret);
 }

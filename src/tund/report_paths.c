@@ -78,7 +78,7 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 	*ret = (struct why_facts){
 		.peer = m->name, .state = p.state, .path = p.path, .now = now,
 		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
-		.foretold = nat.in_turn || overlay_peer_guesses(o, m) > 0,
+		.foretold = nat.in_turn || overlay_peer_guessed_ports(o, m) > 0,
 		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
 		.observed = s.observed, .ours = nat.told, .paths = paths,
 		.n_paths = overlay_peer_paths(o, m, paths, PATHS_SHOWN_MAX),
@@ -119,7 +119,7 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 	for (size_t i = 0; i < f.n_paths; i++)
 		json_object_array_add(list, path_of(&paths[i], f.now));
 	json_object_object_add(o, "paths", list);
-	put_int(o, "guessed_ports", overlay_peer_guesses(tunnel_overlay(t), m));
+	put_int(o, "guessed_ports", overlay_peer_guessed_ports(tunnel_overlay(t), m));
 	return report_text(o);
 }
 

@@ -247,8 +247,8 @@ static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 			 "firewall lets in only ports that it has sent to.",
 			 ours ? "this side's" : "its", ours ? "its" : "this side's");
 	if (ours != theirs && f->foretold)
-		snprintf(out + strlen(out), cap - strlen(out), " Its ports come in turn, so the "
-			 "next ones are tried; others seem to take them too fast.");
+		snprintf(out + strlen(out), cap - strlen(out), " The ports of that NAT come in "
+			 "turn, and the next ones are tried.");
 }
 
 static void tell_unknown(const struct why_facts *f, char *out, size_t cap)

@@ -107,7 +107,7 @@ START_TEST(the_side_at_fault_is_named)
 	ck_assert(!strstr(w.text, "in turn"));
 	f.foretold = true;
 	why_explain(&f, &w);
-	ck_assert(strstr(w.text, "come in turn, so the next ones are tried"));
+	ck_assert(strstr(w.text, "come in turn, and the next ones are tried"));
 	f.ours = kinds[PORT];
 	f.theirs = kinds[SYM];
 	why_explain(&f, &w);
