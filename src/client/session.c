@@ -300,6 +300,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 		sync_head(s, &hello->head);
 	/* What the server sees of another socket than the node's is of no use to its peers. */
 	if (!s->spare) {
+		s->next_homing = 0; /* the own port works */
 		s->observed = hello->observed;
 		s->ops->observed(s->ctx, &s->observed);
 	}
