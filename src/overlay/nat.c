@@ -117,7 +117,7 @@ void nat_seen(struct overlay *o, const struct addr *from, const struct addr *see
 void nat_reset(struct overlay *o)
 {
 	o->nat.n_views = o->nat.next_view = 0;
-	o->nat.in_turn = false;
+	o->nat.in_turn = o->nat.varies = false;
 	judge(o, FILTERING_UNKNOWN);
 }
 
@@ -166,6 +166,7 @@ static void note_port(struct overlay *o, const struct addr *seen)
 	unsigned a = seen->port, b = o->observed.port;
 
 	n->last_port = *seen;
+	n->varies = !addr_equal(seen, &o->observed);
 	n->in_turn |= addr_same_ip(seen, &o->observed) && a != b &&
 		      (a > b ? a - b : b - a) <= PREDICT_NEAR;
 }

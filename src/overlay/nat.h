@@ -47,6 +47,7 @@ struct nat_state {
 	struct nat_kind kind;
 	/* Our NAT gives its ports in turn, and this is where the second port saw us last. */
 	bool in_turn;
+	bool varies;	/* it maps by destination: the server's two ports say so */
 	struct addr last_port;
 };
 

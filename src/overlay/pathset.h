@@ -25,7 +25,7 @@ struct path {
 	uint64_t label;			/* 0: the place is free */
 	enum path_kind kind;
 	struct addr to, local;		/* a relay's: the server */
-	bool listed;			/* named by it or the server; else its pings came from there */
+	bool listed;			/* by it or the server; else pings came from there */
 	bool proven;			/* our ping was answered from there */
 	bool theirs;			/* they say the same */
 	bool lost;			/* it was in use and died; until it answers again */

@@ -30,10 +30,8 @@ void predict_init(struct predict *g)
 
 static bool may_help(struct prober *pr)
 {
-	const struct peer *p = peer_of(pr);
-
-	return p->o->nat.in_turn && nat_told(p->o).mapping == MAPPING_VARIES &&
-	       p->nat.mapping != MAPPING_VARIES && !prober_is_direct(pr);
+	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
+	return peer_of(pr)->o->nat.in_turn && !prober_is_direct(pr);
 }
 
 static void tell(struct prober *pr, uint64_t now)
@@ -88,7 +86,7 @@ static bool is_wanted(const struct prober *pr)
 		if (p->label && p->proven && p->kind != PATH_RELAY)
 			return false;
 	}
-	return peer_of(pr)->o->nat.kind.mapping != MAPPING_VARIES;
+	return !peer_of(pr)->o->nat.varies;
 }
 
 void predict_told(struct peer *p, const struct addr *last)

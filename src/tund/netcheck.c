@@ -53,14 +53,14 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	case MAPPING_SAME:
 		put(w, open ? "This NAT is an easy one: its tunnels are direct, except with peers "
 			      "whose network blocks UDP."
-			    : "This NAT can be traversed: its tunnels are direct, except with peers "
-			      "behind NATs that take another port for each destination.");
+			    : "This NAT can be traversed: its tunnels are direct, except with "
+			      "peers behind NATs that take another port for each destination.");
 		break;
 	case MAPPING_VARIES:
 		put(w, f->in_turn
 		       ? "This NAT takes another port for each destination, but one after the "
-			 "other, so that peers can guess them: tunnels are direct, except with peers "
-			 "behind NATs that take another port for each destination, too."
+			 "other, so that peers can guess them: tunnels are direct, except with "
+			 "peers behind NATs that take another port for each destination, too."
 		       : "This NAT takes another port for each destination: tunnels are direct "
 			 "with peers that have a public address or an easy NAT, the others go over "
 			 "the relay.");
