@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people are shown of the overlay: asked of the connections now, not remembered. */
 #include "overlay/internal.h"
+#include "overlay/prober.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,15 @@ void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
 	*ret = o->count;
 }
 
+/* The probes' of the path in use, as `why` and `ping` have it; before it is proven the
+ * connection's, which has the other side's delays in it. */
+static uint64_t rtt_of(const struct peer *p, const struct quic_conn_info *info)
+{
+	const struct path *path = p->prober ? pathset_current(&p->prober->set) : NULL;
+
+	return path && path->proven && path->rtt ? path->rtt : info->srtt_ns;
+}
+
 bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret)
 {
 	const struct peer *p = route_lookup(&o->routes, m->address);
@@ -62,7 +72,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
-		s.rtt_ns = info.srtt_ns;
+		s.rtt_ns = rtt_of(p, &info);
 		s.last_heard = MAX(MAX(info.last_heard, p->record_heard), prober_last_echo(p));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
 	}
