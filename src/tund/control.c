@@ -270,7 +270,7 @@ static void do_netcheck(struct control_conn *c, struct daemon_cluster *cl,
 {
 	(void)r;
 	(void)m;
-	reply_json(c, report_netcheck(cl->tunnel));
+	reply_json(c, report_netcheck(daemon_host(c->control->daemon), cl->tunnel));
 }
 
 static void do_why(struct control_conn *c, struct daemon_cluster *cl,

@@ -14,27 +14,50 @@ static void put(struct why *w, const char *text)
 	snprintf(w->text, sizeof(w->text), "%s", text);
 }
 
+static void advise(struct why *w, const char *text)
+{
+	size_t i = 0;
+
+	while (i < WHY_ADVICE_MAX - 1 && w->advice[i][0])
+		i++;
+	snprintf(w->advice[i], WHY_ADVICE_LEN, "%s", text);
+}
+
+static void advise_file(struct why *w, const struct netcheck_facts *f, const char *what)
+{
+	char text[WHY_ADVICE_LEN];
+
+	snprintf(text, sizeof(text), "is the %s right? it is in ~/.config/mlsh/clusters/%s.toml; "
+		 "after a change disconnect and connect",
+		 what, f->cluster);
+	advise(w, text);
+}
+
 static void explain_failure(const struct netcheck_facts *f, struct why *w)
 {
-	if (f->err_reason == REFUSAL_FINGERPRINT) {
+	if (!f->network) {
+		put(w, "This machine has no network: no interface that is up has an address.");
+		advise(w, "is the cable in, or the wireless network joined? `ip address` shows "
+			  "what there is");
+	} else if (f->err_reason == REFUSAL_FINGERPRINT) {
 		put(w, "UDP gets through, but who answers is not the server of this cluster.");
-		w->advice[0] = "was the server reinstalled, or does the name lead elsewhere?";
+		advise(w, "was the server reinstalled, or does the name lead elsewhere?");
 	} else if (!f->server_known) {
 		put(w, "The signal server's name does not resolve, so it can not be asked for "
 		       "anything.");
-		w->advice[0] = "does DNS work here? `getent hosts` with the server's name tells";
-		w->advice[1] = "is the name right? it is in the cluster's file";
+		advise(w, "does DNS work here? `getent hosts` with the server's name tells");
+		advise_file(w, f, "name");
 	} else if (f->err_reason == REFUSAL_UNREACHABLE || f->err_reason == REFUSAL_TIMEOUT ||
 		   f->err_reason == 0) {
 		put(w, "The signal server does not answer over UDP: no relay, and no news of where "
 		       "nodes are. Tunnels that are up stay up.");
-		w->advice[0] = "does mlsh-signal run, and is its UDP port open in the server's "
-			       "firewall and at its provider?";
-		w->advice[1] = "is the port right? it is in the cluster's file";
-		w->advice[2] = "does this network let UDP out? Another one (a phone's) tells";
+		advise(w, "does mlsh-signal run, and is its UDP port open in the server's "
+			       "firewall and at its provider?");
+		advise_file(w, f, "port");
+		advise(w, "does this network let UDP out? Another one (a phone's) tells");
 	} else {
 		put(w, "The signal server answers, but refuses this node.");
-		w->advice[0] = "`mlsh status` has its reason";
+		advise(w, "`mlsh status` has its reason");
 	}
 }
 
@@ -64,16 +87,16 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 		       : "This NAT takes another port for each destination: tunnels are direct "
 			 "with peers that have a public address or an easy NAT, the others go over "
 			 "the relay.");
-		w->advice[0] = MAP_A_PORT;
-		w->advice[1] = USE_IP6;
+		advise(w, MAP_A_PORT);
+		advise(w, USE_IP6);
 		break;
 	case MAPPING_UNKNOWN:
 	case MAPPING_ASKED: /* of what we tell, not of what we find */
 	case MAPPINGS:
 		put(w, "What the NAT here does is not known: nobody but the signal server has told "
 		       "where he sees this machine.");
-		w->advice[0] = "let the UDP port next to the signal server's (4434 beside 4433) "
-			       "through its firewall, or wait until a peer is reached directly";
+		advise(w, "let the UDP port next to the signal server's (4434 beside 4433) "
+			       "through its firewall, or wait until a peer is reached directly");
 		break;
 	}
 }

@@ -18,7 +18,7 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started);
 char *report_nodes(const struct tunnel *t);
 char *report_why(struct host *h, const struct tunnel *t, const struct member *m);
-char *report_netcheck(const struct tunnel *t);
+char *report_netcheck(struct host *h, const struct tunnel *t);
 char *report_ping(const struct ping_event *ev);
 char *report_ok(void);
 char *report_error(const struct err *err);

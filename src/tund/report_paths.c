@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports about ways: `mlsh why`, `mlsh netcheck`, `mlsh ping`. */
+#include <stdlib.h>
+
+#include "os/netconf.h"
+#include "overlay/candidate.h"
 #include "tund/report_put.h"
 #include "tund/why.h"
 
@@ -9,7 +13,7 @@ static struct json_object *advice_of(const struct why *w)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (size_t i = 0; i < WHY_ADVICE_MAX && w->advice[i]; i++)
+	for (size_t i = 0; i < WHY_ADVICE_MAX && w->advice[i][0]; i++)
 		json_object_array_add(list, json_object_new_string(w->advice[i]));
 	return list;
 }
@@ -76,7 +80,8 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 	overlay_nat_get(o, &nat);
 	overlay_candidates_get(o, &own);
 	*ret = (struct why_facts){
-		.peer = m->name, .state = p.state, .path = p.path, .now = now,
+		.peer = m->name, .cluster = tunnel_cluster(t)->cluster,
+		.tried = p.detail[0] != '\0', .state = p.state, .path = p.path, .now = now,
 		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
 		.foretold = nat.in_turn || overlay_peer_guessed_ports(o, m) > 0,
 		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
@@ -200,7 +205,25 @@ static bool has_ip4(const struct wire_candidates *c)
 	return any;
 }
 
-char *report_netcheck(const struct tunnel *t)
+/* Other than our own devices. */
+static bool has_network(struct host *h)
+{
+	struct netif_addr *list = calloc(NETIFS_MAX, sizeof(*list));
+	int n = list ? netif_list(h, list, NETIFS_MAX) : -ENOMEM;
+	bool any = n < 0; /* not known: nothing is said */
+
+	for (int i = 0; i < n; i++) {
+		struct addr a = list[i].addr;
+
+		a.port = 1; /* to be judged as one that packets are sent to */
+		any |= list[i].up && list[i].kind != NETIF_LOOPBACK && addr_is_candidate_ok(&a) &&
+		       strncmp(list[i].ifname, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) != 0;
+	}
+	free(list);
+	return any;
+}
+
+char *report_netcheck(struct host *h, const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object(), *nat;
 	struct wire_candidates own;
@@ -213,12 +236,17 @@ char *report_netcheck(const struct tunnel *t)
 	overlay_nat_get(tunnel_overlay(t), &n);
 	overlay_candidates_get(tunnel_overlay(t), &own);
 	overlay_mapping_status(tunnel_overlay(t), &m);
+	if (s.state != SESSION_UP)
+		s.observed = (struct addr){ 0 }; /* it was so then */
 	struct netcheck_facts f = {
-		.session_up = s.state == SESSION_UP,
+		.network = s.state == SESSION_UP || has_network(h),
+		.cluster = tunnel_cluster(t)->cluster, .session_up = s.state == SESSION_UP,
 		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
 		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
 		.in_turn = n.in_turn,
 	};
+	if (!f.network)
+		own.n = 0;
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);

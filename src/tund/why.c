@@ -6,6 +6,7 @@
 
 #define EARLY (8 * NS_PER_S)		/* rounds need a while */
 #define LOST_LATELY (120 * NS_PER_S)
+#define PINGS_TELL 3			/* so many without answer, to where NATs are in the way */
 
 /* --- deciding -------------------------------------------------------------------------------- */
 
@@ -38,7 +39,7 @@ enum nat_meeting nats_meet(struct nat_kind a, struct nat_kind b)
 /* What the direct paths say, all together. */
 struct tally {
 	size_t direct, named[PEER_PATH_SERVER + 1];
-	bool settling, lost, one_way, same_router;
+	bool settling, lost, one_way, same_router, waiting;
 };
 
 static struct tally count(const struct why_facts *f)
@@ -54,6 +55,7 @@ static struct tally count(const struct why_facts *f)
 		t.named[p->kind] += p->named;
 		t.settling |= p->proven && p->proven_by_them && !p->lost;
 		t.lost |= p->lost && p->last_echo && f->now - p->last_echo < LOST_LATELY;
+		t.waiting |= p->heard > 0 || p->pongs > 0 || p->pings < PINGS_TELL;
 		t.one_way |= p->heard > 0 && p->pongs == 0 && p->pings > 0;
 		t.same_router |= p->named && p->kind == PEER_PATH_PUBLIC &&
 				 addr_same_ip(&p->to, &f->observed);
@@ -63,15 +65,15 @@ static struct tally count(const struct why_facts *f)
 
 static enum why_reason without_tunnel(const struct why_facts *f)
 {
-	if (f->state == PEER_IDLE)
-		return WHY_IDLE;
 	if (!f->session_up)
 		return WHY_NO_SERVER;
 	if (!f->online)
 		return WHY_OFFLINE;
 	if (f->session_spare)
 		return WHY_OWN_PORT;
-	return f->state == PEER_CONNECTING ? WHY_CONNECTING : WHY_NO_ANSWER;
+	if (f->state == PEER_CONNECTING)
+		return WHY_CONNECTING;
+	return f->state == PEER_IDLE && !f->tried ? WHY_IDLE : WHY_NO_ANSWER;
 }
 
 static enum why_reason of_addresses(const struct why_facts *f, const struct tally *t)
@@ -93,6 +95,13 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 	return WHY_UNKNOWN;
 }
 
+/* The NATs rule it out, no port is guessed, and nothing answers that is not behind them. */
+static bool is_hopeless(const struct why_facts *f, const struct tally *t)
+{
+	return !f->foretold && !t->waiting && !t->same_router &&
+	       nats_meet(f->ours, f->theirs) == NATS_MISS && of_addresses(f, t) == WHY_HARD_NATS;
+}
+
 static enum why_reason by_relay(const struct why_facts *f)
 {
 	struct tally t = count(f);
@@ -101,7 +110,7 @@ static enum why_reason by_relay(const struct why_facts *f)
 		return WHY_SETTLING;
 	if (t.lost)
 		return WHY_LOST;
-	if (f->now - f->up_since < EARLY)
+	if (f->now - f->up_since < EARLY && !is_hopeless(f, &t))
 		return WHY_TRYING;
 	if (t.one_way)
 		return WHY_ONE_WAY;
@@ -135,7 +144,7 @@ enum why_reason why_decide(const struct why_facts *f)
 #define USE_IP6 "IPv6 on both sides needs no NAT at all"
 #define LET_UDP "let UDP out and its answers in, in the firewall of either side"
 
-/* In `words` %s is the peer's name. */
+/* In `words` %s is the peer's name, in `advice` the one that commands take: nas.homelab. */
 static const struct {
 	const char *name, *words;
 	const char *advice[WHY_ADVICE_MAX];
@@ -147,7 +156,7 @@ static const struct {
 				"%s is reached directly at its public address.", { NULL } },
 	[WHY_IDLE] = { "idle",
 		       "There is no tunnel to %s: none was needed yet. The first packet builds it.",
-		       { "`mlsh ping` builds it, too" } },
+		       { "`mlsh ping %s` builds it, too" } },
 	[WHY_NO_SERVER] = { "no-server",
 			    "There is no tunnel to %s: the signal server is not reached from here, "
 			    "and no address that is known answers.",
@@ -155,7 +164,8 @@ static const struct {
 	[WHY_OFFLINE] = { "offline",
 			  "There is no tunnel to %s: it has no session with the signal server, and "
 			  "no address that is known answers.",
-			  { "is the machine on, in a network, and does mlshtund run there?",
+			  { "is the machine on, in a network, does mlshtund run there, and was "
+			    "`mlsh connect` done?",
 			    "`mlsh status` on that machine says more" } },
 	[WHY_CONNECTING] = { "connecting", "The tunnel to %s is being built.", { NULL } },
 	[WHY_OWN_PORT] = { "own-port",
@@ -175,7 +185,7 @@ static const struct {
 	[WHY_TRYING] = { "trying",
 			 "The tunnel to %s has just come up over the relay; direct paths are being "
 			 "tried.",
-			 { "`mlsh ping --until-direct` waits for it" } },
+			 { "`mlsh ping %s --until-direct` waits for it" } },
 	[WHY_LOST] = { "lost",
 		       "The direct path to %s has stopped answering; until it or another one "
 		       "answers, packets go over the relay.",
@@ -277,23 +287,35 @@ static void tell_blocked(const struct why_facts *f, struct why *w, char *out, si
 		 ours && theirs ? "the routers of both sides say that they map a port"
 		 : ours		? "the router of this side says that it maps a port"
 				: "its router says that it maps a port");
-	w->advice[2] = "is that router the one that faces the internet? Another NAT or a firewall "
-		       "before it knows nothing of the mapping";
+	snprintf(w->advice[2], WHY_ADVICE_LEN, "is that router the one that faces the internet? "
+		 "Another NAT or a firewall before it knows nothing of the mapping");
 }
 
-static void put_words(struct why *w, const char *words, const char *peer, const char *detail)
+/* The first %s of `words` becomes `name`, the others `detail`. */
+static void put_words(char *out, size_t cap, const char *words, const char *name,
+		      const char *detail)
 {
 	const char *at = words;
 	size_t n = 0;
 
-	for (unsigned k = 0; *at && n < sizeof(w->text) - 1; k++) {
+	out[0] = '\0';
+	for (unsigned k = 0; *at && n < cap - 1; k++) {
 		size_t plain = strcspn(at, "%");
-		int len = snprintf(w->text + n, sizeof(w->text) - n, "%.*s%s", (int)plain, at,
-				   !at[plain] ? "" : k == 0 ? peer : detail);
+		int len = snprintf(out + n, cap - n, "%.*s%s", (int)plain, at,
+				   !at[plain] ? "" : k == 0 ? name : detail);
 
-		n += MIN((size_t)MAX(len, 0), sizeof(w->text) - 1 - n);
+		n += MIN((size_t)MAX(len, 0), cap - 1 - n);
 		at += plain + (at[plain] ? 2 : 0);
 	}
+}
+
+static void put_advice(struct why *w, const struct why_facts *f)
+{
+	char node[2 * LABEL_MAX + 2];
+
+	snprintf(node, sizeof(node), "%s.%s", f->peer, f->cluster);
+	for (size_t i = 0; i < WHY_ADVICE_MAX && reasons[w->reason].advice[i]; i++)
+		put_words(w->advice[i], WHY_ADVICE_LEN, reasons[w->reason].advice[i], node, "");
 }
 
 void why_explain(const struct why_facts *f, struct why *ret)
@@ -305,10 +327,10 @@ void why_explain(const struct why_facts *f, struct why *ret)
 		tell_hard(f, detail, sizeof(detail));
 	else if (ret->reason == WHY_UNKNOWN)
 		tell_unknown(f, detail, sizeof(detail));
-	memcpy(ret->advice, reasons[ret->reason].advice, sizeof(ret->advice));
+	put_advice(ret, f);
 	if (ret->reason == WHY_BLOCKED)
 		tell_blocked(f, ret, detail, sizeof(detail));
-	put_words(ret, reasons[ret->reason].words, f->peer, detail);
+	put_words(ret->text, sizeof(ret->text), reasons[ret->reason].words, f->peer, detail);
 }
 
 const char *why_verdict(const struct peer_path_status *p)

@@ -11,7 +11,7 @@
 enum why_reason {
 	WHY_DIRECT_LAN, WHY_DIRECT_IP6, WHY_DIRECT_PUBLIC,
 	/* no tunnel: */
-	WHY_IDLE,		/* nobody has asked for one */
+	WHY_IDLE,		/* nobody has asked for one; the peer is online */
 	WHY_NO_SERVER,		/* no session with the server, and no known address answers */
 	WHY_OFFLINE,		/* the peer has no session */
 	WHY_CONNECTING,
@@ -33,13 +33,14 @@ enum why_reason {
 };
 
 struct why_facts {
-	const char *peer;		/* its name */
+	const char *peer, *cluster;	/* their names */
 	enum peer_state state;
 	enum peer_path path;
 	uint64_t now, up_since;
 	bool session_up;		/* ours, with the signal server */
 	bool session_spare;		/* from another port than the node's */
 	bool online;			/* the peer's, says the server */
+	bool tried;			/* an attempt without a tunnel has failed */
 	bool have_ip6;			/* we offer an IPv6 address */
 	struct addr observed;		/* where the server sees us; unset: unknown */
 	struct nat_kind ours, theirs;
@@ -57,10 +58,11 @@ const char *why_reason_name(enum why_reason r); /* for machines: "hard-nats" */
 
 #define WHY_TEXT_MAX 400
 #define WHY_ADVICE_MAX 4
+#define WHY_ADVICE_LEN 240
 struct why {
 	enum why_reason reason;
 	char text[WHY_TEXT_MAX];		/* a sentence or two */
-	const char *advice[WHY_ADVICE_MAX];	/* what may be changed; NULL: no more */
+	char advice[WHY_ADVICE_MAX][WHY_ADVICE_LEN]; /* what may be changed; "": no more */
 };
 void why_explain(const struct why_facts *f, struct why *ret);
 
@@ -73,6 +75,8 @@ const char *nat_filtering_name(enum nat_filtering f);
 /* --- the machine's own connection, for `mlsh netcheck` ---------------------------------------- */
 
 struct netcheck_facts {
+	const char *cluster;		/* its name */
+	bool network;			/* an interface that is up has an address */
 	bool session_up;
 	int err_reason;			/* enum refusal of the last failure; 0: none */
 	bool server_known;		/* its name resolved */

@@ -229,6 +229,50 @@ START_TEST(without_the_server_it_is_said_what_fails)
 }
 END_TEST
 
+/* What was true before is not shown as if it were so still. */
+START_TEST(without_a_network_netcheck_says_so)
+{
+	struct mesh *m = pair(sim_seed(), &kinds[3], &kinds[0]);
+	struct addr inner = addr_v4(IP(10, 7, 0, 2), 0);
+	struct json_object *o;
+
+	sim_pass(m->w, 15 * SECOND);
+	ck_assert_int_eq(world_host_addr_del(m->node[0].host, &inner), 0);
+	sim_pass(m->w, 2 * MINUTE);
+	o = ask(&m->node[0], CONTROL_NETCHECK, "");
+	ck_assert(strstr(str(o, "text"), "no network"));
+	ck_assert(json_object_object_get(o, "observed") == NULL);
+	ck_assert(!json_object_get_boolean(json_object_object_get(o, "ip4")));
+	ck_assert_uint_eq(json_object_array_length(json_object_object_get(o, "candidates")), 0);
+	json_object_put(o);
+	mesh_free(m);
+}
+END_TEST
+
+/* Both are of the probes of the path in use. */
+START_TEST(the_round_trip_is_that_of_the_path_in_use)
+{
+	struct mesh *m = pair(sim_seed(), &kinds[0], &kinds[3]);
+	struct json_object *o, *paths;
+	unsigned used = 0;
+
+	sim_pass(m->w, 15 * SECOND);
+	o = ask(&m->node[0], CONTROL_WHY, m->node[1].name);
+	paths = json_object_object_get(o, "paths");
+	for (size_t i = 0; i < json_object_array_length(paths); i++) {
+		struct json_object *p = json_object_array_get_idx(paths, i);
+
+		if (!json_object_get_boolean(json_object_object_get(p, "in_use")))
+			continue;
+		used++;
+		ck_assert_str_eq(str(p, "rtt_ms"), str(o, "rtt_ms"));
+	}
+	ck_assert_uint_eq(used, 1);
+	json_object_put(o);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_node_that_is_off_is_told_apart)
 {
 	struct mesh *m = pair(sim_seed(), &kinds[0], &kinds[3]);
@@ -320,6 +364,7 @@ END_TEST
 START_TEST(ping_ends_with_the_first_direct_answer)
 {
 	struct mesh *m = mesh_new(sim_seed());
+	struct json_object *o;
 	struct heard h;
 	struct ping *p;
 
@@ -335,6 +380,10 @@ START_TEST(ping_ends_with_the_first_direct_answer)
 	p = ping(&m->node[0], &m->node[1], 30, true, &h);
 	sim_pass(m->w, SECOND);
 	ck_assert_uint_eq(h.answers, 0);
+	o = ask(&m->node[0], CONTROL_WHY, m->node[1].name);
+	ck_assert_str_eq(str(o, "reason"), "offline");
+	ck_assert(strstr(json_object_to_json_string(o), "was `mlsh connect` done?"));
+	json_object_put(o);
 	mesh_connect(&m->node[1]);
 	sim_pass(m->w, 8 * SECOND);
 	ck_assert_uint_eq(h.ends, 1);
@@ -403,6 +452,7 @@ UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_i
 	  nor_by_a_restart,
 	  a_port_that_was_forwarded_by_hand_is_found,
 	  a_mapping_does_not_hide_the_nat,
-	  without_the_server_it_is_said_what_fails, a_node_that_is_off_is_told_apart,
+	  without_the_server_it_is_said_what_fails, without_a_network_netcheck_says_so,
+	  the_round_trip_is_that_of_the_path_in_use, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,
 	  no_answer_is_said_and_the_tunnels_end_ends_it)

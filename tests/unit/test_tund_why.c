@@ -45,7 +45,8 @@ static struct peer_path_status relayed[3];
 static struct why_facts facts(void)
 {
 	struct why_facts f = {
-		.peer = "nas", .state = PEER_UP, .path = PEER_PATH_RELAY, .now = NOW,
+		.peer = "nas", .cluster = "homelab", .state = PEER_UP, .path = PEER_PATH_RELAY,
+		.now = NOW,
 		.up_since = NOW - 60 * NS_PER_S, .session_up = true, .online = true,
 		.paths = relayed, .n_paths = 3,
 	};
@@ -88,7 +89,7 @@ START_TEST(every_cell_has_its_reason_and_words)
 			ck_assert_int_eq(w.reason, want);
 			ck_assert(strstr(w.text, "nas") && !strchr(w.text, '%'));
 			ck_assert(w.text[strlen(w.text) - 1] == '.');
-			ck_assert(w.advice[0] != NULL);
+			ck_assert(w.advice[0][0]);
 		}
 	}
 }
@@ -150,7 +151,7 @@ START_TEST(a_mapped_port_that_fails_is_named)
 	ck_assert(w.text[strlen(w.text) - 1] == '.');
 	f.ours = f.theirs = kinds[OPEN];
 	why_explain(&f, &w);
-	ck_assert_ptr_null(w.advice[2]);
+	ck_assert_str_eq(w.advice[2], "");
 }
 END_TEST
 
@@ -162,7 +163,16 @@ START_TEST(paths_come_first)
 	f.ours = kinds[SYM];
 	f.theirs = kinds[SYM];
 	f.up_since = NOW - NS_PER_S;
+	ck_assert_int_eq(why_decide(&f), WHY_HARD_NATS);
+	f.foretold = true;
 	ck_assert_int_eq(why_decide(&f), WHY_TRYING);
+	f.foretold = false;
+	relayed[1].pings = 1;
+	ck_assert_int_eq(why_decide(&f), WHY_TRYING);
+	relayed[1].pings = 20;
+	f.theirs = kinds[NOTHING];
+	ck_assert_int_eq(why_decide(&f), WHY_TRYING);
+	f.theirs = kinds[SYM];
 	f.up_since = NOW - 60 * NS_PER_S;
 	ck_assert_int_eq(why_decide(&f), WHY_HARD_NATS);
 	relayed[2].heard = 3;
@@ -217,7 +227,9 @@ END_TEST
 
 START_TEST(without_a_tunnel)
 {
-	struct why_facts f = { .peer = "nas", .state = PEER_LOST, .now = NOW };
+	struct why_facts f = { .peer = "nas", .cluster = "homelab", .state = PEER_LOST,
+			       .now = NOW };
+	struct why w;
 
 	ck_assert_int_eq(why_decide(&f), WHY_NO_SERVER);
 	f.session_up = true;
@@ -230,7 +242,19 @@ START_TEST(without_a_tunnel)
 	f.state = PEER_CONNECTING;
 	ck_assert_int_eq(why_decide(&f), WHY_CONNECTING);
 	f.state = PEER_IDLE;
-	ck_assert_int_eq(why_decide(&f), WHY_IDLE);
+	why_explain(&f, &w);
+	ck_assert_int_eq(w.reason, WHY_IDLE);
+	ck_assert_str_eq(w.advice[0], "`mlsh ping nas.homelab` builds it, too");
+	f.tried = true;
+	ck_assert_int_eq(why_decide(&f), WHY_NO_ANSWER);
+	/* Who never had a session is offline, and needs more than a first packet. */
+	f.online = f.tried = false;
+	why_explain(&f, &w);
+	ck_assert_int_eq(w.reason, WHY_OFFLINE);
+	ck_assert(strstr(w.text, "no session with the signal server"));
+	ck_assert(strstr(w.advice[0], "does mlshtund run there, and was `mlsh connect` done"));
+	f.session_up = false;
+	ck_assert_int_eq(why_decide(&f), WHY_NO_SERVER);
 }
 END_TEST
 
@@ -265,6 +289,17 @@ START_TEST(verdicts_of_paths)
 }
 END_TEST
 
+START_TEST(without_a_network_the_server_is_not_at_fault)
+{
+	struct netcheck_facts f = { .cluster = "homelab", .err_reason = REFUSAL_TIMEOUT };
+	struct why w;
+
+	netcheck_explain(&f, &w);
+	ck_assert(strstr(w.text, "This machine has no network"));
+	ck_assert(!strstr(w.advice[0], "server"));
+}
+END_TEST
+
 START_TEST(netcheck_says_what_it_means)
 {
 	static const struct {
@@ -291,7 +326,8 @@ START_TEST(netcheck_says_what_it_means)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct netcheck_facts f = { .session_up = cases[i].up,
+		struct netcheck_facts f = { .cluster = "homelab", .network = true,
+					    .session_up = cases[i].up,
 					    .server_known = cases[i].known,
 					    .err_reason = cases[i].reason, .nat = cases[i].nat,
 					    .mapped = cases[i].mapped };
@@ -299,7 +335,9 @@ START_TEST(netcheck_says_what_it_means)
 
 		netcheck_explain(&f, &w);
 		ck_assert_msg(strstr(w.text, cases[i].says), "%zu: %s", i, w.text);
-		ck_assert(cases[i].up || w.advice[0]);
+		ck_assert(cases[i].up || w.advice[0][0]);
+		if (!cases[i].known)
+			ck_assert(strstr(w.advice[1], "~/.config/mlsh/clusters/homelab.toml"));
 		f.in_turn = true;
 		netcheck_explain(&f, &w);
 		ck_assert_int_eq(strstr(w.text, "can guess") != NULL,
@@ -313,4 +351,5 @@ UNIT_MAIN("tund/why", nats_meet_as_theory_says, every_cell_has_its_reason_and_wo
 	  the_side_at_fault_is_named, a_mapped_port_that_fails_is_named, paths_come_first,
 	  addresses_that_can_not_do,
 	  direct_ones_say_how, without_a_tunnel, every_reason_has_a_name_of_its_own,
-	  verdicts_of_paths, netcheck_says_what_it_means)
+	  verdicts_of_paths, without_a_network_the_server_is_not_at_fault,
+	  netcheck_says_what_it_means)
