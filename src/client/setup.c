@@ -7,10 +7,36 @@
 
 #include "client/join_internal.h"
 #include "client/refuse.h"
+#include "os/netconf.h"
 
 static bool subnet_equal(struct prefix4 a, struct prefix4 b)
 {
 	return a.net == b.net && a.bits == b.bits;
+}
+
+/* Before the token is spent: with such a subnet only single members could be routed here. */
+static int check_asked(struct host *h, struct prefix4 p, struct err *err)
+{
+	char what[64], subnet[PREFIX4_TEXT_MAX];
+	int r = netconf_conflict(h, p, 0, what);
+
+	if (r <= 0)
+		return 0; /* what can not be told now, connect will say */
+	return refuse_set(err, REFUSAL_SUBNET, "the subnet %s overlaps what this host uses itself "
+			  "(%s). Choose another one; the token was not used",
+			  prefix4_format(p, subnet), what);
+}
+
+/* Connect would refuse an address that the host, or one of its gateways, has. */
+static int check_address(struct host *h, ip4 ip, struct err *err)
+{
+	char what[64], text[IP4_TEXT_MAX];
+
+	if (netconf_address_used(h, ip, 0, true, what) <= 0)
+		return 0;
+	return refuse_set(err, REFUSAL_SUBNET, "the first address of the subnet, %s, is %s "
+			  "already. Choose another range with --subnet; the token was not used",
+			  ip4_format(ip, text), what);
 }
 
 /* What the server offers must be permitted, whatever it says. */
@@ -33,7 +59,7 @@ static int check_offer(const struct join *j, const struct signal_reply *offer, s
 		return refuse_set(err, REFUSAL_FULL, "the signal server offers the address %s, "
 				  "which is no host address of %s",
 				  ip4_format(offer->address, address), subnet);
-	return 0;
+	return check_address(j->host, offer->address, err);
 }
 
 static int make_genesis(struct join *j, const struct signal_reply *offer, struct err *err)
@@ -160,6 +186,8 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 			    "server (%s) is unfinished: run that again to complete it, or remove "
 			    "%s/clusters/%s%s to forget it.", p->cluster, j->pending.host, s->dir,
 			    p->cluster, STORE_PENDING);
+	if (r == 0 && p->has_subnet && !j->has_pending)
+		r = check_asked(h, p->subnet, err);
 	if (r == 0)
 		r = join_connect(j, err);
 	if (r < 0) {

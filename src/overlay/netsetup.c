@@ -54,7 +54,7 @@ static int address_taken(const struct netsetup *n, ip4 ip, char what[WHAT_MAX])
 }
 
 /* Two clusters of different servers may have handed out the same address. */
-static int check_self(const struct netsetup *n, struct err *err)
+static int check_self(const struct netsetup *n, const char *cluster, struct err *err)
 {
 	char what[WHAT_MAX], text[IP4_TEXT_MAX];
 	int rc = address_taken(n, n->self, what);
@@ -64,8 +64,10 @@ static int check_self(const struct netsetup *n, struct err *err)
 	if (rc > 0)
 		return err_set(err, -EADDRINUSE,
 			       "the overlay address %s is %s already. Disconnect the cluster that "
-			       "has it, or make one anew with another range: `mlsh setup --subnet`",
-			       ip4_format(n->self, text), what);
+			       "has it, or start over with another range: remove "
+			       "~/.config/mlsh/clusters/%s.* here, then `mlsh setup %s --subnet` "
+			       "with a new token (`mlsh-signal token` on the server)",
+			       ip4_format(n->self, text), what, cluster, cluster);
 	return 0;
 }
 
@@ -78,7 +80,7 @@ int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const s
 	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
 	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
 		signal_add(n, &literal);
-	rc = check_self(n, err);
+	rc = check_self(n, mlog_genesis(log)->name, err);
 	if (rc == 0)
 		rc = netconf_addr_add(h, ifindex, self, 32, err);
 	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
