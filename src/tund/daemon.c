@@ -201,6 +201,19 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 	return rc;
 }
 
+static int owned_by_another(const struct daemon_cluster *c, struct err *err)
+{
+	const char *name = c->state.cluster;
+
+	if (c->tunnel)
+		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
+			       name);
+	return err_set(err, -EPERM, "cluster %s on this host is another user's, and stopped: only "
+		       "he and root can connect it. To free the name, root removes %s/%s and "
+		       "%s/%s.* and starts mlshtund again",
+		       name, c->daemon->cfg.state_dir, name, c->daemon->cfg.state_dir, name);
+}
+
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err)
 {
@@ -221,8 +234,7 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       "this host takes root",
 			       cluster);
 	if (c && c->state.owner_uid != uid && uid != 0)
-		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
-			       cluster);
+		return owned_by_another(c, err);
 	if (!c && !may_create)
 		return err_set(err, -EPERM,
 			       "connecting %s adds routes and a DNS zone to this host: the first "
@@ -256,6 +268,12 @@ static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tu
 	return rc;
 }
 
+static bool is_another_node(const struct cluster_file *a, const struct cluster_file *b)
+{
+	return memcmp(a->cluster_id, b->cluster_id, HASH_LEN) == 0 &&
+	       !node_id_equal(&a->node_id, &b->node_id);
+}
+
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
 		   struct err *err)
 {
@@ -267,6 +285,12 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 		rc = merge_known_log(d, c, p, may_create, err);
 	if (rc < 0)
 		return rc;
+	if (c && c->tunnel && is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
+		return err_set(err, -EBUSY, "cluster %s is connected on this host already, as its "
+			       "node %s, by the user with id %u; yours, %s, can be instead after: "
+			       "mlsh disconnect %s",
+			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
+			       c->state.owner_uid, p->cluster.node_name, c->state.cluster);
 	if (c && c->tunnel &&
 	    memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
 	    tunnel_state_get(c->tunnel) != TUNNEL_STOPPED) {

@@ -233,9 +233,9 @@ START_TEST(a_name_is_not_taken_over)
 	struct mesh *m;
 	struct mesh_node *n = connected_by_alice(&m);
 
-	expect(n, connect_with(n, BOB, GROUP, BOB), "another user");
+	expect(n, connect_with(n, BOB, GROUP, BOB), "is connected on this host by another user");
 	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0), ok);
-	expect(n, connect_with(n, BOB, GROUP, BOB), "another user");
+	expect(n, connect_with(n, BOB, GROUP, BOB), "is another user's, and stopped");
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	expect(n, connect_with(n, BOB, GROUP, BOB), "another user");
