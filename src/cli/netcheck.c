@@ -103,6 +103,7 @@ static int check(struct cli *c, const char *cluster, bool json)
 		}
 		if (daemon_reply_check(&reply, &err) < 0) {
 			daemon_reply_free(&reply);
+			target_no_cluster(c, cluster, &err);
 			return cli_fail(&err);
 		}
 		json_object_put(o);
@@ -141,8 +142,6 @@ static int check_all(struct cli *c, bool json)
 		code = check(c, name[i], json);
 		worst = MAX(worst, code);
 	}
-	if (n == 0 && target_none_connected(c, NULL, &err) < 0)
-		return cli_fail(&err);
 	return worst;
 }
 

@@ -143,8 +143,9 @@ static void print_end(const struct pinging *p)
 {
 	const struct target *t = p->target;
 
-	printf("%s.%s: %u sent, %u answered, %.*f%% lost", t->node, t->cluster, p->sent,
-	       p->answered, p->sent < 1000 ? 0 : 1, lost_percent(p));
+	printf("%s.%s: %u sent, %u answered", t->node, t->cluster, p->sent, p->answered);
+	if (p->sent)
+		printf(", %.*f%% lost", p->sent < 1000 ? 0 : 1, lost_percent(p));
 	if (p->answered)
 		printf("; round trip min/avg/max %.2f/%.2f/%.2f ms", p->min_ms,
 		       p->sum_ms / p->answered, p->max_ms);
@@ -210,6 +211,8 @@ static int run(struct cli *c, const struct target *t, struct control_request *r,
 	json_object_put(p.last);
 	if (rc < 0 && rc != -EINTR) {
 		fflush(stdout);
+		if (p.err.code)
+			target_no_cluster(c, t->cluster, &p.err);
 		(void)cli_fail(p.err.code ? &p.err : &err);
 		return daemon_is_absent(rc) && !p.err.code ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}

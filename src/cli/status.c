@@ -126,13 +126,14 @@ static void print_cluster(struct json_object *o)
 	print_peers(o);
 }
 
+/* Negative: refused. */
 static int show(struct cli *c, const struct daemon_reply *reply, bool json, struct err *err)
 {
 	struct json_object *o, *list;
 	int rc = daemon_reply_check(reply, err);
 
 	if (rc < 0)
-		return cli_fail(err);
+		return rc;
 	if (json) {
 		printf("%s\n", (const char *)reply->data);
 		return EXIT_OK;
@@ -183,5 +184,8 @@ int cmd_status(struct cli *c, int argc, char **argv)
 	}
 	int code = show(c, &reply, json, &err);
 	daemon_reply_free(&reply);
-	return code;
+	if (code >= 0)
+		return code;
+	target_no_cluster(c, r.cluster, &err);
+	return cli_fail(&err);
 }

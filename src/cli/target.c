@@ -44,16 +44,23 @@ static void idle_add(void *ctx, const char *cluster)
 			 cluster);
 }
 
+static bool is_listed(struct json_object *list, const char *cluster)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(js(json_object_array_get_idx(list, i), "name"), cluster) == 0)
+			return true;
+	return false;
+}
+
 /* The daemon has said already what is to be said of those that it knows. */
 static void idle_add_file(void *ctx, const char *cluster)
 {
 	struct idle *idle = ctx;
-	size_t n = idle->list ? json_object_array_length(idle->list) : 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(js(json_object_array_get_idx(idle->list, i), "name"), cluster) == 0)
-			return;
-	idle_add(idle, cluster);
+	if (!is_listed(idle->list, cluster))
+		idle_add(idle, cluster);
 }
 
 static bool is_stopped(struct json_object *cluster)
@@ -200,19 +207,50 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 	return rc;
 }
 
+void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
+{
+	struct json_object *status = NULL, *list;
+	struct idle all = { 0 };
+	struct err ignored = { 0 };
+	size_t n;
+
+	if (err->code != -ENOENT || store_has_cluster(c->host, &c->store, cluster) ||
+	    ask_all(c, &status, &ignored) < 0)
+		return;
+	list = json_object_object_get(status, "clusters");
+	n = list ? json_object_array_length(list) : 0;
+	for (size_t i = 0; i < n; i++)
+		idle_add(&all, js(json_object_array_get_idx(list, i), "name"));
+	all.list = list;
+	store_each_cluster(c->host, &c->store, idle_add_file, &all);
+	if (is_listed(list, cluster))
+		; /* the daemon has its reason */
+	else if (all.n == 0)
+		(void)err_set(err, -ENOENT, "there is no cluster %s here, and no other; "
+			      "`mlsh setup` makes one, `mlsh adopt` joins one", cluster);
+	else
+		(void)err_set(err, -ENOENT, "there is no cluster %s here; there is %s%s%s", cluster,
+			      all.first, *all.others ? ", " : "", all.others);
+	json_object_put(status);
+}
+
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max, struct err *err)
 {
 	struct json_object *status, *list;
 	int rc = ask_all(c, &status, err);
-	size_t n;
+	size_t n, found = 0;
 
 	if (rc < 0)
 		return rc;
 	list = json_object_object_get(status, "clusters");
-	n = MIN(list ? json_object_array_length(list) : 0, max);
-	for (size_t i = 0; i < n; i++)
-		snprintf(out[i], sizeof(out[i]), "%s",
-			 js(json_object_array_get_idx(list, i), "name"));
+	n = list ? json_object_array_length(list) : 0;
+	for (size_t i = 0; i < n && found < max; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (!is_stopped(one))
+			snprintf(out[found++], sizeof(out[0]), "%s", js(one, "name"));
+	}
+	rc = found ? (int)found : target_none_connected(c, list, err);
 	json_object_put(status);
-	return (int)n;
+	return rc;
 }

@@ -16,11 +16,16 @@ struct target {
  * or its overlay address. */
 int target_find(struct cli *c, const char *typed, struct target *ret,
 		struct err *err) MUST_CHECK;
-/* The clusters that the daemon knows: how many were filled in. */
+/* The clusters that are connected: how many were filled in. -ESRCH with a message: none is. */
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
 		    struct err *err) MUST_CHECK;
 /* Says that no cluster is connected and which command connects one; `list`: status's clusters, may
  * be NULL. -ESRCH. */
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err) MUST_CHECK;
+/*
+ * The daemon's refusal (`err`) to say anything of a cluster: where there is none of that name, in
+ * the files here either, this is said in its place, with those that there are.
+ */
+void target_no_cluster(struct cli *c, const char *cluster, struct err *err);
 
 #endif

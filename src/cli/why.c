@@ -105,6 +105,7 @@ int cmd_why(struct cli *c, int argc, char **argv)
 		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
 	if (daemon_reply_check(&reply, &err) < 0) {
+		target_no_cluster(c, t.cluster, &err);
 		code = cli_fail(&err);
 	} else if (json) {
 		printf("%s\n", (const char *)reply.data);

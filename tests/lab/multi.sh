@@ -46,6 +46,9 @@ check "does not disturb the other" grep -q "100 received, 0% packet loss" "$WORK
 check "and takes only its device" test "$(ip -n "$LAB-nas" -o link show | grep -oE 'mlsh[0-9]+:' | xargs)" = "mlsh0:"
 check "only its own address is gone" eval '! pings laptop 100.64.0.4'
 check_fails "a node that no other cluster has may be of that one" 1 "another node tv;.* Not connected: garage" on nas mlsh ping tv
+check "netcheck passes over the stopped one" eval 'on nas mlsh netcheck | has "^homelab:" && ! on nas mlsh netcheck | has garage'
+check "in JSON, too" eval '[ "$(on nas mlsh netcheck --json | grep -c .)" = 1 ]'
+check_fails "but not when it is named" 1 "garage is stopped; run: mlsh connect garage" on nas mlsh netcheck garage
 check "disconnect of both" on nas mlsh disconnect homelab
 check_fails "either can be connected then" 1 "no cluster is connected; run: mlsh connect (homelab .or garage|garage .or homelab)" \
 	on nas mlsh why laptop
@@ -71,9 +74,12 @@ check_fails "a public subnet is refused" 1 "subnet|range" on laptop mlsh setup c
 	--name laptop --subnet 203.0.113.0/24
 check_fails "a subnet with host bits is refused" 1 "10.98.0" on laptop mlsh setup cellar --signal-host "$server" --token "$token" \
 	--name laptop --subnet 10.98.0.5/24
-ip -n "$LAB-laptop" addr add 10.72.0.200/24 dev eth0
+ip -n "$LAB-laptop" addr add 10.74.0.200/24 dev eth0
+check_fails "one of the host's own LAN is refused, before the server is asked" 1 "10\.74\.0\.0/24 overlaps.*network 10\.74.*not used" \
+	on laptop mlsh setup cellar --signal-host "$server" --token "$token" --name laptop --subnet 10.74.0.0/24
 check "the token was not used up by that" on laptop mlsh setup cellar --signal-host "$server" --token "$token" --name laptop \
 	--subnet 10.72.0.0/24
+ip -n "$LAB-laptop" addr add 10.72.0.200/24 dev eth0 # later than the cluster
 on laptop mlsh connect cellar --wait 5 >"$WORK/laptop/cellar.out" 2>&1
 check "a subnet that is the host's own LAN does not take over its routes" eval \
 	'ip -n "$LAB-laptop" route get 10.72.0.7 | has "dev eth0" && ip -n "$LAB-laptop" route get 10.72.0.200 | has "dev lo"'
@@ -88,9 +94,11 @@ check "a cluster whose first node has the address of another's gateway" eval 'on
 check "does not cut it off from its gateway" eval 'ip -n "$LAB-laptop" route get 198.51.100.1 | has "via 10.73.0.1 dev eth0" &&
 	ip -n "$LAB-laptop" route get 10.73.0.1 | has "dev eth0"'
 check "and that is said" grep -q "10\.73\.0\.1 is .*gateway" "$WORK/laptop/mlshtund.log"
-check "a subnet whose first address is one's own gateway" on laptop mlsh setup vault --signal-host "$server" \
-	--token "$(new_token)" --name laptop --subnet 10.71.2.0/24
-check_fails "can not be connected, and it is said why" 1 "10\.71\.2\.1 is a gateway" on laptop mlsh connect vault
+check "a subnet whose first address" on laptop mlsh setup vault --signal-host "$server" \
+	--token "$(new_token)" --name laptop --subnet 10.75.0.0/24
+ip -n "$LAB-laptop" addr add 10.75.0.200/24 dev eth0 && ip -n "$LAB-laptop" route add 192.0.2.0/24 via 10.75.0.1
+check_fails "is later one's own gateway can not be connected; why, and what to do is said" 1 \
+	"10\.75\.0\.1 is a gateway.*remove ~/.config/mlsh/clusters/vault.*setup vault --subnet" on laptop mlsh connect vault
 check "the network is as it was" on laptop ping -n -c 1 -W 2 10.71.9.2
 check "the other clusters are as they were" eval 'pings laptop 100.64.0.1 && pings laptop 100.64.0.4'
 exit $LAB_FAILED

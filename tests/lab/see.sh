@@ -70,7 +70,9 @@ check "a machine without NAT is told apart" eval 'on desk mlsh netcheck --json |
 	json_holds "d[\"nat\"][\"mapping\"] == \"none\" and d[\"nat\"][\"filtering\"] == \"open\""'
 check "its JSON is as documented" eval 'ann mlsh netcheck --json | json netcheck'
 check "in words" eval 'ann mlsh netcheck | has "another port for each destination" && ann mlsh netcheck | has "reached over UDP"'
-check_fails "a cluster that is not there" 1 "not connected" ann mlsh netcheck garage
+for c in "netcheck garage" "status garage" "ping desk.garage" "why desk.garage"; do
+	check_fails "$c: a cluster that is not there" 1 "there is no cluster garage here; there is homelab$" eval "ann mlsh $c"
+done
 check_fails "another user sees nothing" 1 "no cluster|not connected" on nas setpriv --reuid 1600 --regid 1600 --clear-groups \
 	env HOME=/nonexistent mlsh netcheck
 
