@@ -71,7 +71,7 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 
 int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, struct err *err)
 {
-	size_t n = 0;
+	size_t n = 0, from = 0; /* blanks around it are left out */
 	ssize_t got = 1;
 
 	if (strcmp(arg, "-") != 0) {
@@ -91,6 +91,10 @@ int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, st
 	}
 	while (n && (out[n - 1] == '\r' || out[n - 1] == ' ' || out[n - 1] == '\t'))
 		n--;
+	while (from < n && (out[from] == ' ' || out[from] == '\t'))
+		from++;
+	memmove(out, out + from, n - from);
+	n -= from;
 	out[n] = '\0';
 	if (!n)
 		return err_set(err, -EINVAL, "no %s came on standard input", what);

@@ -122,7 +122,7 @@ static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *
 }
 
 struct waiting {
-	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], why[480];
+	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], server[300], why[480];
 	struct err *err;
 };
 
@@ -146,6 +146,8 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 		copy_text(w->state, sizeof(w->state), one, "state");
 		copy_text(w->address, sizeof(w->address), one, "address");
 		copy_text(w->node, sizeof(w->node), one, "node");
+		copy_text(w->server, sizeof(w->server), json_object_object_get(one, "signal"),
+			  "host");
 		copy_text(w->why, sizeof(w->why), json_object_object_get(one, "signal"), "error");
 		if (strcmp(w->state, "connected") == 0) {
 			rc = 1;
@@ -181,6 +183,34 @@ static void print_result(const struct connect_args *a, const struct waiting *w)
 		       a->cluster, w->address);
 }
 
+/* Already there? 1: yes. */
+static int look(struct cli *c, const char *cluster, struct waiting *w, struct err *err)
+{
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	int rc;
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	rc = daemon_call(c, &r, NULL, 0, err, &reply);
+	if (rc == 0)
+		rc = on_status(w, &reply);
+	daemon_reply_free(&reply);
+	return rc;
+}
+
+static int say_not_yet(const struct connect_args *a, const struct waiting *w)
+{
+	print_result(a, w);
+	fprintf(stderr, "mlsh: not connected to %s after %llu s: ", a->cluster,
+		(unsigned long long)a->wait_s);
+	if (w->why[0])
+		fprintf(stderr, "%s\n", w->why);
+	else
+		fprintf(stderr, "the signal server %s has not answered yet\n", w->server);
+	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
+	return EXIT_NOT_YET;
+}
+
 int cmd_connect(struct cli *c, int argc, char **argv)
 {
 	struct connect_args a = { .wait_s = 10 };
@@ -203,7 +233,8 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 		return absent ? EXIT_NO_DAEMON : code;
 	}
 	notes_flush(c, a.cluster);
-	if (a.no_wait) {
+	rc = look(c, a.cluster, &w, &err);
+	if (rc == 0 && a.no_wait) {
 		if (!a.json)
 			printf("Connecting to %s in the background; `mlsh status` shows how it "
 			       "goes.\n",
@@ -212,16 +243,12 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 			print_result(&a, &w);
 		return EXIT_OK;
 	}
-	rc = daemon_watch(c, a.cluster, a.wait_s * NS_PER_S, on_status, &w, &err);
+	if (rc == 0)
+		rc = a.wait_s ? daemon_watch(c, a.cluster, a.wait_s * NS_PER_S, on_status, &w, &err)
+			      : -ETIMEDOUT;
 	if (rc == 1) {
 		print_result(&a, &w);
 		return EXIT_OK;
 	}
-	if (rc != -ETIMEDOUT)
-		return cli_fail(&err);
-	print_result(&a, &w);
-	fprintf(stderr, "mlsh: not connected to %s after %llu s%s%s\n", a.cluster,
-		(unsigned long long)a.wait_s, w.why[0] ? ": " : "", w.why);
-	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
-	return EXIT_NOT_YET;
+	return rc == -ETIMEDOUT ? say_not_yet(&a, &w) : cli_fail(&err);
 }

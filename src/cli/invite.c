@@ -16,8 +16,8 @@ static const char help[] = "Usage: mlsh invite <cluster> [options]\n\n"
 			   "  --ttl SECS         how long it is good for (default 3600)\n"
 			   "  --name NAME        the only name that the new node may take\n"
 			   "  --role node|admin  what it is meant to become (default node); every "
-			   "invite admits a plain node, an\n"
-			   "                     admin must promote it afterwards\n"
+			   "invite admits a plain node,\n"
+			   "                     which an admin can promote in a later version\n"
 			   "  --no-qr            leave the QR code out\n"
 			   "  --json             print the result as JSON\n";
 
@@ -113,17 +113,34 @@ static void print_json(const struct invite_url *u, const char *url)
 	json_object_put(o);
 }
 
+/* "30 days", "90 minutes", "10 seconds": in the largest unit that it is a multiple of. */
+static void format_ttl(uint64_t s, char *out, size_t cap)
+{
+	static const struct { uint64_t s; const char *name; } units[] = {
+		{ 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" },
+	};
+	size_t i = 0;
+
+	while (s % units[i].s != 0)
+		i++;
+	snprintf(out, cap, "%llu %s%s", (unsigned long long)(s / units[i].s), units[i].name,
+		 s == units[i].s ? "" : "s");
+}
+
 static void print_text(const struct invite_args *a, const char *url)
 {
+	char ttl[48];
+
+	format_ttl(a->ttl_s, ttl, sizeof(ttl));
 	if (!a->no_qr && isatty(STDOUT_FILENO) && qr_print(url))
 		putchar('\n');
 	printf("%s\n\n", url);
-	printf("On the other machine, within %llu minutes:\n\n    mlsh adopt '%s'\n\n",
-	       (unsigned long long)((a->ttl_s + 59) / 60), url);
+	printf("On the other machine, within %s (and paste it):\n\n    mlsh adopt -\n\n", ttl);
 	printf("It works once. Whoever reads it first can use it: send it over a channel you "
 	       "trust.\n");
 	if (a->role == ROLE_ADMIN)
-		printf("The machine joins as a plain node, marked as meant to be an admin.\n");
+		printf("The machine joins as a plain node, marked as meant to be an admin: it can "
+		       "be promoted\nin a later version.\n");
 }
 
 static int make(struct cli *c, const struct invite_args *a, struct invite_url *u, struct err *err)

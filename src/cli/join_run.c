@@ -4,6 +4,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "os/loop.h"
 
@@ -34,6 +35,8 @@ static void print_json(const struct join_result *r, bool setup)
 static void print_text(const struct join_result *r, bool setup)
 {
 	const char *cluster = r->cluster.cluster;
+	/* What was typed with sudo belongs to root, who has to go on. */
+	const char *sudo = geteuid() == 0 && *cli_env("SUDO_USER", "") ? "sudo " : "";
 	char ip[IP4_TEXT_MAX];
 
 	if (r->completed_pending)
@@ -41,12 +44,12 @@ static void print_text(const struct join_result *r, bool setup)
 	printf("%s is %s.%s, %s\n\n", setup ? "Cluster created. This node" : "Welcome. This node",
 	       r->cluster.node_name, cluster, ip4_format(r->cluster.address, ip));
 	if (setup)
-		printf("Recovery code (shown only now; keep it on paper, it replaces lost "
-		       "admins):\n\n    %s\n\n",
+		printf("Recovery code (shown only now; keep it on paper: in a later version it "
+		       "replaces lost admins):\n\n    %s\n\n",
 		       r->recovery_code);
-	printf("Next: mlsh connect %s\n", cluster);
+	printf("Next: %smlsh connect %s\n", sudo, cluster);
 	if (setup)
-		printf("Then: mlsh invite %s        to add another machine\n", cluster);
+		printf("Then: %smlsh invite %s        to add another machine\n", sudo, cluster);
 }
 
 static void on_done(void *ctx, const struct err *err, const struct join_result *r)

@@ -82,7 +82,9 @@ static void print_nodes(struct json_object *o)
 										    : "");
 		table_cell(&t, name);
 		table_cell(&t, js(n, "address"));
-		table_cell(&t, js(n, "role"));
+		table_cell(&t, json_object_get_boolean(
+				       json_object_object_get(n, "promotion_pending"))
+				       ? "node (to be admin)" : js(n, "role"));
 		table_cell(&t, *js(n, "sponsor") ? js(n, "sponsor") : "-");
 		table_cell(&t, when);
 		struct json_object *online = json_object_object_get(n, "online");

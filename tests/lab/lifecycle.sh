@@ -97,6 +97,9 @@ check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/n
 must "connect waits for the session" on nas mlsh connect homelab
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
+ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2 (and paste it)"; }
+check "how long it is good for, in words" eval 'ttl_said 10 "10 seconds" && ttl_said 2592000 "30 days" && ttl_said 3600 "1 hour"'
+check "the URL is printed once" eval '[ "$(on nas mlsh invite homelab | grep -c mlsh://)" = 1 ]'
 check "on a terminal there is a QR code" eval 'on nas script -qec "mlsh invite homelab" /dev/null | has "█"'
 check "--no-qr leaves it out" eval '! on nas script -qec "mlsh invite homelab --no-qr" /dev/null | has "█"'
 on nas mlsh invite homelab --json >"$WORK/nas/invite.json"
@@ -136,7 +139,7 @@ check_fails "a bad node name is refused" 1 "can not be used" adopt laptop "$url"
 check "all of that left nothing behind" nothing_left laptop
 
 # --- adopt ---
-must "adopt, the URL on standard input" adopt laptop "$url" --name laptop
+must "adopt, the URL on standard input, blanks around it" adopt laptop "	 $url  " --name laptop
 check_fails "an invite works once" 1 "used" adopt desk "$url" --name desk
 check_fails "a name that is taken is refused" 1 "taken|name" adopt desk "$(invite_url nas homelab)" --name laptop
 check "and leaves nothing behind" nothing_left desk
@@ -144,6 +147,8 @@ must "daemon starts on the laptop" daemon_start laptop
 begin=$EPOCHREALTIME
 must "connect on the laptop" eval 'on laptop mlsh connect homelab --json >"$WORK/laptop/connect.json"'
 check "its JSON is as documented" tests/lab/json_documented connect <"$WORK/laptop/connect.json"
+check "connect, connected: without waiting" eval 'on laptop mlsh connect homelab --wait 0 | has "^Connected to homelab" &&
+	on laptop mlsh connect homelab --no-wait | has "^Connected to homelab"'
 check "ping laptop to nas within 5 s" wait_until 5 pings laptop 100.64.0.1
 check "ping nas to laptop within 5 s" wait_until 5 pings nas 100.64.0.2
 check "both within 5 s of connect" test $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000000)) -lt 5
@@ -211,7 +216,7 @@ for uid in 1500 1501; do
 done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
 check_fails "another user may not disconnect it" 1 "not connected" as_user desk 1500 mlsh disconnect homelab
-check_fails "nor see its status" 1 "not connected" as_user desk 1500 mlsh status homelab
+check_fails "nor see its status" 1 "no cluster homelab here, and no other" as_user desk 1500 mlsh status homelab
 check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status |
 	has "No cluster of yours is connected.*other users.*only they and root"'
 check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
@@ -224,7 +229,13 @@ check_fails "another may not take it down" 1 "not connected" as_user desk 1500 m
 sed -i '/^mlsh:/d' "$WORK/desk/group"
 check "its owner may take it down, in the group or not" as_user desk 1501 mlsh disconnect atelier
 check "and up again" as_user desk 1501 mlsh connect atelier
+check "root has a node of its own in it" eval 'as_user desk 1501 mlsh invite atelier --no-qr | grep -oE "mlsh://[^ ]+" |
+	on desk mlsh adopt - --name roots'
+check_fails "root's connect does not pass for the other's" 1 "as its node desk, by the user with id 1501" on desk mlsh connect atelier
 check "root may too" on desk mlsh disconnect atelier
+check_fails "what is stopped is not said to be connected" 1 "atelier on this host is another user's, and stopped.*atelier\.\*" \
+	as_user desk 1500 sh -c 'mlsh setup atelier --signal-host "$1" --token "$2" --name b >/dev/null && mlsh connect atelier' - \
+	"$server" "$(new_token)"
 check "the first cluster was not disturbed" pings desk 100.64.0.1
 check_fails "the daemon needs root, and says so" 1 "root" as_user desk 1500 mlshtund --socket "$WORK/desk/user1500/sock" \
 	--state-dir "$WORK/desk/user1500/state"
@@ -245,7 +256,7 @@ check "on laptop: tunnels stay up without it" pings laptop 100.64.0.3
 stop "${DAEMON_PID[desk]}" KILL
 check "killed daemon leaves no device" wait_until 3 sh -c "! ip -n $LAB-desk link show mlsh0"
 check "it starts again without a server" daemon_start desk
-check_fails "connect says that it is still trying" 3 "still trying" on desk mlsh connect homelab --wait 1
+check_fails "connect says that it is still trying" 3 "not connected to homelab after 1 s: .+" on desk mlsh connect homelab --wait 1
 restarted=$SECONDS
 signal_start
 again() { status_holds "$1" homelab "c['state'] == 'connected' and c['signal']['since_s'] < 11"; }
