@@ -8,17 +8,19 @@ cd "$(dirname "$0")/../.." || exit 1
 lab_need_root demo
 trap 'take_down; lab_down' EXIT
 out=$WORK/demo.out
-command_of() { sed -n "s|^ *sudo \\(.*$1\\)\$|\\1|p" "$out"; } # how it ends
-take_down() { sed -n '/^To end it:/{n;p}' "$out" | sed 's/sudo //g' | bash 2>/dev/null; }
+command_of() { sed -n "s|^ *\\(/.*$1\\)\$|\\1|p" "$out"; } # how it ends
+take_down() { sed -n '/^To end it:/{n;p}' "$out" | bash 2>/dev/null; }
 namespaces() { ip netns list | grep -c "^$demo-"; }
 
-must "the demo" eval 'KEEP=1 tools/demo >"$out" 2>&1'
+must "the demo" eval 'KEEP=1 SUDO_USER="" tools/demo >"$out" 2>&1'
 demo=$(grep -oE 'mlsh[0-9]+-' "$out" | head -n 1)
 demo=${demo%-}
 must "it stays up" test "$(namespaces)" = 4
 on_laptop() { $(command_of laptop/shell) "$@"; }
 on_nas() { $(command_of nas/shell) "$@"; }
 folder_gone() { [ ! -e "$(dirname "$(dirname "$(command_of nas/shell)")")" ]; }
+check "to root nothing is said of sudo" eval '! grep -q sudo "$out"'
+check "the server has a shell, too" eval '$(command_of signal/shell) ss -Hlun | has ":4433"'
 check "a shell on a machine" eval 'echo "ip -o -4 addr show mlsh0" | on_nas | has -F "100.64.0.1/"'
 check "names work in it" eval 'echo "ping -n -c 1 -W 2 nas.homelab" | on_laptop | has "from 100.64.0.1"'
 check "on the other machine too" eval 'on_nas ping -n -c 1 -W 2 laptop.homelab | has "from 100.64.0.2"'
