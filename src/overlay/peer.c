@@ -311,7 +311,8 @@ void peer_watch(struct peer *p, uint64_t now)
 		peer_lost(p, "too many forged records", false);
 		return;
 	}
-	uint64_t since = info.unanswered_since;
+	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
+	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->record_heard) : 0;
 	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
 									      : PEER_DEAD_AFTER;
 	if (p->suspect && info.last_heard > p->suspect)
