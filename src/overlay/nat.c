@@ -180,6 +180,7 @@ static void check_ask(struct overlay *o)
 
 	random_fill(o->h, &c->nonce, sizeof(c->nonce));
 	f.nonce = c->nonce;
+	f.counter = ++c->counter;
 	memcpy(f.tag, c->keys.tag, sizeof(f.tag));
 	n = probe_encode(&f, c->keys.client, hmac_sha256, buf, sizeof(buf));
 	if (n > 0)

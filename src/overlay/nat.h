@@ -29,6 +29,7 @@ struct nat_check {
 	bool known;			/* where the second port is */
 	bool answered;
 	uint64_t nonce;
+	uint64_t counter;		/* of the last ping, ever */
 	unsigned sent;
 	struct timer *timer;
 	/* The last one that came to an end: our pings have opened the way for that port. */

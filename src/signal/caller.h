@@ -64,6 +64,7 @@ struct caller {
 	bool echo_on;		/* it may use the second port, with these: */
 	struct probe_keys echo_keys;
 	struct bucket echo_rate;
+	uint64_t echo_counter;	/* of the last ping that was answered */
 	uint64_t relay_second;	/* in which it was counted among the cluster's senders */
 };
 

@@ -38,8 +38,9 @@ static void answer(struct echo *e, struct span frame, const struct udp_rx *rx)
 
 	if (!c || f.type != PROBE_PING ||
 	    probe_verify(frame, c->echo_keys.client, hmac_sha256) < 0 ||
-	    !bucket_take(&c->echo_rate, 1, clock_now(e->host)))
+	    f.counter <= c->echo_counter || !bucket_take(&c->echo_rate, 1, clock_now(e->host)))
 		return;
+	c->echo_counter = f.counter; /* copies come too late from now on */
 	memcpy(pong.tag, f.tag, sizeof(pong.tag));
 	pong.nonce = f.nonce;
 	send_frame(e, c, &pong, &rx->from, &rx->local);

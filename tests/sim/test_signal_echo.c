@@ -25,9 +25,11 @@ static uint16_t ask_port(struct raw *r)
 	return reply.echo_port;
 }
 
+/* Its nonce is its counter, too. */
 static void ping(struct raw *from, const struct probe_keys *k, uint16_t port, uint64_t nonce)
 {
-	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN, .nonce = nonce };
+	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN, .nonce = nonce,
+			   .counter = nonce };
 	struct addr to = addr_v4(SIGNAL_SIM_IP, port);
 	uint8_t buf[PROBE_PING_MIN];
 
@@ -113,6 +115,26 @@ START_TEST(nobody_else_gets_a_byte)
 }
 END_TEST
 
+START_TEST(a_copy_of_a_ping_gets_nothing)
+{
+	struct probe_keys k;
+	uint16_t port;
+
+	begin();
+	k = keys_of(a);
+	port = ask_port(a);
+	ping(a, &k, port, 10);
+	ck_assert_uint_eq(a->frames, 3);
+	for (unsigned i = 0; i < 100; i++)
+		ping(b, &k, port, 10); /* somebody else has seen it */
+	ping(b, &k, port, 9);
+	ck_assert_uint_eq(b->frames, 0);
+	ping(a, &k, port, 11);
+	ck_assert_uint_eq(a->frames, 4);
+	end();
+}
+END_TEST
+
 START_TEST(a_session_gets_no_more_than_its_share)
 {
 	struct probe_keys k;
@@ -179,5 +201,6 @@ START_TEST(another_port_may_be_named_or_none)
 END_TEST
 
 UNIT_MAIN("sim/signal_echo", a_member_is_pinged_unasked_and_told_where_it_is_seen,
-	  nobody_else_gets_a_byte, a_session_gets_no_more_than_its_share,
+	  nobody_else_gets_a_byte, a_copy_of_a_ping_gets_nothing,
+	  a_session_gets_no_more_than_its_share,
 	  a_taken_port_is_replaced_by_another, another_port_may_be_named_or_none)
