@@ -135,7 +135,7 @@ static void print_text(const struct invite_args *a, const char *url)
 	if (!a->no_qr && isatty(STDOUT_FILENO) && qr_print(url))
 		putchar('\n');
 	printf("%s\n\n", url);
-	printf("On the other machine, within %s (and paste it):\n\n    mlsh adopt -\n\n", ttl);
+	printf("On the other machine, within %s, paste it into:\n\n    mlsh adopt -\n\n", ttl);
 	printf("It works once. Whoever reads it first can use it: send it over a channel you "
 	       "trust.\n");
 	if (a->role == ROLE_ADMIN)

@@ -130,11 +130,11 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 
 /* --- netcheck -------------------------------------------------------------------------------- */
 
-static struct json_object *server_of(const struct tunnel *t, const struct session_status *s)
+static struct json_object *server_of(const struct tunnel *t, const struct session_status *s,
+				     bool up)
 {
 	struct json_object *o = json_object_new_object();
 	const struct cluster_file *f = tunnel_cluster(t);
-	bool up = s->state == SESSION_UP;
 
 	put_str(o, "host", f->signal_host);
 	put_int(o, "port", f->signal_port);
@@ -236,21 +236,23 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	overlay_nat_get(tunnel_overlay(t), &n);
 	overlay_candidates_get(tunnel_overlay(t), &own);
 	overlay_mapping_status(tunnel_overlay(t), &m);
-	if (s.state != SESSION_UP)
-		s.observed = (struct addr){ 0 }; /* it was so then */
 	struct netcheck_facts f = {
-		.network = s.state == SESSION_UP || has_network(h),
+		.network = has_network(h),
 		.cluster = tunnel_cluster(t)->cluster, .session_up = s.state == SESSION_UP,
 		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
 		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
 		.in_turn = n.in_turn,
 	};
-	if (!f.network)
+	if (!f.network) { /* the session may not have noticed yet */
+		f.session_up = false;
 		own.n = 0;
+	}
+	if (!f.session_up)
+		s.observed = (struct addr){ 0 }; /* it was so then */
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
-	json_object_object_add(o, "server", server_of(t, &s));
+	json_object_object_add(o, "server", server_of(t, &s, f.session_up));
 	put_addr(o, "observed", &s.observed);
 	put_int(o, "port", quic_socket_local(overlay_socket(tunnel_overlay(t))).port);
 	put_bool(o, "ip4", has_ip4(&own));

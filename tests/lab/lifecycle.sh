@@ -97,7 +97,7 @@ check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/n
 must "connect waits for the session" on nas mlsh connect homelab
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
-ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2 (and paste it)"; }
+ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2, paste it into:"; }
 check "how long it is good for, in words" eval 'ttl_said 10 "10 seconds" && ttl_said 2592000 "30 days" && ttl_said 3600 "1 hour"'
 check "the URL is printed once" eval '[ "$(on nas mlsh invite homelab | grep -c mlsh://)" = 1 ]'
 check "on a terminal there is a QR code" eval 'on nas script -qec "mlsh invite homelab" /dev/null | has "█"'
@@ -229,8 +229,9 @@ check_fails "another may not take it down" 1 "not connected" as_user desk 1500 m
 sed -i '/^mlsh:/d' "$WORK/desk/group"
 check "its owner may take it down, in the group or not" as_user desk 1501 mlsh disconnect atelier
 check "and up again" as_user desk 1501 mlsh connect atelier
-check "root has a node of its own in it" eval 'as_user desk 1501 mlsh invite atelier --no-qr | grep -oE "mlsh://[^ ]+" |
+check "root has a node of its own in it" eval 'as_user desk 1501 mlsh invite atelier --no-qr --role admin | grep -oE "mlsh://[^ ]+" |
 	on desk mlsh adopt - --name roots'
+check "which is meant to be an admin" eval 'on desk mlsh nodes atelier | has -E "^roots .* node \(to be admin\) "'
 check_fails "root's connect does not pass for the other's" 1 "as its node desk, by the user with id 1501" on desk mlsh connect atelier
 check "root may too" on desk mlsh disconnect atelier
 check_fails "what is stopped is not said to be connected" 1 "atelier on this host is another user's, and stopped.*atelier\.\*" \

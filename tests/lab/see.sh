@@ -147,6 +147,13 @@ check "having said so at once" eval 'grep -E "is now reached by direct 10.71.2.2
 stop "${DAEMON_PID[laptop]}"
 offline() { why_says laptop "d['reason'] == 'offline'"; }
 check "why: a node that is off" wait_until 30 offline
+ann mlsh ping laptop -c 3 >"$WORK/nas/early.out" 2>&1 &
+early=$!
+LAB_PIDS+=("$early")
+catches() { grep -qE '^Sig(Cgt|Blk):.*[2367abef]$' "/proc/$(lab_pid nas mlsh)/status"; } # SIGINT
+wait_until 5 catches && stop "$(lab_pid nas mlsh)" INT
+wait "$early"
+check "ping: Ctrl-C before the first probe's end" grep -qx "laptop.homelab: 0 sent, 0 answered" "$WORK/nas/early.out"
 check_fails "ping: no answer" 1 "no tunnel to laptop|no answer from laptop" eval \
 	'ann mlsh ping laptop -c 1 | tee "$WORK/ping.out"; exit "${PIPESTATUS[0]}"'
 check "sums up, too" grep -qx "laptop.homelab: 1 sent, 0 answered, 100% lost" "$WORK/ping.out"
@@ -161,6 +168,12 @@ check "it says what to look at" grep -q "is its UDP port open" "$WORK/netcheck.o
 check "its JSON is as documented" eval '{ ann mlsh netcheck --json || [ $? = 5 ]; } | json netcheck'
 check "tunnels that are up are still explained" why_says desk "d['reason'] == 'direct-lan'"
 check "and answer" ann mlsh ping desk -c 1
+ip -n "$LAB-nas" link set eth0 down
+no_network() { ann mlsh netcheck homelab >"$WORK/netcheck.out" 2>&1; [ $? = 5 ] && grep -q "no network" "$WORK/netcheck.out"; }
+check "netcheck without a network does not blame the server" wait_until 5 no_network
+check "nor shows what was true before" eval 'has "seen as *unknown" <"$WORK/netcheck.out" && has "IPv6 *no, no$" <"$WORK/netcheck.out" &&
+	! has observed <"$WORK/netcheck.out"'
+check "its JSON is as documented" eval '{ ann mlsh netcheck --json || [ $? = 5 ]; } | json netcheck'
 stop "${DAEMON_PID[nas]}"
 for c in "ping desk" "why desk" "netcheck"; do
 	check_fails "$c without a daemon" 4 "mlshtund is not running" eval "ann mlsh $c"

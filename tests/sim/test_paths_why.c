@@ -229,6 +229,26 @@ START_TEST(without_the_server_it_is_said_what_fails)
 }
 END_TEST
 
+/* Sooner than a round of attempts takes: no port is guessed, and no answer is to come. */
+START_TEST(hard_nats_are_named_at_once)
+{
+	struct mesh *m = pair(sim_seed(), &kinds[4], &kinds[4]);
+	struct json_object *o = NULL;
+	int looks = 0;
+
+	do {
+		json_object_put(o);
+		sim_pass(m->w, 250 * MS);
+		o = ask(&m->node[0], CONTROL_WHY, m->node[1].name);
+	} while (strcmp(str(o, "reason"), "trying") == 0 && ++looks < 100);
+	printf("said after %s s: %s\n", str(o, "uptime_s"), str(o, "reason"));
+	ck_assert_str_eq(str(o, "reason"), "hard-nats");
+	ck_assert_double_lt(json_object_get_double(json_object_object_get(o, "uptime_s")), 5);
+	json_object_put(o);
+	mesh_free(m);
+}
+END_TEST
+
 /* What was true before is not shown as if it were so still. */
 START_TEST(without_a_network_netcheck_says_so)
 {
@@ -453,6 +473,7 @@ UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_i
 	  a_port_that_was_forwarded_by_hand_is_found,
 	  a_mapping_does_not_hide_the_nat,
 	  without_the_server_it_is_said_what_fails, without_a_network_netcheck_says_so,
+	  hard_nats_are_named_at_once,
 	  the_round_trip_is_that_of_the_path_in_use, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,
 	  no_answer_is_said_and_the_tunnels_end_ends_it)
