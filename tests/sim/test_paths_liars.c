@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a member or a gateway that lies must not do to the path between two others. */
-#include "mesh.h"
-#include "os/sim/nat.h"
+#include "nat_kit.h"
 #include "os/sim/portmapd.h"
 #include "overlay/prober.h"
 
-#define OUTER(i) IP(203, 0, 113, 10 + (i))
 #define GATEWAY IP(10, 7, 0, 1)
-
-static const struct nat_config in_turn = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .in_turn = true, .timeout_ns = 30 * SECOND };
-static const struct nat_config by_port = { .mapping = NAT_ENDPOINT_INDEPENDENT,
-					   .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .timeout_ns = 30 * SECOND };
 
 struct scene {
 	struct mesh *m;
@@ -62,23 +53,10 @@ static struct mesh *scene_init(struct scene *s, const struct nat_config *a,
 
 	*s = (struct scene){ .m = mesh_new(sim_seed()) };
 	mesh_nodes(s->m, 3);
-	for (unsigned i = 0; i < 2; i++) {
-		s->nat[i] = nat_new(s->m->w, NULL, cfg[i], OUTER(i));
-		world_host_move(s->m->node[i].host, nat_net(s->nat[i]), IP(10, 7, i, 2));
-	}
+	for (unsigned i = 0; i < 2; i++)
+		s->nat[i] = nat_before(&s->m->node[i], cfg[i]);
 	world_tap(s->m->w, tap, s);
 	return s->m;
-}
-
-static bool is_direct(struct mesh *m)
-{
-	return mesh_peer(&m->node[0], &m->node[1]).path == PEER_PATH_DIRECT &&
-	       mesh_peer(&m->node[1], &m->node[0]).path == PEER_PATH_DIRECT;
-}
-
-static bool direct_at_last(void *ctx)
-{
-	return is_direct(ctx);
 }
 
 /* It says that our NAT is a hard one, too: ports would not be guessed any more. */
@@ -86,7 +64,7 @@ START_TEST(a_liar_does_not_keep_others_on_the_relay)
 {
 	for (int lies = 0; lies < 2; lies++) {
 		struct scene s;
-		struct mesh *m = scene_init(&s, &in_turn, &by_port);
+		struct mesh *m = scene_init(&s, &nat_in_turn, &nat_by_port);
 
 		s.lies = lies;
 		mesh_setup(&m->node[1]);
@@ -96,7 +74,7 @@ START_TEST(a_liar_does_not_keep_others_on_the_relay)
 		sim_pass(m->w, 10 * SECOND);
 		mesh_adopt(&m->node[0], mesh_invite(&m->node[1], 3600));
 		mesh_connect(&m->node[0]);
-		mesh_until(m, 10 * SECOND, direct_at_last, m);
+		mesh_until(m, 10 * SECOND, nat_passed, m);
 		MESH_CHECK(m, !lies == (s.lied == 0));
 		mesh_free(m);
 	}
@@ -110,7 +88,7 @@ START_TEST(a_mapping_that_does_not_work_keeps_nobody_on_the_relay)
 
 	for (int lies = 0; lies < 2; lies++) {
 		struct scene s;
-		struct mesh *m = scene_init(&s, &in_turn, &by_port);
+		struct mesh *m = scene_init(&s, &nat_in_turn, &nat_by_port);
 		struct portmapd *g = NULL;
 
 		if (lies)
@@ -129,7 +107,7 @@ START_TEST(a_mapping_that_does_not_work_keeps_nobody_on_the_relay)
 		mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
 		mesh_connect(&m->node[1]);
 		mesh_reach(m, 5 * SECOND);
-		mesh_until(m, 10 * SECOND, direct_at_last, m);
+		mesh_until(m, 10 * SECOND, nat_passed, m);
 		portmapd_free(g);
 		mesh_free(m);
 	}

@@ -3,22 +3,10 @@
  * A NAT that maps by destination and gives its ports in turn, and one that filters by port: they
  * meet by guessing (docs/protocol/06-paths.md, "Port prediction"). And what guessing must not do.
  */
-#include "mesh.h"
-#include "os/sim/nat.h"
+#include "nat_kit.h"
 #include "overlay/internal.h"
 
-#define OUTER(i) IP(203, 0, 113, 10 + (i))
 #define VICTIM IP(198, 51, 100, 7)
-
-static const struct nat_config in_turn = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .in_turn = true, .timeout_ns = 30 * SECOND };
-static const struct nat_config by_chance = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					     .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					     .timeout_ns = 30 * SECOND };
-static const struct nat_config by_port = { .mapping = NAT_ENDPOINT_INDEPENDENT,
-					   .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					   .timeout_ns = 30 * SECOND };
 
 /* Node 0 behind the one NAT, node 1 behind the other; small datagrams from there to elsewhere. */
 struct scene {
@@ -42,8 +30,8 @@ static bool tap(void *ctx, struct host *from, const struct addr *src, const stru
 		return true;
 	s->to_victim += addr_ip4(dst) == VICTIM;
 	for (unsigned i = 0; i < 2; i++)
-		s->to_outer[i] += addr_ip4(dst) == OUTER(i);
-	if (addr_ip4(dst) == OUTER(0) && !s->port_seen[dst->port]) {
+		s->to_outer[i] += addr_ip4(dst) == NAT_OUTER(i);
+	if (addr_ip4(dst) == NAT_OUTER(0) && !s->port_seen[dst->port]) {
 		s->port_seen[dst->port] = true;
 		s->ports++;
 	}
@@ -57,23 +45,10 @@ static struct mesh *scene_init(struct scene *s, uint64_t seed, const struct nat_
 
 	*s = (struct scene){ .m = mesh_new(seed) };
 	mesh_nodes(s->m, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		s->nat[i] = nat_new(s->m->w, NULL, cfg[i], OUTER(i));
-		world_host_move(s->m->node[i].host, nat_net(s->nat[i]), IP(10, 7, i, 2));
-	}
+	for (unsigned i = 0; i < 2; i++)
+		s->nat[i] = nat_before(&s->m->node[i], cfg[i]);
 	world_tap(s->m->w, tap, s);
 	return s->m;
-}
-
-static bool is_direct(struct mesh *m)
-{
-	return mesh_peer(&m->node[0], &m->node[1]).path == PEER_PATH_DIRECT &&
-	       mesh_peer(&m->node[1], &m->node[0]).path == PEER_PATH_DIRECT;
-}
-
-static bool direct_at_last(void *ctx)
-{
-	return is_direct(ctx);
 }
 
 static size_t guesses(struct mesh_node *n, struct mesh_node *of)
@@ -94,7 +69,8 @@ static struct peer *peer_at(struct mesh_node *n)
 /* Either node may be the one with the lower address, and the one that begins. */
 START_TEST(ports_in_turn_are_found)
 {
-	const struct nat_config *cfg[2][2] = { { &in_turn, &by_port }, { &by_port, &in_turn } };
+	const struct nat_config *cfg[2][2] = { { &nat_in_turn, &nat_by_port },
+					       { &nat_by_port, &nat_in_turn } };
 
 	for (size_t k = 0; k < 2; k++) {
 		struct scene s;
@@ -103,12 +79,12 @@ START_TEST(ports_in_turn_are_found)
 
 		mesh_join_all(m);
 		begin = world_now(m->w);
-		mesh_until(m, 5 * SECOND, direct_at_last, m);
+		mesh_until(m, 5 * SECOND, nat_passed, m);
 		printf("direct after %llu ms, %u ports tried\n",
 		       (unsigned long long)((world_now(m->w) - begin) / MS), s.ports);
 		/* Idle for longer than the NATs remember: it is kept. */
 		sim_pass(m->w, 2 * MINUTE);
-		MESH_CHECK(m, is_direct(m) && mesh_flow(m, SECOND, 100) == 0);
+		MESH_CHECK(m, nat_passed(m) && mesh_flow(m, SECOND, 100) == 0);
 		mesh_free(m);
 	}
 }
@@ -136,25 +112,38 @@ static void neighbour_take(struct neighbour *n, unsigned ports)
 			      "x", 1);
 }
 
+/* Node 0 is connected; node 1 comes later. */
+static struct mesh *beside_neighbour(struct scene *s, struct neighbour *n)
+{
+	struct mesh *m = scene_init(s, sim_seed(), &nat_in_turn, &nat_by_port);
+
+	neighbour_init(n, s);
+	mesh_setup(&m->node[0]);
+	mesh_connect(&m->node[0]);
+	return m;
+}
+
+static void neighbour_leave(struct neighbour *n, struct mesh *m)
+{
+	udp_close(n->sink.udp);
+	mesh_free(m);
+}
+
 /* The ports have long moved on: the last one is asked for anew. */
 START_TEST(hours_later_they_are_found_too)
 {
 	struct scene s;
-	struct mesh *m = scene_init(&s, sim_seed(), &in_turn, &by_port);
 	struct neighbour n;
+	struct mesh *m = beside_neighbour(&s, &n);
 
-	neighbour_init(&n, &s);
-	mesh_setup(&m->node[0]);
-	mesh_connect(&m->node[0]);
 	for (unsigned i = 0; i < 500; i++) {
 		neighbour_take(&n, 5);
 		sim_pass(m->w, 15 * SECOND);
 	}
 	mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
 	mesh_connect(&m->node[1]);
-	mesh_until(m, 10 * SECOND, direct_at_last, m);
-	udp_close(n.sink.udp);
-	mesh_free(m);
+	mesh_until(m, 10 * SECOND, nat_passed, m);
+	neighbour_leave(&n, m);
 }
 END_TEST
 
@@ -162,21 +151,17 @@ END_TEST
 START_TEST(behind_a_busy_nat_they_are_found)
 {
 	struct scene s;
-	struct mesh *m = scene_init(&s, sim_seed(), &in_turn, &by_port);
 	struct neighbour n;
+	struct mesh *m = beside_neighbour(&s, &n);
 
-	neighbour_init(&n, &s);
-	mesh_setup(&m->node[0]);
-	mesh_connect(&m->node[0]);
 	mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
 	mesh_connect(&m->node[1]);
-	for (unsigned i = 0; i < 50 && !is_direct(m); i++) {
+	for (unsigned i = 0; i < 50 && !nat_passed(m); i++) {
 		neighbour_take(&n, 1);
 		sim_pass(m->w, 100 * MS);
 	}
-	MESH_CHECK(m, is_direct(m));
-	udp_close(n.sink.udp);
-	mesh_free(m);
+	MESH_CHECK(m, nat_passed(m));
+	neighbour_leave(&n, m);
 }
 END_TEST
 
@@ -184,31 +169,29 @@ END_TEST
 START_TEST(a_port_that_is_far_is_found_in_the_end)
 {
 	struct scene s;
-	struct mesh *m = scene_init(&s, sim_seed(), &in_turn, &by_port);
 	struct neighbour n;
+	struct mesh *m = beside_neighbour(&s, &n);
 
-	neighbour_init(&n, &s);
-	mesh_setup(&m->node[0]);
-	mesh_connect(&m->node[0]);
 	sim_pass(m->w, 3 * SECOND);
 	neighbour_take(&n, 70);
 	mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
 	mesh_connect(&m->node[1]);
 	sim_pass(m->w, 10 * SECOND);
-	MESH_CHECK(m, !is_direct(m) && s.ports > PREDICT_STEP / 2);
+	MESH_CHECK(m, !nat_passed(m) && s.ports > PREDICT_STEP / 2);
 	MESH_CHECK(m, guesses(&m->node[1], &m->node[0]) >= PREDICT_STEP - 2);
 	MESH_CHECK(m, guesses(&m->node[0], &m->node[1]) == 0);
-	mesh_until(m, 5 * MINUTE, direct_at_last, m);
-	udp_close(n.sink.udp);
-	mesh_free(m);
+	mesh_until(m, 5 * MINUTE, nat_passed, m);
+	neighbour_leave(&n, m);
 }
 END_TEST
 
 /* Ports by chance, or two hard NATs: nothing is guessed, and the relay carries. */
 START_TEST(nothing_is_guessed_in_vain)
 {
-	const struct nat_config *cfg[][2] = { { &by_chance, &by_port }, { &by_port, &by_chance },
-					      { &in_turn, &in_turn }, { &in_turn, &by_chance } };
+	const struct nat_config *cfg[][2] = {
+		{ &nat_hard, &nat_by_port }, { &nat_by_port, &nat_hard },
+		{ &nat_in_turn, &nat_in_turn }, { &nat_in_turn, &nat_hard },
+	};
 
 	for (size_t k = 0; k < ARRAY_LEN(cfg); k++) {
 		struct scene s;
@@ -216,7 +199,7 @@ START_TEST(nothing_is_guessed_in_vain)
 
 		mesh_join_all(m);
 		sim_pass(m->w, 5 * MINUTE);
-		MESH_CHECK(m, !is_direct(m) && mesh_flow(m, SECOND, 100) == 0);
+		MESH_CHECK(m, !nat_passed(m) && mesh_flow(m, SECOND, 100) == 0);
 		MESH_CHECK(m, guesses(&m->node[0], &m->node[1]) == 0);
 		MESH_CHECK(m, guesses(&m->node[1], &m->node[0]) == 0);
 		mesh_free(m);
@@ -228,17 +211,18 @@ END_TEST
 START_TEST(a_liar_has_nobody_flooded)
 {
 	struct scene s;
-	struct mesh *m = scene_init(&s, sim_seed(), &by_chance, &by_port);
+	struct mesh *m = scene_init(&s, sim_seed(), &nat_hard, &nat_by_port);
 	struct overlay *liar;
 	unsigned before;
 
 	mesh_join_all(m);
 	sim_pass(m->w, 30 * SECOND);
-	MESH_CHECK(m, !is_direct(m));
+	MESH_CHECK(m, !nat_passed(m));
 	liar = tunnel_overlay(mesh_tunnel(&m->node[0]));
 	before = s.to_outer[0];
 	for (unsigned i = 0; i < 1200; i++) {
-		liar->nat.last_port = addr_v4(i % 2 ? VICTIM : OUTER(0), (uint16_t)(2000 + 50 * i));
+		liar->nat.last_port = addr_v4(i % 2 ? VICTIM : NAT_OUTER(0),
+					      (uint16_t)(2000 + 50 * i));
 		control_ports(peer_at(&m->node[0])->active);
 		sim_pass(m->w, 50 * MS);
 	}

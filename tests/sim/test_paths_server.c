@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Two nodes that need the relay, and a server that is away again and again. */
-#include "mesh.h"
-#include "os/sim/nat.h"
-
-static const struct nat_config hard = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					.timeout_ns = 30 * SECOND };
+#include "nat_kit.h"
 
 static struct mesh *pair(void)
 {
 	struct mesh *m = mesh_new(sim_seed());
 
 	mesh_nodes(m, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		struct nat *n = nat_new(m->w, NULL, &hard, IP(203, 0, 113, 10 + i));
-
-		world_host_move(m->node[i].host, nat_net(n), IP(10, 7, i, 2));
-	}
+	for (unsigned i = 0; i < 2; i++)
+		nat_before(&m->node[i], &nat_hard);
 	mesh_join_all(m);
 	mesh_reach(m, 5 * SECOND);
 	return m;
