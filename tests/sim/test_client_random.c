@@ -195,4 +195,30 @@ START_TEST(wrong_clocks_do_not_date_the_log)
 }
 END_TEST
 
-UNIT_MAIN("client/random", troubles_pass, joins_end_well, wrong_clocks_do_not_date_the_log)
+static uint64_t one_run(void)
+{
+	struct kit k;
+	struct kit_node *nas, *laptop;
+	uint64_t digest;
+
+	kit_open(&k);
+	nas = kit_node(&k, "nas");
+	laptop = kit_node(&k, "laptop");
+	kit_setup(nas);
+	KIT_JOINED(nas);
+	kit_join(laptop, nas);
+	digest = world_digest(k.w);
+	kit_close(&k);
+	return digest;
+}
+
+START_TEST(equal_seeds_make_equal_runs)
+{
+	uint64_t first = one_run();
+
+	ck_assert_uint_eq(one_run(), first);
+}
+END_TEST
+
+UNIT_MAIN("client/random", troubles_pass, joins_end_well, wrong_clocks_do_not_date_the_log,
+	  equal_seeds_make_equal_runs)
