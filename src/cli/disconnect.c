@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/target.h"
 
 static const char help[] = "Usage: mlsh disconnect <cluster>\n\n"
 			   "Takes the cluster's network down on this machine: device, routes and "
@@ -36,8 +37,10 @@ int cmd_disconnect(struct cli *c, int argc, char **argv)
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, &err);
 	daemon_reply_free(&reply);
-	if (rc < 0)
+	if (rc < 0) {
+		target_no_cluster(c, r.cluster, &err);
 		return cli_fail(&err);
+	}
 	printf("Disconnected from %s.\n", r.cluster);
 	return EXIT_OK;
 }

@@ -215,7 +215,7 @@ for uid in 1500 1501; do
 	echo "user$uid:x:$uid:$uid::/:/bin/sh" >>"$WORK/desk/passwd"
 done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
-check_fails "another user may not disconnect it" 1 "not connected" as_user desk 1500 mlsh disconnect homelab
+check_fails "another user may not disconnect it" 1 "no cluster homelab here" as_user desk 1500 mlsh disconnect homelab
 check_fails "nor see its status" 1 "no cluster homelab here, and no other" as_user desk 1500 mlsh status homelab
 check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status |
 	has "No cluster of yours is connected.*other users.*only they and root"'
@@ -225,7 +225,7 @@ check_fails "but may not bring it up for the first time" 1 "group mlsh|root" as_
 check "nothing of it was kept" sh -c "! ls '$WORK'/desk/state/mlsh/garage* 2>/dev/null"
 check "a user of the group makes one" as_user desk 1501 mlsh setup atelier --signal-host "$server" --token "$(new_token)" --name desk
 check "and may bring it up" as_user desk 1501 mlsh connect atelier
-check_fails "another may not take it down" 1 "not connected" as_user desk 1500 mlsh disconnect atelier
+check_fails "another may not take it down" 1 "no cluster atelier here; there is garage" as_user desk 1500 mlsh disconnect atelier
 sed -i '/^mlsh:/d' "$WORK/desk/group"
 check "its owner may take it down, in the group or not" as_user desk 1501 mlsh disconnect atelier
 check "and up again" as_user desk 1501 mlsh connect atelier
