@@ -175,7 +175,9 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 		/* A key alone is made whole at the next start; with another's certificate not. */
 		snprintf(path, sizeof(path), "%s/cert.pem", dir);
 		rc = file_remove(h, path);
-		rc = rc == -ENOENT ? 0 : rc;
+		rc = rc == 0 || rc == -ENOENT
+			     ? 0
+			     : err_set(err, rc, "can not remove %s: %s", path, strerror(-rc));
 	}
 	if (rc == 0) {
 		snprintf(path, sizeof(path), "%s/key.pem", dir);

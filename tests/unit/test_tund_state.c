@@ -136,6 +136,32 @@ START_TEST(files_are_private_and_checked)
 }
 END_TEST
 
+START_TEST(what_can_not_be_replaced_is_named)
+{
+	struct kit k = kit_open();
+	struct tunnel_parts p = { .identity = k.admin, .log = k.log };
+	struct host *h = os_unit_host();
+	struct err err = { 0 };
+	char dir[64], path[5][128];
+	static const char *const made[] = { "", "/homelab", "/homelab/identity",
+					    "/homelab/identity/cert.pem",
+					    "/homelab/identity/cert.pem/x" };
+
+	strcpy(p.cluster.cluster, "homelab");
+	folder_new(dir);
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		snprintf(path[i], sizeof(path[i]), "%s%s", dir, made[i]);
+		ck_assert_int_eq(i ? mkdir(path[i], 0700) : 0, 0);
+	}
+	ck_assert_int_eq(state_save_parts(h, dir, &p, &err), -EISDIR);
+	ck_assert_msg(strstr(err.text, path[3]) && strstr(err.text, "directory"), "%s", err.text);
+	for (size_t i = ARRAY_LEN(made); i-- > 0;)
+		ck_assert_int_eq(rmdir(path[i]), 0);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
 /* --- of two logs, the longer one --- */
 
 static struct kit log_of(unsigned joins)
@@ -196,5 +222,5 @@ START_TEST(a_fork_is_refused_either_way)
 END_TEST
 
 UNIT_MAIN("tund/state", state_comes_back, largest_state_fits_its_file, torn_state_is_refused,
-	  only_state_files_are_of_clusters, files_are_private_and_checked, longer_log_is_kept,
-	  a_fork_is_refused_either_way)
+	  only_state_files_are_of_clusters, files_are_private_and_checked,
+	  what_can_not_be_replaced_is_named, longer_log_is_kept, a_fork_is_refused_either_way)
