@@ -9,6 +9,8 @@
 #include "proto/control.h"
 #include "tund/control.h"
 
+#define SAVE_AGAIN (60 * NS_PER_S)	/* after a log could not be saved: the disk is full, say */
+
 struct daemon {
 	struct host *host;
 	struct daemon_config cfg;
@@ -32,9 +34,9 @@ static void on_tunnel_changed(void *ctx, struct tunnel *t)
 		d->cfg.changed(d->cfg.ctx, t);
 }
 
-static void on_tunnel_log(void *ctx, struct tunnel *t)
+/* What could not be saved is tried again: without it a crash would lose it here. */
+static void cluster_save_log(struct daemon_cluster *c, const struct tunnel *t)
 {
-	struct daemon_cluster *c = ctx;
 	struct daemon *d = c->daemon;
 	struct err err = { 0 };
 	int rc = d->cfg.state_dir ? state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t),
@@ -42,9 +44,29 @@ static void on_tunnel_log(void *ctx, struct tunnel *t)
 				  : store_save_log(d->host, d->cfg.store, tunnel_cluster(t),
 						   tunnel_log(t), &err);
 
-	if (rc < 0)
-		log_error(host_log(d->host), "%s: the membership log was not saved: %s",
+	timer_set(c->save_timer, rc < 0 ? clock_now(d->host) + SAVE_AGAIN : TIME_NEVER);
+	if (rc < 0 && !c->log_unsaved)
+		log_error(host_log(d->host),
+			  "%s: the membership log was not saved, which is tried again each "
+			  "minute: %s",
 			  c->state.cluster, err.text);
+	else if (rc == 0 && c->log_unsaved)
+		log_info(host_log(d->host), "%s: the membership log is saved again",
+			 c->state.cluster);
+	c->log_unsaved = rc < 0;
+}
+
+static void on_tunnel_log(void *ctx, struct tunnel *t)
+{
+	cluster_save_log(ctx, t);
+}
+
+static void on_save_again(void *ctx)
+{
+	struct daemon_cluster *c = ctx;
+
+	if (c->tunnel)
+		cluster_save_log(c, c->tunnel);
 }
 
 static void daemon_save_state(struct daemon *d, struct daemon_cluster *c)
@@ -119,6 +141,10 @@ static void cluster_stop(struct daemon_cluster *c)
 {
 	struct tunnel *t = c->tunnel;
 
+	if (t && c->log_unsaved)
+		cluster_save_log(c, t); /* a last time */
+	c->log_unsaved = false;
+	timer_set(c->save_timer, TIME_NEVER);
 	peers_keeper_free(c->keeper);
 	c->keeper = NULL;
 	c->tunnel = NULL;
@@ -134,8 +160,12 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 		return err_set(err, -ENOSPC, "%d clusters are connected on this host already",
 			       DAEMON_CLUSTERS_MAX);
 	c = calloc(1, sizeof(*c));
-	if (!c)
+	if (c)
+		c->save_timer = timer_new(d->host, on_save_again, c);
+	if (!c || !c->save_timer) {
+		free(c);
 		return err_set(err, -ENOMEM, "no memory for a cluster");
+	}
 	c->daemon = d;
 	c->state = *s;
 	list_append(&d->clusters, &c->link);
@@ -147,6 +177,7 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 static void cluster_free(struct daemon_cluster *c)
 {
 	cluster_stop(c);
+	timer_free(c->save_timer);
 	list_remove(&c->link);
 	c->daemon->n_clusters--;
 	free(c);

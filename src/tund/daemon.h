@@ -46,6 +46,8 @@ struct daemon_cluster {
 	struct cluster_state state;
 	struct tunnel *tunnel; /* NULL: stopped */
 	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
+	struct timer *save_timer;    /* when the log is saved again that could not be */
+	bool log_unsaved;
 	char error[480];
 };
 

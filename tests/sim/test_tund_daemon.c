@@ -327,6 +327,31 @@ START_TEST(an_older_log_changes_nothing)
 }
 END_TEST
 
+/* Who came while the disk was full is not lost in a crash after there was room again. */
+START_TEST(a_log_that_could_not_be_saved_is_tried_again)
+{
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m), *b;
+
+	mesh_connect(n);
+	b = mesh_node(m, "laptop");
+	struct invite_url url = mesh_invite(n, 3600);
+
+	world_host_disk_full(n->host, true);
+	mesh_adopt(b, url);
+	mesh_connect(b);
+	mesh_reach(m, 10 * SECOND);
+	world_host_disk_full(n->host, false);
+	sim_pass(m->w, 61 * SECOND);
+	mesh_server_crash(m); /* so that nobody else tells it */
+	mesh_daemon_crash(b);
+	mesh_daemon_crash(n);
+	mesh_daemon_start(n);
+	MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(n))) == 2);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(damaged_state_stops_only_its_cluster)
 {
 	static const char *const files[] = {
@@ -397,4 +422,5 @@ UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_c
 	  files_must_be_the_callers, others_do_not_know_that_it_exists, owner_and_root_may_all,
 	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon,
 	  wrong_descriptors_are_refused_and_closed, an_older_log_changes_nothing,
+	  a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer)
