@@ -94,6 +94,21 @@ static void print_nodes(struct json_object *o)
 	table_print(&t);
 }
 
+/* The daemon says that it is not connected, or there is none; any other error tells nothing about
+ * the cluster. */
+static void print_offline(const char *cluster, int rc, const struct err *why)
+{
+	bool sure = daemon_is_absent(rc) || rc == -ENOENT || rc == -ENOTCONN;
+
+	if (sure)
+		fprintf(stderr,
+			"(from this machine's copy of the membership log: %s is not connected)\n",
+			cluster);
+	else
+		fprintf(stderr, "(from this machine's copy of the membership log: %s)\n",
+			why->text);
+}
+
 int cmd_nodes(struct cli *c, int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
@@ -102,9 +117,9 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	struct control_request r = { .verb = CONTROL_NODES };
 	struct daemon_reply reply = { 0 };
 	struct json_object *o = NULL;
-	struct err err = { 0 };
+	struct err err = { 0 }, why = { 0 };
 	bool json = false, offline = false;
-	int opt;
+	int opt, rc;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
@@ -118,7 +133,10 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	if (label_check("cluster name", argv[optind], &err) < 0)
 		return cli_fail(&err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
-	if (daemon_call(c, &r, NULL, 0, &err, &reply) == 0 && daemon_reply_check(&reply, &err) == 0)
+	rc = daemon_call(c, &r, NULL, 0, &why, &reply);
+	if (rc == 0)
+		rc = daemon_reply_check(&reply, &why);
+	if (rc == 0)
 		o = json_tokener_parse((const char *)reply.data);
 	daemon_reply_free(&reply);
 	if (!o) {
@@ -132,9 +150,7 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	else
 		print_nodes(o);
 	if (offline && !json)
-		fprintf(stderr,
-			"(from this machine's copy of the membership log: %s is not connected)\n",
-			r.cluster);
+		print_offline(r.cluster, rc, &why);
 	json_object_put(o);
 	return EXIT_OK;
 }

@@ -83,6 +83,9 @@ on nas mlsh nodes homelab --json >"$WORK/nas/nodes.json"
 check "nodes come from the log then" json_holds "[(n['name'], n['online'], n['path'], n['self']) for n in d['nodes']] ==
 	[('nas', None, None, True)]" <"$WORK/nas/nodes.json"
 check "as documented" tests/lab/json_documented nodes <"$WORK/nas/nodes.json"
+check_fails "and that it is not connected is said" 0 "log: homelab is not connected" on nas mlsh nodes homelab
+check_fails "but not when it is not known" 0 "log: mlshtund can not be asked: .*passwd is not a socket" \
+	on nas env MLSH_SOCKET=/etc/passwd mlsh nodes homelab
 
 # --- invite ---
 must "daemon starts" daemon_start nas
