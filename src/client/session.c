@@ -131,6 +131,8 @@ void session_lost(struct session *s, const struct err *err)
 	if (s->phase == PHASE_STOPPED)
 		return;
 	session_set_err(s, err);
+	if (s->spare) /* another port is no better: it is the server, or the way there */
+		s->next_homing = s->homing_gap = 0;
 	drop_connection(s);
 	relays_lost(s, err);
 	s->failures++;
@@ -163,10 +165,13 @@ static void session_stop(struct session *s, const struct err *err)
 
 void session_go_home(struct session *s)
 {
+	uint64_t next = s->next_homing, gap = s->homing_gap;
 	struct err err = { 0 };
 
 	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
 	session_lost(s, &err);
+	s->next_homing = next;
+	s->homing_gap = gap;
 	s->failures = HOMING_FAILURES;
 	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
 }
@@ -300,7 +305,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 		sync_head(s, &hello->head);
 	/* What the server sees of another socket than the node's is of no use to its peers. */
 	if (!s->spare) {
-		s->next_homing = 0; /* the own port works */
+		s->next_homing = s->homing_gap = 0; /* the own port works */
 		s->observed = hello->observed;
 		s->ops->observed(s->ctx, &s->observed);
 	}

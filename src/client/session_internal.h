@@ -114,7 +114,7 @@ struct session {
 	uint64_t relays_pause_until;	/* the server asked us to wait */
 	struct deferred *relays_ask;
 	bool homing;			/* the session is to leave its spare socket */
-	uint64_t next_homing;
+	uint64_t next_homing, homing_gap;	/* 0: at once; the last wait */
 };
 
 /* --- session.c -------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@
 #include "client/session_internal.h"
 
 #define PAUSE_AFTER_RATE NS_PER_S
-#define HOMING_INTERVAL (600 * NS_PER_S)
+#define HOMING_FIRST (30 * NS_PER_S)	/* between attempts that fail; doubled each time */
+#define HOMING_MAX (600 * NS_PER_S)
 
 /* --- those we know of ------------------------------------------------------------------------- */
 
@@ -184,7 +185,8 @@ static void try_homing(struct session *s)
 
 	if (s->homing || now < s->next_homing)
 		return;
-	s->next_homing = now + HOMING_INTERVAL;
+	s->homing_gap = MIN(MAX(2 * s->homing_gap, HOMING_FIRST), HOMING_MAX);
+	s->next_homing = now + s->homing_gap;
 	s->homing = true;
 	deferred_call(s->relays_ask);
 }
