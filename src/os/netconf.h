@@ -17,8 +17,8 @@ enum netif_kind {
 	NETIF_LOOPBACK,
 	NETIF_PHYSICAL,		/* wired, wireless, cellular, veth inside a container: candidates */
 	NETIF_CONTAINER,	/* bridge of a container or VM engine and its ports */
-	NETIF_TUNNEL,		/* TUN/TAP, WireGuard, ipip, ...: other overlays and our own */
-	NETIF_OTHER
+	NETIF_TUNNEL,		/* TUN, WireGuard, ipip, ...: other overlays and our own */
+	NETIF_OTHER		/* TAP and what is not known: candidates, too */
 };
 
 struct netif_addr {
@@ -28,12 +28,22 @@ struct netif_addr {
 	struct addr addr;	/* port 0 */
 	uint8_t prefix_bits;	/* 0..32 for IPv4, 0..128 for IPv6 */
 	bool up;
+	bool uplink;		/* a default route leads through the interface */
 	bool temporary;		/* RFC 8981 */
 	bool deprecated;	/* or tentative or a duplicate: never a candidate */
 };
 
-/* Fills at most `max`; returns how many there are to be had (<= max), or a negative error. */
+/*
+ * Lists the addresses of the host's interfaces. Returns how many were written to `out`, or a
+ * negative error. Of more than `max` it leaves out those that netif_order puts last.
+ */
 int netif_list(struct host *h, struct netif_addr *out, size_t max) MUST_CHECK;
+/*
+ * Orders addresses by how likely a stranger reaches the host there: those of uplinks, those of
+ * other interfaces that may be candidates, then containers, tunnels, loopback and what is down.
+ * Of an interface the first two addresses of each family come before all others. Stable.
+ */
+void netif_order(struct netif_addr *list, size_t n);
 
 struct netwatch;
 /*

@@ -15,7 +15,8 @@ bool candidates_add(struct wire_candidates *c, const struct addr *a);
 /*
  * Our own, out of interface addresses and of what others saw us at: by kind of interface, none of
  * the overlay's, those of the local network first. `port` is our socket's; `observed` come after
- * the interfaces' but keep their place when there are too many.
+ * the interfaces' but keep their place when there are too many. Of too many addresses of interfaces
+ * those stay that netif_order puts first: the uplink's.
  */
 void candidates_own(const struct netif_addr *ifs, size_t n_ifs, uint16_t port,
 		    struct prefix4 overlay, const struct addr *observed, size_t n_observed,

@@ -182,6 +182,50 @@ START_TEST(bridge_over_a_real_port_is_the_way_out)
 }
 END_TEST
 
+/* A rootless container's or a bridged VPN's uplink; a TUN has the same driver. */
+START_TEST(tap_is_an_interface_like_any_other)
+{
+	if (!setup())
+		return;
+	ip("tuntap add dev tap5 mode tap && ip tuntap add dev tun5 mode tun");
+	ip("addr add 192.0.2.5/24 dev tap5 && ip addr add 198.51.100.5/24 dev tun5");
+	ip("link set tap5 up && ip link set tun5 up");
+	ck_assert_int_eq(find("tap5", true)->kind, NETIF_OTHER);
+	ck_assert_int_eq(find("tun5", true)->kind, NETIF_TUNNEL);
+	ip("route add default via 192.0.2.1");
+	ck_assert(find("tap5", true)->uplink && !find("tun5", true)->uplink);
+	ip("link add br5 type bridge && ip link set tap5 master br5"); /* a virtual machine's */
+	ck_assert_int_eq(find("tap5", true)->kind, NETIF_CONTAINER);
+	host_free(host);
+}
+END_TEST
+
+START_TEST(uplink_is_listed_whatever_else_there_is)
+{
+	struct netif_addr few[4];
+
+	if (!setup())
+		return;
+	ip("link add br0 type bridge && ip link set br0 up");
+	for (int i = 0; i < 80; i++) {
+		char command[64];
+
+		snprintf(command, sizeof(command), "addr add 172.17.%d.1/24 dev br0", i);
+		ip(command);
+	}
+	ip("link add eth0 type veth peer name far0 && ip link set far0 up");
+	ip("addr add 192.0.2.7/24 dev eth0 && ip link set eth0 up");
+	ip("route add default via 192.0.2.1 && ip link set far0 up");
+	int n = netif_list(host, few, ARRAY_LEN(few));
+	ck_assert_int_eq(n, ARRAY_LEN(few));
+	ck_assert_str_eq(few[0].ifname, "eth0");
+	ck_assert(few[0].uplink && !few[1].uplink);
+	ck_assert_int_eq(netif_list(host, list, ARRAY_LEN(list)), ARRAY_LEN(list));
+	ck_assert_str_eq(list[0].ifname, "eth0");
+	host_free(host);
+}
+END_TEST
+
 START_TEST(addresses_of_ipv6)
 {
 	if (!setup())
@@ -525,7 +569,8 @@ END_TEST
 
 UNIT_MAIN("os/netconf", the_gateway_is_that_of_the_first_default_route, list_works_for_anybody,
 	  kinds_follow_from_what_an_interface_is,
-	  bridge_over_a_real_port_is_the_way_out, addresses_of_ipv6, routes_are_added_and_removed,
+	  bridge_over_a_real_port_is_the_way_out, tap_is_an_interface_like_any_other,
+	  uplink_is_listed_whatever_else_there_is, addresses_of_ipv6, routes_are_added_and_removed,
 	  foreign_routes_are_left_alone, cleanup_after_a_crash,
 	  conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,
 	  conflict_with_a_resolver, addresses_that_the_host_uses, changes_are_told_once,

@@ -73,6 +73,33 @@ START_TEST(observed_addresses_keep_their_place)
 }
 END_TEST
 
+/* Many addresses of other interfaces, and of the uplink itself, push neither family of it out. */
+START_TEST(uplink_is_told_whatever_else_there_is)
+{
+	struct netif_addr ifs[NETIFS_MAX];
+	struct addr up4 = at("203.0.113.5:777"), up6 = at("[2001:db8::5]:777");
+	struct wire_candidates c;
+
+	for (unsigned i = 0; i < NETIFS_MAX; i++) {
+		ifs[i] = netif("192.168.1.1", NETIF_PHYSICAL);
+		ifs[i].addr.ip[14] = (uint8_t)(i + 1);
+		ifs[i].ifindex = 10 + i;
+	}
+	for (unsigned i = 40; i < NETIFS_MAX; i++) {
+		ifs[i].ifindex = 5;
+		ifs[i].uplink = true;
+	}
+	ifs[40].addr = up4;
+	ifs[NETIFS_MAX - 1].addr = up6;
+	ifs[40].addr.port = ifs[NETIFS_MAX - 1].addr.port = 0;
+	candidates_own(ifs, NETIFS_MAX, 777, overlay, NULL, 0, &c);
+	ck_assert_uint_eq(c.n, CANDIDATES_MAX);
+	ck_assert(candidates_have(&c, &up4));
+	ck_assert(candidates_have(&c, &up6));
+	ck_assert(addr_is_private(&c.item[0])); /* the local network's first, as ever */
+}
+END_TEST
+
 START_TEST(dangerous_addresses_of_others_are_not_tried)
 {
 	static const char *const bad[] = {
@@ -164,6 +191,7 @@ START_TEST(lists_are_bounded_and_have_no_doubles)
 END_TEST
 
 UNIT_MAIN("overlay/candidate", own_candidates_follow_the_kind_of_interface,
-	  observed_addresses_keep_their_place, dangerous_addresses_of_others_are_not_tried,
+	  observed_addresses_keep_their_place, uplink_is_told_whatever_else_there_is,
+	  dangerous_addresses_of_others_are_not_tried,
 	  one_public_address_is_tried_at_two_ports_only,
 	  neighbours_come_first_and_public_addresses_last, lists_are_bounded_and_have_no_doubles)

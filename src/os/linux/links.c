@@ -91,9 +91,10 @@ static bool is_one_of(const char *driver, const char *const *list, size_t n)
 	return false;
 }
 
+/* TUN and TAP share a driver. A TAP carries Ethernet: it is an uplink like any other. */
 bool link_is_tun(const struct link *link)
 {
-	return link && strcmp(link->driver, "tun") == 0;
+	return link && strcmp(link->driver, "tun") == 0 && link->hardware != ARPHRD_ETHER;
 }
 
 static bool is_bridge(const struct link *link)
@@ -110,7 +111,7 @@ static bool is_port_of_bridge(const struct links *l, const struct link *link)
 static enum netif_kind kind_alone(const struct link *link)
 {
 	static const char *const tunnels[] = {
-		"tun", "wireguard", "ipip", "sit", "gre", "gretap", "ip6tnl", "ip6gre", "ip6gretap",
+		"wireguard", "ipip", "sit", "gre", "gretap", "ip6tnl", "ip6gre", "ip6gretap",
 		"vti", "vti6", "xfrm", "vxlan", "geneve", "erspan", "ip6erspan", "gtp", "bareudp",
 		"ovpn", "fou", "amt",
 	};
@@ -122,7 +123,7 @@ static enum netif_kind kind_alone(const struct link *link)
 	};
 	if (link->flags & IFF_LOOPBACK)
 		return NETIF_LOOPBACK;
-	if (is_one_of(link->driver, tunnels, ARRAY_LEN(tunnels)))
+	if (link_is_tun(link) || is_one_of(link->driver, tunnels, ARRAY_LEN(tunnels)))
 		return NETIF_TUNNEL;
 	if (is_one_of(link->driver, links_to_hardware, ARRAY_LEN(links_to_hardware)))
 		return NETIF_PHYSICAL;

@@ -30,6 +30,7 @@ void links_fini(struct links *l);
 /* NULL when there is none with this index. */
 const struct link *links_find(const struct links *l, unsigned index);
 enum netif_kind links_kind(const struct links *l, const struct link *link);
-bool link_is_tun(const struct link *link); /* NULL: false */
+/* Is it a TUN device, not a TAP? False for NULL. */
+bool link_is_tun(const struct link *link);
 
 #endif

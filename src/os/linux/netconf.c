@@ -6,23 +6,58 @@
 #include <linux/if.h>
 #include <stdlib.h>
 
+#include "os/linux/defaults.h"
 #include "os/linux/links.h"
 #include "os/linux/routes.h"
 
-#define DUMP_TRIES 5			/* a dump in whose midst something changed is begun anew */
+#define DUMP_TRIES 5			/* a dump that a change interrupted begins again */
+#define NETIF_ADDRS_MAX 8192
 #define UNREACHABLE_METRIC (1u << 30)	/* any other route to the same prefix comes first */
 
 /* ---- what there is ---- */
 
 struct list_state {
 	struct links links;
-	struct netif_addr *out;
-	size_t n, max;
+	const struct defaults *defaults;
+	struct netif_addr *at;
+	size_t n, cap;
 };
 
 static uint32_t address_flags(const struct ifaddrmsg *m, const struct nlattr *flags)
 {
 	return flags ? netlink_u32(flags) : m->ifa_flags;
+}
+
+/* Returns false if the entry holds no address of an internet family. */
+static bool address_of_entry(const struct ifaddrmsg *m, const struct nlattr **a,
+			     const struct links *links, const struct link *link,
+			     struct netif_addr *ret)
+{
+	/* On a point-to-point link IFA_ADDRESS is the other end's. */
+	const struct nlattr *ip = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
+	uint32_t flags = address_flags(m, a[IFA_FLAGS]);
+	bool pending = (flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC);
+
+	*ret = (struct netif_addr){
+		.ifindex = link->index,
+		.kind = links_kind(links, link),
+		.prefix_bits = m->ifa_prefixlen,
+		.up = (link->flags & IFF_UP) && (link->flags & IFF_RUNNING),
+		/* For IPv4 this bit means "secondary". */
+		.temporary = m->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY),
+		.deprecated = (flags & (IFA_F_DEPRECATED | IFA_F_DADFAILED)) || pending,
+	};
+	memcpy(ret->ifname, link->name, sizeof(ret->ifname));
+	if (ip && m->ifa_family == AF_INET && mnl_attr_get_payload_len(ip) == 4) {
+		ret->addr = addr_v4(load_be32(mnl_attr_get_payload(ip)), 0);
+		return true;
+	}
+	if (!ip || m->ifa_family != AF_INET6 || mnl_attr_get_payload_len(ip) != 16)
+		return false;
+	ret->addr = addr_v6(mnl_attr_get_payload(ip), 0);
+	if (m->ifa_scope == RT_SCOPE_LINK)
+		ret->addr.scope = link->index;
+	return true;
 }
 
 static int on_address(void *ctx, const struct nlmsghdr *entry)
@@ -31,49 +66,56 @@ static int on_address(void *ctx, const struct nlmsghdr *entry)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(entry);
 	const struct nlattr *a[IFA_FLAGS + 1];
 	const struct link *link = links_find(&s->links, m->ifa_index);
-	if (entry->nlmsg_type != RTM_NEWADDR || !link || s->n == s->max)
+	struct netif_addr one;
+	if (entry->nlmsg_type != RTM_NEWADDR || !link || s->n == NETIF_ADDRS_MAX)
 		return 0;
 	netlink_attributes(entry, sizeof(*m), a, ARRAY_LEN(a));
-	/* On a point-to-point link IFA_ADDRESS is the other end's. */
-	const struct nlattr *ip = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
-	struct netif_addr out = {
-		.ifindex = link->index,
-		.kind = links_kind(&s->links, link),
-		.prefix_bits = m->ifa_prefixlen,
-		.up = (link->flags & IFF_UP) && (link->flags & IFF_RUNNING),
-	};
-	if (ip && m->ifa_family == AF_INET && mnl_attr_get_payload_len(ip) == 4) {
-		out.addr = addr_v4(load_be32(mnl_attr_get_payload(ip)), 0);
-	} else if (ip && m->ifa_family == AF_INET6 && mnl_attr_get_payload_len(ip) == 16) {
-		out.addr = addr_v6(mnl_attr_get_payload(ip), 0);
-		if (m->ifa_scope == RT_SCOPE_LINK)
-			out.addr.scope = link->index;
-	} else {
+	if (!address_of_entry(m, a, &s->links, link, &one))
 		return 0;
+	one.uplink = defaults_lead_through(s->defaults, one.ifindex);
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 64;
+		struct netif_addr *more = reallocarray(s->at, cap, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		s->at = more;
+		s->cap = cap;
 	}
-	uint32_t flags = address_flags(m, a[IFA_FLAGS]);
-	bool pending = (flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC);
-	/* For IPv4 this bit means "secondary". */
-	out.temporary = m->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY);
-	out.deprecated = (flags & (IFA_F_DEPRECATED | IFA_F_DADFAILED)) || pending;
-	memcpy(out.ifname, link->name, sizeof(out.ifname));
-	s->out[s->n++] = out;
+	s->at[s->n++] = one;
 	return 0;
+}
+
+static int addresses_load(struct list_state *s)
+{
+	struct defaults defaults;
+	int r = -EINTR;
+	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
+		s->n = 0;
+		s->defaults = &defaults;
+		r = links_load(&s->links);
+		if (r == 0)
+			r = defaults_load(&s->links, &defaults);
+		if (r == 0)
+			r = netlink_dump(RTM_GETADDR, AF_UNSPEC, on_address, s);
+		links_fini(&s->links);
+	}
+	return r;
 }
 
 int netif_list(struct host *h, struct netif_addr *out, size_t max)
 {
-	int r = -EINTR;
-	struct list_state s = { .out = out, .max = max };
+	struct list_state s = { .n = 0 };
+	int r = addresses_load(&s);
 	(void)h;
-	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		s.n = 0;
-		r = links_load(&s.links);
-		if (r == 0)
-			r = netlink_dump(RTM_GETADDR, AF_UNSPEC, on_address, &s);
-		links_fini(&s.links);
+	if (r == 0 && s.n > max)
+		netif_order(s.at, s.n);
+	if (r == 0) {
+		r = (int)MIN(s.n, max);
+		if (r > 0)
+			memcpy(out, s.at, (size_t)r * sizeof(*out));
 	}
-	return r < 0 ? r : (int)s.n;
+	free(s.at);
+	return r;
 }
 
 /* ---- what is added ---- */

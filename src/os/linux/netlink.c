@@ -18,8 +18,9 @@ void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
 	memcpy(mnl_nlmsg_put_extra_header(h, len), family_header, len);
 }
 
-static struct mnl_socket *socket_open(void)
+static struct mnl_socket *socket_open(bool strict)
 {
+	int on = strict;
 	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
 	if (s && (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ||
@@ -30,12 +31,17 @@ static struct mnl_socket *socket_open(void)
 		errno = code;
 		return NULL;
 	}
+	/* An older kernel does not know the option, and then filters nothing. */
+	if (s && on)
+		(void)!setsockopt(mnl_socket_get_fd(s), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,
+				  sizeof(on));
 	return s;
 }
 
 struct dump {
 	netlink_entry_fn fn;
 	void *ctx;
+	bool strict;	/* the request's header says which entries are wanted */
 	int error;	/* of fn */
 };
 
@@ -43,14 +49,14 @@ static int on_entry(const struct nlmsghdr *entry, void *ctx)
 {
 	struct dump *d = ctx;
 	d->error = d->fn ? d->fn(d->ctx, entry) : 0;
-	return d->error < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+	return d->error < 0 ? MNL_CB_ERROR : d->error == NETLINK_ENOUGH ? MNL_CB_STOP : MNL_CB_OK;
 }
 
 /* One request and all of its answer. -EINTR: the dump was interrupted by a change. */
 static int transact(struct nlmsghdr *request, struct dump *d)
 {
 	uint8_t buffer[32768];
-	struct mnl_socket *s = socket_open();
+	struct mnl_socket *s = socket_open(d->strict);
 	if (!s)
 		return -errno;
 	request->nlmsg_seq = 1; /* the socket is ours alone */
@@ -94,6 +100,30 @@ int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx)
 	size_t len = type == RTM_GETLINK ? sizeof(header.link) :
 		     type == RTM_GETADDR ? sizeof(header.addr) : sizeof(header.route);
 	netlink_begin(&r, type, NLM_F_DUMP, &header, len);
+	return transact(&r.header, &d);
+}
+
+int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,
+			void *ctx)
+{
+	struct netlink_request r;
+	struct dump d = { .fn = fn, .ctx = ctx, .strict = true };
+	struct rtmsg m = { .rtm_family = family, .rtm_protocol = protocol };
+	netlink_begin(&r, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof(m));
+	if (table)
+		mnl_attr_put_u32(&r.header, RTA_TABLE, table);
+	int code = transact(&r.header, &d);
+	return code == -ENOENT ? 0 : code; /* a table that nobody has put a route into yet */
+}
+
+int netlink_lookup_route(uint8_t family, const void *ip, netlink_entry_fn fn, void *ctx)
+{
+	struct netlink_request r;
+	struct dump d = { .fn = fn, .ctx = ctx };
+	size_t bytes = family == AF_INET ? 4 : 16;
+	struct rtmsg m = { .rtm_family = family, .rtm_dst_len = (uint8_t)(8 * bytes) };
+	netlink_begin(&r, RTM_GETROUTE, NLM_F_ACK, &m, sizeof(m));
+	mnl_attr_put(&r.header, RTA_DST, bytes, ip);
 	return transact(&r.header, &d);
 }
 

@@ -22,13 +22,27 @@ void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
 /* Sends it and waits for the kernel's word: 0, or its negative errno. */
 int netlink_change(struct netlink_request *r) MUST_CHECK;
 
-/* Called for each entry; negative ends the dump with this error. */
+#define NETLINK_ENOUGH 1	/* of a netlink_entry_fn: no further entries are wanted */
+/* Called for each entry. A negative return ends the dump with this error. */
 typedef int (*netlink_entry_fn)(void *ctx, const struct nlmsghdr *entry);
 /*
  * Every entry of a dump (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE). -EINTR: something changed in its
  * midst; begin anew with an empty result.
  */
 int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx) MUST_CHECK;
+
+/*
+ * Dumps routes of one table (0: of all) and one protocol (0: of all). Kernels since 4.20 leave the
+ * others out themselves; before, `fn` is called for them, too.
+ */
+int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,
+			void *ctx) MUST_CHECK;
+/*
+ * Asks which route packets to this address take: `fn` is called with it. `ip` has 4 or 16 bytes, by
+ * the family. -ENETUNREACH and others: packets to it leave by no route.
+ */
+int netlink_lookup_route(uint8_t family, const void *ip, netlink_entry_fn fn, void *ctx)
+	MUST_CHECK;
 
 /* The attributes of an entry by number, NULL where absent; `n` is the number of elements. */
 void netlink_attributes(const struct nlmsghdr *entry, size_t family_header_len,

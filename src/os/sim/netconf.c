@@ -27,6 +27,7 @@ int netif_list(struct host *h, struct netif_addr *out, size_t max)
 		out[n] = (struct netif_addr){ .ifindex = f->index, .kind = f->kind,
 					      .addr = a->addr, .prefix_bits = a->bits };
 		out[n].up = f->up && (m->carrier || f->kind != NETIF_PHYSICAL);
+		out[n].uplink = f->index == IFINDEX_ETH;
 		strcpy(out[n].ifname, f->name);
 		n++;
 	}
