@@ -25,7 +25,7 @@ demo: all  ## a signal server and two nodes in namespaces, from setup to ping (r
 
 PREFIX ?= /usr/local
 UNITDIR ?= /etc/systemd/system
-install: cli signal  ## programs, systemd units, the group mlsh (PREFIX, DESTDIR)
+install: cli signal  ## programs, systemd units, group mlsh, user mlsh-signal (PREFIX, DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/bin/mlsh build/bin/mlsh-signal $(DESTDIR)$(PREFIX)/bin/
 	ln -sf mlsh $(DESTDIR)$(PREFIX)/bin/mlshtund
@@ -36,6 +36,8 @@ install: cli signal  ## programs, systemd units, the group mlsh (PREFIX, DESTDIR
 	done
 	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && command -v groupadd >/dev/null; then \
 		groupadd --force --system mlsh; \
+		id -u mlsh-signal >/dev/null 2>&1 || useradd --system --user-group \
+			--home-dir /var/lib/mlsh-signal --shell /usr/sbin/nologin mlsh-signal; \
 	fi
 
 .PHONY: cli signal demo install

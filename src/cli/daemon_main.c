@@ -81,6 +81,8 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
 	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir,
 				     .no_port_mapping = a->no_port_mapping };
+	const struct privs_paths paths = { .folders = { a->state_dir },
+					   .sockets = { a->socket_path } };
 	struct signal_watch *term = NULL, *intr = NULL;
 	struct daemon *d = NULL;
 	int rc = privs_check_tunnel(h, err);
@@ -91,7 +93,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	if (rc == 0)
 		rc = daemon_new(h, &cfg, err, &d);
 	if (rc == 0)
-		rc = privs_drop(h, PRIVS_DAEMON, err);
+		rc = privs_drop(h, PRIVS_DAEMON, &paths, err);
 	if (rc == 0) {
 		term = signal_watch_new(h, SIGTERM, on_stop, h);
 		intr = signal_watch_new(h, SIGINT, on_stop, h);

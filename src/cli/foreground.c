@@ -84,6 +84,8 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	struct daemon_config cfg = {
 		.socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f
 	};
+	const struct privs_paths paths = { .folders = { c->store.dir },
+					   .sockets = { c->socket_path } };
 	struct signal_watch *watch[3] = { NULL };
 	struct tunnel_parts p = { 0 };
 	struct daemon *d = NULL;
@@ -101,7 +103,7 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	if (rc == 0)
 		rc = daemon_new(c->host, &cfg, &err, &d);
 	if (rc == 0)
-		rc = privs_drop(c->host, PRIVS_DAEMON, &err);
+		rc = privs_drop(c->host, PRIVS_DAEMON, &paths, &err);
 	if (rc == 0)
 		rc = daemon_add(d, &p, geteuid(), &err);
 	if (rc == 0) {

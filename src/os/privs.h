@@ -15,17 +15,75 @@ enum privs_role {
 	PRIVS_CLI	/* keeps nothing */
 };
 
+#define PRIVS_PATHS_MAX 8
+
+/*
+ * What a role may still reach in the file system; each list ends at the first NULL. Paths that do
+ * not exist are passed over.
+ */
+struct privs_paths {
+	const char *folders[PRIVS_PATHS_MAX];	/* read, written, files made and removed */
+	const char *written[PRIVS_PATHS_MAX];	/* files: the same for the folders they lie in */
+	const char *sockets[PRIVS_PATHS_MAX];	/* local sockets, made and removed */
+	/* files that other programs replace by new ones: their folders are read, also behind
+	   symbolic links */
+	const char *replaced[PRIVS_PATHS_MAX];
+};
+
 /*
  * Drops every capability that the role does not need from all sets, bounding set included, sets
- * no_new_privs, makes the process undumpable and installs a seccomp filter of the system calls the
- * role uses. Irreversible. Without any privilege it only does what an ordinary user may. -EPERM
- * with a message when the kernel refuses.
+ * no_new_privs, makes the process undumpable, confines it to `paths` (NULL: to none in particular)
+ * where the kernel has Landlock, and installs a seccomp filter of the system calls the role uses.
+ * Says once, at level info, what is in force. Irreversible. Without any privilege it only does what
+ * an ordinary user may. -EPERM with a message when the kernel refuses.
  */
-int privs_drop(struct host *h, enum privs_role role, struct err *err) MUST_CHECK;
+int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *paths,
+	       struct err *err) MUST_CHECK;
 /*
  * Does the process have what a tunnel needs (CAP_NET_ADMIN, /dev/net/tun)? The message says what is
  * missing.
  */
 int privs_check_tunnel(struct host *h, struct err *err) MUST_CHECK;
+
+/* The account of a server on a machine that has no user for it: no other account has this id. */
+#define PRIVS_UNNAMED_ID 61044
+
+/* A file with secrets of a server that was started as root. */
+struct privs_file {
+	const char *user;		/* whose it will be, as named in /etc/passwd */
+	const char *path;
+	const char *const *companions;	/* suffixes of files beside it that share its fate; NULL
+					   ends */
+};
+
+/* The account that the process will go on as. */
+struct privs_account {
+	bool differs;		/* false: the process stays what it is, privs_become does nothing */
+	bool reaches;		/* the account reaches the folder of the file by its path */
+	unsigned uid, gid;
+};
+
+/*
+ * Started as root: makes the file's folder (mode 0700) if it is missing and gives the file, its
+ * companions and the folder to the user, or to PRIVS_UNNAMED_ID. A folder that holds anything else
+ * is left alone. Never follows a symbolic link that is not root's. Where the process cannot change
+ * its user or a file's (a container, a user namespace, a file system without owners) it says so in
+ * the log and `differs` is false, as it is for processes of other users. -EMLINK if a file has
+ * several names, -EINVAL if it is not a regular file: either may be a trap. -errno if the folder
+ * cannot be made or opened.
+ */
+int privs_take_over(struct host *h, const struct privs_file *f, struct err *err,
+		    struct privs_account *ret) MUST_CHECK;
+/*
+ * For a second program beside the server: the account is the owner of the file, if that is not
+ * root; otherwise as privs_take_over. -ENOENT if the file is missing.
+ */
+int privs_account_of(struct host *h, const struct privs_file *f, struct err *err,
+		     struct privs_account *ret) MUST_CHECK;
+/*
+ * Becomes the account, without root's groups. Keeps CAP_NET_ADMIN and CAP_NET_BIND_SERVICE (large
+ * socket buffers, ports below 1024) and what privs_drop needs, until that is called.
+ */
+int privs_become(struct host *h, const struct privs_account *a, struct err *err) MUST_CHECK;
 
 #endif

@@ -190,7 +190,10 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = parse_small(c, &bind, &secret, &log, err)) < 0 ||
 	    (r = parse_subnet(&subnet, &c->subnet, err)) < 0)
 		goto out;
+	snprintf(c->path, sizeof(c->path), "%s", name);
 	strcpy(c->db_path, db.value);
+	strcpy(c->cert_path, cert.value);
+	strcpy(c->key_path, key.value);
 	r = read_identity(h, &cert, &key, &c->identity, err);
 out:
 	secret_wipe(&secret, sizeof(secret));

@@ -26,7 +26,9 @@ struct config_env {
 };
 
 struct signal_config {
+	char path[CONFIG_PATH_TEXT_MAX]; /* of the configuration file, which may be missing */
 	char db_path[CONFIG_PATH_TEXT_MAX];
+	char cert_path[CONFIG_PATH_TEXT_MAX], key_path[CONFIG_PATH_TEXT_MAX]; /* or "" */
 	struct addr bind;
 	/* Of the port that tells nodes what their NATs do; 0: the one above bind's, or any. */
 	uint16_t second_port;

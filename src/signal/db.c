@@ -153,8 +153,12 @@ void db_close(struct db *d)
 {
 	if (!d)
 		return;
-	if (d->sql)
+	if (d->sql) {
 		db_rollback(d);
+		/* SQLite may not be able to remove the -wal: an empty one does no harm to a
+		   database that is put in the place of this one */
+		sqlite3_wal_checkpoint_v2(d->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	}
 	sqlite3_close(d->sql);
 	free(d);
 }

@@ -44,13 +44,35 @@ static int print_token(const char *token)
 	return 0;
 }
 
+static struct privs_file database_of(const struct signal_config *cfg)
+{
+	static const char *const companions[] = { "-wal", "-shm", "-journal", ".new", NULL };
+
+	return (struct privs_file){ .user = "mlsh-signal", .path = cfg->db_path,
+				    .companions = companions };
+}
+
+/* Writes as the server's user does: a file of root's beside the database would lock it out. */
+static int token_as_owner(struct host *h, const struct signal_config *cfg, uint64_t ttl_s,
+			  char ret[SETUP_TOKEN_TEXT_MAX], struct err *err)
+{
+	const struct privs_file file = database_of(cfg);
+	struct privs_account owner;
+	int r = privs_account_of(h, &file, err, &owner);
+
+	/* without a file token_make says what to do */
+	if (r == 0 && owner.reaches)
+		r = privs_become(h, &owner, err);
+	return r < 0 && r != -ENOENT ? r : token_make(h, cfg, ttl_s, ret, err);
+}
+
 static int make_token(struct host *h, const struct signal_config *cfg, uint64_t ttl_s)
 {
 	char token[SETUP_TOKEN_TEXT_MAX];
 	struct err err = { 0 };
 	int status;
 
-	if (token_make(h, cfg, ttl_s, token, &err) < 0)
+	if (token_as_owner(h, cfg, ttl_s, token, &err) < 0)
 		return say(&err, EXIT_FAILURE);
 	status = printf("%s\n", token) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	secret_wipe(token, sizeof(token));
@@ -90,6 +112,41 @@ static void say_hello(struct host *h, const struct signal_server *s)
 		log_info(host_log(h), "no cluster yet; for another setup token: mlsh-signal token");
 }
 
+/*
+ * Opens the server as the user that it will run as. A user who cannot reach the database by its
+ * path, as in a folder below root's home, becomes that user when the files are open.
+ */
+static int open_server(struct host *h, const struct signal_config *cfg, struct err *err,
+		       struct signal_server **ret)
+{
+	const struct privs_file file = database_of(cfg);
+	struct privs_account user;
+	int r = privs_take_over(h, &file, err, &user);
+
+	if (r == 0 && user.reaches)
+		r = privs_become(h, &user, err);
+	if (r == 0)
+		r = signal_server_open(h, cfg, err, ret);
+	if (r == 0 && !user.reaches) {
+		r = privs_take_over(h, &file, err, &user); /* what was made just now */
+		if (r == 0)
+			r = privs_become(h, &user, err);
+	}
+	return r;
+}
+
+/* The folder of the database may be written, what a reload needs may be read. */
+static int drop_privileges(struct host *h, const struct signal_config *cfg, struct err *err)
+{
+	struct privs_paths paths = { .written = { cfg->db_path }, .replaced = { cfg->path } };
+
+	if (cfg->identity) {
+		paths.replaced[1] = cfg->cert_path;
+		paths.replaced[2] = cfg->key_path;
+	}
+	return privs_drop(h, PRIVS_SIGNAL, &paths, err);
+}
+
 static int serve(struct host *h, const struct signal_config *cfg)
 {
 	struct program p = { .host = h };
@@ -97,7 +154,7 @@ static int serve(struct host *h, const struct signal_config *cfg)
 	struct err err = { 0 };
 	int status = EXIT_FAILURE;
 
-	if (signal_server_open(h, cfg, &err, &p.server) < 0) {
+	if (open_server(h, cfg, &err, &p.server) < 0) {
 		say(&err, EXIT_FAILURE);
 		goto end;
 	}
@@ -105,7 +162,7 @@ static int serve(struct host *h, const struct signal_config *cfg)
 	    print_token(signal_server_first_token(p.server)) < 0)
 		goto end;
 	signal_server_forget_token(p.server);
-	if (privs_drop(h, PRIVS_SIGNAL, &err) < 0) {
+	if (drop_privileges(h, cfg, &err) < 0) {
 		say(&err, EXIT_FAILURE);
 		goto end;
 	}

@@ -94,11 +94,24 @@ if [ "$(id -u)" = 0 ]; then
 		test "$(grep -cE '^Cap(Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]' "/proc/$pid/status")" = 0
 fi
 check "its system calls are filtered" grep -q '^Seccomp:.*2' "/proc/$pid/status"
+# The user mlsh-signal, or the one without a name; in a folder above which root's own begins.
+server_uid=$(sed -n 's/^mlsh-signal:[^:]*:\([0-9]*\):.*/\1/p' /etc/passwd)
+all_owned() { # folder
+	[ -z "$(find "$1" ! -uid "${server_uid:-61044}")" ]
+}
+if [ "$(id -u)" = 0 ]; then
+	check "it is not root" \
+		test "$(grep -cE '^[UG]id:.*\s0(\s|$)' "/proc/$pid/status")" = 0
+	check "it has none of root's groups" grep -qE '^Groups:\s*$' "/proc/$pid/status"
+	check "its files are its own" all_owned "$work/state"
+	check "it says what confines it" grep -q 'confined: user [1-9]' "$work/err"
+fi
 
 check "a further token comes from the running server's file" \
 	bash -c "mlsh-signal token --ttl 60 2>/dev/null | grep -qE '$token_form'"
 check "it has the same fingerprint" \
 	test "$(mlsh-signal token | sed 's/.*@//')" = "${first#*@}"
+[ "$(id -u)" != 0 ] || check "and leaves no file of root's" all_owned "$work/state"
 cp "$work/err" "$work/first.err"
 check "a second server on the port says so" ends_with 1 "127.0.0.1:$port"
 cp "$work/first.err" "$work/err"
@@ -115,6 +128,22 @@ pid=""
 check "it starts after kill -9" start
 check "with the same certificate" grep -qF "${first#*@}" "$work/err"
 stops_on TERM
+if [ "$(id -u)" = 0 ]; then
+	cp "$MLSH_SIGNAL_DB" "$work/backup"
+	rm "$work"/state/*
+	cp "$work/backup" "$MLSH_SIGNAL_DB"
+	check "a backup that root put back is taken over" start
+	check "with all that comes with it" all_owned "$work/state"
+	check "and written to" bash -c "mlsh-signal token 2>/dev/null | grep -qE '$token_form'"
+	check "by nobody but its user" all_owned "$work/state"
+	stops_on TERM
+	chmod 711 "$work" # from here on its path is open to it
+	chown -R 0:0 "$work/state"
+	check "so are files that a server of root left behind" start
+	check "with their folder" all_owned "$work/state"
+	stops_on TERM
+	check "and nothing stays beside the database" test "$(ls "$work/state")" = signal.db
+fi
 
 # user_version, in the file's header (sqlite.org/fileformat.html section 1.3)
 printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none

@@ -4,6 +4,7 @@
  * process of its own, which ends without cleaning up: leak checkers need what was given up.
  */
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -25,7 +26,9 @@
 #define NOBODY 65534
 
 static struct host *host;
+static int status_fd;	/* what the kernel says of the process that gave up its privileges */
 static char dir[] = "/tmp/mlsh-test-privs-XXXXXX";
+static char outside[] = "/tmp/mlsh-test-outside-XXXXXX";	/* of root; a secret is in it */
 
 static char *path_of(const char *name)
 {
@@ -49,24 +52,27 @@ static void run_in_child(void (*fn)(void))
 	ck_assert_int_eq(status, 0);
 }
 
+/* Confined to the test's own folder. */
 static void drop(enum privs_role role)
 {
+	const struct privs_paths paths = { .folders = { dir }, .sockets = { path_of("socket") } };
 	struct err err = { 0 };
-	int r = privs_drop(host, role, &err);
+	status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	int r = privs_drop(host, role, &paths, &err);
 	ck_assert_msg(r == 0, "%s", err.text);
 }
 
 /* A line of /proc/self/status, as a hexadecimal number. */
 static uint64_t own_status(const char *name)
 {
-	char line[256];
+	static char text[8192];
 	uint64_t value = UINT64_MAX;
-	FILE *f = fopen("/proc/self/status", "r");
-	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof(line), f))
+	ssize_t n = pread(status_fd, text, sizeof(text) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	text[n] = '\0';
+	for (char *line = text, *next = text; (line = strsep(&next, "\n")) != NULL;)
 		if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
 			value = strtoull(line + strlen(name) + 1, NULL, 16);
-	fclose(f);
 	ck_assert_msg(value != UINT64_MAX, "%s", name);
 	return value;
 }
@@ -77,6 +83,41 @@ static void check_caps(uint64_t expected)
 	ck_assert_uint_eq(own_status("CapPrm"), expected);
 	ck_assert_uint_eq(own_status("CapInh"), 0);
 	ck_assert_uint_eq(own_status("CapAmb"), 0);
+}
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0,
+		       LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+static void check_closed(int fd)
+{
+	ck_assert_int_eq(fd, -1);
+	ck_assert_int_eq(errno, EACCES);
+}
+
+static char *path_outside(const char *name)
+{
+	static char path[128];
+	snprintf(path, sizeof(path), "%s/%s", outside, name);
+	return path;
+}
+
+/* Root's own files, which need no capability: neither read nor written nor made. */
+static void check_files_confined(void)
+{
+	if (!has_landlock())
+		return;
+	check_closed(open(path_outside("secret"), O_RDONLY));
+	check_closed(open(path_outside("secret"), O_WRONLY));
+	check_closed(open(path_outside("new"), O_WRONLY | O_CREAT, 0600));
+	check_closed(mkdir(path_outside("folder"), 0700));
+	check_closed(unlink(path_outside("secret")));
+	check_closed(open(outside, O_RDONLY | O_DIRECTORY));
+	check_closed(open("/root", O_RDONLY | O_DIRECTORY));
+	check_closed(open("/etc/mlsh-test-new", O_WRONLY | O_CREAT, 0600));
+	check_closed(open("/dev/kmsg", O_WRONLY));
 }
 
 static void check_denied(long result)
@@ -104,6 +145,7 @@ static void check_confined(void)
 	check_denied(kill(getppid(), 0));
 	check_denied(socket(AF_PACKET, SOCK_RAW, 0));
 	check_denied(socket(AF_NETLINK, SOCK_RAW, 9)); /* the audit system */
+	check_files_confined();
 	const int private = MAP_PRIVATE | MAP_ANONYMOUS;
 	check_denied((long)mmap(NULL, 4096, PROT_READ | PROT_EXEC, private, -1, 0));
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, private, -1, 0);
@@ -344,14 +386,16 @@ static void play_server_of_a_user(void)
 static void setup(void)
 {
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_ptr_nonnull(mkdtemp(outside));
 	host = os_unit_host();
+	ck_assert_int_eq(file_write(host, path_outside("secret"), "s", 1, 0600, NULL), 0);
 }
 
 static void teardown(void)
 {
-	char command[64];
+	char command[128];
 	host_free(host);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	snprintf(command, sizeof(command), "rm -rf %s %s", dir, outside);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -405,6 +449,7 @@ START_TEST(users_need_no_privilege_to_drop_some)
 	run_in_child(play_cli_of_a_user);
 	teardown();
 	memcpy(strrchr(dir, '-') + 1, "XXXXXX", 6);
+	memcpy(strrchr(outside, '-') + 1, "XXXXXX", 6);
 	setup();
 	run_in_child(play_server_of_a_user);
 	teardown();

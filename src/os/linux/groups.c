@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Membership of a group. Read from the files, not through the C library: its name service loads
- * shared libraries, which a static program must not. What a directory service adds is known from
- * the kernel's list of the peer's groups.
+ * Users and members of groups. Read from the files, not through the C library: its name service
+ * loads shared libraries, which a static program must not. What a directory service adds is known
+ * from the kernel's list of the peer's groups.
  */
 #include <stdlib.h>
 
 #include "os/file.h"
+#include "os/linux/internal.h"
 #include "os/local.h"
 
 #define DATABASE_MAX (4u << 20)	/* bytes of /etc/group and /etc/passwd */
@@ -72,6 +73,29 @@ static bool any_name_belongs(char *text, unsigned uid, unsigned gid, const char 
 			return true;
 	}
 	return false;
+}
+
+int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *ret_gid)
+{
+	struct buf users = { 0 };
+	const char *fields[FIELDS_MAX];
+	unsigned uid, gid;
+	int r = file_read(h, "/etc/passwd", DATABASE_MAX, NULL, &users);
+	if (r < 0)
+		return r;
+	char *text = (char *)users.data;
+	r = -ENOENT;
+	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
+		split_fields(line, fields);
+		if (strcmp(fields[0], name) == 0 && parse_id(fields[2], &uid) &&
+		    parse_id(fields[3], &gid)) {
+			*ret_uid = uid;
+			*ret_gid = gid;
+			r = 0;
+		}
+	}
+	buf_free(&users);
+	return r;
 }
 
 static bool kernel_says_so(const struct local_cred *cred, unsigned gid)

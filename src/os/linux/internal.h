@@ -21,4 +21,7 @@ void loop_free(struct loop *l); /* NULL allowed; everything made on it must be g
 bool fd_watch_is_readable(const struct fd_watch *w);
 bool fd_watch_is_writable(const struct fd_watch *w);
 
+/* The ids of a user in /etc/passwd. -ENOENT if it is missing, -errno for an unreadable file. */
+int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *ret_gid) MUST_CHECK;
+
 #endif

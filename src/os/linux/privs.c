@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Capabilities, no_new_privs and dumpability; the system call filter is in seccomp.c. */
+/* Capabilities, no_new_privs, dumpability. See also owner.c, landlock.c and seccomp.c. */
 #include "os/privs.h"
 
 #include <cap-ng.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/linux/landlock.h"
 #include "os/linux/seccomp.h"
 
 /* Leaves those of `wanted` that the process has, and no other, in any set. */
@@ -31,35 +34,58 @@ static int caps_keep(const int *wanted, size_t n)
 	return capng_apply(sets) < 0 ? -EPERM : 0;
 }
 
-int privs_drop(struct host *h, enum privs_role role, struct err *err)
+/* Says once what holds the process from here on. */
+static void say_confined(struct host *h, int landlock, bool filtered)
+{
+	char files[48] = "files not limited (no Landlock)";
+
+	if (landlock > 0)
+		snprintf(files, sizeof(files), "files limited (Landlock %d)", landlock);
+	log_info(host_log(h), "confined: user %u, %s, system calls %s", (unsigned)geteuid(), files,
+		 filtered ? "filtered" : "not filtered (this kernel cannot)");
+}
+
+int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *paths,
+	       struct err *err)
 {
 	static const int of_daemon[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE };
 	int r = caps_keep(of_daemon, role == PRIVS_DAEMON ? ARRAY_LEN(of_daemon) : 0);
 	if (r < 0)
-		return err_set(err, r, "can not give up capabilities: %s", strerror(-r));
+		return err_set(err, r, "cannot give up capabilities: %s", strerror(-r));
 	/* No setuid program gives them back; no core dump or debugger of the user sees the keys. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_set(err, -errno, "can not restrict the process: %s", strerror(errno));
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 && errno == EINVAL) {
-		log_warn(host_log(h), "this kernel can not filter system calls: going on without");
-		return 0;
-	}
-	r = seccomp_install(role);
+		return err_set(err, -errno, "cannot restrict the process: %s", strerror(errno));
+	int landlock = landlock_confine(role, paths);
+	if (landlock < 0) /* too many layers of it, in a container of containers */
+		log_warn(host_log(h), "Landlock refused its rules (%s): going on without",
+			 strerror(-landlock));
+	bool filters = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 || errno != EINVAL;
+	r = filters ? seccomp_install(role) : 0;
 	if (r < 0)
-		return err_set(err, r, "can not install the system call filter: %s", strerror(-r));
+		return err_set(err, r, "cannot install the system call filter: %s", strerror(-r));
+	say_confined(h, landlock, filters);
 	return 0;
+}
+
+/* Asks the kernel and not cap-ng, which needs /proc. */
+static bool has_capability(unsigned cap)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return syscall(SYS_capget, &header, sets) == 0 &&
+	       (sets[cap / 32].effective >> (cap % 32) & 1);
 }
 
 int privs_check_tunnel(struct host *h, struct err *err)
 {
 	(void)h;
-	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_get_caps_process() < 0 || !capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+	if (!has_capability(CAP_NET_ADMIN))
 		return err_set(err, -EPERM, "a tunnel adds a network interface and routes to this "
 			       "machine, which needs root (or CAP_NET_ADMIN)");
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, -errno, "can not open /dev/net/tun: %s; load the kernel module "
+		return err_set(err, -errno, "cannot open /dev/net/tun: %s; load the kernel module "
 			       "(modprobe tun), or give the container this device",
 			       strerror(errno));
 	close(fd);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server that is started as root: its files become another user's, and so does the process. Each
+ * case is played in a process of its own, in a fresh folder.
+ */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "os/file.h"
+#include "os/privs.h"
+#include "os_deny.h"
+#include "os_unit.h"
+
+#define NOBODY 65534
+
+static struct host *host;
+static char dir[] = "/tmp/mlsh-test-owner-XXXXXX";
+
+static char *path_of(const char *name)
+{
+	static char paths[4][128];
+	static unsigned next;
+	char *out = paths[next++ % ARRAY_LEN(paths)];
+	snprintf(out, sizeof(paths[0]), "%s/%s", dir, name);
+	return out;
+}
+
+static void drop(void)
+{
+	const struct privs_paths paths = { .written = { path_of("server/db") } };
+	struct err err = { 0 };
+	int r = privs_drop(host, PRIVS_SIGNAL, &paths, &err);
+	ck_assert_msg(r == 0, "%s", err.text);
+}
+
+static void bind_low_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	close(fd);
+}
+
+static const char *const companions[] = { "-wal", "-shm", NULL };
+
+static struct privs_file database(const char *user)
+{
+	return (struct privs_file){ .user = user, .path = path_of("server/db"),
+				    .companions = companions };
+}
+
+static struct privs_account take_over(const char *user, int expected)
+{
+	const struct privs_file f = database(user);
+	struct privs_account a;
+	struct err err = { 0 };
+	int r = privs_take_over(host, &f, &err, &a);
+	ck_assert_msg(r == expected, "%d: %s", r, err.text);
+	return a;
+}
+
+static void check_owner(const char *path, unsigned uid)
+{
+	struct stat st;
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_uint_eq(st.st_uid, uid);
+}
+
+static void make_file(const char *path)
+{
+	ck_assert_int_eq(file_write(host, path, "x", 1, 0600, NULL), 0);
+}
+
+/* As a restored backup is: all of it root's. */
+static void make_database(void)
+{
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(dir_make(host, path_of("server"), 0700, NULL), 0);
+	make_file(path_of("server/db"));
+	make_file(path_of("server/db-wal"));
+}
+
+static void become(const struct privs_account *a)
+{
+	struct err err = { 0 };
+	int r = privs_become(host, a, &err);
+	ck_assert_msg(r == 0, "%s", err.text);
+}
+
+static void play_taken_over(void)
+{
+	make_database();
+	struct privs_account a = take_over("no such user", 0);
+	ck_assert(a.differs && a.reaches);
+	ck_assert_uint_eq(a.uid, PRIVS_UNNAMED_ID);
+	check_owner(path_of("server"), a.uid);
+	check_owner(path_of("server/db"), a.uid);
+	check_owner(path_of("server/db-wal"), a.uid);
+	become(&a);
+	ck_assert_int_eq(getgroups(0, NULL), 0);
+	ck_assert_uint_eq(getuid(), a.uid);
+	ck_assert_uint_eq(getegid(), a.gid);
+	ck_assert_int_eq(setuid(0), -1); /* no way back */
+	bind_low_port(); /* until privileges are dropped */
+	make_file(path_of("server/db-shm"));
+	ck_assert_int_eq(open(path_of("secret"), O_RDONLY), -1);
+	drop();
+	make_file(path_of("server/db"));
+}
+
+static void play_named(void)
+{
+	make_database();
+	struct privs_account a = take_over("nobody", 0);
+	ck_assert_uint_eq(a.uid, NOBODY);
+	check_owner(path_of("server/db"), NOBODY);
+	/* The second program goes by the owner, whoever that is. */
+	const struct privs_file f = database("no such user");
+	ck_assert_int_eq(privs_account_of(host, &f, NULL, &a), 0);
+	ck_assert(a.differs && a.reaches);
+	ck_assert_uint_eq(a.uid, NOBODY);
+}
+
+static void play_missing(void)
+{
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	struct privs_account a = take_over("no such user", 0);
+	check_owner(path_of("server"), a.uid);
+	ck_assert(a.reaches);
+	const struct privs_file f = database("no such user");
+	ck_assert_int_eq(privs_account_of(host, &f, NULL, &a), -ENOENT);
+}
+
+/* A folder with other things in it stays root's; the files are the server's all the same. */
+static void play_shared_folder(void)
+{
+	make_database();
+	make_file(path_of("server/letters"));
+	struct privs_account a = take_over("no such user", 0);
+	ck_assert(a.differs && !a.reaches);
+	check_owner(path_of("server"), 0);
+	check_owner(path_of("server/letters"), 0);
+	check_owner(path_of("server/db"), a.uid);
+}
+
+/* The folder is the user's, but one above it is closed to it. */
+static void play_closed_above(void)
+{
+	make_database();
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	struct privs_account a = take_over("no such user", 0);
+	ck_assert(a.differs && !a.reaches);
+	int fd = open(path_of("server/db"), O_RDWR);
+	become(&a);
+	ck_assert_int_eq(write(fd, "y", 1), 1);
+	ck_assert_int_eq(open(path_of("server/db"), O_RDWR), -1);
+}
+
+/* What another user can lay into a folder that is his. */
+static void play_traps(void)
+{
+	make_database();
+	ck_assert_int_eq(unlink(path_of("server/db-wal")), 0);
+	ck_assert_int_eq(symlink(path_of("secret"), path_of("server/db-wal")), 0);
+	take_over("nobody", -EINVAL);
+	check_owner(path_of("server/db"), 0); /* undone */
+	ck_assert_int_eq(unlink(path_of("server/db-wal")), 0);
+	ck_assert_int_eq(link(path_of("secret"), path_of("server/db-wal")), 0);
+	take_over("nobody", -EMLINK);
+	ck_assert_int_eq(unlink(path_of("server/db-wal")), 0);
+	/* a folder behind a link of another user */
+	ck_assert_int_eq(rename(path_of("server"), path_of("real")), 0);
+	ck_assert_int_eq(symlink(path_of("real"), path_of("server")), 0);
+	ck_assert_int_eq(lchown(path_of("server"), NOBODY, NOBODY), 0);
+	take_over("nobody", -ELOOP);
+	check_owner(path_of("secret"), 0);
+	check_owner(path_of("real/db"), 0);
+	/* root's own link, in root's own folder, is what systemd makes */
+	ck_assert_int_eq(lchown(path_of("server"), 0, 0), 0);
+	take_over("nobody", 0);
+	check_owner(path_of("real/db"), NOBODY);
+}
+
+/* A user namespace with one user. */
+static void play_without_setuid(void)
+{
+	make_database();
+	os_deny(EINVAL, SCMP_SYS(setresuid), 1, PRIVS_UNNAMED_ID);
+	struct privs_account a = take_over("no such user", 0);
+	ck_assert(!a.differs && a.reaches);
+	check_owner(path_of("server/db"), 0);
+	become(&a);
+	drop();
+	make_file(path_of("server/db"));
+}
+
+/* A file system without owners: the files that could be given are taken back. */
+static void play_without_chown(void)
+{
+	make_database();
+	os_deny(EPERM, SCMP_SYS(fchownat), 2, PRIVS_UNNAMED_ID);
+	struct privs_account a = take_over("no such user", 0);
+	ck_assert(!a.differs);
+	become(&a);
+	drop();
+	make_file(path_of("server/db"));
+}
+
+static void play(void (*fn)(void))
+{
+	char command[64];
+	int status;
+	memcpy(strrchr(dir, '-') + 1, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	host = os_unit_host();
+	make_file(path_of("secret"));
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		fn();
+		_exit(0); /* leak checkers need what was given up */
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	host_free(host);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(server_of_root_becomes_another_user)
+{
+	static void (*const plays[])(void) = { play_taken_over, play_named, play_missing,
+					       play_shared_folder, play_closed_above, play_traps,
+					       play_without_setuid, play_without_chown };
+	if (!os_unit_namespace())
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(plays); i++)
+		play(plays[i]);
+}
+END_TEST
+
+START_TEST(server_of_a_user_stays_one)
+{
+	if (getuid() == 0)
+		ck_assert_int_eq(setuid(NOBODY), 0);
+	memcpy(strrchr(dir, '-') + 1, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	host = os_unit_host();
+	struct privs_account a = take_over("root", 0);
+	ck_assert(!a.differs && a.reaches);
+	become(&a);
+	host_free(host);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+UNIT_MAIN("os/owner", server_of_root_becomes_another_user, server_of_a_user_stays_one)
