@@ -22,7 +22,7 @@ include mk/flags.mk mk/variant.mk
 $(eval $(call variant,release))
 $(eval $(call variant,asan))
 $(eval $(call variant,fuzz))
-include mk/programs.mk mk/tests.mk mk/bench.mk mk/lint.mk mk/deps.mk
+include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/deps.mk
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z][a-z-]*:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' \

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
-test_parts := lint unit sim replay programs asan lab
+test_parts := lint unit sim replay fuzz programs asan lab
 export CK_TIMEOUT_MULTIPLIER ?= 4
 
 # A sub-make is parallel even when this one was started without -j.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-test:  ## everything: build, lint, unit, sim, replay, programs, asan, lab
+test:  ## everything: build, lint, unit, sim, replay, fuzz, programs, asan, lab
 	@mkdir -p build && rm -f build/results build/results.summary
-	+@$(MAKE) $(parallel) -k all release-tests asan-tests || true
+	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
 		TEST_RESULTS=build/results $(MAKE) $(parallel) test-$$part || true; \
@@ -19,7 +19,7 @@ test:  ## everything: build, lint, unit, sim, replay, programs, asan, lab
 
 release-tests: $(release_unit) $(release_sim) $(release_replay)
 
-asan-tests: $(asan_unit) $(asan_sim) $(asan_replay)
+asan-tests: $(asan_unit) $(asan_sim)
 
 unit: $(release_unit)  ## unit tests (T=name narrows down)
 	@tests/run -j $(JOBS) -t 180 unit $(release_unit)
@@ -49,8 +49,8 @@ programs: all  ## the finished programs: static, hardened, run in an empty root
 asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0
 asan: export UBSAN_OPTIONS := print_stacktrace=1
 asan: export CK_TIMEOUT_MULTIPLIER := 20
-asan: asan-tests  ## unit, sim and replay under the address and undefined sanitizers
-	@tests/run -j $(JOBS) -t 900 asan $(asan_unit) $(asan_sim) $(asan_replay)
+asan: asan-tests  ## unit and sim under the address and undefined sanitizers
+	@tests/run -j $(JOBS) -t 900 asan $(asan_unit) $(asan_sim)
 
 lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
@@ -63,25 +63,10 @@ test-lint: lint-cheap
 test-unit: unit
 test-sim: sim
 test-replay: replay
+test-fuzz: fuzz-briefly
 test-programs: programs
 test-asan: asan
 test-lab: lab
 
-# --- fuzzing --------------------------------------------------------------------------------
-# make fuzz [FUZZ=name] [SECONDS=60]: what a fuzzer finds goes to build/fuzz; inputs worth
-# keeping are added to tests/fuzz/corpus by hand.
-
-FUZZ ?=
-SECONDS ?= 60
-fuzz_names := $(patsubst fuzz_%,%,$(basename $(notdir $(fuzz_sources))))
-fuzz_wanted := $(or $(FUZZ),$(fuzz_names))
-
-fuzz: fuzz-tools  ## libFuzzer on each parser (FUZZ=name, SECONDS=60 for each)
-	+@$(MAKE) $(parallel) $(fuzz_wanted:%=build/fuzz/bin/fuzz_%)
-	@SECONDS_EACH=$(SECONDS) tools/fuzz $(fuzz_wanted)
-
-fuzz-tools:
-	@tools/need clang clang-fuzzer
-
-.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab fuzz fuzz-tools \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab \
 	$(test_parts:%=test-%)

@@ -12,6 +12,8 @@
 
 #define PEERS_VERSION 1
 #define PEERS_VERSION_NAT 2	/* the same and what is known of the NAT */
+#define PEERS_ELEMENTS 4
+#define PEERS_ELEMENTS_NAT 5
 #define PEERS_SUFFIX ".peers"
 #define LOOK_PERIOD (60 * NS_PER_S)
 #define LOOK_SOON NS_PER_S	/* after a change: several come together */
@@ -52,7 +54,7 @@ ptrdiff_t peers_file_encode(const struct peers_file *f, void *buf, size_t cap)
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 	struct span out;
 
-	cbor_put_array(&w, f->has_nat ? 5 : 4);
+	cbor_put_array(&w, f->has_nat ? PEERS_ELEMENTS_NAT : PEERS_ELEMENTS);
 	cbor_put_uint(&w, f->has_nat ? PEERS_VERSION_NAT : PEERS_VERSION);
 	cbor_put_bytes(&w, f->cluster_id, sizeof(f->cluster_id));
 	cbor_put_uint(&w, f->port);
@@ -72,9 +74,14 @@ int peers_file_decode(struct span in, struct peers_file **ret)
 {
 	struct cbor_reader r = cbor_reader_of(in);
 	struct peers_file head = { .n = 0 }, *f;
+	uint64_t version;
+	size_t elements;
 
-	head.has_nat = cbor_get_array_len(&r, 5) == 5;
-	if (cbor_get_uint(&r, UINT32_MAX) != (head.has_nat ? PEERS_VERSION_NAT : PEERS_VERSION))
+	elements = cbor_get_array_len(&r, PEERS_ELEMENTS_NAT);
+	version = cbor_get_uint(&r, UINT32_MAX);
+	head.has_nat = version == PEERS_VERSION_NAT;
+	if ((version != PEERS_VERSION || elements != PEERS_ELEMENTS) &&
+	    (version != PEERS_VERSION_NAT || elements != PEERS_ELEMENTS_NAT))
 		return -EBADMSG;
 	cbor_get_bytes_fixed(&r, head.cluster_id, sizeof(head.cluster_id));
 	head.port = (uint16_t)cbor_get_uint(&r, UINT16_MAX);

@@ -123,6 +123,10 @@ START_TEST(damage_is_refused)
 		ck_assert_int_eq(peers_file_decode(span_of(bytes, n), &back), -EBADMSG);
 	bytes[len] = 0;
 	ck_assert_int_eq(peers_file_decode(span_of(bytes, len + 1), &back), -EBADMSG);
+	ck_assert_uint_eq(bytes[0], 0x84);
+	bytes[0] = 0x82; /* the outer array says two elements, and four follow */
+	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), -EBADMSG);
+	bytes[0] = 0x84;
 	bytes[1] = 2; /* a later version */
 	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), -EBADMSG);
 	f->port = PEERS_PORT_MIN - 1;
