@@ -24,9 +24,11 @@ struct identity {
 
 int crypto_init(struct err *err)
 {
+	if (!crypto_memory_is_wiped())
+		return err_set(err, -EIO, "the cryptographic library does not wipe its memory");
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1)
 		return 0;
-	return crypto_fail(err, -EIO, "can not start the cryptographic library");
+	return crypto_fail(err, -EIO, "cannot start the cryptographic library");
 }
 
 void identity_free(struct identity *id)

@@ -5,12 +5,50 @@
 
 #include <stdlib.h>
 
+#include "base/wiped.h"
 #include "quic/socket.h"
 
 #define CID_LIMIT 8 /* active_connection_id_limit: each migration uses one for a round trip */
 #define CLIENT_DCID_LEN 18
 #define GLITCH_BURST 1000
 #define GLITCH_RATE 33
+
+/* --- memory: ngtcp2 keeps the keys of packets in what it allocates ----------------------------
+ */
+
+static void *memory_malloc(size_t n, void *ctx)
+{
+	(void)ctx;
+	return wiped_malloc(n);
+}
+
+static void memory_free(void *p, void *ctx)
+{
+	(void)ctx;
+	wiped_free(p);
+}
+
+static void *memory_calloc(size_t n, size_t size, void *ctx)
+{
+	(void)ctx;
+	return wiped_calloc(n, size);
+}
+
+static void *memory_realloc(void *p, size_t n, void *ctx)
+{
+	(void)ctx;
+	return wiped_realloc(p, n);
+}
+
+static const ngtcp2_mem memory = {
+	.malloc = memory_malloc,
+	.free = memory_free,
+	.calloc = memory_calloc,
+	.realloc = memory_realloc,
+};
+
+/* ------------------------------------------------------------------------------------------------
+ */
 
 /* Counted from here on: conn_shut undoes it. */
 static struct quic_conn *conn_alloc(struct quic_socket *s, bool server)
@@ -131,7 +169,7 @@ int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
 	label_path_set(&path, c->label, 0);
 	r = -ENOMEM;
 	if (ngtcp2_conn_client_new(&c->qc, &dcid, &scid, &path.path, NGTCP2_PROTO_VER_V1,
-				   &callbacks, &settings, &params, NULL, c) != 0)
+				   &callbacks, &settings, &params, &memory, c) != 0)
 		goto fail;
 	conn_attach(c);
 	if (profile->keep_alive)
@@ -200,7 +238,7 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
 	label_path_set(&path, c->label, 0);
 	r = -ENOMEM;
 	if (ngtcp2_conn_server_new(&c->qc, &p->hd->scid, &scid, &path.path, p->hd->version,
-				   &callbacks, &settings, &params, NULL, c) != 0)
+				   &callbacks, &settings, &params, &memory, c) != 0)
 		goto fail;
 	conn_attach(c);
 	*ret = c;
