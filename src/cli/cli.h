@@ -7,8 +7,7 @@
 #include <getopt.h>
 
 #include "base/log.h"
-#include "client/store.h"
-#include "proto/control.h"
+#include "client/handover.h"
 
 /* Documented in README; they never change their meaning. */
 enum exit_code {
@@ -83,10 +82,15 @@ struct daemon_reply {
 };
 
 void daemon_reply_free(struct daemon_reply *r);
-/* One request and its whole reply. -ENOENT/-ECONNREFUSED: no daemon (message says how to start
- * one); -ETIMEDOUT. */
-int daemon_call(struct cli *c, const struct control_request *r, const int *fds, size_t n_fds,
-		struct err *err, struct daemon_reply *ret) MUST_CHECK;
+/*
+ * One request and its whole reply. -ENOENT, -ECONNREFUSED: no daemon (the message says how to start
+ * one); -EPERM: somebody else listens at the socket, who was sent nothing; -ETIMEDOUT.
+ */
+int daemon_call(struct cli *c, const struct control_request *r, struct err *err,
+		struct daemon_reply *ret) MUST_CHECK;
+/* The same for a cluster and its files, which the daemon asks for. */
+int daemon_hand_over(struct cli *c, const char *cluster, struct handover *o, struct err *err,
+		     struct daemon_reply *ret) MUST_CHECK;
 bool daemon_is_absent(int rc);
 /*
  * Sends a watch request and calls fn with each reply until fn returns non-zero (which becomes the

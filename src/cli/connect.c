@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh connect: hands a cluster to the daemon and waits for its session, or runs it in the
  * foreground. */
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -63,57 +61,19 @@ static int parse(int argc, char **argv, struct connect_args *a)
 	return EXIT_OK;
 }
 
-/* The daemon gets descriptors, not paths: it never walks a user's folders. */
-static int open_files(struct cli *c, const char *cluster, int fds[CONTROL_CONNECT_FDS],
-		      struct err *err)
-{
-	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX];
-	int rc = store_cluster_path(&c->store, cluster, STORE_CLUSTER, path[0], err);
-
-	if (rc == 0)
-		rc = store_cluster_path(&c->store, cluster, STORE_LOG, path[1], err);
-	if (rc < 0)
-		return rc;
-	snprintf(path[2], sizeof(path[2]), "%.480s/identity/cert.pem", c->store.dir);
-	snprintf(path[3], sizeof(path[3]), "%.480s/identity/key.pem", c->store.dir);
-	for (int i = 0; i < CONTROL_CONNECT_FDS; i++) {
-		fds[i] = open(path[i], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		if (fds[i] >= 0)
-			continue;
-		rc = -errno;
-		if (rc == -ENOENT && i == 0)
-			return err_set(err, rc,
-				       "there is no cluster %s on this machine (%s is missing): "
-				       "run `mlsh setup` or `mlsh adopt` first, as the same user",
-				       cluster, path[i]);
-		return err_set(err, rc, "%s can not be opened: %s", path[i], strerror(-rc));
-	}
-	return 0;
-}
-
 /* *ret_absent: it failed because no daemon runs. */
 static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)
 {
-	struct control_request r = { .verb = CONTROL_CONNECT };
-	int fds[CONTROL_CONNECT_FDS] = { -1, -1, -1, -1 };
+	struct handover files = { .sent = 0 };
 	struct daemon_reply reply = { 0 };
-	struct identity *id = NULL;
-	struct err ignored = { 0 };
-	int rc;
+	int rc = handover_read(c->host, &c->store, cluster, &files, err);
 
-	/* Completes an identity that a crash left without its certificate. */
-	if (store_identity(c->host, &c->store, false, &id, NULL, &ignored) == 0)
-		identity_free(id);
-	rc = open_files(c, cluster, fds, err);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
 	*ret_absent = false;
 	if (rc == 0) {
-		rc = daemon_call(c, &r, fds, CONTROL_CONNECT_FDS, err, &reply);
+		rc = daemon_hand_over(c, cluster, &files, err, &reply);
 		*ret_absent = daemon_is_absent(rc);
 	}
-	for (int i = 0; i < CONTROL_CONNECT_FDS; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	handover_free(&files);
 	if (rc < 0)
 		return rc;
 	rc = daemon_reply_check(&reply, err);
@@ -191,7 +151,7 @@ static int look(struct cli *c, const char *cluster, struct waiting *w, struct er
 	int rc;
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	rc = daemon_call(c, &r, NULL, 0, err, &reply);
+	rc = daemon_call(c, &r, err, &reply);
 	if (rc == 0)
 		rc = on_status(w, &reply);
 	daemon_reply_free(&reply);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "os/local.h"
 
 #define CALL_TIMEOUT (20 * NS_PER_S)
 
@@ -13,6 +12,7 @@ struct call {
 	struct cli *cli;
 	struct local_conn *conn;
 	struct timer *timer;
+	struct handover *files; /* what is to be sent when it is asked for; NULL: nothing */
 	struct daemon_reply reply;
 	size_t cap;
 	int (*fn)(void *ctx,
@@ -61,27 +61,47 @@ static int call_append(struct call *c, const uint8_t *data, size_t len)
 	return 0;
 }
 
-static void on_message(void *ctx, struct local_conn *conn, struct local_message *m)
+/* The daemon wants the files from there on. */
+static int send_on(struct call *c, struct span m)
+{
+	uint64_t received;
+	int rc = c->files ? control_ack_decode(m, &received) : -EBADMSG;
+
+	if (rc == 0)
+		rc = handover_send(c->files, c->conn, received);
+	timer_set_in(c->timer, CALL_TIMEOUT);
+	return rc == -EPIPE ? 0 : rc; /* `closed` follows, or why it went */
+}
+
+static int take(struct call *c, struct span m)
+{
+	int rc;
+
+	if (m.data[0] == CONTROL_ACK)
+		return send_on(c, m);
+	if (m.data[0] > CONTROL_LAST)
+		return -EBADMSG;
+	rc = call_append(c, m.data + 1, m.len - 1);
+	if (rc < 0 || m.data[0] == CONTROL_MORE)
+		return rc;
+	if (!c->fn) {
+		call_finish(c, 0);
+		return 0;
+	}
+	rc = c->fn(c->ctx, &c->reply);
+	c->reply.len = 0;
+	if (rc)
+		call_finish(c, rc);
+	return 0;
+}
+
+static void on_message(void *ctx, struct local_conn *conn, struct span m)
 {
 	struct call *c = ctx;
 
 	(void)conn;
-	if (c->done)
-		return;
-	if (m->len < 1 || m->n_fds || call_append(c, m->data + 1, m->len - 1) < 0) {
+	if (!c->done && take(c, m) < 0)
 		call_finish(c, -EBADMSG);
-		return;
-	}
-	if (m->data[0] == 0)
-		return;
-	if (!c->fn) {
-		call_finish(c, 0);
-		return;
-	}
-	int rc = c->fn(c->ctx, &c->reply);
-	c->reply.len = 0;
-	if (rc)
-		call_finish(c, rc);
 }
 
 static void on_closed(void *ctx, struct local_conn *conn)
@@ -117,23 +137,35 @@ static int no_connection(const char *path, int rc, const struct err *why, struct
 		       why->text);
 }
 
-static int call_run(struct call *c, const struct control_request *r, const int *fds, size_t n_fds,
-		    uint64_t timeout_ns, struct err *err)
+static int call_connect(struct call *c, struct err *err)
 {
 	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
-	uint8_t request[CONTROL_REQUEST_MAX];
+	const char *path = c->cli->socket_path;
 	struct err why = { 0 };
-	ptrdiff_t n = control_request_encode(r, request, sizeof(request));
-	int rc = n < 0 ? (int)n
-		       : local_connect(c->cli->host, c->cli->socket_path, &ops, c, &why, &c->conn);
+	int rc = local_connect(c->cli->host, path, &ops, c, &why, &c->conn);
 
 	if (rc < 0)
-		return no_connection(c->cli->socket_path, rc, &why, err);
+		return no_connection(path, rc, &why, err);
+	rc = local_check_listener(c->conn, path, &why);
+	return rc < 0 ? err_set(err, rc, "this may not be your mlshtund, and was sent nothing: %s",
+				why.text)
+		      : 0;
+}
+
+static int call_run(struct call *c, const struct control_request *r, uint64_t timeout_ns,
+		    struct err *err)
+{
+	uint8_t request[CONTROL_REQUEST_MAX];
+	ptrdiff_t n = control_request_encode(r, request, sizeof(request));
+	int rc = n < 0 ? err_set(err, (int)n, "the request is too long") : call_connect(c, err);
+
+	if (rc < 0)
+		return rc;
 	c->timer = timer_new(c->cli->host, on_timeout, c);
 	if (!c->timer)
 		return err_set(err, -ENOMEM, "no memory");
 	timer_set_in(c->timer, timeout_ns);
-	rc = local_send(c->conn, request, (size_t)n, fds, n_fds);
+	rc = local_send(c->conn, request, (size_t)n);
 	if (rc < 0)
 		return err_set(err, rc, "the request could not be sent to mlshtund");
 	rc = loop_run(c->cli->host);
@@ -157,19 +189,35 @@ static void call_end(struct call *c)
 	timer_free(c->timer);
 }
 
-int daemon_call(struct cli *cli, const struct control_request *r, const int *fds, size_t n_fds,
-		struct err *err, struct daemon_reply *ret)
+static int call_once(struct call *c, const struct control_request *r, struct err *err,
+		     struct daemon_reply *ret)
 {
-	struct call c = { .cli = cli };
-	int rc = call_run(&c, r, fds, n_fds, CALL_TIMEOUT, err);
+	int rc = call_run(c, r, CALL_TIMEOUT, err);
 
-	call_end(&c);
+	call_end(c);
 	if (rc < 0) {
-		daemon_reply_free(&c.reply);
+		daemon_reply_free(&c->reply);
 		return rc;
 	}
-	*ret = c.reply;
+	*ret = c->reply;
 	return 0;
+}
+
+int daemon_call(struct cli *cli, const struct control_request *r, struct err *err,
+		struct daemon_reply *ret)
+{
+	struct call c = { .cli = cli };
+
+	return call_once(&c, r, err, ret);
+}
+
+int daemon_hand_over(struct cli *cli, const char *cluster, struct handover *o, struct err *err,
+		     struct daemon_reply *ret)
+{
+	struct control_request r = handover_request(o, cluster);
+	struct call c = { .cli = cli, .files = o };
+
+	return call_once(&c, &r, err, ret);
 }
 
 int daemon_watch(struct cli *cli, const char *cluster, uint64_t timeout_ns,
@@ -186,7 +234,7 @@ int daemon_stream(struct cli *cli, const struct control_request *r, uint64_t tim
 		  struct err *err)
 {
 	struct call c = { .cli = cli, .fn = fn, .ctx = ctx };
-	int rc = call_run(&c, r, NULL, 0, timeout_ns, err);
+	int rc = call_run(&c, r, timeout_ns, err);
 
 	call_end(&c);
 	daemon_reply_free(&c.reply);

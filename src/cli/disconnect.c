@@ -29,7 +29,7 @@ int cmd_disconnect(struct cli *c, int argc, char **argv)
 	if (label_check("cluster name", argv[optind], &err) < 0)
 		return cli_fail(&err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
-	int rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+	int rc = daemon_call(c, &r, &err, &reply);
 	if (daemon_is_absent(rc)) {
 		(void)cli_fail(&err);
 		return EXIT_NO_DAEMON;

@@ -65,7 +65,7 @@ static int check_not_connected(struct cli *c, const char *cluster, struct err *e
 	int rc;
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (daemon_call(c, &r, NULL, 0, &ignored, &reply) < 0)
+	if (daemon_call(c, &r, &ignored, &reply) < 0)
 		return 0;
 	rc = daemon_reply_check(&reply, &ignored) == 0 &&
 			     !strstr((const char *)reply.data, "\"state\":\"stopped\"") ?

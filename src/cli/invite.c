@@ -79,7 +79,7 @@ static void refresh_log(struct cli *c, const struct cluster_file *f, struct mlog
 	struct head old = mlog_head(*log);
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", f->cluster);
-	if (daemon_call(c, &r, NULL, 0, &err, &reply) < 0)
+	if (daemon_call(c, &r, &err, &reply) < 0)
 		return;
 	if (log_file_decode(c->host, span_of(reply.data, reply.len), f->cluster_id, &newer, &err) ==
 		    0 &&

@@ -95,7 +95,7 @@ static int check(struct cli *c, const char *cluster, bool json)
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
 	for (int look = 0; look < LOOKS_MAX; look++) {
 		struct daemon_reply reply = { 0 };
-		int rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+		int rc = daemon_call(c, &r, &err, &reply);
 
 		if (rc < 0) {
 			(void)cli_fail(&err);

@@ -133,7 +133,7 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	if (label_check("cluster name", argv[optind], &err) < 0)
 		return cli_fail(&err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
-	rc = daemon_call(c, &r, NULL, 0, &why, &reply);
+	rc = daemon_call(c, &r, &why, &reply);
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, &why);
 	if (rc == 0)

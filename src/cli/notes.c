@@ -92,7 +92,7 @@ void notes_flush(struct cli *c, const char *cluster)
 
 		snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
 		memcpy(r.nonce, l.item[i].nonce, NONCE_LEN);
-		if (daemon_call(c, &r, NULL, 0, &err, &reply) < 0)
+		if (daemon_call(c, &r, &err, &reply) < 0)
 			return;
 		int rc = daemon_reply_check(&reply, &err);
 		daemon_reply_free(&reply);

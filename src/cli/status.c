@@ -177,7 +177,7 @@ int cmd_status(struct cli *c, int argc, char **argv)
 			return cli_fail(&err);
 		snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
 	}
-	int rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+	int rc = daemon_call(c, &r, &err, &reply);
 	if (rc < 0) {
 		(void)cli_fail(&err);
 		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;

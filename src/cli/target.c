@@ -147,7 +147,7 @@ static int ask_all(struct cli *c, struct json_object **ret, struct err *err)
 {
 	struct control_request r = { .verb = CONTROL_STATUS };
 	struct daemon_reply reply = { 0 };
-	int rc = daemon_call(c, &r, NULL, 0, err, &reply);
+	int rc = daemon_call(c, &r, err, &reply);
 
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, err);

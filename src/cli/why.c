@@ -98,7 +98,7 @@ int cmd_why(struct cli *c, int argc, char **argv)
 	if (rc == 0) {
 		snprintf(r.cluster, sizeof(r.cluster), "%s", t.cluster);
 		snprintf(r.node, sizeof(r.node), "%s", t.node);
-		rc = daemon_call(c, &r, NULL, 0, &err, &reply);
+		rc = daemon_call(c, &r, &err, &reply);
 	}
 	if (rc < 0) {
 		(void)cli_fail(&err);

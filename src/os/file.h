@@ -16,18 +16,12 @@ void buf_free(struct buf *b); /* wipes; NULL and zeroed allowed */
 int file_read(struct host *h, const char *path, size_t limit, struct err *err,
 	      struct buf *ret) MUST_CHECK;
 /*
- * The same for a secret: -EACCES, and how to mend it, if others than its owner have any right on
- * it.
+ * The same for a secret: -EACCES, with the remedy, if any user but its owner has a right on it;
+ * -EPERM if it belongs to neither root nor the caller (`sudo` with somebody else's HOME); -ELOOP if
+ * `path` itself is a link.
  */
 int file_read_private(struct host *h, const char *path, size_t limit, struct err *err,
 		      struct buf *ret) MUST_CHECK;
-/*
- * Reads from a descriptor that somebody passed us: a regular file (-EINVAL) on no file system of
- * the sender's making (-EOPNOTSUPP), owned by `uid` (-EPERM), at most `limit` bytes. From its
- * start, wherever its position is. Does not close it.
- */
-int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
-		 struct buf *ret) MUST_CHECK;
 /*
  * Writes a new file beside it, syncs, renames over `path`, syncs the folder: the old or the new
  * content survives a crash. The file has exactly `mode`, whatever the umask is.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local socket between `mlsh` and `mlshtund`: messages with boundaries (SOCK_SEQPACKET), the
- * peer's credentials as the kernel knows them (SO_PEERCRED), and passed descriptors (SCM_RIGHTS).
+ * The local socket between `mlsh` and `mlshtund`: messages with boundaries (SOCK_SEQPACKET) and the
+ * peer's credentials as the kernel knows them (SO_PEERCRED). Descriptors do not pass: those that a
+ * sender attaches never enter the receiving process.
  */
 #ifndef MLSH_OS_LOCAL_H
 #define MLSH_OS_LOCAL_H
@@ -10,42 +11,45 @@
 #include "os/loop.h"
 
 #define LOCAL_MESSAGE_MAX 65536
-#define LOCAL_FDS_MAX 4
+#define LOCAL_CONNS_MAX 128
 #define LOCAL_GROUPS_MAX 64
 
 struct local_listener;
 struct local_conn;
 
-/* As of the moment of the connect. */
+/* The other process's user, as of the moment of its connect (or of its listen). */
 struct local_cred {
 	unsigned uid, gid;
 	int pid;
-	unsigned groups[LOCAL_GROUPS_MAX]; /* supplementary; none when there are more */
+	unsigned groups[LOCAL_GROUPS_MAX]; /* supplementary; empty when there are more */
 	size_t n_groups;
 };
 
-struct local_message {
-	const uint8_t *data;	/* valid during the callback */
-	size_t len;
-	int fds[LOCAL_FDS_MAX];	/* now the receiver's: it closes them */
-	size_t n_fds;
-};
-
 /*
- * Callbacks of one connection. `closed` is the last one; the connection is freed by
- * local_conn_close only.
+ * Callbacks of one connection. `message` gets at least one byte, valid during the callback and
+ * wiped after it. `closed` is the last callback; the connection is freed by local_conn_close only.
  */
 struct local_ops {
-	void (*message)(void *ctx, struct local_conn *c, struct local_message *m);
+	void (*message)(void *ctx, struct local_conn *c, struct span m);
 	void (*closed)(void *ctx, struct local_conn *c);
 };
 
+/* At most LOCAL_CONNS_MAX connections at once, and so many of each user but root. */
+struct local_limits {
+	size_t conns, of_user;
+};
+
 /*
- * Listens at `path` (0666: who may do what is decided by credentials), at most `max_conns` at once,
- * the one idle for longest closed first; replaces a dead socket, -EADDRINUSE for a living one.
- * `accepted` returns the ctx for ops; NULL refuses the connection, which is then closed.
+ * Listens at `path`, mode 0666: the owner of `ops` decides by credentials what a caller may do.
+ * Replaces a dead socket; -EADDRINUSE for a living one. `accepted` returns the ctx for ops, or NULL
+ * to refuse the connection, which is then closed.
+ *
+ * A user at its limit loses its own connection that was idle for longest. At the total limit the
+ * user with most connections loses one in the same way. Root's connections are never taken away;
+ * where all places are root's, the new connection is closed.
  */
-int local_listen(struct host *h, const char *path, size_t max_conns, const struct local_ops *ops,
+int local_listen(struct host *h, const char *path, struct local_limits limits,
+		 const struct local_ops *ops,
 		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
 		 struct local_listener **ret) MUST_CHECK;
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
@@ -55,12 +59,18 @@ void local_listener_close(struct local_listener *l);
 int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
 		  struct err *err, struct local_conn **ret) MUST_CHECK;
 /*
- * Sends one message of at least one byte with descriptors (duplicated: the caller's stay open).
- * Queued, up to 256 messages and 4 MiB, when the socket is full; -ENOBUFS past that. -EMSGSIZE;
- * -EPIPE: the other end is gone, `closed` follows.
+ * May the caller hand a secret to the process that listens at `path`, to which `c` was connected?
+ * -EPERM with a message unless that process was root or the caller's own user when it began to
+ * listen, and the socket's folder belongs to one of the two and nobody else can replace what lies
+ * in it (no other user may write there, or the sticky bit is set).
  */
-int local_send(struct local_conn *c, const void *data, size_t len, const int *fds,
-	       size_t n_fds) MUST_CHECK;
+int local_check_listener(const struct local_conn *c, const char *path, struct err *err) MUST_CHECK;
+/*
+ * Sends one message of at least one byte. Queued, up to 256 messages and 4 MiB, when the socket is
+ * full; -ENOBUFS past that. Queued bytes are wiped once they are sent. -EMSGSIZE; -EPIPE: the other
+ * end is gone, `closed` follows.
+ */
+int local_send(struct local_conn *c, const void *data, size_t len) MUST_CHECK;
 struct local_cred local_conn_cred(const struct local_conn *c);
 /*
  * Is the user a member of the named group: by the kernel's word, as primary group, or listed in

@@ -4,8 +4,14 @@
 
 #include "proto/cbor.h"
 
-#define REQUEST_ELEMENTS 9
+#define REQUEST_ELEMENTS 10
 #define ELEMENTS_MAX 16	/* of another version */
+
+/* How many sizes of files a request of this verb names. */
+static size_t sizes_of(enum control_verb v)
+{
+	return v == CONTROL_CONNECT ? CONTROL_FILES : 0;
+}
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap)
 {
@@ -21,6 +27,9 @@ ptrdiff_t control_request_encode(const struct control_request *r, void *buf, siz
 	cbor_put_uint(&w, r->count);
 	cbor_put_uint(&w, r->interval_ms);
 	cbor_put_bool(&w, r->until_direct);
+	cbor_put_array(&w, sizes_of(r->verb));
+	for (size_t i = 0; i < sizes_of(r->verb); i++)
+		cbor_put_uint(&w, r->size[i]);
 	struct span s = cbor_writer_span(&w);
 
 	return s.len ? (ptrdiff_t)s.len : -ENOSPC;
@@ -50,6 +59,9 @@ int control_request_decode(struct span in, struct control_request *ret)
 	m.count = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
 	m.interval_ms = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
 	m.until_direct = cbor_get_bool(&r);
+	cbor_get_array(&r, sizes_of(m.verb));
+	for (size_t i = 0; i < sizes_of(m.verb); i++)
+		m.size[i] = cbor_get_uint(&r, UINT64_MAX);
 	if (cbor_reader_end(&r) < 0 || m.verb == 0)
 		return -EBADMSG;
 	if (m.cluster[0] && !label_ok(span_str(m.cluster)))
@@ -59,5 +71,29 @@ int control_request_decode(struct span in, struct control_request *ret)
 	if (m.node[0] ? !label_ok(span_str(m.node)) : needs_node(m.verb))
 		return -EBADMSG;
 	*ret = m;
+	return 0;
+}
+
+uint64_t control_request_version(struct span in)
+{
+	struct cbor_reader r = cbor_reader_of(in);
+	uint64_t version;
+
+	cbor_get_array_len(&r, ELEMENTS_MAX);
+	version = cbor_get_uint(&r, UINT64_MAX);
+	return r.failed ? 0 : version;
+}
+
+void control_ack_encode(uint64_t received, uint8_t out[CONTROL_ACK_LEN])
+{
+	out[0] = CONTROL_ACK;
+	store_be64(out + 1, received);
+}
+
+int control_ack_decode(struct span in, uint64_t *ret_received)
+{
+	if (in.len != CONTROL_ACK_LEN || in.data[0] != CONTROL_ACK)
+		return -EBADMSG;
+	*ret_received = load_be64(in.data + 1);
 	return 0;
 }

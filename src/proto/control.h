@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Requests of the command line to the daemon over the local socket (docs/protocol/05-local.md): a
- * CBOR array a message. Replies are JSON text in pieces: a byte (0 more follows, 1 last piece of a
- * reply) and the text.
+ * CBOR array a message. Each message of the daemon begins with a byte, its kind: replies are JSON
+ * text in pieces, and acknowledgements ask for the contents of files.
  */
 #ifndef MLSH_PROTO_CONTROL_H
 #define MLSH_PROTO_CONTROL_H
@@ -11,15 +11,17 @@
 #include "base/label.h"
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
-#define CONTROL_VERSION 2
+#define CONTROL_VERSION 3
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_REQUEST_MAX 256
 #define CONTROL_PIECE_MAX 32768
 #define CONTROL_REPLY_MAX (64u << 20)
 #define CONTROL_NONCE_LEN 16
+#define CONTROL_WINDOW (256u << 10) /* bytes of files that may be under way unacknowledged */
+#define CONTROL_ACK_LEN 9
 
 enum control_verb {
-	CONTROL_CONNECT = 1, /* with descriptors: cluster file, log, certificate, key */
+	CONTROL_CONNECT = 1, /* followed by the contents of enum control_file */
 	CONTROL_DISCONNECT,
 	CONTROL_STATUS, /* cluster "" : all of the caller's */
 	CONTROL_NODES,
@@ -32,7 +34,21 @@ enum control_verb {
 	CONTROL_VERBS
 };
 
-#define CONTROL_CONNECT_FDS 4
+/* What follows a connect request, in this order. */
+enum control_file {
+	CONTROL_FILE_CLUSTER,
+	CONTROL_FILE_LOG,
+	CONTROL_FILE_CERT,
+	CONTROL_FILE_KEY,
+	CONTROL_FILES
+};
+
+/* The first byte of the daemon's messages. */
+enum control_kind {
+	CONTROL_MORE, /* a piece of a reply */
+	CONTROL_LAST, /* the last piece of a reply */
+	CONTROL_ACK /* of contents: how many bytes came; the next CONTROL_WINDOW may follow */
+};
 
 struct control_request {
 	enum control_verb verb;
@@ -42,10 +58,16 @@ struct control_request {
 	char node[LABEL_MAX + 1]; /* ping, why; else "" */
 	uint32_t count, interval_ms; /* ping */
 	bool until_direct; /* ping */
+	uint64_t size[CONTROL_FILES]; /* connect: bytes of each file; else zero */
 };
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap) MUST_CHECK;
 /* -EBADMSG, -EPROTONOSUPPORT (another version of the other program). */
 int control_request_decode(struct span in, struct control_request *ret) MUST_CHECK;
+/* The version that a request of another version names; 0 if it is not a request. */
+uint64_t control_request_version(struct span in);
+void control_ack_encode(uint64_t received, uint8_t out[CONTROL_ACK_LEN]);
+/* -EBADMSG. */
+int control_ack_decode(struct span in, uint64_t *ret_received) MUST_CHECK;
 
 #endif

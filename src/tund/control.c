@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests over the local socket. Every request is allowed by a row of one table, by the kernel's
- * word of who asks. */
+/*
+ * Requests over the local socket. Every request is allowed by a row of one table, by the kernel's
+ * word of who asks. A connect request is followed by the contents of the caller's files: one such
+ * upload at a time for each user, the next one waits.
+ */
 #include "tund/control.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "os/local.h"
 #include "proto/control.h"
 #include "tund/report.h"
+#include "tund/upload.h"
 
 #define CONTROL_CONNS_MAX 64
+#define CONTROL_CONNS_OF_USER_MAX 16
 #define LOOK_GAP (20 * NS_PER_MS)
 #define LOOKS_MAX 40
 
@@ -32,6 +36,13 @@ struct control_conn {
 	unsigned looks;		/* left; 0: none waits */
 	struct timer *look_timer;
 	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
+	bool deaf;  /* its upload failed: what still comes are pieces of it, not requests */
+	/* a connect request whose files are awaited */
+	enum { UPLOAD_NONE, UPLOAD_WAITS, UPLOAD_RUNS } upload_state;
+	char uploading[LABEL_MAX + 1];
+	struct upload upload;
+	uint64_t upload_deadline;
+	struct timer *upload_timer;
 };
 
 /* A reply in pieces that fit the socket's messages; who does not read gets no more of them. */
@@ -45,9 +56,9 @@ static void reply_bytes(struct control_conn *c, const void *data, size_t len)
 	do {
 		size_t n = MIN(len - at, (size_t)CONTROL_PIECE_MAX);
 
-		piece[0] = at + n == len;
+		piece[0] = at + n == len ? CONTROL_LAST : CONTROL_MORE;
 		memcpy(piece + 1, (const uint8_t *)data + at, n);
-		if (local_send(c->conn, piece, n + 1, NULL, 0) < 0) {
+		if (local_send(c->conn, piece, n + 1) < 0) {
 			c->stuck = true;
 			return;
 		}
@@ -84,36 +95,182 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 	return report_status(daemon_host(d), rc, n, daemon_started(d));
 }
 
-static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
-		       const struct control_request *r, struct local_message *m)
+/* ---- connect: the files that follow it ---- */
+
+static bool may_create(struct control_conn *c)
 {
 	struct local_cred cred = local_conn_cred(c->conn);
-	struct daemon *d = c->control->daemon;
-	struct tunnel_parts p = { 0 };
+
+	return cred.uid == 0 ||
+	       local_cred_in_group(daemon_host(c->control->daemon), &cred, CONTROL_GROUP);
+}
+
+/* One upload at a time for each user; of large ones no more than fit, except root's. */
+static bool upload_may_start(struct control_conn *c)
+{
+	unsigned uid = local_conn_cred(c->conn).uid;
+	uint64_t large = upload_total(&c->upload);
+
+	if (large <= UPLOAD_LARGE)
+		large = 0;
+	list_for_each (it, &c->control->conns) {
+		struct control_conn *o = list_entry(it, struct control_conn, link);
+
+		if (o->upload_state != UPLOAD_RUNS)
+			continue;
+		if (local_conn_cred(o->conn).uid == uid)
+			return false;
+		if (large && upload_total(&o->upload) > UPLOAD_LARGE &&
+		    local_conn_cred(o->conn).uid != 0)
+			large += upload_total(&o->upload);
+	}
+	return uid == 0 || large <= UPLOAD_LARGE_BYTES_MAX;
+}
+
+static void upload_ack(struct control_conn *c)
+{
+	uint8_t ack[CONTROL_ACK_LEN];
+
+	control_ack_encode(c->upload.received, ack);
+	/* A caller that does not take it sends nothing more, and its time runs out. */
+	if (local_send(c->conn, ack, sizeof(ack)) < 0)
+		c->stuck = true;
+}
+
+static void upload_wait(struct control_conn *c)
+{
+	uint64_t idle = clock_now(daemon_host(c->control->daemon)) + UPLOAD_IDLE_MAX;
+
+	timer_set(c->upload_timer, MIN(idle, c->upload_deadline));
+}
+
+static void upload_drop(struct control_conn *c)
+{
+	timer_free(c->upload_timer);
+	c->upload_timer = NULL;
+	upload_end(&c->upload);
+	c->upload_state = UPLOAD_NONE;
+}
+
+static void upload_fail(struct control_conn *c, const struct err *err)
+{
+	upload_drop(c);
+	c->deaf = true;
+	reply_result(c, err->code, err);
+}
+
+static void uploads_start(struct control *ctl);
+
+static void on_upload_late(void *ctx)
+{
+	struct control_conn *c = ctx;
+	struct control *ctl = c->control;
 	struct err err = { 0 };
-	bool may_create =
-		cred.uid == 0 || local_cred_in_group(daemon_host(d), &cred, CONTROL_GROUP);
-	int rc = daemon_may_connect(d, r->cluster, cred.uid, may_create, &err);
+
+	(void)err_set(&err, -ETIMEDOUT,
+		      "the files of cluster %s did not arrive in time; run `mlsh connect %s` again",
+		      c->uploading, c->uploading);
+	upload_fail(c, &err);
+	uploads_start(ctl);
+}
+
+static void upload_start(struct control_conn *c)
+{
+	struct host *h = daemon_host(c->control->daemon);
+	struct err err = { 0 };
+	int rc = upload_begin(&c->upload, &err);
+
+	c->upload_timer = timer_new(h, on_upload_late, c);
+	if (rc == 0 && !c->upload_timer)
+		rc = err_set(&err, -ENOMEM, "the daemon is out of memory");
+	if (rc < 0) {
+		upload_fail(c, &err);
+		return;
+	}
+	c->upload_state = UPLOAD_RUNS;
+	c->upload_deadline = clock_now(h) + UPLOAD_TIME_MAX;
+	upload_wait(c);
+	upload_ack(c);
+}
+
+/* Begins the uploads that wait and now may, in the order in which their connections came. */
+static void uploads_start(struct control *ctl)
+{
+	list_for_each (it, &ctl->conns) {
+		struct control_conn *c = list_entry(it, struct control_conn, link);
+
+		if (c->upload_state == UPLOAD_WAITS && upload_may_start(c))
+			upload_start(c);
+	}
+}
+
+static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
+		       const struct control_request *r)
+{
+	struct err err = { 0 };
+	int rc = daemon_may_connect(c->control->daemon, r->cluster, local_conn_cred(c->conn).uid,
+				    may_create(c), &err);
 
 	(void)cl;
 	if (rc == 0)
-		rc = parts_from_fds(daemon_host(d), m->fds, m->n_fds, cred.uid, &p, &err);
-	if (rc == 0 && strcmp(p.cluster.cluster, r->cluster) != 0)
-		rc = err_set(&err, -EINVAL, "the cluster file is of %s, not of %s",
-			     p.cluster.cluster, r->cluster);
-	if (rc == 0)
-		rc = daemon_connect(d, &p, cred.uid, may_create, &err);
-	tunnel_parts_free(&p);
-	reply_result(c, rc, &err);
+		rc = upload_check(r->size, &err);
+	if (rc < 0) {
+		reply_result(c, rc, &err);
+		return;
+	}
+	memcpy(c->upload.size, r->size, sizeof(c->upload.size));
+	snprintf(c->uploading, sizeof(c->uploading), "%s", r->cluster);
+	c->upload_state = UPLOAD_WAITS;
+	uploads_start(c->control);
 }
 
+/* The files are here, whole. */
+static int connect_uploaded(struct control_conn *c, struct err *err)
+{
+	struct daemon *d = c->control->daemon;
+	struct tunnel_parts p = { 0 };
+	int rc = parts_decode(daemon_host(d), c->upload.file, &p, err);
+
+	if (rc == 0 && strcmp(p.cluster.cluster, c->uploading) != 0)
+		rc = err_set(err, -EINVAL, "the cluster file is of %s, not of %s",
+			     p.cluster.cluster, c->uploading);
+	if (rc == 0)
+		rc = daemon_connect(d, &p, local_conn_cred(c->conn).uid, may_create(c), err);
+	tunnel_parts_free(&p);
+	return rc;
+}
+
+static void on_piece(struct control_conn *c, struct span piece)
+{
+	struct control *ctl = c->control;
+	struct err err = { 0 };
+	int rc = c->upload_state == UPLOAD_RUNS ? upload_add(&c->upload, piece) : -EPROTO;
+
+	if (rc < 0) {
+		(void)err_set(&err, rc, rc == -EPROTO ? "files came before they were asked for"
+						      : "more came of the files than was named");
+		upload_fail(c, &err);
+	} else if (rc > 0) {
+		rc = connect_uploaded(c, &err);
+		upload_drop(c);
+		reply_result(c, rc, &err);
+	} else {
+		upload_wait(c);
+		if (upload_owes_ack(&c->upload))
+			upload_ack(c);
+		return;
+	}
+	uploads_start(ctl);
+}
+
+/* ---- the other requests ---- */
+
 static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl,
-			  const struct control_request *r, struct local_message *m)
+			  const struct control_request *r)
 {
 	struct err err = { 0 };
 
 	(void)r;
-	(void)m;
 	reply_result(c, daemon_disconnect(c->control->daemon, cl, &err), &err);
 }
 
@@ -172,9 +329,8 @@ static void on_look(void *ctx)
 
 /* Answered as soon as it is known who is really there: at once, when all were heard from lately. */
 static void do_status(struct control_conn *c, struct daemon_cluster *cl,
-		      const struct control_request *r, struct local_message *m)
+		      const struct control_request *r)
 {
-	(void)m;
 	if (c->looks > 0) { /* each request gets its answer */
 		c->looks = 1;
 		on_look(c);
@@ -191,30 +347,27 @@ static void do_status(struct control_conn *c, struct daemon_cluster *cl,
 }
 
 static void do_nodes(struct control_conn *c, struct daemon_cluster *cl,
-		     const struct control_request *r, struct local_message *m)
+		     const struct control_request *r)
 {
 	(void)r;
-	(void)m;
 	reply_json(c, report_nodes(cl->tunnel));
 }
 
 static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
-		     const struct control_request *r, struct local_message *m)
+		     const struct control_request *r)
 {
 	snprintf(c->watching, sizeof(c->watching), "%s", r->cluster);
-	(void)m;
 	reply_status(c, cl);
 }
 
 static void do_log(struct control_conn *c, struct daemon_cluster *cl,
-		   const struct control_request *r, struct local_message *m)
+		   const struct control_request *r)
 {
 	struct buf b = { 0 };
 	struct err err = { 0 };
 	int rc = log_file_encode(tunnel_log(cl->tunnel), &b);
 
 	(void)r;
-	(void)m;
 	if (rc < 0)
 		reply_result(c,
 			     err_set(&err, rc, "the daemon could not write out the membership log"),
@@ -225,13 +378,12 @@ static void do_log(struct control_conn *c, struct daemon_cluster *cl,
 }
 
 static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl,
-			   const struct control_request *r, struct local_message *m)
+			   const struct control_request *r)
 {
 	struct invite_note note = { .expiry_s = r->expiry_s };
 	struct err err = { 0 };
 	int rc;
 
-	(void)m;
 	memcpy(note.nonce, r->nonce, NONCE_LEN);
 	rc = tunnel_invite_made(cl->tunnel, &note);
 	if (rc < 0)
@@ -247,7 +399,7 @@ static void on_ping(void *ctx, const struct ping_event *ev)
 
 /* One at a time on a connection: another one takes its place. */
 static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
-		    const struct control_request *r, struct local_message *m)
+		    const struct control_request *r)
 {
 	struct ping_config cfg = {
 		.count = r->count, .interval_ns = r->interval_ms * NS_PER_MS,
@@ -256,7 +408,6 @@ static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
 	struct err err = { 0 };
 	int rc;
 
-	(void)m;
 	ping_free(c->ping);
 	c->ping = NULL;
 	rc = tunnel_ping(daemon_host(c->control->daemon), cl->tunnel, r->node, &cfg, &err,
@@ -266,21 +417,19 @@ static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
 }
 
 static void do_netcheck(struct control_conn *c, struct daemon_cluster *cl,
-			const struct control_request *r, struct local_message *m)
+			const struct control_request *r)
 {
 	(void)r;
-	(void)m;
 	reply_json(c, report_netcheck(daemon_host(c->control->daemon), cl->tunnel));
 }
 
 static void do_why(struct control_conn *c, struct daemon_cluster *cl,
-		   const struct control_request *r, struct local_message *m)
+		   const struct control_request *r)
 {
 	const struct member *node;
 	struct err err = { 0 };
 	int rc = tunnel_find_node(cl->tunnel, r->node, &err, &node);
 
-	(void)m;
 	if (rc < 0)
 		reply_result(c, rc, &err);
 	else
@@ -289,7 +438,7 @@ static void do_why(struct control_conn *c, struct daemon_cluster *cl,
 
 static const struct {
 	void (*run)(struct control_conn *c, struct daemon_cluster *cl,
-		    const struct control_request *r, struct local_message *m);
+		    const struct control_request *r);
 	enum needs needs;
 } verbs[CONTROL_VERBS] = {
 	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
@@ -328,45 +477,61 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	return 0;
 }
 
-static void on_message(void *ctx, struct local_conn *conn, struct local_message *m)
+static int request_refused(struct span m, int rc, struct err *err)
+{
+	uint64_t version = control_request_version(m);
+
+	if (rc != -EPROTONOSUPPORT)
+		return err_set(err, rc, "the daemon did not understand the request");
+	return err_set(err, rc, "mlsh and the running mlshtund are of different versions (%llu and "
+		       "%d of what they speak): %s", (unsigned long long)version, CONTROL_VERSION,
+		       version > CONTROL_VERSION ? "restart mlshtund"
+						 : "use the mlsh that came with mlshtund");
+}
+
+static void on_message(void *ctx, struct local_conn *conn, struct span m)
 {
 	struct control_conn *c = ctx;
 	struct daemon_cluster *cl = NULL;
 	struct control_request r;
 	struct err err = { 0 };
-	int rc = control_request_decode(span_of(m->data, m->len), &r);
+	int rc;
 
 	(void)conn;
-	if (rc < 0) {
-		(void)err_set(&err, rc,
-			      rc == -EPROTONOSUPPORT ? "mlsh and the running mlshtund are of "
-						       "different versions: restart mlshtund"
-						     : "the daemon did not understand the request");
-	} else {
-		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
+	if (c->deaf)
+		return;
+	if (c->upload_state != UPLOAD_NONE) {
+		on_piece(c, m);
+		return;
 	}
+	rc = control_request_decode(m, &r);
+	if (rc < 0)
+		rc = request_refused(m, rc, &err);
+	else
+		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
 	if (rc < 0)
 		reply_result(c, rc, &err);
 	else
-		verbs[r.verb].run(c, cl, &r, m);
-	for (size_t i = 0; i < m->n_fds; i++)
-		close(m->fds[i]);
+		verbs[r.verb].run(c, cl, &r);
 }
 
 static void control_conn_free(struct control_conn *c)
 {
 	ping_free(c->ping);
 	timer_free(c->look_timer);
+	upload_drop(c);
 	free(c);
 }
 
 static void on_closed(void *ctx, struct local_conn *conn)
 {
 	struct control_conn *c = ctx;
+	struct control *ctl = c->control;
 
 	local_conn_close(conn);
 	list_remove(&c->link);
 	control_conn_free(c);
+	uploads_start(ctl);
 }
 
 static const struct local_ops local_ops = { .message = on_message, .closed = on_closed };
@@ -386,6 +551,8 @@ static void *on_accepted(void *ctx, struct local_conn *conn)
 
 int control_new(struct daemon *d, const char *socket_path, struct err *err, struct control **ret)
 {
+	static const struct local_limits limits = { .conns = CONTROL_CONNS_MAX,
+						    .of_user = CONTROL_CONNS_OF_USER_MAX };
 	struct control *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -393,8 +560,8 @@ int control_new(struct daemon *d, const char *socket_path, struct err *err, stru
 		return err_set(err, -ENOMEM, "no memory for the local socket");
 	c->daemon = d;
 	list_init(&c->conns);
-	rc = local_listen(daemon_host(d), socket_path, CONTROL_CONNS_MAX, &local_ops, on_accepted,
-			  c, err, &c->listener);
+	rc = local_listen(daemon_host(d), socket_path, limits, &local_ops, on_accepted, c, err,
+			  &c->listener);
 	if (rc < 0) {
 		free(c);
 		return rc;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's folder: loading and saving clusters, and taking them over from a user's descriptors.
- */
+/* The daemon's folder: loading and saving clusters, and taking them over from their users. */
 #include "tund/state.h"
 
 #include <stdio.h>
@@ -10,7 +9,6 @@
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
 #define STATE_FILE_MAX 4096
-#define PEM_MAX 8192
 
 ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
 {
@@ -203,35 +201,27 @@ int state_save_log(struct host *h, const char *state_dir, const struct cluster_f
 	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
 }
 
-int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret,
-		   struct err *err)
+static struct span span_of_buf(const struct buf *b)
 {
-	static const size_t limits[] = { CLUSTER_FILE_MAX, LOG_FILE_MAX, PEM_MAX, PEM_MAX };
-	struct buf b[ARRAY_LEN(limits)] = { 0 };
-	struct tunnel_parts p = { 0 };
-	int rc = 0;
+	return span_of(b->data, b->len);
+}
 
-	if (n != ARRAY_LEN(limits))
-		return err_set(
-			err, -EBADMSG,
-			"the command line passed %zu files instead of %zu: are mlsh and mlshtund "
-			"of the same version?",
-			n, ARRAY_LEN(limits));
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = file_read_fd(h, fds[i], uid, limits[i], err, &b[i]);
+int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
+		 struct err *err)
+{
+	struct tunnel_parts p = { 0 };
+	int rc = cluster_file_decode(span_of_buf(&file[CONTROL_FILE_CLUSTER]), "cluster file",
+				     &p.cluster, err);
+
 	if (rc == 0)
-		rc = cluster_file_decode(span_of(b[0].data, b[0].len), "cluster file", &p.cluster,
-					 err);
+		rc = log_file_decode(h, span_of_buf(&file[CONTROL_FILE_LOG]), p.cluster.cluster_id,
+				     &p.log, err);
 	if (rc == 0)
-		rc = log_file_decode(h, span_of(b[1].data, b[1].len), p.cluster.cluster_id, &p.log,
-				     err);
-	if (rc == 0)
-		rc = identity_from_pem(span_of(b[2].data, b[2].len), span_of(b[3].data, b[3].len),
-				       false, err, &p.identity);
+		rc = identity_from_pem(span_of_buf(&file[CONTROL_FILE_CERT]),
+				       span_of_buf(&file[CONTROL_FILE_KEY]), false, err,
+				       &p.identity);
 	if (rc == 0)
 		rc = tunnel_parts_check(&p, err);
-	for (size_t i = 0; i < ARRAY_LEN(b); i++)
-		buf_free(&b[i]);
 	if (rc < 0) {
 		tunnel_parts_free(&p);
 		return rc;

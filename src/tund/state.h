@@ -8,6 +8,7 @@
 #define MLSH_TUND_STATE_H
 
 #include "client/store.h"
+#include "proto/control.h"
 #include "tund/tunnel.h"
 
 struct cluster_state {
@@ -31,10 +32,9 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 		     struct err *err) MUST_CHECK;
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
 		   const struct mlog *l, struct err *err) MUST_CHECK;
-/* From descriptors passed over the local socket (order: cluster file, log, certificate, key), owned
- * by `uid`. */
-int parts_from_fds(struct host *h, const int *fds, size_t n, unsigned uid, struct tunnel_parts *ret,
-		   struct err *err) MUST_CHECK;
+/* From the contents of a user's files, in the order of enum control_file. Copies what it keeps. */
+int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
+		 struct err *err) MUST_CHECK;
 /*
  * Two copies of a cluster's log, one of them perhaps older: keeps the longer one in *into, frees
  * the other. -EEXIST when neither contains the other (a fork).

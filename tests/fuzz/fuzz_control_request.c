@@ -20,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.node[0] ? !label_ok(span_str(r.node))
 		      : r.verb == CONTROL_PING || r.verb == CONTROL_WHY)
 		abort();
+	for (size_t i = 0; i < CONTROL_FILES; i++)
+		if (r.size[i] && r.verb != CONTROL_CONNECT)
+			abort();
+	if (control_request_version(span_of(data, size)) != CONTROL_VERSION)
+		abort();
 	/* There is one encoding of each. */
 	ptrdiff_t n = control_request_encode(&r, again, sizeof(again));
 	if (n < 0 || (size_t)n != size || memcmp(again, data, size) != 0)

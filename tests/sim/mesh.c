@@ -410,7 +410,7 @@ static void tell_daemon(struct mesh_node *n, const struct invite *inv)
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
 	memcpy(r.nonce, inv->nonce, sizeof(r.nonce));
-	reply = mesh_control_request(n, &r, NULL, 0);
+	reply = mesh_control_request(n, &r);
 	MESH_CHECK(n->mesh, strcmp(reply, "{\"ok\":true}") == 0);
 	free(reply);
 }

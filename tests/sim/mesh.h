@@ -16,9 +16,9 @@
 #ifndef MLSH_TESTS_MESH_H
 #define MLSH_TESTS_MESH_H
 
+#include "client/handover.h"
 #include "client/invite_new.h"
 #include "client/join.h"
-#include "proto/control.h"
 #include "signal/server.h"
 #include "sim.h"
 #include "tund/daemon.h"
@@ -150,9 +150,10 @@ void mesh_daemon_stop(struct mesh_node *n);	/* a clean end */
 /* `mlsh connect` without waiting; starts the daemon if none runs. */
 void mesh_connect(struct mesh_node *n);
 /* A request over the local socket: the whole reply, to be freed. */
-char *mesh_control(struct mesh_node *n, enum control_verb verb, const int *fds, size_t n_fds);
-char *mesh_control_request(struct mesh_node *n, const struct control_request *r, const int *fds,
-			   size_t n_fds);
+char *mesh_control(struct mesh_node *n, enum control_verb verb);
+char *mesh_control_request(struct mesh_node *n, const struct control_request *r);
+/* `mlsh connect` with these files, sent from their start. The same. */
+char *mesh_hand_over(struct mesh_node *n, const char *cluster, struct handover *files);
 
 struct tunnel *mesh_tunnel(struct mesh_node *n); /* NULL: none */
 bool mesh_connected(struct mesh_node *n);	 /* has a session with the server */

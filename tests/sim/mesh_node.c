@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The mesh harness: daemons, the local socket, packets and names. */
-#include <unistd.h>
-
 #include "mesh.h"
-#include "os/local.h"
 
 #define STATE_DIR DAEMON_STATE_DIR
 #define CALL_TIME (2 * SECOND)
@@ -93,24 +90,30 @@ struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer)
 /* --- the local socket ------------------------------------------------------------------------- */
 
 struct call {
+	struct handover *files;	/* NULL: none are sent */
 	char *reply;
 	size_t len;
 	bool done;
 };
 
-static void on_message(void *ctx, struct local_conn *conn, struct local_message *msg)
+static void on_message(void *ctx, struct local_conn *conn, struct span m)
 {
 	struct call *c = ctx;
+	uint64_t received;
 
-	(void)conn;
-	ck_assert_uint_ge(msg->len, 1);
-	ck_assert_uint_eq(msg->n_fds, 0);
-	c->reply = realloc(c->reply, c->len + msg->len);
+	ck_assert_uint_ge(m.len, 1);
+	if (m.data[0] == CONTROL_ACK) {
+		ck_assert_ptr_nonnull(c->files);
+		ck_assert_int_eq(control_ack_decode(m, &received), 0);
+		ck_assert_int_eq(handover_send(c->files, conn, received), 0);
+		return;
+	}
+	c->reply = realloc(c->reply, c->len + m.len);
 	ck_assert_ptr_nonnull(c->reply);
-	memcpy(c->reply + c->len, msg->data + 1, msg->len - 1);
-	c->len += msg->len - 1;
+	memcpy(c->reply + c->len, m.data + 1, m.len - 1);
+	c->len += m.len - 1;
 	c->reply[c->len] = '\0';
-	c->done |= msg->data[0] == 1;
+	c->done |= m.data[0] == CONTROL_LAST;
 }
 
 static void on_closed(void *ctx, struct local_conn *conn)
@@ -124,55 +127,58 @@ static bool call_done(void *ctx)
 	return ((struct call *)ctx)->done;
 }
 
-char *mesh_control_request(struct mesh_node *n, const struct control_request *r, const int *fds,
-			   size_t n_fds)
+static char *call(struct mesh_node *n, const struct control_request *r, struct handover *files)
 {
 	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
 	struct world *w = n->mesh->w;
 	uint8_t request[CONTROL_REQUEST_MAX];
 	ptrdiff_t len = control_request_encode(r, request, sizeof(request));
 	struct local_conn *conn = NULL;
-	struct call c = { 0 };
+	struct call c = { .files = files };
 	struct err err = { 0 };
 
 	SIM_CHECK(w, len > 0);
 	SIM_CHECK_OK(w, local_connect(n->host, CONTROL_SOCKET, &ops, &c, &err, &conn));
-	SIM_CHECK_OK(w, local_send(conn, request, (size_t)len, fds, n_fds));
+	SIM_CHECK_OK(w, local_check_listener(conn, CONTROL_SOCKET, &err));
+	SIM_CHECK_OK(w, local_send(conn, request, (size_t)len));
 	mesh_until(n->mesh, CALL_TIME, call_done, &c);
 	local_conn_close(conn);
 	return c.reply;
 }
 
-char *mesh_control(struct mesh_node *n, enum control_verb verb, const int *fds, size_t n_fds)
+char *mesh_control_request(struct mesh_node *n, const struct control_request *r)
+{
+	return call(n, r, NULL);
+}
+
+char *mesh_control(struct mesh_node *n, enum control_verb verb)
 {
 	struct control_request r = { .verb = verb };
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
-	return mesh_control_request(n, &r, fds, n_fds);
+	return mesh_control_request(n, &r);
+}
+
+char *mesh_hand_over(struct mesh_node *n, const char *cluster, struct handover *files)
+{
+	struct control_request r = handover_request(files, cluster);
+
+	files->sent = 0;
+	return call(n, &r, files);
 }
 
 void mesh_connect(struct mesh_node *n)
 {
-	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX];
-	int fds[CONTROL_CONNECT_FDS];
+	struct handover files;
 	struct err err = { 0 };
 	char *reply;
 
 	if (!n->daemon)
 		mesh_daemon_start(n);
-	SIM_CHECK_OK(n->mesh->w, store_cluster_path(&n->store, n->mesh->cluster, STORE_CLUSTER,
-						    path[0], &err));
-	SIM_CHECK_OK(n->mesh->w, store_cluster_path(&n->store, n->mesh->cluster, STORE_LOG,
-						    path[1], &err));
-	snprintf(path[2], sizeof(path[2]), "%.400s/identity/cert.pem", n->store.dir);
-	snprintf(path[3], sizeof(path[3]), "%.400s/identity/key.pem", n->store.dir);
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-		fds[i] = world_fd_open(n->host, path[i], 0);
-		SIM_CHECK_OK(n->mesh->w, fds[i]);
-	}
-	reply = mesh_control(n, CONTROL_CONNECT, fds, ARRAY_LEN(fds));
-	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		close(fds[i]);
+	SIM_CHECK_OK(n->mesh->w,
+		     handover_read(n->host, &n->store, n->mesh->cluster, &files, &err));
+	reply = mesh_hand_over(n, n->mesh->cluster, &files);
+	handover_free(&files);
 	if (strcmp(reply, "{\"ok\":true}") != 0) {
 		world_dump(n->mesh->w);
 		ck_abort_msg("%s does not connect: %s", n->name, reply);

@@ -101,7 +101,7 @@ START_TEST(all_come_back_after_a_clean_end)
 	mesh_reach(m, 5 * SECOND);
 	check_direct(m);
 	MESH_CHECK(m, port_of(&m->node[0]) == port);
-	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT));
 	sim_pass(m->w, MINUTE);
 	mesh_connect(&m->node[0]);
 	mesh_reach(m, 5 * SECOND);

@@ -15,7 +15,7 @@ static void expect_in(struct mesh *m, const char *text, const char *part)
 static void expect_status(struct mesh_node *n)
 {
 	struct mesh *m = n->mesh;
-	char *json = mesh_control(n, CONTROL_STATUS, NULL, 0);
+	char *json = mesh_control(n, CONTROL_STATUS);
 
 	expect_in(m, json, "\"name\":\"homelab\",\"state\":\"connected\"");
 	expect_in(m, json, "\"key_exchange\":\"X25519MLKEM768\"");
@@ -136,7 +136,7 @@ START_TEST(disconnect_leaves_nothing_behind)
 	char *reply;
 
 	mesh_reach(m, 5 * SECOND);
-	reply = mesh_control(laptop, CONTROL_DISCONNECT, NULL, 0);
+	reply = mesh_control(laptop, CONTROL_DISCONNECT);
 	MESH_CHECK(m, strcmp(reply, "{\"ok\":true}") == 0);
 	free(reply);
 	expect_host_unchanged(laptop);
@@ -272,7 +272,7 @@ START_TEST(two_clusters)
 	mesh_daemon_crash(&m->node[0]);
 	mesh_daemon_start(&m->node[0]);
 	mesh_reach(m, 10 * SECOND);
-	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT));
 	m->cluster = MESH_CLUSTER;
 	m->tun = 0;
 	m->node[0].address = home[0];

@@ -261,7 +261,7 @@ END_TEST
 /* Does `mlsh status` show a path to the other one? */
 static bool status_shows(struct home *h, unsigned which)
 {
-	char *reply = mesh_control(node(h, which), CONTROL_STATUS, NULL, 0);
+	char *reply = mesh_control(node(h, which), CONTROL_STATUS);
 	bool shown = strstr(reply, "\"direct\"") != NULL;
 
 	MESH_CHECK(h->m, strstr(reply, "\"path\"") != NULL);

@@ -67,7 +67,7 @@ static struct json_object *ask(struct mesh_node *n, enum control_verb verb, cons
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
 	snprintf(r.node, sizeof(r.node), "%s", node);
-	text = mesh_control_request(n, &r, NULL, 0);
+	text = mesh_control_request(n, &r);
 	o = json_tokener_parse(text);
 	ck_assert_msg(o != NULL, "%s", text);
 	free(text);
@@ -166,7 +166,7 @@ START_TEST(nor_by_a_restart)
 
 	sim_pass(m->w, 15 * SECOND);
 	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
-	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT));
 	mesh_connect(&m->node[0]);
 	sim_pass(m->w, 20 * SECOND);
 	check_why(&m->node[0], &m->node[1], &kinds[3], &kinds[4]);
@@ -430,7 +430,7 @@ START_TEST(no_answer_is_said_and_the_tunnels_end_ends_it)
 	ping_free(p);
 	p = ping(&m->node[0], &m->node[1], 100, false, &h);
 	sim_pass(m->w, SECOND);
-	free(mesh_control(&m->node[0], CONTROL_DISCONNECT, NULL, 0));
+	free(mesh_control(&m->node[0], CONTROL_DISCONNECT));
 	ck_assert_uint_eq(h.ends, 1);
 	ping_free(p);
 	mesh_free(m);

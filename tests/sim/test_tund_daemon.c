@@ -3,31 +3,39 @@
  * Who may ask the daemon for what, by the kernel's word of who asks; what it takes over, and what
  * it keeps over restarts.
  */
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "mesh.h"
-#include "os/local.h"
 
 enum { ROOT = 0, ALICE = 1000, BOB = 1001, GROUP = 4242 };
 
 static const char ok[] = "{\"ok\":true}";
 
+/* Does something as a process of that user. */
+static struct host *become(struct mesh_node *n, unsigned uid, unsigned gid)
+{
+	struct host *was = n->host;
+
+	n->host = world_host_boot(was);
+	world_host_user(n->host, uid, gid);
+	return was;
+}
+
+static void become_again(struct mesh_node *n, struct host *was)
+{
+	world_host_crash(n->host);
+	n->host = was;
+}
+
 /* A request from a process of that user; the reply is to be freed. */
 static char *ask_as(struct mesh_node *n, unsigned uid, unsigned gid, enum control_verb verb,
-		    const char *cluster, const int *fds, size_t n_fds)
+		    const char *cluster)
 {
 	struct control_request r = { .verb = verb, .nonce = { 1 }, .expiry_s = 1 };
-	struct host *user = n->host, *process = world_host_boot(user);
+	struct host *was = become(n, uid, gid);
 	char *reply;
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	world_host_user(process, uid, gid);
-	n->host = process;
-	reply = mesh_control_request(n, &r, fds, n_fds);
-	n->host = user;
-	world_host_crash(process);
+	reply = mesh_control_request(n, &r);
+	become_again(n, was);
 	return reply;
 }
 
@@ -40,36 +48,30 @@ static void expect(struct mesh_node *n, char *reply, const char *part)
 	free(reply);
 }
 
-/* The user's four files, as if they belonged to `owner`. */
-static void open_files(struct mesh_node *n, unsigned owner, int fds[CONTROL_CONNECT_FDS])
+static struct handover read_files(struct mesh_node *n)
 {
-	char path[CONTROL_CONNECT_FDS][STORE_PATH_MAX + 16];
-	struct world *w = n->mesh->w;
+	struct handover files;
 
-	SIM_CHECK_OK(w, store_cluster_path(&n->store, MESH_CLUSTER, STORE_CLUSTER, path[0], NULL));
-	SIM_CHECK_OK(w, store_cluster_path(&n->store, MESH_CLUSTER, STORE_LOG, path[1], NULL));
-	snprintf(path[2], sizeof(path[2]), "%s/identity/cert.pem", n->store.dir);
-	snprintf(path[3], sizeof(path[3]), "%s/identity/key.pem", n->store.dir);
-	for (size_t i = 0; i < CONTROL_CONNECT_FDS; i++) {
-		fds[i] = world_fd_open(n->host, path[i], owner);
-		SIM_CHECK_OK(w, fds[i]);
-	}
+	SIM_CHECK_OK(n->mesh->w, handover_read(n->host, &n->store, MESH_CLUSTER, &files, NULL));
+	return files;
 }
 
-static void close_files(int fds[CONTROL_CONNECT_FDS])
+static char *hand_over_as(struct mesh_node *n, unsigned uid, unsigned gid, const char *cluster,
+			  struct handover *files)
 {
-	for (size_t i = 0; i < CONTROL_CONNECT_FDS; i++)
-		close(fds[i]);
+	struct host *was = become(n, uid, gid);
+	char *reply = mesh_hand_over(n, cluster, files);
+
+	become_again(n, was);
+	return reply;
 }
 
-static char *connect_with(struct mesh_node *n, unsigned uid, unsigned gid, unsigned owner)
+static char *connect_with(struct mesh_node *n, unsigned uid, unsigned gid)
 {
-	int fds[CONTROL_CONNECT_FDS];
-	char *reply;
+	struct handover files = read_files(n);
+	char *reply = hand_over_as(n, uid, gid, MESH_CLUSTER, &files);
 
-	open_files(n, owner, fds);
-	reply = ask_as(n, uid, gid, CONTROL_CONNECT, MESH_CLUSTER, fds, CONTROL_CONNECT_FDS);
-	close_files(fds);
+	handover_free(&files);
 	return reply;
 }
 
@@ -91,30 +93,18 @@ static bool kept_here(struct mesh_node *n)
 	       file_exists(n->host, DAEMON_STATE_DIR "/" MESH_CLUSTER "/identity/key.pem");
 }
 
-static size_t open_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 START_TEST(first_time_takes_root_or_the_group)
 {
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
 
-	expect(n, connect_with(n, ALICE, ALICE, ALICE), "the group mlsh");
+	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
 	MESH_CHECK(m, !mesh_tunnel(n) && !kept_here(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_STATUS, "", NULL, 0), "\"clusters\":[]");
+	expect(n, ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"clusters\":[]");
 	world_group_add(n->host, "wheel", GROUP, ALICE); /* another group */
-	expect(n, connect_with(n, ALICE, ALICE, ALICE), "the group mlsh");
+	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
 	world_group_add(n->host, "mlsh", GROUP + 1, ALICE); /* by the list of its members */
-	expect(n, connect_with(n, ALICE, ALICE, ALICE), ok);
+	expect(n, connect_with(n, ALICE, ALICE), ok);
 	MESH_CHECK(m, mesh_tunnel(n) && kept_here(n));
 	mesh_free(m);
 }
@@ -126,25 +116,37 @@ START_TEST(the_primary_group_counts_and_root)
 	struct mesh_node *n = node_ready(&m);
 
 	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
-	expect(n, connect_with(n, ALICE, ALICE, ALICE), "the group mlsh");
-	expect(n, connect_with(n, ALICE, GROUP, ALICE), ok);
+	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
+	expect(n, connect_with(n, ALICE, GROUP), ok);
 	mesh_free(m);
 	n = node_ready(&m);
-	expect(n, connect_with(n, ROOT, ROOT, ROOT), ok);
+	expect(n, connect_with(n, ROOT, ROOT), ok);
 	mesh_free(m);
 }
 END_TEST
 
-/* Whoever gets hold of a descriptor of somebody's files can do nothing with it here. */
+/* `sudo` with somebody's HOME: root's command hands over nobody else's key. */
 START_TEST(files_must_be_the_callers)
 {
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
+	struct handover files = read_files(n), none;
+	struct host *was = become(n, ALICE, ALICE);
+	char path[STORE_PATH_MAX + 32];
+	struct err err = { 0 };
 
-	expect(n, connect_with(n, ALICE, GROUP, BOB), "\"ok\":false");
-	expect(n, connect_with(n, ALICE, GROUP, ROOT), "\"ok\":false");
-	expect(n, connect_with(n, ROOT, ROOT, ALICE), "\"ok\":false");
-	MESH_CHECK(m, !mesh_tunnel(n) && !kept_here(n));
+	snprintf(path, sizeof(path), "%s/identity/key.pem", n->store.dir);
+	SIM_CHECK_OK(m->w, file_write(n->host, path, files.file[CONTROL_FILE_KEY].data,
+				      files.file[CONTROL_FILE_KEY].len, 0600, NULL));
+	handover_free(&files);
+	files = read_files(n); /* she may read her own key, and root's file */
+	become_again(n, was);
+	ck_assert_int_eq(handover_read(n->host, &n->store, MESH_CLUSTER, &none, &err), -EPERM);
+	ck_assert_msg(strstr(err.text, "belongs to user 1000"), "%s", err.text);
+	was = become(n, BOB, BOB);
+	ck_assert_int_eq(handover_read(n->host, &n->store, MESH_CLUSTER, &none, &err), -EPERM);
+	become_again(n, was);
+	handover_free(&files);
 	mesh_free(m);
 }
 END_TEST
@@ -154,7 +156,7 @@ static struct mesh_node *connected_by_alice(struct mesh **ret)
 	struct mesh_node *n = node_ready(ret);
 
 	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
-	expect(n, connect_with(n, ALICE, GROUP, ALICE), ok);
+	expect(n, connect_with(n, ALICE, GROUP), ok);
 	mesh_all_connected(*ret, 5 * SECOND);
 	return n;
 }
@@ -167,8 +169,8 @@ static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 						   CONTROL_LOG,		CONTROL_INVITE_MADE };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER, NULL, 0);
-		char *absent = ask_as(n, uid, gid, verbs[i], "nowhere", NULL, 0), *at;
+		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER);
+		char *absent = ask_as(n, uid, gid, verbs[i], "nowhere"), *at;
 
 		MESH_CHECK(n->mesh, strstr(there, "\"ok\":false"));
 		while ((at = strstr(there, MESH_CLUSTER)))
@@ -177,7 +179,7 @@ static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 		free(there);
 		free(absent);
 	}
-	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, "", NULL, 0), "\"clusters\":[]");
+	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
 }
 
 START_TEST(others_do_not_know_that_it_exists)
@@ -189,11 +191,11 @@ START_TEST(others_do_not_know_that_it_exists)
 	check_hidden(n, BOB, BOB);
 	check_hidden(n, BOB, GROUP); /* the group may bring up clusters, not command others' */
 	/* but no lie is told of it; root knows better */
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER, NULL, 0),
+	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER),
 	       "cluster homelab is not connected, or not by you; run: mlsh connect homelab");
-	expect(n, ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0),
+	expect(n, ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER),
 	       "cluster homelab is not connected, or not by you: nothing to do");
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere", NULL, 0),
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere"),
 	       "cluster nowhere is not connected; run: mlsh connect nowhere");
 	MESH_CHECK(m, mesh_connected(n));
 	mesh_free(m);
@@ -210,18 +212,18 @@ START_TEST(owner_and_root_may_all)
 		unsigned u = users[i];
 		char *log;
 
-		expect(n, ask_as(n, u, u, CONTROL_STATUS, "", NULL, 0), "\"name\":\"homelab\"");
-		expect(n, ask_as(n, u, u, CONTROL_STATUS, MESH_CLUSTER, NULL, 0), "connected");
-		expect(n, ask_as(n, u, u, CONTROL_WATCH, MESH_CLUSTER, NULL, 0), "connected");
-		expect(n, ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER, NULL, 0), "\"nas\"");
-		expect(n, ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER, NULL, 0), ok);
-		log = ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER, NULL, 0);
+		expect(n, ask_as(n, u, u, CONTROL_STATUS, ""), "\"name\":\"homelab\"");
+		expect(n, ask_as(n, u, u, CONTROL_STATUS, MESH_CLUSTER), "connected");
+		expect(n, ask_as(n, u, u, CONTROL_WATCH, MESH_CLUSTER), "connected");
+		expect(n, ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
+		expect(n, ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER), ok);
+		log = ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER);
 		MESH_CHECK(m, log[0] == 0 && log[1] == 0); /* a length, not JSON */
 		free(log);
-		expect(n, ask_as(n, u, u, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0), ok);
+		expect(n, ask_as(n, u, u, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
 		MESH_CHECK(m, !mesh_tunnel(n));
 		/* the group counts the first time only */
-		expect(n, connect_with(n, u, u, u), ok);
+		expect(n, connect_with(n, u, u), ok);
 		mesh_all_connected(m, 5 * SECOND);
 	}
 	mesh_free(m);
@@ -233,14 +235,14 @@ START_TEST(a_name_is_not_taken_over)
 	struct mesh *m;
 	struct mesh_node *n = connected_by_alice(&m);
 
-	expect(n, connect_with(n, BOB, GROUP, BOB), "is connected on this host by another user");
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0), ok);
-	expect(n, connect_with(n, BOB, GROUP, BOB), "is another user's, and stopped");
+	expect(n, connect_with(n, BOB, GROUP), "is connected on this host by another user");
+	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	expect(n, connect_with(n, BOB, GROUP), "is another user's, and stopped");
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
-	expect(n, connect_with(n, BOB, GROUP, BOB), "another user");
+	expect(n, connect_with(n, BOB, GROUP), "another user");
 	check_hidden(n, BOB, GROUP);
-	expect(n, connect_with(n, ALICE, ALICE, ALICE), ok);
+	expect(n, connect_with(n, ALICE, ALICE), ok);
 	mesh_free(m);
 }
 END_TEST
@@ -255,48 +257,35 @@ START_TEST(owner_and_state_outlive_the_daemon)
 	MESH_CHECK(m, mesh_tunnel(n));
 	mesh_all_connected(m, 10 * SECOND);
 	check_hidden(n, BOB, GROUP);
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0), ok);
+	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_NODES, MESH_CLUSTER, NULL, 0), "is stopped");
+	expect(n, ask_as(n, ALICE, ALICE, CONTROL_NODES, MESH_CLUSTER), "is stopped");
 	mesh_free(m);
 }
 END_TEST
 
-START_TEST(wrong_descriptors_are_refused_and_closed)
+START_TEST(wrong_files_are_refused)
 {
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
-	int fds[CONTROL_CONNECT_FDS], pipes[2], swapped[CONTROL_CONNECT_FDS];
-	size_t before;
+	struct handover files = read_files(n);
 
-	ck_assert_int_eq(pipe(pipes), 0);
-	open_files(n, ROOT, fds);
-	before = open_descriptors();
-	for (size_t k = 0; k < CONTROL_CONNECT_FDS; k++) {
-		expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, MESH_CLUSTER, fds, k),
-		       "\"ok\":false");
-		memcpy(swapped, fds, sizeof(fds));
-		swapped[k] = pipes[0];
-		expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, MESH_CLUSTER, swapped,
-				 CONTROL_CONNECT_FDS), "\"ok\":false");
-		swapped[k] = fds[(k + 1) % CONTROL_CONNECT_FDS];
-		expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, MESH_CLUSTER, swapped,
-				 CONTROL_CONNECT_FDS), "\"ok\":false");
+	for (size_t k = 0; k < CONTROL_FILES; k++) {
+		struct handover wrong = files;
+
+		wrong.file[k] = (struct buf){ (uint8_t *)"rubbish", 7 };
+		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "\"ok\":false");
+		wrong.file[k] = files.file[(k + 1) % CONTROL_FILES];
+		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "\"ok\":false");
+		wrong.file[k] = (struct buf){ 0 };
+		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "is empty");
 	}
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, "another", fds, CONTROL_CONNECT_FDS),
-	       "is of homelab, not of another");
-	/* and with requests that want none */
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, "", fds, CONTROL_CONNECT_FDS), "clusters");
-	ck_assert_uint_eq(open_descriptors(), before);
+	expect(n, hand_over_as(n, ROOT, ROOT, "another", &files), "is of homelab, not of another");
 	MESH_CHECK(m, !mesh_tunnel(n) && !kept_here(n));
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, MESH_CLUSTER, fds, CONTROL_CONNECT_FDS),
-	       ok);
-	ck_assert_uint_eq(open_descriptors(), before);
-	close_files(fds);
-	close(pipes[0]);
-	close(pipes[1]);
+	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
+	handover_free(&files);
 	mesh_free(m);
 }
 END_TEST
@@ -306,23 +295,21 @@ START_TEST(an_older_log_changes_nothing)
 {
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m), *b;
-	int fds[CONTROL_CONNECT_FDS];
+	struct handover files = read_files(n); /* with genesis only */
 
-	open_files(n, ROOT, fds); /* with genesis only */
 	mesh_connect(n);
 	b = mesh_node(m, "laptop");
 	mesh_adopt(b, mesh_invite(n, 3600));
 	mesh_connect(b);
 	mesh_reach(m, 10 * SECOND);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER, NULL, 0), ok);
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
 	mesh_server_crash(m); /* so that nobody else tells it */
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_CONNECT, MESH_CLUSTER, fds, CONTROL_CONNECT_FDS),
-	       ok);
+	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
 	MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(n))) == 2);
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(n))) == 2);
-	close_files(fds);
+	handover_free(&files);
 	mesh_free(m);
 }
 END_TEST
@@ -363,27 +350,27 @@ START_TEST(damaged_state_stops_only_its_cluster)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		char path[STORE_PATH_MAX];
 
-		expect(n, connect_with(n, ROOT, ROOT, ROOT), ok);
+		expect(n, connect_with(n, ROOT, ROOT), ok);
 		mesh_daemon_stop(n);
 		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", files[i]);
 		SIM_CHECK_OK(m->w, file_write(n->host, path, "rubbish", 7, 0600, NULL));
 		mesh_daemon_start(n);
 		MESH_CHECK(m, !mesh_tunnel(n));
 		if (i > 0) /* why, is shown */
-			expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER, NULL, 0),
+			expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER),
 			       "\"state\":\"stopped\",\"address\":null,\"error\":\"");
 	}
-	expect(n, connect_with(n, ROOT, ROOT, ROOT), ok);
+	expect(n, connect_with(n, ROOT, ROOT), ok);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_free(m);
 }
 END_TEST
 
-static void on_reply(void *ctx, struct local_conn *c, struct local_message *msg)
+static void on_reply(void *ctx, struct local_conn *c, struct span msg)
 {
 	(void)c;
-	ck_assert_uint_gt(msg->len, 1);
-	ck_assert_ptr_nonnull(memmem(msg->data, msg->len, "\"ok\":false", 10));
+	ck_assert_uint_gt(msg.len, 1);
+	ck_assert_ptr_nonnull(memmem(msg.data, msg.len, "\"ok\":false", 10));
 	++*(unsigned *)ctx;
 }
 
@@ -408,12 +395,12 @@ START_TEST(rubbish_gets_an_answer)
 		size_t len = 1 + unit_random_below(&rng, sizeof(bytes));
 
 		unit_random_bytes(&rng, bytes, len);
-		SIM_CHECK_OK(m->w, local_send(conn, bytes, len, NULL, 0));
+		SIM_CHECK_OK(m->w, local_send(conn, bytes, len));
 		sim_pass(m->w, MS);
 		ck_assert_uint_eq(replies, i + 1);
 	}
 	local_conn_close(conn);
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, "", NULL, 0), "\"clusters\":[]");
+	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
 	mesh_free(m);
 }
 END_TEST
@@ -421,6 +408,6 @@ END_TEST
 UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_counts_and_root,
 	  files_must_be_the_callers, others_do_not_know_that_it_exists, owner_and_root_may_all,
 	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon,
-	  wrong_descriptors_are_refused_and_closed, an_older_log_changes_nothing,
+	  wrong_files_are_refused, an_older_log_changes_nothing,
 	  a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer)

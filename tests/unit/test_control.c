@@ -31,6 +31,7 @@ static void check_round_trip(const struct control_request *r)
 	ck_assert_uint_eq(back.count, r->count);
 	ck_assert_uint_eq(back.interval_ms, r->interval_ms);
 	ck_assert_uint_eq(back.until_direct, r->until_direct);
+	ck_assert_mem_eq(back.size, r->size, sizeof(r->size));
 }
 
 START_TEST(every_verb_comes_back)
@@ -55,6 +56,9 @@ START_TEST(largest_request_fits)
 	memset(r.node, 'y', LABEL_MAX);
 	memset(r.nonce, 0xff, sizeof(r.nonce));
 	check_round_trip(&r);
+	r.verb = CONTROL_CONNECT;
+	memset(r.size, 0xff, sizeof(r.size));
+	check_round_trip(&r);
 }
 END_TEST
 
@@ -62,14 +66,17 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x89, 0x02, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
+		0x8a, 0x03, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
 		6,    7,    8,	  9,	10,   11,   12,	  13,	14,   15,   0x1a, 0x6b, 0x49, 0xd2,
-		0x00, 0x60, 0x00, 0x00, 0xf4,
+		0x00, 0x60, 0x00, 0x00, 0xf4, 0x80,
 	};
 	static const uint8_t ping[] = {
-		0x89, 0x02, 0x08, 0x63, 'l',  'a',  'b',  0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0x8a, 0x03, 0x08, 0x63, 'l',  'a',  'b',  0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 		0,    0,    0,	  0,	0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5,
+		0x80,
 	};
+	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04, 0x00,
+					 0x00, 0x00, 0x18, 0xff, 0x18, 0x77 };
 	struct control_request r = request(CONTROL_INVITE_MADE, "lab");
 	uint8_t buf[CONTROL_REQUEST_MAX];
 
@@ -84,6 +91,11 @@ START_TEST(bytes_are_as_documented)
 	r.until_direct = true;
 	ck_assert_int_eq(control_request_encode(&r, buf, sizeof(buf)), sizeof(ping));
 	ck_assert_mem_eq(buf, ping, sizeof(ping));
+	r = request(CONTROL_CONNECT, "lab");
+	memcpy(r.size, (uint64_t[]){ 300, 64u << 20, 255, 119 }, sizeof(r.size));
+	ptrdiff_t n = control_request_encode(&r, buf, sizeof(buf));
+	ck_assert_int_gt(n, (ptrdiff_t)sizeof(sizes));
+	ck_assert_mem_eq(buf + n - sizeof(sizes), sizes, sizeof(sizes));
 }
 END_TEST
 
@@ -99,15 +111,15 @@ START_TEST(no_room_is_an_error)
 END_TEST
 
 /* The request as anybody may write it, without the encoder's checks of type. */
-static int decode_node(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
-		       const char *node)
+static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
+			const char *node, size_t n_sizes)
 {
 	static const uint8_t nonce[64];
 	uint8_t buf[CONTROL_REQUEST_MAX];
 	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
 	struct control_request r = { .verb = 77 };
 
-	cbor_put_array(&w, 9);
+	cbor_put_array(&w, 10);
 	cbor_put_uint(&w, version);
 	cbor_put_uint(&w, verb);
 	cbor_put_text(&w, cluster);
@@ -117,12 +129,23 @@ static int decode_node(uint64_t version, uint64_t verb, const char *cluster, siz
 	cbor_put_uint(&w, 1);
 	cbor_put_uint(&w, 1000);
 	cbor_put_bool(&w, false);
+	cbor_put_array(&w, n_sizes);
+	for (size_t i = 0; i < n_sizes; i++)
+		cbor_put_uint(&w, i);
 	ck_assert_uint_gt(cbor_writer_span(&w).len, 0);
+	ck_assert_uint_eq(control_request_version(cbor_writer_span(&w)), version);
 	int rc = control_request_decode(cbor_writer_span(&w), &r);
 
 	if (rc < 0)
 		ck_assert_int_eq((int)r.verb, 77); /* untouched */
 	return rc;
+}
+
+static int decode_node(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
+		       const char *node)
+{
+	return decode_sized(version, verb, cluster, nonce_len, node,
+			    verb == CONTROL_CONNECT ? CONTROL_FILES : 0);
 }
 
 static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len)
@@ -132,17 +155,18 @@ static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size
 
 START_TEST(nodes_are_named_where_they_must_be)
 {
-	ck_assert_int_eq(decode_node(2, CONTROL_PING, "homelab", 16, ""), -EBADMSG);
-	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, ""), -EBADMSG);
-	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, "Nas"), -EBADMSG);
-	ck_assert_int_eq(decode_node(2, CONTROL_WHY, "homelab", 16, "a.b"), -EBADMSG);
-	ck_assert_int_eq(decode_node(2, CONTROL_NODES, "homelab", 16, ""), 0);
+	ck_assert_int_eq(decode_node(3, CONTROL_PING, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, "Nas"), -EBADMSG);
+	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, "a.b"), -EBADMSG);
+	ck_assert_int_eq(decode_node(3, CONTROL_NODES, "homelab", 16, ""), 0);
 }
 END_TEST
 
 START_TEST(another_version_is_told_apart)
 {
-	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), 0);
+	ck_assert_int_eq(decode_raw(3, CONTROL_STATUS, "", 16), 0);
+	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(0, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(1, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(UINT64_MAX, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
@@ -151,9 +175,9 @@ END_TEST
 
 START_TEST(unknown_verbs_are_refused)
 {
-	ck_assert_int_eq(decode_raw(2, 0, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(2, CONTROL_VERBS, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(2, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
+	ck_assert_int_eq(decode_raw(3, 0, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(3, CONTROL_VERBS, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(3, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
 			 -EBADMSG);
 }
 END_TEST
@@ -167,16 +191,16 @@ START_TEST(only_labels_are_cluster_names)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-			ck_assert_int_eq(decode_raw(2, v, names[i], 16), -EBADMSG);
+			ck_assert_int_eq(decode_raw(3, v, names[i], 16), -EBADMSG);
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-		ck_assert_int_eq(decode_raw(2, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
+		ck_assert_int_eq(decode_raw(3, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
 }
 END_TEST
 
 START_TEST(nonces_have_one_length)
 {
 	for (size_t n = 0; n < 40; n++)
-		ck_assert_int_eq(decode_raw(2, CONTROL_NODES, "homelab", n),
+		ck_assert_int_eq(decode_raw(3, CONTROL_NODES, "homelab", n),
 				 n == 16 ? 0 : -EBADMSG);
 }
 END_TEST
@@ -195,7 +219,37 @@ START_TEST(torn_and_trailing_requests_are_refused)
 }
 END_TEST
 
+/* Exactly the sizes that the verb needs: no fewer, no more. */
+START_TEST(sizes_come_with_connect_only)
+{
+	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
+		for (size_t n = 0; n < 8; n++)
+			ck_assert_int_eq(decode_sized(3, v, "homelab", 16, "nas", n),
+					 n == (v == CONTROL_CONNECT ? CONTROL_FILES : 0)
+						 ? 0 : -EBADMSG);
+}
+END_TEST
+
+START_TEST(acknowledgements_come_back)
+{
+	static const uint8_t want[] = { 2, 0, 0, 0, 0, 0, 4, 0, 1 };
+	uint8_t ack[CONTROL_ACK_LEN + 1] = { 0 };
+	uint64_t received = 7;
+
+	control_ack_encode(CONTROL_WINDOW + 1, ack);
+	ck_assert_mem_eq(ack, want, sizeof(want));
+	ck_assert_int_eq(control_ack_decode(span_of(ack, CONTROL_ACK_LEN), &received), 0);
+	ck_assert_uint_eq(received, CONTROL_WINDOW + 1);
+	ck_assert_int_eq(control_ack_decode(span_of(ack, CONTROL_ACK_LEN - 1), &received),
+			 -EBADMSG);
+	ck_assert_int_eq(control_ack_decode(span_of(ack, sizeof(ack)), &received), -EBADMSG);
+	ack[0] = CONTROL_LAST;
+	ck_assert_int_eq(control_ack_decode(span_of(ack, CONTROL_ACK_LEN), &received), -EBADMSG);
+}
+END_TEST
+
 UNIT_MAIN("proto/control", every_verb_comes_back, largest_request_fits, bytes_are_as_documented,
 	  no_room_is_an_error, another_version_is_told_apart, unknown_verbs_are_refused,
 	  nodes_are_named_where_they_must_be, only_labels_are_cluster_names, nonces_have_one_length,
-	  torn_and_trailing_requests_are_refused)
+	  torn_and_trailing_requests_are_refused, sizes_come_with_connect_only,
+	  acknowledgements_come_back)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files: limits, whole or nothing, modes, and what a passed descriptor may be. */
+/* Files: limits, whole or nothing, modes, and whose a secret may be. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -175,35 +175,26 @@ START_TEST(read_refuses_what_is_no_file)
 }
 END_TEST
 
-START_TEST(passed_descriptor_is_checked)
+START_TEST(secrets_are_the_callers_or_roots)
 {
 	setup();
 	struct buf b = { 0 };
-	struct stat st;
-	char *p = path_of("cluster");
+	struct err err = { 0 };
+	char *p = path_of("key"), link[200];
 	ck_assert_int_eq(file_write(host, p, "data", 4, 0600, NULL), 0);
-	int fd = open(p, O_RDONLY);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_eq(lseek(fd, 3, SEEK_SET), 3); /* the sender's position does not count */
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), 0);
+	ck_assert_int_eq(file_read_private(host, p, 100, NULL, &b), 0);
 	ck_assert_str_eq((char *)b.data, "data");
 	buf_free(&b);
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid + 1, 100, NULL, &b), -EPERM);
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 3, NULL, &b), -EFBIG);
-	close(fd);
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EBADF);
-
-	fd = open(p, O_WRONLY);
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EBADF);
-	close(fd);
-	fd = open(dir, O_RDONLY);
-	ck_assert_int_eq(file_read_fd(host, fd, st.st_uid, 100, NULL, &b), -EINVAL);
-	close(fd);
-	int pair[2];
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	ck_assert_int_eq(file_read_fd(host, pair[0], st.st_uid, 100, NULL, &b), -EINVAL);
-	close(pair[0]);
-	close(pair[1]);
+	if (getuid() == 0) {
+		ck_assert_int_eq(chown(p, 4040, 0), 0);
+		ck_assert_int_eq(file_read_private(host, p, 100, &err, &b), -EPERM);
+		ck_assert_msg(strstr(err.text, "belongs to user 4040"), "%s", err.text);
+		ck_assert_int_eq(chown(p, 0, 0), 0);
+	}
+	snprintf(link, sizeof(link), "%s", path_of("link"));
+	ck_assert_int_eq(symlink(path_of("key"), link), 0);
+	ck_assert_int_eq(file_read_private(host, link, 100, &err, &b), -ELOOP);
+	ck_assert_msg(strstr(err.text, "is a link"), "%s", err.text);
 	ck_assert_ptr_null(b.data);
 	teardown();
 }
@@ -265,6 +256,6 @@ END_TEST
 UNIT_MAIN("os/file", write_and_read_back, write_replaces_instead_of_overwriting,
 	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
-	  read_refuses_what_is_no_file, passed_descriptor_is_checked,
+	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
 	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
 	  dir_list_sorts_and_takes_files_only)

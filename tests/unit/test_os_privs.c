@@ -167,10 +167,8 @@ static void use_files(void)
 	ck_assert_int_eq(file_read(host, path_of("sub/state/a"), 10, NULL, &b), 0);
 	ck_assert_str_eq((char *)b.data, "2");
 	buf_free(&b);
-	int fd = open(path_of("sub/state/a"), O_RDONLY | O_CLOEXEC);
-	ck_assert_int_eq(file_read_fd(host, fd, getuid(), 10, NULL, &b), 0);
+	ck_assert_int_eq(file_read_private(host, path_of("sub/state/a"), 10, NULL, &b), 0);
 	buf_free(&b);
-	close(fd);
 	ck_assert_int_eq(file_remove(host, path_of("sub/state/a")), 0);
 	ck_assert_int_eq(file_remove(host, path_of("sub/state/b")), 0);
 }
@@ -215,12 +213,11 @@ static void use_resolver(const char *name, int expected)
 	os_unit_run(host, name);
 }
 
-static void on_message(void *ctx, struct local_conn *c, struct local_message *m)
+static void on_message(void *ctx, struct local_conn *c, struct span m)
 {
 	(void)ctx;
 	(void)c;
-	ck_assert_uint_eq(m->n_fds, 1);
-	close(m->fds[0]);
+	ck_assert_uint_eq(m.len, 1);
 	loop_stop(host);
 }
 
@@ -243,15 +240,14 @@ static void use_local_socket(void)
 	static const struct local_ops ops = { on_message, on_closed };
 	struct local_listener *l = NULL;
 	struct local_conn *c = NULL;
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const struct local_limits limits = { .conns = 4, .of_user = 4 };
 	const char *at = path_of("socket");
-	ck_assert_int_eq(local_listen(host, at, 4, &ops, on_accepted, &l, NULL, &l), 0);
+	ck_assert_int_eq(local_listen(host, at, limits, &ops, on_accepted, &l, NULL, &l), 0);
 	ck_assert_int_eq(local_connect(host, at, &ops, NULL, NULL, &c), 0);
-	ck_assert_int_eq(local_send(c, "x", 1, &fd, 1), 0);
+	ck_assert_int_eq(local_send(c, "x", 1), 0);
 	os_unit_run(host, "a message");
 	local_conn_close(c);
 	local_listener_close(l);
-	close(fd);
 }
 
 static void use_network(void)

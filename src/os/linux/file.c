@@ -4,11 +4,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -43,8 +41,7 @@ static ssize_t read_all(int fd, uint8_t *out, size_t cap)
 
 /* `st` is of fd, a regular file. */
 static int read_regular(int fd, const struct stat *st, const char *what, size_t limit,
-			struct err *err,
-			struct buf *ret)
+			struct err *err, struct buf *ret)
 {
 	if ((uint64_t)st->st_size > limit)
 		return err_set(err, -EFBIG, "%s is larger than %zu bytes", what, limit);
@@ -66,23 +63,40 @@ static int read_regular(int fd, const struct stat *st, const char *what, size_t 
 	return 0;
 }
 
+/* May the file at `path` be taken for a secret of the caller? */
+static int check_private(const struct stat *st, const char *path, struct err *err)
+{
+	unsigned self = geteuid();
+	if (st->st_mode & 077)
+		return err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
+			       "run chmod 600 on it", path, (unsigned)st->st_mode & 07777);
+	if (st->st_uid != 0 && st->st_uid != self)
+		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u who reads it: "
+			       "run this as its owner, or set HOME to your own folder", path,
+			       (unsigned)st->st_uid, self);
+	return 0;
+}
+
 static int read_path(const char *path, bool secret, size_t limit, struct err *err,
 		     struct buf *ret)
 {
 	struct stat st;
 	/* Non-blocking: the path may be a pipe, and opening one waits for its writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+			    (secret ? O_NOFOLLOW : 0));
 	int r;
+	if (fd < 0 && errno == ELOOP && secret)
+		return err_set(err, -ELOOP, "%s is a link; a secret is read from the file itself "
+			       "only", path);
 	if (fd < 0)
 		return err_set(err, -errno, "can not open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0)
 		r = err_set(err, -errno, "can not read %s: %s", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		r = err_set(err, -EINVAL, "%s is not a regular file", path);
-	else if (secret && (st.st_mode & 077))
-		r = err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
-			    "run chmod 600 on it", path, (unsigned)st.st_mode & 07777);
 	else
+		r = secret ? check_private(&st, path, err) : 0;
+	if (r == 0)
 		r = read_regular(fd, &st, path, limit, err, ret);
 	close(fd);
 	return r;
@@ -99,29 +113,6 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
 {
 	(void)h;
 	return read_path(path, true, limit, err, ret);
-}
-
-int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
-		 struct buf *ret)
-{
-	static const char what[] = "the passed file";
-	struct stat st;
-	struct statfs fs;
-	(void)h;
-	/* A file system that the sender implements could make us wait for ever in a read. */
-	if (fstatfs(fd, &fs) < 0)
-		return err_set(err, -errno, "can not read %s: %s", what, strerror(errno));
-	if (fs.f_type == FUSE_SUPER_MAGIC)
-		return err_set(err, -EOPNOTSUPP, "%s lies on a FUSE file system: copy it elsewhere",
-			       what);
-	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "can not read %s: %s", what, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "%s is not a regular file", what);
-	if (st.st_uid != uid)
-		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u", what,
-			       (unsigned)st.st_uid, uid);
-	return read_regular(fd, &st, what, limit, err, ret);
 }
 
 /* Length of the folder part of a path, without the last slash; 0 when there is none. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The local socket: connections of SOCK_SEQPACKET, their messages and passed descriptors. */
+/* The local socket: connections of SOCK_SEQPACKET and their messages. */
 #include "os/local.h"
 
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "os/linux/internal.h"
+#include "os/local_room.h"
 
 #define QUEUE_MESSAGES_MAX 256
 #define QUEUE_BYTES_MAX (4u << 20)
@@ -22,8 +23,6 @@
 struct message {
 	struct list entry;
 	size_t len;
-	int fds[LOCAL_FDS_MAX];
-	size_t n_fds;
 	uint8_t data[];
 };
 
@@ -51,53 +50,34 @@ struct local_listener {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev;			/* of the socket at the path */
 	ino_t ino;
-	size_t max_conns;
+	struct local_limits limits;
 	const struct local_ops *ops;
 	void *(*accepted)(void *ctx, struct local_conn *c);
 	void *ctx;
 	struct list conns;
 };
 
-/* The ancillary data of one message. */
-union fd_control {
-	uint8_t data[CMSG_SPACE(LOCAL_FDS_MAX * sizeof(int))];
-	struct cmsghdr align;
-};
-
 /* ---- sending ---- */
 
+/* What is sent may be a private key. */
 static void message_free(struct message *m)
 {
 	list_remove(&m->entry);
-	for (size_t i = 0; i < m->n_fds; i++)
-		close(m->fds[i]);
+	secret_wipe(m->data, m->len);
 	free(m);
 }
 
-static int send_now(const struct local_conn *c, const void *data, size_t len, const int *fds,
-		    size_t n_fds)
+static int send_now(const struct local_conn *c, const void *data, size_t len)
 {
-	union fd_control control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)data, len };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (n_fds) {
-		m.msg_control = &control;
-		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&m);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof(int));
-	}
 	for (;;) {
-		if (sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		if (send(c->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return 0;
 		if (errno != EINTR)
 			return errno == ECONNRESET ? -EPIPE : -errno;
 	}
 }
 
-static int enqueue(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds)
+static int enqueue(struct local_conn *c, const void *data, size_t len)
 {
 	if (c->n_queued == QUEUE_MESSAGES_MAX || c->queued_bytes + len > QUEUE_BYTES_MAX)
 		return -ENOBUFS;
@@ -107,14 +87,6 @@ static int enqueue(struct local_conn *c, const void *data, size_t len, const int
 	m->entry = (struct list){ 0 };
 	m->len = len;
 	memcpy(m->data, data, len);
-	for (m->n_fds = 0; m->n_fds < n_fds; m->n_fds++) {
-		m->fds[m->n_fds] = fcntl(fds[m->n_fds], F_DUPFD_CLOEXEC, 0);
-		if (m->fds[m->n_fds] < 0) {
-			int code = -errno;
-			message_free(m);
-			return code;
-		}
-	}
 	list_append(&c->queue, &m->entry);
 	c->n_queued++;
 	c->queued_bytes += len;
@@ -122,15 +94,15 @@ static int enqueue(struct local_conn *c, const void *data, size_t len, const int
 	return 0;
 }
 
-int local_send(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds)
+int local_send(struct local_conn *c, const void *data, size_t len)
 {
-	if (len == 0 || len > LOCAL_MESSAGE_MAX || n_fds > LOCAL_FDS_MAX)
+	if (len == 0 || len > LOCAL_MESSAGE_MAX)
 		return -EMSGSIZE;
 	if (c->ended || c->evicted)
 		return -EPIPE;
 	c->used_at = clock_now(c->host);
-	int r = c->n_queued ? -EAGAIN : send_now(c, data, len, fds, n_fds);
-	return r == -EAGAIN ? enqueue(c, data, len, fds, n_fds) : r;
+	int r = c->n_queued ? -EAGAIN : send_now(c, data, len);
+	return r == -EAGAIN ? enqueue(c, data, len) : r;
 }
 
 static void queue_clear(struct local_conn *c)
@@ -144,7 +116,7 @@ static void on_writable(struct local_conn *c)
 {
 	while (c->n_queued) {
 		struct message *m = list_entry(c->queue.next, struct message, entry);
-		int r = send_now(c, m->data, m->len, m->fds, m->n_fds);
+		int r = send_now(c, m->data, m->len);
 		if (r == -EAGAIN)
 			return;
 		if (r < 0) { /* the other end is gone, which reading will tell */
@@ -160,23 +132,6 @@ static void on_writable(struct local_conn *c)
 
 /* ---- receiving ---- */
 
-static void take_fds(struct msghdr *m, struct local_message *out)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (out->n_fds < LOCAL_FDS_MAX)
-				out->fds[out->n_fds++] = fd;
-			else
-				close(fd);
-		}
-	}
-}
-
 static void conn_end(struct local_conn *c)
 {
 	c->ended = true;
@@ -185,30 +140,24 @@ static void conn_end(struct local_conn *c)
 	c->ops->closed(c->ctx, c); /* may close c */
 }
 
-/* One message a call: the callback may close the connection. */
+/*
+ * One message a call: the callback may close the connection. Descriptors that came with the message
+ * are dropped by the kernel, because recv has no room for them.
+ */
 static void on_readable(struct local_conn *c)
 {
 	uint8_t data[LOCAL_MESSAGE_MAX];
-	union fd_control control;
-	struct local_message out = { .data = data };
-	struct iovec iov = { data, sizeof(data) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n >= 0)
-		take_fds(&m, &out);
 	/* An empty message looks like the end, and nobody sends one. */
-	if (n <= 0 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-		for (size_t i = 0; i < out.n_fds; i++)
-			close(out.fds[i]);
+	if (n <= 0 || (size_t)n > sizeof(data)) {
 		conn_end(c);
 		return;
 	}
-	out.len = (size_t)n;
 	c->used_at = clock_now(c->host);
-	c->ops->message(c->ctx, c, &out);
+	c->ops->message(c->ctx, c, span_of(data, (size_t)n));
+	secret_wipe(data, (size_t)n);
 }
 
 static void on_conn_event(void *ctx)
@@ -351,25 +300,60 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	return 0;
 }
 
+/* The folder part of a socket's path, "." for a bare name. */
+static void folder_of(const char *path, char out[sizeof(((struct sockaddr_un *)0)->sun_path)])
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+	memcpy(out, len ? path : ".", len ? len : 1);
+	out[len ? len : 1] = '\0';
+}
+
+int local_check_listener(const struct local_conn *c, const char *path, struct err *err)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	unsigned self = geteuid();
+	struct stat st;
+	if (c->cred.uid != 0 && c->cred.uid != self)
+		return err_set(err, -EPERM, "user %u listens at %s, who is neither root nor you",
+			       c->cred.uid, path);
+	folder_of(path, dir);
+	if (stat(dir, &st) < 0)
+		return err_set(err, -errno, "can not look at the folder %s: %s", dir,
+			       strerror(errno));
+	if (st.st_uid != 0 && st.st_uid != self)
+		return err_set(err, -EPERM, "the folder %s belongs to user %u, who is neither root "
+			       "nor you", dir, (unsigned)st.st_uid);
+	if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
+		return err_set(err, -EPERM, "other users may write to the folder %s (mode %04o): "
+			       "run chmod go-w on it", dir, (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
 /* ---- listening ---- */
 
-/* Makes the one that was used least recently read its end. */
-static void evict_idle(struct local_listener *l)
+/*
+ * Makes room for a connection of `uid`: the connection that has to give way reads its end. Returns
+ * false if the new one has to.
+ */
+static bool make_room(struct local_listener *l, unsigned uid)
 {
-	struct local_conn *oldest = NULL;
+	struct local_seat seats[LOCAL_CONNS_MAX];
+	struct local_conn *conns[LOCAL_CONNS_MAX];
 	size_t n = 0;
 	list_for_each(it, &l->conns) {
 		struct local_conn *c = list_entry(it, struct local_conn, entry);
 		if (c->ended || c->evicted)
 			continue;
-		n++;
-		if (!oldest || c->used_at < oldest->used_at)
-			oldest = c;
+		conns[n] = c;
+		seats[n++] = (struct local_seat){ .uid = c->cred.uid, .used_at = c->used_at };
 	}
-	if (!oldest || n < l->max_conns)
-		return;
-	oldest->evicted = true;
-	shutdown(oldest->fd, SHUT_RDWR);
+	ptrdiff_t gives_way = local_room(seats, n, &l->limits, uid);
+	if (gives_way >= 0) {
+		conns[gives_way]->evicted = true;
+		shutdown(conns[gives_way]->fd, SHUT_RDWR);
+	}
+	return gives_way != LOCAL_ROOM_FULL;
 }
 
 static void on_resume(void *ctx)
@@ -389,10 +373,13 @@ static void on_connection(void *ctx)
 		}
 		return;
 	}
-	evict_idle(l);
 	struct local_conn *c = conn_new(l->host, fd, l->ops, NULL);
 	if (!c)
 		return;
+	if (!make_room(l, c->cred.uid)) {
+		local_conn_close(c);
+		return;
+	}
 	bool gone = false;
 	list_append(&l->conns, &c->entry);
 	c->gone = &gone;
@@ -443,13 +430,13 @@ static int bind_and_listen(struct local_listener *l)
 	return 0;
 }
 
-int local_listen(struct host *h, const char *path, size_t max_conns, const struct local_ops *ops,
-		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
-		 struct local_listener **ret)
+int local_listen(struct host *h, const char *path, struct local_limits limits,
+		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
+		 void *ctx, struct err *err, struct local_listener **ret)
 {
 	struct sockaddr_un a;
 	struct local_listener *l = NULL;
-	int r = address_of(path, &a);
+	int r = limits.conns <= LOCAL_CONNS_MAX ? address_of(path, &a) : -EINVAL;
 	if (r == 0) {
 		l = calloc(1, sizeof(*l));
 		r = l ? 0 : -ENOMEM;
@@ -458,7 +445,7 @@ int local_listen(struct host *h, const char *path, size_t max_conns, const struc
 		return err_set(err, r, "can not listen at %s: %s", path, strerror(-r));
 	l->host = h;
 	l->fd = -1;
-	l->max_conns = max_conns;
+	l->limits = limits;
 	l->ops = ops;
 	l->accepted = accepted;
 	l->ctx = ctx;

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A machine's files, in memory: they survive its processes. A descriptor of one, for passing along,
- * is a real one (of a copy), so that its receiver can close it as usual.
- */
+/* A machine's files, in memory: they survive its processes. */
 #include "os/file.h"
 
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "os/sim/sim.h"
 
@@ -17,7 +11,7 @@
 struct file {
 	struct list in_machine;	/* sorted by path */
 	char path[PATH_MAX_BYTES];
-	unsigned mode;
+	unsigned mode, uid;
 	uint8_t *data;
 	size_t len;
 };
@@ -26,14 +20,6 @@ struct folder {
 	struct list in_machine;
 	char path[PATH_MAX_BYTES];
 	unsigned mode;
-};
-
-/* Who a descriptor says that it belongs to. */
-struct fd_owner {
-	struct list in_machine;
-	dev_t dev;
-	ino_t ino;
-	unsigned uid;
 };
 
 static struct file *file_find(const struct machine *m, const char *path)
@@ -77,7 +63,6 @@ void machine_files_init(struct machine *m)
 
 	list_init(&m->files);
 	list_init(&m->folders);
-	list_init(&m->fd_owners);
 	for (size_t i = 0; i < ARRAY_LEN(there); i++)
 		folder_add(m, there[i], 0755);
 }
@@ -95,8 +80,6 @@ void machine_files_free(struct machine *m)
 		file_free(list_entry(it, struct file, in_machine));
 	list_for_each(it, &m->folders)
 		free(list_entry(it, struct folder, in_machine));
-	list_for_each(it, &m->fd_owners)
-		free(list_entry(it, struct fd_owner, in_machine));
 }
 
 void buf_free(struct buf *b)
@@ -137,45 +120,10 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
 	if (f && (f->mode & 077))
 		return err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
 			       "run chmod 600 on it", path, f->mode);
+	if (f && f->uid != 0 && f->uid != h->uid)
+		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u", path, f->uid,
+			       h->uid);
 	return file_read(h, path, limit, err, ret);
-}
-
-/* A descriptor from world_fd_open says whose it is; any other one belongs to its real owner. */
-static unsigned fd_uid(const struct machine *m, const struct stat *st)
-{
-	list_for_each(it, &m->fd_owners) {
-		const struct fd_owner *o = list_entry(it, struct fd_owner, in_machine);
-
-		if (o->dev == st->st_dev && o->ino == st->st_ino)
-			return o->uid;
-	}
-	return st->st_uid;
-}
-
-int file_read_fd(struct host *h, int fd, unsigned uid, size_t limit, struct err *err,
-		 struct buf *ret)
-{
-	struct stat st;
-	struct buf b;
-	ssize_t n;
-
-	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "cannot read the passed file: %s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "the passed file is not a regular file");
-	if (fd_uid(h->machine, &st) != uid)
-		return err_set(err, -EPERM, "the passed file belongs to user %u, not to user %u",
-			       fd_uid(h->machine, &st), uid);
-	if ((uint64_t)st.st_size > limit)
-		return err_set(err, -EFBIG, "the passed file is larger than %zu bytes", limit);
-	b = (struct buf){ sim_alloc((size_t)st.st_size + 1), (size_t)st.st_size };
-	n = pread(fd, b.data, b.len, 0);
-	if (n < 0 || (size_t)n != b.len) {
-		buf_free(&b);
-		return err_set(err, -EIO, "cannot read the passed file");
-	}
-	*ret = b;
-	return 0;
 }
 
 static void insert_sorted(struct machine *m, struct file *f)
@@ -228,6 +176,7 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 		insert_sorted(m, f);
 	}
 	f->mode = mode;
+	f->uid = h->uid;
 	f->data = sim_copy(data, len);
 	f->len = len;
 	world_trace(m->world, "%s: writes %s, %zu bytes", m->name, path, len);
@@ -328,27 +277,4 @@ int world_file_mode(struct host *h, const char *path)
 void world_host_disk_full(struct host *h, bool full)
 {
 	h->machine->disk_full = full;
-}
-
-int world_fd_open(struct host *h, const char *path, unsigned uid)
-{
-	struct machine *m = h->machine;
-	const struct file *f = file_find(m, path);
-	struct fd_owner *o;
-	struct stat st;
-	int fd;
-
-	if (!f)
-		return -ENOENT;
-	fd = memfd_create("mlsh-sim", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, f->data, f->len) != (ssize_t)f->len || fstat(fd, &st) < 0) {
-		close(fd);
-		return -EIO;
-	}
-	o = sim_alloc(sizeof(*o));
-	*o = (struct fd_owner){ .dev = st.st_dev, .ino = st.st_ino, .uid = uid };
-	list_append(m->fd_owners.next, &o->in_machine); /* inode numbers come again: newest first */
-	return fd;
 }

@@ -2,9 +2,10 @@
 /* Local sockets between processes of one machine. */
 #include "os/local.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "os/local_room.h"
 #include "os/sim/sim.h"
 
 #define QUEUE_MESSAGES_MAX 256
@@ -14,8 +15,6 @@ struct message {
 	struct list in_queue;
 	uint8_t *data;
 	size_t len;
-	int fds[LOCAL_FDS_MAX];
-	size_t n_fds;
 };
 
 /* One end. Both ends point at each other until one is closed. */
@@ -40,7 +39,7 @@ struct local_listener {
 	struct list in_machine;
 	struct host *host;
 	char path[PATH_MAX_BYTES];
-	size_t max_conns;
+	struct local_limits limits;
 	const struct local_ops *ops;
 	void *(*accepted)(void *ctx, struct local_conn *c);
 	void *ctx;
@@ -53,10 +52,8 @@ struct group_member {
 	unsigned gid, uid;
 };
 
-static void message_free(struct message *msg, bool close_fds)
+static void message_free(struct message *msg)
 {
-	for (size_t i = 0; close_fds && i < msg->n_fds; i++)
-		close(msg->fds[i]);
 	list_remove(&msg->in_queue);
 	free(msg->data);
 	free(msg);
@@ -71,16 +68,14 @@ static void conn_wake(struct local_conn *c)
 static void conn_deliver(struct local_conn *c)
 {
 	struct message *msg = list_entry(c->queue.next, struct message, in_queue);
-	struct local_message m = { .data = msg->data, .len = msg->len, .n_fds = msg->n_fds };
 
-	memcpy(m.fds, msg->fds, sizeof(m.fds));
 	list_remove(&msg->in_queue);
 	c->n_queued--;
 	c->used_at = c->host->world->now;
 	if (!list_empty(&c->queue) || !c->other)
 		conn_wake(c);
-	c->ops->message(c->ctx, c, &m); /* may close c */
-	message_free(msg, false);
+	c->ops->message(c->ctx, c, span_of(msg->data, msg->len)); /* may close c */
+	message_free(msg);
 }
 
 static void conn_accept(struct local_conn *c)
@@ -125,7 +120,7 @@ static void conn_part(struct local_conn *c)
 static void queue_clear(struct local_conn *c)
 {
 	list_for_each(it, &c->queue)
-		message_free(list_entry(it, struct message, in_queue), true);
+		message_free(list_entry(it, struct message, in_queue));
 	c->n_queued = 0;
 }
 
@@ -170,12 +165,14 @@ static struct local_listener *listener_at(const struct machine *m, const char *p
 	return NULL;
 }
 
-int local_listen(struct host *h, const char *path, size_t max_conns, const struct local_ops *ops,
-		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
-		 struct local_listener **ret)
+int local_listen(struct host *h, const char *path, struct local_limits limits,
+		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
+		 void *ctx, struct err *err, struct local_listener **ret)
 {
 	struct local_listener *l;
 
+	if (limits.conns > LOCAL_CONNS_MAX)
+		return err_set(err, -EINVAL, "too many connections wanted");
 	if (strlen(path) >= PATH_MAX_BYTES)
 		return err_set(err, -ENAMETOOLONG, "socket path too long: %s", path);
 	if (listener_at(h->machine, path))
@@ -183,7 +180,7 @@ int local_listen(struct host *h, const char *path, size_t max_conns, const struc
 	l = sim_alloc(sizeof(*l));
 	strcpy(l->path, path);
 	l->host = h;
-	l->max_conns = max_conns;
+	l->limits = limits;
 	l->ops = ops;
 	l->accepted = accepted;
 	l->ctx = ctx;
@@ -206,10 +203,12 @@ void local_listener_close(struct local_listener *l)
 	free(l);
 }
 
-/* Parts the connection that was unused for the longest time, when there are too many. */
-static void listener_make_room(struct local_listener *l)
+/* Parts the connection that gives way to one of `uid`. Returns false if the new one has to. */
+static bool listener_make_room(struct local_listener *l, unsigned uid)
 {
-	struct local_conn *oldest = NULL;
+	struct local_seat seats[LOCAL_CONNS_MAX];
+	struct local_conn *conns[LOCAL_CONNS_MAX];
+	ptrdiff_t gives_way;
 	size_t n = 0;
 
 	list_for_each(it, &l->conns) {
@@ -217,14 +216,15 @@ static void listener_make_room(struct local_listener *l)
 
 		if (!c->other)
 			continue;
-		n++;
-		if (!oldest || c->used_at < oldest->used_at)
-			oldest = c;
+		conns[n] = c;
+		seats[n++] = (struct local_seat){ .uid = c->peer.uid, .used_at = c->used_at };
 	}
-	if (n < l->max_conns || !oldest)
-		return;
-	conn_part(oldest);
-	conn_wake(oldest);
+	gives_way = local_room(seats, n, &l->limits, uid);
+	if (gives_way >= 0) {
+		conn_part(conns[gives_way]);
+		conn_wake(conns[gives_way]);
+	}
+	return gives_way != LOCAL_ROOM_FULL;
 }
 
 int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
@@ -235,8 +235,12 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 
 	if (!l)
 		return err_set(err, -ENOENT, "there is nothing at %s", path);
-	listener_make_room(l);
 	c = conn_new(h, l->host, ops, ctx);
+	if (!listener_make_room(l, h->uid)) {
+		conn_wake(c); /* reads its end */
+		*ret = c;
+		return 0;
+	}
 	served = conn_new(l->host, h, l->ops, NULL);
 	served->listener = l;
 	list_append(&l->conns, &served->in_listener);
@@ -248,12 +252,30 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	return 0;
 }
 
-int local_send(struct local_conn *c, const void *data, size_t len, const int *fds, size_t n_fds)
+int local_check_listener(const struct local_conn *c, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX_BYTES] = "/";
+	int mode;
+
+	if (c->peer.uid != 0 && c->peer.uid != c->host->uid)
+		return err_set(err, -EPERM, "user %u listens at %s, who is neither root nor you",
+			       c->peer.uid, path);
+	if (slash && slash > path)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	mode = world_file_mode(c->host, dir);
+	if (mode >= 0 && (mode & 022) && !(mode & 01000))
+		return err_set(err, -EPERM, "other users may write to the folder %s (mode %04o): "
+			       "run chmod go-w on it", dir, (unsigned)mode);
+	return 0;
+}
+
+int local_send(struct local_conn *c, const void *data, size_t len)
 {
 	struct local_conn *to = c->other;
 	struct message *msg;
 
-	if (len > LOCAL_MESSAGE_MAX || n_fds > LOCAL_FDS_MAX)
+	if (len == 0 || len > LOCAL_MESSAGE_MAX)
 		return -EMSGSIZE;
 	if (!c->host->alive)
 		return 0;
@@ -262,13 +284,6 @@ int local_send(struct local_conn *c, const void *data, size_t len, const int *fd
 	if (to->n_queued >= QUEUE_MESSAGES_MAX)
 		return -ENOBUFS;
 	msg = sim_alloc(sizeof(*msg));
-	for (; msg->n_fds < n_fds; msg->n_fds++) {
-		msg->fds[msg->n_fds] = fcntl(fds[msg->n_fds], F_DUPFD_CLOEXEC, 0);
-		if (msg->fds[msg->n_fds] < 0) {
-			message_free(msg, true);
-			return -EBADF;
-		}
-	}
 	msg->data = sim_copy(data, len);
 	msg->len = len;
 	list_append(&to->queue, &msg->in_queue);

@@ -133,7 +133,7 @@ struct machine {
 	size_t n_used;
 	/* of its processes */
 	struct list udps, tuns, watches, listeners, splits, signals, services;
-	struct list files, folders, fd_owners, groups;
+	struct list files, folders, groups;
 	bool disk_full;
 	enum splitdns_state resolver;
 };

@@ -171,7 +171,5 @@ bool world_splitdns(struct host *h, const char *zone, ip4 *ret_server, unsigned 
 int world_file_mode(struct host *h, const char *path) MUST_CHECK;
 /* While full, writes fail with -ENOSPC and leave the old content. */
 void world_host_disk_full(struct host *h, bool full);
-/* A real descriptor (the caller closes it) of a copy of the file, which `uid` owns. */
-int world_fd_open(struct host *h, const char *path, unsigned uid) MUST_CHECK;
 
 #endif
