@@ -5,11 +5,23 @@
 build/config.mk: tools/configure tools/sysroot mk/packages $(wildcard mk/deps.lock)
 	@tools/configure $@
 
-# The cache may have been emptied since.
+# The cache may have been emptied since, and MLSH_LOCKED=1 asks for another sysroot. make begins
+# again once it has made the file; it must not do so forever.
 ifneq ($(SYSROOT),)
 ifeq ($(wildcard $(SYSROOT)/root),)
-build/config.mk: FORCE
+config_is := old
 endif
+endif
+ifneq ($(LOCKED),$(or $(MLSH_LOCKED),0))
+config_is := old
+endif
+ifeq ($(config_is),old)
+ifneq ($(MAKE_RESTARTS),)
+ifneq ($(LOCKED),)
+$(error the libraries are not where tools/configure puts them ($(SYSROOT)); try: make clean)
+endif
+endif
+build/config.mk: FORCE
 endif
 
 deps: build/config.mk  ## fetch the libraries and tools that the build needs

@@ -68,8 +68,8 @@ endef
 define variant
 build/$(1)/flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags)' | cmp -s - $$@ || \
-		echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags)' >$$@
+	@echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' | cmp -s - $$@ || \
+		echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' >$$@
 
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
