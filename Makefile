@@ -6,6 +6,8 @@ all: cli signal  ## build everything (the default)
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
+# Numbers, sorting and messages of tools are the same in every language.
+export LC_ALL := C.UTF-8
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
