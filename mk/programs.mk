@@ -25,19 +25,8 @@ demo: all  ## a signal server and two nodes in namespaces, from setup to ping (r
 
 PREFIX ?= /usr/local
 UNITDIR ?= /etc/systemd/system
-install: cli signal  ## programs, systemd units, group mlsh, user mlsh-signal (PREFIX, DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 build/bin/mlsh build/bin/mlsh-signal $(DESTDIR)$(PREFIX)/bin/
-	ln -sf mlsh $(DESTDIR)$(PREFIX)/bin/mlshtund
-	install -d $(DESTDIR)$(UNITDIR)
-	for unit in mlshtund mlsh-signal; do \
-		sed 's|@PREFIX@|$(PREFIX)|' contrib/systemd/$$unit.service \
-			>$(DESTDIR)$(UNITDIR)/$$unit.service; \
-	done
-	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ] && command -v groupadd >/dev/null; then \
-		groupadd --force --system mlsh; \
-		id -u mlsh-signal >/dev/null 2>&1 || useradd --system --user-group \
-			--home-dir /var/lib/mlsh-signal --shell /usr/sbin/nologin mlsh-signal; \
-	fi
-
-.PHONY: cli signal demo install
+install: export PREFIX := $(PREFIX)
+install: export UNITDIR := $(UNITDIR)
+install: export DESTDIR := $(DESTDIR)
+install: cli signal  ## programs, units, group mlsh, user mlsh-signal (PREFIX, UNITDIR, DESTDIR)
+	@tools/install
