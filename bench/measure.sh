@@ -46,7 +46,7 @@ delay() { # milliseconds each way
 	DELAY_PID=$!
 	LAB_PIDS+=("$DELAY_PID")
 	await ip -n "$r" link set delay0 up 2>/dev/null || return 1
-	ip netns exec "$r" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.delay0.rp_filter=0
+	set_kernel "$r" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.delay0.rp_filter=0
 	ip -n "$r" route replace default dev delay0 table 100
 	for i in "${INDEX[@]}"; do
 		ip -n "$r" rule add iif "to-a$i" lookup 100

@@ -13,19 +13,60 @@
 
 set -uo pipefail
 
+export LC_ALL=C.UTF-8 # numbers and messages are the same in every language
+umask 022
+PATH=$PATH:/usr/sbin:/sbin # "su" without "-" leaves them out
 BIN=${BIN:-$PWD/build/bin}
 LAB=mlsh$$
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/mlsh-lab.XXXXXX")
+# Sockets' paths are short, and commands that are shown can be copied: other folders will not do.
+lab_tmp=${TMPDIR:-/tmp}
+if [[ ! $lab_tmp =~ ^/[A-Za-z0-9/._-]{1,40}$ || ! -w $lab_tmp ]]; then lab_tmp=/tmp; fi
+WORK=$(mktemp -d "$lab_tmp/mlsh-lab.XXXXXX") || exit 1
 chmod 711 "$WORK" # for the tests with other users
 declare -A MACHINE_IP=()
 declare -a LAB_PIDS=() LAB_MOUNTS=()
 
 lab_need_root() {
-	if [ "$(id -u)" != 0 ]; then
-		echo "skip - $1: needs root, for network namespaces and TUN devices"
+	local missing
+	missing=$(lab_missing)
+	if [ -n "$missing" ]; then
+		echo "skip - $1: $missing"
+		rm -rf "$WORK"
 		exit 77
 	fi
-	"$(dirname "${BASH_SOURCE[0]}")/../../tools/need" ip ping curl socat dig nft python3 tcpdump || exit 1
+	lab_need
+}
+
+# The commands that the lab's scripts call, and those of the demo.
+lab_need() {
+	"$(dirname "${BASH_SOURCE[0]}")/../../tools/need" ip ss ping curl socat dig nft python3 \
+		tcpdump mount unshare awk xargs cmp || exit 1
+}
+
+# Prints what this machine or its container does not permit, and what to do; nothing if all is well.
+lab_missing() {
+	local why
+	if [ "$(id -u)" != 0 ]; then
+		echo "needs root, for network namespaces and TUN devices (sudo make ...)"
+	elif ! why=$(unshare --net --mount true 2>&1); then
+		echo "no network namespaces may be made here (${why##*: });" \
+			"in a container: docker run --privileged"
+	elif [ ! -c /dev/net/tun ]; then
+		echo "/dev/net/tun is missing; modprobe tun, or docker run --device /dev/net/tun"
+	elif ! why=$(unshare --net sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' 2>&1); then
+		echo "/proc/sys/net cannot be written here; in a container: docker run --privileged"
+	fi
+}
+
+# set_kernel NAMESPACE NAME=VALUE...: kernel parameters of a network namespace, named as for sysctl.
+set_kernel() {
+	local ns=$1 setting
+	shift
+	for setting in "$@"; do
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		ip netns exec "$ns" sh -c 'echo "$2" >"/proc/sys/$1"' sh \
+			"$(tr . / <<<"${setting%%=*}")" "${setting#*=}" || return 1
+	done
 }
 
 # Ends what this lab started (by process id), then removes its namespaces and files.
@@ -61,7 +102,7 @@ lab_up() {
 	mount --make-rprivate / 2>/dev/null || true
 	ip netns add "$LAB-router"
 	ip -n "$LAB-router" link set lo up
-	ip netns exec "$LAB-router" sysctl -qw net.ipv4.ip_forward=1
+	set_kernel "$LAB-router" net.ipv4.ip_forward=1
 }
 
 # machine NAME NUMBER: 10.71.NUMBER.2 behind the router.
@@ -108,15 +149,19 @@ on_bg() {
 	LAB_PIDS+=("$BG")
 }
 
-# wait_until SECONDS COMMAND...: tries it again and again until it succeeds.
+# wait_until SECONDS COMMAND...: tries it again and again until it succeeds. The seconds are those of
+# an idle machine; a busy one gets ten times as many before this fails.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 10 * $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.05
 	done
 }
+
+# Lets that much time pass: for what a kernel or a NAT does on its own clock.
+pause() { sleep "$1"; } # seconds
 
 # The process that really is COMMAND, below the shell and namespaces tools that started it.
 lab_pid() { # machine, program name

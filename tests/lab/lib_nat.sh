@@ -21,7 +21,7 @@ gateway() {
 	local n=$1 ns=$LAB-gw-$1
 	ip netns add "$ns"
 	ip -n "$ns" link set lo up
-	ip netns exec "$ns" sysctl -qw net.ipv4.ip_forward=1
+	set_kernel "$ns" net.ipv4.ip_forward=1
 	ip link add wan netns "$ns" type veth peer name "to-gw-$n" netns "$LAB-router"
 	ip -n "$LAB-router" addr add "198.18.$n.1/24" dev "to-gw-$n"
 	ip -n "$LAB-router" link set "to-gw-$n" up
@@ -32,7 +32,7 @@ gateway() {
 	ip -n "$ns" addr add "10.72.$n.1/24" dev lan
 	ip -n "$ns" link set lan up
 	gateway_rules "$@" | ip netns exec "$ns" nft -f - &&
-		ip netns exec "$ns" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=20 \
+		set_kernel "$ns" net.netfilter.nf_conntrack_udp_timeout=20 \
 			net.netfilter.nf_conntrack_udp_timeout_stream=20
 }
 

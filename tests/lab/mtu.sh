@@ -13,7 +13,7 @@ lab_need_root mtu
 trap lab_down EXIT
 lab_up
 router() { ip netns exec "$LAB-router" "$@"; }
-router sysctl -qw net.ipv6.conf.all.forwarding=1
+set_kernel "$LAB-router" net.ipv6.conf.all.forwarding=1
 for m in signal:9 nas:1 laptop:2; do
 	machine "${m%:*}" "${m#*:}"
 	ip -n "$LAB-router" addr add "fd71:${m#*:}::1/64" dev "to-${m%:*}" nodad

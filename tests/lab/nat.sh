@@ -74,7 +74,7 @@ as_theory_says() {
 pair_pings() { pings "a-$1" "${address[b-$2]}"; }
 check "all pairs at once reach each other" wait_until 10 all_pairs pair_pings
 check "by the paths that theory gives them" wait_until 20 as_theory_says
-wait_until 22 false
+pause 22
 check "idle for longer than the NATs remember, they are still there" as_theory_says
 check "and carry the first packet" all_pairs pair_pings
 why_is() { # kind, kind: the reason that is known to be true

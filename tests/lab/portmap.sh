@@ -32,7 +32,7 @@ behind_nat() { # machine, number
 	ip -n "$LAB-$1" addr add "192.168.$2.2/24" dev eth0
 	ip -n "$LAB-$1" link set eth0 up
 	ip -n "$LAB-$1" route add default via "192.168.$2.1"
-	ip netns exec "$gw" sysctl -qw net.ipv4.ip_forward=1
+	set_kernel "$gw" net.ipv4.ip_forward=1
 	ip netns exec "$gw" nft -f - <<-NFT
 		table inet filter {
 			chain miniupnpd { }

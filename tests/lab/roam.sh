@@ -115,7 +115,7 @@ ip -n "$LAB-router" link set to-laptop2 up
 ip -n "$LAB-laptop" addr add 10.71.3.2/24 dev eth1
 ip -n "$LAB-laptop" link set eth1 up
 ip -n "$LAB-laptop" route add default via 10.71.3.1 metric 100
-router sysctl -qw net.ipv4.conf.all.rp_filter=0
+set_kernel "$LAB-router" net.ipv4.conf.all.rp_filter=0
 stream "a second uplink is there" 3 true
 check "that disturbs nothing" test "$LOST" = 0
 lose_eth0() { ip -n "$LAB-laptop" link set eth0 down; }
@@ -148,7 +148,7 @@ ip -n "$LAB-laptop" link set eth1 down
 eth0_back
 behind_nat() { status_holds nas homelab "c['peers'][0]['path'] == 'direct' and not c['peers'][0]['endpoint'].startswith('10.71.3.')"; }
 check "behind the NAT again" wait_until 30 behind_nat
-router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=2 net.netfilter.nf_conntrack_udp_timeout_stream=2
+set_kernel "$LAB-router" net.netfilter.nf_conntrack_udp_timeout=2 net.netfilter.nf_conntrack_udp_timeout_stream=2
 forgets() { # a socket that is silent for 3 s comes from another port
 	PYTHONPATH=tests/lab python3 -c 'import socket, sys, time
 from netns import socket_in
@@ -163,7 +163,7 @@ time.sleep(3)  # what the NAT is to do in that time is the question
 sys.exit(port() == before)' "$LAB-nas" "$LAB-laptop"
 }
 check "it forgets within three seconds" forgets
-wait_until 6 false # idle: that is what happens here
+pause 6 # idle: that is what happens here
 begin=${EPOCHREALTIME/./}
 check "after six idle seconds packets pass within five" wait_until 5 pings nas 100.64.0.2
 printf '# %-42s %s ms until a ping of nas is answered\n' "the NAT has forgotten the mapping" $(((${EPOCHREALTIME/./} - begin) / 1000))
@@ -188,7 +188,7 @@ check "back within five seconds of waking" test "$GAP" -lt $((NAP_MS + 5000))
 check "packets pass" wait_until 5 pings nas 100.64.0.2
 
 # --- the server is restarted ---
-router sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30 net.netfilter.nf_conntrack_udp_timeout_stream=120
+set_kernel "$LAB-router" net.netfilter.nf_conntrack_udp_timeout=30 net.netfilter.nf_conntrack_udp_timeout_stream=120
 wait_until 20 path_is direct
 restart() {
 	stop "$SIGNAL_PID" KILL
