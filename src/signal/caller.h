@@ -42,6 +42,7 @@ struct caller {
 	enum phase phase;
 	bool closing;
 	bool connected;		/* may be freed at any time */
+	bool known;		/* its key is a member's of some cluster */
 	struct addr source;	/* where it came from */
 	size_t same_source;	/* strangers of its source, itself included; while it is one */
 	struct addr remote;	/* where it comes from, as last told */
@@ -50,7 +51,8 @@ struct caller {
 	struct node_id node;
 	struct cluster *cluster; /* named by hello */
 	struct open_request open[REQUESTS_OPEN_MAX];
-	unsigned charged;	/* requests that its source paid for */
+	unsigned charged;	/* requests that its source paid for, */
+	unsigned charged_node;	/* and those that it paid for as a member */
 	unsigned rate_refusals;
 	struct bucket rate;	/* of a session's requests, and of an invited one's */
 	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
@@ -72,7 +74,8 @@ struct signal_server {
 	struct host *host;
 	struct db *db;
 	struct registry *registry;
-	struct ratelimit *sources;
+	struct ratelimit *sources;	/* of strangers, by their address */
+	struct ratelimit *members;	/* without a session yet, by their id */
 	struct relay *relay;
 	struct echo *echo;		/* NULL: no second port */
 	struct identity *own_identity;	/* from the database; NULL: the operator's */

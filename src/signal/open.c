@@ -16,8 +16,10 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	random_fill(s->host, seed, sizeof(seed));
 	s->sources = ratelimit_new(seed, SOURCES_MAX);
 	random_fill(s->host, seed, sizeof(seed));
+	s->members = ratelimit_new(seed, SOURCES_MAX);
+	random_fill(s->host, seed, sizeof(seed));
 	s->relay = relay_new(seed, cfg->relay_node_rate, cfg->relay_cluster_rate);
-	if (!s->sources || !s->relay)
+	if (!s->sources || !s->members || !s->relay)
 		return err_set(err, -ENOMEM, "out of memory.");
 	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 ||
 	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
@@ -95,6 +97,7 @@ void signal_server_close(struct signal_server *s)
 	relay_free(s->relay);
 	registry_free(s->registry);
 	ratelimit_free(s->sources);
+	ratelimit_free(s->members);
 	db_close(s->db);
 	identity_free(s->own_identity);
 	secret_wipe(s, sizeof(*s));

@@ -14,6 +14,7 @@
 _Static_assert(60 % SIGNAL_REQUESTS_PER_MINUTE == 0, "a request must cost whole tokens");
 
 #define SOURCE_KEY_LEN 16
+_Static_assert(NODE_ID_LEN == SOURCE_KEY_LEN, "nodes are sources, too");
 
 struct source {
 	struct list by_use; /* least recently used first */
@@ -88,13 +89,10 @@ static struct source *source_new(struct ratelimit *l, const uint8_t key[SOURCE_K
 	return s;
 }
 
-bool ratelimit_take(struct ratelimit *l, const struct addr *source, uint64_t now)
+static bool take(struct ratelimit *l, const uint8_t key[SOURCE_KEY_LEN], uint64_t now)
 {
-	uint8_t key[SOURCE_KEY_LEN];
-	struct source *s;
+	struct source *s = map_get(l->sources, key);
 
-	source_key(source, key);
-	s = map_get(l->sources, key);
 	if (!s)
 		s = source_new(l, key, now);
 	if (!s)
@@ -104,17 +102,40 @@ bool ratelimit_take(struct ratelimit *l, const struct addr *source, uint64_t now
 	return bucket_take(&s->bucket, REQUEST_TOKENS, now);
 }
 
-void ratelimit_give_back(struct ratelimit *l, const struct addr *source, unsigned n)
+bool ratelimit_take(struct ratelimit *l, const struct addr *source, uint64_t now)
 {
 	uint8_t key[SOURCE_KEY_LEN];
-	struct source *s;
 
 	source_key(source, key);
-	s = map_get(l->sources, key);
+	return take(l, key, now);
+}
+
+bool ratelimit_take_node(struct ratelimit *l, const struct node_id *id, uint64_t now)
+{
+	return take(l, id->bytes, now);
+}
+
+static void give_back(struct ratelimit *l, const uint8_t key[SOURCE_KEY_LEN], unsigned n)
+{
+	struct source *s = map_get(l->sources, key);
+
 	if (!s)
 		return;
 	s->bucket.level_x1e9 = MIN(s->bucket.level_x1e9 + (uint64_t)n * REQUEST_TOKENS * NS_PER_S,
 				   s->bucket.burst * NS_PER_S);
+}
+
+void ratelimit_give_back(struct ratelimit *l, const struct addr *source, unsigned n)
+{
+	uint8_t key[SOURCE_KEY_LEN];
+
+	source_key(source, key);
+	give_back(l, key, n);
+}
+
+void ratelimit_give_back_node(struct ratelimit *l, const struct node_id *id, unsigned n)
+{
+	give_back(l, id->bytes, n);
 }
 
 uint32_t ratelimit_retry_after_s(void)

@@ -165,6 +165,25 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
 	return map_get(r->clusters, id);
 }
 
+bool registry_is_member(const struct cluster *c, const struct node_id *id,
+			const uint8_t key[KEY_LEN])
+{
+	const struct member *m = c->log ? mlog_member_by_id(c->log, id) : NULL;
+
+	return m && memcmp(m->key, key, KEY_LEN) == 0;
+}
+
+bool registry_is_known(const struct registry *r, const struct node_id *id,
+		       const uint8_t key[KEY_LEN])
+{
+	void *c;
+
+	for (size_t pos = 0; map_next(r->clusters, &pos, &c);)
+		if (registry_is_member(c, id, key))
+			return true;
+	return false;
+}
+
 int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
 {
 	int e = c->log ? 0 : cluster_load(r, c, err);

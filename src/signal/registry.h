@@ -35,6 +35,12 @@ void registry_free(struct registry *r); /* NULL allowed */
 
 size_t registry_count(const struct registry *r);
 struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LEN]);
+/* Is it the key of a member of the cluster? False if the log could not be read. */
+bool registry_is_member(const struct cluster *c, const struct node_id *id,
+			const uint8_t key[KEY_LEN]);
+/* The same, of any cluster. */
+bool registry_is_known(const struct registry *r, const struct node_id *id,
+		       const uint8_t key[KEY_LEN]);
 /* The cluster's log, read again if it could not be read before. -EIO. */
 int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
 	MUST_CHECK;

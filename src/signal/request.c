@@ -28,14 +28,34 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_ECHO] = { answer_echo, IN(PHASE_SESSION) },
 };
 
-/* A session pays for its own requests, and an invited node for the log; else the source pays. */
-static bool rate_allows(struct caller *c, enum signal_request_type type)
+/* The handshake has proved the key: is it a member's of the cluster that it has named, or names? */
+static bool is_members(const struct caller *c, const struct signal_request *rq)
+{
+	const struct cluster *cluster = c->cluster;
+
+	if (!cluster && rq->type == SIGNAL_HELLO)
+		cluster = registry_find(c->server->registry, rq->cluster_id);
+	return cluster && registry_is_member(cluster, &c->node, c->key);
+}
+
+/*
+ * A session pays for its own requests, and an invited node for the log; a member pays from a budget
+ * of its own before it has a session. Only strangers pay from that of their address, which others
+ * may share.
+ */
+static bool rate_allows(struct caller *c, const struct signal_request *rq)
 {
 	struct signal_server *s = c->server;
 	uint64_t now = clock_now(s->host);
 
-	if (c->phase == PHASE_SESSION || (c->phase == PHASE_INVITED && type == SIGNAL_LOG))
+	if (c->phase == PHASE_SESSION || (c->phase == PHASE_INVITED && rq->type == SIGNAL_LOG))
 		return bucket_take(&c->rate, 1, now);
+	if (is_members(c, rq)) {
+		if (!ratelimit_take_node(s->members, &c->node, now))
+			return false;
+		c->charged_node++;
+		return true;
+	}
 	if (!ratelimit_take(s->sources, &c->remote, now))
 		return false;
 	c->charged++;
@@ -47,7 +67,7 @@ static int request_answer(struct caller *c, const struct signal_request *rq,
 {
 	struct signal_server *s = c->server;
 
-	if (!rate_allows(c, rq->type)) {
+	if (!rate_allows(c, rq)) {
 		s->stats.refused_rate++;
 		c->rate_refusals++;
 		reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();

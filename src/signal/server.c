@@ -196,11 +196,16 @@ static const struct quic_conn_ops caller_ops = { .event = caller_event };
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-/* Rather this one than that: it is done with, or of a bigger crowd, or has said nothing yet. */
+/*
+ * Does `a` go rather than `b`? It does if it is closing already, is of no member, of a bigger
+ * crowd, or has said nothing yet.
+ */
 static bool goes_before(const struct caller *a, const struct caller *b)
 {
 	if (a->closing != b->closing)
 		return a->closing;
+	if (a->known != b->known)
+		return b->known;
 	if (a->same_source != b->same_source)
 		return a->same_source > b->same_source;
 	return a->phase == PHASE_NEW && b->phase != PHASE_NEW;
@@ -227,9 +232,10 @@ static bool make_room(struct signal_server *s)
 	return true;
 }
 
-static bool may_come(struct signal_server *s, const struct addr *from)
+/* The crowd at its address does not keep a member out. */
+static bool may_come(struct signal_server *s, const struct addr *from, bool known)
 {
-	if (s->stopping || strangers_of(s, from) >= SIGNAL_CONNS_PER_SOURCE_MAX)
+	if (s->stopping || (!known && strangers_of(s, from) >= SIGNAL_CONNS_PER_SOURCE_MAX))
 		return false;
 	return s->n_strangers < SIGNAL_CONNS_UNAUTHENTICATED_MAX || make_room(s);
 }
@@ -240,17 +246,21 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic,
 {
 	struct signal_server *s = ctx;
 	uint64_t now = clock_now(s->host);
+	const uint8_t *key = quic_conn_peer_ed25519(quic);
+	struct node_id node = key_node_id(key);
+	bool known = registry_is_known(s->registry, &node, key);
 	struct addr from;
 	struct caller *c;
 
 	(void)profile;
-	if (!quic_conn_remote_addr(quic, &from) || !may_come(s, &from))
+	if (!quic_conn_remote_addr(quic, &from) || !may_come(s, &from, known))
 		return false;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return false;
 	c->server = s;
 	c->quic = quic;
+	c->known = known;
 	c->remote = c->source = from;
 	c->events = NO_STREAM;
 	c->deadline = now + SIGNAL_UNAUTHENTICATED_LIFETIME;

@@ -103,6 +103,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	if (r < 0)
 		return r;
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
+	ratelimit_give_back_node(s->members, &c->node, c->charged_node);
 	quic_conn_drop_tls(c->quic); /* nothing else is exported */
 	caller_is_session(c);
 	relay_begin(s->relay, c);
