@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "os/fence.h"
 #include "os/file.h"
 #include "os/local.h"
 #include "os/netconf.h"
@@ -250,6 +251,17 @@ static void use_local_socket(void)
 	local_listener_close(l);
 }
 
+static void use_fence(const char *device)
+{
+	struct fence *f = fence_new(host, device, os_unit_stop, host);
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fence_address(f, 0x64400001, true), 0);
+	os_unit_run_for(host, NS_PER_MS);
+	ck_assert_msg(fence_state_get(f) == FENCE_UP, "%s", fence_detail(f));
+	ck_assert_uint_eq(fence_dropped(f), 0);
+	fence_free(f);
+}
+
 static void use_network(void)
 {
 	struct tun *t = NULL;
@@ -272,6 +284,7 @@ static void use_network(void)
 	ck_assert_int_eq(netconf_route_add(host, 0, backstop, 0, NULL), 0);
 	ck_assert_int_eq(netconf_route_del(host, 0, backstop), 0);
 	ck_assert_int_gt(netif_list(host, list, ARRAY_LEN(list)), 0);
+	use_fence(tun_name(t));
 	tun_close(t);
 	netwatch_free(w);
 }

@@ -117,6 +117,10 @@ static int allow_sockets(scmp_filter_ctx ctx, enum privs_role role)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 				     arg_is(0, AF_NETLINK),
 				     arg_is(2, NETLINK_ROUTE));
+	if (r == 0 && role == PRIVS_DAEMON) /* the fence */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+				     arg_is(0, AF_NETLINK),
+				     arg_is(2, NETLINK_NETFILTER));
 	return r;
 }
 

@@ -132,10 +132,11 @@ struct machine {
 	struct used_prefix *used;
 	size_t n_used;
 	/* of its processes */
-	struct list udps, tuns, watches, listeners, splits, signals, services;
+	struct list udps, tuns, watches, listeners, splits, signals, services, fences;
 	struct list files, folders, groups;
 	bool disk_full;
 	enum splitdns_state resolver;
+	enum fence_state packet_filter;
 };
 
 struct host {

@@ -18,6 +18,7 @@
 #define MLSH_OS_SIM_WORLD_H
 
 #include "base/addr.h"
+#include "os/fence.h"
 #include "os/host.h"
 #include "os/netconf.h"
 #include "os/splitdns.h"
@@ -166,6 +167,11 @@ bool world_has_addr(struct host *h, const struct addr *a);
 void world_host_resolver(struct host *h, enum splitdns_state answer);
 /* Who resolves this zone on the machine? */
 bool world_splitdns(struct host *h, const char *zone, ip4 *ret_server, unsigned *ret_ifindex);
+
+/* What becomes of fences on the machine: UP (default), UNAVAILABLE, REFUSED. */
+void world_host_filter(struct host *h, enum fence_state state);
+/* Is the address fenced on the machine, by a process that lives? */
+bool world_fenced(struct host *h, ip4 address);
 
 /* Mode of a file or folder, -ENOENT. */
 int world_file_mode(struct host *h, const char *path) MUST_CHECK;

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* The messages that make the fence's table, fill its sets and read its counters. */
+#include "os/linux/fence_table.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PRIORITY (-350)
+#define SET_OVERLAY "overlay"
+#define SET_INSIDE "inside"
+#define CHAIN "fence"
+#define IFNAME_BYTES 16		/* IFNAMSIZ */
+#define ELEMENTS_MAX 256	/* in a message */
+#define LOOPBACK_IFINDEX 1	/* in every network namespace */
+#define IP_SOURCE 12		/* RFC 791 section 3.1 */
+#define IP_DESTINATION 16
+
+/* For nft(8), which shows by it what a set is of: types, and the byte order of the elements. */
+#define TYPE_IPV4_ADDR 7
+#define TYPE_IFACE_INDEX 20
+#define USERDATA_BYTE_ORDER 0
+#define HOST_ORDER 1
+#define NETWORK_ORDER 2
+
+static void put_u32(struct nlmsghdr *m, uint16_t type, uint32_t v)
+{
+	mnl_attr_put_u32(m, type, htonl(v));
+}
+
+/* ---- the table ---- */
+
+static void add_set(struct fence_table *t, struct nft_batch *b, const char *name, uint32_t type,
+		    uint32_t order, uint32_t id)
+{
+	uint8_t userdata[6] = { USERDATA_BYTE_ORDER, sizeof(order) };
+	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_NEWSET, NLM_F_CREATE, &t->seq);
+
+	mnl_attr_put_strz(m, NFTA_SET_TABLE, t->name);
+	mnl_attr_put_strz(m, NFTA_SET_NAME, name);
+	put_u32(m, NFTA_SET_FLAGS, 0);
+	put_u32(m, NFTA_SET_KEY_TYPE, type);
+	put_u32(m, NFTA_SET_KEY_LEN, 4);
+	put_u32(m, NFTA_SET_ID, id);
+	memcpy(userdata + 2, &order, sizeof(order));
+	mnl_attr_put(m, NFTA_SET_USERDATA, sizeof(userdata), userdata);
+}
+
+static void add_chain(struct fence_table *t, struct nft_batch *b)
+{
+	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, &t->seq);
+	struct nlattr *hook;
+
+	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, t->name);
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, CHAIN);
+	hook = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
+	put_u32(m, NFTA_HOOK_HOOKNUM, NF_INET_PRE_ROUTING);
+	put_u32(m, NFTA_HOOK_PRIORITY, (uint32_t)PRIORITY);
+	mnl_attr_nest_end(m, hook);
+	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
+	put_u32(m, NFTA_CHAIN_POLICY, NF_ACCEPT);
+}
+
+static struct nlmsghdr *rule(struct fence_table *t, struct nft_batch *b, struct nlattr **ret)
+{
+	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+					   &t->seq);
+
+	*ret = nft_rule_begin(m, t->name, CHAIN);
+	return m;
+}
+
+static void add_rule_device(struct fence_table *t, struct nft_batch *b)
+{
+	char name[IFNAME_BYTES] = "";
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	snprintf(name, sizeof(name), "%s", t->name);
+	nft_meta_load(m, NFT_META_IIFNAME);
+	nft_compare(m, NFT_CMP_EQ, name, sizeof(name));
+	nft_verdict(m, NF_ACCEPT);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_loopback(struct fence_table *t, struct nft_batch *b)
+{
+	uint32_t loopback = LOOPBACK_IFINDEX;
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	nft_meta_load(m, NFT_META_IIF);
+	nft_compare(m, NFT_CMP_EQ, &loopback, sizeof(loopback));
+	nft_verdict(m, NF_ACCEPT);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_inside(struct fence_table *t, struct nft_batch *b)
+{
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	nft_meta_load(m, NFT_META_IIF);
+	nft_look_up(m, SET_INSIDE);
+	nft_verdict(m, NF_ACCEPT);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_drop(struct fence_table *t, struct nft_batch *b, uint32_t offset)
+{
+	uint8_t v4 = NFPROTO_IPV4;
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	nft_meta_load(m, NFT_META_NFPROTO);
+	nft_compare(m, NFT_CMP_EQ, &v4, sizeof(v4));
+	nft_payload_load(m, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(ip4));
+	nft_look_up(m, SET_OVERLAY);
+	nft_count(m);
+	nft_verdict(m, NF_DROP);
+	mnl_attr_nest_end(m, list);
+}
+
+static int make(struct fence_table *t, bool own)
+{
+	struct nft_batch b;
+	struct nlmsghdr *m;
+
+	nft_batch_begin(&b, &t->seq);
+	m = nft_batch_add(&b, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, &t->seq);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, t->name);
+	put_u32(m, NFTA_TABLE_FLAGS, own ? NFT_TABLE_F_OWNER : 0);
+	add_set(t, &b, SET_OVERLAY, TYPE_IPV4_ADDR, NETWORK_ORDER, 1);
+	add_set(t, &b, SET_INSIDE, TYPE_IFACE_INDEX, HOST_ORDER, 2);
+	add_chain(t, &b);
+	add_rule_device(t, &b);
+	add_rule_loopback(t, &b);
+	add_rule_drop(t, &b, IP_SOURCE);
+	add_rule_inside(t, &b);
+	add_rule_drop(t, &b, IP_DESTINATION);
+	return nft_batch_commit(t->socket, &b, &t->seq);
+}
+
+void fence_table_remove(struct fence_table *t)
+{
+	struct nft_batch b;
+	struct nlmsghdr *m;
+
+	nft_batch_begin(&b, &t->seq);
+	m = nft_batch_add(&b, NFT_MSG_DELTABLE, 0, &t->seq);
+	mnl_attr_put_strz(m, NFTA_TABLE_NAME, t->name);
+	(void)!nft_batch_commit(t->socket, &b, &t->seq); /* mostly there is nothing to remove */
+}
+
+int fence_table_make(struct fence_table *t, bool may_own)
+{
+	int r = -EOPNOTSUPP;
+
+	fence_table_remove(t);
+	if (may_own)
+		r = make(t, true);
+	t->owned = r == 0;
+	/* What an older kernel says of a flag that it does not know. */
+	if (r == -EOPNOTSUPP || r == -EINVAL)
+		r = make(t, false);
+	return r;
+}
+
+/* ---- its sets ---- */
+
+static struct nlmsghdr *elements_begin(struct fence_table *t, struct nft_batch *b, bool add,
+				       const char *set)
+{
+	struct nlmsghdr *m = nft_batch_add(b, add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+					   add ? NLM_F_CREATE : 0, &t->seq);
+
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_TABLE, t->name);
+	mnl_attr_put_strz(m, NFTA_SET_ELEM_LIST_SET, set);
+	return m;
+}
+
+static void put_element(struct nlmsghdr *m, const void *data, size_t len)
+{
+	struct nlattr *element = mnl_attr_nest_start(m, NFTA_LIST_ELEM);
+	struct nlattr *key = mnl_attr_nest_start(m, NFTA_SET_ELEM_KEY);
+
+	mnl_attr_put(m, NFTA_DATA_VALUE, len, data);
+	mnl_attr_nest_end(m, key);
+	mnl_attr_nest_end(m, element);
+}
+
+int fence_table_addresses(struct fence_table *t, const ip4 *at, size_t n, bool add)
+{
+	int r = 0;
+
+	for (size_t done = 0; r == 0 && done < n; done += MIN(n - done, (size_t)ELEMENTS_MAX)) {
+		struct nft_batch b;
+		struct nlmsghdr *m;
+		struct nlattr *list;
+
+		nft_batch_begin(&b, &t->seq);
+		m = elements_begin(t, &b, add, SET_OVERLAY);
+		list = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+		for (size_t i = done; i < n && i < done + ELEMENTS_MAX; i++) {
+			uint32_t ip = htonl(at[i]);
+
+			put_element(m, &ip, sizeof(ip));
+		}
+		mnl_attr_nest_end(m, list);
+		r = nft_batch_commit(t->socket, &b, &t->seq);
+	}
+	return r;
+}
+
+int fence_table_inside(struct fence_table *t, const unsigned *ifindex, size_t n)
+{
+	struct nft_batch b;
+	struct nlmsghdr *m;
+	struct nlattr *list;
+
+	nft_batch_begin(&b, &t->seq);
+	(void)elements_begin(t, &b, false, SET_INSIDE); /* all */
+	if (n) {
+		m = elements_begin(t, &b, true, SET_INSIDE);
+		list = mnl_attr_nest_start(m, NFTA_SET_ELEM_LIST_ELEMENTS);
+		for (size_t i = 0; i < n; i++)
+			put_element(m, &ifindex[i], sizeof(ifindex[i]));
+		mnl_attr_nest_end(m, list);
+	}
+	return nft_batch_commit(t->socket, &b, &t->seq);
+}
+
+/* ---- its counters ---- */
+
+static uint64_t packets_of(const struct nlattr *expression)
+{
+	const struct nlattr *e[NFTA_EXPR_DATA + 1], *c[NFTA_COUNTER_PACKETS + 1];
+	uint64_t v;
+
+	netlink_nested(expression, e, ARRAY_LEN(e));
+	if (!e[NFTA_EXPR_NAME] || !e[NFTA_EXPR_DATA] ||
+	    strcmp(mnl_attr_get_str(e[NFTA_EXPR_NAME]), "counter") != 0)
+		return 0;
+	netlink_nested(e[NFTA_EXPR_DATA], c, ARRAY_LEN(c));
+	if (!c[NFTA_COUNTER_PACKETS] ||
+	    mnl_attr_get_payload_len(c[NFTA_COUNTER_PACKETS]) != sizeof(v))
+		return 0;
+	memcpy(&v, mnl_attr_get_payload(c[NFTA_COUNTER_PACKETS]), sizeof(v));
+	return be64toh(v);
+}
+
+static int on_rule(void *ctx, const struct nlmsghdr *entry)
+{
+	const struct nlattr *a[NFTA_RULE_EXPRESSIONS + 1];
+	const struct nlattr *expression;
+
+	netlink_attributes(entry, sizeof(struct nfgenmsg), a, ARRAY_LEN(a));
+	if (!a[NFTA_RULE_EXPRESSIONS])
+		return 0;
+	mnl_attr_for_each_nested(expression, a[NFTA_RULE_EXPRESSIONS])
+		*(uint64_t *)ctx += packets_of(expression);
+	return 0;
+}
+
+uint64_t fence_table_dropped(struct fence_table *t)
+{
+	uint64_t n = 0;
+
+	return nft_dump(t->socket, NFT_MSG_GETRULE, t->name, on_rule, &n, &t->seq) < 0 ? 0 : n;
+}

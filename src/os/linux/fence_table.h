@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fence's table of nf_tables, "inet mlsh0" for the device mlsh0:
+ *
+ *     set overlay { type ipv4_addr }          the fenced addresses
+ *     set inside { type iface_index }         bridges of this host's containers
+ *     chain fence {
+ *         type filter hook prerouting priority -350
+ *         iifname "mlsh0" accept
+ *         iif "lo" accept
+ *         ip saddr @overlay counter drop
+ *         iif @inside accept
+ *         ip daddr @overlay counter drop
+ *     }
+ *
+ * -350 is before the tables of others ("raw" is -300) and before connection tracking, and behind
+ * the assembly of fragments.
+ */
+#ifndef MLSH_OS_LINUX_FENCE_TABLE_H
+#define MLSH_OS_LINUX_FENCE_TABLE_H
+
+#include "os/fence.h"
+#include "os/linux/nft.h"
+
+struct fence_table {
+	struct mnl_socket *socket;
+	uint32_t seq;
+	char name[16];	/* of the table and of the device */
+	bool owned;	/* nobody else can change it, and it ends with the socket */
+};
+
+/*
+ * Makes the table, in place of one that an earlier process left. On kernels before 5.12 it cannot
+ * be owned: then anybody with the right may change it, and fence_table_remove has to be called.
+ */
+int fence_table_make(struct fence_table *t, bool may_own) MUST_CHECK;
+void fence_table_remove(struct fence_table *t);
+/* Adds addresses to the set, or takes them out, all of them or (on failure) some. */
+int fence_table_addresses(struct fence_table *t, const ip4 *at, size_t n, bool add) MUST_CHECK;
+/* These interfaces are inside, no others. At most 128. */
+int fence_table_inside(struct fence_table *t, const unsigned *ifindex, size_t n) MUST_CHECK;
+/* Packets dropped by the rules; 0 if the kernel does not tell. */
+uint64_t fence_table_dropped(struct fence_table *t);
+
+#endif
