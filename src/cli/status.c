@@ -98,6 +98,22 @@ static void print_peers(struct json_object *o)
 	table_print(&t);
 }
 
+/* Nothing while it is up and has had nothing to do. */
+static void print_fence(struct json_object *o)
+{
+	struct json_object *fence = json_object_object_get(o, "fence");
+	int64_t dropped = json_object_get_int64(json_object_object_get(fence, "dropped"));
+
+	if (strcmp(js(fence, "state"), "up") != 0)
+		printf("  fence     none: %s\n"
+		       "            hosts on this network can reach overlay addresses, and pose as "
+		       "nodes\n",
+		       js(fence, "detail"));
+	else if (dropped)
+		printf("  fence     kept out %lld packets that did not come through the tunnel\n",
+		       (long long)dropped);
+}
+
 static void print_cluster(struct json_object *o)
 {
 	struct json_object *log = json_object_object_get(o, "log"),
@@ -122,6 +138,7 @@ static void print_cluster(struct json_object *o)
 	print_mapping(o);
 	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
 	       js(dns, "detail"));
+	print_fence(o);
 	print_drops(o);
 	print_peers(o);
 }

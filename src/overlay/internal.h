@@ -172,6 +172,7 @@ struct overlay {
 	void *ctx;
 	struct quic_socket *socket;
 	struct tun *tun;
+	struct fence *fence;
 	struct netsetup net;
 	struct route_table routes;
 	struct list peers;

@@ -71,16 +71,29 @@ static int check_self(const struct netsetup *n, const char *cluster, struct err 
 	return 0;
 }
 
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const struct mlog *log,
-		   ip4 self, struct err *err)
+/*
+ * Fenced is what is ours or routed to our device. An address that the host uses itself is not: its
+ * packets rightly come in elsewhere.
+ */
+static int fence_member(struct netsetup *n, ip4 ip, bool fenced, struct err *err)
+{
+	int rc = fence_address(n->fence, ip, fenced);
+
+	return rc < 0 ? err_set(err, rc, "no memory for the fence") : 0;
+}
+
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, struct fence *fence,
+		   const struct mlog *log, ip4 self, struct err *err)
 {
 	struct addr literal;
 	int rc;
 
-	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .self = self };
+	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .fence = fence, .self = self };
 	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
 		signal_add(n, &literal);
 	rc = check_self(n, mlog_genesis(log)->name, err);
+	if (rc == 0)
+		rc = fence_member(n, self, true, err);
 	if (rc == 0)
 		rc = netconf_addr_add(h, ifindex, self, 32, err);
 	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
@@ -94,10 +107,16 @@ int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, rc, "can not tell which addresses this host uses itself");
-	if (rc > 0)
-		return err_set(err, -EADDRINUSE, "%s is %s, too, which keeps it",
-			       ip4_format(member, text), what);
-	return netconf_route_add(n->h, n->ifindex, p, n->self, err);
+	if (rc == 0)
+		rc = fence_member(n, member, true, err);
+	if (rc == 0)
+		rc = netconf_route_add(n->h, n->ifindex, p, n->self, err);
+	else if (rc > 0)
+		rc = err_set(err, -EADDRINUSE, "%s is %s, too, which keeps it",
+			     ip4_format(member, text), what);
+	if (rc < 0)
+		(void)!fence_member(n, member, false, NULL);
+	return rc;
 }
 
 static bool prefix_equal(struct prefix4 a, struct prefix4 b)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the overlay does to the host's network: the device's address, a host route to each member,
- * and an unreachable route behind them so that packets for absent members never leave by the
- * default route.
+ * an unreachable route behind them so that packets for absent members never leave by the default
+ * route, and a fence around the addresses that are routed to the device.
  */
 #ifndef MLSH_OVERLAY_NETSETUP_H
 #define MLSH_OVERLAY_NETSETUP_H
 
 #include "membership/mlog.h"
+#include "os/fence.h"
 #include "os/netconf.h"
 
 #define NETSETUP_SIGNAL_MAX 8
@@ -15,6 +16,7 @@
 struct netsetup {
 	struct host *h;
 	unsigned ifindex;
+	struct fence *fence;
 	ip4 self;
 	struct prefix4 backstop;	/* bits 0: none */
 	struct prefix4 conflict;	/* the one that was left out; bits 0: none */
@@ -24,10 +26,11 @@ struct netsetup {
 
 /*
  * Brings the device up with our address. On failure nothing is left behind but the device's own.
- * -EADDRINUSE: the address is one that the host uses itself.
+ * -EADDRINUSE: the address is one that the host uses itself. `fence`, around the device, stays the
+ * caller's.
  */
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, const struct mlog *log,
-		   ip4 self, struct err *err) MUST_CHECK;
+int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, struct fence *fence,
+		   const struct mlog *log, ip4 self, struct err *err) MUST_CHECK;
 /* -EADDRINUSE, -EEXIST: the host uses the address itself, and keeps it. */
 int netsetup_route(struct netsetup *n, ip4 member, struct err *err) MUST_CHECK;
 /*

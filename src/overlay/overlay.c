@@ -333,6 +333,7 @@ void overlay_network_changed(struct overlay *o)
 	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
 	memset(o->observed_from, 0, sizeof(o->observed_from));
 	nat_reset(o);
+	fence_network_changed(o->fence);
 	if (o->mapper)
 		mapper_network_changed(o->mapper);
 	overlay_refresh_candidates(o);
@@ -380,6 +381,20 @@ static int make_tables(struct overlay *o, struct err *err)
 	return 0;
 }
 
+/* A tunnel without a fence is still a tunnel, and `status` says what it lacks. */
+static void on_fence(void *ctx)
+{
+	struct overlay *o = ctx;
+
+	if (fence_state_get(o->fence) == FENCE_UP)
+		log_info(host_log(o->h), "%s: the fence is up", tun_name(o->tun));
+	else
+		log_warn(host_log(o->h),
+			 "%s: no fence: %s. Hosts on the same network can reach what listens at "
+			 "overlay addresses, and can pose as members",
+			 tun_name(o->tun), fence_detail(o->fence));
+}
+
 static int open_tun(struct overlay *o, struct err *err)
 {
 	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
@@ -393,7 +408,11 @@ static int open_tun(struct overlay *o, struct err *err)
 			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
 	if (rc < 0)
 		return err_set(err, rc, "no memory for the packet path");
-	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->log, o->self->address, err);
+	o->fence = fence_new(o->h, tun_name(o->tun), on_fence, o);
+	if (!o->fence)
+		return err_set(err, -ENOMEM, "no memory for the fence");
+	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->fence, o->log,
+			      o->self->address, err);
 }
 
 static void on_news(void *ctx)
@@ -493,6 +512,7 @@ void overlay_free(struct overlay *o)
 	quic_socket_close(o->socket);
 	tun_close(o->tun);
 	netsetup_stop(&o->net);
+	fence_free(o->fence);
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);

@@ -80,6 +80,7 @@ void overlay_free(struct overlay *o); /* NULL allowed */
 struct quic_socket *overlay_socket(struct overlay *o);
 const char *overlay_ifname(const struct overlay *o);
 unsigned overlay_ifindex(const struct overlay *o);
+struct fence *overlay_fence(const struct overlay *o);
 
 /* The log grew: new members get a peer and a route, and peers that lack entries are sent them. */
 void overlay_log_grew(struct overlay *o);

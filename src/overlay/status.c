@@ -39,6 +39,11 @@ unsigned overlay_ifindex(const struct overlay *o)
 	return tun_ifindex(o->tun);
 }
 
+struct fence *overlay_fence(const struct overlay *o)
+{
+	return o->fence;
+}
+
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
 {
 	*ret = o->count;

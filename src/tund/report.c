@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/version.h"
+#include "os/fence.h"
 #include "tund/report_put.h"
 
 static const char *peer_state_name(enum peer_state s)
@@ -59,6 +60,18 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	return o;
 }
 
+static struct json_object *report_fence(const struct tunnel *t)
+{
+	static const char *const names[] = { "up", "unavailable", "refused" };
+	struct fence *f = overlay_fence(tunnel_overlay(t));
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "state", names[fence_state_get(f)]);
+	put_str(o, "detail", fence_detail(f));
+	put_int(o, "dropped", fence_dropped(f));
+	return o;
+}
+
 static struct json_object *report_log(const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object();
@@ -105,6 +118,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	put_str(dns, "state", dns_state);
 	put_str(dns, "detail", dns_detail);
 	json_object_object_add(o, "dns", dns);
+	json_object_object_add(o, "fence", report_fence(t));
 	json_object_object_add(o, "log", report_log(t));
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
 	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);

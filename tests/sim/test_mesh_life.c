@@ -66,6 +66,7 @@ static void expect_host_changed(struct mesh_node *n)
 
 		if (&m->node[i] != n)
 			MESH_CHECK(m, world_has_route(n->host, p, ifindex));
+		MESH_CHECK(m, world_fenced(n->host, m->node[i].address));
 	}
 	MESH_CHECK(m, world_splitdns(n->host, MESH_CLUSTER, &server, &zone_if));
 	MESH_CHECK(m, server == n->address && zone_if == ifindex);
@@ -80,6 +81,8 @@ static void expect_host_unchanged(struct mesh_node *n)
 
 	MESH_CHECK(m, world_routes(n->host, NULL, 0) == 0 && !world_has_addr(n->host, &own));
 	MESH_CHECK(m, !world_tun_up(n->host, 0));
+	for (size_t i = 0; i < m->n_nodes; i++)
+		MESH_CHECK(m, !world_fenced(n->host, m->node[i].address));
 	MESH_CHECK(m, !world_splitdns(n->host, MESH_CLUSTER, &server, &zone_if));
 }
 
@@ -154,6 +157,61 @@ START_TEST(disconnect_leaves_nothing_behind)
 	expect_host_changed(laptop);
 	mesh_daemon_stop(laptop);
 	expect_host_unchanged(laptop);
+	mesh_free(m);
+}
+END_TEST
+
+static void expect_fence(struct mesh_node *n, const char *state)
+{
+	char *reply = mesh_control(n, CONTROL_STATUS), want[64];
+
+	snprintf(want, sizeof(want), "\"fence\":{\"state\":\"%s\"", state);
+	if (!strstr(reply, want)) {
+		world_dump(n->mesh->w);
+		ck_abort_msg("no %s in %s", want, reply);
+	}
+	free(reply);
+}
+
+/* A tunnel without a fence works and says what it lacks; the fence comes when it can. */
+START_TEST(a_machine_without_a_packet_filter)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct mesh_node *nas;
+
+	mesh_nodes(m, 2);
+	nas = &m->node[0];
+	world_host_filter(nas->host, FENCE_UNAVAILABLE);
+	mesh_join_all(m);
+	mesh_reach(m, 5 * SECOND);
+	expect_fence(nas, "unavailable");
+	expect_fence(&m->node[1], "up");
+	MESH_CHECK(m, !world_fenced(nas->host, nas->address));
+	world_host_filter(nas->host, FENCE_UP); /* modprobe */
+	sim_pass(m->w, MINUTE);
+	expect_fence(nas, "up");
+	expect_host_changed(nas);
+	mesh_free(m);
+}
+END_TEST
+
+/* An address that the host uses itself is no member's here: its packets are let through. */
+START_TEST(the_fence_spares_what_the_host_uses)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct mesh_node *nas, *laptop;
+
+	mesh_nodes(m, 3);
+	nas = &m->node[0];
+	laptop = &m->node[1];
+	world_host_uses(nas->host, (struct prefix4){ IP(100, 64, 0, 2), 32 }, "gateway");
+	mesh_join_all(m);
+	MESH_CHECK(m, laptop->address == IP(100, 64, 0, 2));
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, !world_fenced(nas->host, laptop->address));
+	MESH_CHECK(m, world_fenced(nas->host, nas->address));
+	MESH_CHECK(m, world_fenced(nas->host, m->node[2].address));
+	MESH_CHECK(m, world_fenced(laptop->host, nas->address));
 	mesh_free(m);
 }
 END_TEST
@@ -330,6 +388,7 @@ START_TEST(server_within_the_clusters_range)
 END_TEST
 
 UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
-	  disconnect_leaves_nothing_behind, bad_network, narrow_network, full_packets,
+	  disconnect_leaves_nothing_behind, a_machine_without_a_packet_filter,
+	  the_fence_spares_what_the_host_uses, bad_network, narrow_network, full_packets,
 	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves,
 	  server_within_the_clusters_range)
