@@ -43,7 +43,7 @@
 #define PEER_PUNCHES_BURST 150		/* a whole round */
 #define PEER_SAYS_PER_S 20		/* messages that may be left out; others end at 100 */
 #define PEER_SAYS_BURST 200
-#define PEER_ANEW_GAP NS_PER_S		/* between looks whether it was restarted */
+#define PEER_RESTART_TEST_GAP NS_PER_S	/* between tests of a tunnel for hints of a restart */
 #define NEWS_BURST 16			/* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
@@ -142,9 +142,10 @@ struct peer {
 	struct wire_candidates plan;
 	size_t next;			/* in plan */
 	uint64_t next_at, retry_at, began_at, asked_at;
-	uint64_t anew_at;		/* word came that it may have been restarted; 0: never */
-	uint64_t anew_asked;		/* and the tunnel was tested for it */
-	uint64_t silent_at;		/* and since it did not answer; TIME_NEVER: no */
+	uint64_t restart_hint_at;	/* the last hint that it may have restarted; 0: never */
+	uint64_t restart_tested_at;	/* when the tunnel was tested for it */
+	uint64_t restart_test_at;	/* when it will be; TIME_NEVER: no test is due */
+	uint64_t silent_at;		/* since when it does not answer the test; TIME_NEVER */
 	unsigned failures;
 	bool left;			/* it said goodbye, and was not tried since */
 	struct timer *timer;
@@ -315,8 +316,11 @@ void peer_free(struct peer *p);
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx);
 void peer_watch(struct peer *p, uint64_t now);
-/* Word came that it may have been restarted: is our tunnel still one? */
-void peer_is_anew(struct peer *p);
+/*
+ * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
+ * PEER_RESTART_TEST_GAP after the test before.
+ */
+void peer_maybe_restarted(struct peer *p);
 /* No path in use answers: the prober's word, from within its work. */
 void peer_is_silent(struct peer *p);
 /* Arms the timer for what comes next. */
@@ -344,6 +348,8 @@ size_t attempts_running(const struct peer *p);
 bool attempts_by_relay(struct peer *p);
 /* They came to nothing: again after attempts_delay. */
 void attempts_failed(struct peer *p, const char *why);
+/* Begins PEER_KICK_GAP after the last beginning, or now. */
+void attempts_at_once(struct peer *p);
 uint64_t attempts_delay(const struct peer *p);
 
 /* --- knock.c --------------------------------------------------------------------------------- */
@@ -365,7 +371,15 @@ void link_malformed(struct link *l, const char *what);
 void peer_link_up(struct link *l);	/* both hellos are through */
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev);
 void peer_link_chosen(struct link *l);	/* it has the control stream: closes the others */
-void peer_lost(struct peer *p, const char *why, bool failure);
+
+enum peer_loss {
+	PEER_LOST_FAULT,	/* one side broke something: again after attempts_delay */
+	PEER_LOST_SILENT,	/* no answer: at once after a useful tunnel, else the same */
+	PEER_LOST_ALIVE		/* the peer proved that it lives without our tunnel: at once */
+};
+
+/* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
+void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
 /* --- peer_control.c -------------------------------------------------------------------------- */
 

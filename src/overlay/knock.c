@@ -41,9 +41,11 @@ void peer_knocked(struct peer *p, const struct quic_conn *c)
 	if (p->state == PEER_UP && now - p->up_since >= PEER_KNOCK_TRUST) {
 		/* If we believe that there is a tunnel, it is of no use to the other side. */
 		link_close(p->active, PEER_CLOSE_REPLACED, "called back");
-		peer_lost(p, "it asked for a new tunnel", false);
+		peer_lost(p, "it asked for a new tunnel", PEER_LOST_ALIVE);
+		p->wanted = true;
+		attempts_at_once(p);
 	} else if (p->state == PEER_UP) {
-		peer_is_anew(p);
+		peer_maybe_restarted(p);
 	} else {
 		peer_kick(p);
 		if (p->state == PEER_CONNECTING && !p->active && good.n == 1)

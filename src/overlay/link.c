@@ -85,7 +85,7 @@ static void link_begin(struct link *l)
 		return;
 	}
 	link_close(l, PEER_CLOSE_BYE, "no memory");
-	peer_lost(p, "no memory for a tunnel", true);
+	peer_lost(p, "no memory for a tunnel", PEER_LOST_FAULT);
 }
 
 void link_malformed(struct link *l, const char *what)
@@ -97,7 +97,7 @@ void link_malformed(struct link *l, const char *what)
 		    "%s broke the peer protocol: %s", p->member->name, what);
 	link_close(l, PEER_CLOSE_MALFORMED, what);
 	if (was_active)
-		peer_lost(p, what, true);
+		peer_lost(p, what, PEER_LOST_FAULT);
 	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
 		attempts_failed(p, what);
 	else

@@ -311,7 +311,7 @@ void overlay_presence(struct overlay *o, struct member *m, bool online,
 	if (online)
 		p->relay.asked_at = 0;
 	if (online && !p->online && p->state == PEER_UP)
-		peer_is_anew(p);
+		peer_maybe_restarted(p);
 	bool news = c && c->n > 0 && !wire_candidates_equal(c, &p->from_server);
 
 	p->online = online;

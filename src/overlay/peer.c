@@ -30,7 +30,7 @@ void peer_schedule(struct peer *p)
 {
 	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
 
-	at = MIN(at, p->silent_at);
+	at = MIN(at, MIN(p->silent_at, p->restart_test_at));
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		if (p->links[i].conn)
 			at = MIN(at, p->links[i].deadline);
@@ -40,37 +40,44 @@ void peer_schedule(struct peer *p)
 
 /* --- connections ----------------------------------------------------------------------------- */
 
-void peer_is_anew(struct peer *p)
+/* The peer has to answer, or it knows no such connection and resets it. */
+static void test_for_restart(struct peer *p)
+{
+	p->restart_test_at = TIME_NEVER;
+	if (!p->active || !p->prober || p->up_since > p->restart_hint_at)
+		return; /* the tunnel is newer than the hint */
+	p->restart_hint_at = p->restart_tested_at = now_of(p);
+	control_observed(p->active);
+	prober_test(p);
+}
+
+void peer_maybe_restarted(struct peer *p)
 {
 	uint64_t now = now_of(p);
 
-	p->anew_at = now;
-	if (p->active && p->prober && now - p->anew_asked >= PEER_ANEW_GAP) {
-		p->anew_asked = now;
-		control_observed(p->active); /* it has to answer, or knows no such connection */
-		prober_test(p);
-	}
+	p->restart_hint_at = now;
+	if (now - p->restart_tested_at >= PEER_RESTART_TEST_GAP)
+		test_for_restart(p);
+	else /* the test that was made may be older than the restart */
+		p->restart_test_at = p->restart_tested_at + PEER_RESTART_TEST_GAP;
+	peer_schedule(p);
 }
 
 void peer_is_silent(struct peer *p)
 {
-	if (p->anew_at && now_of(p) - p->anew_at < PEER_KNOCK_TRUST)
+	if (p->restart_hint_at && now_of(p) - p->restart_hint_at < PEER_KNOCK_TRUST)
 		p->silent_at = now_of(p);
 	peer_schedule(p);
 }
 
-/* It has begun anew and does not know our tunnel any more. */
-static void begin_anew(struct peer *p)
+/* The peer has restarted and does not know our tunnel any more. */
+static void give_up_silent(struct peer *p)
 {
 	p->silent_at = TIME_NEVER;
 	if (p->state != PEER_UP || !p->active)
 		return;
 	link_close(p->active, PEER_CLOSE_REPLACED, "no answer");
-	peer_lost(p, "it was restarted", false);
-	if (p->wanted && p->initiator && attempts_allowed(p)) {
-		p->failures = 0;
-		attempts_begin(p);
-	}
+	peer_lost(p, "it was restarted", p->initiator ? PEER_LOST_ALIVE : PEER_LOST_SILENT);
 }
 
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
@@ -148,10 +155,11 @@ void peer_link_up(struct link *l)
 	peer_schedule(p);
 }
 
-void peer_lost(struct peer *p, const char *why, bool failure)
+void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 {
 	uint64_t now = now_of(p);
 	bool useful = p->state == PEER_UP && now - p->up_since >= PEER_USEFUL_AFTER;
+	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
 
 	p->next_at = TIME_NEVER;
 	if (!queue_empty(&p->queue))
@@ -161,10 +169,8 @@ void peer_lost(struct peer *p, const char *why, bool failure)
 	if (useful)
 		p->failures = 0;
 	attempts_failed(p, why);
-	if (useful && !failure && p->wanted) { /* at once */
-		p->failures = 0;
-		attempts_begin(p);
-	}
+	if (at_once && p->wanted)
+		attempts_at_once(p);
 	peer_schedule(p);
 }
 
@@ -213,19 +219,31 @@ static void peer_left(struct peer *p)
 	p->left = true;
 }
 
+static enum peer_loss loss_of(const struct quic_event *ev)
+{
+	switch (ev->reason) {
+	case QUIC_CLOSE_RESET: /* only the peer can make one, and only without the connection */
+		return PEER_LOST_ALIVE;
+	case QUIC_CLOSE_TIMEOUT:
+		return PEER_LOST_SILENT;
+	case QUIC_CLOSE_REMOTE_APP:
+		return ev->error == PEER_CLOSE_BYE ? PEER_LOST_SILENT : PEER_LOST_FAULT;
+	default:
+		return PEER_LOST_FAULT;
+	}
+}
+
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 {
 	char buf[128];
 	const char *why = why_closed(p, ev, buf, sizeof(buf));
 	bool by_app = ev->reason == QUIC_CLOSE_REMOTE_APP;
-	bool no_fault = ev->reason == QUIC_CLOSE_TIMEOUT || ev->reason == QUIC_CLOSE_RESET ||
-			(by_app && ev->error == PEER_CLOSE_BYE);
 
 	if (p->active == l) {
 		prober_free(p);
 		p->active = NULL;
 		inbound_forget_early(p);
-		peer_lost(p, why, !no_fault);
+		peer_lost(p, why, loss_of(ev));
 		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
 			peer_left(p);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
@@ -246,7 +264,7 @@ static void on_deadline(struct link *l)
 
 	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
 	if (was_active)
-		peer_lost(p, "it did not say hello", true);
+		peer_lost(p, "it did not say hello", PEER_LOST_FAULT);
 	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
 		attempts_failed(p, "it was asked to connect and did not");
 }
@@ -264,8 +282,10 @@ static void peer_on_timer(void *ctx)
 		if (p->links[i].conn && now >= p->links[i].deadline)
 			on_deadline(&p->links[i]);
 	}
+	if (now >= p->restart_test_at)
+		test_for_restart(p);
 	if (now >= p->silent_at)
-		begin_anew(p);
+		give_up_silent(p);
 	if (now >= p->next_at)
 		attempts_next(p);
 	if (now >= p->retry_at) {
@@ -301,14 +321,14 @@ void peer_watch(struct peer *p, uint64_t now)
 		p->last_good = at;
 	if (is_unused(p, now)) {
 		link_close(p->active, PEER_CLOSE_BYE, "not used");
-		peer_lost(p, "not used", false);
+		peer_lost(p, "not used", PEER_LOST_SILENT);
 		return;
 	}
 	quic_conn_info_get(p->active->conn, &info);
 	p->last_heard = MAX(MAX(info.last_heard, p->record_heard), 1);
 	if (p->active->records->forged > RECORD_FORGED_MAX) {
 		link_close(p->active, PEER_CLOSE_BYE, "new keys");
-		peer_lost(p, "too many forged records", false);
+		peer_lost(p, "too many forged records", PEER_LOST_SILENT);
 		return;
 	}
 	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
@@ -320,7 +340,7 @@ void peer_watch(struct peer *p, uint64_t now)
 	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
 		return;
 	link_close(p->active, PEER_CLOSE_BYE, "no answer");
-	peer_lost(p, "no answer", false);
+	peer_lost(p, "no answer", PEER_LOST_SILENT);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -344,7 +364,8 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	bucket_init(&p->repeated_pongs, PEER_REPEATED_PONGS_PER_S, PEER_REPEATED_PONGS_BURST,
 		    clock_now(o->h));
 	bucket_init(&p->punches, PEER_PUNCHES_PER_S, PEER_PUNCHES_BURST, clock_now(o->h));
-	p->next_at = p->retry_at = p->waiting_until = p->silent_at = TIME_NEVER;
+	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
+	p->silent_at = p->restart_test_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
 	p->timer = timer_new(o->h, peer_on_timer, p);

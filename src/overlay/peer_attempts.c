@@ -67,6 +67,14 @@ void attempts_failed(struct peer *p, const char *why)
 	peer_schedule(p);
 }
 
+void attempts_at_once(struct peer *p)
+{
+	p->failures = 0;
+	if (attempts_allowed(p))
+		p->retry_at = MAX(p->began_at + PEER_KICK_GAP, clock_now(p->o->h));
+	peer_schedule(p);
+}
+
 /* The next candidate that a connection can be begun to. */
 static bool try_next(struct peer *p)
 {

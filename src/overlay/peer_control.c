@@ -212,7 +212,7 @@ static void on_hello(struct link *l, const struct peer_message *m)
 		struct peer *p = l->peer;
 
 		link_close(l, PEER_CLOSE_WRONG_CLUSTER, "another cluster");
-		peer_lost(p, "it belongs to another cluster", true);
+		peer_lost(p, "it belongs to another cluster", PEER_LOST_FAULT);
 		return;
 	}
 	if (binding_of(l, binding) < 0 || !secret_equal(binding, m->binding, sizeof(binding))) {

@@ -388,7 +388,7 @@ static bool sync_relay(struct prober *pr)
 	/* The other side may have been restarted: then it knows nothing of our connection. */
 	if (path && path->label == pr->set.current &&
 	    memcmp(pr->channel, p->relay.end.channel, sizeof(pr->channel)) != 0)
-		peer_is_anew(p);
+		peer_maybe_restarted(p);
 	if (!path)
 		path = pathset_add(&pr->set, p->relay.label, PATH_RELAY, &p->relay.server);
 	else if (memcmp(pr->channel, p->relay.end.channel, sizeof(pr->channel)) == 0)

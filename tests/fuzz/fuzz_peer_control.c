@@ -91,11 +91,11 @@ static void fake_up(struct link *l)
 	must(l->hello_got);
 }
 
-static void fake_lost(struct peer *p, const char *why, bool failure)
+static void fake_lost(struct peer *p, const char *why, enum peer_loss loss)
 {
 	(void)p;
 	(void)why;
-	(void)failure;
+	(void)loss;
 }
 
 static void fake_observed(struct peer *p, const struct addr *a)
