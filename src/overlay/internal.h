@@ -350,6 +350,11 @@ bool attempts_by_relay(struct peer *p);
 void attempts_failed(struct peer *p, const char *why);
 /* Begins PEER_KICK_GAP after the last beginning, or now. */
 void attempts_at_once(struct peer *p);
+/*
+ * The peer heard our knock and will call back. The other knocks end: they would keep us from
+ * knocking again if its call does not get through.
+ */
+void attempts_knock_heard(struct peer *p, const char *why);
 uint64_t attempts_delay(const struct peer *p);
 
 /* --- knock.c --------------------------------------------------------------------------------- */

@@ -246,6 +246,8 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 		peer_lost(p, why, loss_of(ev));
 		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
 			peer_left(p);
+	} else if (!p->initiator && l->connected && ev->reason == QUIC_CLOSE_REMOTE) {
+		attempts_knock_heard(p, why);
 	} else if (p->state == PEER_CONNECTING && !p->active) {
 		if (p->next < p->plan.n)
 			attempts_next(p);

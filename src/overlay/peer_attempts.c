@@ -75,6 +75,19 @@ void attempts_at_once(struct peer *p)
 	peer_schedule(p);
 }
 
+void attempts_knock_heard(struct peer *p, const char *why)
+{
+	if (p->active || p->state != PEER_CONNECTING)
+		return;
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *l = &p->links[i];
+
+		if (l->conn && !quic_conn_is_server(l->conn))
+			link_close(l, PEER_CLOSE_BYE, "the knock was heard");
+	}
+	attempts_failed(p, why);
+}
+
 /* The next candidate that a connection can be begun to. */
 static bool try_next(struct peer *p)
 {
