@@ -189,11 +189,14 @@ static uint64_t random_worst(unsigned nats, const struct link_params *links)
 
 	mesh_links(m, *links);
 	for (unsigned i = 0; i < 40; i++) {
+		uint64_t took;
+
 		if (left-- == 0) {
 			which = unit_random_below(&rng, NODES);
 			left = unit_random_below(&rng, 8);
 		}
-		worst = MAX(worst, random_restart(m, &rng, which));
+		took = random_restart(m, &rng, which);
+		worst = MAX(worst, took);
 	}
 	mesh_free(m);
 	printf("behind NATs %u: %llu ms at most\n", nats, (unsigned long long)(worst / MS));
