@@ -28,7 +28,13 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
  */
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err) MUST_CHECK;
-/* The same, but -EEXIST when `path` exists already. */
+/*
+ * The same without the syncs, for what is useful and not needed: survives the end of the process,
+ * but after a crash of the machine the file may be empty or damaged.
+ */
+int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
+			unsigned mode, struct err *err) MUST_CHECK;
+/* As file_write, but -EEXIST when `path` exists already. */
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */

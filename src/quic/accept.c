@@ -57,24 +57,43 @@ void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx,
 						   ARRAY_LEN(versions)));
 }
 
-void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx)
+_Static_assert(QUIC_REVOKE_ID_LEN == CID_LEN, "a revocation names a connection ID");
+
+/* A stateless reset of `len` bytes for the connection with this ID of ours. */
+static ngtcp2_ssize reset_write(struct quic_socket *s, const uint8_t id[CID_LEN], size_t len,
+				uint8_t packet[RESET_BYTES_MAX])
 {
 	ngtcp2_stateless_reset_token token;
-	uint8_t packet[RESET_BYTES_MAX], noise[RESET_BYTES_MAX];
+	uint8_t noise[RESET_BYTES_MAX];
 	ngtcp2_cid cid;
-	size_t len;
+
+	ngtcp2_cid_init(&cid, id, CID_LEN);
+	cid_reset_token(s, &cid, token.data);
+	random_fill(s->h, noise, sizeof(noise));
+	return ngtcp2_pkt_write_stateless_reset2(packet, len, &token, noise,
+						 len - NGTCP2_STATELESS_RESET_TOKENLEN);
+}
+
+void quic_socket_revoke(struct quic_socket *s, const struct quic_revocation *r)
+{
+	uint8_t packet[RESET_BYTES_MAX];
+	ngtcp2_ssize len = reset_write(s, r->id, RESET_BYTES_MAX, packet);
+
+	if (len > 0)
+		tx_send(&s->tx, packet, (size_t)len, &r->remote, &r->local);
+	tx_flush(&s->tx);
+}
+
+void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx)
+{
+	uint8_t packet[RESET_BYTES_MAX];
 
 	/* Shorter than its cause, so that two sides without a connection do not answer each other
 	 * for ever. */
 	if (rx->len <= RESET_BYTES_MIN || !bucket_take(&s->replies, 1, clock_now(s->h)))
 		return;
-	len = MIN(rx->len - 1, (size_t)RESET_BYTES_MAX);
-	ngtcp2_cid_init(&cid, rx->data + 1, CID_LEN);
-	cid_reset_token(s, &cid, token.data);
-	random_fill(s->h, noise, sizeof(noise));
 	reply(s, rx, packet,
-	      ngtcp2_pkt_write_stateless_reset2(packet, len, &token, noise,
-						len - NGTCP2_STATELESS_RESET_TOKENLEN));
+	      reset_write(s, rx->data + 1, MIN(rx->len - 1, (size_t)RESET_BYTES_MAX), packet));
 }
 
 /* An Initial with CONNECTION_CLOSE, in the keys of the client's own Initial. */

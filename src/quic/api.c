@@ -94,6 +94,20 @@ bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
 	return true;
 }
 
+bool quic_conn_revocation(const struct quic_conn *c, struct quic_revocation *ret)
+{
+	struct quic_route route;
+	const struct cid *cid;
+
+	if (!c->connected || list_empty(&c->cids) || !quic_conn_remote_route(c, &route))
+		return false;
+	cid = list_entry(c->cids.next, struct cid, link); /* the oldest: the one in use */
+	memcpy(ret->id, cid->bytes, sizeof(ret->id));
+	ret->remote = route.to;
+	ret->local = route.local;
+	return true;
+}
+
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len)
 {

@@ -270,6 +270,26 @@ int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id,
  */
 void quic_conn_drop_tls(struct quic_conn *c);
 
+#define QUIC_REVOKE_ID_LEN 8
+
+/*
+ * What it takes to end this connection in another process, after a crash of this one: one of the
+ * connection IDs that this side chose, and the addresses. No secret: all of it is on the wire.
+ */
+struct quic_revocation {
+	uint8_t id[QUIC_REVOKE_ID_LEN];
+	struct addr remote, local;	/* local: unset if it does not matter */
+};
+
+/* False before the handshake is complete, or when the connection has no ID any more. */
+bool quic_conn_revocation(const struct quic_conn *c, struct quic_revocation *ret);
+/*
+ * Sends a stateless reset (RFC 9000 section 10.3) for a connection of an earlier socket with the
+ * same identity and port. The other side gets QUIC_CLOSED with QUIC_CLOSE_RESET if it still has the
+ * connection, and drops it else.
+ */
+void quic_socket_revoke(struct quic_socket *s, const struct quic_revocation *r);
+
 struct quic_conn_info {
 	uint64_t srtt_ns;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;

@@ -12,6 +12,7 @@
 #include "quic/quic.h"
 #include "signal/echo.h"
 #include "signal/ratelimit.h"
+#include "signal/recall.h"
 #include "signal/registry.h"
 #include "signal/relay.h"
 #include "signal/server.h"
@@ -78,6 +79,7 @@ struct signal_server {
 	struct ratelimit *members;	/* without a session yet, by their id */
 	struct relay *relay;
 	struct echo *echo;		/* NULL: no second port */
+	struct recall *recall;		/* of sessions, after a crash */
 	struct identity *own_identity;	/* from the database; NULL: the operator's */
 	const struct identity *identity;
 	uint8_t signing_key[32];	/* of node tokens */

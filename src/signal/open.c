@@ -30,6 +30,8 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	r = server_socket_open(s, cfg, err);
 	if (r < 0)
 		return r;
+	if (recall_new(s, cfg->db_path, &s->recall) < 0)
+		return err_set(err, -ENOMEM, "out of memory.");
 	/* last, when nothing can keep it from being shown any more */
 	r = bootstrap_first_code(s->host, s->db, cfg->secret, code, err);
 	if (r == 0 && *code)
@@ -93,6 +95,7 @@ void signal_server_close(struct signal_server *s)
 	if (!s)
 		return;
 	server_socket_close(s);
+	recall_free(s->recall);
 	echo_close(s->echo);
 	relay_free(s->relay);
 	registry_free(s->registry);

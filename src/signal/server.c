@@ -49,6 +49,7 @@ static void caller_unlist(struct caller *c)
 	list_remove(&c->in_server);
 	if (c->phase == PHASE_SESSION) {
 		s->n_sessions--;
+		recall_changed(s->recall);
 		return;
 	}
 	s->n_strangers--;
@@ -88,6 +89,7 @@ void caller_is_session(struct caller *c)
 		    clock_now(s->host));
 	list_append(&s->sessions, &c->in_server);
 	s->n_sessions++;
+	recall_changed(s->recall);
 }
 
 /* --- reading requests ------------------------------------------------------------------------- */
@@ -155,6 +157,8 @@ static void path_changed(struct caller *c)
 	if (!quic_conn_remote_addr(c->quic, &now) || addr_equal(&now, &c->remote))
 		return;
 	c->remote = now;
+	if (c->phase == PHASE_SESSION)
+		recall_changed(c->server->recall);
 	events_observed(c);
 }
 
@@ -369,6 +373,7 @@ void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
 	s->stopping = true;
 	s->stop_done = done;
 	s->stop_ctx = ctx;
+	recall_stop(s->recall);
 	if (s->n_strangers + s->n_sessions == 0) {
 		deferred_call(s->stopped);
 		return;

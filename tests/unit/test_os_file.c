@@ -69,6 +69,10 @@ START_TEST(write_and_read_back)
 	ck_assert_int_eq(stat(p, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	check_content(p, "second");
+	ck_assert_int_eq(file_write_unsynced(host, p, "third", 5, 0640, NULL), 0);
+	ck_assert_int_eq(stat(p, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	check_content(p, "third");
 	ck_assert_int_eq(file_write(host, p, "", 0, 0600, NULL), 0);
 	check_content(p, "");
 	char names[128] = "";

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Parts of the signaling server by themselves: presence, rates, command line, further tokens. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/limits.h"
 #include "signal/presence.h"
 #include "signal/ratelimit.h"
+#include "signal/recall.h"
 #include "signal/token.h"
 #include "signal/usage.h"
 #include "unit.h"
@@ -336,8 +338,77 @@ START_TEST(the_first_start_makes_what_later_ones_keep)
 }
 END_TEST
 
+/* --- the list of sessions -------------------------------------------------------------------- */
+
+static struct recall_list *list_of(size_t n)
+{
+	struct recall_list *l = calloc(1, sizeof(*l) + n * sizeof(l->item[0]));
+
+	ck_assert_ptr_nonnull(l);
+	for (l->n = 0; l->n < n; l->n++) {
+		struct recall_item *it = &l->item[l->n];
+
+		memset(it->cluster_id, (int)l->n, sizeof(it->cluster_id));
+		it->node = node((unsigned)l->n);
+		memset(it->how.id, 0xa0 + (int)l->n % 16, sizeof(it->how.id));
+		it->how.remote = addr_v4(0xc6336401u, (uint16_t)(1024 + l->n));
+		if (l->n % 2)
+			it->how.local = addr_v4(0xc6336402u, 4433);
+	}
+	return l;
+}
+
+START_TEST(the_list_of_sessions_is_read_as_it_was_written)
+{
+	static const size_t sizes[] = { 0, 1, 2, 300, SIGNAL_CONNS_MAX };
+	uint8_t *buf = malloc(RECALL_FILE_MAX);
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct recall_list *a = list_of(sizes[i]), *b = NULL;
+		ptrdiff_t len = recall_encode(a, buf, RECALL_FILE_MAX);
+
+		ck_assert_int_gt(len, 0);
+		ck_assert_int_lt(recall_encode(a, buf, (size_t)len - 1), 0);
+		ck_assert_int_eq(recall_encode(a, buf, RECALL_FILE_MAX), len);
+		ck_assert_int_eq(recall_decode(span_of(buf, (size_t)len), &b), 0);
+		ck_assert_uint_eq(b->n, a->n);
+		for (size_t k = 0; k < a->n; k++) {
+			ck_assert_mem_eq(a->item[k].cluster_id, b->item[k].cluster_id, HASH_LEN);
+			ck_assert(node_id_equal(&a->item[k].node, &b->item[k].node));
+			ck_assert_mem_eq(a->item[k].how.id, b->item[k].how.id, QUIC_REVOKE_ID_LEN);
+			ck_assert(addr_equal(&a->item[k].how.remote, &b->item[k].how.remote));
+			ck_assert(addr_equal(&a->item[k].how.local, &b->item[k].how.local));
+		}
+		for (ptrdiff_t cut = 0; cut < MIN(len, (ptrdiff_t)300); cut++)
+			ck_assert_int_eq(recall_decode(span_of(buf, (size_t)cut), &b), -EBADMSG);
+		free(a);
+		free(b);
+	}
+	free(buf);
+}
+END_TEST
+
+START_TEST(a_list_of_another_form_is_refused)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {
+		{ "\x83\x01\x80\x00", 4 }, { "\x81\x01", 2 },	{ "\x82\x02\x80", 3 },
+		{ "\x82\x01\x80\x00", 4 }, { "\x82\x01\x81", 3 }, { "\x82\x01\xa0", 3 },
+		{ "\x82\x01\x9a\x7f\xff\xff\xff", 7 },
+	};
+	struct recall_list *l = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ck_assert_int_eq(recall_decode(span_of(bad[i].bytes, bad[i].len), &l), -EBADMSG);
+	ck_assert_ptr_null(l);
+}
+END_TEST
+
 UNIT_MAIN("signal/parts", only_the_own_session_ends_a_presence, a_cursor_gives_each_change_once,
 	  telling_costs_what_changed, a_source_is_an_address_or_a_network,
 	  many_sources_do_not_fill_the_memory, the_command_line_is_understood,
 	  wrong_usage_is_refused, a_further_token_needs_a_servers_database,
-	  the_first_start_makes_what_later_ones_keep)
+	  the_first_start_makes_what_later_ones_keep,
+	  the_list_of_sessions_is_read_as_it_was_written, a_list_of_another_form_is_refused)

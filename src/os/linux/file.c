@@ -151,7 +151,7 @@ static char *temporary_name(struct host *h, const char *path)
 	return out;
 }
 
-static int write_synced(int fd, const uint8_t *data, size_t len)
+static int write_all(int fd, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, data, len);
@@ -162,7 +162,7 @@ static int write_synced(int fd, const uint8_t *data, size_t len)
 		data += n;
 		len -= (size_t)n;
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
 static int rename_new(const char *from, const char *to)
@@ -180,9 +180,10 @@ static int rename_new(const char *from, const char *to)
 	return 0;
 }
 
+enum write_how { WRITE_REPLACE, WRITE_NEW, WRITE_UNSYNCED };
+
 static int write_whole(struct host *h, const char *path, const void *data, size_t len,
-		       unsigned mode,
-		       bool replace, struct err *err)
+		       unsigned mode, enum write_how how, struct err *err)
 {
 	char *tmp = temporary_name(h, path);
 	if (!tmp)
@@ -193,16 +194,18 @@ static int write_whole(struct host *h, const char *path, const void *data, size_
 		r = -errno;
 		goto fail_name;
 	}
-	r = fchmod(fd, mode) < 0 ? -errno : write_synced(fd, data, len);
+	r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, len);
+	if (r == 0 && how != WRITE_UNSYNCED && fsync(fd) < 0)
+		r = -errno;
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
 	if (r < 0)
 		goto fail;
-	r = replace ? (rename(tmp, path) < 0 ? -errno : 0) : rename_new(tmp, path);
+	r = how == WRITE_NEW ? rename_new(tmp, path) : rename(tmp, path) < 0 ? -errno : 0;
 	if (r < 0)
 		goto fail;
 	free(tmp);
-	r = dir_sync(path);
+	r = how == WRITE_UNSYNCED ? 0 : dir_sync(path);
 	if (r < 0)
 		return err_set(err, r, "can not sync the folder of %s: %s", path, strerror(-r));
 	return 0;
@@ -216,13 +219,19 @@ fail_name:
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err)
 {
-	return write_whole(h, path, data, len, mode, true, err);
+	return write_whole(h, path, data, len, mode, WRITE_REPLACE, err);
+}
+
+int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
+			unsigned mode, struct err *err)
+{
+	return write_whole(h, path, data, len, mode, WRITE_UNSYNCED, err);
 }
 
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err)
 {
-	return write_whole(h, path, data, len, mode, false, err);
+	return write_whole(h, path, data, len, mode, WRITE_NEW, err);
 }
 
 int file_remove(struct host *h, const char *path)

@@ -183,6 +183,12 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 	return 0;
 }
 
+int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
+			unsigned mode, struct err *err)
+{
+	return file_write(h, path, data, len, mode, err);
+}
+
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err)
 {
