@@ -44,6 +44,25 @@ static void use_secret(struct aead *a, const uint8_t secret[RECORD_SECRET_LEN])
 	secret_wipe(iv, sizeof(iv));
 }
 
+static int key_begin(struct records *r, struct record_key *k, uint64_t epoch,
+		     const uint8_t secret[RECORD_SECRET_LEN])
+{
+	int rc = aead_new(r->kind, AEAD_OPEN, &k->aead);
+
+	if (rc < 0)
+		return rc;
+	k->epoch = epoch;
+	memcpy(k->secret, secret, RECORD_SECRET_LEN);
+	return 0;
+}
+
+/* Overwrites a key that is not needed any more. */
+static void key_end(struct record_key *k)
+{
+	aead_free(k->aead);
+	secret_wipe(k, sizeof(*k));
+}
+
 int records_new(enum aead_kind kind, bool client, const uint8_t exported[RECORD_EXPORT_LEN],
 		struct records **ret)
 {
@@ -52,18 +71,19 @@ int records_new(enum aead_kind kind, bool client, const uint8_t exported[RECORD_
 	struct records *r = calloc(1, sizeof(*r));
 	int rc = r ? aead_new(kind, AEAD_SEAL, &r->seal) : -ENOMEM;
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(r->key); i++)
-		rc = aead_new(kind, AEAD_OPEN, &r->key[i].aead);
+	if (rc == 0) {
+		r->kind = kind;
+		r->newest = &r->key[0];
+		rc = key_begin(r, r->newest, 0, secrets[client ? 1 : 0]);
+	}
 	if (rc < 0) {
 		records_free(r);
 		return rc;
 	}
 	memcpy(r->tag, exported, RECORD_TAG_LEN);
 	memcpy(r->secret, secrets[client ? 0 : 1], RECORD_SECRET_LEN);
-	memcpy(r->key[0].secret, secrets[client ? 1 : 0], RECORD_SECRET_LEN);
-	r->key[0].valid = true;
 	use_secret(r->seal, r->secret);
-	use_secret(r->key[0].aead, r->key[0].secret);
+	use_secret(r->newest->aead, r->newest->secret);
 	*ret = r;
 	return 0;
 }
@@ -74,7 +94,7 @@ void records_free(struct records *r)
 		return;
 	aead_free(r->seal);
 	for (size_t i = 0; i < ARRAY_LEN(r->key); i++)
-		aead_free(r->key[i].aead);
+		key_end(&r->key[i]);
 	secret_wipe(r, sizeof(*r));
 	free(r);
 }
@@ -102,40 +122,60 @@ const uint8_t *record_tag(const uint8_t *data, size_t len)
 	return len > RECORD_OVERHEAD && data[0] == RECORD_TYPE ? data + 8 : NULL;
 }
 
-/* The key of an epoch that is not in use yet, in the place of the oldest one that is not needed. */
+/*
+ * The key of an epoch ahead of the newest seen, from that of the epoch before it; those between are
+ * kept as well. The record that names the epoch may be forged: it costs a derivation only the first
+ * time. NULL without memory.
+ */
 static struct record_key *key_ahead(struct records *r, uint64_t epoch)
 {
-	struct record_key *from = &r->key[r->newest];
+	const struct record_key *from = r->newest;
 	struct record_key *k = NULL;
 
-	if (epoch - from->epoch > RECORD_EPOCHS_AHEAD)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(r->key); i++) {
-		if (!r->key[i].valid || r->key[i].epoch + 1 < from->epoch ||
-		    r->key[i].epoch > from->epoch)
-			k = &r->key[i];
+	for (uint64_t e = from->epoch + 1; e <= epoch; e++) {
+		k = &r->key[e % RECORD_KEYS];
+		if (!k->aead) {
+			if (key_begin(r, k, e, from->secret) < 0)
+				return NULL;
+			step(k->secret);
+			use_secret(k->aead, k->secret);
+			r->derived++;
+		}
+		from = k;
 	}
-	if (!k)
-		return NULL;
-	memcpy(k->secret, from->secret, sizeof(k->secret));
-	for (k->epoch = from->epoch; k->epoch < epoch; k->epoch++)
-		step(k->secret);
-	use_secret(k->aead, k->secret);
-	k->valid = true;
 	return k;
 }
 
+/* NULL for an epoch that is not accepted. */
 static struct record_key *key_of(struct records *r, uint64_t epoch)
 {
-	struct record_key *newest = &r->key[r->newest];
+	uint64_t newest = r->newest->epoch;
+	struct record_key *k;
 
-	if (newest->epoch == epoch)
-		return newest;
+	if (epoch == newest)
+		return r->newest;
+	if (epoch + 1 < newest || epoch > newest + RECORD_EPOCHS_AHEAD)
+		return NULL;
+	k = &r->key[epoch % RECORD_KEYS];
+	if (k->aead)
+		return k;
+	return epoch > newest ? key_ahead(r, epoch) : NULL;
+}
+
+/* An authentic record of a later epoch has come: what was sealed before it stays closed. */
+static void advance(struct records *r, struct record_key *newest)
+{
 	for (size_t i = 0; i < ARRAY_LEN(r->key); i++) {
-		if (r->key[i].valid && r->key[i].epoch == epoch && epoch + 1 >= newest->epoch)
-			return &r->key[i];
+		struct record_key *k = &r->key[i];
+
+		if (!k->aead || k->epoch >= newest->epoch)
+			continue;
+		if (k->epoch + 1 < newest->epoch)
+			key_end(k);
+		else
+			secret_wipe(k->secret, sizeof(k->secret)); /* its key is enough */
 	}
-	return epoch > newest->epoch ? key_ahead(r, epoch) : NULL;
+	r->newest = newest;
 }
 
 enum overlay_drop record_open(struct records *r, uint8_t *data, size_t len, struct span *ret)
@@ -152,10 +192,8 @@ enum overlay_drop record_open(struct records *r, uint8_t *data, size_t len, stru
 		return DROP_in_forged;
 	}
 	window_take(&r->window, counter);
-	if (k->epoch > r->key[r->newest].epoch) {
-		secret_wipe(r->key[r->newest].secret, RECORD_SECRET_LEN); /* its key is enough */
-		r->newest = (unsigned)(k - r->key);
-	}
+	if (k->epoch > r->newest->epoch)
+		advance(r, k);
 	*ret = span_of(data + RECORD_HEADER, len - RECORD_OVERHEAD);
 	return DROP_NONE;
 }

@@ -19,25 +19,31 @@
 #define RECORD_EXPORT_LEN (RECORD_TAG_LEN + 2 * RECORD_SECRET_LEN)
 #define RECORD_EPOCH_BITS 22	/* counters of one key */
 #define RECORD_EPOCHS_AHEAD 4	/* that the receiver accepts */
+#define RECORD_KEYS (RECORD_EPOCHS_AHEAD + 2) /* these, the newest seen, and the one before it */
 #define RECORD_FORGED_MAX (UINT64_C(1) << 36)
 
 /* One key of the receiving side. */
 struct record_key {
-	struct aead *aead;
+	struct aead *aead;	/* NULL: not derived */
 	uint64_t epoch;
-	bool valid;
 	uint8_t secret[RECORD_SECRET_LEN];	/* of this epoch */
 };
 
 struct records {
 	uint8_t tag[RECORD_TAG_LEN];
+	enum aead_kind kind;
 	/* out */
 	struct aead *seal;
 	uint8_t secret[RECORD_SECRET_LEN];	/* of the epoch of `counter` */
 	uint64_t counter;			/* of the next record */
-	/* in: of the newest epoch, of the one before, and one that is being tried */
-	struct record_key key[3];
-	unsigned newest;			/* index in key */
+	/*
+	 * In. The key of an epoch is at its remainder by RECORD_KEYS, which is another one for each
+	 * epoch that is accepted. Keys ahead of the newest seen are derived when a record names
+	 * them, authentic or not, and kept: a forger makes us derive each one once.
+	 */
+	struct record_key key[RECORD_KEYS];
+	struct record_key *newest;
+	uint64_t derived;	/* keys, since the beginning */
 	struct window window;
 	uint64_t forged;
 };

@@ -143,7 +143,7 @@ START_TEST(what_was_changed_is_forged_and_changes_nothing)
 	}
 	ck_assert_uint_gt(server->forged, 8 * INNER);
 	ck_assert_uint_eq(server->window.next, 101);
-	ck_assert_uint_eq(server->newest, 0);
+	ck_assert_uint_eq(server->newest->epoch, 0);
 	ck_assert_int_eq(take(server, record, len), DROP_NONE);
 	end();
 }
@@ -185,6 +185,40 @@ START_TEST(epochs_follow_each_other)
 	ck_assert_int_eq(send_at((1 + RECORD_EPOCHS_AHEAD) * EPOCH + 9), DROP_NONE);
 	ck_assert_int_eq(send_at((1 + RECORD_EPOCHS_AHEAD) * EPOCH + 10), DROP_NONE);
 	ck_assert_int_eq(send_at((2 + 2 * RECORD_EPOCHS_AHEAD) * EPOCH), DROP_in_forged);
+	end();
+}
+END_TEST
+
+/* A forger who names one epoch after the other makes us derive each key once. */
+START_TEST(forged_records_of_many_epochs_cost_no_more_than_others)
+{
+	uint8_t forged[RECORD_OVERHEAD + INNER], good[RECORD_OVERHEAD + INNER];
+	size_t len;
+
+	begin(AEAD_AES128_GCM);
+	len = seal_at(client, 7, forged, INNER);
+	forged[len - 1] ^= 1;
+	for (uint64_t i = 0; i < 100000; i++) {
+		uint64_t epoch = i % (RECORD_EPOCHS_AHEAD + 3);
+
+		store_be64(forged, (uint64_t)RECORD_TYPE << 56 | (epoch * EPOCH + 8 + i % 7));
+		ck_assert_int_eq(take(server, forged, len), DROP_in_forged);
+	}
+	ck_assert_uint_eq(server->forged, 100000);
+	ck_assert_uint_eq(server->derived, RECORD_EPOCHS_AHEAD);
+	/* and it changes nothing: the keys that were kept open what is genuine */
+	ck_assert_int_eq(send_at(9), DROP_NONE);
+	(void)seal_at(client, 2 * EPOCH - 1, good, INNER);
+	ck_assert_int_eq(send_at(2 * EPOCH), DROP_NONE);
+	ck_assert_int_eq(take(server, good, len), DROP_NONE); /* of the epoch that was skipped */
+	ck_assert_uint_eq(server->derived, RECORD_EPOCHS_AHEAD);
+	for (uint64_t i = 0; i < 100000; i++) {
+		store_be64(forged, (uint64_t)RECORD_TYPE << 56 | (i % 8 * EPOCH + 8));
+		(void)take(server, forged, len);
+	}
+	ck_assert_uint_eq(server->derived, RECORD_EPOCHS_AHEAD + 2); /* two more came in reach */
+	for (uint64_t epoch = 3; epoch < 20; epoch++)
+		ck_assert_int_eq(send_at(epoch * EPOCH + 1), DROP_NONE);
 	end();
 }
 END_TEST
@@ -257,5 +291,6 @@ END_TEST
 UNIT_MAIN("overlay/record", records_are_as_the_vectors, both_directions_have_keys_of_their_own,
 	  what_was_changed_is_forged_and_changes_nothing,
 	  what_is_too_short_or_of_another_type_is_no_record, epochs_follow_each_other,
+	  forged_records_of_many_epochs_cost_no_more_than_others,
 	  secrets_of_earlier_epochs_are_overwritten,
 	  the_window_takes_each_counter_once, the_window_has_an_end)
