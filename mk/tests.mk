@@ -9,6 +9,7 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, fuzz, programs, asan, lab
 	@mkdir -p build && rm -f build/results build/results.summary
+	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
@@ -42,8 +43,8 @@ seeds: $(release_sim)  ## the same with one seed after the other (SEEDS=100, SEE
 replay: $(release_replay)  ## the fuzz targets over their kept inputs
 	@tests/run -j $(JOBS) -t 180 replay $(release_replay)
 
-programs: all  ## the finished programs: static, hardened, run in an empty root
-	@tests/run programs tests/programs.sh
+programs: all  ## the finished programs, alone in an empty root; their build and installation
+	+@tests/run programs tests/programs.sh tests/build.sh
 
 # Leaks are errors. The simulation runs slower by an order of magnitude.
 asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0
@@ -55,8 +56,14 @@ asan: asan-tests  ## unit and sim under the address and undefined sanitizers
 lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
-	@tools/need --optional ip ping nft
+	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	@tests/run -r -j $(JOBS) -t 600 lab $(lab_scripts)
+
+# Takes many minutes and the network, so "make test" leaves it out.
+ROOTS ?= bookworm trixie noble
+RUN ?= demo test
+roots:  ## the README's two commands in fresh minimal systems (root; ROOTS="noble", RUN="demo")
+	@RUN="$(RUN)" tests/roots $(ROOTS)
 
 # A part as "make test" runs it.
 test-lint: lint-cheap
@@ -68,5 +75,5 @@ test-programs: programs
 test-asan: asan
 test-lab: lab
 
-.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab roots \
 	$(test_parts:%=test-%)

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The build and the installation on machines that are set up in an unusual way: folders with
+# spaces, no home, a strict umask, a mirror that has moved on. Nothing is fetched or compiled here.
+set -uo pipefail
+
+top=$PWD
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+odd="$scratch/a b"
+mkdir -p "$odd"
+failed=0
+
+check() { # name, command...; what it printed is shown if it fails
+	local name=$1
+	shift
+	if "$@" >"$scratch/out" 2>&1; then
+		echo "ok - $name"
+	else
+		echo "not ok - $name"
+		sed 's/^/    /' "$scratch/out"
+		failed=1
+	fi
+}
+
+# --- where the libraries are kept ---
+
+cache_is() { # expected folder, variable of the environment...
+	local got expected=$1
+	shift
+	got=$(env -u HOME -u XDG_CACHE_HOME "$@" tools/sysroot cache)
+	[ "$got" = "$expected" ] || { echo "'$got' in place of '$expected'" && false; }
+}
+: >"$scratch/file"
+check "the cache is in HOME" cache_is "$odd/.cache/mlsh" HOME="$odd"
+check "or where XDG_CACHE_HOME says" cache_is "$odd/x/mlsh" HOME="$odd" XDG_CACHE_HOME="$odd/x"
+check "a relative XDG_CACHE_HOME is ignored" cache_is "$odd/.cache/mlsh" HOME="$odd" XDG_CACHE_HOME=x
+check "no HOME" cache_is "$top/build/cache"
+check "a HOME that is missing" cache_is "$top/build/cache" HOME=/nonexistent
+check "a HOME that is no folder" cache_is "$top/build/cache" HOME="$scratch/file"
+check "a HOME that cannot be written" cache_is "$top/build/cache" HOME=/proc/self
+
+# --- make, with spaces in the path of the source and of the libraries ---
+
+# make reads its files again after it has written build/config.mk. It must not do so forever.
+make_in_odd_folders() {
+	local key
+	mkdir -p "$odd/src" "$odd/cache/mlsh" &&
+		tar --exclude=./build --exclude=./.git -cf - . | tar -xf - -C "$odd/src" &&
+		key=$(readlink build/sysroot) &&
+		ln -s "$key" "$odd/cache/mlsh/${key##*/}" &&
+		cd "$odd/src" &&
+		XDG_CACHE_HOME="$odd/cache" MLSH_SYSROOT=always MAKEFLAGS='' \
+			timeout 120 make --no-print-directory -n "MLSH_LOCKED=${MLSH_LOCKED:-0}" all >"$scratch/commands" &&
+		[ "$(readlink build/sysroot)" = "$odd/cache/mlsh/${key##*/}" ] &&
+		grep -q 'src/base/log\.c' "$scratch/commands" && ! grep -F "$odd" "$scratch/commands"
+}
+if [ -e build/sysroot ]; then
+	check "make with spaces in HOME and in the path" eval '(make_in_odd_folders)'
+else
+	echo "skip - make with spaces in HOME and in the path: builds with this machine's libraries"
+fi
+
+cxx_of() { # CC
+	MAKEFLAGS='' make --no-print-directory -s -f - CC="$1" <<-'END'
+		include mk/flags.mk
+		all:; @echo "$(CXX)"
+	END
+}
+check "CXX follows CC" eval '[ "$(cxx_of gcc)" = g++ ] && [ "$(cxx_of clang)" = clang++ ] &&
+	[ "$(cxx_of "ccache /opt/clang/bin/clang-19")" = "ccache /opt/clang/bin/clang++-19" ]'
+
+# --- a mirror that has newer versions than mk/deps.lock ---
+
+# apt-get and apt-cache of such a mirror; it serves no packages.
+moved_mirror() {
+	mkdir -p "$scratch/bin"
+	cat >"$scratch/bin/apt-get" <<-'END'
+		#!/bin/sh
+		case " $* " in *" download "*) echo "no packages here" >&2; exit 100 ;; esac
+	END
+	cat >"$scratch/bin/apt-cache" <<-'END'
+		#!/bin/sh
+		for package; do :; done
+		for suite in trixie trixie-backports; do
+			echo " $package | 9:99 | http://mirror.invalid $suite/main amd64 Packages"
+		done
+	END
+	chmod 755 "$scratch/bin/apt-get" "$scratch/bin/apt-cache"
+}
+sysroot_fails() { # what it says, variable of the environment...
+	local says=$1
+	shift
+	! env PATH="$scratch/bin:$PATH" XDG_CACHE_HOME="$odd/empty" MLSH_MIRROR=http://mirror.invalid \
+		MLSH_LOCKED=0 "$@" tools/sysroot build && grep -qE "$says" "$scratch/out"
+}
+moved_mirror
+check "MLSH_LOCKED=1 refuses other versions" sysroot_fails \
+	'MLSH_LOCKED: [a-z0-9-]+ is locked at .* the mirror has 9:99.*snapshot' MLSH_LOCKED=1
+check "else one line tells of them" sysroot_fails 'NOTE +Debian has updated ([0-9]+) of \1 packages'
+check "a failed download says what to do" sysroot_fails 'cannot be downloaded .*MLSH_MIRROR'
+check "nothing half made is left" eval '[ -z "$(ls "$odd/empty/mlsh")" ] &&
+	! ls -d "$odd"/empty/mlsh/.making.*'
+
+# --- make install ---
+
+installed() {
+	(umask 077 && make --no-print-directory install DESTDIR="$odd/root" PREFIX="/opt/my apps") &&
+		[ -z "$(find "$odd/root" -type d ! -perm 755)" ] &&
+		[ -z "$(find "$odd/root/etc" -type f ! -perm 644)" ] &&
+		[ -z "$(find "$odd/root/opt" -type f ! -perm 755)" ] &&
+		"$odd/root/opt/my apps/bin/mlshtund" --version &&
+		grep -xF 'ExecStart="/opt/my apps/bin/mlshtund"' \
+			"$odd/root/etc/systemd/system/mlshtund.service" &&
+		[ "$(ls -A)" = "$listed" ]
+}
+listed=$(ls -A)
+check "install with spaces and umask 077" installed
+install_fails() { # what it says, DESTDIR, PREFIX
+	! DESTDIR=$2 PREFIX=$3 UNITDIR=/units tools/install && grep -qE "$1" "$scratch/out"
+}
+check "a folder that cannot be written is named" \
+	install_fails 'cannot write to /proc/none/usr/bin; try' /proc/none /usr
+check "a relative PREFIX is refused" install_fails 'PREFIX must be an absolute path' "" here
+
+exit $failed
