@@ -12,13 +12,17 @@
 void inbound_write(void *overlay, const struct tun_packet *p)
 {
 	struct overlay *o = overlay;
-	int rc = o->tun ? tun_write(o->tun, p) : -ENOBUFS; /* it is being made again */
+	int rc = tun_write(o->tun, p);
 
 	if (rc == 0)
 		return;
 	drop_count(o, DROP_in_tun);
-	if (rc == -ENODEV)
-		repair_device_gone(o);
+	if (rc == -ENODEV || rc == -EBADF) {
+		struct err err;
+
+		err_set(&err, rc, "the interface %s is gone", tun_name(o->tun));
+		overlay_fail(o, &err);
+	}
 }
 
 /*

@@ -254,11 +254,14 @@ void outbound_readable(void *overlay)
 	struct tun_packet t;
 	size_t bytes = 0;
 
-	for (int i = 0; i < READ_PACKETS && bytes < READ_BYTES; i++) {
+	for (int i = 0; i < READ_PACKETS && bytes < READ_BYTES && !o->failed; i++) {
 		int rc = tun_read(o->tun, flowq_buffer(&o->flows), &t);
 
 		if (rc < 0) {
-			repair_device_gone(o);
+			struct err err;
+
+			err_set(&err, rc, "the interface %s is gone", tun_name(o->tun));
+			overlay_fail(o, &err);
 			return;
 		}
 		if (rc == 0)

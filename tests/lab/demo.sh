@@ -12,6 +12,22 @@ command_of() { sed -n "s|^ *\\(/.*$1\\)\$|\\1|p" "$out"; } # how it ends
 take_down() { sed -n '/^To end it:/{n;p}' "$out" | bash 2>/dev/null; }
 namespaces() { ip netns list | grep -c "^$demo-"; }
 
+# A demo whose `mlsh invite` fails: a program beside the real ones, found first.
+mkdir -p "$WORK/broken"
+for program in "$BIN"/*; do ln -s "$(realpath "$program")" "$WORK/broken/${program##*/}"; done
+rm "$WORK/broken/mlsh"
+cat >"$WORK/broken/mlsh" <<END
+#!/bin/sh
+[ "\$1" != invite ] || { echo "no invite today" >&2; exit 9; }
+exec "$BIN/mlsh" "\$@"
+END
+chmod 755 "$WORK/broken/mlsh"
+check "a failure names the step and the command" eval '! BIN=$WORK/broken tools/demo >"$out" 2>&1 &&
+	grep -F "DEMO FAILED at \"It invites the laptop\"" "$out" &&
+	grep -F "exit status 9: nas\$ mlsh invite homelab --no-qr" "$out"'
+check "a user who is not root is told what to do" eval '! setpriv --reuid 1500 --regid 1500 --clear-groups \
+	env TMPDIR=/tmp tools/demo >"$out" 2>&1 && grep "needs root.*sudo make" "$out"'
+
 must "the demo" eval 'KEEP=1 SUDO_USER="" tools/demo >"$out" 2>&1'
 demo=$(grep -oE 'mlsh[0-9]+-' "$out" | head -n 1)
 demo=${demo%-}

@@ -45,8 +45,6 @@ void machine_free(struct machine *m)
 	free(m->ifs);
 	free(m->addrs);
 	free(m->routes);
-	free(m->guards);
-	free(m->rules);
 	free(m->used);
 	free(m);
 }
