@@ -75,6 +75,7 @@ static void print_netcheck(struct json_object *o)
 	print_mapping(o);
 	print_candidates(o);
 	printf("%s\n", js(o, "text"));
+	table_conflicts(o);
 	table_advice(json_object_object_get(o, "advice"));
 }
 

@@ -28,6 +28,21 @@ static void print_signal(struct json_object *o)
 		printf("            %s\n", js(s, "error"));
 }
 
+/* All of them, and what other software took away from our interface. */
+static void print_host(struct json_object *o)
+{
+	struct json_object *r = json_object_object_get(o, "repairs");
+	char age[24];
+
+	table_conflicts(o);
+	if (*js(r, "missing"))
+		printf("  missing   %s: %s\n", js(r, "missing"),
+		       *js(r, "error") ? js(r, "error") : "other software keeps taking it away");
+	if (*js(r, "what"))
+		printf("  repaired  %s times, last %s ago: %s\n", js(r, "count"),
+		       table_age(r, "last_s", age), js(r, "what"));
+}
+
 static void print_mapping(struct json_object *o)
 {
 	struct json_object *m = json_object_object_get(o, "mapping");
@@ -132,8 +147,7 @@ static void print_cluster(struct json_object *o)
 		printf("  FORK      %s\n", js(log, "fork"));
 	if (*js(o, "error"))
 		printf("  error     %s\n", js(o, "error"));
-	if (*js(o, "warning"))
-		printf("  warning   %s\n", js(o, "warning"));
+	print_host(o);
 	print_signal(o);
 	print_mapping(o);
 	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",

@@ -71,6 +71,16 @@ const char *js(struct json_object *o, const char *key)
 	return s ? s : "";
 }
 
+void table_conflicts(struct json_object *o)
+{
+	struct json_object *list = json_object_object_get(o, "conflicts");
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		printf("  warning   %s\n",
+		       json_object_get_string(json_object_array_get_idx(list, i)));
+}
+
 const char *table_ms(struct json_object *o, const char *key, char *out)
 {
 	struct json_object *v = o ? json_object_object_get(o, key) : NULL;

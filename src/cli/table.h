@@ -25,6 +25,8 @@ void table_print(struct table *t); /* and frees */
 const char *js(struct json_object *o, const char *key);
 /* "1.2 ms", "5 s ago", "3 h ago", "1.4 MB"; "-" for null. Into `out` (24 bytes), which is returned.
  */
+/* Prints what this host itself uses of the overlay's addresses ("conflicts"), a line each. */
+void table_conflicts(struct json_object *o);
 const char *table_ms(struct json_object *o, const char *key, char *out);
 const char *table_age(struct json_object *o, const char *key, char *out);
 const char *table_bytes(struct json_object *o, const char *key, char *out);

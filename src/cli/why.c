@@ -62,6 +62,7 @@ static void print_why(struct json_object *o)
 	printf("%s\n", js(o, "text"));
 	if (*js(o, "detail"))
 		printf("The last attempt: %s.\n", js(o, "detail"));
+	table_conflicts(o);
 	table_advice(json_object_object_get(o, "advice"));
 	print_paths(o);
 	printf("\n");

@@ -18,7 +18,7 @@ static bool subnet_equal(struct prefix4 a, struct prefix4 b)
 static int check_asked(struct host *h, struct prefix4 p, struct err *err)
 {
 	char what[64], subnet[PREFIX4_TEXT_MAX];
-	int r = netconf_conflict(h, p, 0, what);
+	int r = netconf_conflict(h, p, what);
 
 	if (r <= 0)
 		return 0; /* what can not be told now, connect will say */

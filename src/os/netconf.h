@@ -9,9 +9,10 @@
 
 #include "base/addr.h"
 #include "os/loop.h"
+#include "os/netuse.h"
 
 #define NETCONF_DEVICE "mlsh"	/* what the names of our TUN devices begin with */
-#define NETCONF_PROTO 109	/* rtm_protocol of our routes; unassigned in iproute2's rt_protos */
+#define NETCONF_PROTO 109	/* of our routes and rules; unassigned in iproute2's rt_protos */
 
 enum netif_kind {
 	NETIF_LOOPBACK,
@@ -45,28 +46,74 @@ int netif_list(struct host *h, struct netif_addr *out, size_t max) MUST_CHECK;
  */
 void netif_order(struct netif_addr *list, size_t n);
 
+/*
+ * What is left of our own part of the host's network: other software can take each of it away.
+ * `routes` are those that netconf_route_add and netconf_guard_add made, sorted by netown_compare.
+ */
+enum netroute_kind { NETROUTE_MEMBER, NETROUTE_BACKSTOP, NETROUTE_GUARD };
+
+struct netown_route {
+	enum netroute_kind kind;
+	struct prefix4 to;
+};
+
+struct netown {
+	bool link;		/* the device is there */
+	bool up, address, rules;
+	unsigned mtu_bytes;
+	char ifname[16];
+	struct netown_route *routes;
+	size_t n_routes;
+};
+
+int netown_compare(const void *a, const void *b); /* for qsort and bsearch */
+bool netown_has(const struct netown *own, enum netroute_kind kind, struct prefix4 to);
+
 struct netwatch;
-/*
- * fn after links, addresses or routes of the host (not our own) changed, debounced by 200 ms; not
- * for the state at start.
- */
-struct netwatch *netwatch_new(struct host *h, loop_fn fn, void *ctx);
-void netwatch_free(struct netwatch *w);
+
+struct netwatch_config {
+	struct prefix4 subnet;	/* the overlay's: what the host uses of it is listed */
+	/*
+	 * After the host's links, addresses or routes (not our own) changed, debounced by 200 ms;
+	 * not for the state at the start. Routes count that lead far (to a /8 or more) or to one of
+	 * `destinations`, and no others.
+	 */
+	loop_fn changed;
+	/*
+	 * netwatch_look gives something else than before: what the host uses of the subnet, or what
+	 * there is of our own. At once, and also after changes that we made ourselves. May be NULL.
+	 */
+	loop_fn touched;
+	/* Writes the addresses that packets are sent to, at most `max`; how many. May be NULL. */
+	size_t (*destinations)(void *ctx, struct addr *out, size_t max);
+	void *ctx;
+};
+
+#define NETWATCH_DESTINATIONS_MAX 1024
 
 /*
- * Does any prefix that the host itself uses (addresses, routes but the default, gateways,
- * resolvers) overlap `p`? 1/0/negative. `ret_what` (64 bytes) names it. Our own tunnels do not
- * count: a server hands out addresses that are unique over all its clusters.
+ * Watches the host's network. The watch follows what the kernel tells and reads the whole table of
+ * routes at the start only, and in pieces when the kernel had to drop messages. NULL: no memory, or
+ * the system does not let us.
  */
-int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex,
-		     char *ret_what) MUST_CHECK;
+struct netwatch *netwatch_new(struct host *h, const struct netwatch_config *cfg);
+void netwatch_free(struct netwatch *w); /* NULL allowed */
+/* The device that is ours, and our address on it. Again after it was made again. */
+int netwatch_own(struct netwatch *w, unsigned ifindex, ip4 self) MUST_CHECK;
+/*
+ * What holds now. Everything that happened before the call is in it. Both are valid until the next
+ * call for this watch.
+ */
+int netwatch_look(struct netwatch *w, const struct netuses **ret_uses,
+		  const struct netown **ret_own) MUST_CHECK;
 
 /*
- * Is this very address one of the host's own (but on `ignore_ifindex`), a gateway, a name server or
- * the only destination of a route that is not ours? 1/0/negative. `ret_what` (64 bytes) says what
- * it is: "a gateway of this host". `for_self`: it is to be our own: a name server at it is meant to
- * be the one that we are.
+ * Does any prefix that the host itself uses overlap `p`, or does other software claim it? 1, 0 or a
+ * negative error. `ret_what` (NETUSE_WHAT_MAX) names it. Our own tunnels do not count.
  */
+int netconf_conflict(struct host *h, struct prefix4 p, char *ret_what) MUST_CHECK;
+
+/* netuses_address, asked once. 1, 0 or a negative error. */
 int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool for_self,
 			 char *ret_what) MUST_CHECK;
 
@@ -81,18 +128,31 @@ struct gateway {
 int netconf_gateway(struct host *h, struct gateway *ret) MUST_CHECK;
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
+int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes,
+		     struct err *err) MUST_CHECK;
+/* Gives the device this name, taking it down for a moment if it must be. */
+int netconf_link_rename(struct host *h, unsigned ifindex, const char *name,
+			struct err *err) MUST_CHECK;
 int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,
 		     struct err *err) MUST_CHECK;
 /*
- * A route to `p` through the device, or, with ifindex 0, an unreachable route (metric low
- * priority). Adding twice is no error.
+ * A route to `p` through the device, or, with ifindex 0, an unreachable route of low priority.
+ * Adding it again is no error. -EEXIST: the host has another one to the same destination.
  */
 int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 source,
 		      struct err *err) MUST_CHECK;
 int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p) MUST_CHECK;
 /*
- * Removes every route that carries NETCONF_PROTO and belongs to no living device of ours: after a
- * crash, before the start.
+ * The guard: what is sent to a guarded address leaves by its own route in the main table (by any
+ * route to this one address) or not at all, whatever becomes of that route. It lies in a table of
+ * its own and outlives a flush of the main one. netconf_rules_add makes guards of a subnet count.
+ */
+int netconf_rules_add(struct host *h, struct prefix4 subnet, struct err *err) MUST_CHECK;
+int netconf_guard_add(struct host *h, ip4 ip, struct err *err) MUST_CHECK;
+int netconf_guard_del(struct host *h, ip4 ip) MUST_CHECK;
+/*
+ * Removes every route and rule that carries NETCONF_PROTO and belongs to no living device of ours:
+ * after a crash, before the start.
  */
 int netconf_cleanup(struct host *h, struct err *err) MUST_CHECK;
 

@@ -26,6 +26,12 @@ int coalesce_init(struct coalescer *c, bool tcp, bool udp,
 	return 0;
 }
 
+void coalesce_offloads(struct coalescer *c, bool tcp, bool udp)
+{
+	c->tcp = tcp;
+	c->udp = udp;
+}
+
 void coalesce_fini(struct coalescer *c)
 {
 	free(c->buffer);

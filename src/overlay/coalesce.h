@@ -37,6 +37,8 @@ struct coalescer {
 /* `write` gets what is ready; it may call nothing of coalesce. -ENOMEM. */
 int coalesce_init(struct coalescer *c, bool tcp, bool udp,
 		  void (*write)(void *ctx, const struct tun_packet *p), void *ctx) MUST_CHECK;
+/* The device is another one: may packets be joined for it? Between batches only. */
+void coalesce_offloads(struct coalescer *c, bool tcp, bool udp);
 void coalesce_fini(struct coalescer *c);
 /* Takes a packet that packet_check_inbound found good, at most PACKET_MAX bytes; copies it. */
 void coalesce_add(struct coalescer *c, uint8_t flags, const uint8_t *packet, size_t len,

@@ -12,17 +12,13 @@
 void inbound_write(void *overlay, const struct tun_packet *p)
 {
 	struct overlay *o = overlay;
-	int rc = tun_write(o->tun, p);
+	int rc = o->tun ? tun_write(o->tun, p) : -ENOBUFS; /* it is being made again */
 
 	if (rc == 0)
 		return;
 	drop_count(o, DROP_in_tun);
-	if (rc == -ENODEV || rc == -EBADF) {
-		struct err err;
-
-		err_set(&err, rc, "the interface %s is gone", tun_name(o->tun));
-		overlay_fail(o, &err);
-	}
+	if (rc == -ENODEV)
+		repair_device_gone(o);
 }
 
 /*

@@ -165,6 +165,18 @@ struct peer {
 	struct log_limit log_limit;
 };
 
+/* Our part of the host's network, and how often it had to be put back (repair.c). */
+struct repair {
+	struct timer *timer;
+	bool started, device_gone;
+	struct netsetup_report report;	/* of the last look */
+	uint64_t count, last;		/* how often, and when last (clock_now) */
+	unsigned parts;			/* enum netsetup_part: what, then */
+	unsigned streak, failures;	/* in a row */
+	uint64_t hold_until;		/* nothing is put back before */
+	struct log_limit limit, conflict_limit;
+};
+
 struct overlay {
 	struct host *h;
 	struct mlog *log;
@@ -174,7 +186,9 @@ struct overlay {
 	struct quic_socket *socket;
 	struct tun *tun;
 	struct fence *fence;
+	struct netwatch *netwatch;
 	struct netsetup net;
+	struct repair repair;
 	struct route_table routes;
 	struct list peers;
 	struct quic_router router;
@@ -207,7 +221,7 @@ struct overlay {
 	struct nat_state nat;
 	struct addr observed_by_peer[2];
 	const struct peer *observed_from[2];	/* who said so */
-	bool failed, closing;
+	bool closing;
 	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */
 	struct peer_message message;
@@ -223,7 +237,6 @@ static inline void drop_count(struct overlay *o, enum overlay_drop d)
 
 /* --- overlay.c ------------------------------------------------------------------------------- */
 
-void overlay_fail(struct overlay *o, const struct err *err);
 /* Are tunnels built without being asked for? */
 bool overlay_is_eager(const struct overlay *o);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
@@ -232,6 +245,15 @@ void overlay_refresh_candidates(struct overlay *o);
 void overlay_observed_by(struct peer *p, const struct addr *a);
 /* Entries from a peer were appended. */
 void overlay_log_learnt(struct overlay *o);
+
+/* --- repair.c -------------------------------------------------------------------------------- */
+
+/* Opens the device and sets up our part of the host's network. */
+int repair_start(struct overlay *o, struct err *err) MUST_CHECK;
+/* Something of it may be gone, or the host's own networks changed: looks, and puts it right. */
+void repair_look(void *overlay);
+/* Reading or writing failed: the device was deleted. */
+void repair_device_gone(struct overlay *o);
 
 /* --- path.c ---------------------------------------------------------------------------------- */
 

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Address, routes and backstop of the overlay's device. */
+/* Device, address, routes, guard and backstop: what there should be, and making it so. */
 #include "overlay/netsetup.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define COVER_BITS_MAX 24
-#define WHAT_MAX 64	/* of netconf.h */
+
+/* One run of netsetup_sync. */
+struct sync {
+	struct netsetup *n;
+	const struct netuses *uses;
+	const struct netown *own;
+	bool restore;
+	struct netsetup_report *report;
+};
 
 /* The smallest prefix that covers every member's address, /24 at least, within the subnet. */
 static struct prefix4 cover_of(const struct mlog *log)
@@ -43,25 +52,26 @@ static void signal_add(struct netsetup *n, const struct addr *a)
 	n->n_signal = MIN(n->signal_at, NETSETUP_SIGNAL_MAX);
 }
 
-/* 1/0/negative. What an address must not be that we take or route. */
-static int address_taken(const struct netsetup *n, ip4 ip, char what[WHAT_MAX])
+void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs)
 {
-	if (is_signal(n, ip)) {
-		snprintf(what, WHAT_MAX, "the signal server's");
-		return 1;
-	}
-	return netconf_address_used(n->h, ip, n->ifindex, ip == n->self, what);
+	for (size_t i = 0; i < n_addrs; i++)
+		signal_add(n, &addrs[i]);
 }
+
+/* --- starting -------------------------------------------------------------------------------- */
 
 /* Two clusters of different servers may have handed out the same address. */
 static int check_self(const struct netsetup *n, const char *cluster, struct err *err)
 {
-	char what[WHAT_MAX], text[IP4_TEXT_MAX];
-	int rc = address_taken(n, n->self, what);
+	char what[NETUSE_WHAT_MAX] = "the signal server's", text[IP4_TEXT_MAX];
+	const struct netuses *uses;
+	const struct netown *own;
+	int rc = netwatch_look(n->watch, &uses, &own);
 
 	if (rc < 0)
-		return err_set(err, rc, "can not tell which addresses this host uses itself");
-	if (rc > 0)
+		return err_set(err, rc, "cannot tell which addresses this host uses itself: %s",
+			       strerror(-rc));
+	if (is_signal(n, n->self) || netuses_address(uses, n->self, n->device.ifindex, true, what))
 		return err_set(err, -EADDRINUSE,
 			       "the overlay address %s is %s already. Disconnect the cluster that "
 			       "has it, or start over with another range: remove "
@@ -71,53 +81,208 @@ static int check_self(const struct netsetup *n, const char *cluster, struct err 
 	return 0;
 }
 
-/*
- * Fenced is what is ours or routed to our device. An address that the host uses itself is not: its
- * packets rightly come in elsewhere.
- */
-static int fence_member(struct netsetup *n, ip4 ip, bool fenced, struct err *err)
+int netsetup_replace(struct netsetup *n, const struct netsetup_device *device)
 {
-	int rc = fence_address(n->fence, ip, fenced);
-
-	return rc < 0 ? err_set(err, rc, "no memory for the fence") : 0;
+	n->device = *device;
+	n->self_fenced = false;
+	for (size_t i = 0; i < n->n_members; i++)
+		n->members[i].fenced = false;
+	return netwatch_own(n->watch, device->ifindex, n->self);
 }
 
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, struct fence *fence,
-		   const struct mlog *log, ip4 self, struct err *err)
+int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
+		   const struct netsetup_device *device, const struct mlog *log, ip4 self,
+		   struct err *err)
 {
 	struct addr literal;
 	int rc;
 
-	*n = (struct netsetup){ .h = h, .ifindex = ifindex, .fence = fence, .self = self };
+	*n = (struct netsetup){ .h = h, .watch = watch, .self = self,
+				.subnet = mlog_genesis(log)->subnet };
 	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
 		signal_add(n, &literal);
-	rc = check_self(n, mlog_genesis(log)->name, err);
-	if (rc == 0)
-		rc = fence_member(n, self, true, err);
-	if (rc == 0)
-		rc = netconf_addr_add(h, ifindex, self, 32, err);
-	return rc < 0 ? rc : netconf_link_up(h, ifindex, err);
+	rc = netsetup_replace(n, device);
+	if (rc < 0)
+		return err_set(err, rc, "cannot look at this host's network: %s", strerror(-rc));
+	return check_self(n, mlog_genesis(log)->name, err);
 }
 
-int netsetup_route(struct netsetup *n, ip4 member, struct err *err)
+/* --- what came of it ------------------------------------------------------------------------- */
+
+static void say_conflict(struct sync *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void say_conflict(struct sync *s, const char *fmt, ...)
 {
-	struct prefix4 p = { .net = member, .bits = 32 };
-	char what[WHAT_MAX], text[IP4_TEXT_MAX];
-	int rc = address_taken(n, member, what);
+	struct netsetup_report *r = s->report;
+	va_list args;
 
-	if (rc < 0)
-		return err_set(err, rc, "can not tell which addresses this host uses itself");
-	if (rc == 0)
-		rc = fence_member(n, member, true, err);
-	if (rc == 0)
-		rc = netconf_route_add(n->h, n->ifindex, p, n->self, err);
-	else if (rc > 0)
-		rc = err_set(err, -EADDRINUSE, "%s is %s, too, which keeps it",
-			     ip4_format(member, text), what);
-	if (rc < 0)
-		(void)!fence_member(n, member, false, NULL);
-	return rc;
+	if (r->n_conflicts == NETSETUP_CONFLICTS_MAX) {
+		r->n_more++;
+		return;
+	}
+	va_start(args, fmt);
+	vsnprintf(r->conflicts[r->n_conflicts++], NETSETUP_LINE_MAX, fmt, args);
+	va_end(args);
 }
+
+/* A part was missing and `rc` came of putting it there. */
+static bool part_done(struct sync *s, unsigned part, int rc, const struct err *err)
+{
+	if (rc < 0) {
+		s->report->missing |= part;
+		if (!s->report->failure[0])
+			snprintf(s->report->failure, NETSETUP_LINE_MAX, "%.200s", err->text);
+		return false;
+	}
+	if (s->n->had & part)
+		s->report->restored |= part;
+	s->n->had |= part;
+	return true;
+}
+
+/* May a missing part be put there? One that was there before only if things are put back. */
+static bool part_may(struct sync *s, unsigned part)
+{
+	if (s->restore || !(s->n->had & part))
+		return true;
+	s->report->missing |= part;
+	return false;
+}
+
+/*
+ * Fenced is what is ours or routed to our device. An address that the host uses itself is not: its
+ * packets rightly come in elsewhere.
+ */
+static void fence_one(struct sync *s, ip4 ip, bool fenced, bool *is_fenced)
+{
+	if (*is_fenced == fenced)
+		return;
+	if (fence_address(s->n->device.fence, ip, fenced) == 0) {
+		*is_fenced = fenced;
+		return;
+	}
+	s->report->missing |= NETSETUP_RULES;
+	snprintf(s->report->failure, NETSETUP_LINE_MAX, "no memory for the fence");
+}
+
+/* --- the device ------------------------------------------------------------------------------ */
+
+static void sync_device(struct sync *s)
+{
+	struct netsetup *n = s->n;
+	const struct netown *own = s->own;
+	const struct netsetup_device *d = &n->device;
+	struct err err = { 0 };
+
+	n->had |= NETSETUP_NAME | NETSETUP_MTU;
+	fence_one(s, n->self, true, &n->self_fenced);
+	if (strcmp(own->ifname, d->ifname) != 0 && part_may(s, NETSETUP_NAME))
+		part_done(s, NETSETUP_NAME,
+			  netconf_link_rename(n->h, d->ifindex, d->ifname, &err), &err);
+	if (own->mtu_bytes != d->mtu_bytes && part_may(s, NETSETUP_MTU))
+		part_done(s, NETSETUP_MTU,
+			  netconf_link_mtu(n->h, d->ifindex, d->mtu_bytes, &err), &err);
+	if (!own->address && part_may(s, NETSETUP_ADDRESS))
+		part_done(s, NETSETUP_ADDRESS,
+			  netconf_addr_add(n->h, d->ifindex, n->self, 32, &err), &err);
+	if (!own->up && part_may(s, NETSETUP_UP))
+		part_done(s, NETSETUP_UP, netconf_link_up(n->h, d->ifindex, &err), &err);
+	if (!own->rules && part_may(s, NETSETUP_RULES))
+		part_done(s, NETSETUP_RULES, netconf_rules_add(n->h, n->subnet, &err), &err);
+}
+
+/* --- members --------------------------------------------------------------------------------- */
+
+static int members_renew(struct netsetup *n, const struct mlog *log)
+{
+	size_t count = mlog_member_count(log);
+	struct netsetup_member *more;
+
+	if (count == n->n_members)
+		return 0;
+	more = reallocarray(n->members, count, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	n->members = more;
+	for (; n->n_members < count; n->n_members++)
+		more[n->n_members] = (struct netsetup_member){
+			.ip = mlog_member_at(log, n->n_members)->address };
+	return 0;
+}
+
+static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[NETUSE_WHAT_MAX])
+{
+	if (!m->routed && is_signal(s->n, m->ip)) {
+		snprintf(what, NETUSE_WHAT_MAX, "the signal server's");
+		return true;
+	}
+	return netuses_address(s->uses, m->ip, s->n->device.ifindex, false, what);
+}
+
+static void member_remove(struct sync *s, struct netsetup_member *m)
+{
+	struct prefix4 p = { m->ip, 32 };
+
+	if (netown_has(s->own, NETROUTE_MEMBER, p))
+		(void)!netconf_route_del(s->n->h, s->n->device.ifindex, p);
+	if (netown_has(s->own, NETROUTE_GUARD, p) && m->routed)
+		(void)!netconf_guard_del(s->n->h, m->ip);
+	fence_one(s, m->ip, false, &m->fenced);
+	m->routed = false;
+}
+
+static void member_add(struct sync *s, struct netsetup_member *m, const char *name)
+{
+	struct prefix4 p = { m->ip, 32 };
+	struct err err = { 0 };
+	int rc = 0;
+
+	if (m->routed && !s->restore) {
+		s->report->missing |= NETSETUP_ROUTES;
+		return;
+	}
+	fence_one(s, m->ip, true, &m->fenced);
+	if (!netown_has(s->own, NETROUTE_MEMBER, p))
+		rc = netconf_route_add(s->n->h, s->n->device.ifindex, p, s->n->self, &err);
+	if (rc == -EEXIST) {
+		say_conflict(s, "%s cannot be reached from here: %.180s", name, err.text);
+		member_remove(s, m);
+		return;
+	}
+	if (rc == 0 && !netown_has(s->own, NETROUTE_GUARD, p))
+		rc = netconf_guard_add(s->n->h, m->ip, &err);
+	if (m->routed)
+		s->n->had |= NETSETUP_ROUTES;
+	else
+		s->n->had &= ~(unsigned)NETSETUP_ROUTES;
+	if (part_done(s, NETSETUP_ROUTES, rc, &err))
+		m->routed = true;
+}
+
+static void sync_member(struct sync *s, struct netsetup_member *m, const char *name)
+{
+	struct prefix4 p = { m->ip, 32 };
+	char what[NETUSE_WHAT_MAX], text[IP4_TEXT_MAX];
+
+	if (is_taken(s, m, what)) {
+		member_remove(s, m);
+		say_conflict(s, "%s cannot be reached from here: %s is %s, too, which keeps it",
+			     name, ip4_format(m->ip, text), what);
+	} else if (!m->routed || !m->fenced || !netown_has(s->own, NETROUTE_MEMBER, p) ||
+		   !netown_has(s->own, NETROUTE_GUARD, p)) {
+		member_add(s, m, name);
+	}
+}
+
+bool netsetup_routes(const struct netsetup *n, ip4 member)
+{
+	for (size_t i = 0; i < n->n_members; i++)
+		if (n->members[i].ip == member)
+			return n->members[i].routed;
+	return false;
+}
+
+/* --- the backstop ---------------------------------------------------------------------------- */
 
 static bool prefix_equal(struct prefix4 a, struct prefix4 b)
 {
@@ -140,52 +305,72 @@ static bool covers_signal(const struct netsetup *n, struct prefix4 p)
 	return false;
 }
 
-void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs)
+static void sync_backstop(struct sync *s, struct prefix4 p)
 {
-	for (size_t i = 0; i < n_addrs; i++)
-		signal_add(n, &addrs[i]);
-	if (n->backstop.bits && covers_signal(n, n->backstop))
-		backstop_remove(n);
-}
+	struct netsetup *n = s->n;
+	char what[NETUSE_WHAT_MAX] = "the signal server's address", text[PREFIX4_TEXT_MAX];
+	struct err err = { 0 };
+	bool same = prefix_equal(p, n->backstop);
 
-int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
-		      struct err *err)
-{
-	struct prefix4 p = cover_of(log);
-	char what[WHAT_MAX] = "", text[PREFIX4_TEXT_MAX];
-	int rc;
-
-	ret_warning[0] = '\0';
-	if (prefix_equal(p, n->backstop) || prefix_equal(p, n->conflict))
-		return 0;
-	rc = covers_signal(n, p);
-	if (rc)
-		snprintf(what, sizeof(what), "the signal server's address");
-	else
-		rc = netconf_conflict(n->h, p, n->ifindex, what);
-	if (rc < 0)
-		return err_set(err, rc, "can not tell which networks this host uses itself");
-	if (rc > 0) {
+	if (covers_signal(n, p) || netuses_conflict(s->uses, p, what)) {
 		backstop_remove(n);
-		n->conflict = p;
-		snprintf(ret_warning, cap,
-			 "the overlay's %s overlaps what this host uses itself (%s): only the "
-			 "members' own addresses are routed",
-			 prefix4_format(p, text), what);
-		return 0;
+		say_conflict(s, "the overlay's %s overlaps what this host uses itself (%s): only "
+			     "the members' own addresses are routed",
+			     prefix4_format(p, text), what);
+		return;
 	}
-	rc = netconf_route_add(n->h, 0, p, 0, err);
-	if (rc < 0)
-		return rc;
+	if (same && netown_has(s->own, NETROUTE_BACKSTOP, p))
+		return;
+	n->had = same ? n->had | NETSETUP_ROUTES : n->had & ~(unsigned)NETSETUP_ROUTES;
+	if (!part_may(s, NETSETUP_ROUTES) ||
+	    !part_done(s, NETSETUP_ROUTES, netconf_route_add(n->h, 0, p, 0, &err), &err) || same)
+		return;
 	backstop_remove(n);
 	n->backstop = p;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+static void check_claim(struct sync *s)
+{
+	char who[NETUSE_WHAT_MAX], text[PREFIX4_TEXT_MAX];
+
+	if (netuses_claimed(s->uses, s->n->subnet, who))
+		say_conflict(s, "%s on this host claims 100.64.0.0/10, which overlaps the "
+			     "overlay's %s: its software (Tailscale?) may drop what members send",
+			     who, prefix4_format(s->n->subnet, text));
+}
+
+int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
+		  struct netsetup_report *ret)
+{
+	struct sync s = { .n = n, .restore = restore, .report = ret };
+	int rc = netwatch_look(n->watch, &s.uses, &s.own);
+
+	*ret = (struct netsetup_report){ 0 };
+	if (rc == 0 && !s.own->link)
+		rc = -ENODEV;
+	if (rc == 0)
+		rc = members_renew(n, log);
+	if (rc < 0)
+		return rc;
+	sync_device(&s);
+	check_claim(&s);
+	for (size_t i = 0; i < n->n_members; i++)
+		if (n->members[i].ip != n->self)
+			sync_member(&s, &n->members[i], mlog_member_at(log, i)->name);
+	sync_backstop(&s, cover_of(log));
 	return 0;
 }
 
 /* Another cluster may need the same backstop: it goes if no living device has an address in it. */
 void netsetup_stop(struct netsetup *n)
 {
-	if (n->h && n->backstop.bits)
+	for (size_t i = 0; n->h && i < n->n_members; i++)
+		if (n->members[i].routed)
+			(void)!netconf_guard_del(n->h, n->members[i].ip);
+	if (n->h)
 		(void)!netconf_cleanup(n->h, NULL);
-	n->backstop = (struct prefix4){ 0 };
+	free(n->members);
+	*n = (struct netsetup){ 0 };
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the overlay does to the host's network: the device's address, a host route to each member,
- * an unreachable route behind them so that packets for absent members never leave by the default
- * route, and a fence around the addresses that are routed to the device.
+ * What the overlay does to the host's network: the device's name, MTU and address, a host route and
+ * a guard for each member, an unreachable route behind them, so that packets for members never
+ * leave by the default route, and a fence around what is routed to the device. netsetup_sync
+ * compares what there should be with what there is, and makes it so: at the start, when members
+ * come, when the host's own networks change, and when other software took something away.
  */
 #ifndef MLSH_OVERLAY_NETSETUP_H
 #define MLSH_OVERLAY_NETSETUP_H
@@ -12,40 +14,80 @@
 #include "os/netconf.h"
 
 #define NETSETUP_SIGNAL_MAX 8
+#define NETSETUP_CONFLICTS_MAX 8
+#define NETSETUP_LINE_MAX 256
+
+struct netsetup_member {
+	ip4 ip;
+	bool routed, fenced;
+};
+
+struct netsetup_device {
+	unsigned ifindex, mtu_bytes;
+	char ifname[16];
+	struct fence *fence;	/* around it; stays the caller's */
+};
 
 struct netsetup {
 	struct host *h;
-	unsigned ifindex;
-	struct fence *fence;
+	struct netwatch *watch;
+	struct netsetup_device device;
 	ip4 self;
+	bool self_fenced;
+	struct prefix4 subnet;
+	unsigned had;			/* enum netsetup_part: what was there once */
+	struct netsetup_member *members; /* in the order of the log */
+	size_t n_members;
 	struct prefix4 backstop;	/* bits 0: none */
-	struct prefix4 conflict;	/* the one that was left out; bits 0: none */
 	ip4 signal[NETSETUP_SIGNAL_MAX];	/* the signal server's, as far as is known */
 	size_t n_signal, signal_at;
 };
 
+/* Parts that other software can take away. */
+enum netsetup_part {
+	NETSETUP_NAME = 1,
+	NETSETUP_MTU = 2,
+	NETSETUP_UP = 4,
+	NETSETUP_ADDRESS = 8,
+	NETSETUP_RULES = 16,
+	NETSETUP_ROUTES = 32,	/* to members, their guards, the backstop */
+	NETSETUP_DEVICE = 64	/* the interface itself; put back by the overlay */
+};
+
+struct netsetup_report {
+	unsigned restored;	/* parts that were gone and are there again */
+	unsigned missing;	/* parts that are gone, and were not or could not be put back */
+	char failure[NETSETUP_LINE_MAX]; /* why not, or "" */
+	/* What the host uses itself, and what that costs: a sentence each. */
+	char conflicts[NETSETUP_CONFLICTS_MAX][NETSETUP_LINE_MAX];
+	size_t n_conflicts, n_more;
+};
+
 /*
- * Brings the device up with our address. On failure nothing is left behind but the device's own.
- * -EADDRINUSE: the address is one that the host uses itself. `fence`, around the device, stays the
- * caller's.
+ * Remembers what there should be and checks our own address; sets nothing up. -EADDRINUSE: the host
+ * uses the address itself. netsetup_stop afterwards.
  */
-int netsetup_start(struct netsetup *n, struct host *h, unsigned ifindex, struct fence *fence,
-		   const struct mlog *log, ip4 self, struct err *err) MUST_CHECK;
-/* -EADDRINUSE, -EEXIST: the host uses the address itself, and keeps it. */
-int netsetup_route(struct netsetup *n, ip4 member, struct err *err) MUST_CHECK;
+int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
+		   const struct netsetup_device *device, const struct mlog *log, ip4 self,
+		   struct err *err) MUST_CHECK;
+/* The device was made again: everything on it is gone. */
+int netsetup_replace(struct netsetup *n, const struct netsetup_device *device) MUST_CHECK;
 /*
- * Addresses of the signal server, from DNS and so from anybody: a backstop that covers one of them
- * goes, and no further member gets a route to one. Routes that members have stay: what is sent to
- * them must not leave in the clear because somebody lies about a name. netsetup_backstop follows.
+ * Addresses of the signal server, from DNS and so from anybody: the backstop never covers one of
+ * them, and no further member gets a route to one. Routes that members have stay: what is sent to
+ * them must not leave in the clear because somebody lies about a name. netsetup_sync follows.
  */
 void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs);
 /*
- * The backstop follows the roster. What would cover the host's own networks is left out, and
- * `ret_warning` (of `cap` bytes, "" otherwise) says so, once for each prefix.
+ * Makes it so. Without `restore` what other software took away stays away for now. The host's own
+ * gateways, name servers, addresses and networks win: what would cover them is removed, and comes
+ * back when they are gone. -ENODEV: the device is gone.
  */
-int netsetup_backstop(struct netsetup *n, const struct mlog *log, char *ret_warning, size_t cap,
-		      struct err *err) MUST_CHECK;
-/* Undoes what does not vanish with the device. */
+int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
+		  struct netsetup_report *ret) MUST_CHECK;
+/* Does the host send packets for this member to us? */
+bool netsetup_routes(const struct netsetup *n, ip4 member);
+/* Undoes what does not vanish with the device; frees. */
 void netsetup_stop(struct netsetup *n);
 
 #endif

@@ -254,14 +254,11 @@ void outbound_readable(void *overlay)
 	struct tun_packet t;
 	size_t bytes = 0;
 
-	for (int i = 0; i < READ_PACKETS && bytes < READ_BYTES && !o->failed; i++) {
+	for (int i = 0; i < READ_PACKETS && bytes < READ_BYTES; i++) {
 		int rc = tun_read(o->tun, flowq_buffer(&o->flows), &t);
 
 		if (rc < 0) {
-			struct err err;
-
-			err_set(&err, rc, "the interface %s is gone", tun_name(o->tun));
-			overlay_fail(o, &err);
+			repair_device_gone(o);
 			return;
 		}
 		if (rc == 0)

@@ -13,15 +13,6 @@
 
 static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
-void overlay_fail(struct overlay *o, const struct err *err)
-{
-	if (o->failed)
-		return;
-	o->failed = true;
-	tun_pause(o->tun, true);
-	o->ops->failed(o->ctx, err);
-}
-
 /* --- the socket's questions ------------------------------------------------------------------ */
 
 static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
@@ -64,7 +55,7 @@ static void on_others(void *ctx, struct udp_rx *runs, size_t n)
 {
 	struct overlay *o = ctx;
 
-	for (size_t i = 0; i < n && !o->failed; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct udp_rx one = runs[i];
 
 		for (size_t at = 0; at < runs[i].len; at += one.len) {
@@ -126,31 +117,8 @@ static int add_peer(struct overlay *o, struct member *m, struct peer **ret)
 	return rc;
 }
 
-/* The first warning is the owner's to show and log, further ones are logged here. */
-static void add_warning(struct overlay *o, char *warning, const char *text)
-{
-	if (!text[0])
-		return;
-	if (warning[0])
-		log_warn(host_log(o->h), "%s", text);
-	else
-		snprintf(warning, OVERLAY_WARNING_MAX, "%s", text);
-}
-
-/* A member that can not be routed to keeps nobody from the others. */
-static void route_member(struct overlay *o, const struct member *m, char *warning)
-{
-	struct err err = { 0 };
-	char line[OVERLAY_WARNING_MAX];
-
-	if (netsetup_route(&o->net, m->address, &err) == 0)
-		return;
-	snprintf(line, sizeof(line), "%s can not be reached from here: %.150s", m->name, err.text);
-	add_warning(o, warning, line);
-}
-
-/* A peer, a route in the table and one in the host for every member that has none yet. */
-static int add_members(struct overlay *o, char *warning, struct err *err)
+/* A peer and a route in the table for every member that has none yet. */
+static int add_members(struct overlay *o, struct err *err)
 {
 	for (; o->n_members_seen < mlog_member_count(o->log); o->n_members_seen++) {
 		struct member *m = mlog_member_at(o->log, o->n_members_seen);
@@ -163,32 +131,19 @@ static int add_members(struct overlay *o, char *warning, struct err *err)
 			rc = add_peer(o, m, &p);
 		if (rc < 0)
 			return err_set(err, rc, "no memory for another peer");
-		route_member(o, m, warning);
 		if (overlay_is_eager(o))
 			peer_want(p);
 	}
 	return 0;
 }
 
-static int set_backstop(struct overlay *o, char *warning, struct err *err)
-{
-	char text[OVERLAY_WARNING_MAX];
-	int rc = netsetup_backstop(&o->net, o->log, text, sizeof(text), err);
-
-	if (rc == 0)
-		add_warning(o, warning, text);
-	return rc;
-}
-
 void overlay_log_grew(struct overlay *o)
 {
-	char warning[OVERLAY_WARNING_MAX] = "";
 	struct err err = { 0 };
 
-	if (add_members(o, warning, &err) < 0 || set_backstop(o, warning, &err) < 0)
-		log_error(host_log(o->h), "a new member can not be routed to: %s", err.text);
-	if (warning[0])
-		log_warn(host_log(o->h), "%s", warning);
+	if (add_members(o, &err) < 0)
+		log_error(host_log(o->h), "cannot reach a new member: %s", err.text);
+	repair_look(o);
 	list_for_each (it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
@@ -205,14 +160,8 @@ void overlay_log_learnt(struct overlay *o)
 
 void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
 {
-	char warning[OVERLAY_WARNING_MAX] = "";
-	struct err err = { 0 };
-
 	netsetup_signal(&o->net, addrs, n);
-	if (set_backstop(o, warning, &err) < 0)
-		log_error(host_log(o->h), "%s", err.text);
-	if (warning[0])
-		log_warn(host_log(o->h), "%s", warning);
+	repair_look(o);
 }
 
 /* --- candidates ------------------------------------------------------------------------------ */
@@ -381,38 +330,74 @@ static int make_tables(struct overlay *o, struct err *err)
 	return 0;
 }
 
-/* A tunnel without a fence is still a tunnel, and `status` says what it lacks. */
-static void on_fence(void *ctx)
+static int make_packet_path(struct overlay *o, struct err *err)
 {
-	struct overlay *o = ctx;
+	int rc;
 
-	if (fence_state_get(o->fence) == FENCE_UP)
-		log_info(host_log(o->h), "%s: the fence is up", tun_name(o->tun));
-	else
-		log_warn(host_log(o->h),
-			 "%s: no fence: %s. Hosts on the same network can reach what listens at "
-			 "overlay addresses, and can pose as members",
-			 tun_name(o->tun), fence_detail(o->fence));
-}
-
-static int open_tun(struct overlay *o, struct err *err)
-{
-	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
-	int rc = tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
-
-	if (rc < 0)
-		return rc;
 	if (flowq_init(&o->flows) < 0)
 		return err_set(err, -ENOMEM, "no memory for the packet path");
 	rc = coalesce_init(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
 			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
-	if (rc < 0)
-		return err_set(err, rc, "no memory for the packet path");
-	o->fence = fence_new(o->h, tun_name(o->tun), on_fence, o);
-	if (!o->fence)
-		return err_set(err, -ENOMEM, "no memory for the fence");
-	return netsetup_start(&o->net, o->h, tun_ifindex(o->tun), o->fence, o->log,
-			      o->self->address, err);
+	return rc < 0 ? err_set(err, rc, "no memory for the packet path") : 0;
+}
+
+/* --- the host's network ---------------------------------------------------------------------- */
+
+static void on_network(void *ctx)
+{
+	struct overlay *o = ctx;
+
+	overlay_network_changed(o);
+	if (o->ops->network_changed)
+		o->ops->network_changed(o->ctx);
+}
+
+static size_t put_destinations(const struct wire_candidates *c, struct addr *out, size_t n,
+			       size_t max)
+{
+	for (size_t i = 0; i < c->n && n < max; i++)
+		out[n++] = c->item[i];
+	return n;
+}
+
+/* Where packets go: routes to these concern us. The server and the paths in use come first. */
+static size_t destinations(void *ctx, struct addr *out, size_t max)
+{
+	const struct overlay *o = ctx;
+	const struct addr *server = o->ops->relay_server ? o->ops->relay_server(o->ctx) : NULL;
+	size_t n = 0;
+
+	if (server)
+		out[n++] = *server;
+	for (size_t i = 0; i < o->net.n_signal; i++)
+		out[n++] = addr_v4(o->net.signal[i], 0);
+	list_for_each (it, &o->peers) {
+		const struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (n < max && !addr_is_unset(&p->last_good))
+			out[n++] = p->last_good;
+	}
+	list_for_each (it, &o->peers) {
+		const struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		n = put_destinations(&p->from_peer, out, n, max);
+		n = put_destinations(&p->from_server, out, n, max);
+	}
+	return n;
+}
+
+static int watch_network(struct overlay *o, struct err *err)
+{
+	struct netwatch_config nc = {
+		.subnet = mlog_genesis(o->log)->subnet,
+		.changed = on_network,
+		.touched = repair_look,
+		.destinations = destinations,
+		.ctx = o,
+	};
+
+	o->netwatch = netwatch_new(o->h, &nc);
+	return o->netwatch ? 0 : err_set(err, -EIO, "cannot watch this host's network");
 }
 
 static void on_news(void *ctx)
@@ -427,8 +412,9 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->news_later = timer_new(o->h, on_news, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
+	o->repair.timer = timer_new(o->h, repair_look, o);
 	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work ||
-	    !o->pump)
+	    !o->pump || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -476,17 +462,21 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);
 	if (rc == 0)
-		rc = open_tun(o, err);
+		rc = watch_network(o, err);
 	if (rc == 0)
-		rc = add_members(o, ret_warning, err);
+		rc = repair_start(o, err);
 	if (rc == 0)
-		rc = set_backstop(o, ret_warning, err);
+		rc = make_packet_path(o, err);
+	if (rc == 0)
+		rc = add_members(o, err);
 	if (rc == 0 && !cfg->no_port_mapping)
 		rc = start_mapper(o, err);
 	if (rc < 0) {
 		overlay_free(o);
 		return rc;
 	}
+	if (overlay_conflict(o, 0))
+		snprintf(ret_warning, OVERLAY_WARNING_MAX, "%s", overlay_conflict(o, 0));
 	overlay_refresh_candidates(o);
 	*ret = o;
 	return 0;
@@ -513,9 +503,11 @@ void overlay_free(struct overlay *o)
 	tun_close(o->tun);
 	netsetup_stop(&o->net);
 	fence_free(o->fence);
+	netwatch_free(o->netwatch);
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);
+	timer_free(o->repair.timer);
 	timer_free(o->nat.check.timer);
 	timer_free(o->news_later);
 	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));

@@ -11,6 +11,7 @@
 #include "os/netconf.h"
 #include "os/tun.h"
 #include "overlay/mapper.h"
+#include "overlay/netsetup.h"
 #include "proto/peer.h"
 #include "proto/probe.h"
 #include "proto/relay.h"
@@ -45,8 +46,12 @@ struct overlay_ops {
 	/* The answer to a ping, one of overlay_ping or any other. May be NULL. */
 	void (*pong)(void *ctx, const struct member *m, uint64_t nonce, enum peer_path path,
 		     const struct addr *from);
-	/* The TUN is gone or the socket is dead: the tunnel can not go on. */
-	void (*failed)(void *ctx, const struct err *err);
+	/* The host's links, addresses or routes changed; the overlay has seen it. May be NULL. */
+	void (*network_changed)(void *ctx);
+	/* What overlay_repairs_get and overlay_conflict tell changed. May be NULL. */
+	void (*network_state)(void *ctx);
+	/* Other software deleted our interface, and another one took its place. May be NULL. */
+	void (*device_changed)(void *ctx);
 };
 
 struct overlay_config {
@@ -60,13 +65,14 @@ struct overlay_config {
 	void *ctx;
 };
 
-#define OVERLAY_WARNING_MAX 256
+#define OVERLAY_WARNING_MAX NETSETUP_LINE_MAX
 #define OVERLAY_EAGER_MAX 64	/* members up to which tunnels are built without being asked for */
 
 /*
  * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable
  * backstop (only what the host does not use itself: `ret_warning` of OVERLAY_WARNING_MAX bytes says
- * what was left out first, "" if nothing; the rest is logged). overlay_free undoes everything.
+ * what was left out first, "" if nothing; the rest is logged). All of it is kept so: what other
+ * software takes away is put back. overlay_free undoes everything.
  */
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret) MUST_CHECK;
@@ -189,6 +195,22 @@ struct peer_path_status {
  * was heard from are tested: again after some ms, it is, within a second.
  */
 bool overlay_look(struct overlay *o);
+
+/* How our part of the host's network fares: what other software took away, and is it back? */
+struct overlay_repairs {
+	uint64_t count, last;		/* how often; clock_now of the last time */
+	char what[64];			/* what, then: "address, routes" */
+	bool broken;			/* something is missing: packets may not pass */
+	char missing[64];		/* what, or "" */
+	char failure[NETSETUP_LINE_MAX]; /* why it cannot be put back, or "" */
+	uint64_t next_ns;		/* until the next attempt */
+};
+
+void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret);
+/* The i-th sentence about what the host uses itself of our addresses; NULL: there are no more. */
+const char *overlay_conflict(const struct overlay *o, size_t i);
+/* Does the host send packets for this member to us? */
+bool overlay_routes_to(const struct overlay *o, const struct member *m);
 
 struct overlay_status {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */

@@ -31,12 +31,12 @@ void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret)
 
 const char *overlay_ifname(const struct overlay *o)
 {
-	return tun_name(o->tun);
+	return o->net.device.ifname;
 }
 
 unsigned overlay_ifindex(const struct overlay *o)
 {
-	return tun_ifindex(o->tun);
+	return o->net.device.ifindex;
 }
 
 struct fence *overlay_fence(const struct overlay *o)

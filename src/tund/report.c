@@ -87,6 +87,24 @@ static struct json_object *report_log(const struct tunnel *t)
 	return o;
 }
 
+static struct json_object *report_repairs(uint64_t now, const struct tunnel *t)
+{
+	struct json_object *o = json_object_new_object();
+	struct overlay_repairs r;
+
+	overlay_repairs_get(tunnel_overlay(t), &r);
+	put_int(o, "count", r.count);
+	put_age(o, "last_s", now, r.last);
+	put_str(o, "what", r.what[0] ? r.what : NULL);
+	put_str(o, "missing", r.missing[0] ? r.missing : NULL);
+	put_str(o, "error", r.failure[0] ? r.failure : NULL);
+	if (r.broken)
+		put_seconds(o, "next_s", r.next_ns);
+	else
+		put_str(o, "next_s", NULL);
+	return o;
+}
+
 static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 {
 	const struct cluster_file *f = tunnel_cluster(t);
@@ -121,6 +139,8 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	json_object_object_add(o, "fence", report_fence(t));
 	json_object_object_add(o, "log", report_log(t));
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
+	json_object_object_add(o, "conflicts", report_conflicts(t));
+	json_object_object_add(o, "repairs", report_repairs(now, t));
 	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);
 	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++) {
 		struct peer_status p;

@@ -43,6 +43,16 @@ static bool has_ip6(const struct wire_candidates *c)
 	return any;
 }
 
+struct json_object *report_conflicts(const struct tunnel *t)
+{
+	struct json_object *list = json_object_new_array();
+	const char *line;
+
+	for (size_t i = 0; (line = overlay_conflict(tunnel_overlay(t), i)) != NULL; i++)
+		json_object_array_add(list, json_object_new_string(line));
+	return list;
+}
+
 /* --- why ------------------------------------------------------------------------------------- */
 
 static struct json_object *path_of(const struct peer_path_status *p, uint64_t now)
@@ -116,6 +126,8 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 	put_str(o, "reason", why_reason_name(w.reason));
 	put_str(o, "text", w.text);
 	put_str(o, "detail", p.detail);
+	put_bool(o, "routed", overlay_routes_to(tunnel_overlay(t), m));
+	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "advice", advice_of(&w));
 	json_object_object_add(o, "nat", nat_of(f.ours));
 	json_object_object_add(o, "nat_found",
@@ -264,6 +276,7 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	json_object_object_add(o, "nat", nat);
 	json_object_object_add(o, "mapping", report_mapping(t));
 	json_object_object_add(o, "candidates", candidates_of(&own, &s.observed, &m.external));
+	json_object_object_add(o, "conflicts", report_conflicts(t));
 	put_str(o, "text", w.text);
 	json_object_object_add(o, "advice", advice_of(&w));
 	return report_text(o);

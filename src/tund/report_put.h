@@ -17,6 +17,8 @@ void put_ms(struct json_object *o, const char *key, uint64_t ns); /* 0: null */
 void put_addr(struct json_object *o, const char *key, const struct addr *a); /* unset: null */
 void put_ip4(struct json_object *o, const char *key, ip4 ip);
 const char *report_path_name(enum peer_path p);
+/* What this host itself uses of the overlay's addresses: an array of sentences. */
+struct json_object *report_conflicts(const struct tunnel *t);
 /* What the gateway maps to us. */
 struct json_object *report_mapping(const struct tunnel *t);
 /* The whole as text, and the object is freed. */

@@ -19,13 +19,12 @@ struct tunnel {
 	struct session *session;
 	struct dns_server *dns;
 	struct splitdns *splitdns;
-	struct netwatch *netwatch;
 	struct open_invites *invites;
 	bool hinted, failed, session_up, server_known;
 	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
-	char warning[256], fork[320], failure[480], dns_failure[480];
+	char fork[320], failure[480], dns_failure[480];
 	const struct tunnel_ops *ops;
 	void *ctx;
 };
@@ -235,9 +234,30 @@ static void on_overlay_pong(void *ctx, const struct member *m, uint64_t nonce, e
 	pings_answered(&((struct tunnel *)ctx)->pings, m, nonce, path, from);
 }
 
-static void on_overlay_failed(void *ctx, const struct err *err)
+static void on_overlay_network(void *ctx)
 {
-	tunnel_fail(ctx, err);
+	struct tunnel *t = ctx;
+
+	if (t->session)
+		session_kick(t->session);
+}
+
+static void on_overlay_network_state(void *ctx)
+{
+	tunnel_changed(ctx);
+}
+
+static void tunnel_start_dns(struct tunnel *t);
+static void tunnel_stop_dns(struct tunnel *t);
+
+/* Names are asked for on the interface, which is another one now. */
+static void on_overlay_device(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	tunnel_stop_dns(t);
+	tunnel_start_dns(t);
+	tunnel_changed(t);
 }
 
 static const struct overlay_ops overlay_ops = {
@@ -249,19 +269,12 @@ static const struct overlay_ops overlay_ops = {
 	.relay_server = on_overlay_relay_server,
 	.peer_changed = on_overlay_peer,
 	.pong = on_overlay_pong,
-	.failed = on_overlay_failed,
+	.network_changed = on_overlay_network,
+	.network_state = on_overlay_network_state,
+	.device_changed = on_overlay_device,
 };
 
 /* --- host events --- */
-
-static void on_network_change(void *ctx)
-{
-	struct tunnel *t = ctx;
-
-	overlay_network_changed(t->overlay);
-	if (t->session)
-		session_kick(t->session);
-}
 
 static void on_splitdns_change(void *ctx)
 {
@@ -356,6 +369,15 @@ static void tunnel_start_dns(struct tunnel *t)
 	}
 }
 
+static void tunnel_stop_dns(struct tunnel *t)
+{
+	splitdns_stop(t->splitdns);
+	dns_server_free(t->dns);
+	t->splitdns = NULL;
+	t->dns = NULL;
+	t->dns_failure[0] = '\0';
+}
+
 static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, struct err *err)
 {
 	struct overlay_config oc = {
@@ -376,14 +398,14 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		.ctx = t,
 	};
 	struct wire_candidates own;
-	int rc = overlay_new(t->host, &oc, t->warning, err, &t->overlay);
+	char warning[OVERLAY_WARNING_MAX];
+	int rc = overlay_new(t->host, &oc, warning, err, &t->overlay);
 
 	if (rc < 0)
 		return rc;
-	if (t->warning[0])
-		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, t->warning);
-	t->netwatch = netwatch_new(t->host, on_network_change, t);
-	if (!t->netwatch || open_invites_new(t->host, &invites, &t->invites) < 0)
+	if (warning[0])
+		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, warning);
+	if (open_invites_new(t->host, &invites, &t->invites) < 0)
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity,
 			 t->parts.log, &session_ops, t, err, &t->session);
@@ -432,12 +454,10 @@ void tunnel_free(struct tunnel *t)
 	if (!t)
 		return;
 	pings_end(&t->pings);
-	splitdns_stop(t->splitdns);
-	dns_server_free(t->dns);
+	tunnel_stop_dns(t);
 	overlay_close(t->overlay);
 	session_free(t->session);
 	t->session = NULL;
-	netwatch_free(t->netwatch);
 	open_invites_free(t->invites);
 	overlay_free(t->overlay);
 	tunnel_parts_free(&t->parts);
@@ -459,12 +479,14 @@ bool tunnel_server_known(const struct tunnel *t)
 enum tunnel_state tunnel_state_get(const struct tunnel *t)
 {
 	struct session_status s;
+	struct overlay_repairs repairs;
 
 	if (t->failed)
 		return TUNNEL_STOPPED;
 	session_status_get(t->session, &s);
+	overlay_repairs_get(t->overlay, &repairs);
 	switch (s.state) {
-	case SESSION_UP: return TUNNEL_CONNECTED;
+	case SESSION_UP: return repairs.broken ? TUNNEL_INTERRUPTED : TUNNEL_CONNECTED;
 	case SESSION_RECONNECTING: return TUNNEL_RECONNECTING;
 	case SESSION_STOPPED: return TUNNEL_STOPPED;
 	case SESSION_CONNECTING: break;
@@ -474,7 +496,8 @@ enum tunnel_state tunnel_state_get(const struct tunnel *t)
 
 const char *tunnel_state_name(enum tunnel_state s)
 {
-	static const char *const names[] = { "connecting", "connected", "reconnecting", "stopped" };
+	static const char *const names[] = { "connecting", "connected", "reconnecting", "stopped",
+					     "interrupted" };
 
 	return names[s];
 }
@@ -516,7 +539,9 @@ uint64_t tunnel_started(const struct tunnel *t)
 
 const char *tunnel_warning(const struct tunnel *t)
 {
-	return t->warning;
+	const char *line = overlay_conflict(t->overlay, 0);
+
+	return line ? line : "";
 }
 
 const char *tunnel_fork(const struct tunnel *t)

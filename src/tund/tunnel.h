@@ -17,7 +17,11 @@ struct ping;
 struct ping_config;
 struct tunnel;
 
-enum tunnel_state { TUNNEL_CONNECTING, TUNNEL_CONNECTED, TUNNEL_RECONNECTING, TUNNEL_STOPPED };
+enum tunnel_state {
+	TUNNEL_CONNECTING, TUNNEL_CONNECTED, TUNNEL_RECONNECTING, TUNNEL_STOPPED,
+	/* The server is reached, but our interface, address or routes are missing. */
+	TUNNEL_INTERRUPTED
+};
 
 /* What a tunnel is made from; tunnel_new takes the pieces over. */
 struct tunnel_parts {
@@ -63,7 +67,7 @@ const struct member *tunnel_self(const struct tunnel *t);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
-const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbade */
+const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
 const char *tunnel_fork(const struct tunnel *t); /* proof of a lying server */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail);

@@ -329,7 +329,7 @@ START_TEST(a_machine_that_roams_is_found_at_its_new_address_only)
 	struct netif_addr list[4];
 
 	pair_new(&p, LINK_DEFAULT);
-	watch = netwatch_new(p.b, count, &changes);
+	watch = netwatch_new(p.b, &(struct netwatch_config){ .changed = count, .ctx = &changes });
 	sim_pass(p.w, NS_PER_S);
 	ck_assert_int_eq(changes, 0); /* not for the state at start */
 	pair_send(&p, 1, 10); /* arrives when b has left */

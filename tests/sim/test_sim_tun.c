@@ -332,14 +332,12 @@ START_TEST(conflicts_with_the_hosts_own_networks_are_named)
 	reader_open(&r, h);
 	reader_up(&r, h, OVERLAY_A);
 	ck_assert_int_eq(world_host_addr(h, &docker, "docker0"), 0);
-	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(100, 64, 0, 0), 10), tun_ifindex(r.tun),
-					  what), 0);
-	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(100, 64, 0, 0), 10), 0, what), 0);
-	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(10, 0, 0, 0), 8), 0, what), 1);
-	ck_assert_str_eq(what, "10.1.2.0/24 on eth0");
-	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(10, 1, 3, 0), 24), 0, what), 0);
+	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(100, 64, 0, 0), 10), what), 0);
+	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(10, 0, 0, 0), 8), what), 1);
+	ck_assert_str_eq(what, "network 10.1.2.0/24 on eth0");
+	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(10, 1, 3, 0), 24), what), 0);
 	world_host_uses(h, PREFIX(IP(192, 168, 9, 9), 32), "resolver 192.168.9.9");
-	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(192, 168, 0, 0), 16), 0, what), 1);
+	ck_assert_int_eq(netconf_conflict(h, PREFIX(IP(192, 168, 0, 0), 16), what), 1);
 	ck_assert_str_eq(what, "resolver 192.168.9.9");
 	ck_assert_int_eq(netif_list(h, list, 8), 3);
 	ck_assert(list[1].kind == NETIF_TUNNEL && list[2].kind == NETIF_CONTAINER);

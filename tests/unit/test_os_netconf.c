@@ -1,66 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's network, in a namespace of its own: what interfaces are, conflicts, routes and their
- * removal, and which changes are told.
+ * removal.
  */
-#include <net/if.h>
 #include <sys/mount.h>
 
-#include "os/netconf.h"
-#include "os/tun.h"
-#include "os_unit.h"
-
-static struct host *host;
-static struct netif_addr list[64];
-
-static bool setup(void)
-{
-	if (!os_unit_namespace())
-		return false;
-	if (!os_unit_command("ip link set lo up && mount --make-rprivate /")) {
-		os_unit_skip("needs iproute2");
-		return false;
-	}
-	host = os_unit_host();
-	return true;
-}
-
-static void ip(const char *arguments)
-{
-	char command[256];
-	snprintf(command, sizeof(command), "ip %s", arguments);
-	ck_assert_msg(os_unit_command(command), "%s", command);
-}
-
-static struct prefix4 prefix(const char *text)
-{
-	struct prefix4 p = { 0, 0 };
-	ck_assert_int_eq(prefix4_parse(text, &p, NULL), 0);
-	return p;
-}
-
-static const struct netif_addr *find(const char *ifname, bool v4)
-{
-	int n = netif_list(host, list, ARRAY_LEN(list));
-	ck_assert_int_ge(n, 0);
-	for (int i = 0; i < n; i++)
-		if (strcmp(list[i].ifname, ifname) == 0 && addr_is_v4(&list[i].addr) == v4)
-			return &list[i];
-	return NULL;
-}
-
-static struct tun *tun_up(const char *address)
-{
-	struct tun *t = NULL;
-	struct tun_config cfg = { .name_prefix = "mlsh", .mtu_bytes = 1400 };
-	ip4 a = 0;
-	ck_assert_int_eq(ip4_parse(address, &a), 0);
-	ck_assert_int_eq(tun_open(host, &cfg, os_unit_stop, host, NULL, &t), 0);
-	ck_assert_int_eq(netconf_link_up(host, tun_ifindex(t), NULL), 0);
-	ck_assert_int_eq(netconf_addr_add(host, tun_ifindex(t), a, 32, NULL), 0);
-	ck_assert_int_eq(netconf_addr_add(host, tun_ifindex(t), a, 32, NULL), 0); /* twice */
-	return t;
-}
+#include "os_net.h"
 
 /* ---- the gateway ---- */
 
@@ -331,10 +276,10 @@ END_TEST
 
 /* ---- conflicts ---- */
 
-static bool conflicts(const char *p, unsigned ignore, const char *expected)
+static bool conflicts(const char *p, const char *expected)
 {
 	char what[64] = "nothing";
-	int r = netconf_conflict(host, prefix(p), ignore, what);
+	int r = netconf_conflict(host, prefix(p), what);
 	ck_assert_int_ge(r, 0);
 	if (r)
 		ck_assert_msg(expected && strcmp(what, expected) == 0, "%s: %s", p, what);
@@ -353,20 +298,20 @@ START_TEST(conflicts_with_the_hosts_own_networks)
 	ip("link set eth0 up");
 	ip("route add default via 10.1.2.1");
 	ip("route add 172.20.0.0/16 via 10.1.2.77");
-	ck_assert(conflicts("10.1.2.0/25", 0, "network 10.1.2.0/24 on eth0"));
-	ck_assert(conflicts("10.0.0.0/8", 0, "network 10.1.2.0/24 on eth0"));
-	ck_assert(conflicts("172.20.5.0/24", 0, "route 172.20.0.0/16 on eth0"));
-	ck_assert(!conflicts("10.1.3.0/24", 0, NULL));
-	ck_assert(!conflicts("100.64.0.0/10", 0, NULL)); /* the default route is no conflict */
+	ck_assert(conflicts("10.1.2.0/25", "network 10.1.2.0/24 on eth0"));
+	ck_assert(conflicts("10.0.0.0/8", "network 10.1.2.0/24 on eth0"));
+	ck_assert(conflicts("172.20.5.0/24", "route 172.20.0.0/16 on eth0"));
+	ck_assert(!conflicts("10.1.3.0/24", NULL));
+	ck_assert(!conflicts("100.64.0.0/10", NULL)); /* the default route is no conflict */
 	ip("route replace default via 100.64.0.1 dev eth0 onlink"); /* a carrier's NAT */
-	ck_assert(conflicts("100.64.0.0/10", 0, "gateway 100.64.0.1"));
-	ck_assert(!conflicts("100.65.0.0/16", 0, NULL));
+	ck_assert(conflicts("100.64.0.0/10", "gateway 100.64.0.1"));
+	ck_assert(!conflicts("100.65.0.0/16", NULL));
 	ip("route replace default nexthop via 100.66.0.1 dev eth0 onlink "
 	   "nexthop via 100.67.0.1 dev eth0 onlink");
-	ck_assert(conflicts("100.66.0.0/16", 0, "gateway 100.66.0.1"));
-	ck_assert(conflicts("100.67.0.0/16", 0, "gateway 100.67.0.1"));
+	ck_assert(conflicts("100.66.0.0/16", "gateway 100.66.0.1"));
+	ck_assert(conflicts("100.67.0.0/16", "gateway 100.67.0.1"));
 	ip("route add 198.18.5.0/24 dev eth0 table 52"); /* as other overlays do */
-	ck_assert(conflicts("198.18.0.0/15", 0, "route 198.18.5.0/24 on eth0"));
+	ck_assert(conflicts("198.18.0.0/15", "route 198.18.5.0/24 on eth0"));
 	host_free(host);
 }
 END_TEST
@@ -379,8 +324,7 @@ START_TEST(no_conflict_with_ourselves)
 	unsigned i = tun_ifindex(t);
 	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
-	ck_assert(!conflicts("100.64.0.0/24", i, NULL));
-	ck_assert(!conflicts("100.64.0.0/24", 0, NULL)); /* nor with another tunnel of ours */
+	ck_assert(!conflicts("100.64.0.0/24", NULL)); /* nor with another tunnel of ours */
 	tun_close(t);
 	host_free(host);
 }
@@ -397,6 +341,22 @@ static bool used(const char *address, unsigned ignore, const char *expected)
 	return r;
 }
 
+/* An overlay of other software in 100.64.0.0/10 (Tailscale) claims all of it. */
+START_TEST(another_overlay_claims_the_shared_range)
+{
+	char what[NETUSE_WHAT_MAX];
+
+	if (!setup())
+		return;
+	ip("tuntap add dev tailscale0 mode tun && ip addr add 100.101.102.103/32 dev tailscale0");
+	ip("link set tailscale0 up");
+	ck_assert_int_eq(netconf_conflict(host, prefix("100.80.0.0/16"), what), 1);
+	ck_assert_str_eq(what, "tailscale0, which claims 100.64.0.0/10");
+	ck_assert_int_eq(netconf_conflict(host, prefix("10.80.0.0/16"), what), 0);
+	host_free(host);
+}
+END_TEST
+
 START_TEST(conflict_with_a_resolver)
 {
 	if (!setup())
@@ -409,16 +369,15 @@ START_TEST(conflict_with_a_resolver)
 	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	close(fd);
 	ck_assert_int_eq(mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
-	ck_assert(conflicts("100.65.0.0/16", 0, "name server 100.65.0.53"));
-	ck_assert(!conflicts("100.64.0.0/16", 0, NULL));
+	ck_assert(conflicts("100.65.0.0/16", "name server 100.65.0.53"));
+	ck_assert(!conflicts("100.64.0.0/16", NULL));
 	ck_assert(used("100.65.0.53", 0, "a name server of this host"));
 	ck_assert(!used("100.65.0.54", 0, NULL));
 	/* Whoever points the resolver at his own node can disconnect it and connect it again. */
 	char what[64];
 	ck_assert_int_eq(netconf_address_used(host, 0x64410035, 0, true, what), 0);
 	struct tun *t = tun_up("100.65.0.53");
-	ck_assert(!conflicts("100.65.0.0/16", tun_ifindex(t), NULL));
-	ck_assert(!conflicts("100.65.0.0/16", 0, NULL));
+	ck_assert(!conflicts("100.65.0.0/16", NULL));
 	tun_close(t);
 	unlink(path);
 	host_free(host);
@@ -453,126 +412,10 @@ START_TEST(addresses_that_the_host_uses)
 }
 END_TEST
 
-/* ---- changes ---- */
-
-static void count(void *ctx)
-{
-	++*(unsigned *)ctx;
-}
-
-/* How often the watch has called after some change, once it has had time to. */
-static unsigned told(unsigned *calls)
-{
-	os_unit_run_for(host, 500 * NS_PER_MS);
-	unsigned n = *calls;
-	*calls = 0;
-	return n;
-}
-
-/* A veth with addresses, its carrier found at both ends: that takes the kernel up to a second. */
-static void ethernet_up(void)
-{
-	ip("link add eth0 type veth peer name outside");
-	ip("link set outside up");
-	ip("link set eth0 addrgenmode none up");
-	ip("addr add 198.51.100.1/24 dev outside");
-	ip("addr add 192.0.2.1/24 dev eth0 valid_lft 1000 preferred_lft 1000");
-	for (int tries = 0; !find("eth0", true)->up || !find("outside", true)->up; tries++) {
-		ck_assert_int_lt(tries, 1000);
-		os_unit_run_for(host, 10 * NS_PER_MS);
-	}
-}
-
-START_TEST(changes_are_told_once)
-{
-	if (!setup())
-		return;
-	unsigned calls = 0;
-	ethernet_up();
-	struct netwatch *w = netwatch_new(host, count, &calls);
-	ck_assert_ptr_nonnull(w);
-	ck_assert_uint_eq(told(&calls), 0); /* the state at the start is no change */
-	ip("addr add 192.0.2.2/24 dev eth0");
-	ip("route add default via 192.0.2.254");
-	ck_assert_uint_eq(told(&calls), 1);
-	ip("route del default");
-	ck_assert_uint_eq(told(&calls), 1);
-	netwatch_free(w);
-	netwatch_free(NULL);
-	host_free(host);
-}
-END_TEST
-
-START_TEST(carrier_that_is_back_at_once_is_told)
-{
-	if (!setup())
-		return;
-	ethernet_up();
-	struct netwatch *w = netwatch_new(host, os_unit_stop, host);
-	ip("link set outside down && ip link set outside up"); /* perhaps into another network */
-	os_unit_run(host, "the change");
-	netwatch_free(w);
-	host_free(host);
-}
-END_TEST
-
-START_TEST(what_is_no_change_is_not_told)
-{
-	if (!setup())
-		return;
-	unsigned calls = 0;
-	ethernet_up();
-	struct netwatch *w = netwatch_new(host, count, &calls);
-	/* a renewed lease */
-	ip("addr change 192.0.2.1/24 dev eth0 valid_lft 2000 preferred_lft 2000");
-	ck_assert_uint_eq(told(&calls), 0);
-	struct tun *t = tun_up("100.64.0.1");
-	unsigned i = tun_ifindex(t);
-	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0, NULL), 0);
-	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
-	ck_assert_uint_eq(told(&calls), 0);
-	tun_close(t);
-	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
-	ck_assert_uint_eq(told(&calls), 0);
-	/* there and gone within the debounce */
-	ip("route add 203.0.113.0/24 dev eth0 && ip route del 203.0.113.0/24 dev eth0");
-	ck_assert_uint_eq(told(&calls), 0);
-	netwatch_free(w);
-	host_free(host);
-}
-END_TEST
-
-struct watched {
-	struct netwatch *watch;
-};
-
-static void free_watch(void *ctx)
-{
-	struct watched *w = ctx;
-	netwatch_free(w->watch);
-	w->watch = NULL;
-	loop_stop(host);
-}
-
-START_TEST(watch_is_freed_in_its_callback)
-{
-	if (!setup())
-		return;
-	struct watched w = { 0 };
-	w.watch = netwatch_new(host, free_watch, &w);
-	ip("link add eth0 type veth peer name outside");
-	os_unit_run(host, "the change");
-	ck_assert_ptr_null(w.watch);
-	host_free(host);
-}
-END_TEST
-
 UNIT_MAIN("os/netconf", the_gateway_is_that_of_the_first_default_route, list_works_for_anybody,
-	  kinds_follow_from_what_an_interface_is,
-	  bridge_over_a_real_port_is_the_way_out, tap_is_an_interface_like_any_other,
-	  uplink_is_listed_whatever_else_there_is, addresses_of_ipv6, routes_are_added_and_removed,
-	  foreign_routes_are_left_alone, cleanup_after_a_crash,
-	  conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,
-	  conflict_with_a_resolver, addresses_that_the_host_uses, changes_are_told_once,
-	  carrier_that_is_back_at_once_is_told, what_is_no_change_is_not_told,
-	  watch_is_freed_in_its_callback)
+	  kinds_follow_from_what_an_interface_is, bridge_over_a_real_port_is_the_way_out,
+	  tap_is_an_interface_like_any_other, uplink_is_listed_whatever_else_there_is,
+	  addresses_of_ipv6, routes_are_added_and_removed, foreign_routes_are_left_alone,
+	  cleanup_after_a_crash, conflicts_with_the_hosts_own_networks, no_conflict_with_ourselves,
+	  conflict_with_a_resolver, another_overlay_claims_the_shared_range,
+	  addresses_that_the_host_uses)

@@ -270,21 +270,33 @@ static void use_network(void)
 	struct netif_addr list[16];
 	struct err err = { 0 };
 	char what[64];
-	struct netwatch *w = netwatch_new(host, os_unit_stop, host);
+	struct netwatch_config nc = { .changed = os_unit_stop, .ctx = host,
+				      .subnet = { 0x64400000, 10 } };
+	const struct netuses *uses;
+	const struct netown *own;
+	struct netwatch *w = netwatch_new(host, &nc);
 	ck_assert_ptr_nonnull(w);
 	ck_assert_int_eq(netconf_cleanup(host, NULL), 0);
 	int r = tun_open(host, &cfg, os_unit_stop, host, &err, &t);
 	ck_assert_msg(r == 0, "%s", err.text);
 	ck_assert(tun_can_join(t, TUN_GSO_TCP4));
 	unsigned i = tun_ifindex(t);
-	ck_assert_int_eq(netconf_conflict(host, backstop, i, what), 0);
+	ck_assert_int_eq(netconf_conflict(host, backstop, what), 0);
 	ck_assert_int_eq(netconf_link_up(host, i, NULL), 0);
 	ck_assert_int_eq(netconf_addr_add(host, i, 0x64400001, 32, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(host, i, peer, 0x64400001, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(host, 0, backstop, 0, NULL), 0);
 	ck_assert_int_eq(netconf_route_del(host, 0, backstop), 0);
 	ck_assert_int_gt(netif_list(host, list, ARRAY_LEN(list)), 0);
+	ck_assert_int_eq(netconf_rules_add(host, (struct prefix4){ 0x64400000, 10 }, NULL), 0);
+	ck_assert_int_eq(netconf_guard_add(host, peer.net, NULL), 0);
 	use_fence(tun_name(t));
+	ck_assert_int_eq(netconf_link_mtu(host, i, 1390, NULL), 0);
+	ck_assert_int_eq(netconf_link_rename(host, i, "mlsh77", NULL), 0);
+	ck_assert_int_eq(netwatch_own(w, i, 0x64400001), 0);
+	ck_assert_int_eq(netwatch_look(w, &uses, &own), 0);
+	ck_assert(own->link && own->up && own->rules && own->mtu_bytes == 1390);
+	ck_assert(netown_has(own, NETROUTE_MEMBER, peer) && netown_has(own, NETROUTE_GUARD, peer));
 	tun_close(t);
 	netwatch_free(w);
 }

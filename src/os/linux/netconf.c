@@ -3,120 +3,16 @@
 #include "os/netconf.h"
 
 #include <arpa/inet.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <stdlib.h>
 
-#include "os/linux/defaults.h"
+#include "os/linux/inventory.h"
 #include "os/linux/links.h"
+#include "os/linux/own.h"
 #include "os/linux/routes.h"
 
 #define DUMP_TRIES 5			/* a dump that a change interrupted begins again */
-#define NETIF_ADDRS_MAX 8192
-#define UNREACHABLE_METRIC (1u << 30)	/* any other route to the same prefix comes first */
-
-/* ---- what there is ---- */
-
-struct list_state {
-	struct links links;
-	const struct defaults *defaults;
-	struct netif_addr *at;
-	size_t n, cap;
-};
-
-static uint32_t address_flags(const struct ifaddrmsg *m, const struct nlattr *flags)
-{
-	return flags ? netlink_u32(flags) : m->ifa_flags;
-}
-
-/* Returns false if the entry holds no address of an internet family. */
-static bool address_of_entry(const struct ifaddrmsg *m, const struct nlattr **a,
-			     const struct links *links, const struct link *link,
-			     struct netif_addr *ret)
-{
-	/* On a point-to-point link IFA_ADDRESS is the other end's. */
-	const struct nlattr *ip = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
-	uint32_t flags = address_flags(m, a[IFA_FLAGS]);
-	bool pending = (flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC);
-
-	*ret = (struct netif_addr){
-		.ifindex = link->index,
-		.kind = links_kind(links, link),
-		.prefix_bits = m->ifa_prefixlen,
-		.up = (link->flags & IFF_UP) && (link->flags & IFF_RUNNING),
-		/* For IPv4 this bit means "secondary". */
-		.temporary = m->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY),
-		.deprecated = (flags & (IFA_F_DEPRECATED | IFA_F_DADFAILED)) || pending,
-	};
-	memcpy(ret->ifname, link->name, sizeof(ret->ifname));
-	if (ip && m->ifa_family == AF_INET && mnl_attr_get_payload_len(ip) == 4) {
-		ret->addr = addr_v4(load_be32(mnl_attr_get_payload(ip)), 0);
-		return true;
-	}
-	if (!ip || m->ifa_family != AF_INET6 || mnl_attr_get_payload_len(ip) != 16)
-		return false;
-	ret->addr = addr_v6(mnl_attr_get_payload(ip), 0);
-	if (m->ifa_scope == RT_SCOPE_LINK)
-		ret->addr.scope = link->index;
-	return true;
-}
-
-static int on_address(void *ctx, const struct nlmsghdr *entry)
-{
-	struct list_state *s = ctx;
-	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(entry);
-	const struct nlattr *a[IFA_FLAGS + 1];
-	const struct link *link = links_find(&s->links, m->ifa_index);
-	struct netif_addr one;
-	if (entry->nlmsg_type != RTM_NEWADDR || !link || s->n == NETIF_ADDRS_MAX)
-		return 0;
-	netlink_attributes(entry, sizeof(*m), a, ARRAY_LEN(a));
-	if (!address_of_entry(m, a, &s->links, link, &one))
-		return 0;
-	one.uplink = defaults_lead_through(s->defaults, one.ifindex);
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 64;
-		struct netif_addr *more = reallocarray(s->at, cap, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		s->at = more;
-		s->cap = cap;
-	}
-	s->at[s->n++] = one;
-	return 0;
-}
-
-static int addresses_load(struct list_state *s)
-{
-	struct defaults defaults;
-	int r = -EINTR;
-	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		s->n = 0;
-		s->defaults = &defaults;
-		r = links_load(&s->links);
-		if (r == 0)
-			r = defaults_load(&s->links, &defaults);
-		if (r == 0)
-			r = netlink_dump(RTM_GETADDR, AF_UNSPEC, on_address, s);
-		links_fini(&s->links);
-	}
-	return r;
-}
-
-int netif_list(struct host *h, struct netif_addr *out, size_t max)
-{
-	struct list_state s = { .n = 0 };
-	int r = addresses_load(&s);
-	(void)h;
-	if (r == 0 && s.n > max)
-		netif_order(s.at, s.n);
-	if (r == 0) {
-		r = (int)MIN(s.n, max);
-		if (r > 0)
-			memcpy(out, s.at, (size_t)r * sizeof(*out));
-	}
-	free(s.at);
-	return r;
-}
 
 /* ---- what is added ---- */
 
@@ -131,6 +27,47 @@ int netconf_link_up(struct host *h, unsigned ifindex, struct err *err)
 	if (code < 0)
 		return err_set(err, code, "can not bring interface %u up: %s", ifindex,
 			       strerror(-code));
+	return 0;
+}
+
+int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes, struct err *err)
+{
+	struct netlink_request r;
+	struct ifinfomsg link = { .ifi_index = (int)ifindex };
+	(void)h;
+	netlink_begin(&r, RTM_NEWLINK, 0, &link, sizeof(link));
+	mnl_attr_put_u32(&r.header, IFLA_MTU, mtu_bytes);
+	int code = netlink_change(&r);
+	if (code < 0)
+		return err_set(err, code, "cannot set the MTU of interface %u: %s", ifindex,
+			       strerror(-code));
+	return 0;
+}
+
+static int link_set(unsigned ifindex, unsigned flags, const char *name)
+{
+	struct netlink_request r;
+	struct ifinfomsg link = { .ifi_index = (int)ifindex, .ifi_flags = flags,
+				  .ifi_change = name ? 0 : IFF_UP };
+	netlink_begin(&r, RTM_NEWLINK, 0, &link, sizeof(link));
+	if (name)
+		mnl_attr_put_strz(&r.header, IFLA_IFNAME, name);
+	return netlink_change(&r);
+}
+
+int netconf_link_rename(struct host *h, unsigned ifindex, const char *name, struct err *err)
+{
+	(void)h;
+	int code = link_set(ifindex, 0, name);
+	if (code == -EBUSY) { /* before Linux 6.2 only while it is down */
+		code = link_set(ifindex, 0, NULL);
+		if (code == 0)
+			code = link_set(ifindex, 0, name);
+		(void)!link_set(ifindex, IFF_UP, NULL);
+	}
+	if (code < 0)
+		return err_set(err, code, "cannot give interface %u the name %s: %s", ifindex,
+			       name, strerror(-code));
 	return 0;
 }
 
@@ -198,7 +135,7 @@ static bool is_our_route(unsigned ifindex, struct prefix4 p)
 	struct search s = { .to = p, .ifindex = ifindex };
 	int r = -EINTR;
 	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++)
-		r = netlink_dump(RTM_GETROUTE, AF_INET, on_own_route, &s);
+		r = netlink_dump_routes(AF_INET, RT_TABLE_MAIN, NETCONF_PROTO, on_own_route, &s);
 	return s.found;
 }
 
@@ -227,14 +164,82 @@ int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p)
 	return netlink_change(&r);
 }
 
+/* ---- the guard ---- */
+
+static int guard_change(uint16_t type, uint16_t flags, ip4 ip)
+{
+	struct netlink_request r;
+	struct rtmsg route = {
+		.rtm_family = AF_INET,
+		.rtm_dst_len = 32,
+		.rtm_protocol = NETCONF_PROTO,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNREACHABLE,
+	};
+	netlink_begin(&r, type, flags, &route, sizeof(route));
+	mnl_attr_put_u32(&r.header, RTA_DST, htonl(ip));
+	mnl_attr_put_u32(&r.header, RTA_TABLE, GUARD_TABLE);
+	return netlink_change(&r);
+}
+
+int netconf_guard_add(struct host *h, ip4 ip, struct err *err)
+{
+	char text[IP4_TEXT_MAX];
+	int code = guard_change(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, ip);
+	(void)h;
+	if (code < 0 && code != -EEXIST)
+		return err_set(err, code, "cannot guard %s: %s", ip4_format(ip, text),
+			       strerror(-code));
+	return 0;
+}
+
+int netconf_guard_del(struct host *h, ip4 ip)
+{
+	(void)h;
+	return guard_change(RTM_DELROUTE, 0, ip);
+}
+
+static int rule_change(uint16_t type, uint16_t flags, uint32_t priority, struct prefix4 to)
+{
+	struct netlink_request r;
+	struct fib_rule_hdr rule = {
+		.family = AF_INET,
+		.dst_len = to.bits,
+		.action = FR_ACT_TO_TBL,
+	};
+	bool of_main = priority == GUARD_RULE_MAIN;
+	netlink_begin(&r, type, flags, &rule, sizeof(rule));
+	mnl_attr_put_u32(&r.header, FRA_DST, htonl(to.net));
+	mnl_attr_put_u32(&r.header, FRA_PRIORITY, priority);
+	mnl_attr_put_u32(&r.header, FRA_TABLE, of_main ? (uint32_t)RT_TABLE_MAIN : GUARD_TABLE);
+	if (of_main)
+		mnl_attr_put_u32(&r.header, FRA_SUPPRESS_PREFIXLEN, 31);
+	mnl_attr_put_u8(&r.header, FRA_PROTOCOL, NETCONF_PROTO);
+	return netlink_change(&r);
+}
+
+int netconf_rules_add(struct host *h, struct prefix4 subnet, struct err *err)
+{
+	char text[PREFIX4_TEXT_MAX];
+	int code = rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, GUARD_RULE_MAIN, subnet);
+	(void)h;
+	if (code == 0 || code == -EEXIST)
+		code = rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, GUARD_RULE_STOP,
+				   subnet);
+	if (code < 0 && code != -EEXIST)
+		return err_set(err, code, "cannot add a routing rule for %s: %s",
+			       prefix4_format(subnet, text), strerror(-code));
+	return 0;
+}
+
 /* ---- after a crash ---- */
 
-#define CLEANUP_MAX 4096
+#define CLEANUP_MAX 65536
 
 struct cleanup {
-	struct links links;
-	struct netif_addr addrs[512];
-	size_t n_addrs;
+	struct inventory inventory;
+	struct own_rule rules[OWN_RULES_MAX];
+	int n_rules;
 	struct route *routes;	/* without multipath */
 	size_t n, cap;
 };
@@ -259,20 +264,32 @@ static int on_tagged_route(void *ctx, const struct nlmsghdr *entry)
 	return 0;
 }
 
+/* Does a tunnel that lives, of this process or another, have its address in there? */
+static bool is_alive(const struct cleanup *c, struct prefix4 p)
+{
+	for (size_t i = 0; i < c->inventory.n_addrs; i++) {
+		const struct netif_addr *a = &c->inventory.addrs[i];
+		if (addr_is_v4(&a->addr) && prefix4_contains(p, addr_ip4(&a->addr)) &&
+		    link_is_tun(links_find(&c->inventory.links, a->ifindex)))
+			return true;
+	}
+	return false;
+}
+
 /*
- * A route through a TUN lives and dies with it. An unreachable one belongs to a tunnel that lives
- * (of another process) if a TUN has its address within.
+ * A route through a TUN lives and dies with it. A backstop belongs to a tunnel with an address in
+ * it, a guard to one of its subnet, which the rules tell.
  */
 static bool is_left_over(const struct cleanup *c, const struct route *route)
 {
 	if (route->ifindex)
-		return !link_is_tun(links_find(&c->links, route->ifindex));
-	for (size_t i = 0; i < c->n_addrs; i++) {
-		const struct netif_addr *a = &c->addrs[i];
-		if (addr_is_v4(&a->addr) && prefix4_contains(route->to, addr_ip4(&a->addr)) &&
-		    link_is_tun(links_find(&c->links, a->ifindex)))
+		return !link_is_tun(links_find(&c->inventory.links, route->ifindex));
+	if (route->table != GUARD_TABLE)
+		return !is_alive(c, route->to);
+	for (int i = 0; i < c->n_rules; i++)
+		if (prefix4_contains(c->rules[i].to, route->to.net) &&
+		    is_alive(c, c->rules[i].to))
 			return false;
-	}
 	return true;
 }
 
@@ -297,28 +314,38 @@ static int route_remove(const struct route *route)
 	return code == -ESRCH ? 0 : code;
 }
 
-int netconf_cleanup(struct host *h, struct err *err)
+static int look_around(struct cleanup *c)
 {
-	struct cleanup c = { 0 };
 	int r = -EINTR;
 	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		c.n = 0;
-		links_fini(&c.links);
-		r = links_load(&c.links);
-		if (r == 0)
-			r = netlink_dump(RTM_GETROUTE, AF_INET, on_tagged_route, &c);
+		c->n = 0;
+		r = netlink_dump_routes(AF_INET, 0, NETCONF_PROTO, on_tagged_route, c);
 	}
-	if (r == 0) {
-		r = netif_list(h, c.addrs, ARRAY_LEN(c.addrs));
-		c.n_addrs = r > 0 ? (size_t)r : 0;
-	}
+	if (r == 0)
+		r = inventory_load(&c->inventory);
+	if (r < 0)
+		return r;
+	c->n_rules = own_rules_load(c->rules);
+	return MIN(c->n_rules, 0);
+}
+
+int netconf_cleanup(struct host *h, struct err *err)
+{
+	struct cleanup c = { .n = 0 };
+	int r = look_around(&c);
+	(void)h;
 	for (size_t i = 0; r >= 0 && i < c.n; i++)
 		if (is_left_over(&c, &c.routes[i]))
 			r = route_remove(&c.routes[i]);
+	for (int i = 0; r >= 0 && i < c.n_rules; i++)
+		if (!is_alive(&c, c.rules[i].to)) {
+			r = rule_change(RTM_DELRULE, 0, c.rules[i].priority, c.rules[i].to);
+			r = r == -ENOENT ? 0 : r;
+		}
 	free(c.routes);
-	links_fini(&c.links);
+	inventory_fini(&c.inventory);
 	if (r < 0)
-		return err_set(err, r, "can not remove routes that an earlier run left: %s",
+		return err_set(err, r, "cannot remove routes that an earlier run left: %s",
 			       strerror(-r));
 	return 0;
 }

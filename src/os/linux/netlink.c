@@ -94,13 +94,35 @@ int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx)
 	union {
 		struct ifinfomsg link;
 		struct ifaddrmsg addr;
-		struct rtmsg route;
+		struct rtmsg route; /* of the size of struct fib_rule_hdr */
 	} header = { 0 };
 	header.link.ifi_family = family;
 	size_t len = type == RTM_GETLINK ? sizeof(header.link) :
 		     type == RTM_GETADDR ? sizeof(header.addr) : sizeof(header.route);
 	netlink_begin(&r, type, NLM_F_DUMP, &header, len);
+	if (type == RTM_GETLINK) /* the counters are two thirds of a link's entry */
+		mnl_attr_put_u32(&r.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	return transact(&r.header, &d);
+}
+
+int netlink_get_link(unsigned ifindex, netlink_entry_fn fn, void *ctx)
+{
+	struct netlink_request r;
+	struct dump d = { .fn = fn, .ctx = ctx };
+	struct ifinfomsg m = { .ifi_index = (int)ifindex };
+	netlink_begin(&r, RTM_GETLINK, NLM_F_ACK, &m, sizeof(m));
+	mnl_attr_put_u32(&r.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return transact(&r.header, &d);
+}
+
+int netlink_dump_addresses(unsigned ifindex, netlink_entry_fn fn, void *ctx)
+{
+	struct netlink_request r;
+	struct dump d = { .fn = fn, .ctx = ctx, .strict = true };
+	struct ifaddrmsg m = { .ifa_family = AF_INET, .ifa_index = ifindex };
+	netlink_begin(&r, RTM_GETADDR, NLM_F_DUMP, &m, sizeof(m));
+	int code = transact(&r.header, &d);
+	return code == -ENODEV ? 0 : code; /* it went away just now */
 }
 
 int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,

@@ -26,8 +26,8 @@ int netlink_change(struct netlink_request *r) MUST_CHECK;
 /* Called for each entry. A negative return ends the dump with this error. */
 typedef int (*netlink_entry_fn)(void *ctx, const struct nlmsghdr *entry);
 /*
- * Every entry of a dump (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE). -EINTR: something changed in its
- * midst; begin anew with an empty result.
+ * Every entry of a dump (RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETRULE). -EINTR: something
+ * changed meanwhile; begin again with an empty result.
  */
 int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx) MUST_CHECK;
 
@@ -37,6 +37,10 @@ int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx) 
  */
 int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,
 			void *ctx) MUST_CHECK;
+/* One link. -ENODEV. */
+int netlink_get_link(unsigned ifindex, netlink_entry_fn fn, void *ctx) MUST_CHECK;
+/* IPv4 addresses of one link; kernels before 4.20 give those of all. */
+int netlink_dump_addresses(unsigned ifindex, netlink_entry_fn fn, void *ctx) MUST_CHECK;
 /*
  * Asks which route packets to this address take: `fn` is called with it. `ip` has 4 or 16 bytes, by
  * the family. -ENETUNREACH and others: packets to it leave by no route.

@@ -1,186 +1,451 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches the host's network. The kernel also reports much that is no change (renewed leases,
- * router advertisements, wireless statistics), so its messages only cause a look: a digest of
- * links, addresses and routes, without those of TUN devices and our own, is compared with the last
- * one.
+ * Watches the host's network. The kernel tells each change. Changes of routes are applied to a copy
+ * of the few that concern us (mirror.h), at once. Changes of links and addresses, and much that is
+ * no change (renewed leases, router advertisements, wireless statistics), only cause a look after
+ * a moment: a digest is compared with the last one. Our own part is read again when something of it
+ * changed, when somebody asks for it.
+ *
+ * Nothing here reads all routes but the start and, in pieces between the loop's turns, a new copy
+ * when the kernel had to drop messages or removed routes without a word.
  */
 #include <linux/if.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/bucket.h"
 #include "os/linux/internal.h"
-#include "os/linux/links.h"
-#include "os/linux/netlink.h"
-#include "os/netconf.h"
+#include "os/linux/own.h"
+#include "os/linux/uses.h"
 
 #define DEBOUNCE_NS (200 * NS_PER_MS)
-#define DUMP_TRIES 5
-#define MESSAGES_MAX 64	/* read in one callback */
+#define RESOLVERS_NS (5 * NS_PER_S)	/* between looks into the resolvers' files */
+#define MESSAGES_MAX 64			/* read in one callback */
+#define SOCKET_BYTES (4 << 20)
+#define COPY_READS_MAX 2		/* of a new copy, in one callback */
+#define LOOKS_PER_S 1			/* at links and addresses, and so many at once: */
+#define LOOKS_BURST 8
+#define COST_FACTOR 50			/* a copy that was read rests for so many times its cost */
+#define COPY_GAP_NS NS_PER_S
+#define DESTINATIONS_NS (2 * NS_PER_S)	/* they are asked for at most so often */
+
+/* A new copy of the routes, while it is being read. */
+struct copy {
+	struct mnl_socket *socket;
+	struct fd_watch *watch;
+	struct mirror routes;
+	uint8_t family;		/* being read; 0: none */
+	uint64_t cost_ns;
+};
 
 struct netwatch {
 	struct host *host;
-	loop_fn fn;
-	void *ctx;
+	struct netwatch_config cfg;
 	struct mnl_socket *socket;
 	struct fd_watch *watch;
-	struct timer *timer;
-	uint64_t digest;
+	struct timer *look, *resolve, *copy_at;
+	struct deferred *notify;
+	unsigned ifindex;	/* ours; 0: none yet */
+	ip4 self;
+	struct inventory inventory;
+	struct resolvers resolvers;
+	struct mirror routes;
+	struct mirror_filter filter;
+	struct addr destinations[NETWATCH_DESTINATIONS_MAX];
+	uint64_t destinations_at, copy_rest;
+	struct bucket looks;
+	struct copy copy;
+	struct netuses uses;
+	struct netown own;
+	bool uses_old, own_old;	/* to be built or read again when they are asked for */
+	uint64_t digest, salt;	/* salt: changes that leave no trace in the copy */
 };
 
-struct digest {
-	struct links links;
-	uint64_t sum;	/* of the entries' hashes: their order does not count */
-};
+/* ---- telling ---- */
 
-/* FNV-1a: who could forge a collision can as well change the network without one. */
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
+static void on_notify(void *ctx)
 {
-	const uint8_t *p = data;
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3u;
-	return hash;
+	struct netwatch *w = ctx;
+	if (w->cfg.touched)
+		w->cfg.touched(w->cfg.ctx); /* may free w */
+}
+
+static void touch(struct netwatch *w, bool uses, bool own)
+{
+	w->uses_old |= uses;
+	w->own_old |= own;
+	deferred_call(w->notify);
 }
 
 static uint64_t hash_u32(uint64_t hash, uint32_t v)
 {
-	return hash_bytes(hash, &v, sizeof(v));
+	return (hash ^ v) * 0x100000001b3u;
 }
 
-static uint64_t hash_attribute(uint64_t hash, const struct nlattr *a)
+static bool is_counted(enum netif_kind kind)
 {
-	hash = hash_u32(hash, a ? mnl_attr_get_payload_len(a) : 0);
-	return a ? hash_bytes(hash, mnl_attr_get_payload(a), mnl_attr_get_payload_len(a)) : hash;
+	return kind != NETIF_TUNNEL && kind != NETIF_CONTAINER;
 }
 
-static const uint64_t hash_start = 0xcbf29ce484222325u;
-
-static void add_links(struct digest *d)
+static uint64_t links_digest(const struct inventory *i)
 {
-	for (size_t i = 0; i < d->links.n; i++) {
-		const struct link *link = &d->links.at[i];
-		if (link_is_tun(link))
+	uint64_t sum = 0;
+	for (size_t k = 0; k < i->links.n; k++) {
+		const struct link *link = &i->links.at[k];
+		if (!is_counted(links_kind(&i->links, link)))
 			continue;
-		uint64_t hash = hash_u32(hash_start, link->index);
+		uint64_t hash = hash_u32(0xcbf29ce484222325u, link->index);
 		hash = hash_u32(hash, link->master);
 		hash = hash_u32(hash, link->flags & (IFF_UP | IFF_RUNNING));
 		hash = hash_u32(hash, link->mtu_bytes);
-		hash = hash_u32(hash,
-				link->carrier_changes); /* down and up again within the debounce */
-		d->sum += hash;
+		/* Down and up again within the debounce. */
+		sum += hash_u32(hash, link->carrier_changes);
 	}
+	return sum;
 }
 
-static int add_address(void *ctx, const struct nlmsghdr *entry)
+static uint64_t addrs_digest(const struct inventory *i)
 {
-	struct digest *d = ctx;
-	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(entry);
-	const struct nlattr *a[IFA_FLAGS + 1];
-	if (entry->nlmsg_type != RTM_NEWADDR || link_is_tun(links_find(&d->links, m->ifa_index)))
-		return 0;
-	if (m->ifa_family == AF_INET6 && m->ifa_scope == RT_SCOPE_LINK)
-		return 0; /* comes with the link, seconds later, and leads nowhere */
-	netlink_attributes(entry, sizeof(*m), a, ARRAY_LEN(a));
-	uint32_t flags = a[IFA_FLAGS] ? netlink_u32(a[IFA_FLAGS]) : m->ifa_flags;
-	uint64_t hash = hash_u32(hash_start, m->ifa_index);
-	hash = hash_u32(hash, m->ifa_prefixlen);
-	hash = hash_u32(hash, flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED));
-	hash = hash_attribute(hash, a[IFA_ADDRESS]);
-	hash = hash_attribute(hash, a[IFA_LOCAL]);
-	d->sum += hash;
-	return 0;
-}
-
-static int add_route(void *ctx, const struct nlmsghdr *entry)
-{
-	struct digest *d = ctx;
-	const struct rtmsg *m = mnl_nlmsg_get_payload(entry);
-	const struct nlattr *a[RTA_TABLE + 1];
-	if (entry->nlmsg_type != RTM_NEWROUTE || (m->rtm_flags & RTM_F_CLONED) ||
-	    m->rtm_protocol == NETCONF_PROTO)
-		return 0;
-	netlink_attributes(entry, sizeof(*m), a, ARRAY_LEN(a));
-	if (link_is_tun(links_find(&d->links, netlink_u32(a[RTA_OIF]))))
-		return 0;
-	uint32_t table = a[RTA_TABLE] ? netlink_u32(a[RTA_TABLE]) : m->rtm_table;
-	if (table == RT_TABLE_LOCAL)
-		return 0; /* follows from the addresses */
-	uint64_t hash = hash_bytes(hash_start, &m->rtm_dst_len, 1);
-	hash = hash_u32(hash, table);
-	hash = hash_u32(hash, m->rtm_type);
-	static const uint8_t counted[] = { RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY,
-					   RTA_MULTIPATH };
-	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
-		hash = hash_attribute(hash, a[counted[i]]);
-	d->sum += hash;
-	return 0;
-}
-
-static int digest_take(uint64_t *ret)
-{
-	struct digest d = { 0 };
-	int r = -EINTR;
-	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		links_fini(&d.links);
-		d.sum = 0;
-		r = links_load(&d.links);
-		if (r < 0)
+	uint64_t sum = 0;
+	for (size_t k = 0; k < i->n_addrs; k++) {
+		const struct netif_addr *a = &i->addrs[k];
+		/* A link-local address comes with the link, seconds later, and leads nowhere. */
+		if (!is_counted(a->kind) || a->addr.scope)
 			continue;
-		add_links(&d);
-		r = netlink_dump(RTM_GETADDR, AF_UNSPEC, add_address, &d);
-		if (r == 0)
-			r = netlink_dump(RTM_GETROUTE, AF_UNSPEC, add_route, &d);
+		uint64_t hash = hash_u32(0xcbf29ce484222325u, a->ifindex);
+		hash = hash_u32(hash, a->prefix_bits);
+		hash = hash_u32(hash, a->deprecated);
+		for (size_t b = 0; b < 16; b++)
+			hash = hash_u32(hash, a->addr.ip[b]);
+		sum += hash;
 	}
-	links_fini(&d.links);
-	if (r == 0)
-		*ret = d.sum;
-	return r;
+	return sum;
 }
 
-static void on_timer(void *ctx)
+static uint64_t digest_of(const struct netwatch *w)
+{
+	return links_digest(&w->inventory) + addrs_digest(&w->inventory) +
+	       mirror_digest(&w->routes) + w->salt;
+}
+
+static void look_later(struct netwatch *w)
+{
+	if (!timer_is_set(w->look))
+		timer_set_in(w->look, DEBOUNCE_NS);
+}
+
+static int inventory_read(struct netwatch *w)
+{
+	struct inventory fresh;
+	int r = inventory_load(&fresh);
+	if (r < 0) {
+		inventory_fini(&fresh);
+		return r;
+	}
+	inventory_fini(&w->inventory);
+	w->inventory = fresh;
+	return 0;
+}
+
+static void on_look(void *ctx)
 {
 	struct netwatch *w = ctx;
-	uint64_t digest;
-	if (digest_take(&digest) < 0) {
-		timer_set_in(w->timer, DEBOUNCE_NS); /* it changes too fast to be read */
+	if (!bucket_take(&w->looks, 1, clock_now(w->host))) {
+		timer_set_in(w->look, NS_PER_S / LOOKS_PER_S);
 		return;
 	}
+	if (inventory_read(w) < 0) {
+		look_later(w); /* it changes too fast to be read */
+		return;
+	}
+	resolvers_load(w->host, &w->resolvers);
+	touch(w, true, false);
+	uint64_t digest = digest_of(w);
 	if (digest == w->digest)
 		return;
 	w->digest = digest;
-	w->fn(w->ctx); /* may free w */
+	w->cfg.changed(w->cfg.ctx); /* may free w */
+}
+
+static void on_resolve(void *ctx)
+{
+	struct netwatch *w = ctx;
+	struct resolvers now;
+	timer_set_in(w->resolve, RESOLVERS_NS);
+	resolvers_load(w->host, &now);
+	if (now.n == w->resolvers.n &&
+	    memcmp(now.at, w->resolvers.at, now.n * sizeof(*now.at)) == 0)
+		return;
+	w->resolvers = now;
+	touch(w, true, false);
+}
+
+/* ---- a new copy of the routes ---- */
+
+static void copy_end(struct netwatch *w)
+{
+	fd_watch_free(w->copy.watch);
+	if (w->copy.socket)
+		mnl_socket_close(w->copy.socket);
+	mirror_fini(&w->copy.routes);
+	w->copy = (struct copy){ 0 };
+}
+
+static void copy_later(struct netwatch *w)
+{
+	if (!timer_is_set(w->copy_at))
+		timer_set(w->copy_at, MAX(clock_now(w->host) + DEBOUNCE_NS, w->copy_rest));
+}
+
+static int copy_ask(struct netwatch *w, uint8_t family)
+{
+	struct netlink_request r;
+	struct rtmsg m = { .rtm_family = family };
+	netlink_begin(&r, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof(m));
+	r.header.nlmsg_seq = family;
+	w->copy.family = family;
+	return mnl_socket_sendto(w->copy.socket, &r.header, r.header.nlmsg_len) < 0 ? -errno : 0;
+}
+
+static int on_copy_entry(const struct nlmsghdr *entry, void *ctx)
+{
+	struct netwatch *w = ctx;
+	return mirror_apply(&w->copy.routes, &w->filter, entry) < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+}
+
+static void copy_take(struct netwatch *w)
+{
+	struct mirror old = w->routes;
+	w->copy_rest = clock_now(w->host) + MAX(COPY_GAP_NS, COST_FACTOR * w->copy.cost_ns);
+	w->routes = w->copy.routes;
+	w->copy.routes = old;
+	copy_end(w);
+	touch(w, true, false);
+	look_later(w);
+}
+
+static void on_copy(void *ctx)
+{
+	struct netwatch *w = ctx;
+	uint8_t buffer[32768];
+	uint64_t begun = clock_now(w->host);
+	for (int i = 0; i < COPY_READS_MAX; i++) {
+		ssize_t n = mnl_socket_recvfrom(w->copy.socket, buffer, sizeof(buffer));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		int r = n < 0 ? MNL_CB_ERROR :
+				mnl_cb_run(buffer, (size_t)n, w->copy.family, 0, on_copy_entry, w);
+		/* The copy need not be of one instant: changes are applied to it, too. */
+		if (r == MNL_CB_ERROR && n >= 0 && errno == EINTR)
+			continue;
+		if (r == MNL_CB_OK)
+			continue;
+		if (r == MNL_CB_STOP && w->copy.family == AF_INET && copy_ask(w, AF_INET6) == 0)
+			break;
+		if (r == MNL_CB_STOP && w->copy.family == AF_INET6) {
+			copy_take(w);
+			return;
+		}
+		copy_end(w);
+		w->copy_rest = clock_now(w->host) + COPY_GAP_NS;
+		copy_later(w);
+		return;
+	}
+	clock_refresh(w->host);
+	w->copy.cost_ns += clock_now(w->host) - begun;
+}
+
+static void on_copy_at(void *ctx)
+{
+	struct netwatch *w = ctx;
+	copy_end(w);
+	w->copy.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (w->copy.socket && mnl_socket_bind(w->copy.socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
+	    copy_ask(w, AF_INET) == 0)
+		w->copy.watch = fd_watch_new(w->host, mnl_socket_get_fd(w->copy.socket), true,
+					     false, on_copy, w);
+	if (w->copy.watch)
+		return;
+	copy_end(w);
+	w->copy_rest = clock_now(w->host) + COPY_GAP_NS;
+	copy_later(w);
+}
+
+/* ---- what the kernel tells ---- */
+
+static void destinations_refresh(struct netwatch *w)
+{
+	uint64_t now = clock_now(w->host);
+	if (!w->cfg.destinations || now < w->destinations_at)
+		return;
+	w->destinations_at = now + DESTINATIONS_NS;
+	w->filter.destinations = w->destinations;
+	w->filter.n_destinations = w->cfg.destinations(w->cfg.ctx, w->destinations,
+						       NETWATCH_DESTINATIONS_MAX);
+	qsort(w->destinations, w->filter.n_destinations, sizeof(*w->destinations),
+	      mirror_compare_destinations);
+}
+
+static void told_route(struct netwatch *w, const struct nlmsghdr *m)
+{
+	destinations_refresh(w);
+	int effect = mirror_apply(&w->routes, &w->filter, m);
+	if (w->copy.family && effect >= 0 && mirror_apply(&w->copy.routes, &w->filter, m) < 0)
+		effect = -ENOMEM;
+	if (effect < 0 || (w->copy.family && effect && m->nlmsg_type == RTM_DELROUTE))
+		copy_later(w); /* the copy that is under way may have it still */
+	if (effect <= 0)
+		return;
+	if (effect & MIRROR_MISSED)
+		w->salt++;
+	if (effect & (MIRROR_WATCHED | MIRROR_MISSED))
+		look_later(w);
+	if (effect & (MIRROR_SUBNET | MIRROR_OWN))
+		touch(w, effect & MIRROR_SUBNET, effect & MIRROR_OWN);
+}
+
+/* The kernel removes routes with their link or address, and does not tell. */
+static void told_device(struct netwatch *w, unsigned ifindex, bool takes_routes)
+{
+	if (ifindex == w->ifindex && ifindex) {
+		touch(w, false, true);
+		return;
+	}
+	if (takes_routes && mirror_uses_device(&w->routes, ifindex))
+		copy_later(w);
+	look_later(w);
+}
+
+static int on_message(const struct nlmsghdr *m, void *ctx)
+{
+	struct netwatch *w = ctx;
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(m);
+	const struct ifaddrmsg *addr = mnl_nlmsg_get_payload(m);
+	switch (m->nlmsg_type) {
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		told_route(w, m);
+		break;
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		told_device(w, (unsigned)link->ifi_index,
+			    m->nlmsg_type == RTM_DELLINK || !(link->ifi_flags & IFF_UP));
+		break;
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		told_device(w, addr->ifa_index, m->nlmsg_type == RTM_DELADDR);
+		break;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		touch(w, false, true);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+/* Takes what has been told so far, at most `max` messages. */
+static void listen_now(struct netwatch *w, int max)
+{
+	uint8_t buffer[8192];
+	for (int i = 0; i < max; i++) {
+		ssize_t n = recv(mnl_socket_get_fd(w->socket), buffer, sizeof(buffer),
+				 MSG_DONTWAIT);
+		if (n >= 0) {
+			(void)!mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, w);
+		} else if (errno == ENOBUFS) { /* some were lost: anything may have changed */
+			copy_later(w);
+			look_later(w);
+			touch(w, true, true);
+		} else if (errno != EINTR) {
+			return;
+		}
+	}
 }
 
 static void on_messages(void *ctx)
 {
-	struct netwatch *w = ctx;
-	uint8_t buffer[8192];
-	/* What they say does not matter, nor that some were lost (ENOBUFS). */
-	for (int i = 0; i < MESSAGES_MAX; i++)
-		if (recv(mnl_socket_get_fd(w->socket), buffer, sizeof(buffer), MSG_DONTWAIT) < 0 &&
-		    errno != ENOBUFS)
-			break;
-	if (!timer_is_set(w->timer))
-		timer_set_in(w->timer, DEBOUNCE_NS);
+	listen_now(ctx, MESSAGES_MAX);
 }
 
-struct netwatch *netwatch_new(struct host *h, loop_fn fn, void *ctx)
+/* ---- for its owner ---- */
+
+int netwatch_own(struct netwatch *w, unsigned ifindex, ip4 self)
+{
+	w->ifindex = ifindex;
+	w->self = self;
+	w->own_old = w->uses_old = true;
+	return inventory_read(w); /* with the device and its address */
+}
+
+static int uses_renew(struct netwatch *w)
+{
+	netuses_fini(&w->uses);
+	int r = uses_build(&w->inventory, &w->routes, &w->resolvers, w->cfg.subnet, w->self,
+			   &w->uses);
+	netuses_own_device(&w->uses, w->ifindex);
+	w->uses_old = r < 0;
+	return r;
+}
+
+int netwatch_look(struct netwatch *w, const struct netuses **ret_uses,
+		  const struct netown **ret_own)
+{
+	int r = 0;
+	/* A request of ours is told before it is answered. */
+	listen_now(w, 1 << 20);
+	if (w->uses_old)
+		r = uses_renew(w);
+	if (r == 0 && w->own_old && w->ifindex) {
+		w->own_old = false;
+		r = own_load(w->ifindex, w->self, w->cfg.subnet, &w->own);
+		w->own_old |= r < 0;
+	}
+	*ret_uses = &w->uses;
+	*ret_own = &w->own;
+	return r;
+}
+
+static int start(struct netwatch *w)
+{
+	int bytes = SOCKET_BYTES, r = inventory_read(w);
+	if (r == 0)
+		r = mirror_load(&w->routes, &w->filter);
+	if (r < 0)
+		return r;
+	resolvers_load(w->host, &w->resolvers);
+	w->uses_old = true;
+	w->digest = digest_of(w);
+	/* Without the right to exceed the limit the limit has to do. */
+	if (setsockopt(mnl_socket_get_fd(w->socket), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+		       sizeof(bytes)) < 0)
+		(void)!setsockopt(mnl_socket_get_fd(w->socket), SOL_SOCKET, SO_RCVBUF, &bytes,
+				  sizeof(bytes));
+	timer_set_in(w->resolve, RESOLVERS_NS);
+	return 0;
+}
+
+struct netwatch *netwatch_new(struct host *h, const struct netwatch_config *cfg)
 {
 	const unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+				RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE;
 	struct netwatch *w = calloc(1, sizeof(*w));
 	if (!w)
 		return NULL;
-	*w = (struct netwatch){ .host = h, .fn = fn, .ctx = ctx };
+	w->host = h;
+	w->cfg = *cfg;
+	w->filter.subnet = cfg->subnet;
+	bucket_init(&w->looks, LOOKS_PER_S, LOOKS_BURST, clock_now(h));
+	w->look = timer_new(h, on_look, w);
+	w->resolve = timer_new(h, on_resolve, w);
+	w->copy_at = timer_new(h, on_copy_at, w);
+	w->notify = deferred_new(h, on_notify, w);
 	/* First listen, then look: nothing falls in between. */
 	w->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!w->socket || mnl_socket_bind(w->socket, groups, MNL_SOCKET_AUTOPID) < 0 ||
-	    digest_take(&w->digest) < 0)
+	if (!w->look || !w->resolve || !w->copy_at || !w->notify || !w->socket ||
+	    mnl_socket_bind(w->socket, groups, MNL_SOCKET_AUTOPID) < 0 || start(w) < 0)
 		goto fail;
-	w->timer = timer_new(h, on_timer, w);
 	w->watch = fd_watch_new(h, mnl_socket_get_fd(w->socket), true, false, on_messages, w);
-	if (!w->timer || !w->watch)
+	if (!w->watch)
 		goto fail;
 	return w;
 fail:
@@ -192,9 +457,17 @@ void netwatch_free(struct netwatch *w)
 {
 	if (!w)
 		return;
+	copy_end(w);
 	fd_watch_free(w->watch);
-	timer_free(w->timer);
+	timer_free(w->look);
+	timer_free(w->resolve);
+	timer_free(w->copy_at);
+	deferred_free(w->notify);
 	if (w->socket)
 		mnl_socket_close(w->socket);
+	inventory_fini(&w->inventory);
+	mirror_fini(&w->routes);
+	netuses_fini(&w->uses);
+	own_fini(&w->own);
 	free(w);
 }

@@ -284,7 +284,7 @@ int tun_read(struct tun *t, uint8_t *buffer, struct tun_packet *ret)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return errno == EAGAIN ? 0 : errno == EBADFD ? -ENODEV : -errno;
 		if (n == 0)
 			return -ENODEV;
 		if ((size_t)n <= t->header_bytes)
@@ -368,6 +368,6 @@ int tun_write(struct tun *t, const struct tun_packet *p)
 		if (errno == EIO)
 			return -EAGAIN; /* the interface is down: a drop as any other */
 		if (errno != EINTR)
-			return errno == ENOMEM ? -ENOBUFS : -errno;
+			return errno == ENOMEM ? -ENOBUFS : errno == EBADFD ? -ENODEV : -errno;
 	}
 }

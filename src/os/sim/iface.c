@@ -39,16 +39,21 @@ static void addr_drop(struct machine *m, size_t at)
 	sim_array_del(m->addrs, &m->n_addrs, sizeof(*m->addrs), at);
 }
 
+void machine_routes_drop(struct machine *m, unsigned ifindex)
+{
+	for (size_t i = m->n_routes; i-- > 0;) {
+		if (m->routes[i].ifindex == ifindex)
+			sim_array_del(m->routes, &m->n_routes, sizeof(*m->routes), i);
+	}
+}
+
 void machine_if_del(struct machine *m, unsigned index)
 {
 	for (size_t i = m->n_addrs; i-- > 0;) {
 		if (m->addrs[i].ifindex == index)
 			addr_drop(m, i);
 	}
-	for (size_t i = m->n_routes; i-- > 0;) {
-		if (m->routes[i].ifindex == index)
-			sim_array_del(m->routes, &m->n_routes, sizeof(*m->routes), i);
-	}
+	machine_routes_drop(m, index);
 	for (size_t i = m->n_ifs; i-- > 0;) {
 		if (m->ifs[i].index == index)
 			sim_array_del(m->ifs, &m->n_ifs, sizeof(*m->ifs), i);
@@ -101,7 +106,13 @@ void world_host_interface(struct host *h, const char *ifname, bool up)
 		return;
 	i->up = up;
 	world_trace(m->world, "%s: %s %s", m->name, ifname, up ? "up" : "down");
-	machine_changed(m);
+	if (i->kind != NETIF_TUNNEL) {
+		machine_changed(m);
+		return;
+	}
+	if (!up)
+		machine_routes_drop(m, i->index);
+	machine_touched(m);
 }
 
 bool addr_has_no_ip(const struct addr *a)

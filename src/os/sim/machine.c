@@ -45,6 +45,8 @@ void machine_free(struct machine *m)
 	free(m->ifs);
 	free(m->addrs);
 	free(m->routes);
+	free(m->guards);
+	free(m->rules);
 	free(m->used);
 	free(m);
 }

@@ -98,6 +98,7 @@ struct machine_if {
 	unsigned index;
 	enum netif_kind kind;
 	bool up;
+	unsigned mtu_bytes;	/* of a tunnel device */
 };
 
 struct used_prefix {
@@ -129,6 +130,10 @@ struct machine {
 	size_t n_addrs;
 	struct world_route *routes;	/* with NETCONF_PROTO */
 	size_t n_routes;
+	ip4 *guards;
+	size_t n_guards;
+	struct prefix4 *rules;		/* subnets whose guards count */
+	size_t n_rules;
 	struct used_prefix *used;
 	size_t n_used;
 	/* of its processes */
@@ -172,7 +177,11 @@ void machine_files_free(struct machine *m);
 void machine_files_init(struct machine *m);
 void names_free(struct world *w);
 void machine_groups_free(struct machine *m);
-void machine_changed(struct machine *m); /* the network did: tells the watches */
+/* The network did: tells the watches. */
+void machine_changed(struct machine *m);
+/* Only what is ours, or what the machine uses of a subnet, did. */
+void machine_touched(struct machine *m);
+void machine_routes_drop(struct machine *m, unsigned ifindex);
 
 struct machine *machine_new(struct world *w, struct net *n, const char *name);
 struct host *host_start(struct machine *m);

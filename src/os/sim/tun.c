@@ -122,6 +122,7 @@ int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, voi
 	list_init(&t->written.packets);
 	event_init(&t->readable, h, readable_fire);
 	t->ifindex = machine_if_add(m, name, NETIF_TUNNEL)->index;
+	machine_if_find(m, t->ifindex)->mtu_bytes = cfg->mtu_bytes;
 	list_append(&m->tuns, &t->in_machine);
 	*ret = t;
 	return 0;

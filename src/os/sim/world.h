@@ -88,6 +88,7 @@ void world_host_interface(struct host *h, const char *ifname, bool up);
 void world_host_mtu(struct host *h, unsigned bytes);
 /* A prefix that the host uses itself, for netconf_conflict. */
 void world_host_uses(struct host *h, struct prefix4 p, const char *what);
+void world_host_uses_no_more(struct host *h, struct prefix4 p);
 /* The machine's own network card: sends wait in socket buffers when it is slow. 0: unlimited. */
 void world_host_uplink(struct host *h, uint64_t rate_bps);
 
@@ -160,6 +161,17 @@ struct world_route {
 /* What programs added: copies at most `max`, returns how many there are. */
 size_t world_routes(struct host *h, struct world_route *out, size_t max);
 bool world_has_route(struct host *h, struct prefix4 p, unsigned ifindex);
+/*
+ * What other software does to what programs added, as `ip route flush table main`, `ip addr flush`,
+ * `ip link set ... name ... mtu ...` do. world_host_interface takes a device down.
+ */
+void world_flush_routes(struct host *h);
+void world_flush_addresses(struct host *h, const char *ifname);
+void world_link_change(struct host *h, const char *ifname, const char *name, unsigned mtu_bytes);
+unsigned world_link_mtu(struct host *h, const char *ifname);
+/* Where the machine sends a packet: the device's index, 0 by its own uplink, or WORLD_NOWHERE. */
+#define WORLD_NOWHERE (-1)
+int world_leaves_by(struct host *h, const struct addr *to);
 /* Is this address on one of the machine's interfaces? */
 bool world_has_addr(struct host *h, const struct addr *a);
 
