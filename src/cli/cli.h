@@ -47,7 +47,8 @@ int daemon_main(int argc, char **argv);
 /* connect --foreground; `json`: a line of JSON for each change of its state */
 int foreground_run(struct cli *c, const char *cluster, bool json);
 /* What `connect --json` prints; no address yet: "". */
-void connect_print_json(const char *cluster, const char *state, const char *address);
+void connect_print_json(const char *cluster, const char *state, const char *address,
+			const char *warning);
 
 /* "mlsh: <message>" on standard error; the exit code that goes with the error's reason. */
 int cli_fail(const struct err *err);

@@ -82,7 +82,8 @@ static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *
 }
 
 struct waiting {
-	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], server[300], why[480];
+	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], server[300], why[480],
+		warning[480];
 	struct err *err;
 };
 
@@ -106,6 +107,7 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 		copy_text(w->state, sizeof(w->state), one, "state");
 		copy_text(w->address, sizeof(w->address), one, "address");
 		copy_text(w->node, sizeof(w->node), one, "node");
+		copy_text(w->warning, sizeof(w->warning), one, "warning");
 		copy_text(w->server, sizeof(w->server), json_object_object_get(one, "signal"),
 			  "host");
 		copy_text(w->why, sizeof(w->why), json_object_object_get(one, "signal"), "error");
@@ -122,13 +124,15 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 	return rc;
 }
 
-void connect_print_json(const char *cluster, const char *state, const char *address)
+void connect_print_json(const char *cluster, const char *state, const char *address,
+			const char *warning)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "name", json_object_new_string(cluster));
 	json_object_object_add(o, "state", json_object_new_string(state));
 	json_object_object_add(o, "address", *address ? json_object_new_string(address) : NULL);
+	json_object_object_add(o, "warning", *warning ? json_object_new_string(warning) : NULL);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 }
@@ -137,10 +141,11 @@ static void print_result(const struct connect_args *a, const struct waiting *w)
 {
 	progress_clear();
 	if (a->json)
-		connect_print_json(a->cluster, w->state[0] ? w->state : "connecting", w->address);
+		connect_print_json(a->cluster, w->state[0] ? w->state : "connecting", w->address,
+				   w->warning);
 	else if (strcmp(w->state, "connected") == 0)
-		printf("Connected to %s: this node is %s.%s, %s\n", a->cluster, w->node,
-		       a->cluster, w->address);
+		printf("Connected to %s: this node is %s.%s, %s%s%s\n", a->cluster, w->node,
+		       a->cluster, w->address, w->warning[0] ? "\nwarning: " : "", w->warning);
 }
 
 /* Already there? 1: yes. */

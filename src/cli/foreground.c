@@ -32,7 +32,8 @@ static void on_changed(void *ctx, struct tunnel *t)
 	f->ever_shown = true;
 	f->shown = s;
 	if (f->json)
-		connect_print_json(cf->cluster, tunnel_state_name(s), ip4_format(cf->address, ip));
+		connect_print_json(cf->cluster, tunnel_state_name(s), ip4_format(cf->address, ip),
+				   tunnel_warning(t));
 	else if (s == TUNNEL_CONNECTED)
 		printf("Connected to %s: this node is %s.%s, %s. Ctrl-C disconnects.\n",
 		       cf->cluster, cf->node_name, cf->cluster, ip4_format(cf->address, ip));

@@ -25,6 +25,7 @@ static void print_json(const struct join_result *r, bool setup)
 	json_object_object_add(o, "name", json_object_new_string(r->cluster.node_name));
 	json_object_object_add(o, "address",
 			       json_object_new_string(ip4_format(r->cluster.address, ip)));
+	json_object_object_add(o, "note", r->note[0] ? json_object_new_string(r->note) : NULL);
 	if (setup)
 		json_object_object_add(o, "recovery_code",
 				       json_object_new_string(r->recovery_code));
@@ -43,6 +44,8 @@ static void print_text(const struct join_result *r, bool setup)
 		printf("An earlier request of yours had lost its reply; it is complete now.\n");
 	printf("%s is %s.%s, %s\n\n", setup ? "Cluster created. This node" : "Welcome. This node",
 	       r->cluster.node_name, cluster, ip4_format(r->cluster.address, ip));
+	if (r->note[0])
+		printf("%s\n\n", r->note);
 	if (setup)
 		printf("Recovery code (shown only now; keep it on paper: in a later version it "
 		       "replaces lost admins):\n\n    %s\n\n",

@@ -8,6 +8,7 @@
 
 #include "client/join_internal.h"
 #include "client/refuse.h"
+#include "os/netconf.h"
 
 static uint64_t now_s(const struct join *j)
 {
@@ -214,6 +215,19 @@ static void adopt_ready(struct join *j)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+/* A node that joins cannot choose: it is told what collides. */
+static void note_conflict(struct join *j)
+{
+	struct prefix4 subnet = j->cluster_file.subnet;
+	char what[NETUSE_WHAT_MAX], text[PREFIX4_TEXT_MAX];
+
+	if (netconf_conflict(j->host, subnet, what) > 0)
+		snprintf(j->result.note, sizeof(j->result.note),
+			 "This machine uses a part of the cluster's %s itself (%s): some nodes may "
+			 "not be reached from here. `mlsh status %s` says which, once connected.",
+			 prefix4_format(subnet, text), what, j->cluster_file.cluster);
+}
+
 static int adopt_accepted(struct join *j, struct err *err)
 {
 	struct cluster_file *f = &j->cluster_file;
@@ -236,6 +250,7 @@ static int adopt_accepted(struct join *j, struct err *err)
 	f->signal_port = j->port;
 	memcpy(f->signal_cert, j->signal_cert, HASH_LEN);
 	memcpy(f->signal_key, g->signal_key, HASH_LEN);
+	note_conflict(j);
 	return 0;
 }
 

@@ -13,10 +13,17 @@
 
 struct join;
 
+#define JOIN_NOTE_MAX 320
+
 struct join_result {
 	struct cluster_file cluster;			/* already saved, with the log */
 	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup: to be shown once, then wiped */
 	bool completed_pending;				/* an earlier run's request was completed */
+	/*
+	 * What this host uses itself of the cluster's addresses, or of the server's usual ones so
+	 * that setup chose others: a sentence, or "".
+	 */
+	char note[JOIN_NOTE_MAX];
 };
 
 /*

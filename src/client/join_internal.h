@@ -57,6 +57,9 @@ struct join {
 	struct mlog *log;
 	struct cluster_file cluster_file;
 	ip4 next_address;
+	unsigned subnets_tried;		/* of those that setup chose itself */
+	bool subnet_chosen;		/* and why: */
+	char subnet_why[160];
 	struct pending pending;
 	bool has_pending;		/* `pending` holds a request, and it is on disk */
 	bool old_pending;		/* it comes from an earlier run */

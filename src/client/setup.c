@@ -27,6 +27,75 @@ static int check_asked(struct host *h, struct prefix4 p, struct err *err)
 			  prefix4_format(p, subnet), what);
 }
 
+/* --- choosing a subnet ----------------------------------------------------------------------- */
+
+#define SUBNETS_TRIED_MAX 32
+
+/* Second bytes of 10.x.0.0/16 that much software takes: not even where it is not running now. */
+static bool is_common(uint8_t second)
+{
+	/* OpenVPN, Kubernetes and its networks, Podman, LXD, MicroK8s */
+	static const uint8_t common[] = { 0, 1, 8, 10, 42, 43, 88, 96, 152, 188, 233, 244 };
+
+	return memchr(common, second, sizeof(common)) != NULL;
+}
+
+/* A /16 of 10.0.0.0/8 or, where all of that is in use, a /24 of 192.168.0.0/16, at random. */
+static struct prefix4 subnet_guess(struct join *j)
+{
+	uint8_t r[2];
+
+	do
+		random_fill(j->host, r, sizeof(r));
+	while (is_common(r[0]));
+	if (j->subnets_tried <= SUBNETS_TRIED_MAX / 2)
+		return (struct prefix4){ 0x0a000000u | (ip4)r[0] << 16, 16 };
+	return (struct prefix4){ 0xc0a80000u | (ip4)r[1] << 8, 24 };
+}
+
+/* Finds a subnet that the host does not use. False: there was none among those that were tried. */
+static bool subnet_choose(struct join *j)
+{
+	char what[NETUSE_WHAT_MAX];
+
+	while (j->subnets_tried++ < SUBNETS_TRIED_MAX) {
+		struct prefix4 p = subnet_guess(j);
+
+		if (netconf_conflict(j->host, p, what) != 0)
+			continue;
+		j->setup.subnet = p;
+		return true;
+	}
+	return false;
+}
+
+static void subnet_ask(struct join *j);
+
+/*
+ * Nobody asked for a subnet, and the one that the server offers collides with what this host uses:
+ * another one is asked for. Returns 1 then, 0 if the offer will do, and an error if no other subnet
+ * is free.
+ */
+static int subnet_replace(struct join *j, struct prefix4 offered, struct err *err)
+{
+	char what[NETUSE_WHAT_MAX], from[PREFIX4_TEXT_MAX], to[PREFIX4_TEXT_MAX];
+
+	if (j->setup.has_subnet || netconf_conflict(j->host, offered, what) <= 0)
+		return 0;
+	prefix4_format(offered, from);
+	if (!subnet_choose(j))
+		return refuse_set(err, REFUSAL_SUBNET, "the server's subnet %s overlaps what this "
+				  "host uses itself (%s), and none of %d others is free. Choose "
+				  "one with --subnet; the token was not used", from, what,
+				  SUBNETS_TRIED_MAX);
+	j->subnet_chosen = j->setup.has_subnet = true;
+	snprintf(j->subnet_why, sizeof(j->subnet_why),
+		 "the server's %s overlaps what this machine uses itself (%s)", from, what);
+	join_progress(j, "%s; taking %s", j->subnet_why, prefix4_format(j->setup.subnet, to));
+	subnet_ask(j);
+	return 1;
+}
+
 /* Connect would refuse an address that the host, or one of its gateways, has. */
 static int check_address(struct host *h, ip4 ip, struct err *err)
 {
@@ -96,18 +165,26 @@ static void on_offer(void *ctx, const struct signal_reply *reply)
 	struct join *j = ctx;
 	struct err err = { 0 };
 
+	/* Another cluster of the server may have the subnet that we chose. */
+	if (reply->refusal == REFUSAL_SUBNET && j->subnet_chosen && subnet_choose(j)) {
+		subnet_ask(j);
+		return;
+	}
 	if (reply->refusal != REFUSAL_NONE) {
 		join_refused(j, reply, false);
 		return;
 	}
-	if (check_offer(j, reply, &err) < 0 || make_genesis(j, reply, &err) < 0) {
+	int r = subnet_replace(j, reply->subnet, &err);
+	if (r > 0)
+		return;
+	if (r < 0 || check_offer(j, reply, &err) < 0 || make_genesis(j, reply, &err) < 0) {
 		join_fail(j, &err);
 		return;
 	}
 	join_send_new(j);
 }
 
-static void setup_ready(struct join *j)
+static void subnet_ask(struct join *j)
 {
 	struct signal_request m = {
 		.type = SIGNAL_SETUP_OFFER,
@@ -116,10 +193,15 @@ static void setup_ready(struct join *j)
 		.subnet = j->setup.subnet,
 	};
 
+	join_request(j, &m, on_offer);
+}
+
+static void setup_ready(struct join *j)
+{
 	if (j->has_pending)
 		join_send_pending(j);
 	else
-		join_request(j, &m, on_offer);
+		subnet_ask(j);
 }
 
 static int setup_accepted(struct join *j, struct err *err)
@@ -147,6 +229,13 @@ static int setup_accepted(struct join *j, struct err *err)
 	f->signal_port = g->signal_port;
 	memcpy(f->signal_cert, g->signal_cert, HASH_LEN);
 	memcpy(f->signal_key, g->signal_key, HASH_LEN);
+	if (j->subnet_chosen) {
+		char text[PREFIX4_TEXT_MAX];
+
+		snprintf(j->result.note, sizeof(j->result.note),
+			 "The cluster has addresses of %s: %s.", prefix4_format(f->subnet, text),
+			 j->subnet_why);
+	}
 	return 0;
 }
 

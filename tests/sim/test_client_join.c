@@ -142,35 +142,6 @@ START_TEST(setup_with_a_used_token)
 }
 END_TEST
 
-/* What connect would refuse is refused while the token is still good. */
-START_TEST(setup_of_what_the_host_uses_spends_no_token)
-{
-	static const struct prefix4 lan = { IP(10, 9, 0, 0), 16 };
-	static const struct prefix4 gateway = { IP(100, 64, 0, 1), 32 };
-	struct setup_params p;
-	struct kit k;
-	struct kit_node *nas, *other;
-
-	kit_open(&k);
-	nas = kit_node(&k, "nas");
-	other = kit_node(&k, "other");
-	world_host_uses(nas->host, lan, "the lan");
-	world_host_uses(nas->host, gateway, "a gateway");
-	p = kit_setup_params(nas);
-	p.has_subnet = true;
-	p.subnet = (struct prefix4){ IP(10, 9, 7, 0), 24 };
-	kit_setup_with(nas, &p);
-	ck_assert(!nas->joined && strstr(nas->join_err.text, "the lan"));
-	ck_assert_int_eq(nas->join_err.reason, REFUSAL_SUBNET);
-	kit_setup(nas); /* the server's own range, of which it offers the first address */
-	ck_assert(!nas->joined && strstr(nas->join_err.text, "100.64.0.1, is a gateway"));
-	ck_assert(kit_has_nothing(nas));
-	kit_setup(other);
-	KIT_JOINED(other);
-	kit_close(&k);
-}
-END_TEST
-
 START_TEST(setup_with_a_lost_reply)
 {
 	struct kit k;
@@ -582,7 +553,7 @@ END_TEST
 
 UNIT_MAIN("client/join", setup_makes_a_cluster, setup_refusals_leave_nothing,
 	  fingerprint_mismatch_names_both, setup_with_a_used_token,
-	  setup_of_what_the_host_uses_spends_no_token, setup_with_a_lost_reply,
+	  setup_with_a_lost_reply,
 	  setup_with_a_lost_request, setup_on_a_full_disk_completes_later, adopt_joins,
 	  adopt_refusals_leave_nothing, invites_of_plain_nodes_are_not_made_and_not_taken,
 	  invite_with_a_name_admits_only_it, adopt_with_a_lost_reply,

@@ -204,9 +204,11 @@ START_TEST(the_fence_spares_what_the_host_uses)
 	mesh_nodes(m, 3);
 	nas = &m->node[0];
 	laptop = &m->node[1];
-	world_host_uses(nas->host, (struct prefix4){ IP(100, 64, 0, 2), 32 }, "gateway");
 	mesh_join_all(m);
 	MESH_CHECK(m, laptop->address == IP(100, 64, 0, 2));
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, world_fenced(nas->host, laptop->address));
+	world_host_uses(nas->host, (struct prefix4){ IP(100, 64, 0, 2), 32 }, "gateway");
 	sim_pass(m->w, SECOND);
 	MESH_CHECK(m, !world_fenced(nas->host, laptop->address));
 	MESH_CHECK(m, world_fenced(nas->host, nas->address));
