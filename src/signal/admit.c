@@ -79,9 +79,6 @@ int answer_admit(struct caller *c, const struct signal_request *rq, struct signa
 		r = registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
 		if (r < 0)
 			return r;
-		log_info(host_log(s->host), "node %s joined cluster %s", e.admit.node_name,
-			 mlog_genesis(log)->name);
-		events_log(c->cluster, e.seq);
 	}
 	caller_token(c, reply->node_token);
 	return 0;

@@ -42,20 +42,40 @@ static int make_identity(struct host *h, struct db *db, struct identity **ret, s
 	return r;
 }
 
-static int signing_key(struct host *h, struct db *db, uint8_t ret[32], struct err *err)
+static int read_signing_key(struct db *db, uint8_t ret[32], struct err *err)
 {
 	struct buf b = { 0 };
 	int r = db_setting_get(db, SETTING_SIGNING_KEY, &b, err);
 
-	if (r == -ENOENT) {
-		random_fill(h, ret, 32);
-		return db_setting_put(db, SETTING_SIGNING_KEY, span_of(ret, 32), err);
-	}
 	if (r == 0 && b.len != 32)
 		r = err_set(err, -EINVAL, "the token-signing key in the database is damaged.");
 	if (r == 0)
 		memcpy(ret, b.data, 32);
 	buf_free(&b);
+	return r;
+}
+
+static int signing_key(struct host *h, struct db *db, uint8_t ret[32], struct err *err)
+{
+	int r = read_signing_key(db, ret, err);
+
+	if (r != -ENOENT)
+		return r;
+	random_fill(h, ret, 32);
+	return db_setting_put(db, SETTING_SIGNING_KEY, span_of(ret, 32), err);
+}
+
+/* -ENOENT if something is still to be made. Needs no lock, which another program may hold. */
+static int read_keys(struct db *db, struct identity **ret, uint8_t ret_signing_key[32],
+		     struct err *err)
+{
+	struct identity *id = NULL;
+	int r = read_signing_key(db, ret_signing_key, err);
+
+	if (r == 0 && ret)
+		r = bootstrap_identity(db, &id, err);
+	if (r == 0 && ret)
+		*ret = id;
 	return r;
 }
 
@@ -77,9 +97,11 @@ int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
 		   uint8_t ret_signing_key[32], struct err *err)
 {
 	struct identity *id = NULL;
-	int r = db_begin(db, err);
+	int r = read_keys(db, ret, ret_signing_key, err);
 
-	if (r < 0)
+	if (r != -ENOENT)
+		return r;
+	if ((r = db_begin(db, err)) < 0)
 		return r;
 	if (ret) {
 		r = bootstrap_identity(db, &id, err);
@@ -100,25 +122,33 @@ int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
 	return 0;
 }
 
-/* In the open transaction. */
-static int make_first_code(struct host *h, struct db *db, const char *preset,
-			   char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+/* Is a code to be made? 1 if so. *ret_first: it is the first one ever. */
+static int first_code_due(struct host *h, struct db *db, const char *preset, bool *ret_first,
+			  struct err *err)
 {
 	struct buf b = { 0 };
 	struct code_info info;
 	int r = db_setting_get(db, SETTING_FIRST_CODE, &b, err);
-	bool first = r == -ENOENT;
 
 	buf_free(&b);
-	if (r < 0 && !first)
+	*ret_first = r == -ENOENT;
+	if (r < 0 && !*ret_first)
 		return r;
-	if (!first && !*preset)
-		return 0;
-	if (*preset) {
-		r = db_code_find(db, preset, clock_wall_s(h), &info, err);
-		if (r < 0 || info.state != CODE_UNKNOWN)
-			return r;
-	}
+	if (!*preset)
+		return *ret_first;
+	r = db_code_find(db, preset, clock_wall_s(h), &info, err);
+	return r < 0 ? r : info.state == CODE_UNKNOWN;
+}
+
+/* In the open transaction. */
+static int make_first_code(struct host *h, struct db *db, const char *preset,
+			   char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
+{
+	bool first;
+	int r = first_code_due(h, db, preset, &first, err);
+
+	if (r <= 0)
+		return r;
 	r = bootstrap_code_add(h, db, *preset ? preset : NULL, 0, ret, err);
 	if (r == 0 && first)
 		r = db_setting_put(db, SETTING_FIRST_CODE, span_str("made"), err);
@@ -128,10 +158,13 @@ static int make_first_code(struct host *h, struct db *db, const char *preset,
 int bootstrap_first_code(struct host *h, struct db *db, const char *preset,
 			 char ret[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
 {
-	int r = db_begin(db, err);
+	bool first;
+	int r = first_code_due(h, db, preset, &first, err);
 
 	*ret = '\0';
-	if (r < 0)
+	if (r <= 0)
+		return r;
+	if ((r = db_begin(db, err)) < 0)
 		return r;
 	r = make_first_code(h, db, preset, ret, err);
 	if (r == 0)

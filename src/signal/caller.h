@@ -19,6 +19,7 @@
 
 #define REQUESTS_OPEN_MAX 8	/* streams of one connection at once */
 #define NO_STREAM (-1)
+#define WRITES_WAITING_MAX 512	/* requests that wait for the database, of all connections */
 
 /* How far a connection has come (docs/protocol/03-signal.md, "Phases"). */
 enum phase {
@@ -98,7 +99,16 @@ struct signal_server {
 	bool stopping;
 	loop_fn stop_done;
 	void *stop_ctx;
-	struct log_limit stranger_lines;
+	struct list writes;		/* requests that wait for the database */
+	struct list writing, written;	/* of this batch; committed, yet to be answered */
+	size_t n_writes;		/* in all three */
+	uint64_t write_at;		/* clock: no transaction before */
+	struct timer *write_timer;
+	struct deferred *write_soon;
+	bool checkpoint_due;		/* this batch has changed something */
+	uint64_t checkpoint_since;	/* clock: since when it is put off; 0: it is not */
+	struct timer *checkpoint_timer;
+	struct log_limit stranger_lines, write_lines;
 	struct signal_server_stats stats;
 	struct wire_presence presence[PRESENCE_PER_EVENT_MAX];
 	uint8_t message[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
@@ -117,8 +127,14 @@ void caller_is_session(struct caller *c);
 
 /* --- request.c -------------------------------------------------------------------------------- */
 
-/* One complete message on a stream: answered, or the connection is closed. */
+/* One complete message on a stream: answered, now or later, or the connection is closed. */
 void request_handle(struct caller *c, int64_t stream, struct span message);
+/* Finds the answer to a request that may be made now. */
+int request_run(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err);
+/* Sends the answer, a refusal if `result` is negative. Wipes the reply's secrets. */
+void request_answered(struct caller *c, int64_t stream, enum signal_request_type type, int result,
+		      struct signal_reply *reply, const struct err *err);
 
 /*
  * Answers to requests: 0 with the reply's fields set, or negative with the refusal in err->reason
@@ -128,6 +144,8 @@ typedef int (*request_fn)(struct caller *c, const struct signal_request *rq,
 			  struct signal_reply *reply, struct err *err);
 
 /* setup.c */
+/* Refuses a setup token that this server has not made, before the request waits with others. */
+int check_setup(struct caller *c, const struct signal_request *rq, struct err *err);
 int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 		       struct signal_reply *reply, struct err *err);
 int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -142,6 +160,8 @@ int answer_log(struct caller *c, const struct signal_request *rq, struct signal_
 	       struct err *err);
 int answer_append(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		  struct err *err);
+/* Is the caller a member? Asked before the request waits with others. */
+int check_push(struct caller *c, const struct signal_request *rq, struct err *err);
 int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err);
 /* session.c */
@@ -161,6 +181,16 @@ int answer_echo(struct caller *c, const struct signal_request *rq, struct signal
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
 void caller_end_session(struct caller *c);
+
+/* --- writes.c --------------------------------------------------------------------------------- */
+
+int writes_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
+void writes_close(struct signal_server *s);
+/* Keeps a copy of the request until it can be answered together with others. */
+int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
+		struct span message, struct err *err) MUST_CHECK;
+/* The connection has ended. */
+void writes_forget(struct caller *c);
 
 /* --- events.c --------------------------------------------------------------------------------- */
 

@@ -2,31 +2,68 @@
 /* The server's database: opening it, transactions, settings and one-time codes. */
 #include "signal/db.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "signal/db_file.h"
 #include "signal/db_internal.h"
 #include "signal/db_schema.h"
 
-#define BUSY_TIMEOUT_MS 2000	/* `mlsh-signal token` writes beside a running server */
-#define PATH_TEXT_MAX 512
+#define BUSY_TIMEOUT_MS 2000	/* of everybody but a running server */
+
+/* What the operator can do about an error of SQLite. */
+static const char *remedy_of(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return "The disk is full: make room.";
+	case SQLITE_CORRUPT:
+		return "The file is damaged: stop mlsh-signal and put a backup in its place, or "
+		       "what `sqlite3 FILE .recover` gets out of it.";
+	case SQLITE_NOTADB:
+		return "It is not a database, or damaged from its beginning: put a backup in its "
+		       "place.";
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return "Another program holds its lock: end that program (`fuser FILE` names it).";
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_CANTOPEN:
+	case SQLITE_AUTH:
+		return "The file, its companions and its folder must belong to the user that "
+		       "mlsh-signal runs as.";
+	case SQLITE_IOERR:
+		return "Is the disk healthy and mounted? The kernel's log (dmesg) says more.";
+	default:
+		return "";
+	}
+}
+
+int db_sql_fail(sqlite3 *sql, const char *what, struct err *err)
+{
+	int code = sqlite3_extended_errcode(sql);
+	bool busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
+	const char *remedy = remedy_of(code);
+
+	return err_set(err, busy ? -EBUSY : -EIO, "%s: %s.%s%s", what, sqlite3_errmsg(sql),
+		       *remedy ? " " : "", remedy);
+}
 
 int db_fail(struct db *d, const char *what, struct err *err)
 {
-	int code = sqlite3_errcode(d->sql);
+	struct err why = { 0 };
+	int r = db_sql_fail(d->sql, what, &why);
 
-	if (code == SQLITE_FULL)
-		return err_set(err, -EIO, "%s: the disk is full.", what);
-	return err_set(err, -EIO, "%s: %s.", what, sqlite3_errmsg(d->sql));
+	(void)err_prefix(&why, "database %s", d->path);
+	if (err)
+		*err = why;
+	return r;
 }
 
 int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err)
 {
 	if (sqlite3_prepare_v2(d->sql, query, -1, ret, NULL) != SQLITE_OK)
-		return db_fail(d, "the database can not be read", err);
+		return db_fail(d, "it cannot be read", err);
 	return 0;
 }
 
@@ -39,70 +76,13 @@ int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err)
 		    sqlite3_extended_errcode(d->sql) == SQLITE_CONSTRAINT_ROWID)
 			r = err_set(err, -EEXIST, "it is in the database already.");
 		else
-			r = db_fail(d, "the database can not be written", err);
+			r = db_fail(d, "it cannot be written", err);
 	}
 	sqlite3_finalize(stmt);
 	return r;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-static int folder_of(const char *path, char out[PATH_TEXT_MAX], struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) : 0;
-
-	if (len >= PATH_TEXT_MAX)
-		return err_set(err, -ENAMETOOLONG, "the path is too long.");
-	if (len == 0)
-		strcpy(out, slash ? "/" : ".");
-	else
-		snprintf(out, PATH_TEXT_MAX, "%.*s", (int)len, path);
-	return 0;
-}
-
-/* The folder (one level, 0700) and the empty file; both survive a power cut once this returns. */
-static int create_file(const char *path, struct err *err)
-{
-	char folder[PATH_TEXT_MAX];
-	int fd, r = folder_of(path, folder, err);
-
-	if (r < 0)
-		return r;
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "the folder %s can not be made: %s.", folder,
-			       strerror(errno));
-	fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_set(err, -errno, "%s.", strerror(errno));
-	close(fd);
-	fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-	if (fd < 0 || fsync(fd) < 0)
-		r = err_set(err, -errno, "the folder %s: %s.", folder, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-/* Mode 0600 before SQLite sees it: its companions (-wal, -shm) take the mode over. */
-static int prepare_file(const char *path, bool create, struct err *err)
-{
-	struct stat st;
-	int fd, r = 0;
-
-	if (create && (r = create_file(path, err)) < 0)
-		return r;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return err_set(err, -errno, "%s.", strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		r = err_set(err, -EINVAL, "it is not a file.");
-	else if ((st.st_mode & 077) != 0 && fchmod(fd, 0600) < 0)
-		r = err_set(err, -errno, "others can read it, and its mode can not be changed: %s.",
-			    strerror(errno));
-	close(fd);
-	return r;
-}
 
 static int db_configure(struct db *d, struct err *err)
 {
@@ -117,35 +97,95 @@ static int db_configure(struct db *d, struct err *err)
 	sqlite3_busy_timeout(d->sql, BUSY_TIMEOUT_MS);
 	sqlite3_db_config(d->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (sqlite3_exec(d->sql, settings, NULL, NULL, NULL) != SQLITE_OK)
-		return db_fail(d, "it can not be opened", err);
+		return db_fail(d, "it cannot be opened", err);
 	return 0;
 }
 
-int db_open(const char *path, bool create, struct err *err, struct db **ret)
+/* A copy of the file alone that an older mlsh-signal used has a header and nothing else. */
+static int check_tables(struct db *d, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = db_prepare(d, "SELECT count(*) FROM sqlite_schema", &stmt, err);
+
+	if (r < 0)
+		return r;
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		r = db_fail(d, "it cannot be read", err);
+	else if (sqlite3_column_int64(stmt, 0) == 0 && db_file_empty(d->path, err) < 0)
+		r = err_prefix(err, "database %s", d->path);
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+/* Opens the file and brings its schema up to date; only a fresh one may be without any. */
+static int open_file(const char *path, bool fresh, struct db **ret, struct err *err)
 {
 	struct db *d = calloc(1, sizeof(*d));
-	int r;
+	int r = 0;
 
 	if (!d)
 		return err_set(err, -ENOMEM, "out of memory.");
-	r = prepare_file(path, create, err);
-	if (r < 0)
-		goto fail;
+	d->fd = -1;
+	snprintf(d->path, sizeof(d->path), "%s", path);
 	if (sqlite3_open_v2(path, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 	    SQLITE_OK)
-		r = d->sql ? db_fail(d, "it can not be opened", err) : -ENOMEM;
+		r = d->sql ? db_fail(d, "it cannot be opened", err) :
+			     err_set(err, -ENOMEM, "out of memory.");
 	if (r == 0)
 		r = db_configure(d, err);
-	if (r == 0)
+	if (r == 0 && !fresh)
+		r = check_tables(d, err);
+	if (r == 0) {
 		r = schema_migrate(d->sql, schema_migrations, schema_version, err);
-	if (r < 0)
-		goto fail;
+		if (r < 0)
+			(void)err_prefix(err, "database %s", path);
+	}
+	if (r < 0) {
+		db_close(d);
+		return r;
+	}
+	d->fd = db_file_descriptor(path);
 	*ret = d;
 	return 0;
+}
 
-fail:
-	db_close(d);
-	err_prefix(err, "database %s", path);
+/* Made whole under another name first: a database without its tables is never ours. */
+static int create(const char *path, struct err *err)
+{
+	char fresh[DB_PATH_TEXT_MAX + 8];
+	struct db *d = NULL;
+	int r = db_folder_make(path, err);
+
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	if (r == 0)
+		r = db_file_new(fresh, err);
+	if (r < 0)
+		return err_prefix(err, "database %s", path);
+	r = open_file(fresh, true, &d, err);
+	db_close(d); /* the last one to close it leaves no companions */
+	if (r == 0 && (r = db_file_publish(fresh, path, err)) < 0)
+		(void)err_prefix(err, "database %s", path);
+	return r == -EEXIST ? 0 : r;
+}
+
+int db_open(const char *path, bool make, struct err *err, struct db **ret)
+{
+	struct err why = { 0 };
+	int r;
+
+	if (strlen(path) >= DB_PATH_TEXT_MAX)
+		return err_set(err, -ENAMETOOLONG, "database %s: the path is too long.", path);
+	r = db_file_check(path, &why);
+	if (r == -ENOENT && !why.code && make)
+		r = create(path, &why);
+	else if (r == -ENOENT && !why.code)
+		r = err_set(&why, r, "database %s: the file is missing.", path);
+	else if (r < 0)
+		(void)err_prefix(&why, "database %s", path);
+	if (r == 0)
+		r = open_file(path, false, ret, &why);
+	if (r < 0 && err)
+		*err = why;
 	return r;
 }
 
@@ -163,12 +203,46 @@ void db_close(struct db *d)
 	free(d);
 }
 
+/* Every page in its place? One sentence about the first that is not. */
+static int check_pages(struct db *d, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = db_prepare(d, "PRAGMA quick_check(1)", &stmt, err);
+
+	if (r < 0)
+		return r;
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		r = db_fail(d, "it cannot be read", err);
+	else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
+		r = err_set(err, -EIO, "database %s: the file is damaged (%.120s). A copy that was "
+				       "made while it changed? Put another backup in its place, "
+				       "with its companion -wal if there is one, or what `sqlite3 "
+				       "FILE .recover` gets out of it.", d->path,
+			    (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+int db_serve(struct db *d, struct err *err)
+{
+	int r = d->fd < 0 ? 0 : db_file_serve(d->fd, err);
+
+	if (r < 0)
+		return err_prefix(err, "database %s", d->path);
+	return check_pages(d, err);
+}
+
+void db_wait_never(struct db *d)
+{
+	sqlite3_busy_timeout(d->sql, 0);
+}
+
 /* --- transactions ----------------------------------------------------------------------------- */
 
 int db_begin(struct db *d, struct err *err)
 {
 	if (sqlite3_exec(d->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		return db_fail(d, "the database can not be locked", err);
+		return db_fail(d, "it cannot be locked", err);
 	return 0;
 }
 
@@ -176,11 +250,45 @@ int db_commit(struct db *d, struct err *err)
 {
 	int r = 0;
 
+	if (sqlite3_get_autocommit(d->sql)) /* SQLite has rolled it back itself */
+		return err_set(err, -EIO, "database %s: a write failed, and with it all that were "
+					  "made together with it.", d->path);
 	if (sqlite3_exec(d->sql, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
-		r = db_fail(d, "the database can not be written", err);
+		r = db_fail(d, "it cannot be written", err);
 		db_rollback(d);
 	}
 	return r;
+}
+
+int db_checkpoint(struct db *d, bool now, struct err *err)
+{
+	int r;
+
+	if (!db_file_lock(d->fd) && !now)
+		return err_set(err, -EAGAIN, "database %s: another program reads the file.",
+			       d->path);
+	r = sqlite3_wal_checkpoint_v2(d->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	db_file_unlock(d->fd);
+	if (r == SQLITE_OK)
+		return 0;
+	r = db_fail(d, "what is in its companion -wal cannot be moved into it", err);
+	return r == -EBUSY ? -EAGAIN : r;
+}
+
+int db_savepoint(struct db *d, struct err *err)
+{
+	if (sqlite3_exec(d->sql, "SAVEPOINT request", NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(d, "it cannot be written", err);
+	return 0;
+}
+
+void db_savepoint_end(struct db *d, bool keep)
+{
+	if (sqlite3_get_autocommit(d->sql))
+		return;
+	if (!keep)
+		sqlite3_exec(d->sql, "ROLLBACK TO request", NULL, NULL, NULL);
+	sqlite3_exec(d->sql, "RELEASE request", NULL, NULL, NULL);
 }
 
 void db_rollback(struct db *d)
@@ -220,7 +328,7 @@ int db_setting_get(struct db *d, const char *name, struct buf *ret, struct err *
 		r = err_set(err, -ENOENT, "the database has no setting \"%s\".", name);
 		break;
 	default:
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	}
 	sqlite3_finalize(stmt);
 	if (r == 0)
@@ -256,7 +364,7 @@ static int open_codes(struct db *d, int64_t now_s, int64_t *ret, struct err *err
 	if (sqlite3_step(stmt) == SQLITE_ROW)
 		*ret = sqlite3_column_int64(stmt, 0);
 	else
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	sqlite3_finalize(stmt);
 	return r;
 }
@@ -325,7 +433,7 @@ int db_code_find(struct db *d, const char *code, int64_t now_s, struct code_info
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW)
 		code_row(stmt, code, now_s, &found);
 	if (step != SQLITE_DONE)
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	sqlite3_finalize(stmt);
 	if (r == 0)
 		*ret = found;

@@ -4,8 +4,8 @@
  * addresses ever given out. WAL with full synchronisation: what a transaction committed
  * survives kill -9 and a power cut. The only user of SQLite. Times are seconds since 1970.
  *
- * Errors: -EIO with a message for whatever the database reports (full disk, ...); the change is
- * undone as a whole then.
+ * Errors: -EBUSY if another program holds the lock, -EIO for whatever else SQLite reports (full
+ * disk, ...). The message names the file and what to do. The change is undone as a whole then.
  */
 #ifndef MLSH_SIGNAL_DB_H
 #define MLSH_SIGNAL_DB_H
@@ -16,16 +16,34 @@
 struct db;
 
 /*
- * Opens or (with `create`, its folder too) makes the file, mode 0600, and brings its schema up to
- * date. -EPROTONOSUPPORT: written by a newer version; -ENOENT, -EINVAL: not a database of ours.
+ * Opens the file or (with `make`) makes it and its folder, mode 0600, and brings its schema up to
+ * date. Waits two seconds for a lock, as all that follows does. -EPROTONOSUPPORT: written by a
+ * newer version; -ENOENT: not there; -EINVAL: not a database of ours, empty, or only its companions
+ * are there.
  */
-int db_open(const char *path, bool create, struct err *err, struct db **ret) MUST_CHECK;
+int db_open(const char *path, bool make, struct err *err, struct db **ret) MUST_CHECK;
 void db_close(struct db *d); /* rolls back what is open; NULL allowed */
+/*
+ * This process is now the server of the database, until it closes it: no other can be (-EBUSY).
+ * Checks the file for damage (-EIO).
+ */
+int db_serve(struct db *d, struct err *err) MUST_CHECK;
+/* From now on nothing waits for a lock. */
+void db_wait_never(struct db *d);
 
 /* One transaction at a time; it holds the write lock from its beginning. */
 int db_begin(struct db *d, struct err *err) MUST_CHECK;
 int db_commit(struct db *d, struct err *err) MUST_CHECK; /* rolls back when it fails */
 void db_rollback(struct db *d);				 /* nothing open: does nothing */
+/* A part of the open transaction that can be undone alone; not nested. */
+int db_savepoint(struct db *d, struct err *err) MUST_CHECK;
+void db_savepoint_end(struct db *d, bool keep);
+/*
+ * Moves everything that was committed from the companion -wal into the file, synced, so that a copy
+ * of the file alone is whole. -EAGAIN: a copy is just being made, or another program has an old
+ * state in use; try again later. `now`: even if it spoils a copy that is just being made.
+ */
+int db_checkpoint(struct db *d, bool now, struct err *err) MUST_CHECK;
 
 /* --- settings: keys and certificate ----------------------------------------------------------- */
 

@@ -6,12 +6,17 @@
 #include <sqlite3.h>
 
 #include "signal/db.h"
+#include "signal/db_file.h"
 
 struct db {
 	sqlite3 *sql;
+	int fd;		/* SQLite's, of the file; -1 if unknown */
+	char path[DB_PATH_TEXT_MAX + 8];
 };
 
-/* "what: SQLite's reason", -EIO. */
+/* "what: SQLite's reason. What to do." Returns -EBUSY for a lock, else -EIO. */
+int db_sql_fail(sqlite3 *sql, const char *what, struct err *err);
+/* "database PATH: what: SQLite's reason. What to do." The same codes. */
 int db_fail(struct db *d, const char *what, struct err *err);
 int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err) MUST_CHECK;
 /* Runs a statement that returns no rows and ends it. -EEXIST when its primary key is there. */

@@ -24,7 +24,9 @@ static int cluster_row(sqlite3_stmt *stmt, struct db_cluster *ret, struct err *e
 
 	if (db_column_copy(stmt, 0, ret->id, sizeof(ret->id)) < 0 || net < 0 || net > UINT32_MAX ||
 	    bits < 0 || bits > 32)
-		return err_set(err, -EIO, "the database holds a cluster that makes no sense.");
+		return err_set(err, -EIO,
+			       "the database holds a cluster with an invalid id or subnet: it is "
+			       "damaged. Put a backup in its place.");
 	ret->subnet = (struct prefix4){ (ip4)net, (uint8_t)bits };
 	return 0;
 }
@@ -46,7 +48,7 @@ int db_clusters(struct db *d, int (*fn)(void *ctx, const struct db_cluster *c), 
 			r = fn(ctx, &c);
 	}
 	if (r == 0 && step != SQLITE_DONE)
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	sqlite3_finalize(stmt);
 	return r;
 }
@@ -82,7 +84,7 @@ int db_entries(struct db *d, const uint8_t cluster_id[HASH_LEN],
 		       span_of(sqlite3_column_blob(stmt, 1),
 			       (size_t)sqlite3_column_bytes(stmt, 1)));
 	if (r == 0 && step != SQLITE_DONE)
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	sqlite3_finalize(stmt);
 	return r;
 }
@@ -99,7 +101,7 @@ int db_address_highest(struct db *d, struct prefix4 subnet, ip4 *ret, struct err
 	if (sqlite3_step(stmt) == SQLITE_ROW)
 		*ret = (ip4)sqlite3_column_int64(stmt, 0); /* 0 for NULL */
 	else
-		r = db_fail(d, "the database can not be read", err);
+		r = db_fail(d, "it cannot be read", err);
 	sqlite3_finalize(stmt);
 	return r;
 }

@@ -2,8 +2,9 @@
 /* Numbered migrations, each in one transaction. A released one never changes: a new one follows. */
 #include "signal/db_schema.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
+
+#include "signal/db_internal.h"
 
 const char *const schema_migrations[] = {
 	/* 0 -> 1: keys of the server and one-time codes */
@@ -46,37 +47,32 @@ const char *const schema_migrations[] = {
 
 const unsigned schema_version = ARRAY_LEN(schema_migrations);
 
-static int schema_fail(struct sqlite3 *sql, const char *what, struct err *err)
-{
-	return err_set(err, -EIO, "%s: %s.", what, sqlite3_errmsg(sql));
-}
-
 /* A number from a query without parameters. */
 static int schema_number(struct sqlite3 *sql, const char *query, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int r = -EIO;
+	int r = 0;
 
 	if (sqlite3_prepare_v2(sql, query, -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
-		r = schema_fail(sql, "the database can not be read", err);
+		r = db_sql_fail(sql, "it cannot be read", err);
 	} else {
 		*ret = sqlite3_column_int64(stmt, 0);
-		r = 0;
 	}
 	sqlite3_finalize(stmt);
 	return r;
 }
 
-/* Ours, or empty? And which version. Inside of a transaction. */
+/* Ours, or empty? And which version. */
 static int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, struct err *err)
 {
 	int64_t application, have, tables;
+	int r;
 
-	if (schema_number(sql, "PRAGMA application_id", &application, err) < 0 ||
-	    schema_number(sql, "PRAGMA user_version", &have, err) < 0 ||
-	    schema_number(sql, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
-		return -EIO;
+	if ((r = schema_number(sql, "PRAGMA application_id", &application, err)) < 0 ||
+	    (r = schema_number(sql, "PRAGMA user_version", &have, err)) < 0 ||
+	    (r = schema_number(sql, "SELECT count(*) FROM sqlite_schema", &tables, err)) < 0)
+		return r;
 	if (application != SCHEMA_APPLICATION_ID && (application != 0 || have != 0 || tables != 0))
 		return err_set(err, -EINVAL, "it is the database of another program.");
 	if (have < 0 || have > version)
@@ -90,7 +86,7 @@ static int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, st
 static int schema_exec(struct sqlite3 *sql, const char *statements, struct err *err)
 {
 	if (sqlite3_exec(sql, statements, NULL, NULL, NULL) != SQLITE_OK)
-		return schema_fail(sql, "the database can not be written", err);
+		return db_sql_fail(sql, "it cannot be written", err);
 	return 0;
 }
 
@@ -127,8 +123,12 @@ end:
 int schema_migrate(struct sqlite3 *sql, const char *const *migrations, unsigned version,
 		   struct err *err)
 {
-	int have;
+	unsigned current = 0;
+	int have = schema_check(sql, version, &current, err);
 
+	/* another program's write lock is no reason not to start where nothing is to be written */
+	if (have < 0 || current == version)
+		return have;
 	do {
 		have = schema_step(sql, migrations, version, err);
 		if (have < 0)

@@ -31,10 +31,14 @@ int answer_append(struct caller *c, const struct signal_request *rq, struct sign
 			    "An entry of this type is not put in this way.");
 	if (!node_id_equal(&e.author, &c->node))
 		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
-	r = registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
-	if (r == 0 && added > 0)
-		events_log(c->cluster, e.seq);
-	return r;
+	return registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
+}
+
+int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
+{
+	if (c->phase != PHASE_SESSION && !caller_token_ok(c, rq->node_token))
+		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	return 0;
 }
 
 int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -43,23 +47,16 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 	struct signal_server *s = c->server;
 	struct mlog *log;
 	size_t added = 0;
-	uint64_t first;
-	int r;
+	int r = registry_log(s->registry, c->cluster, &log, err);
 
-	if (c->phase != PHASE_SESSION && !caller_token_ok(c, rq->node_token))
-		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
-	r = registry_log(s->registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;
-	first = mlog_count(log);
 	r = registry_append(s->registry, c->cluster, rq->entries.item, rq->entries.n, true, &added,
 			    err);
-	if (added > 0) {
+	if (added > 0)
 		log_warn(host_log(s->host), "cluster %s: a node brought %zu entries that the "
 			 "database lacked: an old copy was restored?", mlog_genesis(log)->name,
 			 added);
-		events_log(c->cluster, first);
-	}
 	if (r < 0)
 		return r;
 	reply->head = wire_head_of(log);

@@ -7,6 +7,19 @@
 
 #define SOURCES_MAX 16384	/* whose rates are remembered */
 
+/* The file alone has all that was committed, also by a server that was killed. */
+static int keep_whole(struct signal_server *s, struct err *err)
+{
+	int r = db_checkpoint(s->db, true, err);
+
+	if (r == -EAGAIN) {
+		log_warn(host_log(s->host), "%s", err->text);
+		r = 0;
+	}
+	db_wait_never(s->db);
+	return r;
+}
+
 static int open_parts(struct signal_server *s, const struct signal_config *cfg, struct err *err)
 {
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
@@ -22,6 +35,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	if (!s->sources || !s->members || !s->relay)
 		return err_set(err, -ENOMEM, "out of memory.");
 	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 ||
+	    (r = db_serve(s->db, err)) < 0 ||
 	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
 				s->signing_key, err)) < 0 ||
 	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)
@@ -34,6 +48,8 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 		return err_set(err, -ENOMEM, "out of memory.");
 	/* last, when nothing can keep it from being shown any more */
 	r = bootstrap_first_code(s->host, s->db, cfg->secret, code, err);
+	if (r == 0)
+		r = keep_whole(s, err);
 	if (r == 0 && *code)
 		bootstrap_token_format(code, s->identity, s->first_token);
 	secret_wipe(code, sizeof(code));

@@ -10,6 +10,7 @@ struct registry {
 	struct host *host;
 	struct db *db;
 	struct map *clusters;
+	struct list changed;	/* clusters with uncommitted changes */
 	uint8_t map_seed[16];
 };
 
@@ -87,6 +88,7 @@ static struct cluster *cluster_new(struct registry *r, const struct db_cluster *
 	memcpy(c->id, d->id, sizeof(c->id));
 	c->subnet = d->subnet;
 	list_init(&c->subscribers);
+	list_init(&c->changed);
 	random_fill(r->host, epoch, sizeof(epoch));
 	c->presence = presence_new(r->map_seed, epoch);
 	if (!c->presence) {
@@ -124,6 +126,7 @@ int registry_new(struct host *h, struct db *db, struct err *err, struct registry
 		goto no_memory;
 	r->host = h;
 	r->db = db;
+	list_init(&r->changed);
 	random_fill(h, r->map_seed, sizeof(r->map_seed));
 	r->clusters = map_new(r->map_seed, HASH_LEN, CLUSTERS_MAX);
 	if (!r->clusters)
@@ -284,6 +287,64 @@ static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 	return 0;
 }
 
+/* --- transactions ----------------------------------------------------------------------------- */
+
+int registry_begin(struct registry *r, struct err *err)
+{
+	int e = db_begin(r->db, err);
+
+	return e < 0 && e != -EBUSY ? registry_fail(r, e, err) : e;
+}
+
+static void note_change(struct registry *r, struct cluster *c, uint64_t first)
+{
+	if (!list_empty(&c->changed))
+		return;
+	c->changed_from = first;
+	list_append(&r->changed, &c->changed);
+}
+
+/* The transaction did not come about: memory is what the database holds. */
+static void forget_log(struct cluster *c)
+{
+	mlog_free(c->log);
+	c->log = NULL;
+}
+
+static void undo_all(struct registry *r)
+{
+	list_for_each(it, &r->changed) {
+		struct cluster *c = list_entry(it, struct cluster, changed);
+
+		list_remove(&c->changed);
+		if (c->made) {
+			map_remove(r->clusters, c->id);
+			cluster_free(c);
+		} else {
+			forget_log(c);
+		}
+	}
+}
+
+int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
+		    void *ctx, struct err *err)
+{
+	int e = db_commit(r->db, err);
+
+	if (e < 0) {
+		undo_all(r);
+		return registry_fail(r, e, err);
+	}
+	list_for_each(it, &r->changed) {
+		struct cluster *c = list_entry(it, struct cluster, changed);
+
+		list_remove(&c->changed);
+		c->made = false;
+		fn(ctx, c, c->changed_from);
+	}
+	return 0;
+}
+
 /* --- setup ------------------------------------------------------------------------------------ */
 
 /* Everything about genesis that the log's rules do not say. */
@@ -315,19 +376,16 @@ static int store_genesis(struct registry *r, int64_t code_id, const struct clust
 	int x;
 
 	memcpy(row.id, c->id, sizeof(row.id));
-	if ((x = db_begin(r->db, err)) < 0)
+	if ((x = db_savepoint(r->db, err)) < 0)
 		return registry_fail(r, x, err);
-	if ((x = db_cluster_add(r->db, &row, now_s, err)) < 0 ||
-	    (x = db_code_burn(r->db, code_id, c->id, now_s, err)) < 0 ||
-	    (x = db_entry_add(r->db, c->id, 0, genesis, err)) < 0 ||
-	    (x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err)) < 0 ||
-	    (x = db_commit(r->db, err)) < 0) {
-		db_rollback(r->db);
-		if (x == -ESTALE)
-			return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
-		return registry_fail(r, x, err);
-	}
-	return 0;
+	if ((x = db_cluster_add(r->db, &row, now_s, err)) == 0 &&
+	    (x = db_code_burn(r->db, code_id, c->id, now_s, err)) == 0 &&
+	    (x = db_entry_add(r->db, c->id, 0, genesis, err)) == 0)
+		x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err);
+	db_savepoint_end(r->db, x == 0);
+	if (x == -ESTALE)
+		return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+	return x < 0 ? registry_fail(r, x, err) : 0;
 }
 
 int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
@@ -372,6 +430,8 @@ int registry_setup(struct registry *r, int64_t code_id, struct span genesis, str
 		map_remove(r->clusters, c->id);
 		goto fail;
 	}
+	c->made = true;
+	note_change(r, c, 0);
 	*ret = c;
 	return 0;
 
@@ -413,13 +473,6 @@ static int append_one(struct registry *r, struct cluster *c, struct span bytes, 
 	return x < 0 ? registry_fail(r, x, err) : 0;
 }
 
-/* The transaction did not come about: memory is what the database holds. */
-static void forget_log(struct cluster *c)
-{
-	mlog_free(c->log);
-	c->log = NULL;
-}
-
 static bool is_internal(const struct err *err)
 {
 	return err->reason == REFUSAL_INTERNAL;
@@ -428,15 +481,18 @@ static bool is_internal(const struct err *err)
 int registry_append(struct registry *r, struct cluster *c, const struct span *entries, size_t n,
 		    bool from_log, size_t *ret_added, struct err *err)
 {
-	struct mlog *log;
+	struct mlog *log = NULL;
+	uint64_t first;
 	size_t added = 0;
+	bool undo;
 	int x = registry_log(r, c, &log, err);
 
 	if (x < 0)
 		return x;
-	x = db_begin(r->db, err);
+	x = db_savepoint(r->db, err);
 	if (x < 0)
 		return registry_fail(r, x, err);
+	first = mlog_count(log);
 	for (size_t i = 0; i < n; i++) {
 		x = append_one(r, c, entries[i], from_log, err);
 		if (x == -EEXIST)
@@ -446,23 +502,14 @@ int registry_append(struct registry *r, struct cluster *c, const struct span *en
 		else
 			break;
 	}
-	if (x < 0 && is_internal(err)) {
-		db_rollback(r->db);
+	undo = x < 0 && is_internal(err);
+	db_savepoint_end(r->db, !undo);
+	if (undo) {
 		forget_log(c);
 		return x;
 	}
-	if (added == 0) {
-		db_rollback(r->db);
-	} else {
-		struct err commit_err;
-		int y = db_commit(r->db, &commit_err);
-
-		if (y < 0) {
-			forget_log(c);
-			*err = commit_err;
-			return registry_fail(r, y, err);
-		}
-	}
+	if (added > 0)
+		note_change(r, c, first);
 	*ret_added = added;
 	return x;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
  * The clusters of this server: their logs (verified, in memory, as in the database) and the
- * allocation of overlay addresses. An entry counts once its transaction is committed; then, and
- * only then, its functions return 0. `err` is never NULL here.
+ * allocation of overlay addresses. What registry_setup and registry_append write counts once
+ * registry_commit has returned 0; nobody may be told of it before. `err` is never NULL here.
  *
  * Errors carry the refusal in err->reason; REFUSAL_INTERNAL for what the database could not do.
  */
@@ -27,6 +27,9 @@ struct cluster {
 	uint64_t relay_second;		/* the clock's second in which these were counted: */
 	unsigned relay_senders, relay_senders_before; /* members that sent, in it and before it */
 	struct mlog *log;		/* NULL: could not be read; see registry_log */
+	struct list changed;		/* in the registry's list: of uncommitted changes */
+	bool made;			/* the open transaction made it */
+	uint64_t changed_from;		/* the first entry that the open transaction added */
 };
 
 /* Reads all clusters. A log that is damaged makes its cluster unavailable, not the server. */
@@ -52,12 +55,24 @@ int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struc
 int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, struct err *err)
 	MUST_CHECK;
 
-/* In one transaction: burns the code, stores genesis (verified here), gives out the address. */
+/*
+ * One transaction for any number of the two calls below. -EBUSY: another program holds the
+ * database's lock; nothing has happened.
+ */
+int registry_begin(struct registry *r, struct err *err) MUST_CHECK;
+/*
+ * Commits, then calls `fn` for each cluster that has new entries, from `first` on. If the commit
+ * fails, everything since registry_begin is undone, in memory too.
+ */
+int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
+		    void *ctx, struct err *err) MUST_CHECK;
+
+/* Burns the code, stores genesis (verified here), gives out the address: all or nothing. */
 int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
 		   struct cluster **ret) MUST_CHECK;
 /*
- * Verifies entries one after another and stores them in one transaction; those that are there
- * already are skipped. When one is not valid, those before it are kept and its error is returned.
+ * Verifies entries one after another and stores them; those that are there already are skipped.
+ * When one is invalid, those before it are kept and its error is returned.
  * *ret_added: how many are new, also then. `from_log`: they come from a member's copy of the log,
  * so that their addresses need not be the next ones.
  */

@@ -9,19 +9,23 @@
 struct request_rule {
 	request_fn answer;
 	unsigned phases;
+	bool writes;	/* to the database: answered together with others, see writes.c */
+	int (*check)(struct caller *c, const struct signal_request *rq, struct err *err);
 };
 
 /* docs/protocol/03-signal.md, "Messages". */
 static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = { answer_hello, IN(PHASE_NEW) },
 	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(PHASE_SETUP) },
-	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP) },
+	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP), .writes = true,
+			   .check = check_setup },
 	[SIGNAL_INVITE_OPEN] = { answer_invite_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
 	[SIGNAL_LOG] = { answer_log, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
-	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_INVITED) },
+	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_INVITED), .writes = true },
 	[SIGNAL_SESSION] = { answer_session, IN(PHASE_GREETED) },
-	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION) },
-	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_SESSION) },
+	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION), .writes = true },
+	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_SESSION), .writes = true,
+			  .check = check_push },
 	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
 	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
 	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
@@ -62,10 +66,11 @@ static bool rate_allows(struct caller *c, const struct signal_request *rq)
 	return true;
 }
 
-static int request_answer(struct caller *c, const struct signal_request *rq,
-			  struct signal_reply *reply, struct err *err)
+static int request_allowed(struct caller *c, const struct signal_request *rq,
+			   struct signal_reply *reply, struct err *err)
 {
 	struct signal_server *s = c->server;
+	const struct request_rule *rule = &rules[rq->type];
 
 	if (!rate_allows(c, rq)) {
 		s->stats.refused_rate++;
@@ -73,9 +78,15 @@ static int request_answer(struct caller *c, const struct signal_request *rq,
 		reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
 		return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 	}
-	if (!(rules[rq->type].phases & IN(c->phase)))
+	if (!(rule->phases & IN(c->phase)))
 		return deny(err, -EPERM, REFUSAL_NOT_ALLOWED,
 			    "This request is not allowed at this point.");
+	return rule->check ? rule->check(c, rq, err) : 0;
+}
+
+int request_run(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		struct err *err)
+{
 	return rules[rq->type].answer(c, rq, reply, err);
 }
 
@@ -106,11 +117,35 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
-/* Nobody is to be told that one node asked for another a moment before that one was there. */
-static enum log_level refusal_level(const struct signal_request *rq, enum refusal why)
+/* That one node asked for another a moment before that one was there is no news. */
+static enum log_level refusal_level(enum signal_request_type type, enum refusal why)
 {
-	return rq->type == SIGNAL_RELAY_OPEN && why == REFUSAL_NOT_MEMBER ? LOG_LEVEL_DEBUG
-									  : LOG_LEVEL_INFO;
+	return type == SIGNAL_RELAY_OPEN && why == REFUSAL_NOT_MEMBER ? LOG_LEVEL_DEBUG
+								      : LOG_LEVEL_INFO;
+}
+
+void request_answered(struct caller *c, int64_t stream, enum signal_request_type type, int result,
+		      struct signal_reply *reply, const struct err *err)
+{
+	struct signal_server *s = c->server;
+
+	if (result < 0) {
+		char from[ADDR_TEXT_MAX];
+
+		s->stats.refused++;
+		reply->refusal = err->reason ? (enum refusal)err->reason : REFUSAL_BAD_ENTRY;
+		reply->text = refusal_text(err->text);
+		log_limited(host_log(s->host), &s->stranger_lines, clock_now(s->host),
+			    refusal_level(type, reply->refusal), "%s: request %d refused: %s",
+			    addr_format(&c->remote, from), (int)type,
+			    refusal_name((int)reply->refusal));
+	}
+	if (!c->closing)
+		request_reply(c, stream, type, reply);
+	if (c->rate_refusals > RATE_REFUSALS_MAX)
+		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
+	secret_wipe(reply->node_token, sizeof(reply->node_token));
+	secret_wipe(&reply->relay, sizeof(reply->relay));
 }
 
 void request_handle(struct caller *c, int64_t stream, struct span message)
@@ -133,23 +168,14 @@ void request_handle(struct caller *c, int64_t stream, struct span message)
 		     "This server speaks version %d of the protocol: upgrade one side.",
 		     SIGNAL_VERSION);
 	} else {
-		r = request_answer(c, &rq, &reply, &err);
+		r = request_allowed(c, &rq, &reply, &err);
 	}
-	if (r < 0) {
-		char from[ADDR_TEXT_MAX];
-
-		s->stats.refused++;
-		reply.refusal = err.reason ? (enum refusal)err.reason : REFUSAL_BAD_ENTRY;
-		reply.text = refusal_text(err.text);
-		log_limited(host_log(s->host), &s->stranger_lines, clock_now(s->host),
-			    refusal_level(&rq, reply.refusal), "%s: request %d refused: %s",
-			    addr_format(&c->remote, from), (int)rq.type,
-			    refusal_name((int)reply.refusal));
+	if (r == 0 && rules[rq.type].writes) {
+		r = write_later(c, stream, rq.type, message, &err);
+		if (r == 0)
+			return;
+	} else if (r == 0) {
+		r = request_run(c, &rq, &reply, &err);
 	}
-	if (!c->closing)
-		request_reply(c, stream, rq.type, &reply);
-	if (c->rate_refusals > RATE_REFUSALS_MAX)
-		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
-	secret_wipe(reply.node_token, sizeof(reply.node_token));
-	secret_wipe(&reply.relay, sizeof(reply.relay));
+	request_answered(c, stream, rq.type, r, &reply, &err);
 }

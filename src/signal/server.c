@@ -61,6 +61,7 @@ void caller_close(struct caller *c, enum signal_close why, const char *phrase)
 	if (c->closing)
 		return;
 	c->closing = true;
+	writes_forget(c);
 	caller_end_session(c);
 	quic_conn_close(c->quic, why, phrase);
 }
@@ -71,6 +72,7 @@ static void caller_free(struct caller *c)
 
 	if (!c->closing)
 		caller_end_session(c);
+	writes_forget(c);
 	caller_unlist(c);
 	quic_conn_free(c->quic);
 	free(c);
@@ -403,6 +405,7 @@ void server_socket_close(struct signal_server *s)
 	if (s->sessions.next)
 		free_all(&s->sessions);
 	quic_socket_close(s->socket);
+	writes_close(s);
 	deferred_free(s->flush);
 	timer_free(s->gather);
 	deferred_free(s->stopped);
@@ -468,7 +471,8 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 	s->flush = deferred_new(s->host, flush, s);
 	s->gather = timer_new(s->host, flush, s);
 	s->stopped = deferred_new(s->host, stop_finished, s);
-	if (!s->tick || !s->stop_timer || !s->flush || !s->gather || !s->stopped)
+	if (writes_open(s) < 0 || !s->tick || !s->stop_timer || !s->flush || !s->gather ||
+	    !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	r = quic_socket_open(s->host, &cfg, err, &s->socket);
 	if (r == 0 && !c->no_second_port &&

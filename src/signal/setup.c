@@ -77,6 +77,13 @@ static int setup_check(const struct caller *c, const struct entry *e, struct err
 	return 0;
 }
 
+int check_setup(struct caller *c, const struct signal_request *rq, struct err *err)
+{
+	struct code_info code;
+
+	return setup_code(c, rq->code, &code, err);
+}
+
 int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err)
 {
@@ -97,7 +104,6 @@ int answer_setup(struct caller *c, const struct signal_request *rq, struct signa
 		if ((r = setup_code_open(&code, err)) < 0 ||
 		    (r = registry_setup(registry, code.id, rq->entry, err, &cluster)) < 0)
 			return r;
-		log_info(host_log(c->server->host), "cluster %s is set up", e.genesis.name);
 	}
 	node_token(c->server->signing_key, cluster->id, &c->node, reply->node_token);
 	return 0;

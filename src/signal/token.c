@@ -27,8 +27,12 @@ static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
 		return r;
 	r = bootstrap_code_add(h, db, NULL, ttl_s, code, err);
 	if (r == 0)
-		return db_commit(db, err);
-	db_rollback(db);
+		r = db_commit(db, err);
+	else
+		db_rollback(db);
+	/* the running server does it otherwise, with its own next commit */
+	if (r == 0 && db_checkpoint(db, false, err) < 0)
+		log_debug(host_log(h), "%s", err->text);
 	return r;
 }
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * The database as a file: what may lie in its place before SQLite opens it, the lock that says
+ * which process serves it, and whether another program reads it at the moment. Messages do not
+ * name the file; db_open puts its name in front.
+ */
+#ifndef MLSH_SIGNAL_DB_FILE_H
+#define MLSH_SIGNAL_DB_FILE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+#define DB_PATH_TEXT_MAX 512
+
+/*
+ * Checks and prepares the file of an existing database: a regular file, not empty, mode 0600 (its
+ * companions -wal and -shm take the mode over). -ENOENT without a message if neither it nor a rest
+ * of it is there. -EINVAL, with what to do, if only rests are: a server that begins as a new one
+ * there would have a new key, which no node accepts.
+ */
+int db_file_check(const char *path, struct err *err) MUST_CHECK;
+/* Says the same of a file without any table. Returns -EINVAL. */
+int db_file_empty(const char *path, struct err *err);
+/* Makes the folder (one level, 0700) if it is missing. */
+int db_folder_make(const char *path, struct err *err) MUST_CHECK;
+/* Makes an empty file of mode 0600 in place of what a start that was killed may have left. */
+int db_file_new(const char *path, struct err *err) MUST_CHECK;
+/* Moves the finished new database to its place, unless one is there (-EEXIST). Both synced. */
+int db_file_publish(const char *from, const char *path, struct err *err) MUST_CHECK;
+
+/*
+ * The descriptor by which this process holds the file open, which is SQLite's: a second one must
+ * not be opened, because closing it drops SQLite's locks. -1 if it cannot be found.
+ */
+int db_file_descriptor(const char *path);
+/*
+ * Marks this process as the one that serves the database, until the descriptor is closed or the
+ * process ends. -EBUSY names the process that does.
+ */
+int db_file_serve(int fd, struct err *err) MUST_CHECK;
+/*
+ * Keeps other programs from opening the file until db_file_unlock; they wait. False if another
+ * program has it open that takes none of SQLite's locks: it may be making a copy. True, too, where
+ * the file system cannot tell.
+ */
+bool db_file_lock(int fd);
+void db_file_unlock(int fd);
+
+#endif

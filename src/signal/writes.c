@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * Requests that write to the database. They wait until the loop has handled what has come, then
+ * all of them share one transaction, one sync to the disk and one checkpoint. No reply and no event
+ * leaves before that is done. While another program holds the database's lock they wait, and
+ * everything else goes on.
+ */
+#include <stdlib.h>
+
+#include "membership/entry.h"
+#include "signal/caller.h"
+
+#define WRITE_RETRY (50 * NS_PER_MS)		/* while the database is locked */
+#define WRITE_WAIT_MAX (8 * NS_PER_S)		/* less than a node waits: REQUEST_TIMEOUT */
+#define BATCH_MAX 256				/* requests in one transaction */
+/* While another program has the file open: */
+#define CHECKPOINT_RETRY (20 * NS_PER_MS)
+#define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S)	/* answers wait for the checkpoint no longer */
+#define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)	/* then it is done all the same */
+
+struct write {
+	struct list link;
+	struct caller *caller;	/* NULL: its connection has ended meanwhile */
+	int64_t stream;
+	uint64_t since;		/* clock */
+	enum signal_request_type type;
+	int result;
+	struct signal_reply reply;
+	struct err err;
+	size_t len;
+	uint8_t message[];
+};
+
+static struct write *write_at(struct list *it)
+{
+	return list_entry(it, struct write, link);
+}
+
+static void write_free(struct signal_server *s, struct write *w)
+{
+	list_remove(&w->link);
+	s->n_writes--;
+	secret_wipe(w->message, w->len); /* setup: a token's code */
+	secret_wipe(&w->reply, sizeof(w->reply));
+	free(w);
+}
+
+static void schedule(struct signal_server *s)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (list_empty(&s->writes) || timer_is_set(s->write_timer))
+		return;
+	if (now >= s->write_at)
+		deferred_call(s->write_soon);
+	else
+		timer_set(s->write_timer, s->write_at);
+}
+
+int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
+		struct span message, struct err *err)
+{
+	struct signal_server *s = c->server;
+	struct write *w = NULL;
+
+	if (s->n_writes < WRITES_WAITING_MAX)
+		w = malloc(sizeof(*w) + message.len);
+	if (!w)
+		return deny(err, -ENOMEM, REFUSAL_INTERNAL,
+			    "Too many requests wait for the server's database; try again later.");
+	*w = (struct write){ .caller = c, .stream = stream, .since = clock_now(s->host),
+			     .type = type, .len = message.len };
+	memcpy(w->message, message.data, message.len);
+	list_append(&s->writes, &w->link);
+	s->n_writes++;
+	schedule(s);
+	return 0;
+}
+
+void writes_forget(struct caller *c)
+{
+	struct signal_server *s = c->server;
+
+	list_for_each(it, &s->writes)
+		if (write_at(it)->caller == c)
+			write_free(s, write_at(it));
+	list_for_each(it, &s->writing)
+		if (write_at(it)->caller == c)
+			write_at(it)->caller = NULL;
+	list_for_each(it, &s->written)
+		if (write_at(it)->caller == c)
+			write_at(it)->caller = NULL;
+}
+
+/* --- a batch ---------------------------------------------------------------------------------- */
+
+static void answer_all(struct signal_server *s, struct list *writes)
+{
+	list_for_each(it, writes) {
+		struct write *w = write_at(it);
+
+		if (w->caller)
+			request_answered(w->caller, w->stream, w->type, w->result, &w->reply,
+					 &w->err);
+		write_free(s, w);
+	}
+}
+
+static void refuse_all(struct signal_server *s, int result, const struct err *err)
+{
+	list_for_each(it, &s->writing) {
+		struct write *w = write_at(it);
+
+		secret_wipe(&w->reply, sizeof(w->reply));
+		w->result = result;
+		w->err = *err;
+	}
+	answer_all(s, &s->writing);
+}
+
+static void run(struct write *w)
+{
+	struct signal_request rq;
+
+	w->result = signal_request_decode(span_of(w->message, w->len), &rq);
+	if (w->result == 0)
+		w->result = request_run(w->caller, &rq, &w->reply, &w->err);
+}
+
+static void log_joined(struct signal_server *s, const struct cluster *c, uint64_t seq)
+{
+	const char *cluster = mlog_genesis(c->log)->name;
+	struct entry e;
+
+	if (entry_decode(mlog_entry(c->log, seq), &e, NULL) < 0)
+		return;
+	if (e.type == ENTRY_GENESIS)
+		log_info(host_log(s->host), "cluster %s is set up", cluster);
+	else if (e.type == ENTRY_ADMIT)
+		log_info(host_log(s->host), "node %s joined cluster %s", e.admit.node_name,
+			 cluster);
+}
+
+static void committed(void *ctx, struct cluster *c, uint64_t first)
+{
+	struct signal_server *s = ctx;
+	struct mlog *log;
+	struct err err = { 0 };
+
+	s->checkpoint_due = true;
+	if (registry_log(s->registry, c, &log, &err) < 0)
+		return;
+	for (uint64_t seq = first; seq < mlog_count(log); seq++)
+		log_joined(s, c, seq);
+	events_log(c, first);
+}
+
+/* --- the checkpoint --------------------------------------------------------------------------- */
+
+/*
+ * Where a copy is just being made the file stays as it is until that is done: the copy has all that
+ * was answered before it began.
+ */
+static void checkpoint(void *ctx)
+{
+	struct signal_server *s = ctx;
+	uint64_t now = clock_now(s->host), waited;
+	struct err err = { 0 };
+	int r;
+
+	if (s->checkpoint_since == 0)
+		s->checkpoint_since = now;
+	waited = now - s->checkpoint_since;
+	r = db_checkpoint(s->db, waited >= CHECKPOINT_WAIT_MAX, &err);
+	if (r < 0 && (r != -EAGAIN || waited >= CHECKPOINT_WAIT_MAX))
+		log_limited(host_log(s->host), &s->write_lines, now, LOG_LEVEL_WARN,
+			    "a copy of the database's file alone lacks what is newest: %s",
+			    err.text);
+	if (r == 0)
+		s->checkpoint_since = 0;
+	timer_set(s->checkpoint_timer, r == 0 ? TIME_NEVER : now + CHECKPOINT_RETRY);
+	if (r != -EAGAIN || waited >= CHECKPOINT_ANSWER_AFTER)
+		answer_all(s, &s->written);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+/* The database is locked: those that have waited for long are refused, the others go on waiting. */
+static void wait_on(struct signal_server *s, const struct err *why)
+{
+	uint64_t now = clock_now(s->host);
+	struct err err = { 0 };
+
+	(void)deny(&err, -EBUSY, REFUSAL_INTERNAL, "Another program has the server's database "
+		   "locked; try again later.");
+	list_for_each(it, &s->writes) {
+		if (now - write_at(it)->since < WRITE_WAIT_MAX)
+			break;
+		list_remove(it);
+		list_append(&s->writing, it);
+	}
+	if (!list_empty(&s->writing))
+		log_limited(host_log(s->host), &s->write_lines, now, LOG_LEVEL_WARN,
+			    "requests are refused: %s", why->text);
+	refuse_all(s, -EBUSY, &err);
+	s->write_at = now + WRITE_RETRY;
+	schedule(s);
+}
+
+static void batch(struct signal_server *s)
+{
+	struct err err = { 0 };
+	int r = registry_begin(s->registry, &err);
+
+	if (r == -EBUSY) {
+		wait_on(s, &err);
+		return;
+	}
+	for (size_t n = 0; n < BATCH_MAX && !list_empty(&s->writes); n++) {
+		struct write *w = write_at(s->writes.next);
+
+		list_remove(&w->link);
+		list_append(&s->writing, &w->link);
+		if (r == 0)
+			run(w);
+	}
+	if (r == 0)
+		r = registry_commit(s->registry, committed, s, &err);
+	if (r < 0) {
+		refuse_all(s, r, &err);
+		return;
+	}
+	list_for_each(it, &s->writing) {
+		list_remove(it);
+		list_append(&s->written, it);
+	}
+	if (s->checkpoint_due || s->checkpoint_since != 0)
+		checkpoint(s);
+	else
+		answer_all(s, &s->written);
+	s->checkpoint_due = false;
+}
+
+/* The disk takes its time, in which the relay stands still: it gets at least as much of its own. */
+static void write_all(void *ctx)
+{
+	struct signal_server *s = ctx;
+	uint64_t begin = clock_refresh(s->host), end;
+
+	if (list_empty(&s->writes) || begin < s->write_at)
+		return;
+	batch(s);
+	end = clock_refresh(s->host);
+	s->write_at = MAX(s->write_at, end + (end - begin));
+	schedule(s);
+}
+
+int writes_open(struct signal_server *s)
+{
+	list_init(&s->writes);
+	list_init(&s->writing);
+	list_init(&s->written);
+	s->write_timer = timer_new(s->host, write_all, s);
+	s->write_soon = deferred_new(s->host, write_all, s);
+	s->checkpoint_timer = timer_new(s->host, checkpoint, s);
+	return s->write_timer && s->write_soon && s->checkpoint_timer ? 0 : -ENOMEM;
+}
+
+void writes_close(struct signal_server *s)
+{
+	struct list *const lists[] = { &s->writes, &s->writing, &s->written };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists) && lists[i]->next; i++)
+		list_for_each(it, lists[i])
+			write_free(s, write_at(it));
+	timer_free(s->write_timer);
+	timer_free(s->checkpoint_timer);
+	deferred_free(s->write_soon);
+}

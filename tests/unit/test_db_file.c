@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The database as a file: a copy of it alone is whole at any time, rests of an old one are never
+ * taken for a new one, damage is named, and one process serves it.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "signal/db.h"
+#include "unit.h"
+
+#define ENTRY_BYTES 700
+
+static char dir[64], path[128], copy[128];
+static const uint8_t cluster[HASH_LEN] = { 1, 2, 3 };
+static const struct node_id node = { { 7 } };
+
+static void begin(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, sizeof(dir), "%.40s/mlsh-file-XXXXXX", tmp ? tmp : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/signal.db", dir);
+	snprintf(copy, sizeof(copy), "%s/copy.db", dir);
+}
+
+static void remove_all(const char *file)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
+	char name[200];
+
+	for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
+		snprintf(name, sizeof(name), "%s%s", file, suffix[i]);
+		unlink(name);
+	}
+}
+
+static void end(void)
+{
+	remove_all(path);
+	remove_all(copy);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static struct db *open_db(const char *file)
+{
+	struct err err = { .code = 0 };
+	struct db *d = NULL;
+	int r = db_open(file, true, &err, &d);
+
+	ck_assert_msg(r == 0, "%s", err.text);
+	return d;
+}
+
+static void made_with_cluster(void)
+{
+	struct db_cluster c = { .subnet = { 0x64400000, 10 } };
+	struct db *d = open_db(path);
+
+	memcpy(c.id, cluster, sizeof(c.id));
+	ck_assert_int_eq(db_cluster_add(d, &c, 1, NULL), 0);
+	db_close(d);
+}
+
+static void make_file(const char *name, const char *suffix, const char *content)
+{
+	char file[200];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s%s", name, suffix);
+	f = fopen(file, "wb");
+	ck_assert_ptr_nonnull(f);
+	fputs(content, f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* --- copies while it is written --------------------------------------------------------------- */
+
+/* Entry n with its address, as an admission is stored, and what the server does behind it. */
+static int store(struct db *d, uint64_t n)
+{
+	uint8_t bytes[ENTRY_BYTES] = { 0 };
+	struct err err;
+	int r;
+
+	store_be32(bytes, (uint32_t)n);
+	if (db_begin(d, &err) < 0 ||
+	    db_entry_add(d, cluster, n, span_of(bytes, sizeof(bytes)), &err) < 0 ||
+	    db_address_add(d, (ip4)(0x64400001 + n), cluster, &node, &err) < 0 ||
+	    db_commit(d, &err) < 0)
+		return -EIO;
+	while ((r = db_checkpoint(d, false, &err)) == -EAGAIN)
+		usleep(100);
+	return r;
+}
+
+/* Stores entries until it is killed, and tells of each when a server would answer. */
+static void writer(int fd, uint64_t n)
+{
+	struct err err;
+	struct db *d = open_db(path);
+
+	if (db_serve(d, &err) < 0)
+		_exit(1);
+	for (;; n++) {
+		uint8_t told[4];
+
+		if (store(d, n) < 0)
+			_exit(1);
+		store_be32(told, (uint32_t)n);
+		if (write(fd, told, 4) != 4)
+			_exit(1);
+	}
+}
+
+/* How many were answered so far. */
+static uint64_t answered(int fd, uint64_t so_far)
+{
+	uint8_t told[4];
+
+	while (read(fd, told, 4) == 4)
+		so_far = load_be32(told) + 1;
+	return so_far;
+}
+
+static void await_one(int fd)
+{
+	uint8_t told[4];
+
+	fcntl(fd, F_SETFL, 0);
+	ck_assert_int_eq(read(fd, told, 4), 4);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+/* As cp does it, but in small pieces, which is as good as a slow disk. */
+static void copy_file(struct unit_rng *rng)
+{
+	static uint8_t piece[16384];
+	int in = open(path, O_RDONLY), out = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t n;
+
+	ck_assert_int_ge(in, 0);
+	ck_assert_int_ge(out, 0);
+	while ((n = read(in, piece, 512 + unit_random_below(rng, sizeof(piece) - 512))) > 0) {
+		ck_assert_int_eq(write(out, piece, (size_t)n), n);
+		if (unit_random_below(rng, 4) == 0)
+			usleep((useconds_t)unit_random_below(rng, 3000));
+	}
+	close(in);
+	close(out);
+}
+
+static int count_entry(void *ctx, uint64_t seq, struct span entry)
+{
+	uint64_t *n = ctx;
+
+	ck_assert_uint_eq(seq, *n);
+	ck_assert_uint_eq(load_be32(entry.data), seq);
+	++*n;
+	return 0;
+}
+
+static uint64_t entries_of(const char *file)
+{
+	struct prefix4 subnet = { 0x64400000, 10 };
+	struct db *d = open_db(file);
+	struct err err = { .code = 0 };
+	uint64_t n = 0;
+	ip4 highest = 0;
+	int r = db_serve(d, &err);
+
+	ck_assert_msg(r == 0, "%s", err.text);
+	ck_assert_int_eq(db_entries(d, cluster, count_entry, &n, NULL), 0);
+	ck_assert_int_eq(db_address_highest(d, subnet, &highest, NULL), 0);
+	ck_assert_uint_eq(highest, n ? 0x64400000 + n : 0);
+	db_close(d);
+	return n;
+}
+
+START_TEST(a_copy_made_while_nodes_join_has_all_that_was_answered)
+{
+	struct unit_rng rng = unit_rng_new("a_copy_made_while_nodes_join");
+	uint64_t stored = 0, before;
+	int fds[2], status;
+	pid_t child;
+
+	begin();
+	made_with_cluster();
+	for (int round = 0; round < 6; round++) {
+		ck_assert_int_eq(pipe(fds), 0);
+		child = fork();
+		ck_assert_int_ge(child, 0);
+		if (child == 0) {
+			close(fds[0]);
+			writer(fds[1], stored);
+		}
+		close(fds[1]);
+		for (int i = 0; i < 8; i++) {
+			await_one(fds[0]);
+			before = answered(fds[0], stored);
+			copy_file(&rng);
+			ck_assert_uint_ge(entries_of(copy), before);
+			remove_all(copy);
+		}
+		usleep((useconds_t)unit_random_below(&rng, 20000));
+		kill(child, SIGKILL);
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert(WIFSIGNALED(status));
+		before = answered(fds[0], stored);
+		close(fds[0]);
+		stored = entries_of(path);
+		ck_assert_uint_ge(stored, before);
+	}
+	end();
+}
+END_TEST
+
+START_TEST(the_file_alone_is_whole_after_a_checkpoint)
+{
+	struct unit_rng rng = { 1 };
+	struct stat st;
+	char wal[200];
+	struct db *d;
+
+	begin();
+	made_with_cluster();
+	d = open_db(path);
+	for (uint64_t n = 0; n < 30; n++) {
+		ck_assert_int_eq(store(d, n), 0);
+		if (n % 10 == 0) {
+			copy_file(&rng);
+			ck_assert_uint_eq(entries_of(copy), n + 1);
+			remove_all(copy);
+		}
+	}
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	ck_assert_int_eq(stat(wal, &st), 0);
+	ck_assert_int_eq(st.st_size, 0); /* nothing that a restored copy could be mixed with */
+	db_close(d);
+	end();
+}
+END_TEST
+
+/* --- rests ------------------------------------------------------------------------------------ */
+
+static void refused(int code, const char *words)
+{
+	struct db *d = NULL;
+	struct err err = { .code = 0 };
+	int r = db_open(path, true, &err, &d);
+
+	if (r == 0)
+		r = db_serve(d, &err);
+	db_close(d);
+	ck_assert_int_eq(r, code);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_msg(strstr(err.text, words), "%s", err.text);
+	ck_assert_uint_lt(strlen(err.text), sizeof(err.text) - 1); /* not cut off */
+}
+
+START_TEST(rests_of_a_database_are_not_a_new_server)
+{
+	static const char *const suffix[] = { "-wal", "-shm", "-journal" };
+	char name[200];
+
+	begin();
+	for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
+		make_file(path, suffix[i], "");
+		refused(-EINVAL, suffix[i]);
+		make_file(path, "", "");
+		refused(-EINVAL, suffix[i]);
+		ck_assert_int_eq(unlink(path), 0);
+		snprintf(name, sizeof(name), "%s%s", path, suffix[i]);
+		ck_assert_int_eq(unlink(name), 0); /* not touched */
+	}
+	make_file(path, "", "");
+	refused(-EINVAL, "empty");
+	ck_assert_int_eq(unlink(path), 0);
+	db_close(open_db(path)); /* nothing there: a new one */
+	end();
+}
+END_TEST
+
+/* What an older mlsh-signal left in the file, and a copy of it alone has: a header. */
+START_TEST(a_database_without_tables_is_refused)
+{
+	sqlite3 *s = NULL;
+
+	begin();
+	ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(s, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(s);
+	refused(-EINVAL, "empty");
+	end();
+}
+END_TEST
+
+START_TEST(a_start_that_was_killed_leaves_nothing_in_the_way)
+{
+	begin();
+	make_file(path, ".new", "rubbish");
+	make_file(path, ".new-wal", "rubbish");
+	db_close(open_db(path));
+	end(); /* and the rubbish is gone */
+}
+END_TEST
+
+/* --- damage ----------------------------------------------------------------------------------- */
+
+START_TEST(damage_is_named_with_a_remedy)
+{
+	static const uint8_t zero[4096];
+	struct stat st;
+	struct db *d;
+	int fd;
+
+	begin();
+	made_with_cluster();
+	d = open_db(path);
+	for (uint64_t n = 0; n < 40; n++)
+		ck_assert_int_eq(store(d, n), 0);
+	db_close(d);
+	ck_assert_int_eq(stat(path, &st), 0);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_eq(pwrite(fd, zero, sizeof(zero), st.st_size - 2 * 4096), sizeof(zero));
+	refused(-EIO, "backup");
+	ck_assert_int_eq(pwrite(fd, "this is not a database", 22, 0), 22);
+	refused(-EIO, "backup");
+	close(fd);
+	end();
+}
+END_TEST
+
+/* --- one server ------------------------------------------------------------------------------- */
+
+START_TEST(a_second_server_names_the_first)
+{
+	int fds[2], status;
+	char pid[32], byte;
+	struct db *d;
+	pid_t child;
+
+	begin();
+	made_with_cluster();
+	ck_assert_int_eq(pipe(fds), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		d = open_db(path);
+		if (db_serve(d, NULL) == 0)
+			(void)!write(fds[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	snprintf(pid, sizeof(pid), "process %d", (int)child);
+	refused(-EBUSY, pid);
+	d = open_db(path); /* `mlsh-signal token` writes beside it */
+	ck_assert_int_eq(store(d, 0), 0);
+	db_close(d);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	d = open_db(path);
+	ck_assert_int_eq(db_serve(d, NULL), 0); /* a lock of the dead does not stay */
+	db_close(d);
+	close(fds[0]);
+	close(fds[1]);
+	end();
+}
+END_TEST
+
+START_TEST(a_lock_is_not_waited_for_by_a_server)
+{
+	struct db *d, *other;
+	struct err err;
+
+	begin();
+	made_with_cluster();
+	d = open_db(path);
+	other = open_db(path);
+	db_wait_never(d);
+	ck_assert_int_eq(db_begin(other, NULL), 0);
+	for (int i = 0; i < 1000; i++) /* 2000 s if it waited */
+		ck_assert_int_eq(db_begin(d, &err), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(err.text, "Another program"));
+	db_close(open_db(path)); /* nor does a start need the lock */
+	db_rollback(other);
+	ck_assert_int_eq(db_begin(d, NULL), 0);
+	db_rollback(d);
+	db_close(other);
+	db_close(d);
+	end();
+}
+END_TEST
+
+UNIT_MAIN("signal/db_file", a_copy_made_while_nodes_join_has_all_that_was_answered,
+	  the_file_alone_is_whole_after_a_checkpoint, rests_of_a_database_are_not_a_new_server,
+	  a_database_without_tables_is_refused, a_start_that_was_killed_leaves_nothing_in_the_way,
+	  damage_is_named_with_a_remedy, a_second_server_names_the_first,
+	  a_lock_is_not_waited_for_by_a_server)
