@@ -20,6 +20,15 @@ static int keep_whole(struct signal_server *s, struct err *err)
 	return r;
 }
 
+/* Two servers with one configuration are two at one address, too. */
+static int serve(struct signal_server *s, const struct signal_config *cfg, struct err *err)
+{
+	char at[ADDR_TEXT_MAX];
+	int r = db_serve(s->db, err);
+
+	return r == -EBUSY ? err_prefix(err, "%s", addr_format(&cfg->bind, at)) : r;
+}
+
 static int open_parts(struct signal_server *s, const struct signal_config *cfg, struct err *err)
 {
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
@@ -34,8 +43,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	s->relay = relay_new(seed, cfg->relay_node_rate, cfg->relay_cluster_rate);
 	if (!s->sources || !s->members || !s->relay)
 		return err_set(err, -ENOMEM, "out of memory.");
-	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 ||
-	    (r = db_serve(s->db, err)) < 0 ||
+	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 || (r = serve(s, cfg, err)) < 0 ||
 	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
 				s->signing_key, err)) < 0 ||
 	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)

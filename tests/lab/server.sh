@@ -114,6 +114,9 @@ check "it has the same fingerprint" \
 [ "$(id -u)" != 0 ] || check "and leaves no file of root's" all_owned "$work/state"
 cp "$work/err" "$work/first.err"
 check "a second server on the port says so" ends_with 1 "127.0.0.1:$port"
+check "and names the first" grep -q "process $pid" "$work/err"
+check "also with a database of its own" \
+	env MLSH_SIGNAL_DB="$work/other.db" bash -c 'mlsh-signal 2>&1 | grep -q "127.0.0.1:'"$port"'"'
 cp "$work/first.err" "$work/err"
 check "SIGTERM ends it well and soon" stops_on TERM
 
