@@ -39,6 +39,16 @@ int file_create(struct host *h, const char *path, const void *data, size_t len, 
 		struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
 bool file_exists(struct host *h, const char *path);
+/*
+ * Holds the file at `path` (made, mode 0600, never removed) as this process's own until it is
+ * released or the process ends, however that ends. -EBUSY if another process holds it; *ret_pid is
+ * that one's id, 0 if it is not known here (another machine, another container). Other errors: the
+ * file cannot be made, or the file system has no locks. On NFS the lock holds between machines, too.
+ */
+struct file_lock;
+int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
+	      struct file_lock **ret) MUST_CHECK;
+void file_unlock(struct file_lock *l); /* NULL allowed */
 /* Makes the folder and its parents with `mode`; a folder that exists keeps its mode. */
 int dir_make(struct host *h, const char *path, unsigned mode, struct err *err) MUST_CHECK;
 /*

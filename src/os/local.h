@@ -52,6 +52,13 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 		 const struct local_ops *ops,
 		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
 		 struct local_listener **ret) MUST_CHECK;
+/*
+ * Is something else, or nothing, at its path now? systemd removes a unit's RuntimeDirectory with
+ * everything in it, for example. A check costs a system call.
+ */
+bool local_listener_lost(const struct local_listener *l);
+/* Listens at its path again; connections go on. Errors as local_listen: it is as lost as before. */
+int local_listener_renew(struct local_listener *l, struct err *err) MUST_CHECK;
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
 void local_listener_close(struct local_listener *l);
 

@@ -37,7 +37,15 @@ void deferred_free(struct deferred *d);
 int loop_run(struct host *h) MUST_CHECK;
 void loop_stop(struct host *h);
 
-/* Calls fn in the loop when the process receives `signum`. Simulated hosts: never by itself. */
+/*
+ * What a daemon does at its start: signals that would end or stop it for a reason that is none of
+ * its business are ignored from now on. These are the end of its terminal (SIGHUP), a write to a
+ * terminal by a background job, a reader that went away, a file size limit, SIGUSR1 and SIGUSR2.
+ */
+void signals_ignore_strays(void);
+/* Whoever started the process had this signal ignored (nohup, say). */
+bool signal_is_ignored(int signum);
+/* Calls fn in the loop when the process receives `signum`, also if it was ignored before. Simulated hosts: never by itself. */
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
 void signal_watch_free(struct signal_watch *w);
 

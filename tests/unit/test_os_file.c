@@ -2,10 +2,12 @@
 /* Files: limits, whole or nothing, modes, and whose a secret may be. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -257,9 +259,43 @@ START_TEST(dir_list_sorts_and_takes_files_only)
 }
 END_TEST
 
+START_TEST(a_locked_file_is_one_processs_own)
+{
+	struct file_lock *lock = NULL, *second = NULL;
+	int pid = 0, status, fds[2];
+	struct err err;
+	char byte, path[128];
+	setup();
+	snprintf(path, sizeof(path), "%s", path_of("lock"));
+	ck_assert_int_eq(pipe(fds), 0);
+	pid_t child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		if (file_lock(host, path, &pid, &err, &lock) == 0)
+			(void)!write(fds[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	ck_assert_int_eq(file_lock(host, path, &pid, &err, &lock), -EBUSY);
+	ck_assert_int_eq(pid, child);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(file_lock(host, path, &pid, &err, &lock), 0); /* nothing is left of it */
+	ck_assert_int_eq(file_lock(host, path, &pid, &err, &second), -EBUSY);
+	ck_assert_int_eq(pid, getpid());
+	file_unlock(lock);
+	ck_assert_int_eq(file_lock(host, path, &pid, &err, &second), 0);
+	file_unlock(second);
+	ck_assert_int_eq(file_lock(host, path_of("absent/lock"), &pid, &err, &lock), -ENOENT);
+	teardown();
+}
+END_TEST
+
 UNIT_MAIN("os/file", write_and_read_back, write_replaces_instead_of_overwriting,
 	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
 	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
 	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
-	  dir_list_sorts_and_takes_files_only)
+	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own)

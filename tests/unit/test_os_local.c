@@ -364,6 +364,42 @@ START_TEST(close_removes_only_its_own_path)
 }
 END_TEST
 
+/* As systemd does it with a unit's RuntimeDirectory. */
+START_TEST(a_removed_socket_is_made_again)
+{
+	struct side before = { 0 }, after = { 0 };
+	struct err err = { 0 };
+	setup();
+	listen_here();
+	ck_assert(!local_listener_lost(server.listener));
+	connect_here(&before);
+	ck_assert_int_eq(local_send(before.conn, "x", 1), 0);
+	wait_events(2, "the first words");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert(local_listener_lost(server.listener));
+	ck_assert_int_eq(local_listener_renew(server.listener, &err), -ENOENT);
+	ck_assert(local_listener_lost(server.listener));
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert_int_eq(local_listener_renew(server.listener, &err), 0);
+	ck_assert(!local_listener_lost(server.listener));
+	connect_here(&after); /* a new one comes */
+	ck_assert_int_eq(local_send(before.conn, "x", 1), 0); /* an old one goes on */
+	wait_events(2, "what an old connection says");
+	/* somebody else has taken the place */
+	ck_assert_int_eq(unlink(path), 0);
+	struct local_listener *first = server.listener;
+	listen_here();
+	ck_assert(local_listener_lost(first));
+	ck_assert_int_eq(local_listener_renew(first, &err), -EADDRINUSE);
+	local_listener_close(first);
+	ck_assert(!local_listener_lost(server.listener));
+	local_conn_close(before.conn);
+	local_conn_close(after.conn);
+	teardown();
+}
+END_TEST
+
 START_TEST(absent_daemon_is_told_apart)
 {
 	setup();
@@ -442,4 +478,4 @@ UNIT_MAIN("os/local", why_there_is_no_connection_is_said,
 	  unread_messages_queue_up_to_a_limit, connection_idle_for_longest_makes_room,
 	  connection_can_be_refused, connection_is_closed_in_its_callback, send_to_nobody_fails,
 	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,
-	  close_removes_only_its_own_path, absent_daemon_is_told_apart, membership_of_groups)
+	  close_removes_only_its_own_path, a_removed_socket_is_made_again, absent_daemon_is_told_apart, membership_of_groups)

@@ -280,6 +280,27 @@ START_TEST(signal_reaches_its_watch)
 }
 END_TEST
 
+/* One that was ignored, as nohup leaves it, reaches its watch as well. */
+START_TEST(strays_do_not_end_a_daemon)
+{
+	static const int strays[] = { SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGTTOU, SIGXFSZ };
+	struct host *h = new_host();
+	struct caught c = { .host = h };
+	ck_assert(!signal_is_ignored(SIGHUP));
+	signals_ignore_strays();
+	for (size_t i = 0; i < ARRAY_LEN(strays); i++) {
+		ck_assert(signal_is_ignored(strays[i]));
+		ck_assert_int_eq(raise(strays[i]), 0);
+	}
+	c.watch = signal_watch_new(h, SIGHUP, on_signal, &c);
+	ck_assert_ptr_nonnull(c.watch);
+	ck_assert_int_eq(raise(SIGHUP), 0);
+	ck_assert_int_eq(loop_run(h), 0);
+	ck_assert_uint_eq(c.count, 1);
+	host_free(h);
+}
+END_TEST
+
 struct watched {
 	struct host *host;
 	struct fd_watch *watch;
@@ -448,7 +469,7 @@ UNIT_MAIN("os/loop", timers_fire_in_order_and_free_themselves, equal_times_fire_
 	  timer_never_disarms, timer_in_the_past_waits_for_the_next_turn,
 	  deferred_runs_once_after_the_callback, deferred_runs_before_the_loop_sleeps,
 	  deferred_that_calls_itself_does_not_starve_timers, signal_reaches_its_watch,
-	  watch_is_freed_in_its_callback_and_its_number_used_again,
+	  strays_do_not_end_a_daemon, watch_is_freed_in_its_callback_and_its_number_used_again,
 	  clock_stands_still_within_a_callback_and_never_goes_back, random_below_stays_below,
 	  host_name_needs_room, log_goes_to_standard_error, watch_freed_by_another_is_not_served,
 	  silenced_watch_is_silent)

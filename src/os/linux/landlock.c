@@ -15,6 +15,8 @@
 
 #define RIGHTS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define RIGHTS_SOCKET (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+/* To make the folder of a socket again that something has removed, and the socket in it. */
+#define RIGHTS_SOCKET_FOLDER (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_DIR)
 #define RIGHTS_DEVICE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
 		       LANDLOCK_ACCESS_FS_IOCTL_DEV)
 #define RIGHTS_WRITE (RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | \
@@ -109,6 +111,23 @@ static int rule_add_around(const struct rules *rules, const char *path, uint64_t
 	return r;
 }
 
+/* The folder in which the folder of `path` lies, unless it is the root of everything. */
+static int rule_add_above(const struct rules *rules, const char *path, uint64_t rights)
+{
+	char *folder = strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	int r = folder ? 0 : -ENOMEM;
+
+	if (slash && slash != folder) {
+		*slash = '\0';
+		slash = strrchr(folder, '/');
+		if (slash && slash != folder)
+			r = rule_add_around(rules, folder, rights);
+	}
+	free(folder);
+	return r;
+}
+
 /* A program that replaces the file may replace the link to it, or what the link names. */
 static int rule_add_replaced(const struct rules *rules, const char *path)
 {
@@ -168,7 +187,8 @@ static int rules_fill(const struct rules *rules, enum privs_role role,
 	for (size_t i = 0; r == 0 && i < PRIVS_PATHS_MAX && paths->written[i]; i++)
 		r = rule_add_around(rules, paths->written[i], RIGHTS_WRITE);
 	for (size_t i = 0; r == 0 && i < PRIVS_PATHS_MAX && paths->sockets[i]; i++)
-		r = rule_add_around(rules, paths->sockets[i], RIGHTS_SOCKET);
+		if ((r = rule_add_around(rules, paths->sockets[i], RIGHTS_SOCKET)) == 0)
+			r = rule_add_above(rules, paths->sockets[i], RIGHTS_SOCKET_FOLDER);
 	for (size_t i = 0; r == 0 && i < PRIVS_PATHS_MAX && paths->replaced[i]; i++)
 		r = rule_add_replaced(rules, paths->replaced[i]);
 	return r;

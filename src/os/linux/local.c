@@ -430,6 +430,14 @@ static int bind_and_listen(struct local_listener *l)
 	return 0;
 }
 
+static int listen_failed(const char *path, int r, struct err *err)
+{
+	return err_set(err, r, "can not listen at %s: %s", path,
+		       r != -EADDRINUSE	  ? strerror(-r) :
+		       is_no_socket(path) ? "something that is no socket is there" :
+					    "another process does");
+}
+
 int local_listen(struct host *h, const char *path, struct local_limits limits,
 		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
 		 void *ctx, struct err *err, struct local_listener **ret)
@@ -459,12 +467,38 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 	}
 	if (r < 0) {
 		local_listener_close(l);
-		return err_set(err, r, "can not listen at %s: %s", path,
-			       r != -EADDRINUSE	  ? strerror(-r) :
-			       is_no_socket(path) ? "something that is no socket is there" :
-						    "another process does");
+		return listen_failed(path, r, err);
 	}
 	*ret = l;
+	return 0;
+}
+
+bool local_listener_lost(const struct local_listener *l)
+{
+	struct stat st;
+	return lstat(l->path, &st) < 0 || st.st_dev != l->dev || st.st_ino != l->ino;
+}
+
+int local_listener_renew(struct local_listener *l, struct err *err)
+{
+	struct local_listener old = *l;
+	struct fd_watch *watch = NULL;
+	int r = bind_and_listen(l);
+	if (r == 0) {
+		watch = fd_watch_new(l->host, l->fd, true, false, on_connection, l);
+		r = watch ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		if (l->fd >= 0 && l->fd != old.fd)
+			close(l->fd);
+		l->fd = old.fd;
+		l->dev = old.dev;
+		l->ino = old.ino;
+		return listen_failed(l->path, r, err);
+	}
+	fd_watch_free(old.watch);
+	close(old.fd);
+	l->watch = watch;
 	return 0;
 }
 

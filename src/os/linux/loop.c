@@ -390,6 +390,7 @@ struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, vo
 		signal_watch_free(w);
 		return NULL;
 	}
+	signal(signum, SIG_DFL); /* what is ignored does not even become pending */
 	return w;
 }
 

@@ -153,6 +153,15 @@ static int options_set(struct udp *u, const struct udp_config *cfg)
 	return 0;
 }
 
+/* At boot an address may come seconds after the programs that use it. */
+static bool bind_freely(struct udp *u, const struct sockaddr *name, socklen_t len)
+{
+	int on = 1;
+	(void)setsockopt(u->fd, SOL_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+	(void)setsockopt(u->fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
+	return bind(u->fd, name, len) == 0;
+}
+
 static int socket_open(struct udp *u, const struct udp_config *cfg)
 {
 	u->v6 = true;
@@ -168,7 +177,14 @@ static int socket_open(struct udp *u, const struct udp_config *cfg)
 		return r;
 	union name name = { 0 };
 	socklen_t len = name_of_addr(u, &cfg->bind, &name);
-	return bind(u->fd, &name.any, len) < 0 ? -errno : 0;
+	if (bind(u->fd, &name.any, len) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL || !cfg->address_may_come || !bind_freely(u, &name.any, len))
+		return -errno;
+	char text[ADDR_TEXT_MAX];
+	log_warn(host_log(u->host), "UDP %s: this machine does not have the address yet; it is "
+		 "served as soon as it comes", addr_format(&cfg->bind, text));
+	return 0;
 }
 
 static void slots_prepare(struct udp *u)

@@ -63,6 +63,7 @@ void machine_files_init(struct machine *m)
 
 	list_init(&m->files);
 	list_init(&m->folders);
+	list_init(&m->locks);
 	for (size_t i = 0; i < ARRAY_LEN(there); i++)
 		folder_add(m, there[i], 0755);
 }
@@ -206,6 +207,45 @@ int file_remove(struct host *h, const char *path)
 	if (h->alive)
 		file_free(f);
 	return 0;
+}
+
+/* Of a process that crashed: it holds nothing. */
+struct file_lock {
+	struct list in_machine;
+	const struct host *host;
+	char path[PATH_MAX_BYTES];
+};
+
+int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
+	      struct file_lock **ret)
+{
+	struct file_lock *l;
+	int r;
+
+	list_for_each(it, &h->machine->locks) {
+		l = list_entry(it, struct file_lock, in_machine);
+		if (!l->host->alive || strcmp(l->path, path) != 0)
+			continue;
+		*ret_pid = l->host->pid;
+		return err_set(err, -EBUSY, "%s is held by process %d", path, *ret_pid);
+	}
+	r = file_write(h, path, "", 0, 0600, err);
+	if (r < 0)
+		return r;
+	l = sim_alloc(sizeof(*l));
+	l->host = h;
+	snprintf(l->path, sizeof(l->path), "%s", path);
+	list_append(&h->machine->locks, &l->in_machine);
+	*ret = l;
+	return 0;
+}
+
+void file_unlock(struct file_lock *l)
+{
+	if (!l)
+		return;
+	list_remove(&l->in_machine);
+	free(l);
 }
 
 bool file_exists(struct host *h, const char *path)

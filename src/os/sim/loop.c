@@ -155,6 +155,16 @@ static void signal_fire(struct event *e)
 	s->fn(s->ctx);
 }
 
+void signals_ignore_strays(void)
+{
+}
+
+bool signal_is_ignored(int signum)
+{
+	(void)signum;
+	return false;
+}
+
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx)
 {
 	struct signal_watch *s = sim_alloc(sizeof(*s));

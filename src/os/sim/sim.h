@@ -138,7 +138,7 @@ struct machine {
 	size_t n_used;
 	/* of its processes */
 	struct list udps, tuns, watches, listeners, splits, signals, services, fences;
-	struct list files, folders, groups;
+	struct list files, folders, groups, locks;
 	bool disk_full;
 	enum splitdns_state resolver;
 	enum fence_state packet_filter;

@@ -99,7 +99,7 @@ int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, voi
 	char text[ADDR_TEXT_MAX];
 	struct udp *u;
 
-	if (!addr_has_no_ip(&bind) && !machine_owns(m, &bind))
+	if (!addr_has_no_ip(&bind) && !machine_owns(m, &bind) && !cfg->address_may_come)
 		return err_set(err, -EADDRNOTAVAIL, "cannot bind UDP %s: not an address of %s",
 			       addr_format(&bind, text), m->name);
 	if (bind.port ? port_taken(m, &bind) : port_choose(m, &bind) < 0)
