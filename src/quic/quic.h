@@ -177,6 +177,12 @@ int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struc
  * allowed.
  */
 void quic_socket_close(struct quic_socket *s);
+/*
+ * New connections use this identity, which must outlive the socket; those that are up keep theirs.
+ * -EINVAL if it cannot be used: nothing changes.
+ */
+int quic_socket_identity_set(struct quic_socket *s, const struct identity *id,
+			     struct err *err) MUST_CHECK;
 struct addr quic_socket_local(const struct quic_socket *s);
 /*
  * Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket, with the rest

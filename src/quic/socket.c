@@ -395,6 +395,11 @@ void quic_socket_close(struct quic_socket *s)
 		socket_free(s);
 }
 
+int quic_socket_identity_set(struct quic_socket *s, const struct identity *id, struct err *err)
+{
+	return quic_tls_identity_set(s->tls, id, err);
+}
+
 struct addr quic_socket_local(const struct quic_socket *s)
 {
 	return udp_local(s->udp);

@@ -228,28 +228,58 @@ static SSL_CTX *context_new(struct tls *t, bool server)
 	return ctx;
 }
 
-int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret)
+/* Both contexts, for the identity in t->cfg. */
+static int contexts_new(struct tls *t, struct err *err)
 {
-	struct tls *t = calloc(1, sizeof(*t));
+	SSL_CTX *client, *server = NULL;
 	char why[160] = "unknown error";
 
-	if (!t)
-		return err_set(err, -ENOMEM, "out of memory");
-	t->cfg = *cfg;
 	ERR_clear_error();
-	t->client = context_new(t, false);
-	if (t->client && cfg->serve)
-		t->server = context_new(t, true);
-	if (t->client && (t->server || !cfg->serve)) {
-		*ret = t;
+	client = context_new(t, false);
+	if (client && t->cfg.serve)
+		server = context_new(t, true);
+	if (client && (server || !t->cfg.serve)) {
+		SSL_CTX_free(t->client); /* lives on in the connections that use it */
+		SSL_CTX_free(t->server);
+		t->client = client;
+		t->server = server;
 		return 0;
 	}
 	if (ERR_peek_error())
 		ERR_error_string_n(ERR_get_error(), why, sizeof(why));
 	ERR_clear_error();
-	quic_tls_free(t);
-	return err_set(err, -EINVAL, "TLS can not be set up with this key and certificate: %s",
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	return err_set(err, -EINVAL, "TLS cannot be set up with this key and certificate: %s",
 		       why);
+}
+
+int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return err_set(err, -ENOMEM, "out of memory");
+	t->cfg = *cfg;
+	r = contexts_new(t, err);
+	if (r < 0)
+		quic_tls_free(t);
+	else
+		*ret = t;
+	return r;
+}
+
+int quic_tls_identity_set(struct tls *t, const struct identity *id, struct err *err)
+{
+	const struct identity *old = t->cfg.identity;
+	int r;
+
+	t->cfg.identity = id;
+	r = contexts_new(t, err);
+	if (r < 0)
+		t->cfg.identity = old;
+	return r;
 }
 
 void quic_tls_free(struct tls *t)

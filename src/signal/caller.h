@@ -125,6 +125,11 @@ void caller_close(struct caller *c, enum signal_close why, const char *phrase);
 /* It has become a member's session. */
 void caller_is_session(struct caller *c);
 
+/* --- certificate.c ---------------------------------------------------------------------------- */
+
+/* Says at the start whether the clusters' nodes accept the server's key, and what to do if not. */
+void certificate_check(const struct signal_server *s);
+
 /* --- request.c -------------------------------------------------------------------------------- */
 
 /* One complete message on a stream: answered, now or later, or the connection is closed. */

@@ -105,7 +105,7 @@ void echo_forget(struct echo *e, struct caller *c)
 int echo_open(struct host *h, const struct addr *bind, uint16_t port, struct err *err,
 	      struct echo **ret)
 {
-	struct udp_config cfg = { .bind = *bind };
+	struct udp_config cfg = { .bind = *bind, .address_may_come = true };
 	struct echo *e = calloc(1, sizeof(*e));
 	uint8_t seed[16];
 	int rc;

@@ -82,6 +82,7 @@ static int make_token(struct host *h, const struct signal_config *cfg, uint64_t 
 struct program {
 	struct host *host;
 	struct signal_server *server;
+	struct signal_config *cfg;
 };
 
 static void stopped(void *ctx)
@@ -97,6 +98,71 @@ static void asked_to_stop(void *ctx)
 
 	log_info(host_log(p->host), "stopping");
 	signal_server_stop(p->server, stopped, p);
+}
+
+/* What a running server cannot change is named, so that nobody waits for it. */
+static void say_unchanged(struct host *h, const struct signal_config *old,
+			  const struct signal_config *new)
+{
+	const struct {
+		const char *key;
+		bool differs;
+	} keys[] = {
+		{ "db", strcmp(old->db_path, new->db_path) != 0 },
+		{ "overlay_subnet", old->subnet.net != new->subnet.net ||
+				    old->subnet.bits != new->subnet.bits },
+		{ "quic.bind", !addr_equal(&old->bind, &new->bind) },
+		{ "quic.second_port", old->second_port != new->second_port ||
+				      old->no_second_port != new->no_second_port },
+		{ "relay.node_rate", old->relay_node_rate != new->relay_node_rate },
+		{ "relay.cluster_rate", old->relay_cluster_rate != new->relay_cluster_rate },
+		{ "quic.cert_path", !old->identity != !new->identity },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (keys[i].differs)
+			log_warn(host_log(h), "SIGHUP: %s has changed; that takes a restart",
+				 keys[i].key);
+}
+
+/* The log level and the certificate's files; all or nothing. */
+static int reload(struct program *p, struct err *err)
+{
+	struct config_env env = environment();
+	struct signal_config new = { 0 };
+	struct identity *old = p->cfg->identity;
+	int r = config_load(p->host, &env, &new, err);
+
+	if (r == 0 && old && new.identity) {
+		r = signal_server_identity_set(p->server, new.identity, err);
+		if (r < 0)
+			(void)err_prefix(err, "%s", new.cert_path);
+	}
+	if (r == 0) {
+		say_unchanged(p->host, p->cfg, &new);
+		host_log(p->host)->level = new.log_level;
+		if (old && new.identity) {
+			p->cfg->identity = new.identity;
+			new.identity = old;
+		}
+	}
+	config_fini(&new);
+	return r;
+}
+
+static void asked_to_reload(void *ctx)
+{
+	struct program *p = ctx;
+	char fingerprint[2 * HASH_LEN + 1];
+	struct err err = { 0 };
+
+	if (reload(p, &err) < 0) {
+		log_error(host_log(p->host), "SIGHUP: nothing was changed: %s", err.text);
+		return;
+	}
+	hex_encode(signal_server_fingerprint(p->server), HASH_LEN, fingerprint);
+	log_info(host_log(p->host), "SIGHUP: configuration read again, certificate %s",
+		 fingerprint);
 }
 
 static void say_hello(struct host *h, const struct signal_server *s)
@@ -147,10 +213,10 @@ static int drop_privileges(struct host *h, const struct signal_config *cfg, stru
 	return privs_drop(h, PRIVS_SIGNAL, &paths, err);
 }
 
-static int serve(struct host *h, const struct signal_config *cfg)
+static int serve(struct host *h, struct signal_config *cfg)
 {
-	struct program p = { .host = h };
-	struct signal_watch *term = NULL, *interrupt = NULL;
+	struct program p = { .host = h, .cfg = cfg };
+	struct signal_watch *term = NULL, *interrupt = NULL, *hangup = NULL;
 	struct err err = { 0 };
 	int status = EXIT_FAILURE;
 
@@ -169,9 +235,11 @@ static int serve(struct host *h, const struct signal_config *cfg)
 	say_hello(h, p.server);
 	term = signal_watch_new(h, SIGTERM, asked_to_stop, &p);
 	interrupt = signal_watch_new(h, SIGINT, asked_to_stop, &p);
-	if (term && interrupt && loop_run(h) == 0)
+	hangup = signal_watch_new(h, SIGHUP, asked_to_reload, &p);
+	if (term && interrupt && hangup && loop_run(h) == 0)
 		status = EXIT_SUCCESS;
 end:
+	signal_watch_free(hangup);
 	signal_watch_free(interrupt);
 	signal_watch_free(term);
 	signal_server_close(p.server);
@@ -205,8 +273,7 @@ int main(int argc, char **argv)
 	struct usage usage;
 	struct err err = { 0 };
 
-	/* a reader of our output who went away is no reason to end */
-	signal(SIGPIPE, SIG_IGN);
+	signals_ignore_strays();
 	if (usage_parse(argc, argv, &usage, &err) < 0)
 		return say(&err, EXIT_WRONG);
 	switch (usage.command) {

@@ -54,6 +54,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 		return r;
 	if (recall_new(s, cfg->db_path, &s->recall) < 0)
 		return err_set(err, -ENOMEM, "out of memory.");
+	certificate_check(s);
 	/* last, when nothing can keep it from being shown any more */
 	r = bootstrap_first_code(s->host, s->db, cfg->secret, code, err);
 	if (r == 0)

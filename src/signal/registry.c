@@ -187,6 +187,26 @@ bool registry_is_known(const struct registry *r, const struct node_id *id,
 	return false;
 }
 
+struct key_acceptance registry_key_acceptance(const struct registry *r,
+					      const uint8_t key[HASH_LEN])
+{
+	struct key_acceptance a = { 0 };
+	void *value;
+
+	for (size_t pos = 0; map_next(r->clusters, &pos, &value);) {
+		const struct cluster *c = value;
+
+		if (!c->log)
+			continue;
+		a.clusters++;
+		if (memcmp(mlog_genesis(c->log)->signal_key, key, HASH_LEN) == 0)
+			a.accept++;
+		else if (!a.refuses)
+			a.refuses = mlog_genesis(c->log)->name;
+	}
+	return a;
+}
+
 int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
 {
 	int e = c->log ? 0 : cluster_load(r, c, err);

@@ -44,6 +44,16 @@ bool registry_is_member(const struct cluster *c, const struct node_id *id,
 /* The same, of any cluster. */
 bool registry_is_known(const struct registry *r, const struct node_id *id,
 		       const uint8_t key[KEY_LEN]);
+/*
+ * How many clusters can be read, and how many of them accept a server with this key (SHA-256 of
+ * the SubjectPublicKeyInfo)? Their nodes know it from genesis.
+ */
+struct key_acceptance {
+	size_t clusters, accept;
+	const char *refuses;	/* a name; NULL: all accept it */
+};
+struct key_acceptance registry_key_acceptance(const struct registry *r,
+					      const uint8_t key[HASH_LEN]);
 /* The cluster's log, read again if it could not be read before. -EIO. */
 int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struct err *err)
 	MUST_CHECK;

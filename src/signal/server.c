@@ -450,7 +450,8 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 	struct quic_socket_config cfg = {
 		.identity = s->identity,
 		.udp = { .bind = c->bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
-			 .sndbuf_bytes = SOCKET_BUFFER_BYTES },
+			 .sndbuf_bytes = SOCKET_BUFFER_BYTES,
+			 .address_may_come = true },
 		.serve = served,
 		.max_conns = SIGNAL_CONNS_MAX,
 		.max_half_open = SIGNAL_CONNS_UNAUTHENTICATED_MAX,

@@ -148,6 +148,48 @@ if [ "$(id -u)" = 0 ]; then
 	check "and nothing stays beside the database" test "$(ls "$work/state")" = signal.db
 fi
 
+# --- hang-up: the configuration and the certificate are read again ------------------------------
+certificate() { # name: another certificate of the key with that name
+	[ -e "$work/$1.key" ] || openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out "$work/$1.key" 2>/dev/null
+	openssl req -new -x509 -key "$work/$1.key" -out "$work/cert.pem" -days 90 -subj /CN=signal.example.org \
+		-set_serial "$RANDOM$RANDOM" 2>/dev/null && cp "$work/$1.key" "$work/key.pem" && chmod 644 "$work/key.pem"
+}
+fingerprint() { openssl x509 -in "$work/cert.pem" -outform DER | sha256sum | cut -d ' ' -f 1; }
+hang_up() { # text that it answers with
+	: >"$work/err"
+	kill -HUP "$pid"
+	for ((i = 0; i < 200; i++)); do
+		grep -q SIGHUP "$work/err" && break
+		sleep 0.05 # looked at again, ten seconds at most
+	done
+	grep -qF -- "$1" "$work/err" && kill -0 "$pid"
+}
+certificate one
+configure "[quic]" "$(bind_line)" "cert_path = \"$work/cert.pem\"" "key_path = \"$work/key.pem\""
+check "it starts with a certificate of the operator's" start
+certificate two
+check "after a hang-up it has the new one" hang_up "certificate $(fingerprint)"
+echo rubbish >"$work/cert.pem"
+check "a bad one is named, and not taken" hang_up "nothing was changed: $MLSH_SIGNAL_CONFIG:3: quic.cert_path"
+certificate two
+configure 'log = "debug"' "[quic]" "bind = \"127.0.0.1:1\"" "cert_path = \"$work/cert.pem\"" "key_path = \"$work/key.pem\""
+check "what takes a restart is named" hang_up "quic.bind has changed; that takes a restart"
+for s in USR1 USR2 PIPE TTOU XFSZ; do kill -"$s" "$pid"; done
+check "other signals do not end it" eval 'sleep 0.2; kill -0 "$pid"'
+stops_on TERM
+configure "[quic]" "$(bind_line)"
+
+# --- an address that comes later ----------------------------------------------------------------
+configure "[quic]" "bind = \"192.0.2.77:$port\""
+: >"$work/err"
+mlsh-signal >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+check "an address that is not there yet is waited for" \
+	eval 'for ((i = 0; i < 200; i++)); do grep -q " on 192.0.2.77:$port" "$work/err" && break; sleep 0.05; done; kill -0 "$pid"'
+check "and that is said" grep -q "does not have the address yet" "$work/err"
+stops_on TERM
+configure "[quic]" "$(bind_line)"
+
 # user_version, in the file's header (sqlite.org/fileformat.html section 1.3)
 printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
 check "a newer database is refused" ends_with 1 "upgrade mlsh-signal"
