@@ -35,6 +35,12 @@ static void on_stop(void *ctx)
 	loop_stop(ctx);
 }
 
+static void on_hangup(void *ctx)
+{
+	log_info(host_log(ctx), "SIGHUP: there is nothing to read again. To change an option "
+		 "restart mlshtund; for a changed cluster run: mlsh connect");
+}
+
 static int parse(int argc, char **argv, struct daemon_args *a)
 {
 	static const struct option options[] = {
@@ -83,7 +89,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 				     .no_port_mapping = a->no_port_mapping };
 	const struct privs_paths paths = { .folders = { a->state_dir },
 					   .sockets = { a->socket_path } };
-	struct signal_watch *term = NULL, *intr = NULL;
+	struct signal_watch *term = NULL, *intr = NULL, *hangup = NULL;
 	struct daemon *d = NULL;
 	int rc = privs_check_tunnel(h, err);
 
@@ -97,6 +103,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	if (rc == 0) {
 		term = signal_watch_new(h, SIGTERM, on_stop, h);
 		intr = signal_watch_new(h, SIGINT, on_stop, h);
+		hangup = signal_watch_new(h, SIGHUP, on_hangup, h);
 		daemon_restore(d);
 		log_info(host_log(h), "mlshtund %s is ready", MLSH_VERSION);
 		rc = loop_run(h);
@@ -105,6 +112,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	}
 	signal_watch_free(term);
 	signal_watch_free(intr);
+	signal_watch_free(hangup);
 	daemon_free(d);
 	return rc;
 }
@@ -124,6 +132,7 @@ int daemon_main(int argc, char **argv)
 	if (rc != EXIT_OK)
 		return rc;
 	umask(077);
+	signals_ignore_strays();
 	rc = crypto_init(&err);
 	if (rc == 0)
 		rc = host_new(&err, &h);

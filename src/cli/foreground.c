@@ -57,6 +57,28 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 	return rc;
 }
 
+/* Another terminal may run it from the same files, whatever became of its socket. */
+static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **ret,
+			struct err *err)
+{
+	char path[STORE_PATH_MAX], who[32] = "";
+	struct err why = { 0 };
+	int pid = 0, rc = store_cluster_path(&c->store, cluster, ".lock", path, err);
+
+	if (rc < 0)
+		return rc;
+	rc = file_lock(c->host, path, &pid, &why, ret);
+	if (pid > 0)
+		snprintf(who, sizeof(who), ", process %d", pid);
+	if (rc == -EBUSY)
+		return err_set(err, rc, "%s runs in the foreground of another terminal already%s: "
+			       "end that first", cluster, who);
+	if (rc < 0)
+		log_warn(host_log(c->host), "nothing keeps a second one from running: %s",
+			 why.text);
+	return 0;
+}
+
 /* The daemon, or another terminal, may have it already. */
 static int check_not_connected(struct cli *c, const char *cluster, struct err *err)
 {
@@ -89,6 +111,7 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 					   .sockets = { c->socket_path } };
 	struct signal_watch *watch[3] = { NULL };
 	struct tunnel_parts p = { 0 };
+	struct file_lock *lock = NULL;
 	struct daemon *d = NULL;
 	struct err err = { 0 };
 	int rc;
@@ -100,6 +123,8 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	if (rc == 0)
 		rc = check_not_connected(c, cluster, &err);
 	if (rc == 0)
+		rc = lock_cluster(c, cluster, &lock, &err);
+	if (rc == 0)
 		rc = privs_check_tunnel(c->host, &err);
 	if (rc == 0)
 		rc = daemon_new(c->host, &cfg, &err, &d);
@@ -110,7 +135,8 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	if (rc == 0) {
 		watch[0] = signal_watch_new(c->host, SIGINT, on_stop, c);
 		watch[1] = signal_watch_new(c->host, SIGTERM, on_stop, c);
-		watch[2] = signal_watch_new(c->host, SIGHUP, on_stop, c);
+		if (!signal_is_ignored(SIGHUP)) /* as nohup has it */
+			watch[2] = signal_watch_new(c->host, SIGHUP, on_stop, c);
 		rc = loop_run(c->host);
 		if (rc < 0)
 			(void)err_set(&err, rc, "the event loop failed");
@@ -118,6 +144,7 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
 		signal_watch_free(watch[i]);
 	daemon_free(d);
+	file_unlock(lock);
 	tunnel_parts_free(&p);
 	return rc < 0 ? cli_fail(&err) : f.exit_code;
 }

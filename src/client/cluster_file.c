@@ -164,10 +164,15 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 
 	if ((r = get_uint(d, "version", UINT32_MAX, &version, err)) < 0)
 		return r;
+	if (version > FILE_VERSION) {
+		(void)toml_err(d, "version", err, "this file of version %llu was written by a "
+			       "newer mlsh; upgrade this one", (unsigned long long)version);
+		if (err)
+			err->code = -EPROTONOSUPPORT;
+		return -EPROTONOSUPPORT;
+	}
 	if (version != FILE_VERSION)
-		return toml_err(d, "version", err,
-				"version %llu was written by a newer mlsh; upgrade this one",
-				(unsigned long long)version);
+		return toml_err(d, "version", err, "0 is not a version");
 	if ((r = toml_check_keys(d, known_keys, err)) < 0 ||
 	    (r = get_label(d, "cluster.name", f->cluster, err)) < 0 ||
 	    (r = get_hex(d, "cluster.id", f->cluster_id, HASH_LEN, err)) < 0 ||

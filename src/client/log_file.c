@@ -28,6 +28,9 @@ int log_file_encode(const struct mlog *l, struct buf *ret)
 	return 0;
 }
 
+/* A file of a later form will begin with this in place of a length ("\x8dmls"). */
+#define HEAD_OF_NEWER 0x8d6d6c73u
+
 static int append_one(struct mlog *l, struct reader *r, const uint8_t cluster_id[HASH_LEN],
 		      struct err *err)
 {
@@ -35,6 +38,9 @@ static int append_one(struct mlog *l, struct reader *r, const uint8_t cluster_id
 	struct span e;
 	int code;
 
+	if (!r->failed && mlog_count(l) == 0 && len == HEAD_OF_NEWER)
+		return err_set(err, -EPROTONOSUPPORT, "it was written by a newer mlsh: upgrade "
+			       "this one");
 	if (r->failed || len == 0 || len > ENTRY_MAX_BYTES)
 		return err_set(err, -EBADMSG, "entry %zu has an impossible length", mlog_count(l));
 	e = read_span(r, len);

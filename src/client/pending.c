@@ -67,15 +67,16 @@ int pending_decode(struct span bytes, struct pending *ret)
 {
 	struct cbor_reader r = cbor_reader_of(bytes);
 	struct pending p = { 0 };
-	uint64_t version, kind;
+	uint64_t kind;
 	int code;
 
+	if (cbor_file_version(bytes) > PENDING_VERSION)
+		return -EPROTONOSUPPORT;
 	if (bytes.len > PENDING_FILE_MAX)
 		return -EBADMSG;
 	cbor_get_array(&r, PENDING_ELEMENTS);
-	version = cbor_get_uint(&r, UINT32_MAX);
-	if (!r.failed && version != PENDING_VERSION)
-		return -EPROTONOSUPPORT;
+	if (cbor_get_uint(&r, UINT32_MAX) != PENDING_VERSION)
+		return -EBADMSG;
 	kind = cbor_get_uint(&r, PENDING_ADOPT);
 	p.kind = kind == PENDING_SETUP ? PENDING_SETUP : PENDING_ADOPT;
 	cbor_get_text_copy(&r, p.cluster, sizeof(p.cluster));

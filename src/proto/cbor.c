@@ -289,6 +289,14 @@ void cbor_get_array(struct cbor_reader *r, size_t n)
 		r->failed = true;
 }
 
+uint64_t cbor_file_version(struct span in)
+{
+	struct cbor_reader r = cbor_reader_of(in);
+
+	cbor_get_array_len(&r, SIZE_MAX);
+	return cbor_get_uint(&r, UINT16_MAX);
+}
+
 int cbor_reader_end(const struct cbor_reader *r)
 {
 	return r->failed || r->at != r->end ? -EBADMSG : 0;

@@ -9,12 +9,17 @@
 #include "proto/control.h"
 #include "tund/control.h"
 
+#define STATE_LOCK "lock"	/* in the state folder */
+#define SOCKET_LOOK (2 * NS_PER_S)
 #define SAVE_AGAIN (60 * NS_PER_S)	/* after a log could not be saved: the disk is full, say */
 
 struct daemon {
 	struct host *host;
 	struct daemon_config cfg;
 	struct control *control;
+	struct file_lock *lock;		/* of the state folder */
+	struct timer *socket_timer;	/* when to look whether the local socket is still there */
+	bool socket_lost;
 	struct list clusters;
 	size_t n_clusters;
 	uint64_t started;
@@ -191,19 +196,31 @@ static void restore_one(void *ctx, const char *file)
 	struct cluster_state s;
 	struct daemon_cluster *c;
 	struct err err = { 0 };
+	bool newer = false;
+	int rc;
 
 	if (!state_file_cluster(file, name) || daemon_find(d, name))
 		return;
-	if (state_load(d->host, d->cfg.state_dir, name, &s, &err) < 0 ||
-	    cluster_new(d, &s, &err, &c) < 0) {
+	rc = state_load(d->host, d->cfg.state_dir, name, &s, &err);
+	if (rc == -EPROTONOSUPPORT) { /* whose it is, only root may ask */
+		newer = true;
+		s = (struct cluster_state){ .owner_uid = 0 };
+		snprintf(s.cluster, sizeof(s.cluster), "%s", name);
+		rc = 0;
+	}
+	if (rc < 0 || cluster_new(d, &s, &err, &c) < 0) {
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 		return;
 	}
-	if (!s.enabled)
+	if (!newer && !s.enabled)
 		return;
-	if (state_load_parts(d->host, d->cfg.state_dir, name, &p, &err) < 0 ||
-	    cluster_start(c, &p, &err) < 0) {
+	if (!newer) {
+		rc = state_load_parts(d->host, d->cfg.state_dir, name, &p, &err);
+		newer = rc == -EPROTONOSUPPORT;
+	}
+	if (newer || rc < 0 || cluster_start(c, &p, &err) < 0) {
 		tunnel_parts_free(&p);
+		c->newer = newer;
 		snprintf(c->error, sizeof(c->error), "%s", err.text);
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 	}
@@ -264,6 +281,8 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       "'%s' is a public top-level domain: shadowing it for all users of "
 			       "this host takes root",
 			       cluster);
+	if (c && c->newer)
+		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
 	if (c && c->state.owner_uid != uid && uid != 0)
 		return owned_by_another(c, err);
 	if (!c && !may_create)
@@ -353,6 +372,8 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
 			err, -EBUSY,
 			"cluster %s runs in the foreground of another terminal: press Ctrl-C there",
 			c->state.cluster);
+	if (c->newer)
+		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
 	cluster_stop(c);
 	c->error[0] = '\0';
 	c->state.enabled = false;
@@ -406,6 +427,58 @@ static int socket_folder(struct host *h, const char *path, struct err *err)
 	return dir_make(h, dir, 0755, err);
 }
 
+/*
+ * Something has removed the local socket, or taken its place: without it the daemon is hidden, and
+ * its clusters cannot be disconnected.
+ */
+static void on_socket_look(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct err err = { 0 };
+	int rc;
+
+	timer_set_in(d->socket_timer, SOCKET_LOOK);
+	if (!control_lost(d->control))
+		return;
+	rc = socket_folder(d->host, d->cfg.socket_path, &err);
+	if (rc == 0)
+		rc = control_renew(d->control, &err);
+	if (rc == 0)
+		log_warn(host_log(d->host), "the local socket %s was removed; it is there again",
+			 d->cfg.socket_path);
+	else if (!d->socket_lost)
+		log_error(host_log(d->host), "the local socket %s was removed, so mlsh cannot ask "
+			  "this daemon, which tries to make it again: %s", d->cfg.socket_path,
+			  err.text);
+	d->socket_lost = rc < 0;
+}
+
+/* One daemon for each state folder: two would both be this node, and hide each other. */
+static int state_lock(struct daemon *d, struct err *err)
+{
+	const char *dir = d->cfg.state_dir;
+	char path[STORE_PATH_MAX], who[32] = "";
+	struct err why = { 0 };
+	int pid = 0, rc, n;
+
+	n = snprintf(path, sizeof(path), "%s/%s", dir, STATE_LOCK);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "the state folder's path is too long: %s", dir);
+	rc = file_lock(d->host, path, &pid, &why, &d->lock);
+	if (pid > 0)
+		snprintf(who, sizeof(who), " (process %d)", pid);
+	if (rc == -EBUSY)
+		return err_set(err, rc, "another mlshtund%s runs on the state folder %s already. "
+			       "End that one first, or give this one another --state-dir and, "
+			       "instead of %s, another --socket", who, dir, d->cfg.socket_path);
+	if (rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL) {
+		log_warn(host_log(d->host), "nothing keeps a second mlshtund from using the state "
+			 "folder: its file system has no locks: %s", why.text);
+		return 0;
+	}
+	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
+}
+
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret)
 {
@@ -419,6 +492,12 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
+	d->socket_timer = timer_new(h, on_socket_look, d);
+	rc = d->socket_timer ? 0 : err_set(err, -ENOMEM, "no memory for the daemon");
+	if (rc == 0 && cfg->state_dir)
+		rc = state_lock(d, err);
+	if (rc < 0)
+		goto fail;
 	rc = socket_folder(h, cfg->socket_path, &listen_err);
 	if (rc == 0)
 		rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
@@ -434,6 +513,7 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 		if (rc < 0)
 			goto fail;
 	}
+	timer_set_in(d->socket_timer, SOCKET_LOOK);
 	*ret = d;
 	return 0;
 fail:
@@ -449,5 +529,7 @@ void daemon_free(struct daemon *d)
 	d->control = NULL;
 	list_for_each (it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
+	timer_free(d->socket_timer);
+	file_unlock(d->lock); /* when all is written */
 	free(d);
 }

@@ -25,8 +25,9 @@ struct daemon_config {
 };
 
 /*
- * Undoes what a crashed one left on the host and listens at the local socket (foreground: if nobody
- * else does). Clusters are started by daemon_restore or daemon_add.
+ * Takes the state folder's lock (-EBUSY names the process that has it), undoes what a crashed one
+ * left on the host and listens at the local socket (foreground: if nobody else does). Makes the
+ * socket again when something removes it. Clusters are started by daemon_restore or daemon_add.
  */
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;
@@ -48,6 +49,7 @@ struct daemon_cluster {
 	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
 	struct timer *save_timer;    /* when the log is saved again that could not be */
 	bool log_unsaved;
+	bool newer; /* its files are of a newer version: left as they are, `error` says which */
 	char error[480];
 };
 

@@ -77,6 +77,8 @@ int peers_file_decode(struct span in, struct peers_file **ret)
 	uint64_t version;
 	size_t elements;
 
+	if (cbor_file_version(in) > PEERS_VERSION_NAT)
+		return -EPROTONOSUPPORT;
 	elements = cbor_get_array_len(&r, PEERS_ELEMENTS_NAT);
 	version = cbor_get_uint(&r, UINT32_MAX);
 	head.has_nat = version == PEERS_VERSION_NAT;
@@ -139,7 +141,9 @@ int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 	buf_free(&b);
 	if (rc < 0)
 		return err_set(err, rc, "%s is %s: peers are found by the signal server, and it "
-			       "is written anew", path, rc == -ENOMEM ? "too large" : "damaged");
+			       "is written again", path,
+			       rc == -ENOMEM	      ? "too large" :
+			       rc == -EPROTONOSUPPORT ? "of a newer version of mlsh" : "damaged");
 	if (memcmp(f->cluster_id, cluster_id, HASH_LEN) != 0) {
 		free(f);
 		return -ENOENT;

@@ -25,13 +25,13 @@ struct peers_file {
 /* Room for n peers, all zero; the caller frees. NULL: no memory. */
 struct peers_file *peers_file_new(size_t n);
 
-/* For the fuzzer and the tests, too. -ENOSPC; -EBADMSG, -ENOMEM. */
+/* For the fuzzer and the tests, too. -ENOSPC; -EBADMSG, -EPROTONOSUPPORT (newer), -ENOMEM. */
 ptrdiff_t peers_file_encode(const struct peers_file *f, void *buf, size_t cap) MUST_CHECK;
 int peers_file_decode(struct span in, struct peers_file **ret) MUST_CHECK;
 
 /*
  * -ENOENT when there is none, or it is of another cluster of this name; -EBADMSG with a message
- * when it is damaged. The caller frees.
+ * when it is damaged, -EPROTONOSUPPORT when a newer version wrote it. The caller frees.
  */
 int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 		    const uint8_t cluster_id[HASH_LEN], struct err *err,

@@ -35,6 +35,8 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 	struct cbor_reader r = cbor_reader_of(in);
 	struct cluster_state s = { 0 };
 
+	if (cbor_file_version(in) > STATE_VERSION)
+		return -EPROTONOSUPPORT;
 	cbor_get_array(&r, 5);
 	if (cbor_get_uint(&r, UINT32_MAX) != STATE_VERSION)
 		return -EBADMSG;
@@ -106,6 +108,10 @@ int state_load(struct host *h, const char *state_dir, const char *cluster,
 		return rc;
 	rc = cluster_state_decode(span_of(b.data, b.len), ret);
 	buf_free(&b);
+	if (rc == -EPROTONOSUPPORT)
+		return err_set(err, rc, "%s was written by a newer mlshtund: upgrade this one, or "
+			       "remove the file to begin again with `mlsh connect %s`", path,
+			       cluster);
 	if (rc < 0 || strcmp(ret->cluster, cluster) != 0)
 		return err_set(err, -EBADMSG,
 			       "%s is damaged; run `mlsh connect %s` again to renew it", path,

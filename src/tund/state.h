@@ -18,7 +18,10 @@ struct cluster_state {
 	struct invite_list invites;
 };
 
-/* -ENOENT when the cluster was never connected here. */
+/*
+ * -ENOENT if the cluster was never connected here; -EPROTONOSUPPORT if a newer version wrote the
+ * file, -EBADMSG if it is damaged.
+ */
 int state_load(struct host *h, const char *state_dir, const char *cluster,
 	       struct cluster_state *ret, struct err *err) MUST_CHECK;
 /* "homelab.state" is of the cluster homelab; false for other files. */

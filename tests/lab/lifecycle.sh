@@ -245,6 +245,15 @@ check_fails "the daemon needs root, and says so" 1 "root" as_user desk 1500 mlsh
 	--state-dir "$WORK/desk/user1500/state"
 check_fails "the foreground too" 1 "root" as_user desk 1500 mlsh connect garage --foreground
 check_fails "a second daemon on the same socket is refused" 1 "mlshtund\.sock" on desk mlshtund
+check_fails "and told which process is the first" 1 "process ${DAEMON_PID[desk]}\b" on desk mlshtund
+rm -r "$WORK/desk/run/mlsh" # as systemd does when a unit with this RuntimeDirectory fails
+check_fails "also when the socket of the first is gone" 1 "process ${DAEMON_PID[desk]}\b" on desk mlshtund
+check "which is there again soon" wait_until 10 on desk mlsh status
+check "and kept its cluster" connected desk homelab
+kill -HUP "${DAEMON_PID[desk]}"
+kill -USR1 "${DAEMON_PID[desk]}"
+check "a terminal that goes does not end it" eval 'pause 0.3; kill -0 "${DAEMON_PID[desk]}"'
+check "nor does it go without a word" grep -q SIGHUP "$WORK/desk/mlshtund.log"
 check "the first one goes on" pings desk 100.64.0.1
 check_fails "another user's files are not taken" 1 "." as_user desk 1500 env HOME="$WORK/desk/user1501" mlsh connect atelier
 

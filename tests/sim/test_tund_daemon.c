@@ -366,6 +366,70 @@ START_TEST(damaged_state_stops_only_its_cluster)
 }
 END_TEST
 
+/* As it lies there after a downgrade: said, and left alone by all that would replace it. */
+START_TEST(files_of_a_newer_version_are_left_alone)
+{
+	static const struct {
+		const char *file, *bytes;
+		size_t len;
+	} newer[] = {
+		{ ".state", "\x86\x02zzzzz", 7 },
+		{ "/clusters/homelab.toml", "version = 2\n", 12 },
+		{ "/clusters/homelab.log", "\x8dmls\x02", 5 },
+	};
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+
+	for (size_t i = 0; i < ARRAY_LEN(newer); i++) {
+		char path[STORE_PATH_MAX];
+		struct buf good = { 0 }, now = { 0 };
+
+		expect(n, connect_with(n, ROOT, ROOT), ok);
+		mesh_daemon_stop(n);
+		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", newer[i].file);
+		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &good));
+		SIM_CHECK_OK(m->w, file_write(n->host, path, newer[i].bytes, newer[i].len, 0600,
+					      NULL));
+		mesh_daemon_start(n);
+		MESH_CHECK(m, !mesh_tunnel(n));
+		expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER), "newer");
+		expect(n, connect_with(n, ROOT, ROOT), "newer");
+		expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), "newer");
+		mesh_daemon_stop(n);
+		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
+		MESH_CHECK(m, now.len == newer[i].len &&
+			      memcmp(now.data, newer[i].bytes, now.len) == 0);
+		SIM_CHECK_OK(m->w, file_write(n->host, path, good.data, good.len, 0600, NULL));
+		buf_free(&good);
+		buf_free(&now);
+		mesh_daemon_start(n);
+	}
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
+START_TEST(a_state_folder_has_one_daemon)
+{
+	struct daemon_config cfg = { .socket_path = "/run/other.sock",
+				     .state_dir = DAEMON_STATE_DIR };
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+	struct daemon *second = NULL;
+	struct host *other = world_host_boot(n->host);
+	struct err err = { 0 };
+
+	MESH_CHECK(m, daemon_new(other, &cfg, &err, &second) == -EBUSY);
+	MESH_CHECK(m, strstr(err.text, "process ") && strstr(err.text, DAEMON_STATE_DIR));
+	mesh_daemon_crash(n); /* nothing is left of its lock */
+	SIM_CHECK_OK(m->w, daemon_new(other, &cfg, &err, &second));
+	daemon_free(second);
+	world_host_crash(other);
+	mesh_daemon_start(n);
+	mesh_free(m);
+}
+END_TEST
+
 static void on_reply(void *ctx, struct local_conn *c, struct span msg)
 {
 	(void)c;
@@ -410,4 +474,5 @@ UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_c
 	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon,
 	  wrong_files_are_refused, an_older_log_changes_nothing,
 	  a_log_that_could_not_be_saved_is_tried_again,
-	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer)
+	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
+	  files_of_a_newer_version_are_left_alone, a_state_folder_has_one_daemon)

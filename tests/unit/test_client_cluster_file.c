@@ -209,6 +209,7 @@ START_TEST(unknown_keys_and_garbage_are_refused)
 	static char big[CLUSTER_FILE_MAX + 2];
 	size_t len = encode(&f, text);
 
+	check_refused("version = 2\nother = \"things\"\n", 29, "version", "newer");
 	check_refused("", 0, "version", "missing");
 	check_refused("= = =", 5, "1", "");
 	snprintf(text + len, sizeof(text) - len, "colour = \"red\"\n");

@@ -114,12 +114,15 @@ START_TEST(impossible_lengths_are_refused)
 	struct kit k = kit_open();
 	struct host *h = open_host();
 	static const uint8_t none[] = { 0, 0, 0, 0 }, most[] = { 0xff, 0xff, 0xff, 0xff, 1 };
+	struct mlog *newer = NULL;
 	uint8_t id[HASH_LEN];
 
 	memcpy(id, mlog_cluster_id(k.log), HASH_LEN);
 	check_refused(h, span_of(none, sizeof(none)), id);
 	check_refused(h, span_of(most, sizeof(most)), id);
 	check_refused(h, span_of(NULL, 0), id);
+	ck_assert_int_eq(log_file_decode(h, span_of("\x8dmls\x02", 5), id, &newer, NULL),
+			 -EPROTONOSUPPORT); /* a later form */
 	host_free(h);
 	kit_close(&k);
 }

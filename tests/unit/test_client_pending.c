@@ -177,6 +177,10 @@ START_TEST(newer_versions_are_told_apart)
 
 	bytes[1] = 2; /* the version, right behind the array's head */
 	ck_assert_int_eq(pending_decode(span_of(bytes, len), &back), -EPROTONOSUPPORT);
+	bytes[0] = 0x8c; /* with another element behind it */
+	ck_assert_int_eq(pending_decode(span_of(bytes, len), &back), -EPROTONOSUPPORT);
+	bytes[1] = 0;
+	ck_assert_int_eq(pending_decode(span_of(bytes, len), &back), -EBADMSG);
 }
 END_TEST
 

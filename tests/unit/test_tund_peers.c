@@ -129,6 +129,10 @@ START_TEST(damage_is_refused)
 	bytes[0] = 0x84;
 	bytes[1] = 2; /* a later version */
 	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), -EBADMSG);
+	bytes[1] = 3;
+	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), -EPROTONOSUPPORT);
+	bytes[0] = 0x89; /* with other elements behind it */
+	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), -EPROTONOSUPPORT);
 	f->port = PEERS_PORT_MIN - 1;
 	free(bytes);
 	len = encode(f, &bytes);

@@ -72,6 +72,10 @@ START_TEST(torn_state_is_refused)
 	bytes[n] = 0;
 	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n + 1), &back), -EBADMSG);
 	bytes[1] = 2; /* a later version */
+	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EPROTONOSUPPORT);
+	bytes[0] = 0x89; /* with other elements behind it */
+	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EPROTONOSUPPORT);
+	bytes[1] = 0;
 	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EBADMSG);
 	ck_assert_str_eq(back.cluster, "kept");
 }
