@@ -42,7 +42,8 @@ struct local_limits {
 /*
  * Listens at `path`, mode 0666: the owner of `ops` decides by credentials what a caller may do.
  * Replaces a dead socket; -EADDRINUSE for a living one. `accepted` returns the ctx for ops, or NULL
- * to refuse the connection, which is then closed.
+ * to refuse the connection, which is then closed. When something removes the path, as systemd does
+ * with a unit's RuntimeDirectory, it is made again within a second or two, with its folder.
  *
  * A user at its limit loses its own connection that was idle for longest. At the total limit the
  * user with most connections loses one in the same way. Root's connections are never taken away;
@@ -52,13 +53,6 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 		 const struct local_ops *ops,
 		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
 		 struct local_listener **ret) MUST_CHECK;
-/*
- * Is something else, or nothing, at its path now? systemd removes a unit's RuntimeDirectory with
- * everything in it, for example. A check costs a system call.
- */
-bool local_listener_lost(const struct local_listener *l);
-/* Listens at its path again; connections go on. Errors as local_listen: it is as lost as before. */
-int local_listener_renew(struct local_listener *l, struct err *err) MUST_CHECK;
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
 void local_listener_close(struct local_listener *l);
 

@@ -570,16 +570,6 @@ int control_new(struct daemon *d, const char *socket_path, struct err *err, stru
 	return 0;
 }
 
-bool control_lost(const struct control *c)
-{
-	return c && local_listener_lost(c->listener);
-}
-
-int control_renew(struct control *c, struct err *err)
-{
-	return local_listener_renew(c->listener, err);
-}
-
 void control_free(struct control *c)
 {
 	if (!c)

@@ -10,9 +10,6 @@ struct control;
 
 int control_new(struct daemon *d, const char *socket_path, struct err *err,
 		struct control **ret) MUST_CHECK;
-/* Is the socket gone from its path? Then control_renew listens there again. NULL: false. */
-bool control_lost(const struct control *c);
-int control_renew(struct control *c, struct err *err) MUST_CHECK;
 void control_free(struct control *c); /* NULL allowed */
 /* Tells those who watch the cluster. `c` NULL is allowed: nobody is told. */
 void control_changed(struct control *c, struct daemon_cluster *cluster);

@@ -10,7 +10,6 @@
 #include "tund/control.h"
 
 #define STATE_LOCK "lock"	/* in the state folder */
-#define SOCKET_LOOK (2 * NS_PER_S)
 #define SAVE_AGAIN (60 * NS_PER_S)	/* after a log could not be saved: the disk is full, say */
 
 struct daemon {
@@ -18,8 +17,6 @@ struct daemon {
 	struct daemon_config cfg;
 	struct control *control;
 	struct file_lock *lock;		/* of the state folder */
-	struct timer *socket_timer;	/* when to look whether the local socket is still there */
-	bool socket_lost;
 	struct list clusters;
 	size_t n_clusters;
 	uint64_t started;
@@ -427,32 +424,6 @@ static int socket_folder(struct host *h, const char *path, struct err *err)
 	return dir_make(h, dir, 0755, err);
 }
 
-/*
- * Something has removed the local socket, or taken its place: without it the daemon is hidden, and
- * its clusters cannot be disconnected.
- */
-static void on_socket_look(void *ctx)
-{
-	struct daemon *d = ctx;
-	struct err err = { 0 };
-	int rc;
-
-	timer_set_in(d->socket_timer, SOCKET_LOOK);
-	if (!control_lost(d->control))
-		return;
-	rc = socket_folder(d->host, d->cfg.socket_path, &err);
-	if (rc == 0)
-		rc = control_renew(d->control, &err);
-	if (rc == 0)
-		log_warn(host_log(d->host), "the local socket %s was removed; it is there again",
-			 d->cfg.socket_path);
-	else if (!d->socket_lost)
-		log_error(host_log(d->host), "the local socket %s was removed, so mlsh cannot ask "
-			  "this daemon, which tries to make it again: %s", d->cfg.socket_path,
-			  err.text);
-	d->socket_lost = rc < 0;
-}
-
 /* One daemon for each state folder: two would both be this node, and hide each other. */
 static int state_lock(struct daemon *d, struct err *err)
 {
@@ -492,10 +463,7 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
-	d->socket_timer = timer_new(h, on_socket_look, d);
-	rc = d->socket_timer ? 0 : err_set(err, -ENOMEM, "no memory for the daemon");
-	if (rc == 0 && cfg->state_dir)
-		rc = state_lock(d, err);
+	rc = cfg->state_dir ? state_lock(d, err) : 0;
 	if (rc < 0)
 		goto fail;
 	rc = socket_folder(h, cfg->socket_path, &listen_err);
@@ -513,7 +481,6 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 		if (rc < 0)
 			goto fail;
 	}
-	timer_set_in(d->socket_timer, SOCKET_LOOK);
 	*ret = d;
 	return 0;
 fail:
@@ -529,7 +496,6 @@ void daemon_free(struct daemon *d)
 	d->control = NULL;
 	list_for_each (it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
-	timer_free(d->socket_timer);
 	file_unlock(d->lock); /* when all is written */
 	free(d);
 }

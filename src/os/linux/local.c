@@ -3,6 +3,7 @@
 #include "os/local.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,12 +11,14 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "os/file.h"
 #include "os/linux/internal.h"
 #include "os/local_room.h"
 
 #define QUEUE_MESSAGES_MAX 256
 #define QUEUE_BYTES_MAX (4u << 20)
 #define SEND_BUFFER_BYTES (4 * LOCAL_MESSAGE_MAX)
+#define LOOK_PERIOD_NS NS_PER_S	/* whether the path is still there: a system call */
 #define BACKLOG 64
 #define CONNECT_TIMEOUT_S 5		/* for a daemon whose backlog is full */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS) /* when there is no descriptor left */
@@ -46,7 +49,8 @@ struct local_listener {
 	struct host *host;
 	int fd;
 	struct fd_watch *watch;
-	struct timer *resume;
+	struct timer *resume, *look;
+	bool lost;			/* something removed the path, which was said */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev;			/* of the socket at the path */
 	ino_t ino;
@@ -438,6 +442,68 @@ static int listen_failed(const char *path, int r, struct err *err)
 					    "another process does");
 }
 
+/* The folder may be gone as well. */
+static int folder_make(const struct local_listener *l, struct err *err)
+{
+	char folder[sizeof(l->path)];
+	snprintf(folder, sizeof(folder), "%s", l->path);
+	char *slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return 0;
+	*slash = '\0';
+	return dir_make(l->host, folder, 0755, err);
+}
+
+static bool is_lost(const struct local_listener *l)
+{
+	struct stat st;
+	return lstat(l->path, &st) < 0 || st.st_dev != l->dev || st.st_ino != l->ino;
+}
+
+/* Connections that are there go on. */
+static int listen_again(struct local_listener *l, struct err *err)
+{
+	struct local_listener old = *l;
+	struct fd_watch *watch = NULL;
+	int r = folder_make(l, err);
+	if (r < 0)
+		return r;
+	r = bind_and_listen(l);
+	if (r == 0) {
+		watch = fd_watch_new(l->host, l->fd, true, false, on_connection, l);
+		r = watch ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		if (l->fd >= 0 && l->fd != old.fd)
+			close(l->fd);
+		l->fd = old.fd;
+		l->dev = old.dev;
+		l->ino = old.ino;
+		return listen_failed(l->path, r, err);
+	}
+	fd_watch_free(old.watch);
+	close(old.fd);
+	l->watch = watch;
+	return 0;
+}
+
+static void on_look(void *ctx)
+{
+	struct local_listener *l = ctx;
+	struct err err = { 0 };
+	timer_set_in(l->look, LOOK_PERIOD_NS);
+	if (!is_lost(l))
+		return;
+	bool again = listen_again(l, &err) == 0;
+	if (again)
+		log_warn(host_log(l->host), "the local socket %s was removed; it is there again",
+			 l->path);
+	else if (!l->lost)
+		log_error(host_log(l->host), "the local socket %s was removed, and nothing can be "
+			  "asked here until it is there again: %s", l->path, err.text);
+	l->lost = !again;
+}
+
 int local_listen(struct host *h, const char *path, struct local_limits limits,
 		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
 		 void *ctx, struct err *err, struct local_listener **ret)
@@ -462,43 +528,16 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 	r = bind_and_listen(l);
 	if (r == 0) {
 		l->resume = timer_new(h, on_resume, l);
+		l->look = timer_new(h, on_look, l);
 		l->watch = fd_watch_new(h, l->fd, true, false, on_connection, l);
-		r = l->resume && l->watch ? 0 : -ENOMEM;
+		r = l->resume && l->look && l->watch ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
 		local_listener_close(l);
 		return listen_failed(path, r, err);
 	}
+	timer_set_in(l->look, LOOK_PERIOD_NS);
 	*ret = l;
-	return 0;
-}
-
-bool local_listener_lost(const struct local_listener *l)
-{
-	struct stat st;
-	return lstat(l->path, &st) < 0 || st.st_dev != l->dev || st.st_ino != l->ino;
-}
-
-int local_listener_renew(struct local_listener *l, struct err *err)
-{
-	struct local_listener old = *l;
-	struct fd_watch *watch = NULL;
-	int r = bind_and_listen(l);
-	if (r == 0) {
-		watch = fd_watch_new(l->host, l->fd, true, false, on_connection, l);
-		r = watch ? 0 : -ENOMEM;
-	}
-	if (r < 0) {
-		if (l->fd >= 0 && l->fd != old.fd)
-			close(l->fd);
-		l->fd = old.fd;
-		l->dev = old.dev;
-		l->ino = old.ino;
-		return listen_failed(l->path, r, err);
-	}
-	fd_watch_free(old.watch);
-	close(old.fd);
-	l->watch = watch;
 	return 0;
 }
 
@@ -511,6 +550,7 @@ void local_listener_close(struct local_listener *l)
 		local_conn_close(list_entry(it, struct local_conn, entry));
 	fd_watch_free(l->watch);
 	timer_free(l->resume);
+	timer_free(l->look);
 	if (l->fd >= 0)
 		close(l->fd);
 	/* Only ours: another daemon may have taken the place. */

@@ -190,19 +190,6 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 	return 0;
 }
 
-/* Nobody takes a path away here. */
-bool local_listener_lost(const struct local_listener *l)
-{
-	(void)l;
-	return false;
-}
-
-int local_listener_renew(struct local_listener *l, struct err *err)
-{
-	(void)l, (void)err;
-	return 0;
-}
-
 void local_listener_close(struct local_listener *l)
 {
 	if (!l)
