@@ -45,7 +45,10 @@ void loop_stop(struct host *h);
 void signals_ignore_strays(void);
 /* Whoever started the process had this signal ignored (nohup, say). */
 bool signal_is_ignored(int signum);
-/* Calls fn in the loop when the process receives `signum`, also if it was ignored before. Simulated hosts: never by itself. */
+/*
+ * Calls fn in the loop when the process receives `signum`, also if it was ignored before. Simulated
+ * hosts: never by itself.
+ */
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
 void signal_watch_free(struct signal_watch *w);
 

@@ -20,7 +20,7 @@ struct udp_config {
 	struct addr bind;	/* unset address: dual-stack, any; port 0: chosen by the system */
 	size_t rcvbuf_bytes;	/* 0: the system's default */
 	size_t sndbuf_bytes;
-	/* An address that the machine does not have yet will do: it is said once, and waited for. */
+	/* An address that the machine does not have yet will do: it is waited for. */
 	bool address_may_come;
 };
 

@@ -53,7 +53,8 @@ void cbor_get_array(struct cbor_reader *r, size_t n);
 size_t cbor_get_array_len(struct cbor_reader *r, size_t max);
 /*
  * The version of a file that is an array, in its first element, however long that array is and
- * whatever follows; 0 if there is none, or it is above 65535. A file of a newer version is recognised by it.
+ * whatever follows; 0 if there is none, or it is above 65535. A file of a newer version is
+ * recognised by it.
  */
 uint64_t cbor_file_version(struct span in);
 /* 0 when nothing failed and the input was used up; -EBADMSG. */

@@ -47,7 +47,7 @@ struct tls_config {
 
 /* -EINVAL for an identity that can not be used, -ENOMEM. */
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
-/* New connections use this identity, which outlives `t`; others keep the one that they began with. */
+/* New connections use this identity, which outlives `t`; others keep theirs. */
 int quic_tls_identity_set(struct tls *t, const struct identity *id, struct err *err) MUST_CHECK;
 void quic_tls_free(struct tls *t); /* NULL allowed */
 /*

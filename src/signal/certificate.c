@@ -33,22 +33,24 @@ void certificate_check(const struct signal_server *s)
 	if (own_would_do(s) > 0)
 		remedy = "Remove quic.cert_path and quic.key_path: they accept the certificate in "
 			 "the database.";
-	log_error(host_log(s->host), "%zu of %zu clusters (%s%s) do not accept this server: its key "
-		  "is not the one that they were set up with, so their nodes stay cut off. %s",
+	log_error(host_log(s->host), "%zu of %zu clusters (%s%s) do not accept this server: its "
+		  "key is not the one that they were set up with, so their nodes stay cut off. %s",
 		  a.clusters - a.accept, a.clusters, a.refuses,
 		  a.clusters - a.accept > 1 ? ", ..." : "", remedy);
 }
 
-int signal_server_identity_set(struct signal_server *s, const struct identity *id, struct err *err)
+int signal_server_identity_set(struct signal_server *s, const struct identity *id,
+			       struct err *err)
 {
 	struct key_acceptance now = acceptance(s, s->identity), then = acceptance(s, id);
 	int r;
 
 	if (then.accept < now.accept)
 		return err_set(err, -EKEYREJECTED,
-			       "its key is not the one that the cluster %s was set up with: all its "
-			       "nodes would be cut off. The certificate before stays in use. Renew "
-			       "it with the same key (certbot: --reuse-key).", then.refuses);
+			       "its key is not the one that the cluster %s was set up with: all "
+			       "its nodes would be cut off. The certificate before stays in use. "
+			       "Renew it with the same key (certbot: --reuse-key).",
+			       then.refuses);
 	r = quic_socket_identity_set(s->socket, id, err);
 	if (r == 0)
 		s->identity = id;

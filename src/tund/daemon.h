@@ -26,7 +26,8 @@ struct daemon_config {
 
 /*
  * Takes the state folder's lock (-EBUSY names the process that has it), undoes what a crashed one
- * left on the host and listens at the local socket (foreground: if nobody else does). Clusters are started by daemon_restore or daemon_add.
+ * left on the host and listens at the local socket (foreground: if nobody else does). Clusters are
+ * started by daemon_restore or daemon_add.
  */
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;

@@ -466,4 +466,5 @@ UNIT_MAIN("os/local", why_there_is_no_connection_is_said,
 	  unread_messages_queue_up_to_a_limit, connection_idle_for_longest_makes_room,
 	  connection_can_be_refused, connection_is_closed_in_its_callback, send_to_nobody_fails,
 	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,
-	  close_removes_only_its_own_path, a_removed_socket_is_made_again, absent_daemon_is_told_apart, membership_of_groups)
+	  close_removes_only_its_own_path, a_removed_socket_is_made_again,
+	  absent_daemon_is_told_apart, membership_of_groups)
