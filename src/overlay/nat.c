@@ -8,7 +8,7 @@
 #include "overlay/internal.h"
 
 #define WAIT_REPLY (3 * NS_PER_S)	/* for the word where the second port is */
-#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's ping, before ours opens the way */
+#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's unasked ping, after its answer */
 #define ASK_GAP (250 * NS_PER_MS)
 #define ASK_MAX 4
 #define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */
@@ -123,15 +123,6 @@ void nat_reset(struct overlay *o)
 
 /* --- the check ------------------------------------------------------------------------------- */
 
-/* A second look through the same hole says nothing about who else is let in. */
-static bool was_there_lately(const struct overlay *o)
-{
-	const struct nat_check *c = &o->nat.check;
-
-	return c->last.at && clock_now(o->h) - c->last.at < FILTER_REMEMBERS &&
-	       addr_equal(&c->last.echo, &c->echo) && addr_equal(&c->last.observed, &o->observed);
-}
-
 static void check_end(struct overlay *o)
 {
 	struct nat_check *c = &o->nat.check;
@@ -139,13 +130,11 @@ static void check_end(struct overlay *o)
 
 	c->running = false;
 	timer_set(c->timer, TIME_NEVER);
-	if (!c->known || c->sent == 0) {
+	if (!c->known) {
 		judge(o, filtering);
 		return;
 	}
-	if (was_there_lately(o))
-		filtering = c->last.filtering;
-	else if (addr_equal(&c->heard_from, &c->echo))
+	if (c->heard)
 		filtering = FILTERING_OPEN;
 	else if (c->answered)
 		filtering = FILTERING_PORT;
@@ -202,6 +191,13 @@ void nat_run(void *overlay)
 		check_ask(o);
 }
 
+/* From a port of the server's that this node never sends to. */
+static bool is_unasked(const struct nat_check *c, const struct addr *from)
+{
+	return addr_same_ip(from, &c->server) && from->port != c->server.port &&
+	       !(c->known && from->port == c->echo.port);
+}
+
 bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 {
 	struct nat_check *c = &o->nat.check;
@@ -212,15 +208,14 @@ bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 		return false;
 	if (probe_verify(frame, c->keys.server, hmac_sha256) < 0)
 		return true;
-	if (f.type == PROBE_PING && c->sent == 0) {
-		if (addr_same_ip(&rx->from, &c->server) && rx->from.port != c->server.port)
-			c->heard_from = rx->from;
-	} else if (f.type == PROBE_PONG && f.nonce == c->nonce && c->sent > 0 &&
+	if (f.type == PROBE_PING) {
+		c->heard |= is_unasked(c, &rx->from);
+	} else if (f.type == PROBE_PONG && f.nonce == c->nonce && c->known && !c->answered &&
 		   addr_equal(&rx->from, &c->echo)) {
 		c->answered = true;
 		view_put(&o->nat, &c->echo, &f.observed);
 		note_port(o, &f.observed);
-		check_end(o);
+		timer_set_in(c->timer, c->heard ? 0 : WAIT_UNASKED);
 	}
 	return true;
 }
@@ -237,9 +232,8 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 		c->keys = *keys;
 		c->server = *server;
 		c->running = true;
-		c->known = c->answered = false;
+		c->known = c->answered = c->heard = false;
 		c->sent = 0;
-		memset(&c->heard_from, 0, sizeof(c->heard_from));
 		timer_set_in(c->timer, WAIT_REPLY);
 		return;
 	}
@@ -248,7 +242,7 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 	echo.port = port;
 	c->echo = echo;
 	c->known = true;
-	timer_set_in(c->timer, WAIT_UNASKED);
+	check_ask(o);
 }
 
 uint64_t nat_last_at(const struct overlay *o)

@@ -24,10 +24,10 @@ struct nat_view {
 struct nat_check {
 	struct probe_keys keys;
 	struct addr server, echo;	/* its address, and that of the second port */
-	struct addr heard_from;		/* an unasked ping came from there; unset: none */
 	bool running;
 	bool known;			/* where the second port is */
 	bool answered;
+	bool heard;			/* an unasked ping came, from a port that nobody was told */
 	uint64_t nonce;
 	uint64_t counter;		/* of the last ping, ever */
 	unsigned sent;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* The second port: who asks there is told where he is seen. */
+/*
+ * The second port: a member that pings it is told where it is seen. A third socket, which nobody
+ * sends to, pings members unasked.
+ */
 #include "signal/echo.h"
 
 #include <stdlib.h>
@@ -14,10 +17,11 @@
 struct echo {
 	struct host *host;
 	struct udp *udp;
+	struct udp *unasked;	/* on a port that no node ever sends to */
 	struct map *tags;	/* of sessions that have asked -> caller */
 };
 
-static void send_frame(struct echo *e, const struct caller *c, const struct probe *f,
+static void send_frame(struct udp *by, const struct caller *c, const struct probe *f,
 		       const struct addr *to, const struct addr *local)
 {
 	uint8_t buf[PROBE_PONG_LEN];
@@ -27,8 +31,8 @@ static void send_frame(struct echo *e, const struct caller *c, const struct prob
 	if (n < 0)
 		return;
 	tx.len = tx.segment = (size_t)n;
-	if (udp_send(e->udp, &tx, 1) == 0)
-		udp_forget(e->udp);
+	if (udp_send(by, &tx, 1) == 0)
+		udp_forget(by);
 }
 
 static void answer(struct echo *e, struct span frame, const struct udp_rx *rx)
@@ -43,7 +47,7 @@ static void answer(struct echo *e, struct span frame, const struct udp_rx *rx)
 	c->echo_counter = f.counter; /* copies come too late from now on */
 	memcpy(pong.tag, f.tag, sizeof(pong.tag));
 	pong.nonce = f.nonce;
-	send_frame(e, c, &pong, &rx->from, &rx->local);
+	send_frame(e->udp, c, &pong, &rx->from, &rx->local);
 }
 
 static void readable(void *ctx)
@@ -59,6 +63,15 @@ static void readable(void *ctx)
 	}
 }
 
+/* What comes to the third socket is no answer to anything. */
+static void discard(void *ctx)
+{
+	struct echo *e = ctx;
+	struct udp_rx rx[UDP_BATCH_MAX];
+
+	(void)udp_recv(e->unasked, rx, ARRAY_LEN(rx));
+}
+
 static void ping_unasked(struct echo *e, struct caller *c)
 {
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
@@ -69,7 +82,7 @@ static void ping_unasked(struct echo *e, struct caller *c)
 	memcpy(f.tag, c->echo_keys.tag, sizeof(f.tag));
 	for (int i = 0; i < UNASKED; i++) {
 		random_fill(e->host, &f.nonce, sizeof(f.nonce));
-		send_frame(e, c, &f, &to.to, &to.local);
+		send_frame(e->unasked, c, &f, &to.to, &to.local);
 	}
 }
 
@@ -124,6 +137,9 @@ int echo_open(struct host *h, const struct addr *bind, uint16_t port, struct err
 		cfg.bind.port = 0;
 		rc = udp_open(h, &cfg, readable, e, err, &e->udp);
 	}
+	cfg.bind.port = 0;
+	if (rc == 0)
+		rc = udp_open(h, &cfg, discard, e, err, &e->unasked);
 	if (rc < 0) {
 		echo_close(e);
 		return rc;
@@ -137,6 +153,7 @@ void echo_close(struct echo *e)
 	if (!e)
 		return;
 	udp_close(e->udp);
+	udp_close(e->unasked);
 	map_free(e->tags);
 	free(e);
 }
