@@ -42,6 +42,7 @@ struct udp_tx {
 	struct addr to;
 	struct addr local;	/* source address, or unset */
 	uint8_t ecn;
+	uint8_t hops;		/* routers discard it after so many; 0: the system's default */
 };
 
 /*

@@ -64,7 +64,7 @@ void tx_commit(struct tx *tx, size_t len, const struct addr *to, const struct ad
 		run->len += len;
 	} else {
 		run = &tx->run[tx->n_runs++];
-		*run = (struct udp_tx){ data, len, len, *to, *local, ecn };
+		*run = (struct udp_tx){ data, len, len, *to, *local, ecn, 0 };
 	}
 	tx->run_open = len == run->segment; /* a shorter one is the last of its run */
 	tx->used += len;

@@ -386,6 +386,15 @@ static void control_add_source(struct msghdr *m, const struct addr *local)
 	control_add(m, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 }
 
+/* An option that each IP version has under a name of its own. */
+static void control_add_int(struct msghdr *m, const struct addr *to, int type4, int type6,
+			    int value)
+{
+	bool v4 = addr_is_v4(to);
+
+	control_add(m, v4 ? SOL_IP : SOL_IPV6, v4 ? type4 : type6, &value, sizeof(value));
+}
+
 static void slot_fill(struct udp *u, size_t slot, const struct udp_tx *tx, size_t offset,
 		      size_t len)
 {
@@ -399,12 +408,10 @@ static void slot_fill(struct udp *u, size_t slot, const struct udp_tx *tx, size_
 	m->msg_controllen = 0;
 	if (!ip_is_unset(&tx->local))
 		control_add_source(m, &tx->local);
-	if (tx->ecn & 3) {
-		int ecn = tx->ecn & 3;
-		bool v4 = addr_is_v4(&tx->to);
-		control_add(m, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &ecn,
-			    sizeof(ecn));
-	}
+	if (tx->ecn & 3)
+		control_add_int(m, &tx->to, IP_TOS, IPV6_TCLASS, tx->ecn & 3);
+	if (tx->hops)
+		control_add_int(m, &tx->to, IP_TTL, IPV6_HOPLIMIT, tx->hops);
 }
 
 /* The message is complete: it is cut when it is longer than one datagram. */
@@ -448,7 +455,7 @@ static bool can_join(const struct udp_tx *a, const struct udp_tx *b, size_t len)
 	return a->segment && len % a->segment == 0 && b->len > 0 && b->segment <= a->segment &&
 	       (b->segment == a->segment || b->len <= b->segment) &&
 	       len + b->len <= cut_bytes_max(a->segment) && a->ecn == b->ecn &&
-	       addr_equal(&a->to, &b->to) && addr_equal(&a->local, &b->local);
+	       a->hops == b->hops && addr_equal(&a->to, &b->to) && addr_equal(&a->local, &b->local);
 }
 
 /*

@@ -51,6 +51,11 @@ struct net *world_net(struct world *w, struct net *outside, const struct box_ops
 	return n;
 }
 
+void world_hops(struct world *w, unsigned n)
+{
+	w->public_hops = n;
+}
+
 struct net *world_public_net(struct world *w)
 {
 	return w->public_net;
@@ -194,6 +199,17 @@ void net_packet_drop(struct event *e)
 	flight_free(container_of(e, struct flight, event));
 }
 
+/* `n` routers pass it on; false if one of them discards it. */
+static bool hop(struct packet *p, unsigned n)
+{
+	if (p->hops == 0)
+		return true;
+	if (p->hops <= n)
+		return false;
+	p->hops = (uint8_t)(p->hops - n);
+	return true;
+}
+
 /* Inwards through the boxes that own the address, to a machine; NULL: it was not let in. */
 static struct machine *net_find(struct net *n, struct packet *p)
 {
@@ -201,7 +217,8 @@ static struct machine *net_find(struct net *n, struct packet *p)
 
 	for (int deep = 0; at && at->behind && deep < NETS_DEEP_MAX; deep++) {
 		n = at->behind;
-		if (!n->ops.in(n->ctx, p))
+		/* The box sees a datagram before it counts the hop. */
+		if (!n->ops.in(n->ctx, p) || !hop(p, 1))
 			return NULL;
 		at = map_get(n->addrs, p->dst.ip);
 	}
@@ -340,11 +357,15 @@ static void net_route(struct machine *m, struct packet *p)
 			world_trace_packet(m->world, m, "nobody has this address", p);
 			return;
 		}
-		if (!n->ops.out(n->ctx, p)) {
+		if (!hop(p, 1) || !n->ops.out(n->ctx, p)) {
 			world_trace_packet(m->world, m, "not let out", p);
 			return;
 		}
 		n = n->outside;
+	}
+	if (n == m->world->public_net && !hop(p, m->world->public_hops)) {
+		world_trace_packet(m->world, m, "too many hops", p);
+		return;
 	}
 	link_send(m, n, link_between(m, link_end(e, p)), p);
 }

@@ -5,7 +5,9 @@
  *
  * A datagram to an address that is not in the sender's net goes through the box at once and so on
  * outwards; then it crosses the link to where it found its destination; there, after the link's
- * delay, it goes inwards through the boxes that own the address, to a machine.
+ * delay, it goes inwards through the boxes that own the address, to a machine. Each box is a router
+ * that counts in a datagram's hops, and so are some more between any two addresses of the public
+ * net.
  */
 #ifndef MLSH_OS_SIM_NET_H
 #define MLSH_OS_SIM_NET_H
@@ -21,6 +23,7 @@ struct net;
 struct packet {
 	struct addr src, dst;
 	uint8_t ecn;
+	uint8_t hops;	/* routers that still pass it on, this one included; 0: no limit */
 	uint8_t *data;
 	size_t len;
 };
@@ -48,6 +51,8 @@ struct endpoint {
 /* NULL for `outside`: the public net. */
 struct net *world_net(struct world *w, struct net *outside, const struct box_ops *ops, void *ctx);
 struct net *world_public_net(struct world *w);
+/* Routers between two addresses of the public net; 0: all are in one segment. */
+void world_hops(struct world *w, unsigned n);
 struct world *net_world(struct net *n);
 /* An address of the net's box in the net outside. -EEXIST. */
 int world_net_addr(struct net *n, const struct addr *outer) MUST_CHECK;

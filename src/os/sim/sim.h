@@ -10,6 +10,7 @@
 #include "os/sim/net.h"
 #include "os/sim/world.h"
 
+#define PUBLIC_HOPS 4	/* routers between two addresses of the public net, at first */
 #define INSTANT_EVENTS_MAX 2000000	/* so many at one instant are a loop that does not end */
 #define TRACE_LINES 300		/* log lines and other words that are kept for world_dump */
 #define TRACE_PACKETS 300	/* and packets, besides: they would push out the words */
@@ -74,6 +75,7 @@ struct world {
 	struct list machines;
 	struct list nets;
 	struct net *public_net;
+	unsigned public_hops;	/* routers between two of its addresses */
 	struct rng rng;		/* the network's: loss, jitter */
 	unsigned endpoints;	/* how many endpoint ids were given out */
 	struct machine *nowhere; /* where world_inject sends from */

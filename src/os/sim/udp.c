@@ -264,7 +264,7 @@ static bool source_choose(const struct udp *u, const struct udp_tx *tx, struct a
 static void run_send(struct udp *u, const struct udp_tx *tx)
 {
 	struct machine *m = u->host->machine;
-	struct packet p = { .dst = tx->to, .ecn = tx->ecn };
+	struct packet p = { .dst = tx->to, .ecn = tx->ecn, .hops = tx->hops };
 
 	if (!source_choose(u, tx, &p.src)) {
 		p.len = tx->len;

@@ -71,6 +71,7 @@ struct world *world_new(uint64_t seed)
 	list_init(&w->nets);
 	list_init(&w->names);
 	w->public_net = world_net(w, NULL, NULL, NULL);
+	w->public_hops = PUBLIC_HOPS;
 	w->nowhere = machine_new(w, w->public_net, "nowhere");
 	return w;
 }
