@@ -16,6 +16,8 @@ struct mapping {
 	uint16_t outer_port;
 	uint64_t used;
 	bool forwarded;
+	bool replied;		/* by_flow: packets went both ways */
+	uint64_t number;	/* by_flow: the order in which they came about */
 	struct addr admitted[NAT_FILTER_MAX];
 	size_t n_admitted;
 };
@@ -29,6 +31,7 @@ struct nat {
 	size_t n;
 	uint64_t random;
 	uint16_t last_port;	/* of the newest mapping */
+	uint64_t flows;		/* by_flow: that there have been */
 };
 
 /* The part of an address that a rule looks at. */
@@ -47,7 +50,7 @@ static struct addr nat_key(enum nat_depends d, const struct addr *remote)
 static bool mapping_alive(const struct nat *n, const struct mapping *m)
 {
 	return m->forwarded || !n->cfg.timeout_ns ||
-	       world_now(n->world) - m->used <= n->cfg.timeout_ns;
+	       world_now(n->world) - m->used <= n->cfg.timeout_ns * (m->replied ? 4 : 1);
 }
 
 static void nat_expire(struct nat *n)
@@ -88,6 +91,112 @@ static uint16_t nat_next_port(uint16_t port)
 	return port == UINT16_MAX ? NAT_PORT_FIRST : port + 1;
 }
 
+static struct mapping *nat_add(struct nat *n)
+{
+	size_t oldest = 0;
+
+	if (n->n < n->cfg.max_mappings)
+		return &n->map[n->n++];
+	for (size_t i = 1; i < n->n; i++)
+		if (!n->map[i].forwarded && n->map[i].used < n->map[oldest].used)
+			oldest = i;
+	return &n->map[oldest];
+}
+
+/* --- by flow ---------------------------------------------------------------------------------- */
+
+/* The flow that a datagram from `remote` to the port belongs to. */
+static struct mapping *flow_from(struct nat *n, const struct addr *remote, uint16_t port)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (n->map[i].outer_port == port && mapping_alive(n, &n->map[i]) &&
+		    (n->map[i].forwarded || addr_equal(&n->map[i].remote, remote)))
+			return &n->map[i];
+	return NULL;
+}
+
+/* The port that the first flow of an inner address gets if nothing else has it. */
+static uint16_t flow_port_first(struct nat *n, const struct addr *inner)
+{
+	uint64_t seed = n->random;
+	uint16_t port;
+
+	if (n->cfg.preserve_port)
+		return inner->port;
+	n->random = (uint64_t)addr_ip4(inner) << 16 | inner->port;
+	port = nat_random_port(n);
+	n->random = seed;
+	return port;
+}
+
+static const struct mapping *flow_newest(const struct nat *n, const struct addr *inner)
+{
+	const struct mapping *newest = NULL;
+
+	for (size_t i = 0; i < n->n; i++)
+		if (addr_equal(&n->map[i].inner, inner) &&
+		    (!newest || n->map[i].number > newest->number))
+			newest = &n->map[i];
+	return newest;
+}
+
+/* get_unique_tuple of Linux's nf_nat_core.c */
+static uint16_t flow_port(struct nat *n, const struct addr *inner, const struct addr *remote)
+{
+	const struct mapping *newest = flow_newest(n, inner);
+	bool by_chance = n->cfg.mapping != NAT_ENDPOINT_INDEPENDENT;
+	uint16_t port = flow_port_first(n, inner);
+
+	if (newest && !by_chance && !flow_from(n, remote, newest->outer_port))
+		return newest->outer_port;
+	if (by_chance)
+		port = nat_random_port(n);
+	while (flow_from(n, remote, port))
+		port = nat_random_port(n);
+	return port;
+}
+
+static struct mapping *flow_out(struct nat *n, const struct addr *inner, const struct addr *remote)
+{
+	struct mapping *m;
+	uint16_t port;
+
+	for (size_t i = 0; i < n->n; i++) {
+		m = &n->map[i];
+		if (addr_equal(&m->inner, inner) &&
+		    (m->forwarded || addr_equal(&m->remote, remote)))
+			return m;
+	}
+	port = flow_port(n, inner, remote);
+	m = nat_add(n);
+	*m = (struct mapping){ .inner = *inner, .remote = *remote, .outer_port = port,
+			       .number = ++n->flows };
+	return m;
+}
+
+/* False: it is for the router itself, which remembers it. */
+static bool flow_in(struct nat *n, const struct packet *p, struct addr *ret_inner)
+{
+	struct mapping *m;
+
+	nat_expire(n);
+	m = flow_from(n, &p->src, p->dst.port);
+	if (!m && n->cfg.drops)
+		return false;
+	if (!m) {
+		m = nat_add(n);
+		*m = (struct mapping){ .remote = p->src, .outer_port = p->dst.port };
+	}
+	m->used = world_now(n->world);
+	if (addr_is_unset(&m->inner))
+		return false;
+	m->replied = true;
+	*ret_inner = m->inner;
+	return true;
+}
+
+/* --- by mapping ------------------------------------------------------------------------------- */
+
 static uint16_t nat_free_port(struct nat *n, uint16_t wanted)
 {
 	if (n->cfg.preserve_port && !nat_by_port(n, wanted))
@@ -102,24 +211,14 @@ static uint16_t nat_free_port(struct nat *n, uint16_t wanted)
 	}
 }
 
-static struct mapping *nat_add(struct nat *n)
-{
-	size_t oldest = 0;
-
-	if (n->n < n->cfg.max_mappings)
-		return &n->map[n->n++];
-	for (size_t i = 1; i < n->n; i++)
-		if (!n->map[i].forwarded && n->map[i].used < n->map[oldest].used)
-			oldest = i;
-	return &n->map[oldest];
-}
-
 static struct mapping *nat_map(struct nat *n, const struct addr *inner, const struct addr *remote)
 {
 	struct addr key = nat_key(n->cfg.mapping, remote);
 	struct mapping *m;
 
 	nat_expire(n);
+	if (n->cfg.by_flow)
+		return flow_out(n, inner, remote);
 	/* What was forwarded by hand holds in both directions, before what came about by itself. */
 	for (size_t i = 0; i < n->n; i++)
 		if (n->map[i].forwarded && addr_equal(&n->map[i].inner, inner))
@@ -185,11 +284,13 @@ static bool nat_out(void *ctx, struct packet *p)
 
 static bool nat_find(struct nat *n, const struct packet *p, struct addr *ret_inner)
 {
-	const struct mapping *m = nat_by_port(n, p->dst.port);
+	const struct mapping *m;
 
 	if (addr_ip4(&p->dst) != n->outer)
 		return false; /* an address that was ours before */
-	if (!m || !nat_allows(n, &p->src) || !mapping_admits(n, m, &p->src))
+	m = n->cfg.by_flow ? flow_from(n, &p->src, p->dst.port) : nat_by_port(n, p->dst.port);
+	if (!m || !nat_allows(n, &p->src) || addr_is_unset(&m->inner) ||
+	    (!n->cfg.by_flow && !mapping_admits(n, m, &p->src)))
 		return false;
 	*ret_inner = m->inner;
 	return true;
@@ -197,12 +298,31 @@ static bool nat_find(struct nat *n, const struct packet *p, struct addr *ret_inn
 
 static bool nat_in(void *ctx, struct packet *p)
 {
-	return nat_find(ctx, p, &p->dst);
+	struct nat *n = ctx;
+
+	if (n->cfg.by_flow && addr_ip4(&p->dst) == n->outer && nat_allows(n, &p->src))
+		return flow_in(n, p, &p->dst);
+	return nat_find(n, p, &p->dst);
+}
+
+/* A stranger's datagram crosses the same link as those that are let in. */
+static bool flow_peek(struct nat *n, uint16_t port, struct addr *ret_inner)
+{
+	for (size_t i = 0; i < n->n; i++) {
+		if (n->map[i].outer_port == port && !addr_is_unset(&n->map[i].inner)) {
+			*ret_inner = n->map[i].inner;
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool nat_peek(void *ctx, const struct packet *p, struct addr *ret_inner)
 {
-	return nat_find(ctx, p, ret_inner);
+	struct nat *n = ctx;
+
+	return nat_find(n, p, ret_inner) ||
+	       (n->cfg.by_flow && flow_peek(n, p->dst.port, ret_inner));
 }
 
 static void nat_free(void *ctx)

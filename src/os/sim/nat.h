@@ -19,6 +19,19 @@ enum nat_depends {
 struct nat_config {
 	enum nat_depends mapping, filtering;
 	bool preserve_port;	/* the inner port if it is free; else a random one */
+	/*
+	 * As Linux does it (connection tracking with a masquerade and no firewall): each pair of an
+	 * inner and an outside address is a flow with a mapping of its own, which lets in that
+	 * outside address and port only. A datagram from outside that belongs to no flow is the
+	 * router's own and is remembered as a flow, too, so that no mapping to this outside address
+	 * can have its port. Flows with packets in both directions live four times as long. The
+	 * port is that of the inner address's newest flow, else the inner one (preserve_port) or one
+	 * by chance for each inner address, if that is free, else one by chance. So a flow that had
+	 * to take another port takes later ones with it. With `mapping` by address and port it is
+	 * always one by chance. `filtering` means nothing then.
+	 */
+	bool by_flow;
+	bool drops;		/* by_flow, with a firewall: strangers are not remembered */
 	bool in_turn;		/* each mapping gets the next port that is free */
 	bool hairpin;		/* inside may reach inside by the outer address */
 	uint64_t timeout_ns;	/* of a mapping without outbound traffic; 0: never */
