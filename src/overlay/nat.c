@@ -13,15 +13,42 @@
 #define ASK_MAX 4
 #define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */
 
+/* Do two peers see the same port? */
+static bool some_agree(const struct nat_view *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = i + 1; k < n; k++) {
+			if (addr_equal(&v[i].seen, &v[k].seen) &&
+			    !addr_same_ip(&v[i].from, &v[k].from))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A NAT that remembers strangers gives another port towards peers whose pings came before ours. So
+ * another port is the peer's doing as long as any two of those who look, at different addresses,
+ * see the same one, or only a single peer sees it. The server never comes before us.
+ */
 enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home)
 {
+	size_t peers = 0, others = 0;
+
 	if (at_home)
 		return MAPPING_NONE;
 	for (size_t i = 1; i < n; i++) {
-		if (!addr_equal(&v[i].seen, &v[0].seen))
+		bool other = !addr_equal(&v[i].seen, &v[0].seen);
+
+		if (other && (addr_same_ip(&v[i].from, &v[0].from) ||
+			      !addr_same_ip(&v[i].seen, &v[0].seen)))
 			return MAPPING_VARIES;
+		peers += !addr_same_ip(&v[i].from, &v[0].from);
+		others += other;
 	}
-	return n > 1 ? MAPPING_SAME : MAPPING_UNKNOWN;
+	if (n < 2 || (n - 1 == peers && peers == 1 && others == 1))
+		return MAPPING_UNKNOWN;
+	return others < 2 || some_agree(v, n) ? MAPPING_SAME : MAPPING_VARIES;
 }
 
 static size_t view_of(const struct nat_state *n, const struct addr *from)

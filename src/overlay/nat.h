@@ -52,7 +52,10 @@ struct nat_state {
 	struct addr last_port;
 };
 
-/* Pure. `at_home`: the server sees us at an address of this machine. */
+/*
+ * Pure. The first view is the server's, by our session. `at_home`: it sees us at an address of this
+ * machine.
+ */
 enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home);
 
 /* The server sees us at another address, or we are in another network: nothing is known. */

@@ -29,12 +29,34 @@ START_TEST(all_must_agree)
 				 view("203.0.113.1:600", "198.51.100.4:7001") };
 
 	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_SAME);
-	v[2].seen.port++;
+	v[1].seen.port++;
 	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_VARIES);
+	v[1].seen.port--;
 	ck_assert_int_eq(nat_mapping_of(v, 2, false), MAPPING_SAME);
 	v[2] = view("203.0.113.1:600", "198.51.100.5:7001"); /* a pool of addresses */
 	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_VARIES);
 }
 END_TEST
 
-UNIT_MAIN("overlay/nat", one_word_is_no_comparison, all_must_agree)
+/* Towards a peer whose ping came first, a NAT that remembers strangers uses another port. */
+START_TEST(a_peer_that_came_first_proves_nothing)
+{
+	struct nat_view v[5] = { view("192.0.2.1:4433", "198.51.100.4:7001"),
+				 view("192.0.2.1:50000", "198.51.100.4:7001"),
+				 view("203.0.113.1:600", "198.51.100.4:7002"),
+				 view("203.0.113.2:600", "198.51.100.4:7003"),
+				 view("203.0.113.3:600", "198.51.100.4:7001") };
+	struct nat_view alone[2] = { v[0], v[2] };
+
+	ck_assert_int_eq(nat_mapping_of(alone, 2, false), MAPPING_UNKNOWN);
+	ck_assert_int_eq(nat_mapping_of(v, 3, false), MAPPING_SAME);
+	ck_assert_int_eq(nat_mapping_of(v, 5, false), MAPPING_SAME);
+	v[4].seen.port = 7004;
+	ck_assert_int_eq(nat_mapping_of(v, 5, false), MAPPING_VARIES);
+	v[3].seen.port = 7002; /* the other port is the same one for both */
+	ck_assert_int_eq(nat_mapping_of(v, 4, false), MAPPING_SAME);
+}
+END_TEST
+
+UNIT_MAIN("overlay/nat", one_word_is_no_comparison, all_must_agree,
+	  a_peer_that_came_first_proves_nothing)
