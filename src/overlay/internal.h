@@ -26,6 +26,7 @@
 #define PEER_WAITING_TIME (2 * NS_PER_S)
 #define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
+#define PEER_STRANGE_LEAD NS_PER_S /* the same, before addresses that a NAT may be in front of */
 #define PEER_RELAY_YOUNG NS_PER_S	/* such an attempt over the relay is not given up */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128		/* more than there are handshakes of others at once */
@@ -141,6 +142,7 @@ struct peer {
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;			/* in plan */
+	size_t n_met;			/* in plan: the first ones, where it called from or was */
 	uint64_t next_at, retry_at, began_at, asked_at;
 	uint64_t restart_hint_at;	/* the last hint that it may have restarted; 0: never */
 	uint64_t restart_tested_at;	/* when the tunnel was tested for it */

@@ -21,6 +21,7 @@ static void call_back_now(struct peer *p, const struct addr *from, uint64_t now)
 			link_close(l, PEER_CLOSE_REPLACED, "called back");
 	}
 	p->plan.item[--p->next] = *from; /* in place of one that was begun with */
+	p->n_met = MAX(p->n_met, p->next + 1);
 	p->began_at = p->next_at = now;
 	peer_schedule(p);
 }

@@ -52,6 +52,7 @@ static void plan_make(struct peer *p)
 	if (!addr_is_unset(&p->last_good))
 		candidates_add(&last, &p->last_good);
 	plan_filter(p, &last, &p->plan); /* our network may be another one since then */
+	p->n_met = p->plan.n;
 	for (size_t i = 0; i < rest.n; i++)
 		candidates_add(&p->plan, &rest.item[i]);
 	p->next = 0;
@@ -86,6 +87,25 @@ void attempts_knock_heard(struct peer *p, const char *why)
 			link_close(l, PEER_CLOSE_BYE, "the knock was heard");
 	}
 	attempts_failed(p, why);
+}
+
+/*
+ * A handshake is a datagram that comes unasked. A NAT that remembers strangers would then keep the
+ * mapping that is to meet ours from having its port ("Rounds" in docs/protocol/06-paths.md). So
+ * that an address which may be such a NAT's has its turn late, when the relay has had time for a
+ * tunnel and a round. Returns when that is; 0: now.
+ */
+static uint64_t held_until(const struct peer *p, uint64_t now)
+{
+	const struct addr *to = &p->plan.item[p->next];
+	bool by_relay = p->relay.on ||
+			(p->relay.asked_at && now - p->relay.asked_at < PEER_STRANGE_LEAD);
+
+	if (p->next >= p->plan.n || p->next < p->n_met || !by_relay || !addr_is_v4(to) ||
+	    addr_is_private(to) || candidate_is_near(to, &p->o->home) ||
+	    candidates_have(&p->stored, to) || now >= p->began_at + PEER_STRANGE_LEAD)
+		return 0;
+	return p->began_at + PEER_STRANGE_LEAD;
 }
 
 /* The next candidate that a connection can be begun to. */
@@ -135,7 +155,15 @@ static bool try_relay(struct peer *p)
 
 void attempts_next(struct peer *p)
 {
-	bool begun = try_next(p);
+	uint64_t held = held_until(p, clock_now(p->o->h));
+	bool begun;
+
+	if (held) {
+		p->next_at = held;
+		peer_schedule(p);
+		return;
+	}
+	begun = try_next(p);
 
 	p->next_at = begun && p->next < p->plan.n ? clock_now(p->o->h) + PEER_STAGGER : TIME_NEVER;
 	if (!begun && attempts_running(p) == 0)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The paths of a tunnel at work: pings and pongs, rounds, what changes. What is known and decided
- * is in pathset.c, punch.c and choose.c; the path in use is prober_watch.c's.
+ * The paths of a tunnel at work: pings and pongs, what changes. What is known and decided is in
+ * pathset.c, punch.c and choose.c; rounds are in prober_rounds.c, and the path in use is
+ * prober_watch.c's.
  */
 #include "overlay/mtu.h"
 
 #include <stdlib.h>
 
 #define LOOK_OFTEN (25 * NS_PER_MS)	/* while packets flow or something is under way */
-#define PUNCH_LATER (100 * NS_PER_MS)	/* when there are too many pings */
 #define BUSY_FOR (2 * NS_PER_S)		/* after the last packet */
-#define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
-#define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
 
 struct pathset *prober_paths(struct prober *pr)
 {
@@ -20,7 +18,20 @@ struct pathset *prober_paths(struct prober *pr)
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
-static void send_frame(struct prober *pr, const struct probe *f, bool relay, const struct addr *to)
+/* `hops`: routers that pass it on, the last of which discards it; 0: all. */
+static void send_direct(struct prober *pr, const struct addr *to, const uint8_t *data, size_t len,
+			uint8_t hops)
+{
+	struct udp_tx run = { .data = data, .len = len, .segment = len, .to = *to, .hops = hops };
+
+	if (hops)
+		(void)quic_socket_send_runs(peer_of(pr)->o->socket, &run, 1);
+	else
+		quic_socket_send_other(peer_of(pr)->o->socket, to, data, len);
+}
+
+static void send_frame(struct prober *pr, const struct probe *f, bool relay, const struct addr *to,
+		       uint8_t hops)
 {
 	struct peer *p = peer_of(pr);
 	uint8_t buf[RELAY_OVERHEAD + PROBE_MAX];
@@ -30,14 +41,14 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 	if (n < 0 || (relay && !p->relay.on))
 		return;
 	if (!relay) {
-		quic_socket_send_other(p->o->socket, to, at, (size_t)n);
+		send_direct(pr, to, at, (size_t)n, hops);
 		return;
 	}
 	relay_frame(p, buf, (size_t)n);
 	quic_socket_send_other(p->o->socket, &p->relay.server, buf, RELAY_OVERHEAD + (size_t)n);
 }
 
-uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
+static uint64_t ping(struct prober *pr, struct path *path, bool urgent, uint8_t hops, uint64_t now)
 {
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN, .counter = pr->counter++ };
 
@@ -45,8 +56,20 @@ uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t
 	random_fill(peer_of(pr)->o->h, &f.nonce, sizeof(f.nonce));
 	f.flags = (path->proven ? PROBE_PROVEN : 0) | (urgent ? PROBE_URGENT : 0);
 	path_pinged(path, f.nonce, now);
-	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
+	if (!path->proven && path->kind != PATH_RELAY && !hops)
+		pr->strange_at = now;
+	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to, hops);
 	return f.nonce;
+}
+
+uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now)
+{
+	return ping(pr, path, urgent, 0, now);
+}
+
+void prober_open_nat(struct prober *pr, struct path *path, uint64_t now)
+{
+	ping(pr, path, false, pr->hops, now);
 }
 
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len)
@@ -56,7 +79,7 @@ void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonc
 
 	memcpy(f.tag, pr->tag, sizeof(f.tag));
 	f.flags = path->proven ? PROBE_PROVEN : 0;
-	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to);
+	send_frame(pr, &f, path->kind == PATH_RELAY, &path->to, 0);
 }
 
 static void pong(struct prober *pr, const struct path *path, const struct probe *to_ping,
@@ -69,110 +92,7 @@ static void pong(struct prober *pr, const struct path *path, const struct probe 
 	f.flags = path && path->proven ? PROBE_PROVEN : 0;
 	if (!relay)
 		f.observed = *from;
-	send_frame(pr, &f, relay, from);
-}
-
-/* --- rounds ---------------------------------------------------------------------------------- */
-
-static bool is_settled(const struct path *p)
-{
-	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
-}
-
-bool prober_is_direct(struct prober *pr)
-{
-	const struct path *c = pathset_current(&pr->set);
-
-	return c && c->kind != PATH_RELAY && !c->lost;
-}
-
-static uint64_t jitter(struct prober *pr, uint64_t d)
-{
-	return d / 2 + random_below(peer_of(pr)->o->h, d / 2 + 1);
-}
-
-/* `whole`: something has changed, so all are tried in earnest. */
-static void round_begin(struct prober *pr, bool whole, bool tell, uint64_t now)
-{
-	struct peer *p = peer_of(pr);
-	unsigned order = 0;
-
-	for (enum path_kind k = PATH_LAN; k <= PATH_RELAY; k++) {
-		for (size_t i = 0; i < PATHS_MAX; i++) {
-			struct path *path = &pr->set.path[i];
-
-			if (path->label && path->kind == k && !is_settled(path))
-				punch_begin(&path->punch, order++, whole || path->pongs > 0, now);
-		}
-	}
-	pr->round_begun = now;
-	pr->round_at = now + jitter(pr, punch_gap(pr->fruitless));
-	pr->fruitless++;
-	if (tell && now - pr->told_at >= PUNCH_GAP) {
-		pr->told_at = now;
-		control_punch(pr->link);
-	}
-	relay_want(p);
-	predict_round(pr, now);
-}
-
-void prober_round(struct prober *pr, uint64_t now)
-{
-	pr->fruitless = 0;
-	round_begin(pr, true, true, now);
-}
-
-/* However often a member changes what it names, nobody is flooded. */
-static bool may_ping(struct prober *pr, struct bucket *guesses, uint64_t now)
-{
-	struct peer *p = peer_of(pr);
-
-	if ((guesses && !bucket_has(guesses, 1, now)) || !bucket_has(&p->punches, 1, now) ||
-	    !bucket_take(&p->o->pings, 1, now))
-		return false;
-	(void)bucket_take(&p->punches, 1, now);
-	return !guesses || bucket_take(guesses, 1, now);
-}
-
-static bool may_ping_path(struct prober *pr, const struct path *path, uint64_t now)
-{
-	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
-
-	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, now);
-}
-
-bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
-{
-	struct path none = { .kind = PATH_PUBLIC, .to = *to };
-
-	if (!may_ping(pr, &peer_of(pr)->ports, now))
-		return false;
-	prober_ping(pr, &none, false, now);
-	return true;
-}
-
-static void round_run(struct prober *pr, uint64_t now)
-{
-	if (prober_is_direct(pr))
-		pr->round_at = TIME_NEVER;
-	else if (pr->round_at == TIME_NEVER)
-		prober_round(pr, now);
-	if (now >= pr->round_at)
-		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, true, now);
-	for (size_t i = 0; i < PATHS_MAX; i++) {
-		struct path *path = &pr->set.path[i];
-
-		if (path->label == 0 || !punch_due(&path->punch, now))
-			continue;
-		if (is_settled(path)) {
-			punch_end(&path->punch);
-		} else if (may_ping_path(pr, path, now)) {
-			prober_ping(pr, path, false, now);
-			punch_sent(&path->punch, now);
-		} else {
-			path->punch.next = now + PUNCH_LATER;
-		}
-	}
+	send_frame(pr, &f, relay, from, 0);
 }
 
 /* --- looking --------------------------------------------------------------------------------- */
@@ -189,7 +109,7 @@ static void notice_traffic(struct prober *pr, uint64_t now)
 
 static void arm(struct prober *pr, uint64_t now)
 {
-	uint64_t at = MIN(MIN(pr->round_at, pr->predict.next_at),
+	uint64_t at = MIN(MIN(MIN(prober_round_at(pr), pr->tell_at), pr->predict.next_at),
 			  MIN(prober_keep_at(pr), mtu_next_at(pr)));
 	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
 
@@ -212,7 +132,7 @@ void prober_run(void *prober)
 	prober_watch(pr, now);
 	prober_decide(pr, now);
 	prober_keep(pr, now);
-	round_run(pr, now);
+	prober_rounds(pr, now);
 	predict_run(pr, now);
 	mtu_run(pr, now);
 	arm(pr, now);
@@ -290,7 +210,7 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		prober_doubt(pr, true, now);
 	}
 	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
-	    punch_extra(&path->punch) && may_ping_path(pr, path, now))
+	    punch_extra(&path->punch) && prober_may_ping(pr, path, now))
 		prober_ping(pr, path, false, now);
 }
 
@@ -303,7 +223,7 @@ static void on_pong(struct prober *pr, struct path *path, const struct probe *f,
 	path->theirs = f->flags & PROBE_PROVEN;
 	path->punch.sent = 0;
 	if (path->echoes < PATH_ECHOES_WANTED && path->punch.next == TIME_NEVER)
-		punch_begin(&path->punch, 1, true, now);
+		punch_begin(&path->punch, now + PUNCH_SPREAD, 0, true);
 	if (path->kind == PATH_PUBLIC)
 		nat_seen(o, &path->to, &f->observed);
 	if (o->ops->pong)
@@ -415,20 +335,6 @@ void prober_candidates(struct peer *p)
 	prober_run(pr);
 }
 
-void prober_punched(struct peer *p)
-{
-	struct prober *pr = p->prober;
-	uint64_t now;
-
-	if (!pr)
-		return;
-	now = clock_now(p->o->h);
-	if (now - pr->round_begun < PUNCH_GAP)
-		return;
-	round_begin(pr, pr->fruitless < WHOLE_ROUNDS, false, now);
-	prober_run(pr);
-}
-
 void prober_network_changed(struct peer *p)
 {
 	struct prober *pr = p->prober;
@@ -523,6 +429,7 @@ int prober_start(struct link *l)
 	pr->link = l;
 	doubt_end(&pr->set.doubt);
 	predict_init(&pr->predict);
+	pr->tell_at = TIME_NEVER;
 	pr->timer = timer_new(p->o->h, prober_run, pr);
 	rc = pr->timer ? derive_keys(pr) : -ENOMEM;
 	if (rc == 0)
@@ -538,7 +445,7 @@ int prober_start(struct link *l)
 	add_first(pr, now);
 	sync_candidates(pr);
 	sync_relay(pr);
-	prober_round(pr, now);
+	prober_first_round(pr, now);
 	prober_run(pr);
 	return 0;
 }

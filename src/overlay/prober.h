@@ -19,6 +19,9 @@ struct prober {
 	uint64_t next_at;		/* of the timer */
 	uint64_t round_at, round_begun;	/* round_at TIME_NEVER: a direct path is in use */
 	unsigned fruitless;		/* rounds in a row */
+	uint64_t tell_at;		/* the other side is to be asked for a round; TIME_NEVER */
+	uint64_t strange_at;		/* the last ping all the way to one that is not proven */
+	uint8_t hops;			/* of the round's openers */
 	uint64_t told_at;		/* the other side was asked for a round */
 	uint64_t urged_at;		/* it asked for a look at the path in use */
 	uint64_t doubted_at;
@@ -50,13 +53,25 @@ static inline bool is_client(const struct prober *pr)
 uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
 /* To find out whether such a large frame gets through. */
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
-/* Something has changed: all candidates are tried in earnest, by the other side, too. */
-void prober_round(struct prober *pr, uint64_t now);
-/* Pings an address that may be the peer's, once. False: there were too many pings lately. */
-bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
-bool prober_is_direct(struct prober *pr); /* the path in use */
+/* A ping that makes a mapping in our own NAT and goes no further than the round says. */
+void prober_open_nat(struct prober *pr, struct path *path, uint64_t now);
 /* The timer's: does what is due. */
 void prober_run(void *prober);
+
+/* --- prober_rounds.c --- */
+
+/* The tunnel is up: the first round, as the other side's. */
+void prober_first_round(struct prober *pr, uint64_t now);
+/* Something has changed: all candidates are tried in earnest, by the other side, too. */
+void prober_round(struct prober *pr, uint64_t now);
+/* Sends what is due of rounds, and begins them. */
+void prober_rounds(struct prober *pr, uint64_t now);
+uint64_t prober_round_at(const struct prober *pr); /* the next one; TIME_NEVER */
+/* Pings an address that may be the peer's, once. Returns false if there were too many lately. */
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
+/* Returns false if there were too many pings lately; else counts one. */
+bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now) MUST_CHECK;
+bool prober_is_direct(struct prober *pr); /* the path in use */
 
 /* --- prober_watch.c --- */
 

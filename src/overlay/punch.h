@@ -8,23 +8,29 @@
 #include "base/macros.h"
 
 #define PUNCH_STEPS 8
-#define PUNCH_SPREAD (20 * NS_PER_MS)	/* between candidates */
+#define PUNCH_SPREAD (20 * NS_PER_MS)	/* between pings to one address that no step asks for */
 #define PUNCH_UNANSWERED_MAX 10		/* pings of a round to an address that has not answered */
+#define PUNCH_PLAIN_ROUNDS 2		/* before the first pause */
+/* A pause after which NATs have forgotten who came unasked: Linux does after 30 s. */
+#define PUNCH_PAUSE (33 * NS_PER_S)
 
 /* The pings of a round to one candidate. All zero: no round. */
 struct punch {
-	uint64_t begun;		/* its turn in this round */
+	uint64_t begun;		/* its turn in this round; once the opener is sent: of the steps */
 	uint64_t next;		/* TIME_NEVER: over */
+	uint64_t lead;		/* from the opener to the first step */
+	bool opener;		/* the next ping opens our own NAT and goes no further */
 	unsigned step;
 	unsigned last;		/* of the steps */
 	unsigned sent;		/* in this round, others than the schedule's too */
 };
 
 /*
- * Begins a round at `now` for the candidate that comes `order`th. `whole`: all steps; else one
- * ping, for those that never answered when nothing has changed since they were tried.
+ * Begins a round to one candidate at the time `at`. If `lead` is not 0, the first ping is an
+ * opener, and the others follow so much later. `whole`: all steps; else one ping, for candidates
+ * that never answered when nothing has changed since they were tried.
  */
-void punch_begin(struct punch *p, unsigned order, bool whole, uint64_t now);
+void punch_begin(struct punch *p, uint64_t at, uint64_t lead, bool whole);
 void punch_end(struct punch *p);
 static inline bool punch_due(const struct punch *p, uint64_t now)
 {
@@ -36,5 +42,22 @@ void punch_sent(struct punch *p, uint64_t now);
 bool punch_extra(struct punch *p);
 /* From the n-th round in a row that brought nothing (0: the first) to the next, before jitter. */
 uint64_t punch_gap(unsigned n);
+/*
+ * From an opener to the pings that go all the way: the other side's opener is sent by then, too,
+ * when word takes `rtt` there and back (nanoseconds, 0: unknown).
+ */
+uint64_t punch_lead(uint64_t rtt);
+
+/* Whose pings leave first, of the side that plans the round and the one that it tells. */
+enum punch_order { PUNCH_CROSS, PUNCH_WE_FIRST, PUNCH_THEY_FIRST };
+
+struct punch_plan {
+	enum punch_order order;
+	uint64_t begin_in, tell_in;	/* from now on: we begin, the other side is asked to */
+	uint8_t hops;			/* of the openers */
+};
+
+/* The n-th round in a row that brought nothing, 0: the first. `rtt` as above. */
+struct punch_plan punch_plan(unsigned n, uint64_t rtt);
 
 #endif

@@ -171,6 +171,8 @@ void mesh_ping_pairs(struct mesh *m);
 void mesh_take(struct mesh *m);
 /* All pairs of nodes with a daemon reach each other. Returns how long it took. */
 uint64_t mesh_reach(struct mesh *m, uint64_t within);
+/* The same, and none of them by the server's relay any more. */
+void mesh_direct(struct mesh *m, uint64_t within);
 /*
  * All pairs send `rate` packets a second each: begin, run (any number of times), then end returns
  * how many got lost on the way (one more second is waited for the last ones).

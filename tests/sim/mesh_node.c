@@ -326,6 +326,26 @@ uint64_t mesh_reach(struct mesh *m, uint64_t within)
 	return world_now(m->w) - begin;
 }
 
+static bool all_direct(void *mesh)
+{
+	struct mesh *m = mesh;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		for (size_t k = 0; k < m->n_nodes; k++) {
+			if (i != k && takes_part(&m->node[i]) && takes_part(&m->node[k]) &&
+			    mesh_peer(&m->node[i], &m->node[k]).path != PEER_PATH_DIRECT)
+				return false;
+		}
+	}
+	return true;
+}
+
+void mesh_direct(struct mesh *m, uint64_t within)
+{
+	mesh_until(m, within, all_direct, m);
+	(void)mesh_reach(m, within);
+}
+
 static uint32_t pings_missing(const struct mesh *m)
 {
 	uint32_t missing = 0;

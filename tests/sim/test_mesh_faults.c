@@ -40,7 +40,7 @@ START_TEST(server_is_gone_for_an_hour)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
 
-	mesh_reach(m, 5 * SECOND);
+	mesh_direct(m, 5 * SECOND);
 	mesh_server_crash(m);
 	MESH_CHECK(m, mesh_flow(m, HOUR, 1) == 0);
 	for (size_t i = 0; i < 3; i++) {
@@ -62,7 +62,7 @@ START_TEST(server_restarts_in_order)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
 
-	mesh_reach(m, 5 * SECOND);
+	mesh_direct(m, 5 * SECOND);
 	for (int i = 0; i < 5; i++) {
 		mesh_flow_begin(m);
 		mesh_server_stop(m);

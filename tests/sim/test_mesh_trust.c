@@ -226,7 +226,7 @@ START_TEST(forged_entries_are_refused)
 	struct node_id admin;
 	struct head head;
 
-	mesh_reach(m, 5 * SECOND);
+	mesh_direct(m, 5 * SECOND);
 	log = copy_log(nas);
 	head = mlog_head(log);
 	admin = mlog_member_at(log, 0)->id;
@@ -371,7 +371,7 @@ START_TEST(impostor_is_recognised)
 	mesh_free(m);
 
 	other = mesh_of(sim_seed(), 2);
-	mesh_reach(other, 5 * SECOND);
+	mesh_direct(other, 5 * SECOND);
 	mesh_server_crash(other);
 	mesh_server_db(other, path);
 	ck_assert_int_eq(remove(path), 0);

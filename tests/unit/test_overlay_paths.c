@@ -185,14 +185,77 @@ START_TEST(a_round_has_eight_pings_or_one)
 	uint64_t ms[16];
 	struct punch p;
 
-	punch_begin(&p, 2, true, NOW);
+	punch_begin(&p, NOW + 40 * NS_PER_MS, 0, true);
 	ck_assert_uint_eq(run(&p, NOW, ms), ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
 		ck_assert_uint_eq(ms[i], want[i]);
 	/* whatever else asks, ten is the end */
 	ck_assert(punch_extra(&p) && punch_extra(&p) && !punch_extra(&p));
-	punch_begin(&p, 0, false, NOW);
+	punch_begin(&p, NOW, 0, false);
 	ck_assert_uint_eq(run(&p, NOW, ms), 1);
+}
+END_TEST
+
+START_TEST(an_opener_goes_before_the_others)
+{
+	static const uint64_t want[] = { 0, 70, 90, 120, 170, 270, 470, 870, 1670 };
+	uint64_t ms[16];
+	struct punch p;
+
+	punch_begin(&p, NOW, 70 * NS_PER_MS, true);
+	ck_assert(p.opener);
+	ck_assert_uint_eq(run(&p, NOW, ms), ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		ck_assert_uint_eq(ms[i], want[i]);
+	ck_assert(!p.opener && punch_extra(&p) && !punch_extra(&p));
+	/* The lead is kept when the opener is late. */
+	punch_begin(&p, NOW, 70 * NS_PER_MS, false);
+	punch_sent(&p, NOW + NS_PER_S);
+	ck_assert_uint_eq(p.next, NOW + NS_PER_S + 70 * NS_PER_MS);
+	punch_sent(&p, p.next);
+	ck_assert_uint_eq(p.next, TIME_NEVER);
+	punch_begin(&p, NOW, 70 * NS_PER_MS, false);
+	punch_end(&p);
+	ck_assert(!p.opener);
+}
+END_TEST
+
+/* Whatever part of a round trip word takes in either direction, the other side has opened first. */
+START_TEST(pings_leave_when_both_sides_have_opened)
+{
+	for (uint64_t rtt = 0; rtt <= 900 * NS_PER_MS; rtt += 10 * NS_PER_MS) {
+		for (uint64_t way = 0; way <= rtt; way += 10 * NS_PER_MS) {
+			struct punch_plan plan = punch_plan(0, rtt);
+			uint64_t ours = plan.begin_in, theirs = plan.tell_in + way;
+
+			ck_assert_uint_lt(theirs, ours + punch_lead(rtt));
+			ck_assert_uint_lt(ours, theirs + punch_lead(rtt));
+		}
+	}
+	ck_assert_uint_eq(punch_lead(100 * NS_PER_S), NS_PER_S);
+}
+END_TEST
+
+START_TEST(the_order_changes_from_round_to_round)
+{
+	static const enum punch_order want[] = { PUNCH_CROSS, PUNCH_CROSS, PUNCH_CROSS,
+						 PUNCH_WE_FIRST, PUNCH_THEY_FIRST, PUNCH_CROSS };
+	unsigned hops = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
+		struct punch_plan plan = punch_plan(i, 40 * NS_PER_MS);
+		uint64_t theirs = plan.tell_in + 20 * NS_PER_MS;
+
+		ck_assert_int_eq(plan.order, want[i]);
+		if (plan.order == PUNCH_CROSS)
+			ck_assert_uint_eq(plan.begin_in, theirs);
+		else if (plan.order == PUNCH_WE_FIRST)
+			ck_assert_uint_ge(theirs, plan.begin_in + 100 * NS_PER_MS);
+		else
+			ck_assert_uint_ge(plan.begin_in, theirs + 100 * NS_PER_MS);
+		hops |= 1u << plan.hops;
+	}
+	ck_assert_uint_eq(hops, 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5);
 }
 END_TEST
 
@@ -200,7 +263,7 @@ START_TEST(a_late_timer_makes_no_burst)
 {
 	struct punch p;
 
-	punch_begin(&p, 0, true, NOW);
+	punch_begin(&p, NOW, 0, true);
 	punch_sent(&p, NOW + NS_PER_S);
 	ck_assert_uint_eq(p.next, NOW + 1600 * NS_PER_MS);
 	punch_sent(&p, NOW + 1600 * NS_PER_MS);
@@ -210,7 +273,7 @@ END_TEST
 
 START_TEST(rounds_become_rare)
 {
-	static const uint64_t want_s[] = { 5, 10, 20, 40, 80, 160, 320, 600, 600 };
+	static const uint64_t want_s[] = { 5, 40, 40, 40, 80, 160, 320, 600, 600 };
 
 	for (unsigned i = 0; i < ARRAY_LEN(want_s); i++)
 		ck_assert_uint_eq(punch_gap(i), want_s[i] * NS_PER_S);
@@ -224,4 +287,6 @@ UNIT_MAIN("overlay/paths", direct_goes_before_the_relay_and_the_lan_before_all,
 	  the_refuge_is_what_answered_in_the_doubt_else_the_relay,
 	  only_its_own_fresh_nonce_proves_a_path, a_full_set_gives_up_what_never_answered,
 	  doubt_takes_three_pings_and_their_time, a_round_has_eight_pings_or_one,
+	  an_opener_goes_before_the_others,
+	  pings_leave_when_both_sides_have_opened, the_order_changes_from_round_to_round,
 	  a_late_timer_makes_no_burst, rounds_become_rare)

@@ -24,11 +24,12 @@ struct nat_config {
 	 * inner and an outside address is a flow with a mapping of its own, which lets in that
 	 * outside address and port only. A datagram from outside that belongs to no flow is the
 	 * router's own and is remembered as a flow, too, so that no mapping to this outside address
-	 * can have its port. Flows with packets in both directions live four times as long. The
-	 * port is that of the inner address's newest flow, else the inner one (preserve_port) or one
-	 * by chance for each inner address, if that is free, else one by chance. So a flow that had
-	 * to take another port takes later ones with it. With `mapping` by address and port it is
-	 * always one by chance. `filtering` means nothing then.
+	 * can have its port. Flows with packets in both directions live four times as long.
+	 *
+	 * The port is that of the inner address's newest flow, else the inner one (preserve_port)
+	 * or one by chance for each inner address; if that is not free, one by chance. So a flow
+	 * that had to take another port takes later ones with it. With `mapping` by address and
+	 * port it is always one by chance. `filtering` means nothing then.
 	 */
 	bool by_flow;
 	bool drops;		/* by_flow, with a firewall: strangers are not remembered */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds of pings to all candidates (docs/protocol/06-paths.md, "Rounds"). */
+#include "overlay/prober.h"
+
+#define PUNCH_LATER (100 * NS_PER_MS)	/* when there are too many pings */
+#define FOLLOW_LATER (3 * NS_PER_S)	/* the server role's wait for the client role's round */
+#define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
+#define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
+
+static bool is_settled(const struct path *p)
+{
+	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
+}
+
+bool prober_is_direct(struct prober *pr)
+{
+	const struct path *c = pathset_current(&pr->set);
+
+	return c && c->kind != PATH_RELAY && !c->lost;
+}
+
+static uint64_t jitter(struct prober *pr, uint64_t d)
+{
+	return d / 2 + random_below(peer_of(pr)->o->h, d / 2 + 1);
+}
+
+/* How long word takes to the other side and back. */
+static uint64_t round_trip(const struct prober *pr)
+{
+	struct quic_conn_info info;
+
+	quic_conn_info_get(pr->link->conn, &info);
+	return info.srtt_ns;
+}
+
+/*
+ * All candidates of a kind at the same time, so that pings of both sides cross whatever else either
+ * of them has to ask. A NAT is in the way to public IPv4 addresses: the pings to these wait until
+ * both sides have sent their openers. A node without NAT needs none, and there is no first router
+ * of its own that an opener would end behind.
+ */
+static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_t at)
+{
+	bool nat = path->kind == PATH_PUBLIC && !path->proven;
+	uint64_t lead = nat ? punch_lead(round_trip(pr)) : 0;
+
+	if (path->kind == PATH_IP6)
+		at += PUNCH_SPREAD;
+	if (nat && peer_of(pr)->o->at_home)
+		punch_begin(&path->punch, at + lead, 0, whole || path->pongs > 0);
+	else
+		punch_begin(&path->punch, at, lead, whole || path->pongs > 0);
+}
+
+/* `whole`: something has changed, so all are tried in earnest. */
+static void round_begin(struct prober *pr, bool whole, uint64_t at, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+	uint64_t gap = punch_gap(pr->fruitless);
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+
+		if (path->label && !is_settled(path) && !path->punch.opener)
+			punch_path(pr, path, whole, at);
+	}
+	pr->round_begun = now;
+	/* The client role plans, so that the order does change; the other side if it does not. */
+	pr->round_at = now + (is_client(pr) ? jitter(pr, gap) : gap + FOLLOW_LATER);
+	pr->fruitless++;
+	relay_want(p);
+	predict_round(pr, now);
+}
+
+/* Begins a round on both sides. */
+static void round_plan(struct prober *pr, bool whole, uint64_t now)
+{
+	struct punch_plan plan = punch_plan(pr->fruitless, MIN(round_trip(pr), NS_PER_S));
+
+	pr->hops = plan.hops;
+	pr->tell_at = now + plan.tell_in;
+	round_begin(pr, whole, now + plan.begin_in, now);
+}
+
+static void tell(struct prober *pr, uint64_t now)
+{
+	pr->tell_at = TIME_NEVER;
+	if (now - pr->told_at < PUNCH_GAP)
+		return;
+	pr->told_at = now;
+	control_punch(pr->link);
+}
+
+void prober_round(struct prober *pr, uint64_t now)
+{
+	pr->fruitless = 0;
+	round_plan(pr, true, now);
+	tell(pr, now);
+}
+
+void prober_first_round(struct prober *pr, uint64_t now)
+{
+	pr->hops = punch_plan(0, 0).hops;
+	/* The server role has the hello first: the client role's is on its way back. */
+	round_begin(pr, true, now + (is_client(pr) ? 0 : round_trip(pr) / 2), now);
+}
+
+/* NATs that remember strangers have forgotten our last pings by then. */
+uint64_t prober_round_at(const struct prober *pr)
+{
+	if (pr->round_at == TIME_NEVER || pr->fruitless < PUNCH_PLAIN_ROUNDS)
+		return pr->round_at;
+	return MAX(pr->round_at, pr->strange_at + PUNCH_PAUSE);
+}
+
+/* However often a member changes what it names, nobody is flooded. */
+static bool may_ping(struct prober *pr, struct bucket *guesses, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+
+	if ((guesses && !bucket_has(guesses, 1, now)) || !bucket_has(&p->punches, 1, now) ||
+	    !bucket_take(&p->o->pings, 1, now))
+		return false;
+	(void)bucket_take(&p->punches, 1, now);
+	return !guesses || bucket_take(guesses, 1, now);
+}
+
+bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
+{
+	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
+
+	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, now);
+}
+
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
+{
+	struct path none = { .kind = PATH_PUBLIC, .to = *to };
+
+	if (!may_ping(pr, &peer_of(pr)->ports, now))
+		return false;
+	prober_ping(pr, &none, false, now);
+	return true;
+}
+
+void prober_rounds(struct prober *pr, uint64_t now)
+{
+	if (prober_is_direct(pr))
+		pr->round_at = TIME_NEVER;
+	else if (pr->round_at == TIME_NEVER)
+		prober_round(pr, now);
+	if (now >= prober_round_at(pr))
+		round_plan(pr, pr->fruitless < WHOLE_ROUNDS, now);
+	if (now >= pr->tell_at)
+		tell(pr, now);
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+
+		if (path->label == 0 || !punch_due(&path->punch, now))
+			continue;
+		if (is_settled(path)) {
+			punch_end(&path->punch);
+		} else if (prober_may_ping(pr, path, now)) {
+			if (path->punch.opener)
+				prober_open_nat(pr, path, now);
+			else
+				prober_ping(pr, path, false, now);
+			punch_sent(&path->punch, now);
+		} else {
+			path->punch.next = now + PUNCH_LATER;
+		}
+	}
+}
+
+void prober_punched(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now;
+
+	if (!pr)
+		return;
+	now = clock_now(p->o->h);
+	if (now - pr->round_begun < PUNCH_GAP)
+		return;
+	pr->hops = punch_plan(pr->fruitless, 0).hops;
+	round_begin(pr, pr->fruitless < WHOLE_ROUNDS, now, now);
+	prober_run(pr);
+}
