@@ -16,7 +16,9 @@ public() { machine_at "$1" router "198.18.$2"; } # name, number
 #
 # The port of a mapping is the inner one wherever it is free, and there is one machine behind most of them. Mappings and
 # filters end 20 s after the last packet from the inside; most NATs keep them for 30 s and longer. What nobody inside has
-# asked for is dropped in silence, as routers do: an answer by ICMP would make conntrack keep the port for the stranger.
+# asked for is dropped in silence, as routers do; but not by the kind "remembers", a masquerade without any filter as
+# libvirt, LXC and routers set up by hand have it: what comes unasked is the router's own, and conntrack keeps the port
+# for the stranger.
 gateway() {
 	local n=$1 ns=$LAB-gw-$1
 	ip netns add "$ns"
@@ -40,8 +42,9 @@ gateway() {
 ports_in_turn() { seq 0 4095 | awk -v ip="$1" '{ printf "%s%d : %s . %d", (NR > 1 ? ", " : ""), $1, ip, 30000 + $1 }'; }
 
 gateway_rules() { # number, kind, the server's address
-	local inside=10.72.$1.2 translate=masquerade
+	local inside=10.72.$1.2 translate=masquerade strangers=drop
 	case $2 in
+	remembers) strangers=accept ;;
 	symmetric) translate="masquerade random,fully-random" ;;
 	in-turn) translate="meta l4proto udp snat ip to numgen inc mod 4096 map { $(ports_in_turn "198.18.$1.2") }" ;;
 	esac
@@ -49,7 +52,7 @@ gateway_rules() { # number, kind, the server's address
 		table ip nat {
 			set mapped { type inet_service; flags dynamic,timeout; timeout 20s; }
 			set talked { type inet_service . ipv4_addr; flags dynamic,timeout; timeout 20s; }
-			chain in { type filter hook input priority 0; iifname "wan" drop; }
+			chain in { type filter hook input priority 0; iifname "wan" $strangers; }
 			chain out { type nat hook postrouting priority srcnat; oifname "wan" $translate
 			}
 	NFT
@@ -68,7 +71,7 @@ gateway_rules() { # number, kind, the server's address
 			}
 		NFT
 		;;
-	port | symmetric | in-turn) ;; # conntrack's own filter
+	port | symmetric | in-turn | remembers) ;; # conntrack's own filter
 	blocked)
 		cat <<-NFT
 			chain block { type filter hook forward priority 0; ip saddr != $3 ip daddr != $3 meta l4proto udp drop; }

@@ -10,17 +10,17 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lab/lib.sh
 . tests/lab/lib_nat.sh
 
-kinds=(open full-cone address port symmetric blocked)
+kinds=(open full-cone address port remembers symmetric blocked)
 # Symmetric, too, but with ports that can be foretold.
 all_kinds=("${kinds[@]}" in-turn)
-declare -A is=([open]=none [full-cone]="any any" [address]="any address" [port]="any port" [symmetric]="port port" [blocked]=blocked [in-turn]="port port")
+declare -A is=([open]=none [full-cone]="any any" [address]="any address" [port]="any port" [remembers]="any port remembers" [symmetric]="port port" [blocked]=blocked [in-turn]="port port")
 
 lab_need_root nat
 trap lab_down EXIT
 lab_up
 public signal 9
 server=${MACHINE_IP[signal]}
-ip -n "$LAB-signal" addr add 198.18.9.3/24 dev eth0
+for n in 3 4; do ip -n "$LAB-signal" addr add "198.18.9.$n/24" dev eth0; done
 declare -a nodes=()
 for side in a:10 b:20; do
 	n=${side#*:}
@@ -37,20 +37,21 @@ for side in a:10 b:20; do
 done
 for kind in "${all_kinds[@]}"; do
 	check "the NAT \"$kind\" is what it is called" test \
-		"$(tests/lab/nat_kind.py "$LAB-b-$kind" "$LAB-signal" "$server" 198.18.9.3)" = "${is[$kind]}"
+		"$(tests/lab/nat_kind.py "$LAB-b-$kind" "$LAB-signal" "$server" 198.18.9.3 198.18.9.4)" = "${is[$kind]}"
 done
 
 # A filter that looks at the port, and a port that can not be known: nothing gets through.
 theory() { # kind, kind
 	case "$1 $2" in
 	*blocked* | "symmetric symmetric" | "symmetric port" | "port symmetric" | "in-turn symmetric" | "symmetric in-turn") echo relay ;;
+	"symmetric remembers" | "remembers symmetric") echo relay ;;
 	*) echo direct ;;
 	esac
 }
 
 address_of() { on "$1" mlsh status lab --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["clusters"][0]["address"])'; }
 must "server" signal_start
-must "fourteen nodes" mesh_up lab "${nodes[@]}"
+must "sixteen nodes" mesh_up lab "${nodes[@]}"
 declare -A address=()
 for m in "${nodes[@]}"; do
 	address[$m]=$(address_of "$m")
@@ -110,7 +111,7 @@ cell() { # kind, kind
 	on "$b" mlsh disconnect lab >/dev/null
 }
 
-table=("| ms | ${kinds[0]} | ${kinds[1]} | ${kinds[2]} | ${kinds[3]} | ${kinds[4]} | ${kinds[5]} |" "|---|---|---|---|---|---|---|")
+table=("| ms$(printf ' | %s' "${kinds[@]}") |" "|---$(printf '|---%.0s' "${kinds[@]}")|")
 for a in "${kinds[@]}"; do
 	on "a-$a" mlsh connect lab >/dev/null
 	row="| $a"

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""nat_kind.py NODE_NS SERVER_NS ADDRESS OTHER_ADDRESS: what the NAT before a node does (RFC 4787).
+"""nat_kind.py NODE_NS SERVER_NS ADDRESS SECOND THIRD: what the NAT before a node does (RFC 4787).
 
-Prints "mapping filtering": each "any" (endpoint-independent), "address" or "port"; "none" when the server sees the
-node's own address; "blocked" when only ADDRESS is reached."""
+Prints "mapping filtering": each "any" (endpoint-independent), "address" or "port"; and "remembers" if a datagram that
+came unasked takes the port away from the mapping to where it came from, and from later ones. "none" when the server
+sees the node's own address; "blocked" when only ADDRESS is reached."""
 import socket
 import sys
 
 from netns import socket_in
 
-node_ns, server_ns, first, second = sys.argv[1:]
+node_ns, server_ns, first, second, third = sys.argv[1:]
 WAIT_S = 0.3
 
 
@@ -36,11 +37,15 @@ def local_addresses(sock, to):
 node = socket_in(node_ns, socket.SOCK_DGRAM)
 node.bind(("", 0))
 node.settimeout(WAIT_S)
-one, one_more, other = server(first), server(first), server(second)
+one = server(first)
+asked = {"port": server(first), "address": server(second)}  # by the node, unasked
+strangers = {"address": server(third), "port": server(first)}  # these send to the node first
 
-node.sendto(b"1", one.getsockname())
-mapped = heard(one)
-assert mapped, "the server hears nothing"
+
+def seen_at(sock):
+    """Where the node's datagram to this socket comes from."""
+    node.sendto(b"!", sock.getsockname())
+    return heard(sock)
 
 
 def gets_through(sender):
@@ -48,18 +53,18 @@ def gets_through(sender):
     return heard(node) is not None
 
 
+mapped = seen_at(one)
+assert mapped, "the server hears nothing"
 assert gets_through(one), "no answer gets back"
-# The filter first: what the mapping is asked with opens it.
-filtering = "any" if gets_through(other) else "address" if gets_through(one_more) else "port"
-node.sendto(b"2", one_more.getsockname())
-mapped_port = heard(one_more)
-node.sendto(b"3", other.getsockname())
-mapped_address = heard(other)
+# The mapping first, with sockets that have not sent anything: the NAT may remember those that have.
+mapped_port, mapped_address = seen_at(asked["port"]), seen_at(asked["address"])
 if mapped_address is None:
     print("blocked")
     sys.exit()
-mapping = "address" if mapped_address != mapped else "any"
-if mapped_port != mapped:
-    mapping = "port"
-own = local_addresses(socket_in(node_ns, socket.SOCK_DGRAM), (first, 9))[0]
-print("none" if mapped[0] == own else f"{mapping} {filtering}")
+mapping = "port" if mapped_port != mapped else "address" if mapped_address != mapped else "any"
+filtering = "any" if gets_through(strangers["address"]) else "address" if gets_through(strangers["port"]) else "port"
+kind = f"{mapping} {filtering}"
+another = seen_at(strangers["port"])
+if mapping == "any" and another != mapped and seen_at(server(first)) == another:
+    kind += " remembers"
+print("none" if mapped[0] == local_addresses(socket_in(node_ns, socket.SOCK_DGRAM), (first, 9))[0] else kind)
