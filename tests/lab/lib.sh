@@ -276,9 +276,10 @@ peer_up() { # machine, cluster, peer
 
 pings() { on "$1" ping -n -c 1 -W 1 "$2" >/dev/null 2>&1; } # machine, address
 
-# Everything that mlsh has added to a machine's network: devices and routes.
+# Everything that mlsh has added to a machine's network: devices, rules and routes.
 traces_of() { # machine
 	ip -n "$LAB-$1" -o link show | grep -oE ' mlsh[0-9]+:'
+	ip -n "$LAB-$1" rule show | grep -E '^519[01]:'
 	ip -n "$LAB-$1" route show table all proto 109
 }
 
