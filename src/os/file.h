@@ -28,13 +28,7 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
  */
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err) MUST_CHECK;
-/*
- * The same without the syncs, for what is useful and not needed: survives the end of the process,
- * but after a crash of the machine the file may be empty or damaged.
- */
-int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
-			unsigned mode, struct err *err) MUST_CHECK;
-/* As file_write, but -EEXIST when `path` exists already. */
+/* The same, but -EEXIST when `path` exists already. */
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
@@ -50,6 +44,20 @@ struct file_lock;
 int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 	      struct file_lock **ret) MUST_CHECK;
 void file_unlock(struct file_lock *l); /* NULL allowed */
+/*
+ * A file that is written again and again, for what is useful and not needed: it stays open, so that
+ * a process that has lost its rights on the folder can still write it. Made with `mode` if it is
+ * missing; -EINVAL if it is not a regular file with one name, -ELOOP if it is a symbolic link.
+ */
+struct file_slot;
+int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *err,
+		   struct file_slot **ret) MUST_CHECK;
+/*
+ * Replaces the content in place, unsynced: it survives the end of the process, but after a crash of
+ * the machine, or one in the middle, it may be damaged.
+ */
+int file_slot_write(struct file_slot *s, const void *data, size_t len) MUST_CHECK;
+void file_slot_close(struct file_slot *s); /* NULL allowed */
 /* Makes the folder and its parents with `mode`; a folder that exists keeps its mode. */
 int dir_make(struct host *h, const char *path, unsigned mode, struct err *err) MUST_CHECK;
 /*

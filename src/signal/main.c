@@ -8,6 +8,7 @@
 #include "os/loop.h"
 #include "os/privs.h"
 #include "signal/config.h"
+#include "signal/recall.h"
 #include "signal/server.h"
 #include "signal/token.h"
 #include "signal/usage.h"
@@ -46,7 +47,8 @@ static int print_token(const char *token)
 
 static struct privs_file database_of(const struct signal_config *cfg)
 {
-	static const char *const companions[] = { "-wal", "-shm", "-journal", ".new", NULL };
+	static const char *const companions[] = { "-wal", "-shm", "-journal", ".new",
+						   RECALL_SUFFIX, NULL };
 
 	return (struct privs_file){ .user = "mlsh-signal", .path = cfg->db_path,
 				    .companions = companions };
@@ -187,7 +189,10 @@ static int open_server(struct host *h, const struct signal_config *cfg, struct e
 {
 	const struct privs_file file = database_of(cfg);
 	struct privs_account user;
-	int r = privs_take_over(h, &file, err, &user);
+	int r;
+
+	recall_prepare(h, cfg->db_path);
+	r = privs_take_over(h, &file, err, &user);
 
 	if (r == 0 && user.reaches)
 		r = privs_become(h, &user, err);

@@ -27,6 +27,7 @@ struct recall {
 	uint64_t began;
 	struct timer *call, *save;
 	bool stopped;
+	struct file_slot *file;		/* NULL: it could not be opened */
 	struct log_limit failures;
 };
 
@@ -136,33 +137,34 @@ static int file_save(struct recall *r, struct err *err)
 	size_t cap = l ? 64 + 104 * l->n : 0;
 	uint8_t *buf = l ? malloc(cap) : NULL;
 	ptrdiff_t len = buf ? recall_encode(l, buf, cap) : -ENOMEM;
-	int rc;
+	int rc = len < 0 ? (int)len : file_slot_write(r->file, buf, (size_t)len);
 
-	if (len < 0)
-		rc = err_set(err, (int)len, "%s", strerror((int)-len));
-	else
-		rc = file_write_unsynced(r->server->host, r->path, buf, (size_t)len, 0600, err);
 	free(buf);
 	free(l);
-	return rc;
+	return rc < 0 ? err_set(err, rc, "cannot write %s: %s", r->path, strerror(-rc)) : 0;
+}
+
+static void cannot_save(struct recall *r, const struct err *err)
+{
+	struct host *h = r->server->host;
+
+	log_limited(host_log(h), &r->failures, clock_now(h), LOG_LEVEL_WARN,
+		    "after a crash nodes will need up to %u s to return: %s",
+		    (unsigned)(SIGNAL_KEEP_ALIVE / NS_PER_S), err->text);
 }
 
 static void on_save(void *ctx)
 {
 	struct recall *r = ctx;
-	struct host *h = r->server->host;
 	struct err err = { 0 };
 
-	if (r->stopped || file_save(r, &err) == 0)
-		return;
-	log_limited(host_log(h), &r->failures, clock_now(h), LOG_LEVEL_WARN,
-		    "after a crash nodes will need up to %u s to return: %s",
-		    (unsigned)(SIGNAL_KEEP_ALIVE / NS_PER_S), err.text);
+	if (file_save(r, &err) < 0)
+		cannot_save(r, &err);
 }
 
 void recall_changed(struct recall *r)
 {
-	if (r && !r->stopped && !timer_is_set(r->save))
+	if (r && r->file && !r->stopped && !timer_is_set(r->save))
 		timer_set_in(r->save, SAVE_DELAY + r->server->n_sessions * SAVE_DELAY_EACH);
 }
 
@@ -191,10 +193,12 @@ static void file_load(struct recall *r)
 		rc = recall_decode(span_of(b.data, b.len), &r->lost);
 		buf_free(&b);
 		if (rc < 0)
-			err_set(&err, rc, "%s cannot be read", r->path);
+			err_set(&err, rc, "%s is empty or damaged", r->path);
 	}
 	if (rc < 0 && rc != -ENOENT)
 		log_debug(host_log(h), "no nodes are called back: %s", err.text);
+	if (file_slot_open(h, r->path, 0600, &err, &r->file) < 0)
+		cannot_save(r, &err);
 }
 
 /* --- calling ---------------------------------------------------------------------------------- */
@@ -216,6 +220,17 @@ static void on_call(void *ctx)
 	r->next = 0;
 	if (++r->round < ROUNDS)
 		timer_set_in(r->call, CALL_AGAIN);
+}
+
+void recall_prepare(struct host *h, const char *db_path)
+{
+	struct file_slot *file = NULL;
+	char path[PATH_BYTES];
+	int n = snprintf(path, sizeof(path), "%s" RECALL_SUFFIX, db_path);
+
+	if (n > 0 && (size_t)n < sizeof(path) &&
+	    file_slot_open(h, path, 0600, NULL, &file) == 0)
+		file_slot_close(file);
 }
 
 int recall_new(struct signal_server *s, const char *db_path, struct recall **ret)
@@ -247,12 +262,18 @@ int recall_new(struct signal_server *s, const char *db_path, struct recall **ret
 
 void recall_stop(struct recall *r)
 {
+	static const struct recall_list nobody;
+	uint8_t buf[16];
+	ptrdiff_t len;
+
 	if (!r || r->stopped)
 		return;
 	r->stopped = true;
 	timer_set(r->save, TIME_NEVER);
 	timer_set(r->call, TIME_NEVER);
-	(void)!file_remove(r->server->host, r->path); /* -ENOENT: nobody ever had a session */
+	len = recall_encode(&nobody, buf, sizeof(buf));
+	if (r->file && file_slot_write(r->file, buf, (size_t)MAX(len, 0)) < 0)
+		log_debug(host_log(r->server->host), "%s could not be written", r->path);
 }
 
 void recall_free(struct recall *r)
@@ -261,6 +282,7 @@ void recall_free(struct recall *r)
 		return;
 	timer_free(r->call);
 	timer_free(r->save);
+	file_slot_close(r->file);
 	free(r->lost);
 	free(r);
 }

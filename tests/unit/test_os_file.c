@@ -57,6 +57,53 @@ static void check_content(const char *path, const char *expected)
 	buf_free(NULL);
 }
 
+START_TEST(a_slot_is_written_over_and_over)
+{
+	setup();
+	struct file_slot *s = NULL;
+	struct stat st;
+	char *p = path_of("list");
+	ck_assert_int_eq(file_slot_open(host, p, 0600, NULL, &s), 0);
+	check_content(p, "");
+	ck_assert_int_eq(file_slot_write(s, "a longer one", 12), 0);
+	check_content(p, "a longer one");
+	ck_assert_int_eq(file_slot_write(s, "short", 5), 0);
+	check_content(p, "short");
+	file_slot_close(s);
+	ck_assert_int_eq(file_slot_open(host, p, 0600, NULL, &s), 0);
+	check_content(p, "short"); /* opening it changes nothing */
+	ck_assert_int_eq(chmod(dir, 0500), 0); /* nor does losing the folder */
+	ck_assert_int_eq(file_slot_write(s, "", 0), 0);
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	check_content(p, "");
+	file_slot_close(s);
+	ck_assert_int_eq(stat(p, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	file_slot_close(NULL);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_slot_is_no_link_and_no_folder)
+{
+	setup();
+	struct file_slot *s = NULL;
+	struct err err = { 0 };
+	char *target = path_of("target"), *link_to = path_of("link"), *second = path_of("second");
+	ck_assert_int_eq(file_write(host, target, "precious", 8, 0600, NULL), 0);
+	ck_assert_int_eq(symlink(target, link_to), 0);
+	ck_assert_int_eq(file_slot_open(host, link_to, 0600, &err, &s), -ELOOP);
+	ck_assert_ptr_nonnull(strstr(err.text, link_to));
+	ck_assert_int_eq(link(target, second), 0);
+	ck_assert_int_eq(file_slot_open(host, second, 0600, &err, &s), -EINVAL);
+	ck_assert_int_lt(file_slot_open(host, dir, 0600, &err, &s), 0);
+	ck_assert_int_lt(file_slot_open(host, "/nonexistent/x", 0600, &err, &s), 0);
+	ck_assert_ptr_null(s);
+	check_content(target, "precious");
+	teardown();
+}
+END_TEST
+
 START_TEST(write_and_read_back)
 {
 	setup();
@@ -71,10 +118,6 @@ START_TEST(write_and_read_back)
 	ck_assert_int_eq(stat(p, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	check_content(p, "second");
-	ck_assert_int_eq(file_write_unsynced(host, p, "third", 5, 0640, NULL), 0);
-	ck_assert_int_eq(stat(p, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 07777, 0640);
-	check_content(p, "third");
 	ck_assert_int_eq(file_write(host, p, "", 0, 0600, NULL), 0);
 	check_content(p, "");
 	char names[128] = "";
@@ -293,7 +336,8 @@ START_TEST(a_locked_file_is_one_processs_own)
 }
 END_TEST
 
-UNIT_MAIN("os/file", write_and_read_back, write_replaces_instead_of_overwriting,
+UNIT_MAIN("os/file", a_slot_is_written_over_and_over, a_slot_is_no_link_and_no_folder,
+	  write_and_read_back, write_replaces_instead_of_overwriting,
 	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
 	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,

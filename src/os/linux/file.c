@@ -180,10 +180,8 @@ static int rename_new(const char *from, const char *to)
 	return 0;
 }
 
-enum write_how { WRITE_REPLACE, WRITE_NEW, WRITE_UNSYNCED };
-
 static int write_whole(struct host *h, const char *path, const void *data, size_t len,
-		       unsigned mode, enum write_how how, struct err *err)
+		       unsigned mode, bool replace, struct err *err)
 {
 	char *tmp = temporary_name(h, path);
 	if (!tmp)
@@ -195,17 +193,17 @@ static int write_whole(struct host *h, const char *path, const void *data, size_
 		goto fail_name;
 	}
 	r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, len);
-	if (r == 0 && how != WRITE_UNSYNCED && fsync(fd) < 0)
+	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
 	if (r < 0)
 		goto fail;
-	r = how == WRITE_NEW ? rename_new(tmp, path) : rename(tmp, path) < 0 ? -errno : 0;
+	r = replace ? (rename(tmp, path) < 0 ? -errno : 0) : rename_new(tmp, path);
 	if (r < 0)
 		goto fail;
 	free(tmp);
-	r = how == WRITE_UNSYNCED ? 0 : dir_sync(path);
+	r = dir_sync(path);
 	if (r < 0)
 		return err_set(err, r, "can not sync the folder of %s: %s", path, strerror(-r));
 	return 0;
@@ -219,19 +217,65 @@ fail_name:
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err)
 {
-	return write_whole(h, path, data, len, mode, WRITE_REPLACE, err);
-}
-
-int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
-			unsigned mode, struct err *err)
-{
-	return write_whole(h, path, data, len, mode, WRITE_UNSYNCED, err);
+	return write_whole(h, path, data, len, mode, true, err);
 }
 
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err)
 {
-	return write_whole(h, path, data, len, mode, WRITE_NEW, err);
+	return write_whole(h, path, data, len, mode, false, err);
+}
+
+struct file_slot {
+	int fd;
+};
+
+int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *err,
+		   struct file_slot **ret)
+{
+	struct file_slot *s = malloc(sizeof(*s));
+	struct stat st;
+	int r = 0;
+	(void)h;
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		     mode);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		r = -EINVAL;
+	if (r < 0) {
+		file_slot_close(s);
+		return err_set(err, r, "can not write %s: %s", path,
+			       r == -EINVAL ? "it is not a file with one name" : strerror(-r));
+	}
+	*ret = s;
+	return 0;
+}
+
+int file_slot_write(struct file_slot *s, const void *data, size_t len)
+{
+	const uint8_t *from = data;
+	size_t at = 0;
+	while (at < len) {
+		ssize_t n = pwrite(s->fd, from + at, len - at, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += (size_t)n;
+	}
+	return ftruncate(s->fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+void file_slot_close(struct file_slot *s)
+{
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
 }
 
 int file_remove(struct host *h, const char *path)

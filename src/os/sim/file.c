@@ -184,10 +184,40 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 	return 0;
 }
 
-int file_write_unsynced(struct host *h, const char *path, const void *data, size_t len,
-			unsigned mode, struct err *err)
+struct file_slot {
+	struct host *host;
+	unsigned mode;
+	char path[PATH_MAX_BYTES];
+};
+
+int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *err,
+		   struct file_slot **ret)
 {
-	return file_write(h, path, data, len, mode, err);
+	int rc = write_refused(h->machine, path);
+	struct file_slot *s;
+
+	if (rc < 0)
+		return err_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
+	if (!file_find(h->machine, path))
+		rc = file_write(h, path, "", 0, mode, err);
+	if (rc < 0)
+		return rc;
+	s = sim_alloc(sizeof(*s));
+	s->host = h;
+	s->mode = mode;
+	strcpy(s->path, path);
+	*ret = s;
+	return 0;
+}
+
+int file_slot_write(struct file_slot *s, const void *data, size_t len)
+{
+	return file_write(s->host, s->path, data, len, s->mode, NULL);
+}
+
+void file_slot_close(struct file_slot *s)
+{
+	free(s);
 }
 
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
