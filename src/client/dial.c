@@ -12,10 +12,16 @@
 /* What is known of a failed attempt, the more telling ones last. */
 enum blame { BLAME_NONE, BLAME_SILENT, BLAME_CLOSED, BLAME_TLS, BLAME_ALPN, BLAME_PIN };
 
+#define LOOK_FIRST (10 * NS_PER_MS)	/* the first datagram has been handed to the kernel */
+#define LOOK_LATER (100 * NS_PER_MS)	/* word from routers and hosts may have come */
+
 struct attempt {
 	struct dial *dial;
 	struct addr to;
-	struct quic_conn *conn;	/* NULL: not begun, or failed */
+	uint64_t begun;
+	/* the newest, and the one before it, of a slow path perhaps; NULL: not begun, or failed */
+	struct quic_conn *conn[2];
+	struct udp_refusal refused;	/* what the kernel or the network said; code 0: nothing */
 };
 
 struct dial {
@@ -29,7 +35,8 @@ struct dial {
 	void (*resolved)(void *ctx, const struct addr *addrs, size_t n);
 	void *ctx, *progress_ctx, *resolved_ctx;
 	struct resolve *resolve;	/* NULL once it has ended */
-	struct timer *stagger, *deadline;
+	struct timer *stagger, *deadline, *look, *again;
+	uint64_t gap;			/* between connections to the same address; 0: one only */
 	struct attempt attempt[DIAL_ADDRS_MAX];
 	size_t n, begun, running;
 	struct err dns_err;		/* code 0: no failure */
@@ -40,6 +47,7 @@ struct dial {
 };
 
 static void next_attempt(void *ctx);
+static void attempt_over(struct dial *d);
 
 static void dial_progress(struct dial *d, const char *what, const char *on)
 {
@@ -53,32 +61,51 @@ static void dial_progress(struct dial *d, const char *what, const char *on)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+static void attempt_stop(struct attempt *a)
+{
+	for (size_t k = 0; k < ARRAY_LEN(a->conn); k++) {
+		quic_conn_free(a->conn[k]);
+		a->conn[k] = NULL;
+	}
+}
+
+/* Did the kernel refuse to send there? */
+static bool is_refused(const struct attempt *a)
+{
+	return a->refused.code != 0 && !a->refused.by_network;
+}
+
 static void stop_all(struct dial *d)
 {
 	resolve_cancel(d->resolve);
 	d->resolve = NULL;
-	for (size_t i = 0; i < d->begun; i++) {
-		quic_conn_free(d->attempt[i].conn);
-		d->attempt[i].conn = NULL;
-	}
+	for (size_t i = 0; i < d->begun; i++)
+		attempt_stop(&d->attempt[i]);
 	d->running = 0;
 	timer_set(d->stagger, TIME_NEVER);
 	timer_set(d->deadline, TIME_NEVER);
+	timer_set(d->look, TIME_NEVER);
+	timer_set(d->again, TIME_NEVER);
 }
 
+/* The addresses that something was sent to. */
 static void list_tried(const struct dial *d, char *out, size_t cap)
 {
-	size_t len = 0;
+	size_t len = 0, listed = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < MIN(d->begun, (size_t)3); i++) {
+	for (size_t i = 0; i < d->begun && listed < 3; i++) {
 		char text[ADDR_TEXT_MAX];
-		int n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "",
-				 addr_format(&d->attempt[i].to, text));
+		int n;
 
+		if (is_refused(&d->attempt[i]))
+			continue;
+		n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "",
+			     addr_format(&d->attempt[i].to, text));
 		if (n < 0 || (size_t)n >= cap - len)
 			return;
 		len += (size_t)n;
+		listed++;
 	}
 }
 
@@ -97,8 +124,51 @@ static void fail_pin(const struct dial *d, struct err *err)
 		   memcmp(d->got_cert, unknown, HASH_LEN) == 0 ? "another one" : got);
 }
 
+/* The attempt whose refusal says most: a missing route for one family is nothing unusual. */
+static const struct attempt *most_telling(const struct dial *d, bool by_network)
+{
+	const struct attempt *best = NULL;
+
+	for (size_t i = 0; i < d->begun; i++) {
+		const struct attempt *a = &d->attempt[i];
+
+		if (a->refused.code == 0 || a->refused.by_network != by_network)
+			continue;
+		if (!best || best->refused.code == -ENETUNREACH)
+			best = a;
+	}
+	return best;
+}
+
+/* The kernel refused all addresses: nobody else is to blame. */
+static void fail_refused(const struct dial *d, const struct attempt *a, struct err *err)
+{
+	char words[320], at[ADDR_TEXT_MAX];
+
+	refuse_words_local(a->refused.code, &a->to, words, sizeof(words));
+	refuse_set(err, REFUSAL_UNREACHABLE,
+		   "this machine cannot send to the signal server %s (%s): %s", d->name,
+		   addr_format(&a->to, at), words);
+	err->code = refuse_code_local(a->refused.code);
+}
+
+static void fail_silent(const struct dial *d, struct err *err)
+{
+	const struct attempt *hint = most_telling(d, true);
+	char tried[3 * ADDR_TEXT_MAX], said[160] = "";
+
+	list_tried(d, tried, sizeof(tried));
+	if (hint)
+		refuse_words_network(&hint->refused, said, sizeof(said));
+	refuse_set(err, REFUSAL_UNREACHABLE,
+		   "no answer from the signal server %s (tried %s).%s Is it running, is the "
+		   "address right, and do firewalls let UDP port %u through?",
+		   d->name, tried, said, (unsigned)d->port);
+}
+
 static void fail_message(const struct dial *d, struct err *err)
 {
+	const struct attempt *refused = most_telling(d, false);
 	char tried[3 * ADDR_TEXT_MAX], at[ADDR_TEXT_MAX];
 
 	list_tried(d, tried, sizeof(tried));
@@ -106,7 +176,7 @@ static void fail_message(const struct dial *d, struct err *err)
 	if (d->blame == BLAME_PIN)
 		fail_pin(d, err);
 	else if (d->begun == 0)
-		refuse_set(err, REFUSAL_UNREACHABLE, "can not reach the signal server %s: %s",
+		refuse_set(err, REFUSAL_UNREACHABLE, "cannot reach the signal server %s: %s",
 			   d->name, d->dns_err.code ? d->dns_err.text : "it has no address");
 	else if (d->blame == BLAME_ALPN)
 		refuse_set(err, REFUSAL_UNREACHABLE,
@@ -117,11 +187,10 @@ static void fail_message(const struct dial *d, struct err *err)
 			   "the signal server %s (%s) ended the connection while it was being "
 			   "made: %s. Are both sides of the same version of mlsh?", d->name, at,
 			   d->detail);
+	else if (refused && *tried == '\0')
+		fail_refused(d, refused, err);
 	else
-		refuse_set(err, REFUSAL_UNREACHABLE,
-			   "no answer from the signal server %s (tried %s). Is it running, is the "
-			   "address right, and do firewalls let UDP port %u through?",
-			   d->name, tried, (unsigned)d->port);
+		fail_silent(d, err);
 }
 
 static void dial_fail(struct dial *d)
@@ -133,12 +202,12 @@ static void dial_fail(struct dial *d)
 	d->fn(d->ctx, &err, NULL, NULL);
 }
 
-static void dial_succeed(struct dial *d, struct attempt *a)
+static void dial_succeed(struct dial *d, struct attempt *a, size_t k)
 {
-	struct quic_conn *conn = a->conn;
+	struct quic_conn *conn = a->conn[k];
 	struct addr to = a->to;
 
-	a->conn = NULL;
+	a->conn[k] = NULL;
 	stop_all(d);
 	d->fn(d->ctx, NULL, conn, &to);
 }
@@ -167,7 +236,8 @@ static enum blame blame_of(const struct quic_event *ev)
 	}
 }
 
-static void note_blame(struct dial *d, const struct attempt *a, const struct quic_event *ev)
+static void note_blame(struct dial *d, const struct attempt *a, const struct quic_conn *conn,
+		       const struct quic_event *ev)
 {
 	enum blame blame = blame_of(ev);
 	const uint8_t *cert;
@@ -178,7 +248,7 @@ static void note_blame(struct dial *d, const struct attempt *a, const struct qui
 	d->blamed = a->to;
 	snprintf(d->detail, sizeof(d->detail), "%s (error %llu)",
 		 ev->detail[0] ? ev->detail : "no reason given", (unsigned long long)ev->error);
-	cert = blame == BLAME_PIN ? quic_conn_peer_cert_sha256(a->conn) : NULL;
+	cert = blame == BLAME_PIN ? quic_conn_peer_cert_sha256(conn) : NULL;
 	if (cert)
 		memcpy(d->got_cert, cert, HASH_LEN);
 }
@@ -187,17 +257,39 @@ static void on_attempt(void *ctx, struct quic_conn *conn, const struct quic_even
 {
 	struct attempt *a = ctx;
 	struct dial *d = a->dial;
+	size_t k = conn == a->conn[1];
 
-	(void)conn;
 	if (ev->type == QUIC_CONNECTED) {
-		dial_succeed(d, a);
+		dial_succeed(d, a, k);
 		return;
 	}
 	if (ev->type != QUIC_CLOSED)
 		return;
-	note_blame(d, a, ev);
-	quic_conn_free(a->conn);
-	a->conn = NULL;
+	note_blame(d, a, conn, ev);
+	quic_conn_free(conn);
+	a->conn[k] = NULL;
+	if (!a->conn[1 - k])
+		attempt_over(d);
+}
+
+static const struct quic_conn_ops attempt_ops = { .event = on_attempt };
+
+static bool attempt_connect(struct dial *d, struct attempt *a)
+{
+	struct err ignored = { 0 };
+
+	a->begun = clock_now(d->host);
+	if (quic_connect(d->socket, &signal_profile, &d->pin, 0, &a->to, &attempt_ops, a, &ignored,
+			 &a->conn[0]) == 0)
+		return true;
+	a->conn[0] = NULL;
+	snprintf(d->detail, sizeof(d->detail), "%.150s", ignored.text);
+	return false;
+}
+
+/* An attempt has come to nothing. The dial may be gone afterwards. */
+static void attempt_over(struct dial *d)
+{
 	d->running--;
 	if (d->begun < d->n)
 		next_attempt(d);
@@ -205,31 +297,73 @@ static void on_attempt(void *ctx, struct quic_conn *conn, const struct quic_even
 		check_exhausted(d);
 }
 
-static const struct quic_conn_ops attempt_ops = { .event = on_attempt };
-
 /* Begins with the next address, and sets the time for the one after it. */
 static void next_attempt(void *ctx)
 {
 	struct dial *d = ctx;
-	struct err ignored = { 0 };
 
 	while (d->begun < d->n) {
 		struct attempt *a = &d->attempt[d->begun++];
 		char text[ADDR_TEXT_MAX];
-		int r = quic_connect(d->socket, &signal_profile, &d->pin, 0, &a->to, &attempt_ops,
-				     a, &ignored, &a->conn);
 
-		if (r < 0) {
-			a->conn = NULL;
-			snprintf(d->detail, sizeof(d->detail), "%.150s", ignored.text);
+		if (!attempt_connect(d, a))
 			continue;
-		}
 		d->running++;
 		timer_set_in(d->stagger, DIAL_STAGGER);
+		timer_set_in(d->look, LOOK_FIRST);
 		dial_progress(d, "connecting to", addr_format(&a->to, text));
 		return;
 	}
 	check_exhausted(d);
+}
+
+/*
+ * Has the kernel or the network refused what was sent? The kernel's word is final: nobody else can
+ * answer. The dial may be gone afterwards; true then, too.
+ */
+static bool look_at(struct dial *d, struct attempt *a)
+{
+	if ((!a->conn[0] && !a->conn[1]) ||
+	    !quic_socket_refused(d->socket, &a->to, a->begun, &a->refused) || !is_refused(a))
+		return false;
+	if (!refuse_is_final(a->refused.code)) {
+		a->refused.code = 0;
+		return false;
+	}
+	attempt_stop(a);
+	attempt_over(d);
+	return true;
+}
+
+static void on_look(void *ctx)
+{
+	struct dial *d = ctx;
+
+	timer_set_in(d->look, LOOK_LATER);
+	for (size_t i = 0; i < d->begun; i++) {
+		if (look_at(d, &d->attempt[i]))
+			return;
+	}
+}
+
+/*
+ * QUIC repeats the first packets ever more rarely. So that a server that comes up meanwhile is
+ * found, another connection begins; the one before stays, since the path may just be slow.
+ */
+static void on_again(void *ctx)
+{
+	struct dial *d = ctx;
+
+	timer_set_in(d->again, d->gap);
+	for (size_t i = 0; i < d->begun; i++) {
+		struct attempt *a = &d->attempt[i];
+
+		if (!a->conn[0])
+			continue;
+		quic_conn_free(a->conn[1]);
+		a->conn[1] = a->conn[0];
+		(void)!attempt_connect(d, a);
+	}
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -288,6 +422,7 @@ int dial_start(struct host *h, const struct dial_params *p, dial_fn fn, void *ct
 	snprintf(d->name, sizeof(d->name), "%s", p->host);
 	d->port = p->port;
 	d->pin = p->pin;
+	d->gap = p->again;
 	d->fn = fn;
 	d->progress = p->progress;
 	d->progress_ctx = p->progress_ctx;
@@ -296,7 +431,9 @@ int dial_start(struct host *h, const struct dial_params *p, dial_fn fn, void *ct
 	d->ctx = ctx;
 	d->stagger = timer_new(h, on_stagger, d);
 	d->deadline = timer_new(h, on_deadline, d);
-	if (!d->stagger || !d->deadline) {
+	d->look = timer_new(h, on_look, d);
+	d->again = timer_new(h, on_again, d);
+	if (!d->stagger || !d->deadline || !d->look || !d->again) {
 		err_set(err, r, "out of memory");
 		goto fail;
 	}
@@ -304,6 +441,8 @@ int dial_start(struct host *h, const struct dial_params *p, dial_fn fn, void *ct
 	if (r < 0)
 		goto fail;
 	timer_set_in(d->deadline, p->timeout);
+	if (d->gap)
+		timer_set_in(d->again, d->gap);
 	if (!addr_is_unset(&p->last_good)) {
 		add_address(d, &p->last_good);
 		timer_set_in(d->stagger, 0);
@@ -321,9 +460,11 @@ void dial_free(struct dial *d)
 {
 	if (!d)
 		return;
-	if (d->stagger && d->deadline)
+	if (d->stagger && d->deadline && d->look && d->again)
 		stop_all(d);
 	timer_free(d->stagger);
 	timer_free(d->deadline);
+	timer_free(d->look);
+	timer_free(d->again);
 	free(d);
 }

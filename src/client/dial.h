@@ -2,7 +2,8 @@
 /*
  * Reaching the signal server: the name is resolved, and its addresses are tried staggered in time
  * (RFC 8305, "happy eyeballs") until one of them has completed a handshake with the pinned key. The
- * last good address is tried at once, without waiting for DNS.
+ * last good address is tried at once, without waiting for DNS. An address that the kernel refuses
+ * to send to is given up at once.
  */
 #ifndef MLSH_CLIENT_DIAL_H
 #define MLSH_CLIENT_DIAL_H
@@ -23,6 +24,7 @@ struct dial_params {
 	struct addr last_good;		/* unset: none */
 	uint64_t dns_timeout;		/* ns */
 	uint64_t timeout;		/* ns, for all of it */
+	uint64_t again;			/* ns between connections to one address; 0: one only */
 	/* One line about what is being waited for. May be NULL. */
 	void (*progress)(void *ctx, const char *line);
 	void *progress_ctx;
@@ -34,7 +36,8 @@ struct dial_params {
 /*
  * Called once, from the loop. Success: `err` is NULL, and `conn`, connected and verified, is the
  * caller's (who sets itself as its owner) and leads to `to`. Failure: REFUSAL_FINGERPRINT when a
- * server showed another key, else REFUSAL_UNREACHABLE. The dial is to be freed by its owner, from
+ * server showed another key, else REFUSAL_UNREACHABLE; then the code says whether the kernel of
+ * this machine refused to send (refuse_is_local). The dial is to be freed by its owner, from
  * within the call or later.
  */
 typedef void (*dial_fn)(void *ctx, const struct err *err, struct quic_conn *conn,

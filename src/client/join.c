@@ -9,6 +9,7 @@
 
 #define DNS_TIMEOUT (5 * NS_PER_S)
 #define DIAL_TIMEOUT (10 * NS_PER_S)
+#define DIAL_AGAIN (2 * NS_PER_S)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
@@ -148,6 +149,7 @@ int join_connect(struct join *j, struct err *err)
 			.pin.by_cert = true,
 			.dns_timeout = DNS_TIMEOUT,
 			.timeout = DIAL_TIMEOUT,
+			.again = DIAL_AGAIN,
 			.progress = on_dial_progress,
 			.progress_ctx = j,
 		},
@@ -358,7 +360,7 @@ static int load_pending(struct join *j, struct err *err)
 
 static int open_socket(struct join *j, struct err *err)
 {
-	struct quic_socket_config cfg = { .identity = j->identity };
+	struct quic_socket_config cfg = { .identity = j->identity, .udp.icmp = true };
 
 	return quic_socket_open(j->host, &cfg, err, &j->socket);
 }

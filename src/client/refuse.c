@@ -123,3 +123,86 @@ int refuse_by_server(struct err *err, enum refusal reason, const char *server, s
 	return refuse_set(err, reason, "%s refused: %s%s%s", server, refuse_words(reason), when,
 			  said);
 }
+
+/* --- what the kernel refuses to send ---------------------------------------------------------- */
+
+bool refuse_is_final(int code)
+{
+	switch (-code) {
+	case EPERM:
+	case EACCES:
+	case EMSGSIZE:
+	case EINVAL:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case ENODEV:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+		return true;
+	default: /* no memory or buffers: the next datagram may leave */
+		return false;
+	}
+}
+
+int refuse_code_local(int code)
+{
+	return code == -EHOSTUNREACH ? -ENETUNREACH : code;
+}
+
+bool refuse_is_local(const struct err *err)
+{
+	return err->reason == REFUSAL_UNREACHABLE && err->code != 0 &&
+	       err->code != refuse_code(REFUSAL_UNREACHABLE);
+}
+
+void refuse_words_local(int code, const struct addr *to, char *out, size_t cap)
+{
+	const char *family = addr_is_v4(to) ? "IPv4" : "IPv6";
+
+	switch (-code) {
+	case EPERM:
+		snprintf(out, cap, "a firewall on this machine, or the kill switch of a VPN, "
+			 "drops it (%s). Let UDP port %u out.", strerror(-code),
+			 (unsigned)to->port);
+		break;
+	case EACCES:
+		snprintf(out, cap, "a rule of this machine's routing prohibits it (%s). See `ip "
+			 "route` and `ip rule`.", strerror(-code));
+		break;
+	case EINVAL:
+		snprintf(out, cap, "a route of this machine discards it (blackhole). See `ip "
+			 "route` and `ip rule`.");
+		break;
+	case EMSGSIZE:
+		snprintf(out, cap, "the network interface carries less than the %u bytes that "
+			 "mlsh needs in one datagram. Raise its MTU to 1280 or more.",
+			 (unsigned)UDP_REFUSED_BYTES);
+		break;
+	case ENETDOWN:
+	case ENODEV:
+		snprintf(out, cap, "the network interface is down.");
+		break;
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+		snprintf(out, cap, "no %s address of this machine can be used for it. Has this "
+			 "network %s?", family, family);
+		break;
+	default:
+		snprintf(out, cap, "there is no route to that %s address. Is the network up, and "
+			 "has it %s?", family, family);
+	}
+}
+
+void refuse_words_network(const struct udp_refusal *why, char *out, size_t cap)
+{
+	char who[ADDR_TEXT_MAX];
+
+	if (addr_is_unset(&why->by))
+		snprintf(who, sizeof(who), "Somebody on the way");
+	else
+		addr_format_ip(&why->by, who);
+	snprintf(out, cap, " %s says: %s.", who,
+		 why->code == -ECONNREFUSED ? "nothing listens there, or it is not let through" :
+					      strerror(-why->code));
+}

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "os/udp.h"
 #include "proto/refusal.h"
 
 /* The errno value (negative) that goes with a reason. */
@@ -22,5 +23,20 @@ int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...) PRINT
  */
 int refuse_by_server(struct err *err, enum refusal reason, const char *server, struct span text,
 		     uint32_t retry_after_s);
+
+/*
+ * What the kernel of this machine refuses to send (udp_refused) has the reason REFUSAL_UNREACHABLE,
+ * too, and the kernel's code in place of the usual one.
+ */
+
+/* Will it go on refusing until somebody changes something? Not so for lack of memory. */
+bool refuse_is_final(int code);
+/* The code for struct err: of those for a missing route only one, which no other cause has. */
+int refuse_code_local(int code);
+bool refuse_is_local(const struct err *err);
+/* Why the kernel refused and what to do about it: sentences that begin with a small letter. */
+void refuse_words_local(int code, const struct addr *to, char *out, size_t cap);
+/* What an ICMP message said, as a sentence behind a blank: a hint, since anybody can forge it. */
+void refuse_words_network(const struct udp_refusal *why, char *out, size_t cap);
 
 #endif

@@ -337,7 +337,7 @@ static const struct rpc_ops rpc_ops = { .ready = on_ready, .event = on_event, .e
  */
 static struct quic_socket *choose_socket(struct session *s)
 {
-	struct quic_socket_config cfg = { .identity = s->identity };
+	struct quic_socket_config cfg = { .identity = s->identity, .udp.icmp = true };
 
 	if (s->failures < SPARE_SOCKET_AFTER || s->failures % 2 == 0 || s->spent)
 		return s->socket;

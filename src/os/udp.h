@@ -22,6 +22,20 @@ struct udp_config {
 	size_t sndbuf_bytes;
 	/* An address that the machine does not have yet will do: it is waited for. */
 	bool address_may_come;
+	/*
+	 * What the network says of datagrams (ICMP) is noted for udp_refused. Costs a system call
+	 * for each udp_send, so it is not for the packet path. Best effort.
+	 */
+	bool icmp;
+};
+
+#define UDP_REFUSED_BYTES 1200	/* larger datagrams may be refused for their size: not noted */
+
+/* Why a datagram did not leave this machine, or what the network said of it. */
+struct udp_refusal {
+	int code;		/* negative errno: -EPERM, -ENETUNREACH, -EMSGSIZE, ... */
+	bool by_network;	/* said by ICMP: a hint only, since anybody can forge it */
+	struct addr by;		/* who sent that message; unset if unknown */
 };
 
 /* One received run of datagrams: each `segment` bytes, the last one possibly shorter. */
@@ -72,6 +86,13 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
 /* Those left by the last udp_send are not offered again. */
 void udp_forget(struct udp *u);
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx);
+
+/*
+ * The last refusal of a datagram to `to`, of UDP_REFUSED_BYTES or less, since `since` (clock_now);
+ * of as many addresses as were refused lately. False if there was none.
+ */
+bool udp_refused(const struct udp *u, const struct addr *to, uint64_t since,
+		 struct udp_refusal *ret);
 
 struct udp_stats {
 	uint64_t rx_datagrams, rx_bytes, rx_calls;

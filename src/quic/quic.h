@@ -215,6 +215,10 @@ void quic_socket_flush(struct quic_socket *s);
  */
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
+/* What the kernel or the network said of datagrams to an address: see udp_refused. */
+bool quic_socket_refused(const struct quic_socket *s, const struct addr *to, uint64_t since,
+			 struct udp_refusal *ret);
+
 struct quic_socket_stats {
 	uint64_t conns, half_open, accepted;	/* now, now, ever */
 	uint64_t refused_limit, refused_rate, retries_sent;

@@ -400,6 +400,12 @@ int quic_socket_identity_set(struct quic_socket *s, const struct identity *id, s
 	return quic_tls_identity_set(s->tls, id, err);
 }
 
+bool quic_socket_refused(const struct quic_socket *s, const struct addr *to, uint64_t since,
+			 struct udp_refusal *ret)
+{
+	return udp_refused(s->udp, to, since, ret);
+}
+
 struct addr quic_socket_local(const struct quic_socket *s)
 {
 	return udp_local(s->udp);

@@ -42,6 +42,11 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 	} else if (f->err_reason == REFUSAL_FINGERPRINT) {
 		put(w, "UDP gets through, but who answers is not the server of this cluster.");
 		advise(w, "was the server reinstalled, or does the name lead elsewhere?");
+	} else if (f->err_local) {
+		put(w, "This machine itself does not let out what is for the signal server: no "
+		       "relay, and no news of where nodes are. Tunnels that are up stay up.");
+		advise(w, "`mlsh status` has the kernel's reason: a firewall, a route or an "
+			  "interface of this machine");
 	} else if (!f->server_known) {
 		put(w, "The signal server's name does not resolve, so it can not be asked for "
 		       "anything.");

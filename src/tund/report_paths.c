@@ -2,6 +2,7 @@
 /* Reports about ways: `mlsh why`, `mlsh netcheck`, `mlsh ping`. */
 #include <stdlib.h>
 
+#include "client/refuse.h"
 #include "os/netconf.h"
 #include "overlay/candidate.h"
 #include "tund/report_put.h"
@@ -251,7 +252,8 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	struct netcheck_facts f = {
 		.network = has_network(h),
 		.cluster = tunnel_cluster(t)->cluster, .session_up = s.state == SESSION_UP,
-		.err_reason = s.last_err.reason, .server_known = tunnel_server_known(t),
+		.err_reason = s.last_err.reason,
+		.err_local = refuse_is_local(&s.last_err), .server_known = tunnel_server_known(t),
 		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
 		.in_turn = n.in_turn,
 	};

@@ -2,6 +2,7 @@
 /* Reaching a server with several addresses, of which some are dead, slow, or somebody else's. */
 #include "hostile_kit.h"
 #include "client/dial.h"
+#include "client/refuse.h"
 
 #define NAME "many.example.net"
 
@@ -107,6 +108,12 @@ static void dialler_close(struct dialler *d)
 static void name(struct dialler *d, struct addr a)
 {
 	SIM_CHECK_OK(d->k.w, world_dns_set(d->k.w, NAME, &a));
+}
+
+static void set_links(struct dialler *d, struct link_params p)
+{
+	world_link(d->k.w, d->n->host, d->k.server_host, p);
+	world_link(d->k.w, d->k.server_host, d->n->host, p);
 }
 
 static struct addr dead6(uint8_t last)
@@ -223,6 +230,86 @@ START_TEST(failures_come_in_time_and_say_why)
 }
 END_TEST
 
+/* Whatever the kernel refuses is no fault of the server's, and waiting for it is of no use. */
+START_TEST(what_the_kernel_refuses_is_said_at_once)
+{
+	struct dialler d;
+	struct addr own;
+
+	dialler_open(&d);
+	name(&d, addr_v4(KIT_SERVER_IP, 0));
+	world_host_mtu(d.n->host, 1200);
+	dial(&d);
+	ck_assert_int_eq(d.err.reason, REFUSAL_UNREACHABLE);
+	ck_assert_int_eq(d.err.code, -EMSGSIZE);
+	ck_assert(refuse_is_local(&d.err));
+	ck_assert_ptr_nonnull(strstr(d.err.text, "this machine cannot send"));
+	ck_assert_ptr_nonnull(strstr(d.err.text, "MTU"));
+	ck_assert_ptr_null(strstr(d.err.text, "firewalls"));
+	ck_assert_uint_lt(d.took, 100 * NS_PER_MS);
+	world_host_mtu(d.n->host, 1500);
+	dial(&d);
+	ck_assert_ptr_nonnull(d.conn);
+
+	own = addr_v4(IP(198, 51, 100, 11), 0);
+	SIM_CHECK_OK(d.k.w, world_host_addr_del(d.n->host, &own));
+	d.p.last_good = addr_v4(KIT_SERVER_IP, KIT_PORT);
+	dial(&d);
+	ck_assert_int_eq(d.err.reason, REFUSAL_UNREACHABLE);
+	ck_assert_int_eq(d.err.code, -ENETUNREACH);
+	ck_assert_ptr_nonnull(strstr(d.err.text, "no route to that IPv4 address"));
+	ck_assert_uint_lt(d.took, 4 * NS_PER_S); /* the name had to be resolved */
+	dialler_close(&d);
+}
+END_TEST
+
+/* The first packets of one handshake go out after 0, 1, 3 and 7 s: too few. */
+START_TEST(a_server_that_comes_up_late_is_found_in_time)
+{
+	static const uint64_t late[] = { 1100, 3100, 5200, 7500, 8900 };
+	struct dialler d;
+
+	dialler_open(&d);
+	d.p.again = 2 * NS_PER_S;
+	name(&d, addr_v4(KIT_SERVER_IP, 0));
+	for (size_t i = 0; i < ARRAY_LEN(late); i++) {
+		struct link_params cut = { .delay_ns = 5 * NS_PER_MS, .loss = 1 };
+
+		quic_conn_free(d.conn);
+		d.conn = NULL;
+		d.ended = false;
+		d.began = world_now(d.k.w);
+		set_links(&d, cut);
+		SIM_CHECK_OK(d.k.w, dial_start(d.n->host, &d.p, on_dialled, &d, NULL, &d.dial));
+		sim_pass(d.k.w, late[i] * NS_PER_MS);
+		ck_assert(!d.ended);
+		set_links(&d, LINK_DEFAULT);
+		SIM_CHECK(d.k.w, world_run(d.k.w, 12 * NS_PER_S, has_ended, &d));
+		ck_assert_msg(d.conn, "%s", d.err.text);
+		printf("up after %llu ms: found after %llu\n", (unsigned long long)late[i],
+		       (unsigned long long)(d.took / NS_PER_MS));
+		ck_assert_uint_le(d.took, late[i] * NS_PER_MS + 1100 * NS_PER_MS);
+	}
+	dialler_close(&d);
+}
+END_TEST
+
+/* A path that is slower than the gap: the connection that has begun already goes on. */
+START_TEST(a_slow_path_is_not_given_up_for_another_try)
+{
+	struct dialler d;
+
+	dialler_open(&d);
+	d.p.again = 2 * NS_PER_S;
+	name(&d, addr_v4(KIT_SERVER_IP, 0));
+	set_links(&d, (struct link_params){ .delay_ns = 800 * NS_PER_MS, .mtu_bytes = 1500 });
+	dial(&d);
+	ck_assert_msg(d.conn, "%s", d.err.text);
+	ck_assert_uint_lt(d.took, 4 * NS_PER_S);
+	dialler_close(&d);
+}
+END_TEST
+
 /* Given up at any moment: nothing is called, nothing leaks. */
 START_TEST(given_up_at_any_moment)
 {
@@ -248,4 +335,6 @@ END_TEST
 
 UNIT_MAIN("client/dial", dead_addresses_cost_little, a_working_first_address_is_the_only_one,
 	  anothers_address_is_passed_over, last_good_address_does_not_wait_for_dns,
-	  failures_come_in_time_and_say_why, given_up_at_any_moment)
+	  failures_come_in_time_and_say_why, what_the_kernel_refuses_is_said_at_once,
+	  a_server_that_comes_up_late_is_found_in_time,
+	  a_slow_path_is_not_given_up_for_another_try, given_up_at_any_moment)

@@ -300,6 +300,8 @@ START_TEST(without_a_network_the_server_is_not_at_fault)
 }
 END_TEST
 
+#define LOCALLY (-1)	/* REFUSAL_UNREACHABLE by the kernel of this machine */
+
 START_TEST(netcheck_says_what_it_means)
 {
 	static const struct {
@@ -315,6 +317,7 @@ START_TEST(netcheck_says_what_it_means)
 		{ false, false, REFUSAL_UNREACHABLE, { 0 }, "does not resolve", false },
 		{ false, true, REFUSAL_UNREACHABLE, { 0 }, "does not answer over UDP", false },
 		{ false, true, REFUSAL_TIMEOUT, { 0 }, "does not answer over UDP", false },
+		{ false, true, LOCALLY, { 0 }, "This machine itself", false },
 		{ false, true, REFUSAL_FINGERPRINT, { 0 }, "not the server", false },
 		{ false, true, REFUSAL_BAD_TOKEN, { 0 }, "refuses", false },
 		{ true, true, 0, { MAPPING_NONE, FILTERING_OPEN }, "No NAT", false },
@@ -329,7 +332,11 @@ START_TEST(netcheck_says_what_it_means)
 		struct netcheck_facts f = { .cluster = "homelab", .network = true,
 					    .session_up = cases[i].up,
 					    .server_known = cases[i].known,
-					    .err_reason = cases[i].reason, .nat = cases[i].nat,
+					    .err_reason = cases[i].reason == LOCALLY ?
+								  REFUSAL_UNREACHABLE :
+								  cases[i].reason,
+					    .err_local = cases[i].reason == LOCALLY,
+					    .nat = cases[i].nat,
 					    .mapped = cases[i].mapped };
 		struct why w;
 

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "os/linux/internal.h"
+#include "os/linux/udp_icmp.h"
+#include "os/udp_notes.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -29,12 +31,6 @@ union control {
 	uint8_t data[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 		     CMSG_SPACE(sizeof(struct in_pktinfo)) + 3 * CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
-};
-
-union name {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
 };
 
 struct slot {
@@ -73,6 +69,8 @@ struct udp {
 	size_t tx_segments[UDP_BATCH_MAX], tx_bytes[UDP_BATCH_MAX];
 	struct iovec tx_pieces[UDP_BATCH_MAX];	/* of the joined sends */
 	struct udp_stats stats;
+	bool icmp;
+	struct udp_notes refused;
 };
 
 /* ---- addresses ---- */
@@ -81,15 +79,6 @@ static bool ip_is_unset(const struct addr *a)
 {
 	static const uint8_t zero[16];
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
-}
-
-static struct addr addr_of_name(const union name *name)
-{
-	if (name->any.sa_family == AF_INET)
-		return addr_v4(ntohl(name->v4.sin_addr.s_addr), ntohs(name->v4.sin_port));
-	struct addr a = addr_v6(name->v6.sin6_addr.s6_addr, ntohs(name->v6.sin6_port));
-	a.scope = name->v6.sin6_scope_id; /* the kernel sets it for link-local addresses only */
-	return a;
 }
 
 static socklen_t name_of_addr(const struct udp *u, const struct addr *a, union name *out)
@@ -150,6 +139,7 @@ static int options_set(struct udp *u, const struct udp_config *cfg)
 	 */
 	u->gso = option_set(u->fd, SOL_UDP, UDP_SEGMENT, 0) == 0;
 	(void)!option_set(u->fd, SOL_UDP, UDP_GRO, 1);
+	u->icmp = cfg->icmp && udp_icmp_listen(u->fd, u->v6);
 	return 0;
 }
 
@@ -337,6 +327,12 @@ static bool read_slot(struct udp *u, size_t i, struct udp_rx *rx)
 	return true;
 }
 
+bool udp_refused(const struct udp *u, const struct addr *to, uint64_t since,
+		 struct udp_refusal *ret)
+{
+	return udp_noted(&u->refused, to, since, ret);
+}
+
 size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max)
 {
 	max = MIN(max, UDP_BATCH_MAX);
@@ -345,6 +341,8 @@ size_t udp_recv(struct udp *u, struct udp_rx *rx, size_t max)
 		u->rx_msgs[i].msg_hdr.msg_controllen = sizeof(union control);
 	}
 	int n = -1;
+	if (u->icmp)
+		udp_icmp_take(u->fd, &u->refused, clock_now(u->host));
 	/*
 	 * An error that is pending on the socket (from ICMP) is reported, and cleared, in place of
 	 * data.
@@ -517,8 +515,11 @@ static void count_sent(struct udp *u, size_t slots)
 }
 
 /* The kernel refused the first message. Returns the progress that leaves this error behind. */
-static struct progress skip_failed(struct udp *u, struct progress at, int code)
+static struct progress skip_failed(struct udp *u, const struct udp_tx *tx, struct progress at,
+				   int code)
 {
+	const struct udp_refusal why = { .code = -code };
+
 	if (u->tx_segments[0] > 1 && (code == EIO || code == EINVAL || code == EMSGSIZE)) {
 		/*
 		 * EIO: the device or an IPsec policy can not do it, so the next sends would fail as
@@ -533,6 +534,8 @@ static struct progress skip_failed(struct udp *u, struct progress at, int code)
 		u->stats.tx_too_big++;
 	else
 		u->stats.tx_errors++;
+	if (MIN(tx[at.index].len, tx[at.index].segment) <= UDP_REFUSED_BYTES)
+		udp_note(&u->refused, clock_now(u->host), &tx[at.index].to, &why);
 	return u->tx_after[0];
 }
 
@@ -544,6 +547,8 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n)
 	u->resume_offset = 0;
 	while (at.index < n) {
 		size_t slots = slots_fill(u, tx, n, at);
+		if (u->icmp)
+			udp_icmp_clear(u->fd);
 		int sent = sendmmsg(u->fd, u->tx_msgs, (unsigned)slots,
 				    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0) {
@@ -556,7 +561,7 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n)
 			fd_watch_set(u->watch, true, true);
 			break;
 		} else if (errno != EINTR) {
-			at = skip_failed(u, at, errno);
+			at = skip_failed(u, tx, at, errno);
 		}
 	}
 	return at.index;

@@ -5,6 +5,7 @@
  * so that the address sanitizer sees every wrong use.
  */
 #include "os/udp.h"
+#include "os/udp_notes.h"
 #include "os/sim/sim.h"
 
 #define BUF_DEFAULT 212992		/* net.core.rmem_default and wmem_default of Linux */
@@ -28,6 +29,7 @@ struct udp {
 	void *readable_ctx, *writable_ctx;
 	uint8_t *lent[UDP_BATCH_MAX];	/* by the last udp_recv */
 	struct udp_stats stats;
+	struct udp_notes refused;
 };
 
 static struct udp *udp_at(struct machine *m, const struct addr *a)
@@ -260,6 +262,30 @@ static bool source_choose(const struct udp *u, const struct udp_tx *tx, struct a
 	return true;
 }
 
+static void refuse(struct udp *u, const struct addr *to, int code, size_t len)
+{
+	const struct udp_refusal why = { .code = code };
+
+	if (len <= UDP_REFUSED_BYTES)
+		udp_note(&u->refused, u->host->world->now, to, &why);
+}
+
+bool udp_refused(const struct udp *u, const struct addr *to, uint64_t since,
+		 struct udp_refusal *ret)
+{
+	return udp_noted(&u->refused, to, since, ret);
+}
+
+/* With addresses of the other family only there is a route: to a router that knows no further. */
+static bool has_network(const struct machine *m)
+{
+	static const struct addr any6 = { .ip = { 0x20, 0x01 } };
+	const struct addr any4 = addr_v4(0x01010101, 0);
+	struct addr src;
+
+	return machine_source(m, &any4, &src) || machine_source(m, &any6, &src);
+}
+
 /* Sends one run; datagrams that cannot be sent are given up. */
 static void run_send(struct udp *u, const struct udp_tx *tx)
 {
@@ -272,12 +298,15 @@ static void run_send(struct udp *u, const struct udp_tx *tx)
 		p.src = tx->local;
 		world_trace_packet(m->world, m, "no address to send from", &p);
 		u->stats.tx_errors++;
+		if (!has_network(m))
+			refuse(u, &tx->to, -ENETUNREACH, MIN(tx->len, tx->segment));
 		return;
 	}
 	for (size_t at = 0; at < MAX(tx->len, 1); at += MAX(tx->segment, 1)) {
 		p.len = MIN(tx->segment, tx->len - at);
 		if (!net_fits_interface(m, &tx->to, p.len)) {
 			u->stats.tx_too_big++;
+			refuse(u, &tx->to, -EMSGSIZE, p.len);
 			continue;
 		}
 		p.data = sim_copy(tx->data + at, p.len);
