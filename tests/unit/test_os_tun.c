@@ -136,14 +136,23 @@ static uint8_t stream_byte(size_t at)
 	return (uint8_t)(at * 31 + (at >> 11));
 }
 
+/* Returns how many of these bytes are those of the stream from `at` on. (No assertion for each
+ * byte: Check writes a record to a file for every one.) */
+static size_t stream_matches(const uint8_t *bytes, size_t n, size_t at)
+{
+	size_t i = 0;
+	while (i < n && bytes[i] == stream_byte(at + i))
+		i++;
+	return i;
+}
+
 static void on_receiving(void *ctx)
 {
 	struct stream *s = ctx;
 	static uint8_t buffer[65536];
 	ssize_t n = read(s->to, buffer, sizeof(buffer));
 	ck_assert_int_gt(n, 0);
-	for (ssize_t i = 0; i < n; i++)
-		ck_assert_uint_eq(buffer[i], stream_byte(s->received + (size_t)i));
+	ck_assert_uint_eq(stream_matches(buffer, (size_t)n, s->received), (size_t)n);
 	s->received += (size_t)n;
 	if (s->received == STREAM_BYTES)
 		loop_stop(s->host);
