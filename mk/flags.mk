@@ -35,6 +35,9 @@ endif
 zero_init := -ftrivial-auto-var-init=zero
 zero_init_of = $(zero_init) $(shell $(1) $(zero_init) -fsyntax-only -x c /dev/null 2>/dev/null || \
 	echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+ifeq ($(shell command -v $(lastword $(CC))),)
+$(shell tools/need $(lastword $(CC)) $(lastword $(CXX)) >&2)
+endif
 cc_zero_init := $(call zero_init_of,$(CC))
 clang_zero_init := $(call zero_init_of,$(CLANG))
 
