@@ -110,6 +110,10 @@ import os, random, socket, sys
 seed = int(os.environ.get("MLSH_TEST_SEED", random.randrange(1 << 32)))
 print(f"MLSH_TEST_SEED={seed}")
 rng = random.Random(seed)
+HUGE = b"\x84" + 4 * (b"\x1b" + 8 * b"\xff")
+def request(verb, cluster, sizes):
+    head = bytes([0x8a, 3, verb, 0x60 + len(cluster)]) + cluster
+    return head + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4" + sizes
 kept = []
 for i in range(200):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -117,8 +121,9 @@ for i in range(200):
     try:
         s.connect(sys.argv[1])
         if i % 2: s.send(rng.randbytes(rng.randrange(1, 60000)))
-        if i % 5 == 0: socket.send_fds(s, [b"\x85\x01\x01"], [0, 1, 2, 0])
-        if i % 7 == 0: s.send(b"\x85\x01\x03\x60\x50" + bytes(16) + b"\x00")
+        if i % 5 == 0: socket.send_fds(s, [request(1, b"homelab", HUGE)], [0, 1, 2, 0])
+        if i % 7 == 0: s.send(request(3, b"", b"\x80"))
+        if i % 11 == 0: s.send(request(1, b"homelab", b"\x84\x01\x01\x01\x01"))
     except OSError:
         pass
     kept.append(s)
@@ -137,6 +142,69 @@ exec 7>&-
 wait "$user"
 check "descriptors are not kept" test "$(find "/proc/${DAEMON_PID[nas]}/fd" -mindepth 1 | wc -l)" -lt 100
 check "the tunnel is as it was" pings laptop 100.64.0.1
+
+# --- another user listens in the daemon's place, before it or instead of it ---
+cat >"$WORK/squat.py" <<'PY'
+"""squat.py PATH: listens there, and prints what it gets."""
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+s.listen()
+print("ready", flush=True)
+while True:
+    print("got", len(s.accept()[0].recv(65536)), flush=True)
+PY
+mkdir -m 1777 "$WORK/common"
+setpriv --reuid 1500 --regid 1500 --clear-groups /usr/bin/python3 "$WORK/squat.py" "$WORK/common/sock" >"$WORK/squat.out" 2>&1 &
+squatter=$!
+LAB_PIDS+=("$squatter")
+must "a squatter" wait_until 20 grep -q ready "$WORK/squat.out"
+for command in connect status; do
+	check_fails "$command: another user's socket is found out" 1 "user 1500 listens" \
+		on nas env MLSH_SOCKET="$WORK/common/sock" mlsh $command homelab
+done
+check "they came, each with nothing" wait_until 5 eval '[ "$(grep -c ^got "$WORK/squat.out")" = 2 ] && ! grep -q "got [1-9]" "$WORK/squat.out"'
+kill "$squatter"
+
+# --- a key whose read never ends ---
+cat >"$WORK/hang.py" <<'PY'
+"""hang.py FOLDER: mounts a file system (FUSE) with one file, key.pem, whose reads are never answered."""
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+dev = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={dev},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+if libc.mount(b"hang", sys.argv[1].encode(), b"fuse", 0, options):
+    sys.exit(f"mount: {os.strerror(ctypes.get_errno())}")
+LOOKUP, FORGET, GETATTR, OPEN, READ, INIT, INTERRUPT, BATCH_FORGET = 1, 2, 3, 14, 15, 26, 36, 42
+def attr(ino):
+    mode = 0o40755 if ino == 1 else 0o100600
+    return struct.pack("<6Q10I", ino, 119, 1, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+print("ready", flush=True)
+while True:
+    request = os.read(dev, 1 << 20)
+    _, op, unique, node = struct.unpack_from("<IIQQ", request)
+    def reply(body, error=0): os.write(dev, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
+    if op == INIT: reply(struct.pack("<4I2H2I2HI", 7, 31, 65536, 0, 12, 10, 65536, 1, 1, 0, 0) + bytes(28))
+    elif op == LOOKUP and request[40:].rstrip(b"\0") == b"key.pem": reply(struct.pack("<4Q2I", 2, 0, 1, 1, 0, 0) + attr(2))
+    elif op == LOOKUP: reply(b"", 2)
+    elif op == GETATTR: reply(struct.pack("<QII", 1, 0, 0) + attr(node))
+    elif op == OPEN: reply(bytes(16))
+    elif op == READ: print("read", flush=True)
+    elif op not in (FORGET, INTERRUPT, BATCH_FORGET): reply(b"", 38)
+PY
+if [ -c /dev/fuse ]; then
+	cp -rp "$WORK/nas/home" "$WORK/nas/home2"
+	rm -r "$WORK/nas/home2/.config/mlsh/identity"
+	mkdir "$WORK/nas/home2/.config/mlsh/identity"
+	on_bg nas hang.out env HOME="$WORK/nas/home2" at="$WORK/nas/home2/.config/mlsh/identity" sh -c \
+		'python3 "$0" "$at" & until [ -e "$at/key.pem" ]; do sleep 0.05; done; exec mlsh connect homelab' "$WORK/hang.py"
+	check "a command hangs in its own file" wait_until 10 grep -q read "$WORK/nas/hang.out"
+	check "and the daemon does not" connected nas homelab
+	check "nor does the tunnel" pings laptop 100.64.0.1
+else
+	echo "# no /dev/fuse here: a key that hangs is not tried"
+fi
 
 # --- packets for nobody stay here ---
 must "listening on the router" capture router to-laptop leak.pcap net 100.64.0.0/10
