@@ -11,6 +11,7 @@
 #include "overlay/coalesce.h"
 #include "overlay/nat.h"
 #include "overlay/flowq.h"
+#include "overlay/meter.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/packet.h"
@@ -34,6 +35,11 @@
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
 #define PEER_PORTS_PER_S 1		/* pings to ports that its NAT may give next */
 #define PEER_PORTS_BURST (2 * PREDICT_STEP)
+#define ATTEMPT_FLIGHT 2400	/* bytes that begin a handshake: two datagrams */
+#define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
+#define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
+#define PEER_ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
+#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S) /* between networks on which budgets begin anew */
 #define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
@@ -97,6 +103,8 @@ struct link {
 	struct quic_conn *conn;		/* NULL: the place is free */
 	path_label label;		/* of its first path, and where that goes: */
 	bool relayed;
+	bool proven;			/* the peer has been at `to` before */
+	uint64_t admitted_at;		/* when its last flight elsewhere began; TIME_NEVER */
 	struct addr to, local;
 	uint64_t begun;			/* by us */
 	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
@@ -128,10 +136,12 @@ struct peer {
 	struct wire_candidates stored;	/* from before our restart; until it says better */
 	struct wire_candidates knock;	/* where it last called from */
 	struct addr last_good;		/* of a direct path */
+	struct addr called_from;	/* proven by its last knock's handshake */
 	struct nat_kind nat;		/* what it says of its own */
 	struct relay_path relay;
 	struct bucket guesses;		/* pings to addresses of it that never answered */
 	struct bucket ports;		/* the same, to ports that are foretold */
+	struct bucket attempts;		/* bytes of handshakes to addresses that proved nothing */
 	struct bucket hearsay;		/* addresses that it sees us at */
 	struct bucket pongs, strange_pongs, repeated_pongs;
 	struct bucket punches;		/* pings of rounds */
@@ -202,6 +212,8 @@ struct overlay {
 	struct map *records;		/* tags of records -> link */
 	struct link *record_link;	/* the last one that was looked up; has records */
 	struct bucket pings;		/* of rounds */
+	struct meter unproven;		/* bytes to addresses that proved nothing */
+	uint64_t unproven_since;	/* when that budget began, on the network of then */
 	struct bucket pongs;		/* to addresses that are not proven */
 	size_t n_members_seen;		/* of the log's, how many have a peer */
 	struct timer *watch;		/* looks for dead tunnels */
@@ -259,6 +271,15 @@ void repair_device_gone(struct overlay *o);
 
 /* --- path.c ---------------------------------------------------------------------------------- */
 
+/*
+ * May a datagram of `len` bytes of this link go out? Handshakes to addresses that have proven
+ * nothing have a budget; without it a flight is dropped, as if it were lost.
+ */
+bool path_admit(struct link *l, size_t len);
+/* Is there budget to begin a handshake with the peer at this address? Proven ones need none. */
+bool path_affordable(struct peer *p, const struct addr *to);
+/* Our network is another one: what went into the old one in vain does not count any more. */
+void path_budgets_renew(struct overlay *o);
 /* Begins a connection to an address, or over the relay if `to` is NULL; sets the link's path. */
 int path_connect(struct link *l, const struct addr *to) MUST_CHECK;
 /* The first path of a connection that others began. False: nobody knows where it came from. */

@@ -35,6 +35,7 @@ void peer_knocked(struct peer *p, const struct quic_conn *c)
 	/* An address that the handshake has proven. */
 	if (path_remote(p->o, c, &one.item[0])) {
 		one.n = 1;
+		p->called_from = one.item[0];
 		candidates_filter(&one, &p->o->own, subnet, &good);
 		candidates_filter(&one, &p->o->own, subnet, &p->knock);
 	}

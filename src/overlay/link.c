@@ -11,7 +11,8 @@ struct link *link_place(struct peer *p)
 
 		if (l->conn)
 			continue;
-		*l = (struct link){ .peer = p, .control = -1, .deadline = TIME_NEVER };
+		*l = (struct link){ .peer = p, .control = -1, .deadline = TIME_NEVER,
+				    .admitted_at = TIME_NEVER };
 		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
 		bucket_init(&l->says, PEER_SAYS_PER_S, PEER_SAYS_BURST, clock_now(p->o->h));
 		return l;
@@ -109,6 +110,8 @@ static void on_connected(struct link *l)
 	struct peer *p = l->peer;
 
 	l->connected = true;
+	if (!l->relayed)
+		meter_proven(&p->o->unproven, &l->to, clock_now(p->o->h));
 	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
 	if (quic_conn_is_server(l->conn) || !p->initiator) {
 		peer_schedule(p); /* theirs to begin, or to call back */

@@ -282,6 +282,7 @@ void overlay_network_changed(struct overlay *o)
 	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
 	memset(o->observed_from, 0, sizeof(o->observed_from));
 	nat_reset(o);
+	path_budgets_renew(o);
 	fence_network_changed(o->fence);
 	if (o->mapper)
 		mapper_network_changed(o->mapper);
@@ -439,6 +440,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		struct err *err, struct overlay **ret)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
+	uint8_t seed[16];
 	int rc;
 
 	if (!o)
@@ -453,6 +455,9 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
 	bucket_init(&o->hearsay, 1, 8, clock_now(h));
 	bucket_init(&o->news, 1, NEWS_BURST, clock_now(h));
+	random_fill(h, seed, sizeof(seed));
+	meter_init(&o->unproven, seed, clock_now(h));
+	o->unproven_since = clock_now(h);
 	bucket_init(&o->pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
 	bucket_init(&o->pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
 	overlay_router_init(o);

@@ -22,6 +22,55 @@ const struct quic_profile peer_profile = {
 	.keep_alive = PEER_KEEP_ALIVE,
 };
 
+static bool is_proven(const struct peer *p, const struct addr *to)
+{
+	return addr_equal(to, &p->last_good) || addr_equal(to, &p->called_from);
+}
+
+static bool affordable(struct peer *p, const struct addr *to, uint64_t reserve, uint64_t now)
+{
+	return bucket_has(&p->attempts, ATTEMPT_FLIGHT + reserve, now) &&
+	       meter_has(&p->o->unproven, to, ATTEMPT_FLIGHT, now);
+}
+
+bool path_affordable(struct peer *p, const struct addr *to)
+{
+	return is_proven(p, to) || affordable(p, to, 0, clock_now(p->o->h));
+}
+
+/* Half a flight is of no use: whether there is enough is looked at for the whole of it. */
+bool path_admit(struct link *l, size_t len)
+{
+	struct peer *p = l->peer;
+	uint64_t now = clock_now(p->o->h);
+	bool first = l->admitted_at == TIME_NEVER;
+
+	if (l->connected || l->proven || l->relayed)
+		return true;
+	if (l->admitted_at != now &&
+	    !affordable(p, &l->to, first ? 0 : PEER_ATTEMPTS_FRESH, now))
+		return false;
+	l->admitted_at = now;
+	return bucket_has(&p->attempts, len, now) &&
+	       meter_take(&p->o->unproven, &l->to, len, now) &&
+	       bucket_take(&p->attempts, len, now);
+}
+
+void path_budgets_renew(struct overlay *o)
+{
+	uint64_t now = clock_now(o->h);
+
+	if (now - o->unproven_since < ATTEMPTS_RENEW_GAP)
+		return;
+	o->unproven_since = now;
+	meter_renew(&o->unproven, now);
+	list_for_each (it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, now);
+	}
+}
+
 int path_connect(struct link *l, const struct addr *to)
 {
 	struct peer *p = l->peer;
@@ -31,6 +80,7 @@ int path_connect(struct link *l, const struct addr *to)
 	memcpy(pin.key_sha256, p->member->key_sha256, sizeof(pin.key_sha256));
 	l->begun = clock_now(o->h);
 	l->relayed = !to;
+	l->proven = to && is_proven(p, to);
 	l->to = to ? *to : p->relay.server;
 	l->label = to ? router_new_label(o) : p->relay.label;
 	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, &link_ops, l, NULL,
@@ -52,6 +102,7 @@ bool path_accepted(struct link *l, const struct quic_conn *c)
 		return false;
 	l->to = s->from;
 	l->local = s->local;
+	l->proven = true; /* or QUIC sends no more than three times what came */
 	return true;
 }
 

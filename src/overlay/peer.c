@@ -359,6 +359,7 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	p->relay.label = router_new_label(o);
 	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
 	bucket_init(&p->ports, PEER_PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
+	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
 	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
 	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
 	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,

@@ -108,13 +108,16 @@ static uint64_t held_until(const struct peer *p, uint64_t now)
 	return p->began_at + PEER_STRANGE_LEAD;
 }
 
-/* The next candidate that a connection can be begun to. */
+/* The next candidate that a connection can be begun to. What there is no budget for is left out. */
 static bool try_next(struct peer *p)
 {
 	while (p->next < p->plan.n) {
 		struct addr to = p->plan.item[p->next++];
-		struct link *l = link_place(p);
+		struct link *l;
 
+		if (!path_affordable(p, &to))
+			continue;
+		l = link_place(p);
 		if (!l)
 			return false;
 		if (path_connect(l, &to) == 0)

@@ -113,30 +113,38 @@ uint64_t prober_round_at(const struct prober *pr)
 	return MAX(pr->round_at, pr->strange_at + PUNCH_PAUSE);
 }
 
-/* However often a member changes what it names, nobody is flooded. */
-static bool may_ping(struct prober *pr, struct bucket *guesses, uint64_t now)
+/*
+ * However often members change what they name, and however many of them name it, nobody is flooded.
+ * `guesses`: the budget for pings to addresses that have never answered, if `to` is such a one.
+ */
+static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to,
+		     uint64_t now)
 {
 	struct peer *p = peer_of(pr);
+	struct meter *unproven = &p->o->unproven;
 
-	if ((guesses && !bucket_has(guesses, 1, now)) || !bucket_has(&p->punches, 1, now) ||
-	    !bucket_take(&p->o->pings, 1, now))
+	if (guesses && (!bucket_has(guesses, 1, now) ||
+			!meter_has(unproven, to, PROBE_PING_MIN, now)))
+		return false;
+	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->pings, 1, now))
 		return false;
 	(void)bucket_take(&p->punches, 1, now);
-	return !guesses || bucket_take(guesses, 1, now);
+	return !guesses || (bucket_take(guesses, 1, now) &&
+			    meter_take(unproven, to, PROBE_PING_MIN, now));
 }
 
 bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
 {
 	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
 
-	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, now);
+	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, &path->to, now);
 }
 
 bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
 {
 	struct path none = { .kind = PATH_PUBLIC, .to = *to };
 
-	if (!may_ping(pr, &peer_of(pr)->ports, now))
+	if (!may_ping(pr, &peer_of(pr)->ports, to, now))
 		return false;
 	prober_ping(pr, &none, false, now);
 	return true;

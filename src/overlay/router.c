@@ -172,6 +172,14 @@ bool router_now(const struct link *l, struct quic_route *ret)
 			ret);
 }
 
+static bool on_admit(void *ctx, struct quic_conn *c, size_t len)
+{
+	struct link *l = quic_conn_ctx(c);
+
+	(void)ctx;
+	return !l || path_admit(l, len);
+}
+
 static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len)
 {
 	struct link *l = quic_conn_ctx(c);
@@ -184,7 +192,7 @@ static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *f
 void overlay_router_init(struct overlay *o)
 {
 	o->router = (struct quic_router){
-		.label = on_label, .route = on_route, .wrap = on_wrap,
-		.release = on_release, .ctx = o,
+		.label = on_label, .route = on_route, .admit = on_admit,
+		.wrap = on_wrap, .release = on_release, .ctx = o,
 	};
 }

@@ -107,6 +107,8 @@ struct quic_route {
  * Maps labels to routes. `label`: the label of a datagram that came for connection `c` (NULL: a new
  * connection) from rx->from; 0 drops it. An address that is not proven yet gets the label of the
  * current path (quic_conn_label). `route`: where datagrams with this label go; false drops them.
+ * `admit` (may be NULL): asked for each datagram of `len` bytes; false drops it, as if it were
+ * lost.
  * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies;
  * only called for such routes. `release` (may be NULL): a connection that `label` was asked for
  * with NULL has an owner now, or is no more: once for each. Called on the packet path: they may
@@ -115,6 +117,7 @@ struct quic_route {
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
 	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret);
+	bool (*admit)(void *ctx, struct quic_conn *c, size_t len);
 	void (*wrap)(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len);
 	void (*release)(void *ctx, path_label label);
 	void *ctx;

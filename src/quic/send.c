@@ -34,13 +34,20 @@ size_t conn_payload_max(const struct quic_conn *c)
 	return c->route_label ? MAX(c->route.payload_max, QUIC_PAYLOAD_MIN) : QUIC_PAYLOAD_MIN;
 }
 
+static bool admitted(struct quic_conn *c, size_t len)
+{
+	const struct quic_router *r = c->s->cfg.router;
+
+	return !r || !r->admit || r->admit(r->ctx, c, len);
+}
+
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
 	      uint8_t ecn)
 {
 	struct quic_socket *s = c->s;
 	size_t overhead;
 
-	if (!route_use(c, label))
+	if (!route_use(c, label) || !admitted(c, len))
 		return; /* no way there: as if lost */
 	overhead = c->route.overhead;
 	if (overhead != headroom)
