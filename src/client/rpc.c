@@ -127,6 +127,7 @@ static void on_closed(struct rpc *r, const struct quic_event *ev)
 			   "more", r->server_name);
 		break;
 	case QUIC_CLOSE_RESET:
+		end.restarted = true;
 		refuse_set(&end.err, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
 			   r->server_name);
 		break;

@@ -20,6 +20,7 @@ struct rpc_end {
 	uint32_t retry_after_s;		/* of that refusal */
 	bool closed_by_server;		/* CONNECTION_CLOSE with `app_error` */
 	uint64_t app_error;		/* enum signal_close */
+	bool restarted;			/* the server is there, and has lost the connection */
 };
 
 /* Views in replies and events are valid during the call, until rpc_free is called in it. */

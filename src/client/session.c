@@ -19,6 +19,7 @@
 #define SILENCE_IMPATIENT (1500 * NS_PER_MS) /* just after the network changed */
 #define IMPATIENT_TIME (5 * NS_PER_S)
 #define USEFUL_AFTER (10 * NS_PER_S)	/* a session that lasted this long was worth it */
+#define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
 #define SPARE_SOCKET_AFTER 3		/* failures */
 #define HOMING_FAILURES 4		/* an even number: one attempt on the node's socket */
 
@@ -91,16 +92,16 @@ static void note_heard(struct session *s)
 }
 
 /* Was it up for long enough to begin again with short waits? */
-static void note_useful(struct session *s)
+static void note_useful(struct session *s, uint64_t after)
 {
-	if (s->phase == PHASE_UP && clock_now(s->host) - s->since >= USEFUL_AFTER)
+	if (s->phase == PHASE_UP && clock_now(s->host) - s->since >= after)
 		s->failures = 0;
 }
 
 static void drop_connection(struct session *s)
 {
 	note_heard(s);
-	note_useful(s);
+	note_useful(s, USEFUL_AFTER);
 	rpc_free(s->rpc);
 	s->rpc = NULL;
 	if (s->spare) { /* we may be within a call of its own */
@@ -324,6 +325,8 @@ static void on_ended(void *ctx, const struct rpc_end *end)
 	uint64_t wait;
 	enum session_next next = session_after_end(end, &wait);
 
+	if (end->restarted)
+		note_useful(s, USEFUL_AFTER_RESTART);
 	session_next(s, next, wait, &err);
 }
 
@@ -431,7 +434,7 @@ static void on_tick(void *ctx)
 
 	s->last_tick = now;
 	note_heard(s);
-	note_useful(s);
+	note_useful(s, USEFUL_AFTER);
 	timer_set_in(s->tick, TICK);
 	if (slept >= SIGNAL_IDLE_TIMEOUT) {
 		s->failures = 0;

@@ -72,6 +72,27 @@ START_TEST(nodes_are_back_within_a_second_of_the_servers_death)
 }
 END_TEST
 
+/* A session that lasted some seconds was of use: no long wait follows it. */
+START_TEST(nor_does_it_take_longer_when_the_server_dies_every_few_seconds)
+{
+	struct mesh *m = mesh_ready();
+	uint64_t worst = 0;
+
+	for (unsigned i = 0; i < KILLS; i++) {
+		uint64_t took;
+
+		kill_server(m, 50 * MS);
+		took = until_back(m);
+		worst = MAX(worst, took);
+		sim_pass(m->w, 4 * SECOND + i * 250 * MS);
+	}
+	printf("%d kills in quick succession: %llu ms at most\n", KILLS,
+	       (unsigned long long)(worst / MS));
+	MESH_CHECK(m, worst <= SECOND);
+	mesh_free(m);
+}
+END_TEST
+
 /* The first process that starts again dies as well, before it has reached anybody. */
 START_TEST(a_server_that_dies_again_at_once_does_not_forget_its_nodes)
 {
@@ -160,6 +181,7 @@ START_TEST(a_server_that_stops_in_order_calls_nobody)
 END_TEST
 
 UNIT_MAIN("sim/mesh_recall", nodes_are_back_within_a_second_of_the_servers_death,
+	  nor_does_it_take_longer_when_the_server_dies_every_few_seconds,
 	  a_server_that_dies_again_at_once_does_not_forget_its_nodes,
 	  a_call_that_gets_lost_is_repeated, without_a_readable_list_the_keep_alives_do,
 	  a_server_that_stops_in_order_calls_nobody)
