@@ -186,7 +186,8 @@ struct repair {
 	unsigned parts;			/* enum netsetup_part: what, then */
 	unsigned streak, failures;	/* in a row */
 	uint64_t hold_until;		/* nothing is put back before */
-	struct log_limit limit, conflict_limit;
+	struct log_limit limit;
+	struct bucket lines;		/* about conflicts, in the log */
 };
 
 struct overlay {

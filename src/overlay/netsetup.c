@@ -331,6 +331,16 @@ static void sync_backstop(struct sync *s, struct prefix4 p)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+/* Another device got our own address meanwhile: from a carrier's DHCP, say. */
+static void check_own(struct sync *s)
+{
+	char what[NETUSE_WHAT_MAX], text[IP4_TEXT_MAX];
+
+	if (netuses_address(s->uses, s->n->self, s->n->device.ifindex, true, what))
+		say_conflict(s, "this node's own overlay address %s is %s, too: members may not "
+			     "reach it", ip4_format(s->n->self, text), what);
+}
+
 static void check_claim(struct sync *s)
 {
 	char who[NETUSE_WHAT_MAX], text[PREFIX4_TEXT_MAX];
@@ -355,6 +365,7 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 	if (rc < 0)
 		return rc;
 	sync_device(&s);
+	check_own(&s);
 	check_claim(&s);
 	for (size_t i = 0; i < n->n_members; i++)
 		if (n->members[i].ip != n->self)

@@ -47,12 +47,13 @@ static void log_conflicts(struct overlay *o, const struct netsetup_report *now)
 	struct repair *r = &o->repair;
 
 	for (size_t i = 0; r->started && i < now->n_conflicts; i++)
-		if (!said_before(&r->report, now->conflicts[i]))
-			log_limited(host_log(o->h), &r->conflict_limit, clock_now(o->h),
-				    LOG_LEVEL_WARN, "%s", now->conflicts[i]);
-	if (r->report.n_conflicts > 0 && now->n_conflicts == 0)
-		log_limited(host_log(o->h), &r->conflict_limit, clock_now(o->h), LOG_LEVEL_INFO,
-			    "the overlay's addresses no longer collide with this host's networks");
+		if (!said_before(&r->report, now->conflicts[i]) &&
+		    bucket_take(&r->lines, 1, clock_now(o->h)))
+			log_warn(host_log(o->h), "%s", now->conflicts[i]);
+	if (r->report.n_conflicts > 0 && now->n_conflicts == 0 &&
+	    bucket_take(&r->lines, 1, clock_now(o->h)))
+		log_info(host_log(o->h),
+			 "the overlay's addresses no longer collide with this host's networks");
 }
 
 /* Something was put back: counted, logged, and the next time may have to wait. */
@@ -249,6 +250,7 @@ int repair_start(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc = open_device(o, err);
 
+	bucket_init(&r->lines, 1, 2 * NETSETUP_CONFLICTS_MAX, clock_now(o->h));
 	if (rc == 0)
 		rc = describe_device(o, &device, err);
 	if (rc < 0)

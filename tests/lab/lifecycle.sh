@@ -344,7 +344,9 @@ check "and leaves nothing" no_traces laptop
 on_bg laptop foreground.json mlsh connect homelab --foreground --json
 FOREGROUND=$BG
 changes() { grep '^{' "$WORK/laptop/foreground.json"; }
-last_change() { changes | tail -n 1 | json_holds "d == {'name': 'homelab', 'state': '$1', 'address': '100.64.0.2'}"; }
+last_change() {
+	changes | tail -n 1 | json_holds "d == {'name': 'homelab', 'state': '$1', 'address': '100.64.0.2', 'warning': None}"
+}
 check "in JSON: it is connected" wait_until 10 last_change connected
 stop "$SIGNAL_PID" KILL
 check "in JSON: the server is gone" wait_until 60 last_change reconnecting

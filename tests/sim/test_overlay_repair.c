@@ -162,6 +162,11 @@ START_TEST(a_network_of_the_host_that_comes_later_wins_while_it_is_there)
 	world_host_uses_no_more(n->h, gateway);
 	world_host_uses_no_more(n->h, lan);
 	sim_pass(m.w, 10 * NS_PER_MS);
+	world_host_uses(n->h, (struct prefix4){ n->self->address, 32 }, "this host's on wwan0");
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_ptr_nonnull(strstr(overlay_conflict(n->o, 0), "own overlay address"));
+	world_host_uses_no_more(n->h, (struct prefix4){ n->self->address, 32 });
+	sim_pass(m.w, 10 * NS_PER_MS);
 	ck_assert(is_whole(n) && repairs(n) == 0);
 	ck_assert_ptr_null(overlay_conflict(n->o, 0));
 	fleet_free(&m);
