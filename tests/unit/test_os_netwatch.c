@@ -227,16 +227,34 @@ START_TEST(guard_outlives_the_routes)
 }
 END_TEST
 
-static bool uses_now(struct looks *l, const char *p, const char *expected)
+static void uses_get(struct looks *l, const char *p, char what[NETUSE_WHAT_MAX])
 {
 	const struct netuses *uses;
 	const struct netown *own;
-	char what[NETUSE_WHAT_MAX] = "nothing";
 
+	snprintf(what, NETUSE_WHAT_MAX, "nothing");
 	ck_assert_int_eq(netwatch_look(l->w, &uses, &own), 0);
 	netuses_conflict(uses, prefix(p), what);
+}
+
+static void uses_now(struct looks *l, const char *p, const char *expected)
+{
+	char what[NETUSE_WHAT_MAX];
+
+	uses_get(l, p, what);
 	ck_assert_msg(strcmp(what, expected) == 0, "%s: %s, not %s", p, what, expected);
-	return true;
+}
+
+/* The same, once the loop has run for a while. */
+static void uses_soon(struct looks *l, const char *p, const char *expected)
+{
+	char what[NETUSE_WHAT_MAX] = "";
+
+	for (int i = 0; i < 4000 && strcmp(what, expected) != 0; i++) {
+		os_unit_run_for(host, 5 * NS_PER_MS);
+		uses_get(l, p, what);
+	}
+	uses_now(l, p, expected);
 }
 
 START_TEST(networks_that_come_later_are_seen_and_go_again)
@@ -259,19 +277,13 @@ START_TEST(networks_that_come_later_are_seen_and_go_again)
 	uses_now(&l, "100.64.0.0/16", "gateway 100.64.3.3");
 	ip("link add br0 type bridge && ip addr add 100.64.9.1/24 dev br0 && ip link set br0 up");
 	ip("route del 203.0.113.0/24 && ip link set eth0 mtu 1499");
-	for (int i = 0; i < 100; i++) /* addresses are looked at after a moment */
-		os_unit_run_for(host, 5 * NS_PER_MS);
-	uses_now(&l, "100.64.0.0/16", "network 100.64.9.0/24 on br0");
+	uses_soon(&l, "100.64.0.0/16", "network 100.64.9.0/24 on br0");
 	/* the kernel removes its routes without a word */
 	ip("link add dum0 type bridge && ip link set dum0 up");
 	ip("addr add 192.0.3.1/24 dev dum0 && ip route add 100.70.0.0/16 dev dum0");
-	for (int i = 0; i < 100; i++)
-		os_unit_run_for(host, 5 * NS_PER_MS);
-	uses_now(&l, "100.70.0.0/16", "route 100.70.0.0/16 on dum0");
+	uses_soon(&l, "100.70.0.0/16", "route 100.70.0.0/16 on dum0");
 	ip("link del dum0");
-	for (int i = 0; i < 200; i++)
-		os_unit_run_for(host, 5 * NS_PER_MS);
-	uses_now(&l, "100.70.0.0/16", "nothing");
+	uses_soon(&l, "100.70.0.0/16", "nothing");
 	own_down(&l);
 }
 END_TEST
@@ -313,6 +325,26 @@ START_TEST(routes_that_do_not_concern_us_cost_nothing)
 }
 END_TEST
 
+/* More changes at once than the socket holds: what was lost is read again, in pieces. */
+START_TEST(lost_messages_are_made_up_for)
+{
+	struct looks l = { .calls = 0 };
+
+	if (!setup())
+		return;
+	ethernet_up();
+	own_up(&l);
+	ck_assert(os_unit_command("for i in $(seq 0 124); do for j in $(seq 0 239); do "
+				  "echo route add 20.$i.$j.0/24 via 192.0.2.254; done; done | "
+				  "ip -batch -"));
+	ip("route add 100.64.7.0/24 via 192.0.2.254");
+	uses_now(&l, "100.64.0.0/16", "nothing"); /* it is among the lost ones */
+	uses_soon(&l, "100.64.0.0/16", "route 100.64.7.0/24 on eth0");
+	ck_assert(own_routed(&l));
+	own_down(&l);
+}
+END_TEST
+
 START_TEST(watch_is_freed_in_its_callback)
 {
 	if (!setup())
@@ -329,4 +361,5 @@ END_TEST
 UNIT_MAIN("os/netwatch", changes_are_told_once, carrier_that_is_back_at_once_is_told,
 	  what_is_no_change_is_not_told, what_is_taken_away_is_seen, guard_outlives_the_routes,
 	  networks_that_come_later_are_seen_and_go_again,
-	  routes_that_do_not_concern_us_cost_nothing, watch_is_freed_in_its_callback)
+	  routes_that_do_not_concern_us_cost_nothing, lost_messages_are_made_up_for,
+	  watch_is_freed_in_its_callback)

@@ -7,7 +7,6 @@
 #include "os/netconf.h"
 
 #define FAR_BITS 8	/* a route to so much of the world, or more, leads far */
-#define DUMP_TRIES 5
 
 void mirror_fini(struct mirror *m)
 {
@@ -255,14 +254,9 @@ static int on_entry(void *ctx, const struct nlmsghdr *entry)
 int mirror_load(struct mirror *m, const struct mirror_filter *f)
 {
 	struct load l = { m, f };
-	int r = -EINTR;
-	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		m->n = 0;
-		m->more = false;
-		r = netlink_dump(RTM_GETROUTE, AF_UNSPEC, on_entry, &l);
-	}
-	/* It never stands still: what changed meanwhile, the kernel tells all the same. */
-	return r == -EINTR ? 0 : r;
+	m->n = 0;
+	m->more = false;
+	return netlink_dump_moving_routes(on_entry, &l);
 }
 
 bool mirror_uses_device(const struct mirror *m, unsigned ifindex)

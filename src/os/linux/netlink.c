@@ -42,6 +42,7 @@ struct dump {
 	netlink_entry_fn fn;
 	void *ctx;
 	bool strict;	/* the request's header says which entries are wanted */
+	bool moving;	/* entries of an interrupted dump are wanted, too */
 	int error;	/* of fn */
 };
 
@@ -50,6 +51,31 @@ static int on_entry(const struct nlmsghdr *entry, void *ctx)
 	struct dump *d = ctx;
 	d->error = d->fn ? d->fn(d->ctx, entry) : 0;
 	return d->error < 0 ? MNL_CB_ERROR : d->error == NETLINK_ENOUGH ? MNL_CB_STOP : MNL_CB_OK;
+}
+
+int netlink_each(const void *data, size_t len, netlink_entry_fn fn, void *ctx)
+{
+	const struct nlmsghdr *m = data;
+	int left = (int)len, r = 0;
+	for (; r == 0 && mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+		if (m->nlmsg_type == NLMSG_DONE)
+			return NETLINK_ENOUGH;
+		if (m->nlmsg_type == NLMSG_ERROR)
+			return -EIO;
+		if (m->nlmsg_type >= NLMSG_MIN_TYPE)
+			r = fn(ctx, m);
+	}
+	return r;
+}
+
+static int run(const void *data, size_t len, const struct nlmsghdr *request,
+	       const struct mnl_socket *s, struct dump *d)
+{
+	if (!d->moving)
+		return mnl_cb_run(data, len, request->nlmsg_seq, mnl_socket_get_portid(s), on_entry,
+				  d);
+	d->error = netlink_each(data, len, d->fn, d->ctx);
+	return d->error < 0 ? MNL_CB_ERROR : d->error ? MNL_CB_STOP : MNL_CB_OK;
 }
 
 /* One request and all of its answer. -EINTR: the dump was interrupted by a change. */
@@ -67,8 +93,7 @@ static int transact(struct nlmsghdr *request, struct dump *d)
 			r = errno == EAGAIN ? -ETIMEDOUT : -errno;
 			break;
 		}
-		r = mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(s),
-			       on_entry, d);
+		r = run(buffer, (size_t)n, request, s, d);
 		if (r == MNL_CB_ERROR)
 			r = d->error < 0 ? d->error : -errno;
 	}
@@ -123,6 +148,15 @@ int netlink_dump_addresses(unsigned ifindex, netlink_entry_fn fn, void *ctx)
 	netlink_begin(&r, RTM_GETADDR, NLM_F_DUMP, &m, sizeof(m));
 	int code = transact(&r.header, &d);
 	return code == -ENODEV ? 0 : code; /* it went away just now */
+}
+
+int netlink_dump_moving_routes(netlink_entry_fn fn, void *ctx)
+{
+	struct netlink_request r;
+	struct dump d = { .fn = fn, .ctx = ctx, .moving = true };
+	struct rtmsg m = { .rtm_family = AF_UNSPEC };
+	netlink_begin(&r, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof(m));
+	return transact(&r.header, &d);
 }
 
 int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,

@@ -37,6 +37,16 @@ int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx) 
  */
 int netlink_dump_routes(uint8_t family, uint32_t table, uint8_t protocol, netlink_entry_fn fn,
 			void *ctx) MUST_CHECK;
+/*
+ * Dumps all routes of all families, also while they change: for callers that are told of the
+ * changes, too.
+ */
+int netlink_dump_moving_routes(netlink_entry_fn fn, void *ctx) MUST_CHECK;
+/*
+ * Calls fn for each entry of a received piece of a dump. NETLINK_ENOUGH at the dump's end, else 0
+ * or a negative error.
+ */
+int netlink_each(const void *data, size_t len, netlink_entry_fn fn, void *ctx) MUST_CHECK;
 /* One link. -ENODEV. */
 int netlink_get_link(unsigned ifindex, netlink_entry_fn fn, void *ctx) MUST_CHECK;
 /* IPv4 addresses of one link; kernels before 4.20 give those of all. */

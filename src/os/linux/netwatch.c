@@ -207,10 +207,10 @@ static int copy_ask(struct netwatch *w, uint8_t family)
 	return mnl_socket_sendto(w->copy.socket, &r.header, r.header.nlmsg_len) < 0 ? -errno : 0;
 }
 
-static int on_copy_entry(const struct nlmsghdr *entry, void *ctx)
+static int on_copy_entry(void *ctx, const struct nlmsghdr *entry)
 {
 	struct netwatch *w = ctx;
-	return mirror_apply(&w->copy.routes, &w->filter, entry) < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+	return MIN(mirror_apply(&w->copy.routes, &w->filter, entry), 0);
 }
 
 static void copy_take(struct netwatch *w)
@@ -233,16 +233,13 @@ static void on_copy(void *ctx)
 		ssize_t n = mnl_socket_recvfrom(w->copy.socket, buffer, sizeof(buffer));
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
-		int r = n < 0 ? MNL_CB_ERROR :
-				mnl_cb_run(buffer, (size_t)n, w->copy.family, 0, on_copy_entry, w);
 		/* The copy need not be of one instant: changes are applied to it, too. */
-		if (r == MNL_CB_ERROR && n >= 0 && errno == EINTR)
+		int r = n < 0 ? -errno : netlink_each(buffer, (size_t)n, on_copy_entry, w);
+		if (r == 0)
 			continue;
-		if (r == MNL_CB_OK)
-			continue;
-		if (r == MNL_CB_STOP && w->copy.family == AF_INET && copy_ask(w, AF_INET6) == 0)
+		if (r > 0 && w->copy.family == AF_INET && copy_ask(w, AF_INET6) == 0)
 			break;
-		if (r == MNL_CB_STOP && w->copy.family == AF_INET6) {
+		if (r > 0 && w->copy.family == AF_INET6) {
 			copy_take(w);
 			return;
 		}
