@@ -119,6 +119,11 @@ struct looks {
 	unsigned calls;
 };
 
+static void on_changed(void *ctx)
+{
+	(void)ctx;
+}
+
 static void on_touched(void *ctx)
 {
 	((struct looks *)ctx)->calls++;
@@ -148,7 +153,7 @@ static void own_up(struct looks *l)
 
 	l->tun = tun_up("100.64.0.1");
 	i = tun_ifindex(l->tun);
-	l->w = watch(os_unit_stop, on_touched, l);
+	l->w = watch(on_changed, on_touched, l);
 	ck_assert_int_eq(netwatch_own(l->w, i, 0x64400001), 0);
 	ck_assert_int_eq(netconf_route_add(host, i, prefix("100.64.0.9/32"), 0x64400001, NULL), 0);
 	ck_assert_int_eq(netconf_route_add(host, 0, prefix("100.64.0.0/24"), 0, NULL), 0);
