@@ -46,4 +46,28 @@ for name in mlsh mlshtund mlsh-signal; do
 	[ -n "$output" ] || problem+=" prints nothing"
 	result "$name runs in an empty root" "${problem:+$problem: $output}"
 done
+
+# Every --help, and the answer to every wrong word, fits a terminal of 80 columns.
+wide() { # command...: lines that are too wide; an exit status other than 0 or 2
+	local text status
+	text=$("$@" 2>&1 </dev/null)
+	status=$?
+	awk -v OFS= 'length > 80 { print length, " columns: ", $0 }' <<<"$text"
+	[ $status = 0 ] || [ $status = 2 ] || echo "exit status $status"
+	[ -n "$text" ] || echo "prints nothing"
+}
+commands=$(build/bin/mlsh --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+result "mlsh lists its commands" "$([ "$(wc -w <<<"$commands")" -ge 10 ] || echo "$commands")"
+for arguments in "mlsh" "mlsh --help" "mlsh frobnicate" "mlsh help setup" "mlshtund --help" \
+	"mlshtund --lgo x" "mlshtund x" "mlsh-signal --help" "mlsh-signal token --help" \
+	"mlsh-signal tokne" "mlsh-signal --port 1"; do
+	read -ra words <<<"$arguments"
+	result "$arguments fits 80 columns" "$(wide "build/bin/${words[0]}" "${words[@]:1}")"
+done
+for command in $commands; do
+	for arguments in "--help" "--jsno" "a b c" "--json=x"; do
+		read -ra words <<<"$command $arguments"
+		result "mlsh ${words[*]} fits 80 columns" "$(wide build/bin/mlsh "${words[@]}")"
+	done
+done
 exit $failed

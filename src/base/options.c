@@ -272,4 +272,6 @@ void options_help(const struct options *o, FILE *f)
 		help_row(f, name, o->row[i].help, column);
 	}
 	help_row(f, "-h, --help", "print this help", column);
+	if (o->more)
+		fputs(o->more, f);
 }

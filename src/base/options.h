@@ -29,6 +29,7 @@ struct options {
 	const char *missing; /* the complaint about too few arguments */
 	unsigned min_args, max_args;
 	struct option_row row[OPTIONS_MAX]; /* ends with a row without a name */
+	const char *more; /* the end of --help, printed as it is; may be NULL */
 };
 
 struct options_given {

@@ -4,9 +4,8 @@
 #ifndef MLSH_CLI_CLI_H
 #define MLSH_CLI_CLI_H
 
-#include <getopt.h>
-
 #include "base/log.h"
+#include "base/options.h"
 #include "client/handover.h"
 
 /* Documented in README; they never change their meaning. */
@@ -26,22 +25,16 @@ struct cli {
 };
 
 struct command {
-	const char *name;
-	int (*run)(struct cli *c, int argc,
-		   char **argv); /* argv[0] is the command; returns an exit code */
-	const char *summary;
+	const char *name, *summary;
+	struct options options;
+	/* Returns an exit code. */
+	int (*run)(struct cli *c, const struct options_given *g);
 };
 
-int cmd_setup(struct cli *c, int argc, char **argv);
-int cmd_invite(struct cli *c, int argc, char **argv);
-int cmd_adopt(struct cli *c, int argc, char **argv);
-int cmd_connect(struct cli *c, int argc, char **argv);
-int cmd_disconnect(struct cli *c, int argc, char **argv);
-int cmd_status(struct cli *c, int argc, char **argv);
-int cmd_nodes(struct cli *c, int argc, char **argv);
-int cmd_ping(struct cli *c, int argc, char **argv);
-int cmd_netcheck(struct cli *c, int argc, char **argv);
-int cmd_why(struct cli *c, int argc, char **argv);
+extern const struct command setup_command, invite_command, adopt_command, connect_command,
+	disconnect_command, status_command, nodes_command, ping_command, why_command,
+	netcheck_command;
+
 /* mlshtund */
 int daemon_main(int argc, char **argv);
 /* connect --foreground; `json`: a line of JSON for each change of its state */
@@ -50,6 +43,10 @@ int foreground_run(struct cli *c, const char *cluster, bool json);
 void connect_print_json(const char *cluster, const char *state, const char *address,
 			const char *warning);
 
+/* Prints "mlsh: <message>" on standard error, in lines of OPTIONS_COLUMNS. */
+void cli_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Prints a remark on standard error, in lines of OPTIONS_COLUMNS. */
+void cli_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* "mlsh: <message>" on standard error; the exit code that goes with the error's reason. */
 int cli_fail(const struct err *err);
 /* Wrong command line: the message and where to find help. */

@@ -8,10 +8,35 @@
 #include "cli/cli.h"
 #include "proto/refusal.h"
 
+void cli_complain(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	progress_clear();
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	options_wrap(stderr, text, strlen(program_invocation_short_name) + 2, 2);
+	fputc('\n', stderr);
+}
+
+void cli_note(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	options_wrap(stderr, text, 0, 0);
+	fputc('\n', stderr);
+}
+
 int cli_fail(const struct err *err)
 {
-	progress_clear();
-	fprintf(stderr, "mlsh: %s\n", err->text[0] ? err->text : "failed for an unknown reason");
+	cli_complain("%s", err->text[0] ? err->text : "failed for an unknown reason");
 	return err->reason == REFUSAL_UNREACHABLE || err->reason == REFUSAL_TIMEOUT
 		       ? EXIT_UNREACHABLE
 		       : EXIT_FAILED;
@@ -19,13 +44,14 @@ int cli_fail(const struct err *err)
 
 int cli_usage(const char *command, const char *fmt, ...)
 {
+	char text[512];
 	va_list ap;
 
-	fputs("mlsh: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\n`mlsh %s --help` shows how it is used\n", command);
+	cli_complain("%s", text);
+	fprintf(stderr, "`mlsh %s --help` shows how it is used\n", command);
 	return EXIT_USAGE;
 }
 
@@ -50,8 +76,8 @@ int cli_log_level(const char *text, enum log_level *ret, struct err *err)
 {
 	int rc = log_level_parse(text, ret);
 
-	return rc == 0 ? 0 : err_set(err, rc, "the log level '%s' is none of error, warn, info, "
-					      "debug", text);
+	return rc == 0 ? 0 : err_set(err, rc, "unknown log level '%s': it can be "
+					      "error, warn, info or debug", text);
 }
 
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,

@@ -7,17 +7,7 @@
 
 #include "cli/cli.h"
 
-static const char help[] =
-	"Usage: mlsh connect <cluster> [options]\n\n"
-	"Brings the cluster's network up on this machine and waits until the signal server has the "
-	"node's session.\n"
-	"The tunnel daemon mlshtund keeps it up, over restarts too, until `mlsh disconnect`.\n\n"
-	"  --foreground  run the tunnel in this terminal, without the daemon, until Ctrl-C (needs "
-	"root);\n"
-	"                reads MLSH_LOG and MLSH_PORT_MAPPING as mlshtund does\n"
-	"  --wait SECS   how long to wait for the session (default 10); not with --foreground\n"
-	"  --no-wait     do not wait; not with --foreground\n"
-	"  --json        print the result as JSON; with --foreground a line for each change\n";
+enum { FOREGROUND, WAIT, NO_WAIT, JSON };
 
 struct connect_args {
 	const char *cluster;
@@ -25,39 +15,27 @@ struct connect_args {
 	bool foreground, wait, no_wait, json;
 };
 
-static int parse(int argc, char **argv, struct connect_args *a)
+static int parse(const struct options_given *g, struct connect_args *a)
 {
-	static const struct option options[] = {
-		{ "foreground", no_argument, NULL, 'f' }, { "wait", required_argument, NULL, 'w' },
-		{ "no-wait", no_argument, NULL, 'n' },    { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },       { 0 },
-	};
 	struct err err = { 0 };
-	int o;
 
-	while ((o = getopt_long(argc, argv, "fh", options, NULL)) != -1) {
-		switch (o) {
-		case 'f': a->foreground = true; break;
-		case 'w':
-			if (cli_parse_seconds("--wait", optarg, 0, 86400, &a->wait_s, &err) < 0)
-				return cli_usage("connect", "%s", err.text);
-			a->wait = true;
-			break;
-		case 'n': a->no_wait = true; break;
-		case 'j': a->json = true; break;
-		case 'h': fputs(help, stdout); exit(EXIT_OK);
-		default: return cli_usage("connect", "wrong option");
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage("connect", "one cluster name is needed");
+	*a = (struct connect_args){
+		.cluster = g->arg[0],
+		.wait_s = 10,
+		.foreground = g->value[FOREGROUND] != NULL,
+		.wait = g->value[WAIT] != NULL,
+		.no_wait = g->value[NO_WAIT] != NULL,
+		.json = g->value[JSON] != NULL,
+	};
+	if (a->wait &&
+	    cli_parse_seconds("--wait", g->value[WAIT], 0, 86400, &a->wait_s, &err) < 0)
+		return cli_usage("connect", "%s", err.text);
 	if (a->foreground && (a->wait || a->no_wait))
 		return cli_usage("connect", "--%s is about the daemon; with --foreground there is "
 				 "none, and the tunnel runs until Ctrl-C",
 				 a->wait ? "wait" : "no-wait");
 	if (a->wait && a->no_wait)
 		return cli_usage("connect", "--wait and --no-wait exclude each other");
-	a->cluster = argv[optind];
 	return EXIT_OK;
 }
 
@@ -166,23 +144,23 @@ static int look(struct cli *c, const char *cluster, struct waiting *w, struct er
 static int say_not_yet(const struct connect_args *a, const struct waiting *w)
 {
 	print_result(a, w);
-	fprintf(stderr, "mlsh: not connected to %s after %llu s: ", a->cluster,
-		(unsigned long long)a->wait_s);
 	if (w->why[0])
-		fprintf(stderr, "%s\n", w->why);
+		cli_complain("not connected to %s after %llu s: %s", a->cluster,
+			     (unsigned long long)a->wait_s, w->why);
 	else
-		fprintf(stderr, "the signal server %s has not answered yet\n", w->server);
+		cli_complain("not connected to %s after %llu s: the signal server %s has not "
+			     "answered yet", a->cluster, (unsigned long long)a->wait_s, w->server);
 	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
 	return EXIT_NOT_YET;
 }
 
-int cmd_connect(struct cli *c, int argc, char **argv)
+static int connect_cluster(struct cli *c, const struct options_given *g)
 {
-	struct connect_args a = { .wait_s = 10 };
+	struct connect_args a;
 	struct err err = { 0 };
 	struct waiting w = { .err = &err };
 	bool absent;
-	int rc = parse(argc, argv, &a);
+	int rc = parse(g, &a);
 
 	if (rc != EXIT_OK)
 		return rc;
@@ -217,3 +195,30 @@ int cmd_connect(struct cli *c, int argc, char **argv)
 	}
 	return rc == -ETIMEDOUT ? say_not_yet(&a, &w) : cli_fail(&err);
 }
+
+const struct command connect_command = {
+	.name = "connect",
+	.summary = "bring a cluster's network up on this machine",
+	.options = {
+		.program = "mlsh connect",
+		.usage = "<cluster> [options]",
+		.about = "Brings the cluster's network up on this machine and waits until the "
+			 "signal server has the node's session. The tunnel daemon mlshtund keeps "
+			 "it up, over restarts too, until `mlsh disconnect`.",
+		.missing = "one cluster name is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = {
+			[FOREGROUND] = { "foreground", 'f', NULL,
+					 "run the tunnel in this terminal, without the daemon, "
+					 "until Ctrl-C (needs root); reads MLSH_LOG and "
+					 "MLSH_PORT_MAPPING as mlshtund does" },
+			[WAIT] = { "wait", 0, "SECS", "how long to wait for the session (default "
+						      "10); not with --foreground" },
+			[NO_WAIT] = { "no-wait", 0, NULL, "do not wait; not with --foreground" },
+			[JSON] = { "json", 0, NULL, "print the result as JSON; with --foreground a "
+						    "line for each change" },
+		},
+	},
+	.run = connect_cluster,
+};

@@ -11,18 +11,28 @@
 #include "os/privs.h"
 #include "tund/daemon.h"
 
-static const char help[] =
-	"Usage: mlshtund [options]\n\n"
-	"The tunnel daemon of mlsh: keeps the clusters of this machine connected. Started as root, "
-	"usually by\n"
-	"systemd; it runs in the foreground and keeps only the privileges it needs.\n\n"
-	"  --socket PATH     local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)\n"
-	"  --state-dir PATH  where it keeps its clusters (default " DAEMON_STATE_DIR
-	", or MLSH_STATE_DIR)\n"
-	"  --port-mapping on|off\n"
-	"                    ask the gateway to map a port (default on, or MLSH_PORT_MAPPING)\n"
-	"  --log LEVEL       error, warn, info or debug (default info, or MLSH_LOG)\n"
-	"  --version, --help\n";
+enum { SOCKET, STATE_DIR, PORT_MAPPING, LOG, VERSION };
+
+static const struct options options = {
+	.program = "mlshtund",
+	.usage = "[options]",
+	.about = "The tunnel daemon of mlsh: keeps the clusters of this machine connected. "
+		 "Started as root, usually by systemd; it runs in the foreground and keeps only "
+		 "the privileges it needs.",
+	.row = {
+		[SOCKET] = { "socket", 0, "PATH",
+			     "local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)" },
+		[STATE_DIR] = { "state-dir", 0, "PATH",
+				"where it keeps its clusters (default " DAEMON_STATE_DIR
+				", or MLSH_STATE_DIR)" },
+		[PORT_MAPPING] = { "port-mapping", 0, "on|off",
+				   "ask the gateway to map a port (default on, or "
+				   "MLSH_PORT_MAPPING)" },
+		[LOG] = { "log", 0, "LEVEL",
+			  "error, warn, info or debug (default info, or MLSH_LOG)" },
+		[VERSION] = { "version", 'V', NULL, "print the version" },
+	},
+};
 
 struct daemon_args {
 	const char *socket_path, *state_dir, *port_mapping, *log;
@@ -41,45 +51,40 @@ static void on_hangup(void *ctx)
 		 "restart mlshtund; for a changed cluster run: mlsh connect");
 }
 
+static int wrong_usage(const struct err *err)
+{
+	cli_complain("%s", err->text);
+	fputs("`mlshtund --help` shows how it is used\n", stderr);
+	return EXIT_USAGE;
+}
+
+static const char *given_or(const char *given, const char *otherwise)
+{
+	return given ? given : otherwise;
+}
+
 static int parse(int argc, char **argv, struct daemon_args *a)
 {
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "state-dir", required_argument, NULL, 'd' },
-		{ "port-mapping", required_argument, NULL, 'p' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
+	struct options_given g;
 	struct err err = { 0 };
-	int o;
 
-	while ((o = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
-		switch (o) {
-		case 's': a->socket_path = optarg; break;
-		case 'd': a->state_dir = optarg; break;
-		case 'p': a->port_mapping = optarg; break;
-		case 'l': a->log = optarg; break;
-		case 'V': printf("mlshtund %s\n", MLSH_VERSION); exit(EXIT_OK);
-		case 'h': fputs(help, stdout); exit(EXIT_OK);
-		default:
-			fputs("`mlshtund --help` shows how it is used\n", stderr);
-			return EXIT_USAGE;
-		}
+	if (options_parse(&options, argc, argv, &g, &err) < 0)
+		return wrong_usage(&err);
+	if (g.help) {
+		options_help(&options, stdout);
+		exit(EXIT_OK);
 	}
-	if (optind != argc) {
-		fprintf(stderr,
-			"mlshtund: takes no argument '%s'; clusters are connected with `mlsh "
-			"connect`\n",
-			argv[optind]);
-		return EXIT_USAGE;
+	if (g.value[VERSION]) {
+		printf("mlshtund %s\n", MLSH_VERSION);
+		exit(EXIT_OK);
 	}
+	a->socket_path = given_or(g.value[SOCKET], a->socket_path);
+	a->state_dir = given_or(g.value[STATE_DIR], a->state_dir);
+	a->port_mapping = given_or(g.value[PORT_MAPPING], a->port_mapping);
+	a->log = given_or(g.value[LOG], a->log);
 	if (cli_log_level(a->log, &a->log_level, &err) < 0 ||
-	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0) {
-		fprintf(stderr, "mlshtund: %s\n`mlshtund --help` shows how it is used\n", err.text);
-		return EXIT_USAGE;
-	}
+	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0)
+		return wrong_usage(&err);
 	return EXIT_OK;
 }
 
@@ -140,6 +145,6 @@ int daemon_main(int argc, char **argv)
 		rc = serve(h, &a, &err);
 	host_free(h);
 	if (rc < 0)
-		fprintf(stderr, "mlshtund: %s\n", err.text);
+		cli_complain("%s", err.text);
 	return rc < 0 ? EXIT_FAILED : EXIT_OK;
 }

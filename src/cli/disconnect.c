@@ -5,30 +5,15 @@
 #include "cli/cli.h"
 #include "cli/target.h"
 
-static const char help[] = "Usage: mlsh disconnect <cluster>\n\n"
-			   "Takes the cluster's network down on this machine: device, routes and "
-			   "DNS are removed, and it does\n"
-			   "not come back after a restart. `mlsh connect` brings it up again.\n";
-
-int cmd_disconnect(struct cli *c, int argc, char **argv)
+static int disconnect(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
 	struct control_request r = { .verb = CONTROL_DISCONNECT };
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
-	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (o != 'h')
-			return cli_usage("disconnect", "wrong option");
-		fputs(help, stdout);
-		return EXIT_OK;
-	}
-	if (optind + 1 != argc)
-		return cli_usage("disconnect", "one cluster name is needed");
-	if (label_check("cluster name", argv[optind], &err) < 0)
+	if (label_check("cluster name", g->arg[0], &err) < 0)
 		return cli_fail(&err);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
+	snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
 	int rc = daemon_call(c, &r, &err, &reply);
 	if (daemon_is_absent(rc)) {
 		(void)cli_fail(&err);
@@ -44,3 +29,19 @@ int cmd_disconnect(struct cli *c, int argc, char **argv)
 	printf("Disconnected from %s.\n", r.cluster);
 	return EXIT_OK;
 }
+
+const struct command disconnect_command = {
+	.name = "disconnect",
+	.summary = "take a cluster's network down on this machine",
+	.options = {
+		.program = "mlsh disconnect",
+		.usage = "<cluster>",
+		.about = "Takes the cluster's network down on this machine: device, routes and DNS "
+			 "are removed, and it does not come back after a restart. `mlsh connect` "
+			 "brings it up again.",
+		.missing = "one cluster name is needed",
+		.min_args = 1,
+		.max_args = 1,
+	},
+	.run = disconnect,
+};

@@ -9,17 +9,7 @@
 #include "cli/cli.h"
 #include "client/invite_new.h"
 
-static const char help[] = "Usage: mlsh invite <cluster> [options]\n\n"
-			   "Makes an invite for one machine: a URL to be given to `mlsh adopt` "
-			   "there. Whoever reads the URL first can\n"
-			   "use it, once: send it over a channel you trust.\n\n"
-			   "  --ttl SECS         how long it is good for (default 3600)\n"
-			   "  --name NAME        the only name that the new node may take\n"
-			   "  --role node|admin  what it is meant to become (default node); every "
-			   "invite admits a plain node,\n"
-			   "                     which an admin can promote in a later version\n"
-			   "  --no-qr            leave the QR code out\n"
-			   "  --json             print the result as JSON\n";
+enum { TTL, NAME, ROLE, NO_QR, JSON };
 
 struct invite_args {
 	const char *cluster, *name;
@@ -28,43 +18,24 @@ struct invite_args {
 	bool no_qr, json;
 };
 
-static int parse(int argc, char **argv, struct invite_args *a)
+static int parse(const struct options_given *g, struct invite_args *a)
 {
-	static const struct option options[] = {
-		{ "ttl", required_argument, NULL, 't' },
-		{ "role", required_argument, NULL, 'r' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "no-qr", no_argument, NULL, 'q' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
+	const char *ttl = g->value[TTL], *role = g->value[ROLE];
 	struct err err = { 0 };
-	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (o) {
-		case 't':
-			if (cli_parse_seconds("--ttl", optarg, INVITE_TTL_MIN_S, INVITE_TTL_MAX_S,
-					      &a->ttl_s, &err) < 0)
-				return cli_usage("invite", "%s", err.text);
-			break;
-		case 'r':
-			if (strcmp(optarg, "node") != 0 && strcmp(optarg, "admin") != 0)
-				return cli_usage("invite", "--role is node or admin, not '%s'",
-						 optarg);
-			a->role = strcmp(optarg, "admin") == 0 ? ROLE_ADMIN : ROLE_NODE;
-			break;
-		case 'n': a->name = optarg; break;
-		case 'q': a->no_qr = true; break;
-		case 'j': a->json = true; break;
-		case 'h': fputs(help, stdout); exit(EXIT_OK);
-		default: return cli_usage("invite", "wrong option");
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage("invite", "one cluster name is needed");
-	a->cluster = argv[optind];
+	*a = (struct invite_args){
+		.cluster = g->arg[0],
+		.name = g->value[NAME],
+		.ttl_s = 3600,
+		.role = role && strcmp(role, "admin") == 0 ? ROLE_ADMIN : ROLE_NODE,
+		.no_qr = g->value[NO_QR] != NULL,
+		.json = g->value[JSON] != NULL,
+	};
+	if (ttl && cli_parse_seconds("--ttl", ttl, INVITE_TTL_MIN_S, INVITE_TTL_MAX_S, &a->ttl_s,
+				     &err) < 0)
+		return cli_usage("invite", "%s", err.text);
+	if (role && a->role != ROLE_ADMIN && strcmp(role, "node") != 0)
+		return cli_usage("invite", "--role is node or admin, not '%s'", role);
 	return EXIT_OK;
 }
 
@@ -175,13 +146,13 @@ static int make(struct cli *c, const struct invite_args *a, struct invite_url *u
 	return rc;
 }
 
-int cmd_invite(struct cli *c, int argc, char **argv)
+static int invite(struct cli *c, const struct options_given *g)
 {
-	struct invite_args a = { .ttl_s = 3600 };
+	struct invite_args a;
 	struct invite_url u = { 0 };
 	char url[INVITE_URL_MAX];
 	struct err err = { 0 };
-	int rc = parse(argc, argv, &a);
+	int rc = parse(g, &a);
 
 	if (rc != EXIT_OK)
 		return rc;
@@ -205,3 +176,29 @@ int cmd_invite(struct cli *c, int argc, char **argv)
 	invite_url_wipe(&u);
 	return EXIT_OK;
 }
+
+const struct command invite_command = {
+	.name = "invite",
+	.summary = "make an invite for another machine",
+	.options = {
+		.program = "mlsh invite",
+		.usage = "<cluster> [options]",
+		.about = "Makes an invite for one machine: a URL to be given to `mlsh adopt` "
+			 "there. Whoever reads the URL first can use it, once: send it over a "
+			 "channel you trust.",
+		.missing = "one cluster name is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = {
+			[TTL] = { "ttl", 0, "SECS", "how long it is good for (default 3600)" },
+			[NAME] = { "name", 0, "NAME", "the only name that the new node may take" },
+			[ROLE] = { "role", 0, "node|admin",
+				   "what it is meant to become (default node); every invite "
+				   "admits a plain node, which an admin can promote in a later "
+				   "version" },
+			[NO_QR] = { "no-qr", 0, NULL, "leave the QR code out" },
+			[JSON] = { "json", 0, NULL, "print the result as JSON" },
+		},
+	},
+	.run = invite,
+};

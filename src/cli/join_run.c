@@ -70,10 +70,8 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 			print_text(r, run->setup);
 		/* It is shown only once: not to be lost with an output that can not be written. */
 		if (fflush(stdout) != 0 && run->setup)
-			fprintf(stderr,
-				"mlsh: the cluster was created; only printing it failed. Recovery "
-				"code: %s\n",
-				r->recovery_code);
+			cli_complain("the cluster was created; only printing it failed. Recovery "
+				     "code: %s", r->recovery_code);
 	}
 	loop_stop(run->cli->host);
 }

@@ -9,34 +9,25 @@
 #include "cli/cli.h"
 #include "identity/identity.h"
 
-static const struct command commands[] = {
-	{ "setup", cmd_setup, "create a cluster and make this machine its first node" },
-	{ "invite", cmd_invite, "make an invite for another machine" },
-	{ "adopt", cmd_adopt, "join a cluster with an invite" },
-	{ "connect", cmd_connect, "bring a cluster's network up on this machine" },
-	{ "disconnect", cmd_disconnect, "take it down" },
-	{ "status", cmd_status, "show connected clusters, peers and paths" },
-	{ "nodes", cmd_nodes, "list the members of a cluster" },
-	{ "ping", cmd_ping, "does a node answer, by which path, and how soon" },
-	{ "why", cmd_why, "why a node is reached the way it is, and what could be changed" },
-	{ "netcheck", cmd_netcheck, "what this machine's network lets through" },
+static const struct command *const commands[] = {
+	&setup_command, &invite_command, &adopt_command, &connect_command, &disconnect_command,
+	&status_command, &nodes_command, &ping_command, &why_command, &netcheck_command,
 };
 
 static void print_help(FILE *f)
 {
-	fputs("mlsh connects your machines into one encrypted network.\n\nUsage: mlsh <command> "
-	      "[options]\n\n",
+	fputs("mlsh connects your machines into one encrypted network.\n\n"
+	      "Usage: mlsh <command> [options]\n\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].summary);
+		fprintf(f, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`mlsh <command> --help` tells more of each; `mlsh --version` prints the version.\n"
-	      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not connected yet (still "
-	      "trying),\n"
-	      "4 mlshtund is not running, 5 signal server not reachable.\n",
+	      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not connected yet\n"
+	      "(still trying), 4 mlshtund is not running, 5 signal server not reachable.\n",
 	      f);
 }
 
-static int run_command(const struct command *cmd, int argc, char **argv)
+static int run_command(const struct command *cmd, const struct options_given *g)
 {
 	struct cli c = { 0 };
 	struct err err = { 0 };
@@ -53,24 +44,64 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 	}
 	c.socket_path = socket_path && *socket_path ? socket_path : CONTROL_SOCKET;
 	host_log(c.host)->level = LOG_LEVEL_WARN;
-	rc = cmd->run(&c, argc, argv);
+	rc = cmd->run(&c, g);
 	progress_clear();
 	host_free(c.host);
 	if (fflush(stdout) != 0 && rc == EXIT_OK) {
-		fputs("mlsh: writing the output failed\n", stderr);
+		cli_complain("writing the output failed");
 		rc = EXIT_FAILED;
 	}
 	return rc;
 }
 
-/* getopt begins its complaints with argv[0]. */
-static int run_named(const struct command *cmd, int argc, char **argv)
+static const struct command *command_named(const char *name)
 {
-	char name[32];
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(name, commands[i]->name) == 0)
+			return commands[i];
+	return NULL;
+}
 
-	snprintf(name, sizeof(name), "mlsh %s", cmd->name);
-	argv[0] = name;
-	return run_command(cmd, argc, argv);
+static int unknown_command(const char *name)
+{
+	const char *names[ARRAY_LEN(commands)], *meant;
+	char hint[48] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		names[i] = commands[i]->name;
+	meant = options_near(name, names, ARRAY_LEN(names), sizeof(names[0]));
+	if (meant)
+		snprintf(hint, sizeof(hint), ": did you mean '%s'?", meant);
+	cli_complain("unknown command '%.60s'%s", name, hint);
+	fputs("`mlsh --help` lists the commands\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int run_named(int argc, char **argv)
+{
+	const struct command *cmd = command_named(argv[0]);
+	struct options_given g;
+	struct err err;
+
+	if (!cmd)
+		return unknown_command(argv[0]);
+	if (options_parse(&cmd->options, argc, argv, &g, &err) < 0)
+		return cli_usage(cmd->name, "%s", err.text);
+	if (!g.help)
+		return run_command(cmd, &g);
+	options_help(&cmd->options, stdout);
+	return EXIT_OK;
+}
+
+/* `mlsh help <command>` */
+static int help_on(const char *name)
+{
+	const struct command *cmd = command_named(name);
+
+	if (!cmd)
+		return unknown_command(name);
+	options_help(&cmd->options, stdout);
+	return EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -85,6 +116,8 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
+	if (strcmp(argv[1], "help") == 0 && argc > 2)
+		return help_on(argv[2]);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
@@ -94,9 +127,5 @@ int main(int argc, char **argv)
 		printf("mlsh %s\n", MLSH_VERSION);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return run_named(&commands[i], argc - 1, argv + 1);
-	fprintf(stderr, "mlsh: there is no command '%s'; `mlsh --help` lists them\n", argv[1]);
-	return EXIT_USAGE;
+	return run_named(argc - 1, argv + 1);
 }

@@ -10,12 +10,7 @@
 #define LOOK_AGAIN (400 * NS_PER_MS)	/* while the daemon is finding out */
 #define LOOKS_MAX 10
 
-static const char help[] =
-	"Usage: mlsh netcheck [<cluster>] [--json]\n\n"
-	"Shows whether the signal server is reached over UDP and how soon it answers, what it\n"
-	"sees this machine as, what the NAT in between does, which addresses are offered to\n"
-	"peers, and what that means for direct tunnels.\n"
-	"Exit code 5 when the server is not reached.\n";
+enum { JSON };
 
 static void print_server(struct json_object *s)
 {
@@ -146,27 +141,30 @@ static int check_all(struct cli *c, bool json)
 	return worst;
 }
 
-int cmd_netcheck(struct cli *c, int argc, char **argv)
+static int netcheck(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
+	bool json = g->value[JSON] != NULL;
 	struct err err = { 0 };
-	bool json = false;
-	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (o) {
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return cli_usage("netcheck", "wrong option");
-		}
-	}
-	if (argc - optind > 1)
-		return cli_usage("netcheck", "at most one cluster name");
-	if (optind == argc)
+	if (!g->n_args)
 		return check_all(c, json);
-	if (label_check("cluster name", argv[optind], &err) < 0)
+	if (label_check("cluster name", g->arg[0], &err) < 0)
 		return cli_fail(&err);
-	return check(c, argv[optind], json);
+	return check(c, g->arg[0], json);
 }
+
+const struct command netcheck_command = {
+	.name = "netcheck",
+	.summary = "what this machine's network lets through",
+	.options = {
+		.program = "mlsh netcheck",
+		.usage = "[<cluster>] [--json]",
+		.about = "Shows whether the signal server is reached over UDP and how soon it "
+			 "answers, what it sees this machine as, what the NAT in between does, "
+			 "which addresses are offered to peers, and what that means for direct "
+			 "tunnels.\nExit code 5 when the server is not reached.",
+		.max_args = 1,
+		.row = { [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" } },
+	},
+	.run = netcheck,
+};

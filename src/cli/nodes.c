@@ -7,9 +7,7 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 
-static const char help[] = "Usage: mlsh nodes <cluster> [--json]\n\n"
-			   "Lists the members of the cluster as the verified membership log has "
-			   "them, with who is online.\n";
+enum { JSON };
 
 /* The same JSON as the daemon's, with what only the daemon knows left null. */
 static struct json_object *nodes_from_store(struct cli *c, const char *cluster, struct err *err)
@@ -94,45 +92,31 @@ static void print_nodes(struct json_object *o)
 	table_print(&t);
 }
 
-/* The daemon says that it is not connected, or there is none; any other error tells nothing about
- * the cluster. */
+/* Says why the daemon was not asked. "Not connected" is certain when the daemon says so or is not
+ * running; any other error tells nothing about the cluster. */
 static void print_offline(const char *cluster, int rc, const struct err *why)
 {
 	bool sure = daemon_is_absent(rc) || rc == -ENOENT || rc == -ENOTCONN;
 
 	if (sure)
-		fprintf(stderr,
-			"(from this machine's copy of the membership log: %s is not connected)\n",
-			cluster);
+		cli_note("(from this machine's copy of the membership log: %s is not connected)",
+			 cluster);
 	else
-		fprintf(stderr, "(from this machine's copy of the membership log: %s)\n",
-			why->text);
+		cli_note("(from this machine's copy of the membership log: %s)", why->text);
 }
 
-int cmd_nodes(struct cli *c, int argc, char **argv)
+static int nodes(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
 	struct control_request r = { .verb = CONTROL_NODES };
 	struct daemon_reply reply = { 0 };
 	struct json_object *o = NULL;
 	struct err err = { 0 }, why = { 0 };
-	bool json = false, offline = false;
-	int opt, rc;
+	bool json = g->value[JSON] != NULL, offline = false;
+	int rc;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return cli_usage("nodes", "wrong option");
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage("nodes", "one cluster name is needed");
-	if (label_check("cluster name", argv[optind], &err) < 0)
+	if (label_check("cluster name", g->arg[0], &err) < 0)
 		return cli_fail(&err);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
+	snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
 	rc = daemon_call(c, &r, &why, &reply);
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, &why);
@@ -154,3 +138,19 @@ int cmd_nodes(struct cli *c, int argc, char **argv)
 	json_object_put(o);
 	return EXIT_OK;
 }
+
+const struct command nodes_command = {
+	.name = "nodes",
+	.summary = "list the members of a cluster",
+	.options = {
+		.program = "mlsh nodes",
+		.usage = "<cluster> [--json]",
+		.about = "Lists the members of the cluster as the verified membership log has "
+			 "them, with who is online.",
+		.missing = "one cluster name is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = { [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" } },
+	},
+	.run = nodes,
+};

@@ -13,16 +13,7 @@
 #define COUNT_UNTIL_DIRECT 30
 #define COUNT_MAX 100000
 
-static const char help[] =
-	"Usage: mlsh ping <node>[.<cluster>] [-c COUNT] [-i SECONDS] [--until-direct] [--json]\n\n"
-	"Sends authenticated probes by the path in use and shows of each answer the path (direct,\n"
-	"or over the relay) and the round trip. Builds the tunnel if there is none, and says at\n"
-	"once when the path changes. Ends with a line that sums it up, after Ctrl-C too.\n\n"
-	"  -c, --count COUNT        so many probes (5; with --until-direct 30)\n"
-	"  -i, --interval SECONDS   between them, at least 0.2 (1)\n"
-	"      --until-direct       ends with the first answer by a direct path\n"
-	"      --json               a line of JSON for each event\n\n"
-	"Exit code 0: answered (with --until-direct: directly); 1: not.\n";
+enum { COUNT, INTERVAL, UNTIL_DIRECT, JSON };
 
 struct pinging {
 	const struct target *target;
@@ -224,40 +215,53 @@ static int run(struct cli *c, const struct target *t, struct control_request *r,
 	return (r->until_direct ? p.direct : p.answered > 0) ? EXIT_OK : EXIT_FAILED;
 }
 
-int cmd_ping(struct cli *c, int argc, char **argv)
+static int ping(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "count", required_argument, NULL, 'c' },
-						 { "interval", required_argument, NULL, 'i' },
-						 { "until-direct", no_argument, NULL, 'd' },
-						 { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
-	struct control_request r = { .verb = CONTROL_PING, .interval_ms = 1000 };
+	struct control_request r = { .verb = CONTROL_PING, .interval_ms = 1000,
+				     .until_direct = g->value[UNTIL_DIRECT] != NULL };
 	struct err err = { 0 };
 	struct target t;
-	bool json = false;
-	int o, rc = 0;
+	int rc = 0;
 
-	while (rc == 0 && (o = getopt_long(argc, argv, "c:i:h", options, NULL)) != -1) {
-		switch (o) {
-		case 'c': rc = parse_count(optarg, &r.count, &err); break;
-		case 'i': rc = parse_interval(optarg, &r.interval_ms, &err); break;
-		case 'd': r.until_direct = true; break;
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return cli_usage("ping", "wrong option");
-		}
-	}
+	if (g->value[COUNT])
+		rc = parse_count(g->value[COUNT], &r.count, &err);
+	if (rc == 0 && g->value[INTERVAL])
+		rc = parse_interval(g->value[INTERVAL], &r.interval_ms, &err);
 	if (rc < 0)
 		return cli_usage("ping", "%s", err.text);
-	if (optind + 1 != argc)
-		return cli_usage("ping", "one node is needed");
 	if (r.count == 0)
 		r.count = r.until_direct ? COUNT_UNTIL_DIRECT : COUNT_DEFAULT;
-	rc = target_find(c, argv[optind], &t, &err);
+	rc = target_find(c, g->arg[0], &t, &err);
 	if (rc < 0) {
 		(void)cli_fail(&err);
 		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
-	return run(c, &t, &r, json);
+	return run(c, &t, &r, g->value[JSON] != NULL);
 }
+
+const struct command ping_command = {
+	.name = "ping",
+	.summary = "does a node answer, by which path, and how soon",
+	.options = {
+		.program = "mlsh ping",
+		.usage = "<node>[.<cluster>] [options]",
+		.about = "Sends authenticated probes by the path in use and shows of each answer "
+			 "the path (direct, or over the relay) and the round trip. Builds the "
+			 "tunnel if it is missing, and says at once when the path changes. Ends "
+			 "with a line that sums it up, after Ctrl-C too.\n"
+			 "Exit code 0: answered (with --until-direct: directly); 1: not.",
+		.missing = "one node is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = {
+			[COUNT] = { "count", 'c', "COUNT",
+				    "so many probes (5; with --until-direct 30)" },
+			[INTERVAL] = { "interval", 'i', "SECONDS",
+				       "between them, at least 0.2 (1)" },
+			[UNTIL_DIRECT] = { "until-direct", 0, NULL,
+					   "end with the first answer by a direct path" },
+			[JSON] = { "json", 0, NULL, "print a line of JSON for each event" },
+		},
+	},
+	.run = ping,
+};

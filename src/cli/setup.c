@@ -6,56 +6,24 @@
 #include "cli/cli.h"
 #include "cli/join_run.h"
 
-static const char help[] =
-	"Usage: mlsh setup <cluster> --signal-host <host[:port]> --token <token> [options]\n\n"
-	"Creates a cluster on a signal server and makes this machine its first node and admin. The "
-	"cluster's\n"
-	"name becomes a DNS zone: a node `nas` in the cluster `homelab` is `nas.homelab`.\n\n"
-	"  --signal-host HOST[:PORT]  the signal server: a name, an IPv4 or [IPv6] address; port "
-	"4433 if left out\n"
-	"  --token TOKEN              what mlsh-signal printed on its first start (or `mlsh-signal "
-	"token`);\n"
-	"                             - reads it from standard input, so that it does not stay in "
-	"the shell's history\n"
-	"  --name NAME                this node's name (default: made from the host name)\n"
-	"  --subnet CIDR              overlay addresses from this range instead of the server's\n"
-	"  --force                    accept a cluster name that is a public top-level domain\n"
-	"  --json                     print the result as JSON\n";
+enum { SIGNAL_HOST, TOKEN, NAME, SUBNET, FORCE, JSON };
 
 struct setup_args {
 	const char *cluster, *host, *token, *name, *subnet;
 	bool force, json;
 };
 
-static int parse(int argc, char **argv, struct setup_args *a)
+static int parse(const struct options_given *g, struct setup_args *a)
 {
-	static const struct option options[] = {
-		{ "signal-host", required_argument, NULL, 's' },
-		{ "token", required_argument, NULL, 't' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "subnet", required_argument, NULL, 'u' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	*a = (struct setup_args){
+		.cluster = g->arg[0],
+		.host = g->value[SIGNAL_HOST],
+		.token = g->value[TOKEN],
+		.name = g->value[NAME],
+		.subnet = g->value[SUBNET],
+		.force = g->value[FORCE] != NULL,
+		.json = g->value[JSON] != NULL,
 	};
-	int o;
-
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (o) {
-		case 's': a->host = optarg; break;
-		case 't': a->token = optarg; break;
-		case 'n': a->name = optarg; break;
-		case 'u': a->subnet = optarg; break;
-		case 'f': a->force = true; break;
-		case 'j': a->json = true; break;
-		case 'h': fputs(help, stdout); exit(EXIT_OK);
-		default: return cli_usage("setup", "wrong option");
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage("setup", "one cluster name is needed");
-	a->cluster = argv[optind];
 	if (!a->host)
 		return cli_usage("setup", "--signal-host is missing: where does mlsh-signal run?");
 	if (!a->token)
@@ -81,14 +49,14 @@ static int check_names(struct cli *c, const struct setup_args *a, char node_name
 	return cli_node_name(c, a->name, node_name, err);
 }
 
-int cmd_setup(struct cli *c, int argc, char **argv)
+static int setup(struct cli *c, const struct options_given *g)
 {
-	struct setup_args a = { 0 };
+	struct setup_args a;
 	struct setup_params p = { 0 };
 	struct err err = { 0 };
 	char node_name[LABEL_MAX + 1], host[HOST_TEXT_MAX + 1], token[128],
 		code[BOOTSTRAP_CODE_TEXT_MAX];
-	int rc = parse(argc, argv, &a);
+	int rc = parse(g, &a);
 
 	if (rc != EXIT_OK)
 		return rc;
@@ -117,3 +85,35 @@ int cmd_setup(struct cli *c, int argc, char **argv)
 	secret_wipe(code, sizeof(code));
 	return rc;
 }
+
+const struct command setup_command = {
+	.name = "setup",
+	.summary = "create a cluster and make this machine its first node",
+	.options = {
+		.program = "mlsh setup",
+		.usage = "<cluster> --signal-host <host[:port]> --token <token> [options]",
+		.about = "Creates a cluster on a signal server and makes this machine its first "
+			 "node and admin. The cluster's name becomes a DNS zone: a node `nas` in "
+			 "the cluster `homelab` is `nas.homelab`.",
+		.missing = "one cluster name is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = {
+			[SIGNAL_HOST] = { "signal-host", 0, "HOST[:PORT]",
+					  "the signal server: a name, an IPv4 or [IPv6] address; "
+					  "the port is 4433 if left out" },
+			[TOKEN] = { "token", 0, "TOKEN",
+				    "what mlsh-signal printed on its first start (or `mlsh-signal "
+				    "token`); - reads it from standard input, so that it does not "
+				    "stay in the shell's history" },
+			[NAME] = { "name", 0, "NAME",
+				   "this node's name (default: made from the host name)" },
+			[SUBNET] = { "subnet", 0, "CIDR",
+				     "overlay addresses from this range instead of the server's" },
+			[FORCE] = { "force", 0, NULL,
+				    "accept a cluster name that is a public top-level domain" },
+			[JSON] = { "json", 0, NULL, "print the result as JSON" },
+		},
+	},
+	.run = setup,
+};

@@ -3,14 +3,11 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/drops.h"
 #include "cli/table.h"
 #include "cli/target.h"
 
-static const char help[] =
-	"Usage: mlsh status [<cluster>] [--json]\n\n"
-	"Shows for each connected cluster its state, and for each peer the path in use, its round "
-	"trip and\n"
-	"when it was last heard. The ages are those of the last verified contact.\n";
+enum { JSON };
 
 static void print_signal(struct json_object *o)
 {
@@ -43,30 +40,16 @@ static void print_host(struct json_object *o)
 		       table_age(r, "last_s", age), js(r, "what"));
 }
 
+/* A mapping that does not exist matters to `mlsh netcheck` only. */
 static void print_mapping(struct json_object *o)
 {
 	struct json_object *m = json_object_object_get(o, "mapping");
 	char text[256];
 
-	if (!m || !*js(m, "gateway"))
+	if (!m || strcmp(js(m, "state"), "mapped") != 0)
 		return;
 	table_mapping(m, text, sizeof(text));
 	printf("  mapping   %s\n", text);
-}
-
-static void print_drops(struct json_object *o)
-{
-	struct json_object *drops = json_object_object_get(o, "drops");
-	const char *sep = "  dropped   ";
-
-	if (!drops)
-		return;
-	json_object_object_foreach (drops, key, value) {
-		printf("%s%s %s", sep, key, json_object_get_string(value));
-		sep = ", ";
-	}
-	if (sep[0] == ',')
-		putchar('\n');
 }
 
 static void note_relay(struct table *t, struct json_object *cluster, struct json_object *p)
@@ -153,7 +136,7 @@ static void print_cluster(struct json_object *o)
 	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
 	       js(dns, "detail"));
 	print_fence(o);
-	print_drops(o);
+	drops_print(o);
 	print_peers(o);
 }
 
@@ -183,40 +166,41 @@ static int show(struct cli *c, const struct daemon_reply *reply, bool json, stru
 	return EXIT_OK;
 }
 
-int cmd_status(struct cli *c, int argc, char **argv)
+static int status(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
 	struct control_request r = { .verb = CONTROL_STATUS };
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
-	bool json = false;
-	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (o) {
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return cli_usage("status", "wrong option");
-		}
-	}
-	if (argc - optind > 1)
-		return cli_usage("status", "at most one cluster name");
-	if (optind < argc) {
-		if (label_check("cluster name", argv[optind], &err) < 0)
+	if (g->n_args) {
+		if (label_check("cluster name", g->arg[0], &err) < 0)
 			return cli_fail(&err);
-		snprintf(r.cluster, sizeof(r.cluster), "%s", argv[optind]);
+		snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
 	}
 	int rc = daemon_call(c, &r, &err, &reply);
 	if (rc < 0) {
 		(void)cli_fail(&err);
 		return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
-	int code = show(c, &reply, json, &err);
+	int code = show(c, &reply, g->value[JSON] != NULL, &err);
 	daemon_reply_free(&reply);
 	if (code >= 0)
 		return code;
 	target_no_cluster(c, r.cluster, &err);
 	return cli_fail(&err);
 }
+
+const struct command status_command = {
+	.name = "status",
+	.summary = "show connected clusters, peers and paths",
+	.options = {
+		.program = "mlsh status",
+		.usage = "[<cluster>] [--json]",
+		.about = "Shows for each connected cluster its state, and for each peer the path "
+			 "in use, its round trip and when it was last heard. The ages are those "
+			 "of the last verified contact.",
+		.max_args = 1,
+		.row = { [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" } },
+	},
+	.run = status,
+};

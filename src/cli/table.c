@@ -154,7 +154,9 @@ void table_mapping(struct json_object *mapping, char *out, size_t cap)
 	else if (strcmp(state, "unneeded") == 0)
 		snprintf(out, cap, "not asked for: no gateway, or a public address");
 	else if (*js(mapping, "gateway"))
-		snprintf(out, cap, "%s by the gateway %s%s%s%s", state, js(mapping, "gateway"),
+		snprintf(out, cap, "the gateway %s %s%s%s%s", js(mapping, "gateway"),
+			 strcmp(state, "asking") == 0 ? "is being asked for a port"
+						      : "does not map a port to this machine",
 			 *detail ? " (" : "", detail, *detail ? ")" : "");
 	else
 		snprintf(out, cap, "%s", state);

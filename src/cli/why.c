@@ -6,10 +6,7 @@
 #include "cli/table.h"
 #include "cli/target.h"
 
-static const char help[] =
-	"Usage: mlsh why <node>[.<cluster>] [--json]\n\n"
-	"Says why packets for a node go the way they go: which addresses were tried, what each of\n"
-	"them answered, what the NATs on both sides do, and what could be changed.\n";
+enum { JSON };
 
 static void print_paths(struct json_object *o)
 {
@@ -74,28 +71,15 @@ static void print_why(struct json_object *o)
 	print_nat(o, js(o, "node"), "peer_nat");
 }
 
-int cmd_why(struct cli *c, int argc, char **argv)
+static int why(struct cli *c, const struct options_given *g)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { "help", no_argument, NULL, 'h' },
-						 { 0 } };
 	struct control_request r = { .verb = CONTROL_WHY };
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
 	struct target t;
-	bool json = false;
-	int o, rc, code = EXIT_OK;
+	int rc, code = EXIT_OK;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (o) {
-		case 'j': json = true; break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return cli_usage("why", "wrong option");
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage("why", "one node is needed");
-	rc = target_find(c, argv[optind], &t, &err);
+	rc = target_find(c, g->arg[0], &t, &err);
 	if (rc == 0) {
 		snprintf(r.cluster, sizeof(r.cluster), "%s", t.cluster);
 		snprintf(r.node, sizeof(r.node), "%s", t.node);
@@ -108,14 +92,31 @@ int cmd_why(struct cli *c, int argc, char **argv)
 	if (daemon_reply_check(&reply, &err) < 0) {
 		target_no_cluster(c, t.cluster, &err);
 		code = cli_fail(&err);
-	} else if (json) {
+	} else if (g->value[JSON]) {
 		printf("%s\n", (const char *)reply.data);
 	} else {
-		struct json_object *why = json_tokener_parse((const char *)reply.data);
+		struct json_object *o = json_tokener_parse((const char *)reply.data);
 
-		print_why(why);
-		json_object_put(why);
+		print_why(o);
+		json_object_put(o);
 	}
 	daemon_reply_free(&reply);
 	return code;
 }
+
+const struct command why_command = {
+	.name = "why",
+	.summary = "why a node is reached the way it is, and what could be changed",
+	.options = {
+		.program = "mlsh why",
+		.usage = "<node>[.<cluster>] [--json]",
+		.about = "Says why packets for a node go the way they go: which addresses were "
+			 "tried, what each of them answered, what the NATs on both sides do, and "
+			 "what could be changed.",
+		.missing = "one node is needed",
+		.min_args = 1,
+		.max_args = 1,
+		.row = { [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" } },
+	},
+	.run = why,
+};

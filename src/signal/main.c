@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/version.h"
 #include "os/loop.h"
@@ -17,7 +18,9 @@ enum { EXIT_WRONG = 2 };
 
 static int say(const struct err *err, int status)
 {
-	fprintf(stderr, "mlsh-signal: %s\n", err->text);
+	fputs("mlsh-signal: ", stderr);
+	options_wrap(stderr, err->text, strlen("mlsh-signal: "), 2);
+	fputc('\n', stderr);
 	return status;
 }
 
@@ -283,10 +286,10 @@ int main(int argc, char **argv)
 		return say(&err, EXIT_WRONG);
 	switch (usage.command) {
 	case COMMAND_HELP:
-		fputs(usage_help, stdout);
+		options_help(&usage_options, stdout);
 		return EXIT_SUCCESS;
 	case COMMAND_TOKEN_HELP:
-		fputs(usage_token_help, stdout);
+		options_help(&usage_token_options, stdout);
 		return EXIT_SUCCESS;
 	case COMMAND_VERSION:
 		printf("mlsh-signal %s\n", MLSH_VERSION);

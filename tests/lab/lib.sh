@@ -322,7 +322,8 @@ check_fails() {
 	shift 3
 	out=$("$@" 2>&1)
 	rc=$?
-	if [ $rc = "$code" ] && grep -qiE -- "$pattern" <<<"$out"; then
+	# Messages are broken into lines of 80 columns.
+	if [ $rc = "$code" ] && grep -qiE -- "$pattern" <<<"$(tr -s '\n ' ' ' <<<"$out" | sed 's/ $//')"; then
 		pass "$name"
 	else
 		fail "$name: exit $rc instead of $code, or no '$pattern'"

@@ -214,7 +214,6 @@ static int parse(struct usage *u, const char *a, const char *b, const char *c)
 		snprintf(room[i], 32, "%s", words[i]);
 		argv[argc++] = room[i];
 	}
-	optind = 1;
 	r = usage_parse(argc, argv, u, &err);
 	if (r < 0)
 		ck_assert_uint_gt(strlen(err.text), 10);
