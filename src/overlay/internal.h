@@ -174,7 +174,8 @@ struct peer {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 	char group[32];
 	char detail[128];
-	struct log_limit log_limit;
+	struct log_limit log_limit, told_limit;
+	enum peer_path told_path;	/* as the log has it (tell.c) */
 };
 
 /* Our part of the host's network, and how often it had to be put back (repair.c). */
@@ -372,6 +373,12 @@ void peer_is_silent(struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
 void peer_set_state(struct peer *p, enum peer_state s);
+/* Tells the owner that the peer's tunnel has changed, and logs whether it is up and which way it
+ * goes; a peer that flaps does not flood the log. */
+void peer_tell(struct peer *p);
+/* Only logs, for changes that come with time: a path that died, or is back. */
+void peer_tell_log(struct peer *p);
+void peer_tell_init(struct peer *p);
 
 /* --- peer_attempts.c ------------------------------------------------------------------------- */
 

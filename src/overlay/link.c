@@ -166,9 +166,8 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 	case QUIC_PATH_CHANGED:
 		if (l->peer->active == l)
 			prober_path_changed(l->peer);
-		if (l->peer->active == l && l->peer->state == PEER_UP) {
-			l->peer->o->ops->peer_changed(l->peer->o->ctx, l->peer->member);
-		}
+		if (l->peer->active == l && l->peer->state == PEER_UP)
+			peer_tell(l->peer);
 		return;
 	case QUIC_PATH_FAILED:
 		if (l->peer->active == l)

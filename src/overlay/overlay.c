@@ -312,6 +312,7 @@ static void on_watch(void *ctx)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		peer_watch(p, now);
+		peer_tell_log(p);
 		again |= p->state == PEER_UP;
 	}
 	if (again)

@@ -22,8 +22,8 @@ void peer_set_state(struct peer *p, enum peer_state s)
 	log_debug(host_log(p->o->h), "%s: state %d", p->member->name, (int)s);
 	p->state = s;
 	p->up_since = s == PEER_UP ? now_of(p) : 0;
-	if (told && !p->o->closing)
-		p->o->ops->peer_changed(p->o->ctx, p->member);
+	if (told)
+		peer_tell(p);
 }
 
 void peer_schedule(struct peer *p)
@@ -138,7 +138,7 @@ void peer_link_up(struct link *l)
 	p->detail[0] = '\0';
 	if (p->state == PEER_UP) {
 		p->up_since = now_of(p);
-		p->o->ops->peer_changed(p->o->ctx, p->member);
+		peer_tell(p);
 	}
 	peer_set_state(p, PEER_UP);
 	if (!timer_is_set(p->o->watch))
@@ -370,6 +370,7 @@ int peer_new(struct overlay *o, struct member *m, struct peer **ret)
 	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
 	p->silent_at = p->restart_test_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
+	peer_tell_init(p);
 	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
 	p->timer = timer_new(o->h, peer_on_timer, p);
 	if (!p->timer) {

@@ -52,7 +52,7 @@ static void rebind(struct prober *pr, struct path *path, struct path *to)
 	path_remove(to);
 	pr->set.stray_since = 0;
 	doubt_end(&pr->set.doubt);
-	p->o->ops->peer_changed(p->o->ctx, p->member);
+	peer_tell(p);
 }
 
 /* Packets of the connection come from a proven address only, and no more from where it was. */
