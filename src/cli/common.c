@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors, arguments and progress, the same for every command. */
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/pasted.h"
 #include "proto/refusal.h"
+
+#define PASTE_WAIT_MS 100
+#define LINE_CLEAR "\r\033[K"
 
 void cli_complain(const char *fmt, ...)
 {
@@ -95,36 +101,68 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 	return 0;
 }
 
+/* One line of standard input without its end. Returns its length, -EFBIG if it is longer. */
+static ptrdiff_t read_line(char *out, size_t cap)
+{
+	size_t n = 0;
+
+	while (n < cap - 1 && read(STDIN_FILENO, out + n, 1) == 1 && out[n] != '\n')
+		n++;
+	if (n == cap - 1)
+		return -EFBIG;
+	out[n] = '\0';
+	return (ptrdiff_t)n;
+}
+
+/* A URL that was broken into lines is pasted at once: the rest is there already. */
+static bool has_more_pasted(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return isatty(STDIN_FILENO) && poll(&p, 1, PASTE_WAIT_MS) == 1;
+}
+
+static ptrdiff_t read_pasted(char *out, size_t cap)
+{
+	ptrdiff_t n = read_line(out, cap), more;
+
+	if (n < 0)
+		return n;
+	pasted_clean(out);
+	while (strncmp(out, "mlsh://", 7) == 0 && has_more_pasted()) {
+		size_t len = strlen(out);
+
+		more = read_line(out + len, cap - len);
+		if (more < 0)
+			return more;
+		pasted_clean(out + len);
+		if (!pasted_continues(out + len)) {
+			out[len] = '\0';
+			break;
+		}
+	}
+	return (ptrdiff_t)strlen(out);
+}
+
 int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, struct err *err)
 {
-	size_t n = 0, from = 0; /* blanks around it are left out */
-	ssize_t got = 1;
+	ptrdiff_t n = (ptrdiff_t)strlen(arg);
 
 	if (strcmp(arg, "-") != 0) {
-		n = strlen(arg);
-		if (n >= cap)
-			return err_set(err, -EFBIG, "the %s is too long (%zu characters)", what, n);
-		memcpy(out, arg, n + 1);
+		if ((size_t)n >= cap)
+			return err_set(err, -EFBIG, "the %s is too long (%td characters)", what, n);
+		memcpy(out, arg, (size_t)n + 1);
+		pasted_clean(out);
 		return 0;
 	}
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, "Paste the %s and press Enter: ", what);
-	while (n < cap - 1 && (got = read(STDIN_FILENO, out + n, 1)) == 1 && out[n] != '\n')
-		n++;
-	if (n == cap - 1) {
+	n = read_pasted(out, cap);
+	if (n < 0)
 		secret_wipe(out, cap);
+	if (n < 0)
 		return err_set(err, -EFBIG, "the %s on standard input is too long", what);
-	}
-	while (n && (out[n - 1] == '\r' || out[n - 1] == ' ' || out[n - 1] == '\t'))
-		n--;
-	while (from < n && (out[from] == ' ' || out[from] == '\t'))
-		from++;
-	memmove(out, out + from, n - from);
-	n -= from;
-	out[n] = '\0';
-	if (!n)
-		return err_set(err, -EINVAL, "no %s came on standard input", what);
-	return 0;
+	return n ? 0 : err_set(err, -EINVAL, "standard input was empty: paste the %s there", what);
 }
 
 int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], struct err *err)
@@ -144,6 +182,22 @@ int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], stru
 	return 0;
 }
 
+/* Ctrl-C leaves no half line behind on which the shell's prompt would appear. */
+static void on_interrupt(int number)
+{
+	(void)!write(STDERR_FILENO, LINE_CLEAR, strlen(LINE_CLEAR));
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void clear_at_interrupt(void)
+{
+	struct sigaction old;
+
+	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		signal(SIGINT, on_interrupt);
+}
+
 void progress_show(const char *fmt, ...)
 {
 	char line[160];
@@ -151,15 +205,16 @@ void progress_show(const char *fmt, ...)
 
 	if (!isatty(STDERR_FILENO))
 		return;
+	clear_at_interrupt();
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	text_make_printable(line);
-	fprintf(stderr, "\r\033[K%.78s", line);
+	fprintf(stderr, LINE_CLEAR "%.78s", line);
 }
 
 void progress_clear(void)
 {
 	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+		fputs(LINE_CLEAR, stderr);
 }

@@ -47,11 +47,16 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	rc = cmd->run(&c, g);
 	progress_clear();
 	host_free(c.host);
-	if (fflush(stdout) != 0 && rc == EXIT_OK) {
-		cli_complain("writing the output failed");
-		rc = EXIT_FAILED;
-	}
 	return rc;
+}
+
+/* A full disk is no success. */
+static int written(int rc)
+{
+	if (fflush(stdout) == 0 || rc != EXIT_OK)
+		return rc;
+	cli_complain("writing the output failed");
+	return EXIT_FAILED;
 }
 
 static const struct command *command_named(const char *name)
@@ -104,12 +109,11 @@ static int help_on(const char *name)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+static int run_program(int argc, char **argv)
 {
 	const char *name = argc > 0 && argv[0] ? argv[0] : "mlsh";
 	const char *slash = strrchr(name, '/');
 
-	signal(SIGPIPE, SIG_IGN);
 	if (strcmp(slash ? slash + 1 : name, "mlshtund") == 0)
 		return daemon_main(argc, argv);
 	if (argc < 2) {
@@ -128,4 +132,10 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	return run_named(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	return written(run_program(argc, argv));
 }
