@@ -14,8 +14,9 @@ enum dns_verdict { DNS_DATA, DNS_NO_DATA, DNS_NO_NAME, DNS_NOT_OURS };
 
 struct dns_found {
 	enum dns_verdict verdict;
+	ares_dns_rec_type_t type; /* of the data */
 	ip4 address; /* A */
-	char name[2 * LABEL_MAX + 2]; /* PTR */
+	char name[2 * LABEL_MAX + 2]; /* PTR, NS */
 };
 
 static bool strip_suffix(const char *name, size_t *len, const char *suffix)
@@ -66,8 +67,21 @@ static struct dns_found look_up_reverse(const struct mlog *log, const char *name
 		return f;
 	}
 	snprintf(f.name, sizeof(f.name), "%s.%s", m->name, mlog_genesis(log)->name);
+	f.type = ARES_REC_TYPE_PTR;
 	f.verdict = DNS_DATA;
 	return f;
+}
+
+/* The zone's own name: who serves it (RFC 1034 section 4.2.1). False for other types. */
+static bool look_up_zone(const struct mlog *log, const struct member *self,
+			 ares_dns_rec_type_t type, struct dns_found *f)
+{
+	if (type != ARES_REC_TYPE_SOA && type != ARES_REC_TYPE_NS)
+		return false;
+	snprintf(f->name, sizeof(f->name), "%s.%s", self->name, mlog_genesis(log)->name);
+	f->type = type;
+	f->verdict = DNS_DATA;
+	return true;
 }
 
 static struct dns_found look_up(const struct mlog *log, const struct member *self, const char *name,
@@ -87,6 +101,8 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	}
 	if (!strip_suffix(name, &len, mlog_genesis(log)->name))
 		return f;
+	if (len == 0 && look_up_zone(log, self, type, &f))
+		return f;
 	f.verdict = DNS_NO_NAME;
 	if (len > LABEL_MAX)
 		return f;
@@ -97,13 +113,17 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	if (!m)
 		return f;
 	f.address = m->address;
+	f.type = ARES_REC_TYPE_A;
 	f.verdict = type == ARES_REC_TYPE_A || type == ARES_REC_TYPE_ANY ? DNS_DATA : DNS_NO_DATA;
 	return f;
 }
 
-/* So that a resolver knows how long a "no" holds (RFC 2308 section 3). */
-static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log,
-			     const struct member *self)
+/*
+ * The zone's SOA: an answer, or beside a "no", so that a resolver knows how long that holds (RFC
+ * 2308 section 3).
+ */
+static ares_status_t add_soa(ares_dns_record_t *rec, ares_dns_section_t section,
+			     const struct mlog *log, const struct member *self)
 {
 	const char *zone = mlog_genesis(log)->name;
 	char host[2 * LABEL_MAX + 2], mail[LABEL_MAX + 12];
@@ -111,8 +131,8 @@ static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log,
 
 	snprintf(host, sizeof(host), "%s.%s", self->name, zone);
 	snprintf(mail, sizeof(mail), "hostmaster.%s", zone);
-	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_AUTHORITY, zone,
-						  ARES_REC_TYPE_SOA, ARES_CLASS_IN, DNS_TTL_S);
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, section, zone, ARES_REC_TYPE_SOA,
+						  ARES_CLASS_IN, DNS_TTL_S);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_rr_set_str(rr, ARES_RR_SOA_MNAME, host);
 	if (st == ARES_SUCCESS)
@@ -133,15 +153,16 @@ static ares_status_t add_soa(ares_dns_record_t *rec, const struct mlog *log,
 static ares_status_t add_data(ares_dns_record_t *rec, const char *name, const struct dns_found *f)
 {
 	struct in_addr a = { .s_addr = htonl(f->address) };
-	ares_dns_rec_type_t type = f->name[0] ? ARES_REC_TYPE_PTR : ARES_REC_TYPE_A;
 	ares_dns_rr_t *rr;
-	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, type,
+	ares_status_t st = ares_dns_record_rr_add(&rr, rec, ARES_SECTION_ANSWER, name, f->type,
 						  ARES_CLASS_IN, DNS_TTL_S);
 
 	if (st != ARES_SUCCESS)
 		return st;
-	return type == ARES_REC_TYPE_A ? ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a)
-				       : ares_dns_rr_set_str(rr, ARES_RR_PTR_DNAME, f->name);
+	if (f->type == ARES_REC_TYPE_A)
+		return ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a);
+	return ares_dns_rr_set_str(
+		rr, f->type == ARES_REC_TYPE_NS ? ARES_RR_NS_NSDNAME : ARES_RR_PTR_DNAME, f->name);
 }
 
 /* The EDNS version asked for; -1 without EDNS. */
@@ -227,10 +248,12 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 				    rcode);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_record_query_add(*ret, name, type, class);
-	if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
+	if (st == ARES_SUCCESS && f.verdict == DNS_DATA && f.type == ARES_REC_TYPE_SOA)
+		st = add_soa(*ret, ARES_SECTION_ANSWER, log, self);
+	else if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
 		st = add_data(*ret, name, &f);
 	if (st == ARES_SUCCESS && (f.verdict == DNS_NO_DATA || f.verdict == DNS_NO_NAME))
-		st = add_soa(*ret, log, self);
+		st = add_soa(*ret, ARES_SECTION_AUTHORITY, log, self);
 	if (st == ARES_SUCCESS && edns >= 0)
 		st = add_edns(*ret);
 	return st;

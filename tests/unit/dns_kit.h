@@ -11,7 +11,7 @@
 #include "log_kit.h"
 #include "tund/dns.h"
 
-enum { A = 1, SOA = 6, PTR = 12, TXT = 16, AAAA = 28, OPT = 41, HTTPS = 65, ANY = 255 };
+enum { A = 1, NS = 2, SOA = 6, PTR = 12, TXT = 16, AAAA = 28, OPT = 41, HTTPS = 65, ANY = 255 };
 enum { NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5, BADVERS = 16 };
 
 #define IN 1

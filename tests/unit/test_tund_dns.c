@@ -40,6 +40,47 @@ START_TEST(known_name_of_another_type_has_no_data)
 }
 END_TEST
 
+START_TEST(the_zone_names_its_server)
+{
+	struct answer a = ask("HomeLab", SOA);
+	char text[256];
+
+	ck_assert_uint_eq(a.rcode, NOERROR);
+	ck_assert(a.flags & AA);
+	ck_assert_uint_eq(a.count[1], 1);
+	ck_assert_uint_eq(a.count[2], 0);
+	ck_assert_uint_eq(a.record[0].type, SOA);
+	ck_assert_uint_eq(a.record[0].ttl, 60);
+	ck_assert(strcasecmp(a.record[0].name, "homelab") == 0);
+	size_t at = get_name(&a.m, a.record[0].at, text);
+	ck_assert(strcasecmp(text, "nas.homelab") == 0);
+	at = get_name(&a.m, at, text);
+	ck_assert_uint_eq(load_be32(a.m.data + at), 3); /* serial: entries of the log */
+	a = ask("homelab", NS);
+	ck_assert_uint_eq(a.count[1], 1);
+	ck_assert_uint_eq(a.record[0].type, NS);
+	get_name(&a.m, a.record[0].at, text);
+	ck_assert_str_eq(text, "nas.homelab");
+	check_nothing("homelab", TXT, NOERROR);
+	check_nothing("www.homelab", SOA, NXDOMAIN);
+}
+END_TEST
+
+/* Without EDNS an answer has 512 bytes at most (RFC 1035 section 4.2.1): none is cut. */
+START_TEST(the_longest_answer_fits_the_oldest_client)
+{
+	char name[256] = "";
+
+	for (int i = 0; i < 3; i++) {
+		memset(name + strlen(name), 'a' + i, 63);
+		strcat(name, ".");
+	}
+	memset(name + strlen(name), 'd', 253 - strlen(name) - strlen(".homelab"));
+	strcat(name, ".homelab");
+	ck_assert_uint_le(ask(name, AAAA).m.len, 512);
+}
+END_TEST
+
 START_TEST(any_gives_the_address)
 {
 	struct answer a = ask("node1.homelab", ANY);
@@ -402,8 +443,8 @@ END_TEST
 
 UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter,
 	  bare_cluster_name_is_this_node, known_name_of_another_type_has_no_data,
-	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist,
-	  odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
+	  the_zone_names_its_server, the_longest_answer_fits_the_oldest_client,
+	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist, odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
 	  other_reverse_names_are_refused, other_classes_are_refused, edns_is_answered_with_edns,
 	  later_edns_version_is_told_ours, other_operations_are_not_implemented,
 	  one_question_it_must_be, broken_names_are_format_errors,
