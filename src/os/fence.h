@@ -27,8 +27,8 @@ enum fence_state {
 
 /*
  * Puts the fence around `device` (its name, at most 15 bytes); no address is fenced yet. A fence
- * that cannot be put up is tried again each minute. `changed` is called when the state has changed,
- * never from within a call. NULL only when memory is gone.
+ * that cannot be put up is tried again each minute. `changed` is called when the state is another
+ * than at the return of this call, never from within a call. NULL only when memory is gone.
  */
 struct fence *fence_new(struct host *h, const char *device, loop_fn changed, void *ctx);
 /* Takes the fence down. NULL allowed. */
@@ -38,6 +38,14 @@ void fence_free(struct fence *f);
  * same again costs nothing. -ENOMEM.
  */
 int fence_address(struct fence *f, ip4 address, bool fenced) MUST_CHECK;
+/*
+ * What this host, its containers, or others through the device send to `port` of the address goes
+ * to the port `udp` or `tcp` of it, and what is answered from there comes from `port`. So a server
+ * of ours is reached at a port that another program listens at, or wants to, at all addresses.
+ * One a fence: the last one counts. -EOPNOTSUPP: the fence is not up, or cannot do this.
+ */
+int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp,
+		   uint16_t tcp) MUST_CHECK;
 /* Interfaces came or went: a container's, perhaps. */
 void fence_network_changed(struct fence *f);
 

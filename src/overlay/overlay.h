@@ -23,6 +23,8 @@ enum peer_path { PEER_PATH_NONE, PEER_PATH_DIRECT, PEER_PATH_RELAY };
 
 /* None of these may free the overlay. */
 struct overlay_ops {
+	/* The fence is up, or down: see overlay_fence. NULL allowed. */
+	void (*fence_changed)(void *ctx);
 	/* Valid entries from a peer were appended to the log. The overlay has seen them itself. */
 	void (*log_grew)(void *ctx);
 	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs,

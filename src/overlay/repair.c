@@ -107,10 +107,8 @@ static int open_device(struct overlay *o, struct err *err)
 }
 
 /* A tunnel without a fence is still a tunnel, and `status` says what it lacks. */
-static void on_fence(void *ctx)
+static void fence_log(const struct overlay *o)
 {
-	struct overlay *o = ctx;
-
 	if (fence_state_get(o->fence) == FENCE_UP)
 		log_info(host_log(o->h), "%s: the fence is up", overlay_ifname(o));
 	else
@@ -118,6 +116,15 @@ static void on_fence(void *ctx)
 			 "%s: no fence: %s. Hosts on the same network can reach what listens at "
 			 "overlay addresses, and can pose as members",
 			 overlay_ifname(o), fence_detail(o->fence));
+}
+
+static void on_fence(void *ctx)
+{
+	struct overlay *o = ctx;
+
+	fence_log(o);
+	if (o->ops->fence_changed)
+		o->ops->fence_changed(o->ctx);
 }
 
 /* Describes the device, with a fence around it: the old one if it has the same name. */
@@ -133,6 +140,8 @@ static int describe_device(struct overlay *o, struct netsetup_device *ret, struc
 			return err_set(err, -ENOMEM, "no memory for the fence");
 		fence_free(o->fence);
 		o->fence = fence;
+		if (fence_state_get(fence) != FENCE_UP)
+			fence_log(o);
 	}
 	ret->fence = o->fence;
 	return 0;

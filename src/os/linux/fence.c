@@ -39,6 +39,7 @@ struct fence {
 	size_t n, cap;
 	unsigned inside[INSIDE_MAX];
 	size_t n_inside;
+	struct fence_redirect redirect;	/* port 0: none */
 	struct deferred *flush;
 	struct timer *again;
 	enum fence_state state;
@@ -67,7 +68,8 @@ static void take_down(struct fence *f)
 	f->n_inside = 0;
 }
 
-static void say(struct fence *f, enum fence_state state, int code)
+/* Returns whether the state is another one than before. */
+static bool say(struct fence *f, enum fence_state state, int code)
 {
 	bool news = state != f->state;
 
@@ -80,12 +82,11 @@ static void say(struct fence *f, enum fence_state state, int code)
 	else
 		snprintf(f->detail, sizeof(f->detail), "nf_tables refuses our table %s: %s",
 			 f->table.name, strerror(-code));
-	if (news)
-		f->changed(f->ctx);
+	return news;
 }
 
-/* The kernel said no: the fence is down until it is tried again. */
-static void fail(struct fence *f, int code)
+/* The kernel said no: the fence is down until it is tried again. Returns as say does. */
+static bool fail(struct fence *f, int code)
 {
 	/* What a kernel without nf_tables, or without its "inet" family, says. */
 	bool missing = code == -EPROTONOSUPPORT || code == -EAFNOSUPPORT || code == -EOPNOTSUPP ||
@@ -93,7 +94,7 @@ static void fail(struct fence *f, int code)
 
 	take_down(f);
 	timer_set_in(f->again, RETRY_NS);
-	say(f, missing ? FENCE_UNAVAILABLE : FENCE_REFUSED, code);
+	return say(f, missing ? FENCE_UNAVAILABLE : FENCE_REFUSED, code);
 }
 
 /* ---- who changes our table ---- */
@@ -220,36 +221,42 @@ static int put_up(struct fence *f)
 		r = events_open(f);
 	if (r == 0)
 		r = inside_write(f);
+	if (r == 0 && f->redirect.port)
+		r = fence_table_redirect(&f->table, &f->redirect);
 	return r;
 }
 
 static void on_flush(void *ctx)
 {
 	struct fence *f = ctx;
-	int r = f->table.socket ? 0 : put_up(f);
+	int r = 0;
 
-	if (r == 0)
-		r = addresses_write(f, false);
+	if (!f->table.socket)
+		return; /* they come with it, when it is tried again */
+	r = addresses_write(f, false);
 	if (r == 0)
 		r = addresses_write(f, true);
 	addresses_forget(f);
-	if (r < 0) {
-		fail(f, r);
-		return;
-	}
-	say(f, FENCE_UP, 0);
+	if (r < 0 ? fail(f, r) : say(f, FENCE_UP, 0))
+		f->changed(f->ctx);
 }
 
 static void on_again(void *ctx)
 {
 	struct fence *f = ctx;
 
+	int r;
+
 	if (f->table.socket)
 		log_warn(host_log(f->host),
 			 "another program changed the packet filter's table %s: made again",
 			 f->table.name);
 	take_down(f);
-	on_flush(f);
+	r = put_up(f);
+	if (r == 0)
+		on_flush(f);
+	else if (fail(f, r))
+		f->changed(f->ctx);
 }
 
 /* ---- for everybody ---- */
@@ -258,6 +265,7 @@ static struct fence *new(struct host *h, const char *device, bool may_own, loop_
 			 void *ctx)
 {
 	struct fence *f = calloc(1, sizeof(*f));
+	int r;
 
 	if (!f)
 		return NULL;
@@ -272,7 +280,9 @@ static struct fence *new(struct host *h, const char *device, bool may_own, loop_
 		fence_free(f);
 		return NULL;
 	}
-	deferred_call(f->flush);
+	r = put_up(f);
+	if (r < 0)
+		(void)fail(f, r);
 	return f;
 }
 
@@ -339,6 +349,12 @@ int fence_address(struct fence *f, ip4 address, bool fenced)
 	f->n++;
 	deferred_call(f->flush);
 	return 0;
+}
+
+int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
+{
+	f->redirect = (struct fence_redirect){ address, port, udp, tcp };
+	return f->table.socket ? fence_table_redirect(&f->table, &f->redirect) : -EOPNOTSUPP;
 }
 
 void fence_network_changed(struct fence *f)

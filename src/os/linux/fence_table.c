@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define PRIORITY (-350)
 #define SET_OVERLAY "overlay"
 #define SET_INSIDE "inside"
@@ -18,6 +20,10 @@
 #define LOOPBACK_IFINDEX 1	/* in every network namespace */
 #define IP_SOURCE 12		/* RFC 791 section 3.1 */
 #define IP_DESTINATION 16
+#define PORT_FROM 0		/* of UDP and TCP alike: RFC 768, RFC 9293 section 3.1 */
+#define PORT_TO 2
+#define UDP_CHECKSUM 6
+#define TCP_CHECKSUM 16
 
 /* For nft(8), which shows by it what a set is of: types, and the byte order of the elements. */
 #define TYPE_IPV4_ADDR 7
@@ -49,28 +55,39 @@ static void add_set(struct fence_table *t, struct nft_batch *b, const char *name
 	mnl_attr_put(m, NFTA_SET_USERDATA, sizeof(userdata), userdata);
 }
 
-static void add_chain(struct fence_table *t, struct nft_batch *b)
+/* `hook` negative: a chain that others jump to. A chain that is there already stays as it is. */
+static void add_chain(struct fence_table *t, struct nft_batch *b, const char *name, int hook,
+		      int priority)
 {
 	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE, &t->seq);
-	struct nlattr *hook;
+	struct nlattr *nest;
 
 	mnl_attr_put_strz(m, NFTA_CHAIN_TABLE, t->name);
-	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, CHAIN);
-	hook = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
-	put_u32(m, NFTA_HOOK_HOOKNUM, NF_INET_PRE_ROUTING);
-	put_u32(m, NFTA_HOOK_PRIORITY, (uint32_t)PRIORITY);
-	mnl_attr_nest_end(m, hook);
+	mnl_attr_put_strz(m, NFTA_CHAIN_NAME, name);
+	if (hook < 0)
+		return;
+	nest = mnl_attr_nest_start(m, NFTA_CHAIN_HOOK);
+	put_u32(m, NFTA_HOOK_HOOKNUM, (uint32_t)hook);
+	put_u32(m, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	mnl_attr_nest_end(m, nest);
 	mnl_attr_put_strz(m, NFTA_CHAIN_TYPE, "filter");
 	put_u32(m, NFTA_CHAIN_POLICY, NF_ACCEPT);
 }
 
-static struct nlmsghdr *rule(struct fence_table *t, struct nft_batch *b, struct nlattr **ret)
+/* The next rule of a chain; mnl_attr_nest_end ends `*ret`. */
+static struct nlmsghdr *rule_of(struct fence_table *t, struct nft_batch *b, const char *chain,
+				struct nlattr **ret)
 {
 	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
 					   &t->seq);
 
-	*ret = nft_rule_begin(m, t->name, CHAIN);
+	*ret = nft_rule_begin(m, t->name, chain);
 	return m;
+}
+
+static struct nlmsghdr *rule(struct fence_table *t, struct nft_batch *b, struct nlattr **ret)
+{
+	return rule_of(t, b, CHAIN, ret);
 }
 
 static void add_rule_device(struct fence_table *t, struct nft_batch *b)
@@ -109,15 +126,21 @@ static void add_rule_inside(struct fence_table *t, struct nft_batch *b)
 	mnl_attr_nest_end(m, list);
 }
 
-static void add_rule_drop(struct fence_table *t, struct nft_batch *b, uint32_t offset)
+static void load_address(struct nlmsghdr *m, uint32_t offset)
 {
 	uint8_t v4 = NFPROTO_IPV4;
-	struct nlattr *list;
-	struct nlmsghdr *m = rule(t, b, &list);
 
 	nft_meta_load(m, NFT_META_NFPROTO);
 	nft_compare(m, NFT_CMP_EQ, &v4, sizeof(v4));
 	nft_payload_load(m, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(ip4));
+}
+
+static void add_rule_drop(struct fence_table *t, struct nft_batch *b, uint32_t offset)
+{
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	load_address(m, offset);
 	nft_look_up(m, SET_OVERLAY);
 	nft_count(m);
 	nft_verdict(m, NF_DROP);
@@ -135,7 +158,7 @@ static int make(struct fence_table *t, bool own)
 	put_u32(m, NFTA_TABLE_FLAGS, own ? NFT_TABLE_F_OWNER : 0);
 	add_set(t, &b, SET_OVERLAY, TYPE_IPV4_ADDR, NETWORK_ORDER, 1);
 	add_set(t, &b, SET_INSIDE, TYPE_IFACE_INDEX, HOST_ORDER, 2);
-	add_chain(t, &b);
+	add_chain(t, &b, CHAIN, NF_INET_PRE_ROUTING, PRIORITY);
 	add_rule_device(t, &b);
 	add_rule_loopback(t, &b);
 	add_rule_drop(t, &b, IP_SOURCE);
@@ -167,6 +190,66 @@ int fence_table_make(struct fence_table *t, bool may_own)
 	if (r == -EOPNOTSUPP || r == -EINVAL)
 		r = make(t, false);
 	return r;
+}
+
+/* ---- a server's port ---- */
+
+static void add_rule_jump(struct fence_table *t, struct nft_batch *b, const char *from,
+			  const char *to, uint32_t offset, ip4 address)
+{
+	uint32_t ip = htonl(address);
+	struct nlattr *list;
+	struct nlmsghdr *m = rule_of(t, b, from, &list);
+
+	load_address(m, offset);
+	nft_compare(m, NFT_CMP_EQ, &ip, sizeof(ip));
+	nft_jump(m, to);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_port(struct fence_table *t, struct nft_batch *b, const char *chain,
+			  uint8_t protocol, uint32_t offset, uint16_t from, uint16_t to)
+{
+	uint8_t port[2];
+	struct nlattr *list;
+	struct nlmsghdr *m = rule_of(t, b, chain, &list);
+
+	store_be16(port, from);
+	nft_meta_load(m, NFT_META_L4PROTO);
+	nft_compare(m, NFT_CMP_EQ, &protocol, sizeof(protocol));
+	nft_payload_load(m, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(port));
+	nft_compare(m, NFT_CMP_EQ, port, sizeof(port));
+	nft_payload_set16(m, offset, to, protocol == IPPROTO_UDP ? UDP_CHECKSUM : TCP_CHECKSUM);
+	mnl_attr_nest_end(m, list);
+}
+
+static void clear_chain(struct fence_table *t, struct nft_batch *b, const char *chain)
+{
+	struct nlmsghdr *m = nft_batch_add(b, NFT_MSG_DELRULE, 0, &t->seq);
+
+	mnl_attr_put_strz(m, NFTA_RULE_TABLE, t->name);
+	mnl_attr_put_strz(m, NFTA_RULE_CHAIN, chain);
+}
+
+int fence_table_redirect(struct fence_table *t, const struct fence_redirect *r)
+{
+	static const char *const chains[] = { "port", "back", "port_in", "port_out" };
+	static const int hook[] = { -1, -1, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT };
+	static const int priority[] = { 0, 0, -PRIORITY, PRIORITY };
+	struct nft_batch b;
+
+	nft_batch_begin(&b, &t->seq);
+	for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
+		add_chain(t, &b, chains[i], hook[i], priority[i]);
+		clear_chain(t, &b, chains[i]);
+	}
+	add_rule_port(t, &b, "port", IPPROTO_UDP, PORT_TO, r->port, r->udp);
+	add_rule_port(t, &b, "port", IPPROTO_TCP, PORT_TO, r->port, r->tcp);
+	add_rule_port(t, &b, "back", IPPROTO_UDP, PORT_FROM, r->udp, r->port);
+	add_rule_port(t, &b, "back", IPPROTO_TCP, PORT_FROM, r->tcp, r->port);
+	add_rule_jump(t, &b, "port_in", "port", IP_DESTINATION, r->address);
+	add_rule_jump(t, &b, "port_out", "back", IP_SOURCE, r->address);
+	return nft_batch_commit(t->socket, &b, &t->seq);
 }
 
 /* ---- its sets ---- */

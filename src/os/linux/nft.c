@@ -237,18 +237,30 @@ void nft_count(struct nlmsghdr *m)
 	expression_end(m, expression_begin(m, "counter"));
 }
 
-void nft_verdict(struct nlmsghdr *m, int verdict)
+static void verdict(struct nlmsghdr *m, int code, const char *chain)
 {
 	struct expression e = expression_begin(m, "immediate");
-	struct nlattr *data, *code;
+	struct nlattr *data, *nest;
 
 	put_u32(m, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	data = mnl_attr_nest_start(m, NFTA_IMMEDIATE_DATA);
-	code = mnl_attr_nest_start(m, NFTA_DATA_VERDICT);
-	put_u32(m, NFTA_VERDICT_CODE, (uint32_t)verdict);
-	mnl_attr_nest_end(m, code);
+	nest = mnl_attr_nest_start(m, NFTA_DATA_VERDICT);
+	put_u32(m, NFTA_VERDICT_CODE, (uint32_t)code);
+	if (chain)
+		mnl_attr_put_strz(m, NFTA_VERDICT_CHAIN, chain);
+	mnl_attr_nest_end(m, nest);
 	mnl_attr_nest_end(m, data);
 	expression_end(m, e);
+}
+
+void nft_verdict(struct nlmsghdr *m, int code)
+{
+	verdict(m, code, NULL);
+}
+
+void nft_jump(struct nlmsghdr *m, const char *chain)
+{
+	verdict(m, NFT_JUMP, chain);
 }
 
 void nft_payload_set16(struct nlmsghdr *m, uint32_t offset, uint16_t value, uint32_t checksum)

@@ -35,7 +35,7 @@ struct mnl_socket *nft_open(void);
 void nft_batch_begin(struct nft_batch *b, uint32_t *seq);
 /*
  * The next change: NFT_MSG_..., with NLM_F_CREATE and the like. A message has at most 8 KiB, and a
- * batch has room for 24 small ones or one large one.
+ * batch has room for 40 small ones or one large one.
  */
 struct nlmsghdr *nft_batch_add(struct nft_batch *b, uint16_t type, uint16_t flags, uint32_t *seq);
 /* Sends it and waits for the kernel's word: 0, or the negative errno of the first failure. */
@@ -56,6 +56,7 @@ void nft_compare(struct nlmsghdr *m, uint32_t op, const void *data, size_t len);
 void nft_look_up(struct nlmsghdr *m, const char *set); /* The rule goes on if the set has it. */
 void nft_count(struct nlmsghdr *m);
 void nft_verdict(struct nlmsghdr *m, int verdict); /* NF_ACCEPT, NF_DROP */
+void nft_jump(struct nlmsghdr *m, const char *chain);
 /* Writes two bytes of the transport header, and mends its checksum at `checksum`. */
 void nft_payload_set16(struct nlmsghdr *m, uint32_t offset, uint16_t value, uint32_t checksum);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The simulated machine's packet filter: keeps which addresses are fenced, for tests to look at.
- * Packets between simulated machines never carry overlay addresses, so nothing is dropped.
+ * Packets between simulated machines never carry overlay addresses, so nothing is dropped. It is
+ * one of the packet filters that cannot redirect.
  */
 #include "os/fence.h"
 
@@ -44,7 +45,9 @@ struct fence *fence_new(struct host *h, const char *device, loop_fn changed, voi
 	f->ctx = ctx;
 	event_init(&f->event, h, fence_fire);
 	list_append(&h->machine->fences, &f->in_machine);
-	event_set(h->world, &f->event, h->world->now);
+	f->state = h->machine->packet_filter;
+	if (f->state != FENCE_UP)
+		event_set(h->world, &f->event, h->world->now + RETRY_NS);
 	return f;
 }
 
@@ -76,6 +79,16 @@ int fence_address(struct fence *f, ip4 address, bool fenced)
 	else if (!fenced && i < f->n)
 		sim_array_del(f->at, &f->n, sizeof(*f->at), i);
 	return 0;
+}
+
+int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
+{
+	(void)f;
+	(void)address;
+	(void)port;
+	(void)udp;
+	(void)tcp;
+	return -EOPNOTSUPP;
 }
 
 void fence_network_changed(struct fence *f)
