@@ -135,6 +135,11 @@ static void print_cluster(struct json_object *o)
 	print_mapping(o);
 	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
 	       js(dns, "detail"));
+	if (strcmp(js(dns, "server"), "off") == 0 && *js(dns, "server_detail") &&
+	    strcmp(js(dns, "detail"), js(dns, "server_detail")) != 0)
+		printf("            server off: %s\n", js(dns, "server_detail"));
+	else if (strcmp(js(dns, "server"), "udp") == 0)
+		printf("            server %s\n", js(dns, "server_detail"));
 	print_fence(o);
 	drops_print(o);
 	print_peers(o);

@@ -23,6 +23,14 @@ struct udp_config {
 	/* An address that the machine does not have yet will do: it is waited for. */
 	bool address_may_come;
 	/*
+	 * Takes the port although another program has it at all addresses, and lets others take it
+	 * so. The others must allow it, too: for most resolvers at port 53 that is so. Linux:
+	 * SO_REUSEADDR and SO_REUSEPORT.
+	 */
+	bool shared;
+	/* Only what comes in through this interface, or from this host to an address of it. */
+	const char *device;
+	/*
 	 * What the network says of datagrams (ICMP) is noted for udp_refused. Costs a system call
 	 * for each udp_send, so it is not for the packet path. Best effort.
 	 */

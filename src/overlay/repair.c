@@ -138,10 +138,14 @@ static int describe_device(struct overlay *o, struct netsetup_device *ret, struc
 
 		if (!fence)
 			return err_set(err, -ENOMEM, "no memory for the fence");
+		bool other = o->fence != NULL;
+
 		fence_free(o->fence);
 		o->fence = fence;
 		if (fence_state_get(fence) != FENCE_UP)
 			fence_log(o);
+		if (other && o->ops->fence_changed)
+			o->ops->fence_changed(o->ctx);
 	}
 	ret->fence = o->fence;
 	return 0;

@@ -5,6 +5,7 @@
 #define MLSH_TUND_DNS_H
 
 #include "membership/mlog.h"
+#include "os/fence.h"
 
 #define DNS_MESSAGE_MAX 1232
 #define DNS_TTL_S 60
@@ -19,9 +20,33 @@ struct dns_server;
 size_t dns_answer(const struct mlog *log, const struct member *self, struct span query,
 		  uint8_t *out, size_t cap);
 
-/* Serves UDP port 53 on `self`'s overlay address. */
-int dns_server_new(struct host *h, const struct mlog *log, const struct member *self,
-		   struct err *err, struct dns_server **ret) MUST_CHECK;
+/*
+ * The server at port 53 of `self`'s overlay address. Other resolvers have that port at all
+ * addresses, or start later and want it: it stays theirs. Ours is at ports of its own, which the
+ * fence redirects to; without a fence it shares the port, by UDP only, since TCP has no sharing.
+ */
+enum dns_server_state {
+	DNS_SERVER_ON,
+	DNS_SERVER_UDP,	/* no fence: without TCP */
+	DNS_SERVER_OFF	/* another program has the port for itself: tried again each 5 s */
+};
+
+struct dns_server_config {
+	const struct mlog *log;
+	const struct member *self;
+	struct fence *fence;
+	const char *device;	/* lives as long as the server */
+	loop_fn changed;	/* the state did, after dns_server_new */
+	void *ctx;
+};
+
+/* NULL only when memory is gone. */
+struct dns_server *dns_server_new(struct host *h, const struct dns_server_config *cfg);
+/* The fence is up or down, or is another one. */
+void dns_server_fence_changed(struct dns_server *d, struct fence *fence);
+enum dns_server_state dns_server_state_get(const struct dns_server *d);
+/* Why it is not on: one line, or "". */
+const char *dns_server_detail(const struct dns_server *d);
 void dns_server_free(struct dns_server *d); /* NULL allowed */
 
 #endif

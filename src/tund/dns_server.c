@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The UDP server in front of dns_answer: port 53 on the node's overlay address. */
+/* Where the zone's server listens, and the UDP server in front of dns_answer. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "os/udp.h"
-#include "tund/dns.h"
+#include "tund/dns_tcp.h"
+
+#define DNS_PORT 53
+#define RETRY_NS (5 * NS_PER_S)
 
 struct dns_server {
+	struct host *host;
+	struct dns_server_config cfg;
 	struct udp *udp;
-	const struct mlog *log;
-	const struct member *self;
+	struct dns_tcp *tcp;
+	struct timer *again;
+	enum dns_server_state state;
+	char detail[200];
 };
 
-static void dns_server_readable(void *ctx)
+static void on_readable(void *ctx)
 {
 	struct dns_server *d = ctx;
 	struct udp_rx rx[UDP_BATCH_MAX];
@@ -21,8 +29,8 @@ static void dns_server_readable(void *ctx)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t at = 0; at < rx[i].len; at += rx[i].segment) {
 			size_t len = MIN(rx[i].segment, rx[i].len - at);
-			size_t answer = dns_answer(d->log, d->self, span_of(rx[i].data + at, len),
-						   out, sizeof(out));
+			size_t answer = dns_answer(d->cfg.log, d->cfg.self,
+						   span_of(rx[i].data + at, len), out, sizeof(out));
 
 			if (!answer)
 				continue;
@@ -34,29 +42,109 @@ static void dns_server_readable(void *ctx)
 	}
 }
 
-int dns_server_new(struct host *h, const struct mlog *log, const struct member *self,
-		   struct err *err, struct dns_server **ret)
+static void stop(struct dns_server *d)
+{
+	udp_close(d->udp);
+	d->udp = NULL;
+	dns_tcp_free(d->tcp);
+	d->tcp = NULL;
+	timer_set(d->again, TIME_NEVER);
+}
+
+/* At ports of our own, which the fence redirects to. */
+static int start_redirected(struct dns_server *d)
+{
+	ip4 own = d->cfg.self->address;
+	struct udp_config cfg = { .bind = addr_v4(own, 0) };
+	struct addr any_port = addr_v4(own, 0);
+	int rc = udp_open(d->host, &cfg, on_readable, d, NULL, &d->udp);
+
+	if (rc == 0)
+		rc = dns_tcp_new(d->host, &any_port, d->cfg.log, d->cfg.self, NULL, &d->tcp);
+	if (rc == 0)
+		rc = fence_redirect(d->cfg.fence, own, DNS_PORT, udp_local(d->udp).port,
+				    dns_tcp_port(d->tcp));
+	if (rc < 0)
+		stop(d);
+	return rc;
+}
+
+/* At port 53 itself. TCP there would keep a resolver that starts later from starting. */
+static int start_shared(struct dns_server *d, struct err *err)
+{
+	struct udp_config cfg = { .bind = addr_v4(d->cfg.self->address, DNS_PORT), .shared = true,
+				  .device = d->cfg.device };
+
+	return udp_open(d->host, &cfg, on_readable, d, err, &d->udp);
+}
+
+static void start(struct dns_server *d)
+{
+	struct err err = { 0 };
+
+	stop(d);
+	d->detail[0] = '\0';
+	if (fence_state_get(d->cfg.fence) == FENCE_UP && start_redirected(d) == 0) {
+		d->state = DNS_SERVER_ON;
+	} else if (start_shared(d, &err) == 0) {
+		d->state = DNS_SERVER_UDP;
+		snprintf(d->detail, sizeof(d->detail),
+			 "by UDP only: the packet filter does not redirect");
+	} else {
+		d->state = DNS_SERVER_OFF;
+		snprintf(d->detail, sizeof(d->detail), "%.180s", err.text);
+		timer_set_in(d->again, RETRY_NS);
+	}
+}
+
+static void start_again(void *ctx)
+{
+	struct dns_server *d = ctx;
+	enum dns_server_state before = d->state;
+
+	start(d);
+	if (d->state != before)
+		d->cfg.changed(d->cfg.ctx);
+}
+
+void dns_server_fence_changed(struct dns_server *d, struct fence *fence)
+{
+	d->cfg.fence = fence;
+	start_again(d);
+}
+
+struct dns_server *dns_server_new(struct host *h, const struct dns_server_config *cfg)
 {
 	struct dns_server *d = calloc(1, sizeof(*d));
 
 	if (!d)
-		return err_set(err, -ENOMEM, "no memory for the DNS server");
-	d->log = log;
-	d->self = self;
-	struct udp_config cfg = { .bind = addr_v4(self->address, 53) };
-	int rc = udp_open(h, &cfg, dns_server_readable, d, err, &d->udp);
-	if (rc < 0) {
+		return NULL;
+	d->host = h;
+	d->cfg = *cfg;
+	d->again = timer_new(h, start_again, d);
+	if (!d->again) {
 		free(d);
-		return rc;
+		return NULL;
 	}
-	*ret = d;
-	return 0;
+	start(d);
+	return d;
+}
+
+enum dns_server_state dns_server_state_get(const struct dns_server *d)
+{
+	return d->state;
+}
+
+const char *dns_server_detail(const struct dns_server *d)
+{
+	return d->detail;
 }
 
 void dns_server_free(struct dns_server *d)
 {
 	if (!d)
 		return;
-	udp_close(d->udp);
+	stop(d);
+	timer_free(d->again);
 	free(d);
 }

@@ -111,7 +111,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array(),
 			   *drops = json_object_new_object(), *dns = json_object_new_object();
 	struct overlay_status os;
-	const char *dns_state, *dns_detail;
+	struct zone_status zone = tunnel_zone(t);
 	char subnet[PREFIX4_TEXT_MAX];
 
 	overlay_status_get(tunnel_overlay(t), &os);
@@ -132,9 +132,10 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	json_object_object_add(o, "drops", drops);
 	json_object_object_add(o, "signal", report_signal(now, t));
 	json_object_object_add(o, "mapping", report_mapping(t));
-	tunnel_dns(t, &dns_state, &dns_detail);
-	put_str(dns, "state", dns_state);
-	put_str(dns, "detail", dns_detail);
+	put_str(dns, "state", zone.state);
+	put_str(dns, "detail", zone.detail);
+	put_str(dns, "server", zone.server);
+	put_str(dns, "server_detail", zone.server_detail);
 	json_object_object_add(o, "dns", dns);
 	json_object_object_add(o, "fence", report_fence(t));
 	json_object_object_add(o, "log", report_log(t));

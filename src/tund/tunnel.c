@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "os/splitdns.h"
-#include "tund/dns.h"
 #include "tund/open_invites.h"
 #include "tund/ping.h"
 
@@ -17,14 +15,13 @@ struct tunnel {
 	struct member *self;
 	struct overlay *overlay;
 	struct session *session;
-	struct dns_server *dns;
-	struct splitdns *splitdns;
+	struct zone zone;
 	struct open_invites *invites;
-	bool hinted, failed, session_up, server_known;
+	bool failed, session_up, server_known;
 	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
-	char fork[320], failure[480], dns_failure[480];
+	char fork[320], failure[480];
 	const struct tunnel_ops *ops;
 	void *ctx;
 };
@@ -247,16 +244,19 @@ static void on_overlay_network_state(void *ctx)
 	tunnel_changed(ctx);
 }
 
-static void tunnel_start_dns(struct tunnel *t);
-static void tunnel_stop_dns(struct tunnel *t);
-
-/* Names are asked for on the interface, which is another one now. */
 static void on_overlay_device(void *ctx)
 {
 	struct tunnel *t = ctx;
 
-	tunnel_stop_dns(t);
-	tunnel_start_dns(t);
+	zone_device_changed(&t->zone);
+	tunnel_changed(t);
+}
+
+static void on_overlay_fence(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	zone_fence_changed(&t->zone);
 	tunnel_changed(t);
 }
 
@@ -268,6 +268,7 @@ static const struct overlay_ops overlay_ops = {
 	.echo_wanted = on_overlay_echo_wanted,
 	.relay_server = on_overlay_relay_server,
 	.peer_changed = on_overlay_peer,
+	.fence_changed = on_overlay_fence,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -275,27 +276,6 @@ static const struct overlay_ops overlay_ops = {
 };
 
 /* --- host events --- */
-
-static void on_splitdns_change(void *ctx)
-{
-	struct tunnel *t = ctx;
-	enum splitdns_state s = splitdns_state_get(t->splitdns);
-
-	if (!t->hinted && (s == SPLITDNS_UNAVAILABLE || s == SPLITDNS_REFUSED)) {
-		char ip[IP4_TEXT_MAX];
-
-		t->hinted = true;
-		log_warn(host_log(t->host),
-			 "names in .%s are not resolved by this host (%s). %s a forwarding "
-			 "resolver (dnsmasq, unbound) to ask %s for that zone; not "
-			 "/etc/resolv.conf, which knows no zones. To ask directly: dig @%s %s.%s",
-			 t->parts.cluster.cluster, splitdns_detail(t->splitdns),
-			 s == SPLITDNS_UNAVAILABLE ? "Install systemd-resolved, or tell" : "Tell",
-			 ip4_format(t->self->address, ip), ip, t->self->name,
-			 t->parts.cluster.cluster);
-	}
-	tunnel_changed(t);
-}
 
 static void on_invites_change(void *ctx)
 {
@@ -352,30 +332,9 @@ void tunnel_parts_free(struct tunnel_parts *p)
 	secret_wipe(p, sizeof(*p));
 }
 
-/* Names are a convenience: a tunnel without them is still a tunnel. */
-static void tunnel_start_dns(struct tunnel *t)
+static void on_zone(void *ctx)
 {
-	struct err err = { 0 };
-
-	if (dns_server_new(t->host, t->parts.log, t->self, &err, &t->dns) < 0) {
-		snprintf(t->dns_failure, sizeof(t->dns_failure), "%s", err.text);
-		log_warn(host_log(t->host), "%s: no DNS: %s", t->parts.cluster.cluster, err.text);
-		return;
-	}
-	if (splitdns_start(t->host, overlay_ifindex(t->overlay), t->parts.cluster.cluster,
-			   t->self->address, on_splitdns_change, t, &err, &t->splitdns) < 0) {
-		snprintf(t->dns_failure, sizeof(t->dns_failure), "%s", err.text);
-		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, err.text);
-	}
-}
-
-static void tunnel_stop_dns(struct tunnel *t)
-{
-	splitdns_stop(t->splitdns);
-	dns_server_free(t->dns);
-	t->splitdns = NULL;
-	t->dns = NULL;
-	t->dns_failure[0] = '\0';
+	tunnel_changed(ctx);
 }
 
 static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, struct err *err)
@@ -415,7 +374,9 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	session_set_candidates(t->session, &own);
 	if (options->known)
 		peers_file_give(options->known, t->overlay);
-	tunnel_start_dns(t);
+	t->zone = (struct zone){ .host = t->host, .log = t->parts.log, .self = t->self,
+				 .overlay = t->overlay, .changed = on_zone, .ctx = t };
+	zone_start(&t->zone);
 	return 0;
 }
 
@@ -454,7 +415,7 @@ void tunnel_free(struct tunnel *t)
 	if (!t)
 		return;
 	pings_end(&t->pings);
-	tunnel_stop_dns(t);
+	zone_stop(&t->zone);
 	overlay_close(t->overlay);
 	session_free(t->session);
 	t->session = NULL;
@@ -554,10 +515,7 @@ const char *tunnel_failure(const struct tunnel *t)
 	return t->failure;
 }
 
-void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail)
+struct zone_status tunnel_zone(const struct tunnel *t)
 {
-	static const char *const names[] = { "pending", "active", "unavailable", "refused" };
-
-	*ret_state = t->splitdns ? names[splitdns_state_get(t->splitdns)] : "off";
-	*ret_detail = t->splitdns ? splitdns_detail(t->splitdns) : t->dns_failure;
+	return zone_status_get(&t->zone);
 }

@@ -11,6 +11,7 @@
 #include "overlay/overlay.h"
 #include "client/invites.h"
 #include "tund/peers.h"
+#include "tund/zone.h"
 
 struct list;
 struct ping;
@@ -70,7 +71,7 @@ uint64_t tunnel_started(const struct tunnel *t);
 const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
 const char *tunnel_fork(const struct tunnel *t); /* proof of a lying server */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
-void tunnel_dns(const struct tunnel *t, const char **ret_state, const char **ret_detail);
+struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
  * may outlive the tunnel. -ENOENT: no such node, or ourselves. */
 int tunnel_ping(struct host *h, struct tunnel *t, const char *node, const struct ping_config *cfg,

@@ -291,7 +291,8 @@ check "with its tunnels" wait_until 10 pings laptop 100.64.0.1
 # --- disconnect ---
 check "disconnect" on laptop mlsh disconnect homelab
 check "no device and no route is left" no_traces laptop
-check "no DNS server is left" eval '! listens laptop :53'
+check "no DNS server is left, and no fence" eval \
+	'! listens laptop :53 && ! ip netns exec "$LAB-laptop" nft list tables | has mlsh'
 check "status says stopped" status_holds laptop homelab "c['state'] == 'stopped' and c['address'] is None"
 on laptop mlsh status --json >"$WORK/laptop/status.json"
 check "as documented" tests/lab/json_documented status <"$WORK/laptop/status.json"

@@ -171,7 +171,7 @@ static struct kit zone_open(void)
 	return k;
 }
 
-static struct message reply(const struct kit *k, const struct message *q)
+static inline struct message reply(const struct kit *k, const struct message *q)
 {
 	struct message m;
 	uint8_t *copy = malloc(q->len ? q->len : 1); /* its exact size: reads past it are seen */
@@ -184,7 +184,7 @@ static struct message reply(const struct kit *k, const struct message *q)
 	return m;
 }
 
-static struct answer ask_message(const struct message *q)
+static inline struct answer ask_message(const struct message *q)
 {
 	struct kit k = zone_open();
 	struct message m = reply(&k, q);
@@ -193,7 +193,7 @@ static struct answer ask_message(const struct message *q)
 	return take_apart(&m);
 }
 
-static struct answer ask(const char *name, unsigned type)
+static inline struct answer ask(const char *name, unsigned type)
 {
 	struct message q = query(name, type);
 	struct answer a = ask_message(&q);
@@ -206,7 +206,7 @@ static struct answer ask(const char *name, unsigned type)
 	return a;
 }
 
-static void check_address(const char *name, ip4 address)
+static inline void check_address(const char *name, ip4 address)
 {
 	struct answer a = ask(name, A);
 
@@ -223,7 +223,7 @@ static void check_address(const char *name, ip4 address)
 }
 
 /* An authoritative no: NOERROR or NXDOMAIN, with how long it holds. */
-static void check_nothing(const char *name, unsigned type, unsigned rcode)
+static inline void check_nothing(const char *name, unsigned type, unsigned rcode)
 {
 	struct answer a = ask(name, type);
 	const struct record *soa = &a.record[0];
@@ -245,7 +245,7 @@ static void check_nothing(const char *name, unsigned type, unsigned rcode)
 	ck_assert_uint_eq(load_be32(a.m.data + at + 16), 60); /* minimum: RFC 2308 section 4 */
 }
 
-static void check_refused(const char *name, unsigned type)
+static inline void check_refused(const char *name, unsigned type)
 {
 	struct answer a = ask(name, type);
 

@@ -239,7 +239,8 @@ START_TEST(a_table_of_somebody_else_is_respected)
 }
 END_TEST
 
-UNIT_MAIN("os/fence", nobody_else_can_change_the_table, the_table_ends_with_the_process,
-	  addresses_come_and_go, bridges_of_containers_are_inside, a_port_is_redirected_until_the_end,
+UNIT_MAIN("os/fence", nobody_else_can_change_the_table,
+	  the_table_ends_with_the_process, addresses_come_and_go,
+	  bridges_of_containers_are_inside, a_port_is_redirected_until_the_end,
 	  an_older_kernel_s_table_is_made_again, a_kernel_without_nf_tables_is_named,
 	  a_table_of_somebody_else_is_respected)

@@ -110,9 +110,22 @@ static void buffer_size_set(int fd, int force, int polite, size_t bytes)
 		(void)!option_set(fd, SOL_SOCKET, polite, value);
 }
 
+/* Kernels before 5.7 want more rights to bind to a device than we keep: then without. */
+static int sharing_set(int fd, const struct udp_config *cfg)
+{
+	if (cfg->device)
+		(void)!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, cfg->device,
+				  (socklen_t)strlen(cfg->device));
+	int r = option_set(fd, SOL_SOCKET, SO_REUSEADDR, cfg->shared);
+	/* Some programs of this user share by this option alone. */
+	return r == 0 ? option_set(fd, SOL_SOCKET, SO_REUSEPORT, cfg->shared) : r;
+}
+
 static int options_set(struct udp *u, const struct udp_config *cfg)
 {
-	int r = 0;
+	int r = sharing_set(u->fd, cfg);
+	if (r < 0)
+		return r;
 	if (u->v6) {
 		r = option_set(u->fd, SOL_IPV6, IPV6_V6ONLY, 0);
 		if (r == 0)

@@ -31,6 +31,7 @@ struct machine *machine_new(struct world *w, struct net *n, const char *name)
 	list_init(&m->signals);
 	list_init(&m->services);
 	list_init(&m->fences);
+	list_init(&m->tcps);
 	list_init(&m->groups);
 	machine_files_init(m);
 	list_append(&w->machines, &m->in_world);

@@ -139,7 +139,7 @@ struct machine {
 	struct used_prefix *used;
 	size_t n_used;
 	/* of its processes */
-	struct list udps, tuns, watches, listeners, splits, signals, services, fences;
+	struct list udps, tuns, watches, listeners, splits, signals, services, fences, tcps;
 	struct list files, folders, groups, locks;
 	bool disk_full;
 	enum splitdns_state resolver;

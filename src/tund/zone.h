@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names of a tunnel's cluster on this host: the server that answers for the zone, and the
+ * host's resolver, which is told to ask it. Names are a convenience: a tunnel without them is still
+ * a tunnel, so nothing here fails.
+ */
+#ifndef MLSH_TUND_ZONE_H
+#define MLSH_TUND_ZONE_H
+
+#include "overlay/overlay.h"
+#include "tund/dns.h"
+
+struct zone {
+	struct host *host;
+	const struct mlog *log;
+	const struct member *self;
+	const struct overlay *overlay;
+	struct dns_server *server;
+	struct splitdns *resolver;
+	char failure[480];	/* of the resolver, at its start */
+	bool hinted;
+	loop_fn changed;
+	void *ctx;
+};
+
+struct zone_status {
+	const char *state, *detail;		/* of the host's resolver */
+	const char *server, *server_detail;	/* docs/json.md */
+};
+
+/* All but `server`, `resolver`, `failure` and `hinted` are set by the caller. */
+void zone_start(struct zone *z);
+void zone_stop(struct zone *z);
+void zone_fence_changed(struct zone *z);	/* see overlay_ops */
+void zone_device_changed(struct zone *z);
+struct zone_status zone_status_get(const struct zone *z);
+
+#endif
