@@ -38,7 +38,8 @@ static bool admitted(struct quic_conn *c, size_t len)
 {
 	const struct quic_router *r = c->s->cfg.router;
 
-	return !r || !r->admit || r->admit(r->ctx, c, len);
+	/* A connection without routing is not the router's: it knows nothing of its context. */
+	return !c->routed || !r || !r->admit || r->admit(r->ctx, c, len);
 }
 
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
