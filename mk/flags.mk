@@ -11,7 +11,8 @@ CLANG ?= clang
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-warnings := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Werror
+# A table whose rows leave out what is zero is fine; clang says otherwise.
+warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wvla -Wpointer-arith -Werror
 c_warnings := $(warnings) -Wmissing-prototypes -Wstrict-prototypes
 cxx_warnings := $(warnings)
 
@@ -53,6 +54,10 @@ check_library := -lcheck -lsubunit
 # machine's crt1.o and libc.a, hence -B and -L.
 ifneq ($(SYSROOT),)
 sysroot_flags := --sysroot=$(SYSROOT)/root -B$(SYSROOT)/root/usr/lib/$(TRIPLET)
+# clang looks into the sysroot for gcc's own files, too, which are the machine's.
+ifneq ($(findstring clang,$(cc_name)),)
+sysroot_flags += --gcc-toolchain=/usr
+endif
 sysroot_ldflags := -L$(SYSROOT)/root/usr/lib/$(TRIPLET)
 # Sanitizers need the machine's own C library: only headers and archives of third parties, and
 # a shim for what those archives expect of a newer one.
