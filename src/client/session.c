@@ -308,7 +308,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	if (!s->spare) {
 		s->next_homing = s->homing_gap = 0; /* the own port works */
 		s->observed = hello->observed;
-		s->ops->observed(s->ctx, &s->observed);
+		s->ops->observed(s->ctx, &s->observed, rpc_server(s->rpc));
 	}
 	sync_greeted(s);
 }

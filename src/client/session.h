@@ -32,7 +32,7 @@ struct session_ops {
 	void (*presence)(void *ctx, struct member *member, bool online,
 			 const struct wire_candidates *c);
 	/* The address that the server sees the node's socket at. */
-	void (*observed)(void *ctx, const struct addr *a);
+	void (*observed)(void *ctx, const struct addr *a, const struct addr *server);
 	/*
 	 * The relay channel to a member, asked for by us or by them, in place of any before: `end`
 	 * is ours, and belongs to the caller. The same end again changes nothing (counters go on).

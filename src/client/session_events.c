@@ -111,7 +111,7 @@ static void on_observed(struct session *s, const struct addr *a)
 	if (s->spare || addr_equal(&s->observed, a))
 		return;
 	s->observed = *a;
-	s->ops->observed(s->ctx, a);
+	s->ops->observed(s->ctx, a, rpc_server(s->rpc));
 	session_echo(s);
 }
 

@@ -234,6 +234,7 @@ struct overlay {
 	struct mapper *mapper;		/* NULL: turned off */
 	struct addr observed;		/* by the server */
 	bool at_home;			/* which is an address of this machine */
+	bool rewritten;			/* the server sees another one: `observed` is unset */
 	struct nat_state nat;
 	struct addr observed_by_peer[2];
 	const struct peer *observed_from[2];	/* who said so */

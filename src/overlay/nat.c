@@ -13,6 +13,12 @@
 #define ASK_MAX 4
 #define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */
 
+bool nat_is_rewritten(const struct addr *observed, const struct addr *server)
+{
+	return (addr_is_private(observed) && !addr_is_private(server)) ||
+	       addr_same_ip(observed, server);
+}
+
 /* Do two peers see the same port? */
 static bool some_agree(const struct nat_view *v, size_t n)
 {
@@ -253,7 +259,8 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 	struct nat_check *c = &o->nat.check;
 	struct addr echo = *server;
 
-	if (!addr_is_v4(server))
+	/* Behind a rewritten address everything is seen that is in front of the server, too. */
+	if (!addr_is_v4(server) || o->rewritten)
 		return;
 	if (keys) {
 		c->keys = *keys;
@@ -313,7 +320,7 @@ void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 {
 	*ret = (struct overlay_nat){ .kind = o->nat.kind, .told = nat_told(o),
 				     .checking = o->nat.check.running,
-				     .in_turn = o->nat.in_turn,
+				     .in_turn = o->nat.in_turn, .rewritten = o->rewritten,
 				     .observers = o->nat.n_views };
 	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
 		ret->observers++;

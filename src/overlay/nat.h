@@ -58,6 +58,13 @@ struct nat_state {
  */
 enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home);
 
+/*
+ * Does something in front of the server (a container's published port, a proxy, a router that
+ * hairpins) put another source address into our datagrams? A server with a public address sees
+ * clients at public addresses, and not at its own. Pure; not for addresses of this machine.
+ */
+bool nat_is_rewritten(const struct addr *observed, const struct addr *server);
+
 /* The server sees us at another address, or we are in another network: nothing is known. */
 void nat_reset(struct overlay *o);
 /*

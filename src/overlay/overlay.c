@@ -204,10 +204,29 @@ void overlay_refresh_candidates(struct overlay *o)
 	}
 }
 
-void overlay_observed(struct overlay *o, const struct addr *a)
+static bool is_own(struct overlay *o, const struct addr *a)
 {
-	bool same = addr_equal(&o->observed, a);
+	struct netif_addr ifs[NETIFS_MAX];
+	int n = netif_list(o->h, ifs, NETIFS_MAX);
+	bool own = false;
 
+	for (int i = 0; i < n; i++)
+		own |= addr_same_ip(&ifs[i].addr, a);
+	return own;
+}
+
+void overlay_observed(struct overlay *o, const struct addr *a, const struct addr *server)
+{
+	static const struct addr none;
+	bool rewritten = server && nat_is_rewritten(a, server) && !is_own(o, a);
+	bool same;
+
+	if (rewritten && !o->rewritten)
+		log_warn(host_log(o->h), "the signal server sees this machine at a private address "
+			 "of its own network: something in front of it rewrites addresses");
+	o->rewritten = rewritten;
+	a = rewritten ? &none : a;
+	same = addr_equal(&o->observed, a);
 	if (o->mapper && !same && !addr_is_unset(&o->observed))
 		mapper_doubt(o->mapper);
 	o->observed = *a;

@@ -109,8 +109,11 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
 /* There is a session with the server now: channels that are wanted are asked for. */
 void overlay_relay_possible(struct overlay *o);
-/* The address that the server sees us at: becomes a candidate. */
-void overlay_observed(struct overlay *o, const struct addr *a);
+/*
+ * The address that the server sees us at becomes a candidate, unless something in front of the
+ * server rewrites addresses. `server`: its address as we know it; NULL: unknown.
+ */
+void overlay_observed(struct overlay *o, const struct addr *a, const struct addr *server);
 /* The signal server's second port: as session_ops.echo tells it. */
 void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct addr *server,
 		  uint16_t port);
@@ -244,6 +247,7 @@ struct overlay_nat {
 	bool checking;			/* the answer is under way */
 	bool in_turn;			/* its ports can be foretold */
 	size_t observers;		/* whose word it rests on */
+	bool rewritten;			/* the server sees us at an address that cannot be ours */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
 /*

@@ -109,6 +109,12 @@ struct signal_server {
 	uint64_t checkpoint_since;	/* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
 	struct log_limit stranger_lines, write_lines;
+	/* Do all sessions come from one private address? */
+	struct {
+		struct addr from;	/* of the first one; unset: there was none */
+		struct node_id node;	/* whose it was */
+		bool known;		/* they do not, or it has been said */
+	} one_source;
 	struct signal_server_stats stats;
 	struct wire_presence presence[PRESENCE_PER_EVENT_MAX];
 	uint8_t message[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];

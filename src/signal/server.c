@@ -80,10 +80,38 @@ static void caller_free(struct caller *c)
 		deferred_call(s->stopped);
 }
 
+/*
+ * Nodes of different networks never have one private source address, unless something between them
+ * and this server rewrites it. Whether their networks differ only the operator knows. Said once.
+ */
+static void notice_one_source(struct signal_server *s, const struct caller *c)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (s->one_source.known)
+		return;
+	if (addr_is_unset(&s->one_source.from)) {
+		s->one_source.from = c->remote;
+		s->one_source.node = c->node;
+		s->one_source.known = !addr_is_private(&c->remote);
+	} else if (!addr_same_ip(&s->one_source.from, &c->remote)) {
+		s->one_source.known = true;
+	} else if (!node_id_equal(&s->one_source.node, &c->node)) {
+		s->one_source.known = true;
+		log_warn(host_log(s->host), "all nodes come from %s, a private address. If they "
+			 "are in different networks, something in front of this server rewrites "
+			 "source addresses (a container's published port, a proxy, a load "
+			 "balancer): nodes behind NATs then cannot learn their addresses and stay "
+			 "on the relay. Run mlsh-signal in its host's network, or let what is in "
+			 "front of it keep the sources", addr_format_ip(&c->remote, text));
+	}
+}
+
 void caller_is_session(struct caller *c)
 {
 	struct signal_server *s = c->server;
 
+	notice_one_source(s, c);
 	caller_unlist(c);
 	c->phase = PHASE_SESSION;
 	c->deadline = TIME_NEVER;

@@ -106,6 +106,21 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	}
 }
 
+static void explain_rewriting(const struct netcheck_facts *f, struct why *w)
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(w->text, sizeof(w->text), "Something in front of the signal server (a container's "
+		 "published port, a proxy, a router) rewrites source addresses: the server sees "
+		 "this machine at %s, an address of its own network. So nodes behind NATs cannot "
+		 "learn their public addresses, and their tunnels go over the relay.",
+		 addr_format_ip(&f->observed, text));
+	advise(w, "on the server: run mlsh-signal in the network of its host (`docker run "
+		  "--network host`), or let what is in front of it keep source addresses");
+	advise(w, MAP_A_PORT);
+	advise(w, USE_IP6);
+}
+
 void netcheck_explain(const struct netcheck_facts *f, struct why *ret)
 {
 	*ret = (struct why){ .reason = WHY_UNKNOWN };
@@ -114,6 +129,8 @@ void netcheck_explain(const struct netcheck_facts *f, struct why *ret)
 	else if (f->mapped && f->nat.mapping != MAPPING_NONE)
 		put(ret, "The router maps a port to this machine, whatever its NAT does otherwise: "
 			 "its tunnels are direct, except with peers whose network blocks UDP.");
+	else if (f->rewritten)
+		explain_rewriting(f, ret);
 	else
 		explain_nat(f, ret);
 }

@@ -96,7 +96,8 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
 		.foretold = nat.in_turn || overlay_peer_guessed_ports(o, m) > 0,
 		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
-		.observed = s.observed, .ours = nat.told, .paths = paths,
+		.observed = s.observed, .rewritten = nat.rewritten, .ours = nat.told,
+		.paths = paths,
 		.n_paths = overlay_peer_paths(o, m, paths, PATHS_SHOWN_MAX),
 	};
 	(void)overlay_peer_nat(o, m, &ret->theirs);
@@ -144,7 +145,7 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 /* --- netcheck -------------------------------------------------------------------------------- */
 
 static struct json_object *server_of(const struct tunnel *t, const struct session_status *s,
-				     bool up)
+				     bool up, bool rewrites)
 {
 	struct json_object *o = json_object_new_object();
 	const struct cluster_file *f = tunnel_cluster(t);
@@ -155,6 +156,7 @@ static struct json_object *server_of(const struct tunnel *t, const struct sessio
 	put_addr(o, "endpoint", &s->server);
 	put_ms(o, "rtt_ms", up ? s->rtt_ns : 0);
 	put_bool(o, "own_port", !s->spare);
+	put_bool(o, "rewrites", up && rewrites);
 	put_str(o, "error", !up && s->last_err.code ? s->last_err.text : NULL);
 	return o;
 }
@@ -255,7 +257,7 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 		.err_reason = s.last_err.reason,
 		.err_local = refuse_is_local(&s.last_err), .server_known = tunnel_server_known(t),
 		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
-		.in_turn = n.in_turn,
+		.in_turn = n.in_turn, .rewritten = n.rewritten, .observed = s.observed,
 	};
 	if (!f.network) { /* the session may not have noticed yet */
 		f.session_up = false;
@@ -266,7 +268,7 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	netcheck_explain(&f, &w);
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
-	json_object_object_add(o, "server", server_of(t, &s, f.session_up));
+	json_object_object_add(o, "server", server_of(t, &s, f.session_up, n.rewritten));
 	put_addr(o, "observed", &s.observed);
 	put_int(o, "port", quic_socket_local(overlay_socket(tunnel_overlay(t))).port);
 	put_bool(o, "ip4", has_ip4(&own));

@@ -109,9 +109,9 @@ static void on_session_presence(void *ctx, struct member *m, bool online,
 		overlay_presence_reset(t->overlay);
 }
 
-static void on_session_observed(void *ctx, const struct addr *a)
+static void on_session_observed(void *ctx, const struct addr *a, const struct addr *server)
 {
-	overlay_observed(((struct tunnel *)ctx)->overlay, a);
+	overlay_observed(((struct tunnel *)ctx)->overlay, a, server);
 }
 
 static void on_session_relay(void *ctx, struct member *m, const struct relay_end *end,

@@ -80,6 +80,8 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 {
 	if (t->direct == 0)
 		return WHY_NO_ADDRESS;
+	if (f->rewritten && t->named[PEER_PATH_PUBLIC] == 0)
+		return WHY_REWRITTEN;
 	if (t->named[PEER_PATH_PUBLIC] == 0 && t->named[PEER_PATH_LAN] == 0)
 		return f->have_ip6 ? WHY_BLOCKED : WHY_OTHER_FAMILY;
 	if (t->named[PEER_PATH_PUBLIC] == 0 && (t->named[PEER_PATH_IP6] == 0 || !f->have_ip6))
@@ -141,6 +143,9 @@ enum why_reason why_decide(const struct why_facts *f)
 
 #define MAP_A_PORT "turn on port mapping (UPnP, NAT-PMP or PCP) in the router of " \
 		   "either side, or forward the node's UDP port there (`mlsh netcheck` has it)"
+#define KEEP_SOURCES "run mlsh-signal in the network of its host (`docker run --network " \
+		     "host`), or let the proxy, load balancer or router in front of it keep " \
+		     "source addresses"
 #define USE_IP6 "IPv6 on both sides needs no NAT at all"
 #define LET_UDP "let UDP out and its answers in, in the firewall of either side"
 
@@ -201,6 +206,11 @@ static const struct {
 			    "another local network, and its public address is not known.",
 			    { "a signal server outside both networks sees their public addresses",
 			      "or route between the two networks" } },
+	[WHY_REWRITTEN] = { "server-rewrites",
+			    "The public address of %s is not known: something in front of the "
+			    "signal server rewrites source addresses, so that it sees this machine "
+			    "at %s, an address of the server's own network.",
+			    { KEEP_SOURCES, MAP_A_PORT, USE_IP6 } },
 	[WHY_HARD_NATS] = { "hard-nats", "No direct path to %s is possible: %s", { MAP_A_PORT,
 			    USE_IP6 } },
 	[WHY_SAME_ROUTER] = { "same-router",
@@ -273,6 +283,13 @@ static void tell_unknown(const struct why_facts *f, char *out, size_t cap)
 				: "its NAT does");
 }
 
+static void tell_ip(const struct addr *a, char *out, size_t cap)
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(out, cap, "%s", addr_format_ip(a, text));
+}
+
 static void tell_blocked(const struct why_facts *f, struct why *w, char *out, size_t cap)
 {
 	bool none = f->ours.mapping == MAPPING_NONE && f->theirs.mapping == MAPPING_NONE;
@@ -327,6 +344,8 @@ void why_explain(const struct why_facts *f, struct why *ret)
 		tell_hard(f, detail, sizeof(detail));
 	else if (ret->reason == WHY_UNKNOWN)
 		tell_unknown(f, detail, sizeof(detail));
+	else if (ret->reason == WHY_REWRITTEN)
+		tell_ip(&f->observed, detail, sizeof(detail));
 	put_advice(ret, f);
 	if (ret->reason == WHY_BLOCKED)
 		tell_blocked(f, ret, detail, sizeof(detail));

@@ -24,6 +24,7 @@ enum why_reason {
 	WHY_NO_ADDRESS,		/* the peer names none that may be tried */
 	WHY_OTHER_FAMILY,	/* it has IPv6 only and we have none */
 	WHY_OTHER_LAN,		/* it names private addresses of another network only */
+	WHY_REWRITTEN,		/* the server cannot tell it and us where we are seen */
 	WHY_HARD_NATS,		/* no packet can meet one of the other side */
 	WHY_SAME_ROUTER,	/* behind the same address, but not in one LAN */
 	WHY_ONE_WAY,		/* its pings come, ours are not answered */
@@ -43,6 +44,7 @@ struct why_facts {
 	bool tried;			/* an attempt without a tunnel has failed */
 	bool have_ip6;			/* we offer an IPv6 address */
 	struct addr observed;		/* where the server sees us; unset: unknown */
+	bool rewritten;			/* which is an address of its own network */
 	struct nat_kind ours, theirs;
 	bool foretold;			/* the hard NAT's ports come in turn, and are guessed */
 	const struct peer_path_status *paths;
@@ -84,6 +86,8 @@ struct netcheck_facts {
 	bool mapped;			/* the gateway maps a port to us */
 	struct nat_kind nat;
 	bool in_turn;			/* its ports can be foretold */
+	bool rewritten;			/* the server sees an address of its own network */
+	struct addr observed;		/* which is this one */
 };
 /* What it means for direct tunnels. */
 void netcheck_explain(const struct netcheck_facts *f, struct why *ret);

@@ -439,8 +439,9 @@ static inline void kit_on_presence(void *ctx, struct member *m, bool online,
 	n->seen[i].told++;
 }
 
-static inline void kit_on_observed(void *ctx, const struct addr *a)
+static inline void kit_on_observed(void *ctx, const struct addr *a, const struct addr *server)
 {
+	(void)server;
 	((struct kit_node *)ctx)->observed = *a;
 }
 

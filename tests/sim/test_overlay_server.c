@@ -61,7 +61,7 @@ static void observed_flaps(size_t role)
 	pair_up(&m);
 	for (uint64_t t = 0; t < FLOOD_NS; t += STEP_NS) {
 		last = addr_v4(IP(203, 0, 113, 1), (uint16_t)(1000 + t / STEP_NS % 30000));
-		overlay_observed(m.node[role].o, &last);
+		overlay_observed(m.node[role].o, &last, NULL);
 		sim_pass(m.w, STEP_NS);
 	}
 	/* The last word counts, if somewhat later. */

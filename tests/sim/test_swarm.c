@@ -66,8 +66,9 @@ static void on_presence(void *ctx, struct member *m, bool online, const struct w
 	n->online = m ? n->online + online : 0;
 }
 
-static void on_observed(void *ctx, const struct addr *a)
+static void on_observed(void *ctx, const struct addr *a, const struct addr *server)
 {
+	(void)server;
 	(void)ctx, (void)a;
 }
 

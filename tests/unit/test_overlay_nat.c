@@ -58,5 +58,31 @@ START_TEST(a_peer_that_came_first_proves_nothing)
 }
 END_TEST
 
+START_TEST(a_server_with_a_public_address_sees_public_ones)
+{
+	static const struct {
+		const char *observed, *server;
+		bool rewritten;
+	} cases[] = {
+		{ "172.17.0.1:7001", "203.0.113.1:4433", true },
+		{ "[fd00::1]:7001", "[2001:db8::1]:4433", true },
+		{ "172.17.0.1:7001", "[2001:db8::1]:4433", true },
+		{ "203.0.113.1:7001", "203.0.113.1:4433", true }, /* its own */
+		{ "198.51.100.4:7001", "203.0.113.1:4433", false },
+		{ "192.168.1.4:7001", "192.168.1.1:4433", false }, /* in a LAN */
+		{ "198.51.100.4:7001", "192.168.1.1:4433", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct addr a, s;
+
+		ck_assert_int_eq(addr_parse(cases[i].observed, &a), 0);
+		ck_assert_int_eq(addr_parse(cases[i].server, &s), 0);
+		ck_assert_int_eq(nat_is_rewritten(&a, &s), cases[i].rewritten);
+	}
+}
+END_TEST
+
 UNIT_MAIN("overlay/nat", one_word_is_no_comparison, all_must_agree,
-	  a_peer_that_came_first_proves_nothing)
+	  a_peer_that_came_first_proves_nothing,
+	  a_server_with_a_public_address_sees_public_ones)

@@ -300,6 +300,31 @@ START_TEST(without_a_network_the_server_is_not_at_fault)
 }
 END_TEST
 
+/* Not this machine's NAT is at fault, and no port of it is spoken of. */
+START_TEST(a_server_behind_rewritten_addresses_is_named)
+{
+	struct netcheck_facts n = { .cluster = "homelab", .network = true, .session_up = true,
+				    .nat = kinds[SYM], .rewritten = true };
+	struct why_facts f = facts();
+	struct why w;
+
+	ck_assert_int_eq(addr_parse("172.17.0.1:7001", &n.observed), 0);
+	netcheck_explain(&n, &w);
+	ck_assert(strstr(w.text, "at 172.17.0.1, an address of its own network"));
+	ck_assert(!strstr(w.text, "another port"));
+	ck_assert(strstr(w.advice[0], "on the server"));
+	f.rewritten = true;
+	f.observed = n.observed;
+	ck_assert_int_ne(why_decide(&f), WHY_REWRITTEN); /* there is a public address to try */
+	f.n_paths = 2;
+	why_explain(&f, &w);
+	ck_assert_int_eq(w.reason, WHY_REWRITTEN);
+	ck_assert(strstr(w.text, "of nas is not known") && strstr(w.text, "172.17.0.1"));
+	f.n_paths = 1;
+	ck_assert_int_eq(why_decide(&f), WHY_NO_ADDRESS);
+}
+END_TEST
+
 #define LOCALLY (-1)	/* REFUSAL_UNREACHABLE by the kernel of this machine */
 
 START_TEST(netcheck_says_what_it_means)
@@ -359,4 +384,4 @@ UNIT_MAIN("tund/why", nats_meet_as_theory_says, every_cell_has_its_reason_and_wo
 	  addresses_that_can_not_do,
 	  direct_ones_say_how, without_a_tunnel, every_reason_has_a_name_of_its_own,
 	  verdicts_of_paths, without_a_network_the_server_is_not_at_fault,
-	  netcheck_says_what_it_means)
+	  a_server_behind_rewritten_addresses_is_named, netcheck_says_what_it_means)
