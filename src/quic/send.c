@@ -36,7 +36,7 @@ size_t conn_payload_max(const struct quic_conn *c)
 
 static bool admitted(struct quic_conn *c, size_t len)
 {
-	const struct quic_router *r = c->s->cfg.router;
+	const struct quic_router *r = c->routed ? c->s->cfg.router : NULL;
 
 	/* A connection without routing is not the router's: it knows nothing of its context. */
 	return !c->routed || !r || !r->admit || r->admit(r->ctx, c, len);
