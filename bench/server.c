@@ -104,7 +104,6 @@ static void serve(struct sig *g, int fd, size_t clusters)
 	struct fd_watch *watch;
 
 	g->cfg.bind = addr_v4(IP(127, 0, 0, 1), 0);
-	g->cfg.relay_node_rate = g->cfg.relay_cluster_rate = CONFIG_RELAY_RATE_MAX;
 	sig_open(g);
 	hello.port = signal_server_local(g->s).port;
 	memcpy(hello.cert, g->cert, sizeof(hello.cert));

@@ -19,7 +19,8 @@ static bool is_large(uint16_t i)
 
 int flowq_init(struct flowq *q)
 {
-	*q = (struct flowq){ .free_large = NONE, .free_small = NONE, .lent = NONE, .taken = NONE };
+	*q = (struct flowq){ .free_large = NONE, .free_small = NONE, .lent = NONE, .taken = NONE,
+			      .target = FLOWQ_TARGET };
 	q->memory = malloc((size_t)FLOWQ_LARGE * TUN_READ_BYTES +
 			   (size_t)FLOWQ_SMALL * (TUN_HEADROOM + FLOWQ_SMALL_BYTES));
 	q->item = calloc(ITEMS, sizeof(*q->item));
@@ -199,7 +200,7 @@ static uint64_t control_law(uint64_t at, uint32_t drops)
 /* Has the head waited too long, for a whole interval? The last one never has. */
 static bool is_late(const struct flowq *q, struct flow_waiting *f, uint64_t now)
 {
-	if (f->first == f->last || now - q->item[f->first].since < FLOWQ_TARGET) {
+	if (f->first == f->last || now - q->item[f->first].since < q->target) {
 		f->first_above = 0;
 		return false;
 	}

@@ -47,6 +47,7 @@ struct flowq {
 	uint16_t lent;			/* item whose buffer was given out for reading */
 	uint16_t taken;			/* by the last flowq_next */
 	struct list fresh, old;
+	uint64_t target;		/* waiting longer than this for an interval is late */
 	uint32_t n;
 	uint64_t dropped;		/* for want of room, or by CoDel; ever */
 };

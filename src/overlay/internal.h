@@ -80,6 +80,7 @@ struct relay_path {
 	struct relay_end end;
 	uint32_t counter;
 	struct relay_window window;
+	uint64_t next_rate;		/* counter of the server's next word on our rate */
 	uint64_t asked_at;
 };
 
@@ -191,6 +192,16 @@ struct repair {
 	struct bucket lines;		/* about conflicts, in the log */
 };
 
+/* What the relay's server lets pass: packets for it wait here, to leave in whole batches. */
+struct pacer {
+	struct flowq flows;		/* no memory: there never was a rate */
+	struct timer *timer;
+	uint64_t rate;			/* bytes of relay frames a second; 0: any */
+	uint64_t told_at;
+	int64_t credit;			/* bytes; below 0: more was sent than earned */
+	uint64_t credited;		/* the time up to which it was earned */
+};
+
 struct overlay {
 	struct host *h;
 	struct mlog *log;
@@ -223,6 +234,7 @@ struct overlay {
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
 	struct flowq flows;		/* read from the TUN, to be sent */
+	struct pacer pacer;		/* the same, for the relay, while that has a rate */
 	struct deferred *pump;		/* goes on sending them */
 	struct coalescer coalescer;
 	struct bucket icmp;
@@ -466,6 +478,21 @@ void outbound_pump(void *overlay);
 void outbound_up(struct peer *p);
 /* Drops what waits for a tunnel and tells the senders. */
 void outbound_give_up(struct peer *p);
+/* Has the socket room for whatever an item becomes? */
+bool outbound_has_room(const struct overlay *o);
+/* Sends an item of a flow queue. Returns the bytes of datagrams that it became. */
+size_t outbound_item(struct overlay *o, const struct flowq_item *i);
+
+/* --- pace.c ---------------------------------------------------------------------------------- */
+
+/* The relay's server lets so many bytes a second of ours pass; 0: any number. */
+void pace_told(struct overlay *o, uint64_t bytes_per_s);
+/* Do packets to this peer, which has a tunnel, have to wait here? */
+bool pace_holds(struct peer *p);
+/* Takes a packet as flowq_put does; it is copied. */
+void pace_put(struct overlay *o, const struct tun_packet *t, const struct packet4 *h, uint64_t now);
+/* Sends what may be sent, and comes back for the rest. */
+void pace_pump(void *overlay);
 
 /* --- inbound.c ------------------------------------------------------------------------------- */
 

@@ -204,7 +204,10 @@ static void outbound_packet(struct overlay *o, const struct tun_packet *t, uint6
 		return;
 	}
 	if (p->state == PEER_UP) {
-		flowq_put(&o->flows, t, &h, now);
+		if (o->pacer.rate > 0 && pace_holds(p))
+			pace_put(o, t, &h, now);
+		else
+			flowq_put(&o->flows, t, &h, now);
 		return;
 	}
 	d = segment_begin(&s, t, &h);
@@ -228,6 +231,20 @@ static void send_item(struct overlay *o, const struct flowq_item *i)
 		put_waiting(p, &s, &i->packet);
 }
 
+bool outbound_has_room(const struct overlay *o)
+{
+	return quic_socket_room(o->socket, READ_BYTES_MAX, READ_RUNS_MAX);
+}
+
+size_t outbound_item(struct overlay *o, const struct flowq_item *i)
+{
+	uint64_t bytes = o->count.tx_bytes, packets = o->count.tx_packets;
+
+	send_item(o, i);
+	packets = o->count.tx_packets - packets;
+	return o->count.tx_bytes - bytes + packets * (RELAY_OVERHEAD + RECORD_OVERHEAD + 1);
+}
+
 void outbound_pump(void *overlay)
 {
 	struct overlay *o = overlay;
@@ -236,13 +253,12 @@ void outbound_pump(void *overlay)
 	size_t sent = 0;
 
 	while (sent < PUMP_BYTES && !o->closing &&
-	       quic_socket_room(o->socket, READ_BYTES_MAX, READ_RUNS_MAX) &&
-	       (i = flowq_next(&o->flows, now)) != NULL) {
+	       outbound_has_room(o) && (i = flowq_next(&o->flows, now)) != NULL) {
 		sent += i->packet.len;
 		send_item(o, i);
 	}
 	quic_socket_flush(o->socket);
-	o->count.drops[DROP_out_queue] = o->flows.dropped;
+	o->count.drops[DROP_out_queue] = o->flows.dropped + o->pacer.flows.dropped;
 	if (sent >= PUMP_BYTES)
 		deferred_call(o->pump); /* what has come in meanwhile is first */
 }
@@ -267,4 +283,6 @@ void outbound_readable(void *overlay)
 		outbound_packet(o, &t, now);
 	}
 	outbound_pump(o);
+	if (!flowq_empty(&o->pacer.flows))
+		pace_pump(o);
 }

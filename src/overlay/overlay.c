@@ -431,11 +431,12 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->watch = timer_new(o->h, on_watch, o);
 	o->nat.check.timer = timer_new(o->h, nat_run, o);
 	o->news_later = timer_new(o->h, on_news, o);
+	o->pacer.timer = timer_new(o->h, pace_pump, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
 	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work ||
-	    !o->pump || !o->repair.timer)
+	    !o->pump || !o->pacer.timer || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -535,10 +536,12 @@ void overlay_free(struct overlay *o)
 	timer_free(o->repair.timer);
 	timer_free(o->nat.check.timer);
 	timer_free(o->news_later);
+	timer_free(o->pacer.timer);
 	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
 	deferred_free(o->relay_work);
 	deferred_free(o->pump);
 	flowq_fini(&o->flows);
+	flowq_fini(&o->pacer.flows);
 	map_free(o->channels);
 	map_free(o->tags);
 	map_free(o->records);

@@ -39,6 +39,22 @@ static void keep_early(struct overlay *o, const struct udp_rx *rx)
 	memcpy(f->data, rx->data, rx->len);
 }
 
+/* The server's word on how fast we may send. */
+static void rate_received(struct overlay *o, struct span frame)
+{
+	struct peer *p = map_get(o->channels, relay_rate_channel(frame));
+	uint64_t bytes_per_s;
+	int rc = p ? relay_rate_get(&p->relay.end, frame, &p->relay.next_rate, &bytes_per_s)
+		   : -ENOENT;
+
+	if (rc == 0)
+		pace_told(o, bytes_per_s);
+	else
+		drop_count(o, rc == -ENOENT   ? DROP_in_relay_unknown :
+			      rc == -EALREADY ? DROP_in_relay_replay :
+						DROP_in_relay_forged);
+}
+
 void relay_received(struct overlay *o, const struct udp_rx *rx)
 {
 	struct span frame = span_of(rx->data, rx->len), packet;
@@ -47,6 +63,10 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 	struct udp_rx inner = *rx;
 	int rc;
 
+	if (!channel && relay_rate_channel(frame)) {
+		rate_received(o, frame);
+		return;
+	}
 	if (!channel) {
 		drop_count(o, DROP_in_relay_malformed);
 		return;
@@ -145,6 +165,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		p->relay.end = *end;
 		p->relay.server = *server;
 		p->relay.counter = 0;
+		p->relay.next_rate = 0;
 		p->relay.window = (struct relay_window){ .begun = false };
 		peer_relay(p);
 		deferred_call(o->relay_work);

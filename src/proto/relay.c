@@ -74,6 +74,43 @@ uint32_t relay_counter(struct span frame)
 	return load_be32(frame.data + COUNTER_AT);
 }
 
+/* --- rates ------------------------------------------------------------------------------------ */
+
+void relay_rate_put(const struct relay_end *end, uint32_t counter, uint64_t bytes_per_s,
+		    uint8_t out[RELAY_RATE_LEN])
+{
+	out[0] = RELAY_RATE_TYPE;
+	memcpy(out + 1, end->channel, RELAY_CHANNEL_LEN);
+	store_be32(out + COUNTER_AT, counter);
+	store_be64(out + RELAY_OVERHEAD, bytes_per_s);
+	frame_mac(end->key, RELAY_RATE, out, RELAY_RATE_LEN - RELAY_OVERHEAD, out + MAC_AT);
+}
+
+const uint8_t *relay_rate_channel(struct span frame)
+{
+	return frame.len == RELAY_RATE_LEN && frame.data[0] == RELAY_RATE_TYPE ? frame.data + 1 :
+										 NULL;
+}
+
+int relay_rate_get(const struct relay_end *end, struct span frame, uint64_t *next,
+		   uint64_t *ret_bytes_per_s)
+{
+	const uint8_t *channel = relay_rate_channel(frame);
+	uint8_t mac[MAC_LEN];
+
+	if (!channel)
+		return -EBADMSG;
+	frame_mac(end->key, RELAY_RATE, frame.data, frame.len - RELAY_OVERHEAD, mac);
+	if (memcmp(channel, end->channel, RELAY_CHANNEL_LEN) != 0 ||
+	    !secret_equal(mac, frame.data + MAC_AT, MAC_LEN))
+		return -EACCES;
+	if (relay_counter(frame) < *next)
+		return -EALREADY;
+	*next = (uint64_t)relay_counter(frame) + 1;
+	*ret_bytes_per_s = load_be64(frame.data + RELAY_OVERHEAD);
+	return 0;
+}
+
 /* --- window ----------------------------------------------------------------------------------- */
 
 static uint64_t *window_word(struct relay_window *w, uint32_t counter)

@@ -19,7 +19,12 @@
 #define RELAY_RENEW_AT UINT32_C(0x80000000)
 #define RELAY_RENEW_EARLY UINT32_C(0x10000)	/* by so many the server may have seen less */
 
-enum relay_direction { RELAY_TO_SERVER = 0, RELAY_FROM_SERVER = 1 };
+/* What the server tells a sender: the rate that its frames pass at. */
+#define RELAY_RATE_TYPE 0x11
+#define RELAY_RATE_LEN (RELAY_OVERHEAD + 8)
+
+/* RELAY_RATE keeps the MACs of rates apart from those of packets. */
+enum relay_direction { RELAY_TO_SERVER = 0, RELAY_FROM_SERVER = 1, RELAY_RATE = 2 };
 
 /* One node's end of a channel. The key is a secret of this node and the server. */
 struct relay_end {
@@ -57,6 +62,21 @@ int relay_open_frame(const struct relay_end *end, enum relay_direction direction
  */
 int relay_pass_frame(const struct relay_end *from, struct relay_window *window,
 		     const struct relay_end *to, uint8_t *frame, size_t len) MUST_CHECK;
+/*
+ * The server's word to the node at this end: all that the node sends over the relay passes at this
+ * rate (bytes of frames a second; 0: at any). Each counter of an end is used once, as a new one is
+ * higher.
+ */
+void relay_rate_put(const struct relay_end *end, uint32_t counter, uint64_t bytes_per_s,
+		    uint8_t out[RELAY_RATE_LEN]);
+/* The channel of such a word, as a view of RELAY_CHANNEL_LEN bytes; NULL if it is none. */
+const uint8_t *relay_rate_channel(struct span frame);
+/*
+ * Reads it. -EBADMSG: no such frame; -EACCES: of another channel, or not made with this key;
+ * -EALREADY: its counter is below *next, which is set to the one after it otherwise.
+ */
+int relay_rate_get(const struct relay_end *end, struct span frame, uint64_t *next,
+		   uint64_t *ret_bytes_per_s) MUST_CHECK;
 /* The counter of a frame that relay_open_frame took. */
 uint32_t relay_counter(struct span frame);
 

@@ -64,12 +64,13 @@ struct caller {
 	struct list relay_ends;	/* PHASE_SESSION: its ends of channels */
 	size_t n_relay_ends;
 	struct bucket relay_rate; /* bytes that it may send over the relay */
-	struct bucket relay_share; /* its part of the cluster's rate, when that is used up */
+	struct bucket relay_share; /* its part of what others want as well */
+	struct share_user relay_use;
+	uint64_t relay_told, relay_told_at; /* the rate that it was told, and when */
 	bool echo_on;		/* it may use the second port, with these: */
 	struct probe_keys echo_keys;
 	struct bucket echo_rate;
 	uint64_t echo_counter;	/* of the last ping that was answered */
-	uint64_t relay_second;	/* in which it was counted among the cluster's senders */
 };
 
 struct signal_server {

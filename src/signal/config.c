@@ -135,17 +135,12 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 	return 0;
 }
 
-/* In bytes per second; stays 0, the built-in default, when the file does not say. */
+/* In bytes per second; stays 0, no fixed rate, if the file does not say. */
 static int read_rate(const struct toml_doc *doc, const char *key, uint64_t *ret, struct err *err)
 {
-	int r;
-
 	if (!doc || !toml_has(doc, key))
 		return 0;
-	r = toml_get_uint(doc, key, CONFIG_RELAY_RATE_MAX, ret, err);
-	if (r == 0 && *ret == 0)
-		r = toml_err(doc, key, err, "a rate in bytes per second, at least 1.");
-	return r;
+	return toml_get_uint(doc, key, CONFIG_RELAY_RATE_MAX, ret, err);
 }
 
 /* 0 turns it off. */

@@ -11,9 +11,6 @@
 #define CONFIG_SUBNET_DEFAULT "100.64.0.0/10"
 #define CONFIG_BIND_DEFAULT "[::]:4433"
 #define CONFIG_PATH_TEXT_MAX 512
-/* bytes per second: 100 Mbit/s, 1 Gbit/s */
-#define CONFIG_RELAY_NODE_RATE_DEFAULT 12500000
-#define CONFIG_RELAY_CLUSTER_RATE_DEFAULT 125000000
 #define CONFIG_RELAY_RATE_MAX UINT64_C(10000000000)
 
 /* The variables that count; each may be NULL or empty: not set. */
@@ -36,7 +33,7 @@ struct signal_config {
 	struct prefix4 subnet;			/* of clusters that name none */
 	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;
-	/* what a node, a cluster may send over the relay, in bytes per second; 0: the default */
+	/* what a node, a cluster may send over the relay, in bytes a second; 0: all there is */
 	uint64_t relay_node_rate, relay_cluster_rate;
 	struct identity *identity;		/* the operator's own; NULL: see bootstrap.h */
 };

@@ -14,6 +14,7 @@
 #include "membership/mlog.h"
 #include "signal/db.h"
 #include "signal/presence.h"
+#include "signal/shares.h"
 
 struct registry;
 
@@ -24,8 +25,8 @@ struct cluster {
 	struct list subscribers;	/* sessions with an event stream */
 	struct list dirty;		/* in the server's list of clusters with news to tell */
 	struct bucket relay_rate;	/* bytes of all its members over the relay */
-	uint64_t relay_second;		/* the clock's second in which these were counted: */
-	unsigned relay_senders, relay_senders_before; /* members that sent, in it and before it */
+	struct shares relay_shares;	/* among its members */
+	struct share_user relay_use;	/* its own part of what the server can carry */
 	struct mlog *log;		/* NULL: could not be read; see registry_log */
 	struct list changed;		/* in the registry's list: of uncommitted changes */
 	bool made;			/* the open transaction made it */

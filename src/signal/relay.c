@@ -5,12 +5,9 @@
 #include <stdlib.h>
 
 #include "signal/caller.h"
-#include "signal/config.h"
 #include "signal/relay_internal.h"
 
 #define REPORT_EVERY (60 * NS_PER_S)
-#define BURST_PART 4			/* of a second's bytes may come at once */
-#define BURST_MIN (256u << 10)		/* a few joined sends, whatever the rate */
 
 struct relay *relay_new(const uint8_t map_seed[16], uint64_t node_rate, uint64_t cluster_rate)
 {
@@ -18,8 +15,8 @@ struct relay *relay_new(const uint8_t map_seed[16], uint64_t node_rate, uint64_t
 
 	if (!r)
 		return NULL;
-	r->node_rate = node_rate ? node_rate : CONFIG_RELAY_NODE_RATE_DEFAULT;
-	r->cluster_rate = cluster_rate ? cluster_rate : CONFIG_RELAY_CLUSTER_RATE_DEFAULT;
+	r->node_rate = node_rate;
+	r->cluster_rate = cluster_rate;
 	r->ends = map_new(map_seed, RELAY_CHANNEL_LEN, 2 * RELAY_CHANNELS_MAX);
 	if (!r->ends) {
 		free(r);
@@ -52,20 +49,10 @@ void relay_free(struct relay *r)
 	free(r);
 }
 
-static void rate_init(struct bucket *b, uint64_t rate, uint64_t now)
-{
-	bucket_init(b, rate, MAX(rate / BURST_PART, BURST_MIN), now);
-}
-
 void relay_begin(struct relay *r, struct caller *c)
 {
-	uint64_t now = clock_now(c->server->host);
-
 	list_init(&c->relay_ends);
-	rate_init(&c->relay_rate, r->node_rate, now);
-	bucket_init(&c->relay_share, r->cluster_rate, BURST_MIN / 4, now);
-	if (c->cluster->relay_rate.burst == 0)
-		rate_init(&c->cluster->relay_rate, r->cluster_rate, now);
+	relay_rate_begin(r, c, clock_now(c->server->host));
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -221,12 +208,12 @@ void relay_report(struct relay *r, struct log *log, uint64_t now)
 	log_debug(log,
 		  "relay: %llu channels; %llu frames and %llu bytes forwarded; dropped: %llu "
 		  "malformed, %llu unknown, %llu source, %llu mac, %llu replay, %llu node rate, "
-		  "%llu cluster rate, %llu full",
+		  "%llu cluster rate, %llu share, %llu full",
 		  (unsigned long long)st.channels, (unsigned long long)st.forwarded,
 		  (unsigned long long)st.forwarded_bytes, (unsigned long long)st.dropped_malformed,
 		  (unsigned long long)st.dropped_unknown, (unsigned long long)st.dropped_source,
 		  (unsigned long long)st.dropped_mac, (unsigned long long)st.dropped_replay,
 		  (unsigned long long)st.dropped_node_rate,
 		  (unsigned long long)st.dropped_cluster_rate,
-		  (unsigned long long)st.dropped_full);
+		  (unsigned long long)st.dropped_share, (unsigned long long)st.dropped_full);
 }

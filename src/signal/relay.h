@@ -24,10 +24,11 @@ struct relay_stats {
 	uint64_t dropped_source;	/* not from the address of the session */
 	uint64_t dropped_mac, dropped_replay;
 	uint64_t dropped_node_rate, dropped_cluster_rate;
+	uint64_t dropped_share;		/* more than a fair share of what the server can carry */
 	uint64_t dropped_full;		/* our socket was full, or the receiver has no path */
 };
 
-/* Rates in bytes per second, 0: the defaults of config.h. NULL: no memory. */
+/* Rates in bytes per second; 0: as much as the server can carry. NULL: no memory. */
 struct relay *relay_new(const uint8_t map_seed[16], uint64_t node_rate, uint64_t cluster_rate);
 void relay_free(struct relay *r); /* with all channels, telling nobody; NULL allowed */
 

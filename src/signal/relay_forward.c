@@ -12,6 +12,8 @@ struct outbox {
 	struct udp_tx run[UDP_BATCH_MAX];
 	size_t n;
 	size_t datagrams, bytes;
+	uint64_t sent_bytes;	/* of all that the socket took, more or less */
+	bool blocked;		/* the socket took no more */
 };
 
 static void outbox_flush(struct relay *r, struct outbox *o)
@@ -23,7 +25,9 @@ static void outbox_flush(struct relay *r, struct outbox *o)
 	sent = quic_socket_send_runs(o->socket, o->run, o->n);
 	r->stats.forwarded += sent;
 	r->stats.dropped_full += o->datagrams - sent;
-	o->n = o->datagrams = 0;
+	o->sent_bytes += (uint64_t)o->bytes * sent / o->datagrams;
+	o->blocked = o->blocked || sent < o->datagrams;
+	o->n = o->datagrams = o->bytes = 0;
 }
 
 /* A sender whose frames are looked at: the last one is the next one, mostly. */
@@ -65,41 +69,6 @@ static bool sender_find(struct relay *r, struct sender *from, const struct udp_r
 	return true;
 }
 
-/* How many members of the cluster send now: at least as many as in the last whole second. */
-static unsigned count_senders(struct caller *c, uint64_t now)
-{
-	struct cluster *all = c->cluster;
-	uint64_t second = 1 + now / NS_PER_S;
-
-	if (all->relay_second != second) {
-		bool next = all->relay_second + 1 == second;
-
-		all->relay_senders_before = next ? all->relay_senders : 0;
-		all->relay_senders = 0;
-		all->relay_second = second;
-	}
-	if (c->relay_second != second) {
-		c->relay_second = second;
-		all->relay_senders++;
-	}
-	return MAX(all->relay_senders, all->relay_senders_before);
-}
-
-/*
- * The cluster's rate is for whoever comes first as long as half of its burst is left, then for each
- * sender in equal parts: a loud one does not silence the others.
- */
-static bool cluster_allows(const struct relay *r, struct caller *c, size_t bytes, uint64_t now)
-{
-	struct bucket *all = &c->cluster->relay_rate;
-	bool in_share;
-
-	c->relay_share.rate_per_s = r->cluster_rate / count_senders(c, now);
-	in_share = bucket_take(&c->relay_share, bytes, now);
-	return (in_share || all->level_x1e9 / NS_PER_S >= all->burst / 2) &&
-	       bucket_take(all, bytes, now);
-}
-
 /* May it go on? Then it is the other end's frame already. */
 static bool frame_pass(struct relay *r, struct channel_end *e, uint8_t *data, struct span frame,
 		       uint64_t now)
@@ -110,12 +79,21 @@ static bool frame_pass(struct relay *r, struct channel_end *e, uint8_t *data, st
 		r->stats.dropped_replay++;
 	else if (code < 0)
 		r->stats.dropped_mac++;
-	else if (!bucket_take(&e->caller->relay_rate, frame.len, now))
-		r->stats.dropped_node_rate++;
-	else if (!cluster_allows(r, e->caller, frame.len, now))
-		r->stats.dropped_cluster_rate++;
-	else
+	if (code < 0)
+		return false;
+	switch (relay_rate_verdict(r, e->caller, frame.len, now)) {
+	case RELAY_PASSES:
 		return true;
+	case RELAY_OVER_NODE:
+		r->stats.dropped_node_rate++;
+		break;
+	case RELAY_OVER_CLUSTER:
+		r->stats.dropped_cluster_rate++;
+		break;
+	case RELAY_OVER_SHARE:
+		r->stats.dropped_share++;
+		break;
+	}
 	return false;
 }
 
@@ -140,20 +118,28 @@ static void send_on(struct relay *r, struct outbox *o, struct sender *from,
 					      .local = from->to.local, .ecn = rx->ecn };
 	}
 	o->datagrams++;
+	o->bytes += frame.len;
 	r->stats.forwarded_bytes += frame.len;
 }
 
 static void forward_run(struct relay *r, struct outbox *o, const struct udp_rx *rx, uint64_t now)
 {
 	struct sender from = { .end = NULL };
+	const struct channel_end *counted = NULL;
 
 	for (size_t at = 0; at < rx->len; at += rx->segment) {
 		struct span frame = span_of(rx->data + at, MIN(rx->segment, rx->len - at));
 
-		if (sender_find(r, &from, rx, frame) &&
-		    frame_pass(r, from.end, rx->data + at, frame, now))
+		if (!sender_find(r, &from, rx, frame))
+			continue;
+		if (counted != from.end)
+			relay_rate_count(r, from.end->caller, rx->len - at, now);
+		counted = from.end;
+		if (frame_pass(r, from.end, rx->data + at, frame, now))
 			send_on(r, o, &from, rx, frame);
 	}
+	if (from.end)
+		relay_rate_tell(r, o->socket, from.end, now);
 }
 
 void relay_forward(struct relay *r, struct quic_socket *socket, struct udp_rx *runs, size_t n,
@@ -164,4 +150,5 @@ void relay_forward(struct relay *r, struct quic_socket *socket, struct udp_rx *r
 	for (size_t i = 0; i < n; i++)
 		forward_run(r, &o, &runs[i], now);
 	outbox_flush(r, &o);
+	relay_rate_batch(r, n, o.sent_bytes, o.blocked, now);
 }

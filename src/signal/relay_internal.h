@@ -14,6 +14,7 @@ struct channel_end {
 	struct channel *channel;
 	struct caller *caller;
 	struct list in_caller;
+	uint32_t rates_told;		/* counter of the next word about its caller's rate */
 };
 
 struct channel {
@@ -23,10 +24,36 @@ struct channel {
 
 struct relay {
 	struct map *ends;	/* RELAY_CHANNEL_LEN -> channel_end */
-	uint64_t node_rate, cluster_rate;
+	uint64_t node_rate, cluster_rate;	/* bytes a second; 0: no fixed rate */
+	struct shares shares;		/* among the clusters */
+	struct {			/* what the server could carry when it was at its end */
+		uint64_t limit;		/* bytes a second; 0: it is not */
+		uint64_t turn;		/* SHARES_TURN that these are of: */
+		uint64_t bytes;		/* forwarded in it */
+		unsigned receives, full; /* of those, how many left something behind */
+		bool blocked;		/* the socket took no more */
+		unsigned idle;		/* turns in a row that the limit was not needed in */
+	} carry;
 	struct relay_stats stats, reported;
 	uint64_t next_report;
 };
+
+/* --- relay_rate.c ----------------------------------------------------------------------------- */
+
+enum relay_verdict { RELAY_PASSES, RELAY_OVER_NODE, RELAY_OVER_CLUSTER, RELAY_OVER_SHARE };
+
+/* A session begins: its rates start full. */
+void relay_rate_begin(const struct relay *r, struct caller *c, uint64_t now);
+/* A run of so many bytes from the caller: counted, before its frames are asked for. */
+void relay_rate_count(struct relay *r, struct caller *c, size_t bytes, uint64_t now);
+/* May a frame of this length pass? */
+enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t bytes,
+				      uint64_t now);
+/* Tells the sender at this end its rate if that is news, or was told some time ago. */
+void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel_end *e,
+		     uint64_t now);
+/* A batch of n runs was forwarded, so many bytes of it; `blocked`: the socket took no more. */
+void relay_rate_batch(struct relay *r, size_t n, uint64_t bytes, bool blocked, uint64_t now);
 
 static inline struct channel_end *end_other(const struct channel_end *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Relay frames: cut into pieces by their first byte's length, opened, and made again. */
+/* Relay frames and rate words: cut into pieces by their first byte's length, read, made again. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -45,6 +45,23 @@ static void piece(struct relay_window *window, struct span in)
 		abort();
 }
 
+static void piece_rate(struct span in)
+{
+	uint64_t next = 0, rate = 0, again = 0;
+	uint8_t word[RELAY_RATE_LEN];
+
+	(void)!relay_rate_get(&end, in, &next, &rate); /* mostly refused for its MAC */
+	if (!relay_rate_channel(in))
+		return;
+	rate = load_be64(in.data + RELAY_OVERHEAD);
+	relay_rate_put(&end, relay_counter(in), rate, word);
+	next = 0;
+	if (relay_rate_get(&end, span_of(word, sizeof(word)), &next, &again) < 0 || again != rate)
+		abort();
+	if (relay_rate_get(&end, span_of(word, sizeof(word)), &next, &again) != -EALREADY)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct relay_window window = { .begun = false };
@@ -53,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t len = data[0] < size - 1 ? data[0] : size - 1;
 
 		piece(&window, span_of(data + 1, len));
+		piece_rate(span_of(data + 1, len));
 		data += 1 + len;
 		size -= 1 + len;
 	}

@@ -138,7 +138,9 @@ void mesh_server_db(const struct mesh *m, char out[96])
 
 static struct signal_config server_config(struct mesh *m)
 {
-	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO };
+	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO,
+				     .relay_node_rate = m->relay_node_rate,
+				     .relay_cluster_rate = m->relay_cluster_rate };
 	struct err err = { 0 };
 	char path[96];
 

@@ -55,6 +55,7 @@ struct mesh {
 	struct host *server_host;	/* of the last server process */
 	struct signal_server *server;	/* NULL: down */
 	char token[SETUP_TOKEN_TEXT_MAX];
+	uint64_t relay_node_rate, relay_cluster_rate; /* of servers that are started from now on */
 	struct mesh_node node[MESH_NODES_MAX];
 	size_t n_nodes;
 	const char *cluster;		/* that commands and packets are about; MESH_CLUSTER */

@@ -190,6 +190,8 @@ struct raw {
 	/* datagrams on its socket that are not QUIC */
 	unsigned frames;
 	size_t frame_bytes, frame_len;
+	uint8_t rate_word[RELAY_RATE_LEN]; /* the last one of the relay, and how many came */
+	unsigned rate_words;
 	struct addr frame_from;
 	uint8_t frame[2048];	/* the last one */
 	void (*on_frame)(struct raw *r);
@@ -354,6 +356,11 @@ static inline void raw_other(void *ctx, struct udp_rx *rx)
 {
 	struct raw *r = ctx;
 
+	if (relay_rate_channel(span_of(rx->data, rx->len))) {
+		memcpy(r->rate_word, rx->data, rx->len);
+		r->rate_words++;
+		return;
+	}
 	ck_assert_uint_le(rx->len, sizeof(r->frame));
 	memcpy(r->frame, rx->data, rx->len);
 	r->frame_len = rx->len;

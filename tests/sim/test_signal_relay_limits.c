@@ -5,6 +5,17 @@
 #define RATE 1000000	/* bytes a second */
 #define BURST (256u << 10)
 
+/* The rate that the server has told this node last. */
+static uint64_t told(const struct raw *r, const struct relay_end *e)
+{
+	uint64_t next = 0, rate = UINT64_MAX;
+
+	ck_assert_uint_gt(r->rate_words, 0);
+	ck_assert_int_eq(relay_rate_get(e, span_of(r->rate_word, RELAY_RATE_LEN), &next, &rate),
+			 0);
+	return rate;
+}
+
 /* So many bytes a millisecond for so long; returns the next counter. */
 static uint32_t flood(struct raw *r, const struct relay_end *e, uint32_t counter, unsigned ms)
 {
@@ -32,6 +43,9 @@ START_TEST(a_nodes_rate_is_limited)
 	ck_assert_uint_ge(got, BURST + 2 * RATE - RATE / 50);
 	ck_assert_uint_eq(stats().dropped_node_rate, counter - b->frames);
 	ck_assert_uint_eq(stats().dropped_cluster_rate, 0);
+	ck_assert_uint_eq(told(a, &ea), RATE); /* so that nothing more need be dropped */
+	ck_assert_uint_le(a->rate_words, 2 * 20);
+	ck_assert_uint_eq(b->rate_words, 0);
 	/* the other side has a rate of its own */
 	send_frame(b, &eb, 0, PACKET);
 	sim_pass(g.w, NS_PER_S);
@@ -63,6 +77,8 @@ START_TEST(a_clusters_rate_is_limited)
 	sim_pass(g.w, NS_PER_S);
 	ck_assert_uint_le(a->frame_bytes + b->frame_bytes, BURST + RATE + RATE / 50);
 	ck_assert_uint_ge(a->frame_bytes + b->frame_bytes, BURST / 2 + RATE - RATE / 50);
+	ck_assert_uint_ge(told(a, &ea), RATE / 2 - RATE / 20);
+	ck_assert_uint_le(told(a, &ea), RATE / 2 + RATE / 20);
 	/* the louder one does not silence the other, which has half of it if it wants */
 	ck_assert_uint_ge(a->frame_bytes, (BURST / 2 + RATE) / 2 - RATE / 20);
 	ck_assert_uint_eq(stats().dropped_cluster_rate, 3000 - a->frames - b->frames);

@@ -138,7 +138,6 @@ START_TEST(wrong_settings_are_named_with_their_line)
 	refused("\n\nport = 1\n", ":3: port: unknown key");
 	refused("quic.second_port = 65536\n", ":1: quic.second_port: ");
 	refused("quic.second_port = \"off\"\n", ":1: quic.second_port: ");
-	refused("[relay]\nnode_rate = 0\n", ":2: relay.node_rate: ");
 	refused("relay.node_rate = -1\n", ":1: relay.node_rate: ");
 	refused("relay.cluster_rate = 10_000_000_001\n", ":1: relay.cluster_rate: ");
 	refused("relay.cluster_rate = \"fast\"\n", ":1: relay.cluster_rate: ");

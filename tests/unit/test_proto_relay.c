@@ -73,6 +73,39 @@ START_TEST(frames_are_as_documented)
 }
 END_TEST
 
+START_TEST(rates_are_as_documented)
+{
+	uint8_t made[RELAY_RATE_LEN];
+	uint64_t next = 0, rate = 0;
+	struct span f = span_of(made, sizeof(made));
+
+	begin();
+	ck_assert_uint_eq(kit_vector(VECTORS, "rate_from_server", want, sizeof(want)),
+			  RELAY_RATE_LEN);
+	relay_rate_put(&end, 7, 12500000, made);
+	ck_assert_mem_eq(made, want, RELAY_RATE_LEN);
+	ck_assert_mem_eq(relay_rate_channel(f), end.channel, RELAY_CHANNEL_LEN);
+	ck_assert_ptr_null(relay_channel(f));
+	ck_assert_int_eq(relay_rate_get(&end, f, &next, &rate), 0);
+	ck_assert_uint_eq(rate, 12500000);
+	ck_assert_uint_eq(next, 8);
+	ck_assert_int_eq(relay_rate_get(&end, f, &next, &rate), -EALREADY);
+	relay_rate_put(&end, 8, 0, made);
+	for (size_t bit = 8; bit < 8 * RELAY_RATE_LEN; bit++) {
+		made[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		ck_assert_int_eq(relay_rate_get(&end, f, &next, &rate), -EACCES);
+		made[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	ck_assert_int_eq(relay_rate_get(&end, span_of(made, 24), &next, &rate), -EBADMSG);
+	made[0] = RELAY_FRAME_TYPE; /* neither is taken for the other */
+	ck_assert_int_eq(relay_rate_get(&end, f, &next, &rate), -EBADMSG);
+	ck_assert_int_eq(take(RELAY_FROM_SERVER, f), -EACCES);
+	made[0] = RELAY_RATE_TYPE;
+	ck_assert_int_eq(relay_rate_get(&end, f, &next, &rate), 0);
+	ck_assert_uint_eq(rate, 0);
+}
+END_TEST
+
 START_TEST(what_is_no_frame_is_refused)
 {
 	begin();
@@ -205,6 +238,6 @@ START_TEST(a_frame_passed_on_is_opened_and_wrapped)
 }
 END_TEST
 
-UNIT_MAIN("proto/relay", frames_are_as_documented, a_frame_passed_on_is_opened_and_wrapped,
-	  what_is_no_frame_is_refused,
+UNIT_MAIN("proto/relay", frames_are_as_documented, rates_are_as_documented,
+	  a_frame_passed_on_is_opened_and_wrapped, what_is_no_frame_is_refused,
 	  altered_frames_are_refused, the_window_slides, the_window_does_as_a_list_would)

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * How much each sender may send over the relay, and telling it so. There is no fixed rate unless
+ * the operator sets one. When the server cannot carry all (its socket takes no more, or it never
+ * comes to the end of what waits) what it did carry is shared out: among the clusters, and in each
+ * among its members.
+ *
+ * Senders are told their rate and keep to it by themselves, in whole batches (overlay/pace.c); what
+ * is dropped here is for those that do not, and for the moment before they know.
+ */
+#include "signal/caller.h"
+#include "signal/relay_internal.h"
+
+#define BURST_PART 4			/* of a second's bytes may come at once */
+#define BURST_MIN (256u << 10)		/* a few joined sends, whatever the rate */
+#define TELL_EVERY (250 * NS_PER_MS)	/* one such word may be lost */
+#define TELL_SOON (50 * NS_PER_MS)	/* when the rate is another one */
+#define CARRY_MIN (1u << 20)		/* bytes a second that any server can carry */
+#define CARRY_GROWTH 16			/* of the limit it is raised by each turn that all passes */
+#define CARRY_IDLE_TURNS 20
+#define FULL_RECEIVES_MIN 8		/* in a turn, without ever coming to the end */
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* All members of the cluster together; 0: no limit. */
+static uint64_t rate_of_cluster(const struct relay *r)
+{
+	uint64_t limit = r->carry.limit;
+
+	return lower(r->cluster_rate, limit ? shares_of(&r->shares, limit) : 0);
+}
+
+/* The member's part of it; 0: no limit. */
+static uint64_t share_of(const struct relay *r, const struct caller *c)
+{
+	uint64_t all = rate_of_cluster(r);
+
+	return all ? MAX(shares_of(&c->cluster->relay_shares, all), 1u) : 0;
+}
+
+static void rate_init(struct bucket *b, uint64_t rate, uint64_t now)
+{
+	bucket_init(b, rate, MAX(rate / BURST_PART, BURST_MIN), now);
+}
+
+void relay_rate_begin(const struct relay *r, struct caller *c, uint64_t now)
+{
+	rate_init(&c->relay_rate, r->node_rate, now);
+	bucket_init(&c->relay_share, r->cluster_rate, BURST_MIN / 4, now);
+	if (c->cluster->relay_rate.burst == 0)
+		rate_init(&c->cluster->relay_rate, r->cluster_rate, now);
+}
+
+/* --- what is taken ---------------------------------------------------------------------------- */
+
+void relay_rate_count(struct relay *r, struct caller *c, size_t bytes, uint64_t now)
+{
+	uint64_t all = rate_of_cluster(r);
+
+	if (r->carry.limit)
+		shares_count(&r->shares, &c->cluster->relay_use, bytes, r->carry.limit, now);
+	if (all)
+		shares_count(&c->cluster->relay_shares, &c->relay_use, bytes, all, now);
+}
+
+/*
+ * The cluster's rate is for whoever comes first as long as half of its burst is left, then for each
+ * sender in equal parts: a loud one does not silence the others.
+ */
+static bool cluster_allows(struct caller *c, size_t bytes, bool in_share, uint64_t now)
+{
+	struct bucket *all = &c->cluster->relay_rate;
+
+	return (in_share || all->level_x1e9 / NS_PER_S >= all->burst / 2) &&
+	       bucket_take(all, bytes, now);
+}
+
+enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t bytes, uint64_t now)
+{
+	bool in_share = true;
+
+	if (r->node_rate && !bucket_take(&c->relay_rate, bytes, now))
+		return RELAY_OVER_NODE;
+	if (r->cluster_rate || r->carry.limit) {
+		c->relay_share.rate_per_s = share_of(r, c);
+		in_share = bucket_take(&c->relay_share, bytes, now);
+	}
+	if (r->carry.limit && !in_share)
+		return RELAY_OVER_SHARE;
+	if (r->cluster_rate && !cluster_allows(c, bytes, in_share, now))
+		return RELAY_OVER_CLUSTER;
+	return RELAY_PASSES;
+}
+
+/* --- what the server can carry ---------------------------------------------------------------- */
+
+static void turn_end(struct relay *r)
+{
+	uint64_t rate = r->carry.bytes * (NS_PER_S / SHARES_TURN), limit = r->carry.limit;
+	bool behind = r->carry.receives >= FULL_RECEIVES_MIN &&
+		      r->carry.full == r->carry.receives;
+
+	if (r->carry.blocked || behind) {
+		r->carry.limit = MAX(limit ? MIN(limit, rate) : rate, CARRY_MIN);
+		r->carry.idle = 0;
+	} else if (limit) {
+		r->carry.idle = rate < limit / 2 ? r->carry.idle + 1 : 0;
+		r->carry.limit = r->carry.idle < CARRY_IDLE_TURNS ? limit + limit / CARRY_GROWTH
+								  : 0;
+	}
+}
+
+void relay_rate_batch(struct relay *r, size_t n, uint64_t bytes, bool blocked, uint64_t now)
+{
+	uint64_t turn = 1 + now / SHARES_TURN;
+
+	if (r->carry.turn != turn) {
+		if (r->carry.turn + 1 == turn)
+			turn_end(r);
+		else
+			r->carry.limit = 0; /* nobody sent for a while */
+		r->carry.turn = turn;
+		r->carry.bytes = 0;
+		r->carry.receives = r->carry.full = 0;
+		r->carry.blocked = false;
+	}
+	r->carry.bytes += bytes;
+	r->carry.receives++;
+	r->carry.full += n == UDP_BATCH_MAX;
+	r->carry.blocked = r->carry.blocked || blocked;
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static bool is_news(const struct caller *c, uint64_t rate, uint64_t now)
+{
+	uint64_t told = c->relay_told;
+
+	if (rate == 0 && told == 0)
+		return false;
+	if (now - c->relay_told_at >= TELL_EVERY)
+		return true;
+	return now - c->relay_told_at >= TELL_SOON &&
+	       (rate == 0 || told == 0 || rate < told - told / 8 || rate > told + told / 8);
+}
+
+void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel_end *e,
+		     uint64_t now)
+{
+	struct caller *c = e->caller;
+	uint64_t rate = lower(r->node_rate, share_of(r, c));
+	uint8_t word[RELAY_RATE_LEN];
+	struct quic_route to;
+	struct udp_tx tx = { .data = word, .len = sizeof(word), .segment = sizeof(word) };
+
+	if (!is_news(c, rate, now) || e->rates_told == UINT32_MAX ||
+	    !quic_conn_remote_route(c->quic, &to))
+		return;
+	relay_rate_put(&e->end, e->rates_told++, rate, word);
+	tx.to = to.to;
+	tx.local = to.local;
+	(void)!quic_socket_send_runs(socket, &tx, 1);
+	c->relay_told = rate;
+	c->relay_told_at = now;
+}
