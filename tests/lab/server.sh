@@ -210,4 +210,46 @@ stops_on TERM
 check "which is not armed again" start MLSH_CLUSTER_SECRET=ABCD-EFGH-JKMN
 check "so that nothing is printed" printed_nothing
 stops_on TERM
+
+# --- where the user cannot be changed, where there is nothing at all, and with root's own key -----
+server_in() { # command before the program...
+	: >"$work/out"
+	: >"$work/err"
+	"$@" mlsh-signal >"$work/out" 2>"$work/err" </dev/null &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		up && return 0
+		kill -0 "$pid" 2>/dev/null || return 1
+		sleep 0.05 # looked at again, ten seconds at most
+	done
+	return 1
+}
+if [ "$(id -u)" = 0 ]; then
+	export MLSH_SIGNAL_DB=$work/alone/signal.db
+	if unshare --user --map-root-user true 2>/dev/null; then
+		check "it starts in a user namespace of one user" server_in unshare --user --map-root-user
+		check "and says that it stays root" grep -q "going on as root" "$work/err"
+		stops_on TERM
+	fi
+	mkdir -p "$work/root/data"
+	cp "$(command -v mlsh-signal)" "$MLSH_SIGNAL_CONFIG" "$work/root/"
+	: >"$work/err"
+	check "it starts in an empty root" server_in env PATH=/ MLSH_SIGNAL_CONFIG=/config.toml \
+		MLSH_SIGNAL_DB=/data/own/signal.db /usr/sbin/chroot "$work/root"
+	check "as its user" grep -q 'confined: user 61044' "$work/err"
+	check "with its files" test -z "$(find "$work/root/data/own" ! -uid 61044)"
+	stops_on TERM
+	if ! command -v openssl >/dev/null; then
+		echo "skip - a key that is root's alone: needs openssl"
+		exit $failed
+	fi
+	openssl req -x509 -newkey ed25519 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" \
+		-subj /CN=signal -days 30 2>/dev/null
+	chmod 600 "$work/key.pem"
+	configure "[quic]" "$(bind_line)" "cert_path = \"$work/cert.pem\"" "key_path = \"$work/key.pem\""
+	export MLSH_SIGNAL_DB=$work/keyed/signal.db
+	check "it reads a key that is root's alone" start
+	check "and is not root" grep -q 'confined: user [1-9]' "$work/err"
+	stops_on TERM
+fi
 exit $failed
