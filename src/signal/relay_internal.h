@@ -32,7 +32,8 @@ struct relay {
 		uint64_t bytes;		/* forwarded in it */
 		unsigned receives, full; /* of those, how many left something behind */
 		bool blocked;		/* the socket took no more */
-		unsigned idle;		/* turns in a row that the limit was not needed in */
+		unsigned idle;		/* turns in a row that the limit was not needed in, */
+		unsigned clear;		/* and that all passed in */
 	} carry;
 	struct relay_stats stats, reported;
 	uint64_t next_report;

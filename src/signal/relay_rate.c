@@ -15,8 +15,11 @@
 #define BURST_MIN (256u << 10)		/* a few joined sends, whatever the rate */
 #define TELL_EVERY (250 * NS_PER_MS)	/* one such word may be lost */
 #define TELL_SOON (50 * NS_PER_MS)	/* when the rate is another one */
-#define CARRY_MIN (1u << 20)		/* bytes a second that any server can carry */
-#define CARRY_GROWTH 16			/* of the limit it is raised by each turn that all passes */
+#define CARRY_MIN (128u << 10)		/* bytes a second that any server can carry */
+#define CARRY_GROWTH 64			/* part of the limit that it grows by in a turn */
+#define CARRY_GROWTH_SOON 8		/* the same, when all has passed for */
+#define CARRY_CLEAR_TURNS 10
+#define CARRY_BACK 16			/* of the rate it stays below when not all passed */
 #define CARRY_IDLE_TURNS 20
 #define FULL_RECEIVES_MIN 8		/* in a turn, without ever coming to the end */
 
@@ -106,11 +109,15 @@ static void turn_end(struct relay *r)
 		      r->carry.full == r->carry.receives;
 
 	if (r->carry.blocked || behind) {
+		rate -= rate / CARRY_BACK;
 		r->carry.limit = MAX(limit ? MIN(limit, rate) : rate, CARRY_MIN);
-		r->carry.idle = 0;
+		r->carry.idle = r->carry.clear = 0;
 	} else if (limit) {
+		unsigned growth = r->carry.clear++ < CARRY_CLEAR_TURNS ? CARRY_GROWTH :
+									 CARRY_GROWTH_SOON;
+
 		r->carry.idle = rate < limit / 2 ? r->carry.idle + 1 : 0;
-		r->carry.limit = r->carry.idle < CARRY_IDLE_TURNS ? limit + limit / CARRY_GROWTH
+		r->carry.limit = r->carry.idle < CARRY_IDLE_TURNS ? limit + limit / growth
 								  : 0;
 	}
 }
@@ -164,7 +171,8 @@ void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel
 	relay_rate_put(&e->end, e->rates_told++, rate, word);
 	tx.to = to.to;
 	tx.local = to.local;
-	(void)!quic_socket_send_runs(socket, &tx, 1);
+	if (quic_socket_send_runs(socket, &tx, 1) == 0)
+		return; /* the socket is full: again with the next run */
 	c->relay_told = rate;
 	c->relay_told_at = now;
 }

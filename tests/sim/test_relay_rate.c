@@ -149,25 +149,26 @@ START_TEST(what_one_leaves_is_the_others)
 }
 END_TEST
 
-/* Nobody has set a rate; the server's line is full. */
+/* Nobody has set a rate; the server's line is full. Its socket holds 0.4 s of it. */
 START_TEST(a_full_line_is_shared_out)
 {
-	struct stream s[] = { { .from = 0, .to = 1, .each_us = 400 },
-			      { .from = 2, .to = 3, .each_us = 1200 } };
+	struct stream s[] = { { .from = 0, .to = 1, .each_us = 150 },
+			      { .from = 2, .to = 3, .each_us = 350 } };
 	struct relay_stats before;
 	uint64_t rate[2];
 
 	begin(4, 0, 0);
-	world_host_uplink(m->server_host, 10 * RATE); /* bits a second */
-	run(s, 2, 6 * SECOND, &before);
+	world_host_uplink(m->server_host, 40 * RATE); /* bits a second */
+	run(s, 2, 3 * SECOND, &before);
 	for (size_t i = 0; i < 2; i++)
-		rate[i] = rate_of(&s[i], 6 * SECOND);
-	MESH_CHECK(m, rate[0] + rate[1] >= RATE / 4 * 3);
+		rate[i] = rate_of(&s[i], 3 * SECOND);
+	MESH_CHECK(m, rate[0] + rate[1] >= 5 * RATE / 4 * 3);
 	MESH_CHECK(m, rate[0] < 2 * rate[1] && rate[1] < 2 * rate[0]);
 	/* with an idle line there is no rate again */
 	world_host_uplink(m->server_host, 0);
-	run(s, 2, 6 * SECOND, &before);
-	MESH_CHECK(m, rate_of(&s[0], 6 * SECOND) > 2 * RATE);
+	run(s, 2, 3 * SECOND, &before);
+	run(s, 2, 3 * SECOND, &before);
+	MESH_CHECK(m, rate_of(&s[0], 3 * SECOND) > 6 * RATE);
 	mesh_free(m);
 }
 END_TEST
