@@ -98,6 +98,17 @@ check "status too" eval 'on nas mlsh status | has "homelab is not connected; run
 check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/nobody" mlsh status |
 	has "No cluster is connected, and there is none in .*; .mlsh setup. makes one"'
 must "connect waits for the session" on nas mlsh connect homelab
+# What an intruder in the running daemon reaches.
+reaches() { # what the kernel says, path, way
+	[ "$(build/release/lab/reach "${DAEMON_PID[nas]}" "$2" "$3")" = "$1" ]
+}
+if has 'Landlock [0-9]' "$WORK/nas/mlshtund.log"; then
+	check "the daemon reaches its state" reaches open /var/lib/mlsh/new create
+	rm -f "$WORK/nas/state/mlsh/new"
+	check "but makes no file of root's" reaches EACCES /etc/new create
+	check "changes none" reaches EACCES /etc/passwd write
+	check "and reads none in root's home" reaches EACCES /root read
+fi
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
 ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2, paste it into:"; }

@@ -144,6 +144,16 @@ if [ "$(id -u)" = 0 ]; then
 	chown -R 0:0 "$work/state"
 	check "so are files that a server of root left behind" start
 	check "with their folder" all_owned "$work/state"
+	# what an intruder in the running server reaches
+	reaches() { # what the kernel says, path, way
+		local says
+		says=$(build/release/lab/reach "$pid" "$2" "$3") && [ "$says" = "$1" ]
+	}
+	check "it reaches its database" reaches open "$MLSH_SIGNAL_DB" write
+	check "but not root's files" reaches EACCES /etc/shadow read
+	if grep -q 'Landlock [0-9]' "$work/err"; then
+		check "nor any other folder" reaches EACCES "$(mktemp -u)" create
+	fi
 	stops_on TERM
 	check "and nothing stays beside the database" test "$(ls "$work/state")" = signal.db
 fi
