@@ -34,12 +34,6 @@ static inline void bench_fork(void *ctx, uint64_t seq, struct span ours, struct 
 	ck_abort_msg("fork at %" PRIu64, seq);
 }
 
-static inline void bench_failed(void *ctx, const struct err *err)
-{
-	(void)ctx;
-	ck_abort_msg("%s", err->text);
-}
-
 /* --- life --- */
 
 /* Node `number` of the kit's cluster, with a copy of its log. `cfg` has ops, ctx and options. */

@@ -67,7 +67,6 @@ static const struct overlay_ops ops = {
 	.fork = bench_fork,
 	.candidates = on_candidates,
 	.peer_changed = on_peer_changed,
-	.failed = bench_failed,
 };
 
 static void on_time(void *bench)

@@ -10,8 +10,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "os/fence.h"
 #include "os/netconf.h"
 #include "path.h"
+
+#define DEVICE "memory"
 
 struct tun {
 	struct path_tun *end;
@@ -73,7 +76,7 @@ void tun_close(struct tun *t)
 const char *tun_name(const struct tun *t)
 {
 	(void)t;
-	return "memory";
+	return DEVICE;
 }
 
 unsigned tun_ifindex(const struct tun *t)
@@ -115,6 +118,65 @@ int tun_write(struct tun *t, const struct tun_packet *p)
 	return 0;
 }
 
+/* --- the fence, which is always up ------------------------------------------------------------ */
+
+struct fence {
+	char none;
+};
+
+struct fence *fence_new(struct host *h, const char *device, loop_fn changed, void *ctx)
+{
+	(void)h;
+	(void)device;
+	(void)changed;
+	(void)ctx;
+	return calloc(1, sizeof(struct fence));
+}
+
+void fence_free(struct fence *f)
+{
+	free(f);
+}
+
+int fence_address(struct fence *f, ip4 address, bool fenced)
+{
+	(void)f;
+	(void)address;
+	(void)fenced;
+	return 0;
+}
+
+int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
+{
+	(void)port;
+	(void)udp;
+	(void)tcp;
+	return fence_address(f, address, true);
+}
+
+void fence_network_changed(struct fence *f)
+{
+	(void)f;
+}
+
+enum fence_state fence_state_get(const struct fence *f)
+{
+	(void)f;
+	return FENCE_UP;
+}
+
+const char *fence_detail(const struct fence *f)
+{
+	(void)f;
+	return "";
+}
+
+uint64_t fence_dropped(struct fence *f)
+{
+	(void)f;
+	return 0;
+}
+
 /* --- the host's network ---------------------------------------------------------------------- */
 
 /* The first address that is fit to be a candidate. */
@@ -143,20 +205,60 @@ int netif_list(struct host *h, struct netif_addr *out, size_t max)
 	return n;
 }
 
-int netconf_conflict(struct host *h, struct prefix4 p, unsigned ignore_ifindex, char *ret_what)
+int netuses_load(struct host *h, struct prefix4 about, struct netuses *ret)
 {
 	(void)h;
-	(void)p;
-	(void)ignore_ifindex;
-	(void)ret_what;
+	(void)about;
+	*ret = (struct netuses){ 0 };
 	return 0;
 }
 
-int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool for_self,
-			 char *ret_what)
+/* What all nodes of this process have added; each of them sees all of it. */
+static struct netown_route added[2 * 1024];
+static struct netown own = { .link = true, .up = true, .address = true, .rules = true,
+			     .ifname = DEVICE, .routes = added };
+
+struct netwatch {
+	struct netuses uses;
+};
+
+struct netwatch *netwatch_new(struct host *h, const struct netwatch_config *cfg)
 {
-	(void)for_self;
-	return netconf_conflict(h, (struct prefix4){ ip, 32 }, ignore_ifindex, ret_what);
+	(void)h;
+	(void)cfg;
+	return calloc(1, sizeof(struct netwatch));
+}
+
+void netwatch_free(struct netwatch *w)
+{
+	free(w);
+}
+
+int netwatch_own(struct netwatch *w, unsigned ifindex, ip4 self)
+{
+	(void)w;
+	(void)ifindex;
+	(void)self;
+	return 0;
+}
+
+int netwatch_look(struct netwatch *w, const struct netuses **ret_uses,
+		  const struct netown **ret_own)
+{
+	*ret_uses = &w->uses;
+	*ret_own = &own;
+	return 0;
+}
+
+static int add(enum netroute_kind kind, struct prefix4 to)
+{
+	if (netown_has(&own, kind, to))
+		return 0;
+	if (own.n_routes == ARRAY_LEN(added))
+		return -ENOMEM;
+	added[own.n_routes++] = (struct netown_route){ kind, to };
+	qsort(added, own.n_routes, sizeof(added[0]), netown_compare);
+	return 0;
 }
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err)
@@ -165,6 +267,18 @@ int netconf_link_up(struct host *h, unsigned ifindex, struct err *err)
 	(void)ifindex;
 	(void)err;
 	return 0;
+}
+
+int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes, struct err *err)
+{
+	own.mtu_bytes = mtu_bytes;
+	return netconf_link_up(h, ifindex, err);
+}
+
+int netconf_link_rename(struct host *h, unsigned ifindex, const char *name, struct err *err)
+{
+	(void)name;
+	return netconf_link_up(h, ifindex, err);
 }
 
 int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, struct err *err)
@@ -177,15 +291,35 @@ int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, str
 int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 source,
 		      struct err *err)
 {
-	(void)p;
+	(void)h;
 	(void)source;
-	return netconf_link_up(h, ifindex, err);
+	(void)err;
+	return add(ifindex ? NETROUTE_MEMBER : NETROUTE_BACKSTOP, p);
 }
 
 int netconf_route_del(struct host *h, unsigned ifindex, struct prefix4 p)
 {
 	(void)p;
 	return netconf_link_up(h, ifindex, NULL);
+}
+
+int netconf_rules_add(struct host *h, struct prefix4 subnet, struct err *err)
+{
+	(void)subnet;
+	return netconf_link_up(h, 0, err);
+}
+
+int netconf_guard_add(struct host *h, ip4 ip, struct err *err)
+{
+	(void)h;
+	(void)err;
+	return add(NETROUTE_GUARD, (struct prefix4){ ip, 32 });
+}
+
+int netconf_guard_del(struct host *h, ip4 ip)
+{
+	(void)ip;
+	return netconf_link_up(h, 0, NULL);
 }
 
 int netconf_cleanup(struct host *h, struct err *err)

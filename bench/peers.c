@@ -81,7 +81,6 @@ static const struct overlay_ops ops = {
 	.fork = bench_fork,
 	.candidates = on_candidates,
 	.peer_changed = on_peer_changed,
-	.failed = bench_failed,
 };
 
 static void end_open(struct end *e, struct host *h, unsigned number, const struct mlog *log)
