@@ -79,7 +79,7 @@ configure "[quic]" "$(bind_line)"
 check "a bad variable is named" env MLSH_OVERLAY_SUBNET=10.0.0.1/8 \
 	bash -c "$(declare -f ends_with); work=$work ends_with 2 MLSH_OVERLAY_SUBNET"
 check "an unknown word is refused" ends_with 2 "--help" serve
-check "a token before the first start is refused" ends_with 1 "start mlsh-signal first" token
+check "a token before the first start is refused" ends_with 1 "There is no database" token
 check "nothing was made by all that" nothing_made
 
 # --- the first start and later ones -----------------------------------------------------------
@@ -155,7 +155,8 @@ if [ "$(id -u)" = 0 ]; then
 		check "nor any other folder" reaches EACCES "$(mktemp -u)" create
 	fi
 	stops_on TERM
-	check "and nothing stays beside the database" test "$(ls "$work/state")" = signal.db
+	check "and no companion stays beside the database" \
+		test -z "$(find "$work/state" -name '*-wal' -o -name '*-shm' -o -name '*-journal')"
 fi
 
 # --- hang-up: the configuration and the certificate are read again ------------------------------
