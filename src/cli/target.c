@@ -89,6 +89,10 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 	struct idle idle;
 
 	idle_find(c, list, &idle);
+	if (idle.n == 0 && !*c->store.dir)
+		return err_set(err, -ESRCH, "no cluster%s is connected, and without HOME or "
+			       "XDG_CONFIG_HOME nobody can tell where your clusters' files are",
+			       of_yours);
 	if (idle.n == 0)
 		return err_set(err, -ESRCH, "no cluster%s is connected, and there is none in %s; "
 			       "`mlsh setup` makes one, `mlsh adopt` joins one%s", of_yours,

@@ -7,19 +7,25 @@
 #define FILE_MODE 0600
 #define DIR_MODE 0700
 
+static int store_check(const struct store *s, struct err *err)
+{
+	return *s->dir ? 0 : err_set(err, -EINVAL, "cannot tell where your files are: set HOME or "
+						   "XDG_CONFIG_HOME to an absolute path");
+}
+
 int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret)
 {
 	struct store s;
 	int n;
 
+	*ret = (struct store){ 0 };
 	/* The XDG specification: a path that is not absolute is to be ignored. */
 	if (xdg_config_home && xdg_config_home[0] == '/')
 		n = snprintf(s.dir, sizeof(s.dir), "%s/mlsh", xdg_config_home);
 	else if (home && home[0] == '/')
 		n = snprintf(s.dir, sizeof(s.dir), "%s/.config/mlsh", home);
 	else
-		return err_set(err, -EINVAL, "can not tell where your files are: set HOME or "
-			       "XDG_CONFIG_HOME to an absolute path");
+		return store_check(ret, err);
 	/* Room for "/clusters/", a label, a suffix and the NUL. */
 	if (n < 0 || (size_t)n + 32 + LABEL_MAX >= sizeof(s.dir))
 		return err_set(err, -ENAMETOOLONG, "the path of your configuration folder is too "
@@ -33,7 +39,7 @@ int store_cluster_path(const struct store *s, const char *cluster, const char *s
 {
 	int r = label_check("cluster name", cluster, err), n;
 
-	if (r < 0)
+	if (r < 0 || (r = store_check(s, err)) < 0)
 		return r;
 	n = snprintf(out, STORE_PATH_MAX, "%s/clusters/%s%s", s->dir, cluster, suffix);
 	if (n < 0 || n >= STORE_PATH_MAX)
@@ -76,8 +82,10 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 {
 	char dir[STORE_PATH_MAX], key[STORE_PATH_MAX], cert[STORE_PATH_MAX];
 	bool fresh;
-	int r;
+	int r = store_check(s, err);
 
+	if (r < 0)
+		return r;
 	if (identity_dir(s, dir) < 0 || identity_path(s, "key.pem", key) < 0 ||
 	    identity_path(s, "cert.pem", cert) < 0)
 		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
@@ -169,7 +177,7 @@ void store_each_cluster(struct host *h, const struct store *s,
 	char dir[STORE_PATH_MAX];
 	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
 
-	if (n >= 0 && (size_t)n < sizeof(dir) && dir_list(h, dir, each_file, &e, NULL) < 0)
+	if (*s->dir && n >= 0 && (size_t)n < sizeof(dir) && dir_list(h, dir, each_file, &e, NULL) < 0)
 		return;
 }
 

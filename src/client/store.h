@@ -19,7 +19,10 @@ struct store {
 	char dir[STORE_PATH_MAX];
 };
 
-/* From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). */
+/*
+ * From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). -EINVAL if neither says it;
+ * *ret is then a store in which everything fails with this message.
+ */
 int store_open(const char *xdg_config_home, const char *home, struct err *err,
 	       struct store *ret) MUST_CHECK;
 /* "<dir>/clusters/<cluster><suffix>"; the name is checked to be a label first. */

@@ -5,6 +5,7 @@
  * from the kernel's list of the peer's groups.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "os/file.h"
 #include "os/linux/internal.h"
@@ -93,6 +94,28 @@ int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *r
 			*ret_gid = gid;
 			r = 0;
 		}
+	}
+	buf_free(&users);
+	return r;
+}
+
+int host_home(struct host *h, char *out, size_t cap)
+{
+	struct buf users = { 0 };
+	const char *fields[FIELDS_MAX];
+	unsigned uid;
+	int r = file_read(h, "/etc/passwd", DATABASE_MAX, NULL, &users);
+	if (r < 0)
+		return r;
+	char *text = (char *)users.data;
+	r = -ENOENT;
+	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
+		split_fields(line, fields);
+		if (!*fields[5] || !parse_id(fields[2], &uid) || uid != geteuid())
+			continue;
+		r = strlen(fields[5]) < cap ? 0 : -ENOSPC;
+		if (r == 0)
+			strcpy(out, fields[5]);
 	}
 	buf_free(&users);
 	return r;

@@ -67,6 +67,12 @@ uint64_t random_below(struct host *h, uint64_t bound)
 	return rng_below(&h->machine->rng, bound);
 }
 
+int host_home(struct host *h, char *out, size_t cap)
+{
+	(void)h, (void)out, (void)cap;
+	return -ENOENT;
+}
+
 int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *paths,
 	       struct err *err)
 {
