@@ -21,6 +21,8 @@ static int adopt(struct cli *c, const struct options_given *g)
 	secret_wipe(text, sizeof(text));
 	if (rc < 0)
 		return cli_fail(&err);
+	host_note(url.host, false);
+	host_note_zone(url.host, url.invite.cluster_name);
 	rc = cli_node_name(c,
 			   name                      ? name
 			   : url.invite.node_name[0] ? url.invite.node_name

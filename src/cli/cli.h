@@ -115,4 +115,14 @@ void notes_flush(struct cli *c, const char *cluster);
 /* The QR code of a text on a terminal, two modules a character; false when it does not fit one. */
 bool qr_print(const char *text);
 
+/* --- host_note.c --- */
+
+/*
+ * Says on standard error if other machines cannot find the server by this host. `setup`: also if it
+ * is known in a private network only.
+ */
+void host_note(const char *host, bool setup);
+/* Says it if the cluster's zone hides the server's name. */
+void host_note_zone(const char *host, const char *cluster);
+
 #endif

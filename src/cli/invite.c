@@ -168,6 +168,7 @@ static int invite(struct cli *c, const struct options_given *g)
 		return cli_fail(&err);
 	}
 	notes_flush(c, a.cluster);
+	host_note(u.host, false);
 	if (a.json)
 		print_json(&u, url);
 	else

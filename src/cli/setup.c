@@ -49,6 +49,18 @@ static int check_names(struct cli *c, const struct setup_args *a, char node_name
 	return cli_node_name(c, a->name, node_name, err);
 }
 
+/* Names in the cluster's zone are answered by the node alone. */
+static int check_zone(const struct setup_args *a, const char *host, struct err *err)
+{
+	if (a->force || !host_in_zone(host, a->cluster))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "the cluster '%s' would have the zone .%s, which contains the server's name "
+		       "%s: connected nodes would not find the server, nor any other name in .%s. "
+		       "Choose another cluster name or give the server's address (or add --force)",
+		       a->cluster, a->cluster, host, a->cluster);
+}
+
 static int setup(struct cli *c, const struct options_given *g)
 {
 	struct setup_args a;
@@ -63,6 +75,8 @@ static int setup(struct cli *c, const struct options_given *g)
 	rc = check_names(c, &a, node_name, &err);
 	if (rc == 0)
 		rc = hostport_parse(a.host, SIGNAL_PORT, host, &p.port, &err);
+	if (rc == 0)
+		rc = check_zone(&a, host, &err);
 	if (rc == 0 && a.subnet) {
 		p.has_subnet = true;
 		rc = prefix4_parse(a.subnet, &p.subnet, &err);
@@ -77,6 +91,8 @@ static int setup(struct cli *c, const struct options_given *g)
 	secret_wipe(token, sizeof(token));
 	if (rc < 0)
 		return cli_fail(&err);
+	host_note(host, true);
+	host_note_zone(host, a.cluster);
 	p.cluster = a.cluster;
 	p.node_name = node_name;
 	p.host = host;

@@ -146,5 +146,15 @@ void invite_url_wipe(struct invite_url *u);
  */
 int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_TEXT_MAX + 1],
 		   uint16_t *ret_port, struct err *err) MUST_CHECK;
+/* Which machines a host in its normal form leads to the same server, by its form alone. */
+enum host_reach {
+	HOST_REACH_ALL,		/* all, for all that its form says */
+	HOST_REACH_NETWORK,	/* those in the same private network: 192.168.1.5, server.lan */
+	HOST_REACH_LINK,	/* those at the same link: 169.254.1.1, server.local */
+	HOST_REACH_SELF		/* it leads each machine to itself: localhost, 127.0.0.1, :: */
+};
+enum host_reach host_reach(const char *host);
+/* Is the name that of the zone, or of something in it? Never for an address. */
+bool host_in_zone(const char *host, const char *zone);
 
 #endif

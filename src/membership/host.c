@@ -135,3 +135,56 @@ int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_T
 	*ret_port = port;
 	return 0;
 }
+
+/* --- what a host means elsewhere -------------------------------------------------------------- */
+
+bool host_in_zone(const char *host, const char *zone)
+{
+	size_t n = strlen(host), z = strlen(zone);
+	struct addr a;
+
+	if (n < z || strcmp(host + n - z, zone) != 0 || addr_parse_ip(host, &a) == 0)
+		return false;
+	return n == z || host[n - z - 1] == '.';
+}
+
+static enum host_reach address_reach(const struct addr *a)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	if (addr_is_v4(a)) {
+		ip4 ip = addr_ip4(a);
+
+		if (ip >> 24 == 127 || ip >> 24 == 0)
+			return HOST_REACH_SELF;
+		if (ip >> 16 == 0xa9fe) /* 169.254.0.0/16 (RFC 3927) */
+			return HOST_REACH_LINK;
+	} else {
+		static const uint8_t any[16];
+
+		if (memcmp(a->ip, loopback, 16) == 0 || memcmp(a->ip, any, 16) == 0)
+			return HOST_REACH_SELF;
+		if (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80) /* fe80::/10 */
+			return HOST_REACH_LINK;
+	}
+	return addr_is_private(a) ? HOST_REACH_NETWORK : HOST_REACH_ALL;
+}
+
+/* Names that the public DNS never has: RFC 6761, 6762 and 8375, ICANN's "internal", and custom. */
+enum host_reach host_reach(const char *host)
+{
+	static const char *const network[] = { "lan", "internal", "intranet", "private", "corp",
+					       "home", "home.arpa", "localdomain" };
+	struct addr a;
+
+	if (addr_parse_ip(host, &a) == 0)
+		return address_reach(&a);
+	if (host_in_zone(host, "localhost") || host_in_zone(host, "localhost.localdomain"))
+		return HOST_REACH_SELF;
+	if (host_in_zone(host, "local"))
+		return HOST_REACH_LINK;
+	for (size_t i = 0; i < ARRAY_LEN(network); i++)
+		if (host_in_zone(host, network[i]))
+			return HOST_REACH_NETWORK;
+	return strchr(host, '.') ? HOST_REACH_ALL : HOST_REACH_NETWORK;
+}

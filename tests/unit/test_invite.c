@@ -515,9 +515,53 @@ START_TEST(host_has_a_limit)
 }
 END_TEST
 
+START_TEST(hosts_that_mean_another_machine_elsewhere_are_known)
+{
+	static const struct {
+		const char *host;
+		enum host_reach reach;
+	} hosts[] = {
+		{ "localhost", HOST_REACH_SELF },
+		{ "a.localhost", HOST_REACH_SELF },
+		{ "localhost.localdomain", HOST_REACH_SELF },
+		{ "127.0.0.1", HOST_REACH_SELF },
+		{ "127.8.9.10", HOST_REACH_SELF },
+		{ "0.0.0.0", HOST_REACH_SELF },
+		{ "::1", HOST_REACH_SELF },
+		{ "::", HOST_REACH_SELF },
+		{ "169.254.7.8", HOST_REACH_LINK },
+		{ "fe80::1", HOST_REACH_LINK },
+		{ "nas.local", HOST_REACH_LINK },
+		{ "nas", HOST_REACH_NETWORK },
+		{ "nas.lan", HOST_REACH_NETWORK },
+		{ "nas.home.arpa", HOST_REACH_NETWORK },
+		{ "192.168.1.5", HOST_REACH_NETWORK },
+		{ "10.0.0.1", HOST_REACH_NETWORK },
+		{ "100.64.0.1", HOST_REACH_NETWORK },
+		{ "fd00::5", HOST_REACH_NETWORK },
+		{ "signal.example.org", HOST_REACH_ALL },
+		{ "lan.example.org", HOST_REACH_ALL },
+		{ "notlocalhost.org", HOST_REACH_ALL },
+		{ "203.0.113.5", HOST_REACH_ALL },
+		{ "2001:db8::5", HOST_REACH_ALL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		ck_assert_msg(host_reach(hosts[i].host) == hosts[i].reach, "%s", hosts[i].host);
+	ck_assert(host_in_zone("signal.lan", "lan"));
+	ck_assert(host_in_zone("a.signal.lan", "lan"));
+	ck_assert(host_in_zone("lan", "lan"));
+	ck_assert(!host_in_zone("signal.vlan", "lan"));
+	ck_assert(!host_in_zone("signal.lan.org", "lan"));
+	ck_assert(!host_in_zone("an", "lan"));
+	ck_assert(!host_in_zone("192.0.2.1", "1"));
+}
+END_TEST
+
 UNIT_MAIN("membership/invite", invite_comes_back, invite_fields_are_checked_when_made,
 	  invite_has_one_form, url_comes_back, url_needs_room_and_a_host,
 	  too_long_url_is_refused, longest_url_fits, url_cut_anywhere_is_refused,
 	  url_with_any_bit_flipped, envelope_has_one_form,
 	  address_has_one_form, parts_that_do_not_fit_are_noticed, hosts_and_ports_are_read,
+	  hosts_that_mean_another_machine_elsewhere_are_known,
 	  host_has_a_limit)
