@@ -409,6 +409,37 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 }
 END_TEST
 
+/* The server has moved, and the user has changed its address in the cluster file. */
+START_TEST(a_changed_server_is_taken_over_while_connected)
+{
+	struct cluster_file f = { 0 };
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+	char host[HOST_TEXT_MAX + 1];
+
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	mesh_all_connected(m, 5 * SECOND);
+	SIM_CHECK_OK(m->w, store_load_cluster(n->host, &n->store, MESH_CLUSTER, &f, NULL));
+	strcpy(host, f.signal_host);
+	strcpy(f.signal_host, "192.0.2.200"); /* nobody is there */
+	SIM_CHECK_OK(m->w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
+					      NULL));
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
+	sim_pass(m->w, 2 * SECOND);
+	MESH_CHECK(m, !mesh_connected(n));
+	mesh_daemon_crash(n);
+	mesh_daemon_start(n); /* the daemon's own copy has it, too */
+	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
+	strcpy(f.signal_host, host);
+	SIM_CHECK_OK(m->w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
+					      NULL));
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_state_folder_has_one_daemon)
 {
 	struct daemon_config cfg = { .socket_path = "/run/other.sock",
@@ -475,4 +506,5 @@ UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_c
 	  wrong_files_are_refused, an_older_log_changes_nothing,
 	  a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
-	  files_of_a_newer_version_are_left_alone, a_state_folder_has_one_daemon)
+	  files_of_a_newer_version_are_left_alone,
+	  a_changed_server_is_taken_over_while_connected, a_state_folder_has_one_daemon)
