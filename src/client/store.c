@@ -13,19 +13,20 @@ static int store_check(const struct store *s, struct err *err)
 						   "XDG_CONFIG_HOME to an absolute path");
 }
 
+static const struct store nowhere;
+
 int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret)
 {
 	struct store s;
 	int n;
 
-	*ret = (struct store){ 0 };
 	/* The XDG specification: a path that is not absolute is to be ignored. */
 	if (xdg_config_home && xdg_config_home[0] == '/')
 		n = snprintf(s.dir, sizeof(s.dir), "%s/mlsh", xdg_config_home);
 	else if (home && home[0] == '/')
 		n = snprintf(s.dir, sizeof(s.dir), "%s/.config/mlsh", home);
 	else
-		return store_check(ret, err);
+		return store_check(&nowhere, err);
 	/* Room for "/clusters/", a label, a suffix and the NUL. */
 	if (n < 0 || (size_t)n + 32 + LABEL_MAX >= sizeof(s.dir))
 		return err_set(err, -ENAMETOOLONG, "the path of your configuration folder is too "
@@ -177,7 +178,8 @@ void store_each_cluster(struct host *h, const struct store *s,
 	char dir[STORE_PATH_MAX];
 	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
 
-	if (*s->dir && n >= 0 && (size_t)n < sizeof(dir) && dir_list(h, dir, each_file, &e, NULL) < 0)
+	if (*s->dir && n >= 0 && (size_t)n < sizeof(dir) &&
+	    dir_list(h, dir, each_file, &e, NULL) < 0)
 		return;
 }
 

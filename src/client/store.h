@@ -20,8 +20,8 @@ struct store {
 };
 
 /*
- * From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). -EINVAL if neither says it;
- * *ret is then a store in which everything fails with this message.
+ * From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). -EINVAL if neither says it. A
+ * zeroed store is one in which everything fails with the same message.
  */
 int store_open(const char *xdg_config_home, const char *home, struct err *err,
 	       struct store *ret) MUST_CHECK;

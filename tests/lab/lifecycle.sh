@@ -265,6 +265,14 @@ kill -HUP "${DAEMON_PID[desk]}"
 kill -USR1 "${DAEMON_PID[desk]}"
 check "a terminal that goes does not end it" eval 'pause 0.3; kill -0 "${DAEMON_PID[desk]}"'
 check "nor does it go without a word" grep -q SIGHUP "$WORK/desk/mlshtund.log"
+for c in "status --json" "netcheck --json" "ping laptop -c 1 --json" "why laptop --json" "nodes homelab"; do
+	# shellcheck disable=SC2086 # several words
+	check "without HOME: mlsh $c" on desk env -u HOME mlsh $c
+done
+check_fails "a zone that hides the server's name is refused" 1 "signal\.lan" on desk \
+	mlsh setup lan --signal-host signal.lan --token "$second" --name desk
+check_fails "a server that others cannot find is named" 5 "localhost leads every machine to itself" on desk \
+	mlsh setup here --signal-host localhost --token "$second" --name desk
 check "the first one goes on" pings desk 100.64.0.1
 check_fails "another user's files are not taken" 1 "." as_user desk 1500 env HOME="$WORK/desk/user1501" mlsh connect atelier
 

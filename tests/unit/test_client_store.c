@@ -75,6 +75,36 @@ START_TEST(folder_follows_the_environment)
 }
 END_TEST
 
+static void count_cluster(void *ctx, const char *cluster)
+{
+	(void)cluster;
+	++*(unsigned *)ctx;
+}
+
+/* Of a command that needs no files, in a service that has no HOME. */
+START_TEST(a_store_that_is_nowhere_says_so)
+{
+	struct cluster_file f;
+	struct store s = { 0 };
+	struct host *h = NULL;
+	struct identity *id = NULL;
+	struct err err = { 0 };
+	unsigned n = 0;
+
+	ck_assert_int_eq(host_new(NULL, &h), 0);
+	ck_assert_int_eq(store_load_cluster(h, &s, "homelab", &f, &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "HOME"));
+	err = (struct err){ 0 };
+	ck_assert_int_eq(store_identity(h, &s, true, &id, NULL, &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.text, "HOME"));
+	ck_assert(!store_has_cluster(h, &s, "homelab"));
+	ck_assert(!store_has_pending(h, &s, "homelab"));
+	store_each_cluster(h, &s, count_cluster, &n);
+	ck_assert_uint_eq(n, 0);
+	host_free(h);
+}
+END_TEST
+
 START_TEST(names_can_not_leave_the_folder)
 {
 	static const char *const bad[] = { "", "..", "../x", "a/b", "a\nb", "A", ".x", "a.b" };
@@ -279,7 +309,8 @@ START_TEST(clusters_are_listed_by_name)
 }
 END_TEST
 
-UNIT_MAIN("client/store", folder_follows_the_environment, names_can_not_leave_the_folder,
+UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
+	  names_can_not_leave_the_folder,
 	  cluster_comes_back_private, readable_secrets_are_refused,
 	  a_file_under_another_name_is_refused, fresh_identity_is_written_when_kept,
 	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)
