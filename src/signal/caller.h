@@ -106,6 +106,7 @@ struct signal_server {
 	uint64_t write_at;		/* clock: no transaction before */
 	struct timer *write_timer;
 	struct deferred *write_soon;
+	struct timer *answer_timer;
 	bool checkpoint_due;		/* this batch has changed something */
 	uint64_t checkpoint_since;	/* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;

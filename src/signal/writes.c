@@ -13,6 +13,7 @@
 #define WRITE_RETRY (50 * NS_PER_MS)		/* while the database is locked */
 #define WRITE_WAIT_MAX (8 * NS_PER_S)		/* less than a node waits: REQUEST_TIMEOUT */
 #define BATCH_MAX 256				/* requests in one transaction */
+#define ANSWER_BEHIND NS_PER_MS			/* after the events */
 /* While another program has the file open: */
 #define CHECKPOINT_RETRY (20 * NS_PER_MS)
 #define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S)	/* answers wait for the checkpoint no longer */
@@ -180,7 +181,15 @@ static void checkpoint(void *ctx)
 		s->checkpoint_since = 0;
 	timer_set(s->checkpoint_timer, r == 0 ? TIME_NEVER : now + CHECKPOINT_RETRY);
 	if (r != -EAGAIN || waited >= CHECKPOINT_ANSWER_AFTER)
-		answer_all(s, &s->written);
+		timer_set_in(s->answer_timer, ANSWER_BEHIND);
+}
+
+/* A moment behind the events, so that the others know a new node before it reaches for them. */
+static void answer_written(void *ctx)
+{
+	struct signal_server *s = ctx;
+
+	answer_all(s, &s->written);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -237,7 +246,7 @@ static void batch(struct signal_server *s)
 	if (s->checkpoint_due || s->checkpoint_since != 0)
 		checkpoint(s);
 	else
-		answer_all(s, &s->written);
+		timer_set_in(s->answer_timer, ANSWER_BEHIND);
 	s->checkpoint_due = false;
 }
 
@@ -262,8 +271,11 @@ int writes_open(struct signal_server *s)
 	list_init(&s->written);
 	s->write_timer = timer_new(s->host, write_all, s);
 	s->write_soon = deferred_new(s->host, write_all, s);
+	s->answer_timer = timer_new(s->host, answer_written, s);
 	s->checkpoint_timer = timer_new(s->host, checkpoint, s);
-	return s->write_timer && s->write_soon && s->checkpoint_timer ? 0 : -ENOMEM;
+	if (!s->write_timer || !s->write_soon || !s->answer_timer || !s->checkpoint_timer)
+		return -ENOMEM;
+	return 0;
 }
 
 void writes_close(struct signal_server *s)
@@ -276,4 +288,5 @@ void writes_close(struct signal_server *s)
 	timer_free(s->write_timer);
 	timer_free(s->checkpoint_timer);
 	deferred_free(s->write_soon);
+	timer_free(s->answer_timer);
 }
