@@ -127,7 +127,8 @@ const struct command setup_command = {
 			[SUBNET] = { "subnet", 0, "CIDR",
 				     "overlay addresses from this range instead of the server's" },
 			[FORCE] = { "force", 0, NULL,
-				    "accept a cluster name that is a public top-level domain" },
+				    "accept a cluster name that is a public top-level domain, or "
+				    "whose zone contains the server" },
 			[JSON] = { "json", 0, NULL, "print the result as JSON" },
 		},
 	},
