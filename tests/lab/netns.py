@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Sockets in network namespaces, and the daemon's status, for one process that looks at several machines."""
+import contextlib
 import ctypes
 import json
 import os
@@ -15,17 +16,23 @@ def _enter(fd):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def socket_in(namespace, kind, family=socket.AF_INET, proto=0):
-    """A socket stays in the namespace in which it was made."""
+@contextlib.contextmanager
+def inside(namespace):
+    """What is opened inside stays in that namespace."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
     try:
         _enter(there)
-        return socket.socket(family, kind, proto)
+        yield
     finally:
         _enter(home)
         os.close(home)
         os.close(there)
+
+
+def socket_in(namespace, kind, family=socket.AF_INET, proto=0):
+    with inside(namespace):
+        return socket.socket(family, kind, proto)
 
 
 def _control_version():
