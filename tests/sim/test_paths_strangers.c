@@ -317,6 +317,10 @@ START_TEST(the_simulated_nat_does_what_linux_does)
 	ck_assert_uint_eq(says(w, &in, &z, &z.addr, 2), 0);
 	ck_assert_uint_eq(says(w, &z, &in, &outer, 0), 3);
 	ck_assert_uint_eq(says(w, &in, &z, &z.addr, 0), 700);
+	udp_close(in.udp);
+	udp_close(x.udp);
+	udp_close(y.udp);
+	udp_close(z.udp);
 	world_free(w);
 }
 END_TEST
