@@ -81,6 +81,8 @@ static void on_session_state(void *ctx)
 		open_invites_session(t->invites, t->session);
 	if (s.state == SESSION_UP && !t->session_up)
 		overlay_relay_possible(t->overlay);
+	if (t->session_up != (s.state == SESSION_UP))
+		zone_session_changed(&t->zone, s.state == SESSION_UP);
 	t->session_up = s.state == SESSION_UP;
 	tunnel_changed(t);
 }
@@ -375,7 +377,8 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	if (options->known)
 		peers_file_give(options->known, t->overlay);
 	t->zone = (struct zone){ .host = t->host, .log = t->parts.log, .self = t->self,
-				 .overlay = t->overlay, .changed = on_zone, .ctx = t };
+				 .overlay = t->overlay, .changed = on_zone, .ctx = t,
+				 .signal_host = t->parts.cluster.signal_host };
 	zone_start(&t->zone);
 	return 0;
 }

@@ -36,6 +36,12 @@ static void on_resolver(void *ctx)
 	z->changed(z->ctx);
 }
 
+/* May the host's resolver ask us for all names in the zone? */
+static bool may_claim(const struct zone *z)
+{
+	return z->session_up || !host_in_zone(z->signal_host, name_of(z));
+}
+
 /* Once there is a server that it can ask. */
 static void start_resolver(struct zone *z)
 {
@@ -44,6 +50,11 @@ static void start_resolver(struct zone *z)
 	if (z->resolver || !z->server || dns_server_state_get(z->server) == DNS_SERVER_OFF)
 		return;
 	z->failure[0] = '\0';
+	if (!may_claim(z)) {
+		snprintf(z->failure, sizeof(z->failure), "the signal server's name %s lies in the "
+			 "zone, which is off until the server is found", z->signal_host);
+		return;
+	}
 	if (splitdns_start(z->host, overlay_ifindex(z->overlay), name_of(z), z->self->address,
 			   on_resolver, z, &err, &z->resolver) < 0) {
 		snprintf(z->failure, sizeof(z->failure), "%s", err.text);
@@ -93,6 +104,16 @@ void zone_stop(struct zone *z)
 	z->resolver = NULL;
 	z->server = NULL;
 	z->failure[0] = '\0';
+}
+
+void zone_session_changed(struct zone *z, bool up)
+{
+	z->session_up = up;
+	if (z->resolver && !may_claim(z)) {
+		splitdns_stop(z->resolver);
+		z->resolver = NULL;
+	}
+	start_resolver(z);
 }
 
 void zone_fence_changed(struct zone *z)

@@ -19,6 +19,11 @@ struct zone {
 	struct splitdns *resolver;
 	char failure[480];	/* of the resolver, at its start */
 	bool hinted;
+	/* The signal server's host. If it lies in the zone, the resolver is told of the zone only
+	   while the session is up: otherwise the host could not be resolved, and a server that has
+	   moved would never be found again. */
+	const char *signal_host;
+	bool session_up;
 	loop_fn changed;
 	void *ctx;
 };
@@ -28,9 +33,10 @@ struct zone_status {
 	const char *server, *server_detail;	/* docs/json.md */
 };
 
-/* All but `server`, `resolver`, `failure` and `hinted` are set by the caller. */
+/* All but `server`, `resolver`, `failure`, `hinted` and `session_up` are set by the caller. */
 void zone_start(struct zone *z);
 void zone_stop(struct zone *z);
+void zone_session_changed(struct zone *z, bool up);
 void zone_fence_changed(struct zone *z);	/* see overlay_ops */
 void zone_device_changed(struct zone *z);
 struct zone_status zone_status_get(const struct zone *z);

@@ -76,6 +76,67 @@ START_TEST(server_moves_and_its_name_with_it)
 }
 END_TEST
 
+static void zone_name_is(struct mesh *m, ip4 ip)
+{
+	struct addr a = addr_v4(ip, 0);
+
+	world_dns_del(m->w, "signal.zone");
+	SIM_CHECK_OK(m->w, world_dns_set(m->w, "signal.zone", &a));
+}
+
+/* The node knows the server by a name in its cluster's zone. */
+static void know_by_zone_name(struct mesh_node *n)
+{
+	struct cluster_file f = { 0 };
+	struct world *w = n->mesh->w;
+
+	SIM_CHECK_OK(w, store_load_cluster(n->host, &n->store, "zone", &f, NULL));
+	strcpy(f.signal_host, "signal.zone");
+	SIM_CHECK_OK(w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
+					   NULL));
+	mesh_connect(n);
+}
+
+static bool all_answer_the_zone(struct mesh *m)
+{
+	unsigned ifindex;
+	ip4 server;
+
+	for (size_t i = 0; i < m->n_nodes; i++)
+		if (!world_splitdns(m->node[i].host, "zone", &server, &ifindex))
+			return false;
+	return true;
+}
+
+/* The nodes' own DNS denies the server's name, so it gives way while that is looked for. */
+START_TEST(a_zone_over_the_servers_name_does_not_hide_it)
+{
+	struct mesh *m = mesh_new(sim_seed());
+
+	m->cluster = "zone";
+	zone_name_is(m, OLD_IP);
+	mesh_nodes(m, 2);
+	for (size_t i = 0; i < m->n_nodes; i++)
+		world_host_resolver(m->node[i].host, SPLITDNS_ACTIVE);
+	mesh_join_all(m);
+	for (size_t i = 0; i < m->n_nodes; i++)
+		know_by_zone_name(&m->node[i]);
+	mesh_all_connected(m, 5 * SECOND);
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, all_answer_the_zone(m));
+	mesh_server_crash(m);
+	world_host_roam(m->server_host, NEW_IP);
+	zone_name_is(m, NEW_IP);
+	mesh_server_start(m);
+	for (int i = 0; i < 60 && !all_at(m, NEW_IP); i++)
+		sim_pass(m->w, SECOND);
+	MESH_CHECK(m, all_at(m, NEW_IP));
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, all_answer_the_zone(m));
+	mesh_free(m);
+}
+END_TEST
+
 /* The process lives on: it sees packets from nowhere, the nodes see nothing any more. */
 START_TEST(running_server_moves)
 {
@@ -170,5 +231,6 @@ START_TEST(another_server_has_the_old_address)
 }
 END_TEST
 
-UNIT_MAIN("sim/mesh_server", server_moves_and_its_name_with_it, running_server_moves,
+UNIT_MAIN("sim/mesh_server", server_moves_and_its_name_with_it,
+	  a_zone_over_the_servers_name_does_not_hide_it, running_server_moves,
 	  name_follows_an_hour_later, names_do_not_resolve, another_server_has_the_old_address)

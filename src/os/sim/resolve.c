@@ -119,7 +119,7 @@ static void resolve_fire(struct event *e)
 	} else if (e->at >= r->timeout_ns) {
 		err_set(&err, -ETIMEDOUT, "cannot resolve %s: no name server answered", r->name);
 		answer(r, &err, NULL, 0);
-	} else if (!name) {
+	} else if (!name || machine_split_hides(e->owner->machine, r->name)) {
 		err_set(&err, -ENOENT, "cannot resolve %s: no such name", r->name);
 		answer(r, &err, NULL, 0);
 	} else {

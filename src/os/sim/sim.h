@@ -191,6 +191,8 @@ void machine_free(struct machine *m);
 void hosts_free(struct world *w);
 void deferred_run(struct world *w); /* all that are pending */
 
+/* Is the name in a zone that a node's own DNS server answers? Other names in it are not found. */
+bool machine_split_hides(const struct machine *m, const char *name);
 struct machine_if *machine_if_find(struct machine *m, unsigned index);
 struct machine_if *machine_if_add(struct machine *m, const char *name, enum netif_kind kind);
 /* Made when there is none of this name. */

@@ -92,6 +92,19 @@ void world_host_resolver(struct host *h, enum splitdns_state answer)
 	}
 }
 
+bool machine_split_hides(const struct machine *m, const char *name)
+{
+	list_for_each(it, &m->splits) {
+		const struct splitdns *s = list_entry(it, struct splitdns, in_machine);
+		size_t n = strlen(name), z = strlen(s->zone);
+
+		if (s->event.owner->alive && s->state == SPLITDNS_ACTIVE && n > z &&
+		    name[n - z - 1] == '.' && strcmp(name + n - z, s->zone) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What it was told ends with the process that owned the interface. */
 bool world_splitdns(struct host *h, const char *zone, ip4 *ret_server, unsigned *ret_ifindex)
 {
