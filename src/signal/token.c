@@ -21,6 +21,7 @@ int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
 static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
 		    char code[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
 {
+	struct err later = { 0 };
 	int r = db_begin(db, err);
 
 	if (r < 0)
@@ -31,8 +32,8 @@ static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
 	else
 		db_rollback(db);
 	/* the running server does it otherwise, with its own next commit */
-	if (r == 0 && db_checkpoint(db, false, err) < 0)
-		log_debug(host_log(h), "%s", err->text);
+	if (r == 0 && db_checkpoint(db, false, &later) < 0)
+		log_debug(host_log(h), "%s", later.text);
 	return r;
 }
 
