@@ -95,7 +95,17 @@ fill() { # folder: to the last byte
 
 ns_empty() { [ -z "$(ip netns pids "$1" 2>/dev/null)" ]; }
 
+# Tests with other users run the programs, too: below /root, or built under umask 077, those users
+# do not reach them, so they get a copy.
+reachable_programs() {
+	if ! setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$BIN/mlsh"; then
+		mkdir -p "$WORK/bin" && cp -a "$BIN/." "$WORK/bin/" && chmod -R a+rX "$WORK/bin" &&
+			BIN=$WORK/bin
+	fi
+}
+
 lab_up() {
+	reachable_programs
 	mount --make-rprivate / 2>/dev/null || true
 	ip netns add "$LAB-router"
 	ip -n "$LAB-router" link set lo up
