@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "signal/relay.h"
+#include "signal/shares.h"
 
 /* One session's side of a channel. */
 struct channel_end {
