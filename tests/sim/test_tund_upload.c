@@ -16,7 +16,7 @@ struct caller {
 	uint64_t acked;
 	unsigned acks, replies;
 	bool closed;
-	char reply[1024];
+	char reply[CONTROL_PIECE_MAX + 2];
 };
 
 static void on_message(void *ctx, struct local_conn *conn, struct span m)
