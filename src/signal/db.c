@@ -246,13 +246,21 @@ int db_begin(struct db *d, struct err *err)
 	return 0;
 }
 
+/* SQLite rolls a transaction back by itself when the disk is full or fails in its middle. */
+static int check_open(const struct db *d, struct err *err)
+{
+	if (!sqlite3_get_autocommit(d->sql))
+		return 0;
+	return err_set(err, -EIO, "database %s: a write failed, and with it all that were made "
+				  "together with it.", d->path);
+}
+
 int db_commit(struct db *d, struct err *err)
 {
-	int r = 0;
+	int r = check_open(d, err);
 
-	if (sqlite3_get_autocommit(d->sql)) /* SQLite has rolled it back itself */
-		return err_set(err, -EIO, "database %s: a write failed, and with it all that were "
-					  "made together with it.", d->path);
+	if (r < 0)
+		return r;
 	if (sqlite3_exec(d->sql, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
 		r = db_fail(d, "it cannot be written", err);
 		db_rollback(d);
@@ -275,8 +283,13 @@ int db_checkpoint(struct db *d, bool now, struct err *err)
 	return r == -EBUSY ? -EAGAIN : r;
 }
 
+/* Outside of a transaction SQLite would begin another one, which the RELEASE below commits. */
 int db_savepoint(struct db *d, struct err *err)
 {
+	int r = check_open(d, err);
+
+	if (r < 0)
+		return r;
 	if (sqlite3_exec(d->sql, "SAVEPOINT request", NULL, NULL, NULL) != SQLITE_OK)
 		return db_fail(d, "it cannot be written", err);
 	return 0;

@@ -35,7 +35,10 @@ void db_wait_never(struct db *d);
 int db_begin(struct db *d, struct err *err) MUST_CHECK;
 int db_commit(struct db *d, struct err *err) MUST_CHECK; /* rolls back when it fails */
 void db_rollback(struct db *d);				 /* nothing open: does nothing */
-/* A part of the open transaction that can be undone alone; not nested. */
+/*
+ * A part of the open transaction that can be undone alone; not nested. -EIO if an earlier write has
+ * failed so that the transaction is gone.
+ */
 int db_savepoint(struct db *d, struct err *err) MUST_CHECK;
 void db_savepoint_end(struct db *d, bool keep);
 /*

@@ -12,6 +12,7 @@ struct registry {
 	struct map *clusters;
 	struct list changed;	/* clusters with uncommitted changes */
 	uint8_t map_seed[16];
+	struct log_limit failures;
 };
 
 int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
@@ -24,10 +25,14 @@ int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 	return code;
 }
 
-/* What the database says is for the operator's log; a stranger learns that it failed. */
+/*
+ * What the database says is for the operator's log, once a second: all requests that wait fail for
+ * the same reason. A stranger learns that it failed.
+ */
 static int registry_fail(struct registry *r, int code, struct err *err)
 {
-	log_error(host_log(r->host), "%s", err->text);
+	log_limited(host_log(r->host), &r->failures, clock_now(r->host), LOG_LEVEL_ERROR, "%s",
+		    err->text);
 	return deny(err, code, REFUSAL_INTERNAL,
 		    "The server could not write to its database; try again later.");
 }

@@ -297,6 +297,49 @@ START_TEST(open_codes_are_bounded)
 }
 END_TEST
 
+static size_t count_entries(struct db *d)
+{
+	sqlite3_stmt *stmt;
+	size_t n;
+
+	ck_assert_int_eq(db_prepare(d, "SELECT count(*) FROM entry", &stmt, NULL), 0);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	n = (size_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+/* Requests of a batch that come after the failure must not be stored while all are refused. */
+START_TEST(nothing_is_stored_after_a_write_that_ended_the_transaction)
+{
+	static const uint8_t big[60000], little[100];
+	struct err err = { 0 };
+	struct db *d;
+
+	begin();
+	d = open_db();
+	add_cluster(d, cluster);
+	ck_assert_int_eq(store(d, 0, NULL), 0);
+	ck_assert_int_eq(sqlite3_exec(d->sql, "PRAGMA max_page_count = 30", NULL, NULL, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(db_begin(d, NULL), 0);
+	ck_assert_int_eq(db_savepoint(d, NULL), 0);
+	ck_assert_int_eq(db_entry_add(d, cluster, 1, span_of(little, sizeof(little)), NULL), 0);
+	db_savepoint_end(d, true);
+	ck_assert_int_eq(db_savepoint(d, NULL), 0);
+	for (uint64_t n = 2; !sqlite3_get_autocommit(d->sql); n++)
+		(void)!db_entry_add(d, cluster, n, span_of(big, sizeof(big)), NULL);
+	db_savepoint_end(d, false);
+	ck_assert_int_eq(db_savepoint(d, &err), -EIO);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_int_eq(db_commit(d, NULL), -EIO);
+	ck_assert_uint_eq(count_entries(d), 1);
+	ck_assert_int_eq(store(d, 1, NULL), 0); /* the next transaction is a new one */
+	db_close(d);
+	end();
+}
+END_TEST
+
 START_TEST(places_and_addresses_are_given_out_once)
 {
 	struct span e = span_of("\0\0\0\0entry", 9);
@@ -512,6 +555,7 @@ END_TEST
 UNIT_MAIN("signal/db", db_is_made_for_its_owner_only, db_refuses_what_is_not_its_own,
 	  migrations_are_whole_or_not_at_all, an_older_database_is_brought_up_with_its_data,
 	  codes_are_hashed_and_burn_once, open_codes_are_bounded,
+	  nothing_is_stored_after_a_write_that_ended_the_transaction,
 	  places_and_addresses_are_given_out_once, transactions_are_whole,
 	  a_full_disk_undoes_the_transaction, kill_9_loses_nothing_acknowledged,
 	  a_power_cut_leaves_whole_transactions)
