@@ -294,16 +294,20 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 /*
  * The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one.
  * Another cluster under the same name is a new one: the permission to make one is needed again.
+ * Files of a newer version stay as they are.
  */
 static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p,
 			   bool may_create, struct err *err)
 {
 	struct tunnel_parts old = { 0 };
-	struct err ignored = { 0 };
-	int rc = 0;
+	struct err why = { 0 };
+	int rc;
 
-	if (!c || state_load_parts(d->host, d->cfg.state_dir, c->state.cluster, &old, &ignored) < 0)
+	if (!c)
 		return 0;
+	rc = state_load_parts(d->host, d->cfg.state_dir, c->state.cluster, &old, &why);
+	if (rc < 0)
+		return rc == -EPROTONOSUPPORT ? err_set(err, rc, "%s", why.text) : 0;
 	if (memcmp(old.cluster.cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
 		rc = parts_merge_log(p, &old.log, err);
 	else if (!may_create)

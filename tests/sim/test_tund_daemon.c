@@ -409,6 +409,28 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 }
 END_TEST
 
+/* The older daemon has not read them at its start, because the cluster was disconnected. */
+START_TEST(newer_files_of_a_stopped_cluster_are_left_alone)
+{
+	static const char path[] = DAEMON_STATE_DIR "/" MESH_CLUSTER "/clusters/homelab.log";
+	static const char newer[] = "\x8dmls\x02";
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+	struct buf now = { 0 };
+
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	mesh_daemon_stop(n);
+	SIM_CHECK_OK(m->w, file_write(n->host, path, newer, sizeof(newer), 0600, NULL));
+	mesh_daemon_start(n);
+	expect(n, connect_with(n, ROOT, ROOT), "newer");
+	SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
+	MESH_CHECK(m, now.len == sizeof(newer) && memcmp(now.data, newer, now.len) == 0);
+	buf_free(&now);
+	mesh_free(m);
+}
+END_TEST
+
 /* The server has moved, and the user has changed its address in the cluster file. */
 START_TEST(a_changed_server_is_taken_over_while_connected)
 {
@@ -507,4 +529,5 @@ UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_c
 	  a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
 	  files_of_a_newer_version_are_left_alone,
+	  newer_files_of_a_stopped_cluster_are_left_alone,
 	  a_changed_server_is_taken_over_while_connected, a_state_folder_has_one_daemon)
