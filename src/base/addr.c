@@ -360,22 +360,22 @@ int overlay_subnet_check(struct prefix4 p, struct err *err)
 
 	if (p.bits < 8 || p.bits > 29)
 		return err_set(err, -EINVAL,
-			       "subnet %s can not be used: its length must be from /8 to /29 (a "
-			       "/24 has room for 254 nodes). Choose another with --subnet.",
+			       "subnet %s cannot be used: its length must be from /8 to /29 (a "
+			       "/24 has room for 254 nodes). Choose another one.",
 			       prefix4_format(p, text));
 	if (p.net & ~prefix4_mask(p)) {
 		prefix4_format(p, text);
 		p.net &= prefix4_mask(p);
 		return err_set(err, -EINVAL,
-			       "subnet %s can not be used: it is an address inside of a subnet. "
-			       "Choose %s with --subnet.", text, prefix4_format(p, fixed));
+			       "subnet %s cannot be used: it is an address inside of a subnet. "
+			       "Choose %s.", text, prefix4_format(p, fixed));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
 		if (p.bits >= allowed[i].bits && prefix4_contains(allowed[i], p.net))
 			return 0;
 	}
 	return err_set(err, -EINVAL,
-		       "subnet %s can not be used: it is not wholly inside of a range for private "
+		       "subnet %s cannot be used: it is not wholly inside of a range for private "
 		       "use. Choose one in 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12, "
-		       "192.168.0.0/16 or 198.18.0.0/15 with --subnet.", prefix4_format(p, text));
+		       "192.168.0.0/16 or 198.18.0.0/15.", prefix4_format(p, text));
 }

@@ -20,7 +20,7 @@ int err_set_va(struct err *err, int code, int reason, const char *fmt, va_list a
 	if (!err)
 		return code;
 	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
-		strcpy(text, "an error whose message can not be shown");
+		strcpy(text, "an error whose message cannot be shown");
 	text_make_printable(text);
 	err->code = code;
 	err->reason = reason;

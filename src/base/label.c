@@ -54,7 +54,7 @@ int label_check(const char *what, const char *s, struct err *err)
 
 	if (!fault)
 		return 0;
-	return err_set(err, -EINVAL, "%s \"%.80s\" can not be used: %s.", what, s, fault);
+	return err_set(err, -EINVAL, "%s \"%.80s\" cannot be used: %s.", what, s, fault);
 }
 
 struct special_name {
@@ -98,12 +98,12 @@ int cluster_name_check(const char *s, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(special_names); i++) {
 		if (strcmp(s, special_names[i].name) == 0)
 			return err_set(err, -EINVAL,
-				       "cluster name \"%s\" can not be used: %s. Choose another, "
+				       "cluster name \"%s\" cannot be used: %s. Choose another, "
 				       "such as \"homelab\".", s, special_names[i].why);
 	}
 	if (label_is_number(s))
 		return err_set(err, -EINVAL,
-			       "cluster name \"%s\" can not be used: programs take names that "
+			       "cluster name \"%s\" cannot be used: programs take names that "
 			       "end in a number for IPv4 addresses. Choose one with a letter, "
 			       "such as \"homelab\".", s);
 	return 0;

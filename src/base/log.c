@@ -49,7 +49,7 @@ static void log_emit(const struct log *log, enum log_level level, uint32_t left_
 	char line[LINE_MAX_BYTES];
 
 	if (vsnprintf(line, sizeof(line) - SUFFIX_MAX_BYTES, fmt, ap) < 0)
-		strcpy(line, "a log line that can not be shown");
+		strcpy(line, "a log line that cannot be shown");
 	text_make_printable(line);
 	if (left_out > 0) {
 		size_t len = strlen(line);

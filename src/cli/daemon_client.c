@@ -129,10 +129,10 @@ static int no_connection(const char *path, int rc, const struct err *why, struct
 			       "names). Start it with `sudo mlshtund --socket %.160s`, or unset "
 			       "MLSH_SOCKET to ask the one at " CONTROL_SOCKET, why->text, path);
 	if (usual)
-		return err_set(err, rc, "mlshtund can not be asked: %s%s", why->text,
+		return err_set(err, rc, "mlshtund cannot be asked: %s%s", why->text,
 			       rc == -EACCES ? ". It should be open to every user of this machine, "
-					       "no group is needed: start mlshtund anew" : "");
-	return err_set(err, rc, "mlshtund can not be asked: %.240s. MLSH_SOCKET names it; unset, "
+					       "no group is needed: restart mlshtund" : "");
+	return err_set(err, rc, "mlshtund cannot be asked: %.240s. MLSH_SOCKET names it; unset, "
 		       "the one at " CONTROL_SOCKET " is asked, which is open to all users",
 		       why->text);
 }

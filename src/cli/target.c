@@ -192,7 +192,7 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 	dot = strchr(text, '.');
 	if (dot && addr_parse_ip(text, &ip) < 0) {
 		if ((size_t)(dot - text) >= sizeof(ret->node))
-			return err_set(err, -EINVAL, "'%s' is no name of a node", text);
+			return err_set(err, -EINVAL, "'%s' is not the name of a node", text);
 		memcpy(ret->node, text, (size_t)(dot - text));
 		rc = label_check("node name", ret->node, err);
 		if (rc == 0)

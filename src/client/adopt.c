@@ -65,7 +65,7 @@ static int check_log(const struct join *j, struct err *err)
 	if (mlog_member_by_name(j->log, span_str(j->node_name)) ||
 	    (mlog_name_taken(j->log, j->node_name) && !inv->node_name[0]))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
-				  "the name %s is taken in %s (names are not given twice). Choose "
+				  "the name %s is taken in %s (a name is never given again). Choose "
 				  "another one with --name.", j->node_name, j->cluster_name);
 	return 0;
 }
@@ -119,7 +119,7 @@ static void log_complete(struct join *j)
 	}
 	r = j->has_pending ? join_drop_pending(j) : 0;
 	if (r < 0)
-		err_set(&err, r, "can not remove %s%s: %s", j->cluster_name, STORE_PENDING,
+		err_set(&err, r, "cannot remove %s%s: %s", j->cluster_name, STORE_PENDING,
 			strerror(-r));
 	else
 		r = make_admit(j, &err);

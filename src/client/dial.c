@@ -118,8 +118,8 @@ static void fail_pin(const struct dial *d, struct err *err)
 	hex_encode(d->got_cert, HASH_LEN, got);
 	refuse_set(err, REFUSAL_FINGERPRINT,
 		   "the server at %s is not the expected one; nothing was sent to it. Expected the "
-		   "fingerprint %s, got %s. Compare with the server's own; if it was set up anew, "
-		   "a new token or invite is needed, else somebody is in between.",
+		   "fingerprint %s, got %s. Compare with the server's own; if it was installed "
+		   "again, get a new token or invite from it; if not, somebody is in between.",
 		   addr_format(&d->blamed, at), want,
 		   memcmp(d->got_cert, unknown, HASH_LEN) == 0 ? "another one" : got);
 }

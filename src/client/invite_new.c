@@ -89,7 +89,7 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	snprintf(inv->node_name, sizeof(inv->node_name), "%s", node_name);
 	r = seed_public(u.one_time, inv->key);
 	if (r < 0)
-		err_set(err, r, "can not make the invite's one-time key");
+		err_set(err, r, "cannot make the invite's one-time key");
 	else
 		r = invite_make(inv, p->identity, u.invite_bytes, &u.invite_len, u.invite_sig, err);
 	if (r == 0)

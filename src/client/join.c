@@ -209,7 +209,7 @@ void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn f
 	int r = rpc_request(j->rpc, m, fn, j);
 
 	if (r < 0)
-		join_fail_code(j, r, "can not send to the signal server");
+		join_fail_code(j, r, "cannot send to the signal server");
 }
 
 /* --- the pending request ---------------------------------------------------------------------- */
@@ -248,7 +248,7 @@ static void pending_refused(struct join *j, const struct signal_reply *reply)
 	}
 	r = join_drop_pending(j);
 	if (r < 0)
-		join_fail_code(j, r, "can not remove the request that was refused");
+		join_fail_code(j, r, "cannot remove the request that was refused");
 	else if (verdict == JOIN_MAKE_ANEW || go_on)
 		join_again(j);
 	else
@@ -278,7 +278,7 @@ void join_send_pending(struct join *j)
 	int r = rpc_request(j->rpc, &m, on_pending_reply, j);
 
 	if (r < 0) {
-		join_fail_code(j, r, "can not send to the signal server");
+		join_fail_code(j, r, "cannot send to the signal server");
 		return;
 	}
 	j->sent = true;
@@ -349,7 +349,7 @@ static int load_pending(struct join *j, struct err *err)
 	if (r == 0 && !node_id_equal(&e.author, &self))
 		r = err_set(err, -EINVAL, "it was signed with another identity");
 	if (r < 0) {
-		err_prefix(err, "the unfinished request in %s can not be used (remove it to "
+		err_prefix(err, "the unfinished request in %s cannot be used (remove it to "
 			   "forget it)", path);
 		return r;
 	}

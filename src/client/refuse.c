@@ -8,28 +8,30 @@ static const struct {
 	enum refusal reason;
 	int code;
 	const char *words;
+	bool complete;	/* the server's own sentence adds nothing */
 } table[] = {
 	{ REFUSAL_MALFORMED, -EBADMSG,
 	  "it could not read our request. Are both sides of the same version of mlsh?" },
 	{ REFUSAL_VERSION, -EPROTONOSUPPORT,
 	  "it speaks another version of the protocol. Upgrade mlsh here, or mlsh-signal there." },
-	{ REFUSAL_RATE, -EBUSY, "too many requests came from this address. Wait, then try again." },
+	{ REFUSAL_RATE, -EBUSY, "too many requests came from this address. Try again later." },
 	{ REFUSAL_INTERNAL, -EIO,
-	  "it has a fault of its own. Its log says more; try again when it is mended." },
-	{ REFUSAL_NOT_ALLOWED, -EACCES, "this is not allowed to this node." },
+	  "it had an internal error. See its log, then try again." },
+	{ REFUSAL_NOT_ALLOWED, -EACCES, "this node is not allowed to do this." },
 	{ REFUSAL_BAD_CODE, -EACCES,
 	  "the setup token is not known there. Check that it was copied whole, or make a new one "
-	  "on the server with 'mlsh-signal token'." },
+	  "on the server with 'mlsh-signal token'.", true },
 	{ REFUSAL_USED_CODE, -EACCES,
 	  "the setup token was used already. Make a new one on the server with "
-	  "'mlsh-signal token'." },
+	  "'mlsh-signal token'.", true },
 	{ REFUSAL_EXPIRED_CODE, -ETIME,
-	  "the setup token has expired. Make a new one on the server with 'mlsh-signal token'." },
+	  "the setup token has expired. Make a new one on the server with 'mlsh-signal token'.",
+	  true },
 	{ REFUSAL_CLUSTER_UNKNOWN, -ENOENT,
-	  "the cluster is not known there. Was the server set up anew, or is it another one?" },
+	  "the cluster is not known there. Was the server installed again with a new database, or is it another server?" },
 	{ REFUSAL_STALE, -ESTALE, "the cluster changed at the same moment. Try again." },
 	{ REFUSAL_SUBNET, -EADDRNOTAVAIL,
-	  "the subnet can not be had: it overlaps another cluster's or is not permitted. Choose "
+	  "the subnet cannot be used: it overlaps another cluster's or is not permitted. Choose "
 	  "another one with --subnet." },
 	{ REFUSAL_FULL, -ENOSPC,
 	  "there is no room left (addresses, members or clusters). A cluster in a larger subnet "
@@ -41,22 +43,24 @@ static const struct {
 	{ REFUSAL_WRONG_CLUSTER, -EINVAL,
 	  "the invite belongs to another cluster. Ask for a new one." },
 	{ REFUSAL_SPONSOR_UNKNOWN, -EACCES,
-	  "who made the invite is not a member of the cluster. Ask an admin for a new one." },
+	  "the node that made the invite is not a member of the cluster. Ask an admin for a new "
+	  "one." },
 	{ REFUSAL_SPONSOR_REMOVED, -EACCES,
-	  "who made the invite was removed from the cluster. Ask another admin for a new one." },
+	  "the node that made the invite was removed from the cluster. Ask another admin for a "
+	  "new one." },
 	{ REFUSAL_SPONSOR_NOT_ADMIN, -EACCES,
-	  "who made the invite is not an admin of the cluster, and only admins can invite. Ask an "
-	  "admin for a new one." },
+	  "the node that made the invite is not an admin of the cluster, and only admins can "
+	  "invite. Ask an admin for a new one." },
 	{ REFUSAL_INVITE_EXPIRED, -ETIME, "the invite has expired. Ask for a new one." },
 	{ REFUSAL_INVITE_USED, -EACCES,
 	  "the invite was used already; each admits one machine. Ask for a new one, and tell its "
 	  "sponsor if it was not you who used it." },
 	{ REFUSAL_INVITE_CANCELLED, -EACCES, "the invite was cancelled. Ask for a new one." },
 	{ REFUSAL_NAME_TAKEN, -EEXIST,
-	  "the node name is taken in this cluster (names are not given twice). Choose another one "
+	  "the node name is taken in this cluster (a name is never given again). Choose another one "
 	  "with --name." },
 	{ REFUSAL_NAME_BAD, -EINVAL,
-	  "the node name can not be used with this invite. Leave --name out, or give the one that "
+	  "the node name cannot be used with this invite. Leave --name out, or give the one that "
 	  "the invite was made for." },
 	{ REFUSAL_KEY_KNOWN, -EEXIST,
 	  "this machine's key is or was in the cluster already, and a key joins only once. With a "
@@ -65,13 +69,13 @@ static const struct {
 	  "this node is not a member of the cluster any more. To come back it needs a new identity "
 	  "and a new invite." },
 	{ REFUSAL_BAD_TOKEN, -EACCES,
-	  "it does not accept this node's token. Was the server set up anew, or its database "
-	  "lost?" },
+	  "it does not accept this node's token. Was the server installed again, or its "
+	  "database lost?" },
 	{ REFUSAL_UNKNOWN_HEAD, -ESTALE,
 	  "the membership log is stale or forked: it lacks an entry that is known to exist. Was "
 	  "the server restored from an old copy? Let another node connect first, then try again." },
 	{ REFUSAL_UNREACHABLE, -EHOSTUNREACH,
-	  "the signal server can not be reached. Is it running, is the address right, and is UDP "
+	  "the signal server cannot be reached. Is it running, is the address right, and is UDP "
 	  "let through?" },
 	{ REFUSAL_FINGERPRINT, -EKEYREJECTED,
 	  "the server's certificate is not the expected one. Nothing was sent to it." },
@@ -99,6 +103,15 @@ const char *refuse_words(enum refusal reason)
 	return "it gave a reason that this version of mlsh does not know. Upgrade mlsh.";
 }
 
+static bool is_complete(enum refusal reason)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (table[i].reason == reason)
+			return table[i].complete;
+	}
+	return false;
+}
+
 int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...)
 {
 	int code = refuse_code(reason);
@@ -117,7 +130,7 @@ int refuse_by_server(struct err *err, enum refusal reason, const char *server, s
 
 	if (retry_after_s)
 		snprintf(when, sizeof(when), " Again in %u s.", (unsigned)retry_after_s);
-	if (text.len)
+	if (text.len && !is_complete(reason))
 		snprintf(said, sizeof(said), " (The server says: \"%.*s\")",
 			 (int)MIN(text.len, (size_t)120), (const char *)text.data);
 	return refuse_set(err, reason, "%s refused: %s%s%s", server, refuse_words(reason), when,

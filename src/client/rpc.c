@@ -77,7 +77,7 @@ static void rpc_malformed(struct rpc *r, const char *what)
 	struct rpc_end end = { .closed_by_server = false };
 
 	refuse_set(&end.err, REFUSAL_MALFORMED,
-		   "the signal server %s sent %s that this version of mlsh can not read",
+		   "the signal server %s sent %s that this version of mlsh cannot read",
 		   r->server_name, what);
 	quic_conn_close(r->conn, SIGNAL_CLOSE_MALFORMED, what);
 	rpc_end(r, &end);
@@ -300,7 +300,7 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 	memcpy(hello.cluster_id, r->cluster_id, HASH_LEN);
 	code = send_request(r, &hello, on_hello, r);
 	if (code < 0) {
-		err_set(&end.err, code, "can not send to the signal server %s: %s", r->server_name,
+		err_set(&end.err, code, "cannot send to the signal server %s: %s", r->server_name,
 			strerror(-code));
 		rpc_end(r, &end);
 	}

@@ -218,7 +218,7 @@ bool session_request(struct session *s, const struct signal_request *m, rpc_repl
 
 	if (r == 0)
 		return true;
-	err_set(&err, r, "can not send to the signal server %s: %s", s->cluster.signal_host,
+	err_set(&err, r, "cannot send to the signal server %s: %s", s->cluster.signal_host,
 		strerror(-r));
 	session_lost(s, &err);
 	return false;

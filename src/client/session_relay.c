@@ -142,7 +142,7 @@ static bool ask(struct relayed *r)
 	if (code == -EAGAIN)
 		return false; /* with the next tick */
 	if (code < 0) {
-		err_set(&err, code, "can not send to the signal server %s: %s",
+		err_set(&err, code, "cannot send to the signal server %s: %s",
 			s->cluster.signal_host, strerror(-code));
 		session_lost(s, &err);
 		return false;

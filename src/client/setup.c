@@ -141,7 +141,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	*p = (struct pending){ .kind = PENDING_SETUP, .port = j->port };
 	r = recovery_code_new(j->host, p->recovery_code, recovery_key);
 	if (r < 0)
-		return err_set(err, r, "can not make a recovery code");
+		return err_set(err, r, "cannot make a recovery code");
 	snprintf(p->cluster, sizeof(p->cluster), "%s", j->cluster_name);
 	snprintf(p->node_name, sizeof(p->node_name), "%s", j->node_name);
 	snprintf(p->host, sizeof(p->host), "%s", j->server);

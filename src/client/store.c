@@ -72,7 +72,7 @@ static void identity_complete(struct host *h, const struct identity *id, const c
 		return;
 	if (identity_to_pem(id, &cert, &key, &err) < 0 ||
 	    file_write(h, cert_path, cert.data, cert.len, 0600, &err) < 0)
-		log_warn(host_log(h), "%s is missing and can not be written: %s", cert_path,
+		log_warn(host_log(h), "%s is missing and cannot be written: %s", cert_path,
 			 err.text);
 	buf_free(&cert);
 	buf_free(&key);
@@ -242,7 +242,7 @@ int store_load_log(struct host *h, const struct store *s, const struct cluster_f
 	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id, ret, err);
 	buf_free(&bytes);
 	if (r < 0)
-		err_prefix(err, "the copy of the membership log in %s can not be used", path);
+		err_prefix(err, "the copy of the membership log in %s cannot be used", path);
 	return r;
 }
 
@@ -314,7 +314,7 @@ int store_load_pending(struct host *h, const struct store *s, const char *cluste
 		return err_set(err, r, "%s was written by a newer mlsh; use that one", path);
 	if (r < 0)
 		return err_set(err, r, "%s, an unfinished request to join, is damaged. Remove it "
-			       "to begin anew; a cluster it may have made is lost then.", path);
+			       "to begin again; a cluster it may have made is lost then.", path);
 	return 0;
 }
 

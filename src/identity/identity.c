@@ -73,7 +73,7 @@ static int identity_wrap(EVP_PKEY *pkey, X509 *cert, struct err *err, struct ide
 	return 0;
 fail:
 	identity_free(id);
-	return crypto_fail(err, -EINVAL, "can not use the key and its certificate");
+	return crypto_fail(err, -EINVAL, "cannot use the key and its certificate");
 }
 
 /* Takes pkey over, an Ed25519 key, also when it fails. */
@@ -83,7 +83,7 @@ static int identity_from_pkey(EVP_PKEY *pkey, struct err *err, struct identity *
 
 	if (!cert) {
 		EVP_PKEY_free(pkey);
-		return crypto_fail(err, -ENOMEM, "can not make a certificate");
+		return crypto_fail(err, -ENOMEM, "cannot make a certificate");
 	}
 	return identity_wrap(pkey, cert, err, ret);
 }
@@ -93,7 +93,7 @@ int identity_from_seed(const uint8_t seed[SIGN_SEED_LEN], struct err *err, struc
 	EVP_PKEY *pkey = seed_to_pkey(seed);
 
 	if (!pkey)
-		return crypto_fail(err, -ENOMEM, "can not make a key");
+		return crypto_fail(err, -ENOMEM, "cannot make a key");
 	return identity_from_pkey(pkey, err, ret);
 }
 
@@ -123,7 +123,7 @@ static int pem_read_key(struct span pem, struct err *err, EVP_PKEY **ret)
 	BIO_free(bio);
 	if (!pkey)
 		return crypto_fail(err, -EINVAL,
-				   "this is no PEM file with an unencrypted private key");
+				   "this is not a PEM file with an unencrypted private key");
 	*ret = pkey;
 	return 0;
 }
@@ -135,7 +135,7 @@ static int pem_read_cert(struct span pem, struct err *err, X509 **ret)
 
 	BIO_free(bio);
 	if (!cert)
-		return crypto_fail(err, -EINVAL, "this is no PEM file with a certificate");
+		return crypto_fail(err, -EINVAL, "this is not a PEM file with a certificate");
 	*ret = cert;
 	return 0;
 }
@@ -217,7 +217,7 @@ int identity_to_pem(const struct identity *id, struct buf *ret_cert, struct buf 
 	BIO_free(key);
 	if (r < 0) {
 		buf_free(&cert_pem);
-		return crypto_fail(err, r, "can not write key and certificate as PEM");
+		return crypto_fail(err, r, "cannot write key and certificate as PEM");
 	}
 	*ret_cert = cert_pem;
 	*ret_key = key_pem;
@@ -272,7 +272,7 @@ int identity_load(struct host *h, const char *dir, struct err *err, struct ident
 		r = identity_from_pem(span_of(cert.data, cert.len), span_of(key.data, key.len),
 				      false, err, ret);
 	if (r < 0)
-		err_prefix(err, "the identity in %s can not be used", dir);
+		err_prefix(err, "the identity in %s cannot be used", dir);
 	buf_free(&cert);
 	buf_free(&key);
 	return r;

@@ -226,7 +226,7 @@ static int check_genesis(const struct entry *e, struct err *err)
 	if (g->address < prefix4_first(g->subnet) || g->address > prefix4_last(g->subnet))
 		return malformed(err, "the first node's address is not in the subnet");
 	if (!key_ok(g->key))
-		return malformed(err, "the first node's key can not be used");
+		return malformed(err, "the first node's key cannot be used");
 	if (!host_is_normal(g->signal_host) || g->signal_port == 0)
 		return malformed(err, "the signaling server's address has the wrong form");
 	return 0;
@@ -244,7 +244,7 @@ static int check_admit(struct entry *e, struct err *err)
 	if (r < 0)
 		return r;
 	if (!key_ok(e->admit.key))
-		return malformed(err, "the node's key can not be used");
+		return malformed(err, "the node's key cannot be used");
 	return 0;
 }
 

@@ -9,7 +9,7 @@ static int signing_failed(struct err *err, int r)
 {
 	if (r == -ENOKEY)
 		return err_set(err, r, "this identity has no Ed25519 key to sign with");
-	return err_set(err, r, "can not sign the log entry");
+	return err_set(err, r, "cannot sign the log entry");
 }
 
 /* Reads back; a fault in it is one of the caller's arguments. */

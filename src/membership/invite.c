@@ -113,7 +113,7 @@ int invite_make(const struct invite *inv, const struct identity *sponsor,
 	}
 	r = identity_sign(sponsor, SIGN_INVITE, inv->cluster_id, bytes, sig);
 	if (r < 0)
-		return err_set(err, r, "can not sign the invite");
+		return err_set(err, r, "cannot sign the invite");
 	memcpy(ret, bytes.data, bytes.len);
 	*ret_len = bytes.len;
 	memcpy(ret_sig, sig, SIG_LEN);

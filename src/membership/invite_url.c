@@ -23,7 +23,7 @@ static const char action[] = "/adopt/";
 static int damaged(struct err *err, const char *what)
 {
 	return refuse(err, -EBADMSG, REFUSAL_TAMPERED,
-		      "the invite can not be used: %s. Copy the whole URL again, or ask for a new "
+		      "the invite cannot be used: %s. Copy the whole URL again, or ask for a new "
 		      "invite.", what);
 }
 

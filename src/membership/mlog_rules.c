@@ -89,7 +89,7 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 			      "new invite.", sponsor->name, sponsor->name);
 	if (sponsor->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_NOT_ADMIN,
-			      "the invite was made by \"%s\", which is no admin of cluster \"%s\": "
+			      "the invite was made by \"%s\", which is not an admin of cluster \"%s\": "
 			      "ask an admin for a new invite", sponsor->name, l->genesis.name);
 	if (!mlog_has_head(l, &inv->head))
 		return refuse(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
@@ -243,10 +243,10 @@ static int verify_cancel(const struct mlog *l, const struct entry *e, struct err
 		return bad_signature(err, author->name);
 	if (author->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			      "\"%s\" is no admin and can not cancel invites", author->name);
+			      "\"%s\" is no admin and cannot cancel invites", author->name);
 	if (mlog_invite_redeemer(l, e->cancel.nonce))
 		return refuse(err, -EACCES, REFUSAL_INVITE_USED,
-			      "the invite can not be cancelled: it was used by \"%s\"",
+			      "the invite cannot be cancelled: it was used by \"%s\"",
 			      mlog_invite_redeemer(l, e->cancel.nonce)->name);
 	if (mlog_invite_used(l, e->cancel.nonce))
 		return refuse(err, -EACCES, REFUSAL_INVITE_CANCELLED,

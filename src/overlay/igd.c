@@ -65,7 +65,7 @@ static void begin_exchange(struct igd *g, enum step step, const struct upnp_url 
 	g->step = step;
 	if (len < 0 || exchange_start(g->host, &u->host, span_of(request, (size_t)len), CALL_TIME,
 				      on_answer, g, &g->exchange) < 0)
-		finish(g, NULL, 0, "its control point can not be reached");
+		finish(g, NULL, 0, "its control point cannot be reached");
 }
 
 static void describe(struct igd *g)
@@ -183,7 +183,7 @@ static void on_answer(void *ctx, struct span in)
 		else
 			finish(g, NULL, 0, "its description names no way to map ports");
 	} else if (upnp_answer_decode(in, &a) < 0) {
-		finish(g, NULL, 0, "an answer that can not be read");
+		finish(g, NULL, 0, "an answer that cannot be read");
 	} else if (g->step == STEP_ADD) {
 		added(g, &a);
 	} else if (a.status != 200 || a.error) {

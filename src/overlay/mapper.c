@@ -272,7 +272,7 @@ static void take_mapping(struct mapper *m, const struct portmap_answer *a)
 	}
 	if (a->lifetime_s > 0) /* of no use to us: others may have the port */
 		send_request(m, m->q.method, PORTMAP_MAP, 0);
-	question_failed(m, "an address that can not be used");
+	question_failed(m, "an address that cannot be used");
 }
 
 static void take_answer(struct mapper *m, const struct portmap_answer *a)
@@ -310,7 +310,7 @@ static void on_igd(void *ctx, const struct addr *external, uint32_t lifetime_s, 
 	if (external && candidate_ok(external, m->cfg.overlay)) {
 		mapped(m, external, lifetime_s);
 	} else {
-		question_failed(m, external ? "an address that can not be used" : why);
+		question_failed(m, external ? "an address that cannot be used" : why);
 		if (!m->mapping.on)
 			igd_unwanted(m->igd, 0);
 	}

@@ -176,7 +176,7 @@ void overlay_refresh_candidates(struct overlay *o)
 	struct wire_candidates now;
 
 	if (n < 0) {
-		log_debug(host_log(o->h), "the host's addresses can not be listed: %d", n);
+		log_debug(host_log(o->h), "the host's addresses cannot be listed: %d", n);
 		n = 0;
 	}
 	o->at_home = false;

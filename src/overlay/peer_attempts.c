@@ -145,7 +145,7 @@ static bool try_relay(struct peer *p)
 		if (quic_conn_is_server(l->conn) || l->connected ||
 		    now - l->begun < PEER_RELAY_YOUNG)
 			return false;
-		link_close(l, PEER_CLOSE_REPLACED, "tried anew");
+		link_close(l, PEER_CLOSE_REPLACED, "tried again");
 	}
 	l = link_place(p);
 	if (!l)

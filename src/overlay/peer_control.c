@@ -251,7 +251,7 @@ static void on_message(struct link *l, struct span bytes)
 	bool solicited;
 
 	if (peer_message_decode(bytes, m) < 0) {
-		link_malformed(l, "a message that can not be read");
+		link_malformed(l, "a message that cannot be read");
 		return;
 	}
 	if ((m->type == PEER_HELLO) == l->hello_got) {

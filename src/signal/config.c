@@ -90,10 +90,10 @@ static int read_identity(struct host *h, const struct setting *cert, const struc
 	if (!*cert->value && !*key->value)
 		return 0;
 	if (!*cert->value)
-		return err_set(err, -EINVAL, "%s is set, quic.cert_path is not: set both or none.",
+		return err_set(err, -EINVAL, "%s is set, quic.cert_path is not: set both or neither.",
 			       key->origin);
 	if (!*key->value)
-		return err_set(err, -EINVAL, "%s is set, quic.key_path is not: set both or none.",
+		return err_set(err, -EINVAL, "%s is set, quic.key_path is not: set both or neither.",
 			       cert->origin);
 	r = read_pem(h, cert, &cert_pem, err);
 	if (r == 0)
@@ -130,7 +130,8 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 			       "%s: not a code of the form XXXX-XXXX-XXXX (digits and letters "
 			       "without I, L, O and U).", secret->origin);
 	if (log_level_parse(log->value, &c->log_level) < 0)
-		return err_set(err, -EINVAL, "%s: \"%s\" is none of error, warn, info, debug.",
+		return err_set(err, -EINVAL, "%s: unknown log level '%s': it can be error, "
+			       "warn, info or debug.",
 			       log->origin, log->value);
 	return 0;
 }

@@ -116,7 +116,7 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 	}
 	if (cluster_load(r, c, &err) < 0) {
 		hex_encode(c->id, 8, id);
-		log_error(host_log(r->host), "the log of cluster %s can not be read: %s", id,
+		log_error(host_log(r->host), "the log of cluster %s cannot be read: %s", id,
 			  err.text);
 	}
 	return 0;
@@ -447,7 +447,7 @@ int registry_setup(struct registry *r, int64_t code_id, struct span genesis, str
 	/* memory first: it can be undone */
 	x = map_put(r->clusters, c->id, c);
 	if (x < 0) {
-		x = deny(err, x, REFUSAL_INTERNAL, "The server can not hold another cluster.");
+		x = deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
 		goto fail;
 	}
 	x = store_genesis(r, code_id, c, &e, genesis, err);

@@ -506,6 +506,6 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 	r = quic_socket_open(s->host, &cfg, err, &s->socket);
 	if (r == 0 && !c->no_second_port &&
 	    echo_open(s->host, &c->bind, c->second_port, &why, &s->echo) < 0)
-		log_warn(host_log(s->host), "nodes can not learn what their NATs do: %s", why.text);
+		log_warn(host_log(s->host), "nodes cannot learn what their NATs do: %s", why.text);
 	return r;
 }

@@ -48,7 +48,7 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 		advise(w, "`mlsh status` has the kernel's reason: a firewall, a route or an "
 			  "interface of this machine");
 	} else if (!f->server_known) {
-		put(w, "The signal server's name does not resolve, so it can not be asked for "
+		put(w, "The signal server's name does not resolve, so it cannot be asked for "
 		       "anything.");
 		advise(w, "does DNS work here? `getent hosts` with the server's name tells");
 		advise_file(w, f, "name");

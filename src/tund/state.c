@@ -181,7 +181,7 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 		rc = file_remove(h, path);
 		rc = rc == 0 || rc == -ENOENT
 			     ? 0
-			     : err_set(err, rc, "can not remove %s: %s", path, strerror(-rc));
+			     : err_set(err, rc, "cannot remove %s: %s", path, strerror(-rc));
 	}
 	if (rc == 0) {
 		snprintf(path, sizeof(path), "%s/key.pem", dir);

@@ -261,7 +261,7 @@ static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 
 	if (ours && theirs)
 		snprintf(out, cap, "the NATs of both sides take another port for every "
-			 "destination, which the other side can not know.");
+			 "destination, which the other side cannot know.");
 	else
 		snprintf(out, cap, "%s NAT takes another port for every destination, and %s NAT or "
 			 "firewall lets in only ports that it has sent to.",

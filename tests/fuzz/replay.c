@@ -54,7 +54,7 @@ static int run_file(const char *path)
 	size_t size;
 
 	if (!file || !data) {
-		printf("not ok - %s can not be read\n", path);
+		printf("not ok - %s cannot be read\n", path);
 		free(data);
 		if (file)
 			fclose(file);
@@ -76,7 +76,7 @@ static int run_folder(const char *folder)
 	int found = scandir(folder, &entries, NULL, alphasort), count = 0, status = 0;
 
 	if (found < 0) {
-		printf("not ok - corpus folder %s can not be read\n", folder);
+		printf("not ok - corpus folder %s cannot be read\n", folder);
 		return -1;
 	}
 	for (int i = 0; i < found; i++) {

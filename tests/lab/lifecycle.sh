@@ -48,9 +48,9 @@ check_fails "garbled token is refused" 1 "token" setup nas homelab "hello"
 for bad in ../x Homelab home.lab lab- "home
 lab" "$(printf 'x%.0s' {1..64})" localhost local ""; do
 	printf -v shown '%q' "${bad:0:20}"
-	check_fails "cluster name $shown is refused" 1 "can not be used|special|keeps|gives|always|never" \
+	check_fails "cluster name $shown is refused" 1 "cannot be used|special|keeps|gives|always|never" \
 		setup nas "$bad" "$token"
-	check_fails "node name $shown is refused" 1 "can not be used" setup nas homelab "$token" --name \
+	check_fails "node name $shown is refused" 1 "cannot be used" setup nas homelab "$token" --name \
 		"$([ "${bad#local}" = "$bad" ] && echo "$bad" || echo "_$bad")"
 done
 check_fails "a public top-level domain needs --force" 1 "force" setup nas dev "$token"
@@ -84,7 +84,7 @@ check "nodes come from the log then" json_holds "[(n['name'], n['online'], n['pa
 	[('nas', None, None, True)]" <"$WORK/nas/nodes.json"
 check "as documented" tests/lab/json_documented nodes <"$WORK/nas/nodes.json"
 check_fails "and that it is not connected is said" 0 "log: homelab is not connected" on nas mlsh nodes homelab
-check_fails "but not when it is not known" 0 "log: mlshtund can not be asked: .*passwd is not a socket" \
+check_fails "but not when it is not known" 0 "log: mlshtund cannot be asked: .*passwd is not a socket" \
 	on nas env MLSH_SOCKET=/etc/passwd mlsh nodes homelab
 
 # --- invite ---
@@ -149,7 +149,7 @@ on_bg other signal.log env MLSH_SIGNAL_DB="$WORK/other/signal.db" mlsh-signal
 wait_until 10 listens other :4433
 check_fails "an invite led to another server is refused by its certificate" 1 "fingerprint|certificate" \
 	adopt laptop "${url/10.71.9.2/10.71.8.2}"
-check_fails "a bad node name is refused" 1 "can not be used" adopt laptop "$url" --name Lap_Top
+check_fails "a bad node name is refused" 1 "cannot be used" adopt laptop "$url" --name Lap_Top
 check "all of that left nothing behind" nothing_left laptop
 
 # --- adopt ---

@@ -93,7 +93,7 @@ for name in Desk desk. DESK.Homelab desk.homelab. Desk.HomeLab.; do
 		ann mlsh ping $name -c 1 | has '^desk.homelab answers'"
 done
 for name in . desk.. .homelab desk..homelab "desk.homelab.$(printf 'x%.0s' {1..200})"; do
-	check_fails "but not by ${name:0:20}" 1 "can not be used|too long" ann mlsh why "$name"
+	check_fails "but not by ${name:0:20}" 1 "cannot be used|too long" ann mlsh why "$name"
 done
 check_fails "an unknown node" 1 "no connected cluster has another node nobody" ann mlsh why nobody
 check_fails "an unknown node of a cluster" 1 "no node nobody in cluster homelab" ann mlsh why nobody.homelab

@@ -210,7 +210,7 @@ export MLSH_SIGNAL_DB=$work/other/signal.db
 mv "$work/state" "$work/old"
 MLSH_SIGNAL_DB=$work/third/signal.db start
 blocker=$pid
-check "a first start that can not bind fails" ends_with 1 "127.0.0.1:$port"
+check "a first start that cannot bind fails" ends_with 1 "127.0.0.1:$port"
 check "and prints no token" printed_nothing
 kill -TERM "$blocker"
 wait "$blocker"

@@ -105,7 +105,7 @@ START_TEST(a_mapping_of_no_use_is_taken_away_at_once)
 		mesh_until(m, 20 * SECOND, is_given_up, &s);
 		sim_pass(m->w, SECOND);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		ck_assert_ptr_nonnull(strstr(mapping(&s, 0).detail, "can not be used"));
+		ck_assert_ptr_nonnull(strstr(mapping(&s, 0).detail, "cannot be used"));
 		scene_end(&s);
 	}
 }

@@ -49,8 +49,10 @@ START_TEST(the_servers_own_words_are_marked)
 	ck_assert_ptr_eq(strstr(err.text, "the signal server s.example refused: "), err.text);
 	ck_assert_ptr_nonnull(strstr(err.text, refuse_words(REFUSAL_BAD_CODE)));
 	ck_assert_ptr_nonnull(strstr(err.text, "Again in 7 s."));
+	ck_assert_ptr_null(strstr(err.text, "says")); /* it would say the same twice */
+	refuse_by_server(&err, REFUSAL_INVITE_USED, "s", span_str(said), 7);
 	ck_assert_ptr_nonnull(strstr(err.text, "(The server says: \"No \"such\" code\")"));
-	refuse_by_server(&err, REFUSAL_BAD_CODE, "s", (struct span){ 0 }, 0);
+	refuse_by_server(&err, REFUSAL_INVITE_USED, "s", (struct span){ 0 }, 0);
 	ck_assert_ptr_null(strstr(err.text, "says"));
 	ck_assert_ptr_null(strstr(err.text, "Again"));
 }

@@ -147,7 +147,7 @@ START_TEST(bytes_are_as_documented)
 	size_t len;
 
 	make_all();
-	ck_assert_msg(f, "%s can not be read", VECTORS);
+	ck_assert_msg(f, "%s cannot be read", VECTORS);
 	len = fread(kept, 1, sizeof(kept) - 1, f);
 	fclose(f);
 	kept[len] = '\0';

@@ -55,7 +55,7 @@ static int read_regular(int fd, const struct stat *st, const char *what, size_t 
 		int code = n < 0 ? (int)n : -EAGAIN;
 		secret_wipe(data, cap);
 		free(data);
-		return err_set(err, code, "can not read %s: %s", what,
+		return err_set(err, code, "cannot read %s: %s", what,
 			       n < 0 ? strerror(-code) : "it changed meanwhile, try again");
 	}
 	data[n] = '\0';
@@ -89,9 +89,9 @@ static int read_path(const char *path, bool secret, size_t limit, struct err *er
 		return err_set(err, -ELOOP, "%s is a link; a secret is read from the file itself "
 			       "only", path);
 	if (fd < 0)
-		return err_set(err, -errno, "can not open %s: %s", path, strerror(errno));
+		return err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0)
-		r = err_set(err, -errno, "can not read %s: %s", path, strerror(errno));
+		r = err_set(err, -errno, "cannot read %s: %s", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		r = err_set(err, -EINVAL, "%s is not a regular file", path);
 	else
@@ -205,13 +205,13 @@ static int write_whole(struct host *h, const char *path, const void *data, size_
 	free(tmp);
 	r = dir_sync(path);
 	if (r < 0)
-		return err_set(err, r, "can not sync the folder of %s: %s", path, strerror(-r));
+		return err_set(err, r, "cannot sync the folder of %s: %s", path, strerror(-r));
 	return 0;
 fail:
 	unlink(tmp);
 fail_name:
 	free(tmp);
-	return err_set(err, r, "can not write %s: %s", path, strerror(-r));
+	return err_set(err, r, "cannot write %s: %s", path, strerror(-r));
 }
 
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
@@ -247,7 +247,7 @@ int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *
 		r = -EINVAL;
 	if (r < 0) {
 		file_slot_close(s);
-		return err_set(err, r, "can not write %s: %s", path,
+		return err_set(err, r, "cannot write %s: %s", path,
 			       r == -EINVAL ? "it is not a file with one name" : strerror(-r));
 	}
 	*ret = s;
@@ -322,7 +322,7 @@ int dir_make(struct host *h, const char *path, unsigned mode, struct err *err)
 		r = dir_make_one(dir, mode);
 	free(dir);
 	if (r < 0)
-		return err_set(err, r, "can not make the folder %s: %s", path, strerror(-r));
+		return err_set(err, r, "cannot make the folder %s: %s", path, strerror(-r));
 	return 0;
 }
 
@@ -382,6 +382,6 @@ int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char 
 		free(names[i]);
 	free(names);
 	if (r < 0)
-		return err_set(err, r, "can not list %s: %s", path, strerror(-r));
+		return err_set(err, r, "cannot list %s: %s", path, strerror(-r));
 	return 0;
 }

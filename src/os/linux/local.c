@@ -286,7 +286,7 @@ static int connect_failed(const char *path, int r, struct err *err)
 	case -EACCES:
 		return err_set(err, r, "no permission for %s, or for a folder above it "
 			       "(`namei -l %s` shows which)", path, path);
-	default: return err_set(err, r, "can not connect to %s: %s", path, strerror(-r));
+	default: return err_set(err, r, "cannot connect to %s: %s", path, strerror(-r));
 	}
 }
 
@@ -323,7 +323,7 @@ int local_check_listener(const struct local_conn *c, const char *path, struct er
 			       c->cred.uid, path);
 	folder_of(path, dir);
 	if (stat(dir, &st) < 0)
-		return err_set(err, -errno, "can not look at the folder %s: %s", dir,
+		return err_set(err, -errno, "cannot look at the folder %s: %s", dir,
 			       strerror(errno));
 	if (st.st_uid != 0 && st.st_uid != self)
 		return err_set(err, -EPERM, "the folder %s belongs to user %u, who is neither root "
@@ -436,7 +436,7 @@ static int bind_and_listen(struct local_listener *l)
 
 static int listen_failed(const char *path, int r, struct err *err)
 {
-	return err_set(err, r, "can not listen at %s: %s", path,
+	return err_set(err, r, "cannot listen at %s: %s", path,
 		       r != -EADDRINUSE	  ? strerror(-r) :
 		       is_no_socket(path) ? "something that is no socket is there" :
 					    "another process does");
@@ -516,7 +516,7 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 		r = l ? 0 : -ENOMEM;
 	}
 	if (r < 0)
-		return err_set(err, r, "can not listen at %s: %s", path, strerror(-r));
+		return err_set(err, r, "cannot listen at %s: %s", path, strerror(-r));
 	l->host = h;
 	l->fd = -1;
 	l->limits = limits;

@@ -311,7 +311,7 @@ void fd_watch_set(struct fd_watch *w, bool read, bool write)
 {
 	int r = watch_want(w, want_events(read, write));
 	if (r < 0) /* out of memory, or the descriptor was closed too early */
-		log_error(&w->loop->host->log, "can not watch descriptor %d: %s", w->fd,
+		log_error(&w->loop->host->log, "cannot watch descriptor %d: %s", w->fd,
 			  strerror(-r));
 }
 
@@ -424,7 +424,7 @@ int loop_new(struct host *h, struct err *err, struct loop **ret)
 	if (!l->timer_watch) {
 		int code = -errno;
 		loop_free(l);
-		return err_set(err, code, "can not create the event loop: %s", strerror(-code));
+		return err_set(err, code, "cannot create the event loop: %s", strerror(-code));
 	}
 	*ret = l;
 	return 0;

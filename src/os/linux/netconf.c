@@ -25,7 +25,7 @@ int netconf_link_up(struct host *h, unsigned ifindex, struct err *err)
 	netlink_begin(&r, RTM_NEWLINK, 0, &link, sizeof(link));
 	int code = netlink_change(&r);
 	if (code < 0)
-		return err_set(err, code, "can not bring interface %u up: %s", ifindex,
+		return err_set(err, code, "cannot bring interface %u up: %s", ifindex,
 			       strerror(-code));
 	return 0;
 }
@@ -88,7 +88,7 @@ int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, str
 	int code = netlink_change(&r);
 	if (code < 0 && code != -EEXIST) {
 		char text[IP4_TEXT_MAX];
-		return err_set(err, code, "can not give interface %u the address %s: %s", ifindex,
+		return err_set(err, code, "cannot give interface %u the address %s: %s", ifindex,
 			       ip4_format(ip, text), strerror(-code));
 	}
 	return 0;
@@ -152,7 +152,7 @@ int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 so
 	int code = netlink_change(&r);
 	if (code == 0 || (code == -EEXIST && is_our_route(ifindex, p)))
 		return 0;
-	return err_set(err, code, "can not add a route to %s: %s", prefix4_format(p, text),
+	return err_set(err, code, "cannot add a route to %s: %s", prefix4_format(p, text),
 		       code == -EEXIST ? "this machine has one already" : strerror(-code));
 }
 

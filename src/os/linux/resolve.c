@@ -152,7 +152,7 @@ static void set_error(struct resolve *r, int status)
 {
 	switch (status) {
 	case ARES_ENOTFOUND:
-		err_set(&r->err, -ENOENT, "there is no host of the name %s", r->name);
+		err_set(&r->err, -ENOENT, "there is no host with the name %s", r->name);
 		break;
 	case ARES_ENODATA:
 		err_set(&r->err, -ENOENT, "%s has no IP address", r->name);
@@ -171,7 +171,7 @@ static void set_error(struct resolve *r, int status)
 		err_set(&r->err, -ENOMEM, "out of memory");
 		break;
 	default:
-		err_set(&r->err, -EIO, "can not resolve %s: %s", r->name, ares_strerror(status));
+		err_set(&r->err, -EIO, "cannot resolve %s: %s", r->name, ares_strerror(status));
 	}
 }
 
@@ -284,7 +284,7 @@ int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t time
 	}
 	if (code < 0) {
 		resolve_free(r);
-		return err_set(err, code, "can not resolve %s: %s", name, strerror(-code));
+		return err_set(err, code, "cannot resolve %s: %s", name, strerror(-code));
 	}
 	*ret = r;
 	return 0;

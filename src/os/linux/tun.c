@@ -154,7 +154,7 @@ static int open_failed(int code, struct err *err)
 		return err_set(err, code, "no right to make a network interface: run as root or "
 			       "with CAP_NET_ADMIN");
 	default:
-		return err_set(err, code, "can not open a TUN device: %s", strerror(-code));
+		return err_set(err, code, "cannot open a TUN device: %s", strerror(-code));
 	}
 }
 

@@ -246,7 +246,7 @@ int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, voi
 	if (r < 0) {
 		char text[ADDR_TEXT_MAX];
 		udp_close(u);
-		return err_set(err, r, "can not open UDP %s: %s", addr_format(&cfg->bind, text),
+		return err_set(err, r, "cannot open UDP %s: %s", addr_format(&cfg->bind, text),
 			       r == -EADDRINUSE ? "another program has this port" : strerror(-r));
 	}
 	slots_prepare(u);

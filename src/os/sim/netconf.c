@@ -404,7 +404,7 @@ int netconf_route_add(struct host *h, unsigned ifindex, struct prefix4 p, ip4 so
 				       prefix4_format(p, text), i->name);
 		if (route_is_anothers(m, ifindex, p))
 			return err_set(err, -EEXIST,
-				       "can not add a route to %s: this machine has one already",
+				       "cannot add a route to %s: this machine has one already",
 				       prefix4_format(p, text));
 	}
 	r = route_find(m, ifindex, p);
