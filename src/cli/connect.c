@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 
 enum { FOREGROUND, WAIT, NO_WAIT, JSON };
 
@@ -122,8 +123,9 @@ static void print_result(const struct connect_args *a, const struct waiting *w)
 		connect_print_json(a->cluster, w->state[0] ? w->state : "connecting", w->address,
 				   w->warning);
 	else if (strcmp(w->state, "connected") == 0)
-		printf("Connected to %s: this node is %s.%s, %s%s%s\n", a->cluster, w->node,
-		       a->cluster, w->address, w->warning[0] ? "\nwarning: " : "", w->warning);
+		table_line("", "Connected to %s: this node is %s.%s, %s%s%s", a->cluster, w->node,
+			   a->cluster, w->address, w->warning[0] ? "\nwarning: " : "",
+			   w->warning);
 }
 
 /* Already there? 1: yes. */

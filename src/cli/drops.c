@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/options.h"
+#include "cli/table.h"
 
-#define LINE_HEAD "  dropped   "
 #define TEXT_MAX 512
 
 /* `text` completes "12 packets ...". Without one the drop is ordinary: TCP slows down by it, or it
@@ -72,7 +71,5 @@ void drops_print(struct json_object *cluster)
 	}
 	if (!at)
 		return;
-	fputs(LINE_HEAD, stdout);
-	options_wrap(stdout, text, strlen(LINE_HEAD), strlen(LINE_HEAD));
-	putchar('\n');
+	table_line("  dropped   ", "%s", text);
 }

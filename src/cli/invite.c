@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "client/invite_new.h"
 
 enum { TTL, NAME, ROLE, NO_QR, JSON };
@@ -107,11 +108,11 @@ static void print_text(const struct invite_args *a, const char *url)
 		putchar('\n');
 	printf("%s\n\n", url);
 	printf("On the other machine, within %s, paste it into:\n\n    mlsh adopt -\n\n", ttl);
-	printf("It works once. Whoever reads it first can use it: send it over a channel you "
-	       "trust.\n");
+	table_line("", "It works once. Whoever reads it first can use it: send it over a channel "
+		   "you trust.");
 	if (a->role == ROLE_ADMIN)
-		printf("The machine joins as a plain node, marked as meant to be an admin: it can "
-		       "be promoted\nin a later version.\n");
+		table_line("", "The machine joins as a plain node, marked as meant to be an admin: "
+			   "it can be promoted in a later version.");
 }
 
 static int make(struct cli *c, const struct invite_args *a, struct invite_url *u, struct err *err)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/table.h"
 #include "os/loop.h"
 
 struct run {
@@ -45,9 +46,9 @@ static void print_text(const struct join_result *r, bool setup)
 	printf("%s is %s.%s, %s\n\n", setup ? "Cluster created. This node" : "Welcome. This node",
 	       r->cluster.node_name, cluster, ip4_format(r->cluster.address, ip));
 	if (r->note[0])
-		printf("%s\n\n", r->note);
+		table_line("", "%s\n", r->note);
 	if (setup)
-		printf("Recovery code (shown only now; keep it on paper: in a later version it "
+		printf("Recovery code (shown only now; keep it on paper: in a later version it\n"
 		       "replaces lost admins):\n\n    %s\n\n",
 		       r->recovery_code);
 	printf("Next: %smlsh connect %s\n", sudo, cluster);

@@ -16,17 +16,18 @@ static void print_server(struct json_object *s)
 {
 	char rtt[24];
 
-	printf("  server       %s port %s: ", js(s, "host"), js(s, "port"));
 	if (!json_object_get_boolean(json_object_object_get(s, "reachable"))) {
-		printf("not reached\n");
+		table_line("  server       ", "%s port %s: not reached", js(s, "host"),
+			   js(s, "port"));
 		if (*js(s, "error"))
-			printf("               %s\n", js(s, "error"));
+			table_line("               ", "%s", js(s, "error"));
 		return;
 	}
-	printf("reached over UDP at %s in %s\n", js(s, "endpoint"), table_ms(s, "rtt_ms", rtt));
+	table_line("  server       ", "%s port %s: reached over UDP at %s in %s", js(s, "host"),
+		   js(s, "port"), js(s, "endpoint"), table_ms(s, "rtt_ms", rtt));
 	if (!json_object_get_boolean(json_object_object_get(s, "own_port")))
-		printf("               from another port than this node's own, which gets no "
-		       "answer: no relay\n");
+		table_line("               ", "from another port than this node's own, which gets "
+			   "no answer: no relay");
 }
 
 static const char *yes_no(struct json_object *o, const char *key)
@@ -45,7 +46,7 @@ static void print_candidates(struct json_object *o)
 		printf("  %-12s %s (%s)\n", i ? "" : "addresses", js(a, "address"), js(a, "kind"));
 	}
 	if (!n)
-		printf("  addresses    none: is there a network?\n");
+		printf("  addresses    not one: is there a network?\n");
 }
 
 static void print_mapping(struct json_object *o)
@@ -53,7 +54,7 @@ static void print_mapping(struct json_object *o)
 	char text[256];
 
 	table_mapping(json_object_object_get(o, "mapping"), text, sizeof(text));
-	printf("  port mapping %s\n", text);
+	table_line("  port mapping ", "%s", text);
 }
 
 static void print_netcheck(struct json_object *o)
@@ -66,10 +67,10 @@ static void print_netcheck(struct json_object *o)
 	printf("  UDP port     %s\n", js(o, "port"));
 	printf("  IPv4, IPv6   %s, %s\n", yes_no(o, "ip4"), yes_no(o, "ip6"));
 	table_nat(json_object_object_get(o, "nat"), nat, sizeof(nat));
-	printf("  NAT          %s\n", nat);
+	table_line("  NAT          ", "%s", nat);
 	print_mapping(o);
 	print_candidates(o);
-	printf("%s\n", js(o, "text"));
+	table_line("", "%s", js(o, "text"));
 	table_conflicts(o);
 	table_advice(json_object_object_get(o, "advice"));
 }

@@ -134,13 +134,16 @@ static void print_end(const struct pinging *p)
 {
 	const struct target *t = p->target;
 
-	printf("%s.%s: %u sent, %u answered", t->node, t->cluster, p->sent, p->answered);
+	char lost[24] = "", rtt[96] = "";
+
 	if (p->sent)
-		printf(", %.*f%% lost", p->sent < 1000 ? 0 : 1, lost_percent(p));
+		snprintf(lost, sizeof(lost), ", %.*f%% lost", p->sent < 1000 ? 0 : 1,
+			 lost_percent(p));
 	if (p->answered)
-		printf("; round trip min/avg/max %.2f/%.2f/%.2f ms", p->min_ms,
-		       p->sum_ms / p->answered, p->max_ms);
-	putchar('\n');
+		snprintf(rtt, sizeof(rtt), "\nround trip min/avg/max %.2f/%.2f/%.2f ms",
+			 p->min_ms, p->sum_ms / p->answered, p->max_ms);
+	printf("%s.%s: %u sent, %u answered%s%s\n", t->node, t->cluster, p->sent, p->answered,
+	       lost, rtt);
 }
 
 static void on_interrupt(void *ctx)
@@ -208,10 +211,10 @@ static int run(struct cli *c, const struct target *t, struct control_request *r,
 		return daemon_is_absent(rc) && !p.err.code ? EXIT_NO_DAEMON : EXIT_FAILED;
 	}
 	if (!json && p.answered == 0)
-		printf("no answer %s; `mlsh why %s.%s` says why\n", rc < 0 ? "so far" : "at all",
-		       t->node, t->cluster);
+		table_line("", "no answer %s; `mlsh why %s.%s` says why",
+			   rc < 0 ? "so far" : "at all", t->node, t->cluster);
 	else if (!json && r->until_direct && !p.direct)
-		printf("no direct path; `mlsh why %s.%s` says why\n", t->node, t->cluster);
+		table_line("", "no direct path; `mlsh why %s.%s` says why", t->node, t->cluster);
 	return (r->until_direct ? p.direct : p.answered > 0) ? EXIT_OK : EXIT_FAILED;
 }
 

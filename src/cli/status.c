@@ -14,15 +14,16 @@ static void print_signal(struct json_object *o)
 	struct json_object *s = json_object_object_get(o, "signal");
 	char age[24], rtt[24];
 
-	printf("  signal    %s, %s", js(s, "host"), js(s, "state"));
-	if (json_object_object_get(s, "rtt_ms"))
-		printf(", rtt %s", table_ms(s, "rtt_ms", rtt));
-	printf(", last heard %s", table_age(s, "last_verified_s", age));
-	if (*js(s, "observed"))
-		printf(", sees us at %s", js(s, "observed"));
-	putchar('\n');
+	bool timed = json_object_object_get(s, "rtt_ms"), seen = *js(s, "observed");
+	bool heard = json_object_object_get(s, "last_verified_s");
+
+	table_line("  signal    ", "%s, %s%s%s, %s%s%s%s%s", js(s, "host"), js(s, "state"),
+		   timed ? ", rtt " : "", timed ? table_ms(s, "rtt_ms", rtt) : "",
+		   heard ? "last heard " : "never heard",
+		   heard ? table_age(s, "last_verified_s", age) : "", heard ? " ago" : "",
+		   seen ? ", sees us at " : "", js(s, "observed"));
 	if (*js(s, "error"))
-		printf("            %s\n", js(s, "error"));
+		table_line("            ", "%s", js(s, "error"));
 }
 
 /* All of them, and what other software took away from our interface. */
@@ -33,11 +34,12 @@ static void print_host(struct json_object *o)
 
 	table_conflicts(o);
 	if (*js(r, "missing"))
-		printf("  missing   %s: %s\n", js(r, "missing"),
-		       *js(r, "error") ? js(r, "error") : "other software keeps taking it away");
+		table_line("  missing   ", "%s: %s", js(r, "missing"),
+			   *js(r, "error") ? js(r, "error")
+					   : "other software keeps taking it away");
 	if (*js(r, "what"))
-		printf("  repaired  %s times, last %s ago: %s\n", js(r, "count"),
-		       table_age(r, "last_s", age), js(r, "what"));
+		table_line("  repaired  ", "%s times, last %s ago: %s", js(r, "count"),
+			   table_age(r, "last_s", age), js(r, "what"));
 }
 
 /* A mapping that does not exist matters to `mlsh netcheck` only. */
@@ -49,7 +51,7 @@ static void print_mapping(struct json_object *o)
 	if (!m || strcmp(js(m, "state"), "mapped") != 0)
 		return;
 	table_mapping(m, text, sizeof(text));
-	printf("  mapping   %s\n", text);
+	table_line("  mapping   ", "%s", text);
 }
 
 static void note_relay(struct table *t, struct json_object *cluster, struct json_object *p)
@@ -70,7 +72,7 @@ static void print_peers(struct json_object *o)
 	struct table t;
 
 	if (!n) {
-		printf("  no other nodes yet; `mlsh invite %s` adds one\n", js(o, "name"));
+		table_line("  ", "no other nodes yet; `mlsh invite %s` adds one", js(o, "name"));
 		return;
 	}
 	table_init(&t, 2, head, ARRAY_LEN(head));
@@ -103,43 +105,79 @@ static void print_fence(struct json_object *o)
 	int64_t dropped = json_object_get_int64(json_object_object_get(fence, "dropped"));
 
 	if (strcmp(js(fence, "state"), "up") != 0)
-		printf("  fence     none: %s\n"
-		       "            hosts on this network can reach overlay addresses, and pose as "
-		       "nodes\n",
-		       js(fence, "detail"));
+		table_line("  fence     ", "%s: %s. Hosts on this network can reach overlay "
+			   "addresses, and pose as nodes", js(fence, "state"),
+			   js(fence, "detail"));
 	else if (dropped)
-		printf("  fence     kept out %lld packets that did not come through the tunnel\n",
-		       (long long)dropped);
+		table_line("  fence     ", "kept out %lld packets that did not come through the "
+			   "tunnel", (long long)dropped);
+}
+
+/* Without systemd-resolved another resolver has to be told of the zone. */
+static void print_dns(struct json_object *o)
+{
+	struct json_object *dns = json_object_object_get(o, "dns");
+	const char *state = js(dns, "state"), *detail = js(dns, "detail");
+	const char *server = js(dns, "server"), *server_detail = js(dns, "server_detail");
+	bool absent = strcmp(state, "unavailable") == 0;
+
+	table_line("  dns       ", "%s%s%s", state, *detail ? ": " : "", detail);
+	if (strcmp(server, "off") == 0 && *server_detail && strcmp(detail, server_detail) != 0)
+		table_line("            ", "server off: %s", server_detail);
+	else if (strcmp(server, "udp") == 0)
+		table_line("            ", "server %s", server_detail);
+	if (strcmp(server, "off") != 0 && (absent || strcmp(state, "refused") == 0))
+		table_line("            ", "This machine finds no names in .%s. %s a forwarding "
+			   "resolver (dnsmasq, unbound) to ask %s for that zone, as README "
+			   "shows. To ask directly: dig @%s %s.%s", js(o, "name"),
+			   absent ? "Install systemd-resolved, or tell" : "Tell",
+			   js(o, "address"), js(o, "address"), js(o, "node"), js(o, "name"));
+}
+
+static void print_head(struct json_object *o)
+{
+	char text[512], age[24], rx[24], tx[24];
+
+	snprintf(text, sizeof(text), "%s: %s, %s.%s is %s on %s, up %s, rx %s, tx %s",
+		 js(o, "name"), js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"),
+		 js(o, "interface"), table_age(o, "uptime_s", age),
+		 table_bytes(o, "rx_bytes", rx), table_bytes(o, "tx_bytes", tx));
+	options_wrap(stdout, text, 0, 2);
+	putchar('\n');
+}
+
+/* It was disconnected, or has failed. */
+static void print_stopped(struct json_object *o)
+{
+	char text[1024];
+
+	if (*js(o, "error"))
+		snprintf(text, sizeof(text), "%s: %s: %s", js(o, "name"), js(o, "state"),
+			 js(o, "error"));
+	else
+		snprintf(text, sizeof(text), "%s: %s; `mlsh connect %s` brings it up", js(o, "name"),
+			 js(o, "state"), js(o, "name"));
+	options_wrap(stdout, text, 0, 2);
+	putchar('\n');
 }
 
 static void print_cluster(struct json_object *o)
 {
-	struct json_object *log = json_object_object_get(o, "log"),
-			   *dns = json_object_object_get(o, "dns");
-	char age[24], rx[24], tx[24];
+	const char *fork = js(json_object_object_get(o, "log"), "fork");
 
-	printf("%s: %s", js(o, "name"), js(o, "state"));
 	if (!json_object_object_get(o, "signal")) {
-		printf("%s%s\n", *js(o, "error") ? ": " : "", js(o, "error"));
+		print_stopped(o);
 		return;
 	}
-	printf(", %s.%s is %s on %s, up %s, rx %s, tx %s\n", js(o, "node"), js(o, "name"),
-	       js(o, "address"), js(o, "interface"), table_age(o, "uptime_s", age),
-	       table_bytes(o, "rx_bytes", rx), table_bytes(o, "tx_bytes", tx));
-	if (*js(log, "fork"))
-		printf("  FORK      %s\n", js(log, "fork"));
+	print_head(o);
+	if (*fork)
+		table_line("  FORK      ", "%s", fork);
 	if (*js(o, "error"))
-		printf("  error     %s\n", js(o, "error"));
+		table_line("  error     ", "%s", js(o, "error"));
 	print_host(o);
 	print_signal(o);
 	print_mapping(o);
-	printf("  dns       %s%s%s\n", js(dns, "state"), *js(dns, "detail") ? ": " : "",
-	       js(dns, "detail"));
-	if (strcmp(js(dns, "server"), "off") == 0 && *js(dns, "server_detail") &&
-	    strcmp(js(dns, "detail"), js(dns, "server_detail")) != 0)
-		printf("            server off: %s\n", js(dns, "server_detail"));
-	else if (strcmp(js(dns, "server"), "udp") == 0)
-		printf("            server %s\n", js(dns, "server_detail"));
+	print_dns(o);
 	print_fence(o);
 	drops_print(o);
 	print_peers(o);
@@ -166,7 +204,7 @@ static int show(struct cli *c, const struct daemon_reply *reply, bool json, stru
 		print_cluster(json_object_array_get_idx(list, i));
 	}
 	if (!n && target_none_connected(c, list, err) < 0)
-		printf("%c%s.\n", err->text[0] - 'a' + 'A', err->text + 1);
+		table_line("", "%c%s.", err->text[0] - 'a' + 'A', err->text + 1);
 	json_object_put(o);
 	return EXIT_OK;
 }

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/options.h"
+
 #define CELL 24
+#define LINE_TEXT_MAX 1024
 
 static void table_push(struct table *t, char *text)
 {
@@ -50,9 +53,12 @@ void table_note(struct table *t, const char *text)
 void table_print(struct table *t)
 {
 	for (size_t i = 0; i < t->cells; i += t->columns) {
-		printf("%*s", (int)t->indent, "");
-		if (t->cell[i][0] == '\n')
-			printf("  %s", t->cell[i] + 1);
+		bool note = t->cell[i][0] == '\n';
+		size_t indent = t->indent + (note ? 2 : 0);
+
+		printf("%*s", (int)indent, "");
+		if (note)
+			options_wrap(stdout, t->cell[i] + 1, indent, indent);
 		else
 			for (size_t c = 0; c < t->columns; c++)
 				printf(c + 1 < t->columns ? "%-*s  " : "%.*s",
@@ -71,14 +77,27 @@ const char *js(struct json_object *o, const char *key)
 	return s ? s : "";
 }
 
+void table_line(const char *head, const char *fmt, ...)
+{
+	char text[LINE_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs(head, stdout);
+	options_wrap(stdout, text, strlen(head), strlen(head));
+	putchar('\n');
+}
+
 void table_conflicts(struct json_object *o)
 {
 	struct json_object *list = json_object_object_get(o, "conflicts");
 	size_t n = list ? json_object_array_length(list) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		printf("  warning   %s\n",
-		       json_object_get_string(json_object_array_get_idx(list, i)));
+		table_line("  warning   ", "%s",
+			   json_object_get_string(json_object_array_get_idx(list, i)));
 }
 
 const char *table_ms(struct json_object *o, const char *key, char *out)
@@ -167,5 +186,6 @@ void table_advice(struct json_object *list)
 	size_t n = list ? json_object_array_length(list) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		printf("  - %s\n", json_object_get_string(json_object_array_get_idx(list, i)));
+		table_line("  - ", "%s",
+			   json_object_get_string(json_object_array_get_idx(list, i)));
 }

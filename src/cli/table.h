@@ -17,16 +17,21 @@ struct table {
 
 void table_init(struct table *t, size_t indent, const char *const *head, size_t columns);
 void table_cell(struct table *t, const char *text);
-/* A line below the last row, not in columns. */
+/* A text below the last row, not in columns. */
 void table_note(struct table *t, const char *text);
 void table_print(struct table *t); /* and frees */
 
 /* A string member, "" if absent or null. */
 const char *js(struct json_object *o, const char *key);
-/* "1.2 ms", "5 s ago", "3 h ago", "1.4 MB"; "-" for null. Into `out` (24 bytes), which is returned.
+/*
+ * Prints `head` and beside it a text, broken at OPTIONS_COLUMNS; further lines are indented as far
+ * as the head is wide.
  */
+void table_line(const char *head, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Prints what this host itself uses of the overlay's addresses ("conflicts"), a line each. */
 void table_conflicts(struct json_object *o);
+/* "1.2 ms", "5 s", "3 h", "1.4 MB"; "-" or "never" for null. Into `out` (24 bytes), which is
+ * returned. */
 const char *table_ms(struct json_object *o, const char *key, char *out);
 const char *table_age(struct json_object *o, const char *key, char *out);
 const char *table_bytes(struct json_object *o, const char *key, char *out);
@@ -35,7 +40,7 @@ const char *table_bytes(struct json_object *o, const char *key, char *out);
 void table_nat(struct json_object *nat, char *out, size_t cap);
 /* What the gateway maps, in words. */
 void table_mapping(struct json_object *mapping, char *out, size_t cap);
-/* A line for each piece of advice. */
+/* Prints each piece of advice beside a dash. */
 void table_advice(struct json_object *list);
 
 #endif

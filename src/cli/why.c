@@ -38,12 +38,13 @@ static void print_paths(struct json_object *o)
 static void print_nat(struct json_object *o, const char *whose, const char *key)
 {
 	struct json_object *nat = json_object_object_get(o, key);
-	char text[160];
+	char text[160], head[LABEL_MAX + 16];
 
 	if (!nat)
 		return;
 	table_nat(nat, text, sizeof(text));
-	printf("  %-9s %s\n", whose, text);
+	snprintf(head, sizeof(head), "  %-9s ", whose);
+	table_line(head, "%s", text);
 }
 
 static void print_why(struct json_object *o)
@@ -56,16 +57,16 @@ static void print_why(struct json_object *o)
 	else
 		printf("%s %s, round trip %s\n", js(o, "path"), js(o, "endpoint"),
 		       table_ms(o, "rtt_ms", rtt));
-	printf("%s\n", js(o, "text"));
+	table_line("", "%s", js(o, "text"));
 	if (*js(o, "detail"))
-		printf("The last attempt: %s.\n", js(o, "detail"));
+		table_line("", "The last attempt: %s.", js(o, "detail"));
 	table_conflicts(o);
 	table_advice(json_object_object_get(o, "advice"));
 	print_paths(o);
 	printf("\n");
 	if (strcmp(js(o, "guessed_ports"), "0") != 0)
-		printf("  %s ports that its NAT might give next were tried, too\n\n",
-		       js(o, "guessed_ports"));
+		table_line("  ", "%s ports that its NAT might give next were tried, too\n",
+			   js(o, "guessed_ports"));
 	print_nat(o, "here", "nat");
 	print_nat(o, "as seen", "nat_found");
 	print_nat(o, js(o, "node"), "peer_nat");

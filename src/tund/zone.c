@@ -13,17 +13,10 @@ static const char *name_of(const struct zone *z)
 
 static void give_hint(struct zone *z)
 {
-	bool none = splitdns_state_get(z->resolver) == SPLITDNS_UNAVAILABLE;
-	char ip[IP4_TEXT_MAX];
-
 	z->hinted = true;
 	log_warn(host_log(z->host),
-		 "names in .%s are not resolved by this host (%s). %s a forwarding resolver "
-		 "(dnsmasq, unbound) to ask %s for that zone; not /etc/resolv.conf, which knows no "
-		 "zones. To ask directly: dig @%s %s.%s",
-		 name_of(z), splitdns_detail(z->resolver),
-		 none ? "Install systemd-resolved, or tell" : "Tell",
-		 ip4_format(z->self->address, ip), ip, z->self->name, name_of(z));
+		 "names in .%s are not resolved by this host: %s; `mlsh status` says what to do",
+		 name_of(z), splitdns_detail(z->resolver));
 }
 
 static void on_resolver(void *ctx)

@@ -108,8 +108,8 @@ laptop route replace default via 100.64.0.1 dev wwan0
 check "the gateway is the host's" wait_until 5 eval 'laptop route get 100.64.0.1 | has "dev wwan0"'
 check "there is a way out" wait_until 5 pings laptop 10.71.9.2
 check "status says who is lost" wait_until 5 conflict "nas cannot be reached from here: 100.64.0.1 is a gateway"
-check "and so does why" eval 'on laptop mlsh why nas | has "is a gateway of this host"'
-check "and netcheck" eval 'on laptop mlsh netcheck | has "is a gateway of this host"'
+check "and so does why" eval 'on laptop mlsh why nas | joined | has "is a gateway of this host"'
+check "and netcheck" eval 'on laptop mlsh netcheck | joined | has "is a gateway of this host"'
 check "why as documented" eval 'on laptop mlsh why nas --json | tests/lab/json_documented why'
 check "status as documented" eval 'on laptop mlsh status --json | tests/lab/json_documented status'
 check "netcheck as documented" eval 'on laptop mlsh netcheck --json | tests/lab/json_documented netcheck'

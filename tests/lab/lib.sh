@@ -202,6 +202,9 @@ use_own_dns() { # machine, overlay address
 # grep -q that reads to the end: what writes into it is not killed for writing.
 has() { grep "$@" >/dev/null; }
 
+# What a person reads is broken into lines of 80 columns: all of it in one line.
+joined() { tr -s '\n ' ' ' | sed 's/ $//'; }
+
 # --- nodes ---
 
 declare -A DAEMON_PID=()
@@ -332,8 +335,7 @@ check_fails() {
 	shift 3
 	out=$("$@" 2>&1)
 	rc=$?
-	# Messages are broken into lines of 80 columns.
-	if [ $rc = "$code" ] && grep -qiE -- "$pattern" <<<"$(tr -s '\n ' ' ' <<<"$out" | sed 's/ $//')"; then
+	if [ $rc = "$code" ] && joined <<<"$out" | has -iE -- "$pattern"; then
 		pass "$name"
 	else
 		fail "$name: exit $rc instead of $code, or no '$pattern'"

@@ -94,8 +94,8 @@ for c in "ping laptop" "why laptop" netcheck; do
 	check_fails "$c before that says which command connects" 1 "homelab is not connected; run: mlsh connect homelab" \
 		eval "on nas mlsh $c"
 done
-check "status too" eval 'on nas mlsh status | has "homelab is not connected; run: mlsh connect homelab"'
-check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/nobody" mlsh status |
+check "status too" eval 'on nas mlsh status | joined | has "homelab is not connected; run: mlsh connect homelab"'
+check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/nobody" mlsh status | joined |
 	has "No cluster is connected, and there is none in .*; .mlsh setup. makes one"'
 must "connect waits for the session" on nas mlsh connect homelab
 # What an intruder in the running daemon reaches.
@@ -231,7 +231,7 @@ done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
 check_fails "another user may not disconnect it" 1 "no cluster homelab here" as_user desk 1500 mlsh disconnect homelab
 check_fails "nor see its status" 1 "no cluster homelab here, and no other" as_user desk 1500 mlsh status homelab
-check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status |
+check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status | joined |
 	has "No cluster of yours is connected.*other users.*only they and root"'
 check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
 check "a user makes a cluster of his own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk

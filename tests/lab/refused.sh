@@ -105,9 +105,9 @@ late() { # comes up 7.5 s after adopt has begun
 check "a server that comes up after 7.5 s is found" late
 must "laptop connects" node_up laptop homelab
 output_rule drop
-session_err() { on laptop mlsh status homelab 2>&1 | has -E "cannot send .*firewall on this machine"; }
+session_err() { on laptop mlsh status homelab 2>&1 | joined | has -E "cannot send .*firewall on this machine"; }
 check "status says that this machine's firewall drops it" wait_until 20 session_err
-netcheck_says() { on laptop mlsh netcheck homelab >"$WORK/nc" 2>&1; cat "$WORK/nc"; has "This machine itself does not let out" <"$WORK/nc"; }
+netcheck_says() { on laptop mlsh netcheck homelab >"$WORK/nc" 2>&1; cat "$WORK/nc"; joined <"$WORK/nc" | has "This machine itself does not let out"; }
 check "so does netcheck" netcheck_says
 connect_says() {
 	on laptop mlsh disconnect homelab >/dev/null

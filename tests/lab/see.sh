@@ -100,7 +100,7 @@ check_fails "an unknown node of a cluster" 1 "no node nobody in cluster homelab"
 check_fails "no node at all" 2 "one node" ann mlsh why
 
 # --- status ---
-check "status points to why" eval 'ann mlsh status | has "over the relay; .mlsh why laptop.homelab. says why"'
+check "status points to why" eval 'ann mlsh status | joined | has "over the relay; .mlsh why laptop.homelab. says why"'
 check "its JSON is as documented" eval 'ann mlsh status --json | json status'
 
 # --- ping ---
@@ -111,8 +111,8 @@ check "ping: over the relay, by its server" eval 'ann mlsh ping laptop.homelab -
 check "its JSON is as documented" eval 'ann mlsh ping laptop -c 2 -i 0.2 --json | tee "$WORK/ping.json" | json ping &&
 	tail -n 1 "$WORK/ping.json" | json_holds "d[\"event\"] == \"end\" and d[\"answered\"] == d[\"sent\"] == 2 and
 		d[\"lost_percent\"] == 0 and 0 < d[\"rtt_min_ms\"] <= d[\"rtt_avg_ms\"] <= d[\"rtt_max_ms\"] and d[\"path\"] == \"relay\""'
-check "ping: sums up" eval 'tail -n 1 "$WORK/ping.out" |
-	has -E "^desk.homelab: 3 sent, 3 answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
+check "ping: sums up" eval 'tail -n 2 "$WORK/ping.out" | joined |
+	has -E "^desk.homelab: 3 sent, 3 answered, 0% lost round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
 twice_in() { [ "$(grep -c "$2" "$1")" -ge 2 ]; } # file, what
 # Ended by a signal after the second answer: like the last one of so many.
 interrupted() { # file, what an answer looks like, signal, extra arguments
@@ -125,8 +125,8 @@ interrupted() { # file, what an answer looks like, signal, extra arguments
 	wait $!
 }
 check "ping: Ctrl-C ends it well" interrupted ctrl-c.out "answers by" INT
-check "and it sums up" eval 'tail -n 1 "$WORK/nas/ctrl-c.out" |
-	has -E "^desk.homelab: [2-9] sent, [2-9] answered, 0% lost; round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
+check "and it sums up" eval 'tail -n 2 "$WORK/nas/ctrl-c.out" | joined |
+	has -E "^desk.homelab: [2-9] sent, [2-9] answered, 0% lost round trip min/avg/max [0-9.]+/[0-9.]+/[0-9.]+ ms$"'
 check "SIGTERM too, as JSON" interrupted ctrl-c.json "\"answer\"" TERM --json
 check "with a last line as documented" eval 'json ping <"$WORK/nas/ctrl-c.json" &&
 	tail -n 1 "$WORK/nas/ctrl-c.json" | json_holds "d[\"answered\"] == d[\"sent\"] >= 2 and d[\"rtt_max_ms\"] > 0"'
@@ -141,7 +141,7 @@ router nft delete table ip hard
 ip -n "$LAB-nas" addr add 10.99.0.1/32 dev eth0 # its candidates change: a round begins
 check "until direct: ends with the first direct answer" wait "$waiting"
 check "having said so at once" eval 'grep -E "is now reached by direct 10.71.2.2:" "$WORK/nas/direct.out" &&
-	tail -n 2 "$WORK/nas/direct.out" | has "answers by direct 10.71.2.2:"'
+	tail -n 3 "$WORK/nas/direct.out" | has "answers by direct 10.71.2.2:"'
 
 # --- when things are down ---
 stop "${DAEMON_PID[laptop]}"

@@ -176,7 +176,10 @@ static void bus_lost(struct splitdns *s, int code)
 {
 	char detail[sizeof(s->detail)];
 	bus_close(s);
-	snprintf(detail, sizeof(detail), "no D-Bus system bus: %s", strerror(-code));
+	if (code == -ENOENT || code == -ECONNREFUSED)
+		snprintf(detail, sizeof(detail), "no systemd-resolved here (no D-Bus system bus)");
+	else
+		snprintf(detail, sizeof(detail), "no D-Bus system bus: %s", strerror(-code));
 	set_state(s, SPLITDNS_UNAVAILABLE, detail);
 	timer_set_in(s->reconnect, s->reconnect_ns);
 	s->reconnect_ns = MIN(2 * s->reconnect_ns, RECONNECT_MAX_NS);
