@@ -29,8 +29,8 @@ at_once() { # pattern, command...
 	out=$("$@" 2>&1)
 	rc=$?
 	echo "exit $rc after $((SECONDS - begin)) s: $out"
-	[ $rc = 5 ] && [ $((SECONDS - begin)) -lt 5 ] && grep -qE -- "$pattern" <<<"$out" &&
-		! grep -q "do firewalls let" <<<"$out"
+	[ $rc = 5 ] && [ $((SECONDS - begin)) -lt 5 ] && joined <<<"$out" | has -E -- "$pattern" &&
+		! joined <<<"$out" | has "do firewalls let"
 }
 both_at_once() { at_once "$1" adopt && at_once "$1" setup; } # pattern
 
@@ -75,7 +75,7 @@ in_the_end() { # pattern, seconds at least, command...
 	out=$("$@" 2>&1)
 	rc=$?
 	echo "exit $rc after $((SECONDS - begin)) s: $out"
-	[ $rc = 5 ] && [ $((SECONDS - begin)) -ge "$least" ] && grep -qE -- "$pattern" <<<"$out"
+	[ $rc = 5 ] && [ $((SECONDS - begin)) -ge "$least" ] && joined <<<"$out" | has -E -- "$pattern"
 }
 router nft 'add table ip f; add chain ip f f { type filter hook forward priority 0; }; add rule ip f f ip saddr 10.71.2.2 udp dport 4433 reject with icmp type admin-prohibited'
 check "a router that rejects it is named" in_the_end "no answer .*10\.71\.2\.1 says: " 9 adopt
@@ -88,7 +88,7 @@ dns_says() { # pattern
 	out=$(on laptop mlsh setup another --signal-host signal.example --token "ABCD-EFGH-JKMN@$(printf '0%.0s' {1..64})" --name laptop 2>&1)
 	rc=$?
 	echo "exit $rc: $out"
-	[ $rc = 5 ] && grep -qE -- "$1" <<<"$out"
+	[ $rc = 5 ] && joined <<<"$out" | has -E -- "$1"
 }
 check "nobody answers at the name server's address" dns_says "signal.example: no name server could be asked"
 printf 'nameserver 10.71.1.99\n' >"$WORK/laptop/resolv.conf"
@@ -113,7 +113,7 @@ connect_says() {
 	on laptop mlsh disconnect homelab >/dev/null
 	on laptop mlsh connect homelab --wait 3 >"$WORK/co" 2>&1
 	cat "$WORK/co"
-	has -E "cannot send .*firewall on this machine" <"$WORK/co"
+	joined <"$WORK/co" | has -E "cannot send .*firewall on this machine"
 }
 check "and connect" connect_says
 no_rules
