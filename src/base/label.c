@@ -54,7 +54,7 @@ int label_check(const char *what, const char *s, struct err *err)
 
 	if (!fault)
 		return 0;
-	return err_set(err, -EINVAL, "%s \"%.80s\" cannot be used: %s.", what, s, fault);
+	return err_set(err, -EINVAL, "%s \"%.48s\" cannot be used: %s.", what, s, fault);
 }
 
 struct special_name {

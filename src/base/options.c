@@ -177,7 +177,7 @@ static int take_args(const struct options *o, int argc, char **argv, struct opti
 	if (n < o->min_args)
 		return err_set(err, -EINVAL, "%s", o->missing);
 	if (n > o->max_args)
-		return err_set(err, -EINVAL, "unexpected argument '%s'",
+		return err_set(err, -EINVAL, "unexpected argument '%.40s'",
 			       argv[(size_t)optind + o->max_args]);
 	for (ret->n_args = 0; ret->n_args < n; ret->n_args++)
 		ret->arg[ret->n_args] = argv[(size_t)optind + ret->n_args];

@@ -73,7 +73,7 @@ int cli_port_mapping(const char *text, bool *ret_no, struct err *err)
 	bool off = strcmp(text, "off") == 0;
 
 	if (!off && strcmp(text, "on") != 0)
-		return err_set(err, -EINVAL, "port mapping can be 'on' or 'off', not '%s'", text);
+		return err_set(err, -EINVAL, "port mapping can be 'on' or 'off', not '%.40s'", text);
 	*ret_no = off;
 	return 0;
 }
@@ -82,7 +82,7 @@ int cli_log_level(const char *text, enum log_level *ret, struct err *err)
 {
 	int rc = log_level_parse(text, ret);
 
-	return rc == 0 ? 0 : err_set(err, rc, "unknown log level '%s': it can be "
+	return rc == 0 ? 0 : err_set(err, rc, "unknown log level '%.40s': it can be "
 					      "error, warn, info or debug", text);
 }
 
@@ -95,7 +95,7 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 	for (; *p >= '0' && *p <= '9' && p - text < 12; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	if (p == text || *p || v < min || v > max)
-		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not '%s'",
+		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not '%.40s'",
 			       option, (unsigned long long)min, (unsigned long long)max, text);
 	*ret = v;
 	return 0;

@@ -82,6 +82,11 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 	a->state_dir = given_or(g.value[STATE_DIR], a->state_dir);
 	a->port_mapping = given_or(g.value[PORT_MAPPING], a->port_mapping);
 	a->log = given_or(g.value[LOG], a->log);
+	if (!*a->socket_path || !*a->state_dir) {
+		(void)err_set(&err, -EINVAL, "--%s needs a path",
+			      *a->socket_path ? "state-dir" : "socket");
+		return wrong_usage(&err);
+	}
 	if (cli_log_level(a->log, &a->log_level, &err) < 0 ||
 	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0)
 		return wrong_usage(&err);

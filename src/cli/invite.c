@@ -36,7 +36,7 @@ static int parse(const struct options_given *g, struct invite_args *a)
 				     &err) < 0)
 		return cli_usage("invite", "%s", err.text);
 	if (role && a->role != ROLE_ADMIN && strcmp(role, "node") != 0)
-		return cli_usage("invite", "--role is node or admin, not '%s'", role);
+		return cli_usage("invite", "--role is node or admin, not '%.40s'", role);
 	return EXIT_OK;
 }
 

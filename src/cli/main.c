@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh and mlshtund: one binary; the name it is invoked by selects the program, the first argument
  * the command. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/version.h"
 #include "cli/cli.h"
@@ -64,11 +66,20 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	return rc;
 }
 
-/* A full disk is no success. */
-static int written(int rc)
+/*
+ * Output that was lost, on a full disk, is a failure. If the reader of a pipe went away (`| head`),
+ * the program ends as others do then: without a word, by SIGPIPE.
+ */
+static int written(int rc, bool pipe_ends_us)
 {
-	if (fflush(stdout) == 0 || rc != EXIT_OK)
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || rc != EXIT_OK)
 		return rc;
+	if (pipe_ends_us && poll(&out, 1, 0) == 1 && out.revents & POLLERR) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
 	cli_complain("writing the output failed");
 	return EXIT_FAILED;
 }
@@ -91,7 +102,7 @@ static int unknown_command(const char *name)
 	meant = options_near(name, names, ARRAY_LEN(names), sizeof(names[0]));
 	if (meant)
 		snprintf(hint, sizeof(hint), ": did you mean '%s'?", meant);
-	cli_complain("unknown command '%.60s'%s", name, hint);
+	cli_complain("unknown %s '%.40s'%s", *name == '-' ? "option" : "command", name, hint);
 	fputs("`mlsh --help` lists the commands\n", stderr);
 	return EXIT_USAGE;
 }
@@ -150,6 +161,8 @@ static int run_program(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	signal(SIGPIPE, SIG_IGN);
-	return written(run_program(argc, argv));
+	/* Not before what was begun is finished; `trap '' PIPE` in a shell: not at all. */
+	bool pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
+
+	return written(run_program(argc, argv), pipe_ends_us);
 }

@@ -85,10 +85,9 @@ static int on_reply(void *ctx, const struct daemon_reply *reply)
 		print_event(p, o, event);
 	else if (!rc)
 		printf("%s\n", (const char *)reply->data);
-	fflush(stdout);
 	json_object_put(p->last);
 	p->last = o;
-	return rc;
+	return fflush(stdout) != 0 || rc; /* nobody reads it any more: over, too */
 }
 
 static void put_ms(struct json_object *o, const char *key, const struct pinging *p, double ms)
@@ -171,7 +170,7 @@ static int parse_interval(const char *text, uint32_t *ret_ms, struct err *err)
 	double s = strtod(text, &rest);
 
 	if (rest == text || *rest || !(s >= 0.2 && s <= 3600))
-		return err_set(err, -EINVAL, "--interval takes seconds from 0.2 to 3600, not '%s'",
+		return err_set(err, -EINVAL, "--interval takes seconds from 0.2 to 3600, not '%.40s'",
 			       text);
 	*ret_ms = (uint32_t)(s * 1000 + 0.5);
 	return 0;
@@ -183,7 +182,7 @@ static int parse_count(const char *text, uint32_t *ret, struct err *err)
 	long n = strtol(text, &rest, 10);
 
 	if (rest == text || *rest || n < 1 || n > COUNT_MAX)
-		return err_set(err, -EINVAL, "--count takes a number from 1 to %d, not '%s'",
+		return err_set(err, -EINVAL, "--count takes a number from 1 to %d, not '%.40s'",
 			       COUNT_MAX, text);
 	*ret = (uint32_t)n;
 	return 0;

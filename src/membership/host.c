@@ -9,7 +9,7 @@
 static int bad_host(struct err *err, const char *text, const char *why)
 {
 	return err_set(err, -EINVAL,
-		       "\"%.80s\" is not the address of a server: %s. Give a name, an IPv4 address "
+		       "\"%.48s\" is not the address of a server: %s. Give a name, an IPv4 address "
 		       "or an IPv6 address in brackets, with :port if needed.", text, why);
 }
 

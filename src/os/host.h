@@ -15,7 +15,8 @@ struct host;
 
 /*
  * The machine this process runs on, with its event loop. Simulated hosts come from os/sim/world.h
- * instead.
+ * instead. A standard stream that the process was started without (`2>&-`) stays unusable, but no
+ * file or socket gets its number afterwards.
  */
 int host_new(struct err *err, struct host **ret) MUST_CHECK;
 void host_free(struct host *h);

@@ -130,7 +130,7 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 			       "%s: not a code of the form XXXX-XXXX-XXXX (digits and letters "
 			       "without I, L, O and U).", secret->origin);
 	if (log_level_parse(log->value, &c->log_level) < 0)
-		return err_set(err, -EINVAL, "%s: unknown log level '%s': it can be error, "
+		return err_set(err, -EINVAL, "%s: unknown log level '%.40s': it can be error, "
 			       "warn, info or debug.",
 			       log->origin, log->value);
 	return 0;

@@ -38,11 +38,11 @@ static struct config_env environment(void)
 /* The one line on standard output that this program is started for, once. */
 static int print_token(const char *token)
 {
-	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster "
-			"(mlsh setup NAME --signal-host HOST --token TOKEN):\n");
+	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster\n"
+			"  (mlsh setup NAME --signal-host HOST --token TOKEN):\n");
 	if (printf("%s\n", token) < 0 || fflush(stdout) != 0) {
-		fprintf(stderr, "mlsh-signal: the token could not be written to standard output; "
-				"make another with: mlsh-signal token\n");
+		fprintf(stderr, "mlsh-signal: the token could not be written to standard output;\n"
+				"  make another with: mlsh-signal token\n");
 		return -1;
 	}
 	return 0;
@@ -81,6 +81,8 @@ static int make_token(struct host *h, const struct signal_config *cfg, uint64_t 
 		return say(&err, EXIT_FAILURE);
 	status = printf("%s\n", token) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	secret_wipe(token, sizeof(token));
+	if (status != EXIT_SUCCESS)
+		fputs("mlsh-signal: the token could not be written to standard output\n", stderr);
 	return status;
 }
 

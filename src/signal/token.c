@@ -11,8 +11,8 @@ int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
 		n = 10 * n + (uint64_t)(*c - '0');
 	if (c == text || *c != '\0' || n == 0 || n > TOKEN_TTL_MAX_S)
 		return err_set(err, -EINVAL,
-			       "--ttl %s: give a number of seconds from 1 to %llu.", text,
-			       (unsigned long long)TOKEN_TTL_MAX_S);
+			       "--ttl takes whole seconds from 1 to %llu, not '%.40s'",
+			       (unsigned long long)TOKEN_TTL_MAX_S, text);
 	*ret = n;
 	return 0;
 }

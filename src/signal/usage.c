@@ -70,7 +70,9 @@ static int parse_token(int argc, char **argv, struct usage *ret, struct err *err
 	if (g.help)
 		ret->command = COMMAND_TOKEN_HELP;
 	else if (g.value[TTL])
-		return token_ttl_parse(g.value[TTL], &ret->ttl_s, err);
+		return token_ttl_parse(g.value[TTL], &ret->ttl_s, err) < 0
+			       ? wrong(&usage_token_options, err, err)
+			       : 0;
 	return 0;
 }
 

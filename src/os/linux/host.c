@@ -2,6 +2,7 @@
 /* The machine this process runs on: log to standard error, clock, kernel randomness, name. */
 #include "os/host.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -58,9 +59,19 @@ static bool stderr_is_journal(void)
 	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+/* Opened the wrong way round: reading and writing fail, as they do on a closed stream. */
+static void hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
+}
+
 int host_new(struct err *err, struct host **ret)
 {
 	struct host *h = calloc(1, sizeof(*h));
+	hold_streams();
 	if (!h)
 		return err_set(err, -ENOMEM, "out of memory");
 	h->log = (struct log){ .level = LOG_LEVEL_INFO, .sink = log_to_stderr, .ctx = h };

@@ -274,6 +274,12 @@ static bool is_no_socket(const char *path)
 
 /* The kernel refuses a connection to what is no socket in the same way as to a dead one, or as to
  * one that may not be opened. */
+static int path_too_long(const char *path, struct err *err)
+{
+	return err_set(err, -ENAMETOOLONG, "%.40s... is too long: the path of a socket has at most "
+		       "%zu characters", path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+}
+
 static int connect_failed(const char *path, int r, struct err *err)
 {
 	if ((r == -ECONNREFUSED || r == -EACCES) && is_no_socket(path))
@@ -286,6 +292,7 @@ static int connect_failed(const char *path, int r, struct err *err)
 	case -EACCES:
 		return err_set(err, r, "no permission for %s, or for a folder above it "
 			       "(`namei -l %s` shows which)", path, path);
+	case -ENAMETOOLONG: return path_too_long(path, err);
 	default: return err_set(err, r, "cannot connect to %s: %s", path, strerror(-r));
 	}
 }
@@ -515,6 +522,8 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 		l = calloc(1, sizeof(*l));
 		r = l ? 0 : -ENOMEM;
 	}
+	if (r == -ENAMETOOLONG)
+		return path_too_long(path, err);
 	if (r < 0)
 		return err_set(err, r, "cannot listen at %s: %s", path, strerror(-r));
 	l->host = h;
