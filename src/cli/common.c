@@ -73,7 +73,8 @@ int cli_port_mapping(const char *text, bool *ret_no, struct err *err)
 	bool off = strcmp(text, "off") == 0;
 
 	if (!off && strcmp(text, "on") != 0)
-		return err_set(err, -EINVAL, "port mapping can be 'on' or 'off', not '%.40s'", text);
+		return err_set(err, -EINVAL, "port mapping can be 'on' or 'off', not '%.40s'",
+			       text);
 	*ret_no = off;
 	return 0;
 }
@@ -95,8 +96,9 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 	for (; *p >= '0' && *p <= '9' && p - text < 12; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	if (p == text || *p || v < min || v > max)
-		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not '%.40s'",
-			       option, (unsigned long long)min, (unsigned long long)max, text);
+		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not "
+			       "'%.40s'", option, (unsigned long long)min,
+			       (unsigned long long)max, text);
 	*ret = v;
 	return 0;
 }

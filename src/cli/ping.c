@@ -170,8 +170,8 @@ static int parse_interval(const char *text, uint32_t *ret_ms, struct err *err)
 	double s = strtod(text, &rest);
 
 	if (rest == text || *rest || !(s >= 0.2 && s <= 3600))
-		return err_set(err, -EINVAL, "--interval takes seconds from 0.2 to 3600, not '%.40s'",
-			       text);
+		return err_set(err, -EINVAL, "--interval takes seconds from 0.2 to 3600, not "
+			       "'%.40s'", text);
 	*ret_ms = (uint32_t)(s * 1000 + 0.5);
 	return 0;
 }

@@ -155,8 +155,8 @@ static void print_stopped(struct json_object *o)
 		snprintf(text, sizeof(text), "%s: %s: %s", js(o, "name"), js(o, "state"),
 			 js(o, "error"));
 	else
-		snprintf(text, sizeof(text), "%s: %s; `mlsh connect %s` brings it up", js(o, "name"),
-			 js(o, "state"), js(o, "name"));
+		snprintf(text, sizeof(text), "%s: %s; `mlsh connect %s` brings it up",
+			 js(o, "name"), js(o, "state"), js(o, "name"));
 	options_wrap(stdout, text, 0, 2);
 	putchar('\n');
 }

@@ -171,7 +171,8 @@ static int plain_name(const char *typed, char out[NAME_MAX_LEN + 1], struct err 
 	if (n > 1 && typed[n - 1] == '.')
 		n--;
 	if (n > NAME_MAX_LEN)
-		return err_set(err, -EINVAL, "'%.40s...' is too long for the name of a node", typed);
+		return err_set(err, -EINVAL, "'%.40s...' is too long for the name of a node",
+			       typed);
 	for (size_t i = 0; i < n; i++)
 		out[i] = typed[i] >= 'A' && typed[i] <= 'Z' ? (char)(typed[i] + 32) : typed[i];
 	out[n] = '\0';

@@ -65,8 +65,8 @@ static int check_log(const struct join *j, struct err *err)
 	if (mlog_member_by_name(j->log, span_str(j->node_name)) ||
 	    (mlog_name_taken(j->log, j->node_name) && !inv->node_name[0]))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
-				  "the name %s is taken in %s (a name is never given again). Choose "
-				  "another one with --name.", j->node_name, j->cluster_name);
+				  "the name %s is taken in %s (a name is never given again). "
+				  "Choose another one with --name.", j->node_name, j->cluster_name);
 	return 0;
 }
 

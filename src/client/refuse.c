@@ -28,7 +28,8 @@ static const struct {
 	  "the setup token has expired. Make a new one on the server with 'mlsh-signal token'.",
 	  true },
 	{ REFUSAL_CLUSTER_UNKNOWN, -ENOENT,
-	  "the cluster is not known there. Was the server installed again with a new database, or is it another server?" },
+	  "the cluster is not known there. Was the server installed again with a new database, or "
+	  "is it another server?" },
 	{ REFUSAL_STALE, -ESTALE, "the cluster changed at the same moment. Try again." },
 	{ REFUSAL_SUBNET, -EADDRNOTAVAIL,
 	  "the subnet cannot be used: it overlaps another cluster's or is not permitted. Choose "
@@ -57,8 +58,8 @@ static const struct {
 	  "sponsor if it was not you who used it." },
 	{ REFUSAL_INVITE_CANCELLED, -EACCES, "the invite was cancelled. Ask for a new one." },
 	{ REFUSAL_NAME_TAKEN, -EEXIST,
-	  "the node name is taken in this cluster (a name is never given again). Choose another one "
-	  "with --name." },
+	  "the node name is taken in this cluster (a name is never given again). Choose another "
+	  "one with --name." },
 	{ REFUSAL_NAME_BAD, -EINVAL,
 	  "the node name cannot be used with this invite. Leave --name out, or give the one that "
 	  "the invite was made for." },

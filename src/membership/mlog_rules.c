@@ -89,8 +89,9 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 			      "new invite.", sponsor->name, sponsor->name);
 	if (sponsor->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_NOT_ADMIN,
-			      "the invite was made by \"%s\", which is not an admin of cluster \"%s\": "
-			      "ask an admin for a new invite", sponsor->name, l->genesis.name);
+			      "the invite was made by \"%s\", which is not an admin of cluster "
+			      "\"%s\": ask an admin for a new invite",
+			      sponsor->name, l->genesis.name);
 	if (!mlog_has_head(l, &inv->head))
 		return refuse(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
 			      "the invite was made on a log that has an entry %" PRIu64 " which is "

@@ -90,11 +90,11 @@ static int read_identity(struct host *h, const struct setting *cert, const struc
 	if (!*cert->value && !*key->value)
 		return 0;
 	if (!*cert->value)
-		return err_set(err, -EINVAL, "%s is set, quic.cert_path is not: set both or neither.",
-			       key->origin);
+		return err_set(err, -EINVAL, "%s is set, quic.cert_path is not: set both or "
+			       "neither.", key->origin);
 	if (!*key->value)
-		return err_set(err, -EINVAL, "%s is set, quic.key_path is not: set both or neither.",
-			       cert->origin);
+		return err_set(err, -EINVAL, "%s is set, quic.key_path is not: set both or "
+			       "neither.", cert->origin);
 	r = read_pem(h, cert, &cert_pem, err);
 	if (r == 0)
 		r = read_pem(h, key, &key_pem, err);
