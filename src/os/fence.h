@@ -6,8 +6,10 @@
  *
  * The host drops, before it routes them, packets *from* a fenced address that did not come in
  * through the device, and packets *to* one that did not come in through the device or from a
- * container or virtual machine of this host. The loopback interface is excepted. Addresses that are
- * not fenced are not touched: another network may use the same range.
+ * container or virtual machine of this host. So it does with ICMP errors about packets from or to a
+ * fenced address, by which a stranger could cut connections and shrink packets. The loopback
+ * interface is excepted. Addresses that are not fenced are not touched: another network may use the
+ * same range.
  *
  * Linux: a table of nf_tables that nobody else can change and that ends with the process.
  */
@@ -38,6 +40,11 @@ void fence_free(struct fence *f);
  * same again costs nothing. -ENOMEM.
  */
 int fence_address(struct fence *f, ip4 address, bool fenced) MUST_CHECK;
+/*
+ * Addresses that are to be fenced are so when this returns, if the system lets them: for a caller
+ * who gives the host such an address, or a route to it, in this turn of the loop.
+ */
+void fence_flush(struct fence *f);
 /*
  * What this host, its containers, or others through the device send to `port` of the address goes
  * to the port `udp` or `tcp` of it, and what is answered from there comes from `port`. So a server

@@ -140,6 +140,61 @@ START_TEST(addresses_come_and_go)
 }
 END_TEST
 
+START_TEST(what_was_said_is_in_force_after_a_flush)
+{
+	if (!setup())
+		return;
+	struct fence *f = fence_up(true);
+
+	ck_assert_int_eq(fence_address(f, PEER + 1, true), 0);
+	must("! " HAS "100.64.0.3");
+	fence_flush(f); /* no turn of the loop */
+	must(HAS "100.64.0.3");
+	os_unit_run_for(host, 20 * NS_PER_MS);
+	ck_assert_int_eq(fence_state_get(f), FENCE_UP);
+	must(HAS "100.64.0.3");
+	fence_free(f);
+	host_free(host);
+}
+END_TEST
+
+/* In a container the way out is one end of a veth, as the ports of its own containers are. */
+START_TEST(bridges_to_other_machines_are_outside)
+{
+	if (!setup())
+		return;
+	must("ip link add lan type bridge && ip link add up0 type veth peer name far0 && "
+	     "ip link set up0 master lan && ip link set lan up && "
+	     "ip addr add 192.0.2.2/24 dev lan && ip route add default via 192.0.2.1");
+	must("ip link add docker0 type bridge");
+	struct fence *f = fence_up(true);
+
+	must("nft list set inet mlsh0 inside | grep -q docker0");
+	must("! nft list set inet mlsh0 inside | grep lan");
+	must("ip route del default");
+	fence_network_changed(f);
+	must("nft list set inet mlsh0 inside | grep lan");
+	static const char *const ways[] = { "link far0 name way0 type vlan id 5",
+					    "way0 type vxlan id 7 dstport 4789 remote 192.0.2.9" };
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) { /* what this kernel has of them */
+		char line[160];
+
+		snprintf(line, sizeof(line), "ip link add %s && ip link set way0 master docker0",
+			 ways[i]);
+		if (!shell(line))
+			continue;
+		fence_network_changed(f);
+		must("! nft list set inet mlsh0 inside | grep docker0");
+		must("ip link del way0");
+		fence_network_changed(f);
+		must("nft list set inet mlsh0 inside | grep docker0");
+	}
+	fence_free(f);
+	host_free(host);
+}
+END_TEST
+
 START_TEST(bridges_of_containers_are_inside)
 {
 	if (!setup())
@@ -191,7 +246,7 @@ START_TEST(an_older_kernel_s_table_is_made_again)
 	must("! " HAS "'flags owner'");
 	must("nft flush ruleset && ! nft list table inet mlsh0");
 	wait_for(HAS "100.64.0.2");
-	must("nft delete rule inet mlsh0 fence handle $(nft -a list table inet mlsh0 | "
+	must("nft delete rule inet mlsh0 outside handle $(nft -a list table inet mlsh0 | "
 	     "sed -n 's/.*saddr.*handle //p') && ! " HAS "saddr");
 	wait_for(HAS "saddr");
 	must(HAS "100.64.0.2");
@@ -241,6 +296,7 @@ END_TEST
 
 UNIT_MAIN("os/fence", nobody_else_can_change_the_table,
 	  the_table_ends_with_the_process, addresses_come_and_go,
+	  what_was_said_is_in_force_after_a_flush, bridges_to_other_machines_are_outside,
 	  bridges_of_containers_are_inside, a_port_is_redirected_until_the_end,
 	  an_older_kernel_s_table_is_made_again, a_kernel_without_nf_tables_is_named,
 	  a_table_of_somebody_else_is_respected)

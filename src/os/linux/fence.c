@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "os/linux/defaults.h"
 #include "os/linux/fence_internal.h"
 #include "os/linux/fence_table.h"
 #include "os/linux/internal.h"
@@ -187,16 +188,24 @@ static void addresses_forget(struct fence *f)
 	f->n = n;
 }
 
-/* Bridges of containers and virtual machines: what comes from there is this host's own business. */
+/*
+ * Bridges of containers and virtual machines: what comes from there is this host's own business.
+ * One that leads to other machines is none, though a host that is a container itself cannot tell by
+ * its ports: there its way out looks like the end of another container.
+ */
 static int inside_write(struct fence *f)
 {
 	struct links links;
+	struct defaults defaults;
 	unsigned found[INSIDE_MAX];
 	size_t n = 0;
 	int r = links_load(&links);
 
+	if (r == 0)
+		r = defaults_load(&links, &defaults);
 	for (size_t i = 0; r == 0 && i < links.n && n < INSIDE_MAX; i++)
-		if (!links.at[i].master && links_kind(&links, &links.at[i]) == NETIF_CONTAINER)
+		if (links_is_inside(&links, &links.at[i]) &&
+		    !defaults_lead_through(&defaults, links.at[i].index))
 			found[n++] = links.at[i].index;
 	links_fini(&links);
 	if (r == -EINTR) /* something changes just now: netwatch will say so */
@@ -239,6 +248,13 @@ static void on_flush(void *ctx)
 	addresses_forget(f);
 	if (r < 0 ? fail(f, r) : say(f, FENCE_UP, 0))
 		f->changed(f->ctx);
+}
+
+void fence_flush(struct fence *f)
+{
+	/* What the kernel refuses is tried again and said at the end of the turn. */
+	if (f->table.socket)
+		(void)!addresses_write(f, true);
 }
 
 static void on_again(void *ctx)

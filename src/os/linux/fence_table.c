@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/icmp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,12 +15,17 @@
 #define PRIORITY (-350)
 #define SET_OVERLAY "overlay"
 #define SET_INSIDE "inside"
-#define CHAIN "fence"
+#define CHAIN_BEFORE "fence"
+#define CHAIN_IN "fence_in"
+#define CHAIN "outside"
+#define CHAIN_ABOUT "about"
 #define IFNAME_BYTES 16		/* IFNAMSIZ */
 #define ELEMENTS_MAX 256	/* in a message */
 #define LOOPBACK_IFINDEX 1	/* in every network namespace */
 #define IP_SOURCE 12		/* RFC 791 section 3.1 */
 #define IP_DESTINATION 16
+#define ICMP_TYPE 0		/* RFC 792 */
+#define ICMP_ABOUT 8		/* the header of the packet that an error is about */
 #define PORT_FROM 0		/* of UDP and TCP alike: RFC 768, RFC 9293 section 3.1 */
 #define PORT_TO 2
 #define UDP_CHECKSUM 6
@@ -147,6 +153,56 @@ static void add_rule_drop(struct fence_table *t, struct nft_batch *b, uint32_t o
 	mnl_attr_nest_end(m, list);
 }
 
+static void add_rule_all(struct fence_table *t, struct nft_batch *b, const char *from,
+			 const char *to)
+{
+	struct nlattr *list;
+	struct nlmsghdr *m = rule_of(t, b, from, &list);
+
+	nft_jump(m, to);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_error(struct fence_table *t, struct nft_batch *b, uint8_t type)
+{
+	uint8_t v4 = NFPROTO_IPV4, icmp = IPPROTO_ICMP;
+	struct nlattr *list;
+	struct nlmsghdr *m = rule(t, b, &list);
+
+	nft_meta_load(m, NFT_META_NFPROTO);
+	nft_compare(m, NFT_CMP_EQ, &v4, sizeof(v4));
+	nft_meta_load(m, NFT_META_L4PROTO);
+	nft_compare(m, NFT_CMP_EQ, &icmp, sizeof(icmp));
+	nft_payload_load(m, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_TYPE, sizeof(type));
+	nft_compare(m, NFT_CMP_EQ, &type, sizeof(type));
+	nft_jump(m, CHAIN_ABOUT);
+	mnl_attr_nest_end(m, list);
+}
+
+static void add_rule_about(struct fence_table *t, struct nft_batch *b, uint32_t offset)
+{
+	struct nlattr *list;
+	struct nlmsghdr *m = rule_of(t, b, CHAIN_ABOUT, &list);
+
+	nft_payload_load(m, NFT_PAYLOAD_TRANSPORT_HEADER, ICMP_ABOUT + offset, sizeof(ip4));
+	nft_look_up(m, SET_OVERLAY);
+	nft_count(m);
+	nft_verdict(m, NF_DROP);
+	mnl_attr_nest_end(m, list);
+}
+
+/* Nobody but the device has to say something of packets between members. */
+static void add_rules_errors(struct fence_table *t, struct nft_batch *b)
+{
+	static const uint8_t errors[] = { ICMP_DEST_UNREACH, ICMP_SOURCE_QUENCH, ICMP_REDIRECT,
+					  ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB };
+
+	add_rule_about(t, b, IP_SOURCE);
+	add_rule_about(t, b, IP_DESTINATION);
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++)
+		add_rule_error(t, b, errors[i]);
+}
+
 static int make(struct fence_table *t, bool own)
 {
 	struct nft_batch b;
@@ -158,12 +214,18 @@ static int make(struct fence_table *t, bool own)
 	put_u32(m, NFTA_TABLE_FLAGS, own ? NFT_TABLE_F_OWNER : 0);
 	add_set(t, &b, SET_OVERLAY, TYPE_IPV4_ADDR, NETWORK_ORDER, 1);
 	add_set(t, &b, SET_INSIDE, TYPE_IFACE_INDEX, HOST_ORDER, 2);
-	add_chain(t, &b, CHAIN, NF_INET_PRE_ROUTING, PRIORITY);
+	add_chain(t, &b, CHAIN, -1, 0);
+	add_chain(t, &b, CHAIN_ABOUT, -1, 0);
+	add_chain(t, &b, CHAIN_BEFORE, NF_INET_PRE_ROUTING, PRIORITY);
+	add_chain(t, &b, CHAIN_IN, NF_INET_LOCAL_IN, PRIORITY);
+	add_rule_all(t, &b, CHAIN_BEFORE, CHAIN);
+	add_rule_all(t, &b, CHAIN_IN, CHAIN);
 	add_rule_device(t, &b);
 	add_rule_loopback(t, &b);
 	add_rule_drop(t, &b, IP_SOURCE);
 	add_rule_inside(t, &b);
 	add_rule_drop(t, &b, IP_DESTINATION);
+	add_rules_errors(t, &b);
 	return nft_batch_commit(t->socket, &b, &t->seq);
 }
 

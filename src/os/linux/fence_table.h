@@ -4,14 +4,17 @@
  *
  *     set overlay { type ipv4_addr }          the fenced addresses
  *     set inside { type iface_index }         bridges of this host's containers
- *     chain fence {
- *         type filter hook prerouting priority -350
+ *     chain fence { type filter hook prerouting priority -350; jump outside }
+ *     chain fence_in { type filter hook input priority -350; jump outside }
+ *     chain outside {
  *         iifname "mlsh0" accept
  *         iif "lo" accept
  *         ip saddr @overlay counter drop
  *         iif @inside accept
  *         ip daddr @overlay counter drop
+ *         icmp type destination-unreachable jump about     and the other errors, each
  *     }
+ *     chain about { @th,160,32 @overlay counter drop; @th,192,32 @overlay counter drop }
  *
  * and, once asked for (fence_table_redirect), for a server of ours at the ports 40001 and 40002:
  *
@@ -23,8 +26,10 @@
  * The first is behind everything that others do to a packet that comes in, the second before all
  * that they do to an answer: their rules, connection tracking and tcpdump see port 53.
  *
- * -350 is before the tables of others ("raw" is -300) and before connection tracking, and behind
- * the assembly of fragments.
+ * -350 is before the tables of others ("raw" is -300) and before connection tracking. The second
+ * hook sees what the first cannot: the addresses of a packet that its options route on through this
+ * host (LSRR), and an ICMP error that came in fragments, which are put together before the first
+ * only where connections are tracked.
  */
 #ifndef MLSH_OS_LINUX_FENCE_TABLE_H
 #define MLSH_OS_LINUX_FENCE_TABLE_H

@@ -167,3 +167,24 @@ enum netif_kind links_kind(const struct links *l, const struct link *link)
 		return NETIF_CONTAINER;
 	return kind_alone(link);
 }
+
+/* Unlike for links_kind a tunnel counts: a VXLAN brings the packets of other machines. */
+static bool is_way_out(const struct links *l, const struct link *port)
+{
+	enum netif_kind kind = kind_alone(port);
+
+	if (is_bridge(port))
+		return has_hardware_port(l, port->index, 0);
+	return strcmp(port->driver, "veth") != 0 &&
+	       (kind == NETIF_PHYSICAL || kind == NETIF_TUNNEL);
+}
+
+bool links_is_inside(const struct links *l, const struct link *link)
+{
+	if (!is_bridge(link) || link->master)
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->at[i].master == link->index && is_way_out(l, &l->at[i]))
+			return false;
+	return true;
+}

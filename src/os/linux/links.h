@@ -30,6 +30,8 @@ void links_fini(struct links *l);
 /* NULL when there is none with this index. */
 const struct link *links_find(const struct links *l, unsigned index);
 enum netif_kind links_kind(const struct links *l, const struct link *link);
+/* A bridge with ports of this host's own containers and virtual machines only, or without any. */
+bool links_is_inside(const struct links *l, const struct link *link);
 /* Is it a TUN device, not a TAP? False for NULL. */
 bool link_is_tun(const struct link *link);
 
