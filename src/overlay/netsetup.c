@@ -175,7 +175,6 @@ static void sync_device(struct sync *s)
 	struct err err = { 0 };
 
 	n->had |= NETSETUP_NAME | NETSETUP_MTU;
-	fence_one(s, n->self, true, &n->self_fenced);
 	if (strcmp(own->ifname, d->ifname) != 0 && part_may(s, NETSETUP_NAME))
 		part_done(s, NETSETUP_NAME,
 			  netconf_link_rename(n->h, d->ifindex, d->ifname, &err), &err);
@@ -241,7 +240,6 @@ static void member_add(struct sync *s, struct netsetup_member *m, const char *na
 		s->report->missing |= NETSETUP_ROUTES;
 		return;
 	}
-	fence_one(s, m->ip, true, &m->fenced);
 	if (!netown_has(s->own, NETROUTE_MEMBER, p))
 		rc = netconf_route_add(s->n->h, s->n->device.ifindex, p, s->n->self, &err);
 	if (rc == -EEXIST) {
@@ -272,6 +270,22 @@ static void sync_member(struct sync *s, struct netsetup_member *m, const char *n
 		   !netown_has(s->own, NETROUTE_GUARD, p)) {
 		member_add(s, m, name);
 	}
+}
+
+/* Before the host gets an address or a route: nobody else is to reach it even for a moment. */
+static void sync_fence(struct sync *s)
+{
+	struct netsetup *n = s->n;
+	char what[NETUSE_WHAT_MAX];
+
+	fence_one(s, n->self, true, &n->self_fenced);
+	for (size_t i = 0; i < n->n_members; i++) {
+		struct netsetup_member *m = &n->members[i];
+
+		if (m->ip != n->self && !m->fenced && !is_taken(s, m, what))
+			fence_one(s, m->ip, true, &m->fenced);
+	}
+	fence_flush(n->device.fence);
 }
 
 bool netsetup_routes(const struct netsetup *n, ip4 member)
@@ -364,6 +378,7 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 		rc = members_renew(n, log);
 	if (rc < 0)
 		return rc;
+	sync_fence(&s);
 	sync_device(&s);
 	check_own(&s);
 	check_claim(&s);

@@ -407,12 +407,22 @@ static size_t destinations(void *ctx, struct addr *out, size_t max)
 	return n;
 }
 
+/* Among what changed there may be a bridge of containers, or one that leads elsewhere now. */
+static void on_touched(void *ctx)
+{
+	struct overlay *o = ctx;
+
+	if (o->fence && !o->closing)
+		fence_network_changed(o->fence);
+	repair_look(o);
+}
+
 static int watch_network(struct overlay *o, struct err *err)
 {
 	struct netwatch_config nc = {
 		.subnet = mlog_genesis(o->log)->subnet,
 		.changed = on_network,
-		.touched = repair_look,
+		.touched = on_touched,
 		.destinations = destinations,
 		.ctx = o,
 	};

@@ -49,7 +49,10 @@ while True:
     print(data.decode(), source[0], flush=True)
     s.sendto(b"answer", source)
 PY
-# attack.py ASK|FORGE SOURCE DESTINATION TEXT: a datagram, from its own address or a forged one.
+# attack.py ask|forge SOURCE DESTINATION TEXT: a datagram, from its own address or a forged one.
+# attack.py flood SOURCE DESTINATION TEXT: datagrams until it is killed, which no host forwards.
+# attack.py option SOURCE DESTINATION TEXT: a datagram to 10.71.1.2, which is to send it on by its options (LSRR).
+# attack.py error SOURCE DESTINATION BYTES: that a packet is too large of nas's to a member, in fragments of so many bytes.
 cat >"$WORK/attack.py" <<'PY'
 import socket, struct, sys
 kind, source, to, text = sys.argv[1:]
@@ -59,10 +62,35 @@ if kind == "ask":
     s.sendto(text.encode(), (to, 7777))
     try: print(s.recv(100).decode())
     except OSError: pass
+    sys.exit()
+if kind == "flood":
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+    while True:
+        try: s.sendto(text.encode(), (to, 7777))
+        except OSError: pass
+def sum_of(b):
+    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    s = (s & 0xffff) + (s >> 16)
+    return ~(s + (s >> 16)) & 0xffff
+def packet(source, to, protocol, data, offset=0, options=b""):
+    words = 5 + len(options) // 4
+    h = struct.pack("!BBHHHBBH4s4s", 0x40 | words, 0, 4 * words + len(data), 1, offset, 64, protocol, 0,
+                    socket.inet_aton(source), socket.inet_aton(to)) + options
+    return h[:10] + struct.pack("!H", sum_of(h)) + h[12:] + data
+def send(p, to): socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).sendto(p, (to, 0))
+datagram = struct.pack("!HHHH", 4444, 7777, 8 + len(text), 0) + text.encode()
+if kind == "forge":
+    send(packet(source, to, 17, datagram), to)
+elif kind == "option":
+    send(packet(source, "10.71.1.2", 17, datagram, options=bytes([131, 7, 4]) + socket.inet_aton(to) + b"\0"), "10.71.1.2")
 else:
-    u = struct.pack("!HHHH", 4444, 7777, 8 + len(text), 0) + text.encode()
-    h = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(u), 1, 0, 64, 17, 0, socket.inet_aton(source), socket.inet_aton(to))
-    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).sendto(h + u, (to, 0))
+    about = packet("100.64.0.1", "100.64.0.2", 17, struct.pack("!HHHH", 7777, 9, 1400, 0))
+    e = struct.pack("!BBHHH", 3, 4, 0, 0, 600) + about
+    e = e[:2] + struct.pack("!H", sum_of(e)) + e[4:]
+    for at in range(0, len(e), int(text)):
+        more = 0x2000 if at + int(text) < len(e) else 0
+        send(packet(source, to, 1, e[at:at + int(text)], more | at // 8), to)
 PY
 on_bg nas seen python3 -u "$WORK/service.py" 100.64.0.1
 on_bg laptop seen python3 -u "$WORK/service.py" 100.64.0.2
@@ -112,6 +140,15 @@ check "status tells what was kept out" status_holds nas homelab \
 	"c['fence']['state'] == 'up' and c['fence']['detail'] == '' and c['fence']['dropped'] >= 20"
 check "in words, too" eval 'on nas mlsh status | has "kept out"'
 
+# --- what is not in the header that routing goes by ---
+nas sh -c 'for f in /proc/sys/net/ipv4/conf/*/accept_source_route; do echo 1 >$f; done'
+at router option 10.71.1.1 100.64.0.1 source-routed
+must "after a packet with a route in it" settle source-routed-settled
+check "a source route does not lead to the overlay address" nowhere 'source-routed '
+for size in 64 8; do at router error 10.71.1.1 10.71.1.2 $size; done
+must "after ICMP errors" settle errors-settled
+check "the LAN does not shrink packets to members (ICMP)" eval '! nas ip route get 100.64.0.2 | has mtu'
+
 # --- a container cannot pose as a member either ---
 at box forge 100.64.0.2 100.64.0.1 posing-box
 must "after that" settle settle-box
@@ -137,6 +174,14 @@ check "it survives a flush of all rules" eval 'has_table | has saddr && ! answer
 check "and the tunnel does" pings laptop 100.64.0.1
 check "disconnect takes it down" eval 'on nas mlsh disconnect homelab >/dev/null && ! has_table'
 check "connect puts it up" eval 'on nas mlsh connect homelab >/dev/null && has_table'
+at router flood - 100.64.0.1 flooded &
+flood=$!
+LAB_PIDS+=("$flood")
+for _ in 1 2 3; do on nas mlsh disconnect homelab && on nas mlsh connect homelab; done >/dev/null
+stop "$flood"
+check "nothing gets in while the interface comes and goes" nowhere flooded
+nas ip link add docker9 type bridge
+check "a bridge that is new is inside soon" wait_until 10 eval 'nas nft list set inet mlsh0 inside | has docker9'
 stop "${DAEMON_PID[nas]}" KILL
 check "it ends with a killed daemon" eval '! has_table'
 must "the daemon starts again" daemon_start nas
