@@ -2,7 +2,7 @@
 /*
  * Round trips over UDP, for the benchmark.
  *
- *	probe echo PORT				sends back what comes, for ever
+ *	probe echo PORT				sends back what comes, forever
  *	probe now				the clock that `first` counts from, in ns
  *	probe first IP4 PORT SINCE_NS		asks every 2 ms until an answer comes, at most 30 s;
  *						prints the ms since then
@@ -58,7 +58,7 @@ static int open_socket(void)
 	return s;
 }
 
-/* The source address is chosen anew each time: the tunnel may not be there yet. */
+/* The source address is chosen again each time: the tunnel may not be there yet. */
 static void ask(int s, const struct question *q, const struct sockaddr_in *to)
 {
 	(void)!sendto(s, q, sizeof(*q), 0, (const struct sockaddr *)to, sizeof(*to));

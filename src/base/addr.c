@@ -58,7 +58,7 @@ const char *addr_format_ip(const struct addr *a, char *out)
 {
 	if (addr_is_v4(a))
 		return ip4_format(addr_ip4(a), out);
-	inet_ntop(AF_INET6, a->ip, out, ADDR_TEXT_MAX); /* can not fail: INET6_ADDRSTRLEN is 46 */
+	inet_ntop(AF_INET6, a->ip, out, ADDR_TEXT_MAX); /* cannot fail: INET6_ADDRSTRLEN is 46 */
 	if (a->scope != 0) {
 		size_t len = strlen(out);
 

@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 /*
- * The code of a failure about which nothing is known: never 0, so that an error can not turn into a
+ * The code of a failure about which nothing is known: never 0, so that an error cannot turn into a
  * success.
  */
 #define ERR_CODE_UNKNOWN (-EIO)

@@ -143,7 +143,7 @@ void label_from_hostname(const char *hostname, char out[LABEL_MAX + 1])
 {
 	size_t len = 0;
 
-	/* never two '-' in a row, so the result can not look like an encoded name either */
+	/* never two '-' in a row, so the result cannot look like an encoded name either */
 	for (const char *c = hostname; *c && *c != '.' && len < LABEL_MAX; c++) {
 		if (is_lower(*c) || is_digit(*c))
 			out[len++] = *c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Open addressing with linear probing. A removed entry leaves a grave, so nothing moves and an
- * iteration may remove what it visits; graves disappear when the table is built anew, or at once
+ * iteration may remove what it visits; graves disappear when the table is built again, or at once
  * where a run of used slots ends.
  */
 #include "base/map.h"

@@ -51,7 +51,7 @@ struct toml_doc {
 	std::vector<toml_item> items;
 };
 
-/* Quoted where a bare key can not be: "a.b" = 1 is not the path a.b. */
+/* Quoted where a bare key cannot be: "a.b" = 1 is not the path a.b. */
 static std::string path_part(std::string_view key)
 {
 	bool bare = !key.empty();

@@ -37,7 +37,7 @@ int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t c
 int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint64_t *ret,
 		  struct err *err) MUST_CHECK;
 
-/* "file:line: key: " and the message, for what a getter can not know to be wrong. -EINVAL. */
+/* "file:line: key: " and the message, for what a getter cannot know to be wrong. -EINVAL. */
 int toml_err(const struct toml_doc *d, const char *key, struct err *err, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 

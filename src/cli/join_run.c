@@ -69,7 +69,7 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 			print_json(r, run->setup);
 		else
 			print_text(r, run->setup);
-		/* It is shown only once: not to be lost with an output that can not be written. */
+		/* It is shown only once: not to be lost with an output that cannot be written. */
 		if (fflush(stdout) != 0 && run->setup) {
 			cli_complain("the cluster was created; only printing it failed. Recovery "
 				     "code: %s", r->recovery_code);

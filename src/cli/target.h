@@ -23,8 +23,8 @@ int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max,
  * be NULL. -ESRCH. */
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err) MUST_CHECK;
 /*
- * The daemon's refusal (`err`) to say anything of a cluster: where there is none of that name, in
- * the files here either, this is said in its place, with those that there are.
+ * Replaces the daemon's refusal (`err`) if no cluster has that name, in the files here either: says
+ * so and names the clusters that exist.
  */
 void target_no_cluster(struct cli *c, const char *cluster, struct err *err);
 

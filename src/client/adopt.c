@@ -105,7 +105,7 @@ static void log_complete(struct join *j)
 		return;
 	}
 	if (check_log(j, &err) < 0) {
-		/* By the log: it was not carried out, and can not be. */
+		/* By the log: it was not carried out, and cannot be. */
 		if (j->has_pending && join_drop_pending(j) < 0)
 			log_warn(host_log(j->host), "%s%s could not be removed", j->cluster_name,
 				 STORE_PENDING);

@@ -46,7 +46,7 @@ struct setup_params {
 
 /*
  * Sends the code only after the server's certificate was verified to be the pinned one. Fails at
- * once, without touching anything, when the names can not be used, there is a cluster of that name
+ * once, without touching anything, when the names cannot be used, there is a cluster of that name
  * here already (-EEXIST), or something else of that name is unfinished. Parameters are copied.
  */
 int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,

@@ -6,7 +6,7 @@
 #include "client/join.h"
 #include "client/rpc.h"
 
-#define JOIN_TRIES_MAX 5	/* requests made anew because the cluster changed meanwhile */
+#define JOIN_TRIES_MAX 5	/* requests made again because the cluster changed meanwhile */
 #define JOIN_DEADLINE (120 * NS_PER_S)
 
 /* What becomes of a pending request after the server's answer to it. */
@@ -100,9 +100,9 @@ void join_fail(struct join *j, const struct err *err);
  * would be said to the pending request, if there is one.
  */
 void join_refused(struct join *j, const struct signal_reply *reply, bool tells);
-/* Removes the pending request; -errno when it can not be. */
+/* Removes the pending request; -errno when it cannot be. */
 int join_drop_pending(struct join *j) MUST_CHECK;
-/* Connects anew after a moment; ends it after too many times. */
+/* Connects again after a moment; ends it after too many times. */
 void join_again(struct join *j);
 
 #endif

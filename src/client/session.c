@@ -357,7 +357,7 @@ static void on_server_resolved(void *ctx, const struct addr *addrs, size_t n)
 		s->ops->server(s->ctx, addrs, n);
 }
 
-/* With jitter: those that began together do not begin anew together. */
+/* With jitter: those that began together do not begin again together. */
 static uint64_t dial_timeout(struct session *s)
 {
 	uint64_t whole = s->failures % 3 == 2 ? DIAL_TIMEOUT_SLOW : DIAL_TIMEOUT;

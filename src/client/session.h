@@ -93,9 +93,9 @@ void session_log_grew(struct session *s);
 int session_relay_open(struct session *s, const struct member *member) MUST_CHECK;
 
 /*
- * Puts an entry of our own in order (cancel): made anew by `make` on every new head until it is in,
- * refused, or `make` has had enough (its error is the result). `done` is called once, unless the
- * session is freed before. -EBUSY when too many are waiting.
+ * Puts an entry of our own in order (cancel). `make` makes it again on every new head until it is
+ * in, refused, or `make` has had enough (its error is the result). `done` is called once, unless
+ * the session is freed before. -EBUSY when too many are waiting.
  */
 typedef int (*session_make_fn)(void *ctx, const struct head *head, uint64_t not_before_s,
 			       struct entry_bytes *ret, struct err *err);

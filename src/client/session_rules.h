@@ -13,7 +13,7 @@ enum session_plan {
 	SESSION_LOGS_EQUAL,
 	SESSION_PUSH,	/* the server lacks our last entries, from *ret_from on */
 	SESSION_FETCH,	/* the server has more (or so it says) */
-	SESSION_FORKED	/* its head is none of ours, though we are as long */
+	SESSION_FORKED	/* we have no such head, though we are as long */
 };
 
 /* `head` NULL: the server has no log of the cluster. */

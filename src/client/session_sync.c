@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keeps our log and the server's of the same length, one request at a time: fetch, push, append.
- * When the two can not be joined, the logs are compared from the beginning, and the first pair of
+ * When the two cannot be joined, the logs are compared from the beginning, and the first pair of
  * valid entries in the same place is reported: the proof of a fork.
  */
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static void scan_begin(struct session *s)
 	s->fetch_wanted = true;
 }
 
-/* The server's log can not be joined with ours, though no valid entry of it contradicts ours. */
+/* The server's log cannot be joined with ours, though no valid entry of it contradicts ours. */
 static void bad_log(struct session *s, const char *why)
 {
 	struct err err = { 0 };
@@ -87,7 +87,7 @@ static bool scan_page(struct session *s, const struct wire_entries *entries)
 		return true;
 	}
 	if (entries->n == 0) {
-		/* All that it shows is ours: it claimed a head that it can not show. */
+		/* All that it shows is ours: it claimed a head that it cannot show. */
 		bad_log(s, "its head is not in it");
 		return false;
 	}

@@ -21,7 +21,7 @@ static int check_asked(struct host *h, struct prefix4 p, struct err *err)
 	int r = netconf_conflict(h, p, what);
 
 	if (r <= 0)
-		return 0; /* what can not be told now, connect will say */
+		return 0; /* what cannot be told now, connect will say */
 	return refuse_set(err, REFUSAL_SUBNET, "the subnet %s overlaps what this host uses itself "
 			  "(%s). Choose another one; the token was not used",
 			  prefix4_format(p, subnet), what);

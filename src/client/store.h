@@ -40,10 +40,10 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 int store_identity_keep(struct host *h, const struct store *s, const struct identity *id,
 			struct err *err) MUST_CHECK;
 int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
-/* Does any cluster, joined or pending, need the identity? True when that can not be found out. */
+/* Does any cluster, joined or pending, need the identity? True when that cannot be found out. */
 bool store_identity_needed(struct host *h, const struct store *s);
 
-/* Calls fn with the name of each cluster that was joined, sorted. Nothing when they can not be
+/* Calls fn with the name of each cluster that was joined, sorted. Nothing when they cannot be
  * listed. */
 void store_each_cluster(struct host *h, const struct store *s,
 			void (*fn)(void *ctx, const char *cluster), void *ctx);

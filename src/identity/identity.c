@@ -291,7 +291,7 @@ int identity_store(struct host *h, const struct identity *id, const char *dir, s
 		r = identity_to_pem(id, &cert, &key, err);
 	if (r == 0)
 		r = dir_make(h, dir, 0700, err);
-	/* The key first: it exists once and for ever, and the certificate can be made again. */
+	/* The key first: it exists once and forever, and the certificate can be made again. */
 	if (r == 0)
 		r = file_create(h, key_path, key.data, key.len, 0600, err);
 	if (r == 0)

@@ -41,7 +41,7 @@ int identity_from_pem(struct span cert_pem, struct span key_pem, bool any_key, s
 		      struct identity **ret) MUST_CHECK;
 /*
  * `dir`/cert.pem and `dir`/key.pem. Refuses a key that others can read (mode & 077, -EACCES) and
- * says how to mend it. A missing certificate is made anew. -ENOENT when there is no key.
+ * says how to mend it. A missing certificate is made again. -ENOENT when there is no key.
  */
 int identity_load(struct host *h, const char *dir, struct err *err,
 		  struct identity **ret) MUST_CHECK;

@@ -34,7 +34,7 @@ int host_name(struct host *h, char *out, size_t cap) MUST_CHECK;
  * the packet path.
  */
 uint64_t clock_now(struct host *h);
-/* Reads the clock anew, for long computations. */
+/* Reads the clock again, for long computations. */
 uint64_t clock_refresh(struct host *h);
 /* Seconds since 1970, from the wall clock: for entries and expiry only, never for timers. */
 int64_t clock_wall_s(struct host *h);

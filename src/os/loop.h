@@ -38,8 +38,8 @@ int loop_run(struct host *h) MUST_CHECK;
 void loop_stop(struct host *h);
 
 /*
- * What a daemon does at its start: signals that would end or stop it for a reason that is none of
- * its business are ignored from now on. These are the end of its terminal (SIGHUP), a write to a
+ * For a daemon's start: ignores signals that would end or stop it for a reason that does not
+ * concern it. These are the end of its terminal (SIGHUP), a write to a
  * terminal by a background job, a reader that went away, a file size limit, SIGUSR1 and SIGUSR2.
  */
 void signals_ignore_strays(void);

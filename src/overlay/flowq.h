@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets read from the TUN that can not be sent at once, by flow (after RFC 8290): flows take
+ * Packets read from the TUN that cannot be sent at once, by flow (after RFC 8290): flows take
  * turns, one that just began comes first, so that a bulk transfer does not delay a shell session
  * beside it; who waits too long is marked or dropped by CoDel (RFC 8289), and when there is no room
  * the flow that holds most of it loses. Neither allocates nor asks for the time.

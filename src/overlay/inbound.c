@@ -79,7 +79,7 @@ void inbound_forget_early(struct peer *p)
 	queue_fini(&p->early);
 }
 
-/* RFC 6040 section 4.2. False: a router said "congested" of a packet that can not carry it. */
+/* RFC 6040 section 4.2. False: a router said "congested" of a packet that cannot carry it. */
 static bool carry_congestion(uint8_t *ip, size_t len, uint8_t outer)
 {
 	if (outer != ECN_CE || len < IP4_HEADER_MIN || (ip[1] & ECN_MASK) == ECN_CE)

@@ -39,7 +39,7 @@
 #define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
 #define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
 #define PEER_ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
-#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S) /* between networks on which budgets begin anew */
+#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S) /* between networks on which budgets begin again */
 #define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
 #define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */

@@ -217,7 +217,7 @@ static void question_failed(struct mapper *m, const char *why)
 static void mapped(struct mapper *m, const struct addr *external, uint32_t lifetime_s)
 {
 	uint64_t now = clock_now(m->host), life = MIN(lifetime_s, LIFETIME_MAX_S) * NS_PER_S;
-	bool anew = !m->mapping.on || !addr_equal(&m->mapping.external, external);
+	bool renewed = !m->mapping.on || !addr_equal(&m->mapping.external, external);
 	char text[ADDR_TEXT_MAX];
 
 	m->mapping = (struct mapping){ .on = true, .method = m->q.method, .external = *external,
@@ -230,7 +230,7 @@ static void mapped(struct mapper *m, const struct addr *external, uint32_t lifet
 	if (m->mapping.method != MAPPER_UPNP)
 		igd_unwanted(m->igd, external->port);
 	m->check_at = now + (m->mapping.method == MAPPER_UPNP ? UPNP_CHECK_PERIOD : CHECK_PERIOD);
-	if (!anew)
+	if (!renewed)
 		return;
 	log_debug(host_log(m->host), "the gateway maps %s to this node (%s)",
 		  addr_format(external, text), mapper_method_name(m->mapping.method));

@@ -49,7 +49,7 @@ void mtu_postpone(struct mtu *m, unsigned bits, uint64_t until);
  * however lately it was.
  */
 bool mtu_check_due(struct mtu *m, uint64_t nonce, bool at_once, uint64_t patience, uint64_t now);
-/* The ping with this nonce was answered: its size, or 0 when it is none of these. */
+/* The ping with this nonce was answered: its size, or 0 when no size was asked with it. */
 size_t mtu_echo(struct mtu *m, size_t overhead, uint64_t nonce);
 /* Has the path become too narrow? `last_echo`: when a small ping was last answered. */
 bool mtu_is_black_hole(const struct mtu *m, uint64_t last_echo, uint64_t patience, uint64_t now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attempts to reach a peer: over the relay, then at its addresses, each a moment after the one
- * before, and all of it again for ever. The side with the lower overlay address begins; the other
+ * before, and all of it again forever. The side with the lower overlay address begins; the other
  * knocks when nothing comes: it connects only to be called back.
  */
 #include "overlay/internal.h"

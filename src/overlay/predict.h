@@ -33,7 +33,7 @@ uint16_t predict_port(uint16_t last, unsigned i);
 void predict_init(struct predict *g);
 /* A round has begun: tells the other side our last port, if that may help. */
 void predict_round(struct prober *pr, uint64_t now);
-/* It is known anew which port was our last. */
+/* It is known again which port was our last. */
 void predict_learnt(struct overlay *o);
 /* The other side's last port: its word, and not to be believed without limits. */
 void predict_told(struct peer *p, const struct addr *last);

@@ -166,7 +166,7 @@ static void migrate(struct prober *pr, struct path *to, bool dead, uint64_t now)
 	control_observed(pr->link); /* the server role follows packets that say something */
 }
 
-/* The server role can not move: it follows an address of the peer, or asks it to look. */
+/* The server role cannot move: it follows an address of the peer, or asks it to look. */
 static void ask_for_help(struct prober *pr, struct path *refuge, uint64_t now)
 {
 	struct path *current = pathset_current(&pr->set);

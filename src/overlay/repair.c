@@ -2,8 +2,8 @@
 /*
  * Keeps our part of the host's network whole. Other software takes away addresses, routes, the
  * interface's state or the interface itself; the watch tells at once, and it is put back at once.
- * Whoever does that again and again is not fought for ever faster: after REPAIR_FREE times in a
- * row the pauses grow, and status says so. Until the routes are back the guard (netsetup.h) keeps
+ * Other software that keeps taking them away is not raced: after REPAIR_FREE times in a row the
+ * pauses grow, and status says so. Until the routes are back the guard (netsetup.h) keeps
  * packets for members from leaving in the clear.
  */
 #include "overlay/internal.h"

@@ -28,7 +28,7 @@ struct segmenter {
 /*
  * Checks `p`, whose header is `h`. DROP_NONE; DROP_out_header for headers that lie,
  * DROP_out_not_ip4 for other kinds of super-packet, DROP_out_too_big for packets that stay too
- * large. A plain packet with a partial checksum that the flag can not describe is completed in
+ * large. A plain packet with a partial checksum that the flag cannot describe is completed in
  * place.
  */
 enum overlay_drop segment_begin(struct segmenter *s, const struct tun_packet *p,

@@ -216,7 +216,7 @@ const char *portmap_result_name(enum portmap_version v, uint16_t result)
 
 /*
  * RFC 6887 section 8.5: the gateway's clock may run by 1/16 faster or slower than ours, and be off
- * by two seconds; else it began anew. RFC 6886 allows it 1/8 and asks less.
+ * by two seconds; else it began again. RFC 6886 allows it 1/8 and asks less.
  */
 bool portmap_epoch_lost(struct portmap_epoch *e, uint32_t epoch_s, uint64_t now)
 {

@@ -89,7 +89,7 @@ void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx)
 	uint8_t packet[RESET_BYTES_MAX];
 
 	/* Shorter than its cause, so that two sides without a connection do not answer each other
-	 * for ever. */
+	 * forever. */
 	if (rx->len <= RESET_BYTES_MIN || !bucket_take(&s->replies, 1, clock_now(s->h)))
 		return;
 	reply(s, rx, packet,

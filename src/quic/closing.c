@@ -26,7 +26,7 @@ void closing_add(struct quic_conn *c, const void *packet, size_t len,
 	struct closing *cl;
 
 	if (route->overhead > 0)
-		len = 0; /* a wrapped packet can not be said twice */
+		len = 0; /* a wrapped packet cannot be said twice */
 	closing_expire(s, clock_now(s->h));
 	if (s->n_closings >= CLOSINGS_MAX)
 		closing_free(s, closing_oldest(s));

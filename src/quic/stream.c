@@ -102,7 +102,7 @@ static void stream_tell(struct quic_conn *c, enum quic_event_type type, int64_t 
 		c->ops->event(c->ctx, c, &ev);
 }
 
-/* The owner may forget the stream in any event, so it is looked up anew. */
+/* The owner may forget the stream in any event, so it is looked up again. */
 static void stream_dispatch_one(struct quic_conn *c, struct quic_stream *st)
 {
 	bool readable = st->readable && !st->reset, writable = st->writable && !st->reset,

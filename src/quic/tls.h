@@ -45,7 +45,7 @@ struct tls_config {
 	void *ctx;
 };
 
-/* -EINVAL for an identity that can not be used, -ENOMEM. */
+/* -EINVAL for an identity that cannot be used, -ENOMEM. */
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
 /* New connections use this identity, which outlives `t`; others keep theirs. */
 int quic_tls_identity_set(struct tls *t, const struct identity *id, struct err *err) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Events to subscribed sessions. Who does not fetch them loses the connection. */
+/* Events to subscribed sessions. A session that does not fetch them loses its connection. */
 #include "signal/caller.h"
 
 #define RELAY_MESSAGE_BYTES 64	/* at least those of an event with a relay's key */
@@ -7,8 +7,8 @@
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
 
 /*
- * Encoded for each one anew: who can not be told is closed, of which others hear, by way of the
- * same scratch memory.
+ * Encodes the event separately for each subscriber. A subscriber that cannot be written to is
+ * closed, which sends further events through this same scratch buffer.
  */
 static void send_event(struct caller *c, const struct signal_event *ev)
 {

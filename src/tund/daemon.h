@@ -31,7 +31,7 @@ struct daemon_config {
  */
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;
-/* Starts every enabled cluster of the state folder; what can not start is logged and shown in
+/* Starts every enabled cluster of the state folder; what cannot start is logged and shown in
  * status. */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */

@@ -205,7 +205,7 @@ static bool counts_ok(struct span query)
 	       load_be16(p + 10) <= DNS_ADDITIONAL_MAX;
 }
 
-/* Only the header: for what can not be parsed or is not done here. */
+/* Only the header: for what cannot be parsed or is not done here. */
 static size_t answer_header(struct span query, uint8_t rcode, uint8_t *out, size_t cap)
 {
 	if (cap < 12)

@@ -159,7 +159,7 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	return 0;
 }
 
-/* The identity may be a new one (the user began anew): written before the cluster file that needs
+/* The identity may be a new one (the user began again): written before the cluster file that needs
  * it. */
 int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err)

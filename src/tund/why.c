@@ -254,7 +254,7 @@ const char *nat_filtering_name(enum nat_filtering f)
 	return names[f];
 }
 
-/* Which NAT is the one that can not be foretold. */
+/* Which NAT is the one that cannot be foretold. */
 static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 {
 	bool ours = f->ours.mapping == MAPPING_VARIES, theirs = f->theirs.mapping == MAPPING_VARIES;

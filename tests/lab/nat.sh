@@ -40,7 +40,7 @@ for kind in "${all_kinds[@]}"; do
 		"$(tests/lab/nat_kind.py "$LAB-b-$kind" "$LAB-signal" "$server" 198.18.9.3 198.18.9.4)" = "${is[$kind]}"
 done
 
-# A filter that looks at the port, and a port that can not be known: nothing gets through.
+# A filter that looks at the port, and a port that cannot be known: nothing gets through.
 theory() { # kind, kind
 	case "$1 $2" in
 	*blocked* | "symmetric symmetric" | "symmetric port" | "port symmetric" | "in-turn symmetric" | "symmetric in-turn") echo relay ;;

@@ -105,7 +105,7 @@ check "packets pass" wait_until 10 pings laptop 100.64.0.1
 check "the gateway is asked, in vain" wait_until 20 mapping_is nas "m['state'] == 'none' and m['gateway'] == '192.168.1.1'"
 check "so it is the relay" eval 'path_is nas laptop relay && path_is laptop nas relay'
 
-# One after the other on the gateway of nas. A node that is started again asks anew.
+# One after the other on the gateway of nas. A node that is started again asks again.
 try() { # method, line of miniupnpd's configuration...
 	local method=$1
 	shift

@@ -43,7 +43,7 @@ struct evil {
 	struct entry_bytes shown[8];
 	size_t n_shown;
 	bool claim_more;		/* a head beyond what it shows */
-	bool endless;			/* the same page for ever */
+	bool endless;			/* the same page forever */
 	struct prefix4 offer;
 	ip4 offer_address;
 	/* what it saw */

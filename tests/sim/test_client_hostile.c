@@ -197,7 +197,7 @@ START_TEST(presence_of_strangers_is_bounded)
 }
 END_TEST
 
-/* A log event far ahead, and a head that it can not show. */
+/* A log event far ahead, and a head that it cannot show. */
 START_TEST(claims_without_entries_are_not_believed)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_LOG, .first = 5000, .entries.n = 1 };

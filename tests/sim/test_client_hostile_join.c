@@ -97,7 +97,7 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 }
 END_TEST
 
-/* For ever stale: a bounded number of attempts. */
+/* Stale forever: a bounded number of attempts. */
 START_TEST(endlessly_stale_setup_ends)
 {
 	struct setup_params p;

@@ -48,7 +48,7 @@ START_TEST(tunnels_and_sessions_do_not_notice)
 }
 END_TEST
 
-/* A day back at the server: it can not tell who is right, says so, and nothing is left of it. */
+/* A day back at the server: it cannot tell who is right, says so, and nothing is left of it. */
 START_TEST(a_server_whose_clock_was_set_back_says_so)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);
@@ -109,7 +109,7 @@ START_TEST(clocks_are_set_in_the_middle_of_a_join)
 				world_host_wall_skew(who ? m->server_host : n->host, skews_s[i]);
 				int rc = mesh_join_finish(&j);
 
-				/* A server that fell back can not take it, but once it is right. */
+				/* A server that fell back cannot take it, but once it is right. */
 				ck_assert_msg(rc == 0 || (who == 1 && skews_s[i] < 0),
 					      "who %zu skew %zu ms %u: %s", who, i, ms, j.err.text);
 				set_all(m, 0);

@@ -205,7 +205,7 @@ START_TEST(a_slow_peer_does_not_hold_up_others)
 }
 END_TEST
 
-/* A path that never takes a full packet in a record: they go over streams, for ever. */
+/* A path that never takes a full packet in a record: they go over streams, forever. */
 START_TEST(a_narrow_path_carries_full_packets)
 {
 	struct fleet m;

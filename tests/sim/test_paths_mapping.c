@@ -2,7 +2,7 @@
 /*
  * Port mappings by the gateway: two nodes behind NATs that no punching gets through talk directly
  * when one of the gateways maps ports; mappings are kept, renewed, asked for again and taken away;
- * others on the LAN can not make a node believe anything.
+ * others on the LAN cannot make a node believe anything.
  */
 #include "mapping_kit.h"
 #include "os/sim/service.h"

@@ -24,7 +24,7 @@ static const struct kind {
 
 #define KINDS ARRAY_LEN(kinds)
 
-/* A filter that looks at the port, and a port that can not be known: nothing gets through. */
+/* A filter that looks at the port, and a port that cannot be known: nothing gets through. */
 static bool theory_direct(const struct kind *a, const struct kind *b)
 {
 	bool a_sym = a->mapping == NAT_ADDRESS_AND_PORT_DEPENDENT;

@@ -129,7 +129,7 @@ static void neighbour_leave(struct neighbour *n, struct mesh *m)
 	mesh_free(m);
 }
 
-/* The ports have long moved on: the last one is asked for anew. */
+/* The ports have long moved on: the last one is asked for again. */
 START_TEST(hours_later_they_are_found_too)
 {
 	struct scene s;

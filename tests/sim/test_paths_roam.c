@@ -15,7 +15,7 @@
 struct home {
 	struct mesh *m;
 	struct nat *nat[2];
-	bool relayed;		/* they can not reach each other directly */
+	bool relayed;		/* they cannot reach each other directly */
 	unsigned moves;
 };
 

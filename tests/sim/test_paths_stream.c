@@ -69,7 +69,7 @@ static void cut(struct stream *s, bool down)
 	world_link_cut(s->m->w, s->a->host, s->b->host, down);
 }
 
-/* Two machines that can not reach each other directly at first; the relay is 20 ms away. */
+/* Two machines that cannot reach each other directly at first; the relay is 20 ms away. */
 static void stream_new(struct stream *s)
 {
 	struct mesh *m = mesh_new(sim_seed());

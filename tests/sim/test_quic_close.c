@@ -165,7 +165,7 @@ START_TEST(half_open_handshake_is_forgotten)
 }
 END_TEST
 
-/* A program that starts anew with the same identity resets the connections of its former life. */
+/* A program that starts again with the same identity resets the connections of its former life. */
 START_TEST(restarted_server_resets)
 {
 	struct quic_pair p;

@@ -312,7 +312,7 @@ END_TEST
 
 /*
  * The congestion window is small at first on each path, so that messages wait over the relay; those
- * that then go the direct way overtake packets by more than 128, and a few can not be read (see
+ * that then go the direct way overtake packets by more than 128, and a few cannot be read (see
  * below).
  */
 START_TEST(full_size_packets_survive_switches)
@@ -439,7 +439,7 @@ END_TEST
 /*
  * The same under load: bulk both ways while switching, which goes on on every path. On a faster
  * direct path more than 128 packets would overtake those that test the relay: ngtcp2 gives them
- * numbers of one byte, which can not be told apart then, and the path is not changed.
+ * numbers of one byte, which cannot be told apart then, and the path is not changed.
  */
 START_TEST(bulk_goes_on_across_switches)
 {

@@ -198,7 +198,7 @@ START_TEST(a_cancelled_invite_is_refused)
 	ck_assert_int_eq(opened(&i), REFUSAL_INVITE_CANCELLED);
 	ck_assert_uint_eq(mlog_count(founder->log), 2); /* from the event */
 
-	/* one that is used can not be cancelled; nor may others than admins cancel */
+	/* one that is used cannot be cancelled; nor may others than admins cancel */
 	used = raw_invite(founder);
 	a = raw_new(&g);
 	raw_adopt(a, &used, "laptop");

@@ -109,7 +109,7 @@ static bool attempt(struct unit_rng *rng, struct joiner *j)
 	if (!ask(rng, r, &admit, &reply))
 		return false;
 	if (reply.refusal == REFUSAL_STALE) {
-		j->pending.len = 0; /* another came first: make it anew */
+		j->pending.len = 0; /* another came first: make it again */
 		return false;
 	}
 	ck_assert_int_eq(reply.refusal, REFUSAL_NONE);

@@ -108,7 +108,7 @@ START_TEST(nobody_else_gets_a_byte)
 	ping(b, &bad, port, 5); /* a member that has not asked */
 	ck_assert_uint_eq(a->frames, 2);
 	ck_assert_uint_eq(b->frames, 0);
-	ping(a, &k, SIGNAL_PORT, 6); /* the first port is none of it */
+	ping(a, &k, SIGNAL_PORT, 6); /* the first port does not count */
 	ck_assert_uint_eq(a->frames, 2);
 	raw_hang_up(a);
 	sim_pass(g.w, 2 * NS_PER_S);

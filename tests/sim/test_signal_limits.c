@@ -409,7 +409,7 @@ static void crowd_free(struct crowd *c)
 	}
 }
 
-/* Many sources together can not keep others out for long. */
+/* Many sources together cannot keep others out for long. */
 START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 {
 	static struct crowd crowd = { .hosts = 8, .each = SIGNAL_CONNS_PER_SOURCE_MAX };

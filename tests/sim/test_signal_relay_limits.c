@@ -135,7 +135,7 @@ START_TEST(channels_are_limited)
 }
 END_TEST
 
-/* Asking for ever costs the server nothing. */
+/* Asking forever costs the server nothing. */
 START_TEST(asking_again_and_again_is_one_channel)
 {
 	struct relay_end e, first;

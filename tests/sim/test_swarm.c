@@ -347,7 +347,7 @@ START_TEST(server_is_away_for_a_while)
 }
 END_TEST
 
-/* A session that did not last was of no use: who begins anew with short waits hammers at a server
+/* A session that did not last was of no use: who begins again with short waits hammers at a server
  * that is in trouble. */
 START_TEST(server_that_fails_again_and_again)
 {

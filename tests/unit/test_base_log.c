@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of base/log.h: what is written, and that strangers can not fill the log. */
+/* Tests of base/log.h: what is written, and that strangers cannot fill the log. */
 #include "base/log.h"
 
 #include <errno.h>

@@ -138,7 +138,7 @@ START_TEST(cluster_comes_back_private)
 	ck_assert_ptr_nonnull(strstr(err.text, "homelab"));
 	ck_assert_msg(store_save_cluster(o.h, &o.s, &f, k.log, &err) == 0, "%s", err.text);
 	ck_assert(store_has_cluster(o.h, &o.s, "homelab"));
-	/* A file that can not be looked at is not one that is missing. */
+	/* A file that cannot be looked at is not one that is missing. */
 	ck_assert_int_eq(store_cluster_path(&o.s, "loop", STORE_CLUSTER, path, NULL), 0);
 	ck_assert_int_eq(symlink(path, path), 0);
 	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "loop", &back, &err), -ELOOP);

@@ -422,7 +422,7 @@ END_TEST
 
 /* --- sudden ends ------------------------------------------------------------------------------ */
 
-/* Stores entries for ever, telling the number of each once it is acknowledged. */
+/* Stores entries forever, telling the number of each once it is acknowledged. */
 static void writer(int fd, uint64_t n)
 {
 	struct db *d = open_db();

@@ -31,7 +31,7 @@ START_TEST(invite_altered)
 		check_invite(&s, -EKEYREJECTED, REFUSAL_TAMPERED);
 		s.invite = good;
 	}
-	/* every field anew, with the old signature */
+	/* every field again, with the old signature */
 	for (int field = 0; field < 6; field++) {
 		struct invite *inv = &s.invite.inv;
 		struct cbor_writer w = cbor_writer_of(s.invite.bytes, INVITE_MAX_BYTES);

@@ -148,7 +148,7 @@ START_TEST(failed_write_leaves_the_old_file_and_nothing_else)
 	setup();
 	struct err err = { 0 };
 	char *p = path_of("state");
-	ck_assert_int_eq(mkdir(p, 0700), 0); /* a folder can not be replaced by a file */
+	ck_assert_int_eq(mkdir(p, 0700), 0); /* a folder cannot be replaced by a file */
 	ck_assert_int_lt(file_write(host, p, "x", 1, 0600, &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.text, p));
 	ck_assert_int_lt(err.code, 0);

@@ -312,7 +312,7 @@ static void on_readable_once(void *ctx)
 	struct watched *w = ctx;
 	fd_watch_free(w->watch);
 	close(w->fds[0]);
-	/* The number is free again at once, and a library may watch it anew. */
+	/* The number is free again at once, and a library may watch it again. */
 	int fd = dup(w->fds[1]);
 	ck_assert_int_eq(fd, w->fds[0]);
 	w->watch = fd_watch_new(w->host, fd, false, true, stop, w->host);

@@ -281,7 +281,7 @@ START_TEST(machine_without_ipv6)
 	check_round_trip(false);
 	check_runs(false, true);
 
-	/* An IPv6 address can not be reached from here: given up, not stuck. */
+	/* An IPv6 address cannot be reached from here: given up, not stuck. */
 	struct host *h = os_unit_host();
 	struct end a;
 	end_open(&a, h, false);

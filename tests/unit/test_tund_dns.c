@@ -371,7 +371,7 @@ START_TEST(names_too_long_are_format_errors)
 }
 END_TEST
 
-/* Or two servers would answer each other for ever. */
+/* Or two servers would answer each other forever. */
 START_TEST(answers_are_never_answered)
 {
 	struct kit k = zone_open();

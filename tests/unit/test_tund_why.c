@@ -19,7 +19,7 @@ static const struct nat_kind kinds[KINDS] = {
 	[NOTHING] = { MAPPING_UNKNOWN, FILTERING_UNKNOWN },
 };
 
-/* y: they meet, n: they do not, ?: it can not be told. */
+/* y: they meet, n: they do not, ?: it cannot be told. */
 static const char *const meeting[KINDS] = {
 	[OPEN] = "yyyyyyyy",
 	[FULL] = "yyyyyyyy",

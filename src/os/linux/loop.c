@@ -62,7 +62,7 @@ struct loop {
 	int timer_fd;
 	struct fd_watch *timer_watch;
 	uint64_t timer_armed_at;	/* what the timerfd waits for */
-	struct timer **heap;		/* room for all timers: setting one can not fail */
+	struct timer **heap;		/* room for all timers: setting one cannot fail */
 	size_t heap_len, heap_cap, n_timers;
 	uint64_t next_order;
 	uint64_t firing_until;		/* while timers fire: their common due time, else 0 */
@@ -253,7 +253,7 @@ void deferred_free(struct deferred *d)
 }
 
 /*
- * Runs those that are pending now; what they add waits for the next round, so that they can not
+ * Runs those that are pending now; what they add waits for the next round, so that they cannot
  * starve the sockets.
  */
 static void run_deferred(struct loop *l)

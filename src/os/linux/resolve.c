@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Name resolution with c-ares, which knows /etc/hosts and /etc/resolv.conf. A channel for each
- * request: it reads both anew, so that a machine that moved asks the right servers.
+ * request: it reads both again, so that a machine that moved asks the right servers.
  */
 #include "os/resolve.h"
 

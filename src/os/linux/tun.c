@@ -320,7 +320,7 @@ static uint8_t header_gso_type(const struct tun_packet *p)
 }
 
 /*
- * Completes the checksum (RFC 1071) that a device without the header can not leave to the kernel.
+ * Completes the checksum (RFC 1071) that a device without the header cannot leave to the kernel.
  */
 static void checksum_complete(const struct tun_packet *p)
 {

@@ -535,7 +535,7 @@ static struct progress skip_failed(struct udp *u, const struct udp_tx *tx, struc
 
 	if (u->tx_segments[0] > 1 && (code == EIO || code == EINVAL || code == EMSGSIZE)) {
 		/*
-		 * EIO: the device or an IPsec policy can not do it, so the next sends would fail as
+		 * EIO: the device or an IPsec policy cannot do it, so the next sends would fail as
 		 * well.
 		 */
 		if (code == EIO)

@@ -132,7 +132,7 @@ int loop_run(struct host *h)
 	deferred_run(w);
 	while (!h->stopped && h->alive) {
 		if (!event_run_one(w, TIME_NEVER))
-			world_die(w, "%s waits in loop_run for ever", h->machine->name);
+			world_die(w, "%s waits in loop_run forever", h->machine->name);
 		deferred_run(w);
 	}
 	return h->alive ? 0 : -ESHUTDOWN;

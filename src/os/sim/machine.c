@@ -171,7 +171,7 @@ void world_host_suspend(struct host *h)
 	h->machine->suspended = true;
 }
 
-/* What was due meanwhile fires at once; the network card comes up anew. */
+/* What was due meanwhile fires at once; the network card comes up again. */
 void world_host_resume(struct host *h)
 {
 	struct machine *m = h->machine;

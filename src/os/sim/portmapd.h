@@ -22,7 +22,7 @@ struct portmapd;
 struct portmapd *portmapd_new(struct nat *n, const char *name, ip4 inner,
 			      const struct portmapd_config *cfg);
 void portmapd_free(struct portmapd *d); /* before the world; NULL allowed */
-/* As after a power cut: the NAT's mappings are gone, its own too, its epoch begins anew. */
+/* As after a power cut: the NAT's mappings are gone, its own too, its epoch begins again. */
 void portmapd_reboot(struct portmapd *d);
 void portmapd_configure(struct portmapd *d, const struct portmapd_config *cfg);
 struct host *portmapd_host(struct portmapd *d);

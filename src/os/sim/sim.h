@@ -195,7 +195,7 @@ void deferred_run(struct world *w); /* all that are pending */
 bool machine_split_hides(const struct machine *m, const char *name);
 struct machine_if *machine_if_find(struct machine *m, unsigned index);
 struct machine_if *machine_if_add(struct machine *m, const char *name, enum netif_kind kind);
-/* Made when there is none of this name. */
+/* Adds the interface if none has this name. */
 const struct machine_if *machine_if_named(struct machine *m, const char *name);
 void machine_if_del(struct machine *m, unsigned index); /* its addresses and routes too */
 int machine_addr_add(struct machine *m, const struct addr *a, const char *ifname) MUST_CHECK;
