@@ -109,6 +109,8 @@ if has 'Landlock [0-9]' "$WORK/nas/mlshtund.log"; then
 	check "changes none" reaches EACCES /etc/passwd write
 	check "and reads none in root's home" reaches EACCES /root read
 fi
+: >"$WORK/roots"
+check "it opens none of root's files to others, or as setuid" reaches ENOSYS "$WORK/roots" mode
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
 ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2, paste it into:"; }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an intruder in a running process could reach: makes that process open a file, as code in it
- * would, and tells what its kernel says.
+ * What an intruder in a running process could reach: makes that process open or change a file, as
+ * code in it would, and tells what its kernel says.
  *
  *	reach PID PATH read|write|create	prints "open" or the error's name; exits 0 in both
+ *	reach PID PATH mode			the same for a change of the file's mode to 0644
  *
  * The process is stopped in a system call, made to do another one at the same instruction, and then
  * goes on as if nothing had been.
@@ -102,7 +103,9 @@ static long call(const regs_t *before, long number, const uint64_t arg[4])
 	return RESULT(r);
 }
 
-static long try_open(const char *path, int flags)
+#define CHANGE_MODE (-1)
+
+static long try_path(const char *path, int flags)
 {
 	char text[PATH_MAX_BYTES] = "", saved[PATH_MAX_BYTES];
 	regs_t before;
@@ -113,9 +116,12 @@ static long try_open(const char *path, int flags)
 	uint64_t at = (STACK(before) - BELOW_STACK) & ~UINT64_C(15);
 	memory_move(false, at, saved, sizeof(saved));
 	memory_move(true, at, text, sizeof(text));
-	fd = call(&before, SYS_openat,
-		  (uint64_t[]){ (uint64_t)AT_FDCWD, at, (uint64_t)flags, 0600 });
-	if (fd >= 0)
+	if (flags == CHANGE_MODE)
+		fd = call(&before, SYS_fchmodat, (uint64_t[]){ (uint64_t)AT_FDCWD, at, 0644, 0 });
+	else
+		fd = call(&before, SYS_openat,
+			  (uint64_t[]){ (uint64_t)AT_FDCWD, at, (uint64_t)flags, 0600 });
+	if (fd >= 0 && flags != CHANGE_MODE)
 		call(&before, SYS_close, (uint64_t[]){ (uint64_t)fd, 0, 0, 0 });
 	memory_move(true, at, saved, sizeof(saved));
 	regs_move(PTRACE_SETREGSET, &before);
@@ -133,9 +139,11 @@ int main(int argc, char **argv)
 		flags = O_WRONLY;
 	else if (strcmp(argv[3], "create") == 0)
 		flags = O_WRONLY | O_CREAT | O_EXCL;
+	else if (strcmp(argv[3], "mode") == 0)
+		flags = CHANGE_MODE;
 	must(ptrace(PTRACE_ATTACH, pid, 0, 0), "attach");
 	wait_stopped();
-	long r = try_open(argv[2], flags);
+	long r = try_path(argv[2], flags);
 	must(ptrace(PTRACE_DETACH, pid, 0, 0), "detach");
 	puts(r >= 0 ? "open" : strerrorname_np((int)-r));
 	return 0;

@@ -187,12 +187,14 @@ static int write_whole(struct host *h, const char *path, const void *data, size_
 	if (!tmp)
 		return err_set(err, -ENOMEM, "out of memory");
 	int r;
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		r = -errno;
+	/* The mode as it was asked for, and no change of it: confined daemons cannot. */
+	mode_t before = umask(0);
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	r = -errno;
+	umask(before);
+	if (fd < 0)
 		goto fail_name;
-	}
-	r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, len);
+	r = write_all(fd, data, len);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (close(fd) < 0 && r == 0)
@@ -296,9 +298,12 @@ bool file_exists(struct host *h, const char *path)
 static int dir_make_one(const char *path, unsigned mode)
 {
 	struct stat st;
-	if (mkdir(path, mode) == 0)
-		return chmod(path, mode) < 0 ? -errno : 0; /* the umask may have taken bits away */
-	int code = -errno; /* EROFS and EACCES, too, may hide that it exists */
+	mode_t before = umask(0);
+	/* EROFS and EACCES may hide that it exists. */
+	int code = mkdir(path, mode) < 0 ? -errno : 0;
+	umask(before);
+	if (code == 0)
+		return 0;
 	if (stat(path, &st) == 0)
 		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 	return code;

@@ -416,6 +416,15 @@ static bool is_dead_socket(const char *path)
 	return r == -ECONNREFUSED;
 }
 
+/* Everybody may connect; a confined daemon cannot change a mode afterwards. */
+static int bind_open_to_all(int fd, const struct sockaddr_un *a)
+{
+	mode_t before = umask(0111);
+	int r = bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ? -errno : 0;
+	umask(before);
+	return r;
+}
+
 static int bind_and_listen(struct local_listener *l)
 {
 	struct sockaddr_un a;
@@ -426,19 +435,19 @@ static int bind_and_listen(struct local_listener *l)
 	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0)
 		return -errno;
-	if (bind(l->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
-		if (errno != EADDRINUSE || !is_dead_socket(l->path) || unlink(l->path) < 0)
-			return errno == ENOENT ? -ENOENT : -EADDRINUSE;
-		if (bind(l->fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-			return -errno;
+	r = bind_open_to_all(l->fd, &a);
+	if (r < 0) {
+		if (r != -EADDRINUSE || !is_dead_socket(l->path) || unlink(l->path) < 0)
+			return r == -ENOENT ? -ENOENT : -EADDRINUSE;
+		r = bind_open_to_all(l->fd, &a);
+		if (r < 0)
+			return r;
 	}
 	if (stat(l->path, &st) < 0)
 		return -errno;
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
-	if (chmod(l->path, 0666) < 0 || listen(l->fd, BACKLOG) < 0)
-		return -errno;
-	return 0;
+	return listen(l->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
 static int listen_failed(const char *path, int r, struct err *err)

@@ -46,8 +46,7 @@ static const int calls_of_all[] = {
 	SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir),
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link),
-	SCMP_SYS(linkat), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
-	SCMP_SYS(umask), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
+	SCMP_SYS(linkat), SCMP_SYS(umask), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
 	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(flock),
 	/* memory; mmap and mprotect, below */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock),
@@ -61,8 +60,11 @@ static const int calls_of_all[] = {
 	SCMP_SYS(capget), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-/* SQLite gives its files to the owner of the database. */
-static const int calls_of_signal[] = { SCMP_SYS(fchown) };
+/*
+ * SQLite gives its files the owner and the mode of the database. Nobody else changes a mode: user 0
+ * owns root's programs and files, also without capabilities, and Landlock does not cover modes.
+ */
+static const int calls_of_signal[] = { SCMP_SYS(fchown), SCMP_SYS(fchmod) };
 
 static struct scmp_arg_cmp arg_is(unsigned arg, uint64_t value)
 {
