@@ -70,4 +70,19 @@ for command in $commands; do
 		result "mlsh ${words[*]} fits 80 columns" "$(wide build/bin/mlsh "${words[@]}")"
 	done
 done
+
+# Output that is lost is a failure; a pipe whose reader has gone ends a program as it ends others.
+lost() { # exit status, words on standard error, command...
+	local status=$1 words=$2 said
+	shift 2
+	said=$("$@" 2>&1 >&3)
+	[ "$?:$said" = "$status:$words" ] || echo "$?: $said"
+}
+exec 3>/dev/full
+result "a full disk is a failure" "$(lost 1 "mlsh: writing the output failed" build/bin/mlsh help)"
+exec 3> >(exec true)
+wait $!
+result "a broken pipe ends it quietly" "$(lost 141 "" build/bin/mlsh help)"
+exec 3>&-
+result "so is a closed output" "$(said=$(build/bin/mlsh help 2>&1 >&-) && echo "exit status 0: $said")"
 exit $failed

@@ -21,6 +21,7 @@ enum exit_code {
 struct cli {
 	struct host *host;
 	struct store store;
+	struct store left; /* another user's, in whose place `store` is root's own; or empty */
 	const char *socket_path;
 };
 
@@ -72,6 +73,8 @@ int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1],
  * --- */
 void progress_show(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void progress_clear(void);
+/* Words, with the end of the line, for somebody who presses Ctrl-C while a line is shown. Kept. */
+void progress_at_interrupt(const char *words);
 
 /* --- the daemon --- */
 struct daemon_reply {

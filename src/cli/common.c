@@ -184,10 +184,18 @@ int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], stru
 	return 0;
 }
 
+static const char *interrupt_words = "";
+
+void progress_at_interrupt(const char *words)
+{
+	interrupt_words = words;
+}
+
 /* Ctrl-C leaves no half line behind on which the shell's prompt would appear. */
 static void on_interrupt(int number)
 {
 	(void)!write(STDERR_FILENO, LINE_CLEAR, strlen(LINE_CLEAR));
+	(void)!write(STDERR_FILENO, interrupt_words, strlen(interrupt_words));
 	signal(number, SIG_DFL);
 	raise(number);
 }
@@ -200,13 +208,22 @@ static void clear_at_interrupt(void)
 		signal(SIGINT, on_interrupt);
 }
 
+static bool progress_shown; /* a line stands on the terminal */
+
+/* Without the escape sequence, lines would pile up one beside the other. */
+static bool can_rewrite(void)
+{
+	return isatty(STDERR_FILENO) && strcmp(cli_env("TERM", "dumb"), "dumb") != 0;
+}
+
 void progress_show(const char *fmt, ...)
 {
 	char line[160];
 	va_list ap;
 
-	if (!isatty(STDERR_FILENO))
+	if (!can_rewrite())
 		return;
+	progress_shown = true;
 	clear_at_interrupt();
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
@@ -217,6 +234,7 @@ void progress_show(const char *fmt, ...)
 
 void progress_clear(void)
 {
-	if (isatty(STDERR_FILENO))
+	if (progress_shown)
 		fputs(LINE_CLEAR, stderr);
+	progress_shown = false;
 }

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/whose.h"
 
 enum { FOREGROUND, WAIT, NO_WAIT, JSON };
 
@@ -173,10 +174,12 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 	progress_show("handing %s to mlshtund ...", a.cluster);
 	rc = hand_over(c, a.cluster, &err, &absent);
 	if (rc < 0) {
+		whose_explain(c, a.cluster, false, &err);
 		int code = cli_fail(&err);
 
 		return absent ? EXIT_NO_DAEMON : code;
 	}
+	progress_at_interrupt("mlshtund goes on connecting; `mlsh disconnect` ends that\n");
 	notes_flush(c, a.cluster);
 	rc = look(c, a.cluster, &w, &err);
 	if (rc == 0 && a.no_wait) {

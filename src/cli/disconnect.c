@@ -3,7 +3,29 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "cli/target.h"
+
+/* Returns true if the daemon knows the cluster and it is down already. */
+static bool is_down(struct cli *c, const char *cluster)
+{
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	struct err ignored = { 0 };
+	struct json_object *o, *list;
+	bool down;
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	if (daemon_call(c, &r, &ignored, &reply) < 0)
+		return false;
+	o = json_tokener_parse((const char *)reply.data);
+	list = json_object_object_get(o, "clusters");
+	down = list && json_object_array_length(list) == 1 &&
+	       strcmp(js(json_object_array_get_idx(list, 0), "state"), "stopped") == 0;
+	json_object_put(o);
+	daemon_reply_free(&reply);
+	return down;
+}
 
 static int disconnect(struct cli *c, const struct options_given *g)
 {
@@ -14,6 +36,7 @@ static int disconnect(struct cli *c, const struct options_given *g)
 	if (label_check("cluster name", g->arg[0], &err) < 0)
 		return cli_fail(&err);
 	snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
+	bool was_down = is_down(c, g->arg[0]);
 	int rc = daemon_call(c, &r, &err, &reply);
 	if (daemon_is_absent(rc)) {
 		(void)cli_fail(&err);
@@ -26,7 +49,7 @@ static int disconnect(struct cli *c, const struct options_given *g)
 		target_no_cluster(c, r.cluster, &err);
 		return cli_fail(&err);
 	}
-	printf("Disconnected from %s.\n", r.cluster);
+	printf(was_down ? "%s was not connected.\n" : "Disconnected from %s.\n", r.cluster);
 	return EXIT_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/whose.h"
 #include "os/privs.h"
 #include "tund/daemon.h"
 
@@ -101,6 +102,17 @@ static int check_not_connected(struct cli *c, const char *cluster, struct err *e
 				 cluster, cluster);
 }
 
+/* The files are the caller's: as root they would not be found. */
+static int check_privileges(struct cli *c, const char *cluster, struct err *err)
+{
+	struct err why = { 0 };
+	int rc = privs_check_tunnel(c->host, &why);
+
+	return rc == 0 ? 0
+		       : err_set(err, rc, "%.300s. `mlsh connect %s`, without --foreground, leaves "
+				 "that to mlshtund", why.text, cluster);
+}
+
 int foreground_run(struct cli *c, const char *cluster, bool json)
 {
 	struct foreground f = { .cli = c, .json = json, .exit_code = EXIT_OK };
@@ -120,12 +132,14 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	    cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping, &err) < 0)
 		return cli_usage("connect", "%s", err.text);
 	rc = load_parts(c, cluster, &p, &err);
+	if (rc < 0)
+		whose_explain(c, cluster, false, &err);
 	if (rc == 0)
 		rc = check_not_connected(c, cluster, &err);
 	if (rc == 0)
 		rc = lock_cluster(c, cluster, &lock, &err);
 	if (rc == 0)
-		rc = privs_check_tunnel(c->host, &err);
+		rc = check_privileges(c, cluster, &err);
 	if (rc == 0)
 		rc = daemon_new(c->host, &cfg, &err, &d);
 	if (rc == 0)

@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/whose.h"
 #include "client/invite_new.h"
 
 enum { TTL, NAME, ROLE, NO_QR, JSON };
@@ -160,8 +161,11 @@ static int invite(struct cli *c, const struct options_given *g)
 	rc = label_check("cluster name", a.cluster, &err);
 	if (rc == 0 && a.name)
 		rc = label_check("node name", a.name, &err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = make(c, &a, &u, &err);
+		if (rc < 0)
+			whose_explain(c, a.cluster, false, &err);
+	}
 	if (rc == 0)
 		rc = invite_url_format(&u, url, sizeof(url), &err);
 	if (rc < 0) {

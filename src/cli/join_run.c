@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/table.h"
+#include "cli/whose.h"
 #include "os/loop.h"
 
 struct run {
@@ -62,7 +63,10 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 
 	progress_clear();
 	if (err) {
-		run->exit_code = cli_fail(err);
+		struct err why = *err;
+
+		whose_explain(run->cli, "", true, &why);
+		run->exit_code = cli_fail(&why);
 	} else {
 		run->exit_code = EXIT_OK;
 		if (run->json)
@@ -93,6 +97,8 @@ static int run_loop(struct run *run, int rc, struct join *j, struct err *err)
 			(void)err_set(err, rc, "the event loop failed");
 	}
 	join_free(j);
+	if (rc < 0)
+		whose_explain(run->cli, "", true, err);
 	return rc < 0 ? cli_fail(err) : run->exit_code;
 }
 
@@ -101,6 +107,8 @@ int join_run_setup(struct cli *c, const struct setup_params *p, bool json)
 	struct run run = { .cli = c, .setup = true, .json = json, .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
+
+	whose_note(c);
 	int rc = setup_start(c->host, &c->store, p, on_done, on_progress, &run, &err, &j);
 
 	return run_loop(&run, rc, j, &err);
@@ -111,6 +119,8 @@ int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node
 	struct run run = { .cli = c, .json = json, .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
+
+	whose_note(c);
 	int rc = adopt_start(c->host, &c->store, url, node_name, on_done, on_progress, &run, &err,
 			     &j);
 

@@ -9,6 +9,7 @@
 
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/whose.h"
 #include "identity/identity.h"
 
 static const struct command *const commands[] = {
@@ -29,20 +30,6 @@ static void print_help(FILE *f)
 	      f);
 }
 
-/*
- * Services and timers have no HOME: then the table of users says where the files are. A command
- * that needs none works without either.
- */
-static int find_store(struct cli *c, struct err *err)
-{
-	char home[STORE_PATH_MAX];
-	int rc = store_open(getenv("XDG_CONFIG_HOME"), getenv("HOME"), err, &c->store);
-
-	if (rc == -EINVAL && host_home(c->host, home, sizeof(home)) == 0)
-		rc = store_open(NULL, home, err, &c->store);
-	return rc == -EINVAL ? 0 : rc;
-}
-
 static int run_command(const struct command *cmd, const struct options_given *g)
 {
 	struct cli c = { 0 };
@@ -53,7 +40,7 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	if (rc == 0)
 		rc = host_new(&err, &c.host);
 	if (rc == 0)
-		rc = find_store(&c, &err);
+		rc = whose_store(&c, &err);
 	if (rc < 0) {
 		host_free(c.host);
 		return cli_fail(&err);

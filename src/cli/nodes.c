@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "cli/whose.h"
 
 enum { JSON };
 
@@ -127,8 +128,10 @@ static int nodes(struct cli *c, const struct options_given *g)
 		offline = true;
 		o = nodes_from_store(c, r.cluster, &err);
 	}
-	if (!o)
+	if (!o) {
+		whose_explain(c, r.cluster, false, &err);
 		return cli_fail(&err);
+	}
 	if (json)
 		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	else

@@ -127,11 +127,10 @@ static void print_dns(struct json_object *o)
 	else if (strcmp(server, "udp") == 0)
 		table_line("            ", "server %s", server_detail);
 	if (strcmp(server, "off") != 0 && (absent || strcmp(state, "refused") == 0))
-		table_line("            ", "This machine finds no names in .%s. %s a forwarding "
-			   "resolver (dnsmasq, unbound) to ask %s for that zone, as README "
-			   "shows. To ask directly: dig @%s %s.%s", js(o, "name"),
-			   absent ? "Install systemd-resolved, or tell" : "Tell",
-			   js(o, "address"), js(o, "address"), js(o, "node"), js(o, "name"));
+		table_line("            ", "%s a forwarding resolver (dnsmasq, unbound) to ask %s "
+			   "for .%s; until then: dig @%s %s.%s",
+			   absent ? "Install it, or tell" : "Tell", js(o, "address"),
+			   js(o, "name"), js(o, "address"), js(o, "node"), js(o, "name"));
 }
 
 static void print_head(struct json_object *o)

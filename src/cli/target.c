@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/table.h"
+#include "cli/whose.h"
 
 #define NAME_MAX_LEN (2 * LABEL_MAX + 1) /* node.cluster */
 
@@ -25,11 +26,32 @@ static const char *peer_in(struct json_object *cluster, const char *text)
 	return NULL;
 }
 
+/* The name of a peer that `text` is probably a misspelling of; NULL if no name is near. */
+static const char *peer_near(struct json_object *list, const char *text)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *peers = json_object_object_get(
+			json_object_array_get_idx(list, i), "peers");
+
+		for (size_t k = 0; peers && k < json_object_array_length(peers); k++) {
+			const char *name = js(json_object_array_get_idx(peers, k), "name");
+
+			if (options_near(text, &name, 1, 0))
+				return name;
+		}
+	}
+	return NULL;
+}
+
 /* Clusters that `mlsh connect` would connect. */
 struct idle {
 	struct json_object *list; /* the daemon's */
 	size_t n;
 	char first[LABEL_MAX + 1], others[200];
+	const char *wanted; /* NULL: no name was given */
+	char near[LABEL_MAX + 1]; /* a name that is like the wanted one, or "" */
 };
 
 static void idle_add(void *ctx, const char *cluster)
@@ -37,6 +59,8 @@ static void idle_add(void *ctx, const char *cluster)
 	struct idle *idle = ctx;
 	size_t at = strlen(idle->others);
 
+	if (idle->wanted && options_near(idle->wanted, &cluster, 1, 0))
+		snprintf(idle->near, sizeof(idle->near), "%s", cluster);
 	if (idle->n++ == 0)
 		snprintf(idle->first, sizeof(idle->first), "%s", cluster);
 	else
@@ -82,6 +106,22 @@ static void idle_find(struct cli *c, struct json_object *list, struct idle *ret)
 	store_each_cluster(c->host, &c->store, idle_add_file, ret);
 }
 
+/* The daemon tells users nothing of what other users, such as root, have connected. */
+static int none_anywhere(struct cli *c, const char *of_yours, struct err *err)
+{
+	char other[160];
+
+	whose_other(c, NULL, other, sizeof(other));
+	if (*of_yours)
+		return err_set(err, -ESRCH, "no cluster%s is connected, and there is none in %s; "
+			       "`mlsh setup` makes one, `mlsh adopt` joins one. What other users "
+			       "have connected only they and root see: if you used sudo for setup "
+			       "or adopt, use it here, too", of_yours, c->store.dir);
+	return err_set(err, -ESRCH, "no cluster is connected, and there is none in %s; `mlsh "
+		       "setup` makes one, `mlsh adopt` joins one%s%s", c->store.dir,
+		       *other ? "." : "", other);
+}
+
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err)
 {
 	/* The daemon tells each user of his own clusters, and root of all. */
@@ -94,10 +134,7 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 			       "XDG_CONFIG_HOME nobody can tell where your clusters' files are",
 			       of_yours);
 	if (idle.n == 0)
-		return err_set(err, -ESRCH, "no cluster%s is connected, and there is none in %s; "
-			       "`mlsh setup` makes one, `mlsh adopt` joins one%s", of_yours,
-			       c->store.dir, *of_yours ? ". What other users have connected only "
-							 "they and root see" : "");
+		return none_anywhere(c, of_yours, err);
 	if (idle.n == 1)
 		return err_set(err, -ESRCH, "the cluster %s is not connected; run: mlsh connect %s",
 			       idle.first, idle.first);
@@ -107,9 +144,13 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 
 static int no_such_node(struct cli *c, struct json_object *list, const char *text, struct err *err)
 {
+	const char *meant = peer_near(list, text);
 	struct idle idle;
 
 	idle_find(c, list, &idle);
+	if (meant)
+		return err_set(err, -ESRCH, "no connected cluster has another node %s: did you "
+			       "mean %s?", text, meant);
 	return err_set(err, -ESRCH, "no connected cluster has another node %s; `mlsh status` lists "
 		       "them%s%s%s%s", text, idle.n ? ". Not connected: " : "", idle.first,
 		       *idle.others ? ", " : "", idle.others);
@@ -179,6 +220,25 @@ static int plain_name(const char *typed, char out[NAME_MAX_LEN + 1], struct err 
 	return 0;
 }
 
+/* Other things than "nas", "nas.homelab" and "100.64.0.1" that people type. -EINVAL. */
+static int check_form(const char *text, struct err *err)
+{
+	const char *dot = strchr(text, '.');
+	struct addr ip;
+
+	if (addr_parse_ip(text, &ip) == 0)
+		return addr_is_v4(&ip) ? 0
+				       : err_set(err, -EINVAL, "%s is an IPv6 address; overlay "
+						 "addresses are IPv4, see `mlsh status`", text);
+	if (dot && strpbrk(text, "0123456789") &&
+	    strspn(text, "0123456789.") == strlen(text))
+		return err_set(err, -EINVAL, "'%.40s' is not an IPv4 address", text);
+	if (dot && strchr(dot + 1, '.'))
+		return err_set(err, -EINVAL, "'%.40s' cannot be used: a node is given as <node> or "
+			       "<node>.<cluster>", text);
+	return 0;
+}
+
 int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err)
 {
 	char text[NAME_MAX_LEN + 1];
@@ -188,6 +248,8 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 	int rc = plain_name(typed, text, err);
 
 	*ret = (struct target){ 0 };
+	if (rc == 0)
+		rc = check_form(text, err);
 	if (rc < 0)
 		return rc;
 	dot = strchr(text, '.');
@@ -215,8 +277,9 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 {
 	struct json_object *status = NULL, *list;
-	struct idle all = { 0 };
+	struct idle all = { .wanted = cluster };
 	struct err ignored = { 0 };
+	char other[160] = "";
 	size_t n;
 
 	if (err->code != -ENOENT || store_has_cluster(c->host, &c->store, cluster) ||
@@ -228,14 +291,21 @@ void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 		idle_add(&all, js(json_object_array_get_idx(list, i), "name"));
 	all.list = list;
 	store_each_cluster(c->host, &c->store, idle_add_file, &all);
+	/* Users with clusters of their own work without sudo. */
+	if (all.n == 0 || geteuid() == 0)
+		whose_other(c, cluster, other, sizeof(other));
 	if (is_listed(list, cluster))
 		; /* the daemon has its reason */
+	else if (*all.near)
+		(void)err_set(err, -ENOENT, "there is no cluster %s here: did you mean %s?",
+			      cluster, all.near);
 	else if (all.n == 0)
 		(void)err_set(err, -ENOENT, "there is no cluster %s here, and no other; "
-			      "`mlsh setup` makes one, `mlsh adopt` joins one", cluster);
+			      "`mlsh setup` makes one, `mlsh adopt` joins one.%s", cluster, other);
 	else
-		(void)err_set(err, -ENOENT, "there is no cluster %s here; there is %s%s%s", cluster,
-			      all.first, *all.others ? ", " : "", all.others);
+		(void)err_set(err, -ENOENT, "there is no cluster %s here; there is %s%s%s%s%s",
+			      cluster, all.first, *all.others ? ", " : "", all.others,
+			      *other ? "." : "", other);
 	json_object_put(status);
 }
 

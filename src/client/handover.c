@@ -15,8 +15,8 @@ static int read_cluster(struct host *h, const struct store *s, const char *clust
 	rc = file_read_private(h, path, CLUSTER_FILE_MAX, err, &o->file[CONTROL_FILE_CLUSTER]);
 	if (rc == -ENOENT)
 		return err_set(err, rc,
-			       "there is no cluster %s on this machine (%s is missing): run `mlsh "
-			       "setup` or `mlsh adopt` first, as the same user",
+			       "there is no cluster %s on this machine (%s is missing): `mlsh "
+			       "setup` makes one, `mlsh adopt` joins one",
 			       cluster, path);
 	if (rc == 0)
 		rc = store_cluster_path(s, cluster, STORE_LOG, path, err);

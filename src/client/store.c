@@ -212,9 +212,9 @@ int store_load_cluster(struct host *h, const struct store *s, const char *cluste
 	/* A folder that may not be looked into does not say that there is no file. */
 	r = file_read_private(h, path, CLUSTER_FILE_MAX, err, &text);
 	if (r == -ENOENT)
-		return err_set(err, -ENOENT, "this machine is not in a cluster \"%s\" (there is no "
-			       "%s). Join it with 'mlsh adopt', or begin one with 'mlsh setup'.",
-			       cluster, path);
+		return err_set(err, -ENOENT, "there is no cluster %s on this machine (%s is "
+			       "missing): `mlsh setup` makes one, `mlsh adopt` joins one", cluster,
+			       path);
 	if (r < 0)
 		return r;
 	r = cluster_file_decode(span_of(text.data, text.len), path, &f, err);

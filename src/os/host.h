@@ -23,8 +23,8 @@ void host_free(struct host *h);
 
 /* The host's log: level info, to standard error, until changed. Owned by the host. */
 struct log *host_log(struct host *h);
-/* The home folder of the process's user by the table of users. -ENOENT, -ENOSPC. */
-int host_home(struct host *h, char *out, size_t cap) MUST_CHECK;
+/* The home folder of a user by the table of users. -ENOENT, -ENOSPC. */
+int host_home(struct host *h, unsigned uid, char *out, size_t cap) MUST_CHECK;
 /* The machine's name as the kernel has it. */
 int host_name(struct host *h, char *out, size_t cap) MUST_CHECK;
 

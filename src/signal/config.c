@@ -65,7 +65,7 @@ static int read_doc(struct host *h, const struct config_env *env, const char **r
 	if (r == -ENOENT && !asked_for)
 		return 0;
 	if (r < 0)
-		return r;
+		return asked_for ? err_prefix(err, "MLSH_SIGNAL_CONFIG") : r;
 	r = toml_parse(span_of(text.data, text.len), path, err, ret);
 	buf_free(&text);
 	if (r == 0)

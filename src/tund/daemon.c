@@ -284,9 +284,9 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 		return owned_by_another(c, err);
 	if (!c && !may_create)
 		return err_set(err, -EPERM,
-			       "connecting %s adds routes and a DNS zone to this host: the first "
-			       "time it takes root or the group %s (sudo usermod -aG %s $USER, "
-			       "then log in again)",
+			       "connecting %s adds routes and a DNS zone to this machine: the "
+			       "first time, that takes the group %s. Run `sudo usermod -aG %s "
+			       "$USER`, then log in again",
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
 	return 0;
 }

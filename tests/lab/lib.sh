@@ -205,6 +205,9 @@ has() { grep "$@" >/dev/null; }
 # What a person reads is broken into lines of 80 columns: all of it in one line.
 joined() { tr -s '\n ' ' ' | sed 's/ $//'; }
 
+# Fails if a line is wider than a terminal of 80 columns; rows of tables may be.
+fits() { ! grep -vE '[^ ]  +[^ ]+.*[^ ]  +[^ ]' | grep -E '.{81}'; }
+
 # --- nodes ---
 
 declare -A DAEMON_PID=()

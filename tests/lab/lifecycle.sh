@@ -184,6 +184,7 @@ on laptop mlsh status --json >"$WORK/laptop/status.json"
 check "status --json is as documented" tests/lab/json_documented status <"$WORK/laptop/status.json"
 check "status shows the key exchange" json_holds "all(p['key_exchange'] == 'X25519MLKEM768' for c in d['clusters']
 	for p in c['peers']) and d['clusters'][0]['signal']['key_exchange'] == 'X25519MLKEM768'" <"$WORK/laptop/status.json"
+check "in lines of 80 columns" eval 'on laptop mlsh status | fits && on laptop mlsh netcheck | fits'
 check "status for people" eval 'on laptop mlsh status | has -E "nas +100.64.0.1 +direct +10.71.1.2:[0-9]+ "'
 check "the server tells where it sees us" status_holds laptop homelab "c['signal']['observed'].startswith('10.71.2.2:')"
 
@@ -228,7 +229,7 @@ as_user() { # machine, uid, command...
 }
 for uid in 1500 1501; do
 	install -d -o $uid -g $uid -m 700 "$WORK/desk/user$uid"
-	echo "user$uid:x:$uid:$uid::/:/bin/sh" >>"$WORK/desk/passwd"
+	echo "user$uid:x:$uid:$uid::$WORK/desk/user$uid:/bin/sh" >>"$WORK/desk/passwd"
 done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
 check_fails "another user may not disconnect it" 1 "no cluster homelab here" as_user desk 1500 mlsh disconnect homelab
@@ -237,6 +238,14 @@ check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status |
 	has "No cluster of yours is connected.*other users.*only they and root"'
 check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
 check "a user makes a cluster of his own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk
+check_fails "root's is pointed to" 1 "no cluster homelab .*If homelab was made with sudo, it is root's" \
+	as_user desk 1500 mlsh invite homelab
+by_sudo() { on desk env SUDO_UID=1500 SUDO_USER=user1500 "$@"; }
+for c in "invite garage" "connect garage" "nodes garage" "status garage"; do
+	check_fails "with sudo, $c says whose it is" 1 "no cluster garage .*user1500 has a cluster garage: run this without sudo" \
+		eval "by_sudo mlsh $c"
+done
+check_fails "a misspelled one is guessed" 1 "no cluster garge .*did you mean garage" as_user desk 1500 mlsh invite garge
 check_fails "but may not bring it up for the first time" 1 "group mlsh|root" as_user desk 1500 mlsh connect garage
 check "nothing of it was kept" sh -c "! ls '$WORK'/desk/state/mlsh/garage* 2>/dev/null"
 check "a user of the group makes one" as_user desk 1501 mlsh setup atelier --signal-host "$server" --token "$(new_token)" --name desk
@@ -245,6 +254,14 @@ check_fails "another may not take it down" 1 "no cluster atelier here; there is 
 sed -i '/^mlsh:/d' "$WORK/desk/group"
 check "its owner may take it down, in the group or not" as_user desk 1501 mlsh disconnect atelier
 check "and up again" as_user desk 1501 mlsh connect atelier
+sed -i "s|^root:.*|root:x:0:0::$WORK/desk/home:/bin/sh|" "$WORK/desk/passwd"
+check_fails "sudo that keeps HOME makes no files of root's there, and says so" 0 "would be in another user's folder" \
+	by_sudo env HOME="$WORK/desk/user1501" mlsh setup loft --signal-host "$server" --token "$(new_token)" --name desk
+check "they are in root's own" eval 'test -e "$WORK/desk/home/.config/mlsh/clusters/loft.toml" &&
+	[ -z "$(find "$WORK/desk/user1501" -uid 0)" ]'
+install -d -m 700 "$WORK/desk/user1500/root's/mlsh"
+check_fails "files of root's in one's home: what to type" 1 "belongs to root: .*sudo chown -R 1500 .*/mlsh" \
+	as_user desk 1500 env XDG_CONFIG_HOME="$WORK/desk/user1500/root's" mlsh adopt "$(invite_url nas homelab)" --name desk2
 check "root has a node of its own in it" eval 'as_user desk 1501 mlsh invite atelier --no-qr --role admin | grep -oE "mlsh://[^ ]+" |
 	on desk mlsh adopt - --name roots'
 check "which is meant to be an admin" eval 'on desk mlsh nodes atelier | has -E "^roots .* node \(to be admin\) "'

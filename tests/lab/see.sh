@@ -87,6 +87,9 @@ check "the same from the other side" eval 'on laptop mlsh why nas.homelab --json
 check "why: a direct path in the LAN" why_says desk "d['reason'] == 'direct-lan' and d['path'] == 'direct'"
 check "its JSON is as documented" eval 'ann mlsh why laptop --json | json why && ann mlsh why desk --json | json why'
 check "in words" eval 'ann mlsh why laptop | has "No direct path to laptop is possible" && ann mlsh why laptop | has "UPnP"'
+check "in lines of 80 columns" eval 'ann mlsh why laptop | fits && ann mlsh status | fits && ann mlsh netcheck | fits'
+check_fails "a misspelled node" 1 "another node lpatop: did you mean laptop" ann mlsh why lpatop
+check_fails "an address that is none" 1 "not an IPv4 address" ann mlsh why 300.1.1.1
 check "by its overlay address" eval 'ann mlsh why 100.64.0.2 | has laptop.homelab'
 for name in Desk desk. DESK.Homelab desk.homelab. Desk.HomeLab.; do
 	check "by the name $name, as DNS would take it" eval "ann mlsh why $name | has 'desk.homelab (100.64.0.3)' &&

@@ -99,11 +99,11 @@ int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *r
 	return r;
 }
 
-int host_home(struct host *h, char *out, size_t cap)
+int host_home(struct host *h, unsigned uid, char *out, size_t cap)
 {
 	struct buf users = { 0 };
 	const char *fields[FIELDS_MAX];
-	unsigned uid;
+	unsigned id;
 	int r = file_read(h, "/etc/passwd", DATABASE_MAX, NULL, &users);
 	if (r < 0)
 		return r;
@@ -111,7 +111,7 @@ int host_home(struct host *h, char *out, size_t cap)
 	r = -ENOENT;
 	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
 		split_fields(line, fields);
-		if (!*fields[5] || !parse_id(fields[2], &uid) || uid != geteuid())
+		if (!*fields[5] || !parse_id(fields[2], &id) || id != uid)
 			continue;
 		r = strlen(fields[5]) < cap ? 0 : -ENOSPC;
 		if (r == 0)

@@ -67,9 +67,9 @@ uint64_t random_below(struct host *h, uint64_t bound)
 	return rng_below(&h->machine->rng, bound);
 }
 
-int host_home(struct host *h, char *out, size_t cap)
+int host_home(struct host *h, unsigned uid, char *out, size_t cap)
 {
-	(void)h, (void)out, (void)cap;
+	(void)h, (void)uid, (void)out, (void)cap;
 	return -ENOENT;
 }
 

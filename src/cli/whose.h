@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose files: what `sudo`, HOME and other users' folders mean for a command, and the words for it.
+ */
+#ifndef MLSH_CLI_WHOSE_H
+#define MLSH_CLI_WHOSE_H
+
+#include "cli/cli.h"
+
+/*
+ * Finds the caller's folder. Services and timers have no HOME: then the table of users says where
+ * it is; a command that needs no files works without either. With sudo, HOME may still be the
+ * user's, in whose folder root's files would lock the user out: then it is root's own folder.
+ */
+int whose_store(struct cli *c, struct err *err) MUST_CHECK;
+/* Says that files go to root's own folder although HOME is another user's. Nothing otherwise. */
+void whose_note(const struct cli *c);
+/*
+ * The error of a command that needs the files of `cluster`: if there is no such cluster here, or
+ * its files are another user's, the reason and what to type are said. `joining`: the command does
+ * not need the cluster, but makes it.
+ */
+void whose_explain(struct cli *c, const char *cluster, bool joining, struct err *err);
+/*
+ * What there is in place of a cluster of the caller's: that it is another user's, if this is known
+ * or likely, in one sentence that begins with a blank, or "". With NULL: any cluster.
+ */
+void whose_other(struct cli *c, const char *cluster, char *out, size_t cap);
+
+#endif
