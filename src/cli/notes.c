@@ -70,9 +70,10 @@ int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN]
 	rc = invites_add(&l, &n);
 	if (rc < 0)
 		return err_set(err, rc,
-			       "%d invites are open; start mlshtund so that those that ran out can "
-			       "be cancelled",
-			       INVITES_MAX);
+			       "%d invites for %s are open here, which is the limit. Wait until "
+			       "some are used or have run out; mlshtund clears them while the "
+			       "cluster is connected (`mlsh status %s`)",
+			       INVITES_MAX, cluster, cluster);
 	return notes_save(c, path, &l, err);
 }
 
