@@ -54,11 +54,13 @@ asan: export CK_TIMEOUT_MULTIPLIER := 60
 asan: asan-tests  ## unit and sim under the address and undefined sanitizers
 	@tests/run -j $(JOBS) -t 7200 asan $(asan_unit) $(asan_sim)
 
+# They wait more than they work, so more of them run at a time than there are processors.
+lab_jobs := $(shell expr 2 \* $(JOBS))
 lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
-	@tests/run -r -j $(JOBS) -t 3600 lab $(lab_scripts)
+	@tests/run -r -j $(lab_jobs) -t 3600 lab $(lab_scripts)
 
 # Takes many minutes and the network, so "make test" leaves it out.
 ROOTS ?= bookworm trixie noble
