@@ -52,7 +52,7 @@ asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abor
 asan: export UBSAN_OPTIONS := print_stacktrace=1
 asan: export CK_TIMEOUT_MULTIPLIER := 60
 asan: asan-tests  ## unit and sim under the address and undefined sanitizers
-	@tests/run -j $(JOBS) -t 7200 asan $(asan_unit) $(asan_sim)
+	@tests/run -j $(JOBS) -t 1800 asan $(asan_unit) $(asan_sim)
 
 # They wait more than they work, so more of them run at a time than there are processors.
 lab_jobs := $(shell expr 2 \* $(JOBS))
@@ -60,7 +60,7 @@ lab_scripts = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
-	@tests/run -r -j $(lab_jobs) -t 3600 lab $(lab_scripts)
+	@tests/run -r -j $(lab_jobs) -t 1800 lab $(lab_scripts)
 
 # Takes many minutes and the network, so "make test" leaves it out.
 ROOTS ?= bookworm trixie noble
