@@ -256,6 +256,28 @@ START_TEST(an_older_kernel_s_table_is_made_again)
 }
 END_TEST
 
+/* Another program removes the table, and we change it before we hear of that. */
+START_TEST(a_change_of_a_table_that_was_just_removed_is_not_lost)
+{
+	if (!setup())
+		return;
+	struct fence *f = fence_up(false);
+
+	must("nft flush ruleset");
+	ck_assert_int_eq(fence_address(f, PEER + 1, true), 0);
+	wait_for(HAS "100.64.0.3");
+	must(HAS "100.64.0.2");
+	must("nft flush ruleset");
+	ck_assert_int_lt(fence_redirect(f, OWN, 53, 40001, 40002), 0);
+	wait_for(HAS "100.64.0.2");
+	must("! " HAS "dport"); /* the caller was told that there is no redirection */
+	ck_assert_int_eq(fence_state_get(f), FENCE_UP);
+	ck_assert_uint_eq(n_changed, 0);
+	fence_free(f);
+	host_free(host);
+}
+END_TEST
+
 START_TEST(a_kernel_without_nf_tables_is_named)
 {
 	if (!setup())
@@ -298,5 +320,7 @@ UNIT_MAIN("os/fence", nobody_else_can_change_the_table,
 	  the_table_ends_with_the_process, addresses_come_and_go,
 	  what_was_said_is_in_force_after_a_flush, bridges_to_other_machines_are_outside,
 	  bridges_of_containers_are_inside, a_port_is_redirected_until_the_end,
-	  an_older_kernel_s_table_is_made_again, a_kernel_without_nf_tables_is_named,
+	  an_older_kernel_s_table_is_made_again,
+	  a_change_of_a_table_that_was_just_removed_is_not_lost,
+	  a_kernel_without_nf_tables_is_named,
 	  a_table_of_somebody_else_is_respected)

@@ -45,6 +45,7 @@ struct fence {
 	struct timer *again;
 	enum fence_state state;
 	char detail[160];
+	struct log_limit limit;		/* of lines about others who change the table */
 	loop_fn changed;
 	void *ctx;
 };
@@ -213,9 +214,11 @@ static int inside_write(struct fence *f)
 	if (r < 0 || (n == f->n_inside && memcmp(found, f->inside, n * sizeof(*found)) == 0))
 		return r;
 	r = fence_table_inside(&f->table, found, n);
+	if (r < 0)
+		return r;
 	memcpy(f->inside, found, n * sizeof(*found));
 	f->n_inside = n;
-	return r;
+	return 0;
 }
 
 static int put_up(struct fence *f)
@@ -235,19 +238,35 @@ static int put_up(struct fence *f)
 	return r;
 }
 
-static void on_flush(void *ctx)
+static int addresses_sync(struct fence *f)
 {
-	struct fence *f = ctx;
-	int r = 0;
+	int r = addresses_write(f, false);
 
-	if (!f->table.socket)
-		return; /* they come with it, when it is tried again */
-	r = addresses_write(f, false);
 	if (r == 0)
 		r = addresses_write(f, true);
 	addresses_forget(f);
+	return r;
+}
+
+/* Tells the owner if `r`, what came of the table, makes the state another one. */
+static void settle(struct fence *f, int r)
+{
 	if (r < 0 ? fail(f, r) : say(f, FENCE_UP, 0))
 		f->changed(f->ctx);
+}
+
+static void on_flush(void *ctx)
+{
+	struct fence *f = ctx;
+	int r;
+
+	if (!f->table.socket)
+		return; /* they come with it, when it is tried again */
+	r = addresses_sync(f);
+	if (r < 0 && !f->table.owned)
+		timer_set_in(f->again, RESTORE_NS); /* another program removed the table just now */
+	else
+		settle(f, r);
 }
 
 void fence_flush(struct fence *f)
@@ -260,19 +279,17 @@ void fence_flush(struct fence *f)
 static void on_again(void *ctx)
 {
 	struct fence *f = ctx;
-
 	int r;
 
 	if (f->table.socket)
-		log_warn(host_log(f->host),
-			 "another program changed the packet filter's table %s: made again",
-			 f->table.name);
+		log_limited(host_log(f->host), &f->limit, clock_now(f->host), LOG_LEVEL_WARN,
+			    "another program changed the packet filter's table %s: made again",
+			    f->table.name);
 	take_down(f);
 	r = put_up(f);
 	if (r == 0)
-		on_flush(f);
-	else if (fail(f, r))
-		f->changed(f->ctx);
+		r = addresses_sync(f);
+	settle(f, r);
 }
 
 /* ---- for everybody ---- */
@@ -287,6 +304,7 @@ static struct fence *new(struct host *h, const char *device, bool may_own, loop_
 		return NULL;
 	f->host = h;
 	f->may_own = may_own;
+	f->limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	f->changed = changed;
 	f->ctx = ctx;
 	snprintf(f->table.name, sizeof(f->table.name), "%s", device);
@@ -369,8 +387,12 @@ int fence_address(struct fence *f, ip4 address, bool fenced)
 
 int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
 {
-	f->redirect = (struct fence_redirect){ address, port, udp, tcp };
-	return f->table.socket ? fence_table_redirect(&f->table, &f->redirect) : -EOPNOTSUPP;
+	const struct fence_redirect wanted = { address, port, udp, tcp };
+	int r = f->table.socket ? fence_table_redirect(&f->table, &wanted) : -EOPNOTSUPP;
+
+	if (r == 0)
+		f->redirect = wanted; /* a table that is made again has it, too */
+	return r;
 }
 
 void fence_network_changed(struct fence *f)
@@ -378,7 +400,8 @@ void fence_network_changed(struct fence *f)
 	int r = f->table.socket ? inside_write(f) : 0;
 
 	if (r < 0)
-		log_warn(host_log(f->host), "containers may not reach the overlay: error %d", r);
+		log_warn(host_log(f->host), "containers may not reach the overlay: %s",
+			 strerror(-r));
 }
 
 enum fence_state fence_state_get(const struct fence *f)
