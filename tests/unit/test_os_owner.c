@@ -184,6 +184,27 @@ static void play_traps(void)
 	check_owner(path_of("real/db"), NOBODY);
 }
 
+/* No folder is made where the link of another user leads. */
+static void play_link_above(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(dir_make(host, path_of("theirs"), 0755, NULL), 0);
+	ck_assert_int_eq(dir_make(host, path_of("roots"), 0755, NULL), 0);
+	ck_assert_int_eq(symlink(path_of("roots"), path_of("theirs/way")), 0);
+	ck_assert_int_eq(lchown(path_of("theirs/way"), NOBODY, NOBODY), 0);
+	ck_assert_int_eq(chown(path_of("theirs"), NOBODY, NOBODY), 0);
+
+	const struct privs_file f = { .user = "nobody", .path = path_of("theirs/way/new/db"),
+				      .companions = companions };
+	struct privs_account a;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(privs_take_over(host, &f, &err, &a), -ELOOP);
+	ck_assert_int_eq(lstat(path_of("roots/new"), &st), -1);
+}
+
 /* A user namespace with one user. */
 static void play_without_setuid(void)
 {
@@ -234,7 +255,8 @@ START_TEST(server_of_root_becomes_another_user)
 {
 	static void (*const plays[])(void) = { play_taken_over, play_named, play_missing,
 					       play_shared_folder, play_closed_above, play_traps,
-					       play_without_setuid, play_without_chown };
+					       play_link_above, play_without_setuid,
+					       play_without_chown };
 	if (!os_unit_namespace())
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(plays); i++)

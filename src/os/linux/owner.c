@@ -76,31 +76,47 @@ static int step_open(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Opens the folder part by part; the result is for openat and the like only (O_PATH). */
+/* The next part of a path, NULL at its end. `*rest` is what follows it. */
+static const char *part_next(char **rest)
+{
+	const char *name = *rest + strspn(*rest, "/");
+	char *end = *rest + (name - *rest) + strcspn(name, "/");
+
+	*rest = end + (*end == '/');
+	*end = '\0';
+	return *name ? name : NULL;
+}
+
+/*
+ * Opens the folder part by part, and makes the last part if it is missing. The result is for openat
+ * and the like only (O_PATH).
+ */
 static int folder_walk(const char *path)
 {
 	char parts[PATH_LEN_MAX], *rest = parts;
 	int at = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *name;
 
+	if (at < 0)
+		return -errno;
 	snprintf(parts, sizeof(parts), "%s", path);
-	for (char *name; at >= 0 && (name = strsep(&rest, "/")) != NULL;) {
-		if (!*name)
-			continue;
+	while ((name = part_next(&rest)) != NULL) {
 		int next = step_open(at, name);
+
+		if (next == -ENOENT && !rest[strspn(rest, "/")])
+			next = mkdirat(at, name, 0700) < 0 ? -errno : step_open(at, name);
 		close(at);
 		if (next < 0)
 			return next;
 		at = next;
 	}
-	return at < 0 ? -errno : at;
+	return at;
 }
 
 static int folder_open(struct place *p, struct err *err)
 {
-	if (mkdir(p->folder, 0700) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-		return err_set(err, -errno, "the folder %s cannot be made: %s", p->folder,
-			       strerror(errno));
 	int at = folder_walk(p->folder);
+
 	if (at == -ELOOP)
 		return err_set(err, at, "a part of the path %s is a symbolic link of another user; "
 			       "give the path without it", p->folder);
