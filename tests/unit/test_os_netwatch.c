@@ -73,6 +73,23 @@ START_TEST(carrier_that_is_back_at_once_is_told)
 }
 END_TEST
 
+/* What the kernel tells of a link with many names does not fit into the buffer of the watch. */
+START_TEST(change_that_is_told_at_length_is_not_missed)
+{
+	if (!setup())
+		return;
+	ethernet_up();
+	ip("-6 addr flush dev outside"); /* nothing else is told meanwhile */
+	ck_assert(os_unit_command("for i in $(seq 100); do printf 'link property add dev eth0 "
+				  "altname name%0100d\\n' $i; done | ip -batch -"));
+	struct netwatch *w = watch(os_unit_stop, NULL, host);
+	ip("link set eth0 mtu 1400");
+	os_unit_run(host, "the change");
+	netwatch_free(w);
+	host_free(host);
+}
+END_TEST
+
 START_TEST(what_is_no_change_is_not_told)
 {
 	if (!setup())
@@ -364,7 +381,8 @@ START_TEST(watch_is_freed_in_its_callback)
 END_TEST
 
 UNIT_MAIN("os/netwatch", changes_are_told_once, carrier_that_is_back_at_once_is_told,
-	  what_is_no_change_is_not_told, what_is_taken_away_is_seen, guard_outlives_the_routes,
+	  change_that_is_told_at_length_is_not_missed, what_is_no_change_is_not_told,
+	  what_is_taken_away_is_seen, guard_outlives_the_routes,
 	  networks_that_come_later_are_seen_and_go_again,
 	  routes_that_do_not_concern_us_cost_nothing, lost_messages_are_made_up_for,
 	  watch_is_freed_in_its_callback)

@@ -34,7 +34,8 @@ struct copy {
 	struct mnl_socket *socket;
 	struct fd_watch *watch;
 	struct mirror routes;
-	uint8_t family;		/* being read; 0: none */
+	uint8_t family;		/* being read; 0: no copy is under way */
+	bool stale;		/* another one is needed behind it */
 	uint64_t cost_ns;
 };
 
@@ -191,9 +192,12 @@ static void copy_end(struct netwatch *w)
 	w->copy = (struct copy){ 0 };
 }
 
+/* One that is under way is finished first: on a busy host none ever would be, else. */
 static void copy_later(struct netwatch *w)
 {
-	if (!timer_is_set(w->copy_at))
+	if (w->copy.watch)
+		w->copy.stale = true;
+	else if (!timer_is_set(w->copy_at))
 		timer_set(w->copy_at, MAX(clock_now(w->host) + DEBOUNCE_NS, w->copy_rest));
 }
 
@@ -216,10 +220,13 @@ static int on_copy_entry(void *ctx, const struct nlmsghdr *entry)
 static void copy_take(struct netwatch *w)
 {
 	struct mirror old = w->routes;
+	bool stale = w->copy.stale;
 	w->copy_rest = clock_now(w->host) + MAX(COPY_GAP_NS, COST_FACTOR * w->copy.cost_ns);
 	w->routes = w->copy.routes;
 	w->copy.routes = old;
 	copy_end(w);
+	if (stale)
+		copy_later(w);
 	touch(w, true, false);
 	look_later(w);
 }
@@ -255,7 +262,6 @@ static void on_copy(void *ctx)
 static void on_copy_at(void *ctx)
 {
 	struct netwatch *w = ctx;
-	copy_end(w);
 	w->copy.socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (w->copy.socket && mnl_socket_bind(w->copy.socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
 	    copy_ask(w, AF_INET) == 0)
@@ -346,10 +352,11 @@ static void listen_now(struct netwatch *w, int max)
 	uint8_t buffer[8192];
 	for (int i = 0; i < max; i++) {
 		ssize_t n = recv(mnl_socket_get_fd(w->socket), buffer, sizeof(buffer),
-				 MSG_DONTWAIT);
-		if (n >= 0) {
+				 MSG_DONTWAIT | MSG_TRUNC);
+		if (n >= 0 && (size_t)n <= sizeof(buffer)) {
 			(void)!mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, w);
-		} else if (errno == ENOBUFS) { /* some were lost: anything may have changed */
+		} else if (n >= 0 || errno == ENOBUFS) {
+			/* Some were lost, or one is too long: anything may have changed. */
 			copy_later(w);
 			look_later(w);
 			touch(w, true, true);
