@@ -123,7 +123,9 @@ static inline void sig_backup(struct sig *g, bool restore)
 
 static inline void sig_stop(struct sig *g)
 {
-	static const char *const parts[] = { "", "-wal", "-shm", ".backup", ".backup-wal" };
+	/* benchmarks have the list of sessions on the real disk, too */
+	static const char *const parts[] = { "", "-wal", "-shm", ".backup", ".backup-wal",
+					     ".sessions" };
 	char file[600];
 
 	signal_server_close(g->s);
