@@ -94,6 +94,11 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n);
 /* Those left by the last udp_send are not offered again. */
 void udp_forget(struct udp *u);
 void udp_on_writable(struct udp *u, loop_fn writable, void *ctx);
+/*
+ * Bytes of memory that what was handed over still takes up on its way out of the machine: a little
+ * more than its datagrams. 0 where the system does not tell.
+ */
+size_t udp_queued(const struct udp *u);
 
 /*
  * The last refusal of a datagram to `to`, of UDP_REFUSED_BYTES or less, since `since` (clock_now);

@@ -199,6 +199,8 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
  * now is lost. Returns how many of the datagrams were handed over.
  */
 size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n);
+/* Bytes that wait in the system to leave the machine (udp_queued). */
+size_t quic_socket_queued(const struct quic_socket *s);
 
 /*
  * The same in place, for who makes many of them: each datagram is written to the place of `need`

@@ -462,6 +462,11 @@ size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, s
 	return datagrams;
 }
 
+size_t quic_socket_queued(const struct quic_socket *s)
+{
+	return udp_queued(s->udp);
+}
+
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
 {
 	if (s->closed || label == 0)

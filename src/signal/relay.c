@@ -15,8 +15,7 @@ struct relay *relay_new(const uint8_t map_seed[16], uint64_t node_rate, uint64_t
 
 	if (!r)
 		return NULL;
-	r->node_rate = node_rate;
-	r->cluster_rate = cluster_rate;
+	relay_rate_init(r, node_rate, cluster_rate);
 	r->ends = map_new(map_seed, RELAY_CHANNEL_LEN, 2 * RELAY_CHANNELS_MAX);
 	if (!r->ends) {
 		free(r);

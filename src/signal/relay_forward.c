@@ -12,21 +12,48 @@ struct outbox {
 	struct udp_tx run[UDP_BATCH_MAX];
 	size_t n;
 	size_t datagrams, bytes;
-	uint64_t sent_bytes;	/* of all that the socket took, more or less */
-	bool blocked;		/* the socket took no more */
+	struct relay_batch batch;	/* `bytes`: that the socket took, more or less */
 };
+
+/* How many of the runs from `first` on there is room for. */
+static size_t outbox_fit(const struct relay *r, const struct outbox *o, size_t first)
+{
+	size_t room = relay_rate_room(r, o->batch.queued), n;
+
+	for (n = 0; first + n < o->n && room > 0; n++)
+		room -= MIN(room, o->run[first + n].len);
+	return n;
+}
+
+/* Sends as much as may wait in the socket, and more if that has left already. */
+static size_t outbox_send(struct relay *r, struct outbox *o)
+{
+	size_t sent = 0, fit;
+
+	for (size_t at = 0; at < o->n; at += fit) {
+		if (at > 0)
+			o->batch.queued = quic_socket_queued(o->socket);
+		fit = outbox_fit(r, o, at);
+		if (fit == 0)
+			break;
+		sent += quic_socket_send_runs(o->socket, &o->run[at], fit);
+	}
+	return sent;
+}
 
 static void outbox_flush(struct relay *r, struct outbox *o)
 {
-	size_t sent;
+	size_t sent, bytes;
 
 	if (o->n == 0)
 		return;
-	sent = quic_socket_send_runs(o->socket, o->run, o->n);
+	sent = outbox_send(r, o);
+	bytes = (uint64_t)o->bytes * sent / o->datagrams;
 	r->stats.forwarded += sent;
 	r->stats.dropped_full += o->datagrams - sent;
-	o->sent_bytes += (uint64_t)o->bytes * sent / o->datagrams;
-	o->blocked = o->blocked || sent < o->datagrams;
+	o->batch.bytes += bytes;
+	o->batch.queued += bytes;
+	o->batch.blocked = o->batch.blocked || sent < o->datagrams;
 	o->n = o->datagrams = o->bytes = 0;
 }
 
@@ -138,6 +165,7 @@ static void forward_run(struct relay *r, struct outbox *o, const struct udp_rx *
 		if (frame_pass(r, from.end, rx->data + at, frame, now))
 			send_on(r, o, &from, rx, frame);
 	}
+	o->batch.known += counted != NULL;
 	if (from.end)
 		relay_rate_tell(r, o->socket, from.end, now);
 }
@@ -145,10 +173,10 @@ static void forward_run(struct relay *r, struct outbox *o, const struct udp_rx *
 void relay_forward(struct relay *r, struct quic_socket *socket, struct udp_rx *runs, size_t n,
 		   uint64_t now)
 {
-	struct outbox o = { .socket = socket };
+	struct outbox o = { .socket = socket, .batch.queued = quic_socket_queued(socket) };
 
 	for (size_t i = 0; i < n; i++)
 		forward_run(r, &o, &runs[i], now);
 	outbox_flush(r, &o);
-	relay_rate_batch(r, n, o.sent_bytes, o.blocked, now);
+	relay_rate_batch(r, &o.batch, now);
 }

@@ -29,10 +29,13 @@ struct relay {
 	struct shares shares;		/* among the clusters */
 	struct {			/* what the server could carry when it was at its end */
 		uint64_t limit;		/* bytes a second; 0: it is not */
+		uint64_t rate;		/* bytes a second that left it lately, at most */
+		uint64_t room;		/* bytes that may wait in the socket */
 		uint64_t turn;		/* SHARES_TURN that these are of: */
 		uint64_t bytes;		/* forwarded in it */
+		uint64_t queued;	/* bytes that waited in the socket when it began */
 		unsigned receives, full; /* of those, how many left something behind */
-		bool blocked;		/* the socket took no more */
+		bool blocked;		/* there was no room in the socket */
 		unsigned idle;		/* turns in a row that the limit was not needed in, */
 		unsigned clear;		/* and that all passed in */
 	} carry;
@@ -44,6 +47,8 @@ struct relay {
 
 enum relay_verdict { RELAY_PASSES, RELAY_OVER_NODE, RELAY_OVER_CLUSTER, RELAY_OVER_SHARE };
 
+/* Rates as for relay_new. */
+void relay_rate_init(struct relay *r, uint64_t node_rate, uint64_t cluster_rate);
 /* A session begins: its rates start full. */
 void relay_rate_begin(const struct relay *r, struct caller *c, uint64_t now);
 /* A run of so many bytes from the caller: counted, before its frames are asked for. */
@@ -54,8 +59,17 @@ enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t 
 /* Tells the sender at this end its rate if that is news, or was told some time ago. */
 void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel_end *e,
 		     uint64_t now);
-/* A batch of n runs was forwarded, so many bytes of it; `blocked`: the socket took no more. */
-void relay_rate_batch(struct relay *r, size_t n, uint64_t bytes, bool blocked, uint64_t now);
+/* How many bytes the socket may take now, if so many wait in it already. */
+size_t relay_rate_room(const struct relay *r, size_t queued);
+
+/* What was received at once, and what became of it. */
+struct relay_batch {
+	size_t known;		/* runs of frames of channels: strangers' do not count */
+	uint64_t bytes;		/* forwarded */
+	uint64_t queued;	/* bytes that wait in the socket now, `bytes` included */
+	bool blocked;		/* there was no room for more */
+};
+void relay_rate_batch(struct relay *r, const struct relay_batch *b, uint64_t now);
 
 static inline struct channel_end *end_other(const struct channel_end *e)
 {

@@ -19,9 +19,15 @@
 #define CARRY_GROWTH 64			/* part of the limit that it grows by in a turn */
 #define CARRY_GROWTH_SOON 8		/* the same, when all has passed for */
 #define CARRY_CLEAR_TURNS 10
-#define CARRY_BACK 16			/* of the rate it stays below when not all passed */
+#define CARRY_BACK 16			/* of the rate it stays below when not all passed, */
+#define CARRY_BACK_QUEUED 4		/* and when much waits in the socket */
+#define CARRY_FADES 8			/* of the rate is forgotten in a turn */
 #define CARRY_IDLE_TURNS 20
 #define FULL_RECEIVES_MIN 8		/* in a turn, without ever coming to the end */
+#define ROOM_PART 10			/* of a second's bytes may wait in the socket */
+#define ROOM_MIN (128u << 10)
+#define ROOM_START (512u << 10)		/* while nothing is known of the line */
+#define ROOM_MAX (4u << 20)
 
 /* --- what there is ---------------------------------------------------------------------------- */
 
@@ -49,6 +55,13 @@ static uint64_t share_of(const struct relay *r, const struct caller *c)
 static void rate_init(struct bucket *b, uint64_t rate, uint64_t now)
 {
 	bucket_init(b, rate, MAX(rate / BURST_PART, BURST_MIN), now);
+}
+
+void relay_rate_init(struct relay *r, uint64_t node_rate, uint64_t cluster_rate)
+{
+	r->node_rate = node_rate;
+	r->cluster_rate = cluster_rate;
+	r->carry.room = ROOM_START;
 }
 
 void relay_rate_begin(const struct relay *r, struct caller *c, uint64_t now)
@@ -102,44 +115,78 @@ enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t 
 
 /* --- what the server can carry ---------------------------------------------------------------- */
 
-static void turn_end(struct relay *r)
+/*
+ * The kernel would let megabytes wait for a slow line: seconds, in which answers to all nodes wait,
+ * too, and tunnels take each other for dead. A line that was never full may hold more at first.
+ */
+size_t relay_rate_room(const struct relay *r, size_t queued)
 {
-	uint64_t rate = r->carry.bytes * (NS_PER_S / SHARES_TURN), limit = r->carry.limit;
+	return queued < r->carry.room ? r->carry.room - queued : 0;
+}
+
+static uint64_t room_of(const struct relay *r)
+{
+	return MIN(MAX(r->carry.rate / ROOM_PART, ROOM_MIN), ROOM_MAX);
+}
+
+/* Shares out what was carried, less until what waits is no more than half of what may. */
+static void carry_less(struct relay *r, uint64_t queued)
+{
+	uint64_t room = room_of(r), rate = r->carry.rate;
+
+	rate -= rate / (queued > room / 2 ? CARRY_BACK_QUEUED : CARRY_BACK);
+	r->carry.limit = MAX(rate, CARRY_MIN);
+	/* those who send little are not to lose what they send until the rest has left */
+	r->carry.room = MAX(room, queued);
+	r->carry.idle = r->carry.clear = 0;
+}
+
+static void carry_more(struct relay *r, uint64_t rate)
+{
+	uint64_t limit = r->carry.limit;
+	unsigned growth = r->carry.clear++ < CARRY_CLEAR_TURNS ? CARRY_GROWTH : CARRY_GROWTH_SOON;
+
+	r->carry.idle = rate < limit / 2 ? r->carry.idle + 1 : 0;
+	r->carry.limit = r->carry.idle < CARRY_IDLE_TURNS ? limit + limit / growth : 0;
+}
+
+/* `queued` bytes wait in the socket now. */
+static void turn_end(struct relay *r, uint64_t queued)
+{
+	uint64_t gone = r->carry.bytes + r->carry.queued;
+	uint64_t rate = (gone - MIN(gone, queued)) * (NS_PER_S / SHARES_TURN);
 	bool behind = r->carry.receives >= FULL_RECEIVES_MIN &&
 		      r->carry.full == r->carry.receives;
 
-	if (r->carry.blocked || behind) {
-		rate -= rate / CARRY_BACK;
-		r->carry.limit = MAX(limit ? MIN(limit, rate) : rate, CARRY_MIN);
-		r->carry.idle = r->carry.clear = 0;
-	} else if (limit) {
-		unsigned growth = r->carry.clear++ < CARRY_CLEAR_TURNS ? CARRY_GROWTH :
-									 CARRY_GROWTH_SOON;
-
-		r->carry.idle = rate < limit / 2 ? r->carry.idle + 1 : 0;
-		r->carry.limit = r->carry.idle < CARRY_IDLE_TURNS ? limit + limit / growth
-								  : 0;
-	}
+	r->carry.rate = MAX(rate, r->carry.rate - r->carry.rate / CARRY_FADES);
+	r->carry.room = MAX(r->carry.room, room_of(r));
+	if (r->carry.blocked || behind || (r->carry.limit && queued > room_of(r) / 2))
+		carry_less(r, queued);
+	else if (r->carry.limit)
+		carry_more(r, rate);
 }
 
-void relay_rate_batch(struct relay *r, size_t n, uint64_t bytes, bool blocked, uint64_t now)
+void relay_rate_batch(struct relay *r, const struct relay_batch *b, uint64_t now)
 {
 	uint64_t turn = 1 + now / SHARES_TURN;
 
 	if (r->carry.turn != turn) {
+		uint64_t queued = b->queued - MIN(b->queued, b->bytes);
+
 		if (r->carry.turn + 1 == turn)
-			turn_end(r);
+			turn_end(r, queued);
 		else
 			r->carry.limit = 0; /* nobody sent for a while */
 		r->carry.turn = turn;
 		r->carry.bytes = 0;
+		r->carry.queued = queued;
 		r->carry.receives = r->carry.full = 0;
 		r->carry.blocked = false;
 	}
-	r->carry.bytes += bytes;
+	r->carry.bytes += b->bytes;
 	r->carry.receives++;
-	r->carry.full += n == UDP_BATCH_MAX;
-	r->carry.blocked = r->carry.blocked || blocked;
+	r->carry.full += b->known == UDP_BATCH_MAX;
+	r->carry.blocked = r->carry.blocked || b->blocked;
 }
 
 /* --- telling ---------------------------------------------------------------------------------- */

@@ -173,6 +173,45 @@ START_TEST(a_full_line_is_shared_out)
 }
 END_TEST
 
+/* Sends a packet from node 4 to node 5 and waits for it while the streams run. */
+static uint64_t delay_beside(struct stream *s, size_t n)
+{
+	uint64_t begun = world_now(m->w);
+	uint32_t got = m->pings_got[5][4];
+
+	mesh_ping(&m->node[4], &m->node[5]);
+	while (m->pings_got[5][4] == got && world_now(m->w) < begun + 10 * SECOND)
+		pass(s, n, MS);
+	return world_now(m->w) - begun;
+}
+
+/*
+ * A home's line of 10 Mbit/s: what waits for it at the server must be little. A second of it would
+ * keep every answer of every node waiting, and tunnels would take each other for dead.
+ */
+START_TEST(a_slow_line_keeps_nobody_waiting)
+{
+	struct stream s[] = { { .from = 0, .to = 1, .each_us = 200 },
+			      { .from = 2, .to = 3, .each_us = 200 } };
+	uint64_t worst = 0, sum = 0;
+
+	begin(6, 0, 0);
+	world_host_uplink(m->server_host, 10 * RATE);
+	s[0].next = s[1].next = world_now(m->w);
+	for (unsigned i = 0; i < 40; i++) { /* from the first moment on */
+		uint64_t delay = delay_beside(s, 2);
+
+		worst = MAX(worst, delay);
+		sum += delay;
+		pass(s, 2, 100 * MS);
+	}
+	printf("delay: at worst %llu ms, on average %llu ms\n", (unsigned long long)(worst / MS),
+	       (unsigned long long)(sum / 40 / MS));
+	MESH_CHECK(m, worst < 500 * MS && sum / 40 < 100 * MS);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/relay_rate", a_sender_keeps_to_the_rate_that_it_is_told,
 	  members_have_equal_parts_of_the_clusters_rate, what_one_leaves_is_the_others,
-	  a_full_line_is_shared_out)
+	  a_full_line_is_shared_out, a_slow_line_keeps_nobody_waiting)

@@ -9,6 +9,7 @@
 #include "signal/presence.h"
 #include "signal/ratelimit.h"
 #include "signal/recall.h"
+#include "signal/relay_internal.h"
 #include "signal/token.h"
 #include "signal/usage.h"
 #include "unit.h"
@@ -405,7 +406,36 @@ START_TEST(a_list_of_another_form_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("signal/parts", only_the_own_session_ends_a_presence, a_cursor_gives_each_change_once,
+/* --- what the relay can carry ----------------------------------------------------------------- */
+
+/* A second of batches that never come to the end of what waits. Returns the limit that follows. */
+static uint64_t limit_after(size_t known, uint64_t bytes)
+{
+	struct relay *r = relay_new(seed, 0, 0);
+	const struct relay_batch b = { .known = known, .bytes = bytes };
+	uint64_t limit;
+
+	for (uint64_t ms = 0; ms < 1000; ms++)
+		relay_rate_batch(r, &b, ms * NS_PER_MS);
+	limit = r->carry.limit;
+	relay_free(r);
+	return limit;
+}
+
+/* A flood of strangers' datagrams must not bring down what members may send. */
+START_TEST(only_members_bring_the_relay_to_its_end)
+{
+	uint64_t full = limit_after(UDP_BATCH_MAX, 50000); /* 50 MB a second */
+
+	ck_assert_uint_gt(full, 40000000);
+	ck_assert_uint_lt(full, 50000000);
+	ck_assert_uint_eq(limit_after(1, 50000), 0);
+	ck_assert_uint_eq(limit_after(0, 0), 0);
+}
+END_TEST
+
+UNIT_MAIN("signal/parts", only_members_bring_the_relay_to_its_end,
+	  only_the_own_session_ends_a_presence, a_cursor_gives_each_change_once,
 	  telling_costs_what_changed, a_source_is_an_address_or_a_network,
 	  many_sources_do_not_fill_the_memory, the_command_line_is_understood,
 	  wrong_usage_is_refused, a_further_token_needs_a_servers_database,

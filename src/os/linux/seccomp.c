@@ -129,7 +129,7 @@ static int allow_sockets(scmp_filter_ctx ctx, enum privs_role role)
 static int allow_ioctls(scmp_filter_ctx ctx, enum privs_role role)
 {
 	static const uint64_t of_all[] = { FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ,
-					   SIOCGIFINDEX, SIOCGIFNAME };
+					   SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ };
 	static const uint64_t of_daemon[] = { TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD };
 	static const uint64_t of_cli[] = { TCSETS, TCSETSW, TCSETSF };
 	int r = allow_values(ctx, SCMP_SYS(ioctl), 1, of_all, ARRAY_LEN(of_all));

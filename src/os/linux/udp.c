@@ -6,22 +6,17 @@
  */
 #include "os/udp.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/linux/internal.h"
 #include "os/linux/udp_icmp.h"
 #include "os/udp_notes.h"
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 #define RX_BUFFER_BYTES 65536	/* a joined run is bounded like an IP packet */
 #define RX_ERRORS_MAX 16	/* pending errors skipped in one call */
@@ -77,8 +72,7 @@ struct udp {
 
 static bool ip_is_unset(const struct addr *a)
 {
-	static const uint8_t zero[16];
-	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+	return addr_same_ip(a, &(struct addr){ 0 });
 }
 
 static socklen_t name_of_addr(const struct udp *u, const struct addr *a, union name *out)
@@ -590,6 +584,12 @@ void udp_on_writable(struct udp *u, loop_fn writable, void *ctx)
 {
 	u->writable = writable;
 	u->writable_ctx = ctx;
+}
+
+size_t udp_queued(const struct udp *u)
+{
+	int bytes = 0;
+	return ioctl(u->fd, SIOCOUTQ, &bytes) < 0 || bytes < 0 ? 0 : (size_t)bytes;
 }
 
 struct udp_stats udp_stats_get(const struct udp *u)

@@ -317,18 +317,26 @@ static void run_send(struct udp *u, const struct udp_tx *tx)
 	}
 }
 
-/* Is the socket's buffer full, because the machine's network card is slow? */
+/* What waits because the machine's network card is slow. */
+size_t udp_queued(const struct udp *u)
+{
+	const struct machine *m = u->host->machine;
+	uint64_t now = m->world->now;
+
+	if (m->uplink_bps == 0 || m->uplink_free_at <= now)
+		return 0;
+	return (size_t)((double)(m->uplink_free_at - now) * (double)m->uplink_bps / 8e9);
+}
+
+/* Is the socket's buffer full? */
 static bool is_full(struct udp *u)
 {
 	const struct machine *m = u->host->machine;
-	uint64_t now = m->world->now, wait;
+	uint64_t now = m->world->now;
 
-	if (m->uplink_bps == 0 || m->uplink_free_at <= now)
+	if (udp_queued(u) < u->sndbuf)
 		return false;
-	wait = m->uplink_free_at - now;
-	if ((double)wait * (double)m->uplink_bps / 8e9 < (double)u->sndbuf)
-		return false;
-	event_set(m->world, &u->writable, now + wait / 2);
+	event_set(m->world, &u->writable, now + (m->uplink_free_at - now) / 2);
 	return true;
 }
 
