@@ -54,21 +54,31 @@ struct privs_file {
 	const char *path;
 	const char *const *companions;	/* suffixes of files beside it that share its fate; NULL
 					   ends */
+	const char *made;		/* one of them that is made, empty, if it is missing; NULL:
+					   none is */
 };
 
 /* The account that the process will go on as. */
 struct privs_account {
 	bool differs;		/* false: the process stays what it is, privs_become does nothing */
 	bool reaches;		/* the account reaches the folder of the file by its path */
+	/*
+	 * The account may write to the folder, but a folder above, in which others can exchange
+	 * names, is closed to it: privs_become leaves it the right to search (and read), until
+	 * privs_drop, so that nobody has to open the file by its path as root.
+	 */
+	bool searches;
 	unsigned uid, gid;
 };
 
 /*
  * Started as root: makes the file's folder (mode 0700) if it is missing and gives the file, its
  * companions and the folder to the user, or to PRIVS_UNNAMED_ID. A folder that holds anything else
- * is left alone. Never follows a symbolic link that is not root's. Where the process cannot change
- * its user or a file's (a container, a user namespace, a file system without owners) it says so in
- * the log and `differs` is false, as it is for processes of other users. -EMLINK if a file has
+ * is left alone. Never follows a symbolic link that is not root's, and makes nothing behind one.
+ * -EPERM if the account cannot use the folder and others could exchange what root would open there.
+ * Where the process cannot change its user or a file's (a container, a user namespace, a file
+ * system without owners) it says so in the log and `differs` is false, as it is for processes of
+ * other users. -EMLINK if a file has
  * several names, -EINVAL if it is not a regular file: either may be a trap. -errno if the folder
  * cannot be made or opened.
  */

@@ -54,7 +54,7 @@ static struct privs_file database_of(const struct signal_config *cfg)
 						   RECALL_SUFFIX, NULL };
 
 	return (struct privs_file){ .user = "mlsh-signal", .path = cfg->db_path,
-				    .companions = companions };
+				    .companions = companions, .made = RECALL_SUFFIX };
 }
 
 /* Writes as the server's user does: a file of root's beside the database would lock it out. */
@@ -66,7 +66,7 @@ static int token_as_owner(struct host *h, const struct signal_config *cfg, uint6
 	int r = privs_account_of(h, &file, err, &owner);
 
 	/* without a file token_make says what to do */
-	if (r == 0 && owner.reaches)
+	if (r == 0 && (owner.reaches || owner.searches))
 		r = privs_become(h, &owner, err);
 	return r < 0 && r != -ENOENT ? r : token_make(h, cfg, ttl_s, ret, err);
 }
@@ -194,16 +194,14 @@ static int open_server(struct host *h, const struct signal_config *cfg, struct e
 {
 	const struct privs_file file = database_of(cfg);
 	struct privs_account user;
-	int r;
+	int r = privs_take_over(h, &file, err, &user);
+	bool first = user.reaches || user.searches;
 
-	recall_prepare(h, cfg->db_path);
-	r = privs_take_over(h, &file, err, &user);
-
-	if (r == 0 && user.reaches)
+	if (r == 0 && first)
 		r = privs_become(h, &user, err);
 	if (r == 0)
 		r = signal_server_open(h, cfg, err, ret);
-	if (r == 0 && !user.reaches) {
+	if (r == 0 && !first) {
 		r = privs_take_over(h, &file, err, &user); /* what was made just now */
 		if (r == 0)
 			r = privs_become(h, &user, err);

@@ -222,17 +222,6 @@ static void on_call(void *ctx)
 		timer_set_in(r->call, CALL_AGAIN);
 }
 
-void recall_prepare(struct host *h, const char *db_path)
-{
-	struct file_slot *file = NULL;
-	char path[PATH_BYTES];
-	int n = snprintf(path, sizeof(path), "%s" RECALL_SUFFIX, db_path);
-
-	if (n > 0 && (size_t)n < sizeof(path) &&
-	    file_slot_open(h, path, 0600, NULL, &file) == 0)
-		file_slot_close(file);
-}
-
 int recall_new(struct signal_server *s, const char *db_path, struct recall **ret)
 {
 	struct recall *r = calloc(1, sizeof(*r));

@@ -34,11 +34,6 @@ ptrdiff_t recall_encode(const struct recall_list *l, void *buf, size_t cap) MUST
 int recall_decode(struct span in, struct recall_list **ret) MUST_CHECK;
 
 /*
- * Makes the file, empty, if its folder is there and it is missing: for a process that may lose its
- * rights on that folder. Best effort.
- */
-void recall_prepare(struct host *h, const char *db_path);
-/*
  * Reads what an earlier process left and begins to call those nodes, spread over time. The server
  * has its registry and its socket. -ENOMEM
  */

@@ -205,6 +205,52 @@ static void play_link_above(void)
 	ck_assert_int_eq(lstat(path_of("roots/new"), &st), -1);
 }
 
+/* Nothing comes into being behind another user's link, also in a folder that is root's. */
+static void play_makes_nothing_behind_links(void)
+{
+	static const char *const names[] = { "", "-made", NULL };
+	struct privs_file f = { .user = "nobody", .companions = names, .made = "-made" };
+	struct privs_account a;
+
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(dir_make(host, path_of("roots"), 0700, NULL), 0);
+	ck_assert_int_eq(symlink(path_of("roots"), path_of("link")), 0);
+	ck_assert_int_eq(lchown(path_of("link"), NOBODY, NOBODY), 0);
+	f.path = path_of("link/db");
+	ck_assert_int_eq(privs_take_over(host, &f, NULL, &a), -ELOOP);
+	f.path = path_of("link/new/db");
+	ck_assert_int_eq(privs_take_over(host, &f, NULL, &a), -ELOOP);
+	ck_assert_int_eq(rmdir(path_of("roots")), 0); /* it is empty */
+	f.path = path_of("good/db");
+	ck_assert_int_eq(privs_take_over(host, &f, NULL, &a), 0);
+	check_owner(path_of("good/db-made"), NOBODY);
+}
+
+/* Another user can exchange the folders on the way: nothing there is opened as root by its path. */
+static void play_folder_of_another(void)
+{
+	struct privs_account a;
+
+	make_database();
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	ck_assert_int_eq(chown(dir, NOBODY, NOBODY), 0);
+	a = take_over("no such user", 0);
+	ck_assert(a.differs && !a.reaches && a.searches);
+	become(&a);
+	ck_assert_int_eq(open(path_of("secret"), O_RDWR), -1);
+	make_file(path_of("server/db-shm"));
+	drop();
+	ck_assert_int_eq(open(path_of("server/db"), O_RDWR), -1);
+}
+
+static void play_letters_of_another(void)
+{
+	make_database();
+	make_file(path_of("server/letters"));
+	ck_assert_int_eq(chown(path_of("server"), NOBODY, NOBODY), 0);
+	take_over("no such user", -EPERM);
+}
+
 /* A user namespace with one user. */
 static void play_without_setuid(void)
 {
@@ -255,8 +301,9 @@ START_TEST(server_of_root_becomes_another_user)
 {
 	static void (*const plays[])(void) = { play_taken_over, play_named, play_missing,
 					       play_shared_folder, play_closed_above, play_traps,
-					       play_link_above, play_without_setuid,
-					       play_without_chown };
+					       play_link_above, play_makes_nothing_behind_links,
+					       play_folder_of_another, play_letters_of_another,
+					       play_without_setuid, play_without_chown };
 	if (!os_unit_namespace())
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(plays); i++)

@@ -31,6 +31,8 @@ struct place {
 	char folder[PATH_LEN_MAX];
 	const char *name;	/* of the file, in the caller's path */
 	int fd;			/* of the folder, O_RDONLY */
+	unsigned self;		/* the account that all this is for */
+	bool shared;		/* others than root and the account can exchange names on the way */
 };
 
 static int path_split(const char *path, struct place *p, struct err *err)
@@ -87,35 +89,46 @@ static const char *part_next(char **rest)
 	return *name ? name : NULL;
 }
 
+/* Can others than root and the account exchange a name in this folder? */
+static bool is_shared(const struct place *p, int fd)
+{
+	struct stat st;
+
+	return !is_roots_alone(fd) && (fstat(fd, &st) < 0 || st.st_uid != p->self ||
+				       (st.st_mode & 022));
+}
+
 /*
  * Opens the folder part by part, and makes the last part if it is missing. The result is for openat
  * and the like only (O_PATH).
  */
-static int folder_walk(const char *path)
+static int folder_walk(struct place *p)
 {
 	char parts[PATH_LEN_MAX], *rest = parts;
-	int at = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int at = open(*p->folder == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *name;
 
 	if (at < 0)
 		return -errno;
-	snprintf(parts, sizeof(parts), "%s", path);
+	snprintf(parts, sizeof(parts), "%s", p->folder);
 	while ((name = part_next(&rest)) != NULL) {
 		int next = step_open(at, name);
 
 		if (next == -ENOENT && !rest[strspn(rest, "/")])
 			next = mkdirat(at, name, 0700) < 0 ? -errno : step_open(at, name);
+		p->shared |= is_shared(p, at);
 		close(at);
 		if (next < 0)
 			return next;
 		at = next;
 	}
+	p->shared |= is_shared(p, at);
 	return at;
 }
 
 static int folder_open(struct place *p, struct err *err)
 {
-	int at = folder_walk(p->folder);
+	int at = folder_walk(p);
 
 	if (at == -ELOOP)
 		return err_set(err, at, "a part of the path %s is a symbolic link of another user; "
@@ -124,8 +137,8 @@ static int folder_open(struct place *p, struct err *err)
 	int code = at < 0 ? at : -errno;
 	if (at >= 0)
 		close(at);
-	return p->fd < 0 ? err_set(err, code, "the folder %s cannot be opened: %s", p->folder,
-				   strerror(-code)) : 0;
+	return p->fd < 0 ? err_set(err, code, "the folder %s cannot be opened or made: %s",
+				   p->folder, strerror(-code)) : 0;
 }
 
 /* ---- can the process change its user? ---- */
@@ -265,13 +278,42 @@ static int give_files(struct handover *o, const struct place *p, const struct pr
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Best effort: somebody else's file, or link, is looked at by those who give it away. */
+static void make_companion(const struct place *p, const struct privs_file *f)
+{
+	char name[PATH_LEN_MAX];
+
+	snprintf(name, sizeof(name), "%s%s", p->name, f->made);
+	int fd = openat(p->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* How will the account get at the file? */
+static int find_way(const struct place *p, struct privs_account *a, struct err *err)
+{
+	a->reaches = account_may(a, AT_FDCWD, p->folder, R_OK | W_OK | X_OK);
+	if (a->reaches || !p->shared)
+		return 0;
+	a->searches = account_may(a, p->fd, ".", R_OK | W_OK | X_OK);
+	if (a->searches)
+		return 0;
+	return err_set(err, -EPERM, "the folder %s, or one above it, belongs to another user, who "
+		       "could exchange what root opens there, and holds other files, so that it "
+		       "cannot be handed over (to user id %u). Give the database a folder of its "
+		       "own", p->folder, a->uid);
+}
+
 /* The folder is open. */
 static int hand_over(struct host *h, const struct place *p, const struct privs_file *f,
 		     struct privs_account *a, struct err *err)
 {
 	struct handover o = { .to = a };
-	int r = give_files(&o, p, f, err);
+	int r;
 
+	if (f->made)
+		make_companion(p, f);
+	r = give_files(&o, p, f, err);
 	if (r == 0)
 		r = give_folder(&o, p);
 	handover_end(&o, r < 0);
@@ -283,8 +325,7 @@ static int hand_over(struct host *h, const struct place *p, const struct privs_f
 		return 0;
 	}
 	a->differs = true;
-	a->reaches = account_may(a, AT_FDCWD, p->folder, R_OK | W_OK | X_OK);
-	return 0;
+	return find_way(p, a, err);
 }
 
 int privs_take_over(struct host *h, const struct privs_file *f, struct err *err,
@@ -302,6 +343,7 @@ int privs_take_over(struct host *h, const struct privs_file *f, struct err *err,
 		log_info(host_log(h), "this process cannot become another user: going on as root");
 		return 0;
 	}
+	p.self = a.uid;
 	r = path_split(f->path, &p, err);
 	if (r == 0)
 		r = folder_open(&p, err);
@@ -330,12 +372,18 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 		return privs_take_over(h, f, err, ret);
 	a.uid = st.st_uid;
 	a.gid = st.st_gid;
+	p.self = a.uid;
 	int r = path_split(f->path, &p, err);
 	if (r < 0 || !can_become(h, &a))
 		return r;
-	a.reaches = account_may(&a, AT_FDCWD, p.folder, R_OK | W_OK | X_OK);
-	*ret = a;
-	return 0;
+	r = folder_open(&p, err);
+	if (r == 0)
+		r = find_way(&p, &a, err);
+	if (p.fd >= 0)
+		close(p.fd);
+	if (r == 0)
+		*ret = a;
+	return r;
 }
 
 /* ---- becoming ---- */
@@ -358,7 +406,8 @@ static int caps_only(const unsigned *caps, size_t n, capng_select_t sets)
 int privs_become(struct host *h, const struct privs_account *a, struct err *err)
 {
 	/* for the socket, and for privs_drop to empty the bounding set */
-	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_SETPCAP };
+	static const unsigned kept[] = { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_SETPCAP,
+					 CAP_DAC_READ_SEARCH };
 	int r = 0;
 
 	if (!a->differs)
@@ -367,7 +416,7 @@ int privs_become(struct host *h, const struct privs_account *a, struct err *err)
 	    setresuid(a->uid, a->uid, a->uid) < 0)
 		r = -errno;
 	if (r == 0)
-		r = caps_only(kept, ARRAY_LEN(kept), CAPNG_SELECT_CAPS);
+		r = caps_only(kept, ARRAY_LEN(kept) - !a->searches, CAPNG_SELECT_CAPS);
 	if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		r = -errno;
 	if (r < 0)
