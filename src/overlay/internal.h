@@ -189,7 +189,7 @@ struct repair {
 	unsigned streak, failures;	/* in a row */
 	uint64_t hold_until;		/* nothing is put back before */
 	struct log_limit limit;
-	struct bucket lines;		/* about conflicts, in the log */
+	struct log_limit lines;		/* about conflicts, in the log */
 };
 
 /* What the relay's server lets pass: packets for it wait here, to leave in whole batches. */

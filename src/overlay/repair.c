@@ -14,6 +14,7 @@
 #define REPAIR_PAUSE_MIN NS_PER_S
 #define REPAIR_PAUSE_MAX (60 * NS_PER_S)
 #define REPAIR_CALM (60 * NS_PER_S)	/* after so long the next one is the first again */
+#define LINES_PERIOD (60 * NS_PER_S)	/* of lines about conflicts, after a burst */
 
 static const char *const part_names[] = { "name",  "MTU",    "link state", "address",
 					  "rules", "routes", "interface" };
@@ -42,18 +43,24 @@ static bool said_before(const struct netsetup_report *before, const char *line)
 	return false;
 }
 
-static void log_conflicts(struct overlay *o, const struct netsetup_report *now)
+/* Returns how many of the conflicts are new; both reports have each of them once. */
+static size_t log_conflicts(struct overlay *o, const struct netsetup_report *now)
 {
 	struct repair *r = &o->repair;
+	size_t n_new = 0;
 
-	for (size_t i = 0; r->started && i < now->n_conflicts; i++)
-		if (!said_before(&r->report, now->conflicts[i]) &&
-		    bucket_take(&r->lines, 1, clock_now(o->h)))
-			log_warn(host_log(o->h), "%s", now->conflicts[i]);
-	if (r->report.n_conflicts > 0 && now->n_conflicts == 0 &&
-	    bucket_take(&r->lines, 1, clock_now(o->h)))
-		log_info(host_log(o->h),
-			 "the overlay's addresses no longer collide with this host's networks");
+	for (size_t i = 0; i < now->n_conflicts; i++) {
+		if (said_before(&r->report, now->conflicts[i]))
+			continue;
+		n_new++;
+		if (r->started)
+			log_limited(host_log(o->h), &r->lines, clock_now(o->h), LOG_LEVEL_WARN,
+				    "%s", now->conflicts[i]);
+	}
+	if (r->report.n_conflicts > 0 && now->n_conflicts == 0)
+		log_limited(host_log(o->h), &r->lines, clock_now(o->h), LOG_LEVEL_INFO,
+			    "the overlay's addresses no longer collide with this host's networks");
+	return n_new;
 }
 
 /* Something was put back: counted, logged, and the next time may have to wait. */
@@ -223,8 +230,7 @@ static void run(struct overlay *o)
 	struct netsetup_report report;
 	bool replaced = pass(o, restore, &report);
 
-	log_conflicts(o, &report);
-	changed = report.missing != r->report.missing ||
+	changed = log_conflicts(o, &report) > 0 || report.missing != r->report.missing ||
 		  report.n_conflicts != r->report.n_conflicts || report.restored;
 	r->report = report;
 	if (report.restored)
@@ -263,7 +269,8 @@ int repair_start(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc = open_device(o, err);
 
-	bucket_init(&r->lines, 1, 2 * NETSETUP_CONFLICTS_MAX, clock_now(o->h));
+	r->lines = (struct log_limit){ .period_ns = LINES_PERIOD,
+				       .burst = 2 * NETSETUP_CONFLICTS_MAX };
 	if (rc == 0)
 		rc = describe_device(o, &device, err);
 	if (rc < 0)

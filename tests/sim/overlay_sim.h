@@ -24,7 +24,7 @@ struct fleet_node {
 	struct member *self;
 	struct overlay *o;
 	char warning[OVERLAY_WARNING_MAX];
-	unsigned grew, forks, changes, devices;
+	unsigned grew, forks, changes, devices, states;
 	uint64_t fork_seq;
 };
 
@@ -98,12 +98,18 @@ static inline void fleet_device_changed(void *ctx)
 	((struct fleet_node *)ctx)->devices++;
 }
 
+static inline void fleet_network_state(void *ctx)
+{
+	((struct fleet_node *)ctx)->states++;
+}
+
 static const struct overlay_ops fleet_ops = {
 	.log_grew = fleet_log_grew,
 	.fork = fleet_fork,
 	.candidates = fleet_candidates,
 	.relay_server = fleet_relay_server,
 	.peer_changed = fleet_peer_changed,
+	.network_state = fleet_network_state,
 	.device_changed = fleet_device_changed,
 };
 

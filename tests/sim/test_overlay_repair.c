@@ -173,6 +173,61 @@ START_TEST(a_network_of_the_host_that_comes_later_wins_while_it_is_there)
 }
 END_TEST
 
+START_TEST(a_conflict_in_the_place_of_another_is_told)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct prefix4 first = { KIT_NET + 2, 32 }, second = { KIT_NET + 3, 32 };
+
+	fleet_new(&m, 3);
+	n->states = 0;
+	world_host_uses(n->h, first, "a gateway of this host");
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_uint_eq(n->states, 1);
+	world_host_uses_no_more(n->h, first);
+	world_host_uses(n->h, second, "a gateway of this host");
+	sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert(routed(n, 2) && !routed(n, 3));
+	ck_assert_uint_eq(n->states, 2);
+	fleet_free(&m);
+}
+END_TEST
+
+static void count_line(void *ctx, enum log_level level, const char *line)
+{
+	(void)line;
+	if (level <= LOG_LEVEL_INFO)
+		++*(unsigned *)ctx;
+}
+
+/* A network whose DHCP server changes its mind each second does not fill the log. */
+START_TEST(a_conflict_that_comes_and_goes_does_not_fill_the_log)
+{
+	struct fleet m;
+	struct fleet_node *n = &m.node[0];
+	struct prefix4 gateway = { KIT_NET + 2, 32 };
+	unsigned lines = 0;
+
+	fleet_new(&m, 3);
+	sim_pass(m.w, 5 * NS_PER_S);
+	host_log(n->h)->sink = count_line;
+	host_log(n->h)->ctx = &lines;
+	host_log(n->h)->level = LOG_LEVEL_INFO;
+	for (unsigned i = 0; i < 300; i++) { /* ten minutes */
+		world_host_uses(n->h, gateway, "a gateway of this host");
+		sim_pass(m.w, NS_PER_S);
+		world_host_uses_no_more(n->h, gateway);
+		sim_pass(m.w, NS_PER_S);
+	}
+	printf("%u lines\n", lines);
+	ck_assert_uint_ge(lines, 16);
+	ck_assert_uint_le(lines, 40);
+	fleet_free(&m);
+}
+END_TEST
+
 UNIT_MAIN("overlay/repair", what_is_taken_away_is_put_back_at_once,
 	  nothing_leaves_in_the_clear_without_the_routes, a_fight_is_bounded_and_said,
-	  a_network_of_the_host_that_comes_later_wins_while_it_is_there)
+	  a_network_of_the_host_that_comes_later_wins_while_it_is_there,
+	  a_conflict_in_the_place_of_another_is_told,
+	  a_conflict_that_comes_and_goes_does_not_fill_the_log)
