@@ -146,6 +146,11 @@ int fence_address(struct fence *f, ip4 address, bool fenced)
 	return 0;
 }
 
+void fence_flush(struct fence *f)
+{
+	(void)f;
+}
+
 int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
 {
 	(void)port;
