@@ -42,6 +42,23 @@ read -r came again forged < <(tests/lab/stream.py 500 "$LAB-nas" 100.64.0.2 "$LA
 check "with an honest relay all of 1000 arrive" test "$came $again $forged" = "1000 0 0"
 check "in the tunnel of before" status_holds laptop lab "any(p['name'] == 'nas' and p['uptime_s'] > 10 for p in c['peers'])"
 
+# --- a slow line at the server ---
+# The kernel would let four seconds of it wait in the server's socket.
+if ip netns exec "$LAB-signal" tc qdisc add dev eth0 root tbf rate 10mbit burst 32k limit 10mb 2>"$WORK/tbf"; then
+	on_bg nas sink socat -u UDP-RECV:7001,bind=100.64.0.2 OPEN:/dev/null
+	wait_until 5 listens nas :7001
+	on_bg laptop source socat -u -b 1200 OPEN:/dev/zero UDP:100.64.0.2:7001
+	source=$BG
+	on laptop ping -i 0.2 -c 60 -W 5 100.64.0.2 >"$WORK/ping" 2>&1
+	sed -n '/transmitted/s/^/# /p; s/^rtt/# rtt/p' "$WORK/ping"
+	check "a flood over a slow line leaves most pings, and soon" awk -F'[ /]' '
+		/transmitted/ { came = $4 >= $1 / 2 } /^rtt/ { soon = $8 < 250 } END { exit !(came && soon) }' "$WORK/ping"
+	stop "$source"
+	ip netns exec "$LAB-signal" tc qdisc del dev eth0 root
+else
+	echo "# no slow line: $(head -n 1 "$WORK/tbf")"
+fi
+
 # --- what the server sees ---
 capture() { # machine, device, file, filter...
 	local name=$1 device=$2 file=$WORK/$3
