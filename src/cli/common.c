@@ -116,12 +116,19 @@ static ptrdiff_t read_line(char *out, size_t cap)
 	return (ptrdiff_t)n;
 }
 
-/* A URL that was broken into lines is pasted at once: the rest is there already. */
-static bool has_more_pasted(void)
+/* A URL that was broken into lines arrives at once: the rest is there already. */
+static bool has_more_pasted(const char *text)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct invite_url whole;
 
-	return isatty(STDIN_FILENO) && poll(&p, 1, PASTE_WAIT_MS) == 1;
+	if (strncmp(text, "mlsh://", 7) != 0)
+		return false;
+	if (invite_url_parse(text, &whole, NULL) == 0) {
+		invite_url_wipe(&whole);
+		return false;
+	}
+	return poll(&p, 1, PASTE_WAIT_MS) == 1;
 }
 
 static ptrdiff_t read_pasted(char *out, size_t cap)
@@ -131,7 +138,7 @@ static ptrdiff_t read_pasted(char *out, size_t cap)
 	if (n < 0)
 		return n;
 	pasted_clean(out);
-	while (strncmp(out, "mlsh://", 7) == 0 && has_more_pasted()) {
+	while (has_more_pasted(out)) {
 		size_t len = strlen(out);
 
 		more = read_line(out + len, cap - len);

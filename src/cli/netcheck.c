@@ -23,8 +23,8 @@ static void print_server(struct json_object *s)
 			table_line("               ", "%s", js(s, "error"));
 		return;
 	}
-	table_line("  server       ", "%s port %s: reached over UDP at %s in %s", js(s, "host"),
-		   js(s, "port"), js(s, "endpoint"), table_ms(s, "rtt_ms", rtt));
+	table_line("  server       ", "%s port %s: reached over UDP in %s (%s)", js(s, "host"),
+		   js(s, "port"), table_ms(s, "rtt_ms", rtt), js(s, "endpoint"));
 	if (!json_object_get_boolean(json_object_object_get(s, "own_port")))
 		table_line("               ", "from another port than this node's own, which gets "
 			   "no answer: no relay");

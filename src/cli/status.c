@@ -14,14 +14,15 @@ static void print_signal(struct json_object *o)
 	struct json_object *s = json_object_object_get(o, "signal");
 	char age[24], rtt[24];
 
-	bool timed = json_object_object_get(s, "rtt_ms"), seen = *js(s, "observed");
+	bool timed = json_object_object_get(s, "rtt_ms");
 	bool heard = json_object_object_get(s, "last_verified_s");
 
-	table_line("  signal    ", "%s, %s%s%s, %s%s%s%s%s", js(s, "host"), js(s, "state"),
+	table_line("  signal    ", "%s, %s%s%s, %s%s%s", js(s, "host"), js(s, "state"),
 		   timed ? ", rtt " : "", timed ? table_ms(s, "rtt_ms", rtt) : "",
 		   heard ? "last heard " : "never heard",
-		   heard ? table_age(s, "last_verified_s", age) : "", heard ? " ago" : "",
-		   seen ? ", sees us at " : "", js(s, "observed"));
+		   heard ? table_age(s, "last_verified_s", age) : "", heard ? " ago" : "");
+	if (*js(s, "observed"))
+		table_line("            ", "sees this node at %s", js(s, "observed"));
 	if (*js(s, "error"))
 		table_line("            ", "%s", js(s, "error"));
 }
@@ -137,12 +138,12 @@ static void print_head(struct json_object *o)
 {
 	char text[512], age[24], rx[24], tx[24];
 
-	snprintf(text, sizeof(text), "%s: %s, %s.%s is %s on %s, up %s, rx %s, tx %s",
-		 js(o, "name"), js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"),
-		 js(o, "interface"), table_age(o, "uptime_s", age),
-		 table_bytes(o, "rx_bytes", rx), table_bytes(o, "tx_bytes", tx));
+	snprintf(text, sizeof(text), "%s: %s, %s.%s is %s on %s, up %s", js(o, "name"),
+		 js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"),
+		 js(o, "interface"), table_age(o, "uptime_s", age));
 	options_wrap(stdout, text, 0, 2);
-	putchar('\n');
+	printf("\n  traffic   received %s, sent %s\n", table_bytes(o, "rx_bytes", rx),
+	       table_bytes(o, "tx_bytes", tx));
 }
 
 /* It was disconnected, or has failed. */

@@ -7,21 +7,19 @@
 static int read_cluster(struct host *h, const struct store *s, const char *cluster,
 			struct handover *o, struct err *err)
 {
+	struct cluster_file f = { 0 };
 	char path[STORE_PATH_MAX];
-	int rc = store_cluster_path(s, cluster, STORE_CLUSTER, path, err);
+	/* The daemon checks it, too, but does not know where it is. */
+	int rc = store_load_cluster(h, s, cluster, &f, err);
 
-	if (rc < 0)
-		return rc;
-	rc = file_read_private(h, path, CLUSTER_FILE_MAX, err, &o->file[CONTROL_FILE_CLUSTER]);
-	if (rc == -ENOENT)
-		return err_set(err, rc,
-			       "there is no cluster %s on this machine (%s is missing): `mlsh "
-			       "setup` makes one, `mlsh adopt` joins one",
-			       cluster, path);
+	secret_wipe(&f, sizeof(f));
 	if (rc == 0)
-		rc = store_cluster_path(s, cluster, STORE_LOG, path, err);
+		rc = store_cluster_path(s, cluster, STORE_CLUSTER, path, err);
 	if (rc == 0)
-		rc = file_read(h, path, LOG_FILE_MAX, err, &o->file[CONTROL_FILE_LOG]);
+		rc = file_read_private(h, path, CLUSTER_FILE_MAX, err,
+				       &o->file[CONTROL_FILE_CLUSTER]);
+	if (rc == 0)
+		rc = store_read_log(h, s, cluster, &o->file[CONTROL_FILE_LOG], err);
 	return rc;
 }
 

@@ -93,6 +93,10 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 	/* Half of one is no reason to make another: it may be the key of a cluster. */
 	fresh = make && !file_exists(h, key) && !file_exists(h, cert);
 	r = fresh ? identity_new(h, err, ret) : identity_load(h, dir, err, ret);
+	if (r == -ENOENT)
+		return err_set(err, r, "%s is missing, this machine's key. Restore it from a "
+			       "backup, or remove its folder and join again with a new invite",
+			       key);
 	if (r == 0 && ret_fresh)
 		*ret_fresh = fresh;
 	if (r == 0 && !fresh)
@@ -227,6 +231,22 @@ int store_load_cluster(struct host *h, const struct store *s, const char *cluste
 	return r;
 }
 
+int store_read_log(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
+		   struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	int r = store_cluster_path(s, cluster, STORE_LOG, path, err);
+
+	if (r < 0)
+		return r;
+	r = file_read(h, path, LOG_FILE_MAX, err, ret);
+	if (r == -ENOENT)
+		return err_set(err, r, "%s is missing, the membership log of %s. Restore it from a "
+			       "backup, or remove %s.toml beside it and join again with a new "
+			       "invite", path, cluster, cluster);
+	return r;
+}
+
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   struct mlog **ret, struct err *err)
 {
@@ -234,9 +254,8 @@ int store_load_log(struct host *h, const struct store *s, const struct cluster_f
 	struct buf bytes = { 0 };
 	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
 
-	if (r < 0)
-		return r;
-	r = file_read(h, path, LOG_FILE_MAX, err, &bytes);
+	if (r == 0)
+		r = store_read_log(h, s, f->cluster, &bytes, err);
 	if (r < 0)
 		return r;
 	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id, ret, err);

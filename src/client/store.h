@@ -51,6 +51,9 @@ bool store_has_cluster(struct host *h, const struct store *s, const char *cluste
 bool store_has_pending(struct host *h, const struct store *s, const char *cluster);
 int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
 		       struct cluster_file *ret, struct err *err) MUST_CHECK;
+/* The membership log as it is in its file, which the caller frees. -ENOENT with advice. */
+int store_read_log(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
+		   struct err *err) MUST_CHECK;
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   struct mlog **ret, struct err *err) MUST_CHECK;
 /* Log first, then the cluster file: whoever finds the file finds the log. */

@@ -222,6 +222,8 @@ int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tu
 	if (rc == 0)
 		rc = log_file_decode(h, span_of_buf(&file[CONTROL_FILE_LOG]), p.cluster.cluster_id,
 				     &p.log, err);
+	if (rc < 0 && p.cluster.cluster[0])
+		err_prefix(err, "the copy of the membership log cannot be used");
 	if (rc == 0)
 		rc = identity_from_pem(span_of_buf(&file[CONTROL_FILE_CERT]),
 				       span_of_buf(&file[CONTROL_FILE_KEY]), false, err,

@@ -168,7 +168,8 @@ check "connect, connected: without waiting" eval 'on laptop mlsh connect homelab
 check "ping laptop to nas within 5 s" wait_until 5 pings laptop 100.64.0.1
 check "ping nas to laptop within 5 s" wait_until 5 pings nas 100.64.0.2
 check "both within 5 s of connect" test $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000000)) -lt 5
-check "a third node" adopt desk "$(invite_url nas homelab)" --name desk
+check "a third node, by a URL that a mail has broken into lines" eval \
+	'invite_url nas homelab | fold -w 72 | on desk mlsh adopt - --name desk'
 check "comes up" node_up desk homelab
 check "and reaches the second" wait_until 5 pings desk 100.64.0.2
 on desk mlsh nodes homelab --json >"$WORK/desk/nodes.json"
@@ -328,6 +329,7 @@ check "with its tunnels" wait_until 10 pings laptop 100.64.0.1
 
 # --- disconnect ---
 check "disconnect" on laptop mlsh disconnect homelab
+check "and once more: nothing was connected" eval 'on laptop mlsh disconnect homelab | has "homelab was not connected"'
 check "no device and no route is left" no_traces laptop
 check "no DNS server is left, and no fence" eval \
 	'! listens laptop :53 && ! ip netns exec "$LAB-laptop" nft list tables | has mlsh'

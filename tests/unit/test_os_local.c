@@ -339,6 +339,11 @@ START_TEST(other_files_are_not_replaced)
 			 -EADDRINUSE);
 	ck_assert_msg(strstr(err.text, "no socket"), "%s", err.text);
 	ck_assert_int_eq(unlink(path), 0);
+	/* What keeps it from being made is not taken for another process. */
+	ck_assert_int_ne(local_listen(host, "/sys/socket", one, &ops, on_accepted, &server, &err,
+				      &l), -EADDRINUSE);
+	ck_assert_ptr_null(l);
+	ck_assert_ptr_null(strstr(err.text, "another process"));
 	char longer[200];
 	memset(longer, 'x', sizeof(longer));
 	longer[sizeof(longer) - 1] = '\0';

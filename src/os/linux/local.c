@@ -437,8 +437,10 @@ static int bind_and_listen(struct local_listener *l)
 		return -errno;
 	r = bind_open_to_all(l->fd, &a);
 	if (r < 0) {
-		if (r != -EADDRINUSE || !is_dead_socket(l->path) || unlink(l->path) < 0)
-			return r == -ENOENT ? -ENOENT : -EADDRINUSE;
+		if (r != -EADDRINUSE || !is_dead_socket(l->path))
+			return r;
+		if (unlink(l->path) < 0)
+			return -errno;
 		r = bind_open_to_all(l->fd, &a);
 		if (r < 0)
 			return r;
@@ -454,7 +456,7 @@ static int listen_failed(const char *path, int r, struct err *err)
 {
 	return err_set(err, r, "cannot listen at %s: %s", path,
 		       r != -EADDRINUSE	  ? strerror(-r) :
-		       is_no_socket(path) ? "something that is no socket is there" :
+		       is_no_socket(path) ? "a file is in the way, no socket" :
 					    "another process does");
 }
 
