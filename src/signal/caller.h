@@ -110,7 +110,7 @@ struct signal_server {
 	bool checkpoint_due;		/* this batch has changed something */
 	uint64_t checkpoint_since;	/* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
-	struct log_limit stranger_lines, write_lines;
+	struct log_limit stranger_lines, write_lines, checkpoint_lines;
 	/* Do all sessions come from one private address? */
 	struct {
 		struct addr from;	/* of the first one; unset: there was none */

@@ -16,6 +16,7 @@
 #define ANSWER_BEHIND NS_PER_MS			/* after the events */
 /* While another program has the file open: */
 #define CHECKPOINT_RETRY (20 * NS_PER_MS)
+#define CHECKPOINT_RETRY_LATER NS_PER_S	/* once no answer waits for it, or the disk fails */
 #define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S)	/* answers wait for the checkpoint no longer */
 #define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)	/* then it is done all the same */
 
@@ -167,6 +168,7 @@ static void checkpoint(void *ctx)
 	struct signal_server *s = ctx;
 	uint64_t now = clock_now(s->host), waited;
 	struct err err = { 0 };
+	bool answer;
 	int r;
 
 	if (s->checkpoint_since == 0)
@@ -174,14 +176,15 @@ static void checkpoint(void *ctx)
 	waited = now - s->checkpoint_since;
 	r = db_checkpoint(s->db, waited >= CHECKPOINT_WAIT_MAX, &err);
 	if (r < 0 && (r != -EAGAIN || waited >= CHECKPOINT_WAIT_MAX))
-		log_limited(host_log(s->host), &s->write_lines, now, LOG_LEVEL_WARN,
+		log_limited(host_log(s->host), &s->checkpoint_lines, now, LOG_LEVEL_WARN,
 			    "a copy of the database's file alone lacks what is newest: %s",
 			    err.text);
 	if (r == 0)
 		s->checkpoint_since = 0;
-	timer_set(s->checkpoint_timer, r == 0 ? TIME_NEVER : now + CHECKPOINT_RETRY);
-	if (r != -EAGAIN || waited >= CHECKPOINT_ANSWER_AFTER)
-		timer_set_in(s->answer_timer, ANSWER_BEHIND);
+	answer = r != -EAGAIN || waited >= CHECKPOINT_ANSWER_AFTER;
+	timer_set(s->checkpoint_timer, r == 0 ? TIME_NEVER :
+		  now + (answer ? CHECKPOINT_RETRY_LATER : CHECKPOINT_RETRY));
+	timer_set(s->answer_timer, answer ? now + ANSWER_BEHIND : TIME_NEVER);
 }
 
 /* A moment behind the events, so that the others know a new node before it reaches for them. */
@@ -269,6 +272,7 @@ int writes_open(struct signal_server *s)
 	list_init(&s->writes);
 	list_init(&s->writing);
 	list_init(&s->written);
+	s->checkpoint_lines = (struct log_limit){ .period_ns = 600 * NS_PER_S, .burst = 1 };
 	s->write_timer = timer_new(s->host, write_all, s);
 	s->write_soon = deferred_new(s->host, write_all, s);
 	s->answer_timer = timer_new(s->host, answer_written, s);

@@ -233,7 +233,58 @@ START_TEST(a_commit_that_fails_is_undone_in_memory_too)
 }
 END_TEST
 
+static unsigned copy_lines;
+
+static void count_line(void *ctx, enum log_level level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	copy_lines += strstr(line, "a copy of the database's file alone") != NULL;
+}
+
+/* A database browser that was forgotten with an old state in use. */
+START_TEST(a_reader_that_stays_costs_two_seconds_once_and_one_line)
+{
+	struct raw *founder, *joiner;
+	struct raw_invite invite;
+	struct signal_reply reply;
+	struct entry_bytes entry;
+	sqlite3 *beside;
+	uint64_t begin;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	host_log(g.h)->sink = count_line;
+	beside = open_beside();
+	sql(beside, "BEGIN; SELECT count(*) FROM entry");
+	for (unsigned i = 0; i < 2; i++) {
+		invite = raw_invite(founder);
+		joiner = raw_new(&g);
+		raw_adopt_begin(joiner, &invite);
+		entry = raw_admit_entry(joiner, &invite, i ? "b" : "a", joiner->address);
+		begin = clock_now(g.h);
+		ck_assert_int_eq(raw_admit(joiner, &entry, &reply), REFUSAL_NONE);
+		ck_assert_int_eq(clock_now(g.h) - begin > NS_PER_S, i == 0);
+		ck_assert_uint_lt(clock_now(g.h) - begin, 3 * NS_PER_S);
+		raw_free(joiner);
+		raw_hang_up(founder);
+		raw_session(founder);
+		raw_fetch(founder);
+		sim_pass(g.w, 5 * NS_PER_S);
+	}
+	ck_assert_uint_eq(copy_lines, 0);
+	sim_pass(g.w, 300 * NS_PER_S);
+	ck_assert_uint_eq(copy_lines, 1);
+	sql(beside, "ROLLBACK");
+	sim_pass(g.w, 2 * NS_PER_S);
+	sqlite3_close(beside);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
 UNIT_MAIN("signal/database", a_locked_database_delays_what_writes_and_nothing_else,
 	  a_waiting_request_ends_with_its_connection,
 	  requests_that_come_together_are_stored_together,
-	  a_commit_that_fails_is_undone_in_memory_too)
+	  a_commit_that_fails_is_undone_in_memory_too,
+	  a_reader_that_stays_costs_two_seconds_once_and_one_line)
