@@ -58,6 +58,12 @@ void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addr
 		signal_add(n, &addrs[i]);
 }
 
+void netsetup_signal_proven(struct netsetup *n, const struct addr *a)
+{
+	if (addr_is_v4(a))
+		n->proven = addr_ip4(a);
+}
+
 /* --- starting -------------------------------------------------------------------------------- */
 
 /* Two clusters of different servers may have handed out the same address. */
@@ -99,8 +105,10 @@ int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 
 	*n = (struct netsetup){ .h = h, .watch = watch, .self = self,
 				.subnet = mlog_genesis(log)->subnet };
-	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0)
+	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0) {
 		signal_add(n, &literal);
+		netsetup_signal_proven(n, &literal); /* it is signed */
+	}
 	rc = netsetup_replace(n, device);
 	if (rc < 0)
 		return err_set(err, rc, "cannot look at this host's network: %s", strerror(-rc));
@@ -211,7 +219,7 @@ static int members_renew(struct netsetup *n, const struct mlog *log)
 
 static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[NETUSE_WHAT_MAX])
 {
-	if (!m->routed && is_signal(s->n, m->ip)) {
+	if (!m->routed && s->n->proven == m->ip) {
 		snprintf(what, NETUSE_WHAT_MAX, "the signal server's");
 		return true;
 	}
@@ -316,7 +324,7 @@ static bool covers_signal(const struct netsetup *n, struct prefix4 p)
 	for (size_t i = 0; i < n->n_signal; i++)
 		if (prefix4_contains(p, n->signal[i]))
 			return true;
-	return false;
+	return n->proven && prefix4_contains(p, n->proven);
 }
 
 static void sync_backstop(struct sync *s, struct prefix4 p)

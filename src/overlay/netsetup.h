@@ -39,7 +39,8 @@ struct netsetup {
 	struct netsetup_member *members; /* in the order of the log */
 	size_t n_members;
 	struct prefix4 backstop;	/* bits 0: none */
-	ip4 signal[NETSETUP_SIGNAL_MAX];	/* the signal server's, as far as is known */
+	ip4 signal[NETSETUP_SIGNAL_MAX];	/* the signal server's, as DNS has it */
+	ip4 proven;			/* where it proved to be; 0: nowhere yet */
 	size_t n_signal, signal_at;
 };
 
@@ -74,10 +75,16 @@ int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 int netsetup_replace(struct netsetup *n, const struct netsetup_device *device) MUST_CHECK;
 /*
  * Addresses of the signal server, from DNS and so from anybody: the backstop never covers one of
- * them, and no further member gets a route to one. Routes that members have stay: what is sent to
- * them must not leave in the clear because somebody lies about a name. netsetup_sync follows.
+ * them, which would keep the server from proving itself there. Members get their routes all the
+ * same: what is sent to them must not leave in the clear because somebody lies about a name.
+ * netsetup_sync follows.
  */
 void netsetup_signal(struct netsetup *n, const struct addr *addrs, size_t n_addrs);
+/*
+ * The signal server proved to be at this address. A member that comes later gets no route to it,
+ * one that has a route keeps it.
+ */
+void netsetup_signal_proven(struct netsetup *n, const struct addr *a);
 /*
  * Makes it so. Without `restore` what other software took away stays away for now. The host's own
  * gateways, name servers, addresses and networks win: what would cover them is removed, and comes

@@ -221,6 +221,8 @@ void overlay_observed(struct overlay *o, const struct addr *a, const struct addr
 	bool rewritten = server && nat_is_rewritten(a, server) && !is_own(o, a);
 	bool same;
 
+	if (server)
+		netsetup_signal_proven(&o->net, server);
 	if (rewritten && !o->rewritten)
 		log_warn(host_log(o->h), "the signal server sees this machine at a private address "
 			 "of its own network: something in front of it rewrites addresses");

@@ -97,5 +97,5 @@ void pace_pump(void *overlay)
 		return;
 	if (p->rate > 0 && p->credit <= 0)
 		wait = ((uint64_t)-p->credit + batch_bytes(p)) * NS_PER_S / p->rate;
-	timer_set_in(p->timer, wait);
+	timer_set_in(p->timer, MIN(wait, RATE_LIFE)); /* a rate that ends by then is no rate */
 }

@@ -460,6 +460,7 @@ START_TEST(the_signal_servers_address_is_left_to_it)
 	struct prefix4 cover = { KIT_NET, 24 };
 	struct addr elsewhere = addr_v4(IP(192, 0, 2, 200), 443);
 	struct addr inside[] = { addr_v4(KIT_NET + 2, 443), addr_v4(KIT_NET + 4, 443) };
+	struct addr proven = addr_v4(KIT_NET + 6, 443);
 
 	fleet_init(&m, 3);
 	fleet_start(n);
@@ -469,8 +470,11 @@ START_TEST(the_signal_servers_address_is_left_to_it)
 	ck_assert(!world_has_route(n->h, cover, 0));
 	ck_assert(routed(n, 2)); /* whatever DNS says of it */
 	fleet_join(&m, n, 3);
+	ck_assert(routed(n, 4)); /* a name server could have a member's packets otherwise */
+	overlay_observed(n->o, &elsewhere, &proven);
 	fleet_join(&m, n, 4);
-	ck_assert(!routed(n, 4) && routed(n, 5));
+	fleet_join(&m, n, 5);
+	ck_assert(routed(n, 5) && !routed(n, 6));
 	ck_assert(!world_has_route(n->h, cover, 0));
 	for (unsigned i = 0; i < 20; i++) { /* more than are kept */
 		elsewhere = addr_v4(IP(192, 0, 2, 200) + i, 443);
