@@ -9,7 +9,8 @@ lab_need_root demo
 trap 'take_down; lab_down' EXIT
 out=$WORK/demo.out
 command_of() { sed -n "s|^ *\\(/.*$1\\)\$|\\1|p" "$out"; } # how it ends
-take_down() { sed -n '/^To end it:/{n;p}' "$out" | bash 2>/dev/null; }
+# With a `kill` that fails first in the path: a minimal system has the shell's own only.
+take_down() { sed -n '/^To end it:/{n;p}' "$out" | PATH=$WORK/no-kill:$PATH bash 2>/dev/null; }
 namespaces() { ip netns list | grep -c "^$demo-"; }
 
 # A demo whose `mlsh invite` fails: a program beside the real ones, found first.
@@ -42,6 +43,13 @@ check "names work in it" eval 'echo "ping -n -c 1 -W 2 nas.homelab" | on_laptop 
 check "on the other machine too" eval 'on_nas ping -n -c 1 -W 2 laptop.homelab | has "from 100.64.0.2"'
 check "mlsh needs nothing more" eval 'on_laptop mlsh status | has "^homelab: connected"'
 check "a command in place of a shell" eval '$(command_of "mlsh ping nas") | has "^nas.homelab answers"'
+check "another setup token" eval '$(command_of signal/shell) mlsh-signal token | has "^[0-9A-Z]*-.*@"'
+mkdir "$WORK/no-kill"
+printf '#!/bin/sh\nexit 127\n' >"$WORK/no-kill/kill"
+chmod 755 "$WORK/no-kill/kill"
+pids=$(for m in signal nas laptop; do ip netns pids "$demo-$m"; done)
+all_ended() { for pid in $pids; do [ ! -d "/proc/$pid" ] || return 1; done; }
 take_down
+check "the end ends its programs" eval '[ -n "$pids" ] && wait_until 3 all_ended'
 check "the end leaves nothing" eval '[ "$(namespaces)" = 0 ] && folder_gone'
 exit $LAB_FAILED
