@@ -28,8 +28,8 @@ static void advise_file(struct why *w, const struct netcheck_facts *f, const cha
 	char text[WHY_ADVICE_LEN];
 
 	snprintf(text, sizeof(text), "is the %s right? it is in ~/.config/mlsh/clusters/%s.toml; "
-		 "after a change disconnect and connect",
-		 what, f->cluster);
+		 "after a change run `mlsh connect %s`",
+		 what, f->cluster, f->cluster);
 	advise(w, text);
 }
 
