@@ -39,7 +39,8 @@ static void print_host(struct json_object *o)
 			   *js(r, "error") ? js(r, "error")
 					   : "other software keeps taking it away");
 	if (*js(r, "what"))
-		table_line("  repaired  ", "%s times, last %s ago: %s", js(r, "count"),
+		table_line("  repaired  ", "%s %s, last %s ago: %s", js(r, "count"),
+			   strcmp(js(r, "count"), "1") == 0 ? "time" : "times",
 			   table_age(r, "last_s", age), js(r, "what"));
 }
 
