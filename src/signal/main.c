@@ -39,7 +39,7 @@ static struct config_env environment(void)
 static int print_token(const char *token)
 {
 	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster\n"
-			"  (mlsh setup NAME --signal-host HOST --token TOKEN):\n");
+			"  (mlsh setup NAME --signal-host HOST --token -; paste it there):\n");
 	if (printf("%s\n", token) < 0 || fflush(stdout) != 0) {
 		fprintf(stderr, "mlsh-signal: the token could not be written to standard output;\n"
 				"  make another with: mlsh-signal token\n");

@@ -19,7 +19,7 @@ const struct options usage_options = {
 	.more = "\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
-		"  overlay_subnet = \"" CONFIG_SUBNET_DEFAULT "\"   # of later clusters\n"
+		"  overlay_subnet = \"" CONFIG_SUBNET_DEFAULT "\"      # of later clusters\n"
 		"  cluster_secret = \"XXXX-XXXX-XXXX\"     # presets the first setup token's code\n"
 		"  log = \"info\"                          # error, warn, info, debug\n"
 		"  [quic]\n"
