@@ -56,8 +56,9 @@ static int check_log(const struct join *j, struct err *err)
 	if (m)
 		return refuse_set(err, REFUSAL_KEY_KNOWN,
 				  "this machine's key is in %s already, as %s, and a key joins "
-				  "only once. If its files were lost, join with a new identity.",
-				  j->cluster_name, m->name);
+				  "only once. To join again, move %s/identity away, unless "
+				  "another cluster here uses it, and give another --name.",
+				  j->cluster_name, m->name, j->store.dir);
 	r = mlog_check_invite(j->log, span_of(j->url.invite_bytes, j->url.invite_len),
 			      j->url.invite_sig, now_s(j), &ignored, err);
 	if (r < 0)
