@@ -162,9 +162,12 @@ static void asked_to_reload(void *ctx)
 	struct program *p = ctx;
 	char fingerprint[2 * HASH_LEN + 1];
 	struct err err = { 0 };
+	int r = reload(p, &err);
 
-	if (reload(p, &err) < 0) {
-		log_error(host_log(p->host), "SIGHUP: nothing was changed: %s", err.text);
+	if (r < 0) {
+		log_error(host_log(p->host), "SIGHUP: nothing was changed: %s%s", err.text,
+			  r == -EACCES ? ". mlsh-signal has given up root's rights since it began: "
+					 "restart it, or let its user read the file" : "");
 		return;
 	}
 	hex_encode(signal_server_fingerprint(p->server), HASH_LEN, fingerprint);

@@ -261,6 +261,8 @@ if [ "$(id -u)" = 0 ]; then
 	export MLSH_SIGNAL_DB=$work/keyed/signal.db
 	check "it reads a key that is root's alone" start
 	check "and is not root" grep -q 'confined: user [1-9]' "$work/err"
+	check "after a hang-up it cannot read it, and says what to do" \
+		hang_up "has given up root's rights since it began: restart it"
 	stops_on TERM
 fi
 exit $failed
