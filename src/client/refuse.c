@@ -54,7 +54,7 @@ static const struct {
 	  "invite. Ask an admin for a new one." },
 	{ REFUSAL_INVITE_EXPIRED, -ETIME, "the invite has expired. Ask for a new one." },
 	{ REFUSAL_INVITE_USED, -EACCES,
-	  "the invite was used already; each admits one machine. Ask for a new one, and tell its "
+	  "each invite admits one machine, and this one was used. Ask for a new one, and tell its "
 	  "sponsor if it was not you who used it." },
 	{ REFUSAL_INVITE_CANCELLED, -EACCES, "the invite was cancelled. Ask for a new one." },
 	{ REFUSAL_NAME_TAKEN, -EEXIST,

@@ -144,7 +144,7 @@ static int read_rate(const struct toml_doc *doc, const char *key, uint64_t *ret,
 	return toml_get_uint(doc, key, CONFIG_RELAY_RATE_MAX, ret, err);
 }
 
-/* 0 turns it off. */
+/* 0 turns it off. The first port is known. */
 static int read_second_port(const struct toml_doc *doc, struct signal_config *c, struct err *err)
 {
 	const char *key = "quic.second_port";
@@ -154,6 +154,9 @@ static int read_second_port(const struct toml_doc *doc, struct signal_config *c,
 	if (!doc || !toml_has(doc, key))
 		return 0;
 	r = toml_get_uint(doc, key, UINT16_MAX, &port, err);
+	if (r == 0 && port == c->bind.port)
+		return toml_err(doc, key, err,
+				"it is the port of quic.bind; choose another, or 0");
 	c->no_second_port = r == 0 && port == 0;
 	c->second_port = (uint16_t)port;
 	return r;
@@ -176,7 +179,6 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = setting_read(*doc, name, "quic.bind", &bind, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.cert_path", &cert, err)) < 0 ||
 	    (r = setting_read(*doc, name, "quic.key_path", &key, err)) < 0 ||
-	    (r = read_second_port(*doc, c, err)) < 0 ||
 	    (r = read_rate(*doc, "relay.node_rate", &c->relay_node_rate, err)) < 0 ||
 	    (r = read_rate(*doc, "relay.cluster_rate", &c->relay_cluster_rate, err)) < 0 ||
 	    (r = setting_override("MLSH_SIGNAL_DB", env->db, &db, err)) < 0 ||
@@ -184,6 +186,7 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = setting_override("MLSH_OVERLAY_SUBNET", env->subnet, &subnet, err)) < 0 ||
 	    (r = setting_override("MLSH_LOG", env->log, &log, err)) < 0 ||
 	    (r = parse_small(c, &bind, &secret, &log, err)) < 0 ||
+	    (r = read_second_port(*doc, c, err)) < 0 ||
 	    (r = parse_subnet(&subnet, &c->subnet, err)) < 0)
 		goto out;
 	snprintf(c->path, sizeof(c->path), "%s", name);

@@ -137,6 +137,7 @@ START_TEST(wrong_settings_are_named_with_their_line)
 	refused("[quic]\nbind = \"[::]:1\"\nbnd = 1\n", ":3: quic.bnd: unknown key");
 	refused("\n\nport = 1\n", ":3: port: unknown key");
 	refused("quic.second_port = 65536\n", ":1: quic.second_port: ");
+	refused("quic.second_port = 4433\n", ":1: quic.second_port: it is the port of quic.bind");
 	refused("quic.second_port = \"off\"\n", ":1: quic.second_port: ");
 	refused("relay.node_rate = -1\n", ":1: relay.node_rate: ");
 	refused("relay.cluster_rate = 10_000_000_001\n", ":1: relay.cluster_rate: ");
