@@ -37,8 +37,8 @@ bool file_exists(struct host *h, const char *path);
  * Holds the file at `path` (made, mode 0600, never removed) as this process's own until it is
  * released or the process ends, however that ends. -EBUSY if another process holds it; *ret_pid is
  * that one's id, 0 if it is not known here (another machine, another container). Other errors: the
- * file cannot be made, or the file system has no locks. On NFS the lock holds between machines,
- * too.
+ * file cannot be made, or the file system has no locks. -EMLINK: something else is there, or a file
+ * with several names, which is left as it is. On NFS the lock holds between machines, too.
  */
 struct file_lock;
 int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,

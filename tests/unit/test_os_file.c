@@ -336,10 +336,39 @@ START_TEST(a_locked_file_is_one_processs_own)
 }
 END_TEST
 
+/* Its holder writes to it: never to what somebody has linked there. */
+START_TEST(a_lock_is_no_trap)
+{
+	struct file_lock *lock = NULL;
+	char victim[128], path[128], text[8] = "";
+	int pid = 0;
+	FILE *f;
+
+	setup();
+	snprintf(victim, sizeof(victim), "%s", path_of("victim"));
+	snprintf(path, sizeof(path), "%s", path_of("lock"));
+	ck_assert_int_eq(file_write(host, victim, "secret", 6, 0600, NULL), 0);
+	ck_assert_int_eq(link(victim, path), 0);
+	ck_assert_int_eq(file_lock(host, path, &pid, NULL, &lock), -EMLINK);
+	f = fopen(victim, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+	fclose(f);
+	ck_assert_str_eq(text, "secret");
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(file_lock(host, path, &pid, NULL, &lock), -EMLINK);
+	unlink(path);
+	unlink(victim);
+	teardown();
+}
+END_TEST
+
 UNIT_MAIN("os/file", a_slot_is_written_over_and_over, a_slot_is_no_link_and_no_folder,
 	  write_and_read_back, write_replaces_instead_of_overwriting,
 	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
 	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
 	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
-	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own)
+	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own,
+	  a_lock_is_no_trap)

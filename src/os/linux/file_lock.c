@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -37,6 +38,14 @@ static void pid_write(int fd)
 		(void)!pwrite(fd, text, (size_t)n, 0);
 }
 
+/* Writing to a file that has another name, which a user chose, could be a trap. */
+static bool is_lone_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
+}
+
 int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 	      struct file_lock **ret)
 {
@@ -46,9 +55,11 @@ int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 	(void)h;
 	if (!l)
 		return err_set(err, -ENOMEM, "out of memory");
-	l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (l->fd < 0) {
 		r = err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
+	} else if (!is_lone_file(l->fd)) {
+		r = err_set(err, -EMLINK, "%s is not a file with one name: remove it", path);
 	} else if (flock(l->fd, LOCK_EX | LOCK_NB) == 0) {
 		pid_write(l->fd);
 		*ret = l;
