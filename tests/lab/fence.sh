@@ -106,6 +106,11 @@ at() { # namespace, ask or forge, its arguments
 	shift
 	ip netns exec "$ns" python3 "$WORK/attack.py" "$@"
 }
+flood() { # text; the process in $flood
+	ip netns exec "$LAB-router" python3 "$WORK/attack.py" flood - 100.64.0.1 "$1" &
+	flood=$!
+	LAB_PIDS+=("$flood")
+}
 answered() { [ "$(at "$1" ask - "$2" "$3")" = answer ]; } # namespace, destination, text
 # A packet that a member sends after the attack has arrived: so what the attack sent would have, too.
 settle() { # text
@@ -174,16 +179,20 @@ check "it survives a flush of all rules" eval 'has_table | has saddr && ! answer
 check "and the tunnel does" pings laptop 100.64.0.1
 check "disconnect takes it down" eval 'on nas mlsh disconnect homelab >/dev/null && ! has_table'
 check "connect puts it up" eval 'on nas mlsh connect homelab >/dev/null && has_table'
-at router flood - 100.64.0.1 flooded &
-flood=$!
-LAB_PIDS+=("$flood")
+flood flooded
 for _ in 1 2 3; do on nas mlsh disconnect homelab && on nas mlsh connect homelab; done >/dev/null
 stop "$flood"
 check "nothing gets in while the interface comes and goes" nowhere flooded
 nas ip link add docker9 type bridge
 check "a bridge that is new is inside soon" wait_until 10 eval 'nas nft list set inet mlsh0 inside | has docker9'
+flood at-the-end
+floods() { [ "$(dropped)" -gt "$1" ]; }
+dropped() { nas nft list table inet mlsh0 | grep -oP 'daddr .*packets \K\d+'; }
+must "a flood from the LAN is dropped" wait_until 10 floods "$(dropped)"
 stop "${DAEMON_PID[nas]}" KILL
 check "it ends with a killed daemon" eval '! has_table'
+stop "$flood"
+check "but not before the interface does" nowhere at-the-end
 must "the daemon starts again" daemon_start nas
 check "and it is back" wait_until 10 has_table
 [ "$LAB_FAILED" = 0 ] || show_logs

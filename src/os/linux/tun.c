@@ -31,6 +31,7 @@
  * send can take (UDP_GSO_BYTES_MAX).
  */
 #define GSO_SEGMENTS_MAX 43
+#define DESCRIPTOR_MIN 512	/* of the device; others are below, and 1024 is the usual limit */
 
 #define HEADER_BYTES sizeof(struct virtio_net_hdr)
 
@@ -75,11 +76,26 @@ static int offloads_enable(struct tun *t)
 	return 0;
 }
 
+/*
+ * The kernel closes the descriptors of a process that was killed from the highest to the lowest.
+ * The interface has to go before the fence around it does, whose socket is a low one.
+ */
+static int clone_open(void)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, DESCRIPTOR_MIN);
+
+	if (high < 0)
+		return fd < 0 ? -errno : fd;
+	close(fd);
+	return high;
+}
+
 static int device_open(struct tun *t, const char *prefix)
 {
-	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	t->fd = clone_open();
 	if (t->fd < 0)
-		return -errno;
+		return t->fd;
 	int r = interface_make(t, prefix, IFF_VNET_HDR);
 	if (r == 0)
 		r = offloads_enable(t);
@@ -87,8 +103,8 @@ static int device_open(struct tun *t, const char *prefix)
 		return r;
 	/* Without the header, on a new descriptor: this one may already have its device. */
 	close(t->fd);
-	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	return t->fd < 0 ? -errno : interface_make(t, prefix, 0);
+	t->fd = clone_open();
+	return t->fd < 0 ? t->fd : interface_make(t, prefix, 0);
 }
 
 static int ifindex_get(struct tun *t)
