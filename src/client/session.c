@@ -18,6 +18,7 @@
 #define SILENCE_MAX (3 * NS_PER_S)	/* something was sent and nothing came back */
 #define SILENCE_IMPATIENT (1500 * NS_PER_MS) /* just after the network changed */
 #define IMPATIENT_TIME (5 * NS_PER_S)
+#define ASK_GAP (5 * NS_PER_S)	/* between attempts that a person's command causes */
 #define USEFUL_AFTER (10 * NS_PER_S)	/* a session that lasted this long was worth it */
 #define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
 #define SPARE_SOCKET_AFTER 3		/* failures */
@@ -445,6 +446,17 @@ static void on_tick(void *ctx)
 	} else if (!check_silence(s, now) && s->phase == PHASE_UP) {
 		session_housekeeping(s, now);
 	}
+}
+
+void session_ask(struct session *s)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (s->phase == PHASE_WAIT && now >= s->ask_next) {
+		s->ask_next = now + ASK_GAP;
+		s->hold_until = 0;
+	}
+	session_kick(s);
 }
 
 void session_kick(struct session *s)

@@ -79,6 +79,9 @@ void session_free(struct session *s); /* says bye; NULL allowed */
 void session_set_candidates(struct session *s, const struct wire_candidates *c);
 /* The network changed, or the machine woke: try again now. */
 void session_kick(struct session *s);
+/* A person asks for the session: tries at once, even if the last answer was to be waited out; once
+ * in five seconds. A session that is up is asked whether the server is still there. */
+void session_ask(struct session *s);
 /* Asks the server's second port again where it sees us: ops->echo tells. No session: nothing. */
 void session_echo(struct session *s);
 /* Our log grew from elsewhere (a peer): push to the server what it lacks. */

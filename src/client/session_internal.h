@@ -75,7 +75,8 @@ struct session {
 	bool notify_state, notify_stopped;
 	struct log_limit log_limit;
 	unsigned failures;		/* since the last useful session */
-	uint64_t hold_until;		/* no attempt before, whatever happens */
+	uint64_t hold_until;		/* no attempt before, unless a person asks */
+	uint64_t ask_next;		/* no attempt before because a person asks */
 	uint64_t dial_began, last_tick, impatient_until;
 	bool was_up;			/* ever */
 	struct addr last_good, observed;

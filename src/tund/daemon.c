@@ -352,7 +352,9 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 	    memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
 	    tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
 	    !is_at_another_server(tunnel_cluster(c->tunnel), &p->cluster)) {
-		tunnel_parts_free(p); /* connected already: leave it alone */
+		tunnel_parts_free(p); /* connected already: it stays as it is */
+		if (tunnel_session(c->tunnel))
+			session_ask(tunnel_session(c->tunnel));
 		return 0;
 	}
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);

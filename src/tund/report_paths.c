@@ -9,6 +9,7 @@
 #include "tund/why.h"
 
 #define PATHS_SHOWN_MAX 16
+#define HEARD_LATELY NS_PER_S /* the server was heard since a person could have noticed */
 
 static struct json_object *advice_of(const struct why *w)
 {
@@ -238,6 +239,18 @@ static bool has_network(struct host *h)
 	return any;
 }
 
+/*
+ * Is it known that the server is there? A session that was not heard lately is asked now, and the
+ * answer counts at the next look.
+ */
+static bool is_server_sure(struct host *h, const struct tunnel *t, const struct session_status *s)
+{
+	if (s->state != SESSION_UP || clock_now(h) - s->last_verified < HEARD_LATELY)
+		return true;
+	session_ask(tunnel_session(t));
+	return false;
+}
+
 char *report_netcheck(struct host *h, const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object(), *nat;
@@ -275,7 +288,7 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	put_bool(o, "ip6", has_ip6(&own));
 	nat = nat_of(n.kind);
 	put_int(nat, "observers", n.observers);
-	put_bool(nat, "checking", n.checking);
+	put_bool(nat, "checking", n.checking || !is_server_sure(h, t, &s));
 	put_bool(nat, "in_turn", n.in_turn);
 	json_object_object_add(o, "nat", nat);
 	json_object_object_add(o, "mapping", report_mapping(t));

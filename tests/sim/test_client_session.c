@@ -223,6 +223,34 @@ START_TEST(wrong_server_is_not_spoken_to)
 }
 END_TEST
 
+/* The wait after a wrong certificate is long; a person who types `connect` need not wait. */
+START_TEST(who_asks_does_not_wait)
+{
+	struct kit k;
+	struct kit_node *nas;
+	char kept[sizeof(k.db) + 8];
+
+	kit_mesh(&k, 1);
+	nas = &k.node[0];
+	kit_node_up(nas);
+	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
+	kit_server_crash(&k);
+	snprintf(kept, sizeof(kept), "%s.kept", k.db);
+	ck_assert_int_eq(rename(k.db, kept), 0);
+	kit_server_boot(&k); /* another key, another certificate */
+	while (kit_status(nas).last_err.reason != REFUSAL_FINGERPRINT)
+		sim_pass(k.w, 100 * NS_PER_MS);
+	kit_server_crash(&k);
+	ck_assert_int_eq(rename(kept, k.db), 0);
+	kit_server_boot(&k);
+	sim_pass(k.w, 5 * NS_PER_S);
+	ck_assert(kit_is_not_up(nas));
+	session_ask(nas->session);
+	KIT_UP_WITHIN(nas, NS_PER_S);
+	kit_close(&k);
+}
+END_TEST
+
 START_TEST(suspend_and_wake)
 {
 	static const uint64_t asleep_s[] = { 8, 30, 50, 3600, 86400 };
@@ -371,6 +399,7 @@ END_TEST
 UNIT_MAIN("client/session", two_nodes_see_each_other, a_new_member_is_seen_at_once,
 	  back_within_ten_seconds_of_a_crash, back_after_a_proper_shutdown,
 	  a_dead_server_is_not_hammered, two_with_one_identity_do_not_fight,
-	  wrong_server_is_not_spoken_to, suspend_and_wake, roaming_keeps_the_session,
+	  wrong_server_is_not_spoken_to, who_asks_does_not_wait, suspend_and_wake,
+	  roaming_keeps_the_session,
 	  cable_pulled_and_plugged, dead_dns_falls_back_to_the_last_good_address,
 	  dead_port_is_given_up, equal_seeds_make_equal_runs)
