@@ -115,7 +115,8 @@ int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN]
 /* Tells the daemon of all of them and forgets them. Failures leave them for the next time. */
 void notes_flush(struct cli *c, const char *cluster);
 
-/* The QR code of a text on a terminal, two modules a character; false when it does not fit one. */
+/* Prints the QR code of a text on a terminal, two modules a character, or a line that says why not.
+ * Returns false if the text is too long for one. */
 bool qr_print(const char *text);
 
 /* --- host_note.c --- */

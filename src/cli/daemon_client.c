@@ -174,9 +174,11 @@ static int call_run(struct call *c, const struct control_request *r, uint64_t ti
 	if (!c->done)
 		return err_set(err, -EINTR, "interrupted");
 	if (c->result == -EPIPE)
-		return err_set(err, -EPIPE, "mlshtund closed the connection; its log says why");
+		return err_set(err, -EPIPE, "mlshtund closed the connection; its log says "
+			       "why (`sudo journalctl -u mlshtund`)");
 	if (c->result == -ETIMEDOUT)
-		return err_set(err, -ETIMEDOUT, "mlshtund did not answer in time");
+		return err_set(err, -ETIMEDOUT, "mlshtund did not answer in time; its log may "
+			       "say why (`sudo journalctl -u mlshtund`)");
 	if (c->result == -EBADMSG)
 		return err_set(err, -EBADMSG,
 			       "mlshtund's answer was not understood: is it of the same version?");

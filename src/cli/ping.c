@@ -257,9 +257,9 @@ const struct command ping_command = {
 		.max_args = 1,
 		.row = {
 			[COUNT] = { "count", 'c', "COUNT",
-				    "so many probes (5; with --until-direct 30)" },
+				    "how many probes to send (5; with --until-direct 30)" },
 			[INTERVAL] = { "interval", 'i', "SECONDS",
-				       "between them, at least 0.2 (1)" },
+				       "the time between them, at least 0.2 (1)" },
 			[UNTIL_DIRECT] = { "until-direct", 0, NULL,
 					   "end with the first answer by a direct path" },
 			[JSON] = { "json", 0, NULL, "print a line of JSON for each event" },

@@ -10,12 +10,24 @@
 
 #define QUIET 2 /* light modules around the code */
 
+/* Elsewhere the blocks are three wrong characters each. */
+static bool is_utf8(void)
+{
+	const char *v = cli_env("LC_ALL", cli_env("LC_CTYPE", cli_env("LANG", "")));
+
+	return strcasestr(v, "utf-8") || strcasestr(v, "utf8");
+}
+
 bool qr_print(const char *text)
 {
 	/* upper half, lower half: dark modules are printed as background, so that it reads on a
 	 * dark terminal */
 	static const char *const cells[2][2] = { { "\xe2\x96\x88", "\xe2\x96\x80" },
 						 { "\xe2\x96\x84", " " } };
+	if (!is_utf8()) {
+		puts("(no QR code: the locale is not UTF-8)");
+		return true;
+	}
 	uint8_t *code = malloc(2 * qrcodegen_BUFFER_LEN_MAX);
 	bool ok = code && qrcodegen_encodeText(text, code + qrcodegen_BUFFER_LEN_MAX, code,
 					       qrcodegen_Ecc_LOW, qrcodegen_VERSION_MIN,

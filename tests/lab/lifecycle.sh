@@ -117,6 +117,8 @@ ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2, paste it in
 check "how long it is good for, in words" eval 'ttl_said 10 "10 seconds" && ttl_said 2592000 "30 days" && ttl_said 3600 "1 hour"'
 check "the URL is printed once" eval '[ "$(on nas mlsh invite homelab | grep -c mlsh://)" = 1 ]'
 check "on a terminal there is a QR code" eval 'on nas script -qec "mlsh invite homelab" /dev/null | has "█"'
+check "none where its characters cannot be shown" eval 'on nas env LC_ALL=C script -qec "mlsh invite homelab" /dev/null |
+	has "no QR code: the locale is not UTF-8"'
 check "--no-qr leaves it out" eval '! on nas script -qec "mlsh invite homelab --no-qr" /dev/null | has "█"'
 on nas mlsh invite homelab --json >"$WORK/nas/invite.json"
 check "invite --json" json_holds "sorted(d) == ['cluster', 'expires', 'name', 'role', 'url'] and d['role'] == 'node' and
