@@ -73,10 +73,11 @@ done
 
 # Output that is lost is a failure; a pipe whose reader has gone ends a program as it ends others.
 lost() { # exit status, words on standard error, command...
-	local status=$1 words=$2 said
+	local status=$1 expected=$2 said got
 	shift 2
 	said=$("$@" 2>&1 >&3)
-	[ "$?:$said" = "$status:$words" ] || echo "$?: $said"
+	got=$?
+	[ "$got:$said" = "$status:$expected" ] || echo "exit status $got: $said"
 }
 exec 3>/dev/full
 result "a full disk is a failure" "$(lost 1 "mlsh: writing the output failed" build/bin/mlsh help)"

@@ -18,6 +18,7 @@ for m in signal:9 nas:1 laptop:2; do machine "${m%:*}" "${m#*:}"; done
 must "server" signal_start
 must "two nodes" mesh_up homelab nas laptop
 hint="names in \.homelab are not resolved by this host: .*; .mlsh status. says what to do"
+# shellcheck disable=SC2034 # the eval below uses it
 remedy="no systemd-resolved here .* Install it, or tell a forwarding resolver .* to ask 100\.64\.0\.2 for \.homelab; .* dig @100\.64\.0\.2 laptop\.homelab"
 hints() { [ "$(grep -c "$hint" "$WORK/laptop/mlshtund.log")" = 1 ]; }
 check "without systemd-resolved a hint is in the log" wait_until 10 hints
