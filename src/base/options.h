@@ -17,7 +17,7 @@
 
 struct option_row {
 	const char *name;  /* the long form, without its dashes */
-	char letter;       /* the short form; 0: there is only the long one */
+	char letter;       /* the short form; 0 if it has only the long one */
 	const char *value; /* what --help calls the value; NULL: a switch */
 	const char *help;
 };

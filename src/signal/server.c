@@ -246,8 +246,9 @@ static bool goes_before(const struct caller *a, const struct caller *b)
 }
 
 /*
- * All places of strangers are taken: who holds the most of them gives back the oldest. A member
- * that returns needs two round trips; who shows an invite is left in peace. False: there is none.
+ * The limit on connections of strangers is reached: evicts the oldest one of the source that holds
+ * most. A member that returns needs only two round trips, and a caller that showed an invite is not
+ * evicted. Returns false if there is nothing to evict.
  */
 static bool make_room(struct signal_server *s)
 {

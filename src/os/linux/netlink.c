@@ -18,19 +18,28 @@ void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
 	memcpy(mnl_nlmsg_put_extra_header(h, len), family_header, len);
 }
 
-static struct mnl_socket *socket_open(bool strict)
+struct mnl_socket *netlink_open(int family)
 {
-	int on = strict;
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *s = mnl_socket_open2(family, SOCK_CLOEXEC);
 	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
+
 	if (s && (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ||
 		  setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVTIMEO, &timeout,
 			     sizeof(timeout)) < 0)) {
 		int code = errno;
+
 		mnl_socket_close(s);
 		errno = code;
 		return NULL;
 	}
+	return s;
+}
+
+static struct mnl_socket *socket_open(bool strict)
+{
+	struct mnl_socket *s = netlink_open(NETLINK_ROUTE);
+	int on = strict;
+
 	/* An older kernel does not know the option, and then filters nothing. */
 	if (s && on)
 		(void)!setsockopt(mnl_socket_get_fd(s), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on,

@@ -8,6 +8,12 @@
 
 #include "base/macros.h"
 
+/*
+ * Opens a socket of this family (NETLINK_ROUTE, NETLINK_NETFILTER) whose reads end after two
+ * seconds. Returns NULL with errno.
+ */
+struct mnl_socket *netlink_open(int family);
+
 /* A request being built; zeroed behind its header by netlink_begin. */
 struct netlink_request {
 	union {

@@ -6,28 +6,13 @@
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/bytes.h"
-
-#define ANSWER_TIMEOUT_S 2	/* the kernel answers at once; this bounds the impossible */
+#include "os/linux/netlink.h"
 
 struct mnl_socket *nft_open(void)
 {
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-
-	if (s && (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		  setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-			     sizeof(timeout)) < 0)) {
-		int code = errno;
-
-		mnl_socket_close(s);
-		errno = code;
-		return NULL;
-	}
-	return s;
+	return netlink_open(NETLINK_NETFILTER);
 }
 
 /* ---- batches ---- */

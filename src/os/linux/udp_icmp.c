@@ -32,7 +32,7 @@ static struct addr offender_of(const struct sock_extended_err *e)
 	return a;
 }
 
-/* Reads one error of a datagram that was sent. False: there is none. */
+/* Reads one error of a datagram that was sent. Returns false if there is no more. */
 static bool icmp_take(int fd, struct udp_notes *notes, uint64_t now)
 {
 	union {
