@@ -12,7 +12,7 @@ struct call {
 	struct cli *cli;
 	struct local_conn *conn;
 	struct timer *timer;
-	struct handover *files; /* what is to be sent when it is asked for; NULL: nothing */
+	struct handover *files; /* sent when the daemon asks for it; NULL without files */
 	struct daemon_reply reply;
 	size_t cap;
 	int (*fn)(void *ctx,

@@ -21,7 +21,7 @@ struct attempt {
 	uint64_t begun;
 	/* the newest, and the one before it, of a slow path perhaps; NULL: not begun, or failed */
 	struct quic_conn *conn[2];
-	struct udp_refusal refused;	/* what the kernel or the network said; code 0: nothing */
+	struct udp_refusal refused;	/* by the kernel or the network; code 0 before that */
 };
 
 struct dial {

@@ -29,7 +29,7 @@ enum netuse_kind {
 struct netuse {
 	enum netuse_kind kind;
 	struct prefix4 p;
-	unsigned ifindex;		/* 0: none, or several */
+	unsigned ifindex;		/* 0 if missing or not unique */
 	char name[NETUSE_WHAT_MAX];	/* of the interface, or "" */
 };
 

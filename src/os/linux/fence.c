@@ -32,7 +32,7 @@ struct address {
 
 struct fence {
 	struct host *host;
-	struct fence_table table;	/* socket NULL: it is not up */
+	struct fence_table table;	/* its socket is NULL while it is not up */
 	bool may_own;
 	struct mnl_socket *events;	/* of a table that is not owned */
 	struct fd_watch *watch;
@@ -40,7 +40,7 @@ struct fence {
 	size_t n, cap;
 	unsigned inside[INSIDE_MAX];
 	size_t n_inside;
-	struct fence_redirect redirect;	/* port 0: none */
+	struct fence_redirect redirect;	/* its port is 0 without one */
 	struct deferred *flush;
 	struct timer *again;
 	enum fence_state state;

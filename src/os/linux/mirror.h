@@ -15,7 +15,7 @@
 struct mirror_route {
 	uint8_t family, bits, type, protocol, tos;
 	bool watched;		/* leads far, or to a destination */
-	unsigned ifindex;	/* 0: none */
+	unsigned ifindex;	/* 0 if missing */
 	uint32_t table, metric;
 	uint8_t to[16], gateway[16]; /* IPv4 in the first four bytes, zeros behind */
 };

@@ -46,7 +46,7 @@ struct netwatch {
 	struct fd_watch *watch;
 	struct timer *look, *resolve, *copy_at;
 	struct deferred *notify;
-	unsigned ifindex;	/* ours; 0: none yet */
+	unsigned ifindex;	/* ours; 0 until it is known */
 	ip4 self;
 	struct inventory inventory;
 	struct resolvers resolvers;

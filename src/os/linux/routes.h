@@ -10,7 +10,7 @@
 
 struct route {
 	struct prefix4 to;
-	unsigned ifindex;	/* 0: none, or several */
+	unsigned ifindex;	/* 0 if missing or not unique */
 	uint32_t table, metric;
 	uint8_t protocol, type;
 	ip4 gateway;		/* 0: none, or several */

@@ -16,7 +16,7 @@ struct resolvers {
 
 /* The IPv4 name servers that this machine asks. None, if their files cannot be read. */
 void resolvers_load(struct host *h, struct resolvers *ret);
-/* `self`: our own address, at which no foreign resolver can be; 0: none. */
+/* `self`: our own address, at which no foreign resolver can be; 0 if unset. */
 int uses_build(const struct inventory *i, const struct mirror *m, const struct resolvers *r,
 	       struct prefix4 subnet, ip4 self, struct netuses *ret) MUST_CHECK;
 
