@@ -207,14 +207,17 @@ static void map_store(struct map *m, size_t slot, const void *key, void *value)
 	m->values[slot] = value;
 }
 
-/* Moves everything into a table without graves in which more than half of the slots are free. */
-static int map_rebuild(struct map *m)
+/*
+ * Moves everything into a table without graves in which more than half of the slots are free, and
+ * are so after `more` entries.
+ */
+static int map_rebuild(struct map *m, size_t more)
 {
 	struct map old = *m;
 	size_t cap = CAP_MIN;
 	bool found;
 
-	while (cap / 2 <= m->count) {
+	while (cap / 2 <= m->count + more) {
 		if (cap > SIZE_MAX / 2)
 			return -ENOMEM;
 		cap *= 2;
@@ -245,7 +248,7 @@ int map_put(struct map *m, const void *key, void *value)
 		return -ENOSPC;
 	/* at most three quarters of the slots are ever taken, graves included */
 	if (!m->values[slot] && m->count + m->graves >= m->cap / 4 * 3) {
-		if (map_rebuild(m) < 0)
+		if (map_rebuild(m, 0) < 0)
 			return -ENOMEM;
 		slot = map_find(m, key, &found);
 	}
@@ -254,6 +257,15 @@ int map_put(struct map *m, const void *key, void *value)
 	map_store(m, slot, key, value);
 	m->count++;
 	return 0;
+}
+
+int map_reserve(struct map *m, size_t n)
+{
+	if (n > m->max - m->count)
+		return -ENOSPC;
+	if (m->count + m->graves + n <= m->cap / 4 * 3)
+		return 0;
+	return map_rebuild(m, n);
 }
 
 void *map_remove(struct map *m, const void *key)

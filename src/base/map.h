@@ -28,6 +28,8 @@ void map_free(struct map *m); /* not the values; NULL allowed */
 void *map_get(const struct map *m, const void *key);
 /* -EEXIST if the key is there, -ENOSPC past `max`, -ENOMEM. `value` is not NULL. */
 int map_put(struct map *m, const void *key, void *value) MUST_CHECK;
+/* Makes room: the next n map_put of new keys do not allocate. -ENOSPC past `max`, -ENOMEM. */
+int map_reserve(struct map *m, size_t n) MUST_CHECK;
 void *map_remove(struct map *m, const void *key); /* the value that was there, or NULL */
 size_t map_count(const struct map *m);
 /*

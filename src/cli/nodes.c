@@ -16,6 +16,7 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 	struct cluster_file f = { 0 };
 	struct mlog *log = NULL;
 	struct json_object *o, *list;
+	const struct member *m;
 	int rc = store_load_cluster(c->host, &c->store, cluster, &f, err);
 
 	if (rc == 0)
@@ -27,9 +28,9 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 	list = json_object_new_array();
 	json_object_object_add(o, "schema", json_object_new_int(1));
 	json_object_object_add(o, "cluster", json_object_new_string(cluster));
-	for (size_t i = 0; i < mlog_member_count(log); i++) {
-		const struct member *m = mlog_member_at(log, i),
-				    *sponsor = mlog_member_by_id(log, &m->sponsor);
+	for (m = NULL; (m = roster_next(mlog_roster(log), m, ROSTER_CURRENT));) {
+		const struct member *sponsor = roster_by_id(mlog_roster(log), &m->sponsor,
+							    ROSTER_ALL);
 		struct json_object *n = json_object_new_object();
 		char ip[IP4_TEXT_MAX], id[NODE_ID_TEXT_MAX];
 

@@ -47,12 +47,12 @@ static bool pending_is_in_log(const struct join *j)
 
 static int check_log(const struct join *j, struct err *err)
 {
-	const struct invite *inv = &j->url.invite;
 	const struct member *m;
 	struct invite ignored;
 	int r;
 
-	m = mlog_member_by_key_sha256(j->log, identity_key_sha256(j->identity));
+	m = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity),
+				 ROSTER_ALL);
 	if (m)
 		return refuse_set(err, REFUSAL_KEY_KNOWN,
 				  "this machine's key is in %s already, as %s, and a key joins "
@@ -63,8 +63,7 @@ static int check_log(const struct join *j, struct err *err)
 			      j->url.invite_sig, now_s(j), &ignored, err);
 	if (r < 0)
 		return r;
-	if (mlog_member_by_name(j->log, span_str(j->node_name)) ||
-	    (mlog_name_taken(j->log, j->node_name) && !inv->node_name[0]))
+	if (roster_by_name(mlog_roster(j->log), span_str(j->node_name), ROSTER_ALL))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
 				  "the name %s is taken in %s (a name is never given again). "
 				  "Choose another one with --name.", j->node_name, j->cluster_name);
@@ -238,7 +237,8 @@ static int adopt_accepted(struct join *j, struct err *err)
 
 	if (r < 0 && r != -EEXIST)
 		return r;
-	self = mlog_member_by_key_sha256(j->log, identity_key_sha256(j->identity));
+	self = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity),
+				    ROSTER_CURRENT);
 	if (!self)
 		return err_set(err, -EINVAL, "this node is not in the log that it joined");
 	snprintf(f->cluster, sizeof(f->cluster), "%s", g->name);

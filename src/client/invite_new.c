@@ -9,11 +9,11 @@
 /* The first few admins' names, for a message. */
 static void list_admins(const struct mlog *l, char *out, size_t cap)
 {
+	const struct member *m;
 	size_t len = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < mlog_member_count(l) && len < cap; i++) {
-		const struct member *m = mlog_member_at(l, i);
+	for (m = NULL; len < cap && (m = roster_next(mlog_roster(l), m, ROSTER_CURRENT));) {
 		int n;
 
 		if (m->role != ROLE_ADMIN)
@@ -28,7 +28,7 @@ static void list_admins(const struct mlog *l, char *out, size_t cap)
 static int check_sponsor(const struct invite_params *p, struct err *err)
 {
 	struct node_id id = identity_node_id(p->identity);
-	const struct member *self = mlog_member_by_id(p->log, &id);
+	const struct member *self = roster_by_id(mlog_roster(p->log), &id, ROSTER_CURRENT);
 	char admins[128];
 
 	if (!self)
@@ -56,9 +56,9 @@ static int check_params(const struct invite_params *p, const char *node_name, st
 	r = label_check("node name", node_name, err);
 	if (r < 0)
 		return r;
-	if (mlog_member_by_name(p->log, span_str(node_name)))
+	if (roster_by_name(mlog_roster(p->log), span_str(node_name), ROSTER_ALL))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
-				  "there is a node %s in %s already. Choose another name.",
+				  "the name %s is or was a node's of %s. Choose another name.",
 				  node_name, p->cluster->cluster);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct session_ops {
 	/* A valid entry in the place of another: proof of a fork. Both as views. */
 	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs);
 	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */
-	void (*presence)(void *ctx, struct member *member, bool online,
+	void (*presence)(void *ctx, const struct member *member, bool online,
 			 const struct wire_candidates *c);
 	/* The address that the server sees the node's socket at. */
 	void (*observed)(void *ctx, const struct addr *a, const struct addr *server);
@@ -39,7 +39,7 @@ struct session_ops {
 	 * End NULL: there is no channel (any more), `why` says the reason; with member NULL there
 	 * is none to anybody, since the session has ended. May be NULL itself.
 	 */
-	void (*relay)(void *ctx, struct member *member, const struct relay_end *end,
+	void (*relay)(void *ctx, const struct member *member, const struct relay_end *end,
 		      const struct err *why);
 	/*
 	 * The server's second port. With `keys`: it is about to be asked for, and pings may come

@@ -46,7 +46,8 @@ void events_log_grew(struct session *s)
 {
 	for (size_t i = 0; i < s->n_stash;) {
 		struct stashed known = s->stash[i];
-		struct member *m = mlog_member_by_id(s->log, &known.id);
+		const struct member *m = roster_by_id(mlog_roster(s->log), &known.id,
+						      ROSTER_CURRENT);
 
 		if (!m) {
 			i++;
@@ -62,14 +63,14 @@ static bool one_presence(struct session *s, const struct wire_presence *p)
 {
 	struct wire_candidates c;
 	struct node_id id;
-	struct member *m;
+	const struct member *m;
 	struct err err = { 0 };
 
 	memcpy(id.bytes, p->node_id, NODE_ID_LEN);
 	if (node_id_equal(&id, &s->cluster.node_id))
 		return true;
 	filter_candidates(&p->candidates, &c);
-	m = mlog_member_by_id(s->log, &id);
+	m = roster_by_id(mlog_roster(s->log), &id, ROSTER_CURRENT);
 	if (m) {
 		s->ops->presence(s->ctx, m, p->online, &c);
 		return true;

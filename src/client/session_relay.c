@@ -55,7 +55,7 @@ static void forget_all(struct session *s)
 		relayed_free(r);
 }
 
-static void tell(struct session *s, struct member *m, const struct relay_end *end,
+static void tell(struct session *s, const struct member *m, const struct relay_end *end,
 		 const struct err *why)
 {
 	if (s->ops->relay)
@@ -66,7 +66,7 @@ static void tell(struct session *s, struct member *m, const struct relay_end *en
 static void relayed_is_open(struct relayed *r, const struct relay_end *end)
 {
 	struct session *s = r->session;
-	struct member *m = mlog_member_by_id(s->log, &r->id);
+	const struct member *m = roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT);
 
 	memcpy(r->channel, end->channel, RELAY_CHANNEL_LEN);
 	r->open = true;
@@ -78,7 +78,7 @@ static void relayed_is_open(struct relayed *r, const struct relay_end *end)
 static void relayed_is_gone(struct relayed *r, const struct err *why)
 {
 	struct session *s = r->session;
-	struct member *m = mlog_member_by_id(s->log, &r->id);
+	const struct member *m = roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT);
 
 	relayed_free(r);
 	if (m)
@@ -218,7 +218,7 @@ void relays_event(struct session *s, const struct signal_event *ev)
 	struct node_id id;
 
 	memcpy(id.bytes, ev->node_id, NODE_ID_LEN);
-	if (s->spare || !mlog_member_by_id(s->log, &id))
+	if (s->spare || !roster_by_id(mlog_roster(s->log), &id, ROSTER_CURRENT))
 		return; /* who is needed is asked for */
 	r = relayed_get(s, &id);
 	if (!r)

@@ -3,6 +3,8 @@
 #ifndef MLSH_MEMBERSHIP_INTERNAL_H
 #define MLSH_MEMBERSHIP_INTERNAL_H
 
+#include <stdlib.h>
+
 #include "base/map.h"
 #include "membership/mlog.h"
 #include "proto/cbor.h"
@@ -45,12 +47,27 @@ struct mlog {
 	struct mlog_slot *slots;	/* by seq */
 	size_t n_slots, cap_slots;
 	struct mlog_block *blocks;	/* the arena: entries never move; newest first */
-	struct member **members;	/* in the order of joining; each its own allocation */
-	size_t n_members, cap_members;
-	ip4 highest;			/* address given so far */
-	struct map *by_id, *by_key, *by_name, *by_address; /* -> struct member */
+	struct roster *roster;
 	struct map *nonces;		/* -> the member that used it, or a mark: cancelled */
 };
+
+/* Makes room for `more` elements behind the first n. */
+static inline int array_reserve(void **array, size_t n, size_t more, size_t *cap, size_t size)
+{
+	size_t grown_cap = *cap ? *cap : 16;
+	void *grown;
+
+	while (grown_cap - n < more)
+		grown_cap *= 2;
+	if (grown_cap == *cap)
+		return 0;
+	grown = realloc(*array, grown_cap * size);
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	*cap = grown_cap;
+	return 0;
+}
 
 /* All rules, for the entry that would be the next one (mlog_rules.c). */
 int mlog_verify_next(const struct mlog *l, const struct entry *e, struct err *err) MUST_CHECK;

@@ -29,12 +29,9 @@ struct mlog *mlog_new(const uint8_t map_seed[16])
 	if (!l)
 		return NULL;
 	memcpy(l->map_seed, map_seed, sizeof(l->map_seed));
-	l->by_id = map_new(map_seed, NODE_ID_LEN, MEMBERS_MAX);
-	l->by_key = map_new(map_seed, HASH_LEN, MEMBERS_MAX);
-	l->by_name = map_new(map_seed, HASH_LEN, MEMBERS_MAX);
-	l->by_address = map_new(map_seed, sizeof(ip4), MEMBERS_MAX);
+	l->roster = roster_new(map_seed);
 	l->nonces = map_new(map_seed, NONCE_LEN, LOG_MAX_ENTRIES);
-	if (l->by_id && l->by_key && l->by_name && l->by_address && l->nonces)
+	if (l->roster && l->nonces)
 		return l;
 	mlog_free(l);
 	return NULL;
@@ -50,33 +47,11 @@ void mlog_free(struct mlog *l)
 		l->blocks = b->older;
 		free(b);
 	}
-	for (size_t i = 0; i < l->n_members; i++)
-		free(l->members[i]);
-	free(l->members);
 	free(l->slots);
-	map_free(l->by_id);
-	map_free(l->by_key);
-	map_free(l->by_name);
-	map_free(l->by_address);
+	roster_free(l->roster);
 	map_free(l->nonces);
 	secret_wipe(l->map_seed, sizeof(l->map_seed));
 	free(l);
-}
-
-/* Makes room for one more element. */
-static int array_reserve(void **array, size_t n, size_t *cap, size_t size)
-{
-	size_t more = *cap ? 2 * *cap : 16;
-	void *grown;
-
-	if (n < *cap)
-		return 0;
-	grown = realloc(*array, more * size);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*cap = more;
-	return 0;
 }
 
 /* A place for the bytes of the next entry; taken only when arena_take is called. */
@@ -95,110 +70,65 @@ static uint8_t *arena_reserve(struct mlog *l, size_t len)
 	return b->data;
 }
 
-/* --- the roster ----------------------------------------------------------------------------- */
+/* --- appending ------------------------------------------------------------------------------ */
 
-static void name_hash(struct span name, uint8_t out[HASH_LEN])
+/* The member that the entry makes. */
+static struct member member_of(const struct entry *e)
 {
-	sha256(name, out); /* names are longer than a map's keys may be */
-}
-
-static void member_unindex(struct mlog *l, const struct member *m)
-{
-	uint8_t name[HASH_LEN];
-
-	name_hash(span_str(m->name), name);
-	if (map_get(l->by_id, m->id.bytes) == m)
-		map_remove(l->by_id, m->id.bytes);
-	if (map_get(l->by_key, m->key_sha256) == m)
-		map_remove(l->by_key, m->key_sha256);
-	if (map_get(l->by_name, name) == m)
-		map_remove(l->by_name, name);
-	if (map_get(l->by_address, &m->address) == m)
-		map_remove(l->by_address, &m->address);
-}
-
-static int member_index(struct mlog *l, struct member *m)
-{
-	uint8_t name[HASH_LEN];
-	int r;
-
-	name_hash(span_str(m->name), name);
-	r = map_put(l->by_id, m->id.bytes, m);
-	if (r == 0)
-		r = map_put(l->by_key, m->key_sha256, m);
-	if (r == 0)
-		r = map_put(l->by_name, name, m);
-	if (r == 0)
-		r = map_put(l->by_address, &m->address, m);
-	if (r < 0)
-		member_unindex(l, m);
-	return r;
-}
-
-/* The member that the entry makes, or NULL: no memory. */
-static struct member *member_of(const struct entry *e)
-{
-	struct member *m = calloc(1, sizeof(*m));
 	bool first = e->type == ENTRY_GENESIS;
+	struct member m = {
+		.id = e->author,
+		.address = first ? e->genesis.address : e->admit.address,
+		.role = first ? ROLE_ADMIN : ROLE_NODE,
+		.invited_role = first ? ROLE_ADMIN : e->admit.invite_decoded.role,
+		.sponsor = first ? e->author : e->admit.invite_decoded.sponsor,
+		.joined_s = e->time_s,
+		.joined_seq = e->seq,
+		.key_since_s = e->time_s,
+	};
 
-	if (!m)
-		return NULL;
-	memcpy(m->key, first ? e->genesis.key : e->admit.key, KEY_LEN);
-	memcpy(m->name, first ? e->genesis.node_name : e->admit.node_name, sizeof(m->name));
-	m->address = first ? e->genesis.address : e->admit.address;
-	m->role = first ? ROLE_ADMIN : ROLE_NODE;
-	m->invited_role = first ? ROLE_ADMIN : e->admit.invite_decoded.role;
-	m->sponsor = first ? e->author : e->admit.invite_decoded.sponsor;
-	m->joined_s = e->time_s;
-	m->joined_seq = e->seq;
-	m->id = e->author;
-	key_spki_sha256(m->key, m->key_sha256);
+	memcpy(m.key, first ? e->genesis.key : e->admit.key, KEY_LEN);
+	memcpy(m.name, first ? e->genesis.node_name : e->admit.node_name, sizeof(m.name));
 	return m;
 }
 
-static int member_add(struct mlog *l, const struct entry *e)
+/* The memory for an entry, but for the nonce's. The place of its bytes goes to *ret. */
+static int apply_reserve(struct mlog *l, size_t len, uint8_t **ret)
 {
-	struct member *m;
-	int r = array_reserve((void **)&l->members, l->n_members, &l->cap_members,
-			      sizeof(*l->members));
+	int r = array_reserve((void **)&l->slots, l->n_slots, 1, &l->cap_slots, sizeof(*l->slots));
 
+	if (r == 0)
+		r = map_reserve(l->nonces, 1);
+	if (r == 0)
+		r = roster_reserve(l->roster, 1);
 	if (r < 0)
 		return r;
-	m = member_of(e);
-	if (!m)
-		return -ENOMEM;
-	r = member_index(l, m);
-	if (r == 0 && e->type == ENTRY_ADMIT) {
-		r = map_put(l->nonces, e->admit.invite_decoded.nonce, m);
-		if (r < 0)
-			member_unindex(l, m);
-	}
-	if (r < 0) {
-		free(m);
-		return r;
-	}
-	l->members[l->n_members++] = m;
-	l->highest = m->address;
-	return 0;
+	*ret = arena_reserve(l, len);
+	return *ret ? 0 : -ENOMEM;
 }
 
-/* --- appending ------------------------------------------------------------------------------ */
+static int apply_to_roster(struct mlog *l, const struct entry *e)
+{
+	const struct member *joined;
+	struct member m;
+
+	if (e->type == ENTRY_CANCEL)
+		return map_put(l->nonces, e->cancel.nonce, CANCELLED);
+	m = member_of(e);
+	joined = roster_join(l->roster, &m);
+	if (e->type == ENTRY_GENESIS)
+		return 0;
+	return map_put(l->nonces, e->admit.invite_decoded.nonce, (void *)joined);
+}
 
 /* Appends an entry that has been verified; on failure (no memory) nothing has changed. */
 static int apply(struct mlog *l, const struct entry *e, struct span bytes)
 {
 	uint8_t *place;
-	int r = array_reserve((void **)&l->slots, l->n_slots, &l->cap_slots, sizeof(*l->slots));
+	int r = apply_reserve(l, bytes.len, &place);
 
-	if (r < 0)
-		return r;
-	place = arena_reserve(l, bytes.len);
-	if (!place)
-		return -ENOMEM;
-	if (e->type == ENTRY_CANCEL)
-		r = map_put(l->nonces, e->cancel.nonce, CANCELLED);
-	else
-		r = member_add(l, e);
+	if (r == 0)
+		r = apply_to_roster(l, e);
 	if (r < 0)
 		return r;
 	if (e->type == ENTRY_GENESIS)
@@ -331,9 +261,11 @@ uint64_t mlog_last_time_s(const struct mlog *l)
 
 ip4 mlog_next_address(const struct mlog *l)
 {
-	if (l->n_slots == 0 || l->highest >= prefix4_last(l->genesis.subnet))
+	ip4 highest = roster_highest_address(l->roster);
+
+	if (l->n_slots == 0 || highest >= prefix4_last(l->genesis.subnet))
 		return 0;
-	return l->highest + 1;
+	return highest + 1;
 }
 
 bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN])
@@ -348,42 +280,7 @@ const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t no
 	return use == CANCELLED ? NULL : use;
 }
 
-bool mlog_name_taken(const struct mlog *l, const char *name)
+const struct roster *mlog_roster(const struct mlog *l)
 {
-	return mlog_member_by_name(l, span_str(name)) != NULL;
-}
-
-size_t mlog_member_count(const struct mlog *l)
-{
-	return l->n_members;
-}
-
-struct member *mlog_member_at(const struct mlog *l, size_t i)
-{
-	return i < l->n_members ? l->members[i] : NULL;
-}
-
-struct member *mlog_member_by_id(const struct mlog *l, const struct node_id *id)
-{
-	return map_get(l->by_id, id->bytes);
-}
-
-struct member *mlog_member_by_name(const struct mlog *l, struct span name)
-{
-	uint8_t hash[HASH_LEN];
-
-	if (name.len == 0 || name.len > LABEL_MAX)
-		return NULL;
-	name_hash(name, hash);
-	return map_get(l->by_name, hash);
-}
-
-struct member *mlog_member_by_address(const struct mlog *l, ip4 address)
-{
-	return map_get(l->by_address, &address);
-}
-
-struct member *mlog_member_by_key_sha256(const struct mlog *l, const uint8_t key_sha256[HASH_LEN])
-{
-	return map_get(l->by_key, key_sha256);
+	return l->roster;
 }

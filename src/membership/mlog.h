@@ -7,24 +7,11 @@
 #ifndef MLSH_MEMBERSHIP_MLOG_H
 #define MLSH_MEMBERSHIP_MLOG_H
 
-#include "membership/entry.h"
+#include "membership/roster.h"
 #include "proto/refusal.h"
 
 struct mlog;
 struct wire_entries;
-
-struct member {
-	struct node_id id;
-	uint8_t key[KEY_LEN];
-	uint8_t key_sha256[HASH_LEN];	/* of the SPKI: what TLS pins */
-	char name[LABEL_MAX + 1];
-	ip4 address;
-	enum member_role role;
-	enum member_role invited_role;	/* ROLE_ADMIN: the sponsor meant to promote it */
-	struct node_id sponsor;		/* its own id for the first admin */
-	uint64_t joined_s;
-	uint64_t joined_seq;
-};
 
 struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
 void mlog_free(struct mlog *l);
@@ -80,14 +67,7 @@ int mlog_check_invite(const struct mlog *l, struct span invite, const uint8_t si
 bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN]); /* or cancelled */
 /* The member that used the invite, or NULL. */
 const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN]);
-bool mlog_name_taken(const struct mlog *l, const char *name);
-
-/* Members in the order of joining; the pointers live as long as the log. */
-size_t mlog_member_count(const struct mlog *l);
-struct member *mlog_member_at(const struct mlog *l, size_t i);
-struct member *mlog_member_by_id(const struct mlog *l, const struct node_id *id);
-struct member *mlog_member_by_name(const struct mlog *l, struct span name);
-struct member *mlog_member_by_address(const struct mlog *l, ip4 address);
-struct member *mlog_member_by_key_sha256(const struct mlog *l, const uint8_t key_sha256[HASH_LEN]);
+/* What follows from the entries. It lives as long as the log. */
+const struct roster *mlog_roster(const struct mlog *l);
 
 #endif

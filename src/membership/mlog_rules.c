@@ -76,7 +76,7 @@ static int check_cluster(const struct mlog *l, const struct invite *inv, struct 
 static int check_sponsor(const struct mlog *l, const struct invite *inv, struct span bytes,
 			 const uint8_t sig[SIG_LEN], struct err *err)
 {
-	const struct member *sponsor = mlog_member_by_id(l, &inv->sponsor);
+	const struct member *sponsor = roster_by_id(l->roster, &inv->sponsor, ROSTER_CURRENT);
 
 	if (!sponsor)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_UNKNOWN,
@@ -112,7 +112,7 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 static int check_open(const struct mlog *l, const struct invite *inv, uint64_t now_s,
 		      struct err *err)
 {
-	const struct member *sponsor = mlog_member_by_id(l, &inv->sponsor);
+	const struct member *sponsor = roster_by_id(l->roster, &inv->sponsor, ROSTER_ALL);
 	const struct member *user = mlog_invite_redeemer(l, inv->nonce);
 	char text[TIME_TEXT_MAX];
 
@@ -183,21 +183,22 @@ static int verify_genesis(const struct entry *e, struct err *err)
 static int check_joiner(const struct mlog *l, const struct entry *e, struct err *err)
 {
 	const struct admit *a = &e->admit;
+	const struct member *known = roster_by_id(l->roster, &e->author, ROSTER_ALL);
 	const char *given = a->invite_decoded.node_name;
 	char ip[IP4_TEXT_MAX];
 
-	if (l->n_members >= MEMBERS_MAX)
+	if (roster_count(l->roster, ROSTER_CURRENT) >= MEMBERS_MAX)
 		return refuse(err, -ENOSPC, REFUSAL_FULL, "cluster \"%s\" is full (%d nodes)",
 			      l->genesis.name, MEMBERS_MAX);
-	if (mlog_member_by_id(l, &e->author))
+	if (known)
 		return refuse(err, -EACCES, REFUSAL_KEY_KNOWN,
 			      "this node's key is in cluster \"%s\" already, as \"%s\"",
-			      l->genesis.name, mlog_member_by_id(l, &e->author)->name);
+			      l->genesis.name, known->name);
 	if (given[0] && strcmp(given, a->node_name) != 0)
 		return refuse(err, -EACCES, REFUSAL_NAME_BAD,
 			      "the invite is for a node named \"%s\", not \"%s\"", given,
 			      a->node_name);
-	if (mlog_name_taken(l, a->node_name))
+	if (roster_by_name(l->roster, span_str(a->node_name), ROSTER_ALL))
 		return refuse(err, -EACCES, REFUSAL_NAME_TAKEN,
 			      "the name \"%s\" is taken in cluster \"%s\": choose another with "
 			      "--name", a->node_name, l->genesis.name);
@@ -206,7 +207,7 @@ static int check_joiner(const struct mlog *l, const struct entry *e, struct err 
 		return refuse(err, -EACCES, REFUSAL_BAD_ENTRY,
 			      "the address %s is not one for nodes of cluster \"%s\"",
 			      ip4_format(a->address, ip), l->genesis.name);
-	if (a->address <= l->highest)
+	if (a->address <= roster_highest_address(l->roster))
 		return refuse(err, -EACCES, REFUSAL_STALE,
 			      "the address %s is not above all that were given before: fetch the "
 			      "log and try again", ip4_format(a->address, ip));
@@ -234,7 +235,7 @@ static int verify_admit(const struct mlog *l, const struct entry *e, struct err 
 
 static int verify_cancel(const struct mlog *l, const struct entry *e, struct err *err)
 {
-	const struct member *author = mlog_member_by_id(l, &e->author);
+	const struct member *author = roster_by_id(l->roster, &e->author, ROSTER_CURRENT);
 
 	if (!author)
 		return refuse(err, -EACCES, REFUSAL_NOT_MEMBER,

@@ -53,7 +53,8 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct member *m = mlog_member_by_id(o->log, &in[i].id);
+		const struct member *m = roster_by_id(mlog_roster(o->log), &in[i].id,
+						      ROSTER_CURRENT);
 		struct peer *p = m ? route_lookup(&o->routes, m->address) : NULL;
 
 		if (!p || p->member != m)

@@ -125,7 +125,7 @@ struct link {
 
 struct peer {
 	struct overlay *o;
-	struct member *member;
+	const struct member *member;
 	struct list in_overlay;
 	bool initiator;			/* ours is the lower address */
 	bool wanted;			/* eager, or somebody sent a packet */
@@ -369,7 +369,7 @@ size_t mtu_of_label(struct pathset *ps, path_label label);
 /* --- peer.c ---------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
-int peer_new(struct overlay *o, struct member *m, struct peer **ret) MUST_CHECK;
+int peer_new(struct overlay *o, const struct member *m, struct peer **ret) MUST_CHECK;
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
 /* A connection of the server role that the peer began. False: too many. */

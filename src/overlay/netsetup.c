@@ -21,12 +21,15 @@ static struct prefix4 cover_of(const struct mlog *log)
 {
 	struct prefix4 subnet = mlog_genesis(log)->subnet;
 	struct prefix4 p = { .bits = MAX(COVER_BITS_MAX, subnet.bits) };
+	const struct member *m;
+	bool first = true;
 
-	for (size_t i = 0; i < mlog_member_count(log); i++) {
-		ip4 a = mlog_member_at(log, i)->address;
+	for (m = NULL; (m = roster_next(mlog_roster(log), m, ROSTER_CURRENT));) {
+		ip4 a = m->address;
 
-		if (i == 0)
+		if (first)
 			p.net = a & prefix4_mask(p);
+		first = false;
 		while (!prefix4_contains(p, a) && p.bits > subnet.bits) {
 			p.bits--;
 			p.net &= prefix4_mask(p);
@@ -202,7 +205,7 @@ static void sync_device(struct sync *s)
 
 static int members_renew(struct netsetup *n, const struct mlog *log)
 {
-	size_t count = mlog_member_count(log);
+	size_t count = roster_count(mlog_roster(log), ROSTER_CURRENT);
 	struct netsetup_member *more;
 
 	if (count == n->n_members)
@@ -213,7 +216,7 @@ static int members_renew(struct netsetup *n, const struct mlog *log)
 	n->members = more;
 	for (; n->n_members < count; n->n_members++)
 		more[n->n_members] = (struct netsetup_member){
-			.ip = mlog_member_at(log, n->n_members)->address };
+			.ip = roster_at(mlog_roster(log), n->n_members)->address };
 	return 0;
 }
 
@@ -392,7 +395,7 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 	check_claim(&s);
 	for (size_t i = 0; i < n->n_members; i++)
 		if (n->members[i].ip != n->self)
-			sync_member(&s, &n->members[i], mlog_member_at(log, i)->name);
+			sync_member(&s, &n->members[i], roster_at(mlog_roster(log), i)->name);
 	sync_backstop(&s, cover_of(log));
 	return 0;
 }

@@ -17,7 +17,8 @@ static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
 static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
 {
-	const struct member *m = mlog_member_by_key_sha256(o->log, key_sha256);
+	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256,
+						      ROSTER_CURRENT);
 
 	return m && m != o->self ? route_lookup(&o->routes, m->address) : NULL;
 }
@@ -102,10 +103,10 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 
 bool overlay_is_eager(const struct overlay *o)
 {
-	return mlog_member_count(o->log) <= OVERLAY_EAGER_MAX;
+	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
 }
 
-static int add_peer(struct overlay *o, struct member *m, struct peer **ret)
+static int add_peer(struct overlay *o, const struct member *m, struct peer **ret)
 {
 	int rc = peer_new(o, m, ret);
 
@@ -120,8 +121,10 @@ static int add_peer(struct overlay *o, struct member *m, struct peer **ret)
 /* A peer and a route in the table for every member that has none yet. */
 static int add_members(struct overlay *o, struct err *err)
 {
-	for (; o->n_members_seen < mlog_member_count(o->log); o->n_members_seen++) {
-		struct member *m = mlog_member_at(o->log, o->n_members_seen);
+	size_t count = roster_count(mlog_roster(o->log), ROSTER_ALL);
+
+	for (; o->n_members_seen < count; o->n_members_seen++) {
+		const struct member *m = roster_at(mlog_roster(o->log), o->n_members_seen);
 		int rc = 0;
 
 		if (m->address == o->self->address)
@@ -271,7 +274,7 @@ void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret
 
 /* --- what the owner says --------------------------------------------------------------------- */
 
-void overlay_presence(struct overlay *o, struct member *m, bool online,
+void overlay_presence(struct overlay *o, const struct member *m, bool online,
 		      const struct wire_candidates *c)
 {
 	struct peer *p = route_lookup(&o->routes, m->address);

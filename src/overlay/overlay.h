@@ -96,7 +96,7 @@ void overlay_log_grew(struct overlay *o);
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
  * offline are kept: a living tunnel is not closed, and the last addresses are tried again.
  */
-void overlay_presence(struct overlay *o, struct member *m, bool online,
+void overlay_presence(struct overlay *o, const struct member *m, bool online,
 		      const struct wire_candidates *c);
 void overlay_presence_reset(struct overlay *o);
 /*

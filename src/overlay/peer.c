@@ -347,7 +347,7 @@ void peer_watch(struct peer *p, uint64_t now)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-int peer_new(struct overlay *o, struct member *m, struct peer **ret)
+int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 

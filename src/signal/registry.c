@@ -176,7 +176,8 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
 bool registry_is_member(const struct cluster *c, const struct node_id *id,
 			const uint8_t key[KEY_LEN])
 {
-	const struct member *m = c->log ? mlog_member_by_id(c->log, id) : NULL;
+	const struct member *m = c->log ? roster_by_id(mlog_roster(c->log), id,
+						       ROSTER_CURRENT) : NULL;
 
 	return m && memcmp(m->key, key, KEY_LEN) == 0;
 }

@@ -92,7 +92,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		return r;
 	if (!caller_token_ok(c, rq->node_token))
 		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
-	member = mlog_member_by_id(log, &c->node);
+	member = roster_by_id(mlog_roster(log), &c->node, ROSTER_CURRENT);
 	if (!member || memcmp(member->key, c->key, sizeof(c->key)) != 0)
 		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
 			    "This node is not a member of the cluster.");

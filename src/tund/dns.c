@@ -61,7 +61,7 @@ static struct dns_found look_up_reverse(const struct mlog *log, const char *name
 
 	if (!reverse_parse(name, len, &ip) || !prefix4_contains(mlog_genesis(log)->subnet, ip))
 		return f;
-	const struct member *m = mlog_member_by_address(log, ip);
+	const struct member *m = roster_by_address(mlog_roster(log), ip, ROSTER_CURRENT);
 	if (!m) {
 		f.verdict = DNS_NO_NAME;
 		return f;
@@ -109,7 +109,9 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	for (size_t i = 0; i < len; i++)
 		label[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
 	label[len] = '\0';
-	const struct member *m = len == 0 ? self : mlog_member_by_name(log, span_of(label, len));
+	const struct member *m =
+		len == 0 ? self : roster_by_name(mlog_roster(log), span_of(label, len),
+						 ROSTER_CURRENT);
 	if (!m)
 		return f;
 	f.address = m->address;

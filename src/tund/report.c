@@ -110,6 +110,8 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	const struct cluster_file *f = tunnel_cluster(t);
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array(),
 			   *drops = json_object_new_object(), *dns = json_object_new_object();
+	const struct roster *roster = mlog_roster(tunnel_log(t));
+	const struct member *m;
 	struct overlay_status os;
 	struct zone_status zone = tunnel_zone(t);
 	char subnet[PREFIX4_TEXT_MAX];
@@ -143,10 +145,10 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "repairs", report_repairs(now, t));
 	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);
-	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++) {
+	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));) {
 		struct peer_status p;
 
-		if (overlay_peer_status(tunnel_overlay(t), mlog_member_at(tunnel_log(t), i), &p))
+		if (overlay_peer_status(tunnel_overlay(t), m, &p))
 			json_object_array_add(peers, report_peer(now, &p));
 	}
 	json_object_object_add(o, "peers", peers);
@@ -185,7 +187,8 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 static struct json_object *report_node(const struct tunnel *t, const struct member *m)
 {
 	struct json_object *o = json_object_new_object();
-	const struct member *sponsor = mlog_member_by_id(tunnel_log(t), &m->sponsor);
+	const struct member *sponsor = roster_by_id(mlog_roster(tunnel_log(t)), &m->sponsor,
+						    ROSTER_ALL);
 	bool self = m == tunnel_self(t);
 	struct peer_status p = { 0 };
 	char id[NODE_ID_TEXT_MAX];
@@ -208,11 +211,13 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 char *report_nodes(const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	const struct roster *roster = mlog_roster(tunnel_log(t));
+	const struct member *m;
 
 	put_int(o, "schema", 1);
 	put_str(o, "cluster", tunnel_cluster(t)->cluster);
-	for (size_t i = 0; i < mlog_member_count(tunnel_log(t)); i++)
-		json_object_array_add(list, report_node(t, mlog_member_at(tunnel_log(t), i)));
+	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));)
+		json_object_array_add(list, report_node(t, m));
 	json_object_object_add(o, "nodes", list);
 	return report_text(o);
 }

@@ -12,7 +12,7 @@
 struct tunnel {
 	struct host *host;
 	struct tunnel_parts parts;
-	struct member *self;
+	const struct member *self;
 	struct overlay *overlay;
 	struct session *session;
 	struct zone zone;
@@ -100,7 +100,7 @@ static void on_session_fork(void *ctx, uint64_t seq, struct span ours, struct sp
 	tunnel_report_fork(ctx, seq, ours, theirs, NULL);
 }
 
-static void on_session_presence(void *ctx, struct member *m, bool online,
+static void on_session_presence(void *ctx, const struct member *m, bool online,
 				const struct wire_candidates *c)
 {
 	struct tunnel *t = ctx;
@@ -116,7 +116,7 @@ static void on_session_observed(void *ctx, const struct addr *a, const struct ad
 	overlay_observed(((struct tunnel *)ctx)->overlay, a, server);
 }
 
-static void on_session_relay(void *ctx, struct member *m, const struct relay_end *end,
+static void on_session_relay(void *ctx, const struct member *m, const struct relay_end *end,
 			     const struct err *why)
 {
 	struct tunnel *t = ctx;
@@ -316,7 +316,7 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 		return err_set(err, -EINVAL,
 			       "the cluster file of %s does not agree with its membership log",
 			       p->cluster.cluster);
-	self = mlog_member_by_id(p->log, &id);
+	self = roster_by_id(mlog_roster(p->log), &id, ROSTER_CURRENT);
 	if (!self)
 		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
 			       p->cluster.cluster);
@@ -400,7 +400,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	list_init(&t->pings);
-	t->self = mlog_member_by_id(p->log, &p->cluster.node_id);
+	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_CURRENT);
 	rc = tunnel_start(t, options, err);
 	if (rc < 0) {
 		t->parts.identity = NULL; /* still the caller's */

@@ -6,7 +6,8 @@
 int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret)
 {
-	const struct member *m = mlog_member_by_name(tunnel_log(t), span_str(node));
+	const struct member *m = roster_by_name(mlog_roster(tunnel_log(t)), span_str(node),
+						ROSTER_CURRENT);
 	const char *cluster = tunnel_cluster(t)->cluster;
 
 	if (!m)

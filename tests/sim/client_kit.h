@@ -415,7 +415,7 @@ static inline void kit_on_fork(void *ctx, uint64_t seq, struct span ours, struct
 	n->fork_seq = seq;
 }
 
-static inline void kit_on_presence(void *ctx, struct member *m, bool online,
+static inline void kit_on_presence(void *ctx, const struct member *m, bool online,
 				   const struct wire_candidates *c)
 {
 	struct kit_node *n = ctx;
@@ -445,7 +445,7 @@ static inline void kit_on_observed(void *ctx, const struct addr *a, const struct
 	((struct kit_node *)ctx)->observed = *a;
 }
 
-static inline void kit_on_relay(void *ctx, struct member *m, const struct relay_end *end,
+static inline void kit_on_relay(void *ctx, const struct member *m, const struct relay_end *end,
 				const struct err *why)
 {
 	struct kit_node *n = ctx;

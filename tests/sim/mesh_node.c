@@ -82,7 +82,7 @@ struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer)
 	const struct member *member;
 
 	MESH_CHECK(n->mesh, t);
-	member = mlog_member_by_address(tunnel_log(t), peer->address);
+	member = roster_by_address(mlog_roster(tunnel_log(t)), peer->address, ROSTER_CURRENT);
 	MESH_CHECK(n->mesh, member && overlay_peer_status(tunnel_overlay(t), member, &s));
 	return s;
 }

@@ -21,7 +21,7 @@ struct fleet_node {
 	struct host *h;
 	struct identity *id;
 	struct mlog *log;
-	struct member *self;
+	const struct member *self;
 	struct overlay *o;
 	char warning[OVERLAY_WARNING_MAX];
 	unsigned grew, forks, changes, devices, states;
@@ -40,7 +40,8 @@ struct fleet {
 static inline void fleet_tell(struct fleet_node *about, struct fleet_node *to)
 {
 	struct wire_candidates c;
-	struct member *m = mlog_member_by_id(to->log, &about->self->id);
+	const struct member *m = roster_by_id(mlog_roster(to->log), &about->self->id,
+					      ROSTER_CURRENT);
 
 	if (!to->o || !about->o || !m || to == about)
 		return;
@@ -178,7 +179,7 @@ static inline void fleet_init(struct fleet *m, size_t n)
 		x->id = kit_identity(i);
 		x->log = fleet_copy_log(m->kit.log, mlog_count(m->kit.log));
 		id = identity_node_id(x->id);
-		x->self = mlog_member_by_id(x->log, &id);
+		x->self = roster_by_id(mlog_roster(x->log), &id, ROSTER_CURRENT);
 		ck_assert_ptr_nonnull(x->self);
 	}
 }
@@ -206,7 +207,7 @@ static inline void fleet_free(struct fleet *m)
 static inline struct peer_status fleet_peer(const struct fleet_node *a, const struct fleet_node *b)
 {
 	struct peer_status s;
-	const struct member *m = mlog_member_by_id(a->log, &b->self->id);
+	const struct member *m = roster_by_id(mlog_roster(a->log), &b->self->id, ROSTER_CURRENT);
 
 	ck_assert(m && overlay_peer_status(a->o, m, &s));
 	return s;

@@ -202,7 +202,9 @@ static void rogue_introduce(struct rogue *r)
 	struct fleet_node *to = &r->m->node[0];
 
 	c.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
-	overlay_presence(to->o, mlog_member_by_id(to->log, &r->m->node[1].self->id), true, &c);
+	overlay_presence(to->o,
+			 roster_by_id(mlog_roster(to->log), &r->m->node[1].self->id,
+				      ROSTER_CURRENT), true, &c);
 }
 
 static bool rogue_up(void *ctx)

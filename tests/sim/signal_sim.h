@@ -237,7 +237,8 @@ static inline void raw_presence(struct raw *r, const struct signal_event *ev)
 		ck_assert(!node_id_equal(&id, &own)); /* never one's own */
 		/* its admission comes first */
 		if (r->log && !r->log_gap)
-			ck_assert_ptr_nonnull(mlog_member_by_id(r->log, &id));
+			ck_assert_ptr_nonnull(roster_by_id(mlog_roster(r->log), &id,
+							   ROSTER_CURRENT));
 		p = raw_peer(r, &id);
 		p->online = ev->presence[i].online;
 		p->candidates = ev->presence[i].candidates;

@@ -252,7 +252,8 @@ START_TEST(adopt_joins)
 	ck_assert(!kit_has_file(laptop, STORE_PENDING));
 	kit_load(laptop);
 	ck_assert_uint_eq(mlog_count(laptop->log), 2);
-	ck_assert_ptr_nonnull(mlog_member_by_name(laptop->log, span_str("laptop")));
+	ck_assert_ptr_nonnull(roster_by_name(mlog_roster(laptop->log), span_str("laptop"),
+					     ROSTER_CURRENT));
 	ck_assert_uint_eq(laptop->cluster.signal_port, KIT_PORT);
 	kit_close(&k);
 }

@@ -90,7 +90,8 @@ START_TEST(fork_is_reported_and_not_taken)
 	ck_assert_uint_eq(nas->fork_seq, 1);
 	ck_assert(mlog_has_head(nas->log, &ours));
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
-	ck_assert_ptr_null(mlog_member_by_name(nas->log, span_str("phone")));
+	ck_assert_ptr_null(roster_by_name(mlog_roster(nas->log), span_str("phone"),
+					  ROSTER_CURRENT));
 	ck_assert_int_eq(kit_status(nas).last_err.reason, REFUSAL_FORK);
 
 	/* It stays so, without noise, over heartbeats, changes and a longer branch. */

@@ -13,9 +13,10 @@ static void begin(void)
 	kit_all_up(&k);
 }
 
-static struct member *member_of(struct kit_node *n, const struct kit_node *other)
+static const struct member *member_of(struct kit_node *n, const struct kit_node *other)
 {
-	struct member *m = mlog_member_by_id(n->log, &other->cluster.node_id);
+	const struct member *m = roster_by_id(mlog_roster(n->log), &other->cluster.node_id,
+					      ROSTER_CURRENT);
 
 	ck_assert_ptr_nonnull(m);
 	return m;

@@ -145,7 +145,7 @@ START_TEST(fork_by_a_restored_server)
 		const struct mlog *l = tunnel_log(mesh_tunnel(&m->node[i]));
 
 		MESH_CHECK(m, mlog_count(l) == 2);
-		MESH_CHECK(m, !mlog_member_by_name(l, span_str("phone")));
+		MESH_CHECK(m, !roster_by_name(mlog_roster(l), span_str("phone"), ROSTER_CURRENT));
 	}
 	MESH_CHECK(m, mesh_server_log(m) == 2);
 	mlog_free(ours);
@@ -229,7 +229,7 @@ START_TEST(forged_entries_are_refused)
 	mesh_direct(m, 5 * SECOND);
 	log = copy_log(nas);
 	head = mlog_head(log);
-	admin = mlog_member_at(log, 0)->id;
+	admin = roster_at(mlog_roster(log), 0)->id;
 	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, false, &laptop,
 					  NULL, &err));
 	mesh_server_crash(m);

@@ -218,7 +218,8 @@ END_TEST
 static void honest_path(struct fleet *m, struct peer_path_status *ret)
 {
 	struct peer_path_status all[16];
-	const struct member *to = mlog_member_by_id(m->node[2].log, &m->node[0].self->id);
+	const struct member *to = roster_by_id(mlog_roster(m->node[2].log), &m->node[0].self->id,
+					       ROSTER_CURRENT);
 	size_t n = overlay_peer_paths(m->node[2].o, to, all, ARRAY_LEN(all));
 
 	for (size_t i = 0; i < n; i++) {
@@ -264,7 +265,8 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 	uint8_t buf[64];
 
 	rogue_connect(&r, &m);
-	struct member *of = mlog_member_by_id(m.node[0].log, &m.node[2].self->id);
+	const struct member *of = roster_by_id(mlog_roster(m.node[0].log), &m.node[2].self->id,
+					       ROSTER_CURRENT);
 	overlay_observed_by(route_lookup(&m.node[0].o->routes, of->address), &honest);
 	for (unsigned i = 0; i < 30; i++) {
 		struct peer_message msg = { .type = PEER_OBSERVED };

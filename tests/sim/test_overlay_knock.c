@@ -57,7 +57,9 @@ START_TEST(a_knock_that_no_call_follows_is_repeated_while_other_candidates_are_s
 	fleet_start(&m.node[1]);
 	candidates_add(&c, &dead);
 	candidates_add(&c, &alive);
-	overlay_presence(m.node[1].o, mlog_member_by_id(m.node[1].log, &m.node[0].self->id), true,
+	overlay_presence(m.node[1].o,
+			 roster_by_id(mlog_roster(m.node[1].log), &m.node[0].self->id,
+				      ROSTER_CURRENT), true,
 			 &c);
 	sim_pass(m.w, 2 * NS_PER_S);
 	ck_assert_uint_ge(l.knocks, 1);

@@ -23,7 +23,9 @@ static void introduce(struct fleet *m, size_t i, unsigned silent)
 	overlay_candidates_get(n->o, &c);
 	for (unsigned k = 0; k < silent; k++)
 		c.item[c.n++] = addr_v4(IP(192, 168, i, 10 + k), 4000);
-	overlay_presence(m->node[0].o, mlog_member_by_id(m->node[0].log, &n->self->id), true, &c);
+	overlay_presence(m->node[0].o,
+			 roster_by_id(mlog_roster(m->node[0].log), &n->self->id,
+				      ROSTER_CURRENT), true, &c);
 }
 
 START_TEST(each_tunnel_finds_its_size)

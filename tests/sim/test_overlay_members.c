@@ -151,7 +151,7 @@ static void shorten(struct fleet_node *n, size_t entries)
 
 	mlog_free(n->log);
 	n->log = l;
-	n->self = mlog_member_by_id(l, &id);
+	n->self = roster_by_id(mlog_roster(l), &id, ROSTER_CURRENT);
 	ck_assert_ptr_nonnull(n->self);
 }
 
@@ -197,7 +197,8 @@ END_TEST
 static void ping_wakes(struct fleet *m, unsigned asks)
 {
 	const struct fleet_node *n = &m->node[asks];
-	const struct member *to = mlog_member_by_id(n->log, &m->node[1 - asks].self->id);
+	const struct member *to = roster_by_id(mlog_roster(n->log), &m->node[1 - asks].self->id,
+					       ROSTER_CURRENT);
 	uint64_t nonce;
 
 	ck_assert_int_eq(overlay_ping(n->o, to, &nonce), -ENOTCONN);

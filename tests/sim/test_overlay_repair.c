@@ -158,7 +158,9 @@ START_TEST(a_network_of_the_host_that_comes_later_wins_while_it_is_there)
 	ck_assert_ptr_nonnull(strstr(overlay_conflict(n->o, 0), "a gateway of this host"));
 	ck_assert_ptr_nonnull(strstr(overlay_conflict(n->o, 1), "wwan0"));
 	ck_assert_ptr_null(overlay_conflict(n->o, 2));
-	ck_assert(!overlay_routes_to(n->o, mlog_member_by_address(n->log, KIT_NET + 2)));
+	ck_assert(!overlay_routes_to(n->o,
+				     roster_by_address(mlog_roster(n->log), KIT_NET + 2,
+						       ROSTER_CURRENT)));
 	world_host_uses_no_more(n->h, gateway);
 	world_host_uses_no_more(n->h, lan);
 	sim_pass(m.w, 10 * NS_PER_MS);

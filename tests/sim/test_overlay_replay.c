@@ -127,7 +127,7 @@ static struct pathset *paths_of(struct spy *s, unsigned node)
 {
 	struct fleet_node *n = &s->m.node[node];
 	const struct member *other =
-		mlog_member_by_id(n->log, &s->m.node[1 - node].self->id);
+		roster_by_id(mlog_roster(n->log), &s->m.node[1 - node].self->id, ROSTER_CURRENT);
 	struct peer *p = route_lookup(&n->o->routes, other->address);
 
 	ck_assert_ptr_nonnull(p->prober);

@@ -35,7 +35,8 @@ static void presence_flaps(size_t role)
 	struct fleet_node *to = &m.node[role], *about = &m.node[1 - role];
 
 	pair_up(&m);
-	struct member *member = mlog_member_by_id(to->log, &about->self->id);
+	const struct member *member = roster_by_id(mlog_roster(to->log), &about->self->id,
+						   ROSTER_CURRENT);
 
 	for (uint64_t t = 0; t < FLOOD_NS; t += STEP_NS) {
 		overlay_presence(to->o, member, false, NULL);
@@ -87,7 +88,8 @@ static void candidates_flap(size_t role)
 	struct fleet_node *to = &m.node[role], *about = &m.node[1 - role];
 
 	pair_up(&m);
-	struct member *member = mlog_member_by_id(to->log, &about->self->id);
+	const struct member *member = roster_by_id(mlog_roster(to->log), &about->self->id,
+						   ROSTER_CURRENT);
 
 	for (uint64_t t = 0; t < FLOOD_NS; t += STEP_NS) {
 		struct wire_candidates c = { .n = 1 };
@@ -113,7 +115,8 @@ static void channels_flap(size_t role)
 	struct addr server = addr_v4(IP(192, 0, 2, 200), 4433);
 
 	pair_up(&m);
-	struct member *member = mlog_member_by_id(to->log, &about->self->id);
+	const struct member *member = roster_by_id(mlog_roster(to->log), &about->self->id,
+						   ROSTER_CURRENT);
 
 	for (uint64_t t = 0; t < FLOOD_NS; t += STEP_NS) {
 		struct relay_end end = { .channel = { 1 } };

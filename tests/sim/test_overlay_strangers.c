@@ -236,7 +236,8 @@ START_TEST(strangers_do_not_push_out_what_the_server_relays)
 	}
 	sim_pass(m.w, 10 * NS_PER_MS);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_unknown), 10000);
-	const struct member *other_node = mlog_member_by_id(m.node[0].log, &m.node[1].self->id);
+	const struct member *other_node = roster_by_id(mlog_roster(m.node[0].log),
+						       &m.node[1].self->id, ROSTER_CURRENT);
 	overlay_relay(m.node[0].o, other_node, &end, &server);
 	sim_pass(m.w, 10 * NS_PER_MS);
 	p = route_lookup(&m.node[0].o->routes, other_node->address);

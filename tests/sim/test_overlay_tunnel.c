@@ -162,7 +162,7 @@ START_TEST(presence_offline_disturbs_no_tunnel)
 	fleet_new(&m, 2);
 	fleet_wait_up(&m, NS_PER_S);
 	changes = m.node[0].changes;
-	overlay_presence(m.node[0].o, mlog_member_at(m.node[0].log, 1), false, &none);
+	overlay_presence(m.node[0].o, roster_at(mlog_roster(m.node[0].log), 1), false, &none);
 	overlay_presence_reset(m.node[1].o);
 	ck_assert(!fleet_peer(&m.node[0], &m.node[1]).online);
 	sim_pass(m.w, 120 * NS_PER_S);
@@ -272,7 +272,7 @@ START_TEST(a_node_that_stops_says_so)
 	fleet_stop(&m.node[1]);
 	sim_pass(m.w, 50 * NS_PER_MS);
 	struct peer_status s;
-	ck_assert(overlay_peer_status(m.node[0].o, mlog_member_at(m.node[0].log, 1), &s));
+	ck_assert(overlay_peer_status(m.node[0].o, roster_at(mlog_roster(m.node[0].log), 1), &s));
 	SIM_CHECK(m.w, s.state != PEER_UP);
 	fleet_start(&m.node[1]);
 	SIM_CHECK(m.w, world_run(m.w, 2 * NS_PER_S, pair_up, &m));

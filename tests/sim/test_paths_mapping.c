@@ -59,7 +59,8 @@ END_TEST
 static struct nat_kind told(struct mesh_node *n, struct mesh_node *other)
 {
 	struct tunnel *t = mesh_tunnel(n);
-	const struct member *m = mlog_member_by_address(tunnel_log(t), other->address);
+	const struct member *m = roster_by_address(mlog_roster(tunnel_log(t)), other->address,
+						   ROSTER_CURRENT);
 	struct nat_kind k = { 0 };
 
 	ck_assert(m && overlay_peer_nat(tunnel_overlay(t), m, &k));

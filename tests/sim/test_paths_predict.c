@@ -54,7 +54,8 @@ static struct mesh *scene_init(struct scene *s, uint64_t seed, const struct nat_
 static size_t guesses(struct mesh_node *n, struct mesh_node *of)
 {
 	struct tunnel *t = mesh_tunnel(n);
-	const struct member *m = mlog_member_by_name(tunnel_log(t), span_str(of->name));
+	const struct member *m = roster_by_name(mlog_roster(tunnel_log(t)), span_str(of->name),
+						ROSTER_CURRENT);
 
 	return overlay_peer_guessed_ports(tunnel_overlay(t), m);
 }

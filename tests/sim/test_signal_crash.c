@@ -155,8 +155,8 @@ START_TEST(what_was_acknowledged_holds)
 	raw_session(reader);
 	raw_fetch(reader);
 	ck_assert_uint_eq(mlog_count(reader->log), 1 + JOINERS);
-	for (size_t i = 0; i < mlog_member_count(reader->log); i++) {
-		uint8_t last = mlog_member_at(reader->log, i)->address & 0xff;
+	for (size_t i = 0; i < roster_count(mlog_roster(reader->log), ROSTER_CURRENT); i++) {
+		uint8_t last = roster_at(mlog_roster(reader->log), i)->address & 0xff;
 
 		ck_assert(!used[last]);
 		used[last] = true;

@@ -57,7 +57,8 @@ static void on_fork(void *ctx, uint64_t seq, struct span ours, struct span their
 	ck_abort_msg("a fork");
 }
 
-static void on_presence(void *ctx, struct member *m, bool online, const struct wire_candidates *c)
+static void on_presence(void *ctx, const struct member *m, bool online,
+			const struct wire_candidates *c)
 {
 	struct light *n = ctx;
 

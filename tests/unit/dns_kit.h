@@ -178,7 +178,7 @@ static inline struct message reply(const struct kit *k, const struct message *q)
 
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy, q->data, q->len);
-	m.len = dns_answer(k->log, mlog_member_at(k->log, 0), span_of(copy, q->len), m.data,
+	m.len = dns_answer(k->log, roster_at(mlog_roster(k->log), 0), span_of(copy, q->len), m.data,
 			   DNS_MESSAGE_MAX);
 	free(copy);
 	return m;

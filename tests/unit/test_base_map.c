@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of base/map.h against a plain array, and of SipHash against its reference. */
-#include "base/map.h"
+#include "base/map.c" /* sees whether a table is new */
 
 #include "unit.h"
 
@@ -123,6 +123,34 @@ START_TEST(put_refuses)
 	ck_assert_uint_eq(map_count(m), 2);
 	ck_assert_ptr_eq(map_remove(m, "key1"), &a);
 	ck_assert_int_eq(map_put(m, "key3", &b), 0);
+	map_free(m);
+}
+END_TEST
+
+/* Also where graves fill the table: what fits after map_reserve is put without a new table. */
+START_TEST(reserved_room_needs_no_new_table)
+{
+	struct unit_rng rng = unit_rng_new("reserved_room_needs_no_new_table");
+	struct map *m = map_new(seed, 4, 5000);
+	uint32_t next = 0, oldest = 0;
+
+	for (unsigned round = 0; round < 300; round++) {
+		size_t n = unit_random_below(&rng, 40);
+		void **table;
+
+		ck_assert_int_eq(map_reserve(m, n), 0);
+		table = m->values;
+		for (size_t i = 0; i < n; i++, next++)
+			ck_assert_int_eq(map_put(m, &next, m), 0);
+		ck_assert_ptr_eq(m->values, table);
+		for (size_t i = unit_random_below(&rng, 40); i > 0 && oldest < next; i--) {
+			ck_assert_ptr_eq(map_remove(m, &oldest), m);
+			oldest++;
+		}
+		ck_assert_uint_eq(map_count(m), next - oldest);
+	}
+	ck_assert_int_eq(map_reserve(m, 5000 - map_count(m)), 0);
+	ck_assert_int_eq(map_reserve(m, 5001 - map_count(m)), -ENOSPC);
 	map_free(m);
 }
 END_TEST
@@ -259,6 +287,7 @@ END_TEST
 
 UNIT_MAIN("base/map", siphash_reference_vectors, siphash_of_two_is_that_of_each,
 	  siphash_depends_on_the_key,
-	  key_lengths_are_limited, put_get_remove, put_refuses, nothing_fits_into_a_map_for_nothing,
+	  key_lengths_are_limited, put_get_remove, put_refuses,
+	  reserved_room_needs_no_new_table, nothing_fits_into_a_map_for_nothing,
 	  churn_does_not_wear_it_out, visits_each_entry_once, visited_entries_may_be_removed,
 	  agrees_with_an_array)

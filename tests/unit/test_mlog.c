@@ -20,10 +20,10 @@ START_TEST(empty_log_knows_nothing)
 	ck_assert_uint_eq(mlog_last_time_s(l), 0);
 	ck_assert_uint_eq(mlog_next_address(l), 0);
 	ck_assert_uint_eq(mlog_entry(l, 0).len, 0);
-	ck_assert_uint_eq(mlog_member_count(l), 0);
-	ck_assert_ptr_null(mlog_member_at(l, 0));
-	ck_assert_ptr_null(mlog_member_by_id(l, &id));
-	ck_assert_ptr_null(mlog_member_by_name(l, span_str("nas")));
+	ck_assert_uint_eq(roster_count(mlog_roster(l), ROSTER_CURRENT), 0);
+	ck_assert_ptr_null(roster_at(mlog_roster(l), 0));
+	ck_assert_ptr_null(roster_by_id(mlog_roster(l), &id, ROSTER_CURRENT));
+	ck_assert_ptr_null(roster_by_name(mlog_roster(l), span_str("nas"), ROSTER_CURRENT));
 	ck_assert(!mlog_invite_used(l, nonce));
 	mlog_free(l);
 	mlog_free(NULL);
@@ -34,13 +34,13 @@ START_TEST(genesis_founds_the_cluster)
 {
 	struct kit k = kit_open();
 	struct node_id id = identity_node_id(k.admin);
-	const struct member *m = mlog_member_at(k.log, 0);
+	const struct member *m = roster_at(mlog_roster(k.log), 0);
 	uint8_t hash[HASH_LEN];
 
 	sha256(mlog_entry(k.log, 0), hash);
 	ck_assert_mem_eq(mlog_cluster_id(k.log), hash, HASH_LEN);
 	ck_assert_str_eq(mlog_genesis(k.log)->name, "homelab");
-	ck_assert_uint_eq(mlog_member_count(k.log), 1);
+	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), 1);
 	ck_assert_str_eq(m->name, "nas");
 	ck_assert(node_id_equal(&m->id, &id));
 	ck_assert(node_id_equal(&m->sponsor, &id));
@@ -88,40 +88,44 @@ END_TEST
 START_TEST(members_are_found_every_way)
 {
 	struct kit k = kit_open();
-	struct member *held;
+	const struct member *held;
 
 	kit_join(&k, 1);
-	held = mlog_member_at(k.log, 1);
+	held = roster_at(mlog_roster(k.log), 1);
 	for (unsigned n = 2; n <= 40; n++) {
 		k.now_s += 10;
 		kit_join(&k, n);
 	}
-	ck_assert_ptr_eq(mlog_member_at(k.log, 1), held); /* pointers stay */
-	ck_assert_uint_eq(mlog_member_count(k.log), 41);
+	ck_assert_ptr_eq(roster_at(mlog_roster(k.log), 1), held); /* pointers stay */
+	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), 41);
 	ck_assert_uint_eq(mlog_count(k.log), 41);
-	ck_assert_ptr_null(mlog_member_at(k.log, 41));
+	ck_assert_ptr_null(roster_at(mlog_roster(k.log), 41));
 	for (unsigned n = 1; n <= 40; n++) {
 		struct identity *id = kit_identity(n);
 		struct node_id node = identity_node_id(id);
-		struct member *m = mlog_member_at(k.log, n);
+		const struct member *m = roster_at(mlog_roster(k.log), n);
 		char name[32];
 
 		snprintf(name, sizeof(name), "node%u", n);
 		ck_assert_str_eq(m->name, name);
 		ck_assert_int_eq(m->role, ROLE_NODE);
 		ck_assert_uint_eq(m->joined_seq, n);
-		ck_assert_ptr_eq(mlog_member_by_id(k.log, &node), m);
-		ck_assert_ptr_eq(mlog_member_by_name(k.log, span_str(name)), m);
-		ck_assert_ptr_eq(mlog_member_by_address(k.log, KIT_NET + 1 + n), m);
-		ck_assert_ptr_eq(mlog_member_by_key_sha256(k.log, identity_key_sha256(id)), m);
-		ck_assert(mlog_name_taken(k.log, name));
+		ck_assert_ptr_eq(roster_by_id(mlog_roster(k.log), &node, ROSTER_CURRENT), m);
+		ck_assert_ptr_eq(roster_by_name(mlog_roster(k.log), span_str(name),
+						ROSTER_CURRENT), m);
+		ck_assert_ptr_eq(roster_by_address(mlog_roster(k.log), KIT_NET + 1 + n,
+						   ROSTER_CURRENT), m);
+		ck_assert_ptr_eq(roster_by_key_sha256(mlog_roster(k.log), identity_key_sha256(id),
+						      ROSTER_CURRENT), m);
+		ck_assert(roster_by_name(mlog_roster(k.log), span_str(name), ROSTER_ALL));
 		identity_free(id);
 	}
-	ck_assert_ptr_null(mlog_member_by_name(k.log, span_str("node41")));
-	ck_assert_ptr_null(mlog_member_by_name(k.log, span_str("node4x")));
-	ck_assert_ptr_null(mlog_member_by_name(k.log, span_of("node40", 0)));
-	ck_assert_ptr_null(mlog_member_by_address(k.log, KIT_NET + 42));
-	ck_assert_ptr_null(mlog_member_by_address(k.log, 0));
+	ck_assert_ptr_null(roster_by_name(mlog_roster(k.log), span_str("node41"), ROSTER_CURRENT));
+	ck_assert_ptr_null(roster_by_name(mlog_roster(k.log), span_str("node4x"), ROSTER_CURRENT));
+	ck_assert_ptr_null(roster_by_name(mlog_roster(k.log), span_of("node40", 0),
+					  ROSTER_CURRENT));
+	ck_assert_ptr_null(roster_by_address(mlog_roster(k.log), KIT_NET + 42, ROSTER_CURRENT));
+	ck_assert_ptr_null(roster_by_address(mlog_roster(k.log), 0, ROSTER_CURRENT));
 	kit_close(&k);
 }
 END_TEST
@@ -165,7 +169,7 @@ START_TEST(log_is_read_back_from_its_bytes)
 	ck_assert_uint_eq(a.seq, 3);
 	ck_assert_uint_eq(a.seq, b.seq);
 	ck_assert_mem_eq(a.hash, b.hash, HASH_LEN);
-	ck_assert_uint_eq(mlog_member_count(again), 3);
+	ck_assert_uint_eq(roster_count(mlog_roster(again), ROSTER_CURRENT), 3);
 	ck_assert(mlog_invite_used(again, i.inv.nonce));
 	mlog_free(again);
 	kit_close(&k);
@@ -205,7 +209,8 @@ START_TEST(invites_are_followed)
 	c = kit_cancel(&k, gone.inv.nonce);
 	kit_append(k.log, &c);
 	ck_assert(mlog_invite_used(k.log, used.inv.nonce));
-	ck_assert_ptr_eq(mlog_invite_redeemer(k.log, used.inv.nonce), mlog_member_at(k.log, 1));
+	ck_assert_ptr_eq(mlog_invite_redeemer(k.log, used.inv.nonce),
+			 roster_at(mlog_roster(k.log), 1));
 	ck_assert(!mlog_invite_used(k.log, open.inv.nonce));
 	ck_assert_ptr_null(mlog_invite_redeemer(k.log, open.inv.nonce));
 	ck_assert(mlog_invite_used(k.log, gone.inv.nonce));
@@ -224,8 +229,8 @@ START_TEST(role_of_an_invite_is_remembered_and_gives_nothing)
 	kit_invite_sign(&i, k.admin);
 	a = kit_admit(&k, &i, 1);
 	kit_append(k.log, &a);
-	ck_assert_int_eq(mlog_member_at(k.log, 1)->role, ROLE_NODE);
-	ck_assert_int_eq(mlog_member_at(k.log, 1)->invited_role, ROLE_ADMIN);
+	ck_assert_int_eq(roster_at(mlog_roster(k.log), 1)->role, ROLE_NODE);
+	ck_assert_int_eq(roster_at(mlog_roster(k.log), 1)->invited_role, ROLE_ADMIN);
 	kit_close(&k);
 }
 END_TEST
@@ -277,13 +282,16 @@ START_TEST(members_have_a_limit)
 	struct kit_invite i;
 	struct entry_bytes b;
 
-	k.log->members = realloc(k.log->members, MEMBERS_MAX * sizeof(*k.log->members));
-	ck_assert_ptr_nonnull(k.log->members);
-	memset(k.log->members + 1, 0, (MEMBERS_MAX - 1) * sizeof(*k.log->members));
-	k.log->cap_members = MEMBERS_MAX;
-	k.log->n_members = MEMBERS_MAX - 1;
+	for (unsigned n = 1; n < MEMBERS_MAX - 1; n++) {
+		struct member m = { .id = { { 0xff, (uint8_t)(n >> 8), (uint8_t)n } } };
+
+		memcpy(m.key, &n, sizeof(n));
+		snprintf(m.name, sizeof(m.name), "many%u", n);
+		ck_assert_int_eq(roster_reserve(k.log->roster, 1), 0);
+		roster_join(k.log->roster, &m);
+	}
 	kit_join(&k, 1); /* the last one */
-	ck_assert_uint_eq(mlog_member_count(k.log), MEMBERS_MAX);
+	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), MEMBERS_MAX);
 	i = kit_invite(&k, 2);
 	b = kit_admit(&k, &i, 2);
 	kit_refused(k.log, kit_span(&b), -ENOSPC, REFUSAL_FULL);
@@ -433,11 +441,11 @@ START_TEST(random_valid_logs)
 			kit_refused(k.log, kit_span(&b), -EEXIST, REFUSAL_STALE);
 			open[at] = open[--n_open];
 		}
-		ck_assert_uint_eq(mlog_member_count(follower), members);
+		ck_assert_uint_eq(roster_count(mlog_roster(follower), ROSTER_CURRENT), members);
 		ck_assert_uint_eq(mlog_count(follower), entries);
 		for (size_t i = 1; i < members; i++)
-			ck_assert_uint_gt(mlog_member_at(follower, i)->address,
-					  mlog_member_at(follower, i - 1)->address);
+			ck_assert_uint_gt(roster_at(mlog_roster(follower), i)->address,
+					  roster_at(mlog_roster(follower), i - 1)->address);
 		mlog_free(follower);
 		kit_close(&k);
 	}

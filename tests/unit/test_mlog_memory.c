@@ -35,6 +35,7 @@ static void *scarce_realloc(void *p, size_t len)
 #define calloc scarce_calloc
 #define realloc scarce_realloc
 #include "base/map.c"
+#include "membership/roster.c"
 #include "membership/mlog.c"
 #undef malloc
 #undef calloc
@@ -62,7 +63,7 @@ END_TEST
 static long append_scarcely(struct kit *k, const struct entry_bytes *b)
 {
 	struct head before = mlog_head(k->log), after;
-	size_t members = mlog_member_count(k->log);
+	size_t members = roster_count(mlog_roster(k->log), ROSTER_CURRENT);
 	ip4 next = mlog_next_address(k->log);
 	struct entry e;
 	long n;
@@ -81,16 +82,18 @@ static long append_scarcely(struct kit *k, const struct entry_bytes *b)
 		ck_assert_int_eq(err.reason, REFUSAL_INTERNAL);
 		after = mlog_head(k->log);
 		ck_assert_mem_eq(&before, &after, sizeof(before));
-		ck_assert_uint_eq(mlog_member_count(k->log), members);
+		ck_assert_uint_eq(roster_count(mlog_roster(k->log), ROSTER_CURRENT), members);
 		ck_assert_uint_eq(mlog_next_address(k->log), next);
 		ck_assert_ptr_null(mlog_entry(k->log, e.seq).data);
 		if (e.type == ENTRY_CANCEL) {
 			ck_assert(!mlog_invite_used(k->log, e.cancel.nonce));
 			continue;
 		}
-		ck_assert_ptr_null(mlog_member_by_id(k->log, &e.author));
-		ck_assert(!mlog_name_taken(k->log, e.admit.node_name));
-		ck_assert_ptr_null(mlog_member_by_address(k->log, e.admit.address));
+		ck_assert_ptr_null(roster_by_id(mlog_roster(k->log), &e.author, ROSTER_CURRENT));
+		ck_assert(!roster_by_name(mlog_roster(k->log), span_str(e.admit.node_name),
+					  ROSTER_ALL));
+		ck_assert_ptr_null(roster_by_address(mlog_roster(k->log), e.admit.address,
+						     ROSTER_CURRENT));
 		ck_assert(!mlog_invite_used(k->log, e.admit.invite_decoded.nonce));
 	}
 }
@@ -107,13 +110,13 @@ START_TEST(entries_without_memory)
 
 		failures += append_scarcely(&k, &b);
 		ck_assert_ptr_eq(mlog_invite_redeemer(k.log, i.inv.nonce),
-				 mlog_member_at(k.log, n));
+				 roster_at(mlog_roster(k.log), n));
 		b = kit_cancel(&k, j.inv.nonce);
 		failures += append_scarcely(&k, &b);
 	}
 	/* each member is an allocation; each of the arrays and maps grew three times */
 	ck_assert_int_gt(failures, 150 + 3 * 7);
-	ck_assert_uint_eq(mlog_member_count(k.log), 151);
+	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), 151);
 	kit_close(&k);
 }
 END_TEST

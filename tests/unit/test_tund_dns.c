@@ -349,7 +349,8 @@ START_TEST(counts_are_looked_at_first)
 	memset(q.data + q.len, 0, 1000);
 	q.len += 1000;
 	for (int i = 0; i < 200000; i++) {
-		m.len = dns_answer(k.log, mlog_member_at(k.log, 0), span_of(q.data, q.len), m.data,
+		m.len = dns_answer(k.log, roster_at(mlog_roster(k.log), 0), span_of(q.data, q.len),
+				   m.data,
 				   DNS_MESSAGE_MAX);
 		ck_assert_uint_eq(m.len, 12);
 	}
@@ -397,7 +398,8 @@ START_TEST(what_does_not_fit_is_not_written)
 
 	for (size_t cap = 0; cap < 45; cap++) {
 		memset(out, 0xee, sizeof(out));
-		size_t n = dns_answer(k.log, mlog_member_at(k.log, 0), span_of(q.data, q.len), out,
+		size_t n = dns_answer(k.log, roster_at(mlog_roster(k.log), 0),
+				      span_of(q.data, q.len), out,
 				      cap);
 
 		ck_assert(n == 0 || n == 12 || cap >= 45);

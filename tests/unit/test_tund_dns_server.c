@@ -60,7 +60,7 @@ static void server_up(enum dns_server_state expected)
 {
 	struct dns_server_config cfg = {
 		.log = zone.log,
-		.self = mlog_member_at(zone.log, 0),
+		.self = roster_at(mlog_roster(zone.log), 0),
 		.fence = fence,
 		.device = tun_name(tun),
 		.changed = on_change,
