@@ -113,6 +113,7 @@ int cluster_name_check(const char *s, struct err *err)
  * The generic top-level domains that people are most likely to meet. Not here: names in use at
  * home, such as "home".
  */
+/* clang-format off */
 static const char *const public_tlds[] = {
 	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "cafe",
 	"camp", "cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com",
@@ -126,6 +127,7 @@ static const char *const public_tlds[] = {
 	"support", "systems", "team", "tech", "tel", "today", "tools", "top", "travel", "video",
 	"vip", "website", "wiki", "work", "works", "world", "wtf", "xxx", "xyz", "zip", "zone",
 };
+/* clang-format on */
 
 bool cluster_name_is_public_tld(const char *s)
 {

@@ -8,12 +8,14 @@
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 /* What is put around a secret. The longer ones come first. */
+/* clang-format off */
 static const char *const around[] = {
 	"\033[200~", "\033[201~",		  /* a terminal's bracketed paste */
 	"\xef\xbb\xbf", "\xe2\x80\x8b", "\xc2\xa0", /* byte order mark, zero width and hard space */
 	"\xe2\x80\x9c", "\xe2\x80\x9d", "\xe2\x80\x98", "\xe2\x80\x99", /* curly quotes */
 	" ", "\t", "\r", "\n", "'", "\"", "`", "<", ">",
 };
+/* clang-format on */
 
 /* Bytes at the start of `s` that are one of them; 0 if there is none. */
 static size_t around_at(const char *s)

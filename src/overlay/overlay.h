@@ -140,6 +140,7 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 
 /* Why a packet was dropped: counted, shown by name, never logged one by one. */
+/* clang-format off */
 #define OVERLAY_DROPS(X)                                                                   \
 	X(out_not_ip4) X(out_header) X(out_source) X(out_no_member) X(out_no_tunnel)       \
 	X(out_queue) X(out_no_path) X(out_socket_full) X(out_too_big) X(in_short)          \
@@ -154,6 +155,7 @@ enum overlay_drop {
 	DROP_COUNT,
 	DROP_NONE = DROP_COUNT	/* the packet is good */
 };
+/* clang-format on */
 const char *overlay_drop_name(enum overlay_drop d);
 
 enum peer_state {

@@ -86,12 +86,13 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 		break;
 	case MAPPING_VARIES:
 		put(w, f->in_turn
-		       ? "This NAT takes another port for each destination, but one after the "
-			 "other, so that peers can guess them: tunnels are direct, except with "
-			 "peers behind NATs that take another port for each destination, too."
-		       : "This NAT takes another port for each destination: tunnels are direct "
-			 "with peers that have a public address or an easy NAT, the others go over "
-			 "the relay.");
+		       ? "This NAT takes another port for each destination, but one after "
+			 "the other, so that peers can guess them: tunnels are direct, "
+			 "except with peers behind NATs that take another port for each "
+			 "destination, too."
+		       : "This NAT takes another port for each destination: tunnels are "
+			 "direct with peers that have a public address or an easy NAT, the "
+			 "others go over the relay.");
 		advise(w, MAP_A_PORT);
 		advise(w, USE_IP6);
 		break;

@@ -360,12 +360,14 @@ static bool lies(void *ctx, struct host *from, const struct addr *src, const str
 		return true;
 	l->lied++;
 	switch (l->kind) {
+	/* clang-format off */
 	case LIE_NONCE: data[24] ^= 1; break;
 	case LIE_PORT: data[41] ^= 1; break;
 	case LIE_LOOPBACK: memcpy(data + 56, loopback, 4); break;
 	case LIE_OVERLAY: memcpy(data + 56, overlay, 4); break;
 	case LIE_NO_LIFE: memset(data + 4, 0, 4); break;
 	case LIE_EPOCH: store_be32(data + 8, l->lied % 2 ? 7 : 1000000); break;
+	/* clang-format on */
 	}
 	return true;
 }

@@ -183,6 +183,7 @@ static bool readable(struct span s)
 	return false;
 }
 
+/* clang-format off */
 static const char *const refused[] = {
 	"",
 	"1800", "1817", "190000", "1900ff", "1a00000000", "1a0000ffff", /* longer than needed */
@@ -206,6 +207,7 @@ static const char *const refused[] = {
 	"6180", "61c3", "62c328", "62c0af", "63e080af", "63eda080", "64f0808080", "64f4908080",
 	"65f888808080",
 };
+/* clang-format on */
 
 START_TEST(other_forms_are_refused)
 {

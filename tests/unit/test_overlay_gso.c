@@ -304,6 +304,7 @@ START_TEST(what_differs_is_not_joined)
 		k.seq += 500;
 		len_b = kit_tcp(b, &k, 500);
 		switch (what) {
+		/* clang-format off */
 		case 0: store_be32(b + 24, k.seq + 1); break;	/* a hole */
 		case 1: store_be32(b + 24, k.seq - 500); break; /* again */
 		case 2: store_be32(b + 28, 8); break;		/* acknowledgement */
@@ -318,6 +319,7 @@ START_TEST(what_differs_is_not_joined)
 		case 11: flags = 0; break;			/* a whole checksum */
 		case 12: b[33] = 0x90; break;			/* CWR */
 		default: len_b = kit_tcp(b, &k, 501); break;	/* longer than the first */
+		/* clang-format on */
 		}
 		packet_ip_checksum(b, 20);
 		add(s, a, len, 1);

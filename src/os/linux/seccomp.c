@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* clang-format off */
 static const int calls_of_all[] = {
 	/* packets, events and time */
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(read),
@@ -59,6 +60,7 @@ static const int calls_of_all[] = {
 	SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
 	SCMP_SYS(capget), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
+/* clang-format on */
 
 /*
  * SQLite gives its files the owner and the mode of the database. Nobody else changes a mode: user 0

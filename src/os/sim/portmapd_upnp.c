@@ -74,7 +74,7 @@ static unsigned add(struct portmapd *d, const struct addr *from, const char *tex
 	return portmapd_map(d, &q, &inner, &a) ? 501 : UPNP_ERROR_CONFLICT;
 }
 
-static unsigned delete(struct portmapd *d, const char *text)
+static unsigned remove_mapping(struct portmapd *d, const char *text)
 {
 	for (size_t i = 0; i < MAPPINGS_MAX; i++) {
 		struct lease *l = &d->lease[i];
@@ -112,7 +112,7 @@ static size_t on_request(void *ctx, const struct addr *from, struct span request
 	else if (strstr(text, "#AddPortMapping\""))
 		error = add(d, from, text);
 	else if (strstr(text, "#DeletePortMapping\""))
-		error = delete(d, text);
+		error = remove_mapping(d, text);
 	else
 		error = 401;
 	if (d->cfg.upnp_mute && strstr(text, "PortMapping\""))
