@@ -18,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PACKETS 16384	/* 10 ms of 20 Gbit/s in packets of 1500 bytes: never full */
+#define PACKETS 16384 /* 10 ms of 20 Gbit/s in packets of 1500 bytes: never full */
 #define PACKET_MAX 2048
 
 struct slot {
-	uint64_t due;	/* ns */
+	uint64_t due; /* ns */
 	size_t len;
 	uint8_t data[PACKET_MAX];
 };

@@ -31,16 +31,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SUPER_MAX 65535		/* bytes of a packet of the TUN */
-#define BATCH_BYTES 64000	/* of one UDP_SEGMENT send; its 64 KiB limit counts headers too */
+#define SUPER_MAX 65535	  /* bytes of a packet of the TUN */
+#define BATCH_BYTES 64000 /* of one UDP_SEGMENT send; its 64 KiB limit counts headers too */
 #define BATCH_DATAGRAMS 60
-#define JOINED_MAX 64		/* inner packets in one write to the TUN */
+#define JOINED_MAX 64 /* inner packets in one write to the TUN */
 #define COUNTER_LEN 8
 #define TAG_LEN 16
 #define VNET_LEN sizeof(struct virtio_net_hdr)
-#define BUFFER_BYTES (4 << 20)	/* of the socket, each way */
+#define BUFFER_BYTES (4 << 20) /* of the socket, each way */
 
-static int tun, udp;		/* shared by the two threads, which only read and write them */
+static int tun, udp; /* shared by the two threads, which only read and write them */
 static bool sealing;
 
 /* --- the cipher ------------------------------------------------------------------------------ */
@@ -185,8 +185,8 @@ static uint8_t *batch_room(struct batch *b, size_t n)
 {
 	size_t len = n + (sealing ? COUNTER_LEN + TAG_LEN : 0);
 
-	if (b->n && (b->closed || len > b->each || b->len + len > BATCH_BYTES ||
-		     b->n == BATCH_DATAGRAMS))
+	if (b->n &&
+	    (b->closed || len > b->each || b->len + len > BATCH_BYTES || b->n == BATCH_DATAGRAMS))
 		batch_send(b);
 	return b->data + b->len + (sealing ? COUNTER_LEN : 0);
 }
@@ -216,8 +216,8 @@ static void send_plain(struct batch *b, const struct virtio_net_hdr *v, uint8_t 
 }
 
 /* One of the packets that a super-packet stands for. */
-static void send_segment(struct batch *b, const uint8_t *super, size_t headers, size_t at,
-			 size_t n, bool last, unsigned index)
+static void send_segment(struct batch *b, const uint8_t *super, size_t headers, size_t at, size_t n,
+			 bool last, unsigned index)
 {
 	uint8_t *out = batch_room(b, headers + n);
 	struct iphdr *ip = (struct iphdr *)out;
@@ -256,9 +256,8 @@ static void send_super(struct batch *b, const struct virtio_net_hdr *v, const ui
 	size_t headers = ip->ihl * 4U;
 	unsigned index = 0;
 
-	headers += ip->protocol == IPPROTO_TCP
-			   ? ((const struct tcphdr *)(p + headers))->doff * 4U
-			   : sizeof(struct udphdr);
+	headers += ip->protocol == IPPROTO_TCP ? ((const struct tcphdr *)(p + headers))->doff * 4U
+					       : sizeof(struct udphdr);
 	for (size_t at = headers, n; at < len; at += n) {
 		n = len - at < v->gso_size ? len - at : v->gso_size;
 		send_segment(b, p, headers, at, n, at + n == len, index++);
@@ -302,7 +301,7 @@ struct joined {
 	uint8_t *first;
 	size_t headers, size, len, n;
 	uint32_t next_seq;
-	bool open;		/* another may follow */
+	bool open; /* another may follow */
 	struct iovec iov[1 + JOINED_MAX];
 };
 
@@ -427,7 +426,9 @@ static void *inbound(void *unused)
 	for (;;) {
 		struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
 		_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr m = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
 				    .msg_controllen = sizeof(control) };
 		ssize_t got = recvmsg(udp, &m, 0);
 		size_t each = got > 0 ? gro_size(&m, (size_t)got) : 0;

@@ -12,7 +12,7 @@
 #include "node.h"
 
 #define CONNECT_LIMIT (5 * NS_PER_S)
-#define WARM_UP (500 * NS_PER_MS)	/* until congestion control and the path's size are found */
+#define WARM_UP (500 * NS_PER_MS) /* until congestion control and the path's size are found */
 
 struct end {
 	struct bench *bench;
@@ -101,9 +101,12 @@ static struct sample sample(const struct bench *b)
 	struct rusage r;
 
 	getrusage(RUSAGE_SELF, &r);
-	return (struct sample){ .packets = to->n.tun.packets, .bytes = to->n.tun.bytes,
-				.writes = to->n.tun.writes, .user_ns = timeval_ns(r.ru_utime),
-				.system_ns = timeval_ns(r.ru_stime), .ns = clock_refresh(b->h),
+	return (struct sample){ .packets = to->n.tun.packets,
+				.bytes = to->n.tun.bytes,
+				.writes = to->n.tun.writes,
+				.user_ns = timeval_ns(r.ru_utime),
+				.system_ns = timeval_ns(r.ru_stime),
+				.ns = clock_refresh(b->h),
 				.sent = quic_socket_stats_get(overlay_socket(from->n.o)).udp };
 }
 
@@ -118,9 +121,9 @@ static void print(const struct sample *x, const struct sample *y)
 	printf("{\"packets\":%.0f,\"mbit_per_s\":%.0f,\"ns_per_packet\":%.0f,"
 	       "\"user_ns_per_packet\":%.0f,\"system_ns_per_packet\":%.0f,"
 	       "\"udp_bytes_per_datagram\":%.1f,\"datagrams_per_send\":%.1f,"
-	       "\"packets_per_tun_write\":%.1f,\"datagrams_per_packet\":%.3f}\n", packets,
-	       packets * PATH_MSS * 8e3 / (double)(y->ns - x->ns), (user + system) / packets,
-	       user / packets, system / packets, sent_bytes / datagrams,
+	       "\"packets_per_tun_write\":%.1f,\"datagrams_per_packet\":%.3f}\n",
+	       packets, packets * PATH_MSS * 8e3 / (double)(y->ns - x->ns),
+	       (user + system) / packets, user / packets, system / packets, sent_bytes / datagrams,
 	       datagrams / (double)(y->sent.tx_calls - x->sent.tx_calls),
 	       packets / (double)(y->writes - x->writes), datagrams / packets);
 }

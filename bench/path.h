@@ -9,9 +9,9 @@
 #include "overlay/packet.h"
 #include "os/tun.h"
 
-#define PATH_MSS 1348		/* payload of an inner packet with TCP timestamps */
+#define PATH_MSS 1348 /* payload of an inner packet with TCP timestamps */
 #define PATH_HEADERS 52
-#define PATH_SUPER_PACKETS 32	/* inner packets in a super-packet */
+#define PATH_SUPER_PACKETS 32 /* inner packets in a super-packet */
 #define PATH_SUPER_PAYLOAD (PATH_SUPER_PACKETS * PATH_MSS)
 #define PATH_SUPER_LEN (PATH_HEADERS + PATH_SUPER_PAYLOAD)
 
@@ -38,9 +38,14 @@ static inline struct tun_packet path_super(uint8_t *b, ip4 src, ip4 dst, uint32_
 	memset(b + 40, 1, 12);
 	store_be16(b + 34, 500);
 	store_be16(b + 36, packet_pseudo_sum(b, IPPROTO_TCP4, PATH_SUPER_LEN - 20));
-	return (struct tun_packet){ .data = b, .len = PATH_SUPER_LEN, .gso = TUN_GSO_TCP4,
-				    .gso_size = PATH_MSS, .hdr_len = PATH_HEADERS,
-				    .csum_partial = true, .csum_start = 20, .csum_offset = 16 };
+	return (struct tun_packet){ .data = b,
+				    .len = PATH_SUPER_LEN,
+				    .gso = TUN_GSO_TCP4,
+				    .gso_size = PATH_MSS,
+				    .hdr_len = PATH_HEADERS,
+				    .csum_partial = true,
+				    .csum_start = 20,
+				    .csum_offset = 16 };
 }
 
 /*

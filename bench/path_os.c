@@ -18,7 +18,7 @@
 
 struct tun {
 	struct path_tun *end;
-	int fd;			/* always readable, so that the loop asks again and again */
+	int fd; /* always readable, so that the loop asks again and again */
 	struct fd_watch *watch;
 	bool paused;
 	uint32_t seq;
@@ -202,8 +202,11 @@ int netif_list(struct host *h, struct netif_addr *out, size_t max)
 		if (!addr_is_candidate_ok(&a))
 			continue;
 		a.port = 0;
-		out[n++] = (struct netif_addr){ .ifname = "any", .ifindex = 1, .addr = a,
-						.kind = NETIF_PHYSICAL, .prefix_bits = 24,
+		out[n++] = (struct netif_addr){ .ifname = "any",
+						.ifindex = 1,
+						.addr = a,
+						.kind = NETIF_PHYSICAL,
+						.prefix_bits = 24,
 						.up = true };
 	}
 	freeifaddrs(all);
@@ -220,8 +223,9 @@ int netuses_load(struct host *h, struct prefix4 about, struct netuses *ret)
 
 /* What all nodes of this process have added; each of them sees all of it. */
 static struct netown_route added[2 * 1024];
-static struct netown own = { .link = true, .up = true, .address = true, .rules = true,
-			     .ifname = DEVICE, .routes = added };
+static struct netown own = {
+	.link = true, .up = true, .address = true, .rules = true, .ifname = DEVICE, .routes = added
+};
 
 struct netwatch {
 	struct netuses uses;

@@ -32,8 +32,7 @@ START_TEST(tun_to_tun)
 	sim_pass(m.w, 5 * NS_PER_S); /* the path's size is found */
 	for (unsigned i = 0; i < to_send; i++) {
 		struct tun_packet p = path_super(super, m.node[0].self->address,
-						 m.node[1].self->address,
-						 i * PATH_SUPER_PAYLOAD);
+						 m.node[1].self->address, i * PATH_SUPER_PAYLOAD);
 
 		SIM_CHECK_OK(m.w, world_tun_inject_gso(m.node[0].h, 0, &p));
 		sim_pass(m.w, 10 * NS_PER_MS);

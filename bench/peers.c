@@ -35,7 +35,7 @@ struct node {
 	struct host *h;
 	struct end end;
 	struct timer *timer;
-	struct wire_candidates *where;	/* of peer 1 on */
+	struct wire_candidates *where; /* of peer 1 on */
 	uint64_t started, first_up;
 	size_t up;
 	int fd;
@@ -104,7 +104,8 @@ static struct kit log_of_all(void)
 static void say(struct node *n)
 {
 	struct mallinfo2 heap = mallinfo2();
-	struct report r = { .heap_used = heap.uordblks + heap.hblkhd, .heap_free = heap.fordblks,
+	struct report r = { .heap_used = heap.uordblks + heap.hblkhd,
+			    .heap_free = heap.fordblks,
 			    .since_start_ns = n->first_up ? n->first_up - n->started : 0,
 			    .up = n->up };
 	unsigned long pages = 0;

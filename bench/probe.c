@@ -23,7 +23,7 @@
 
 #define NS_PER_MS 1000000LL
 #define FIRST_LIMIT (30000 * NS_PER_MS)
-#define LATE (1000 * NS_PER_MS)		/* how long the last answers are waited for */
+#define LATE (1000 * NS_PER_MS) /* how long the last answers are waited for */
 #define COUNT_MAX 100000
 
 struct question {
@@ -161,7 +161,8 @@ static int rtt(const char *ip, const char *port, int count, int64_t gap)
 	}
 	qsort(took, (size_t)got, sizeof(*took), by_size);
 	printf("{\"sent\":%d,\"got\":%d,\"min\":%.1f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,"
-	       "\"max\":%.1f}\n", sent, got, (double)took[0] / 1e3, (double)took[got / 2] / 1e3,
+	       "\"max\":%.1f}\n",
+	       sent, got, (double)took[0] / 1e3, (double)took[got / 2] / 1e3,
 	       (double)took[(got - 1) * 90 / 100] / 1e3, (double)took[(got - 1) * 99 / 100] / 1e3,
 	       (double)took[got - 1] / 1e3);
 	return 0;

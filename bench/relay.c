@@ -13,14 +13,14 @@
 
 #define FRAMES_MAX 44
 #define SIZE_MAX_BYTES 1452
-#define IN_FLIGHT_MAX 1024	/* frames: fewer than a socket's buffer holds */
-#define STALL (20 * NS_PER_MS)	/* after which what is under way counts as lost */
+#define IN_FLIGHT_MAX 1024     /* frames: fewer than a socket's buffer holds */
+#define STALL (20 * NS_PER_MS) /* after which what is under way counts as lost */
 #define WARM_UP (500 * NS_PER_MS)
 #define BUFFER_BYTES (4u << 20)
 
 struct pusher {
 	struct raw *from, *to;
-	struct relay_end end;	/* of the sender */
+	struct relay_end end; /* of the sender */
 	struct addr server;
 	struct timer *stall;
 	uint32_t counter;
@@ -35,8 +35,9 @@ static size_t per_send = FRAMES_MAX, size = SIZE_MAX_BYTES;
 
 static void push(struct pusher *p)
 {
-	struct udp_tx run = { .data = p->frames, .len = per_send * size, .segment = size,
-			      .to = p->server };
+	struct udp_tx run = {
+		.data = p->frames, .len = per_send * size, .segment = size, .to = p->server
+	};
 
 	while (p->on && p->in_flight + per_send <= IN_FLIGHT_MAX) {
 		size_t n;
@@ -78,9 +79,11 @@ static void on_frames(void *ctx, struct udp_rx *runs, size_t n)
 static struct raw *node_new(struct sig *g, struct pusher **p)
 {
 	struct quic_socket_config cfg = {
-		.udp = { .bind = addr_v4(IP(127, 0, 0, 1), 0), .rcvbuf_bytes = BUFFER_BYTES,
+		.udp = { .bind = addr_v4(IP(127, 0, 0, 1), 0),
+			 .rcvbuf_bytes = BUFFER_BYTES,
 			 .sndbuf_bytes = BUFFER_BYTES },
-		.others = on_frames, .ctx = p,
+		.others = on_frames,
+		.ctx = p,
 	};
 
 	return server_client_new(g, &cfg);
@@ -111,10 +114,9 @@ static void print(const struct server_sample *x, const struct server_sample *y, 
 	       "\"user_ns_per_frame\":%.1f,\"system_ns_per_frame\":%.1f,"
 	       "\"server_cpu\":%.2f,\"mbit_per_s_and_core\":%.0f,\"datagrams_per_receive\":%.1f,"
 	       "\"datagrams_per_send\":%.1f,\"dropped\":%.0f}\n",
-	       per_send, size, frames, frames / elapsed_s,
-	       frames * (double)size * 8e-6 / elapsed_s, (user + system) / frames, user / frames,
-	       system / frames, (user + system) / 1e9 / elapsed_s,
-	       frames * (double)size * 8e3 / (user + system),
+	       per_send, size, frames, frames / elapsed_s, frames * (double)size * 8e-6 / elapsed_s,
+	       (user + system) / frames, user / frames, system / frames,
+	       (user + system) / 1e9 / elapsed_s, frames * (double)size * 8e3 / (user + system),
 	       rx / (double)(y->udp.rx_calls - x->udp.rx_calls),
 	       tx / (double)(y->udp.tx_calls - x->udp.tx_calls), rx - frames);
 }

@@ -13,8 +13,8 @@
 /* What the server's process says of itself. */
 struct server_sample {
 	uint64_t user_ns, system_ns;
-	uint64_t rss_bytes;		/* resident, its program's pages included */
-	uint64_t heap_used, heap_free;	/* of malloc: live, and kept without use */
+	uint64_t rss_bytes;	       /* resident, its program's pages included */
+	uint64_t heap_used, heap_free; /* of malloc: live, and kept without use */
 	struct signal_server_stats stats;
 	struct udp_stats udp;
 };

@@ -12,7 +12,7 @@
 #include "server.h"
 
 #define CLUSTER_NODES 100
-#define SETTLE (5 * NS_PER_S)	/* until presence is told and what was closed is forgotten */
+#define SETTLE (5 * NS_PER_S) /* until presence is told and what was closed is forgotten */
 
 static size_t sessions = 10000;
 
@@ -102,7 +102,7 @@ static void descriptors_raise(void)
 START_TEST(idle_sessions)
 {
 	size_t clusters = (sessions + CLUSTER_NODES - 1) / CLUSTER_NODES;
-	char (*codes)[BOOTSTRAP_CODE_TEXT_MAX] = calloc(clusters, sizeof(*codes));
+	char(*codes)[BOOTSTRAP_CODE_TEXT_MAX] = calloc(clusters, sizeof(*codes));
 	struct server_sample before, after;
 	struct server_child server;
 	struct nodes all = { 0 };

@@ -63,8 +63,7 @@ int __isoc23_fscanf(FILE *file, const char *format, ...)
 
 #if !__GLIBC_PREREQ(2, 39)
 int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
-		const posix_spawnattr_t *attributes, char *const argv[],
-		char *const environment[])
+		const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
 	(void)pidfd, (void)path, (void)actions, (void)attributes, (void)argv, (void)environment;
 	return ENOSYS;

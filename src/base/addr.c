@@ -192,13 +192,13 @@ static bool ip4_in(ip4 ip, ip4 net, uint8_t bits)
 static bool ip4_is_candidate_ok(ip4 ip)
 {
 	static const struct prefix4 refused[] = {
-		{ 0x00000000, 8 },	/* "this network", RFC 1122 */
-		{ 0x7f000000, 8 },	/* loopback */
-		{ 0xa9fe0000, 16 },	/* link-local, RFC 3927; metadata services of clouds */
-		{ 0xe0000000, 4 },	/* multicast */
-		{ 0xf0000000, 4 },	/* reserved, and the broadcast address */
-		{ 0x646464c8, 32 },	/* 100.100.100.200: metadata service of Alibaba Cloud */
-		{ 0xa83f8110, 32 },	/* 168.63.129.16: host services of Azure */
+		{ 0x00000000, 8 },  /* "this network", RFC 1122 */
+		{ 0x7f000000, 8 },  /* loopback */
+		{ 0xa9fe0000, 16 }, /* link-local, RFC 3927; metadata services of clouds */
+		{ 0xe0000000, 4 },  /* multicast */
+		{ 0xf0000000, 4 },  /* reserved, and the broadcast address */
+		{ 0x646464c8, 32 }, /* 100.100.100.200: metadata service of Alibaba Cloud */
+		{ 0xa83f8110, 32 }, /* 168.63.129.16: host services of Azure */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
@@ -296,21 +296,25 @@ int prefix4_parse(const char *text, struct prefix4 *ret, struct err *err)
 	if (!take_ip4(&at, &p.net))
 		return err_set(err, -EINVAL,
 			       "\"%.40s\" is not a subnet: write an IPv4 network and its length, "
-			       "such as 100.64.0.0/10", text);
+			       "such as 100.64.0.0/10",
+			       text);
 	if (*at == '\0')
 		return err_set(err, -EINVAL,
 			       "subnet \"%.40s\" has no length: write one behind it, such as "
-			       "%.40s/24", text, text);
+			       "%.40s/24",
+			       text, text);
 	if (*at++ != '/' || !take_number(&at, 32, &bits) || *at)
 		return err_set(err, -EINVAL,
 			       "subnet \"%.40s\" has no valid length: write '/' and a number "
-			       "from 0 to 32 behind the address, such as 100.64.0.0/10", text);
+			       "from 0 to 32 behind the address, such as 100.64.0.0/10",
+			       text);
 	p.bits = (uint8_t)bits;
 	if (p.net & ~prefix4_mask(p)) {
 		p.net &= prefix4_mask(p);
 		return err_set(err, -EINVAL,
 			       "\"%.40s\" is an address inside of a subnet: write the subnet "
-			       "itself, %s", text, prefix4_format(p, fixed));
+			       "itself, %s",
+			       text, prefix4_format(p, fixed));
 	}
 	*ret = p;
 	return 0;
@@ -350,11 +354,10 @@ ip4 prefix4_last(struct prefix4 p)
 int overlay_subnet_check(struct prefix4 p, struct err *err)
 {
 	static const struct prefix4 allowed[] = {
-		{ 0x64400000, 10 },	/* 100.64/10, RFC 6598 */
-		{ 0x0a000000, 8 },	/* 10/8, 172.16/12, 192.168/16: RFC 1918 */
-		{ 0xac100000, 12 },
-		{ 0xc0a80000, 16 },
-		{ 0xc6120000, 15 },	/* 198.18/15, RFC 2544 */
+		{ 0x64400000, 10 }, /* 100.64/10, RFC 6598 */
+		{ 0x0a000000, 8 },  /* 10/8, 172.16/12, 192.168/16: RFC 1918 */
+		{ 0xac100000, 12 }, { 0xc0a80000, 16 },
+		{ 0xc6120000, 15 }, /* 198.18/15, RFC 2544 */
 	};
 	char text[PREFIX4_TEXT_MAX], fixed[PREFIX4_TEXT_MAX];
 
@@ -368,7 +371,8 @@ int overlay_subnet_check(struct prefix4 p, struct err *err)
 		p.net &= prefix4_mask(p);
 		return err_set(err, -EINVAL,
 			       "subnet %s cannot be used: it is an address inside of a subnet. "
-			       "Choose %s.", text, prefix4_format(p, fixed));
+			       "Choose %s.",
+			       text, prefix4_format(p, fixed));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
 		if (p.bits >= allowed[i].bits && prefix4_contains(allowed[i], p.net))
@@ -377,5 +381,6 @@ int overlay_subnet_check(struct prefix4 p, struct err *err)
 	return err_set(err, -EINVAL,
 		       "subnet %s cannot be used: it is not wholly inside of a range for private "
 		       "use. Choose one in 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12, "
-		       "192.168.0.0/16 or 198.18.0.0/15.", prefix4_format(p, text));
+		       "192.168.0.0/16 or 198.18.0.0/15.",
+		       prefix4_format(p, text));
 }

@@ -11,12 +11,12 @@
 #include "base/err.h"
 
 struct addr {
-	uint8_t ip[16];	/* IPv6, or ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) */
+	uint8_t ip[16]; /* IPv6, or ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2) */
 	uint16_t port;	/* host order */
-	uint32_t scope;	/* interface index of a link-local address, else 0 */
+	uint32_t scope; /* interface index of a link-local address, else 0 */
 };
 
-#define ADDR_TEXT_MAX 72   /* "[ipv6%scope]:port" and NUL */
+#define ADDR_TEXT_MAX 72 /* "[ipv6%scope]:port" and NUL */
 #define IP4_TEXT_MAX 16
 #define PREFIX4_TEXT_MAX 20
 
@@ -30,10 +30,10 @@ struct prefix4 {
 struct addr addr_v4(ip4 ip, uint16_t port);
 struct addr addr_v6(const uint8_t ip[16], uint16_t port);
 bool addr_is_v4(const struct addr *a);
-ip4 addr_ip4(const struct addr *a); /* only when addr_is_v4 */
-bool addr_equal(const struct addr *a, const struct addr *b);    /* address, port and scope */
+ip4 addr_ip4(const struct addr *a);			     /* only when addr_is_v4 */
+bool addr_equal(const struct addr *a, const struct addr *b); /* address, port and scope */
 bool addr_same_ip(const struct addr *a, const struct addr *b);
-bool addr_is_unset(const struct addr *a);                       /* all zero */
+bool addr_is_unset(const struct addr *a); /* all zero */
 /* "1.2.3.4:5", "[2001:db8::1]:5"; `out` holds ADDR_TEXT_MAX bytes. Returns out. */
 const char *addr_format(const struct addr *a, char *out);
 /* Only the address, no port, no brackets. */

@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 
 struct bucket {
-	uint64_t rate_per_s;	/* tokens gained a second */
-	uint64_t burst;		/* most tokens held */
-	uint64_t level_x1e9;	/* tokens held, times 10^9 */
-	uint64_t updated;	/* ns */
+	uint64_t rate_per_s; /* tokens gained a second */
+	uint64_t burst;	     /* most tokens held */
+	uint64_t level_x1e9; /* tokens held, times 10^9 */
+	uint64_t updated;    /* ns */
 };
 
 /* Starts full. `burst` is at most 2^33. */

@@ -75,7 +75,7 @@ void hex_encode(const uint8_t *in, size_t len, char *out);
 int hex_decode(const char *in, size_t in_len, uint8_t *out, size_t len) MUST_CHECK;
 
 /* Base64url without padding (RFC 4648 section 5). */
-#define BASE64URL_LEN(n) (((n)*4 + 2) / 3)
+#define BASE64URL_LEN(n) (((n) * 4 + 2) / 3)
 /* `out` holds BASE64URL_LEN(len) + 1 bytes and is NUL-terminated. */
 void base64url_encode(const uint8_t *in, size_t len, char *out);
 /*

@@ -15,7 +15,7 @@
 struct err {
 	int code;	/* the negative errno value returned beside it */
 	int reason;	/* machine-readable cause, an `enum refusal` of proto/refusal.h; 0: none */
-	char text[480];	/* a sentence or two for a person, no newline; NUL-terminated */
+	char text[480]; /* a sentence or two for a person, no newline; NUL-terminated */
 };
 
 /*

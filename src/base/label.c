@@ -99,13 +99,15 @@ int cluster_name_check(const char *s, struct err *err)
 		if (strcmp(s, special_names[i].name) == 0)
 			return err_set(err, -EINVAL,
 				       "cluster name \"%s\" cannot be used: %s. Choose another, "
-				       "such as \"homelab\".", s, special_names[i].why);
+				       "such as \"homelab\".",
+				       s, special_names[i].why);
 	}
 	if (label_is_number(s))
 		return err_set(err, -EINVAL,
 			       "cluster name \"%s\" cannot be used: programs take names that "
 			       "end in a number for IPv4 addresses. Choose one with a letter, "
-			       "such as \"homelab\".", s);
+			       "such as \"homelab\".",
+			       s);
 	return 0;
 }
 

@@ -40,8 +40,8 @@ static inline void list_remove(struct list *e)
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 /* Safe against removal of the current entry. */
-#define list_for_each(it, head) \
-	for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
+#define list_for_each(it, head)                                                                    \
+	for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                  \
 	     it = it##_next, it##_next = it->next)
 
 #endif

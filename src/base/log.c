@@ -8,8 +8,8 @@
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 1024
-#define SUFFIX_MAX_BYTES 48		/* room kept for the count of lines left out */
-#define LIMIT_PERIOD_DEFAULT NS_PER_S	/* of a limit that was only zeroed */
+#define SUFFIX_MAX_BYTES 48	      /* room kept for the count of lines left out */
+#define LIMIT_PERIOD_DEFAULT NS_PER_S /* of a limit that was only zeroed */
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",

@@ -14,7 +14,7 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 struct log {
-	enum log_level level;	/* what is written: this level and those before it */
+	enum log_level level; /* what is written: this level and those before it */
 	void (*sink)(void *ctx, enum log_level level, const char *line);
 	void *ctx;
 };
@@ -24,11 +24,11 @@ struct log {
  * with a count of those left out.
  */
 struct log_limit {
-	uint64_t period_ns;	/* 0: a second */
-	uint32_t burst;		/* 0: one line */
+	uint64_t period_ns; /* 0: a second */
+	uint32_t burst;	    /* 0: one line */
 	uint32_t tokens_used;
-	uint64_t window_start;	/* ns: when the last token came back */
-	uint32_t suppressed;	/* since the last line written */
+	uint64_t window_start; /* ns: when the last token came back */
+	uint32_t suppressed;   /* since the last line written */
 };
 
 /* "error", "warn", "info", "debug"; -EINVAL. */

@@ -14,12 +14,12 @@
 struct map {
 	uint8_t seed[16];
 	size_t key_len;
-	size_t max;	/* bound on count */
-	size_t count;	/* entries */
-	size_t graves;	/* slots that hold GRAVE */
-	size_t cap;	/* slots */
-	void **values;	/* cap pointers; NULL in a slot that was never used */
-	uint8_t *keys;	/* cap keys, in the same block behind the values */
+	size_t max;    /* bound on count */
+	size_t count;  /* entries */
+	size_t graves; /* slots that hold GRAVE */
+	size_t cap;    /* slots */
+	void **values; /* cap pointers; NULL in a slot that was never used */
+	uint8_t *keys; /* cap keys, in the same block behind the values */
 };
 
 static const char grave_mark;

@@ -126,10 +126,8 @@ static void make_tables(const struct options *o, struct getopt_tables *t)
 	for (size_t i = 0; i < n; i++) {
 		const struct option_row *r = &o->row[i];
 
-		t->longs[i] = (struct option){
-			r->name, r->value ? required_argument : no_argument, NULL,
-			ROW_HELP + 1 + (int)i
-		};
+		t->longs[i] = (struct option){ r->name, r->value ? required_argument : no_argument,
+					       NULL, ROW_HELP + 1 + (int)i };
 		if (r->letter)
 			t->shorts[at++] = r->letter;
 		if (r->letter && r->value)

@@ -17,7 +17,7 @@
 
 struct option_row {
 	const char *name;  /* the long form, without its dashes */
-	char letter;       /* the short form; 0 if it has only the long one */
+	char letter;	   /* the short form; 0 if it has only the long one */
 	const char *value; /* what --help calls the value; NULL: a switch */
 	const char *help;
 };
@@ -29,7 +29,7 @@ struct options {
 	const char *missing; /* the complaint about too few arguments */
 	unsigned min_args, max_args;
 	struct option_row row[OPTIONS_MAX]; /* ends with a row without a name */
-	const char *more; /* the end of --help, printed as it is; may be NULL */
+	const char *more;		    /* the end of --help, printed as it is; may be NULL */
 };
 
 struct options_given {

@@ -161,8 +161,7 @@ static int missing(const toml_doc *d, const char *key, struct err *err)
 	return err_set(err, -ENOENT, "%s: the key %s is missing.", d->name.c_str(), key);
 }
 
-int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap,
-		  struct err *err)
+int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap, struct err *err)
 {
 	const toml_item *item = find(d, key);
 

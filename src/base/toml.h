@@ -13,8 +13,8 @@
 extern "C" {
 #endif
 
-#define TOML_TEXT_MAX 65536	/* bytes of a file */
-#define TOML_DOTS_MAX 4096	/* in all of it: dotted keys nest, the parser recurses */
+#define TOML_TEXT_MAX 65536 /* bytes of a file */
+#define TOML_DOTS_MAX 4096  /* in all of it: dotted keys nest, the parser recurses */
 
 struct toml_doc;
 
@@ -32,8 +32,8 @@ unsigned toml_line(const struct toml_doc *d, const char *key);
  * stays as it was then. Whether a key that may be left out is there says toml_has. `cap` includes
  * the NUL; a text with an embedded NUL is refused.
  */
-int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap,
-		  struct err *err) MUST_CHECK;
+int toml_get_text(const struct toml_doc *d, const char *key, char *ret, size_t cap, struct err *err)
+	MUST_CHECK;
 int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint64_t *ret,
 		  struct err *err) MUST_CHECK;
 
@@ -47,8 +47,7 @@ int toml_err(const struct toml_doc *d, const char *key, struct err *err, const c
  */
 bool toml_next_key(const struct toml_doc *d, size_t *pos, const char **ret_key, unsigned *ret_line);
 /* Is every key one of `known` (NULL-terminated)? -EINVAL names the first that is not. */
-int toml_check_keys(const struct toml_doc *d, const char *const *known, struct err *err)
-	MUST_CHECK;
+int toml_check_keys(const struct toml_doc *d, const char *const *known, struct err *err) MUST_CHECK;
 
 /* Writes `text` as a quoted TOML string with a NUL, for files that mlsh writes. Length, -ENOSPC. */
 ptrdiff_t toml_quote(const char *text, char *out, size_t cap) MUST_CHECK;

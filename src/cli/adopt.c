@@ -24,12 +24,12 @@ static int adopt(struct cli *c, const struct options_given *g)
 	host_note(url.host, false);
 	host_note_zone(url.host, url.invite.cluster_name);
 	rc = cli_node_name(c,
-			   name                      ? name
+			   name			     ? name
 			   : url.invite.node_name[0] ? url.invite.node_name
 						     : NULL,
 			   node_name, &err);
-	int code = rc < 0 ? cli_fail(&err) : join_run_adopt(c, &url, node_name,
-						  g->value[JSON] != NULL);
+	int code = rc < 0 ? cli_fail(&err)
+			  : join_run_adopt(c, &url, node_name, g->value[JSON] != NULL);
 	invite_url_wipe(&url);
 	return code;
 }

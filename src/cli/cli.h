@@ -11,10 +11,10 @@
 /* Documented in README; they never change their meaning. */
 enum exit_code {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1, /* refused or failed; the message says why */
-	EXIT_USAGE = 2, /* the command line is wrong */
-	EXIT_NOT_YET = 3, /* connect: not up within the time given, still trying */
-	EXIT_NO_DAEMON = 4, /* mlshtund does not run */
+	EXIT_FAILED = 1,     /* refused or failed; the message says why */
+	EXIT_USAGE = 2,	     /* the command line is wrong */
+	EXIT_NOT_YET = 3,    /* connect: not up within the time given, still trying */
+	EXIT_NO_DAEMON = 4,  /* mlshtund does not run */
 	EXIT_UNREACHABLE = 5 /* the signal server could not be reached */
 };
 
@@ -63,11 +63,11 @@ int cli_port_mapping(const char *text, bool *ret_no, struct err *err) MUST_CHECK
 int cli_log_level(const char *text, enum log_level *ret, struct err *err) MUST_CHECK;
 /* A secret given as "-" comes from standard input (one line); else `arg` itself. The caller wipes.
  * -EINVAL, -EFBIG. */
-int cli_read_secret(const char *what, const char *arg, char *out, size_t cap,
-		    struct err *err) MUST_CHECK;
+int cli_read_secret(const char *what, const char *arg, char *out, size_t cap, struct err *err)
+	MUST_CHECK;
 /* The name of this node: `name`, or made from the host name when NULL. */
-int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1],
-		  struct err *err) MUST_CHECK;
+int cli_node_name(struct cli *c, const char *name, char out[LABEL_MAX + 1], struct err *err)
+	MUST_CHECK;
 
 /* --- progress: one line on a terminal, rewritten while something is waited for; silent elsewhere
  * --- */
@@ -98,8 +98,8 @@ bool daemon_is_absent(int rc);
  * result), the time is up (-ETIMEDOUT) or the daemon goes away (-EPIPE).
  */
 int daemon_watch(struct cli *c, const char *cluster, uint64_t timeout_ns,
-		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,
-		 struct err *err) MUST_CHECK;
+		 int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx, struct err *err)
+	MUST_CHECK;
 /* The same for any request that is answered more than once. */
 int daemon_stream(struct cli *c, const struct control_request *r, uint64_t timeout_ns,
 		  int (*fn)(void *ctx, const struct daemon_reply *reply), void *ctx,

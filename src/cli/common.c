@@ -83,8 +83,11 @@ int cli_log_level(const char *text, enum log_level *ret, struct err *err)
 {
 	int rc = log_level_parse(text, ret);
 
-	return rc == 0 ? 0 : err_set(err, rc, "unknown log level '%.40s': it can be "
-					      "error, warn, info or debug", text);
+	return rc == 0 ? 0
+		       : err_set(err, rc,
+				 "unknown log level '%.40s': it can be "
+				 "error, warn, info or debug",
+				 text);
 }
 
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
@@ -96,9 +99,10 @@ int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64
 	for (; *p >= '0' && *p <= '9' && p - text < 12; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	if (p == text || *p || v < min || v > max)
-		return err_set(err, -EINVAL, "%s takes whole seconds from %llu to %llu, not "
-			       "'%.40s'", option, (unsigned long long)min,
-			       (unsigned long long)max, text);
+		return err_set(err, -EINVAL,
+			       "%s takes whole seconds from %llu to %llu, not "
+			       "'%.40s'",
+			       option, (unsigned long long)min, (unsigned long long)max, text);
 	*ret = v;
 	return 0;
 }

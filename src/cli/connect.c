@@ -29,11 +29,11 @@ static int parse(const struct options_given *g, struct connect_args *a)
 		.no_wait = g->value[NO_WAIT] != NULL,
 		.json = g->value[JSON] != NULL,
 	};
-	if (a->wait &&
-	    cli_parse_seconds("--wait", g->value[WAIT], 0, 86400, &a->wait_s, &err) < 0)
+	if (a->wait && cli_parse_seconds("--wait", g->value[WAIT], 0, 86400, &a->wait_s, &err) < 0)
 		return cli_usage("connect", "%s", err.text);
 	if (a->foreground && (a->wait || a->no_wait))
-		return cli_usage("connect", "--%s is about the daemon; with --foreground there is "
+		return cli_usage("connect",
+				 "--%s is about the daemon; with --foreground there is "
 				 "none, and the tunnel runs until Ctrl-C",
 				 a->wait ? "wait" : "no-wait");
 	if (a->wait && a->no_wait)
@@ -125,8 +125,7 @@ static void print_result(const struct connect_args *a, const struct waiting *w)
 				   w->warning);
 	else if (strcmp(w->state, "connected") == 0)
 		table_line("", "Connected to %s: this node is %s.%s, %s%s%s", a->cluster, w->node,
-			   a->cluster, w->address, w->warning[0] ? "\nwarning: " : "",
-			   w->warning);
+			   a->cluster, w->address, w->warning[0] ? "\nwarning: " : "", w->warning);
 }
 
 /* Already there? 1: yes. */
@@ -152,7 +151,8 @@ static int say_not_yet(const struct connect_args *a, const struct waiting *w)
 			     (unsigned long long)a->wait_s, w->why);
 	else
 		cli_complain("not connected to %s after %llu s: the signal server %s has not "
-			     "answered yet", a->cluster, (unsigned long long)a->wait_s, w->server);
+			     "answered yet",
+			     a->cluster, (unsigned long long)a->wait_s, w->server);
 	fputs("Still trying; `mlsh status` shows how it goes.\n", stderr);
 	return EXIT_NOT_YET;
 }

@@ -121,18 +121,24 @@ static int no_connection(const char *path, int rc, const struct err *why, struct
 	bool usual = strcmp(path, CONTROL_SOCKET) == 0;
 
 	if (daemon_is_absent(rc) && usual)
-		return err_set(err, rc, "mlshtund is not running (%s). Start it with `sudo "
+		return err_set(err, rc,
+			       "mlshtund is not running (%s). Start it with `sudo "
 			       "systemctl start mlshtund`, or `sudo mlshtund &`, or connect "
-			       "without it: `sudo mlsh connect <cluster> --foreground`", why->text);
+			       "without it: `sudo mlsh connect <cluster> --foreground`",
+			       why->text);
 	if (daemon_is_absent(rc))
-		return err_set(err, rc, "mlshtund is not running there (%.160s, which MLSH_SOCKET "
+		return err_set(err, rc,
+			       "mlshtund is not running there (%.160s, which MLSH_SOCKET "
 			       "names). Start it with `sudo mlshtund --socket %.160s`, or unset "
-			       "MLSH_SOCKET to ask the one at " CONTROL_SOCKET, why->text, path);
+			       "MLSH_SOCKET to ask the one at " CONTROL_SOCKET,
+			       why->text, path);
 	if (usual)
 		return err_set(err, rc, "mlshtund cannot be asked: %s%s", why->text,
 			       rc == -EACCES ? ". It should be open to every user of this machine, "
-					       "no group is needed: restart mlshtund" : "");
-	return err_set(err, rc, "mlshtund cannot be asked: %.240s. MLSH_SOCKET names it; unset, "
+					       "no group is needed: restart mlshtund"
+					     : "");
+	return err_set(err, rc,
+		       "mlshtund cannot be asked: %.240s. MLSH_SOCKET names it; unset, "
 		       "the one at " CONTROL_SOCKET " is asked, which is open to all users",
 		       why->text);
 }
@@ -174,10 +180,12 @@ static int call_run(struct call *c, const struct control_request *r, uint64_t ti
 	if (!c->done)
 		return err_set(err, -EINTR, "interrupted");
 	if (c->result == -EPIPE)
-		return err_set(err, -EPIPE, "mlshtund closed the connection; its log says "
+		return err_set(err, -EPIPE,
+			       "mlshtund closed the connection; its log says "
 			       "why (`sudo journalctl -u mlshtund`)");
 	if (c->result == -ETIMEDOUT)
-		return err_set(err, -ETIMEDOUT, "mlshtund did not answer in time; its log may "
+		return err_set(err, -ETIMEDOUT,
+			       "mlshtund did not answer in time; its log may "
 			       "say why (`sudo journalctl -u mlshtund`)");
 	if (c->result == -EBADMSG)
 		return err_set(err, -EBADMSG,

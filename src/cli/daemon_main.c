@@ -48,7 +48,7 @@ static void on_stop(void *ctx)
 static void on_hangup(void *ctx)
 {
 	log_info(host_log(ctx), "SIGHUP: there is nothing to read again. To change an option "
-		 "restart mlshtund; for a changed cluster run: mlsh connect");
+				"restart mlshtund; for a changed cluster run: mlsh connect");
 }
 
 static int wrong_usage(const struct err *err)
@@ -95,7 +95,8 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 
 static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
-	struct daemon_config cfg = { .socket_path = a->socket_path, .state_dir = a->state_dir,
+	struct daemon_config cfg = { .socket_path = a->socket_path,
+				     .state_dir = a->state_dir,
 				     .no_port_mapping = a->no_port_mapping };
 	const struct privs_paths paths = { .folders = { a->state_dir },
 					   .sockets = { a->socket_path } };

@@ -60,7 +60,7 @@ void drops_print(struct json_object *cluster)
 
 	if (!drops)
 		return;
-	json_object_object_foreach (drops, key, value) {
+	json_object_object_foreach(drops, key, value) {
 		const char *what = words_of(key);
 		long long n = json_object_get_int64(value);
 

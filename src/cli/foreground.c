@@ -59,8 +59,7 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 }
 
 /* Another terminal may run it from the same files, whatever became of its socket. */
-static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **ret,
-			struct err *err)
+static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **ret, struct err *err)
 {
 	char path[STORE_PATH_MAX], who[32] = "";
 	struct err why = { 0 };
@@ -72,8 +71,10 @@ static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **r
 	if (pid > 0)
 		snprintf(who, sizeof(who), ", process %d", pid);
 	if (rc == -EBUSY)
-		return err_set(err, rc, "%s runs in the foreground of another terminal already%s: "
-			       "end that first", cluster, who);
+		return err_set(err, rc,
+			       "%s runs in the foreground of another terminal already%s: "
+			       "end that first",
+			       cluster, who);
 	if (rc < 0)
 		log_warn(host_log(c->host), "nothing keeps a second one from running: %s",
 			 why.text);
@@ -92,13 +93,14 @@ static int check_not_connected(struct cli *c, const char *cluster, struct err *e
 	if (daemon_call(c, &r, &ignored, &reply) < 0)
 		return 0;
 	rc = daemon_reply_check(&reply, &ignored) == 0 &&
-			     !strstr((const char *)reply.data, "\"state\":\"stopped\"") ?
-		     -EBUSY :
-		     0;
+			     !strstr((const char *)reply.data, "\"state\":\"stopped\"")
+		     ? -EBUSY
+		     : 0;
 	daemon_reply_free(&reply);
-	return rc == 0 ? 0 :
-			 err_set(err, rc, "%s is connected already, by mlshtund or in another "
-					  "terminal: end that first (mlsh disconnect %s)",
+	return rc == 0 ? 0
+		       : err_set(err, rc,
+				 "%s is connected already, by mlshtund or in another "
+				 "terminal: end that first (mlsh disconnect %s)",
 				 cluster, cluster);
 }
 
@@ -109,8 +111,10 @@ static int check_privileges(struct cli *c, const char *cluster, struct err *err)
 	int rc = privs_check_tunnel(c->host, &why);
 
 	return rc == 0 ? 0
-		       : err_set(err, rc, "%.300s. `mlsh connect %s`, without --foreground, leaves "
-				 "that to mlshtund", why.text, cluster);
+		       : err_set(err, rc,
+				 "%.300s. `mlsh connect %s`, without --foreground, leaves "
+				 "that to mlshtund",
+				 why.text, cluster);
 }
 
 int foreground_run(struct cli *c, const char *cluster, bool json)

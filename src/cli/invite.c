@@ -89,8 +89,14 @@ static void print_json(const struct invite_url *u, const char *url)
 /* "30 days", "90 minutes", "10 seconds": in the largest unit that it is a multiple of. */
 static void format_ttl(uint64_t s, char *out, size_t cap)
 {
-	static const struct { uint64_t s; const char *name; } units[] = {
-		{ 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" },
+	static const struct {
+		uint64_t s;
+		const char *name;
+	} units[] = {
+		{ 86400, "day" },
+		{ 3600, "hour" },
+		{ 60, "minute" },
+		{ 1, "second" },
 	};
 	size_t i = 0;
 
@@ -110,10 +116,10 @@ static void print_text(const struct invite_args *a, const char *url)
 	printf("%s\n\n", url);
 	printf("On the other machine, within %s, paste it into:\n\n    mlsh adopt -\n\n", ttl);
 	table_line("", "It works once. Whoever reads it first can use it: send it over a channel "
-		   "you trust.");
+		       "you trust.");
 	if (a->role == ROLE_ADMIN)
 		table_line("", "The machine joins as a plain node, marked as meant to be an admin: "
-			   "it can be promoted in a later version.");
+			       "it can be promoted in a later version.");
 }
 
 static int make(struct cli *c, const struct invite_args *a, struct invite_url *u, struct err *err)

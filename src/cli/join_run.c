@@ -76,7 +76,8 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 		/* It is shown only once: not to be lost with an output that cannot be written. */
 		if (fflush(stdout) != 0 && run->setup) {
 			cli_complain("the cluster was created; only printing it failed. Recovery "
-				     "code: %s", r->recovery_code);
+				     "code: %s",
+				     r->recovery_code);
 			run->exit_code = EXIT_FAILED;
 		}
 	}

@@ -7,7 +7,7 @@
 #include "cli/target.h"
 
 #define NETCHECK_CLUSTERS_MAX 64
-#define LOOK_AGAIN (400 * NS_PER_MS)	/* while the daemon is finding out */
+#define LOOK_AGAIN (400 * NS_PER_MS) /* while the daemon is finding out */
 #define LOOKS_MAX 10
 
 enum { JSON };
@@ -27,7 +27,7 @@ static void print_server(struct json_object *s)
 		   js(s, "port"), table_ms(s, "rtt_ms", rtt), js(s, "endpoint"));
 	if (!json_object_get_boolean(json_object_object_get(s, "own_port")))
 		table_line("               ", "from another port than this node's own, which gets "
-			   "no answer: no relay");
+					      "no answer: no relay");
 }
 
 static const char *yes_no(struct json_object *o, const char *key)
@@ -78,8 +78,8 @@ static void print_netcheck(struct json_object *o)
 /* True: the daemon is still finding out. */
 static bool is_checking(struct json_object *o)
 {
-	return json_object_get_boolean(
-		json_object_object_get(json_object_object_get(o, "nat"), "checking"));
+	return json_object_get_boolean(json_object_object_get(json_object_object_get(o, "nat"),
+							      "checking"));
 }
 
 static int check(struct cli *c, const char *cluster, bool json)
@@ -110,13 +110,15 @@ static int check(struct cli *c, const char *cluster, bool json)
 			break;
 	}
 	if (json)
-		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-							     JSON_C_TO_STRING_NOSLASHESCAPE));
+		printf("%s\n",
+		       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print_netcheck(o);
-	code = json_object_get_boolean(json_object_object_get(
-		       json_object_object_get(o, "server"), "reachable")) ? EXIT_OK
-									  : EXIT_UNREACHABLE;
+	code = json_object_get_boolean(json_object_object_get(json_object_object_get(o, "server"),
+							      "reachable"))
+		       ? EXIT_OK
+		       : EXIT_UNREACHABLE;
 	json_object_put(o);
 	return code;
 }

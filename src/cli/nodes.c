@@ -64,7 +64,7 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 static void print_nodes(struct json_object *o)
 {
 	static const char *const head[] = { "NAME",   "ADDRESS", "ROLE", "SPONSOR",
-					    "JOINED", "ONLINE",  "PATH" };
+					    "JOINED", "ONLINE",	 "PATH" };
 	struct json_object *list = json_object_object_get(o, "nodes");
 	struct table t;
 
@@ -82,9 +82,10 @@ static void print_nodes(struct json_object *o)
 										    : "");
 		table_cell(&t, name);
 		table_cell(&t, js(n, "address"));
-		table_cell(&t, json_object_get_boolean(
-				       json_object_object_get(n, "promotion_pending"))
-				       ? "node (to be admin)" : js(n, "role"));
+		table_cell(&t,
+			   json_object_get_boolean(json_object_object_get(n, "promotion_pending"))
+				   ? "node (to be admin)"
+				   : js(n, "role"));
 		table_cell(&t, *js(n, "sponsor") ? js(n, "sponsor") : "-");
 		table_cell(&t, when);
 		struct json_object *online = json_object_object_get(n, "online");

@@ -18,7 +18,7 @@ enum { COUNT, INTERVAL, UNTIL_DIRECT, JSON };
 struct pinging {
 	const struct target *target;
 	bool json;
-	unsigned answered, sent; /* with an outcome */
+	unsigned answered, sent;       /* with an outcome */
 	double min_ms, max_ms, sum_ms; /* of the answers */
 	bool direct;
 	struct json_object *last; /* event; NULL: none yet */
@@ -95,8 +95,7 @@ static void put_ms(struct json_object *o, const char *key, const struct pinging 
 	char text[32];
 
 	snprintf(text, sizeof(text), "%.3f", ms);
-	json_object_object_add(o, key,
-			       p->answered ? json_object_new_double_s(ms, text) : NULL);
+	json_object_object_add(o, key, p->answered ? json_object_new_double_s(ms, text) : NULL);
 }
 
 static double lost_percent(const struct pinging *p)
@@ -112,10 +111,12 @@ static void print_end_json(const struct pinging *p)
 	snprintf(lost, sizeof(lost), "%.1f", lost_percent(p));
 	json_object_object_add(o, "event", json_object_new_string("end"));
 	json_object_object_add(o, "seq", json_object_new_int64(p->sent));
-	json_object_object_add(o, "path", json_object_new_string(p->last ? js(p->last, "path")
-									: "none"));
-	json_object_object_add(o, "endpoint", !p->last || !*js(p->last, "endpoint") ? NULL :
-			       json_object_new_string(js(p->last, "endpoint")));
+	json_object_object_add(o, "path",
+			       json_object_new_string(p->last ? js(p->last, "path") : "none"));
+	json_object_object_add(o, "endpoint",
+			       !p->last || !*js(p->last, "endpoint")
+				       ? NULL
+				       : json_object_new_string(js(p->last, "endpoint")));
 	json_object_object_add(o, "rtt_ms", NULL);
 	json_object_object_add(o, "sent", json_object_new_int64(p->sent));
 	json_object_object_add(o, "answered", json_object_new_int64(p->answered));
@@ -125,7 +126,7 @@ static void print_end_json(const struct pinging *p)
 	put_ms(o, "rtt_avg_ms", p, p->answered ? p->sum_ms / p->answered : 0);
 	put_ms(o, "rtt_max_ms", p, p->max_ms);
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-							 JSON_C_TO_STRING_NOSLASHESCAPE));
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 
@@ -139,10 +140,10 @@ static void print_end(const struct pinging *p)
 		snprintf(lost, sizeof(lost), ", %.*f%% lost", p->sent < 1000 ? 0 : 1,
 			 lost_percent(p));
 	if (p->answered)
-		snprintf(rtt, sizeof(rtt), "\nround trip min/avg/max %.2f/%.2f/%.2f ms",
-			 p->min_ms, p->sum_ms / p->answered, p->max_ms);
-	printf("%s.%s: %u sent, %u answered%s%s\n", t->node, t->cluster, p->sent, p->answered,
-	       lost, rtt);
+		snprintf(rtt, sizeof(rtt), "\nround trip min/avg/max %.2f/%.2f/%.2f ms", p->min_ms,
+			 p->sum_ms / p->answered, p->max_ms);
+	printf("%s.%s: %u sent, %u answered%s%s\n", t->node, t->cluster, p->sent, p->answered, lost,
+	       rtt);
 }
 
 static void on_interrupt(void *ctx)
@@ -151,8 +152,8 @@ static void on_interrupt(void *ctx)
 }
 
 /* -EINTR: ended by Ctrl-C or SIGTERM. */
-static int stream(struct cli *c, const struct control_request *r, uint64_t most,
-		  struct pinging *p, struct err *err)
+static int stream(struct cli *c, const struct control_request *r, uint64_t most, struct pinging *p,
+		  struct err *err)
 {
 	struct signal_watch *intr = signal_watch_new(c->host, SIGINT, on_interrupt, c);
 	struct signal_watch *term = signal_watch_new(c->host, SIGTERM, on_interrupt, c);
@@ -170,8 +171,10 @@ static int parse_interval(const char *text, uint32_t *ret_ms, struct err *err)
 	double s = strtod(text, &rest);
 
 	if (rest == text || *rest || !(s >= 0.2 && s <= 3600))
-		return err_set(err, -EINVAL, "--interval takes seconds from 0.2 to 3600, not "
-			       "'%.40s'", text);
+		return err_set(err, -EINVAL,
+			       "--interval takes seconds from 0.2 to 3600, not "
+			       "'%.40s'",
+			       text);
 	*ret_ms = (uint32_t)(s * 1000 + 0.5);
 	return 0;
 }
@@ -219,7 +222,8 @@ static int run(struct cli *c, const struct target *t, struct control_request *r,
 
 static int ping(struct cli *c, const struct options_given *g)
 {
-	struct control_request r = { .verb = CONTROL_PING, .interval_ms = 1000,
+	struct control_request r = { .verb = CONTROL_PING,
+				     .interval_ms = 1000,
 				     .until_direct = g->value[UNTIL_DIRECT] != NULL };
 	struct err err = { 0 };
 	struct target t;

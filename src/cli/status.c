@@ -68,7 +68,7 @@ static void note_relay(struct table *t, struct json_object *cluster, struct json
 static void print_peers(struct json_object *o)
 {
 	static const char *const head[] = { "PEER",  "ADDRESS", "PATH", "ENDPOINT",    "RTT",
-					    "HEARD", "RX",      "TX",   "KEY EXCHANGE" };
+					    "HEARD", "RX",	"TX",	"KEY EXCHANGE" };
 	struct json_object *peers = json_object_object_get(o, "peers");
 	size_t n = peers ? json_object_array_length(peers) : 0;
 	struct table t;
@@ -107,12 +107,15 @@ static void print_fence(struct json_object *o)
 	int64_t dropped = json_object_get_int64(json_object_object_get(fence, "dropped"));
 
 	if (strcmp(js(fence, "state"), "up") != 0)
-		table_line("  fence     ", "%s: %s. Hosts on this network can reach overlay "
-			   "addresses, and pose as nodes", js(fence, "state"),
-			   js(fence, "detail"));
+		table_line("  fence     ",
+			   "%s: %s. Hosts on this network can reach overlay "
+			   "addresses, and pose as nodes",
+			   js(fence, "state"), js(fence, "detail"));
 	else if (dropped)
-		table_line("  fence     ", "kept out %lld packets that did not come through the "
-			   "tunnel", (long long)dropped);
+		table_line("  fence     ",
+			   "kept out %lld packets that did not come through the "
+			   "tunnel",
+			   (long long)dropped);
 }
 
 /* Without systemd-resolved another resolver has to be told of the zone. */
@@ -129,10 +132,11 @@ static void print_dns(struct json_object *o)
 	else if (strcmp(server, "udp") == 0)
 		table_line("            ", "server %s", server_detail);
 	if (strcmp(server, "off") != 0 && (absent || strcmp(state, "refused") == 0))
-		table_line("            ", "%s a forwarding resolver (dnsmasq, unbound) to ask %s "
+		table_line("            ",
+			   "%s a forwarding resolver (dnsmasq, unbound) to ask %s "
 			   "for .%s; until then: dig @%s %s.%s",
-			   absent ? "Install it, or tell" : "Tell", js(o, "address"),
-			   js(o, "name"), js(o, "address"), js(o, "node"), js(o, "name"));
+			   absent ? "Install it, or tell" : "Tell", js(o, "address"), js(o, "name"),
+			   js(o, "address"), js(o, "node"), js(o, "name"));
 }
 
 static void print_head(struct json_object *o)
@@ -140,8 +144,8 @@ static void print_head(struct json_object *o)
 	char text[512], age[24], rx[24], tx[24];
 
 	snprintf(text, sizeof(text), "%s: %s, %s.%s is %s on %s, up %s", js(o, "name"),
-		 js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"),
-		 js(o, "interface"), table_age(o, "uptime_s", age));
+		 js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"), js(o, "interface"),
+		 table_age(o, "uptime_s", age));
 	options_wrap(stdout, text, 0, 2);
 	printf("\n  traffic   received %s, sent %s\n", table_bytes(o, "rx_bytes", rx),
 	       table_bytes(o, "tx_bytes", tx));

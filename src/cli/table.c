@@ -159,8 +159,9 @@ void table_nat(struct json_object *nat, char *out, size_t cap)
 			words = mappings[i].words;
 	}
 	snprintf(out, cap, "%s%s", words,
-		 strcmp(filtering, "port") == 0	  ? "; lets in only who was written to" :
-		 strcmp(filtering, "open") == 0	  ? "; lets in other ports, too" : "");
+		 strcmp(filtering, "port") == 0	  ? "; lets in only who was written to"
+		 : strcmp(filtering, "open") == 0 ? "; lets in other ports, too"
+						  : "");
 }
 
 void table_mapping(struct json_object *mapping, char *out, size_t cap)

@@ -32,8 +32,8 @@ static const char *peer_near(struct json_object *list, const char *text)
 	size_t n = list ? json_object_array_length(list) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *peers = json_object_object_get(
-			json_object_array_get_idx(list, i), "peers");
+		struct json_object *peers =
+			json_object_object_get(json_object_array_get_idx(list, i), "peers");
 
 		for (size_t k = 0; peers && k < json_object_array_length(peers); k++) {
 			const char *name = js(json_object_array_get_idx(peers, k), "name");
@@ -50,7 +50,7 @@ struct idle {
 	struct json_object *list; /* the daemon's */
 	size_t n;
 	char first[LABEL_MAX + 1], others[200];
-	const char *wanted; /* NULL: no name was given */
+	const char *wanted;	  /* NULL: no name was given */
 	char near[LABEL_MAX + 1]; /* a name that is like the wanted one, or "" */
 };
 
@@ -113,13 +113,16 @@ static int none_anywhere(struct cli *c, const char *of_yours, struct err *err)
 
 	whose_other(c, NULL, other, sizeof(other));
 	if (*of_yours)
-		return err_set(err, -ESRCH, "no cluster%s is connected, and there is none in %s; "
+		return err_set(err, -ESRCH,
+			       "no cluster%s is connected, and there is none in %s; "
 			       "`mlsh setup` makes one, `mlsh adopt` joins one. What other users "
 			       "have connected only they and root see: if you used sudo for setup "
-			       "or adopt, use it here, too", of_yours, c->store.dir);
-	return err_set(err, -ESRCH, "no cluster is connected, and there is none in %s; `mlsh "
-		       "setup` makes one, `mlsh adopt` joins one%s%s", c->store.dir,
-		       *other ? "." : "", other);
+			       "or adopt, use it here, too",
+			       of_yours, c->store.dir);
+	return err_set(err, -ESRCH,
+		       "no cluster is connected, and there is none in %s; `mlsh "
+		       "setup` makes one, `mlsh adopt` joins one%s%s",
+		       c->store.dir, *other ? "." : "", other);
 }
 
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err)
@@ -130,7 +133,8 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 
 	idle_find(c, list, &idle);
 	if (idle.n == 0 && !*c->store.dir)
-		return err_set(err, -ESRCH, "no cluster%s is connected, and without HOME or "
+		return err_set(err, -ESRCH,
+			       "no cluster%s is connected, and without HOME or "
 			       "XDG_CONFIG_HOME nobody can tell where your clusters' files are",
 			       of_yours);
 	if (idle.n == 0)
@@ -149,19 +153,23 @@ static int no_such_node(struct cli *c, struct json_object *list, const char *tex
 
 	idle_find(c, list, &idle);
 	if (meant)
-		return err_set(err, -ESRCH, "no connected cluster has another node %s: did you "
-			       "mean %s?", text, meant);
-	return err_set(err, -ESRCH, "no connected cluster has another node %s; `mlsh status` lists "
-		       "them%s%s%s%s", text, idle.n ? ". Not connected: " : "", idle.first,
+		return err_set(err, -ESRCH,
+			       "no connected cluster has another node %s: did you "
+			       "mean %s?",
+			       text, meant);
+	return err_set(err, -ESRCH,
+		       "no connected cluster has another node %s; `mlsh status` lists "
+		       "them%s%s%s%s",
+		       text, idle.n ? ". Not connected: " : "", idle.first,
 		       *idle.others ? ", " : "", idle.others);
 }
 
-static int search(struct cli *cli, struct json_object *status, const char *text,
-		  struct target *ret, struct err *err)
+static int search(struct cli *cli, struct json_object *status, const char *text, struct target *ret,
+		  struct err *err)
 {
 	struct json_object *list = json_object_object_get(status, "clusters");
 	size_t n = list ? json_object_array_length(list) : 0;
-	const char *self = NULL;	/* the cluster in which that is this node */
+	const char *self = NULL; /* the cluster in which that is this node */
 	unsigned found = 0, connected = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -182,8 +190,10 @@ static int search(struct cli *cli, struct json_object *status, const char *text,
 		return err_set(err, -EINVAL, "several clusters have a node %s; say which: %s.%s",
 			       text, text, ret->cluster);
 	if (self)
-		return err_set(err, -ESRCH, "%s is this machine itself, in the cluster %s; name "
-			       "another node", text, self);
+		return err_set(err, -ESRCH,
+			       "%s is this machine itself, in the cluster %s; name "
+			       "another node",
+			       text, self);
 	return connected ? no_such_node(cli, list, text, err)
 			 : target_none_connected(cli, list, err);
 }
@@ -228,14 +238,17 @@ static int check_form(const char *text, struct err *err)
 
 	if (addr_parse_ip(text, &ip) == 0)
 		return addr_is_v4(&ip) ? 0
-				       : err_set(err, -EINVAL, "%s is an IPv6 address; overlay "
-						 "addresses are IPv4, see `mlsh status`", text);
-	if (dot && strpbrk(text, "0123456789") &&
-	    strspn(text, "0123456789.") == strlen(text))
+				       : err_set(err, -EINVAL,
+						 "%s is an IPv6 address; overlay "
+						 "addresses are IPv4, see `mlsh status`",
+						 text);
+	if (dot && strpbrk(text, "0123456789") && strspn(text, "0123456789.") == strlen(text))
 		return err_set(err, -EINVAL, "'%.40s' is not an IPv4 address", text);
 	if (dot && strchr(dot + 1, '.'))
-		return err_set(err, -EINVAL, "'%.40s' cannot be used: a node is given as <node> or "
-			       "<node>.<cluster>", text);
+		return err_set(err, -EINVAL,
+			       "'%.40s' cannot be used: a node is given as <node> or "
+			       "<node>.<cluster>",
+			       text);
 	return 0;
 }
 
@@ -300,8 +313,10 @@ void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 		(void)err_set(err, -ENOENT, "there is no cluster %s here: did you mean %s?",
 			      cluster, all.near);
 	else if (all.n == 0)
-		(void)err_set(err, -ENOENT, "there is no cluster %s here, and no other; "
-			      "`mlsh setup` makes one, `mlsh adopt` joins one.%s", cluster, other);
+		(void)err_set(err, -ENOENT,
+			      "there is no cluster %s here, and no other; "
+			      "`mlsh setup` makes one, `mlsh adopt` joins one.%s",
+			      cluster, other);
 	else
 		(void)err_set(err, -ENOENT, "there is no cluster %s here; there is %s%s%s%s%s",
 			      cluster, all.first, *all.others ? ", " : "", all.others,

@@ -138,8 +138,7 @@ static void propose(struct cli *c, const char *cluster, char *out, size_t cap)
 		return;
 	}
 	for (size_t i = 0; i < l.n && at + LABEL_MAX + 4 < cap; i++)
-		at += (size_t)snprintf(out + at, cap - at, "%s%s", i ? ", " : "there is ",
-				       list[i]);
+		at += (size_t)snprintf(out + at, cap - at, "%s%s", i ? ", " : "there is ", list[i]);
 }
 
 static void explain_missing(struct cli *c, const char *cluster, struct err *err)
@@ -150,9 +149,11 @@ static void explain_missing(struct cli *c, const char *cluster, struct err *err)
 		return;
 	propose(c, cluster, names, sizeof(names));
 	whose_other(c, cluster, other, sizeof(other));
-	(void)err_set(err, err->code, "there is no cluster %s on this machine (%.200s is missing): "
-		      "%s%s%s", cluster, path, names,
-		      *other && names[strlen(names) - 1] != '?' ? "." : "", other);
+	(void)err_set(err, err->code,
+		      "there is no cluster %s on this machine (%.200s is missing): "
+		      "%s%s%s",
+		      cluster, path, names, *other && names[strlen(names) - 1] != '?' ? "." : "",
+		      other);
 }
 
 /* The nearest folder above the files that can be looked at. */
@@ -180,8 +181,10 @@ static void explain_owner(struct cli *c, struct err *err)
 	snprintf(owner, sizeof(owner), st.st_uid == 0 ? "root" : "user id %u", st.st_uid);
 	snprintf(text, sizeof(text), "%s", err->text);
 	if (stat(cli_env("HOME", ""), &home) == 0 && home.st_uid == geteuid())
-		snprintf(advice, sizeof(advice), "use sudo, or make it yours again with `sudo "
-			 "chown -R %u %.200s`", geteuid(), path);
+		snprintf(advice, sizeof(advice),
+			 "use sudo, or make it yours again with `sudo "
+			 "chown -R %u %.200s`",
+			 geteuid(), path);
 	else
 		snprintf(advice, sizeof(advice), "%sset HOME to your own folder",
 			 st.st_uid == 0 ? "use sudo, or " : "");

@@ -21,8 +21,8 @@ static int expired(const struct invite *inv, uint64_t now, struct err *err)
 
 	return refuse_set(err, REFUSAL_INVITE_EXPIRED,
 			  "the invite to %s has expired, %llu %s ago by this machine's clock. Ask "
-			  "for a new one.", inv->cluster_name,
-			  (unsigned long long)(ago_s < 120 ? ago_s : ago_s / 60),
+			  "for a new one.",
+			  inv->cluster_name, (unsigned long long)(ago_s < 120 ? ago_s : ago_s / 60),
 			  ago_s < 120 ? "s" : "minutes");
 }
 
@@ -51,8 +51,7 @@ static int check_log(const struct join *j, struct err *err)
 	struct invite ignored;
 	int r;
 
-	m = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity),
-				 ROSTER_ALL);
+	m = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity), ROSTER_ALL);
 	if (m)
 		return refuse_set(err, REFUSAL_KEY_KNOWN,
 				  "this machine's key is in %s already, as %s, and a key joins "
@@ -66,7 +65,8 @@ static int check_log(const struct join *j, struct err *err)
 	if (roster_by_name(mlog_roster(j->log), span_str(j->node_name), ROSTER_ALL))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
 				  "the name %s is taken in %s (a name is never given again). "
-				  "Choose another one with --name.", j->node_name, j->cluster_name);
+				  "Choose another one with --name.",
+				  j->node_name, j->cluster_name);
 	return 0;
 }
 
@@ -149,8 +149,10 @@ static int take_entries(struct join *j, const struct wire_entries *entries, stru
 		int r = mlog_append(j->log, entries->item[i], err);
 
 		if (r < 0) {
-			err_prefix(err, "the log that the signal server shows is not valid at "
-				   "entry %zu", mlog_count(j->log));
+			err_prefix(err,
+				   "the log that the signal server shows is not valid at "
+				   "entry %zu",
+				   mlog_count(j->log));
 			return r;
 		}
 		if (memcmp(mlog_cluster_id(j->log), j->cluster_id, HASH_LEN) != 0)
@@ -280,7 +282,8 @@ static int check_invite(const struct join *j, struct err *err)
 	if (inv->node_name[0] && strcmp(inv->node_name, j->node_name) != 0)
 		return refuse_set(err, REFUSAL_NAME_BAD,
 				  "the invite was made for a node named %s, not %s. Leave --name "
-				  "out, or ask for another invite.", inv->node_name, j->node_name);
+				  "out, or ask for another invite.",
+				  inv->node_name, j->node_name);
 	return 0;
 }
 
@@ -293,9 +296,11 @@ static int check_pending(const struct join *j, struct err *err)
 	if (invite_decode(span_of(j->pending.invite, j->pending.invite_len), &inv, NULL) == 0 &&
 	    memcmp(inv.cluster_id, j->cluster_id, HASH_LEN) == 0)
 		return 0;
-	return err_set(err, -EEXIST, "an earlier 'mlsh adopt' into another cluster named %s is "
+	return err_set(err, -EEXIST,
+		       "an earlier 'mlsh adopt' into another cluster named %s is "
 		       "unfinished: run that again to complete it, or remove %s/clusters/%s%s to "
-		       "forget it.", j->cluster_name, j->store.dir, j->cluster_name, STORE_PENDING);
+		       "forget it.",
+		       j->cluster_name, j->store.dir, j->cluster_name, STORE_PENDING);
 }
 
 int adopt_start(struct host *h, const struct store *s, const struct invite_url *url,

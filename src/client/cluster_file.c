@@ -9,10 +9,9 @@
 #define FILE_VERSION 1
 
 static const char *const known_keys[] = {
-	"version",	 "cluster.name",   "cluster.id",    "cluster.subnet",
-	"node.name",	 "node.id",	   "node.address",  "node.token",
-	"signal.host",	 "signal.port",	   "signal.cert",   "signal.key",
-	NULL
+	"version",     "cluster.name", "cluster.id", "cluster.subnet", "node.name",
+	"node.id",     "node.address", "node.token", "signal.host",    "signal.port",
+	"signal.cert", "signal.key",   NULL
 };
 
 int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, size_t *ret_len)
@@ -165,8 +164,10 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 	if ((r = get_uint(d, "version", UINT32_MAX, &version, err)) < 0)
 		return r;
 	if (version > FILE_VERSION) {
-		(void)toml_err(d, "version", err, "this file of version %llu was written by a "
-			       "newer mlsh; upgrade this one", (unsigned long long)version);
+		(void)toml_err(d, "version", err,
+			       "this file of version %llu was written by a "
+			       "newer mlsh; upgrade this one",
+			       (unsigned long long)version);
 		if (err)
 			err->code = -EPROTONOSUPPORT;
 		return -EPROTONOSUPPORT;
@@ -203,8 +204,10 @@ static int check_ascii(struct span text, const char *name, struct err *err)
 		if (text.data[i] == '\n')
 			line++;
 		if (text.data[i] >= 0x80)
-			return err_set(err, -EINVAL, "%s:%u: only ASCII characters are allowed in "
-				       "this file", name, line);
+			return err_set(err, -EINVAL,
+				       "%s:%u: only ASCII characters are allowed in "
+				       "this file",
+				       name, line);
 	}
 	return 0;
 }

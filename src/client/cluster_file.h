@@ -16,13 +16,13 @@ struct cluster_file {
 	char cluster[LABEL_MAX + 1];
 	uint8_t cluster_id[HASH_LEN];
 	char node_name[LABEL_MAX + 1];
-	struct node_id node_id;		/* must be the identity's */
+	struct node_id node_id; /* must be the identity's */
 	ip4 address;
 	struct prefix4 subnet;
 	char signal_host[HOST_TEXT_MAX + 1];
 	uint16_t signal_port;
-	uint8_t signal_cert[HASH_LEN];	/* from the token or the invite */
-	uint8_t signal_key[HASH_LEN];	/* of genesis: a renewed certificate with it is accepted */
+	uint8_t signal_cert[HASH_LEN]; /* from the token or the invite */
+	uint8_t signal_key[HASH_LEN];  /* of genesis: a renewed certificate with it is accepted */
 	uint8_t node_token[HASH_LEN];
 };
 

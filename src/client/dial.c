@@ -12,8 +12,8 @@
 /* What is known of a failed attempt, the more telling ones last. */
 enum blame { BLAME_NONE, BLAME_SILENT, BLAME_CLOSED, BLAME_TLS, BLAME_ALPN, BLAME_PIN };
 
-#define LOOK_FIRST (10 * NS_PER_MS)	/* the first datagram has been handed to the kernel */
-#define LOOK_LATER (100 * NS_PER_MS)	/* word from routers and hosts may have come */
+#define LOOK_FIRST (10 * NS_PER_MS)  /* the first datagram has been handed to the kernel */
+#define LOOK_LATER (100 * NS_PER_MS) /* word from routers and hosts may have come */
 
 struct attempt {
 	struct dial *dial;
@@ -21,7 +21,7 @@ struct attempt {
 	uint64_t begun;
 	/* the newest, and the one before it, of a slow path perhaps; NULL: not begun, or failed */
 	struct quic_conn *conn[2];
-	struct udp_refusal refused;	/* by the kernel or the network; code 0 before that */
+	struct udp_refusal refused; /* by the kernel or the network; code 0 before that */
 };
 
 struct dial {
@@ -34,15 +34,15 @@ struct dial {
 	void (*progress)(void *ctx, const char *line);
 	void (*resolved)(void *ctx, const struct addr *addrs, size_t n);
 	void *ctx, *progress_ctx, *resolved_ctx;
-	struct resolve *resolve;	/* NULL once it has ended */
+	struct resolve *resolve; /* NULL once it has ended */
 	struct timer *stagger, *deadline, *look, *again;
-	uint64_t gap;			/* between connections to the same address; 0: one only */
+	uint64_t gap; /* between connections to the same address; 0: one only */
 	struct attempt attempt[DIAL_ADDRS_MAX];
 	size_t n, begun, running;
-	struct err dns_err;		/* code 0: no failure */
+	struct err dns_err; /* code 0: no failure */
 	enum blame blame;
 	struct addr blamed;
-	char detail[160];		/* of the blame */
+	char detail[160]; /* of the blame */
 	uint8_t got_cert[HASH_LEN];
 };
 
@@ -181,12 +181,13 @@ static void fail_message(const struct dial *d, struct err *err)
 	else if (d->blame == BLAME_ALPN)
 		refuse_set(err, REFUSAL_UNREACHABLE,
 			   "what answers at %s (%s) is not a signal server of mlsh, or of another "
-			   "version. Check the address and the port.", at, d->name);
+			   "version. Check the address and the port.",
+			   at, d->name);
 	else if (d->blame == BLAME_TLS || d->blame == BLAME_CLOSED)
 		refuse_set(err, REFUSAL_UNREACHABLE,
 			   "the signal server %s (%s) ended the connection while it was being "
-			   "made: %s. Are both sides of the same version of mlsh?", d->name, at,
-			   d->detail);
+			   "made: %s. Are both sides of the same version of mlsh?",
+			   d->name, at, d->detail);
 	else if (refused && *tried == '\0')
 		fail_refused(d, refused, err);
 	else

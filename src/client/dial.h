@@ -17,14 +17,14 @@
 struct dial;
 
 struct dial_params {
-	struct quic_socket *socket;	/* outlives the dial and the connection */
+	struct quic_socket *socket; /* outlives the dial and the connection */
 	const char *host;
 	uint16_t port;
 	struct quic_pin pin;
-	struct addr last_good;		/* unset: none */
-	uint64_t dns_timeout;		/* ns */
-	uint64_t timeout;		/* ns, for all of it */
-	uint64_t again;			/* ns between connections to one address; 0: one only */
+	struct addr last_good; /* unset: none */
+	uint64_t dns_timeout;  /* ns */
+	uint64_t timeout;      /* ns, for all of it */
+	uint64_t again;	       /* ns between connections to one address; 0: one only */
 	/* One line about what is being waited for. May be NULL. */
 	void (*progress)(void *ctx, const char *line);
 	void *progress_ctx;

@@ -24,8 +24,7 @@ static int read_cluster(struct host *h, const struct store *s, const char *clust
 }
 
 /* Loading it completes an identity that a crash left without its certificate. */
-static int read_identity(struct host *h, const struct store *s, struct handover *o,
-			 struct err *err)
+static int read_identity(struct host *h, const struct store *s, struct handover *o, struct err *err)
 {
 	struct identity *id = NULL;
 	int rc = store_identity(h, s, false, &id, NULL, err);

@@ -13,7 +13,7 @@
 
 struct handover {
 	struct buf file[CONTROL_FILES];
-	uint64_t sent;	/* of all files, one behind the other */
+	uint64_t sent; /* of all files, one behind the other */
 };
 
 /*

@@ -48,8 +48,10 @@ static int check_params(const struct invite_params *p, const char *node_name, st
 	int r;
 
 	if (p->ttl_s < INVITE_TTL_MIN_S || p->ttl_s > INVITE_TTL_MAX_S)
-		return err_set(err, -EINVAL, "an invite lasts %d second to %d days, not %llu "
-			       "seconds", INVITE_TTL_MIN_S, INVITE_TTL_MAX_S / 86400,
+		return err_set(err, -EINVAL,
+			       "an invite lasts %d second to %d days, not %llu "
+			       "seconds",
+			       INVITE_TTL_MIN_S, INVITE_TTL_MAX_S / 86400,
 			       (unsigned long long)p->ttl_s);
 	if (!node_name[0])
 		return 0;

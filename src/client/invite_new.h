@@ -13,9 +13,9 @@ struct invite_params {
 	const struct identity *identity;
 	const struct mlog *log;
 	uint64_t ttl_s;
-	enum member_role role;	/* what the sponsor means the new node to become */
-	const char *node_name;	/* the only name it admits; NULL or "": any */
-	uint64_t now_s;		/* seconds since 1970 */
+	enum member_role role; /* what the sponsor means the new node to become */
+	const char *node_name; /* the only name it admits; NULL or "": any */
+	uint64_t now_s;	       /* seconds since 1970 */
 };
 
 /*

@@ -36,8 +36,10 @@ static void remove_identity(struct join *j)
 	if (!j->identity_ours || j->has_pending || store_identity_needed(j->host, &j->store))
 		return;
 	if (store_identity_remove(j->host, &j->store) < 0)
-		log_warn(host_log(j->host), "the identity that was made for %s could not be "
-			 "removed from %s/identity", j->cluster_name, j->store.dir);
+		log_warn(host_log(j->host),
+			 "the identity that was made for %s could not be "
+			 "removed from %s/identity",
+			 j->cluster_name, j->store.dir);
 	j->identity_ours = false;
 }
 
@@ -66,8 +68,8 @@ void join_fail(struct join *j, const struct err *err)
 	if (j->has_pending)
 		err_set(&j->err, err->code,
 			"%.300s%s The request may have been carried out all the same: run the same "
-			"command again, it completes what was begun.", err->text,
-			ends_sentence(err->text) ? "" : ".");
+			"command again, it completes what was begun.",
+			err->text, ends_sentence(err->text) ? "" : ".");
 	j->err.reason = err->reason;
 	remove_identity(j);
 	join_end(j);
@@ -174,8 +176,10 @@ void join_again(struct join *j)
 	struct err err = { 0 };
 
 	if (++j->tries >= JOIN_TRIES_MAX) {
-		refuse_set(&err, REFUSAL_STALE, "%s changed %u times while this node was joining. "
-			   "Try again.", j->cluster_name, j->tries);
+		refuse_set(&err, REFUSAL_STALE,
+			   "%s changed %u times while this node was joining. "
+			   "Try again.",
+			   j->cluster_name, j->tries);
 		join_fail(j, &err);
 		return;
 	}
@@ -322,8 +326,10 @@ static int check_names(const struct store *s, struct host *h, const char *cluste
 		return r;
 	/* With a request that was not forgotten yet, it was killed at its end: completed now. */
 	if (store_has_cluster(h, s, cluster) && !store_has_pending(h, s, cluster))
-		return err_set(err, -EEXIST, "this machine is in a cluster \"%s\" already (%s). "
-			       "Nothing was changed.", cluster, path);
+		return err_set(err, -EEXIST,
+			       "this machine is in a cluster \"%s\" already (%s). "
+			       "Nothing was changed.",
+			       cluster, path);
 	return 0;
 }
 
@@ -337,11 +343,12 @@ static int load_pending(struct join *j, struct err *err)
 
 	if (r == -ENOENT)
 		return 0;
-	if (r < 0 || (r = store_cluster_path(&j->store, j->cluster_name, STORE_PENDING, path,
-					     err)) < 0)
+	if (r < 0 ||
+	    (r = store_cluster_path(&j->store, j->cluster_name, STORE_PENDING, path, err)) < 0)
 		return r;
 	if (j->pending.kind != j->kind->pending)
-		return err_set(err, -EEXIST, "an earlier 'mlsh %s' for %s is unfinished: run that "
+		return err_set(err, -EEXIST,
+			       "an earlier 'mlsh %s' for %s is unfinished: run that "
 			       "again to complete it, or remove %s to forget it.",
 			       j->pending.kind == PENDING_SETUP ? "setup" : "adopt",
 			       j->cluster_name, path);
@@ -349,8 +356,10 @@ static int load_pending(struct join *j, struct err *err)
 	if (r == 0 && !node_id_equal(&e.author, &self))
 		r = err_set(err, -EINVAL, "it was signed with another identity");
 	if (r < 0) {
-		err_prefix(err, "the unfinished request in %s cannot be used (remove it to "
-			   "forget it)", path);
+		err_prefix(err,
+			   "the unfinished request in %s cannot be used (remove it to "
+			   "forget it)",
+			   path);
 		return r;
 	}
 	j->has_pending = j->old_pending = true;

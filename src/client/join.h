@@ -16,9 +16,9 @@ struct join;
 #define JOIN_NOTE_MAX 320
 
 struct join_result {
-	struct cluster_file cluster;			/* already saved, with the log */
-	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup: to be shown once, then wiped */
-	bool completed_pending;				/* an earlier run's request was completed */
+	struct cluster_file cluster;		    /* already saved, with the log */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup: to be shown once, then wiped */
+	bool completed_pending;			    /* an earlier run's request was completed */
 	/*
 	 * What this host uses itself of the cluster's addresses, or of the server's usual ones so
 	 * that setup chose others: a sentence, or "".
@@ -38,7 +38,7 @@ struct setup_params {
 	const char *cluster, *node_name;
 	const char *host;
 	uint16_t port;
-	const char *code;			/* normalised bootstrap code */
+	const char *code; /* normalised bootstrap code */
 	uint8_t signal_cert[HASH_LEN];
 	bool has_subnet;
 	struct prefix4 subnet;

@@ -6,12 +6,12 @@
 #include "client/join.h"
 #include "client/rpc.h"
 
-#define JOIN_TRIES_MAX 5	/* requests made again because the cluster changed meanwhile */
+#define JOIN_TRIES_MAX 5 /* requests made again because the cluster changed meanwhile */
 #define JOIN_DEADLINE (120 * NS_PER_S)
 
 /* What becomes of a pending request after the server's answer to it. */
 enum join_verdict {
-	JOIN_MAKE_ANEW,	/* out of date: forget it and make another */
+	JOIN_MAKE_ANEW, /* out of date: forget it and make another */
 	JOIN_FORGET,	/* refused for good, it was not carried out and never will be */
 	JOIN_KEEP	/* the answer does not say whether it was carried out */
 };
@@ -36,11 +36,11 @@ struct join {
 	const struct join_kind *kind;
 	struct store store;
 	struct identity *identity;
-	bool identity_unwritten;	/* fresh, only in memory */
-	bool identity_ours;		/* written for this request, now or in an earlier run */
+	bool identity_unwritten; /* fresh, only in memory */
+	bool identity_ours;	 /* written for this request, now or in an earlier run */
 	struct quic_socket *socket;
 	struct rpc *rpc;
-	uint64_t server_time_s;		/* as hello told it */
+	uint64_t server_time_s; /* as hello told it */
 	struct timer *retry, *deadline;
 	struct deferred *finish;
 	unsigned tries;
@@ -49,21 +49,21 @@ struct join {
 	char server[HOST_TEXT_MAX + 1];
 	uint16_t port;
 	uint8_t signal_cert[HASH_LEN];
-	uint8_t cluster_id[HASH_LEN];	/* zeros for setup */
-	struct setup_params setup;	/* texts are not kept in it */
+	uint8_t cluster_id[HASH_LEN]; /* zeros for setup */
+	struct setup_params setup;    /* texts are not kept in it */
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
 	struct invite_url url;
 	/* What was made of it. */
 	struct mlog *log;
 	struct cluster_file cluster_file;
 	ip4 next_address;
-	unsigned subnets_tried;		/* of those that setup chose itself */
-	bool subnet_chosen;		/* and why: */
+	unsigned subnets_tried; /* of those that setup chose itself */
+	bool subnet_chosen;	/* and why: */
 	char subnet_why[160];
 	struct pending pending;
-	bool has_pending;		/* `pending` holds a request, and it is on disk */
-	bool old_pending;		/* it comes from an earlier run */
-	bool sent;			/* it was sent in this run */
+	bool has_pending; /* `pending` holds a request, and it is on disk */
+	bool old_pending; /* it comes from an earlier run */
+	bool sent;	  /* it was sent in this run */
 	/* How it ended. */
 	bool ended, failed;
 	struct err err;

@@ -39,7 +39,8 @@ static int append_one(struct mlog *l, struct reader *r, const uint8_t cluster_id
 	int code;
 
 	if (!r->failed && mlog_count(l) == 0 && len == HEAD_OF_NEWER)
-		return err_set(err, -EPROTONOSUPPORT, "it was written by a newer mlsh: upgrade "
+		return err_set(err, -EPROTONOSUPPORT,
+			       "it was written by a newer mlsh: upgrade "
 			       "this one");
 	if (r->failed || len == 0 || len > ENTRY_MAX_BYTES)
 		return err_set(err, -EBADMSG, "entry %zu has an impossible length", mlog_count(l));

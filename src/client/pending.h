@@ -24,13 +24,13 @@ struct pending {
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
 	uint8_t signal_cert[HASH_LEN];
-	bool fresh_identity;		/* the identity was made for this request */
-	struct entry_bytes entry;	/* genesis or admit */
-	char code[BOOTSTRAP_CODE_TEXT_MAX];		/* setup */
-	char recovery_code[RECOVERY_CODE_TEXT_MAX];	/* setup */
-	uint8_t invite[INVITE_MAX_BYTES];		/* adopt */
+	bool fresh_identity;			    /* the identity was made for this request */
+	struct entry_bytes entry;		    /* genesis or admit */
+	char code[BOOTSTRAP_CODE_TEXT_MAX];	    /* setup */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup */
+	uint8_t invite[INVITE_MAX_BYTES];	    /* adopt */
 	size_t invite_len;
-	uint8_t invite_sig[SIG_LEN];			/* adopt */
+	uint8_t invite_sig[SIG_LEN]; /* adopt */
 };
 
 /* The number of bytes, or -ENOSPC. */

@@ -8,22 +8,23 @@ static const struct {
 	enum refusal reason;
 	int code;
 	const char *words;
-	bool complete;	/* the server's own sentence adds nothing */
+	bool complete; /* the server's own sentence adds nothing */
 } table[] = {
 	{ REFUSAL_MALFORMED, -EBADMSG,
 	  "it could not read our request. Are both sides of the same version of mlsh?" },
 	{ REFUSAL_VERSION, -EPROTONOSUPPORT,
 	  "it speaks another version of the protocol. Upgrade mlsh here, or mlsh-signal there." },
 	{ REFUSAL_RATE, -EBUSY, "too many requests came from this address. Try again later." },
-	{ REFUSAL_INTERNAL, -EIO,
-	  "it had an internal error. See its log, then try again." },
+	{ REFUSAL_INTERNAL, -EIO, "it had an internal error. See its log, then try again." },
 	{ REFUSAL_NOT_ALLOWED, -EACCES, "this node is not allowed to do this." },
 	{ REFUSAL_BAD_CODE, -EACCES,
 	  "the setup token is not known there. Check that it was copied whole, or make a new one "
-	  "on the server with 'mlsh-signal token'.", true },
+	  "on the server with 'mlsh-signal token'.",
+	  true },
 	{ REFUSAL_USED_CODE, -EACCES,
 	  "the setup token was used already. Make a new one on the server with "
-	  "'mlsh-signal token'.", true },
+	  "'mlsh-signal token'.",
+	  true },
 	{ REFUSAL_EXPIRED_CODE, -ETIME,
 	  "the setup token has expired. Make a new one on the server with 'mlsh-signal token'.",
 	  true },
@@ -176,20 +177,25 @@ void refuse_words_local(int code, const struct addr *to, char *out, size_t cap)
 
 	switch (-code) {
 	case EPERM:
-		snprintf(out, cap, "a firewall on this machine, or the kill switch of a VPN, "
-			 "drops it (%s). Let UDP port %u out.", strerror(-code),
-			 (unsigned)to->port);
+		snprintf(out, cap,
+			 "a firewall on this machine, or the kill switch of a VPN, "
+			 "drops it (%s). Let UDP port %u out.",
+			 strerror(-code), (unsigned)to->port);
 		break;
 	case EACCES:
-		snprintf(out, cap, "a rule of this machine's routing prohibits it (%s). See `ip "
-			 "route` and `ip rule`.", strerror(-code));
+		snprintf(out, cap,
+			 "a rule of this machine's routing prohibits it (%s). See `ip "
+			 "route` and `ip rule`.",
+			 strerror(-code));
 		break;
 	case EINVAL:
-		snprintf(out, cap, "a route of this machine discards it (blackhole). See `ip "
+		snprintf(out, cap,
+			 "a route of this machine discards it (blackhole). See `ip "
 			 "route` and `ip rule`.");
 		break;
 	case EMSGSIZE:
-		snprintf(out, cap, "the network interface carries less than the %u bytes that "
+		snprintf(out, cap,
+			 "the network interface carries less than the %u bytes that "
 			 "mlsh needs in one datagram. Raise its MTU to 1280 or more.",
 			 (unsigned)UDP_REFUSED_BYTES);
 		break;
@@ -199,12 +205,16 @@ void refuse_words_local(int code, const struct addr *to, char *out, size_t cap)
 		break;
 	case EADDRNOTAVAIL:
 	case EAFNOSUPPORT:
-		snprintf(out, cap, "no %s address of this machine can be used for it. Has this "
-			 "network %s?", family, family);
+		snprintf(out, cap,
+			 "no %s address of this machine can be used for it. Has this "
+			 "network %s?",
+			 family, family);
 		break;
 	default:
-		snprintf(out, cap, "there is no route to that %s address. Is the network up, and "
-			 "has it %s?", family, family);
+		snprintf(out, cap,
+			 "there is no route to that %s address. Is the network up, and "
+			 "has it %s?",
+			 family, family);
 	}
 }
 
@@ -217,6 +227,6 @@ void refuse_words_network(const struct udp_refusal *why, char *out, size_t cap)
 	else
 		addr_format_ip(&why->by, who);
 	snprintf(out, cap, " %s says: %s.", who,
-		 why->code == -ECONNREFUSED ? "nothing listens there, or it is not let through" :
-					      strerror(-why->code));
+		 why->code == -ECONNREFUSED ? "nothing listens there, or it is not let through"
+					    : strerror(-why->code));
 }

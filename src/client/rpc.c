@@ -23,8 +23,8 @@ struct waiting {
 
 struct rpc {
 	struct host *host;
-	struct dial *dial;		/* NULL once connected */
-	struct quic_conn *conn;		/* NULL before and after */
+	struct dial *dial;	/* NULL once connected */
+	struct quic_conn *conn; /* NULL before and after */
 	char server_name[HOST_TEXT_MAX + 1];
 	uint8_t cluster_id[HASH_LEN];
 	struct addr server;
@@ -34,7 +34,7 @@ struct rpc {
 	size_t n_waiting;
 	struct timer *deadline;
 	int64_t events;			/* the server's stream */
-	struct wire_presence *presence;	/* room for decoding events */
+	struct wire_presence *presence; /* room for decoding events */
 	bool *gone;			/* while the owner is being called: did it free us? */
 	const struct rpc_ops *ops;
 	void *ctx;
@@ -116,15 +116,17 @@ static void on_closed(struct rpc *r, const struct quic_event *ev)
 	case QUIC_CLOSE_REMOTE_APP:
 		end.app_error = ev->error;
 		refuse_set(&end.err,
-			   ev->error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER :
-							       REFUSAL_UNREACHABLE,
+			   ev->error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER
+							     : REFUSAL_UNREACHABLE,
 			   "the signal server %s closed the connection: %s", r->server_name,
 			   close_words(ev->error));
 		break;
 	case QUIC_CLOSE_TIMEOUT:
 	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
-		refuse_set(&end.err, REFUSAL_TIMEOUT, "the signal server %s does not answer any "
-			   "more", r->server_name);
+		refuse_set(&end.err, REFUSAL_TIMEOUT,
+			   "the signal server %s does not answer any "
+			   "more",
+			   r->server_name);
 		break;
 	case QUIC_CLOSE_RESET:
 		end.restarted = true;
@@ -158,8 +160,7 @@ static void arm_deadline(struct rpc *r)
 	if (list_empty(&r->waiting))
 		timer_set(r->deadline, TIME_NEVER);
 	else
-		timer_set(r->deadline,
-			  list_entry(r->waiting.next, struct waiting, link)->deadline);
+		timer_set(r->deadline, list_entry(r->waiting.next, struct waiting, link)->deadline);
 }
 
 static int send_request(struct rpc *r, const struct signal_request *m, rpc_reply_fn fn, void *ctx)
@@ -174,8 +175,8 @@ static int send_request(struct rpc *r, const struct signal_request *m, rpc_reply
 	w = calloc(1, sizeof(*w));
 	bytes = malloc(FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX);
 	code = w && bytes ? 0 : -ENOMEM;
-	len = code == 0 ? signal_request_encode(m, bytes, FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX) :
-			  code;
+	len = code == 0 ? signal_request_encode(m, bytes, FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
+			: code;
 	if (len < 0)
 		code = len == -ENOSPC ? -EMSGSIZE : (int)len;
 	if (code == 0)

@@ -9,18 +9,18 @@
 #include "client/dial.h"
 #include "proto/signal.h"
 
-#define RPC_REQUESTS_MAX 8	/* waiting for their replies at once */
+#define RPC_REQUESTS_MAX 8 /* waiting for their replies at once */
 
 struct rpc;
 
 /* How it ended: a message for people, and details for whoever decides what to do next. */
 struct rpc_end {
-	struct err err;			/* reason is set when there is one */
-	bool refused;			/* hello was refused, for `err.reason` */
-	uint32_t retry_after_s;		/* of that refusal */
-	bool closed_by_server;		/* CONNECTION_CLOSE with `app_error` */
-	uint64_t app_error;		/* enum signal_close */
-	bool restarted;			/* the server is there, and has lost the connection */
+	struct err err;		/* reason is set when there is one */
+	bool refused;		/* hello was refused, for `err.reason` */
+	uint32_t retry_after_s; /* of that refusal */
+	bool closed_by_server;	/* CONNECTION_CLOSE with `app_error` */
+	uint64_t app_error;	/* enum signal_close */
+	bool restarted;		/* the server is there, and has lost the connection */
 };
 
 /* Views in replies and events are valid during the call, until rpc_free is called in it. */
@@ -34,7 +34,7 @@ struct rpc_ops {
 
 struct rpc_params {
 	struct dial_params dial;
-	uint8_t cluster_id[HASH_LEN];	/* zeros for setup */
+	uint8_t cluster_id[HASH_LEN]; /* zeros for setup */
 };
 
 int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *ops, void *ctx,
@@ -58,8 +58,7 @@ const struct addr *rpc_server(const struct rpc *r);
 const uint8_t *rpc_server_key_sha256(const struct rpc *r);
 const uint8_t *rpc_server_cert_sha256(const struct rpc *r);
 /* As quic_conn_export_probe_keys. -ENOTCONN before ready and after the end. */
-int rpc_export_probe_keys(struct rpc *r, struct span cluster_id,
-			  struct probe_keys *ret) MUST_CHECK;
+int rpc_export_probe_keys(struct rpc *r, struct span cluster_id, struct probe_keys *ret) MUST_CHECK;
 /* After the end: as it was then. Zeros before it was connected. */
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret);
 

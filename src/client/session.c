@@ -12,17 +12,17 @@
 #include "client/session_rules.h"
 
 #define DNS_TIMEOUT (3 * NS_PER_S)
-#define DIAL_TIMEOUT (5 * NS_PER_S)	/* a server that returns is found within the next attempt */
+#define DIAL_TIMEOUT (5 * NS_PER_S) /* a server that returns is found within the next attempt */
 #define DIAL_TIMEOUT_SLOW (10 * NS_PER_S) /* every third: for paths with a round trip of seconds */
 #define TICK NS_PER_S
-#define SILENCE_MAX (3 * NS_PER_S)	/* something was sent and nothing came back */
+#define SILENCE_MAX (3 * NS_PER_S)	     /* something was sent and nothing came back */
 #define SILENCE_IMPATIENT (1500 * NS_PER_MS) /* just after the network changed */
 #define IMPATIENT_TIME (5 * NS_PER_S)
-#define ASK_GAP (5 * NS_PER_S)	/* between attempts that a person's command causes */
-#define USEFUL_AFTER (10 * NS_PER_S)	/* a session that lasted this long was worth it */
+#define ASK_GAP (5 * NS_PER_S)		    /* between attempts that a person's command causes */
+#define USEFUL_AFTER (10 * NS_PER_S)	    /* a session that lasted this long was worth it */
 #define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
-#define SPARE_SOCKET_AFTER 3		/* failures */
-#define HOMING_FAILURES 4		/* an even number: one attempt on the node's socket */
+#define SPARE_SOCKET_AFTER 3		    /* failures */
+#define HOMING_FAILURES 4		    /* an even number: one attempt on the node's socket */
 
 static void session_dial(struct session *s);
 

@@ -58,13 +58,13 @@ struct session_ops {
 
 struct session_status {
 	enum session_state state;
-	uint64_t since;			/* clock_now of the last change of state */
-	uint64_t last_verified;		/* clock_now when the server was last heard; 0: never */
+	uint64_t since;		/* clock_now of the last change of state */
+	uint64_t last_verified; /* clock_now when the server was last heard; 0: never */
 	uint64_t rtt_ns;
-	struct addr server, observed;	/* unset when unknown */
-	bool spare;			/* from a port of its own: no relay */
-	char group[32];			/* key exchange */
-	struct err last_err;		/* why the last attempt failed, or a fork; code 0: none */
+	struct addr server, observed; /* unset when unknown */
+	bool spare;		      /* from a port of its own: no relay */
+	char group[32];		      /* key exchange */
+	struct err last_err;	      /* why the last attempt failed, or a fork; code 0: none */
 };
 
 /*

@@ -85,8 +85,10 @@ static bool one_presence(struct session *s, const struct wire_presence *p)
 	memset(s->epoch, 0, EPOCH_LEN);
 	s->cursor = 0;
 	s->n_stash = 0;
-	err_set(&err, -ENOSPC, "the signal server %s told of more than %d nodes that are not in "
-		"the log", s->cluster.signal_host, SESSION_STASH_MAX);
+	err_set(&err, -ENOSPC,
+		"the signal server %s told of more than %d nodes that are not in "
+		"the log",
+		s->cluster.signal_host, SESSION_STASH_MAX);
 	session_lost(s, &err);
 	return false;
 }

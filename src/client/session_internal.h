@@ -11,14 +11,14 @@
 #define SESSION_APPENDS_MAX 16
 #define SESSION_STASH_MAX 64
 #define SESSION_RELAYS_MAX RELAY_CHANNELS_PER_SESSION
-#define SESSION_RELAYS_ASKED_MAX 4	/* of the requests that may be open at once */
+#define SESSION_RELAYS_ASKED_MAX 4 /* of the requests that may be open at once */
 
 enum session_phase {
-	PHASE_WAIT,		/* for the next attempt */
+	PHASE_WAIT, /* for the next attempt */
 	PHASE_DIAL,
-	PHASE_PUSH,		/* greeted; the server lacks entries */
-	PHASE_SESSION,		/* waiting for session's reply */
-	PHASE_FETCH,		/* in session; we lack entries, or look for a fork */
+	PHASE_PUSH,    /* greeted; the server lacks entries */
+	PHASE_SESSION, /* waiting for session's reply */
+	PHASE_FETCH,   /* in session; we lack entries, or look for a fork */
 	PHASE_SUBSCRIBE,
 	PHASE_UP,
 	PHASE_STOPPED
@@ -36,26 +36,26 @@ struct append {
 	session_make_fn make;
 	session_done_fn done;
 	void *ctx;
-	struct entry_bytes entry;	/* as it was sent last; len 0: never */
+	struct entry_bytes entry; /* as it was sent last; len 0: never */
 	unsigned tries;
 };
 
 /* The relay channel to one member: wanted, asked for, or there. */
 struct relayed {
-	struct list link;		/* among those to be asked for, while it is wanted */
+	struct list link; /* among those to be asked for, while it is wanted */
 	struct session *session;
 	struct node_id id;
-	bool asked;			/* the reply is under way */
-	bool open;			/* `channel` is ours */
-	bool told;			/* by an event, since it was asked for */
+	bool asked; /* the reply is under way */
+	bool open;  /* `channel` is ours */
+	bool told;  /* by an event, since it was asked for */
 	uint8_t channel[RELAY_CHANNEL_LEN];
 };
 
 struct session {
 	struct host *host;
-	struct quic_socket *socket;	/* the node's */
-	struct quic_socket *spare;	/* a socket of our own, while the node's gets no answer */
-	struct quic_socket *spent;	/* a former spare: closed from `reap` */
+	struct quic_socket *socket; /* the node's */
+	struct quic_socket *spare;  /* a socket of our own, while the node's gets no answer */
+	struct quic_socket *spent;  /* a former spare: closed from `reap` */
 	struct deferred *reap;
 	struct cluster_file cluster;
 	const struct identity *identity;
@@ -68,33 +68,33 @@ struct session {
 	enum session_state state;
 	uint64_t since;
 	struct err last_err;
-	struct rpc *rpc;		/* from PHASE_DIAL to PHASE_UP */
-	struct timer *retry;		/* PHASE_WAIT */
-	struct timer *tick;		/* with a connection */
+	struct rpc *rpc;     /* from PHASE_DIAL to PHASE_UP */
+	struct timer *retry; /* PHASE_WAIT */
+	struct timer *tick;  /* with a connection */
 	struct deferred *notify;
 	bool notify_state, notify_stopped;
 	struct log_limit log_limit;
-	unsigned failures;		/* since the last useful session */
-	uint64_t hold_until;		/* no attempt before, unless a person asks */
-	uint64_t ask_next;		/* no attempt before because a person asks */
+	unsigned failures;   /* since the last useful session */
+	uint64_t hold_until; /* no attempt before, unless a person asks */
+	uint64_t ask_next;   /* no attempt before because a person asks */
 	uint64_t dial_began, last_tick, impatient_until;
-	bool was_up;			/* ever */
+	bool was_up; /* ever */
 	struct addr last_good, observed;
 	uint64_t last_verified;
-	struct err end_err;		/* why it stopped */
+	struct err end_err; /* why it stopped */
 
 	/* log (session_sync.c) */
-	bool busy;			/* a request about the log is under way */
+	bool busy; /* a request about the log is under way */
 	bool fetch_wanted;
-	bool fetch_scans;		/* what the last fetch asked for, and from where */
+	bool fetch_scans; /* what the last fetch asked for, and from where */
 	uint64_t fetch_from;
-	bool push_refused;		/* on this connection */
+	bool push_refused; /* on this connection */
 	bool has_server_head;
 	struct wire_head server_head;
-	bool forked;			/* by this connection's evidence */
-	bool scanning;			/* looking for the entry in which the logs differ */
+	bool forked;   /* by this connection's evidence */
+	bool scanning; /* looking for the entry in which the logs differ */
 	uint64_t scan_at;
-	uint8_t reported[HASH_LEN];	/* the last entry that was reported as a fork */
+	uint8_t reported[HASH_LEN]; /* the last entry that was reported as a fork */
 	uint64_t next_heartbeat;
 	struct list appends;
 	size_t n_appends;
@@ -109,13 +109,13 @@ struct session {
 	size_t n_stash;
 
 	/* relay channels (session_relay.c) */
-	struct map *relays;		/* NODE_ID_LEN -> relayed */
-	struct list relays_wanted;	/* to be asked for, oldest first */
+	struct map *relays;	   /* NODE_ID_LEN -> relayed */
+	struct list relays_wanted; /* to be asked for, oldest first */
 	size_t n_relays_asked;
-	uint64_t relays_pause_until;	/* the server asked us to wait */
+	uint64_t relays_pause_until; /* the server asked us to wait */
 	struct deferred *relays_ask;
-	bool homing;			/* the session is to leave its spare socket */
-	uint64_t next_homing, homing_gap;	/* 0: at once; the last wait */
+	bool homing;			  /* the session is to leave its spare socket */
+	uint64_t next_homing, homing_gap; /* 0: at once; the last wait */
 };
 
 /* --- session.c -------------------------------------------------------------------------------- */
@@ -131,8 +131,8 @@ void session_go_home(struct session *s);
 bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
 /* What status shows as the reason of trouble; the same again is not told again. */
 void session_set_err(struct session *s, const struct err *err);
-void session_in_session(struct session *s);	/* greeted and, as far as possible, pushed */
-void session_fetched(struct session *s);	/* PHASE_FETCH is over */
+void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
+void session_fetched(struct session *s);    /* PHASE_FETCH is over */
 
 /* --- session_sync.c --------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include "client/session_internal.h"
 
 #define PAUSE_AFTER_RATE NS_PER_S
-#define HOMING_FIRST (30 * NS_PER_S)	/* between attempts that fail; doubled each time */
+#define HOMING_FIRST (30 * NS_PER_S) /* between attempts that fail; doubled each time */
 #define HOMING_MAX (600 * NS_PER_S)
 
 /* --- those we know of ------------------------------------------------------------------------- */
@@ -115,8 +115,8 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 	} else if (reply->refusal != REFUSAL_NONE) {
 		rpc_refusal(s->rpc, reply, &why);
 		relayed_is_gone(r, &why);
-	} else if (r->told && (!r->open || memcmp(r->channel, reply->relay.channel,
-						  RELAY_CHANNEL_LEN) != 0)) {
+	} else if (r->told &&
+		   (!r->open || memcmp(r->channel, reply->relay.channel, RELAY_CHANNEL_LEN) != 0)) {
 		/* An event overtook it, or it the event; which of the two is newer? */
 		want(r);
 	} else {

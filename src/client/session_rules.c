@@ -59,9 +59,9 @@ enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wai
 					     false, ret_wait);
 	if (!end->closed_by_server)
 		return end->err.reason == REFUSAL_FINGERPRINT ||
-				       end->err.reason == REFUSAL_MALFORMED ?
-			       SESSION_NEXT_WAIT :
-			       SESSION_NEXT_BACKOFF;
+				       end->err.reason == REFUSAL_MALFORMED
+			       ? SESSION_NEXT_WAIT
+			       : SESSION_NEXT_BACKOFF;
 	switch (end->app_error) {
 	case SIGNAL_CLOSE_REMOVED:
 		return SESSION_NEXT_STOP;

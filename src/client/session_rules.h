@@ -11,9 +11,9 @@
 
 enum session_plan {
 	SESSION_LOGS_EQUAL,
-	SESSION_PUSH,	/* the server lacks our last entries, from *ret_from on */
-	SESSION_FETCH,	/* the server has more (or so it says) */
-	SESSION_FORKED	/* we have no such head, though we are as long */
+	SESSION_PUSH,  /* the server lacks our last entries, from *ret_from on */
+	SESSION_FETCH, /* the server has more (or so it says) */
+	SESSION_FORKED /* we have no such head, though we are as long */
 };
 
 /* `head` NULL: the server has no log of the cluster. */
@@ -21,9 +21,9 @@ enum session_plan session_plan(const struct mlog *log, const struct wire_head *h
 			       uint64_t *ret_from);
 
 enum session_next {
-	SESSION_NEXT_BACKOFF,	/* again, soon, later each time */
-	SESSION_NEXT_WAIT,	/* again after *ret_wait ns */
-	SESSION_NEXT_STOP	/* never again */
+	SESSION_NEXT_BACKOFF, /* again, soon, later each time */
+	SESSION_NEXT_WAIT,    /* again after *ret_wait ns */
+	SESSION_NEXT_STOP     /* never again */
 };
 
 /* After the connection ended. */

@@ -10,7 +10,7 @@
 #include "client/session_internal.h"
 #include "client/session_rules.h"
 
-#define HEARTBEAT (60 * NS_PER_S)	/* is the server's log still ours, and does it live? */
+#define HEARTBEAT (60 * NS_PER_S) /* is the server's log still ours, and does it live? */
 #define APPEND_TRIES_MAX 8
 
 void sync_reset(struct session *s)
@@ -39,10 +39,11 @@ static void report_fork(struct session *s, uint64_t seq, struct span theirs)
 	uint8_t hash[HASH_LEN];
 
 	s->forked = true;
-	refuse_set(&err, REFUSAL_FORK, "the signal server %s shows another valid entry %llu of %s "
+	refuse_set(&err, REFUSAL_FORK,
+		   "the signal server %s shows another valid entry %llu of %s "
 		   "than this node holds: it is lying, or was restored from an old copy and "
-		   "written to. This node keeps its own log.", s->cluster.signal_host,
-		   (unsigned long long)seq, s->cluster.cluster);
+		   "written to. This node keeps its own log.",
+		   s->cluster.signal_host, (unsigned long long)seq, s->cluster.cluster);
 	session_set_err(s, &err);
 	sha256(theirs, hash);
 	if (memcmp(hash, s->reported, HASH_LEN) == 0)
@@ -65,7 +66,8 @@ static void bad_log(struct session *s, const char *why)
 
 	refuse_set(&err, REFUSAL_BAD_ENTRY,
 		   "the signal server %s shows a log of %s that is not valid: %s. Nothing of it "
-		   "was taken.", s->cluster.signal_host, s->cluster.cluster, why);
+		   "was taken.",
+		   s->cluster.signal_host, s->cluster.cluster, why);
 	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 
@@ -109,9 +111,11 @@ static bool entry_misfits(struct session *s, int code, const struct err *why)
 
 	if (code == -EPROTONOSUPPORT) {
 		/* Nobody has signed this, as far as we can tell: no reason to stop for good. */
-		refuse_set(&err, REFUSAL_VERSION, "the signal server %s shows an entry of the log "
+		refuse_set(&err, REFUSAL_VERSION,
+			   "the signal server %s shows an entry of the log "
 			   "of %s that this version of mlsh does not know: mlsh on this machine "
-			   "may need an upgrade.", s->cluster.signal_host, s->cluster.cluster);
+			   "may need an upgrade.",
+			   s->cluster.signal_host, s->cluster.cluster);
 		session_lost_for(s, &err, SESSION_SLOW_RETRY);
 		return false;
 	}
@@ -260,8 +264,10 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 	if (s->server_head.seq + 1 <= before)
 		s->push_refused = true; /* no progress: not again and again */
 	else
-		log_info(host_log(s->host), "%s: the signal server lacked entries %llu to %llu of "
-			 "the log; it has them now", s->cluster.cluster, (unsigned long long)before,
+		log_info(host_log(s->host),
+			 "%s: the signal server lacked entries %llu to %llu of "
+			 "the log; it has them now",
+			 s->cluster.cluster, (unsigned long long)before,
 			 (unsigned long long)s->server_head.seq);
 	if (s->phase == PHASE_PUSH)
 		sync_greeted(s);

@@ -22,7 +22,8 @@ static int check_asked(struct host *h, struct prefix4 p, struct err *err)
 
 	if (r <= 0)
 		return 0; /* what cannot be told now, connect will say */
-	return refuse_set(err, REFUSAL_SUBNET, "the subnet %s overlaps what this host uses itself "
+	return refuse_set(err, REFUSAL_SUBNET,
+			  "the subnet %s overlaps what this host uses itself "
 			  "(%s). Choose another one; the token was not used",
 			  prefix4_format(p, subnet), what);
 }
@@ -84,10 +85,11 @@ static int subnet_replace(struct join *j, struct prefix4 offered, struct err *er
 		return 0;
 	prefix4_format(offered, from);
 	if (!subnet_choose(j))
-		return refuse_set(err, REFUSAL_SUBNET, "the server's subnet %s overlaps what this "
+		return refuse_set(err, REFUSAL_SUBNET,
+				  "the server's subnet %s overlaps what this "
 				  "host uses itself (%s), and none of %d others is free. Choose "
-				  "one with --subnet; the token was not used", from, what,
-				  SUBNETS_TRIED_MAX);
+				  "one with --subnet; the token was not used",
+				  from, what, SUBNETS_TRIED_MAX);
 	j->subnet_chosen = j->setup.has_subnet = true;
 	snprintf(j->subnet_why, sizeof(j->subnet_why),
 		 "the server's %s overlaps what this machine uses itself (%s)", from, what);
@@ -103,7 +105,8 @@ static int check_address(struct host *h, ip4 ip, struct err *err)
 
 	if (netconf_address_used(h, ip, 0, true, what) <= 0)
 		return 0;
-	return refuse_set(err, REFUSAL_SUBNET, "the first address of the subnet, %s, is %s "
+	return refuse_set(err, REFUSAL_SUBNET,
+			  "the first address of the subnet, %s, is %s "
 			  "already. Choose another range with --subnet; the token was not used",
 			  ip4_format(ip, text), what);
 }
@@ -122,10 +125,12 @@ static int check_offer(const struct join *j, const struct signal_reply *offer, s
 	if (j->setup.has_subnet && !subnet_equal(offer->subnet, j->setup.subnet))
 		return refuse_set(err, REFUSAL_SUBNET,
 				  "the signal server offers %s in place of the subnet that was "
-				  "asked for", subnet);
+				  "asked for",
+				  subnet);
 	if (offer->address < prefix4_first(offer->subnet) ||
 	    offer->address > prefix4_last(offer->subnet))
-		return refuse_set(err, REFUSAL_FULL, "the signal server offers the address %s, "
+		return refuse_set(err, REFUSAL_FULL,
+				  "the signal server offers the address %s, "
 				  "which is no host address of %s",
 				  ip4_format(offer->address, address), subnet);
 	return check_address(j->host, offer->address, err);
@@ -269,12 +274,12 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 	memcpy(j->signal_cert, p->signal_cert, HASH_LEN);
 	j->setup.has_subnet = p->has_subnet;
 	j->setup.subnet = p->subnet;
-	if (j->has_pending &&
-	    memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
-		r = err_set(err, -EEXIST, "an earlier 'mlsh setup' of %s with another signal "
+	if (j->has_pending && memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
+		r = err_set(err, -EEXIST,
+			    "an earlier 'mlsh setup' of %s with another signal "
 			    "server (%s) is unfinished: run that again to complete it, or remove "
-			    "%s/clusters/%s%s to forget it.", p->cluster, j->pending.host, s->dir,
-			    p->cluster, STORE_PENDING);
+			    "%s/clusters/%s%s to forget it.",
+			    p->cluster, j->pending.host, s->dir, p->cluster, STORE_PENDING);
 	if (r == 0 && p->has_subnet && !j->has_pending)
 		r = check_asked(h, p->subnet, err);
 	if (r == 0)

@@ -9,8 +9,10 @@
 
 static int store_check(const struct store *s, struct err *err)
 {
-	return *s->dir ? 0 : err_set(err, -EINVAL, "cannot tell where your files are: set HOME or "
-						   "XDG_CONFIG_HOME to an absolute path");
+	return *s->dir ? 0
+		       : err_set(err, -EINVAL,
+				 "cannot tell where your files are: set HOME or "
+				 "XDG_CONFIG_HOME to an absolute path");
 }
 
 static const struct store nowhere;
@@ -29,7 +31,8 @@ int store_open(const char *xdg_config_home, const char *home, struct err *err, s
 		return store_check(&nowhere, err);
 	/* Room for "/clusters/", a label, a suffix and the NUL. */
 	if (n < 0 || (size_t)n + 32 + LABEL_MAX >= sizeof(s.dir))
-		return err_set(err, -ENAMETOOLONG, "the path of your configuration folder is too "
+		return err_set(err, -ENAMETOOLONG,
+			       "the path of your configuration folder is too "
 			       "long");
 	*ret = s;
 	return 0;
@@ -94,7 +97,8 @@ int store_identity(struct host *h, const struct store *s, bool make, struct iden
 	fresh = make && !file_exists(h, key) && !file_exists(h, cert);
 	r = fresh ? identity_new(h, err, ret) : identity_load(h, dir, err, ret);
 	if (r == -ENOENT)
-		return err_set(err, r, "%s is missing, this machine's key. Restore it from a "
+		return err_set(err, r,
+			       "%s is missing, this machine's key. Restore it from a "
 			       "backup, or remove its folder and join again with a new invite",
 			       key);
 	if (r == 0 && ret_fresh)
@@ -216,9 +220,10 @@ int store_load_cluster(struct host *h, const struct store *s, const char *cluste
 	/* A folder that may not be looked into does not say that there is no file. */
 	r = file_read_private(h, path, CLUSTER_FILE_MAX, err, &text);
 	if (r == -ENOENT)
-		return err_set(err, -ENOENT, "there is no cluster %s on this machine (%s is "
-			       "missing): `mlsh setup` makes one, `mlsh adopt` joins one", cluster,
-			       path);
+		return err_set(err, -ENOENT,
+			       "there is no cluster %s on this machine (%s is "
+			       "missing): `mlsh setup` makes one, `mlsh adopt` joins one",
+			       cluster, path);
 	if (r < 0)
 		return r;
 	r = cluster_file_decode(span_of(text.data, text.len), path, &f, err);
@@ -241,9 +246,11 @@ int store_read_log(struct host *h, const struct store *s, const char *cluster, s
 		return r;
 	r = file_read(h, path, LOG_FILE_MAX, err, ret);
 	if (r == -ENOENT)
-		return err_set(err, r, "%s is missing, the membership log of %s. Restore it from a "
+		return err_set(err, r,
+			       "%s is missing, the membership log of %s. Restore it from a "
 			       "backup, or remove %s.toml beside it and join again with a new "
-			       "invite", path, cluster, cluster);
+			       "invite",
+			       path, cluster, cluster);
 	return r;
 }
 
@@ -332,8 +339,10 @@ int store_load_pending(struct host *h, const struct store *s, const char *cluste
 	if (r == -EPROTONOSUPPORT)
 		return err_set(err, r, "%s was written by a newer mlsh; use that one", path);
 	if (r < 0)
-		return err_set(err, r, "%s, an unfinished request to join, is damaged. Remove it "
-			       "to begin again; a cluster it may have made is lost then.", path);
+		return err_set(err, r,
+			       "%s, an unfinished request to join, is damaged. Remove it "
+			       "to begin again; a cluster it may have made is lost then.",
+			       path);
 	return 0;
 }
 
@@ -353,8 +362,10 @@ int store_save_pending(struct host *h, const struct store *s, const struct pendi
 	r = file_create(h, path, bytes, (size_t)len, FILE_MODE, err);
 	secret_wipe(bytes, sizeof(bytes));
 	if (r == -EEXIST)
-		return err_set(err, r, "another mlsh is joining %s at this moment (%s is there). "
-			       "Let it end first.", p->cluster, path);
+		return err_set(err, r,
+			       "another mlsh is joining %s at this moment (%s is there). "
+			       "Let it end first.",
+			       p->cluster, path);
 	return r;
 }
 

@@ -23,8 +23,8 @@ struct store {
  * From the environment ($XDG_CONFIG_HOME when absolute, else $HOME). -EINVAL if neither says it. A
  * zeroed store is one in which everything fails with the same message.
  */
-int store_open(const char *xdg_config_home, const char *home, struct err *err,
-	       struct store *ret) MUST_CHECK;
+int store_open(const char *xdg_config_home, const char *home, struct err *err, struct store *ret)
+	MUST_CHECK;
 /* "<dir>/clusters/<cluster><suffix>"; the name is checked to be a label first. */
 int store_cluster_path(const struct store *s, const char *cluster, const char *suffix,
 		       char out[STORE_PATH_MAX], struct err *err) MUST_CHECK;

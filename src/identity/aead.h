@@ -26,13 +26,12 @@ void aead_key(struct aead *a, const uint8_t key[AEAD_KEY_MAX], const uint8_t iv[
  * Encrypts `len` bytes at `data` and writes the tag behind them. Each counter must be used once
  * with a key.
  */
-void aead_seal(struct aead *a, uint64_t counter, struct span additional, uint8_t *data,
-	       size_t len);
+void aead_seal(struct aead *a, uint64_t counter, struct span additional, uint8_t *data, size_t len);
 /*
  * The reverse: `len` bytes at `data`, the tag being the last of them. False: not authentic, or
  * shorter than a tag; `data` is then undefined.
  */
-bool aead_open(struct aead *a, uint64_t counter, struct span additional, uint8_t *data,
-	       size_t len) MUST_CHECK;
+bool aead_open(struct aead *a, uint64_t counter, struct span additional, uint8_t *data, size_t len)
+	MUST_CHECK;
 
 #endif

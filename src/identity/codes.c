@@ -81,7 +81,8 @@ int setup_token_parse(const char *text, char ret_code[BOOTSTRAP_CODE_TEXT_MAX],
 	int r = -EINVAL;
 
 	if (!at)
-		return err_set(err, -EINVAL, "the setup token has no '@': copy all of it, in the "
+		return err_set(err, -EINVAL,
+			       "the setup token has no '@': copy all of it, in the "
 			       "form XXXX-XXXX-XXXX@<fingerprint>, as the server printed it");
 	if (code_len < sizeof(code_text)) {
 		memcpy(code_text, text, code_len);
@@ -90,11 +91,13 @@ int setup_token_parse(const char *text, char ret_code[BOOTSTRAP_CODE_TEXT_MAX],
 		secret_wipe(code_text, sizeof(code_text));
 	}
 	if (r < 0)
-		return err_set(err, -EINVAL, "the part of the setup token before '@' is not a code "
+		return err_set(err, -EINVAL,
+			       "the part of the setup token before '@' is not a code "
 			       "of the form XXXX-XXXX-XXXX: copy the token again");
 	if (hex_decode(at + 1, strlen(at + 1), ret_cert_sha256, HASH_LEN) < 0) {
 		secret_wipe(code, sizeof(code));
-		return err_set(err, -EINVAL, "the part of the setup token after '@' is not a "
+		return err_set(err, -EINVAL,
+			       "the part of the setup token after '@' is not a "
 			       "fingerprint of 64 digits 0-9 a-f: copy the token again");
 	}
 	memcpy(ret_code, code, sizeof(code));

@@ -63,8 +63,9 @@ void node_token(const uint8_t signing_key[32], const uint8_t cluster_id[HASH_LEN
 
 void bootstrap_code_hash(const uint8_t salt[16], const char *code, uint8_t out[HASH_LEN])
 {
-	sha256_pieces((struct span[]){ span_of(code_domain, sizeof(code_domain)),
-				       span_of(salt, 16), span_str(code) }, 3, out);
+	sha256_pieces((struct span[]){ span_of(code_domain, sizeof(code_domain)), span_of(salt, 16),
+				       span_str(code) },
+		      3, out);
 }
 
 void recovery_code_seed(const char *code, uint8_t out[SIGN_SEED_LEN])

@@ -17,7 +17,7 @@ struct identity {
 	EVP_PKEY *pkey;
 	X509 *cert;
 	bool ed25519;
-	uint8_t key[KEY_LEN];	/* if ed25519 */
+	uint8_t key[KEY_LEN]; /* if ed25519 */
 	uint8_t key_sha256[HASH_LEN];
 	uint8_t cert_sha256[HASH_LEN];
 };
@@ -146,8 +146,10 @@ static int check_ed25519(EVP_PKEY *pkey, struct err *err)
 	size_t len = sizeof(key);
 
 	if (EVP_PKEY_is_a(pkey, "ED25519") != 1)
-		return err_set(err, -EINVAL, "the private key is of type %s, an identity needs "
-			       "Ed25519", EVP_PKEY_get0_type_name(pkey));
+		return err_set(err, -EINVAL,
+			       "the private key is of type %s, an identity needs "
+			       "Ed25519",
+			       EVP_PKEY_get0_type_name(pkey));
 	if (EVP_PKEY_get_raw_public_key(pkey, key, &len) != 1 || len != KEY_LEN || !key_ok(key))
 		return err_set(err, -EINVAL, "the key is not a usable Ed25519 key");
 	return 0;

@@ -8,12 +8,12 @@
 
 #include "os/file.h"
 
-#define KEY_LEN 32	  /* Ed25519 public key (RFC 8032) */
+#define KEY_LEN 32 /* Ed25519 public key (RFC 8032) */
 #define SIG_LEN 64
-#define HASH_LEN 32	  /* SHA-256 */
-#define NODE_ID_LEN 16	  /* first half of the SHA-256 of the SubjectPublicKeyInfo */
+#define HASH_LEN 32    /* SHA-256 */
+#define NODE_ID_LEN 16 /* first half of the SHA-256 of the SubjectPublicKeyInfo */
 #define NODE_ID_TEXT_MAX (2 * NODE_ID_LEN + 1)
-#define SIGN_SEED_LEN 32  /* Ed25519 private key */
+#define SIGN_SEED_LEN 32 /* Ed25519 private key */
 
 struct identity;
 
@@ -30,8 +30,8 @@ int crypto_init(struct err *err) MUST_CHECK;
  */
 int identity_new(struct host *h, struct err *err, struct identity **ret) MUST_CHECK;
 /* The same for a private key that the caller has. */
-int identity_from_seed(const uint8_t seed[SIGN_SEED_LEN], struct err *err,
-		       struct identity **ret) MUST_CHECK;
+int identity_from_seed(const uint8_t seed[SIGN_SEED_LEN], struct err *err, struct identity **ret)
+	MUST_CHECK;
 /*
  * From PEM as identity_to_pem wrote it, or an operator's own (key types other than Ed25519 only
  * with `any_key`). Certificate and key must belong together; of a chain the first certificate is
@@ -43,11 +43,11 @@ int identity_from_pem(struct span cert_pem, struct span key_pem, bool any_key, s
  * `dir`/cert.pem and `dir`/key.pem. Refuses a key that others can read (mode & 077, -EACCES) and
  * says how to mend it. A missing certificate is made again. -ENOENT when there is no key.
  */
-int identity_load(struct host *h, const char *dir, struct err *err,
-		  struct identity **ret) MUST_CHECK;
+int identity_load(struct host *h, const char *dir, struct err *err, struct identity **ret)
+	MUST_CHECK;
 /* Makes the folder 0700 and the files 0600, atomically, key first; -EEXIST if there is a key. */
-int identity_store(struct host *h, const struct identity *id, const char *dir,
-		   struct err *err) MUST_CHECK;
+int identity_store(struct host *h, const struct identity *id, const char *dir, struct err *err)
+	MUST_CHECK;
 int identity_to_pem(const struct identity *id, struct buf *ret_cert, struct buf *ret_key,
 		    struct err *err) MUST_CHECK;
 void identity_free(struct identity *id); /* wipes the key; NULL allowed */
@@ -76,17 +76,16 @@ const char *node_id_format(const struct node_id *id, char out[NODE_ID_TEXT_MAX])
  * ENTRY_MAX_BYTES are signed (-EMSGSIZE). -ENOKEY: the identity's key is of another type.
  */
 int identity_sign(const struct identity *id, const char *purpose,
-		  const uint8_t cluster_id[HASH_LEN], struct span bytes,
-		  uint8_t sig[SIG_LEN]) MUST_CHECK;
+		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+	MUST_CHECK;
 /* The same with a bare private key (an invite's one-time key, the recovery key). */
 int seed_sign(const uint8_t seed[SIGN_SEED_LEN], const char *purpose,
-	      const uint8_t cluster_id[HASH_LEN], struct span bytes,
-	      uint8_t sig[SIG_LEN]) MUST_CHECK;
+	      const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+	MUST_CHECK;
 int seed_public(const uint8_t seed[SIGN_SEED_LEN], uint8_t key[KEY_LEN]) MUST_CHECK;
 /* 0, or -EKEYREJECTED for a bad signature or a key that key_ok refuses. */
-int key_verify(const uint8_t key[KEY_LEN], const char *purpose,
-	       const uint8_t cluster_id[HASH_LEN], struct span bytes,
-	       const uint8_t sig[SIG_LEN]) MUST_CHECK;
+int key_verify(const uint8_t key[KEY_LEN], const char *purpose, const uint8_t cluster_id[HASH_LEN],
+	       struct span bytes, const uint8_t sig[SIG_LEN]) MUST_CHECK;
 
 /* These abort when memory is out: no caller may go on with a hash that is not one. */
 void sha256(struct span data, uint8_t out[HASH_LEN]);
@@ -102,8 +101,8 @@ void node_token(const uint8_t signing_key[32], const uint8_t cluster_id[HASH_LEN
  * small letters, I and L for 1, O for 0, and no '-' at all: the result is as it was printed.
  * -EINVAL.
  */
-#define BOOTSTRAP_CODE_TEXT_MAX 16  /* XXXX-XXXX-XXXX: 60 random bits */
-#define RECOVERY_CODE_TEXT_MAX 40   /* seven groups: 140 random bits */
+#define BOOTSTRAP_CODE_TEXT_MAX 16 /* XXXX-XXXX-XXXX: 60 random bits */
+#define RECOVERY_CODE_TEXT_MAX 40  /* seven groups: 140 random bits */
 void bootstrap_code_new(struct host *h, char out[BOOTSTRAP_CODE_TEXT_MAX]);
 int bootstrap_code_normalise(const char *text, char out[BOOTSTRAP_CODE_TEXT_MAX]) MUST_CHECK;
 /* Setup token "XXXX-XXXX-XXXX@<64 hex>". The message says what is wrong with it. -EINVAL. */
@@ -112,8 +111,8 @@ int setup_token_parse(const char *text, char ret_code[BOOTSTRAP_CODE_TEXT_MAX],
 /* SHA-256("mlsh/1 bootstrap-code" || 0 || salt || code): the only form that the server stores. */
 void bootstrap_code_hash(const uint8_t salt[16], const char *code, uint8_t out[HASH_LEN]);
 /* A recovery code and the Ed25519 public key of the private key that recovery_code_seed derives. */
-int recovery_code_new(struct host *h, char out[RECOVERY_CODE_TEXT_MAX],
-		      uint8_t ret_key[KEY_LEN]) MUST_CHECK;
+int recovery_code_new(struct host *h, char out[RECOVERY_CODE_TEXT_MAX], uint8_t ret_key[KEY_LEN])
+	MUST_CHECK;
 int recovery_code_normalise(const char *text, char out[RECOVERY_CODE_TEXT_MAX]) MUST_CHECK;
 /* SHA-256("mlsh/1 recovery" || 0 || code), of the code as it was printed. */
 void recovery_code_seed(const char *code, uint8_t out[SIGN_SEED_LEN]);

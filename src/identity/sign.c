@@ -78,8 +78,8 @@ int seed_sign(const uint8_t seed[SIGN_SEED_LEN], const char *purpose,
 	      const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
 {
 	EVP_PKEY *pkey = seed_to_pkey(seed);
-	int r = pkey ? pkey_sign(pkey, purpose, cluster_id, bytes, sig) :
-		       crypto_fail(NULL, -ENOMEM, "reading a private key");
+	int r = pkey ? pkey_sign(pkey, purpose, cluster_id, bytes, sig)
+		     : crypto_fail(NULL, -ENOMEM, "reading a private key");
 
 	EVP_PKEY_free(pkey);
 	return r;
@@ -100,8 +100,8 @@ int seed_public(const uint8_t seed[SIGN_SEED_LEN], uint8_t key[KEY_LEN])
 	return r;
 }
 
-int key_verify(const uint8_t key[KEY_LEN], const char *purpose,
-	       const uint8_t cluster_id[HASH_LEN], struct span bytes, const uint8_t sig[SIG_LEN])
+int key_verify(const uint8_t key[KEY_LEN], const char *purpose, const uint8_t cluster_id[HASH_LEN],
+	       struct span bytes, const uint8_t sig[SIG_LEN])
 {
 	struct signed_text text;
 	EVP_PKEY *pkey;

@@ -95,7 +95,8 @@ static int upgrade(struct err *err, const char *what, uint64_t v)
 {
 	return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
 		      "the membership log has an entry of %s %" PRIu64 ", which this mlsh does not "
-		      "know: upgrade mlsh on this machine", what, v);
+		      "know: upgrade mlsh on this machine",
+		      what, v);
 }
 
 static void get_genesis(struct cbor_reader *r, struct genesis *g)

@@ -72,10 +72,10 @@ struct entry {
 		struct admit admit;
 		struct cancel cancel;
 	};
-	struct span payload;	/* views into the bytes it was decoded from */
+	struct span payload; /* views into the bytes it was decoded from */
 	const uint8_t *sig[ENTRY_SIGS_MAX];
 	size_t n_sigs;
-	uint8_t hash[HASH_LEN];	/* of the whole encoding */
+	uint8_t hash[HASH_LEN]; /* of the whole encoding */
 };
 
 /* An encoded entry. */
@@ -102,8 +102,8 @@ int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity
 int admit_make(const struct head *prev, uint64_t time_s, const struct identity *joiner,
 	       const char *node_name, ip4 address, const uint8_t cluster_id[HASH_LEN],
 	       struct span invite, const uint8_t invite_sig[SIG_LEN],
-	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret,
-	       struct err *err) MUST_CHECK;
+	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret, struct err *err)
+	MUST_CHECK;
 int cancel_make(const struct head *prev, uint64_t time_s, const struct identity *sponsor,
 		const uint8_t cluster_id[HASH_LEN], const uint8_t nonce[NONCE_LEN],
 		struct entry_bytes *ret, struct err *err) MUST_CHECK;
@@ -120,7 +120,7 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err) MUST_C
 
 /* The URL that carries an invite. All of it is secret until used. */
 struct invite_url {
-	char host[HOST_TEXT_MAX + 1];	/* without brackets, as hostport_parse returns it */
+	char host[HOST_TEXT_MAX + 1]; /* without brackets, as hostport_parse returns it */
 	uint16_t port;
 	uint8_t signal_cert[HASH_LEN];
 	uint8_t invite_bytes[INVITE_MAX_BYTES];
@@ -131,8 +131,8 @@ struct invite_url {
 };
 
 /* `out` should hold INVITE_URL_MAX bytes; the caller wipes it. -ENOSPC. */
-int invite_url_format(const struct invite_url *u, char *out, size_t cap,
-		      struct err *err) MUST_CHECK;
+int invite_url_format(const struct invite_url *u, char *out, size_t cap, struct err *err)
+	MUST_CHECK;
 /*
  * Form, and that the parts agree (fingerprint, one-time key): -EBADMSG, REFUSAL_TAMPERED if not.
  * The sponsor's signature can only be checked with the log. -EPROTONOSUPPORT for a later
@@ -148,10 +148,10 @@ int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_T
 		   uint16_t *ret_port, struct err *err) MUST_CHECK;
 /* Which machines a host in its normal form leads to the same server, by its form alone. */
 enum host_reach {
-	HOST_REACH_ALL,		/* all, for all that its form says */
-	HOST_REACH_NETWORK,	/* those in the same private network: 192.168.1.5, server.lan */
-	HOST_REACH_LINK,	/* those at the same link: 169.254.1.1, server.local */
-	HOST_REACH_SELF		/* it leads each machine to itself: localhost, 127.0.0.1, :: */
+	HOST_REACH_ALL,	    /* all, for all that its form says */
+	HOST_REACH_NETWORK, /* those in the same private network: 192.168.1.5, server.lan */
+	HOST_REACH_LINK,    /* those at the same link: 169.254.1.1, server.local */
+	HOST_REACH_SELF	    /* it leads each machine to itself: localhost, 127.0.0.1, :: */
 };
 enum host_reach host_reach(const char *host);
 /* Is the name that of the zone, or of something in it? Never for an address. */

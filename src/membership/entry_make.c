@@ -46,9 +46,8 @@ static int entry_sign(const struct entry *e, const char *purpose, const uint8_t 
 	for (size_t i = 0; i < entry_sig_count(e->type); i++) {
 		const struct signer *s = &signers[i];
 
-		r = s->identity ?
-			    identity_sign(s->identity, purpose, cluster_id, payload, sigs[i]) :
-			    seed_sign(s->seed, purpose, cluster_id, payload, sigs[i]);
+		r = s->identity ? identity_sign(s->identity, purpose, cluster_id, payload, sigs[i])
+				: seed_sign(s->seed, purpose, cluster_id, payload, sigs[i]);
 		if (r < 0)
 			return signing_failed(err, r);
 	}

@@ -10,7 +10,8 @@ static int bad_host(struct err *err, const char *text, const char *why)
 {
 	return err_set(err, -EINVAL,
 		       "\"%.48s\" is not the address of a server: %s. Give a name, an IPv4 address "
-		       "or an IPv6 address in brackets, with :port if needed.", text, why);
+		       "or an IPv6 address in brackets, with :port if needed.",
+		       text, why);
 }
 
 static bool is_digits(const char *s, size_t len)
@@ -173,8 +174,8 @@ static enum host_reach address_reach(const struct addr *a)
 /* Names that the public DNS never has: RFC 6761, 6762 and 8375, ICANN's "internal", and custom. */
 enum host_reach host_reach(const char *host)
 {
-	static const char *const network[] = { "lan", "internal", "intranet", "private", "corp",
-					       "home", "home.arpa", "localdomain" };
+	static const char *const network[] = { "lan",  "internal", "intranet",	"private",
+					       "corp", "home",	   "home.arpa", "localdomain" };
 	struct addr a;
 
 	if (addr_parse_ip(host, &a) == 0)

@@ -16,8 +16,7 @@
 #define SIGN_INVITE "invite"
 
 /* err_set with a reason. */
-int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* 32 zero bytes: genesis' previous hash and its cluster id in signatures. */
 extern const uint8_t zero_hash[HASH_LEN];
@@ -44,11 +43,11 @@ struct mlog_block;
 struct mlog {
 	uint8_t map_seed[16];
 	struct genesis genesis;
-	struct mlog_slot *slots;	/* by seq */
+	struct mlog_slot *slots; /* by seq */
 	size_t n_slots, cap_slots;
-	struct mlog_block *blocks;	/* the arena: entries never move; newest first */
+	struct mlog_block *blocks; /* the arena: entries never move; newest first */
 	struct roster *roster;
-	struct map *nonces;		/* -> the member that used it, or a mark: cancelled */
+	struct map *nonces; /* -> the member that used it, or a mark: cancelled */
 };
 
 /* Makes room for `more` elements behind the first n. */

@@ -76,7 +76,8 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err)
 	if (!r.failed && version != INVITE_VERSION)
 		return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
 			      "the invite is of version %" PRIu64 ", which this mlsh does not "
-			      "know: upgrade mlsh on this machine", version);
+			      "know: upgrade mlsh on this machine",
+			      version);
 	invite_get(&r, &inv);
 	if (cbor_reader_end(&r) < 0 || fields != INVITE_FIELDS)
 		return damaged(err, "a field has the wrong form");

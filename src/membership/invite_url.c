@@ -24,7 +24,8 @@ static int damaged(struct err *err, const char *what)
 {
 	return refuse(err, -EBADMSG, REFUSAL_TAMPERED,
 		      "the invite cannot be used: %s. Copy the whole URL again, or ask for a new "
-		      "invite.", what);
+		      "invite.",
+		      what);
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
@@ -184,8 +185,8 @@ static int content_parse(const char *encoded, struct invite_url *u, struct err *
 	if (len < 0)
 		return damaged(err, "it is cut off, or has characters that do not belong there");
 	json[len] = '\0';
-	r = strlen(json) == (size_t)len ? json_parse(json, u, err) :
-					  damaged(err, "its content is not an invite");
+	r = strlen(json) == (size_t)len ? json_parse(json, u, err)
+					: damaged(err, "its content is not an invite");
 	secret_wipe(json, sizeof(json));
 	return r;
 }

@@ -41,16 +41,18 @@ static int check_chain(const struct mlog *l, const struct entry *e, struct err *
 		if (memcmp(e->prev, hash_before(l, e->seq), HASH_LEN) == 0 && e->seq > 0)
 			return refuse(err, -ESTALE, REFUSAL_STALE,
 				      "another entry took place %" PRIu64 " in the log first: "
-				      "fetch the log and try again", e->seq);
+				      "fetch the log and try again",
+				      e->seq);
 	}
 	if (e->seq != l->n_slots || memcmp(e->prev, hash_before(l, e->seq), HASH_LEN) != 0)
 		return refuse(err, -EBADMSG, REFUSAL_UNKNOWN_HEAD,
 			      "entry %" PRIu64 " does not follow the %zu entries that are known: "
 			      "it is of another cluster, or of a log that is older, newer or "
-			      "forked", e->seq, l->n_slots);
+			      "forked",
+			      e->seq, l->n_slots);
 	if (l->n_slots >= LOG_MAX_ENTRIES)
-		return refuse(err, -ENOSPC, REFUSAL_FULL,
-			      "the membership log is full (%d entries)", LOG_MAX_ENTRIES);
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "the membership log is full (%d entries)",
+			      LOG_MAX_ENTRIES);
 	if (e->time_s < mlog_last_time_s(l))
 		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY,
 			      "the time of the log entry lies before that of the entry before it: "
@@ -68,7 +70,8 @@ static int check_cluster(const struct mlog *l, const struct invite *inv, struct 
 	    strcmp(inv->cluster_name, l->genesis.name) != 0)
 		return refuse(err, -EACCES, REFUSAL_WRONG_CLUSTER,
 			      "the invite is for another cluster (\"%s\"): ask an admin of \"%s\" "
-			      "for an invite", inv->cluster_name, l->genesis.name);
+			      "for an invite",
+			      inv->cluster_name, l->genesis.name);
 	return 0;
 }
 
@@ -81,12 +84,14 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 	if (!sponsor)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_UNKNOWN,
 			      "the invite was made by a node that is not in cluster \"%s\": ask "
-			      "one of its admins for a new invite", l->genesis.name);
+			      "one of its admins for a new invite",
+			      l->genesis.name);
 	if (key_verify(sponsor->key, SIGN_INVITE, inv->cluster_id, bytes, sig) < 0)
 		return refuse(err, -EKEYREJECTED, REFUSAL_TAMPERED,
 			      "the invite was altered or forged: the signature of its sponsor "
 			      "\"%s\" does not fit. Copy it again as a whole, or ask \"%s\" for a "
-			      "new invite.", sponsor->name, sponsor->name);
+			      "new invite.",
+			      sponsor->name, sponsor->name);
 	if (sponsor->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_NOT_ADMIN,
 			      "the invite was made by \"%s\", which is not an admin of cluster "
@@ -96,7 +101,8 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 		return refuse(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
 			      "the invite was made on a log that has an entry %" PRIu64 " which is "
 			      "not in this one: the signaling server holds an old or forked log. "
-			      "Tell \"%s\", who made the invite.", inv->head.seq, sponsor->name);
+			      "Tell \"%s\", who made the invite.",
+			      inv->head.seq, sponsor->name);
 	if (sponsor->joined_seq > inv->head.seq)
 		return refuse(err, -EACCES, REFUSAL_SPONSOR_UNKNOWN,
 			      "the invite is older than its sponsor \"%s\": ask for a new invite",
@@ -104,7 +110,8 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 	if (inv->issued < l->slots[inv->head.seq].time_s)
 		return refuse(err, -EACCES, REFUSAL_BAD_ENTRY,
 			      "the invite is dated before the log that it was made on: check the "
-			      "clock of \"%s\" and make a new one there", sponsor->name);
+			      "clock of \"%s\" and make a new one there",
+			      sponsor->name);
 	return 0;
 }
 
@@ -119,8 +126,8 @@ static int check_open(const struct mlog *l, const struct invite *inv, uint64_t n
 	if (user)
 		return refuse(err, -EACCES, REFUSAL_INVITE_USED,
 			      "the invite was used already, by \"%s\" at %s: ask \"%s\" for a new "
-			      "invite", user->name, time_format(user->joined_s, text),
-			      sponsor->name);
+			      "invite",
+			      user->name, time_format(user->joined_s, text), sponsor->name);
 	if (now_s > inv->expiry)
 		return refuse(err, -ETIME, REFUSAL_INVITE_EXPIRED,
 			      "the invite expired at %s: ask \"%s\" for a new invite",
@@ -201,7 +208,8 @@ static int check_joiner(const struct mlog *l, const struct entry *e, struct err 
 	if (roster_by_name(l->roster, span_str(a->node_name), ROSTER_ALL))
 		return refuse(err, -EACCES, REFUSAL_NAME_TAKEN,
 			      "the name \"%s\" is taken in cluster \"%s\": choose another with "
-			      "--name", a->node_name, l->genesis.name);
+			      "--name",
+			      a->node_name, l->genesis.name);
 	if (a->address < prefix4_first(l->genesis.subnet) ||
 	    a->address > prefix4_last(l->genesis.subnet))
 		return refuse(err, -EACCES, REFUSAL_BAD_ENTRY,
@@ -210,7 +218,8 @@ static int check_joiner(const struct mlog *l, const struct entry *e, struct err 
 	if (a->address <= roster_highest_address(l->roster))
 		return refuse(err, -EACCES, REFUSAL_STALE,
 			      "the address %s is not above all that were given before: fetch the "
-			      "log and try again", ip4_format(a->address, ip));
+			      "log and try again",
+			      ip4_format(a->address, ip));
 	return 0;
 }
 

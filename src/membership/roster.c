@@ -11,8 +11,8 @@
 
 /* A name, key or address that somebody had or has. It is never forgotten. */
 struct held {
-	struct held *next;	/* spare */
-	struct member *holder;	/* the newest */
+	struct held *next;     /* spare */
+	struct member *holder; /* the newest */
 	union {
 		char name[LABEL_MAX + 1];
 		uint8_t key_sha256[HASH_LEN];
@@ -33,13 +33,13 @@ struct spare_member {
 };
 
 struct roster {
-	struct member **members;	/* in the order of joining first; each its own allocation */
+	struct member **members; /* in the order of joining first; each its own allocation */
 	size_t n_members, cap_members;
 	size_t n_current, n_admins;
 	ip4 highest;
-	struct map *by_id;		/* -> struct member */
+	struct map *by_id;		      /* -> struct member */
 	struct map *names, *keys, *addresses; /* by hash, sha256, address -> struct held */
-	struct change *changes;		/* the oldest first */
+	struct change *changes;		      /* the oldest first */
 	size_t n_changes, cap_changes;
 	/* What roster_reserve got and nothing has used. */
 	struct spare_member *spare_members;
@@ -287,8 +287,7 @@ const struct member *roster_by_name(const struct roster *r, struct span name,
 	return in_scope(held->holder, scope);
 }
 
-const struct member *roster_by_address(const struct roster *r, ip4 address,
-				       enum roster_scope scope)
+const struct member *roster_by_address(const struct roster *r, ip4 address, enum roster_scope scope)
 {
 	const struct held *held = map_get(r->addresses, &address);
 
@@ -337,8 +336,7 @@ static struct change *change_add(struct roster *r, enum roster_change_kind kind,
 	return c;
 }
 
-bool roster_next_change(const struct roster *r, struct roster_cursor *c,
-			struct roster_change *ret)
+bool roster_next_change(const struct roster *r, struct roster_cursor *c, struct roster_change *ret)
 {
 	const struct change *at;
 

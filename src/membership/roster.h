@@ -10,31 +10,31 @@
 #include "membership/entry.h"
 
 enum member_left {
-	LEFT_NOT,	   /* it is a member */
-	LEFT_REMOVED,	   /* by an admin */
+	LEFT_NOT,     /* it is a member */
+	LEFT_REMOVED, /* by an admin */
 	LEFT_BY_ITSELF,
-	LEFT_REPLACED,	   /* another node took its name and address over */
-	LEFT_BY_RECOVERY,  /* removed by a recovery, or its admission is in what that dropped */
+	LEFT_REPLACED,	  /* another node took its name and address over */
+	LEFT_BY_RECOVERY, /* removed by a recovery, or its admission is in what that dropped */
 };
 
 /* Lives as long as the roster, also after it left. Only the roster's functions change it. */
 struct member {
-	struct node_id id;		/* the node id of its first key, forever */
-	uint8_t key[KEY_LEN];		/* in force */
-	uint8_t key_sha256[HASH_LEN];	/* of the SPKI: what TLS pins */
+	struct node_id id;		     /* the node id of its first key, forever */
+	uint8_t key[KEY_LEN];		     /* in force */
+	uint8_t key_sha256[HASH_LEN];	     /* of the SPKI: what TLS pins */
 	uint8_t key_before_sha256[HASH_LEN]; /* of the key before it; zeros: this is the first */
 	uint64_t key_since_s;
 	char name[LABEL_MAX + 1];
 	ip4 address;
 	enum member_role role;
-	enum member_role invited_role;	/* ROLE_ADMIN: the sponsor meant to promote it */
-	struct node_id sponsor;		/* its own id for the first admin */
+	enum member_role invited_role; /* ROLE_ADMIN: the sponsor meant to promote it */
+	struct node_id sponsor;	       /* its own id for the first admin */
 	uint64_t joined_s;
 	uint64_t joined_seq;
 	enum member_left left;
-	uint64_t left_s, left_seq;	/* 0: it is a member */
-	struct node_id left_by;		/* who removed it; its own id if it left by itself */
-	size_t index;			/* in the order of joining first, former members included */
+	uint64_t left_s, left_seq; /* 0: it is a member */
+	struct node_id left_by;	   /* who removed it; its own id if it left by itself */
+	size_t index;		   /* in the order of joining first, former members included */
 };
 
 static inline bool member_is_current(const struct member *m)
@@ -66,7 +66,7 @@ const struct member *roster_by_name(const struct roster *r, struct span name,
 const struct member *roster_by_address(const struct roster *r, ip4 address,
 				       enum roster_scope scope);
 size_t roster_count(const struct roster *r, enum roster_scope scope);
-size_t roster_admins(const struct roster *r); /* current members that are admins */
+size_t roster_admins(const struct roster *r);	    /* current members that are admins */
 ip4 roster_highest_address(const struct roster *r); /* ever given; 0: the roster is empty */
 /* The one with that index, former members included; NULL past the end. */
 const struct member *roster_at(const struct roster *r, size_t index);
@@ -85,10 +85,10 @@ struct roster_change {
 	enum roster_change_kind kind;
 	/* As it is now, which may be more changes later: it may have left since it joined. */
 	const struct member *member;
-	uint64_t seq;			/* of the log record that did it */
-	enum member_role old_role;	/* ROSTER_ROLE */
-	const char *old_name;		/* ROSTER_NAME; lives as long as the roster */
-	const uint8_t *old_key_sha256;	/* ROSTER_KEY; lives as long as the roster */
+	uint64_t seq;		       /* of the log record that did it */
+	enum member_role old_role;     /* ROSTER_ROLE */
+	const char *old_name;	       /* ROSTER_NAME; lives as long as the roster */
+	const uint8_t *old_key_sha256; /* ROSTER_KEY; lives as long as the roster */
 };
 
 /*
@@ -100,8 +100,7 @@ struct roster_cursor {
 };
 
 /* Returns false if nothing has changed since. */
-bool roster_next_change(const struct roster *r, struct roster_cursor *c,
-			struct roster_change *ret);
+bool roster_next_change(const struct roster *r, struct roster_cursor *c, struct roster_change *ret);
 struct roster_cursor roster_now(const struct roster *r); /* behind the newest change */
 
 /* --- for the log ---------------------------------------------------------------------------- */

@@ -23,8 +23,8 @@ struct fence;
 
 enum fence_state {
 	FENCE_UP,
-	FENCE_UNAVAILABLE,	/* the system has no packet filter that we can use */
-	FENCE_REFUSED		/* it has one, which said no */
+	FENCE_UNAVAILABLE, /* the system has no packet filter that we can use */
+	FENCE_REFUSED	   /* it has one, which said no */
 };
 
 /*
@@ -51,8 +51,8 @@ void fence_flush(struct fence *f);
  * of ours is reached at a port that another program listens at, or wants to, at all addresses.
  * One a fence: the last one counts. -EOPNOTSUPP: the fence is not up, or cannot do this.
  */
-int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp,
-		   uint16_t tcp) MUST_CHECK;
+int fence_redirect(struct fence *f, ip4 address, uint16_t port, uint16_t udp, uint16_t tcp)
+	MUST_CHECK;
 /* Interfaces came or went: a container's, perhaps. */
 void fence_network_changed(struct fence *f);
 

@@ -6,15 +6,15 @@
 #include "os/host.h"
 
 struct buf {
-	uint8_t *data;	/* NUL-terminated behind len, for text */
+	uint8_t *data; /* NUL-terminated behind len, for text */
 	size_t len;
 };
 
 void buf_free(struct buf *b); /* wipes; NULL and zeroed allowed */
 
 /* Reads a regular file of at most `limit` bytes. -ENOENT, -EFBIG, -EACCES, ... The caller frees. */
-int file_read(struct host *h, const char *path, size_t limit, struct err *err,
-	      struct buf *ret) MUST_CHECK;
+int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret)
+	MUST_CHECK;
 /*
  * The same for a secret: -EACCES, with the remedy, if any user but its owner has a right on it;
  * -EPERM if it belongs to neither root nor the caller (`sudo` with somebody else's HOME); -ELOOP if

@@ -50,9 +50,8 @@ struct local_limits {
  * where all places are root's, the new connection is closed.
  */
 int local_listen(struct host *h, const char *path, struct local_limits limits,
-		 const struct local_ops *ops,
-		 void *(*accepted)(void *ctx, struct local_conn *c), void *ctx, struct err *err,
-		 struct local_listener **ret) MUST_CHECK;
+		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
+		 void *ctx, struct err *err, struct local_listener **ret) MUST_CHECK;
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
 void local_listener_close(struct local_listener *l);
 

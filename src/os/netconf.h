@@ -11,27 +11,27 @@
 #include "os/loop.h"
 #include "os/netuse.h"
 
-#define NETCONF_DEVICE "mlsh"	/* what the names of our TUN devices begin with */
-#define NETCONF_PROTO 109	/* of our routes and rules; unassigned in iproute2's rt_protos */
+#define NETCONF_DEVICE "mlsh" /* what the names of our TUN devices begin with */
+#define NETCONF_PROTO 109     /* of our routes and rules; unassigned in iproute2's rt_protos */
 
 enum netif_kind {
 	NETIF_LOOPBACK,
-	NETIF_PHYSICAL,		/* wired, wireless, cellular, veth inside a container: candidates */
-	NETIF_CONTAINER,	/* bridge of a container or VM engine and its ports */
-	NETIF_TUNNEL,		/* TUN, WireGuard, ipip, ...: other overlays and our own */
-	NETIF_OTHER		/* TAP and what is not known: candidates, too */
+	NETIF_PHYSICAL,	 /* wired, wireless, cellular, veth inside a container: candidates */
+	NETIF_CONTAINER, /* bridge of a container or VM engine and its ports */
+	NETIF_TUNNEL,	 /* TUN, WireGuard, ipip, ...: other overlays and our own */
+	NETIF_OTHER	 /* TAP and what is not known: candidates, too */
 };
 
 struct netif_addr {
 	char ifname[16];
 	unsigned ifindex;
 	enum netif_kind kind;
-	struct addr addr;	/* port 0 */
-	uint8_t prefix_bits;	/* 0..32 for IPv4, 0..128 for IPv6 */
+	struct addr addr;    /* port 0 */
+	uint8_t prefix_bits; /* 0..32 for IPv4, 0..128 for IPv6 */
 	bool up;
-	bool uplink;		/* a default route leads through the interface */
-	bool temporary;		/* RFC 8981 */
-	bool deprecated;	/* or tentative or a duplicate: never a candidate */
+	bool uplink;	 /* a default route leads through the interface */
+	bool temporary;	 /* RFC 8981 */
+	bool deprecated; /* or tentative or a duplicate: never a candidate */
 };
 
 /*
@@ -58,7 +58,7 @@ struct netown_route {
 };
 
 struct netown {
-	bool link;		/* the device is there */
+	bool link; /* the device is there */
 	bool up, address, rules;
 	unsigned mtu_bytes;
 	char ifname[16];
@@ -72,7 +72,7 @@ bool netown_has(const struct netown *own, enum netroute_kind kind, struct prefix
 struct netwatch;
 
 struct netwatch_config {
-	struct prefix4 subnet;	/* the overlay's: what the host uses of it is listed */
+	struct prefix4 subnet; /* the overlay's: what the host uses of it is listed */
 	/*
 	 * After the host's links, addresses or routes (not our own) changed, debounced by 200 ms;
 	 * not for the state at the start. Routes count that lead far (to a /8 or more) or to one of
@@ -120,7 +120,7 @@ int netconf_address_used(struct host *h, ip4 ip, unsigned ignore_ifindex, bool f
 /* The router that packets to the world go to, if it is not the other end of a tunnel. */
 struct gateway {
 	ip4 ip;
-	ip4 source;		/* our address in its network */
+	ip4 source; /* our address in its network */
 	unsigned ifindex;
 };
 
@@ -128,13 +128,13 @@ struct gateway {
 int netconf_gateway(struct host *h, struct gateway *ret) MUST_CHECK;
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err) MUST_CHECK;
-int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes,
-		     struct err *err) MUST_CHECK;
+int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes, struct err *err)
+	MUST_CHECK;
 /* Gives the device this name, taking it down for a moment if it must be. */
-int netconf_link_rename(struct host *h, unsigned ifindex, const char *name,
-			struct err *err) MUST_CHECK;
-int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits,
-		     struct err *err) MUST_CHECK;
+int netconf_link_rename(struct host *h, unsigned ifindex, const char *name, struct err *err)
+	MUST_CHECK;
+int netconf_addr_add(struct host *h, unsigned ifindex, ip4 ip, uint8_t bits, struct err *err)
+	MUST_CHECK;
 /*
  * A route to `p` through the device, or, with ifindex 0, an unreachable route of low priority.
  * Adding it again is no error. -EEXIST: the host has another one to the same destination.

@@ -5,7 +5,7 @@
 #include "os/netconf.h"
 
 struct place {
-	unsigned rank, ordinal;	/* ordinal: among those of its interface and family */
+	unsigned rank, ordinal; /* ordinal: among those of its interface and family */
 	size_t at;		/* before */
 };
 
@@ -17,8 +17,8 @@ static bool same_family(const struct netif_addr *a, const struct netif_addr *b)
 /* Link-local addresses of IPv6 lead nowhere beyond their link. */
 static bool is_local(const struct netif_addr *a)
 {
-	return addr_is_v4(&a->addr) ? addr_ip4(&a->addr) >> 16 == 0xa9fe :
-				      a->addr.ip[0] == 0xfe && (a->addr.ip[1] & 0xc0) == 0x80;
+	return addr_is_v4(&a->addr) ? addr_ip4(&a->addr) >> 16 == 0xa9fe
+				    : a->addr.ip[0] == 0xfe && (a->addr.ip[1] & 0xc0) == 0x80;
 }
 
 static unsigned rank_of(const struct netif_addr *a)

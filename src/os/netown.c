@@ -19,6 +19,6 @@ bool netown_has(const struct netown *own, enum netroute_kind kind, struct prefix
 {
 	struct netown_route key = { kind, to };
 
-	return own->n_routes > 0 && bsearch(&key, own->routes, own->n_routes, sizeof(key),
-					    netown_compare) != NULL;
+	return own->n_routes > 0 &&
+	       bsearch(&key, own->routes, own->n_routes, sizeof(key), netown_compare) != NULL;
 }

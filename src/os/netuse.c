@@ -45,8 +45,10 @@ void netuses_own_device(struct netuses *u, unsigned ifindex)
 static void describe(const struct netuse *use, char *ret_what)
 {
 	static const char *const kinds[] = {
-		[NETUSE_NETWORK] = "network", [NETUSE_ROUTE] = "route",
-		[NETUSE_GATEWAY] = "gateway", [NETUSE_RESOLVER] = "name server",
+		[NETUSE_NETWORK] = "network",
+		[NETUSE_ROUTE] = "route",
+		[NETUSE_GATEWAY] = "gateway",
+		[NETUSE_RESOLVER] = "name server",
 	};
 	char text[PREFIX4_TEXT_MAX];
 

@@ -10,33 +10,33 @@
 #include "os/host.h"
 
 #define NETUSES_MAX 1024
-#define NETUSE_WHAT_MAX 64	/* bytes of what callers are told */
+#define NETUSE_WHAT_MAX 64 /* bytes of what callers are told */
 
 enum netuse_kind {
-	NETUSE_ADDRESS,		/* one of the host's own, those of our devices included */
-	NETUSE_NETWORK,		/* around such an address; never of our devices */
-	NETUSE_ROUTE,		/* not a default route, not ours */
+	NETUSE_ADDRESS, /* one of the host's own, those of our devices included */
+	NETUSE_NETWORK, /* around such an address; never of our devices */
+	NETUSE_ROUTE,	/* not a default route, not ours */
 	NETUSE_GATEWAY,
-	NETUSE_RESOLVER,	/* one that is not the host itself */
+	NETUSE_RESOLVER, /* one that is not the host itself */
 	/*
 	 * An overlay of other software has an address in 100.64.0.0/10 (RFC 6598). Tailscale's
 	 * firewall drops packets from that range that come by any other interface.
 	 */
 	NETUSE_CLAIM,
-	NETUSE_OTHER		/* `name` says what it is */
+	NETUSE_OTHER /* `name` says what it is */
 };
 
 struct netuse {
 	enum netuse_kind kind;
 	struct prefix4 p;
-	unsigned ifindex;		/* 0 if missing or not unique */
-	char name[NETUSE_WHAT_MAX];	/* of the interface, or "" */
+	unsigned ifindex;	    /* 0 if missing or not unique */
+	char name[NETUSE_WHAT_MAX]; /* of the interface, or "" */
 };
 
 struct netuses {
 	struct netuse *at;
 	size_t n, cap;
-	bool more;		/* there were more than NETUSES_MAX */
+	bool more; /* there were more than NETUSES_MAX */
 };
 
 /* Lists what the host uses of `about`. netuses_fini afterwards, also after an error. */

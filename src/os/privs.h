@@ -11,8 +11,8 @@ enum privs_role {
 	 * owner of its state.
 	 */
 	PRIVS_DAEMON,
-	PRIVS_SIGNAL,	/* keeps nothing */
-	PRIVS_CLI	/* keeps nothing */
+	PRIVS_SIGNAL, /* keeps nothing */
+	PRIVS_CLI     /* keeps nothing */
 };
 
 #define PRIVS_PATHS_MAX 8
@@ -22,9 +22,9 @@ enum privs_role {
  * not exist are passed over.
  */
 struct privs_paths {
-	const char *folders[PRIVS_PATHS_MAX];	/* read, written, files made and removed */
-	const char *written[PRIVS_PATHS_MAX];	/* files: the same for the folders they lie in */
-	const char *sockets[PRIVS_PATHS_MAX];	/* local sockets, made and removed */
+	const char *folders[PRIVS_PATHS_MAX]; /* read, written, files made and removed */
+	const char *written[PRIVS_PATHS_MAX]; /* files: the same for the folders they lie in */
+	const char *sockets[PRIVS_PATHS_MAX]; /* local sockets, made and removed */
 	/* files that other programs replace by new ones: their folders are read, also behind
 	   symbolic links */
 	const char *replaced[PRIVS_PATHS_MAX];
@@ -50,18 +50,18 @@ int privs_check_tunnel(struct host *h, struct err *err) MUST_CHECK;
 
 /* A file with secrets of a server that was started as root. */
 struct privs_file {
-	const char *user;		/* whose it will be, as named in /etc/passwd */
+	const char *user; /* whose it will be, as named in /etc/passwd */
 	const char *path;
-	const char *const *companions;	/* suffixes of files beside it that share its fate; NULL
+	const char *const *companions; /* suffixes of files beside it that share its fate; NULL
 					   ends */
-	const char *made;		/* one of them that is made, empty, if it is missing; NULL:
+	const char *made;	       /* one of them that is made, empty, if it is missing; NULL:
 					   none is */
 };
 
 /* The account that the process will go on as. */
 struct privs_account {
-	bool differs;		/* false: the process stays what it is, privs_become does nothing */
-	bool reaches;		/* the account reaches the folder of the file by its path */
+	bool differs; /* false: the process stays what it is, privs_become does nothing */
+	bool reaches; /* the account reaches the folder of the file by its path */
 	/*
 	 * The account may write to the folder, but a folder above, in which others can exchange
 	 * names, is closed to it: privs_become leaves it the right to search (and read), until

@@ -14,10 +14,10 @@
 struct splitdns;
 
 enum splitdns_state {
-	SPLITDNS_PENDING,	/* asked, no answer yet */
+	SPLITDNS_PENDING, /* asked, no answer yet */
 	SPLITDNS_ACTIVE,
-	SPLITDNS_UNAVAILABLE,	/* no system bus or no systemd-resolved on it: tell the user */
-	SPLITDNS_REFUSED	/* the resolver said no */
+	SPLITDNS_UNAVAILABLE, /* no system bus or no systemd-resolved on it: tell the user */
+	SPLITDNS_REFUSED      /* the resolver said no */
 };
 
 /*

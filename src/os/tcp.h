@@ -9,7 +9,7 @@
 #include "base/addr.h"
 #include "os/loop.h"
 
-struct tcp;	/* a listener, or a connection */
+struct tcp; /* a listener, or a connection */
 
 /*
  * Listens at `bind`; port 0: chosen by the system. `ready` while connections wait to be accepted.

@@ -13,21 +13,21 @@
 struct tun;
 
 #define TUN_PACKET_MAX 65536
-#define TUN_HEADROOM 16	/* writable bytes a caller leaves in front of tun_packet.data */
+#define TUN_HEADROOM 16 /* writable bytes a caller leaves in front of tun_packet.data */
 #define TUN_READ_BYTES (TUN_HEADROOM + TUN_PACKET_MAX)
 #define TUN_BATCH_MAX 16
 
 enum tun_gso { TUN_GSO_NONE, TUN_GSO_TCP4, TUN_GSO_TCP6, TUN_GSO_UDP4, TUN_GSO_UDP6 };
 
 struct tun_packet {
-	uint8_t *data;		/* starts with the IP header */
+	uint8_t *data; /* starts with the IP header */
 	size_t len;
 	enum tun_gso gso;
-	uint16_t gso_size;	/* payload bytes of each packet it stands for */
-	uint16_t hdr_len;	/* IP and transport header, copied in front of each */
-	bool csum_partial;	/* the checksum holds the pseudo-header's sum only (NEEDS_CSUM) */
+	uint16_t gso_size; /* payload bytes of each packet it stands for */
+	uint16_t hdr_len;  /* IP and transport header, copied in front of each */
+	bool csum_partial; /* the checksum holds the pseudo-header's sum only (NEEDS_CSUM) */
 	uint16_t csum_start, csum_offset;
-	bool ecn;		/* TCP flow with ECN (VIRTIO_NET_HDR_GSO_ECN) */
+	bool ecn; /* TCP flow with ECN (VIRTIO_NET_HDR_GSO_ECN) */
 };
 
 struct tun_config {

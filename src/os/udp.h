@@ -12,13 +12,13 @@
 
 struct udp;
 
-#define UDP_BATCH_MAX 32		/* receives or sends a call */
-#define UDP_GSO_BYTES_MAX 65000		/* bytes in one joined send (IP limit less headers) */
-#define UDP_GSO_SEGMENTS_MAX 64		/* UDP_MAX_SEGMENTS of older kernels */
+#define UDP_BATCH_MAX 32	/* receives or sends a call */
+#define UDP_GSO_BYTES_MAX 65000 /* bytes in one joined send (IP limit less headers) */
+#define UDP_GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
 
 struct udp_config {
-	struct addr bind;	/* unset address: dual-stack, any; port 0: chosen by the system */
-	size_t rcvbuf_bytes;	/* 0: the system's default */
+	struct addr bind;    /* unset address: dual-stack, any; port 0: chosen by the system */
+	size_t rcvbuf_bytes; /* 0: the system's default */
 	size_t sndbuf_bytes;
 	/* An address that the machine does not have yet will do: it is waited for. */
 	bool address_may_come;
@@ -37,34 +37,34 @@ struct udp_config {
 	bool icmp;
 };
 
-#define UDP_REFUSED_BYTES 1200	/* larger datagrams may be refused for their size: not noted */
+#define UDP_REFUSED_BYTES 1200 /* larger datagrams may be refused for their size: not noted */
 
 /* Why a datagram did not leave this machine, or what the network said of it. */
 struct udp_refusal {
-	int code;		/* negative errno: -EPERM, -ENETUNREACH, -EMSGSIZE, ... */
-	bool by_network;	/* said by ICMP: a hint only, since anybody can forge it */
-	struct addr by;		/* who sent that message; unset if unknown */
+	int code;	 /* negative errno: -EPERM, -ENETUNREACH, -EMSGSIZE, ... */
+	bool by_network; /* said by ICMP: a hint only, since anybody can forge it */
+	struct addr by;	 /* who sent that message; unset if unknown */
 };
 
 /* One received run of datagrams: each `segment` bytes, the last one possibly shorter. */
 struct udp_rx {
-	uint8_t *data;		/* the receiver may overwrite it; valid until the next udp_recv */
+	uint8_t *data; /* the receiver may overwrite it; valid until the next udp_recv */
 	size_t len;
-	size_t segment;		/* == len when it is a single datagram; never 0 unless len is 0 */
+	size_t segment; /* == len when it is a single datagram; never 0 unless len is 0 */
 	struct addr from;
-	struct addr local;	/* address it was sent to (port not set); unset if unknown */
-	uint8_t ecn;		/* the two ECN bits (RFC 3168) */
+	struct addr local; /* address it was sent to (port not set); unset if unknown */
+	uint8_t ecn;	   /* the two ECN bits (RFC 3168) */
 };
 
 /* One send: `data` cut into datagrams of `segment` bytes, all to one address. */
 struct udp_tx {
 	const uint8_t *data;
 	size_t len;
-	size_t segment;		/* == len for a single datagram */
+	size_t segment; /* == len for a single datagram */
 	struct addr to;
-	struct addr local;	/* source address, or unset */
+	struct addr local; /* source address, or unset */
 	uint8_t ecn;
-	uint8_t hops;		/* routers discard it after so many; 0: the system's default */
+	uint8_t hops; /* routers discard it after so many; 0: the system's default */
 };
 
 /*

@@ -10,12 +10,12 @@
 struct udp_notes {
 	struct {
 		struct addr to;
-		uint64_t at;	/* clock_now; 0: free */
+		uint64_t at; /* clock_now; 0: free */
 		struct udp_refusal why;
 	} note[UDP_NOTES_MAX];
 };
 
-#define UDP_NOTE_FIRM NS_PER_S	/* so long the kernel's word is not replaced by a hint */
+#define UDP_NOTE_FIRM NS_PER_S /* so long the kernel's word is not replaced by a hint */
 
 /* In the place of an older note of the same address, else of the oldest one. */
 static inline void udp_note(struct udp_notes *n, uint64_t now, const struct addr *to,

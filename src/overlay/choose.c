@@ -4,7 +4,7 @@
 
 #define IP6_BONUS (3 * NS_PER_MS)
 #define WORTH_TIME (5 * NS_PER_MS)
-#define WORTH_SHARE 10			/* one part of so many */
+#define WORTH_SHARE 10 /* one part of so many */
 
 /* Lower is better. */
 static unsigned tier(const struct path *p)

@@ -11,7 +11,7 @@
 #define TCP_PSH 0x08
 #define TCP_URG 0x20
 #define TCP_CWR 0x80
-#define JOINED_MAX 64	/* packets in one: as many as a kernel cuts at most */
+#define JOINED_MAX 64 /* packets in one: as many as a kernel cuts at most */
 #define FLOW_BYTES (TUN_HEADROOM + TUN_PACKET_MAX)
 
 int coalesce_init(struct coalescer *c, bool tcp, bool udp,
@@ -116,8 +116,7 @@ static bool is_joinable(const struct coalescer *c, uint8_t flags, const uint8_t 
 
 static bool ends_run(const struct flow *f, const uint8_t *p, size_t payload)
 {
-	return payload < f->size ||
-	       (f->proto == IPPROTO_TCP4 && (p[f->ip_len + 13] & TCP_PSH));
+	return payload < f->size || (f->proto == IPPROTO_TCP4 && (p[f->ip_len + 13] & TCP_PSH));
 }
 
 static void flow_join(struct flow *f, const uint8_t *p, size_t len)

@@ -10,26 +10,26 @@
 #include "os/tun.h"
 #include "overlay/packet.h"
 
-#define COALESCE_FLOWS 4	/* at once */
+#define COALESCE_FLOWS 4 /* at once */
 
 struct flow {
-	uint8_t *data;		/* a packet that grows; TUN_HEADROOM bytes lie in front of it */
-	size_t len;		/* 0: free */
-	size_t header_len;	/* IP and transport */
+	uint8_t *data;	   /* a packet that grows; TUN_HEADROOM bytes lie in front of it */
+	size_t len;	   /* 0: free */
+	size_t header_len; /* IP and transport */
 	size_t ip_len;
-	size_t size;		/* payload of each packet but the last */
-	uint32_t next_seq;	/* TCP */
+	size_t size;	   /* payload of each packet but the last */
+	uint32_t next_seq; /* TCP */
 	unsigned n;
-	uint64_t used;		/* to find the oldest */
+	uint64_t used; /* to find the oldest */
 	uint8_t proto;
-	bool closed;		/* nothing may follow */
+	bool closed; /* nothing may follow */
 };
 
 struct coalescer {
-	uint8_t *buffer;	/* of the flows */
+	uint8_t *buffer; /* of the flows */
 	struct flow flow[COALESCE_FLOWS];
 	uint64_t turn;
-	bool tcp, udp;		/* may they be joined? */
+	bool tcp, udp; /* may they be joined? */
 	void (*write)(void *ctx, const struct tun_packet *p);
 	void *ctx;
 };

@@ -19,8 +19,11 @@ static bool is_large(uint16_t i)
 
 int flowq_init(struct flowq *q)
 {
-	*q = (struct flowq){ .free_large = NONE, .free_small = NONE, .lent = NONE, .taken = NONE,
-			      .target = FLOWQ_TARGET };
+	*q = (struct flowq){ .free_large = NONE,
+			     .free_small = NONE,
+			     .lent = NONE,
+			     .taken = NONE,
+			     .target = FLOWQ_TARGET };
 	q->memory = malloc((size_t)FLOWQ_LARGE * TUN_READ_BYTES +
 			   (size_t)FLOWQ_SMALL * (TUN_HEADROOM + FLOWQ_SMALL_BYTES));
 	q->item = calloc(ITEMS, sizeof(*q->item));
@@ -36,7 +39,8 @@ int flowq_init(struct flowq *q)
 		uint16_t *list = large ? &q->free_large : &q->free_small;
 		size_t at = large ? (size_t)i * TUN_READ_BYTES
 				  : (size_t)FLOWQ_LARGE * TUN_READ_BYTES +
-				    (size_t)(i - FLOWQ_LARGE) * (TUN_HEADROOM + FLOWQ_SMALL_BYTES);
+					    (size_t)(i - FLOWQ_LARGE) *
+						    (TUN_HEADROOM + FLOWQ_SMALL_BYTES);
 
 		q->item[i] = (struct flowq_item){ .buffer = q->memory + at, .next = *list };
 		*list = i;

@@ -12,12 +12,12 @@
 #include "os/tun.h"
 #include "overlay/packet.h"
 
-#define FLOWQ_FLOWS 256			/* buckets of the hash */
-#define FLOWQ_LARGE 28			/* packets of any size that fit */
-#define FLOWQ_SMALL 512			/* packets of FLOWQ_SMALL_BYTES at most */
+#define FLOWQ_FLOWS 256 /* buckets of the hash */
+#define FLOWQ_LARGE 28	/* packets of any size that fit */
+#define FLOWQ_SMALL 512 /* packets of FLOWQ_SMALL_BYTES at most */
 #define FLOWQ_SMALL_BYTES 2048
-#define FLOWQ_QUANTUM 16384		/* bytes of a turn */
-#define FLOWQ_TARGET (5 * NS_PER_MS)	/* RFC 8289 section 4.2 */
+#define FLOWQ_QUANTUM 16384	     /* bytes of a turn */
+#define FLOWQ_TARGET (5 * NS_PER_MS) /* RFC 8289 section 4.2 */
 #define FLOWQ_INTERVAL (100 * NS_PER_MS)
 
 struct flowq_item {
@@ -25,13 +25,13 @@ struct flowq_item {
 	struct packet4 header;
 	uint8_t *buffer;
 	uint64_t since;
-	uint16_t next;			/* in its flow, or among the free ones */
+	uint16_t next; /* in its flow, or among the free ones */
 };
 
 struct flow_waiting {
-	struct list turn;		/* linked while it has packets, or had lately */
-	uint16_t first, last;		/* items; FLOWQ_NONE: none */
-	uint16_t held[2];		/* small and large places */
+	struct list turn;     /* linked while it has packets, or had lately */
+	uint16_t first, last; /* items; FLOWQ_NONE: none */
+	uint16_t held[2];     /* small and large places */
 	int32_t deficit;
 	/* CoDel */
 	uint64_t first_above, drop_next;
@@ -41,15 +41,15 @@ struct flow_waiting {
 
 struct flowq {
 	uint8_t *memory;
-	struct flowq_item *item;	/* FLOWQ_LARGE large ones, then the small ones */
+	struct flowq_item *item; /* FLOWQ_LARGE large ones, then the small ones */
 	struct flow_waiting *flow;
 	uint16_t free_large, free_small;
-	uint16_t lent;			/* item whose buffer was given out for reading */
-	uint16_t taken;			/* by the last flowq_next */
+	uint16_t lent;	/* item whose buffer was given out for reading */
+	uint16_t taken; /* by the last flowq_next */
 	struct list fresh, old;
-	uint64_t target;		/* waiting longer than this for an interval is late */
+	uint64_t target; /* waiting longer than this for an interval is late */
 	uint32_t n;
-	uint64_t dropped;		/* for want of room, or by CoDel; ever */
+	uint64_t dropped; /* for want of room, or by CoDel; ever */
 };
 
 /* -ENOMEM */

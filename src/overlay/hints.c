@@ -34,7 +34,7 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 	size_t n = 0;
 
 	for (int r = 0; r < RANKS; r++) {
-		list_for_each (it, &o->peers) {
+		list_for_each(it, &o->peers) {
 			const struct peer *p = list_entry(it, struct peer, in_overlay);
 			struct peer_hint h = { .id = p->member->id };
 

@@ -11,10 +11,10 @@
 
 #define LEASE_S 3600
 #define SEARCHES 3
-#define SEARCH_TIME (500 * NS_PER_MS)	/* for the first answer; doubled for the next ones */
+#define SEARCH_TIME (500 * NS_PER_MS) /* for the first answer; doubled for the next ones */
 #define CALL_TIME (3 * NS_PER_S)
 #define LAST_CALL_TIME (500 * NS_PER_MS)
-#define PORTS_TRIED 4			/* when the one that is wanted is taken */
+#define PORTS_TRIED 4 /* when the one that is wanted is taken */
 #define PORT_FIRST 1024
 #define RECEIVES 8
 
@@ -22,32 +22,31 @@ enum step { STEP_NONE, STEP_SEARCH, STEP_DESCRIBE, STEP_ADDRESS, STEP_ADD, STEP_
 
 /* A mapping that there is or may be, and whom to tell that it is not wanted. */
 struct made {
-	uint16_t port;			/* outer; 0: none */
+	uint16_t port; /* outer; 0: none */
 	struct upnp_control control;
 };
 
 struct igd {
 	struct host *host;
-	uint16_t port;			/* ours */
+	uint16_t port; /* ours */
 	igd_fn done;
 	void *ctx;
 	struct gateway gateway;
-	struct udp *udp;		/* during the search */
+	struct udp *udp; /* during the search */
 	struct timer *timer;
 	struct exchange *exchange;
-	struct deferred *closing;	/* of the socket, out of its own callback */
+	struct deferred *closing; /* of the socket, out of its own callback */
 	enum step step;
 	unsigned sent, ports_tried;
 	struct upnp_url description;
 	struct upnp_control control;
 	struct upnp_call add;
-	struct made made;		/* was granted and not taken away since */
-	struct made asked;		/* nobody knows yet, or any more */
+	struct made made;  /* was granted and not taken away since */
+	struct made asked; /* nobody knows yet, or any more */
 	ip4 external;
 };
 
-static void finish(struct igd *g, const struct addr *external, uint32_t lifetime_s,
-		   const char *why)
+static void finish(struct igd *g, const struct addr *external, uint32_t lifetime_s, const char *why)
 {
 	g->step = STEP_NONE;
 	timer_set(g->timer, TIME_NEVER);
@@ -142,9 +141,8 @@ static void delete_one(struct igd *g)
 	if (m->port == 0 || g->step != STEP_NONE)
 		return;
 	len = delete_encode(m, request);
-	if (len > 0 &&
-	    exchange_start(g->host, &m->control.url.host, span_of(request, (size_t)len), CALL_TIME,
-			   on_answer, g, &g->exchange) == 0)
+	if (len > 0 && exchange_start(g->host, &m->control.url.host, span_of(request, (size_t)len),
+				      CALL_TIME, on_answer, g, &g->exchange) == 0)
 		g->step = STEP_DELETE;
 }
 
@@ -207,8 +205,11 @@ static void search_send(struct igd *g)
 	timer_set_in(g->timer, SEARCH_TIME << g->sent);
 	g->sent++;
 	for (size_t i = 0; len > 0 && i < ARRAY_LEN(to); i++) {
-		struct udp_tx tx = { .data = request, .len = (size_t)len, .segment = (size_t)len,
-				     .to = addr_v4(to[i], UPNP_SEARCH_PORT), .local = source };
+		struct udp_tx tx = { .data = request,
+				     .len = (size_t)len,
+				     .segment = (size_t)len,
+				     .to = addr_v4(to[i], UPNP_SEARCH_PORT),
+				     .local = source };
 
 		if (udp_send(g->udp, &tx, 1) < 1)
 			udp_forget(g->udp);
@@ -279,8 +280,10 @@ void igd_ask(struct igd *g, const struct gateway *gateway, uint16_t external_por
 	g->exchange = NULL;
 	g->gateway = *gateway;
 	g->ports_tried = 0;
-	g->add = (struct upnp_call){ .action = UPNP_ADD, .external_port = external_port,
-				     .internal_port = g->port, .client = gateway->source,
+	g->add = (struct upnp_call){ .action = UPNP_ADD,
+				     .external_port = external_port,
+				     .internal_port = g->port,
+				     .client = gateway->source,
 				     .lease_s = LEASE_S };
 	/* A search each time: the gateway's ports change when it restarts. */
 	search(g);

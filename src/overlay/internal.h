@@ -23,50 +23,50 @@
 #include "proto/relay.h"
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
-#define PEER_WAITING_PACKETS 16		/* while there is no tunnel */
+#define PEER_WAITING_PACKETS 16 /* while there is no tunnel */
 #define PEER_WAITING_TIME (2 * NS_PER_S)
-#define PEER_STAGGER (100 * NS_PER_MS)	/* between candidates */
+#define PEER_STAGGER (100 * NS_PER_MS)	  /* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
 #define PEER_STRANGE_LEAD NS_PER_S /* the same, before addresses that a NAT may be in front of */
-#define PEER_RELAY_YOUNG NS_PER_S	/* such an attempt over the relay is not given up */
+#define PEER_RELAY_YOUNG NS_PER_S  /* such an attempt over the relay is not given up */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
-#define STRANGERS 128		/* more than there are handshakes of others at once */
-#define PEER_GUESSES_PER_S 1		/* pings to addresses that never answered */
+#define STRANGERS 128			  /* more than there are handshakes of others at once */
+#define PEER_GUESSES_PER_S 1		  /* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
-#define PEER_PORTS_PER_S 1		/* pings to ports that its NAT may give next */
+#define PEER_PORTS_PER_S 1 /* pings to ports that its NAT may give next */
 #define PEER_PORTS_BURST (2 * PREDICT_STEP)
-#define ATTEMPT_FLIGHT 2400	/* bytes that begin a handshake: two datagrams */
+#define ATTEMPT_FLIGHT 2400			  /* bytes that begin a handshake: two datagrams */
 #define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
 #define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
 #define PEER_ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
-#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S) /* between networks on which budgets begin again */
-#define PEER_PONGS_PER_S 100		/* of one peer: it takes none from the others */
+#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S)	 /* between networks on which budgets begin again */
+#define PEER_PONGS_PER_S 100			 /* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
-#define PEER_STRANGE_PONGS_PER_S 10	/* to addresses that are not proven */
+#define PEER_STRANGE_PONGS_PER_S 10 /* to addresses that are not proven */
 #define PEER_STRANGE_PONGS_BURST 100
-#define PEER_REPEATED_PONGS_PER_S 10	/* to pings that came before */
+#define PEER_REPEATED_PONGS_PER_S 10 /* to pings that came before */
 #define PEER_REPEATED_PONGS_BURST 100
-#define PEER_PUNCHES_PER_S 25		/* pings of rounds, to one peer */
-#define PEER_PUNCHES_BURST 150		/* a whole round */
-#define PEER_SAYS_PER_S 20		/* messages that may be left out; others end at 100 */
+#define PEER_PUNCHES_PER_S 25  /* pings of rounds, to one peer */
+#define PEER_PUNCHES_BURST 150 /* a whole round */
+#define PEER_SAYS_PER_S 20     /* messages that may be left out; others end at 100 */
 #define PEER_SAYS_BURST 200
-#define PEER_RESTART_TEST_GAP NS_PER_S	/* between tests of a tunnel for hints of a restart */
-#define NEWS_BURST 16			/* of our own candidates; then one a second */
+#define PEER_RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
+#define NEWS_BURST 16		       /* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
-#define PEER_ASK_AGAIN (60 * NS_PER_S)	/* for entries that were dated ahead of our clock */
+#define PEER_ASK_AGAIN (60 * NS_PER_S) /* for entries that were dated ahead of our clock */
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
-#define PEER_DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
+#define PEER_DEAD_AFTER (2 * NS_PER_S)	     /* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
-#define PEER_USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
-#define PEER_UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
-#define PEER_LEFT_FAILURES 3u		/* who said goodbye is tried as after so many */
+#define PEER_USEFUL_AFTER (10 * NS_PER_S)    /* a tunnel that lived so long was no failure */
+#define PEER_UNUSED_AFTER (600 * NS_PER_S)   /* a tunnel in a large cluster is closed */
+#define PEER_LEFT_FAILURES 3u		     /* who said goodbye is tried as after so many */
 #define PEER_RETRY_MAX (60 * NS_PER_S)
-#define PEER_KICK_GAP (250 * NS_PER_MS)	/* between attempts that events cause */
-#define PEER_CALL_GAP (250 * NS_PER_MS)	/* a younger attempt is not given up for a knock */
-#define PEER_KNOCK_DELAY NS_PER_S	/* the side that does not begin waits so long */
+#define PEER_KICK_GAP (250 * NS_PER_MS)	  /* between attempts that events cause */
+#define PEER_CALL_GAP (250 * NS_PER_MS)	  /* a younger attempt is not given up for a knock */
+#define PEER_KNOCK_DELAY NS_PER_S	  /* the side that does not begin waits so long */
 #define PEER_KNOCK_ANEW (200 * NS_PER_MS) /* the same, just started */
-#define PEER_KNOCK_TRUST (5 * NS_PER_S)	/* a younger tunnel may have crossed a knock */
+#define PEER_KNOCK_TRUST (5 * NS_PER_S)	  /* a younger tunnel may have crossed a knock */
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
 struct peer;
@@ -75,19 +75,19 @@ struct prober;
 /* The relay channel to a peer: one path, whatever the channel. */
 struct relay_path {
 	bool on;
-	path_label label;	/* for good */
+	path_label label; /* for good */
 	struct addr server;
 	struct relay_end end;
 	uint32_t counter;
 	struct relay_window window;
-	uint64_t next_rate;		/* counter of the server's next word on our rate */
+	uint64_t next_rate; /* counter of the server's next word on our rate */
 	uint64_t asked_at;
 };
 
 /* A relay frame that overtook the word of its channel. */
 struct early_frame {
 	struct addr from;
-	size_t len;		/* 0: none */
+	size_t len; /* 0: none */
 	uint8_t data[EARLY_FRAME_MAX];
 };
 
@@ -95,111 +95,111 @@ struct early_frame {
 struct unowned_path {
 	path_label label;
 	struct addr from, local;
-	unsigned users;		/* such connections */
+	unsigned users; /* such connections */
 };
 
 /* A connection with a peer: one of several until one of them has the control stream. */
 struct link {
 	struct peer *peer;
-	struct quic_conn *conn;		/* NULL: the place is free */
-	path_label label;		/* of its first path, and where that goes: */
+	struct quic_conn *conn; /* NULL: the place is free */
+	path_label label;	/* of its first path, and where that goes: */
 	bool relayed;
-	bool proven;			/* the peer has been at `to` before */
-	uint64_t admitted_at;		/* when its last flight elsewhere began; TIME_NEVER */
+	bool proven;	      /* the peer has been at `to` before */
+	uint64_t admitted_at; /* when its last flight elsewhere began; TIME_NEVER */
 	struct addr to, local;
-	uint64_t begun;			/* by us */
-	uint64_t deadline;		/* for the control stream and its hello; TIME_NEVER */
-	int64_t control;		/* stream; -1: none yet */
+	uint64_t begun;	   /* by us */
+	uint64_t deadline; /* for the control stream and its hello; TIME_NEVER */
+	int64_t control;   /* stream; -1: none yet */
 	bool connected, hello_sent, hello_got;
-	struct records *records;	/* NULL until the link was chosen */
+	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
-	uint64_t their_next;		/* first entry that they lack, as far as is known */
-	uint64_t asked_from;		/* of the log_request under way */
+	uint64_t their_next; /* first entry that they lack, as far as is known */
+	uint64_t asked_from; /* of the log_request under way */
 	bool asked;
-	bool asked_all;			/* looking for the fork: once a connection */
-	uint64_t ask_again;		/* for entries of the future; 0: there are none */
-	bool log_stopped;		/* their log is not to be believed or not understood */
-	struct bucket messages;		/* that came */
-	struct bucket says;		/* that go out and may be left out */
+	bool asked_all;		/* looking for the fork: once a connection */
+	uint64_t ask_again;	/* for entries of the future; 0: there are none */
+	bool log_stopped;	/* their log is not to be believed or not understood */
+	struct bucket messages; /* that came */
+	struct bucket says;	/* that go out and may be left out */
 };
 
 struct peer {
 	struct overlay *o;
 	const struct member *member;
 	struct list in_overlay;
-	bool initiator;			/* ours is the lower address */
-	bool wanted;			/* eager, or somebody sent a packet */
-	bool online;			/* says the server */
+	bool initiator; /* ours is the lower address */
+	bool wanted;	/* eager, or somebody sent a packet */
+	bool online;	/* says the server */
 	enum peer_state state;
 	struct link links[PEER_LINKS_MAX];
-	struct link *active;		/* the one with the control stream */
+	struct link *active; /* the one with the control stream */
 	struct wire_candidates from_server, from_peer;
-	struct wire_candidates stored;	/* from before our restart; until it says better */
-	struct wire_candidates knock;	/* where it last called from */
-	struct addr last_good;		/* of a direct path */
-	struct addr called_from;	/* proven by its last knock's handshake */
-	struct nat_kind nat;		/* what it says of its own */
+	struct wire_candidates stored; /* from before our restart; until it says better */
+	struct wire_candidates knock;  /* where it last called from */
+	struct addr last_good;	       /* of a direct path */
+	struct addr called_from;       /* proven by its last knock's handshake */
+	struct nat_kind nat;	       /* what it says of its own */
 	struct relay_path relay;
-	struct bucket guesses;		/* pings to addresses of it that never answered */
-	struct bucket ports;		/* the same, to ports that are foretold */
-	struct bucket attempts;		/* bytes of handshakes to addresses that proved nothing */
-	struct bucket hearsay;		/* addresses that it sees us at */
+	struct bucket guesses;	/* pings to addresses of it that never answered */
+	struct bucket ports;	/* the same, to ports that are foretold */
+	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
+	struct bucket hearsay;	/* addresses that it sees us at */
 	struct bucket pongs, strange_pongs, repeated_pongs;
-	struct bucket punches;		/* pings of rounds */
-	struct prober *prober;		/* of the active link, once both hellos are through */
-	bool busy;			/* the prober looks often: packets were sent lately */
-	path_label mtu_label;		/* the path in use, and the largest datagram on it: */
+	struct bucket punches; /* pings of rounds */
+	struct prober *prober; /* of the active link, once both hellos are through */
+	bool busy;	       /* the prober looks often: packets were sent lately */
+	path_label mtu_label;  /* the path in use, and the largest datagram on it: */
 	size_t mtu;
 	/* attempts */
 	struct wire_candidates plan;
-	size_t next;			/* in plan */
-	size_t n_met;			/* in plan: the first ones, where it called from or was */
+	size_t next;  /* in plan */
+	size_t n_met; /* in plan: the first ones, where it called from or was */
 	uint64_t next_at, retry_at, began_at, asked_at;
-	uint64_t restart_hint_at;	/* the last hint that it may have restarted; 0: never */
-	uint64_t restart_tested_at;	/* when the tunnel was tested for it */
-	uint64_t restart_test_at;	/* when it will be; TIME_NEVER: no test is due */
-	uint64_t silent_at;		/* since when it does not answer the test; TIME_NEVER */
+	uint64_t restart_hint_at;   /* the last hint that it may have restarted; 0: never */
+	uint64_t restart_tested_at; /* when the tunnel was tested for it */
+	uint64_t restart_test_at;   /* when it will be; TIME_NEVER: no test is due */
+	uint64_t silent_at;	    /* since when it does not answer the test; TIME_NEVER */
 	unsigned failures;
-	bool left;			/* it said goodbye, and was not tried since */
+	bool left; /* it said goodbye, and was not tried since */
 	struct timer *timer;
 	/* packets */
-	struct queue queue;		/* until there is a tunnel */
-	struct queue early;		/* came before the hello */
-	uint64_t waiting_until;		/* packets that wait for a tunnel; TIME_NEVER: none */
-	uint64_t record_heard;		/* clock_now of the last authentic record; 0: none */
-	uint64_t record_unanswered;	/* of the first one sent since; 0: none */
+	struct queue queue;	    /* until there is a tunnel */
+	struct queue early;	    /* came before the hello */
+	uint64_t waiting_until;	    /* packets that wait for a tunnel; TIME_NEVER: none */
+	uint64_t record_heard;	    /* clock_now of the last authentic record; 0: none */
+	uint64_t record_unanswered; /* of the first one sent since; 0: none */
 	/* for people */
 	uint64_t up_since, last_heard;
-	uint64_t used_at, packets_seen;	/* as of the last look */
+	uint64_t used_at, packets_seen; /* as of the last look */
 	uint64_t suspect;		/* when our network changed; 0: heard from since */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 	char group[32];
 	char detail[128];
 	struct log_limit log_limit, told_limit;
-	enum peer_path told_path;	/* as the log has it (tell.c) */
+	enum peer_path told_path; /* as the log has it (tell.c) */
 };
 
 /* Our part of the host's network, and how often it had to be put back (repair.c). */
 struct repair {
 	struct timer *timer;
 	bool started, device_gone;
-	struct netsetup_report report;	/* of the last look */
-	uint64_t count, last;		/* how often, and when last (clock_now) */
-	unsigned parts;			/* enum netsetup_part: what, then */
-	unsigned streak, failures;	/* in a row */
-	uint64_t hold_until;		/* nothing is put back before */
+	struct netsetup_report report; /* of the last look */
+	uint64_t count, last;	       /* how often, and when last (clock_now) */
+	unsigned parts;		       /* enum netsetup_part: what, then */
+	unsigned streak, failures;     /* in a row */
+	uint64_t hold_until;	       /* nothing is put back before */
 	struct log_limit limit;
-	struct log_limit lines;		/* about conflicts, in the log */
+	struct log_limit lines; /* about conflicts, in the log */
 };
 
 /* What the relay's server lets pass: packets for it wait here, to leave in whole batches. */
 struct pacer {
-	struct flowq flows;		/* no memory: there never was a rate */
+	struct flowq flows; /* no memory: there never was a rate */
 	struct timer *timer;
-	uint64_t rate;			/* bytes of relay frames a second; 0: any */
+	uint64_t rate; /* bytes of relay frames a second; 0: any */
 	uint64_t told_at;
-	int64_t credit;			/* bytes; below 0: more was sent than earned */
-	uint64_t credited;		/* the time up to which it was earned */
+	int64_t credit;	   /* bytes; below 0: more was sent than earned */
+	uint64_t credited; /* the time up to which it was earned */
 };
 
 struct overlay {
@@ -220,36 +220,36 @@ struct overlay {
 	path_label last_label;
 	struct unowned_path stranger[STRANGERS];
 	size_t next_stranger;
-	struct map *channels;		/* of relays -> peer */
-	struct map *tags;		/* of probes -> peer */
-	struct map *records;		/* tags of records -> link */
-	struct link *record_link;	/* the last one that was looked up; has records */
-	struct bucket pings;		/* of rounds */
-	struct meter unproven;		/* bytes to addresses that proved nothing */
-	uint64_t unproven_since;	/* when that budget began, on the network of then */
-	struct bucket pongs;		/* to addresses that are not proven */
-	size_t n_members_seen;		/* of the log's, how many have a peer */
-	struct timer *watch;		/* looks for dead tunnels */
+	struct map *channels;	  /* of relays -> peer */
+	struct map *tags;	  /* of probes -> peer */
+	struct map *records;	  /* tags of records -> link */
+	struct link *record_link; /* the last one that was looked up; has records */
+	struct bucket pings;	  /* of rounds */
+	struct meter unproven;	  /* bytes to addresses that proved nothing */
+	uint64_t unproven_since;  /* when that budget began, on the network of then */
+	struct bucket pongs;	  /* to addresses that are not proven */
+	size_t n_members_seen;	  /* of the log's, how many have a peer */
+	struct timer *watch;	  /* looks for dead tunnels */
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
-	struct flowq flows;		/* read from the TUN, to be sent */
-	struct pacer pacer;		/* the same, for the relay, while that has a rate */
-	struct deferred *pump;		/* goes on sending them */
+	struct flowq flows;    /* read from the TUN, to be sent */
+	struct pacer pacer;    /* the same, for the relay, while that has a rate */
+	struct deferred *pump; /* goes on sending them */
 	struct coalescer coalescer;
 	struct bucket icmp;
-	struct bucket hearsay;		/* news of what peers and NATs make of our address */
-	struct bucket news;		/* changes of them that peers are told of */
+	struct bucket hearsay; /* news of what peers and NATs make of our address */
+	struct bucket news;    /* changes of them that peers are told of */
 	struct timer *news_later;
 	struct wire_candidates own;
-	struct wire_candidates home;	/* those of our interfaces */
-	struct mapper *mapper;		/* NULL: turned off */
-	struct addr observed;		/* by the server */
-	bool at_home;			/* which is an address of this machine */
-	bool rewritten;			/* the server sees another one: `observed` is unset */
+	struct wire_candidates home; /* those of our interfaces */
+	struct mapper *mapper;	     /* NULL: turned off */
+	struct addr observed;	     /* by the server */
+	bool at_home;		     /* which is an address of this machine */
+	bool rewritten;		     /* the server sees another one: `observed` is unset */
 	struct nat_state nat;
 	struct addr observed_by_peer[2];
-	const struct peer *observed_from[2];	/* who said so */
+	const struct peer *observed_from[2]; /* who said so */
 	bool closing;
 	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */
@@ -439,14 +439,14 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase);
 void link_malformed(struct link *l, const char *what);
 
 /* What the links tell the peer (peer.c). */
-void peer_link_up(struct link *l);	/* both hellos are through */
+void peer_link_up(struct link *l); /* both hellos are through */
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev);
-void peer_link_chosen(struct link *l);	/* it has the control stream: closes the others */
+void peer_link_chosen(struct link *l); /* it has the control stream: closes the others */
 
 enum peer_loss {
-	PEER_LOST_FAULT,	/* one side broke something: again after attempts_delay */
-	PEER_LOST_SILENT,	/* no answer: at once after a useful tunnel, else the same */
-	PEER_LOST_ALIVE		/* the peer proved that it lives without our tunnel: at once */
+	PEER_LOST_FAULT,  /* one side broke something: again after attempts_delay */
+	PEER_LOST_SILENT, /* no answer: at once after a useful tunnel, else the same */
+	PEER_LOST_ALIVE	  /* the peer proved that it lives without our tunnel: at once */
 };
 
 /* There is no tunnel any more: `why`, for a person; when the next attempt follows. */

@@ -11,8 +11,9 @@ struct link *link_place(struct peer *p)
 
 		if (l->conn)
 			continue;
-		*l = (struct link){ .peer = p, .control = -1, .deadline = TIME_NEVER,
-				    .admitted_at = TIME_NEVER };
+		*l = (struct link){
+			.peer = p, .control = -1, .deadline = TIME_NEVER, .admitted_at = TIME_NEVER
+		};
 		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
 		bucket_init(&l->says, PEER_SAYS_PER_S, PEER_SAYS_BURST, clock_now(p->o->h));
 		return l;

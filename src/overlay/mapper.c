@@ -10,29 +10,29 @@
 #include "overlay/igd.h"
 #include "proto/portmap.h"
 
-#define LIFETIME_S 7200			/* asked for: RFC 6886 section 3.3 recommends it */
-#define LIFETIME_MAX_S 86400		/* believed */
-#define RENEW_MIN (4 * NS_PER_S)	/* RFC 6887 section 11.2.1 */
+#define LIFETIME_S 7200		 /* asked for: RFC 6886 section 3.3 recommends it */
+#define LIFETIME_MAX_S 86400	 /* believed */
+#define RENEW_MIN (4 * NS_PER_S) /* RFC 6887 section 11.2.1 */
 #define RENEW_RETRY_MIN (10 * NS_PER_S)
-#define CHECK_PERIOD (60 * NS_PER_S)	/* between looks at the gateway's epoch */
+#define CHECK_PERIOD (60 * NS_PER_S)	   /* between looks at the gateway's epoch */
 #define UPNP_CHECK_PERIOD (600 * NS_PER_S) /* it has none: the mapping is asked for again */
-#define SENDS 3				/* of one question, then it is given up */
-#define ANSWER_TIME (250 * NS_PER_MS)	/* for the first one; doubled for the next ones */
-#define AGAIN_MIN (300 * NS_PER_S)	/* after everything was refused; doubled */
+#define SENDS 3				   /* of one question, then it is given up */
+#define ANSWER_TIME (250 * NS_PER_MS)	   /* for the first one; doubled for the next ones */
+#define AGAIN_MIN (300 * NS_PER_S)	   /* after everything was refused; doubled */
 #define AGAIN_MAX (3600 * NS_PER_S)
 #define DOUBT_GAP (30 * NS_PER_S)
-#define RECEIVES 8			/* in one turn of the loop */
+#define RECEIVES 8 /* in one turn of the loop */
 
 /* A question under way. */
 struct question {
 	bool on;
-	bool only_epoch;		/* else a mapping is wanted */
-	bool doubtful;			/* the mapping there is counts no more without an answer */
+	bool only_epoch; /* else a mapping is wanted */
+	bool doubtful;	 /* the mapping there is counts no more without an answer */
 	enum mapper_method method;
-	enum portmap_op op;		/* NAT-PMP asks for the address, then for the port */
+	enum portmap_op op; /* NAT-PMP asks for the address, then for the port */
 	unsigned sent;
-	uint64_t at;			/* of the next send, or of giving up */
-	struct addr external;		/* NAT-PMP: the address, as far as it is known */
+	uint64_t at;	      /* of the next send, or of giving up */
+	struct addr external; /* NAT-PMP: the address, as far as it is known */
 };
 
 struct mapping {
@@ -45,16 +45,16 @@ struct mapping {
 struct mapper {
 	struct host *host;
 	struct mapper_config cfg;
-	struct igd *igd;		/* UPnP's part */
-	struct udp *udp;		/* NULL until there is a gateway to ask */
+	struct igd *igd; /* UPnP's part */
+	struct udp *udp; /* NULL until there is a gateway to ask */
 	struct timer *timer;
-	struct gateway gateway;		/* ip 0: none */
+	struct gateway gateway; /* ip 0: none */
 	enum mapper_state state;
 	struct question q;
 	struct mapping mapping;
 	uint8_t nonce[PORTMAP_NONCE_LEN]; /* of this gateway's mapping, RFC 6887 section 11.2 */
 	struct portmap_epoch epoch;
-	uint64_t look_at;		/* for the gateway; TIME_NEVER */
+	uint64_t look_at; /* for the gateway; TIME_NEVER */
 	uint64_t check_at, again_at, doubted_at;
 	unsigned failures;
 	char detail[sizeof(((struct mapper_status *)NULL)->detail)];
@@ -101,7 +101,9 @@ static void send_request(struct mapper *m, enum mapper_method method, enum portm
 	len = portmap_request_encode(&q, buf, sizeof(buf));
 	if (len < 0)
 		return;
-	struct udp_tx tx = { .data = buf, .len = (size_t)len, .segment = (size_t)len,
+	struct udp_tx tx = { .data = buf,
+			     .len = (size_t)len,
+			     .segment = (size_t)len,
 			     .to = addr_v4(m->gateway.ip, PORTMAP_PORT),
 			     .local = addr_v4(m->gateway.source, 0) };
 	/* A full socket loses it like the network does. */
@@ -220,7 +222,9 @@ static void mapped(struct mapper *m, const struct addr *external, uint32_t lifet
 	bool renewed = !m->mapping.on || !addr_equal(&m->mapping.external, external);
 	char text[ADDR_TEXT_MAX];
 
-	m->mapping = (struct mapping){ .on = true, .method = m->q.method, .external = *external,
+	m->mapping = (struct mapping){ .on = true,
+				       .method = m->q.method,
+				       .external = *external,
 				       .expires = now + life,
 				       .renew_at = now + MAX(life / 2, RENEW_MIN) };
 	m->q.on = false;
@@ -254,8 +258,7 @@ static bool answers_question(const struct mapper *m, const struct portmap_answer
 	if (a->op != PORTMAP_MAP || (a->version == PORTMAP_NATPMP && a->result))
 		return true;
 	return a->internal_port == m->cfg.port &&
-	       (a->version == PORTMAP_NATPMP ||
-		secret_equal(a->nonce, m->nonce, sizeof(m->nonce)));
+	       (a->version == PORTMAP_NATPMP || secret_equal(a->nonce, m->nonce, sizeof(m->nonce)));
 }
 
 static void take_mapping(struct mapper *m, const struct portmap_answer *a)
@@ -483,7 +486,8 @@ bool mapper_external(const struct mapper *m, struct addr *ret)
 
 void mapper_status_get(const struct mapper *m, struct mapper_status *ret)
 {
-	*ret = (struct mapper_status){ .state = m->state, .method = m->mapping.method,
+	*ret = (struct mapper_status){ .state = m->state,
+				       .method = m->mapping.method,
 				       .external = m->mapping.external,
 				       .gateway = m->gateway.ip };
 	if (m->mapping.on)

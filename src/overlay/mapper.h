@@ -13,30 +13,30 @@
 struct mapper;
 
 struct mapper_config {
-	uint16_t port;			/* our UDP port */
-	struct prefix4 overlay;		/* nothing in there is believed */
+	uint16_t port;		/* our UDP port */
+	struct prefix4 overlay; /* nothing in there is believed */
 	/* The mapped address is another, or gone. Not from within the functions below. */
 	void (*changed)(void *ctx);
 	void *ctx;
 };
 
 enum mapper_state {
-	MAPPER_OFF,		/* turned off */
-	MAPPER_UNNEEDED,	/* no gateway, or our address is public */
+	MAPPER_OFF,	 /* turned off */
+	MAPPER_UNNEEDED, /* no gateway, or our address is public */
 	MAPPER_ASKING,
 	MAPPER_MAPPED,
-	MAPPER_NONE		/* the gateway gives none: asked again later */
+	MAPPER_NONE /* the gateway gives none: asked again later */
 };
 
 enum mapper_method { MAPPER_PCP, MAPPER_NATPMP, MAPPER_UPNP, MAPPER_METHODS };
 
 struct mapper_status {
 	enum mapper_state state;
-	enum mapper_method method;	/* MAPPED */
-	struct addr external;		/* MAPPED, else unset */
-	uint64_t left_ns;		/* MAPPED: until it ends, if it is not renewed */
-	ip4 gateway;			/* 0: none */
-	char detail[96];		/* why there is none; or "" */
+	enum mapper_method method; /* MAPPED */
+	struct addr external;	   /* MAPPED, else unset */
+	uint64_t left_ns;	   /* MAPPED: until it ends, if it is not renewed */
+	ip4 gateway;		   /* 0: none */
+	char detail[96];	   /* why there is none; or "" */
 };
 
 /* Begins in the next turn of the loop. -ENOMEM */
@@ -53,7 +53,7 @@ void mapper_doubt(struct mapper *m);
 /* False: there is no mapping. */
 bool mapper_external(const struct mapper *m, struct addr *ret);
 void mapper_status_get(const struct mapper *m, struct mapper_status *ret);
-const char *mapper_method_name(enum mapper_method m);	/* "pcp", ... */
-const char *mapper_state_name(enum mapper_state s);	/* "off", "unneeded", "asking", ... */
+const char *mapper_method_name(enum mapper_method m); /* "pcp", ... */
+const char *mapper_state_name(enum mapper_state s);   /* "off", "unneeded", "asking", ... */
 
 #endif

@@ -5,8 +5,8 @@
  */
 #include "overlay/mtu.h"
 
-#define LARGE_PACKET 600		/* bytes: an average above means that large ones flow */
-#define POSTPONE (100 * NS_PER_MS)	/* when there are too many pings */
+#define LARGE_PACKET 600	   /* bytes: an average above means that large ones flow */
+#define POSTPONE (100 * NS_PER_MS) /* when there are too many pings */
 
 static size_t overhead_of(const struct path *path)
 {
@@ -122,8 +122,8 @@ uint64_t mtu_next_at(const struct prober *pr)
 		if (p->mtu.searching || (p->mtu.limit && p->label == pr->set.current))
 			at = MIN(at, p->mtu.next);
 		/* The last one told what it can until a small ping is answered: that looks, too. */
-		if (p->mtu.checks && (p->mtu.checks < MTU_CHECKS ||
-				      p->last_echo > p->mtu.first_check))
+		if (p->mtu.checks &&
+		    (p->mtu.checks < MTU_CHECKS || p->last_echo > p->mtu.first_check))
 			at = MIN(at, p->mtu.last_check + path_patience(p));
 	}
 	return at;

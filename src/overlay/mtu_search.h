@@ -8,21 +8,21 @@
 
 #include "base/bytes.h"
 
-#define MTU_BASE 1200			/* every path carries this, or QUIC does not begin */
+#define MTU_BASE 1200 /* every path carries this, or QUIC does not begin */
 #define MTU_SIZES 9
-#define MTU_BURSTS 3			/* of all sizes, after the largest had no answer */
-#define MTU_CHECKS 3			/* of the limit, unanswered, while small ones are not */
-#define MTU_AGAIN (600 * NS_PER_S)	/* RFC 8899 section 5.1.1: PMTU_RAISE_TIMER */
-#define MTU_CHECK_GAP NS_PER_S		/* while large datagrams flow */
+#define MTU_BURSTS 3		   /* of all sizes, after the largest had no answer */
+#define MTU_CHECKS 3		   /* of the limit, unanswered, while small ones are not */
+#define MTU_AGAIN (600 * NS_PER_S) /* RFC 8899 section 5.1.1: PMTU_RAISE_TIMER */
+#define MTU_CHECK_GAP NS_PER_S	   /* while large datagrams flow */
 
 struct mtu {
-	uint16_t limit;			/* 0: nothing is known, MTU_BASE holds */
+	uint16_t limit; /* 0: nothing is known, MTU_BASE holds */
 	bool searching;
-	unsigned bursts;		/* of this search */
-	uint16_t asked;			/* sizes, as bits, with an answer under way */
-	uint64_t nonce;			/* of the smallest size's ping; others are one more each */
-	uint64_t next;			/* burst, while searching; else search; TIME_NEVER */
-	unsigned checks;		/* since the last answer to one of the limit's size */
+	unsigned bursts; /* of this search */
+	uint16_t asked;	 /* sizes, as bits, with an answer under way */
+	uint64_t nonce;	 /* of the smallest size's ping; others are one more each */
+	uint64_t next;	 /* burst, while searching; else search; TIME_NEVER */
+	unsigned checks; /* since the last answer to one of the limit's size */
 	uint64_t first_check, last_check;
 };
 

@@ -7,8 +7,8 @@
 
 #include "overlay/internal.h"
 
-#define WAIT_REPLY (3 * NS_PER_S)	/* for the word where the second port is */
-#define WAIT_UNASKED (250 * NS_PER_MS)	/* for the server's unasked ping, after its answer */
+#define WAIT_REPLY (3 * NS_PER_S)      /* for the word where the second port is */
+#define WAIT_UNASKED (250 * NS_PER_MS) /* for the server's unasked ping, after its answer */
 #define ASK_GAP (250 * NS_PER_MS)
 #define ASK_MAX 4
 #define FILTER_REMEMBERS (600 * NS_PER_S) /* longer than NATs let somebody in we once wrote to */
@@ -46,8 +46,8 @@ enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home
 	for (size_t i = 1; i < n; i++) {
 		bool other = !addr_equal(&v[i].seen, &v[0].seen);
 
-		if (other && (addr_same_ip(&v[i].from, &v[0].from) ||
-			      !addr_same_ip(&v[i].seen, &v[0].seen)))
+		if (other &&
+		    (addr_same_ip(&v[i].from, &v[0].from) || !addr_same_ip(&v[i].seen, &v[0].seen)))
 			return MAPPING_VARIES;
 		peers += !addr_same_ip(&v[i].from, &v[0].from);
 		others += other;
@@ -100,7 +100,7 @@ struct nat_kind nat_told(const struct overlay *o)
 
 void nat_tell(struct overlay *o)
 {
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->hello_got)
@@ -318,9 +318,11 @@ void overlay_nat_remember(struct overlay *o, const struct nat_memory *m)
 
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 {
-	*ret = (struct overlay_nat){ .kind = o->nat.kind, .told = nat_told(o),
+	*ret = (struct overlay_nat){ .kind = o->nat.kind,
+				     .told = nat_told(o),
 				     .checking = o->nat.check.running,
-				     .in_turn = o->nat.in_turn, .rewritten = o->rewritten,
+				     .in_turn = o->nat.in_turn,
+				     .rewritten = o->rewritten,
 				     .observers = o->nat.n_views };
 	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
 		ret->observers++;

@@ -23,20 +23,20 @@ struct nat_view {
 /* The check with the server's second port. */
 struct nat_check {
 	struct probe_keys keys;
-	struct addr server, echo;	/* its address, and that of the second port */
+	struct addr server, echo; /* its address, and that of the second port */
 	bool running;
-	bool known;			/* where the second port is */
+	bool known; /* where the second port is */
 	bool answered;
-	bool heard;			/* an unasked ping came, from a port that nobody was told */
+	bool heard; /* an unasked ping came, from a port that nobody was told */
 	uint64_t nonce;
-	uint64_t counter;		/* of the last ping, ever */
+	uint64_t counter; /* of the last ping, ever */
 	unsigned sent;
 	struct timer *timer;
 	/* The last one that came to an end: our pings have opened the way for that port. */
 	struct {
 		struct addr echo, observed;
-		uint64_t at;		/* 0: there was none */
-		uint64_t wall_s;	/* the same instant, for after a restart */
+		uint64_t at;	 /* 0: there was none */
+		uint64_t wall_s; /* the same instant, for after a restart */
 		enum nat_filtering filtering;
 	} last;
 };
@@ -48,7 +48,7 @@ struct nat_state {
 	struct nat_kind kind;
 	/* Our NAT gives its ports in turn, and this is where the second port saw us last. */
 	bool in_turn;
-	bool varies;	/* it maps by destination: the server's two ports say so */
+	bool varies; /* it maps by destination: the server's two ports say so */
 	struct addr last_port;
 };
 
@@ -74,7 +74,7 @@ void nat_reset(struct overlay *o);
 struct addr nat_by_hand(const struct overlay *o);
 /* What the others are told: with a port that the gateway maps, the NAT does not matter. */
 struct nat_kind nat_told(const struct overlay *o);
-void nat_tell(struct overlay *o);	/* all peers */
+void nat_tell(struct overlay *o); /* all peers */
 /* A peer at `from` sees us at `seen`. */
 void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen);
 /* When the last check was over; 0: never. */

@@ -106,8 +106,9 @@ int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 	struct addr literal;
 	int rc;
 
-	*n = (struct netsetup){ .h = h, .watch = watch, .self = self,
-				.subnet = mlog_genesis(log)->subnet };
+	*n = (struct netsetup){
+		.h = h, .watch = watch, .self = self, .subnet = mlog_genesis(log)->subnet
+	};
 	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0) {
 		signal_add(n, &literal);
 		netsetup_signal_proven(n, &literal); /* it is signed */
@@ -187,11 +188,11 @@ static void sync_device(struct sync *s)
 
 	n->had |= NETSETUP_NAME | NETSETUP_MTU;
 	if (strcmp(own->ifname, d->ifname) != 0 && part_may(s, NETSETUP_NAME))
-		part_done(s, NETSETUP_NAME,
-			  netconf_link_rename(n->h, d->ifindex, d->ifname, &err), &err);
+		part_done(s, NETSETUP_NAME, netconf_link_rename(n->h, d->ifindex, d->ifname, &err),
+			  &err);
 	if (own->mtu_bytes != d->mtu_bytes && part_may(s, NETSETUP_MTU))
-		part_done(s, NETSETUP_MTU,
-			  netconf_link_mtu(n->h, d->ifindex, d->mtu_bytes, &err), &err);
+		part_done(s, NETSETUP_MTU, netconf_link_mtu(n->h, d->ifindex, d->mtu_bytes, &err),
+			  &err);
 	if (!own->address && part_may(s, NETSETUP_ADDRESS))
 		part_done(s, NETSETUP_ADDRESS,
 			  netconf_addr_add(n->h, d->ifindex, n->self, 32, &err), &err);
@@ -216,7 +217,8 @@ static int members_renew(struct netsetup *n, const struct mlog *log)
 	n->members = more;
 	for (; n->n_members < count; n->n_members++)
 		more[n->n_members] = (struct netsetup_member){
-			.ip = roster_at(mlog_roster(log), n->n_members)->address };
+			.ip = roster_at(mlog_roster(log), n->n_members)->address
+		};
 	return 0;
 }
 
@@ -339,7 +341,8 @@ static void sync_backstop(struct sync *s, struct prefix4 p)
 
 	if (covers_signal(n, p) || netuses_conflict(s->uses, p, what)) {
 		backstop_remove(n);
-		say_conflict(s, "the overlay's %s overlaps what this host uses itself (%s): only "
+		say_conflict(s,
+			     "the overlay's %s overlaps what this host uses itself (%s): only "
 			     "the members' own addresses are routed",
 			     prefix4_format(p, text), what);
 		return;
@@ -362,8 +365,10 @@ static void check_own(struct sync *s)
 	char what[NETUSE_WHAT_MAX], text[IP4_TEXT_MAX];
 
 	if (netuses_address(s->uses, s->n->self, s->n->device.ifindex, true, what))
-		say_conflict(s, "this node's own overlay address %s is %s, too: members may not "
-			     "reach it", ip4_format(s->n->self, text), what);
+		say_conflict(s,
+			     "this node's own overlay address %s is %s, too: members may not "
+			     "reach it",
+			     ip4_format(s->n->self, text), what);
 }
 
 static void check_claim(struct sync *s)
@@ -371,7 +376,8 @@ static void check_claim(struct sync *s)
 	char who[NETUSE_WHAT_MAX], text[PREFIX4_TEXT_MAX];
 
 	if (netuses_claimed(s->uses, s->n->subnet, who))
-		say_conflict(s, "%s on this host claims 100.64.0.0/10, which overlaps the "
+		say_conflict(s,
+			     "%s on this host claims 100.64.0.0/10, which overlaps the "
 			     "overlay's %s: its software (Tailscale?) may drop what members send",
 			     who, prefix4_format(s->n->subnet, text));
 }

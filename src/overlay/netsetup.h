@@ -25,7 +25,7 @@ struct netsetup_member {
 struct netsetup_device {
 	unsigned ifindex, mtu_bytes;
 	char ifname[16];
-	struct fence *fence;	/* around it; stays the caller's */
+	struct fence *fence; /* around it; stays the caller's */
 };
 
 struct netsetup {
@@ -35,12 +35,12 @@ struct netsetup {
 	ip4 self;
 	bool self_fenced;
 	struct prefix4 subnet;
-	unsigned had;			/* enum netsetup_part: what was there once */
+	unsigned had;			 /* enum netsetup_part: what was there once */
 	struct netsetup_member *members; /* in the order of the log */
 	size_t n_members;
-	struct prefix4 backstop;	/* bits 0: none */
-	ip4 signal[NETSETUP_SIGNAL_MAX];	/* the signal server's, as DNS has it */
-	ip4 proven;			/* where it proved to be; 0: nowhere yet */
+	struct prefix4 backstop;	 /* bits 0: none */
+	ip4 signal[NETSETUP_SIGNAL_MAX]; /* the signal server's, as DNS has it */
+	ip4 proven;			 /* where it proved to be; 0: nowhere yet */
 	size_t n_signal, signal_at;
 };
 
@@ -51,13 +51,13 @@ enum netsetup_part {
 	NETSETUP_UP = 4,
 	NETSETUP_ADDRESS = 8,
 	NETSETUP_RULES = 16,
-	NETSETUP_ROUTES = 32,	/* to members, their guards, the backstop */
-	NETSETUP_DEVICE = 64	/* the interface itself; put back by the overlay */
+	NETSETUP_ROUTES = 32, /* to members, their guards, the backstop */
+	NETSETUP_DEVICE = 64  /* the interface itself; put back by the overlay */
 };
 
 struct netsetup_report {
-	unsigned restored;	/* parts that were gone and are there again */
-	unsigned missing;	/* parts that are gone, and were not or could not be put back */
+	unsigned restored; /* parts that were gone and are there again */
+	unsigned missing;  /* parts that are gone, and were not or could not be put back */
 	char failure[NETSETUP_LINE_MAX]; /* why not, or "" */
 	/* What the host uses itself, and what that costs: a sentence each. */
 	char conflicts[NETSETUP_CONFLICTS_MAX][NETSETUP_LINE_MAX];

@@ -252,8 +252,8 @@ void outbound_pump(void *overlay)
 	const struct flowq_item *i = NULL;
 	size_t sent = 0;
 
-	while (sent < PUMP_BYTES && !o->closing &&
-	       outbound_has_room(o) && (i = flowq_next(&o->flows, now)) != NULL) {
+	while (sent < PUMP_BYTES && !o->closing && outbound_has_room(o) &&
+	       (i = flowq_next(&o->flows, now)) != NULL) {
 		sent += i->packet.len;
 		send_item(o, i);
 	}

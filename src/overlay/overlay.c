@@ -8,7 +8,7 @@
 
 #define CONNS_MAX 4096
 #define SOCKET_BUFFER_BYTES (4u << 20)
-#define PINGS_PER_S 100			/* of rounds */
+#define PINGS_PER_S 100 /* of rounds */
 #define PONGS_PER_S 1000
 
 static const struct quic_profile *const serve[] = { &peer_profile, NULL };
@@ -72,7 +72,8 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 {
 	struct quic_socket_config qc = {
 		.identity = cfg->identity,
-		.udp = { .bind = cfg->bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
+		.udp = { .bind = cfg->bind,
+			 .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
 			 .sndbuf_bytes = SOCKET_BUFFER_BYTES / 4 },
 		.serve = serve,
 		.max_conns = CONNS_MAX,
@@ -147,7 +148,7 @@ void overlay_log_grew(struct overlay *o)
 	if (add_members(o, &err) < 0)
 		log_error(host_log(o->h), "cannot reach a new member: %s", err.text);
 	repair_look(o);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->hello_got)
@@ -173,8 +174,7 @@ void overlay_refresh_candidates(struct overlay *o)
 {
 	struct netif_addr ifs[NETIFS_MAX];
 	/* The mapped one first: of a public address others keep two. */
-	struct addr seen[4] = { [1] = o->observed, o->observed_by_peer[0],
-				o->observed_by_peer[1] };
+	struct addr seen[4] = { [1] = o->observed, o->observed_by_peer[0], o->observed_by_peer[1] };
 	int n = netif_list(o->h, ifs, NETIFS_MAX);
 	struct wire_candidates now;
 
@@ -199,7 +199,7 @@ void overlay_refresh_candidates(struct overlay *o)
 	}
 	o->own = now;
 	o->ops->candidates(o->ctx, &o->own);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->hello_got)
@@ -227,7 +227,8 @@ void overlay_observed(struct overlay *o, const struct addr *a, const struct addr
 	if (server)
 		netsetup_signal_proven(&o->net, server);
 	if (rewritten && !o->rewritten)
-		log_warn(host_log(o->h), "the signal server sees this machine at a private address "
+		log_warn(host_log(o->h),
+			 "the signal server sees this machine at a private address "
 			 "of its own network: something in front of it rewrites addresses");
 	o->rewritten = rewritten;
 	a = rewritten ? &none : a;
@@ -297,7 +298,7 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 
 void overlay_presence_reset(struct overlay *o)
 {
-	list_for_each (it, &o->peers)
+	list_for_each(it, &o->peers)
 		list_entry(it, struct peer, in_overlay)->online = false;
 }
 
@@ -311,7 +312,7 @@ void overlay_network_changed(struct overlay *o)
 	if (o->mapper)
 		mapper_network_changed(o->mapper);
 	overlay_refresh_candidates(o);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->failures = 0;
@@ -332,7 +333,7 @@ static void on_watch(void *ctx)
 	uint64_t now = clock_now(o->h);
 	bool again = false;
 
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		peer_watch(p, now);
@@ -397,13 +398,13 @@ static size_t destinations(void *ctx, struct addr *out, size_t max)
 		out[n++] = *server;
 	for (size_t i = 0; i < o->net.n_signal; i++)
 		out[n++] = addr_v4(o->net.signal[i], 0);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		const struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (n < max && !addr_is_unset(&p->last_good))
 			out[n++] = p->last_good;
 	}
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		const struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		n = put_destinations(&p->from_peer, out, n, max);
@@ -450,8 +451,8 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
-	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work ||
-	    !o->pump || !o->pacer.timer || !o->repair.timer)
+	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work || !o->pump ||
+	    !o->pacer.timer || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -466,10 +467,12 @@ static int start_mapper(struct overlay *o, struct err *err)
 {
 	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
 				    .overlay = mlog_genesis(o->log)->subnet,
-				    .changed = on_mapping, .ctx = o };
+				    .changed = on_mapping,
+				    .ctx = o };
 
-	return mapper_new(o->h, &mc, &o->mapper) < 0 ?
-		       err_set(err, -ENOMEM, "no memory for an overlay") : 0;
+	return mapper_new(o->h, &mc, &o->mapper) < 0
+		       ? err_set(err, -ENOMEM, "no memory for an overlay")
+		       : 0;
 }
 
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
@@ -528,7 +531,7 @@ void overlay_close(struct overlay *o)
 	if (!o)
 		return;
 	o->closing = true;
-	list_for_each (it, &o->peers)
+	list_for_each(it, &o->peers)
 		peer_close(list_entry(it, struct peer, in_overlay));
 }
 
@@ -537,7 +540,7 @@ void overlay_free(struct overlay *o)
 	if (!o)
 		return;
 	overlay_close(o);
-	list_for_each (it, &o->peers)
+	list_for_each(it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	mapper_free(o->mapper);
 	quic_socket_close(o->socket);

@@ -58,17 +58,17 @@ struct overlay_ops {
 
 struct overlay_config {
 	const struct identity *identity;
-	struct mlog *log;		/* the owner's; outlives the overlay */
-	const struct member *self;	/* in the log */
-	struct addr bind;		/* unset: any address, any port */
-	uint16_t port;			/* it had before: again, if it is free. 0: none */
-	bool no_port_mapping;		/* the gateway is not asked for one */
+	struct mlog *log;	   /* the owner's; outlives the overlay */
+	const struct member *self; /* in the log */
+	struct addr bind;	   /* unset: any address, any port */
+	uint16_t port;		   /* it had before: again, if it is free. 0: none */
+	bool no_port_mapping;	   /* the gateway is not asked for one */
 	const struct overlay_ops *ops;
 	void *ctx;
 };
 
 #define OVERLAY_WARNING_MAX NETSETUP_LINE_MAX
-#define OVERLAY_EAGER_MAX 64	/* members up to which tunnels are built without being asked for */
+#define OVERLAY_EAGER_MAX 64 /* members up to which tunnels are built without being asked for */
 
 /*
  * Opens the socket and the TUN, sets its address, MTU, routes to the members and the unreachable
@@ -159,24 +159,24 @@ enum overlay_drop {
 const char *overlay_drop_name(enum overlay_drop d);
 
 enum peer_state {
-	PEER_IDLE,		/* none, and there was none */
-	PEER_CONNECTING,	/* candidates are being tried */
+	PEER_IDLE,	 /* none, and there was none */
+	PEER_CONNECTING, /* candidates are being tried */
 	PEER_UP,
-	PEER_LOST		/* there was one */
+	PEER_LOST /* there was one */
 };
 
 struct peer_status {
 	const struct member *member;
 	enum peer_state state;
 	enum peer_path path;
-	struct addr endpoint;		/* of the path in use; unset if none */
+	struct addr endpoint; /* of the path in use; unset if none */
 	uint64_t rtt_ns;
-	uint64_t last_heard;		/* clock_now; 0: never */
-	uint64_t up_since;		/* 0: not up */
+	uint64_t last_heard;				     /* clock_now; 0: never */
+	uint64_t up_since;				     /* 0: not up */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
-	char group[32];			/* key exchange */
-	bool online;			/* what the server says */
-	char detail[128];		/* why there is no tunnel, for a person; or "" */
+	char group[32];					     /* key exchange */
+	bool online;					     /* what the server says */
+	char detail[128]; /* why there is no tunnel, for a person; or "" */
 };
 
 enum peer_path_kind { PEER_PATH_LAN, PEER_PATH_IP6, PEER_PATH_PUBLIC, PEER_PATH_SERVER };
@@ -184,17 +184,17 @@ enum peer_path_kind { PEER_PATH_LAN, PEER_PATH_IP6, PEER_PATH_PUBLIC, PEER_PATH_
 /* One way to a peer, tried or in use. */
 struct peer_path_status {
 	enum peer_path_kind kind;
-	struct addr to;			/* the peer's address, or the relay's server */
+	struct addr to; /* the peer's address, or the relay's server */
 	bool in_use;
-	bool named;			/* by the peer, or by the server as the peer's */
-	bool proven, proven_by_them;	/* an echo came lately; they say the same */
-	bool lost;			/* was in use, died, and has not answered since */
+	bool named;		     /* by the peer, or by the server as the peer's */
+	bool proven, proven_by_them; /* an echo came lately; they say the same */
+	bool lost;		     /* was in use, died, and has not answered since */
 	uint32_t pings, pongs;
-	uint32_t heard;			/* pings of theirs that came from there */
-	struct addr local;		/* where those came to; unset if none */
-	uint64_t rtt_ns;		/* 0: unknown */
-	uint64_t last_echo;		/* clock_now; 0: never */
-	size_t mtu_bytes;		/* largest datagram (behind a relay's header) that passes */
+	uint32_t heard;	    /* pings of theirs that came from there */
+	struct addr local;  /* where those came to; unset if none */
+	uint64_t rtt_ns;    /* 0: unknown */
+	uint64_t last_echo; /* clock_now; 0: never */
+	size_t mtu_bytes;   /* largest datagram (behind a relay's header) that passes */
 };
 
 /*
@@ -205,12 +205,12 @@ bool overlay_look(struct overlay *o);
 
 /* How our part of the host's network fares: what other software took away, and is it back? */
 struct overlay_repairs {
-	uint64_t count, last;		/* how often; clock_now of the last time */
-	char what[64];			/* what, then: "address, routes" */
-	bool broken;			/* something is missing: packets may not pass */
-	char missing[64];		/* what, or "" */
+	uint64_t count, last;		 /* how often; clock_now of the last time */
+	char what[64];			 /* what, then: "address, routes" */
+	bool broken;			 /* something is missing: packets may not pass */
+	char missing[64];		 /* what, or "" */
 	char failure[NETSETUP_LINE_MAX]; /* why it cannot be put back, or "" */
-	uint64_t next_ns;		/* until the next attempt */
+	uint64_t next_ns;		 /* until the next attempt */
 };
 
 void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret);
@@ -228,8 +228,7 @@ void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
 /* The mapping of our port by the gateway. */
 void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret);
 /* False when the member is unknown or our own. */
-bool overlay_peer_status(const struct overlay *o, const struct member *m,
-			 struct peer_status *ret);
+bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret);
 /* The paths of a tunnel that is up: how many were filled in. */
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max);
@@ -245,11 +244,11 @@ int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 /* What is between us and the internet, as far as others have told. */
 struct overlay_nat {
 	struct nat_kind kind;
-	struct nat_kind told;		/* to others: a mapped port counts as an easy NAT */
-	bool checking;			/* the answer is under way */
-	bool in_turn;			/* its ports can be foretold */
-	size_t observers;		/* whose word it rests on */
-	bool rewritten;			/* the server sees us at an address that cannot be ours */
+	struct nat_kind told; /* to others: a mapped port counts as an easy NAT */
+	bool checking;	      /* the answer is under way */
+	bool in_turn;	      /* its ports can be foretold */
+	size_t observers;     /* whose word it rests on */
+	bool rewritten;	      /* the server sees us at an address that cannot be ours */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
 /*
@@ -257,8 +256,8 @@ void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
  * the NAT's mapping of our UDP port, for longer than a restart takes.
  */
 struct nat_memory {
-	struct addr echo, observed;	/* the server's second port; where the server saw us */
-	uint64_t wall_s;		/* when: clock_wall_s */
+	struct addr echo, observed; /* the server's second port; where the server saw us */
+	uint64_t wall_s;	    /* when: clock_wall_s */
 	enum nat_filtering filtering;
 };
 /* To be kept over a restart. False: there was no check. */

@@ -7,18 +7,17 @@
  */
 #include "overlay/internal.h"
 
-#define RATE_LIFE (2 * NS_PER_S)	/* the server repeats it while we send */
-#define ROOM 64				/* a part of the rate is left to handshakes and probes */
+#define RATE_LIFE (2 * NS_PER_S) /* the server repeats it while we send */
+#define ROOM 64			 /* a part of the rate is left to handshakes and probes */
 #define BATCH_TIME (4 * NS_PER_MS)
 #define BATCH_MIN 3000
 #define BATCH_MAX (2 * UDP_GSO_BYTES_MAX)
-#define LOOK_AGAIN NS_PER_MS		/* after the socket was full */
+#define LOOK_AGAIN NS_PER_MS /* after the socket was full */
 #define CREDIT_TIME_MAX NS_PER_S
 
 static uint64_t batch_bytes(const struct pacer *p)
 {
-	return MAX(MIN(p->rate * BATCH_TIME / NS_PER_S, (uint64_t)BATCH_MAX),
-		   (uint64_t)BATCH_MIN);
+	return MAX(MIN(p->rate * BATCH_TIME / NS_PER_S, (uint64_t)BATCH_MAX), (uint64_t)BATCH_MIN);
 }
 
 void pace_told(struct overlay *o, uint64_t bytes_per_s)

@@ -10,15 +10,15 @@
 #define IPPROTO_ICMP4 1
 #define IPPROTO_TCP4 6
 #define IPPROTO_UDP4 17
-#define PACKET_MAX 65535	/* IPv4 total length */
+#define PACKET_MAX 65535 /* IPv4 total length */
 #define ICMP_ERROR_MAX (20 + 8 + 60 + 8)
 
 /* A header that was found sane by packet_parse. */
 struct packet4 {
 	ip4 src, dst;
-	uint16_t header_len;	/* IP header with options */
+	uint16_t header_len; /* IP header with options */
 	uint8_t proto;
-	bool fragment;		/* not a whole packet: its transport header is not to be trusted */
+	bool fragment; /* not a whole packet: its transport header is not to be trusted */
 };
 
 /*

@@ -4,7 +4,7 @@
 
 #define CONTROL_BYTES (2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
 #define WINDOW_BYTES (8 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
-#define STREAM_PACKETS 256	/* that do not fit a record, within a round trip */
+#define STREAM_PACKETS 256 /* that do not fit a record, within a round trip */
 
 /* A packet makes room when all of it is there: all that may come at once must fit. */
 _Static_assert(STREAM_PACKETS * (1 + OVERLAY_MTU) + CONTROL_BYTES <= WINDOW_BYTES,
@@ -12,7 +12,7 @@ _Static_assert(STREAM_PACKETS * (1 + OVERLAY_MTU) + CONTROL_BYTES <= WINDOW_BYTE
 
 const struct quic_profile peer_profile = {
 	.alpn = PEER_ALPN,
-	.max_remote_bidi = 1,		/* the control stream */
+	.max_remote_bidi = 1, /* the control stream */
 	.max_remote_uni = STREAM_PACKETS,
 	.stream_window_bytes = CONTROL_BYTES,
 	.conn_window_bytes = WINDOW_BYTES,
@@ -47,13 +47,11 @@ bool path_admit(struct link *l, size_t len)
 
 	if (l->connected || l->proven || l->relayed)
 		return true;
-	if (l->admitted_at != now &&
-	    !affordable(p, &l->to, first ? 0 : PEER_ATTEMPTS_FRESH, now))
+	if (l->admitted_at != now && !affordable(p, &l->to, first ? 0 : PEER_ATTEMPTS_FRESH, now))
 		return false;
 	l->admitted_at = now;
 	return bucket_has(&p->attempts, len, now) &&
-	       meter_take(&p->o->unproven, &l->to, len, now) &&
-	       bucket_take(&p->attempts, len, now);
+	       meter_take(&p->o->unproven, &l->to, len, now) && bucket_take(&p->attempts, len, now);
 }
 
 void path_budgets_renew(struct overlay *o)
@@ -64,7 +62,7 @@ void path_budgets_renew(struct overlay *o)
 		return;
 	o->unproven_since = now;
 	meter_renew(&o->unproven, now);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, now);

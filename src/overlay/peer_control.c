@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PUSH_PAGES_MAX 4	/* of the log, before the other side has acknowledged them */
+#define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
 
 static int send_message(struct link *l, const struct peer_message *m)
 {

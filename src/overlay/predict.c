@@ -8,10 +8,10 @@
 #include "overlay/prober.h"
 
 #define GUESS_GAP (20 * NS_PER_MS)
-#define GUESS_LATER (100 * NS_PER_MS)	/* when there are too many pings */
-#define TELL_GAP (60 * NS_PER_S)	/* so long the other side saves up guesses */
-#define LAST_IS_OLD (200 * NS_PER_S)	/* NATs have forgotten the mapping that it was of */
-#define PORT_FIRST 1024			/* RFC 4787 section 4.2: NATs give no lower ones */
+#define GUESS_LATER (100 * NS_PER_MS) /* when there are too many pings */
+#define TELL_GAP (60 * NS_PER_S)      /* so long the other side saves up guesses */
+#define LAST_IS_OLD (200 * NS_PER_S)  /* NATs have forgotten the mapping that it was of */
+#define PORT_FIRST 1024		      /* RFC 4787 section 4.2: NATs give no lower ones */
 
 uint16_t predict_port(uint16_t last, unsigned i)
 {
@@ -59,7 +59,7 @@ void predict_learnt(struct overlay *o)
 {
 	uint64_t now = clock_now(o->h);
 
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->prober && may_help(p->prober))

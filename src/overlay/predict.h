@@ -9,10 +9,10 @@
 #include "base/addr.h"
 #include "base/macros.h"
 
-#define PREDICT_NEAR 64u	/* two ports so close were given in turn */
-#define PREDICT_REACH 128u	/* ports tried on each side of the last one, in the end */
+#define PREDICT_NEAR 64u   /* two ports so close were given in turn */
+#define PREDICT_REACH 128u /* ports tried on each side of the last one, in the end */
 #define PREDICT_PORTS (2 * PREDICT_REACH)
-#define PREDICT_STEP 64u	/* of them, each time that it is told */
+#define PREDICT_STEP 64u /* of them, each time that it is told */
 
 struct overlay;
 struct peer;
@@ -20,11 +20,11 @@ struct prober;
 
 /* Of one tunnel. All zero: nothing is being guessed, nothing was told. */
 struct predict {
-	struct addr last;	/* the peer's last port */
-	unsigned next, end;	/* of the ports in order: which to try */
-	uint64_t next_at;	/* TIME_NEVER: no guess is due */
-	uint32_t tried;		/* ports, ever */
-	uint64_t told_at;	/* when the peer was told ours; 0: never */
+	struct addr last;   /* the peer's last port */
+	unsigned next, end; /* of the ports in order: which to try */
+	uint64_t next_at;   /* TIME_NEVER: no guess is due */
+	uint32_t tried;	    /* ports, ever */
+	uint64_t told_at;   /* when the peer was told ours; 0: never */
 };
 
 /* The `i`th port to try, i < PREDICT_PORTS. 0: there is none. Pure. */

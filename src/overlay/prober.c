@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-#define LOOK_OFTEN (25 * NS_PER_MS)	/* while packets flow or something is under way */
-#define BUSY_FOR (2 * NS_PER_S)		/* after the last packet */
+#define LOOK_OFTEN (25 * NS_PER_MS) /* while packets flow or something is under way */
+#define BUSY_FOR (2 * NS_PER_S)	    /* after the last packet */
 
 struct pathset *prober_paths(struct prober *pr)
 {
@@ -74,8 +74,9 @@ void prober_open_nat(struct prober *pr, struct path *path, uint64_t now)
 
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len)
 {
-	struct probe f = { .type = PROBE_PING, .nonce = nonce, .len = len,
-			   .counter = pr->counter++ };
+	struct probe f = {
+		.type = PROBE_PING, .nonce = nonce, .len = len, .counter = pr->counter++
+	};
 
 	memcpy(f.tag, pr->tag, sizeof(f.tag));
 	f.flags = path->proven ? PROBE_PROVEN : 0;
@@ -188,8 +189,8 @@ static void on_repeated(struct prober *pr, const struct path *path, const struct
 {
 	const struct wire_candidates *named = &peer_of(pr)->from_peer;
 
-	if (path && (path->proven || path->kind == PATH_RELAY ||
-		     candidates_have(named, &path->to)) &&
+	if (path &&
+	    (path->proven || path->kind == PATH_RELAY || candidates_have(named, &path->to)) &&
 	    bucket_take(&peer_of(pr)->repeated_pongs, 1, now))
 		pong(pr, path, f, &rx->from);
 }
@@ -209,8 +210,8 @@ static void on_ping(struct prober *pr, struct path *path, const struct probe *f,
 		pr->urged_at = now;
 		prober_doubt(pr, true, now);
 	}
-	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD &&
-	    punch_extra(&path->punch) && prober_may_ping(pr, path, now))
+	if (!path->proven && now - path->last_ping >= PUNCH_SPREAD && punch_extra(&path->punch) &&
+	    prober_may_ping(pr, path, now))
 		prober_ping(pr, path, false, now);
 }
 
@@ -476,11 +477,18 @@ size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 		if (path->label == 0)
 			continue;
 		out[n++] = (struct peer_path_status){
-			.kind = (enum peer_path_kind)path->kind, .to = path->to,
-			.in_use = path->label == p->prober->set.current, .named = path->listed,
-			.proven = path->proven, .proven_by_them = path->theirs, .lost = path->lost,
-			.pings = path->pings, .pongs = path->pongs, .heard = path->heard,
-			.rtt_ns = path->rtt, .local = path->local,
+			.kind = (enum peer_path_kind)path->kind,
+			.to = path->to,
+			.in_use = path->label == p->prober->set.current,
+			.named = path->listed,
+			.proven = path->proven,
+			.proven_by_them = path->theirs,
+			.lost = path->lost,
+			.pings = path->pings,
+			.pongs = path->pongs,
+			.heard = path->heard,
+			.rtt_ns = path->rtt,
+			.local = path->local,
 			.last_echo = path->pongs ? path->last_echo : 0,
 			.mtu_bytes = mtu_limit(&path->mtu),
 		};

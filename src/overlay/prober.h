@@ -14,10 +14,10 @@ struct prober {
 	struct pathset set;
 	uint8_t tag[PROBE_TAG_LEN];
 	uint8_t key_out[PROBE_KEY_LEN], key_in[PROBE_KEY_LEN];
-	uint8_t channel[RELAY_CHANNEL_LEN];	/* of the relay path as it was last proven */
+	uint8_t channel[RELAY_CHANNEL_LEN]; /* of the relay path as it was last proven */
 	struct timer *timer;
 	uint64_t next_at;		/* of the timer */
-	uint64_t round_at, round_begun;	/* round_at TIME_NEVER: a direct path is in use */
+	uint64_t round_at, round_begun; /* round_at TIME_NEVER: a direct path is in use */
 	unsigned fruitless;		/* rounds in a row */
 	uint64_t tell_at;		/* the other side is to be asked for a round; TIME_NEVER */
 	uint64_t strange_at;		/* the last ping all the way to one that is not proven */
@@ -25,15 +25,15 @@ struct prober {
 	uint64_t told_at;		/* the other side was asked for a round */
 	uint64_t urged_at;		/* it asked for a look at the path in use */
 	uint64_t doubted_at;
-	unsigned help;			/* calls left */
+	unsigned help; /* calls left */
 	uint64_t help_at;
 	uint64_t tx_seen, busy_until;
 	uint64_t mtu_packets, mtu_bytes; /* sent when mtu.c last looked */
-	bool mtu_large;			/* large packets went out since its size was checked */
-	bool mtu_doubt;			/* the size of the path in use is to be checked */
-	struct addr seen;		/* last address that a pong said we have */
-	uint64_t counter;		/* of the next ping */
-	struct window window;		/* of theirs */
+	bool mtu_large;			 /* large packets went out since its size was checked */
+	bool mtu_doubt;			 /* the size of the path in use is to be checked */
+	struct addr seen;		 /* last address that a pong said we have */
+	uint64_t counter;		 /* of the next ping */
+	struct window window;		 /* of theirs */
 	struct predict predict;
 };
 

@@ -2,10 +2,10 @@
 /* Rounds of pings to all candidates (docs/protocol/06-paths.md, "Rounds"). */
 #include "overlay/prober.h"
 
-#define PUNCH_LATER (100 * NS_PER_MS)	/* when there are too many pings */
-#define FOLLOW_LATER (3 * NS_PER_S)	/* the server role's wait for the client role's round */
-#define WHOLE_ROUNDS 3			/* that find nothing, until unanswered ones get one ping */
-#define PUNCH_GAP NS_PER_S		/* between rounds that the other side asks for */
+#define PUNCH_LATER (100 * NS_PER_MS) /* when there are too many pings */
+#define FOLLOW_LATER (3 * NS_PER_S)   /* the server role's wait for the client role's round */
+#define WHOLE_ROUNDS 3		      /* that find nothing, until unanswered ones get one ping */
+#define PUNCH_GAP NS_PER_S	      /* between rounds that the other side asks for */
 
 static bool is_settled(const struct path *p)
 {
@@ -117,20 +117,19 @@ uint64_t prober_round_at(const struct prober *pr)
  * However often members change what they name, and however many of them name it, nobody is flooded.
  * `guesses`: the budget for pings to addresses that have never answered, if `to` is such a one.
  */
-static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to,
-		     uint64_t now)
+static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 	struct meter *unproven = &p->o->unproven;
 
-	if (guesses && (!bucket_has(guesses, 1, now) ||
-			!meter_has(unproven, to, PROBE_PING_MIN, now)))
+	if (guesses &&
+	    (!bucket_has(guesses, 1, now) || !meter_has(unproven, to, PROBE_PING_MIN, now)))
 		return false;
 	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->pings, 1, now))
 		return false;
 	(void)bucket_take(&p->punches, 1, now);
-	return !guesses || (bucket_take(guesses, 1, now) &&
-			    meter_take(unproven, to, PROBE_PING_MIN, now));
+	return !guesses ||
+	       (bucket_take(guesses, 1, now) && meter_take(unproven, to, PROBE_PING_MIN, now));
 }
 
 bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)

@@ -5,16 +5,16 @@
  */
 #include "overlay/prober.h"
 
-#define KEEP_BUSY NS_PER_S		/* between pings of the path in use */
+#define KEEP_BUSY NS_PER_S /* between pings of the path in use */
 #define KEEP_IDLE (15 * NS_PER_S)
-#define KEEP_MISSED (300 * NS_PER_MS)	/* after a ping without echo */
+#define KEEP_MISSED (300 * NS_PER_MS) /* after a ping without echo */
 #define KEEP_DEAD NS_PER_S
 #define MISSED_MAX 3
-#define DOUBT_GAP (500 * NS_PER_MS)	/* the path is alive, though QUIC hears nothing */
-#define HELP_CALLS 3			/* of the server role, when its path is dead */
+#define DOUBT_GAP (500 * NS_PER_MS) /* the path is alive, though QUIC hears nothing */
+#define HELP_CALLS 3		    /* of the server role, when its path is dead */
 #define HELP_GAP (100 * NS_PER_MS)
 #define LOOK_FRESH (2 * NS_PER_S)
-#define STRAY_AFTER (200 * NS_PER_MS)	/* of silence from the old address */
+#define STRAY_AFTER (200 * NS_PER_MS) /* of silence from the old address */
 
 /* --- the path in use ------------------------------------------------------------------------- */
 

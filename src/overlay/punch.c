@@ -4,24 +4,33 @@
 
 #define GAP_FIRST (5 * NS_PER_S)
 #define GAP_NEXT (40 * NS_PER_S)
-#define GAP_NEXT_ROUNDS 3	/* each in another order */
+#define GAP_NEXT_ROUNDS 3 /* each in another order */
 #define GAP_MAX (600 * NS_PER_S)
 #define LEAD_SLACK (20 * NS_PER_MS)
 #define LEAD_MIN (40 * NS_PER_MS)
 #define LEAD_MAX NS_PER_S
 #define ORDER_SLACK (100 * NS_PER_MS)
-#define HOPS_FIRST 2	/* past the first router, and no further */
+#define HOPS_FIRST 2 /* past the first router, and no further */
 #define HOPS_KINDS 4
 
 /* Of the pings behind the opener. */
 static const uint64_t step_at[PUNCH_STEPS] = {
-	0, 20 * NS_PER_MS, 50 * NS_PER_MS, 100 * NS_PER_MS, 200 * NS_PER_MS, 400 * NS_PER_MS,
-	800 * NS_PER_MS, 1600 * NS_PER_MS,
+	0,
+	20 * NS_PER_MS,
+	50 * NS_PER_MS,
+	100 * NS_PER_MS,
+	200 * NS_PER_MS,
+	400 * NS_PER_MS,
+	800 * NS_PER_MS,
+	1600 * NS_PER_MS,
 };
 
 void punch_begin(struct punch *p, uint64_t at, uint64_t lead, bool whole)
 {
-	*p = (struct punch){ .begun = at, .next = at, .lead = lead, .opener = lead > 0,
+	*p = (struct punch){ .begun = at,
+			     .next = at,
+			     .lead = lead,
+			     .opener = lead > 0,
 			     .last = whole ? PUNCH_STEPS : 1 };
 }
 

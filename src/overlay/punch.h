@@ -8,21 +8,21 @@
 #include "base/macros.h"
 
 #define PUNCH_STEPS 8
-#define PUNCH_SPREAD (20 * NS_PER_MS)	/* between pings to one address that no step asks for */
-#define PUNCH_UNANSWERED_MAX 10		/* pings of a round to an address that has not answered */
-#define PUNCH_PLAIN_ROUNDS 2		/* before the first pause */
+#define PUNCH_SPREAD (20 * NS_PER_MS) /* between pings to one address that no step asks for */
+#define PUNCH_UNANSWERED_MAX 10	      /* pings of a round to an address that has not answered */
+#define PUNCH_PLAIN_ROUNDS 2	      /* before the first pause */
 /* A pause after which NATs have forgotten who came unasked: Linux does after 30 s. */
 #define PUNCH_PAUSE (33 * NS_PER_S)
 
 /* The pings of a round to one candidate. All zero: no round. */
 struct punch {
-	uint64_t begun;		/* its turn in this round; once the opener is sent: of the steps */
-	uint64_t next;		/* TIME_NEVER: over */
-	uint64_t lead;		/* from the opener to the first step */
-	bool opener;		/* the next ping opens our own NAT and goes no further */
+	uint64_t begun; /* its turn in this round; once the opener is sent: of the steps */
+	uint64_t next;	/* TIME_NEVER: over */
+	uint64_t lead;	/* from the opener to the first step */
+	bool opener;	/* the next ping opens our own NAT and goes no further */
 	unsigned step;
-	unsigned last;		/* of the steps */
-	unsigned sent;		/* in this round, others than the schedule's too */
+	unsigned last; /* of the steps */
+	unsigned sent; /* in this round, others than the schedule's too */
 };
 
 /*
@@ -53,8 +53,8 @@ enum punch_order { PUNCH_CROSS, PUNCH_WE_FIRST, PUNCH_THEY_FIRST };
 
 struct punch_plan {
 	enum punch_order order;
-	uint64_t begin_in, tell_in;	/* from now on: we begin, the other side is asked to */
-	uint8_t hops;			/* of the openers */
+	uint64_t begin_in, tell_in; /* from now on: we begin, the other side is asked to */
+	uint8_t hops;		    /* of the openers */
 };
 
 /* The n-th round in a row that brought nothing, 0: the first. `rtt` as above. */

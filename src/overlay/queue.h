@@ -6,17 +6,17 @@
 #include "base/bytes.h"
 
 #define QUEUE_PACKETS_MAX 64
-#define QUEUE_BYTES_MAX (72u << 10)	/* a super-packet of the TUN, cut */
+#define QUEUE_BYTES_MAX (72u << 10) /* a super-packet of the TUN, cut */
 
 struct queue_slot {
-	uint32_t at, len;	/* within bytes */
+	uint32_t at, len; /* within bytes */
 };
 
 struct queue {
-	uint8_t *bytes;		/* NULL until the first packet */
+	uint8_t *bytes; /* NULL until the first packet */
 	struct queue_slot *slot;
-	uint32_t first, n;	/* slots in use */
-	uint32_t write_at;	/* in bytes: where the next packet goes if it fits */
+	uint32_t first, n; /* slots in use */
+	uint32_t write_at; /* in bytes: where the next packet goes if it fits */
 };
 
 /* Makes room for packets if there is none yet. -ENOMEM. */

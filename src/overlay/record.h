@@ -12,21 +12,21 @@
 
 #define RECORD_TYPE 0x20
 #define RECORD_TAG_LEN 8
-#define RECORD_HEADER 16	/* type, counter, tag of the connection: in front */
+#define RECORD_HEADER 16 /* type, counter, tag of the connection: in front */
 #define RECORD_OVERHEAD (RECORD_HEADER + AEAD_TAG_LEN)
 #define RECORD_EXPORTER "EXPORTER-mlsh-record"
 #define RECORD_SECRET_LEN 32
 #define RECORD_EXPORT_LEN (RECORD_TAG_LEN + 2 * RECORD_SECRET_LEN)
-#define RECORD_EPOCH_BITS 22	/* counters of one key */
-#define RECORD_EPOCHS_AHEAD 4	/* that the receiver accepts */
+#define RECORD_EPOCH_BITS 22		      /* counters of one key */
+#define RECORD_EPOCHS_AHEAD 4		      /* that the receiver accepts */
 #define RECORD_KEYS (RECORD_EPOCHS_AHEAD + 2) /* these, the newest seen, and the one before it */
 #define RECORD_FORGED_MAX (UINT64_C(1) << 36)
 
 /* One key of the receiving side. */
 struct record_key {
-	struct aead *aead;	/* NULL: not derived */
+	struct aead *aead; /* NULL: not derived */
 	uint64_t epoch;
-	uint8_t secret[RECORD_SECRET_LEN];	/* of this epoch */
+	uint8_t secret[RECORD_SECRET_LEN]; /* of this epoch */
 };
 
 struct records {
@@ -34,8 +34,8 @@ struct records {
 	enum aead_kind kind;
 	/* out */
 	struct aead *seal;
-	uint8_t secret[RECORD_SECRET_LEN];	/* of the epoch of `counter` */
-	uint64_t counter;			/* of the next record */
+	uint8_t secret[RECORD_SECRET_LEN]; /* of the epoch of `counter` */
+	uint64_t counter;		   /* of the next record */
 	/*
 	 * In. The key of an epoch is at its remainder by RECORD_KEYS, which is another one for each
 	 * epoch that is accepted. Keys ahead of the newest seen are derived when a record names
@@ -43,7 +43,7 @@ struct records {
 	 */
 	struct record_key key[RECORD_KEYS];
 	struct record_key *newest;
-	uint64_t derived;	/* keys, since the beginning */
+	uint64_t derived; /* keys, since the beginning */
 	struct window window;
 	uint64_t forged;
 };
@@ -65,7 +65,7 @@ const uint8_t *record_tag(const uint8_t *data, size_t len);
  * Opens, in place, a record whose tag is that of `r`, and takes its counter: what was sealed, as a
  * view. DROP_NONE, DROP_in_replay or DROP_in_forged.
  */
-enum overlay_drop record_open(struct records *r, uint8_t *data, size_t len,
-			      struct span *ret) MUST_CHECK;
+enum overlay_drop record_open(struct records *r, uint8_t *data, size_t len, struct span *ret)
+	MUST_CHECK;
 
 #endif

@@ -50,9 +50,9 @@ static void rate_received(struct overlay *o, struct span frame)
 	if (rc == 0)
 		pace_told(o, bytes_per_s);
 	else
-		drop_count(o, rc == -ENOENT   ? DROP_in_relay_unknown :
-			      rc == -EALREADY ? DROP_in_relay_replay :
-						DROP_in_relay_forged);
+		drop_count(o, rc == -ENOENT	? DROP_in_relay_unknown
+			      : rc == -EALREADY ? DROP_in_relay_replay
+						: DROP_in_relay_forged);
 }
 
 void relay_received(struct overlay *o, const struct udp_rx *rx)
@@ -94,8 +94,9 @@ static void take_early(struct overlay *o)
 {
 	for (size_t i = 0; i < EARLY_FRAMES; i++) {
 		struct early_frame *f = &o->early[i];
-		struct udp_rx rx = { .data = f->data, .len = f->len, .segment = f->len,
-				     .from = f->from };
+		struct udp_rx rx = {
+			.data = f->data, .len = f->len, .segment = f->len, .from = f->from
+		};
 
 		if (f->len == 0 || !map_get(o->channels, relay_channel(span_of(f->data, f->len))))
 			continue;
@@ -111,7 +112,7 @@ void relay_work(void *overlay)
 	struct overlay *o = overlay;
 
 	take_early(o);
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && o->ops->relay_wanted)
@@ -175,7 +176,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 
 void overlay_relay_possible(struct overlay *o)
 {
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->relay.asked_at = 0;
@@ -186,7 +187,7 @@ void overlay_relay_possible(struct overlay *o)
 
 void overlay_relay_reset(struct overlay *o)
 {
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		relay_forget(p);

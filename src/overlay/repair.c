@@ -13,8 +13,8 @@
 #define REPAIR_FREE 5u
 #define REPAIR_PAUSE_MIN NS_PER_S
 #define REPAIR_PAUSE_MAX (60 * NS_PER_S)
-#define REPAIR_CALM (60 * NS_PER_S)	/* after so long the next one is the first again */
-#define LINES_PERIOD (60 * NS_PER_S)	/* of lines about conflicts, after a burst */
+#define REPAIR_CALM (60 * NS_PER_S)  /* after so long the next one is the first again */
+#define LINES_PERIOD (60 * NS_PER_S) /* of lines about conflicts, after a burst */
 
 static const char *const part_names[] = { "name",  "MTU",    "link state", "address",
 					  "rules", "routes", "interface" };
@@ -70,8 +70,10 @@ static void note_restored(struct overlay *o, unsigned parts)
 	uint64_t now = clock_now(o->h);
 	char names[64];
 
-	r->streak = now - r->last > REPAIR_CALM + (r->hold_until > r->last ?
-						   r->hold_until - r->last : 0) ? 1 : r->streak + 1;
+	r->streak = now - r->last > REPAIR_CALM +
+					    (r->hold_until > r->last ? r->hold_until - r->last : 0)
+			    ? 1
+			    : r->streak + 1;
 	r->count++;
 	r->last = now;
 	r->parts = parts;
@@ -88,7 +90,8 @@ static void note_restored(struct overlay *o, unsigned parts)
 	r->hold_until = now + pause;
 	log_limited(host_log(o->h), &r->limit, now, LOG_LEVEL_WARN,
 		    "%s: other software keeps taking this away: %s; put back %llu times, the next "
-		    "time in %u s", overlay_ifname(o), names, (unsigned long long)r->count,
+		    "time in %u s",
+		    overlay_ifname(o), names, (unsigned long long)r->count,
 		    (unsigned)(pause / NS_PER_S));
 }
 
@@ -137,8 +140,7 @@ static void on_fence(void *ctx)
 /* Describes the device, with a fence around it: the old one if it has the same name. */
 static int describe_device(struct overlay *o, struct netsetup_device *ret, struct err *err)
 {
-	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->tun),
-					 .mtu_bytes = OVERLAY_MTU };
+	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->tun), .mtu_bytes = OVERLAY_MTU };
 	snprintf(ret->ifname, sizeof(ret->ifname), "%s", tun_name(o->tun));
 	if (!o->fence || strcmp(ret->ifname, o->net.device.ifname) != 0) {
 		struct fence *fence = fence_new(o->h, ret->ifname, on_fence, o);

@@ -10,12 +10,12 @@ struct peer;
 
 struct route {
 	ip4 to;
-	struct peer *peer;	/* NULL: free */
+	struct peer *peer; /* NULL: free */
 };
 
 struct route_table {
 	struct route *slot;
-	size_t cap;		/* 0 or a power of two, at least twice n */
+	size_t cap; /* 0 or a power of two, at least twice n */
 	size_t n;
 };
 

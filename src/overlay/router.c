@@ -45,7 +45,8 @@ static path_label stranger_label(struct overlay *o, const struct udp_rx *rx)
 		s = stranger_place(o);
 		if (!s)
 			return 0;
-		*s = (struct unowned_path){ .label = router_new_label(o), .from = rx->from,
+		*s = (struct unowned_path){ .label = router_new_label(o),
+					    .from = rx->from,
 					    .local = rx->local };
 	}
 	s->users++;
@@ -126,7 +127,7 @@ static bool relay_route(const struct peer *p, struct quic_route *ret)
 /* The peer whose relay a label is. */
 static struct peer *relay_peer(struct overlay *o, path_label label)
 {
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->relay.label == label)
@@ -158,8 +159,9 @@ static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct qu
 		path = pathset_of_label(prober_paths(l->peer->prober), label);
 	if (!path && label != l->label)
 		return false;
-	*ret = path ? (struct quic_route){ .to = path->to, .local = path->local,
-					  .payload_max = mtu_limit(&path->mtu) }
+	*ret = path ? (struct quic_route){ .to = path->to,
+					   .local = path->local,
+					   .payload_max = mtu_limit(&path->mtu) }
 		    : (struct quic_route){ .to = l->to, .local = l->local };
 	return true;
 }
@@ -192,7 +194,11 @@ static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *f
 void overlay_router_init(struct overlay *o)
 {
 	o->router = (struct quic_router){
-		.label = on_label, .route = on_route, .admit = on_admit,
-		.wrap = on_wrap, .release = on_release, .ctx = o,
+		.label = on_label,
+		.route = on_route,
+		.admit = on_admit,
+		.wrap = on_wrap,
+		.release = on_release,
+		.ctx = o,
 	};
 }

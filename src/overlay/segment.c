@@ -14,8 +14,7 @@ static enum overlay_drop begin_plain(struct segmenter *s, const struct tun_packe
 	s->size = p->len;
 	if (!p->csum_partial)
 		return DROP_NONE;
-	if (p->csum_start < h->header_len ||
-	    (size_t)p->csum_start + p->csum_offset + 2 > p->len)
+	if (p->csum_start < h->header_len || (size_t)p->csum_start + p->csum_offset + 2 > p->len)
 		return DROP_out_header;
 	if (p->csum_start == h->header_len && packet_transport_len(p->data, p->len, h) &&
 	    p->csum_offset == packet_checksum_offset(h->proto))

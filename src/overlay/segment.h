@@ -11,17 +11,17 @@
 
 struct segmenter {
 	const struct tun_packet *p;
-	size_t header_len;	/* IP and transport header, in front of each */
+	size_t header_len; /* IP and transport header, in front of each */
 	size_t ip_len;
-	size_t at;		/* of the next payload byte; p->len: done */
-	size_t size;		/* payload of each but the last */
-	uint32_t seq;		/* TCP: of the first */
-	uint32_t ip_sum;	/* of what is the same in every IP header */
-	uint16_t pseudo_sum;	/* of the pseudo-header, without the length */
-	uint16_t id;		/* IP identification of the first */
-	unsigned n;		/* packets made */
+	size_t at;	     /* of the next payload byte; p->len: done */
+	size_t size;	     /* payload of each but the last */
+	uint32_t seq;	     /* TCP: of the first */
+	uint32_t ip_sum;     /* of what is the same in every IP header */
+	uint16_t pseudo_sum; /* of the pseudo-header, without the length */
+	uint16_t id;	     /* IP identification of the first */
+	unsigned n;	     /* packets made */
 	uint8_t flags;
-	bool plain;		/* one packet as it is */
+	bool plain; /* one packet as it is */
 	bool tcp;
 };
 

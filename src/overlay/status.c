@@ -66,10 +66,15 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 	if (!p || p->member != m)
 		return false;
 	s = (struct peer_status){
-		.member = m, .state = p->state, .last_heard = p->last_heard,
-		.up_since = p->up_since, .online = p->online,
-		.rx_bytes = p->rx_bytes, .tx_bytes = p->tx_bytes,
-		.rx_packets = p->rx_packets, .tx_packets = p->tx_packets,
+		.member = m,
+		.state = p->state,
+		.last_heard = p->last_heard,
+		.up_since = p->up_since,
+		.online = p->online,
+		.rx_bytes = p->rx_bytes,
+		.tx_bytes = p->tx_bytes,
+		.rx_packets = p->rx_packets,
+		.tx_packets = p->tx_packets,
 	};
 	snprintf(s.detail, sizeof(s.detail), "%s", p->state == PEER_UP ? "" : p->detail);
 	if (p->state == PEER_UP && p->active) {
@@ -94,7 +99,7 @@ bool overlay_look(struct overlay *o)
 {
 	bool sure = true;
 
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->state == PEER_UP)

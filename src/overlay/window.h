@@ -5,11 +5,11 @@
 
 #include "base/bytes.h"
 
-#define WINDOW_LEN 8192		/* counters behind the highest that may still come */
+#define WINDOW_LEN 8192 /* counters behind the highest that may still come */
 
 /* All zero: none was seen. */
 struct window {
-	uint64_t next;			/* highest counter seen, plus one; 0: none */
+	uint64_t next; /* highest counter seen, plus one; 0: none */
 	uint64_t seen[WINDOW_LEN / 64];
 };
 

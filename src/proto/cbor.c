@@ -221,8 +221,12 @@ static size_t utf8_char_len(struct span s)
 {
 	static const uint32_t least[] = { 0, 0x20, 0xa0, 0x800, 0x10000 };
 	uint8_t first = s.data[0];
-	size_t len = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 :
-								   first < 0xf8 ? 4 : 0;
+	size_t len = first < 0x80   ? 1
+		     : first < 0xc0 ? 0
+		     : first < 0xe0 ? 2
+		     : first < 0xf0 ? 3
+		     : first < 0xf8 ? 4
+				    : 0;
 	uint32_t code = len == 1 ? first : first & (0x7fu >> len);
 
 	if (len == 0 || len > s.len)

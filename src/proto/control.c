@@ -5,7 +5,7 @@
 #include "proto/cbor.h"
 
 #define REQUEST_ELEMENTS 10
-#define ELEMENTS_MAX 16	/* of another version */
+#define ELEMENTS_MAX 16 /* of another version */
 
 /* How many sizes of files a request of this verb names. */
 static size_t sizes_of(enum control_verb v)

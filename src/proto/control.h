@@ -25,12 +25,12 @@ enum control_verb {
 	CONTROL_DISCONNECT,
 	CONTROL_STATUS, /* cluster "" : all of the caller's */
 	CONTROL_NODES,
-	CONTROL_WATCH, /* a status reply now and after each change of the cluster's state */
-	CONTROL_LOG, /* the membership log in its file form, not JSON */
+	CONTROL_WATCH,	     /* a status reply now and after each change of the cluster's state */
+	CONTROL_LOG,	     /* the membership log in its file form, not JSON */
 	CONTROL_INVITE_MADE, /* nonce and expiry of an invite: cancelled when it runs out unused */
-	CONTROL_PING, /* replies as things happen, until the last one */
-	CONTROL_NETCHECK, /* this machine's own connection */
-	CONTROL_WHY, /* the paths to one node */
+	CONTROL_PING,	     /* replies as things happen, until the last one */
+	CONTROL_NETCHECK,    /* this machine's own connection */
+	CONTROL_WHY,	     /* the paths to one node */
 	CONTROL_VERBS
 };
 
@@ -47,18 +47,18 @@ enum control_file {
 enum control_kind {
 	CONTROL_MORE, /* a piece of a reply */
 	CONTROL_LAST, /* the last piece of a reply */
-	CONTROL_ACK /* of contents: how many bytes came; the next CONTROL_WINDOW may follow */
+	CONTROL_ACK   /* of contents: how many bytes came; the next CONTROL_WINDOW may follow */
 };
 
 struct control_request {
 	enum control_verb verb;
 	char cluster[LABEL_MAX + 1];
 	uint8_t nonce[CONTROL_NONCE_LEN]; /* invite_made */
-	uint64_t expiry_s; /* invite_made */
-	char node[LABEL_MAX + 1]; /* ping, why; else "" */
-	uint32_t count, interval_ms; /* ping */
-	bool until_direct; /* ping */
-	uint64_t size[CONTROL_FILES]; /* connect: bytes of each file; else zero */
+	uint64_t expiry_s;		  /* invite_made */
+	char node[LABEL_MAX + 1];	  /* ping, why; else "" */
+	uint32_t count, interval_ms;	  /* ping */
+	bool until_direct;		  /* ping */
+	uint64_t size[CONTROL_FILES];	  /* connect: bytes of each file; else zero */
 };
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap) MUST_CHECK;

@@ -12,33 +12,33 @@
 #define INVITE_MAX_BYTES 1024
 #define LOG_MAX_ENTRIES 65536
 #define MEMBERS_MAX 10000
-#define CLOCK_AHEAD_MAX_S 600	/* how far ahead of ours an author's clock may be */
-#define HOST_TEXT_MAX 255	/* a DNS name or an IP literal */
+#define CLOCK_AHEAD_MAX_S 600 /* how far ahead of ours an author's clock may be */
+#define HOST_TEXT_MAX 255     /* a DNS name or an IP literal */
 #define INVITE_URL_MAX 4096
 
 /* Messages. */
-#define SIGNAL_MESSAGE_MAX 65536	/* bytes of one message, without its length prefix */
+#define SIGNAL_MESSAGE_MAX 65536 /* bytes of one message, without its length prefix */
 #define PEER_MESSAGE_MAX 65536
-#define LOG_PAGE_BYTES 49152		/* most bytes of entries in one message */
-#define CANDIDATES_MAX 8		/* of one node */
+#define LOG_PAGE_BYTES 49152 /* most bytes of entries in one message */
+#define CANDIDATES_MAX 8     /* of one node */
 #define CANDIDATES_PER_PUBLIC_IP_MAX 2
 
 /* The server. */
 #define SIGNAL_CONNS_MAX 16384
 #define SIGNAL_CONNS_UNAUTHENTICATED_MAX 512
-#define SIGNAL_CONNS_RETRY_ABOVE 64	/* handshakes; from then on Initials get a Retry */
-#define SIGNAL_CONNS_PER_SOURCE_MAX 64	/* unauthenticated ones */
+#define SIGNAL_CONNS_RETRY_ABOVE 64    /* handshakes; from then on Initials get a Retry */
+#define SIGNAL_CONNS_PER_SOURCE_MAX 64 /* unauthenticated ones */
 #define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
 #define SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED (5 * NS_PER_S) /* when half of them are there */
-#define SIGNAL_REQUESTS_PER_MINUTE 30	/* of a source, at least; refused ones included */
+#define SIGNAL_REQUESTS_PER_MINUTE 30 /* of a source, at least; refused ones included */
 #define SIGNAL_REQUESTS_BURST 60
 #define SIGNAL_SESSION_REQUESTS_PER_S 20
 #define SIGNAL_SESSION_REQUESTS_BURST 200
 #define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */
 #define CLUSTERS_MAX 4096
 #define RELAY_CHANNELS_PER_SESSION 1024
-#define RELAY_CHANNELS_MAX 65536	/* of all sessions together */
-#define PUSH_GAP_MAX 1024	/* addresses that a restored server can have forgotten in a row */
+#define RELAY_CHANNELS_MAX 65536 /* of all sessions together */
+#define PUSH_GAP_MAX 1024	 /* addresses that a restored server can have forgotten in a row */
 
 /* Sessions and tunnels. */
 #define HANDSHAKE_TIMEOUT (10 * NS_PER_S)

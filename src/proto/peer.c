@@ -7,7 +7,7 @@
 #include "proto/signal_wire.h"
 
 #define PEER_TYPES (PEER_PORTS + 1)
-#define PEER_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
+#define PEER_ELEMENTS_MAX 16 /* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {

@@ -14,8 +14,15 @@
 #define PACKET_FLAG_CSUM_PARTIAL 0x01
 
 enum peer_message_type {
-	PEER_HELLO = 1, PEER_LOG, PEER_LOG_REQUEST, PEER_OBSERVED, PEER_CANDIDATES, PEER_BYE,
-	PEER_PUNCH, PEER_NAT, PEER_PORTS
+	PEER_HELLO = 1,
+	PEER_LOG,
+	PEER_LOG_REQUEST,
+	PEER_OBSERVED,
+	PEER_CANDIDATES,
+	PEER_BYE,
+	PEER_PUNCH,
+	PEER_NAT,
+	PEER_PORTS
 };
 
 /* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
@@ -23,14 +30,14 @@ enum nat_mapping {
 	MAPPING_UNKNOWN,
 	MAPPING_NONE,	/* none: it is seen at an address of its own */
 	MAPPING_SAME,	/* the same outer address whoever it talks to */
-	MAPPING_VARIES,	/* another one for each destination */
+	MAPPING_VARIES, /* another one for each destination */
 	MAPPING_ASKED,	/* the gateway says that it maps the node's port: told to peers only */
 	MAPPINGS
 };
 enum nat_filtering {
 	FILTERING_UNKNOWN,
-	FILTERING_OPEN,	/* not by port: perhaps by address, perhaps not at all */
-	FILTERING_PORT,	/* only those that it has sent to, address and port */
+	FILTERING_OPEN, /* not by port: perhaps by address, perhaps not at all */
+	FILTERING_PORT, /* only those that it has sent to, address and port */
 	FILTERINGS
 };
 struct nat_kind {
@@ -39,20 +46,25 @@ struct nat_kind {
 };
 
 enum peer_close {
-	PEER_CLOSE_BYE, PEER_CLOSE_MALFORMED, PEER_CLOSE_REPLACED, PEER_CLOSE_NOT_MEMBER,
-	PEER_CLOSE_NO_CONTROL, PEER_CLOSE_WRONG_CLUSTER, PEER_CLOSE_SHUTDOWN
+	PEER_CLOSE_BYE,
+	PEER_CLOSE_MALFORMED,
+	PEER_CLOSE_REPLACED,
+	PEER_CLOSE_NOT_MEMBER,
+	PEER_CLOSE_NO_CONTROL,
+	PEER_CLOSE_WRONG_CLUSTER,
+	PEER_CLOSE_SHUTDOWN
 };
 
 struct peer_message {
 	enum peer_message_type type;
-	uint8_t cluster_id[HASH_WIRE_LEN];	/* hello */
-	struct wire_head head;			/* hello */
-	uint8_t binding[32];			/* hello */
-	uint64_t first;				/* log; log_request: from */
-	struct wire_entries entries;		/* log */
-	struct addr observed;			/* observed; ports: the last port */
-	struct wire_candidates candidates;	/* candidates */
-	struct nat_kind nat;			/* nat */
+	uint8_t cluster_id[HASH_WIRE_LEN]; /* hello */
+	struct wire_head head;		   /* hello */
+	uint8_t binding[32];		   /* hello */
+	uint64_t first;			   /* log; log_request: from */
+	struct wire_entries entries;	   /* log */
+	struct addr observed;		   /* observed; ports: the last port */
+	struct wire_candidates candidates; /* candidates */
+	struct nat_kind nat;		   /* nat */
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;

@@ -9,7 +9,7 @@
 #define ANSWER_BIT 0x80
 #define PROTOCOL_UDP 17
 #define PCP_HEADER_LEN 24
-#define NATPMP_REST_MAX 8	/* of an answer, behind result and epoch */
+#define NATPMP_REST_MAX 8 /* of an answer, behind result and epoch */
 
 static const uint8_t zeros[12];
 
@@ -92,8 +92,7 @@ int portmap_request_decode(struct span in, struct portmap_request *ret)
 		read_u16(&r);
 		q.lifetime_s = read_u32(&r);
 		read_copy(&r, q.client.ip, sizeof(q.client.ip));
-		if (op == PORTMAP_MAP &&
-		    !read_pcp_map(&r, q.nonce, &q.internal_port, &q.external))
+		if (op == PORTMAP_MAP && !read_pcp_map(&r, q.nonce, &q.internal_port, &q.external))
 			return -EBADMSG;
 		read_span(&r, reader_left(&r));
 	} else if (q.version != PORTMAP_NATPMP) {
@@ -198,15 +197,24 @@ int portmap_answer_decode(struct span in, struct portmap_answer *ret)
 const char *portmap_result_name(enum portmap_version v, uint16_t result)
 {
 	static const char *const pcp[] = {
-		"success", "version not supported", "not authorized", "malformed request",
-		"operation not supported", "option not supported", "malformed option",
-		"network failure", "no resources left", "protocol not supported",
-		"user's quota exceeded", "external address or port not to be had",
-		"address mismatch: there is another NAT in between", "too many remote peers",
+		"success",
+		"version not supported",
+		"not authorized",
+		"malformed request",
+		"operation not supported",
+		"option not supported",
+		"malformed option",
+		"network failure",
+		"no resources left",
+		"protocol not supported",
+		"user's quota exceeded",
+		"external address or port not to be had",
+		"address mismatch: there is another NAT in between",
+		"too many remote peers",
 	};
 	static const char *const natpmp[] = {
-		"success", "version not supported", "not authorized", "network failure",
-		"no resources left", "operation not supported",
+		"success",	   "version not supported", "not authorized",
+		"network failure", "no resources left",	    "operation not supported",
 	};
 
 	if (v == PORTMAP_PCP)

@@ -9,10 +9,10 @@
 
 #include "base/addr.h"
 
-#define PORTMAP_PORT 5351		/* RFC 6887 section 19.1 */
+#define PORTMAP_PORT 5351 /* RFC 6887 section 19.1 */
 #define PORTMAP_NONCE_LEN 12
 #define PORTMAP_REQUEST_MAX 60
-#define PORTMAP_ANSWER_MAX 1100		/* RFC 6887 section 7 */
+#define PORTMAP_ANSWER_MAX 1100 /* RFC 6887 section 7 */
 
 /* The first byte. */
 enum portmap_version { PORTMAP_NATPMP = 0, PORTMAP_PCP = 2 };
@@ -23,11 +23,11 @@ enum portmap_op {
 	 * 14.1). NAT-PMP: its external address (RFC 6886 section 3.2).
 	 */
 	PORTMAP_ASK = 0,
-	PORTMAP_MAP = 1	/* a UDP port (RFC 6887 section 11.1, RFC 6886 section 3.3) */
+	PORTMAP_MAP = 1 /* a UDP port (RFC 6887 section 11.1, RFC 6886 section 3.3) */
 };
 
 #define PORTMAP_SUCCESS 0
-#define PORTMAP_UNSUPP_VERSION 1	/* both protocols */
+#define PORTMAP_UNSUPP_VERSION 1 /* both protocols */
 
 struct portmap_request {
 	enum portmap_version version;
@@ -35,20 +35,20 @@ struct portmap_request {
 	/* of PORTMAP_MAP; a lifetime of 0 takes the mapping away */
 	uint32_t lifetime_s;
 	uint16_t internal_port;
-	struct addr external;			/* suggested; NAT-PMP: the port only */
+	struct addr external; /* suggested; NAT-PMP: the port only */
 	/* of PCP */
-	struct addr client;			/* our own address towards the gateway, no port */
-	uint8_t nonce[PORTMAP_NONCE_LEN];	/* of PORTMAP_MAP */
+	struct addr client;		  /* our own address towards the gateway, no port */
+	uint8_t nonce[PORTMAP_NONCE_LEN]; /* of PORTMAP_MAP */
 };
 
 struct portmap_answer {
 	enum portmap_version version;
 	enum portmap_op op;
-	uint16_t result;			/* PORTMAP_SUCCESS, or why not */
-	uint32_t epoch_s;			/* since the gateway began to remember mappings */
-	uint32_t lifetime_s;			/* of the mapping; PCP: of the error */
+	uint16_t result;     /* PORTMAP_SUCCESS, or why not */
+	uint32_t epoch_s;    /* since the gateway began to remember mappings */
+	uint32_t lifetime_s; /* of the mapping; PCP: of the error */
 	uint16_t internal_port;
-	struct addr external;	/* NAT-PMP: the address answers PORTMAP_ASK, the port PORTMAP_MAP */
+	struct addr external; /* NAT-PMP: the address answers PORTMAP_ASK, the port PORTMAP_MAP */
 	uint8_t nonce[PORTMAP_NONCE_LEN];
 };
 

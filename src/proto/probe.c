@@ -85,5 +85,5 @@ int probe_verify(struct span frame, const uint8_t key[PROBE_KEY_LEN], probe_hmac
 		return -EBADMSG;
 	hmac(key, span_of(frame.data, frame.len - PROBE_MAC_LEN), mac);
 	return secret_equal(mac, frame.data + frame.len - PROBE_MAC_LEN, PROBE_MAC_LEN) ? 0
-										       : -EBADMSG;
+											: -EBADMSG;
 }

@@ -10,32 +10,32 @@
 
 #define PROBE_EXPORTER "EXPORTER-mlsh-probe"
 #define PROBE_TAG_EXPORTER "EXPORTER-mlsh-probe-tag"
-#define PROBE_KEY_LEN 32	/* of each direction; the client's comes first */
+#define PROBE_KEY_LEN 32 /* of each direction; the client's comes first */
 #define PROBE_TAG_LEN 8
 #define PROBE_MAC_LEN 16
 #define PROBE_PONG_LEN 52
-#define PROBE_PING_MIN PROBE_PONG_LEN	/* an answer is never larger than its question */
+#define PROBE_PING_MIN PROBE_PONG_LEN /* an answer is never larger than its question */
 #define PROBE_MAX 1452
 
-#define PROBE_PROVEN 0x01	/* the sender has had its own echo from where this frame goes */
-#define PROBE_URGENT 0x02	/* ping: the sender doubts the path in use */
+#define PROBE_PROVEN 0x01 /* the sender has had its own echo from where this frame goes */
+#define PROBE_URGENT 0x02 /* ping: the sender doubts the path in use */
 
 enum probe_type { PROBE_PING = 0x01, PROBE_PONG = 0x02 };
 
 struct probe {
 	enum probe_type type;
-	uint8_t tag[PROBE_TAG_LEN];	/* which connection */
-	uint64_t nonce;			/* a pong repeats the ping's */
+	uint8_t tag[PROBE_TAG_LEN]; /* which connection */
+	uint64_t nonce;		    /* a pong repeats the ping's */
 	uint8_t flags;
-	uint64_t counter;		/* ping: another one in each of its sender */
-	size_t len;			/* ping: of the whole frame */
-	struct addr observed;		/* pong: where the ping came from; unset over a relay */
+	uint64_t counter;     /* ping: another one in each of its sender */
+	size_t len;	      /* ping: of the whole frame */
+	struct addr observed; /* pong: where the ping came from; unset over a relay */
 };
 
 /* From the TLS exporter of a connection; the roles are those of its ends. */
 struct probe_keys {
 	uint8_t tag[PROBE_TAG_LEN];
-	uint8_t client[PROBE_KEY_LEN], server[PROBE_KEY_LEN];	/* of each one's frames */
+	uint8_t client[PROBE_KEY_LEN], server[PROBE_KEY_LEN]; /* of each one's frames */
 };
 
 /* HMAC-SHA-256, which lives in a layer above. */

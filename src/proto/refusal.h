@@ -8,20 +8,20 @@
 
 enum refusal {
 	REFUSAL_NONE = 0,
-	REFUSAL_MALFORMED = 1,		/* not a valid message */
-	REFUSAL_VERSION = 2,		/* upgrade one side */
-	REFUSAL_RATE = 3,		/* too many requests: retry_after_s says when */
-	REFUSAL_INTERNAL = 4,		/* the server could not: its database, its disk */
-	REFUSAL_NOT_ALLOWED = 5,	/* not in this phase or not by this node */
-	REFUSAL_BAD_CODE = 6,		/* setup token unknown */
-	REFUSAL_USED_CODE = 7,		/* setup token burned */
+	REFUSAL_MALFORMED = 1,	 /* not a valid message */
+	REFUSAL_VERSION = 2,	 /* upgrade one side */
+	REFUSAL_RATE = 3,	 /* too many requests: retry_after_s says when */
+	REFUSAL_INTERNAL = 4,	 /* the server could not: its database, its disk */
+	REFUSAL_NOT_ALLOWED = 5, /* not in this phase or not by this node */
+	REFUSAL_BAD_CODE = 6,	 /* setup token unknown */
+	REFUSAL_USED_CODE = 7,	 /* setup token burned */
 	REFUSAL_EXPIRED_CODE = 8,
 	REFUSAL_CLUSTER_UNKNOWN = 9,
-	REFUSAL_STALE = 10,		/* head or address moved: fetch and try again */
-	REFUSAL_SUBNET = 11,		/* overlaps another cluster's or not permitted */
-	REFUSAL_FULL = 12,		/* no address left, too many members, clusters, ... */
-	REFUSAL_BAD_ENTRY = 13,		/* breaks a rule of the log */
-	REFUSAL_TAMPERED = 14,		/* invite: a signature or a part does not fit */
+	REFUSAL_STALE = 10,	/* head or address moved: fetch and try again */
+	REFUSAL_SUBNET = 11,	/* overlaps another cluster's or not permitted */
+	REFUSAL_FULL = 12,	/* no address left, too many members, clusters, ... */
+	REFUSAL_BAD_ENTRY = 13, /* breaks a rule of the log */
+	REFUSAL_TAMPERED = 14,	/* invite: a signature or a part does not fit */
 	REFUSAL_WRONG_CLUSTER = 15,
 	REFUSAL_SPONSOR_UNKNOWN = 16,
 	REFUSAL_SPONSOR_REMOVED = 17,
@@ -31,13 +31,13 @@ enum refusal {
 	REFUSAL_INVITE_CANCELLED = 21,
 	REFUSAL_NAME_TAKEN = 22,
 	REFUSAL_NAME_BAD = 23,
-	REFUSAL_KEY_KNOWN = 24,		/* this key is or was in the cluster already */
-	REFUSAL_NOT_MEMBER = 25,	/* node unknown or removed */
-	REFUSAL_BAD_TOKEN = 26,		/* node token wrong */
-	REFUSAL_UNKNOWN_HEAD = 27,	/* log older than what is known: stale or forked */
+	REFUSAL_KEY_KNOWN = 24,	   /* this key is or was in the cluster already */
+	REFUSAL_NOT_MEMBER = 25,   /* node unknown or removed */
+	REFUSAL_BAD_TOKEN = 26,	   /* node token wrong */
+	REFUSAL_UNKNOWN_HEAD = 27, /* log older than what is known: stale or forked */
 	/* Causes on our side, never on the wire. */
 	REFUSAL_UNREACHABLE = 100,
-	REFUSAL_FINGERPRINT = 101,	/* server certificate is not the pinned one */
+	REFUSAL_FINGERPRINT = 101, /* server certificate is not the pinned one */
 	REFUSAL_TIMEOUT = 102,
 	REFUSAL_FORK = 103
 };

@@ -9,7 +9,7 @@
 #define MAC_LEN 4
 #define COUNTER_AT (1 + RELAY_CHANNEL_LEN)
 #define MAC_AT (COUNTER_AT + 4)
-#define MAC_PACKET_BYTES 24	/* of the packet, covered by the MAC */
+#define MAC_PACKET_BYTES 24 /* of the packet, covered by the MAC */
 
 /*
  * Over direction, channel, counter, length and the beginning of the packet: its header and part of
@@ -88,8 +88,8 @@ void relay_rate_put(const struct relay_end *end, uint32_t counter, uint64_t byte
 
 const uint8_t *relay_rate_channel(struct span frame)
 {
-	return frame.len == RELAY_RATE_LEN && frame.data[0] == RELAY_RATE_TYPE ? frame.data + 1 :
-										 NULL;
+	return frame.len == RELAY_RATE_LEN && frame.data[0] == RELAY_RATE_TYPE ? frame.data + 1
+									       : NULL;
 }
 
 int relay_rate_get(const struct relay_end *end, struct span frame, uint64_t *next,

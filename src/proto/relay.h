@@ -12,12 +12,12 @@
 #define RELAY_FRAME_TYPE 0x10
 #define RELAY_CHANNEL_LEN 8
 #define RELAY_KEY_LEN 16
-#define RELAY_OVERHEAD 17		/* type, channel, counter, mac: in front of each packet */
+#define RELAY_OVERHEAD 17 /* type, channel, counter, mac: in front of each packet */
 #define RELAY_PACKET_MAX 65000
-#define RELAY_WINDOW 256		/* counters behind the highest that may still come */
+#define RELAY_WINDOW 256 /* counters behind the highest that may still come */
 /* A sender whose counter gets here asks for the channel again, and is given a new one. */
 #define RELAY_RENEW_AT UINT32_C(0x80000000)
-#define RELAY_RENEW_EARLY UINT32_C(0x10000)	/* by so many the server may have seen less */
+#define RELAY_RENEW_EARLY UINT32_C(0x10000) /* by so many the server may have seen less */
 
 /* What the server tells a sender: the rate that its frames pass at. */
 #define RELAY_RATE_TYPE 0x11
@@ -36,7 +36,7 @@ struct relay_end {
 struct relay_window {
 	bool begun;
 	uint32_t highest;
-	uint64_t seen[RELAY_WINDOW / 64];	/* a bit for each counter, at its remainder */
+	uint64_t seen[RELAY_WINDOW / 64]; /* a bit for each counter, at its remainder */
 };
 
 /*
@@ -54,8 +54,8 @@ const uint8_t *relay_channel(struct span frame);
  * older than the window.
  */
 int relay_open_frame(const struct relay_end *end, enum relay_direction direction,
-		     struct relay_window *window, struct span frame,
-		     struct span *ret_packet) MUST_CHECK;
+		     struct relay_window *window, struct span frame, struct span *ret_packet)
+	MUST_CHECK;
 /*
  * The server's way: relay_open_frame with the end that it came from, then relay_wrap for the other
  * end in its place, with both MACs at once. An error leaves the frame as it is.

@@ -11,11 +11,11 @@ static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = 4,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
-	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,
-	[SIGNAL_RELAY_OPEN] = 2,  [SIGNAL_ECHO] = 1,
+	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
+	[SIGNAL_ECHO] = 1,
 };
 
-#define REQUEST_ELEMENTS_MAX 16	/* a later version's hello is refused as such */
+#define REQUEST_ELEMENTS_MAX 16 /* a later version's hello is refused as such */
 
 static void put_subnet(struct cbor_writer *w, const struct prefix4 *p)
 {

@@ -33,20 +33,41 @@
 int frame_next(struct span in, size_t max, struct span *ret_message, size_t *ret_used) MUST_CHECK;
 
 enum signal_request_type {
-	SIGNAL_HELLO = 1, SIGNAL_SETUP_OFFER, SIGNAL_SETUP, SIGNAL_INVITE_OPEN, SIGNAL_LOG,
-	SIGNAL_ADMIT, SIGNAL_SESSION, SIGNAL_APPEND, SIGNAL_PUSH, SIGNAL_CANDIDATES,
-	SIGNAL_SUBSCRIBE, SIGNAL_RELAY_OPEN, SIGNAL_ECHO, SIGNAL_REQUEST_TYPES
+	SIGNAL_HELLO = 1,
+	SIGNAL_SETUP_OFFER,
+	SIGNAL_SETUP,
+	SIGNAL_INVITE_OPEN,
+	SIGNAL_LOG,
+	SIGNAL_ADMIT,
+	SIGNAL_SESSION,
+	SIGNAL_APPEND,
+	SIGNAL_PUSH,
+	SIGNAL_CANDIDATES,
+	SIGNAL_SUBSCRIBE,
+	SIGNAL_RELAY_OPEN,
+	SIGNAL_ECHO,
+	SIGNAL_REQUEST_TYPES
 };
 
 enum signal_event_type {
-	SIGNAL_EV_LOG = 1, SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED, SIGNAL_EV_SHUTDOWN,
-	SIGNAL_EV_RELAY, SIGNAL_EV_RELAY_CLOSED
+	SIGNAL_EV_LOG = 1,
+	SIGNAL_EV_PRESENCE,
+	SIGNAL_EV_OBSERVED,
+	SIGNAL_EV_SHUTDOWN,
+	SIGNAL_EV_RELAY,
+	SIGNAL_EV_RELAY_CLOSED
 };
 
 /* Application error codes of CONNECTION_CLOSE. */
 enum signal_close {
-	SIGNAL_CLOSE_BYE, SIGNAL_CLOSE_MALFORMED, SIGNAL_CLOSE_REPLACED, SIGNAL_CLOSE_REMOVED,
-	SIGNAL_CLOSE_SHUTDOWN, SIGNAL_CLOSE_SLOW, SIGNAL_CLOSE_UNAUTHENTICATED, SIGNAL_CLOSE_LIMIT
+	SIGNAL_CLOSE_BYE,
+	SIGNAL_CLOSE_MALFORMED,
+	SIGNAL_CLOSE_REPLACED,
+	SIGNAL_CLOSE_REMOVED,
+	SIGNAL_CLOSE_SHUTDOWN,
+	SIGNAL_CLOSE_SLOW,
+	SIGNAL_CLOSE_UNAUTHENTICATED,
+	SIGNAL_CLOSE_LIMIT
 };
 
 struct wire_head {
@@ -70,38 +91,38 @@ bool wire_candidates_equal(const struct wire_candidates *a, const struct wire_ca
 
 struct signal_request {
 	enum signal_request_type type;
-	uint8_t cluster_id[HASH_WIRE_LEN];	/* hello */
-	struct span agent;			/* hello */
-	struct span code;			/* setup_offer, setup */
-	bool has_subnet;			/* setup_offer */
+	uint8_t cluster_id[HASH_WIRE_LEN]; /* hello */
+	struct span agent;		   /* hello */
+	struct span code;		   /* setup_offer, setup */
+	bool has_subnet;		   /* setup_offer */
 	struct prefix4 subnet;
-	struct span entry;			/* setup (genesis), admit, append */
-	struct span invite;			/* invite_open */
+	struct span entry;  /* setup (genesis), admit, append */
+	struct span invite; /* invite_open */
 	uint8_t invite_sig[SIG_WIRE_LEN];
-	uint64_t from;				/* log */
-	uint8_t node_token[HASH_WIRE_LEN];	/* session, push */
-	struct wire_candidates candidates;	/* session, candidates */
-	struct wire_entries entries;		/* push */
-	uint8_t epoch[EPOCH_LEN];		/* subscribe */
+	uint64_t from;			   /* log */
+	uint8_t node_token[HASH_WIRE_LEN]; /* session, push */
+	struct wire_candidates candidates; /* session, candidates */
+	struct wire_entries entries;	   /* push */
+	uint8_t epoch[EPOCH_LEN];	   /* subscribe */
 	uint64_t cursor;
-	uint8_t node_id[NODE_ID_WIRE_LEN];	/* relay_open */
+	uint8_t node_id[NODE_ID_WIRE_LEN]; /* relay_open */
 };
 
 struct signal_reply {
-	enum refusal refusal;			/* NONE: accepted, fields set */
-	struct span text;			/* refusal */
+	enum refusal refusal; /* NONE: accepted, fields set */
+	struct span text;     /* refusal */
 	uint32_t retry_after_s;
-	uint64_t time_s;			/* hello */
-	struct addr observed;			/* hello */
-	bool has_head;				/* hello */
-	struct wire_head head;			/* hello, invite_open, log, session, push */
-	struct prefix4 subnet;			/* setup_offer */
-	ip4 address;				/* setup_offer, invite_open */
-	uint8_t node_token[HASH_WIRE_LEN];	/* setup, admit */
-	struct wire_entries entries;		/* log */
-	uint8_t epoch[EPOCH_LEN];		/* subscribe */
-	struct relay_end relay;			/* relay_open */
-	uint16_t echo_port;			/* echo; 0: there is none */
+	uint64_t time_s;		   /* hello */
+	struct addr observed;		   /* hello */
+	bool has_head;			   /* hello */
+	struct wire_head head;		   /* hello, invite_open, log, session, push */
+	struct prefix4 subnet;		   /* setup_offer */
+	ip4 address;			   /* setup_offer, invite_open */
+	uint8_t node_token[HASH_WIRE_LEN]; /* setup, admit */
+	struct wire_entries entries;	   /* log */
+	uint8_t epoch[EPOCH_LEN];	   /* subscribe */
+	struct relay_end relay;		   /* relay_open */
+	uint16_t echo_port;		   /* echo; 0: there is none */
 };
 
 struct wire_presence {
@@ -118,16 +139,16 @@ struct wire_presence {
 
 struct signal_event {
 	enum signal_event_type type;
-	uint64_t first;				/* log */
-	struct wire_entries entries;		/* log */
-	bool reset;				/* presence */
+	uint64_t first;		     /* log */
+	struct wire_entries entries; /* log */
+	bool reset;		     /* presence */
 	uint64_t cursor;
-	struct wire_presence *presence;		/* presence: the caller's room, as above */
+	struct wire_presence *presence; /* presence: the caller's room, as above */
 	size_t n_presence;
-	struct addr observed;			/* observed */
-	uint32_t retry_after_s;			/* shutdown */
-	uint8_t node_id[NODE_ID_WIRE_LEN];	/* relay, relay_closed: the other member */
-	struct relay_end relay;			/* relay; relay_closed: the channel only */
+	struct addr observed;		   /* observed */
+	uint32_t retry_after_s;		   /* shutdown */
+	uint8_t node_id[NODE_ID_WIRE_LEN]; /* relay, relay_closed: the other member */
+	struct relay_end relay;		   /* relay; relay_closed: the channel only */
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;
@@ -136,8 +157,8 @@ int signal_request_decode(struct span message, struct signal_request *ret) MUST_
 /* A reply is encoded and decoded as the answer to a request type. */
 ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf,
 			      size_t cap) MUST_CHECK;
-int signal_reply_decode(enum signal_request_type to, struct span message,
-			struct signal_reply *ret) MUST_CHECK;
+int signal_reply_decode(enum signal_request_type to, struct span message, struct signal_reply *ret)
+	MUST_CHECK;
 ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t cap) MUST_CHECK;
 int signal_event_decode(struct span message, struct signal_event *ret) MUST_CHECK;
 

@@ -8,12 +8,8 @@
 
 /* Elements of each event's array, its type included. */
 static const uint8_t event_elements[EVENT_TYPES] = {
-	[SIGNAL_EV_LOG] = 3,
-	[SIGNAL_EV_PRESENCE] = 4,
-	[SIGNAL_EV_OBSERVED] = 2,
-	[SIGNAL_EV_SHUTDOWN] = 2,
-	[SIGNAL_EV_RELAY] = 4,
-	[SIGNAL_EV_RELAY_CLOSED] = 3,
+	[SIGNAL_EV_LOG] = 3,	  [SIGNAL_EV_PRESENCE] = 4, [SIGNAL_EV_OBSERVED] = 2,
+	[SIGNAL_EV_SHUTDOWN] = 2, [SIGNAL_EV_RELAY] = 4,    [SIGNAL_EV_RELAY_CLOSED] = 3,
 };
 
 static void put_presence(struct cbor_writer *w, const struct wire_presence *item, size_t n)

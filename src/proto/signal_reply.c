@@ -7,15 +7,15 @@
 enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1 };
 
 #define REFUSAL_ELEMENTS 4
-#define REFUSAL_WIRE_MAX 99	/* larger ones name causes on our own side */
+#define REFUSAL_WIRE_MAX 99 /* larger ones name causes on our own side */
 
 /* Elements of an accepted reply's array, the leading 0 included. */
 static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
-	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,
-	[SIGNAL_RELAY_OPEN] = 3,  [SIGNAL_ECHO] = 2,
+	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
+	[SIGNAL_ECHO] = 2,
 };
 
 static void put_accepted(struct cbor_writer *w, enum signal_request_type to,

@@ -56,7 +56,8 @@ static ptrdiff_t print_arguments(const struct upnp_call *c, char *out, size_t ca
 	if (c->action == UPNP_DELETE)
 		return print(out, cap,
 			     "<NewRemoteHost></NewRemoteHost><NewExternalPort>%u</NewExternalPort>"
-			     "<NewProtocol>UDP</NewProtocol>", c->external_port);
+			     "<NewProtocol>UDP</NewProtocol>",
+			     c->external_port);
 	return print(out, cap,
 		     "<NewRemoteHost></NewRemoteHost><NewExternalPort>%u</NewExternalPort>"
 		     "<NewProtocol>UDP</NewProtocol><NewInternalPort>%u</NewInternalPort>"

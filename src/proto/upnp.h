@@ -11,10 +11,10 @@
 #include "base/addr.h"
 
 #define UPNP_SEARCH_PORT 1900
-#define UPNP_SEARCH_GROUP 0xeffffffau	/* 239.255.255.250 */
+#define UPNP_SEARCH_GROUP 0xeffffffau /* 239.255.255.250 */
 #define UPNP_REQUEST_MAX 2048
 #define UPNP_PATH_MAX 256
-#define UPNP_ERROR_CONFLICT 718		/* the port is somebody else's */
+#define UPNP_ERROR_CONFLICT 718 /* the port is somebody else's */
 #define UPNP_ERROR_PERMANENT_ONLY 725
 
 /* http://1.2.3.4:5000/path; names are not resolved. */
@@ -35,16 +35,16 @@ enum upnp_action { UPNP_ADDRESS, UPNP_ADD, UPNP_DELETE };
 
 struct upnp_call {
 	enum upnp_action action;
-	uint16_t external_port;		/* ADD, DELETE */
-	uint16_t internal_port;		/* ADD */
-	ip4 client;			/* ADD: our address */
-	uint32_t lease_s;		/* ADD; 0: for good */
+	uint16_t external_port; /* ADD, DELETE */
+	uint16_t internal_port; /* ADD */
+	ip4 client;		/* ADD: our address */
+	uint32_t lease_s;	/* ADD; 0: for good */
 };
 
 struct upnp_answer {
-	unsigned status;	/* of HTTP */
-	unsigned error;		/* errorCode; 0: none was said */
-	ip4 external;		/* of ADDRESS; 0: none */
+	unsigned status; /* of HTTP */
+	unsigned error;	 /* errorCode; 0: none was said */
+	ip4 external;	 /* of ADDRESS; 0: none */
 };
 
 /* Bytes of the request; -ENOSPC. */
@@ -55,8 +55,8 @@ ptrdiff_t upnp_call_encode(const struct upnp_control *c, const struct upnp_call 
 /* -EBADMSG for all three. An answer to a search: where the description is. */
 int upnp_search_decode(struct span in, struct upnp_url *ret) MUST_CHECK;
 /* The description, which came from `from`: control points of other hosts do not count. -ENOENT */
-int upnp_description_decode(struct span in, const struct upnp_url *from,
-			    struct upnp_control *ret) MUST_CHECK;
+int upnp_description_decode(struct span in, const struct upnp_url *from, struct upnp_control *ret)
+	MUST_CHECK;
 int upnp_answer_decode(struct span in, struct upnp_answer *ret) MUST_CHECK;
 
 #endif

@@ -134,10 +134,11 @@ static bool check_token(struct quic_socket *s, struct initial *in)
 
 	if (in->hd.tokenlen == 0)
 		return true;
-	if (ngtcp2_crypto_verify_retry_token2(
-		    &in->odcid, in->hd.token, in->hd.tokenlen, s->retry_secret,
-		    sizeof(s->retry_secret), in->hd.version, (const ngtcp2_sockaddr *)&sa,
-		    sizeof(sa), &in->hd.dcid, RETRY_TOKEN_LIFE, clock_now(s->h)) != 0)
+	if (ngtcp2_crypto_verify_retry_token2(&in->odcid, in->hd.token, in->hd.tokenlen,
+					      s->retry_secret, sizeof(s->retry_secret),
+					      in->hd.version, (const ngtcp2_sockaddr *)&sa,
+					      sizeof(sa), &in->hd.dcid, RETRY_TOKEN_LIFE,
+					      clock_now(s->h)) != 0)
 		return false;
 	in->validated = true;
 	return true;
@@ -152,7 +153,7 @@ static bool make_room(struct quic_socket *s, const struct source *by)
 {
 	struct quic_conn *most = NULL;
 
-	list_for_each (it, &s->conns) {
+	list_for_each(it, &s->conns) {
 		struct quic_conn *c = list_entry(it, struct quic_conn, link);
 
 		if (c->half_open && c->source && !source_is_label(c->source) &&

@@ -116,8 +116,7 @@ int quic_conn_export(struct quic_conn *c, const char *label, struct span context
 	return quic_tls_session_export(&c->tls, label, context, out, len);
 }
 
-int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id,
-				struct probe_keys *ret)
+int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id, struct probe_keys *ret)
 {
 	struct probe_keys k;
 	uint8_t both[2 * PROBE_KEY_LEN];
@@ -169,8 +168,8 @@ int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead)
 	was_generation = was_migrating ? label_generation_of(&c->target.path) : 0;
 	label_path_set(&c->target, label, c->next_generation++);
 	c->migrating = true;
-	rv = dead ? ngtcp2_conn_initiate_immediate_migration(c->qc, &c->target.path, now) :
-		    ngtcp2_conn_initiate_migration(c->qc, &c->target.path, now);
+	rv = dead ? ngtcp2_conn_initiate_immediate_migration(c->qc, &c->target.path, now)
+		  : ngtcp2_conn_initiate_migration(c->qc, &c->target.path, now);
 	if (rv != 0) { /* nothing has changed */
 		c->migrating = was_migrating;
 		label_path_set(&c->target, was_label, was_generation);

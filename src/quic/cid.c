@@ -48,7 +48,7 @@ void cid_remove(struct quic_socket *s, const uint8_t bytes[CID_LEN])
 
 void cids_free(struct quic_socket *s, struct list *cids)
 {
-	list_for_each (it, cids)
+	list_for_each(it, cids)
 		cid_free(s, list_entry(it, struct cid, link));
 }
 

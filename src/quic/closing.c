@@ -39,7 +39,7 @@ void closing_add(struct quic_conn *c, const void *packet, size_t len,
 	list_init(&cl->cids);
 	list_append(&s->closings, &cl->link);
 	s->n_closings++;
-	list_for_each (it, &c->cids) {
+	list_for_each(it, &c->cids) {
 		struct cid *cid = list_entry(it, struct cid, link);
 
 		list_remove(it);
@@ -60,7 +60,7 @@ void closing_hit(struct quic_socket *s, struct closing *cl, size_t len)
 
 void closing_expire(struct quic_socket *s, uint64_t now)
 {
-	list_for_each (it, &s->closings) {
+	list_for_each(it, &s->closings) {
 		struct closing *cl = list_entry(it, struct closing, link);
 
 		if (cl->until <= now)

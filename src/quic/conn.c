@@ -11,7 +11,7 @@
 #define LINGER_MAX NS_PER_S
 #define TIMER_MIN (10 * NS_PER_US)
 #define TIMER_MIN_BLOCKED NS_PER_MS /* nothing can be sent: no use in trying often */
-#define CRYPTO_ERROR 0x100 /* RFC 9000 section 20.1: 0x100 and the TLS alert */
+#define CRYPTO_ERROR 0x100	    /* RFC 9000 section 20.1: 0x100 and the TLS alert */
 #define CRYPTO_ERROR_MAX 0x1ff
 
 /* --- ending -------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ void conn_update_info(struct quic_conn *c)
 	};
 	if (c->handshake_done)
 		quic_tls_session_names(&c->tls, out->group, sizeof(out->group), out->cipher,
-				  sizeof(out->cipher));
+				       sizeof(out->cipher));
 }
 
 bool conn_accepted(struct quic_conn *c)

@@ -13,10 +13,10 @@
 #include "quic/label.h"
 #include "quic/tls.h"
 
-#define CID_LEN 8		/* of the connection IDs we choose */
-#define CONN_TOKENS_MAX 16	/* stateless reset tokens remembered */
-#define CONN_SLOTS 4		/* addresses that the built-in router keeps for a connection */
-#define UDP_PAYLOAD_MAX 1452	/* 1500 less IPv6 and UDP headers */
+#define CID_LEN 8	     /* of the connection IDs we choose */
+#define CONN_TOKENS_MAX 16   /* stateless reset tokens remembered */
+#define CONN_SLOTS 4	     /* addresses that the built-in router keeps for a connection */
+#define UDP_PAYLOAD_MAX 1452 /* 1500 less IPv6 and UDP headers */
 
 struct quic_socket;
 struct source;
@@ -28,7 +28,7 @@ struct quic_stream;
 struct cid {
 	uint8_t bytes[CID_LEN];
 	uint64_t generation;	/* of the path it is used on; client role: unused */
-	struct quic_conn *conn;	/* one of these two */
+	struct quic_conn *conn; /* one of these two */
 	struct closing *closing;
 	struct list link;
 };
@@ -36,9 +36,9 @@ struct cid {
 /* An address of the built-in router. */
 struct slot {
 	path_label label;
-	bool proven;		/* QUIC has validated it */
+	bool proven; /* QUIC has validated it */
 	struct addr to, local;
-	uint64_t used;		/* ns, to find the oldest */
+	uint64_t used; /* ns, to find the oldest */
 };
 
 struct conn_event_flags {
@@ -47,24 +47,24 @@ struct conn_event_flags {
 
 struct quic_conn {
 	struct quic_socket *s;
-	ngtcp2_conn *qc;	/* NULL once closed */
+	ngtcp2_conn *qc; /* NULL once closed */
 	struct tls_session tls;
 	const struct quic_profile *profile; /* server role: NULL until the handshake is complete */
 	const struct quic_conn_ops *ops;    /* NULL: nobody listens */
 	void *ctx;
 	struct timer *timer;
-	struct list link;	/* socket: conns or dead */
-	struct list dirty;	/* socket: something came, or may be sent */
-	struct list events;	/* socket: has something to tell */
+	struct list link;   /* socket: conns or dead */
+	struct list dirty;  /* socket: something came, or may be sent */
+	struct list events; /* socket: has something to tell */
 	bool server;
-	bool alive;		/* counted, in the tables; false from its end on */
+	bool alive; /* counted, in the tables; false from its end on */
 	/* handshake complete and, in the server role, accepted by the owner */
 	bool connected;
-	bool handshake_done;	/* complete, not yet accepted */
+	bool handshake_done; /* complete, not yet accepted */
 	bool confirmed;
 	bool drop_tls;		/* the owner wants no more of it: when it is confirmed */
 	bool freed;		/* by its owner: only waits for the reaper */
-	path_label given_label;	/* by the router, for as long as it is half-open; 0: none */
+	path_label given_label; /* by the router, for as long as it is half-open; 0: none */
 	bool half_open;		/* counted as such */
 	bool routed;		/* by the owner's router, not the built-in one */
 
@@ -83,17 +83,17 @@ struct quic_conn {
 	path_label label;
 	size_t max_udp_payload;
 	struct slot slots[CONN_SLOTS];
-	path_label next_label;	/* built-in router */
+	path_label next_label;	 /* built-in router */
 	path_label proven_label; /* the last current path that was validated */
-	bool migrating;		/* client: `target` is being validated */
+	bool migrating;		 /* client: `target` is being validated */
 	struct label_path target;
 	path_label failed_label;
-	path_label route_label;	/* `route` is its route; 0: none is known */
+	path_label route_label; /* `route` is its route; 0: none is known */
 	struct quic_route route;
 
 	/* streams */
 	struct list streams;
-	struct list tx_streams;	/* with something to send, in turn */
+	struct list tx_streams; /* with something to send, in turn */
 	struct list event_streams;
 
 	/* what happened */
@@ -102,7 +102,7 @@ struct quic_conn {
 	uint64_t close_error;
 	char close_detail[128];
 	bool got_reset;
-	uint64_t pkt_recv;	/* last seen, to notice authenticated packets */
+	uint64_t pkt_recv; /* last seen, to notice authenticated packets */
 	uint64_t last_heard, unanswered_since;
 	struct quic_conn_info last_info; /* as it was when the connection closed */
 };
@@ -115,17 +115,17 @@ struct quic_conn {
 struct accept_params {
 	const ngtcp2_pkt_hd *hd;
 	path_label label;
-	path_label given;	/* the same, if the router gave it; 0: it did not */
+	path_label given; /* the same, if the router gave it; 0: it did not */
 	struct addr from, local;
-	const ngtcp2_cid *odcid;	/* NULL: no Retry was sent */
+	const ngtcp2_cid *odcid; /* NULL: no Retry was sent */
 	struct source *source;
 };
 
 int conn_new_client(struct quic_socket *s, const struct quic_profile *profile,
-		    const struct quic_pin *pin,
-		    path_label label, const struct addr *to, struct quic_conn **ret) MUST_CHECK;
-int conn_new_server(struct quic_socket *s, const struct accept_params *p,
+		    const struct quic_pin *pin, path_label label, const struct addr *to,
 		    struct quic_conn **ret) MUST_CHECK;
+int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct quic_conn **ret)
+	MUST_CHECK;
 
 /*
  * --- conn.c -------------------------------------------------------------------------------------
@@ -138,14 +138,13 @@ void conn_delete(struct quic_conn *c);
  * One datagram that belongs to it. Returns 0; -EAGAIN when the server role could not begin with it
  * (the first Initial is missing): delete the connection; then a Retry or nothing.
  */
-int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label,
-	      uint64_t generation) MUST_CHECK;
+int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation)
+	MUST_CHECK;
 /* Ends it because of an ngtcp2 error. */
 void conn_fail(struct quic_conn *c, int ngtcp2_error);
 /* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */
 void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
-	      const char *detail,
-	      const ngtcp2_ccerr *ccerr);
+	      const char *detail, const ngtcp2_ccerr *ccerr);
 /* Ends it on the owner's behalf, with an application error. */
 void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
 /* Frees the TLS session if its owner is through with it, and the handshake. */
@@ -195,22 +194,22 @@ struct quic_stream {
 	struct list link, tx_link, event_link;
 	void *ctx;
 
-	uint8_t *rx;		/* rx_len bytes from rx_at on */
+	uint8_t *rx; /* rx_len bytes from rx_at on */
 	size_t rx_at, rx_len, rx_cap;
-	bool rx_fin;		/* all has arrived */
-	bool rx_done;		/* all was consumed, or nothing comes */
+	bool rx_fin;  /* all has arrived */
+	bool rx_done; /* all was consumed, or nothing comes */
 
 	struct list chunks;	/* written and not all acknowledged: ngtcp2 points into them */
-	struct chunk *tx_chunk;	/* where what was not sent yet begins; NULL: nothing is left */
+	struct chunk *tx_chunk; /* where what was not sent yet begins; NULL: nothing is left */
 	size_t tx_off;
-	uint64_t tx_base;	/* stream offsets: of the first chunk, */
+	uint64_t tx_base; /* stream offsets: of the first chunk, */
 	/* and up to which data is acknowledged, sent, written */
 	uint64_t tx_acked, tx_sent, tx_end;
 	bool tx_fin, tx_fin_sent;
-	bool tx_done;		/* nothing more can be written or is under way */
-	bool tx_blocked;	/* by flow control */
+	bool tx_done;	 /* nothing more can be written or is under way */
+	bool tx_blocked; /* by flow control */
 
-	bool closed;		/* ngtcp2 has forgotten it */
+	bool closed;			/* ngtcp2 has forgotten it */
 	bool readable, writable, reset; /* events */
 	uint64_t reset_error;
 };
@@ -220,7 +219,7 @@ struct quic_stream *stream_find(const struct quic_conn *c, int64_t id);
 int stream_received(struct quic_stream *st, const uint8_t *data, size_t len, bool fin) MUST_CHECK;
 void stream_acked(struct quic_stream *st, uint64_t upto);
 void stream_given_up(struct quic_stream *st, uint64_t error); /* by the other side */
-void stream_closed(struct quic_stream *st);	/* by ngtcp2 */
+void stream_closed(struct quic_stream *st);		      /* by ngtcp2 */
 void stream_unblocked(struct quic_stream *st);
 /* The stream whose turn it is to send, or NULL. */
 struct quic_stream *stream_next_tx(struct quic_conn *c);

@@ -14,7 +14,7 @@
 #include "quic/quic.h"
 
 struct label_path {
-	ngtcp2_path path;	/* points into the struct: not to be copied */
+	ngtcp2_path path; /* points into the struct: not to be copied */
 	struct sockaddr_in6 local, remote;
 };
 

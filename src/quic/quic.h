@@ -28,49 +28,49 @@ typedef uint64_t path_label; /* 0 is no label */
 
 /* Connections of one protocol: static const in the layer that speaks it (or quic/profiles.h). */
 struct quic_profile {
-	const char *alpn;		/* exact match or a fatal no_application_protocol alert */
+	const char *alpn; /* exact match or a fatal no_application_protocol alert */
 	/* Client role: the server's key may be of any type of TLS 1.3, not only Ed25519. */
 	bool any_server_key;
-	uint32_t max_remote_bidi;	/* streams open at once */
+	uint32_t max_remote_bidi; /* streams open at once */
 	uint32_t max_remote_uni;
-	uint32_t stream_window_bytes;	/* most unread bytes a stream holds */
+	uint32_t stream_window_bytes; /* most unread bytes a stream holds */
 	uint32_t conn_window_bytes;
 	/* most unsent or unacknowledged bytes a stream holds; quic_stream_write refuses past it */
 	uint32_t stream_send_bytes;
-	uint64_t handshake_timeout;	/* ns */
-	uint64_t idle_timeout;		/* ns */
-	uint64_t keep_alive;		/* ns; 0: none */
+	uint64_t handshake_timeout; /* ns */
+	uint64_t idle_timeout;	    /* ns */
+	uint64_t keep_alive;	    /* ns; 0: none */
 };
 
 /* What the other side must be. All zero and `any` false accepts nobody. */
 struct quic_pin {
-	bool any;			/* server role before the owner's own check */
-	bool by_cert, by_key;		/* when both are set either one suffices */
-	uint8_t cert_sha256[32];	/* of the DER certificate */
-	uint8_t key_sha256[32];		/* of its SubjectPublicKeyInfo */
+	bool any;		 /* server role before the owner's own check */
+	bool by_cert, by_key;	 /* when both are set either one suffices */
+	uint8_t cert_sha256[32]; /* of the DER certificate */
+	uint8_t key_sha256[32];	 /* of its SubjectPublicKeyInfo */
 };
 
 enum quic_event_type {
-	QUIC_CONNECTED,		/* handshake complete, other side authenticated: data may be sent */
-	QUIC_STREAM_READABLE,	/* stream: new data or its end is there */
-	QUIC_STREAM_WRITABLE,	/* stream: all that was written is acknowledged */
-	QUIC_STREAM_RESET,	/* stream: given up by the other side, `error` */
-	QUIC_PATH_CHANGED,	/* the path's label, address or largest packet changed */
-	QUIC_PATH_FAILED,	/* client: migration to label `error` given up; the path stays */
-	QUIC_CLOSED		/* last event of a connection; its owner calls quic_conn_free */
+	QUIC_CONNECTED,	      /* handshake complete, other side authenticated: data may be sent */
+	QUIC_STREAM_READABLE, /* stream: new data or its end is there */
+	QUIC_STREAM_WRITABLE, /* stream: all that was written is acknowledged */
+	QUIC_STREAM_RESET,    /* stream: given up by the other side, `error` */
+	QUIC_PATH_CHANGED,    /* the path's label, address or largest packet changed */
+	QUIC_PATH_FAILED,     /* client: migration to label `error` given up; the path stays */
+	QUIC_CLOSED	      /* last event of a connection; its owner calls quic_conn_free */
 };
 
 enum quic_close_reason {
-	QUIC_CLOSE_LOCAL,	/* quic_conn_close */
-	QUIC_CLOSE_REMOTE_APP,	/* CONNECTION_CLOSE 0x1d with `error` */
-	QUIC_CLOSE_REMOTE,	/* their transport error `error` (RFC 9000 section 20.1) */
-	QUIC_CLOSE_TIMEOUT,	/* idle */
+	QUIC_CLOSE_LOCAL,      /* quic_conn_close */
+	QUIC_CLOSE_REMOTE_APP, /* CONNECTION_CLOSE 0x1d with `error` */
+	QUIC_CLOSE_REMOTE,     /* their transport error `error` (RFC 9000 section 20.1) */
+	QUIC_CLOSE_TIMEOUT,    /* idle */
 	QUIC_CLOSE_HANDSHAKE_TIMEOUT,
 	/* TLS alert `error`, ours or theirs: 42 our key was refused, 40 key exchange, 120 ALPN */
 	QUIC_CLOSE_TLS,
-	QUIC_CLOSE_PIN,		/* we refused the other side's key */
-	QUIC_CLOSE_PROTOCOL,	/* the other side broke QUIC */
-	QUIC_CLOSE_RESET,	/* stateless reset */
+	QUIC_CLOSE_PIN,	     /* we refused the other side's key */
+	QUIC_CLOSE_PROTOCOL, /* the other side broke QUIC */
+	QUIC_CLOSE_RESET,    /* stateless reset */
 	QUIC_CLOSE_INTERNAL
 };
 
@@ -79,7 +79,7 @@ struct quic_event {
 	int64_t stream;
 	enum quic_close_reason reason;
 	uint64_t error;
-	char detail[128];	/* the other side's reason phrase or a library's, made printable */
+	char detail[128]; /* the other side's reason phrase or a library's, made printable */
 };
 
 /* What the owner of a connection provides. */
@@ -88,12 +88,12 @@ struct quic_conn_ops {
 };
 
 #define QUIC_OVERHEAD_MAX 64
-#define QUIC_PAYLOAD_MIN 1200	/* RFC 9000 section 14 */
+#define QUIC_PAYLOAD_MIN 1200 /* RFC 9000 section 14 */
 
 /* Where datagrams with a label go. */
 struct quic_route {
 	struct addr to;
-	struct addr local;	/* source address, or unset */
+	struct addr local; /* source address, or unset */
 	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
 	uint8_t overhead;
 	/*
@@ -124,19 +124,19 @@ struct quic_router {
 };
 
 struct quic_socket_config {
-	const struct identity *identity;	/* key and certificate; outlives the socket */
+	const struct identity *identity; /* key and certificate; outlives the socket */
 	struct udp_config udp;
 	/* protocols accepted from others, NULL-terminated; NULL: none */
 	const struct quic_profile *const *serve;
 	/* NULL: the built-in one (a label for each address, validated by QUIC) */
 	const struct quic_router *router;
-	size_t max_conns;			/* 0: 16 */
+	size_t max_conns; /* 0: 16 */
 	/*
 	 * handshakes in progress that others began; 0: 64. A source that has fewer of them than
 	 * another one gets a place of that one's.
 	 */
 	size_t max_half_open;
-	size_t max_half_open_per_source;	/* a source: IPv4 /32, IPv6 /64; 0: 8 */
+	size_t max_half_open_per_source; /* a source: IPv4 /32, IPv6 /64; 0: 8 */
 	/* half-open handshakes from which on Initials get a Retry; 0: always */
 	size_t retry_above;
 	/* new connections a second and source, 0: 20; burst is ten times that */
@@ -146,7 +146,7 @@ struct quic_socket_config {
 	 * NULL: any Ed25519 key. Small-order and own keys never are.
 	 */
 	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
-	      const uint8_t key_sha256[32]);
+			    const uint8_t key_sha256[32]);
 	/*
 	 * A handshake of the server role began and ended well: returns the ops and ctx of the new
 	 * owner, false refuses. QUIC_CONNECTED follows; only then may the owner close or free it.
@@ -164,7 +164,7 @@ struct quic_socket_config {
 	 * and are valid during the call.
 	 */
 	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
-	void (*writable)(void *ctx);	/* see quic_socket_room; may be NULL */
+	void (*writable)(void *ctx); /* see quic_socket_room; may be NULL */
 	void *ctx;
 };
 
@@ -173,8 +173,7 @@ struct quic_socket_config {
  * for a bad identity.
  */
 int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struct err *err,
-		     struct quic_socket **ret)
-	MUST_CHECK;
+		     struct quic_socket **ret) MUST_CHECK;
 /*
  * Closes all connections at once (CONNECTION_CLOSE sent, no event delivered) and the socket. NULL
  * allowed.
@@ -184,8 +183,8 @@ void quic_socket_close(struct quic_socket *s);
  * New connections use this identity, which must outlive the socket; those that are up keep theirs.
  * -EINVAL if it cannot be used: nothing changes.
  */
-int quic_socket_identity_set(struct quic_socket *s, const struct identity *id,
-			     struct err *err) MUST_CHECK;
+int quic_socket_identity_set(struct quic_socket *s, const struct identity *id, struct err *err)
+	MUST_CHECK;
 struct addr quic_socket_local(const struct quic_socket *s);
 /*
  * Sends a datagram that is not QUIC (first byte has 0x40 clear) from the same socket, with the rest
@@ -225,11 +224,11 @@ bool quic_socket_refused(const struct quic_socket *s, const struct addr *to, uin
 			 struct udp_refusal *ret);
 
 struct quic_socket_stats {
-	uint64_t conns, half_open, accepted;	/* now, now, ever */
+	uint64_t conns, half_open, accepted; /* now, now, ever */
 	uint64_t refused_limit, refused_rate, retries_sent;
-	uint64_t dropped_garbage;	/* not QUIC */
-	uint64_t dropped_unknown;	/* of no connection, or without a label */
-	uint64_t dropped_other;		/* fixed bit clear and nobody wants it */
+	uint64_t dropped_garbage; /* not QUIC */
+	uint64_t dropped_unknown; /* of no connection, or without a label */
+	uint64_t dropped_other;	  /* fixed bit clear and nobody wants it */
 	struct udp_stats udp;
 };
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
@@ -241,8 +240,8 @@ struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
  * quic_conn_free, after QUIC_CLOSED or before.
  */
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
-		 const struct quic_pin *pin, path_label label,
-		 const struct addr *to, const struct quic_conn_ops *ops, void *ctx, struct err *err,
+		 const struct quic_pin *pin, path_label label, const struct addr *to,
+		 const struct quic_conn_ops *ops, void *ctx, struct err *err,
 		 struct quic_conn **ret) MUST_CHECK;
 /* Changes the owner (a stranger's connection becomes a peer's). */
 void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, void *ctx);
@@ -277,8 +276,8 @@ bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;
 /* The keys and the tag of this connection's probe frames (06-paths.md). The caller wipes them. */
-int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id,
-				struct probe_keys *ret) MUST_CHECK;
+int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id, struct probe_keys *ret)
+	MUST_CHECK;
 /*
  * All that was wanted has been exported: the TLS session is freed, at once or when the handshake is
  * confirmed, which is half of a connection's memory. quic_conn_export then says -ENOTCONN.
@@ -293,7 +292,7 @@ void quic_conn_drop_tls(struct quic_conn *c);
  */
 struct quic_revocation {
 	uint8_t id[QUIC_REVOKE_ID_LEN];
-	struct addr remote, local;	/* local: unset if it does not matter */
+	struct addr remote, local; /* local: unset if it does not matter */
 };
 
 /* False before the handshake is complete, or when the connection has no ID any more. */
@@ -308,7 +307,7 @@ void quic_socket_revoke(struct quic_socket *s, const struct quic_revocation *r);
 struct quic_conn_info {
 	uint64_t srtt_ns;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
-	uint64_t last_heard;	/* clock_now when an authenticated packet last arrived; 0: never */
+	uint64_t last_heard; /* clock_now when an authenticated packet last arrived; 0: never */
 	/* clock_now of the first ack-eliciting packet sent since then; 0: none */
 	uint64_t unanswered_since;
 	size_t max_udp_payload;
@@ -336,8 +335,8 @@ int quic_stream_open(struct quic_conn *c, bool bidi, int64_t *ret_id) MUST_CHECK
  * All or nothing: copies `len` bytes, and ends the stream with `fin`. -ENOBUFS past
  * stream_send_bytes, -EPIPE after fin or reset.
  */
-int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t len,
-		      bool fin) MUST_CHECK;
+int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t len, bool fin)
+	MUST_CHECK;
 /*
  * What has arrived and not been consumed, in one piece, valid until the next call on this stream;
  * *ret_fin when it is all there is.

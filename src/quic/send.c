@@ -80,8 +80,8 @@ static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, st
 
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-	n = ngtcp2_conn_writev_stream(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, &taken,
-				      flags, st->id, vec, n_vec, p->now);
+	n = ngtcp2_conn_writev_stream(c->qc, &p->ps.path, &p->pi, p->dest, p->cap, &taken, flags,
+				      st->id, vec, n_vec, p->now);
 	if (taken >= 0)
 		stream_sent(st, (size_t)taken, fin);
 	return n;

@@ -384,7 +384,7 @@ void quic_socket_close(struct quic_socket *s)
 	if (!s || s->closed)
 		return;
 	s->closed = true;
-	list_for_each (it, &s->conns) {
+	list_for_each(it, &s->conns) {
 		struct quic_conn *c = list_entry(it, struct quic_conn, link);
 
 		c->ops = NULL;
@@ -431,8 +431,7 @@ uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need)
 	return s->closed ? NULL : tx_reserve(&s->tx, need);
 }
 
-void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to,
-			uint8_t ecn)
+void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to, uint8_t ecn)
 {
 	tx_commit(&s->tx, len, &to->to, &to->local, ecn);
 }

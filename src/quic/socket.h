@@ -8,8 +8,8 @@
 #include "quic/conn.h"
 #include "quic/tx.h"
 
-#define QUIC_FIXED_BIT 0x40	/* of a packet's first byte; clear: probe or relay frame */
-#define RESET_BYTES_MIN 21	/* RFC 9000 section 10.3: anything shorter is no stateless reset */
+#define QUIC_FIXED_BIT 0x40 /* of a packet's first byte; clear: probe or relay frame */
+#define RESET_BYTES_MIN 21  /* RFC 9000 section 10.3: anything shorter is no stateless reset */
 
 struct quic_socket {
 	struct host *h;
@@ -18,24 +18,24 @@ struct quic_socket {
 	struct tls *tls;
 	struct tx tx;
 	struct deferred *work;
-	struct list conns;	/* of quic_conn.link */
-	struct list dead;	/* freed by their owners */
+	struct list conns; /* of quic_conn.link */
+	struct list dead;  /* freed by their owners */
 	struct list dirty, events;
-	size_t n_conns;		/* established, or begun by us */
+	size_t n_conns; /* established, or begun by us */
 	size_t n_half_open;
-	bool busy;		/* an owner's callback may be running */
-	bool closed;		/* quic_socket_close was called while busy */
+	bool busy;   /* an owner's callback may be running */
+	bool closed; /* quic_socket_close was called while busy */
 
 	/* endpoint */
-	struct map *cids;	/* CID_LEN -> struct cid */
+	struct map *cids; /* CID_LEN -> struct cid */
 	/* length and bytes of a client's first destination CID -> quic_conn */
 	struct map *initials;
 	struct map *tokens;	/* stateless reset token of the other side -> quic_conn */
 	struct map *sources;	/* prefix -> struct source */
-	struct list source_age;	/* oldest use first */
+	struct list source_age; /* oldest use first */
 	struct list closings;	/* oldest first */
 	size_t n_closings;
-	struct bucket replies;	/* stateless packets a second */
+	struct bucket replies; /* stateless packets a second */
 	uint8_t retry_secret[32], reset_secret[32];
 	struct quic_socket_stats stats;
 };
@@ -98,14 +98,13 @@ struct closing {
 	uint64_t until;
 	uint64_t hits;
 	struct quic_route route;
-	size_t len;		/* 0: nothing is said any more */
+	size_t len; /* 0: nothing is said any more */
 	uint8_t packet[];
 };
 
 /* Takes over the connection's ids. `packet` may be NULL. */
 void closing_add(struct quic_conn *c, const void *packet, size_t len,
-		 const struct quic_route *route,
-		 uint64_t until);
+		 const struct quic_route *route, uint64_t until);
 void closing_hit(struct quic_socket *s, struct closing *cl, size_t len);
 void closing_expire(struct quic_socket *s, uint64_t now);
 void closings_free(struct quic_socket *s);

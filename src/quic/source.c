@@ -42,7 +42,7 @@ static void source_free(struct quic_socket *s, struct source *src)
 /* Frees the one that was not used for longest, if nothing depends on it. */
 static bool source_make_room(struct quic_socket *s)
 {
-	list_for_each (it, &s->source_age) {
+	list_for_each(it, &s->source_age) {
 		struct source *src = list_entry(it, struct source, age);
 
 		if (src->half_open == 0) {
@@ -85,6 +85,6 @@ struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_l
 
 void sources_free(struct quic_socket *s)
 {
-	list_for_each (it, &s->source_age)
+	list_for_each(it, &s->source_age)
 		source_free(s, list_entry(it, struct source, age));
 }

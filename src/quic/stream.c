@@ -31,7 +31,7 @@ struct quic_stream *stream_new(struct quic_conn *c, int64_t id)
 
 struct quic_stream *stream_find(const struct quic_conn *c, int64_t id)
 {
-	list_for_each (it, &c->streams) {
+	list_for_each(it, &c->streams) {
 		struct quic_stream *st = list_entry(it, struct quic_stream, link);
 
 		if (st->id == id)
@@ -42,7 +42,7 @@ struct quic_stream *stream_find(const struct quic_conn *c, int64_t id)
 
 static void chunks_free(struct quic_stream *st)
 {
-	list_for_each (it, &st->chunks) {
+	list_for_each(it, &st->chunks) {
 		list_remove(it);
 		free(list_entry(it, struct chunk, link));
 	}
@@ -61,7 +61,7 @@ static void stream_free(struct quic_stream *st)
 
 void streams_free(struct quic_conn *c)
 {
-	list_for_each (it, &c->streams)
+	list_for_each(it, &c->streams)
 		stream_free(list_entry(it, struct quic_stream, link));
 }
 

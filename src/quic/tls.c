@@ -17,9 +17,9 @@
 #define GROUPS "X25519MLKEM768"
 #define CIPHERSUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
 #define SIGALGS_PEER "ed25519"
-#define SIGALGS_OPERATOR                                                     \
-	"ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:"             \
-	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"       \
+#define SIGALGS_OPERATOR                                                                           \
+	"ed25519:ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:"                                   \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                             \
 	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512"
 #define CERT_DER_MAX 8192
 #define CERT_LIST_MAX 16384
@@ -250,8 +250,7 @@ static int contexts_new(struct tls *t, struct err *err)
 	ERR_clear_error();
 	SSL_CTX_free(client);
 	SSL_CTX_free(server);
-	return err_set(err, -EINVAL, "TLS cannot be set up with this key and certificate: %s",
-		       why);
+	return err_set(err, -EINVAL, "TLS cannot be set up with this key and certificate: %s", why);
 }
 
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret)
@@ -346,7 +345,7 @@ static bool session_set_server(struct tls_session *ts)
 }
 
 int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server,
-		     const struct quic_profile *profile, const struct quic_pin *pin)
+			  const struct quic_profile *profile, const struct quic_pin *pin)
 {
 	*ts = (struct tls_session){ .tls = t, .server = server, .profile = profile };
 	if (pin)
@@ -391,7 +390,7 @@ void quic_tls_session_drop(struct tls_session *ts)
 }
 
 int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context,
-		       uint8_t *out, size_t len)
+			    uint8_t *out, size_t len)
 {
 	if (!ts->ssl)
 		return -ENOTCONN;
@@ -402,7 +401,7 @@ int quic_tls_session_export(const struct tls_session *ts, const char *label, str
 }
 
 void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap,
-		       char *ret_cipher, size_t cipher_cap)
+			    char *ret_cipher, size_t cipher_cap)
 {
 	const char *group = ts->ssl ? SSL_get0_group_name(ts->ssl) : ts->group;
 	const char *cipher = ts->ssl ? SSL_get_cipher_name(ts->ssl) : ts->cipher;

@@ -18,7 +18,7 @@ struct tls;
 
 struct tls_peer {
 	uint8_t key_sha256[HASH_LEN];
-	uint8_t ed25519[KEY_LEN];	/* zeros for another type */
+	uint8_t ed25519[KEY_LEN]; /* zeros for another type */
 	uint8_t cert_sha256[HASH_LEN];
 };
 
@@ -28,20 +28,20 @@ struct tls_session {
 	struct ssl_st *ssl;
 	struct ngtcp2_crypto_ossl_ctx *octx;
 	ngtcp2_crypto_conn_ref ref;
-	ngtcp2_conn *qc;		/* set by the connection once there is one */
+	ngtcp2_conn *qc;		    /* set by the connection once there is one */
 	const struct quic_profile *profile; /* server: once ALPN has chosen */
 	struct quic_pin pin;
 	bool server;
-	bool refused;			/* we refused the other side's key */
-	struct tls_peer peer;		/* valid once the handshake is complete */
-	const char *group, *cipher;	/* their names, once `ssl` was dropped */
+	bool refused;		    /* we refused the other side's key */
+	struct tls_peer peer;	    /* valid once the handshake is complete */
+	const char *group, *cipher; /* their names, once `ssl` was dropped */
 };
 
 struct tls_config {
 	const struct identity *identity;
 	const struct quic_profile *const *serve; /* NULL-terminated; NULL: client role only */
 	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
-	      const uint8_t key_sha256[32]);
+			    const uint8_t key_sha256[32]);
 	void *ctx;
 };
 
@@ -62,8 +62,8 @@ struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server);
 
 /* `profile` and `pin` are NULL in the server role. -ENOMEM. */
 int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server,
-			  const struct quic_profile *profile,
-		     const struct quic_pin *pin) MUST_CHECK;
+			  const struct quic_profile *profile, const struct quic_pin *pin)
+	MUST_CHECK;
 /* After ngtcp2_conn_del. NULL and zeroed allowed. */
 void quic_tls_session_fini(struct tls_session *ts);
 /*
@@ -73,10 +73,8 @@ void quic_tls_session_fini(struct tls_session *ts);
 void quic_tls_session_drop(struct tls_session *ts);
 /* -ENOTCONN after a drop. */
 int quic_tls_session_export(const struct tls_session *ts, const char *label, struct span context,
-			    uint8_t *out,
-		       size_t len) MUST_CHECK;
+			    uint8_t *out, size_t len) MUST_CHECK;
 void quic_tls_session_names(const struct tls_session *ts, char *ret_group, size_t group_cap,
-			    char *ret_cipher,
-		       size_t cipher_cap);
+			    char *ret_cipher, size_t cipher_cap);
 
 #endif

@@ -14,14 +14,14 @@ struct tx {
 	size_t used;
 	struct udp_tx run[UDP_BATCH_MAX];
 	size_t n_runs;
-	size_t n_gone;		/* of them, handed over before the socket was full */
-	bool run_open;		/* the last run may still grow */
-	bool blocked;		/* the socket is full: nothing may be added */
-	uint64_t dropped;	/* did not fit while blocked */
+	size_t n_gone;	  /* of them, handed over before the socket was full */
+	bool run_open;	  /* the last run may still grow */
+	bool blocked;	  /* the socket is full: nothing may be added */
+	uint64_t dropped; /* did not fit while blocked */
 };
 
 int tx_init(struct tx *tx, struct udp *udp) MUST_CHECK; /* -ENOMEM */
-void tx_fini(struct tx *tx); /* not the socket */
+void tx_fini(struct tx *tx);				/* not the socket */
 /*
  * Where the next datagram is to be written: at least `need` bytes. NULL
  * while the socket is full. Sends what has been gathered if there is no room.

@@ -7,7 +7,7 @@
 #define SETTING_CERT "certificate"
 #define SETTING_KEY "key"
 #define SETTING_SIGNING_KEY "token_signing_key"
-#define SETTING_FIRST_CODE "first_code"	/* there once a first code was made */
+#define SETTING_FIRST_CODE "first_code" /* there once a first code was made */
 
 int bootstrap_identity(struct db *db, struct identity **ret, struct err *err)
 {

@@ -17,105 +17,105 @@
 #include "signal/relay.h"
 #include "signal/server.h"
 
-#define REQUESTS_OPEN_MAX 8	/* streams of one connection at once */
+#define REQUESTS_OPEN_MAX 8 /* streams of one connection at once */
 #define NO_STREAM (-1)
-#define WRITES_WAITING_MAX 512	/* requests that wait for the database, of all connections */
+#define WRITES_WAITING_MAX 512 /* requests that wait for the database, of all connections */
 
 /* How far a connection has come (docs/protocol/03-signal.md, "Phases"). */
 enum phase {
-	PHASE_NEW,	/* nothing said yet */
-	PHASE_SETUP,	/* greeted without a cluster */
-	PHASE_GREETED,	/* greeted for a cluster */
-	PHASE_INVITED,	/* has shown a valid invite */
-	PHASE_SESSION,	/* a member */
+	PHASE_NEW,     /* nothing said yet */
+	PHASE_SETUP,   /* greeted without a cluster */
+	PHASE_GREETED, /* greeted for a cluster */
+	PHASE_INVITED, /* has shown a valid invite */
+	PHASE_SESSION, /* a member */
 	PHASES
 };
 
 /* A stream whose request is not complete yet. */
 struct open_request {
 	int64_t stream;
-	uint64_t since;	/* clock; 0: slot is free */
+	uint64_t since; /* clock; 0: slot is free */
 };
 
 struct caller {
-	struct list in_server;	/* among the strangers or the sessions */
+	struct list in_server; /* among the strangers or the sessions */
 	struct signal_server *server;
 	struct quic_conn *quic;
 	enum phase phase;
 	bool closing;
-	bool connected;		/* may be freed at any time */
-	bool known;		/* its key is a member's of some cluster */
-	struct addr source;	/* where it came from */
-	size_t same_source;	/* strangers of its source, itself included; while it is one */
-	struct addr remote;	/* where it comes from, as last told */
-	uint64_t deadline;	/* clock: closed then; TIME_NEVER for sessions */
-	uint8_t key[KEY_LEN];	/* of the other side's certificate */
+	bool connected;	      /* may be freed at any time */
+	bool known;	      /* its key is a member's of some cluster */
+	struct addr source;   /* where it came from */
+	size_t same_source;   /* strangers of its source, itself included; while it is one */
+	struct addr remote;   /* where it comes from, as last told */
+	uint64_t deadline;    /* clock: closed then; TIME_NEVER for sessions */
+	uint8_t key[KEY_LEN]; /* of the other side's certificate */
 	struct node_id node;
 	struct cluster *cluster; /* named by hello */
 	struct open_request open[REQUESTS_OPEN_MAX];
-	unsigned charged;	/* requests that its source paid for, */
-	unsigned charged_node;	/* and those that it paid for as a member */
+	unsigned charged;      /* requests that its source paid for, */
+	unsigned charged_node; /* and those that it paid for as a member */
 	unsigned rate_refusals;
 	struct bucket rate;	/* of a session's requests, and of an invited one's */
 	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
 	int64_t events;		/* stream of events, or NO_STREAM */
-	struct list in_cluster;	/* among the subscribers, while there is one */
+	struct list in_cluster; /* among the subscribers, while there is one */
 	uint64_t told;		/* cursor of the presence it was told */
-	struct list relay_ends;	/* PHASE_SESSION: its ends of channels */
+	struct list relay_ends; /* PHASE_SESSION: its ends of channels */
 	size_t n_relay_ends;
-	struct bucket relay_rate; /* bytes that it may send over the relay */
+	struct bucket relay_rate;  /* bytes that it may send over the relay */
 	struct bucket relay_share; /* its part of what others want as well */
 	struct share_user relay_use;
 	uint64_t relay_told, relay_told_at; /* the rate that it was told, and when */
-	bool echo_on;		/* it may use the second port, with these: */
+	bool echo_on;			    /* it may use the second port, with these: */
 	struct probe_keys echo_keys;
 	struct bucket echo_rate;
-	uint64_t echo_counter;	/* of the last ping that was answered */
+	uint64_t echo_counter; /* of the last ping that was answered */
 };
 
 struct signal_server {
 	struct host *host;
 	struct db *db;
 	struct registry *registry;
-	struct ratelimit *sources;	/* of strangers, by their address */
-	struct ratelimit *members;	/* without a session yet, by their id */
+	struct ratelimit *sources; /* of strangers, by their address */
+	struct ratelimit *members; /* without a session yet, by their id */
 	struct relay *relay;
-	struct echo *echo;		/* NULL: no second port */
-	struct recall *recall;		/* of sessions, after a crash */
-	struct identity *own_identity;	/* from the database; NULL: the operator's */
+	struct echo *echo;	       /* NULL: no second port */
+	struct recall *recall;	       /* of sessions, after a crash */
+	struct identity *own_identity; /* from the database; NULL: the operator's */
 	const struct identity *identity;
-	uint8_t signing_key[32];	/* of node tokens */
-	struct prefix4 subnet;		/* of clusters that name none */
+	uint8_t signing_key[32];		/* of node tokens */
+	struct prefix4 subnet;			/* of clusters that name none */
 	char first_token[SETUP_TOKEN_TEXT_MAX]; /* or "" */
 	struct quic_socket *socket;
 	struct list strangers, sessions;
 	size_t n_strangers, n_sessions;
 	uint64_t last_session_id;
 	struct timer *tick;
-	struct deferred *flush;		/* tells presence to the clusters in `dirty`, now */
-	struct timer *gather;		/* the same, with what comes meanwhile */
+	struct deferred *flush; /* tells presence to the clusters in `dirty`, now */
+	struct timer *gather;	/* the same, with what comes meanwhile */
 	struct list dirty;
 	struct timer *stop_timer;
 	struct deferred *stopped;
 	bool stopping;
 	loop_fn stop_done;
 	void *stop_ctx;
-	struct list writes;		/* requests that wait for the database */
-	struct list writing, written;	/* of this batch; committed, yet to be answered */
-	size_t n_writes;		/* in all three */
-	uint64_t write_at;		/* clock: no transaction before */
+	struct list writes;	      /* requests that wait for the database */
+	struct list writing, written; /* of this batch; committed, yet to be answered */
+	size_t n_writes;	      /* in all three */
+	uint64_t write_at;	      /* clock: no transaction before */
 	struct timer *write_timer;
 	struct deferred *write_soon;
 	struct timer *answer_timer;
-	bool checkpoint_due;		/* this batch has changed something */
-	uint64_t checkpoint_since;	/* clock: since when it is put off; 0: it is not */
+	bool checkpoint_due;	   /* this batch has changed something */
+	uint64_t checkpoint_since; /* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
 	struct log_limit stranger_lines, write_lines, checkpoint_lines;
 	/* Do all sessions come from one private address? */
 	struct {
-		struct addr from;	/* of the first one; unset: there was none */
-		struct node_id node;	/* whose it was */
-		bool known;		/* they do not, or it has been said */
+		struct addr from;    /* of the first one; unset: there was none */
+		struct node_id node; /* whose it was */
+		bool known;	     /* they do not, or it has been said */
 	} one_source;
 	struct signal_server_stats stats;
 	struct wire_presence presence[PRESENCE_PER_EVENT_MAX];

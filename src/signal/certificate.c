@@ -23,24 +23,24 @@ static size_t own_would_do(const struct signal_server *s)
 void certificate_check(const struct signal_server *s)
 {
 	struct key_acceptance a = acceptance(s, s->identity);
-	const char *remedy =
-		s->own_identity ? "Set quic.cert_path and quic.key_path again as they were."
-				: "Renew the certificate with the key that it had before "
-				  "(certbot: --reuse-key), and set quic.key_path to that key.";
+	const char *remedy = s->own_identity
+				     ? "Set quic.cert_path and quic.key_path again as they were."
+				     : "Renew the certificate with the key that it had before "
+				       "(certbot: --reuse-key), and set quic.key_path to that key.";
 
 	if (!a.refuses)
 		return;
 	if (own_would_do(s) > 0)
 		remedy = "Remove quic.cert_path and quic.key_path: they accept the certificate in "
 			 "the database.";
-	log_error(host_log(s->host), "%zu of %zu clusters (%s%s) do not accept this server: its "
+	log_error(host_log(s->host),
+		  "%zu of %zu clusters (%s%s) do not accept this server: its "
 		  "key is not the one that they were set up with, so their nodes stay cut off. %s",
 		  a.clusters - a.accept, a.clusters, a.refuses,
 		  a.clusters - a.accept > 1 ? ", ..." : "", remedy);
 }
 
-int signal_server_identity_set(struct signal_server *s, const struct identity *id,
-			       struct err *err)
+int signal_server_identity_set(struct signal_server *s, const struct identity *id, struct err *err)
 {
 	struct key_acceptance now = acceptance(s, s->identity), then = acceptance(s, id);
 	int r;

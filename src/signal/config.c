@@ -10,8 +10,17 @@
 #define PEM_FILE_MAX 65536
 
 static const char *const known_keys[] = {
-	"db", "cluster_secret", "overlay_subnet", "log", "quic.bind", "quic.cert_path",
-	"quic.key_path", "quic.second_port", "relay.node_rate", "relay.cluster_rate", NULL,
+	"db",
+	"cluster_secret",
+	"overlay_subnet",
+	"log",
+	"quic.bind",
+	"quic.cert_path",
+	"quic.key_path",
+	"quic.second_port",
+	"relay.node_rate",
+	"relay.cluster_rate",
+	NULL,
 };
 
 /* A value and where it came from, for messages: "file:line: key" or the variable's name. */
@@ -90,11 +99,15 @@ static int read_identity(struct host *h, const struct setting *cert, const struc
 	if (!*cert->value && !*key->value)
 		return 0;
 	if (!*cert->value)
-		return err_set(err, -EINVAL, "%s is set, quic.cert_path is not: set both or "
-			       "neither.", key->origin);
+		return err_set(err, -EINVAL,
+			       "%s is set, quic.cert_path is not: set both or "
+			       "neither.",
+			       key->origin);
 	if (!*key->value)
-		return err_set(err, -EINVAL, "%s is set, quic.key_path is not: set both or "
-			       "neither.", cert->origin);
+		return err_set(err, -EINVAL,
+			       "%s is set, quic.key_path is not: set both or "
+			       "neither.",
+			       cert->origin);
 	r = read_pem(h, cert, &cert_pem, err);
 	if (r == 0)
 		r = read_pem(h, key, &key_pem, err);
@@ -124,13 +137,16 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 	if (addr_parse(bind->value, &c->bind) < 0 || c->bind.port == 0)
 		return err_set(err, -EINVAL,
 			       "%s: \"%s\" is not an address and port like [::]:4433 or "
-			       "192.0.2.1:4433.", bind->origin, bind->value);
+			       "192.0.2.1:4433.",
+			       bind->origin, bind->value);
 	if (*secret->value && bootstrap_code_normalise(secret->value, c->secret) < 0)
 		return err_set(err, -EINVAL,
 			       "%s: not a code of the form XXXX-XXXX-XXXX (digits and letters "
-			       "without I, L, O and U).", secret->origin);
+			       "without I, L, O and U).",
+			       secret->origin);
 	if (log_level_parse(log->value, &c->log_level) < 0)
-		return err_set(err, -EINVAL, "%s: unknown log level '%.40s': it can be error, "
+		return err_set(err, -EINVAL,
+			       "%s: unknown log level '%.40s': it can be error, "
 			       "warn, info or debug.",
 			       log->origin, log->value);
 	return 0;
@@ -155,8 +171,7 @@ static int read_second_port(const struct toml_doc *doc, struct signal_config *c,
 		return 0;
 	r = toml_get_uint(doc, key, UINT16_MAX, &port, err);
 	if (r == 0 && port == c->bind.port)
-		return toml_err(doc, key, err,
-				"it is the port of quic.bind; choose another, or 0");
+		return toml_err(doc, key, err, "it is the port of quic.bind; choose another, or 0");
 	c->no_second_port = r == 0 && port == 0;
 	c->second_port = (uint16_t)port;
 	return r;

@@ -15,11 +15,11 @@
 
 /* The variables that count; each may be NULL or empty: not set. */
 struct config_env {
-	const char *config;	/* MLSH_SIGNAL_CONFIG */
-	const char *db;		/* MLSH_SIGNAL_DB */
-	const char *secret;	/* MLSH_CLUSTER_SECRET */
-	const char *subnet;	/* MLSH_OVERLAY_SUBNET */
-	const char *log;	/* MLSH_LOG */
+	const char *config; /* MLSH_SIGNAL_CONFIG */
+	const char *db;	    /* MLSH_SIGNAL_DB */
+	const char *secret; /* MLSH_CLUSTER_SECRET */
+	const char *subnet; /* MLSH_OVERLAY_SUBNET */
+	const char *log;    /* MLSH_LOG */
 };
 
 struct signal_config {
@@ -30,12 +30,12 @@ struct signal_config {
 	/* Of the port that tells nodes what their NATs do; 0: the one above bind's, or any. */
 	uint16_t second_port;
 	bool no_second_port;
-	struct prefix4 subnet;			/* of clusters that name none */
+	struct prefix4 subnet;		      /* of clusters that name none */
 	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;
 	/* what a node, a cluster may send over the relay, in bytes a second; 0: all there is */
 	uint64_t relay_node_rate, relay_cluster_rate;
-	struct identity *identity;		/* the operator's own; NULL: see bootstrap.h */
+	struct identity *identity; /* the operator's own; NULL: see bootstrap.h */
 };
 
 /*

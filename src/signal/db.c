@@ -9,7 +9,7 @@
 #include "signal/db_internal.h"
 #include "signal/db_schema.h"
 
-#define BUSY_TIMEOUT_MS 2000	/* of everybody but a running server */
+#define BUSY_TIMEOUT_MS 2000 /* of everybody but a running server */
 
 /* What the operator can do about an error of SQLite. */
 static const char *remedy_of(int code)
@@ -86,12 +86,11 @@ int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err)
 
 static int db_configure(struct db *d, struct err *err)
 {
-	static const char settings[] =
-		"PRAGMA journal_mode = WAL;"
-		"PRAGMA synchronous = FULL;"
-		"PRAGMA foreign_keys = ON;"
-		"PRAGMA trusted_schema = OFF;"
-		"PRAGMA temp_store = MEMORY;";
+	static const char settings[] = "PRAGMA journal_mode = WAL;"
+				       "PRAGMA synchronous = FULL;"
+				       "PRAGMA foreign_keys = ON;"
+				       "PRAGMA trusted_schema = OFF;"
+				       "PRAGMA temp_store = MEMORY;";
 
 	sqlite3_extended_result_codes(d->sql, 1);
 	sqlite3_busy_timeout(d->sql, BUSY_TIMEOUT_MS);
@@ -129,8 +128,8 @@ static int open_file(const char *path, bool fresh, struct db **ret, struct err *
 	snprintf(d->path, sizeof(d->path), "%s", path);
 	if (sqlite3_open_v2(path, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
 	    SQLITE_OK)
-		r = d->sql ? db_fail(d, "it cannot be opened", err) :
-			     err_set(err, -ENOMEM, "out of memory.");
+		r = d->sql ? db_fail(d, "it cannot be opened", err)
+			   : err_set(err, -ENOMEM, "out of memory.");
 	if (r == 0)
 		r = db_configure(d, err);
 	if (r == 0 && !fresh)
@@ -214,11 +213,12 @@ static int check_pages(struct db *d, struct err *err)
 	if (sqlite3_step(stmt) != SQLITE_ROW)
 		r = db_fail(d, "it cannot be read", err);
 	else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-		r = err_set(err, -EIO, "database %s: the file is damaged (%.120s). A copy that was "
-				       "made while it changed? Put another backup in its place, "
-				       "with its companion -wal if there is one, or what `sqlite3 "
-				       "FILE .recover` gets out of it.", d->path,
-			    (const char *)sqlite3_column_text(stmt, 0));
+		r = err_set(err, -EIO,
+			    "database %s: the file is damaged (%.120s). A copy that was "
+			    "made while it changed? Put another backup in its place, "
+			    "with its companion -wal if there is one, or what `sqlite3 "
+			    "FILE .recover` gets out of it.",
+			    d->path, (const char *)sqlite3_column_text(stmt, 0));
 	sqlite3_finalize(stmt);
 	return r;
 }
@@ -251,8 +251,10 @@ static int check_open(const struct db *d, struct err *err)
 {
 	if (!sqlite3_get_autocommit(d->sql))
 		return 0;
-	return err_set(err, -EIO, "database %s: a write failed, and with it all that were made "
-				  "together with it.", d->path);
+	return err_set(err, -EIO,
+		       "database %s: a write failed, and with it all that were made "
+		       "together with it.",
+		       d->path);
 }
 
 int db_commit(struct db *d, struct err *err)
@@ -334,8 +336,8 @@ int db_setting_get(struct db *d, const char *name, struct buf *ret, struct err *
 	case SQLITE_ROW:
 		b.len = (size_t)sqlite3_column_bytes(stmt, 0);
 		b.data = calloc(1, b.len + 1);
-		r = b.data ? db_column_copy(stmt, 0, b.data, b.len) :
-			     err_set(err, -ENOMEM, "out of memory.");
+		r = b.data ? db_column_copy(stmt, 0, b.data, b.len)
+			   : err_set(err, -ENOMEM, "out of memory.");
 		break;
 	case SQLITE_DONE:
 		r = err_set(err, -ENOENT, "the database has no setting \"%s\".", name);
@@ -369,7 +371,8 @@ static int open_codes(struct db *d, int64_t now_s, int64_t *ret, struct err *err
 	sqlite3_stmt *stmt;
 	int r = db_prepare(d,
 			   "SELECT count(*) FROM code WHERE used_s IS NULL AND "
-			   "(expires_s IS NULL OR expires_s > ?)", &stmt, err);
+			   "(expires_s IS NULL OR expires_s > ?)",
+			   &stmt, err);
 
 	if (r < 0)
 		return r;
@@ -395,8 +398,7 @@ int db_code_add(struct db *d, const char *code, const uint8_t salt[CODE_SALT_LEN
 	if (n >= CODES_OPEN_MAX)
 		return err_set(err, -ENOSPC, "%d tokens are waiting to be used: that is enough.",
 			       CODES_OPEN_MAX);
-	r = db_prepare(d,
-		       "INSERT INTO code (salt, hash, created_s, expires_s) VALUES (?, ?, ?, ?)",
+	r = db_prepare(d, "INSERT INTO code (salt, hash, created_s, expires_s) VALUES (?, ?, ?, ?)",
 		       &stmt, err);
 	if (r < 0)
 		return r;
@@ -459,7 +461,8 @@ int db_code_burn(struct db *d, int64_t id, const uint8_t cluster_id[HASH_LEN], i
 	sqlite3_stmt *stmt;
 	int r = db_prepare(d,
 			   "UPDATE code SET used_s = ?1, cluster = ?2 WHERE id = ?3 AND "
-			   "used_s IS NULL AND (expires_s IS NULL OR expires_s > ?1)", &stmt, err);
+			   "used_s IS NULL AND (expires_s IS NULL OR expires_s > ?1)",
+			   &stmt, err);
 
 	if (r < 0)
 		return r;

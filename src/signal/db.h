@@ -57,7 +57,7 @@ int db_setting_put(struct db *d, const char *name, struct span value, struct err
 /* --- one-time codes --------------------------------------------------------------------------- */
 
 #define CODE_SALT_LEN 16
-#define CODES_OPEN_MAX 1024	/* not burned and not expired */
+#define CODES_OPEN_MAX 1024 /* not burned and not expired */
 
 enum code_state { CODE_OPEN, CODE_USED, CODE_EXPIRED, CODE_UNKNOWN };
 

@@ -66,7 +66,8 @@ static int check_missing(const char *path, struct err *err)
 		       "the file is missing, but its companion %s%s is there. Put the database "
 		       "back, from a backup if need be, together with its companions if you have "
 		       "them. To begin as a new server, which no existing node accepts, remove "
-		       "%s%s first.", slash ? slash + 1 : path, rest, path, rest);
+		       "%s%s first.",
+		       slash ? slash + 1 : path, rest, path, rest);
 }
 
 int db_file_empty(const char *path, struct err *err)
@@ -90,9 +91,11 @@ int db_file_check(const char *path, struct err *err)
 	if (fd < 0 && errno == ENOENT)
 		return check_missing(path, err);
 	if (fd < 0)
-		return err_set(err, -errno, "%s%s.", strerror(errno),
-			       errno == EACCES || errno == EPERM ?
-			       ": the file must belong to the user that mlsh-signal runs as" : "");
+		return err_set(
+			err, -errno, "%s%s.", strerror(errno),
+			errno == EACCES || errno == EPERM
+				? ": the file must belong to the user that mlsh-signal runs as"
+				: "");
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		r = err_set(err, -EINVAL, "it is not a file.");
 	else if (st.st_size == 0)
@@ -152,8 +155,8 @@ int db_file_publish(const char *from, const char *path, struct err *err)
 		(void)unlink(from);
 	if (r == 0)
 		r = sync_path(folder, O_RDONLY | O_DIRECTORY);
-	return r < 0 ? err_set(err, r, "a new database cannot be put in place: %s.",
-			       strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, "a new database cannot be put in place: %s.", strerror(-r))
+		     : 0;
 }
 
 /* --- locks ------------------------------------------------------------------------------------ */
@@ -172,24 +175,29 @@ int db_file_descriptor(const char *path)
 
 int db_file_serve(int fd, struct err *err)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SERVE_BYTE,
-			      .l_len = 1 };
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SERVE_BYTE, .l_len = 1
+	};
 
 	if (fcntl(fd, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
 		return 0; /* a file system without locks: SQLite would have refused it */
 	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && lock.l_pid > 0)
-		return err_set(err, -EBUSY, "another mlsh-signal serves it already, process %ld. "
-					    "Stop that one first, or give this one a database of "
-					    "its own (MLSH_SIGNAL_DB).", (long)lock.l_pid);
-	return err_set(err, -EBUSY, "another mlsh-signal serves it already, in another container "
-				    "or on another machine. Stop that one first.");
+		return err_set(err, -EBUSY,
+			       "another mlsh-signal serves it already, process %ld. "
+			       "Stop that one first, or give this one a database of "
+			       "its own (MLSH_SIGNAL_DB).",
+			       (long)lock.l_pid);
+	return err_set(err, -EBUSY,
+		       "another mlsh-signal serves it already, in another container "
+		       "or on another machine. Stop that one first.");
 }
 
 /* Does another process hold one of SQLite's locks? Then it reads by SQLite's rules. */
 static bool sqlite_elsewhere(int fd)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0,
-			      .l_len = SERVE_BYTE };
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = SERVE_BYTE
+	};
 
 	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

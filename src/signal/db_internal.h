@@ -10,7 +10,7 @@
 
 struct db {
 	sqlite3 *sql;
-	int fd;		/* SQLite's, of the file; -1 if unknown */
+	int fd; /* SQLite's, of the file; -1 if unknown */
 	char path[DB_PATH_TEXT_MAX + 8];
 };
 

@@ -5,8 +5,7 @@
 int db_cluster_add(struct db *d, const struct db_cluster *c, int64_t now_s, struct err *err)
 {
 	sqlite3_stmt *stmt;
-	int r = db_prepare(d,
-			   "INSERT INTO cluster (id, net, bits, created_s) VALUES (?, ?, ?, ?)",
+	int r = db_prepare(d, "INSERT INTO cluster (id, net, bits, created_s) VALUES (?, ?, ?, ?)",
 			   &stmt, err);
 
 	if (r < 0)

@@ -78,7 +78,8 @@ static int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, st
 	if (have < 0 || have > version)
 		return err_set(err, -EPROTONOSUPPORT,
 			       "it was written by a newer mlsh-signal (schema %lld, this one knows "
-			       "%u): upgrade mlsh-signal.", (long long)have, version);
+			       "%u): upgrade mlsh-signal.",
+			       (long long)have, version);
 	*ret = (unsigned)have;
 	return 0;
 }

@@ -10,15 +10,15 @@
 #include "base/map.h"
 #include "signal/caller.h"
 
-#define ANSWERS_PER_S 2		/* of a session */
+#define ANSWERS_PER_S 2 /* of a session */
 #define ANSWERS_BURST 16
-#define UNASKED 2		/* one may get lost */
+#define UNASKED 2 /* one may get lost */
 
 struct echo {
 	struct host *host;
 	struct udp *udp;
-	struct udp *unasked;	/* on a port that no node ever sends to */
-	struct map *tags;	/* of sessions that have asked -> caller */
+	struct udp *unasked; /* on a port that no node ever sends to */
+	struct map *tags;    /* of sessions that have asked -> caller */
 };
 
 static void send_frame(struct udp *by, const struct caller *c, const struct probe *f,

@@ -2,7 +2,7 @@
 /* Events to subscribed sessions. A session that does not fetch them loses its connection. */
 #include "signal/caller.h"
 
-#define RELAY_MESSAGE_BYTES 64	/* at least those of an event with a relay's key */
+#define RELAY_MESSAGE_BYTES 64 /* at least those of an event with a relay's key */
 #define CROWD_SESSIONS 100
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
 

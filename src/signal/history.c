@@ -54,9 +54,10 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 	r = registry_append(s->registry, c->cluster, rq->entries.item, rq->entries.n, true, &added,
 			    err);
 	if (added > 0)
-		log_warn(host_log(s->host), "cluster %s: a node brought %zu entries that the "
-			 "database lacked: an old copy was restored?", mlog_genesis(log)->name,
-			 added);
+		log_warn(host_log(s->host),
+			 "cluster %s: a node brought %zu entries that the "
+			 "database lacked: an old copy was restored?",
+			 mlog_genesis(log)->name, added);
 	if (r < 0)
 		return r;
 	reply->head = wire_head_of(log);

@@ -50,11 +50,13 @@ static int print_token(const char *token)
 
 static struct privs_file database_of(const struct signal_config *cfg)
 {
-	static const char *const companions[] = { "-wal", "-shm", "-journal", ".new",
-						   RECALL_SUFFIX, NULL };
+	static const char *const companions[] = { "-wal", "-shm",	 "-journal",
+						  ".new", RECALL_SUFFIX, NULL };
 
-	return (struct privs_file){ .user = "mlsh-signal", .path = cfg->db_path,
-				    .companions = companions, .made = RECALL_SUFFIX };
+	return (struct privs_file){ .user = "mlsh-signal",
+				    .path = cfg->db_path,
+				    .companions = companions,
+				    .made = RECALL_SUFFIX };
 }
 
 /* Writes as the server's user does: a file of root's beside the database would lock it out. */
@@ -116,11 +118,11 @@ static void say_unchanged(struct host *h, const struct signal_config *old,
 		bool differs;
 	} keys[] = {
 		{ "db", strcmp(old->db_path, new->db_path) != 0 },
-		{ "overlay_subnet", old->subnet.net != new->subnet.net ||
-				    old->subnet.bits != new->subnet.bits },
+		{ "overlay_subnet",
+		  old->subnet.net != new->subnet.net || old->subnet.bits != new->subnet.bits },
 		{ "quic.bind", !addr_equal(&old->bind, &new->bind) },
 		{ "quic.second_port", old->second_port != new->second_port ||
-				      old->no_second_port != new->no_second_port },
+					      old->no_second_port != new->no_second_port },
 		{ "relay.node_rate", old->relay_node_rate != new->relay_node_rate },
 		{ "relay.cluster_rate", old->relay_cluster_rate != new->relay_cluster_rate },
 		{ "quic.cert_path", !old->identity != !new->identity },
@@ -167,7 +169,8 @@ static void asked_to_reload(void *ctx)
 	if (r < 0) {
 		log_error(host_log(p->host), "SIGHUP: nothing was changed: %s%s", err.text,
 			  r == -EACCES ? ". mlsh-signal has given up root's rights since it began: "
-					 "restart it, or let its user read the file" : "");
+					 "restart it, or let its user read the file"
+				       : "");
 		return;
 	}
 	hex_encode(signal_server_fingerprint(p->server), HASH_LEN, fingerprint);
@@ -271,8 +274,8 @@ static int run(const struct usage *usage)
 		status = say(&err, EXIT_WRONG);
 	} else {
 		host_log(h)->level = cfg.log_level;
-		status = usage->command == COMMAND_TOKEN ? make_token(h, &cfg, usage->ttl_s) :
-							   serve(h, &cfg);
+		status = usage->command == COMMAND_TOKEN ? make_token(h, &cfg, usage->ttl_s)
+							 : serve(h, &cfg);
 	}
 	config_fini(&cfg);
 	host_free(h);

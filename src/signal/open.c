@@ -5,7 +5,7 @@
 #include "signal/bootstrap.h"
 #include "signal/caller.h"
 
-#define SOURCES_MAX 16384	/* whose rates are remembered */
+#define SOURCES_MAX 16384 /* whose rates are remembered */
 
 /* The file alone has all that was committed, also by a server that was killed. */
 static int keep_whole(struct signal_server *s, struct err *err)

@@ -10,7 +10,7 @@ struct presence {
 	uint8_t epoch[EPOCH_LEN];
 	uint64_t cursor;
 	struct map *items;
-	struct list by_change;	/* latest change last */
+	struct list by_change; /* latest change last */
 };
 
 struct presence *presence_new(const uint8_t map_seed[16], const uint8_t epoch[EPOCH_LEN])

@@ -16,9 +16,9 @@ struct presence;
 struct presence_item {
 	struct list by_change;
 	struct node_id id;
-	uint64_t changed;	/* cursor of its last change */
-	uint64_t session_id;	/* of the session that it is online with */
-	void *session;		/* that session; NULL: offline */
+	uint64_t changed;    /* cursor of its last change */
+	uint64_t session_id; /* of the session that it is online with */
+	void *session;	     /* that session; NULL: offline */
 	struct wire_candidates candidates;
 };
 

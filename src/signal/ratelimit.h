@@ -14,7 +14,7 @@
 struct ratelimit;
 
 struct ratelimit *ratelimit_new(const uint8_t map_seed[16], size_t max_sources); /* NULL: memory */
-void ratelimit_free(struct ratelimit *l); /* NULL allowed */
+void ratelimit_free(struct ratelimit *l);					 /* NULL allowed */
 /* One request of this source. Returns false if it has used up what it may. */
 bool ratelimit_take(struct ratelimit *l, const struct addr *source, uint64_t now);
 bool ratelimit_take_node(struct ratelimit *l, const struct node_id *id, uint64_t now);

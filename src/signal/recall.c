@@ -12,22 +12,22 @@
 
 #define RECALL_VERSION 1
 #define PATH_BYTES 600
-#define CALL_GAP (10 * NS_PER_MS)	/* so that the nodes do not all return at once */
-#define CALL_AGAIN (500 * NS_PER_MS)	/* after the first round: a datagram may get lost */
+#define CALL_GAP (10 * NS_PER_MS)    /* so that the nodes do not all return at once */
+#define CALL_AGAIN (500 * NS_PER_MS) /* after the first round: a datagram may get lost */
 #define ROUNDS 2
-#define SAVE_DELAY (100 * NS_PER_MS)	/* several changes come together */
+#define SAVE_DELAY (100 * NS_PER_MS)	  /* several changes come together */
 #define SAVE_DELAY_EACH (500 * NS_PER_US) /* longer with each session: a save writes them all */
 
 struct recall {
 	struct signal_server *server;
 	char path[PATH_BYTES];
-	struct recall_list *lost;	/* what the file held at the start; NULL: nothing */
-	size_t next;			/* of lost, to be called */
+	struct recall_list *lost; /* what the file held at the start; NULL: nothing */
+	size_t next;		  /* of lost, to be called */
 	unsigned round;
 	uint64_t began;
 	struct timer *call, *save;
 	bool stopped;
-	struct file_slot *file;		/* NULL: it could not be opened */
+	struct file_slot *file; /* NULL: it could not be opened */
 	struct log_limit failures;
 };
 
@@ -119,7 +119,7 @@ static struct recall_list *list_make(const struct recall *r)
 
 	if (!l)
 		return NULL;
-	list_for_each (it, &s->sessions) {
+	list_for_each(it, &s->sessions) {
 		if (item_of(list_entry(it, struct caller, in_server), &l->item[l->n]))
 			l->n++;
 	}
@@ -241,8 +241,10 @@ int recall_new(struct signal_server *s, const char *db_path, struct recall **ret
 	}
 	file_load(r);
 	if (r->lost && r->lost->n > 0) {
-		log_info(host_log(s->host), "%zu nodes had a session when the server ended without "
-			 "a word: they are called back", r->lost->n);
+		log_info(host_log(s->host),
+			 "%zu nodes had a session when the server ended without "
+			 "a word: they are called back",
+			 r->lost->n);
 		timer_set_in(r->call, 0);
 	}
 	*ret = r;

@@ -11,7 +11,7 @@
 #include "membership/entry.h"
 #include "quic/quic.h"
 
-#define RECALL_SUFFIX ".sessions"	/* behind the database's name */
+#define RECALL_SUFFIX ".sessions" /* behind the database's name */
 #define RECALL_FILE_MAX (64 + 104 * SIGNAL_CONNS_MAX)
 
 struct recall;

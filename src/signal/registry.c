@@ -10,7 +10,7 @@ struct registry {
 	struct host *host;
 	struct db *db;
 	struct map *clusters;
-	struct list changed;	/* clusters with uncommitted changes */
+	struct list changed; /* clusters with uncommitted changes */
 	uint8_t map_seed[16];
 	struct log_limit failures;
 };
@@ -63,8 +63,8 @@ static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 	if (!l.log)
 		return err_set(err, -ENOMEM, "out of memory.");
 	e = db_entries(r->db, c->id, load_entry, &l, err);
-	if (e == 0 && (mlog_count(l.log) == 0 ||
-		       memcmp(mlog_cluster_id(l.log), c->id, sizeof(c->id)) != 0))
+	if (e == 0 &&
+	    (mlog_count(l.log) == 0 || memcmp(mlog_cluster_id(l.log), c->id, sizeof(c->id)) != 0))
 		e = err_set(err, -EIO, "its genesis is missing or another cluster's.");
 	if (e < 0) {
 		mlog_free(l.log);
@@ -176,8 +176,8 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
 bool registry_is_member(const struct cluster *c, const struct node_id *id,
 			const uint8_t key[KEY_LEN])
 {
-	const struct member *m = c->log ? roster_by_id(mlog_roster(c->log), id,
-						       ROSTER_CURRENT) : NULL;
+	const struct member *m = c->log ? roster_by_id(mlog_roster(c->log), id, ROSTER_CURRENT)
+					: NULL;
 
 	return m && memcmp(m->key, key, KEY_LEN) == 0;
 }
@@ -193,8 +193,7 @@ bool registry_is_known(const struct registry *r, const struct node_id *id,
 	return false;
 }
 
-struct key_acceptance registry_key_acceptance(const struct registry *r,
-					      const uint8_t key[HASH_LEN])
+struct key_acceptance registry_key_acceptance(const struct registry *r, const uint8_t key[HASH_LEN])
 {
 	struct key_acceptance a = { 0 };
 	void *value;
@@ -245,8 +244,7 @@ int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struc
 			return deny(err, -EACCES, REFUSAL_SUBNET,
 				    "The subnet %s overlaps %s, which another cluster of this "
 				    "server has: choose another with --subnet.",
-				    prefix4_format(subnet, text),
-				    prefix4_format(c->subnet, other));
+				    prefix4_format(subnet, text), prefix4_format(c->subnet, other));
 	}
 	return 0;
 }
@@ -489,7 +487,7 @@ static int append_one(struct registry *r, struct cluster *c, struct span bytes, 
 		x = db_address_add(r->db, e.admit.address, c->id, &e.author, err);
 		if (x == -EEXIST && from_log) {
 			log_warn(host_log(r->host), "an address that a log holds was given out "
-				 "before: the database is older than the log");
+						    "before: the database is older than the log");
 			x = 0;
 		}
 	}

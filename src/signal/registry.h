@@ -22,15 +22,15 @@ struct cluster {
 	uint8_t id[HASH_LEN];
 	struct prefix4 subnet;
 	struct presence *presence;
-	struct list subscribers;	/* sessions with an event stream */
-	struct list dirty;		/* in the server's list of clusters with news to tell */
-	struct bucket relay_rate;	/* bytes of all its members over the relay */
-	struct shares relay_shares;	/* among its members */
-	struct share_user relay_use;	/* its own part of what the server can carry */
-	struct mlog *log;		/* NULL: could not be read; see registry_log */
-	struct list changed;		/* in the registry's list: of uncommitted changes */
-	bool made;			/* the open transaction made it */
-	uint64_t changed_from;		/* the first entry that the open transaction added */
+	struct list subscribers;     /* sessions with an event stream */
+	struct list dirty;	     /* in the server's list of clusters with news to tell */
+	struct bucket relay_rate;    /* bytes of all its members over the relay */
+	struct shares relay_shares;  /* among its members */
+	struct share_user relay_use; /* its own part of what the server can carry */
+	struct mlog *log;	     /* NULL: could not be read; see registry_log */
+	struct list changed;	     /* in the registry's list: of uncommitted changes */
+	bool made;		     /* the open transaction made it */
+	uint64_t changed_from;	     /* the first entry that the open transaction added */
 };
 
 /* Reads all clusters. A log that is damaged makes its cluster unavailable, not the server. */
@@ -51,7 +51,7 @@ bool registry_is_known(const struct registry *r, const struct node_id *id,
  */
 struct key_acceptance {
 	size_t clusters, accept;
-	const char *refuses;	/* a name; NULL: all accept it */
+	const char *refuses; /* a name; NULL: all accept it */
 };
 struct key_acceptance registry_key_acceptance(const struct registry *r,
 					      const uint8_t key[HASH_LEN]);
@@ -91,7 +91,6 @@ int registry_append(struct registry *r, struct cluster *c, const struct span *en
 		    bool from_log, size_t *ret_added, struct err *err) MUST_CHECK;
 
 /* Sets the refusal beside the message. Returns `code`. */
-int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -213,6 +213,6 @@ void relay_report(struct relay *r, struct log *log, uint64_t now)
 		  (unsigned long long)st.dropped_unknown, (unsigned long long)st.dropped_source,
 		  (unsigned long long)st.dropped_mac, (unsigned long long)st.dropped_replay,
 		  (unsigned long long)st.dropped_node_rate,
-		  (unsigned long long)st.dropped_cluster_rate,
-		  (unsigned long long)st.dropped_share, (unsigned long long)st.dropped_full);
+		  (unsigned long long)st.dropped_cluster_rate, (unsigned long long)st.dropped_share,
+		  (unsigned long long)st.dropped_full);
 }

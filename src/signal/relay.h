@@ -16,16 +16,16 @@ struct signal_server;
 struct relay;
 
 struct relay_stats {
-	uint64_t opened;		/* channels, ever */
-	uint64_t channels;		/* now */
+	uint64_t opened;   /* channels, ever */
+	uint64_t channels; /* now */
 	uint64_t forwarded, forwarded_bytes;
-	uint64_t dropped_malformed;	/* no relay frame */
-	uint64_t dropped_unknown;	/* of no channel */
-	uint64_t dropped_source;	/* not from the address of the session */
+	uint64_t dropped_malformed; /* no relay frame */
+	uint64_t dropped_unknown;   /* of no channel */
+	uint64_t dropped_source;    /* not from the address of the session */
 	uint64_t dropped_mac, dropped_replay;
 	uint64_t dropped_node_rate, dropped_cluster_rate;
-	uint64_t dropped_share;		/* more than a fair share of what the server can carry */
-	uint64_t dropped_full;		/* our socket was full, or the receiver has no path */
+	uint64_t dropped_share; /* more than a fair share of what the server can carry */
+	uint64_t dropped_full;	/* our socket was full, or the receiver has no path */
 };
 
 /* Rates in bytes per second; 0: as much as the server can carry. NULL: no memory. */

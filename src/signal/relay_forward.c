@@ -12,7 +12,7 @@ struct outbox {
 	struct udp_tx run[UDP_BATCH_MAX];
 	size_t n;
 	size_t datagrams, bytes;
-	struct relay_batch batch;	/* `bytes`: that the socket took, more or less */
+	struct relay_batch batch; /* `bytes`: that the socket took, more or less */
 };
 
 /* How many of the runs from `first` on there is room for. */
@@ -59,9 +59,9 @@ static void outbox_flush(struct relay *r, struct outbox *o)
 
 /* A sender whose frames are looked at: the last one is the next one, mostly. */
 struct sender {
-	struct channel_end *end;	/* NULL: none yet */
-	struct quic_route to;		/* where its other end is */
-	struct udp_tx *run;		/* the run that a next frame may join */
+	struct channel_end *end; /* NULL: none yet */
+	struct quic_route to;	 /* where its other end is */
+	struct udp_tx *run;	 /* the run that a next frame may join */
 };
 
 /* May this source use the channel that the frame names? */
@@ -131,8 +131,8 @@ static bool run_can_grow(const struct udp_tx *run, struct span frame)
 	       run->len / run->segment < UDP_GSO_SEGMENTS_MAX;
 }
 
-static void send_on(struct relay *r, struct outbox *o, struct sender *from,
-		    const struct udp_rx *rx, struct span frame)
+static void send_on(struct relay *r, struct outbox *o, struct sender *from, const struct udp_rx *rx,
+		    struct span frame)
 {
 	if (run_can_grow(from->run, frame)) {
 		from->run->len += frame.len;
@@ -140,9 +140,12 @@ static void send_on(struct relay *r, struct outbox *o, struct sender *from,
 		if (o->n == ARRAY_LEN(o->run))
 			outbox_flush(r, o);
 		from->run = &o->run[o->n++];
-		*from->run = (struct udp_tx){ .data = frame.data, .len = frame.len,
-					      .segment = frame.len, .to = from->to.to,
-					      .local = from->to.local, .ecn = rx->ecn };
+		*from->run = (struct udp_tx){ .data = frame.data,
+					      .len = frame.len,
+					      .segment = frame.len,
+					      .to = from->to.to,
+					      .local = from->to.local,
+					      .ecn = rx->ecn };
 	}
 	o->datagrams++;
 	o->bytes += frame.len;

@@ -11,33 +11,33 @@
 /* One session's side of a channel. */
 struct channel_end {
 	struct relay_end end;
-	struct relay_window window;	/* of the frames that came from this side */
+	struct relay_window window; /* of the frames that came from this side */
 	struct channel *channel;
 	struct caller *caller;
 	struct list in_caller;
-	uint32_t rates_told;		/* counter of the next word about its caller's rate */
+	uint32_t rates_told; /* counter of the next word about its caller's rate */
 };
 
 struct channel {
 	struct channel_end end[2];
-	unsigned linked;	/* ends that are in the map */
+	unsigned linked; /* ends that are in the map */
 };
 
 struct relay {
-	struct map *ends;	/* RELAY_CHANNEL_LEN -> channel_end */
-	uint64_t node_rate, cluster_rate;	/* bytes a second; 0: no fixed rate */
-	struct shares shares;		/* among the clusters */
-	struct {			/* what the server could carry when it was at its end */
-		uint64_t limit;		/* bytes a second; 0: it is not */
-		uint64_t rate;		/* bytes a second that left it lately, at most */
-		uint64_t room;		/* bytes that may wait in the socket */
-		uint64_t turn;		/* SHARES_TURN that these are of: */
-		uint64_t bytes;		/* forwarded in it */
-		uint64_t queued;	/* bytes that waited in the socket when it began */
-		unsigned receives, full; /* of those, how many left something behind */
-		bool blocked;		/* there was no room in the socket */
-		unsigned idle;		/* turns in a row that the limit was not needed in, */
-		unsigned clear;		/* and that all passed in */
+	struct map *ends;		  /* RELAY_CHANNEL_LEN -> channel_end */
+	uint64_t node_rate, cluster_rate; /* bytes a second; 0: no fixed rate */
+	struct shares shares;		  /* among the clusters */
+	struct {			  /* what the server could carry when it was at its end */
+		uint64_t limit;		  /* bytes a second; 0: it is not */
+		uint64_t rate;		  /* bytes a second that left it lately, at most */
+		uint64_t room;		  /* bytes that may wait in the socket */
+		uint64_t turn;		  /* SHARES_TURN that these are of: */
+		uint64_t bytes;		  /* forwarded in it */
+		uint64_t queued;	  /* bytes that waited in the socket when it began */
+		unsigned receives, full;  /* of those, how many left something behind */
+		bool blocked;		  /* there was no room in the socket */
+		unsigned idle;		  /* turns in a row that the limit was not needed in, */
+		unsigned clear;		  /* and that all passed in */
 	} carry;
 	struct relay_stats stats, reported;
 	uint64_t next_report;
@@ -64,10 +64,10 @@ size_t relay_rate_room(const struct relay *r, size_t queued);
 
 /* What was received at once, and what became of it. */
 struct relay_batch {
-	size_t known;		/* runs of frames of channels: strangers' do not count */
-	uint64_t bytes;		/* forwarded */
-	uint64_t queued;	/* bytes that wait in the socket now, `bytes` included */
-	bool blocked;		/* there was no room for more */
+	size_t known;	 /* runs of frames of channels: strangers' do not count */
+	uint64_t bytes;	 /* forwarded */
+	uint64_t queued; /* bytes that wait in the socket now, `bytes` included */
+	bool blocked;	 /* there was no room for more */
 };
 void relay_rate_batch(struct relay *r, const struct relay_batch *b, uint64_t now);
 

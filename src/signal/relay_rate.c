@@ -11,22 +11,22 @@
 #include "signal/caller.h"
 #include "signal/relay_internal.h"
 
-#define BURST_PART 4			/* of a second's bytes may come at once */
-#define BURST_MIN (256u << 10)		/* a few joined sends, whatever the rate */
-#define TELL_EVERY (250 * NS_PER_MS)	/* one such word may be lost */
-#define TELL_SOON (50 * NS_PER_MS)	/* when the rate is another one */
-#define CARRY_MIN (128u << 10)		/* bytes a second that any server can carry */
-#define CARRY_GROWTH 64			/* part of the limit that it grows by in a turn */
-#define CARRY_GROWTH_SOON 8		/* the same, when all has passed for */
+#define BURST_PART 4		     /* of a second's bytes may come at once */
+#define BURST_MIN (256u << 10)	     /* a few joined sends, whatever the rate */
+#define TELL_EVERY (250 * NS_PER_MS) /* one such word may be lost */
+#define TELL_SOON (50 * NS_PER_MS)   /* when the rate is another one */
+#define CARRY_MIN (128u << 10)	     /* bytes a second that any server can carry */
+#define CARRY_GROWTH 64		     /* part of the limit that it grows by in a turn */
+#define CARRY_GROWTH_SOON 8	     /* the same, when all has passed for */
 #define CARRY_CLEAR_TURNS 10
-#define CARRY_BACK 16			/* of the rate it stays below when not all passed, */
-#define CARRY_BACK_QUEUED 4		/* and when much waits in the socket */
-#define CARRY_FADES 8			/* of the rate is forgotten in a turn */
+#define CARRY_BACK 16	    /* of the rate it stays below when not all passed, */
+#define CARRY_BACK_QUEUED 4 /* and when much waits in the socket */
+#define CARRY_FADES 8	    /* of the rate is forgotten in a turn */
 #define CARRY_IDLE_TURNS 20
-#define FULL_RECEIVES_MIN 8		/* in a turn, without ever coming to the end */
-#define ROOM_PART 10			/* of a second's bytes may wait in the socket */
+#define FULL_RECEIVES_MIN 8 /* in a turn, without ever coming to the end */
+#define ROOM_PART 10	    /* of a second's bytes may wait in the socket */
 #define ROOM_MIN (128u << 10)
-#define ROOM_START (512u << 10)		/* while nothing is known of the line */
+#define ROOM_START (512u << 10) /* while nothing is known of the line */
 #define ROOM_MAX (4u << 20)
 
 /* --- what there is ---------------------------------------------------------------------------- */
@@ -155,8 +155,7 @@ static void turn_end(struct relay *r, uint64_t queued)
 {
 	uint64_t gone = r->carry.bytes + r->carry.queued;
 	uint64_t rate = (gone - MIN(gone, queued)) * (NS_PER_S / SHARES_TURN);
-	bool behind = r->carry.receives >= FULL_RECEIVES_MIN &&
-		      r->carry.full == r->carry.receives;
+	bool behind = r->carry.receives >= FULL_RECEIVES_MIN && r->carry.full == r->carry.receives;
 
 	r->carry.rate = MAX(rate, r->carry.rate - r->carry.rate / CARRY_FADES);
 	r->carry.room = MAX(r->carry.room, room_of(r));

@@ -2,14 +2,14 @@
 /* Requests: how many, in which phase, answered by whom. */
 #include "signal/caller.h"
 
-#define RATE_REFUSALS_MAX 60	/* then the connection is closed: who does not wait is not served */
+#define RATE_REFUSALS_MAX 60 /* then the connection is closed: who does not wait is not served */
 
 #define IN(phase) (1u << (phase))
 
 struct request_rule {
 	request_fn answer;
 	unsigned phases;
-	bool writes;	/* to the database: answered together with others, see writes.c */
+	bool writes; /* to the database: answered together with others, see writes.c */
 	int (*check)(struct caller *c, const struct signal_request *rq, struct err *err);
 };
 
@@ -17,8 +17,7 @@ struct request_rule {
 static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = { answer_hello, IN(PHASE_NEW) },
 	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(PHASE_SETUP) },
-	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP), .writes = true,
-			   .check = check_setup },
+	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP), .writes = true, .check = check_setup },
 	[SIGNAL_INVITE_OPEN] = { answer_invite_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
 	[SIGNAL_LOG] = { answer_log, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
 	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_INVITED), .writes = true },

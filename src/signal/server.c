@@ -5,9 +5,9 @@
 #include "signal/caller.h"
 
 #define TICK NS_PER_S
-#define STOP_EVENTS_TIME (300 * NS_PER_MS)	/* for goodbyes to arrive */
-#define STOP_CLOSE_TIME (1500 * NS_PER_MS)	/* for closing, behind that */
-#define RETURNS_PER_S 250	/* sessions that are asked to come back in the same second */
+#define STOP_EVENTS_TIME (300 * NS_PER_MS) /* for goodbyes to arrive */
+#define STOP_CLOSE_TIME (1500 * NS_PER_MS) /* for closing, behind that */
+#define RETURNS_PER_S 250 /* sessions that are asked to come back in the same second */
 
 /* --- strangers -------------------------------------------------------------------------------- */
 
@@ -98,12 +98,14 @@ static void notice_one_source(struct signal_server *s, const struct caller *c)
 		s->one_source.known = true;
 	} else if (!node_id_equal(&s->one_source.node, &c->node)) {
 		s->one_source.known = true;
-		log_warn(host_log(s->host), "all nodes come from %s, a private address. If they "
+		log_warn(host_log(s->host),
+			 "all nodes come from %s, a private address. If they "
 			 "are in different networks, something in front of this server rewrites "
 			 "source addresses (a container's published port, a proxy, a load "
 			 "balancer): nodes behind NATs then cannot learn their addresses and stay "
 			 "on the relay. Run mlsh-signal in its host's network, or let what is in "
-			 "front of it keep the sources", addr_format_ip(&c->remote, text));
+			 "front of it keep the sources",
+			 addr_format_ip(&c->remote, text));
 	}
 }
 
@@ -275,8 +277,7 @@ static bool may_come(struct signal_server *s, const struct addr *from, bool know
 	return s->n_strangers < SIGNAL_CONNS_UNAUTHENTICATED_MAX || make_room(s);
 }
 
-static bool caller_accepted(void *ctx, struct quic_conn *quic,
-			    const struct quic_profile *profile,
+static bool caller_accepted(void *ctx, struct quic_conn *quic, const struct quic_profile *profile,
 			    const struct quic_conn_ops **ret_ops, void **ret_ctx)
 {
 	struct signal_server *s = ctx;
@@ -478,7 +479,8 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 {
 	struct quic_socket_config cfg = {
 		.identity = s->identity,
-		.udp = { .bind = c->bind, .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
+		.udp = { .bind = c->bind,
+			 .rcvbuf_bytes = SOCKET_BUFFER_BYTES,
 			 .sndbuf_bytes = SOCKET_BUFFER_BYTES,
 			 .address_may_come = true },
 		.serve = served,

@@ -29,8 +29,8 @@ const uint8_t *signal_server_fingerprint(const struct signal_server *s);
  * New connections get this certificate, which must outlive the server. -EKEYREJECTED if it would
  * cut off a cluster, -EINVAL if it cannot be used: the one before stays.
  */
-int signal_server_identity_set(struct signal_server *s, const struct identity *id,
-			       struct err *err) MUST_CHECK;
+int signal_server_identity_set(struct signal_server *s, const struct identity *id, struct err *err)
+	MUST_CHECK;
 /* Says goodbye to all sessions, then calls `done` from the loop, after at most two seconds. */
 void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx);
 /* At once; NULL allowed. */

@@ -21,8 +21,7 @@ static bool is_light(const struct shares *s, uint64_t bytes, uint64_t rate)
 	return bytes < rate / TURNS_PER_S / users / 2;
 }
 
-void shares_count(struct shares *s, struct share_user *u, size_t bytes, uint64_t rate,
-		  uint64_t now)
+void shares_count(struct shares *s, struct share_user *u, size_t bytes, uint64_t rate, uint64_t now)
 {
 	uint64_t turn = 1 + now / SHARES_TURN;
 

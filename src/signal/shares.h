@@ -12,14 +12,14 @@
 #define SHARES_TURN (100 * NS_PER_MS)
 
 struct share_user {
-	uint64_t turn;		/* the number of the turn that it was last seen in */
-	uint64_t bytes;		/* in it */
+	uint64_t turn;	/* the number of the turn that it was last seen in */
+	uint64_t bytes; /* in it */
 };
 
 /* What users took in a turn. */
 struct share_sum {
-	uint64_t light_bytes;	/* of those that took little */
-	unsigned light, heavy;	/* users */
+	uint64_t light_bytes;  /* of those that took little */
+	unsigned light, heavy; /* users */
 };
 
 struct shares {

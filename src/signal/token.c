@@ -46,17 +46,22 @@ int token_make(struct host *h, const struct signal_config *cfg, uint64_t ttl_s,
 	int r = db_open(cfg->db_path, false, err, &db);
 
 	if (r == -ENOENT)
-		err_set(err, r, "There is no database %s: start mlsh-signal first, it prints the "
-			"first token.", cfg->db_path);
+		err_set(err, r,
+			"There is no database %s: start mlsh-signal first, it prints the "
+			"first token.",
+			cfg->db_path);
 	if (r == -EACCES)
-		err_set(err, r, "The database %s belongs to another user: run this as root (`sudo "
+		err_set(err, r,
+			"The database %s belongs to another user: run this as root (`sudo "
 			"mlsh-signal token`), or as the user that the server runs as.",
 			cfg->db_path);
 	if (r == 0 && !cfg->identity) {
 		r = bootstrap_identity(db, &own, err);
 		if (r == -ENOENT)
-			err_set(err, r, "The database %s is empty: start mlsh-signal first, it "
-				"prints the first token.", cfg->db_path);
+			err_set(err, r,
+				"The database %s is empty: start mlsh-signal first, it "
+				"prints the first token.",
+				cfg->db_path);
 	}
 	if (r == 0)
 		r = add_code(h, db, ttl_s, code, err);

@@ -10,21 +10,21 @@
 #include "membership/entry.h"
 #include "signal/caller.h"
 
-#define WRITE_RETRY (50 * NS_PER_MS)		/* while the database is locked */
-#define WRITE_WAIT_MAX (8 * NS_PER_S)		/* less than a node waits: REQUEST_TIMEOUT */
-#define BATCH_MAX 256				/* requests in one transaction */
-#define ANSWER_BEHIND NS_PER_MS			/* after the events */
+#define WRITE_RETRY (50 * NS_PER_MS)  /* while the database is locked */
+#define WRITE_WAIT_MAX (8 * NS_PER_S) /* less than a node waits: REQUEST_TIMEOUT */
+#define BATCH_MAX 256		      /* requests in one transaction */
+#define ANSWER_BEHIND NS_PER_MS	      /* after the events */
 /* While another program has the file open: */
 #define CHECKPOINT_RETRY (20 * NS_PER_MS)
-#define CHECKPOINT_RETRY_LATER NS_PER_S	/* once no answer waits for it, or the disk fails */
-#define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S)	/* answers wait for the checkpoint no longer */
-#define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)	/* then it is done all the same */
+#define CHECKPOINT_RETRY_LATER NS_PER_S	       /* once no answer waits for it, or the disk fails */
+#define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S) /* answers wait for the checkpoint no longer */
+#define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)    /* then it is done all the same */
 
 struct write {
 	struct list link;
-	struct caller *caller;	/* NULL: its connection has ended meanwhile */
+	struct caller *caller; /* NULL: its connection has ended meanwhile */
 	int64_t stream;
-	uint64_t since;		/* clock */
+	uint64_t since; /* clock */
 	enum signal_request_type type;
 	int result;
 	struct signal_reply reply;
@@ -70,8 +70,11 @@ int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
 	if (!w)
 		return deny(err, -ENOMEM, REFUSAL_INTERNAL,
 			    "Too many requests wait for the server's database; try again later.");
-	*w = (struct write){ .caller = c, .stream = stream, .since = clock_now(s->host),
-			     .type = type, .len = message.len };
+	*w = (struct write){ .caller = c,
+			     .stream = stream,
+			     .since = clock_now(s->host),
+			     .type = type,
+			     .len = message.len };
 	memcpy(w->message, message.data, message.len);
 	list_append(&s->writes, &w->link);
 	s->n_writes++;
@@ -182,8 +185,8 @@ static void checkpoint(void *ctx)
 	if (r == 0)
 		s->checkpoint_since = 0;
 	answer = r != -EAGAIN || waited >= CHECKPOINT_ANSWER_AFTER;
-	timer_set(s->checkpoint_timer, r == 0 ? TIME_NEVER :
-		  now + (answer ? CHECKPOINT_RETRY_LATER : CHECKPOINT_RETRY));
+	timer_set(s->checkpoint_timer,
+		  r == 0 ? TIME_NEVER : now + (answer ? CHECKPOINT_RETRY_LATER : CHECKPOINT_RETRY));
 	timer_set(s->answer_timer, answer ? now + ANSWER_BEHIND : TIME_NEVER);
 }
 
@@ -203,7 +206,8 @@ static void wait_on(struct signal_server *s, const struct err *why)
 	uint64_t now = clock_now(s->host);
 	struct err err = { 0 };
 
-	(void)deny(&err, -EBUSY, REFUSAL_INTERNAL, "Another program has the server's database "
+	(void)deny(&err, -EBUSY, REFUSAL_INTERNAL,
+		   "Another program has the server's database "
 		   "locked; try again later.");
 	list_for_each(it, &s->writes) {
 		if (now - write_at(it)->since < WRITE_WAIT_MAX)

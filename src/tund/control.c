@@ -33,7 +33,7 @@ struct control_conn {
 	struct ping *ping;
 	/* a status request that waits for the tunnels' answers */
 	struct control_request status;
-	unsigned looks;		/* left; 0: none waits */
+	unsigned looks; /* left; 0: none waits */
 	struct timer *look_timer;
 	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
 	bool deaf;  /* its upload failed: what still comes are pieces of it, not requests */
@@ -113,7 +113,7 @@ static bool upload_may_start(struct control_conn *c)
 
 	if (large <= UPLOAD_LARGE)
 		large = 0;
-	list_for_each (it, &c->control->conns) {
+	list_for_each(it, &c->control->conns) {
 		struct control_conn *o = list_entry(it, struct control_conn, link);
 
 		if (o->upload_state != UPLOAD_RUNS)
@@ -196,7 +196,7 @@ static void upload_start(struct control_conn *c)
 /* Begins the uploads that wait and now may, in the order in which their connections came. */
 static void uploads_start(struct control *ctl)
 {
-	list_for_each (it, &ctl->conns) {
+	list_for_each(it, &ctl->conns) {
 		struct control_conn *c = list_entry(it, struct control_conn, link);
 
 		if (c->upload_state == UPLOAD_WAITS && upload_may_start(c))
@@ -247,8 +247,9 @@ static void on_piece(struct control_conn *c, struct span piece)
 	int rc = c->upload_state == UPLOAD_RUNS ? upload_add(&c->upload, piece) : -EPROTO;
 
 	if (rc < 0) {
-		(void)err_set(&err, rc, rc == -EPROTO ? "files came before they were asked for"
-						      : "more came of the files than was named");
+		(void)err_set(&err, rc,
+			      rc == -EPROTO ? "files came before they were asked for"
+					    : "more came of the files than was named");
 		upload_fail(c, &err);
 	} else if (rc > 0) {
 		rc = connect_uploaded(c, &err);
@@ -284,8 +285,9 @@ static size_t status_list(struct control_conn *c, struct daemon_cluster *cl,
 			  struct daemon_cluster *list[DAEMON_CLUSTERS_MAX])
 {
 	list[0] = cl;
-	return cl ? 1 : daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
-				    DAEMON_CLUSTERS_MAX);
+	return cl ? 1
+		  : daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
+				DAEMON_CLUSTERS_MAX);
 }
 
 static void reply_status(struct control_conn *c, struct daemon_cluster *cl)
@@ -402,8 +404,11 @@ static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
 		    const struct control_request *r)
 {
 	struct ping_config cfg = {
-		.count = r->count, .interval_ns = r->interval_ms * NS_PER_MS,
-		.until_direct = r->until_direct, .event = on_ping, .ctx = c,
+		.count = r->count,
+		.interval_ns = r->interval_ms * NS_PER_MS,
+		.until_direct = r->until_direct,
+		.event = on_ping,
+		.ctx = c,
 	};
 	struct err err = { 0 };
 	int rc;
@@ -458,8 +463,8 @@ static const struct {
 static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
 			struct daemon_cluster **ret, struct err *err)
 {
-	struct daemon_cluster *cl =
-		r->cluster[0] ? daemon_find(c->control->daemon, r->cluster) : NULL;
+	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster)
+						  : NULL;
 	unsigned uid = local_conn_cred(c->conn).uid;
 
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
@@ -467,8 +472,8 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
 			       uid ? ", or not by you" : "",
-			       r->verb == CONTROL_DISCONNECT ? ": nothing to do" :
-							       "; run: mlsh connect ",
+			       r->verb == CONTROL_DISCONNECT ? ": nothing to do"
+							     : "; run: mlsh connect ",
 			       r->verb == CONTROL_DISCONNECT ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
 		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",
@@ -483,8 +488,10 @@ static int request_refused(struct span m, int rc, struct err *err)
 
 	if (rc != -EPROTONOSUPPORT)
 		return err_set(err, rc, "the daemon did not understand the request");
-	return err_set(err, rc, "mlsh and the running mlshtund are of different versions (%llu and "
-		       "%d of what they speak): %s", (unsigned long long)version, CONTROL_VERSION,
+	return err_set(err, rc,
+		       "mlsh and the running mlshtund are of different versions (%llu and "
+		       "%d of what they speak): %s",
+		       (unsigned long long)version, CONTROL_VERSION,
 		       version > CONTROL_VERSION ? "restart mlshtund"
 						 : "use the mlsh that came with mlshtund");
 }
@@ -575,7 +582,7 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	local_listener_close(c->listener);
-	list_for_each (it, &c->conns)
+	list_for_each(it, &c->conns)
 		control_conn_free(list_entry(it, struct control_conn, link));
 	free(c);
 }
@@ -586,7 +593,7 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 
 	if (!c)
 		return;
-	list_for_each (it, &c->conns) {
+	list_for_each(it, &c->conns) {
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
 		if (strcmp(conn->watching, cluster->state.cluster) != 0)

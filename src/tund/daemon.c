@@ -9,14 +9,14 @@
 #include "proto/control.h"
 #include "tund/control.h"
 
-#define STATE_LOCK "lock"	/* in the state folder */
-#define SAVE_AGAIN (60 * NS_PER_S)	/* after a log could not be saved: the disk is full, say */
+#define STATE_LOCK "lock"	   /* in the state folder */
+#define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
 
 struct daemon {
 	struct host *host;
 	struct daemon_config cfg;
 	struct control *control;
-	struct file_lock *lock;		/* of the state folder */
+	struct file_lock *lock; /* of the state folder */
 	struct list clusters;
 	size_t n_clusters;
 	uint64_t started;
@@ -124,7 +124,8 @@ static void keep_peers(struct daemon_cluster *c)
 static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 {
 	struct peers_file *known = peers_known(c->daemon, p);
-	struct tunnel_options options = { .invites = &c->state.invites, .known = known,
+	struct tunnel_options options = { .invites = &c->state.invites,
+					  .known = known,
 					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
 	struct tunnel *t;
 	int rc = tunnel_new(c->daemon->host, p, &options, &tunnel_ops, c, err, &t);
@@ -253,7 +254,8 @@ static int owned_by_another(const struct daemon_cluster *c, struct err *err)
 	if (c->tunnel)
 		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
 			       name);
-	return err_set(err, -EPERM, "cluster %s on this host is another user's, and stopped: only "
+	return err_set(err, -EPERM,
+		       "cluster %s on this host is another user's, and stopped: only "
 		       "he and root can connect it. To free the name, root removes %s/%s and "
 		       "%s/%s.* and starts mlshtund again",
 		       name, c->daemon->cfg.state_dir, name, c->daemon->cfg.state_dir, name);
@@ -343,7 +345,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 	if (rc < 0)
 		return rc;
 	if (c && c->tunnel && is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
-		return err_set(err, -EBUSY, "cluster %s is connected on this host already, as its "
+		return err_set(err, -EBUSY,
+			       "cluster %s is connected on this host already, as its "
 			       "node %s, by the user with id %u; yours, %s, can be instead after: "
 			       "mlsh disconnect %s",
 			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
@@ -403,7 +406,7 @@ uint64_t daemon_started(const struct daemon *d)
 
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster)
 {
-	list_for_each (it, &d->clusters) {
+	list_for_each(it, &d->clusters) {
 		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
 
 		if (strcmp(c->state.cluster, cluster) == 0)
@@ -416,7 +419,7 @@ size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, 
 {
 	size_t n = 0;
 
-	list_for_each (it, &d->clusters) {
+	list_for_each(it, &d->clusters) {
 		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
 
 		if (n < max && (uid == 0 || c->state.owner_uid == uid))
@@ -452,12 +455,16 @@ static int state_lock(struct daemon *d, struct err *err)
 	if (pid > 0)
 		snprintf(who, sizeof(who), " (process %d)", pid);
 	if (rc == -EBUSY)
-		return err_set(err, rc, "another mlshtund%s runs on the state folder %s already. "
+		return err_set(err, rc,
+			       "another mlshtund%s runs on the state folder %s already. "
 			       "End that one first, or give this one another --state-dir and, "
-			       "instead of %s, another --socket", who, dir, d->cfg.socket_path);
+			       "instead of %s, another --socket",
+			       who, dir, d->cfg.socket_path);
 	if (rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL) {
-		log_warn(host_log(d->host), "nothing keeps a second mlshtund from using the state "
-			 "folder: its file system has no locks: %s", why.text);
+		log_warn(host_log(d->host),
+			 "nothing keeps a second mlshtund from using the state "
+			 "folder: its file system has no locks: %s",
+			 why.text);
 		return 0;
 	}
 	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
@@ -507,7 +514,7 @@ void daemon_free(struct daemon *d)
 		return;
 	control_free(d->control);
 	d->control = NULL;
-	list_for_each (it, &d->clusters)
+	list_for_each(it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
 	file_unlock(d->lock); /* when all is written */
 	free(d);

@@ -17,7 +17,7 @@ struct daemon;
 
 struct daemon_config {
 	const char *socket_path;
-	const char *state_dir; /* NULL: foreground, nothing is kept but the log in `store` */
+	const char *state_dir;	   /* NULL: foreground, nothing is kept but the log in `store` */
 	const struct store *store; /* foreground: the user's files */
 	bool no_port_mapping;	   /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
@@ -35,8 +35,8 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
  * status. */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
-int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid,
-	       struct err *err) MUST_CHECK;
+int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
+	MUST_CHECK;
 void daemon_free(struct daemon *d); /* stops all tunnels; NULL allowed */
 
 /* --- for control.c --- */
@@ -45,7 +45,7 @@ struct daemon_cluster {
 	struct list link;
 	struct daemon *daemon;
 	struct cluster_state state;
-	struct tunnel *tunnel; /* NULL: stopped */
+	struct tunnel *tunnel;	     /* NULL: stopped */
 	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
 	struct timer *save_timer;    /* when the log is saved again that could not be */
 	bool log_unsaved;

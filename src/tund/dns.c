@@ -14,8 +14,8 @@ enum dns_verdict { DNS_DATA, DNS_NO_DATA, DNS_NO_NAME, DNS_NOT_OURS };
 
 struct dns_found {
 	enum dns_verdict verdict;
-	ares_dns_rec_type_t type; /* of the data */
-	ip4 address; /* A */
+	ares_dns_rec_type_t type;     /* of the data */
+	ip4 address;		      /* A */
 	char name[2 * LABEL_MAX + 2]; /* PTR, NS */
 };
 
@@ -109,9 +109,9 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	for (size_t i = 0; i < len; i++)
 		label[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
 	label[len] = '\0';
-	const struct member *m =
-		len == 0 ? self : roster_by_name(mlog_roster(log), span_of(label, len),
-						 ROSTER_CURRENT);
+	const struct member *m = len == 0 ? self
+					  : roster_by_name(mlog_roster(log), span_of(label, len),
+							   ROSTER_CURRENT);
 	if (!m)
 		return f;
 	f.address = m->address;
@@ -163,16 +163,18 @@ static ares_status_t add_data(ares_dns_record_t *rec, const char *name, const st
 		return st;
 	if (f->type == ARES_REC_TYPE_A)
 		return ares_dns_rr_set_addr(rr, ARES_RR_A_ADDR, &a);
-	return ares_dns_rr_set_str(
-		rr, f->type == ARES_REC_TYPE_NS ? ARES_RR_NS_NSDNAME : ARES_RR_PTR_DNAME, f->name);
+	return ares_dns_rr_set_str(rr,
+				   f->type == ARES_REC_TYPE_NS ? ARES_RR_NS_NSDNAME
+							       : ARES_RR_PTR_DNAME,
+				   f->name);
 }
 
 /* The EDNS version asked for; -1 without EDNS. */
 static int edns_version(const ares_dns_record_t *q)
 {
 	for (size_t i = 0; i < ares_dns_record_rr_cnt(q, ARES_SECTION_ADDITIONAL); i++) {
-		const ares_dns_rr_t *rr =
-			ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL, i);
+		const ares_dns_rr_t *rr = ares_dns_record_rr_get_const(q, ARES_SECTION_ADDITIONAL,
+								       i);
 
 		if (rr && ares_dns_rr_get_type(rr) == ARES_REC_TYPE_OPT)
 			return ares_dns_rr_get_u8(rr, ARES_RR_OPT_VERSION);
@@ -288,7 +290,7 @@ static size_t answer_unwritable(const struct mlog *log, const struct member *sel
 			    f.verdict == DNS_NOT_OURS ? ARES_RCODE_REFUSED : ARES_RCODE_NXDOMAIN,
 			    out, cap);
 	out[2] |= f.verdict == DNS_NOT_OURS ? 0 : 0x04; /* AA */
-	out[5] = 1; /* the question */
+	out[5] = 1;					/* the question */
 	return end;
 }
 

@@ -27,7 +27,7 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
  */
 enum dns_server_state {
 	DNS_SERVER_ON,
-	DNS_SERVER_UDP,	/* no fence: without TCP */
+	DNS_SERVER_UDP, /* no fence: without TCP */
 	DNS_SERVER_OFF	/* another program has the port for itself: tried again each 5 s */
 };
 
@@ -35,8 +35,8 @@ struct dns_server_config {
 	const struct mlog *log;
 	const struct member *self;
 	struct fence *fence;
-	const char *device;	/* lives as long as the server */
-	loop_fn changed;	/* the state did, after dns_server_new */
+	const char *device; /* lives as long as the server */
+	loop_fn changed;    /* the state did, after dns_server_new */
 	void *ctx;
 };
 

@@ -72,7 +72,8 @@ static int start_redirected(struct dns_server *d)
 /* At port 53 itself. TCP there would keep a resolver that starts later from starting. */
 static int start_shared(struct dns_server *d, struct err *err)
 {
-	struct udp_config cfg = { .bind = addr_v4(d->cfg.self->address, DNS_PORT), .shared = true,
+	struct udp_config cfg = { .bind = addr_v4(d->cfg.self->address, DNS_PORT),
+				  .shared = true,
 				  .device = d->cfg.device };
 
 	return udp_open(d->host, &cfg, on_readable, d, err, &d->udp);

@@ -7,8 +7,8 @@
 #include "base/list.h"
 #include "os/tcp.h"
 
-#define PREFIX 2			/* the length in front of a message */
-#define ANSWERS_BYTES 8192		/* that wait to be read; no query is read meanwhile */
+#define PREFIX 2			  /* the length in front of a message */
+#define ANSWERS_BYTES 8192		  /* that wait to be read; no query is read meanwhile */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS) /* when there is no descriptor left */
 
 struct dns_tcp {
@@ -16,9 +16,9 @@ struct dns_tcp {
 	const struct mlog *log;
 	const struct member *self;
 	struct tcp *listener;
-	struct list conns;	/* the one that has not asked for longest is first */
+	struct list conns; /* the one that has not asked for longest is first */
 	size_t n_conns;
-	struct timer *idle;	/* for the first one */
+	struct timer *idle; /* for the first one */
 	struct timer *resume;
 };
 
@@ -27,8 +27,8 @@ struct conn {
 	struct dns_tcp *server;
 	struct tcp *tcp;
 	struct addr from;
-	uint64_t asked_at;	/* its last whole query; at first, when it came */
-	bool ended;		/* the client sends no more */
+	uint64_t asked_at; /* its last whole query; at first, when it came */
+	bool ended;	   /* the client sends no more */
 	size_t in_len, out_len;
 	uint8_t in[PREFIX + DNS_TCP_QUERY_MAX];
 	uint8_t out[ANSWERS_BYTES];
@@ -40,7 +40,7 @@ static void idle_schedule(struct dns_tcp *d)
 		timer_set(d->idle, TIME_NEVER);
 	else
 		timer_set(d->idle, list_entry(d->conns.next, struct conn, entry)->asked_at +
-				   DNS_TCP_IDLE_NS);
+					   DNS_TCP_IDLE_NS);
 }
 
 static void conn_close(struct conn *c)
@@ -243,8 +243,8 @@ int dns_tcp_new(struct host *h, const struct addr *bind, const struct mlog *log,
 	list_init(&d->conns);
 	d->idle = timer_new(h, on_idle, d);
 	d->resume = timer_new(h, on_resume, d);
-	rc = d->idle && d->resume ? tcp_listen(h, bind, on_acceptable, d, err, &d->listener) :
-				    err_set(err, -ENOMEM, "no memory for DNS over TCP");
+	rc = d->idle && d->resume ? tcp_listen(h, bind, on_acceptable, d, err, &d->listener)
+				  : err_set(err, -ENOMEM, "no memory for DNS over TCP");
 	if (rc < 0) {
 		dns_tcp_free(d);
 		return rc;

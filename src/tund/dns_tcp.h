@@ -10,7 +10,7 @@
 
 #define DNS_TCP_CONNS_MAX 64
 #define DNS_TCP_QUERY_MAX 2048		/* a longer one ends the connection */
-#define DNS_TCP_IDLE_NS (10 * NS_PER_S)	/* without a whole query (RFC 7766 section 6.2.3) */
+#define DNS_TCP_IDLE_NS (10 * NS_PER_S) /* without a whole query (RFC 7766 section 6.2.3) */
 
 struct dns_tcp;
 
@@ -22,6 +22,6 @@ int dns_tcp_new(struct host *h, const struct addr *bind, const struct mlog *log,
 		const struct member *self, struct err *err, struct dns_tcp **ret) MUST_CHECK;
 uint16_t dns_tcp_port(const struct dns_tcp *d);
 size_t dns_tcp_count(const struct dns_tcp *d); /* connections */
-void dns_tcp_free(struct dns_tcp *d); /* NULL allowed */
+void dns_tcp_free(struct dns_tcp *d);	       /* NULL allowed */
 
 #endif

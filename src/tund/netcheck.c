@@ -5,8 +5,9 @@
 #include "proto/refusal.h"
 #include "tund/why.h"
 
-#define MAP_A_PORT "turn on port mapping (UPnP, NAT-PMP or PCP) in this machine's " \
-		   "router, or forward this node's UDP port there by hand: it stays the same"
+#define MAP_A_PORT                                                                                 \
+	"turn on port mapping (UPnP, NAT-PMP or PCP) in this machine's "                           \
+	"router, or forward this node's UDP port there by hand: it stays the same"
 #define USE_IP6 "IPv6, on both sides, needs no NAT at all"
 
 static void put(struct why *w, const char *text)
@@ -27,7 +28,8 @@ static void advise_file(struct why *w, const struct netcheck_facts *f, const cha
 {
 	char text[WHY_ADVICE_LEN];
 
-	snprintf(text, sizeof(text), "is the %s right? it is in ~/.config/mlsh/clusters/%s.toml; "
+	snprintf(text, sizeof(text),
+		 "is the %s right? it is in ~/.config/mlsh/clusters/%s.toml; "
 		 "after a change run `mlsh connect %s`",
 		 what, f->cluster, f->cluster);
 	advise(w, text);
@@ -57,7 +59,7 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 		put(w, "The signal server does not answer over UDP: no relay, and no news of where "
 		       "nodes are. Tunnels that are up stay up.");
 		advise(w, "does mlsh-signal run, and is its UDP port open in the server's "
-			       "firewall and at its provider?");
+			  "firewall and at its provider?");
 		advise_file(w, f, "port");
 		advise(w, "does this network let UDP out? Another one (a phone's) tells");
 	} else {
@@ -86,13 +88,13 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 		break;
 	case MAPPING_VARIES:
 		put(w, f->in_turn
-		       ? "This NAT takes another port for each destination, but one after "
-			 "the other, so that peers can guess them: tunnels are direct, "
-			 "except with peers behind NATs that take another port for each "
-			 "destination, too."
-		       : "This NAT takes another port for each destination: tunnels are "
-			 "direct with peers that have a public address or an easy NAT, the "
-			 "others go over the relay.");
+			       ? "This NAT takes another port for each destination, but one after "
+				 "the other, so that peers can guess them: tunnels are direct, "
+				 "except with peers behind NATs that take another port for each "
+				 "destination, too."
+			       : "This NAT takes another port for each destination: tunnels are "
+				 "direct with peers that have a public address or an easy NAT, the "
+				 "others go over the relay.");
 		advise(w, MAP_A_PORT);
 		advise(w, USE_IP6);
 		break;
@@ -102,7 +104,7 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 		put(w, "What the NAT here does is not known: nobody but the signal server has told "
 		       "where he sees this machine.");
 		advise(w, "let the UDP port next to the signal server's (4434 beside 4433) "
-			       "through its firewall, or wait until a peer is reached directly");
+			  "through its firewall, or wait until a peer is reached directly");
 		break;
 	}
 }
@@ -111,7 +113,8 @@ static void explain_rewriting(const struct netcheck_facts *f, struct why *w)
 {
 	char text[ADDR_TEXT_MAX];
 
-	snprintf(w->text, sizeof(w->text), "Something in front of the signal server (a container's "
+	snprintf(w->text, sizeof(w->text),
+		 "Something in front of the signal server (a container's "
 		 "published port, a proxy, a router) rewrites source addresses: the server sees "
 		 "this machine at %s, an address of its own network. So nodes behind NATs cannot "
 		 "learn their public addresses, and their tunnels go over the relay.",

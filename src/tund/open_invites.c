@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define AGAIN (60 * NS_PER_S)	/* after a cancel that failed */
-#define LOOK_MAX_S 3600		/* the wall clock may be set meanwhile */
+#define AGAIN (60 * NS_PER_S) /* after a cancel that failed */
+#define LOOK_MAX_S 3600	      /* the wall clock may be set meanwhile */
 
 struct open_invites {
 	struct host *h;
@@ -89,8 +89,8 @@ static void on_timer(void *ctx)
 		return;
 	}
 	memcpy(v->cancelling, n->nonce, NONCE_LEN);
-	v->running = v->session && session_append(v->session, make_cancel, on_cancel_done, v,
-						  &err) == 0;
+	v->running = v->session &&
+		     session_append(v->session, make_cancel, on_cancel_done, v, &err) == 0;
 	if (!v->running)
 		timer_set_in(v->timer, AGAIN);
 }

@@ -16,7 +16,7 @@ struct open_invites_config {
 	struct mlog *log;
 	const struct identity *identity;
 	const struct cluster_file *cluster;
-	const struct invite_list *list;	/* of the last run, copied; NULL: none */
+	const struct invite_list *list; /* of the last run, copied; NULL: none */
 	void (*changed)(void *ctx);	/* the list: to be saved */
 	void *ctx;
 };

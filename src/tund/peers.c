@@ -11,17 +11,17 @@
 #include "proto/signal_wire.h"
 
 #define PEERS_VERSION 1
-#define PEERS_VERSION_NAT 2	/* the same and what is known of the NAT */
+#define PEERS_VERSION_NAT 2 /* the same and what is known of the NAT */
 #define PEERS_ELEMENTS 4
 #define PEERS_ELEMENTS_NAT 5
 #define PEERS_SUFFIX ".peers"
 #define LOOK_PERIOD (60 * NS_PER_S)
-#define LOOK_SOON NS_PER_S	/* after a change: several come together */
-#define WRITES_A_MINUTE 60	/* in tokens, of which one comes a second: what a write costs */
+#define LOOK_SOON NS_PER_S /* after a change: several come together */
+#define WRITES_A_MINUTE 60 /* in tokens, of which one comes a second: what a write costs */
 #define WRITES_BURST 4
 
-_Static_assert(PEERS_FILE_MAX >= 128 + OVERLAY_HINTS_MAX *
-				      (19 + CANDIDATES_MAX * (1 + ADDR_WIRE_LEN)),
+_Static_assert(PEERS_FILE_MAX >=
+		       128 + OVERLAY_HINTS_MAX * (19 + CANDIDATES_MAX * (1 + ADDR_WIRE_LEN)),
 	       "the largest file must fit");
 
 struct peers_file *peers_file_new(size_t n)
@@ -140,10 +140,13 @@ int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 	rc = peers_file_decode(span_of(b.data, b.len), &f);
 	buf_free(&b);
 	if (rc < 0)
-		return err_set(err, rc, "%s is %s: peers are found by the signal server, and it "
-			       "is written again", path,
-			       rc == -ENOMEM	      ? "too large" :
-			       rc == -EPROTONOSUPPORT ? "of a newer version of mlsh" : "damaged");
+		return err_set(err, rc,
+			       "%s is %s: peers are found by the signal server, and it "
+			       "is written again",
+			       path,
+			       rc == -ENOMEM		? "too large"
+			       : rc == -EPROTONOSUPPORT ? "of a newer version of mlsh"
+							: "damaged");
 	if (memcmp(f->cluster_id, cluster_id, HASH_LEN) != 0) {
 		free(f);
 		return -ENOENT;
@@ -168,7 +171,7 @@ struct peers_keeper {
 	uint64_t look_at;
 	struct bucket writes;
 	struct log_limit log_limit;
-	struct buf written;		/* what the file has, if we wrote it */
+	struct buf written; /* what the file has, if we wrote it */
 	uint8_t cluster_id[HASH_LEN];
 	char cluster[LABEL_MAX + 1];
 	char path[STORE_PATH_MAX];
@@ -210,8 +213,8 @@ static void keeper_save(struct peers_keeper *k, bool last)
 	struct buf b = { 0 };
 	int rc = keeper_encode(k, &b);
 
-	if (rc == 0 && (is_written(k, &b) ||
-			(!bucket_take(&k->writes, WRITES_A_MINUTE, now) && !last))) {
+	if (rc == 0 &&
+	    (is_written(k, &b) || (!bucket_take(&k->writes, WRITES_A_MINUTE, now) && !last))) {
 		buf_free(&b);
 		return;
 	}

@@ -10,14 +10,14 @@
 
 #include "overlay/overlay.h"
 
-#define PEERS_FILE_MAX 262144	/* bytes: OVERLAY_HINTS_MAX peers with CANDIDATES_MAX addresses */
-#define PEERS_PORT_MIN 1024	/* no system gives out a lower one by itself */
+#define PEERS_FILE_MAX 262144 /* bytes: OVERLAY_HINTS_MAX peers with CANDIDATES_MAX addresses */
+#define PEERS_PORT_MIN 1024   /* no system gives out a lower one by itself */
 
 struct peers_file {
 	uint8_t cluster_id[HASH_LEN];
 	uint16_t port;
 	bool has_nat;
-	struct nat_memory nat;		/* of that port's NAT */
+	struct nat_memory nat; /* of that port's NAT */
 	size_t n;
 	struct peer_hint peer[];
 };
@@ -34,8 +34,8 @@ int peers_file_decode(struct span in, struct peers_file **ret) MUST_CHECK;
  * when it is damaged, -EPROTONOSUPPORT when a newer version wrote it. The caller frees.
  */
 int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
-		    const uint8_t cluster_id[HASH_LEN], struct err *err,
-		    struct peers_file **ret) MUST_CHECK;
+		    const uint8_t cluster_id[HASH_LEN], struct err *err, struct peers_file **ret)
+	MUST_CHECK;
 
 /* To the new overlay, which was asked for the same port. */
 void peers_file_give(const struct peers_file *f, struct overlay *o);

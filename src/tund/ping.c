@@ -6,8 +6,8 @@
 
 #include "os/loop.h"
 
-#define ANSWER_TIME (2 * NS_PER_S)	/* a ping waits so long */
-#define BUILD_TIME (10 * NS_PER_S)	/* and the first one for a tunnel that is to be built */
+#define ANSWER_TIME (2 * NS_PER_S) /* a ping waits so long */
+#define BUILD_TIME (10 * NS_PER_S) /* and the first one for a tunnel that is to be built */
 #define BUILD_LOOK (100 * NS_PER_MS)
 
 struct ping {
@@ -15,10 +15,10 @@ struct ping {
 	struct host *host;
 	struct ping_config cfg;
 	struct timer *timer;
-	bool waiting;			/* for the answer, or for a tunnel: */
+	bool waiting; /* for the answer, or for a tunnel: */
 	bool sent_one;
 	uint64_t nonce, began_at, sent_at;
-	unsigned sent, answered;	/* `sent`: begun, also those that found no tunnel */
+	unsigned sent, answered; /* `sent`: begun, also those that found no tunnel */
 	enum peer_path path;
 	struct addr endpoint;
 	bool over;
@@ -26,8 +26,11 @@ struct ping {
 
 static void tell(struct ping *p, enum ping_event_type type)
 {
-	struct ping_event ev = { .type = type, .seq = p->sent, .path = p->path,
-				 .endpoint = p->endpoint, .sent = p->sent,
+	struct ping_event ev = { .type = type,
+				 .seq = p->sent,
+				 .path = p->path,
+				 .endpoint = p->endpoint,
+				 .sent = p->sent,
 				 .answered = p->answered };
 
 	p->cfg.event(p->cfg.ctx, &ev);
@@ -112,7 +115,7 @@ static void run(void *ctx)
 void pings_answered(struct list *all, const struct member *m, uint64_t nonce, enum peer_path path,
 		    const struct addr *from)
 {
-	list_for_each (it, all) {
+	list_for_each(it, all) {
 		struct ping *p = list_entry(it, struct ping, in_tunnel);
 		struct ping_event ev = { .type = PING_ANSWER, .path = path, .endpoint = *from };
 
@@ -129,7 +132,7 @@ void pings_answered(struct list *all, const struct member *m, uint64_t nonce, en
 
 void pings_path_changed(struct list *all, const struct member *m)
 {
-	list_for_each (it, all) {
+	list_for_each(it, all) {
 		struct ping *p = list_entry(it, struct ping, in_tunnel);
 
 		if (p->cfg.member != m)
@@ -144,7 +147,7 @@ void pings_path_changed(struct list *all, const struct member *m)
 
 void pings_end(struct list *all)
 {
-	list_for_each (it, all)
+	list_for_each(it, all)
 		end(list_entry(it, struct ping, in_tunnel));
 }
 

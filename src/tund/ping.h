@@ -16,18 +16,18 @@ struct ping;
 
 enum ping_event_type {
 	PING_ANSWER,
-	PING_SILENCE,		/* no answer in time; no tunnel: path NONE */
-	PING_PATH,		/* the path in use is another one now */
-	PING_END		/* the last event: the ping may be freed */
+	PING_SILENCE, /* no answer in time; no tunnel: path NONE */
+	PING_PATH,    /* the path in use is another one now */
+	PING_END      /* the last event: the ping may be freed */
 };
 
 struct ping_event {
 	enum ping_event_type type;
-	unsigned seq;			/* from 1 */
+	unsigned seq; /* from 1 */
 	enum peer_path path;
 	struct addr endpoint;
-	uint64_t rtt_ns;		/* answer */
-	unsigned sent, answered;	/* so far */
+	uint64_t rtt_ns;	 /* answer */
+	unsigned sent, answered; /* so far */
 };
 
 struct ping_config {
@@ -35,15 +35,15 @@ struct ping_config {
 	const struct member *member;
 	unsigned count;
 	uint64_t interval_ns;
-	bool until_direct;	/* also ends with the first answer by a direct path */
+	bool until_direct; /* also ends with the first answer by a direct path */
 	/* May free the ping with PING_END only. */
 	void (*event)(void *ctx, const struct ping_event *ev);
 	void *ctx;
 };
 
 /* Begins from the loop. `all`: the tunnel's list of them. -ENOMEM. */
-int ping_new(struct host *h, const struct ping_config *cfg, struct list *all,
-	     struct ping **ret) MUST_CHECK;
+int ping_new(struct host *h, const struct ping_config *cfg, struct list *all, struct ping **ret)
+	MUST_CHECK;
 void ping_free(struct ping *p); /* no event; NULL allowed */
 
 /* What the overlay tells the tunnel. */

@@ -10,7 +10,7 @@
 struct report_cluster {
 	const char *name;
 	const struct tunnel *tunnel; /* NULL: stopped */
-	const char *error; /* why it is stopped; "" if it was asked to */
+	const char *error;	     /* why it is stopped; "" if it was asked to */
 };
 
 /* Heap strings, NUL-terminated, to be freed with free(); NULL without memory. */

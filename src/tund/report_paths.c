@@ -63,8 +63,7 @@ static struct json_object *path_of(const struct peer_path_status *p, uint64_t no
 
 	put_str(o, "kind", kind_of(p->kind));
 	put_addr(o, "endpoint", &p->to);
-	put_str(o, "named_by", p->kind == PEER_PATH_SERVER ? "server" :
-			       p->named			   ? "peer" : "seen");
+	put_str(o, "named_by", p->kind == PEER_PATH_SERVER ? "server" : p->named ? "peer" : "seen");
 	put_bool(o, "in_use", p->in_use);
 	put_int(o, "pings", p->pings);
 	put_int(o, "pongs", p->pongs);
@@ -92,12 +91,21 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 	overlay_nat_get(o, &nat);
 	overlay_candidates_get(o, &own);
 	*ret = (struct why_facts){
-		.peer = m->name, .cluster = tunnel_cluster(t)->cluster,
-		.tried = p.detail[0] != '\0', .state = p.state, .path = p.path, .now = now,
-		.up_since = p.up_since, .session_up = s.state == SESSION_UP,
+		.peer = m->name,
+		.cluster = tunnel_cluster(t)->cluster,
+		.tried = p.detail[0] != '\0',
+		.state = p.state,
+		.path = p.path,
+		.now = now,
+		.up_since = p.up_since,
+		.session_up = s.state == SESSION_UP,
 		.foretold = nat.in_turn || overlay_peer_guessed_ports(o, m) > 0,
-		.session_spare = s.spare, .online = p.online, .have_ip6 = has_ip6(&own),
-		.observed = s.observed, .rewritten = nat.rewritten, .ours = nat.told,
+		.session_spare = s.spare,
+		.online = p.online,
+		.have_ip6 = has_ip6(&own),
+		.observed = s.observed,
+		.rewritten = nat.rewritten,
+		.ours = nat.told,
 		.paths = paths,
 		.n_paths = overlay_peer_paths(o, m, paths, PATHS_SHOWN_MAX),
 	};
@@ -266,11 +274,16 @@ char *report_netcheck(struct host *h, const struct tunnel *t)
 	overlay_mapping_status(tunnel_overlay(t), &m);
 	struct netcheck_facts f = {
 		.network = has_network(h),
-		.cluster = tunnel_cluster(t)->cluster, .session_up = s.state == SESSION_UP,
+		.cluster = tunnel_cluster(t)->cluster,
+		.session_up = s.state == SESSION_UP,
 		.err_reason = s.last_err.reason,
-		.err_local = refuse_is_local(&s.last_err), .server_known = tunnel_server_known(t),
-		.mapped = m.state == MAPPER_MAPPED, .nat = n.kind,
-		.in_turn = n.in_turn, .rewritten = n.rewritten, .observed = s.observed,
+		.err_local = refuse_is_local(&s.last_err),
+		.server_known = tunnel_server_known(t),
+		.mapped = m.state == MAPPER_MAPPED,
+		.nat = n.kind,
+		.in_turn = n.in_turn,
+		.rewritten = n.rewritten,
+		.observed = s.observed,
 	};
 	if (!f.network) { /* the session may not have noticed yet */
 		f.session_up = false;

@@ -13,7 +13,7 @@ void put_bool(struct json_object *o, const char *key, bool value);
 void put_seconds(struct json_object *o, const char *key, uint64_t ns); /* with milliseconds */
 /* Seconds since `then`, with milliseconds; null for never. */
 void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then);
-void put_ms(struct json_object *o, const char *key, uint64_t ns); /* 0: null */
+void put_ms(struct json_object *o, const char *key, uint64_t ns);	     /* 0: null */
 void put_addr(struct json_object *o, const char *key, const struct addr *a); /* unset: null */
 void put_ip4(struct json_object *o, const char *key, ip4 ip);
 const char *report_path_name(enum peer_path p);

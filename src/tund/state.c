@@ -109,9 +109,10 @@ int state_load(struct host *h, const char *state_dir, const char *cluster,
 	rc = cluster_state_decode(span_of(b.data, b.len), ret);
 	buf_free(&b);
 	if (rc == -EPROTONOSUPPORT)
-		return err_set(err, rc, "%s was written by a newer mlshtund: upgrade this one, or "
-			       "remove the file to begin again with `mlsh connect %s`", path,
-			       cluster);
+		return err_set(err, rc,
+			       "%s was written by a newer mlshtund: upgrade this one, or "
+			       "remove the file to begin again with `mlsh connect %s`",
+			       path, cluster);
 	if (rc < 0 || strcmp(ret->cluster, cluster) != 0)
 		return err_set(err, -EBADMSG,
 			       "%s is damaged; run `mlsh connect %s` again to renew it", path,

@@ -376,8 +376,12 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	session_set_candidates(t->session, &own);
 	if (options->known)
 		peers_file_give(options->known, t->overlay);
-	t->zone = (struct zone){ .host = t->host, .log = t->parts.log, .self = t->self,
-				 .overlay = t->overlay, .changed = on_zone, .ctx = t,
+	t->zone = (struct zone){ .host = t->host,
+				 .log = t->parts.log,
+				 .self = t->self,
+				 .overlay = t->overlay,
+				 .changed = on_zone,
+				 .ctx = t,
 				 .signal_host = t->parts.cluster.signal_host };
 	zone_start(&t->zone);
 	return 0;
@@ -450,10 +454,14 @@ enum tunnel_state tunnel_state_get(const struct tunnel *t)
 	session_status_get(t->session, &s);
 	overlay_repairs_get(t->overlay, &repairs);
 	switch (s.state) {
-	case SESSION_UP: return repairs.broken ? TUNNEL_INTERRUPTED : TUNNEL_CONNECTED;
-	case SESSION_RECONNECTING: return TUNNEL_RECONNECTING;
-	case SESSION_STOPPED: return TUNNEL_STOPPED;
-	case SESSION_CONNECTING: break;
+	case SESSION_UP:
+		return repairs.broken ? TUNNEL_INTERRUPTED : TUNNEL_CONNECTED;
+	case SESSION_RECONNECTING:
+		return TUNNEL_RECONNECTING;
+	case SESSION_STOPPED:
+		return TUNNEL_STOPPED;
+	case SESSION_CONNECTING:
+		break;
 	}
 	return TUNNEL_CONNECTING;
 }

@@ -19,7 +19,10 @@ struct ping_config;
 struct tunnel;
 
 enum tunnel_state {
-	TUNNEL_CONNECTING, TUNNEL_CONNECTED, TUNNEL_RECONNECTING, TUNNEL_STOPPED,
+	TUNNEL_CONNECTING,
+	TUNNEL_CONNECTED,
+	TUNNEL_RECONNECTING,
+	TUNNEL_STOPPED,
 	/* The server is reached, but our interface, address or routes are missing. */
 	TUNNEL_INTERRUPTED
 };
@@ -46,15 +49,15 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err) MUST_CHECK
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 struct tunnel_options {
-	const struct invite_list *invites;	/* copied; NULL: none are open */
-	const struct peers_file *known;		/* of its peers from before; NULL: nothing */
-	bool no_port_mapping;			/* the gateway is not asked to map our port */
+	const struct invite_list *invites; /* copied; NULL: none are open */
+	const struct peers_file *known;	   /* of its peers from before; NULL: nothing */
+	bool no_port_mapping;		   /* the gateway is not asked to map our port */
 };
 
 /* Starts everything; on success the parts are the tunnel's. */
 int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_options *options,
-	       const struct tunnel_ops *ops, void *ctx, struct err *err,
-	       struct tunnel **ret) MUST_CHECK;
+	       const struct tunnel_ops *ops, void *ctx, struct err *err, struct tunnel **ret)
+	MUST_CHECK;
 /* Stops everything and undoes what was done to the host. NULL allowed. */
 void tunnel_free(struct tunnel *t);
 
@@ -69,7 +72,7 @@ const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
 const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
-const char *tunnel_fork(const struct tunnel *t); /* proof of a lying server */
+const char *tunnel_fork(const struct tunnel *t);    /* proof of a lying server */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and

@@ -11,8 +11,10 @@ int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 	const char *cluster = tunnel_cluster(t)->cluster;
 
 	if (!m)
-		return err_set(err, -ENOENT, "there is no node %s in cluster %s; `mlsh nodes %s` "
-			       "lists them", node, cluster, cluster);
+		return err_set(err, -ENOENT,
+			       "there is no node %s in cluster %s; `mlsh nodes %s` "
+			       "lists them",
+			       node, cluster, cluster);
 	if (m == tunnel_self(t))
 		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
 	*ret = m;

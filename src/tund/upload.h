@@ -10,14 +10,14 @@
 #include "client/store.h"
 #include "proto/control.h"
 
-#define UPLOAD_IDLE_MAX (5 * NS_PER_S)	/* between two pieces */
-#define UPLOAD_TIME_MAX (60 * NS_PER_S) /* of the whole upload */
-#define UPLOAD_LARGE CONTROL_WINDOW	/* larger ones count for the limit below */
+#define UPLOAD_IDLE_MAX (5 * NS_PER_S)	    /* between two pieces */
+#define UPLOAD_TIME_MAX (60 * NS_PER_S)	    /* of the whole upload */
+#define UPLOAD_LARGE CONTROL_WINDOW	    /* larger ones count for the limit below */
 #define UPLOAD_LARGE_BYTES_MAX (130u << 20) /* of all users but root together */
 
 struct upload {
 	uint64_t size[CONTROL_FILES];
-	struct buf file[CONTROL_FILES];	/* len: what has come; data: NULL until upload_begin */
+	struct buf file[CONTROL_FILES]; /* len: what has come; data: NULL until upload_begin */
 	size_t at;			/* the file that is being filled */
 	uint64_t received, acknowledged;
 };

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 
-#define EARLY (8 * NS_PER_S)		/* rounds need a while */
+#define EARLY (8 * NS_PER_S) /* rounds need a while */
 #define LOST_LATELY (120 * NS_PER_S)
-#define PINGS_TELL 3			/* so many without answer, to where NATs are in the way */
+#define PINGS_TELL 3 /* so many without answer, to where NATs are in the way */
 
 /* --- deciding -------------------------------------------------------------------------------- */
 
@@ -141,11 +141,13 @@ enum why_reason why_decide(const struct why_facts *f)
 
 /* --- saying it ------------------------------------------------------------------------------- */
 
-#define MAP_A_PORT "turn on port mapping (UPnP, NAT-PMP or PCP) in the router of " \
-		   "either side, or forward the node's UDP port there (`mlsh netcheck` has it)"
-#define KEEP_SOURCES "run mlsh-signal in the network of its host (`docker run --network " \
-		     "host`), or let the proxy, load balancer or router in front of it keep " \
-		     "source addresses"
+#define MAP_A_PORT                                                                                 \
+	"turn on port mapping (UPnP, NAT-PMP or PCP) in the router of "                            \
+	"either side, or forward the node's UDP port there (`mlsh netcheck` has it)"
+#define KEEP_SOURCES                                                                               \
+	"run mlsh-signal in the network of its host (`docker run --network "                       \
+	"host`), or let the proxy, load balancer or router in front of it keep "                   \
+	"source addresses"
 #define USE_IP6 "IPv6 on both sides needs no NAT at all"
 #define LET_UDP "let UDP out and its answers in, in the firewall of either side"
 
@@ -154,11 +156,13 @@ static const struct {
 	const char *name, *words;
 	const char *advice[WHY_ADVICE_MAX];
 } reasons[WHY_REASONS] = {
-	[WHY_DIRECT_LAN] = { "direct-lan", "%s is reached over a local network, directly.",
+	[WHY_DIRECT_LAN] = { "direct-lan",
+			     "%s is reached over a local network, directly.",
 			     { NULL } },
 	[WHY_DIRECT_IP6] = { "direct-ip6", "%s is reached directly over IPv6.", { NULL } },
 	[WHY_DIRECT_PUBLIC] = { "direct-public",
-				"%s is reached directly at its public address.", { NULL } },
+				"%s is reached directly at its public address.",
+				{ NULL } },
 	[WHY_IDLE] = { "idle",
 		       "There is no tunnel to %s: none was needed yet. The first packet builds it.",
 		       { "`mlsh ping %s` builds it, too" } },
@@ -211,8 +215,9 @@ static const struct {
 			    "signal server rewrites source addresses, so that it sees this machine "
 			    "at %s, an address of the server's own network.",
 			    { KEEP_SOURCES, MAP_A_PORT, USE_IP6 } },
-	[WHY_HARD_NATS] = { "hard-nats", "No direct path to %s is possible: %s", { MAP_A_PORT,
-			    USE_IP6 } },
+	[WHY_HARD_NATS] = { "hard-nats",
+			    "No direct path to %s is possible: %s",
+			    { MAP_A_PORT, USE_IP6 } },
 	[WHY_SAME_ROUTER] = { "same-router",
 			      "%s has the same public address as this machine, but none of its "
 			      "local addresses answers: the router or access point keeps the two "
@@ -241,8 +246,8 @@ const char *why_reason_name(enum why_reason r)
 
 const char *nat_mapping_name(enum nat_mapping m)
 {
-	static const char *const names[MAPPINGS] = { "unknown", "none", "independent",
-						     "dependent", "mapped" };
+	static const char *const names[MAPPINGS] = { "unknown", "none", "independent", "dependent",
+						     "mapped" };
 
 	return names[m];
 }
@@ -260,14 +265,17 @@ static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 	bool ours = f->ours.mapping == MAPPING_VARIES, theirs = f->theirs.mapping == MAPPING_VARIES;
 
 	if (ours && theirs)
-		snprintf(out, cap, "the NATs of both sides take another port for every "
+		snprintf(out, cap,
+			 "the NATs of both sides take another port for every "
 			 "destination, which the other side cannot know.");
 	else
-		snprintf(out, cap, "%s NAT takes another port for every destination, and %s NAT or "
+		snprintf(out, cap,
+			 "%s NAT takes another port for every destination, and %s NAT or "
 			 "firewall lets in only ports that it has sent to.",
 			 ours ? "this side's" : "its", ours ? "its" : "this side's");
 	if (ours != theirs && f->foretold)
-		snprintf(out + strlen(out), cap - strlen(out), " The ports of that NAT come in "
+		snprintf(out + strlen(out), cap - strlen(out),
+			 " The ports of that NAT come in "
 			 "turn, and the next ones are tried.");
 }
 
@@ -296,15 +304,16 @@ static void tell_blocked(const struct why_facts *f, struct why *w, char *out, si
 	bool ours = f->ours.mapping == MAPPING_ASKED, theirs = f->theirs.mapping == MAPPING_ASKED;
 
 	if (!ours && !theirs) {
-		snprintf(out, cap, "%s", none ? "both have public addresses"
-					      : "their NATs would let it through");
+		snprintf(out, cap, "%s",
+			 none ? "both have public addresses" : "their NATs would let it through");
 		return;
 	}
 	snprintf(out, cap, "%s (or the router does not do what it says)",
 		 ours && theirs ? "the routers of both sides say that they map a port"
 		 : ours		? "the router of this side says that it maps a port"
 				: "its router says that it maps a port");
-	snprintf(w->advice[2], WHY_ADVICE_LEN, "is that router the one that faces the internet? "
+	snprintf(w->advice[2], WHY_ADVICE_LEN,
+		 "is that router the one that faces the internet? "
 		 "Another NAT or a firewall before it knows nothing of the mapping");
 }
 
@@ -319,7 +328,9 @@ static void put_words(char *out, size_t cap, const char *words, const char *name
 	for (unsigned k = 0; *at && n < cap - 1; k++) {
 		size_t plain = strcspn(at, "%");
 		int len = snprintf(out + n, cap - n, "%.*s%s", (int)plain, at,
-				   !at[plain] ? "" : k == 0 ? name : detail);
+				   !at[plain] ? ""
+				   : k == 0   ? name
+					      : detail);
 
 		n += MIN((size_t)MAX(len, 0), cap - 1 - n);
 		at += plain + (at[plain] ? 2 : 0);

@@ -44,8 +44,10 @@ static void start_resolver(struct zone *z)
 		return;
 	z->failure[0] = '\0';
 	if (!may_claim(z)) {
-		snprintf(z->failure, sizeof(z->failure), "the signal server's name %s lies in the "
-			 "zone, which is off until the server is found", z->signal_host);
+		snprintf(z->failure, sizeof(z->failure),
+			 "the signal server's name %s lies in the "
+			 "zone, which is off until the server is found",
+			 z->signal_host);
 		return;
 	}
 	if (splitdns_start(z->host, overlay_ifindex(z->overlay), name_of(z), z->self->address,

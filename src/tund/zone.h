@@ -17,7 +17,7 @@ struct zone {
 	const struct overlay *overlay;
 	struct dns_server *server;
 	struct splitdns *resolver;
-	char failure[480];	/* of the resolver, at its start */
+	char failure[480]; /* of the resolver, at its start */
 	bool hinted;
 	/* The signal server's host. If it lies in the zone, the resolver is told of the zone only
 	   while the session is up: otherwise the host could not be resolved, and a server that has
@@ -29,15 +29,15 @@ struct zone {
 };
 
 struct zone_status {
-	const char *state, *detail;		/* of the host's resolver */
-	const char *server, *server_detail;	/* docs/json.md */
+	const char *state, *detail;	    /* of the host's resolver */
+	const char *server, *server_detail; /* docs/json.md */
 };
 
 /* All but `server`, `resolver`, `failure`, `hinted` and `session_up` are set by the caller. */
 void zone_start(struct zone *z);
 void zone_stop(struct zone *z);
 void zone_session_changed(struct zone *z, bool up);
-void zone_fence_changed(struct zone *z);	/* see overlay_ops */
+void zone_fence_changed(struct zone *z); /* see overlay_ops */
 void zone_device_changed(struct zone *z);
 struct zone_status zone_status_get(const struct zone *z);
 

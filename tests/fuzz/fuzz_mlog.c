@@ -19,9 +19,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum fault {
-	FAULT_NONE, FAULT_JOINER_SIG, FAULT_ONE_TIME_SIG, FAULT_PURPOSE, FAULT_CLUSTER, FAULT_SEQ,
-	FAULT_PREV, FAULT_TIME, FAULT_ADDRESS_LOW, FAULT_ADDRESS_OUTSIDE, FAULT_SPONSOR,
-	FAULT_SPONSOR_SIG, FAULT_HEAD, FAULT_INVITE_CLUSTER, FAULT_ISSUED, FAULT_AUTHOR, FAULT_COUNT
+	FAULT_NONE,
+	FAULT_JOINER_SIG,
+	FAULT_ONE_TIME_SIG,
+	FAULT_PURPOSE,
+	FAULT_CLUSTER,
+	FAULT_SEQ,
+	FAULT_PREV,
+	FAULT_TIME,
+	FAULT_ADDRESS_LOW,
+	FAULT_ADDRESS_OUTSIDE,
+	FAULT_SPONSOR,
+	FAULT_SPONSOR_SIG,
+	FAULT_HEAD,
+	FAULT_INVITE_CLUSTER,
+	FAULT_ISSUED,
+	FAULT_AUTHOR,
+	FAULT_COUNT
 };
 
 struct model {
@@ -57,8 +71,11 @@ static void put_label(char *out, unsigned n)
 static void begin(struct model *m)
 {
 	static const uint8_t map_seed[16];
-	struct genesis g = { .name = "fuzz", .subnet = { NET, 24 }, .address = NET + 1,
-			     .signal_host = "::1", .signal_port = 1 };
+	struct genesis g = { .name = "fuzz",
+			     .subnet = { NET, 24 },
+			     .address = NET + 1,
+			     .signal_host = "::1",
+			     .signal_port = 1 };
 	struct entry_bytes b;
 
 	*m = (struct model){ .log = mlog_new(map_seed), .now_s = START_S, .members = 1 };
@@ -74,9 +91,12 @@ static void make_invite(const struct model *m, unsigned nonce, enum fault fault,
 			uint8_t bytes[INVITE_MAX_BYTES], size_t *len, uint8_t sig[SIG_LEN])
 {
 	const struct identity *sponsor = node(fault == FAULT_SPONSOR ? KEYS : 0);
-	struct invite inv = { .cluster_name = "fuzz", .sponsor = identity_node_id(sponsor),
-			      .issued = m->now_s, .expiry = m->now_s + LIFE_S,
-			      .nonce = { (uint8_t)nonce }, .head = mlog_head(m->log) };
+	struct invite inv = { .cluster_name = "fuzz",
+			      .sponsor = identity_node_id(sponsor),
+			      .issued = m->now_s,
+			      .expiry = m->now_s + LIFE_S,
+			      .nonce = { (uint8_t)nonce },
+			      .head = mlog_head(m->log) };
 
 	memcpy(inv.cluster_id, mlog_cluster_id(m->log), HASH_LEN);
 	memcpy(inv.key, identity_key(node(KEYS + 1 + nonce)), KEY_LEN);
@@ -96,7 +116,9 @@ static struct entry next_entry(const struct model *m, enum entry_type type,
 			       const struct identity *author, enum fault fault)
 {
 	struct head head = mlog_head(m->log);
-	struct entry e = { .type = type, .seq = head.seq + 1, .time_s = m->now_s,
+	struct entry e = { .type = type,
+			   .seq = head.seq + 1,
+			   .time_s = m->now_s,
 			   .author = identity_node_id(author) };
 
 	memcpy(e.prev, head.hash, HASH_LEN);
@@ -176,7 +198,8 @@ static void cancel(struct model *m, unsigned key, unsigned nonce, enum fault fau
 	struct entry e = next_entry(m, ENTRY_CANCEL, node(key), fault);
 	/* the other faults are those of an admit */
 	bool faulty = (fault >= FAULT_JOINER_SIG && fault <= FAULT_TIME &&
-		       fault != FAULT_ONE_TIME_SIG) || fault == FAULT_AUTHOR;
+		       fault != FAULT_ONE_TIME_SIG) ||
+		      fault == FAULT_AUTHOR;
 	bool good = !faulty && key == 0 && !m->nonces[nonce];
 	struct entry_bytes b;
 

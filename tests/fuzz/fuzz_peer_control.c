@@ -152,8 +152,11 @@ static const struct overlay_ops ops = { .fork = on_fork };
 /* Genesis and two cancels, each of the first: a log of three, of which nodes begin with two. */
 static void make_entries(void)
 {
-	struct genesis g = { .name = "homelab", .subnet = { 0x64400000, 16 }, .node_name = "nas",
-			     .address = 0x64400001, .signal_host = "signal.example.org",
+	struct genesis g = { .name = "homelab",
+			     .subnet = { 0x64400000, 16 },
+			     .node_name = "nas",
+			     .address = 0x64400001,
+			     .signal_host = "signal.example.org",
 			     .signal_port = 4433 };
 	struct mlog *l = mlog_new((const uint8_t[16]){ 1 });
 	struct head head;
@@ -226,8 +229,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o->log = mlog_new((const uint8_t[16]){ 1 });
 	must(o->log != NULL);
 	for (int i = 0; i < 2; i++)
-		must(mlog_append(o->log, span_of(fake.entry[i].data, fake.entry[i].len),
-				 NULL) == 0);
+		must(mlog_append(o->log, span_of(fake.entry[i].data, fake.entry[i].len), NULL) ==
+		     0);
 	run(o, data, size);
 	must(mlog_count(o->log) == 2 || (mlog_count(o->log) == 3 && fake.grew == 1));
 	must(fake.forks <= 1);

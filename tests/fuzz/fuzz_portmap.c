@@ -34,8 +34,8 @@ static void requests(struct span in)
 	if (portmap_request_decode(in, &q) < 0)
 		return;
 	len = portmap_request_encode(&q, buf, sizeof(buf));
-	if (len < 0 || portmap_request_decode(span_of(buf, (size_t)len), &b) < 0 ||
-	    q.op != b.op || q.lifetime_s != b.lifetime_s || q.internal_port != b.internal_port)
+	if (len < 0 || portmap_request_decode(span_of(buf, (size_t)len), &b) < 0 || q.op != b.op ||
+	    q.lifetime_s != b.lifetime_s || q.internal_port != b.internal_port)
 		abort();
 }
 

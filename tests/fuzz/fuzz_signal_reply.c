@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size > SIGNAL_MESSAGE_MAX)
 		return 0;
-	to = (enum signal_request_type)*data++;
+	to = (enum signal_request_type) * data++;
 	size--;
 	if (signal_reply_decode(to, span_of(data, size), &m) < 0)
 		return 0;

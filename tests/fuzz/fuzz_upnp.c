@@ -21,8 +21,10 @@ static void check_path(const struct upnp_url *u)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct upnp_url from = { addr_v4(0xc0a80101, 5000), "/x" };
-	struct upnp_call call = { .action = UPNP_ADD, .external_port = 65535,
-				  .internal_port = 65535, .client = 0xffffffff,
+	struct upnp_call call = { .action = UPNP_ADD,
+				  .external_port = 65535,
+				  .internal_port = 65535,
+				  .client = 0xffffffff,
 				  .lease_s = UINT32_MAX };
 	uint8_t request[UPNP_REQUEST_MAX];
 	struct upnp_control c;

@@ -29,15 +29,29 @@
 #define INPUTS_EACH_MAX 3000U
 
 enum target {
-	CLUSTER_FILE, CLUSTER_STATE, CONTROL_REQUEST, DNS, ENTRY, LOG_FILE, PEER_MESSAGE,
-	PEERS_FILE, PENDING, PORTMAP, PROBE, QUIC_PACKET, SIGNAL_EVENT, SIGNAL_REPLY,
-	SIGNAL_REQUEST, UPNP, TARGETS
+	CLUSTER_FILE,
+	CLUSTER_STATE,
+	CONTROL_REQUEST,
+	DNS,
+	ENTRY,
+	LOG_FILE,
+	PEER_MESSAGE,
+	PEERS_FILE,
+	PENDING,
+	PORTMAP,
+	PROBE,
+	QUIC_PACKET,
+	SIGNAL_EVENT,
+	SIGNAL_REPLY,
+	SIGNAL_REQUEST,
+	UPNP,
+	TARGETS
 };
 
 static const char *const target_names[TARGETS] = {
-	"cluster_file", "cluster_state", "control_request", "dns", "entry", "log_file",
-	"peer_message", "peers_file", "pending", "portmap", "probe", "quic_packet",
-	"signal_event", "signal_reply", "signal_request", "upnp"
+	"cluster_file", "cluster_state", "control_request", "dns",     "entry", "log_file",
+	"peer_message", "peers_file",	 "pending",	    "portmap", "probe", "quic_packet",
+	"signal_event", "signal_reply",	 "signal_request",  "upnp"
 };
 
 /* FNV-1a, 64 bits: a name for the file, no more. */

@@ -20,12 +20,12 @@
 #define RATE 1000
 #define PACKET 64
 #define COUNT_MAX (600u * RATE)
-#define BEGUN (RATE / 4)			/* received: said, so that things may happen */
-#define END_REPEATS 100			/* 20 ms apart */
+#define BEGUN (RATE / 4) /* received: said, so that things may happen */
+#define END_REPEATS 100	 /* 20 ms apart */
 #define END_WAIT_S 120
 
 struct number {
-	uint32_t seq, count;	/* count: 0, or how many there were */
+	uint32_t seq, count; /* count: 0, or how many there were */
 };
 
 static uint64_t now_ns(void)

@@ -40,8 +40,8 @@ static void on_event(void *ctx, struct quic_conn *c, const struct quic_event *ev
 static int dial(struct host *h, char **argv, struct err *err)
 {
 	static const struct quic_conn_ops ops = { .event = on_event };
-	const struct quic_profile *profile =
-		strcmp(argv[1], "peer") == 0 ? &peer_profile : &signal_profile;
+	const struct quic_profile *profile = strcmp(argv[1], "peer") == 0 ? &peer_profile
+									  : &signal_profile;
 	struct quic_pin pin = { .any = true };
 	struct quic_socket_config cfg = { 0 };
 	struct identity *id = NULL;

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 
 #define PATH_MAX_BYTES 256
-#define BELOW_STACK 4096	/* beyond what the stopped function may use */
+#define BELOW_STACK 4096 /* beyond what the stopped function may use */
 
 #if defined(__x86_64__)
 typedef struct user_regs_struct regs_t;

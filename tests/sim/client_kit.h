@@ -74,8 +74,8 @@ struct kit {
 	struct kit_node node[KIT_NODES];
 	size_t n_nodes;
 	/* the tap */
-	bool deaf;		/* nothing of what the server sends arrives ... */
-	uint64_t deaf_from;	/* ... once it has seen this many requests */
+	bool deaf;	    /* nothing of what the server sends arrives ... */
+	uint64_t deaf_from; /* ... once it has seen this many requests */
 	bool dropped;
 };
 
@@ -295,8 +295,8 @@ static inline void kit_setup(struct kit_node *n)
 static inline void kit_adopt(struct kit_node *n, const struct invite_url *url)
 {
 	kit_join_begin(n);
-	kit_join_run(n, adopt_start(n->host, &n->store, url, n->name, kit_on_join,
-				    kit_on_progress, n, &n->join_err, &n->join));
+	kit_join_run(n, adopt_start(n->host, &n->store, url, n->name, kit_on_join, kit_on_progress,
+				    n, &n->join_err, &n->join));
 }
 
 #define KIT_JOINED(n)                                                                              \
@@ -313,8 +313,8 @@ static inline void kit_adopt(struct kit_node *n, const struct invite_url *url)
 		if ((n)->joined || (n)->join_err.reason != (why) ||                                \
 		    strlen((n)->join_err.text) < 30) {                                             \
 			world_dump((n)->kit->w);                                                   \
-			ck_abort_msg("%s: %s: %s", (n)->name,                                      \
-				     refusal_name((n)->join_err.reason), (n)->join_err.text);      \
+			ck_abort_msg("%s: %s: %s", (n)->name, refusal_name((n)->join_err.reason),  \
+				     (n)->join_err.text);                                          \
 		}                                                                                  \
 	} while (0)
 

@@ -15,17 +15,17 @@
 /* How it misbehaves, in the request `at` if that is not 0. */
 enum evil_how {
 	EVIL_NOT,
-	EVIL_SILENT,		/* no reply at all */
-	EVIL_GARBAGE,		/* bytes that are no CBOR */
-	EVIL_EMPTY,		/* a message of no bytes */
-	EVIL_HUGE_LENGTH,	/* a length of 4 GB, then silence */
-	EVIL_LONG_LENGTH,	/* one byte more than allowed */
-	EVIL_CUT,		/* ends in the middle */
-	EVIL_TWICE,		/* two replies on the stream */
-	EVIL_WRONG_KIND,	/* the reply to another request */
-	EVIL_RESET,		/* gives the stream up */
-	EVIL_CLOSE,		/* closes the connection with `close_code` */
-	EVIL_REFUSE		/* refuses with `reason` and `retry_after_s` */
+	EVIL_SILENT,	  /* no reply at all */
+	EVIL_GARBAGE,	  /* bytes that are no CBOR */
+	EVIL_EMPTY,	  /* a message of no bytes */
+	EVIL_HUGE_LENGTH, /* a length of 4 GB, then silence */
+	EVIL_LONG_LENGTH, /* one byte more than allowed */
+	EVIL_CUT,	  /* ends in the middle */
+	EVIL_TWICE,	  /* two replies on the stream */
+	EVIL_WRONG_KIND,  /* the reply to another request */
+	EVIL_RESET,	  /* gives the stream up */
+	EVIL_CLOSE,	  /* closes the connection with `close_code` */
+	EVIL_REFUSE	  /* refuses with `reason` and `retry_after_s` */
 };
 
 struct evil {
@@ -33,7 +33,7 @@ struct evil {
 	struct host *host;
 	struct identity *id;
 	struct quic_socket *socket;
-	struct quic_conn *conn;		/* the latest */
+	struct quic_conn *conn; /* the latest */
 	enum signal_request_type at;
 	enum evil_how how;
 	uint64_t close_code;
@@ -42,13 +42,13 @@ struct evil {
 	/* what it shows */
 	struct entry_bytes shown[8];
 	size_t n_shown;
-	bool claim_more;		/* a head beyond what it shows */
-	bool endless;			/* the same page forever */
+	bool claim_more; /* a head beyond what it shows */
+	bool endless;	 /* the same page forever */
 	struct prefix4 offer;
 	ip4 offer_address;
 	/* what it saw */
 	unsigned requests[REQUESTS];
-	uint8_t epoch[EPOCH_LEN];	/* of the last subscribe */
+	uint8_t epoch[EPOCH_LEN]; /* of the last subscribe */
 	uint64_t cursor;
 	unsigned conns;
 	uint64_t conn_at[64];
@@ -219,7 +219,7 @@ static inline bool on_evil_accept(void *ctx, struct quic_conn *c,
 }
 
 struct scene {
-	struct kit k;	/* its server is not used */
+	struct kit k; /* its server is not used */
 	struct evil e;
 	struct kit_node *n;
 };

@@ -13,11 +13,12 @@
 struct scene {
 	struct mesh *m;
 	struct nat *nat[2];
-	struct portmapd *gateway[2];	/* NULL: a plain NAT */
+	struct portmapd *gateway[2]; /* NULL: a plain NAT */
 };
 
 static const struct portmapd_config silent, by_pcp = { .pcp = true, .natpmp = true },
-				    by_natpmp = { .natpmp = true }, by_upnp = { .upnp = true };
+					    by_natpmp = { .natpmp = true },
+					    by_upnp = { .upnp = true };
 
 /* Two nodes, each behind a symmetric NAT. */
 static inline struct scene scene_begin(const struct portmapd_config *a,

@@ -311,8 +311,10 @@ static void join_begin(struct mesh_join *j, struct mesh_node *n)
 
 void mesh_setup_start(struct mesh_node *n, const char *token, struct mesh_join *ret)
 {
-	struct setup_params p = { .cluster = n->mesh->cluster, .node_name = n->name,
-				  .host = MESH_SIGNAL, .port = SIGNAL_PORT };
+	struct setup_params p = { .cluster = n->mesh->cluster,
+				  .node_name = n->name,
+				  .host = MESH_SIGNAL,
+				  .port = SIGNAL_PORT };
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
 
 	join_begin(ret, n);
@@ -423,7 +425,9 @@ struct invite_url mesh_invite(struct mesh_node *n, uint64_t ttl_s)
 	struct cluster_file f = mesh_cluster_file(n);
 	struct mlog *own = mesh_tunnel(n) ? NULL : mesh_user_log(n);
 	struct invite_params p = {
-		.cluster = &f, .ttl_s = ttl_s, .now_s = (uint64_t)clock_wall_s(n->host),
+		.cluster = &f,
+		.ttl_s = ttl_s,
+		.now_s = (uint64_t)clock_wall_s(n->host),
 		.log = own ? own : tunnel_log(mesh_tunnel(n)),
 	};
 	struct identity *id = NULL;

@@ -40,39 +40,39 @@ struct mesh_node {
 	struct mesh *mesh;
 	unsigned index;
 	char name[LABEL_MAX + 1];
-	ip4 ip;				/* on the simulated internet */
-	struct host *host;		/* the user's process: commands */
+	ip4 ip;		   /* on the simulated internet */
+	struct host *host; /* the user's process: commands */
 	struct store store;
-	struct host *daemon_host;	/* the daemon's process; NULL: none */
+	struct host *daemon_host; /* the daemon's process; NULL: none */
 	struct daemon *daemon;
-	ip4 address;			/* in the overlay; 0: not a member */
-	bool suspended, unplugged;	/* kept by the test */
+	ip4 address;		   /* in the overlay; 0: not a member */
+	bool suspended, unplugged; /* kept by the test */
 };
 
 struct mesh {
 	struct world *w;
-	char dir[64];			/* of the server's database and its copies */
-	struct host *server_host;	/* of the last server process */
-	struct signal_server *server;	/* NULL: down */
+	char dir[64];		      /* of the server's database and its copies */
+	struct host *server_host;     /* of the last server process */
+	struct signal_server *server; /* NULL: down */
 	char token[SETUP_TOKEN_TEXT_MAX];
 	uint64_t relay_node_rate, relay_cluster_rate; /* of servers that are started from now on */
 	struct mesh_node node[MESH_NODES_MAX];
 	size_t n_nodes;
-	const char *cluster;		/* that commands and packets are about; MESH_CLUSTER */
-	unsigned tun;			/* index of its TUN on the machines */
-	bool has_cluster;		/* somebody has set it up */
+	const char *cluster; /* that commands and packets are about; MESH_CLUSTER */
+	unsigned tun;	     /* index of its TUN on the machines */
+	bool has_cluster;    /* somebody has set it up */
 	uint8_t cluster_id[HASH_LEN];
-	struct daemon **dead;		/* of processes that crashed: freed with the world */
+	struct daemon **dead; /* of processes that crashed: freed with the world */
 	size_t n_dead;
 	struct join **dead_joins;
 	size_t n_dead_joins;
-	size_t ping_len;		/* MESH_PING_MIN unless the test says otherwise */
+	size_t ping_len; /* MESH_PING_MIN unless the test says otherwise */
 	uint32_t ping_seq;
 	uint32_t pings_sent[MESH_NODES_MAX][MESH_NODES_MAX];
-	uint32_t pings_got[MESH_NODES_MAX][MESH_NODES_MAX];	/* [to][from] */
-	uint32_t newest[MESH_NODES_MAX][MESH_NODES_MAX];	/* [to][from]: sequence number */
+	uint32_t pings_got[MESH_NODES_MAX][MESH_NODES_MAX]; /* [to][from] */
+	uint32_t newest[MESH_NODES_MAX][MESH_NODES_MAX];    /* [to][from]: sequence number */
 	uint32_t doubled;
-	uint32_t unreachable;	/* packets that a node's own overlay reported as undeliverable */
+	uint32_t unreachable; /* packets that a node's own overlay reported as undeliverable */
 };
 
 #define MESH_CHECK(m, expr) SIM_CHECK((m)->w, expr)
@@ -95,7 +95,7 @@ void mesh_until(struct mesh *m, uint64_t within, bool (*done)(void *ctx), void *
 /* --- the server ------------------------------------------------------------------------------- */
 
 void mesh_server_start(struct mesh *m);
-void mesh_server_crash(struct mesh *m);	/* kill -9 */
+void mesh_server_crash(struct mesh *m); /* kill -9 */
 void mesh_server_stop(struct mesh *m);	/* SIGTERM: says goodbye, takes up to two seconds */
 /* While it is down: keeps a copy of the database under a name, and puts it in place again. */
 void mesh_server_save(struct mesh *m, const char *copy);
@@ -119,7 +119,7 @@ struct mesh_join {
 	struct mesh_node *node;
 	struct join *join;
 	bool done;
-	struct err err;			/* code 0: success */
+	struct err err; /* code 0: success */
 	bool completed_pending;
 	char recovery_code[RECOVERY_CODE_TEXT_MAX];
 };
@@ -146,8 +146,8 @@ struct mlog *mesh_user_log(struct mesh_node *n);
 
 /* Starts the process, which restores the clusters that it had. */
 void mesh_daemon_start(struct mesh_node *n);
-void mesh_daemon_crash(struct mesh_node *n);	/* kill -9; does nothing when none runs */
-void mesh_daemon_stop(struct mesh_node *n);	/* a clean end */
+void mesh_daemon_crash(struct mesh_node *n); /* kill -9; does nothing when none runs */
+void mesh_daemon_stop(struct mesh_node *n);  /* a clean end */
 /* `mlsh connect` without waiting; starts the daemon if none runs. */
 void mesh_connect(struct mesh_node *n);
 /* A request over the local socket: the whole reply, to be freed. */

@@ -90,7 +90,7 @@ struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer)
 /* --- the local socket ------------------------------------------------------------------------- */
 
 struct call {
-	struct handover *files;	/* NULL: none are sent */
+	struct handover *files; /* NULL: none are sent */
 	char *reply;
 	size_t len;
 	bool done;
@@ -175,8 +175,7 @@ void mesh_connect(struct mesh_node *n)
 
 	if (!n->daemon)
 		mesh_daemon_start(n);
-	SIM_CHECK_OK(n->mesh->w,
-		     handover_read(n->host, &n->store, n->mesh->cluster, &files, &err));
+	SIM_CHECK_OK(n->mesh->w, handover_read(n->host, &n->store, n->mesh->cluster, &files, &err));
 	reply = mesh_hand_over(n, n->mesh->cluster, &files);
 	handover_free(&files);
 	if (strcmp(reply, "{\"ok\":true}") != 0) {

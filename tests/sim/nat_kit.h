@@ -18,7 +18,8 @@ static const struct nat_config nat_hard = { .mapping = NAT_ADDRESS_AND_PORT_DEPE
 					    .timeout_ns = 30 * SECOND };
 static const struct nat_config nat_in_turn = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
 					       .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT,
-					       .in_turn = true, .timeout_ns = 30 * SECOND };
+					       .in_turn = true,
+					       .timeout_ns = 30 * SECOND };
 
 /* Moves the node behind a NAT of its own, as 10.7.i.2. */
 static inline struct nat *nat_before(struct mesh_node *n, const struct nat_config *cfg)

@@ -12,7 +12,7 @@
 #include "sim.h"
 
 #define FLEET_NODES 8
-#define FLEET_SERVER addr_v4(IP(203, 0, 113, 1), 4433)	/* it relays nothing */
+#define FLEET_SERVER addr_v4(IP(203, 0, 113, 1), 4433) /* it relays nothing */
 
 struct fleet;
 
@@ -33,8 +33,8 @@ struct fleet {
 	struct kit kit;
 	struct fleet_node node[FLEET_NODES];
 	size_t n;
-	struct addr server;	/* FLEET_SERVER */
-	bool server_down;	/* nobody hears of anybody's presence */
+	struct addr server; /* FLEET_SERVER */
+	bool server_down;   /* nobody hears of anybody's presence */
 };
 
 static inline void fleet_tell(struct fleet_node *about, struct fleet_node *to)
@@ -64,7 +64,7 @@ static inline void fleet_log_grew(void *ctx)
 }
 
 static inline void fleet_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-			     const struct member *from)
+			      const struct member *from)
 {
 	struct fleet_node *n = ctx;
 
@@ -125,8 +125,9 @@ static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t entrie
 
 static inline void fleet_start(struct fleet_node *n)
 {
-	struct overlay_config cfg = { .identity = n->id, .log = n->log, .self = n->self,
-				      .ops = &fleet_ops, .ctx = n };
+	struct overlay_config cfg = {
+		.identity = n->id, .log = n->log, .self = n->self, .ops = &fleet_ops, .ctx = n
+	};
 	struct err err = { .code = 0 };
 	struct overlay *o = NULL;
 	int rc = overlay_new(n->h, &cfg, n->warning, &err, &o);
@@ -283,7 +284,7 @@ static inline void fleet_udp(uint8_t *p, size_t len, ip4 src, ip4 dst, unsigned 
 }
 
 static inline void fleet_send(struct fleet_node *from, const struct fleet_node *to, size_t len,
-			     unsigned seed)
+			      unsigned seed)
 {
 	uint8_t p[2000];
 
@@ -293,7 +294,7 @@ static inline void fleet_send(struct fleet_node *from, const struct fleet_node *
 
 /* Is the next packet that came out of `to` the one that fleet_send made? False: none there. */
 static inline bool fleet_received(const struct fleet_node *from, struct fleet_node *to, size_t len,
-				 unsigned seed)
+				  unsigned seed)
 {
 	uint8_t want[2000], got[2000];
 	size_t n = 0;

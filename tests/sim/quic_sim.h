@@ -14,7 +14,7 @@
 #define QUIC_SIM_PORT 7000
 #define QUIC_SIM_ENDS 64
 #define QUIC_SIM_MESSAGE_BYTES_MAX 1500
-#define QUIC_SIM_MESSAGE 'M'	/* the first byte of each; other streams begin with 0 */
+#define QUIC_SIM_MESSAGE 'M'		    /* the first byte of each; other streams begin with 0 */
 #define QUIC_SIM_MESSAGE_HEADER (1 + 4 + 8) /* and the number, and the time of sending, ns */
 
 static const struct quic_profile quic_sim_profile = {
@@ -45,10 +45,10 @@ struct quic_end {
 	/* the stream of numbered messages: each way one, -1: none yet */
 	int64_t out, in;
 	uint32_t to_send, sent, got;
-	size_t size;			/* of each message, at both ends */
-	uint64_t slowest, longest_gap;	/* from sending to reading; from one to the next; ns */
+	size_t size;		       /* of each message, at both ends */
+	uint64_t slowest, longest_gap; /* from sending to reading; from one to the next; ns */
 	uint64_t got_at;
-	uint64_t tx_mark, rx_mark;	/* packets at quic_pair_mark */
+	uint64_t tx_mark, rx_mark; /* packets at quic_pair_mark */
 
 	/* one outgoing stream of patterned bytes, and what came in on others */
 	int64_t stream;
@@ -56,8 +56,8 @@ struct quic_end {
 	uint64_t stream_at;
 	bool stream_ended;
 	uint64_t rx_bytes, rx_ends;
-	bool hold;	/* does not consume */
-	bool echo;	/* answers on the same stream */
+	bool hold; /* does not consume */
+	bool echo; /* answers on the same stream */
 };
 
 struct quic_node {
@@ -67,7 +67,7 @@ struct quic_node {
 	struct quic_end end[QUIC_SIM_ENDS];
 	size_t n_ends;
 	bool refuse;
-	const uint8_t *allowed;	/* SHA-256 of the only key allowed, or NULL */
+	const uint8_t *allowed; /* SHA-256 of the only key allowed, or NULL */
 	size_t others;
 };
 
@@ -236,9 +236,7 @@ static inline struct quic_end *quic_end_new(struct quic_node *n, struct quic_con
 	struct quic_end *e = &n->end[n->n_ends++];
 
 	ck_assert_uint_le(n->n_ends, QUIC_SIM_ENDS);
-	*e = (struct quic_end){
-		.node = n, .c = c, .stream = -1, .out = -1, .in = -1, .size = 200
-	};
+	*e = (struct quic_end){ .node = n, .c = c, .stream = -1, .out = -1, .in = -1, .size = 200 };
 	return e;
 }
 

@@ -38,7 +38,8 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	ptrdiff_t len;
 	int rc;
 
-	reply = (struct signal_reply){ .has_head = r->n_entries > 0, .head = head_of(r),
+	reply = (struct signal_reply){ .has_head = r->n_entries > 0,
+				       .head = head_of(r),
 				       .address = r->next_address };
 	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
 	(void)quic_conn_remote_addr(c->quic, &reply.observed);
@@ -117,8 +118,11 @@ struct rogue *rogue_start(struct mesh *m)
 {
 	static const struct quic_profile *const serve[] = { &signal_profile, NULL };
 	struct rogue *r = calloc(1, sizeof(*r));
-	struct quic_socket_config cfg = { .udp.bind.port = SIGNAL_PORT, .serve = serve,
-					  .accepted = on_accepted, .max_conns = 1024, .ctx = r };
+	struct quic_socket_config cfg = { .udp.bind.port = SIGNAL_PORT,
+					  .serve = serve,
+					  .accepted = on_accepted,
+					  .max_conns = 1024,
+					  .ctx = r };
 	struct err err = { 0 };
 
 	ck_assert_ptr_nonnull(r);
@@ -173,6 +177,7 @@ void rogue_tell(struct rogue *r, size_t first)
 
 		if (c->quic && c->events >= 0)
 			ck_assert_int_eq(quic_stream_write(c->quic, c->events, out, (size_t)len,
-							   false), 0);
+							   false),
+					 0);
 	}
 }

@@ -15,7 +15,7 @@
 struct rogue_caller {
 	struct rogue *rogue;
 	struct quic_conn *quic;
-	int64_t events;		/* stream, or -1 */
+	int64_t events; /* stream, or -1 */
 };
 
 struct rogue {
@@ -24,7 +24,7 @@ struct rogue {
 	struct quic_socket *socket;
 	struct entry_bytes entry[ROGUE_ENTRIES_MAX];
 	size_t n_entries;
-	ip4 next_address;	/* what it tells joiners */
+	ip4 next_address; /* what it tells joiners */
 	struct rogue_caller caller[ROGUE_CALLERS_MAX];
 	size_t n_callers;
 	size_t sessions, admits, pushes; /* requests of that kind so far */

@@ -22,11 +22,11 @@ struct rogue {
 	uint64_t error;
 	uint8_t hello[256];
 	struct records *records;
-	uint8_t inner[1500];	/* flags and a packet */
+	uint8_t inner[1500]; /* flags and a packet */
 	struct probe_keys probe;
-	uint64_t counter;	/* of its pings */
-	bool own_proven;	/* what it says in its probes */
-	unsigned pings, pongs;	/* of node 0 */
+	uint64_t counter;      /* of its pings */
+	bool own_proven;       /* what it says in its probes */
+	unsigned pings, pongs; /* of node 0 */
 };
 
 static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
@@ -39,7 +39,8 @@ static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
 	m.head.seq = head.seq;
 	memcpy(m.head.hash, head.hash, HASH_LEN);
 	ck_assert_int_eq(quic_conn_export(r->c, PEER_EXPORTER, span_of(id, HASH_LEN), m.binding,
-					  32), 0);
+					  32),
+			 0);
 	ptrdiff_t n = peer_message_encode(&m, out, cap);
 	ck_assert_int_gt(n, 0);
 	return (size_t)n;
@@ -75,7 +76,8 @@ static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event 
 			r->control = ev->stream;
 			if (!r->no_hello)
 				ck_assert_int_eq(quic_stream_write(c, ev->stream, r->hello, n,
-								   false), 0);
+								   false),
+						 0);
 		}
 		break;
 	case QUIC_CLOSED:
@@ -113,7 +115,10 @@ static void rogue_send(struct rogue *r, size_t len)
 static void rogue_probe(struct rogue *r, enum probe_type type, uint64_t nonce, uint8_t flags,
 			const struct addr *seen)
 {
-	struct probe f = { .type = type, .nonce = nonce, .len = PROBE_PING_MIN, .observed = *seen,
+	struct probe f = { .type = type,
+			   .nonce = nonce,
+			   .len = PROBE_PING_MIN,
+			   .observed = *seen,
 			   .counter = r->counter++,
 			   .flags = flags | (r->own_proven ? PROBE_PROVEN : 0) };
 	uint8_t frame[PROBE_MAX];
@@ -204,7 +209,8 @@ static void rogue_introduce(struct rogue *r)
 	c.item[0] = addr_v4(IP(192, 0, 2, 11), ROGUE_PORT);
 	overlay_presence(to->o,
 			 roster_by_id(mlog_roster(to->log), &r->m->node[1].self->id,
-				      ROSTER_CURRENT), true, &c);
+				      ROSTER_CURRENT),
+			 true, &c);
 }
 
 static bool rogue_up(void *ctx)

@@ -16,7 +16,7 @@
 #include "sim.h"
 
 #define SIGNAL_SIM_IP IP(192, 0, 2, 1)
-#define RAW_PEERS 600	/* whose presence a client keeps */
+#define RAW_PEERS 600 /* whose presence a client keeps */
 #define RAW_FRAME (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
 
 /* --- the server --- */
@@ -27,10 +27,10 @@ struct sig {
 	struct signal_server *s;
 	struct signal_config cfg;
 	char dir[64];
-	char code[BOOTSTRAP_CODE_TEXT_MAX];	/* of the first token */
+	char code[BOOTSTRAP_CODE_TEXT_MAX]; /* of the first token */
 	uint8_t cert[HASH_LEN];
 	uint64_t ids;	/* of clients, for their addresses */
-	struct addr at;	/* where clients find it */
+	struct addr at; /* where clients find it */
 };
 
 static inline void sig_open(struct sig *g)
@@ -124,8 +124,8 @@ static inline void sig_backup(struct sig *g, bool restore)
 static inline void sig_stop(struct sig *g)
 {
 	/* benchmarks have the list of sessions on the real disk, too */
-	static const char *const parts[] = { "", "-wal", "-shm", ".backup", ".backup-wal",
-					     ".sessions" };
+	static const char *const parts[] = { "",	"-wal",	       "-shm",
+					     ".backup", ".backup-wal", ".sessions" };
 	char file[600];
 
 	signal_server_close(g->s);
@@ -148,7 +148,7 @@ struct raw_peer {
 	uint8_t id[NODE_ID_LEN];
 	bool online;
 	struct wire_candidates candidates;
-	unsigned told;	/* how often */
+	unsigned told; /* how often */
 };
 
 struct raw {
@@ -156,7 +156,7 @@ struct raw {
 	struct host *h;
 	struct identity *id;
 	struct quic_socket *socket;
-	bool shared;	/* identity and socket are another's */
+	bool shared; /* identity and socket are another's */
 	struct quic_conn *c;
 	bool connected, closed;
 	enum quic_close_reason reason;
@@ -181,7 +181,7 @@ struct raw {
 	size_t n_peers;
 	uint64_t cursor;
 	uint8_t epoch[EPOCH_LEN];
-	bool hold;	/* fetches no events */
+	bool hold; /* fetches no events */
 	unsigned presence_events, presence_items, resets, log_events, log_entries, shutdowns,
 		observed_events;
 	bool log_gap;
@@ -195,7 +195,7 @@ struct raw {
 	uint8_t rate_word[RELAY_RATE_LEN]; /* the last one of the relay, and how many came */
 	unsigned rate_words;
 	struct addr frame_from;
-	uint8_t frame[2048];	/* the last one */
+	uint8_t frame[2048]; /* the last one */
 	void (*on_frame)(struct raw *r);
 };
 
@@ -457,7 +457,8 @@ static inline bool raw_try_connect(struct raw *r)
 	r->connected = r->closed = false;
 	r->buffered = 0;
 	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &r->g->at, &raw_ops, r,
-				      NULL, &r->c), 0);
+				      NULL, &r->c),
+			 0);
 	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_up, r));
 	return r->connected && !r->closed;
 }
@@ -495,7 +496,8 @@ static inline enum refusal raw_reply(struct raw *r, enum signal_request_type to,
 	SIM_CHECK(r->g->w, world_run(r->g->w, 20 * NS_PER_S, raw_is_answered, r));
 	SIM_CHECK(r->g->w, r->answered && !r->closed);
 	ck_assert_int_eq(frame_next(span_of(r->reply, r->reply_len), SIGNAL_MESSAGE_MAX, &message,
-				    &used), 1);
+				    &used),
+			 1);
 	ck_assert_uint_eq(used, r->reply_len);
 	ck_assert_int_eq(signal_reply_decode(to, message, reply), 0);
 	if (reply->refusal != REFUSAL_NONE)

@@ -45,8 +45,11 @@ static inline enum refusal raw_offer(struct raw *r, const char *code, const char
 static inline struct genesis raw_genesis(struct raw *r, const char *name, struct prefix4 subnet,
 					 ip4 address)
 {
-	struct genesis x = { .subnet = subnet, .address = address, .node_name = "nas",
-			     .signal_host = "signal.example", .signal_port = SIGNAL_PORT };
+	struct genesis x = { .subnet = subnet,
+			     .address = address,
+			     .node_name = "nas",
+			     .signal_host = "signal.example",
+			     .signal_port = SIGNAL_PORT };
 
 	snprintf(x.name, sizeof(x.name), "%s", name);
 	memcpy(x.key, identity_key(r->id), KEY_LEN);
@@ -71,7 +74,8 @@ static inline enum refusal raw_setup_send(struct raw *r, const char *code,
 					  const struct entry_bytes *genesis,
 					  struct signal_reply *reply)
 {
-	struct signal_request rq = { .type = SIGNAL_SETUP, .code = span_str(code),
+	struct signal_request rq = { .type = SIGNAL_SETUP,
+				     .code = span_str(code),
 				     .entry = span_of(genesis->data, genesis->len) };
 
 	return raw_ask(r, &rq, reply);

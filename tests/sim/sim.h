@@ -63,9 +63,9 @@ struct sim_sink {
 	uint64_t first_at, last_at;
 	struct addr from, local;
 	uint8_t ecn;
-	uint8_t last[1500];	/* the last datagram */
+	uint8_t last[1500]; /* the last datagram */
 	size_t last_len;
-	bool echo;		/* sends each one back */
+	bool echo; /* sends each one back */
 };
 
 static inline void sim_sink_take(struct sim_sink *s, const struct udp_rx *rx)
@@ -87,8 +87,9 @@ static inline void sim_sink_take(struct sim_sink *s, const struct udp_rx *rx)
 	if (s->first_at == 0)
 		s->first_at = s->last_at;
 	if (s->echo) {
-		struct udp_tx tx = { .data = rx->data, .len = rx->len, .segment = rx->segment,
-				     .to = rx->from };
+		struct udp_tx tx = {
+			.data = rx->data, .len = rx->len, .segment = rx->segment, .to = rx->from
+		};
 
 		ck_assert_uint_eq(udp_send(s->udp, &tx, 1), 1);
 	}

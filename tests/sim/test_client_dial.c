@@ -336,5 +336,5 @@ END_TEST
 UNIT_MAIN("client/dial", dead_addresses_cost_little, a_working_first_address_is_the_only_one,
 	  anothers_address_is_passed_over, last_good_address_does_not_wait_for_dns,
 	  failures_come_in_time_and_say_why, what_the_kernel_refuses_is_said_at_once,
-	  a_server_that_comes_up_late_is_found_in_time,
-	  a_slow_path_is_not_given_up_for_another_try, given_up_at_any_moment)
+	  a_server_that_comes_up_late_is_found_in_time, a_slow_path_is_not_given_up_for_another_try,
+	  given_up_at_any_moment)

@@ -18,7 +18,10 @@ static unsigned attempts_in_ten_minutes(struct scene *s)
 START_TEST(broken_replies_do_not_become_a_storm)
 {
 	static const enum signal_request_type at[] = {
-		SIGNAL_HELLO, SIGNAL_SESSION, SIGNAL_LOG, SIGNAL_SUBSCRIBE,
+		SIGNAL_HELLO,
+		SIGNAL_SESSION,
+		SIGNAL_LOG,
+		SIGNAL_SUBSCRIBE,
 	};
 	struct scene s;
 
@@ -133,9 +136,9 @@ START_TEST(broken_events_end_the_session)
 		uint8_t bytes[8];
 		size_t len;
 	} events[] = {
-		{ { 0, 0, 0, 0 }, 4 },			/* empty */
-		{ { 0, 0, 0, 2, 0x81, 0x09 }, 6 },	/* unknown type */
-		{ { 0, 1, 0, 1, 0 }, 5 },		/* too long */
+		{ { 0, 0, 0, 0 }, 4 },		   /* empty */
+		{ { 0, 0, 0, 2, 0x81, 0x09 }, 6 }, /* unknown type */
+		{ { 0, 1, 0, 1, 0 }, 5 },	   /* too long */
 		{ { 0xff, 0xff, 0xff, 0xff }, 4 },
 		{ { 0, 0, 0, 3, 0x82, 0x03, 0x40 }, 7 }, /* observed without an address */
 	};

@@ -62,9 +62,9 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 		enum refusal reason;
 		bool stays;
 	} cases[] = {
-		{ REFUSAL_USED_CODE, false }, { REFUSAL_FULL, false }, { REFUSAL_RATE, false },
-		{ REFUSAL_VERSION, false },   { REFUSAL_INTERNAL, true },
-		{ (enum refusal)77, true },
+		{ REFUSAL_USED_CODE, false }, { REFUSAL_FULL, false },
+		{ REFUSAL_RATE, false },      { REFUSAL_VERSION, false },
+		{ REFUSAL_INTERNAL, true },   { (enum refusal)77, true },
 	};
 	struct scene s;
 
@@ -124,7 +124,7 @@ START_TEST(offers_outside_of_the_permitted_are_refused)
 		struct prefix4 subnet;
 		ip4 address;
 	} offers[] = {
-		{ { IP(8, 0, 0, 0), 8 }, IP(8, 0, 0, 1) },	/* the Internet */
+		{ { IP(8, 0, 0, 0), 8 }, IP(8, 0, 0, 1) }, /* the Internet */
 		{ { IP(0, 0, 0, 0), 0 }, IP(8, 0, 0, 1) },
 		{ { IP(127, 0, 0, 0), 8 }, IP(127, 0, 0, 1) },
 		{ { IP(100, 64, 0, 0), 10 }, IP(100, 64, 0, 0) },
@@ -246,8 +246,7 @@ START_TEST(addresses_outside_of_the_subnet_are_not_taken)
 }
 END_TEST
 
-UNIT_MAIN("client/hostile join", broken_offers_leave_nothing,
-	  broken_setup_replies_keep_the_request, refusals_of_a_setup_follow_the_table,
-	  endlessly_stale_setup_ends, offers_outside_of_the_permitted_are_refused,
-	  another_subnet_than_asked_is_refused, lying_logs_are_not_joined,
-	  addresses_outside_of_the_subnet_are_not_taken)
+UNIT_MAIN("client/hostile join", broken_offers_leave_nothing, broken_setup_replies_keep_the_request,
+	  refusals_of_a_setup_follow_the_table, endlessly_stale_setup_ends,
+	  offers_outside_of_the_permitted_are_refused, another_subnet_than_asked_is_refused,
+	  lying_logs_are_not_joined, addresses_outside_of_the_subnet_are_not_taken)

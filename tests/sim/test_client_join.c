@@ -354,7 +354,8 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 	url = kit_invite(nas);
 	url.invite.sponsor = identity_node_id(laptop->id);
 	ck_assert_int_eq(invite_make(&url.invite, laptop->id, url.invite_bytes, &url.invite_len,
-				     url.invite_sig, &err), 0);
+				     url.invite_sig, &err),
+			 0);
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_SPONSOR_NOT_ADMIN);
 	ck_assert(kit_has_nothing(third));
@@ -409,7 +410,8 @@ START_TEST(adopt_with_a_lost_reply)
 	ck_assert(kit_has_file(laptop, STORE_PENDING));
 	ck_assert(kit_has_identity(laptop));
 	ck_assert_int_eq(store_load_pending(laptop->host, &laptop->store, KIT_CLUSTER, &first,
-					    NULL), 0);
+					    NULL),
+			 0);
 
 	/* Meanwhile another one joins. */
 	k.deaf = false;
@@ -540,8 +542,8 @@ START_TEST(existing_identity_is_kept)
 	identity_free(id);
 
 	/* With the files gone but the key kept, the key is known. */
-	SIM_CHECK_OK(k.w, store_cluster_path(&laptop->store, KIT_CLUSTER, STORE_CLUSTER, path,
-					     &err));
+	SIM_CHECK_OK(k.w,
+		     store_cluster_path(&laptop->store, KIT_CLUSTER, STORE_CLUSTER, path, &err));
 	SIM_CHECK_OK(k.w, file_remove(laptop->host, path));
 	url = kit_invite(nas);
 	laptop->name = "again";
@@ -553,8 +555,7 @@ START_TEST(existing_identity_is_kept)
 END_TEST
 
 UNIT_MAIN("client/join", setup_makes_a_cluster, setup_refusals_leave_nothing,
-	  fingerprint_mismatch_names_both, setup_with_a_used_token,
-	  setup_with_a_lost_reply,
+	  fingerprint_mismatch_names_both, setup_with_a_used_token, setup_with_a_lost_reply,
 	  setup_with_a_lost_request, setup_on_a_full_disk_completes_later, adopt_joins,
 	  adopt_refusals_leave_nothing, invites_of_plain_nodes_are_not_made_and_not_taken,
 	  invite_with_a_name_admits_only_it, adopt_with_a_lost_reply,

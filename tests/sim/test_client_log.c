@@ -248,6 +248,6 @@ START_TEST(entries_from_a_peer_are_pushed)
 }
 END_TEST
 
-UNIT_MAIN("client/log", restored_server_is_given_what_it_lost,
-	  fork_is_reported_and_not_taken, cancelled_invite_is_refused, append_with_a_lost_reply,
-	  append_before_the_session_is_up, entries_from_a_peer_are_pushed)
+UNIT_MAIN("client/log", restored_server_is_given_what_it_lost, fork_is_reported_and_not_taken,
+	  cancelled_invite_is_refused, append_with_a_lost_reply, append_before_the_session_is_up,
+	  entries_from_a_peer_are_pushed)

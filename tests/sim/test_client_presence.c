@@ -153,8 +153,8 @@ START_TEST(stale_log_is_not_joined)
 	scene_joined(&s);
 	scene_second(&s);
 	kit_load(s.n);
-	SIM_CHECK_OK(s.k.w, mlog_append(s.n->log, span_of(s.e.shown[1].data, s.e.shown[1].len),
-					NULL));
+	SIM_CHECK_OK(s.k.w,
+		     mlog_append(s.n->log, span_of(s.e.shown[1].data, s.e.shown[1].len), NULL));
 	url = kit_invite(s.n);
 	kit_unload(s.n);
 	third = kit_node(&s.k, "third");

@@ -65,8 +65,8 @@ static void one_trouble(struct kit *k, struct unit_rng *rng)
 		break;
 	case 4:
 		/* No two have the same one. */
-		world_host_roam(n->host, IP(203, 0, 113, 1) + (ip4)(n - k->node) * 50 +
-						 (ip4)below(rng, 50));
+		world_host_roam(n->host,
+				IP(203, 0, 113, 1) + (ip4)(n - k->node) * 50 + (ip4)below(rng, 50));
 		session_kick(n->session);
 		break;
 	default:

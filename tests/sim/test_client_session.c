@@ -400,6 +400,6 @@ UNIT_MAIN("client/session", two_nodes_see_each_other, a_new_member_is_seen_at_on
 	  back_within_ten_seconds_of_a_crash, back_after_a_proper_shutdown,
 	  a_dead_server_is_not_hammered, two_with_one_identity_do_not_fight,
 	  wrong_server_is_not_spoken_to, who_asks_does_not_wait, suspend_and_wake,
-	  roaming_keeps_the_session,
-	  cable_pulled_and_plugged, dead_dns_falls_back_to_the_last_good_address,
-	  dead_port_is_given_up, equal_seeds_make_equal_runs)
+	  roaming_keeps_the_session, cable_pulled_and_plugged,
+	  dead_dns_falls_back_to_the_last_good_address, dead_port_is_given_up,
+	  equal_seeds_make_equal_runs)

@@ -257,9 +257,13 @@ START_TEST(dangerous_addresses_are_not_tried)
 	struct buf b = file_of(n);
 	struct forbidden x = { .m = m, .own = addr_v4(n->ip, port_of(n)) };
 	const struct addr bad[] = {
-		addr_v4(IP(127, 0, 0, 1), 4433), addr_v4(IP(224, 0, 0, 1), 5353),
-		addr_v4(IP(255, 255, 255, 255), 67), addr_v4(IP(169, 254, 169, 254), 80),
-		addr_v4(IP(100, 64, 0, 1), 4433), addr_v4(IP(192, 0, 2, 77), 0), x.own,
+		addr_v4(IP(127, 0, 0, 1), 4433),
+		addr_v4(IP(224, 0, 0, 1), 5353),
+		addr_v4(IP(255, 255, 255, 255), 67),
+		addr_v4(IP(169, 254, 169, 254), 80),
+		addr_v4(IP(100, 64, 0, 1), 4433),
+		addr_v4(IP(192, 0, 2, 77), 0),
+		x.own,
 	};
 	uint8_t bytes[1024];
 	struct peers_file *f;

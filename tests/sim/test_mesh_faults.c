@@ -258,7 +258,8 @@ START_TEST(killed_at_the_very_end)
 	go_without_reply(&j, true);
 	world_tap(m->w, NULL, NULL);
 	ck_assert_int_eq(store_cluster_path(&laptop->store, MESH_CLUSTER, STORE_PENDING, path,
-					    NULL), 0);
+					    NULL),
+			 0);
 	ck_assert_int_eq(file_read(laptop->host, path, 65536, NULL, &pending), 0);
 	mesh_adopt_start(laptop, &url, &j);
 	MESH_CHECK(m, mesh_join_finish(&j) == 0);
@@ -314,8 +315,8 @@ static void kill_at(uint64_t at, bool setup, bool server)
 		mesh_adopt(n, url);
 	MESH_CHECK(m, n->address == IP(100, 64, 0, 1) + n->index);
 	MESH_CHECK(m, mesh_server_log(m) == m->n_nodes);
-	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/clusters/" MESH_CLUSTER
-						    STORE_PENDING));
+	MESH_CHECK(m, !file_exists(n->host,
+				   "/root/.config/mlsh/clusters/" MESH_CLUSTER STORE_PENDING));
 	mesh_connect(n);
 	mesh_all_connected(m, 20 * SECOND);
 	mesh_reach(m, 5 * SECOND);

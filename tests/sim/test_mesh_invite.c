@@ -10,8 +10,8 @@ static void expect_untouched(struct mesh_node *n)
 	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/key.pem"));
 	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/cert.pem"));
 	MESH_CHECK(m, !store_has_cluster(n->host, &n->store, MESH_CLUSTER));
-	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/clusters/" MESH_CLUSTER
-						    STORE_PENDING));
+	MESH_CHECK(m, !file_exists(n->host,
+				   "/root/.config/mlsh/clusters/" MESH_CLUSTER STORE_PENDING));
 }
 
 static void expect_refused(struct mesh_node *n, const struct invite_url *url, enum refusal why)
@@ -190,7 +190,9 @@ START_TEST(only_admins_invite)
 	struct cluster_file f = mesh_cluster_file(laptop);
 	struct mlog *log = mesh_user_log(laptop);
 	struct invite_url url = mesh_invite(&m->node[0], 3600);
-	struct invite_params p = { .cluster = &f, .log = log, .ttl_s = 60,
+	struct invite_params p = { .cluster = &f,
+				   .log = log,
+				   .ttl_s = 60,
 				   .now_s = (uint64_t)clock_wall_s(laptop->host) };
 	struct identity *id = NULL;
 	struct err err = { 0 };

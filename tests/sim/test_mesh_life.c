@@ -223,8 +223,11 @@ START_TEST(bad_network)
 	struct mesh *m = mesh_new(sim_seed());
 
 	mesh_nodes(m, 3);
-	mesh_links(m, (struct link_params){ .delay_ns = 20 * MS, .jitter_ns = 50 * MS,
-					    .loss = 0.01, .duplicate = 0.01, .reorder = true,
+	mesh_links(m, (struct link_params){ .delay_ns = 20 * MS,
+					    .jitter_ns = 50 * MS,
+					    .loss = 0.01,
+					    .duplicate = 0.01,
+					    .reorder = true,
 					    .mtu_bytes = 1500 });
 	mesh_join_all(m);
 	mesh_all_connected(m, 20 * SECOND);
@@ -243,8 +246,8 @@ START_TEST(narrow_network)
 
 	m->ping_len = MESH_PING_MAX;
 	mesh_nodes(m, 3);
-	mesh_links(m, (struct link_params){ .delay_ns = 30 * MS, .mtu_bytes = 1280,
-					    .rate_bps = 10000000 });
+	mesh_links(m, (struct link_params){
+			      .delay_ns = 30 * MS, .mtu_bytes = 1280, .rate_bps = 10000000 });
 	mesh_join_all(m);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_reach(m, 5 * SECOND);
@@ -392,5 +395,4 @@ END_TEST
 UNIT_MAIN("sim/mesh_life", three_nodes_reach_each_other, a_seed_says_all,
 	  disconnect_leaves_nothing_behind, a_machine_without_a_packet_filter,
 	  the_fence_spares_what_the_host_uses, bad_network, narrow_network, full_packets,
-	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves,
-	  server_within_the_clusters_range)
+	  ip6_and_ip4, two_clusters, a_laptop_sleeps_and_moves, server_within_the_clusters_range)

@@ -71,8 +71,7 @@ static void move(struct schedule *s)
 {
 	struct mesh_node *n = any_node(s);
 
-	world_host_roam(n->host, IP(203, 0, unit_random_below(&s->rng, 256),
-				    10 + n->index));
+	world_host_roam(n->host, IP(203, 0, unit_random_below(&s->rng, 256), 10 + n->index));
 }
 
 static void cut_or_mend(struct schedule *s)
@@ -89,14 +88,15 @@ static void change_link(struct schedule *s)
 	struct mesh_node *a = any_node(s), *b = any_node(s);
 	struct host *other = a == b ? s->m->server_host : b->host;
 
-	world_link(s->m->w, a->host, other, (struct link_params){
-		.delay_ns = unit_random_below(&s->rng, 200) * MS,
-		.jitter_ns = unit_random_below(&s->rng, 50) * MS,
-		.loss = (double)unit_random_below(&s->rng, 30) / 100,
-		.duplicate = (double)unit_random_below(&s->rng, 5) / 100,
-		.reorder = unit_random_below(&s->rng, 2),
-		.mtu_bytes = (unsigned)(1280 + unit_random_below(&s->rng, 221)),
-	});
+	world_link(s->m->w, a->host, other,
+		   (struct link_params){
+			   .delay_ns = unit_random_below(&s->rng, 200) * MS,
+			   .jitter_ns = unit_random_below(&s->rng, 50) * MS,
+			   .loss = (double)unit_random_below(&s->rng, 30) / 100,
+			   .duplicate = (double)unit_random_below(&s->rng, 5) / 100,
+			   .reorder = unit_random_below(&s->rng, 2),
+			   .mtu_bytes = (unsigned)(1280 + unit_random_below(&s->rng, 221)),
+		   });
 }
 
 static void server(struct schedule *s)
@@ -164,11 +164,11 @@ static const struct {
 	void (*run)(struct schedule *s);
 	unsigned weight;
 } mishaps[] = {
-	{ "crash or boot", crash_or_boot, 4 },	{ "stop or start", stop_or_start, 2 },
-	{ "sleep or wake", sleep_or_wake, 3 },	{ "cable out or in", plug, 3 },
-	{ "other network", move, 2 },		{ "link cut or mended", cut_or_mend, 4 },
-	{ "link changed", change_link, 3 },	{ "server down or up", server, 3 },
-	{ "names down or up", names, 1 },	{ "join", join, 4 },
+	{ "crash or boot", crash_or_boot, 4 }, { "stop or start", stop_or_start, 2 },
+	{ "sleep or wake", sleep_or_wake, 3 }, { "cable out or in", plug, 3 },
+	{ "other network", move, 2 },	       { "link cut or mended", cut_or_mend, 4 },
+	{ "link changed", change_link, 3 },    { "server down or up", server, 3 },
+	{ "names down or up", names, 1 },      { "join", join, 4 },
 };
 
 static void mishap(struct schedule *s)

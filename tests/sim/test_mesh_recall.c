@@ -117,8 +117,8 @@ struct lossy {
 };
 
 /* Drops the first datagrams that a server which has just started sends. */
-static bool drop_first(void *ctx, struct host *from, const struct addr *src,
-		       const struct addr *dst, uint8_t *data, size_t *len)
+static bool drop_first(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		       uint8_t *data, size_t *len)
 {
 	struct lossy *l = ctx;
 

@@ -92,8 +92,8 @@ static void know_by_zone_name(struct mesh_node *n)
 
 	SIM_CHECK_OK(w, store_load_cluster(n->host, &n->store, "zone", &f, NULL));
 	strcpy(f.signal_host, "signal.zone");
-	SIM_CHECK_OK(w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
-					   NULL));
+	SIM_CHECK_OK(w,
+		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
 	mesh_connect(n);
 }
 

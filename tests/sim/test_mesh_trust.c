@@ -230,8 +230,8 @@ START_TEST(forged_entries_are_refused)
 	log = copy_log(nas);
 	head = mlog_head(log);
 	admin = roster_at(mlog_roster(log), 0)->id;
-	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, false, &laptop,
-					  NULL, &err));
+	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, false, &laptop, NULL,
+					  &err));
 	mesh_server_crash(m);
 	r = rogue_start(m);
 	rogue_add_log(r, log, 3);
@@ -244,9 +244,8 @@ START_TEST(forged_entries_are_refused)
 	show_forged(m, r, &e, "an admit in the admin's name, not signed by it");
 	e = forge_admit(m, log, laptop, identity_node_id(laptop));
 	show_forged(m, r, &e, "an admit sponsored by a plain node");
-	SIM_CHECK_OK(m->w, cancel_make(&head, mlog_last_time_s(log), laptop,
-				       mlog_cluster_id(log), (const uint8_t[NONCE_LEN]){ 1 }, &e,
-				       &err));
+	SIM_CHECK_OK(m->w, cancel_make(&head, mlog_last_time_s(log), laptop, mlog_cluster_id(log),
+				       (const uint8_t[NONCE_LEN]){ 1 }, &e, &err));
 	show_forged(m, r, &e, "a cancel by a plain node");
 	memcpy(e.data, mlog_entry(log, 2).data, mlog_entry(log, 2).len);
 	e.len = mlog_entry(log, 2).len;
@@ -295,8 +294,8 @@ static void expect_joiner_refuses(struct mesh *m, const struct invite_url *url, 
 	}
 	MESH_CHECK(m, !store_has_cluster(late->host, &late->store, MESH_CLUSTER));
 	MESH_CHECK(m, !file_exists(late->host, "/root/.config/mlsh/identity/key.pem"));
-	MESH_CHECK(m, !file_exists(late->host, "/root/.config/mlsh/clusters/" MESH_CLUSTER
-						       STORE_PENDING));
+	MESH_CHECK(m, !file_exists(late->host,
+				   "/root/.config/mlsh/clusters/" MESH_CLUSTER STORE_PENDING));
 }
 
 START_TEST(joiner_believes_only_the_log)

@@ -50,8 +50,9 @@ static void send_tcp(struct fleet_node *from, const struct fleet_node *to, uint3
 {
 	size_t len = HEADERS + payload;
 	uint8_t *b = calloc(1, len);
-	struct tun_packet p = { .data = b, .len = len, .csum_partial = true, .csum_start = 20,
-				.csum_offset = 16 };
+	struct tun_packet p = {
+		.data = b, .len = len, .csum_partial = true, .csum_start = 20, .csum_offset = 16
+	};
 
 	b[0] = 0x45;
 	store_be16(b + 2, (uint16_t)len);
@@ -220,7 +221,8 @@ START_TEST(a_narrow_path_carries_full_packets)
 	fleet_wait_up(&m, 2 * NS_PER_S);
 	sim_pass(m.w, 10 * NS_PER_S);
 	ck_assert_uint_lt(prober_path_mtu(list_entry(m.node[0].o->peers.next, struct peer,
-						     in_overlay)), OVERLAY_MTU);
+						     in_overlay)),
+			  OVERLAY_MTU);
 	for (unsigned i = 0; i < 500; i++) {
 		uint8_t p[2000];
 		size_t len;

@@ -31,12 +31,13 @@ static void named_for(struct fleet *m, unsigned seconds, size_t first, size_t n,
 {
 	for (unsigned s = 0; s < seconds; s++) {
 		for (size_t i = first; i < first + n; i++) {
-			const struct member *who =
-				roster_by_id(mlog_roster(m->node[0].log), &m->node[i].self->id,
-					     ROSTER_CURRENT);
+			const struct member *who = roster_by_id(mlog_roster(m->node[0].log),
+								&m->node[i].self->id,
+								ROSTER_CURRENT);
 			uint16_t port = (uint16_t)(10000 + 20 * s + 2 * i);
 			struct wire_candidates named = {
-				.item = { addr_v4(ip, port), addr_v4(ip, port + 1) }, .n = 2,
+				.item = { addr_v4(ip, port), addr_v4(ip, port + 1) },
+				.n = 2,
 			};
 
 			overlay_presence(m->node[0].o, who, true, &named);

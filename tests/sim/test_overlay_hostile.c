@@ -29,7 +29,7 @@ START_TEST(forged_packets_never_reach_the_device)
 	rogue_packet(&r, 1, 0, DROP_in_short);
 	rogue_packet(&r, 10, 0, DROP_in_short);
 	rogue_packet(&r, 20, 0, DROP_in_short);
-	rogue_packet(&r, 60, 0, DROP_in_header); /* truncated */
+	rogue_packet(&r, 60, 0, DROP_in_header);  /* truncated */
 	rogue_packet(&r, 102, 0, DROP_in_header); /* too much */
 	p[0] = 0x44;
 	rogue_packet(&r, 101, 0, DROP_in_header);
@@ -201,8 +201,8 @@ START_TEST(a_flood_of_messages_ends_the_connection)
 		msg.observed = addr_v4(IP(203, 0, 113, 1) + sent % 250, 1000);
 		ptrdiff_t n = peer_message_encode(&msg, buf, sizeof(buf));
 
-		for (int i = 0; i < 100 && quic_stream_write(r.c, r.control, buf, (size_t)n,
-							     false) == 0; i++)
+		for (int i = 0;
+		     i < 100 && quic_stream_write(r.c, r.control, buf, (size_t)n, false) == 0; i++)
 			sent++;
 		sim_pass(m.w, 10 * NS_PER_MS);
 	}
@@ -370,8 +370,7 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 END_TEST
 
 UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
-	  forged_and_replayed_records_are_dropped,
-	  streams_are_checked_like_records_and_bounded,
+	  forged_and_replayed_records_are_dropped, streams_are_checked_like_records_and_bounded,
 	  garbage_on_the_control_stream_ends_the_connection,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,

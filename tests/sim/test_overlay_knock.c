@@ -3,7 +3,7 @@
 #include "overlay_sim.h"
 
 #define LISTENER_PORT 9999
-#define DEAD_ADDRESS addr_v4(IP(192, 0, 2, 200), LISTENER_PORT)	/* nobody is there */
+#define DEAD_ADDRESS addr_v4(IP(192, 0, 2, 200), LISTENER_PORT) /* nobody is there */
 
 /* Node 0 has the part of the one that calls back; here it is a bare end that never does. */
 struct listener {
@@ -12,7 +12,7 @@ struct listener {
 };
 
 static bool refuse_knock(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
-		   const struct quic_conn_ops **ret_ops, void **ret_ctx)
+			 const struct quic_conn_ops **ret_ops, void **ret_ctx)
 {
 	struct listener *l = ctx;
 
@@ -59,8 +59,8 @@ START_TEST(a_knock_that_no_call_follows_is_repeated_while_other_candidates_are_s
 	candidates_add(&c, &alive);
 	overlay_presence(m.node[1].o,
 			 roster_by_id(mlog_roster(m.node[1].log), &m.node[0].self->id,
-				      ROSTER_CURRENT), true,
-			 &c);
+				      ROSTER_CURRENT),
+			 true, &c);
 	sim_pass(m.w, 2 * NS_PER_S);
 	ck_assert_uint_ge(l.knocks, 1);
 	sim_pass(m.w, 6 * NS_PER_S); /* doubling: after 1, 2 and 4 s at the latest */

@@ -24,8 +24,8 @@ static void introduce(struct fleet *m, size_t i, unsigned silent)
 	for (unsigned k = 0; k < silent; k++)
 		c.item[c.n++] = addr_v4(IP(192, 168, i, 10 + k), 4000);
 	overlay_presence(m->node[0].o,
-			 roster_by_id(mlog_roster(m->node[0].log), &n->self->id,
-				      ROSTER_CURRENT), true, &c);
+			 roster_by_id(mlog_roster(m->node[0].log), &n->self->id, ROSTER_CURRENT),
+			 true, &c);
 }
 
 START_TEST(each_tunnel_finds_its_size)
@@ -120,8 +120,8 @@ END_TEST
 
 struct idle {
 	struct mesh *m;
-	bool cut[2];		/* what node i sends to the other is lost */
-	uint8_t seen[1500];	/* the last packet of the connection that the relay gave node 0 */
+	bool cut[2];	    /* what node i sends to the other is lost */
+	uint8_t seen[1500]; /* the last packet of the connection that the relay gave node 0 */
 	size_t seen_len;
 };
 
@@ -208,5 +208,5 @@ START_TEST(one_forged_datagram_does_not_wake_it_for_ever)
 END_TEST
 
 UNIT_MAIN("overlay/many", each_tunnel_finds_its_size, a_peer_that_breaks_the_rules_is_tried_again,
-	  packets_larger_than_the_path_wait_for_nobody,
-	  an_idle_tunnel_lets_the_machine_sleep, one_forged_datagram_does_not_wake_it_for_ever)
+	  packets_larger_than_the_path_wait_for_nobody, an_idle_tunnel_lets_the_machine_sleep,
+	  one_forged_datagram_does_not_wake_it_for_ever)

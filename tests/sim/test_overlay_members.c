@@ -49,7 +49,8 @@ static void stranger_connect(struct stranger *s, struct fleet_node *to)
 	overlay_candidates_get(to->o, &c);
 	ck_assert_uint_ge(c.n, 1);
 	ck_assert_int_eq(quic_connect(s->s, &peer_profile, &pin, 0, &c.item[0], &stranger_ops, s,
-				      NULL, &s->c), 0);
+				      NULL, &s->c),
+			 0);
 }
 
 static bool stranger_closed(void *ctx)
@@ -110,9 +111,9 @@ START_TEST(a_member_that_accepts_only_x25519_gets_no_tunnel)
 	m.server_down = true;
 	fleet_start(&m.node[0]);
 	fleet_start(&m.node[1]);
-	ck_assert_int_eq(
-		SSL_CTX_set1_groups_list(quic_tls_context(m.node[1].o->socket->tls, true),
-					 "X25519"), 1);
+	ck_assert_int_eq(SSL_CTX_set1_groups_list(quic_tls_context(m.node[1].o->socket->tls, true),
+						  "X25519"),
+			 1);
 	fleet_tell(&m.node[1], &m.node[0]);
 	sim_pass(m.w, 20 * NS_PER_S);
 	struct peer_status st = fleet_peer(&m.node[0], &m.node[1]);
@@ -361,5 +362,5 @@ UNIT_MAIN("overlay/members", a_key_that_is_no_members_is_refused_in_the_handshak
 	  a_connection_without_control_stream_is_closed, whoever_is_behind_learns_from_its_peer,
 	  a_large_cluster_builds_tunnels_on_the_first_packet,
 	  an_entry_that_one_learns_reaches_all_without_a_server,
-	  an_entry_of_the_far_future_is_not_taken_from_a_peer,
-	  a_fork_is_reported_by_both_sides, a_fork_is_found_when_one_log_is_longer)
+	  an_entry_of_the_far_future_is_not_taken_from_a_peer, a_fork_is_reported_by_both_sides,
+	  a_fork_is_found_when_one_log_is_longer)

@@ -65,8 +65,11 @@ static const struct {
 	void (*take)(struct fleet_node *n);
 	const char *what;
 } thefts[] = {
-	{ take_routes, "routes" }, { take_address, "address, routes" },
-	{ take_link_down, "link state, routes" }, { take_mtu, "MTU" }, { take_name, "name" },
+	{ take_routes, "routes" },
+	{ take_address, "address, routes" },
+	{ take_link_down, "link state, routes" },
+	{ take_mtu, "MTU" },
+	{ take_name, "name" },
 	{ take_device, "interface" },
 };
 
@@ -158,9 +161,8 @@ START_TEST(a_network_of_the_host_that_comes_later_wins_while_it_is_there)
 	ck_assert_ptr_nonnull(strstr(overlay_conflict(n->o, 0), "a gateway of this host"));
 	ck_assert_ptr_nonnull(strstr(overlay_conflict(n->o, 1), "wwan0"));
 	ck_assert_ptr_null(overlay_conflict(n->o, 2));
-	ck_assert(!overlay_routes_to(n->o,
-				     roster_by_address(mlog_roster(n->log), KIT_NET + 2,
-						       ROSTER_CURRENT)));
+	ck_assert(!overlay_routes_to(n->o, roster_by_address(mlog_roster(n->log), KIT_NET + 2,
+							     ROSTER_CURRENT)));
 	world_host_uses_no_more(n->h, gateway);
 	world_host_uses_no_more(n->h, lan);
 	sim_pass(m.w, 10 * NS_PER_MS);

@@ -7,22 +7,22 @@
 #include "overlay_sim.h"
 
 #define KEPT 64
-#define FLAGS_AT 17		/* of a probe frame */
+#define FLAGS_AT 17 /* of a probe frame */
 #define ANY 0x00
 
 struct spy {
 	struct fleet m;
-	struct addr at;			/* his */
-	uint8_t kept[KEPT][PROBE_PING_MIN];	/* pings of node 1 to node 0 */
+	struct addr at;			    /* his */
+	uint8_t kept[KEPT][PROBE_PING_MIN]; /* pings of node 1 to node 0 */
 	size_t n_kept;
-	unsigned pings, pongs;		/* node 1's, and node 0's to it */
-	unsigned urgent;		/* node 0's pings */
-	unsigned to_spy;		/* datagrams that nodes sent to him */
-	bool races;			/* with copies of what has these bits in the first byte: */
+	unsigned pings, pongs; /* node 1's, and node 0's to it */
+	unsigned urgent;       /* node 0's pings */
+	unsigned to_spy;       /* datagrams that nodes sent to him */
+	bool races;	       /* with copies of what has these bits in the first byte: */
 	uint8_t mask, first;
 	unsigned copies;
 	uint64_t up_since[2];
-	bool delays;			/* every other ping of node 1, by a second */
+	bool delays; /* every other ping of node 1, by a second */
 	struct held {
 		struct addr src, dst;
 		uint8_t data[PROBE_MAX];
@@ -69,7 +69,9 @@ static bool spy_tap(void *ctx, struct host *from, const struct addr *src, const 
 		world_inject(s->m.w, &s->at, dst, 0, data, *len);
 	}
 	if (s->delays && data[0] == PROBE_PING && from == s->m.node[1].h && s->pings % 2) {
-		*h = (struct held){ .src = addr_of(&s->m.node[1]), .dst = *dst, .len = *len,
+		*h = (struct held){ .src = addr_of(&s->m.node[1]),
+				    .dst = *dst,
+				    .len = *len,
 				    .at = world_now(s->m.w) + NS_PER_S };
 		memcpy(h->data, data, *len);
 		s->n_held++;
@@ -126,8 +128,8 @@ static void spy_free(struct spy *s)
 static struct pathset *paths_of(struct spy *s, unsigned node)
 {
 	struct fleet_node *n = &s->m.node[node];
-	const struct member *other =
-		roster_by_id(mlog_roster(n->log), &s->m.node[1 - node].self->id, ROSTER_CURRENT);
+	const struct member *other = roster_by_id(mlog_roster(n->log),
+						  &s->m.node[1 - node].self->id, ROSTER_CURRENT);
 	struct peer *p = route_lookup(&n->o->routes, other->address);
 
 	ck_assert_ptr_nonnull(p->prober);
@@ -221,8 +223,8 @@ START_TEST(a_flood_of_old_pings_keeps_no_real_one_from_its_answer)
 	ck_assert_uint_ge(theirs->pings - pings, 8);
 	ck_assert_uint_eq(theirs->pings - pings, theirs->pongs - pongs);
 	ck_assert_uint_eq(pathset_current(paths_of(s, 0))->heard - heard, s->pings);
-	ck_assert_uint_le(s->pongs, s->pings + PEER_REPEATED_PONGS_BURST +
-					    12 * PEER_REPEATED_PONGS_PER_S);
+	ck_assert_uint_le(s->pongs,
+			  s->pings + PEER_REPEATED_PONGS_BURST + 12 * PEER_REPEATED_PONGS_PER_S);
 	spy_free(s);
 }
 END_TEST

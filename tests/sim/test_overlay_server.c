@@ -6,14 +6,14 @@
 #include "overlay_sim.h"
 
 #define FLOOD_NS (40 * NS_PER_S)
-#define STEP_NS (2 * NS_PER_MS)		/* 500 times a second */
+#define STEP_NS (2 * NS_PER_MS) /* 500 times a second */
 
 static void pair_up(struct fleet *m)
 {
 	fleet_new(m, 2);
 	fleet_wait_up(m, 5 * NS_PER_S);
 	sim_pass(m->w, 20 * NS_PER_S); /* it has moved to the best path */
-	m->server_down = true; /* the test speaks in its place */
+	m->server_down = true;	       /* the test speaks in its place */
 	for (size_t i = 0; i < m->n; i++)
 		m->node[i].changes = 0;
 }

@@ -33,7 +33,7 @@ static void flood(struct fleet *m, unsigned ms, bool (*until)(void *))
 	for (unsigned i = 0; i < ms * 4; i++) {
 		struct fleet_node *to = &m->node[i % 2];
 		struct addr src = stranger(i), dst = addr_v4(IP(192, 0, 2, 10 + i % 2),
-			quic_socket_local(to->o->socket).port);
+							     quic_socket_local(to->o->socket).port);
 
 		forge_initial(p, i);
 		world_inject(m->w, &src, &dst, 0, p, sizeof(p));
@@ -98,7 +98,8 @@ static void call(struct callers *k, struct fleet_node *to)
 	quic_socket_close(k->s[i]);
 	ck_assert_int_eq(quic_socket_open(k->h, &cfg, NULL, &k->s[i]), 0);
 	ck_assert_int_eq(quic_connect(k->s[i], &peer_profile, &pin, 0, &a, &caller_ops, k, NULL,
-				      &k->c[i]), 0);
+				      &k->c[i]),
+			 0);
 }
 
 /* They are near, the member is far away: all of them call between two packets of its handshake. */
@@ -145,8 +146,8 @@ struct holders {
 	unsigned said[HOLDERS][65536];
 };
 
-static bool holds_back(void *ctx, struct host *from, const struct addr *src,
-		       const struct addr *dst, uint8_t *data, size_t *len)
+static bool holds_back(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		       uint8_t *data, size_t *len)
 {
 	struct holders *h = ctx;
 
@@ -258,8 +259,7 @@ START_TEST(strangers_do_not_push_out_what_the_server_relays)
 		world_inject(m.w, &server, &to, 0, f, relay_frame_make(&other, i, f));
 	}
 	sim_pass(m.w, 10 * NS_PER_MS);
-	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_unknown),
-			  10000 + 2 * EARLY_FRAMES);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_relay_unknown), 10000 + 2 * EARLY_FRAMES);
 	fleet_free(&m);
 }
 END_TEST

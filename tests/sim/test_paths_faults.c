@@ -178,7 +178,7 @@ START_TEST(a_forged_candidate_floods_nobody)
 	liar = tunnel_overlay(mesh_tunnel(&h.m->node[1]));
 	p = list_entry(liar->peers.next, struct peer, in_overlay);
 	for (unsigned i = 0; i < 600; i++) { /* a minute */
-		forged.n = i % 2; /* gone and there again */
+		forged.n = i % 2;	     /* gone and there again */
 		liar->own = forged;
 		control_candidates(p->active);
 		control_punch(p->active);
@@ -196,7 +196,7 @@ static struct prober *prober_of(struct mesh_node *n, struct mesh_node *to)
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 	struct overlay *other = tunnel_overlay(mesh_tunnel(to));
 
-	list_for_each (it, &o->peers) {
+	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->member->address == other->self->address)

@@ -17,7 +17,8 @@ static struct peer *peer_at(struct mesh_node *n, struct mesh_node *of)
 {
 	struct tunnel *t = mesh_tunnel(n);
 	const struct member *m = t ? roster_by_name(mlog_roster(tunnel_log(t)), span_str(of->name),
-						    ROSTER_CURRENT) : NULL;
+						    ROSTER_CURRENT)
+				   : NULL;
 
 	return m ? route_lookup(&tunnel_overlay(t)->routes, m->address) : NULL;
 }

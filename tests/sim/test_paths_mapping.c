@@ -209,8 +209,8 @@ END_TEST
 
 struct forger {
 	struct scene *s;
-	unsigned asked;		/* requests of the node that were seen */
-	struct addr client;	/* where they came from */
+	unsigned asked;	    /* requests of the node that were seen */
+	struct addr client; /* where they came from */
 	uint8_t last[PORTMAP_REQUEST_MAX];
 	size_t last_len;
 };
@@ -234,8 +234,9 @@ static void forge(struct forger *f, struct udp *u, const struct portmap_answer *
 {
 	uint8_t buf[PORTMAP_REQUEST_MAX];
 	ptrdiff_t len = portmap_answer_encode(a, buf, sizeof(buf));
-	struct udp_tx tx = { .data = buf, .len = (size_t)len, .segment = (size_t)len,
-			     .to = f->client };
+	struct udp_tx tx = {
+		.data = buf, .len = (size_t)len, .segment = (size_t)len, .to = f->client
+	};
 
 	ck_assert_int_gt(len, 0);
 	ck_assert_uint_eq(udp_send(u, &tx, 1), 1);
@@ -270,19 +271,22 @@ START_TEST(answers_of_others_are_not_believed)
 
 	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &theirs, NULL, &theirs));
 	uc.bind.port = 0;
-	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &other_port,
-				      NULL, &other_port));
+	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &other_port, NULL,
+				      &other_port));
 	world_tap(s.m->w, sees_requests, &f);
 	mesh_join_all(s.m);
 	for (int i = 0; i < 1000; i++) {
 		sim_pass(s.m->w, 10 * MS);
 		if (!f.last_len || portmap_request_decode(span_of(f.last, f.last_len), &q) < 0)
 			continue;
-		struct portmap_answer a = { .version = q.version, .op = q.op, .lifetime_s = 3600,
-					    .internal_port = q.internal_port, .external = evil };
+		struct portmap_answer a = { .version = q.version,
+					    .op = q.op,
+					    .lifetime_s = 3600,
+					    .internal_port = q.internal_port,
+					    .external = evil };
 		memcpy(a.nonce, q.nonce, sizeof(a.nonce));
-		forge(&f, theirs, &a);		/* right in all but the sender */
-		forge(&f, other_port, &a);	/* the gateway, but from another port */
+		forge(&f, theirs, &a);	   /* right in all but the sender */
+		forge(&f, other_port, &a); /* the gateway, but from another port */
 	}
 	ck_assert_uint_ge(f.asked, 4);
 	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
@@ -312,8 +316,7 @@ START_TEST(upnp_of_others_is_not_believed)
 
 	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &u[0], NULL, &u[0]));
 	uc.bind.port = 1901;
-	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &u[1], NULL,
-				      &u[1]));
+	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &u[1], NULL, &u[1]));
 	portmapd_configure(s.gateway[0], &silent);
 	mesh_join_all(s.m);
 	for (int i = 0; i < 1000; i++) {
@@ -321,7 +324,8 @@ START_TEST(upnp_of_others_is_not_believed)
 		for (uint16_t port = 32768; port < 32776; port++) {
 			for (int k = 0; k < 2; k++) {
 				size_t len = strlen(evil[k]);
-				struct udp_tx tx = { .data = (const uint8_t *)evil[k], .len = len,
+				struct udp_tx tx = { .data = (const uint8_t *)evil[k],
+						     .len = len,
 						     .segment = len,
 						     .to = addr_v4(IP(10, 7, 0, 2), port) };
 
@@ -343,7 +347,7 @@ END_TEST
 /* What a tap makes of the gateway's answers, so that they come from the right address. */
 struct liar {
 	unsigned kind, lied;
-	size_t sent;	/* to the gateway */
+	size_t sent; /* to the gateway */
 };
 
 enum { LIE_NONCE, LIE_PORT, LIE_LOOPBACK, LIE_OVERLAY, LIE_NO_LIFE, LIE_EPOCH, LIES };
@@ -360,14 +364,14 @@ static bool lies(void *ctx, struct host *from, const struct addr *src, const str
 		return true;
 	l->lied++;
 	switch (l->kind) {
-	/* clang-format off */
+		/* clang-format off */
 	case LIE_NONCE: data[24] ^= 1; break;
 	case LIE_PORT: data[41] ^= 1; break;
 	case LIE_LOOPBACK: memcpy(data + 56, loopback, 4); break;
 	case LIE_OVERLAY: memcpy(data + 56, overlay, 4); break;
 	case LIE_NO_LIFE: memset(data + 4, 0, 4); break;
 	case LIE_EPOCH: store_be32(data + 8, l->lied % 2 ? 7 : 1000000); break;
-	/* clang-format on */
+		/* clang-format on */
 	}
 	return true;
 }
@@ -408,11 +412,9 @@ START_TEST(a_wild_epoch_is_no_flood)
 }
 END_TEST
 
-UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too,
-	  upnp_does_too, a_taken_port_is_no_end,
-	  without_a_mapping_it_is_the_relay, a_node_with_a_public_address_asks_nobody,
-	  mappings_are_renewed_at_half_their_life, a_gateway_that_was_restarted_is_asked_again,
-	  a_network_change_asks_the_new_gateway,
+UNIT_MAIN("sim/paths_mapping", pcp_on_one_side_makes_it_direct, natpmp_does_too, upnp_does_too,
+	  a_taken_port_is_no_end, without_a_mapping_it_is_the_relay,
+	  a_node_with_a_public_address_asks_nobody, mappings_are_renewed_at_half_their_life,
+	  a_gateway_that_was_restarted_is_asked_again, a_network_change_asks_the_new_gateway,
 	  answers_of_others_are_not_believed, upnp_of_others_is_not_believed,
-	  wrong_answers_are_not_believed,
-	  a_wild_epoch_is_no_flood)
+	  wrong_answers_are_not_believed, a_wild_epoch_is_no_flood)

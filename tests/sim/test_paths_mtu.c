@@ -154,8 +154,7 @@ START_TEST(moving_to_a_narrower_network_loses_nothing_for_long)
 		world_host_roam(i ? p.a->host : p.b->host, IP(203, 0, 113, 77));
 		t = silence(&p);
 		printf("node %u moves to 1280 bytes: full packets pass again after %llu ms\n",
-		       1 - i,
-		       (unsigned long long)(t / MS));
+		       1 - i, (unsigned long long)(t / MS));
 		fflush(stdout);
 		ck_assert_uint_lt(t, 3 * SECOND);
 		ck_assert_uint_eq(limit(p.a), fitting(1280, false, true));

@@ -37,7 +37,8 @@ static bool theory_direct(const struct kind *a, const struct kind *b)
 
 static void place(struct mesh_node *n, const struct kind *k)
 {
-	struct nat_config cfg = { .mapping = k->mapping, .filtering = k->filtering,
+	struct nat_config cfg = { .mapping = k->mapping,
+				  .filtering = k->filtering,
 				  .timeout_ns = 30 * SECOND };
 	struct nat *nat;
 
@@ -154,8 +155,7 @@ START_TEST(one_lan_behind_one_nat_talks_over_the_lan)
 	sim_pass(m->w, 3 * SECOND);
 	ck_assert(is_direct(m));
 	endpoint = mesh_peer(&m->node[0], &m->node[1]).endpoint;
-	ck_assert_uint_eq(addr_ip4(&endpoint),
-			  IP(10, 7, 0, 3));
+	ck_assert_uint_eq(addr_ip4(&endpoint), IP(10, 7, 0, 3));
 	mesh_free(m);
 }
 END_TEST

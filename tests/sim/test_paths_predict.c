@@ -12,9 +12,9 @@
 struct scene {
 	struct mesh *m;
 	struct nat *nat[2];
-	unsigned to_outer[2];		/* the other's pings to the outer address of node i's NAT */
+	unsigned to_outer[2]; /* the other's pings to the outer address of node i's NAT */
 	unsigned to_victim;
-	bool port_seen[UINT16_MAX + 1];	/* of node 0's outer address */
+	bool port_seen[UINT16_MAX + 1]; /* of node 0's outer address */
 	unsigned ports;
 };
 
@@ -190,8 +190,10 @@ END_TEST
 START_TEST(nothing_is_guessed_in_vain)
 {
 	const struct nat_config *cfg[][2] = {
-		{ &nat_hard, &nat_by_port }, { &nat_by_port, &nat_hard },
-		{ &nat_in_turn, &nat_in_turn }, { &nat_in_turn, &nat_hard },
+		{ &nat_hard, &nat_by_port },
+		{ &nat_by_port, &nat_hard },
+		{ &nat_in_turn, &nat_in_turn },
+		{ &nat_in_turn, &nat_hard },
 	};
 
 	for (size_t k = 0; k < ARRAY_LEN(cfg); k++) {

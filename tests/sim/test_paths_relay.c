@@ -12,10 +12,10 @@
 
 struct tamperer {
 	struct mesh *m;
-	uint64_t state;			/* of its dice */
+	uint64_t state; /* of its dice */
 	bool honest;
 	unsigned flipped, cut, repeated;
-	uint8_t old[KEPT][2048];	/* packets that it relayed before */
+	uint8_t old[KEPT][2048]; /* packets that it relayed before */
 	size_t old_len[KEPT], n_old;
 };
 
@@ -176,8 +176,11 @@ START_TEST(what_overtook_its_channel_is_delivered_with_it)
 {
 	struct mesh *m = mesh_new(sim_seed());
 	uint8_t tcp[100], out[MESH_PING_MAX];
-	struct tun_packet t = { .data = tcp, .len = sizeof(tcp), .csum_partial = true,
-				.csum_start = 20, .csum_offset = 16 };
+	struct tun_packet t = { .data = tcp,
+				.len = sizeof(tcp),
+				.csum_partial = true,
+				.csum_start = 20,
+				.csum_offset = 16 };
 	struct relay_end end;
 	struct addr server;
 	struct peer *p;

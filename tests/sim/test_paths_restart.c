@@ -5,8 +5,8 @@
  */
 #include "nat_kit.h"
 
-#define AT_ONCE SECOND		/* the README promises "a second or two" */
-#define PROMISED (5 * SECOND)	/* "five at the most" */
+#define AT_ONCE SECOND	      /* the README promises "a second or two" */
+#define PROMISED (5 * SECOND) /* "five at the most" */
 #define PING_GAP (200 * MS)
 #define NODES 3
 
@@ -58,11 +58,11 @@ enum server_is { SERVER_THERE, SERVER_AWAY, SERVER_KILLED_TOO };
 
 struct flap {
 	unsigned nats;
-	unsigned which, peer;	/* is restarted; pings it, and is pinged by it */
+	unsigned which, peer; /* is restarted; pings it, and is pinged by it */
 	bool kill;
 	enum server_is server;
-	uint64_t age;		/* between restarts */
-	uint64_t within;	/* 0: AT_ONCE */
+	uint64_t age;	 /* between restarts */
+	uint64_t within; /* 0: AT_ONCE */
 };
 
 static void server_before(struct mesh *m, enum server_is server)
@@ -112,14 +112,27 @@ START_TEST(a_node_that_restarts_often_is_back_at_once)
 		{ .nats = 7, .which = 2, .kill = true, .server = SERVER_AWAY, .age = 700 * MS },
 		{ .nats = 1, .which = 1, .kill = true, .server = SERVER_THERE, .age = 600 * MS },
 		/* The side that begins. */
-		{ .nats = 2, .which = 0, .peer = 1, .kill = true, .server = SERVER_AWAY,
+		{ .nats = 2,
+		  .which = 0,
+		  .peer = 1,
+		  .kill = true,
+		  .server = SERVER_AWAY,
 		  .age = SECOND },
 		{ .nats = 3, .which = 0, .peer = 1, .server = SERVER_THERE, .age = 3 * SECOND },
 		/* With the server at the same moment. */
-		{ .nats = 3, .which = 1, .kill = true, .server = SERVER_KILLED_TOO,
-		  .age = 4 * SECOND, .within = 2 * SECOND },
-		{ .nats = 1, .which = 0, .peer = 2, .kill = true, .server = SERVER_KILLED_TOO,
-		  .age = 2 * SECOND, .within = 2 * SECOND },
+		{ .nats = 3,
+		  .which = 1,
+		  .kill = true,
+		  .server = SERVER_KILLED_TOO,
+		  .age = 4 * SECOND,
+		  .within = 2 * SECOND },
+		{ .nats = 1,
+		  .which = 0,
+		  .peer = 2,
+		  .kill = true,
+		  .server = SERVER_KILLED_TOO,
+		  .age = 2 * SECOND,
+		  .within = 2 * SECOND },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -216,7 +229,8 @@ END_TEST
 START_TEST(random_restarts_on_bad_links_take_five_seconds_at_most)
 {
 	static const struct link_params far = { .delay_ns = 80 * MS, .mtu_bytes = 1500 };
-	static const struct link_params lossy = { .delay_ns = 10 * MS, .loss = 0.02,
+	static const struct link_params lossy = { .delay_ns = 10 * MS,
+						  .loss = 0.02,
 						  .mtu_bytes = 1500 };
 
 	ck_assert(random_worst(1, &far) <= PROMISED);

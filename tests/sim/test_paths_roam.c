@@ -15,7 +15,7 @@
 struct home {
 	struct mesh *m;
 	struct nat *nat[2];
-	bool relayed;		/* they cannot reach each other directly */
+	bool relayed; /* they cannot reach each other directly */
 	unsigned moves;
 };
 
@@ -294,5 +294,5 @@ START_TEST(status_of_an_idle_tunnel_is_true_at_the_first_asking)
 END_TEST
 
 UNIT_MAIN("sim/paths_roam", status_of_an_idle_tunnel_is_true_at_the_first_asking,
-	  direct_tunnels_are_back_within_five_seconds,
-	  relayed_tunnels_are_back_within_five_seconds, whatever_the_attempts_are_at)
+	  direct_tunnels_are_back_within_five_seconds, relayed_tunnels_are_back_within_five_seconds,
+	  whatever_the_attempts_are_at)

@@ -76,9 +76,9 @@ static void check_nat(struct mesh *m, unsigned node, size_t kind)
 	struct overlay_nat nat;
 
 	overlay_nat_get(tunnel_overlay(mesh_tunnel(&m->node[node])), &nat);
-	MESH_CHECK(m, nat.kind.mapping == (kind == OPEN		  ? MAPPING_NONE
+	MESH_CHECK(m, nat.kind.mapping == (kind == OPEN		    ? MAPPING_NONE
 					   : kind == REMEMBERS_HARD ? MAPPING_VARIES
-								  : MAPPING_SAME));
+								    : MAPPING_SAME));
 	MESH_CHECK(m, nat.kind.filtering == (kind >= PORT ? FILTERING_PORT : FILTERING_OPEN));
 }
 
@@ -117,8 +117,8 @@ START_TEST(every_kind_meets_where_theory_allows_it)
 }
 END_TEST
 
-static const struct delay all_delays[] = { { 0, 0 }, { 1, 1 }, { 20, 20 }, { 80, 80 }, { 0, 80 },
-					   { 80, 0 } };
+static const struct delay all_delays[] = { { 0, 0 },   { 1, 1 },  { 20, 20 },
+					   { 80, 80 }, { 0, 80 }, { 80, 0 } };
 
 static void check_delays(size_t a, size_t b, struct delay da, struct delay db, unsigned hops,
 			 uint64_t within)
@@ -180,11 +180,11 @@ END_TEST
 /* --- a stranger's datagram was there first ---------------------------------------------------- */
 
 struct silence {
-	uint64_t last, longest;		/* between pings that go all the way */
+	uint64_t last, longest; /* between pings that go all the way */
 };
 
-static bool note_pings(void *ctx, struct host *from, const struct addr *src,
-		       const struct addr *dst, uint8_t *data, size_t *len)
+static bool note_pings(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
+		       uint8_t *data, size_t *len)
 {
 	struct silence *s = ctx;
 	uint64_t now = from ? clock_now(from) : s->last;
@@ -203,8 +203,8 @@ static bool note_pings(void *ctx, struct host *from, const struct addr *src,
 static struct addr outer_of(struct mesh *m, unsigned i)
 {
 	return addr_v4(NAT_OUTER(i),
-		       quic_socket_local(overlay_socket(tunnel_overlay(
-			       mesh_tunnel(&m->node[i])))).port);
+		       quic_socket_local(overlay_socket(tunnel_overlay(mesh_tunnel(&m->node[i]))))
+			       .port);
 }
 
 /*
@@ -243,7 +243,7 @@ struct outside {
 	struct host *host;
 	struct addr addr;
 	struct udp *udp;
-	struct addr from;	/* of the last datagram; unset: none */
+	struct addr from; /* of the last datagram; unset: none */
 };
 
 static void take(void *ctx)
@@ -269,8 +269,9 @@ static void outside_open(struct outside *o, struct host *h, ip4 ip, uint16_t por
 static uint16_t says(struct world *w, struct outside *from, struct outside *to,
 		     const struct addr *at, uint8_t hops)
 {
-	struct udp_tx tx = { .data = (const uint8_t *)"?", .len = 1, .segment = 1, .to = *at,
-			     .hops = hops };
+	struct udp_tx tx = {
+		.data = (const uint8_t *)"?", .len = 1, .segment = 1, .to = *at, .hops = hops
+	};
 
 	to->from = (struct addr){ 0 };
 	ck_assert_uint_eq(udp_send(from->udp, &tx, 1), 1);

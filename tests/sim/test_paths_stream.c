@@ -12,9 +12,9 @@
 struct stream {
 	struct mesh *m;
 	struct mesh_node *a, *b;
-	uint32_t last_a, last_b;	/* received at the last look */
-	uint64_t heard_a, heard_b;	/* when something new had come */
-	uint64_t gap_a, gap_b;		/* the longest silence */
+	uint32_t last_a, last_b;   /* received at the last look */
+	uint64_t heard_a, heard_b; /* when something new had come */
+	uint64_t gap_a, gap_b;	   /* the longest silence */
 };
 
 static void look(struct stream *s)

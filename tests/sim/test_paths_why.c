@@ -12,7 +12,7 @@
 static const struct kind {
 	const char *name;
 	bool nat, blocked;
-	enum nat_depends on;		/* mapping of a symmetric one, else endpoint independent */
+	enum nat_depends on; /* mapping of a symmetric one, else endpoint independent */
 	enum nat_depends filtering;
 	const char *says_mapping, *says_filtering;
 } kinds[] = {
@@ -20,14 +20,14 @@ static const struct kind {
 	{ "full cone", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT,
 	  "independent", "open" },
 	/* The server's second port has the same address. */
-	{ "address", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT,
-	  "independent", "open" },
+	{ "address", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, "independent",
+	  "open" },
 	{ "port", true, false, NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT,
 	  "independent", "port" },
-	{ "symmetric", true, false, NAT_ADDRESS_AND_PORT_DEPENDENT,
-	  NAT_ADDRESS_AND_PORT_DEPENDENT, "dependent", "port" },
-	{ "blocked", true, true, NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT,
-	  "independent", "open" },
+	{ "symmetric", true, false, NAT_ADDRESS_AND_PORT_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT,
+	  "dependent", "port" },
+	{ "blocked", true, true, NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT, "independent",
+	  "open" },
 };
 
 #define KINDS ARRAY_LEN(kinds)
@@ -46,7 +46,8 @@ static const char *truth(const struct kind *a, const struct kind *b)
 
 static struct nat *place(struct mesh_node *n, const struct kind *k)
 {
-	struct nat_config cfg = { .mapping = k->on, .filtering = k->filtering,
+	struct nat_config cfg = { .mapping = k->on,
+				  .filtering = k->filtering,
 				  .timeout_ns = 30 * SECOND };
 	struct nat *nat;
 
@@ -212,8 +213,9 @@ START_TEST(without_the_server_it_is_said_what_fails)
 	mesh_server_crash(m);
 	sim_pass(m->w, 2 * MINUTE);
 	o = ask(&m->node[0], CONTROL_NETCHECK, "");
-	ck_assert(!json_object_get_boolean(json_object_object_get(
-		json_object_object_get(o, "server"), "reachable")));
+	ck_assert(!json_object_get_boolean(json_object_object_get(json_object_object_get(o,
+											 "server"),
+								  "reachable")));
 	ck_assert(strstr(str(o, "text"), "does not answer over UDP"));
 	json_object_put(o);
 	/* The tunnel does not notice. */
@@ -350,13 +352,15 @@ static void on_event(void *ctx, const struct ping_event *ev)
 static struct ping *ping(struct mesh_node *n, struct mesh_node *to, unsigned count, bool direct,
 			 struct heard *h)
 {
-	struct ping_config cfg = { .count = count, .interval_ns = SECOND, .until_direct = direct,
-				   .event = on_event, .ctx = h };
+	struct ping_config cfg = { .count = count,
+				   .interval_ns = SECOND,
+				   .until_direct = direct,
+				   .event = on_event,
+				   .ctx = h };
 	struct ping *p = NULL;
 
 	*h = (struct heard){ 0 };
-	ck_assert_int_eq(tunnel_ping(n->daemon_host, mesh_tunnel(n), to->name, &cfg, NULL,
-				     &p), 0);
+	ck_assert_int_eq(tunnel_ping(n->daemon_host, mesh_tunnel(n), to->name, &cfg, NULL, &p), 0);
 	return p;
 }
 
@@ -469,11 +473,9 @@ START_TEST(a_mapping_does_not_hide_the_nat)
 END_TEST
 
 UNIT_MAIN("sim/paths_why", the_truth_is_told_in_every_cell, what_a_nat_lets_in_is_not_learnt_twice,
-	  nor_by_a_restart,
-	  a_port_that_was_forwarded_by_hand_is_found,
-	  a_mapping_does_not_hide_the_nat,
-	  without_the_server_it_is_said_what_fails, without_a_network_netcheck_says_so,
-	  hard_nats_are_named_at_once,
+	  nor_by_a_restart, a_port_that_was_forwarded_by_hand_is_found,
+	  a_mapping_does_not_hide_the_nat, without_the_server_it_is_said_what_fails,
+	  without_a_network_netcheck_says_so, hard_nats_are_named_at_once,
 	  the_round_trip_is_that_of_the_path_in_use, a_node_that_is_off_is_told_apart,
 	  pings_say_the_way_and_the_round_trip, ping_ends_with_the_first_direct_answer,
 	  no_answer_is_said_and_the_tunnels_end_ends_it)

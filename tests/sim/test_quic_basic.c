@@ -59,7 +59,8 @@ START_TEST(tls_is_dropped_when_nothing_more_is_exported)
 	ck_assert_uint_eq(p.se->rx_bytes, 200000);
 	/* a TLS message that comes now ends the connection */
 	ck_assert_int_eq(ngtcp2_conn_submit_crypto_data(p.ce->c->qc, NGTCP2_ENCRYPTION_LEVEL_1RTT,
-							out, sizeof(out)), 0);
+							out, sizeof(out)),
+			 0);
 	quic_end_stream(p.ce, true, 1000);
 	sim_pass(p.w, 5 * NS_PER_S);
 	SIM_CHECK(p.w, p.se->closed && p.ce->closed);
@@ -217,7 +218,6 @@ START_TEST(full_socket_only_delays)
 }
 END_TEST
 
-UNIT_MAIN("quic/basic", handshake_authenticates_both,
-	  tls_is_dropped_when_nothing_more_is_exported, streams_carry_large_data_both_ways,
-	  streams_survive_loss, handshakes_survive_loss, bulk_fills_packets_and_window,
-	  full_socket_only_delays)
+UNIT_MAIN("quic/basic", handshake_authenticates_both, tls_is_dropped_when_nothing_more_is_exported,
+	  streams_carry_large_data_both_ways, streams_survive_loss, handshakes_survive_loss,
+	  bulk_fills_packets_and_window, full_socket_only_delays)

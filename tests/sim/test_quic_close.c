@@ -220,8 +220,8 @@ START_TEST(datagram_frames_are_a_violation)
 		ck_assert_ptr_nonnull(at);
 		ngtcp2_path_storage_zero(&ps);
 		n = ngtcp2_conn_writev_datagram(c->qc, &ps.path, &pi, at, UDP_PAYLOAD_MAX,
-						&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0,
-						&vec, 1, world_now(p.w));
+						&accepted, NGTCP2_WRITE_DATAGRAM_FLAG_NONE, 0, &vec,
+						1, world_now(p.w));
 		ck_assert(n > 0 && accepted);
 		conn_put(c, label_of(&ps.path), at, 0, (size_t)n, pi.ecn);
 		tx_flush(&c->s->tx);
@@ -435,8 +435,7 @@ UNIT_MAIN("quic/close", both_sides_hear_of_a_close, freeing_closes_without_an_ev
 	  lost_close_is_repeated, silence_ends_in_idle_timeout, keep_alive_keeps_alive,
 	  death_shows_in_unanswered_traffic, nobody_there_ends_in_handshake_timeout,
 	  half_open_handshake_is_forgotten, restarted_server_resets,
-	  datagram_frames_are_a_violation,
-	  anything_may_be_freed_in_any_event, closing_the_socket_tells_the_others,
-	  reset_reaches_the_other_side, unread_data_stops_the_sender,
-	  streams_are_limited_and_given_back, writes_are_all_or_nothing,
-	  answers_come_back_on_the_same_stream)
+	  datagram_frames_are_a_violation, anything_may_be_freed_in_any_event,
+	  closing_the_socket_tells_the_others, reset_reaches_the_other_side,
+	  unread_data_stops_the_sender, streams_are_limited_and_given_back,
+	  writes_are_all_or_nothing, answers_come_back_on_the_same_stream)

@@ -145,8 +145,8 @@ static void check_half_open(size_t max_half_open, size_t retry_above, size_t exp
 		SIM_CHECK(p.w, st.half_open <= expected && c.out_bytes <= 3 * c.in_bytes);
 	}
 	SIM_CHECK(p.w, st.half_open == expected);
-	SIM_CHECK(p.w, retry_above < max_half_open ? st.retries_sent > 1000 :
-						     st.refused_limit > 1000);
+	SIM_CHECK(p.w,
+		  retry_above < max_half_open ? st.retries_sent > 1000 : st.refused_limit > 1000);
 	p.client.n_ends = 0;
 	sim_pass(p.w, 12 * NS_PER_S);
 	st = quic_socket_stats_get(p.server.s);

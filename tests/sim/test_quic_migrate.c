@@ -21,13 +21,13 @@ struct net {
 	struct host *relay_host;
 	struct udp *relay;
 	struct addr relay_addr;
-	struct quic_router router[2];	/* client's, server's */
+	struct quic_router router[2]; /* client's, server's */
 	struct way {
 		struct net *n;
 		struct addr peer[4], local[4]; /* by label */
-		bool blocked[4];	/* datagrams of this label are not let out */
-		path_label as;		/* what strangers' addresses count as; 0: dropped */
-		size_t largest;		/* frame */
+		bool blocked[4];	       /* datagrams of this label are not let out */
+		path_label as;		       /* what strangers' addresses count as; 0: dropped */
+		size_t largest;		       /* frame */
 	} way[2];
 };
 
@@ -102,10 +102,9 @@ static void node_open(struct net *n, struct quic_node *node, int which)
 {
 	struct quic_socket_config cfg = quic_node_config(node);
 
-	n->router[which] = (struct quic_router){ .label = way_label,
-						 .route = way_route,
-						 .wrap = way_wrap,
-						 .ctx = &n->way[which] };
+	n->router[which] = (struct quic_router){
+		.label = way_label, .route = way_route, .wrap = way_wrap, .ctx = &n->way[which]
+	};
 	cfg.router = &n->router[which];
 	cfg.other = unwrap;
 	quic_node_open(node, &cfg);
@@ -464,8 +463,8 @@ START_TEST(bulk_goes_on_across_switches)
 	}
 	printf("bulk: %llu and %llu KB, at least %llu and %llu in 250 ms\n",
 	       (unsigned long long)n.p.se->rx_bytes / 1000,
-	       (unsigned long long)n.p.ce->rx_bytes / 1000,
-	       (unsigned long long)least[0] / 1000, (unsigned long long)least[1] / 1000);
+	       (unsigned long long)n.p.ce->rx_bytes / 1000, (unsigned long long)least[0] / 1000,
+	       (unsigned long long)least[1] / 1000);
 	fflush(stdout);
 	SIM_CHECK(n.p.w, least[0] > 200 * 1000 && least[1] > 200 * 1000);
 	SIM_CHECK(n.p.w, !n.p.ce->closed && !n.p.se->closed);

@@ -187,8 +187,9 @@ END_TEST
 /* Paths of every size: no packet is longer than what fits, none much shorter. */
 START_TEST(path_size_is_found)
 {
-	static const unsigned mtus[] = { 1500, 1492, 1440, 1420, 1400,
-					 1380, 1360, 1300, 1280, 1260 };
+	static const unsigned mtus[] = {
+		1500, 1492, 1440, 1420, 1400, 1380, 1360, 1300, 1280, 1260
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
 		struct link_params link = LINK_DEFAULT;

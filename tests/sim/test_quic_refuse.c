@@ -70,8 +70,9 @@ START_TEST(classical_server_is_refused)
 	struct quic_pin pin;
 
 	pin = quic_pair_ready(&p);
-	ck_assert_int_eq(
-		SSL_CTX_set1_groups_list(quic_tls_context(p.server.s->tls, true), "X25519"), 1);
+	ck_assert_int_eq(SSL_CTX_set1_groups_list(quic_tls_context(p.server.s->tls, true),
+						  "X25519"),
+			 1);
 	connect_and_fail(&p, &pin);
 	ck_assert(!p.ce->connected);
 	check_closed(&p, QUIC_CLOSE_TLS, ALERT_HANDSHAKE_FAILURE);
@@ -189,8 +190,8 @@ START_TEST(own_key_is_refused_on_both_sides)
 		p.client.id = mine;
 		pin = quic_node_pin(&p.server);
 		if (careless_client)
-			SSL_CTX_set_cert_verify_callback(
-				quic_tls_context(p.client.s->tls, false), accept_anyone, NULL);
+			SSL_CTX_set_cert_verify_callback(quic_tls_context(p.client.s->tls, false),
+							 accept_anyone, NULL);
 		connect_and_fail(&p, &pin);
 		check_closed(&p, careless_client ? QUIC_CLOSE_TLS : QUIC_CLOSE_PIN,
 			     ALERT_BAD_CERTIFICATE);
@@ -262,9 +263,8 @@ static void operator_pem(struct identity **ret)
 	ck_assert(PEM_write_bio_PKCS8PrivateKey(out_key, key, NULL, NULL, 0, NULL, NULL) == 1);
 	len = BIO_get_mem_data(out, &pem);
 	len_key = BIO_get_mem_data(out_key, &pem_key);
-	ck_assert_msg(identity_from_pem(span_of(pem, (size_t)len), span_of(pem_key,
-		      (size_t)len_key),
-					true, &err, ret) == 0,
+	ck_assert_msg(identity_from_pem(span_of(pem, (size_t)len),
+					span_of(pem_key, (size_t)len_key), true, &err, ret) == 0,
 		      "%s", err.text);
 	BIO_free(out);
 	BIO_free(out_key);

@@ -11,7 +11,7 @@
 #include "quic_sim.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define SEARCHABLE false	/* the sanitizer's shadow is terabytes */
+#define SEARCHABLE false /* the sanitizer's shadow is terabytes */
 #else
 #define SEARCHABLE true
 #endif

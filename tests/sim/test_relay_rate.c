@@ -8,9 +8,9 @@
 #include "overlay/record.h"
 #include "proto/relay.h"
 
-#define RATE 1000000	/* bytes a second, of frames */
+#define RATE 1000000 /* bytes a second, of frames */
 #define FRAME (MESH_PING_MAX + 1 + RECORD_OVERHEAD + RELAY_OVERHEAD)
-#define SETTLE SECOND	/* until all have been told */
+#define SETTLE SECOND /* until all have been told */
 
 static struct mesh *m;
 
@@ -87,7 +87,7 @@ static uint64_t rate_of(const struct stream *s, uint64_t for_ns)
 
 START_TEST(a_sender_keeps_to_the_rate_that_it_is_told)
 {
-	struct stream s[] = { { .from = 0, .to = 1, .each_us = 400 },	/* 3.6 times the rate */
+	struct stream s[] = { { .from = 0, .to = 1, .each_us = 400 }, /* 3.6 times the rate */
 			      { .from = 0, .to = 2, .each_us = 200000 } };
 	struct relay_stats before;
 	uint64_t rate;
@@ -126,7 +126,7 @@ START_TEST(members_have_equal_parts_of_the_clusters_rate)
 		MESH_CHECK(m, rate >= RATE / 2 - RATE / 12 && rate <= RATE / 2 + RATE / 12);
 	}
 	MESH_CHECK(m, stats().dropped_cluster_rate - before.dropped_cluster_rate <
-		      (stats().forwarded - before.forwarded) / 50);
+			      (stats().forwarded - before.forwarded) / 50);
 	mesh_free(m);
 }
 END_TEST

@@ -350,9 +350,9 @@ END_TEST
 
 UNIT_MAIN("signal/adopt", adopt_admits_nodes_one_address_after_the_other,
 	  adopt_refuses_invites_that_are_not_good,
-	  adopt_refuses_an_expired_invite_by_the_servers_clock,
-	  an_expired_invite_can_not_be_pushed, adopt_refuses_a_used_invite,
-	  a_cancelled_invite_is_refused, two_admits_with_one_invite_at_the_same_time,
+	  adopt_refuses_an_expired_invite_by_the_servers_clock, an_expired_invite_can_not_be_pushed,
+	  adopt_refuses_a_used_invite, a_cancelled_invite_is_refused,
+	  two_admits_with_one_invite_at_the_same_time,
 	  an_admit_on_an_old_head_is_stale_and_succeeds_anew,
 	  a_lost_reply_to_admit_is_answered_again,
 	  an_admit_must_be_the_connections_own_and_at_the_next_address)

@@ -42,7 +42,8 @@ static bool ask(struct unit_rng *rng, struct raw *r, const struct signal_request
 	if (!r->answered || r->closed)
 		return false;
 	ck_assert_int_eq(frame_next(span_of(r->reply, r->reply_len), SIGNAL_MESSAGE_MAX, &message,
-				    &used), 1);
+				    &used),
+			 1);
 	ck_assert_int_eq(signal_reply_decode(rq->type, message, reply), 0);
 	return reply->refusal != REFUSAL_RATE;
 }

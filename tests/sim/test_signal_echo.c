@@ -28,8 +28,9 @@ static uint16_t ask_port(struct raw *r)
 /* Its nonce is its counter, too. */
 static void ping(struct raw *from, const struct probe_keys *k, uint16_t port, uint64_t nonce)
 {
-	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN, .nonce = nonce,
-			   .counter = nonce };
+	struct probe f = {
+		.type = PROBE_PING, .len = PROBE_PING_MIN, .nonce = nonce, .counter = nonce
+	};
 	struct addr to = addr_v4(SIGNAL_SIM_IP, port);
 	uint8_t buf[PROBE_PING_MIN];
 
@@ -205,5 +206,5 @@ END_TEST
 
 UNIT_MAIN("sim/signal_echo", a_member_is_pinged_unasked_and_told_where_it_is_seen,
 	  nobody_else_gets_a_byte, a_copy_of_a_ping_gets_nothing,
-	  a_session_gets_no_more_than_its_share,
-	  a_taken_port_is_replaced_by_another, another_port_may_be_named_or_none)
+	  a_session_gets_no_more_than_its_share, a_taken_port_is_replaced_by_another,
+	  another_port_may_be_named_or_none)

@@ -78,13 +78,19 @@ START_TEST(requests_in_another_phase_are_refused)
 	static const bool allowed[N_PHASES][SIGNAL_REQUEST_TYPES] = {
 		[NEW] = { [SIGNAL_HELLO] = true },
 		[SETUP] = { [SIGNAL_SETUP_OFFER] = true, [SIGNAL_SETUP] = true },
-		[GREETED] = { [SIGNAL_INVITE_OPEN] = true, [SIGNAL_SESSION] = true,
+		[GREETED] = { [SIGNAL_INVITE_OPEN] = true,
+			      [SIGNAL_SESSION] = true,
 			      [SIGNAL_PUSH] = true },
-		[INVITED] = { [SIGNAL_INVITE_OPEN] = true, [SIGNAL_LOG] = true,
+		[INVITED] = { [SIGNAL_INVITE_OPEN] = true,
+			      [SIGNAL_LOG] = true,
 			      [SIGNAL_ADMIT] = true },
-		[SESSION] = { [SIGNAL_LOG] = true, [SIGNAL_APPEND] = true, [SIGNAL_PUSH] = true,
-			      [SIGNAL_CANDIDATES] = true, [SIGNAL_SUBSCRIBE] = true,
-			      [SIGNAL_RELAY_OPEN] = true, [SIGNAL_ECHO] = true },
+		[SESSION] = { [SIGNAL_LOG] = true,
+			      [SIGNAL_APPEND] = true,
+			      [SIGNAL_PUSH] = true,
+			      [SIGNAL_CANDIDATES] = true,
+			      [SIGNAL_SUBSCRIBE] = true,
+			      [SIGNAL_RELAY_OPEN] = true,
+			      [SIGNAL_ECHO] = true },
 	};
 
 	begin();
@@ -114,16 +120,16 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 	} garbage[] = {
 		{ "", 0 },
 		{ "\x00\x00", 2 },
-		{ "\x00\x01\x00\x01", 4 },		/* one byte more than is allowed */
-		{ "\x00\x00\x00\x09\x82\x05", 6 },	/* less than it says */
-		{ "\x00\x00\x00\x00", 4 },		/* empty */
-		{ "\x00\x00\x00\x01\x80", 5 },		/* an empty array */
+		{ "\x00\x01\x00\x01", 4 },	   /* one byte more than is allowed */
+		{ "\x00\x00\x00\x09\x82\x05", 6 }, /* less than it says */
+		{ "\x00\x00\x00\x00", 4 },	   /* empty */
+		{ "\x00\x00\x00\x01\x80", 5 },	   /* an empty array */
 		{ "\x00\x00\x00\x01\xff", 5 },
 		{ "\x00\x00\x00\x02\x81\x18", 6 },
-		{ "\x00\x00\x00\x02\x81\x0c", 6 },	/* an unknown type */
+		{ "\x00\x00\x00\x02\x81\x0c", 6 },	   /* an unknown type */
 		{ "\x00\x00\x00\x04\x82\x18\x05\x00", 8 }, /* log, its type not in one byte */
 		{ "\x00\x00\x00\x04\x9f\x05\x00\xff", 8 }, /* indefinite */
-		{ "\x00\x00\x00\x03\x82\x05\x20", 7 },	/* log from -1 */
+		{ "\x00\x00\x00\x03\x82\x05\x20", 7 },	   /* log from -1 */
 		{ "\x00\x00\x00\x03\x82\x05\x00\x00", 8 }, /* something behind the message */
 		{ "\x00\x00\x00\x04\x82\x05\x00\x00", 8 }, /* something behind the array */
 		{ "\x00\x00\x00\x06\xc1\x82\x05\x00", 8 }, /* a tag, and too short */
@@ -363,7 +369,8 @@ static void connect_begin(struct raw *r)
 
 	memcpy(pin.cert_sha256, g.cert, sizeof(pin.cert_sha256));
 	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &to, &raw_ops, r, NULL,
-				      &r->c), 0);
+				      &r->c),
+			 0);
 }
 
 #define CROWD_HOSTS_MAX 20
@@ -554,8 +561,6 @@ UNIT_MAIN("signal/limits", requests_in_another_phase_are_refused,
 	  another_version_is_told_so, a_source_may_make_a_number_of_requests_a_minute,
 	  who_does_not_stop_is_hung_up_on, members_do_not_use_up_their_source,
 	  a_sessions_requests_are_limited, strangers_are_not_kept_for_ever,
-	  a_source_has_a_bounded_number_of_connections,
-	  a_crowd_of_strangers_is_sent_away_sooner, many_sources_do_not_keep_a_member_out,
-	  a_request_has_ten_seconds,
-	  who_does_not_fetch_events_is_hung_up_on,
-	  a_full_disk_is_said_and_nothing_is_half_done)
+	  a_source_has_a_bounded_number_of_connections, a_crowd_of_strangers_is_sent_away_sooner,
+	  many_sources_do_not_keep_a_member_out, a_request_has_ten_seconds,
+	  who_does_not_fetch_events_is_hung_up_on, a_full_disk_is_said_and_nothing_is_half_done)

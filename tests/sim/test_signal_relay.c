@@ -50,8 +50,9 @@ START_TEST(joined_runs_arrive_whole_and_in_order)
 	begin();
 	channel(&ea, &eb);
 	for (size_t round = 0; round < 3; round++) {
-		struct udp_tx run = { .data = bytes[0], .len = RUN * FRAME, .segment = FRAME,
-				      .to = server() };
+		struct udp_tx run = {
+			.data = bytes[0], .len = RUN * FRAME, .segment = FRAME, .to = server()
+		};
 
 		for (size_t i = 0; i < RUN; i++) {
 			fill(bytes[i], (uint8_t)counter);
@@ -385,8 +386,7 @@ START_TEST(a_node_that_moves_is_followed)
 END_TEST
 
 UNIT_MAIN("signal/relay", a_channel_carries_packets_both_ways,
-	  joined_runs_arrive_whole_and_in_order, frames_of_others_are_dropped,
-	  nothing_is_amplified, only_members_with_a_session_get_a_channel,
-	  a_channel_waits_for_the_subscription, a_channel_ends_with_either_session,
-	  an_end_amid_other_news_garbles_nothing,
+	  joined_runs_arrive_whole_and_in_order, frames_of_others_are_dropped, nothing_is_amplified,
+	  only_members_with_a_session_get_a_channel, a_channel_waits_for_the_subscription,
+	  a_channel_ends_with_either_session, an_end_amid_other_news_garbles_nothing,
 	  a_channel_that_is_used_up_is_replaced, a_node_that_moves_is_followed)

@@ -2,7 +2,7 @@
 /* What the relay of a simulated server forwards and keeps at most, whoever asks. */
 #include "relay_kit.h"
 
-#define RATE 1000000	/* bytes a second */
+#define RATE 1000000 /* bytes a second */
 #define BURST (256u << 10)
 
 /* The rate that the server has told this node last. */
@@ -11,8 +11,7 @@ static uint64_t told(const struct raw *r, const struct relay_end *e)
 	uint64_t next = 0, rate = UINT64_MAX;
 
 	ck_assert_uint_gt(r->rate_words, 0);
-	ck_assert_int_eq(relay_rate_get(e, span_of(r->rate_word, RELAY_RATE_LEN), &next, &rate),
-			 0);
+	ck_assert_int_eq(relay_rate_get(e, span_of(r->rate_word, RELAY_RATE_LEN), &next, &rate), 0);
 	return rate;
 }
 
@@ -102,8 +101,8 @@ START_TEST(channels_are_limited)
 	begin();
 	s.host = g.h;
 	for (size_t i = 0; i < CALLERS; i++) {
-		caller[i] = (struct caller){ .server = &s, .cluster = &cluster,
-					     .events = NO_STREAM };
+		caller[i] =
+			(struct caller){ .server = &s, .cluster = &cluster, .events = NO_STREAM };
 		relay_begin(r, &caller[i]);
 	}
 	for (size_t i = 1; i < CALLERS; i++) {

@@ -455,7 +455,6 @@ UNIT_MAIN("signal/session", presence_is_told_once_and_never_ones_own,
 	  a_cursor_resumes_with_what_changed, a_newer_session_replaces_the_older,
 	  a_session_needs_token_and_key, hello_tells_time_address_and_head,
 	  a_moved_node_is_told_its_new_address, a_crowd_is_told_in_few_events,
-	  a_restart_keeps_everything,
-	  an_old_database_is_repaired_by_a_member,
+	  a_restart_keeps_everything, an_old_database_is_repaired_by_a_member,
 	  a_pushed_address_may_leave_a_small_gap_only, a_pushed_fork_is_refused,
 	  a_stop_says_goodbye_and_ends_within_two_seconds)

@@ -112,8 +112,8 @@ START_TEST(a_rate_spaces_datagrams_and_its_queue_is_limited)
 	struct link_stats s;
 
 	/* 972 + 28 bytes take a millisecond at 8 Mbit/s. */
-	pair_new(&p, (struct link_params){ .rate_bps = 8000000, .queue_bytes = 10000,
-					   .ecn_bytes = 5000 });
+	pair_new(&p, (struct link_params){
+			     .rate_bps = 8000000, .queue_bytes = 10000, .ecn_bytes = 5000 });
 	pair_send(&p, 20, 972);
 	sim_pass(p.w, NS_PER_S);
 	ck_assert_uint_eq(p.at_b.datagrams, 10);
@@ -126,8 +126,9 @@ START_TEST(a_rate_spaces_datagrams_and_its_queue_is_limited)
 
 	/* Those that can are marked: 0 is not marked, what waits behind 5000 bytes is. */
 	for (int i = 0; i < 8; i++) {
-		struct udp_tx tx = { .data = p.at_b.last, .len = 972, .segment = 972,
-				     .to = p.to_b, .ecn = 2 };
+		struct udp_tx tx = {
+			.data = p.at_b.last, .len = 972, .segment = 972, .to = p.to_b, .ecn = 2
+		};
 
 		ck_assert_uint_eq(udp_send(p.at_a.udp, &tx, 1), 1);
 	}
@@ -191,8 +192,9 @@ END_TEST
 static void run_send(struct pair *p, size_t len, size_t segment, uint8_t ecn)
 {
 	uint8_t data[20000];
-	struct udp_tx tx = { .data = data, .len = len, .segment = segment, .to = p->to_b,
-			     .ecn = ecn };
+	struct udp_tx tx = {
+		.data = data, .len = len, .segment = segment, .to = p->to_b, .ecn = ecn
+	};
 
 	ck_assert_uint_le(len, sizeof(data));
 	for (size_t i = 0; i < len; i++)
@@ -206,8 +208,8 @@ START_TEST(datagrams_that_arrive_together_are_joined)
 
 	pair_new(&p, LINK_DEFAULT);
 	run_send(&p, 10 * 1000 + 400, 1000, 1);
-	run_send(&p, 1000, 1000, 1);	/* behind a shorter one: a run of its own */
-	run_send(&p, 1000, 1000, 2);	/* other ECN bits: as well */
+	run_send(&p, 1000, 1000, 1); /* behind a shorter one: a run of its own */
+	run_send(&p, 1000, 1000, 2); /* other ECN bits: as well */
 	sim_pass(p.w, NS_PER_S);
 	ck_assert_uint_eq(p.at_b.runs, 3);
 	ck_assert_uint_eq(p.at_b.longest_run, 11);
@@ -332,7 +334,7 @@ START_TEST(a_machine_that_roams_is_found_at_its_new_address_only)
 	watch = netwatch_new(p.b, &(struct netwatch_config){ .changed = count, .ctx = &changes });
 	sim_pass(p.w, NS_PER_S);
 	ck_assert_int_eq(changes, 0); /* not for the state at start */
-	pair_send(&p, 1, 10); /* arrives when b has left */
+	pair_send(&p, 1, 10);	      /* arrives when b has left */
 	world_host_roam(p.b, IP(198, 51, 100, 7));
 	world_host_carrier(p.b, false);
 	world_host_carrier(p.b, true);

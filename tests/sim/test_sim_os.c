@@ -166,8 +166,9 @@ static uint64_t story(uint64_t seed, bool further_host)
 
 	if (further_host)
 		(void)world_host(w, "c", IP(192, 0, 2, 3));
-	world_link_both(w, a, b, (struct link_params){ .delay_ns = NS_PER_MS, .loss = 0.2,
-						       .jitter_ns = NS_PER_MS });
+	world_link_both(w, a, b,
+			(struct link_params){
+				.delay_ns = NS_PER_MS, .loss = 0.2, .jitter_ns = NS_PER_MS });
 	sim_sink_open(&from, a, 1000);
 	sim_sink_open(&to, b, 2000);
 	to.echo = true;
@@ -513,9 +514,11 @@ START_TEST(local_sockets_carry_messages_and_credentials)
 	ck_assert_int_eq(local_connect(user, "/run/s", &end_ops, &client, NULL, &client.conn),
 			 -ENOENT);
 	ck_assert_int_eq(local_listen(daemon, "/run/s", few, &end_ops, end_accepted, &server, NULL,
-				      &l), 0);
+				      &l),
+			 0);
 	ck_assert_int_eq(local_listen(user, "/run/s", few, &end_ops, end_accepted, NULL, NULL,
-				      &second), -EADDRINUSE);
+				      &second),
+			 -EADDRINUSE);
 	ck_assert_int_eq(local_connect(elsewhere, "/run/s", &end_ops, NULL, NULL, &client.conn),
 			 -ENOENT);
 	ck_assert_int_eq(local_connect(user, "/run/s", &end_ops, &client, NULL, &client.conn), 0);
@@ -551,7 +554,8 @@ START_TEST(local_sockets_notice_the_crash_of_the_other_process)
 	int rc = 0;
 
 	ck_assert_int_eq(local_listen(daemon, "/run/s", few, &end_ops, end_accepted, &server, NULL,
-				      &l), 0);
+				      &l),
+			 0);
 	ck_assert_int_eq(local_connect(user, "/run/s", &end_ops, &client, NULL, &client.conn), 0);
 	sim_pass(w, 1);
 	for (int i = 0; i < 256; i++)

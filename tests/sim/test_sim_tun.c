@@ -75,8 +75,9 @@ static uint32_t ones_sum(const uint8_t *p, size_t len, uint32_t acc)
 static void check_checksums(const uint8_t *ip, size_t len)
 {
 	ck_assert_uint_eq(ones_sum(ip, 20, 0), 0xffff);
-	ck_assert_uint_eq(ones_sum(ip + 20, len - 20, ones_sum(ip + 12, 8, 0) + ip[9] +
-				   (uint32_t)(len - 20)), 0xffff);
+	ck_assert_uint_eq(ones_sum(ip + 20, len - 20,
+				   ones_sum(ip + 12, 8, 0) + ip[9] + (uint32_t)(len - 20)),
+			  0xffff);
 }
 
 /* An IPv4 and TCP header of 40 bytes without checksums. */
@@ -85,12 +86,12 @@ static void tcp_header(uint8_t *p, size_t len, uint8_t flags)
 	memset(p, 0, 40);
 	p[0] = 0x45;
 	store_be16(p + 2, (uint16_t)len);
-	store_be16(p + 4, 0xffff);	/* identification: the next one wraps */
+	store_be16(p + 4, 0xffff); /* identification: the next one wraps */
 	p[8] = 64;
 	p[9] = 6;
 	store_be32(p + 12, OVERLAY_B);
 	store_be32(p + 16, OVERLAY_A);
-	store_be32(p + 24, 0xfffffff0);	/* sequence number: wraps, too */
+	store_be32(p + 24, 0xfffffff0); /* sequence number: wraps, too */
 	p[32] = 0x50;
 	p[33] = flags;
 }
@@ -127,7 +128,8 @@ START_TEST(devices_get_free_names_and_vanish_with_their_process)
 	ck_assert(!world_has_route(h, peer, tun_ifindex(first.tun)));
 	ck_assert(world_has_route(h, p, 0)); /* this one stays behind */
 	ck_assert_int_eq(tun_read(first.tun, (uint8_t[TUN_READ_BYTES]){ 0 },
-				  &(struct tun_packet){ 0 }), 0);
+				  &(struct tun_packet){ 0 }),
+			 0);
 	h = world_host_boot(h);
 	ck_assert_int_eq(netconf_cleanup(h, NULL), 0);
 	ck_assert_uint_eq(world_routes(h, NULL, 0), 0);
@@ -200,8 +202,9 @@ START_TEST(written_packets_can_be_taken_and_bad_ones_are_refused)
 	ck_assert_int_eq(tun_put(r.tun, bad, packet), -EINVAL); /* no size */
 	bad = (struct tun_packet){ .len = 60, .gso = TUN_GSO_TCP6, .hdr_len = 40, .gso_size = 9 };
 	ck_assert_int_eq(tun_put(r.tun, bad, packet), -EINVAL); /* is IPv4 */
-	bad = (struct tun_packet){ .len = 60, .csum_partial = true, .csum_start = 58,
-				   .csum_offset = 1 };
+	bad = (struct tun_packet){
+		.len = 60, .csum_partial = true, .csum_start = 58, .csum_offset = 1
+	};
 	ck_assert_int_eq(tun_put(r.tun, bad, packet), -EINVAL);
 	packet[0] = 0x55;
 	ck_assert_int_eq(tun_put(r.tun, plain, packet), -EINVAL);
@@ -217,8 +220,9 @@ START_TEST(partial_checksums_are_completed)
 	struct host *h = world_host(w, "a", IP(192, 0, 2, 1));
 	struct reader r;
 	uint8_t packet[61] = { 0 }, out[100];
-	struct tun_packet p = { .len = 61, .csum_partial = true, .csum_start = 20,
-				.csum_offset = 16 };
+	struct tun_packet p = {
+		.len = 61, .csum_partial = true, .csum_start = 20, .csum_offset = 16
+	};
 	size_t len;
 
 	tcp_header(packet, 61, 0x10);
@@ -243,9 +247,14 @@ START_TEST(super_packets_are_cut_as_a_kernel_does)
 	struct host *h = world_host(w, "a", IP(192, 0, 2, 1));
 	struct reader r;
 	uint8_t packet[40 + 2500], out[1500];
-	struct tun_packet p = { .len = sizeof(packet), .gso = TUN_GSO_TCP4, .gso_size = 1000,
-				.hdr_len = 40, .csum_partial = true, .csum_start = 20,
-				.csum_offset = 16, .ecn = true };
+	struct tun_packet p = { .len = sizeof(packet),
+				.gso = TUN_GSO_TCP4,
+				.gso_size = 1000,
+				.hdr_len = 40,
+				.csum_partial = true,
+				.csum_start = 20,
+				.csum_offset = 16,
+				.ecn = true };
 	size_t len, got = 0;
 
 	for (size_t i = 0; i < 2500; i++)
@@ -281,8 +290,9 @@ START_TEST(the_machines_own_datagrams_follow_the_routes)
 	reader_open(&r, h);
 	reader_up(&r, h, OVERLAY_A);
 	ck_assert_int_eq(netconf_route_add(h, 0, PREFIX(OVERLAY_B, 32), 0, NULL), 0);
-	ck_assert_int_eq(netconf_route_add(h, tun_ifindex(r.tun), PREFIX(OVERLAY_B, 32),
-					   OVERLAY_A, NULL), 0);
+	ck_assert_int_eq(netconf_route_add(h, tun_ifindex(r.tun), PREFIX(OVERLAY_B, 32), OVERLAY_A,
+					   NULL),
+			 0);
 	ck_assert_int_eq(netconf_route_add(h, 0, PREFIX(IP(100, 64, 0, 0), 24), 0, NULL), 0);
 	sim_sink_open(&s, h, 9);
 	sim_sink_send(&s, addr_v4(OVERLAY_B, 7), "into the tunnel", 15);
@@ -366,7 +376,8 @@ START_TEST(split_dns_says_what_the_test_wants)
 	ck_assert_int_eq(splitdns_start(h, 99, "homelab", OVERLAY_A, count, &changes, NULL, &s),
 			 -ENODEV);
 	ck_assert_int_eq(splitdns_start(h, tun_ifindex(r.tun), "homelab", OVERLAY_A, count,
-					&changes, NULL, &s), 0);
+					&changes, NULL, &s),
+			 0);
 	ck_assert_int_eq(splitdns_state_get(s), SPLITDNS_PENDING);
 	ck_assert(!world_splitdns(h, "homelab", &server, &ifindex));
 	sim_pass(w, NS_PER_S);

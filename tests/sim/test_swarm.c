@@ -9,7 +9,7 @@
 #include "signal_steps.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define NODES 120	/* ten times as slow */
+#define NODES 120 /* ten times as slow */
 #else
 #define NODES 500
 #endif
@@ -23,18 +23,18 @@ struct light {
 	struct quic_socket *socket;
 	struct session *session;
 	struct cluster_file cluster;
-	unsigned resets;	/* of presence */
-	unsigned online;	/* items of presence since the last one */
+	unsigned resets; /* of presence */
+	unsigned online; /* items of presence since the last one */
 };
 
 struct swarm {
 	struct sig g;
 	unsigned n;
-	struct mlog *log;	/* of all of them: it does not grow any more */
+	struct mlog *log; /* of all of them: it does not grow any more */
 	struct light node[NODES];
 	/* what the nodes send to the server, by the first packets of handshakes */
 	uint64_t initials;
-	uint64_t window_at;	/* of a second */
+	uint64_t window_at; /* of a second */
 	uint64_t in_window, peak;
 };
 
@@ -80,8 +80,12 @@ static void on_stopped(void *ctx, const struct err *err)
 }
 
 static const struct session_ops ops = {
-	.state = on_state, .log_grew = on_grew, .fork = on_fork, .presence = on_presence,
-	.observed = on_observed, .stopped = on_stopped,
+	.state = on_state,
+	.log_grew = on_grew,
+	.fork = on_fork,
+	.presence = on_presence,
+	.observed = on_observed,
+	.stopped = on_stopped,
 };
 
 /* --- the swarm -------------------------------------------------------------------------------- */
@@ -208,8 +212,8 @@ static void swarm_free(struct swarm *s)
 /* --- measuring -------------------------------------------------------------------------------- */
 
 struct load {
-	uint64_t took;			/* until all were back */
-	uint64_t initials, initials_peak;	/* ever; most in a second */
+	uint64_t took;			  /* until all were back */
+	uint64_t initials, initials_peak; /* ever; most in a second */
 	uint64_t requests, requests_peak;
 };
 
@@ -235,9 +239,10 @@ static struct load measure(struct swarm *s, uint64_t within, const char *what)
 	l.initials_peak = s->peak;
 	l.requests = last - first;
 	printf("%s: all back after %.1f s; handshake packets %llu, at most %llu in a second; "
-	       "requests %llu, at most %llu in a second\n", what, (double)l.took / 1e9,
-	       (unsigned long long)l.initials, (unsigned long long)l.initials_peak,
-	       (unsigned long long)l.requests, (unsigned long long)l.requests_peak);
+	       "requests %llu, at most %llu in a second\n",
+	       what, (double)l.took / 1e9, (unsigned long long)l.initials,
+	       (unsigned long long)l.initials_peak, (unsigned long long)l.requests,
+	       (unsigned long long)l.requests_peak);
 	fflush(stdout);
 	return l;
 }
@@ -265,7 +270,7 @@ static void server_stop(struct swarm *s)
 /* A handshake is three packets of 1200 bytes that begin as Initials do; five requests follow. */
 #define PACKETS 3
 #define REQUESTS 5
-#define CALM_PER_S 700		/* in a second: no load, however much in step */
+#define CALM_PER_S 700 /* in a second: no load, however much in step */
 
 /* Each node has seen all the others. */
 static void check_presence(struct swarm *s)

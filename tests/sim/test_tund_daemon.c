@@ -164,9 +164,9 @@ static struct mesh_node *connected_by_alice(struct mesh **ret)
 /* Word for word what is said of a cluster that does not exist. */
 static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 {
-	static const enum control_verb verbs[] = { CONTROL_DISCONNECT,	CONTROL_STATUS,
-						   CONTROL_NODES,	CONTROL_WATCH,
-						   CONTROL_LOG,		CONTROL_INVITE_MADE };
+	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_STATUS,
+						   CONTROL_NODES,      CONTROL_WATCH,
+						   CONTROL_LOG,	       CONTROL_INVITE_MADE };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER);
@@ -342,7 +342,10 @@ END_TEST
 START_TEST(damaged_state_stops_only_its_cluster)
 {
 	static const char *const files[] = {
-		".state", "/clusters/homelab.toml", "/clusters/homelab.log", "/identity/key.pem",
+		".state",
+		"/clusters/homelab.toml",
+		"/clusters/homelab.log",
+		"/identity/key.pem",
 	};
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
@@ -388,8 +391,8 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		mesh_daemon_stop(n);
 		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", newer[i].file);
 		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &good));
-		SIM_CHECK_OK(m->w, file_write(n->host, path, newer[i].bytes, newer[i].len, 0600,
-					      NULL));
+		SIM_CHECK_OK(m->w,
+			     file_write(n->host, path, newer[i].bytes, newer[i].len, 0600, NULL));
 		mesh_daemon_start(n);
 		MESH_CHECK(m, !mesh_tunnel(n));
 		expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER), "newer");
@@ -398,7 +401,7 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		mesh_daemon_stop(n);
 		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
 		MESH_CHECK(m, now.len == newer[i].len &&
-			      memcmp(now.data, newer[i].bytes, now.len) == 0);
+				      memcmp(now.data, newer[i].bytes, now.len) == 0);
 		SIM_CHECK_OK(m->w, file_write(n->host, path, good.data, good.len, 0600, NULL));
 		buf_free(&good);
 		buf_free(&now);
@@ -444,8 +447,8 @@ START_TEST(a_changed_server_is_taken_over_while_connected)
 	SIM_CHECK_OK(m->w, store_load_cluster(n->host, &n->store, MESH_CLUSTER, &f, NULL));
 	strcpy(host, f.signal_host);
 	strcpy(f.signal_host, "192.0.2.200"); /* nobody is there */
-	SIM_CHECK_OK(m->w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
-					      NULL));
+	SIM_CHECK_OK(m->w,
+		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
 	expect(n, connect_with(n, ROOT, ROOT), ok);
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
 	sim_pass(m->w, 2 * SECOND);
@@ -454,8 +457,8 @@ START_TEST(a_changed_server_is_taken_over_while_connected)
 	mesh_daemon_start(n); /* the daemon's own copy has it, too */
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
 	strcpy(f.signal_host, host);
-	SIM_CHECK_OK(m->w, store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)),
-					      NULL));
+	SIM_CHECK_OK(m->w,
+		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
 	expect(n, connect_with(n, ROOT, ROOT), ok);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_free(m);
@@ -524,10 +527,8 @@ END_TEST
 
 UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_counts_and_root,
 	  files_must_be_the_callers, others_do_not_know_that_it_exists, owner_and_root_may_all,
-	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon,
-	  wrong_files_are_refused, an_older_log_changes_nothing,
-	  a_log_that_could_not_be_saved_is_tried_again,
+	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon, wrong_files_are_refused,
+	  an_older_log_changes_nothing, a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
-	  files_of_a_newer_version_are_left_alone,
-	  newer_files_of_a_stopped_cluster_are_left_alone,
+	  files_of_a_newer_version_are_left_alone, newer_files_of_a_stopped_cluster_are_left_alone,
 	  a_changed_server_is_taken_over_while_connected, a_state_folder_has_one_daemon)

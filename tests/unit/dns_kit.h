@@ -241,7 +241,7 @@ static inline void check_nothing(const char *name, unsigned type, unsigned rcode
 	at = get_name(&a.m, at, text);
 	ck_assert_str_eq(text, "hostmaster.homelab");
 	ck_assert_uint_eq(at + 20, soa->at + soa->len);
-	ck_assert_uint_eq(load_be32(a.m.data + at), 3); /* serial: entries of the log */
+	ck_assert_uint_eq(load_be32(a.m.data + at), 3);	      /* serial: entries of the log */
 	ck_assert_uint_eq(load_be32(a.m.data + at + 16), 60); /* minimum: RFC 2308 section 4 */
 }
 

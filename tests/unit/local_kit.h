@@ -24,11 +24,11 @@ struct side {
 struct server {
 	struct local_listener *listener;
 	struct side sides[CONNS];
-	size_t n, max, of_user, refuse;	/* refuse: accept so many more with NULL */
+	size_t n, max, of_user, refuse; /* refuse: accept so many more with NULL */
 };
 
 static struct server server;
-static size_t awaited;	/* messages and ends until the loop stops */
+static size_t awaited; /* messages and ends until the loop stops */
 
 static void event_seen(void)
 {
@@ -105,8 +105,8 @@ static void listen_here(void)
 	struct err err = { 0 };
 	struct local_limits limits = { .conns = server.max ? server.max : CONNS,
 				       .of_user = server.of_user ? server.of_user : CONNS };
-	int r = local_listen(host, path, limits, &ops, on_accepted, &server,
-			     &err, &server.listener);
+	int r = local_listen(host, path, limits, &ops, on_accepted, &server, &err,
+			     &server.listener);
 	ck_assert_msg(r == 0, "%s", err.text);
 }
 

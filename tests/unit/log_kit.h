@@ -39,8 +39,12 @@ static inline struct span kit_span(const struct entry_bytes *b)
 static inline struct genesis kit_genesis(const struct identity *admin)
 {
 	struct genesis g = {
-		.name = "homelab", .subnet = { KIT_NET, 16 }, .node_name = "nas",
-		.address = KIT_NET + 1, .signal_host = "signal.example.org", .signal_port = 4433,
+		.name = "homelab",
+		.subnet = { KIT_NET, 16 },
+		.node_name = "nas",
+		.address = KIT_NET + 1,
+		.signal_host = "signal.example.org",
+		.signal_port = 4433,
 	};
 
 	memcpy(g.key, identity_key(admin), KEY_LEN);
@@ -52,7 +56,7 @@ static inline struct genesis kit_genesis(const struct identity *admin)
 }
 
 struct kit {
-	struct identity *admin;	/* node 0 */
+	struct identity *admin; /* node 0 */
 	struct mlog *log;
 	uint64_t now_s;
 };
@@ -168,7 +172,8 @@ static inline struct entry_bytes kit_cancel(const struct kit *k, const uint8_t n
 	struct entry_bytes b;
 
 	ck_assert_int_eq(cancel_make(&head, k->now_s, k->admin, mlog_cluster_id(k->log), nonce, &b,
-				     NULL), 0);
+				     NULL),
+			 0);
 	return b;
 }
 
@@ -213,8 +218,8 @@ static inline void kit_refused_(struct mlog *l, struct span entry, int code, int
 	struct err err = { .code = 0 }, check_err = { .code = 0 };
 	int check = mlog_check(l, entry, &check_err), r = mlog_append(l, entry, &err);
 
-	ck_assert_msg(r == code && err.code == code && err.reason == reason,
-		      "%s:%d: %d, %s: %s", where, line, r, refusal_name(err.reason), err.text);
+	ck_assert_msg(r == code && err.code == code && err.reason == reason, "%s:%d: %d, %s: %s",
+		      where, line, r, refusal_name(err.reason), err.text);
 	ck_assert_int_eq(check, r);
 	ck_assert_int_eq(check_err.reason, err.reason);
 	ck_assert_uint_gt(strlen(err.text), 10);
@@ -225,7 +230,6 @@ static inline void kit_refused_(struct mlog *l, struct span entry, int code, int
 	ck_assert_uint_eq(mlog_next_address(l), next);
 }
 
-#define kit_refused(l, entry, code, reason)                                                        \
-	kit_refused_(l, entry, code, reason, __FILE__, __LINE__)
+#define kit_refused(l, entry, code, reason) kit_refused_(l, entry, code, reason, __FILE__, __LINE__)
 
 #endif

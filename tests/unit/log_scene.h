@@ -14,7 +14,7 @@ struct scene {
 	struct kit k;
 	struct kit_invite invite;
 	struct entry_bytes bytes;
-	struct entry e;	/* of bytes; what a test alters */
+	struct entry e; /* of bytes; what a test alters */
 	uint8_t joiner[SIGN_SEED_LEN], admin[SIGN_SEED_LEN], node1[SIGN_SEED_LEN];
 };
 
@@ -44,7 +44,8 @@ static inline void scene_close(struct scene *s)
 
 static inline struct kit_forgery right_keys(const struct scene *s)
 {
-	return (struct kit_forgery){ "admit", mlog_cluster_id(s->k.log),
+	return (struct kit_forgery){ "admit",
+				     mlog_cluster_id(s->k.log),
 				     { s->joiner, s->invite.one_time } };
 }
 

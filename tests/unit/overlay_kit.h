@@ -8,7 +8,7 @@
 
 #define KIT_SRC 0x64600001u
 #define KIT_DST 0x64600002u
-#define TCP_HEADER 32	/* with 12 bytes of options */
+#define TCP_HEADER 32 /* with 12 bytes of options */
 
 struct tcp_kit {
 	uint32_t seq, ack;

@@ -76,9 +76,9 @@ END_TEST
 START_TEST(hex_refuses_other_forms)
 {
 	static const char *const bad[] = {
-		"", "00", "0", "00112", "0011223", "001122334", "0011223g", "0011223G", "00112 33",
-		"001122AA", "0x112233", "0011223:", "0011223/", "0011223`", "-0112233",
-		"\xc3\xa9_12233",
+		"",	    "00",	"0",	    "00112",	      "0011223",  "001122334",
+		"0011223g", "0011223G", "00112 33", "001122AA",	      "0x112233", "0011223:",
+		"0011223/", "0011223`", "-0112233", "\xc3\xa9_12233",
 	};
 	uint8_t out[4] = { 9, 9, 9, 9 };
 	static const uint8_t untouched[4] = { 9, 9, 9, 9 };
@@ -88,7 +88,10 @@ START_TEST(hex_refuses_other_forms)
 			      "\"%s\" was accepted", bad[i]);
 		ck_assert_mem_eq(out, untouched, sizeof(out));
 	}
-	ck_assert_int_eq(hex_decode("00\0" "11223", 8, out, sizeof(out)), -EINVAL);
+	ck_assert_int_eq(hex_decode("00\0"
+				    "11223",
+				    8, out, sizeof(out)),
+			 -EINVAL);
 	ck_assert_int_eq(hex_decode("", 0, out, SIZE_MAX / 2 + 1), -EINVAL);
 	ck_assert_int_eq(hex_decode("00112233", 8, out, sizeof(out)), 0);
 }
@@ -142,8 +145,9 @@ END_TEST
 START_TEST(base64url_refuses_other_forms)
 {
 	static const char *const bad[] = {
-		"A", "Zm9vY", "Zg==", "Zm8=", "Zm9v=", "Zm9+", "Zm9/", "Zm 9v", "Zm9v\n", " Zm9v",
-		"Zh", "Zv", "Zm9", "Zm-", "Z.", "Zm9vYg\xc3\xa9", "@@@@", "[[[[", "````", "{{{{",
+		"A",	 "Zm9vY",	   "Zg==",  "Zm8=", "Zm9v=", "Zm9+", "Zm9/",
+		"Zm 9v", "Zm9v\n",	   " Zm9v", "Zh",   "Zv",    "Zm9",  "Zm-",
+		"Z.",	 "Zm9vYg\xc3\xa9", "@@@@",  "[[[[", "````",  "{{{{",
 	};
 	uint8_t out[16] = { 9, 9, 9 };
 	static const uint8_t untouched[3] = { 9, 9, 9 };

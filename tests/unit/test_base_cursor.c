@@ -123,11 +123,21 @@ START_TEST(each_write_fails_one_byte_short)
 
 		memcpy(buf, untouched, sizeof(buf));
 		switch (sizes[i]) {
-		case 1: write_u8(&w, 1); break;
-		case 2: write_u16(&w, 1); break;
-		case 4: write_u32(&w, 1); break;
-		case 8: write_u64(&w, 1); break;
-		default: write_bytes(&w, bytes, sizes[i]); break;
+		case 1:
+			write_u8(&w, 1);
+			break;
+		case 2:
+			write_u16(&w, 1);
+			break;
+		case 4:
+			write_u32(&w, 1);
+			break;
+		case 8:
+			write_u64(&w, 1);
+			break;
+		default:
+			write_bytes(&w, bytes, sizes[i]);
+			break;
 		}
 		write_bytes(&w, bytes, 0);
 		if (sizes[i] > 1)
@@ -190,7 +200,10 @@ START_TEST(what_is_written_is_read)
 
 	for (int round = 0; round < 2000; round++) {
 		uint8_t buf[200];
-		struct { unsigned kind; uint64_t v; } fields[20];
+		struct {
+			unsigned kind;
+			uint64_t v;
+		} fields[20];
 		size_t count = 1 + unit_random_below(&rng, ARRAY_LEN(fields));
 		struct writer w = writer_of(buf, sizeof(buf));
 

@@ -122,8 +122,8 @@ static void check_text(const char *in, const char *expected)
 START_TEST(text_keeps_what_is_printable)
 {
 	static const char *const kept[] = {
-		"", "plain ~ text", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x9f", "\xc2\xa0",
-		"\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf",
+		"",	    "plain ~ text", "caf\xc3\xa9",  "\xe2\x82\xac",	"\xf0\x9f\x90\x9f",
+		"\xc2\xa0", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
@@ -135,12 +135,14 @@ START_TEST(text_replaces_controls_and_overrides)
 {
 	check_text("a\tb\r\n", "a?b??");
 	check_text("\x01\x1f\x7f", "???");
-	check_text("\xc2\x80\xc2\x9f", "????");		/* C1 */
-	check_text("\xd8\x9c", "??");			/* Arabic letter mark */
-	check_text("\xe2\x80\x8e\xe2\x80\x8f", "??????");	/* LRM, RLM */
-	check_text("\xe2\x80\xa8x", "???x");		/* line separator */
-	check_text("\xe2\x80\xae" "cod.exe", "???cod.exe"); /* right-to-left override */
-	check_text("\xe2\x81\xa6", "???");		/* isolate */
+	check_text("\xc2\x80\xc2\x9f", "????");		  /* C1 */
+	check_text("\xd8\x9c", "??");			  /* Arabic letter mark */
+	check_text("\xe2\x80\x8e\xe2\x80\x8f", "??????"); /* LRM, RLM */
+	check_text("\xe2\x80\xa8x", "???x");		  /* line separator */
+	check_text("\xe2\x80\xae"
+		   "cod.exe",
+		   "???cod.exe");	   /* right-to-left override */
+	check_text("\xe2\x81\xa6", "???"); /* isolate */
 }
 END_TEST
 
@@ -149,13 +151,17 @@ START_TEST(text_replaces_what_is_not_utf8)
 	check_text("\x80", "?");
 	check_text("\xff\xfe", "??");
 	check_text("\xc3", "?");
-	check_text("\xc3" "a", "?a");
+	check_text("\xc3"
+		   "a",
+		   "?a");
 	check_text("\xe2\x82", "??");
-	check_text("\xe2\x82" "a", "??a");
-	check_text("\xc0\xaf", "??");			/* overlong '/' */
+	check_text("\xe2\x82"
+		   "a",
+		   "??a");
+	check_text("\xc0\xaf", "??"); /* overlong '/' */
 	check_text("\xe0\x80\xaf", "???");
-	check_text("\xed\xa0\x80", "???");		/* surrogate */
-	check_text("\xf4\x90\x80\x80", "????");		/* beyond U+10FFFF */
+	check_text("\xed\xa0\x80", "???");	/* surrogate */
+	check_text("\xf4\x90\x80\x80", "????"); /* beyond U+10FFFF */
 	check_text("\xf8\x88\x80\x80\x80", "?????");
 }
 END_TEST

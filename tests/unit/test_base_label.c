@@ -24,14 +24,24 @@ END_TEST
 START_TEST(labels_that_are_refused)
 {
 	static const char *const bad[][2] = {
-		{ "", "empty" }, { "-", "begins or ends" }, { "-a", "begins or ends" },
-		{ "a-", "begins or ends" }, { "Nas", "lower case" }, { "nas.homelab", "a dot" },
-		{ ".", "a dot" }, { "a b", "only the letters" }, { "a_b", "only the letters" },
-		{ "a/b", "only the letters" }, { "*", "only the letters" },
-		{ "caf\xc3\xa9", "only the letters" }, { "a\nb", "only the letters" },
-		{ "a`", "only the letters" }, { "a{", "only the letters" },
+		{ "", "empty" },
+		{ "-", "begins or ends" },
+		{ "-a", "begins or ends" },
+		{ "a-", "begins or ends" },
+		{ "Nas", "lower case" },
+		{ "nas.homelab", "a dot" },
+		{ ".", "a dot" },
+		{ "a b", "only the letters" },
+		{ "a_b", "only the letters" },
+		{ "a/b", "only the letters" },
+		{ "*", "only the letters" },
+		{ "caf\xc3\xa9", "only the letters" },
+		{ "a\nb", "only the letters" },
+		{ "a`", "only the letters" },
+		{ "a{", "only the letters" },
 		{ "a:", "only the letters" },
-		{ "xn--caf-dma", "DNS reserves" }, { "ab--c", "DNS reserves" },
+		{ "xn--caf-dma", "DNS reserves" },
+		{ "ab--c", "DNS reserves" },
 		{ A60 "aaaa", "longer than 63" },
 	};
 
@@ -56,8 +66,8 @@ END_TEST
 START_TEST(cluster_names_that_are_accepted)
 {
 	static const char *const good[] = {
-		"home", "lan", "homelab", "internal", "lab", "corp", "net", "dev", "io", "locals",
-		"onions", "test2", "7of9", "0xyz", "e164", "x1", "0x-1",
+		"home",	  "lan",    "homelab", "internal", "lab",  "corp", "net", "dev",  "io",
+		"locals", "onions", "test2",   "7of9",	   "0xyz", "e164", "x1",  "0x-1",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -71,11 +81,22 @@ END_TEST
 START_TEST(cluster_names_that_are_refused)
 {
 	static const char *const bad[][2] = {
-		{ "localhost", "RFC 6761" }, { "invalid", "RFC 6761" }, { "test", "RFC 6761" },
-		{ "example", "RFC 6761" }, { "local", "RFC 6762" }, { "onion", "RFC 7686" },
-		{ "arpa", "RFC 3172" }, { "alt", "RFC 9476" }, { "LOCAL", "lower case" },
-		{ "home.arpa", "a dot" }, { "", "empty" }, { "1", "IPv4" }, { "0", "IPv4" },
-		{ "192", "IPv4" }, { "00000000000000000001", "IPv4" }, { "0x", "IPv4" },
+		{ "localhost", "RFC 6761" },
+		{ "invalid", "RFC 6761" },
+		{ "test", "RFC 6761" },
+		{ "example", "RFC 6761" },
+		{ "local", "RFC 6762" },
+		{ "onion", "RFC 7686" },
+		{ "arpa", "RFC 3172" },
+		{ "alt", "RFC 9476" },
+		{ "LOCAL", "lower case" },
+		{ "home.arpa", "a dot" },
+		{ "", "empty" },
+		{ "1", "IPv4" },
+		{ "0", "IPv4" },
+		{ "192", "IPv4" },
+		{ "00000000000000000001", "IPv4" },
+		{ "0x", "IPv4" },
 		{ "0x7f", "IPv4" },
 	};
 
@@ -95,12 +116,14 @@ END_TEST
 START_TEST(public_domains)
 {
 	static const char *const public[] = {
-		"com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "dev", "app",
-		"page", "cloud", "online", "xyz", "zone", "academy", "io", "de", "uk", "zz",
+		"com",	"net",	"org",	   "edu", "gov",  "mil",   "int",
+		"info", "biz",	"dev",	   "app", "page", "cloud", "online",
+		"xyz",	"zone", "academy", "io",  "de",	  "uk",	   "zz",
 	};
 	static const char *const not[] = {
-		"", "a", "a1", "1a", "home", "lan", "homelab", "internal", "lab", "corp", "mail",
-		"intranet", "private", "mesh", "coms", "co-m", "com.", "COM", "nets", "family2",
+		"",	    "a",    "a1",   "1a",   "home",	"lan",	   "homelab",
+		"internal", "lab",  "corp", "mail", "intranet", "private", "mesh",
+		"coms",	    "co-m", "com.", "COM",  "nets",	"family2",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(public); i++)
@@ -113,15 +136,27 @@ END_TEST
 START_TEST(hostnames_become_labels)
 {
 	static const char *const names[][2] = {
-		{ "Philippe's MacBook.local", "philippe-s-macbook" }, { "nas", "nas" },
-		{ "NAS.homelab.", "nas" }, { "web_server_01", "web-server-01" }, { "", "node" },
-		{ ".", "node" }, { ".local", "node" }, { "---", "node" },
+		{ "Philippe's MacBook.local", "philippe-s-macbook" },
+		{ "nas", "nas" },
+		{ "NAS.homelab.", "nas" },
+		{ "web_server_01", "web-server-01" },
+		{ "", "node" },
+		{ ".", "node" },
+		{ ".local", "node" },
+		{ "---", "node" },
 		{ "\xe6\x97\xa5\xe6\x9c\xac", "node" },
-		{ "-a-", "a" }, { "  a  b  ", "a-b" }, { "ab--cd", "ab-cd" },
+		{ "-a-", "a" },
+		{ "  a  b  ", "a-b" },
+		{ "ab--cd", "ab-cd" },
 		{ "xn--caf-dma", "xn-caf-dma" },
-		{ "caf\xc3\xa9", "caf" }, { "caf\xc3\xa9" "2", "caf-2" },
-		{ "Philippe\xe2\x80\x99s iMac", "philippe-s-imac" }, { "a\nb", "a-b" },
-		{ A60 "aaaaa", A60 "aaa" }, { A60 "aa bcd", A60 "aa" },
+		{ "caf\xc3\xa9", "caf" },
+		{ "caf\xc3\xa9"
+		  "2",
+		  "caf-2" },
+		{ "Philippe\xe2\x80\x99s iMac", "philippe-s-imac" },
+		{ "a\nb", "a-b" },
+		{ A60 "aaaaa", A60 "aaa" },
+		{ A60 "aa bcd", A60 "aa" },
 	};
 	char out[LABEL_MAX + 1];
 

@@ -168,7 +168,10 @@ END_TEST
 START_TEST(count_is_shown_behind_the_longest_line)
 {
 	struct log_limit limit = {
-		.period_ns = 1, .burst = 1, .tokens_used = 1, .suppressed = UINT32_MAX,
+		.period_ns = 1,
+		.burst = 1,
+		.tokens_used = 1,
+		.suppressed = UINT32_MAX,
 	};
 	struct lines l;
 	struct log log = log_to(&l, LOG_LEVEL_WARN);
@@ -186,6 +189,6 @@ END_TEST
 UNIT_MAIN("base/log", levels_have_names, only_wanted_levels_are_written,
 	  a_log_that_is_not_there_takes_everything, lines_are_printable_and_bounded,
 	  limit_lets_a_burst_pass_and_counts_the_rest,
-	  limit_recovers_after_a_pause_and_not_beyond_the_burst,
-	  a_zeroed_limit_is_a_line_a_second, limit_survives_odd_clocks,
-	  unwanted_lines_use_up_no_limit, count_is_shown_behind_the_longest_line)
+	  limit_recovers_after_a_pause_and_not_beyond_the_burst, a_zeroed_limit_is_a_line_a_second,
+	  limit_survives_odd_clocks, unwanted_lines_use_up_no_limit,
+	  count_is_shown_behind_the_longest_line)

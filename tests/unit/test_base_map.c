@@ -215,7 +215,10 @@ END_TEST
 START_TEST(visited_entries_may_be_removed)
 {
 	struct map *m = map_new(seed, 2, 1000);
-	struct { uint16_t key; int visits; } entries[500] = { 0 }, *e;
+	struct {
+		uint16_t key;
+		int visits;
+	} entries[500] = { 0 }, *e;
 	size_t pos = 0, seen = 0;
 	void *value;
 
@@ -286,8 +289,7 @@ START_TEST(agrees_with_an_array)
 END_TEST
 
 UNIT_MAIN("base/map", siphash_reference_vectors, siphash_of_two_is_that_of_each,
-	  siphash_depends_on_the_key,
-	  key_lengths_are_limited, put_get_remove, put_refuses,
+	  siphash_depends_on_the_key, key_lengths_are_limited, put_get_remove, put_refuses,
 	  reserved_room_needs_no_new_table, nothing_fits_into_a_map_for_nothing,
 	  churn_does_not_wear_it_out, visits_each_entry_once, visited_entries_may_be_removed,
 	  agrees_with_an_array)

@@ -42,9 +42,8 @@ static int parse(const char *line, struct options_given *g, struct err *err)
 START_TEST(options_and_arguments_in_any_order)
 {
 	static const char *const lines[] = {
-		"nas -c 3 --json", "--json nas --count=3", "-c3 --json -- nas",
-		"--count 3 --js nas",
-		"-c 9 nas --json -c3",
+		"nas -c 3 --json",    "--json nas --count=3", "-c3 --json -- nas",
+		"--count 3 --js nas", "-c 9 nas --json -c3",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -78,7 +77,9 @@ END_TEST
 
 START_TEST(each_mistake_has_one_complaint)
 {
-	static const struct { const char *line, *text; } cases[] = {
+	static const struct {
+		const char *line, *text;
+	} cases[] = {
 		{ "", "which node?" },
 		{ "nas laptop", "unexpected argument 'laptop'" },
 		{ "nas --jsno", "unknown option '--jsno': did you mean '--json'?" },
@@ -106,10 +107,17 @@ END_TEST
 START_TEST(near_words_are_found_and_far_ones_are_not)
 {
 	static const char *const words[] = { "setup", "connect", "status", NULL, "adopt" };
-	static const struct { const char *wrong, *meant; } cases[] = {
-		{ "conect", "connect" }, { "conncet", "connect" }, { "statsu", "status" },
-		{ "stats", "status" },   { "adpot", "adopt" },     { "stop", NULL },
-		{ "x", NULL },           { "", NULL },
+	static const struct {
+		const char *wrong, *meant;
+	} cases[] = {
+		{ "conect", "connect" },
+		{ "conncet", "connect" },
+		{ "statsu", "status" },
+		{ "stats", "status" },
+		{ "adpot", "adopt" },
+		{ "stop", NULL },
+		{ "x", NULL },
+		{ "", NULL },
 		{ "a-word-that-is-longer-than-any-command-there-is", NULL },
 	};
 
@@ -153,8 +161,8 @@ START_TEST(help_fits_eighty_columns)
 	ck_assert_ptr_eq(strstr(text, "Usage: mlsh ping <node> [options]\n\nSays "), text);
 	ck_assert_ptr_nonnull(strstr(text, "broken.\nA second"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  -c, --count N   how many times\n"));
-	ck_assert_ptr_nonnull(
-		strstr(text, "\n  --until-direct  stop at the first direct answer\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+				     "\n  --until-direct  stop at the first direct answer\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  -h, --help      print this help\n"));
 	free(text);
 }
@@ -162,16 +170,19 @@ END_TEST
 
 static void print_long_words(FILE *f)
 {
-	options_wrap(f, "mlsh: see "
+	options_wrap(f,
+		     "mlsh: see "
 		     "https://example.org/a/very/long/address/that/does/not/fit/into/one/line/"
-		     "at/all/anyway for more", 0, 2);
+		     "at/all/anyway for more",
+		     0, 2);
 }
 
 START_TEST(a_long_word_stays_whole)
 {
 	char *text = printed(print_long_words);
 
-	ck_assert_str_eq(text, "mlsh: see\n  "
+	ck_assert_str_eq(text,
+			 "mlsh: see\n  "
 			 "https://example.org/a/very/long/address/that/does/not/fit/into/one/line/"
 			 "at/all/anyway\n  for more");
 	free(text);

@@ -82,7 +82,9 @@ START_TEST(everything_has_its_bytes)
 	cbor_put_text(&w, "I\xc3\xa4");
 	cbor_put_bytes(&w, NULL, 0);
 	cbor_put_array(&w, 0);
-	check_bytes(&w, "87f5f4f642010263" "49c3a4" "4080");
+	check_bytes(&w, "87f5f4f642010263"
+			"49c3a4"
+			"4080");
 }
 END_TEST
 
@@ -220,8 +222,8 @@ END_TEST
 
 START_TEST(text_may_be_any_printable_character)
 {
-	static const char *const good[] = { "6120", "617e", "62c2a0", "63e28082", "63ed9fbf",
-					    "63ee8080", "64f09f909f", "64f48fbfbf" };
+	static const char *const good[] = { "6120",	"617e",	    "62c2a0",	  "63e28082",
+					    "63ed9fbf", "63ee8080", "64f09f909f", "64f48fbfbf" };
 	uint8_t buf[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)

@@ -8,7 +8,9 @@
 
 START_TEST(what_is_around_a_secret_is_left_out)
 {
-	static const struct { const char *pasted, *secret; } cases[] = {
+	static const struct {
+		const char *pasted, *secret;
+	} cases[] = {
 		{ "mlsh://h/abc", "mlsh://h/abc" },
 		{ "  mlsh://h/abc \t", "mlsh://h/abc" },
 		{ "mlsh://h/abc\r", "mlsh://h/abc" },

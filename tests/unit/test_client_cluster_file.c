@@ -123,10 +123,9 @@ static size_t with(const char *table, const char *key, const char *value, char o
 static const struct {
 	const char *table, *key;
 } keys[] = {
-	{ "", "version" },	   { "cluster", "name" }, { "cluster", "id" },
-	{ "cluster", "subnet" },   { "node", "name" },	  { "node", "id" },
-	{ "node", "address" },	   { "node", "token" },	  { "signal", "host" },
-	{ "signal", "port" },	   { "signal", "cert" },  { "signal", "key" },
+	{ "", "version" },    { "cluster", "name" }, { "cluster", "id" },   { "cluster", "subnet" },
+	{ "node", "name" },   { "node", "id" },	     { "node", "address" }, { "node", "token" },
+	{ "signal", "host" }, { "signal", "port" },  { "signal", "cert" },  { "signal", "key" },
 };
 
 START_TEST(missing_keys_are_named)
@@ -168,8 +167,9 @@ START_TEST(bad_values_are_refused)
 		{ "cluster", "name", "\"../x\"" },
 		{ "cluster", "name", "\"a\\nb\"" },
 		{ "cluster", "name", "\"a.b\"" },
-		{ "cluster", "name", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-				     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
+		{ "cluster", "name",
+		  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"" },
 		{ "cluster", "id", "\"11\"" },
 		{ "cluster", "id", "\"zz\"" },
 		{ "cluster", "subnet", "\"100.64.0.0\"" },

@@ -45,7 +45,8 @@ START_TEST(comes_back)
 		kit_join(&k, n);
 	bytes = encode(k.log);
 	ck_assert_msg(log_file_decode(h, span_of(bytes.data, bytes.len), mlog_cluster_id(k.log),
-				      &back, &err) == 0, "%s", err.text);
+				      &back, &err) == 0,
+		      "%s", err.text);
 	ck_assert_uint_eq(mlog_count(back), 20);
 	a = mlog_head(k.log);
 	b = mlog_head(back);

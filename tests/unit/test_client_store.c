@@ -43,8 +43,12 @@ static unsigned mode_of(const char *path)
 static struct cluster_file cluster_of(const struct kit *k)
 {
 	struct cluster_file f = {
-		.cluster = "homelab", .node_name = "nas", .address = KIT_NET + 1,
-		.subnet = { KIT_NET, 16 }, .signal_host = "signal.example.org", .signal_port = 4433,
+		.cluster = "homelab",
+		.node_name = "nas",
+		.address = KIT_NET + 1,
+		.subnet = { KIT_NET, 16 },
+		.signal_host = "signal.example.org",
+		.signal_port = 4433,
 	};
 
 	memcpy(f.cluster_id, mlog_cluster_id(k->log), HASH_LEN);
@@ -289,7 +293,7 @@ static void join_names(void *ctx, const char *cluster)
 
 START_TEST(clusters_are_listed_by_name)
 {
-	static const char *const files[] = { "homelab.toml", "garage.toml", "attic.pending",
+	static const char *const files[] = { "homelab.toml", "garage.toml",	"attic.pending",
 					     "homelab.log",  "Not-a-name.toml", ".toml" };
 	struct home o = home_open();
 	char path[STORE_PATH_MAX + 64], names[64] = "";
@@ -310,7 +314,6 @@ START_TEST(clusters_are_listed_by_name)
 END_TEST
 
 UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
-	  names_can_not_leave_the_folder,
-	  cluster_comes_back_private, readable_secrets_are_refused,
+	  names_can_not_leave_the_folder, cluster_comes_back_private, readable_secrets_are_refused,
 	  a_file_under_another_name_is_refused, fresh_identity_is_written_when_kept,
 	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)

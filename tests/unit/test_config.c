@@ -93,7 +93,8 @@ START_TEST(config_reads_every_key)
 			      "cluster_secret = \"abcd-efgh-jkmo\"\nlog = \"debug\"\n"
 			      "[quic]\nbind = \"192.0.2.1:99\"\nsecond_port = 0\n"
 			      "[relay]\nnode_rate = 1000\ncluster_rate = 10_000_000_000\n",
-			      &c, NULL), 0);
+			      &c, NULL),
+			 0);
 	ck_assert_str_eq(c.db_path, "/x/y.db");
 	ck_assert_str_eq(prefix4_format(c.subnet, text), "10.7.0.0/16");
 	ck_assert_str_eq(addr_format(&c.bind, text), "192.0.2.1:99");
@@ -110,8 +111,11 @@ END_TEST
 
 START_TEST(environment_goes_before_the_file)
 {
-	struct config_env env = { .config = path, .db = "/env.db", .subnet = "172.16.0.0/12",
-				  .secret = "0000-0000-0001", .log = "warn" };
+	struct config_env env = { .config = path,
+				  .db = "/env.db",
+				  .subnet = "172.16.0.0/12",
+				  .secret = "0000-0000-0001",
+				  .log = "warn" };
 	struct signal_config c;
 	char text[PREFIX4_TEXT_MAX];
 
@@ -186,9 +190,10 @@ START_TEST(wrong_variables_are_named)
 		}
 	}
 	/* a secret is not repeated in the message */
-	ck_assert_int_lt(config_load(host, &(struct config_env){ .config = path,
-								 .secret = "MYSECRETX" }, &c,
-				     &err), 0);
+	ck_assert_int_lt(config_load(host,
+				     &(struct config_env){ .config = path, .secret = "MYSECRETX" },
+				     &c, &err),
+			 0);
 	ck_assert_ptr_null(strstr(err.text, "MYSECRET"));
 	/* a file that was asked for must be there */
 	ck_assert_int_eq(unlink(path), 0);

@@ -48,8 +48,10 @@ END_TEST
 
 START_TEST(largest_request_fits)
 {
-	struct control_request r = { .verb = CONTROL_PING, .expiry_s = UINT64_MAX,
-				     .count = UINT32_MAX, .interval_ms = UINT32_MAX,
+	struct control_request r = { .verb = CONTROL_PING,
+				     .expiry_s = UINT64_MAX,
+				     .count = UINT32_MAX,
+				     .interval_ms = UINT32_MAX,
 				     .until_direct = true };
 
 	memset(r.cluster, 'x', LABEL_MAX);
@@ -66,17 +68,17 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x8a, 0x03, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,	4,    5,
-		6,    7,    8,	  9,	10,   11,   12,	  13,	14,   15,   0x1a, 0x6b, 0x49, 0xd2,
-		0x00, 0x60, 0x00, 0x00, 0xf4, 0x80,
+		0x8a, 0x03, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	3,
+		4,    5,    6,	  7,	8,    9,    10,	  11,	12,   13,   14, 15,
+		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0x60, 0x00, 0x00, 0xf4, 0x80,
 	};
 	static const uint8_t ping[] = {
-		0x8a, 0x03, 0x08, 0x63, 'l',  'a',  'b',  0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		0,    0,    0,	  0,	0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5,
-		0x80,
+		0x8a, 0x03, 0x08, 0x63, 'l', 'a',  'b',	 0x50, 0,    0,	   0,	 0,
+		0,    0,    0,	  0,	0,   0,	   0,	 0,    0,    0,	   0,	 0,
+		0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80,
 	};
-	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04, 0x00,
-					 0x00, 0x00, 0x18, 0xff, 0x18, 0x77 };
+	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04,
+					 0x00, 0x00, 0x00, 0x18, 0xff, 0x18, 0x77 };
 	struct control_request r = request(CONTROL_INVITE_MADE, "lab");
 	uint8_t buf[CONTROL_REQUEST_MAX];
 
@@ -185,8 +187,11 @@ END_TEST
 START_TEST(only_labels_are_cluster_names)
 {
 	static const char *const names[] = {
-		"../x", "Homelab", "home\nlab", "home lab", "-x", "x-", "a.b", "/", "\x7f",
-		"0123456789012345678901234567890123456789012345678901234567890123",
+		"../x",	     "Homelab",
+		"home\nlab", "home lab",
+		"-x",	     "x-",
+		"a.b",	     "/",
+		"\x7f",	     "0123456789012345678901234567890123456789012345678901234567890123",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -226,7 +231,8 @@ START_TEST(sizes_come_with_connect_only)
 		for (size_t n = 0; n < 8; n++)
 			ck_assert_int_eq(decode_sized(3, v, "homelab", 16, "nas", n),
 					 n == (v == CONTROL_CONNECT ? CONTROL_FILES : 0)
-						 ? 0 : -EBADMSG);
+						 ? 0
+						 : -EBADMSG);
 }
 END_TEST
 

@@ -32,7 +32,7 @@ static void begin(void)
 static void end(void)
 {
 	static const char *const names[] = { "signal.db", "signal.db-wal", "signal.db-shm",
-					     "copy.db", "copy.db-wal", "copy.db-shm" };
+					     "copy.db",	  "copy.db-wal",   "copy.db-shm" };
 	char file[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -186,9 +186,11 @@ START_TEST(migrations_are_whole_or_not_at_all)
 	ck_assert_int_eq(schema_migrate(s, list, 3, &err), -EIO);
 	ck_assert_ptr_nonnull(strstr(err.text, "nowhere"));
 	/* the second is there, of the third nothing */
-	ck_assert_int_eq(sqlite3_prepare_v2(s, "SELECT (SELECT sum(x) FROM b), user_version, "
+	ck_assert_int_eq(sqlite3_prepare_v2(s,
+					    "SELECT (SELECT sum(x) FROM b), user_version, "
 					    "(SELECT count(*) FROM sqlite_schema) "
-					    "FROM pragma_user_version", -1, &stmt, NULL),
+					    "FROM pragma_user_version",
+					    -1, &stmt, NULL),
 			 SQLITE_OK);
 	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
 	ck_assert_int_eq(sqlite3_column_int(stmt, 0), 6);
@@ -214,7 +216,8 @@ START_TEST(an_older_database_is_brought_up_with_its_data)
 	ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
 	ck_assert_int_eq(schema_migrate(s, schema_migrations, 1, NULL), 0);
 	ck_assert_int_eq(sqlite3_exec(s, "INSERT INTO setting VALUES ('a', x'0102')", NULL, NULL,
-				      NULL), SQLITE_OK);
+				      NULL),
+			 SQLITE_OK);
 	sqlite3_close(s);
 	d = open_db();
 	ck_assert_int_eq(db_setting_get(d, "a", &b, NULL), 0);

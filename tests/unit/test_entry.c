@@ -94,16 +94,20 @@ START_TEST(genesis_fields_are_checked)
 		{ 0x64600000, 16, 0x6460ffff }, /* its broadcast address */
 		{ 0x64600000, 16, 0x64610001 }, /* another network */
 		{ 0x64600001, 16, 0x64600002 }, /* host bits */
-		{ 0x64600000, 30, 0x64600001 },
-		{ 0x0a000000, 7, 0x0a000001 },
+		{ 0x64600000, 30, 0x64600001 }, { 0x0a000000, 7, 0x0a000001 },
 		{ 0x08080800, 24, 0x08080801 }, /* somebody's */
-		{ 0x64400000, 9, 0x64400001 },
-		{ 0, 0, 1 },
+		{ 0x64400000, 9, 0x64400001 },	{ 0, 0, 1 },
 	};
 	static const char *const bad_names[] = { "", "Homelab", "a.b", "-a", "a_b", "xn--a" };
-	static const char *const bad_hosts[] = { "", "Signal.example.org", "a b", "[::1]",
-						 "2001:DB8::1", "::ffff:1.2.3.4", "example.org.",
-						 "a:1", "1.2.3" };
+	static const char *const bad_hosts[] = { "",
+						 "Signal.example.org",
+						 "a b",
+						 "[::1]",
+						 "2001:DB8::1",
+						 "::ffff:1.2.3.4",
+						 "example.org.",
+						 "a:1",
+						 "1.2.3" };
 	struct identity *admin = kit_identity(0), *other = kit_identity(1);
 	struct genesis good = kit_genesis(admin), g;
 	struct entry_bytes last;
@@ -170,12 +174,15 @@ START_TEST(admit_arguments_are_checked)
 	struct err err;
 
 	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "Bad", 1, cid, invite, i.sig,
-				    i.one_time, &b, &err), -EINVAL);
+				    i.one_time, &b, &err),
+			 -EINVAL);
 	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, invite, i.sig,
-				    j.one_time, &b, &err), -EINVAL);
+				    j.one_time, &b, &err),
+			 -EINVAL);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
-	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, cut, i.sig,
-				    i.one_time, &b, &err), -EBADMSG);
+	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, cut, i.sig, i.one_time,
+				    &b, &err),
+			 -EBADMSG);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
 	ck_assert_uint_eq(b.len, 77);
 	identity_free(joiner);
@@ -351,6 +358,5 @@ END_TEST
 
 UNIT_MAIN("membership/entry", genesis_comes_back, admit_and_cancel_come_back,
 	  genesis_fields_are_checked, longest_entries_fit, admit_arguments_are_checked,
-	  envelope_has_one_form, payload_has_one_form,
-	  later_versions_and_types_ask_for_an_upgrade, every_prefix_is_malformed,
-	  changed_bytes_change_the_hash)
+	  envelope_has_one_form, payload_has_one_form, later_versions_and_types_ask_for_an_upgrade,
+	  every_prefix_is_malformed, changed_bytes_change_the_hash)

@@ -229,7 +229,8 @@ START_TEST(damaged_files_are_refused)
 				 -EINVAL);
 	}
 	ck_assert_int_eq(identity_from_pem(span_of(key.data, key.len), span_of(cert.data, cert.len),
-					   true, &err, &again), -EINVAL);
+					   true, &err, &again),
+			 -EINVAL);
 	ck_assert_int_eq(dir_make(host, id_dir, 0700, NULL), 0);
 	ck_assert_int_eq(file_write(host, key_path, "rubbish", 7, 0600, NULL), 0);
 	ck_assert_int_eq(identity_load(host, id_dir, &err, &again), -EINVAL);
@@ -279,7 +280,8 @@ static void make_ec(char *cert_pem, char *key_pem, size_t cap, const char *passw
 	n = BIO_read(bio, cert_pem, (int)cap - 1);
 	cert_pem[n] = '\0';
 	ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(bio, pkey, cipher, password,
-						       password ? 1 : 0, NULL, NULL), 1);
+						       password ? 1 : 0, NULL, NULL),
+			 1);
 	n = BIO_read(bio, key_pem, (int)cap - 1);
 	key_pem[n] = '\0';
 	BIO_free(bio);
@@ -420,7 +422,8 @@ START_TEST(signed_text_has_a_limit)
 	ck_assert_int_eq(identity_sign(id, "admit", cluster, more, sig), -EMSGSIZE);
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, more, sig), -EMSGSIZE);
 	ck_assert_int_eq(identity_sign(id, "a purpose of thirty-two characters", cluster,
-				       span_str("x"), sig), -EMSGSIZE);
+				       span_str("x"), sig),
+			 -EMSGSIZE);
 	identity_free(id);
 }
 END_TEST
@@ -517,7 +520,6 @@ UNIT_MAIN("identity", seed_gives_the_key_of_rfc_8032, certificate_is_a_function_
 	  key_without_certificate_is_enough, key_that_others_can_read_is_refused,
 	  damaged_files_are_refused, key_of_another_certificate_is_refused,
 	  operators_key_of_another_type, encrypted_key_is_refused_without_asking,
-	  signature_covers_everything, seed_and_identity_sign_alike,
-	  malleated_signature_is_refused, failures_leave_no_error_behind,
-	  signed_text_has_a_limit, unsafe_keys_are_refused,
+	  signature_covers_everything, seed_and_identity_sign_alike, malleated_signature_is_refused,
+	  failures_leave_no_error_behind, signed_text_has_a_limit, unsafe_keys_are_refused,
 	  good_keys_are_accepted, hashes_have_known_values)

@@ -41,7 +41,7 @@ static const struct {
 	{ "ABCDEFGHJKMN", "ABCD-EFGH-JKMN" },
 	{ "iLlI-oO00-1111", "1111-0000-1111" },
 	{ "WXYZ-PQRS-TV23", "WXYZ-PQRS-TV23" },
-	{ "ABCD-EFGH-JKMU", NULL },	/* no U */
+	{ "ABCD-EFGH-JKMU", NULL }, /* no U */
 	{ "", NULL },
 	{ "ABCD-EFGH-JKM", NULL },
 	{ "ABCD-EFGH-JKMNP", NULL },

@@ -70,7 +70,8 @@ START_TEST(invite_comes_back)
 	ck_assert_str_eq(back.node_name, "printer");
 	ck_assert_mem_eq(back.key, i.inv.key, KEY_LEN);
 	ck_assert_int_eq(key_verify(identity_key(k.admin), "invite", i.inv.cluster_id,
-				    span_of(i.bytes, i.len), i.sig), 0);
+				    span_of(i.bytes, i.len), i.sig),
+			 0);
 	kit_close(&k);
 }
 END_TEST
@@ -93,7 +94,8 @@ START_TEST(invite_fields_are_checked_when_made)
 	bad[6].inv.cluster_name[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		ck_assert_msg(invite_make(&bad[i].inv, k.admin, bad[i].bytes, &bad[i].len,
-					  bad[i].sig, &err) == -EINVAL, "%zu", i);
+					  bad[i].sig, &err) == -EINVAL,
+			      "%zu", i);
 		ck_assert_uint_eq(bad[i].len, 0);
 	}
 	ck_assert_int_eq(invite_make(&good.inv, other, good.bytes, &good.len, good.sig, &err),
@@ -300,7 +302,8 @@ START_TEST(url_with_any_bit_flipped)
 			continue;
 		bytes = span_of(back.invite_bytes, back.invite_len);
 		ck_assert_int_lt(mlog_check_invite(k.log, bytes, back.invite_sig, k.now_s, &seen,
-						   &err), 0);
+						   &err),
+				 0);
 	}
 	ck_assert_uint_gt(accepted, 0);
 	kit_close(&k);
@@ -382,18 +385,32 @@ END_TEST
 START_TEST(address_has_one_form)
 {
 	static const char *const starts[] = {
-		"mlsh://signal.example.org:4433/adopt/", "mlsh://Signal.example.org/adopt/",
-		"mlsh://signal.example.org./adopt/", "mlsh://signal.example.org:/adopt/",
-		"mlsh://signal.example.org:0443/adopt/", "mlsh://signal.example.org:0/adopt/",
-		"mlsh://signal.example.org:65536/adopt/", "mlsh://signal.example.org:+1/adopt/",
-		"mlsh://2001:db8::1/adopt/", "mlsh://[2001:db8:0::1]/adopt/",
-		"mlsh://[2001:DB8::1]/adopt/", "mlsh://[fe80::1%3]/adopt/",
-		"mlsh://[::ffff:192.0.2.1]/adopt/", "mlsh://[192.0.2.1]/adopt/",
-		"mlsh://192.0.2.01/adopt/", "mlsh:///adopt/", "mlsh://user@host/adopt/",
-		"mlsh://signal.example.org/Adopt/", "mlsh://signal.example.org//adopt/",
-		"mlsh://signal.example.org/adopt/?", "mlsh:signal.example.org/adopt/",
-		"MLSH://signal.example.org/adopt/", "https://signal.example.org/adopt/",
-		" mlsh://signal.example.org/adopt/", "mlsh://a b/adopt/", "mlsh://a;b/adopt/",
+		"mlsh://signal.example.org:4433/adopt/",
+		"mlsh://Signal.example.org/adopt/",
+		"mlsh://signal.example.org./adopt/",
+		"mlsh://signal.example.org:/adopt/",
+		"mlsh://signal.example.org:0443/adopt/",
+		"mlsh://signal.example.org:0/adopt/",
+		"mlsh://signal.example.org:65536/adopt/",
+		"mlsh://signal.example.org:+1/adopt/",
+		"mlsh://2001:db8::1/adopt/",
+		"mlsh://[2001:db8:0::1]/adopt/",
+		"mlsh://[2001:DB8::1]/adopt/",
+		"mlsh://[fe80::1%3]/adopt/",
+		"mlsh://[::ffff:192.0.2.1]/adopt/",
+		"mlsh://[192.0.2.1]/adopt/",
+		"mlsh://192.0.2.01/adopt/",
+		"mlsh:///adopt/",
+		"mlsh://user@host/adopt/",
+		"mlsh://signal.example.org/Adopt/",
+		"mlsh://signal.example.org//adopt/",
+		"mlsh://signal.example.org/adopt/?",
+		"mlsh:signal.example.org/adopt/",
+		"MLSH://signal.example.org/adopt/",
+		"https://signal.example.org/adopt/",
+		" mlsh://signal.example.org/adopt/",
+		"mlsh://a b/adopt/",
+		"mlsh://a;b/adopt/",
 	};
 	struct kit k = kit_open();
 	struct invite_url u = kit_url(&k);
@@ -559,9 +576,8 @@ START_TEST(hosts_that_mean_another_machine_elsewhere_are_known)
 END_TEST
 
 UNIT_MAIN("membership/invite", invite_comes_back, invite_fields_are_checked_when_made,
-	  invite_has_one_form, url_comes_back, url_needs_room_and_a_host,
-	  too_long_url_is_refused, longest_url_fits, url_cut_anywhere_is_refused,
-	  url_with_any_bit_flipped, envelope_has_one_form,
-	  address_has_one_form, parts_that_do_not_fit_are_noticed, hosts_and_ports_are_read,
-	  hosts_that_mean_another_machine_elsewhere_are_known,
+	  invite_has_one_form, url_comes_back, url_needs_room_and_a_host, too_long_url_is_refused,
+	  longest_url_fits, url_cut_anywhere_is_refused, url_with_any_bit_flipped,
+	  envelope_has_one_form, address_has_one_form, parts_that_do_not_fit_are_noticed,
+	  hosts_and_ports_are_read, hosts_that_mean_another_machine_elsewhere_are_known,
 	  host_has_a_limit)

@@ -111,12 +111,14 @@ START_TEST(members_are_found_every_way)
 		ck_assert_int_eq(m->role, ROLE_NODE);
 		ck_assert_uint_eq(m->joined_seq, n);
 		ck_assert_ptr_eq(roster_by_id(mlog_roster(k.log), &node, ROSTER_CURRENT), m);
-		ck_assert_ptr_eq(roster_by_name(mlog_roster(k.log), span_str(name),
-						ROSTER_CURRENT), m);
+		ck_assert_ptr_eq(roster_by_name(mlog_roster(k.log), span_str(name), ROSTER_CURRENT),
+				 m);
 		ck_assert_ptr_eq(roster_by_address(mlog_roster(k.log), KIT_NET + 1 + n,
-						   ROSTER_CURRENT), m);
+						   ROSTER_CURRENT),
+				 m);
 		ck_assert_ptr_eq(roster_by_key_sha256(mlog_roster(k.log), identity_key_sha256(id),
-						      ROSTER_CURRENT), m);
+						      ROSTER_CURRENT),
+				 m);
 		ck_assert(roster_by_name(mlog_roster(k.log), span_str(name), ROSTER_ALL));
 		identity_free(id);
 	}
@@ -267,7 +269,8 @@ START_TEST(invite_for_an_empty_log)
 	struct err err;
 
 	ck_assert_int_eq(mlog_check_invite(empty, span_of(i.bytes, i.len), i.sig, k.now_s, &inv,
-					   &err), -EACCES);
+					   &err),
+			 -EACCES);
 	ck_assert_int_eq(err.reason, REFUSAL_CLUSTER_UNKNOWN);
 	mlog_free(empty);
 	kit_close(&k);
@@ -389,11 +392,13 @@ START_TEST(fork_is_judged_by_its_time)
 	kit_join(&k, 6);
 	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
 				    mlog_cluster_id(k.log), span_of(late.bytes, late.len), late.sig,
-				    late.one_time, &b, NULL), 0);
+				    late.one_time, &b, NULL),
+			 0);
 	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq));
 	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
 				    mlog_cluster_id(k.log), span_of(i.bytes, i.len), i.sig,
-				    i.one_time, &b, NULL), 0);
+				    i.one_time, &b, NULL),
+			 0);
 	ck_assert(mlog_is_fork(k.log, kit_span(&b), &seq));
 	identity_free(joiner);
 	kit_close(&k);
@@ -430,8 +435,8 @@ START_TEST(random_valid_logs)
 			ck_assert(!mlog_invite_used(k.log, open[at].inv.nonce));
 			if (k.now_s > open[at].inv.expiry)
 				continue;
-			b = what == 1 ? kit_admit(&k, &open[at], next++) :
-					kit_cancel(&k, open[at].inv.nonce);
+			b = what == 1 ? kit_admit(&k, &open[at], next++)
+				      : kit_cancel(&k, open[at].inv.nonce);
 			members += what == 1;
 			entries++;
 			kit_append(k.log, &b);

@@ -26,12 +26,11 @@ START_TEST(admit_signed_by_the_wrong_keys)
 
 	scene_open(&s);
 	const uint8_t *pairs[][2] = {
-		{ s.node1, s.invite.one_time },	      /* somebody joins with another's key */
-		{ s.joiner, s.node1 },		      /* without the URL */
-		{ s.joiner, s.admin },		      /* not even the sponsor can */
-		{ s.joiner, s.joiner },
-		{ s.invite.one_time, s.invite.one_time },
-		{ s.invite.one_time, s.joiner },      /* exchanged */
+		{ s.node1, s.invite.one_time }, /* somebody joins with another's key */
+		{ s.joiner, s.node1 },		/* without the URL */
+		{ s.joiner, s.admin },		/* not even the sponsor can */
+		{ s.joiner, s.joiner },		 { s.invite.one_time, s.invite.one_time },
+		{ s.invite.one_time, s.joiner }, /* exchanged */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		struct kit_forgery f = right_keys(&s);
@@ -47,8 +46,9 @@ END_TEST
 
 START_TEST(admit_signed_for_another_purpose_or_cluster)
 {
-	static const char *const purposes[] = { "genesis", "cancel", "invite", "", "admit2",
-						"admi" };
+	static const char *const purposes[] = {
+		"genesis", "cancel", "invite", "", "admit2", "admi"
+	};
 	struct scene s;
 	struct kit_forgery f;
 	struct entry_bytes b;
@@ -75,8 +75,8 @@ START_TEST(admit_signed_for_another_purpose_or_cluster)
 END_TEST
 
 /* The group order of Ed25519, little-endian. */
-static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-				   0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,	 0xd6,
+				   0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
 
 /* A second valid signature would be a second valid entry with another hash. */
 START_TEST(malleated_signatures)
@@ -202,10 +202,8 @@ START_TEST(joiner_with_a_bad_address)
 		{ KIT_NET + 1, REFUSAL_STALE },		 /* the admin */
 		{ KIT_NET, REFUSAL_BAD_ENTRY },		 /* the network */
 		{ KIT_NET + 0xffff, REFUSAL_BAD_ENTRY }, /* broadcast */
-		{ KIT_NET + 0x10000, REFUSAL_BAD_ENTRY },
-		{ 0, REFUSAL_BAD_ENTRY },
-		{ 0x7f000001, REFUSAL_BAD_ENTRY },
-		{ 0xffffffff, REFUSAL_BAD_ENTRY },
+		{ KIT_NET + 0x10000, REFUSAL_BAD_ENTRY }, { 0, REFUSAL_BAD_ENTRY },
+		{ 0x7f000001, REFUSAL_BAD_ENTRY },	  { 0xffffffff, REFUSAL_BAD_ENTRY },
 	};
 	struct scene s;
 

@@ -72,11 +72,13 @@ START_TEST(invite_without_right)
 	/* in the admin's name */
 	s.invite = kit_invite(&s.k, 51);
 	ck_assert_int_eq(identity_sign(node1, "invite", s.invite.inv.cluster_id,
-				       span_of(s.invite.bytes, s.invite.len), s.invite.sig), 0);
+				       span_of(s.invite.bytes, s.invite.len), s.invite.sig),
+			 0);
 	check_invite(&s, -EKEYREJECTED, REFUSAL_TAMPERED);
 	/* for another purpose */
 	ck_assert_int_eq(identity_sign(s.k.admin, "admit", s.invite.inv.cluster_id,
-				       span_of(s.invite.bytes, s.invite.len), s.invite.sig), 0);
+				       span_of(s.invite.bytes, s.invite.len), s.invite.sig),
+			 0);
 	check_invite(&s, -EKEYREJECTED, REFUSAL_TAMPERED);
 	identity_free(node1);
 	identity_free(stranger);
@@ -144,7 +146,8 @@ START_TEST(invite_expired)
 
 	scene_open(&s);
 	ck_assert_int_eq(mlog_check_invite(s.k.log, span_of(s.invite.bytes, s.invite.len),
-					   s.invite.sig, s.invite.inv.expiry, &inv, NULL), 0);
+					   s.invite.sig, s.invite.inv.expiry, &inv, NULL),
+			 0);
 	ck_assert_mem_eq(inv.nonce, s.invite.inv.nonce, NONCE_LEN);
 	s.k.now_s = s.invite.inv.expiry + 1;
 	check_invite(&s, -ETIME, REFUSAL_INVITE_EXPIRED);
@@ -212,7 +215,8 @@ START_TEST(cancel_by_the_wrong_node)
 		struct identity *id = kit_identity(n); /* no admin; no member */
 
 		ck_assert_int_eq(cancel_make(&head, s.k.now_s, id, cid, s.invite.inv.nonce, &b,
-					     NULL), 0);
+					     NULL),
+				 0);
 		kit_refused(s.k.log, kit_span(&b), -EACCES,
 			    n == 1 ? REFUSAL_NOT_ALLOWED : REFUSAL_NOT_MEMBER);
 		identity_free(id);

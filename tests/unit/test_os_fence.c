@@ -63,8 +63,8 @@ static void wait_for(const char *command)
 
 static struct fence *fence_up(bool owned)
 {
-	struct fence *f = owned ? fence_new(host, "mlsh0", on_change, NULL) :
-				  fence_new_unowned(host, "mlsh0", on_change, NULL);
+	struct fence *f = owned ? fence_new(host, "mlsh0", on_change, NULL)
+				: fence_new_unowned(host, "mlsh0", on_change, NULL);
 
 	ck_assert_ptr_nonnull(f);
 	ck_assert_int_eq(fence_address(f, OWN, true), 0);
@@ -316,11 +316,9 @@ START_TEST(a_table_of_somebody_else_is_respected)
 }
 END_TEST
 
-UNIT_MAIN("os/fence", nobody_else_can_change_the_table,
-	  the_table_ends_with_the_process, addresses_come_and_go,
-	  what_was_said_is_in_force_after_a_flush, bridges_to_other_machines_are_outside,
-	  bridges_of_containers_are_inside, a_port_is_redirected_until_the_end,
-	  an_older_kernel_s_table_is_made_again,
+UNIT_MAIN("os/fence", nobody_else_can_change_the_table, the_table_ends_with_the_process,
+	  addresses_come_and_go, what_was_said_is_in_force_after_a_flush,
+	  bridges_to_other_machines_are_outside, bridges_of_containers_are_inside,
+	  a_port_is_redirected_until_the_end, an_older_kernel_s_table_is_made_again,
 	  a_change_of_a_table_that_was_just_removed_is_not_lost,
-	  a_kernel_without_nf_tables_is_named,
-	  a_table_of_somebody_else_is_respected)
+	  a_kernel_without_nf_tables_is_named, a_table_of_somebody_else_is_respected)

@@ -71,7 +71,7 @@ START_TEST(a_slot_is_written_over_and_over)
 	check_content(p, "short");
 	file_slot_close(s);
 	ck_assert_int_eq(file_slot_open(host, p, 0600, NULL, &s), 0);
-	check_content(p, "short"); /* opening it changes nothing */
+	check_content(p, "short");	       /* opening it changes nothing */
 	ck_assert_int_eq(chmod(dir, 0500), 0); /* nor does losing the folder */
 	ck_assert_int_eq(file_slot_write(s, "", 0), 0);
 	ck_assert_int_eq(chmod(dir, 0700), 0);
@@ -370,5 +370,4 @@ UNIT_MAIN("os/file", a_slot_is_written_over_and_over, a_slot_is_no_link_and_no_f
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
 	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
 	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
-	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own,
-	  a_lock_is_no_trap)
+	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own, a_lock_is_no_trap)

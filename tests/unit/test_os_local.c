@@ -150,7 +150,9 @@ START_TEST(attached_descriptors_do_not_pass)
 		struct cmsghdr align;
 	} control = { { 0 } };
 	struct iovec iov = { (char[]){ 'x' }, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	c->cmsg_level = SOL_SOCKET;
@@ -341,7 +343,8 @@ START_TEST(other_files_are_not_replaced)
 	ck_assert_int_eq(unlink(path), 0);
 	/* What keeps it from being made is not taken for another process. */
 	ck_assert_int_ne(local_listen(host, "/sys/socket", one, &ops, on_accepted, &server, &err,
-				      &l), -EADDRINUSE);
+				      &l),
+			 -EADDRINUSE);
 	ck_assert_ptr_null(l);
 	ck_assert_ptr_null(strstr(err.text, "another process"));
 	char longer[200];
@@ -444,18 +447,18 @@ START_TEST(membership_of_groups)
 				  "bob:x:1001:1001::/:\ncarol2:x:1002:1002::/:\n"
 				  "carol:x:1002:1002::/:\nerin:x:1003:50::/:\n"
 				  "junk\n:x:1005:50::/:\ndave:x:1006:1006::/:");
-	ck_assert(in_group(1001, 1001, "mlsh"));   /* listed */
-	ck_assert(in_group(1002, 1002, "mlsh"));   /* listed under one of its names */
+	ck_assert(in_group(1001, 1001, "mlsh")); /* listed */
+	ck_assert(in_group(1002, 1002, "mlsh")); /* listed under one of its names */
 	/* the primary group, though not the current one */
 	ck_assert(in_group(1003, 1003, "mlsh"));
-	ck_assert(in_group(1004, 50, "mlsh"));     /* the current group */
-	ck_assert(!in_group(1000, 1000, "mlsh"));  /* of mlshx, not of mlsh */
-	ck_assert(!in_group(1005, 1005, "mlsh"));  /* a line without a name */
+	ck_assert(in_group(1004, 50, "mlsh"));	  /* the current group */
+	ck_assert(!in_group(1000, 1000, "mlsh")); /* of mlshx, not of mlsh */
+	ck_assert(!in_group(1005, 1005, "mlsh")); /* a line without a name */
 	ck_assert(!in_group(0, 0, "mlsh"));
 	ck_assert(!in_group(1001, 1001, "bad"));
 	ck_assert(!in_group(1001, 1001, "absent"));
 	ck_assert(!in_group(1001, 1001, "broken"));
-	ck_assert(in_group(1006, 1006, "last"));   /* without a final newline */
+	ck_assert(in_group(1006, 1006, "last")); /* without a final newline */
 	struct local_cred cred = { .uid = 1, .gid = 1, .groups = { 7, 50 }, .n_groups = 2 };
 	ck_assert(local_cred_in_group(host, &cred, "mlsh"));
 	cred.n_groups = 1;
@@ -464,12 +467,11 @@ START_TEST(membership_of_groups)
 }
 END_TEST
 
-UNIT_MAIN("os/local", why_there_is_no_connection_is_said,
-	  messages_keep_their_boundaries, kernel_says_who_asks,
-	  other_users_are_seen_as_such, attached_descriptors_do_not_pass,
-	  too_long_a_message_ends_the_connection,
-	  unread_messages_queue_up_to_a_limit, connection_idle_for_longest_makes_room,
-	  connection_can_be_refused, connection_is_closed_in_its_callback, send_to_nobody_fails,
+UNIT_MAIN("os/local", why_there_is_no_connection_is_said, messages_keep_their_boundaries,
+	  kernel_says_who_asks, other_users_are_seen_as_such, attached_descriptors_do_not_pass,
+	  too_long_a_message_ends_the_connection, unread_messages_queue_up_to_a_limit,
+	  connection_idle_for_longest_makes_room, connection_can_be_refused,
+	  connection_is_closed_in_its_callback, send_to_nobody_fails,
 	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,
 	  close_removes_only_its_own_path, a_removed_socket_is_made_again,
 	  absent_daemon_is_told_apart, membership_of_groups)

@@ -61,7 +61,7 @@ START_TEST(timers_fire_in_order_and_free_themselves)
 	unsigned left = TIMERS;
 	for (size_t i = 0; i < TIMERS; i++) {
 		f[i] = (struct firing){ h, NULL, start + unit_random_below(&rng, 30 * NS_PER_MS),
-			&last, &left };
+					&last, &left };
 		f[i].timer = timer_new(h, on_fire, &f[i]);
 		timer_set(f[i].timer, f[i].at);
 	}

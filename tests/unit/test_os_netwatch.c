@@ -4,8 +4,9 @@
 
 static struct netwatch *watch(loop_fn changed, loop_fn touched, void *ctx)
 {
-	struct netwatch_config cfg = { .changed = changed, .touched = touched, .ctx = ctx,
-				       .subnet = { 0x64400000, 10 } };
+	struct netwatch_config cfg = {
+		.changed = changed, .touched = touched, .ctx = ctx, .subnet = { 0x64400000, 10 }
+	};
 	struct netwatch *w = netwatch_new(host, &cfg);
 
 	ck_assert_ptr_nonnull(w);
@@ -324,8 +325,10 @@ static size_t destinations(void *ctx, struct addr *out, size_t max)
 START_TEST(routes_that_do_not_concern_us_cost_nothing)
 {
 	unsigned calls = 0;
-	struct netwatch_config cfg = { .changed = count, .destinations = destinations,
-				       .ctx = &calls, .subnet = { 0x64400000, 10 } };
+	struct netwatch_config cfg = { .changed = count,
+				       .destinations = destinations,
+				       .ctx = &calls,
+				       .subnet = { 0x64400000, 10 } };
 
 	if (!setup())
 		return;

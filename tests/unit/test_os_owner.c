@@ -48,7 +48,8 @@ static const char *const companions[] = { "-wal", "-shm", NULL };
 
 static struct privs_file database(const char *user)
 {
-	return (struct privs_file){ .user = user, .path = path_of("server/db"),
+	return (struct privs_file){ .user = user,
+				    .path = path_of("server/db"),
 				    .companions = companions };
 }
 
@@ -104,7 +105,7 @@ static void play_taken_over(void)
 	ck_assert_uint_eq(getuid(), a.uid);
 	ck_assert_uint_eq(getegid(), a.gid);
 	ck_assert_int_eq(setuid(0), -1); /* no way back */
-	bind_low_port(); /* until privileges are dropped */
+	bind_low_port();		 /* until privileges are dropped */
 	make_file(path_of("server/db-shm"));
 	ck_assert_int_eq(open(path_of("secret"), O_RDONLY), -1);
 	drop();
@@ -196,7 +197,8 @@ static void play_link_above(void)
 	ck_assert_int_eq(lchown(path_of("theirs/way"), NOBODY, NOBODY), 0);
 	ck_assert_int_eq(chown(path_of("theirs"), NOBODY, NOBODY), 0);
 
-	const struct privs_file f = { .user = "nobody", .path = path_of("theirs/way/new/db"),
+	const struct privs_file f = { .user = "nobody",
+				      .path = path_of("theirs/way/new/db"),
 				      .companions = companions };
 	struct privs_account a;
 	struct err err = { 0 };
@@ -299,11 +301,14 @@ static void play(void (*fn)(void))
 
 START_TEST(server_of_root_becomes_another_user)
 {
-	static void (*const plays[])(void) = { play_taken_over, play_named, play_missing,
-					       play_shared_folder, play_closed_above, play_traps,
-					       play_link_above, play_makes_nothing_behind_links,
-					       play_folder_of_another, play_letters_of_another,
-					       play_without_setuid, play_without_chown };
+	static void (*const plays[])(void) = {
+		play_taken_over,	play_named,
+		play_missing,		play_shared_folder,
+		play_closed_above,	play_traps,
+		play_link_above,	play_makes_nothing_behind_links,
+		play_folder_of_another, play_letters_of_another,
+		play_without_setuid,	play_without_chown
+	};
 	if (!os_unit_namespace())
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(plays); i++)

@@ -27,9 +27,9 @@
 #define NOBODY 65534
 
 static struct host *host;
-static int status_fd;	/* what the kernel says of the process that gave up its privileges */
+static int status_fd; /* what the kernel says of the process that gave up its privileges */
 static char dir[] = "/tmp/mlsh-test-privs-XXXXXX";
-static char outside[] = "/tmp/mlsh-test-outside-XXXXXX";	/* of root; a secret is in it */
+static char outside[] = "/tmp/mlsh-test-outside-XXXXXX"; /* of root; a secret is in it */
 
 static char *path_of(const char *name)
 {
@@ -88,8 +88,7 @@ static void check_caps(uint64_t expected)
 
 static bool has_landlock(void)
 {
-	return syscall(SYS_landlock_create_ruleset, NULL, 0,
-		       LANDLOCK_CREATE_RULESET_VERSION) > 0;
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
 }
 
 static void check_closed(int fd)
@@ -184,14 +183,16 @@ static void on_datagram(void *ctx)
 
 static void use_udp(uint16_t port)
 {
-	struct udp_config cfg = { .bind = addr_v4(0x7f000001, port), .rcvbuf_bytes = 1 << 20,
+	struct udp_config cfg = { .bind = addr_v4(0x7f000001, port),
+				  .rcvbuf_bytes = 1 << 20,
 				  .sndbuf_bytes = 1 << 20 };
 	struct udp *u = NULL;
 	struct err err = { 0 };
 	int r = udp_open(host, &cfg, on_datagram, &u, &err, &u);
 	ck_assert_msg(r == 0, "%s", err.text);
-	struct udp_tx tx = { .data = (const uint8_t *)"xy", .len = 2, .segment = 1,
-			     .to = udp_local(u) };
+	struct udp_tx tx = {
+		.data = (const uint8_t *)"xy", .len = 2, .segment = 1, .to = udp_local(u)
+	};
 	ck_assert_uint_eq(udp_send(u, &tx, 1), 1);
 	os_unit_run(host, "a datagram");
 	udp_close(u);
@@ -270,7 +271,8 @@ static void use_network(void)
 	struct netif_addr list[16];
 	struct err err = { 0 };
 	char what[64];
-	struct netwatch_config nc = { .changed = os_unit_stop, .ctx = host,
+	struct netwatch_config nc = { .changed = os_unit_stop,
+				      .ctx = host,
 				      .subnet = { 0x64400000, 10 } };
 	const struct netuses *uses;
 	const struct netown *own;
@@ -438,7 +440,8 @@ START_TEST(daemon_still_does_its_work)
 	ck_assert_int_eq(file_write(host, p, resolv, strlen(resolv), 0644, NULL), 0);
 	ck_assert_int_eq(mount(p, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(53),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(53),
 				 .sin_addr.s_addr = htonl(0x7f000035) };
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	run_in_child(play_daemon);

@@ -141,7 +141,8 @@ struct record {
 static const struct record records[] = {
 	{ .name = "four.example", .a = { "192.0.2.1" } },
 	{ .name = "six.example", .aaaa = { "2001:db8::1" } },
-	{ .name = "both.example", .a = { "192.0.2.1", "192.0.2.2", "192.0.2.3" },
+	{ .name = "both.example",
+	  .a = { "192.0.2.1", "192.0.2.2", "192.0.2.3" },
 	  .aaaa = { "2001:db8::1", "2001:db8::2" } },
 	{ .name = "empty.example" },
 	{ .name = "broken.example", .rcode = 2 },

@@ -18,7 +18,7 @@ static char dir[] = "/tmp/mlsh-test-bus-XXXXXX";
 static char path[64];
 static struct os_bus bus;
 static int calls_pipe[2];
-static char calls[4096];	/* lines told by the resolver */
+static char calls[4096]; /* lines told by the resolver */
 
 /* ---- the resolver, in its own process ---- */
 
@@ -363,7 +363,8 @@ START_TEST(stopped_at_once_and_in_its_callback)
 	start(&w);
 	splitdns_stop(w.dns); /* before the bus has said a word */
 	ck_assert_int_eq(splitdns_start(host, LINK, "homelab", SERVER, stop_in_callback, &w, NULL,
-					&w.dns), 0);
+					&w.dns),
+			 0);
 	os_unit_run(host, "the first change");
 	ck_assert_ptr_null(w.dns);
 	teardown();

@@ -27,7 +27,7 @@ struct reflector {
 	struct tun *tun;
 	size_t seen[TUN_GSO_UDP6 + 1];
 	size_t partial, largest;
-	int ended;	/* what tun_read said when it was not 0 or 1 */
+	int ended; /* what tun_read said when it was not 0 or 1 */
 };
 
 static void swap_addresses(uint8_t *ip)
@@ -110,7 +110,8 @@ static void reflector_close(struct reflector *r)
 static int socket_at(int type, ip4 ip, uint16_t *port)
 {
 	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(ip),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(ip),
 				 .sin_port = htons(*port) };
 	socklen_t len = sizeof(a);
 	ck_assert_int_ge(fd, 0);
@@ -188,7 +189,8 @@ static void run_stream(struct host *h)
 	s.listener = socket_at(SOCK_STREAM, HERE, &to_port);
 	ck_assert_int_eq(listen(s.listener, 1), 0);
 	s.from = socket_at(SOCK_STREAM, HERE, &from_port);
-	struct sockaddr_in there = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(THERE),
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(THERE),
 				     .sin_port = htons(to_port) };
 	ck_assert_int_eq(connect(s.from, (struct sockaddr *)&there, sizeof(there)), -1);
 	ck_assert_int_eq(errno, EINPROGRESS);
@@ -232,7 +234,8 @@ static size_t run_datagrams(struct host *h, size_t segments, bool joined)
 	uint16_t port = 0;
 	int one = 1, segment = 1000;
 	int fd = socket_at(SOCK_DGRAM, HERE, &port);
-	struct sockaddr_in there = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(THERE),
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(THERE),
 				     .sin_port = htons(port) };
 	struct unit_rng rng = unit_rng_new("tun datagrams");
 	size_t len = segments * 1000 - 300, received = 0, calls = 0;
@@ -342,8 +345,11 @@ START_TEST(plain_write_completes_the_checksum)
 		      IPPROTO_UDP + 8 + (uint32_t)len;
 		store_be16(ip + 26, (uint16_t)((sum & 0xffff) + (sum >> 16)));
 		memcpy(ip + 28, "\xff\x01wxyz", len);
-		struct tun_packet p = { .data = ip, .len = 28 + len, .csum_partial = true,
-					.csum_start = 20, .csum_offset = 6 };
+		struct tun_packet p = { .data = ip,
+					.len = 28 + len,
+					.csum_partial = true,
+					.csum_start = 20,
+					.csum_offset = 6 };
 		ck_assert_int_eq(tun_write(r.tun, &p), 0);
 		struct fd_watch *w = fd_watch_new(r.host, fd, true, false, on_datagrams, r.host);
 		os_unit_run(r.host, "the datagram written");
@@ -368,7 +374,10 @@ START_TEST(malformed_writes_are_refused)
 	const struct tun_packet bad[] = {
 		{ .data = data, .len = 0 },
 		{ .data = data, .len = TUN_PACKET_MAX + 1 },
-		{ .data = data, .len = 40, .csum_partial = true, .csum_start = 20,
+		{ .data = data,
+		  .len = 40,
+		  .csum_partial = true,
+		  .csum_start = 20,
 		  .csum_offset = 19 },
 		{ .data = data, .len = 40, .gso = TUN_GSO_TCP4, .gso_size = 0 },
 		{ .data = data, .len = 40 }, /* no IP version: the kernel says so */
@@ -411,7 +420,8 @@ START_TEST(paused_device_is_silent)
 		return;
 	uint16_t port = 0;
 	int fd = socket_at(SOCK_DGRAM, HERE, &port);
-	struct sockaddr_in there = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(THERE),
+	struct sockaddr_in there = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(THERE),
 				     .sin_port = htons(port) };
 	tun_pause(r.tun, true);
 	ck_assert_int_eq(sendto(fd, "x", 1, 0, (struct sockaddr *)&there, sizeof(there)), 1);

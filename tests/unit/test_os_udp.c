@@ -17,11 +17,11 @@
 struct end {
 	struct host *host;
 	struct udp *udp;
-	struct addr at;		/* loopback address and port */
-	uint8_t *got;		/* every datagram received: 4 bytes length, then the data */
+	struct addr at; /* loopback address and port */
+	uint8_t *got;	/* every datagram received: 4 bytes length, then the data */
 	size_t got_len, n_got, n_runs;
-	size_t want;		/* stop the loop after so many */
-	size_t max_runs;	/* asked for in a call */
+	size_t want;	 /* stop the loop after so many */
+	size_t max_runs; /* asked for in a call */
 	struct udp_rx last;
 };
 
@@ -116,8 +116,12 @@ static void check_round_trip(bool v6)
 	end_open(&a, h, v6);
 	end_open(&b, h, v6);
 	for (uint8_t ecn = 0; ecn < 4; ecn++) {
-		struct udp_tx tx = { .data = (const uint8_t *)"hello", .len = 5, .segment = 5,
-				     .to = b.at, .local = a.at, .ecn = ecn };
+		struct udp_tx tx = { .data = (const uint8_t *)"hello",
+				     .len = 5,
+				     .segment = 5,
+				     .to = b.at,
+				     .local = a.at,
+				     .ecn = ecn };
 		if (ecn == 3)
 			tx.local = (struct addr){ 0 };
 		b.want = b.n_got + 1;
@@ -174,8 +178,11 @@ static uint64_t check_runs(bool v6, bool joined)
 			size_t segments = 1 + unit_random_below(&rng, 12);
 			size_t len = segment * segments - unit_random_below(&rng, segment);
 			unit_random_bytes(&rng, data[i], len);
-			tx[i] = (struct udp_tx){ .data = data[i], .len = len, .segment = segment,
-						 .to = b.at, .ecn = 2 };
+			tx[i] = (struct udp_tx){ .data = data[i],
+						 .len = len,
+						 .segment = segment,
+						 .to = b.at,
+						 .ecn = 2 };
 			datagrams += (len + segment - 1) / segment;
 		}
 		b.got_len = b.n_got = 0;
@@ -227,8 +234,9 @@ START_TEST(sends_that_lie_apart_are_joined)
 	end_open(&b, h, false);
 	for (size_t i = 0; i < SENDS; i++) {
 		unit_random_bytes(&rng, data[i], sizeof(data[i]));
-		tx[i] = (struct udp_tx){ .data = data[i], .len = 1000, .segment = 1000,
-					 .to = b.at, .ecn = i == LONE };
+		tx[i] = (struct udp_tx){
+			.data = data[i], .len = 1000, .segment = 1000, .to = b.at, .ecn = i == LONE
+		};
 	}
 	tx[SHORT].len = tx[SHORT].segment = 10; /* the last one of its message */
 	tx[5].len = 2000;
@@ -285,8 +293,9 @@ START_TEST(machine_without_ipv6)
 	struct host *h = os_unit_host();
 	struct end a;
 	end_open(&a, h, false);
-	struct udp_tx tx = { .data = (const uint8_t *)"x", .len = 1, .segment = 1,
-				      .to = loopback6(9) };
+	struct udp_tx tx = {
+		.data = (const uint8_t *)"x", .len = 1, .segment = 1, .to = loopback6(9)
+	};
 	ck_assert_uint_eq(udp_send(a.udp, &tx, 1), 1);
 	ck_assert_uint_eq(udp_stats_get(a.udp).tx_errors, 1);
 	end_close(&a);
@@ -330,9 +339,10 @@ START_TEST(empty_datagram_is_a_run_of_its_own)
 	struct end a, b;
 	end_open(&a, h, false);
 	end_open(&b, h, false);
-	const struct udp_tx tx[] = { { .data = NULL, .to = b.at },
-				     { .data = (const uint8_t *)"x", .len = 1, .segment = 1,
-						.to = b.at } };
+	const struct udp_tx tx[] = {
+		{ .data = NULL, .to = b.at },
+		{ .data = (const uint8_t *)"x", .len = 1, .segment = 1, .to = b.at }
+	};
 	b.want = 2;
 	ck_assert_uint_eq(udp_send(a.udp, tx, 2), 2);
 	os_unit_run(h, "two datagrams");
@@ -386,7 +396,9 @@ START_TEST(socket_is_closed_in_its_callback)
 	end_open(&a, h, false);
 	struct udp_config cfg = { 0 };
 	ck_assert_int_eq(udp_open(h, &cfg, close_in_callback, &b, NULL, &b.udp), 0);
-	struct udp_tx tx = { .data = (const uint8_t *)"x", .len = 1, .segment = 1,
+	struct udp_tx tx = { .data = (const uint8_t *)"x",
+			     .len = 1,
+			     .segment = 1,
 			     .to = addr_v4(LOOPBACK4, udp_local(b.udp).port) };
 	ck_assert_uint_eq(udp_send(a.udp, &tx, 1), 1);
 	os_unit_run(h, "the callback");
@@ -463,8 +475,9 @@ static void check_full_socket(bool joined)
 	ck_assert_int_eq(udp_open(h, &cfg, on_readable, &a, NULL, &a.udp), 0);
 	unit_random_bytes(&rng, data, sizeof(data));
 	for (size_t i = 0; i < RUNS; i++)
-		tx[i] = (struct udp_tx){ .data = data + i * 12000, .len = 12000, .segment = 1200,
-					 .to = b.at };
+		tx[i] = (struct udp_tx){
+			.data = data + i * 12000, .len = 12000, .segment = 1200, .to = b.at
+		};
 	struct blocked blocked = { &a, tx, RUNS, 0, 0 };
 	udp_on_writable(a.udp, on_writable, &blocked);
 	blocked.sent = udp_send(a.udp, tx, RUNS);

@@ -35,13 +35,13 @@ static void check_list(const struct wire_candidates *c, const char *const *want,
 START_TEST(own_candidates_follow_the_kind_of_interface)
 {
 	struct netif_addr ifs[] = {
-		netif("127.0.0.1", NETIF_LOOPBACK),	netif("203.0.113.5", NETIF_PHYSICAL),
-		netif("192.168.1.5", NETIF_PHYSICAL),	netif("172.17.0.1", NETIF_CONTAINER),
-		netif("100.64.0.1", NETIF_TUNNEL),	netif("10.8.0.1", NETIF_TUNNEL),
-		netif("169.254.1.1", NETIF_PHYSICAL),	netif("fe80::1", NETIF_PHYSICAL),
-		netif("2001:db8::5", NETIF_PHYSICAL),	netif("2001:db8::6", NETIF_PHYSICAL),
-		netif("2001:db8::7", NETIF_PHYSICAL),	netif("10.0.0.5", NETIF_PHYSICAL),
-		netif("100.64.3.1", NETIF_PHYSICAL),	netif("10.1.0.1", NETIF_OTHER),
+		netif("127.0.0.1", NETIF_LOOPBACK),   netif("203.0.113.5", NETIF_PHYSICAL),
+		netif("192.168.1.5", NETIF_PHYSICAL), netif("172.17.0.1", NETIF_CONTAINER),
+		netif("100.64.0.1", NETIF_TUNNEL),    netif("10.8.0.1", NETIF_TUNNEL),
+		netif("169.254.1.1", NETIF_PHYSICAL), netif("fe80::1", NETIF_PHYSICAL),
+		netif("2001:db8::5", NETIF_PHYSICAL), netif("2001:db8::6", NETIF_PHYSICAL),
+		netif("2001:db8::7", NETIF_PHYSICAL), netif("10.0.0.5", NETIF_PHYSICAL),
+		netif("100.64.3.1", NETIF_PHYSICAL),  netif("10.1.0.1", NETIF_OTHER),
 	};
 	struct addr seen[] = { at("198.51.100.7:4000"), { .port = 0 }, at("203.0.113.5:777") };
 	static const char *const want[] = { "192.168.1.5:777", "10.1.0.1:777", "203.0.113.5:777",
@@ -103,9 +103,9 @@ END_TEST
 START_TEST(dangerous_addresses_of_others_are_not_tried)
 {
 	static const char *const bad[] = {
-		"127.0.0.1:80", "0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80",
-		"169.254.169.254:80", "[::1]:80", "[fe80::1]:80", "[ff02::1]:80", "10.0.0.1:0",
-		"100.64.0.7:80", "100.127.255.255:80", "[::]:80",
+		"127.0.0.1:80",	      "0.0.0.0:80",    "224.0.0.1:80",	     "255.255.255.255:80",
+		"169.254.169.254:80", "[::1]:80",      "[fe80::1]:80",	     "[ff02::1]:80",
+		"10.0.0.1:0",	      "100.64.0.7:80", "100.127.255.255:80", "[::]:80",
 	};
 	struct wire_candidates in = { .n = 0 }, own = { .n = 0 }, out = { .n = 0 };
 
@@ -136,7 +136,7 @@ START_TEST(one_public_address_is_tried_at_two_ports_only)
 		in.item[in.n] = at("192.168.1.1:1");
 		in.item[in.n++].port = port;
 	}
-	in.item[in.n++] = at("10.0.0.1:1");	 /* ours */
+	in.item[in.n++] = at("10.0.0.1:1");    /* ours */
 	in.item[in.n++] = at("203.0.113.9:1"); /* again */
 	candidates_filter(&in, &own, overlay, &out);
 	check_list(&out, want, ARRAY_LEN(want));
@@ -152,7 +152,7 @@ START_TEST(neighbours_come_first_and_public_addresses_last)
 {
 	struct wire_candidates c = { .n = 6 }, own = { .n = 2 };
 	static const char *const want[] = {
-		"[2001:db8:0:1::9]:1", "192.168.1.9:1", "[fd00::1]:1",
+		"[2001:db8:0:1::9]:1", "192.168.1.9:1",	      "[fd00::1]:1",
 		"10.0.0.9:1",	       "[2001:db8:0:2::9]:1", "203.0.113.9:1",
 	};
 	static const size_t shuffled[] = { 5, 3, 0, 4, 1, 2 };

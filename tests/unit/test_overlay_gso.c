@@ -48,8 +48,11 @@ static int begin(struct segmenter *s, const struct tun_packet *p)
 START_TEST(a_tcp_super_packet_is_cut_as_a_network_card_would)
 {
 	uint8_t *buf = malloc(ROOM), out[OVERLAY_MTU + 1];
-	struct tcp_kit k = { .seq = 0xfffffc00, .ack = 5, .flags = 0x80 | 0x10 | 0x08 | 0x01,
-			     .sport = 1000, .id = 0xfffe };
+	struct tcp_kit k = { .seq = 0xfffffc00,
+			     .ack = 5,
+			     .flags = 0x80 | 0x10 | 0x08 | 0x01,
+			     .sport = 1000,
+			     .id = 0xfffe };
 	struct tun_packet p = super_tcp(buf, &k, 5000, 1348);
 	struct segmenter s;
 	size_t at = 0;
@@ -304,7 +307,7 @@ START_TEST(what_differs_is_not_joined)
 		k.seq += 500;
 		len_b = kit_tcp(b, &k, 500);
 		switch (what) {
-		/* clang-format off */
+			/* clang-format off */
 		case 0: store_be32(b + 24, k.seq + 1); break;	/* a hole */
 		case 1: store_be32(b + 24, k.seq - 500); break; /* again */
 		case 2: store_be32(b + 28, 8); break;		/* acknowledgement */
@@ -319,7 +322,7 @@ START_TEST(what_differs_is_not_joined)
 		case 11: flags = 0; break;			/* a whole checksum */
 		case 12: b[33] = 0x90; break;			/* CWR */
 		default: len_b = kit_tcp(b, &k, 501); break;	/* longer than the first */
-		/* clang-format on */
+			/* clang-format on */
 		}
 		packet_ip_checksum(b, 20);
 		add(s, a, len, 1);
@@ -442,7 +445,8 @@ START_TEST(random_flows_survive_cutting_and_joining)
 		uint32_t start[FLOWS], expect[FLOWS];
 
 		for (unsigned f = 0; f < FLOWS; f++) {
-			k[f] = (struct tcp_kit){ .seq = (uint32_t)unit_random(&rng), .flags = 0x10,
+			k[f] = (struct tcp_kit){ .seq = (uint32_t)unit_random(&rng),
+						 .flags = 0x10,
 						 .sport = (uint16_t)(1000 + f) };
 			start[f] = expect[f] = k[f].seq;
 		}

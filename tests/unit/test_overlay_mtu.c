@@ -12,7 +12,7 @@
 struct line {
 	struct mtu m;
 	size_t room, overhead;
-	unsigned lose;		/* so many bursts are lost whole */
+	unsigned lose; /* so many bursts are lost whole */
 	unsigned sent, bursts;
 	uint64_t now;
 };
@@ -185,5 +185,4 @@ END_TEST
 UNIT_MAIN("overlay/mtu", a_wide_path_takes_one_ping, every_usual_link_is_found,
 	  lost_bursts_are_repeated_and_the_search_ends, only_sizes_above_the_limit_are_asked_for,
 	  answers_to_others_count_nothing, an_answer_counts_once_for_each_question,
-	  a_narrower_path_is_noticed,
-	  a_check_that_is_answered_is_all_there_is)
+	  a_narrower_path_is_noticed, a_check_that_is_answered_is_all_there_is)

@@ -84,5 +84,4 @@ START_TEST(a_server_with_a_public_address_sees_public_ones)
 END_TEST
 
 UNIT_MAIN("overlay/nat", one_word_is_no_comparison, all_must_agree,
-	  a_peer_that_came_first_proves_nothing,
-	  a_server_with_a_public_address_sees_public_ones)
+	  a_peer_that_came_first_proves_nothing, a_server_with_a_public_address_sees_public_ones)

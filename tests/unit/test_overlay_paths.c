@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(the_order_changes_from_round_to_round)
 {
-	static const enum punch_order want[] = { PUNCH_CROSS, PUNCH_CROSS, PUNCH_CROSS,
+	static const enum punch_order want[] = { PUNCH_CROSS,	 PUNCH_CROSS,	   PUNCH_CROSS,
 						 PUNCH_WE_FIRST, PUNCH_THEY_FIRST, PUNCH_CROSS };
 	unsigned hops = 0;
 
@@ -282,11 +282,9 @@ START_TEST(rounds_become_rare)
 END_TEST
 
 UNIT_MAIN("overlay/paths", direct_goes_before_the_relay_and_the_lan_before_all,
-	  a_little_better_is_not_worth_a_move,
-	  moves_need_proof_on_both_sides_and_time_between_them,
+	  a_little_better_is_not_worth_a_move, moves_need_proof_on_both_sides_and_time_between_them,
 	  the_refuge_is_what_answered_in_the_doubt_else_the_relay,
 	  only_its_own_fresh_nonce_proves_a_path, a_full_set_gives_up_what_never_answered,
 	  doubt_takes_three_pings_and_their_time, a_round_has_eight_pings_or_one,
-	  an_opener_goes_before_the_others,
-	  pings_leave_when_both_sides_have_opened, the_order_changes_from_round_to_round,
-	  a_late_timer_makes_no_burst, rounds_become_rare)
+	  an_opener_goes_before_the_others, pings_leave_when_both_sides_have_opened,
+	  the_order_changes_from_round_to_round, a_late_timer_makes_no_burst, rounds_become_rare)

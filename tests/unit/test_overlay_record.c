@@ -292,5 +292,5 @@ UNIT_MAIN("overlay/record", records_are_as_the_vectors, both_directions_have_key
 	  what_was_changed_is_forged_and_changes_nothing,
 	  what_is_too_short_or_of_another_type_is_no_record, epochs_follow_each_other,
 	  forged_records_of_many_epochs_cost_no_more_than_others,
-	  secrets_of_earlier_epochs_are_overwritten,
-	  the_window_takes_each_counter_once, the_window_has_an_end)
+	  secrets_of_earlier_epochs_are_overwritten, the_window_takes_each_counter_once,
+	  the_window_has_an_end)

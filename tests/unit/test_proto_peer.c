@@ -10,18 +10,20 @@ static const struct {
 	const char *name;
 	enum peer_message_type type;
 } messages[] = {
-	{ "peer_hello", PEER_HELLO },	      { "peer_log", PEER_LOG },
-	{ "peer_log_end", PEER_LOG },	      { "peer_log_request", PEER_LOG_REQUEST },
-	{ "peer_observed", PEER_OBSERVED },   { "peer_candidates", PEER_CANDIDATES },
-	{ "peer_bye", PEER_BYE },	      { "peer_punch", PEER_PUNCH },
-	{ "peer_nat", PEER_NAT },		      { "peer_nat_mapped", PEER_NAT },
+	{ "peer_hello", PEER_HELLO },	    { "peer_log", PEER_LOG },
+	{ "peer_log_end", PEER_LOG },	    { "peer_log_request", PEER_LOG_REQUEST },
+	{ "peer_observed", PEER_OBSERVED }, { "peer_candidates", PEER_CANDIDATES },
+	{ "peer_bye", PEER_BYE },	    { "peer_punch", PEER_PUNCH },
+	{ "peer_nat", PEER_NAT },	    { "peer_nat_mapped", PEER_NAT },
 	{ "peer_ports", PEER_PORTS },
 };
 
 static struct peer_message message_of(size_t i)
 {
-	struct peer_message m = { .type = messages[i].type, .head = kit_head(),
-				  .observed = kit_addr6(), .candidates = kit_candidates(),
+	struct peer_message m = { .type = messages[i].type,
+				  .head = kit_head(),
+				  .observed = kit_addr6(),
+				  .candidates = kit_candidates(),
 				  .nat = { MAPPING_VARIES, FILTERING_PORT } };
 
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;

@@ -139,7 +139,7 @@ START_TEST(bad_answers_are_refused)
 		ck_assert_int_eq(portmap_answer_decode(span_of(want, len + 1), &a), -EBADMSG);
 		want[1] &= 0x7f; /* a request */
 		ck_assert_int_eq(portmap_answer_decode(span_of(want, len), &a), -EBADMSG);
-		want[1] = 0x82;  /* PEER, or TCP */
+		want[1] = 0x82; /* PEER, or TCP */
 		ck_assert_int_eq(portmap_answer_decode(span_of(want, len), &a), -EBADMSG);
 		want[1] = 0x81;
 		want[0] = 1;
@@ -176,11 +176,11 @@ START_TEST(an_epoch_goes_with_the_clock)
 		unsigned after_s;
 		bool lost;
 	} cases[] = {
-		{ 1000, 1000, 0, false },  { 1000, 1060, 60, false }, { 1000, 999, 0, false },
-		{ 1000, 998, 0, true },	   { 1000, 3, 60, true },     { 1000, 1058, 60, false },
-		{ 1000, 1000, 60, true },  { 1000, 1000, 2, false },  { 1000, 1000, 3, true },
-		{ 1000, 1003, 0, true },   { 1000, 1002, 0, false },  { 0, 3600, 3600, false },
-		{ 0, 3400, 3600, false },  { 0, 3300, 3600, true },   { 0, UINT32_MAX, 1, true },
+		{ 1000, 1000, 0, false },   { 1000, 1060, 60, false }, { 1000, 999, 0, false },
+		{ 1000, 998, 0, true },	    { 1000, 3, 60, true },     { 1000, 1058, 60, false },
+		{ 1000, 1000, 60, true },   { 1000, 1000, 2, false },  { 1000, 1000, 3, true },
+		{ 1000, 1003, 0, true },    { 1000, 1002, 0, false },  { 0, 3600, 3600, false },
+		{ 0, 3400, 3600, false },   { 0, 3300, 3600, true },   { 0, UINT32_MAX, 1, true },
 		{ UINT32_MAX, 0, 1, true },
 	};
 

@@ -22,8 +22,11 @@ static const uint8_t key[PROBE_KEY_LEN] = { 1, 2, 3 }, other_key[PROBE_KEY_LEN] 
 
 static struct probe sample(enum probe_type type)
 {
-	struct probe p = { .type = type, .tag = "tagtagt", .nonce = 0x0102030405060708,
-			   .flags = PROBE_PROVEN, .len = PROBE_PING_MIN };
+	struct probe p = { .type = type,
+			   .tag = "tagtagt",
+			   .nonce = 0x0102030405060708,
+			   .flags = PROBE_PROVEN,
+			   .len = PROBE_PING_MIN };
 
 	if (type == PROBE_PING)
 		p.counter = 0x1112131415161718;

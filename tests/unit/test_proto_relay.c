@@ -214,8 +214,9 @@ START_TEST(a_frame_passed_on_is_opened_and_wrapped)
 		struct span packet;
 
 		memcpy(want, frame, len);
-		ck_assert_int_eq(relay_open_frame(&end, RELAY_TO_SERVER, &apart,
-						  span_of(want, len), &packet), 0);
+		ck_assert_int_eq(relay_open_frame(&end, RELAY_TO_SERVER, &apart, span_of(want, len),
+						  &packet),
+				 0);
 		relay_wrap(&to, RELAY_FROM_SERVER, counter, want, sizes[i]);
 		ck_assert_int_eq(relay_pass_frame(&end, &window, &to, frame, len), 0);
 		ck_assert_mem_eq(frame, want, len);

@@ -192,7 +192,9 @@ START_TEST(another_version_is_not_malformed)
 
 	want[4 + 2] = 2;
 	ck_assert_int_eq(decode_request(kit_message(want, len)), -EPROTONOSUPPORT);
-	ck_assert_int_eq(decode_request(span_of("\x85\x01\x02\x63" "abc\xf5\x07", 9)),
+	ck_assert_int_eq(decode_request(span_of("\x85\x01\x02\x63"
+						"abc\xf5\x07",
+						9)),
 			 -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -EBADMSG);
 	ck_assert_int_eq(decode_request(span_of("\x82\x0d\x01", 3)), -EBADMSG);
@@ -226,8 +228,11 @@ static const struct {
 
 static struct signal_reply reply_of(size_t i)
 {
-	struct signal_reply m = { .time_s = 1800000000, .observed = kit_addr4(), .head = kit_head(),
-				  .subnet = { 0x64400000, 10 }, .address = 0x64400005,
+	struct signal_reply m = { .time_s = 1800000000,
+				  .observed = kit_addr4(),
+				  .head = kit_head(),
+				  .subnet = { 0x64400000, 10 },
+				  .address = 0x64400005,
 				  .echo_port = 0xe3a7 };
 
 	m.has_head = strcmp(replies[i].name, "reply_hello") == 0;
@@ -332,19 +337,22 @@ END_TEST
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static const char *const events[] = { "event_log", "event_presence", "event_presence_reset",
-				      "event_observed", "event_shutdown", "event_relay",
+static const char *const events[] = { "event_log",	   "event_presence", "event_presence_reset",
+				      "event_observed",	   "event_shutdown", "event_relay",
 				      "event_relay_closed" };
 static struct wire_presence presence[PRESENCE_PER_EVENT_MAX + 1];
 
 static struct signal_event event_of(size_t i)
 {
-	static const enum signal_event_type types[] = { SIGNAL_EV_LOG, SIGNAL_EV_PRESENCE,
-							SIGNAL_EV_PRESENCE, SIGNAL_EV_OBSERVED,
-							SIGNAL_EV_SHUTDOWN, SIGNAL_EV_RELAY,
+	static const enum signal_event_type types[] = { SIGNAL_EV_LOG,	       SIGNAL_EV_PRESENCE,
+							SIGNAL_EV_PRESENCE,    SIGNAL_EV_OBSERVED,
+							SIGNAL_EV_SHUTDOWN,    SIGNAL_EV_RELAY,
 							SIGNAL_EV_RELAY_CLOSED };
-	struct signal_event m = { .type = types[i], .first = 7, .observed = kit_addr4(),
-				  .retry_after_s = 1, .presence = presence,
+	struct signal_event m = { .type = types[i],
+				  .first = 7,
+				  .observed = kit_addr4(),
+				  .retry_after_s = 1,
+				  .presence = presence,
 				  .relay = kit_relay_end() };
 
 	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
@@ -395,8 +403,10 @@ END_TEST
 
 START_TEST(a_full_presence_event_fits)
 {
-	struct signal_event m = { .type = SIGNAL_EV_PRESENCE, .cursor = UINT64_MAX,
-				  .presence = presence, .n_presence = PRESENCE_PER_EVENT_MAX };
+	struct signal_event m = { .type = SIGNAL_EV_PRESENCE,
+				  .cursor = UINT64_MAX,
+				  .presence = presence,
+				  .n_presence = PRESENCE_PER_EVENT_MAX };
 
 	for (size_t i = 0; i < ARRAY_LEN(presence); i++) {
 		presence[i].online = true;
@@ -431,7 +441,8 @@ START_TEST(frames_are_found_and_bounded)
 	ck_assert_int_eq(frame_next(span_of(two, sizeof(two)), 2, &message, &used), 1);
 	ck_assert_int_eq(frame_next(span_of(two, sizeof(two)), 1, &message, &used), -EMSGSIZE);
 	ck_assert_int_eq(frame_next(span_of("\xff\xff\xff\xff", 4), SIGNAL_MESSAGE_MAX, &message,
-				    &used), -EMSGSIZE);
+				    &used),
+			 -EMSGSIZE);
 }
 END_TEST
 

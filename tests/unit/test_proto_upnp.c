@@ -21,7 +21,10 @@ START_TEST(searches_are_answered_with_a_place)
 {
 	struct upnp_url u, want = url();
 	static const char *const bad[] = {
-		"", "HTTP/1.1 200 OK\r\n", OK "\r\n", OK "ST: x\r\n\r\n",
+		"",
+		"HTTP/1.1 200 OK\r\n",
+		OK "\r\n",
+		OK "ST: x\r\n\r\n",
 		"HTTP/1.1 404 Not\r\nLOCATION: http://192.168.1.1/\r\n\r\n",
 		"NOTIFY * HTTP/1.1\r\nLOCATION: http://192.168.1.1/\r\n\r\n",
 		OK "LOCATION: https://192.168.1.1/\r\n\r\n",
@@ -40,7 +43,9 @@ START_TEST(searches_are_answered_with_a_place)
 	ck_assert_int_gt(upnp_search_encode(request, sizeof(request)), 0);
 	ck_assert_ptr_nonnull(strstr(request, "\r\nMAN: \"ssdp:discover\"\r\n"));
 	ck_assert_int_eq(search(OK "CACHE-CONTROL: max-age=120\r\nlocation:  "
-				"http://192.168.1.1:5000/rootDesc.xml \r\nX: y\r\n\r\n", &u), 0);
+				   "http://192.168.1.1:5000/rootDesc.xml \r\nX: y\r\n\r\n",
+				&u),
+			 0);
 	ck_assert(addr_equal(&u.host, &want.host));
 	ck_assert_str_eq(u.path, want.path);
 	ck_assert_int_eq(search(OK "LOCATION: http://192.168.1.1\r\n\r\n", &u), 0);
@@ -72,12 +77,14 @@ START_TEST(the_control_point_is_found)
 	struct upnp_url from = url();
 
 	ck_assert_int_eq(describe("<root>" SERVICE("urn:x:1", "/no") SERVICE(IP1, "/ctl") "</root>",
-				  &c), 0);
+				  &c),
+			 0);
 	ck_assert_int_eq(c.service, UPNP_IP1);
 	ck_assert_str_eq(c.url.path, "/ctl");
 	ck_assert(addr_equal(&c.url.host, &from.host));
 	ck_assert_int_eq(describe(SERVICE("urn:schemas-upnp-org:service:WANPPPConnection:1", "x"),
-				  &c), 0);
+				  &c),
+			 0);
 	ck_assert_int_eq(c.service, UPNP_PPP1);
 	ck_assert_str_eq(c.url.path, "/x");
 	ck_assert_int_eq(describe(SERVICE(IP1, "http://192.168.1.1:49152/c"), &c), 0);
@@ -93,18 +100,23 @@ START_TEST(the_control_point_is_found)
 	/* cut off; not there */
 	ck_assert_int_eq(upnp_description_decode(
 				 span_str(OK "Content-Length: 999\r\n\r\n" SERVICE(IP1, "/c")),
-				 &from, &c), -EBADMSG);
+				 &from, &c),
+			 -EBADMSG);
 	ck_assert_int_eq(upnp_description_decode(
 				 span_str("HTTP/1.1 404 No\r\nA: b\r\n\r\n" SERVICE(IP1, "/c")),
-				 &from, &c), -EBADMSG);
+				 &from, &c),
+			 -EBADMSG);
 }
 END_TEST
 
 START_TEST(calls_are_as_routers_want_them)
 {
 	struct upnp_control c = { .url = { addr_v4(0xc0a80101, 5000), "/ctl" } };
-	struct upnp_call add = { .action = UPNP_ADD, .external_port = 50000,
-				 .internal_port = 40000, .client = 0xc0a80102, .lease_s = 3600 };
+	struct upnp_call add = { .action = UPNP_ADD,
+				 .external_port = 50000,
+				 .internal_port = 40000,
+				 .client = 0xc0a80102,
+				 .lease_s = 3600 };
 	char text[UPNP_REQUEST_MAX], length[64];
 	const char *body;
 
@@ -141,13 +153,17 @@ START_TEST(answers_are_read)
 	struct upnp_answer a;
 
 	ck_assert_int_eq(answer(OK "A: b\r\n\r\n<x><NewExternalIPAddress>203.0.113.7"
-				"</NewExternalIPAddress></x>", &a), 0);
+				   "</NewExternalIPAddress></x>",
+				&a),
+			 0);
 	ck_assert(a.status == 200 && a.error == 0 && a.external == 0xcb007107);
 	ck_assert_int_eq(answer(OK "A: b\r\n\r\n<NewExternalIPAddress></NewExternalIPAddress>", &a),
 			 0);
 	ck_assert_uint_eq(a.external, 0);
 	ck_assert_int_eq(answer("HTTP/1.1 500 Internal Server Error\r\nA: b\r\n\r\n"
-				"<errorCode> 718 </errorCode>", &a), 0);
+				"<errorCode> 718 </errorCode>",
+				&a),
+			 0);
 	ck_assert(a.status == 500 && a.error == UPNP_ERROR_CONFLICT);
 	ck_assert_int_eq(answer(OK "A: b\r\n\r\n<errorCode>99999</errorCode>", &a), -EBADMSG);
 	ck_assert_int_eq(answer(OK "A: b\r\n\r\n<errorCode>x</errorCode>", &a), -EBADMSG);

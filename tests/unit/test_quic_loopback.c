@@ -132,8 +132,9 @@ static struct host *start(struct end *client, struct end *server, size_t sndbuf)
 	end_open(client, h, sndbuf);
 	to = quic_socket_local(server->s);
 	memcpy(pin.key_sha256, identity_key_sha256(server->id), 32);
-	ck_assert_int_eq(
-		quic_connect(client->s, &profile, &pin, 0, &to, &ops, client, NULL, &client->c), 0);
+	ck_assert_int_eq(quic_connect(client->s, &profile, &pin, 0, &to, &ops, client, NULL,
+				      &client->c),
+			 0);
 	os_unit_run(h, "the handshake");
 	os_unit_run_for(h, 100 * NS_PER_MS); /* the server's end, and the path's size */
 	ck_assert(client->connected && server->connected);

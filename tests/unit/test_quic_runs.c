@@ -9,13 +9,13 @@
 
 #define SIZE 1217
 #define RUN 40
-#define ROUNDS 3	/* fit the smallest socket buffer */
+#define ROUNDS 3 /* fit the smallest socket buffer */
 
 struct end {
 	struct quic_socket *s;
-	struct addr to;		/* where `others` sends what it gets; port 0: nowhere */
+	struct addr to; /* where `others` sends what it gets; port 0: nowhere */
 	size_t runs, datagrams, bytes;
-	uint8_t next;		/* the first byte of each datagram counts up */
+	uint8_t next; /* the first byte of each datagram counts up */
 };
 
 static struct host *h;
@@ -39,8 +39,10 @@ static void others(void *ctx, struct udp_rx *runs, size_t n)
 			ck_assert_uint_eq(d[0] & 0xc0, 0);
 			ck_assert_uint_eq(d[1], e->next++);
 		}
-		tx[i] = (struct udp_tx){ .data = runs[i].data, .len = runs[i].len,
-					 .segment = runs[i].segment, .to = e->to };
+		tx[i] = (struct udp_tx){ .data = runs[i].data,
+					 .len = runs[i].len,
+					 .segment = runs[i].segment,
+					 .to = e->to };
 	}
 	if (e->to.port)
 		quic_socket_send_runs(e->s, tx, n);
@@ -76,7 +78,9 @@ START_TEST(runs_are_forwarded_whole)
 	end_open(&to);
 	relay.to = quic_socket_local(to.s);
 	for (int round = 0; round < ROUNDS; round++) {
-		struct udp_tx run = { .data = bytes, .len = sizeof(bytes) - 500, .segment = SIZE,
+		struct udp_tx run = { .data = bytes,
+				      .len = sizeof(bytes) - 500,
+				      .segment = SIZE,
 				      .to = quic_socket_local(relay.s) };
 		static const uint8_t quic[SIZE] = { 0x40 };
 

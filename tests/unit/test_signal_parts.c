@@ -246,10 +246,17 @@ END_TEST
 START_TEST(wrong_usage_is_refused)
 {
 	static const char *const wrong[][3] = {
-		{ "--nonsense" },      { "tokn" },		  { "serve" },
-		{ "token", "--ttl" },  { "token", "--ttl", "0" }, { "token", "--ttl", "-1" },
-		{ "token", "extra" },  { "token", "--ttl", "" },  { "token", "--ttl", "1h" },
-		{ "token", "--port" }, { "token", "--ttl", "99999999999999999999" },
+		{ "--nonsense" },
+		{ "tokn" },
+		{ "serve" },
+		{ "token", "--ttl" },
+		{ "token", "--ttl", "0" },
+		{ "token", "--ttl", "-1" },
+		{ "token", "extra" },
+		{ "token", "--ttl", "" },
+		{ "token", "--ttl", "1h" },
+		{ "token", "--port" },
+		{ "token", "--ttl", "99999999999999999999" },
 	};
 	struct usage u;
 
@@ -394,8 +401,12 @@ START_TEST(a_list_of_another_form_is_refused)
 		const char *bytes;
 		size_t len;
 	} bad[] = {
-		{ "\x83\x01\x80\x00", 4 }, { "\x81\x01", 2 },	{ "\x82\x02\x80", 3 },
-		{ "\x82\x01\x80\x00", 4 }, { "\x82\x01\x81", 3 }, { "\x82\x01\xa0", 3 },
+		{ "\x83\x01\x80\x00", 4 },
+		{ "\x81\x01", 2 },
+		{ "\x82\x02\x80", 3 },
+		{ "\x82\x01\x80\x00", 4 },
+		{ "\x82\x01\x81", 3 },
+		{ "\x82\x01\xa0", 3 },
 		{ "\x82\x01\x9a\x7f\xff\xff\xff", 7 },
 	};
 	struct recall_list *l = NULL;

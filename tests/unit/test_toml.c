@@ -58,8 +58,8 @@ END_TEST
 START_TEST(toml_refuses_broken_text_with_its_line)
 {
 	static const char *const broken[] = {
-		"a = 1\nb = \n", "a = 1\na = 2\n", "a = \"open\n", "a = 1\n[a]\nb = 1\n", "x y\n",
-		"a = \"\xff\"\n",
+		"a = 1\nb = \n",       "a = 1\na = 2\n", "a = \"open\n",
+		"a = 1\n[a]\nb = 1\n", "x y\n",		 "a = \"\xff\"\n",
 	};
 	struct toml_doc *d = NULL;
 	struct err err;

@@ -129,8 +129,11 @@ END_TEST
 START_TEST(odd_names_do_not_exist)
 {
 	static const char *const names[] = {
-		"living room._http._tcp.homelab", "a+b.homelab", "n\xc3\xa4s.homelab",
-		"a\\b.homelab", "\x01.homelab",
+		"living room._http._tcp.homelab",
+		"a+b.homelab",
+		"n\xc3\xa4s.homelab",
+		"a\\b.homelab",
+		"\x01.homelab",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -185,13 +188,23 @@ END_TEST
 START_TEST(other_reverse_names_are_refused)
 {
 	static const char *const names[] = {
-		"1.0.97.100.in-addr.arpa", "8.8.8.8.in-addr.arpa", "in-addr.arpa",
-		"0.96.100.in-addr.arpa", "96.100.in-addr.arpa", "1.1.0.96.100.in-addr.arpa",
-		"01.0.96.100.in-addr.arpa", "256.0.96.100.in-addr.arpa",
-		"257.0.96.100.in-addr.arpa", "-1.0.96.100.in-addr.arpa",
-		"+1.0.96.100.in-addr.arpa", "1.0.96.100x.in-addr.arpa",
-		"1.0.96.1e2.in-addr.arpa", "1x.0.96.100.in-addr.arpa",
-		"1000.96.100.in-addr.arpa", "1.0.96.100.ip6.arpa", "a.b.c.d.in-addr.arpa",
+		"1.0.97.100.in-addr.arpa",
+		"8.8.8.8.in-addr.arpa",
+		"in-addr.arpa",
+		"0.96.100.in-addr.arpa",
+		"96.100.in-addr.arpa",
+		"1.1.0.96.100.in-addr.arpa",
+		"01.0.96.100.in-addr.arpa",
+		"256.0.96.100.in-addr.arpa",
+		"257.0.96.100.in-addr.arpa",
+		"-1.0.96.100.in-addr.arpa",
+		"+1.0.96.100.in-addr.arpa",
+		"1.0.96.100x.in-addr.arpa",
+		"1.0.96.1e2.in-addr.arpa",
+		"1x.0.96.100.in-addr.arpa",
+		"1000.96.100.in-addr.arpa",
+		"1.0.96.100.ip6.arpa",
+		"a.b.c.d.in-addr.arpa",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -299,15 +312,17 @@ START_TEST(broken_names_are_format_errors)
 		const char *bytes;
 		size_t len;
 	} names[] = {
-		{ "\xc0\x0c", 2 },			   /* points at itself */
-		{ "\x03nas\xc0\x0c", 6 },		   /* and at its own beginning */
-		{ "\xc0\xff", 2 },			   /* past the end */
-		{ "\xc0\x20\x00\x01\x00\x01", 6 },	   /* forward */
-		{ "\x3fnas\x07homelab", 12 },		   /* a label longer than the rest */
-		{ "\x80nas\x00", 5 },			   /* a reserved kind of label */
-		{ "\x41" "aaa\x00", 5 },		   /* another */
-		{ "\x03nas\x07homelab", 12 },		   /* no end, no type */
-		{ "\x03nas\x07homelab\x00\x00", 14 },	   /* half a type */
+		{ "\xc0\x0c", 2 },		   /* points at itself */
+		{ "\x03nas\xc0\x0c", 6 },	   /* and at its own beginning */
+		{ "\xc0\xff", 2 },		   /* past the end */
+		{ "\xc0\x20\x00\x01\x00\x01", 6 }, /* forward */
+		{ "\x3fnas\x07homelab", 12 },	   /* a label longer than the rest */
+		{ "\x80nas\x00", 5 },		   /* a reserved kind of label */
+		{ "\x41"
+		  "aaa\x00",
+		  5 },					      /* another */
+		{ "\x03nas\x07homelab", 12 },		      /* no end, no type */
+		{ "\x03nas\x07homelab\x00\x00", 14 },	      /* half a type */
 		{ "\x03nas\x07homelab\x00\x00\x01\x00", 16 }, /* half a class */
 		{ "", 0 },
 	};
@@ -350,8 +365,7 @@ START_TEST(counts_are_looked_at_first)
 	q.len += 1000;
 	for (int i = 0; i < 200000; i++) {
 		m.len = dns_answer(k.log, roster_at(mlog_roster(k.log), 0), span_of(q.data, q.len),
-				   m.data,
-				   DNS_MESSAGE_MAX);
+				   m.data, DNS_MESSAGE_MAX);
 		ck_assert_uint_eq(m.len, 12);
 	}
 	kit_close(&k);
@@ -399,8 +413,7 @@ START_TEST(what_does_not_fit_is_not_written)
 	for (size_t cap = 0; cap < 45; cap++) {
 		memset(out, 0xee, sizeof(out));
 		size_t n = dns_answer(k.log, roster_at(mlog_roster(k.log), 0),
-				      span_of(q.data, q.len), out,
-				      cap);
+				      span_of(q.data, q.len), out, cap);
 
 		ck_assert(n == 0 || n == 12 || cap >= 45);
 		for (size_t i = cap; i < sizeof(out); i++)
@@ -420,8 +433,7 @@ START_TEST(garbage_is_survived)
 		struct message q = { .len = unit_random_below(&rng, 300) }, m;
 
 		if (i % 2) {
-			q = i % 4 == 1 ? query("nas.homelab", A)
-				       : edns_query("homelab", 1232, 0);
+			q = i % 4 == 1 ? query("nas.homelab", A) : edns_query("homelab", 1232, 0);
 			for (uint64_t n = unit_random_below(&rng, 4) + 1; n > 0; n--)
 				q.data[unit_random_below(&rng, q.len)] = (uint8_t)unit_random(&rng);
 			if (i % 3 == 0)
@@ -443,14 +455,13 @@ START_TEST(garbage_is_survived)
 }
 END_TEST
 
-UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter,
-	  bare_cluster_name_is_this_node, known_name_of_another_type_has_no_data,
-	  the_zone_names_its_server, the_longest_answer_fits_the_oldest_client,
-	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist,
-	  odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
-	  other_reverse_names_are_refused, other_classes_are_refused,
-	  edns_is_answered_with_edns, later_edns_version_is_told_ours,
+UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter, bare_cluster_name_is_this_node,
+	  known_name_of_another_type_has_no_data, the_zone_names_its_server,
+	  the_longest_answer_fits_the_oldest_client, any_gives_the_address,
+	  unknown_names_do_not_exist, longest_names_do_not_exist, odd_names_do_not_exist,
+	  other_zones_are_refused, addresses_have_names, other_reverse_names_are_refused,
+	  other_classes_are_refused, edns_is_answered_with_edns, later_edns_version_is_told_ours,
 	  other_operations_are_not_implemented, one_question_it_must_be,
 	  broken_names_are_format_errors, counts_that_lie_are_format_errors,
-	  counts_are_looked_at_first, names_too_long_are_format_errors,
-	  answers_are_never_answered, what_does_not_fit_is_not_written, garbage_is_survived)
+	  counts_are_looked_at_first, names_too_long_are_format_errors, answers_are_never_answered,
+	  what_does_not_fit_is_not_written, garbage_is_survived)

@@ -83,7 +83,8 @@ static void teardown(void)
 
 static struct sockaddr_in name_of(uint32_t ip)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(53),
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons(53),
 				     .sin_addr = { htonl(ip) } };
 }
 

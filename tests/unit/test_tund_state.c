@@ -84,8 +84,16 @@ END_TEST
 START_TEST(only_state_files_are_of_clusters)
 {
 	static const char *const others[] = {
-		".state",	 "homelab",	   "homelab.states", "Homelab.state", "a.b.state",
-		"../x.state",	 "-a.state",	   "homelab.state~", "state",	      "",
+		".state",
+		"homelab",
+		"homelab.states",
+		"Homelab.state",
+		"a.b.state",
+		"../x.state",
+		"-a.state",
+		"homelab.state~",
+		"state",
+		"",
 		"homelab.state.state",
 	};
 	char cluster[LABEL_MAX + 1] = "kept", longest[128];

@@ -21,19 +21,15 @@ static const struct nat_kind kinds[KINDS] = {
 
 /* y: they meet, n: they do not, ?: it cannot be told. */
 static const char *const meeting[KINDS] = {
-	[OPEN] = "yyyyyyyy",
-	[FULL] = "yyyyyyyy",
-	[PORT] = "yyynnyn?",
-	[SYM] = "yynnn?n?",
-	[SYM_OPEN] = "yynnn?n?",
-	[SAME_UNKNOWN] = "yyy??y??",
-	[SYM_UNKNOWN] = "yynnn?n?",
-	[NOTHING] = "yy??????",
+	[OPEN] = "yyyyyyyy",	    [FULL] = "yyyyyyyy",     [PORT] = "yyynnyn?",
+	[SYM] = "yynnn?n?",	    [SYM_OPEN] = "yynnn?n?", [SAME_UNKNOWN] = "yyy??y??",
+	[SYM_UNKNOWN] = "yynnn?n?", [NOTHING] = "yy??????",
 };
 
 static struct peer_path_status path(enum peer_path_kind kind, const char *to)
 {
-	struct peer_path_status p = { .kind = kind, .named = kind != PEER_PATH_SERVER,
+	struct peer_path_status p = { .kind = kind,
+				      .named = kind != PEER_PATH_SERVER,
 				      .pings = 20 };
 
 	ck_assert_int_eq(addr_parse(to, &p.to), 0);
@@ -45,10 +41,16 @@ static struct peer_path_status relayed[3];
 static struct why_facts facts(void)
 {
 	struct why_facts f = {
-		.peer = "nas", .cluster = "homelab", .state = PEER_UP, .path = PEER_PATH_RELAY,
+		.peer = "nas",
+		.cluster = "homelab",
+		.state = PEER_UP,
+		.path = PEER_PATH_RELAY,
 		.now = NOW,
-		.up_since = NOW - 60 * NS_PER_S, .session_up = true, .online = true,
-		.paths = relayed, .n_paths = 3,
+		.up_since = NOW - 60 * NS_PER_S,
+		.session_up = true,
+		.online = true,
+		.paths = relayed,
+		.n_paths = 3,
 	};
 
 	relayed[0] = path(PEER_PATH_SERVER, "192.0.2.1:4433");
@@ -227,8 +229,9 @@ END_TEST
 
 START_TEST(without_a_tunnel)
 {
-	struct why_facts f = { .peer = "nas", .cluster = "homelab", .state = PEER_LOST,
-			       .now = NOW };
+	struct why_facts f = {
+		.peer = "nas", .cluster = "homelab", .state = PEER_LOST, .now = NOW
+	};
 	struct why w;
 
 	ck_assert_int_eq(why_decide(&f), WHY_NO_SERVER);
@@ -303,8 +306,11 @@ END_TEST
 /* Not this machine's NAT is at fault, and no port of it is spoken of. */
 START_TEST(a_server_behind_rewritten_addresses_is_named)
 {
-	struct netcheck_facts n = { .cluster = "homelab", .network = true, .session_up = true,
-				    .nat = kinds[SYM], .rewritten = true };
+	struct netcheck_facts n = { .cluster = "homelab",
+				    .network = true,
+				    .session_up = true,
+				    .nat = kinds[SYM],
+				    .rewritten = true };
 	struct why_facts f = facts();
 	struct why w;
 
@@ -325,7 +331,7 @@ START_TEST(a_server_behind_rewritten_addresses_is_named)
 }
 END_TEST
 
-#define LOCALLY (-1)	/* REFUSAL_UNREACHABLE by the kernel of this machine */
+#define LOCALLY (-1) /* REFUSAL_UNREACHABLE by the kernel of this machine */
 
 START_TEST(netcheck_says_what_it_means)
 {
@@ -354,12 +360,13 @@ START_TEST(netcheck_says_what_it_means)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct netcheck_facts f = { .cluster = "homelab", .network = true,
+		struct netcheck_facts f = { .cluster = "homelab",
+					    .network = true,
 					    .session_up = cases[i].up,
 					    .server_known = cases[i].known,
-					    .err_reason = cases[i].reason == LOCALLY ?
-								  REFUSAL_UNREACHABLE :
-								  cases[i].reason,
+					    .err_reason = cases[i].reason == LOCALLY
+								  ? REFUSAL_UNREACHABLE
+								  : cases[i].reason,
 					    .err_local = cases[i].reason == LOCALLY,
 					    .nat = cases[i].nat,
 					    .mapped = cases[i].mapped };
@@ -373,15 +380,14 @@ START_TEST(netcheck_says_what_it_means)
 		f.in_turn = true;
 		netcheck_explain(&f, &w);
 		ck_assert_int_eq(strstr(w.text, "can guess") != NULL,
-				 f.session_up && !f.mapped &&
-				 f.nat.mapping == MAPPING_VARIES);
+				 f.session_up && !f.mapped && f.nat.mapping == MAPPING_VARIES);
 	}
 }
 END_TEST
 
 UNIT_MAIN("tund/why", nats_meet_as_theory_says, every_cell_has_its_reason_and_words,
 	  the_side_at_fault_is_named, a_mapped_port_that_fails_is_named, paths_come_first,
-	  addresses_that_can_not_do,
-	  direct_ones_say_how, without_a_tunnel, every_reason_has_a_name_of_its_own,
-	  verdicts_of_paths, without_a_network_the_server_is_not_at_fault,
+	  addresses_that_can_not_do, direct_ones_say_how, without_a_tunnel,
+	  every_reason_has_a_name_of_its_own, verdicts_of_paths,
+	  without_a_network_the_server_is_not_at_fault,
 	  a_server_behind_rewritten_addresses_is_named, netcheck_says_what_it_means)

@@ -11,7 +11,7 @@
 struct search {
 	const struct links *links;
 	struct defaults *ret;
-	ip4 gateway;	/* of the route that is looked at */
+	ip4 gateway; /* of the route that is looked at */
 };
 
 static void take_gateway(void *ctx, ip4 gateway)

@@ -10,7 +10,7 @@
 struct default_route {
 	unsigned ifindex;
 	bool v4;
-	ip4 gateway;		/* 0: IPv6, or a link without one */
+	ip4 gateway; /* 0: IPv6, or a link without one */
 	uint32_t metric;
 };
 

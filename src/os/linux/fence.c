@@ -20,32 +20,32 @@
 #include "os/linux/links.h"
 
 #define RETRY_NS (60 * NS_PER_S)
-#define RESTORE_NS (200 * NS_PER_MS)	/* others change the filter in many steps */
+#define RESTORE_NS (200 * NS_PER_MS) /* others change the filter in many steps */
 #define INSIDE_MAX 128
-#define MESSAGES_MAX 64			/* read in one callback */
+#define MESSAGES_MAX 64 /* read in one callback */
 
 struct address {
 	ip4 ip;
 	bool wanted;
-	bool fenced;	/* the table has it */
+	bool fenced; /* the table has it */
 };
 
 struct fence {
 	struct host *host;
-	struct fence_table table;	/* its socket is NULL while it is not up */
+	struct fence_table table; /* its socket is NULL while it is not up */
 	bool may_own;
-	struct mnl_socket *events;	/* of a table that is not owned */
+	struct mnl_socket *events; /* of a table that is not owned */
 	struct fd_watch *watch;
-	struct address *at;		/* sorted */
+	struct address *at; /* sorted */
 	size_t n, cap;
 	unsigned inside[INSIDE_MAX];
 	size_t n_inside;
-	struct fence_redirect redirect;	/* its port is 0 without one */
+	struct fence_redirect redirect; /* its port is 0 without one */
 	struct deferred *flush;
 	struct timer *again;
 	enum fence_state state;
 	char detail[160];
-	struct log_limit limit;		/* of lines about others who change the table */
+	struct log_limit limit; /* of lines about others who change the table */
 	loop_fn changed;
 	void *ctx;
 };
@@ -322,12 +322,12 @@ static struct fence *new(struct host *h, const char *device, bool may_own, loop_
 
 struct fence *fence_new(struct host *h, const char *device, loop_fn changed, void *ctx)
 {
-	return new(h, device, true, changed, ctx);
+	return new (h, device, true, changed, ctx);
 }
 
 struct fence *fence_new_unowned(struct host *h, const char *device, loop_fn changed, void *ctx)
 {
-	return new(h, device, false, changed, ctx);
+	return new (h, device, false, changed, ctx);
 }
 
 void fence_free(struct fence *f)

@@ -19,14 +19,14 @@
 #define CHAIN_IN "fence_in"
 #define CHAIN "outside"
 #define CHAIN_ABOUT "about"
-#define IFNAME_BYTES 16		/* IFNAMSIZ */
-#define ELEMENTS_MAX 256	/* in a message */
-#define LOOPBACK_IFINDEX 1	/* in every network namespace */
-#define IP_SOURCE 12		/* RFC 791 section 3.1 */
+#define IFNAME_BYTES 16	   /* IFNAMSIZ */
+#define ELEMENTS_MAX 256   /* in a message */
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
+#define IP_SOURCE 12	   /* RFC 791 section 3.1 */
 #define IP_DESTINATION 16
-#define ICMP_TYPE 0		/* RFC 792 */
-#define ICMP_ABOUT 8		/* the header of the packet that an error is about */
-#define PORT_FROM 0		/* of UDP and TCP alike: RFC 768, RFC 9293 section 3.1 */
+#define ICMP_TYPE 0  /* RFC 792 */
+#define ICMP_ABOUT 8 /* the header of the packet that an error is about */
+#define PORT_FROM 0  /* of UDP and TCP alike: RFC 768, RFC 9293 section 3.1 */
 #define PORT_TO 2
 #define UDP_CHECKSUM 6
 #define TCP_CHECKSUM 16

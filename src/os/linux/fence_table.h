@@ -40,8 +40,8 @@
 struct fence_table {
 	struct mnl_socket *socket;
 	uint32_t seq;
-	char name[16];	/* of the table and of the device */
-	bool owned;	/* nobody else can change it, and it ends with the socket */
+	char name[16]; /* of the table and of the device */
+	bool owned;    /* nobody else can change it, and it ends with the socket */
 };
 
 struct fence_redirect {

@@ -68,26 +68,30 @@ static int check_private(const struct stat *st, const char *path, struct err *er
 {
 	unsigned self = geteuid();
 	if (st->st_mode & 077)
-		return err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
-			       "run chmod 600 on it", path, (unsigned)st->st_mode & 07777);
+		return err_set(err, -EACCES,
+			       "%s holds a secret and others may use it (mode %04o): "
+			       "run chmod 600 on it",
+			       path, (unsigned)st->st_mode & 07777);
 	if (st->st_uid != 0 && st->st_uid != self)
-		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u who reads it: "
-			       "run this as its owner, or set HOME to your own folder", path,
-			       (unsigned)st->st_uid, self);
+		return err_set(err, -EPERM,
+			       "%s belongs to user %u, not to user %u who reads it: "
+			       "run this as its owner, or set HOME to your own folder",
+			       path, (unsigned)st->st_uid, self);
 	return 0;
 }
 
-static int read_path(const char *path, bool secret, size_t limit, struct err *err,
-		     struct buf *ret)
+static int read_path(const char *path, bool secret, size_t limit, struct err *err, struct buf *ret)
 {
 	struct stat st;
 	/* Non-blocking: the path may be a pipe, and opening one waits for its writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-			    (secret ? O_NOFOLLOW : 0));
+	int fd = open(path,
+		      O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (secret ? O_NOFOLLOW : 0));
 	int r;
 	if (fd < 0 && errno == ELOOP && secret)
-		return err_set(err, -ELOOP, "%s is a link; a secret is read from the file itself "
-			       "only", path);
+		return err_set(err, -ELOOP,
+			       "%s is a link; a secret is read from the file itself "
+			       "only",
+			       path);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0)
@@ -241,8 +245,7 @@ int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *
 	(void)h;
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
-	s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		     mode);
+	s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)

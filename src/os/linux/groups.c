@@ -11,7 +11,7 @@
 #include "os/linux/internal.h"
 #include "os/local.h"
 
-#define DATABASE_MAX (4u << 20)	/* bytes of /etc/group and /etc/passwd */
+#define DATABASE_MAX (4u << 20) /* bytes of /etc/group and /etc/passwd */
 #define FIELDS_MAX 7
 
 /* Cuts a line at its colons, in place; absent fields are "". */

@@ -9,8 +9,8 @@ struct loop;
 
 struct host {
 	struct log log;
-	bool log_to_journal;	/* standard error is the journal: lines begin with "<priority>" */
-	uint64_t now_ns;	/* CLOCK_BOOTTIME, taken by clock_refresh */
+	bool log_to_journal; /* standard error is the journal: lines begin with "<priority>" */
+	uint64_t now_ns;     /* CLOCK_BOOTTIME, taken by clock_refresh */
 	struct loop *loop;
 };
 

@@ -8,7 +8,7 @@
 #include "os/linux/defaults.h"
 #include "os/linux/netlink.h"
 
-#define DUMP_TRIES 5	/* a dump that a change interrupted begins again */
+#define DUMP_TRIES 5 /* a dump that a change interrupted begins again */
 #define ADDRS_MAX 8192
 
 struct load {

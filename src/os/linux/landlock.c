@@ -17,15 +17,17 @@
 #define RIGHTS_SOCKET (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 /* To make the folder of a socket again that something has removed, and the socket in it. */
 #define RIGHTS_SOCKET_FOLDER (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_DIR)
-#define RIGHTS_DEVICE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
-		       LANDLOCK_ACCESS_FS_IOCTL_DEV)
-#define RIGHTS_WRITE (RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | \
-		      LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_MAKE_REG | \
-		      LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
-		      LANDLOCK_ACCESS_FS_REMOVE_DIR)
+#define RIGHTS_DEVICE                                                                              \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+	 LANDLOCK_ACCESS_FS_IOCTL_DEV)
+#define RIGHTS_WRITE                                                                               \
+	(RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE |               \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |                               \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR)
 /* What a rule for a single file may allow. */
-#define RIGHTS_OF_FILES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
-			 LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV)
+#define RIGHTS_OF_FILES                                                                            \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+	 LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV)
 
 /* Everything that the first version knows, and what each later one adds. */
 #define RIGHTS_V1 (2 * LANDLOCK_ACCESS_FS_MAKE_SYM - 1)
@@ -155,9 +157,13 @@ static int rule_add_first(const struct rules *rules, const char *const *paths, s
  */
 static int rules_of_daemon(const struct rules *rules)
 {
-	static const char *const reads[] = { "/etc", "/proc/sys/net", "/proc/sys/kernel/random",
-					     "/run/resolvconf", "/run/NetworkManager",
-					     "/run/connman", "/run/dbus" };
+	static const char *const reads[] = { "/etc",
+					     "/proc/sys/net",
+					     "/proc/sys/kernel/random",
+					     "/run/resolvconf",
+					     "/run/NetworkManager",
+					     "/run/connman",
+					     "/run/dbus" };
 	static const char *const resolved[] = { "/run/systemd/resolve", "/run/systemd", "/run" };
 	static const char *const devices[] = { "/dev/net/tun" };
 	int r = rules_add(rules, reads, ARRAY_LEN(reads), RIGHTS_READ);

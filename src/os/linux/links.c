@@ -13,7 +13,7 @@
 
 #include "os/linux/netlink.h"
 
-#define NESTING_MAX 4	/* a VLAN on a bond in a bridge, and one more */
+#define NESTING_MAX 4 /* a VLAN on a bond in a bridge, and one more */
 
 static void copy_text(const struct nlattr *a, char *out, size_t cap)
 {
@@ -37,8 +37,8 @@ static int on_link(void *ctx, const struct nlmsghdr *entry)
 		return 0;
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 32;
-		struct link *more = cap > LINKS_MAX ? NULL : reallocarray(l->at, cap,
-									  sizeof(*more));
+		struct link *more = cap > LINKS_MAX ? NULL
+						    : reallocarray(l->at, cap, sizeof(*more));
 		if (!more)
 			return cap > LINKS_MAX ? -E2BIG : -ENOMEM;
 		l->at = more;
@@ -111,15 +111,15 @@ static bool is_port_of_bridge(const struct links *l, const struct link *link)
 static enum netif_kind kind_alone(const struct link *link)
 {
 	static const char *const tunnels[] = {
-		"wireguard", "ipip", "sit", "gre", "gretap", "ip6tnl", "ip6gre", "ip6gretap",
-		"vti", "vti6", "xfrm", "vxlan", "geneve", "erspan", "ip6erspan", "gtp", "bareudp",
-		"ovpn", "fou", "amt",
+		"wireguard", "ipip", "sit",	"gre",	"gretap", "ip6tnl", "ip6gre",
+		"ip6gretap", "vti",  "vti6",	"xfrm", "vxlan",  "geneve", "erspan",
+		"ip6erspan", "gtp",  "bareudp", "ovpn", "fou",	  "amt",
 	};
 	/* A macvlan or ipvlan is how many containers get onto the real network. */
 	static const char *const links_to_hardware[] = {
-		"veth", "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "bond", "team", "macsec",
-		"ppp",
-		"wwan", "rmnet", "ipoib", "hsr", "dsa", "openvswitch", "batadv",
+		"veth",	 "vlan", "macvlan", "macvtap",	   "ipvlan", "ipvtap",
+		"bond",	 "team", "macsec",  "ppp",	   "wwan",   "rmnet",
+		"ipoib", "hsr",	 "dsa",	    "openvswitch", "batadv",
 	};
 	if (link->flags & IFF_LOOPBACK)
 		return NETIF_LOOPBACK;
@@ -151,8 +151,9 @@ static bool has_hardware_port(const struct links *l, unsigned bridge, unsigned d
 		const struct link *port = &l->at[i];
 		if (port->master != bridge)
 			continue;
-		if (is_bridge(port) ? has_hardware_port(l, port->index, depth + 1) :
-		    strcmp(port->driver, "veth") != 0 && kind_alone(port) == NETIF_PHYSICAL)
+		if (is_bridge(port) ? has_hardware_port(l, port->index, depth + 1)
+				    : strcmp(port->driver, "veth") != 0 &&
+					      kind_alone(port) == NETIF_PHYSICAL)
 			return true;
 	}
 	return false;

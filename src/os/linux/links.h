@@ -9,14 +9,14 @@
 
 struct link {
 	unsigned index;
-	unsigned master;	/* the bridge or bond that it is a port of, or 0 */
+	unsigned master; /* the bridge or bond that it is a port of, or 0 */
 	char name[16];
-	char driver[16];	/* IFLA_INFO_KIND: "bridge", "veth", "tun", ...; "" for hardware */
-	uint16_t hardware;	/* ARPHRD_... */
-	unsigned flags;		/* IFF_... */
+	char driver[16];   /* IFLA_INFO_KIND: "bridge", "veth", "tun", ...; "" for hardware */
+	uint16_t hardware; /* ARPHRD_... */
+	unsigned flags;	   /* IFF_... */
 	uint32_t mtu_bytes;
 	uint32_t carrier_changes;
-	bool is_device;		/* the system has hardware behind it */
+	bool is_device; /* the system has hardware behind it */
 };
 
 struct links {

@@ -18,9 +18,9 @@
 #define QUEUE_MESSAGES_MAX 256
 #define QUEUE_BYTES_MAX (4u << 20)
 #define SEND_BUFFER_BYTES (4 * LOCAL_MESSAGE_MAX)
-#define LOOK_PERIOD_NS NS_PER_S	/* whether the path is still there: a system call */
+#define LOOK_PERIOD_NS NS_PER_S /* whether the path is still there: a system call */
 #define BACKLOG 64
-#define CONNECT_TIMEOUT_S 5		/* for a daemon whose backlog is full */
+#define CONNECT_TIMEOUT_S 5		  /* for a daemon whose backlog is full */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS) /* when there is no descriptor left */
 
 struct message {
@@ -30,19 +30,19 @@ struct message {
 };
 
 struct local_conn {
-	struct list entry;		/* of its listener's */
+	struct list entry; /* of its listener's */
 	struct host *host;
 	int fd;
 	struct fd_watch *watch;
 	const struct local_ops *ops;
 	void *ctx;
 	struct local_cred cred;
-	uint64_t used_at;		/* the last message either way */
-	bool ended;			/* nothing is read any more */
+	uint64_t used_at; /* the last message either way */
+	bool ended;	  /* nothing is read any more */
 	bool evicted;
 	struct list queue;
 	size_t n_queued, queued_bytes;
-	bool *gone;			/* set when it is closed within a callback */
+	bool *gone; /* set when it is closed within a callback */
 };
 
 struct local_listener {
@@ -50,9 +50,9 @@ struct local_listener {
 	int fd;
 	struct fd_watch *watch;
 	struct timer *resume, *look;
-	bool lost;			/* something removed the path, which was said */
+	bool lost; /* something removed the path, which was said */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	dev_t dev;			/* of the socket at the path */
+	dev_t dev; /* of the socket at the path */
 	ino_t ino;
 	struct local_limits limits;
 	const struct local_ops *ops;
@@ -276,8 +276,10 @@ static bool is_no_socket(const char *path)
  * one that may not be opened. */
 static int path_too_long(const char *path, struct err *err)
 {
-	return err_set(err, -ENAMETOOLONG, "%.40s... is too long: the path of a socket has at most "
-		       "%zu characters", path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	return err_set(err, -ENAMETOOLONG,
+		       "%.40s... is too long: the path of a socket has at most "
+		       "%zu characters",
+		       path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 }
 
 static int connect_failed(const char *path, int r, struct err *err)
@@ -285,15 +287,23 @@ static int connect_failed(const char *path, int r, struct err *err)
 	if ((r == -ECONNREFUSED || r == -EACCES) && is_no_socket(path))
 		r = -ENOTSOCK;
 	switch (r) {
-	case -ENOENT: return err_set(err, r, "there is nothing at %s", path);
-	case -ECONNREFUSED: return err_set(err, r, "nobody listens at %s", path);
-	case -ENOTSOCK: return err_set(err, r, "%s is not a socket", path);
-	case -EPROTOTYPE: return err_set(err, r, "%s is another kind of socket", path);
+	case -ENOENT:
+		return err_set(err, r, "there is nothing at %s", path);
+	case -ECONNREFUSED:
+		return err_set(err, r, "nobody listens at %s", path);
+	case -ENOTSOCK:
+		return err_set(err, r, "%s is not a socket", path);
+	case -EPROTOTYPE:
+		return err_set(err, r, "%s is another kind of socket", path);
 	case -EACCES:
-		return err_set(err, r, "no permission for %s, or for a folder above it "
-			       "(`namei -l %s` shows which)", path, path);
-	case -ENAMETOOLONG: return path_too_long(path, err);
-	default: return err_set(err, r, "cannot connect to %s: %s", path, strerror(-r));
+		return err_set(err, r,
+			       "no permission for %s, or for a folder above it "
+			       "(`namei -l %s` shows which)",
+			       path, path);
+	case -ENAMETOOLONG:
+		return path_too_long(path, err);
+	default:
+		return err_set(err, r, "cannot connect to %s: %s", path, strerror(-r));
 	}
 }
 
@@ -333,11 +343,15 @@ int local_check_listener(const struct local_conn *c, const char *path, struct er
 		return err_set(err, -errno, "cannot look at the folder %s: %s", dir,
 			       strerror(errno));
 	if (st.st_uid != 0 && st.st_uid != self)
-		return err_set(err, -EPERM, "the folder %s belongs to user %u, who is neither root "
-			       "nor you", dir, (unsigned)st.st_uid);
+		return err_set(err, -EPERM,
+			       "the folder %s belongs to user %u, who is neither root "
+			       "nor you",
+			       dir, (unsigned)st.st_uid);
 	if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
-		return err_set(err, -EPERM, "other users may write to the folder %s (mode %04o): "
-			       "run chmod go-w on it", dir, (unsigned)st.st_mode & 07777);
+		return err_set(err, -EPERM,
+			       "other users may write to the folder %s (mode %04o): "
+			       "run chmod go-w on it",
+			       dir, (unsigned)st.st_mode & 07777);
 	return 0;
 }
 
@@ -455,9 +469,9 @@ static int bind_and_listen(struct local_listener *l)
 static int listen_failed(const char *path, int r, struct err *err)
 {
 	return err_set(err, r, "cannot listen at %s: %s", path,
-		       r != -EADDRINUSE	  ? strerror(-r) :
-		       is_no_socket(path) ? "a file is in the way, no socket" :
-					    "another process does");
+		       r != -EADDRINUSE	    ? strerror(-r)
+		       : is_no_socket(path) ? "a file is in the way, no socket"
+					    : "another process does");
 }
 
 /* The folder may be gone as well. */
@@ -517,8 +531,10 @@ static void on_look(void *ctx)
 		log_warn(host_log(l->host), "the local socket %s was removed; it is there again",
 			 l->path);
 	else if (!l->lost)
-		log_error(host_log(l->host), "the local socket %s was removed, and nothing can be "
-			  "asked here until it is there again: %s", l->path, err.text);
+		log_error(host_log(l->host),
+			  "the local socket %s was removed, and nothing can be "
+			  "asked here until it is there again: %s",
+			  l->path, err.text);
 	l->lost = !again;
 }
 

@@ -17,19 +17,19 @@
 #include "base/list.h"
 #include "os/linux/internal.h"
 
-#define EVENTS_MAX 64	/* descriptors served in one turn */
+#define EVENTS_MAX 64 /* descriptors served in one turn */
 
 struct timer {
 	struct host *host;
 	loop_fn fn;
 	void *ctx;
-	uint64_t at;		/* TIME_NEVER when it is not in the heap */
-	uint64_t order;		/* equal times fire in the order they were set */
-	size_t index;		/* in the heap */
+	uint64_t at;	/* TIME_NEVER when it is not in the heap */
+	uint64_t order; /* equal times fire in the order they were set */
+	size_t index;	/* in the heap */
 };
 
 struct deferred {
-	struct list entry;	/* linked while pending */
+	struct list entry; /* linked while pending */
 	struct loop *loop;
 	loop_fn fn;
 	void *ctx;
@@ -40,7 +40,7 @@ struct fd_watch {
 	int fd;
 	loop_fn fn;
 	void *ctx;
-	uint32_t want;		/* EPOLLIN, EPOLLOUT; none: not with epoll at all */
+	uint32_t want; /* EPOLLIN, EPOLLOUT; none: not with epoll at all */
 	uint32_t ready;
 };
 
@@ -50,25 +50,25 @@ struct signal_watch {
 	int signum;
 	loop_fn fn;
 	void *ctx;
-	bool *gone;		/* set when it is freed in its callback */
+	bool *gone; /* set when it is freed in its callback */
 };
 
 struct loop {
 	struct host *host;
 	int epoll_fd;
-	struct epoll_event events[EVENTS_MAX];	/* of this turn; freed watches are taken out */
+	struct epoll_event events[EVENTS_MAX]; /* of this turn; freed watches are taken out */
 	size_t n_events;
 
 	int timer_fd;
 	struct fd_watch *timer_watch;
-	uint64_t timer_armed_at;	/* what the timerfd waits for */
-	struct timer **heap;		/* room for all timers: setting one cannot fail */
+	uint64_t timer_armed_at; /* what the timerfd waits for */
+	struct timer **heap;	 /* room for all timers: setting one cannot fail */
 	size_t heap_len, heap_cap, n_timers;
 	uint64_t next_order;
-	uint64_t firing_until;		/* while timers fire: their common due time, else 0 */
+	uint64_t firing_until; /* while timers fire: their common due time, else 0 */
 
-	struct list pending;		/* deferred calls */
-	struct list pending_end;	/* while they run: linked behind the last one to run now */
+	struct list pending;	 /* deferred calls */
+	struct list pending_end; /* while they run: linked behind the last one to run now */
 	bool stopping;
 };
 

@@ -6,7 +6,7 @@
 
 #include "os/netconf.h"
 
-#define FAR_BITS 8	/* a route to so much of the world, or more, leads far */
+#define FAR_BITS 8 /* a route to so much of the world, or more, leads far */
 
 void mirror_fini(struct mirror *m)
 {
@@ -62,8 +62,7 @@ static bool is_of_subnet(const struct mirror_filter *f, const struct mirror_rout
 		return false;
 	struct prefix4 to = { mirror_ip4(r->to), r->bits };
 	ip4 gateway = mirror_ip4(r->gateway);
-	return prefix4_overlaps(f->subnet, to) ||
-	       (gateway && prefix4_contains(f->subnet, gateway));
+	return prefix4_overlaps(f->subnet, to) || (gateway && prefix4_contains(f->subnet, gateway));
 }
 
 /* Returns the effect of its coming or going, and notes it. 0: the route is no concern of ours. */
@@ -230,8 +229,8 @@ static int apply(struct mirror *m, const struct mirror_filter *f, const struct n
 		return MIRROR_OWN;
 	if (!gone && !multipath && (entry->nlmsg_flags & NLM_F_REPLACE))
 		effects = forget_replaced(m, &r);
-	int rc = multipath ? apply_hops(m, f, &r, multipath, gone, fresh) :
-			     apply_hop(m, f, &r, gone, fresh);
+	int rc = multipath ? apply_hops(m, f, &r, multipath, gone, fresh)
+			   : apply_hop(m, f, &r, gone, fresh);
 	return rc < 0 ? rc : rc | effects;
 }
 
@@ -284,8 +283,9 @@ uint64_t mirror_digest(const struct mirror *m)
 		if (!r->watched)
 			continue;
 		uint64_t hash = hash_bytes(0xcbf29ce484222325u, r->to, sizeof(r->to));
-		uint32_t numbers[] = { r->family, r->bits, r->type, r->table, r->metric,
-				       r->ifindex };
+		uint32_t numbers[] = {
+			r->family, r->bits, r->type, r->table, r->metric, r->ifindex
+		};
 		hash = hash_bytes(hash, r->gateway, sizeof(r->gateway));
 		sum += hash_bytes(hash, numbers, sizeof(numbers));
 	}

@@ -14,8 +14,8 @@
 /* A route, or one of its next hops. */
 struct mirror_route {
 	uint8_t family, bits, type, protocol, tos;
-	bool watched;		/* leads far, or to a destination */
-	unsigned ifindex;	/* 0 if missing */
+	bool watched;	  /* leads far, or to a destination */
+	unsigned ifindex; /* 0 if missing */
 	uint32_t table, metric;
 	uint8_t to[16], gateway[16]; /* IPv4 in the first four bytes, zeros behind */
 };
@@ -23,7 +23,7 @@ struct mirror_route {
 struct mirror {
 	struct mirror_route *at;
 	size_t n, cap;
-	bool more;		/* there were more than MIRROR_ROUTES_MAX */
+	bool more; /* there were more than MIRROR_ROUTES_MAX */
 };
 
 struct mirror_filter {
@@ -33,10 +33,10 @@ struct mirror_filter {
 };
 
 enum mirror_effect {
-	MIRROR_SUBNET = 1,	/* a route of the subnet */
+	MIRROR_SUBNET = 1, /* a route of the subnet */
 	MIRROR_WATCHED = 2,
-	MIRROR_MISSED = 4,	/* a route that we did not know of is gone */
-	MIRROR_OWN = 8		/* one of our own, which are not kept here */
+	MIRROR_MISSED = 4, /* a route that we did not know of is gone */
+	MIRROR_OWN = 8	   /* one of our own, which are not kept here */
 };
 
 void mirror_fini(struct mirror *m);

@@ -12,15 +12,16 @@
 #include "os/linux/own.h"
 #include "os/linux/routes.h"
 
-#define DUMP_TRIES 5			/* a dump that a change interrupted begins again */
+#define DUMP_TRIES 5 /* a dump that a change interrupted begins again */
 
 /* ---- what is added ---- */
 
 int netconf_link_up(struct host *h, unsigned ifindex, struct err *err)
 {
 	struct netlink_request r;
-	struct ifinfomsg link = { .ifi_index = (int)ifindex, .ifi_flags = IFF_UP,
-						.ifi_change = IFF_UP };
+	struct ifinfomsg link = { .ifi_index = (int)ifindex,
+				  .ifi_flags = IFF_UP,
+				  .ifi_change = IFF_UP };
 	(void)h;
 	netlink_begin(&r, RTM_NEWLINK, 0, &link, sizeof(link));
 	int code = netlink_change(&r);
@@ -47,7 +48,8 @@ int netconf_link_mtu(struct host *h, unsigned ifindex, unsigned mtu_bytes, struc
 static int link_set(unsigned ifindex, unsigned flags, const char *name)
 {
 	struct netlink_request r;
-	struct ifinfomsg link = { .ifi_index = (int)ifindex, .ifi_flags = flags,
+	struct ifinfomsg link = { .ifi_index = (int)ifindex,
+				  .ifi_flags = flags,
 				  .ifi_change = name ? 0 : IFF_UP };
 	netlink_begin(&r, RTM_NEWLINK, 0, &link, sizeof(link));
 	if (name)
@@ -66,8 +68,8 @@ int netconf_link_rename(struct host *h, unsigned ifindex, const char *name, stru
 		(void)!link_set(ifindex, IFF_UP, NULL);
 	}
 	if (code < 0)
-		return err_set(err, code, "cannot give interface %u the name %s: %s", ifindex,
-			       name, strerror(-code));
+		return err_set(err, code, "cannot give interface %u the name %s: %s", ifindex, name,
+			       strerror(-code));
 	return 0;
 }
 
@@ -224,8 +226,7 @@ int netconf_rules_add(struct host *h, struct prefix4 subnet, struct err *err)
 	int code = rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, GUARD_RULE_MAIN, subnet);
 	(void)h;
 	if (code == 0 || code == -EEXIST)
-		code = rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, GUARD_RULE_STOP,
-				   subnet);
+		code = rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, GUARD_RULE_STOP, subnet);
 	if (code < 0 && code != -EEXIST)
 		return err_set(err, code, "cannot add a routing rule for %s: %s",
 			       prefix4_format(subnet, text), strerror(-code));
@@ -240,7 +241,7 @@ struct cleanup {
 	struct inventory inventory;
 	struct own_rule rules[OWN_RULES_MAX];
 	int n_rules;
-	struct route *routes;	/* without multipath */
+	struct route *routes; /* without multipath */
 	size_t n, cap;
 };
 
@@ -248,8 +249,8 @@ static int on_tagged_route(void *ctx, const struct nlmsghdr *entry)
 {
 	struct cleanup *c = ctx;
 	struct route route;
-	if (!route_of_entry(entry,
-	    &route) || route.protocol != NETCONF_PROTO || c->n == CLEANUP_MAX)
+	if (!route_of_entry(entry, &route) || route.protocol != NETCONF_PROTO ||
+	    c->n == CLEANUP_MAX)
 		return 0;
 	if (c->n == c->cap) {
 		size_t cap = c->cap ? 2 * c->cap : 64;
@@ -287,8 +288,7 @@ static bool is_left_over(const struct cleanup *c, const struct route *route)
 	if (route->table != GUARD_TABLE)
 		return !is_alive(c, route->to);
 	for (int i = 0; i < c->n_rules; i++)
-		if (prefix4_contains(c->rules[i].to, route->to.net) &&
-		    is_alive(c, c->rules[i].to))
+		if (prefix4_contains(c->rules[i].to, route->to.net) && is_alive(c, c->rules[i].to))
 			return false;
 	return true;
 }

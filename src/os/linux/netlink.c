@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define ANSWER_TIMEOUT_S 2	/* the kernel answers at once; this bounds the impossible */
+#define ANSWER_TIMEOUT_S 2 /* the kernel answers at once; this bounds the impossible */
 
 void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
 		   const void *family_header, size_t len)
@@ -50,9 +50,9 @@ static struct mnl_socket *socket_open(bool strict)
 struct dump {
 	netlink_entry_fn fn;
 	void *ctx;
-	bool strict;	/* the request's header says which entries are wanted */
-	bool moving;	/* entries of an interrupted dump are wanted, too */
-	int error;	/* of fn */
+	bool strict; /* the request's header says which entries are wanted */
+	bool moving; /* entries of an interrupted dump are wanted, too */
+	int error;   /* of fn */
 };
 
 static int on_entry(const struct nlmsghdr *entry, void *ctx)
@@ -131,8 +131,9 @@ int netlink_dump(uint16_t type, uint8_t family, netlink_entry_fn fn, void *ctx)
 		struct rtmsg route; /* of the size of struct fib_rule_hdr */
 	} header = { 0 };
 	header.link.ifi_family = family;
-	size_t len = type == RTM_GETLINK ? sizeof(header.link) :
-		     type == RTM_GETADDR ? sizeof(header.addr) : sizeof(header.route);
+	size_t len = type == RTM_GETLINK   ? sizeof(header.link)
+		     : type == RTM_GETADDR ? sizeof(header.addr)
+					   : sizeof(header.route);
 	netlink_begin(&r, type, NLM_F_DUMP, &header, len);
 	if (type == RTM_GETLINK) /* the counters are two thirds of a link's entry */
 		mnl_attr_put_u32(&r.header, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);

@@ -28,7 +28,7 @@ void netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
 /* Sends it and waits for the kernel's word: 0, or its negative errno. */
 int netlink_change(struct netlink_request *r) MUST_CHECK;
 
-#define NETLINK_ENOUGH 1	/* of a netlink_entry_fn: no further entries are wanted */
+#define NETLINK_ENOUGH 1 /* of a netlink_entry_fn: no further entries are wanted */
 /* Called for each entry. A negative return ends the dump with this error. */
 typedef int (*netlink_entry_fn)(void *ctx, const struct nlmsghdr *entry);
 /*
@@ -61,8 +61,7 @@ int netlink_dump_addresses(unsigned ifindex, netlink_entry_fn fn, void *ctx) MUS
  * Asks which route packets to this address take: `fn` is called with it. `ip` has 4 or 16 bytes, by
  * the family. -ENETUNREACH and others: packets to it leave by no route.
  */
-int netlink_lookup_route(uint8_t family, const void *ip, netlink_entry_fn fn, void *ctx)
-	MUST_CHECK;
+int netlink_lookup_route(uint8_t family, const void *ip, netlink_entry_fn fn, void *ctx) MUST_CHECK;
 
 /* The attributes of an entry by number, NULL where absent; `n` is the number of elements. */
 void netlink_attributes(const struct nlmsghdr *entry, size_t family_header_len,

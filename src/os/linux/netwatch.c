@@ -19,23 +19,23 @@
 #include "os/linux/uses.h"
 
 #define DEBOUNCE_NS (200 * NS_PER_MS)
-#define RESOLVERS_NS (5 * NS_PER_S)	/* between looks into the resolvers' files */
-#define MESSAGES_MAX 64			/* read in one callback */
+#define RESOLVERS_NS (5 * NS_PER_S) /* between looks into the resolvers' files */
+#define MESSAGES_MAX 64		    /* read in one callback */
 #define SOCKET_BYTES (4 << 20)
-#define COPY_READS_MAX 2		/* of a new copy, in one callback */
-#define LOOKS_PER_S 1			/* at links and addresses, and so many at once: */
+#define COPY_READS_MAX 2 /* of a new copy, in one callback */
+#define LOOKS_PER_S 1	 /* at links and addresses, and so many at once: */
 #define LOOKS_BURST 8
-#define COST_FACTOR 50			/* a copy that was read rests for so many times its cost */
+#define COST_FACTOR 50 /* a copy that was read rests for so many times its cost */
 #define COPY_GAP_NS NS_PER_S
-#define DESTINATIONS_NS (2 * NS_PER_S)	/* they are asked for at most so often */
+#define DESTINATIONS_NS (2 * NS_PER_S) /* they are asked for at most so often */
 
 /* A new copy of the routes, while it is being read. */
 struct copy {
 	struct mnl_socket *socket;
 	struct fd_watch *watch;
 	struct mirror routes;
-	uint8_t family;		/* being read; 0: no copy is under way */
-	bool stale;		/* another one is needed behind it */
+	uint8_t family; /* being read; 0: no copy is under way */
+	bool stale;	/* another one is needed behind it */
 	uint64_t cost_ns;
 };
 
@@ -46,7 +46,7 @@ struct netwatch {
 	struct fd_watch *watch;
 	struct timer *look, *resolve, *copy_at;
 	struct deferred *notify;
-	unsigned ifindex;	/* ours; 0 until it is known */
+	unsigned ifindex; /* ours; 0 until it is known */
 	ip4 self;
 	struct inventory inventory;
 	struct resolvers resolvers;
@@ -58,7 +58,7 @@ struct netwatch {
 	struct copy copy;
 	struct netuses uses;
 	struct netown own;
-	bool uses_old, own_old;	/* to be built or read again when they are asked for */
+	bool uses_old, own_old; /* to be built or read again when they are asked for */
 	uint64_t digest, salt;	/* salt: changes that leave no trace in the copy */
 };
 

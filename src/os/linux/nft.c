@@ -45,8 +45,8 @@ void nft_batch_begin(struct nft_batch *b, uint32_t *seq)
 {
 	b->len = 0;
 	b->first = ++*seq;
-	b->open = message_begin(b->data, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC,
-				NFNL_SUBSYS_NFTABLES, b->first);
+	b->open = message_begin(b->data, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES,
+				b->first);
 }
 
 struct nlmsghdr *nft_batch_add(struct nft_batch *b, uint16_t type, uint16_t flags, uint32_t *seq)
@@ -113,8 +113,8 @@ static int on_entry(const struct nlmsghdr *entry, void *ctx)
 	return d->error < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
-int nft_dump(struct mnl_socket *s, uint16_t type, const char *table, netlink_entry_fn fn,
-	     void *ctx, uint32_t *seq)
+int nft_dump(struct mnl_socket *s, uint16_t type, const char *table, netlink_entry_fn fn, void *ctx,
+	     uint32_t *seq)
 {
 	uint8_t buffer[32768];
 	struct dump d = { .fn = fn, .ctx = ctx };

@@ -16,13 +16,13 @@
 #include "os/linux/netlink.h"
 
 #define NFT_BATCH_BYTES 32768
-#define NFT_REG NFT_REG32_00	/* the register that all rules here use */
+#define NFT_REG NFT_REG32_00 /* the register that all rules here use */
 
 struct nft_batch {
 	uint8_t data[NFT_BATCH_BYTES];
 	size_t len;
-	uint32_t first, last;	/* sequence numbers */
-	struct nlmsghdr *open;	/* the message being built */
+	uint32_t first, last;  /* sequence numbers */
+	struct nlmsghdr *open; /* the message being built */
 };
 
 /*
@@ -42,8 +42,8 @@ struct nlmsghdr *nft_batch_add(struct nft_batch *b, uint16_t type, uint16_t flag
 int nft_batch_commit(struct mnl_socket *s, struct nft_batch *b, uint32_t *seq) MUST_CHECK;
 
 /* Every entry of a dump, e.g. NFT_MSG_GETTABLE; `table` NULL: of all tables. */
-int nft_dump(struct mnl_socket *s, uint16_t type, const char *table, netlink_entry_fn fn,
-	     void *ctx, uint32_t *seq) MUST_CHECK;
+int nft_dump(struct mnl_socket *s, uint16_t type, const char *table, netlink_entry_fn fn, void *ctx,
+	     uint32_t *seq) MUST_CHECK;
 
 /* ---- expressions of the rule being built; each works on NFT_REG ---- */
 

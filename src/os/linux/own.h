@@ -11,8 +11,8 @@
  * begins at 5210). The number of the table is above the 8-bit ones that people name.
  */
 #define GUARD_TABLE 10964
-#define GUARD_RULE_MAIN 5190	/* to the subnet: the main table, single addresses only */
-#define GUARD_RULE_STOP 5191	/* to the subnet: GUARD_TABLE */
+#define GUARD_RULE_MAIN 5190	      /* to the subnet: the main table, single addresses only */
+#define GUARD_RULE_STOP 5191	      /* to the subnet: GUARD_TABLE */
 #define UNREACHABLE_METRIC (1u << 30) /* any other route to the same prefix comes first */
 
 struct own_rule {

@@ -23,16 +23,16 @@
 #include "os/privs.h"
 
 #define PATH_LEN_MAX 4096
-#define FILES_MAX 8	/* the file and its companions */
+#define FILES_MAX 8 /* the file and its companions */
 
 /* ---- paths ---- */
 
 struct place {
 	char folder[PATH_LEN_MAX];
-	const char *name;	/* of the file, in the caller's path */
-	int fd;			/* of the folder, O_RDONLY */
-	unsigned self;		/* the account that all this is for */
-	bool shared;		/* others than root and the account can exchange names on the way */
+	const char *name; /* of the file, in the caller's path */
+	int fd;		  /* of the folder, O_RDONLY */
+	unsigned self;	  /* the account that all this is for */
+	bool shared;	  /* others than root and the account can exchange names on the way */
 };
 
 static int path_split(const char *path, struct place *p, struct err *err)
@@ -94,8 +94,8 @@ static bool is_shared(const struct place *p, int fd)
 {
 	struct stat st;
 
-	return !is_roots_alone(fd) && (fstat(fd, &st) < 0 || st.st_uid != p->self ||
-				       (st.st_mode & 022));
+	return !is_roots_alone(fd) &&
+	       (fstat(fd, &st) < 0 || st.st_uid != p->self || (st.st_mode & 022));
 }
 
 /*
@@ -131,14 +131,17 @@ static int folder_open(struct place *p, struct err *err)
 	int at = folder_walk(p);
 
 	if (at == -ELOOP)
-		return err_set(err, at, "a part of the path %s is a symbolic link of another user; "
-			       "give the path without it", p->folder);
+		return err_set(err, at,
+			       "a part of the path %s is a symbolic link of another user; "
+			       "give the path without it",
+			       p->folder);
 	p->fd = at < 0 ? at : openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int code = at < 0 ? at : -errno;
 	if (at >= 0)
 		close(at);
 	return p->fd < 0 ? err_set(err, code, "the folder %s cannot be opened or made: %s",
-				   p->folder, strerror(-code)) : 0;
+				   p->folder, strerror(-code))
+			 : 0;
 }
 
 /* ---- can the process change its user? ---- */
@@ -271,8 +274,10 @@ static int give_files(struct handover *o, const struct place *p, const struct pr
 		r = give_file(o, p->fd, name);
 	}
 	if (r == -EMLINK)
-		return err_set(err, r, "%s or a file beside it has several names (hard links): any "
-			       "user could have made one; put a copy in its place", f->path);
+		return err_set(err, r,
+			       "%s or a file beside it has several names (hard links): any "
+			       "user could have made one; put a copy in its place",
+			       f->path);
 	if (r == -EINVAL)
 		return err_set(err, r, "%s or a file beside it is not a regular file", f->path);
 	return r == -ENOENT ? 0 : r;
@@ -298,10 +303,12 @@ static int find_way(const struct place *p, struct privs_account *a, struct err *
 	a->searches = account_may(a, p->fd, ".", R_OK | W_OK | X_OK);
 	if (a->searches)
 		return 0;
-	return err_set(err, -EPERM, "the folder %s, or one above it, belongs to another user, who "
+	return err_set(err, -EPERM,
+		       "the folder %s, or one above it, belongs to another user, who "
 		       "could exchange what root opens there, and holds other files, so that it "
 		       "cannot be handed over (to user id %u). Give the database a folder of its "
-		       "own", p->folder, a->uid);
+		       "own",
+		       p->folder, a->uid);
 }
 
 /* The folder is open. */

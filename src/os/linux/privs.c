@@ -81,11 +81,13 @@ int privs_check_tunnel(struct host *h, struct err *err)
 {
 	(void)h;
 	if (!has_capability(CAP_NET_ADMIN))
-		return err_set(err, -EPERM, "a tunnel adds a network interface and routes to this "
+		return err_set(err, -EPERM,
+			       "a tunnel adds a network interface and routes to this "
 			       "machine, which needs root (or CAP_NET_ADMIN)");
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, -errno, "cannot open /dev/net/tun: %s; load the kernel module "
+		return err_set(err, -errno,
+			       "cannot open /dev/net/tun: %s; load the kernel module "
 			       "(modprobe tun), or give the container this device",
 			       strerror(errno));
 	close(fd);

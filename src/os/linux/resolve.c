@@ -13,7 +13,7 @@
 #include "base/list.h"
 #include "os/linux/internal.h"
 
-#define NAME_MAX_BYTES 255	/* RFC 1035 section 2.3.4, and a final dot */
+#define NAME_MAX_BYTES 255 /* RFC 1035 section 2.3.4, and a final dot */
 #define TRY_TIMEOUT_MS 1500
 #define TRIES 3
 
@@ -31,14 +31,14 @@ struct resolve {
 	void *ctx;
 	char name[NAME_MAX_BYTES + 1];
 	uint16_t port;
-	ares_channel_t *channel;	/* NULL for a literal */
+	ares_channel_t *channel; /* NULL for a literal */
 	struct list sockets;
 	struct timer *deadline, *retry;
 	struct deferred *finish;
 	/* the result stands; whatever c-ares still says is of no interest */
 	bool finished;
 	bool in_fn;
-	struct err err;			/* code 0: success */
+	struct err err; /* code 0: success */
 	struct addr addrs[RESOLVE_MAX];
 	size_t n;
 };
@@ -68,8 +68,8 @@ static void rearm(struct resolve *r)
 	struct timeval tv;
 	timer_set(r->retry, TIME_NEVER);
 	if (!r->finished && ares_timeout(r->channel, NULL, &tv))
-		timer_set_in(r->retry, (uint64_t)tv.tv_sec * NS_PER_S +
-				       (uint64_t)tv.tv_usec * NS_PER_US);
+		timer_set_in(r->retry,
+			     (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * NS_PER_US);
 }
 
 static void on_retry(void *ctx)
@@ -245,7 +245,7 @@ static int ask(struct resolve *r)
 	};
 	int status = ares_init_options(&r->channel, &options,
 				       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-				       ARES_OPT_SOCK_STATE_CB);
+					       ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS) {
 		r->channel = NULL;
 		return status == ARES_ENOMEM ? -ENOMEM : -EIO;

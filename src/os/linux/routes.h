@@ -10,10 +10,10 @@
 
 struct route {
 	struct prefix4 to;
-	unsigned ifindex;	/* 0 if missing or not unique */
+	unsigned ifindex; /* 0 if missing or not unique */
 	uint32_t table, metric;
 	uint8_t protocol, type;
-	ip4 gateway;		/* 0: none, or several */
+	ip4 gateway;			/* 0: none, or several */
 	const struct nlattr *multipath; /* several, in the entry; else NULL */
 };
 

@@ -119,19 +119,17 @@ static int allow_sockets(scmp_filter_ctx ctx, enum privs_role role)
 		r = allow_if(ctx, SCMP_SYS(socket), arg_is(0, AF_UNIX));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				     arg_is(0, AF_NETLINK),
-				     arg_is(2, NETLINK_ROUTE));
+				     arg_is(0, AF_NETLINK), arg_is(2, NETLINK_ROUTE));
 	if (r == 0 && role == PRIVS_DAEMON) /* the fence */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				     arg_is(0, AF_NETLINK),
-				     arg_is(2, NETLINK_NETFILTER));
+				     arg_is(0, AF_NETLINK), arg_is(2, NETLINK_NETFILTER));
 	return r;
 }
 
 static int allow_ioctls(scmp_filter_ctx ctx, enum privs_role role)
 {
-	static const uint64_t of_all[] = { FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ,
-					   SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ };
+	static const uint64_t of_all[] = { FIONBIO,    FIONREAD,     FIOCLEX,	  TCGETS,
+					   TIOCGWINSZ, SIOCGIFINDEX, SIOCGIFNAME, SIOCOUTQ };
 	static const uint64_t of_daemon[] = { TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD };
 	static const uint64_t of_cli[] = { TCSETS, TCSETSW, TCSETSF };
 	int r = allow_values(ctx, SCMP_SYS(ioctl), 1, of_all, ARRAY_LEN(of_all));

@@ -20,11 +20,11 @@
 
 #define ZONE_MAX 253
 #define CALLS_MAX 7
-#define CALL_TIMEOUT_US 10000000u	/* a start of resolved by the bus is within */
+#define CALL_TIMEOUT_US 10000000u /* a start of resolved by the bus is within */
 #define REVERT_TIMEOUT_US 500000u
 #define RECONNECT_MIN_NS (2 * NS_PER_S)
 #define RECONNECT_MAX_NS (60 * NS_PER_S)
-#define PROCESS_MAX 64			/* messages in one callback */
+#define PROCESS_MAX 64 /* messages in one callback */
 
 struct splitdns {
 	struct host *host;
@@ -33,15 +33,15 @@ struct splitdns {
 	uint8_t server[4];
 	loop_fn changed;
 	void *ctx;
-	struct deferred *notify;	/* calls `changed`, which may stop us, outside of sd-bus */
-	sd_bus *bus;			/* NULL while there is none */
+	struct deferred *notify; /* calls `changed`, which may stop us, outside of sd-bus */
+	sd_bus *bus;		 /* NULL while there is none */
 	struct fd_watch *watch;
 	int watched_fd;
 	struct timer *bus_timer, *reconnect;
 	uint64_t reconnect_ns;
 	sd_bus_slot *calls[CALLS_MAX];
 	size_t n_calls;
-	unsigned unanswered;		/* of the calls that must succeed */
+	unsigned unanswered; /* of the calls that must succeed */
 	enum splitdns_state state;
 	char detail[256];
 };
@@ -305,8 +305,8 @@ static void revert(struct splitdns *s)
 	calls_forget(s);
 	if (sd_bus_is_ready(s->bus) <= 0 || s->state == SPLITDNS_UNAVAILABLE)
 		return;
-	if (sd_bus_message_new_method_call(s->bus, &m, SERVICE, OBJECT, INTERFACE,
-					   "RevertLink") >= 0 &&
+	if (sd_bus_message_new_method_call(s->bus, &m, SERVICE, OBJECT, INTERFACE, "RevertLink") >=
+		    0 &&
 	    sd_bus_message_set_auto_start(m, 0) >= 0 &&
 	    sd_bus_message_append(m, "i", (int)s->ifindex) >= 0)
 		(void)sd_bus_call(s->bus, m, REVERT_TIMEOUT_US, NULL, NULL);

@@ -51,8 +51,7 @@ static int listen_at(const struct addr *bind_to)
 		return -errno;
 	/* Connections of an earlier process may still linger at the port. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	    bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 || listen(fd, BACKLOG) < 0) {
 		int code = errno;
 
 		close(fd);

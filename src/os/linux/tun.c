@@ -31,7 +31,7 @@
  * send can take (UDP_GSO_BYTES_MAX).
  */
 #define GSO_SEGMENTS_MAX 43
-#define DESCRIPTOR_MIN 512	/* of the device; others are below, and 1024 is the usual limit */
+#define DESCRIPTOR_MIN 512 /* of the device; others are below, and 1024 is the usual limit */
 
 #define HEADER_BYTES sizeof(struct virtio_net_hdr)
 
@@ -43,8 +43,8 @@ struct tun {
 	char name[IFNAMSIZ];
 	unsigned ifindex;
 	struct fd_watch *watch;
-	size_t header_bytes;	/* 0: plain packets */
-	bool can_udp;		/* takes and gives joined UDP, too (Linux 6.2) */
+	size_t header_bytes; /* 0: plain packets */
+	bool can_udp;	     /* takes and gives joined UDP, too (Linux 6.2) */
 };
 
 /* ---- opening ---- */
@@ -163,11 +163,13 @@ static int open_failed(int code, struct err *err)
 	case -ENOENT:
 	case -ENODEV:
 	case -ENXIO:
-		return err_set(err, code, "this kernel has no TUN device (/dev/net/tun): load the "
+		return err_set(err, code,
+			       "this kernel has no TUN device (/dev/net/tun): load the "
 			       "module tun, or give the container the device");
 	case -EPERM:
 	case -EACCES:
-		return err_set(err, code, "no right to make a network interface: run as root or "
+		return err_set(err, code,
+			       "no right to make a network interface: run as root or "
 			       "with CAP_NET_ADMIN");
 	default:
 		return err_set(err, code, "cannot open a TUN device: %s", strerror(-code));

@@ -18,9 +18,9 @@
 #include "os/linux/udp_icmp.h"
 #include "os/udp_notes.h"
 
-#define RX_BUFFER_BYTES 65536	/* a joined run is bounded like an IP packet */
-#define RX_ERRORS_MAX 16	/* pending errors skipped in one call */
-#define GSO_PAUSE_NS (60 * NS_PER_S)	/* after a device refused to cut */
+#define RX_BUFFER_BYTES 65536	     /* a joined run is bounded like an IP packet */
+#define RX_ERRORS_MAX 16	     /* pending errors skipped in one call */
+#define GSO_PAUSE_NS (60 * NS_PER_S) /* after a device refused to cut */
 
 union control {
 	uint8_t data[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
@@ -29,7 +29,7 @@ union control {
 };
 
 struct slot {
-	struct iovec iov;	/* the first one of a joined send */
+	struct iovec iov; /* the first one of a joined send */
 	union name name;
 	union control control;
 };
@@ -37,32 +37,32 @@ struct slot {
 /* How far a call of udp_send has come: `offset` into tx[index]. */
 struct progress {
 	size_t index, offset;
-	size_t uncut;	/* sends below this one go out as single datagrams: it was refused to cut */
+	size_t uncut; /* sends below this one go out as single datagrams: it was refused to cut */
 };
 
 struct udp {
 	struct host *host;
 	int fd;
-	bool v6;	/* AF_INET6, dual-stack; else this machine has no IPv6 at all */
+	bool v6; /* AF_INET6, dual-stack; else this machine has no IPv6 at all */
 	struct fd_watch *watch;
 	loop_fn readable;
 	void *ctx;
-	loop_fn writable;	/* NULL: nobody asked */
+	loop_fn writable; /* NULL: nobody asked */
 	void *writable_ctx;
-	bool blocked;		/* the last send found the socket full */
-	bool *gone;		/* set when udp_close is called from within a callback */
+	bool blocked; /* the last send found the socket full */
+	bool *gone;   /* set when udp_close is called from within a callback */
 
 	bool gso;
 	uint64_t gso_paused_until;
-	const uint8_t *resume_data;	/* the send that a full socket cut short, and where */
+	const uint8_t *resume_data; /* the send that a full socket cut short, and where */
 	size_t resume_offset;
 
-	uint8_t *buffers;	/* UDP_BATCH_MAX of RX_BUFFER_BYTES */
+	uint8_t *buffers; /* UDP_BATCH_MAX of RX_BUFFER_BYTES */
 	struct mmsghdr rx_msgs[UDP_BATCH_MAX], tx_msgs[UDP_BATCH_MAX];
 	struct slot rx_slots[UDP_BATCH_MAX], tx_slots[UDP_BATCH_MAX];
-	struct progress tx_after[UDP_BATCH_MAX];	/* once this message has gone out */
+	struct progress tx_after[UDP_BATCH_MAX]; /* once this message has gone out */
 	size_t tx_segments[UDP_BATCH_MAX], tx_bytes[UDP_BATCH_MAX];
-	struct iovec tx_pieces[UDP_BATCH_MAX];	/* of the joined sends */
+	struct iovec tx_pieces[UDP_BATCH_MAX]; /* of the joined sends */
 	struct udp_stats stats;
 	bool icmp;
 	struct udp_notes refused;
@@ -83,7 +83,8 @@ static socklen_t name_of_addr(const struct udp *u, const struct addr *a, union n
 			out->v4.sin_addr.s_addr = htonl(addr_ip4(a));
 		return sizeof(out->v4);
 	}
-	out->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(a->port),
+	out->v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+					 .sin6_port = htons(a->port),
 					 .sin6_scope_id = a->scope };
 	memcpy(out->v6.sin6_addr.s6_addr, a->ip, sizeof(a->ip));
 	return sizeof(out->v6);
@@ -179,8 +180,10 @@ static int socket_open(struct udp *u, const struct udp_config *cfg)
 	if (errno != EADDRNOTAVAIL || !cfg->address_may_come || !bind_freely(u, &name.any, len))
 		return -errno;
 	char text[ADDR_TEXT_MAX];
-	log_warn(host_log(u->host), "UDP %s: this machine does not have the address yet; it is "
-		 "served as soon as it comes", addr_format(&cfg->bind, text));
+	log_warn(host_log(u->host),
+		 "UDP %s: this machine does not have the address yet; it is "
+		 "served as soon as it comes",
+		 addr_format(&cfg->bind, text));
 	return 0;
 }
 
@@ -188,7 +191,7 @@ static void slots_prepare(struct udp *u)
 {
 	for (size_t i = 0; i < UDP_BATCH_MAX; i++) {
 		u->rx_slots[i].iov = (struct iovec){ u->buffers + i * RX_BUFFER_BYTES,
-				      RX_BUFFER_BYTES };
+						     RX_BUFFER_BYTES };
 		u->rx_msgs[i].msg_hdr = (struct msghdr){
 			.msg_name = &u->rx_slots[i].name,
 			.msg_iov = &u->rx_slots[i].iov,
@@ -221,8 +224,7 @@ static void on_event(void *ctx)
 }
 
 int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, void *ctx,
-	     struct err *err,
-	     struct udp **ret)
+	     struct err *err, struct udp **ret)
 {
 	struct udp *u = calloc(1, sizeof(*u));
 	if (!u)

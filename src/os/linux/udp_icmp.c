@@ -7,7 +7,7 @@
 
 #include <linux/errqueue.h> /* behind time.h, which it lacks */
 
-#define ERRORS_MAX 16	/* in one call */
+#define ERRORS_MAX 16 /* in one call */
 
 /* The part of a message from the queue of errors that says what happened, and who says so. */
 static const struct sock_extended_err *error_of(struct msghdr *m)
@@ -42,8 +42,10 @@ static bool icmp_take(int fd, struct udp_notes *notes, uint64_t now)
 		struct cmsghdr align;
 	} control;
 	union name to = { 0 };
-	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to),
-			    .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_name = &to,
+			    .msg_namelen = sizeof(to),
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
 	if (recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
 	const struct sock_extended_err *e = error_of(&m);

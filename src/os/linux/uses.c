@@ -8,7 +8,7 @@
 #include "os/netconf.h"
 
 #define RESOLV_CONF_MAX 65536
-#define WIDE_BITS 7	/* a route to so much of the world or more is a kind of default route */
+#define WIDE_BITS 7 /* a route to so much of the world or more is a kind of default route */
 
 static const struct prefix4 shared_space = { 0x64400000, 10 }; /* RFC 6598 */
 

@@ -5,7 +5,7 @@
 #include "os/sim/service.h"
 #include "os/sim/sim.h"
 
-#define WAY (10 * NS_PER_MS)	/* there and back, with the handshake */
+#define WAY (10 * NS_PER_MS) /* there and back, with the handshake */
 
 struct service {
 	struct list in_machine;

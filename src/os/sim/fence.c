@@ -136,8 +136,7 @@ bool world_fenced(struct host *h, ip4 address)
 	list_for_each(it, &h->machine->fences) {
 		struct fence *f = list_entry(it, struct fence, in_machine);
 
-		if (f->event.owner->alive && f->state == FENCE_UP &&
-		    place_of(f, address) < f->n)
+		if (f->event.owner->alive && f->state == FENCE_UP && place_of(f, address) < f->n)
 			return true;
 	}
 	return false;

@@ -9,7 +9,7 @@
 #define PATH_MAX_BYTES 512
 
 struct file {
-	struct list in_machine;	/* sorted by path */
+	struct list in_machine; /* sorted by path */
 	char path[PATH_MAX_BYTES];
 	unsigned mode, uid;
 	uint8_t *data;
@@ -119,8 +119,10 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
 	const struct file *f = file_find(h->machine, path);
 
 	if (f && (f->mode & 077))
-		return err_set(err, -EACCES, "%s holds a secret and others may use it (mode %04o): "
-			       "run chmod 600 on it", path, f->mode);
+		return err_set(err, -EACCES,
+			       "%s holds a secret and others may use it (mode %04o): "
+			       "run chmod 600 on it",
+			       path, f->mode);
 	if (f && f->uid != 0 && f->uid != h->uid)
 		return err_set(err, -EPERM, "%s belongs to user %u, not to user %u", path, f->uid,
 			       h->uid);
@@ -323,7 +325,7 @@ int dir_list(struct host *h, const char *path, void (*fn)(void *ctx, const char 
 	     struct err *err)
 {
 	const struct machine *m = h->machine;
-	char (*names)[PATH_MAX_BYTES] = NULL;
+	char(*names)[PATH_MAX_BYTES] = NULL;
 	size_t n = 0;
 
 	if (file_find(m, path))

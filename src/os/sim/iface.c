@@ -168,9 +168,10 @@ static enum netif_kind kind_by_name(const char *name)
 		const char *prefix;
 		enum netif_kind kind;
 	} known[] = {
-		{ "lo", NETIF_LOOPBACK }, { "docker", NETIF_CONTAINER }, { "br-", NETIF_CONTAINER },
-		{ "veth", NETIF_CONTAINER }, { "virbr", NETIF_CONTAINER }, { "wg", NETIF_TUNNEL },
-		{ "tun", NETIF_TUNNEL }, { "tailscale", NETIF_TUNNEL },
+		{ "lo", NETIF_LOOPBACK },     { "docker", NETIF_CONTAINER },
+		{ "br-", NETIF_CONTAINER },   { "veth", NETIF_CONTAINER },
+		{ "virbr", NETIF_CONTAINER }, { "wg", NETIF_TUNNEL },
+		{ "tun", NETIF_TUNNEL },      { "tailscale", NETIF_TUNNEL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {

@@ -9,7 +9,7 @@
 #include "os/sim/sim.h"
 
 #define QUEUE_MESSAGES_MAX 256
-#define PATH_MAX_BYTES 108	/* sun_path */
+#define PATH_MAX_BYTES 108 /* sun_path */
 
 struct message {
 	struct list in_queue;
@@ -20,19 +20,19 @@ struct message {
 /* One end. Both ends point at each other until one is closed. */
 struct local_conn {
 	struct list in_host;
-	struct list in_listener;	/* of the accepting end */
+	struct list in_listener; /* of the accepting end */
 	struct local_listener *listener;
 	struct local_conn *other;
 	struct host *host;
 	struct local_cred peer;
 	const struct local_ops *ops;
 	void *ctx;
-	struct event event;		/* something to take, or the end */
-	struct list queue;		/* of struct message, to be received here */
+	struct event event; /* something to take, or the end */
+	struct list queue;  /* of struct message, to be received here */
 	size_t n_queued;
 	uint64_t used_at;
 	bool accept_due, closed_told;
-	bool *ret_freed;		/* set when it is freed: for a callback under way */
+	bool *ret_freed; /* set when it is freed: for a callback under way */
 };
 
 struct local_listener {
@@ -265,8 +265,10 @@ int local_check_listener(const struct local_conn *c, const char *path, struct er
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	mode = world_file_mode(c->host, dir);
 	if (mode >= 0 && (mode & 022) && !(mode & 01000))
-		return err_set(err, -EPERM, "other users may write to the folder %s (mode %04o): "
-			       "run chmod go-w on it", dir, (unsigned)mode);
+		return err_set(err, -EPERM,
+			       "other users may write to the folder %s (mode %04o): "
+			       "run chmod go-w on it",
+			       dir, (unsigned)mode);
 	return 0;
 }
 

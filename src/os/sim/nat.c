@@ -7,17 +7,18 @@
 #include "os/sim/world.h"
 
 #define NAT_PORT_FIRST 1024
-#define NAT_FILTER_MAX 64 /* remote endpoints that one mapping admits; who was not
+#define NAT_FILTER_MAX                                                                             \
+	64 /* remote endpoints that one mapping admits; who was not
 			   * written to for longest goes first */
 
 struct mapping {
 	struct addr inner;
-	struct addr remote;	/* what the mapping depends on; unset parts are zero */
+	struct addr remote; /* what the mapping depends on; unset parts are zero */
 	uint16_t outer_port;
 	uint64_t used;
 	bool forwarded;
-	bool replied;		/* by_flow: packets went both ways */
-	uint64_t number;	/* by_flow: the order in which they came about */
+	bool replied;	 /* by_flow: packets went both ways */
+	uint64_t number; /* by_flow: the order in which they came about */
 	struct addr admitted[NAT_FILTER_MAX];
 	size_t n_admitted;
 };
@@ -30,8 +31,8 @@ struct nat {
 	struct mapping *map;
 	size_t n;
 	uint64_t random;
-	uint16_t last_port;	/* of the newest mapping */
-	uint64_t flows;		/* by_flow: that there have been */
+	uint16_t last_port; /* of the newest mapping */
+	uint64_t flows;	    /* by_flow: that there have been */
 };
 
 /* The part of an address that a rule looks at. */
@@ -169,8 +170,9 @@ static struct mapping *flow_out(struct nat *n, const struct addr *inner, const s
 	}
 	port = flow_port(n, inner, remote);
 	m = nat_add(n);
-	*m = (struct mapping){ .inner = *inner, .remote = *remote, .outer_port = port,
-			       .number = ++n->flows };
+	*m = (struct mapping){
+		.inner = *inner, .remote = *remote, .outer_port = port, .number = ++n->flows
+	};
 	return m;
 }
 

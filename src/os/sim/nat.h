@@ -18,7 +18,7 @@ enum nat_depends {
 
 struct nat_config {
 	enum nat_depends mapping, filtering;
-	bool preserve_port;	/* the inner port if it is free; else a random one */
+	bool preserve_port; /* the inner port if it is free; else a random one */
 	/*
 	 * As Linux does it (connection tracking with a masquerade and no firewall): each pair of an
 	 * inner and an outside address is a flow with a mapping of its own, which lets in that
@@ -32,11 +32,11 @@ struct nat_config {
 	 * port it is always one by chance. `filtering` means nothing then.
 	 */
 	bool by_flow;
-	bool drops;		/* by_flow, with a firewall: strangers are not remembered */
-	bool in_turn;		/* each mapping gets the next port that is free */
-	bool hairpin;		/* inside may reach inside by the outer address */
-	uint64_t timeout_ns;	/* of a mapping without outbound traffic; 0: never */
-	size_t max_mappings;	/* the oldest goes first; 0: 1024 */
+	bool drops;	     /* by_flow, with a firewall: strangers are not remembered */
+	bool in_turn;	     /* each mapping gets the next port that is free */
+	bool hairpin;	     /* inside may reach inside by the outer address */
+	uint64_t timeout_ns; /* of a mapping without outbound traffic; 0: never */
+	size_t max_mappings; /* the oldest goes first; 0: 1024 */
 };
 
 struct nat;

@@ -11,24 +11,24 @@ struct net {
 	struct net *outside;
 	struct box_ops ops;
 	void *ctx;
-	struct map *addrs;		/* 16 bytes of IP -> struct endpoint */
-	struct endpoint box;		/* in the net outside */
-	ip4 gateway;			/* 0: none that is known */
+	struct map *addrs;   /* 16 bytes of IP -> struct endpoint */
+	struct endpoint box; /* in the net outside */
+	ip4 gateway;	     /* 0: none that is known */
 };
 
 struct link {
 	struct link_params params;
 	struct link_stats stats;
-	uint64_t free_at;	/* when what is queued will have been sent */
+	uint64_t free_at; /* when what is queued will have been sent */
 	uint64_t last_arrival;
 };
 
 /* A datagram between two machines. */
 struct flight {
 	struct event event;
-	struct net *net;	/* where it comes down; NULL: on the sending machine itself */
+	struct net *net; /* where it comes down; NULL: on the sending machine itself */
 	struct machine *from;
-	struct link *link;	/* NULL on the machine itself */
+	struct link *link; /* NULL on the machine itself */
 	struct packet packet;
 };
 
@@ -233,8 +233,7 @@ static void flight_arrive(struct event *e)
 
 	if (!m) {
 		world_trace_packet(w, f->from, "not let in", &f->packet);
-	} else if (m->suspended ||
-		   (f->net && !(m->carrier && machine_speaks(m, &f->packet.dst)))) {
+	} else if (m->suspended || (f->net && !(m->carrier && machine_speaks(m, &f->packet.dst)))) {
 		world_trace_packet(w, m, "machine is off", &f->packet);
 	} else {
 		if (f->link)

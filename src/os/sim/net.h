@@ -23,7 +23,7 @@ struct net;
 struct packet {
 	struct addr src, dst;
 	uint8_t ecn;
-	uint8_t hops;	/* routers that still pass it on, this one included; 0: no limit */
+	uint8_t hops; /* routers that still pass it on, this one included; 0: no limit */
 	uint8_t *data;
 	size_t len;
 };

@@ -8,7 +8,7 @@
 
 #define DEBOUNCE_NS (200 * NS_PER_MS)
 
-#define TELL_NS NS_PER_MS	/* until the kernel's word is read */
+#define TELL_NS NS_PER_MS /* until the kernel's word is read */
 
 struct netwatch {
 	struct list in_machine;
@@ -30,8 +30,10 @@ int netif_list(struct host *h, struct netif_addr *out, size_t max)
 		const struct machine_addr *a = &m->addrs[i];
 		const struct machine_if *f = machine_if_find(m, a->ifindex);
 
-		out[n] = (struct netif_addr){ .ifindex = f->index, .kind = f->kind,
-					      .addr = a->addr, .prefix_bits = a->bits };
+		out[n] = (struct netif_addr){ .ifindex = f->index,
+					      .kind = f->kind,
+					      .addr = a->addr,
+					      .prefix_bits = a->bits };
 		out[n].up = f->up && (m->carrier || f->kind != NETIF_PHYSICAL);
 		out[n].uplink = f->index == IFINDEX_ETH;
 		strcpy(out[n].ifname, f->name);
@@ -141,8 +143,8 @@ static bool is_ours(const char *ifname)
 	return strncmp(ifname, NETCONF_DEVICE, strlen(NETCONF_DEVICE)) == 0;
 }
 
-static int add_use(struct netuses *u, struct prefix4 about, enum netuse_kind kind,
-		   struct prefix4 p, const struct machine_if *i)
+static int add_use(struct netuses *u, struct prefix4 about, enum netuse_kind kind, struct prefix4 p,
+		   const struct machine_if *i)
 {
 	struct netuse use = { .kind = kind, .p = p, .ifindex = i->index };
 
@@ -524,8 +526,8 @@ static bool is_nearer(const struct machine *m, ip4 ip, const struct world_route 
 	for (size_t i = 0; i < m->n_addrs; i++) {
 		const struct machine_addr *a = &m->addrs[i];
 
-		if (addr_is_v4(&a->addr) && a->ifindex != r->ifindex &&
-		    a->bits >= r->prefix.bits && prefix4_contains(addr_prefix(a), ip))
+		if (addr_is_v4(&a->addr) && a->ifindex != r->ifindex && a->bits >= r->prefix.bits &&
+		    prefix4_contains(addr_prefix(a), ip))
 			return true;
 	}
 	return false;

@@ -124,8 +124,11 @@ static void on_readable(void *ctx)
 		len = portmap_answer_encode(&a, buf, sizeof(buf));
 		if (len < 0)
 			abort();
-		struct udp_tx tx = { .data = buf, .len = (size_t)len, .segment = (size_t)len,
-				     .to = rx[i].from, .local = rx[i].local };
+		struct udp_tx tx = { .data = buf,
+				     .len = (size_t)len,
+				     .segment = (size_t)len,
+				     .to = rx[i].from,
+				     .local = rx[i].local };
 		if (udp_send(d->udp, &tx, 1) != 1)
 			abort();
 	}

@@ -9,11 +9,11 @@
 #include "os/sim/nat.h"
 
 struct portmapd_config {
-	bool pcp, natpmp, upnp;		/* none: it is silent */
-	bool upnp_mute;			/* UPnP: maps and takes away, and says nothing of it */
-	bool upnp_permanent;		/* UPnP: error 725 for mappings with a lease */
-	uint32_t lifetime_max_s;	/* 0: as long as asked for */
-	uint16_t refuse;		/* this result for every wish of a mapping */
+	bool pcp, natpmp, upnp;	 /* none: it is silent */
+	bool upnp_mute;		 /* UPnP: maps and takes away, and says nothing of it */
+	bool upnp_permanent;	 /* UPnP: error 725 for mappings with a lease */
+	uint32_t lifetime_max_s; /* 0: as long as asked for */
+	uint16_t refuse;	 /* this result for every wish of a mapping */
 };
 
 struct portmapd;

@@ -13,7 +13,7 @@
 
 struct lease {
 	struct addr inner;
-	uint16_t outer_port;	/* 0: the place is free */
+	uint16_t outer_port; /* 0: the place is free */
 	uint8_t nonce[PORTMAP_NONCE_LEN];
 	uint64_t expires;
 };
@@ -22,7 +22,7 @@ struct portmapd {
 	struct nat *nat;
 	struct host *host;
 	struct udp *udp, *ssdp;
-	struct service *control;	/* UPnP's */
+	struct service *control; /* UPnP's */
 	struct timer *timer;
 	struct portmapd_config cfg;
 	struct lease lease[MAPPINGS_MAX];

@@ -21,8 +21,10 @@ static void on_search(void *ctx)
 				   "ST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
 				   "Location: http://%s:%u/rootDesc.xml\r\n\r\n",
 				   addr_format_ip(&rx[i].local, ip), CONTROL_PORT);
-		struct udp_tx tx = { .data = (const uint8_t *)text, .len = (size_t)len,
-				     .segment = (size_t)len, .to = rx[i].from,
+		struct udp_tx tx = { .data = (const uint8_t *)text,
+				     .len = (size_t)len,
+				     .segment = (size_t)len,
+				     .to = rx[i].from,
 				     .local = rx[i].local };
 
 		if (udp_send(d->ssdp, &tx, 1) != 1)

@@ -10,10 +10,10 @@
 #include "os/sim/net.h"
 #include "os/sim/world.h"
 
-#define PUBLIC_HOPS 4	/* routers between two addresses of the public net, at first */
-#define INSTANT_EVENTS_MAX 2000000	/* so many at one instant are a loop that does not end */
-#define TRACE_LINES 300		/* log lines and other words that are kept for world_dump */
-#define TRACE_PACKETS 300	/* and packets, besides: they would push out the words */
+#define PUBLIC_HOPS 4		   /* routers between two addresses of the public net, at first */
+#define INSTANT_EVENTS_MAX 2000000 /* so many at one instant are a loop that does not end */
+#define TRACE_LINES 300		   /* log lines and other words that are kept for world_dump */
+#define TRACE_PACKETS 300	   /* and packets, besides: they would push out the words */
 #define IFINDEX_ETH 2
 #define TRACE_TEXT_MAX 220
 
@@ -35,8 +35,8 @@ void rng_fill(struct rng *r, void *out, size_t len);
  */
 struct event {
 	uint64_t at;
-	uint64_t seq;	/* order among events of one instant */
-	size_t slot;	/* place in the heap, from 1; 0: not queued */
+	uint64_t seq; /* order among events of one instant */
+	size_t slot;  /* place in the heap, from 1; 0: not queued */
 	void (*fire)(struct event *e);
 	struct host *owner;
 };
@@ -67,30 +67,30 @@ struct trace_packet {
 
 struct world {
 	uint64_t seed, now, seq, digest;
-	struct event **heap;	/* binary heap, from slot 1 */
+	struct event **heap; /* binary heap, from slot 1 */
 	size_t heap_len, heap_cap;
-	size_t instant_events;	/* fired at this instant: a loop without end is found by it */
-	struct list deferred;	/* of struct deferred, in the order of their calls */
-	struct list hosts;	/* of struct host: every process there ever was */
+	size_t instant_events; /* fired at this instant: a loop without end is found by it */
+	struct list deferred;  /* of struct deferred, in the order of their calls */
+	struct list hosts;     /* of struct host: every process there ever was */
 	struct list machines;
 	struct list nets;
 	struct net *public_net;
-	unsigned public_hops;	/* routers between two of its addresses */
-	struct rng rng;		/* the network's: loss, jitter */
-	unsigned endpoints;	/* how many endpoint ids were given out */
+	unsigned public_hops;	 /* routers between two of its addresses */
+	struct rng rng;		 /* the network's: loss, jitter */
+	unsigned endpoints;	 /* how many endpoint ids were given out */
 	struct machine *nowhere; /* where world_inject sends from */
 	world_tap_fn tap;
 	void *tap_ctx;
-	struct list names;	/* of struct dns_name */
+	struct list names; /* of struct dns_name */
 	bool dns_down;
-	struct trace_line *lines;	/* ring of TRACE_LINES */
-	struct trace_packet *packets;	/* ring of TRACE_PACKETS */
+	struct trace_line *lines;     /* ring of TRACE_LINES */
+	struct trace_packet *packets; /* ring of TRACE_PACKETS */
 	uint64_t n_lines, n_packets;
-	int log_level;		/* to standard error, -1: none */
+	int log_level; /* to standard error, -1: none */
 };
 
 struct machine_addr {
-	struct addr addr;	/* port 0 */
+	struct addr addr; /* port 0 */
 	unsigned ifindex;
 	uint8_t bits;
 };
@@ -100,7 +100,7 @@ struct machine_if {
 	unsigned index;
 	enum netif_kind kind;
 	bool up;
-	unsigned mtu_bytes;	/* of a tunnel device */
+	unsigned mtu_bytes; /* of a tunnel device */
 };
 
 struct used_prefix {
@@ -116,13 +116,13 @@ struct machine {
 	char name[64];
 	struct net *net;
 	struct endpoint endpoint;
-	struct rng rng;			/* random_fill */
+	struct rng rng; /* random_fill */
 	int64_t wall_skew_s;
 	bool suspended, carrier;
-	struct link **links;		/* by the endpoint id of the other side */
+	struct link **links; /* by the endpoint id of the other side */
 	size_t n_links;
 	uint64_t uplink_bps, uplink_free_at;
-	unsigned mtu_bytes;		/* of its interfaces */
+	unsigned mtu_bytes; /* of its interfaces */
 	uint16_t next_port;
 	unsigned next_ifindex;
 	unsigned next_pid;
@@ -130,11 +130,11 @@ struct machine {
 	size_t n_ifs;
 	struct machine_addr *addrs;
 	size_t n_addrs;
-	struct world_route *routes;	/* with NETCONF_PROTO */
+	struct world_route *routes; /* with NETCONF_PROTO */
 	size_t n_routes;
 	ip4 *guards;
 	size_t n_guards;
-	struct prefix4 *rules;		/* subnets whose guards count */
+	struct prefix4 *rules; /* subnets whose guards count */
 	size_t n_rules;
 	struct used_prefix *used;
 	size_t n_used;
@@ -154,7 +154,7 @@ struct host {
 	unsigned uid, gid;
 	int pid;
 	bool alive, stopped;
-	struct list conns;	/* struct local_conn: closed by a crash */
+	struct list conns; /* struct local_conn: closed by a crash */
 };
 
 /* Aborts with the message and a dump: a bug of the test or of the code it tests. */
@@ -202,7 +202,7 @@ int machine_addr_add(struct machine *m, const struct addr *a, const char *ifname
 bool machine_owns(const struct machine *m, const struct addr *a);
 /* Can it be used: is the interface that has it up? */
 bool machine_speaks(const struct machine *m, const struct addr *a);
-bool addr_has_no_ip(const struct addr *a);	/* :: or 0.0.0.0 */
+bool addr_has_no_ip(const struct addr *a); /* :: or 0.0.0.0 */
 /* Which of the machine's addresses speaks to this one; false: none of that family. */
 bool machine_source(const struct machine *m, const struct addr *to, struct addr *ret);
 /* When bytes handed to the network card now will have left it. */

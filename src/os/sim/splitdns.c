@@ -24,8 +24,8 @@ static void splitdns_fire(struct event *e)
 	s->changed(s->ctx);
 }
 
-int splitdns_start(struct host *h, unsigned ifindex, const char *zone, ip4 server,
-		   loop_fn changed, void *ctx, struct err *err, struct splitdns **ret)
+int splitdns_start(struct host *h, unsigned ifindex, const char *zone, ip4 server, loop_fn changed,
+		   void *ctx, struct err *err, struct splitdns **ret)
 {
 	struct splitdns *s;
 

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "os/sim/world.h"
 
-#define STREAM_WINDOW 16384	/* bytes that wait unread, each way */
+#define STREAM_WINDOW 16384 /* bytes that wait unread, each way */
 
 struct stream;
 
@@ -16,8 +16,8 @@ struct stream *stream_open(struct host *machine, const struct addr *from, const 
 size_t stream_send(struct stream *s, const void *data, size_t len);
 /* Reads what has come, at most `cap`. */
 size_t stream_receive(struct stream *s, void *out, size_t cap);
-void stream_finish(struct stream *s);	/* sends no more, and goes on reading */
-bool stream_is_closed(const struct stream *s);	/* by the program */
-void stream_close(struct stream *s);	/* NULL allowed */
+void stream_finish(struct stream *s);	       /* sends no more, and goes on reading */
+bool stream_is_closed(const struct stream *s); /* by the program */
+void stream_close(struct stream *s);	       /* NULL allowed */
 
 #endif

@@ -13,14 +13,14 @@ struct pipe {
 };
 
 struct stream {
-	struct tcp *conn;	/* NULL: closed by the program */
-	struct pipe up, down;	/* to the program, and from it */
+	struct tcp *conn;     /* NULL: closed by the program */
+	struct pipe up, down; /* to the program, and from it */
 	bool finished;
 };
 
 struct tcp {
-	struct list in_machine;		/* a listener's */
-	struct list in_listener;	/* a connection's that nobody accepted yet */
+	struct list in_machine;	 /* a listener's */
+	struct list in_listener; /* a connection's that nobody accepted yet */
 	struct list waiting;
 	struct host *host;
 	struct addr local, from;
@@ -52,7 +52,7 @@ static void fire(struct event *e)
 	if (!is_ready(t))
 		return;
 	event_set(t->host->world, e, t->host->world->now); /* again, while it is ready */
-	t->ready(t->ctx); /* may close t */
+	t->ready(t->ctx);				   /* may close t */
 }
 
 static struct tcp *tcp_new(struct host *h)

@@ -8,7 +8,7 @@
 #include "os/sim/tun_cut.h"
 
 #define QUEUE_PACKETS_MAX 4096
-#define HEADER_LEN 28	/* IPv4 and UDP */
+#define HEADER_LEN 28 /* IPv4 and UDP */
 
 struct queued {
 	struct list in_queue;

@@ -162,7 +162,9 @@ bool tun_udp4_parse(const struct tun_packet *p, struct packet *ret)
 		return false;
 	*ret = (struct packet){ .src = addr_v4(load_be32(ip + 12), load_be16(ip + 20)),
 				.dst = addr_v4(load_be32(ip + 16), load_be16(ip + 22)),
-				.ecn = ip[1] & 3, .data = p->data + 28, .len = udp_len - 8 };
+				.ecn = ip[1] & 3,
+				.data = p->data + 28,
+				.len = udp_len - 8 };
 	return true;
 }
 

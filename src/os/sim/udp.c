@@ -8,8 +8,8 @@
 #include "os/udp_notes.h"
 #include "os/sim/sim.h"
 
-#define BUF_DEFAULT 212992		/* net.core.rmem_default and wmem_default of Linux */
-#define DATAGRAM_OVERHEAD 256		/* what the kernel accounts beside the payload */
+#define BUF_DEFAULT 212992    /* net.core.rmem_default and wmem_default of Linux */
+#define DATAGRAM_OVERHEAD 256 /* what the kernel accounts beside the payload */
 #define RUN_BYTES_MAX 65535
 
 struct datagram {
@@ -27,7 +27,7 @@ struct udp {
 	struct event readable, writable;
 	loop_fn readable_fn, writable_fn;
 	void *readable_ctx, *writable_ctx;
-	uint8_t *lent[UDP_BATCH_MAX];	/* by the last udp_recv */
+	uint8_t *lent[UDP_BATCH_MAX]; /* by the last udp_recv */
 	struct udp_stats stats;
 	struct udp_notes refused;
 };
@@ -214,8 +214,11 @@ static uint8_t *run_take(struct udp *u, struct udp_rx *rx)
 	size_t bytes, at = 0, n = run_measure(u, first, &bytes);
 	uint8_t *data = sim_alloc(bytes);
 
-	*rx = (struct udp_rx){ .data = data, .len = bytes, .segment = first->packet.len,
-			       .from = first->packet.src, .local = first->packet.dst,
+	*rx = (struct udp_rx){ .data = data,
+			       .len = bytes,
+			       .segment = first->packet.len,
+			       .from = first->packet.src,
+			       .local = first->packet.dst,
 			       .ecn = first->packet.ecn };
 	rx->local.port = 0;
 	for (size_t i = 0; i < n; i++) {

@@ -178,8 +178,13 @@ void world_trace_packet(struct world *w, const struct machine *m, const char *wh
 {
 	struct trace_packet *t = &w->packets[w->n_packets++ % TRACE_PACKETS];
 
-	*t = (struct trace_packet){ .at = w->now, .order = w->n_lines + w->n_packets, .machine = m,
-				    .what = what, .src = p->src, .dst = p->dst, .len = p->len };
+	*t = (struct trace_packet){ .at = w->now,
+				    .order = w->n_lines + w->n_packets,
+				    .machine = m,
+				    .what = what,
+				    .src = p->src,
+				    .dst = p->dst,
+				    .len = p->len };
 	world_digest_u64(w, w->now);
 	world_digest_add(w, p->src.ip, sizeof(p->src.ip));
 	world_digest_add(w, p->dst.ip, sizeof(p->dst.ip));

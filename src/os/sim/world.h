@@ -24,8 +24,8 @@
 #include "os/splitdns.h"
 #include "os/tun.h"
 
-#define WORLD_START_NS (1000 * NS_PER_S)	/* the clock when a world begins */
-#define WORLD_WALL_OFFSET_S 1800000000		/* wall clock less clock, in seconds */
+#define WORLD_START_NS (1000 * NS_PER_S) /* the clock when a world begins */
+#define WORLD_WALL_OFFSET_S 1800000000	 /* wall clock less clock, in seconds */
 
 struct world;
 
@@ -94,13 +94,13 @@ void world_host_uplink(struct host *h, uint64_t rate_bps);
 
 /* What happens to packets one way. */
 struct link_params {
-	uint64_t delay_ns, jitter_ns;	/* jitter: 0..jitter_ns more, evenly spread */
-	double loss, duplicate;		/* 0..1 */
-	uint64_t rate_bps;		/* 0: unlimited */
-	size_t queue_bytes;		/* 0: 100 ms worth, 64 KiB at least */
-	size_t ecn_bytes;		/* mark ECN-capable packets when more waits; 0: never */
-	unsigned mtu_bytes;		/* bigger packets vanish; 0: 1500 */
-	bool reorder;			/* jitter may change the order */
+	uint64_t delay_ns, jitter_ns; /* jitter: 0..jitter_ns more, evenly spread */
+	double loss, duplicate;	      /* 0..1 */
+	uint64_t rate_bps;	      /* 0: unlimited */
+	size_t queue_bytes;	      /* 0: 100 ms worth, 64 KiB at least */
+	size_t ecn_bytes;	      /* mark ECN-capable packets when more waits; 0: never */
+	unsigned mtu_bytes;	      /* bigger packets vanish; 0: 1500 */
+	bool reorder;		      /* jitter may change the order */
 	bool down;
 };
 #define LINK_DEFAULT ((struct link_params){ .delay_ns = 5 * NS_PER_MS, .mtu_bytes = 1500 })
@@ -154,7 +154,7 @@ void world_tun_kill(struct host *h, unsigned index);
 
 struct world_route {
 	struct prefix4 prefix;
-	unsigned ifindex;	/* 0: unreachable */
+	unsigned ifindex; /* 0: unreachable */
 	ip4 source;
 };
 
