@@ -15,7 +15,7 @@ FORCE:
 .PHONY: FORCE all
 
 # These need no compiler and no library.
-bare_goals := help clean distclean deps-lock
+bare_goals := help clean distclean deps-lock format
 ifneq ($(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif

@@ -2,7 +2,7 @@
 # Checks of the source itself. "make test" runs the cheap ones, "make lint" all of them.
 
 lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
-	tools/check-prose \
+	tools/check-prose tools/check-format \
 	build/lint/headers
 lint_all := $(lint_cheap) tools/check-shell build/lint/clang
 
@@ -22,12 +22,17 @@ build/lint/clang: build/release/flags tools/check-clang mk/lint.mk
 		'$(cxx_dialect) $(clang_flags) $(cxx_warnings)' >$@
 	@chmod +x $@
 
-lint: $(lint_all)  ## layers, licences, headers, clang, shellcheck
-	@tools/need clang
+lint: $(lint_all)  ## layers, licences, layout, headers, clang, shellcheck
+	@tools/need clang clang-format-19
 	@tools/need --optional shellcheck
 	@tests/run -j $(JOBS) lint $(lint_all)
 
 lint-cheap: $(lint_cheap)
+	@tools/need --optional clang-format-19
 	@tests/run -j $(JOBS) lint $(lint_cheap)
 
-.PHONY: lint lint-cheap
+format:  ## lay out C and C++ as .clang-format says
+	@tools/need clang-format-19
+	@tools/format
+
+.PHONY: lint lint-cheap format
