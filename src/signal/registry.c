@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "signal/stored.h"
 
 struct registry {
 	struct host *host;
@@ -39,39 +40,9 @@ static int registry_fail(struct registry *r, int code, struct err *err)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-struct loading {
-	struct mlog *log;
-	struct err *err;
-};
-
-static int load_entry(void *ctx, uint64_t seq, struct span entry)
-{
-	struct loading *l = ctx;
-	int r;
-
-	if (seq != mlog_count(l->log))
-		return err_set(l->err, -EIO, "entry %zu is missing.", mlog_count(l->log));
-	r = mlog_append(l->log, entry, l->err);
-	return r < 0 ? err_prefix(l->err, "entry %llu", (unsigned long long)seq) : 0;
-}
-
 static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 {
-	struct loading l = { .log = mlog_new(r->map_seed), .err = err };
-	int e;
-
-	if (!l.log)
-		return err_set(err, -ENOMEM, "out of memory.");
-	e = db_entries(r->db, c->id, load_entry, &l, err);
-	if (e == 0 &&
-	    (mlog_count(l.log) == 0 || memcmp(mlog_cluster_id(l.log), c->id, sizeof(c->id)) != 0))
-		e = err_set(err, -EIO, "its genesis is missing or another cluster's.");
-	if (e < 0) {
-		mlog_free(l.log);
-		return e;
-	}
-	c->log = l.log;
-	return 0;
+	return stored_log(r->db, c->id, r->map_seed, err, &c->log);
 }
 
 static void cluster_free(struct cluster *c)
