@@ -86,15 +86,45 @@ int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err)
 
 static int db_configure(struct db *d, struct err *err)
 {
-	static const char settings[] = "PRAGMA journal_mode = WAL;"
-				       "PRAGMA synchronous = FULL;"
-				       "PRAGMA foreign_keys = ON;"
+	static const char settings[] = "PRAGMA foreign_keys = ON;"
 				       "PRAGMA trusted_schema = OFF;"
 				       "PRAGMA temp_store = MEMORY;";
 
 	sqlite3_extended_result_codes(d->sql, 1);
 	sqlite3_busy_timeout(d->sql, BUSY_TIMEOUT_MS);
 	sqlite3_db_config(d->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (sqlite3_exec(d->sql, settings, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fail(d, "it cannot be opened", err);
+	return 0;
+}
+
+int db_connect(const char *path, int flags, struct db **ret, struct err *err)
+{
+	struct db *d = calloc(1, sizeof(*d));
+	int r = 0;
+
+	if (!d)
+		return err_set(err, -ENOMEM, "out of memory.");
+	d->fd = -1;
+	snprintf(d->path, sizeof(d->path), "%s", path);
+	if (sqlite3_open_v2(path, &d->sql, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		r = d->sql ? db_fail(d, "it cannot be opened", err)
+			   : err_set(err, -ENOMEM, "out of memory.");
+	if (r == 0)
+		r = db_configure(d, err);
+	if (r == 0)
+		*ret = d;
+	else
+		db_close(d);
+	return r;
+}
+
+/* What is committed lasts; readers and the writer do not wait for each other. */
+static int db_write_ahead(struct db *d, struct err *err)
+{
+	static const char settings[] = "PRAGMA journal_mode = WAL;"
+				       "PRAGMA synchronous = FULL;";
+
 	if (sqlite3_exec(d->sql, settings, NULL, NULL, NULL) != SQLITE_OK)
 		return db_fail(d, "it cannot be opened", err);
 	return 0;
@@ -119,19 +149,12 @@ static int check_tables(struct db *d, struct err *err)
 /* Opens the file and brings its schema up to date; only a fresh one may be without any. */
 static int open_file(const char *path, bool fresh, struct db **ret, struct err *err)
 {
-	struct db *d = calloc(1, sizeof(*d));
-	int r = 0;
+	struct db *d = NULL;
+	int r = db_connect(path, SQLITE_OPEN_READWRITE, &d, err);
 
-	if (!d)
-		return err_set(err, -ENOMEM, "out of memory.");
-	d->fd = -1;
-	snprintf(d->path, sizeof(d->path), "%s", path);
-	if (sqlite3_open_v2(path, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK)
-		r = d->sql ? db_fail(d, "it cannot be opened", err)
-			   : err_set(err, -ENOMEM, "out of memory.");
-	if (r == 0)
-		r = db_configure(d, err);
+	if (r < 0)
+		return r;
+	r = db_write_ahead(d, err);
 	if (r == 0 && !fresh)
 		r = check_tables(d, err);
 	if (r == 0) {
@@ -192,18 +215,19 @@ void db_close(struct db *d)
 {
 	if (!d)
 		return;
-	if (d->sql) {
+	if (d->sql)
 		db_rollback(d);
+	if (d->sql && !d->reader) {
 		/* SQLite may not be able to remove the -wal: an empty one does no harm to a
 		   database that is put in the place of this one */
 		sqlite3_wal_checkpoint_v2(d->sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	}
 	sqlite3_close(d->sql);
+	buf_free(&d->image);
 	free(d);
 }
 
-/* Every page in its place? One sentence about the first that is not. */
-static int check_pages(struct db *d, struct err *err)
+int db_check_pages(struct db *d, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int r = db_prepare(d, "PRAGMA quick_check(1)", &stmt, err);
@@ -229,7 +253,7 @@ int db_serve(struct db *d, struct err *err)
 
 	if (r < 0)
 		return err_prefix(err, "database %s", d->path);
-	return check_pages(d, err);
+	return db_check_pages(d, err);
 }
 
 void db_wait_never(struct db *d)

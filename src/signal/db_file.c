@@ -192,6 +192,17 @@ int db_file_serve(int fd, struct err *err)
 		       "or on another machine. Stop that one first.");
 }
 
+long db_file_server(int fd)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SERVE_BYTE, .l_len = 1
+	};
+
+	if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return 0;
+	return lock.l_pid > 0 ? (long)lock.l_pid : -1;
+}
+
 /* Does another process hold one of SQLite's locks? Then it reads by SQLite's rules. */
 static bool sqlite_elsewhere(int fd)
 {

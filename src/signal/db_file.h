@@ -39,6 +39,8 @@ int db_file_descriptor(const char *path);
  * process ends. -EBUSY names the process that does.
  */
 int db_file_serve(int fd, struct err *err) MUST_CHECK;
+/* Which process serves the database: its id, -1 if the id is unknown here, 0 if there is none. */
+long db_file_server(int fd);
 /*
  * Keeps other programs from opening the file until db_file_unlock; they wait. False if another
  * program has it open that takes none of SQLite's locks: it may be making a copy. True, too, where

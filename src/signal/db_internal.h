@@ -5,12 +5,15 @@
 
 #include <sqlite3.h>
 
+#include "os/file.h"
 #include "signal/db.h"
 #include "signal/db_file.h"
 
 struct db {
 	sqlite3 *sql;
-	int fd; /* SQLite's, of the file; -1 if unknown */
+	int fd;		  /* SQLite's, of the file; -1 if unknown */
+	bool reader;	  /* it was opened for reading only */
+	struct buf image; /* in place of a file */
 	char path[DB_PATH_TEXT_MAX + 8];
 };
 
@@ -18,6 +21,10 @@ struct db {
 int db_sql_fail(sqlite3 *sql, const char *what, struct err *err);
 /* "database PATH: what: SQLite's reason. What to do." The same codes. */
 int db_fail(struct db *d, const char *what, struct err *err);
+/* A connection with the settings that all have; `flags` are SQLite's. Closed by db_close. */
+int db_connect(const char *path, int flags, struct db **ret, struct err *err) MUST_CHECK;
+/* Is every page in its place? -EIO with a sentence about the first that is not. */
+int db_check_pages(struct db *d, struct err *err) MUST_CHECK;
 int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err) MUST_CHECK;
 /* Runs a statement that returns no rows and ends it. -EEXIST when its primary key is there. */
 int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err) MUST_CHECK;

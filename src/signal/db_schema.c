@@ -63,8 +63,7 @@ static int schema_number(struct sqlite3 *sql, const char *query, int64_t *ret, s
 	return r;
 }
 
-/* Ours, or empty? And which version. */
-static int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, struct err *err)
+int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, struct err *err)
 {
 	int64_t application, have, tables;
 	int r;

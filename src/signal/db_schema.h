@@ -15,6 +15,11 @@ extern const char *const schema_migrations[];
 extern const unsigned schema_version;
 
 /*
+ * Reads which version the database has, 0 if it is empty. -EPROTONOSUPPORT if that is above
+ * `version`, -EINVAL for a database that is not ours, -EIO.
+ */
+int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, struct err *err) MUST_CHECK;
+/*
  * Applies what is missing, each migration in a transaction of its own. -EPROTONOSUPPORT for a newer
  * database, -EINVAL for one that is not ours, -EIO.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* mlsh-signal: the program. */
+/* mlsh-signal: the program: the server, and the commands of its operator. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "os/loop.h"
 #include "os/privs.h"
 #include "signal/config.h"
+#include "signal/operator.h"
 #include "signal/recall.h"
 #include "signal/server.h"
 #include "signal/token.h"
@@ -59,33 +60,58 @@ static struct privs_file database_of(const struct signal_config *cfg)
 				    .made = RECALL_SUFFIX };
 }
 
-/* Writes as the server's user does: a file of root's beside the database would lock it out. */
-static int token_as_owner(struct host *h, const struct signal_config *cfg, uint64_t ttl_s,
-			  char ret[SETUP_TOKEN_TEXT_MAX], struct err *err)
+/*
+ * Goes on as the server's user: a file of root's beside the database would lock the server out, and
+ * root opens nothing in a folder that the server can write to. Without a database the command says
+ * what to do.
+ */
+static int become_owner(struct host *h, const struct signal_config *cfg, struct err *err)
 {
 	const struct privs_file file = database_of(cfg);
 	struct privs_account owner;
 	int r = privs_account_of(h, &file, err, &owner);
 
-	/* without a file token_make says what to do */
 	if (r == 0 && (owner.reaches || owner.searches))
 		r = privs_become(h, &owner, err);
-	return r < 0 && r != -ENOENT ? r : token_make(h, cfg, ttl_s, ret, err);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int output_end(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fputs("mlsh-signal: writing the output failed\n", stderr);
+	return EXIT_FAILURE;
 }
 
 static int make_token(struct host *h, const struct signal_config *cfg, uint64_t ttl_s)
 {
 	char token[SETUP_TOKEN_TEXT_MAX];
 	struct err err = { 0 };
-	int status;
 
-	if (token_as_owner(h, cfg, ttl_s, token, &err) < 0)
+	if (token_make(h, cfg, ttl_s, token, &err) < 0)
 		return say(&err, EXIT_FAILURE);
-	status = printf("%s\n", token) < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	puts(token);
 	secret_wipe(token, sizeof(token));
-	if (status != EXIT_SUCCESS)
-		fputs("mlsh-signal: the token could not be written to standard output\n", stderr);
-	return status;
+	return output_end();
+}
+
+/* Prints what can be read, also when something cannot. */
+static int show(struct host *h, const struct signal_config *cfg, const struct usage *u)
+{
+	struct view v = { 0 };
+	struct err err = { 0 };
+	int status, r = view_open(h, cfg, &v, &err);
+
+	if (r == 0 && u->command == COMMAND_CLUSTERS)
+		r = operator_clusters(&v, u->json, &err);
+	else if (r == 0 && u->command == COMMAND_NODES)
+		r = operator_nodes(&v, u->arg, u->all, u->json, &err);
+	else if (r == 0)
+		r = operator_log(&v, u->arg, u->json, &err);
+	view_close(&v);
+	status = output_end();
+	return r < 0 ? say(&err, EXIT_FAILURE) : status;
 }
 
 struct program {
@@ -260,6 +286,15 @@ end:
 	return status;
 }
 
+static int run_as_owner(struct host *h, const struct signal_config *cfg, const struct usage *u)
+{
+	struct err err = { 0 };
+
+	if (become_owner(h, cfg, &err) < 0)
+		return say(&err, EXIT_FAILURE);
+	return u->command == COMMAND_TOKEN ? make_token(h, cfg, u->ttl_s) : show(h, cfg, u);
+}
+
 static int run(const struct usage *usage)
 {
 	struct config_env env = environment();
@@ -274,8 +309,8 @@ static int run(const struct usage *usage)
 		status = say(&err, EXIT_WRONG);
 	} else {
 		host_log(h)->level = cfg.log_level;
-		status = usage->command == COMMAND_TOKEN ? make_token(h, &cfg, usage->ttl_s)
-							 : serve(h, &cfg);
+		status = usage->command == COMMAND_SERVE ? serve(h, &cfg)
+							 : run_as_owner(h, &cfg, usage);
 	}
 	config_fini(&cfg);
 	host_free(h);
@@ -292,14 +327,11 @@ int main(int argc, char **argv)
 		return say(&err, EXIT_WRONG);
 	switch (usage.command) {
 	case COMMAND_HELP:
-		options_help(&usage_options, stdout);
-		return EXIT_SUCCESS;
-	case COMMAND_TOKEN_HELP:
-		options_help(&usage_token_options, stdout);
-		return EXIT_SUCCESS;
+		options_help(usage.help, stdout);
+		return output_end();
 	case COMMAND_VERSION:
 		printf("mlsh-signal %s\n", MLSH_VERSION);
-		return EXIT_SUCCESS;
+		return output_end();
 	default:
 		return run(&usage);
 	}

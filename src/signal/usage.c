@@ -8,15 +8,22 @@
 
 enum { VERSION };
 enum { TTL };
+enum { JSON, ALL };
 
-const struct options usage_options = {
+static const struct options usage_options = {
 	.program = "mlsh-signal",
-	.usage = "[token] [options]",
+	.usage = "[COMMAND] [options]",
 	.about = "The signaling server of mlsh: introduces the nodes of clusters to each other. "
-		 "Its first start prints the setup token for the first cluster on standard output; "
-		 "`mlsh-signal token` makes one for a further cluster.",
+		 "Its first start prints the setup token for the first cluster on standard output. "
+		 "The commands work on the server's database, also while the server runs.",
 	.row = { [VERSION] = { "version", 'V', NULL, "print the version" } },
 	.more = "\n"
+		"Commands (each has --help):\n"
+		"  clusters          the clusters of this server\n"
+		"  nodes CLUSTER     the members of one\n"
+		"  log CLUSTER       who did what and when: its membership log in words\n"
+		"  token             another setup token, for a further cluster\n"
+		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
 		"  overlay_subnet = \"" CONFIG_SUBNET_DEFAULT "\"      # of later clusters\n"
@@ -38,17 +45,71 @@ const struct options usage_options = {
 		"  MLSH_OVERLAY_SUBNET   overlay_subnet\n"
 		"  MLSH_LOG              log\n"
 		"\n"
-		"Exit status: 0 ended by SIGTERM or SIGINT, 1 failed, 2 wrong usage\n"
-		"or configuration.\n",
+		"Exit status: 0 done (of the server: ended by SIGTERM or SIGINT), 1 failed,\n"
+		"2 wrong usage or configuration.\n",
 };
 
-const struct options usage_token_options = {
+#define JSON_ROW [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" }
+#define CLUSTER_USAGE "CLUSTER [--json]"
+#define CLUSTER_ABOUT                                                                              \
+	"CLUSTER is a name, or the beginning of an id, as `mlsh-signal clusters` "                 \
+	"shows them.\nExit status: 0 done, 1 failed (no such cluster, no right to "                \
+	"read the database), 2 wrong usage or configuration."
+
+static const struct options clusters_options = {
+	.program = "mlsh-signal clusters",
+	.usage = "[--json]",
+	.about = "Lists the clusters of this server: members, how many of them are online, the "
+		 "length of the membership log and its last change, the range of addresses. "
+		 "Works while the server runs; without one nobody is known to be online.\n"
+		 "Exit status: 0 done, 1 failed (a log cannot be read, no right to read the "
+		 "database), 2 wrong usage or configuration.",
+	.row = { JSON_ROW },
+};
+
+static const struct options nodes_options = {
+	.program = "mlsh-signal nodes",
+	.usage = "CLUSTER [--all] [--json]",
+	.about = "Lists the members of a cluster: address, role, since when, who invited them, "
+		 "and whether they have a session with this server now. " CLUSTER_ABOUT,
+	.missing = "which cluster?",
+	.min_args = 1,
+	.max_args = 1,
+	.row = { JSON_ROW, [ALL] = { "all", 0, NULL, "former members, too" } },
+};
+
+static const struct options log_options = {
+	.program = "mlsh-signal log",
+	.usage = CLUSTER_USAGE,
+	.about = "Prints the audit trail of a cluster: its membership log in words, oldest first, "
+		 "with times in UTC. Every signature in it is verified before. " CLUSTER_ABOUT,
+	.missing = "which cluster?",
+	.min_args = 1,
+	.max_args = 1,
+	.row = { JSON_ROW },
+};
+
+static const struct options token_options = {
 	.program = "mlsh-signal token",
 	.usage = "[--ttl SECONDS]",
 	.about = "Prints a further one-time setup token, for `mlsh setup`. Works while the server "
-		 "runs; reads the same configuration.",
+		 "runs; reads the same configuration. Each call makes another token, and those "
+		 "before stay good: at most 1024 may be unused. The database keeps a salted hash "
+		 "of the token and not the token, so that it cannot be shown again.\n"
+		 "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.",
 	.row = { [TTL] = { "ttl", 0, "SECONDS",
 			   "how long it is good for (default: until it is used)" } },
+};
+
+static const struct {
+	const char *name; /* first, for options_near */
+	enum command command;
+	const struct options *options;
+} commands[] = {
+	{ "clusters", COMMAND_CLUSTERS, &clusters_options },
+	{ "nodes", COMMAND_NODES, &nodes_options },
+	{ "log", COMMAND_LOG, &log_options },
+	{ "token", COMMAND_TOKEN, &token_options },
 };
 
 /* Adds to a complaint where help is. */
@@ -60,30 +121,34 @@ static int wrong(const struct options *o, const struct err *why, struct err *err
 	return err_set(err, -EINVAL, "%.400s (see `%s --help`)", text, o->program);
 }
 
-static int parse_token(int argc, char **argv, struct usage *ret, struct err *err)
-{
-	struct options_given g;
-
-	ret->command = COMMAND_TOKEN;
-	if (options_parse(&usage_token_options, argc, argv, &g, err) < 0)
-		return wrong(&usage_token_options, err, err);
-	if (g.help)
-		ret->command = COMMAND_TOKEN_HELP;
-	else if (g.value[TTL])
-		return token_ttl_parse(g.value[TTL], &ret->ttl_s, err) < 0
-			       ? wrong(&usage_token_options, err, err)
-			       : 0;
-	return 0;
-}
-
 static int unknown_command(const char *name, struct err *err)
 {
-	static const char *const names[] = { "token" };
-	const char *meant = options_near(name, names, ARRAY_LEN(names), sizeof(names[0]));
+	const char *meant = options_near(name, commands, ARRAY_LEN(commands), sizeof(commands[0]));
 
 	(void)err_set(err, -EINVAL, "unknown command '%.60s'%s%s%s", name,
 		      meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	return wrong(&usage_options, err, err);
+}
+
+static int parse_command(size_t i, int argc, char **argv, struct usage *ret, struct err *err)
+{
+	const struct options *o = commands[i].options;
+	struct options_given g;
+
+	if (options_parse(o, argc, argv, &g, err) < 0)
+		return wrong(o, err, err);
+	if (g.help) {
+		*ret = (struct usage){ .command = COMMAND_HELP, .help = o };
+		return 0;
+	}
+	ret->command = commands[i].command;
+	ret->arg = g.n_args ? g.arg[0] : NULL;
+	ret->json = ret->command != COMMAND_TOKEN && g.value[JSON];
+	ret->all = ret->command == COMMAND_NODES && g.value[ALL];
+	if (ret->command == COMMAND_TOKEN && g.value[TTL] &&
+	    token_ttl_parse(g.value[TTL], &ret->ttl_s, err) < 0)
+		return wrong(o, err, err);
+	return 0;
 }
 
 int usage_parse(int argc, char **argv, struct usage *ret, struct err *err)
@@ -91,14 +156,15 @@ int usage_parse(int argc, char **argv, struct usage *ret, struct err *err)
 	struct options_given g;
 
 	*ret = (struct usage){ .command = COMMAND_SERVE };
-	if (argc > 1 && strcmp(argv[1], "token") == 0)
-		return parse_token(argc - 1, argv + 1, ret, err);
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return parse_command(i, argc - 1, argv + 1, ret, err);
 	if (argc > 1 && argv[1][0] != '-')
 		return unknown_command(argv[1], err);
 	if (options_parse(&usage_options, argc, argv, &g, err) < 0)
 		return wrong(&usage_options, err, err);
 	if (g.help)
-		ret->command = COMMAND_HELP;
+		*ret = (struct usage){ .command = COMMAND_HELP, .help = &usage_options };
 	else if (g.value[VERSION])
 		ret->command = COMMAND_VERSION;
 	return 0;

@@ -5,17 +5,25 @@
 
 #include "base/options.h"
 
-enum command { COMMAND_SERVE, COMMAND_TOKEN, COMMAND_HELP, COMMAND_TOKEN_HELP, COMMAND_VERSION };
+enum command {
+	COMMAND_SERVE,
+	COMMAND_CLUSTERS,
+	COMMAND_NODES,
+	COMMAND_LOG,
+	COMMAND_TOKEN,
+	COMMAND_HELP,
+	COMMAND_VERSION
+};
 
 struct usage {
 	enum command command;
+	const struct options *help; /* COMMAND_HELP: of the program, or of one of its commands */
+	const char *arg;	    /* the cluster; NULL if the command takes none */
+	bool json, all;
 	uint64_t ttl_s; /* token: 0 if not given */
 };
 
-/* Of mlsh-signal and of `mlsh-signal token`. */
-extern const struct options usage_options, usage_token_options;
-
-/* -EINVAL with a message that says where help is. */
+/* The strings of `ret` point into argv. -EINVAL with a message that says where help is. */
 int usage_parse(int argc, char **argv, struct usage *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -36,6 +36,29 @@ check "and peers only of their own cluster" eval 'on nas mlsh status --json | js
 check "an address of the other cluster does not get through as source" eval \
 	'! on laptop ping -n -c 2 -i 0.2 -W 1 -I 100.64.0.2 100.64.0.4'
 
+# --- what the server's operator sees, while it runs ---
+operator() { on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" mlsh-signal "$@"; }
+check "the server's clusters" eval 'operator clusters --json | json_holds "d[\"running\"] and [(c[\"name\"], c[\"members\"],
+	c[\"records\"], c[\"subnet\"], c[\"error\"]) for c in d[\"clusters\"]] ==
+	[(\"homelab\", 2, 2, \"100.64.0.0/10\", None), (\"garage\", 2, 2, \"100.64.0.0/10\", None)]"'
+all_online() { operator clusters --json | json_holds '[c["online"] for c in d["clusters"]] == [2, 2]'; }
+check "who is online soon shows" wait_until 3 all_online
+check "for people, too" eval 'operator clusters | has -E "^homelab +[0-9a-f]{8} +2 +2 +2 +20..-..-.. ..:.. +100.64.0.0/10$" &&
+	operator clusters | fits'
+check "its nodes" eval 'operator nodes garage --json | json_holds "[(n[\"name\"], n[\"address\"], n[\"role\"], n[\"sponsor\"],
+	n[\"online\"]) for n in d[\"nodes\"]] == [(\"nas\", \"100.64.0.3\", \"admin\", None, True),
+	(\"laptop\", \"100.64.0.4\", \"node\", \"nas\", True)]"'
+check "by its id, too" eval 'operator nodes "$(operator clusters | awk "/^garage/ { print \$2 }")" | has "laptop +100.64.0.4 +node +nas" -E'
+check "the audit trail" eval 'operator log garage | joined | has -E "nas set the cluster garage up .* laptop joined at 100.64.0.4, invited by nas$"'
+check "in 80 columns" eval 'operator log garage | fits'
+for what in clusters "nodes garage" "nodes garage --all" "log garage"; do
+	check "$what as documented" eval 'operator $what --json | tests/lab/json_documented "signal-${what%% *}"'
+done
+check_fails "a misspelled name" 1 "There is no cluster .homelap. here: did you mean .homelab.\?" operator nodes homelap
+check_fails "an unknown one" 1 "There is no cluster .shed. here; .mlsh-signal clusters. lists them" operator log shed
+check "a token" eval 'operator token | has -E "^[A-Z0-9-]{14}@[0-9a-f]{64}$"'
+check "no file of root's is left beside the database" test -z "$(find "$WORK/signal" -name 'signal.db*' -uid 0)"
+
 # --- one goes, the other stays ---
 on_bg laptop ping.out ping -n -i 0.02 -c 100 -W 2 100.64.0.1
 wait_until 5 grep -q icmp_seq=10 "$WORK/laptop/ping.out"

@@ -80,6 +80,7 @@ check "a bad variable is named" env MLSH_OVERLAY_SUBNET=10.0.0.1/8 \
 	bash -c "$(declare -f ends_with); work=$work ends_with 2 MLSH_OVERLAY_SUBNET"
 check "an unknown word is refused" ends_with 2 "--help" serve
 check "a token before the first start is refused" ends_with 1 "There is no database" token
+check "so is a list" ends_with 1 "There is no database" clusters
 check "nothing was made by all that" nothing_made
 
 # --- the first start and later ones -----------------------------------------------------------
@@ -111,6 +112,14 @@ check "a further token comes from the running server's file" \
 	bash -c "mlsh-signal token --ttl 60 2>/dev/null | grep -qE '$token_form'"
 check "it has the same fingerprint" \
 	test "$(mlsh-signal token | sed 's/.*@//')" = "${first#*@}"
+check "it lists no cluster yet" ends_with 0 "no cluster yet" clusters
+check "and says so of one that is asked for" ends_with 1 "no cluster 'homelab' here" nodes homelab
+if [ "$(id -u)" = 0 ]; then
+	as_nobody() { cp "$(command -v mlsh-signal)" "$work/reached" && chmod 711 "$work" "$work/reached" && MLSH_SIGNAL_CONFIG='' \
+		timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$work/reached" "$@" 2>&1 </dev/null || true; }
+	check "another user is told whom to run it as" eval 'as_nobody clusters | tr -s "\n " "  " | grep -q "belongs to another user: run this as root"'
+	chmod 700 "$work"
+fi
 [ "$(id -u)" != 0 ] || check "and leaves no file of root's" all_owned "$work/state"
 cp "$work/err" "$work/first.err"
 check "a second server on the port says so" ends_with 1 "127.0.0.1:$port"
@@ -204,6 +213,10 @@ configure "[quic]" "$(bind_line)"
 # user_version, in the file's header (sqlite.org/fileformat.html section 1.3)
 printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
 check "a newer database is refused" ends_with 1 "upgrade mlsh-signal"
+check "also by a list" ends_with 1 "upgrade mlsh-signal" clusters
+printf '\0\0\0\1' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
+check "an older one is not changed by a list" ends_with 1 "start this mlsh-signal" clusters
+printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
 
 # --- a port that is taken at the first start --------------------------------------------------
 export MLSH_SIGNAL_DB=$work/other/signal.db

@@ -203,7 +203,7 @@ END_TEST
 
 static int parse(struct usage *u, const char *a, const char *b, const char *c)
 {
-	char name[] = "mlsh-signal", first[32], second[32], third[32];
+	static char name[] = "mlsh-signal", first[32], second[32], third[32]; /* u->arg is one */
 	char *argv[5] = { name };
 	const char *words[] = { a, b, c };
 	char *room[] = { first, second, third };
@@ -239,7 +239,15 @@ START_TEST(the_command_line_is_understood)
 	ck_assert_int_eq(parse(&u, "token", "--ttl=60", NULL), 0);
 	ck_assert_uint_eq(u.ttl_s, 60);
 	ck_assert_int_eq(parse(&u, "token", "--help", NULL), 0);
-	ck_assert_int_eq(u.command, COMMAND_TOKEN_HELP);
+	ck_assert_int_eq(u.command, COMMAND_HELP);
+	ck_assert_str_eq(u.help->program, "mlsh-signal token");
+	ck_assert_int_eq(parse(&u, "nodes", "homelab", "--json"), 0);
+	ck_assert_int_eq(u.command, COMMAND_NODES);
+	ck_assert_str_eq(u.arg, "homelab");
+	ck_assert(u.json);
+	ck_assert_int_eq(parse(&u, "log", "homelab", NULL), 0);
+	ck_assert_int_eq(u.command, COMMAND_LOG);
+	ck_assert(!u.json);
 }
 END_TEST
 
@@ -255,6 +263,9 @@ START_TEST(wrong_usage_is_refused)
 		{ "token", "extra" },
 		{ "token", "--ttl", "" },
 		{ "token", "--ttl", "1h" },
+		{ "clusters", "x" },
+		{ "nodes" },
+		{ "log", "a", "b" },
 		{ "token", "--port" },
 		{ "token", "--ttl", "99999999999999999999" },
 	};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries of the log as sentences for people: the audit trail. */
+#ifndef MLSH_MEMBERSHIP_WORDS_H
+#define MLSH_MEMBERSHIP_WORDS_H
+
+#include "membership/mlog.h"
+
+#define WORDS_TEXT_MAX 600
+#define WORDS_TIME_MAX 24
+
+/* "admit": a word for machines. */
+const char *words_type(enum entry_type type);
+/*
+ * What an entry that the log holds did, who did it, and who signed: "laptop joined as 100.64.0.2,
+ * invited by nas". Names are those that the members have now.
+ */
+void words_entry(const struct mlog *l, const struct entry *e, char ret[WORDS_TEXT_MAX]);
+/* "2026-11-22 16:40", in UTC; "-" for what is no time. Returns `ret`. */
+const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX]);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * The database as one piece of bytes: taken from the file in one moment while a server writes to
+ * it, and read in memory, where nothing is locked or left behind. The bytes are those of a database
+ * file. They hold the server's keys: buf_free wipes them.
+ */
+#ifndef MLSH_SIGNAL_DB_IMAGE_H
+#define MLSH_SIGNAL_DB_IMAGE_H
+
+#include "os/file.h"
+#include "signal/db.h"
+
+/* What has the database open as its server, as far as the file's lock tells. */
+struct db_server {
+	bool running;
+	long pid; /* 0: unknown (another container or machine) */
+};
+
+/*
+ * Changes nothing in the database. -ENOENT: the file is missing; -EACCES: it is another user's;
+ * -EINVAL, -EPROTONOSUPPORT, -EBUSY, -EIO as db_open; -EPROTO: written by an older version, which
+ * may still run. `ret_server` may be NULL. The caller frees *ret.
+ */
+int db_image_take(const char *path, struct err *err, struct db_server *ret_server, struct buf *ret)
+	MUST_CHECK;
+/*
+ * Opens a copy of the bytes for reading; `name` stands in messages. -EINVAL: not a database of
+ * ours; -EPROTONOSUPPORT; -EPROTO as above; -EIO: it is damaged. Each page is checked.
+ */
+int db_image_open(struct span image, const char *name, struct err *err, struct db **ret) MUST_CHECK;
+
+#endif

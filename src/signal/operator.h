@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* What `mlsh-signal clusters`, `nodes` and `log` print: for people, or as JSON (docs/json.md). */
+#ifndef MLSH_SIGNAL_OPERATOR_H
+#define MLSH_SIGNAL_OPERATOR_H
+
+#include "signal/view.h"
+
+/*
+ * Each prints to standard output. -errno with a message when something cannot be read;
+ * operator_clusters then has printed the rest.
+ */
+int operator_clusters(const struct view *v, bool json, struct err *err) MUST_CHECK;
+/* `all`: former members, too. */
+int operator_nodes(const struct view *v, const char *cluster, bool all, bool json, struct err *err)
+	MUST_CHECK;
+int operator_log(const struct view *v, const char *cluster, bool json, struct err *err) MUST_CHECK;
+
+#endif
