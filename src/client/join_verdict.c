@@ -14,6 +14,7 @@ static enum answer answer_of(enum refusal reason)
 	case REFUSAL_VERSION:
 	case REFUSAL_RATE:
 	case REFUSAL_NOT_ALLOWED:
+	case REFUSAL_UNSUPPORTED:
 		return ANSWER_NOT_LOOKED_AT;
 	case REFUSAL_BAD_CODE:
 	case REFUSAL_USED_CODE:

@@ -76,6 +76,8 @@ static const struct {
 	{ REFUSAL_UNKNOWN_HEAD, -ESTALE,
 	  "the membership log is stale or forked: it lacks an entry that is known to exist. Was "
 	  "the server restored from an old copy? Let another node connect first, then try again." },
+	{ REFUSAL_UNSUPPORTED, -EOPNOTSUPP,
+	  "it does not know this request: it is older than this mlsh. Upgrade mlsh-signal there." },
 	{ REFUSAL_UNREACHABLE, -EHOSTUNREACH,
 	  "the signal server cannot be reached. Is it running, is the address right, and is UDP "
 	  "let through?" },
@@ -85,6 +87,9 @@ static const struct {
 	{ REFUSAL_FORK, -EUCLEAN,
 	  "two valid membership logs exist: the signal server is lying, or was restored from an "
 	  "old copy and written to." },
+	{ REFUSAL_BUSY, -EBUSY, "it is busy, and asks to be called again later." },
+	{ REFUSAL_MOVED, -EREMCHG,
+	  "it says that it has moved to a place that this node does not follow it to." },
 };
 
 int refuse_code(enum refusal reason)

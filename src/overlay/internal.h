@@ -139,6 +139,8 @@ struct peer {
 	struct addr last_good;	       /* of a direct path */
 	struct addr called_from;       /* proven by its last knock's handshake */
 	struct nat_kind nat;	       /* what it says of its own */
+	uint64_t features;	       /* the bits of its last hello */
+	bool greeted;		       /* there was one */
 	struct relay_path relay;
 	struct bucket guesses;	/* pings to addresses of it that never answered */
 	struct bucket ports;	/* the same, to ports that are foretold */

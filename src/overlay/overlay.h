@@ -176,7 +176,9 @@ struct peer_status {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
 	char group[32];					     /* key exchange */
 	bool online;					     /* what the server says */
-	char detail[128]; /* why there is no tunnel, for a person; or "" */
+	bool greeted;	   /* it has said hello since the overlay was made, with */
+	uint64_t features; /* these feature bits */
+	char detail[128];  /* why there is no tunnel, for a person; or "" */
 };
 
 enum peer_path_kind { PEER_PATH_LAN, PEER_PATH_IP6, PEER_PATH_PUBLIC, PEER_PATH_SERVER };

@@ -48,7 +48,9 @@ void control_start(struct link *l)
 	struct head head = mlog_head(o->log);
 	struct peer_message *m = &o->message;
 
-	*m = (struct peer_message){ .type = PEER_HELLO, .head.seq = head.seq };
+	*m = (struct peer_message){ .type = PEER_HELLO,
+				    .head.seq = head.seq,
+				    .features = PEER_FEATURES };
 	memcpy(m->cluster_id, mlog_cluster_id(o->log), sizeof(m->cluster_id));
 	memcpy(m->head.hash, head.hash, sizeof(m->head.hash));
 	if (binding_of(l, m->binding) < 0 || send_message(l, m) < 0) {
@@ -220,6 +222,8 @@ static void on_hello(struct link *l, const struct peer_message *m)
 		return;
 	}
 	l->hello_got = true;
+	l->peer->greeted = true;
+	l->peer->features = m->features;
 	memcpy(theirs.hash, m->head.hash, sizeof(theirs.hash));
 	bool known = mlog_has_head(o->log, &theirs);
 	bool ahead = theirs.seq > mlog_head(o->log).seq;
@@ -249,13 +253,20 @@ static void on_message(struct link *l, struct span bytes)
 	struct overlay *o = l->peer->o;
 	struct peer_message *m = &o->message;
 	bool solicited;
+	int rc;
 
-	if (peer_message_decode(bytes, m) < 0) {
+	rc = peer_message_decode(bytes, m);
+	if (rc < 0 && rc != -ENOSYS) {
 		link_malformed(l, "a message that cannot be read");
 		return;
 	}
-	if ((m->type == PEER_HELLO) == l->hello_got) {
+	if ((rc == 0 && m->type == PEER_HELLO) == l->hello_got) {
 		link_malformed(l, l->hello_got ? "a second hello" : "no hello first");
+		return;
+	}
+	if (rc == -ENOSYS) { /* of a later version: it counts, and means nothing here */
+		if (!bucket_take(&l->messages, 1, clock_now(o->h)))
+			link_malformed(l, "too many messages");
 		return;
 	}
 	solicited = m->type == PEER_LOG && l->asked && m->first == l->asked_from;

@@ -71,6 +71,8 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		.last_heard = p->last_heard,
 		.up_since = p->up_since,
 		.online = p->online,
+		.greeted = p->greeted,
+		.features = p->features,
 		.rx_bytes = p->rx_bytes,
 		.tx_bytes = p->tx_bytes,
 		.rx_packets = p->rx_packets,

@@ -19,8 +19,9 @@
 /* Messages. */
 #define SIGNAL_MESSAGE_MAX 65536 /* bytes of one message, without its length prefix */
 #define PEER_MESSAGE_MAX 65536
-#define LOG_PAGE_BYTES 49152 /* most bytes of entries in one message */
-#define CANDIDATES_MAX 8     /* of one node */
+#define LOG_PAGE_BYTES 49152  /* most bytes of entries in one message */
+#define CANDIDATES_MAX 8      /* of one node */
+#define UNKNOWN_TYPES_FROM 64 /* messages and events of such types are ignored */
 #define CANDIDATES_PER_PUBLIC_IP_MAX 2
 
 /* The server. */

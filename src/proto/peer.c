@@ -7,11 +7,10 @@
 #include "proto/signal_wire.h"
 
 #define PEER_TYPES (PEER_PORTS + 1)
-#define PEER_ELEMENTS_MAX 16 /* a later version's hello is refused as such */
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
-	[PEER_HELLO] = 5,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
+	[PEER_HELLO] = 6,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
 	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
 	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,	    [PEER_PORTS] = 2,
 };
@@ -30,6 +29,7 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		cbor_put_bytes(&w, m->cluster_id, sizeof(m->cluster_id));
 		wire_put_head(&w, &m->head);
 		cbor_put_bytes(&w, m->binding, sizeof(m->binding));
+		cbor_put_uint(&w, m->features);
 		break;
 	case PEER_LOG:
 		cbor_put_uint(&w, m->first);
@@ -66,6 +66,7 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		cbor_get_bytes_fixed(r, m->cluster_id, sizeof(m->cluster_id));
 		wire_get_head(r, &m->head);
 		cbor_get_bytes_fixed(r, m->binding, sizeof(m->binding));
+		m->features = cbor_get_uint(r, UINT64_MAX);
 		break;
 	case PEER_LOG:
 		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
@@ -96,11 +97,14 @@ int peer_message_decode(struct span message, struct peer_message *ret)
 {
 	struct cbor_reader r = cbor_reader_of(message);
 	struct peer_message m = { 0 };
-	size_t elements = cbor_get_array_len(&r, PEER_ELEMENTS_MAX);
+	size_t elements = cbor_get_array_len(&r, message.len);
+	uint64_t type = cbor_get_uint(&r, UINT64_MAX);
 
-	m.type = (enum peer_message_type)cbor_get_uint(&r, PEER_TYPES - 1);
-	if (r.failed || m.type == 0)
+	if (!r.failed && type >= UNKNOWN_TYPES_FROM)
+		return -ENOSYS;
+	if (r.failed || type == 0 || type >= PEER_TYPES)
 		return -EBADMSG;
+	m.type = (enum peer_message_type)type;
 	if (elements != peer_elements[m.type] && m.type != PEER_HELLO)
 		return -EBADMSG;
 	if (!peer_get(&r, &m))

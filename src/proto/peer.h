@@ -10,6 +10,7 @@
 
 #define PEER_ALPN "mlsh-peer/1"
 #define PEER_VERSION 1
+#define PEER_FEATURES 0 /* the feature bits that this version sends in hello */
 #define PEER_EXPORTER "EXPORTER-mlsh-peer-hello"
 #define PACKET_FLAG_CSUM_PARTIAL 0x01
 
@@ -60,6 +61,7 @@ struct peer_message {
 	uint8_t cluster_id[HASH_WIRE_LEN]; /* hello */
 	struct wire_head head;		   /* hello */
 	uint8_t binding[32];		   /* hello */
+	uint64_t features;		   /* hello: bits; unknown ones mean nothing */
 	uint64_t first;			   /* log; log_request: from */
 	struct wire_entries entries;	   /* log */
 	struct addr observed;		   /* observed; ports: the last port */
@@ -68,7 +70,10 @@ struct peer_message {
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;
-/* -EBADMSG, -EPROTONOSUPPORT for another version. */
+/*
+ * -EBADMSG; -EPROTONOSUPPORT for the hello of another version; -ENOSYS for a message that a later
+ * version may send, which is to be ignored.
+ */
 int peer_message_decode(struct span message, struct peer_message *ret) MUST_CHECK;
 
 #endif

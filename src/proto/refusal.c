@@ -33,10 +33,13 @@ static const char *const names[] = {
 	[REFUSAL_NOT_MEMBER] = "not-member",
 	[REFUSAL_BAD_TOKEN] = "bad-token",
 	[REFUSAL_UNKNOWN_HEAD] = "unknown-head",
+	[REFUSAL_UNSUPPORTED] = "unsupported",
 	[REFUSAL_UNREACHABLE] = "unreachable",
 	[REFUSAL_FINGERPRINT] = "fingerprint",
 	[REFUSAL_TIMEOUT] = "timeout",
 	[REFUSAL_FORK] = "fork",
+	[REFUSAL_BUSY] = "busy",
+	[REFUSAL_MOVED] = "moved",
 };
 
 const char *refusal_name(int reason)

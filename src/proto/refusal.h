@@ -35,11 +35,14 @@ enum refusal {
 	REFUSAL_NOT_MEMBER = 25,   /* node unknown or removed */
 	REFUSAL_BAD_TOKEN = 26,	   /* node token wrong */
 	REFUSAL_UNKNOWN_HEAD = 27, /* log older than what is known: stale or forked */
+	REFUSAL_UNSUPPORTED = 28,  /* a request that the server does not know: it is older */
 	/* Causes on our side, never on the wire. */
 	REFUSAL_UNREACHABLE = 100,
 	REFUSAL_FINGERPRINT = 101, /* server certificate is not the pinned one */
 	REFUSAL_TIMEOUT = 102,
-	REFUSAL_FORK = 103
+	REFUSAL_FORK = 103,
+	REFUSAL_BUSY = 104, /* the server asked to be called again later */
+	REFUSAL_MOVED = 105 /* the server named a place that is not followed */
 };
 
 /* A short word for machines ("invite-used"); never NULL. */

@@ -8,14 +8,12 @@
 
 /* Elements of each request's array, its type included. */
 static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 4,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
+	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
 	[SIGNAL_ECHO] = 1,
 };
-
-#define REQUEST_ELEMENTS_MAX 16 /* a later version's hello is refused as such */
 
 static void put_subnet(struct cbor_writer *w, const struct prefix4 *p)
 {
@@ -31,6 +29,7 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 		cbor_put_uint(w, SIGNAL_VERSION);
 		cbor_put_bytes(w, m->cluster_id, sizeof(m->cluster_id));
 		cbor_put_text_span(w, m->agent);
+		cbor_put_uint(w, m->features);
 		break;
 	case SIGNAL_SETUP_OFFER:
 		cbor_put_text_span(w, m->code);
@@ -108,6 +107,7 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 			return false;
 		cbor_get_bytes_fixed(r, m->cluster_id, sizeof(m->cluster_id));
 		m->agent = cbor_get_text(r, 0, AGENT_MAX);
+		m->features = cbor_get_uint(r, UINT64_MAX);
 		break;
 	case SIGNAL_SETUP_OFFER:
 		m->code = cbor_get_text(r, 1, CODE_TEXT_MAX);
@@ -161,11 +161,14 @@ int signal_request_decode(struct span message, struct signal_request *ret)
 {
 	struct cbor_reader r = cbor_reader_of(message);
 	struct signal_request m = { 0 };
-	size_t elements = cbor_get_array_len(&r, REQUEST_ELEMENTS_MAX);
+	size_t elements = cbor_get_array_len(&r, message.len);
+	uint64_t type = cbor_get_uint(&r, UINT64_MAX);
 
-	m.type = (enum signal_request_type)cbor_get_uint(&r, SIGNAL_REQUEST_TYPES - 1);
-	if (r.failed || m.type == 0)
+	if (r.failed)
 		return -EBADMSG;
+	if (type == 0 || type >= SIGNAL_REQUEST_TYPES)
+		return -ENOSYS;
+	m.type = (enum signal_request_type)type;
 	if (elements != request_elements[m.type] && m.type != SIGNAL_HELLO)
 		return -EBADMSG;
 	if (!get_request(&r, &m))

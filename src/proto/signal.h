@@ -14,6 +14,7 @@
 
 #define SIGNAL_ALPN "mlsh-signal/1"
 #define SIGNAL_VERSION 1
+#define SIGNAL_FEATURES 0 /* the feature bits that this version sends in hello */
 #define AGENT_MAX 64
 #define CODE_TEXT_MAX 32
 #define REFUSAL_TEXT_MAX 300
@@ -93,6 +94,7 @@ struct signal_request {
 	enum signal_request_type type;
 	uint8_t cluster_id[HASH_WIRE_LEN]; /* hello */
 	struct span agent;		   /* hello */
+	uint64_t features;		   /* hello: bits; unknown ones mean nothing */
 	struct span code;		   /* setup_offer, setup */
 	bool has_subnet;		   /* setup_offer */
 	struct prefix4 subnet;
@@ -109,12 +111,16 @@ struct signal_request {
 };
 
 struct signal_reply {
-	enum refusal refusal; /* NONE: accepted, fields set */
-	struct span text;     /* refusal */
-	uint32_t retry_after_s;
-	uint64_t time_s;		   /* hello */
-	struct addr observed;		   /* hello */
-	bool has_head;			   /* hello */
+	enum refusal refusal;	/* NONE: accepted (or busy, or moved) */
+	struct span text;	/* refusal */
+	uint32_t retry_after_s; /* refusal, busy */
+	uint64_t time_s;	/* hello */
+	struct addr observed;	/* hello */
+	bool has_head;		/* hello */
+	uint64_t features;	/* hello */
+	bool busy;		/* hello: call again after retry_after_s */
+	struct span moved_host; /* hello: the server is there; empty: it is not */
+	uint16_t moved_port;
 	struct wire_head head;		   /* hello, invite_open, log, session, push */
 	struct prefix4 subnet;		   /* setup_offer */
 	ip4 address;			   /* setup_offer, invite_open */
@@ -152,14 +158,21 @@ struct signal_event {
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;
-/* -EBADMSG, -EPROTONOSUPPORT for another version. */
+/*
+ * -EBADMSG; -EPROTONOSUPPORT for the hello of another version; -ENOSYS for a request of a type that
+ * this version does not know, of which only the beginning was read.
+ */
 int signal_request_decode(struct span message, struct signal_request *ret) MUST_CHECK;
-/* A reply is encoded and decoded as the answer to a request type. */
+/*
+ * A reply is encoded and decoded as the answer to a request type. A refusal may answer a type that
+ * this version does not know; only hello is answered busy or moved.
+ */
 ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf,
 			      size_t cap) MUST_CHECK;
 int signal_reply_decode(enum signal_request_type to, struct span message, struct signal_reply *ret)
 	MUST_CHECK;
 ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t cap) MUST_CHECK;
+/* -EBADMSG; -ENOSYS for an event that a later version may send, which is to be ignored. */
 int signal_event_decode(struct span message, struct signal_event *ret) MUST_CHECK;
 
 #endif

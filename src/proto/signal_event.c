@@ -80,11 +80,14 @@ int signal_event_decode(struct span message, struct signal_event *ret)
 {
 	struct cbor_reader r = cbor_reader_of(message);
 	struct signal_event m = { .presence = ret->presence };
-	size_t elements = cbor_get_array_len(&r, UINT8_MAX);
+	size_t elements = cbor_get_array_len(&r, message.len);
+	uint64_t type = cbor_get_uint(&r, UINT64_MAX);
 
-	m.type = (enum signal_event_type)cbor_get_uint(&r, EVENT_TYPES - 1);
-	if (r.failed || m.type == 0 || elements != event_elements[m.type])
+	if (!r.failed && type >= UNKNOWN_TYPES_FROM)
+		return -ENOSYS;
+	if (r.failed || type == 0 || type >= EVENT_TYPES || elements != event_elements[type])
 		return -EBADMSG;
+	m.type = (enum signal_event_type)type;
 	switch (m.type) {
 	case SIGNAL_EV_LOG:
 		m.first = cbor_get_uint(&r, LOG_MAX_ENTRIES);

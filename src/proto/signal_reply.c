@@ -4,14 +4,16 @@
 
 #include "proto/signal_wire.h"
 
-enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1 };
+enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1, REPLY_MOVED = 2, REPLY_BUSY = 3 };
 
 #define REFUSAL_ELEMENTS 4
+#define MOVED_ELEMENTS 3
+#define BUSY_ELEMENTS 2
 #define REFUSAL_WIRE_MAX 99 /* larger ones name causes on our own side */
 
 /* Elements of an accepted reply's array, the leading 0 included. */
 static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,
+	[SIGNAL_HELLO] = 6,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
 	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
@@ -30,6 +32,7 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 			wire_put_head(w, &m->head);
 		else
 			cbor_put_null(w);
+		cbor_put_uint(w, m->features);
 		break;
 	case SIGNAL_SETUP_OFFER:
 		cbor_put_array(w, 2);
@@ -73,8 +76,36 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 
 static bool reply_fits(enum signal_request_type to, const struct signal_reply *m)
 {
-	return to >= SIGNAL_HELLO && to < SIGNAL_REQUEST_TYPES && m->refusal <= REFUSAL_WIRE_MAX &&
-	       m->text.len <= REFUSAL_TEXT_MAX;
+	bool elsewhere = m->busy || m->moved_host.len > 0;
+
+	if (m->refusal != REFUSAL_NONE)
+		return m->refusal <= REFUSAL_WIRE_MAX && m->text.len <= REFUSAL_TEXT_MAX;
+	return to >= SIGNAL_HELLO && to < SIGNAL_REQUEST_TYPES &&
+	       (!elsewhere || to == SIGNAL_HELLO);
+}
+
+static void put_refusal(struct cbor_writer *w, const struct signal_reply *m)
+{
+	cbor_put_array(w, REFUSAL_ELEMENTS);
+	cbor_put_uint(w, REPLY_REFUSED);
+	cbor_put_uint(w, m->refusal);
+	cbor_put_text_span(w, m->text);
+	cbor_put_uint(w, m->retry_after_s);
+}
+
+static void put_moved(struct cbor_writer *w, const struct signal_reply *m)
+{
+	cbor_put_array(w, MOVED_ELEMENTS);
+	cbor_put_uint(w, REPLY_MOVED);
+	cbor_put_text_span(w, m->moved_host);
+	cbor_put_uint(w, m->moved_port);
+}
+
+static void put_busy(struct cbor_writer *w, const struct signal_reply *m)
+{
+	cbor_put_array(w, BUSY_ELEMENTS);
+	cbor_put_uint(w, REPLY_BUSY);
+	cbor_put_uint(w, m->retry_after_s);
 }
 
 ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_reply *m, void *buf,
@@ -85,11 +116,11 @@ ptrdiff_t signal_reply_encode(enum signal_request_type to, const struct signal_r
 	if (!reply_fits(to, m))
 		return -EINVAL;
 	if (m->refusal != REFUSAL_NONE) {
-		cbor_put_array(&w, REFUSAL_ELEMENTS);
-		cbor_put_uint(&w, REPLY_REFUSED);
-		cbor_put_uint(&w, m->refusal);
-		cbor_put_text_span(&w, m->text);
-		cbor_put_uint(&w, m->retry_after_s);
+		put_refusal(&w, m);
+	} else if (m->moved_host.len > 0) {
+		put_moved(&w, m);
+	} else if (m->busy) {
+		put_busy(&w, m);
 	} else {
 		cbor_put_array(&w, reply_elements[to]);
 		cbor_put_uint(&w, REPLY_ACCEPTED);
@@ -109,6 +140,7 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		m->has_head = !cbor_get_null(r);
 		if (m->has_head)
 			wire_get_head(r, &m->head);
+		m->features = cbor_get_uint(r, UINT64_MAX);
 		break;
 	case SIGNAL_SETUP_OFFER:
 		cbor_get_array(r, 2);
@@ -150,28 +182,63 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 	}
 }
 
+static void get_refusal(struct cbor_reader *r, struct signal_reply *m)
+{
+	m->refusal = (enum refusal)cbor_get_uint(r, REFUSAL_WIRE_MAX);
+	m->text = cbor_get_text(r, 0, REFUSAL_TEXT_MAX);
+	m->retry_after_s = (uint32_t)cbor_get_uint(r, UINT32_MAX);
+	r->failed |= m->refusal == REFUSAL_NONE;
+}
+
+static void get_moved(struct cbor_reader *r, struct signal_reply *m)
+{
+	m->moved_host = cbor_get_text(r, 1, HOST_TEXT_MAX);
+	m->moved_port = (uint16_t)cbor_get_uint(r, UINT16_MAX);
+	r->failed |= m->moved_port == 0;
+}
+
+/* How many elements the reply has that begins with this number; 0: no reply begins so. */
+static size_t elements_of(uint64_t kind, enum signal_request_type to)
+{
+	switch (kind) {
+	case REPLY_ACCEPTED:
+		return reply_elements[to];
+	case REPLY_REFUSED:
+		return REFUSAL_ELEMENTS;
+	case REPLY_MOVED:
+		return to == SIGNAL_HELLO ? MOVED_ELEMENTS : 0;
+	case REPLY_BUSY:
+		return to == SIGNAL_HELLO ? BUSY_ELEMENTS : 0;
+	default:
+		return 0;
+	}
+}
+
 int signal_reply_decode(enum signal_request_type to, struct span message, struct signal_reply *ret)
 {
 	struct cbor_reader r = cbor_reader_of(message);
 	struct signal_reply m = { 0 };
 	size_t elements = cbor_get_array_len(&r, UINT8_MAX);
+	uint64_t kind;
 
 	if (to < SIGNAL_HELLO || to >= SIGNAL_REQUEST_TYPES)
 		return -EINVAL;
-	switch (cbor_get_uint(&r, REPLY_REFUSED)) {
+	kind = cbor_get_uint(&r, REPLY_BUSY);
+	if (r.failed || elements != elements_of(kind, to))
+		return -EBADMSG;
+	switch (kind) {
 	case REPLY_ACCEPTED:
-		if (elements != reply_elements[to])
-			return -EBADMSG;
 		get_accepted(&r, to, &m);
 		break;
 	case REPLY_REFUSED:
-		if (elements != REFUSAL_ELEMENTS)
-			return -EBADMSG;
-		m.refusal = (enum refusal)cbor_get_uint(&r, REFUSAL_WIRE_MAX);
-		m.text = cbor_get_text(&r, 0, REFUSAL_TEXT_MAX);
+		get_refusal(&r, &m);
+		break;
+	case REPLY_MOVED:
+		get_moved(&r, &m);
+		break;
+	case REPLY_BUSY:
+		m.busy = true;
 		m.retry_after_s = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
-		if (m.refusal == REFUSAL_NONE)
-			return -EBADMSG;
 		break;
 	}
 	if (cbor_reader_end(&r) < 0)

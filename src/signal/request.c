@@ -65,18 +65,21 @@ static bool rate_allows(struct caller *c, const struct signal_request *rq)
 	return true;
 }
 
-static int request_allowed(struct caller *c, const struct signal_request *rq,
+static int request_in_rate(struct caller *c, const struct signal_request *rq,
 			   struct signal_reply *reply, struct err *err)
 {
-	struct signal_server *s = c->server;
+	if (rate_allows(c, rq))
+		return 0;
+	c->server->stats.refused_rate++;
+	c->rate_refusals++;
+	reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
+	return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
+}
+
+static int request_allowed(struct caller *c, const struct signal_request *rq, struct err *err)
+{
 	const struct request_rule *rule = &rules[rq->type];
 
-	if (!rate_allows(c, rq)) {
-		s->stats.refused_rate++;
-		c->rate_refusals++;
-		reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
-		return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
-	}
 	if (!(rule->phases & IN(c->phase)))
 		return deny(err, -EPERM, REFUSAL_NOT_ALLOWED,
 			    "This request is not allowed at this point.");
@@ -147,6 +150,26 @@ void request_answered(struct caller *c, int64_t stream, enum signal_request_type
 	secret_wipe(&reply->relay, sizeof(reply->relay));
 }
 
+/*
+ * A later version's hello (`code` -EPROTONOSUPPORT), or a request that this version does not know
+ * (-ENOSYS): refused, in words that the caller can act on. The connection goes on.
+ */
+static int request_of_the_future(struct caller *c, int code, struct signal_request *rq,
+				 struct signal_reply *reply, struct err *err)
+{
+	int r;
+
+	*rq = (struct signal_request){ .type = code == -ENOSYS ? 0 : SIGNAL_HELLO };
+	if (code != -ENOSYS)
+		return deny(err, code, REFUSAL_VERSION,
+			    "This server speaks version %d of the protocol: upgrade one side.",
+			    SIGNAL_VERSION);
+	r = request_in_rate(c, rq, reply, err);
+	return r < 0 ? r
+		     : deny(err, code, REFUSAL_UNSUPPORTED,
+			    "This server is too old for that request.");
+}
+
 void request_handle(struct caller *c, int64_t stream, struct span message)
 {
 	struct signal_server *s = c->server;
@@ -161,14 +184,12 @@ void request_handle(struct caller *c, int64_t stream, struct span message)
 		return;
 	}
 	s->stats.requests++;
-	if (r < 0) {
-		rq.type = SIGNAL_HELLO;
-		deny(&err, r, REFUSAL_VERSION,
-		     "This server speaks version %d of the protocol: upgrade one side.",
-		     SIGNAL_VERSION);
-	} else {
-		r = request_allowed(c, &rq, &reply, &err);
-	}
+	if (r < 0)
+		r = request_of_the_future(c, r, &rq, &reply, &err);
+	else
+		r = request_in_rate(c, &rq, &reply, &err);
+	if (r == 0)
+		r = request_allowed(c, &rq, &err);
 	if (r == 0 && rules[rq.type].writes) {
 		r = write_later(c, stream, rq.type, message, &err);
 		if (r == 0)

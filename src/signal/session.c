@@ -27,6 +27,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	int r;
 
 	reply->time_s = (uint64_t)clock_wall_s(s->host);
+	reply->features = SIGNAL_FEATURES;
 	reply->observed = c->remote;
 	if (memcmp(rq->cluster_id, none, sizeof(none)) == 0) {
 		c->phase = PHASE_SETUP;

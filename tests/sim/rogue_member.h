@@ -21,6 +21,7 @@ struct rogue {
 	enum quic_close_reason reason;
 	uint64_t error;
 	uint8_t hello[256];
+	uint64_t features; /* in its hello */
 	struct records *records;
 	uint8_t inner[1500]; /* flags and a packet */
 	struct probe_keys probe;
@@ -31,7 +32,7 @@ struct rogue {
 
 static size_t rogue_hello(struct rogue *r, uint8_t *out, size_t cap)
 {
-	struct peer_message m = { .type = PEER_HELLO };
+	struct peer_message m = { .type = PEER_HELLO, .features = r->features };
 	struct head head = mlog_head(r->m->kit.log);
 	const uint8_t *id = mlog_cluster_id(r->m->kit.log);
 

@@ -319,7 +319,7 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 	struct fleet m;
 	struct rogue r;
 	static const struct {
-		size_t at; /* in the message: a byte of the cluster id, one of the binding */
+		size_t at; /* a byte of the cluster id; 0: the last of the binding */
 		uint64_t error;
 	} cases[] = { { 12, PEER_CLOSE_WRONG_CLUSTER }, { 0, PEER_CLOSE_MALFORMED } };
 
@@ -330,12 +330,75 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 		while (r.control < 0)
 			sim_pass(m.w, 10 * NS_PER_MS);
 		size_t n = rogue_hello(&r, r.hello, sizeof(r.hello));
-		r.hello[cases[i].at ? cases[i].at : n - 1] ^= 1;
+		r.hello[cases[i].at ? cases[i].at : n - 2] ^= 1;
 		ck_assert_int_eq(quic_stream_write(r.c, r.control, r.hello, n, false), 0);
 		SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 		ck_assert_uint_eq(r.error, cases[i].error);
 		rogue_stop(&r);
 	}
+}
+END_TEST
+
+/* A member of a later version: what this one does not know of it changes nothing. */
+START_TEST(unknown_messages_and_feature_bits_are_passed_over)
+{
+	static const uint8_t messages[] = {
+		0, 0, 0, 3, 0x81, 0x18, 0x40,				    /* [64] */
+		0, 0, 0, 9, 0x83, 0x19, 0xff, 0xff, 0xa1, 1, 0x20, 0xf9, 0, /* of any form */
+	};
+	struct fleet m;
+	struct rogue r;
+
+	rogue_start(&r, &m);
+	ck_assert(!fleet_peer(&m.node[0], &m.node[1]).greeted);
+	r.features = 1ull << 63 | 9;
+	rogue_introduce(&r);
+	SIM_CHECK(m.w, world_run(m.w, 2 * NS_PER_S, rogue_up, &r));
+	for (int i = 0; i < 500; i++) {
+		ck_assert_int_eq(quic_stream_write(r.c, r.control, messages, sizeof(messages),
+						   false),
+				 0);
+		sim_pass(m.w, 2 * NS_PER_MS);
+	}
+	sim_pass(m.w, NS_PER_S);
+	ck_assert(!r.closed);
+	ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_UP);
+	ck_assert(fleet_peer(&m.node[0], &m.node[1]).greeted);
+	ck_assert(fleet_peer(&m.node[0], &m.node[1]).features == (1ull << 63 | 9));
+	ck_assert(fleet_peer(&m.node[0], &m.node[2]).greeted);
+	ck_assert(fleet_peer(&m.node[0], &m.node[2]).features == PEER_FEATURES);
+	/* They count as messages: a flood of them is one. */
+	for (int i = 0; i < 4000 && !r.closed; i++) {
+		(void)!quic_stream_write(r.c, r.control, messages, sizeof(messages), false);
+		if (i % 100 == 0)
+			sim_pass(m.w, 10 * NS_PER_MS);
+	}
+	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	rogue_stop(&r);
+}
+END_TEST
+
+START_TEST(unknown_messages_below_64_end_the_connection)
+{
+	control_is_malformed("\0\0\0\3\x81\x18\x3f", 7, false);
+}
+END_TEST
+
+START_TEST(an_unknown_message_is_no_hello)
+{
+	struct fleet m;
+	struct rogue r;
+
+	rogue_start(&r, &m);
+	r.no_hello = true;
+	rogue_introduce(&r);
+	while (r.control < 0)
+		sim_pass(m.w, 10 * NS_PER_MS);
+	ck_assert_int_eq(quic_stream_write(r.c, r.control, "\0\0\0\3\x81\x18\x40", 7, false), 0);
+	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	rogue_stop(&r);
 }
 END_TEST
 
@@ -378,4 +441,6 @@ UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  who_lies_about_our_address_takes_nobody_elses_word,
 	  candidates_that_change_all_the_time_do_not_use_up_the_pings,
 	  a_hello_for_another_cluster_or_connection_is_refused,
+	  unknown_messages_and_feature_bits_are_passed_over,
+	  unknown_messages_below_64_end_the_connection, an_unknown_message_is_no_hello,
 	  without_a_hello_nothing_passes_and_the_connection_ends)

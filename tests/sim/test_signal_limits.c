@@ -126,7 +126,7 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 		{ "\x00\x00\x00\x01\x80", 5 },	   /* an empty array */
 		{ "\x00\x00\x00\x01\xff", 5 },
 		{ "\x00\x00\x00\x02\x81\x18", 6 },
-		{ "\x00\x00\x00\x02\x81\x0c", 6 },	   /* an unknown type */
+		{ "\x00\x00\x00\x02\x81\x0c", 6 },	   /* relay_open, to nobody */
 		{ "\x00\x00\x00\x04\x82\x18\x05\x00", 8 }, /* log, its type not in one byte */
 		{ "\x00\x00\x00\x04\x9f\x05\x00\xff", 8 }, /* indefinite */
 		{ "\x00\x00\x00\x03\x82\x05\x20", 7 },	   /* log from -1 */
@@ -170,7 +170,7 @@ START_TEST(random_requests_harm_nobody)
 		unit_random_bytes(&rng, frame + 4, len);
 		if (unit_random_below(&rng, 2)) { /* nearly well-formed */
 			frame[4] = 0x82 + (uint8_t)unit_random_below(&rng, 3);
-			frame[5] = (uint8_t)unit_random_below(&rng, SIGNAL_REQUEST_TYPES);
+			frame[5] = (uint8_t)unit_random_below(&rng, SIGNAL_REQUEST_TYPES + 1);
 		}
 		raw_send_bytes(r, frame, 4 + len, true);
 		SIM_CHECK(g.w, world_run(g.w, 20 * NS_PER_S, raw_is_answered, r));

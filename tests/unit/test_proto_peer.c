@@ -10,11 +10,17 @@ static const struct {
 	const char *name;
 	enum peer_message_type type;
 } messages[] = {
-	{ "peer_hello", PEER_HELLO },	    { "peer_log", PEER_LOG },
-	{ "peer_log_end", PEER_LOG },	    { "peer_log_request", PEER_LOG_REQUEST },
-	{ "peer_observed", PEER_OBSERVED }, { "peer_candidates", PEER_CANDIDATES },
-	{ "peer_bye", PEER_BYE },	    { "peer_punch", PEER_PUNCH },
-	{ "peer_nat", PEER_NAT },	    { "peer_nat_mapped", PEER_NAT },
+	{ "peer_hello", PEER_HELLO },
+	{ "peer_hello_features", PEER_HELLO },
+	{ "peer_log", PEER_LOG },
+	{ "peer_log_end", PEER_LOG },
+	{ "peer_log_request", PEER_LOG_REQUEST },
+	{ "peer_observed", PEER_OBSERVED },
+	{ "peer_candidates", PEER_CANDIDATES },
+	{ "peer_bye", PEER_BYE },
+	{ "peer_punch", PEER_PUNCH },
+	{ "peer_nat", PEER_NAT },
+	{ "peer_nat_mapped", PEER_NAT },
 	{ "peer_ports", PEER_PORTS },
 };
 
@@ -29,6 +35,8 @@ static struct peer_message message_of(size_t i)
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
 	if (strcmp(messages[i].name, "peer_nat_mapped") == 0)
 		m.nat = (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
+	if (strcmp(messages[i].name, "peer_hello_features") == 0)
+		m.features = 1ull << 63 | 1;
 	if (m.type == PEER_PORTS)
 		m.observed = m.candidates.item[0];
 	kit_bytes(0x00, m.cluster_id, sizeof(m.cluster_id));
@@ -56,6 +64,7 @@ START_TEST(messages_are_as_documented)
 		ck_assert_int_eq(peer_message_encode(&m, got, len - 1), -ENOSPC);
 		ck_assert_int_eq(peer_message_decode(kit_message(want, len), &back), 0);
 		ck_assert_int_eq(back.type, m.type);
+		ck_assert(m.type != PEER_HELLO || back.features == m.features);
 		ck_assert_int_eq(peer_message_encode(&back, got, sizeof(got)), (ptrdiff_t)len);
 		ck_assert_mem_eq(got, want, len);
 	}
@@ -95,6 +104,17 @@ START_TEST(another_version_is_not_malformed)
 }
 END_TEST
 
+START_TEST(unknown_messages_are_known_as_such)
+{
+	ck_assert_int_eq(decode(span_of("\x81\x18\x40", 3)), -ENOSYS);
+	ck_assert_int_eq(decode(span_of("\x83\x18\x64\xf9\x3c\x00\xa0", 7)), -ENOSYS);
+	ck_assert_int_eq(decode(span_of("\x81\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 10)), -ENOSYS);
+	ck_assert_int_eq(decode(span_of("\x81\x18\x3f", 3)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x18\x40", 2)), -EBADMSG);
+	ck_assert_int_eq(decode(span_of("\x83\x18\x40", 3)), -EBADMSG);
+}
+END_TEST
+
 START_TEST(the_longest_log_message_fits)
 {
 	static uint8_t big[ENTRY_MAX_BYTES];
@@ -111,4 +131,5 @@ START_TEST(the_longest_log_message_fits)
 END_TEST
 
 UNIT_MAIN("proto/peer", messages_are_as_documented, malformed_messages_are_refused,
-	  another_version_is_not_malformed, the_longest_log_message_fits)
+	  another_version_is_not_malformed, unknown_messages_are_known_as_such,
+	  the_longest_log_message_fits)

@@ -13,6 +13,7 @@ static const struct {
 	enum signal_request_type type;
 } requests[] = {
 	{ "request_hello", SIGNAL_HELLO },
+	{ "request_hello_features", SIGNAL_HELLO },
 	{ "request_setup_offer", SIGNAL_SETUP_OFFER },
 	{ "request_setup_offer_subnet", SIGNAL_SETUP_OFFER },
 	{ "request_setup", SIGNAL_SETUP },
@@ -40,6 +41,8 @@ static struct signal_request request_of(size_t i)
 	kit_bytes(0xc0, m.epoch, sizeof(m.epoch));
 	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	m.agent = span_str("mlsh/0.1.0");
+	if (strcmp(requests[i].name, "request_hello_features") == 0)
+		m.features = 1ull << 63 | 1;
 	m.code = span_str("ABCD-EFGH-JKMN");
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
 	m.subnet = (struct prefix4){ 0x64400000, 10 };
@@ -196,8 +199,27 @@ START_TEST(another_version_is_not_malformed)
 						"abc\xf5\x07",
 						9)),
 			 -EPROTONOSUPPORT);
-	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -EBADMSG);
 	ck_assert_int_eq(decode_request(span_of("\x82\x0d\x01", 3)), -EBADMSG);
+}
+END_TEST
+
+/* Whatever follows its type: one that has no type is none. */
+START_TEST(unknown_requests_are_not_malformed)
+{
+	static const uint8_t many[] = { 0x98, 0x19, 0x18, 0x2a, 0xfb, 0, 0, 0, 0, 0, 0,
+					0,    0,    0,	  0,	0,    0, 0, 0, 0, 0, 0,
+					0,    0,    0,	  0,	0,    0, 0, 0, 0 };
+
+	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of("\x81\x0e", 2)), -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of("\x81\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 10)),
+			 -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of(many, sizeof(many))), -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of("\x80", 1)), -EBADMSG);
+	ck_assert_int_eq(decode_request(span_of("\x81\x20", 2)), -EBADMSG);
+	ck_assert_int_eq(decode_request(span_of("\x81\x18\x01", 3)), -EBADMSG);
+	ck_assert_int_eq(decode_request(span_of("\x18\x40", 2)), -EBADMSG);
+	ck_assert_int_eq(decode_request(span_of("\x84\x18\x40\x00", 4)), -EBADMSG);
 }
 END_TEST
 
@@ -224,6 +246,8 @@ static const struct {
 	{ "reply_echo", SIGNAL_ECHO },
 	{ "reply_refused_rate", SIGNAL_LOG },
 	{ "reply_refused_no_text", SIGNAL_ADMIT },
+	{ "reply_moved", SIGNAL_HELLO },
+	{ "reply_busy", SIGNAL_HELLO },
 };
 
 static struct signal_reply reply_of(size_t i)
@@ -238,6 +262,7 @@ static struct signal_reply reply_of(size_t i)
 	m.has_head = strcmp(replies[i].name, "reply_hello") == 0;
 	if (!m.has_head)
 		m.observed = kit_addr6();
+	m.features = m.has_head ? 0 : 0xff;
 	kit_bytes(0x40, m.node_token, sizeof(m.node_token));
 	kit_bytes(0xc0, m.epoch, sizeof(m.epoch));
 	m.relay = kit_relay_end();
@@ -248,6 +273,12 @@ static struct signal_reply reply_of(size_t i)
 		m.retry_after_s = 2;
 	} else if (strcmp(replies[i].name, "reply_refused_no_text") == 0) {
 		m.refusal = REFUSAL_STALE;
+	} else if (strcmp(replies[i].name, "reply_moved") == 0) {
+		m.moved_host = span_str("signal.example.org");
+		m.moved_port = 4433;
+	} else if (strcmp(replies[i].name, "reply_busy") == 0) {
+		m.busy = true;
+		m.retry_after_s = 300;
 	}
 	return m;
 }
@@ -267,6 +298,8 @@ START_TEST(replies_are_as_documented)
 		ck_assert_int_eq(signal_reply_decode(replies[i].to, kit_message(want, len), &back),
 				 0);
 		ck_assert_int_eq(back.refusal, m.refusal);
+		ck_assert_int_eq(back.busy, m.busy);
+		ck_assert(span_equal(back.moved_host, m.moved_host));
 		ck_assert_int_eq(signal_reply_encode(replies[i].to, &back, got, sizeof(got)),
 				 (ptrdiff_t)len);
 		ck_assert_mem_eq(got, want, len);
@@ -298,6 +331,28 @@ START_TEST(malformed_replies_are_refused)
 	ck_assert_int_eq(decode_reply(span_of("\x84\x01\x18\x63\x60\x00", 6)), 0);
 	/* a cause of our own side */
 	ck_assert_int_eq(decode_reply(span_of("\x84\x01\x18\x64\x60\x00", 6)), -EBADMSG);
+	/* moved and busy answer hello, and nothing else */
+	ck_assert_int_eq(decode_reply(span_of("\x82\x03\x05", 3)), -EBADMSG);
+	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x61"
+					      "a\x05",
+					      5)),
+			 -EBADMSG);
+	answered = SIGNAL_HELLO;
+	ck_assert_int_eq(decode_reply(span_of("\x82\x03\x05", 3)), 0);
+	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x61"
+					      "a\x05",
+					      5)),
+			 0);
+	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x61"
+					      "a\x00",
+					      5)),
+			 -EBADMSG);
+	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x60\x05", 4)), -EBADMSG);
+	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x61"
+					      "\n\x05",
+					      5)),
+			 -EBADMSG);
+	ck_assert_int_eq(decode_reply(span_of("\x82\x04\x05", 3)), -EBADMSG);
 	answered = SIGNAL_REQUEST_TYPES;
 	ck_assert_int_eq(decode_reply(span_of("\x81\x00", 2)), -EINVAL);
 }
@@ -401,6 +456,23 @@ START_TEST(events_are_as_documented)
 }
 END_TEST
 
+START_TEST(unknown_events_are_known_as_such)
+{
+	ck_assert_int_eq(decode_event(span_of("\x81\x18\x40", 3)), -ENOSYS);
+	ck_assert_int_eq(decode_event(span_of("\x83\x18\x64\xf9\x3c\x00\xa0", 7)), -ENOSYS);
+	for (uint8_t type = 7; type < UNKNOWN_TYPES_FROM; type++) {
+		uint8_t bytes[] = { 0x81, 0x18, type };
+		bool small = type < 24;
+
+		if (small)
+			bytes[1] = type;
+		ck_assert_int_eq(decode_event(span_of(bytes, small ? 2 : 3)), -EBADMSG);
+	}
+	ck_assert_int_eq(decode_event(span_of("\x81\x00", 2)), -EBADMSG);
+	ck_assert_int_eq(decode_event(span_of("\x18\x40", 2)), -EBADMSG);
+}
+END_TEST
+
 START_TEST(a_full_presence_event_fits)
 {
 	struct signal_event m = { .type = SIGNAL_EV_PRESENCE,
@@ -451,7 +523,7 @@ START_TEST(refusals_have_names)
 	ck_assert_str_eq(refusal_name(REFUSAL_INVITE_USED), "invite-used");
 	ck_assert_str_eq(refusal_name(REFUSAL_NONE), "none");
 	ck_assert_str_eq(refusal_name(REFUSAL_FORK), "fork");
-	for (int reason = REFUSAL_NONE; reason <= REFUSAL_UNKNOWN_HEAD; reason++)
+	for (int reason = REFUSAL_NONE; reason <= REFUSAL_UNSUPPORTED; reason++)
 		ck_assert_str_ne(refusal_name(reason), "unknown");
 	ck_assert_str_eq(refusal_name(-1), "unknown");
 	ck_assert_str_eq(refusal_name(50), "unknown");
@@ -461,7 +533,8 @@ END_TEST
 
 UNIT_MAIN("proto/signal", requests_are_as_documented, request_fields_arrive,
 	  malformed_requests_are_refused, requests_out_of_bounds_are_refused,
-	  another_version_is_not_malformed, replies_are_as_documented,
-	  malformed_replies_are_refused, a_reply_to_something_else_is_refused,
-	  a_refusals_text_is_bounded_and_printable, events_are_as_documented,
-	  a_full_presence_event_fits, frames_are_found_and_bounded, refusals_have_names)
+	  another_version_is_not_malformed, unknown_requests_are_not_malformed,
+	  replies_are_as_documented, malformed_replies_are_refused,
+	  a_reply_to_something_else_is_refused, a_refusals_text_is_bounded_and_printable,
+	  events_are_as_documented, unknown_events_are_known_as_such, a_full_presence_event_fits,
+	  frames_are_found_and_bounded, refusals_have_names)
