@@ -16,6 +16,8 @@ static void print_server(struct json_object *s)
 {
 	char rtt[24];
 
+	if (*js(s, "moved_to"))
+		table_line("  server       ", "has sent this node to %s", js(s, "moved_to"));
 	if (!json_object_get_boolean(json_object_object_get(s, "reachable"))) {
 		table_line("  server       ", "%s port %s: not reached", js(s, "host"),
 			   js(s, "port"));

@@ -21,6 +21,8 @@ static void print_signal(struct json_object *o)
 		   timed ? ", rtt " : "", timed ? table_ms(s, "rtt_ms", rtt) : "",
 		   heard ? "last heard " : "never heard",
 		   heard ? table_age(s, "last_verified_s", age) : "", heard ? " ago" : "");
+	if (*js(s, "moved_to"))
+		table_line("            ", "has sent this node to %s", js(s, "moved_to"));
 	if (*js(s, "observed"))
 		table_line("            ", "sees this node at %s", js(s, "observed"));
 	if (*js(s, "error"))

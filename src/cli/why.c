@@ -47,6 +47,16 @@ static void print_nat(struct json_object *o, const char *whose, const char *key)
 	table_line(head, "%s", text);
 }
 
+/* What keeps this node from the server, or where that has sent it. */
+static void print_server(struct json_object *signal)
+{
+	if (*js(signal, "error"))
+		table_line("", "The session with the signal server: %s.", js(signal, "error"));
+	if (*js(signal, "moved_to"))
+		table_line("", "The signal server has sent this node to %s.",
+			   js(signal, "moved_to"));
+}
+
 static void print_why(struct json_object *o)
 {
 	char rtt[24];
@@ -60,6 +70,7 @@ static void print_why(struct json_object *o)
 	table_line("", "%s", js(o, "text"));
 	if (*js(o, "detail"))
 		table_line("", "The last attempt: %s.", js(o, "detail"));
+	print_server(json_object_object_get(o, "signal"));
 	table_conflicts(o);
 	table_advice(json_object_object_get(o, "advice"));
 	print_paths(o);

@@ -36,6 +36,7 @@ struct dial {
 	void *ctx, *progress_ctx, *resolved_ctx;
 	struct resolve *resolve; /* NULL once it has ended */
 	struct timer *stagger, *deadline, *look, *again;
+	bool named_by_server;
 	uint64_t gap; /* between connections to the same address; 0: one only */
 	struct attempt attempt[DIAL_ADDRS_MAX];
 	size_t n, begun, running;
@@ -371,6 +372,8 @@ static void on_again(void *ctx)
 
 static void add_address(struct dial *d, const struct addr *to)
 {
+	if (d->named_by_server && !addr_is_candidate_ok(to))
+		return;
 	for (size_t i = 0; i < d->n; i++) {
 		if (addr_equal(&d->attempt[i].to, to))
 			return;
@@ -424,6 +427,7 @@ int dial_start(struct host *h, const struct dial_params *p, dial_fn fn, void *ct
 	d->port = p->port;
 	d->pin = p->pin;
 	d->gap = p->again;
+	d->named_by_server = p->named_by_server;
 	d->fn = fn;
 	d->progress = p->progress;
 	d->progress_ctx = p->progress_ctx;

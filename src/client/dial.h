@@ -22,6 +22,7 @@ struct dial_params {
 	uint16_t port;
 	struct quic_pin pin;
 	struct addr last_good; /* unset: none */
+	bool named_by_server;  /* the host: only addresses fit for candidates are tried */
 	uint64_t dns_timeout;  /* ns */
 	uint64_t timeout;      /* ns, for all of it */
 	uint64_t again;	       /* ns between connections to one address; 0: one only */

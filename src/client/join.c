@@ -129,9 +129,30 @@ static void on_event(void *ctx, const struct signal_event *ev)
 	(void)ctx, (void)ev; /* none before a session */
 }
 
+/* A server that is busy is waited for, as long as there is time. Returns false if there is none. */
+static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
+{
+	uint64_t now = clock_now(j->host);
+	uint64_t wait = backoff_asked(MAX(retry_after_s, 1u) * NS_PER_S, random_u64(j->host));
+
+	if (wait >= j->deadline_at - now)
+		return false;
+	rpc_free(j->rpc);
+	j->rpc = NULL;
+	timer_set_in(j->retry, wait);
+	join_progress(j, "%s is busy: asking again in %llu s", j->server,
+		      (unsigned long long)(wait / NS_PER_S));
+	return true;
+}
+
 static void on_ended(void *ctx, const struct rpc_end *end)
 {
-	join_fail(ctx, &end->err);
+	struct join *j = ctx;
+	struct err err = end->err; /* goes with the connection */
+
+	if (err.reason == REFUSAL_BUSY && wait_for_busy(j, end->retry_after_s))
+		return;
+	join_fail(j, &err);
 }
 
 static const struct rpc_ops ops = { .ready = on_ready, .event = on_event, .ended = on_ended };
@@ -144,6 +165,7 @@ static void on_dial_progress(void *ctx, const char *line)
 int join_connect(struct join *j, struct err *err)
 {
 	struct rpc_params p = {
+		.zone = j->cluster_name,
 		.dial = {
 			.socket = j->socket,
 			.host = j->server,
@@ -400,7 +422,8 @@ int join_new(struct host *h, const struct store *s, const struct join_kind *kind
 	r = store_identity(h, s, true, &j->identity, &j->identity_unwritten, err);
 	if (r < 0 || (r = load_pending(j, err)) < 0 || (r = open_socket(j, err)) < 0)
 		goto fail;
-	timer_set_in(j->deadline, JOIN_DEADLINE);
+	j->deadline_at = clock_now(h) + JOIN_DEADLINE;
+	timer_set(j->deadline, j->deadline_at);
 	*ret = j;
 	return 0;
 fail:

@@ -42,6 +42,7 @@ struct join {
 	struct rpc *rpc;
 	uint64_t server_time_s; /* as hello told it */
 	struct timer *retry, *deadline;
+	uint64_t deadline_at;
 	struct deferred *finish;
 	unsigned tries;
 	/* What is to be done. */

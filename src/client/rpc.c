@@ -23,7 +23,11 @@ struct waiting {
 
 struct rpc {
 	struct host *host;
-	struct dial *dial;	/* NULL once connected */
+	struct dial *dial;	   /* NULL once connected */
+	struct dial_params params; /* of the dial; its host is in `hops` */
+	struct hops hops;	   /* where it was dialled */
+	struct hops_day *day;
+	char zone[LABEL_MAX + 1];
 	struct quic_conn *conn; /* NULL before and after */
 	char server_name[HOST_TEXT_MAX + 1];
 	uint8_t cluster_id[HASH_LEN];
@@ -263,11 +267,68 @@ static void on_reply(struct rpc *r, struct waiting *w)
 
 /* --- hello ------------------------------------------------------------------------------------ */
 
+static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
+		       const struct addr *to);
+
+/* Dials the last of the hops. */
+static int dial_place(struct rpc *r, struct err *err)
+{
+	const struct place *to = hops_last(&r->hops);
+
+	snprintf(r->server_name, sizeof(r->server_name), "%s", to->host);
+	r->params.host = to->host;
+	r->params.port = to->port;
+	if (r->hops.n > 1) { /* the address is that of the place before */
+		r->params.last_good = (struct addr){ 0 };
+		r->params.named_by_server = true;
+	}
+	return dial_start(r->host, &r->params, on_dialled, r, err, &r->dial);
+}
+
+/* The server has moved: the connection there is given up for one at the place that it names. */
+static void on_moved(struct rpc *r, const struct signal_reply *reply)
+{
+	struct rpc_end end = { .refused = true };
+	char from[PLACE_TEXT_MAX], to[PLACE_TEXT_MAX];
+
+	place_format(hops_last(&r->hops), from);
+	if (hops_follow(&r->hops, reply->moved_host, reply->moved_port, r->zone, r->day,
+			clock_now(r->host), &end.err) < 0) {
+		rpc_end(r, &end);
+		return;
+	}
+	log_info(host_log(r->host), "%s: the signal server %s says that it has moved to %s",
+		 r->zone, from, place_format(hops_last(&r->hops), to));
+	quic_conn_free(r->conn);
+	r->conn = NULL;
+	if (dial_place(r, &end.err) < 0)
+		rpc_end(r, &end);
+}
+
+static void on_busy(struct rpc *r, uint32_t retry_after_s)
+{
+	struct rpc_end end = { .refused = true, .retry_after_s = retry_after_s };
+
+	refuse_set(&end.err, REFUSAL_BUSY,
+		   "the signal server %s is busy, and asks this node to "
+		   "come again in %u s",
+		   r->server_name, (unsigned)retry_after_s);
+	rpc_end(r, &end);
+}
+
 static void on_hello(void *ctx, const struct signal_reply *reply)
 {
 	struct rpc *r = ctx;
 	struct rpc_end end = { .refused = true, .retry_after_s = reply->retry_after_s };
 
+	if (reply->moved_host.len > 0) {
+		on_moved(r, reply);
+		return;
+	}
+	if (reply->busy) {
+		on_busy(r, reply->retry_after_s);
+		return;
+	}
 	if (reply->refusal != REFUSAL_NONE) {
 		rpc_refusal(r, reply, &end.err);
 		rpc_end(r, &end);
@@ -285,11 +346,15 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 	struct signal_request hello = {
 		.type = SIGNAL_HELLO,
 		.agent = span_str("mlsh " MLSH_VERSION),
+		.features = SIGNAL_FEATURES,
 	};
 	int code;
 
 	if (err) {
 		end.err = *err;
+		if (r->hops.n > 1)
+			err_prefix(&end.err, "the signal server %.120s has sent this node on",
+				   r->hops.at[0].host);
 		rpc_end(r, &end);
 		return;
 	}
@@ -314,10 +379,17 @@ static bool handle_event(struct rpc *r, struct span message)
 {
 	struct signal_event *ev = calloc(1, sizeof(*ev));
 	bool gone = false, *outer = r->gone;
+	int code = -ENOMEM;
 
-	if (ev)
+	if (ev) {
 		ev->presence = r->presence;
-	if (!ev || signal_event_decode(message, ev) < 0) {
+		code = signal_event_decode(message, ev);
+	}
+	if (code == -ENOSYS) { /* of a later version: it means nothing here */
+		free(ev);
+		return true;
+	}
+	if (code < 0) {
 		free(ev);
 		rpc_malformed(r, "an event");
 		return false;
@@ -398,7 +470,7 @@ int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *o
 	     struct err *err, struct rpc **ret)
 {
 	struct rpc *r = calloc(1, sizeof(*r));
-	struct dial_params dial = p->dial;
+	struct place first = place_of(p->dial.host, p->dial.port);
 	int code;
 
 	if (!r)
@@ -408,7 +480,10 @@ int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *o
 	r->ctx = ctx;
 	r->events = NO_STREAM;
 	list_init(&r->waiting);
-	snprintf(r->server_name, sizeof(r->server_name), "%s", dial.host);
+	r->params = p->dial;
+	r->day = p->day;
+	hops_begin(&r->hops, &first);
+	snprintf(r->zone, sizeof(r->zone), "%s", p->zone);
 	memcpy(r->cluster_id, p->cluster_id, HASH_LEN);
 	r->presence = calloc(PRESENCE_PER_EVENT_MAX, sizeof(*r->presence));
 	r->deadline = timer_new(h, on_deadline, r);
@@ -416,7 +491,7 @@ int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *o
 		code = err_set(err, -ENOMEM, "out of memory");
 		goto fail;
 	}
-	code = dial_start(h, &dial, on_dialled, r, err, &r->dial);
+	code = dial_place(r, err);
 	if (code < 0)
 		goto fail;
 	*ret = r;
@@ -446,6 +521,11 @@ int rpc_refusal(const struct rpc *r, const struct signal_reply *reply, struct er
 
 	snprintf(server, sizeof(server), "the signal server %s", r->server_name);
 	return refuse_by_server(err, reply->refusal, server, reply->text, reply->retry_after_s);
+}
+
+const struct place *rpc_place(const struct rpc *r)
+{
+	return hops_last(&r->hops);
 }
 
 const struct addr *rpc_server(const struct rpc *r)

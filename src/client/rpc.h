@@ -7,6 +7,7 @@
 #define MLSH_CLIENT_RPC_H
 
 #include "client/dial.h"
+#include "client/hops.h"
 #include "proto/signal.h"
 
 #define RPC_REQUESTS_MAX 8 /* waiting for their replies at once */
@@ -16,8 +17,8 @@ struct rpc;
 /* How it ended: a message for people, and details for whoever decides what to do next. */
 struct rpc_end {
 	struct err err;		/* reason is set when there is one */
-	bool refused;		/* hello was refused, for `err.reason` */
-	uint32_t retry_after_s; /* of that refusal */
+	bool refused;		/* hello was refused, for `err.reason`, or answered busy */
+	uint32_t retry_after_s; /* of that answer */
 	bool closed_by_server;	/* CONNECTION_CLOSE with `app_error` */
 	uint64_t app_error;	/* enum signal_close */
 	bool restarted;		/* the server is there, and has lost the connection */
@@ -35,8 +36,14 @@ struct rpc_ops {
 struct rpc_params {
 	struct dial_params dial;
 	uint8_t cluster_id[HASH_LEN]; /* zeros for setup */
+	const char *zone;	      /* the cluster's name; copied */
+	struct hops_day *day;	      /* of the owner, outlives the rpc; may be NULL */
 };
 
+/*
+ * Follows a server that says that it has moved, within the rules of client/hops.h: what the pin of
+ * `dial` says must hold there, too.
+ */
 int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *ops, void *ctx,
 	     struct err *err, struct rpc **ret) MUST_CHECK;
 /* Closes the connection with error 0; NULL allowed. From within any of its calls too. */
@@ -54,6 +61,7 @@ int rpc_request(struct rpc *r, const struct signal_request *m, rpc_reply_fn fn, 
 /* The refusal in `reply` as a sentence. Returns the code. */
 int rpc_refusal(const struct rpc *r, const struct signal_reply *reply, struct err *err);
 /* Only after ready. */
+const struct place *rpc_place(const struct rpc *r); /* a view */
 const struct addr *rpc_server(const struct rpc *r);
 const uint8_t *rpc_server_key_sha256(const struct rpc *r);
 const uint8_t *rpc_server_cert_sha256(const struct rpc *r);

@@ -138,6 +138,7 @@ void session_lost(struct session *s, const struct err *err)
 	drop_connection(s);
 	relays_lost(s, err);
 	s->failures++;
+	place_lost(s, (enum refusal)err->reason);
 	wait_until(s, clock_now(s->host) + backoff_delay(s->failures, random_u64(s->host)));
 }
 
@@ -299,6 +300,8 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	struct session *s = ctx;
 
 	s->phase = PHASE_PUSH;
+	s->features = hello->features;
+	place_reached(s, rpc_place(s->rpc));
 	s->last_tick = clock_now(s->host);
 	timer_set_in(s->tick, TICK);
 	sync_reset(s);
@@ -368,11 +371,15 @@ static uint64_t dial_timeout(struct session *s)
 
 static void session_dial(struct session *s)
 {
+	struct place at = place_to_dial(s);
 	struct rpc_params p = {
+		.zone = s->cluster.cluster,
+		.day = &s->hops_day,
 		.dial = {
 			.socket = choose_socket(s),
-			.host = s->cluster.signal_host,
-			.port = s->cluster.signal_port,
+			.host = at.host,
+			.port = at.port,
+			.named_by_server = s->moved.host[0] != '\0',
 			.pin = { .by_cert = true, .by_key = true },
 			.last_good = s->last_good,
 			.dns_timeout = DNS_TIMEOUT,
@@ -549,6 +556,8 @@ void session_status_get(const struct session *s, struct session_status *ret)
 		.last_verified = s->last_verified,
 		.observed = s->observed,
 		.last_err = s->last_err,
+		.moved = s->moved,
+		.features = s->features,
 		.spare = s->spare != NULL,
 	};
 	if (session_server(s)) {

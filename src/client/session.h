@@ -11,6 +11,7 @@
 #define MLSH_CLIENT_SESSION_H
 
 #include "client/cluster_file.h"
+#include "client/hops.h"
 #include "proto/probe.h"
 #include "proto/relay.h"
 #include "proto/signal.h"
@@ -62,6 +63,8 @@ struct session_status {
 	uint64_t last_verified; /* clock_now when the server was last heard; 0: never */
 	uint64_t rtt_ns;
 	struct addr server, observed; /* unset when unknown */
+	struct place moved;	      /* where the server sent us; host "": nowhere */
+	uint64_t features;	      /* the server's bits in its last hello */
 	bool spare;		      /* from a port of its own: no relay */
 	char group[32];		      /* key exchange */
 	struct err last_err;	      /* why the last attempt failed, or a fork; code 0: none */

@@ -80,8 +80,14 @@ struct session {
 	uint64_t dial_began, last_tick, impatient_until;
 	bool was_up; /* ever */
 	struct addr last_good, observed;
+	uint64_t features; /* the server's */
 	uint64_t last_verified;
 	struct err end_err; /* why it stopped */
+
+	/* where the server is (session_place.c) */
+	struct place moved;	 /* where it sent us last; host "": nowhere */
+	unsigned moved_failures; /* there, since it last answered */
+	struct hops_day hops_day;
 
 	/* log (session_sync.c) */
 	bool busy; /* a request about the log is under way */
@@ -133,6 +139,15 @@ bool session_request(struct session *s, const struct signal_request *m, rpc_repl
 void session_set_err(struct session *s, const struct err *err);
 void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
 void session_fetched(struct session *s);    /* PHASE_FETCH is over */
+
+/* --- session_place.c -------------------------------------------------------------------------- */
+
+/* Where to dial: where the server sent us, or where the cluster's file says. */
+struct place place_to_dial(const struct session *s);
+/* A server has answered there. */
+void place_reached(struct session *s, const struct place *at);
+/* The connection ended, for this reason, or did not come about. */
+void place_lost(struct session *s, enum refusal why);
 
 /* --- session_sync.c --------------------------------------------------------------------------- */
 

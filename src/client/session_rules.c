@@ -35,6 +35,7 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
 	switch (reason) {
 	case REFUSAL_RATE:
+	case REFUSAL_BUSY:
 		*ret_wait = MAX(asked_wait(retry_after_s), NS_PER_S);
 		return SESSION_NEXT_WAIT;
 	case REFUSAL_INTERNAL:

@@ -62,6 +62,9 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 			  "firewall and at its provider?");
 		advise_file(w, f, "port");
 		advise(w, "does this network let UDP out? Another one (a phone's) tells");
+	} else if (f->err_reason == REFUSAL_BUSY) {
+		put(w, "The signal server answers, but is busy: this node waits as long as it was "
+		       "asked to.");
 	} else {
 		put(w, "The signal server answers, but refuses this node.");
 		advise(w, "`mlsh status` has its reason");

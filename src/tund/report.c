@@ -43,12 +43,12 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	const struct cluster_file *f = tunnel_cluster(t);
 	struct json_object *o = json_object_new_object();
 	struct session_status s;
-	char host[HOST_TEXT_MAX + 16];
+	struct place home = place_of(f->signal_host, f->signal_port);
+	char text[PLACE_TEXT_MAX];
 
 	session_status_get(tunnel_session(t), &s);
-	snprintf(host, sizeof(host), strchr(f->signal_host, ':') ? "[%s]:%u" : "%s:%u",
-		 f->signal_host, f->signal_port);
-	put_str(o, "host", host);
+	put_str(o, "host", place_format(&home, text));
+	put_str(o, "moved_to", s.moved.host[0] ? place_format(&s.moved, text) : NULL);
 	put_str(o, "state", names[s.state]);
 	put_addr(o, "endpoint", &s.server);
 	put_age(o, "since_s", now, s.since);
@@ -56,6 +56,7 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	put_ms(o, "rtt_ms", s.rtt_ns);
 	put_addr(o, "observed", &s.observed);
 	put_str(o, "key_exchange", s.group[0] ? s.group : NULL);
+	put_bits(o, "features", s.state == SESSION_UP, s.features);
 	put_str(o, "error", s.state != SESSION_UP && s.last_err.code ? s.last_err.text : NULL);
 	return o;
 }
@@ -205,6 +206,7 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 	put_bool(o, "self", self);
 	put_bool(o, "online", self || p.online || p.state == PEER_UP);
 	put_str(o, "path", self ? "self" : report_path_name(p.path));
+	put_bits(o, "features", self || p.greeted, self ? PEER_FEATURES : p.features);
 	return o;
 }
 

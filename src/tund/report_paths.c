@@ -112,6 +112,19 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 	(void)overlay_peer_nat(o, m, &ret->theirs);
 }
 
+/* Why there is no session, and where the server has sent this node. */
+static struct json_object *session_of(const struct tunnel *t)
+{
+	struct json_object *o = json_object_new_object();
+	struct session_status s;
+	char moved[PLACE_TEXT_MAX];
+
+	session_status_get(tunnel_session(t), &s);
+	put_str(o, "moved_to", s.moved.host[0] ? place_format(&s.moved, moved) : NULL);
+	put_str(o, "error", s.state != SESSION_UP && s.last_err.code ? s.last_err.text : NULL);
+	return o;
+}
+
 char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
@@ -137,6 +150,7 @@ char *report_why(struct host *h, const struct tunnel *t, const struct member *m)
 	put_str(o, "reason", why_reason_name(w.reason));
 	put_str(o, "text", w.text);
 	put_str(o, "detail", p.detail);
+	json_object_object_add(o, "signal", session_of(t));
 	put_bool(o, "routed", overlay_routes_to(tunnel_overlay(t), m));
 	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "advice", advice_of(&w));
@@ -158,6 +172,7 @@ static struct json_object *server_of(const struct tunnel *t, const struct sessio
 {
 	struct json_object *o = json_object_new_object();
 	const struct cluster_file *f = tunnel_cluster(t);
+	char moved[PLACE_TEXT_MAX];
 
 	put_str(o, "host", f->signal_host);
 	put_int(o, "port", f->signal_port);
@@ -166,6 +181,7 @@ static struct json_object *server_of(const struct tunnel *t, const struct sessio
 	put_ms(o, "rtt_ms", up ? s->rtt_ns : 0);
 	put_bool(o, "own_port", !s->spare);
 	put_bool(o, "rewrites", up && rewrites);
+	put_str(o, "moved_to", s->moved.host[0] ? place_format(&s->moved, moved) : NULL);
 	put_str(o, "error", !up && s->last_err.code ? s->last_err.text : NULL);
 	return o;
 }

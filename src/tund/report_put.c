@@ -63,6 +63,17 @@ void put_ip4(struct json_object *o, const char *key, ip4 ip)
 	put_str(o, key, ip4_format(ip, text));
 }
 
+void put_bits(struct json_object *o, const char *key, bool known, uint64_t bits)
+{
+	struct json_object *list = known ? json_object_new_array() : NULL;
+
+	for (int bit = 0; list && bit < 64; bit++) {
+		if (bits >> bit & 1)
+			json_object_array_add(list, json_object_new_int(bit));
+	}
+	json_object_object_add(o, key, list);
+}
+
 char *report_text(struct json_object *o)
 {
 	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |

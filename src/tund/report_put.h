@@ -16,6 +16,8 @@ void put_age(struct json_object *o, const char *key, uint64_t now, uint64_t then
 void put_ms(struct json_object *o, const char *key, uint64_t ns);	     /* 0: null */
 void put_addr(struct json_object *o, const char *key, const struct addr *a); /* unset: null */
 void put_ip4(struct json_object *o, const char *key, ip4 ip);
+/* The numbers of the bits that are set, as an array; null if they are not known. */
+void put_bits(struct json_object *o, const char *key, bool known, uint64_t bits);
 const char *report_path_name(enum peer_path p);
 /* What this host itself uses of the overlay's addresses: an array of sentences. */
 struct json_object *report_conflicts(const struct tunnel *t);

@@ -25,7 +25,9 @@ enum evil_how {
 	EVIL_WRONG_KIND,  /* the reply to another request */
 	EVIL_RESET,	  /* gives the stream up */
 	EVIL_CLOSE,	  /* closes the connection with `close_code` */
-	EVIL_REFUSE	  /* refuses with `reason` and `retry_after_s` */
+	EVIL_REFUSE,	  /* refuses with `reason` and `retry_after_s` */
+	EVIL_MOVED,	  /* hello: moved to `moved_host` and `moved_port` */
+	EVIL_BUSY	  /* hello: busy for `retry_after_s` */
 };
 
 struct evil {
@@ -39,7 +41,10 @@ struct evil {
 	uint64_t close_code;
 	enum refusal reason;
 	uint32_t retry_after_s;
+	const char *moved_host;
+	uint16_t moved_port;
 	/* what it shows */
+	uint64_t features;
 	struct entry_bytes shown[8];
 	size_t n_shown;
 	bool claim_more; /* a head beyond what it shows */
@@ -74,6 +79,7 @@ static inline void good_reply(struct evil *e, const struct signal_request *rq,
 {
 	r->time_s = (uint64_t)clock_wall_s(e->host);
 	r->observed = addr_v4(IP(198, 51, 100, 99), 999);
+	r->features = e->features;
 	r->subnet = e->offer;
 	memset(r->epoch, 7, EPOCH_LEN);
 	r->address = e->offer_address;
@@ -153,6 +159,12 @@ static inline void answer(struct evil *e, int64_t stream, struct span message)
 		reply.refusal = e->reason;
 		reply.retry_after_s = e->retry_after_s;
 		reply.text = span_str("because");
+	} else if (e->how == EVIL_MOVED && rq.type == SIGNAL_HELLO) {
+		reply.moved_host = span_str(e->moved_host);
+		reply.moved_port = e->moved_port;
+	} else if (e->how == EVIL_BUSY && rq.type == SIGNAL_HELLO) {
+		reply.busy = true;
+		reply.retry_after_s = e->retry_after_s;
 	} else {
 		good_reply(e, &rq, &reply);
 	}
@@ -160,7 +172,7 @@ static inline void answer(struct evil *e, int64_t stream, struct span message)
 	ck_assert_int_gt(len, 0);
 	if (rq.type == SIGNAL_SUBSCRIBE && e->how != EVIL_REFUSE)
 		ck_assert_int_eq(quic_stream_open(e->conn, false, &e->events), 0);
-	if (rq.type == e->at && e->how != EVIL_REFUSE && e->how != EVIL_NOT)
+	if (rq.type == e->at && e->how != EVIL_NOT && e->how < EVIL_REFUSE)
 		misbehave(e, stream, bytes, (size_t)len);
 	else
 		write_all(e, stream, bytes, (size_t)len, true);
@@ -224,10 +236,12 @@ struct scene {
 	struct kit_node *n;
 };
 
-static inline void evil_open(struct evil *e, struct world *w)
+/* With a key of its own, or with another server's, which outlives it. */
+static inline void evil_open_at(struct evil *e, struct world *w, const char *host_name,
+				const char *dns_name, ip4 ip, const struct identity *key_of)
 {
 	static const struct quic_profile *const serve[] = { &signal_profile, NULL };
-	struct addr at = addr_v4(IP(192, 0, 2, 66), KIT_PORT);
+	struct addr at = addr_v4(ip, KIT_PORT);
 	struct quic_socket_config cfg = {
 		.udp.bind.port = KIT_PORT,
 		.serve = serve,
@@ -239,11 +253,24 @@ static inline void evil_open(struct evil *e, struct world *w)
 
 	*e = (struct evil){ .w = w, .offer = { IP(100, 64, 0, 0), 10 } };
 	e->offer_address = IP(100, 64, 0, 1);
-	e->host = world_host(w, "evil", IP(192, 0, 2, 66));
-	SIM_CHECK_OK(w, world_dns_set(w, "evil.example.net", &at));
-	SIM_CHECK_OK(w, identity_new(e->host, NULL, &e->id));
-	cfg.identity = e->id;
+	e->host = world_host(w, host_name, ip);
+	SIM_CHECK_OK(w, world_dns_set(w, dns_name, &at));
+	if (!key_of)
+		SIM_CHECK_OK(w, identity_new(e->host, NULL, &e->id));
+	cfg.identity = key_of ? key_of : e->id;
 	SIM_CHECK_OK(w, quic_socket_open(e->host, &cfg, NULL, &e->socket));
+}
+
+static inline void evil_close(struct evil *e)
+{
+	quic_socket_close(e->socket);
+	identity_free(e->id);
+	*e = (struct evil){ .w = e->w };
+}
+
+static inline void evil_open(struct evil *e, struct world *w)
+{
+	evil_open_at(e, w, "evil", "evil.example.net", IP(192, 0, 2, 66), NULL);
 }
 
 static inline void scene_open(struct scene *s)
@@ -256,8 +283,7 @@ static inline void scene_open(struct scene *s)
 static inline void scene_close(struct scene *s)
 {
 	kit_node_down(s->n);
-	quic_socket_close(s->e.socket);
-	identity_free(s->e.id);
+	evil_close(&s->e);
 	kit_close(&s->k);
 }
 

@@ -226,6 +226,17 @@ START_TEST(without_the_server_it_is_said_what_fails)
 	sim_pass(m->w, MINUTE);
 	o = ask(&m->node[0], CONTROL_WHY, m->node[1].name);
 	ck_assert_str_eq(str(o, "reason"), "no-server");
+	ck_assert(strstr(str(json_object_object_get(o, "signal"), "error"), "no answer"));
+	json_object_put(o);
+	/* What nodes told of themselves stays known while they are away. */
+	o = ask(&m->node[0], CONTROL_NODES, "");
+	for (size_t i = 0; i < 2; i++) {
+		struct json_object *n =
+			json_object_array_get_idx(json_object_object_get(o, "nodes"), i);
+
+		ck_assert(json_object_is_type(json_object_object_get(n, "features"),
+					      json_type_array));
+	}
 	json_object_put(o);
 	mesh_free(m);
 }
