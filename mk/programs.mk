@@ -6,17 +6,21 @@ signal_layers := signal quic membership identity proto base os-linux
 
 $(eval $(call link,release,build/release/bin/mlsh,$(call objects,release,src/cli/main.c),\
 	$(call program_libs,release,$(mlsh_layers)),))
+# Of the layers it takes what the daemon refers to, which is less than mlsh: no TOML, no C++.
+$(eval $(call link,release,build/release/bin/mlshtund,\
+	$(call objects,release,src/cli/mlshtund/main.c),$(call program_libs,release,$(mlsh_layers)),))
 $(eval $(call link,release,build/release/bin/mlsh-signal,$(call objects,release,src/signal/main.c),\
 	$(call program_libs,release,$(signal_layers)),))
 
+# mlshtund was a link to mlsh: what strip writes must not go through it.
+ifneq ($(shell test -L build/bin/mlshtund && echo yes),)
+$(shell rm build/bin/mlshtund)
+endif
 build/bin/%: build/release/bin/%
 	@mkdir -p $(@D)
 	@$(STRIP) -o $@ $<
 
-build/bin/mlshtund: build/bin/mlsh
-	@ln -sf mlsh $@
-
-cli: build/bin/mlsh build/bin/mlshtund  ## the command line and the tunnel daemon (one program)
+cli: build/bin/mlsh build/bin/mlshtund  ## the command line and the tunnel daemon
 
 signal: build/bin/mlsh-signal  ## the signaling server
 

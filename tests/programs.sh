@@ -47,6 +47,12 @@ for name in mlsh mlshtund mlsh-signal; do
 	result "$name runs in an empty root" "${problem:+$problem: $output}"
 done
 
+# The daemon has no parser of users' files, and nothing of C++, in it. That of mlsh shows that the
+# names would be seen.
+foreign() { nm "build/release/bin/$1" | grep -E ' (_Z|toml_|cluster_file_decode)' | head -n 3; }
+result "mlshtund holds no TOML and no C++" "$(foreign mlshtund)"
+result "mlsh holds it" "$([ "$(foreign mlsh | wc -l)" = 3 ] || echo "no name is found there")"
+
 # Every --help, and the answer to every wrong word, fits a terminal of 80 columns.
 wide() { # command...: lines that are too wide; an exit status other than 0 or 2
 	local text status

@@ -36,8 +36,11 @@ extern const struct command setup_command, invite_command, adopt_command, connec
 	disconnect_command, status_command, nodes_command, ping_command, why_command,
 	netcheck_command;
 
-/* mlshtund */
-int daemon_main(int argc, char **argv);
+/*
+ * Runs a program's main function, which returns an exit code, with SIGPIPE ignored. Returns
+ * EXIT_FAILED in place of EXIT_OK if output was lost; ends by SIGPIPE if its reader went away.
+ */
+int cli_main(int (*program)(int argc, char **argv), int argc, char **argv);
 /* connect --foreground; `json`: a line of JSON for each change of its state */
 int foreground_run(struct cli *c, const char *cluster, bool json);
 /* What `connect --json` prints; no address yet: "". */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* mlsh and mlshtund: one binary; the name it is invoked by selects the program, the first argument
- * the command. */
-#include <poll.h>
+/* mlsh: the first argument selects the command. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include "base/version.h"
 #include "cli/cli.h"
@@ -51,24 +47,6 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	progress_clear();
 	host_free(c.host);
 	return rc;
-}
-
-/*
- * Output that was lost, on a full disk, is a failure. If the reader of a pipe went away (`| head`),
- * the program ends as others do then: without a word, by SIGPIPE.
- */
-static int written(int rc, bool pipe_ends_us)
-{
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-	if ((fflush(stdout) == 0 && !ferror(stdout)) || rc != EXIT_OK)
-		return rc;
-	if (pipe_ends_us && poll(&out, 1, 0) == 1 && out.revents & POLLERR) {
-		signal(SIGPIPE, SIG_DFL);
-		raise(SIGPIPE);
-	}
-	cli_complain("writing the output failed");
-	return EXIT_FAILED;
 }
 
 static const struct command *command_named(const char *name)
@@ -123,11 +101,6 @@ static int help_on(const char *name)
 
 static int run_program(int argc, char **argv)
 {
-	const char *name = argc > 0 && argv[0] ? argv[0] : "mlsh";
-	const char *slash = strrchr(name, '/');
-
-	if (strcmp(slash ? slash + 1 : name, "mlshtund") == 0)
-		return daemon_main(argc, argv);
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;
@@ -148,8 +121,5 @@ static int run_program(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	/* Not before what was begun is finished; `trap '' PIPE` in a shell: not at all. */
-	bool pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
-
-	return written(run_program(argc, argv), pipe_ends_us);
+	return cli_main(run_program, argc, argv);
 }

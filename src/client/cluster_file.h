@@ -2,29 +2,17 @@
 /*
  * What a node keeps of a cluster: `<cluster>.toml` (0600, secrets) and beside it `<cluster>.log`,
  * its copy of the membership log (entries one after another, each behind a 32-bit length). Text and
- * bytes only; where they lie is store.h's business.
+ * bytes only; where they lie is store.h's business. mlsh alone reads and writes the TOML; the
+ * daemon gets the fields of it (proto/cluster.h).
  */
 #ifndef MLSH_CLIENT_CLUSTER_FILE_H
 #define MLSH_CLIENT_CLUSTER_FILE_H
 
 #include "membership/mlog.h"
+#include "proto/cluster.h"
 
 #define CLUSTER_FILE_MAX 16384
 #define LOG_FILE_MAX (64u << 20)
-
-struct cluster_file {
-	char cluster[LABEL_MAX + 1];
-	uint8_t cluster_id[HASH_LEN];
-	char node_name[LABEL_MAX + 1];
-	struct node_id node_id; /* must be the identity's */
-	ip4 address;
-	struct prefix4 subnet;
-	char signal_host[HOST_TEXT_MAX + 1];
-	uint16_t signal_port;
-	uint8_t signal_cert[HASH_LEN]; /* from the token or the invite */
-	uint8_t signal_key[HASH_LEN];  /* of genesis: a renewed certificate with it is accepted */
-	uint8_t node_token[HASH_LEN];
-};
 
 /* Writes the TOML text, NUL-terminated. -ENOSPC. */
 int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, size_t *ret_len)

@@ -1,23 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* A cluster's files on their way to the daemon: reading them, and sending them in pieces. */
+/* What the daemon needs of a cluster: read from its user's files, and sent in pieces. */
 #include "client/handover.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "client/cluster_file.h"
+
+static int encode_cluster(const struct cluster_file *f, struct buf *ret, struct err *err)
+{
+	ptrdiff_t n = -ENOMEM;
+
+	ret->data = malloc(CLUSTER_BYTES_MAX);
+	if (ret->data)
+		n = cluster_encode(f, ret->data, CLUSTER_BYTES_MAX);
+	if (n < 0)
+		return err_set(err, (int)n, "cannot hand over cluster %s: %s", f->cluster,
+			       strerror((int)-n));
+	ret->len = (size_t)n;
+	return 0;
+}
+
+/* The file is parsed here, with its user's rights; the daemon gets what is in it. */
 static int read_cluster(struct host *h, const struct store *s, const char *cluster,
 			struct handover *o, struct err *err)
 {
 	struct cluster_file f = { 0 };
-	char path[STORE_PATH_MAX];
-	/* The daemon checks it, too, but does not know where it is. */
 	int rc = store_load_cluster(h, s, cluster, &f, err);
 
+	if (rc == 0)
+		rc = encode_cluster(&f, &o->file[CONTROL_FILE_CLUSTER], err);
 	secret_wipe(&f, sizeof(f));
-	if (rc == 0)
-		rc = store_cluster_path(s, cluster, STORE_CLUSTER, path, err);
-	if (rc == 0)
-		rc = file_read_private(h, path, CLUSTER_FILE_MAX, err,
-				       &o->file[CONTROL_FILE_CLUSTER]);
 	if (rc == 0)
 		rc = store_read_log(h, s, cluster, &o->file[CONTROL_FILE_LOG], err);
 	return rc;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cluster's files on their way from their user to the daemon: their contents, never descriptors
- * or paths, in pieces that the daemon acknowledges (docs/protocol/05-local.md). So a file that
- * cannot be read makes its owner's command wait, and not the daemon.
+ * A cluster on its way from its user to the daemon: the contents of its files, never descriptors or
+ * paths, in pieces that the daemon acknowledges (docs/protocol/05-local.md). So a file that cannot
+ * be read makes its owner's command wait, and not the daemon. The cluster file goes decoded: the
+ * daemon has no parser for it.
  */
 #ifndef MLSH_CLIENT_HANDOVER_H
 #define MLSH_CLIENT_HANDOVER_H
@@ -17,8 +18,8 @@ struct handover {
 };
 
 /*
- * Reads the cluster's files. -ENOENT for a cluster that this user does not have; otherwise as
- * file_read_private and store_identity. The caller frees.
+ * Reads and decodes the cluster's files. -ENOENT for a cluster that this user does not have;
+ * otherwise as file_read_private and store_identity. The caller frees.
  */
 int handover_read(struct host *h, const struct store *s, const char *cluster, struct handover *ret,
 		  struct err *err) MUST_CHECK;

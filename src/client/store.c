@@ -207,35 +207,6 @@ bool store_has_pending(struct host *h, const struct store *s, const char *cluste
 	       file_exists(h, path);
 }
 
-int store_load_cluster(struct host *h, const struct store *s, const char *cluster,
-		       struct cluster_file *ret, struct err *err)
-{
-	struct cluster_file f = { 0 };
-	char path[STORE_PATH_MAX];
-	struct buf text = { 0 };
-	int r = store_cluster_path(s, cluster, STORE_CLUSTER, path, err);
-
-	if (r < 0)
-		return r;
-	/* A folder that may not be looked into does not say that there is no file. */
-	r = file_read_private(h, path, CLUSTER_FILE_MAX, err, &text);
-	if (r == -ENOENT)
-		return err_set(err, -ENOENT,
-			       "there is no cluster %s on this machine (%s is "
-			       "missing): `mlsh setup` makes one, `mlsh adopt` joins one",
-			       cluster, path);
-	if (r < 0)
-		return r;
-	r = cluster_file_decode(span_of(text.data, text.len), path, &f, err);
-	buf_free(&text);
-	if (r == 0 && strcmp(f.cluster, cluster) != 0)
-		r = err_set(err, -EINVAL, "%s is the file of cluster %s", path, f.cluster);
-	if (r == 0)
-		*ret = f;
-	secret_wipe(&f, sizeof(f));
-	return r;
-}
-
 int store_read_log(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
 		   struct err *err)
 {
@@ -289,30 +260,14 @@ int store_save_log(struct host *h, const struct store *s, const struct cluster_f
 	struct buf bytes = { 0 };
 	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
 
+	if (r == 0)
+		r = make_clusters_dir(h, s, err);
 	if (r < 0)
 		return r;
 	if (log_file_encode(l, &bytes) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = file_write(h, path, bytes.data, bytes.len, FILE_MODE, err);
 	buf_free(&bytes);
-	return r;
-}
-
-int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
-		       const struct mlog *l, struct err *err)
-{
-	char path[STORE_PATH_MAX], text[4096];
-	size_t len = 0;
-	int r = make_clusters_dir(h, s, err);
-
-	if (r < 0 || (r = store_save_log(h, s, f, l, err)) < 0 ||
-	    (r = store_cluster_path(s, f->cluster, STORE_CLUSTER, path, err)) < 0)
-		return r;
-	r = cluster_file_encode(f, text, sizeof(text), &len);
-	if (r < 0)
-		return err_set(err, r, "the cluster file of %s does not fit", f->cluster);
-	r = file_write(h, path, text, len, FILE_MODE, err);
-	secret_wipe(text, sizeof(text));
 	return r;
 }
 

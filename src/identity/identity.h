@@ -6,20 +6,15 @@
 #ifndef MLSH_IDENTITY_IDENTITY_H
 #define MLSH_IDENTITY_IDENTITY_H
 
+#include "base/ids.h"
 #include "os/file.h"
 
 #define KEY_LEN 32 /* Ed25519 public key (RFC 8032) */
 #define SIG_LEN 64
-#define HASH_LEN 32    /* SHA-256 */
-#define NODE_ID_LEN 16 /* first half of the SHA-256 of the SubjectPublicKeyInfo */
 #define NODE_ID_TEXT_MAX (2 * NODE_ID_LEN + 1)
 #define SIGN_SEED_LEN 32 /* Ed25519 private key */
 
 struct identity;
-
-struct node_id {
-	uint8_t bytes[NODE_ID_LEN];
-};
 
 /* Once a process, before anything else of TLS: no configuration file of the host is read. */
 int crypto_init(struct err *err) MUST_CHECK;

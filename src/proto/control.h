@@ -11,7 +11,7 @@
 #include "base/label.h"
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
-#define CONTROL_VERSION 3
+#define CONTROL_VERSION 4
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_REQUEST_MAX 256
 #define CONTROL_PIECE_MAX 32768
@@ -36,7 +36,7 @@ enum control_verb {
 
 /* What follows a connect request, in this order. */
 enum control_file {
-	CONTROL_FILE_CLUSTER,
+	CONTROL_FILE_CLUSTER, /* the fields of the cluster file, as proto/cluster.h has them */
 	CONTROL_FILE_LOG,
 	CONTROL_FILE_CERT,
 	CONTROL_FILE_KEY,

@@ -327,12 +327,6 @@ static bool is_another_node(const struct cluster_file *a, const struct cluster_f
 	       !node_id_equal(&a->node_id, &b->node_id);
 }
 
-/* The server has moved, and the user has said where to: that takes another session. */
-static bool is_at_another_server(const struct cluster_file *a, const struct cluster_file *b)
-{
-	return strcmp(a->signal_host, b->signal_host) != 0 || a->signal_port != b->signal_port;
-}
-
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
 		   struct err *err)
 {
@@ -351,10 +345,9 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 			       "mlsh disconnect %s",
 			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
 			       c->state.owner_uid, p->cluster.node_name, c->state.cluster);
-	if (c && c->tunnel &&
-	    memcmp(tunnel_cluster(c->tunnel)->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0 &&
-	    tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
-	    !is_at_another_server(tunnel_cluster(c->tunnel), &p->cluster)) {
+	/* A changed cluster file (a server that has moved, say) takes another tunnel. */
+	if (c && c->tunnel && tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
+	    cluster_equal(tunnel_cluster(c->tunnel), &p->cluster)) {
 		tunnel_parts_free(p); /* connected already: it stays as it is */
 		if (tunnel_session(c->tunnel))
 			session_ask(tunnel_session(c->tunnel));

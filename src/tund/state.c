@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 #include "proto/cbor.h"
+#include "tund/node_file.h"
 
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
+#define NODE_SUFFIX ".node"
 #define STATE_FILE_MAX 4096
 
 ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
@@ -68,15 +70,16 @@ static int store_of(const char *state_dir, const char *cluster, struct store *re
 	return 0;
 }
 
-static int state_path(const char *state_dir, const char *cluster, char out[STORE_PATH_MAX],
-		      struct err *err)
+/* "<state dir>/<cluster><suffix>" */
+static int state_path(const char *state_dir, const char *cluster, const char *suffix,
+		      char out[STORE_PATH_MAX], struct err *err)
 {
 	struct store s;
 	int rc = store_of(state_dir, cluster, &s, err);
 
 	if (rc < 0)
 		return rc;
-	int n = snprintf(out, STORE_PATH_MAX, "%s%s", s.dir, STATE_SUFFIX);
+	int n = snprintf(out, STORE_PATH_MAX, "%s%s", s.dir, suffix);
 	return n < 0 || n >= STORE_PATH_MAX
 		       ? err_set(err, -ENAMETOOLONG, "path too long: %s", state_dir)
 		       : 0;
@@ -99,7 +102,7 @@ int state_load(struct host *h, const char *state_dir, const char *cluster,
 {
 	char path[STORE_PATH_MAX];
 	struct buf b = { 0 };
-	int rc = state_path(state_dir, cluster, path, err);
+	int rc = state_path(state_dir, cluster, STATE_SUFFIX, path, err);
 
 	if (rc < 0)
 		return rc;
@@ -126,7 +129,7 @@ int state_save(struct host *h, const char *state_dir, const struct cluster_state
 	char path[STORE_PATH_MAX];
 	uint8_t bytes[STATE_FILE_MAX];
 	ptrdiff_t n = cluster_state_encode(s, bytes, sizeof(bytes));
-	int rc = state_path(state_dir, s->cluster, path, err);
+	int rc = state_path(state_dir, s->cluster, STATE_SUFFIX, path, err);
 
 	if (rc < 0)
 		return rc;
@@ -136,18 +139,76 @@ int state_save(struct host *h, const char *state_dir, const struct cluster_state
 	return file_write(h, path, bytes, (size_t)n, 0600, err);
 }
 
+static struct span span_of_buf(const struct buf *b)
+{
+	return span_of(b->data, b->len);
+}
+
+/* The host goes into messages and names what is connected to: only as hostport_parse returns it. */
+static bool host_ok(const struct cluster_file *f)
+{
+	char host[HOST_TEXT_MAX + 1];
+	uint16_t port;
+
+	return hostport_parse(f->signal_host, f->signal_port, host, &port, NULL) == 0 &&
+	       port == f->signal_port && strcmp(host, f->signal_host) == 0;
+}
+
+/* Fields and key, from what a caller or the daemon's own file has of them. */
+static int node_parts(const struct node_file *n, struct tunnel_parts *p, struct err *err)
+{
+	int rc = cluster_decode(n->cluster, &p->cluster);
+
+	if (rc == 0 && !host_ok(&p->cluster))
+		rc = -EBADMSG;
+	if (rc < 0)
+		return err_set(err, rc,
+			       rc == -EPROTONOSUPPORT
+				       ? "the description of the cluster is of a newer "
+					 "version"
+				       : "the description of the cluster is malformed");
+	return identity_from_pem(n->cert, n->key, false, err, &p->identity);
+}
+
+/* -ENOENT, -EBADMSG, -EPROTONOSUPPORT with a message. */
+static int node_load(struct host *h, const char *path, const char *cluster, struct tunnel_parts *p,
+		     struct err *err)
+{
+	struct buf bytes = { 0 };
+	struct node_file n;
+	int rc = file_read_private(h, path, NODE_FILE_MAX, err, &bytes);
+
+	if (rc < 0)
+		return rc;
+	rc = node_file_decode(span_of_buf(&bytes), &n);
+	if (rc == 0)
+		rc = node_parts(&n, p, err);
+	if (rc == 0 && strcmp(p->cluster.cluster, cluster) != 0)
+		rc = -EBADMSG;
+	buf_free(&bytes);
+	if (rc == -EPROTONOSUPPORT)
+		return err_set(err, rc,
+			       "%s was written by a newer mlshtund: upgrade this one, or "
+			       "remove the file to begin again with `mlsh connect %s`",
+			       path, cluster);
+	if (rc < 0)
+		return err_set(err, rc, "%s is damaged; run `mlsh connect %s` again to renew it",
+			       path, cluster);
+	return 0;
+}
+
 int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 		     struct tunnel_parts *ret, struct err *err)
 {
 	struct tunnel_parts p = { 0 };
+	char path[STORE_PATH_MAX];
 	struct store s;
 	int rc = store_of(state_dir, cluster, &s, err);
 
-	if (rc < 0)
-		return rc;
-	rc = store_identity(h, &s, false, &p.identity, NULL, err);
 	if (rc == 0)
-		rc = store_load_cluster(h, &s, cluster, &p.cluster, err);
+		rc = state_path(state_dir, cluster, NODE_SUFFIX, path, err);
+	if (rc == 0)
+		rc = node_load(h, path, cluster, &p, err);
 	if (rc == 0)
 		rc = store_load_log(h, &s, &p.cluster, &p.log, err);
 	if (rc == 0)
@@ -160,43 +221,40 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	return 0;
 }
 
-/* The identity may be a new one (the user began again): written before the cluster file that needs
- * it. */
-int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
+static int node_save(struct host *h, const char *path, const struct tunnel_parts *p,
 		     struct err *err)
 {
+	uint8_t fields[CLUSTER_BYTES_MAX], bytes[NODE_FILE_MAX];
+	ptrdiff_t len = cluster_encode(&p->cluster, fields, sizeof(fields)), n = -ENOSPC;
 	struct buf cert = { 0 }, key = { 0 };
-	char dir[STORE_PATH_MAX + 16], path[STORE_PATH_MAX + 32];
-	struct store s;
-	int rc = store_of(state_dir, p->cluster.cluster, &s, err);
+	int rc = len < 0 ? (int)len : identity_to_pem(p->identity, &cert, &key, err);
 
-	if (rc < 0)
-		return rc;
-	snprintf(dir, sizeof(dir), "%s/identity", s.dir);
-	rc = dir_make(h, dir, 0700, err);
-	if (rc == 0)
-		rc = identity_to_pem(p->identity, &cert, &key, err);
 	if (rc == 0) {
-		/* A key alone is made whole at the next start; with another's certificate not. */
-		snprintf(path, sizeof(path), "%s/cert.pem", dir);
-		rc = file_remove(h, path);
-		rc = rc == 0 || rc == -ENOENT
-			     ? 0
-			     : err_set(err, rc, "cannot remove %s: %s", path, strerror(-rc));
+		const struct node_file f = { span_of(fields, (size_t)len), span_of_buf(&cert),
+					     span_of_buf(&key) };
+
+		n = node_file_encode(&f, bytes, sizeof(bytes));
+		rc = n < 0 ? err_set(err, (int)n, "cluster %s does not fit its file %s",
+				     p->cluster.cluster, path)
+			   : file_write(h, path, bytes, (size_t)n, 0600, err);
 	}
-	if (rc == 0) {
-		snprintf(path, sizeof(path), "%s/key.pem", dir);
-		rc = file_write(h, path, key.data, key.len, 0600, err);
-	}
-	if (rc == 0) {
-		snprintf(path, sizeof(path), "%s/cert.pem", dir);
-		rc = file_write(h, path, cert.data, cert.len, 0600, err);
-	}
-	if (rc == 0)
-		rc = store_save_cluster(h, &s, &p->cluster, p->log, err);
+	secret_wipe(fields, sizeof(fields));
+	secret_wipe(bytes, sizeof(bytes));
 	buf_free(&cert);
 	buf_free(&key);
 	return rc;
+}
+
+/* The log first: whoever finds the node's file finds its log. */
+int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
+		     struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	int rc = state_save_log(h, state_dir, &p->cluster, p->log, err);
+
+	if (rc == 0)
+		rc = state_path(state_dir, p->cluster.cluster, NODE_SUFFIX, path, err);
+	return rc < 0 ? rc : node_save(h, path, p, err);
 }
 
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
@@ -208,27 +266,21 @@ int state_save_log(struct host *h, const char *state_dir, const struct cluster_f
 	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
 }
 
-static struct span span_of_buf(const struct buf *b)
-{
-	return span_of(b->data, b->len);
-}
-
 int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
 		 struct err *err)
 {
+	const struct node_file n = { span_of_buf(&file[CONTROL_FILE_CLUSTER]),
+				     span_of_buf(&file[CONTROL_FILE_CERT]),
+				     span_of_buf(&file[CONTROL_FILE_KEY]) };
 	struct tunnel_parts p = { 0 };
-	int rc = cluster_file_decode(span_of_buf(&file[CONTROL_FILE_CLUSTER]), "cluster file",
-				     &p.cluster, err);
+	int rc = node_parts(&n, &p, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = log_file_decode(h, span_of_buf(&file[CONTROL_FILE_LOG]), p.cluster.cluster_id,
 				     &p.log, err);
-	if (rc < 0 && p.cluster.cluster[0])
-		err_prefix(err, "the copy of the membership log cannot be used");
-	if (rc == 0)
-		rc = identity_from_pem(span_of_buf(&file[CONTROL_FILE_CERT]),
-				       span_of_buf(&file[CONTROL_FILE_KEY]), false, err,
-				       &p.identity);
+		if (rc < 0)
+			err_prefix(err, "the copy of the membership log cannot be used");
+	}
 	if (rc == 0)
 		rc = tunnel_parts_check(&p, err);
 	if (rc < 0) {
@@ -249,7 +301,7 @@ int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *
 		return err_set(err, -EEXIST,
 			       "the membership log of cluster %s is not the daemon's: a fork, of "
 			       "which the daemon keeps its own side. To give it yours: `mlsh "
-			       "disconnect %s`, remove %s.state and %s/ from its state folder, "
+			       "disconnect %s`, remove %s.* and %s/ from its state folder, "
 			       "connect again",
 			       into->cluster.cluster, into->cluster.cluster, into->cluster.cluster,
 			       into->cluster.cluster);

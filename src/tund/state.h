@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon keeps of a cluster: in <state dir>/<cluster>/ identity and cluster files in the
- * layout of client/store.h, and in <state dir>/<cluster>.state who owns it, whether it is to come
- * up at start, the open invites.
+ * What the daemon keeps of a cluster, all in its own forms: `<cluster>.node` with the cluster's
+ * fields and this node's key (node_file.h), `<cluster>/clusters/<cluster>.log` with the membership
+ * log, and `<cluster>.state` with its owner, whether it is to come up at start, and the open
+ * invites.
  */
 #ifndef MLSH_TUND_STATE_H
 #define MLSH_TUND_STATE_H
@@ -28,14 +29,17 @@ int state_load(struct host *h, const char *state_dir, const char *cluster,
 bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1]);
 int state_save(struct host *h, const char *state_dir, const struct cluster_state *s,
 	       struct err *err) MUST_CHECK;
-/* Identity, cluster file and log, from and to the cluster's folder. */
+/*
+ * All that a tunnel is made from. Loading: -ENOENT, -EBADMSG (damaged), -EPROTONOSUPPORT (written
+ * by a newer version), or as tunnel_parts_check.
+ */
 int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 		     struct tunnel_parts *ret, struct err *err) MUST_CHECK;
 int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err) MUST_CHECK;
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
 		   const struct mlog *l, struct err *err) MUST_CHECK;
-/* From the contents of a user's files, in the order of enum control_file. Copies what it keeps. */
+/* From what a user hands over, in the order of enum control_file. Copies what it keeps. */
 int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
 		 struct err *err) MUST_CHECK;
 /*

@@ -10,7 +10,7 @@ static const struct {
 	const char *name;
 	size_t max;
 } files[CONTROL_FILES] = {
-	[CONTROL_FILE_CLUSTER] = { "cluster file", CLUSTER_FILE_MAX },
+	[CONTROL_FILE_CLUSTER] = { "description of the cluster", CLUSTER_BYTES_MAX },
 	[CONTROL_FILE_LOG] = { "membership log", LOG_FILE_MAX },
 	[CONTROL_FILE_CERT] = { "certificate", PEM_MAX },
 	[CONTROL_FILE_KEY] = { "private key", PEM_MAX },

@@ -29,6 +29,7 @@
 #define INPUTS_EACH_MAX 3000U
 
 enum target {
+	CLUSTER,
 	CLUSTER_FILE,
 	CLUSTER_STATE,
 	CONTROL_REQUEST,
@@ -49,9 +50,9 @@ enum target {
 };
 
 static const char *const target_names[TARGETS] = {
-	"cluster_file", "cluster_state", "control_request", "dns",     "entry", "log_file",
-	"peer_message", "peers_file",	 "pending",	    "portmap", "probe", "quic_packet",
-	"signal_event", "signal_reply",	 "signal_request",  "upnp"
+	"cluster",     "cluster_file", "cluster_state", "control_request", "dns",     "entry",
+	"log_file",    "peer_message", "peers_file",	"pending",	   "portmap", "probe",
+	"quic_packet", "signal_event", "signal_reply",	"signal_request",  "upnp"
 };
 
 /* FNV-1a, 64 bits: a name for the file, no more. */
@@ -99,6 +100,7 @@ static void keep(enum target t, int lead, struct span in)
 		return __real_##name(__VA_ARGS__);                                                 \
 	}
 
+WRAP(CLUSTER, int, cluster_decode, (struct span in, struct cluster_file *ret), in, ret)
 WRAP(CLUSTER_FILE, int, cluster_file_decode,
      (struct span in, const char *name, struct cluster_file *ret, struct err *err),
      in, name, ret, err)

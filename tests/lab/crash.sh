@@ -139,6 +139,10 @@ damage "$state/homelab.state"
 check "a damaged state file: the daemon starts" restart
 check "and says which one" grep -q "homelab\.state is damaged" "$WORK/n8/mlshtund.log"
 check "connect renews it" on n8 mlsh connect homelab
+damage "$state/homelab.node"
+check "a damaged copy of the cluster: the daemon starts" restart
+check "and says which file" grep -qE "not restored.*homelab\.node is damaged" "$WORK/n8/mlshtund.log"
+check "connect renews it, too" on n8 mlsh connect homelab
 damage "$state/homelab/clusters/homelab.log"
 check "a damaged log: the daemon starts" restart
 check "and says so" grep -qE "not restored.*log" "$WORK/n8/mlshtund.log"
@@ -147,10 +151,14 @@ check "connect renews that" on n8 mlsh connect homelab
 check "and it reaches the others" wait_until 10 pings n8 100.64.0.1
 config=$WORK/n8/home/.config/mlsh
 cp -p "$config/clusters/homelab.toml" "$WORK/n8/good.toml"
-on n8 mlsh disconnect homelab >/dev/null
 sed -i 's/^address = .*/address = "here"/' "$config/clusters/homelab.toml"
 line=$(grep -n '^address' "$config/clusters/homelab.toml" | cut -d: -f1)
-check_fails "a damaged cluster file: line and key are named" 1 ":$line:.*address" on n8 mlsh connect homelab
+check_fails "a damaged cluster file: line and key are named, and what to do" 1 ":$line:.*address.*Correct the file" \
+	on n8 mlsh connect homelab
+check "the tunnel goes on" pings n8 100.64.0.1
+check "mlshtund starts again from its own copy" eval 'restart && wait_until 15 pings n8 100.64.0.1'
+on n8 mlsh disconnect homelab >/dev/null
+check_fails "without a tunnel it is the same" 1 ":$line:.*address" on n8 mlsh connect homelab
 echo 'colour = "red"' >>"$config/clusters/homelab.toml"
 cp -p "$WORK/n8/good.toml" "$config/clusters/homelab.toml"
 chmod 644 "$config/identity/key.pem"

@@ -105,14 +105,14 @@ check "a stranger with an invite is served after it" eval 'on mallory mlsh adopt
 
 # --- garbage at the local socket, from another user ---
 cat >"$WORK/local.py" <<'PY'
-"""local.py PATH: connections that stay, and messages that mean nothing."""
+"""local.py PATH VERSION: connections that stay, and messages that mean nothing."""
 import os, random, socket, sys
 seed = int(os.environ.get("MLSH_TEST_SEED", random.randrange(1 << 32)))
 print(f"MLSH_TEST_SEED={seed}")
 rng = random.Random(seed)
 HUGE = b"\x84" + 4 * (b"\x1b" + 8 * b"\xff")
 def request(verb, cluster, sizes):
-    head = bytes([0x8a, 3, verb, 0x60 + len(cluster)]) + cluster
+    head = bytes([0x8a, int(sys.argv[2]), verb, 0x60 + len(cluster)]) + cluster
     return head + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4" + sizes
 kept = []
 for i in range(200):
@@ -132,7 +132,7 @@ sys.stdin.read()
 PY
 mkfifo "$WORK/hold"
 setpriv --reuid 1500 --regid 1500 --clear-groups /usr/bin/python3 "$WORK/local.py" "$WORK/nas/run/mlsh/mlshtund.sock" \
-	<"$WORK/hold" >"$WORK/local.out" 2>&1 &
+	"$(sed -n 's/^#define CONTROL_VERSION //p' src/proto/control.h)" <"$WORK/hold" >"$WORK/local.out" 2>&1 &
 user=$!
 LAB_PIDS+=("$user")
 exec 7>"$WORK/hold"

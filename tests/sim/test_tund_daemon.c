@@ -90,7 +90,7 @@ static struct mesh_node *node_ready(struct mesh **ret)
 static bool kept_here(struct mesh_node *n)
 {
 	return file_exists(n->host, DAEMON_STATE_DIR "/" MESH_CLUSTER ".state") ||
-	       file_exists(n->host, DAEMON_STATE_DIR "/" MESH_CLUSTER "/identity/key.pem");
+	       file_exists(n->host, DAEMON_STATE_DIR "/" MESH_CLUSTER ".node");
 }
 
 START_TEST(first_time_takes_root_or_the_group)
@@ -343,9 +343,8 @@ START_TEST(damaged_state_stops_only_its_cluster)
 {
 	static const char *const files[] = {
 		".state",
-		"/clusters/homelab.toml",
+		".node",
 		"/clusters/homelab.log",
-		"/identity/key.pem",
 	};
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
@@ -377,7 +376,7 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		size_t len;
 	} newer[] = {
 		{ ".state", "\x86\x02zzzzz", 7 },
-		{ "/clusters/homelab.toml", "version = 2\n", 12 },
+		{ ".node", "\x86\x02zzzzz", 7 },
 		{ "/clusters/homelab.log", "\x8dmls\x02", 5 },
 	};
 	struct mesh *m;
@@ -434,8 +433,8 @@ START_TEST(newer_files_of_a_stopped_cluster_are_left_alone)
 }
 END_TEST
 
-/* The server has moved, and the user has changed its address in the cluster file. */
-START_TEST(a_changed_server_is_taken_over_while_connected)
+/* A person has edited the cluster file: the next connect hands over what is in it now. */
+START_TEST(a_changed_file_is_taken_over_while_connected)
 {
 	struct cluster_file f = { 0 };
 	struct mesh *m;
@@ -456,7 +455,15 @@ START_TEST(a_changed_server_is_taken_over_while_connected)
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n); /* the daemon's own copy has it, too */
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
+	/* any other field counts as well: with another token the server lets nobody in */
 	strcpy(f.signal_host, host);
+	f.node_token[0] ^= 1;
+	SIM_CHECK_OK(m->w,
+		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	sim_pass(m->w, 2 * SECOND);
+	MESH_CHECK(m, !mesh_connected(n));
+	f.node_token[0] ^= 1;
 	SIM_CHECK_OK(m->w,
 		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
 	expect(n, connect_with(n, ROOT, ROOT), ok);
@@ -531,4 +538,4 @@ UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_c
 	  an_older_log_changes_nothing, a_log_that_could_not_be_saved_is_tried_again,
 	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
 	  files_of_a_newer_version_are_left_alone, newer_files_of_a_stopped_cluster_are_left_alone,
-	  a_changed_server_is_taken_over_while_connected, a_state_folder_has_one_daemon)
+	  a_changed_file_is_taken_over_while_connected, a_state_folder_has_one_daemon)

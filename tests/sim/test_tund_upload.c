@@ -135,8 +135,8 @@ START_TEST(sizes_are_checked_before_anything_is_sent)
 		uint64_t size[CONTROL_FILES];
 		const char *why;
 	} cases[] = {
-		{ { UINT64_MAX, 1, 1, 1 }, "the cluster file is larger than 16384 bytes" },
-		{ { 16385, 1, 1, 1 }, "the cluster file is larger" },
+		{ { UINT64_MAX, 1, 1, 1 }, "the description of the cluster is larger than 640" },
+		{ { 641, 1, 1, 1 }, "the description of the cluster is larger" },
 		{ { 1, (64u << 20) + 1, 1, 1 }, "the membership log is larger" },
 		{ { 1, UINT64_MAX, 1, 1 }, "the membership log is larger" },
 		{ { 1, 1, 8193, 1 }, "the certificate is larger" },

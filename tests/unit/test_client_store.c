@@ -193,6 +193,35 @@ START_TEST(readable_secrets_are_refused)
 }
 END_TEST
 
+/* A person's mistake: the line, what is wrong in it, and what to do. */
+START_TEST(a_spoilt_file_says_what_to_do)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k), back = { .signal_port = 7 };
+	struct err err = { 0 };
+	struct buf text = { 0 };
+	char path[STORE_PATH_MAX], *at;
+
+	ck_assert_int_eq(store_save_cluster(o.h, &o.s, &f, k.log, &err), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_CLUSTER, path, NULL), 0);
+	ck_assert_int_eq(file_read(o.h, path, CLUSTER_FILE_MAX, &err, &text), 0);
+	at = strstr((char *)text.data, "\nport = ");
+	ck_assert_ptr_nonnull(at);
+	at[8] = 'x';
+	ck_assert_int_eq(file_write(o.h, path, text.data, text.len, 0600, &err), 0);
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "homelab", &back, &err), -EINVAL);
+	ck_assert_msg(strstr(err.text, "homelab.toml:18: ") && !strstr(err.text, "..") &&
+			      strstr(err.text, ". Correct the file") &&
+			      strstr(err.text, "mlsh connect homelab"),
+		      "%s", err.text);
+	ck_assert_uint_eq(back.signal_port, 7);
+	buf_free(&text);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
 START_TEST(a_file_under_another_name_is_refused)
 {
 	struct home o = home_open();
@@ -315,5 +344,6 @@ END_TEST
 
 UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
 	  names_can_not_leave_the_folder, cluster_comes_back_private, readable_secrets_are_refused,
-	  a_file_under_another_name_is_refused, fresh_identity_is_written_when_kept,
-	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)
+	  a_spoilt_file_says_what_to_do, a_file_under_another_name_is_refused,
+	  fresh_identity_is_written_when_kept, pending_request_is_kept_until_removed,
+	  clusters_are_listed_by_name)

@@ -68,12 +68,12 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x8a, 0x03, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	3,
+		0x8a, 0x04, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	3,
 		4,    5,    6,	  7,	8,    9,    10,	  11,	12,   13,   14, 15,
 		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0x60, 0x00, 0x00, 0xf4, 0x80,
 	};
 	static const uint8_t ping[] = {
-		0x8a, 0x03, 0x08, 0x63, 'l', 'a',  'b',	 0x50, 0,    0,	   0,	 0,
+		0x8a, 0x04, 0x08, 0x63, 'l', 'a',  'b',	 0x50, 0,    0,	   0,	 0,
 		0,    0,    0,	  0,	0,   0,	   0,	 0,    0,    0,	   0,	 0,
 		0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80,
 	};
@@ -157,17 +157,17 @@ static int decode_raw(uint64_t version, uint64_t verb, const char *cluster, size
 
 START_TEST(nodes_are_named_where_they_must_be)
 {
-	ck_assert_int_eq(decode_node(3, CONTROL_PING, "homelab", 16, ""), -EBADMSG);
-	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, ""), -EBADMSG);
-	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, "Nas"), -EBADMSG);
-	ck_assert_int_eq(decode_node(3, CONTROL_WHY, "homelab", 16, "a.b"), -EBADMSG);
-	ck_assert_int_eq(decode_node(3, CONTROL_NODES, "homelab", 16, ""), 0);
+	ck_assert_int_eq(decode_node(CONTROL_VERSION, CONTROL_PING, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(CONTROL_VERSION, CONTROL_WHY, "homelab", 16, ""), -EBADMSG);
+	ck_assert_int_eq(decode_node(CONTROL_VERSION, CONTROL_WHY, "homelab", 16, "Nas"), -EBADMSG);
+	ck_assert_int_eq(decode_node(CONTROL_VERSION, CONTROL_WHY, "homelab", 16, "a.b"), -EBADMSG);
+	ck_assert_int_eq(decode_node(CONTROL_VERSION, CONTROL_NODES, "homelab", 16, ""), 0);
 }
 END_TEST
 
 START_TEST(another_version_is_told_apart)
 {
-	ck_assert_int_eq(decode_raw(3, CONTROL_STATUS, "", 16), 0);
+	ck_assert_int_eq(decode_raw(CONTROL_VERSION, CONTROL_STATUS, "", 16), 0);
 	ck_assert_int_eq(decode_raw(2, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(0, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_raw(1, CONTROL_STATUS, "", 16), -EPROTONOSUPPORT);
@@ -177,9 +177,10 @@ END_TEST
 
 START_TEST(unknown_verbs_are_refused)
 {
-	ck_assert_int_eq(decode_raw(3, 0, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(3, CONTROL_VERBS, "homelab", 16), -EBADMSG);
-	ck_assert_int_eq(decode_raw(3, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab", 16),
+	ck_assert_int_eq(decode_raw(CONTROL_VERSION, 0, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(CONTROL_VERSION, CONTROL_VERBS, "homelab", 16), -EBADMSG);
+	ck_assert_int_eq(decode_raw(CONTROL_VERSION, UINT64_C(1) << 32 | CONTROL_STATUS, "homelab",
+				    16),
 			 -EBADMSG);
 }
 END_TEST
@@ -196,16 +197,17 @@ START_TEST(only_labels_are_cluster_names)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-			ck_assert_int_eq(decode_raw(3, v, names[i], 16), -EBADMSG);
+			ck_assert_int_eq(decode_raw(CONTROL_VERSION, v, names[i], 16), -EBADMSG);
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
-		ck_assert_int_eq(decode_raw(3, v, "", 16), v == CONTROL_STATUS ? 0 : -EBADMSG);
+		ck_assert_int_eq(decode_raw(CONTROL_VERSION, v, "", 16),
+				 v == CONTROL_STATUS ? 0 : -EBADMSG);
 }
 END_TEST
 
 START_TEST(nonces_have_one_length)
 {
 	for (size_t n = 0; n < 40; n++)
-		ck_assert_int_eq(decode_raw(3, CONTROL_NODES, "homelab", n),
+		ck_assert_int_eq(decode_raw(CONTROL_VERSION, CONTROL_NODES, "homelab", n),
 				 n == 16 ? 0 : -EBADMSG);
 }
 END_TEST
@@ -229,7 +231,7 @@ START_TEST(sizes_come_with_connect_only)
 {
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
 		for (size_t n = 0; n < 8; n++)
-			ck_assert_int_eq(decode_sized(3, v, "homelab", 16, "nas", n),
+			ck_assert_int_eq(decode_sized(CONTROL_VERSION, v, "homelab", 16, "nas", n),
 					 n == (v == CONTROL_CONNECT ? CONTROL_FILES : 0)
 						 ? 0
 						 : -EBADMSG);

@@ -154,10 +154,10 @@ START_TEST(what_can_not_be_replaced_is_named)
 	struct tunnel_parts p = { .identity = k.admin, .log = k.log };
 	struct host *h = os_unit_host();
 	struct err err = { 0 };
-	char dir[64], path[5][128];
-	static const char *const made[] = { "", "/homelab", "/homelab/identity",
-					    "/homelab/identity/cert.pem",
-					    "/homelab/identity/cert.pem/x" };
+	static const char *const made[] = { "", "/homelab.node" };
+	static const char *const left[] = { "/homelab/clusters/homelab.log", "/homelab/clusters",
+					    "/homelab" };
+	char dir[64], path[ARRAY_LEN(made)][128], other[128];
 
 	strcpy(p.cluster.cluster, "homelab");
 	folder_new(dir);
@@ -166,7 +166,11 @@ START_TEST(what_can_not_be_replaced_is_named)
 		ck_assert_int_eq(i ? mkdir(path[i], 0700) : 0, 0);
 	}
 	ck_assert_int_eq(state_save_parts(h, dir, &p, &err), -EISDIR);
-	ck_assert_msg(strstr(err.text, path[3]) && strstr(err.text, "directory"), "%s", err.text);
+	ck_assert_msg(strstr(err.text, path[1]) && strstr(err.text, "directory"), "%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+		snprintf(other, sizeof(other), "%s%s", dir, left[i]);
+		ck_assert_int_eq(remove(other), 0);
+	}
 	for (size_t i = ARRAY_LEN(made); i-- > 0;)
 		ck_assert_int_eq(rmdir(path[i]), 0);
 	host_free(h);

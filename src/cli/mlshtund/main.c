@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mlshtund: the tunnel daemon's start, as a list. A program of its own: what only mlsh needs, the
+ * parser of users' files above all, is not in it (tests/programs.sh).
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/version.h"
+#include "cli/cli.h"
+#include "os/privs.h"
+#include "tund/daemon.h"
+
+enum { SOCKET, STATE_DIR, PORT_MAPPING, LOG, VERSION };
+
+static const struct options options = {
+	.program = "mlshtund",
+	.usage = "[options]",
+	.about = "The tunnel daemon of mlsh: keeps the clusters of this machine connected. "
+		 "Started as root, usually by systemd; it runs in the foreground and keeps only "
+		 "the privileges it needs.",
+	.row = {
+		[SOCKET] = { "socket", 0, "PATH",
+			     "local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)" },
+		[STATE_DIR] = { "state-dir", 0, "PATH",
+				"where it keeps its clusters (default " DAEMON_STATE_DIR
+				", or MLSH_STATE_DIR)" },
+		[PORT_MAPPING] = { "port-mapping", 0, "on|off",
+				   "ask the gateway to map a port (default on, or "
+				   "MLSH_PORT_MAPPING)" },
+		[LOG] = { "log", 0, "LEVEL",
+			  "error, warn, info or debug (default info, or MLSH_LOG)" },
+		[VERSION] = { "version", 'V', NULL, "print the version" },
+	},
+};
+
+struct daemon_args {
+	const char *socket_path, *state_dir, *port_mapping, *log;
+	enum log_level log_level;
+	bool no_port_mapping;
+	bool shows; /* help or version, and that is all */
+};
+
+static void on_stop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static void on_hangup(void *ctx)
+{
+	log_info(host_log(ctx), "SIGHUP: there is nothing to read again. To change an option "
+				"restart mlshtund; for a changed cluster run: mlsh connect");
+}
+
+static int wrong_usage(const struct err *err)
+{
+	cli_complain("%s", err->text);
+	fputs("`mlshtund --help` shows how it is used\n", stderr);
+	return EXIT_USAGE;
+}
+
+static const char *given_or(const char *given, const char *otherwise)
+{
+	return given ? given : otherwise;
+}
+
+static int parse(int argc, char **argv, struct daemon_args *a)
+{
+	struct options_given g;
+	struct err err = { 0 };
+
+	if (options_parse(&options, argc, argv, &g, &err) < 0)
+		return wrong_usage(&err);
+	a->shows = g.help || g.value[VERSION];
+	if (g.help)
+		options_help(&options, stdout);
+	else if (g.value[VERSION])
+		printf("mlshtund %s\n", MLSH_VERSION);
+	a->socket_path = given_or(g.value[SOCKET], a->socket_path);
+	a->state_dir = given_or(g.value[STATE_DIR], a->state_dir);
+	a->port_mapping = given_or(g.value[PORT_MAPPING], a->port_mapping);
+	a->log = given_or(g.value[LOG], a->log);
+	if (!*a->socket_path || !*a->state_dir) {
+		(void)err_set(&err, -EINVAL, "--%s needs a path",
+			      *a->socket_path ? "state-dir" : "socket");
+		return wrong_usage(&err);
+	}
+	if (cli_log_level(a->log, &a->log_level, &err) < 0 ||
+	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0)
+		return wrong_usage(&err);
+	return EXIT_OK;
+}
+
+static int serve(struct host *h, const struct daemon_args *a, struct err *err)
+{
+	struct daemon_config cfg = { .socket_path = a->socket_path,
+				     .state_dir = a->state_dir,
+				     .no_port_mapping = a->no_port_mapping };
+	const struct privs_paths paths = { .folders = { a->state_dir },
+					   .sockets = { a->socket_path } };
+	struct signal_watch *term = NULL, *intr = NULL, *hangup = NULL;
+	struct daemon *d = NULL;
+	int rc = privs_check_tunnel(h, err);
+
+	if (rc < 0)
+		return err_set(err, rc, "%.300s: start it with sudo, or by systemd", err->text);
+	host_log(h)->level = a->log_level;
+	if (rc == 0)
+		rc = dir_make(h, a->state_dir, 0700, err);
+	if (rc == 0)
+		rc = daemon_new(h, &cfg, err, &d);
+	if (rc == 0)
+		rc = privs_drop(h, PRIVS_DAEMON, &paths, err);
+	if (rc == 0) {
+		term = signal_watch_new(h, SIGTERM, on_stop, h);
+		intr = signal_watch_new(h, SIGINT, on_stop, h);
+		hangup = signal_watch_new(h, SIGHUP, on_hangup, h);
+		daemon_restore(d);
+		log_info(host_log(h), "mlshtund %s is ready", MLSH_VERSION);
+		rc = loop_run(h);
+		if (rc < 0)
+			(void)err_set(err, rc, "the event loop failed");
+	}
+	signal_watch_free(term);
+	signal_watch_free(intr);
+	signal_watch_free(hangup);
+	daemon_free(d);
+	return rc;
+}
+
+static int run(int argc, char **argv)
+{
+	struct daemon_args a = {
+		.socket_path = cli_env("MLSH_SOCKET", CONTROL_SOCKET),
+		.state_dir = cli_env("MLSH_STATE_DIR", DAEMON_STATE_DIR),
+		.port_mapping = cli_env("MLSH_PORT_MAPPING", "on"),
+		.log = cli_env("MLSH_LOG", "info"),
+	};
+	struct host *h = NULL;
+	struct err err = { 0 };
+	int rc = parse(argc, argv, &a);
+
+	if (rc != EXIT_OK || a.shows)
+		return rc;
+	umask(077);
+	signals_ignore_strays();
+	rc = crypto_init(&err);
+	if (rc == 0)
+		rc = host_new(&err, &h);
+	if (rc == 0)
+		rc = serve(h, &a, &err);
+	host_free(h);
+	if (rc < 0)
+		cli_complain("%s", err.text);
+	return rc < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	return cli_main(run, argc, argv);
+}
