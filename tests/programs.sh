@@ -67,6 +67,7 @@ result "mlsh lists its commands" "$([ "$(wc -w <<<"$commands")" -ge 10 ] || echo
 for arguments in "mlsh" "mlsh --help" "mlsh frobnicate" "mlsh help setup" "mlshtund --help" \
 	"mlshtund --lgo x" "mlshtund x" "mlsh-signal --help" "mlsh-signal token --help" \
 	"mlsh-signal clusters --help" "mlsh-signal nodes --help" "mlsh-signal log --help" "mlsh-signal log" \
+	"mlsh-signal backup --help" "mlsh-signal backup" \
 	"mlsh-signal tokne" "mlsh-signal --port 1"; do
 	read -ra words <<<"$arguments"
 	result "$arguments fits 80 columns" "$(wide "build/bin/${words[0]}" "${words[@]:1}")"

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/version.h"
 #include "os/loop.h"
 #include "os/privs.h"
+#include "signal/backup.h"
 #include "signal/config.h"
 #include "signal/operator.h"
 #include "signal/recall.h"
@@ -112,6 +114,37 @@ static int show(struct host *h, const struct signal_config *cfg, const struct us
 	view_close(&v);
 	status = output_end();
 	return r < 0 ? say(&err, EXIT_FAILURE) : status;
+}
+
+/* The caller writes the file, wherever only it may; the server's user reads the database. */
+static int make_backup(struct host *h, const struct signal_config *cfg, const struct usage *u)
+{
+	const struct privs_file file = database_of(cfg);
+	bool to_stdout = strcmp(u->arg, "-") == 0;
+	struct privs_account owner = { 0 };
+	struct buf image = { 0 };
+	struct err err = { 0 };
+	int r;
+
+	if (to_stdout && isatty(STDOUT_FILENO)) {
+		err_set(&err, -ENOTTY,
+			"A backup is no text for a terminal: send it to a program or "
+			"a file.");
+		return say(&err, EXIT_FAILURE);
+	}
+	r = privs_account_of(h, &file, &err, &owner);
+	if (r == 0 || r == -ENOENT)
+		r = backup_take(h, &owner, cfg->db_path, &err, &image);
+	view_explain(r, cfg, &err);
+	if (r == 0 && !to_stdout)
+		r = backup_write(h, cfg->db_path, u->arg, span_of(image.data, image.len), u->force,
+				 &err);
+	else if (r == 0)
+		fwrite(image.data, 1, image.len, stdout);
+	if (r == 0)
+		operator_backup(to_stdout ? NULL : u->arg, image.len, cfg, u->json && !to_stdout);
+	buf_free(&image);
+	return r < 0 ? say(&err, EXIT_FAILURE) : output_end();
 }
 
 struct program {
@@ -286,10 +319,12 @@ end:
 	return status;
 }
 
-static int run_as_owner(struct host *h, const struct signal_config *cfg, const struct usage *u)
+static int run_command(struct host *h, const struct signal_config *cfg, const struct usage *u)
 {
 	struct err err = { 0 };
 
+	if (u->command == COMMAND_BACKUP)
+		return make_backup(h, cfg, u);
 	if (become_owner(h, cfg, &err) < 0)
 		return say(&err, EXIT_FAILURE);
 	return u->command == COMMAND_TOKEN ? make_token(h, cfg, u->ttl_s) : show(h, cfg, u);
@@ -310,7 +345,7 @@ static int run(const struct usage *usage)
 	} else {
 		host_log(h)->level = cfg.log_level;
 		status = usage->command == COMMAND_SERVE ? serve(h, &cfg)
-							 : run_as_owner(h, &cfg, usage);
+							 : run_command(h, &cfg, usage);
 	}
 	config_fini(&cfg);
 	host_free(h);

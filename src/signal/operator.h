@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What `mlsh-signal clusters`, `nodes` and `log` print: for people, or as JSON (docs/json.md). */
+/* What the commands of mlsh-signal print: for people, or as JSON (docs/json.md). */
 #ifndef MLSH_SIGNAL_OPERATOR_H
 #define MLSH_SIGNAL_OPERATOR_H
 
@@ -14,5 +14,7 @@ int operator_clusters(const struct view *v, bool json, struct err *err) MUST_CHE
 int operator_nodes(const struct view *v, const char *cluster, bool all, bool json, struct err *err)
 	MUST_CHECK;
 int operator_log(const struct view *v, const char *cluster, bool json, struct err *err) MUST_CHECK;
+/* What a backup of that many bytes is: for people on standard error. `file` NULL: not written. */
+void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json);
 
 #endif

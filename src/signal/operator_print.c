@@ -296,3 +296,33 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	json_object_put(o);
 	return 0;
 }
+
+/* --- backup ----------------------------------------------------------------------------------- */
+
+static void say(const char *text)
+{
+	options_wrap(stderr, text, 0, 2);
+	fputc('\n', stderr);
+}
+
+void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json)
+{
+	char text[2 * CONFIG_PATH_TEXT_MAX + 200];
+	struct json_object *o;
+
+	snprintf(text, sizeof(text),
+		 "%s, %zu bytes. Its reader can pose as this server: keep it as secret as that.",
+		 file ? file : "backup", bytes);
+	if (!json)
+		say(text);
+	snprintf(text, sizeof(text), "Not in it, and needed, too: %s and %s.", cfg->cert_path,
+		 cfg->key_path);
+	if (cfg->identity)
+		say(text);
+	if (!json)
+		return;
+	o = begin();
+	json_object_object_add(o, "file", text_or_null(file));
+	json_object_object_add(o, "bytes", json_object_new_uint64(bytes));
+	print_json(o);
+}

@@ -8,7 +8,7 @@
 
 enum { VERSION };
 enum { TTL };
-enum { JSON, ALL };
+enum { JSON, ALL, FORCE = ALL };
 
 static const struct options usage_options = {
 	.program = "mlsh-signal",
@@ -23,6 +23,7 @@ static const struct options usage_options = {
 		"  nodes CLUSTER     the members of one\n"
 		"  log CLUSTER       who did what and when: its membership log in words\n"
 		"  token             another setup token, for a further cluster\n"
+		"  backup FILE       the whole database as one file, while the server runs\n"
 		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
@@ -101,6 +102,25 @@ static const struct options token_options = {
 			   "how long it is good for (default: until it is used)" } },
 };
 
+static const struct options backup_options = {
+	.program = "mlsh-signal backup",
+	.usage = "FILE [--force] [--json]",
+	.about = "Writes the whole database as one file, as it is in one moment, while the server "
+		 "runs: the server's keys, clusters and logs, addresses given out. The file is "
+		 "whole or not there at all, has the mode 0600 and is synced to the disk. It is as "
+		 "secret as the server: its reader can pose as this server. FILE - stands for "
+		 "standard output, for a program that encrypts. `mlsh-signal restore --check FILE` "
+		 "verifies it.\n"
+		 "An own certificate and key (quic.cert_path, quic.key_path) are not in it: keep "
+		 "copies of those two files, too.\n"
+		 "Exit status: 0 done, 1 failed (FILE is there already, the database is damaged), "
+		 "2 wrong usage or configuration.",
+	.missing = "which file?",
+	.min_args = 1,
+	.max_args = 1,
+	.row = { JSON_ROW, [FORCE] = { "force", 0, NULL, "replace FILE if it is there" } },
+};
+
 static const struct {
 	const char *name; /* first, for options_near */
 	enum command command;
@@ -110,6 +130,7 @@ static const struct {
 	{ "nodes", COMMAND_NODES, &nodes_options },
 	{ "log", COMMAND_LOG, &log_options },
 	{ "token", COMMAND_TOKEN, &token_options },
+	{ "backup", COMMAND_BACKUP, &backup_options },
 };
 
 /* Adds to a complaint where help is. */
@@ -144,6 +165,7 @@ static int parse_command(size_t i, int argc, char **argv, struct usage *ret, str
 	ret->command = commands[i].command;
 	ret->arg = g.n_args ? g.arg[0] : NULL;
 	ret->json = ret->command != COMMAND_TOKEN && g.value[JSON];
+	ret->force = ret->command == COMMAND_BACKUP && g.value[FORCE];
 	ret->all = ret->command == COMMAND_NODES && g.value[ALL];
 	if (ret->command == COMMAND_TOKEN && g.value[TTL] &&
 	    token_ttl_parse(g.value[TTL], &ret->ttl_s, err) < 0)

@@ -11,6 +11,7 @@ enum command {
 	COMMAND_NODES,
 	COMMAND_LOG,
 	COMMAND_TOKEN,
+	COMMAND_BACKUP,
 	COMMAND_HELP,
 	COMMAND_VERSION
 };
@@ -18,8 +19,8 @@ enum command {
 struct usage {
 	enum command command;
 	const struct options *help; /* COMMAND_HELP: of the program, or of one of its commands */
-	const char *arg;	    /* the cluster; NULL if the command takes none */
-	bool json, all;
+	const char *arg;	    /* the cluster or the file; NULL if the command takes none */
+	bool json, all, force;
 	uint64_t ttl_s; /* token: 0 if not given */
 };
 

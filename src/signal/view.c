@@ -59,22 +59,27 @@ static void read_sessions(struct view *v, const char *db_path)
 	}
 }
 
+void view_explain(int code, const struct signal_config *cfg, struct err *err)
+{
+	if (code == -ENOENT)
+		err_set(err, code,
+			"There is no database %s: start mlsh-signal first, or name another "
+			"database with MLSH_SIGNAL_DB.",
+			cfg->db_path);
+	if (code == -EACCES)
+		err_set(err, code,
+			"The database %s belongs to another user: run this as root (with sudo), or "
+			"as the user that the server runs as.",
+			cfg->db_path);
+}
+
 int view_open(struct host *h, const struct signal_config *cfg, struct view *ret, struct err *err)
 {
 	struct view v = { .host = h };
 	struct buf image = { 0 };
 	int r = db_image_take(cfg->db_path, err, &v.server, &image);
 
-	if (r == -ENOENT)
-		err_set(err, r,
-			"There is no database %s: start mlsh-signal first, or name another "
-			"database with MLSH_SIGNAL_DB.",
-			cfg->db_path);
-	if (r == -EACCES)
-		err_set(err, r,
-			"The database %s belongs to another user: run this as root (with "
-			"sudo), or as the user that the server runs as.",
-			cfg->db_path);
+	view_explain(r, cfg, err);
 	if (r == 0)
 		r = db_image_open(span_of(image.data, image.len), cfg->db_path, err, &v.db);
 	buf_free(&image);

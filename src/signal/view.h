@@ -33,6 +33,8 @@ struct view {
 /* Errors as db_image_take and db_image_open; the message says what to do. */
 int view_open(struct host *h, const struct signal_config *cfg, struct view *ret, struct err *err)
 	MUST_CHECK;
+/* Puts the two commonest errors into words of what to do: a missing file, and another's. */
+void view_explain(int code, const struct signal_config *cfg, struct err *err);
 void view_close(struct view *v); /* zeroed allowed */
 
 /*

@@ -120,6 +120,16 @@ if [ "$(id -u)" = 0 ]; then
 	check "another user is told whom to run it as" eval 'as_nobody clusters | tr -s "\n " "  " | grep -q "belongs to another user: run this as root"'
 	chmod 700 "$work"
 fi
+mkdir -m 700 "$work/kept"
+check "a backup is made while it runs" ends_with 0 "keep it as secret" backup "$work/kept/one"
+check "by whoever asked, for them alone" test "$(stat -c '%a %u' "$work/kept/one")" = "600 $(id -u)"
+check "no other file is left" test "$(ls -A "$work/kept")" = one
+check "it is not replaced unasked" ends_with 1 "--force" backup "$work/kept/one"
+check "but when asked" ends_with 0 "keep it as secret" backup --force "$work/kept/one"
+check "its JSON is as documented" eval 'mlsh-signal backup --json "$work/kept/two" 2>/dev/null | tests/lab/json_documented signal-backup'
+check "a pipe gets it, too" eval 'mlsh-signal backup - 2>/dev/null | cmp - "$work/kept/one"'
+check "the database itself is no place for it" ends_with 1 "is a file of the server" backup --force "$MLSH_SIGNAL_DB"
+check "a folder that is missing is named" ends_with 1 "$work/none/x" backup "$work/none/x"
 [ "$(id -u)" != 0 ] || check "and leaves no file of root's" all_owned "$work/state"
 cp "$work/err" "$work/first.err"
 check "a second server on the port says so" ends_with 1 "127.0.0.1:$port"

@@ -3,6 +3,7 @@
  * The database as a file: a copy of it alone is whole at any time, rests of an old one are never
  * taken for a new one, damage is named, and one process serves it.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -10,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "signal/db.h"
+#include "signal/backup.h"
 #include "unit.h"
 
 #define ENTRY_BYTES 700
@@ -246,6 +247,198 @@ START_TEST(the_file_alone_is_whole_after_a_checkpoint)
 }
 END_TEST
 
+/* --- backups ---------------------------------------------------------------------------------- */
+
+static uint64_t entries_in(struct span image)
+{
+	struct err err = { .code = 0 };
+	struct db *d = NULL;
+	uint64_t n = 0;
+	int r = db_image_open(image, "image", &err, &d);
+
+	ck_assert_msg(r == 0, "%s", err.text);
+	ck_assert_int_eq(db_entries(d, cluster, count_entry, &n, NULL), 0);
+	db_close(d);
+	return n;
+}
+
+static struct host *real_host(void)
+{
+	struct host *h = NULL;
+
+	ck_assert_int_eq(host_new(NULL, &h), 0);
+	return h;
+}
+
+/* The same bytes are a database again, with all that was answered before they were taken. */
+START_TEST(a_backup_taken_while_nodes_join_has_all_that_was_answered)
+{
+	struct unit_rng rng = unit_rng_new("a_backup_taken_while_nodes_join");
+	struct privs_account self = { .reaches = true };
+	struct host *h = real_host();
+	struct db_server server;
+	struct buf image;
+	uint64_t before = 0;
+	int fds[2];
+	pid_t child;
+
+	begin();
+	made_with_cluster();
+	ck_assert_int_eq(pipe(fds), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		close(fds[0]);
+		writer(fds[1], 0);
+	}
+	close(fds[1]);
+	for (int i = 0; i < 30; i++) {
+		await_one(fds[0]);
+		before = answered(fds[0], before);
+		if (i % 2) {
+			struct err err = { .code = 0 };
+			int r = backup_take(h, &self, path, &err, &image);
+
+			ck_assert_msg(r == 0, "%s", err.text);
+			ck_assert_int_eq(backup_write(h, path, copy, span_of(image.data, image.len),
+						      true, NULL),
+					 0);
+			ck_assert_uint_ge(entries_of(copy), before);
+			remove_all(copy);
+		} else {
+			ck_assert_int_eq(db_image_take(path, NULL, &server, &image), 0);
+			ck_assert(server.running);
+			ck_assert_int_eq(server.pid, child);
+		}
+		ck_assert_uint_ge(entries_in(span_of(image.data, image.len)), before);
+		buf_free(&image);
+		usleep((useconds_t)unit_random_below(&rng, 3000));
+	}
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	close(fds[0]);
+	ck_assert_int_eq(db_image_take(path, NULL, &server, &image), 0);
+	ck_assert(!server.running);
+	ck_assert_uint_ge(entries_in(span_of(image.data, image.len)), before);
+	buf_free(&image);
+	host_free(h);
+	end();
+}
+END_TEST
+
+static void remove_hidden(void)
+{
+	struct dirent *e;
+	DIR *folder = opendir(dir);
+	char file[400];
+
+	ck_assert_ptr_nonnull(folder);
+	while ((e = readdir(folder)) != NULL) {
+		snprintf(file, sizeof(file), "%s/%s", dir, e->d_name);
+		if (strncmp(e->d_name, ".copy.db.", 9) == 0)
+			unlink(file);
+	}
+	closedir(folder);
+}
+
+/* Of a backup that is killed at a random moment there is the old file, or the whole new one. */
+START_TEST(a_backup_that_is_killed_is_whole_or_as_it_was)
+{
+	struct unit_rng rng = unit_rng_new("a_backup_that_is_killed");
+	struct privs_account self = { .reaches = true };
+	struct host *h = real_host();
+	uint64_t have = 0, stored = 0;
+	unsigned killed = 0;
+	struct buf image;
+	struct db *d;
+	pid_t child;
+	int status;
+
+	begin();
+	made_with_cluster();
+	for (int round = 0; round < 60; round++) {
+		d = open_db(path);
+		ck_assert_int_eq(store(d, stored++), 0);
+		db_close(d);
+		child = fork();
+		ck_assert_int_ge(child, 0);
+		if (child == 0)
+			_exit(backup_take(h, &self, path, NULL, &image) < 0 ||
+			      backup_write(h, path, copy, span_of(image.data, image.len), true,
+					   NULL) < 0);
+		usleep((useconds_t)unit_random_below(&rng, 4000));
+		kill(child, SIGKILL);
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		killed += WIFSIGNALED(status);
+		ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+		if (access(copy, F_OK) == 0) {
+			uint64_t n = entries_of(copy);
+
+			ck_assert(n == have || n == stored);
+			have = n;
+		}
+		ck_assert(WIFSIGNALED(status) || have == stored);
+	}
+	ck_assert_uint_gt(killed, 0);
+	ck_assert_uint_gt(have, 0);
+	ck_assert_uint_eq(entries_of(path), stored);
+	remove_hidden();
+	host_free(h);
+	end();
+}
+END_TEST
+
+START_TEST(a_backup_replaces_nothing_unasked)
+{
+	struct privs_account self = { .reaches = true };
+	struct host *h = real_host();
+	struct stat st;
+	struct buf image;
+	struct span bytes;
+
+	begin();
+	made_with_cluster();
+	ck_assert_int_eq(backup_take(h, &self, path, NULL, &image), 0);
+	bytes = span_of(image.data, image.len);
+	ck_assert_int_eq(backup_write(h, path, path, bytes, true, NULL), -EINVAL);
+	ck_assert_int_eq(backup_write(h, path, copy, bytes, false, NULL), 0);
+	ck_assert_int_eq(stat(copy, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(backup_write(h, path, copy, bytes, false, NULL), -EEXIST);
+	ck_assert_int_eq(backup_write(h, path, copy, bytes, true, NULL), 0);
+	buf_free(&image);
+	host_free(h);
+	end();
+}
+END_TEST
+
+/* What is no backup, and each damaged byte of a page that counts. */
+START_TEST(a_damaged_image_is_refused)
+{
+	struct privs_account self = { .reaches = true };
+	struct host *h = real_host();
+	struct db *d = NULL;
+	struct buf image;
+
+	begin();
+	made_with_cluster();
+	d = open_db(path);
+	for (uint64_t n = 0; n < 40; n++)
+		ck_assert_int_eq(store(d, n), 0);
+	db_close(d);
+	ck_assert_int_eq(backup_take(h, &self, path, NULL, &image), 0);
+	ck_assert_int_eq(db_image_open(span_str(""), "x", NULL, &d), -EINVAL);
+	ck_assert_int_eq(db_image_open(span_str("a text and not a database"), "x", NULL, &d),
+			 -EINVAL);
+	ck_assert_int_lt(db_image_open(span_of(image.data, image.len / 2), "x", NULL, &d), 0);
+	memset(image.data + image.len - 2 * 4096, 0, 4096);
+	ck_assert_int_eq(db_image_open(span_of(image.data, image.len), "x", NULL, &d), -EIO);
+	buf_free(&image);
+	host_free(h);
+	end();
+}
+END_TEST
+
 /* --- rests ------------------------------------------------------------------------------------ */
 
 static void refused(int code, const char *words)
@@ -399,7 +592,9 @@ START_TEST(a_lock_is_not_waited_for_by_a_server)
 END_TEST
 
 UNIT_MAIN("signal/db_file", a_copy_made_while_nodes_join_has_all_that_was_answered,
-	  the_file_alone_is_whole_after_a_checkpoint, rests_of_a_database_are_not_a_new_server,
-	  a_database_without_tables_is_refused, a_start_that_was_killed_leaves_nothing_in_the_way,
-	  damage_is_named_with_a_remedy, a_second_server_names_the_first,
-	  a_lock_is_not_waited_for_by_a_server)
+	  a_backup_taken_while_nodes_join_has_all_that_was_answered,
+	  a_backup_that_is_killed_is_whole_or_as_it_was, a_backup_replaces_nothing_unasked,
+	  a_damaged_image_is_refused, the_file_alone_is_whole_after_a_checkpoint,
+	  rests_of_a_database_are_not_a_new_server, a_database_without_tables_is_refused,
+	  a_start_that_was_killed_leaves_nothing_in_the_way, damage_is_named_with_a_remedy,
+	  a_second_server_names_the_first, a_lock_is_not_waited_for_by_a_server)
