@@ -33,7 +33,7 @@ struct member {
 	uint64_t joined_seq;
 	enum member_left left;
 	uint64_t left_s, left_seq; /* 0: it is a member */
-	struct node_id left_by;	   /* who removed it; its own id if it left by itself */
+	struct node_id left_by;	   /* the author of that; its own id if it left by itself */
 	size_t index;		   /* in the order of joining first, former members included */
 };
 

@@ -51,7 +51,7 @@ static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
 		keep_early(l, data, len);
 		return;
 	}
-	d = packet_check_inbound(data, len, p->member->address, o->self->address, &h);
+	d = packet_check_inbound(data, len, p->address, o->self->address, &h);
 	if (d != DROP_NONE) {
 		drop_count(o, d);
 		return;

@@ -126,6 +126,8 @@ struct link {
 struct peer {
 	struct overlay *o;
 	const struct member *member;
+	ip4 address;   /* of the member, as the route to this peer has it */
+	bool expelled; /* the member left: in o->expelled, until this turn of the loop ends */
 	struct list in_overlay;
 	bool initiator; /* ours is the lower address */
 	bool wanted;	/* eager, or somebody sent a packet */
@@ -218,20 +220,22 @@ struct overlay {
 	struct repair repair;
 	struct route_table routes;
 	struct list peers;
+	struct list expelled; /* peers that are out of everything, not freed yet */
+	struct deferred *bury;
 	struct quic_router router;
 	path_label last_label;
 	struct unowned_path stranger[STRANGERS];
 	size_t next_stranger;
-	struct map *channels;	  /* of relays -> peer */
-	struct map *tags;	  /* of probes -> peer */
-	struct map *records;	  /* tags of records -> link */
-	struct link *record_link; /* the last one that was looked up; has records */
-	struct bucket pings;	  /* of rounds */
-	struct meter unproven;	  /* bytes to addresses that proved nothing */
-	uint64_t unproven_since;  /* when that budget began, on the network of then */
-	struct bucket pongs;	  /* to addresses that are not proven */
-	size_t n_members_seen;	  /* of the log's, how many have a peer */
-	struct timer *watch;	  /* looks for dead tunnels */
+	struct map *channels;	     /* of relays -> peer */
+	struct map *tags;	     /* of probes -> peer */
+	struct map *records;	     /* tags of records -> link */
+	struct link *record_link;    /* the last one that was looked up; has records */
+	struct bucket pings;	     /* of rounds */
+	struct meter unproven;	     /* bytes to addresses that proved nothing */
+	uint64_t unproven_since;     /* when that budget began, on the network of then */
+	struct bucket pongs;	     /* to addresses that are not proven */
+	struct roster_cursor roster; /* what the peers follow from */
+	struct timer *watch;	     /* looks for dead tunnels */
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
@@ -276,6 +280,11 @@ void overlay_refresh_candidates(struct overlay *o);
 void overlay_observed_by(struct peer *p, const struct addr *a);
 /* Entries from a peer were appended. */
 void overlay_log_learnt(struct overlay *o);
+
+/* --- members.c ------------------------------------------------------------------------------- */
+
+/* The peers become what the roster says. -ENOMEM: what is left comes the next time. */
+int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
 /* --- repair.c -------------------------------------------------------------------------------- */
 
@@ -385,6 +394,8 @@ void peer_watch(struct peer *p, uint64_t now);
 void peer_maybe_restarted(struct peer *p);
 /* No path in use answers: the prober's word, from within its work. */
 void peer_is_silent(struct peer *p);
+/* The member has another key in force. */
+void peer_rekeyed(struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
 void peer_set_state(struct peer *p, enum peer_state s);
@@ -394,6 +405,16 @@ void peer_tell(struct peer *p);
 /* Only logs, for changes that come with time: a path that died, or is back. */
 void peer_tell_log(struct peer *p);
 void peer_tell_init(struct peer *p);
+
+/* --- expel.c --------------------------------------------------------------------------------- */
+
+/*
+ * The member left. Takes the peer out of everything, whatever state it is in: its connections,
+ * half-open ones too, their keys, packets that wait, its relay channel, its route, and what it
+ * said of us. It is freed at the end of this turn. Doing it again changes nothing.
+ */
+void peer_expel(struct peer *p);
+void expelled_free(void *overlay);
 
 /* --- peer_attempts.c ------------------------------------------------------------------------- */
 

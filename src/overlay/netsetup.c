@@ -16,7 +16,10 @@ struct sync {
 	struct netsetup_report *report;
 };
 
-/* The smallest prefix that covers every member's address, /24 at least, within the subnet. */
+/*
+ * The smallest prefix that covers every member's address, /24 at least, within the subnet. Those of
+ * former members too: what a program still sends there must not leave by the default route.
+ */
 static struct prefix4 cover_of(const struct mlog *log)
 {
 	struct prefix4 subnet = mlog_genesis(log)->subnet;
@@ -24,7 +27,7 @@ static struct prefix4 cover_of(const struct mlog *log)
 	const struct member *m;
 	bool first = true;
 
-	for (m = NULL; (m = roster_next(mlog_roster(log), m, ROSTER_CURRENT));) {
+	for (m = NULL; (m = roster_next(mlog_roster(log), m, ROSTER_ALL));) {
 		ip4 a = m->address;
 
 		if (first)
@@ -204,24 +207,6 @@ static void sync_device(struct sync *s)
 
 /* --- members --------------------------------------------------------------------------------- */
 
-static int members_renew(struct netsetup *n, const struct mlog *log)
-{
-	size_t count = roster_count(mlog_roster(log), ROSTER_CURRENT);
-	struct netsetup_member *more;
-
-	if (count == n->n_members)
-		return 0;
-	more = reallocarray(n->members, count, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	n->members = more;
-	for (; n->n_members < count; n->n_members++)
-		more[n->n_members] = (struct netsetup_member){
-			.ip = roster_at(mlog_roster(log), n->n_members)->address
-		};
-	return 0;
-}
-
 static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[NETUSE_WHAT_MAX])
 {
 	if (!m->routed && s->n->proven == m->ip) {
@@ -241,6 +226,58 @@ static void member_remove(struct sync *s, struct netsetup_member *m)
 		(void)!netconf_guard_del(s->n->h, m->ip);
 	fence_one(s, m->ip, false, &m->fenced);
 	m->routed = false;
+}
+
+/* The member that has the address now takes the route over: it is not missing for a moment. */
+static void member_left(struct sync *s, const struct roster *r, struct netsetup_member *m)
+{
+	const struct member *heir;
+
+	if (!m->member)
+		return;
+	heir = roster_by_address(r, m->ip, ROSTER_CURRENT);
+	if (heir == m->member)
+		return; /* it left and joined again */
+	if (heir && !s->n->members[heir->index].member) {
+		s->n->members[heir->index] = *m;
+		s->n->members[heir->index].member = heir;
+	} else {
+		member_remove(s, m);
+	}
+	*m = (struct netsetup_member){ 0 };
+}
+
+static int members_grow(struct netsetup *n, size_t count)
+{
+	struct netsetup_member *more;
+
+	if (count == n->n_members)
+		return 0;
+	more = reallocarray(n->members, count, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	memset(more + n->n_members, 0, (count - n->n_members) * sizeof(*more));
+	n->members = more;
+	n->n_members = count;
+	return 0;
+}
+
+static int members_follow(struct sync *s, const struct roster *r)
+{
+	struct netsetup *n = s->n;
+	struct roster_change c;
+	int rc = members_grow(n, roster_count(r, ROSTER_ALL));
+
+	while (rc == 0 && roster_next_change(r, &n->roster, &c)) {
+		struct netsetup_member *m = &n->members[c.member->index];
+
+		if (c.kind == ROSTER_LEFT)
+			member_left(s, r, m);
+		else if (c.kind == ROSTER_JOINED && !m->member && member_is_current(c.member))
+			*m = (struct netsetup_member){ .member = c.member,
+						       .ip = c.member->address };
+	}
+	return rc;
 }
 
 static void member_add(struct sync *s, struct netsetup_member *m, const char *name)
@@ -295,18 +332,16 @@ static void sync_fence(struct sync *s)
 	for (size_t i = 0; i < n->n_members; i++) {
 		struct netsetup_member *m = &n->members[i];
 
-		if (m->ip != n->self && !m->fenced && !is_taken(s, m, what))
+		if (m->member && m->ip != n->self && !m->fenced && !is_taken(s, m, what))
 			fence_one(s, m->ip, true, &m->fenced);
 	}
 	fence_flush(n->device.fence);
 }
 
-bool netsetup_routes(const struct netsetup *n, ip4 member)
+bool netsetup_routes(const struct netsetup *n, const struct member *m)
 {
-	for (size_t i = 0; i < n->n_members; i++)
-		if (n->members[i].ip == member)
-			return n->members[i].routed;
-	return false;
+	return m->index < n->n_members && n->members[m->index].member == m &&
+	       n->members[m->index].routed;
 }
 
 /* --- the backstop ---------------------------------------------------------------------------- */
@@ -392,7 +427,7 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 	if (rc == 0 && !s.own->link)
 		rc = -ENODEV;
 	if (rc == 0)
-		rc = members_renew(n, log);
+		rc = members_follow(&s, mlog_roster(log));
 	if (rc < 0)
 		return rc;
 	sync_fence(&s);
@@ -400,8 +435,8 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 	check_own(&s);
 	check_claim(&s);
 	for (size_t i = 0; i < n->n_members; i++)
-		if (n->members[i].ip != n->self)
-			sync_member(&s, &n->members[i], roster_at(mlog_roster(log), i)->name);
+		if (n->members[i].member && n->members[i].ip != n->self)
+			sync_member(&s, &n->members[i], n->members[i].member->name);
 	sync_backstop(&s, cover_of(log));
 	return 0;
 }

@@ -18,6 +18,7 @@
 #define NETSETUP_LINE_MAX 256
 
 struct netsetup_member {
+	const struct member *member; /* NULL: it left, and nothing of it is there */
 	ip4 ip;
 	bool routed, fenced;
 };
@@ -36,8 +37,9 @@ struct netsetup {
 	bool self_fenced;
 	struct prefix4 subnet;
 	unsigned had;			 /* enum netsetup_part: what was there once */
-	struct netsetup_member *members; /* in the order of the log */
+	struct netsetup_member *members; /* by member->index */
 	size_t n_members;
+	struct roster_cursor roster;	 /* what they follow from */
 	struct prefix4 backstop;	 /* bits 0: none */
 	ip4 signal[NETSETUP_SIGNAL_MAX]; /* the signal server's, as DNS has it */
 	ip4 proven;			 /* where it proved to be; 0: nowhere yet */
@@ -93,7 +95,7 @@ void netsetup_signal_proven(struct netsetup *n, const struct addr *a);
 int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 		  struct netsetup_report *ret) MUST_CHECK;
 /* Does the host send packets for this member to us? */
-bool netsetup_routes(const struct netsetup *n, ip4 member);
+bool netsetup_routes(const struct netsetup *n, const struct member *m);
 /* Undoes what does not vanish with the device; frees. */
 void netsetup_stop(struct netsetup *n);
 

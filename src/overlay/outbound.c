@@ -229,6 +229,8 @@ static void send_item(struct overlay *o, const struct flowq_item *i)
 		send_segments(p, &s);
 	else if (p)
 		put_waiting(p, &s, &i->packet);
+	else
+		drop_count(o, DROP_out_no_member); /* it left since */
 }
 
 bool outbound_has_room(const struct overlay *o)

@@ -107,45 +107,11 @@ bool overlay_is_eager(const struct overlay *o)
 	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
 }
 
-static int add_peer(struct overlay *o, const struct member *m, struct peer **ret)
-{
-	int rc = peer_new(o, m, ret);
-
-	if (rc < 0)
-		return rc;
-	rc = route_add(&o->routes, m->address, *ret);
-	if (rc < 0)
-		peer_free(*ret);
-	return rc;
-}
-
-/* A peer and a route in the table for every member that has none yet. */
-static int add_members(struct overlay *o, struct err *err)
-{
-	size_t count = roster_count(mlog_roster(o->log), ROSTER_ALL);
-
-	for (; o->n_members_seen < count; o->n_members_seen++) {
-		const struct member *m = roster_at(mlog_roster(o->log), o->n_members_seen);
-		int rc = 0;
-
-		if (m->address == o->self->address)
-			continue;
-		struct peer *p = route_lookup(&o->routes, m->address);
-		if (!p)
-			rc = add_peer(o, m, &p);
-		if (rc < 0)
-			return err_set(err, rc, "no memory for another peer");
-		if (overlay_is_eager(o))
-			peer_want(p);
-	}
-	return 0;
-}
-
 void overlay_log_grew(struct overlay *o)
 {
 	struct err err = { 0 };
 
-	if (add_members(o, &err) < 0)
+	if (members_follow(o, &err) < 0)
 		log_error(host_log(o->h), "cannot reach a new member: %s", err.text);
 	repair_look(o);
 	list_for_each(it, &o->peers) {
@@ -449,10 +415,11 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->news_later = timer_new(o->h, on_news, o);
 	o->pacer.timer = timer_new(o->h, pace_pump, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
+	o->bury = deferred_new(o->h, expelled_free, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
-	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work || !o->pump ||
-	    !o->pacer.timer || !o->repair.timer)
+	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work || !o->bury ||
+	    !o->pump || !o->pacer.timer || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -491,6 +458,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->ops = cfg->ops;
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
+	list_init(&o->expelled);
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
 	bucket_init(&o->hearsay, 1, 8, clock_now(h));
 	bucket_init(&o->news, 1, NEWS_BURST, clock_now(h));
@@ -512,7 +480,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (rc == 0)
 		rc = make_packet_path(o, err);
 	if (rc == 0)
-		rc = add_members(o, err);
+		rc = members_follow(o, err);
 	if (rc == 0 && !cfg->no_port_mapping)
 		rc = start_mapper(o, err);
 	if (rc < 0) {
@@ -557,6 +525,7 @@ void overlay_free(struct overlay *o)
 	timer_free(o->pacer.timer);
 	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
 	deferred_free(o->relay_work);
+	deferred_free(o->bury);
 	deferred_free(o->pump);
 	flowq_fini(&o->flows);
 	flowq_fini(&o->pacer.flows);

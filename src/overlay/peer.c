@@ -30,6 +30,10 @@ void peer_schedule(struct peer *p)
 {
 	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
 
+	if (p->expelled) {
+		timer_set(p->timer, TIME_NEVER);
+		return;
+	}
 	at = MIN(at, MIN(p->silent_at, p->restart_test_at));
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		if (p->links[i].conn)
@@ -257,6 +261,28 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	peer_schedule(p);
 }
 
+/*
+ * Its key changed. The tunnel stays: both ends proved their keys when it was made. What is not up
+ * yet pins the key of before, or proved it; it begins again with the new one.
+ */
+void peer_rekeyed(struct peer *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *l = &p->links[i];
+
+		if (!l->conn || (p->active == l && l->hello_got))
+			continue;
+		link_close(l, PEER_CLOSE_REPLACED, "its key changed");
+		any = true;
+	}
+	if (any && !p->active) {
+		attempts_failed(p, "its key changed");
+		attempts_at_once(p);
+	}
+}
+
 /* --- time ------------------------------------------------------------------------------------ */
 
 static void on_deadline(struct link *l)
@@ -355,6 +381,7 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 		return -ENOMEM;
 	p->o = o;
 	p->member = m;
+	p->address = m->address;
 	p->initiator = o->self->address < m->address;
 	p->relay.label = router_new_label(o);
 	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));

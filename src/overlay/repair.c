@@ -314,5 +314,5 @@ const char *overlay_conflict(const struct overlay *o, size_t i)
 
 bool overlay_routes_to(const struct overlay *o, const struct member *m)
 {
-	return netsetup_routes(&o->net, m->address);
+	return netsetup_routes(&o->net, m);
 }

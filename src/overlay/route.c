@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Open addressing from overlay address to peer; entries are never removed one by one. */
+/* Open addressing with linear probing, from overlay address to peer. */
 #include "overlay/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+static size_t home_of(const struct route_table *t, ip4 to)
+{
+	return (size_t)((to * 2654435769u) >> 7) & (t->cap - 1); /* Knuth 6.4 */
+}
+
 static size_t slot_of(const struct route_table *t, ip4 to)
 {
-	size_t i = (size_t)((to * 2654435769u) >> 7) & (t->cap - 1); /* Knuth 6.4 */
+	size_t i = home_of(t, to);
 
 	while (t->slot[i].peer && t->slot[i].to != to)
 		i = (i + 1) & (t->cap - 1);
@@ -45,6 +50,27 @@ int route_add(struct route_table *t, ip4 to, struct peer *p)
 		t->n++;
 	t->slot[i] = (struct route){ .to = to, .peer = p };
 	return 0;
+}
+
+/* Moves back what stands behind the hole only because that was taken (Knuth 6.4, algorithm R). */
+bool route_remove(struct route_table *t, ip4 to, const struct peer *p)
+{
+	size_t mask = t->cap - 1, hole;
+
+	if (route_lookup(t, to) != p || !p)
+		return false;
+	hole = slot_of(t, to);
+	for (size_t i = (hole + 1) & mask; t->slot[i].peer; i = (i + 1) & mask) {
+		size_t home = home_of(t, t->slot[i].to);
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue; /* its home lies behind the hole */
+		t->slot[hole] = t->slot[i];
+		hole = i;
+	}
+	t->slot[hole] = (struct route){ 0 };
+	t->n--;
+	return true;
 }
 
 struct peer *route_lookup(const struct route_table *t, ip4 to)

@@ -21,6 +21,8 @@ struct route_table {
 
 /* Adds or replaces. -ENOMEM. */
 int route_add(struct route_table *t, ip4 to, struct peer *p) MUST_CHECK;
+/* Returns false if `to` does not lead to the peer. */
+bool route_remove(struct route_table *t, ip4 to, const struct peer *p);
 struct peer *route_lookup(const struct route_table *t, ip4 to);
 void route_table_fini(struct route_table *t);
 

@@ -252,7 +252,7 @@ static void rogue_stop(struct rogue *r)
 }
 
 /* Sends flags and the packet in r->inner + 1; it must be dropped for this reason alone. */
-static void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
+static inline void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d)
 {
 	struct fleet_node *n = &r->m->node[0];
 	uint64_t before = fleet_drops(n, d), all = fleet_all_drops(n);

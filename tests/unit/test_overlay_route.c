@@ -2,6 +2,8 @@
 /* Tests of the route table. */
 #include "overlay/route.h"
 
+#include "base/macros.h"
+
 #include "unit.h"
 
 /* The table never looks into a peer. */
@@ -63,5 +65,39 @@ START_TEST(scattered_addresses_work_like_neighbours)
 }
 END_TEST
 
+/* Additions and removals in any order, against a plain array; few slots, so that runs are long. */
+START_TEST(removed_routes_leave_the_others_found)
+{
+	struct unit_rng rng = unit_rng_new("removed_routes_leave_the_others_found");
+	struct route_table t = { 0 };
+	struct peer *at[40] = { NULL };
+	size_t n = 0;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		size_t i = unit_random_below(&rng, ARRAY_LEN(at));
+		ip4 to = 0x64600000 + (ip4)(i % 8 + (i / 8) * 0x10000);
+
+		if (at[i]) {
+			ck_assert(!route_remove(&t, to, peer_no(999)));
+			ck_assert(route_remove(&t, to, at[i]));
+			at[i] = NULL;
+			n--;
+		} else {
+			ck_assert(!route_remove(&t, to, peer_no(i)));
+			at[i] = peer_no(i);
+			ck_assert_int_eq(route_add(&t, to, at[i]), 0);
+			n++;
+		}
+		ck_assert_uint_eq(t.n, n);
+		for (size_t k = 0; k < ARRAY_LEN(at); k++) {
+			ip4 a = 0x64600000 + (ip4)(k % 8 + (k / 8) * 0x10000);
+
+			ck_assert_ptr_eq(route_lookup(&t, a), at[k]);
+		}
+	}
+	route_table_fini(&t);
+}
+END_TEST
+
 UNIT_MAIN("overlay/route", every_route_is_found_and_no_other, a_route_can_be_replaced,
-	  scattered_addresses_work_like_neighbours)
+	  scattered_addresses_work_like_neighbours, removed_routes_leave_the_others_found)
