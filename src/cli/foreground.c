@@ -52,7 +52,7 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 	int rc = store_load_cluster(c->host, &c->store, cluster, &p->cluster, err);
 
 	if (rc == 0)
-		rc = store_identity(c->host, &c->store, false, &p->identity, NULL, err);
+		rc = store_identity(c->host, &c->store, cluster, &p->identity, err);
 	if (rc == 0)
 		rc = store_load_log(c->host, &c->store, &p->cluster, &p->log, err);
 	return rc;

@@ -130,7 +130,7 @@ static int make(struct cli *c, const struct invite_args *a, struct invite_url *u
 	int rc = store_load_cluster(c->host, &c->store, a->cluster, &f, err);
 
 	if (rc == 0)
-		rc = store_identity(c->host, &c->store, false, &id, NULL, err);
+		rc = store_identity(c->host, &c->store, a->cluster, &id, err);
 	if (rc == 0)
 		rc = store_load_log(c->host, &c->store, &f, &log, err);
 	if (rc == 0) {

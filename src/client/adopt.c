@@ -54,10 +54,10 @@ static int check_log(const struct join *j, struct err *err)
 	m = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity), ROSTER_ALL);
 	if (m)
 		return refuse_set(err, REFUSAL_KEY_KNOWN,
-				  "this machine's key is in %s already, as %s, and a key joins "
-				  "only once. To join again, move %s/identity away, unless "
-				  "another cluster here uses it, and give another --name.",
-				  j->cluster_name, m->name, j->store.dir);
+				  "the key that this machine made for %s is in its log already, "
+				  "as %s, and a key joins only once. Run the same command again: "
+				  "it makes a new key.",
+				  j->cluster_name, m->name);
 	r = mlog_check_invite(j->log, span_of(j->url.invite_bytes, j->url.invite_len),
 			      j->url.invite_sig, now_s(j), &ignored, err);
 	if (r < 0)

@@ -37,10 +37,11 @@ static int read_cluster(struct host *h, const struct store *s, const char *clust
 }
 
 /* Loading it completes an identity that a crash left without its certificate. */
-static int read_identity(struct host *h, const struct store *s, struct handover *o, struct err *err)
+static int read_identity(struct host *h, const struct store *s, const char *cluster,
+			 struct handover *o, struct err *err)
 {
 	struct identity *id = NULL;
-	int rc = store_identity(h, s, false, &id, NULL, err);
+	int rc = store_identity(h, s, cluster, &id, err);
 
 	if (rc == 0)
 		rc = identity_to_pem(id, &o->file[CONTROL_FILE_CERT], &o->file[CONTROL_FILE_KEY],
@@ -56,7 +57,7 @@ int handover_read(struct host *h, const struct store *s, const char *cluster, st
 	int rc = read_cluster(h, s, cluster, &o, err);
 
 	if (rc == 0)
-		rc = read_identity(h, s, &o, err);
+		rc = read_identity(h, s, cluster, &o, err);
 	if (rc < 0)
 		handover_free(&o);
 	else

@@ -30,19 +30,6 @@ static void join_end(struct join *j)
 	deferred_call(j->finish);
 }
 
-/* An identity that was made for this request only goes with it. */
-static void remove_identity(struct join *j)
-{
-	if (!j->identity_ours || j->has_pending || store_identity_needed(j->host, &j->store))
-		return;
-	if (store_identity_remove(j->host, &j->store) < 0)
-		log_warn(host_log(j->host),
-			 "the identity that was made for %s could not be "
-			 "removed from %s/identity",
-			 j->cluster_name, j->store.dir);
-	j->identity_ours = false;
-}
-
 static bool ends_sentence(const char *text)
 {
 	size_t len = strlen(text);
@@ -71,7 +58,6 @@ void join_fail(struct join *j, const struct err *err)
 			"command again, it completes what was begun.",
 			err->text, ends_sentence(err->text) ? "" : ".");
 	j->err.reason = err->reason;
-	remove_identity(j);
 	join_end(j);
 }
 
@@ -246,6 +232,8 @@ static void join_succeed(struct join *j)
 	int r = j->kind->accepted(j, &err);
 
 	if (r == 0)
+		r = store_save_identity(j->host, &j->store, j->cluster_name, j->identity, &err);
+	if (r == 0)
 		r = store_save_cluster(j->host, &j->store, &j->cluster_file, j->log, &err);
 	if (r < 0) {
 		join_fail(j, &err); /* it stays pending: the next run fetches the answer again */
@@ -314,18 +302,10 @@ void join_send_pending(struct join *j)
 void join_send_new(struct join *j)
 {
 	struct err err = { 0 };
-	int r = 0;
+	int r;
 
-	if (j->identity_unwritten) {
-		r = store_identity_keep(j->host, &j->store, j->identity, &err);
-		if (r == 0) {
-			j->identity_unwritten = false;
-			j->identity_ours = true;
-		}
-	}
-	j->pending.fresh_identity = j->identity_ours;
-	if (r == 0)
-		r = store_save_pending(j->host, &j->store, &j->pending, &err);
+	memcpy(j->pending.seed, j->seed, SIGN_SEED_LEN);
+	r = store_save_pending(j->host, &j->store, &j->pending, &err);
 	if (r < 0) {
 		pending_wipe(&j->pending);
 		join_fail(j, &err);
@@ -355,12 +335,22 @@ static int check_names(const struct store *s, struct host *h, const char *cluste
 	return 0;
 }
 
-/* An earlier run's request, if there is one; it must be of the same kind and by our identity. */
+/* Is the request in `j->pending` whole: does its entry carry the signature of its key? */
+static int pending_ok(struct join *j, struct err *err)
+{
+	struct node_id self = identity_node_id(j->identity);
+	struct entry e;
+	int r = entry_decode(span_of(j->pending.entry.data, j->pending.entry.len), &e, err);
+
+	if (r == 0 && !node_id_equal(&e.author, &self))
+		r = err_set(err, -EINVAL, "its entry was signed with another key");
+	return r;
+}
+
+/* Takes up an earlier run's request, with its key; it must be of the same kind. */
 static int load_pending(struct join *j, struct err *err)
 {
 	char path[STORE_PATH_MAX];
-	struct node_id self = identity_node_id(j->identity);
-	struct entry e;
 	int r = store_load_pending(j->host, &j->store, j->cluster_name, &j->pending, err);
 
 	if (r == -ENOENT)
@@ -374,9 +364,10 @@ static int load_pending(struct join *j, struct err *err)
 			       "again to complete it, or remove %s to forget it.",
 			       j->pending.kind == PENDING_SETUP ? "setup" : "adopt",
 			       j->cluster_name, path);
-	r = entry_decode(span_of(j->pending.entry.data, j->pending.entry.len), &e, err);
-	if (r == 0 && !node_id_equal(&e.author, &self))
-		r = err_set(err, -EINVAL, "it was signed with another identity");
+	memcpy(j->seed, j->pending.seed, SIGN_SEED_LEN);
+	r = identity_from_seed(j->seed, err, &j->identity);
+	if (r == 0)
+		r = pending_ok(j, err);
 	if (r < 0) {
 		err_prefix(err,
 			   "the unfinished request in %s cannot be used (remove it to "
@@ -385,8 +376,16 @@ static int load_pending(struct join *j, struct err *err)
 		return r;
 	}
 	j->has_pending = j->old_pending = true;
-	j->identity_ours = j->pending.fresh_identity;
 	return 0;
+}
+
+/* A key for this cluster alone. It is written with the request that it signs, and not before. */
+static int new_identity(struct join *j, struct err *err)
+{
+	if (j->identity)
+		return 0;
+	random_fill(j->host, j->seed, SIGN_SEED_LEN);
+	return identity_from_seed(j->seed, err, &j->identity);
 }
 
 static int open_socket(struct join *j, struct err *err)
@@ -419,8 +418,8 @@ int join_new(struct host *h, const struct store *s, const struct join_kind *kind
 		r = err_set(err, -ENOMEM, "out of memory");
 		goto fail;
 	}
-	r = store_identity(h, s, true, &j->identity, &j->identity_unwritten, err);
-	if (r < 0 || (r = load_pending(j, err)) < 0 || (r = open_socket(j, err)) < 0)
+	if ((r = load_pending(j, err)) < 0 || (r = new_identity(j, err)) < 0 ||
+	    (r = open_socket(j, err)) < 0)
 		goto fail;
 	j->deadline_at = clock_now(h) + JOIN_DEADLINE;
 	timer_set(j->deadline, j->deadline_at);

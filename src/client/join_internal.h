@@ -35,9 +35,8 @@ struct join {
 	struct host *host;
 	const struct join_kind *kind;
 	struct store store;
-	struct identity *identity;
-	bool identity_unwritten; /* fresh, only in memory */
-	bool identity_ours;	 /* written for this request, now or in an earlier run */
+	struct identity *identity; /* on disk with the pending request, and after success */
+	uint8_t seed[SIGN_SEED_LEN];
 	struct quic_socket *socket;
 	struct rpc *rpc;
 	uint64_t server_time_s; /* as hello told it */
@@ -90,7 +89,7 @@ void join_progress(struct join *j, const char *fmt, ...) PRINTF_LIKE(2, 3);
 uint64_t join_time_s(const struct join *j);
 /* Sends a request; failing to ends the join. */
 void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn);
-/* Writes the request in j->pending (and a fresh identity) to disk, and sends it. */
+/* Writes the request in j->pending to disk, with the key that signed it, and sends it. */
 void join_send_new(struct join *j);
 /* Sends the pending request. */
 void join_send_pending(struct join *j);

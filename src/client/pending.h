@@ -2,10 +2,11 @@
 /*
  * The pending request: what `setup` or `adopt` signed and is about to send, kept in
  * `<cluster>.pending` (0600) until there is an answer, so that the next run can send the identical
- * bytes again. Deterministic CBOR:
+ * bytes again. The key that signed them is in the same file: there is never one without the other,
+ * and a request that came to nothing leaves no key behind. Deterministic CBOR:
  *
  *	[version: 1, kind: 1 setup or 2 adopt, cluster: tstr, node_name: tstr, host: tstr,
- *	 port: uint, signal_cert: bstr(32), fresh_identity: bool, entry: bstr,
+ *	 port: uint, signal_cert: bstr(32), key: bstr(32), entry: bstr,
  *	 setup: code: tstr, adopt: invite: bstr,
  *	 setup: recovery_code: tstr, adopt: invite_sig: bstr(64)]
  */
@@ -24,7 +25,7 @@ struct pending {
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
 	uint8_t signal_cert[HASH_LEN];
-	bool fresh_identity;			    /* the identity was made for this request */
+	uint8_t seed[SIGN_SEED_LEN];		    /* the identity that signed it */
 	struct entry_bytes entry;		    /* genesis or admit */
 	char code[BOOTSTRAP_CODE_TEXT_MAX];	    /* setup */
 	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup */

@@ -65,8 +65,8 @@ static const struct {
 	  "the node name cannot be used with this invite. Leave --name out, or give the one that "
 	  "the invite was made for." },
 	{ REFUSAL_KEY_KNOWN, -EEXIST,
-	  "this machine's key is or was in the cluster already, and a key joins only once. With a "
-	  "new identity it can join again." },
+	  "this machine's key is or was in the cluster already, and a key joins only once. Run the "
+	  "same command again: it makes a new key." },
 	{ REFUSAL_NOT_MEMBER, -EACCES,
 	  "this node is not a member of the cluster any more. To come back it needs a new identity "
 	  "and a new invite." },

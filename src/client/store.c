@@ -51,18 +51,18 @@ int store_cluster_path(const struct store *s, const char *cluster, const char *s
 	return 0;
 }
 
-static int identity_dir(const struct store *s, char out[STORE_PATH_MAX])
+int store_identity_path(const struct store *s, const char *cluster, const char *file,
+			char out[STORE_PATH_MAX], struct err *err)
 {
-	int n = snprintf(out, STORE_PATH_MAX, "%s/identity", s->dir);
+	int r = label_check("cluster name", cluster, err), n;
 
-	return n < 0 || n >= STORE_PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
-static int identity_path(const struct store *s, const char *name, char out[STORE_PATH_MAX])
-{
-	int n = snprintf(out, STORE_PATH_MAX, "%s/identity/%s", s->dir, name);
-
-	return n < 0 || n >= STORE_PATH_MAX ? -ENAMETOOLONG : 0;
+	if (r < 0 || (r = store_check(s, err)) < 0)
+		return r;
+	n = snprintf(out, STORE_PATH_MAX, "%s/identity/%s%s%s", s->dir, cluster, *file ? "/" : "",
+		     file);
+	if (n < 0 || n >= STORE_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
+	return 0;
 }
 
 /* A crash or a full disk may have left the key alone; the certificate follows from it. */
@@ -81,57 +81,35 @@ static void identity_complete(struct host *h, const struct identity *id, const c
 	buf_free(&key);
 }
 
-int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
-		   bool *ret_fresh, struct err *err)
+int store_identity(struct host *h, const struct store *s, const char *cluster,
+		   struct identity **ret, struct err *err)
 {
-	char dir[STORE_PATH_MAX], key[STORE_PATH_MAX], cert[STORE_PATH_MAX];
-	bool fresh;
-	int r = store_check(s, err);
+	char dir[STORE_PATH_MAX], cert[STORE_PATH_MAX];
+	int r = store_identity_path(s, cluster, "", dir, err);
 
+	if (r == 0)
+		r = store_identity_path(s, cluster, STORE_CERT, cert, err);
 	if (r < 0)
 		return r;
-	if (identity_dir(s, dir) < 0 || identity_path(s, "key.pem", key) < 0 ||
-	    identity_path(s, "cert.pem", cert) < 0)
-		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
-	/* Half of one is no reason to make another: it may be the key of a cluster. */
-	fresh = make && !file_exists(h, key) && !file_exists(h, cert);
-	r = fresh ? identity_new(h, err, ret) : identity_load(h, dir, err, ret);
+	r = identity_load(h, dir, err, ret);
 	if (r == -ENOENT)
 		return err_set(err, r,
-			       "%s is missing, this machine's key. Restore it from a "
-			       "backup, or remove its folder and join again with a new invite",
-			       key);
-	if (r == 0 && ret_fresh)
-		*ret_fresh = fresh;
-	if (r == 0 && !fresh)
+			       "%s/" STORE_KEY " is missing, this machine's key in %s. Restore "
+			       "it from a backup, or remove %s.toml from %s/clusters and join "
+			       "again with a new invite",
+			       dir, cluster, cluster, s->dir);
+	if (r == 0)
 		identity_complete(h, *ret, cert);
 	return r;
 }
 
-int store_identity_keep(struct host *h, const struct store *s, const struct identity *id,
-			struct err *err)
+int store_save_identity(struct host *h, const struct store *s, const char *cluster,
+			const struct identity *id, struct err *err)
 {
 	char dir[STORE_PATH_MAX];
+	int r = store_identity_path(s, cluster, "", dir, err);
 
-	if (identity_dir(s, dir) < 0)
-		return err_set(err, -ENAMETOOLONG, "the path of the identity is too long");
-	return identity_store(h, id, dir, err);
-}
-
-int store_identity_remove(struct host *h, const struct store *s)
-{
-	char path[STORE_PATH_MAX];
-	int cert, key;
-
-	if (identity_path(s, "cert.pem", path) < 0)
-		return -ENAMETOOLONG;
-	cert = file_remove(h, path);
-	if (identity_path(s, "key.pem", path) < 0)
-		return -ENAMETOOLONG;
-	key = file_remove(h, path);
-	if (key < 0 && key != -ENOENT)
-		return key;
-	return cert == -ENOENT ? 0 : cert;
+	return r < 0 ? r : identity_store(h, id, dir, err);
 }
 
 static bool ends_with(const char *name, const char *suffix)
@@ -139,25 +117,6 @@ static bool ends_with(const char *name, const char *suffix)
 	size_t n = strlen(name), k = strlen(suffix);
 
 	return n > k && strcmp(name + n - k, suffix) == 0;
-}
-
-static void note_need(void *ctx, const char *name)
-{
-	bool *needed = ctx;
-
-	if (ends_with(name, STORE_CLUSTER) || ends_with(name, STORE_PENDING))
-		*needed = true;
-}
-
-bool store_identity_needed(struct host *h, const struct store *s)
-{
-	char dir[STORE_PATH_MAX];
-	bool needed = false;
-	int n = snprintf(dir, sizeof(dir), "%s/clusters", s->dir);
-
-	if (n < 0 || (size_t)n >= sizeof(dir) || dir_list(h, dir, note_need, &needed, NULL) < 0)
-		return true;
-	return needed;
 }
 
 struct each {

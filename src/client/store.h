@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/ and clusters/. Used by
- * the command line; the daemon has its own folder with the same layout for each cluster.
+ * A user's files: $XDG_CONFIG_HOME/mlsh or ~/.config/mlsh, with identity/<cluster>/ and clusters/.
+ * Used by the command line; the daemon keeps the membership log in a folder with the same layout.
  */
 #ifndef MLSH_CLIENT_STORE_H
 #define MLSH_CLIENT_STORE_H
@@ -14,6 +14,8 @@
 #define STORE_CLUSTER ".toml"
 #define STORE_LOG ".log"
 #define STORE_PENDING ".pending"
+#define STORE_KEY "key.pem" /* of an identity */
+#define STORE_CERT "cert.pem"
 
 struct store {
 	char dir[STORE_PATH_MAX];
@@ -30,18 +32,17 @@ int store_cluster_path(const struct store *s, const char *cluster, const char *s
 		       char out[STORE_PATH_MAX], struct err *err) MUST_CHECK;
 
 /*
- * Loads identity/, or with `make`, when there is none, makes one in memory only (*ret_fresh): it is
- * written by store_identity_keep, at the latest moment, so that a refusal before leaves nothing
- * behind. `ret_fresh` may be NULL.
+ * "<dir>/identity/<cluster>/<file>", or the folder with "". Each cluster has an identity of its
+ * own, so that nobody can tell that two clusters have a machine in common.
  */
-int store_identity(struct host *h, const struct store *s, bool make, struct identity **ret,
-		   bool *ret_fresh, struct err *err) MUST_CHECK;
-/* Writes a fresh identity. -EEXIST when another process has written one meanwhile. */
-int store_identity_keep(struct host *h, const struct store *s, const struct identity *id,
-			struct err *err) MUST_CHECK;
-int store_identity_remove(struct host *h, const struct store *s) MUST_CHECK;
-/* Does any cluster, joined or pending, need the identity? True when that cannot be found out. */
-bool store_identity_needed(struct host *h, const struct store *s);
+int store_identity_path(const struct store *s, const char *cluster, const char *file,
+			char out[STORE_PATH_MAX], struct err *err) MUST_CHECK;
+/* Loads the cluster's identity. -ENOENT with advice. */
+int store_identity(struct host *h, const struct store *s, const char *cluster,
+		   struct identity **ret, struct err *err) MUST_CHECK;
+/* Writes it, in place of what is left of an earlier membership. */
+int store_save_identity(struct host *h, const struct store *s, const char *cluster,
+			const struct identity *id, struct err *err) MUST_CHECK;
 
 /* Calls fn with the name of each cluster that was joined, sorted. Nothing when they cannot be
  * listed. */

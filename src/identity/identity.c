@@ -280,6 +280,14 @@ int identity_load(struct host *h, const char *dir, struct err *err, struct ident
 	return r;
 }
 
+static int remove_if_there(struct host *h, const char *path, struct err *err)
+{
+	int r = file_remove(h, path);
+
+	return r == 0 || r == -ENOENT ? 0
+				      : err_set(err, r, "cannot remove %s: %s", path, strerror(-r));
+}
+
 int identity_store(struct host *h, const struct identity *id, const char *dir, struct err *err)
 {
 	char cert_path[PATH_TEXT_MAX], key_path[PATH_TEXT_MAX];
@@ -293,9 +301,11 @@ int identity_store(struct host *h, const struct identity *id, const char *dir, s
 		r = identity_to_pem(id, &cert, &key, err);
 	if (r == 0)
 		r = dir_make(h, dir, 0700, err);
-	/* The key first: it exists once and forever, and the certificate can be made again. */
+	/* Without its certificate a key is whole: that follows from it. */
 	if (r == 0)
-		r = file_create(h, key_path, key.data, key.len, 0600, err);
+		r = remove_if_there(h, cert_path, err);
+	if (r == 0)
+		r = file_write(h, key_path, key.data, key.len, 0600, err);
 	if (r == 0)
 		r = file_write(h, cert_path, cert.data, cert.len, 0600, err);
 	buf_free(&cert);

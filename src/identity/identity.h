@@ -40,7 +40,10 @@ int identity_from_pem(struct span cert_pem, struct span key_pem, bool any_key, s
  */
 int identity_load(struct host *h, const char *dir, struct err *err, struct identity **ret)
 	MUST_CHECK;
-/* Makes the folder 0700 and the files 0600, atomically, key first; -EEXIST if there is a key. */
+/*
+ * Makes the folder 0700 and the files 0600, in place of those that are there. A crash leaves the
+ * old key or the new one, perhaps without its certificate, never with another's.
+ */
 int identity_store(struct host *h, const struct identity *id, const char *dir, struct err *err)
 	MUST_CHECK;
 int identity_to_pem(const struct identity *id, struct buf *ret_cert, struct buf *ret_key,

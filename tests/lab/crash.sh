@@ -161,14 +161,14 @@ on n8 mlsh disconnect homelab >/dev/null
 check_fails "without a tunnel it is the same" 1 ":$line:.*address" on n8 mlsh connect homelab
 echo 'colour = "red"' >>"$config/clusters/homelab.toml"
 cp -p "$WORK/n8/good.toml" "$config/clusters/homelab.toml"
-chmod 644 "$config/identity/key.pem"
+chmod 644 "$config/identity/homelab/key.pem"
 check_fails "a key that others can read is refused, with the remedy" 1 "chmod" on n8 mlsh invite homelab
-chmod 600 "$config/identity/key.pem"
-mv "$config/identity/key.pem" "$WORK/n8/key.pem"
+chmod 600 "$config/identity/homelab/key.pem"
+mv "$config/identity/homelab/key.pem" "$WORK/n8/key.pem"
 check_fails "a lost key is named" 1 "key\.pem" on n8 mlsh connect homelab
-ln -s "$WORK/n8/key.pem" "$config/identity/key.pem"
+ln -s "$WORK/n8/key.pem" "$config/identity/homelab/key.pem"
 check_fails "a link in its place is not followed" 1 "key\.pem" on n8 mlsh connect homelab
-rm "$config/identity/key.pem"
-mv "$WORK/n8/key.pem" "$config/identity/key.pem"
+rm "$config/identity/homelab/key.pem"
+mv "$WORK/n8/key.pem" "$config/identity/homelab/key.pem"
 check "with the key it connects" on n8 mlsh connect homelab
 exit $LAB_FAILED

@@ -195,9 +195,9 @@ while True:
 PY
 if [ -c /dev/fuse ]; then
 	cp -rp "$WORK/nas/home" "$WORK/nas/home2"
-	rm -r "$WORK/nas/home2/.config/mlsh/identity"
-	mkdir "$WORK/nas/home2/.config/mlsh/identity"
-	on_bg nas hang.out env HOME="$WORK/nas/home2" at="$WORK/nas/home2/.config/mlsh/identity" sh -c \
+	rm -r "$WORK/nas/home2/.config/mlsh/identity/homelab"
+	mkdir "$WORK/nas/home2/.config/mlsh/identity/homelab"
+	on_bg nas hang.out env HOME="$WORK/nas/home2" at="$WORK/nas/home2/.config/mlsh/identity/homelab" sh -c \
 		'python3 "$0" "$at" & until [ -e "$at/key.pem" ]; do sleep 0.05; done; exec mlsh connect homelab' "$WORK/hang.py"
 	check "a command hangs in its own file" wait_until 10 grep -q read "$WORK/nas/hang.out"
 	check "and the daemon does not" connected nas homelab
@@ -232,7 +232,7 @@ check "and is counted" eval "status_holds laptop homelab 'sum(c[\"drops\"].value
 
 # --- a classical key exchange ---
 must "the test client is built" make -s build/release/lab/dial
-dial() { on nas timeout 20 "$PWD/build/release/lab/dial" "$1" "$2" "$3" "$WORK/nas/home/.config/mlsh/identity"; }
+dial() { on nas timeout 20 "$PWD/build/release/lab/dial" "$1" "$2" "$3" "$WORK/nas/home/.config/mlsh/identity/homelab"; }
 laptop_port=$(on nas mlsh status --json | python3 -c 'import json, sys
 print(json.load(sys.stdin)["clusters"][0]["peers"][0]["endpoint"].rsplit(":", 1)[1])')
 stop "${DAEMON_PID[nas]}" # so that its place as a peer is free

@@ -65,8 +65,8 @@ check "setup prints the recovery code and the first address" json_holds \
 	<"$WORK/nas/setup.json"
 config=$(config_of nas)
 check "the cluster file is the owner's only" mode_is "$config/clusters/homelab.toml" 600
-check "the folders are the owner's only" sh -c "[ \"\$(stat -c %a '$config' '$config/clusters' '$config/identity' | sort -u)\" = 700 ]"
-check "key and certificate are the owner's only" sh -c "[ \"\$(stat -c %a '$config'/identity/* | sort -u)\" = 600 ]"
+check "the folders are the owner's only" sh -c "[ \"\$(stat -c %a '$config' '$config/clusters' '$config/identity' '$config/identity/homelab' | sort -u)\" = 700 ]"
+check "key and certificate are the owner's only" sh -c "[ \"\$(stat -c %a '$config'/identity/homelab/* | sort -u)\" = 600 ]"
 check "nothing is pending" sh -c "! ls '$config'/clusters/*.pending 2>/dev/null"
 check_fails "the same cluster again is refused on this machine" 1 "homelab" setup nas homelab "$token"
 check_fails "a used token is refused" 1 "used|burned" setup desk other "$token"

@@ -332,7 +332,7 @@ static inline bool kit_has_identity(struct kit_node *n)
 {
 	char path[STORE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%.400s/identity/key.pem", n->store.dir);
+	ck_assert_int_eq(store_identity_path(&n->store, KIT_CLUSTER, STORE_KEY, path, NULL), 0);
 	return file_exists(n->host, path);
 }
 
@@ -345,11 +345,10 @@ static inline bool kit_has_nothing(struct kit_node *n)
 static inline void kit_load(struct kit_node *n)
 {
 	struct err err = { 0 };
-	bool fresh;
 
 	if (store_load_cluster(n->host, &n->store, KIT_CLUSTER, &n->cluster, &err) < 0 ||
 	    store_load_log(n->host, &n->store, &n->cluster, &n->log, &err) < 0 ||
-	    store_identity(n->host, &n->store, false, &n->id, &fresh, &err) < 0)
+	    store_identity(n->host, &n->store, KIT_CLUSTER, &n->id, &err) < 0)
 		ck_abort_msg("%s: %s", n->name, err.text);
 }
 

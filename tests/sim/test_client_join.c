@@ -408,7 +408,7 @@ START_TEST(adopt_with_a_lost_reply)
 	ck_assert(k.dropped);
 	KIT_REFUSED(laptop, REFUSAL_TIMEOUT);
 	ck_assert(kit_has_file(laptop, STORE_PENDING));
-	ck_assert(kit_has_identity(laptop));
+	ck_assert(!kit_has_identity(laptop)); /* the key is with the request */
 	ck_assert_int_eq(store_load_pending(laptop->host, &laptop->store, KIT_CLUSTER, &first,
 					    NULL),
 			 0);
@@ -515,41 +515,36 @@ START_TEST(two_join_at_once)
 }
 END_TEST
 
-START_TEST(existing_identity_is_kept)
+/* A machine whose files were removed is another machine: it joins again without a trick. */
+START_TEST(a_machine_that_forgot_joins_with_another_key)
 {
 	struct kit k;
 	struct kit_node *nas, *laptop;
 	struct invite_url url;
-	struct identity *id;
-	struct err err = { 0 };
+	struct node_id before;
 	char path[STORE_PATH_MAX];
-	bool fresh;
+	struct err err = { 0 };
 
 	open_pair(&k, &nas, &laptop);
-	SIM_CHECK_OK(k.w, store_identity(laptop->host, &laptop->store, true, &id, &fresh, &err));
-	ck_assert(fresh);
-	SIM_CHECK_OK(k.w, store_identity_keep(laptop->host, &laptop->store, id, &err));
 	url = kit_invite(nas);
-	laptop->name = "nas";
-	kit_adopt(laptop, &url);
-	KIT_REFUSED(laptop, REFUSAL_NAME_TAKEN);
-	ck_assert(kit_has_identity(laptop));
-	laptop->name = "laptop";
 	kit_adopt(laptop, &url);
 	KIT_JOINED(laptop);
-	ck_assert_mem_eq(laptop->result.cluster.node_id.bytes, identity_node_id(id).bytes,
-			 NODE_ID_LEN);
-	identity_free(id);
+	before = laptop->result.cluster.node_id;
 
-	/* With the files gone but the key kept, the key is known. */
+	/* Not even the key has to be removed. */
 	SIM_CHECK_OK(k.w,
 		     store_cluster_path(&laptop->store, KIT_CLUSTER, STORE_CLUSTER, path, &err));
 	SIM_CHECK_OK(k.w, file_remove(laptop->host, path));
 	url = kit_invite(nas);
+	kit_adopt(laptop, &url);
+	KIT_REFUSED(laptop, REFUSAL_NAME_TAKEN);
 	laptop->name = "again";
 	kit_adopt(laptop, &url);
-	KIT_REFUSED(laptop, REFUSAL_KEY_KNOWN);
-	ck_assert(kit_has_identity(laptop));
+	KIT_JOINED(laptop);
+	ck_assert(!node_id_equal(&laptop->result.cluster.node_id, &before));
+	kit_load(laptop);
+	ck_assert_mem_eq(identity_node_id(laptop->id).bytes, laptop->cluster.node_id.bytes,
+			 NODE_ID_LEN);
 	kit_close(&k);
 }
 END_TEST
@@ -560,4 +555,4 @@ UNIT_MAIN("client/join", setup_makes_a_cluster, setup_refusals_leave_nothing,
 	  adopt_refusals_leave_nothing, invites_of_plain_nodes_are_not_made_and_not_taken,
 	  invite_with_a_name_admits_only_it, adopt_with_a_lost_reply,
 	  adopt_goes_on_with_another_invite, adopt_shown_a_stale_log, two_join_at_once,
-	  existing_identity_is_kept)
+	  a_machine_that_forgot_joins_with_another_key)

@@ -140,13 +140,20 @@ static bool silence_tap(void *ctx, struct host *from, const struct addr *src,
 	       mesh_server_log(s->m) < s->entries;
 }
 
+/* The key is in the request until there is a cluster. */
 static struct node_id identity_of(struct mesh_node *n)
 {
 	struct identity *id = NULL;
+	struct pending p;
 	struct node_id node;
 	struct err err = { 0 };
+	int rc = store_load_pending(n->host, &n->store, MESH_CLUSTER, &p, &err);
 
-	SIM_CHECK_OK(n->mesh->w, store_identity(n->host, &n->store, false, &id, NULL, &err));
+	if (rc == 0)
+		rc = identity_from_seed(p.seed, &err, &id);
+	else if (rc == -ENOENT)
+		rc = store_identity(n->host, &n->store, MESH_CLUSTER, &id, &err);
+	SIM_CHECK_OK(n->mesh->w, rc);
 	node = identity_node_id(id);
 	identity_free(id);
 	return node;

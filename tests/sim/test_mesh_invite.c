@@ -7,8 +7,10 @@ static void expect_untouched(struct mesh_node *n)
 {
 	struct mesh *m = n->mesh;
 
-	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/key.pem"));
-	MESH_CHECK(m, !file_exists(n->host, "/root/.config/mlsh/identity/cert.pem"));
+	MESH_CHECK(m,
+		   !file_exists(n->host, "/root/.config/mlsh/identity/" MESH_CLUSTER "/key.pem"));
+	MESH_CHECK(m,
+		   !file_exists(n->host, "/root/.config/mlsh/identity/" MESH_CLUSTER "/cert.pem"));
 	MESH_CHECK(m, !store_has_cluster(n->host, &n->store, MESH_CLUSTER));
 	MESH_CHECK(m, !file_exists(n->host,
 				   "/root/.config/mlsh/clusters/" MESH_CLUSTER STORE_PENDING));
@@ -197,7 +199,7 @@ START_TEST(only_admins_invite)
 	struct identity *id = NULL;
 	struct err err = { 0 };
 
-	SIM_CHECK_OK(m->w, store_identity(laptop->host, &laptop->store, false, &id, NULL, &err));
+	SIM_CHECK_OK(m->w, store_identity(laptop->host, &laptop->store, MESH_CLUSTER, &id, &err));
 	p.identity = id;
 	MESH_CHECK(m, invite_new(laptop->host, &p, &err, &url) < 0);
 	MESH_CHECK(m, err.reason == REFUSAL_SPONSOR_NOT_ADMIN);

@@ -230,7 +230,7 @@ START_TEST(forged_entries_are_refused)
 	log = copy_log(nas);
 	head = mlog_head(log);
 	admin = roster_at(mlog_roster(log), 0)->id;
-	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, false, &laptop, NULL,
+	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, MESH_CLUSTER, &laptop,
 					  &err));
 	mesh_server_crash(m);
 	r = rogue_start(m);
@@ -293,7 +293,8 @@ static void expect_joiner_refuses(struct mesh *m, const struct invite_url *url, 
 		ck_abort_msg("%s: %s (%s)", what, refusal_name(err.reason), err.text);
 	}
 	MESH_CHECK(m, !store_has_cluster(late->host, &late->store, MESH_CLUSTER));
-	MESH_CHECK(m, !file_exists(late->host, "/root/.config/mlsh/identity/key.pem"));
+	MESH_CHECK(m, !file_exists(late->host,
+				   "/root/.config/mlsh/identity/" MESH_CLUSTER "/key.pem"));
 	MESH_CHECK(m, !file_exists(late->host,
 				   "/root/.config/mlsh/clusters/" MESH_CLUSTER STORE_PENDING));
 }
@@ -365,7 +366,8 @@ START_TEST(impostor_is_recognised)
 	MESH_CHECK(m, strcmp(token, m->token) != 0);
 	mesh_setup_start(nas, token, &j);
 	MESH_CHECK(m, mesh_join_finish(&j) < 0 && j.err.reason == REFUSAL_FINGERPRINT);
-	MESH_CHECK(m, !file_exists(nas->host, "/root/.config/mlsh/identity/key.pem"));
+	MESH_CHECK(m,
+		   !file_exists(nas->host, "/root/.config/mlsh/identity/" MESH_CLUSTER "/key.pem"));
 	MESH_CHECK(m, signal_server_stats_get(m->server).requests == 0);
 	mesh_free(m);
 

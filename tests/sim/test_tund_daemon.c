@@ -135,7 +135,7 @@ START_TEST(files_must_be_the_callers)
 	char path[STORE_PATH_MAX + 32];
 	struct err err = { 0 };
 
-	snprintf(path, sizeof(path), "%s/identity/key.pem", n->store.dir);
+	ck_assert_int_eq(store_identity_path(&n->store, MESH_CLUSTER, STORE_KEY, path, NULL), 0);
 	SIM_CHECK_OK(m->w, file_write(n->host, path, files.file[CONTROL_FILE_KEY].data,
 				      files.file[CONTROL_FILE_KEY].len, 0600, NULL));
 	handover_free(&files);

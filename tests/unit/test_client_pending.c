@@ -6,12 +6,13 @@
 
 static struct pending example(enum pending_kind kind)
 {
-	struct pending p = { .kind = kind, .port = 4433, .fresh_identity = true };
+	struct pending p = { .kind = kind, .port = 4433 };
 
 	strcpy(p.cluster, "homelab");
 	strcpy(p.node_name, "nas");
 	strcpy(p.host, "signal.example.org");
 	memset(p.signal_cert, 0x11, HASH_LEN);
+	memset(p.seed, 0x33, SIGN_SEED_LEN);
 	p.entry.len = 300;
 	memset(p.entry.data, 0x5a, p.entry.len);
 	if (kind == PENDING_SETUP) {
@@ -45,6 +46,7 @@ static void check_back(const struct pending *p)
 	ck_assert_mem_eq(bytes, again, len);
 	ck_assert_int_eq(back.kind, p->kind);
 	ck_assert_str_eq(back.recovery_code, p->recovery_code);
+	ck_assert_mem_eq(back.seed, p->seed, SIGN_SEED_LEN);
 	ck_assert_uint_eq(back.entry.len, p->entry.len);
 	ck_assert_mem_eq(back.entry.data, p->entry.data, p->entry.len);
 	ck_assert_uint_eq(back.invite_len, p->invite_len);
@@ -65,7 +67,6 @@ START_TEST(comes_back)
 	memset(setup.cluster, 'a', LABEL_MAX);
 	memset(setup.node_name, 'b', LABEL_MAX);
 	strcpy(setup.host, "2001:db8::1");
-	setup.fresh_identity = false;
 	check_back(&setup);
 	adopt.invite_len = INVITE_MAX_BYTES;
 	adopt.entry.len = ENTRY_MAX_BYTES;

@@ -99,7 +99,7 @@ START_TEST(a_store_that_is_nowhere_says_so)
 	ck_assert_int_eq(store_load_cluster(h, &s, "homelab", &f, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "HOME"));
 	err = (struct err){ 0 };
-	ck_assert_int_eq(store_identity(h, &s, true, &id, NULL, &err), -EINVAL);
+	ck_assert_int_eq(store_identity(h, &s, "homelab", &id, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.text, "HOME"));
 	ck_assert(!store_has_cluster(h, &s, "homelab"));
 	ck_assert(!store_has_pending(h, &s, "homelab"));
@@ -241,35 +241,61 @@ START_TEST(a_file_under_another_name_is_refused)
 }
 END_TEST
 
-START_TEST(fresh_identity_is_written_when_kept)
+/* Each cluster has its own, and only that. */
+START_TEST(identities_are_kept_apart)
+{
+	struct home o = home_open();
+	struct identity *id[2] = { NULL }, *again = NULL;
+	static const char *const cluster[] = { "homelab", "office" };
+	struct err err = { 0 };
+	char path[STORE_PATH_MAX];
+
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(store_identity(o.h, &o.s, cluster[i], &again, &err), -ENOENT);
+		ck_assert_ptr_nonnull(strstr(err.text, cluster[i]));
+		ck_assert_int_eq(identity_new(o.h, &err, &id[i]), 0);
+		ck_assert_int_eq(store_save_identity(o.h, &o.s, cluster[i], id[i], &err), 0);
+		ck_assert_int_eq(store_identity_path(&o.s, cluster[i], "", path, &err), 0);
+		ck_assert_uint_eq(mode_of(path), 0700);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(store_identity(o.h, &o.s, cluster[i], &again, &err), 0);
+		ck_assert_mem_eq(identity_key(id[i]), identity_key(again), KEY_LEN);
+		identity_free(again);
+	}
+	/* What is left of an earlier membership is replaced. */
+	ck_assert_int_eq(store_save_identity(o.h, &o.s, "office", id[0], &err), 0);
+	ck_assert_int_eq(store_identity(o.h, &o.s, "office", &again, &err), 0);
+	ck_assert_mem_eq(identity_key(id[0]), identity_key(again), KEY_LEN);
+	identity_free(again);
+	ck_assert_int_eq(store_identity(o.h, &o.s, "../office", &again, &err), -EINVAL);
+	ck_assert_int_eq(store_save_identity(o.h, &o.s, ".", id[0], &err), -EINVAL);
+	identity_free(id[0]);
+	identity_free(id[1]);
+	home_close(&o);
+}
+END_TEST
+
+/* The certificate follows from the key; the key from nothing. */
+START_TEST(half_an_identity)
 {
 	struct home o = home_open();
 	struct identity *id = NULL, *again = NULL;
 	struct err err = { 0 };
-	bool fresh = false;
 	char path[STORE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%.400s/identity", o.s.dir);
-	ck_assert_int_eq(store_identity(o.h, &o.s, false, &id, &fresh, &err), -ENOENT);
-	ck_assert_int_eq(store_identity(o.h, &o.s, true, &id, &fresh, &err), 0);
-	ck_assert(fresh);
-	ck_assert_int_ne(access(path, F_OK), 0);
-	ck_assert_int_eq(store_identity_keep(o.h, &o.s, id, &err), 0);
-	ck_assert_uint_eq(mode_of(path), 0700);
-	ck_assert_int_eq(store_identity_keep(o.h, &o.s, id, &err), -EEXIST);
-	ck_assert_int_eq(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
-	ck_assert(!fresh);
-	ck_assert_mem_eq(identity_key(id), identity_key(again), KEY_LEN);
-	identity_free(again);
-
-	/* Half an identity is not replaced by another one. */
-	snprintf(path, sizeof(path), "%.400s/identity/key.pem", o.s.dir);
+	ck_assert_int_eq(identity_new(o.h, &err, &id), 0);
+	ck_assert_int_eq(store_save_identity(o.h, &o.s, "homelab", id, &err), 0);
+	ck_assert_int_eq(store_identity_path(&o.s, "homelab", STORE_CERT, path, &err), 0);
 	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_lt(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
-	ck_assert_int_eq(store_identity_remove(o.h, &o.s), 0);
-	ck_assert_int_eq(store_identity(o.h, &o.s, true, &again, &fresh, &err), 0);
-	ck_assert(fresh);
+	ck_assert_int_eq(store_identity(o.h, &o.s, "homelab", &again, &err), 0);
+	ck_assert_mem_eq(identity_key(id), identity_key(again), KEY_LEN);
+	ck_assert_int_eq(access(path, F_OK), 0);
 	identity_free(again);
+	ck_assert_int_eq(store_identity_path(&o.s, "homelab", STORE_KEY, path, &err), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(store_identity(o.h, &o.s, "homelab", &again, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, path));
 	identity_free(id);
 	home_close(&o);
 }
@@ -295,13 +321,11 @@ START_TEST(pending_request_is_kept_until_removed)
 	char path[STORE_PATH_MAX];
 
 	umask(0);
-	ck_assert(!store_identity_needed(o.h, &o.s));
 	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), -ENOENT);
 	ck_assert_int_eq(store_remove_pending(o.h, &o.s, "homelab"), 0);
 	ck_assert_msg(store_save_pending(o.h, &o.s, &p, &err) == 0, "%s", err.text);
 	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", STORE_PENDING, path, NULL), 0);
 	ck_assert_uint_eq(mode_of(path), 0600);
-	ck_assert(store_identity_needed(o.h, &o.s));
 	ck_assert_int_eq(store_save_pending(o.h, &o.s, &p, &err), -EEXIST);
 	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), 0);
 	ck_assert_str_eq(back.recovery_code, p.recovery_code);
@@ -310,7 +334,6 @@ START_TEST(pending_request_is_kept_until_removed)
 	ck_assert_int_eq(store_load_pending(o.h, &o.s, "homelab", &back, &err), -EBADMSG);
 	ck_assert_ptr_nonnull(strstr(err.text, "homelab.pending"));
 	ck_assert_int_eq(store_remove_pending(o.h, &o.s, "homelab"), 0);
-	ck_assert(!store_identity_needed(o.h, &o.s));
 	home_close(&o);
 }
 END_TEST
@@ -345,5 +368,5 @@ END_TEST
 UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
 	  names_can_not_leave_the_folder, cluster_comes_back_private, readable_secrets_are_refused,
 	  a_spoilt_file_says_what_to_do, a_file_under_another_name_is_refused,
-	  fresh_identity_is_written_when_kept, pending_request_is_kept_until_removed,
+	  identities_are_kept_apart, half_an_identity, pending_request_is_kept_until_removed,
 	  clusters_are_listed_by_name)

@@ -154,16 +154,18 @@ START_TEST(stored_identity_is_loaded_again)
 }
 END_TEST
 
-START_TEST(store_never_replaces_a_key)
+/* What is left of an earlier identity goes: never a key with another's certificate. */
+START_TEST(store_replaces_both_files)
 {
 	struct identity *id = identity_of(3), *other = identity_of(4), *again = NULL;
 	struct err err;
 
 	setup();
 	ck_assert_int_eq(identity_store(host, id, id_dir, &err), 0);
-	ck_assert_int_eq(identity_store(host, other, id_dir, &err), -EEXIST);
+	ck_assert_int_eq(identity_store(host, other, id_dir, &err), 0);
 	ck_assert_int_eq(identity_load(host, id_dir, &err, &again), 0);
-	ck_assert_mem_eq(identity_key(id), identity_key(again), KEY_LEN);
+	ck_assert_mem_eq(identity_key(other), identity_key(again), KEY_LEN);
+	ck_assert_mem_eq(identity_cert_sha256(other), identity_cert_sha256(again), HASH_LEN);
 	identity_free(again);
 	identity_free(other);
 	identity_free(id);
@@ -516,7 +518,7 @@ END_TEST
 
 UNIT_MAIN("identity", seed_gives_the_key_of_rfc_8032, certificate_is_a_function_of_the_key,
 	  key_hashes_agree_between_certificate_and_raw_key, new_identities_differ,
-	  stored_identity_is_loaded_again, store_never_replaces_a_key,
+	  stored_identity_is_loaded_again, store_replaces_both_files,
 	  key_without_certificate_is_enough, key_that_others_can_read_is_refused,
 	  damaged_files_are_refused, key_of_another_certificate_is_refused,
 	  operators_key_of_another_type, encrypted_key_is_refused_without_asking,

@@ -154,6 +154,8 @@ struct host {
 	unsigned uid, gid;
 	int pid;
 	bool alive, stopped;
+	bool dies; /* at its next change of a file but `changes_left` */
+	unsigned changes_left;
 	struct list conns; /* struct local_conn: closed by a crash */
 };
 

@@ -187,6 +187,8 @@ bool world_fenced(struct host *h, ip4 address);
 
 /* Mode of a file or folder, -ENOENT. */
 int world_file_mode(struct host *h, const char *path) MUST_CHECK;
+/* The process is killed when it is about to change files once more, after `changes` of them. */
+void world_host_crash_after(struct host *h, unsigned changes);
 /* While full, writes fail with -ENOSPC and leave the old content. */
 void world_host_disk_full(struct host *h, bool full);
 
