@@ -24,7 +24,9 @@ include mk/flags.mk mk/variant.mk
 $(eval $(call variant,release))
 $(eval $(call variant,asan))
 $(eval $(call variant,fuzz))
-include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/deps.mk
+# These two cost time when the Makefile is read, so they exist only when a goal names them.
+$(foreach v,debug coverage,$(if $(findstring $(v),$(MAKECMDGOALS)),$(eval $(call variant,$(v)))))
+include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk mk/deps.mk
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z][a-z-]*:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' \

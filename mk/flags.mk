@@ -81,17 +81,33 @@ release_cxx_runtime = -lstdc++ -lm -lpthread
 asan_cc := $(CC)
 asan_cxx := $(CXX)
 asan_flags = $(hosted_flags) $(common_flags) $(cc_zero_init) -O1 -fsanitize=address,undefined \
-	-fno-sanitize-recover=all
+	-fno-sanitize-recover=all -DMLSH_ASSERT
 asan_ldflags = $(hosted_ldflags) -fsanitize=address,undefined
 asan_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
 asan_cxx_runtime = -lstdc++ -lm -lpthread
+
+# --- debug: for a debugger, with ASSERT, the machine's C library ----------------------------
+debug_cc := $(CC)
+debug_cxx := $(CXX)
+debug_flags = $(hosted_flags) $(common_flags) $(cc_zero_init) -O0 -g3 -DMLSH_ASSERT
+debug_ldflags = $(hosted_ldflags)
+debug_libs = $(asan_libs)
+debug_cxx_runtime = $(asan_cxx_runtime)
+
+# --- coverage: which lines the tests run (gcov) ---------------------------------------------
+coverage_cc := $(CC)
+coverage_cxx := $(CXX)
+coverage_flags = $(hosted_flags) $(common_flags) $(cc_zero_init) -O0 --coverage -DMLSH_ASSERT
+coverage_ldflags = $(hosted_ldflags) --coverage
+coverage_libs = $(asan_libs)
+coverage_cxx_runtime = $(asan_cxx_runtime)
 
 # --- fuzz: libFuzzer with clang -------------------------------------------------------------
 fuzz_cc := $(CLANG)
 fuzz_cxx := $(CLANG)++
 fuzz_fuzzer := yes
 fuzz_flags = $(hosted_flags) $(common_flags) $(clang_zero_init) -O1 \
-	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMLSH_ASSERT
 # The driver is of C, toml++ is not: the C++ part of the sanitizers is asked for.
 fuzz_ldflags = $(hosted_ldflags) -fsanitize=fuzzer,address,undefined -fsanitize-link-c++-runtime
 fuzz_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic

@@ -15,11 +15,12 @@ build/lint/headers: build/release/flags tools/check-headers mk/lint.mk
 
 # Fortified headers need the optimizer, which a syntax check has not.
 clang_flags = $(hosted_flags) -Isrc -Itests -Wno-unused-command-line-argument
+# The environment of tools that call clang.
+clang_environment = CLANG="$(CLANG)" C_FLAGS="$(c_dialect) $(clang_flags) $(c_warnings)" \
+	CXX_FLAGS="$(cxx_dialect) $(clang_flags) $(cxx_warnings)"
 build/lint/clang: build/release/flags tools/check-clang mk/lint.mk
 	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexport CLANG="%s" C_FLAGS="%s" CXX_FLAGS="%s"\nexec tools/check-clang\n' \
-		'$(CLANG)' '$(c_dialect) $(clang_flags) $(c_warnings)' \
-		'$(cxx_dialect) $(clang_flags) $(cxx_warnings)' >$@
+	@printf '#!/bin/sh\nexport %s\nexec tools/check-clang\n' '$(clang_environment)' >$@
 	@chmod +x $@
 
 lint: $(lint_all)  ## layers, licences, layout, headers, clang, shellcheck

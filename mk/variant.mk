@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Rules for one variant (release, asan, fuzz), expanded by $(eval $(call variant,NAME)).
+# Rules for one variant (release, asan, fuzz, debug, coverage), expanded by $(eval $(call variant,NAME)).
 #
 #   build/NAME/obj/...     objects, with their dependency files
 #   build/NAME/lib/...     one archive a layer; libos-linux.a and libos-sim.a exclude each other
