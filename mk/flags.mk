@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 # A table whose rows leave out what is zero is fine; clang says otherwise.
 warnings := -Wall -Wextra -Wno-missing-field-initializers -Wshadow -Wvla -Wpointer-arith -Werror
-c_warnings := $(warnings) -Wmissing-prototypes -Wstrict-prototypes
+c_warnings := $(warnings) -Wswitch-enum -Wmissing-prototypes -Wstrict-prototypes
 cxx_warnings := $(warnings)
 
 c_dialect := -std=c17 -D_GNU_SOURCE

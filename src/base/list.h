@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/assert.h"
 #include "base/macros.h"
 
 struct list {
@@ -23,6 +24,7 @@ static inline bool list_empty(const struct list *l)
 
 static inline void list_append(struct list *head, struct list *e)
 {
+	ASSERT(head->prev && head->prev->next == head); /* initialised, and whole */
 	e->prev = head->prev;
 	e->next = head;
 	head->prev->next = e;

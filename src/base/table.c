@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/options.h"
 
 static void table_push(struct table *t, char *text)
 {
 	if (!text)
-		abort();
+		DIE("no memory");
 	if (t->cells == t->cap) {
 		t->cap = MAX(t->cap * 2, (size_t)64);
 		t->cell = realloc(t->cell, t->cap * sizeof(*t->cell));
 		if (!t->cell)
-			abort();
+			DIE("no memory");
 	}
 	t->cell[t->cells++] = text;
 }
@@ -41,7 +42,7 @@ void table_note(struct table *t, const char *text)
 	char *line = NULL;
 
 	if (asprintf(&line, "\n%s", text) < 0)
-		abort();
+		DIE("no memory");
 	table_push(t, line);
 	for (size_t i = 1; i < t->columns; i++)
 		table_push(t, strdup(""));

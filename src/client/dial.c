@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "client/refuse.h"
 #include "os/resolve.h"
 #include "quic/profiles.h"
@@ -233,9 +234,15 @@ static enum blame blame_of(const struct quic_event *ev)
 	case QUIC_CLOSE_REMOTE_APP:
 	case QUIC_CLOSE_REMOTE:
 		return BLAME_CLOSED;
-	default:
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TIMEOUT:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_RESET:
+	case QUIC_CLOSE_INTERNAL:
 		return BLAME_SILENT;
 	}
+	UNREACHABLE();
 }
 
 static void note_blame(struct dial *d, const struct attempt *a, const struct quic_conn *conn,

@@ -2,6 +2,8 @@
 /* What an answer to a pending request means for it. */
 #include "client/join_internal.h"
 
+#include "base/assert.h"
+
 /* Does the answer tell that the request was looked at? Then it was not carried out, ever. */
 enum answer { ANSWER_LOOKED_AT, ANSWER_NOT_LOOKED_AT, ANSWER_STALE, ANSWER_UNCLEAR };
 
@@ -37,10 +39,18 @@ static enum answer answer_of(enum refusal reason)
 	case REFUSAL_NOT_MEMBER:
 	case REFUSAL_UNKNOWN_HEAD:
 		return ANSWER_LOOKED_AT;
-	default:
-		/* A fault of the server's in the middle of it, or a reason that we do not know. */
-		return ANSWER_UNCLEAR;
+	case REFUSAL_NONE:
+	case REFUSAL_INTERNAL: /* in the middle of it */
+	case REFUSAL_BAD_TOKEN:
+	case REFUSAL_UNREACHABLE:
+	case REFUSAL_FINGERPRINT:
+	case REFUSAL_TIMEOUT:
+	case REFUSAL_FORK:
+	case REFUSAL_BUSY:
+	case REFUSAL_MOVED:
+		break;
 	}
+	return ANSWER_UNCLEAR; /* also for a reason that only a later server knows */
 }
 
 enum join_verdict join_verdict(enum refusal reason, bool sent_before)
@@ -53,7 +63,7 @@ enum join_verdict join_verdict(enum refusal reason, bool sent_before)
 	case ANSWER_NOT_LOOKED_AT:
 		return sent_before ? JOIN_KEEP : JOIN_FORGET;
 	case ANSWER_UNCLEAR:
-	default:
 		return JOIN_KEEP;
 	}
+	UNREACHABLE();
 }

@@ -137,7 +137,12 @@ static void on_closed(struct rpc *r, const struct quic_event *ev)
 		refuse_set(&end.err, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
 			   r->server_name);
 		break;
-	default:
+	case QUIC_CLOSE_REMOTE:
+	case QUIC_CLOSE_PIN:
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TLS:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_INTERNAL:
 		refuse_set(&end.err, REFUSAL_UNREACHABLE,
 			   "the connection to the signal server %s broke: %s (error %llu)",
 			   r->server_name, ev->detail[0] ? ev->detail : "no reason given",
@@ -459,7 +464,10 @@ static void on_conn(void *ctx, struct quic_conn *c, const struct quic_event *ev)
 		if (find_waiting(r, ev->stream) || ev->stream == r->events)
 			rpc_malformed(r, "half of an answer");
 		return;
-	default:
+	case QUIC_CONNECTED:
+	case QUIC_STREAM_WRITABLE:
+	case QUIC_PATH_CHANGED:
+	case QUIC_PATH_FAILED:
 		return;
 	}
 }

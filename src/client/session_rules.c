@@ -46,10 +46,40 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 		return SESSION_NEXT_WAIT;
 	case REFUSAL_NOT_MEMBER:
 		return knows_more ? SESSION_NEXT_STOP : SESSION_NEXT_WAIT;
-	default:
-		/* An admin has to do something there; until then we do not hammer at it. */
-		return SESSION_NEXT_WAIT;
+	/* An admin has to do something there; until then we do not hammer at it. */
+	case REFUSAL_NONE:
+	case REFUSAL_MALFORMED:
+	case REFUSAL_VERSION:
+	case REFUSAL_NOT_ALLOWED:
+	case REFUSAL_BAD_CODE:
+	case REFUSAL_USED_CODE:
+	case REFUSAL_EXPIRED_CODE:
+	case REFUSAL_CLUSTER_UNKNOWN:
+	case REFUSAL_SUBNET:
+	case REFUSAL_FULL:
+	case REFUSAL_BAD_ENTRY:
+	case REFUSAL_TAMPERED:
+	case REFUSAL_WRONG_CLUSTER:
+	case REFUSAL_SPONSOR_UNKNOWN:
+	case REFUSAL_SPONSOR_REMOVED:
+	case REFUSAL_SPONSOR_NOT_ADMIN:
+	case REFUSAL_INVITE_EXPIRED:
+	case REFUSAL_INVITE_USED:
+	case REFUSAL_INVITE_CANCELLED:
+	case REFUSAL_NAME_TAKEN:
+	case REFUSAL_NAME_BAD:
+	case REFUSAL_KEY_KNOWN:
+	case REFUSAL_BAD_TOKEN:
+	case REFUSAL_UNKNOWN_HEAD:
+	case REFUSAL_UNSUPPORTED:
+	case REFUSAL_UNREACHABLE:
+	case REFUSAL_FINGERPRINT:
+	case REFUSAL_TIMEOUT:
+	case REFUSAL_FORK:
+	case REFUSAL_MOVED:
+		break;
 	}
+	return SESSION_NEXT_WAIT; /* the same for a reason that only a later server knows */
 }
 
 enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait)

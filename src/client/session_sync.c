@@ -192,7 +192,8 @@ static void fetch_complete(struct session *s)
 	case SESSION_FETCH:
 		bad_log(s, "it does not show the entries that it claims to have");
 		break;
-	default:
+	case SESSION_LOGS_EQUAL:
+	case SESSION_PUSH:
 		break;
 	}
 }

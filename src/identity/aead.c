@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
+
 struct aead {
 	EVP_CIPHER_CTX *ctx;
 	bool seal;
@@ -19,7 +21,7 @@ struct aead {
 static void must(bool ok)
 {
 	if (!ok)
-		abort();
+		DIE("OpenSSL sealed nothing");
 }
 
 int aead_new(enum aead_kind kind, enum aead_use use, struct aead **ret)

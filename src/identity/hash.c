@@ -6,6 +6,8 @@
 
 #include "identity/internal.h"
 
+#include "base/assert.h"
+
 /*
  * A digest fails only when memory is out. Callers can do nothing about it, and no caller may go on
  * with a hash that is not one.
@@ -13,7 +15,7 @@
 static void must(bool ok)
 {
 	if (!ok)
-		abort();
+		DIE("OpenSSL made no digest");
 }
 
 void sha256(struct span data, uint8_t out[HASH_LEN])

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "membership/internal.h"
 
 /* A log of the greatest length; as much again for what recoveries dropped. */
@@ -160,7 +161,7 @@ int roster_reserve(struct roster *r, size_t changes)
 static void put_reserved(struct map *map, const void *key, void *value)
 {
 	if (map_put(map, key, value) < 0)
-		abort(); /* the caller did not reserve */
+		DIE("roster: the caller did not reserve room");
 }
 
 /* --- indexes -------------------------------------------------------------------------------- */

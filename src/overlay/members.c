@@ -2,6 +2,8 @@
 /* The peers follow the roster: what each change of it means for them. */
 #include "overlay/internal.h"
 
+#include "base/assert.h"
+
 static struct peer *peer_of_member(const struct overlay *o, const struct member *m)
 {
 	struct peer *p = route_lookup(&o->routes, m->address);
@@ -66,7 +68,7 @@ static int member_changed(struct overlay *o, const struct roster_change *c)
 	case ROSTER_NAME:
 		return 0; /* both are looked up whenever they matter */
 	}
-	return 0;
+	UNREACHABLE();
 }
 
 int members_follow(struct overlay *o, struct err *err)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
+
 static uint64_t now_of(const struct peer *p)
 {
 	return clock_now(p->o->h);
@@ -17,6 +19,7 @@ void peer_set_state(struct peer *p, enum peer_state s)
 {
 	bool told = (p->state == PEER_UP) != (s == PEER_UP);
 
+	ASSERT(s != PEER_UP || p->active);
 	if (p->state == s)
 		return;
 	log_debug(host_log(p->o->h), "%s: state %d", p->member->name, (int)s);
@@ -207,7 +210,10 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 		return "another machine answers at its address";
 	case QUIC_CLOSE_RESET:
 		return "it was restarted";
-	default:
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TLS:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_INTERNAL:
 		break;
 	}
 	snprintf(buf, cap, "connection closed: %.80s",
@@ -232,9 +238,16 @@ static enum peer_loss loss_of(const struct quic_event *ev)
 		return PEER_LOST_SILENT;
 	case QUIC_CLOSE_REMOTE_APP:
 		return ev->error == PEER_CLOSE_BYE ? PEER_LOST_SILENT : PEER_LOST_FAULT;
-	default:
+	case QUIC_CLOSE_REMOTE:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+	case QUIC_CLOSE_PIN:
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TLS:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_INTERNAL:
 		return PEER_LOST_FAULT;
 	}
+	UNREACHABLE();
 }
 
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)

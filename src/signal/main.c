@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/version.h"
 #include "os/loop.h"
 #include "os/privs.h"
@@ -367,7 +368,13 @@ int main(int argc, char **argv)
 	case COMMAND_VERSION:
 		printf("mlsh-signal %s\n", MLSH_VERSION);
 		return output_end();
-	default:
+	case COMMAND_SERVE:
+	case COMMAND_CLUSTERS:
+	case COMMAND_NODES:
+	case COMMAND_LOG:
+	case COMMAND_TOKEN:
+	case COMMAND_BACKUP:
 		return run(&usage);
 	}
+	UNREACHABLE();
 }

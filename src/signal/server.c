@@ -223,7 +223,9 @@ static void caller_event(void *ctx, struct quic_conn *quic, const struct quic_ev
 	case QUIC_PATH_CHANGED:
 		path_changed(c);
 		break;
-	default:
+	case QUIC_STREAM_WRITABLE:
+	case QUIC_PATH_FAILED:
+	case QUIC_CLOSED:
 		break;
 	}
 }

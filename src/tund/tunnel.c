@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "tund/open_invites.h"
 #include "tund/ping.h"
 
@@ -461,9 +462,9 @@ enum tunnel_state tunnel_state_get(const struct tunnel *t)
 	case SESSION_STOPPED:
 		return TUNNEL_STOPPED;
 	case SESSION_CONNECTING:
-		break;
+		return TUNNEL_CONNECTING;
 	}
-	return TUNNEL_CONNECTING;
+	UNREACHABLE();
 }
 
 const char *tunnel_state_name(enum tunnel_state s)

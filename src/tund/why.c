@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
+
 #define EARLY (8 * NS_PER_S) /* rounds need a while */
 #define LOST_LATELY (120 * NS_PER_S)
 #define PINGS_TELL 3 /* so many without answer, to where NATs are in the way */
@@ -92,9 +94,9 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 	case NATS_MISS:
 		return WHY_HARD_NATS;
 	case NATS_UNKNOWN:
-		break;
+		return WHY_UNKNOWN;
 	}
-	return WHY_UNKNOWN;
+	UNREACHABLE();
 }
 
 /* The NATs rule it out, no port is guessed, and nothing answers that is not behind them. */

@@ -136,9 +136,13 @@ static inline void misbehave(struct evil *e, int64_t stream, const uint8_t *good
 	case EVIL_CLOSE:
 		quic_conn_close(e->conn, e->close_code, "\033[31mno");
 		return;
-	default:
-		ck_abort();
+	case EVIL_NOT:
+	case EVIL_REFUSE:
+	case EVIL_MOVED:
+	case EVIL_BUSY:
+		break;
 	}
+	ck_abort_msg("how=%d is a reply of its own", (int)e->how);
 }
 
 static inline void answer(struct evil *e, int64_t stream, struct span message)

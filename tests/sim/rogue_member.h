@@ -86,7 +86,10 @@ static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event 
 		r->reason = ev->reason;
 		r->error = ev->error;
 		break;
-	default:
+	case QUIC_STREAM_WRITABLE:
+	case QUIC_STREAM_RESET:
+	case QUIC_PATH_CHANGED:
+	case QUIC_PATH_FAILED:
 		break;
 	}
 }

@@ -348,7 +348,9 @@ static inline void raw_quic_event(void *ctx, struct quic_conn *c, const struct q
 		r->reason = ev->reason;
 		r->error = ev->error;
 		break;
-	default:
+	case QUIC_STREAM_WRITABLE:
+	case QUIC_PATH_CHANGED:
+	case QUIC_PATH_FAILED:
 		break;
 	}
 }

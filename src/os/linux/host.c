@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "os/linux/internal.h"
 
 static const char *journal_priority(enum log_level level)
@@ -24,9 +25,9 @@ static const char *journal_priority(enum log_level level)
 	case LOG_LEVEL_INFO:
 		return "<6>";
 	case LOG_LEVEL_DEBUG:
-		break;
+		return "<7>";
 	}
-	return "<7>";
+	UNREACHABLE();
 }
 
 static void log_to_stderr(void *ctx, enum log_level level, const char *line)
@@ -139,7 +140,7 @@ void random_fill(struct host *h, void *out, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			abort(); /* no key may ever be made from anything else */
+			DIE("getrandom failed, and no key may be made from anything else");
 		at += n;
 		len -= (size_t)n;
 	}

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "os/linux/internal.h"
 #include "os/privs.h"
 
@@ -155,9 +156,9 @@ static bool can_become(struct host *h, const struct privs_account *a)
 		return false;
 	bool can = seteuid(a->uid) == 0;
 	if (can && seteuid(0) < 0)
-		abort(); /* saved uid 0: cannot happen, and going on as half of it is no choice */
+		DIE("the saved user id is root's, but the way back to it is closed");
 	if (setegid(0) < 0)
-		abort();
+		DIE("the way back to the group of root is closed");
 	return can;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "os/linux/internal.h"
 #include "os/linux/netlink.h"
 
@@ -332,9 +333,9 @@ static uint8_t header_gso_type(const struct tun_packet *p)
 	case TUN_GSO_UDP6:
 		return VIRTIO_NET_HDR_GSO_UDP_L4;
 	case TUN_GSO_NONE:
-		break;
+		return VIRTIO_NET_HDR_GSO_NONE;
 	}
-	return VIRTIO_NET_HDR_GSO_NONE;
+	UNREACHABLE();
 }
 
 /*

@@ -2,6 +2,8 @@
 /* The event queue: a binary heap ordered by time, then by the order in which events were set. */
 #include "os/sim/sim.h"
 
+#include "base/assert.h"
+
 static bool before(const struct event *a, const struct event *b)
 {
 	return a->at != b->at ? a->at < b->at : a->seq < b->seq;
@@ -70,7 +72,7 @@ static void insert(struct world *w, struct event *e)
 		w->heap_cap = MAX(64, 2 * w->heap_cap);
 		w->heap = realloc(w->heap, w->heap_cap * sizeof(*w->heap));
 		if (!w->heap)
-			abort();
+			DIE("no memory");
 	}
 	put(w, e, ++w->heap_len);
 	sift_up(w, e);

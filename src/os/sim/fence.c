@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "os/sim/sim.h"
 
 #define RETRY_NS (60 * NS_PER_S)
@@ -116,7 +117,7 @@ const char *fence_detail(const struct fence *f)
 	case FENCE_REFUSED:
 		return "the packet filter refuses";
 	}
-	return "";
+	UNREACHABLE();
 }
 
 uint64_t fence_dropped(struct fence *f)

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "os/sim/world.h"
 
 #define NAT_PORT_FIRST 1024
@@ -342,7 +343,7 @@ struct nat *nat_new(struct world *w, struct net *outside, const struct nat_confi
 	struct nat *n = calloc(1, sizeof(*n));
 
 	if (!n)
-		abort();
+		DIE("no memory");
 	n->world = w;
 	n->cfg = *cfg;
 	if (!n->cfg.max_mappings)
@@ -351,10 +352,10 @@ struct nat *nat_new(struct world *w, struct net *outside, const struct nat_confi
 	n->outer = outer;
 	n->random = outer;
 	if (!n->map)
-		abort();
+		DIE("no memory");
 	n->net = world_net(w, outside, &ops, n);
 	if (world_net_addr(n->net, &a) < 0)
-		abort();
+		DIE("the outer address is taken");
 	return n;
 }
 

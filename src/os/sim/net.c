@@ -2,6 +2,8 @@
 /* How a datagram gets from one machine to another: nets, boxes between them, links. */
 #include "os/sim/sim.h"
 
+#include "base/assert.h"
+
 #define NET_ADDRS_MAX 100000
 #define NETS_DEEP_MAX 8
 
@@ -42,7 +44,7 @@ struct net *world_net(struct world *w, struct net *outside, const struct box_ops
 	n->outside = outside ? outside : w->public_net;
 	n->addrs = map_new(seed, sizeof(((struct addr *)NULL)->ip), NET_ADDRS_MAX);
 	if (!n->addrs)
-		abort();
+		DIE("no memory");
 	if (ops)
 		n->ops = *ops;
 	n->ctx = ctx;

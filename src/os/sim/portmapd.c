@@ -2,6 +2,8 @@
 /* The simulated gateway that maps ports. */
 #include "os/sim/portmapd_internal.h"
 
+#include "base/assert.h"
+
 static void lease_end(struct portmapd *d, struct lease *l)
 {
 	if (nat_unforward(d->nat, l->outer_port) < 0)
@@ -123,14 +125,14 @@ static void on_readable(void *ctx)
 		answer(d, &q, &rx[i].from, &a);
 		len = portmap_answer_encode(&a, buf, sizeof(buf));
 		if (len < 0)
-			abort();
+			DIE("the answer does not fit");
 		struct udp_tx tx = { .data = buf,
 				     .len = (size_t)len,
 				     .segment = (size_t)len,
 				     .to = rx[i].from,
 				     .local = rx[i].local };
 		if (udp_send(d->udp, &tx, 1) != 1)
-			abort();
+			DIE("the answer was not sent");
 	}
 }
 
@@ -146,7 +148,7 @@ struct portmapd *portmapd_new(struct nat *n, const char *name, ip4 inner,
 	d->began = clock_now(d->host);
 	d->timer = timer_new(d->host, on_timer, d);
 	if (!d->timer || udp_open(d->host, &uc, on_readable, d, NULL, &d->udp) < 0)
-		abort();
+		DIE("no timer or no port");
 	portmapd_upnp_start(d);
 	world_net_gateway(nat_net(n), inner);
 	return d;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "os/sim/portmapd_internal.h"
+#include "base/assert.h"
 #include "proto/upnp.h"
 
 #define CONTROL_PORT 5000
@@ -28,7 +29,7 @@ static void on_search(void *ctx)
 				     .local = rx[i].local };
 
 		if (udp_send(d->ssdp, &tx, 1) != 1)
-			abort();
+			DIE("the answer was not sent");
 	}
 }
 
@@ -132,6 +133,6 @@ void portmapd_upnp_start(struct portmapd *d)
 	struct udp_config uc = { .bind = { .port = UPNP_SEARCH_PORT } };
 
 	if (udp_open(d->host, &uc, on_search, d, NULL, &d->ssdp) < 0)
-		abort();
+		DIE("the port is taken");
 	d->control = service_new(d->host, CONTROL_PORT, on_request, d);
 }

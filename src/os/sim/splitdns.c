@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The simulated machine's resolver service: says after a moment what the test wants it to say. */
 #include "os/splitdns.h"
+#include "base/assert.h"
 #include "os/sim/sim.h"
 
 #define ANSWER_NS NS_PER_MS
@@ -66,7 +67,7 @@ const char *splitdns_detail(const struct splitdns *s)
 	case SPLITDNS_REFUSED:
 		return "systemd-resolved refused";
 	}
-	return "";
+	UNREACHABLE();
 }
 
 void splitdns_stop(struct splitdns *s)

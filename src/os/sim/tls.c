@@ -14,6 +14,8 @@
 
 #include "os/sim/sim.h"
 
+#include "base/assert.h"
+
 #define PROVIDER "mlsh-sim"
 #define GENERATOR "MLSH-SIM-RAND"
 
@@ -173,5 +175,5 @@ void world_seed_tls(struct world *w)
 	if (!first)
 		OSSL_PROVIDER_unload(p);
 	else if (!OPENSSL_atexit(provider_stop))
-		abort();
+		DIE("OpenSSL takes no exit handler");
 }

@@ -4,6 +4,8 @@
 
 #include "os/sim/sim.h"
 
+#include "base/assert.h"
+
 #define FNV_BASIS 0xcbf29ce484222325
 #define FNV_PRIME 0x100000001b3
 
@@ -12,7 +14,7 @@ void *sim_alloc(size_t len)
 	void *p = calloc(1, MAX(len, 1));
 
 	if (!p)
-		abort();
+		DIE("no memory");
 	return p;
 }
 
@@ -31,7 +33,7 @@ void *sim_array_add(void *array_ptr, size_t *n, size_t entry_len)
 	char *grown = realloc(*array, (*n + 1) * entry_len);
 
 	if (!grown)
-		abort();
+		DIE("no memory");
 	*array = grown;
 	memset(grown + *n * entry_len, 0, entry_len);
 	return grown + (*n)++ * entry_len;
