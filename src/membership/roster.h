@@ -42,6 +42,8 @@ static inline bool member_is_current(const struct member *m)
 	return m->left == LEFT_NOT;
 }
 
+#define MEMBER_LEFT_TEXT_MAX (2 * LABEL_MAX + 96)
+
 enum roster_scope {
 	ROSTER_CURRENT, /* members, by the name, key and address that they have */
 	ROSTER_ALL,	/* former ones too, and by names and keys that they had */
@@ -76,6 +78,10 @@ const struct member *roster_at(const struct roster *r, size_t index);
  */
 const struct member *roster_next(const struct roster *r, const struct member *after,
 				 enum roster_scope scope);
+
+/* "nas removed laptop on 2026-11-30 11:02 UTC", of a former member. Returns `ret`. */
+const char *member_left_text(const struct roster *r, const struct member *m,
+			     char ret[MEMBER_LEFT_TEXT_MAX]);
 
 /* --- what changed --------------------------------------------------------------------------- */
 

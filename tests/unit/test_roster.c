@@ -529,6 +529,33 @@ START_TEST(an_empty_roster_knows_nobody)
 }
 END_TEST
 
+START_TEST(how_a_member_left_is_told)
+{
+	static const char *const want[] = {
+		[LEFT_NOT] = "node1 is a member",
+		[LEFT_REMOVED] = "node0 removed node1 on 2027-01-15 08:00 UTC",
+		[LEFT_BY_ITSELF] = "node1 left on 2027-01-15 08:00 UTC",
+		[LEFT_REPLACED] = "another machine took the place of node1 on 2027-01-15 08:00 "
+				  "UTC, invited by node0",
+		[LEFT_BY_RECOVERY] = "the recovery of 2027-01-15 08:00 UTC left node1 out",
+	};
+	char text[MEMBER_LEFT_TEXT_MAX];
+
+	for (unsigned how = LEFT_NOT; how <= LEFT_BY_RECOVERY; how++) {
+		struct pair *p = pair_new();
+		struct roster_leave left = { (enum member_left)how, 7, 1800000000, id_of(0) };
+
+		join_new(p, true);
+		join_new(p, false);
+		ck_assert_int_eq(roster_reserve(p->r, 1), 0);
+		if (how != LEFT_NOT)
+			roster_leave(p->r, roster_at(p->r, 1), &left);
+		ck_assert_str_eq(member_left_text(p->r, roster_at(p->r, 1), text), want[how]);
+		pair_free(p);
+	}
+}
+END_TEST
+
 /* A name goes on to the node that replaces its holder; its own earlier names stay its own. */
 START_TEST(names_lead_to_their_newest_holder)
 {
@@ -547,6 +574,6 @@ START_TEST(names_lead_to_their_newest_holder)
 }
 END_TEST
 
-UNIT_MAIN("membership/roster", an_empty_roster_knows_nobody, random_changes_follow_the_model,
-	  it_becomes_another_by_changes, a_reservation_that_fails_changes_nothing,
-	  names_lead_to_their_newest_holder)
+UNIT_MAIN("membership/roster", random_changes_follow_the_model, it_becomes_another_by_changes,
+	  a_reservation_that_fails_changes_nothing, an_empty_roster_knows_nobody,
+	  how_a_member_left_is_told, names_lead_to_their_newest_holder)
