@@ -235,7 +235,9 @@ struct overlay {
 	uint64_t unproven_since;     /* when that budget began, on the network of then */
 	struct bucket pongs;	     /* to addresses that are not proven */
 	struct roster_cursor roster; /* what the peers follow from */
-	struct timer *watch;	     /* looks for dead tunnels */
+	bool left;		     /* this node is not a member: no device, no peers */
+	bool no_port_mapping;
+	struct timer *watch; /* looks for dead tunnels */
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
@@ -276,6 +278,8 @@ static inline void drop_count(struct overlay *o, enum overlay_drop d)
 bool overlay_is_eager(const struct overlay *o);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
 void overlay_refresh_candidates(struct overlay *o);
+/* Asks the gateway for a port from now on, if that is not turned off. */
+int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;
 /* A peer says where it sees us. */
 void overlay_observed_by(struct peer *p, const struct addr *a);
 /* Entries from a peer were appended. */
@@ -290,6 +294,8 @@ int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
 /* Opens the device and sets up our part of the host's network. */
 int repair_start(struct overlay *o, struct err *err) MUST_CHECK;
+/* Takes it back: this node is not a member any more. */
+void repair_stop(struct overlay *o);
 /* Something of it may be gone, or the host's own networks changed: looks, and puts it right. */
 void repair_look(void *overlay);
 /* Reading or writing failed: the device was deleted. */

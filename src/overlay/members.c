@@ -24,7 +24,7 @@ static int member_joined(struct overlay *o, const struct member *m)
 	struct peer *p = route_lookup(&o->routes, m->address);
 	int rc;
 
-	if (m == o->self || !member_is_current(m)) /* it left since: that comes */
+	if (m == o->self || o->left || !member_is_current(m)) /* it left since: that comes */
 		return 0;
 	if (p && p->member == m)
 		return 0;
@@ -71,7 +71,8 @@ static int member_changed(struct overlay *o, const struct roster_change *c)
 	UNREACHABLE();
 }
 
-int members_follow(struct overlay *o, struct err *err)
+/* One change after the other. */
+static int members_look(struct overlay *o, struct err *err)
 {
 	struct roster_cursor before = o->roster;
 	struct roster_change c;
@@ -83,4 +84,55 @@ int members_follow(struct overlay *o, struct err *err)
 		}
 	}
 	return 0;
+}
+
+/* Others are no peers of a node that is not a member, and the host gets back what it had. */
+static void self_left(struct overlay *o)
+{
+	o->left = true;
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		peer_close(p);
+		peer_expel(p);
+	}
+	if (o->ops->membership)
+		o->ops->membership(o->ctx, false);
+	mapper_free(o->mapper);
+	o->mapper = NULL;
+	repair_stop(o);
+}
+
+/* A recovery brought this node back. */
+static int self_joined(struct overlay *o, struct err *err)
+{
+	int rc = repair_start(o, err);
+
+	if (rc < 0) {
+		repair_stop(o);
+		return rc;
+	}
+	coalesce_offloads(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
+			  tun_can_join(o->tun, TUN_GSO_UDP4));
+	o->left = false;
+	o->roster = (struct roster_cursor){ 0 }; /* all of them are new */
+	if (overlay_start_mapper(o, err) < 0)
+		log_warn(host_log(o->h), "%s", err->text);
+	overlay_refresh_candidates(o);
+	if (o->ops->membership)
+		o->ops->membership(o->ctx, true);
+	return 0;
+}
+
+int members_follow(struct overlay *o, struct err *err)
+{
+	bool in = member_is_current(o->self);
+
+	if (in == !o->left)
+		return members_look(o, err);
+	if (!in)
+		self_left(o);
+	else if (self_joined(o, err) < 0)
+		return -ENODEV;
+	return members_look(o, err);
 }

@@ -109,9 +109,10 @@ int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 	struct addr literal;
 	int rc;
 
-	*n = (struct netsetup){
-		.h = h, .watch = watch, .self = self, .subnet = mlog_genesis(log)->subnet
-	};
+	n->h = h;
+	n->watch = watch;
+	n->self = self;
+	n->subnet = mlog_genesis(log)->subnet;
 	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0) {
 		signal_add(n, &literal);
 		netsetup_signal_proven(n, &literal); /* it is signed */
@@ -450,5 +451,11 @@ void netsetup_stop(struct netsetup *n)
 	if (n->h)
 		(void)!netconf_cleanup(n->h, NULL);
 	free(n->members);
-	*n = (struct netsetup){ 0 };
+	n->members = NULL;
+	n->n_members = 0;
+	n->roster = (struct roster_cursor){ 0 };
+	n->backstop = (struct prefix4){ 0 };
+	n->device = (struct netsetup_device){ 0 };
+	n->had = 0;
+	n->h = NULL;
 }

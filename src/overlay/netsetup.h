@@ -67,8 +67,8 @@ struct netsetup_report {
 };
 
 /*
- * Remembers what there should be and checks our own address; sets nothing up. -EADDRINUSE: the host
- * uses the address itself. netsetup_stop afterwards.
+ * Remembers what there should be and checks our own address; sets nothing up. `n` is all zero, or
+ * was stopped. -EADDRINUSE: the host uses the address itself. netsetup_stop afterwards.
  */
 int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 		   const struct netsetup_device *device, const struct mlog *log, ip4 self,
@@ -96,7 +96,7 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 		  struct netsetup_report *ret) MUST_CHECK;
 /* Does the host send packets for this member to us? */
 bool netsetup_routes(const struct netsetup *n, const struct member *m);
-/* Undoes what does not vanish with the device; frees. */
+/* Undoes what does not vanish with the device; frees. The signal server's addresses stay known. */
 void netsetup_stop(struct netsetup *n);
 
 #endif

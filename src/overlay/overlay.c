@@ -112,7 +112,7 @@ void overlay_log_grew(struct overlay *o)
 	struct err err = { 0 };
 
 	if (members_follow(o, &err) < 0)
-		log_error(host_log(o->h), "cannot reach a new member: %s", err.text);
+		log_error(host_log(o->h), "cannot follow the members: %s", err.text);
 	repair_look(o);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -274,7 +274,8 @@ void overlay_network_changed(struct overlay *o)
 	memset(o->observed_from, 0, sizeof(o->observed_from));
 	nat_reset(o);
 	path_budgets_renew(o);
-	fence_network_changed(o->fence);
+	if (o->fence)
+		fence_network_changed(o->fence);
 	if (o->mapper)
 		mapper_network_changed(o->mapper);
 	overlay_refresh_candidates(o);
@@ -430,8 +431,11 @@ static void on_mapping(void *ctx)
 	nat_tell(ctx);
 }
 
-static int start_mapper(struct overlay *o, struct err *err)
+int overlay_start_mapper(struct overlay *o, struct err *err)
 {
+	if (o->no_port_mapping)
+		return 0;
+
 	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
 				    .overlay = mlog_genesis(o->log)->subnet,
 				    .changed = on_mapping,
@@ -455,6 +459,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->h = h;
 	o->log = cfg->log;
 	o->self = cfg->self;
+	o->no_port_mapping = cfg->no_port_mapping;
 	o->ops = cfg->ops;
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
@@ -481,8 +486,8 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		rc = make_packet_path(o, err);
 	if (rc == 0)
 		rc = members_follow(o, err);
-	if (rc == 0 && !cfg->no_port_mapping)
-		rc = start_mapper(o, err);
+	if (rc == 0)
+		rc = overlay_start_mapper(o, err);
 	if (rc < 0) {
 		overlay_free(o);
 		return rc;
@@ -512,9 +517,7 @@ void overlay_free(struct overlay *o)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	mapper_free(o->mapper);
 	quic_socket_close(o->socket);
-	tun_close(o->tun);
-	netsetup_stop(&o->net);
-	fence_free(o->fence);
+	repair_stop(o);
 	netwatch_free(o->netwatch);
 	route_table_fini(&o->routes);
 	coalesce_fini(&o->coalescer);

@@ -54,6 +54,12 @@ struct overlay_ops {
 	void (*network_state)(void *ctx);
 	/* Other software deleted our interface, and another one took its place. May be NULL. */
 	void (*device_changed)(void *ctx);
+	/*
+	 * By the log this node is not a member any more (`in` false): the overlay is about to take
+	 * back what it did to the host; the interface and the fence go. Or it is one again, and has
+	 * another interface and fence. May be NULL.
+	 */
+	void (*membership)(void *ctx, bool in);
 };
 
 struct overlay_config {
@@ -88,9 +94,13 @@ void overlay_free(struct overlay *o); /* NULL allowed */
 struct quic_socket *overlay_socket(struct overlay *o);
 const char *overlay_ifname(const struct overlay *o);
 unsigned overlay_ifindex(const struct overlay *o);
-struct fence *overlay_fence(const struct overlay *o);
+struct fence *overlay_fence(const struct overlay *o); /* NULL: this node is not a member */
 
-/* The log grew: new members get a peer and a route, and peers that lack entries are sent them. */
+/*
+ * The log grew: new members get a peer and a route, those that left are taken out of everything in
+ * this turn of the loop, and peers that lack entries are sent them. A node that left itself keeps
+ * its socket and nothing else.
+ */
 void overlay_log_grew(struct overlay *o);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is

@@ -289,6 +289,22 @@ int repair_start(struct overlay *o, struct err *err)
 	return 0;
 }
 
+void repair_stop(struct overlay *o)
+{
+	struct repair *r = &o->repair;
+
+	r->started = r->device_gone = false;
+	r->report = (struct netsetup_report){ 0 };
+	r->hold_until = 0;
+	if (r->timer)
+		timer_set(r->timer, TIME_NEVER);
+	tun_close(o->tun);
+	o->tun = NULL;
+	netsetup_stop(&o->net);
+	fence_free(o->fence);
+	o->fence = NULL;
+}
+
 /* --- for people ------------------------------------------------------------------------------ */
 
 void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret)

@@ -24,7 +24,7 @@ struct fleet_node {
 	const struct member *self;
 	struct overlay *o;
 	char warning[OVERLAY_WARNING_MAX];
-	unsigned grew, forks, changes, devices, states;
+	unsigned grew, forks, changes, devices, states, outs, ins;
 	uint64_t fork_seq;
 };
 
@@ -104,6 +104,14 @@ static inline void fleet_network_state(void *ctx)
 	((struct fleet_node *)ctx)->states++;
 }
 
+static inline void fleet_membership(void *ctx, bool in)
+{
+	struct fleet_node *n = ctx;
+
+	n->outs += !in;
+	n->ins += in;
+}
+
 static const struct overlay_ops fleet_ops = {
 	.log_grew = fleet_log_grew,
 	.fork = fleet_fork,
@@ -112,6 +120,7 @@ static const struct overlay_ops fleet_ops = {
 	.peer_changed = fleet_peer_changed,
 	.network_state = fleet_network_state,
 	.device_changed = fleet_device_changed,
+	.membership = fleet_membership,
 };
 
 static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t entries)

@@ -71,6 +71,58 @@ START_TEST(a_member_gone_before_anybody_looked_is_never_a_peer)
 }
 END_TEST
 
+/* --- oneself --- */
+
+static size_t host_routes(struct fleet_node *n)
+{
+	return world_routes(n->h, NULL, 0);
+}
+
+/* A node that was removed gives the host back what it took, and has no peers; it can come back. */
+START_TEST(a_node_that_left_itself_gives_the_host_back)
+{
+	struct fleet m;
+
+	fleet_new(&m, 3);
+	fleet_wait_up(&m, 5 * NS_PER_S);
+	struct fleet_node *n = &m.node[1];
+	struct addr own = addr_v4(n->self->address, 0);
+
+	fleet_send(&m.node[0], n, 84, 1);
+	sim_pass(m.w, NS_PER_MS); /* on its way */
+	removed(n, n);
+	ck_assert_uint_eq(n->outs, 1);
+	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(host_routes(n), 0);
+	SIM_CHECK(m.w, !world_has_addr(n->h, &own));
+	SIM_CHECK(m.w, !world_fenced(n->h, m.node[0].self->address));
+	ck_assert_ptr_null(overlay_fence(n->o));
+	/* Whatever still comes, and whatever changes around it. */
+	fleet_announce(&m.node[0]);
+	overlay_network_changed(n->o);
+	overlay_log_grew(n->o);
+	sim_pass(m.w, WITHOUT_END);
+	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(host_routes(n), 0);
+	ck_assert_int_ne(fleet_peer(&m.node[0], n).state, PEER_UP);
+	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[2]));
+
+	joined_again(n, n);
+	ck_assert_uint_eq(n->ins, 1);
+	ck_assert_uint_eq(peers_of(n), 2);
+	SIM_CHECK(m.w, world_has_addr(n->h, &own));
+	for (unsigned i = 0; i < 3; i++)
+		fleet_announce(&m.node[i]);
+	fleet_wait_up(&m, 70 * NS_PER_S);
+	fleet_send(&m.node[0], n, 84, 2);
+	sim_pass(m.w, 100 * NS_PER_MS);
+	uint8_t got[200];
+	size_t len;
+	ck_assert_int_eq(world_tun_take(n->h, 0, got, sizeof(got), &len), 1);
+	fleet_free(&m);
+}
+END_TEST
+
 /* --- another key --- */
 
 static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const struct identity *key)
@@ -146,4 +198,5 @@ END_TEST
 UNIT_MAIN("overlay/roster", a_member_that_joins_again_is_connected_again,
 	  a_member_back_before_anybody_looked_proves_itself_again,
 	  a_member_gone_before_anybody_looked_is_never_a_peer,
+	  a_node_that_left_itself_gives_the_host_back,
 	  another_key_leaves_the_tunnel_and_is_pinned_for_the_next, members_come_and_go_at_random)
