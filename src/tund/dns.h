@@ -8,7 +8,8 @@
 #include "os/fence.h"
 
 #define DNS_MESSAGE_MAX 1232
-#define DNS_TTL_S 60
+/* Short, because resolvers keep answers so long: names follow removals and renames in 2 s. */
+#define DNS_TTL_S 1
 
 struct dns_server;
 

@@ -217,7 +217,7 @@ static inline void check_address(const char *name, ip4 address)
 	ck_assert_msg(strcasecmp(a.record[0].name, name) == 0, "%s", a.record[0].name);
 	ck_assert_uint_eq(a.record[0].type, A);
 	ck_assert_uint_eq(a.record[0].class, IN);
-	ck_assert_uint_eq(a.record[0].ttl, 60);
+	ck_assert_uint_eq(a.record[0].ttl, DNS_TTL_S);
 	ck_assert_uint_eq(a.record[0].len, 4);
 	ck_assert_uint_eq(load_be32(a.m.data + a.record[0].at), address);
 }
@@ -235,14 +235,15 @@ static inline void check_nothing(const char *name, unsigned type, unsigned rcode
 	ck_assert_uint_eq(a.count[2], 1);
 	ck_assert_uint_eq(soa->type, SOA);
 	ck_assert_str_eq(soa->name, "homelab");
-	ck_assert_uint_eq(soa->ttl, 60);
+	ck_assert_uint_eq(soa->ttl, DNS_TTL_S);
 	size_t at = get_name(&a.m, soa->at, text);
 	ck_assert_str_eq(text, "nas.homelab");
 	at = get_name(&a.m, at, text);
 	ck_assert_str_eq(text, "hostmaster.homelab");
 	ck_assert_uint_eq(at + 20, soa->at + soa->len);
-	ck_assert_uint_eq(load_be32(a.m.data + at), 3);	      /* serial: entries of the log */
-	ck_assert_uint_eq(load_be32(a.m.data + at + 16), 60); /* minimum: RFC 2308 section 4 */
+	ck_assert_uint_eq(load_be32(a.m.data + at), 3); /* serial: entries of the log */
+	ck_assert_uint_eq(load_be32(a.m.data + at + 16),
+			  DNS_TTL_S); /* minimum: RFC 2308 section 4 */
 }
 
 static inline void check_refused(const char *name, unsigned type)

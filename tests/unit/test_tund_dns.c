@@ -50,7 +50,7 @@ START_TEST(the_zone_names_its_server)
 	ck_assert_uint_eq(a.count[1], 1);
 	ck_assert_uint_eq(a.count[2], 0);
 	ck_assert_uint_eq(a.record[0].type, SOA);
-	ck_assert_uint_eq(a.record[0].ttl, 60);
+	ck_assert_uint_eq(a.record[0].ttl, DNS_TTL_S);
 	ck_assert(strcasecmp(a.record[0].name, "homelab") == 0);
 	size_t at = get_name(&a.m, a.record[0].at, text);
 	ck_assert(strcasecmp(text, "nas.homelab") == 0);
@@ -174,7 +174,7 @@ START_TEST(addresses_have_names)
 		ck_assert(a.flags & AA);
 		ck_assert_uint_eq(a.count[1], 1);
 		ck_assert_uint_eq(a.record[0].type, PTR);
-		ck_assert_uint_eq(a.record[0].ttl, 60);
+		ck_assert_uint_eq(a.record[0].ttl, DNS_TTL_S);
 		ck_assert_uint_eq(get_name(&a.m, a.record[0].at, text),
 				  a.record[0].at + a.record[0].len);
 		ck_assert_str_eq(text, names[i]);
@@ -455,13 +455,58 @@ START_TEST(garbage_is_survived)
 }
 END_TEST
 
-UNIT_MAIN("tund/dns", members_have_addresses, case_does_not_matter, bare_cluster_name_is_this_node,
-	  known_name_of_another_type_has_no_data, the_zone_names_its_server,
-	  the_longest_answer_fits_the_oldest_client, any_gives_the_address,
-	  unknown_names_do_not_exist, longest_names_do_not_exist, odd_names_do_not_exist,
-	  other_zones_are_refused, addresses_have_names, other_reverse_names_are_refused,
-	  other_classes_are_refused, edns_is_answered_with_edns, later_edns_version_is_told_ours,
-	  other_operations_are_not_implemented, one_question_it_must_be,
-	  broken_names_are_format_errors, counts_that_lie_are_format_errors,
-	  counts_are_looked_at_first, names_too_long_are_format_errors, answers_are_never_answered,
+static struct answer ask_of(const struct kit *k, const char *name, unsigned type)
+{
+	struct message q = query(name, type), m = reply(k, &q);
+
+	return take_apart(&m);
+}
+
+static void check_leads_to(const struct kit *k, const char *name, ip4 address)
+{
+	struct answer a = ask_of(k, name, A);
+
+	ck_assert_uint_eq(a.rcode, NOERROR);
+	ck_assert_uint_eq(a.count[1], 1);
+	ck_assert_uint_eq(load_be32(a.m.data + a.record[0].at), address);
+}
+
+/* A member's names end and change with the roster, at once. */
+START_TEST(names_follow_the_members)
+{
+	struct kit k = zone_open();
+	struct roster *r = k.log->roster;
+	const struct member *first = roster_at(r, 1), *second = roster_at(r, 2);
+	struct roster_leave left = { LEFT_REMOVED, 5, KIT_TIME, roster_at(r, 0)->id };
+	struct answer a;
+	char text[256];
+
+	ck_assert_int_eq(roster_reserve(r, 1), 0);
+	roster_rename(r, second, "tv", 4);
+	ck_assert_uint_eq(ask_of(&k, "node2.homelab", A).rcode, NXDOMAIN);
+	check_leads_to(&k, "tv.homelab", KIT_NET + 3);
+	a = ask_of(&k, "3.0.96.100.in-addr.arpa", PTR);
+	get_name(&a.m, a.record[0].at, text);
+	ck_assert_str_eq(text, "tv.homelab");
+
+	check_leads_to(&k, "node1.homelab", KIT_NET + 2);
+	ck_assert_int_eq(roster_reserve(r, 1), 0);
+	roster_leave(r, first, &left);
+	ck_assert_uint_eq(ask_of(&k, "node1.homelab", A).rcode, NXDOMAIN);
+	ck_assert_uint_eq(ask_of(&k, "2.0.96.100.in-addr.arpa", PTR).rcode, NXDOMAIN);
+	check_leads_to(&k, "tv.homelab", KIT_NET + 3);
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("tund/dns", names_follow_the_members, members_have_addresses, case_does_not_matter,
+	  bare_cluster_name_is_this_node, known_name_of_another_type_has_no_data,
+	  the_zone_names_its_server, the_longest_answer_fits_the_oldest_client,
+	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist,
+	  odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
+	  other_reverse_names_are_refused, other_classes_are_refused, edns_is_answered_with_edns,
+	  later_edns_version_is_told_ours, other_operations_are_not_implemented,
+	  one_question_it_must_be, broken_names_are_format_errors,
+	  counts_that_lie_are_format_errors, counts_are_looked_at_first,
+	  names_too_long_are_format_errors, answers_are_never_answered,
 	  what_does_not_fit_is_not_written, garbage_is_survived)
