@@ -506,6 +506,7 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->cluster = *cluster;
 	s->identity = id;
 	s->log = log;
+	s->roster = roster_now(mlog_roster(log));
 	s->ops = ops;
 	s->ctx = ctx;
 	s->since = clock_now(h);

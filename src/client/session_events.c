@@ -42,8 +42,19 @@ static bool stash_put(struct session *s, const struct node_id *id, bool online,
 	return true;
 }
 
+/* Nothing is asked for members that left, or taken of them. */
+static void follow_roster(struct session *s)
+{
+	struct roster_change c;
+
+	while (roster_next_change(mlog_roster(s->log), &s->roster, &c))
+		if (c.kind == ROSTER_LEFT)
+			relays_member_left(s, &c.member->id);
+}
+
 void events_log_grew(struct session *s)
 {
+	follow_roster(s);
 	for (size_t i = 0; i < s->n_stash;) {
 		struct stashed known = s->stash[i];
 		const struct member *m = roster_by_id(mlog_roster(s->log), &known.id,
@@ -77,6 +88,8 @@ static bool one_presence(struct session *s, const struct wire_presence *p)
 	}
 	if (s->forked) /* a member of the server's branch only */
 		return true;
+	if (roster_by_id(mlog_roster(s->log), &id, ROSTER_ALL))
+		return true; /* it left: the server's word does not bring it back */
 	if (stash_put(s, &id, p->online, &c)) {
 		s->fetch_wanted = true;
 		return true;

@@ -111,6 +111,7 @@ struct session {
 	uint64_t candidates_sent;
 	uint8_t epoch[EPOCH_LEN];
 	uint64_t cursor;
+	struct roster_cursor roster; /* what the session has seen of it */
 	struct stashed *stash;
 	size_t n_stash;
 
@@ -175,6 +176,8 @@ void events_publish(struct session *s);
 int relays_init(struct session *s) MUST_CHECK;
 void relays_fini(struct session *s);
 /* The connection has ended, and with it all channels. */
+/* Forgets the channel to it. */
+void relays_member_left(struct session *s, const struct node_id *id);
 void relays_lost(struct session *s, const struct err *err);
 /* Asks for what is wanted, as far as that is possible now. */
 void relays_pump(struct session *s);

@@ -106,6 +106,10 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 	r->asked = false;
 	s->n_relays_asked--;
 	deferred_call(s->relays_ask); /* the next one's turn */
+	if (!roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT)) {
+		relayed_free(r); /* it left since */
+		return;
+	}
 	if (reply->refusal == REFUSAL_RATE) {
 		s->relays_pause_until = clock_now(s->host) + PAUSE_AFTER_RATE;
 		want(r);
@@ -195,7 +199,7 @@ int session_relay_open(struct session *s, const struct member *member)
 {
 	struct relayed *r;
 
-	if (!in_session(s))
+	if (!in_session(s) || !member_is_current(member))
 		return -ENOTCONN;
 	if (s->spare) {
 		try_homing(s);
@@ -247,6 +251,14 @@ void relays_closed_event(struct session *s, const struct signal_event *ev)
 		return; /* the answer to that is what counts */
 	err_set(&why, -ENOTCONN, "the other side's session at the signal server has ended");
 	relayed_is_gone(r, &why);
+}
+
+void relays_member_left(struct session *s, const struct node_id *id)
+{
+	struct relayed *r = relayed_get(s, id);
+
+	if (r && !r->asked) /* or the answer has to find it */
+		relayed_free(r);
 }
 
 void relays_lost(struct session *s, const struct err *err)

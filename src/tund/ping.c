@@ -145,6 +145,16 @@ void pings_path_changed(struct list *all, const struct member *m)
 	}
 }
 
+void pings_end_member(struct list *all, const struct member *m)
+{
+	list_for_each(it, all) {
+		struct ping *p = list_entry(it, struct ping, in_tunnel);
+
+		if (p->cfg.member == m)
+			end(p);
+	}
+}
+
 void pings_end(struct list *all)
 {
 	list_for_each(it, all)

@@ -50,6 +50,8 @@ void ping_free(struct ping *p); /* no event; NULL allowed */
 void pings_answered(struct list *all, const struct member *m, uint64_t nonce, enum peer_path path,
 		    const struct addr *from);
 void pings_path_changed(struct list *all, const struct member *m);
+/* The member left: those to it end. */
+void pings_end_member(struct list *all, const struct member *m);
 /* The tunnel ends: each has its PING_END. */
 void pings_end(struct list *all);
 

@@ -120,7 +120,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	overlay_status_get(tunnel_overlay(t), &os);
 	put_str(o, "name", f->cluster);
 	put_str(o, "state", tunnel_state_name(tunnel_state_get(t)));
-	put_str(o, "node", f->node_name);
+	put_str(o, "node", tunnel_self(t)->name);
 	put_ip4(o, "address", f->address);
 	put_str(o, "subnet", prefix4_format(f->subnet, subnet));
 	put_str(o, "interface", overlay_ifname(tunnel_overlay(t)));
@@ -156,6 +156,17 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	return o;
 }
 
+static struct json_object *report_stopped(const char *cluster, const char *error)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "name", cluster);
+	put_str(o, "state", "stopped");
+	put_str(o, "address", NULL);
+	put_str(o, "error", error[0] ? error : NULL);
+	return o;
+}
+
 char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started)
 {
@@ -170,15 +181,11 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *one;
 
-		if (c[i].tunnel) {
+		if (c[i].tunnel && !tunnel_left(c[i].tunnel))
 			one = report_tunnel(now, c[i].tunnel);
-		} else {
-			one = json_object_new_object();
-			put_str(one, "name", c[i].name);
-			put_str(one, "state", "stopped");
-			put_str(one, "address", NULL);
-			put_str(one, "error", c[i].error[0] ? c[i].error : NULL);
-		}
+		else
+			one = report_stopped(c[i].name, c[i].tunnel ? tunnel_failure(c[i].tunnel)
+								    : c[i].error);
 		json_object_array_add(list, one);
 	}
 	json_object_object_add(o, "clusters", list);

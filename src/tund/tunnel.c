@@ -18,7 +18,9 @@ struct tunnel {
 	struct session *session;
 	struct zone zone;
 	struct open_invites *invites;
+	struct roster_cursor roster; /* what this file has seen of it */
 	bool failed, session_up, server_known;
+	bool left; /* this node is not a member any more */
 	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
@@ -62,8 +64,18 @@ static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours,
 	tunnel_changed(t);
 }
 
+static void follow_roster(struct tunnel *t)
+{
+	struct roster_change c;
+
+	while (roster_next_change(mlog_roster(t->parts.log), &t->roster, &c))
+		if (c.kind == ROSTER_LEFT)
+			pings_end_member(&t->pings, c.member);
+}
+
 static void tunnel_log_grew(struct tunnel *t)
 {
+	follow_roster(t);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -148,6 +160,8 @@ static void on_session_echo(void *ctx, const struct probe_keys *keys, const stru
 
 static void tunnel_fail(struct tunnel *t, const struct err *err)
 {
+	if (t->failed)
+		return; /* the first reason is the one */
 	t->failed = true;
 	snprintf(t->failure, sizeof(t->failure), "%s", err->text);
 	log_error(host_log(t->host), "%s: stopped: %s", t->parts.cluster.cluster, err->text);
@@ -255,6 +269,30 @@ static void on_overlay_device(void *ctx)
 	tunnel_changed(t);
 }
 
+/* Only the log says so, never the server. The overlay gives the host back what it had. */
+static void on_overlay_membership(void *ctx, bool in)
+{
+	struct tunnel *t = ctx;
+	char text[MEMBER_LEFT_TEXT_MAX];
+	struct err err = { 0 };
+
+	if (in) {
+		log_info(host_log(t->host), "%s: a recovery made this node a member again",
+			 t->parts.cluster.cluster);
+		t->failed = t->left = false;
+		t->failure[0] = '\0';
+		zone_start(&t->zone);
+		tunnel_changed(t);
+		return;
+	}
+	t->left = true;
+	pings_end(&t->pings);
+	zone_stop(&t->zone);
+	err_set(&err, -EACCES, "this node is not in the cluster any more: %s",
+		member_left_text(mlog_roster(t->parts.log), t->self, text));
+	tunnel_fail(t, &err);
+}
+
 static void on_overlay_fence(void *ctx)
 {
 	struct tunnel *t = ctx;
@@ -272,6 +310,7 @@ static const struct overlay_ops overlay_ops = {
 	.relay_server = on_overlay_relay_server,
 	.peer_changed = on_overlay_peer,
 	.fence_changed = on_overlay_fence,
+	.membership = on_overlay_membership,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -300,6 +339,7 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 	struct node_id id = identity_node_id(p->identity);
 	const struct genesis *g = mlog_genesis(p->log);
 	const struct member *self;
+	char text[MEMBER_LEFT_TEXT_MAX];
 	int rc = cluster_name_check(p->cluster.cluster, err);
 
 	if (rc < 0)
@@ -317,10 +357,16 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 		return err_set(err, -EINVAL,
 			       "the cluster file of %s does not agree with its membership log",
 			       p->cluster.cluster);
-	self = roster_by_id(mlog_roster(p->log), &id, ROSTER_CURRENT);
+	self = roster_by_id(mlog_roster(p->log), &id, ROSTER_ALL);
 	if (!self)
 		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
 			       p->cluster.cluster);
+	if (!member_is_current(self))
+		return err_set(err, -EACCES,
+			       "this node is not in cluster %s any more: %s. With a new invite it "
+			       "can join again",
+			       p->cluster.cluster,
+			       member_left_text(mlog_roster(p->log), self, text));
 	if (self->address != p->cluster.address)
 		return err_set(err, -EINVAL,
 			       "the cluster file of %s names another overlay address than the log",
@@ -405,6 +451,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	list_init(&t->pings);
+	t->roster = roster_now(mlog_roster(p->log));
 	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_CURRENT);
 	rc = tunnel_start(t, options, err);
 	if (rc < 0) {
@@ -498,6 +545,11 @@ struct session *tunnel_session(const struct tunnel *t)
 const struct member *tunnel_self(const struct tunnel *t)
 {
 	return t->self;
+}
+
+bool tunnel_left(const struct tunnel *t)
+{
+	return t->left;
 }
 
 const struct invite_list *tunnel_invites(const struct tunnel *t)

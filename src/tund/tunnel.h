@@ -68,6 +68,8 @@ struct mlog *tunnel_log(const struct tunnel *t);
 struct overlay *tunnel_overlay(const struct tunnel *t);
 struct session *tunnel_session(const struct tunnel *t);
 const struct member *tunnel_self(const struct tunnel *t);
+/* By the log this node is not a member any more: tunnel_failure says how. */
+bool tunnel_left(const struct tunnel *t);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */

@@ -6,15 +6,22 @@
 int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret)
 {
-	const struct member *m = roster_by_name(mlog_roster(tunnel_log(t)), span_str(node),
-						ROSTER_CURRENT);
+	const struct roster *r = mlog_roster(tunnel_log(t));
+	const struct member *m = roster_by_name(r, span_str(node), ROSTER_ALL);
 	const char *cluster = tunnel_cluster(t)->cluster;
+	char text[MEMBER_LEFT_TEXT_MAX];
 
 	if (!m)
 		return err_set(err, -ENOENT,
 			       "there is no node %s in cluster %s; `mlsh nodes %s` "
 			       "lists them",
 			       node, cluster, cluster);
+	if (!member_is_current(m))
+		return err_set(err, -ENOENT, "%s is not in cluster %s any more: %s", node, cluster,
+			       member_left_text(r, m, text));
+	if (strcmp(m->name, node) != 0)
+		return err_set(err, -ENOENT, "%s is called %s in cluster %s now", node, m->name,
+			       cluster);
 	if (m == tunnel_self(t))
 		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
 	*ret = m;

@@ -113,7 +113,7 @@ void zone_session_changed(struct zone *z, bool up)
 
 void zone_fence_changed(struct zone *z)
 {
-	if (z->server)
+	if (z->server && overlay_fence(z->overlay))
 		dns_server_fence_changed(z->server, overlay_fence(z->overlay));
 }
 

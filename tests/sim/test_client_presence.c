@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Presence as a server may tell it: before the entry, with strange addresses, in pieces. */
 #include "hostile_kit.h"
+#include "membership/internal.h"
 
 static struct wire_presence presence_of(const struct kit_node *n, bool online)
 {
@@ -47,6 +48,41 @@ START_TEST(only_sensible_candidates_are_passed_on)
 	ck_assert_uint_eq(s.n->n_seen, 1);
 	ck_assert_uint_eq(s.n->seen[0].candidates.n, 1);
 	ck_assert(addr_equal(&s.n->seen[0].candidates.item[0], &p.candidates.item[2]));
+	scene_close(&s);
+}
+END_TEST
+
+static void removed(struct kit_node *at, const struct kit_node *gone)
+{
+	struct roster_leave how = { LEFT_REMOVED, 100, 1, at->cluster.node_id };
+	struct roster *r = at->log->roster;
+
+	ck_assert_int_eq(roster_reserve(r, 1), 0);
+	roster_leave(r, roster_by_id(r, &gone->cluster.node_id, ROSTER_CURRENT), &how);
+	session_log_grew(at->session);
+}
+
+/* Nor is it taken for one that the log does not know yet. */
+START_TEST(the_presence_of_a_former_member_is_ignored)
+{
+	struct wire_presence p;
+	struct kit_node *laptop;
+	struct scene s;
+	unsigned fetched;
+
+	scene_joined(&s);
+	laptop = scene_second(&s);
+	kit_node_up(s.n);
+	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
+	removed(s.n, laptop);
+	sim_pass(s.k.w, NS_PER_S);
+	fetched = s.e.requests[SIGNAL_LOG];
+	p = presence_of(laptop, true);
+	for (unsigned i = 1; i < 50; i++)
+		tell(&s, &p, 1, i % 7 == 0, i);
+	ck_assert(kit_is_up(s.n));
+	ck_assert_uint_eq(s.n->n_seen, 0);
+	ck_assert_uint_eq(s.e.requests[SIGNAL_LOG], fetched);
 	scene_close(&s);
 }
 END_TEST
@@ -173,6 +209,7 @@ START_TEST(stale_log_is_not_joined)
 }
 END_TEST
 
-UNIT_MAIN("client/presence", only_sensible_candidates_are_passed_on,
-	  presence_before_the_entry_is_kept, presence_of_a_stranger_fetches_the_log,
-	  our_own_presence_is_ignored, cursor_and_epoch_are_resumed, stale_log_is_not_joined)
+UNIT_MAIN("client/presence", the_presence_of_a_former_member_is_ignored,
+	  only_sensible_candidates_are_passed_on, presence_before_the_entry_is_kept,
+	  presence_of_a_stranger_fetches_the_log, our_own_presence_is_ignored,
+	  cursor_and_epoch_are_resumed, stale_log_is_not_joined)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Relay channels as a session asks for them and tells of them, with the real server. */
+#include "client/session_internal.h"
 #include "client_kit.h"
+#include "membership/internal.h"
 
 static struct kit k;
 static struct kit_node *nas, *laptop;
@@ -71,6 +73,32 @@ START_TEST(both_sides_hear_of_a_channel)
 	ck_assert_uint_eq(stats().opened, 1);
 	ck_assert_uint_eq(nas->relays_gone + nas->relays_lost, 0);
 	kit_close(&k);
+}
+END_TEST
+
+/* Whatever the server says or answers later; the channel of before is forgotten. */
+START_TEST(there_is_none_to_a_former_member)
+{
+	struct roster_leave how = { LEFT_REMOVED, 100, 1, { { 0 } } };
+
+	for (unsigned asked = 0; asked < 2; asked++) { /* before the answer, after it */
+		begin();
+		const struct member *m = member_of(nas, laptop);
+
+		ck_assert_int_eq(ask(nas, laptop), 0);
+		sim_pass(k.w, asked ? NS_PER_S : NS_PER_MS);
+		ck_assert_uint_eq(nas->relays, asked);
+		ck_assert_int_eq(roster_reserve(nas->log->roster, 1), 0);
+		roster_leave(nas->log->roster, m, &how);
+		session_log_grew(nas->session);
+		ck_assert_int_eq(session_relay_open(nas->session, m), -ENOTCONN);
+		sim_pass(k.w, 2 * NS_PER_S);
+		ck_assert_int_eq(ask(laptop, nas), 0); /* the other side has not heard of it */
+		sim_pass(k.w, 2 * NS_PER_S);
+		ck_assert_uint_eq(nas->relays, asked);
+		ck_assert_uint_eq(map_count(nas->session->relays), 0);
+		kit_close(&k);
+	}
 }
 END_TEST
 
@@ -172,6 +200,6 @@ START_TEST(a_session_on_a_spare_socket_comes_back)
 }
 END_TEST
 
-UNIT_MAIN("client/relay", both_sides_hear_of_a_channel, there_is_none_to_who_is_not_there,
-	  the_end_of_the_other_session_is_told, all_are_lost_with_the_session,
-	  a_session_on_a_spare_socket_comes_back)
+UNIT_MAIN("client/relay", there_is_none_to_a_former_member, both_sides_hear_of_a_channel,
+	  there_is_none_to_who_is_not_there, the_end_of_the_other_session_is_told,
+	  all_are_lost_with_the_session, a_session_on_a_spare_socket_comes_back)
