@@ -17,6 +17,7 @@ static enum answer answer_of(enum refusal reason)
 	case REFUSAL_RATE:
 	case REFUSAL_NOT_ALLOWED:
 	case REFUSAL_UNSUPPORTED:
+	case REFUSAL_RESTORED:
 		return ANSWER_NOT_LOOKED_AT;
 	case REFUSAL_BAD_CODE:
 	case REFUSAL_USED_CODE:

@@ -78,6 +78,10 @@ static const struct {
 	  "the server restored from an old copy? Let another node connect first, then try again." },
 	{ REFUSAL_UNSUPPORTED, -EOPNOTSUPP,
 	  "it does not know this request: it is older than this mlsh. Upgrade mlsh-signal there." },
+	{ REFUSAL_RESTORED, -EBUSY,
+	  "it was restored from a backup and waits for an admin of this cluster to connect. Run "
+	  "'mlsh connect' on an admin's machine, then try again.",
+	  true },
 	{ REFUSAL_UNREACHABLE, -EHOSTUNREACH,
 	  "the signal server cannot be reached. Is it running, is the address right, and is UDP "
 	  "let through?" },

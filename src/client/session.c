@@ -286,7 +286,10 @@ static void on_session(void *ctx, const struct signal_reply *reply)
 void session_in_session(struct session *s)
 {
 	struct signal_request m = { .type = SIGNAL_SESSION, .candidates = s->candidates };
+	struct head head = mlog_head(s->log);
 
+	m.head.seq = head.seq;
+	memcpy(m.head.hash, head.hash, HASH_LEN);
 	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
 	s->phase = PHASE_SESSION;
 	s->candidates_dirty = false;

@@ -72,6 +72,7 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 	case REFUSAL_BAD_TOKEN:
 	case REFUSAL_UNKNOWN_HEAD:
 	case REFUSAL_UNSUPPORTED:
+	case REFUSAL_RESTORED:
 	case REFUSAL_UNREACHABLE:
 	case REFUSAL_FINGERPRINT:
 	case REFUSAL_TIMEOUT:

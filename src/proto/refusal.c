@@ -34,6 +34,7 @@ static const char *const names[] = {
 	[REFUSAL_BAD_TOKEN] = "bad-token",
 	[REFUSAL_UNKNOWN_HEAD] = "unknown-head",
 	[REFUSAL_UNSUPPORTED] = "unsupported",
+	[REFUSAL_RESTORED] = "restored",
 	[REFUSAL_UNREACHABLE] = "unreachable",
 	[REFUSAL_FINGERPRINT] = "fingerprint",
 	[REFUSAL_TIMEOUT] = "timeout",

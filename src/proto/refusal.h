@@ -36,6 +36,7 @@ enum refusal {
 	REFUSAL_BAD_TOKEN = 26,	   /* node token wrong */
 	REFUSAL_UNKNOWN_HEAD = 27, /* log older than what is known: stale or forked */
 	REFUSAL_UNSUPPORTED = 28,  /* a request that the server does not know: it is older */
+	REFUSAL_RESTORED = 29,	   /* the server waits for an admin since it was restored */
 	/* Causes on our side, never on the wire. */
 	REFUSAL_UNREACHABLE = 100,
 	REFUSAL_FINGERPRINT = 101, /* server certificate is not the pinned one */

@@ -10,7 +10,7 @@
 static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
 	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
-	[SIGNAL_SESSION] = 3,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
+	[SIGNAL_SESSION] = 4,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
 	[SIGNAL_ECHO] = 1,
 };
@@ -55,6 +55,7 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 		break;
 	case SIGNAL_SESSION:
 		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
+		wire_put_head(w, &m->head);
 		wire_put_candidates(w, &m->candidates);
 		break;
 	case SIGNAL_PUSH:
@@ -132,6 +133,7 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 		break;
 	case SIGNAL_SESSION:
 		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
+		wire_get_head(r, &m->head);
 		wire_get_candidates(r, &m->candidates);
 		break;
 	case SIGNAL_PUSH:

@@ -103,6 +103,7 @@ struct signal_request {
 	uint8_t invite_sig[SIG_WIRE_LEN];
 	uint64_t from;			   /* log */
 	uint8_t node_token[HASH_WIRE_LEN]; /* session, push */
+	struct wire_head head;		   /* session: of its log; see may_order.h */
 	struct wire_candidates candidates; /* session, candidates */
 	struct wire_entries entries;	   /* push */
 	uint8_t epoch[EPOCH_LEN];	   /* subscribe */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Admission of a node with an invite. */
-#include "signal/caller.h"
+#include "signal/may_order.h"
 
 /* An invited node has more to fetch than a stranger: the log. */
 #define INVITED_LIFETIME (4 * SIGNAL_UNAUTHENTICATED_LIFETIME)
@@ -33,7 +33,8 @@ int answer_invite_open(struct caller *c, const struct signal_request *rq,
 	self = admit_done_with(c, log, rq->invite);
 	if (self)
 		reply->address = self->address;
-	else if ((r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) <
+	else if ((r = may_order(s, c->cluster, err)) < 0 ||
+		 (r = mlog_check_invite(log, rq->invite, rq->invite_sig, now_s, &invite, err)) <
 			 0 ||
 		 (r = registry_next_address(s->registry, c->cluster->subnet, &reply->address,
 					    err)) < 0)
@@ -71,6 +72,8 @@ int answer_admit(struct caller *c, const struct signal_request *rq, struct signa
 		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
 			    "The new node's key is not that of the connection.");
 	if (!admit_is_there(log, &e, rq->entry)) {
+		if ((r = may_order(s, c->cluster, err)) < 0)
+			return r;
 		/* by our clock, and with its own reason even when the head has moved */
 		r = mlog_check_invite(log, e.admit.invite, e.admit.invite_sig,
 				      (uint64_t)clock_wall_s(s->host), &invite, err);

@@ -77,6 +77,8 @@ struct signal_server {
 	struct host *host;
 	struct db *db;
 	struct registry *registry;
+	struct mark *mark;
+	bool any_waits;		   /* a cluster does, since the database was restored */
 	struct ratelimit *sources; /* of strangers, by their address */
 	struct ratelimit *members; /* without a session yet, by their id */
 	struct relay *relay;

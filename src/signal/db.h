@@ -97,6 +97,15 @@ int db_entries(struct db *d, const uint8_t cluster_id[HASH_LEN],
 	       int (*fn)(void *ctx, uint64_t seq, struct span entry), void *ctx, struct err *err)
 	MUST_CHECK;
 
+/* --- clusters that wait, since the database was restored (may_order.h) --- */
+
+int db_waiting_all(struct db *d, int64_t now_s, struct err *err) MUST_CHECK;
+int db_waiting_count(struct db *d, struct err *err) MUST_CHECK; /* how many wait */
+/* Returns 1 if this one waits, else 0. */
+int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+/* 0, too, if it does not wait. */
+int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 /* The highest address ever given out within the subnet, over all clusters; 0: none yet. */

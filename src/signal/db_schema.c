@@ -43,6 +43,12 @@ const char *const schema_migrations[] = {
 	"	cluster BLOB NOT NULL REFERENCES cluster (id),"
 	"	node BLOB NOT NULL CHECK (length(node) = 16)"
 	") STRICT;",
+
+	/* 2 -> 3: clusters in which nothing is ordered since the database was restored */
+	"CREATE TABLE waiting ("
+	"	cluster BLOB PRIMARY KEY REFERENCES cluster (id),"
+	"	since_s INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 const unsigned schema_version = ARRAY_LEN(schema_migrations);

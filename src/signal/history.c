@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Reading the log, appending to it, and taking over what a member has and we have not. */
-#include "signal/caller.h"
+#include "signal/may_order.h"
 
 int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 	       struct err *err)
@@ -31,6 +31,8 @@ int answer_append(struct caller *c, const struct signal_request *rq, struct sign
 			    "An entry of this type is not put in this way.");
 	if (!node_id_equal(&e.author, &c->node))
 		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
+	if ((r = may_order(s, c->cluster, err)) < 0)
+		return r;
 	return registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
 }
 

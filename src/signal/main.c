@@ -10,8 +10,10 @@
 #include "base/version.h"
 #include "os/loop.h"
 #include "os/privs.h"
+#include "signal/accept.h"
 #include "signal/backup.h"
 #include "signal/config.h"
+#include "signal/mark.h"
 #include "signal/operator.h"
 #include "signal/recall.h"
 #include "signal/server.h"
@@ -54,8 +56,8 @@ static int print_token(const char *token)
 
 static struct privs_file database_of(const struct signal_config *cfg)
 {
-	static const char *const companions[] = { "-wal", "-shm",	 "-journal",
-						  ".new", RECALL_SUFFIX, NULL };
+	static const char *const companions[] = { "-wal",	 "-shm",      "-journal", ".new",
+						  RECALL_SUFFIX, MARK_SUFFIX, NULL };
 
 	return (struct privs_file){ .user = "mlsh-signal",
 				    .path = cfg->db_path,
@@ -145,6 +147,24 @@ static int make_backup(struct host *h, const struct signal_config *cfg, const st
 	if (r == 0)
 		operator_backup(to_stdout ? NULL : u->arg, image.len, cfg, u->json && !to_stdout);
 	buf_free(&image);
+	return r < 0 ? say(&err, EXIT_FAILURE) : output_end();
+}
+
+static int accept_restored(struct host *h, const struct signal_config *cfg, const char *name)
+{
+	const struct view_cluster *c = NULL;
+	struct view v = { 0 };
+	struct err err = { 0 };
+	bool waited = false;
+	int r = view_open(h, cfg, &v, &err);
+
+	if (r == 0)
+		r = view_find(&v, name, &c, &err);
+	if (r == 0)
+		r = accept_cluster(cfg, c, &waited, &err);
+	if (r == 0)
+		printf("%s %s\n", c->name, waited ? "waits no more" : "does not wait");
+	view_close(&v);
 	return r < 0 ? say(&err, EXIT_FAILURE) : output_end();
 }
 
@@ -328,6 +348,8 @@ static int run_command(struct host *h, const struct signal_config *cfg, const st
 		return make_backup(h, cfg, u);
 	if (become_owner(h, cfg, &err) < 0)
 		return say(&err, EXIT_FAILURE);
+	if (u->command == COMMAND_ACCEPT)
+		return accept_restored(h, cfg, u->arg);
 	return u->command == COMMAND_TOKEN ? make_token(h, cfg, u->ttl_s) : show(h, cfg, u);
 }
 
@@ -361,20 +383,13 @@ int main(int argc, char **argv)
 	signals_ignore_strays();
 	if (usage_parse(argc, argv, &usage, &err) < 0)
 		return say(&err, EXIT_WRONG);
-	switch (usage.command) {
-	case COMMAND_HELP:
+	if (usage.command == COMMAND_HELP) {
 		options_help(usage.help, stdout);
 		return output_end();
-	case COMMAND_VERSION:
+	}
+	if (usage.command == COMMAND_VERSION) {
 		printf("mlsh-signal %s\n", MLSH_VERSION);
 		return output_end();
-	case COMMAND_SERVE:
-	case COMMAND_CLUSTERS:
-	case COMMAND_NODES:
-	case COMMAND_LOG:
-	case COMMAND_TOKEN:
-	case COMMAND_BACKUP:
-		return run(&usage);
 	}
-	UNREACHABLE();
+	return run(&usage);
 }

@@ -4,6 +4,8 @@
 
 #include "signal/bootstrap.h"
 #include "signal/caller.h"
+#include "signal/mark.h"
+#include "signal/may_order.h"
 
 #define SOURCES_MAX 16384 /* whose rates are remembered */
 
@@ -33,6 +35,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 {
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
 	uint8_t seed[16];
+	bool restored;
 	int r;
 
 	random_fill(s->host, seed, sizeof(seed));
@@ -46,7 +49,9 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 || (r = serve(s, cfg, err)) < 0 ||
 	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
 				s->signing_key, err)) < 0 ||
-	    (r = registry_new(s->host, s->db, err, &s->registry)) < 0)
+	    (r = mark_open(s->host, s->db, cfg->db_path, err, &restored, &s->mark)) < 0 ||
+	    (r = registry_new(s->host, s->db, s->mark, err, &s->registry)) < 0 ||
+	    (r = may_order_open(s, restored, err)) < 0)
 		return r;
 	s->identity = cfg->identity ? cfg->identity : s->own_identity;
 	r = server_socket_open(s, cfg, err);
@@ -124,6 +129,7 @@ void signal_server_close(struct signal_server *s)
 	echo_close(s->echo);
 	relay_free(s->relay);
 	registry_free(s->registry);
+	mark_close(s->mark);
 	ratelimit_free(s->sources);
 	ratelimit_free(s->members);
 	db_close(s->db);

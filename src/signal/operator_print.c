@@ -76,6 +76,7 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	struct json_object *o = json_object_new_object();
 	char subnet[PREFIX4_TEXT_MAX];
 	struct mlog *log = NULL;
+	int waits = db_waiting(v->db, c->id, err);
 	int r = view_log(v, c, &log, err);
 
 	json_object_object_add(o, "name", text_or_null(c->name));
@@ -90,6 +91,7 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 			       log ? json_object_new_uint64(mlog_last_time_s(log)) : NULL);
 	json_object_object_add(o, "subnet",
 			       json_object_new_string(prefix4_format(c->subnet, subnet)));
+	json_object_object_add(o, "waiting", json_object_new_boolean(waits > 0));
 	json_object_object_add(o, "error", r < 0 ? json_object_new_string(err->text) : NULL);
 	json_object_array_add(list, o);
 	mlog_free(log);
@@ -115,6 +117,9 @@ static void print_clusters(struct json_object *list)
 		table_cell(&t, member_of(o, "records"));
 		table_cell(&t, time_of(o, "changed", when));
 		table_cell(&t, member_of(o, "subnet"));
+		if (json_object_get_boolean(json_object_object_get(o, "waiting")))
+			table_note(&t, "restored from a backup: nobody can join until an admin "
+				       "connects");
 		if (json_object_object_get(o, "error"))
 			table_note(&t, member_of(o, "error"));
 	}

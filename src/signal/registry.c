@@ -10,6 +10,7 @@
 struct registry {
 	struct host *host;
 	struct db *db;
+	struct mark *mark;
 	struct map *clusters;
 	struct list changed; /* clusters with uncommitted changes */
 	uint8_t map_seed[16];
@@ -93,7 +94,8 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 	return 0;
 }
 
-int registry_new(struct host *h, struct db *db, struct err *err, struct registry **ret)
+int registry_new(struct host *h, struct db *db, struct mark *mark, struct err *err,
+		 struct registry **ret)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 	int e = -ENOMEM;
@@ -102,6 +104,7 @@ int registry_new(struct host *h, struct db *db, struct err *err, struct registry
 		goto no_memory;
 	r->host = h;
 	r->db = db;
+	r->mark = mark;
 	list_init(&r->changed);
 	random_fill(h, r->map_seed, sizeof(r->map_seed));
 	r->clusters = map_new(r->map_seed, HASH_LEN, CLUSTERS_MAX);
@@ -324,12 +327,19 @@ static void undo_all(struct registry *r)
 int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
 		    void *ctx, struct err *err)
 {
-	int e = db_commit(r->db, err);
+	bool changed = !list_empty(&r->changed);
+	int e = changed ? mark_advance(r->mark, err) : 0;
 
+	if (e == 0)
+		e = db_commit(r->db, err);
+	else
+		db_rollback(r->db);
 	if (e < 0) {
 		undo_all(r);
 		return registry_fail(r, e, err);
 	}
+	if (changed)
+		mark_committed(r->mark);
 	list_for_each(it, &r->changed) {
 		struct cluster *c = list_entry(it, struct cluster, changed);
 

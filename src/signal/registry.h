@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "membership/mlog.h"
 #include "signal/db.h"
+#include "signal/mark.h"
 #include "signal/presence.h"
 #include "signal/shares.h"
 
@@ -33,8 +34,12 @@ struct cluster {
 	uint64_t changed_from;	     /* the first entry that the open transaction added */
 };
 
-/* Reads all clusters. A log that is damaged makes its cluster unavailable, not the server. */
-int registry_new(struct host *h, struct db *db, struct err *err, struct registry **ret) MUST_CHECK;
+/*
+ * Reads all clusters. Each transaction that changes one raises the mark. A log that is damaged
+ * makes its cluster unavailable, not the server.
+ */
+int registry_new(struct host *h, struct db *db, struct mark *mark, struct err *err,
+		 struct registry **ret) MUST_CHECK;
 void registry_free(struct registry *r); /* NULL allowed */
 
 size_t registry_count(const struct registry *r);

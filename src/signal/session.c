@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Greeting, and the session of a member. */
-#include "signal/caller.h"
+#include "signal/may_order.h"
 
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])
 {
@@ -99,6 +99,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 			    "This node is not a member of the cluster.");
 	if (echo_derive(c) < 0)
 		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
+	may_order_shown(s, c->cluster, log, member, &rq->head);
 	c->session_id = ++s->last_session_id;
 	r = session_present(c, &rq->candidates, err);
 	if (r < 0)

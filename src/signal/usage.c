@@ -24,6 +24,7 @@ static const struct options usage_options = {
 		"  log CLUSTER       who did what and when: its membership log in words\n"
 		"  token             another setup token, for a further cluster\n"
 		"  backup FILE       the whole database as one file, while the server runs\n"
+		"  accept CLUSTER    go on after a restore, without an admin of the cluster\n"
 		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
@@ -121,6 +122,20 @@ static const struct options backup_options = {
 	.row = { JSON_ROW, [FORCE] = { "force", 0, NULL, "replace FILE if it is there" } },
 };
 
+static const struct options accept_options = {
+	.program = "mlsh-signal accept",
+	.usage = "CLUSTER",
+	.about = "Lets a cluster go on that waits for an admin since the server was restored "
+		 "from a backup (`mlsh-signal clusters` says so). Say it only if no admin can "
+		 "connect first: what came after the backup is lost then, and nodes that still "
+		 "hold it see a fork. A running server goes by it at once. A cluster that does not "
+		 "wait stays as it is, with exit status 0. " CLUSTER_ABOUT,
+	.missing = "which cluster?",
+	.min_args = 1,
+	.max_args = 1,
+	.row = { { NULL } },
+};
+
 static const struct {
 	const char *name; /* first, for options_near */
 	enum command command;
@@ -131,6 +146,7 @@ static const struct {
 	{ "log", COMMAND_LOG, &log_options },
 	{ "token", COMMAND_TOKEN, &token_options },
 	{ "backup", COMMAND_BACKUP, &backup_options },
+	{ "accept", COMMAND_ACCEPT, &accept_options },
 };
 
 /* Adds to a complaint where help is. */

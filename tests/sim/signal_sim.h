@@ -124,8 +124,8 @@ static inline void sig_backup(struct sig *g, bool restore)
 static inline void sig_stop(struct sig *g)
 {
 	/* benchmarks have the list of sessions on the real disk, too */
-	static const char *const parts[] = { "",	"-wal",	       "-shm",
-					     ".backup", ".backup-wal", ".sessions" };
+	static const char *const parts[] = { "",	  "-wal", "-shm", ".backup", ".backup-wal",
+					     ".sessions", ".mark" };
 	char file[600];
 
 	signal_server_close(g->s);

@@ -237,7 +237,12 @@ static inline struct wire_candidates raw_candidates(const struct raw *r)
 static inline enum refusal raw_session_ask(struct raw *r, struct signal_reply *reply)
 {
 	struct signal_request rq = { .type = SIGNAL_SESSION, .candidates = raw_candidates(r) };
+	struct head head = { .seq = 0 };
 
+	if (r->log)
+		head = mlog_head(r->log);
+	rq.head.seq = head.seq;
+	memcpy(rq.head.hash, head.hash, HASH_LEN);
 	memcpy(rq.node_token, r->token, HASH_LEN);
 	return raw_ask(r, &rq, reply);
 }

@@ -3,6 +3,7 @@
  * setup and adopt against the real server: what they leave on disk, every refusal, and replies that
  * get lost.
  */
+#include "accept_kit.h"
 #include "client_kit.h"
 
 /* --- setup ------------------------------------------------------------------------------------ */
@@ -452,6 +453,7 @@ START_TEST(adopt_goes_on_with_another_invite)
 	kit_copy_file(k.copy, k.db); /* as if the request had not arrived */
 	k.deaf = false;
 	kit_server_boot(&k);
+	server_accept(k.db);
 
 	sim_pass(k.w, 61 * NS_PER_S);
 	kit_join(laptop, nas);
@@ -481,6 +483,10 @@ START_TEST(adopt_shown_a_stale_log)
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
+	kit_adopt(third, &url);
+	KIT_REFUSED(third, REFUSAL_RESTORED);
+	ck_assert(kit_has_nothing(third));
+	server_accept(k.db);
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_UNKNOWN_HEAD);
 	ck_assert(kit_has_nothing(third));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions and the log: a restored server, a fork, entries of our own and from peers. */
+#include "accept_kit.h"
 #include "client_kit.h"
 
 /* --- lost and forked -------------------------------------------------------------------------- */
@@ -78,6 +79,7 @@ START_TEST(fork_is_reported_and_not_taken)
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
+	server_accept(k.db);
 	/* The phone's invite was made when nas had genesis only. */
 	url = invite_on_genesis(nas);
 	kit_adopt(phone, &url);

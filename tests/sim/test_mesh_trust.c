@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A signal server that lies: what it shows is reported, refused, or changes nothing. */
+#include "accept_kit.h"
 #include "rogue.h"
 
 static void hash_text(struct span entry, char out[17])
@@ -83,6 +84,7 @@ static struct mesh *mesh_with_fork(struct mlog **ret_ours)
 	struct mesh *m = mesh_new(sim_seed());
 	struct mesh_node *nas, *laptop, *phone;
 	struct invite_url first, second;
+	char db[96];
 
 	mesh_nodes(m, 3);
 	nas = &m->node[0];
@@ -105,6 +107,8 @@ static struct mesh *mesh_with_fork(struct mlog **ret_ours)
 	mesh_server_crash(m);
 	mesh_server_restore(m, "old");
 	mesh_server_start(m);
+	mesh_server_db(m, db);
+	server_accept(db);
 	mesh_adopt(phone, second);
 	MESH_CHECK(m, mesh_server_log(m) == 2 && phone->address == laptop->address);
 	return m;

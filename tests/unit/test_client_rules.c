@@ -37,7 +37,7 @@ START_TEST(verdict_keeps_what_was_not_looked_at)
 {
 	static const enum refusal early[] = {
 		REFUSAL_MALFORMED,   REFUSAL_VERSION,	  REFUSAL_RATE,
-		REFUSAL_NOT_ALLOWED, REFUSAL_UNSUPPORTED,
+		REFUSAL_NOT_ALLOWED, REFUSAL_UNSUPPORTED, REFUSAL_RESTORED,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(early); i++) {
@@ -51,7 +51,7 @@ START_TEST(verdict_keeps_what_is_unclear)
 {
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, false), JOIN_KEEP);
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, true), JOIN_KEEP);
-	for (int unknown = REFUSAL_UNSUPPORTED + 1; unknown < 100; unknown++) {
+	for (int unknown = REFUSAL_RESTORED + 1; unknown < 100; unknown++) {
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, false), JOIN_KEEP);
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, true), JOIN_KEEP);
 	}

@@ -49,6 +49,7 @@ static struct signal_request request_of(size_t i)
 	m.invite = span_of(invite, sizeof(invite));
 	m.entry = kit_entry(m.type == SIGNAL_ADMIT);
 	kit_entries(&m.entries, 2);
+	m.head = kit_head();
 	if (m.type == SIGNAL_SESSION)
 		m.candidates = kit_candidates();
 	else if (strcmp(requests[i].name, "request_candidates") == 0)
@@ -523,7 +524,7 @@ START_TEST(refusals_have_names)
 	ck_assert_str_eq(refusal_name(REFUSAL_INVITE_USED), "invite-used");
 	ck_assert_str_eq(refusal_name(REFUSAL_NONE), "none");
 	ck_assert_str_eq(refusal_name(REFUSAL_FORK), "fork");
-	for (int reason = REFUSAL_NONE; reason <= REFUSAL_UNSUPPORTED; reason++)
+	for (int reason = REFUSAL_NONE; reason <= REFUSAL_RESTORED; reason++)
 		ck_assert_str_ne(refusal_name(reason), "unknown");
 	ck_assert_str_eq(refusal_name(-1), "unknown");
 	ck_assert_str_eq(refusal_name(50), "unknown");

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server whose database was put back to an older copy notices it, and orders nothing in a cluster
+ * until an admin of it has shown its log, or the operator says so. Ordinary restarts wait for
+ * nothing.
+ */
+#include "accept_kit.h"
+#include "signal/mark.h"
+#include "signal_steps.h"
+
+static struct sig g;
+
+/* Stops the server, puts the database back to what sig_backup kept, and starts it again. */
+static void put_back(void)
+{
+	sig_crash(&g);
+	sig_backup(&g, true);
+	sig_boot(&g);
+}
+
+static void keep_copy(void)
+{
+	sig_crash(&g);
+	sig_backup(&g, false);
+	sig_boot(&g);
+}
+
+static void restart(void)
+{
+	sig_crash(&g);
+	sig_boot(&g);
+}
+
+static void mark_path(char out[620])
+{
+	snprintf(out, 620, "%s" MARK_SUFFIX, g.cfg.db_path);
+}
+
+/* What a joiner hears when it shows an invite of the sponsor's. */
+static enum refusal asks_to_join(struct raw *sponsor)
+{
+	struct raw_invite i = raw_invite(sponsor);
+	struct raw *r = raw_new(&g);
+	struct signal_reply reply;
+	enum refusal refused;
+
+	memcpy(r->cluster_id, i.inv.cluster_id, HASH_LEN);
+	raw_greet(r);
+	refused = raw_open(r, &i, &reply);
+	if (refused == REFUSAL_RESTORED)
+		ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len,
+					     "`mlsh connect` on an admin's machine", 35));
+	raw_free(r);
+	return refused;
+}
+
+/* Brings what the server's log lacks. */
+static enum refusal push_all(struct raw *r)
+{
+	struct signal_request rq = { .type = SIGNAL_PUSH };
+	struct signal_reply reply;
+
+	memcpy(rq.node_token, r->token, HASH_LEN);
+	mlog_page(r->log, 0, &rq.entries);
+	return raw_ask(r, &rq, &reply);
+}
+
+START_TEST(an_older_copy_waits_for_an_admin)
+{
+	struct raw *founder, *member, *late;
+	struct raw_invite begun;
+	struct signal_reply reply;
+	struct entry_bytes admit;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	member = raw_member(founder, "member");
+	raw_fetch(founder);
+	keep_copy();
+	raw_session(founder);
+	raw_free(raw_member(founder, "lost"));
+	raw_fetch(founder);
+	put_back();
+
+	/* one that lacks what was lost is no help, nor is a plain node that has it */
+	raw_session(member);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	raw_hang_up(member);
+	raw_greet(member);
+	mlog_free(member->log);
+	member->log = NULL;
+	raw_session(member);
+	raw_fetch(member);
+	ck_assert_uint_eq(mlog_count(member->log), 2);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+
+	/* the admin pushes what it has, and only its session ends the wait */
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 3);
+	late = raw_new(&g);
+	begun = raw_invite(founder);
+	raw_adopt_begin(late, &begun);
+	admit = raw_admit_entry(late, &begun, "late", late->address);
+	ck_assert_int_eq(raw_admit(late, &admit, &reply), REFUSAL_NONE);
+	ck_assert_uint_eq(late->address & 0xff, 4);
+	restart();
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	raw_free(late);
+	raw_free(member);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+/* It is in the database, so that restarts do not end it. What an admin does waits, too. */
+START_TEST(the_wait_is_kept_until_the_operator_says_so)
+{
+	struct signal_request rq = { .type = SIGNAL_APPEND };
+	struct raw *founder, *other;
+	struct raw_invite invite;
+	struct signal_reply reply;
+	struct entry_bytes cancel;
+	struct head head;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	invite = raw_invite(founder);
+	keep_copy();
+	raw_session(founder);
+	raw_free(raw_member(founder, "lost"));
+	put_back();
+	restart();
+	restart();
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+
+	/* an admin's head that the server cannot have: the wait goes on, for this admin, too */
+	ck_assert_uint_eq(mlog_count(founder->log), 1);
+	head = mlog_head(founder->log);
+	ck_assert_int_eq(cancel_make(&head, raw_now_s(founder), founder->id, founder->cluster_id,
+				     invite.inv.nonce, &cancel, NULL),
+			 0);
+	ck_assert_int_eq(mlog_append(founder->log, span_of(cancel.data, cancel.len), NULL), 0);
+	raw_session(founder);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	rq.entry = span_of(cancel.data, cancel.len);
+	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_RESTORED);
+
+	/* the operator decides, while the server runs */
+	server_accept(g.cfg.db_path);
+	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_NONE);
+	other = raw_new(&g);
+	invite = raw_invite(founder);
+	raw_adopt(other, &invite, "other");
+	raw_free(other);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+START_TEST(ordinary_restarts_wait_for_nothing)
+{
+	struct mark_value v;
+	struct raw *founder;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	for (int i = 0; i < 3; i++) {
+		restart();
+		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+		raw_session(founder);
+		raw_free(raw_member(founder, i == 0 ? "a" : i == 1 ? "b" : "c"));
+		raw_fetch(founder);
+	}
+	/* a copy of this very state is the database itself */
+	sig_crash(&g);
+	sig_backup(&g, false);
+	sig_backup(&g, true);
+	sig_boot(&g);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	/* after a power cut the file may lag behind the database */
+	sig_crash(&g);
+	g.h = world_host_boot(g.h);
+	ck_assert_int_eq(mark_file_get(g.h, g.cfg.db_path, &v), 0);
+	v.count -= 2;
+	ck_assert_int_eq(mark_file_put(g.h, g.cfg.db_path, &v, NULL), 0);
+	sig_open(&g);
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+/* A copy of before, or on another machine: its file is missing, damaged, or another database's. */
+START_TEST(a_database_without_its_mark_waits)
+{
+	static const char rubbish[] = "mlsh-signal mark 0";
+	struct mark_value v;
+	struct raw *founder;
+	char path[620];
+
+	sig_start(&g);
+	mark_path(path);
+	founder = raw_founder(&g);
+	for (int i = 0; i < 3; i++) {
+		sig_crash(&g);
+		g.h = world_host_boot(g.h);
+		ck_assert_int_eq(mark_file_get(g.h, g.cfg.db_path, &v), 0);
+		v.id[3] ^= 1;
+		if (i == 0)
+			ck_assert_int_eq(file_remove(g.h, path), 0);
+		else if (i == 1)
+			ck_assert_int_eq(file_write(g.h, path, rubbish, sizeof(rubbish) - 1, 0600,
+						    NULL),
+					 0);
+		else
+			ck_assert_int_eq(mark_file_put(g.h, g.cfg.db_path, &v, NULL), 0);
+		sig_open(&g);
+		ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+		raw_session(founder);
+		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+		restart();
+		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	}
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+START_TEST(a_mark_has_one_form)
+{
+	struct mark_value v = { .id = { 0xab, 1 }, .count = UINT64_MAX }, back;
+	char text[MARK_TEXT_LEN + 1];
+	struct span bytes = span_of(text, MARK_TEXT_LEN);
+
+	mark_format(&v, text);
+	ck_assert_int_eq(mark_parse(bytes, &back), 0);
+	ck_assert_mem_eq(&back, &v, sizeof(v));
+	ck_assert_int_eq(mark_parse(span_of(text, MARK_TEXT_LEN - 1), &back), -EBADMSG);
+	for (size_t i = 0; i < MARK_TEXT_LEN; i++) {
+		char was = text[i];
+
+		text[i] = 'x';
+		ck_assert_int_eq(mark_parse(bytes, &back), -EBADMSG);
+		text[i] = was;
+	}
+	memset(text + MARK_TEXT_LEN - 21, '9', 20); /* past 64 bits */
+	ck_assert_int_eq(mark_parse(bytes, &back), -EBADMSG);
+}
+END_TEST
+
+UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin,
+	  the_wait_is_kept_until_the_operator_says_so, ordinary_restarts_wait_for_nothing,
+	  a_database_without_its_mark_waits, a_mark_has_one_form)
