@@ -11,7 +11,16 @@
 
 #include "base/bytes.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+/* Trace has a line for each message that a node, a peer and the server exchange. */
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_TRACE
+};
+#define LOG_LEVELS "error, warn, info, debug or trace" /* for people */
+
 
 struct log {
 	enum log_level level; /* what is written: this level and those before it */
@@ -31,7 +40,7 @@ struct log_limit {
 	uint32_t suppressed;   /* since the last line written */
 };
 
-/* "error", "warn", "info", "debug"; -EINVAL. */
+/* "error", "warn", "info", "debug", "trace"; -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret) MUST_CHECK;
 const char *log_level_name(enum log_level level);
 /*
@@ -47,5 +56,6 @@ void log_limited(const struct log *log, struct log_limit *limit, uint64_t now, e
 #define log_warn(log, ...) log_write((log), LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(log, ...) log_write((log), LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(log, ...) log_write((log), LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_trace(log, ...) log_write((log), LOG_LEVEL_TRACE, __VA_ARGS__)
 
 #endif

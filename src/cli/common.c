@@ -84,10 +84,7 @@ int cli_log_level(const char *text, enum log_level *ret, struct err *err)
 	int rc = log_level_parse(text, ret);
 
 	return rc == 0 ? 0
-		       : err_set(err, rc,
-				 "unknown log level '%.40s': it can be "
-				 "error, warn, info or debug",
-				 text);
+		       : err_set(err, rc, "unknown log level '%.40s': it can be " LOG_LEVELS, text);
 }
 
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/version.h"
 #include "client/refuse.h"
+#include "proto/names.h"
 
 #define NO_STREAM (-1)
 
@@ -202,6 +203,8 @@ static int send_request(struct rpc *r, const struct signal_request *m, rpc_reply
 		free(w);
 		return code;
 	}
+	log_trace(host_log(r->host), "%s: -> %s, %td bytes", r->server_name,
+		  signal_request_name(m->type), len);
 	w->type = m->type;
 	w->fn = fn;
 	w->ctx = ctx;
@@ -249,6 +252,9 @@ static void on_reply(struct rpc *r, struct waiting *w)
 		rpc_malformed(r, "a reply");
 		return;
 	}
+	log_trace(host_log(r->host), "%s: <- reply to %s, %zu bytes: %s", r->server_name,
+		  signal_request_name(type), message.len,
+		  reply->refusal ? refusal_name((int)reply->refusal) : "accepted");
 	list_remove(&w->link);
 	free(w);
 	r->n_waiting--;
@@ -399,6 +405,8 @@ static bool handle_event(struct rpc *r, struct span message)
 		rpc_malformed(r, "an event");
 		return false;
 	}
+	log_trace(host_log(r->host), "%s: <- event %s, %zu bytes", r->server_name,
+		  signal_event_name(ev->type), message.len);
 	r->gone = &gone;
 	r->ops->event(r->ctx, ev);
 	free(ev);

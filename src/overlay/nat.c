@@ -6,6 +6,7 @@
 #include "overlay/nat.h"
 
 #include "overlay/internal.h"
+#include "proto/names.h"
 
 #define WAIT_REPLY (3 * NS_PER_S)      /* for the word where the second port is */
 #define WAIT_UNASKED (250 * NS_PER_MS) /* for the server's unasked ping, after its answer */
@@ -124,8 +125,8 @@ static void judge(struct overlay *o, enum nat_filtering filtering)
 	if (now.mapping == n->kind.mapping && now.filtering == n->kind.filtering)
 		return;
 	n->kind = now;
-	log_debug(host_log(o->h), "NAT: mapping %d, filtering %d", (int)now.mapping,
-		  (int)now.filtering);
+	log_debug(host_log(o->h), "NAT: mapping %s, filtering %s", nat_mapping_name(now.mapping),
+		  nat_filtering_name(now.filtering));
 	overlay_refresh_candidates(o);
 	nat_tell(o);
 }

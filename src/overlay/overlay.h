@@ -174,6 +174,7 @@ enum peer_state {
 	PEER_UP,
 	PEER_LOST /* there was one */
 };
+const char *peer_state_name(enum peer_state s); /* "idle", "connecting", "connected", ... */
 
 struct peer_status {
 	const struct member *member;

@@ -22,7 +22,8 @@ void peer_set_state(struct peer *p, enum peer_state s)
 	ASSERT(s != PEER_UP || p->active);
 	if (p->state == s)
 		return;
-	log_debug(host_log(p->o->h), "%s: state %d", p->member->name, (int)s);
+	log_debug(host_log(p->o->h), "%s: %s -> %s", p->member->name, peer_state_name(p->state),
+		  peer_state_name(s));
 	p->state = s;
 	p->up_since = s == PEER_UP ? now_of(p) : 0;
 	if (told)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/names.h"
+
 #define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
 
 static int send_message(struct link *l, const struct peer_message *m)
@@ -14,6 +16,8 @@ static int send_message(struct link *l, const struct peer_message *m)
 
 	if (n < 0)
 		return (int)n;
+	log_trace(host_log(o->h), "%s: -> %s, %td bytes", l->peer->member->name,
+		  peer_message_name(m->type), n);
 	return quic_stream_write(l->conn, l->control, o->out, (size_t)n, false);
 }
 
@@ -269,6 +273,8 @@ static void on_message(struct link *l, struct span bytes)
 			link_malformed(l, "too many messages");
 		return;
 	}
+	log_trace(host_log(o->h), "%s: <- %s, %zu bytes", l->peer->member->name,
+		  peer_message_name(m->type), bytes.len);
 	solicited = m->type == PEER_LOG && l->asked && m->first == l->asked_from;
 	if (!solicited && !bucket_take(&l->messages, 1, clock_now(o->h))) {
 		link_malformed(l, "too many messages");

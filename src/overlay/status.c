@@ -5,6 +5,13 @@
 
 #include <stdio.h>
 
+const char *peer_state_name(enum peer_state s)
+{
+	static const char *const names[] = { "idle", "connecting", "connected", "reconnecting" };
+
+	return names[s];
+}
+
 const char *overlay_drop_name(enum overlay_drop d)
 {
 	static const char *const names[DROP_COUNT] = {

@@ -112,7 +112,7 @@ struct signal_server {
 	bool checkpoint_due;	   /* this batch has changed something */
 	uint64_t checkpoint_since; /* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
-	struct log_limit stranger_lines, write_lines, checkpoint_lines;
+	struct log_limit stranger_lines, write_lines, checkpoint_lines, trace_lines;
 	/* Do all sessions come from one private address? */
 	struct {
 		struct addr from;    /* of the first one; unset: there was none */
@@ -150,6 +150,8 @@ int request_run(struct caller *c, const struct signal_request *rq, struct signal
 /* Sends the answer, a refusal if `result` is negative. Wipes the reply's secrets. */
 void request_answered(struct caller *c, int64_t stream, enum signal_request_type type, int result,
 		      struct signal_reply *reply, const struct err *err);
+/* A line at the level trace about one message; `way` is "->" or "<-". Strangers' count, too. */
+void caller_trace(struct caller *c, const char *way, const char *what, const char *result);
 
 /*
  * Answers to requests: 0 with the reply's fields set, or negative with the refusal in err->reason

@@ -146,8 +146,7 @@ static int parse_small(struct signal_config *c, const struct setting *bind,
 			       secret->origin);
 	if (log_level_parse(log->value, &c->log_level) < 0)
 		return err_set(err, -EINVAL,
-			       "%s: unknown log level '%.40s': it can be error, "
-			       "warn, info or debug.",
+			       "%s: unknown log level '%.40s': it can be " LOG_LEVELS ".",
 			       log->origin, log->value);
 	return 0;
 }

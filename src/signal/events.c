@@ -2,6 +2,8 @@
 /* Events to subscribed sessions. A session that does not fetch them loses its connection. */
 #include "signal/caller.h"
 
+#include "proto/names.h"
+
 #define RELAY_MESSAGE_BYTES 64 /* at least those of an event with a relay's key */
 #define CROWD_SESSIONS 100
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
@@ -18,6 +20,7 @@ static void send_event(struct caller *c, const struct signal_event *ev)
 	if (c->closing || c->events == NO_STREAM)
 		return;
 	len = signal_event_encode(ev, s->message, sizeof(s->message));
+	caller_trace(c, "->", "event", signal_event_name(ev->type));
 	if (len < 0)
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "an event is too long");
 	else if (quic_stream_write(c->quic, c->events, s->message, (size_t)len, false) < 0)

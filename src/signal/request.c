@@ -2,6 +2,10 @@
 /* Requests: how many, in which phase, answered by whom. */
 #include "signal/caller.h"
 
+#include "proto/names.h"
+
+#define TRACE_BURST 200 /* lines about messages, then one a period */
+#define TRACE_PERIOD (5 * NS_PER_MS)
 #define RATE_REFUSALS_MAX 60 /* then the connection is closed: who does not wait is not served */
 
 #define IN(phase) (1u << (phase))
@@ -119,6 +123,19 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
+void caller_trace(struct caller *c, const char *way, const char *what, const char *result)
+{
+	struct signal_server *s = c->server;
+	char from[ADDR_TEXT_MAX];
+
+	if (host_log(s->host)->level < LOG_LEVEL_TRACE)
+		return;
+	s->trace_lines.burst = TRACE_BURST;
+	s->trace_lines.period_ns = TRACE_PERIOD;
+	log_limited(host_log(s->host), &s->trace_lines, clock_now(s->host), LOG_LEVEL_TRACE,
+		    "%s: %s %s: %s", addr_format(&c->remote, from), way, what, result);
+}
+
 /* That one node asked for another a moment before that one was there is no news. */
 static enum log_level refusal_level(enum signal_request_type type, enum refusal why)
 {
@@ -138,10 +155,12 @@ void request_answered(struct caller *c, int64_t stream, enum signal_request_type
 		reply->refusal = err->reason ? (enum refusal)err->reason : REFUSAL_BAD_ENTRY;
 		reply->text = refusal_text(err->text);
 		log_limited(host_log(s->host), &s->stranger_lines, clock_now(s->host),
-			    refusal_level(type, reply->refusal), "%s: request %d refused: %s",
-			    addr_format(&c->remote, from), (int)type,
+			    refusal_level(type, reply->refusal), "%s: request %s refused: %s",
+			    addr_format(&c->remote, from), signal_request_name(type),
 			    refusal_name((int)reply->refusal));
 	}
+	caller_trace(c, "<-", signal_request_name(type),
+		     reply->refusal ? refusal_name((int)reply->refusal) : "accepted");
 	if (!c->closing)
 		request_reply(c, stream, type, reply);
 	if (c->rate_refusals > RATE_REFUSALS_MAX)

@@ -30,7 +30,7 @@ static const struct options usage_options = {
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
 		"  overlay_subnet = \"" CONFIG_SUBNET_DEFAULT "\"      # of later clusters\n"
 		"  cluster_secret = \"XXXX-XXXX-XXXX\"     # presets the first setup token's code\n"
-		"  log = \"info\"                          # error, warn, info, debug\n"
+		"  log = \"info\"                          # error, warn, info, debug, trace\n"
 		"  [quic]\n"
 		"  bind = \"" CONFIG_BIND_DEFAULT "\"\n"
 		"  second_port = 4434                    # tells nodes what NATs do; 0: off\n"

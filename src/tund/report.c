@@ -8,13 +8,6 @@
 #include "os/fence.h"
 #include "tund/report_put.h"
 
-static const char *peer_state_name(enum peer_state s)
-{
-	static const char *const names[] = { "idle", "connecting", "connected", "reconnecting" };
-
-	return names[s];
-}
-
 static struct json_object *report_peer(uint64_t now, const struct peer_status *p)
 {
 	struct json_object *o = json_object_new_object();

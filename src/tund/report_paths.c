@@ -6,6 +6,7 @@
 #include "os/netconf.h"
 #include "overlay/candidate.h"
 #include "tund/report_put.h"
+#include "proto/names.h"
 #include "tund/why.h"
 
 #define PATHS_SHOWN_MAX 16

@@ -246,21 +246,6 @@ const char *why_reason_name(enum why_reason r)
 	return reasons[r].name;
 }
 
-const char *nat_mapping_name(enum nat_mapping m)
-{
-	static const char *const names[MAPPINGS] = { "unknown", "none", "independent", "dependent",
-						     "mapped" };
-
-	return names[m];
-}
-
-const char *nat_filtering_name(enum nat_filtering f)
-{
-	static const char *const names[FILTERINGS] = { "unknown", "open", "port" };
-
-	return names[f];
-}
-
 /* Which NAT is the one that cannot be foretold. */
 static void tell_hard(const struct why_facts *f, char *out, size_t cap)
 {

@@ -73,9 +73,6 @@ void why_explain(const struct why_facts *f, struct why *ret);
 /* What became of one path, in a few words. */
 const char *why_verdict(const struct peer_path_status *p);
 
-const char *nat_mapping_name(enum nat_mapping m);
-const char *nat_filtering_name(enum nat_filtering f);
-
 /* --- the machine's own connection, for `mlsh netcheck` ---------------------------------------- */
 
 struct netcheck_facts {

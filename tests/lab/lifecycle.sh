@@ -354,7 +354,7 @@ check "and reaches the others" wait_until 5 pings laptop 100.64.0.1
 stop "${DAEMON_PID[laptop]}"
 
 # --- wrong usage is told apart ---
-check_fails "a log level that is none" 2 "unknown log level 'loud': it can be error, warn, info or debug" on laptop mlshtund --log loud
+check_fails "a log level that is none" 2 "unknown log level 'loud': it can be error, warn, info, debug or trace" on laptop mlshtund --log loud
 check_fails "in the environment" 2 "log level 'loud'" on laptop env MLSH_LOG=loud mlshtund
 check_fails "in the foreground" 2 "log level 'loud'" on laptop env MLSH_LOG=loud mlsh connect homelab --foreground
 check_fails "neither on nor off" 2 "'on' or 'off', not 'maybe'" on laptop mlshtund --port-mapping maybe

@@ -32,13 +32,13 @@ START_TEST(levels_have_names)
 	static const char *const bad[] = { "", "Error", "errors", "warning", "2", " info" };
 	enum log_level level = LOG_LEVEL_DEBUG;
 
-	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_TRACE; i++) {
 		ck_assert_int_eq(log_level_parse(log_level_name((enum log_level)i), &level), 0);
 		ck_assert_int_eq((int)level, i);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		ck_assert_int_eq(log_level_parse(bad[i], &level), -EINVAL);
-		ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+		ck_assert_int_eq(level, LOG_LEVEL_TRACE);
 	}
 	ck_assert_str_eq(log_level_name((enum log_level)99), "unknown");
 }
@@ -57,7 +57,11 @@ START_TEST(only_wanted_levels_are_written)
 	ck_assert_int_eq(l.level, LOG_LEVEL_WARN);
 	log_info(&log, "quiet");
 	log_debug(&log, "quiet");
+	log_trace(&log, "quiet");
 	ck_assert_int_eq(l.count, 2);
+	log.level = LOG_LEVEL_TRACE;
+	log_trace(&log, "each message");
+	ck_assert_str_eq(l.last, "each message");
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reasons from facts: every cell of the NAT matrix, and every other reason. */
+#include "proto/names.h"
 #include "proto/refusal.h"
 #include "tund/why.h"
 #include "unit.h"

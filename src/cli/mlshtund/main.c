@@ -31,7 +31,7 @@ static const struct options options = {
 				   "ask the gateway to map a port (default on, or "
 				   "MLSH_PORT_MAPPING)" },
 		[LOG] = { "log", 0, "LEVEL",
-			  "error, warn, info or debug (default info, or MLSH_LOG)" },
+			  LOG_LEVELS " (default info, or MLSH_LOG)" },
 		[VERSION] = { "version", 'V', NULL, "print the version" },
 	},
 };

@@ -25,6 +25,7 @@ static const char *journal_priority(enum log_level level)
 	case LOG_LEVEL_INFO:
 		return "<6>";
 	case LOG_LEVEL_DEBUG:
+	case LOG_LEVEL_TRACE:
 		return "<7>";
 	}
 	UNREACHABLE();
