@@ -434,7 +434,7 @@ struct invite_url mesh_invite(struct mesh_node *n, uint64_t ttl_s)
 	struct invite_url url;
 	struct err err = { 0 };
 
-	SIM_CHECK_OK(m->w, store_identity(n->host, &n->store, MESH_CLUSTER, &id, &err));
+	SIM_CHECK_OK(m->w, store_identity(n->host, &n->store, m->cluster, &id, &err));
 	p.identity = id;
 	SIM_CHECK_OK(m->w, invite_new(n->host, &p, &err, &url));
 	if (!own)
