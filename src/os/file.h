@@ -32,6 +32,11 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
+/*
+ * Removes the file, and what writing it has left beside it in a crash. 0 also when nothing is
+ * there.
+ */
+int file_forget(struct host *h, const char *path) MUST_CHECK;
 bool file_exists(struct host *h, const char *path);
 /*
  * Holds the file at `path` (made, mode 0600, never removed) as this process's own until it is
@@ -60,6 +65,8 @@ int file_slot_write(struct file_slot *s, const void *data, size_t len) MUST_CHEC
 void file_slot_close(struct file_slot *s); /* NULL allowed */
 /* Makes the folder and its parents with `mode`; a folder that exists keeps its mode. */
 int dir_make(struct host *h, const char *path, unsigned mode, struct err *err) MUST_CHECK;
+/* Removes an empty folder. -ENOENT, -ENOTEMPTY, -ENOTDIR. */
+int dir_remove(struct host *h, const char *path) MUST_CHECK;
 /*
  * Calls fn for the name of each regular file in the folder, sorted, except hidden ones (file_write
  * leaves those behind after a crash). 0 for a folder that does not exist.

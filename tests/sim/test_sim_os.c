@@ -392,6 +392,13 @@ START_TEST(files_survive_a_crash)
 	ck_assert_int_eq(dir_list(a, "/nowhere", append_name, names, NULL), 0);
 	ck_assert_int_eq(file_remove(a, "/var/lib/mlsh/x"), 0);
 	ck_assert_int_eq(file_remove(a, "/var/lib/mlsh/x"), -ENOENT);
+	ck_assert_int_eq(file_forget(a, "/var/lib/mlsh/x"), 0);
+	ck_assert_int_eq(dir_remove(a, "/var/lib/mlsh/deep"), -ENOTEMPTY);
+	ck_assert_int_eq(dir_remove(a, "/var/lib/mlsh/deep/er"), 0);
+	ck_assert_int_eq(dir_remove(a, "/var/lib/mlsh/deep"), -ENOTEMPTY);
+	ck_assert_int_eq(file_forget(a, "/var/lib/mlsh/deep/z"), 0);
+	ck_assert_int_eq(dir_remove(a, "/var/lib/mlsh/deep"), 0);
+	ck_assert_int_eq(dir_remove(a, "/var/lib/mlsh/deep"), -ENOENT);
 	ck_assert(!file_exists(a, "/var/lib/mlsh/x"));
 	ck_assert(file_exists(a, "/var/lib/mlsh/a"));
 	world_free(w);

@@ -284,6 +284,37 @@ START_TEST(dir_make_makes_parents_and_keeps_modes)
 }
 END_TEST
 
+START_TEST(forget_takes_what_a_crash_left)
+{
+	setup();
+	char names[128] = "";
+	static const char *const stays[] = { ".key.0123456789abcde", ".key.0123456789abcdeg",
+					     ".keys.0123456789abcdef", "key.0123456789abcdef" };
+
+	ck_assert_int_eq(file_forget(host, path_of("a/key")), 0);
+	ck_assert_int_eq(mkdir(path_of("a"), 0700), 0);
+	ck_assert_int_eq(file_forget(host, path_of("a/key")), 0);
+	ck_assert_int_eq(file_write(host, path_of("a/key"), "x", 1, 0600, NULL), 0);
+	ck_assert_int_eq(file_write(host, path_of("a/.key.0123456789abcdef"), "x", 1, 0600, NULL),
+			 0);
+	ck_assert_int_eq(file_write(host, path_of("a/.key.fedcba9876543210"), "x", 1, 0600, NULL),
+			 0);
+	ck_assert_int_eq(dir_remove(host, path_of("a")), -ENOTEMPTY);
+	ck_assert_int_eq(file_forget(host, path_of("a/key")), 0);
+	ck_assert_int_eq(dir_remove(host, path_of("a")), 0);
+	ck_assert_int_eq(dir_remove(host, path_of("a")), -ENOENT);
+	for (size_t i = 0; i < ARRAY_LEN(stays); i++)
+		ck_assert_int_eq(file_write(host, path_of(stays[i]), "x", 1, 0600, NULL), 0);
+	ck_assert_int_eq(file_forget(host, path_of("key")), 0);
+	for (size_t i = 0; i < ARRAY_LEN(stays); i++)
+		ck_assert(file_exists(host, path_of(stays[i])));
+	ck_assert_int_eq(dir_remove(host, path_of(stays[3])), -ENOTDIR);
+	ck_assert_int_eq(dir_list(host, dir, count_name, names, NULL), 0);
+	ck_assert_str_eq(names, "key.0123456789abcdef ");
+	teardown();
+}
+END_TEST
+
 START_TEST(dir_list_sorts_and_takes_files_only)
 {
 	setup();
@@ -370,4 +401,5 @@ UNIT_MAIN("os/file", a_slot_is_written_over_and_over, a_slot_is_no_link_and_no_f
 	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
 	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
 	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
-	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own, a_lock_is_no_trap)
+	  forget_takes_what_a_crash_left, dir_list_sorts_and_takes_files_only,
+	  a_locked_file_is_one_processs_own, a_lock_is_no_trap)

@@ -298,6 +298,60 @@ bool file_exists(struct host *h, const char *path)
 	return stat(path, &st) == 0;
 }
 
+/* Is `name` what temporary_name makes for the file `of`: ".<of>.<16 hexadecimal digits>"? */
+static bool is_temporary_of(const char *name, const char *of)
+{
+	size_t len = strlen(of);
+
+	return name[0] == '.' && strncmp(name + 1, of, len) == 0 && name[1 + len] == '.' &&
+	       strlen(name) == len + 2 + 16 && strspn(name + len + 2, "0123456789abcdef") == 16;
+}
+
+/* Another process may be writing the file now: then its writing fails. */
+static int remove_temporaries(int fd, const char *of)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *e;
+	int r = d ? 0 : -errno;
+
+	if (!d)
+		close(fd);
+	while (d && (e = readdir(d)) != NULL) {
+		if (is_temporary_of(e->d_name, of) && unlinkat(fd, e->d_name, 0) < 0)
+			r = -errno;
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+int file_forget(struct host *h, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t len = dir_len(path);
+	char *dir = len ? strndup(path, len) : strdup(".");
+	int r = dir ? 0 : -ENOMEM, fd;
+
+	(void)h;
+	if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+		r = -errno;
+	fd = r == 0 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (r == 0 && fd < 0)
+		r = errno == ENOENT ? 0 : -errno;
+	else if (r == 0 && (r = remove_temporaries(fd, slash ? slash + 1 : path)) == 0)
+		r = dir_sync(path);
+	free(dir);
+	return r;
+}
+
+int dir_remove(struct host *h, const char *path)
+{
+	(void)h;
+	if (rmdir(path) < 0)
+		return errno == EEXIST ? -ENOTEMPTY : -errno;
+	return dir_sync(path);
+}
+
 static int dir_make_one(const char *path, unsigned mode)
 {
 	struct stat st;

@@ -255,6 +255,13 @@ int file_remove(struct host *h, const char *path)
 	return 0;
 }
 
+int file_forget(struct host *h, const char *path)
+{
+	int r = file_remove(h, path);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 /* Of a process that crashed: it holds nothing. */
 struct file_lock {
 	struct list in_machine;
@@ -317,6 +324,42 @@ int dir_make(struct host *h, const char *path, unsigned mode, struct err *err)
 				       path, part);
 		if (!folder_find(m, part) && h->alive)
 			folder_add(m, part, mode);
+	}
+	return 0;
+}
+
+/* Does anything lie in the folder, or in a folder of it? */
+static bool is_empty(const struct machine *m, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	list_for_each(it, &m->files) {
+		const char *path = list_entry(it, struct file, in_machine)->path;
+
+		if (strncmp(path, folder, len) == 0 && path[len] == '/')
+			return false;
+	}
+	list_for_each(it, &m->folders) {
+		const char *path = list_entry(it, struct folder, in_machine)->path;
+
+		if (strncmp(path, folder, len) == 0 && path[len] == '/')
+			return false;
+	}
+	return true;
+}
+
+int dir_remove(struct host *h, const char *path)
+{
+	struct machine *m = h->machine;
+	struct folder *f = folder_find(m, path);
+
+	if (!f)
+		return file_find(m, path) ? -ENOTDIR : -ENOENT;
+	if (!is_empty(m, path))
+		return -ENOTEMPTY;
+	if (may_change(h)) {
+		list_remove(&f->in_machine);
+		free(f);
 	}
 	return 0;
 }
