@@ -79,6 +79,25 @@ for command in $commands; do
 	done
 done
 
+# forget removes what there is of a cluster and nothing else, asks where it can and never twice for nothing.
+home=$root/home/.config/mlsh
+mkdir -p "$home/clusters" "$home/identity/homelab" "$home/identity/office"
+touch "$home"/clusters/{homelab,office}.{toml,log} "$home"/identity/{homelab,office}/{key,cert}.pem
+forget() {
+	env HOME="$root/home" XDG_CONFIG_HOME= SUDO_UID= MLSH_SOCKET="$root/none" MLSH_STATE_DIR="$root/state" \
+		build/bin/mlsh forget "$@" </dev/null 2>&1
+}
+result "forget wants --yes where nobody can be asked" "$(said=$(forget homelab)
+	[ $? = 2 ] && [ -e "$home/identity/homelab/key.pem" ] || echo "exit status $?: $said")"
+result "forget wants to know which of two" "$(forget --yes >/dev/null && echo "exit status 0")"
+result "forget takes all of one cluster" "$(said=$(forget homelab --yes) && ! find "$home" | grep homelab || echo "$said")"
+result "and nothing of the other" "$([ "$(find "$home" -type f | wc -l)" = 4 ] || find "$home")"
+result "once more is no failure" "$(said=$(forget homelab --yes) && grep -q "nothing of homelab" <<<"$said" || echo "$said")"
+result "the only one needs no name" "$(said=$(forget --yes) && ! find "$home" -type f | grep . || echo "$said")"
+mkdir "$root/state" && touch "$root/state/homelab.state"
+result "a copy that a daemon left is told of" "$(said=$(forget homelab --yes)
+	[ $? = 4 ] && grep -q "mlshtund is not running" <<<"$said" || echo "$said")"
+
 # Output that is lost is a failure; a pipe whose reader has gone ends a program as it ends others.
 lost() { # exit status, words on standard error, command...
 	local status=$1 expected=$2 said got

@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command setup_command, invite_command, adopt_command, connect_command,
 	disconnect_command, status_command, nodes_command, ping_command, why_command,
-	netcheck_command;
+	netcheck_command, forget_command;
 
 /*
  * Runs a program's main function, which returns an exit code, with SIGPIPE ignored. Returns
@@ -55,6 +55,12 @@ void cli_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int cli_fail(const struct err *err);
 /* Wrong command line: the message and where to find help. */
 int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * Before something that cannot be undone: asks on a terminal, with `question` in lines of
+ * OPTIONS_COLUMNS, and wants --yes elsewhere. Returns EXIT_OK to go on, EXIT_FAILED after another
+ * answer than yes, EXIT_USAGE if nobody can be asked.
+ */
+int cli_confirm(const char *command, bool yes, const char *question);
 /* A whole number of seconds in [min, max]. -EINVAL with a message. */
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err) MUST_CHECK;

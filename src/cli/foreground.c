@@ -63,7 +63,7 @@ static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **r
 {
 	char path[STORE_PATH_MAX], who[32] = "";
 	struct err why = { 0 };
-	int pid = 0, rc = store_cluster_path(&c->store, cluster, ".lock", path, err);
+	int pid = 0, rc = store_cluster_path(&c->store, cluster, STORE_LOCK, path, err);
 
 	if (rc < 0)
 		return rc;

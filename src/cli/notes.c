@@ -9,7 +9,6 @@
 #include "proto/cbor.h"
 #include "client/invites.h"
 
-#define NOTES_SUFFIX ".invites"
 #define NOTES_FILE_MAX 8192
 
 static int notes_load(struct cli *c, const char *path, struct invite_list *ret, struct err *err)
@@ -59,7 +58,7 @@ int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN]
 	struct invite_note n = { .expiry_s = expiry_s };
 	struct invite_list l = { 0 };
 	char path[STORE_PATH_MAX];
-	int rc = store_cluster_path(&c->store, cluster, NOTES_SUFFIX, path, err);
+	int rc = store_cluster_path(&c->store, cluster, STORE_INVITES, path, err);
 
 	if (rc < 0)
 		return rc;
@@ -83,7 +82,7 @@ void notes_flush(struct cli *c, const char *cluster)
 	char path[STORE_PATH_MAX];
 	struct err err = { 0 };
 
-	if (store_cluster_path(&c->store, cluster, NOTES_SUFFIX, path, &err) < 0 ||
+	if (store_cluster_path(&c->store, cluster, STORE_INVITES, path, &err) < 0 ||
 	    notes_load(c, path, &l, &err) < 0)
 		return;
 	for (size_t i = 0; i < l.n; i++) {

@@ -298,9 +298,9 @@ static int check_pending(const struct join *j, struct err *err)
 		return 0;
 	return err_set(err, -EEXIST,
 		       "an earlier 'mlsh adopt' into another cluster named %s is "
-		       "unfinished: run that again to complete it, or remove %s/clusters/%s%s to "
-		       "forget it.",
-		       j->cluster_name, j->store.dir, j->cluster_name, STORE_PENDING);
+		       "unfinished: run that again to complete it, or `mlsh forget %s` to begin "
+		       "again.",
+		       j->cluster_name, j->cluster_name);
 }
 
 int adopt_start(struct host *h, const struct store *s, const struct invite_url *url,

@@ -330,8 +330,8 @@ static int check_names(const struct store *s, struct host *h, const char *cluste
 	if (store_has_cluster(h, s, cluster) && !store_has_pending(h, s, cluster))
 		return err_set(err, -EEXIST,
 			       "this machine is in a cluster \"%s\" already (%s). "
-			       "Nothing was changed.",
-			       cluster, path);
+			       "Nothing was changed; `mlsh forget %s` makes room for another.",
+			       cluster, path, cluster);
 	return 0;
 }
 
@@ -361,18 +361,18 @@ static int load_pending(struct join *j, struct err *err)
 	if (j->pending.kind != j->kind->pending)
 		return err_set(err, -EEXIST,
 			       "an earlier 'mlsh %s' for %s is unfinished: run that "
-			       "again to complete it, or remove %s to forget it.",
+			       "again to complete it, or `mlsh forget %s` to begin again.",
 			       j->pending.kind == PENDING_SETUP ? "setup" : "adopt",
-			       j->cluster_name, path);
+			       j->cluster_name, j->cluster_name);
 	memcpy(j->seed, j->pending.seed, SIGN_SEED_LEN);
 	r = identity_from_seed(j->seed, err, &j->identity);
 	if (r == 0)
 		r = pending_ok(j, err);
 	if (r < 0) {
 		err_prefix(err,
-			   "the unfinished request in %s cannot be used (remove it to "
-			   "forget it)",
-			   path);
+			   "the unfinished request in %s cannot be used (`mlsh forget %s` "
+			   "removes it)",
+			   path, j->cluster_name);
 		return r;
 	}
 	j->has_pending = j->old_pending = true;

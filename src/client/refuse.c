@@ -68,8 +68,8 @@ static const struct {
 	  "this machine's key is or was in the cluster already, and a key joins only once. Run the "
 	  "same command again: it makes a new key." },
 	{ REFUSAL_NOT_MEMBER, -EACCES,
-	  "this node is not a member of the cluster any more. To come back it needs a new identity "
-	  "and a new invite." },
+	  "this node is not a member of the cluster any more. To come back: `mlsh forget` the "
+	  "cluster, then `mlsh adopt` with a new invite." },
 	{ REFUSAL_BAD_TOKEN, -EACCES,
 	  "it does not accept this node's token. Was the server installed again, or its "
 	  "database lost?" },

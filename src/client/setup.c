@@ -277,9 +277,9 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 	if (j->has_pending && memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
 		r = err_set(err, -EEXIST,
 			    "an earlier 'mlsh setup' of %s with another signal "
-			    "server (%s) is unfinished: run that again to complete it, or remove "
-			    "%s/clusters/%s%s to forget it.",
-			    p->cluster, j->pending.host, s->dir, p->cluster, STORE_PENDING);
+			    "server (%s) is unfinished: run that again to complete it, or `mlsh "
+			    "forget %s` to begin again.",
+			    p->cluster, j->pending.host, p->cluster);
 	if (r == 0 && p->has_subnet && !j->has_pending)
 		r = check_asked(h, p->subnet, err);
 	if (r == 0)

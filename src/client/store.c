@@ -95,9 +95,9 @@ int store_identity(struct host *h, const struct store *s, const char *cluster,
 	if (r == -ENOENT)
 		return err_set(err, r,
 			       "%s/" STORE_KEY " is missing, this machine's key in %s. Restore "
-			       "it from a backup, or remove %s.toml from %s/clusters and join "
-			       "again with a new invite",
-			       dir, cluster, cluster, s->dir);
+			       "it from a backup, or `mlsh forget %s` and join again with a new "
+			       "invite",
+			       dir, cluster, cluster);
 	if (r == 0)
 		identity_complete(h, *ret, cert);
 	return r;
@@ -178,8 +178,7 @@ int store_read_log(struct host *h, const struct store *s, const char *cluster, s
 	if (r == -ENOENT)
 		return err_set(err, r,
 			       "%s is missing, the membership log of %s. Restore it from a "
-			       "backup, or remove %s.toml beside it and join again with a new "
-			       "invite",
+			       "backup, or `mlsh forget %s` and join again with a new invite",
 			       path, cluster, cluster);
 	return r;
 }
@@ -254,9 +253,9 @@ int store_load_pending(struct host *h, const struct store *s, const char *cluste
 		return err_set(err, r, "%s was written by a newer mlsh; use that one", path);
 	if (r < 0)
 		return err_set(err, r,
-			       "%s, an unfinished request to join, is damaged. Remove it "
-			       "to begin again; a cluster it may have made is lost then.",
-			       path);
+			       "%s, an unfinished request to join, is damaged. `mlsh forget %s` "
+			       "removes it; a cluster that it may have made is lost then.",
+			       path, cluster);
 	return 0;
 }
 
@@ -292,4 +291,64 @@ int store_remove_pending(struct host *h, const struct store *s, const char *clus
 		return r;
 	r = file_remove(h, path);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* --- forgetting ------------------------------------------------------------------------------- */
+
+/* All that this program makes of a cluster, in the order in which it is removed. */
+static const struct {
+	bool of_identity;
+	const char *name; /* a file of the identity's folder, or a suffix */
+} parts[] = {
+	{ false, STORE_CLUSTER }, { false, STORE_PENDING }, { true, STORE_KEY },
+	{ true, STORE_CERT },	  { false, STORE_LOG },	    { false, STORE_INVITES },
+	{ false, STORE_LOCK },
+};
+
+static int part_path(const struct store *s, const char *cluster, size_t i, char out[STORE_PATH_MAX],
+		     struct err *err)
+{
+	return parts[i].of_identity ? store_identity_path(s, cluster, parts[i].name, out, err)
+				    : store_cluster_path(s, cluster, parts[i].name, out, err);
+}
+
+bool store_has_any(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (part_path(s, cluster, i, path, NULL) == 0 && file_exists(h, path))
+			return true;
+	}
+	return false;
+}
+
+/* As far as they are empty: what else somebody put there stays. */
+static void remove_folders(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+
+	if (store_identity_path(s, cluster, "", path, NULL) == 0)
+		(void)!dir_remove(h, path);
+	snprintf(path, sizeof(path), "%.*s/identity", STORE_PATH_MAX - 16, s->dir);
+	(void)!dir_remove(h, path);
+	snprintf(path, sizeof(path), "%.*s/clusters", STORE_PATH_MAX - 16, s->dir);
+	(void)!dir_remove(h, path);
+}
+
+int store_forget(struct host *h, const struct store *s, const char *cluster, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		int r = part_path(s, cluster, i, path, err);
+
+		if (r < 0)
+			return r;
+		r = file_forget(h, path);
+		if (r < 0)
+			return err_set(err, r, "cannot remove %s: %s", path, strerror(-r));
+	}
+	remove_folders(h, s, cluster);
+	return 0;
 }

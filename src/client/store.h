@@ -14,7 +14,9 @@
 #define STORE_CLUSTER ".toml"
 #define STORE_LOG ".log"
 #define STORE_PENDING ".pending"
-#define STORE_KEY "key.pem" /* of an identity */
+#define STORE_INVITES ".invites" /* made while no daemon could be told of them */
+#define STORE_LOCK ".lock"	 /* held while the cluster runs in the foreground */
+#define STORE_KEY "key.pem"	 /* of an identity */
 #define STORE_CERT "cert.pem"
 
 struct store {
@@ -62,6 +64,15 @@ int store_save_cluster(struct host *h, const struct store *s, const struct clust
 		       const struct mlog *l, struct err *err) MUST_CHECK;
 int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   const struct mlog *l, struct err *err) MUST_CHECK;
+
+/* Is anything of the cluster here, joined, begun, or left by a crash? */
+bool store_has_any(struct host *h, const struct store *s, const char *cluster);
+/*
+ * Removes all files of the cluster, the cluster file first: it is here whole, or not at all. 0 also
+ * when nothing is there.
+ */
+int store_forget(struct host *h, const struct store *s, const char *cluster, struct err *err)
+	MUST_CHECK;
 
 /* -ENOENT, without a message, when there is none. */
 int store_load_pending(struct host *h, const struct store *s, const char *cluster,

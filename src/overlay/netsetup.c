@@ -86,8 +86,8 @@ static int check_self(const struct netsetup *n, const char *cluster, struct err 
 	if (is_signal(n, n->self) || netuses_address(uses, n->self, n->device.ifindex, true, what))
 		return err_set(err, -EADDRINUSE,
 			       "the overlay address %s is %s already. Disconnect the cluster that "
-			       "has it, or start over with another range: remove "
-			       "~/.config/mlsh/clusters/%s.* here, then `mlsh setup %s --subnet` "
+			       "has it, or start over with another range: `mlsh forget %s`, then "
+			       "`mlsh setup %s --subnet` "
 			       "with a new token (`mlsh-signal token` on the server)",
 			       ip4_format(n->self, text), what, cluster, cluster);
 	return 0;

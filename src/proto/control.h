@@ -11,7 +11,8 @@
 #include "base/label.h"
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
-#define CONTROL_VERSION 4
+#define DAEMON_STATE_DIR "/var/lib/mlsh" /* where the daemon keeps what it knows */
+#define CONTROL_VERSION 5
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_REQUEST_MAX 256
 #define CONTROL_PIECE_MAX 32768
@@ -31,6 +32,7 @@ enum control_verb {
 	CONTROL_PING,	     /* replies as things happen, until the last one */
 	CONTROL_NETCHECK,    /* this machine's own connection */
 	CONTROL_WHY,	     /* the paths to one node */
+	CONTROL_FORGET,	     /* disconnect, and remove all that the daemon keeps of the cluster */
 	CONTROL_VERBS
 };
 

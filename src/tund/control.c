@@ -266,13 +266,15 @@ static void on_piece(struct control_conn *c, struct span piece)
 
 /* ---- the other requests ---- */
 
-static void do_disconnect(struct control_conn *c, struct daemon_cluster *cl,
-			  const struct control_request *r)
+/* Disconnect, and forget. */
+static void do_end(struct control_conn *c, struct daemon_cluster *cl,
+		   const struct control_request *r)
 {
 	struct err err = { 0 };
+	int (*end)(struct daemon *d, struct daemon_cluster *c,
+		   struct err *err) = r->verb == CONTROL_FORGET ? daemon_forget : daemon_disconnect;
 
-	(void)r;
-	reply_result(c, daemon_disconnect(c->control->daemon, cl, &err), &err);
+	reply_result(c, end(c->control->daemon, cl, &err), &err);
 }
 
 enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
@@ -447,7 +449,7 @@ static const struct {
 	enum needs needs;
 } verbs[CONTROL_VERBS] = {
 	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
-	[CONTROL_DISCONNECT] = { do_disconnect, NEEDS_CLUSTER },
+	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER },
 	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING },
 	[CONTROL_NODES] = { do_nodes, NEEDS_TUNNEL },
 	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER },
@@ -455,6 +457,7 @@ static const struct {
 	[CONTROL_INVITE_MADE] = { do_invite_made, NEEDS_TUNNEL },
 	[CONTROL_PING] = { do_ping, NEEDS_TUNNEL },
 	[CONTROL_NETCHECK] = { do_netcheck, NEEDS_TUNNEL },
+	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER },
 	[CONTROL_WHY] = { do_why, NEEDS_TUNNEL },
 };
 
@@ -466,15 +469,15 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster)
 						  : NULL;
 	unsigned uid = local_conn_cred(c->conn).uid;
+	bool ends = r->verb == CONTROL_DISCONNECT || r->verb == CONTROL_FORGET;
 
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
 		cl = NULL;
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
 			       uid ? ", or not by you" : "",
-			       r->verb == CONTROL_DISCONNECT ? ": nothing to do"
-							     : "; run: mlsh connect ",
-			       r->verb == CONTROL_DISCONNECT ? "" : r->cluster);
+			       ends ? ": nothing to do" : "; run: mlsh connect ",
+			       ends ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
 		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",
 			       r->cluster, r->cluster);

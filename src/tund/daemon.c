@@ -256,9 +256,8 @@ static int owned_by_another(const struct daemon_cluster *c, struct err *err)
 			       name);
 	return err_set(err, -EPERM,
 		       "cluster %s on this host is another user's, and stopped: only "
-		       "he and root can connect it. To free the name, root removes %s/%s and "
-		       "%s/%s.* and starts mlshtund again",
-		       name, c->daemon->cfg.state_dir, name, c->daemon->cfg.state_dir, name);
+		       "they and root can connect it. `sudo mlsh forget %s` frees the name",
+		       name, name);
 }
 
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
@@ -369,6 +368,25 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 			 err ? err->text : "could not be started");
 	daemon_save_state(d, c);
 	return rc;
+}
+
+static int daemon_forget_files(struct daemon_cluster *c, struct err *err)
+{
+	struct daemon *d = c->daemon;
+	int rc = state_remove(d->host, d->cfg.state_dir, c->state.cluster, err);
+
+	if (rc < 0)
+		return rc;
+	log_info(host_log(d->host), "%s: forgotten", c->state.cluster);
+	cluster_free(c);
+	return 0;
+}
+
+int daemon_forget(struct daemon *d, struct daemon_cluster *c, struct err *err)
+{
+	int rc = daemon_disconnect(d, c, err);
+
+	return rc < 0 ? rc : daemon_forget_files(c, err);
 }
 
 int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err)

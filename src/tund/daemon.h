@@ -11,7 +11,6 @@
 #include "tund/state.h"
 
 #define DAEMON_CLUSTERS_MAX 64
-#define DAEMON_STATE_DIR "/var/lib/mlsh"
 
 struct daemon;
 
@@ -65,6 +64,8 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
  * daemon's on success. */
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
 		   struct err *err) MUST_CHECK;
+/* Disconnects, and removes all that is kept of the cluster here. `c` is gone when it succeeds. */
+int daemon_forget(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
 int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
 
 #endif

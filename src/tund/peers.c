@@ -155,6 +155,16 @@ int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 	return 0;
 }
 
+int peers_file_remove(struct host *h, const char *state_dir, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+	int rc = peers_path(state_dir, cluster, path, NULL);
+
+	if (rc == 0)
+		rc = file_forget(h, path);
+	return rc;
+}
+
 void peers_file_give(const struct peers_file *f, struct overlay *o)
 {
 	if (f->has_nat && quic_socket_local(overlay_socket(o)).port == f->port)

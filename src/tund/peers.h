@@ -37,6 +37,9 @@ int peers_file_load(struct host *h, const char *state_dir, const char *cluster,
 		    const uint8_t cluster_id[HASH_LEN], struct err *err, struct peers_file **ret)
 	MUST_CHECK;
 
+/* Removes the file; 0 also when it is not there. */
+int peers_file_remove(struct host *h, const char *state_dir, const char *cluster) MUST_CHECK;
+
 /* To the new overlay, which was asked for the same port. */
 void peers_file_give(const struct peers_file *f, struct overlay *o);
 

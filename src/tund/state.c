@@ -6,6 +6,7 @@
 
 #include "proto/cbor.h"
 #include "tund/node_file.h"
+#include "tund/peers.h"
 
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
@@ -137,6 +138,45 @@ int state_save(struct host *h, const char *state_dir, const struct cluster_state
 		return err_set(err, (int)n, "the state of cluster %s does not fit its file",
 			       s->cluster);
 	return file_write(h, path, bytes, (size_t)n, 0600, err);
+}
+
+static int remove_suffix(struct host *h, const char *state_dir, const char *cluster,
+			 const char *suffix, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	int rc = state_path(state_dir, cluster, suffix, path, err);
+
+	if (rc == 0 && (rc = file_forget(h, path)) < 0)
+		rc = err_set(err, rc, "cannot remove %s: %s", path, strerror(-rc));
+	return rc;
+}
+
+/* The log, and the folder that it is in. What else somebody put there stays. */
+static int remove_folder(struct host *h, const char *state_dir, const char *cluster,
+			 struct err *err)
+{
+	struct store s;
+	int rc = store_of(state_dir, cluster, &s, err);
+
+	if (rc == 0)
+		rc = store_forget(h, &s, cluster, err);
+	if (rc == 0)
+		(void)!dir_remove(h, s.dir);
+	return rc;
+}
+
+int state_remove(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+{
+	int rc = remove_suffix(h, state_dir, cluster, NODE_SUFFIX, err);
+
+	if (rc == 0 && (rc = peers_file_remove(h, state_dir, cluster)) < 0)
+		rc = err_set(err, rc, "cannot remove what is known of the peers of %s: %s", cluster,
+			     strerror(-rc));
+	if (rc == 0)
+		rc = remove_folder(h, state_dir, cluster, err);
+	if (rc == 0)
+		rc = remove_suffix(h, state_dir, cluster, STATE_SUFFIX, err);
+	return rc;
 }
 
 static struct span span_of_buf(const struct buf *b)

@@ -39,6 +39,12 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 		     struct err *err) MUST_CHECK;
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
 		   const struct mlog *l, struct err *err) MUST_CHECK;
+/*
+ * Removes all that is kept of the cluster, the state file last: until then a daemon that starts
+ * again knows of it, and the same can be asked again.
+ */
+int state_remove(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+	MUST_CHECK;
 /* From what a user hands over, in the order of enum control_file. Copies what it keeps. */
 int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
 		 struct err *err) MUST_CHECK;

@@ -270,7 +270,7 @@ check "root has a node of its own in it" eval 'as_user desk 1501 mlsh invite ate
 check "which is meant to be an admin" eval 'on desk mlsh nodes atelier | has -E "^roots .* node \(to be admin\) "'
 check_fails "root's connect does not pass for the other's" 1 "as its node desk, by the user with id 1501" on desk mlsh connect atelier
 check "root may too" on desk mlsh disconnect atelier
-check_fails "what is stopped is not said to be connected" 1 "atelier on this host is another user's, and stopped.*atelier\.\*" \
+check_fails "what is stopped is not said to be connected" 1 "atelier on this host is another user's, and stopped.*sudo mlsh forget atelier" \
 	as_user desk 1500 sh -c 'mlsh setup atelier --signal-host "$1" --token "$2" --name b >/dev/null && mlsh connect atelier' - \
 	"$server" "$(new_token)"
 check "the first cluster was not disturbed" pings desk 100.64.0.1
@@ -397,6 +397,43 @@ signal_start
 check "and is back" wait_until 20 last_change connected
 stop "$FOREGROUND" INT
 check "each line is as documented" eval 'changes | tests/lab/json_documented connect'
+
+# --- forget: without the server, without the daemon, and with both ---
+check_fails "forget cannot ask here" 2 "add --yes" on laptop mlsh forget homelab </dev/null
+check "foreground once more" foreground foreground4.log
+check_fails "forget does not pull the files from under it" 1 "foreground|Ctrl-C" on laptop mlsh forget homelab --yes
+check "it goes on" pings laptop 100.64.0.1
+stop "$FOREGROUND" INT
+check_fails "on a terminal it asks, and no is no" 1 "stays a member.*Nothing was changed" \
+	on laptop script -qec "mlsh forget homelab" /dev/null <<<n
+old_id=$(on laptop mlsh nodes homelab --json | python3 -c 'import json, sys
+print([n["node_id"] for n in json.load(sys.stdin)["nodes"] if n["self"]][0])')
+key=$(config_of laptop)/identity/homelab/key.pem
+check "nothing was touched" test -e "$key"
+check_fails "without the daemon it says what may be left" 4 "laptop stays a member.*may have kept a copy" \
+	on laptop mlsh forget homelab --yes
+check "the files are gone, the key first of all" eval '[ ! -e "$key" ] && ! ls -A "$(config_of laptop)"/* | has homelab'
+check "and connect says so" eval '! on laptop mlsh connect homelab'
+stop "$SIGNAL_PID" KILL
+check "the daemon brings back its copy" daemon_start laptop
+check "which is forgotten, too, without a server" eval 'on laptop mlsh forget homelab --yes --json >"$WORK/laptop/forget.json" &&
+	json_holds "d[\"forgotten\"] and d[\"was_connected\"] and not d[\"copy_left\"]" <"$WORK/laptop/forget.json"'
+check "as documented" tests/lab/json_documented forget <"$WORK/laptop/forget.json"
+check "nothing is left on the host" no_traces laptop
+check "nor in the daemon's folder" eval '! find "$WORK/laptop/state/mlsh" | has homelab'
+check "once more: there is nothing" eval 'on laptop mlsh forget homelab --yes | has "nothing of homelab"'
+check "in JSON, too" eval 'on laptop mlsh forget --yes --json | json_holds "d[\"cluster\"] is None and not d[\"forgotten\"]"'
+signal_start
+check "the others keep it in their lists" eval 'on nas mlsh nodes homelab | has "^laptop "'
+url=$(invite_url nas homelab)
+check_fails "its name is taken" 1 "name laptop is taken" adopt laptop "$url" --name laptop
+check "with another one it joins again" adopt laptop "$url" --name laptop2
+check "as another node" eval 'on laptop mlsh nodes homelab --json | json_holds "
+	[n[\"node_id\"] != \"$old_id\" for n in d[\"nodes\"] if n[\"self\"]] == [True]"'
+check "and reaches the others" eval 'on laptop mlsh connect homelab && wait_until 10 pings laptop 100.64.0.1'
+check "yes is yes" eval 'on laptop script -qec "mlsh forget" /dev/null <<<y | has "Disconnected: homelab is forgotten"'
+check "the others see it go at once" wait_until 5 eval '! peer_up nas homelab laptop2'
+stop "${DAEMON_PID[laptop]}"
 
 # --- the server's end ---
 stop "$SIGNAL_PID" TERM

@@ -121,7 +121,7 @@ check "a subnet whose first address" on laptop mlsh setup vault --signal-host "$
 	--token "$(new_token)" --name laptop --subnet 10.75.0.0/24
 ip -n "$LAB-laptop" addr add 10.75.0.200/24 dev eth0 && ip -n "$LAB-laptop" route add 192.0.2.0/24 via 10.75.0.1
 check_fails "is later one's own gateway cannot be connected; why, and what to do is said" 1 \
-	"10\.75\.0\.1 is a gateway.*remove ~/.config/mlsh/clusters/vault.*setup vault --subnet" on laptop mlsh connect vault
+	"10\.75\.0\.1 is a gateway.*mlsh forget vault.*setup vault --subnet" on laptop mlsh connect vault
 check "the network is as it was" on laptop ping -n -c 1 -W 2 10.71.9.2
 check "the other clusters are as they were" eval 'pings laptop 100.64.0.1 && pings laptop 100.64.0.4'
 exit $LAB_FAILED

@@ -3,89 +3,7 @@
  * Who may ask the daemon for what, by the kernel's word of who asks; what it takes over, and what
  * it keeps over restarts.
  */
-#include "mesh.h"
-
-enum { ROOT = 0, ALICE = 1000, BOB = 1001, GROUP = 4242 };
-
-static const char ok[] = "{\"ok\":true}";
-
-/* Does something as a process of that user. */
-static struct host *become(struct mesh_node *n, unsigned uid, unsigned gid)
-{
-	struct host *was = n->host;
-
-	n->host = world_host_boot(was);
-	world_host_user(n->host, uid, gid);
-	return was;
-}
-
-static void become_again(struct mesh_node *n, struct host *was)
-{
-	world_host_crash(n->host);
-	n->host = was;
-}
-
-/* A request from a process of that user; the reply is to be freed. */
-static char *ask_as(struct mesh_node *n, unsigned uid, unsigned gid, enum control_verb verb,
-		    const char *cluster)
-{
-	struct control_request r = { .verb = verb, .nonce = { 1 }, .expiry_s = 1 };
-	struct host *was = become(n, uid, gid);
-	char *reply;
-
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	reply = mesh_control_request(n, &r);
-	become_again(n, was);
-	return reply;
-}
-
-static void expect(struct mesh_node *n, char *reply, const char *part)
-{
-	if (!strstr(reply, part)) {
-		world_dump(n->mesh->w);
-		ck_abort_msg("not in it: %s\n%s", part, reply);
-	}
-	free(reply);
-}
-
-static struct handover read_files(struct mesh_node *n)
-{
-	struct handover files;
-
-	SIM_CHECK_OK(n->mesh->w, handover_read(n->host, &n->store, MESH_CLUSTER, &files, NULL));
-	return files;
-}
-
-static char *hand_over_as(struct mesh_node *n, unsigned uid, unsigned gid, const char *cluster,
-			  struct handover *files)
-{
-	struct host *was = become(n, uid, gid);
-	char *reply = mesh_hand_over(n, cluster, files);
-
-	become_again(n, was);
-	return reply;
-}
-
-static char *connect_with(struct mesh_node *n, unsigned uid, unsigned gid)
-{
-	struct handover files = read_files(n);
-	char *reply = hand_over_as(n, uid, gid, MESH_CLUSTER, &files);
-
-	handover_free(&files);
-	return reply;
-}
-
-/* A mesh with one node, its daemon running, nothing connected. */
-static struct mesh_node *node_ready(struct mesh **ret)
-{
-	struct mesh *m = mesh_new(1);
-	struct mesh_node *n = mesh_node(m, "nas");
-
-	mesh_setup(n);
-	mesh_daemon_start(n);
-	*ret = m;
-	return n;
-}
+#include "daemon_kit.h"
 
 static bool kept_here(struct mesh_node *n)
 {
@@ -151,22 +69,13 @@ START_TEST(files_must_be_the_callers)
 }
 END_TEST
 
-static struct mesh_node *connected_by_alice(struct mesh **ret)
-{
-	struct mesh_node *n = node_ready(ret);
-
-	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
-	expect(n, connect_with(n, ALICE, GROUP), ok);
-	mesh_all_connected(*ret, 5 * SECOND);
-	return n;
-}
-
 /* Word for word what is said of a cluster that does not exist. */
 static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 {
 	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_STATUS,
 						   CONTROL_NODES,      CONTROL_WATCH,
-						   CONTROL_LOG,	       CONTROL_INVITE_MADE };
+						   CONTROL_LOG,	       CONTROL_INVITE_MADE,
+						   CONTROL_FORGET };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER);

@@ -365,8 +365,70 @@ START_TEST(clusters_are_listed_by_name)
 }
 END_TEST
 
+static void touch(struct home *o, const char *path)
+{
+	struct err err = { 0 };
+
+	ck_assert_msg(file_write(o->h, path, "x", 1, 0600, &err) == 0, "%s", err.text);
+}
+
+START_TEST(forget_takes_all_of_one_cluster_and_no_other)
+{
+	static const char *const suffixes[] = { STORE_PENDING, STORE_INVITES, STORE_LOCK };
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k), other = f;
+	struct identity *id = NULL;
+	struct err err = { 0 };
+	char path[STORE_PATH_MAX], mine[STORE_PATH_MAX];
+
+	ck_assert(!store_has_any(o.h, &o.s, "homelab"));
+	ck_assert_int_eq(store_forget(o.h, &o.s, "homelab", &err), 0);
+	strcpy(other.cluster, "office");
+	ck_assert_int_eq(identity_new(o.h, &err, &id), 0);
+	for (int i = 0; i < 2; i++) {
+		struct cluster_file *c = i ? &other : &f;
+
+		ck_assert_int_eq(store_save_identity(o.h, &o.s, c->cluster, id, &err), 0);
+		ck_assert_int_eq(store_save_cluster(o.h, &o.s, c, k.log, &err), 0);
+		for (size_t n = 0; n < ARRAY_LEN(suffixes); n++) {
+			ck_assert_int_eq(store_cluster_path(&o.s, c->cluster, suffixes[n], path,
+							    &err),
+					 0);
+			touch(&o, path);
+		}
+	}
+	/* What a person has put beside them stays. */
+	ck_assert_int_eq(store_cluster_path(&o.s, "homelab", ".toml.bak", mine, &err), 0);
+	touch(&o, mine);
+	ck_assert_int_eq(store_forget(o.h, &o.s, "homelab", &err), 0);
+	ck_assert(!store_has_any(o.h, &o.s, "homelab"));
+	ck_assert_int_eq(store_identity_path(&o.s, "homelab", "", path, &err), 0);
+	ck_assert(!file_exists(o.h, path));
+	ck_assert(file_exists(o.h, mine));
+	ck_assert_int_eq(unlink(mine), 0);
+	for (size_t n = 0; n < ARRAY_LEN(suffixes); n++) {
+		ck_assert_int_eq(store_cluster_path(&o.s, "office", suffixes[n], path, &err), 0);
+		ck_assert(file_exists(o.h, path));
+	}
+	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "office", &other, &err), 0);
+	ck_assert_int_eq(store_forget(o.h, &o.s, "homelab", &err), 0);
+	/* A part alone is forgotten, too. */
+	ck_assert_int_eq(store_identity_path(&o.s, "office", STORE_KEY, path, &err), 0);
+	ck_assert_int_eq(store_forget(o.h, &o.s, "office", &err), 0);
+	ck_assert_int_eq(store_save_identity(o.h, &o.s, "office", id, &err), 0);
+	ck_assert(store_has_any(o.h, &o.s, "office"));
+	ck_assert_int_eq(store_forget(o.h, &o.s, "office", &err), 0);
+	ck_assert(!file_exists(o.h, path));
+	ck_assert_int_eq(store_forget(o.h, &o.s, "../x", &err), -EINVAL);
+	identity_free(id);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
 UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
 	  names_can_not_leave_the_folder, cluster_comes_back_private, readable_secrets_are_refused,
 	  a_spoilt_file_says_what_to_do, a_file_under_another_name_is_refused,
-	  identities_are_kept_apart, half_an_identity, pending_request_is_kept_until_removed,
-	  clusters_are_listed_by_name)
+	  identities_are_kept_apart, half_an_identity, forget_takes_all_of_one_cluster_and_no_other,
+	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)
