@@ -35,12 +35,11 @@ void peer_expel(struct peer *p)
 	p->expelled = true;
 	p->wanted = false;
 	route_remove(&o->routes, p->address, p);
+	/* With the active one go the prober and packets that came early. */
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, "not a member any more");
-	prober_free(p);
 	relay_forget(p);
 	outbound_give_up(p);
-	inbound_forget_early(p);
 	forget_observed(p);
 	peer_schedule(p);
 	snprintf(p->detail, sizeof(p->detail), "it is not a member any more");

@@ -349,6 +349,28 @@ START_TEST(the_hosts_route_goes_and_the_backstop_stays)
 }
 END_TEST
 
+/* The only member in its part of the subnet. */
+START_TEST(the_backstop_covers_the_address_of_a_former_member)
+{
+	struct roster_leave how = { LEFT_REMOVED, 100, KIT_TIME, { { 0 } } };
+	struct member far = { .id = { { 7 } }, .name = "far", .address = KIT_NET + 0x2345 };
+	struct fleet m;
+
+	fleet_new(&m, 2);
+	struct fleet_node *at = &m.node[0];
+	struct roster *r = at->log->roster;
+
+	ck_assert_int_eq(roster_reserve(r, 2), 0);
+	const struct member *joined = roster_join(r, &far);
+	overlay_log_grew(at->o);
+	SIM_CHECK(m.w, overlay_routes_to(at->o, joined) && is_unreachable(at, far.address + 1));
+	roster_leave(r, joined, &how);
+	overlay_log_grew(at->o);
+	SIM_CHECK(m.w, !overlay_routes_to(at->o, joined) && is_unreachable(at, far.address));
+	fleet_free(&m);
+}
+END_TEST
+
 START_TEST(an_heir_takes_the_address_over)
 {
 	struct fleet m;
@@ -383,10 +405,36 @@ START_TEST(an_heir_takes_the_address_over)
 }
 END_TEST
 
+/* Not a removal, but the same: the key of before makes no tunnel any more. */
+START_TEST(a_handshake_under_the_key_of_before_ends)
+{
+	struct identity *key = kit_identity(70);
+	struct fleet m;
+	struct rogue r;
+
+	rogue_start(&r, &m);
+	r.no_hello = true;
+	rogue_introduce(&r);
+	sim_pass(m.w, 100 * NS_PER_MS);
+	SIM_CHECK(m.w, r.connected && r.control >= 0 && !r.closed);
+	ck_assert_int_eq(roster_reserve(m.node[0].log->roster, 1), 0);
+	roster_rekey(m.node[0].log->roster, member_at(&m.node[0], &m.node[1]), identity_key(key),
+		     100, KIT_TIME + 100);
+	overlay_log_grew(m.node[0].o);
+	sim_pass(m.w, 50 * NS_PER_MS);
+	SIM_CHECK(m.w, r.closed && r.error == PEER_CLOSE_REPLACED);
+	sim_pass(m.w, WITHOUT_END);
+	ck_assert_int_ne(fleet_peer(&m.node[0], &m.node[1]).state, PEER_UP);
+	identity_free(key);
+	rogue_stop(&r);
+}
+END_TEST
+
 UNIT_MAIN("overlay/expel", an_open_tunnel_ends_at_once,
 	  records_and_streams_under_old_keys_are_dropped, probes_under_old_keys_are_not_answered,
 	  a_handshake_ends_whenever_the_removal_comes, a_new_handshake_is_refused,
 	  a_knock_is_not_heard, an_address_that_was_kept_or_told_is_not_used,
 	  the_relay_channel_ends, packets_that_wait_are_given_back,
 	  records_that_came_early_are_dropped, the_hosts_route_goes_and_the_backstop_stays,
-	  an_heir_takes_the_address_over)
+	  the_backstop_covers_the_address_of_a_former_member, an_heir_takes_the_address_over,
+	  a_handshake_under_the_key_of_before_ends)
