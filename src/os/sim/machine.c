@@ -88,7 +88,10 @@ static void log_sink(void *ctx, enum log_level level, const char *line)
 {
 	const struct host *h = ctx;
 
-	world_trace(h->world, "%s: %s: %s", h->machine->name, log_level_name(level), line);
+	if (level == LOG_LEVEL_TRACE)
+		world_trace_message(h->world, h->machine, line);
+	else if (level <= LOG_LEVEL_INFO || (int)level <= h->world->log_level)
+		world_trace(h->world, "%s: %s: %s", h->machine->name, log_level_name(level), line);
 	if ((int)level <= h->world->log_level)
 		fprintf(stderr, "%12.6f %s: %s\n", (double)(h->world->now - WORLD_START_NS) / 1e9,
 			h->machine->name, line);
@@ -100,7 +103,7 @@ struct host *host_start(struct machine *m)
 
 	h->world = m->world;
 	h->machine = m;
-	h->log.level = MAX((enum log_level)MAX(m->world->log_level, 0), LOG_LEVEL_INFO);
+	h->log.level = LOG_LEVEL_TRACE; /* messages are kept for the diagram */
 	h->log.sink = log_sink;
 	h->log.ctx = h;
 	h->pid = (int)m->next_pid++;

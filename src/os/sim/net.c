@@ -234,13 +234,13 @@ static void flight_arrive(struct event *e)
 	struct machine *m = f->net ? net_find(f->net, &f->packet) : f->from;
 
 	if (!m) {
-		world_trace_packet(w, f->from, "not let in", &f->packet);
+		world_trace_packet(w, f->from, f->from, "not let in", &f->packet);
 	} else if (m->suspended || (f->net && !(m->carrier && machine_speaks(m, &f->packet.dst)))) {
-		world_trace_packet(w, m, "machine is off", &f->packet);
+		world_trace_packet(w, f->from, m, "machine is off", &f->packet);
 	} else {
 		if (f->link)
 			f->link->stats.delivered++;
-		world_trace_packet(w, m, "received", &f->packet);
+		world_trace_packet(w, f->from, m, "received", &f->packet);
 		machine_receive(m, &f->packet);
 	}
 	flight_free(f);
@@ -338,10 +338,10 @@ static void link_send(struct machine *m, struct net *n, struct link *l, struct p
 		why = "queue is full";
 	}
 	if (why) {
-		world_trace_packet(w, m, why, p);
+		world_trace_packet(w, NULL, m, why, p);
 		return;
 	}
-	world_trace_packet(w, m, "sent", p);
+	world_trace_packet(w, NULL, m, "sent", p);
 	flight_start(m, n, l, p, link_arrival(w, l, sent));
 	if (rng_chance(&w->rng, l->params.duplicate))
 		flight_start(m, n, l, p, link_arrival(w, l, sent));
@@ -355,17 +355,17 @@ static void net_route(struct machine *m, struct packet *p)
 
 	for (int deep = 0; !(e = map_get(n->addrs, p->dst.ip)); deep++) {
 		if (!n->outside || deep == NETS_DEEP_MAX) {
-			world_trace_packet(m->world, m, "nobody has this address", p);
+			world_trace_packet(m->world, NULL, m, "nobody has this address", p);
 			return;
 		}
 		if (!hop(p, 1) || !n->ops.out(n->ctx, p)) {
-			world_trace_packet(m->world, m, "not let out", p);
+			world_trace_packet(m->world, NULL, m, "not let out", p);
 			return;
 		}
 		n = n->outside;
 	}
 	if (n == m->world->public_net && !hop(p, m->world->public_hops)) {
-		world_trace_packet(m->world, m, "too many hops", p);
+		world_trace_packet(m->world, NULL, m, "too many hops", p);
 		return;
 	}
 	link_send(m, n, link_between(m, link_end(e, p)), p);
@@ -378,24 +378,24 @@ void net_send(struct host *from, struct machine *m, const struct packet *p)
 	struct packet sent = *p;
 
 	if (machine_owns(m, &p->dst)) {
-		world_trace_packet(w, m, "to itself", p);
+		world_trace_packet(w, NULL, m, "to itself", p);
 		flight_start(m, NULL, NULL, p, w->now);
 		return;
 	}
 	r = machine_route(m, &p->dst);
 	if (r) {
-		world_trace_packet(w, m, r->ifindex ? "into the tunnel" : "unreachable", p);
+		world_trace_packet(w, NULL, m, r->ifindex ? "into the tunnel" : "unreachable", p);
 		if (r->ifindex)
 			machine_tun_route(m, r->ifindex, p);
 		return;
 	}
 	if (!m->carrier || m->suspended || !machine_speaks(m, &p->src)) {
-		world_trace_packet(w, m, "no carrier", p);
+		world_trace_packet(w, NULL, m, "no carrier", p);
 		return;
 	}
 	sent.data = sim_copy(p->data, p->len);
 	if (w->tap && !w->tap(w->tap_ctx, from, &p->src, &p->dst, sent.data, &sent.len))
-		world_trace_packet(w, m, "swallowed by the tap", &sent);
+		world_trace_packet(w, NULL, m, "swallowed by the tap", &sent);
 	else
 		net_route(m, &sent);
 	free(sent.data);

@@ -13,9 +13,11 @@
 #define PUBLIC_HOPS 4		   /* routers between two addresses of the public net, at first */
 #define INSTANT_EVENTS_MAX 2000000 /* so many at one instant are a loop that does not end */
 #define TRACE_LINES 300		   /* log lines and other words that are kept for world_dump */
+#define TRACE_MESSAGES 100	   /* lines at the level trace: what programs say to each other */
 #define TRACE_PACKETS 300	   /* and packets, besides: they would push out the words */
 #define IFINDEX_ETH 2
 #define TRACE_TEXT_MAX 220
+#define TRACE_MESSAGE_MAX 64
 
 /* xoshiro256** (Blackman and Vigna), seeded by splitmix64. */
 struct rng {
@@ -57,10 +59,17 @@ struct trace_line {
 	char text[TRACE_TEXT_MAX];
 };
 
-struct trace_packet {
+struct trace_message {
 	uint64_t at, order;
 	const struct machine *machine;
-	const char *what; /* a literal */
+	char text[TRACE_MESSAGE_MAX];
+};
+
+struct trace_packet {
+	uint64_t at, order;
+	const struct machine *from;    /* the sender */
+	const struct machine *machine; /* where this happened */
+	const char *what;	       /* a literal */
 	struct addr src, dst;
 	size_t len;
 };
@@ -83,9 +92,10 @@ struct world {
 	void *tap_ctx;
 	struct list names; /* of struct dns_name */
 	bool dns_down;
-	struct trace_line *lines;     /* ring of TRACE_LINES */
-	struct trace_packet *packets; /* ring of TRACE_PACKETS */
-	uint64_t n_lines, n_packets;
+	struct trace_line *lines;	/* ring of TRACE_LINES */
+	struct trace_packet *packets;	/* ring of TRACE_PACKETS */
+	struct trace_message *messages; /* ring of TRACE_MESSAGES */
+	uint64_t n_lines, n_packets, n_messages;
 	int log_level; /* to standard error, -1: none */
 };
 
@@ -162,8 +172,10 @@ struct host {
 /* Aborts with the message and a dump: a bug of the test or of the code it tests. */
 _Noreturn void world_die(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void world_trace(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void world_trace_packet(struct world *w, const struct machine *m, const char *what,
-			const struct packet *p);
+/* What became of a datagram at the machine `m`, which `from` (NULL: m itself) has sent. */
+void world_trace_packet(struct world *w, const struct machine *from, const struct machine *m,
+			const char *what, const struct packet *p);
+void world_trace_message(struct world *w, const struct machine *m, const char *text);
 void world_digest_add(struct world *w, const void *data, size_t len);
 void world_digest_u64(struct world *w, uint64_t v);
 

@@ -166,7 +166,8 @@ void machine_receive(struct machine *m, const struct packet *p)
 	struct datagram *d;
 
 	if (!u || u->queued + p->len + DATAGRAM_OVERHEAD > u->rcvbuf) {
-		world_trace_packet(m->world, m, u ? "receive buffer is full" : "port is closed", p);
+		world_trace_packet(m->world, NULL, m,
+				   u ? "receive buffer is full" : "port is closed", p);
 		return;
 	}
 	d = sim_alloc(sizeof(*d));
@@ -299,7 +300,7 @@ static void run_send(struct udp *u, const struct udp_tx *tx)
 		p.len = tx->len;
 		p.data = (uint8_t *)tx->data;
 		p.src = tx->local;
-		world_trace_packet(m->world, m, "no address to send from", &p);
+		world_trace_packet(m->world, NULL, m, "no address to send from", &p);
 		u->stats.tx_errors++;
 		if (!has_network(m))
 			refuse(u, &tx->to, -ENETUNREACH, MIN(tx->len, tx->segment));

@@ -17,6 +17,8 @@
 #ifndef MLSH_OS_SIM_WORLD_H
 #define MLSH_OS_SIM_WORLD_H
 
+#include <stdio.h>
+
 #include "base/addr.h"
 #include "os/fence.h"
 #include "os/host.h"
@@ -45,6 +47,11 @@ uint64_t world_digest(const struct world *w);
  * nowhere else, unless MLSH_SIM_LOG is set in the environment to a level: then to standard error.
  */
 void world_dump(const struct world *w);
+/*
+ * The end of world_dump: the last datagrams and messages as a sequence diagram, a column for each
+ * machine that took part. Equal neighbours are one row. Empty if there were none.
+ */
+void world_diagram(const struct world *w, FILE *out);
 /*
  * Makes OpenSSL's randomness (of the whole process) a function of the seed, so that handshakes are
  * equal byte for byte. Before the first use of OpenSSL; again for every new world.
