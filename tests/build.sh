@@ -113,12 +113,14 @@ installed() {
 		"$odd/root/opt/my apps/bin/mlshtund" --version &&
 		grep -xF 'ExecStart="/opt/my apps/bin/mlshtund"' \
 			"$odd/root/etc/systemd/system/mlshtund.service" &&
+		grep -q "^u mlshtund " "$odd/root/etc/sysusers.d/mlsh.conf" &&
+		grep -q mlshtund "$odd/root/etc/polkit-1/rules.d/50-mlshtund.rules" &&
 		[ "$(ls -A)" = "$listed" ]
 }
 listed=$(ls -A)
 check "install with spaces and umask 077" installed
 install_fails() { # what it says, DESTDIR, PREFIX
-	! DESTDIR=$2 PREFIX=$3 UNITDIR=/units tools/install && grep -qE "$1" "$scratch/out"
+	! DESTDIR=$2 PREFIX=$3 UNITDIR=/units SYSUSERSDIR=/sysusers POLKITDIR=/polkit tools/install && grep -qE "$1" "$scratch/out"
 }
 check "a folder that cannot be written is named" \
 	install_fails 'cannot write to /proc/none/usr/bin; try' /proc/none /usr

@@ -152,7 +152,7 @@ static int call_connect(struct call *c, struct err *err)
 
 	if (rc < 0)
 		return no_connection(path, rc, &why, err);
-	rc = local_check_listener(c->conn, path, &why);
+	rc = local_check_listener(c->conn, path, CONTROL_USER, &why);
 	return rc < 0 ? err_set(err, rc, "this may not be your mlshtund, and was sent nothing: %s",
 				why.text)
 		      : 0;

@@ -60,11 +60,13 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 		  struct err *err, struct local_conn **ret) MUST_CHECK;
 /*
  * May the caller hand a secret to the process that listens at `path`, to which `c` was connected?
- * -EPERM with a message unless that process was root or the caller's own user when it began to
- * listen, and the socket's folder belongs to one of the two and nobody else can replace what lies
- * in it (no other user may write there, or the sticky bit is set).
+ * -EPERM with a message unless that process was root, the caller's own user or the user named
+ * `daemon` (in /etc/passwd) when it began to listen, and the socket's folder belongs to one of them
+ * and nobody else can replace what lies in it (no other user may write there, or the sticky bit is
+ * set).
  */
-int local_check_listener(const struct local_conn *c, const char *path, struct err *err) MUST_CHECK;
+int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
+			 struct err *err) MUST_CHECK;
 /*
  * Sends one message of at least one byte. Queued, up to 256 messages and 4 MiB, when the socket is
  * full; -ENOBUFS past that. Queued bytes are wiped once they are sent. -EMSGSIZE; -EPIPE: the other

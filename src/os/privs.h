@@ -6,10 +6,7 @@
 #include "os/host.h"
 
 enum privs_role {
-	/*
-	 * Keeps CAP_NET_ADMIN (TUN, routes) and CAP_NET_BIND_SERVICE (DNS on 53). Stays uid 0, the
-	 * owner of its state.
-	 */
+	/* Keeps CAP_NET_ADMIN (TUN, routes) and CAP_NET_BIND_SERVICE (DNS on 53). */
 	PRIVS_DAEMON,
 	PRIVS_SIGNAL, /* keeps nothing */
 	PRIVS_CLI     /* keeps nothing */
@@ -90,9 +87,36 @@ int privs_take_over(struct host *h, const struct privs_file *f, struct err *err,
  */
 int privs_account_of(struct host *h, const struct privs_file *f, struct err *err,
 		     struct privs_account *ret) MUST_CHECK;
+/* What a tunnel daemon that root starts gives to a user of its own. */
+struct privs_state {
+	const char *user;   /* as named in /etc/passwd */
+	const char *folder; /* made, mode 0700, if it is missing */
+	/*
+	 * What may be in it: files with one of these suffixes ("lock" is one, too), folders that
+	 * are named as such a file without it, and what file_write leaves behind. NULL ends.
+	 */
+	const char *const *suffixes;
+	const char *socket; /* its local socket, which exists; NULL: it has none */
+};
+
 /*
- * Becomes the account, without root's groups. Keeps CAP_NET_ADMIN and CAP_NET_BIND_SERVICE (large
- * socket buffers, ports below 1024) and what privs_drop needs, until that is called.
+ * Started as root: gives the folder and all in it that is root's to the user, and the folder of the
+ * socket if nothing else is in it. Follows no symbolic links but root's in the path of the folder;
+ * files with several names, and those of third users, keep their owner. A folder that holds
+ * anything else is left alone, and `differs` is false.
+ *
+ * Where the user is missing or cannot do its work (the TUN device or the folder is closed to it,
+ * the process cannot change its user, the file system has no owners) `differs` is false, and what
+ * was given is root's again. Says in the log which it is. Does nothing for processes of other
+ * users. -ELOOP: a part of the folder's path is a link that is not root's; other -errno if the
+ * folder cannot be opened.
+ */
+int privs_give_state(struct host *h, const struct privs_state *s, struct err *err,
+		     struct privs_account *ret) MUST_CHECK;
+/*
+ * Becomes the account, without root's groups. Does nothing if it does not differ. Keeps
+ * CAP_NET_ADMIN and CAP_NET_BIND_SERVICE (large socket buffers, ports below 1024) and what
+ * privs_drop needs, until that is called.
  */
 int privs_become(struct host *h, const struct privs_account *a, struct err *err) MUST_CHECK;
 

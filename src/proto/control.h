@@ -14,6 +14,7 @@
 #define DAEMON_STATE_DIR "/var/lib/mlsh" /* where the daemon keeps what it knows */
 #define CONTROL_VERSION 5
 #define CONTROL_GROUP "mlsh"
+#define CONTROL_USER "mlshtund" /* of the daemon */
 #define CONTROL_REQUEST_MAX 256
 #define CONTROL_PIECE_MAX 32768
 #define CONTROL_REPLY_MAX (64u << 20)

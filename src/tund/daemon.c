@@ -9,7 +9,6 @@
 #include "proto/control.h"
 #include "tund/control.h"
 
-#define STATE_LOCK "lock"	   /* in the state folder */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
 
 struct daemon {

@@ -14,7 +14,6 @@
 #define PEERS_VERSION_NAT 2 /* the same and what is known of the NAT */
 #define PEERS_ELEMENTS 4
 #define PEERS_ELEMENTS_NAT 5
-#define PEERS_SUFFIX ".peers"
 #define LOOK_PERIOD (60 * NS_PER_S)
 #define LOOK_SOON NS_PER_S /* after a change: several come together */
 #define WRITES_A_MINUTE 60 /* in tokens, of which one comes a second: what a write costs */

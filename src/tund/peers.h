@@ -10,6 +10,7 @@
 
 #include "overlay/overlay.h"
 
+#define PEERS_SUFFIX ".peers" /* of the file in the state folder */
 #define PEERS_FILE_MAX 262144 /* bytes: OVERLAY_HINTS_MAX peers with CANDIDATES_MAX addresses */
 #define PEERS_PORT_MIN 1024   /* no system gives out a lower one by itself */
 

@@ -13,6 +13,8 @@
 #define NODE_SUFFIX ".node"
 #define STATE_FILE_MAX 4096
 
+const char *const state_suffixes[] = { STATE_SUFFIX, NODE_SUFFIX, PEERS_SUFFIX, STATE_LOCK, NULL };
+
 ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);

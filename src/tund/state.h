@@ -12,6 +12,11 @@
 #include "proto/control.h"
 #include "tund/tunnel.h"
 
+#define STATE_LOCK "lock" /* the file that a running daemon holds */
+
+/* Of all files in the state folder: what this list lacks, the daemon's user does not get. */
+extern const char *const state_suffixes[];
+
 struct cluster_state {
 	char cluster[LABEL_MAX + 1];
 	unsigned owner_uid;

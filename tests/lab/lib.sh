@@ -23,6 +23,11 @@ lab_tmp=${TMPDIR:-/tmp}
 if [[ ! $lab_tmp =~ ^/[A-Za-z0-9/._-]{1,40}$ || ! -w $lab_tmp ]]; then lab_tmp=/tmp; fi
 WORK=$(mktemp -d "$lab_tmp/mlsh-lab.XXXXXX") || exit 1
 chmod 711 "$WORK" # for the tests with other users
+DAEMON_UID=4243 # of the user mlshtund
+# The mode of each machine's own TUN device, as udev makes it; empty where the real one has it. In a
+# container it is often open to root alone.
+LAB_TUN=666
+if [ "$(stat -c %a /dev/net/tun 2>/dev/null)" = 666 ]; then LAB_TUN=""; fi
 declare -A MACHINE_IP=()
 declare -a LAB_PIDS=() LAB_MOUNTS=()
 
@@ -130,6 +135,10 @@ machine_at() {
 	mkdir -p "$WORK/$name/home" "$WORK/$name/run" "$WORK/$name/state"
 	printf '# no resolver yet\n' >"$WORK/$name/resolv.conf"
 	cp /etc/passwd /etc/group "$WORK/$name/"
+	# The daemon's user, whether or not this machine has it, as make install and packages make it.
+	sed -i '/^mlshtund:/d' "$WORK/$name/passwd" "$WORK/$name/group"
+	echo "mlshtund:x:$DAEMON_UID:$DAEMON_UID::/var/lib/mlsh:/usr/sbin/nologin" >>"$WORK/$name/passwd"
+	echo "mlshtund:x:$DAEMON_UID:" >>"$WORK/$name/group"
 }
 
 # on NAME COMMAND...: on that machine, in its own namespaces.
@@ -142,9 +151,11 @@ on_exec() {
 	exec ip netns exec "$LAB-$name" unshare --mount --propagation private env -i \
 		PATH="$BIN:/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		HOME="$WORK/$name/home" W="$WORK/$name" \
-		sh -c 'mount --bind "$W/run" /run && mount --bind "$W/resolv.conf" /etc/resolv.conf &&
+		TUN="$LAB_TUN" sh -c 'mount --bind "$W/run" /run && mount --bind "$W/resolv.conf" /etc/resolv.conf &&
 			mount --bind "$W/passwd" /etc/passwd && mount --bind "$W/group" /etc/group &&
-			mount --bind "$W/state" /var/lib && exec "$@"' sh "$@"
+			mount --bind "$W/state" /var/lib &&
+			if [ -n "$TUN" ]; then mount -t tmpfs tmpfs /dev/net && mknod -m "$TUN" /dev/net/tun c 10 200; fi &&
+			exec "$@"' sh "$@"
 }
 
 # on_bg NAME LOG COMMAND...: the same in the background; its process id is in $BG.
@@ -220,6 +231,18 @@ daemon_start() { # machine, extra arguments
 	DAEMON_PID[$name]=$!
 	LAB_PIDS+=("$!")
 	wait_until 10 on "$name" mlsh status
+}
+
+# The process is the user mlshtund, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE and no way to more.
+is_daemon_user() { # process id
+	[ "$(awk '/^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):/ { $1 = $1; print }' "/proc/$1/status" | paste -sd ' ')" = \
+		"Uid: $DAEMON_UID $DAEMON_UID $DAEMON_UID $DAEMON_UID Gid: $DAEMON_UID $DAEMON_UID $DAEMON_UID $DAEMON_UID Groups:$(
+		)$(printf ' Cap%s: %016x' Inh 0 Prm 5120 Eff 5120 Bnd 5120 Amb 0) NoNewPrivs: 1 Seccomp: 2" ]
+}
+
+# All of the daemon's state on a machine belongs to this user.
+state_is_of() { # machine, user id
+	[ -s "$WORK/$1/state/mlsh/homelab.node" ] && [ -z "$(find "$WORK/$1/state/mlsh" ! -uid "$2")" ]
 }
 
 # Ends a process that this lab started, and waits until it is gone; returns its exit status.

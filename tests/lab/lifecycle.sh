@@ -12,6 +12,7 @@ lab_need_root lifecycle
 trap lab_down EXIT
 lab_up
 for m in signal:9 other:8 nas:1 laptop:2 desk:3; do machine "${m%:*}" "${m#*:}"; done
+sed -i '/^mlshtund:/d' "$WORK/desk/passwd" # an installation from before, until further below
 server=${MACHINE_IP[signal]}
 config_of() { echo "$WORK/$1/home/.config/mlsh"; }
 nothing_left() { [ ! -e "$WORK/$1/home/.config" ]; }
@@ -109,6 +110,17 @@ if has 'Landlock [0-9]' "$WORK/nas/mlshtund.log"; then
 	check "changes none" reaches EACCES /etc/passwd write
 	check "and reads none in root's home" reaches EACCES /root read
 fi
+check "it runs as its own user, with two capabilities" is_daemon_user "${DAEMON_PID[nas]}"
+check "says so" grep -q "started by root, and going on as the user mlshtund ($DAEMON_UID)" "$WORK/nas/mlshtund.log"
+check "and its state is that user's" state_is_of nas "$DAEMON_UID"
+check "what only root reads in /etc, it does not" reaches EACCES /etc/shadow read
+rm "$WORK/nas/run/mlsh/mlshtund.sock"
+check "a socket that was removed is there again soon" wait_until 10 on nas mlsh status
+rm -r "$WORK/nas/run/mlsh"
+check "a folder is not, and the log says so" wait_until 10 grep -q "socket .* was removed, and nothing .*/run/mlsh: Permission denied" \
+	"$WORK/nas/mlshtund.log"
+install -d -o "$DAEMON_UID" "$WORK/nas/run/mlsh" # as systemd makes it
+check "as soon as that is, the socket is" wait_until 10 on nas mlsh status
 : >"$WORK/roots"
 check "it opens none of root's files to others, or as setuid" reaches ENOSYS "$WORK/roots" mode
 url=$(invite_url nas homelab)
@@ -277,6 +289,8 @@ check "the first cluster was not disturbed" pings desk 100.64.0.1
 check_fails "the daemon needs root, and says so" 1 "root" as_user desk 1500 mlshtund --socket "$WORK/desk/user1500/sock" \
 	--state-dir "$WORK/desk/user1500/state"
 check_fails "the foreground too" 1 "root" as_user desk 1500 mlsh connect garage --foreground
+check "without a user for it the daemon stays root, and says so" \
+	grep -q "going on as root, not as mlshtund: there is no such user" "$WORK/desk/mlshtund.log"
 check_fails "a second daemon on the same socket is refused" 1 "mlshtund\.sock" on desk mlshtund
 check_fails "and told which process is the first" 1 "process ${DAEMON_PID[desk]}\b" on desk mlshtund
 rm -r "$WORK/desk/run/mlsh" # as systemd does when a unit with this RuntimeDirectory fails
@@ -321,6 +335,7 @@ check "the node that was restarted meanwhile has its tunnels again" wait_until 1
 before=$(traces_of nas)
 stop "${DAEMON_PID[nas]}" KILL
 check "daemon killed: it starts again" daemon_start nas
+check "as its user" is_daemon_user "${DAEMON_PID[nas]}"
 check "the cluster comes back by itself" wait_until 10 connected nas homelab
 check "and the tunnels" wait_until 10 pings nas 100.64.0.2
 check "nothing is doubled" test "$(traces_of nas)" = "$before"
@@ -328,6 +343,37 @@ stop "${DAEMON_PID[nas]}"
 check "daemon stopped: nothing is left" no_traces nas
 check "daemon started: it comes back by itself" daemon_start nas
 check "with its tunnels" wait_until 10 pings laptop 100.64.0.1
+
+# --- the daemon gets a user of its own, by root and by systemd, and loses it again ---
+state=$WORK/desk/state/mlsh
+stop "${DAEMON_PID[desk]}" KILL
+check "the state was root's" state_is_of desk 0
+echo "root's" >"$WORK/desk/letter"
+ln -s "$WORK/desk/letter" "$state/a.peers" && ln "$WORK/desk/letter" "$state/b.peers"
+echo "mlshtund:x:$DAEMON_UID:$DAEMON_UID::/:/bin/false" >>"$WORK/desk/passwd"
+check "with a user for it the daemon starts" daemon_start desk
+check "as that user" is_daemon_user "${DAEMON_PID[desk]}"
+check "it says that the state changed hands" grep -q "mlshtund ($DAEMON_UID); the state folder is that user's now" "$WORK/desk/mlshtund.log"
+check "a link is not followed, and a file with two names stays root's" test "$(stat -c %u "$WORK/desk/letter")" = 0
+check "which the log tells" grep -q "b.peers in the state folder keeps its owner" "$WORK/desk/mlshtund.log"
+rm "$state/a.peers" "$state/b.peers"
+check "all else is the user's" state_is_of desk "$DAEMON_UID"
+check "the cluster comes back from it" wait_until 10 pings desk 100.64.0.1
+stop "${DAEMON_PID[desk]}" KILL
+on_exec desk setpriv --reuid "$DAEMON_UID" --regid "$DAEMON_UID" --clear-groups --no-new-privs \
+	--inh-caps=-all,+net_admin,+net_bind_service --ambient-caps=-all,+net_admin,+net_bind_service \
+	--bounding-set=-all,+net_admin,+net_bind_service mlshtund >>"$WORK/desk/mlshtund.log" 2>&1 </dev/null &
+DAEMON_PID[desk]=$!
+LAB_PIDS+=("$!")
+check "as the unit starts it, it starts, too" wait_until 10 on desk mlsh status
+check "with the same rights" is_daemon_user "${DAEMON_PID[desk]}"
+check "and the cluster" wait_until 10 pings desk 100.64.0.1
+check "connect hands over to that user's daemon" on desk mlsh connect homelab
+stop "${DAEMON_PID[desk]}"
+check "stopped, it leaves nothing" no_traces desk
+sed -i '/^mlshtund:/d' "$WORK/desk/passwd"
+check "without the user it is root's daemon again" eval 'daemon_start desk && grep -q "no such user; the state folder is root.s again" "$WORK/desk/mlshtund.log"'
+check "with its state" eval 'state_is_of desk 0 && wait_until 10 pings desk 100.64.0.1'
 
 # --- disconnect ---
 check "disconnect" on laptop mlsh disconnect homelab

@@ -139,7 +139,7 @@ static char *call(struct mesh_node *n, const struct control_request *r, struct h
 
 	SIM_CHECK(w, len > 0);
 	SIM_CHECK_OK(w, local_connect(n->host, CONTROL_SOCKET, &ops, &c, &err, &conn));
-	SIM_CHECK_OK(w, local_check_listener(conn, CONTROL_SOCKET, &err));
+	SIM_CHECK_OK(w, local_check_listener(conn, CONTROL_SOCKET, CONTROL_USER, &err));
 	SIM_CHECK_OK(w, local_send(conn, request, (size_t)len));
 	mesh_until(n->mesh, CALL_TIME, call_done, &c);
 	local_conn_close(conn);

@@ -392,8 +392,10 @@ START_TEST(another_user_at_the_path_is_found_out)
 	world_host_user(squatter, BOB, BOB);
 	SIM_CHECK_OK(m->w, local_listen(squatter, "/tmp/s", limits, &ops, NULL, NULL, NULL, &l));
 	SIM_CHECK_OK(m->w, local_connect(n->host, "/tmp/s", &ops, &c, NULL, &c.conn));
-	ck_assert_int_eq(local_check_listener(c.conn, "/tmp/s", &err), -EPERM);
+	ck_assert_int_eq(local_check_listener(c.conn, "/tmp/s", CONTROL_USER, &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "user 1001 listens at /tmp/s"), "%s", err.text);
+	world_group_add(n->host, CONTROL_USER, 77, BOB); /* the daemon's user may */
+	ck_assert_int_eq(local_check_listener(c.conn, "/tmp/s", CONTROL_USER, &err), 0);
 	local_conn_close(c.conn);
 	local_listener_close(l);
 	mesh_free(m);

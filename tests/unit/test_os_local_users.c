@@ -129,8 +129,9 @@ START_TEST(another_user_at_the_socket_is_found_out)
 	pid_t child = as_user(4040, squat);
 	while (local_connect(host, path, &ops, &s, &err, &s.conn) < 0)
 		os_unit_run_for(host, NS_PER_MS);
-	ck_assert_int_eq(local_check_listener(s.conn, path, &err), -EPERM);
+	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "user 4040 listens at"), "%s", err.text);
+	ck_assert_int_eq(local_check_listener(s.conn, path, "nobody", &err), -EPERM);
 	local_conn_close(s.conn);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
@@ -147,17 +148,20 @@ START_TEST(a_folder_that_others_may_write_is_not_trusted)
 	setup();
 	listen_here();
 	connect_here(&s);
-	ck_assert_int_eq(local_check_listener(s.conn, path, &err), 0);
+	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), 0);
 	ck_assert_int_eq(chmod(dir, 0775), 0);
-	ck_assert_int_eq(local_check_listener(s.conn, path, &err), -EPERM);
+	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "chmod go-w"), "%s", err.text);
 	ck_assert_int_eq(chmod(dir, 01777), 0); /* as /tmp: what is ours stays */
-	ck_assert_int_eq(local_check_listener(s.conn, path, &err), 0);
+	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), 0);
 	ck_assert_int_eq(chmod(dir, 0700), 0);
 	if (getuid() == 0) {
 		ck_assert_int_eq(chown(dir, 4040, 0), 0);
-		ck_assert_int_eq(local_check_listener(s.conn, path, &err), -EPERM);
+		ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
 		ck_assert_msg(strstr(err.text, "belongs to user 4040"), "%s", err.text);
+		ck_assert_int_eq(chown(dir, 65534, 0), 0); /* the daemon's own user */
+		ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
+		ck_assert_int_eq(local_check_listener(s.conn, path, "nobody", &err), 0);
 		ck_assert_int_eq(chown(dir, 0, 0), 0);
 	}
 	local_conn_close(s.conn);

@@ -278,6 +278,170 @@ static void play_without_chown(void)
 	make_file(path_of("server/db"));
 }
 
+/* ---- a daemon and its state folder ---- */
+
+static struct privs_account give(const char *user, int expected)
+{
+	static const char *const suffixes[] = { ".state", ".node", "lock", NULL };
+	const struct privs_state s = { .user = user,
+				       .folder = path_of("state"),
+				       .suffixes = suffixes,
+				       .socket = path_of("run/socket") };
+	struct privs_account a;
+	struct err err = { 0 };
+	int r = privs_give_state(host, &s, &err, &a);
+	ck_assert_msg(r == expected, "%d: %s", r, err.text);
+	return a;
+}
+
+/* As udev makes it, for this process alone. */
+static void make_device(const char *mode)
+{
+	char command[96];
+	snprintf(command, sizeof(command),
+		 "mount -t tmpfs tmpfs /dev/net && mknod -m %s /dev/net/tun c 10 200", mode);
+	ck_assert(os_unit_command("mount --make-rprivate / && mkdir -p /dev/net"));
+	ck_assert(os_unit_command(command));
+}
+
+static void make_state(void)
+{
+	make_device("666");
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(dir_make(host, path_of("run"), 0755, NULL), 0);
+	make_file(path_of("run/socket"));
+	ck_assert_int_eq(dir_make(host, path_of("state/lab/clusters"), 0700, NULL), 0);
+	make_file(path_of("state/lab/clusters/lab.log"));
+	make_file(path_of("state/lab.state"));
+	make_file(path_of("state/.lab.state.0123456789abcdef"));
+	make_file(path_of("state/lock"));
+}
+
+static void check_state_owner(unsigned uid)
+{
+	static const char *const names[] = { "state",
+					     "state/lab",
+					     "state/lab/clusters",
+					     "state/lab/clusters/lab.log",
+					     "state/lab.state",
+					     "state/.lab.state.0123456789abcdef",
+					     "state/lock",
+					     "run" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		check_owner(path_of(names[i]), uid);
+}
+
+static void play_state_given(void)
+{
+	make_state();
+	struct privs_account a = give("nobody", 0);
+	ck_assert(a.differs);
+	check_state_owner(NOBODY);
+	check_owner(path_of("run/socket"), 0);
+	become(&a);
+	bind_low_port();
+	make_file(path_of("state/lab.node"));
+	make_file(path_of("run/new"));
+	const struct privs_paths paths = { .folders = { path_of("state") } };
+	ck_assert_int_eq(privs_drop(host, PRIVS_DAEMON, &paths, NULL), 0);
+	bind_low_port();
+	make_file(path_of("state/lab/clusters/lab.log"));
+}
+
+static void play_state_taken_back(void)
+{
+	make_state();
+	give("nobody", 0);
+	make_file(path_of("state/lab.node")); /* what root has put back */
+	ck_assert(!give("no such user", 0).differs);
+	check_state_owner(0);
+	ck_assert(give("nobody", 0).differs);
+	check_state_owner(NOBODY);
+	check_owner(path_of("state/lab.node"), NOBODY);
+	ck_assert(!give("root", 0).differs);
+	check_state_owner(0);
+}
+
+static void play_state_traps(void)
+{
+	make_state();
+	ck_assert_int_eq(symlink(path_of("secret"), path_of("state/a.state")), 0);
+	ck_assert_int_eq(link(path_of("secret"), path_of("state/b.state")), 0);
+	ck_assert_int_eq(mkfifo(path_of("state/c.state"), 0600), 0);
+	ck_assert_int_eq(symlink(dir, path_of("state/lab/d.state")), 0);
+	make_file(path_of("state/e.state"));
+	ck_assert_int_eq(chown(path_of("state/e.state"), 4040, 4040), 0);
+	ck_assert(give("nobody", 0).differs);
+	check_owner(path_of("secret"), 0);
+	check_owner(path_of("state/a.state"), 0);
+	check_owner(path_of("state/c.state"), 0);
+	check_owner(path_of("state/e.state"), 4040);
+	check_owner(dir, 0);
+	check_owner(path_of("state/lab.state"), NOBODY);
+}
+
+/* --state-dir names a folder with somebody's letters: none of it is given away. */
+static void play_state_beside_letters(void)
+{
+	static const char *const others[] = { "state/letter", "state/.profile", "state/.x.state" };
+	static const char *const folders[] = { "state/mail", "state/.config" };
+	make_state();
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		make_file(path_of(others[i]));
+		ck_assert_msg(!give("nobody", 0).differs || i == 2, "%s", others[i]);
+		check_state_owner(i == 2 ? NOBODY : 0);
+		ck_assert_int_eq(unlink(path_of(others[i])), 0);
+	}
+	give("root", 0);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		ck_assert_int_eq(mkdir(path_of(folders[i]), 0700), 0);
+		ck_assert(!give("nobody", 0).differs);
+		check_state_owner(0);
+		ck_assert_int_eq(rmdir(path_of(folders[i])), 0);
+	}
+	ck_assert(give("nobody", 0).differs);
+}
+
+static void play_state_out_of_reach(void)
+{
+	make_state();
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+	ck_assert(!give("nobody", 0).differs);
+	check_state_owner(0);
+}
+
+static void play_state_without_device(void)
+{
+	make_state();
+	make_device("600");
+	ck_assert(!give("nobody", 0).differs);
+	check_state_owner(0);
+}
+
+static void play_state_without_chown(void)
+{
+	make_state();
+	os_deny(EPERM, SCMP_SYS(fchownat), 2, NOBODY);
+	struct privs_account a = give("nobody", 0);
+	ck_assert(!a.differs);
+	check_state_owner(0);
+	become(&a);
+	ck_assert_uint_eq(geteuid(), 0);
+}
+
+static void play_state_behind_a_link(void)
+{
+	make_state();
+	ck_assert_int_eq(rename(path_of("state"), path_of("real")), 0);
+	ck_assert_int_eq(symlink(path_of("real"), path_of("state")), 0);
+	ck_assert_int_eq(lchown(path_of("state"), 4040, 4040), 0);
+	give("nobody", -ELOOP);
+	check_owner(path_of("real/lab.state"), 0);
+	ck_assert_int_eq(lchown(path_of("state"), 0, 0), 0); /* root's own link */
+	ck_assert(give("nobody", 0).differs);
+	check_owner(path_of("real/lab.state"), NOBODY);
+}
+
 static void play(void (*fn)(void))
 {
 	char command[64];
@@ -316,6 +480,20 @@ START_TEST(server_of_root_becomes_another_user)
 }
 END_TEST
 
+START_TEST(daemon_of_root_gives_its_state)
+{
+	static void (*const plays[])(void) = {
+		play_state_given,	   play_state_taken_back,    play_state_traps,
+		play_state_beside_letters, play_state_out_of_reach,  play_state_without_device,
+		play_state_without_chown,  play_state_behind_a_link,
+	};
+	if (!os_unit_namespace())
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(plays); i++)
+		play(plays[i]);
+}
+END_TEST
+
 START_TEST(server_of_a_user_stays_one)
 {
 	if (getuid() == 0)
@@ -331,4 +509,5 @@ START_TEST(server_of_a_user_stays_one)
 }
 END_TEST
 
-UNIT_MAIN("os/owner", server_of_root_becomes_another_user, server_of_a_user_stays_one)
+UNIT_MAIN("os/owner", server_of_root_becomes_another_user, daemon_of_root_gives_its_state,
+	  server_of_a_user_stays_one)

@@ -19,8 +19,8 @@ static const struct options options = {
 	.program = "mlshtund",
 	.usage = "[options]",
 	.about = "The tunnel daemon of mlsh: keeps the clusters of this machine connected. "
-		 "Started as root, usually by systemd; it runs in the foreground and keeps only "
-		 "the privileges it needs.",
+		 "Started by systemd, or by root; it runs in the foreground, as the user "
+		 CONTROL_USER " if there is one, and keeps only the privileges it needs.",
 	.row = {
 		[SOCKET] = { "socket", 0, "PATH",
 			     "local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)" },
@@ -100,6 +100,11 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 				     .no_port_mapping = a->no_port_mapping };
 	const struct privs_paths paths = { .folders = { a->state_dir },
 					   .sockets = { a->socket_path } };
+	const struct privs_state state = { .user = CONTROL_USER,
+					   .folder = a->state_dir,
+					   .suffixes = state_suffixes,
+					   .socket = a->socket_path };
+	struct privs_account account = { .reaches = true };
 	struct signal_watch *term = NULL, *intr = NULL, *hangup = NULL;
 	struct daemon *d = NULL;
 	int rc = privs_check_tunnel(h, err);
@@ -111,6 +116,10 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 		rc = dir_make(h, a->state_dir, 0700, err);
 	if (rc == 0)
 		rc = daemon_new(h, &cfg, err, &d);
+	if (rc == 0)
+		rc = privs_give_state(h, &state, err, &account);
+	if (rc == 0)
+		rc = privs_become(h, &account, err);
 	if (rc == 0)
 		rc = privs_drop(h, PRIVS_DAEMON, &paths, err);
 	if (rc == 0) {

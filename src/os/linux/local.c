@@ -330,23 +330,27 @@ static void folder_of(const char *path, char out[sizeof(((struct sockaddr_un *)0
 	out[len ? len : 1] = '\0';
 }
 
-int local_check_listener(const struct local_conn *c, const char *path, struct err *err)
+int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
+			 struct err *err)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	unsigned self = geteuid();
+	unsigned self = geteuid(), uid = 0, gid;
 	struct stat st;
-	if (c->cred.uid != 0 && c->cred.uid != self)
-		return err_set(err, -EPERM, "user %u listens at %s, who is neither root nor you",
-			       c->cred.uid, path);
+
+	(void)!passwd_find(c->host, daemon, &uid, &gid); /* without such a user: root */
+	if (c->cred.uid != 0 && c->cred.uid != self && c->cred.uid != uid)
+		return err_set(err, -EPERM,
+			       "user %u listens at %s, who is neither root nor %s nor you",
+			       c->cred.uid, path, daemon);
 	folder_of(path, dir);
 	if (stat(dir, &st) < 0)
 		return err_set(err, -errno, "cannot look at the folder %s: %s", dir,
 			       strerror(errno));
-	if (st.st_uid != 0 && st.st_uid != self)
+	if (st.st_uid != 0 && st.st_uid != self && st.st_uid != uid)
 		return err_set(err, -EPERM,
-			       "the folder %s belongs to user %u, who is neither root "
+			       "the folder %s belongs to user %u, who is neither root nor %s "
 			       "nor you",
-			       dir, (unsigned)st.st_uid);
+			       dir, (unsigned)st.st_uid, daemon);
 	if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
 		return err_set(err, -EPERM,
 			       "other users may write to the folder %s (mode %04o): "
@@ -533,7 +537,7 @@ static void on_look(void *ctx)
 	else if (!l->lost)
 		log_error(host_log(l->host),
 			  "the local socket %s was removed, and nothing can be "
-			  "asked here until it is there again: %s",
+			  "asked here until it is there again, which a restart makes it: %s",
 			  l->path, err.text);
 	l->lost = !again;
 }

@@ -86,10 +86,11 @@ int privs_check_tunnel(struct host *h, struct err *err)
 			       "machine, which needs root (or CAP_NET_ADMIN)");
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, -errno,
-			       "cannot open /dev/net/tun: %s; load the kernel module "
-			       "(modprobe tun), or give the container this device",
-			       strerror(errno));
+		return err_set(err, -errno, "cannot open /dev/net/tun: %s; %s", strerror(errno),
+			       errno == EACCES ? "chmod 666 lets every user (to make a tunnel "
+						 "takes CAP_NET_ADMIN all the same)"
+					       : "load the kernel module (modprobe tun), or give "
+						 "the container this device");
 	close(fd);
 	return 0;
 }

@@ -84,13 +84,18 @@ static void call_failed(struct splitdns *s, const sd_bus_error *e)
 		      starts_with(e->name, "org.freedesktop.systemd1.");
 	bool silent = sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) ||
 		      sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT);
+	bool forbidden = sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED) ||
+			 sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED);
 	calls_forget(s);
 	if (absent) {
 		set_state(s, SPLITDNS_UNAVAILABLE, "systemd-resolved is not running");
 		return;
 	}
-	snprintf(detail, sizeof(detail), "systemd-resolved %s: %s",
-		 silent ? "does not answer" : "refused", e->message ? e->message : e->name);
+	snprintf(detail, sizeof(detail), "systemd-resolved %s: %s%s",
+		 silent ? "does not answer" : "refused", e->message ? e->message : e->name,
+		 forbidden ? " polkit has to let the user mlshtund: it may be missing, or its rule "
+			     "50-mlshtund.rules"
+			   : "");
 	set_state(s, silent ? SPLITDNS_UNAVAILABLE : SPLITDNS_REFUSED, detail);
 }
 

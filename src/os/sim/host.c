@@ -94,6 +94,14 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 	return privs_take_over(h, f, err, ret);
 }
 
+int privs_give_state(struct host *h, const struct privs_state *s, struct err *err,
+		     struct privs_account *ret)
+{
+	(void)h, (void)s, (void)err;
+	*ret = (struct privs_account){ .reaches = true };
+	return 0;
+}
+
 int privs_become(struct host *h, const struct privs_account *a, struct err *err)
 {
 	(void)h, (void)a, (void)err;

@@ -252,15 +252,30 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	return 0;
 }
 
-int local_check_listener(const struct local_conn *c, const char *path, struct err *err)
+/* A user is known by the group of its own name. */
+static bool is_user(struct host *h, unsigned uid, const char *name)
+{
+	list_for_each(it, &h->machine->groups) {
+		const struct group_member *g = list_entry(it, struct group_member, in_machine);
+
+		if (g->uid == uid && strcmp(g->group, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
+			 struct err *err)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX_BYTES] = "/";
 	int mode;
 
-	if (c->peer.uid != 0 && c->peer.uid != c->host->uid)
-		return err_set(err, -EPERM, "user %u listens at %s, who is neither root nor you",
-			       c->peer.uid, path);
+	if (c->peer.uid != 0 && c->peer.uid != c->host->uid &&
+	    !is_user(c->host, c->peer.uid, daemon))
+		return err_set(err, -EPERM,
+			       "user %u listens at %s, who is neither root nor %s nor you",
+			       c->peer.uid, path, daemon);
 	if (slash && slash > path)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	mode = world_file_mode(c->host, dir);
