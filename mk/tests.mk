@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
-test_parts := lint unit sim replay fuzz programs asan lab
+test_parts := lint unit sim replay fuzz model programs asan lab
 # Limits of time end tests that hang. None is near what a test takes, however busy the machine is.
 export CK_TIMEOUT_MULTIPLIER ?= 10
 
 # A sub-make is parallel even when this one was started without -j.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-test:  ## everything: build, lint, unit, sim, replay, fuzz, programs, asan, lab
+test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
 	@mkdir -p build && rm -f build/results build/results.summary
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
@@ -44,6 +44,13 @@ seeds: $(release_sim)  ## the same with one seed after the other (SEEDS=100, SEE
 replay: $(release_replay)  ## the fuzz targets over their kept inputs
 	@tests/run -j $(JOBS) -t 1200 replay $(release_replay)
 
+# One program for all of it; what it makes is in build/model.
+model: export JOBS := $(JOBS)
+model: export CC := $(CC)
+model:  ## who belongs, as a model: spin tries out every order of events
+	@tools/need --optional spin
+	@tests/run -t 600 model tests/model/run
+
 programs: all  ## the finished programs, alone in an empty root; their build and installation
 	+@tests/run programs tests/programs.sh tests/build.sh
 
@@ -77,9 +84,10 @@ test-unit: unit
 test-sim: sim
 test-replay: replay
 test-fuzz: fuzz-briefly
+test-model: model
 test-programs: programs
 test-asan: asan
 test-lab: lab
 
-.PHONY: test release-tests programs asan-tests unit sim seeds replay asan lab roots \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots \
 	$(test_parts:%=test-%)
