@@ -23,7 +23,11 @@ release-tests: $(release_unit) $(release_sim) $(release_replay)
 
 asan-tests: $(asan_unit) $(asan_sim)
 
-unit: $(release_unit)  ## unit tests (T=name narrows down)
+# T=name: programs of that name; CASE=name: tests in them whose names contain it.
+ifneq ($(CASE),)
+unit sim asan coverage: export MLSH_TEST_CASE := $(CASE)
+endif
+unit: $(release_unit)  ## unit tests (T=name, CASE=test)
 	@tests/run -j $(JOBS) -t 1200 unit $(release_unit)
 
 # SEED=n: another seed; HOURS=n: that many simulated hours of random mishaps (T=mesh_random).
@@ -34,7 +38,7 @@ ifneq ($(HOURS),)
 sim: export MLSH_SIM_HOURS := $(HOURS)
 sim: export CK_TIMEOUT_MULTIPLIER := 60
 endif
-sim: $(release_sim)  ## whole meshes on a simulated network (T=name, SEED=n, HOURS=n)
+sim: $(release_sim)  ## whole meshes on a simulated network (T=name, CASE=test, SEED=n, HOURS=n)
 	@tests/run -j $(JOBS) -t $(if $(HOURS),7200,1800) sim $(release_sim)
 
 # SEEDS=n: so many, from SEED on.

@@ -5,7 +5,8 @@
  *
  *	MLSH_SIM_SEED=7 build/asan/tests/sim/test_sim_net	another seed
  *	MLSH_SIM_LOG=debug ...					the hosts' logs
- *	CK_RUN_CASE, CK_FORK=no ...				see Check
+ *	MLSH_TEST_CASE=two_clusters ...				only tests whose names contain it
+ *	CK_FORK=no ...						in this process, for a debugger
  */
 #ifndef MLSH_TESTS_SIM_H
 #define MLSH_TESTS_SIM_H
