@@ -68,6 +68,7 @@ for arguments in "mlsh" "mlsh --help" "mlsh frobnicate" "mlsh help setup" "mlsht
 	"mlshtund --lgo x" "mlshtund x" "mlsh-signal --help" "mlsh-signal token --help" \
 	"mlsh-signal clusters --help" "mlsh-signal nodes --help" "mlsh-signal log --help" "mlsh-signal log" \
 	"mlsh-signal backup --help" "mlsh-signal backup" \
+	"mlsh-signal restore --help" "mlsh-signal restore --check --accept x" "mlsh-signal accept --help" \
 	"mlsh-signal tokne" "mlsh-signal --port 1"; do
 	read -ra words <<<"$arguments"
 	result "$arguments fits 80 columns" "$(wide "build/bin/${words[0]}" "${words[@]:1}")"

@@ -227,10 +227,10 @@ void db_close(struct db *d)
 	free(d);
 }
 
-int db_check_pages(struct db *d, struct err *err)
+static int check_file(struct db *d, const char *how, struct err *err)
 {
 	sqlite3_stmt *stmt;
-	int r = db_prepare(d, "PRAGMA quick_check(1)", &stmt, err);
+	int r = db_prepare(d, how, &stmt, err);
 
 	if (r < 0)
 		return r;
@@ -243,6 +243,26 @@ int db_check_pages(struct db *d, struct err *err)
 			    "with its companion -wal if there is one, or what `sqlite3 "
 			    "FILE .recover` gets out of it.",
 			    d->path, (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+int db_check_pages(struct db *d, struct err *err)
+{
+	return check_file(d, "PRAGMA quick_check(1)", err);
+}
+
+int db_check_whole(struct db *d, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = check_file(d, "PRAGMA integrity_check(1)", err);
+
+	if (r == 0)
+		r = db_prepare(d, "PRAGMA foreign_key_check", &stmt, err);
+	if (r < 0)
+		return r;
+	if (sqlite3_step(stmt) != SQLITE_DONE)
+		r = err_set(err, -EIO, "database %s: its tables contradict each other.", d->path);
 	sqlite3_finalize(stmt);
 	return r;
 }

@@ -28,6 +28,8 @@ void db_close(struct db *d); /* rolls back what is open; NULL allowed */
  * Checks the file for damage (-EIO).
  */
 int db_serve(struct db *d, struct err *err) MUST_CHECK;
+/* Checks every page, index and reference: more than db_serve, and slower. -EIO */
+int db_check_whole(struct db *d, struct err *err) MUST_CHECK;
 /* From now on nothing waits for a lock. */
 void db_wait_never(struct db *d);
 
@@ -103,6 +105,7 @@ int db_waiting_all(struct db *d, int64_t now_s, struct err *err) MUST_CHECK;
 int db_waiting_count(struct db *d, struct err *err) MUST_CHECK; /* how many wait */
 /* Returns 1 if this one waits, else 0. */
 int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+int db_waiting_none(struct db *d, struct err *err) MUST_CHECK; /* none waits any more */
 /* 0, too, if it does not wait. */
 int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
 

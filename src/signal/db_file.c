@@ -159,6 +159,19 @@ int db_file_publish(const char *from, const char *path, struct err *err)
 		     : 0;
 }
 
+int db_file_replace(const char *from, const char *path, struct err *err)
+{
+	char folder[DB_PATH_TEXT_MAX];
+	int r = folder_of(path, folder, err);
+
+	if (r < 0)
+		return r;
+	r = sync_path(from, O_RDWR);
+	if (r == 0)
+		r = rename(from, path) < 0 ? -errno : sync_path(folder, O_RDONLY | O_DIRECTORY);
+	return r < 0 ? err_set(err, r, "a database cannot be put in place: %s.", strerror(-r)) : 0;
+}
+
 /* --- locks ------------------------------------------------------------------------------------ */
 
 int db_file_descriptor(const char *path)
@@ -189,7 +202,28 @@ int db_file_serve(int fd, struct err *err)
 			       (long)lock.l_pid);
 	return err_set(err, -EBUSY,
 		       "another mlsh-signal serves it already, in another container "
-		       "or on another machine. Stop that one first.");
+		       "or on another machine, or restores it. Stop that one first.");
+}
+
+/* A lock of the open file and not of the process (fcntl(2), "Open file description locks"). */
+int db_file_hold(int fd, struct err *err)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = SERVE_BYTE, .l_len = 1
+	};
+	long pid;
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
+		return 0; /* as above */
+	pid = db_file_server(fd);
+	if (pid > 0)
+		return err_set(err, -EBUSY,
+			       "mlsh-signal runs on it, process %ld. Stop it first "
+			       "(systemctl stop mlsh-signal).",
+			       pid);
+	return err_set(err, -EBUSY,
+		       "mlsh-signal runs on it, in another container or on another machine. Stop "
+		       "it first.");
 }
 
 long db_file_server(int fd)

@@ -39,6 +39,15 @@ int db_file_descriptor(const char *path);
  * process ends. -EBUSY names the process that does.
  */
 int db_file_serve(int fd, struct err *err) MUST_CHECK;
+/* Moves the finished new database over the one that is there. Both synced. */
+int db_file_replace(const char *from, const char *path, struct err *err) MUST_CHECK;
+
+/*
+ * Keeps every process, also this one, from serving the database until `fd` is closed; other
+ * descriptors of the file may be opened and closed meanwhile. -EBUSY names the process that serves
+ * it.
+ */
+int db_file_hold(int fd, struct err *err) MUST_CHECK;
 /* Which process serves the database: its id, -1 if the id is unknown here, 0 if there is none. */
 long db_file_server(int fd);
 /*

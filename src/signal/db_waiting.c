@@ -43,6 +43,14 @@ int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err
 	return count(d, "SELECT count(*) FROM waiting WHERE cluster = ?", cluster_id, err);
 }
 
+int db_waiting_none(struct db *d, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = db_prepare(d, "DELETE FROM waiting", &stmt, err);
+
+	return r < 0 ? r : db_write(d, stmt, err);
+}
+
 int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err)
 {
 	sqlite3_stmt *stmt;

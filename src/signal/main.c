@@ -168,6 +168,46 @@ static int accept_restored(struct host *h, const struct signal_config *cfg, cons
 	return r < 0 ? say(&err, EXIT_FAILURE) : output_end();
 }
 
+/* As the server's user, in a folder that is made for it if need be, as at a start. */
+static int place_backup(struct host *h, const struct signal_config *cfg, struct span image,
+			bool accept, struct restored *ret, struct err *err)
+{
+	const struct privs_file file = database_of(cfg);
+	struct privs_account user;
+	int r = privs_take_over(h, &file, err, &user);
+	bool first = user.reaches || user.searches;
+
+	if (r == 0 && first)
+		r = privs_become(h, &user, err);
+	if (r == 0)
+		r = restore_place(h, cfg->db_path, image, accept, ret, err);
+	if (r == 0 && !first)
+		r = privs_take_over(h, &file, err, &user); /* what was made just now */
+	return r;
+}
+
+static int restore(struct host *h, const struct signal_config *cfg, const struct usage *u)
+{
+	struct restored done = { .replaced = false };
+	struct buf image = { 0 };
+	struct view v = { 0 };
+	struct err err = { 0 };
+	int logs = 0, r = restore_read(h, u->arg, &err, &image);
+
+	if (r == 0)
+		r = restore_check(h, span_of(image.data, image.len), u->arg, &v, &err);
+	if (r == 0)
+		logs = restore_check_logs(&v, &err);
+	if (r == 0 && logs == 0 && !u->check)
+		r = place_backup(h, cfg, span_of(image.data, image.len), u->accept, &done, &err);
+	if (r == 0)
+		operator_restore(&v, u->arg, logs < 0 || u->check ? NULL : &done, u->accept,
+				 u->json);
+	view_close(&v);
+	buf_free(&image);
+	return r < 0 || logs < 0 ? say(&err, EXIT_FAILURE) : output_end();
+}
+
 struct program {
 	struct host *host;
 	struct signal_server *server;
@@ -344,6 +384,8 @@ static int run_command(struct host *h, const struct signal_config *cfg, const st
 {
 	struct err err = { 0 };
 
+	if (u->command == COMMAND_RESTORE)
+		return restore(h, cfg, u);
 	if (u->command == COMMAND_BACKUP)
 		return make_backup(h, cfg, u);
 	if (become_owner(h, cfg, &err) < 0)
@@ -363,7 +405,9 @@ static int run(const struct usage *usage)
 
 	if (crypto_init(&err) < 0 || host_new(&err, &h) < 0)
 		return say(&err, EXIT_FAILURE);
-	if (config_load(h, &env, &cfg, &err) < 0) {
+	if (usage->check) {
+		status = restore(h, NULL, usage); /* needs nothing of the server's */
+	} else if (config_load(h, &env, &cfg, &err) < 0) {
 		status = say(&err, EXIT_WRONG);
 	} else {
 		host_log(h)->level = cfg.log_level;

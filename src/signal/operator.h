@@ -3,7 +3,7 @@
 #ifndef MLSH_SIGNAL_OPERATOR_H
 #define MLSH_SIGNAL_OPERATOR_H
 
-#include "signal/view.h"
+#include "signal/restore.h"
 
 /*
  * Each prints to standard output. -errno with a message when something cannot be read;
@@ -14,6 +14,9 @@ int operator_clusters(const struct view *v, bool json, struct err *err) MUST_CHE
 int operator_nodes(const struct view *v, const char *cluster, bool all, bool json, struct err *err)
 	MUST_CHECK;
 int operator_log(const struct view *v, const char *cluster, bool json, struct err *err) MUST_CHECK;
+/* What a backup holds; `done`: it was put in place just now, NULL: it was verified only. */
+void operator_restore(const struct view *v, const char *file, const struct restored *done,
+		      bool accept, bool json);
 /* What a backup of that many bytes is: for people on standard error. `file` NULL: not written. */
 void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json);
 

@@ -75,7 +75,7 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 {
 	struct json_object *o = json_object_new_object();
 	char subnet[PREFIX4_TEXT_MAX];
-	struct mlog *log = NULL;
+	const struct mlog *log = NULL;
 	int waits = db_waiting(v->db, c->id, err);
 	int r = view_log(v, c, &log, err);
 
@@ -94,7 +94,6 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	json_object_object_add(o, "waiting", json_object_new_boolean(waits > 0));
 	json_object_object_add(o, "error", r < 0 ? json_object_new_string(err->text) : NULL);
 	json_object_array_add(list, o);
-	mlog_free(log);
 	return r;
 }
 
@@ -218,7 +217,7 @@ int operator_nodes(const struct view *v, const char *cluster, bool all, bool jso
 	struct json_object *o, *list;
 	const struct view_cluster *c = NULL;
 	const struct member *m = NULL;
-	struct mlog *log = NULL;
+	const struct mlog *log = NULL;
 	int r = view_find(v, cluster, &c, err);
 
 	if (r == 0)
@@ -232,7 +231,6 @@ int operator_nodes(const struct view *v, const char *cluster, bool all, bool jso
 	json_object_object_add(o, "cluster", text_or_null(c->name));
 	json_object_object_add(o, "id", json_object_new_string(c->id_text));
 	json_object_object_add(o, "nodes", list);
-	mlog_free(log);
 	if (json) {
 		print_json(o);
 		return 0;
@@ -275,7 +273,7 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 {
 	struct json_object *o, *list;
 	const struct view_cluster *c = NULL;
-	struct mlog *log = NULL;
+	const struct mlog *log = NULL;
 	struct entry e;
 	int r = view_find(v, cluster, &c, err);
 
@@ -291,7 +289,6 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	for (uint64_t seq = 0; seq < mlog_count(log); seq++)
 		if (entry_decode(mlog_entry(log, seq), &e, NULL) == 0)
 			json_object_array_add(list, record_of(log, &e));
-	mlog_free(log);
 	if (json) {
 		print_json(o);
 		return 0;
@@ -302,12 +299,98 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	return 0;
 }
 
-/* --- backup ----------------------------------------------------------------------------------- */
+/* --- backup and restore ---------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
 	options_wrap(stderr, text, 0, 2);
 	fputc('\n', stderr);
+}
+
+static struct json_object *checked_cluster(const struct view *v, const struct view_cluster *c,
+					   struct err *err)
+{
+	struct json_object *o = json_object_new_object();
+	char hash[2 * HASH_LEN + 1] = "";
+	const struct mlog *log = NULL;
+	int r = view_log(v, c, &log, err);
+
+	if (r == 0)
+		hex_encode(mlog_head(log).hash, HASH_LEN, hash);
+	json_object_object_add(o, "name", text_or_null(c->name));
+	json_object_object_add(o, "id", json_object_new_string(c->id_text));
+	json_object_object_add(o, "members",
+			       log ? json_object_new_uint64(roster_count(mlog_roster(log),
+									 ROSTER_CURRENT))
+				   : NULL);
+	json_object_object_add(o, "records", log ? json_object_new_uint64(mlog_count(log)) : NULL);
+	json_object_object_add(o, "changed",
+			       log ? json_object_new_uint64(mlog_last_time_s(log)) : NULL);
+	json_object_object_add(o, "head", text_or_null(hash));
+	json_object_object_add(o, "error", r < 0 ? json_object_new_string(err->text) : NULL);
+	return o;
+}
+
+static void print_checked(struct json_object *list)
+{
+	static const char *const head[] = { "NAME", "ID", "MEMBERS", "LOG", "CHANGED", "HEAD" };
+	char id[ID_SHOWN + 1], hash[2 * ID_SHOWN + 1], when[WORDS_TIME_MAX];
+	struct table t;
+
+	table_init(&t, 0, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		snprintf(id, sizeof(id), "%s", member_of(o, "id"));
+		snprintf(hash, sizeof(hash), "%s", member_of(o, "head"));
+		table_cell(&t, member_of(o, "name"));
+		table_cell(&t, id);
+		table_cell(&t, member_of(o, "members"));
+		table_cell(&t, member_of(o, "records"));
+		table_cell(&t, time_of(o, "changed", when));
+		table_cell(&t, hash);
+		if (json_object_object_get(o, "error"))
+			table_note(&t, member_of(o, "error"));
+	}
+	table_print(&t);
+}
+
+static void say_restored(const struct restored *done, bool accept)
+{
+	char text[RESTORE_KEPT_MAX + 200];
+
+	if (done->replaced) {
+		snprintf(text, sizeof(text), "The database before is kept as %s.", done->kept);
+		say(text);
+	}
+	say(accept ? "The backup is in place. Start mlsh-signal."
+		   : "The backup is in place. Start mlsh-signal; then let an admin of each cluster "
+		     "connect (`mlsh connect`): nobody can join before.");
+}
+
+void operator_restore(const struct view *v, const char *file, const struct restored *done,
+		      bool accept, bool json)
+{
+	struct json_object *o = begin(), *list = json_object_new_array();
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < v->n_clusters; i++)
+		json_object_array_add(list, checked_cluster(v, &v->cluster[i], &err));
+	json_object_object_add(o, "file", text_or_null(file));
+	json_object_object_add(o, "restored", json_object_new_boolean(done != NULL));
+	json_object_object_add(o, "kept", text_or_null(done && done->replaced ? done->kept : NULL));
+	json_object_object_add(o, "clusters", list);
+	if (json) {
+		print_json(o);
+		return;
+	}
+	if (v->n_clusters > 0)
+		print_checked(list);
+	else
+		say("no cluster is in it");
+	json_object_put(o);
+	if (done)
+		say_restored(done, accept || v->n_clusters == 0);
 }
 
 void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json)

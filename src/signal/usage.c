@@ -8,7 +8,7 @@
 
 enum { VERSION };
 enum { TTL };
-enum { JSON, ALL, FORCE = ALL };
+enum { JSON, ALL, FORCE = ALL, CHECK = ALL, ACCEPT };
 
 static const struct options usage_options = {
 	.program = "mlsh-signal",
@@ -24,6 +24,7 @@ static const struct options usage_options = {
 		"  log CLUSTER       who did what and when: its membership log in words\n"
 		"  token             another setup token, for a further cluster\n"
 		"  backup FILE       the whole database as one file, while the server runs\n"
+		"  restore FILE      put a backup in place, or verify it with --check\n"
 		"  accept CLUSTER    go on after a restore, without an admin of the cluster\n"
 		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
@@ -122,6 +123,30 @@ static const struct options backup_options = {
 	.row = { JSON_ROW, [FORCE] = { "force", 0, NULL, "replace FILE if it is there" } },
 };
 
+static const struct options restore_options = {
+	.program = "mlsh-signal restore",
+	.usage = "FILE [--check] [--accept] [--json]",
+	.about =
+		"Puts a backup in the place of the database of a server that does not run, and "
+		"keeps the database that was there beside it. It verifies the backup first: every "
+		"page, the version, the keys, and every signature of every cluster's log. FILE - "
+		"stands for standard input. Killed at any moment it leaves the old database or the "
+		"new one in place, whole.\n"
+		"When the server starts again it takes what its nodes have and it lacks. Nobody "
+		"can join a cluster until an admin of it has connected, since the backup may lack "
+		"what came after it.\n"
+		"Exit status: 0 done, 1 failed (the backup is damaged, a server runs), 2 wrong "
+		"usage or configuration.",
+	.missing = "which file?",
+	.min_args = 1,
+	.max_args = 1,
+	.row = { JSON_ROW,
+		 [CHECK] = { "check", 0, NULL, "verify only, without a server and its rights" },
+		 [ACCEPT] = { "accept", 0, NULL,
+			      "go on without waiting for admins: only if nothing came after the "
+			      "backup, or no admin is left" } },
+};
+
 static const struct options accept_options = {
 	.program = "mlsh-signal accept",
 	.usage = "CLUSTER",
@@ -146,6 +171,7 @@ static const struct {
 	{ "log", COMMAND_LOG, &log_options },
 	{ "token", COMMAND_TOKEN, &token_options },
 	{ "backup", COMMAND_BACKUP, &backup_options },
+	{ "restore", COMMAND_RESTORE, &restore_options },
 	{ "accept", COMMAND_ACCEPT, &accept_options },
 };
 
@@ -180,8 +206,16 @@ static int parse_command(size_t i, int argc, char **argv, struct usage *ret, str
 	}
 	ret->command = commands[i].command;
 	ret->arg = g.n_args ? g.arg[0] : NULL;
-	ret->json = ret->command != COMMAND_TOKEN && g.value[JSON];
+	ret->json = ret->command != COMMAND_TOKEN && ret->command != COMMAND_ACCEPT &&
+		    g.value[JSON];
+	ret->check = ret->command == COMMAND_RESTORE && g.value[CHECK];
+	ret->accept = ret->command == COMMAND_RESTORE && g.value[ACCEPT];
 	ret->force = ret->command == COMMAND_BACKUP && g.value[FORCE];
+	if (ret->check && ret->accept)
+		return wrong(o,
+			     &(struct err){ .text = "--check changes nothing: --accept is for "
+						    "a restore" },
+			     err);
 	ret->all = ret->command == COMMAND_NODES && g.value[ALL];
 	if (ret->command == COMMAND_TOKEN && g.value[TTL] &&
 	    token_ttl_parse(g.value[TTL], &ret->ttl_s, err) < 0)

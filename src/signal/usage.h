@@ -12,6 +12,7 @@ enum command {
 	COMMAND_LOG,
 	COMMAND_TOKEN,
 	COMMAND_BACKUP,
+	COMMAND_RESTORE,
 	COMMAND_ACCEPT,
 	COMMAND_HELP,
 	COMMAND_VERSION
@@ -21,7 +22,7 @@ struct usage {
 	enum command command;
 	const struct options *help; /* COMMAND_HELP: of the program, or of one of its commands */
 	const char *arg;	    /* the cluster or the file; NULL if the command takes none */
-	bool json, all, force;
+	bool json, all, force, check, accept;
 	uint64_t ttl_s; /* token: 0 if not given */
 };
 

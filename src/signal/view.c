@@ -73,20 +73,14 @@ void view_explain(int code, const struct signal_config *cfg, struct err *err)
 			cfg->db_path);
 }
 
-int view_open(struct host *h, const struct signal_config *cfg, struct view *ret, struct err *err)
+int view_of_image(struct host *h, struct span image, const char *name, struct view *ret,
+		  struct err *err)
 {
 	struct view v = { .host = h };
-	struct buf image = { 0 };
-	int r = db_image_take(cfg->db_path, err, &v.server, &image);
+	int r = db_image_open(image, name, err, &v.db);
 
-	view_explain(r, cfg, err);
-	if (r == 0)
-		r = db_image_open(span_of(image.data, image.len), cfg->db_path, err, &v.db);
-	buf_free(&image);
 	if (r == 0)
 		r = read_clusters(&v, err);
-	if (r == 0 && v.server.running)
-		read_sessions(&v, cfg->db_path);
 	if (r < 0)
 		view_close(&v);
 	else
@@ -94,8 +88,28 @@ int view_open(struct host *h, const struct signal_config *cfg, struct view *ret,
 	return r;
 }
 
+int view_open(struct host *h, const struct signal_config *cfg, struct view *ret, struct err *err)
+{
+	struct db_server server = { .running = false };
+	struct buf image = { 0 };
+	int r = db_image_take(cfg->db_path, err, &server, &image);
+
+	view_explain(r, cfg, err);
+	if (r == 0)
+		r = view_of_image(h, span_of(image.data, image.len), cfg->db_path, ret, err);
+	buf_free(&image);
+	if (r < 0)
+		return r;
+	ret->server = server;
+	if (server.running)
+		read_sessions(ret, cfg->db_path);
+	return 0;
+}
+
 void view_close(struct view *v)
 {
+	for (size_t i = 0; i < v->n_clusters; i++)
+		mlog_free(v->cluster[i].log);
 	db_close(v->db);
 	free(v->sessions);
 	free(v->cluster);
@@ -154,13 +168,17 @@ int view_find(const struct view *v, const char *text, const struct view_cluster 
 		       text);
 }
 
-int view_log(const struct view *v, const struct view_cluster *c, struct mlog **ret, struct err *err)
+int view_log(const struct view *v, const struct view_cluster *c, const struct mlog **ret,
+	     struct err *err)
 {
+	struct view_cluster *own = &v->cluster[c - v->cluster];
 	uint8_t seed[16];
-	int r;
+	int r = 0;
 
 	random_fill(v->host, seed, sizeof(seed));
-	r = stored_log(v->db, c->id, seed, err, ret);
+	if (!own->log)
+		r = stored_log(v->db, c->id, seed, err, &own->log);
+	*ret = own->log;
 	return r < 0 ? err_prefix(err, "the log of cluster %s cannot be read",
 				  *c->name ? c->name : c->id_text)
 		     : 0;

@@ -19,6 +19,7 @@ struct view_cluster {
 	char id_text[VIEW_ID_TEXT_MAX];
 	uint8_t id[HASH_LEN];
 	struct prefix4 subnet;
+	struct mlog *log; /* NULL: not read yet; see view_log */
 };
 
 struct view {
@@ -33,6 +34,9 @@ struct view {
 /* Errors as db_image_take and db_image_open; the message says what to do. */
 int view_open(struct host *h, const struct signal_config *cfg, struct view *ret, struct err *err)
 	MUST_CHECK;
+/* The same of an image; nobody is known to be online then. `name` stands in messages. */
+int view_of_image(struct host *h, struct span image, const char *name, struct view *ret,
+		  struct err *err) MUST_CHECK;
 /* Puts the two commonest errors into words of what to do: a missing file, and another's. */
 void view_explain(int code, const struct signal_config *cfg, struct err *err);
 void view_close(struct view *v); /* zeroed allowed */
@@ -43,9 +47,9 @@ void view_close(struct view *v); /* zeroed allowed */
  */
 int view_find(const struct view *v, const char *text, const struct view_cluster **ret,
 	      struct err *err) MUST_CHECK;
-/* The log of the cluster, verified. Errors as stored_log. The caller frees *ret. */
-int view_log(const struct view *v, const struct view_cluster *c, struct mlog **ret, struct err *err)
-	MUST_CHECK;
+/* The log of the cluster, verified once. Errors as stored_log. It lives as long as the view. */
+int view_log(const struct view *v, const struct view_cluster *c, const struct mlog **ret,
+	     struct err *err) MUST_CHECK;
 /*
  * Whether the member has a session with the running server: from the list that the server keeps for
  * its next start, which is up to a second old, and after a crash holds, for half a minute, those

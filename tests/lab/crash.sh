@@ -115,6 +115,39 @@ since() { status_holds "$1" homelab "c['state'] == 'connected'"; }
 check "the nodes are connected" eval 'wait_until 15 since nas && wait_until 15 since n8'
 check "all are still there" all_there
 
+# --- a backup, and what came after it ---
+database=$WORK/signal/kept/signal.db
+operator() { on signal env MLSH_SIGNAL_DB="$database" mlsh-signal "$@"; }
+for m in n9:109 n10:110; do machine "${m%:*}" "${m#*:}"; done
+check "a backup while it runs" operator backup "$WORK/signal/kept.db"
+late=$(invite_url nas homelab)
+later=$(invite_url nas homelab)
+check "it is verified" eval 'operator restore --check "$WORK/signal/kept.db" | has -E "^homelab +[0-9a-f]{8} +10 "'
+check "as documented" eval 'operator restore --check --json "$WORK/signal/kept.db" | tests/lab/json_documented signal-restore'
+check "a node joins after it" adopt n9 "$late"
+check_fails "a running server keeps its database" 1 "mlsh-signal runs on it, .*Stop it first" operator restore "$WORK/signal/kept.db"
+stop "${DAEMON_PID[nas]}"
+stop "$SIGNAL_PID"
+cp "$WORK/signal/kept.db" "$WORK/signal/cut.db" && truncate -s -5000 "$WORK/signal/cut.db"
+check_fails "a damaged backup is not put in place" 1 "damaged|malformed" operator restore "$WORK/signal/cut.db"
+check "nor is anything else changed" eval 'operator nodes homelab | has n9'
+check "a backup of the stopped server" eval 'operator backup --force "$WORK/signal/kept.db" && server_start'
+check "another node joins" adopt n10 "$later"
+stop "$SIGNAL_PID"
+check "the backup is put in place" eval 'operator restore "$WORK/signal/kept.db" >"$WORK/signal/restore.out" 2>&1'
+check "in 80 columns" fits <"$WORK/signal/restore.out"
+check "the database before is kept" eval 'operator restore --check "$(ls "$database".before-restore-*)" | has -E "^homelab .* 12 "'
+server_start
+check "the operator sees that the cluster waits" eval 'operator clusters | joined | has "homelab .* restored from a backup: nobody can join"'
+machine n11 111
+url=$(invite_url nas homelab)
+check_fails "who joins is told why not, and what to do" 1 "restored from a backup .*mlsh connect. on an admin" adopt n11 "$url"
+check "an admin connects" daemon_start nas
+no_wait() { operator clusters --json | json_holds "not d['clusters'][0]['waiting']"; }
+check "and the wait is over" wait_until 15 no_wait
+check "what came after the backup is back, with the node itself" eval 'node_up n10 homelab && operator nodes homelab | has n10'
+check "and nodes join again" adopt n11 "$url"
+
 # --- the daemon is killed at random moments ---
 before=$(traces_of n8)
 for _ in 1 2 3 4 5; do

@@ -137,7 +137,15 @@ check "and names the first" grep -q "process $pid" "$work/err"
 check "also with a database of its own" \
 	env MLSH_SIGNAL_DB="$work/other.db" bash -c 'mlsh-signal 2>&1 | grep -q "127.0.0.1:'"$port"'"'
 cp "$work/first.err" "$work/err"
+check "a backup is verified while it runs" ends_with 0 "no cluster is in it" restore --check "$work/kept/one"
+check "from standard input, too" eval 'mlsh-signal restore --check - <"$work/kept/one" 2>&1 | grep -q "no cluster is in it"'
+check "but not put in its place" ends_with 1 "Stop it first" restore "$work/kept/one"
+check "a text is no backup" ends_with 1 "it is not a database" restore --check "$MLSH_SIGNAL_CONFIG"
 check "SIGTERM ends it well and soon" stops_on TERM
+check "a backup that only root can read is put in place" ends_with 0 "The backup is in place" restore "$work/kept/one"
+check "the database before is kept" eval 'test -s "$MLSH_SIGNAL_DB".before-restore-*'
+rm "$MLSH_SIGNAL_DB".before-restore-*
+[ "$(id -u)" != 0 ] || check "the database is the server's user's" all_owned "$work/state"
 
 check "it starts again" start
 check "a later start prints no token" printed_nothing
