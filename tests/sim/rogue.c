@@ -43,6 +43,15 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 				       .address = r->next_address };
 	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
 	(void)quic_conn_remote_addr(c->quic, &reply.observed);
+	if (rq->type == SIGNAL_HELLO && r->moved_to) {
+		reply.moved_host = span_str(r->moved_to);
+		reply.moved_port = SIGNAL_PORT;
+		r->moved_to = NULL;
+	}
+	if (rq->type == SIGNAL_HELLO && r->busy_s > 0) {
+		reply.busy = true;
+		reply.retry_after_s = r->busy_s;
+	}
 	if (rq->type == SIGNAL_LOG)
 		fill_page(r, rq->from, &reply.entries);
 	if (rq->type == SIGNAL_SUBSCRIBE) {

@@ -24,7 +24,9 @@ struct rogue {
 	struct quic_socket *socket;
 	struct entry_bytes entry[ROGUE_ENTRIES_MAX];
 	size_t n_entries;
-	ip4 next_address; /* what it tells joiners */
+	ip4 next_address;     /* what it tells joiners */
+	uint32_t busy_s;      /* it is busy for so long; 0: it is not */
+	const char *moved_to; /* it has moved to that host, for the next caller only; NULL: no */
 	struct rogue_caller caller[ROGUE_CALLERS_MAX];
 	size_t n_callers;
 	size_t sessions, admits, pushes; /* requests of that kind so far */
