@@ -224,7 +224,7 @@ int signal_reply_decode(enum signal_request_type to, struct span message, struct
 	if (to < SIGNAL_HELLO || to >= SIGNAL_REQUEST_TYPES)
 		return -EINVAL;
 	kind = cbor_get_uint(&r, REPLY_BUSY);
-	if (r.failed || elements != elements_of(kind, to))
+	if (r.failed || elements == 0 || elements != elements_of(kind, to))
 		return -EBADMSG;
 	switch (kind) {
 	case REPLY_ACCEPTED:

@@ -334,6 +334,7 @@ START_TEST(malformed_replies_are_refused)
 	ck_assert_int_eq(decode_reply(span_of("\x84\x01\x18\x64\x60\x00", 6)), -EBADMSG);
 	/* moved and busy answer hello, and nothing else */
 	ck_assert_int_eq(decode_reply(span_of("\x82\x03\x05", 3)), -EBADMSG);
+	ck_assert_int_eq(decode_reply(span_of("\x80\x03\x05", 3)), -EBADMSG);
 	ck_assert_int_eq(decode_reply(span_of("\x83\x02\x61"
 					      "a\x05",
 					      5)),
