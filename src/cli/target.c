@@ -127,7 +127,7 @@ static int none_anywhere(struct cli *c, const char *of_yours, struct err *err)
 
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err)
 {
-	/* The daemon tells each user of his own clusters, and root of all. */
+	/* The daemon tells each user of their own clusters, and root of all. */
 	const char *of_yours = geteuid() == 0 ? "" : " of yours";
 	struct idle idle;
 

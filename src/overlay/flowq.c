@@ -227,7 +227,7 @@ static bool mark(struct flowq_item *i)
 	return true;
 }
 
-/* False: the head was dropped. */
+/* Returns false if the head was dropped. */
 static bool head_passes(struct flowq *q, struct flow_waiting *f, uint64_t now)
 {
 	if (!is_late(q, f, now)) {

@@ -141,7 +141,7 @@ void nat_seen(struct overlay *o, const struct addr *from, const struct addr *see
 	i = view_of(&o->nat, from);
 	if (i < o->nat.n_views && addr_equal(&o->nat.view[i].seen, seen))
 		return;
-	/* Who changes his mind all the time does not make us tell everybody each time. */
+	/* Rate limit: a peer that keeps changing its answer must not make us notify the others. */
 	if (!bucket_take(&o->hearsay, 1, clock_now(o->h)))
 		return;
 	view_put(&o->nat, from, seen);

@@ -15,7 +15,7 @@ struct udp_rx;
 
 #define NAT_VIEWS_MAX 8
 
-/* Somebody outside says where he sees our socket. */
+/* A server or peer outside says at which address it sees our socket. */
 struct nat_view {
 	struct addr from, seen;
 };

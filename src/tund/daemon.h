@@ -57,7 +57,7 @@ uint64_t daemon_started(const struct daemon *d);
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills at most `max` clusters that `uid` may see (its own; all for root). */
 size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max);
-/* May this user bring the cluster up? Asked before anything that he passed is read. */
+/* May this user bring the cluster up? Asked before anything that they passed is read. */
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err) MUST_CHECK;
 /* A cluster handed over by its user; `may_create`: is in the group or root. The parts become the

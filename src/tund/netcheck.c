@@ -105,7 +105,7 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	case MAPPING_ASKED: /* of what we tell, not of what we find */
 	case MAPPINGS:
 		put(w, "What the NAT here does is not known: nobody but the signal server has told "
-		       "where he sees this machine.");
+		       "at which address it sees us.");
 		advise(w, "let the UDP port next to the signal server's (4434 beside 4433) "
 			  "through its firewall, or wait until a peer is reached directly");
 		break;

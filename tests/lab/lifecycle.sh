@@ -249,10 +249,10 @@ done
 echo "mlsh:x:4242:user1501" >>"$WORK/desk/group"
 check_fails "another user may not disconnect it" 1 "no cluster homelab here" as_user desk 1500 mlsh disconnect homelab
 check_fails "nor see its status" 1 "no cluster homelab here, and no other" as_user desk 1500 mlsh status homelab
-check "which tells him whose he would see" eval 'as_user desk 1500 mlsh status | joined |
+check "which tells them whose they would see" eval 'as_user desk 1500 mlsh status | joined |
 	has "No cluster of yours is connected.*other users.*only they and root"'
-check "his list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
-check "a user makes a cluster of his own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk
+check "their list of clusters is empty" json_holds "d['clusters'] == []" <<<"$(as_user desk 1500 mlsh status --json)"
+check "a user makes a cluster of their own" as_user desk 1500 mlsh setup garage --signal-host "$server" --token "$second" --name desk
 check_fails "root's is pointed to" 1 "no cluster homelab .*If homelab was made with sudo, it is root's" \
 	as_user desk 1500 mlsh invite homelab
 by_sudo() { on desk env SUDO_UID=1500 SUDO_USER=user1500 "$@"; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Somebody on the way sees all that two nodes send, and delivers copies of it from an address of
- * his own: later, or sooner than the originals come.
+ * A spy on the way sees all that two nodes send, and delivers copies of it from an address of its
+ * own: later, or sooner than the originals come.
  */
 #include "overlay/prober.h"
 #include "overlay_sim.h"
@@ -12,12 +12,12 @@
 
 struct spy {
 	struct fleet m;
-	struct addr at;			    /* his */
+	struct addr at;			    /* the spy's */
 	uint8_t kept[KEPT][PROBE_PING_MIN]; /* pings of node 1 to node 0 */
 	size_t n_kept;
 	unsigned pings, pongs; /* node 1's, and node 0's to it */
 	unsigned urgent;       /* node 0's pings */
-	unsigned to_spy;       /* datagrams that nodes sent to him */
+	unsigned to_spy;       /* datagrams that nodes sent to it */
 	bool races;	       /* with copies of what has these bits in the first byte: */
 	uint8_t mask, first;
 	unsigned copies;
@@ -58,7 +58,7 @@ static bool spy_tap(void *ctx, struct host *from, const struct addr *src, const 
 	struct held *h = &s->held[s->n_held % ARRAY_LEN(s->held)];
 
 	if (!from)
-		return true; /* his own */
+		return true; /* its own */
 	if (addr_equal(dst, &s->at)) {
 		s->to_spy++;
 		return false;
@@ -99,7 +99,7 @@ static void spy_begin(struct spy *s)
 
 	s->at = addr_v4(IP(198, 51, 100, 66), 6666);
 	fleet_init(&s->m, 2);
-	world_link_both(s->m.w, s->m.node[0].h, s->m.node[1].h, far); /* his way takes 5 ms */
+	world_link_both(s->m.w, s->m.node[0].h, s->m.node[1].h, far); /* its way takes 5 ms */
 	world_tap(s->m.w, spy_tap, s);
 	fleet_start(&s->m.node[0]);
 	fleet_start(&s->m.node[1]);

@@ -74,7 +74,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 	raw_invite_sign(&i, founder);
 	ck_assert_int_eq(opened(&i), REFUSAL_WRONG_CLUSTER);
 
-	i = raw_invite_fields(founder, 3600); /* signed by a stranger, in his own name */
+	i = raw_invite_fields(founder, 3600); /* signed by a stranger, in its own name */
 	{
 		struct raw *stranger = raw_new(&g);
 
@@ -209,7 +209,7 @@ START_TEST(a_cancelled_invite_is_refused)
 	i = raw_invite(founder);
 	b = cancel_entry(a, i.inv.nonce);
 	ck_assert_int_ne(append(a, &b), REFUSAL_NONE);
-	b = cancel_entry(founder, i.inv.nonce); /* an admin's, but not sent by him */
+	b = cancel_entry(founder, i.inv.nonce); /* an admin's, but not sent by them */
 	ck_assert_int_eq(append(a, &b), REFUSAL_NOT_ALLOWED);
 	ck_assert_int_eq(opened(&i), REFUSAL_NONE);
 	raw_free(a);

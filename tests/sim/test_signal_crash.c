@@ -151,7 +151,7 @@ START_TEST(what_was_acknowledged_holds)
 	}
 	ck_assert_uint_gt(kills, 5);
 
-	/* everybody is a member, once, with an address of his own */
+	/* everybody is a member, once, with an address of its own */
 	reader = raw_clone(joiner[0].r);
 	raw_session(reader);
 	raw_fetch(reader);

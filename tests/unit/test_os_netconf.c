@@ -373,7 +373,7 @@ START_TEST(conflict_with_a_resolver)
 	ck_assert(!conflicts("100.64.0.0/16", NULL));
 	ck_assert(used("100.65.0.53", 0, "a name server of this host"));
 	ck_assert(!used("100.65.0.54", 0, NULL));
-	/* Whoever points the resolver at his own node can disconnect it and connect it again. */
+	/* A user who points the resolver at a node of their own can connect it again. */
 	char what[64];
 	ck_assert_int_eq(netconf_address_used(host, 0x64410035, 0, true, what), 0);
 	struct tun *t = tun_up("100.65.0.53");

@@ -160,7 +160,7 @@ static void play_closed_above(void)
 	ck_assert_int_eq(open(path_of("server/db"), O_RDWR), -1);
 }
 
-/* What another user can lay into a folder that is his. */
+/* What another user can lay into a folder that is theirs. */
 static void play_traps(void)
 {
 	make_database();
