@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup and adopt, killed at every change of a file: the same command again completes them, with
- * the same key, and no key is left without the request or the cluster that it belongs to.
+ * setup, adopt and forget, killed at every change of a file: the same command again completes them.
+ * The key stays the same, and no key is left without the request or the cluster that it belongs to.
  */
 #include "hostile_kit.h"
 
@@ -98,6 +98,49 @@ static bool kill_adopt_at(unsigned changes)
 	return killed;
 }
 
+/* What is left is the whole cluster, or no cluster; and the same again removes the rest. */
+static bool kill_forget_at(unsigned changes)
+{
+	struct kit_node *nas, *laptop;
+	struct invite_url url;
+	struct kit k;
+	bool killed;
+
+	kit_open(&k);
+	nas = kit_node(&k, "nas");
+	laptop = kit_node(&k, "laptop");
+	kit_setup(nas);
+	kit_join(laptop, nas);
+	world_host_crash_after(laptop->host, changes);
+	SIM_CHECK_OK(k.w, store_forget(laptop->host, &laptop->store, KIT_CLUSTER, NULL));
+	killed = !world_host_alive(laptop->host);
+	boot(laptop);
+	if (kit_has_file(laptop, STORE_CLUSTER)) {
+		kit_load(laptop);
+		kit_unload(laptop);
+	} else if (killed) { /* it can even join at once */
+		url = kit_invite(nas);
+		laptop->name = "laptop2";
+		kit_adopt(laptop, &url);
+		check_member(laptop, 3);
+	}
+	SIM_CHECK_OK(k.w, store_forget(laptop->host, &laptop->store, KIT_CLUSTER, NULL));
+	ck_assert(kit_has_nothing(laptop));
+	ck_assert(!store_has_any(laptop->host, &laptop->store, KIT_CLUSTER));
+	kit_close(&k);
+	return killed;
+}
+
+START_TEST(forget_killed_at_every_step)
+{
+	unsigned changes = 0;
+
+	while (kill_forget_at(changes))
+		changes++;
+	ck_assert_uint_ge(changes, 5); /* cluster, key, certificate, log, folder */
+}
+END_TEST
+
 START_TEST(setup_killed_at_every_step)
 {
 	unsigned changes = 0;
@@ -177,4 +220,5 @@ START_TEST(two_clusters_at_two_servers_have_nothing_in_common)
 END_TEST
 
 UNIT_MAIN("client/steps", setup_killed_at_every_step, adopt_killed_at_every_step,
-	  a_refused_request_leaves_no_key, two_clusters_at_two_servers_have_nothing_in_common)
+	  forget_killed_at_every_step, a_refused_request_leaves_no_key,
+	  two_clusters_at_two_servers_have_nothing_in_common)
