@@ -10,8 +10,6 @@
 
 enum { JSON };
 
-#define FEATURES_TEXT_MAX (64 * 3 + 1)
-
 /* The same JSON as the daemon's, with what only the daemon knows left null. */
 static struct json_object *nodes_from_store(struct cli *c, const char *cluster, struct err *err)
 {
@@ -64,35 +62,6 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 	return o;
 }
 
-/* Feature bits as people read them: "0 3 17"; "-" for none of them, "?" if they are not known. */
-static const char *features_of(struct json_object *node, char out[FEATURES_TEXT_MAX])
-{
-	struct json_object *list = json_object_object_get(node, "features");
-	size_t len = 0;
-
-	if (!list)
-		return "?";
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		len += (size_t)
-			snprintf(out + len, FEATURES_TEXT_MAX - len, "%s%u", i ? " " : "",
-				 (unsigned)json_object_get_int(json_object_array_get_idx(list, i)) %
-					 64);
-	return len ? out : "-";
-}
-
-/* The column is left out as long as no node has a feature that another one may lack. */
-static bool any_features(struct json_object *list)
-{
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *bits =
-			json_object_object_get(json_object_array_get_idx(list, i), "features");
-
-		if (bits && json_object_array_length(bits) > 0)
-			return true;
-	}
-	return false;
-}
-
 static void print_nodes(struct json_object *o)
 {
 	static const char *const head[] = { "NAME",   "ADDRESS", "ROLE", "SPONSOR",
@@ -100,13 +69,14 @@ static void print_nodes(struct json_object *o)
 	struct json_object *list = json_object_object_get(o, "nodes");
 	struct table t;
 
-	bool bits = any_features(list);
+	/* Left out as long as no node has a feature that another one may lack. */
+	bool bits = table_any_bits(list, "features");
 
 	table_init(&t, 0, head, ARRAY_LEN(head) - !bits);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *n = json_object_array_get_idx(list, i);
 		time_t joined = (time_t)json_object_get_uint64(json_object_object_get(n, "joined"));
-		char when[32] = "-", name[LABEL_MAX + 16], text[FEATURES_TEXT_MAX];
+		char when[32] = "-", name[LABEL_MAX + 16], text[TABLE_BITS_MAX];
 		struct tm tm;
 
 		if (gmtime_r(&joined, &tm))
@@ -126,7 +96,7 @@ static void print_nodes(struct json_object *o)
 		table_cell(&t, !online ? "?" : json_object_get_boolean(online) ? "yes" : "no");
 		table_cell(&t, *js(n, "path") ? js(n, "path") : "?");
 		if (bits)
-			table_cell(&t, features_of(n, text));
+			table_cell(&t, table_bits(n, "features", text));
 	}
 	table_print(&t);
 }

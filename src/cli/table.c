@@ -130,3 +130,31 @@ void table_advice(struct json_object *list)
 		table_line("  - ", "%s",
 			   json_object_get_string(json_object_array_get_idx(list, i)));
 }
+
+const char *table_bits(struct json_object *o, const char *key, char out[TABLE_BITS_MAX])
+{
+	struct json_object *list = json_object_object_get(o, key);
+	size_t n = list ? json_object_array_length(list) : 0, len = 0;
+
+	if (!list)
+		return "?";
+	for (size_t i = 0; i < n && i < 64; i++) {
+		unsigned bit = (unsigned)json_object_get_int(json_object_array_get_idx(list, i));
+
+		len += (size_t)snprintf(out + len, TABLE_BITS_MAX - len, "%s%u", i ? " " : "",
+					bit % 64);
+	}
+	return len ? out : "-";
+}
+
+bool table_any_bits(struct json_object *list, const char *key)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *bits =
+			json_object_object_get(json_object_array_get_idx(list, i), key);
+
+		if (bits && json_object_array_length(bits) > 0)
+			return true;
+	}
+	return false;
+}

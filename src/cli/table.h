@@ -22,6 +22,12 @@ const char *table_ms(struct json_object *o, const char *key, char *out);
 const char *table_age(struct json_object *o, const char *key, char *out);
 const char *table_bytes(struct json_object *o, const char *key, char *out);
 
+/* Numbers of bits: "0 3 17"; "-" for none of them, "?" for null. Returns `out` or a constant. */
+#define TABLE_BITS_MAX (64 * 3 + 1)
+const char *table_bits(struct json_object *o, const char *key, char out[TABLE_BITS_MAX]);
+/* Has any object of the list such a bit? */
+bool table_any_bits(struct json_object *list, const char *key);
+
 /* What a NAT does, in words. */
 void table_nat(struct json_object *nat, char *out, size_t cap);
 /* What the gateway maps, in words. */
