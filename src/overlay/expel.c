@@ -26,6 +26,27 @@ static void forget_observed(struct peer *p)
 		overlay_refresh_candidates(o);
 }
 
+static void take_out(struct peer *p, const char *why)
+{
+	struct overlay *o = p->o;
+
+	p->wanted = p->online = p->left = false;
+	route_remove(&o->routes, p->address, p);
+	/* With the active one go the prober and packets that came early. */
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, why);
+	relay_forget(p);
+	outbound_give_up(p);
+	forget_observed(p);
+	p->from_server = p->from_peer = p->stored = p->knock = (struct wire_candidates){ 0 };
+	p->last_good = p->called_from = (struct addr){ 0 };
+	p->next_at = p->retry_at = p->silent_at = p->restart_test_at = TIME_NEVER;
+	p->waiting_until = TIME_NEVER;
+	snprintf(p->detail, sizeof(p->detail), "%s", why);
+	peer_set_state(p, p->last_heard ? PEER_LOST : PEER_IDLE);
+	peer_schedule(p);
+}
+
 void peer_expel(struct peer *p)
 {
 	struct overlay *o = p->o;
@@ -33,21 +54,30 @@ void peer_expel(struct peer *p)
 	if (p->expelled)
 		return;
 	p->expelled = true;
-	p->wanted = false;
-	route_remove(&o->routes, p->address, p);
-	/* With the active one go the prober and packets that came early. */
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, "not a member any more");
-	relay_forget(p);
-	outbound_give_up(p);
-	forget_observed(p);
-	peer_schedule(p);
-	snprintf(p->detail, sizeof(p->detail), "it is not a member any more");
-	if (p->state == PEER_UP)
-		peer_set_state(p, PEER_LOST);
+	take_out(p, "not a member any more");
 	list_remove(&p->in_overlay);
 	list_append(&o->expelled, &p->in_overlay);
 	deferred_call(o->bury); /* this may be an event of one of its connections */
+}
+
+void peer_bar(struct peer *p)
+{
+	p->barred = true;
+	take_out(p, "a removal that waits for its order denies it");
+}
+
+void peer_unbar(struct peer *p)
+{
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_BYE, "a tunnel may be built again");
+	if (route_add(&p->o->routes, p->address, p) < 0) {
+		log_error(host_log(p->o->h), "%s: no memory for its route", p->member->name);
+		return;
+	}
+	p->barred = false;
+	p->failures = 0;
+	if (overlay_is_eager(p->o))
+		peer_want(p);
 }
 
 void expelled_free(void *overlay)

@@ -40,7 +40,7 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 
 			if (n == max)
 				return n;
-			if (rank(p) != r)
+			if (rank(p) != r || p->barred)
 				continue;
 			hint_of(p, &h.at);
 			if (h.at.n > 0)

@@ -110,6 +110,8 @@ struct link {
 	uint64_t begun;	   /* by us */
 	uint64_t deadline; /* for the control stream and its hello; TIME_NEVER */
 	int64_t control;   /* stream; -1: none yet */
+	bool log_only;	   /* log_link.c: no tunnel */
+	bool key_before;   /* the other side shows the key that it had before */
 	bool connected, hello_sent, hello_got;
 	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
@@ -126,7 +128,9 @@ struct link {
 struct peer {
 	struct overlay *o;
 	const struct member *member;
-	ip4 address;   /* of the member, as the route to this peer has it */
+	ip4 address;	      /* of the member, as the route to this peer has it */
+	bool barred;	      /* a removal without order denies it: no tunnel, no route */
+	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
 	bool expelled; /* the member left: in o->expelled, until this turn of the loop ends */
 	struct list in_overlay;
 	bool initiator; /* ours is the lower address */
@@ -290,6 +294,20 @@ void overlay_log_learnt(struct overlay *o);
 /* The peers become what the roster says. -ENOMEM: what is left comes the next time. */
 int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
+struct peer *members_peer(const struct overlay *o, const struct member *m); /* NULL: none */
+/* Those that a removal without order denies lose their tunnels, others get theirs back. */
+void members_bar(struct overlay *o);
+
+/* --- log_link.c ------------------------------------------------------------------------------ */
+
+/* May a node with this key have a connection for messages of the log, and nothing else? */
+bool log_link_allowed(const struct overlay *o, const uint8_t key_sha256[HASH_LEN]);
+/* Such a connection that the other side began. Returns false if it is refused. */
+bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		     void **ret_ctx);
+/* Is the message looked at on such a connection? */
+bool log_link_takes(enum peer_message_type type);
+
 /* --- repair.c -------------------------------------------------------------------------------- */
 
 /* Opens the device and sets up our part of the host's network. */
@@ -421,6 +439,9 @@ void peer_tell_init(struct peer *p);
  */
 void peer_expel(struct peer *p);
 void expelled_free(void *overlay);
+/* A removal without order denies the member: the same, but it stays a peer that may come back. */
+void peer_bar(struct peer *p);
+void peer_unbar(struct peer *p);
 
 /* --- peer_attempts.c ------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ static void call_back_now(struct peer *p, const struct addr *from, uint64_t now)
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *l = &p->links[i];
 
-		if (l->conn && !l->relayed && addr_same_ip(&l->to, from) &&
+		if (l->conn && !l->log_only && !l->relayed && addr_same_ip(&l->to, from) &&
 		    l->to.port == from->port)
 			link_close(l, PEER_CLOSE_REPLACED, "called back");
 	}

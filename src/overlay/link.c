@@ -81,6 +81,10 @@ static void link_begin(struct link *l)
 {
 	struct peer *p = l->peer;
 
+	if (l->log_only) {
+		control_start(l);
+		return;
+	}
 	peer_link_chosen(l);
 	if (records_start(l) == 0) {
 		control_start(l);
@@ -100,7 +104,8 @@ void link_malformed(struct link *l, const char *what)
 	link_close(l, PEER_CLOSE_MALFORMED, what);
 	if (was_active)
 		peer_lost(p, what, PEER_LOST_FAULT);
-	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
+	else if (!l->log_only && p->state == PEER_CONNECTING && !p->active &&
+		 attempts_running(p) == 0)
 		attempts_failed(p, what);
 	else
 		peer_schedule(p);
@@ -113,12 +118,13 @@ static void on_connected(struct link *l)
 	l->connected = true;
 	if (!l->relayed)
 		meter_proven(&p->o->unproven, &l->to, clock_now(p->o->h));
-	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
+	if (!l->log_only)
+		l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
 	if (quic_conn_is_server(l->conn) || !p->initiator) {
 		peer_schedule(p); /* theirs to begin, or to call back */
 		return;
 	}
-	if (p->active) { /* another candidate was faster */
+	if (p->active && !l->log_only) { /* another candidate was faster */
 		link_close(l, PEER_CLOSE_BYE, "another path was faster");
 		return;
 	}
@@ -131,6 +137,10 @@ static void on_connected(struct link *l)
 
 static void on_readable(struct link *l, int64_t stream)
 {
+	if (!quic_stream_is_bidi(stream) && l->log_only) {
+		quic_stream_reset(l->conn, stream, PEER_CLOSE_MALFORMED);
+		return;
+	}
 	if (!quic_stream_is_bidi(stream)) {
 		inbound_stream(l, stream);
 		return;

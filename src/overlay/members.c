@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 
-static struct peer *peer_of_member(const struct overlay *o, const struct member *m)
+struct peer *members_peer(const struct overlay *o, const struct member *m)
 {
 	struct peer *p = route_lookup(&o->routes, m->address);
 
@@ -43,7 +43,7 @@ static int member_joined(struct overlay *o, const struct member *m)
 
 static void member_left(struct overlay *o, const struct member *m)
 {
-	struct peer *p = m == o->self ? NULL : peer_of_member(o, m);
+	struct peer *p = m == o->self ? NULL : members_peer(o, m);
 
 	if (p)
 		peer_expel(p);
@@ -60,7 +60,7 @@ static int member_changed(struct overlay *o, const struct roster_change *c)
 		member_left(o, c->member);
 		return 0;
 	case ROSTER_KEY:
-		p = c->member == o->self ? NULL : peer_of_member(o, c->member);
+		p = c->member == o->self ? NULL : members_peer(o, c->member);
 		if (p)
 			peer_rekeyed(p);
 		return 0;
@@ -122,6 +122,19 @@ static int self_joined(struct overlay *o, struct err *err)
 	if (o->ops->membership)
 		o->ops->membership(o->ctx, true);
 	return 0;
+}
+
+void members_bar(struct overlay *o)
+{
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+		bool denied = o->ops->denied && o->ops->denied(o->ctx, p->member);
+
+		if (denied && !p->barred)
+			peer_bar(p);
+		else if (!denied && p->barred)
+			peer_unbar(p);
+	}
 }
 
 int members_follow(struct overlay *o, struct err *err)

@@ -208,6 +208,13 @@ static void sync_device(struct sync *s)
 
 /* --- members --------------------------------------------------------------------------------- */
 
+/* Is it routed to, if the host does not use its address? */
+static bool is_wanted(const struct netsetup *n, const struct netsetup_member *m)
+{
+	return m->member && m->ip != n->self &&
+	       (!n->denied || !n->denied(n->denied_ctx, m->member));
+}
+
 static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[NETUSE_WHAT_MAX])
 {
 	if (!m->routed && s->n->proven == m->ip) {
@@ -333,7 +340,7 @@ static void sync_fence(struct sync *s)
 	for (size_t i = 0; i < n->n_members; i++) {
 		struct netsetup_member *m = &n->members[i];
 
-		if (m->member && m->ip != n->self && !m->fenced && !is_taken(s, m, what))
+		if (is_wanted(n, m) && !m->fenced && !is_taken(s, m, what))
 			fence_one(s, m->ip, true, &m->fenced);
 	}
 	fence_flush(n->device.fence);
@@ -435,9 +442,14 @@ int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 	sync_device(&s);
 	check_own(&s);
 	check_claim(&s);
-	for (size_t i = 0; i < n->n_members; i++)
-		if (n->members[i].member && n->members[i].ip != n->self)
-			sync_member(&s, &n->members[i], n->members[i].member->name);
+	for (size_t i = 0; i < n->n_members; i++) {
+		struct netsetup_member *m = &n->members[i];
+
+		if (is_wanted(n, m))
+			sync_member(&s, m, m->member->name);
+		else if (m->routed || m->fenced)
+			member_remove(&s, m);
+	}
 	sync_backstop(&s, cover_of(log));
 	return 0;
 }

@@ -39,7 +39,10 @@ struct netsetup {
 	unsigned had;			 /* enum netsetup_part: what was there once */
 	struct netsetup_member *members; /* by member->index */
 	size_t n_members;
-	struct roster_cursor roster;	 /* what they follow from */
+	struct roster_cursor roster; /* what they follow from */
+	/* Members without a route for now; set by the caller. NULL: none. */
+	bool (*denied)(void *ctx, const struct member *m);
+	void *denied_ctx;
 	struct prefix4 backstop;	 /* bits 0: none */
 	ip4 signal[NETSETUP_SIGNAL_MAX]; /* the signal server's, as DNS has it */
 	ip4 proven;			 /* where it proved to be; 0: nowhere yet */

@@ -27,7 +27,7 @@ static bool on_key_allowed(void *ctx, const struct quic_profile *profile,
 			   const uint8_t key_sha256[HASH_LEN])
 {
 	(void)profile;
-	return peer_of_key(ctx, key_sha256) != NULL;
+	return peer_of_key(ctx, key_sha256) || log_link_allowed(ctx, key_sha256);
 }
 
 static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
@@ -36,7 +36,7 @@ static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profil
 	struct peer *p = peer_of_key(ctx, quic_conn_peer_key_sha256(c));
 
 	(void)profile;
-	return p && peer_accept(p, c, ret_ops, ret_ctx);
+	return p ? peer_accept(p, c, ret_ops, ret_ctx) : log_link_accept(ctx, c, ret_ops, ret_ctx);
 }
 
 /* A datagram that is not QUIC. */
@@ -113,13 +113,24 @@ void overlay_log_grew(struct overlay *o)
 
 	if (members_follow(o, &err) < 0)
 		log_error(host_log(o->h), "cannot follow the members: %s", err.text);
+	members_bar(o);
 	repair_look(o);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->active && p->active->hello_got)
-			control_push(p->active);
+		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+			struct link *l = &p->links[i];
+
+			if (l->conn && l->hello_got && (l == p->active || l->log_only))
+				control_push(l);
+		}
 	}
+}
+
+void overlay_denials_changed(struct overlay *o)
+{
+	members_bar(o);
+	repair_look(o);
 }
 
 void overlay_log_learnt(struct overlay *o)
@@ -459,6 +470,8 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->h = h;
 	o->log = cfg->log;
 	o->self = cfg->self;
+	o->net.denied = cfg->ops->denied;
+	o->net.denied_ctx = cfg->ctx;
 	o->no_port_mapping = cfg->no_port_mapping;
 	o->ops = cfg->ops;
 	o->ctx = cfg->ctx;
@@ -486,8 +499,10 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		rc = make_packet_path(o, err);
 	if (rc == 0)
 		rc = members_follow(o, err);
-	if (rc == 0)
+	if (rc == 0) {
+		members_bar(o);
 		rc = overlay_start_mapper(o, err);
+	}
 	if (rc < 0) {
 		overlay_free(o);
 		return rc;
@@ -515,6 +530,7 @@ void overlay_free(struct overlay *o)
 	overlay_close(o);
 	list_for_each(it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
+	expelled_free(o);
 	mapper_free(o->mapper);
 	quic_socket_close(o->socket);
 	repair_stop(o);

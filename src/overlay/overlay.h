@@ -55,6 +55,11 @@ struct overlay_ops {
 	/* Other software deleted our interface, and another one took its place. May be NULL. */
 	void (*device_changed)(void *ctx);
 	/*
+	 * Does a removal without order deny this member? overlay_denials_changed follows when the
+	 * answer is another one. NULL: nobody is denied.
+	 */
+	bool (*denied)(void *ctx, const struct member *m);
+	/*
 	 * By the log this node is not a member any more (`in` false): the overlay is about to take
 	 * back what it did to the host; the interface and the fence go. Or it is one again, and has
 	 * another interface and fence. May be NULL.
@@ -102,6 +107,11 @@ struct fence *overlay_fence(const struct overlay *o); /* NULL: this node is not 
  * its socket and nothing else.
  */
 void overlay_log_grew(struct overlay *o);
+/*
+ * What ops->denied says changed. Members that are denied have no tunnel, no route and no relay from
+ * this turn of the loop on, and a connection for messages of the log only.
+ */
+void overlay_denials_changed(struct overlay *o);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
  * offline are kept: a living tunnel is not closed, and the last addresses are tried again.

@@ -75,7 +75,8 @@ int path_connect(struct link *l, const struct addr *to)
 	struct overlay *o = p->o;
 	struct quic_pin pin = { .by_key = true };
 
-	memcpy(pin.key_sha256, p->member->key_sha256, sizeof(pin.key_sha256));
+	memcpy(pin.key_sha256, l->key_before ? p->member->key_before_sha256 : p->member->key_sha256,
+	       sizeof(pin.key_sha256));
 	l->begun = clock_now(o->h);
 	l->relayed = !to;
 	l->proven = to && is_proven(p, to);

@@ -117,7 +117,7 @@ void peer_link_chosen(struct link *l)
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *other = &p->links[i];
 
-		if (other == l || !other->conn ||
+		if (other == l || !other->conn || other->log_only ||
 		    (other != p->active && server && quic_conn_is_server(other->conn)))
 			continue;
 		link_close(other, server ? PEER_CLOSE_REPLACED : PEER_CLOSE_BYE,
@@ -257,6 +257,10 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	const char *why = why_closed(p, ev, buf, sizeof(buf));
 	bool by_app = ev->reason == QUIC_CLOSE_REMOTE_APP;
 
+	if (l->log_only) {
+		peer_schedule(p);
+		return;
+	}
 	if (p->active == l) {
 		prober_free(p);
 		p->active = NULL;
@@ -304,6 +308,10 @@ static void on_deadline(struct link *l)
 	struct peer *p = l->peer;
 	bool was_active = p->active == l;
 
+	if (l->log_only) {
+		link_close(l, PEER_CLOSE_BYE, "long enough for the log");
+		return;
+	}
 	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
 	if (was_active)
 		peer_lost(p, "it did not say hello", PEER_LOST_FAULT);

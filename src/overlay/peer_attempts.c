@@ -13,7 +13,8 @@ size_t attempts_running(const struct peer *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		n += p->links[i].conn && !quic_conn_is_server(p->links[i].conn);
+		n += p->links[i].conn && !p->links[i].log_only &&
+		     !quic_conn_is_server(p->links[i].conn);
 	return n;
 }
 
@@ -83,7 +84,7 @@ void attempts_knock_heard(struct peer *p, const char *why)
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *l = &p->links[i];
 
-		if (l->conn && !quic_conn_is_server(l->conn))
+		if (l->conn && !l->log_only && !quic_conn_is_server(l->conn))
 			link_close(l, PEER_CLOSE_BYE, "the knock was heard");
 	}
 	attempts_failed(p, why);
@@ -140,7 +141,7 @@ static bool try_relay(struct peer *p)
 		return false;
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		l = &p->links[i];
-		if (!l->conn || !l->relayed)
+		if (!l->conn || !l->relayed || l->log_only)
 			continue;
 		if (quic_conn_is_server(l->conn) || l->connected ||
 		    now - l->begun < PEER_RELAY_YOUNG)
@@ -210,6 +211,8 @@ void peer_want(struct peer *p)
 {
 	bool first = !p->wanted;
 
+	if (p->barred || p->expelled)
+		return;
 	p->wanted = true;
 	if (!first && clock_now(p->o->h) < p->asked_at + NS_PER_S)
 		return; /* packets may come by the thousand */

@@ -216,9 +216,11 @@ static void on_hello(struct link *l, const struct peer_message *m)
 
 	if (memcmp(m->cluster_id, mlog_cluster_id(o->log), HASH_LEN) != 0) {
 		struct peer *p = l->peer;
+		bool tunnel = !l->log_only;
 
 		link_close(l, PEER_CLOSE_WRONG_CLUSTER, "another cluster");
-		peer_lost(p, "it belongs to another cluster", PEER_LOST_FAULT);
+		if (tunnel)
+			peer_lost(p, "it belongs to another cluster", PEER_LOST_FAULT);
 		return;
 	}
 	if (binding_of(l, binding) < 0 || !secret_equal(binding, m->binding, sizeof(binding))) {
@@ -234,7 +236,10 @@ static void on_hello(struct link *l, const struct peer_message *m)
 
 	/* What they lack is known only when their log is part of ours. */
 	l->their_next = known ? theirs.seq + 1 : UINT64_MAX;
-	peer_link_up(l);
+	if (l->log_only)
+		control_push(l);
+	else
+		peer_link_up(l);
 	if (l->conn && ahead)
 		ask(l, mlog_head(o->log).seq + 1);
 	else if (l->conn && !known)
@@ -275,6 +280,8 @@ static void on_message(struct link *l, struct span bytes)
 	}
 	log_trace(host_log(o->h), "%s: <- %s, %zu bytes", l->peer->member->name,
 		  peer_message_name(m->type), bytes.len);
+	if (l->log_only && !log_link_takes(m->type))
+		return;
 	solicited = m->type == PEER_LOG && l->asked && m->first == l->asked_from;
 	if (!solicited && !bucket_take(&l->messages, 1, clock_now(o->h))) {
 		link_malformed(l, "too many messages");

@@ -26,6 +26,7 @@ struct fleet_node {
 	char warning[OVERLAY_WARNING_MAX];
 	unsigned grew, forks, changes, devices, states, outs, ins;
 	uint64_t fork_seq;
+	bool denies[FLEET_NODES]; /* which nodes a removal without order denies, by index */
 };
 
 struct fleet {
@@ -112,6 +113,8 @@ static inline void fleet_membership(void *ctx, bool in)
 	n->ins += in;
 }
 
+static inline bool fleet_denied(void *ctx, const struct member *m);
+
 static const struct overlay_ops fleet_ops = {
 	.log_grew = fleet_log_grew,
 	.fork = fleet_fork,
@@ -121,7 +124,18 @@ static const struct overlay_ops fleet_ops = {
 	.network_state = fleet_network_state,
 	.device_changed = fleet_device_changed,
 	.membership = fleet_membership,
+	.denied = fleet_denied,
 };
+
+static inline bool fleet_denied(void *ctx, const struct member *m)
+{
+	struct fleet_node *n = ctx;
+
+	for (size_t i = 0; i < n->fleet->n; i++)
+		if (n->denies[i] && node_id_equal(&n->fleet->node[i].self->id, &m->id))
+			return true;
+	return false;
+}
 
 static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t entries)
 {

@@ -225,12 +225,12 @@ static bool rogue_up(void *ctx)
 	       fleet_peer(&r->m->node[0], &r->m->node[1]).state == PEER_UP;
 }
 
-static bool rogue_closed(void *ctx)
+static inline bool rogue_closed(void *ctx)
 {
 	return ((struct rogue *)ctx)->closed;
 }
 
-static void rogue_connect(struct rogue *r, struct fleet *m)
+static inline void rogue_connect(struct rogue *r, struct fleet *m)
 {
 	rogue_start(r, m);
 	rogue_introduce(r);
