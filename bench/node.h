@@ -12,7 +12,7 @@
 struct bench_node {
 	struct identity *id;
 	struct mlog *log;
-	struct member *self;
+	const struct member *self;
 	struct overlay *o;
 	struct path_tun tun;
 };
@@ -50,7 +50,7 @@ static inline void bench_node_open(struct bench_node *n, struct host *h, unsigne
 	for (uint64_t i = 0; i < mlog_count(log); i++)
 		ck_assert_int_eq(mlog_append(n->log, mlog_entry(log, i), NULL), 0);
 	id = identity_node_id(n->id);
-	n->self = mlog_member_by_id(n->log, &id);
+	n->self = roster_by_id(mlog_roster(n->log), &id, ROSTER_CURRENT);
 	cfg->identity = n->id;
 	cfg->log = n->log;
 	cfg->self = n->self;

@@ -40,7 +40,9 @@ static void tell(struct end *about, struct end *to)
 	if (!about->n.o || !to->n.o)
 		return;
 	overlay_candidates_get(about->n.o, &c);
-	overlay_presence(to->n.o, mlog_member_by_id(to->n.log, &about->n.self->id), true, &c);
+	overlay_presence(to->n.o,
+			 roster_by_id(mlog_roster(to->n.log), &about->n.self->id, ROSTER_CURRENT),
+			 true, &c);
 }
 
 static void on_candidates(void *ctx, const struct wire_candidates *c)

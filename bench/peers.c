@@ -58,7 +58,10 @@ static size_t count_up(const struct end *e)
 		struct node_id node = identity_node_id(id);
 		struct peer_status s;
 
-		up += overlay_peer_status(e->n.o, mlog_member_by_id(e->n.log, &node), &s) &&
+		up += overlay_peer_status(e->n.o,
+					  roster_by_id(mlog_roster(e->n.log), &node,
+						       ROSTER_CURRENT),
+					  &s) &&
 		      s.state == PEER_UP;
 		identity_free(id);
 	}
@@ -131,7 +134,8 @@ static void ask(void *ctx)
 	for (unsigned i = 1; i <= peers; i++) {
 		struct identity *id = kit_identity(i);
 		struct node_id node = identity_node_id(id);
-		struct member *m = mlog_member_by_id(n->end.n.log, &node);
+		const struct member *m = roster_by_id(mlog_roster(n->end.n.log), &node,
+						      ROSTER_CURRENT);
 		struct peer_status s;
 		uint64_t nonce;
 

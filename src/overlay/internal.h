@@ -342,7 +342,7 @@ bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr
 
 path_label router_new_label(struct overlay *o);
 void overlay_router_init(struct overlay *o);
-/* Where what goes to the peer is sent now. False: nowhere. */
+/* Where what goes to the peer is sent now. Returns false if the peer has no path. */
 bool router_now(const struct link *l, struct quic_route *ret);
 /* Something authentic of this link came from this address, not over the relay. */
 void router_heard(struct link *l, const struct udp_rx *rx);
@@ -407,7 +407,7 @@ size_t mtu_of_label(struct pathset *ps, path_label label);
 int peer_new(struct overlay *o, const struct member *m, struct peer **ret) MUST_CHECK;
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
-/* A connection of the server role that the peer began. False: too many. */
+/* A connection of the server role that the peer began. Returns false if there are too many. */
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		 void **ret_ctx);
 void peer_watch(struct peer *p, uint64_t now);
@@ -460,7 +460,7 @@ void attempts_begin(struct peer *p);
 void attempts_next(struct peer *p);
 /* Connections of ours that are under way. */
 size_t attempts_running(const struct peer *p);
-/* Over the relay, in the attempts under way. False: there are none. */
+/* Over the relay, in the attempts under way. Returns false without one. */
 bool attempts_by_relay(struct peer *p);
 /* They came to nothing: again after attempts_delay. */
 void attempts_failed(struct peer *p, const char *why);

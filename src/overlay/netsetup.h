@@ -40,7 +40,7 @@ struct netsetup {
 	struct netsetup_member *members; /* by member->index */
 	size_t n_members;
 	struct roster_cursor roster; /* what they follow from */
-	/* Members without a route for now; set by the caller. NULL: none. */
+	/* Members without a route for now; set by the caller. NULL if there are none. */
 	bool (*denied)(void *ctx, const struct member *m);
 	void *denied_ctx;
 	struct prefix4 backstop;	 /* bits 0: none */

@@ -452,6 +452,7 @@ check "it goes on" pings laptop 100.64.0.1
 stop "$FOREGROUND" INT
 check_fails "on a terminal it asks, and no is no" 1 "stays a member.*Nothing was changed" \
 	on laptop script -qec "mlsh forget homelab" /dev/null <<<n
+# shellcheck disable=SC2034 # the eval below uses it
 old_id=$(on laptop mlsh nodes homelab --json | python3 -c 'import json, sys
 print([n["node_id"] for n in json.load(sys.stdin)["nodes"] if n["self"]][0])')
 key=$(config_of laptop)/identity/homelab/key.pem

@@ -14,6 +14,7 @@ lab_need_root published
 trap lab_down EXIT
 lab_up
 machine signal 9
+# shellcheck disable=SC2034,SC2154 # the array of lib.sh
 MACHINE_IP[signal]=198.18.9.9
 ip -n "$LAB-router" addr add 198.18.9.9/32 dev lo
 must "a published port" ip netns exec "$LAB-router" nft -f - <<-NFT

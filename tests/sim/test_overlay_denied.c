@@ -55,7 +55,7 @@ static void learn(struct fleet *m, unsigned at, unsigned joiner)
 	overlay_log_grew(m->node[at].o);
 }
 
-/* Whoever of the two has the part of the one that begins. */
+/* Denied by the one that begins the tunnel, then by the other. */
 START_TEST(a_denied_member_gets_the_log_and_nothing_else)
 {
 	for (unsigned at = 0; at < 2; at++) {
@@ -189,7 +189,7 @@ START_TEST(the_key_of_before_gets_the_log_for_seven_days)
 }
 END_TEST
 
-/* Whoever has a copy of it cannot disturb the tunnel. */
+/* An attacker that has a copy of it cannot disturb the tunnel. */
 START_TEST(the_key_of_before_leaves_the_tunnel_alone)
 {
 	struct identity *old, *new = kit_identity(70);
