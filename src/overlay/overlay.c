@@ -341,8 +341,8 @@ static int make_packet_path(struct overlay *o, struct err *err)
 
 	if (flowq_init(&o->flows) < 0)
 		return err_set(err, -ENOMEM, "no memory for the packet path");
-	rc = coalesce_init(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
-			   tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
+	rc = coalesce_init(&o->coalescer, o->tun && tun_can_join(o->tun, TUN_GSO_TCP4),
+			   o->tun && tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
 	return rc < 0 ? err_set(err, rc, "no memory for the packet path") : 0;
 }
 
@@ -444,7 +444,7 @@ static void on_mapping(void *ctx)
 
 int overlay_start_mapper(struct overlay *o, struct err *err)
 {
-	if (o->no_port_mapping)
+	if (o->no_port_mapping || o->left)
 		return 0;
 
 	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
@@ -470,6 +470,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->h = h;
 	o->log = cfg->log;
 	o->self = cfg->self;
+	o->left = !member_is_current(o->self);
 	o->net.denied = cfg->ops->denied;
 	o->net.denied_ctx = cfg->ctx;
 	o->no_port_mapping = cfg->no_port_mapping;
@@ -493,7 +494,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		rc = open_socket(o, cfg, err);
 	if (rc == 0)
 		rc = watch_network(o, err);
-	if (rc == 0)
+	if (rc == 0 && !o->left)
 		rc = repair_start(o, err);
 	if (rc == 0)
 		rc = make_packet_path(o, err);

@@ -70,7 +70,7 @@ struct overlay_ops {
 struct overlay_config {
 	const struct identity *identity;
 	struct mlog *log;	   /* the owner's; outlives the overlay */
-	const struct member *self; /* in the log */
+	const struct member *self; /* in the log; a former member: as ops->membership says */
 	struct addr bind;	   /* unset: any address, any port */
 	uint16_t port;		   /* it had before: again, if it is free. 0: none */
 	bool no_port_mapping;	   /* the gateway is not asked for one */

@@ -237,7 +237,9 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 	struct daemon_cluster *c;
 
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
-	int rc = cluster_new(d, &s, err, &c);
+	int rc = tunnel_parts_member(p, err);
+	if (rc == 0)
+		rc = cluster_new(d, &s, err, &c);
 	if (rc < 0)
 		return rc;
 	rc = cluster_start(c, p, err);
@@ -334,9 +336,12 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 
 	if (rc == 0)
 		rc = merge_known_log(d, c, p, may_create, err);
+	if (rc == 0)
+		rc = tunnel_parts_member(p, err);
 	if (rc < 0)
 		return rc;
-	if (c && c->tunnel && is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
+	if (c && c->tunnel && !tunnel_left(c->tunnel) &&
+	    is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
 		return err_set(err, -EBUSY,
 			       "cluster %s is connected on this host already, as its "
 			       "node %s, by the user with id %u; yours, %s, can be instead after: "

@@ -269,12 +269,21 @@ static void on_overlay_device(void *ctx)
 	tunnel_changed(t);
 }
 
+static void note_left(struct tunnel *t)
+{
+	char text[MEMBER_LEFT_TEXT_MAX];
+	struct err err = { 0 };
+
+	t->left = true;
+	err_set(&err, -EACCES, "this node is not in the cluster any more: %s",
+		member_left_text(mlog_roster(t->parts.log), t->self, text));
+	tunnel_fail(t, &err);
+}
+
 /* Only the log says so, never the server. The overlay gives the host back what it had. */
 static void on_overlay_membership(void *ctx, bool in)
 {
 	struct tunnel *t = ctx;
-	char text[MEMBER_LEFT_TEXT_MAX];
-	struct err err = { 0 };
 
 	if (in) {
 		log_info(host_log(t->host), "%s: a recovery made this node a member again",
@@ -285,12 +294,9 @@ static void on_overlay_membership(void *ctx, bool in)
 		tunnel_changed(t);
 		return;
 	}
-	t->left = true;
 	pings_end(&t->pings);
 	zone_stop(&t->zone);
-	err_set(&err, -EACCES, "this node is not in the cluster any more: %s",
-		member_left_text(mlog_roster(t->parts.log), t->self, text));
-	tunnel_fail(t, &err);
+	note_left(t);
 }
 
 static void on_overlay_fence(void *ctx)
@@ -339,7 +345,6 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 	struct node_id id = identity_node_id(p->identity);
 	const struct genesis *g = mlog_genesis(p->log);
 	const struct member *self;
-	char text[MEMBER_LEFT_TEXT_MAX];
 	int rc = cluster_name_check(p->cluster.cluster, err);
 
 	if (rc < 0)
@@ -361,17 +366,25 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 	if (!self)
 		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
 			       p->cluster.cluster);
-	if (!member_is_current(self))
-		return err_set(err, -EACCES,
-			       "this node is not in cluster %s any more: %s. With a new invite it "
-			       "can join again",
-			       p->cluster.cluster,
-			       member_left_text(mlog_roster(p->log), self, text));
 	if (self->address != p->cluster.address)
 		return err_set(err, -EINVAL,
 			       "the cluster file of %s names another overlay address than the log",
 			       p->cluster.cluster);
 	return 0;
+}
+
+int tunnel_parts_member(const struct tunnel_parts *p, struct err *err)
+{
+	const struct roster *r = mlog_roster(p->log);
+	const struct member *self = roster_by_id(r, &p->cluster.node_id, ROSTER_ALL);
+	char text[MEMBER_LEFT_TEXT_MAX];
+
+	if (!self || member_is_current(self))
+		return 0;
+	return err_set(err, -EACCES,
+		       "this node is not in cluster %s any more: %s. With a new invite it can join "
+		       "again",
+		       p->cluster.cluster, member_left_text(r, self, text));
 }
 
 void tunnel_parts_free(struct tunnel_parts *p)
@@ -430,7 +443,10 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 				 .changed = on_zone,
 				 .ctx = t,
 				 .signal_host = t->parts.cluster.signal_host };
-	zone_start(&t->zone);
+	if (member_is_current(t->self))
+		zone_start(&t->zone);
+	else
+		note_left(t);
 	return 0;
 }
 
@@ -452,7 +468,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->started = clock_now(h);
 	list_init(&t->pings);
 	t->roster = roster_now(mlog_roster(p->log));
-	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_CURRENT);
+	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_ALL);
 	rc = tunnel_start(t, options, err);
 	if (rc < 0) {
 		t->parts.identity = NULL; /* still the caller's */

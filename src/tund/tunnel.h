@@ -46,6 +46,8 @@ struct tunnel_ops {
 /* Checks that the parts belong together (identity, log, cluster file, our own membership): -EINVAL
  * with a message. */
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err) MUST_CHECK;
+/* Is the node a member by the log? -EACCES with a sentence about how it left. */
+int tunnel_parts_member(const struct tunnel_parts *p, struct err *err) MUST_CHECK;
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 struct tunnel_options {

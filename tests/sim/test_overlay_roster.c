@@ -123,6 +123,34 @@ START_TEST(a_node_that_left_itself_gives_the_host_back)
 }
 END_TEST
 
+/* The machine was restarted meanwhile, and still keeps the log. */
+START_TEST(a_former_member_starts_with_a_socket_only)
+{
+	struct fleet m;
+
+	fleet_init(&m, 2);
+	struct roster_leave how = { LEFT_REMOVED, 100, KIT_TIME, m.node[0].self->id };
+	struct fleet_node *n = &m.node[1];
+	struct addr own = addr_v4(n->self->address, 0);
+
+	ck_assert_int_eq(roster_reserve(n->log->roster, 1), 0);
+	roster_leave(n->log->roster, n->self, &how);
+	fleet_start(&m.node[0]);
+	fleet_start(n);
+	sim_pass(m.w, WITHOUT_END);
+	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(host_routes(n), 0);
+	SIM_CHECK(m.w, !world_has_addr(n->h, &own));
+	ck_assert_int_ne(fleet_peer(&m.node[0], n).state, PEER_UP);
+	joined_again(n, n);
+	SIM_CHECK(m.w, world_has_addr(n->h, &own));
+	for (unsigned i = 0; i < 2; i++)
+		fleet_announce(&m.node[i]);
+	fleet_wait_up(&m, 70 * NS_PER_S);
+	fleet_free(&m);
+}
+END_TEST
+
 /* --- another key --- */
 
 static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const struct identity *key)
@@ -198,5 +226,5 @@ END_TEST
 UNIT_MAIN("overlay/roster", a_member_that_joins_again_is_connected_again,
 	  a_member_back_before_anybody_looked_proves_itself_again,
 	  a_member_gone_before_anybody_looked_is_never_a_peer,
-	  a_node_that_left_itself_gives_the_host_back,
+	  a_node_that_left_itself_gives_the_host_back, a_former_member_starts_with_a_socket_only,
 	  another_key_leaves_the_tunnel_and_is_pinned_for_the_next, members_come_and_go_at_random)
