@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Split DNS with a real systemd-resolved, which is not installed: its packages are downloaded and unpacked into
-# build/cache, and it runs with a D-Bus of its own in the machine's namespaces. Upstream there is a name server that
+# Split DNS with a real systemd-resolved and polkit, which are not installed: their packages are downloaded and unpacked
+# into build/cache, and they run with a D-Bus of their own in the machine's namespaces. Upstream there is a name server that
 # gives every name the address 192.0.2.80, and writes down what it was asked.
 #
 #     signal 10.71.9.2 (upstream DNS too), nas .1.2 (with resolved), laptop .2.2 (without), one router
@@ -34,25 +34,29 @@ check "resolv.conf is not touched" grep -q "no resolver yet" "$WORK/laptop/resol
 
 # --- systemd-resolved, unpacked ---
 packages="systemd-resolved libsystemd-shared dbus-daemon libdbus-1-3 libapparmor1 libexpat1 libkmod2 libcap-ng0 libaudit1"
-root=$PWD/build/cache/resolved
-unpack() {
-	local dir
-	[ -e "$root/done" ] && return 0
-	rm -rf "$root" && mkdir -p "$root/deb" && dir=$PWD || return 1
-	cd "$root/deb" || return 1
-	# shellcheck disable=SC2086
-	apt-get -o APT::Sandbox::User=root download $packages || { apt-get update && apt-get -o APT::Sandbox::User=root download $packages; }
-	cd "$dir" || return 1
-	for deb in "$root"/deb/*.deb; do dpkg-deb -x "$deb" "$root" || return 1; done
-	touch "$root/done"
-}
+root=$PWD/build/cache/resolved polkit=$PWD/build/cache/polkit
+unpack() ( # folder, package...
+	into=$1
+	shift
+	[ -e "$into/done" ] && return 0
+	rm -rf "$into" && mkdir -p "$into/deb" && cd "$into/deb" || return 1
+	apt-get -o APT::Sandbox::User=root download "$@" ||
+		{ apt-get update && apt-get -o APT::Sandbox::User=root download "$@"; }
+	for deb in "$into"/deb/*.deb; do dpkg-deb -x "$deb" "$into" || return 1; done
+	touch "$into/done"
+)
 # Libraries of the same packages, whatever the machine has.
-libraries() { find "$root" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :; }
-usable() {
-	! env LD_LIBRARY_PATH="$(libraries)" ldd "$resolved" "$bus" 2>&1 | has -E "not found|not a dynamic"
+libraries() { find "${1:-$root}" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :; }
+usable() { # folder, program...
+	local libraries
+	libraries=$(libraries "$1")
+	shift
+	! env LD_LIBRARY_PATH="$libraries" ldd "$@" 2>&1 | has -E "not found|not a dynamic"
 }
 resolved=$root/lib/systemd/systemd-resolved bus=$root/usr/bin/dbus-daemon
-if ! unpack >"$WORK/unpack.log" 2>&1 || ! [ -x "$resolved" ] || ! [ -x "$bus" ] || ! usable; then
+# shellcheck disable=SC2086 # several names
+if ! unpack "$root" $packages >"$WORK/unpack.log" 2>&1 || ! [ -x "$resolved" ] || ! [ -x "$bus" ] ||
+	! usable "$root" "$resolved" "$bus"; then
 	echo "skip - systemd-resolved: its packages could not be downloaded ($(tail -n 1 "$WORK/unpack.log"))"
 	exit $LAB_FAILED
 fi
@@ -77,6 +81,7 @@ cat >"$WORK/nas/bus.conf" <<XML
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>
   <include>$root/usr/share/dbus-1/system.d/org.freedesktop.resolve1.conf</include>
+  <include ignore_missing="yes">$polkit/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf</include>
 </busconfig>
 XML
 echo "systemd-resolve:x:991:991::/:/usr/sbin/nologin" >>"$WORK/nas/passwd"
@@ -87,6 +92,27 @@ bus_start() {
 	BUS_PID=$BG
 	wait_until 5 test -S "$WORK/nas/run/dbus/system_bus_socket"
 }
+# polkit with the rules of this project and those of systemd-resolved's package, and nothing of this machine's.
+polkit_there() {
+	local glib=libglib2.0-0
+	apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && glib+=t64
+	unpack "$polkit" polkitd libpolkit-gobject-1-0 libpolkit-agent-1-0 libduktape207 $glib &&
+		usable "$polkit" "$polkit/usr/lib/polkit-1/polkitd" &&
+		on nas mount -t overlay overlay -o "lowerdir=$WORK/share:/usr/share" /usr/share
+}
+polkit_start() {
+	rm -f "$WORK/nas/polkit.log"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	on_bg nas polkit.log sh -c 'mount -t overlay overlay -o "lowerdir=$1:/usr/share" /usr/share &&
+		LD_LIBRARY_PATH=$2 exec "$3"' sh "$WORK/share" "$(libraries "$polkit")" "$polkit/usr/lib/polkit-1/polkitd"
+	wait_until 10 grep -q "Acquired the name" "$WORK/nas/polkit.log"
+}
+sed -i '/^polkitd:/d' "$WORK/nas/passwd" "$WORK/nas/group"
+echo "polkitd:x:992:992::/:/usr/sbin/nologin" >>"$WORK/nas/passwd"
+echo "polkitd:x:992:" >>"$WORK/nas/group"
+mkdir -p "$WORK/share/polkit-1/rules.d" "$WORK/share/polkit-1/actions"
+cp contrib/polkit/50-mlshtund.rules "$WORK/share/polkit-1/rules.d/"
+cp "$root"/usr/share/polkit-1/actions/*.policy "$WORK/share/polkit-1/actions/"
 resolvectl() { on nas env LD_LIBRARY_PATH="$(libraries)" "$root/usr/bin/resolvectl" --no-pager "$@"; }
 resolved_start() {
 	on_exec nas env LD_LIBRARY_PATH="$(libraries)" "$resolved" >>"$WORK/nas/resolved.log" 2>&1 </dev/null &
@@ -119,8 +145,24 @@ dns_is() { status_holds nas homelab "c['dns']['state'] == '$1'"; }
 check "no bus yet: unavailable" dns_is unavailable
 must "D-Bus" bus_start
 must "systemd-resolved" resolved_start
-on nas mlsh disconnect homelab >/dev/null
-must "connected again" on nas mlsh connect homelab
+reconnect() { on nas mlsh disconnect homelab >/dev/null; on nas mlsh connect homelab; }
+must "connected again" reconnect
+has_polkit=false
+if polkit_there >"$WORK/polkit.log" 2>&1; then
+	has_polkit=true
+	check "mlshtund is not root" is_daemon_user "${DAEMON_PID[nas]}"
+	check "without polkit the zone is refused" wait_until 10 dns_is refused
+	check "and status says what to do" eval 'on nas mlsh status | joined | has "polkit has to let the user mlshtund.*50-mlshtund\.rules"'
+	must "polkit" polkit_start
+	must "connected again" reconnect
+	check_fails "to another user it stays closed" 1 "authentication|denied" on nas setpriv --reuid 65534 --regid 65534 \
+		--clear-groups env LD_LIBRARY_PATH="$(libraries)" "$root/usr/bin/resolvectl" domain mlsh0 x.test
+else
+	echo "skip - polkit: its packages cannot be used here ($(tail -n 1 "$WORK/polkit.log")); mlshtund stays root"
+	stop "${DAEMON_PID[nas]}"
+	sed -i '/^mlshtund:/d' "$WORK/nas/passwd"
+	must "daemon as root" daemon_start nas
+fi
 check "the zone is registered" wait_until 10 dns_is active
 capture() {
 	ip netns exec "$LAB-nas" tcpdump -i lo -nl udp dst port 53 and dst host 100.64.0.1 >"$WORK/nas/asked" 2>"$WORK/nas/tcpdump.log" &
@@ -154,6 +196,7 @@ rm -f "$WORK/nas/run/dbus/system_bus_socket"
 check "without the bus the tunnel is as it was" pings nas 100.64.0.2
 check "and status tells the truth" wait_until 10 dns_is unavailable
 must "the bus again" bus_start
+! $has_polkit || must "polkit again" polkit_start
 must "systemd-resolved again" resolved_start
 check "the zone is registered by itself" wait_until 30 resolves laptop.homelab 100.64.0.2
 
