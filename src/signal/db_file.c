@@ -109,16 +109,22 @@ int db_file_check(const char *path, struct err *err)
 
 /* --- a new one -------------------------------------------------------------------------------- */
 
-int db_file_new(const char *path, struct err *err)
+void db_file_discard(const char *path)
 {
 	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
 	char file[DB_PATH_TEXT_MAX + 16];
-	int fd;
 
 	for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
 		snprintf(file, sizeof(file), "%s%s", path, suffix[i]);
-		(void)unlink(file); /* what stays is in the way below, or SQLite says so */
+		(void)unlink(file);
 	}
+}
+
+int db_file_new(const char *path, struct err *err)
+{
+	int fd;
+
+	db_file_discard(path); /* what stays is in the way below, or SQLite says so */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(err, -errno, "the new file %s cannot be made: %s.", path,
@@ -222,8 +228,8 @@ int db_file_hold(int fd, struct err *err)
 			       "(systemctl stop mlsh-signal).",
 			       pid);
 	return err_set(err, -EBUSY,
-		       "mlsh-signal runs on it, in another container or on another machine. Stop "
-		       "it first.");
+		       "mlsh-signal runs on it, in another container or on another machine, or "
+		       "restores it. Stop it first.");
 }
 
 long db_file_server(int fd)

@@ -26,6 +26,8 @@ int db_file_empty(const char *path, struct err *err);
 int db_folder_make(const char *path, struct err *err) MUST_CHECK;
 /* Makes an empty file of mode 0600 in place of what a start that was killed may have left. */
 int db_file_new(const char *path, struct err *err) MUST_CHECK;
+/* Removes an unfinished one with its companions, as far as they are there. */
+void db_file_discard(const char *path);
 /* Moves the finished new database to its place, unless one is there (-EEXIST). Both synced. */
 int db_file_publish(const char *from, const char *path, struct err *err) MUST_CHECK;
 

@@ -314,14 +314,18 @@ int restore_place(struct host *h, const char *path, struct span image, bool acce
 	r = db_folder_make(path, err);
 	if (r == 0)
 		r = hold(path, &old_fd, err);
-	if (r == 0)
-		r = make_new(h, fresh, path, image, accept, &mark, err);
+	if (r < 0)
+		goto end;
+	r = make_new(h, fresh, path, image, accept, &mark, err);
 	if (r == 0) /* until the mark is there, too */
 		r = hold(fresh, &new_fd, err);
 	if (r == 0)
 		r = put_in_place(h, fresh, path, old_fd, ret, err);
-	if (r == 0)
-		r = mark_file_put(h, path, &mark, err);
+	if (r < 0)
+		db_file_discard(fresh);
+	else if ((r = mark_file_put(h, path, &mark, err)) < 0)
+		r = err_prefix(err, "the backup is in place, but not its mark");
+end:
 	if (new_fd >= 0)
 		close(new_fd);
 	if (old_fd >= 0)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -71,6 +72,11 @@ static void each_beside(void (*fn)(const char *file))
 static void remove_file(const char *file)
 {
 	ck_assert_int_eq(unlink(file), 0);
+}
+
+static void not_unfinished(const char *file)
+{
+	ck_assert_msg(!strstr(file, ".restoring"), "%s", file);
 }
 
 static unsigned kept;
@@ -228,6 +234,35 @@ START_TEST(a_running_server_is_left_alone)
 }
 END_TEST
 
+/* No room, or no right: the old one stays, and nothing unfinished is left. */
+START_TEST(what_cannot_be_written_changes_nothing)
+{
+	static const rlim_t rooms[] = { 0, 5000, 20000 };
+	struct restored done;
+	pid_t child;
+	int status;
+
+	prepare();
+	for (size_t i = 0; i < ARRAY_LEN(rooms); i++) {
+		child = fork();
+		ck_assert_int_ge(child, 0);
+		if (child == 0) {
+			struct rlimit room = { rooms[i], rooms[i] };
+			struct err err = { .code = 0 };
+
+			signal(SIGXFSZ, SIG_IGN);
+			setrlimit(RLIMIT_FSIZE, &room);
+			_exit(place(false, &done, &err) < 0 && strlen(err.text) > 20 ? 0 : 1);
+		}
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		ck_assert_uint_eq(entries_of(path), OLD_ENTRIES);
+		each_beside(not_unfinished);
+	}
+	finish();
+}
+END_TEST
+
 /* --- killed ----------------------------------------------------------------------------------- */
 
 /* A step is a system call that changes a file or a folder. */
@@ -353,4 +388,5 @@ START_TEST(it_may_be_killed_at_each_step)
 END_TEST
 
 UNIT_MAIN("signal/restore", the_old_one_is_kept, what_cannot_be_read_is_kept_as_it_is,
-	  a_running_server_is_left_alone, it_may_be_killed_at_each_step)
+	  a_running_server_is_left_alone, what_cannot_be_written_changes_nothing,
+	  it_may_be_killed_at_each_step)
