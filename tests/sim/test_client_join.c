@@ -203,7 +203,7 @@ START_TEST(setup_with_a_lost_request)
 	kit_setup(nas);
 	ck_assert(!nas->joined);
 	ck_assert_int_eq(nas->join_err.code, -EEXIST);
-	ck_assert_ptr_nonnull(strstr(nas->join_err.text, "homelab.pending"));
+	ck_assert_ptr_nonnull(strstr(nas->join_err.text, "mlsh forget homelab"));
 	ck_assert_int_eq(store_remove_pending(nas->host, &nas->store, KIT_CLUSTER), 0);
 	kit_setup(nas);
 	KIT_JOINED(nas);
