@@ -7,10 +7,12 @@
 #include "cli/cli.h"
 #include "cli/whose.h"
 #include "os/privs.h"
+#include "os/split.h"
 #include "tund/daemon.h"
 
 struct foreground {
 	struct cli *cli;
+	struct split *split; /* NULL: this process itself writes files */
 	enum tunnel_state shown;
 	bool ever_shown, json;
 	int exit_code;
@@ -117,18 +119,118 @@ static int check_privileges(struct cli *c, const char *cluster, struct err *err)
 				 why.text, cluster);
 }
 
+/* ---- the log, which is among the caller's files ---- */
+
+static int save_log(void *ctx, const struct cluster_file *f, const struct mlog *l, struct err *err)
+{
+	struct foreground *fg = ctx;
+	struct buf bytes = { 0 };
+	int rc;
+
+	if (!fg->split)
+		return store_save_log(fg->cli->host, &fg->cli->store, f, l, err);
+	rc = log_file_encode(l, &bytes);
+	rc = rc < 0 ? err_set(err, rc, "out of memory")
+		    : split_ask(fg->split, span_of(bytes.data, bytes.len), err);
+	buf_free(&bytes);
+	return rc;
+}
+
+/* What the keeper knows: the worker cannot make it write anything but a longer log of the same. */
+struct kept {
+	struct cli *cli;
+	struct tunnel_parts *parts;
+};
+
+static int keep_log(void *ctx, struct span request, struct err *err)
+{
+	struct kept *k = ctx;
+	struct tunnel_parts *p = k->parts;
+	struct mlog *newer = NULL;
+	int rc = log_file_decode(k->cli->host, request, p->cluster.cluster_id, &newer, err);
+
+	if (rc == 0)
+		rc = parts_merge_log(p, &newer, err);
+	if (rc == 0)
+		rc = store_save_log(k->cli->host, &k->cli->store, &p->cluster, p->log, err);
+	mlog_free(newer);
+	return rc;
+}
+
+/*
+ * Root's files stay root's, so that a daemon of another user cannot write them: this process keeps
+ * them and root's rights, and another one, which is the daemon, asks it to. Returns 1 in the
+ * daemon, also if no other user is to be had; 0 in the keeper, when all is over.
+ */
+static int split_off(struct foreground *f, struct tunnel_parts *p, struct err *err)
+{
+	struct kept kept = { f->cli, p };
+	int rc = split_fork(f->cli->host, err, &f->split);
+
+	if (rc != 0)
+		return rc;
+	f->exit_code = split_keep(f->split, LOG_FILE_MAX, keep_log, &kept);
+	return 0;
+}
+
+/* ---- from the start to the end ---- */
+
+static int give_up_rights(struct foreground *f, const struct privs_account *a, struct err *err)
+{
+	const struct privs_paths paths = { .folders = { f->split ? NULL : f->cli->store.dir },
+					   .sockets = { f->cli->socket_path } };
+	int rc = privs_become(f->cli->host, a, err);
+
+	if (rc == 0 && f->split) {
+		rc = split_end_together(f->split);
+		if (rc < 0)
+			return err_set(err, rc, "cannot end with the process that began: %s",
+				       strerror(-rc));
+	}
+	return rc < 0 ? rc : privs_drop(f->cli->host, PRIVS_DAEMON, &paths, err);
+}
+
+static int serve(struct foreground *f, struct daemon_config *cfg, struct tunnel_parts *p,
+		 const struct privs_account *a, struct err *err)
+{
+	struct signal_watch *watch[3] = { NULL };
+	struct host *h = f->cli->host;
+	struct daemon *d = NULL;
+	unsigned owner = geteuid();
+	int rc = daemon_new(h, cfg, err, &d);
+
+	if (rc == 0)
+		privs_give_socket(f->cli->socket_path, a);
+	if (rc == 0)
+		rc = give_up_rights(f, a, err);
+	if (rc == 0)
+		rc = daemon_add(d, p, owner, err);
+	if (rc == 0) {
+		watch[0] = signal_watch_new(h, SIGINT, on_stop, f->cli);
+		watch[1] = signal_watch_new(h, SIGTERM, on_stop, f->cli);
+		if (!signal_is_ignored(SIGHUP)) /* as nohup has it */
+			watch[2] = signal_watch_new(h, SIGHUP, on_stop, f->cli);
+		rc = loop_run(h);
+		if (rc < 0)
+			(void)err_set(err, rc, "the event loop failed");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
+		signal_watch_free(watch[i]);
+	daemon_free(d);
+	return rc;
+}
+
 int foreground_run(struct cli *c, const char *cluster, bool json)
 {
 	struct foreground f = { .cli = c, .json = json, .exit_code = EXIT_OK };
-	struct daemon_config cfg = {
-		.socket_path = c->socket_path, .store = &c->store, .changed = on_changed, .ctx = &f
-	};
-	const struct privs_paths paths = { .folders = { c->store.dir },
-					   .sockets = { c->socket_path } };
-	struct signal_watch *watch[3] = { NULL };
+	struct daemon_config cfg = { .socket_path = c->socket_path,
+				     .save_log = save_log,
+				     .changed = on_changed,
+				     .ctx = &f };
+	const struct privs_state state = { .user = CONTROL_USER };
+	struct privs_account account = { .reaches = true };
 	struct tunnel_parts p = { 0 };
 	struct file_lock *lock = NULL;
-	struct daemon *d = NULL;
 	struct err err = { 0 };
 	int rc;
 
@@ -145,23 +247,12 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	if (rc == 0)
 		rc = check_privileges(c, cluster, &err);
 	if (rc == 0)
-		rc = daemon_new(c->host, &cfg, &err, &d);
+		rc = privs_give_state(c->host, &state, &err, &account);
 	if (rc == 0)
-		rc = privs_drop(c->host, PRIVS_DAEMON, &paths, &err);
-	if (rc == 0)
-		rc = daemon_add(d, &p, geteuid(), &err);
-	if (rc == 0) {
-		watch[0] = signal_watch_new(c->host, SIGINT, on_stop, c);
-		watch[1] = signal_watch_new(c->host, SIGTERM, on_stop, c);
-		if (!signal_is_ignored(SIGHUP)) /* as nohup has it */
-			watch[2] = signal_watch_new(c->host, SIGHUP, on_stop, c);
-		rc = loop_run(c->host);
-		if (rc < 0)
-			(void)err_set(&err, rc, "the event loop failed");
-	}
-	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
-		signal_watch_free(watch[i]);
-	daemon_free(d);
+		rc = account.differs ? split_off(&f, &p, &err) : 1;
+	if (rc > 0)
+		rc = serve(&f, &cfg, &p, &account, &err);
+	split_free(f.split);
 	file_unlock(lock);
 	tunnel_parts_free(&p);
 	return rc < 0 ? cli_fail(&err) : f.exit_code;

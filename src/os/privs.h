@@ -90,13 +90,13 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 /* What a tunnel daemon that root starts gives to a user of its own. */
 struct privs_state {
 	const char *user;   /* as named in /etc/passwd */
-	const char *folder; /* made, mode 0700, if it is missing */
+	const char *folder; /* made, mode 0700, if it is missing; NULL: it keeps no state */
 	/*
 	 * What may be in it: files with one of these suffixes ("lock" is one, too), folders that
 	 * are named as such a file without it, and what file_write leaves behind. NULL ends.
 	 */
 	const char *const *suffixes;
-	const char *socket; /* its local socket, which exists; NULL: it has none */
+	const char *socket; /* its local socket, if it exists; NULL: see privs_give_socket */
 };
 
 /*
@@ -113,6 +113,11 @@ struct privs_state {
  */
 int privs_give_state(struct host *h, const struct privs_state *s, struct err *err,
 		     struct privs_account *ret) MUST_CHECK;
+/*
+ * Gives the folder of the socket, once it exists, to the account, if nothing else is in it; part of
+ * privs_give_state for those that keep state. Does nothing if the account does not differ.
+ */
+void privs_give_socket(const char *socket, const struct privs_account *a);
 /*
  * Becomes the account, without root's groups. Does nothing if it does not differ. Keeps
  * CAP_NET_ADMIN and CAP_NET_BIND_SERVICE (large socket buffers, ports below 1024) and what

@@ -40,10 +40,10 @@ static void cluster_save_log(struct daemon_cluster *c, const struct tunnel *t)
 {
 	struct daemon *d = c->daemon;
 	struct err err = { 0 };
-	int rc = d->cfg.state_dir ? state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t),
-						   tunnel_log(t), &err)
-				  : store_save_log(d->host, d->cfg.store, tunnel_cluster(t),
-						   tunnel_log(t), &err);
+	int rc = d->cfg.state_dir
+			 ? state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t),
+					  tunnel_log(t), &err)
+			 : d->cfg.save_log(d->cfg.ctx, tunnel_cluster(t), tunnel_log(t), &err);
 
 	timer_set(c->save_timer, rc < 0 ? clock_now(d->host) + SAVE_AGAIN : TIME_NEVER);
 	if (rc < 0 && !c->log_unsaved)

@@ -16,9 +16,11 @@ struct daemon;
 
 struct daemon_config {
 	const char *socket_path;
-	const char *state_dir;	   /* NULL: foreground, nothing is kept but the log in `store` */
-	const struct store *store; /* foreground: the user's files */
-	bool no_port_mapping;	   /* gateways are not asked to map our ports */
+	const char *state_dir; /* NULL: foreground, nothing is kept but the log */
+	/* foreground: saves the log among its user's files */
+	int (*save_log)(void *ctx, const struct cluster_file *f, const struct mlog *l,
+			struct err *err);
+	bool no_port_mapping;			      /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
 	void *ctx;
 };

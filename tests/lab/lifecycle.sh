@@ -416,6 +416,12 @@ rm -rf "$WORK/laptop/run/mlsh" # as on a machine that never had a daemon
 check "foreground connects" foreground foreground.log
 check "and carries packets" wait_until 5 pings laptop 100.64.0.1
 check "status works beside it" connected laptop homelab
+check "its tunnel is not root's" is_daemon_user "$(pgrep -P "$FOREGROUND")"
+log=$(config_of laptop)/clusters/homelab.log
+before=$(stat -c %s "$log")
+check "a node joins meanwhile" eval 'invite_url nas homelab | on desk env HOME="$WORK/desk/late" mlsh adopt - --name late'
+log_grew() { [ "$(stat -c %s "$log")" -gt "$before" ]; }
+check "the log is written for it, as root's file" eval 'wait_until 10 log_grew && [ "$(stat -c %u:%a "$log")" = 0:600 ]'
 check_fails "it is ended where it runs" 1 "foreground|Ctrl-C" on laptop mlsh disconnect homelab
 stop "$FOREGROUND" INT
 check "Ctrl-C ends it well" test $? = 0

@@ -207,7 +207,8 @@ static void give_socket_folder(const char *socket, uid_t from, uid_t uid, gid_t 
 	struct place p = { .fd = -1, .self = uid };
 	struct stat st;
 
-	if (!socket || place_split(socket, &p, NULL) < 0 || place_open(&p, NULL) < 0)
+	if (!socket || lstat(socket, &st) < 0 || place_split(socket, &p, NULL) < 0 ||
+	    place_open(&p, NULL) < 0)
 		return;
 	if (place_is_own(&p) && fstat(p.fd, &st) == 0 && st.st_uid == from)
 		(void)!fchown(p.fd, uid, gid);
@@ -218,6 +219,13 @@ static void say_root(struct host *h, const struct privs_state *s, const char *wh
 {
 	log_info(host_log(h), "started by root, and going on as root, not as %s: %s%s", s->user,
 		 why, back ? "; the state folder is root's again" : "");
+}
+
+static void say_user(struct host *h, const struct privs_state *s, const struct privs_account *a,
+		     bool given)
+{
+	log_info(host_log(h), "started by root, and going on as the user %s (%u)%s", s->user,
+		 a->uid, given ? "; the state folder is that user's now" : "");
 }
 
 /* As another user's the state would be lost to root, who gives up the right to read it. */
@@ -249,8 +257,7 @@ static const char *give(struct host *h, const struct privs_state *s, int folder,
 	if (!account_may(a, AT_FDCWD, s->folder, R_OK | W_OK | X_OK))
 		return "that user cannot reach the state folder";
 	give_socket_folder(s->socket, 0, a->uid, a->gid);
-	log_info(host_log(h), "started by root, and going on as the user %s (%u)%s", s->user,
-		 a->uid, given > 0 ? "; the state folder is that user's now" : "");
+	say_user(h, s, a, given > 0);
 	return NULL;
 }
 
@@ -268,6 +275,15 @@ static int folder_of_state(const struct privs_state *s, unsigned uid, struct pla
 	return r < 0 ? r : place_open(p, err);
 }
 
+static void say(struct host *h, const struct privs_state *s, const struct privs_account *a,
+		const char *why)
+{
+	if (why)
+		say_root(h, s, why, false);
+	else
+		say_user(h, s, a, false);
+}
+
 int privs_give_state(struct host *h, const struct privs_state *s, struct err *err,
 		     struct privs_account *ret)
 {
@@ -282,6 +298,12 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
 		return 0;
 	(void)!passwd_find(h, s->user, &a.uid, &a.gid); /* 0 without such a user */
 	why = unusable(h, &a);
+	if (!s->folder) {
+		say(h, s, &a, why);
+		if (!why)
+			*ret = a;
+		return 0;
+	}
 	r = folder_of_state(s, a.uid, &p, err);
 	if (r < 0 && !why)
 		return r;
@@ -296,4 +318,10 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
 	if (p.fd >= 0)
 		close(p.fd);
 	return 0;
+}
+
+void privs_give_socket(const char *socket, const struct privs_account *a)
+{
+	if (a->differs)
+		give_socket_folder(socket, 0, a->uid, a->gid);
 }
