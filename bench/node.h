@@ -24,14 +24,11 @@ static inline void bench_log_grew(void *ctx)
 	(void)ctx;
 }
 
-static inline void bench_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-			      const struct member *from)
+static inline void bench_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {
 	(void)ctx;
-	(void)ours;
-	(void)theirs;
 	(void)from;
-	ck_abort_msg("fork at %" PRIu64, seq);
+	ck_abort_msg("fork at %" PRIu64, proof->seq);
 }
 
 /* --- life --- */
@@ -48,7 +45,8 @@ static inline void bench_node_open(struct bench_node *n, struct host *h, unsigne
 	n->id = kit_identity(number);
 	n->log = kit_empty_log();
 	for (uint64_t i = 0; i < mlog_count(log); i++)
-		ck_assert_int_eq(mlog_append(n->log, mlog_entry(log, i), NULL), 0);
+		ck_assert_int_eq(mlog_reload(n->log, mlog_record(log, i), NULL), 0);
+	mlog_commit(n->log);
 	id = identity_node_id(n->id);
 	n->self = roster_by_id(mlog_roster(n->log), &id, ROSTER_CURRENT);
 	cfg->identity = n->id;

@@ -35,19 +35,11 @@ static struct raw *node_new(struct sig *g)
 static void adopt(struct raw *r, struct raw *sponsor)
 {
 	struct raw_invite i = raw_invite(sponsor);
-	struct signal_reply reply;
-	struct entry_bytes b;
 	char name[32];
 
 	snprintf(name, sizeof(name), "node%" PRIu64, r->g->ids);
-	memcpy(r->cluster_id, i.inv.cluster_id, HASH_LEN);
-	raw_greet(r);
-	ck_assert_int_eq(raw_open(r, &i, &reply), REFUSAL_NONE);
 	r->log = sponsor->log; /* one for all of a cluster */
-	b = raw_admit_entry(r, &i, name, reply.address);
-	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
-	memcpy(r->token, reply.node_token, HASH_LEN);
-	ck_assert_int_eq(mlog_append(r->log, span_of(b.data, b.len), NULL), 0);
+	raw_adopt(r, &i, name);
 	raw_hang_up(r);
 }
 

@@ -54,11 +54,15 @@ endef
 # The linker warns of name services in the static libraries, which nothing here calls
 # (tools/check-layers): what it says is shown only when it fails.
 # $(1) variant, $(2) program, $(3) objects of its own, $(4) archives, $(5) more libraries
+# What a test replaces by functions of its own (__wrap_NAME) stands in wraps_TEST.
+comma := ,
+wraps_test_signal_cost := entry_decode key_verify seed_sign
 define link
 $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
-	@$$($(1)_cc) $$($(1)_ldflags) -o $$@.$$$$$$$$ $(3) \
+	@$$($(1)_cc) $$($(1)_ldflags) $(addprefix -Wl$(comma)--wrap=,$(wraps_$(notdir $(2)))) \
+		-o $$@.$$$$$$$$ $(3) \
 		-Wl,--start-group $(4) -Wl,--end-group \
 		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime) \
 		>$$@.$$$$$$$$.log 2>&1 || { cat $$@.$$$$$$$$.log >&2; rm -f $$@.$$$$$$$$*; exit 1; }; \

@@ -56,7 +56,7 @@ static int load_parts(struct cli *c, const char *cluster, struct tunnel_parts *p
 	if (rc == 0)
 		rc = store_identity(c->host, &c->store, cluster, &p->identity, err);
 	if (rc == 0)
-		rc = store_load_log(c->host, &c->store, &p->cluster, &p->log, err);
+		rc = store_load_log(c->host, &c->store, &p->cluster, &p->log, NULL, err);
 	return rc;
 }
 
@@ -146,14 +146,14 @@ static int keep_log(void *ctx, struct span request, struct err *err)
 {
 	struct kept *k = ctx;
 	struct tunnel_parts *p = k->parts;
-	struct mlog *newer = NULL;
-	int rc = log_file_decode(k->cli->host, request, p->cluster.cluster_id, &newer, err);
+	struct log_read read = { .log = NULL };
+	int rc = log_file_decode(k->cli->host, request, p->cluster.cluster_id, NULL, &read, err);
 
 	if (rc == 0)
-		rc = parts_merge_log(p, &newer, err);
+		rc = parts_merge_log(p, &read.log, err);
 	if (rc == 0)
 		rc = store_save_log(k->cli->host, &k->cli->store, &p->cluster, p->log, err);
-	mlog_free(newer);
+	mlog_free(read.log);
 	return rc;
 }
 

@@ -74,7 +74,7 @@ static void look_at_files(struct cli *c, struct found *f)
 	if (store_load_cluster(c->host, &c->store, f->cluster, &file, NULL) < 0)
 		return;
 	snprintf(f->node, sizeof(f->node), "%s", file.node_name);
-	if (store_load_log(c->host, &c->store, &file, &log, NULL) == 0) {
+	if (store_load_log(c->host, &c->store, &file, &log, NULL, NULL) == 0) {
 		self = roster_by_id(mlog_roster(log), &file.node_id, ROSTER_CURRENT);
 		f->only_admin = self && self->role == ROLE_ADMIN &&
 				roster_admins(mlog_roster(log)) == 1;

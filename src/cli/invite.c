@@ -41,30 +41,39 @@ static int parse(const struct options_given *g, struct invite_args *a)
 	return EXIT_OK;
 }
 
+/* Has `newer` more than `old`, and all of it unless a recovery dropped some? */
+static bool goes_on(const struct mlog *old, const struct mlog *newer)
+{
+	struct head head = mlog_head(old);
+
+	if (mlog_generation(newer) != mlog_generation(old))
+		return mlog_generation(newer) > mlog_generation(old);
+	return mlog_has_head(newer, &head) && mlog_count(newer) > mlog_count(old);
+}
+
 /* The running daemon's log is newer than the file: it is verified, saved, and used in the file's
  * place. */
 static void refresh_log(struct cli *c, const struct cluster_file *f, struct mlog **log)
 {
 	struct control_request r = { .verb = CONTROL_LOG };
 	struct daemon_reply reply = { 0 };
+	struct log_read read = { .log = NULL };
 	struct err err = { 0 };
-	struct mlog *newer = NULL;
-	struct head old = mlog_head(*log);
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", f->cluster);
 	if (daemon_call(c, &r, &err, &reply) < 0)
 		return;
-	if (log_file_decode(c->host, span_of(reply.data, reply.len), f->cluster_id, &newer, &err) ==
-		    0 &&
-	    mlog_has_head(newer, &old) && mlog_count(newer) > mlog_count(*log)) {
-		if (store_save_log(c->host, &c->store, f, newer, &err) < 0)
+	if (log_file_decode(c->host, span_of(reply.data, reply.len), f->cluster_id, NULL, &read,
+			    &err) == 0 &&
+	    goes_on(*log, read.log)) {
+		if (store_save_log(c->host, &c->store, f, read.log, &err) < 0)
 			log_warn(host_log(c->host), "the newer membership log was not saved: %s",
 				 err.text);
 		mlog_free(*log);
-		*log = newer;
-		newer = NULL;
+		*log = read.log;
+		read.log = NULL;
 	}
-	mlog_free(newer);
+	mlog_free(read.log);
 	daemon_reply_free(&reply);
 }
 
@@ -132,7 +141,7 @@ static int make(struct cli *c, const struct invite_args *a, struct invite_url *u
 	if (rc == 0)
 		rc = store_identity(c->host, &c->store, a->cluster, &id, err);
 	if (rc == 0)
-		rc = store_load_log(c->host, &c->store, &f, &log, err);
+		rc = store_load_log(c->host, &c->store, &f, &log, NULL, err);
 	if (rc == 0) {
 		refresh_log(c, &f, &log);
 		struct invite_params p = {

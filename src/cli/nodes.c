@@ -20,7 +20,7 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 	int rc = store_load_cluster(c->host, &c->store, cluster, &f, err);
 
 	if (rc == 0)
-		rc = store_load_log(c->host, &c->store, &f, &log, err);
+		rc = store_load_log(c->host, &c->store, &f, &log, NULL, err);
 	secret_wipe(f.node_token, sizeof(f.node_token));
 	if (rc < 0)
 		return NULL;

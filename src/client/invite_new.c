@@ -25,16 +25,18 @@ static void list_admins(const struct mlog *l, char *out, size_t cap)
 	}
 }
 
-static int check_sponsor(const struct invite_params *p, struct err *err)
+static int check_sponsor(const struct invite_params *p, struct node_id *ret, struct err *err)
 {
-	struct node_id id = identity_node_id(p->identity);
-	const struct member *self = roster_by_id(mlog_roster(p->log), &id, ROSTER_CURRENT);
+	const struct member *self = roster_by_key_sha256(mlog_roster(p->log),
+							 identity_key_sha256(p->identity),
+							 ROSTER_CURRENT);
 	char admins[128];
 
 	if (!self)
 		return refuse_set(err, REFUSAL_NOT_MEMBER,
 				  "this machine is not a member of %s by its copy of the log",
 				  p->cluster->cluster);
+	*ret = self->id;
 	if (self->role == ROLE_ADMIN)
 		return 0;
 	list_admins(p->log, admins, sizeof(admins));
@@ -58,10 +60,32 @@ static int check_params(const struct invite_params *p, const char *node_name, st
 	r = label_check("node name", node_name, err);
 	if (r < 0)
 		return r;
-	if (roster_by_name(mlog_roster(p->log), span_str(node_name), ROSTER_ALL))
+	if (mlog_name_taken(p->log, node_name))
 		return refuse_set(err, REFUSAL_NAME_TAKEN,
 				  "the name %s is or was a node's of %s. Choose another name.",
 				  node_name, p->cluster->cluster);
+	return 0;
+}
+
+/* The new node takes the place of a member. */
+static int set_replaced(const struct invite_params *p, struct invite *inv, struct err *err)
+{
+	const struct member *m = roster_by_name(mlog_roster(p->log), span_str(p->replace),
+						ROSTER_ALL);
+
+	if (!m)
+		return err_set(err, -ENOENT,
+			       "there is and was no node %s in %s; `mlsh nodes %s` "
+			       "lists them",
+			       p->replace, p->cluster->cluster, p->cluster->cluster);
+	if (node_id_equal(&m->id, &inv->sponsor))
+		return err_set(err, -EINVAL,
+			       "%s is this machine itself, which would lose its place: let "
+			       "another admin make the invite",
+			       m->name);
+	inv->replaces = true;
+	inv->replace = m->id;
+	snprintf(inv->node_name, sizeof(inv->node_name), "%s", m->name);
 	return 0;
 }
 
@@ -71,7 +95,7 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	const char *node_name = p->node_name ? p->node_name : "";
 	struct invite_url u = { .port = p->cluster->signal_port };
 	struct invite *inv = &u.invite;
-	int r = check_sponsor(p, err);
+	int r = check_sponsor(p, &inv->sponsor, err);
 
 	if (r < 0 || (r = check_params(p, node_name, err)) < 0)
 		return r;
@@ -80,7 +104,6 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	random_fill(h, u.one_time, sizeof(u.one_time));
 	memcpy(inv->cluster_id, p->cluster->cluster_id, HASH_LEN);
 	snprintf(inv->cluster_name, sizeof(inv->cluster_name), "%s", p->cluster->cluster);
-	inv->sponsor = identity_node_id(p->identity);
 	inv->role = p->role;
 	/* Never before the head that it names, even if our clock is behind. */
 	inv->issued = MAX(p->now_s, mlog_last_time_s(p->log));
@@ -89,6 +112,10 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	inv->head = mlog_head(p->log);
 	memcpy(inv->signal_cert, u.signal_cert, HASH_LEN);
 	snprintf(inv->node_name, sizeof(inv->node_name), "%s", node_name);
+	if (p->replace && (r = set_replaced(p, inv, err)) < 0) {
+		invite_url_wipe(&u);
+		return r;
+	}
 	r = seed_public(u.one_time, inv->key);
 	if (r < 0)
 		err_set(err, r, "cannot make the invite's one-time key");

@@ -15,12 +15,15 @@ struct invite_params {
 	uint64_t ttl_s;
 	enum member_role role; /* what the sponsor means the new node to become */
 	const char *node_name; /* the only name it admits; NULL or "": any */
-	uint64_t now_s;	       /* seconds since 1970 */
+	/* A member, or a former one, whose name and address the new node takes; NULL: it is new. */
+	const char *replace;
+	uint64_t now_s; /* seconds since 1970 */
 };
 
 /*
  * A signed invite with a fresh one-time key. Refused (err->reason) when we are not an admin by our
- * log, or the name is taken. The caller wipes *ret with invite_url_wipe.
+ * log, or the name is taken; -ENOENT when nobody has or had the name to be replaced. The caller
+ * wipes *ret with invite_url_wipe.
  */
 int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	       struct invite_url *ret) MUST_CHECK;

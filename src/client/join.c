@@ -86,7 +86,7 @@ int join_drop_pending(struct join *j)
 	if (r < 0)
 		return r;
 	pending_wipe(&j->pending);
-	j->has_pending = j->old_pending = j->sent = false;
+	j->has_pending = j->old_pending = j->sent = j->resent = false;
 	return 0;
 }
 
@@ -115,7 +115,10 @@ static void on_event(void *ctx, const struct signal_event *ev)
 	(void)ctx, (void)ev; /* none before a session */
 }
 
-/* A server that is busy is waited for, as long as there is time. Returns false if there is none. */
+/*
+ * A server that is busy, or that many machines behind one address call at once, is waited for as
+ * long as there is time. Returns false if there is none.
+ */
 static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
 {
 	uint64_t now = clock_now(j->host);
@@ -131,12 +134,24 @@ static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
 	return true;
 }
 
+static bool asks_to_wait(enum refusal reason)
+{
+	return reason == REFUSAL_BUSY || reason == REFUSAL_RATE;
+}
+
+bool join_wait_asked(struct join *j, const struct signal_reply *reply)
+{
+	return asks_to_wait(reply->refusal) && wait_for_busy(j, reply->retry_after_s);
+}
+
 static void on_ended(void *ctx, const struct rpc_end *end)
 {
 	struct join *j = ctx;
 	struct err err = end->err; /* goes with the connection */
+	bool wait = end->refused ? asks_to_wait((enum refusal)err.reason)
+				 : end->closed_by_server && end->app_error == SIGNAL_CLOSE_LIMIT;
 
-	if (err.reason == REFUSAL_BUSY && wait_for_busy(j, end->retry_after_s))
+	if (wait && wait_for_busy(j, end->retry_after_s))
 		return;
 	join_fail(j, &err);
 }
@@ -179,23 +194,6 @@ static void on_retry(void *ctx)
 		join_fail(j, &err);
 }
 
-void join_again(struct join *j)
-{
-	struct err err = { 0 };
-
-	if (++j->tries >= JOIN_TRIES_MAX) {
-		refuse_set(&err, REFUSAL_STALE,
-			   "%s changed %u times while this node was joining. "
-			   "Try again.",
-			   j->cluster_name, j->tries);
-		join_fail(j, &err);
-		return;
-	}
-	rpc_free(j->rpc);
-	j->rpc = NULL;
-	timer_set_in(j->retry, backoff_delay(j->tries, random_u64(j->host)));
-}
-
 void join_progress(struct join *j, const char *fmt, ...)
 {
 	char line[512];
@@ -226,13 +224,12 @@ void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn f
 
 /* --- the pending request ---------------------------------------------------------------------- */
 
-static void join_succeed(struct join *j)
+void join_succeed(struct join *j)
 {
 	struct err err = { 0 };
-	int r = j->kind->accepted(j, &err);
 
-	if (r == 0)
-		r = store_save_identity(j->host, &j->store, j->cluster_name, j->identity, &err);
+	int r = store_save_identity(j->host, &j->store, j->cluster_name, j->identity, &err);
+
 	if (r == 0)
 		r = store_save_cluster(j->host, &j->store, &j->cluster_file, j->log, &err);
 	if (r < 0) {
@@ -250,7 +247,7 @@ static void join_succeed(struct join *j)
 
 static void pending_refused(struct join *j, const struct signal_reply *reply)
 {
-	enum join_verdict verdict = join_verdict(reply->refusal, j->old_pending);
+	enum join_verdict verdict = join_verdict(reply->refusal, j->old_pending || j->resent);
 	bool go_on = j->old_pending && j->kind->go_on(j);
 	struct err err = { 0 };
 	int r;
@@ -263,8 +260,8 @@ static void pending_refused(struct join *j, const struct signal_reply *reply)
 	r = join_drop_pending(j);
 	if (r < 0)
 		join_fail_code(j, r, "cannot remove the request that was refused");
-	else if (verdict == JOIN_MAKE_ANEW || go_on)
-		join_again(j);
+	else if (go_on)
+		j->kind->ready(j); /* with what this run was asked for */
 	else
 		join_fail(j, &err);
 }
@@ -273,12 +270,15 @@ static void on_pending_reply(void *ctx, const struct signal_reply *reply)
 {
 	struct join *j = ctx;
 
+	if (join_wait_asked(j, reply))
+		return;
 	if (reply->refusal != REFUSAL_NONE) {
 		pending_refused(j, reply);
 		return;
 	}
 	memcpy(j->cluster_file.node_token, reply->node_token, HASH_LEN);
-	join_succeed(j);
+	j->head = reply->head;
+	j->kind->accepted(j);
 }
 
 void join_send_pending(struct join *j)
@@ -295,6 +295,7 @@ void join_send_pending(struct join *j)
 		join_fail_code(j, r, "cannot send to the signal server");
 		return;
 	}
+	j->resent = j->sent;
 	j->sent = true;
 	join_progress(j, "waiting for the reply of %s", j->server);
 }

@@ -52,7 +52,11 @@ struct setup_params {
 int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
 		join_progress_fn progress, void *ctx, struct err *err, struct join **ret)
 	MUST_CHECK;
-/* The same with an invite; also fails at once when it has expired by our own clock. */
+/*
+ * The same with an invite. Whether that is still good is the server's clock's business, not ours:
+ * a machine without a clock can join. A request of an earlier run is completed first; if the server
+ * refuses that, this run's invite and name are tried.
+ */
 int adopt_start(struct host *h, const struct store *s, const struct invite_url *url,
 		const char *node_name, join_fn fn, join_progress_fn progress, void *ctx,
 		struct err *err, struct join **ret) MUST_CHECK;

@@ -6,14 +6,12 @@
 #include "client/join.h"
 #include "client/rpc.h"
 
-#define JOIN_TRIES_MAX 5 /* requests made again because the cluster changed meanwhile */
 #define JOIN_DEADLINE (120 * NS_PER_S)
 
 /* What becomes of a pending request after the server's answer to it. */
 enum join_verdict {
-	JOIN_MAKE_ANEW, /* out of date: forget it and make another */
-	JOIN_FORGET,	/* refused for good, it was not carried out and never will be */
-	JOIN_KEEP	/* the answer does not say whether it was carried out */
+	JOIN_FORGET, /* refused for good, it was not carried out and never will be */
+	JOIN_KEEP    /* the answer does not say whether it was carried out */
 };
 
 /* `sent_before`: it may have reached the server in an earlier run. Pure. */
@@ -25,9 +23,12 @@ struct join_kind {
 	enum pending_kind pending;
 	/* Connected and greeted: makes the first request. */
 	void (*ready)(struct join *j);
-	/* The server accepted the pending request: fills in log and cluster file. */
-	int (*accepted)(struct join *j, struct err *err);
-	/* The server refused an earlier run's request for good: may another one be made? */
+	/*
+	 * The server accepted the pending request: gets and checks the log, fills in the cluster
+	 * file, then join_succeed.
+	 */
+	void (*accepted)(struct join *j);
+	/* The server refused an earlier run's request for good: would another one be different? */
 	bool (*go_on)(const struct join *j);
 };
 
@@ -43,7 +44,6 @@ struct join {
 	struct timer *retry, *deadline;
 	uint64_t deadline_at;
 	struct deferred *finish;
-	unsigned tries;
 	/* What is to be done. */
 	char cluster_name[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
 	char server[HOST_TEXT_MAX + 1];
@@ -56,14 +56,15 @@ struct join {
 	/* What was made of it. */
 	struct mlog *log;
 	struct cluster_file cluster_file;
-	ip4 next_address;
+	struct wire_head head;	/* adopt: of our own record, by the server */
 	unsigned subnets_tried; /* of those that setup chose itself */
 	bool subnet_chosen;	/* and why: */
 	char subnet_why[160];
 	struct pending pending;
 	bool has_pending; /* `pending` holds a request, and it is on disk */
 	bool old_pending; /* it comes from an earlier run */
-	bool sent;	  /* it was sent in this run */
+	bool sent;	  /* it was sent in this run, */
+	bool resent;	  /* and once more */
 	/* How it ended. */
 	bool ended, failed;
 	struct err err;
@@ -84,7 +85,7 @@ int join_connect(struct join *j, struct err *err) MUST_CHECK;
 void join_progress(struct join *j, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /*
  * The date for an entry, in seconds since 1970: our clock's, or the server's if ours is ahead of
- * it. An entry from the future would date all that follow it.
+ * it. A cluster that was founded in the future could order nothing until then.
  */
 uint64_t join_time_s(const struct join *j);
 /* Sends a request; failing to ends the join. */
@@ -102,7 +103,11 @@ void join_fail(struct join *j, const struct err *err);
 void join_refused(struct join *j, const struct signal_reply *reply, bool tells);
 /* Removes the pending request; -errno when it cannot be. */
 int join_drop_pending(struct join *j) MUST_CHECK;
-/* Connects again after a moment; ends it after too many times. */
-void join_again(struct join *j);
+/* Did what was accepted yield a log and a cluster file? Saves them and ends it. */
+void join_succeed(struct join *j);
+/*
+ * A reply that only asks us to wait: connects again then, and returns true, if there is time left.
+ */
+bool join_wait_asked(struct join *j, const struct signal_reply *reply);
 
 #endif

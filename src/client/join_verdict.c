@@ -5,13 +5,11 @@
 #include "base/assert.h"
 
 /* Does the answer tell that the request was looked at? Then it was not carried out, ever. */
-enum answer { ANSWER_LOOKED_AT, ANSWER_NOT_LOOKED_AT, ANSWER_STALE, ANSWER_UNCLEAR };
+enum answer { ANSWER_LOOKED_AT, ANSWER_NOT_LOOKED_AT, ANSWER_UNCLEAR };
 
 static enum answer answer_of(enum refusal reason)
 {
 	switch (reason) {
-	case REFUSAL_STALE:
-		return ANSWER_STALE;
 	case REFUSAL_MALFORMED:
 	case REFUSAL_VERSION:
 	case REFUSAL_RATE:
@@ -39,6 +37,10 @@ static enum answer answer_of(enum refusal reason)
 	case REFUSAL_KEY_KNOWN:
 	case REFUSAL_NOT_MEMBER:
 	case REFUSAL_UNKNOWN_HEAD:
+	case REFUSAL_STALE:
+	case REFUSAL_TOO_OLD:
+	case REFUSAL_LAST_ADMIN:
+	case REFUSAL_RECOVERY_CODE:
 		return ANSWER_LOOKED_AT;
 	case REFUSAL_NONE:
 	case REFUSAL_INTERNAL: /* in the middle of it */
@@ -57,8 +59,6 @@ static enum answer answer_of(enum refusal reason)
 enum join_verdict join_verdict(enum refusal reason, bool sent_before)
 {
 	switch (answer_of(reason)) {
-	case ANSWER_STALE:
-		return JOIN_MAKE_ANEW;
 	case ANSWER_LOOKED_AT:
 		return JOIN_FORGET;
 	case ANSWER_NOT_LOOKED_AT:

@@ -68,8 +68,7 @@ static const struct {
 	  "this machine's key is or was in the cluster already, and a key joins only once. Run the "
 	  "same command again: it makes a new key." },
 	{ REFUSAL_NOT_MEMBER, -EACCES,
-	  "this node is not a member of the cluster any more. To come back: `mlsh forget` the "
-	  "cluster, then `mlsh adopt` with a new invite." },
+	  "it says that this node is not a member of the cluster, and shows no record of that." },
 	{ REFUSAL_BAD_TOKEN, -EACCES,
 	  "it does not accept this node's token. Was the server installed again, or its "
 	  "database lost?" },
@@ -78,6 +77,12 @@ static const struct {
 	  "the server restored from an old copy? Let another node connect first, then try again." },
 	{ REFUSAL_UNSUPPORTED, -EOPNOTSUPP,
 	  "it does not know this request: it is older than this mlsh. Upgrade mlsh-signal there." },
+	{ REFUSAL_LAST_ADMIN, -EACCES,
+	  "the cluster would be left without an admin. Promote another node first." },
+	{ REFUSAL_TOO_OLD, -ETIME,
+	  "the entry's time is not near the server's. Check the clocks, then try again." },
+	{ REFUSAL_RECOVERY_CODE, -EACCES,
+	  "the recovery code is not the one in force. Check that it was copied whole." },
 	{ REFUSAL_RESTORED, -EBUSY,
 	  "it was restored from a backup and waits for an admin of this cluster to connect. Run "
 	  "'mlsh connect' on an admin's machine, then try again.",
@@ -89,8 +94,7 @@ static const struct {
 	  "the server's certificate is not the expected one. Nothing was sent to it." },
 	{ REFUSAL_TIMEOUT, -ETIMEDOUT, "there was no answer in time. Try again." },
 	{ REFUSAL_FORK, -EUCLEAN,
-	  "two valid membership logs exist: the signal server is lying, or was restored from an "
-	  "old copy and written to." },
+	  "two valid membership logs exist: the signal server has signed both." },
 	{ REFUSAL_BUSY, -EBUSY, "it is busy, and asks to be called again later." },
 	{ REFUSAL_MOVED, -EREMCHG,
 	  "it says that it has moved to a place that this node does not follow it to." },

@@ -11,6 +11,7 @@
 #include "proto/names.h"
 
 #define NO_STREAM (-1)
+#define CONNECTION_REFUSED 0x2 /* RFC 9000 section 20.1 */
 
 /* A request whose reply has not come; in the order of sending, which is that of the deadlines. */
 struct waiting {
@@ -99,7 +100,8 @@ static const char *close_words(uint64_t app_error)
 		return "another session of this same node took its place. Is it running twice, or "
 		       "was its identity copied to another machine?";
 	case SIGNAL_CLOSE_REMOVED:
-		return "this node was removed from the cluster";
+		return "it says that this node was removed from the cluster, and has shown no "
+		       "record of that";
 	case SIGNAL_CLOSE_SHUTDOWN:
 		return "it is shutting down";
 	case SIGNAL_CLOSE_SLOW:
@@ -113,10 +115,24 @@ static const char *close_words(uint64_t app_error)
 	}
 }
 
+/* It takes no more connections, from here or at all: as if it had answered busy. */
+static void on_refused(struct rpc *r)
+{
+	struct rpc_end end = { .refused = true };
+
+	refuse_set(&end.err, REFUSAL_BUSY,
+		   "the signal server %s takes no more connections at this moment", r->server_name);
+	rpc_end(r, &end);
+}
+
 static void on_closed(struct rpc *r, const struct quic_event *ev)
 {
 	struct rpc_end end = { .closed_by_server = ev->reason == QUIC_CLOSE_REMOTE_APP };
 
+	if (ev->reason == QUIC_CLOSE_REMOTE && ev->error == CONNECTION_REFUSED) {
+		on_refused(r);
+		return;
+	}
 	switch (ev->reason) {
 	case QUIC_CLOSE_REMOTE_APP:
 		end.app_error = ev->error;

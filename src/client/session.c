@@ -179,35 +179,29 @@ void session_go_home(struct session *s)
 	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
 }
 
+void session_left(struct session *s)
+{
+	struct err err = { 0 };
+
+	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
+		   s->cluster.cluster);
+	session_stop(s, &err);
+}
+
 static void session_next(struct session *s, enum session_next next, uint64_t wait,
 			 const struct err *err)
 {
-	if (next == SESSION_NEXT_STOP)
-		session_stop(s, err);
-	else if (next == SESSION_NEXT_WAIT)
+	if (next == SESSION_NEXT_WAIT)
 		session_lost_for(s, err, wait);
 	else
 		session_lost(s, err);
-}
-
-/*
- * Can the server know more of our membership than we? Only by entries that we lack; if its log is
- * no longer than ours, or another one, it merely does not know of our admission.
- */
-static bool server_knows_more(const struct session *s)
-{
-	uint64_t from;
-
-	return !s->forked && s->has_server_head &&
-	       session_plan(s->log, &s->server_head, &from) == SESSION_FETCH;
 }
 
 void session_refused(struct session *s, const struct signal_reply *reply)
 {
 	struct err err = { 0 };
 	uint64_t wait;
-	enum session_next next = session_after_refusal(reply->refusal, reply->retry_after_s,
-						       server_knows_more(s), &wait);
+	enum session_next next = session_after_refusal(reply->refusal, reply->retry_after_s, &wait);
 
 	rpc_refusal(s->rpc, reply, &err);
 	session_next(s, next, wait, &err);

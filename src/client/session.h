@@ -5,7 +5,8 @@
  * jitter and exponential back-off (first retry within 200 ms, at most 5 s; reset only after a
  * useful session), DNS and the last good address at the same time, another try at once when the
  * network changes, a socket of its own when the node's gets no answer any more. Believes nothing of
- * what the server says about membership: entries go through the mlog.
+ * what the server says about membership: records go through the mlog, and nothing but a record says
+ * that this node was removed.
  */
 #ifndef MLSH_CLIENT_SESSION_H
 #define MLSH_CLIENT_SESSION_H
@@ -25,10 +26,10 @@ enum session_state { SESSION_CONNECTING, SESSION_UP, SESSION_RECONNECTING, SESSI
 struct session_ops {
 	/* State, or the reason of the last failure, changed. */
 	void (*state)(void *ctx);
-	/* The server's entries were appended to the log: the owner saves it and looks again. */
+	/* Records of the server's were taken into the log: the owner saves it and looks again. */
 	void (*log_grew)(void *ctx);
-	/* A valid entry in the place of another: proof of a fork. Both as views. */
-	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs);
+	/* Proof that two logs exist; views. */
+	void (*fork)(void *ctx, const struct log_proof *proof);
 	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */
 	void (*presence)(void *ctx, const struct member *member, bool online,
 			 const struct wire_candidates *c);
@@ -53,7 +54,7 @@ struct session_ops {
 	 * vouches for it: DNS may lie.
 	 */
 	void (*server)(void *ctx, const struct addr *addrs, size_t n);
-	/* Removed, ...: the session has stopped for good. */
+	/* The log says that this node is no member any more: the session has stopped for good. */
 	void (*stopped)(void *ctx, const struct err *err);
 };
 
@@ -99,12 +100,13 @@ void session_log_grew(struct session *s);
 int session_relay_open(struct session *s, const struct member *member) MUST_CHECK;
 
 /*
- * Puts an entry of our own in order (cancel). `make` makes it again on every new head until it is
- * in, refused, or `make` has had enough (its error is the result). `done` is called once, unless
+ * Has the server put an entry of our own in order (cancel). `make` makes it, on `head`, and again
+ * on a newer one if the server says that it is out of date; it may have had enough (its error is
+ * the result). `done` is called once, when the record is in our log or there will be none, unless
  * the session is freed before. -EBUSY when too many are waiting.
  */
-typedef int (*session_make_fn)(void *ctx, const struct head *head, uint64_t not_before_s,
-			       struct entry_bytes *ret, struct err *err);
+typedef int (*session_make_fn)(void *ctx, const struct head *head, struct entry_bytes *ret,
+			       struct err *err);
 typedef void (*session_done_fn)(void *ctx, const struct err *err);
 int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
 		   struct err *err) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "client/rpc.h"
 #include "client/session.h"
+#include "membership/search.h"
 
 #define SESSION_APPENDS_MAX 16
 #define SESSION_STASH_MAX 64
@@ -16,15 +17,15 @@
 enum session_phase {
 	PHASE_WAIT, /* for the next attempt */
 	PHASE_DIAL,
-	PHASE_PUSH,    /* greeted; the server lacks entries */
+	PHASE_PUSH,    /* greeted; the server lacks records */
 	PHASE_SESSION, /* waiting for session's reply */
-	PHASE_FETCH,   /* in session; we lack entries, or look for a fork */
+	PHASE_FETCH,   /* in session; we lack records, or look for a fork */
 	PHASE_SUBSCRIBE,
 	PHASE_UP,
 	PHASE_STOPPED
 };
 
-/* Presence of a node whose admit entry has not come yet. */
+/* Presence of a node whose admit record has not come yet. */
 struct stashed {
 	struct node_id id;
 	bool online;
@@ -97,10 +98,9 @@ struct session {
 	bool push_refused; /* on this connection */
 	bool has_server_head;
 	struct wire_head server_head;
-	bool forked;   /* by this connection's evidence */
-	bool scanning; /* looking for the entry in which the logs differ */
-	uint64_t scan_at;
-	uint8_t reported[HASH_LEN]; /* the last entry that was reported as a fork */
+	bool forked;		    /* by this connection's evidence */
+	struct log_search search;   /* for the record in which the logs part */
+	uint8_t reported[HASH_LEN]; /* the last record that was reported as a fork */
 	uint64_t next_heartbeat;
 	struct list appends;
 	size_t n_appends;
@@ -136,6 +136,8 @@ void session_refused(struct session *s, const struct signal_reply *reply);
 void session_go_home(struct session *s);
 /* Sends; failing to is the end of the connection. True: sent. */
 bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
+/* The log says that this node is no member any more. */
+void session_left(struct session *s);
 /* What status shows as the reason of trouble; the same again is not told again. */
 void session_set_err(struct session *s, const struct err *err);
 void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
@@ -167,7 +169,7 @@ void sync_free(struct session *s);
 /* --- session_events.c ------------------------------------------------------------------------- */
 
 void events_handle(struct session *s, const struct signal_event *ev);
-/* Presence that was waiting for entries. */
+/* Presence that was waiting for records. */
 void events_log_grew(struct session *s);
 void events_publish(struct session *s);
 

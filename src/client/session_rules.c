@@ -2,20 +2,32 @@
 /* The session's decisions. */
 #include "client/session_rules.h"
 
+/* Of an earlier generation: it lacks our recovery, and perhaps records before that. */
+static uint64_t push_from(const struct mlog *log, const struct head *theirs, uint64_t generation)
+{
+	uint64_t recovery = mlog_generation_start(log, generation);
+
+	return mlog_has_head(log, theirs) ? theirs->seq + 1 : MIN(theirs->seq + 1, recovery);
+}
+
 enum session_plan session_plan(const struct mlog *log, const struct wire_head *head,
 			       uint64_t *ret_from)
 {
-	uint64_t count = mlog_count(log);
+	uint64_t count = mlog_count(log), generation = mlog_generation(log);
 	struct head theirs;
 
 	if (!head) {
 		*ret_from = 0;
 		return SESSION_PUSH;
 	}
-	if (head->seq >= count)
-		return SESSION_FETCH;
 	theirs.seq = head->seq;
 	memcpy(theirs.hash, head->hash, HASH_LEN);
+	if (head->generation < generation) {
+		*ret_from = push_from(log, &theirs, head->generation);
+		return SESSION_PUSH;
+	}
+	if (head->generation > generation || head->seq >= count)
+		return SESSION_FETCH;
 	if (!mlog_has_head(log, &theirs))
 		return SESSION_FORKED;
 	if (head->seq + 1 == count)
@@ -30,7 +42,7 @@ static uint64_t asked_wait(uint32_t retry_after_s)
 }
 
 enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s,
-					bool knows_more, uint64_t *ret_wait)
+					uint64_t *ret_wait)
 {
 	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
 	switch (reason) {
@@ -44,9 +56,11 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 			return SESSION_NEXT_BACKOFF;
 		*ret_wait = asked_wait(retry_after_s);
 		return SESSION_NEXT_WAIT;
+	/*
+	 * An admin has to do something there; until then we do not hammer at it. "Not a member" is
+	 * the server's word only: the log would say so.
+	 */
 	case REFUSAL_NOT_MEMBER:
-		return knows_more ? SESSION_NEXT_STOP : SESSION_NEXT_WAIT;
-	/* An admin has to do something there; until then we do not hammer at it. */
 	case REFUSAL_NONE:
 	case REFUSAL_MALFORMED:
 	case REFUSAL_VERSION:
@@ -72,6 +86,9 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 	case REFUSAL_BAD_TOKEN:
 	case REFUSAL_UNKNOWN_HEAD:
 	case REFUSAL_UNSUPPORTED:
+	case REFUSAL_LAST_ADMIN:
+	case REFUSAL_TOO_OLD:
+	case REFUSAL_RECOVERY_CODE:
 	case REFUSAL_RESTORED:
 	case REFUSAL_UNREACHABLE:
 	case REFUSAL_FINGERPRINT:
@@ -88,15 +105,14 @@ enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wai
 	*ret_wait = SESSION_SLOW_RETRY;
 	if (end->refused)
 		return session_after_refusal((enum refusal)end->err.reason, end->retry_after_s,
-					     false, ret_wait);
+					     ret_wait);
 	if (!end->closed_by_server)
 		return end->err.reason == REFUSAL_FINGERPRINT ||
 				       end->err.reason == REFUSAL_MALFORMED
 			       ? SESSION_NEXT_WAIT
 			       : SESSION_NEXT_BACKOFF;
 	switch (end->app_error) {
-	case SIGNAL_CLOSE_REMOVED:
-		return SESSION_NEXT_STOP;
+	case SIGNAL_CLOSE_REMOVED:  /* the log does not say so, or the session had ended */
 	case SIGNAL_CLOSE_REPLACED: /* whoever took our place would only be thrown out in turn */
 	case SIGNAL_CLOSE_MALFORMED:
 		return SESSION_NEXT_WAIT;

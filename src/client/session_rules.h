@@ -11,8 +11,8 @@
 
 enum session_plan {
 	SESSION_LOGS_EQUAL,
-	SESSION_PUSH,  /* the server lacks our last entries, from *ret_from on */
-	SESSION_FETCH, /* the server has more (or so it says) */
+	SESSION_PUSH,  /* the server lacks our last records, from *ret_from on */
+	SESSION_FETCH, /* the server has more, or a later recovery (or so it says) */
 	SESSION_FORKED /* we have no such head, though we are as long */
 };
 
@@ -22,14 +22,13 @@ enum session_plan session_plan(const struct mlog *log, const struct wire_head *h
 
 enum session_next {
 	SESSION_NEXT_BACKOFF, /* again, soon, later each time */
-	SESSION_NEXT_WAIT,    /* again after *ret_wait ns */
-	SESSION_NEXT_STOP     /* never again */
+	SESSION_NEXT_WAIT     /* again after *ret_wait ns */
 };
 
 /* After the connection ended. */
 enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait);
-/* After a refusal. `knows_more`: the server has entries of our log that we lack. */
+/* After a refusal. No refusal is the end: a server may lie, and the log alone says who belongs. */
 enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s,
-					bool knows_more, uint64_t *ret_wait);
+					uint64_t *ret_wait);
 
 #endif

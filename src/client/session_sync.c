@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps our log and the server's of the same length, one request at a time: fetch, push, append.
- * When the two cannot be joined, the logs are compared from the beginning, and the first pair of
- * valid entries in the same place is reported: the proof of a fork.
+ * Keeps our log and the server's the same, one request at a time: fetch, push, append. When the
+ * server's does not follow ours, the first record in which the two differ is looked for, by halves:
+ * the server's receipts for both are the proof that it lies.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@
 void sync_reset(struct session *s)
 {
 	s->busy = s->fetch_wanted = s->push_refused = false;
-	s->has_server_head = s->forked = s->scanning = false;
+	s->has_server_head = s->forked = s->search.on = false;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT;
 }
 
@@ -31,35 +31,31 @@ static const struct wire_head *server_head(const struct session *s)
 	return s->has_server_head ? &s->server_head : NULL;
 }
 
-/* --- forks ------------------------------------------------------------------------------------ */
+/* --- what the server's records prove --------------------------------------------------------- */
 
-static void report_fork(struct session *s, uint64_t seq, struct span theirs)
+static void report_fork(struct session *s, const struct mlog_take *take,
+			const struct wire_entries *shown)
 {
+	struct log_proof proof = mlog_proof(s->log, take, shown->item, shown->n);
 	struct err err = { 0 };
-	uint8_t hash[HASH_LEN];
+	struct record last;
 
 	s->forked = true;
+	s->search.on = s->fetch_wanted = false;
 	refuse_set(&err, REFUSAL_FORK,
-		   "the signal server %s shows another valid entry %llu of %s "
-		   "than this node holds: it is lying, or was restored from an old copy and "
-		   "written to. This node keeps its own log.",
-		   s->cluster.signal_host, (unsigned long long)seq, s->cluster.cluster);
+		   "the signal server %s shows a log of %s that contradicts this node's: %s. This "
+		   "node keeps its own log.",
+		   s->cluster.signal_host, s->cluster.cluster, take->why.text);
 	session_set_err(s, &err);
-	sha256(theirs, hash);
-	if (memcmp(hash, s->reported, HASH_LEN) == 0)
-		return;
-	memcpy(s->reported, hash, HASH_LEN);
-	s->ops->fork(s->ctx, seq, mlog_entry(s->log, seq), theirs);
+	if (record_decode(shown->item[shown->n - 1], &last, NULL) == 0) {
+		if (memcmp(last.hash, s->reported, HASH_LEN) == 0)
+			return;
+		memcpy(s->reported, last.hash, HASH_LEN);
+	}
+	s->ops->fork(s->ctx, &proof);
 }
 
-static void scan_begin(struct session *s)
-{
-	s->scanning = true;
-	s->scan_at = 0;
-	s->fetch_wanted = true;
-}
-
-/* The server's log cannot be joined with ours, though no valid entry of it contradicts ours. */
+/* The server's log cannot be joined with ours, though nothing proves that it lies. */
 static void bad_log(struct session *s, const char *why)
 {
 	struct err err = { 0 };
@@ -71,137 +67,166 @@ static void bad_log(struct session *s, const char *why)
 	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 
-/* Compares a page of the server's log with ours. False: the connection was given up. */
-static bool scan_page(struct session *s, const struct wire_entries *entries)
-{
-	for (size_t i = 0; i < entries->n; i++, s->scan_at++) {
-		struct span ours = mlog_entry(s->log, s->scan_at), theirs = entries->item[i];
-		uint64_t seq;
-
-		if (span_equal(ours, theirs))
-			continue;
-		if (ours.len == 0 || !mlog_is_fork(s->log, theirs, &seq)) {
-			bad_log(s, "an entry is out of place or wrongly signed");
-			return false;
-		}
-		report_fork(s, seq, theirs);
-		s->scanning = s->fetch_wanted = false;
-		return true;
-	}
-	if (entries->n == 0) {
-		/* All that it shows is ours: it claimed a head that it cannot show. */
-		bad_log(s, "its head is not in it");
-		return false;
-	}
-	return true;
-}
-
-/* --- taking entries --------------------------------------------------------------------------- */
-
-static void log_grew(struct session *s)
-{
-	s->ops->log_grew(s->ctx);
-	events_log_grew(s);
-}
-
-/* The server's entry does not fit at the end of our log. False: the connection was given up. */
-static bool entry_misfits(struct session *s, int code, const struct err *why)
+/* A receipt shows that the server ordered it: this node has to be upgraded. */
+static void log_too_new(struct session *s)
 {
 	struct err err = { 0 };
 
-	if (code == -EPROTONOSUPPORT) {
-		/* Nobody has signed this, as far as we can tell: no reason to stop for good. */
-		refuse_set(&err, REFUSAL_VERSION,
-			   "the signal server %s shows an entry of the log "
-			   "of %s that this version of mlsh does not know: mlsh on this machine "
-			   "may need an upgrade.",
-			   s->cluster.signal_host, s->cluster.cluster);
-		session_lost_for(s, &err, SESSION_SLOW_RETRY);
-		return false;
-	}
-	if (code == -ENOMEM) {
-		session_lost_for(s, why, SESSION_SLOW_RETRY);
-		return false;
-	}
-	if (s->forked)
-		s->fetch_wanted = false; /* of the server's branch, of course */
-	else if (!s->scanning)
-		scan_begin(s);
-	return true;
+	refuse_set(&err, REFUSAL_VERSION,
+		   "the log of %s has a record that this version of mlsh does not know: upgrade "
+		   "mlsh on this machine. Until then it knows nothing newer.",
+		   s->cluster.cluster);
+	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 
-/*
- * The server shows another entry in a place of ours. A fork is reported once a connection; what is
- * none ends it, since each judgement replays the log. False: as above.
- */
-static bool entry_differs(struct session *s, struct span theirs)
-{
-	uint64_t seq;
+/* --- taking records --------------------------------------------------------------------------- */
 
-	if (s->forked || s->scanning) /* known, or being found out from the beginning */
+/* Returns false if we are not a member any more; the session has stopped then. */
+static bool still_member(struct session *s)
+{
+	if (roster_by_id(mlog_roster(s->log), &s->cluster.node_id, ROSTER_CURRENT))
 		return true;
-	if (!mlog_is_fork(s->log, theirs, &seq)) {
-		bad_log(s, "an entry is out of place or wrongly signed");
-		return false;
-	}
-	report_fork(s, seq, theirs);
-	return true;
+	session_left(s);
+	return false;
 }
 
-/* Entries of the server's log, the first of them in the place `first`. False: as above. */
-static bool take_entries(struct session *s, uint64_t first, const struct wire_entries *entries)
+/* Returns false as above. */
+static bool log_grew(struct session *s)
 {
-	size_t before = mlog_count(s->log);
-	bool alive = true;
+	s->ops->log_grew(s->ctx);
+	events_log_grew(s);
+	return still_member(s);
+}
 
-	for (size_t i = 0; i < entries->n && alive; i++) {
-		uint64_t seq = first + i;
-		struct span theirs = entries->item[i];
-		struct err err = { 0 };
-		int r;
+/* The server's record `seq` does not follow ours. Returns false if the connection was given up. */
+static bool parted(struct session *s, uint64_t seq)
+{
+	if (s->forked)
+		return true;
+	s->fetch_wanted = true;
+	if (log_search_parted(&s->search, seq))
+		return true;
+	bad_log(s, "its records do not follow each other");
+	return false;
+}
 
-		if (seq < mlog_count(s->log)) {
-			if (!span_equal(mlog_entry(s->log, seq), theirs))
-				alive = entry_differs(s, theirs);
-			continue;
-		}
-		r = mlog_append(s->log, theirs, &err);
-		if (r < 0) {
-			alive = entry_misfits(s, r, &err);
-			break;
-		}
+/* Judges records that were not all taken. Returns false as above. */
+static bool not_taken(struct session *s, const struct mlog_take *take,
+		      const struct wire_entries *shown)
+{
+	switch (take->result) {
+	case TAKEN:
+	case TAKEN_OLD: /* of before a recovery: our records of it are pushed */
+		return true;
+	case TAKEN_GAP:
+		s->fetch_wanted |= !s->forked;
+		return true;
+	case TAKEN_PARTED:
+		return parted(s, take->seq);
+	case TAKEN_LIE:
+	case TAKEN_CODE_MISUSED:
+		if (!s->forked)
+			report_fork(s, take, shown);
+		return true;
+	case TAKEN_UPGRADE:
+		log_too_new(s);
+		return false;
+	case TAKEN_NO_MEMORY:
+		session_lost_for(s, &take->why, SESSION_SLOW_RETRY);
+		return false;
+	case TAKEN_UNPROVEN:
+	case TAKEN_INVALID:
+		break;
 	}
-	if (mlog_count(s->log) > before)
-		log_grew(s);
-	return alive;
+	bad_log(s, take->why.text);
+	return false;
+}
+
+/* Returns false if the connection was given up. */
+static bool take_records(struct session *s, const struct wire_entries *records)
+{
+	struct mlog_take take;
+
+	if (records->n == 0)
+		return true;
+	mlog_take(s->log, records->item, records->n, &take);
+	mlog_commit(s->log);
+	if ((take.added > 0 || take.reorganised) && !log_grew(s))
+		return false;
+	return not_taken(s, &take, records);
 }
 
 /* --- fetching --------------------------------------------------------------------------------- */
 
+/* A page of the search is ours: the logs part behind it. Returns false as above. */
+static bool search_on(struct session *s, const struct signal_reply *page)
+{
+	struct record last;
+
+	if (page->entries.n > 0 &&
+	    record_decode(page->entries.item[page->entries.n - 1], &last, NULL) == 0 &&
+	    log_search_same(&s->search, last.order.seq))
+		return true;
+	/* All that it shows is ours: it claimed a head that it cannot show. */
+	bad_log(s, "its head is not in it");
+	return false;
+}
+
+static bool search_page(struct session *s, const struct signal_reply *page)
+{
+	struct log_search before = s->search;
+
+	if (!take_records(s, &page->entries))
+		return false;
+	if (!s->search.on || s->forked || s->search.theirs != before.theirs)
+		return true; /* it is over, or narrowed */
+	return search_on(s, page);
+}
+
+/* A page that brings nothing is the server's fault: it would be asked for again and again. */
+static bool next_page(struct session *s, const struct wire_entries *page)
+{
+	uint64_t generation = mlog_generation(s->log);
+
+	if (!take_records(s, page))
+		return false;
+	s->fetch_wanted &= !s->forked; /* of the server's branch, of course */
+	if (!s->fetch_wanted || s->search.on || mlog_count(s->log) != s->fetch_from ||
+	    mlog_generation(s->log) != generation)
+		return true;
+	if (session_plan(s->log, server_head(s), &(uint64_t){ 0 }) == SESSION_PUSH) {
+		s->fetch_wanted = false; /* it has what a recovery of ours dropped */
+		return true;
+	}
+	bad_log(s, "it shows other records than those that were asked for");
+	return false;
+}
+
 /* An empty page: we have all that the server has. */
-static void fetch_complete(struct session *s)
+static bool fetch_complete(struct session *s)
 {
 	uint64_t from;
 
 	s->fetch_wanted = false;
 	switch (session_plan(s->log, server_head(s), &from)) {
 	case SESSION_FORKED:
-		if (!s->forked)
-			scan_begin(s);
-		break;
+		return parted(s, s->server_head.seq + 1);
 	case SESSION_FETCH:
-		bad_log(s, "it does not show the entries that it claims to have");
-		break;
+		if (s->forked)
+			return true;
+		bad_log(s, "it does not show the records that it claims to have");
+		return false;
 	case SESSION_LOGS_EQUAL:
 	case SESSION_PUSH:
 		break;
 	}
+	return true;
 }
 
 static void on_log(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
-	bool alive = true;
+	bool alive;
 
 	s->busy = false;
 	if (reply->refusal != REFUSAL_NONE) {
@@ -209,14 +234,12 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 		return;
 	}
 	sync_head(s, &reply->head);
-	if (s->scanning != s->fetch_scans)
-		s->fetch_wanted = true; /* asked before the scan began, or ended */
-	else if (s->scanning)
-		alive = scan_page(s, &reply->entries);
-	else if (reply->entries.n > 0) /* events may have brought some of them meanwhile */
-		alive = take_entries(s, s->fetch_from, &reply->entries);
+	if (s->search.on && s->fetch_scans)
+		alive = search_page(s, reply);
+	else if (reply->entries.n > 0)
+		alive = next_page(s, &reply->entries);
 	else
-		fetch_complete(s);
+		alive = fetch_complete(s);
 	if (alive && s->rpc)
 		sync_pump(s);
 }
@@ -225,11 +248,12 @@ static void send_fetch(struct session *s)
 {
 	struct signal_request m = {
 		.type = SIGNAL_LOG,
-		.from = s->scanning ? s->scan_at : mlog_count(s->log),
+		.generation = mlog_generation(s->log),
+		.from = s->search.on ? log_search_next(&s->search) : mlog_count(s->log),
 	};
 
+	s->fetch_scans = s->search.on;
 	s->fetch_from = m.from;
-	s->fetch_scans = s->scanning;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT - random_below(s->host, HEARTBEAT / 4);
 	s->busy = session_request(s, &m, on_log);
 }
@@ -244,10 +268,19 @@ static void push_ended(struct session *s)
 		sync_pump(s);
 }
 
+/* Does the server have more than before? */
+static bool head_advanced(const struct wire_head *before, const struct wire_head *now)
+{
+	if (now->generation != before->generation)
+		return now->generation > before->generation;
+	return now->seq > before->seq;
+}
+
 static void on_push(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
-	uint64_t before = s->has_server_head ? s->server_head.seq + 1 : 0;
+	bool had = s->has_server_head;
+	struct wire_head before = s->server_head;
 
 	s->busy = false;
 	if (reply->refusal == REFUSAL_RATE || reply->refusal == REFUSAL_BAD_TOKEN) {
@@ -262,14 +295,13 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 		return;
 	}
 	sync_head(s, &reply->head);
-	if (s->server_head.seq + 1 <= before)
+	if (had && !head_advanced(&before, &s->server_head))
 		s->push_refused = true; /* no progress: not again and again */
 	else
 		log_info(host_log(s->host),
-			 "%s: the signal server lacked entries %llu to %llu of "
-			 "the log; it has them now",
-			 s->cluster.cluster, (unsigned long long)before,
-			 (unsigned long long)s->server_head.seq);
+			 "%s: the signal server lacked records of the log; it has them now, up to "
+			 "%llu",
+			 s->cluster.cluster, (unsigned long long)s->server_head.seq);
 	if (s->phase == PHASE_PUSH)
 		sync_greeted(s);
 	else
@@ -282,7 +314,10 @@ static bool send_push(struct session *s, uint64_t from)
 
 	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
 	mlog_page(s->log, from, &m.entries);
-	s->busy = session_request(s, &m, on_push);
+	if (m.entries.n > 0)
+		s->busy = session_request(s, &m, on_push);
+	else
+		s->push_refused = true; /* no receipt of ours vouches for them */
 	secret_wipe(m.node_token, HASH_LEN);
 	return s->busy;
 }
@@ -291,9 +326,8 @@ void sync_greeted(struct session *s)
 {
 	uint64_t from;
 
-	if (!s->push_refused && session_plan(s->log, server_head(s), &from) == SESSION_PUSH)
-		send_push(s, from);
-	else
+	if (s->push_refused || session_plan(s->log, server_head(s), &from) != SESSION_PUSH ||
+	    (!send_push(s, from) && s->rpc))
 		session_in_session(s);
 }
 
@@ -315,17 +349,30 @@ static struct append *first_append(struct session *s)
 	return list_entry(s->appends.next, struct append, link);
 }
 
-static void append_accepted(struct session *s, struct append *a)
+/* Is its entry in the log? */
+static bool append_is_in(const struct session *s, const struct append *a)
 {
-	struct err err = { 0 };
-	int r = mlog_append(s->log, span_of(a->entry.data, a->entry.len), &err);
+	struct entry e;
 
-	if (r == 0)
-		log_grew(s);
-	else if (r != -EEXIST)
-		s->fetch_wanted = true; /* others came before it: it is among what we lack */
-	if (r == 0 || r == -EEXIST)
+	return a->entry.len > 0 &&
+	       entry_decode(span_of(a->entry.data, a->entry.len), &e, NULL) == 0 &&
+	       mlog_find(s->log, e.payload_hash) != 0;
+}
+
+/* Returns false if the connection was given up. */
+static bool append_accepted(struct session *s, struct append *a, struct span record)
+{
+	struct wire_entries one = { .item[0] = record, .n = 1 };
+
+	if (!take_records(s, &one))
+		return false;
+	if (append_is_in(s, a)) {
 		append_done(s, a, NULL);
+	} else {
+		s->fetch_wanted = !s->forked; /* others came before it, or the server lies */
+		a->tries++;
+	}
+	return true;
 }
 
 static void append_refused(struct session *s, struct append *a, const struct signal_reply *reply)
@@ -333,43 +380,61 @@ static void append_refused(struct session *s, struct append *a, const struct sig
 	struct err err = { 0 };
 
 	rpc_refusal(s->rpc, reply, &err);
-	if (reply->refusal != REFUSAL_STALE || ++a->tries >= APPEND_TRIES_MAX)
+	if (reply->refusal != REFUSAL_STALE || ++a->tries >= APPEND_TRIES_MAX) {
 		append_done(s, a, &err);
-	else
-		s->fetch_wanted = true;
+		return;
+	}
+	a->entry.len = 0; /* another one is made, on what we fetch */
+	s->fetch_wanted = true;
 }
 
 static void on_append(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
 	struct append *a = first_append(s); /* none is added in front, and only we remove them */
+	bool alive = true;
 
 	s->busy = false;
 	if (reply->refusal == REFUSAL_NONE)
-		append_accepted(s, a);
+		alive = append_accepted(s, a, reply->record);
 	else
 		append_refused(s, a, reply);
-	if (s->rpc)
+	if (alive && s->rpc)
 		sync_pump(s);
 }
 
-/* Makes the entry on our head and sends it. False: there was nothing to send. */
+/* Makes it, unless it was sent before and may be in order: then it is the same. */
+static int append_make(struct session *s, struct append *a, struct err *err)
+{
+	uint64_t now_s = MAX((uint64_t)MAX(clock_wall_s(s->host), 0), mlog_last_time_s(s->log));
+	struct head head = mlog_head(s->log);
+	struct entry e;
+	int r = 0;
+
+	if (a->tries >= APPEND_TRIES_MAX)
+		return refuse_set(err, REFUSAL_STALE,
+				  "the signal server %s accepts the entry and does not show it in "
+				  "the log",
+				  s->cluster.signal_host);
+	if (a->entry.len == 0)
+		r = a->make(a->ctx, &head, &a->entry, err);
+	if (r == 0)
+		r = entry_decode(span_of(a->entry.data, a->entry.len), &e, err);
+	return r < 0 ? r : mlog_would_order(s->log, &e, now_s, err);
+}
+
+/* Returns false if there was nothing to send. */
 static bool send_append(struct session *s, struct append *a)
 {
 	struct signal_request m = { .type = SIGNAL_APPEND };
-	struct head head = mlog_head(s->log);
 	struct err err = { 0 };
 	int r;
 
-	/* Sent before, and the reply got lost? */
-	if (a->entry.len > 0 &&
-	    mlog_check(s->log, span_of(a->entry.data, a->entry.len), NULL) == -EEXIST) {
+	if (append_is_in(s, a)) { /* the reply got lost, or came before what is in front of it */
 		append_done(s, a, NULL);
 		return false;
 	}
-	r = a->make(a->ctx, &head, mlog_last_time_s(s->log), &a->entry, &err);
-	if (r == 0)
-		r = mlog_check(s->log, span_of(a->entry.data, a->entry.len), &err);
+	r = append_make(s, a, &err);
 	if (r < 0) {
 		append_done(s, a, &err);
 		return false;
@@ -452,26 +517,31 @@ void sync_pump(struct session *s)
 void session_log_grew(struct session *s)
 {
 	events_log_grew(s);
-	sync_pump(s);
+	if (still_member(s))
+		sync_pump(s);
+}
+
+/* What the server told of is its head now. */
+static void head_from_event(struct session *s, const struct signal_event *ev)
+{
+	struct wire_head told;
+	struct record last;
+
+	if (record_decode(ev->entries.item[ev->entries.n - 1], &last, NULL) < 0)
+		return;
+	told.generation = last.order.generation;
+	told.seq = last.order.seq;
+	memcpy(told.hash, last.hash, HASH_LEN);
+	if (!s->has_server_head || head_advanced(&s->server_head, &told))
+		sync_head(s, &told);
 }
 
 void sync_event(struct session *s, const struct signal_event *ev)
 {
-	size_t n = ev->entries.n;
-
-	if (n == 0)
+	if (ev->entries.n == 0)
 		return;
-	if (ev->first > mlog_count(s->log)) {
-		s->fetch_wanted = true; /* a gap */
-		sync_pump(s);
+	if (!take_records(s, &ev->entries))
 		return;
-	}
-	if (!take_entries(s, ev->first, &ev->entries))
-		return;
-	if (!s->has_server_head || ev->first + n - 1 > s->server_head.seq) {
-		s->has_server_head = true;
-		s->server_head.seq = ev->first + n - 1;
-		sha256(ev->entries.item[n - 1], s->server_head.hash);
-	}
+	head_from_event(s, ev);
 	sync_pump(s);
 }

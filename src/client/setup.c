@@ -155,11 +155,12 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 
 	snprintf(g.name, sizeof(g.name), "%s", j->cluster_name);
 	snprintf(g.node_name, sizeof(g.node_name), "%s", j->node_name);
-	snprintf(g.signal_host, sizeof(g.signal_host), "%s", j->server);
-	g.signal_port = j->port;
+	snprintf(g.server.host, sizeof(g.server.host), "%s", j->server);
+	g.server.port = j->port;
 	memcpy(g.key, identity_key(j->identity), KEY_LEN);
-	memcpy(g.signal_cert, rpc_server_cert_sha256(j->rpc), HASH_LEN);
-	memcpy(g.signal_key, rpc_server_key_sha256(j->rpc), HASH_LEN);
+	memcpy(g.server.cert, rpc_server_cert_sha256(j->rpc), HASH_LEN);
+	memcpy(g.server.key, rpc_server_key_sha256(j->rpc), HASH_LEN);
+	memcpy(g.server.order_key, offer->order_key, KEY_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
 	random_fill(j->host, g.random, sizeof(g.random));
 	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);
@@ -175,6 +176,8 @@ static void on_offer(void *ctx, const struct signal_reply *reply)
 		subnet_ask(j);
 		return;
 	}
+	if (join_wait_asked(j, reply))
+		return;
 	if (reply->refusal != REFUSAL_NONE) {
 		join_refused(j, reply, false);
 		return;
@@ -209,20 +212,32 @@ static void setup_ready(struct join *j)
 		subnet_ask(j);
 }
 
-static int setup_accepted(struct join *j, struct err *err)
+static int found_log(struct join *j, struct err *err)
 {
-	struct cluster_file *f = &j->cluster_file;
-	const struct genesis *g;
 	uint8_t seed[16];
 	int r;
 
 	random_fill(j->host, seed, sizeof(seed));
+	mlog_free(j->log);
 	j->log = mlog_new(seed);
 	if (!j->log)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = mlog_append(j->log, span_of(j->pending.entry.data, j->pending.entry.len), err);
-	if (r < 0)
-		return r;
+	r = mlog_found(j->log, span_of(j->pending.entry.data, j->pending.entry.len), err);
+	if (r == 0)
+		mlog_commit(j->log);
+	return r;
+}
+
+static void setup_accepted(struct join *j)
+{
+	struct cluster_file *f = &j->cluster_file;
+	const struct genesis *g;
+	struct err err = { 0 };
+
+	if (found_log(j, &err) < 0) {
+		join_fail(j, &err);
+		return;
+	}
 	g = mlog_genesis(j->log);
 	snprintf(f->cluster, sizeof(f->cluster), "%s", g->name);
 	memcpy(f->cluster_id, mlog_cluster_id(j->log), HASH_LEN);
@@ -230,10 +245,10 @@ static int setup_accepted(struct join *j, struct err *err)
 	f->node_id = identity_node_id(j->identity);
 	f->address = g->address;
 	f->subnet = g->subnet;
-	snprintf(f->signal_host, sizeof(f->signal_host), "%s", g->signal_host);
-	f->signal_port = g->signal_port;
-	memcpy(f->signal_cert, g->signal_cert, HASH_LEN);
-	memcpy(f->signal_key, g->signal_key, HASH_LEN);
+	snprintf(f->signal_host, sizeof(f->signal_host), "%s", g->server.host);
+	f->signal_port = g->server.port;
+	memcpy(f->signal_cert, g->server.cert, HASH_LEN);
+	memcpy(f->signal_key, g->server.key, HASH_LEN);
 	if (j->subnet_chosen) {
 		char text[PREFIX4_TEXT_MAX];
 
@@ -241,7 +256,7 @@ static int setup_accepted(struct join *j, struct err *err)
 			 "The cluster has addresses of %s: %s.", prefix4_format(f->subnet, text),
 			 j->subnet_why);
 	}
-	return 0;
+	join_succeed(j);
 }
 
 /* With another token than the earlier run's a new cluster can still be made. */

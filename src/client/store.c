@@ -183,22 +183,48 @@ int store_read_log(struct host *h, const struct store *s, const char *cluster, s
 	return r;
 }
 
-int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
-		   struct mlog **ret, struct err *err)
+/* The hash up to which the log was verified before. Returns false if that is not known. */
+static bool load_mark(struct host *h, const struct store *s, const char *cluster,
+		      uint8_t ret[HASH_LEN])
 {
 	char path[STORE_PATH_MAX];
 	struct buf bytes = { 0 };
+	bool known = store_cluster_path(s, cluster, STORE_VERIFIED, path, NULL) == 0 &&
+		     file_read_private(h, path, LOG_MARK_MAX, NULL, &bytes) == 0 &&
+		     log_mark_decode(span_of(bytes.data, bytes.len), ret) == 0;
+
+	buf_free(&bytes);
+	return known;
+}
+
+int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		   struct mlog **ret, struct log_place *ret_place, struct err *err)
+{
+	char path[STORE_PATH_MAX];
+	uint8_t mark[HASH_LEN];
+	struct buf bytes = { 0 };
+	struct log_read read = { .log = NULL };
 	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
 
 	if (r == 0)
 		r = store_read_log(h, s, f->cluster, &bytes, err);
 	if (r < 0)
 		return r;
-	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id, ret, err);
+	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id,
+			    load_mark(h, s, f->cluster, mark) ? mark : NULL, &read, err);
 	buf_free(&bytes);
-	if (r < 0)
+	if (r < 0) {
 		err_prefix(err, "the copy of the membership log in %s cannot be used", path);
-	return r;
+		return r;
+	}
+	if (read.torn > 0)
+		log_warn(host_log(h),
+			 "%s: a crash left %zu bytes at its end half written; they are passed over",
+			 path, read.torn);
+	*ret = read.log;
+	if (ret_place)
+		*ret_place = read.place;
+	return 0;
 }
 
 static int make_clusters_dir(struct host *h, const struct store *s, struct err *err)
@@ -227,6 +253,46 @@ int store_save_log(struct host *h, const struct store *s, const struct cluster_f
 	r = file_write(h, path, bytes.data, bytes.len, FILE_MODE, err);
 	buf_free(&bytes);
 	return r;
+}
+
+int store_add_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		  const struct mlog *l, struct log_place *place, struct err *err)
+{
+	bool add = place->bytes > 0 && mlog_has_head(l, &place->head);
+	uint64_t from = add ? place->head.seq + 1 : 0;
+	char path[STORE_PATH_MAX];
+	struct buf bytes = { 0 };
+	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
+
+	if (r == 0 && !add)
+		r = make_clusters_dir(h, s, err);
+	if (r < 0)
+		return r;
+	r = add ? log_file_encode_more(l, from, &bytes) : log_file_encode(l, &bytes);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	r = add ? file_add(h, path, place->bytes, bytes.data, bytes.len, err)
+		: file_write(h, path, bytes.data, bytes.len, FILE_MODE, err);
+	if (r == 0)
+		*place = (struct log_place){ mlog_head(l), (add ? place->bytes : 0) + bytes.len };
+	else
+		place->bytes = 0; /* it is not what we took it for: as a whole next time */
+	buf_free(&bytes);
+	return r;
+}
+
+int store_mark_verified(struct host *h, const struct store *s, const struct cluster_file *f,
+			const struct mlog *l, struct err *err)
+{
+	struct head head = mlog_head(l);
+	char path[STORE_PATH_MAX];
+	uint8_t bytes[LOG_MARK_MAX];
+	ptrdiff_t n = log_mark_encode(head.hash, bytes, sizeof(bytes));
+	int r = store_cluster_path(s, f->cluster, STORE_VERIFIED, path, err);
+
+	if (r < 0 || n < 0)
+		return r < 0 ? r : err_set(err, (int)n, "the mark does not fit");
+	return file_write(h, path, bytes, (size_t)n, FILE_MODE, err);
 }
 
 int store_load_pending(struct host *h, const struct store *s, const char *cluster,
@@ -282,6 +348,20 @@ int store_save_pending(struct host *h, const struct store *s, const struct pendi
 	return r;
 }
 
+/* As far as they are empty: what else somebody put there stays. */
+static void remove_folders(struct host *h, const struct store *s, const char *cluster)
+{
+	char path[STORE_PATH_MAX];
+
+	if (store_identity_path(s, cluster, "", path, NULL) == 0)
+		(void)!dir_remove(h, path);
+	snprintf(path, sizeof(path), "%.*s/identity", STORE_PATH_MAX - 16, s->dir);
+	(void)!dir_remove(h, path);
+	snprintf(path, sizeof(path), "%.*s/clusters", STORE_PATH_MAX - 16, s->dir);
+	(void)!dir_remove(h, path);
+	(void)!dir_remove(h, s->dir);
+}
+
 int store_remove_pending(struct host *h, const struct store *s, const char *cluster)
 {
 	char path[STORE_PATH_MAX];
@@ -290,7 +370,10 @@ int store_remove_pending(struct host *h, const struct store *s, const char *clus
 	if (r < 0)
 		return r;
 	r = file_remove(h, path);
-	return r == -ENOENT ? 0 : r;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	remove_folders(h, s, cluster); /* of a request that came to nothing */
+	return 0;
 }
 
 /* --- forgetting ------------------------------------------------------------------------------- */
@@ -301,8 +384,8 @@ static const struct {
 	const char *name; /* a file of the identity's folder, or a suffix */
 } parts[] = {
 	{ false, STORE_CLUSTER }, { false, STORE_PENDING }, { true, STORE_KEY },
-	{ true, STORE_CERT },	  { false, STORE_LOG },	    { false, STORE_INVITES },
-	{ false, STORE_LOCK },
+	{ true, STORE_CERT },	  { false, STORE_LOG },	    { false, STORE_VERIFIED },
+	{ false, STORE_INVITES }, { false, STORE_LOCK },
 };
 
 static int part_path(const struct store *s, const char *cluster, size_t i, char out[STORE_PATH_MAX],
@@ -321,19 +404,6 @@ bool store_has_any(struct host *h, const struct store *s, const char *cluster)
 			return true;
 	}
 	return false;
-}
-
-/* As far as they are empty: what else somebody put there stays. */
-static void remove_folders(struct host *h, const struct store *s, const char *cluster)
-{
-	char path[STORE_PATH_MAX];
-
-	if (store_identity_path(s, cluster, "", path, NULL) == 0)
-		(void)!dir_remove(h, path);
-	snprintf(path, sizeof(path), "%.*s/identity", STORE_PATH_MAX - 16, s->dir);
-	(void)!dir_remove(h, path);
-	snprintf(path, sizeof(path), "%.*s/clusters", STORE_PATH_MAX - 16, s->dir);
-	(void)!dir_remove(h, path);
 }
 
 int store_forget(struct host *h, const struct store *s, const char *cluster, struct err *err)

@@ -7,12 +7,14 @@
 #define MLSH_CLIENT_STORE_H
 
 #include "client/cluster_file.h"
+#include "client/log_file.h"
 #include "client/pending.h"
 
 #define STORE_PATH_MAX 512
 
 #define STORE_CLUSTER ".toml"
 #define STORE_LOG ".log"
+#define STORE_VERIFIED ".verified" /* how far the log was verified: a mark */
 #define STORE_PENDING ".pending"
 #define STORE_INVITES ".invites" /* made while no daemon could be told of them */
 #define STORE_LOCK ".lock"	 /* held while the cluster runs in the foreground */
@@ -57,13 +59,28 @@ int store_load_cluster(struct host *h, const struct store *s, const char *cluste
 /* The membership log as it is in its file, which the caller frees. -ENOENT with advice. */
 int store_read_log(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
 		   struct err *err) MUST_CHECK;
+/*
+ * Loads and verifies it, except what a mark says was verified before. `ret_place` (NULL: not
+ * wanted) gets how far the file has it. What a crash left half written is passed over, with a
+ * warning. -ENOENT, or as log_file_decode.
+ */
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
-		   struct mlog **ret, struct err *err) MUST_CHECK;
+		   struct mlog **ret, struct log_place *ret_place, struct err *err) MUST_CHECK;
 /* Log first, then the cluster file: whoever finds the file finds the log. */
 int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
 		       const struct mlog *l, struct err *err) MUST_CHECK;
+/* As a whole. */
 int store_save_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   const struct mlog *l, struct err *err) MUST_CHECK;
+/*
+ * The same, but only what the file lacks is written if it has the log up to *place, which is
+ * updated. Only for a file that nobody else writes.
+ */
+int store_add_log(struct host *h, const struct store *s, const struct cluster_file *f,
+		  const struct mlog *l, struct log_place *place, struct err *err) MUST_CHECK;
+/* Notes that the log was verified up to its head: the next load trusts that much of the file. */
+int store_mark_verified(struct host *h, const struct store *s, const struct cluster_file *f,
+			const struct mlog *l, struct err *err) MUST_CHECK;
 
 /* Is anything of the cluster here, joined, begun, or left by a crash? */
 bool store_has_any(struct host *h, const struct store *s, const char *cluster);

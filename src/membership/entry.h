@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log entries and invites: their bytes (docs/protocol/02-membership-log.md), signing, and reading
- * back with every check of form.
+ * Log entries: what a node or an admin wants, signed by them (docs/protocol/02-membership-log.md).
+ * Their bytes, signing, and reading back with every check of form. Where an entry stands in the log
+ * is the record's business (record.h).
  */
 #ifndef MLSH_MEMBERSHIP_ENTRY_H
 #define MLSH_MEMBERSHIP_ENTRY_H
@@ -9,18 +10,44 @@
 #include "base/addr.h"
 #include "base/label.h"
 #include "identity/identity.h"
+#include "membership/invite.h"
 #include "proto/limits.h"
 
-enum entry_type { ENTRY_GENESIS = 1, ENTRY_ADMIT = 2, ENTRY_CANCEL = 3 };
-enum member_role { ROLE_NODE = 0, ROLE_ADMIN = 1 };
+enum entry_type {
+	ENTRY_GENESIS = 1,
+	ENTRY_ADMIT,
+	ENTRY_CANCEL,
+	ENTRY_REMOVE,
+	ENTRY_PROMOTE,
+	ENTRY_DEMOTE,
+	ENTRY_RENAME,
+	ENTRY_ROTATE,
+	ENTRY_SIGNAL,
+	ENTRY_RECOVER,
+	ENTRY_RENEW,
+	ENTRY_TYPES,	       /* one more than the last that is known */
+	ENTRY_SKIPPABLE = 128, /* types from here on may be skipped if they are not known */
+};
 
-#define NONCE_LEN 16
 #define ENTRY_SIGS_MAX 2
-#define LOG_TIME_MAX_S 253402300799u /* end of the year 9999 */
+#define REMOVE_IDS_MAX 200
+#define RECOVER_ADMINS_MAX 32
+#define RECOVER_REMOVED_MAX 100
+#define RECOVER_RESERVED_MAX 32
 
-struct head {
-	uint64_t seq;
-	uint8_t hash[HASH_LEN];
+/* The signal server of a cluster, as genesis, signal and recover name it. */
+struct log_server {
+	char host[HOST_TEXT_MAX + 1]; /* as hostport_parse returns it */
+	uint16_t port;
+	uint8_t cert[HASH_LEN];	    /* SHA-256 of the DER certificate */
+	uint8_t key[HASH_LEN];	    /* SHA-256 of the SubjectPublicKeyInfo */
+	uint8_t order_key[KEY_LEN]; /* verifies its receipts */
+};
+
+/* Member ids, ascending and different. */
+struct id_list {
+	struct node_id id[REMOVE_IDS_MAX];
+	size_t n;
 };
 
 struct genesis {
@@ -29,53 +56,91 @@ struct genesis {
 	uint8_t key[KEY_LEN];
 	char node_name[LABEL_MAX + 1];
 	ip4 address;
-	char signal_host[HOST_TEXT_MAX + 1]; /* as hostport_parse returns it */
-	uint16_t signal_port;
-	uint8_t signal_cert[HASH_LEN], signal_key[HASH_LEN];
-	uint8_t recovery[HASH_LEN];
+	struct log_server server;
+	uint8_t recovery[HASH_LEN]; /* SHA-256 of the recovery code's public key */
 	uint8_t random[32];
-};
-
-struct invite {
-	uint8_t cluster_id[HASH_LEN];
-	char cluster_name[LABEL_MAX + 1];
-	struct node_id sponsor;
-	enum member_role role;
-	uint64_t issued, expiry; /* seconds since 1970 */
-	uint8_t nonce[NONCE_LEN];
-	struct head head;
-	uint8_t signal_cert[HASH_LEN];
-	char node_name[LABEL_MAX + 1]; /* "" : any */
-	uint8_t key[KEY_LEN];	       /* public half of the one-time key */
 };
 
 struct admit {
 	uint8_t key[KEY_LEN];
-	char node_name[LABEL_MAX + 1];
-	ip4 address;
-	struct span invite; /* view into the entry */
+	char node_name[LABEL_MAX + 1]; /* "": the invite replaces a member */
+	struct span invite;	       /* view into the entry */
 	uint8_t invite_sig[SIG_LEN];
 	struct invite invite_decoded;
 };
 
+enum cancel_what { CANCEL_INVITE, CANCEL_REMOVAL };
+
 struct cancel {
-	uint8_t nonce[NONCE_LEN];
+	enum cancel_what what;
+	uint8_t nonce[NONCE_LEN]; /* CANCEL_INVITE: of the invite */
+	uint8_t hash[HASH_LEN];	  /* CANCEL_REMOVAL: of a remove entry that was not ordered */
+};
+
+struct promote {
+	struct node_id id;
+	uint8_t key_sha256[HASH_LEN]; /* of the SubjectPublicKeyInfo of its key in force */
+};
+
+struct demote {
+	struct node_id id;
+};
+
+struct rename_member {
+	struct node_id id;
+	char name[LABEL_MAX + 1];
+};
+
+struct rotate {
+	uint8_t key[KEY_LEN];
+};
+
+/* A name and an address that dropped records gave; 0: no address. */
+struct reserved {
+	char name[LABEL_MAX + 1];
+	ip4 address;
+};
+
+struct recover {
+	uint8_t key[KEY_LEN]; /* of the recovery code */
+	struct id_list admins, removed;
+	struct reserved reserved[RECOVER_RESERVED_MAX]; /* ascending by name */
+	size_t n_reserved;
+	uint8_t next[HASH_LEN]; /* SHA-256 of the next recovery code's public key */
+	bool has_server;
+	struct log_server server;
+};
+
+struct renew {
+	uint8_t next[HASH_LEN];
+	bool by_code;	       /* signed by the recovery key, else by two admins */
+	struct node_id second; /* !by_code: the other admin */
+	uint8_t key[KEY_LEN];  /* by_code: the recovery key */
 };
 
 struct entry {
-	enum entry_type type;
-	uint64_t seq, time_s;
-	uint8_t prev[HASH_LEN];
+	unsigned type; /* enum entry_type, or ENTRY_SKIPPABLE and above */
+	uint64_t time_s;
 	struct node_id author;
+	struct head base; /* seq and hash of a record that the author knew; zeros for genesis */
 	union {
 		struct genesis genesis;
 		struct admit admit;
 		struct cancel cancel;
+		struct id_list remove;
+		struct promote promote;
+		struct demote demote;
+		struct rename_member rename;
+		struct rotate rotate;
+		struct log_server signal;
+		struct recover recover;
+		struct renew renew;
 	};
-	struct span payload; /* views into the bytes it was decoded from */
+	struct span body, payload; /* views into the bytes it was decoded from */
 	const uint8_t *sig[ENTRY_SIGS_MAX];
 	size_t n_sigs;
-	uint8_t hash[HASH_LEN]; /* of the whole encoding */
+	uint8_t hash[HASH_LEN];		/* of the whole encoding */
+	uint8_t payload_hash[HASH_LEN]; /* what is in a log once */
 };
 
 /* An encoded entry. */
@@ -85,76 +150,50 @@ struct entry_bytes {
 };
 
 /*
- * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no
- * chain. Views point into `bytes`. -EBADMSG malformed, -EPROTONOSUPPORT unknown version or type
- * ("upgrade mlsh").
+ * Reads one entry: form, canonical encoding, labels, subnet and key sanity; no signatures, no rules
+ * of the log. Views point into `bytes`. A type from ENTRY_SKIPPABLE on that is not known is read
+ * without its body. -EBADMSG malformed; -EPROTONOSUPPORT unknown version or lower type ("upgrade
+ * mlsh").
  */
 int entry_decode(struct span bytes, struct entry *ret, struct err *err) MUST_CHECK;
 
+/* "admit"; "unknown" for types that are not known. */
+const char *entry_type_name(unsigned type);
+
+/* A private key that signs: one of the two is set. */
+struct signer {
+	const struct identity *identity;
+	const uint8_t *seed; /* SIGN_SEED_LEN bytes */
+	const uint8_t *made; /* or a signature that was made elsewhere, SIG_LEN bytes */
+};
+
 /*
- * Make signed entries. -EINVAL when what is asked for would not be a well-formed entry; whether the
- * log accepts it is for mlog_append to say. `prev` is the head that the entry builds on; times are
- * seconds since 1970 and must not be less than the head's.
+ * Encodes and signs what is set in `e` (type, time_s, author, base, body; the views and hashes are
+ * not read). `consent` makes the second signature of a type that has one, else NULL. What was made
+ * is read back, so that nothing malformed leaves here. -EINVAL when it would not be a well-formed
+ * entry; whether the log accepts it is for the log to say.
  */
+int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
+	       const struct signer *author, const struct signer *consent, struct entry_bytes *ret,
+	       struct err *err) MUST_CHECK;
+/* The second signature of an entry that another machine will make: over the payload of `e`. */
+int entry_consent(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
+		  const struct signer *consent, uint8_t ret_sig[SIG_LEN], struct err *err)
+	MUST_CHECK;
+
 int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
 		 struct entry_bytes *ret, struct err *err) MUST_CHECK;
-/* `invite` and `invite_sig` as invite_make gave them; `one_time` is the invite's private seed. */
-int admit_make(const struct head *prev, uint64_t time_s, const struct identity *joiner,
-	       const char *node_name, ip4 address, const uint8_t cluster_id[HASH_LEN],
+/*
+ * `invite` and `invite_sig` as invite_make gave them; `one_time` is the invite's private seed.
+ * `node_name` is "" for an invite that replaces a member.
+ */
+int admit_make(uint64_t time_s, const struct identity *joiner, const char *node_name,
 	       struct span invite, const uint8_t invite_sig[SIG_LEN],
 	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret, struct err *err)
 	MUST_CHECK;
-int cancel_make(const struct head *prev, uint64_t time_s, const struct identity *sponsor,
-		const uint8_t cluster_id[HASH_LEN], const uint8_t nonce[NONCE_LEN],
-		struct entry_bytes *ret, struct err *err) MUST_CHECK;
 
-/*
- * Encodes and signs. `ret` gets the invite's bytes, their number goes to *ret_len. -EINVAL when it
- * would not be well-formed, or when the sponsor named in it is not the signing identity.
- */
-int invite_make(const struct invite *inv, const struct identity *sponsor,
-		uint8_t ret[INVITE_MAX_BYTES], size_t *ret_len, uint8_t ret_sig[SIG_LEN],
-		struct err *err) MUST_CHECK;
-/* Form only. -EBADMSG (REFUSAL_TAMPERED), -EPROTONOSUPPORT for a later version. */
-int invite_decode(struct span bytes, struct invite *ret, struct err *err) MUST_CHECK;
-
-/* The URL that carries an invite. All of it is secret until used. */
-struct invite_url {
-	char host[HOST_TEXT_MAX + 1]; /* without brackets, as hostport_parse returns it */
-	uint16_t port;
-	uint8_t signal_cert[HASH_LEN];
-	uint8_t invite_bytes[INVITE_MAX_BYTES];
-	size_t invite_len;
-	uint8_t invite_sig[SIG_LEN];
-	uint8_t one_time[SIGN_SEED_LEN];
-	struct invite invite;
-};
-
-/* `out` should hold INVITE_URL_MAX bytes; the caller wipes it. -ENOSPC. */
-int invite_url_format(const struct invite_url *u, char *out, size_t cap, struct err *err)
-	MUST_CHECK;
-/*
- * Form, and that the parts agree (fingerprint, one-time key): -EBADMSG, REFUSAL_TAMPERED if not.
- * The sponsor's signature can only be checked with the log. -EPROTONOSUPPORT for a later
- * version.
- */
-int invite_url_parse(const char *text, struct invite_url *ret, struct err *err) MUST_CHECK;
-void invite_url_wipe(struct invite_url *u);
-/*
- * "host", "host:port", "1.2.3.4", "[v6]:port", bare v6: for --signal-host and the URL. Yields
- * names in lower case and addresses in their canonical form. -EINVAL.
- */
-int hostport_parse(const char *text, uint16_t default_port, char ret_host[HOST_TEXT_MAX + 1],
-		   uint16_t *ret_port, struct err *err) MUST_CHECK;
-/* Which machines a host in its normal form leads to the same server, by its form alone. */
-enum host_reach {
-	HOST_REACH_ALL,	    /* all, for all that its form says */
-	HOST_REACH_NETWORK, /* those in the same private network: 192.168.1.5, server.lan */
-	HOST_REACH_LINK,    /* those at the same link: 169.254.1.1, server.local */
-	HOST_REACH_SELF	    /* it leads each machine to itself: localhost, 127.0.0.1, :: */
-};
-enum host_reach host_reach(const char *host);
-/* Is the name that of the zone, or of something in it? Never for an address. */
-bool host_in_zone(const char *host, const char *zone);
+/* Sorts and removes duplicates. */
+void id_list_sort(struct id_list *l);
+bool id_list_has(const struct id_list *l, const struct node_id *id);
 
 #endif

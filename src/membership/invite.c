@@ -5,12 +5,13 @@
 #include "membership/internal.h"
 
 #define INVITE_VERSION 1
-#define INVITE_FIELDS 13
+#define INVITE_FIELDS 15
 
 void invite_put(struct cbor_writer *w, const struct invite *inv)
 {
 	cbor_put_array(w, INVITE_FIELDS);
 	cbor_put_uint(w, INVITE_VERSION);
+	cbor_put_uint(w, 0); /* flags */
 	cbor_put_bytes(w, inv->cluster_id, HASH_LEN);
 	cbor_put_text(w, inv->cluster_name);
 	cbor_put_bytes(w, inv->sponsor.bytes, NODE_ID_LEN);
@@ -22,6 +23,10 @@ void invite_put(struct cbor_writer *w, const struct invite *inv)
 	cbor_put_bytes(w, inv->head.hash, HASH_LEN);
 	cbor_put_bytes(w, inv->signal_cert, HASH_LEN);
 	cbor_put_text(w, inv->node_name);
+	if (inv->replaces)
+		cbor_put_bytes(w, inv->replace.bytes, NODE_ID_LEN);
+	else
+		cbor_put_null(w);
 	cbor_put_bytes(w, inv->key, KEY_LEN);
 }
 
@@ -38,6 +43,9 @@ static void invite_get(struct cbor_reader *r, struct invite *inv)
 	cbor_get_bytes_fixed(r, inv->head.hash, HASH_LEN);
 	cbor_get_bytes_fixed(r, inv->signal_cert, HASH_LEN);
 	cbor_get_text_copy(r, inv->node_name, sizeof(inv->node_name));
+	inv->replaces = !cbor_get_null(r);
+	if (inv->replaces)
+		cbor_get_bytes_fixed(r, inv->replace.bytes, NODE_ID_LEN);
 	cbor_get_bytes_fixed(r, inv->key, KEY_LEN);
 }
 
@@ -68,7 +76,7 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err)
 	struct cbor_writer w = cbor_writer_of(again, sizeof(again));
 	struct invite inv = { .issued = 0 };
 	size_t fields = cbor_get_array_len(&r, 64);
-	uint64_t version = cbor_get_uint(&r, UINT64_MAX);
+	uint64_t version = cbor_get_uint(&r, UINT64_MAX), flags;
 	int rc;
 
 	if (bytes.len > INVITE_MAX_BYTES)
@@ -78,6 +86,11 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err)
 			      "the invite is of version %" PRIu64 ", which this mlsh does not "
 			      "know: upgrade mlsh on this machine",
 			      version);
+	flags = cbor_get_uint(&r, UINT64_MAX);
+	if (!r.failed && flags != 0)
+		return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
+			      "the invite asks for something that this mlsh does not know: upgrade "
+			      "mlsh on this machine");
 	invite_get(&r, &inv);
 	if (cbor_reader_end(&r) < 0 || fields != INVITE_FIELDS)
 		return damaged(err, "a field has the wrong form");
@@ -95,15 +108,12 @@ int invite_make(const struct invite *inv, const struct identity *sponsor,
 		uint8_t ret[INVITE_MAX_BYTES], size_t *ret_len, uint8_t ret_sig[SIG_LEN],
 		struct err *err)
 {
-	struct node_id id = identity_node_id(sponsor);
 	uint8_t buf[INVITE_MAX_BYTES], sig[SIG_LEN];
 	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
 	struct invite again;
 	struct span bytes;
 	int r;
 
-	if (!node_id_equal(&id, &inv->sponsor))
-		return err_set(err, -EINVAL, "an invite can only be signed by its sponsor");
 	invite_put(&w, inv);
 	bytes = cbor_writer_span(&w);
 	r = invite_decode(bytes, &again, err);

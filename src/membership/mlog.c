@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The log in memory: verified entries, and the roster and indexes that follow from them. */
+/* The log in memory: verified records, staging, and what is asked of it. */
 #include "membership/mlog.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "membership/internal.h"
@@ -9,18 +10,33 @@
 
 #define BLOCK_BYTES 65536
 
-/* A piece of the arena. Entries are at most a sixteenth of it. */
+/* A piece of the arena. Records are at most a fifteenth of it. */
 struct mlog_block {
 	struct mlog_block *older;
 	size_t used;
 	uint8_t data[BLOCK_BYTES];
 };
 
-/* In `nonces`: cancelled rather than used. */
-static const char cancelled_mark;
-#define CANCELLED ((void *)(uintptr_t)&cancelled_mark)
-
 /* --- memory --------------------------------------------------------------------------------- */
+
+void mlog_state_free(struct mlog_state *s)
+{
+	while (s->blocks) {
+		struct mlog_block *b = s->blocks;
+
+		s->blocks = b->older;
+		free(b);
+	}
+	free(s->slots);
+	free(s->epochs);
+	free(s->generations);
+	free(s->past_codes);
+	map_free(s->payloads);
+	map_free(s->nonces);
+	map_free(s->cancelled);
+	map_free(s->names);
+	map_free(s->addresses);
+}
 
 struct mlog *mlog_new(const uint8_t map_seed[16])
 {
@@ -30,257 +46,507 @@ struct mlog *mlog_new(const uint8_t map_seed[16])
 		return NULL;
 	memcpy(l->map_seed, map_seed, sizeof(l->map_seed));
 	l->roster = roster_new(map_seed);
-	l->nonces = map_new(map_seed, NONCE_LEN, LOG_MAX_ENTRIES);
-	if (l->roster && l->nonces)
+	l->s.payloads = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
+	l->s.nonces = map_new(map_seed, NONCE_LEN, LOG_MAX_ENTRIES);
+	l->s.cancelled = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
+	l->s.names = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
+	l->s.addresses = map_new(map_seed, sizeof(ip4), LOG_MAX_ENTRIES);
+	if (l->roster && l->s.payloads && l->s.nonces && l->s.cancelled && l->s.names &&
+	    l->s.addresses)
 		return l;
 	mlog_free(l);
 	return NULL;
+}
+
+static void before_free(struct mlog *l)
+{
+	if (!l->before)
+		return;
+	mlog_state_free(l->before);
+	free(l->before);
+	l->before = NULL;
 }
 
 void mlog_free(struct mlog *l)
 {
 	if (!l)
 		return;
-	while (l->blocks) {
-		struct mlog_block *b = l->blocks;
-
-		l->blocks = b->older;
-		free(b);
-	}
-	free(l->slots);
+	before_free(l);
+	mlog_state_free(&l->s);
 	roster_free(l->roster);
-	map_free(l->nonces);
 	secret_wipe(l->map_seed, sizeof(l->map_seed));
 	free(l);
 }
 
-/* A place for the bytes of the next entry; taken only when arena_take is called. */
-static uint8_t *arena_reserve(struct mlog *l, size_t len)
+/* A place for the bytes of the next record, which it takes only with arena_take. */
+static int arena_reserve(struct mlog_state *s, size_t len)
 {
-	struct mlog_block *b = l->blocks;
+	struct mlog_block *b = s->blocks;
 
 	if (b && sizeof(b->data) - b->used >= len)
-		return b->data + b->used;
+		return 0;
 	b = malloc(sizeof(*b));
 	if (!b)
-		return NULL;
-	b->older = l->blocks;
+		return -ENOMEM;
+	b->older = s->blocks;
 	b->used = 0;
-	l->blocks = b;
-	return b->data;
-}
-
-/* --- appending ------------------------------------------------------------------------------ */
-
-/* The member that the entry makes. */
-static struct member member_of(const struct entry *e)
-{
-	bool first = e->type == ENTRY_GENESIS;
-	struct member m = {
-		.id = e->author,
-		.address = first ? e->genesis.address : e->admit.address,
-		.role = first ? ROLE_ADMIN : ROLE_NODE,
-		.invited_role = first ? ROLE_ADMIN : e->admit.invite_decoded.role,
-		.sponsor = first ? e->author : e->admit.invite_decoded.sponsor,
-		.joined_s = e->time_s,
-		.joined_seq = e->seq,
-		.key_since_s = e->time_s,
-	};
-
-	memcpy(m.key, first ? e->genesis.key : e->admit.key, KEY_LEN);
-	memcpy(m.name, first ? e->genesis.node_name : e->admit.node_name, sizeof(m.name));
-	return m;
-}
-
-/* The memory for an entry, but for the nonce's. The place of its bytes goes to *ret. */
-static int apply_reserve(struct mlog *l, size_t len, uint8_t **ret)
-{
-	int r = array_reserve((void **)&l->slots, l->n_slots, 1, &l->cap_slots, sizeof(*l->slots));
-
-	if (r == 0)
-		r = map_reserve(l->nonces, 1);
-	if (r == 0)
-		r = roster_reserve(l->roster, 1);
-	if (r < 0)
-		return r;
-	*ret = arena_reserve(l, len);
-	return *ret ? 0 : -ENOMEM;
-}
-
-static int apply_to_roster(struct mlog *l, const struct entry *e)
-{
-	const struct member *joined;
-	struct member m;
-
-	if (e->type == ENTRY_CANCEL)
-		return map_put(l->nonces, e->cancel.nonce, CANCELLED);
-	m = member_of(e);
-	joined = roster_join(l->roster, &m);
-	if (e->type == ENTRY_GENESIS)
-		return 0;
-	return map_put(l->nonces, e->admit.invite_decoded.nonce, (void *)joined);
-}
-
-/* Appends an entry that has been verified; on failure (no memory) nothing has changed. */
-static int apply(struct mlog *l, const struct entry *e, struct span bytes)
-{
-	uint8_t *place;
-	int r = apply_reserve(l, bytes.len, &place);
-
-	if (r == 0)
-		r = apply_to_roster(l, e);
-	if (r < 0)
-		return r;
-	if (e->type == ENTRY_GENESIS)
-		l->genesis = e->genesis;
-	memcpy(place, bytes.data, bytes.len);
-	l->blocks->used += bytes.len;
-	l->slots[l->n_slots] = (struct mlog_slot){ place, bytes.len, e->time_s, { 0 } };
-	memcpy(l->slots[l->n_slots].hash, e->hash, HASH_LEN);
-	l->n_slots++;
+	s->blocks = b;
 	return 0;
 }
 
-int mlog_append(struct mlog *l, struct span entry, struct err *err)
+static const uint8_t *arena_take(struct mlog_state *s, const struct record_bytes *bytes)
 {
-	struct entry e;
-	int r = entry_decode(entry, &e, err);
+	uint8_t *place = s->blocks->data + s->blocks->used;
+
+	memcpy(place, bytes->data, bytes->len);
+	s->blocks->used += bytes->len;
+	return place;
+}
+
+/* --- staging -------------------------------------------------------------------------------- */
+
+/* How many changes of the roster an entry makes at most. */
+static size_t roster_changes_of(const struct mlog *l, const struct entry *e)
+{
+	switch (e->type) {
+	case ENTRY_REMOVE:
+		return e->remove.n;
+	case ENTRY_RECOVER:
+		return roster_count(l->roster, ROSTER_CURRENT) + e->recover.removed.n +
+		       2 * e->recover.admins.n;
+	default:
+		return 2;
+	}
+}
+
+static int stage_reserve(struct mlog *l, const struct entry *e, size_t len)
+{
+	struct mlog_state *s = &l->s;
+	int r = array_reserve((void **)&s->slots, s->n_slots, 1, &s->cap_slots, sizeof(*s->slots));
 
 	if (r == 0)
-		r = mlog_verify_next(l, &e, err);
-	if (r < 0)
-		return r;
-	r = apply(l, &e, entry);
-	if (r < 0)
-		return refuse(err, r, REFUSAL_INTERNAL, "out of memory");
+		r = array_reserve((void **)&s->epochs, s->n_epochs, 1, &s->cap_epochs,
+				  sizeof(*s->epochs));
+	if (r == 0)
+		r = array_reserve((void **)&s->generations, s->n_generations, 1,
+				  &s->cap_generations, sizeof(*s->generations));
+	if (r == 0)
+		r = array_reserve((void **)&s->past_codes, s->codes, 1, &s->cap_codes,
+				  sizeof(*s->past_codes));
+	if (r == 0)
+		r = arena_reserve(s, len);
+	if (r == 0)
+		r = map_reserve(s->payloads, 1);
+	if (r == 0 && e->type == ENTRY_RECOVER) {
+		r = map_reserve(s->names, RECOVER_RESERVED_MAX);
+		if (r == 0)
+			r = map_reserve(s->addresses, RECOVER_RESERVED_MAX);
+	}
+	if (r == 0)
+		r = map_reserve(e->type == ENTRY_CANCEL && e->cancel.what == CANCEL_REMOVAL
+					? s->cancelled
+					: s->nonces,
+				1);
+	return r < 0 ? r : roster_reserve(l->roster, roster_changes_of(l, e));
+}
+
+int mlog_stage(struct mlog *l, const struct record *r, const struct entry *e, struct err *err)
+{
+	struct placed p = { .order = &r->order, .entry = e };
+	struct mlog_state *s = &l->s;
+	struct mlog_slot *slot;
+	struct record_bytes bytes;
+
+	if (record_encode(r, &bytes) < 0 || stage_reserve(l, e, bytes.len) < 0)
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
+	slot = &s->slots[s->n_slots];
+	*slot = (struct mlog_slot){ .data = arena_take(s, &bytes),
+				    .len = bytes.len,
+				    .time_s = r->genesis ? e->time_s : r->order.time_s,
+				    .generation = r->order.generation,
+				    .has_receipt = r->receipt != NULL };
+	memcpy(slot->hash, r->hash, HASH_LEN);
+	entry_ops(e->type)->apply(l, &p);
+	s->n_slots++;
+	if (map_put(s->payloads, e->payload_hash, (void *)(uintptr_t)s->n_slots) < 0)
+		abort(); /* it was reserved, and rule ONCE holds */
 	return 0;
 }
 
-int mlog_check(const struct mlog *l, struct span entry, struct err *err)
+void mlog_commit(struct mlog *l)
 {
-	struct entry e;
-	int r = entry_decode(entry, &e, err);
-
-	return r < 0 ? r : mlog_verify_next(l, &e, err);
+	before_free(l);
+	l->committed = l->s.n_slots;
 }
 
-/* The first n entries as a log of their own. They have been verified once. */
-static struct mlog *replay(const struct mlog *l, uint64_t n)
+static int reload(struct mlog *l, const struct record *r, struct err *err)
 {
-	struct mlog *past = mlog_new(l->map_seed);
+	struct entry e;
+	struct placed p = { .order = &r->order, .entry = &e, .trusted = true };
+	int x = entry_decode(r->entry, &e, err);
 
-	for (uint64_t seq = 0; past && seq < n; seq++) {
-		struct span bytes = mlog_entry(l, seq);
-		struct entry e;
+	if (x == 0)
+		x = mlog_verify_next(l, &p, err);
+	return x < 0 ? x : mlog_stage(l, r, &e, err);
+}
 
-		if (entry_decode(bytes, &e, NULL) < 0 || apply(past, &e, bytes) < 0) {
-			mlog_free(past);
+int mlog_reload(struct mlog *l, struct span record, struct err *err)
+{
+	struct record r;
+	int x = record_decode(record, &r, err);
+
+	return x < 0 ? x : reload(l, &r, err);
+}
+
+/* The first n of these records as a log. NULL: no memory. */
+static struct mlog *replay(const uint8_t map_seed[16], const struct mlog_state *s, uint64_t n)
+{
+	struct mlog *l = mlog_new(map_seed);
+
+	for (uint64_t seq = 0; l && seq < n; seq++) {
+		struct span bytes = span_of(s->slots[seq].data, s->slots[seq].len);
+
+		if (mlog_reload(l, bytes, NULL) < 0) {
+			mlog_free(l);
 			return NULL;
 		}
 	}
-	return past;
+	return l;
 }
 
-bool mlog_is_fork(const struct mlog *l, struct span entry, uint64_t *ret_seq)
+struct mlog *mlog_cut(const struct mlog *l, uint64_t n)
+{
+	return replay(l->map_seed, &l->s, n);
+}
+
+int mlog_become(struct mlog *l, struct mlog *next)
+{
+	struct mlog_state *old = NULL;
+	struct roster_leave leave = { .how = LEFT_BY_RECOVERY,
+				      .seq = next->s.n_slots - 1,
+				      .time_s = mlog_last_time_s(next) };
+	bool keep = !l->before && l->committed > 0;
+
+	if (roster_reserve_become(l->roster, next->roster) < 0)
+		return -ENOMEM;
+	if (keep && !(old = malloc(sizeof(*old))))
+		return -ENOMEM;
+	roster_become(l->roster, next->roster, &leave);
+	if (keep)
+		*old = l->s;
+	else
+		mlog_state_free(&l->s);
+	if (keep)
+		l->before = old;
+	l->s = next->s;
+	next->s = (struct mlog_state){ .slots = NULL };
+	mlog_free(next);
+	return 0;
+}
+
+int mlog_back(struct mlog *l, uint64_t n)
 {
 	struct mlog *past;
-	struct entry e;
-	bool fork;
 
-	/* Another genesis is another cluster, not a fork of this one. */
-	if (entry_decode(entry, &e, NULL) < 0 || e.seq == 0 || e.seq >= l->n_slots ||
-	    memcmp(e.hash, l->slots[e.seq].hash, HASH_LEN) == 0 ||
-	    memcmp(e.prev, l->slots[e.seq - 1].hash, HASH_LEN) != 0)
-		return false;
-	past = replay(l, e.seq);
-	fork = past && mlog_verify_next(past, &e, NULL) == 0;
+	if (l->s.n_slots == n)
+		return 0;
+	past = mlog_cut(l, n);
+	if (past && mlog_become(l, past) == 0)
+		return 0;
 	mlog_free(past);
-	if (fork)
-		*ret_seq = e.seq;
-	return fork;
+	return -ENOMEM;
+}
+
+int mlog_rollback(struct mlog *l)
+{
+	const struct mlog_state *from = l->before ? l->before : &l->s;
+	struct mlog *past;
+
+	if (!l->before && l->s.n_slots == l->committed)
+		return 0;
+	past = replay(l->map_seed, from, l->committed);
+	if (!past || mlog_become(l, past) < 0) {
+		mlog_free(past);
+		return -ENOMEM;
+	}
+	mlog_commit(l);
+	return 0;
+}
+
+/* --- adding --------------------------------------------------------------------------------- */
+
+int mlog_found(struct mlog *l, struct span genesis, struct err *err)
+{
+	struct record r = { .genesis = true, .entry = genesis };
+	struct entry e;
+	struct placed p = { .order = &r.order, .entry = &e };
+	int x = entry_decode(genesis, &e, err);
+
+	if (x < 0)
+		return x;
+	if (l->s.n_slots > 0)
+		return refuse(err, -EEXIST, REFUSAL_BAD_ENTRY, "the log has begun already");
+	memcpy(r.hash, e.hash, HASH_LEN);
+	x = mlog_verify_next(l, &p, err);
+	return x < 0 ? x : mlog_stage(l, &r, &e, err);
+}
+
+/* The place that the entry gets, behind the last record of `l`. */
+static int next_order(const struct mlog *l, const struct entry *e, uint64_t now_s, ip4 address,
+		      struct order *ret, struct err *err)
+{
+	bool recover = e->type == ENTRY_RECOVER;
+	bool joins = e->type == ENTRY_ADMIT && !e->admit.invite_decoded.replaces;
+	uint64_t last = mlog_last_time_s(l);
+	struct head head = mlog_head(l);
+
+	if (e->type == ENTRY_GENESIS)
+		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "a cluster is founded once");
+	if (e->type >= ENTRY_TYPES)
+		return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
+			      "the server does not know this kind of entry: upgrade it");
+	if (!recover && last > now_s + CLOCK_AHEAD_MAX_S)
+		return refuse(err, -ETIME, REFUSAL_INTERNAL,
+			      "the server's clock is %" PRIu64 " minutes behind the log: it orders "
+			      "nothing until its clock is right",
+			      (last - now_s) / 60);
+	*ret = (struct order){ .generation = recover ? l->s.codes + 1 : mlog_generation(l),
+			       .seq = head.seq + 1,
+			       .time_s = recover ? now_s : MAX(now_s, last),
+			       .address = joins ? address : 0 };
+	memcpy(ret->prev, head.hash, HASH_LEN);
+	return 0;
+}
+
+static int seal(const struct mlog *l, const struct order *o, const struct entry *e,
+		const struct ordering *by, uint8_t ret[SIG_LEN], struct err *err)
+{
+	const uint8_t *key = e->type == ENTRY_RECOVER && e->recover.has_server
+				     ? e->recover.server.order_key
+				     : mlog_order_key(l, o->seq);
+
+	if (memcmp(key, by->order_key, KEY_LEN) != 0)
+		return refuse(err, -ENOKEY, REFUSAL_NOT_ALLOWED,
+			      "cluster \"%s\" has another signal server (%s)", l->s.genesis.name,
+			      l->s.server.host);
+	if (receipt_make(by->order_seed, mlog_cluster_id(l), o, e->hash, ret) < 0)
+		return refuse(err, -EIO, REFUSAL_INTERNAL, "the server cannot sign");
+	return 0;
+}
+
+/* At the end of `l`, which is the log, or for a recovery what it builds on. */
+static int order_here(struct mlog *l, const struct entry *e, struct span bytes,
+		      const struct ordering *by, struct err *err)
+{
+	struct record r = { .entry = bytes };
+	struct placed p = { .order = &r.order, .entry = e };
+	uint8_t receipt[SIG_LEN];
+	int x = next_order(l, e, by->now_s, by->address, &r.order, err);
+
+	if (x == 0)
+		x = mlog_verify_next(l, &p, err);
+	if (x == 0)
+		x = seal(l, &r.order, e, by, receipt, err);
+	if (x < 0)
+		return x;
+	r.receipt = receipt;
+	place_hash(&r.order, e->hash, r.hash);
+	return mlog_stage(l, &r, e, err);
+}
+
+/* A recovery of which the base is in the log, but not its end. */
+static bool goes_back(const struct mlog *l, const struct entry *e)
+{
+	return e->type == ENTRY_RECOVER && mlog_has_head(l, &e->base) &&
+	       e->base.seq + 1 < l->s.n_slots;
+}
+
+static int check_generation(const struct mlog *l, const struct mlog *past, struct err *err)
+{
+	if (past->s.codes == l->s.codes)
+		return 0;
+	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
+		      "the recovery goes back behind record %" PRIu64
+		      ", which replaced the recovery "
+		      "code: use the code that is in force",
+		      l->s.code_seq);
+}
+
+int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const struct ordering *by,
+	       struct err *err)
+{
+	struct mlog *past;
+	int x;
+
+	if (!goes_back(l, e))
+		return order_here(l, e, bytes, by, err);
+	past = mlog_cut(l, e->base.seq + 1);
+	if (!past)
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
+	x = check_generation(l, past, err);
+	if (x == 0)
+		x = order_here(past, e, bytes, by, err);
+	if (x == 0 && mlog_become(l, past) == 0)
+		return 0;
+	mlog_free(past);
+	return x < 0 ? x : refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
+}
+
+int mlog_would_order(const struct mlog *l, const struct entry *e, uint64_t now_s, struct err *err)
+{
+	struct order o;
+	struct placed p = { .order = &o, .entry = e };
+	int x = next_order(l, e, now_s, 0, &o, err);
+
+	return x < 0 ? x : mlog_verify_next(l, &p, err);
 }
 
 /* --- questions ------------------------------------------------------------------------------ */
 
 size_t mlog_count(const struct mlog *l)
 {
-	return l->n_slots;
+	return l->s.n_slots;
 }
 
 struct head mlog_head(const struct mlog *l)
 {
 	struct head h = { 0 };
 
-	if (l->n_slots > 0) {
-		h.seq = l->n_slots - 1;
-		memcpy(h.hash, l->slots[h.seq].hash, HASH_LEN);
+	if (l->s.n_slots > 0) {
+		h.seq = l->s.n_slots - 1;
+		memcpy(h.hash, l->s.slots[h.seq].hash, HASH_LEN);
 	}
 	return h;
 }
 
-struct span mlog_entry(const struct mlog *l, uint64_t seq)
+uint64_t mlog_generation(const struct mlog *l)
 {
-	if (seq >= l->n_slots)
+	size_t n = l->s.n_generations;
+
+	return n > 0 ? l->s.generations[n - 1].number : 0;
+}
+
+uint64_t mlog_generation_start(const struct mlog *l, uint64_t generation)
+{
+	for (size_t i = 0; i < l->s.n_generations; i++)
+		if (l->s.generations[i].number > generation)
+			return l->s.generations[i].seq;
+	return l->s.n_slots;
+}
+
+struct span mlog_record(const struct mlog *l, uint64_t seq)
+{
+	if (seq >= l->s.n_slots)
 		return span_of(NULL, 0);
-	return span_of(l->slots[seq].data, l->slots[seq].len);
+	return span_of(l->s.slots[seq].data, l->s.slots[seq].len);
+}
+
+int mlog_get(const struct mlog *l, uint64_t seq, struct record *ret_record, struct entry *ret_entry)
+{
+	if (seq >= l->s.n_slots || record_decode(mlog_record(l, seq), ret_record, NULL) < 0 ||
+	    entry_decode(ret_record->entry, ret_entry, NULL) < 0)
+		return -ENOENT;
+	return 0;
 }
 
 void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret)
 {
-	size_t bytes = 0;
+	size_t bytes = 0, n;
 
-	for (ret->n = 0; ret->n < ENTRIES_PER_MESSAGE_MAX; ret->n++) {
-		struct span entry = mlog_entry(l, from + ret->n);
+	ret->n = 0;
+	for (n = 0; n < ENTRIES_PER_MESSAGE_MAX && from + n < l->s.n_slots; n++) {
+		const struct mlog_slot *slot = &l->s.slots[from + n];
 
-		if (entry.len == 0 || bytes + entry.len > LOG_PAGE_BYTES)
+		if (bytes + slot->len > LOG_PAGE_BYTES)
 			break;
-		bytes += entry.len;
-		ret->item[ret->n] = entry;
+		bytes += slot->len;
+		ret->item[n] = span_of(slot->data, slot->len);
+		if (slot->has_receipt || from + n == 0)
+			ret->n = n + 1;
 	}
 }
 
 bool mlog_has_head(const struct mlog *l, const struct head *h)
 {
-	return h->seq < l->n_slots && memcmp(h->hash, l->slots[h->seq].hash, HASH_LEN) == 0;
+	return h->seq < l->s.n_slots && memcmp(h->hash, l->s.slots[h->seq].hash, HASH_LEN) == 0;
+}
+
+uint64_t mlog_find(const struct mlog *l, const uint8_t payload_hash[HASH_LEN])
+{
+	uintptr_t place = (uintptr_t)map_get(l->s.payloads, payload_hash);
+
+	return place == 0 ? 0 : place - 1;
 }
 
 const uint8_t *mlog_cluster_id(const struct mlog *l)
 {
-	return l->n_slots > 0 ? l->slots[0].hash : NULL;
+	return l->s.n_slots > 0 ? l->s.slots[0].hash : NULL;
 }
 
 const struct genesis *mlog_genesis(const struct mlog *l)
 {
-	return l->n_slots > 0 ? &l->genesis : NULL;
+	return l->s.n_slots > 0 ? &l->s.genesis : NULL;
+}
+
+const struct log_server *mlog_server(const struct mlog *l)
+{
+	return l->s.n_slots > 0 ? &l->s.server : NULL;
+}
+
+const uint8_t *mlog_order_key(const struct mlog *l, uint64_t seq)
+{
+	for (size_t i = l->s.n_epochs; i-- > 0;)
+		if (l->s.epochs[i].by < seq)
+			return l->s.epochs[i].key;
+	return l->s.epochs[0].key;
+}
+
+bool mlog_recovery_is(const struct mlog *l, const uint8_t hash[HASH_LEN])
+{
+	return l->s.n_slots > 0 && memcmp(l->s.recovery, hash, HASH_LEN) == 0;
 }
 
 uint64_t mlog_last_time_s(const struct mlog *l)
 {
-	return l->n_slots > 0 ? l->slots[l->n_slots - 1].time_s : 0;
-}
-
-ip4 mlog_next_address(const struct mlog *l)
-{
-	ip4 highest = roster_highest_address(l->roster);
-
-	if (l->n_slots == 0 || highest >= prefix4_last(l->genesis.subnet))
-		return 0;
-	return highest + 1;
-}
-
-bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN])
-{
-	return map_get(l->nonces, nonce) != NULL;
-}
-
-const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN])
-{
-	void *use = map_get(l->nonces, nonce);
-
-	return use == CANCELLED ? NULL : use;
+	return l->s.n_slots > 0 ? l->s.slots[l->s.n_slots - 1].time_s : 0;
 }
 
 const struct roster *mlog_roster(const struct mlog *l)
 {
 	return l->roster;
+}
+
+bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN])
+{
+	return map_get(l->s.nonces, nonce) != NULL;
+}
+
+const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN])
+{
+	uintptr_t use = (uintptr_t)map_get(l->s.nonces, nonce);
+	struct record r;
+	struct entry e;
+
+	if (use <= NONCE_CANCELLED || mlog_get(l, use - 1, &r, &e) < 0)
+		return NULL;
+	return roster_by_id(l->roster, &e.author, ROSTER_ALL);
+}
+
+bool mlog_name_reserved(const struct mlog *l, const char *name)
+{
+	uint8_t hash[HASH_LEN];
+
+	sha256(span_str(name), hash);
+	return map_get(l->s.names, hash) != NULL;
+}
+
+bool mlog_name_taken(const struct mlog *l, const char *name)
+{
+	return roster_by_name(l->roster, span_str(name), ROSTER_ALL) || mlog_name_reserved(l, name);
+}
+
+bool mlog_address_taken(const struct mlog *l, ip4 address)
+{
+	return roster_by_address(l->roster, address, ROSTER_ALL) ||
+	       map_get(l->s.addresses, &address);
 }

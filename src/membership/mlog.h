@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The membership log and the roster that follows from it. Pure verification, no I/O: server and
- * nodes run the same code. Every entry that is in an mlog has been verified against all before
- * it.
+ * The membership log in memory, and the roster that follows from it. Pure verification, no I/O:
+ * server and nodes run the same code. Every record in an mlog was verified, once, against all
+ * before it.
+ *
+ * What is added is *staged*: all questions answer with it, but it can be taken back as a whole
+ * until mlog_commit. So the server writes to its database between the two, and a database that
+ * fails costs nothing in memory.
  */
 #ifndef MLSH_MEMBERSHIP_MLOG_H
 #define MLSH_MEMBERSHIP_MLOG_H
 
+#include "membership/record.h"
 #include "membership/roster.h"
 #include "proto/refusal.h"
 
@@ -16,58 +21,140 @@ struct wire_entries;
 struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
 void mlog_free(struct mlog *l);
 
+/* --- adding --------------------------------------------------------------------------------- */
+
 /*
- * Verifies the entry against the log (all rules of docs/protocol/02-membership-log.md) and
- * appends a copy. On any failure the log is unchanged. err->reason tells the cause (enum
- * refusal). Codes:
+ * Stages the first record. `genesis` is the entry's bytes. -EBADMSG, -EKEYREJECTED, -EACCES,
+ * -EEXIST when the log is not empty, -ENOMEM.
+ */
+int mlog_found(struct mlog *l, struct span genesis, struct err *err) MUST_CHECK;
+
+/*
+ * For the server: gives a decoded entry the next place (for recover: the place after its base),
+ * verifies all rules, makes the receipt and stages the record. `bytes` is what `e` was decoded
+ * from. `now_s` is the server's time; a time that is up to CLOCK_AHEAD_MAX_S behind the log's last
+ * becomes that. `address` is for an admit that replaces nobody. `order_seed` is the private half of
+ * the order key (of the new one, for recover with a server). On failure the log is unchanged and
+ * err->reason tells the cause (enum refusal):
  *
- *	-EBADMSG	malformed; or does not follow our last entry (REFUSAL_UNKNOWN_HEAD)
- *	-EPROTONOSUPPORT upgrade
+ *	-EBADMSG	malformed, or breaks a rule of form
  *	-EKEYREJECTED	a signature
- *	-EEXIST		this very entry is there already
- *	-ESTALE		it builds on an older entry: another one came first. The same when it was
- *			sequenced (a log, not a request): a fork, see mlog_is_fork
- *	-ETIME		the invite has expired
+ *	-EEXIST		its payload is in the log: mlog_find says where
+ *	-ESTALE		something that it depends on has changed since its base
+ *	-ETIME		the invite has expired; the entry is too old
  *	-EACCES		another rule
  *	-ENOSPC		full
+ *	-ENOKEY		the order key in force is not ours
  *	-ENOMEM
  */
-int mlog_append(struct mlog *l, struct span entry, struct err *err) MUST_CHECK;
-/* The same checks without appending. */
-int mlog_check(const struct mlog *l, struct span entry, struct err *err) MUST_CHECK;
-/*
- * Would the entry be valid in the place of another one that we hold? Then both together prove a
- * fork, if it came as a part of a log. ret_seq: which place. Costs a replay of the log up to
- * there, without signatures.
- */
-bool mlog_is_fork(const struct mlog *l, struct span entry, uint64_t *ret_seq);
+struct ordering {
+	uint64_t now_s;
+	ip4 address;
+	const uint8_t *order_seed, *order_key;
+};
+int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const struct ordering *by,
+	       struct err *err) MUST_CHECK;
+/* Would mlog_order accept it now? Without the receipt and without staging; the same codes. */
+int mlog_would_order(const struct mlog *l, const struct entry *e, uint64_t now_s, struct err *err)
+	MUST_CHECK;
 
-size_t mlog_count(const struct mlog *l);
+/* What became of records that somebody showed. */
+enum mlog_taken {
+	TAKEN,		    /* they are in the log now, or were before */
+	TAKEN_OLD,	    /* they are of a generation that a recovery has ended */
+	TAKEN_GAP,	    /* they begin behind our head: records in between are missing */
+	TAKEN_PARTED,	    /* they do not follow ours: ask for earlier ones */
+	TAKEN_UNPROVEN,	    /* no valid receipt vouches for them: ask somebody else */
+	TAKEN_INVALID,	    /* bytes that no receipt vouches for: the sender's fault */
+	TAKEN_UPGRADE,	    /* the server ordered something that this version does not know */
+	TAKEN_LIE,	    /* proof that the server lies */
+	TAKEN_CODE_MISUSED, /* a second recover record of a generation, or by a renewed code */
+	TAKEN_NO_MEMORY
+};
+
+struct mlog_take {
+	enum mlog_taken result;
+	size_t added;	   /* records that were staged, also when the rest was not taken */
+	bool reorganised;  /* a recover record dropped records of ours */
+	uint64_t seq;	   /* LIE, CODE_MISUSED, UPGRADE, INVALID: of the record */
+	uint64_t ask_from; /* GAP, PARTED: records from this seq on may help */
+	struct err why;	   /* for a person; the rule that is broken */
+};
+
+/* Records that contradict a log, with the receipts that prove it. Views. */
+struct log_proof {
+	uint64_t seq;
+	bool code_misused; /* the recovery code was used twice; else the server lies */
+	const char *why;
+	struct span ours; /* our record there; empty: what was shown breaks a rule */
+	const struct span *shown;
+	size_t n_shown;
+};
+
+/* What was shown when mlog_take found a lie, or a code that was misused. */
+struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,
+			    const struct span *shown, size_t n);
+
+/*
+ * Takes records of a log from anybody, in the order of the log, and stages those that extend ours
+ * (or, from a recover record of a higher generation on, replace a part of it), if the last of them
+ * has a valid receipt. Those that are in ours already are skipped.
+ */
+void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret);
+/*
+ * Takes a record that was verified before, by this process or by one that it trusts: no signature
+ * is verified, everything else is. -EBADMSG.
+ */
+int mlog_reload(struct mlog *l, struct span record, struct err *err) MUST_CHECK;
+
+void mlog_commit(struct mlog *l);
+/* Takes back all that was staged. -ENOMEM: the log cannot be used any more. */
+int mlog_rollback(struct mlog *l) MUST_CHECK;
+
+/* --- questions ------------------------------------------------------------------------------ */
+
+size_t mlog_count(const struct mlog *l);     /* records, staged ones included */
 struct head mlog_head(const struct mlog *l); /* all zero when the log is empty */
-/* Empty past the end; valid while the log lives. */
-struct span mlog_entry(const struct mlog *l, uint64_t seq);
-/* The entries from `from` on, as many as fit one message; none past the end. Views into the log. */
+uint64_t mlog_generation(const struct mlog *l);
+/* The seq of the first record of a generation above `generation`; mlog_count if there is none. */
+uint64_t mlog_generation_start(const struct mlog *l, uint64_t generation);
+/* Encoded; empty past the end; valid until the log changes. */
+struct span mlog_record(const struct mlog *l, uint64_t seq);
+/* The same, read. -ENOENT past the end. */
+int mlog_get(const struct mlog *l, uint64_t seq, struct record *ret_record, struct entry *ret_entry)
+	MUST_CHECK;
+/*
+ * The records from `from` on, as many as fit one message and end at a receipt; none past the end.
+ * Views into the log.
+ */
 void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret);
 /* Does the log contain this head? */
 bool mlog_has_head(const struct mlog *l, const struct head *h);
+/* The seq of the record with this payload (of an entry), or 0. */
+uint64_t mlog_find(const struct mlog *l, const uint8_t payload_hash[HASH_LEN]);
 /* NULL when the log is empty. */
 const uint8_t *mlog_cluster_id(const struct mlog *l);
 const struct genesis *mlog_genesis(const struct mlog *l);
+/* The server in force, of genesis, signal or recover. NULL when the log is empty. */
+const struct log_server *mlog_server(const struct mlog *l);
+/* Is this the hash of the recovery code's public key in force? */
+bool mlog_recovery_is(const struct mlog *l, const uint8_t hash[HASH_LEN]);
 uint64_t mlog_last_time_s(const struct mlog *l); /* 0 when the log is empty */
-/* The lowest address a next member may have: one above the highest so far; 0: subnet full. */
-ip4 mlog_next_address(const struct mlog *l);
+const struct roster *mlog_roster(const struct mlog *l);
 
 /*
- * Is the signed invite good for an admit at `now_s` by this log? Reasons: tampered, wrong
- * cluster, sponsor unknown, sponsor not an admin, unknown head, used, expired, cancelled. Codes
- * as mlog_append.
+ * Is the signed invite good for an admit at `now_s` by this log? Reasons: tampered, wrong cluster,
+ * sponsor unknown, sponsor removed, sponsor not an admin, unknown head, used, expired, cancelled.
+ * Codes as mlog_order.
  */
 int mlog_check_invite(const struct mlog *l, struct span invite, const uint8_t sig[SIG_LEN],
 		      uint64_t now_s, struct invite *ret, struct err *err) MUST_CHECK;
 bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN]); /* or cancelled */
 /* The member that used the invite, or NULL. */
 const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN]);
-/* What follows from the entries. It lives as long as the log. */
-const struct roster *mlog_roster(const struct mlog *l);
+/* Could a new node have this name? Not if a member has it or ever had it, or it is reserved. */
+bool mlog_name_taken(const struct mlog *l, const char *name);
+/* Was the address given in this log, or is it reserved? */
+bool mlog_address_taken(const struct mlog *l, ip4 address);
 
 #endif

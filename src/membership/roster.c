@@ -19,6 +19,7 @@ struct held {
 		uint8_t key_sha256[HASH_LEN];
 		ip4 address;
 	};
+	bool dropped; /* only records that a recovery dropped know it */
 };
 
 struct change {
@@ -157,13 +158,6 @@ int roster_reserve(struct roster *r, size_t changes)
 	return reserve(r, changes, 1);
 }
 
-/* Puts into a map with room; the key is not in it. */
-static void put_reserved(struct map *map, const void *key, void *value)
-{
-	if (map_put(map, key, value) < 0)
-		DIE("roster: the caller did not reserve room");
-}
-
 /* --- indexes -------------------------------------------------------------------------------- */
 
 static void name_hash(const char *name, uint8_t ret[HASH_LEN])
@@ -201,6 +195,7 @@ static void name_hold(struct roster *r, const char *name, struct member *holder)
 		held = held_take(r, r->names, hash);
 		memcpy(held->name, name, strlen(name) + 1);
 	}
+	held->dropped = false;
 	held->holder = holder;
 }
 
@@ -212,6 +207,7 @@ static void key_hold(struct roster *r, const uint8_t key_sha256[HASH_LEN], struc
 		held = held_take(r, r->keys, key_sha256);
 		memcpy(held->key_sha256, key_sha256, HASH_LEN);
 	}
+	held->dropped = false;
 	held->holder = holder;
 }
 
@@ -223,6 +219,7 @@ static void address_hold(struct roster *r, ip4 address, struct member *holder)
 		held = held_take(r, r->addresses, &address);
 		held->address = address;
 	}
+	held->dropped = false;
 	held->holder = holder;
 	if (address > r->highest)
 		r->highest = address;
@@ -258,7 +255,9 @@ static const struct member *in_scope(const struct member *m, enum roster_scope s
 const struct member *roster_by_id(const struct roster *r, const struct node_id *id,
 				  enum roster_scope scope)
 {
-	return in_scope(map_get(r->by_id, id->bytes), scope);
+	const struct member *m = map_get(r->by_id, id->bytes);
+
+	return m && !m->dropped ? in_scope(m, scope) : NULL;
 }
 
 const struct member *roster_by_key_sha256(const struct roster *r,
@@ -267,8 +266,9 @@ const struct member *roster_by_key_sha256(const struct roster *r,
 {
 	const struct held *held = map_get(r->keys, key_sha256);
 
-	if (!held || (scope == ROSTER_CURRENT &&
-		      memcmp(held->holder->key_sha256, key_sha256, HASH_LEN) != 0))
+	if (!held || held->dropped ||
+	    (scope == ROSTER_CURRENT &&
+	     memcmp(held->holder->key_sha256, key_sha256, HASH_LEN) != 0))
 		return NULL;
 	return in_scope(held->holder, scope);
 }
@@ -283,7 +283,8 @@ const struct member *roster_by_name(const struct roster *r, struct span name,
 		return NULL;
 	sha256(name, hash);
 	held = map_get(r->names, hash);
-	if (!held || (scope == ROSTER_CURRENT && strcmp(held->holder->name, held->name) != 0))
+	if (!held || held->dropped ||
+	    (scope == ROSTER_CURRENT && strcmp(held->holder->name, held->name) != 0))
 		return NULL;
 	return in_scope(held->holder, scope);
 }
@@ -292,7 +293,7 @@ const struct member *roster_by_address(const struct roster *r, ip4 address, enum
 {
 	const struct held *held = map_get(r->addresses, &address);
 
-	if (!held || (scope == ROSTER_CURRENT && held->holder->address != address))
+	if (!held || held->dropped || (scope == ROSTER_CURRENT && held->holder->address != address))
 		return NULL;
 	return in_scope(held->holder, scope);
 }
@@ -380,6 +381,7 @@ const struct member *roster_join(struct roster *r, const struct member *from)
 	*m = *from;
 	m->index = index;
 	m->left = LEFT_NOT;
+	m->dropped = false;
 	m->left_s = m->left_seq = 0;
 	m->left_by = (struct node_id){ 0 };
 	key_spki_sha256(m->key, m->key_sha256);
@@ -411,6 +413,7 @@ void roster_set_role(struct roster *r, const struct member *member, enum member_
 	change_add(r, ROSTER_ROLE, m, seq)->old_role = m->role;
 	count(r, m, -1);
 	m->role = role;
+	m->role_seq = seq;
 	count(r, m, 1);
 }
 
@@ -420,6 +423,7 @@ void roster_rename(struct roster *r, const struct member *member, const char *na
 
 	change_add(r, ROSTER_NAME, m, seq)->before = name_find(r, m->name);
 	memcpy(m->name, name, strlen(name) + 1);
+	m->name_seq = seq;
 	name_hold(r, name, m);
 }
 
@@ -433,6 +437,8 @@ void roster_rekey(struct roster *r, const struct member *member, const uint8_t k
 	memcpy(m->key, key, KEY_LEN);
 	key_spki_sha256(key, m->key_sha256);
 	m->key_since_s = time_s;
+	m->key_seq = seq;
+	m->rotations++;
 	key_hold(r, m->key_sha256, m);
 }
 
@@ -488,6 +494,7 @@ static void become_leave(struct roster *r, const struct roster *target,
 
 		if (member_is_current(m) && !stays(m, t))
 			roster_leave(r, m, &left);
+		m->dropped = !t;
 	}
 }
 
@@ -521,11 +528,24 @@ static void become_former(struct roster *r, struct member *m, const struct membe
 	m->index = index;
 }
 
+static void drop_held(struct map *map)
+{
+	size_t pos = 0;
+	void *value;
+
+	while (map_next(map, &pos, &value))
+		((struct held *)value)->dropped = true;
+}
+
 /* Names, keys and addresses that `target` knows lead to those that they lead to there. */
 static void become_index(struct roster *r, const struct roster *target)
 {
 	size_t pos;
 	void *value;
+
+	drop_held(r->names);
+	drop_held(r->keys);
+	drop_held(r->addresses);
 
 	for (pos = 0; map_next(target->names, &pos, &value);) {
 		const struct held *held = value;

@@ -31,10 +31,14 @@ struct member {
 	struct node_id sponsor;	       /* its own id for the first admin */
 	uint64_t joined_s;
 	uint64_t joined_seq;
+	/* The records since which it has its role, key and name; its own record, if no other. */
+	uint64_t role_seq, key_seq, name_seq;
+	unsigned rotations; /* of its key */
 	enum member_left left;
 	uint64_t left_s, left_seq; /* 0: it is a member */
 	struct node_id left_by;	   /* the author of that; its own id if it left by itself */
 	size_t index;		   /* in the order of joining first, former members included */
+	bool dropped;		   /* its admission is in what a recovery dropped */
 };
 
 static inline bool member_is_current(const struct member *m)
@@ -42,6 +46,11 @@ static inline bool member_is_current(const struct member *m)
 	return m->left == LEFT_NOT;
 }
 
+/* The last record that says something about it while it is a member. */
+static inline uint64_t member_changed_seq(const struct member *m)
+{
+	return MAX(MAX(m->joined_seq, m->role_seq), MAX(m->key_seq, m->name_seq));
+}
 #define MEMBER_LEFT_TEXT_MAX (2 * LABEL_MAX + 96)
 
 enum roster_scope {
@@ -137,8 +146,8 @@ void roster_rekey(struct roster *r, const struct member *m, const uint8_t key[KE
 
 /*
  * For a log that goes back and on by another way: makes `r` what `target` is, by changes that are
- * added. Members that `target` does not know leave as `how` says. What `r` ever knew stays known
- * to ROSTER_ALL. roster_become cannot fail after roster_reserve_become with the same target.
+ * added. Members that `target` does not know leave as `how` says, and are found by roster_next and
+ * roster_at only. roster_become cannot fail after roster_reserve_become with the same target.
  */
 int roster_reserve_become(struct roster *r, const struct roster *target) MUST_CHECK;
 void roster_become(struct roster *r, const struct roster *target, const struct roster_leave *how);

@@ -5,16 +5,15 @@
 
 #include "membership/mlog.h"
 
-#define WORDS_TEXT_MAX 600
+#define WORDS_TEXT_MAX 1024
 #define WORDS_TIME_MAX 24
 
-/* "admit": a word for machines. */
-const char *words_type(enum entry_type type);
 /*
- * What an entry that the log holds did, who did it, and who signed: "laptop joined as 100.64.0.2,
- * invited by nas". Names are those that the members have now.
+ * What a record of the log did, who did it, and who signed: "laptop joined at 100.64.0.2, invited
+ * by nas". Names are those that the members have now; entry_type_name is the word for machines.
  */
-void words_entry(const struct mlog *l, const struct entry *e, char ret[WORDS_TEXT_MAX]);
+void words_entry(const struct mlog *l, const struct record *r, const struct entry *e,
+		 char ret[WORDS_TEXT_MAX]);
 /* "2026-11-22 16:40", in UTC; "-" for what is no time. Returns `ret`. */
 const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX]);
 

@@ -31,6 +31,14 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 /* The same, but -EEXIST when `path` exists already. */
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err) MUST_CHECK;
+/*
+ * Cuts the file to `at` bytes, writes `data` behind them and syncs. After a crash in the middle the
+ * first `at` bytes are there; of `data` any part may be, in any order, with zeros in place of the
+ * rest. -ENOENT; -ESTALE: the file is shorter than that; -EINVAL: it is not a regular file with one
+ * name; -ELOOP: it is a symbolic link.
+ */
+int file_add(struct host *h, const char *path, size_t at, const void *data, size_t len,
+	     struct err *err) MUST_CHECK;
 int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
 /*
  * Removes the file, and what writing it has left beside it in a crash. 0 also when nothing is

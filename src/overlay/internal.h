@@ -6,6 +6,7 @@
 #include "base/bucket.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "membership/search.h"
 #include "os/loop.h"
 #include "overlay/candidate.h"
 #include "overlay/coalesce.h"
@@ -54,7 +55,6 @@
 #define NEWS_BURST 16		       /* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
-#define PEER_ASK_AGAIN (60 * NS_PER_S) /* for entries that were dated ahead of our clock */
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
 #define PEER_DEAD_AFTER (2 * NS_PER_S)	     /* of unanswered traffic */
 #define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
@@ -115,14 +115,14 @@ struct link {
 	bool connected, hello_sent, hello_got;
 	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
-	uint64_t their_next; /* first entry that they lack, as far as is known */
-	uint64_t asked_from; /* of the log_request under way */
-	bool asked;
-	bool asked_all;		/* looking for the fork: once a connection */
-	uint64_t ask_again;	/* for entries of the future; 0: there are none */
-	bool log_stopped;	/* their log is not to be believed or not understood */
-	struct bucket messages; /* that came */
-	struct bucket says;	/* that go out and may be left out */
+	uint64_t their_generation; /* of their log, as far as is known */
+	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
+	bool asked;		   /* a log_request is under way, */
+	uint64_t asked_from;	   /* from here */
+	struct log_search search;  /* for the record in which the logs part */
+	bool log_stopped;	   /* their log is not to be believed or not understood */
+	struct bucket messages;	   /* that came */
+	struct bucket says;	   /* that go out and may be left out */
 };
 
 struct peer {
@@ -509,15 +509,13 @@ void control_start(struct link *l);
 void control_readable(struct link *l);
 /* After both hellos: what the other side should know at once. */
 void control_up(struct link *l);
-/* Sends entries that the other side lacks, as far as the stream takes them. */
+/* Sends records that the other side lacks, as far as the stream takes them. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l);
 void control_nat(struct link *l);
 void control_ports(struct link *l);
-/* Asks again for what our clock did not let us take. */
-void control_watch(struct link *l, uint64_t now);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

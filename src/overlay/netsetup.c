@@ -113,7 +113,7 @@ int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 	n->watch = watch;
 	n->self = self;
 	n->subnet = mlog_genesis(log)->subnet;
-	if (addr_parse_ip(mlog_genesis(log)->signal_host, &literal) == 0) {
+	if (addr_parse_ip(mlog_server(log)->host, &literal) == 0) {
 		signal_add(n, &literal);
 		netsetup_signal_proven(n, &literal); /* it is signed */
 	}

@@ -25,10 +25,10 @@ enum peer_path { PEER_PATH_NONE, PEER_PATH_DIRECT, PEER_PATH_RELAY };
 struct overlay_ops {
 	/* The fence is up, or down: see overlay_fence. NULL allowed. */
 	void (*fence_changed)(void *ctx);
-	/* Valid entries from a peer were appended to the log. The overlay has seen them itself. */
+	/* Records that a peer showed were taken into the log. The overlay has seen them itself. */
 	void (*log_grew)(void *ctx);
-	void (*fork)(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-		     const struct member *from);
+	/* A peer showed proof that two logs exist. */
+	void (*fork)(void *ctx, const struct log_proof *proof, const struct member *from);
 	/* Our own candidates changed (interfaces, observed by peers). */
 	void (*candidates)(void *ctx, const struct wire_candidates *c);
 	/*

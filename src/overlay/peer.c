@@ -366,7 +366,6 @@ void peer_watch(struct peer *p, uint64_t now)
 
 	if (p->state != PEER_UP || !p->active)
 		return;
-	control_watch(p->active, now);
 	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
 		p->last_good = at;
 	if (is_unused(p, now)) {

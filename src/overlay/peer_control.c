@@ -53,6 +53,7 @@ void control_start(struct link *l)
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_HELLO,
+				    .head.generation = mlog_generation(o->log),
 				    .head.seq = head.seq,
 				    .features = PEER_FEATURES };
 	memcpy(m->cluster_id, mlog_cluster_id(o->log), sizeof(m->cluster_id));
@@ -70,7 +71,9 @@ static void ask(struct link *l, uint64_t from)
 {
 	struct peer_message *m = &l->peer->o->message;
 
-	*m = (struct peer_message){ .type = PEER_LOG_REQUEST, .first = from };
+	*m = (struct peer_message){ .type = PEER_LOG_REQUEST,
+				    .generation = mlog_generation(l->peer->o->log),
+				    .first = from };
 	l->asked = send_message(l, m) == 0;
 	l->asked_from = from;
 }
@@ -85,26 +88,43 @@ static int send_page(struct link *l, uint64_t from)
 	return send_message(l, m);
 }
 
+/* A recovery dropped records that they may have: they need it, and what follows it. */
+static void push_recovery(struct link *l)
+{
+	const struct mlog *log = l->peer->o->log;
+
+	if (l->their_generation >= mlog_generation(log))
+		return;
+	l->their_next = MIN(l->their_next, mlog_generation_start(log, l->their_generation));
+	l->their_generation = mlog_generation(log);
+}
+
 void control_push(struct link *l)
 {
 	size_t count = mlog_count(l->peer->o->log);
 
+	push_recovery(l);
 	for (int i = 0; i < PUSH_PAGES_MAX && !l->log_stopped && l->their_next < count; i++) {
 		if (send_page(l, l->their_next) < 0)
 			return; /* goes on when the stream is writable */
+		if (l->peer->o->message.entries.n == 0)
+			return; /* no receipt vouches for them */
 		l->their_next += l->peer->o->message.entries.n;
 	}
 }
 
-/* Everything before `next`. */
+/* Everything before `next`, which we have as well. */
 static void they_have(struct link *l, uint64_t next)
 {
 	if (l->their_next == UINT64_MAX || l->their_next < next)
 		l->their_next = next;
 }
 
-static void on_log_request(struct link *l, uint64_t from)
+static void on_log_request(struct link *l, const struct peer_message *m)
 {
+	const struct mlog *log = l->peer->o->log;
+	uint64_t from = MIN(m->first, mlog_generation_start(log, m->generation));
+
 	if (send_page(l, from) < 0) {
 		link_malformed(l, "asks for more of the log than it reads");
 		return;
@@ -112,98 +132,111 @@ static void on_log_request(struct link *l, uint64_t from)
 	they_have(l, from + l->peer->o->message.entries.n);
 }
 
-/*
- * An entry that does not fit: it stands where another is (perhaps a fork), or builds on one that we
- * have not (their log branched off earlier: looked for once from the beginning).
- */
-static void on_bad_entry(struct link *l, struct span entry, const struct err *err)
+/* Nothing is taken from its log any more; the tunnel stays. */
+static void stop_log(struct link *l, const char *why)
 {
 	struct peer *p = l->peer;
-	uint64_t seq;
 
-	if (mlog_is_fork(p->o->log, entry, &seq)) {
-		l->log_stopped = true;
-		p->o->ops->fork(p->o->ctx, seq, mlog_entry(p->o->log, seq), entry, p->member);
-		return;
-	}
-	if (err->code == -EPROTONOSUPPORT || err->code == -ENOSPC || err->code == -ENOMEM) {
-		l->log_stopped = true;
-		log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
-			    "entry of %s not taken: %s", p->member->name, err->text);
-		return;
-	}
-	if (!l->asked_all) {
-		l->asked_all = true;
-		ask(l, 0);
-		return;
-	}
-	link_malformed(l, "its log is not valid");
+	l->log_stopped = true;
+	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+		    "records of %s are not taken: %s", p->member->name, why);
 }
 
-/*
- * No server has put such an entry in order, or its clock is wrong. Time never runs backwards in a
- * log: one entry of the far future, taken from a peer, would be the last.
- */
-static bool is_of_the_future(struct link *l, struct span bytes)
+/* Their record `seq` does not follow ours: where do the two logs part? */
+static void search(struct link *l, uint64_t seq)
+{
+	if (!log_search_parted(&l->search, seq))
+		stop_log(l, "they do not follow each other");
+	else if (!l->asked)
+		ask(l, log_search_next(&l->search));
+}
+
+/* What was shown proves that two logs exist, whoever shows it. */
+static void on_proof(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
 {
 	struct overlay *o = l->peer->o;
-	int64_t now_s = clock_wall_s(o->h);
-	struct entry e;
+	struct log_proof proof = mlog_proof(o->log, take, e->item, e->n);
 
-	if (entry_decode(bytes, &e, NULL) < 0 || e.seq < mlog_count(o->log) ||
-	    e.time_s <= (uint64_t)MAX(now_s, 0) + CLOCK_AHEAD_MAX_S)
+	l->log_stopped = true;
+	o->ops->fork(o->ctx, &proof, l->peer->member);
+}
+
+/* Judges records that came from `first` on. Returns false if no more of them is to be looked at. */
+static bool on_taken(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
+{
+	switch (take->result) {
+	case TAKEN:
+		return true;
+	case TAKEN_OLD:
+		control_push(l);
 		return false;
-	log_limited(host_log(o->h), &l->peer->log_limit, clock_now(o->h), LOG_LEVEL_WARN,
-		    "entry of %s not taken: it is dated %llu s ahead of this machine's clock",
-		    l->peer->member->name,
-		    (unsigned long long)(e.time_s - (uint64_t)MAX(now_s, 0)));
-	return true;
-}
-
-static void on_log(struct link *l, const struct wire_entries *e, uint64_t first, bool solicited)
-{
-	struct overlay *o = l->peer->o;
-	size_t before = mlog_count(o->log), n = e->n;
-	struct span bad = { 0 };
-	struct err err = { 0 };
-	bool future = false;
-
-	l->asked &= !solicited;
-	if (l->log_stopped)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		int rc;
-
-		future = is_of_the_future(l, e->item[i]);
-		if (future) {
-			l->ask_again = clock_now(o->h) + PEER_ASK_AGAIN;
-			break;
-		}
-		rc = mlog_append(o->log, e->item[i], &err);
-		if (rc == 0 || rc == -EEXIST)
-			continue;
-		err.code = rc;
-		bad = e->item[i];
+	case TAKEN_GAP:
+		if (!l->asked)
+			ask(l, take->ask_from);
+		return false;
+	case TAKEN_PARTED:
+		search(l, take->seq);
+		return false;
+	case TAKEN_LIE:
+	case TAKEN_CODE_MISUSED:
+		on_proof(l, take, e);
+		return false;
+	case TAKEN_UPGRADE:
+		stop_log(l, "this version of mlsh does not know one of them: upgrade it");
+		return false;
+	case TAKEN_NO_MEMORY:
+		stop_log(l, take->why.text);
+		return false;
+	case TAKEN_UNPROVEN:
+	case TAKEN_INVALID:
 		break;
 	}
-	bool grew = mlog_count(o->log) > before;
-	if (bad.len) {
-		on_bad_entry(l, bad, &err);
-	} else if (n > 0 && !future) {
-		they_have(l, first + n);
+	link_malformed(l, "its log is not valid");
+	return false;
+}
+
+/* The last of the records is in our log, and so is all before it. */
+static void note_theirs(struct link *l, const struct wire_entries *e)
+{
+	struct record last;
+
+	if (record_decode(e->item[e->n - 1], &last, NULL) < 0)
+		return;
+	l->their_generation = MAX(l->their_generation, last.order.generation);
+	they_have(l, last.order.seq + 1);
+}
+
+/* All that they showed is ours. What else is there? */
+static void ask_on(struct link *l)
+{
+	if (!l->search.on)
+		ask(l, l->their_next);
+	else if (log_search_same(&l->search, l->their_next - 1))
+		ask(l, log_search_next(&l->search));
+	else
+		stop_log(l, "they do not follow each other");
+}
+
+static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
+{
+	struct overlay *o = l->peer->o;
+	struct mlog_take take;
+	bool grew;
+
+	l->asked &= !solicited;
+	if (l->log_stopped || e->n == 0)
+		return;
+	mlog_take(o->log, e->item, e->n, &take);
+	mlog_commit(o->log);
+	grew = take.added > 0 || take.reorganised;
+	l->search.on &= !take.reorganised;
+	if (on_taken(l, &take, e)) {
+		note_theirs(l, e);
 		if ((solicited || grew) && !l->asked)
-			ask(l, first + n); /* until there are no more */
+			ask_on(l);
 	}
 	if (grew)
 		overlay_log_learnt(o);
-}
-
-void control_watch(struct link *l, uint64_t now)
-{
-	if (l->ask_again == 0 || now < l->ask_again || l->asked || l->log_stopped)
-		return;
-	l->ask_again = 0;
-	ask(l, mlog_count(l->peer->o->log));
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -231,19 +264,23 @@ static void on_hello(struct link *l, const struct peer_message *m)
 	l->peer->greeted = true;
 	l->peer->features = m->features;
 	memcpy(theirs.hash, m->head.hash, sizeof(theirs.hash));
+	uint64_t generation = mlog_generation(o->log);
 	bool known = mlog_has_head(o->log, &theirs);
-	bool ahead = theirs.seq > mlog_head(o->log).seq;
+	bool ahead = m->head.generation != generation ? m->head.generation > generation
+						      : theirs.seq > mlog_head(o->log).seq;
+	uint64_t seq = theirs.seq;
 
 	/* What they lack is known only when their log is part of ours. */
-	l->their_next = known ? theirs.seq + 1 : UINT64_MAX;
+	l->their_next = known ? seq + 1 : UINT64_MAX;
+	l->their_generation = m->head.generation;
 	if (l->log_only)
 		control_push(l);
 	else
 		peer_link_up(l);
 	if (l->conn && ahead)
-		ask(l, mlog_head(o->log).seq + 1);
-	else if (l->conn && !known)
-		ask(l, theirs.seq);
+		ask(l, mlog_count(o->log));
+	else if (l->conn && !known && l->their_generation == generation)
+		search(l, seq + 1);
 }
 
 static void on_candidates(struct link *l, const struct wire_candidates *c)
@@ -282,7 +319,7 @@ static void on_message(struct link *l, struct span bytes)
 		  peer_message_name(m->type), bytes.len);
 	if (l->log_only && !log_link_takes(m->type))
 		return;
-	solicited = m->type == PEER_LOG && l->asked && m->first == l->asked_from;
+	solicited = m->type == PEER_LOG && l->asked && m->first <= l->asked_from;
 	if (!solicited && !bucket_take(&l->messages, 1, clock_now(o->h))) {
 		link_malformed(l, "too many messages");
 		return;
@@ -292,10 +329,10 @@ static void on_message(struct link *l, struct span bytes)
 		on_hello(l, m);
 		break;
 	case PEER_LOG:
-		on_log(l, &m->entries, m->first, solicited);
+		on_log(l, &m->entries, solicited);
 		break;
 	case PEER_LOG_REQUEST:
-		on_log_request(l, m->first);
+		on_log_request(l, m);
 		break;
 	case PEER_OBSERVED:
 		overlay_observed_by(l->peer, &m->observed);

@@ -10,6 +10,7 @@
 /* Membership log. */
 #define ENTRY_MAX_BYTES 4096
 #define INVITE_MAX_BYTES 1024
+#define RECORD_MAX_BYTES (ENTRY_MAX_BYTES + 192) /* with its order and receipt */
 #define LOG_MAX_ENTRIES 65536
 #define MEMBERS_MAX 10000
 #define CLOCK_AHEAD_MAX_S 600 /* how far ahead of ours an author's clock may be */
@@ -19,7 +20,7 @@
 /* Messages. */
 #define SIGNAL_MESSAGE_MAX 65536 /* bytes of one message, without its length prefix */
 #define PEER_MESSAGE_MAX 65536
-#define LOG_PAGE_BYTES 49152  /* most bytes of entries in one message */
+#define LOG_PAGE_BYTES 49152  /* most bytes of records in one message */
 #define CANDIDATES_MAX 8      /* of one node */
 #define UNKNOWN_TYPES_FROM 64 /* messages and events of such types are ignored */
 #define CANDIDATES_PER_PUBLIC_IP_MAX 2
@@ -32,7 +33,7 @@
 #define SIGNAL_UNAUTHENTICATED_LIFETIME (30 * NS_PER_S)
 #define SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED (5 * NS_PER_S) /* when half of them are there */
 #define SIGNAL_REQUESTS_PER_MINUTE 30 /* of a source, at least; refused ones included */
-#define SIGNAL_REQUESTS_BURST 60
+#define SIGNAL_REQUESTS_BURST 160     /* hello and admit of all that may be connected, and more */
 #define SIGNAL_SESSION_REQUESTS_PER_S 20
 #define SIGNAL_SESSION_REQUESTS_BURST 200
 #define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */

@@ -27,7 +27,7 @@ const char *signal_request_name(enum signal_request_type t)
 		[SIGNAL_HELLO] = "hello",
 		[SIGNAL_SETUP_OFFER] = "setup_offer",
 		[SIGNAL_SETUP] = "setup",
-		[SIGNAL_INVITE_OPEN] = "invite_open",
+		[SIGNAL_RECOVER] = "recover",
 		[SIGNAL_LOG] = "log",
 		[SIGNAL_ADMIT] = "admit",
 		[SIGNAL_SESSION] = "session",

@@ -10,7 +10,7 @@
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
-	[PEER_HELLO] = 6,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 2,
+	[PEER_HELLO] = 6,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 3,
 	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
 	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,	    [PEER_PORTS] = 2,
 };
@@ -36,6 +36,7 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		wire_put_entries(&w, &m->entries);
 		break;
 	case PEER_LOG_REQUEST:
+		cbor_put_uint(&w, m->generation);
 		cbor_put_uint(&w, m->first);
 		break;
 	case PEER_OBSERVED:
@@ -73,6 +74,7 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		wire_get_entries(r, &m->entries);
 		break;
 	case PEER_LOG_REQUEST:
+		m->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		break;
 	case PEER_OBSERVED:

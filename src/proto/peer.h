@@ -62,6 +62,7 @@ struct peer_message {
 	struct wire_head head;		   /* hello */
 	uint8_t binding[32];		   /* hello */
 	uint64_t features;		   /* hello: bits; unknown ones mean nothing */
+	uint64_t generation;		   /* log_request: of the log that the sender has */
 	uint64_t first;			   /* log; log_request: from */
 	struct wire_entries entries;	   /* log */
 	struct addr observed;		   /* observed; ports: the last port */

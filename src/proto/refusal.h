@@ -31,12 +31,15 @@ enum refusal {
 	REFUSAL_INVITE_CANCELLED = 21,
 	REFUSAL_NAME_TAKEN = 22,
 	REFUSAL_NAME_BAD = 23,
-	REFUSAL_KEY_KNOWN = 24,	   /* this key is or was in the cluster already */
-	REFUSAL_NOT_MEMBER = 25,   /* node unknown or removed */
-	REFUSAL_BAD_TOKEN = 26,	   /* node token wrong */
-	REFUSAL_UNKNOWN_HEAD = 27, /* log older than what is known: stale or forked */
-	REFUSAL_UNSUPPORTED = 28,  /* a request that the server does not know: it is older */
-	REFUSAL_RESTORED = 29,	   /* the server waits for an admin since it was restored */
+	REFUSAL_KEY_KNOWN = 24,	    /* this key is or was in the cluster already */
+	REFUSAL_NOT_MEMBER = 25,    /* node unknown or removed */
+	REFUSAL_BAD_TOKEN = 26,	    /* node token wrong */
+	REFUSAL_UNKNOWN_HEAD = 27,  /* log older than what is known: stale or forked */
+	REFUSAL_UNSUPPORTED = 28,   /* a request that the server does not know: it is older */
+	REFUSAL_LAST_ADMIN = 30,    /* nobody would be left to govern the cluster */
+	REFUSAL_TOO_OLD = 31,	    /* the entry's time is not near the server's */
+	REFUSAL_RECOVERY_CODE = 32, /* not the code in force */
+	REFUSAL_RESTORED = 29,	    /* the server waits for an admin since it was restored */
 	/* Causes on our side, never on the wire. */
 	REFUSAL_UNREACHABLE = 100,
 	REFUSAL_FINGERPRINT = 101, /* server certificate is not the pinned one */

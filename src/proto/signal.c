@@ -8,10 +8,10 @@
 
 /* Elements of each request's array, its type included. */
 static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 5,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
-	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 2,	    [SIGNAL_ADMIT] = 2,
-	[SIGNAL_SESSION] = 4,	  [SIGNAL_APPEND] = 2,	    [SIGNAL_PUSH] = 3,
-	[SIGNAL_CANDIDATES] = 2,  [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
+	[SIGNAL_HELLO] = 5,	 [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 3,
+	[SIGNAL_RECOVER] = 2,	 [SIGNAL_LOG] = 3,	   [SIGNAL_ADMIT] = 2,
+	[SIGNAL_SESSION] = 4,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 3,
+	[SIGNAL_CANDIDATES] = 2, [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
 	[SIGNAL_ECHO] = 1,
 };
 
@@ -42,13 +42,11 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 		cbor_put_text_span(w, m->code);
 		cbor_put_bytes(w, m->entry.data, m->entry.len);
 		break;
-	case SIGNAL_INVITE_OPEN:
-		cbor_put_bytes(w, m->invite.data, m->invite.len);
-		cbor_put_bytes(w, m->invite_sig, sizeof(m->invite_sig));
-		break;
 	case SIGNAL_LOG:
+		cbor_put_uint(w, m->generation);
 		cbor_put_uint(w, m->from);
 		break;
+	case SIGNAL_RECOVER:
 	case SIGNAL_ADMIT:
 	case SIGNAL_APPEND:
 		cbor_put_bytes(w, m->entry.data, m->entry.len);
@@ -120,13 +118,11 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 		m->code = cbor_get_text(r, 1, CODE_TEXT_MAX);
 		m->entry = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
 		break;
-	case SIGNAL_INVITE_OPEN:
-		m->invite = cbor_get_bytes(r, 1, INVITE_MAX_BYTES);
-		cbor_get_bytes_fixed(r, m->invite_sig, sizeof(m->invite_sig));
-		break;
 	case SIGNAL_LOG:
+		m->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		m->from = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		break;
+	case SIGNAL_RECOVER:
 	case SIGNAL_ADMIT:
 	case SIGNAL_APPEND:
 		m->entry = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);

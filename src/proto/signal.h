@@ -37,7 +37,7 @@ enum signal_request_type {
 	SIGNAL_HELLO = 1,
 	SIGNAL_SETUP_OFFER,
 	SIGNAL_SETUP,
-	SIGNAL_INVITE_OPEN,
+	SIGNAL_RECOVER,
 	SIGNAL_LOG,
 	SIGNAL_ADMIT,
 	SIGNAL_SESSION,
@@ -72,11 +72,11 @@ enum signal_close {
 };
 
 struct wire_head {
-	uint64_t seq;
+	uint64_t generation, seq;
 	uint8_t hash[HASH_WIRE_LEN];
 };
 
-/* A list of byte strings, as views. */
+/* Records of a log, as views. */
 struct wire_entries {
 	struct span item[ENTRIES_PER_MESSAGE_MAX];
 	size_t n;
@@ -98,10 +98,8 @@ struct signal_request {
 	struct span code;		   /* setup_offer, setup */
 	bool has_subnet;		   /* setup_offer */
 	struct prefix4 subnet;
-	struct span entry;  /* setup (genesis), admit, append */
-	struct span invite; /* invite_open */
-	uint8_t invite_sig[SIG_WIRE_LEN];
-	uint64_t from;			   /* log */
+	struct span entry;		   /* setup (genesis), recover, admit, append */
+	uint64_t generation, from;	   /* log: what the sender has */
 	uint8_t node_token[HASH_WIRE_LEN]; /* session, push */
 	struct wire_head head;		   /* session: of its log; see may_order.h */
 	struct wire_candidates candidates; /* session, candidates */
@@ -122,9 +120,12 @@ struct signal_reply {
 	bool busy;		/* hello: call again after retry_after_s */
 	struct span moved_host; /* hello: the server is there; empty: it is not */
 	uint16_t moved_port;
-	struct wire_head head;		   /* hello, invite_open, log, session, push */
-	struct prefix4 subnet;		   /* setup_offer */
-	ip4 address;			   /* setup_offer, invite_open */
+	struct wire_head head; /* hello, recover, log, admit (its record), session, push */
+	struct prefix4 subnet; /* setup_offer */
+	ip4 address;	       /* setup_offer */
+	uint8_t order_key[HASH_WIRE_LEN];  /* setup_offer */
+	uint64_t first;			   /* log: seq of the first record */
+	struct span record;		   /* append */
 	uint8_t node_token[HASH_WIRE_LEN]; /* setup, admit */
 	struct wire_entries entries;	   /* log */
 	uint8_t epoch[EPOCH_LEN];	   /* subscribe */

@@ -13,10 +13,10 @@ enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1, REPLY_MOVED = 2, REPLY_BUSY = 3 };
 
 /* Elements of an accepted reply's array, the leading 0 included. */
 static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = 6,	  [SIGNAL_SETUP_OFFER] = 3, [SIGNAL_SETUP] = 2,
-	[SIGNAL_INVITE_OPEN] = 3, [SIGNAL_LOG] = 3,	    [SIGNAL_ADMIT] = 2,
-	[SIGNAL_SESSION] = 2,	  [SIGNAL_APPEND] = 1,	    [SIGNAL_PUSH] = 2,
-	[SIGNAL_CANDIDATES] = 1,  [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
+	[SIGNAL_HELLO] = 6,	 [SIGNAL_SETUP_OFFER] = 4, [SIGNAL_SETUP] = 2,
+	[SIGNAL_RECOVER] = 2,	 [SIGNAL_LOG] = 4,	   [SIGNAL_ADMIT] = 3,
+	[SIGNAL_SESSION] = 2,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 2,
+	[SIGNAL_CANDIDATES] = 1, [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
 	[SIGNAL_ECHO] = 2,
 };
 
@@ -39,19 +39,21 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		cbor_put_uint(w, m->subnet.net);
 		cbor_put_uint(w, m->subnet.bits);
 		cbor_put_uint(w, m->address);
+		cbor_put_bytes(w, m->order_key, sizeof(m->order_key));
 		break;
 	case SIGNAL_SETUP:
-	case SIGNAL_ADMIT:
 		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
 		break;
-	case SIGNAL_INVITE_OPEN:
+	case SIGNAL_ADMIT:
+		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
 		wire_put_head(w, &m->head);
-		cbor_put_uint(w, m->address);
 		break;
 	case SIGNAL_LOG:
 		wire_put_head(w, &m->head);
+		cbor_put_uint(w, m->first);
 		wire_put_entries(w, &m->entries);
 		break;
+	case SIGNAL_RECOVER:
 	case SIGNAL_SESSION:
 	case SIGNAL_PUSH:
 		wire_put_head(w, &m->head);
@@ -66,6 +68,8 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		cbor_put_uint(w, m->echo_port);
 		break;
 	case SIGNAL_APPEND:
+		cbor_put_bytes(w, m->record.data, m->record.len);
+		break;
 	case SIGNAL_CANDIDATES:
 		break;
 	case SIGNAL_REQUEST_TYPES:
@@ -147,19 +151,21 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		m->subnet.net = (ip4)cbor_get_uint(r, UINT32_MAX);
 		m->subnet.bits = (uint8_t)cbor_get_uint(r, 32);
 		m->address = (ip4)cbor_get_uint(r, UINT32_MAX);
+		cbor_get_bytes_fixed(r, m->order_key, sizeof(m->order_key));
 		break;
 	case SIGNAL_SETUP:
-	case SIGNAL_ADMIT:
 		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
 		break;
-	case SIGNAL_INVITE_OPEN:
+	case SIGNAL_ADMIT:
+		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
 		wire_get_head(r, &m->head);
-		m->address = (ip4)cbor_get_uint(r, UINT32_MAX);
 		break;
 	case SIGNAL_LOG:
 		wire_get_head(r, &m->head);
+		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		wire_get_entries(r, &m->entries);
 		break;
+	case SIGNAL_RECOVER:
 	case SIGNAL_SESSION:
 	case SIGNAL_PUSH:
 		wire_get_head(r, &m->head);
@@ -174,6 +180,8 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		m->echo_port = (uint16_t)cbor_get_uint(r, UINT16_MAX);
 		break;
 	case SIGNAL_APPEND:
+		m->record = cbor_get_bytes(r, 1, RECORD_MAX_BYTES);
+		break;
 	case SIGNAL_CANDIDATES:
 		break;
 	case SIGNAL_REQUEST_TYPES:

@@ -50,14 +50,16 @@ bool wire_candidates_equal(const struct wire_candidates *a, const struct wire_ca
 
 void wire_put_head(struct cbor_writer *w, const struct wire_head *h)
 {
-	cbor_put_array(w, 2);
+	cbor_put_array(w, 3);
+	cbor_put_uint(w, h->generation);
 	cbor_put_uint(w, h->seq);
 	cbor_put_bytes(w, h->hash, sizeof(h->hash));
 }
 
 void wire_get_head(struct cbor_reader *r, struct wire_head *ret)
 {
-	cbor_get_array(r, 2);
+	cbor_get_array(r, 3);
+	ret->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
 	ret->seq = cbor_get_uint(r, LOG_MAX_ENTRIES - 1);
 	cbor_get_bytes_fixed(r, ret->hash, sizeof(ret->hash));
 }
@@ -73,7 +75,7 @@ void wire_put_entries(struct cbor_writer *w, const struct wire_entries *e)
 	cbor_put_array(w, e->n);
 	for (size_t i = 0; i < e->n; i++) {
 		total += e->item[i].len;
-		if (e->item[i].len == 0 || e->item[i].len > ENTRY_MAX_BYTES ||
+		if (e->item[i].len == 0 || e->item[i].len > RECORD_MAX_BYTES ||
 		    total > LOG_PAGE_BYTES)
 			w->failed = true;
 		cbor_put_bytes(w, e->item[i].data, e->item[i].len);
@@ -86,7 +88,7 @@ void wire_get_entries(struct cbor_reader *r, struct wire_entries *ret)
 
 	ret->n = cbor_get_array_len(r, ENTRIES_PER_MESSAGE_MAX);
 	for (size_t i = 0; i < ret->n && !r->failed; i++) {
-		ret->item[i] = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
+		ret->item[i] = cbor_get_bytes(r, 1, RECORD_MAX_BYTES);
 		total += ret->item[i].len;
 		if (total > LOG_PAGE_BYTES)
 			r->failed = true;

@@ -14,7 +14,7 @@ void wire_put_head(struct cbor_writer *w, const struct wire_head *h);
 void wire_get_head(struct cbor_reader *r, struct wire_head *ret);
 void wire_put_relay_end(struct cbor_writer *w, const struct relay_end *e); /* two elements */
 void wire_get_relay_end(struct cbor_reader *r, struct relay_end *ret);
-/* At most ENTRIES_PER_MESSAGE_MAX entries and LOG_PAGE_BYTES together, both ways. */
+/* At most ENTRIES_PER_MESSAGE_MAX records and LOG_PAGE_BYTES together, both ways. */
 void wire_put_entries(struct cbor_writer *w, const struct wire_entries *e);
 void wire_get_entries(struct cbor_reader *r, struct wire_entries *ret);
 

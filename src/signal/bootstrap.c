@@ -7,6 +7,7 @@
 #define SETTING_CERT "certificate"
 #define SETTING_KEY "key"
 #define SETTING_SIGNING_KEY "token_signing_key"
+#define SETTING_ORDER_KEY "order_key"	/* the private half */
 #define SETTING_FIRST_CODE "first_code" /* there once a first code was made */
 
 int bootstrap_identity(struct db *db, struct identity **ret, struct err *err)
@@ -42,41 +43,63 @@ static int make_identity(struct host *h, struct db *db, struct identity **ret, s
 	return r;
 }
 
-static int read_signing_key(struct db *db, uint8_t ret[32], struct err *err)
+static int read_secret(struct db *db, const char *name, uint8_t ret[32], struct err *err)
 {
 	struct buf b = { 0 };
-	int r = db_setting_get(db, SETTING_SIGNING_KEY, &b, err);
+	int r = db_setting_get(db, name, &b, err);
 
 	if (r == 0 && b.len != 32)
-		r = err_set(err, -EINVAL, "the token-signing key in the database is damaged.");
+		r = err_set(err, -EINVAL, "the key \"%s\" in the database is damaged.", name);
 	if (r == 0)
 		memcpy(ret, b.data, 32);
+	secret_wipe(b.data, b.len);
 	buf_free(&b);
 	return r;
 }
 
-static int signing_key(struct host *h, struct db *db, uint8_t ret[32], struct err *err)
+static int make_secret(struct host *h, struct db *db, const char *name, uint8_t ret[32],
+		       struct err *err)
 {
-	int r = read_signing_key(db, ret, err);
+	int r = read_secret(db, name, ret, err);
 
 	if (r != -ENOENT)
 		return r;
 	random_fill(h, ret, 32);
-	return db_setting_put(db, SETTING_SIGNING_KEY, span_of(ret, 32), err);
+	return db_setting_put(db, name, span_of(ret, 32), err);
+}
+
+static int public_half(struct server_keys *keys, struct err *err)
+{
+	if (seed_public(keys->order_seed, keys->order_key) < 0)
+		return err_set(err, -EIO, "the order key in the database cannot be used.");
+	return 0;
 }
 
 /* -ENOENT if something is still to be made. Needs no lock, which another program may hold. */
-static int read_keys(struct db *db, struct identity **ret, uint8_t ret_signing_key[32],
+static int read_keys(struct db *db, struct identity **ret, struct server_keys *keys,
 		     struct err *err)
 {
 	struct identity *id = NULL;
-	int r = read_signing_key(db, ret_signing_key, err);
+	int r = read_secret(db, SETTING_SIGNING_KEY, keys->tokens, err);
 
+	if (r == 0)
+		r = read_secret(db, SETTING_ORDER_KEY, keys->order_seed, err);
+	if (r == 0)
+		r = public_half(keys, err);
 	if (r == 0 && ret)
 		r = bootstrap_identity(db, &id, err);
 	if (r == 0 && ret)
 		*ret = id;
 	return r;
+}
+
+static int make_secrets(struct host *h, struct db *db, struct server_keys *keys, struct err *err)
+{
+	int r = make_secret(h, db, SETTING_SIGNING_KEY, keys->tokens, err);
+
+	if (r == 0)
+		r = make_secret(h, db, SETTING_ORDER_KEY, keys->order_seed, err);
+	return r < 0 ? r : public_half(keys, err);
 }
 
 int bootstrap_code_add(struct host *h, struct db *db, const char *preset, uint64_t ttl_s,
@@ -94,10 +117,10 @@ int bootstrap_code_add(struct host *h, struct db *db, const char *preset, uint64
 }
 
 int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
-		   uint8_t ret_signing_key[32], struct err *err)
+		   struct server_keys *ret_keys, struct err *err)
 {
 	struct identity *id = NULL;
-	int r = read_keys(db, ret, ret_signing_key, err);
+	int r = read_keys(db, ret, ret_keys, err);
 
 	if (r != -ENOENT)
 		return r;
@@ -109,7 +132,7 @@ int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
 			r = make_identity(h, db, &id, err);
 	}
 	if (r == 0)
-		r = signing_key(h, db, ret_signing_key, err);
+		r = make_secrets(h, db, ret_keys, err);
 	if (r == 0)
 		r = db_commit(db, err);
 	if (r < 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What the first start makes and later ones keep: certificate, token-signing key, one-time code. */
+/* What the first start makes and later ones keep: certificate, keys, one-time code. */
 #ifndef MLSH_SIGNAL_BOOTSTRAP_H
 #define MLSH_SIGNAL_BOOTSTRAP_H
 
@@ -7,12 +7,19 @@
 
 #define SETUP_TOKEN_TEXT_MAX (BOOTSTRAP_CODE_TEXT_MAX + 1 + 2 * HASH_LEN)
 
+/* Secret, but for the last. */
+struct server_keys {
+	uint8_t tokens[32];		   /* of node tokens */
+	uint8_t order_seed[SIGN_SEED_LEN]; /* signs receipts */
+	uint8_t order_key[KEY_LEN];	   /* its public half */
+};
+
 /*
- * Reads the self-signed identity (not asked for when `ret` is NULL) and the token-signing key;
- * makes what is missing, in one transaction. The caller frees and wipes.
+ * Reads the self-signed identity (not asked for when `ret` is NULL) and the other keys; makes what
+ * is missing, in one transaction. The caller frees and wipes.
  */
 int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
-		   uint8_t ret_signing_key[32], struct err *err) MUST_CHECK;
+		   struct server_keys *ret_keys, struct err *err) MUST_CHECK;
 /*
  * At the first start a code: `preset`, or a random one if that is "". Later only a preset one that
  * the database has never known: a burned one stays burned. "" in `ret` when none was made.

@@ -23,11 +23,12 @@
 
 /* How far a connection has come (docs/protocol/03-signal.md, "Phases"). */
 enum phase {
-	PHASE_NEW,     /* nothing said yet */
-	PHASE_SETUP,   /* greeted without a cluster */
-	PHASE_GREETED, /* greeted for a cluster */
-	PHASE_INVITED, /* has shown a valid invite */
-	PHASE_SESSION, /* a member */
+	PHASE_NEW,	/* nothing said yet */
+	PHASE_SETUP,	/* greeted without a cluster */
+	PHASE_GREETED,	/* greeted for a cluster */
+	PHASE_FORMER,	/* was a member, or has the key of before: may read how that ended */
+	PHASE_ADMITTED, /* has become a member */
+	PHASE_SESSION,	/* a member with a session */
 	PHASES
 };
 
@@ -43,20 +44,24 @@ struct caller {
 	struct quic_conn *quic;
 	enum phase phase;
 	bool closing;
-	bool connected;	      /* may be freed at any time */
-	bool known;	      /* its key is a member's of some cluster */
-	struct addr source;   /* where it came from */
-	size_t same_source;   /* strangers of its source, itself included; while it is one */
-	struct addr remote;   /* where it comes from, as last told */
-	uint64_t deadline;    /* clock: closed then; TIME_NEVER for sessions */
-	uint8_t key[KEY_LEN]; /* of the other side's certificate */
-	struct node_id node;
+	bool connected;		    /* may be freed at any time */
+	bool known;		    /* its key is a member's of some cluster */
+	struct addr source;	    /* where it came from */
+	size_t same_source;	    /* strangers of its source, itself included; while it is one */
+	struct addr remote;	    /* where it comes from, as last told */
+	uint64_t deadline;	    /* clock: closed then; TIME_NEVER for sessions */
+	enum signal_close close_as; /* with this, */
+	const char *close_phrase;   /* and this */
+	uint8_t key[KEY_LEN];	    /* of the other side's certificate */
+	uint8_t key_sha256[HASH_LEN];
+	struct node_id key_node; /* the node id of this key */
+	struct node_id node;	 /* the member's, once the cluster is known; else the same */
 	struct cluster *cluster; /* named by hello */
 	struct open_request open[REQUESTS_OPEN_MAX];
 	unsigned charged;      /* requests that its source paid for, */
 	unsigned charged_node; /* and those that it paid for as a member */
 	unsigned rate_refusals;
-	struct bucket rate;	/* of a session's requests, and of an invited one's */
+	struct bucket rate;	/* of a session's requests, and of an admitted one's for the log */
 	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
 	int64_t events;		/* stream of events, or NO_STREAM */
 	struct list in_cluster; /* among the subscribers, while there is one */
@@ -86,7 +91,7 @@ struct signal_server {
 	struct recall *recall;	       /* of sessions, after a crash */
 	struct identity *own_identity; /* from the database; NULL: the operator's */
 	const struct identity *identity;
-	uint8_t signing_key[32];		/* of node tokens */
+	struct server_keys keys;
 	struct prefix4 subnet;			/* of clusters that name none */
 	char first_token[SETUP_TOKEN_TEXT_MAX]; /* or "" */
 	struct quic_socket *socket;
@@ -134,6 +139,8 @@ void server_socket_close(struct signal_server *s);
 void caller_close(struct caller *c, enum signal_close why, const char *phrase);
 /* It has become a member's session. */
 void caller_is_session(struct caller *c);
+/* It is a member's session no longer; it may read the log until it is closed, soon. */
+void caller_is_former(struct caller *c, enum signal_close why, const char *phrase);
 
 /* --- certificate.c ---------------------------------------------------------------------------- */
 
@@ -147,6 +154,9 @@ void request_handle(struct caller *c, int64_t stream, struct span message);
 /* Finds the answer to a request that may be made now. */
 int request_run(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err);
+/* What follows from a request that has succeeded, and was committed. */
+int request_accepted(struct caller *c, enum signal_request_type type, struct signal_reply *reply,
+		     struct err *err);
 /* Sends the answer, a refusal if `result` is negative. Wipes the reply's secrets. */
 void request_answered(struct caller *c, int64_t stream, enum signal_request_type type, int result,
 		      struct signal_reply *reply, const struct err *err);
@@ -168,15 +178,24 @@ int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err);
 /* admit.c */
-int answer_invite_open(struct caller *c, const struct signal_request *rq,
-		       struct signal_reply *reply, struct err *err);
 int answer_admit(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err);
+/* The admission counts. */
+int admit_accepted(struct caller *c, struct signal_reply *reply, struct err *err);
 /* history.c */
 int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 	       struct err *err);
 int answer_append(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		  struct err *err);
+/*
+ * Puts an entry into the log, unless it is there already or the server waits for an admin since it
+ * was restored. *ret: of its record. `e` is what `bytes` was decoded to.
+ */
+int caller_order(struct caller *c, const struct entry *e, struct span bytes, struct wire_head *ret,
+		 struct err *err) MUST_CHECK;
+int append_accepted(struct caller *c, struct signal_reply *reply, struct err *err);
+int answer_recover(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err);
 /* Is the caller a member? Asked before the request waits with others. */
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err);
 int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -199,6 +218,15 @@ bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
 void caller_end_session(struct caller *c);
 
+/* --- members.c -------------------------------------------------------------------------------- */
+
+/* The log of the cluster has changed: who is a member no longer has no session any more. */
+void members_changed(struct cluster *c);
+/* Why the caller, which has the token of a member, gets no session. -EACCES. */
+int members_refuse(const struct caller *c, const struct mlog *log, struct err *err);
+/* How many records of the log may the caller read? All, unless it is a member no longer. */
+uint64_t members_may_read(const struct caller *c, const struct mlog *log);
+
 /* --- writes.c --------------------------------------------------------------------------------- */
 
 int writes_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
@@ -211,9 +239,9 @@ void writes_forget(struct caller *c);
 
 /* --- events.c --------------------------------------------------------------------------------- */
 
-/* The entries from `first` on to all subscribers of the cluster. */
+/* The records from `first` on to all subscribers of the cluster. */
 void events_log(struct cluster *c, uint64_t first);
-/* To one: the last entry (who lacks some before it sees a gap), and presence since c->told. */
+/* To one: the last record (who lacks some before it sees a gap), and presence since c->told. */
 void events_catch_up(struct caller *c, bool reset);
 /* Presence of the cluster has changed: told to its subscribers, at once or a little later. */
 void events_presence_changed(struct signal_server *s, struct cluster *c);
@@ -228,9 +256,22 @@ void events_shutdown(struct caller *c, uint32_t retry_after_s);
 static inline struct wire_head wire_head_of(const struct mlog *l)
 {
 	struct head h = mlog_head(l);
-	struct wire_head w = { .seq = h.seq };
+	struct wire_head w = { .generation = mlog_generation(l), .seq = h.seq };
 
 	memcpy(w.hash, h.hash, sizeof(w.hash));
+	return w;
+}
+
+/* Of one record, which is in the log. */
+static inline struct wire_head wire_head_at(const struct mlog *l, uint64_t seq)
+{
+	struct wire_head w = { .seq = seq };
+	struct record r;
+
+	if (record_decode(mlog_record(l, seq), &r, NULL) == 0) {
+		w.generation = r.order.generation;
+		memcpy(w.hash, r.hash, sizeof(w.hash));
+	}
 	return w;
 }
 

@@ -91,12 +91,15 @@ int db_cluster_add(struct db *d, const struct db_cluster *c, int64_t now_s, stru
 /* Calls fn for each; a negative return ends it and is returned. */
 int db_clusters(struct db *d, int (*fn)(void *ctx, const struct db_cluster *c), void *ctx,
 		struct err *err) MUST_CHECK;
-/* The place in the log is unique: a second entry there is -EEXIST, whoever writes it. */
-int db_entry_add(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t seq, struct span entry,
-		 struct err *err) MUST_CHECK;
-/* In their order, from 0. */
-int db_entries(struct db *d, const uint8_t cluster_id[HASH_LEN],
-	       int (*fn)(void *ctx, uint64_t seq, struct span entry), void *ctx, struct err *err)
+/* The place in the log is unique: a second record there is -EEXIST, whoever writes it. */
+int db_record_add(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t seq,
+		  struct span record, struct err *err) MUST_CHECK;
+/* Drops the records from `from` on: a recovery goes back behind them. */
+int db_records_drop(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t from,
+		    struct err *err) MUST_CHECK;
+/* In their order, from 0. A negative return of fn ends the walk and is returned. */
+int db_records(struct db *d, const uint8_t cluster_id[HASH_LEN],
+	       int (*fn)(void *ctx, uint64_t seq, struct span record), void *ctx, struct err *err)
 	MUST_CHECK;
 
 /* --- clusters that wait, since the database was restored (may_order.h) --- */

@@ -52,27 +52,40 @@ int db_clusters(struct db *d, int (*fn)(void *ctx, const struct db_cluster *c), 
 	return r;
 }
 
-int db_entry_add(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t seq, struct span entry,
-		 struct err *err)
+int db_record_add(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t seq,
+		  struct span record, struct err *err)
 {
 	sqlite3_stmt *stmt;
-	int r = db_prepare(d, "INSERT INTO entry (cluster, seq, bytes) VALUES (?, ?, ?)", &stmt,
+	int r = db_prepare(d, "INSERT INTO record (cluster, seq, bytes) VALUES (?, ?, ?)", &stmt,
 			   err);
 
 	if (r < 0)
 		return r;
 	sqlite3_bind_blob(stmt, 1, cluster_id, HASH_LEN, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 2, (int64_t)seq);
-	sqlite3_bind_blob64(stmt, 3, entry.data, entry.len, SQLITE_STATIC);
+	sqlite3_bind_blob64(stmt, 3, record.data, record.len, SQLITE_STATIC);
 	return db_write(d, stmt, err);
 }
 
-int db_entries(struct db *d, const uint8_t cluster_id[HASH_LEN],
-	       int (*fn)(void *ctx, uint64_t seq, struct span entry), void *ctx, struct err *err)
+int db_records_drop(struct db *d, const uint8_t cluster_id[HASH_LEN], uint64_t from,
+		    struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = db_prepare(d, "DELETE FROM record WHERE cluster = ? AND seq >= ?", &stmt, err);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_blob(stmt, 1, cluster_id, HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (int64_t)from);
+	return db_write(d, stmt, err);
+}
+
+int db_records(struct db *d, const uint8_t cluster_id[HASH_LEN],
+	       int (*fn)(void *ctx, uint64_t seq, struct span record), void *ctx, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int step = SQLITE_DONE;
-	int r = db_prepare(d, "SELECT seq, bytes FROM entry WHERE cluster = ? ORDER BY seq", &stmt,
+	int r = db_prepare(d, "SELECT seq, bytes FROM record WHERE cluster = ? ORDER BY seq", &stmt,
 			   err);
 
 	if (r < 0)

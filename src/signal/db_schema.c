@@ -30,8 +30,8 @@ const char *const schema_migrations[] = {
 	"	bits INTEGER NOT NULL,"
 	"	created_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
-	/* the key makes an append a compare-and-append: one entry a place, whoever writes */
-	"CREATE TABLE entry ("
+	/* the key makes an append a compare-and-append: one record a place, whoever writes */
+	"CREATE TABLE record ("
 	"	cluster BLOB NOT NULL REFERENCES cluster (id),"
 	"	seq INTEGER NOT NULL,"
 	"	bytes BLOB NOT NULL,"

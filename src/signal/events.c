@@ -40,6 +40,8 @@ void events_log(struct cluster *c, uint64_t first)
 
 	while (c->log && first < mlog_count(c->log)) {
 		log_page(c->log, first, &ev);
+		if (ev.entries.n == 0)
+			return; /* no receipt: no log that is taken ends so */
 		first += ev.entries.n;
 		list_for_each(it, &c->subscribers)
 			send_event(list_entry(it, struct caller, in_cluster), &ev);

@@ -1,39 +1,98 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Reading the log, appending to it, and taking over what a member has and we have not. */
+/* Reading the log, putting entries into it, and taking over what a member has and we have not. */
 #include "signal/may_order.h"
+
+/* The log ends with its first `n` records for this reader. */
+static void cut(struct signal_reply *reply, const struct mlog *log, uint64_t n)
+{
+	reply->first = MIN(reply->first, n);
+	reply->entries.n = MIN(reply->entries.n, (size_t)(n - reply->first));
+	reply->head = wire_head_at(log, n - 1);
+}
 
 int answer_log(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 	       struct err *err)
 {
+	uint64_t may_read;
 	struct mlog *log;
 	int r = registry_log(c->server->registry, c->cluster, &log, err);
 
 	if (r < 0)
 		return r;
 	reply->head = wire_head_of(log);
-	mlog_page(log, rq->from, &reply->entries);
+	reply->first = MIN(rq->from, mlog_generation_start(log, rq->generation));
+	mlog_page(log, reply->first, &reply->entries);
+	may_read = members_may_read(c, log);
+	if (may_read < mlog_count(log))
+		cut(reply, log, may_read);
 	return 0;
+}
+
+/* A recovery needs to wait for nobody: it says itself which log is the one. */
+static bool has_to_wait(const struct mlog *log, const struct entry *e)
+{
+	return e->type != ENTRY_RECOVER && mlog_find(log, e->payload_hash) == 0;
+}
+
+int caller_order(struct caller *c, const struct entry *e, struct span bytes, struct wire_head *ret,
+		 struct err *err)
+{
+	struct mlog *log;
+	uint64_t seq;
+	int r = registry_log(c->server->registry, c->cluster, &log, err);
+
+	if (r == 0 && has_to_wait(log, e))
+		r = may_order(c->server, c->cluster, err);
+	if (r == 0)
+		r = registry_order(c->server->registry, c->cluster, e, bytes, &seq, err);
+	if (r == 0)
+		*ret = wire_head_at(log, seq);
+	return r;
 }
 
 int answer_append(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		  struct err *err)
 {
-	struct signal_server *s = c->server;
 	struct entry e;
-	size_t added;
 	int r = entry_decode(rq->entry, &e, err);
 
-	(void)reply;
 	if (r < 0)
 		return r;
-	if (e.type != ENTRY_CANCEL)
+	if (e.type == ENTRY_GENESIS || e.type == ENTRY_ADMIT || e.type == ENTRY_RECOVER)
 		return deny(err, -EINVAL, REFUSAL_NOT_ALLOWED,
 			    "An entry of this type is not put in this way.");
-	if (!node_id_equal(&e.author, &c->node))
-		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED, "The entry is another node's.");
-	if ((r = may_order(s, c->cluster, err)) < 0)
+	return caller_order(c, &e, rq->entry, &reply->head, err);
+}
+
+/* The record is looked up last, since records move when the log does. */
+int append_accepted(struct caller *c, struct signal_reply *reply, struct err *err)
+{
+	struct wire_head now;
+	struct mlog *log;
+	int r = registry_log(c->server->registry, c->cluster, &log, err);
+
+	if (r < 0)
 		return r;
-	return registry_append(s->registry, c->cluster, &rq->entry, 1, false, &added, err);
+	now = wire_head_at(log, reply->head.seq);
+	if (memcmp(now.hash, reply->head.hash, sizeof(now.hash)) != 0)
+		return deny(err, -ESTALE, REFUSAL_STALE,
+			    "A recovery has dropped the entry as soon as it was there.");
+	reply->record = mlog_record(log, now.seq);
+	return 0;
+}
+
+/* The recovery code is the right to it: a node that is not a member any more may use it, too. */
+int answer_recover(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		   struct err *err)
+{
+	struct entry e;
+	int r = entry_decode(rq->entry, &e, err);
+
+	if (r < 0)
+		return r;
+	if (e.type != ENTRY_RECOVER)
+		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a recovery.");
+	return caller_order(c, &e, rq->entry, &reply->head, err);
 }
 
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
@@ -47,21 +106,16 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 		struct err *err)
 {
 	struct signal_server *s = c->server;
-	struct mlog *log;
 	size_t added = 0;
-	int r = registry_log(s->registry, c->cluster, &log, err);
+	int r = registry_take(s->registry, c->cluster, rq->entries.item, rq->entries.n, &added,
+			      err);
 
-	if (r < 0)
-		return r;
-	r = registry_append(s->registry, c->cluster, rq->entries.item, rq->entries.n, true, &added,
-			    err);
 	if (added > 0)
 		log_warn(host_log(s->host),
-			 "cluster %s: a node brought %zu entries that the "
+			 "cluster %s: a node brought %zu records that the "
 			 "database lacked: an old copy was restored?",
-			 mlog_genesis(log)->name, added);
-	if (r < 0)
-		return r;
-	reply->head = wire_head_of(log);
-	return 0;
+			 mlog_genesis(c->cluster->log)->name, added);
+	if (r == 0)
+		reply->head = wire_head_of(c->cluster->log);
+	return r;
 }

@@ -47,10 +47,10 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	if (!s->sources || !s->members || !s->relay)
 		return err_set(err, -ENOMEM, "out of memory.");
 	if ((r = db_open(cfg->db_path, true, err, &s->db)) < 0 || (r = serve(s, cfg, err)) < 0 ||
-	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity,
-				s->signing_key, err)) < 0 ||
+	    (r = bootstrap_keys(s->host, s->db, cfg->identity ? NULL : &s->own_identity, &s->keys,
+				err)) < 0 ||
 	    (r = mark_open(s->host, s->db, cfg->db_path, err, &restored, &s->mark)) < 0 ||
-	    (r = registry_new(s->host, s->db, s->mark, err, &s->registry)) < 0 ||
+	    (r = registry_new(s->host, s->db, s->mark, &s->keys, err, &s->registry)) < 0 ||
 	    (r = may_order_open(s, restored, err)) < 0)
 		return r;
 	s->identity = cfg->identity ? cfg->identity : s->own_identity;

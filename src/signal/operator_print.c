@@ -243,17 +243,21 @@ int operator_nodes(const struct view *v, const char *cluster, bool all, bool jso
 
 /* --- log -------------------------------------------------------------------------------------- */
 
-static struct json_object *record_of(const struct mlog *log, const struct entry *e)
+static struct json_object *record_of(const struct mlog *log, const struct record *r,
+				     const struct entry *e)
 {
 	const struct member *author = roster_by_id(mlog_roster(log), &e->author, ROSTER_ALL);
 	struct json_object *o = json_object_new_object();
 	char text[WORDS_TEXT_MAX], hash[2 * HASH_LEN + 1];
 
-	words_entry(log, e, text);
-	hex_encode(e->hash, HASH_LEN, hash);
-	json_object_object_add(o, "seq", json_object_new_uint64(e->seq));
-	json_object_object_add(o, "time", json_object_new_uint64(e->time_s));
-	json_object_object_add(o, "type", json_object_new_string(words_type(e->type)));
+	words_entry(log, r, e, text);
+	hex_encode(r->hash, HASH_LEN, hash);
+	json_object_object_add(o, "seq", json_object_new_uint64(r->order.seq));
+	json_object_object_add(o, "generation", json_object_new_uint64(r->order.generation));
+	json_object_object_add(o, "time",
+			       json_object_new_uint64(r->genesis ? e->time_s : r->order.time_s));
+	json_object_object_add(o, "signed", json_object_new_uint64(e->time_s));
+	json_object_object_add(o, "type", json_object_new_string(entry_type_name(e->type)));
 	json_object_object_add(o, "author", text_or_null(author ? author->name : NULL));
 	json_object_object_add(o, "text", json_object_new_string(text));
 	json_object_object_add(o, "hash", json_object_new_string(hash));
@@ -274,6 +278,7 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	struct json_object *o, *list;
 	const struct view_cluster *c = NULL;
 	const struct mlog *log = NULL;
+	struct record rec;
 	struct entry e;
 	int r = view_find(v, cluster, &c, err);
 
@@ -286,9 +291,8 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	json_object_object_add(o, "cluster", text_or_null(c->name));
 	json_object_object_add(o, "id", json_object_new_string(c->id_text));
 	json_object_object_add(o, "records", list);
-	for (uint64_t seq = 0; seq < mlog_count(log); seq++)
-		if (entry_decode(mlog_entry(log, seq), &e, NULL) == 0)
-			json_object_array_add(list, record_of(log, &e));
+	for (uint64_t seq = 0; mlog_get(log, seq, &rec, &e) == 0; seq++)
+		json_object_array_add(list, record_of(log, &rec, &e));
 	if (json) {
 		print_json(o);
 		return 0;

@@ -113,6 +113,17 @@ void presence_clear(struct presence *p, const struct node_id *id, uint64_t sessi
 	item_changed(p, item);
 }
 
+void presence_forget(struct presence *p, const struct node_id *id)
+{
+	struct presence_item *item = presence_get(p, id);
+
+	if (!item)
+		return;
+	map_remove(p->items, id->bytes);
+	list_remove(&item->by_change);
+	free(item);
+}
+
 struct presence_item *presence_after(const struct presence *p, uint64_t cursor)
 {
 	struct presence_item *found = NULL;

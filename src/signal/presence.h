@@ -39,6 +39,9 @@ int presence_set(struct presence *p, const struct node_id *id, uint64_t session_
 /* The session has ended. Nothing happens when a newer one has taken its place. */
 void presence_clear(struct presence *p, const struct node_id *id, uint64_t session_id);
 
+/* The node is not a member any more: nothing is told of it, not even that it is offline. */
+void presence_forget(struct presence *p, const struct node_id *id);
+
 /* The first item that changed after `cursor`, oldest change first; NULL: none. */
 struct presence_item *presence_after(const struct presence *p, uint64_t cursor);
 struct presence_item *presence_next(const struct presence *p, const struct presence_item *item);

@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Clusters, their logs, and the allocation of addresses. */
-#include "signal/registry.h"
-
+/* Clusters: read, looked up, set up; transactions over them. */
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "signal/registry_internal.h"
 #include "signal/stored.h"
-
-struct registry {
-	struct host *host;
-	struct db *db;
-	struct mark *mark;
-	struct map *clusters;
-	struct list changed; /* clusters with uncommitted changes */
-	uint8_t map_seed[16];
-	struct log_limit failures;
-};
 
 int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 {
@@ -27,23 +16,22 @@ int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
 	return code;
 }
 
-/*
- * What the database says is for the operator's log, once a second: all requests that wait fail for
- * the same reason. A stranger learns that it failed.
- */
-static int registry_fail(struct registry *r, int code, struct err *err)
+int registry_fail(struct registry *r, int code, struct err *err)
 {
 	log_limited(host_log(r->host), &r->failures, clock_now(r->host), LOG_LEVEL_ERROR, "%s",
 		    err->text);
-	return deny(err, code, REFUSAL_INTERNAL,
-		    "The server could not write to its database; try again later.");
+	return deny(err, code, REFUSAL_INTERNAL, WRITE_FAILED);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 {
-	return stored_log(r->db, c->id, r->map_seed, err, &c->log);
+	int e = stored_log(r->db, c->id, r->map_seed, err, &c->log);
+
+	if (e == 0)
+		c->seen = roster_now(mlog_roster(c->log));
+	return e;
 }
 
 static void cluster_free(struct cluster *c)
@@ -94,8 +82,8 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 	return 0;
 }
 
-int registry_new(struct host *h, struct db *db, struct mark *mark, struct err *err,
-		 struct registry **ret)
+int registry_new(struct host *h, struct db *db, struct mark *mark, const struct server_keys *keys,
+		 struct err *err, struct registry **ret)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 	int e = -ENOMEM;
@@ -104,6 +92,7 @@ int registry_new(struct host *h, struct db *db, struct mark *mark, struct err *e
 		goto no_memory;
 	r->host = h;
 	r->db = db;
+	r->keys = keys;
 	r->mark = mark;
 	list_init(&r->changed);
 	random_fill(h, r->map_seed, sizeof(r->map_seed));
@@ -147,22 +136,18 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
 	return map_get(r->clusters, id);
 }
 
-bool registry_is_member(const struct cluster *c, const struct node_id *id,
-			const uint8_t key[KEY_LEN])
+const struct member *registry_member(const struct cluster *c, const uint8_t key_sha256[HASH_LEN])
 {
-	const struct member *m = c->log ? roster_by_id(mlog_roster(c->log), id, ROSTER_CURRENT)
-					: NULL;
-
-	return m && memcmp(m->key, key, KEY_LEN) == 0;
+	return c->log ? roster_by_key_sha256(mlog_roster(c->log), key_sha256, ROSTER_CURRENT)
+		      : NULL;
 }
 
-bool registry_is_known(const struct registry *r, const struct node_id *id,
-		       const uint8_t key[KEY_LEN])
+bool registry_is_known(const struct registry *r, const uint8_t key_sha256[HASH_LEN])
 {
 	void *c;
 
 	for (size_t pos = 0; map_next(r->clusters, &pos, &c);)
-		if (registry_is_member(c, id, key))
+		if (registry_member(c, key_sha256))
 			return true;
 	return false;
 }
@@ -178,7 +163,7 @@ struct key_acceptance registry_key_acceptance(const struct registry *r, const ui
 		if (!c->log)
 			continue;
 		a.clusters++;
-		if (memcmp(mlog_genesis(c->log)->signal_key, key, HASH_LEN) == 0)
+		if (memcmp(mlog_server(c->log)->key, key, HASH_LEN) == 0)
 			a.accept++;
 		else if (!a.refuses)
 			a.refuses = mlog_genesis(c->log)->name;
@@ -237,42 +222,7 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
 	return 0;
 }
 
-/*
- * An entry of a log brings its address along. It may leave a gap, because other clusters of the
- * subnet have their part, but must not use up the addresses of them all.
- */
-static int check_pushed_address(struct registry *r, struct prefix4 subnet, ip4 address,
-				struct err *err)
-{
-	ip4 highest = 0;
-	int e = db_address_highest(r->db, subnet, &highest, err);
-
-	if (e < 0)
-		return registry_fail(r, e, err);
-	if (highest == 0)
-		highest = prefix4_first(subnet) - 1;
-	if (address > (uint64_t)highest + PUSH_GAP_MAX)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
-			    "The entry takes an address too far above all that were given out.");
-	return 0;
-}
-
-/* The joiner's address is the next one, unless the entry comes from a log. */
-static int check_address(struct registry *r, struct prefix4 subnet, ip4 address, bool from_log,
-			 struct err *err)
-{
-	ip4 next;
-	int e;
-
-	if (from_log)
-		return check_pushed_address(r, subnet, address, err);
-	e = registry_next_address(r, subnet, &next, err);
-	if (e == 0 && next != address)
-		e = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
-	return e;
-}
-
-/* Time never runs backwards in a log: one clock that is ahead would hold up all others. */
+/* Genesis is record 0: a clock that is ahead would hold up all that follow. */
 static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 {
 	int64_t now_s = clock_wall_s(r->host);
@@ -291,22 +241,36 @@ int registry_begin(struct registry *r, struct err *err)
 {
 	int e = db_begin(r->db, err);
 
+	r->failed = false;
 	return e < 0 && e != -EBUSY ? registry_fail(r, e, err) : e;
 }
 
-static void note_change(struct registry *r, struct cluster *c, uint64_t first)
+int registry_write_fail(struct registry *r, int code, struct err *err)
 {
-	if (!list_empty(&c->changed))
-		return;
-	c->changed_from = first;
-	list_append(&r->changed, &c->changed);
+	r->failed = true;
+	return registry_fail(r, code, err);
+}
+
+void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
+{
+	if (list_empty(&c->changed)) {
+		c->changed_from = first;
+		list_append(&r->changed, &c->changed);
+	}
+	c->changed_from = MIN(c->changed_from, first); /* a recovery goes back */
 }
 
 /* The transaction did not come about: memory is what the database holds. */
-static void forget_log(struct cluster *c)
+static void undo(struct registry *r, struct cluster *c)
 {
-	mlog_free(c->log);
-	c->log = NULL;
+	if (c->made) {
+		map_remove(r->clusters, c->id);
+		cluster_free(c);
+	} else if (c->log && mlog_rollback(c->log) < 0) {
+		/* no memory: read again when it is asked for */
+		mlog_free(c->log);
+		c->log = NULL;
+	}
 }
 
 static void undo_all(struct registry *r)
@@ -315,12 +279,7 @@ static void undo_all(struct registry *r)
 		struct cluster *c = list_entry(it, struct cluster, changed);
 
 		list_remove(&c->changed);
-		if (c->made) {
-			map_remove(r->clusters, c->id);
-			cluster_free(c);
-		} else {
-			forget_log(c);
-		}
+		undo(r, c);
 	}
 }
 
@@ -328,8 +287,14 @@ int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c,
 		    void *ctx, struct err *err)
 {
 	bool changed = !list_empty(&r->changed);
-	int e = changed ? mark_advance(r->mark, err) : 0;
+	int e;
 
+	if (r->failed) {
+		db_rollback(r->db);
+		undo_all(r);
+		return deny(err, -EIO, REFUSAL_INTERNAL, WRITE_FAILED);
+	}
+	e = changed ? mark_advance(r->mark, err) : 0;
 	if (e == 0)
 		e = db_commit(r->db, err);
 	else
@@ -345,6 +310,7 @@ int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c,
 
 		list_remove(&c->changed);
 		c->made = false;
+		mlog_commit(c->log);
 		fn(ctx, c, c->changed_from);
 	}
 	return 0;
@@ -374,7 +340,7 @@ static int check_genesis(struct registry *r, const struct entry *e, struct err *
 }
 
 static int store_genesis(struct registry *r, int64_t code_id, const struct cluster *c,
-			 const struct entry *e, struct span genesis, struct err *err)
+			 const struct entry *e, struct err *err)
 {
 	int64_t now_s = clock_wall_s(r->host);
 	struct db_cluster row = { .subnet = c->subnet };
@@ -385,7 +351,7 @@ static int store_genesis(struct registry *r, int64_t code_id, const struct clust
 		return registry_fail(r, x, err);
 	if ((x = db_cluster_add(r->db, &row, now_s, err)) == 0 &&
 	    (x = db_code_burn(r->db, code_id, c->id, now_s, err)) == 0 &&
-	    (x = db_entry_add(r->db, c->id, 0, genesis, err)) == 0)
+	    (x = db_record_add(r->db, c->id, 0, mlog_record(c->log, 0), err)) == 0)
 		x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err);
 	db_savepoint_end(r->db, x == 0);
 	if (x == -ESTALE)
@@ -393,24 +359,16 @@ static int store_genesis(struct registry *r, int64_t code_id, const struct clust
 	return x < 0 ? registry_fail(r, x, err) : 0;
 }
 
-int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
-		   struct cluster **ret)
+int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, struct span genesis,
+		   struct err *err, struct cluster **ret)
 {
-	struct db_cluster d;
+	struct db_cluster d = { .subnet = e->genesis.subnet };
 	struct cluster *c = NULL;
-	struct entry e;
-	int x = entry_decode(genesis, &e, err);
+	int x = check_genesis(r, e, err);
 
-	if (x < 0) {
-		if (err && err->reason == 0)
-			err->reason = REFUSAL_BAD_ENTRY;
-		return x;
-	}
-	x = check_genesis(r, &e, err);
 	if (x < 0)
 		return x;
-	memcpy(d.id, e.hash, sizeof(d.id));
-	d.subnet = e.genesis.subnet;
+	memcpy(d.id, e->hash, sizeof(d.id));
 	c = cluster_new(r, &d);
 	if (c)
 		c->log = mlog_new(r->map_seed);
@@ -418,103 +376,26 @@ int registry_setup(struct registry *r, int64_t code_id, struct span genesis, str
 		x = deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 		goto fail;
 	}
-	x = mlog_append(c->log, genesis, err);
-	if (x < 0) {
-		if (err && err->reason == 0)
-			err->reason = REFUSAL_BAD_ENTRY;
+	x = mlog_found(c->log, genesis, err);
+	if (x < 0)
 		goto fail;
-	}
 	/* memory first: it can be undone */
 	x = map_put(r->clusters, c->id, c);
 	if (x < 0) {
 		x = deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
 		goto fail;
 	}
-	x = store_genesis(r, code_id, c, &e, genesis, err);
+	x = store_genesis(r, code_id, c, e, err);
 	if (x < 0) {
 		map_remove(r->clusters, c->id);
 		goto fail;
 	}
 	c->made = true;
-	note_change(r, c, 0);
+	registry_note_change(r, c, 0);
 	*ret = c;
 	return 0;
 
 fail:
 	cluster_free(c);
-	return x;
-}
-
-/* --- appending -------------------------------------------------------------------------------- */
-
-/* Stores an entry that follows the log's head, in the open transaction, then in memory. */
-static int append_one(struct registry *r, struct cluster *c, struct span bytes, bool from_log,
-		      struct err *err)
-{
-	struct entry e;
-	int x = mlog_check(c->log, bytes, err);
-
-	if (x == 0)
-		x = entry_decode(bytes, &e, err);
-	if (x < 0)
-		return x;
-	x = check_clock(r, e.time_s, err);
-	if (x == 0 && e.type == ENTRY_ADMIT)
-		x = check_address(r, c->subnet, e.admit.address, from_log, err);
-	if (x < 0)
-		return x;
-	x = db_entry_add(r->db, c->id, e.seq, bytes, err);
-	if (x == 0 && e.type == ENTRY_ADMIT) {
-		x = db_address_add(r->db, e.admit.address, c->id, &e.author, err);
-		if (x == -EEXIST && from_log) {
-			log_warn(host_log(r->host), "an address that a log holds was given out "
-						    "before: the database is older than the log");
-			x = 0;
-		}
-	}
-	if (x < 0)
-		return registry_fail(r, x == -EEXIST ? -EIO : x, err);
-	x = mlog_append(c->log, bytes, err);
-	return x < 0 ? registry_fail(r, x, err) : 0;
-}
-
-static bool is_internal(const struct err *err)
-{
-	return err->reason == REFUSAL_INTERNAL;
-}
-
-int registry_append(struct registry *r, struct cluster *c, const struct span *entries, size_t n,
-		    bool from_log, size_t *ret_added, struct err *err)
-{
-	struct mlog *log = NULL;
-	uint64_t first;
-	size_t added = 0;
-	bool undo;
-	int x = registry_log(r, c, &log, err);
-
-	if (x < 0)
-		return x;
-	x = db_savepoint(r->db, err);
-	if (x < 0)
-		return registry_fail(r, x, err);
-	first = mlog_count(log);
-	for (size_t i = 0; i < n; i++) {
-		x = append_one(r, c, entries[i], from_log, err);
-		if (x == -EEXIST)
-			x = 0;
-		else if (x == 0)
-			added++;
-		else
-			break;
-	}
-	undo = x < 0 && is_internal(err);
-	db_savepoint_end(r->db, !undo);
-	if (undo) {
-		forget_log(c);
-		return x;
-	}
-	if (added > 0)
-		note_change(r, c, first);
-	*ret_added = added;
 	return x;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * The clusters of this server: their logs (verified, in memory, as in the database) and the
- * allocation of overlay addresses. What registry_setup and registry_append write counts once
- * registry_commit has returned 0; nobody may be told of it before. `err` is never NULL here.
+ * The clusters of this server: their logs (verified, in memory, as in the database), the order of
+ * what comes into them, and the allocation of overlay addresses. What registry_setup,
+ * registry_order and registry_take write counts once registry_commit has returned 0; nobody may be
+ * told of it before. `err` is never NULL here.
  *
  * Errors carry the refusal in err->reason; REFUSAL_INTERNAL for what the database could not do.
  */
@@ -12,7 +13,7 @@
 #include "base/bucket.h"
 #include "base/list.h"
 #include "membership/mlog.h"
-#include "signal/db.h"
+#include "signal/bootstrap.h"
 #include "signal/mark.h"
 #include "signal/presence.h"
 #include "signal/shares.h"
@@ -29,30 +30,34 @@ struct cluster {
 	struct shares relay_shares;  /* among its members */
 	struct share_user relay_use; /* its own part of what the server can carry */
 	struct mlog *log;	     /* NULL: could not be read; see registry_log */
+	bool parted;		     /* this server has signed another log of it: orders nothing */
+	struct roster_cursor seen;   /* the changes of its roster that were acted on */
 	struct list changed;	     /* in the registry's list: of uncommitted changes */
 	bool made;		     /* the open transaction made it */
-	uint64_t changed_from;	     /* the first entry that the open transaction added */
+	uint64_t changed_from;	     /* the first record that the open transaction put there */
 };
 
 /*
  * Reads all clusters. Each transaction that changes one raises the mark. A log that is damaged
- * makes its cluster unavailable, not the server.
+ * makes its cluster unavailable, not the server. `keys` must outlive the registry; receipts are
+ * made with its order key.
  */
-int registry_new(struct host *h, struct db *db, struct mark *mark, struct err *err,
-		 struct registry **ret) MUST_CHECK;
+int registry_new(struct host *h, struct db *db, struct mark *mark, const struct server_keys *keys,
+		 struct err *err, struct registry **ret) MUST_CHECK;
 void registry_free(struct registry *r); /* NULL allowed */
 
 size_t registry_count(const struct registry *r);
 struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LEN]);
-/* Is it the key of a member of the cluster? False if the log could not be read. */
-bool registry_is_member(const struct cluster *c, const struct node_id *id,
-			const uint8_t key[KEY_LEN]);
-/* The same, of any cluster. */
-bool registry_is_known(const struct registry *r, const struct node_id *id,
-		       const uint8_t key[KEY_LEN]);
+/*
+ * The member of the cluster that has this key in force (SHA-256 of the SubjectPublicKeyInfo). NULL:
+ * there is none, or the log could not be read.
+ */
+const struct member *registry_member(const struct cluster *c, const uint8_t key_sha256[HASH_LEN]);
+/* Is it a member's of any cluster? */
+bool registry_is_known(const struct registry *r, const uint8_t key_sha256[HASH_LEN]);
 /*
  * How many clusters can be read, and how many of them accept a server with this key (SHA-256 of
- * the SubjectPublicKeyInfo)? Their nodes know it from genesis.
+ * the SubjectPublicKeyInfo)? Their nodes know it from the log.
  */
 struct key_acceptance {
 	size_t clusters, accept;
@@ -67,33 +72,42 @@ int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struc
 /* May a new cluster have this subnet? -EACCES with REFUSAL_SUBNET. */
 int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struct err *err)
 	MUST_CHECK;
-/* The address that the next member within the subnet gets. -ENOSPC with REFUSAL_FULL. */
+/* The address that the first member of a new cluster would get. -ENOSPC with REFUSAL_FULL. */
 int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, struct err *err)
 	MUST_CHECK;
 
 /*
- * One transaction for any number of the two calls below. -EBUSY: another program holds the
+ * One transaction for any number of the three calls below. -EBUSY: another program holds the
  * database's lock; nothing has happened.
  */
 int registry_begin(struct registry *r, struct err *err) MUST_CHECK;
 /*
- * Commits, then calls `fn` for each cluster that has new entries, from `first` on. If the commit
- * fails, everything since registry_begin is undone, in memory too.
+ * Commits, then calls `fn` for each cluster that has new records, from `first` on. If the commit
+ * or one of the writes has failed, everything since registry_begin is undone, in memory too; what
+ * was there before stays.
  */
 int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
 		    void *ctx, struct err *err) MUST_CHECK;
 
-/* Burns the code, stores genesis (verified here), gives out the address: all or nothing. */
-int registry_setup(struct registry *r, int64_t code_id, struct span genesis, struct err *err,
-		   struct cluster **ret) MUST_CHECK;
 /*
- * Verifies entries one after another and stores them; those that are there already are skipped.
- * When one is invalid, those before it are kept and its error is returned.
- * *ret_added: how many are new, also then. `from_log`: they come from a member's copy of the log,
- * so that their addresses need not be the next ones.
+ * Burns the code, stores genesis (verified here), gives out the address: all or nothing. `e` is
+ * what `genesis` was decoded to.
  */
-int registry_append(struct registry *r, struct cluster *c, const struct span *entries, size_t n,
-		    bool from_log, size_t *ret_added, struct err *err) MUST_CHECK;
+int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, struct span genesis,
+		   struct err *err, struct cluster **ret) MUST_CHECK;
+/*
+ * Gives the entry the next place of the log (for recover: the one after its base), with an address
+ * of this server's if it is to have one, and a receipt. `e` is what `bytes` was decoded to. An
+ * entry that is in the log already keeps its place. *ret: the seq. The codes of mlog_order.
+ */
+int registry_order(struct registry *r, struct cluster *c, const struct entry *e, struct span bytes,
+		   uint64_t *ret, struct err *err) MUST_CHECK;
+/*
+ * Takes records of a member's copy of the log that this one lacks. When one is invalid, those
+ * before it are kept and its error is returned. *ret_added: how many are new, also then.
+ */
+int registry_take(struct registry *r, struct cluster *c, const struct span *records, size_t n,
+		  size_t *ret_added, struct err *err) MUST_CHECK;
 
 /* Sets the refusal beside the message. Returns `code`. */
 int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);

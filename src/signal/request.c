@@ -15,6 +15,8 @@ struct request_rule {
 	unsigned phases;
 	bool writes; /* to the database: answered together with others, see writes.c */
 	int (*check)(struct caller *c, const struct signal_request *rq, struct err *err);
+	/* What follows when it has succeeded, and was committed; before the reply is sent. */
+	int (*accepted)(struct caller *c, struct signal_reply *reply, struct err *err);
 };
 
 /* docs/protocol/03-signal.md, "Messages". */
@@ -22,13 +24,17 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = { answer_hello, IN(PHASE_NEW) },
 	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(PHASE_SETUP) },
 	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP), .writes = true, .check = check_setup },
-	[SIGNAL_INVITE_OPEN] = { answer_invite_open, IN(PHASE_GREETED) | IN(PHASE_INVITED) },
-	[SIGNAL_LOG] = { answer_log, IN(PHASE_INVITED) | IN(PHASE_SESSION) },
-	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_INVITED), .writes = true },
-	[SIGNAL_SESSION] = { answer_session, IN(PHASE_GREETED) },
-	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION), .writes = true },
-	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_SESSION), .writes = true,
-			  .check = check_push },
+	[SIGNAL_RECOVER] = { answer_recover,
+			     IN(PHASE_GREETED) | IN(PHASE_FORMER) | IN(PHASE_SESSION),
+			     .writes = true },
+	[SIGNAL_LOG] = { answer_log, IN(PHASE_FORMER) | IN(PHASE_ADMITTED) | IN(PHASE_SESSION) },
+	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_GREETED) | IN(PHASE_ADMITTED), .writes = true,
+			   .accepted = admit_accepted },
+	[SIGNAL_SESSION] = { answer_session, IN(PHASE_GREETED) | IN(PHASE_FORMER) },
+	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION), .writes = true,
+			    .accepted = append_accepted },
+	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_FORMER) | IN(PHASE_SESSION),
+			  .writes = true, .check = check_push },
 	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
 	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
 	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
@@ -42,12 +48,12 @@ static bool is_members(const struct caller *c, const struct signal_request *rq)
 
 	if (!cluster && rq->type == SIGNAL_HELLO)
 		cluster = registry_find(c->server->registry, rq->cluster_id);
-	return cluster && registry_is_member(cluster, &c->node, c->key);
+	return cluster && registry_member(cluster, c->key_sha256);
 }
 
 /*
- * A session pays for its own requests, and an invited node for the log; a member pays from a budget
- * of its own before it has a session. Only strangers pay from that of their address, which others
+ * A session pays for its own requests, and an admitted node for the log; a member without a session
+ * pays from a budget of its own. Only strangers pay from that of their address, which others
  * may share.
  */
 static bool rate_allows(struct caller *c, const struct signal_request *rq)
@@ -55,10 +61,10 @@ static bool rate_allows(struct caller *c, const struct signal_request *rq)
 	struct signal_server *s = c->server;
 	uint64_t now = clock_now(s->host);
 
-	if (c->phase == PHASE_SESSION || (c->phase == PHASE_INVITED && rq->type == SIGNAL_LOG))
+	if (c->phase == PHASE_SESSION || (c->phase == PHASE_ADMITTED && rq->type == SIGNAL_LOG))
 		return bucket_take(&c->rate, 1, now);
 	if (is_members(c, rq)) {
-		if (!ratelimit_take_node(s->members, &c->node, now))
+		if (!ratelimit_take_node(s->members, &c->key_node, now))
 			return false;
 		c->charged_node++;
 		return true;
@@ -80,20 +86,34 @@ static int request_in_rate(struct caller *c, const struct signal_request *rq,
 	return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 }
 
+static int phase_allows(const struct caller *c, enum signal_request_type type, struct err *err)
+{
+	if (rules[type].phases & IN(c->phase))
+		return 0;
+	return deny(err, -EPERM, REFUSAL_NOT_ALLOWED, "This request is not allowed at this point.");
+}
+
 static int request_allowed(struct caller *c, const struct signal_request *rq, struct err *err)
 {
 	const struct request_rule *rule = &rules[rq->type];
+	int r = phase_allows(c, rq->type, err);
 
-	if (!(rule->phases & IN(c->phase)))
-		return deny(err, -EPERM, REFUSAL_NOT_ALLOWED,
-			    "This request is not allowed at this point.");
-	return rule->check ? rule->check(c, rq, err) : 0;
+	return r == 0 && rule->check ? rule->check(c, rq, err) : r;
+}
+
+int request_accepted(struct caller *c, enum signal_request_type type, struct signal_reply *reply,
+		     struct err *err)
+{
+	return rules[type].accepted ? rules[type].accepted(c, reply, err) : 0;
 }
 
 int request_run(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err)
 {
-	return rules[rq->type].answer(c, rq, reply, err);
+	/* again: what waits for the database may wait while the connection goes on */
+	int r = phase_allows(c, rq->type, err);
+
+	return r < 0 ? r : rules[rq->type].answer(c, rq, reply, err);
 }
 
 /* At most REFUSAL_TEXT_MAX bytes, cut between characters. */

@@ -7,6 +7,7 @@
 #define TICK NS_PER_S
 #define STOP_EVENTS_TIME (300 * NS_PER_MS) /* for goodbyes to arrive */
 #define STOP_CLOSE_TIME (1500 * NS_PER_MS) /* for closing, behind that */
+#define FORMER_LIFETIME NS_PER_S	   /* of the connection of a removed member's session */
 #define RETURNS_PER_S 250 /* sessions that are asked to come back in the same second */
 
 /* --- strangers -------------------------------------------------------------------------------- */
@@ -124,6 +125,28 @@ void caller_is_session(struct caller *c)
 	recall_changed(s->recall);
 }
 
+/*
+ * What was written to it, the record that ends its membership above all, still arrives; the tick
+ * closes the connection.
+ */
+void caller_is_former(struct caller *c, enum signal_close why, const char *phrase)
+{
+	struct signal_server *s = c->server;
+
+	if (c->closing)
+		return;
+	caller_end_session(c);
+	caller_unlist(c);
+	c->phase = PHASE_FORMER;
+	c->known = false;
+	c->close_as = why;
+	c->close_phrase = phrase;
+	c->deadline = clock_now(s->host) + FORMER_LIFETIME;
+	list_append(&s->strangers, &c->in_server);
+	s->n_strangers++;
+	strangers_count(s, &c->source, strangers_of(s, &c->source) + 1);
+}
+
 /* --- reading requests ------------------------------------------------------------------------- */
 
 static struct open_request *open_find(struct caller *c, int64_t stream)
@@ -208,7 +231,8 @@ static void caller_event(void *ctx, struct quic_conn *quic, const struct quic_ev
 	case QUIC_CONNECTED:
 		c->connected = true;
 		memcpy(c->key, quic_conn_peer_ed25519(quic), sizeof(c->key));
-		c->node = key_node_id(c->key);
+		key_spki_sha256(c->key, c->key_sha256);
+		c->node = c->key_node = key_node_id(c->key);
 		break;
 	case QUIC_STREAM_READABLE:
 		stream_read(c, ev->stream);
@@ -251,7 +275,7 @@ static bool goes_before(const struct caller *a, const struct caller *b)
 
 /*
  * The limit on connections of strangers is reached: evicts the oldest one of the source that holds
- * most. A member that returns needs only two round trips, and a caller that showed an invite is not
+ * most. A member that returns needs only two round trips, and a caller that was admitted is not
  * evicted. Returns false if there is nothing to evict.
  */
 static bool make_room(struct signal_server *s)
@@ -261,7 +285,7 @@ static bool make_room(struct signal_server *s)
 	list_for_each(it, &s->strangers) {
 		struct caller *c = list_entry(it, struct caller, in_server);
 
-		if (c->connected && c->phase < PHASE_INVITED && (!worst || goes_before(c, worst)))
+		if (c->connected && c->phase < PHASE_ADMITTED && (!worst || goes_before(c, worst)))
 			worst = c;
 	}
 	if (!worst)
@@ -284,13 +308,14 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic, const struct quic
 {
 	struct signal_server *s = ctx;
 	uint64_t now = clock_now(s->host);
-	const uint8_t *key = quic_conn_peer_ed25519(quic);
-	struct node_id node = key_node_id(key);
-	bool known = registry_is_known(s->registry, &node, key);
+	uint8_t key_sha256[HASH_LEN];
 	struct addr from;
 	struct caller *c;
+	bool known;
 
 	(void)profile;
+	key_spki_sha256(quic_conn_peer_ed25519(quic), key_sha256);
+	known = registry_is_known(s->registry, key_sha256);
 	if (!quic_conn_remote_addr(quic, &from) || !may_come(s, &from, known))
 		return false;
 	c = calloc(1, sizeof(*c));
@@ -302,6 +327,8 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic, const struct quic
 	c->remote = c->source = from;
 	c->events = NO_STREAM;
 	c->deadline = now + SIGNAL_UNAUTHENTICATED_LIFETIME;
+	c->close_as = SIGNAL_CLOSE_UNAUTHENTICATED;
+	c->close_phrase = "unauthenticated for too long";
 	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST, now);
 	list_append(&s->strangers, &c->in_server);
 	s->n_strangers++;
@@ -323,7 +350,7 @@ static bool is_over(const struct caller *c, uint64_t now)
 {
 	bool crowded = c->server->n_strangers > SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2;
 
-	if (crowded && c->phase < PHASE_INVITED)
+	if (crowded && c->phase < PHASE_ADMITTED)
 		now += SIGNAL_UNAUTHENTICATED_LIFETIME - SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED;
 	return c->deadline <= now;
 }
@@ -336,8 +363,7 @@ static void check_times(struct signal_server *s, struct list *conns)
 		struct caller *c = list_entry(it, struct caller, in_server);
 
 		if (is_over(c, now))
-			caller_close(c, SIGNAL_CLOSE_UNAUTHENTICATED,
-				     "unauthenticated for too long");
+			caller_close(c, c->close_as, c->close_phrase);
 		for (size_t i = 0; i < REQUESTS_OPEN_MAX; i++) {
 			if (c->open[i].since != 0 && now - c->open[i].since >= REQUEST_TIMEOUT)
 				caller_close(c, SIGNAL_CLOSE_LIMIT, "a request took too long");

@@ -4,7 +4,7 @@
 
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])
 {
-	node_token(c->server->signing_key, c->cluster->id, &c->node, ret);
+	node_token(c->server->keys.tokens, c->cluster->id, &c->node, ret);
 }
 
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
@@ -16,6 +16,14 @@ bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
 	ok = secret_equal(want, token, sizeof(want));
 	secret_wipe(want, sizeof(want));
 	return ok;
+}
+
+/* Whose key is it, or was it? Look-ups go by the key and give a member, who may have a new one. */
+static void caller_identify(struct caller *c, const struct mlog *log)
+{
+	const struct member *m = roster_by_key_sha256(mlog_roster(log), c->key_sha256, ROSTER_ALL);
+
+	c->node = m ? m->id : c->key_node;
 }
 
 int answer_hello(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -40,6 +48,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	r = registry_log(s->registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;
+	caller_identify(c, log);
 	reply->has_head = true;
 	reply->head = wire_head_of(log);
 	c->phase = PHASE_GREETED;
@@ -93,10 +102,11 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		return r;
 	if (!caller_token_ok(c, rq->node_token))
 		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
-	member = roster_by_id(mlog_roster(log), &c->node, ROSTER_CURRENT);
-	if (!member || memcmp(member->key, c->key, sizeof(c->key)) != 0)
-		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
-			    "This node is not a member of the cluster.");
+	member = registry_member(c->cluster, c->key_sha256);
+	if (!member) {
+		c->phase = PHASE_FORMER;
+		return members_refuse(c, log, err);
+	}
 	if (echo_derive(c) < 0)
 		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
 	may_order_shown(s, c->cluster, log, member, &rq->head);
@@ -105,7 +115,8 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	if (r < 0)
 		return r;
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
-	ratelimit_give_back_node(s->members, &c->node, c->charged_node);
+	ratelimit_give_back_node(s->members, &c->key_node, c->charged_node);
+	c->charged = c->charged_node = 0;
 	quic_conn_drop_tls(c->quic); /* nothing else is exported */
 	caller_is_session(c);
 	relay_begin(s->relay, c);

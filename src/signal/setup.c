@@ -58,6 +58,7 @@ int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 	    (r = setup_code_open(&code, err)) < 0 ||
 	    (r = registry_subnet_check(registry, reply->subnet, err)) < 0)
 		return r;
+	memcpy(reply->order_key, c->server->keys.order_key, sizeof(reply->order_key));
 	return registry_next_address(registry, reply->subnet, &reply->address, err);
 }
 
@@ -65,14 +66,16 @@ int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 static int setup_check(const struct caller *c, const struct entry *e, struct err *err)
 {
 	const struct identity *id = c->server->identity;
+	const struct log_server *named = &e->genesis.server;
 
 	if (e->type != ENTRY_GENESIS)
 		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
 	if (memcmp(e->genesis.key, c->key, sizeof(c->key)) != 0)
 		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
 			    "The first admin's key is not that of the connection.");
-	if (memcmp(e->genesis.signal_cert, identity_cert_sha256(id), HASH_LEN) != 0 ||
-	    memcmp(e->genesis.signal_key, identity_key_sha256(id), HASH_LEN) != 0)
+	if (memcmp(named->cert, identity_cert_sha256(id), HASH_LEN) != 0 ||
+	    memcmp(named->key, identity_key_sha256(id), HASH_LEN) != 0 ||
+	    memcmp(named->order_key, c->server->keys.order_key, KEY_LEN) != 0)
 		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "Genesis names another server.");
 	return 0;
 }
@@ -102,9 +105,9 @@ int answer_setup(struct caller *c, const struct signal_request *rq, struct signa
 	cluster = again ? registry_find(registry, e.hash) : NULL;
 	if (!cluster) {
 		if ((r = setup_code_open(&code, err)) < 0 ||
-		    (r = registry_setup(registry, code.id, rq->entry, err, &cluster)) < 0)
+		    (r = registry_setup(registry, code.id, &e, rq->entry, err, &cluster)) < 0)
 			return r;
 	}
-	node_token(c->server->signing_key, cluster->id, &c->node, reply->node_token);
+	node_token(c->server->keys.tokens, cluster->id, &c->node, reply->node_token);
 	return 0;
 }

@@ -7,8 +7,10 @@
 #include "signal/db.h"
 
 /*
- * Reads the log of a cluster and verifies all of it. -EIO: an entry or genesis is missing, or
- * genesis is another cluster's; the codes of mlog_append; -ENOMEM. The caller frees *ret.
+ * Reads the log of a cluster, which this server verified before it stored it: the hashes and the
+ * rules are checked again, of signatures those of the last record, whose receipt vouches for all
+ * before it. -EIO: a record is missing or damaged, or it is the log of another cluster; -ENOMEM.
+ * The caller frees *ret.
  */
 int stored_log(struct db *db, const uint8_t cluster_id[HASH_LEN], const uint8_t map_seed[16],
 	       struct err *err, struct mlog **ret) MUST_CHECK;

@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 
-#include "membership/entry.h"
 #include "signal/caller.h"
 
 #define WRITE_RETRY (50 * NS_PER_MS)  /* while the database is locked */
@@ -104,6 +103,8 @@ static void answer_all(struct signal_server *s, struct list *writes)
 	list_for_each(it, writes) {
 		struct write *w = write_at(it);
 
+		if (w->caller && w->result == 0)
+			w->result = request_accepted(w->caller, w->type, &w->reply, &w->err);
 		if (w->caller)
 			request_answered(w->caller, w->stream, w->type, w->result, &w->reply,
 					 &w->err);
@@ -132,32 +133,35 @@ static void run(struct write *w)
 		w->result = request_run(w->caller, &rq, &w->reply, &w->err);
 }
 
-static void log_joined(struct signal_server *s, const struct cluster *c, uint64_t seq)
+/* Tells the operator which members came and went. Read before members_changed moves the cursor. */
+static void log_changes(struct signal_server *s, const struct cluster *c)
 {
 	const char *cluster = mlog_genesis(c->log)->name;
-	struct entry e;
+	struct roster_cursor seen = c->seen;
+	struct roster_change change;
 
-	if (entry_decode(mlog_entry(c->log, seq), &e, NULL) < 0)
-		return;
-	if (e.type == ENTRY_GENESIS)
-		log_info(host_log(s->host), "cluster %s is set up", cluster);
-	else if (e.type == ENTRY_ADMIT)
-		log_info(host_log(s->host), "node %s joined cluster %s", e.admit.node_name,
-			 cluster);
+	while (roster_next_change(mlog_roster(c->log), &seen, &change)) {
+		const char *name = change.member->name;
+
+		if (change.kind == ROSTER_JOINED && change.seq == 0)
+			log_info(host_log(s->host), "cluster %s is set up", cluster);
+		else if (change.kind == ROSTER_JOINED)
+			log_info(host_log(s->host), "node %s joined cluster %s", name, cluster);
+		else if (change.kind == ROSTER_LEFT)
+			log_info(host_log(s->host), "node %s is no longer in cluster %s", name,
+				 cluster);
+	}
 }
 
+/* In one turn: others learn it, and those that are members no longer lose their sessions. */
 static void committed(void *ctx, struct cluster *c, uint64_t first)
 {
 	struct signal_server *s = ctx;
-	struct mlog *log;
-	struct err err = { 0 };
 
 	s->checkpoint_due = true;
-	if (registry_log(s->registry, c, &log, &err) < 0)
-		return;
-	for (uint64_t seq = first; seq < mlog_count(log); seq++)
-		log_joined(s, c, seq);
+	log_changes(s, c);
 	events_log(c, first);
+	members_changed(c);
 }
 
 /* --- the checkpoint --------------------------------------------------------------------------- */

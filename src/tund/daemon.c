@@ -9,6 +9,7 @@
 #include "proto/control.h"
 #include "tund/control.h"
 
+#define MARK_EVERY 64		   /* records, at least, between two marks in a log */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
 
 struct daemon {
@@ -42,7 +43,7 @@ static void cluster_save_log(struct daemon_cluster *c, const struct tunnel *t)
 	struct err err = { 0 };
 	int rc = d->cfg.state_dir
 			 ? state_save_log(d->host, d->cfg.state_dir, tunnel_cluster(t),
-					  tunnel_log(t), &err)
+					  tunnel_log(t), &c->saved, &err)
 			 : d->cfg.save_log(d->cfg.ctx, tunnel_cluster(t), tunnel_log(t), &err);
 
 	timer_set(c->save_timer, rc < 0 ? clock_now(d->host) + SAVE_AGAIN : TIME_NEVER);
@@ -57,9 +58,30 @@ static void cluster_save_log(struct daemon_cluster *c, const struct tunnel *t)
 	c->log_unsaved = rc < 0;
 }
 
+/* What is in its file of the log need not be verified again at the next start. */
+static void cluster_mark_log(struct daemon_cluster *c, const struct tunnel *t)
+{
+	struct daemon *d = c->daemon;
+	uint64_t seq = mlog_head(tunnel_log(t)).seq;
+	struct err err = { 0 };
+
+	if (!d->cfg.state_dir || c->log_unsaved || seq == c->marked_seq)
+		return;
+	c->marked_seq = seq;
+	if (state_mark_verified(d->host, d->cfg.state_dir, tunnel_cluster(t), tunnel_log(t), &err) <
+	    0)
+		log_warn(host_log(d->host), "%s: the next start takes longer: %s", c->state.cluster,
+			 err.text);
+}
+
 static void on_tunnel_log(void *ctx, struct tunnel *t)
 {
-	cluster_save_log(ctx, t);
+	struct daemon_cluster *c = ctx;
+	uint64_t seq = mlog_head(tunnel_log(t)).seq;
+
+	cluster_save_log(c, t);
+	if (seq < c->marked_seq || seq >= c->marked_seq + MARK_EVERY)
+		cluster_mark_log(c, t);
 }
 
 static void on_save_again(void *ctx)
@@ -126,6 +148,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	struct tunnel_options options = { .invites = &c->state.invites,
 					  .known = known,
 					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
+	struct log_place saved = p->saved;
 	struct tunnel *t;
 	int rc = tunnel_new(c->daemon->host, p, &options, &tunnel_ops, c, err, &t);
 
@@ -133,6 +156,10 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (rc < 0)
 		return rc;
 	c->tunnel = t;
+	c->saved = saved;
+	c->marked_seq = 0;
+	if (saved.bytes > 0)
+		cluster_mark_log(c, t);
 	c->error[0] = '\0';
 	keep_peers(c);
 	on_tunnel_changed(c, t);
@@ -145,6 +172,8 @@ static void cluster_stop(struct daemon_cluster *c)
 
 	if (t && c->log_unsaved)
 		cluster_save_log(c, t); /* a last time */
+	if (t)
+		cluster_mark_log(c, t);
 	c->log_unsaved = false;
 	timer_set(c->save_timer, TIME_NEVER);
 	peers_keeper_free(c->keeper);

@@ -50,6 +50,8 @@ struct daemon_cluster {
 	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
 	struct timer *save_timer;    /* when the log is saved again that could not be */
 	bool log_unsaved;
+	struct log_place saved; /* how much of the log its file has */
+	uint64_t marked_seq;	/* up to which it is marked as verified */
 	bool newer; /* its files are of a newer version: left as they are, `error` says which */
 	char error[480];
 };

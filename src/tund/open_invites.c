@@ -46,16 +46,20 @@ void open_invites_log_grew(struct open_invites *v)
 		changed(v);
 }
 
-static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s,
-		       struct entry_bytes *ret, struct err *err)
+static int make_cancel(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
 {
 	struct open_invites *v = ctx;
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(v->h), 0);
+	struct signer self = { .identity = v->cfg.identity };
+	struct entry e = { .type = ENTRY_CANCEL,
+			   .time_s = (uint64_t)MAX(clock_wall_s(v->h), 0),
+			   .author = v->cfg.cluster->node_id,
+			   .base = *head,
+			   .cancel.what = CANCEL_INVITE };
 
 	if (mlog_invite_used(v->cfg.log, v->cancelling))
 		return err_set(err, -EALREADY, "the invite was used or cancelled meanwhile");
-	return cancel_make(head, MAX(now_s, not_before_s), v->cfg.identity,
-			   v->cfg.cluster->cluster_id, v->cancelling, ret, err);
+	memcpy(e.cancel.nonce, v->cancelling, NONCE_LEN);
+	return entry_make(&e, v->cfg.cluster->cluster_id, &self, NULL, ret, err);
 }
 
 static void on_cancel_done(void *ctx, const struct err *err)

@@ -75,6 +75,7 @@ static struct json_object *report_log(const struct tunnel *t)
 	hex_encode(mlog_cluster_id(tunnel_log(t)), HASH_LEN, hex);
 	put_str(o, "cluster_id", hex);
 	put_int(o, "entries", mlog_count(tunnel_log(t)));
+	put_int(o, "generation", mlog_generation(tunnel_log(t)));
 	hex_encode(head.hash, HASH_LEN, hex);
 	put_str(o, "head", hex);
 	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);

@@ -252,7 +252,7 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	if (rc == 0)
 		rc = node_load(h, path, cluster, &p, err);
 	if (rc == 0)
-		rc = store_load_log(h, &s, &p.cluster, &p.log, err);
+		rc = store_load_log(h, &s, &p.cluster, &p.log, &p.saved, err);
 	if (rc == 0)
 		rc = tunnel_parts_check(&p, err);
 	if (rc < 0) {
@@ -292,7 +292,8 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 		     struct err *err)
 {
 	char path[STORE_PATH_MAX];
-	int rc = state_save_log(h, state_dir, &p->cluster, p->log, err);
+	struct log_place none = { .bytes = 0 }; /* writes it as a whole */
+	int rc = state_save_log(h, state_dir, &p->cluster, p->log, &none, err);
 
 	if (rc == 0)
 		rc = state_path(state_dir, p->cluster.cluster, NODE_SUFFIX, path, err);
@@ -300,12 +301,21 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 }
 
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
-		   const struct mlog *l, struct err *err)
+		   const struct mlog *l, struct log_place *saved, struct err *err)
 {
 	struct store s;
 	int rc = store_of(state_dir, f->cluster, &s, err);
 
-	return rc < 0 ? rc : store_save_log(h, &s, f, l, err);
+	return rc < 0 ? rc : store_add_log(h, &s, f, l, saved, err);
+}
+
+int state_mark_verified(struct host *h, const char *state_dir, const struct cluster_file *f,
+			const struct mlog *l, struct err *err)
+{
+	struct store s;
+	int rc = store_of(state_dir, f->cluster, &s, err);
+
+	return rc < 0 ? rc : store_mark_verified(h, &s, f, l, err);
 }
 
 int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
@@ -315,11 +325,13 @@ int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tu
 				     span_of_buf(&file[CONTROL_FILE_CERT]),
 				     span_of_buf(&file[CONTROL_FILE_KEY]) };
 	struct tunnel_parts p = { 0 };
+	struct log_read read = { .log = NULL };
 	int rc = node_parts(&n, &p, err);
 
 	if (rc == 0) {
 		rc = log_file_decode(h, span_of_buf(&file[CONTROL_FILE_LOG]), p.cluster.cluster_id,
-				     &p.log, err);
+				     NULL, &read, err);
+		p.log = read.log;
 		if (rc < 0)
 			err_prefix(err, "the copy of the membership log cannot be used");
 	}
@@ -333,13 +345,22 @@ int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tu
 	return 0;
 }
 
+static bool is_newer(const struct mlog *a, const struct mlog *b)
+{
+	if (mlog_generation(a) != mlog_generation(b))
+		return mlog_generation(a) > mlog_generation(b);
+	return mlog_count(a) >= mlog_count(b);
+}
+
 int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *err)
 {
 	struct mlog *mine = into->log, *theirs = *other;
-	bool mine_longer = mlog_count(mine) >= mlog_count(theirs);
-	struct head shorter = mlog_head(mine_longer ? theirs : mine);
+	bool mine_newer = is_newer(mine, theirs);
+	struct head older = mlog_head(mine_newer ? theirs : mine);
+	bool recovered = mlog_generation(mine) != mlog_generation(theirs);
 
-	if (!mlog_has_head(mine_longer ? mine : theirs, &shorter))
+	/* A recovery drops records: it is by the code in force, or it would not be in a log. */
+	if (!recovered && !mlog_has_head(mine_newer ? mine : theirs, &older))
 		return err_set(err, -EEXIST,
 			       "the membership log of cluster %s is not the daemon's: a fork, of "
 			       "which the daemon keeps its own side. To give it yours: `mlsh "
@@ -347,7 +368,7 @@ int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *
 			       "connect again",
 			       into->cluster.cluster, into->cluster.cluster, into->cluster.cluster,
 			       into->cluster.cluster);
-	if (!mine_longer) {
+	if (!mine_newer) {
 		into->log = theirs;
 		*other = mine;
 	}

@@ -42,8 +42,12 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 		     struct tunnel_parts *ret, struct err *err) MUST_CHECK;
 int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err) MUST_CHECK;
+/* Adds what its file lacks: *saved says how much that has, and is updated. */
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
-		   const struct mlog *l, struct err *err) MUST_CHECK;
+		   const struct mlog *l, struct log_place *saved, struct err *err) MUST_CHECK;
+/* Notes that the log was verified up to its head, for the next start. */
+int state_mark_verified(struct host *h, const char *state_dir, const struct cluster_file *f,
+			const struct mlog *l, struct err *err) MUST_CHECK;
 /*
  * Removes all that is kept of the cluster, the state file last: until then a daemon that starts
  * again knows of it, and the same can be asked again.
@@ -54,7 +58,7 @@ int state_remove(struct host *h, const char *state_dir, const char *cluster, str
 int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
 		 struct err *err) MUST_CHECK;
 /*
- * Two copies of a cluster's log, one of them perhaps older: keeps the longer one in *into, frees
+ * Two copies of a cluster's log, one of them perhaps older: keeps the newer one in *into, frees
  * the other. -EEXIST when neither contains the other (a fork).
  */
 int parts_merge_log(struct tunnel_parts *into, struct mlog **other, struct err *err) MUST_CHECK;

@@ -24,7 +24,7 @@ struct tunnel {
 	struct list pings;
 	uint64_t started;
 	struct log_limit fork_limit;
-	char fork[320], failure[480];
+	char fork[640], failure[480];
 	const struct tunnel_ops *ops;
 	void *ctx;
 };
@@ -36,26 +36,24 @@ static void tunnel_changed(struct tunnel *t)
 }
 
 /*
- * A fork is shouted once for each entry and stays visible until the tunnel is restarted. `member`
- * showed it, or the server (NULL). A joiner can sign its own place in the log twice, so a member
- * that shows a second entry is no proof against the server.
+ * Shouted once for each record, and visible until the tunnel is restarted. `member` showed it, or
+ * the server (NULL): the signatures in it prove it, whoever shows it.
  */
-static void tunnel_report_fork(struct tunnel *t, uint64_t seq, struct span ours, struct span theirs,
-			       const char *member)
+static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const char *member)
 {
-	uint8_t a[HASH_LEN], b[HASH_LEN];
-	char a_hex[17], b_hex[17], line[sizeof(t->fork)];
+	const char *cluster = t->parts.cluster.cluster;
+	char line[sizeof(t->fork)];
 
-	sha256(ours, a);
-	sha256(theirs, b);
-	hex_encode(a, 8, a_hex);
-	hex_encode(b, 8, b_hex);
-	snprintf(line, sizeof(line),
-		 "two valid entries %llu exist in cluster %s: %s here, %s shown by %s. %s%s signal "
-		 "server is lying%s; this node keeps its own",
-		 (unsigned long long)seq, t->parts.cluster.cluster, a_hex, b_hex,
-		 member ? member : "the signal server", member ? member : "The",
-		 member ? " or the" : "", member ? "" : " or was restored and written to");
+	if (proof->code_misused)
+		snprintf(line, sizeof(line),
+			 "the recovery code of cluster %s was misused (shown by %s): %s; this node "
+			 "keeps its own log",
+			 cluster, member ? member : "the signal server", proof->why);
+	else
+		snprintf(line, sizeof(line),
+			 "the signal server of cluster %s lies, or was restored from an old copy "
+			 "and written to (shown by %s): %s; this node keeps its own log",
+			 cluster, member ? member : "itself", proof->why);
 	if (strcmp(line, t->fork) == 0)
 		return;
 	snprintf(t->fork, sizeof(t->fork), "%s", line);
@@ -108,9 +106,9 @@ static void on_session_log(void *ctx)
 	tunnel_log_grew(t);
 }
 
-static void on_session_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
+static void on_session_fork(void *ctx, const struct log_proof *proof)
 {
-	tunnel_report_fork(ctx, seq, ours, theirs, NULL);
+	tunnel_report_fork(ctx, proof, NULL);
 }
 
 static void on_session_presence(void *ctx, const struct member *m, bool online,
@@ -196,10 +194,9 @@ static void on_overlay_log(void *ctx)
 	tunnel_log_grew(t);
 }
 
-static void on_overlay_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-			    const struct member *from)
+static void on_overlay_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {
-	tunnel_report_fork(ctx, seq, ours, theirs, from->name);
+	tunnel_report_fork(ctx, proof, from->name);
 }
 
 static void on_overlay_candidates(void *ctx, const struct wire_candidates *c)

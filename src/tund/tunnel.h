@@ -7,6 +7,7 @@
 #ifndef MLSH_TUND_TUNNEL_H
 #define MLSH_TUND_TUNNEL_H
 
+#include "client/log_file.h"
 #include "client/session.h"
 #include "overlay/overlay.h"
 #include "client/invites.h"
@@ -32,6 +33,7 @@ struct tunnel_parts {
 	struct cluster_file cluster;
 	struct identity *identity;
 	struct mlog *log;
+	struct log_place saved; /* how much of the log the daemon's file has */
 };
 
 struct tunnel_ops {
@@ -76,7 +78,7 @@ const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
 const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
-const char *tunnel_fork(const struct tunnel *t);    /* proof of a lying server */
+const char *tunnel_fork(const struct tunnel *t);    /* proof that two logs exist */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and

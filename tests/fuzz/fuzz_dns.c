@@ -13,8 +13,7 @@ static struct mlog *log_new(void)
 		.subnet = { 0x64400000, 10 },
 		.node_name = "nas",
 		.address = 0x64400001,
-		.signal_host = "signal.example.org",
-		.signal_port = SIGNAL_PORT,
+		.server = { .host = "signal.example.org", .port = SIGNAL_PORT },
 		.random = { 3 },
 	};
 	struct mlog *log = mlog_new(map_seed);
@@ -24,8 +23,9 @@ static struct mlog *log_new(void)
 	if (!log || crypto_init(NULL) < 0 || identity_from_seed(seed, NULL, &admin) < 0)
 		abort();
 	memcpy(g.key, identity_key(admin), KEY_LEN);
+	memcpy(g.server.order_key, g.key, KEY_LEN);
 	if (genesis_make(&g, 1800000000, admin, &b, NULL) < 0 ||
-	    mlog_append(log, span_of(b.data, b.len), NULL) < 0)
+	    mlog_found(log, span_of(b.data, b.len), NULL) < 0)
 		abort();
 	identity_free(admin);
 	return log;

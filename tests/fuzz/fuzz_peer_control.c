@@ -16,7 +16,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 static struct {
 	struct span in;
 	size_t at, sent;
-	struct entry_bytes entry[3];
+	struct record_bytes record[3];
 	struct identity *id[3];
 	unsigned forks, grew;
 } fake;
@@ -137,44 +137,68 @@ static struct log *fake_log(struct host *h)
 #define host_log fake_log
 #include "../../src/overlay/peer_control.c"
 
-static void on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-		    const struct member *from)
+static void on_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {
 	(void)ctx;
-	(void)seq;
 	(void)from;
-	must(ours.len > 0 && theirs.len > 0 && !span_equal(ours, theirs));
+	must(proof != NULL);
 	fake.forks++;
 }
 
 static const struct overlay_ops ops = { .fork = on_fork };
 
-/* Genesis and two cancels, each of the first: a log of three, of which nodes begin with two. */
-static void make_entries(void)
+/* Orders the entry in `l`, as a server with the seed would. */
+static void order(struct mlog *l, const struct entry_bytes *b, const uint8_t seed[SIGN_SEED_LEN])
+{
+	struct span bytes = span_of(b->data, b->len);
+	struct ordering by = { .now_s = 1800000000, .order_seed = seed };
+	uint8_t key[KEY_LEN];
+	struct entry e;
+
+	must(seed_public(seed, key) == 0);
+	by.order_key = key;
+	must(entry_decode(bytes, &e, NULL) == 0 && mlog_order(l, &e, bytes, &by, NULL) == 0);
+	mlog_commit(l);
+}
+
+static void keep_record(struct mlog *l, int i)
+{
+	struct span record = mlog_record(l, (uint64_t)i);
+
+	memcpy(fake.record[i].data, record.data, record.len);
+	fake.record[i].len = record.len;
+}
+
+/* Genesis and two cancels: a log of three records, of which nodes begin with two. */
+static void make_records(void)
 {
 	struct genesis g = { .name = "homelab",
 			     .subnet = { 0x64400000, 16 },
 			     .node_name = "nas",
 			     .address = 0x64400001,
-			     .signal_host = "signal.example.org",
-			     .signal_port = 4433 };
+			     .server = { .host = "signal.example.org", .port = 4433 } };
 	struct mlog *l = mlog_new((const uint8_t[16]){ 1 });
-	struct head head;
-	uint8_t nonce[NONCE_LEN] = { 0 }, seed[SIGN_SEED_LEN] = { 7 };
+	uint8_t seed[SIGN_SEED_LEN] = { 7 };
+	struct signer signer = { .seed = seed };
+	struct entry_bytes b;
 
 	must(l && identity_from_seed(seed, NULL, &fake.id[0]) == 0);
 	memcpy(g.key, identity_key(fake.id[0]), KEY_LEN);
-	memset(g.signal_cert, 1, HASH_LEN);
-	memset(g.signal_key, 2, HASH_LEN);
-	memset(g.recovery, 3, HASH_LEN);
-	must(genesis_make(&g, 1800000000, fake.id[0], &fake.entry[0], NULL) == 0);
-	must(mlog_append(l, span_of(fake.entry[0].data, fake.entry[0].len), NULL) == 0);
+	memcpy(g.server.order_key, g.key, KEY_LEN);
+	must(genesis_make(&g, 1800000000, fake.id[0], &b, NULL) == 0);
+	must(mlog_found(l, span_of(b.data, b.len), NULL) == 0);
+	mlog_commit(l);
+	keep_record(l, 0);
 	for (uint8_t i = 1; i < 3; i++) {
-		nonce[0] = i;
-		head = mlog_head(l);
-		must(cancel_make(&head, 1800000000, fake.id[0], mlog_cluster_id(l), nonce,
-				 &fake.entry[i], NULL) == 0);
-		must(mlog_append(l, span_of(fake.entry[i].data, fake.entry[i].len), NULL) == 0);
+		struct entry e = { .type = ENTRY_CANCEL,
+				   .time_s = 1800000000,
+				   .author = identity_node_id(fake.id[0]),
+				   .base = mlog_head(l),
+				   .cancel.nonce = { i } };
+
+		must(entry_make(&e, mlog_cluster_id(l), &signer, NULL, &b, NULL) == 0);
+		order(l, &b, seed);
+		keep_record(l, i);
 	}
 	mlog_free(l);
 }
@@ -184,7 +208,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	must(crypto_init(NULL) == 0);
-	make_entries();
+	make_records();
 	return 0;
 }
 
@@ -229,8 +253,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o->log = mlog_new((const uint8_t[16]){ 1 });
 	must(o->log != NULL);
 	for (int i = 0; i < 2; i++)
-		must(mlog_append(o->log, span_of(fake.entry[i].data, fake.entry[i].len), NULL) ==
+		must(mlog_reload(o->log, span_of(fake.record[i].data, fake.record[i].len), NULL) ==
 		     0);
+	mlog_commit(o->log);
 	run(o, data, size);
 	must(mlog_count(o->log) == 2 || (mlog_count(o->log) == 3 && fake.grew == 1));
 	must(fake.forks <= 1);

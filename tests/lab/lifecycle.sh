@@ -15,7 +15,7 @@ for m in signal:9 other:8 nas:1 laptop:2 desk:3; do machine "${m%:*}" "${m#*:}";
 sed -i '/^mlshtund:/d' "$WORK/desk/passwd" # an installation from before, until further below
 server=${MACHINE_IP[signal]}
 config_of() { echo "$WORK/$1/home/.config/mlsh"; }
-nothing_left() { [ ! -e "$WORK/$1/home/.config" ]; }
+nothing_left() { [ ! -e "$WORK/$1/home/.config/mlsh" ]; }
 mode_is() { [ "$(stat -c %a "$1")" = "$2" ]; } # file, mode
 # What was printed by a command goes to a file that nobody else reads.
 setup() { # machine, cluster, token, extra arguments
@@ -479,7 +479,7 @@ check "in JSON, too" eval 'on laptop mlsh forget --yes --json | json_holds "d[\"
 signal_start
 check "the others keep it in their lists" eval 'on nas mlsh nodes homelab | has "^laptop "'
 url=$(invite_url nas homelab)
-check_fails "its name is taken" 1 "name laptop is taken" adopt laptop "$url" --name laptop
+check_fails "its name is taken" 1 "taken" adopt laptop "$url" --name laptop
 check "with another one it joins again" adopt laptop "$url" --name laptop2
 check "as another node" eval 'on laptop mlsh nodes homelab --json | json_holds "
 	[n[\"node_id\"] != \"$old_id\" for n in d[\"nodes\"] if n[\"self\"]] == [True]"'

@@ -347,7 +347,7 @@ static inline void kit_load(struct kit_node *n)
 	struct err err = { 0 };
 
 	if (store_load_cluster(n->host, &n->store, KIT_CLUSTER, &n->cluster, &err) < 0 ||
-	    store_load_log(n->host, &n->store, &n->cluster, &n->log, &err) < 0 ||
+	    store_load_log(n->host, &n->store, &n->cluster, &n->log, NULL, &err) < 0 ||
 	    store_identity(n->host, &n->store, KIT_CLUSTER, &n->id, &err) < 0)
 		ck_abort_msg("%s: %s", n->name, err.text);
 }
@@ -404,14 +404,34 @@ static inline void kit_on_grew(void *ctx)
 	ck_assert_int_eq(store_save_log(n->host, &n->store, &n->cluster, n->log, NULL), 0);
 }
 
-static inline void kit_on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
+static inline void kit_on_fork(void *ctx, const struct log_proof *proof)
 {
 	struct kit_node *n = ctx;
 
-	ck_assert(!span_equal(ours, theirs));
-	ck_assert(span_equal(ours, mlog_entry(n->log, seq)));
+	ck_assert(span_equal(proof->ours, mlog_record(n->log, proof->seq)));
+	ck_assert_uint_gt(proof->n_shown, 0);
+	ck_assert_uint_gt(strlen(proof->why), 10);
 	n->forks++;
-	n->fork_seq = seq;
+	n->fork_seq = proof->seq;
+}
+
+/* A record that somebody else's log has is shown to the node. */
+static inline void kit_show(struct kit_node *n, struct span record)
+{
+	struct mlog_take take;
+
+	mlog_take(n->log, &record, 1, &take);
+	ck_assert_msg(take.result == TAKEN && take.added == 1, "%s", take.why.text);
+	mlog_commit(n->log);
+}
+
+/* Is the entry in record `seq` this one, byte for byte? */
+static inline bool kit_has_entry(const struct mlog *l, uint64_t seq, const struct entry_bytes *e)
+{
+	struct record r;
+	struct entry decoded;
+
+	return mlog_get(l, seq, &r, &decoded) == 0 && span_equal(r.entry, span_of(e->data, e->len));
 }
 
 static inline void kit_on_presence(void *ctx, const struct member *m, bool online,

@@ -45,10 +45,12 @@ struct evil {
 	uint16_t moved_port;
 	/* what it shows */
 	uint64_t features;
-	struct entry_bytes shown[8];
+	struct record_bytes shown[8];
 	size_t n_shown;
-	bool claim_more; /* a head beyond what it shows */
-	bool endless;	 /* the same page forever */
+	uint8_t order_seed[SIGN_SEED_LEN], order_key[KEY_LEN];
+	bool claim_more;     /* a head beyond what it shows */
+	bool endless;	     /* the same page forever */
+	bool deaf_to_admits; /* says yes to them, and puts none in order */
 	struct prefix4 offer;
 	ip4 offer_address;
 	/* what it saw */
@@ -62,11 +64,68 @@ struct evil {
 
 /* --- what it says ----------------------------------------------------------------------------- */
 
+static inline struct span shown(const struct evil *e, size_t i)
+{
+	return span_of(e->shown[i].data, e->shown[i].len);
+}
+
+static inline struct record shown_record(const struct evil *e, size_t i)
+{
+	struct record r;
+
+	ck_assert_int_eq(record_decode(shown(e, i), &r, NULL), 0);
+	return r;
+}
+
+/* A record of the entry behind the first n that are shown, with a receipt. */
+static inline struct record_bytes evil_record(const struct evil *e, size_t n, struct span entry,
+					      ip4 address)
+{
+	struct record before = shown_record(e, n - 1);
+	uint8_t receipt[SIG_LEN];
+	struct record r = { .entry = entry, .receipt = receipt };
+	struct record_bytes b;
+
+	r.order = (struct order){ 0, n, { 0 }, (uint64_t)clock_wall_s(e->host), address };
+	memcpy(r.order.prev, before.hash, HASH_LEN);
+	sha256(entry, r.entry_hash);
+	ck_assert_int_eq(receipt_make(e->order_seed, shown_record(e, 0).hash, &r.order,
+				      r.entry_hash, receipt),
+			 0);
+	ck_assert_int_eq(record_encode(&r, &b), 0);
+	return b;
+}
+
+/* It puts an entry in order, whatever that is. */
+static inline void evil_order(struct evil *e, struct span entry, ip4 address)
+{
+	ck_assert_uint_lt(e->n_shown, ARRAY_LEN(e->shown));
+	e->shown[e->n_shown] = evil_record(e, e->n_shown, entry, address);
+	e->n_shown++;
+}
+
+static inline void evil_found(struct evil *e, struct span genesis)
+{
+	struct record r = { .genesis = true, .entry = genesis };
+
+	ck_assert_int_eq(record_encode(&r, &e->shown[0]), 0);
+	e->n_shown = 1;
+}
+
+/* Is the entry in what it shows? */
+static inline bool evil_has(const struct evil *e, struct span entry)
+{
+	for (size_t i = 0; i < e->n_shown; i++)
+		if (span_equal(shown_record(e, i).entry, entry))
+			return true;
+	return false;
+}
+
 static inline struct wire_head shown_head(const struct evil *e)
 {
 	struct wire_head h = { .seq = e->n_shown - 1 };
 
-	sha256(span_of(e->shown[h.seq].data, e->shown[h.seq].len), h.hash);
+	memcpy(h.hash, shown_record(e, h.seq).hash, HASH_LEN);
 	if (e->claim_more) {
 		h.seq += 5;
 		h.hash[0] ^= 1;
@@ -83,14 +142,21 @@ static inline void good_reply(struct evil *e, const struct signal_request *rq,
 	r->subnet = e->offer;
 	memset(r->epoch, 7, EPOCH_LEN);
 	r->address = e->offer_address;
+	memcpy(r->order_key, e->order_key, KEY_LEN);
+	if (rq->type == SIGNAL_SETUP)
+		evil_found(e, rq->entry);
+	if (rq->type == SIGNAL_ADMIT && e->n_shown > 0 && !e->deaf_to_admits &&
+	    !evil_has(e, rq->entry))
+		evil_order(e, rq->entry, e->offer_address);
 	if (e->n_shown == 0)
 		return;
 	r->has_head = true;
 	r->head = shown_head(e);
 	if (rq->type != SIGNAL_LOG)
 		return;
-	for (uint64_t i = e->endless ? 0 : rq->from; i < e->n_shown; i++)
-		r->entries.item[r->entries.n++] = span_of(e->shown[i].data, e->shown[i].len);
+	r->first = e->endless ? 0 : rq->from;
+	for (uint64_t i = r->first; i < e->n_shown; i++)
+		r->entries.item[r->entries.n++] = shown(e, i);
 }
 
 static inline void write_all(struct evil *e, int64_t stream, const void *data, size_t len, bool fin)
@@ -257,6 +323,8 @@ static inline void evil_open_at(struct evil *e, struct world *w, const char *hos
 
 	*e = (struct evil){ .w = w, .offer = { IP(100, 64, 0, 0), 10 } };
 	e->offer_address = IP(100, 64, 0, 1);
+	memset(e->order_seed, 0x0e, sizeof(e->order_seed));
+	ck_assert_int_eq(seed_public(e->order_seed, e->order_key), 0);
 	e->host = world_host(w, host_name, ip);
 	SIM_CHECK_OK(w, world_dns_set(w, dns_name, &at));
 	if (!key_of)
@@ -305,37 +373,27 @@ static inline struct setup_params evil_params(struct scene *s)
 static inline void scene_joined(struct scene *s)
 {
 	struct setup_params p;
-	struct span genesis;
 
 	scene_open(s);
 	p = evil_params(s);
 	kit_setup_with(s->n, &p);
 	KIT_JOINED(s->n);
-	kit_load(s->n);
-	genesis = mlog_entry(s->n->log, 0);
-	memcpy(s->e.shown[0].data, genesis.data, genesis.len);
-	s->e.shown[0].len = genesis.len;
-	s->e.n_shown = 1;
-	kit_unload(s->n);
+	ck_assert_uint_eq(s->e.n_shown, 1);
 	memset(s->e.requests, 0, sizeof(s->e.requests));
 	s->e.conns = 0;
 }
 
-/* A second node joins; its entry is shown from now on. */
+/* A second node joins; its record is shown from now on. */
 static inline struct kit_node *scene_second(struct scene *s)
 {
 	struct kit_node *laptop = kit_node(&s->k, "laptop");
 	struct invite_url url = kit_invite(s->n);
-	struct span entry;
 
 	s->e.offer_address = IP(100, 64, 0, 2);
 	kit_adopt(laptop, &url);
 	KIT_JOINED(laptop);
+	ck_assert_uint_eq(s->e.n_shown, 2);
 	kit_load(laptop);
-	entry = mlog_entry(laptop->log, 1);
-	memcpy(s->e.shown[1].data, entry.data, entry.len);
-	s->e.shown[1].len = entry.len;
-	s->e.n_shown = 2;
 	kit_unload(laptop);
 	return laptop;
 }

@@ -402,7 +402,7 @@ struct mlog *mesh_user_log(struct mesh_node *n)
 	struct mlog *l = NULL;
 	struct err err = { 0 };
 
-	SIM_CHECK_OK(n->mesh->w, store_load_log(n->host, &n->store, &f, &l, &err));
+	SIM_CHECK_OK(n->mesh->w, store_load_log(n->host, &n->store, &f, &l, NULL, &err));
 	return l;
 }
 

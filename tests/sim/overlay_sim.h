@@ -64,15 +64,15 @@ static inline void fleet_log_grew(void *ctx)
 	((struct fleet_node *)ctx)->grew++;
 }
 
-static inline void fleet_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs,
-			      const struct member *from)
+static inline void fleet_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {
 	struct fleet_node *n = ctx;
 
 	ck_assert_ptr_nonnull(from);
-	ck_assert(!span_equal(ours, theirs));
+	ck_assert(span_equal(proof->ours, mlog_record(n->log, proof->seq)));
+	ck_assert_uint_gt(proof->n_shown, 0);
 	n->forks++;
-	n->fork_seq = seq;
+	n->fork_seq = proof->seq;
 }
 
 static inline void fleet_candidates(void *ctx, const struct wire_candidates *c)
@@ -137,13 +137,20 @@ static inline bool fleet_denied(void *ctx, const struct member *m)
 	return false;
 }
 
-static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t entries)
+static inline struct mlog *fleet_copy_log(const struct mlog *from, size_t records)
 {
-	struct mlog *l = kit_empty_log();
+	return kit_copy(from, records);
+}
 
-	for (uint64_t i = 0; i < entries; i++)
-		ck_assert_int_eq(mlog_append(l, mlog_entry(from, i), NULL), 0);
-	return l;
+/* The node learns record `seq` of a log, as from a server; its overlay is not told. */
+static inline void fleet_learn(struct fleet_node *n, const struct mlog *from, uint64_t seq)
+{
+	struct span record = mlog_record(from, seq);
+	struct mlog_take take;
+
+	mlog_take(n->log, &record, 1, &take);
+	ck_assert_msg(take.result == TAKEN && take.added == 1, "%s", take.why.text);
+	mlog_commit(n->log);
 }
 
 static inline void fleet_start(struct fleet_node *n)

@@ -4,24 +4,34 @@
 
 #include "proto/signal.h"
 #include "quic/profiles.h"
-#include "signal/bootstrap.h"
+
+/* Of the last record; zeros for what is none. */
+static void last_hash(const struct rogue *r, uint8_t ret[HASH_LEN])
+{
+	const struct record_bytes *last = &r->record[r->n_records - 1];
+	struct record x = { .genesis = false };
+
+	if (record_decode(span_of(last->data, last->len), &x, NULL) < 0)
+		memset(x.hash, 0, HASH_LEN);
+	memcpy(ret, x.hash, HASH_LEN);
+}
 
 static struct wire_head head_of(const struct rogue *r)
 {
 	struct wire_head h = { 0 };
 
-	if (r->n_entries == 0)
+	if (r->n_records == 0)
 		return h;
-	h.seq = r->n_entries - 1;
-	sha256(span_of(r->entry[h.seq].data, r->entry[h.seq].len), h.hash);
+	h.seq = r->n_records - 1;
+	last_hash(r, h.hash);
 	return h;
 }
 
 static void fill_page(const struct rogue *r, uint64_t from, struct wire_entries *ret)
 {
 	ret->n = 0;
-	for (size_t i = from; i < r->n_entries; i++)
-		ret->item[ret->n++] = span_of(r->entry[i].data, r->entry[i].len);
+	for (size_t i = from; i < r->n_records; i++)
+		ret->item[ret->n++] = span_of(r->record[i].data, r->record[i].len);
 }
 
 static void begin_events(struct rogue_caller *c)
@@ -38,9 +48,11 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	ptrdiff_t len;
 	int rc;
 
-	reply = (struct signal_reply){ .has_head = r->n_entries > 0,
+	if (rq->type == SIGNAL_ADMIT && r->next_address && r->n_records > 0)
+		rogue_order(r, rq->entry, r->next_address);
+	reply = (struct signal_reply){ .has_head = r->n_records > 0,
 				       .head = head_of(r),
-				       .address = r->next_address };
+				       .first = rq->from };
 	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
 	(void)quic_conn_remote_addr(c->quic, &reply.observed);
 	if (rq->type == SIGNAL_HELLO && r->moved_to) {
@@ -109,7 +121,7 @@ static bool on_accepted(void *ctx, struct quic_conn *quic, const struct quic_pro
 }
 
 /* It has stolen the database. */
-static struct identity *steal_identity(struct mesh *m)
+static struct identity *steal_keys(struct mesh *m, struct server_keys *ret)
 {
 	struct identity *id = NULL;
 	struct db *db = NULL;
@@ -118,7 +130,7 @@ static struct identity *steal_identity(struct mesh *m)
 
 	mesh_server_db(m, path);
 	SIM_CHECK_OK(m->w, db_open(path, false, &err, &db));
-	SIM_CHECK_OK(m->w, bootstrap_identity(db, &id, &err));
+	SIM_CHECK_OK(m->w, bootstrap_keys(m->server_host, db, &id, ret, &err));
 	db_close(db);
 	return id;
 }
@@ -137,7 +149,7 @@ struct rogue *rogue_start(struct mesh *m)
 	ck_assert_ptr_nonnull(r);
 	MESH_CHECK(m, !m->server && !world_host_alive(m->server_host));
 	r->mesh = m;
-	r->identity = steal_identity(m);
+	r->identity = steal_keys(m, &r->keys);
 	cfg.identity = r->identity;
 	m->server_host = world_host_boot(m->server_host);
 	SIM_CHECK_OK(m->w, quic_socket_open(m->server_host, &cfg, &err, &r->socket));
@@ -154,21 +166,42 @@ void rogue_stop(struct rogue *r)
 	free(r);
 }
 
-void rogue_add(struct rogue *r, struct span entry)
+void rogue_add(struct rogue *r, struct span record)
 {
-	struct entry_bytes *e = &r->entry[r->n_entries];
+	struct record_bytes *b = &r->record[r->n_records];
 
-	ck_assert_uint_lt(r->n_entries, ROGUE_ENTRIES_MAX);
-	ck_assert_uint_le(entry.len, sizeof(e->data));
-	memcpy(e->data, entry.data, entry.len);
-	e->len = entry.len;
-	r->n_entries++;
+	ck_assert_uint_lt(r->n_records, ROGUE_RECORDS_MAX);
+	ck_assert_uint_le(record.len, sizeof(b->data));
+	memcpy(b->data, record.data, record.len);
+	b->len = record.len;
+	r->n_records++;
+}
+
+void rogue_order(struct rogue *r, struct span entry, ip4 address)
+{
+	uint8_t receipt[SIG_LEN];
+	struct record x = { .entry = entry, .receipt = receipt }, genesis;
+	struct record_bytes b;
+
+	ck_assert_int_eq(record_decode(span_of(r->record[0].data, r->record[0].len), &genesis,
+				       NULL),
+			 0);
+	x.order = (struct order){ .seq = r->n_records,
+				  .time_s = (uint64_t)clock_wall_s(r->mesh->server_host),
+				  .address = address };
+	last_hash(r, x.order.prev);
+	sha256(entry, x.entry_hash);
+	ck_assert_int_eq(receipt_make(r->keys.order_seed, genesis.hash, &x.order, x.entry_hash,
+				      receipt),
+			 0);
+	ck_assert_int_eq(record_encode(&x, &b), 0);
+	rogue_add(r, span_of(b.data, b.len));
 }
 
 void rogue_add_log(struct rogue *r, const struct mlog *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		rogue_add(r, mlog_entry(l, i));
+		rogue_add(r, mlog_record(l, i));
 }
 
 void rogue_tell(struct rogue *r, size_t first)

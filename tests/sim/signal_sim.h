@@ -29,8 +29,9 @@ struct sig {
 	char dir[64];
 	char code[BOOTSTRAP_CODE_TEXT_MAX]; /* of the first token */
 	uint8_t cert[HASH_LEN];
-	uint64_t ids;	/* of clients, for their addresses */
-	struct addr at; /* where clients find it */
+	uint8_t order_key[KEY_LEN]; /* as the last setup_offer named it */
+	uint64_t ids;		    /* of clients, for their addresses */
+	struct addr at;		    /* where clients find it */
 };
 
 static inline void sig_open(struct sig *g)
@@ -165,6 +166,7 @@ struct raw {
 	/* what it knows of its cluster */
 	uint8_t cluster_id[HASH_LEN];
 	uint8_t token[HASH_LEN];
+	uint8_t code[SIGN_SEED_LEN]; /* a founder's recovery key */
 	struct mlog *log;
 	ip4 address;
 
@@ -184,6 +186,7 @@ struct raw {
 	bool hold; /* fetches no events */
 	unsigned presence_events, presence_items, resets, log_events, log_entries, shutdowns,
 		observed_events;
+	uint64_t log_first; /* of the last log event */
 	bool log_gap;
 	struct addr observed;
 	unsigned relay_events, relay_closed_events;
@@ -247,18 +250,26 @@ static inline void raw_presence(struct raw *r, const struct signal_event *ev)
 	}
 }
 
+/* What the server shows is true, or begins behind what we have. */
+static inline void raw_take(struct raw *r, const struct wire_entries *records)
+{
+	struct mlog_take take;
+
+	mlog_take(r->log, records->item, records->n, &take);
+	if (take.result == TAKEN_GAP)
+		r->log_gap = true;
+	else
+		ck_assert_msg(take.result == TAKEN, "%s", take.why.text);
+	mlog_commit(r->log);
+}
+
 static inline void raw_log(struct raw *r, const struct signal_event *ev)
 {
 	r->log_events++;
-	for (size_t i = 0; i < ev->entries.n; i++) {
-		r->log_entries++;
-		if (!r->log || ev->first + i < mlog_count(r->log))
-			continue;
-		if (ev->first + i > mlog_count(r->log))
-			r->log_gap = true;
-		else
-			ck_assert_int_eq(mlog_append(r->log, ev->entries.item[i], NULL), 0);
-	}
+	r->log_entries += (unsigned)ev->entries.n;
+	r->log_first = ev->first;
+	if (r->log)
+		raw_take(r, &ev->entries);
 }
 
 static inline void raw_event(struct raw *r, struct span message)

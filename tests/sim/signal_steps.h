@@ -10,6 +10,27 @@ static inline uint64_t raw_now_s(const struct raw *r)
 	return (uint64_t)clock_wall_s(r->h);
 }
 
+/* Its log's head and its id, in an entry that it could sign. */
+static inline struct entry raw_entry(const struct raw *r, enum entry_type type)
+{
+	struct node_id id = identity_node_id(r->id);
+
+	return (struct entry){
+		.type = type, .time_s = raw_now_s(r), .author = id, .base = mlog_head(r->log)
+	};
+}
+
+static inline struct entry_bytes raw_sign(const struct raw *r, const struct entry *e)
+{
+	struct signer signer = { .identity = r->id };
+	struct err err = { .code = 0 };
+	struct entry_bytes b;
+	int rc = entry_make(e, r->cluster_id, &signer, NULL, &b, &err);
+
+	ck_assert_msg(rc == 0, "%s", err.text);
+	return b;
+}
+
 static inline enum refusal raw_hello(struct raw *r, const uint8_t cluster_id[HASH_LEN],
 				     struct signal_reply *reply)
 {
@@ -39,23 +60,36 @@ static inline enum refusal raw_offer(struct raw *r, const char *code, const char
 		rq.has_subnet = true;
 		ck_assert_int_eq(prefix4_parse(subnet, &rq.subnet, NULL), 0);
 	}
-	return raw_ask(r, &rq, reply);
+	if (raw_ask(r, &rq, reply) == REFUSAL_NONE)
+		memcpy(r->g->order_key, reply->order_key, KEY_LEN);
+	return reply->refusal;
 }
 
+/* The SHA-256 of the public half of a recovery key. */
+static inline void raw_code_hash(const uint8_t code[SIGN_SEED_LEN], uint8_t ret[HASH_LEN])
+{
+	uint8_t key[KEY_LEN];
+
+	ck_assert_int_eq(seed_public(code, key), 0);
+	sha256(span_of(key, sizeof(key)), ret);
+}
+
+/* After an offer: it names the server's order key. */
 static inline struct genesis raw_genesis(struct raw *r, const char *name, struct prefix4 subnet,
 					 ip4 address)
 {
 	struct genesis x = { .subnet = subnet,
 			     .address = address,
 			     .node_name = "nas",
-			     .signal_host = "signal.example",
-			     .signal_port = SIGNAL_PORT };
+			     .server = { .host = "signal.example", .port = SIGNAL_PORT } };
 
 	snprintf(x.name, sizeof(x.name), "%s", name);
 	memcpy(x.key, identity_key(r->id), KEY_LEN);
-	memcpy(x.signal_cert, r->g->cert, HASH_LEN);
-	memcpy(x.signal_key, quic_conn_peer_key_sha256(r->c), HASH_LEN);
-	random_fill(r->h, x.recovery, sizeof(x.recovery));
+	memcpy(x.server.cert, r->g->cert, HASH_LEN);
+	memcpy(x.server.key, quic_conn_peer_key_sha256(r->c), HASH_LEN);
+	memcpy(x.server.order_key, r->g->order_key, KEY_LEN);
+	random_fill(r->h, r->code, sizeof(r->code));
+	raw_code_hash(r->code, x.recovery);
 	random_fill(r->h, x.random, sizeof(x.random));
 	return x;
 }
@@ -88,7 +122,8 @@ static inline void raw_founded(struct raw *r, const struct entry_bytes *genesis,
 	static const uint8_t seed[16];
 
 	r->log = mlog_new(seed);
-	ck_assert_int_eq(mlog_append(r->log, span_of(genesis->data, genesis->len), NULL), 0);
+	ck_assert_int_eq(mlog_found(r->log, span_of(genesis->data, genesis->len), NULL), 0);
+	mlog_commit(r->log);
 	memcpy(r->cluster_id, mlog_cluster_id(r->log), HASH_LEN);
 	memcpy(r->token, reply->node_token, HASH_LEN);
 	r->address = mlog_genesis(r->log)->address;
@@ -149,16 +184,6 @@ static inline struct raw_invite raw_invite(struct raw *sponsor)
 	return i;
 }
 
-static inline enum refusal raw_open(struct raw *r, const struct raw_invite *i,
-				    struct signal_reply *reply)
-{
-	struct signal_request rq = { .type = SIGNAL_INVITE_OPEN,
-				     .invite = span_of(i->bytes, i->len) };
-
-	memcpy(rq.invite_sig, i->sig, SIG_LEN);
-	return raw_ask(r, &rq, reply);
-}
-
 /* Fetches what its log lacks, page by page. Some of it may come as an event meanwhile. */
 static inline void raw_fetch(struct raw *r)
 {
@@ -169,23 +194,24 @@ static inline void raw_fetch(struct raw *r)
 	if (!r->log)
 		r->log = mlog_new(seed);
 	do {
+		rq.generation = mlog_generation(r->log);
 		rq.from = mlog_count(r->log);
 		ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_NONE);
-		for (size_t i = mlog_count(r->log) - rq.from; i < reply.entries.n; i++)
-			ck_assert_int_eq(mlog_append(r->log, reply.entries.item[i], NULL), 0);
+		ck_assert_uint_le(reply.first, rq.from);
+		raw_take(r, &reply.entries);
 	} while (reply.entries.n > 0);
 	ck_assert_uint_eq(reply.head.seq + 1, mlog_count(r->log));
+	ck_assert_uint_eq(reply.head.generation, mlog_generation(r->log));
 	r->log_gap = false;
 }
 
 static inline struct entry_bytes raw_admit_entry(struct raw *r, const struct raw_invite *i,
-						 const char *name, ip4 address)
+						 const char *name)
 {
-	struct head head = mlog_head(r->log);
 	struct entry_bytes b;
 	struct err err = { .code = 0 };
-	int rc = admit_make(&head, raw_now_s(r), r->id, name, address, mlog_cluster_id(r->log),
-			    span_of(i->bytes, i->len), i->sig, i->one_time, &b, &err);
+	int rc = admit_make(raw_now_s(r), r->id, name, span_of(i->bytes, i->len), i->sig,
+			    i->one_time, &b, &err);
 
 	ck_assert_msg(rc == 0, "%s", err.text);
 	return b;
@@ -199,29 +225,39 @@ static inline enum refusal raw_admit(struct raw *r, const struct entry_bytes *b,
 	return raw_ask(r, &rq, reply);
 }
 
-/* Up to where the admit entry would be sent; its address in r->address. */
+/* Up to where the admit entry would be sent. */
 static inline void raw_adopt_begin(struct raw *r, const struct raw_invite *i)
 {
-	struct signal_reply reply;
-
 	memcpy(r->cluster_id, i->inv.cluster_id, HASH_LEN);
 	raw_greet(r);
-	ck_assert_int_eq(raw_open(r, i, &reply), REFUSAL_NONE);
-	r->address = reply.address;
+}
+
+/* Keeps what a successful admit gave, and finds itself in the log. */
+static inline void raw_admitted(struct raw *r, const struct signal_reply *reply)
+{
+	struct node_id id = identity_node_id(r->id);
+	const struct member *self;
+	struct head head = { .seq = reply->head.seq };
+
+	memcpy(head.hash, reply->head.hash, HASH_LEN);
+	memcpy(r->token, reply->node_token, HASH_LEN);
 	raw_fetch(r);
+	ck_assert(mlog_has_head(r->log, &head));
+	self = roster_by_id(mlog_roster(r->log), &id, ROSTER_CURRENT);
+	ck_assert_ptr_nonnull(self);
+	ck_assert_uint_eq(self->joined_seq, head.seq);
+	r->address = self->address;
 }
 
 /* All of `mlsh adopt`. */
 static inline void raw_adopt(struct raw *r, const struct raw_invite *i, const char *name)
 {
 	struct signal_reply reply;
-	struct entry_bytes b;
+	struct entry_bytes b = raw_admit_entry(r, i, name);
 
 	raw_adopt_begin(r, i);
-	b = raw_admit_entry(r, i, name, r->address);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
-	memcpy(r->token, reply.node_token, HASH_LEN);
-	ck_assert_int_eq(mlog_append(r->log, span_of(b.data, b.len), NULL), 0);
+	raw_admitted(r, &reply);
 }
 
 /* --- session --- */
@@ -237,12 +273,14 @@ static inline struct wire_candidates raw_candidates(const struct raw *r)
 static inline enum refusal raw_session_ask(struct raw *r, struct signal_reply *reply)
 {
 	struct signal_request rq = { .type = SIGNAL_SESSION, .candidates = raw_candidates(r) };
-	struct head head = { .seq = 0 };
 
-	if (r->log)
-		head = mlog_head(r->log);
-	rq.head.seq = head.seq;
-	memcpy(rq.head.hash, head.hash, HASH_LEN);
+	if (r->log) {
+		struct head head = mlog_head(r->log);
+
+		rq.head.generation = mlog_generation(r->log);
+		rq.head.seq = head.seq;
+		memcpy(rq.head.hash, head.hash, HASH_LEN);
+	}
 	memcpy(rq.node_token, r->token, HASH_LEN);
 	return raw_ask(r, &rq, reply);
 }
@@ -267,6 +305,24 @@ static inline enum refusal raw_subscribe(struct raw *r, struct signal_reply *rep
 	if (refused == REFUSAL_NONE)
 		memcpy(r->epoch, reply->epoch, EPOCH_LEN);
 	return refused;
+}
+
+/* Puts an entry into the log. Its record is in the reply then. */
+static inline enum refusal raw_append(struct raw *r, const struct entry_bytes *b,
+				      struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_APPEND, .entry = span_of(b->data, b->len) };
+
+	return raw_ask(r, &rq, reply);
+}
+
+/* Removes another node. */
+static inline struct entry_bytes raw_remove_entry(struct raw *r, const struct raw *target)
+{
+	struct entry e = raw_entry(r, ENTRY_REMOVE);
+
+	e.remove.id[e.remove.n++] = identity_node_id(target->id);
+	return raw_sign(r, &e);
 }
 
 /* All of what a daemon does: a session with everything fetched, and events. */

@@ -114,18 +114,60 @@ START_TEST(shutdown_with_a_wait)
 }
 END_TEST
 
-START_TEST(removal_stops)
+/* The server's word for a removal is no record of it: the node goes on asking, slowly. */
+START_TEST(removal_without_a_record_does_not_stop)
 {
 	struct scene s;
 
 	scene_up(&s);
 	quic_conn_close(s.e.conn, SIGNAL_CLOSE_REMOVED, "");
 	sim_pass(s.k.w, NS_PER_S);
-	ck_assert(s.n->stopped);
-	ck_assert_int_eq(s.n->stop_err.reason, REFUSAL_NOT_MEMBER);
-	ck_assert_int_eq(kit_status(s.n).state, SESSION_STOPPED);
-	session_kick(s.n->session);
+	ck_assert(!s.n->stopped && !kit_is_up(s.n));
+	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_NOT_MEMBER);
+	ck_assert_ptr_nonnull(strstr(kit_status(s.n).last_err.text, "no record"));
+	s.e.at = SIGNAL_SESSION;
+	s.e.how = EVIL_REFUSE;
+	s.e.reason = REFUSAL_NOT_MEMBER;
+	ck_assert_uint_le(attempts_in_ten_minutes(&s), 21);
+	ck_assert(!s.n->stopped);
+	ck_assert_ptr_nonnull(strstr(kit_status(s.n).last_err.text, "no record"));
+	s.e.how = EVIL_NOT;
+	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
+	scene_close(&s);
+}
+END_TEST
+
+/* The record of it does. */
+START_TEST(removal_by_the_log_stops)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_LOG, .first = 2, .entries.n = 1 };
+	struct entry e = { .type = ENTRY_REMOVE, .remove.n = 1 };
+	struct signer admin;
+	struct entry_bytes bytes;
+	struct kit_node *laptop;
+	struct scene s;
+
+	scene_joined(&s);
+	laptop = scene_second(&s);
+	kit_load(s.n);
+	kit_node_up(laptop);
+	KIT_UP_WITHIN(laptop, 5 * NS_PER_S);
+	admin = (struct signer){ .identity = s.n->id };
+	e.time_s = (uint64_t)clock_wall_s(s.n->host);
+	e.author = s.n->cluster.node_id;
+	e.base = mlog_head(laptop->log);
+	e.remove.id[0] = laptop->cluster.node_id;
+	SIM_CHECK_OK(s.k.w, entry_make(&e, s.n->cluster.cluster_id, &admin, NULL, &bytes, NULL));
+	evil_order(&s.e, span_of(bytes.data, bytes.len), 0);
+	ev.entries.item[0] = shown(&s.e, 2);
+	say(&s.e, &ev);
+	sim_pass(s.k.w, NS_PER_S);
+	ck_assert(laptop->stopped);
+	ck_assert_int_eq(laptop->stop_err.reason, REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(kit_status(laptop).state, SESSION_STOPPED);
+	session_kick(laptop->session);
 	ck_assert_uint_eq(attempts_in_ten_minutes(&s), 0);
+	kit_node_down(laptop);
 	scene_close(&s);
 }
 END_TEST
@@ -200,14 +242,35 @@ START_TEST(presence_of_strangers_is_bounded)
 }
 END_TEST
 
+/* The node's cancel of an invite that does not exist: valid, if it is signed by an admin. */
+static struct entry_bytes make_cancel(struct scene *s)
+{
+	struct signer self = { .identity = s->n->id };
+	struct entry e = { .type = ENTRY_CANCEL,
+			   .time_s = (uint64_t)clock_wall_s(s->n->host),
+			   .author = s->n->cluster.node_id,
+			   .base = mlog_head(s->n->log),
+			   .cancel.nonce = { 1 } };
+	struct entry_bytes b;
+
+	SIM_CHECK_OK(s->k.w, entry_make(&e, s->n->cluster.cluster_id, &self, NULL, &b, NULL));
+	return b;
+}
+
 /* A log event far ahead, and a head that it cannot show. */
 START_TEST(claims_without_entries_are_not_believed)
 {
-	struct signal_event ev = { .type = SIGNAL_EV_LOG, .first = 5000, .entries.n = 1 };
+	struct signal_event ev = { .type = SIGNAL_EV_LOG, .first = 2, .entries.n = 1 };
+	struct entry_bytes cancel;
+	struct record_bytes ahead;
 	struct scene s;
 
 	scene_up(&s);
-	ev.entries.item[0] = span_of(s.e.shown[0].data, s.e.shown[0].len);
+	cancel = make_cancel(&s);
+	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
+	ahead = evil_record(&s.e, 2, span_of(cancel.data, cancel.len), 0);
+	s.e.n_shown = 1;
+	ev.entries.item[0] = span_of(ahead.data, ahead.len);
 	say(&s.e, &ev);
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert(kit_is_up(s.n));
@@ -221,21 +284,16 @@ START_TEST(claims_without_entries_are_not_believed)
 }
 END_TEST
 
-/* An entry that is not valid, at the end of the log: nothing is taken, no storm. */
-START_TEST(invalid_entries_are_not_taken)
+/* Records that no receipt vouches for, at the end of the log: nothing is taken, no storm. */
+START_TEST(records_without_a_receipt_are_not_taken)
 {
 	struct scene s;
 	struct entry_bytes cancel;
-	struct head head;
-	uint8_t nonce[NONCE_LEN] = { 1 };
 
 	scene_up(&s);
-	head = mlog_head(s.n->log);
-	SIM_CHECK_OK(s.k.w, cancel_make(&head, mlog_last_time_s(s.n->log), s.n->id,
-					s.n->cluster.cluster_id, nonce, &cancel, NULL));
-	cancel.data[cancel.len - 1] ^= 1;
-	s.e.shown[1] = cancel;
-	s.e.n_shown = 2;
+	cancel = make_cancel(&s);
+	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
+	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
 	quic_conn_close(s.e.conn, SIGNAL_CLOSE_BYE, "");
 	sim_pass(s.k.w, 5 * NS_PER_S);
 	ck_assert(!kit_is_up(s.n));
@@ -244,23 +302,45 @@ START_TEST(invalid_entries_are_not_taken)
 	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
 	ck_assert_uint_le(attempts_in_ten_minutes(&s), 20);
 	/* The right one is. */
-	s.e.shown[1].data[cancel.len - 1] ^= 1;
+	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	ck_assert_uint_eq(mlog_count(s.n->log), 2);
 	scene_close(&s);
 }
 END_TEST
 
-/* Other bytes in a place of ours: one is judged, then the connection is given up. */
-START_TEST(entries_that_differ_and_are_no_fork_end_the_session)
+/* An entry with a false signature that the server has put in order: it lies, and that is proven. */
+START_TEST(invalid_entries_with_a_receipt_prove_a_lie)
+{
+	struct scene s;
+	struct entry_bytes cancel;
+
+	scene_up(&s);
+	cancel = make_cancel(&s);
+	cancel.data[cancel.len - 1] ^= 1;
+	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
+	quic_conn_close(s.e.conn, SIGNAL_CLOSE_BYE, "");
+	KIT_UP_WITHIN(s.n, 10 * NS_PER_S);
+	sim_pass(s.k.w, 300 * NS_PER_S);
+	ck_assert(kit_is_up(s.n));
+	ck_assert_uint_eq(mlog_count(s.n->log), 1);
+	ck_assert_uint_eq(s.n->forks, 1);
+	ck_assert_uint_eq(s.n->fork_seq, 1);
+	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_FORK);
+	scene_close(&s);
+}
+END_TEST
+
+/* Other bytes in a place of ours, without proof: the connection is given up. */
+START_TEST(records_that_differ_and_are_no_fork_end_the_session)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_LOG, .entries.n = 1 };
 	struct scene s;
-	struct entry_bytes other;
+	struct record_bytes other;
 
 	scene_up(&s);
 	other = s.e.shown[0];
-	other.data[other.len - 1] ^= 1;
+	other.data[other.len - 2] ^= 1;
 	ev.entries.item[0] = span_of(other.data, other.len);
 	say(&s.e, &ev);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
@@ -274,37 +354,43 @@ START_TEST(entries_that_differ_and_are_no_fork_end_the_session)
 }
 END_TEST
 
-/*
- * An entry of a type that this version does not know. A server can show anything, so it is no
- * reason to stop: the node says what may be the matter and asks again, slowly.
- */
-START_TEST(unknown_entry_types_are_not_passed)
+/* An entry of a type that nobody knows yet. */
+static size_t entry_of_type_12(const struct scene *s, uint8_t *out, size_t cap)
 {
 	uint8_t payload[256], zeros[64] = { 0 };
 	struct cbor_writer w = cbor_writer_of(payload, sizeof(payload));
-	struct scene s;
-	struct head head;
+	struct head head = mlog_head(s->n->log);
 	struct span body;
 
-	scene_joined(&s);
-	kit_load(s.n);
-	head = mlog_head(s.n->log);
 	cbor_put_array(&w, 7);
 	cbor_put_uint(&w, 1);
-	cbor_put_uint(&w, 10); /* recover */
-	cbor_put_uint(&w, 1);
+	cbor_put_uint(&w, 12); /* checkpoint */
+	cbor_put_uint(&w, (uint64_t)clock_wall_s(s->n->host));
+	cbor_put_bytes(&w, s->n->cluster.node_id.bytes, NODE_ID_LEN);
+	cbor_put_uint(&w, head.seq);
 	cbor_put_bytes(&w, head.hash, HASH_LEN);
-	cbor_put_uint(&w, mlog_last_time_s(s.n->log) + 1);
-	cbor_put_bytes(&w, zeros, NODE_ID_LEN);
-	cbor_put_array(&w, 0);
+	cbor_put_bytes(&w, zeros, 1);
 	body = cbor_writer_span(&w);
-	w = cbor_writer_of(s.e.shown[1].data, sizeof(s.e.shown[1].data));
+	w = cbor_writer_of(out, cap);
 	cbor_put_array(&w, 2);
 	cbor_put_bytes(&w, body.data, body.len);
 	cbor_put_array(&w, 1);
 	cbor_put_bytes(&w, zeros, SIG_LEN);
-	s.e.shown[1].len = cbor_writer_span(&w).len;
-	s.e.n_shown = 2;
+	return cbor_writer_span(&w).len;
+}
+
+/*
+ * A record of a type that this version does not know. The node says what may be the matter and asks
+ * again, slowly; without a receipt it does not even say that.
+ */
+START_TEST(unknown_entry_types_are_not_passed)
+{
+	uint8_t entry[512];
+	struct scene s;
+
+	scene_joined(&s);
+	kit_load(s.n);
+	evil_order(&s.e, span_of(entry, entry_of_type_12(&s, entry, sizeof(entry))), 0);
 	kit_unload(s.n);
 	kit_node_up(s.n);
 	sim_pass(s.k.w, 5 * NS_PER_S);
@@ -314,6 +400,9 @@ START_TEST(unknown_entry_types_are_not_passed)
 	ck_assert_ptr_nonnull(strstr(kit_status(s.n).last_err.text, "upgrade"));
 	ck_assert_uint_eq(mlog_count(s.n->log), 1);
 	ck_assert_uint_le(attempts_in_ten_minutes(&s), 21);
+	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
+	sim_pass(s.k.w, 60 * NS_PER_S);
+	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
 	s.e.n_shown = 1; /* it was a lie */
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	scene_close(&s);
@@ -322,7 +411,8 @@ END_TEST
 
 UNIT_MAIN("client/hostile", broken_replies_do_not_become_a_storm,
 	  sessions_that_end_at_once_are_not_useful, hello_refused_with_a_wait, shutdown_with_a_wait,
-	  removal_stops, broken_events_end_the_session, a_second_event_stream_ends_the_session,
+	  removal_without_a_record_does_not_stop, removal_by_the_log_stops,
+	  broken_events_end_the_session, a_second_event_stream_ends_the_session,
 	  presence_of_strangers_is_bounded, claims_without_entries_are_not_believed,
-	  invalid_entries_are_not_taken, entries_that_differ_and_are_no_fork_end_the_session,
-	  unknown_entry_types_are_not_passed)
+	  records_without_a_receipt_are_not_taken, invalid_entries_with_a_receipt_prove_a_lie,
+	  records_that_differ_and_are_no_fork_end_the_session, unknown_entry_types_are_not_passed)

@@ -63,8 +63,8 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 		bool stays;
 	} cases[] = {
 		{ REFUSAL_USED_CODE, false }, { REFUSAL_FULL, false },
-		{ REFUSAL_RATE, false },      { REFUSAL_VERSION, false },
-		{ REFUSAL_INTERNAL, true },   { (enum refusal)77, true },
+		{ REFUSAL_VERSION, false },   { REFUSAL_INTERNAL, true },
+		{ (enum refusal)77, true },
 	};
 	struct scene s;
 
@@ -83,11 +83,11 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 			  (cases[i].reason == REFUSAL_USED_CODE));
 		ck_assert(kit_has_file(s.n, STORE_PENDING) == cases[i].stays);
 		ck_assert(!kit_has_identity(s.n));
-		/* What an earlier run sent is not forgotten for a rate limit. */
+		/* What an earlier run sent is not forgotten for what says nothing about it. */
 		if (cases[i].stays) {
-			s.e.reason = REFUSAL_RATE;
+			s.e.reason = REFUSAL_NOT_ALLOWED;
 			kit_setup_with(s.n, &p);
-			KIT_REFUSED(s.n, REFUSAL_RATE);
+			KIT_REFUSED(s.n, REFUSAL_NOT_ALLOWED);
 			ck_assert(kit_has_file(s.n, STORE_PENDING));
 			s.e.reason = REFUSAL_USED_CODE;
 			kit_setup_with(s.n, &p);
@@ -99,8 +99,8 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 }
 END_TEST
 
-/* Stale forever: a bounded number of attempts. */
-START_TEST(endlessly_stale_setup_ends)
+/* "Stale" is the end of it, like any other refusal: nothing of it depends on a log. */
+START_TEST(stale_setup_ends)
 {
 	struct setup_params p;
 	struct scene s;
@@ -112,9 +112,54 @@ START_TEST(endlessly_stale_setup_ends)
 	p = evil_params(&s);
 	kit_setup_with(s.n, &p);
 	KIT_REFUSED(s.n, REFUSAL_STALE);
-	ck_assert_uint_le(s.e.requests[SIGNAL_SETUP], 5);
+	ck_assert_uint_eq(s.e.requests[SIGNAL_SETUP], 1);
 	ck_assert(kit_has_nothing(s.n));
 	scene_close(&s);
+}
+END_TEST
+
+/* A limit on requests is waited for, in hello and behind it, and not forever. */
+START_TEST(rate_limits_are_waited_for)
+{
+	static const enum signal_request_type at[] = { SIGNAL_HELLO, SIGNAL_SETUP_OFFER,
+						       SIGNAL_SETUP };
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		struct setup_params p;
+		struct scene s;
+		uint64_t began;
+
+		scene_open(&s);
+		s.e.how = EVIL_REFUSE;
+		s.e.at = at[i];
+		s.e.reason = REFUSAL_RATE;
+		s.e.retry_after_s = 7;
+		p = evil_params(&s);
+		kit_join_begin(s.n);
+		SIM_CHECK_OK(s.k.w, setup_start(s.n->host, &s.n->store, &p, kit_on_join,
+						kit_on_progress, s.n, &s.n->join_err, &s.n->join));
+		sim_pass(s.k.w, 20 * NS_PER_S);
+		ck_assert(!s.n->join_ended);
+		ck_assert_uint_ge(s.e.requests[at[i]], 2);
+		ck_assert_uint_le(s.e.requests[at[i]], 4);
+		s.e.how = EVIL_NOT;
+		kit_join_run(s.n, 0);
+		KIT_JOINED(s.n);
+		scene_close(&s);
+
+		/* It never says anything else. */
+		scene_open(&s);
+		s.e.how = EVIL_REFUSE;
+		s.e.at = at[i];
+		s.e.reason = REFUSAL_RATE;
+		p = evil_params(&s);
+		began = world_now(s.k.w);
+		kit_setup_with(s.n, &p);
+		ck_assert(!s.n->joined);
+		ck_assert_uint_le(world_now(s.k.w) - began, 125 * NS_PER_S);
+		ck_assert_uint_le(s.e.requests[at[i]], 125);
+		scene_close(&s);
+	}
 }
 END_TEST
 
@@ -183,13 +228,24 @@ static struct kit_node *joiner(struct scene *s, struct invite_url *ret_url)
 /* Another cluster's genesis, valid in itself. */
 static void show_another_genesis(struct scene *s)
 {
+	struct entry_bytes entry;
 	struct genesis g;
 
 	kit_load(s->n);
 	g = *mlog_genesis(s->n->log);
 	g.random[0] ^= 1;
-	SIM_CHECK_OK(s->k.w, genesis_make(&g, 1000, s->n->id, &s->e.shown[0], NULL));
+	SIM_CHECK_OK(s->k.w, genesis_make(&g, 1000, s->n->id, &entry, NULL));
+	evil_found(&s->e, span_of(entry.data, entry.len));
 	kit_unload(s->n);
+}
+
+/* Not joined; the request may have been carried out, so the next run asks for it again. */
+static void expect_pending(struct kit_node *n)
+{
+	ck_assert(!n->joined);
+	ck_assert(!kit_has_file(n, STORE_CLUSTER) && !kit_has_file(n, STORE_LOG));
+	ck_assert(kit_has_file(n, STORE_PENDING));
+	ck_assert_ptr_nonnull(strstr(n->join_err.text, "same command again"));
 }
 
 START_TEST(lying_logs_are_not_joined)
@@ -197,29 +253,51 @@ START_TEST(lying_logs_are_not_joined)
 	struct scene s;
 	struct kit_node *laptop;
 	struct invite_url url;
+	struct record_bytes genesis;
 
 	/* A byte of genesis changed. */
 	scene_joined(&s);
+	genesis = s.e.shown[0];
 	laptop = joiner(&s, &url);
+	s.e.deaf_to_admits = true;
 	s.e.shown[0].data[60] ^= 1;
 	kit_adopt(laptop, &url);
-	ck_assert(!laptop->joined);
-	ck_assert(kit_has_nothing(laptop));
+	expect_pending(laptop);
 	s.e.shown[0].data[60] ^= 1;
+
+	/* "Yes", and the log does not have it. */
+	kit_adopt(laptop, &url);
+	KIT_REFUSED(laptop, REFUSAL_BAD_ENTRY);
+	expect_pending(laptop);
+	s.e.deaf_to_admits = false;
 
 	/* Genesis again and again. */
 	s.e.endless = true;
+	s.e.requests[SIGNAL_LOG] = 0;
 	kit_adopt(laptop, &url);
-	ck_assert(!laptop->joined);
+	expect_pending(laptop);
 	ck_assert_uint_lt(s.e.requests[SIGNAL_LOG], 8);
-	ck_assert(kit_has_nothing(laptop));
 	s.e.endless = false;
 
+	/* A false receipt. */
+	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
+	kit_adopt(laptop, &url);
+	KIT_REFUSED(laptop, REFUSAL_TAMPERED);
+	expect_pending(laptop);
+	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
+
+	s.e.deaf_to_admits = true;
 	show_another_genesis(&s);
 	kit_adopt(laptop, &url);
 	KIT_REFUSED(laptop, REFUSAL_WRONG_CLUSTER);
-	ck_assert(kit_has_nothing(laptop));
-	ck_assert_uint_eq(s.e.requests[SIGNAL_ADMIT], 0);
+	expect_pending(laptop);
+
+	/* It comes to its senses. */
+	s.e.shown[0] = genesis;
+	s.e.deaf_to_admits = false;
+	kit_adopt(laptop, &url);
+	KIT_JOINED(laptop);
+	ck_assert(laptop->result.completed_pending);
 	scene_close(&s);
 }
 END_TEST
@@ -236,17 +314,17 @@ START_TEST(addresses_outside_of_the_subnet_are_not_taken)
 	scene_joined(&s);
 	laptop = joiner(&s, &url);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		s.e.n_shown = 1;
 		s.e.offer_address = addresses[i];
 		kit_adopt(laptop, &url);
-		ck_assert(!laptop->joined);
-		ck_assert(kit_has_nothing(laptop));
+		KIT_REFUSED(laptop, REFUSAL_BAD_ENTRY);
+		expect_pending(laptop);
 	}
-	ck_assert_uint_eq(s.e.requests[SIGNAL_ADMIT], 0);
 	scene_close(&s);
 }
 END_TEST
 
 UNIT_MAIN("client/hostile join", broken_offers_leave_nothing, broken_setup_replies_keep_the_request,
-	  refusals_of_a_setup_follow_the_table, endlessly_stale_setup_ends,
+	  refusals_of_a_setup_follow_the_table, stale_setup_ends, rate_limits_are_waited_for,
 	  offers_outside_of_the_permitted_are_refused, another_subnet_than_asked_is_refused,
 	  lying_logs_are_not_joined, addresses_outside_of_the_subnet_are_not_taken)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions and the log: a restored server, a fork, entries of our own and from peers. */
+/* Sessions and the log: a restored server, a fork, entries of our own, records from peers. */
 #include "accept_kit.h"
 #include "client_kit.h"
 
@@ -45,7 +45,7 @@ static struct invite_url invite_on_genesis(struct kit_node *n)
 	kit_load(n);
 	whole = n->log;
 	n->log = mlog_new(seed);
-	SIM_CHECK_OK(n->kit->w, mlog_append(n->log, mlog_entry(whole, 0), NULL));
+	kit_show(n, mlog_record(whole, 0));
 	url = kit_invite(n);
 	mlog_free(whole);
 	kit_unload(n);
@@ -53,8 +53,8 @@ static struct invite_url invite_on_genesis(struct kit_node *n)
 }
 
 /*
- * The server is put back to an old copy and goes on from there: two different entries in the same
- * place, both valid. Each side keeps its branch and says so.
+ * The server is put back to an old copy and goes on from there: two different records in the same
+ * place, with receipts for both. Each side keeps its branch and says so.
  */
 START_TEST(fork_is_reported_and_not_taken)
 {
@@ -119,14 +119,18 @@ END_TEST
 
 /* --- entries of our own ----------------------------------------------------------------------- */
 
-static int make_cancel(void *ctx, const struct head *head, uint64_t not_before_s,
-		       struct entry_bytes *ret, struct err *err)
+static int make_cancel(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
 {
 	struct kit_node *n = ctx;
+	struct signer self = { .identity = n->id };
+	struct entry e = { .type = ENTRY_CANCEL,
+			   .time_s = (uint64_t)clock_wall_s(n->host),
+			   .author = n->cluster.node_id,
+			   .base = *head };
 
 	n->makes++;
-	return cancel_make(head, MAX((uint64_t)clock_wall_s(n->host), not_before_s), n->id,
-			   n->cluster.cluster_id, n->cancel_nonce, ret, err);
+	memcpy(e.cancel.nonce, n->cancel_nonce, NONCE_LEN);
+	return entry_make(&e, n->cluster.cluster_id, &self, NULL, ret, err);
 }
 
 static void on_append_done(void *ctx, const struct err *err)
@@ -226,30 +230,49 @@ START_TEST(append_before_the_session_is_up)
 }
 END_TEST
 
-/* An entry that came from a peer is pushed to a server that lacks it. */
-START_TEST(entries_from_a_peer_are_pushed)
+/* A record that came from a peer is pushed to a server that lacks it. */
+START_TEST(records_from_a_peer_are_pushed)
 {
 	struct kit k;
-	struct kit_node *nas, *laptop;
-	struct entry_bytes entry;
-	struct head head;
-	struct err err = { 0 };
+	struct kit_node *nas, *laptop, *phone;
+	struct invite_url url;
+	struct mlog *of_nas;
 
-	kit_mesh(&k, 2);
-	kit_all_up(&k);
+	kit_mesh(&k, 3);
 	nas = &k.node[0];
 	laptop = &k.node[1];
-	head = mlog_head(laptop->log);
-	memset(nas->cancel_nonce, 7, NONCE_LEN);
-	ck_assert_int_eq(make_cancel(nas, &head, mlog_last_time_s(laptop->log), &entry, &err), 0);
-	SIM_CHECK_OK(k.w, mlog_append(laptop->log, span_of(entry.data, entry.len), &err));
+	phone = &k.node[2];
+	kit_server_stop(&k);
+	kit_copy_file(k.db, k.copy);
+	kit_server_boot(&k);
+	kit_node_up(nas);
+	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
+	url = kit_invite(nas);
+	cancel(nas, &url);
+	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
+	ck_assert_uint_eq(mlog_count(nas->log), 4);
+	of_nas = nas->log;
+	nas->log = NULL;
+	session_free(nas->session);
+	nas->session = NULL;
+	kit_server_stop(&k);
+	kit_copy_file(k.copy, k.db);
+	kit_server_boot(&k);
+	kit_node_up(laptop);
+	kit_node_up(phone);
+	KIT_UP_WITHIN(laptop, 3 * NS_PER_S);
+	KIT_UP_WITHIN(phone, 3 * NS_PER_S);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(mlog_count(phone->log), 3);
+	kit_show(laptop, mlog_record(of_nas, 3));
 	session_log_grew(laptop->session);
 	sim_pass(k.w, NS_PER_S);
-	ck_assert_uint_eq(mlog_count(nas->log), 3);
+	ck_assert_uint_eq(mlog_count(phone->log), 4);
+	mlog_free(of_nas);
 	kit_close(&k);
 }
 END_TEST
 
 UNIT_MAIN("client/log", restored_server_is_given_what_it_lost, fork_is_reported_and_not_taken,
 	  cancelled_invite_is_refused, append_with_a_lost_reply, append_before_the_session_is_up,
-	  entries_from_a_peer_are_pushed)
+	  records_from_a_peer_are_pushed)

@@ -122,7 +122,7 @@ START_TEST(expired_and_cancelled)
 	world_host_wall_skew(late->host, -300);
 	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
 	world_host_wall_skew(m->server_host, -300);
-	expect_refused(late, &url, REFUSAL_INVITE_CANCELLED);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
 	world_host_wall_skew(m->server_host, 0);
 
 	/* the sponsor is away: the server's clock and the log's times decide */
@@ -137,7 +137,7 @@ START_TEST(expired_and_cancelled)
 	sim_pass(m->w, 5 * SECOND);
 	MESH_CHECK(m, mesh_server_log(m) == 4);
 	world_host_wall_skew(m->server_host, -300);
-	expect_refused(late, &second, REFUSAL_INVITE_CANCELLED);
+	expect_refused(late, &second, REFUSAL_INVITE_EXPIRED);
 	mesh_free(m);
 }
 END_TEST

@@ -44,14 +44,14 @@ static void check_denied(struct fleet *m, unsigned at, unsigned of)
 	SIM_CHECK(m->w, log_links(p) <= 1);
 }
 
-/* Entries that only one of the two has. */
+/* A record that only one of the two has. */
 static void learn(struct fleet *m, unsigned at, unsigned joiner)
 {
 	struct kit_invite i = kit_invite(&m->kit, joiner);
 	struct entry_bytes b = kit_admit(&m->kit, &i, joiner);
 
-	kit_append(m->kit.log, &b);
-	kit_append(m->node[at].log, &b);
+	kit_append(&m->kit, &b);
+	fleet_learn(&m->node[at], m->kit.log, mlog_count(m->kit.log) - 1);
 	overlay_log_grew(m->node[at].o);
 }
 

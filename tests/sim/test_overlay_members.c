@@ -261,7 +261,7 @@ START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 	for (unsigned i = 0; i < 3; i++)
 		fleet_start(&m.node[i]);
 	fleet_wait_up(&m, 2 * NS_PER_S);
-	ck_assert_int_eq(mlog_append(m.node[1].log, mlog_entry(m.kit.log, 3), NULL), 0);
+	fleet_learn(&m.node[1], m.kit.log, 3);
 	overlay_log_grew(m.node[1].o);
 	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, all_logs_equal, &m));
 	ck_assert_uint_eq(mlog_count(m.node[0].log), 4);
@@ -276,30 +276,101 @@ START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 }
 END_TEST
 
-/* One taken would be the last for long: time never runs backwards in a log. */
-START_TEST(an_entry_of_the_far_future_is_not_taken_from_a_peer)
+/* A member's own invention, in order by nobody: not taken, and the member is cut off. */
+START_TEST(a_record_without_the_servers_receipt_is_not_taken)
 {
 	struct fleet m;
+	struct kit_invite invite;
+	struct entry_bytes admit;
+	struct record_bytes forged;
 
 	fleet_init(&m, 2);
 	for (unsigned i = 0; i < 2; i++)
 		fleet_start(&m.node[i]);
 	fleet_wait_up(&m, 2 * NS_PER_S);
-	m.kit.now_s = (uint64_t)clock_wall_s(m.node[0].h) + CLOCK_AHEAD_MAX_S + 60;
-	kit_join(&m.kit, 2);
-	ck_assert_int_eq(mlog_append(m.node[1].log, mlog_entry(m.kit.log, 2), NULL), 0);
+	invite = kit_invite(&m.kit, 2);
+	admit = kit_admit(&m.kit, &invite, 2);
+	forged = kit_record(&m.kit, kit_span(&admit), kit_next_address(m.kit.log), KIT_ORDER_NEXT);
+	ck_assert_int_eq(mlog_reload(m.node[1].log, kit_record_span(&forged), NULL), 0);
+	mlog_commit(m.node[1].log);
 	overlay_log_grew(m.node[1].o);
+	sim_pass(m.w, 100 * NS_PER_MS);
+	ck_assert(!fleet_linked(&m.node[0], &m.node[1]));
 	sim_pass(m.w, 2 * NS_PER_S);
 	ck_assert_uint_eq(mlog_count(m.node[0].log), 2);
-	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
-	/* Its time comes; the next news brings it along. */
-	sim_pass(m.w, 60 * NS_PER_S);
-	kit_join(&m.kit, 3);
-	ck_assert_int_eq(mlog_append(m.node[1].log, mlog_entry(m.kit.log, 3), NULL), 0);
-	overlay_log_grew(m.node[1].o);
-	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, all_logs_equal, &m));
-	ck_assert_uint_eq(mlog_count(m.node[0].log), 4);
+	ck_assert_uint_eq(m.node[0].forks, 0);
 	fleet_free(&m);
+}
+END_TEST
+
+/* A recovery that dropped records replaces them at whoever has them, without a server. */
+START_TEST(a_recovery_reaches_peers)
+{
+	struct fleet m;
+	struct entry_bytes recovery;
+	struct entry e;
+	struct head base;
+
+	fleet_init(&m, 2);
+	base = mlog_head(m.kit.log);
+	kit_join(&m.kit, 2);
+	kit_join(&m.kit, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		fleet_learn(&m.node[i], m.kit.log, 2);
+		fleet_learn(&m.node[i], m.kit.log, 3);
+		fleet_start(&m.node[i]);
+	}
+	fleet_wait_up(&m, 2 * NS_PER_S);
+	e = kit_recover_fields(&m.kit, KIT_CODE, KIT_CODE_NEXT, 0);
+	e.base = base;
+	recovery = kit_sign(&m.kit, &e, KIT_CODE, 0);
+	kit_append(&m.kit, &recovery);
+	kit_join(&m.kit, 4);
+	ck_assert_uint_eq(mlog_count(m.kit.log), 4);
+	fleet_learn(&m.node[1], m.kit.log, 2);
+	fleet_learn(&m.node[1], m.kit.log, 3);
+	ck_assert_uint_eq(mlog_generation(m.node[1].log), 1);
+	overlay_log_grew(m.node[1].o);
+	sim_pass(m.w, NS_PER_S);
+	ck_assert_uint_eq(mlog_generation(m.node[0].log), 1);
+	ck_assert_uint_eq(mlog_count(m.node[0].log), 4);
+	base = mlog_head(m.kit.log);
+	ck_assert(mlog_has_head(m.node[0].log, &base));
+	ck_assert_uint_eq(m.node[0].forks + m.node[1].forks, 0);
+	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
+	fleet_free(&m);
+}
+END_TEST
+
+/* The same, told by hello to one that was away. */
+START_TEST(a_recovery_is_found_by_hello)
+{
+	for (unsigned behind = 0; behind < 2; behind++) {
+		struct fleet m;
+		struct entry_bytes recovery;
+		struct entry e;
+		struct head base;
+
+		fleet_init(&m, 2);
+		base = mlog_head(m.kit.log);
+		for (unsigned i = 2; i < 7; i++) {
+			kit_join(&m.kit, i);
+			fleet_learn(&m.node[0], m.kit.log, i);
+			fleet_learn(&m.node[1], m.kit.log, i);
+		}
+		e = kit_recover_fields(&m.kit, KIT_CODE, KIT_CODE_NEXT, 0);
+		e.base = base;
+		recovery = kit_sign(&m.kit, &e, KIT_CODE, 0);
+		kit_append(&m.kit, &recovery);
+		fleet_learn(&m.node[1 - behind], m.kit.log, 2);
+		fleet_start(&m.node[0]);
+		fleet_start(&m.node[1]);
+		sim_pass(m.w, 3 * NS_PER_S);
+		ck_assert_uint_eq(mlog_generation(m.node[behind].log), 1);
+		ck_assert_uint_eq(mlog_count(m.node[behind].log), 3);
+		SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[1]));
+		fleet_free(&m);
+	}
 }
 END_TEST
 
@@ -362,5 +433,6 @@ UNIT_MAIN("overlay/members", a_key_that_is_no_members_is_refused_in_the_handshak
 	  a_connection_without_control_stream_is_closed, whoever_is_behind_learns_from_its_peer,
 	  a_large_cluster_builds_tunnels_on_the_first_packet,
 	  an_entry_that_one_learns_reaches_all_without_a_server,
-	  an_entry_of_the_far_future_is_not_taken_from_a_peer, a_fork_is_reported_by_both_sides,
+	  a_record_without_the_servers_receipt_is_not_taken, a_recovery_reaches_peers,
+	  a_recovery_is_found_by_hello, a_fork_is_reported_by_both_sides,
 	  a_fork_is_found_when_one_log_is_longer)

@@ -429,7 +429,7 @@ static void fleet_join(struct fleet *m, struct fleet_node *seen_by, unsigned n)
 	uint64_t at = mlog_count(m->kit.log);
 
 	kit_join(&m->kit, n);
-	ck_assert_int_eq(mlog_append(seen_by->log, mlog_entry(m->kit.log, at), NULL), 0);
+	fleet_learn(seen_by, m->kit.log, at);
 	overlay_log_grew(seen_by->o);
 }
 

@@ -80,41 +80,30 @@ static bool fetch(struct unit_rng *rng, struct raw *r)
 		if (!ask(rng, r, &rq, &reply))
 			return false;
 		ck_assert_int_eq(reply.refusal, REFUSAL_NONE);
-		for (size_t i = 0; i < reply.entries.n; i++)
-			ck_assert_int_eq(mlog_append(r->log, reply.entries.item[i], NULL), 0);
+		raw_take(r, &reply.entries);
 	} while (reply.entries.n > 0);
 	return true;
 }
 
-/* One attempt at adoption, up to the node token. */
+/* One attempt at adoption, up to the node token and the log. */
 static bool attempt(struct unit_rng *rng, struct joiner *j)
 {
-	struct signal_request open = { .type = SIGNAL_INVITE_OPEN };
 	struct signal_request admit = { .type = SIGNAL_ADMIT };
-	struct signal_reply reply;
+	struct signal_reply reply, acknowledged;
 	struct raw *r = j->r;
 
 	greet(r);
-	open.invite = span_of(j->invite.bytes, j->invite.len);
-	memcpy(open.invite_sig, j->invite.sig, SIG_LEN);
-	if (!ask(rng, r, &open, &reply))
-		return false;
-	ck_assert_int_eq(reply.refusal, REFUSAL_NONE);
-	if (j->pending.len == 0) {
-		r->address = reply.address;
-		if (!fetch(rng, r))
-			return false;
-		j->pending = raw_admit_entry(r, &j->invite, j->name, r->address);
-	}
+	if (j->pending.len == 0)
+		j->pending = raw_admit_entry(r, &j->invite, j->name);
 	admit.entry = span_of(j->pending.data, j->pending.len);
 	if (!ask(rng, r, &admit, &reply))
 		return false;
-	if (reply.refusal == REFUSAL_STALE) {
-		j->pending.len = 0; /* another came first: make it again */
-		return false;
-	}
 	ck_assert_int_eq(reply.refusal, REFUSAL_NONE);
-	memcpy(r->token, reply.node_token, HASH_LEN);
+	acknowledged = reply;
+	if (!fetch(rng, r))
+		return false;
+	ck_assert_uint_lt(acknowledged.head.seq, mlog_count(r->log));
+	memcpy(r->token, acknowledged.node_token, HASH_LEN);
 	return true;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <sqlite3.h>
 
+#include "signal/caller.h"
 #include "signal/token.h"
 #include "signal_steps.h"
 
@@ -70,7 +71,7 @@ START_TEST(a_locked_database_delays_what_writes_and_nothing_else)
 
 	beside = open_beside();
 	sql(beside, "BEGIN IMMEDIATE");
-	entry = raw_admit_entry(joiner, &invite, "joiner", joiner->address);
+	entry = raw_admit_entry(joiner, &invite, "joiner");
 	send_admit(joiner, &entry);
 	begin = clock_now(g.h);
 	for (int i = 0; i < 20; i++) {
@@ -89,8 +90,7 @@ START_TEST(a_locked_database_delays_what_writes_and_nothing_else)
 
 	/* held for too long: said in words, and the same request is good later */
 	sql(beside, "BEGIN IMMEDIATE");
-	raw_fetch(late);
-	entry = raw_admit_entry(late, &invite_late, "late", late->address + 1);
+	entry = raw_admit_entry(late, &invite_late, "late");
 	ck_assert_int_eq(raw_admit(late, &entry, &reply), REFUSAL_INTERNAL);
 	ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len, "locked", 6));
 	sql(beside, "ROLLBACK");
@@ -119,7 +119,7 @@ START_TEST(a_waiting_request_ends_with_its_connection)
 	raw_adopt_begin(joiner, &invite);
 	beside = open_beside();
 	sql(beside, "BEGIN IMMEDIATE");
-	entry = raw_admit_entry(joiner, &invite, "joiner", joiner->address);
+	entry = raw_admit_entry(joiner, &invite, "joiner");
 	send_admit(joiner, &entry);
 	sim_pass(g.w, NS_PER_S);
 	raw_hang_up(joiner);
@@ -138,7 +138,7 @@ START_TEST(a_waiting_request_ends_with_its_connection)
 }
 END_TEST
 
-/* Clusters of their own, so that none is stale for another's sake: all in one transaction. */
+/* In clusters of their own: all in one transaction. */
 START_TEST(requests_that_come_together_are_stored_together)
 {
 	struct raw *founder[JOINERS], *joiner[JOINERS];
@@ -164,7 +164,7 @@ START_TEST(requests_that_come_together_are_stored_together)
 	beside = open_beside();
 	sql(beside, "BEGIN IMMEDIATE");
 	for (unsigned i = 0; i < JOINERS; i++) {
-		entry[i] = raw_admit_entry(joiner[i], &invite[i], "joiner", joiner[i]->address);
+		entry[i] = raw_admit_entry(joiner[i], &invite[i], "joiner");
 		if (i % 3 == 2) /* some are wrong: refused alone */
 			entry[i].data[entry[i].len - 1] ^= 1;
 		send_admit(joiner[i], &entry[i]);
@@ -189,9 +189,19 @@ START_TEST(requests_that_come_together_are_stored_together)
 }
 END_TEST
 
-/* The disk is full at the commit: all are refused, nothing is kept or told, later it is good. */
+static const struct mlog *servers_log(const struct raw *member)
+{
+	return registry_find(g.s->registry, member->cluster_id)->log;
+}
+
+/*
+ * The disk is full at the commit: all are refused, nothing is kept or told, nothing that was there
+ * before is thrown away, and later the same request is good.
+ */
 START_TEST(a_commit_that_fails_is_undone_in_memory_too)
 {
+	const struct mlog *before;
+	struct node_id id;
 	struct raw *founder, *other, *joiner;
 	struct raw_invite invite;
 	struct signal_reply reply;
@@ -209,20 +219,33 @@ START_TEST(a_commit_that_fails_is_undone_in_memory_too)
 	invite = raw_invite(founder);
 	joiner = raw_new(&g);
 	raw_adopt_begin(joiner, &invite);
-	entry = raw_admit_entry(joiner, &invite, "joiner", joiner->address);
+	entry = raw_admit_entry(joiner, &invite, "joiner");
 	/* a row of another cluster's that is missing makes the commit fail, as a full disk does */
 	beside = open_beside();
 	sql(beside, "CREATE TABLE parent (x INTEGER PRIMARY KEY);"
 		    "CREATE TABLE child (x REFERENCES parent (x) DEFERRABLE INITIALLY DEFERRED);"
-		    "CREATE TRIGGER fails AFTER INSERT ON entry BEGIN "
+		    "CREATE TRIGGER fails AFTER INSERT ON record BEGIN "
 		    "INSERT INTO child VALUES (1); END");
-	ck_assert_int_eq(raw_admit(joiner, &entry, &reply), REFUSAL_INTERNAL);
+	before = servers_log(other);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2) /* at the write already */
+			sql(beside, "DROP TRIGGER fails; CREATE TRIGGER fails BEFORE INSERT ON "
+				    "address BEGIN SELECT RAISE (ABORT, 'no'); END");
+		ck_assert_int_eq(raw_admit(joiner, &entry, &reply), REFUSAL_INTERNAL);
+		ck_assert_ptr_eq(servers_log(other), before);
+		ck_assert_uint_eq(mlog_count(before), 2);
+	}
+	id = identity_node_id(joiner->id);
+	ck_assert_ptr_null(roster_by_id(mlog_roster(before), &id, ROSTER_ALL));
 	sim_pass(g.w, NS_PER_S);
 	ck_assert_uint_eq(other->log_entries, told);
 	raw_fetch(other);
 	ck_assert_uint_eq(mlog_count(other->log), 2);
 	sql(beside, "DROP TRIGGER fails");
 	ck_assert_int_eq(raw_admit(joiner, &entry, &reply), REFUSAL_NONE);
+	ck_assert_ptr_eq(servers_log(other), before);
+	raw_admitted(joiner, &reply);
+	ck_assert_uint_eq(joiner->address, IP(100, 64, 0, 3)); /* none was used up */
 	sim_pass(g.w, NS_PER_S);
 	ck_assert_uint_eq(other->log_entries, told + 1);
 	sqlite3_close(beside);
@@ -256,12 +279,12 @@ START_TEST(a_reader_that_stays_costs_two_seconds_once_and_one_line)
 	founder = raw_founder(&g);
 	host_log(g.h)->sink = count_line;
 	beside = open_beside();
-	sql(beside, "BEGIN; SELECT count(*) FROM entry");
+	sql(beside, "BEGIN; SELECT count(*) FROM record");
 	for (unsigned i = 0; i < 2; i++) {
 		invite = raw_invite(founder);
 		joiner = raw_new(&g);
 		raw_adopt_begin(joiner, &invite);
-		entry = raw_admit_entry(joiner, &invite, i ? "b" : "a", joiner->address);
+		entry = raw_admit_entry(joiner, &invite, i ? "b" : "a");
 		begin = clock_now(g.h);
 		ck_assert_int_eq(raw_admit(joiner, &entry, &reply), REFUSAL_NONE);
 		ck_assert_int_eq(clock_now(g.h) - begin > NS_PER_S, i == 0);

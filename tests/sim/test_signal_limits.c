@@ -28,17 +28,19 @@ static void end(void)
 
 /* --- phases ----------------------------------------------------------------------------------- */
 
-enum { NEW, SETUP, GREETED, INVITED, SESSION, N_PHASES };
+enum { NEW, SETUP, GREETED, FORMER, ADMITTED, SESSION, N_PHASES };
 
 /* A fresh node, brought to the phase. */
 static struct raw *in_phase(int phase)
 {
+	struct signal_reply reply;
 	struct raw_invite i;
+	struct entry_bytes b;
 	struct raw *r;
 	char name[32];
 
 	snprintf(name, sizeof(name), "member%llu", (unsigned long long)g.ids);
-	r = phase == SESSION ? raw_member(founder, name) : raw_new(&g);
+	r = phase == SESSION || phase == FORMER ? raw_member(founder, name) : raw_new(&g);
 	switch (phase) {
 	case NEW:
 		raw_connect(r);
@@ -50,9 +52,15 @@ static struct raw *in_phase(int phase)
 		memcpy(r->cluster_id, founder->cluster_id, HASH_LEN);
 		raw_greet(r);
 		break;
-	case INVITED:
+	case FORMER:
+		b = raw_remove_entry(founder, r);
+		ck_assert_int_eq(raw_append(founder, &b, &reply), REFUSAL_NONE);
+		raw_greet(r);
+		ck_assert_int_eq(raw_session_ask(r, &reply), REFUSAL_NOT_MEMBER);
+		break;
+	case ADMITTED:
 		i = raw_invite(founder);
-		raw_adopt_begin(r, &i);
+		raw_adopt(r, &i, name);
 		break;
 	case SESSION:
 		raw_session(r);
@@ -69,7 +77,7 @@ static struct signal_request request_of(enum signal_request_type type)
 
 	rq.agent = span_str("x");
 	rq.code = span_str("AAAA-AAAA-AAAA");
-	rq.entry = rq.invite = span_of(bytes, sizeof(bytes));
+	rq.entry = span_of(bytes, sizeof(bytes));
 	return rq;
 }
 
@@ -78,13 +86,17 @@ START_TEST(requests_in_another_phase_are_refused)
 	static const bool allowed[N_PHASES][SIGNAL_REQUEST_TYPES] = {
 		[NEW] = { [SIGNAL_HELLO] = true },
 		[SETUP] = { [SIGNAL_SETUP_OFFER] = true, [SIGNAL_SETUP] = true },
-		[GREETED] = { [SIGNAL_INVITE_OPEN] = true,
+		[GREETED] = { [SIGNAL_RECOVER] = true,
+			      [SIGNAL_ADMIT] = true,
 			      [SIGNAL_SESSION] = true,
 			      [SIGNAL_PUSH] = true },
-		[INVITED] = { [SIGNAL_INVITE_OPEN] = true,
+		[FORMER] = { [SIGNAL_RECOVER] = true,
+			     [SIGNAL_LOG] = true,
+			     [SIGNAL_SESSION] = true,
+			     [SIGNAL_PUSH] = true },
+		[ADMITTED] = { [SIGNAL_LOG] = true, [SIGNAL_ADMIT] = true },
+		[SESSION] = { [SIGNAL_RECOVER] = true,
 			      [SIGNAL_LOG] = true,
-			      [SIGNAL_ADMIT] = true },
-		[SESSION] = { [SIGNAL_LOG] = true,
 			      [SIGNAL_APPEND] = true,
 			      [SIGNAL_PUSH] = true,
 			      [SIGNAL_CANDIDATES] = true,
@@ -126,13 +138,13 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 		{ "\x00\x00\x00\x01\x80", 5 },	   /* an empty array */
 		{ "\x00\x00\x00\x01\xff", 5 },
 		{ "\x00\x00\x00\x02\x81\x18", 6 },
-		{ "\x00\x00\x00\x02\x81\x0c", 6 },	   /* relay_open, to nobody */
-		{ "\x00\x00\x00\x04\x82\x18\x05\x00", 8 }, /* log, its type not in one byte */
-		{ "\x00\x00\x00\x04\x9f\x05\x00\xff", 8 }, /* indefinite */
-		{ "\x00\x00\x00\x03\x82\x05\x20", 7 },	   /* log from -1 */
-		{ "\x00\x00\x00\x03\x82\x05\x00\x00", 8 }, /* something behind the message */
-		{ "\x00\x00\x00\x04\x82\x05\x00\x00", 8 }, /* something behind the array */
-		{ "\x00\x00\x00\x06\xc1\x82\x05\x00", 8 }, /* a tag, and too short */
+		{ "\x00\x00\x00\x02\x81\x0c", 6 },	       /* relay_open, to nobody */
+		{ "\x00\x00\x00\x05\x83\x18\x05\x00\x00", 9 }, /* log, its type not in one byte */
+		{ "\x00\x00\x00\x05\x9f\x05\x00\x00\xff", 9 }, /* indefinite */
+		{ "\x00\x00\x00\x04\x83\x05\x00\x20", 8 },     /* log from -1 */
+		{ "\x00\x00\x00\x04\x83\x05\x00\x00\x00", 9 }, /* something behind the message */
+		{ "\x00\x00\x00\x05\x83\x05\x00\x00\x00", 9 }, /* something behind the array */
+		{ "\x00\x00\x00\x06\xc1\x83\x05\x00\x00", 9 }, /* a tag, and too short */
 		{ "\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81", 12 },
 	};
 
@@ -504,7 +516,7 @@ START_TEST(who_does_not_fetch_events_is_hung_up_on)
 	raw_online(healthy);
 	r->hold = true;
 	for (size_t i = 0; i < mlog_count(founder->log); i++)
-		log_bytes += mlog_entry(founder->log, i).len;
+		log_bytes += mlog_record(founder->log, i).len;
 	c = registry_find(g.s->registry, founder->cluster_id);
 	/* the whole log, again and again, as if it were news */
 	for (; !r->closed && sent < 3 * SIGNAL_EVENT_BACKLOG_BYTES; times++) {
@@ -543,7 +555,7 @@ START_TEST(a_full_disk_is_said_and_nothing_is_half_done)
 	i = raw_invite(founder);
 	r = raw_new(&g);
 	raw_adopt_begin(r, &i);
-	b = raw_admit_entry(r, &i, "laptop", r->address);
+	b = raw_admit_entry(r, &i, "laptop");
 	limit_files(100);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_INTERNAL);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_INTERNAL);

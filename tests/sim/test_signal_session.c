@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions at a simulated server: presence, its cursor, replacement, restarts, old databases. */
+#include "signal/caller.h"
 #include "signal_steps.h"
 
 static struct sig g;
@@ -304,7 +305,7 @@ static enum refusal push(struct raw *r, size_t from, struct signal_reply *reply)
 
 	memcpy(rq.node_token, r->token, HASH_LEN);
 	for (size_t seq = from; seq < mlog_count(r->log); seq++)
-		rq.entries.item[rq.entries.n++] = mlog_entry(r->log, seq);
+		rq.entries.item[rq.entries.n++] = mlog_record(r->log, seq);
 	return raw_ask(r, &rq, reply);
 }
 
@@ -346,7 +347,46 @@ START_TEST(an_old_database_is_repaired_by_a_member)
 }
 END_TEST
 
-/* Else one invite would be enough to use up the subnet for everybody. */
+/* --- what only the server's own key can have made: records that it has forgotten --- */
+
+/* The log as somebody has it, with another node at this address; the order key is `seed`. */
+static struct mlog *further(struct raw *of, const char *name, ip4 address,
+			    const uint8_t seed[SIGN_SEED_LEN])
+{
+	static const uint8_t map_seed[16];
+	struct raw_invite i = raw_invite(founder);
+	struct mlog *l = mlog_new(map_seed);
+	struct wire_entries page;
+	struct mlog_take take;
+	struct entry_bytes b;
+	uint8_t key[KEY_LEN];
+	struct ordering by = { raw_now_s(of), address, seed, key };
+	struct err err = { .code = 0 };
+	struct entry e;
+	struct raw *x = raw_new(&g);
+
+	mlog_page(of->log, 0, &page);
+	mlog_take(l, page.item, page.n, &take);
+	ck_assert_uint_eq(take.added, mlog_count(of->log));
+	b = raw_admit_entry(x, &i, name);
+	raw_free(x);
+	ck_assert_int_eq(entry_decode(span_of(b.data, b.len), &e, NULL), 0);
+	ck_assert_int_eq(seed_public(seed, key), 0);
+	ck_assert_msg(mlog_order(l, &e, span_of(b.data, b.len), &by, &err) == 0, "%s", err.text);
+	mlog_commit(l);
+	return l;
+}
+
+static enum refusal push_last(struct raw *r, const struct mlog *l, struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_PUSH };
+
+	memcpy(rq.node_token, r->token, HASH_LEN);
+	rq.entries.item[rq.entries.n++] = mlog_record(l, mlog_count(l) - 1);
+	return raw_ask(r, &rq, reply);
+}
+
+/* Else one record would be enough to use up the subnet for all its clusters. */
 START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 {
 	static const struct {
@@ -358,27 +398,19 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 		{ IP(100, 64, 0, 2) + PUSH_GAP_MAX, REFUSAL_NONE },
 	};
 	struct signal_reply reply;
-	struct raw_invite i;
 	struct raw *a, *c;
 
 	begin();
 	a = raw_member(founder, "laptop"); /* has .2 */
-	i = raw_invite(founder);
 	raw_session(a);
 	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
-		struct signal_request rq = { .type = SIGNAL_PUSH };
-		struct raw *x = raw_new(&g);
-		struct entry_bytes b;
+		struct mlog *l = further(a, "second", cases[n].address, g.s->keys.order_seed);
 
-		x->log = a->log;
-		b = raw_admit_entry(x, &i, "second", cases[n].address);
-		x->log = NULL;
-		memcpy(rq.node_token, a->token, HASH_LEN);
-		rq.entries.item[rq.entries.n++] = span_of(b.data, b.len);
-		ck_assert_int_eq(raw_ask(a, &rq, &reply), cases[n].refused);
-		raw_free(x);
+		ck_assert_int_eq(push_last(a, l, &reply), cases[n].refused);
+		mlog_free(l);
 	}
 	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 3);
 	c = raw_member(founder, "tablet"); /* there is still room */
 	ck_assert_uint_eq(c->address, IP(100, 64, 0, 3) + PUSH_GAP_MAX);
 	raw_free(c);
@@ -387,34 +419,86 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 }
 END_TEST
 
-START_TEST(a_pushed_fork_is_refused)
+/* A member that is no server makes up records. */
+START_TEST(pushed_records_without_our_receipt_are_refused)
 {
-	static const uint8_t seed[16];
 	struct signal_reply reply;
-	struct raw_invite i;
-	struct entry_bytes b;
-	struct raw *a, *x;
-	struct mlog *forked;
+	uint8_t seed[SIGN_SEED_LEN] = { 7 };
+	struct record_bytes bytes;
+	struct signal_request rq = { .type = SIGNAL_PUSH };
+	struct record rec;
+	struct mlog *l;
+	struct raw *a;
 
 	begin();
 	a = raw_member(founder, "laptop");
-	/* another second entry, just as valid */
-	forked = mlog_new(seed);
-	ck_assert_int_eq(mlog_append(forked, mlog_entry(founder->log, 0), NULL), 0);
-	mlog_free(founder->log);
-	founder->log = forked;
-	founder->log_gap = true; /* it lacks what the server has */
+	raw_session(a);
+	l = further(a, "ghost", IP(100, 64, 0, 3), g.s->keys.order_seed);
+	ck_assert_int_eq(record_decode(mlog_record(l, 2), &rec, NULL), 0);
+	memcpy(rq.node_token, a->token, HASH_LEN);
+	rq.entries.n = 1;
+	for (int forged = 0; forged < 2; forged++) {
+		uint8_t receipt[SIG_LEN];
+
+		ck_assert_int_eq(receipt_make(seed, a->cluster_id, &rec.order, rec.entry_hash,
+					      receipt),
+				 0);
+		rec.receipt = forged ? receipt : NULL;
+		ck_assert_int_eq(record_encode(&rec, &bytes), 0);
+		rq.entries.item[0] = span_of(bytes.data, bytes.len);
+		ck_assert_int_ne(raw_ask(a, &rq, &reply), REFUSAL_NONE);
+	}
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 2);
+	ck_assert_int_eq(push_last(a, l, &reply), REFUSAL_NONE); /* with the receipt it is good */
+	mlog_free(l);
+	raw_free(a);
+	end();
+}
+END_TEST
+
+/* The server was restored and has ordered on: now there are two logs under its own key. */
+START_TEST(a_server_that_is_shown_its_other_log_orders_nothing_more)
+{
+	struct signal_request rq = { .type = SIGNAL_RECOVER };
+	struct signer code = { .identity = NULL };
+	struct signal_reply reply;
+	struct raw_invite i;
+	struct entry_bytes b;
+	struct entry e;
+	struct mlog *l;
+	struct raw *a, *x;
+	uint8_t key[KEY_LEN];
+
+	begin();
+	l = further(founder, "evil", IP(100, 64, 0, 9), g.s->keys.order_seed);
+	a = raw_member(founder, "laptop");
+	raw_session(a);
+	ck_assert_int_eq(push_last(a, l, &reply), REFUSAL_UNKNOWN_HEAD);
 	i = raw_invite(founder);
 	x = raw_new(&g);
-	x->log = mlog_new(seed);
-	ck_assert_int_eq(mlog_append(x->log, mlog_entry(founder->log, 0), NULL), 0);
-	b = raw_admit_entry(x, &i, "evil", IP(100, 64, 0, 2));
-	ck_assert_int_eq(mlog_append(forked, span_of(b.data, b.len), NULL), 0);
-	ck_assert_int_ne(push(founder, 1, &reply), REFUSAL_NONE);
-	raw_session(a);
-	raw_fetch(a);
+	raw_adopt_begin(x, &i);
+	b = raw_admit_entry(x, &i, "later");
+	ck_assert_int_eq(raw_admit(x, &b, &reply), REFUSAL_UNKNOWN_HEAD);
+	raw_fetch(a); /* what it has it still gives */
 	ck_assert_uint_eq(mlog_count(a->log), 2);
+
+	/* the recovery code decides which one goes on */
+	code.seed = founder->code;
+	e = raw_entry(founder, ENTRY_RECOVER);
+	ck_assert_int_eq(seed_public(founder->code, key), 0);
+	memcpy(e.recover.key, key, KEY_LEN);
+	e.author = key_node_id(key);
+	e.recover.admins.id[e.recover.admins.n++] = identity_node_id(founder->id);
+	raw_code_hash(key, e.recover.next);
+	ck_assert_int_eq(entry_make(&e, founder->cluster_id, &code, NULL, &b, NULL), 0);
+	rq.entry = span_of(b.data, b.len);
+	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE);
+	sim_pass(g.w, NS_PER_S);
 	raw_free(x);
+	x = raw_member(founder, "later");
+	raw_free(x);
+	mlog_free(l);
 	raw_free(a);
 	end();
 }
@@ -456,5 +540,7 @@ UNIT_MAIN("signal/session", presence_is_told_once_and_never_ones_own,
 	  a_session_needs_token_and_key, hello_tells_time_address_and_head,
 	  a_moved_node_is_told_its_new_address, a_crowd_is_told_in_few_events,
 	  a_restart_keeps_everything, an_old_database_is_repaired_by_a_member,
-	  a_pushed_address_may_leave_a_small_gap_only, a_pushed_fork_is_refused,
+	  a_pushed_address_may_leave_a_small_gap_only,
+	  pushed_records_without_our_receipt_are_refused,
+	  a_server_that_is_shown_its_other_log_orders_nothing_more,
 	  a_stop_says_goodbye_and_ends_within_two_seconds)

@@ -123,12 +123,17 @@ START_TEST(setup_refuses_a_genesis_that_does_not_fit)
 	sig_start(&g);
 	a = raw_new(&g);
 	raw_greet(a);
+	ck_assert_int_eq(raw_offer(a, g.code, NULL, &reply), REFUSAL_NONE);
 
 	x = raw_genesis(a, "homelab", g.cfg.subnet, IP(100, 64, 0, 2)); /* not the next address */
 	e = raw_genesis_sign(a, &x);
 	ck_assert_int_eq(raw_setup_send(a, g.code, &e, &reply), REFUSAL_STALE);
 	x = raw_genesis(a, "homelab", g.cfg.subnet, IP(100, 64, 0, 1));
-	x.signal_cert[0] ^= 1;
+	x.server.cert[0] ^= 1;
+	e = raw_genesis_sign(a, &x);
+	ck_assert_int_eq(raw_setup_send(a, g.code, &e, &reply), REFUSAL_BAD_ENTRY);
+	x.server.cert[0] ^= 1;
+	memcpy(x.server.order_key, x.key, KEY_LEN); /* whose receipts it could not make */
 	e = raw_genesis_sign(a, &x);
 	ck_assert_int_eq(raw_setup_send(a, g.code, &e, &reply), REFUSAL_BAD_ENTRY);
 	x = raw_genesis(a, "homelab", g.cfg.subnet, IP(100, 64, 0, 1));

@@ -51,9 +51,9 @@ static void on_grew(void *ctx)
 	ck_abort_msg("the log grew");
 }
 
-static void on_fork(void *ctx, uint64_t seq, struct span ours, struct span theirs)
+static void on_fork(void *ctx, const struct log_proof *proof)
 {
-	(void)ctx, (void)seq, (void)ours, (void)theirs;
+	(void)ctx, (void)proof;
 	ck_abort_msg("a fork");
 }
 
@@ -126,8 +126,8 @@ static void light_init(struct swarm *s, struct light *n, struct raw *r)
 	f->subnet = x->subnet;
 	snprintf(f->signal_host, sizeof(f->signal_host), "%s", SERVER_NAME);
 	f->signal_port = SIGNAL_PORT;
-	memcpy(f->signal_cert, x->signal_cert, HASH_LEN);
-	memcpy(f->signal_key, x->signal_key, HASH_LEN);
+	memcpy(f->signal_cert, x->server.cert, HASH_LEN);
+	memcpy(f->signal_key, x->server.key, HASH_LEN);
 	memcpy(f->node_token, r->token, HASH_LEN);
 	raw_hang_up(r);
 	quic_socket_close(r->socket);

@@ -84,7 +84,7 @@ static inline int store(struct db *d, uint64_t n)
 
 	store_be32(bytes, (uint32_t)n);
 	if (db_begin(d, &err) < 0 ||
-	    db_entry_add(d, cluster, n, span_of(bytes, sizeof(bytes)), &err) < 0 ||
+	    db_record_add(d, cluster, n, span_of(bytes, sizeof(bytes)), &err) < 0 ||
 	    db_address_add(d, (ip4)(0x64400001 + n), cluster, &node, &err) < 0 ||
 	    db_commit(d, &err) < 0)
 		return -EIO;
@@ -113,7 +113,7 @@ static inline uint64_t entries_of(const char *file)
 	int r = db_serve(d, &err);
 
 	ck_assert_msg(r == 0, "%s", err.text);
-	ck_assert_int_eq(db_entries(d, cluster, count_entry, &n, NULL), 0);
+	ck_assert_int_eq(db_records(d, cluster, count_entry, &n, NULL), 0);
 	ck_assert_int_eq(db_address_highest(d, subnet, &highest, NULL), 0);
 	ck_assert_uint_eq(highest, n ? 0x64400000 + n : 0);
 	db_close(d);
@@ -128,7 +128,7 @@ static inline uint64_t entries_in(struct span image)
 	int r = db_image_open(image, "image", &err, &d);
 
 	ck_assert_msg(r == 0, "%s", err.text);
-	ck_assert_int_eq(db_entries(d, cluster, count_entry, &n, NULL), 0);
+	ck_assert_int_eq(db_records(d, cluster, count_entry, &n, NULL), 0);
 	db_close(d);
 	return n;
 }

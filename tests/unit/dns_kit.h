@@ -76,7 +76,7 @@ static struct message query(const char *name, unsigned type)
 
 /* --- the answer's side --- */
 
-struct record {
+struct dns_record {
 	char name[256];
 	unsigned type, class, ttl;
 	size_t at, len; /* of its data */
@@ -87,7 +87,7 @@ struct answer {
 	unsigned id, flags, rcode, count[4];
 	char question[256];
 	unsigned question_type;
-	struct record record[8];
+	struct dns_record record[8];
 };
 
 /* Returns where reading goes on. */
@@ -141,7 +141,7 @@ static struct answer take_apart(const struct message *m)
 	}
 	ck_assert_uint_le(a.count[1] + a.count[2] + a.count[3], ARRAY_LEN(a.record));
 	for (size_t i = a.count[1] + a.count[2] + a.count[3]; i > 0; i--) {
-		struct record *r = &a.record[n++];
+		struct dns_record *r = &a.record[n++];
 
 		at = get_name(m, at, r->name);
 		ck_assert_uint_le(at + 10, m->len);
@@ -226,7 +226,7 @@ static inline void check_address(const char *name, ip4 address)
 static inline void check_nothing(const char *name, unsigned type, unsigned rcode)
 {
 	struct answer a = ask(name, type);
-	const struct record *soa = &a.record[0];
+	const struct dns_record *soa = &a.record[0];
 	char text[256];
 
 	ck_assert_msg(a.rcode == rcode, "%s type %u: rcode %u", name, type, a.rcode);

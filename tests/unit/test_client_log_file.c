@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log file: comes back as it was, and nothing else than it is accepted. */
-#include "client/cluster_file.h"
+#include "client/log_file.h"
 #include "log_kit.h"
 
 static struct host *open_host(void)
@@ -19,110 +19,246 @@ static struct buf encode(const struct mlog *l)
 	return b;
 }
 
+static int decode(struct host *h, struct span bytes, const struct kit *k, const uint8_t *verified,
+		  struct log_read *ret)
+{
+	struct err err = { 0 };
+	int r = log_file_decode(h, bytes, mlog_cluster_id(k->log), verified, ret, &err);
+
+	ck_assert(r == 0 || (err.code == r && strlen(err.text) > 8));
+	return r;
+}
+
 /* The bytes are not accepted, and the message says something. */
 static void check_refused(struct host *h, struct span bytes, const uint8_t *cluster_id)
 {
-	struct mlog *l = (struct mlog *)&l;
+	struct log_read read = { .log = NULL };
 	struct err err = { 0 };
-	int r = log_file_decode(h, bytes, cluster_id, &l, &err);
+	int r = log_file_decode(h, bytes, cluster_id, NULL, &read, &err);
 
 	ck_assert_int_lt(r, 0);
 	ck_assert_int_eq(err.code, r);
 	ck_assert_uint_gt(strlen(err.text), 8);
-	ck_assert_ptr_eq(l, &l);
+	ck_assert_ptr_null(read.log);
+}
+
+static void check_same(const struct mlog *a, const struct mlog *b)
+{
+	struct head x = mlog_head(a), y = mlog_head(b);
+
+	ck_assert_uint_eq(mlog_count(a), mlog_count(b));
+	ck_assert_mem_eq(&x, &y, sizeof(x));
 }
 
 START_TEST(comes_back)
 {
 	struct kit k = kit_open();
 	struct host *h = open_host();
-	struct mlog *back = NULL;
-	struct err err = { 0 };
-	struct head a, b;
+	struct log_read read;
 	struct buf bytes;
 
-	for (unsigned n = 1; n < 20; n++)
+	for (unsigned n = 1; n < 200; n++)
 		kit_join(&k, n);
 	bytes = encode(k.log);
-	ck_assert_msg(log_file_decode(h, span_of(bytes.data, bytes.len), mlog_cluster_id(k.log),
-				      &back, &err) == 0,
-		      "%s", err.text);
-	ck_assert_uint_eq(mlog_count(back), 20);
-	a = mlog_head(k.log);
-	b = mlog_head(back);
-	ck_assert_mem_eq(&a, &b, sizeof(a));
-	mlog_free(back);
+	ck_assert_int_eq(decode(h, span_of(bytes.data, bytes.len), &k, NULL, &read), 0);
+	check_same(k.log, read.log);
+	ck_assert_uint_eq(read.verified, 200);
+	ck_assert_uint_eq(read.torn, 0);
+	ck_assert_uint_eq(read.place.bytes, bytes.len);
+	ck_assert_uint_eq(read.place.head.seq, 199);
+	mlog_free(read.log);
 	buf_free(&bytes);
 	host_free(h);
 	kit_close(&k);
 }
 END_TEST
 
-/* Cut between entries it is a shorter log; anywhere else it is damaged. */
-START_TEST(truncation_is_noticed)
+/* What was verified before is not verified again; only what is behind the mark is. */
+START_TEST(a_mark_saves_signatures)
 {
 	struct kit k = kit_open();
 	struct host *h = open_host();
+	uint8_t mark[LOG_MARK_MAX], hash[HASH_LEN], unknown[HASH_LEN] = { 1 };
+	struct log_read read;
+	struct head head;
 	struct buf bytes;
-	size_t accepted = 0;
+	ptrdiff_t n;
 
-	kit_join(&k, 1);
-	kit_join(&k, 2);
+	for (unsigned i = 1; i < 8; i++)
+		kit_join(&k, i);
+	head = mlog_head(k.log);
+	n = log_mark_encode(head.hash, mark, sizeof(mark));
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(log_mark_decode(span_of(mark, (size_t)n), hash), 0);
+	ck_assert_mem_eq(hash, head.hash, HASH_LEN);
+	for (unsigned i = 8; i < 11; i++)
+		kit_join(&k, i);
 	bytes = encode(k.log);
-	for (size_t len = 0; len < bytes.len; len++) {
-		struct mlog *l;
-		uint8_t *exact = malloc(len ? len : 1);
-
-		memcpy(exact, bytes.data, len);
-		if (log_file_decode(h, span_of(exact, len), mlog_cluster_id(k.log), &l, NULL) ==
-		    0) {
-			accepted++;
-			ck_assert_uint_eq(mlog_count(l), accepted);
-			mlog_free(l);
-		} else {
-			check_refused(h, span_of(exact, len), mlog_cluster_id(k.log));
-		}
-		free(exact);
-	}
-	ck_assert_uint_eq(accepted, 2);
+	ck_assert_int_eq(decode(h, span_of(bytes.data, bytes.len), &k, hash, &read), 0);
+	check_same(k.log, read.log);
+	ck_assert_uint_eq(read.verified, 3);
+	mlog_free(read.log);
+	/* A mark that is not in it says nothing. */
+	ck_assert_int_eq(decode(h, span_of(bytes.data, bytes.len), &k, unknown, &read), 0);
+	ck_assert_uint_eq(read.verified, 11);
+	mlog_free(read.log);
+	/* Other rules, or a damaged mark. */
+	mark[2] ^= 1;
+	ck_assert_int_eq(log_mark_decode(span_of(mark, (size_t)n), hash), -EBADMSG);
+	mark[2] ^= 1;
+	ck_assert_int_eq(log_mark_decode(span_of(mark, (size_t)n - 1), hash), -EBADMSG);
 	buf_free(&bytes);
 	host_free(h);
 	kit_close(&k);
 }
 END_TEST
 
+/* What is added is what a file of the whole has behind the rest. */
+START_TEST(adding_yields_the_whole)
+{
+	struct kit k = kit_open();
+	struct buf first, more, whole;
+
+	kit_join(&k, 1);
+	first = encode(k.log);
+	kit_join(&k, 2);
+	kit_join(&k, 3);
+	whole = encode(k.log);
+	ck_assert_int_eq(log_file_encode_more(k.log, 2, &more), 0);
+	ck_assert_uint_eq(first.len + more.len, whole.len);
+	ck_assert_mem_eq(whole.data, first.data, first.len);
+	ck_assert_mem_eq(whole.data + first.len, more.data, more.len);
+	buf_free(&first);
+	buf_free(&more);
+	buf_free(&whole);
+	kit_close(&k);
+}
+END_TEST
+
+/* Cut anywhere behind genesis it is the log as far as it goes: a crash can do that. */
+START_TEST(a_torn_end_is_passed_over)
+{
+	struct kit k = kit_open();
+	struct host *h = open_host();
+	size_t genesis, first;
+	struct buf bytes;
+
+	bytes = encode(k.log);
+	genesis = bytes.len;
+	buf_free(&bytes);
+	kit_join(&k, 1);
+	bytes = encode(k.log);
+	first = bytes.len;
+	buf_free(&bytes);
+	kit_join(&k, 2);
+	bytes = encode(k.log);
+	for (size_t len = 0; len < bytes.len; len++) {
+		size_t whole = len >= first ? first : genesis;
+		uint8_t *exact = malloc(len ? len : 1);
+		struct log_read read;
+
+		memcpy(exact, bytes.data, len);
+		if (len < genesis) {
+			check_refused(h, span_of(exact, len), mlog_cluster_id(k.log));
+		} else {
+			ck_assert_int_eq(decode(h, span_of(exact, len), &k, NULL, &read), 0);
+			ck_assert_uint_eq(mlog_count(read.log), len >= first ? 2 : 1);
+			ck_assert_uint_eq(read.place.bytes, whole);
+			ck_assert_uint_eq(read.torn, len - whole);
+			mlog_free(read.log);
+		}
+		free(exact);
+	}
+	/* Blocks that were never written are zeros. */
+	for (size_t from = first; from < bytes.len; from += 7) {
+		struct log_read read;
+
+		memset(bytes.data + from, 0, bytes.len - from);
+		ck_assert_int_eq(decode(h, span_of(bytes.data, bytes.len), &k, NULL, &read), 0);
+		ck_assert_uint_eq(mlog_count(read.log), 2);
+		mlog_free(read.log);
+		buf_free(&bytes);
+		bytes = encode(k.log);
+	}
+	buf_free(&bytes);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
+/*
+ * Every changed byte is noticed. A length that reaches beyond the end, like a damaged last record,
+ * looks like a torn end: it costs what is behind it, and nothing else is believed.
+ */
 START_TEST(every_changed_byte_is_noticed)
 {
 	struct kit k = kit_open();
 	struct host *h = open_host();
+	size_t last, torn = 0;
+	struct head head;
 	struct buf bytes;
 
 	kit_join(&k, 1);
 	bytes = encode(k.log);
+	last = bytes.len;
+	buf_free(&bytes);
+	kit_join(&k, 2);
+	bytes = encode(k.log);
 	for (size_t i = 0; i < bytes.len; i++) {
+		struct log_read read = { .log = NULL };
+
 		bytes.data[i] ^= 0x04;
-		check_refused(h, span_of(bytes.data, bytes.len), mlog_cluster_id(k.log));
+		if (decode(h, span_of(bytes.data, bytes.len), &k, NULL, &read) == 0) {
+			head = mlog_head(read.log);
+			ck_assert(mlog_has_head(k.log, &head));
+			ck_assert_uint_lt(mlog_count(read.log), i < last ? 2 : 3);
+			torn += i < last;
+		}
+		mlog_free(read.log);
 		bytes.data[i] ^= 0x04;
 	}
+	ck_assert_uint_le(torn, 4); /* bytes of one length */
 	buf_free(&bytes);
 	host_free(h);
 	kit_close(&k);
 }
 END_TEST
 
-START_TEST(impossible_lengths_are_refused)
+/* Nobody else's receipts, and none at all. */
+START_TEST(records_without_a_receipt_are_not_taken)
+{
+	struct kit k = kit_open();
+	struct host *h = open_host();
+	struct kit_invite invite = kit_invite(&k, 1);
+	struct entry_bytes admit = kit_admit(&k, &invite, 1);
+	struct record_bytes forged = kit_record(&k, kit_span(&admit), kit_next_address(k.log),
+						KIT_ORDER_NEXT);
+	struct buf bytes;
+
+	ck_assert_int_eq(mlog_reload(k.log, kit_record_span(&forged), NULL), 0);
+	mlog_commit(k.log);
+	bytes = encode(k.log);
+	check_refused(h, span_of(bytes.data, bytes.len), mlog_cluster_id(k.log));
+	buf_free(&bytes);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(what_is_no_log_is_refused)
 {
 	struct kit k = kit_open();
 	struct host *h = open_host();
 	static const uint8_t none[] = { 0, 0, 0, 0 }, most[] = { 0xff, 0xff, 0xff, 0xff, 1 };
-	struct mlog *newer = NULL;
+	static const uint8_t newer[] = { 0x8d, 'm', 'l', 's', 0, 0, 0, 2, 1 };
+	struct log_read read;
 	uint8_t id[HASH_LEN];
 
 	memcpy(id, mlog_cluster_id(k.log), HASH_LEN);
 	check_refused(h, span_of(none, sizeof(none)), id);
 	check_refused(h, span_of(most, sizeof(most)), id);
 	check_refused(h, span_of(NULL, 0), id);
-	ck_assert_int_eq(log_file_decode(h, span_of("\x8dmls\x02", 5), id, &newer, NULL),
+	ck_assert_int_eq(log_file_decode(h, span_of(newer, sizeof(newer)), id, NULL, &read, NULL),
 			 -EPROTONOSUPPORT); /* a later form */
 	host_free(h);
 	kit_close(&k);
@@ -145,5 +281,7 @@ START_TEST(another_clusters_log_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("client/log_file", comes_back, truncation_is_noticed, every_changed_byte_is_noticed,
-	  impossible_lengths_are_refused, another_clusters_log_is_refused)
+UNIT_MAIN("client/log_file", comes_back, a_mark_saves_signatures, adding_yields_the_whole,
+	  a_torn_end_is_passed_over, every_changed_byte_is_noticed,
+	  records_without_a_receipt_are_not_taken, what_is_no_log_is_refused,
+	  another_clusters_log_is_refused)

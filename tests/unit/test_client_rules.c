@@ -2,6 +2,7 @@
 /* What follows from answers and ends: of pending requests, of sessions, of two logs. */
 #include "client/join_internal.h"
 #include "client/session_rules.h"
+#include "membership/search.h"
 #include "log_kit.h"
 
 /* --- pending requests ------------------------------------------------------------------------- */
@@ -23,6 +24,9 @@ START_TEST(verdict_forgets_what_was_refused)
 		REFUSAL_KEY_KNOWN,
 		REFUSAL_SPONSOR_NOT_ADMIN,
 		REFUSAL_SPONSOR_UNKNOWN,
+		REFUSAL_STALE,
+		REFUSAL_TOO_OLD,
+		REFUSAL_LAST_ADMIN,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(looked_at); i++) {
@@ -51,12 +55,10 @@ START_TEST(verdict_keeps_what_is_unclear)
 {
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, false), JOIN_KEEP);
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, true), JOIN_KEEP);
-	for (int unknown = REFUSAL_RESTORED + 1; unknown < 100; unknown++) {
+	for (int unknown = REFUSAL_RECOVERY_CODE + 1; unknown < 100; unknown++) {
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, false), JOIN_KEEP);
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, true), JOIN_KEEP);
 	}
-	ck_assert_int_eq(join_verdict(REFUSAL_STALE, false), JOIN_MAKE_ANEW);
-	ck_assert_int_eq(join_verdict(REFUSAL_STALE, true), JOIN_MAKE_ANEW);
 }
 END_TEST
 
@@ -70,20 +72,15 @@ static enum session_next after_close(uint64_t app_error, uint64_t *ret_wait)
 	return session_after_end(&end, ret_wait);
 }
 
-START_TEST(only_removal_stops)
+/* The server's word for a removal proves nothing: it is asked again, slowly. */
+START_TEST(removal_by_word_only_waits)
 {
 	uint64_t wait;
 
-	for (uint64_t code = 0; code < 300; code++)
-		ck_assert(after_close(code, &wait) != SESSION_NEXT_STOP ||
-			  code == SIGNAL_CLOSE_REMOVED);
-	ck_assert_int_eq(after_close(SIGNAL_CLOSE_REMOVED, &wait), SESSION_NEXT_STOP);
-	for (int reason = 0; reason < 120; reason++) {
-		ck_assert(session_after_refusal((enum refusal)reason, 0, false, &wait) !=
-			  SESSION_NEXT_STOP);
-		ck_assert((session_after_refusal((enum refusal)reason, 0, true, &wait) ==
-			   SESSION_NEXT_STOP) == (reason == REFUSAL_NOT_MEMBER));
-	}
+	ck_assert_int_eq(after_close(SIGNAL_CLOSE_REMOVED, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_ge(wait, 30 * NS_PER_S);
+	ck_assert_int_eq(session_after_refusal(REFUSAL_NOT_MEMBER, 0, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_ge(wait, 30 * NS_PER_S);
 }
 END_TEST
 
@@ -133,8 +130,7 @@ START_TEST(retry_after_is_honoured_within_bounds)
 	ck_assert_uint_ge(wait, NS_PER_S);
 	/* Any refusal may carry one. */
 	for (int reason = 1; reason < 40; reason++) {
-		if (session_after_refusal((enum refusal)reason, 60, false, &wait) ==
-		    SESSION_NEXT_WAIT)
+		if (session_after_refusal((enum refusal)reason, 60, &wait) == SESSION_NEXT_WAIT)
 			ck_assert_uint_ge(wait, 60 * NS_PER_S);
 	}
 }
@@ -145,7 +141,7 @@ END_TEST
 static struct wire_head head_of(const struct mlog *l)
 {
 	struct head h = mlog_head(l);
-	struct wire_head w = { .seq = h.seq };
+	struct wire_head w = { .generation = mlog_generation(l), .seq = h.seq };
 
 	memcpy(w.hash, h.hash, HASH_LEN);
 	return w;
@@ -184,7 +180,93 @@ START_TEST(plans_for_two_logs)
 }
 END_TEST
 
+/* Of two logs of different generations the one that was recovered later is the news. */
+START_TEST(plans_after_a_recovery)
+{
+	struct kit k = kit_open(), before;
+	struct wire_head genesis = head_of(k.log), old, recovered, more;
+	struct entry_bytes recovery;
+	struct entry e;
+	struct head base;
+	uint64_t from = 99;
+
+	kit_join(&k, 1);
+	base = mlog_head(k.log);
+	kit_join(&k, 2);
+	kit_join(&k, 3);
+	old = head_of(k.log);
+	before = k;
+	before.log = kit_copy(k.log, mlog_count(k.log));
+	e = kit_recover_fields(&k, KIT_CODE, KIT_CODE_NEXT, 0);
+	e.base = base;
+	recovery = kit_sign(&k, &e, KIT_CODE, 0);
+	kit_append(&k, &recovery);
+	ck_assert_uint_eq(mlog_count(k.log), 3);
+	recovered = head_of(k.log);
+	/* They have records that the recovery dropped, and more of them than we have. */
+	ck_assert_int_eq(session_plan(k.log, &old, &from), SESSION_PUSH);
+	ck_assert_uint_eq(from, 2);
+	ck_assert_int_eq(session_plan(k.log, &genesis, &from), SESSION_PUSH);
+	ck_assert_uint_eq(from, 1);
+	ck_assert_int_eq(session_plan(k.log, &recovered, &from), SESSION_LOGS_EQUAL);
+	/* And the other way round. */
+	ck_assert_int_eq(session_plan(before.log, &recovered, &from), SESSION_FETCH);
+	more = recovered;
+	more.seq = 1;
+	ck_assert_int_eq(session_plan(before.log, &more, &from), SESSION_FETCH);
+	mlog_free(before.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* --- where two logs part ---------------------------------------------------------------------- */
+
+/* Pages of `page` records; ours and theirs are the same up to `same`, theirs has `n` records. */
+static unsigned search(uint64_t same, uint64_t n, uint64_t page)
+{
+	struct log_search s = { .on = false };
+	unsigned asked = 0;
+
+	ck_assert(log_search_parted(&s, n));
+	for (;;) {
+		uint64_t at = log_search_next(&s), last = at + page - 1;
+
+		ck_assert_uint_lt(++asked, 64);
+		ck_assert(at > s.ours && at < s.theirs);
+		if (at <= same + 1 && last > same)
+			return asked; /* the page that mlog_take judges */
+		ck_assert(at > same ? log_search_parted(&s, at) : log_search_same(&s, last));
+	}
+}
+
+START_TEST(the_parting_is_found_by_halves)
+{
+	for (uint64_t n = 2; n < 200; n++)
+		for (uint64_t same = 0; same + 1 < n; same++)
+			ck_assert_uint_le(search(same, n, 1), 9);
+	ck_assert_uint_le(search(40000, 65536, 60), 17);
+	ck_assert_uint_le(search(0, 65536, 60), 17);
+	ck_assert_uint_le(search(65534, 65536, 60), 17);
+}
+END_TEST
+
+/* A peer that contradicts what it showed before is not asked forever. */
+START_TEST(a_search_that_makes_no_progress_ends)
+{
+	struct log_search s = { .on = false };
+
+	ck_assert(log_search_parted(&s, 100));
+	ck_assert(!log_search_parted(&s, 100));
+	ck_assert(log_search_same(&s, 60));
+	ck_assert(!log_search_same(&s, 60));
+	ck_assert(!log_search_same(&s, 100));
+	s = (struct log_search){ .on = false };
+	ck_assert(!log_search_parted(&s, 1));
+}
+END_TEST
+
 UNIT_MAIN("client/rules", verdict_forgets_what_was_refused, verdict_keeps_what_was_not_looked_at,
-	  verdict_keeps_what_is_unclear, only_removal_stops, replaced_session_waits,
+	  verdict_keeps_what_is_unclear, removal_by_word_only_waits, replaced_session_waits,
 	  shutdown_and_silence_are_tried_again_soon, a_foreign_server_is_left_alone,
-	  retry_after_is_honoured_within_bounds, plans_for_two_logs)
+	  retry_after_is_honoured_within_bounds, plans_for_two_logs, plans_after_a_recovery,
+	  the_parting_is_found_by_halves, a_search_that_makes_no_progress_ends)

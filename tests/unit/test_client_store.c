@@ -155,19 +155,19 @@ START_TEST(cluster_comes_back_private)
 	ck_assert_uint_eq(mode_of(path), 0700);
 	ck_assert_int_eq(store_load_cluster(o.h, &o.s, "homelab", &back, &err), 0);
 	ck_assert_str_eq(back.node_name, "nas");
-	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, NULL, &err), 0);
 	ck_assert_uint_eq(mlog_count(log), 2);
 	mlog_free(log);
 
 	kit_join(&k, 2);
 	ck_assert_int_eq(store_save_log(o.h, &o.s, &f, k.log, &err), 0);
-	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_int_eq(store_load_log(o.h, &o.s, &back, &log, NULL, &err), 0);
 	ck_assert_uint_eq(mlog_count(log), 3);
 	mlog_free(log);
 
 	/* Another cluster's id in the file: the log does not belong to it. */
 	back.cluster_id[0] ^= 1;
-	ck_assert_int_lt(store_load_log(o.h, &o.s, &back, &log, &err), 0);
+	ck_assert_int_lt(store_load_log(o.h, &o.s, &back, &log, NULL, &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.text, "homelab.log"));
 	kit_close(&k);
 	home_close(&o);

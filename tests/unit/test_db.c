@@ -61,7 +61,7 @@ static void add_cluster(struct db *d, const uint8_t id[HASH_LEN])
 	ck_assert_int_eq(db_cluster_add(d, &c, 1, NULL), 0);
 }
 
-static int count_entry(void *ctx, uint64_t seq, struct span entry)
+static int count_record(void *ctx, uint64_t seq, struct span entry)
 {
 	uint64_t *n = ctx;
 
@@ -76,7 +76,7 @@ static uint64_t entries(struct db *d)
 {
 	uint64_t n = 0;
 
-	ck_assert_int_eq(db_entries(d, cluster, count_entry, &n, NULL), 0);
+	ck_assert_int_eq(db_records(d, cluster, count_record, &n, NULL), 0);
 	return n;
 }
 
@@ -89,7 +89,7 @@ static int store(struct db *d, uint64_t n, struct err *err)
 	store_be32(bytes, (uint32_t)n);
 	if ((r = db_begin(d, err)) < 0)
 		return r;
-	if ((r = db_entry_add(d, cluster, n, span_of(bytes, sizeof(bytes)), err)) < 0 ||
+	if ((r = db_record_add(d, cluster, n, span_of(bytes, sizeof(bytes)), err)) < 0 ||
 	    (r = db_address_add(d, (ip4)(0x64400001 + n), cluster, &node, err)) < 0) {
 		db_rollback(d);
 		return r;
@@ -307,7 +307,7 @@ static size_t count_entries(struct db *d)
 	sqlite3_stmt *stmt;
 	size_t n;
 
-	ck_assert_int_eq(db_prepare(d, "SELECT count(*) FROM entry", &stmt, NULL), 0);
+	ck_assert_int_eq(db_prepare(d, "SELECT count(*) FROM record", &stmt, NULL), 0);
 	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
 	n = (size_t)sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
@@ -329,11 +329,11 @@ START_TEST(nothing_is_stored_after_a_write_that_ended_the_transaction)
 			 SQLITE_OK);
 	ck_assert_int_eq(db_begin(d, NULL), 0);
 	ck_assert_int_eq(db_savepoint(d, NULL), 0);
-	ck_assert_int_eq(db_entry_add(d, cluster, 1, span_of(little, sizeof(little)), NULL), 0);
+	ck_assert_int_eq(db_record_add(d, cluster, 1, span_of(little, sizeof(little)), NULL), 0);
 	db_savepoint_end(d, true);
 	ck_assert_int_eq(db_savepoint(d, NULL), 0);
 	for (uint64_t n = 2; !sqlite3_get_autocommit(d->sql); n++)
-		(void)!db_entry_add(d, cluster, n, span_of(big, sizeof(big)), NULL);
+		(void)!db_record_add(d, cluster, n, span_of(big, sizeof(big)), NULL);
 	db_savepoint_end(d, false);
 	ck_assert_int_eq(db_savepoint(d, &err), -EIO);
 	ck_assert_ptr_nonnull(strstr(err.text, path));
@@ -355,9 +355,16 @@ START_TEST(places_and_addresses_are_given_out_once)
 	d = open_db();
 	add_cluster(d, cluster);
 	add_cluster(d, other);
-	ck_assert_int_eq(db_entry_add(d, cluster, 0, e, NULL), 0);
-	ck_assert_int_eq(db_entry_add(d, cluster, 0, e, NULL), -EEXIST);
-	ck_assert_int_eq(db_entry_add(d, other, 0, e, NULL), 0);
+	ck_assert_int_eq(db_record_add(d, cluster, 0, e, NULL), 0);
+	ck_assert_int_eq(db_record_add(d, cluster, 0, e, NULL), -EEXIST);
+	ck_assert_int_eq(db_record_add(d, other, 0, e, NULL), 0);
+	/* but one that a recovery has dropped, whose place is free again */
+	ck_assert_int_eq(db_record_add(d, cluster, 1, e, NULL), 0);
+	ck_assert_int_eq(db_record_add(d, cluster, 2, e, NULL), 0);
+	ck_assert_int_eq(db_records_drop(d, cluster, 1, NULL), 0);
+	ck_assert_uint_eq(entries(d), 1);
+	ck_assert_int_eq(db_record_add(d, cluster, 0, e, NULL), -EEXIST);
+	ck_assert_int_eq(db_record_add(d, other, 0, e, NULL), -EEXIST);
 
 	ck_assert_int_eq(db_address_highest(d, (struct prefix4){ 0x64400000, 10 }, &highest, NULL),
 			 0);
@@ -545,7 +552,7 @@ START_TEST(a_power_cut_leaves_whole_transactions)
 			kept++;
 		r = db_open(copy, true, &err, &c);
 		ck_assert_msg(r == 0, "cut at %zu: %s", cut, err.text);
-		ck_assert_int_eq(db_entries(c, cluster, count_entry, &n, NULL), 0);
+		ck_assert_int_eq(db_records(c, cluster, count_record, &n, NULL), 0);
 		ck_assert_uint_eq(n, kept);
 		db_close(c);
 		unlink(copy);

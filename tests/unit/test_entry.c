@@ -14,20 +14,20 @@ START_TEST(genesis_comes_back)
 	ck_assert_int_eq(genesis_make(&g, KIT_TIME, admin, &b, NULL), 0);
 	ck_assert_int_eq(entry_decode(kit_span(&b), &e, NULL), 0);
 	ck_assert_int_eq(e.type, ENTRY_GENESIS);
-	ck_assert_uint_eq(e.seq, 0);
+	ck_assert_uint_eq(e.base.seq, 0);
 	ck_assert_uint_eq(e.time_s, KIT_TIME);
-	ck_assert_mem_eq(e.prev, zero_hash, HASH_LEN);
+	ck_assert_mem_eq(e.base.hash, zero_hash, HASH_LEN);
 	ck_assert(node_id_equal(&e.author, &id));
 	ck_assert_str_eq(e.genesis.name, "homelab");
 	ck_assert_str_eq(e.genesis.node_name, "nas");
 	ck_assert_uint_eq(e.genesis.subnet.net, KIT_NET);
 	ck_assert_uint_eq(e.genesis.subnet.bits, 16);
 	ck_assert_uint_eq(e.genesis.address, KIT_NET + 1);
-	ck_assert_str_eq(e.genesis.signal_host, "signal.example.org");
-	ck_assert_uint_eq(e.genesis.signal_port, 4433);
+	ck_assert_str_eq(e.genesis.server.host, "signal.example.org");
+	ck_assert_uint_eq(e.genesis.server.port, 4433);
 	ck_assert_mem_eq(e.genesis.key, g.key, KEY_LEN);
-	ck_assert_mem_eq(e.genesis.signal_cert, g.signal_cert, HASH_LEN);
-	ck_assert_mem_eq(e.genesis.signal_key, g.signal_key, HASH_LEN);
+	ck_assert_mem_eq(e.genesis.server.cert, g.server.cert, HASH_LEN);
+	ck_assert_mem_eq(e.genesis.server.key, g.server.key, HASH_LEN);
 	ck_assert_mem_eq(e.genesis.recovery, g.recovery, HASH_LEN);
 	ck_assert_mem_eq(e.genesis.random, g.random, sizeof(g.random));
 	ck_assert_uint_eq(e.n_sigs, 1);
@@ -49,11 +49,10 @@ START_TEST(admit_and_cancel_come_back)
 
 	ck_assert_int_eq(entry_decode(kit_span(&a), &e, NULL), 0);
 	ck_assert_int_eq(e.type, ENTRY_ADMIT);
-	ck_assert_uint_eq(e.seq, 1);
-	ck_assert_mem_eq(e.prev, head.hash, HASH_LEN);
+	ck_assert_uint_eq(e.base.seq, head.seq);
+	ck_assert_mem_eq(e.base.hash, head.hash, HASH_LEN);
 	ck_assert(node_id_equal(&e.author, &id));
 	ck_assert_str_eq(e.admit.node_name, "node1");
-	ck_assert_uint_eq(e.admit.address, KIT_NET + 2);
 	ck_assert_mem_eq(e.admit.key, identity_key(joiner), KEY_LEN);
 	ck_assert(span_equal(e.admit.invite, span_of(i.bytes, i.len)));
 	ck_assert_mem_eq(e.admit.invite_sig, i.sig, SIG_LEN);
@@ -128,11 +127,11 @@ START_TEST(genesis_fields_are_checked)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(bad_hosts); i++) {
 		g = good;
-		strcpy(g.signal_host, bad_hosts[i]);
+		strcpy(g.server.host, bad_hosts[i]);
 		check_no_genesis(&g, bad_hosts[i]);
 	}
 	g = good;
-	g.signal_port = 0;
+	g.server.port = 0;
 	check_no_genesis(&g, "port");
 	g = good;
 	g.address = KIT_NET + 0xfffe; /* the last that is good */
@@ -153,9 +152,9 @@ START_TEST(longest_entries_fit)
 
 	memset(g.name, 'a', LABEL_MAX);
 	memset(g.node_name, 'b', LABEL_MAX);
-	memset(g.signal_host, 'c', 253);
+	memset(g.server.host, 'c', 253);
 	for (size_t i = 63; i < 253; i += 64)
-		g.signal_host[i] = '.';
+		g.server.host[i] = '.';
 	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S, k.admin, &b, NULL), 0);
 	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S + 1ull, k.admin, &b, NULL), -EINVAL);
 	kit_close(&k);
@@ -167,21 +166,16 @@ START_TEST(admit_arguments_are_checked)
 	struct kit k = kit_open();
 	struct kit_invite i = kit_invite(&k, 5), j = kit_invite(&k, 6);
 	struct identity *joiner = kit_identity(1);
-	struct head head = mlog_head(k.log);
 	struct span invite = span_of(i.bytes, i.len), cut = span_of(i.bytes, i.len - 1);
-	const uint8_t *cid = mlog_cluster_id(k.log);
 	struct entry_bytes b = { .len = 77 };
 	struct err err;
 
-	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "Bad", 1, cid, invite, i.sig,
-				    i.one_time, &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, joiner, "Bad", invite, i.sig, i.one_time, &b, &err),
 			 -EINVAL);
-	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, invite, i.sig,
-				    j.one_time, &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, joiner, "good", invite, i.sig, j.one_time, &b, &err),
 			 -EINVAL);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
-	ck_assert_int_eq(admit_make(&head, k.now_s, joiner, "good", 1, cid, cut, i.sig, i.one_time,
-				    &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, joiner, "good", cut, i.sig, i.one_time, &b, &err),
 			 -EBADMSG);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
 	ck_assert_uint_eq(b.len, 77);
@@ -272,24 +266,28 @@ START_TEST(payload_has_one_form)
 	struct span p;
 
 	ck_assert_int_eq(entry_decode(kit_span(&c), &e, NULL), 0);
-	/* 87 01 03 01 5820<prev> 1a<time> 50<author> 81 50<nonce> */
-	ck_assert_mem_eq(e.payload.data, "\x87\x01\x03\x01\x58\x20", 6);
-	p = payload_with(changed, e.payload, 3, 1, "\x18\x01", 2);
+	/* 87 01 03 1a<time> 50<author> 00 5820<base> 54 82 00 50<nonce> */
+	ck_assert_mem_eq(e.payload.data, "\x87\x01\x03\x1a", 4);
+	p = payload_with(changed, e.payload, 2, 1, "\x18\x03", 2);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer integer");
-	p = payload_with(changed, e.payload, 3, 1, "\x20", 1);
+	p = payload_with(changed, e.payload, 25, 1, "\x20", 1);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a negative integer");
-	p = payload_with(changed, e.payload, 3, 1, "\xc1\x01", 2);
+	p = payload_with(changed, e.payload, 25, 1, "\xc1\0", 2);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a tagged integer");
-	p = payload_with(changed, e.payload, 38, 1, "\x1b\0\0\0\0", 5);
+	p = payload_with(changed, e.payload, 3, 1, "\x1b\0\0\0\0", 5);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer time");
-	p = payload_with(changed, e.payload, 4, 2, "\x59\0\x20", 3);
+	p = payload_with(changed, e.payload, 26, 2, "\x59\0\x20", 3);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer length");
+	p = payload_with(changed, e.payload, 60, 1, "\x58\x13", 2);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a longer length of the body");
+	p = payload_with(changed, e.payload, 61, 1, "\x83", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a body of three");
+	p = payload_with(changed, e.payload, 62, 1, "\x02", 1);
+	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "cancels what there is not");
 	p = payload_with(changed, e.payload, 0, 1, "\x88", 1);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "an array of eight");
 	p = payload_with(changed, e.payload, e.payload.len, 0, "\0", 1);
 	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a byte more");
-	p = payload_with(changed, e.payload, 3, 1, "\0", 1);
-	check_malformed(rebuild(buf, sizeof(buf), p, e.sig, 1), "a cancel at the beginning");
 	kit_close(&k);
 }
 END_TEST
@@ -305,7 +303,7 @@ START_TEST(later_versions_and_types_ask_for_an_upgrade)
 
 	ck_assert_int_eq(entry_decode(kit_span(&c), &e, NULL), 0);
 	for (uint8_t type = 0; type < 24; type++) {
-		if (type >= ENTRY_GENESIS && type <= ENTRY_CANCEL)
+		if (type >= ENTRY_GENESIS && type < ENTRY_TYPES)
 			continue;
 		p = payload_with(changed, e.payload, 2, 1, (const char *)&type, 1);
 		ck_assert_int_eq(entry_decode(rebuild(buf, sizeof(buf), p, e.sig, 1), &other, &err),
@@ -356,7 +354,127 @@ START_TEST(changed_bytes_change_the_hash)
 }
 END_TEST
 
+/* --- the other types: what is made comes back, and no second form ------------------------ */
+
+/* A well-formed entry of each type, as far as the form goes. */
+static struct entry sample(const struct kit *k, unsigned type)
+{
+	struct entry e = kit_entry(k, type, 0);
+	struct recover *c = &e.recover;
+
+	switch (type) {
+	case ENTRY_REMOVE:
+		for (unsigned n = 0; n < REMOVE_IDS_MAX; n++)
+			e.remove.id[e.remove.n++].bytes[3] = (uint8_t)n;
+		break;
+	case ENTRY_RENAME:
+		strcpy(e.rename.name, "desk");
+		break;
+	case ENTRY_ROTATE:
+		kit_key(9, e.rotate.key);
+		break;
+	case ENTRY_SIGNAL:
+		e.signal = kit_server(KIT_ORDER_NEXT);
+		break;
+	case ENTRY_RECOVER:
+		e = kit_recover_fields(k, KIT_CODE, KIT_CODE_NEXT, 1);
+		for (unsigned n = 0; n < RECOVER_REMOVED_MAX; n++)
+			c->removed.id[c->removed.n++].bytes[3] = (uint8_t)n;
+		for (unsigned n = 0; n < 9; n++) {
+			snprintf(c->reserved[n].name, sizeof(c->reserved[n].name), "gone%u", n);
+			c->reserved[n].address = KIT_NET + n;
+		}
+		c->n_reserved = 9;
+		c->has_server = true;
+		c->server = kit_server(KIT_ORDER_NEXT);
+		break;
+	case ENTRY_RENEW:
+		e.renew.second = kit_id(1);
+		break;
+	}
+	return e;
+}
+
+START_TEST(all_types_come_back)
+{
+	struct kit k = kit_open();
+
+	for (unsigned type = ENTRY_REMOVE; type < ENTRY_TYPES; type++) {
+		struct entry e = sample(&k, type), back;
+		struct entry_bytes b = kit_sign(&k, &e, type == ENTRY_RECOVER ? KIT_CODE : 0,
+						entry_sig_count(&e) > 1 ? 9 : 0);
+		uint8_t buf[ENTRY_MAX_BYTES];
+		struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
+
+		ck_assert_int_eq(entry_decode(kit_span(&b), &back, NULL), 0);
+		ck_assert_uint_eq(back.type, type);
+		ck_assert_uint_eq(entry_peek(kit_span(&b)), type);
+		ck_assert_str_ne(entry_type_name(type), "unknown");
+		entry_put_payload(&w, &e);
+		ck_assert(span_equal(cbor_writer_span(&w), back.payload));
+		for (size_t len = 0; len < b.len; len++)
+			check_malformed(span_of(b.data, len), "prefix");
+	}
+	kit_close(&k);
+}
+END_TEST
+
+/* entry_make refuses what entry_decode would. */
+static void check_not_made(const struct kit *k, const struct entry *e, const char *what)
+{
+	uint8_t seed[SIGN_SEED_LEN];
+	struct signer signer = { .seed = seed };
+	struct entry_bytes b = { .len = 77 };
+	struct err err = { .code = 0 };
+
+	kit_seed(0, seed);
+	ck_assert_msg(entry_make(e, mlog_cluster_id(k->log), &signer,
+				 entry_sig_count(e) > 1 ? &signer : NULL, &b, &err) == -EINVAL,
+		      "%s", what);
+	ck_assert_uint_eq(b.len, 77);
+}
+
+START_TEST(lists_have_one_form)
+{
+	struct kit k = kit_open();
+	struct entry e = kit_entry(&k, ENTRY_REMOVE, 0);
+
+	check_not_made(&k, &e, "nobody");
+	e.remove.n = 2;
+	check_not_made(&k, &e, "twice the same");
+	e.remove.id[0].bytes[0] = 1;
+	check_not_made(&k, &e, "descending");
+	id_list_sort(&e.remove);
+	ck_assert_uint_eq(e.remove.id[1].bytes[0], 1);
+	ck_assert(id_list_has(&e.remove, &e.remove.id[1]));
+	e.remove.id[0] = e.remove.id[1];
+	id_list_sort(&e.remove);
+	ck_assert_uint_eq(e.remove.n, 1);
+	e = kit_recover_fields(&k, KIT_CODE, KIT_CODE_NEXT, 1);
+	e.recover.removed = e.recover.admins;
+	check_not_made(&k, &e, "removes its admin");
+	e.recover.removed.n = e.recover.admins.n = 0;
+	check_not_made(&k, &e, "no admin");
+	e = kit_recover_fields(&k, KIT_CODE, KIT_CODE_NEXT, 1);
+	strcpy(e.recover.reserved[0].name, "b");
+	strcpy(e.recover.reserved[1].name, "a");
+	e.recover.n_reserved = 2;
+	check_not_made(&k, &e, "names descend");
+	strcpy(e.recover.reserved[1].name, "B");
+	check_not_made(&k, &e, "no name");
+	e = kit_entry(&k, ENTRY_SIGNAL, 0);
+	e.signal = kit_server(KIT_ORDER);
+	memset(e.signal.order_key, 0, KEY_LEN);
+	check_not_made(&k, &e, "an order key that cannot be used");
+	e = kit_entry(&k, ENTRY_RENEW, 0);
+	e.renew.second = e.author;
+	check_not_made(&k, &e, "two admins that are one");
+	kit_close(&k);
+}
+END_TEST
+
 UNIT_MAIN("membership/entry", genesis_comes_back, admit_and_cancel_come_back,
 	  genesis_fields_are_checked, longest_entries_fit, admit_arguments_are_checked,
 	  envelope_has_one_form, payload_has_one_form, later_versions_and_types_ask_for_an_upgrade,
-	  every_prefix_is_malformed, changed_bytes_change_the_hash)
+	  every_prefix_is_malformed, changed_bytes_change_the_hash, all_types_come_back,
+	  lists_have_one_form)

@@ -8,7 +8,7 @@
 #include "log_kit.h"
 
 #define VECTORS "tests/vectors/membership.txt"
-#define VECTORS_MAX 65536
+#define VECTORS_MAX 131072
 #define HEX_MAX (2 * ENTRY_MAX_BYTES + 1)
 
 static char made[VECTORS_MAX];
@@ -73,6 +73,43 @@ static void add_head(const char *name, const struct mlog *l)
 	add(name, h.hash, HASH_LEN);
 }
 
+/* The newest record of the log, and its hash. */
+static void add_record(const char *name, const struct kit *k)
+{
+	struct span record = mlog_record(k->log, mlog_count(k->log) - 1);
+	char line[64];
+
+	snprintf(line, sizeof(line), "record-%s", name);
+	add(line, record.data, record.len);
+	snprintf(line, sizeof(line), "hash-%s", name);
+	add_head(line, k->log);
+}
+
+/* An entry, and the record that the server makes of it a minute later. */
+static void add_ordered(const char *name, struct kit *k, const struct entry_bytes *b)
+{
+	add(name, b->data, b->len);
+	k->now_s += 60;
+	kit_append(k, b);
+	add_record(name, k);
+}
+
+static void add_recover(struct kit *k)
+{
+	struct entry e = kit_recover_fields(k, KIT_CODE_NEXT, KIT_CODE_NEXT + 1, 2);
+	struct entry_bytes b;
+
+	e.recover.removed.id[e.recover.removed.n++] = kit_id(0);
+	strcpy(e.recover.reserved[0].name, "gone");
+	e.recover.reserved[0].address = KIT_NET + 9;
+	e.recover.n_reserved = 1;
+	e.recover.has_server = true;
+	e.recover.server = kit_server(KIT_ORDER);
+	b = kit_sign(k, &e, KIT_CODE_NEXT, 0);
+	k->order = KIT_ORDER;
+	add_ordered("recover", k, &b);
+}
+
 static void add_url(const struct kit_invite *i)
 {
 	struct invite_url u = { .host = "signal.example.org", .port = SIGNAL_PORT };
@@ -109,13 +146,16 @@ static void add_tokens(const struct kit *k)
 
 static void make_all(void)
 {
+	uint8_t key[KEY_LEN];
 	struct kit k = kit_open();
 	struct kit_invite i, j;
 	struct entry_bytes b;
 
 	add_node(0, "admin");
 	add_node(1, "joiner");
-	add("genesis", mlog_entry(k.log, 0).data, mlog_entry(k.log, 0).len);
+	kit_key(KIT_ORDER, key);
+	add("order-key", key, KEY_LEN);
+	add_record("genesis", &k);
 	add_head("cluster-id", k.log);
 	k.now_s += 60;
 	i = kit_invite(&k, 1);
@@ -125,15 +165,31 @@ static void make_all(void)
 	add_url(&i);
 	k.now_s += 60;
 	b = kit_admit(&k, &i, 1);
-	add("admit", b.data, b.len);
-	kit_append(k.log, &b);
-	add_head("admit-hash", k.log);
+	add_ordered("admit", &k, &b);
 	j = kit_invite(&k, 2);
-	k.now_s += 60;
 	b = kit_cancel(&k, j.inv.nonce);
-	add("cancel", b.data, b.len);
-	kit_append(k.log, &b);
-	add_head("cancel-hash", k.log);
+	add_ordered("cancel", &k, &b);
+	b = kit_promote(&k, 0, 1);
+	add_ordered("promote", &k, &b);
+	b = kit_renew(&k, 0, 1, KIT_CODE_NEXT);
+	add_ordered("renew", &k, &b);
+	b = kit_demote(&k, 0, 1);
+	add_ordered("demote", &k, &b);
+	b = kit_rename(&k, 0, 1, "desk");
+	add_ordered("rename", &k, &b);
+	b = kit_rotate(&k, 1, 1, 101);
+	add_ordered("rotate", &k, &b);
+	i = kit_invite_replace(&k, 30, kit_id(1));
+	add("invite-replace", i.bytes, i.len);
+	b = kit_admit(&k, &i, 2);
+	add_ordered("admit-replace", &k, &b);
+	kit_join(&k, 3);
+	b = kit_remove(&k, 0, 3);
+	add_ordered("remove", &k, &b);
+	b = kit_signal(&k, 0, KIT_ORDER_NEXT);
+	add_ordered("signal", &k, &b);
+	k.order = KIT_ORDER_NEXT;
+	add_recover(&k);
 	add_tokens(&k);
 	kit_close(&k);
 	write_file("membership.txt", made, made_len);

@@ -18,8 +18,7 @@ START_TEST(empty_log_knows_nothing)
 	ck_assert_ptr_null(mlog_cluster_id(l));
 	ck_assert_ptr_null(mlog_genesis(l));
 	ck_assert_uint_eq(mlog_last_time_s(l), 0);
-	ck_assert_uint_eq(mlog_next_address(l), 0);
-	ck_assert_uint_eq(mlog_entry(l, 0).len, 0);
+	ck_assert_uint_eq(mlog_record(l, 0).len, 0);
 	ck_assert_uint_eq(roster_count(mlog_roster(l), ROSTER_CURRENT), 0);
 	ck_assert_ptr_null(roster_at(mlog_roster(l), 0));
 	ck_assert_ptr_null(roster_by_id(mlog_roster(l), &id, ROSTER_CURRENT));
@@ -35,9 +34,12 @@ START_TEST(genesis_founds_the_cluster)
 	struct kit k = kit_open();
 	struct node_id id = identity_node_id(k.admin);
 	const struct member *m = roster_at(mlog_roster(k.log), 0);
+	struct record r;
+	struct entry e;
 	uint8_t hash[HASH_LEN];
 
-	sha256(mlog_entry(k.log, 0), hash);
+	ck_assert_int_eq(mlog_get(k.log, 0, &r, &e), 0);
+	sha256(r.entry, hash);
 	ck_assert_mem_eq(mlog_cluster_id(k.log), hash, HASH_LEN);
 	ck_assert_str_eq(mlog_genesis(k.log)->name, "homelab");
 	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), 1);
@@ -50,7 +52,6 @@ START_TEST(genesis_founds_the_cluster)
 	ck_assert_uint_eq(m->address, KIT_NET + 1);
 	ck_assert_uint_eq(m->joined_s, KIT_TIME);
 	ck_assert_uint_eq(m->joined_seq, 0);
-	ck_assert_uint_eq(mlog_next_address(k.log), KIT_NET + 2);
 	kit_close(&k);
 }
 END_TEST
@@ -67,14 +68,14 @@ START_TEST(pages_are_bounded_and_end)
 	ck_assert_uint_gt(page.n, 1);
 	ck_assert_uint_lt(page.n, mlog_count(k.log));
 	for (size_t i = 0; i < page.n; i++) {
-		ck_assert(span_equal(page.item[i], mlog_entry(k.log, i)));
+		ck_assert(span_equal(page.item[i], mlog_record(k.log, i)));
 		bytes += page.item[i].len;
 	}
 	ck_assert_uint_le(bytes, LOG_PAGE_BYTES);
-	ck_assert_uint_gt(bytes + mlog_entry(k.log, page.n).len, LOG_PAGE_BYTES);
+	ck_assert_uint_gt(bytes + mlog_record(k.log, page.n).len, LOG_PAGE_BYTES);
 	next = page.n;
 	mlog_page(k.log, next, &page);
-	ck_assert(span_equal(page.item[0], mlog_entry(k.log, next)));
+	ck_assert(span_equal(page.item[0], mlog_record(k.log, next)));
 	mlog_page(k.log, 99, &page);
 	ck_assert_uint_eq(page.n, 1);
 	mlog_page(k.log, 100, &page);
@@ -132,21 +133,21 @@ START_TEST(members_are_found_every_way)
 }
 END_TEST
 
-START_TEST(entries_stay_where_they_are)
+START_TEST(records_stay_where_they_are)
 {
 	struct kit k = kit_open();
-	struct span first = mlog_entry(k.log, 0), third;
-	uint8_t copy[ENTRY_MAX_BYTES];
+	struct span first = mlog_record(k.log, 0), third;
+	uint8_t copy[RECORD_MAX_BYTES];
 
 	memcpy(copy, first.data, first.len);
 	for (unsigned n = 1; n <= 200; n++) /* more than one block of the arena */
 		kit_join(&k, n);
-	ck_assert_ptr_eq(mlog_entry(k.log, 0).data, first.data);
+	ck_assert_ptr_eq(mlog_record(k.log, 0).data, first.data);
 	ck_assert_mem_eq(first.data, copy, first.len);
-	third = mlog_entry(k.log, 3);
+	third = mlog_record(k.log, 3);
 	ck_assert_uint_gt(third.len, 0);
-	ck_assert_ptr_null(mlog_entry(k.log, 201).data);
-	ck_assert_ptr_null(mlog_entry(k.log, UINT64_MAX).data);
+	ck_assert_ptr_null(mlog_record(k.log, 201).data);
+	ck_assert_ptr_null(mlog_record(k.log, UINT64_MAX).data);
 	kit_close(&k);
 }
 END_TEST
@@ -162,10 +163,10 @@ START_TEST(log_is_read_back_from_its_bytes)
 	kit_join(&k, 1);
 	i = kit_invite(&k, 99);
 	c = kit_cancel(&k, i.inv.nonce);
-	kit_append(k.log, &c);
+	kit_append(&k, &c);
 	kit_join(&k, 2);
 	for (uint64_t seq = 0; seq < mlog_count(k.log); seq++)
-		ck_assert_int_eq(mlog_append(again, mlog_entry(k.log, seq), NULL), 0);
+		ck_assert_int_eq(mlog_reload(again, mlog_record(k.log, seq), NULL), 0);
 	a = mlog_head(k.log);
 	b = mlog_head(again);
 	ck_assert_uint_eq(a.seq, 3);
@@ -207,9 +208,9 @@ START_TEST(invites_are_followed)
 	struct entry_bytes a = kit_admit(&k, &used, 1), c;
 
 	ck_assert(!mlog_invite_used(k.log, used.inv.nonce));
-	kit_append(k.log, &a);
+	kit_append(&k, &a);
 	c = kit_cancel(&k, gone.inv.nonce);
-	kit_append(k.log, &c);
+	kit_append(&k, &c);
 	ck_assert(mlog_invite_used(k.log, used.inv.nonce));
 	ck_assert_ptr_eq(mlog_invite_redeemer(k.log, used.inv.nonce),
 			 roster_at(mlog_roster(k.log), 1));
@@ -230,32 +231,9 @@ START_TEST(role_of_an_invite_is_remembered_and_gives_nothing)
 	i.inv.role = ROLE_ADMIN;
 	kit_invite_sign(&i, k.admin);
 	a = kit_admit(&k, &i, 1);
-	kit_append(k.log, &a);
+	kit_append(&k, &a);
 	ck_assert_int_eq(roster_at(mlog_roster(k.log), 1)->role, ROLE_NODE);
 	ck_assert_int_eq(roster_at(mlog_roster(k.log), 1)->invited_role, ROLE_ADMIN);
-	kit_close(&k);
-}
-END_TEST
-
-START_TEST(subnet_fills_up)
-{
-	struct identity *admin = kit_identity(0);
-	struct genesis g = kit_genesis(admin);
-	struct kit k = { admin, kit_empty_log(), KIT_TIME };
-	struct kit_invite i;
-	struct entry_bytes b;
-
-	g.subnet.bits = 29; /* six addresses */
-	g.address = KIT_NET + 4;
-	ck_assert_int_eq(genesis_make(&g, k.now_s, admin, &b, NULL), 0);
-	kit_append(k.log, &b);
-	kit_join(&k, 1);
-	ck_assert_uint_eq(mlog_next_address(k.log), KIT_NET + 6);
-	kit_join(&k, 2);
-	ck_assert_uint_eq(mlog_next_address(k.log), 0);
-	i = kit_invite(&k, 3);
-	b = kit_admit(&k, &i, 3); /* address 0 */
-	kit_refused(k.log, kit_span(&b), -EACCES, REFUSAL_BAD_ENTRY);
 	kit_close(&k);
 }
 END_TEST
@@ -297,115 +275,53 @@ START_TEST(members_have_a_limit)
 	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), MEMBERS_MAX);
 	i = kit_invite(&k, 2);
 	b = kit_admit(&k, &i, 2);
-	kit_refused(k.log, kit_span(&b), -ENOSPC, REFUSAL_FULL);
+	kit_refused(&k, kit_span(&b), -ENOSPC, REFUSAL_FULL);
 	b = kit_cancel(&k, i.inv.nonce);
-	kit_append(k.log, &b);
+	kit_append(&k, &b);
 	kit_close(&k);
 }
 END_TEST
 
-START_TEST(entries_have_a_limit)
+START_TEST(records_have_a_limit)
 {
 	struct kit k = kit_open();
 	uint8_t nonce[NONCE_LEN] = { 1 };
+	struct mlog_state *s = &k.log->s;
 	struct entry_bytes b;
 
-	k.log->slots = realloc(k.log->slots, LOG_MAX_ENTRIES * sizeof(*k.log->slots));
-	ck_assert_ptr_nonnull(k.log->slots);
-	k.log->cap_slots = LOG_MAX_ENTRIES;
-	for (size_t n = 1; n < LOG_MAX_ENTRIES - 1; n++)
-		k.log->slots[n] = k.log->slots[0];
-	k.log->n_slots = LOG_MAX_ENTRIES - 1;
+	kit_join(&k, 1);
+	s->slots = realloc(s->slots, LOG_MAX_ENTRIES * sizeof(*s->slots));
+	ck_assert_ptr_nonnull(s->slots);
+	s->cap_slots = LOG_MAX_ENTRIES;
+	for (size_t n = 2; n < LOG_MAX_ENTRIES; n++)
+		s->slots[n] = s->slots[1];
+	s->n_slots = LOG_MAX_ENTRIES - 1025;
 	b = kit_cancel(&k, nonce); /* the last one */
-	kit_append(k.log, &b);
+	kit_append(&k, &b);
 	nonce[0] = 2;
 	b = kit_cancel(&k, nonce);
-	kit_refused(k.log, kit_span(&b), -ENOSPC, REFUSAL_FULL);
-	kit_close(&k);
-}
-END_TEST
-
-/* --- forks ---------------------------------------------------------------------------------- */
-
-START_TEST(fork_is_proved)
-{
-	struct kit k = kit_open();
-	struct kit_invite i = kit_invite(&k, 1), j = kit_invite(&k, 2);
-	struct entry_bytes a = kit_admit(&k, &i, 1), b = kit_admit(&k, &j, 2), twice, c;
-	uint64_t seq = 77;
-
-	twice = kit_admit(&k, &i, 3); /* the same invite: valid in that place too */
-	c = kit_cancel(&k, i.inv.nonce);
-	kit_append(k.log, &a);
-	kit_join(&k, 5);
-	ck_assert(mlog_is_fork(k.log, kit_span(&b), &seq));
-	ck_assert_uint_eq(seq, 1);
-	ck_assert(mlog_is_fork(k.log, kit_span(&twice), &seq));
-	ck_assert(mlog_is_fork(k.log, kit_span(&c), &seq));
-	kit_refused(k.log, kit_span(&b), -ESTALE, REFUSAL_STALE);
-	kit_close(&k);
-}
-END_TEST
-
-START_TEST(what_is_no_fork)
-{
-	struct kit k = kit_open(), other = kit_open();
-	struct genesis g = kit_genesis(k.admin);
-	struct kit_invite i = kit_invite(&k, 1), j = kit_invite(&k, 2);
-	struct entry_bytes a = kit_admit(&k, &i, 1), b = kit_admit(&k, &j, 2), bad, next;
-	uint64_t seq = 77;
-
-	kit_append(k.log, &a);
-	kit_append(other.log, &b);
-	next = kit_cancel(&other, i.inv.nonce); /* further up on another branch */
-	kit_join(&k, 5);
-	ck_assert(!mlog_is_fork(k.log, kit_span(&a), &seq)); /* the very same */
-	bad = b;
-	bad.data[bad.len - 1] ^= 1;
-	ck_assert(!mlog_is_fork(k.log, kit_span(&bad), &seq)); /* forged */
-	ck_assert(!mlog_is_fork(k.log, kit_span(&next), &seq));
-	ck_assert(!mlog_is_fork(k.log, span_of(b.data, b.len - 1), &seq));
-	j = kit_invite(&k, 6);
-	b = kit_admit(&k, &j, 6);
-	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq)); /* the next one */
-	g.random[0] ^= 1;
-	ck_assert_int_eq(genesis_make(&g, KIT_TIME, k.admin, &b, NULL), 0);
-	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq)); /* another cluster */
-	ck_assert_uint_eq(seq, 77);
-	kit_close(&k);
-	kit_close(&other);
-}
-END_TEST
-
-/* What was not valid then is no proof, even if its author has the right now. */
-START_TEST(fork_is_judged_by_its_time)
-{
-	struct kit k = kit_open();
-	struct kit_invite i = kit_invite(&k, 1), late;
-	struct entry_bytes b;
-	struct head genesis = mlog_head(k.log);
-	struct identity *joiner = kit_identity(9);
-	uint64_t seq;
-
-	kit_join(&k, 5);
-	late = kit_invite(&k, 2); /* its head is entry 1 */
-	kit_join(&k, 6);
-	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
-				    mlog_cluster_id(k.log), span_of(late.bytes, late.len), late.sig,
-				    late.one_time, &b, NULL),
-			 0);
-	ck_assert(!mlog_is_fork(k.log, kit_span(&b), &seq));
-	ck_assert_int_eq(admit_make(&genesis, k.now_s, joiner, "late", KIT_NET + 9,
-				    mlog_cluster_id(k.log), span_of(i.bytes, i.len), i.sig,
-				    i.one_time, &b, NULL),
-			 0);
-	ck_assert(mlog_is_fork(k.log, kit_span(&b), &seq));
-	identity_free(joiner);
+	kit_refused(&k, kit_span(&b), -ENOSPC, REFUSAL_FULL);
+	b = kit_remove(&k, 0, 1); /* there is room for removals */
+	kit_append(&k, &b);
+	s->n_slots = LOG_MAX_ENTRIES;
+	b = kit_remove(&k, 0, 0);
+	kit_refused(&k, kit_span(&b), -ENOSPC, REFUSAL_FULL);
 	kit_close(&k);
 }
 END_TEST
 
 /* --- everything at random ------------------------------------------------------------------- */
+
+/* The follower is shown what it lacks. */
+static void follow(const struct kit *k, struct mlog *follower)
+{
+	struct span record = mlog_record(k->log, mlog_count(follower));
+	struct mlog_take t;
+
+	mlog_take(follower, &record, 1, &t);
+	ck_assert_msg(t.result == TAKEN && t.added == 1, "%s", t.why.text);
+	mlog_commit(follower);
+}
 
 /* Random valid steps: the log says at every time what a list of what was done says. */
 START_TEST(random_valid_logs)
@@ -419,7 +335,7 @@ START_TEST(random_valid_logs)
 		size_t n_open = 0, members = 1, entries = 1;
 		unsigned next = 1;
 
-		ck_assert_int_eq(mlog_append(follower, mlog_entry(k.log, 0), NULL), 0);
+		follow(&k, follower);
 		for (int step = 0; step < 40; step++) {
 			uint64_t what = unit_random_below(&rng, 3);
 			size_t at = n_open ? unit_random_below(&rng, n_open) : 0;
@@ -439,11 +355,11 @@ START_TEST(random_valid_logs)
 				      : kit_cancel(&k, open[at].inv.nonce);
 			members += what == 1;
 			entries++;
-			kit_append(k.log, &b);
-			ck_assert_int_eq(mlog_append(follower, kit_span(&b), NULL), 0);
+			kit_append(&k, &b);
+			follow(&k, follower);
 			ck_assert(mlog_invite_used(k.log, open[at].inv.nonce));
 			ck_assert(!mlog_invite_redeemer(k.log, open[at].inv.nonce) == (what != 1));
-			kit_refused(k.log, kit_span(&b), -EEXIST, REFUSAL_STALE);
+			kit_refused(&k, kit_span(&b), -EEXIST, REFUSAL_STALE);
 			open[at] = open[--n_open];
 		}
 		ck_assert_uint_eq(roster_count(mlog_roster(follower), ROSTER_CURRENT), members);
@@ -458,8 +374,7 @@ START_TEST(random_valid_logs)
 END_TEST
 
 UNIT_MAIN("membership/mlog", empty_log_knows_nothing, genesis_founds_the_cluster,
-	  pages_are_bounded_and_end, members_are_found_every_way, entries_stay_where_they_are,
+	  pages_are_bounded_and_end, members_are_found_every_way, records_stay_where_they_are,
 	  log_is_read_back_from_its_bytes, heads_are_known, invites_are_followed,
-	  role_of_an_invite_is_remembered_and_gives_nothing, subnet_fills_up,
-	  invite_for_an_empty_log, members_have_a_limit, entries_have_a_limit, fork_is_proved,
-	  what_is_no_fork, fork_is_judged_by_its_time, random_valid_logs)
+	  role_of_an_invite_is_remembered_and_gives_nothing, invite_for_an_empty_log,
+	  members_have_a_limit, records_have_a_limit, random_valid_logs)

@@ -37,6 +37,8 @@ static void *scarce_realloc(void *p, size_t len)
 #include "base/map.c"
 #include "membership/roster.c"
 #include "membership/mlog.c"
+#include "membership/take.c"
+#include "membership/apply.c"
 #undef malloc
 #undef calloc
 #undef realloc
@@ -59,66 +61,94 @@ START_TEST(new_log_without_memory)
 }
 END_TEST
 
-/* Fails the first allocation, then the second and so on, until it succeeds. How many failed. */
-static long append_scarcely(struct kit *k, const struct entry_bytes *b)
+/*
+ * Fails the first allocation, then the second and so on, until the server orders the entry, and
+ * then the same for a node that is shown the record. How many failed.
+ */
+static long append_scarcely(struct kit *k, struct mlog *follower, const struct entry_bytes *b)
 {
 	struct head before = mlog_head(k->log), after;
 	size_t members = roster_count(mlog_roster(k->log), ROSTER_CURRENT);
-	ip4 next = mlog_next_address(k->log);
-	struct entry e;
-	long n;
-	int r;
+	struct mlog_take t;
+	struct span record;
+	long n, failures;
 
-	ck_assert_int_eq(entry_decode(kit_span(b), &e, NULL), 0);
-	for (n = 0;; n++) {
+	for (failures = 0;; failures++) {
 		struct err err = { .code = 0 };
+		int r;
 
-		allocations_left = n;
-		r = mlog_append(k->log, kit_span(b), &err);
+		allocations_left = failures;
+		r = kit_order(k, k->log, kit_span(b), &err);
 		allocations_left = -1;
 		if (r == 0)
-			return n;
+			break;
 		ck_assert_int_eq(r, -ENOMEM);
 		ck_assert_int_eq(err.reason, REFUSAL_INTERNAL);
 		after = mlog_head(k->log);
 		ck_assert_mem_eq(&before, &after, sizeof(before));
 		ck_assert_uint_eq(roster_count(mlog_roster(k->log), ROSTER_CURRENT), members);
-		ck_assert_uint_eq(mlog_next_address(k->log), next);
-		ck_assert_ptr_null(mlog_entry(k->log, e.seq).data);
-		if (e.type == ENTRY_CANCEL) {
-			ck_assert(!mlog_invite_used(k->log, e.cancel.nonce));
-			continue;
-		}
-		ck_assert_ptr_null(roster_by_id(mlog_roster(k->log), &e.author, ROSTER_CURRENT));
-		ck_assert(!roster_by_name(mlog_roster(k->log), span_str(e.admit.node_name),
-					  ROSTER_ALL));
-		ck_assert_ptr_null(roster_by_address(mlog_roster(k->log), e.admit.address,
-						     ROSTER_CURRENT));
-		ck_assert(!mlog_invite_used(k->log, e.admit.invite_decoded.nonce));
+	}
+	mlog_commit(k->log);
+	record = mlog_record(k->log, mlog_count(k->log) - 1);
+	for (n = 0;; n++) {
+		allocations_left = n;
+		mlog_take(follower, &record, 1, &t);
+		allocations_left = -1;
+		mlog_commit(follower);
+		if (t.result == TAKEN)
+			return failures + n;
+		ck_assert_int_eq(t.result, TAKEN_NO_MEMORY);
+		ck_assert_mem_eq(mlog_head(follower).hash, before.hash, HASH_LEN);
 	}
 }
 
-START_TEST(entries_without_memory)
+START_TEST(records_without_memory)
 {
 	struct kit k = kit_open();
+	struct mlog *follower = kit_copy(k.log, 1);
 	long failures = 0;
 
 	/* far enough for every array and map to grow a few times */
-	for (unsigned n = 1; n <= 150; n++) {
+	for (unsigned n = 1; n <= 100; n++) {
 		struct kit_invite i = kit_invite(&k, n), j = kit_invite(&k, 1000 + n);
 		struct entry_bytes b = kit_admit(&k, &i, n);
 
-		failures += append_scarcely(&k, &b);
+		failures += append_scarcely(&k, follower, &b);
 		ck_assert_ptr_eq(mlog_invite_redeemer(k.log, i.inv.nonce),
 				 roster_at(mlog_roster(k.log), n));
-		b = kit_cancel(&k, j.inv.nonce);
-		failures += append_scarcely(&k, &b);
+		b = n % 2 ? kit_cancel(&k, j.inv.nonce) : kit_remove(&k, 0, n);
+		failures += append_scarcely(&k, follower, &b);
 	}
-	/* each member is an allocation; each of the arrays and maps grew three times */
-	ck_assert_int_gt(failures, 150 + 3 * 7);
-	ck_assert_uint_eq(roster_count(mlog_roster(k.log), ROSTER_CURRENT), 151);
+	ck_assert_int_gt(failures, 2 * (100 + 3 * 7));
+	ck_assert_uint_eq(roster_count(mlog_roster(follower), ROSTER_CURRENT), 51);
+	mlog_free(follower);
 	kit_close(&k);
 }
 END_TEST
 
-UNIT_MAIN("membership/mlog memory", new_log_without_memory, entries_without_memory)
+/* A recovery that goes back, whichever allocation fails: the log is as it was, or recovered. */
+START_TEST(recovery_without_memory)
+{
+	struct kit k = kit_open(), back;
+	struct mlog *follower;
+	struct entry_bytes b;
+	long failures = 0;
+
+	for (unsigned n = 1; n <= 20; n++)
+		kit_join(&k, n);
+	follower = kit_copy(k.log, 21);
+	back = k;
+	back.log = kit_copy(k.log, 11);
+	b = kit_recover(&back, KIT_CODE, KIT_CODE_NEXT, 1);
+	failures = append_scarcely(&k, follower, &b);
+	ck_assert_int_gt(failures, 20);
+	ck_assert_uint_eq(mlog_count(follower), 12);
+	ck_assert_uint_eq(roster_count(mlog_roster(follower), ROSTER_CURRENT), 11);
+	mlog_free(back.log);
+	mlog_free(follower);
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("membership/mlog memory", new_log_without_memory, records_without_memory,
+	  recovery_without_memory)

@@ -17,7 +17,7 @@ static const struct {
 	{ "request_setup_offer", SIGNAL_SETUP_OFFER },
 	{ "request_setup_offer_subnet", SIGNAL_SETUP_OFFER },
 	{ "request_setup", SIGNAL_SETUP },
-	{ "request_invite_open", SIGNAL_INVITE_OPEN },
+	{ "request_recover", SIGNAL_RECOVER },
 	{ "request_log", SIGNAL_LOG },
 	{ "request_admit", SIGNAL_ADMIT },
 	{ "request_session", SIGNAL_SESSION },
@@ -32,12 +32,12 @@ static const struct {
 
 static struct signal_request request_of(size_t i)
 {
-	static const uint8_t invite[4] = { 0xcc, 0xcc, 0xcc, 0xcc };
-	struct signal_request m = { .type = requests[i].type, .from = 300, .cursor = 1ull << 33 };
+	struct signal_request m = {
+		.type = requests[i].type, .generation = 2, .from = 300, .cursor = 1ull << 33
+	};
 
 	kit_bytes(0x00, m.cluster_id, sizeof(m.cluster_id));
 	kit_bytes(0x40, m.node_token, sizeof(m.node_token));
-	kit_bytes(0x80, m.invite_sig, sizeof(m.invite_sig));
 	kit_bytes(0xc0, m.epoch, sizeof(m.epoch));
 	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	m.agent = span_str("mlsh/0.1.0");
@@ -46,10 +46,10 @@ static struct signal_request request_of(size_t i)
 	m.code = span_str("ABCD-EFGH-JKMN");
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
 	m.subnet = (struct prefix4){ 0x64400000, 10 };
-	m.invite = span_of(invite, sizeof(invite));
 	m.entry = kit_entry(m.type == SIGNAL_ADMIT);
 	kit_entries(&m.entries, 2);
 	m.head = kit_head();
+	m.head.generation = 3;
 	if (m.type == SIGNAL_SESSION)
 		m.candidates = kit_candidates();
 	else if (strcmp(requests[i].name, "request_candidates") == 0)
@@ -143,7 +143,7 @@ END_TEST
 
 START_TEST(requests_out_of_bounds_are_refused)
 {
-	static uint8_t big[ENTRY_MAX_BYTES + 1];
+	static uint8_t big[RECORD_MAX_BYTES + 1];
 	struct signal_request m = request_of(0);
 
 	m.agent = span_of("0123456789012345678901234567890123456789012345678901234567890123456789",
@@ -154,7 +154,8 @@ START_TEST(requests_out_of_bounds_are_refused)
 	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
 
-	m = (struct signal_request){ .type = SIGNAL_ADMIT, .entry = span_of(big, sizeof(big)) };
+	m = (struct signal_request){ .type = SIGNAL_ADMIT,
+				     .entry = span_of(big, ENTRY_MAX_BYTES + 1) };
 	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
 	m.entry.len--;
@@ -162,6 +163,9 @@ START_TEST(requests_out_of_bounds_are_refused)
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), 0);
 
 	m = (struct signal_request){ .type = SIGNAL_LOG, .from = LOG_MAX_ENTRIES + 1 };
+	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
+	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
+	m = (struct signal_request){ .type = SIGNAL_LOG, .generation = LOG_MAX_ENTRIES + 1 };
 	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
 
@@ -173,7 +177,7 @@ START_TEST(requests_out_of_bounds_are_refused)
 	m.candidates.n = CANDIDATES_MAX + 1;
 	ck_assert_int_eq(signal_request_encode(&m, got, sizeof(got)), -ENOSPC);
 
-	/* entries: more than a page of them, an empty one */
+	/* records: more than a page of them, an empty one, one that is too long */
 	m = (struct signal_request){ .type = SIGNAL_PUSH };
 	m.entries.n = LOG_PAGE_BYTES / ENTRY_MAX_BYTES;
 	for (size_t i = 0; i <= m.entries.n; i++)
@@ -184,6 +188,11 @@ START_TEST(requests_out_of_bounds_are_refused)
 	ck_assert_int_eq(signal_request_encode(&m, got, sizeof(got)), -ENOSPC);
 	m.entries.n = 1;
 	m.entries.item[0].len = 0;
+	ck_assert_int_eq(signal_request_encode(&m, got, sizeof(got)), -ENOSPC);
+	m.entries.item[0].len = RECORD_MAX_BYTES;
+	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
+	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), 0);
+	m.entries.item[0].len = RECORD_MAX_BYTES + 1;
 	ck_assert_int_eq(signal_request_encode(&m, got, sizeof(got)), -ENOSPC);
 	m.type = SIGNAL_REQUEST_TYPES;
 	ck_assert_int_eq(signal_request_encode(&m, got, sizeof(got)), -EINVAL);
@@ -234,7 +243,7 @@ static const struct {
 	{ "reply_hello_setup", SIGNAL_HELLO },
 	{ "reply_setup_offer", SIGNAL_SETUP_OFFER },
 	{ "reply_setup", SIGNAL_SETUP },
-	{ "reply_invite_open", SIGNAL_INVITE_OPEN },
+	{ "reply_recover", SIGNAL_RECOVER },
 	{ "reply_log", SIGNAL_LOG },
 	{ "reply_log_end", SIGNAL_LOG },
 	{ "reply_admit", SIGNAL_ADMIT },
@@ -258,8 +267,12 @@ static struct signal_reply reply_of(size_t i)
 				  .head = kit_head(),
 				  .subnet = { 0x64400000, 10 },
 				  .address = 0x64400005,
+				  .first = 5,
+				  .record = kit_entry(1),
 				  .echo_port = 0xe3a7 };
 
+	m.head.generation = 3;
+	kit_bytes(0xa0, m.order_key, sizeof(m.order_key));
 	m.has_head = strcmp(replies[i].name, "reply_hello") == 0;
 	if (!m.has_head)
 		m.observed = kit_addr6();
@@ -525,7 +538,7 @@ START_TEST(refusals_have_names)
 	ck_assert_str_eq(refusal_name(REFUSAL_INVITE_USED), "invite-used");
 	ck_assert_str_eq(refusal_name(REFUSAL_NONE), "none");
 	ck_assert_str_eq(refusal_name(REFUSAL_FORK), "fork");
-	for (int reason = REFUSAL_NONE; reason <= REFUSAL_RESTORED; reason++)
+	for (int reason = REFUSAL_NONE; reason <= REFUSAL_RECOVERY_CODE; reason++)
 		ck_assert_str_ne(refusal_name(reason), "unknown");
 	ck_assert_str_eq(refusal_name(-1), "unknown");
 	ck_assert_str_eq(refusal_name(50), "unknown");

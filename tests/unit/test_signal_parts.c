@@ -76,6 +76,33 @@ START_TEST(only_the_own_session_ends_a_presence)
 }
 END_TEST
 
+/* A node that is a member no longer: not offline, but gone; its place is free for others. */
+START_TEST(a_forgotten_node_is_told_to_nobody)
+{
+	struct presence *p = presence_new(seed, epoch);
+	struct node_id id = node(1);
+	uint64_t cursor;
+	int session;
+
+	set(p, 1, 10, &session, NULL);
+	set(p, 2, 11, &session, NULL);
+	cursor = presence_cursor(p);
+	clear(p, 1, 10);
+	presence_forget(p, &id);
+	presence_forget(p, &id);
+	ck_assert_ptr_null(presence_get(p, &id));
+	ck_assert_ptr_null(presence_after(p, cursor));
+	for (unsigned n = 0; n < MEMBERS_MAX + 10; n++) {
+		id = node(100 + n);
+		set(p, 100 + n, 20 + n, &session, NULL);
+		presence_forget(p, &id);
+	}
+	ck_assert_ptr_nonnull(presence_after(p, 0));
+	ck_assert_ptr_null(presence_next(p, presence_after(p, 0)));
+	presence_free(p);
+}
+END_TEST
+
 START_TEST(a_cursor_gives_each_change_once)
 {
 	struct unit_rng rng = unit_rng_new("a_cursor_gives_each_change_once");
@@ -283,7 +310,8 @@ START_TEST(a_further_token_needs_a_servers_database)
 	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO };
 	char dir[64], token[SETUP_TOKEN_TEXT_MAX], code[BOOTSTRAP_CODE_TEXT_MAX];
 	const char *tmp = getenv("TMPDIR");
-	uint8_t key[32], cert[HASH_LEN];
+	uint8_t cert[HASH_LEN];
+	struct server_keys keys;
 	struct identity *id = NULL;
 	struct host *h = NULL;
 	struct code_info info;
@@ -301,7 +329,7 @@ START_TEST(a_further_token_needs_a_servers_database)
 
 	ck_assert_int_eq(db_open(cfg.db_path, true, NULL, &db), 0);
 	ck_assert_int_eq(token_make(h, &cfg, 0, token, &err), -ENOENT); /* never started */
-	ck_assert_int_eq(bootstrap_keys(h, db, &id, key, NULL), 0);
+	ck_assert_int_eq(bootstrap_keys(h, db, &id, &keys, NULL), 0);
 	ck_assert_int_eq(token_make(h, &cfg, 60, token, &err), 0);
 	ck_assert_int_eq(setup_token_parse(token, code, cert, NULL), 0);
 	ck_assert_mem_eq(cert, identity_cert_sha256(id), HASH_LEN);
@@ -321,7 +349,8 @@ START_TEST(the_first_start_makes_what_later_ones_keep)
 {
 	char dir[64], path[128], code[BOOTSTRAP_CODE_TEXT_MAX];
 	const char *tmp = getenv("TMPDIR");
-	uint8_t key[32], again[32], cert[HASH_LEN];
+	uint8_t order_key[KEY_LEN], cert[HASH_LEN];
+	struct server_keys keys, again;
 	struct identity *id = NULL;
 	struct host *h = NULL;
 	struct db *db = NULL;
@@ -332,13 +361,16 @@ START_TEST(the_first_start_makes_what_later_ones_keep)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/signal.db", dir);
 	ck_assert_int_eq(db_open(path, true, NULL, &db), 0);
-	ck_assert_int_eq(bootstrap_keys(h, db, &id, key, NULL), 0);
+	ck_assert_int_eq(bootstrap_keys(h, db, &id, &keys, NULL), 0);
 	memcpy(cert, identity_cert_sha256(id), sizeof(cert));
 	identity_free(id);
 	id = NULL;
 	/* killed before it made a code: the next start does */
-	ck_assert_int_eq(bootstrap_keys(h, db, &id, again, NULL), 0);
-	ck_assert_mem_eq(key, again, sizeof(key));
+	ck_assert_int_eq(bootstrap_keys(h, db, &id, &again, NULL), 0);
+	ck_assert_mem_eq(&keys, &again, sizeof(keys));
+	ck_assert_int_eq(seed_public(keys.order_seed, order_key), 0);
+	ck_assert_mem_eq(keys.order_key, order_key, sizeof(order_key));
+	ck_assert_mem_ne(keys.order_seed, keys.tokens, sizeof(keys.tokens));
 	ck_assert_mem_eq(cert, identity_cert_sha256(id), sizeof(cert));
 	ck_assert_int_eq(bootstrap_first_code(h, db, "", code, NULL), 0);
 	ck_assert_uint_eq(strlen(code), 14);
@@ -457,9 +489,9 @@ START_TEST(only_members_bring_the_relay_to_its_end)
 END_TEST
 
 UNIT_MAIN("signal/parts", only_members_bring_the_relay_to_its_end,
-	  only_the_own_session_ends_a_presence, a_cursor_gives_each_change_once,
-	  telling_costs_what_changed, a_source_is_an_address_or_a_network,
-	  many_sources_do_not_fill_the_memory, the_command_line_is_understood,
-	  wrong_usage_is_refused, a_further_token_needs_a_servers_database,
-	  the_first_start_makes_what_later_ones_keep,
+	  only_the_own_session_ends_a_presence, a_forgotten_node_is_told_to_nobody,
+	  a_cursor_gives_each_change_once, telling_costs_what_changed,
+	  a_source_is_an_address_or_a_network, many_sources_do_not_fill_the_memory,
+	  the_command_line_is_understood, wrong_usage_is_refused,
+	  a_further_token_needs_a_servers_database, the_first_start_makes_what_later_ones_keep,
 	  the_list_of_sessions_is_read_as_it_was_written, a_list_of_another_form_is_refused)

@@ -44,7 +44,7 @@ static void fill_and_die(const char *file, uint64_t n)
 
 		store_be32(bytes, (uint32_t)n - 1);
 		_exit(db_begin(d, NULL) < 0 ||
-		      db_entry_add(d, cluster, n - 1, span_of(bytes, sizeof(bytes)), NULL) < 0 ||
+		      db_record_add(d, cluster, n - 1, span_of(bytes, sizeof(bytes)), NULL) < 0 ||
 		      db_address_add(d, (ip4)(0x64400000 + n), cluster, &node, NULL) < 0 ||
 		      db_commit(d, NULL) < 0);
 	}

@@ -259,19 +259,57 @@ int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *
 	return 0;
 }
 
-int file_slot_write(struct file_slot *s, const void *data, size_t len)
+static int write_at(int fd, size_t offset, const uint8_t *from, size_t len)
 {
-	const uint8_t *from = data;
 	size_t at = 0;
 	while (at < len) {
-		ssize_t n = pwrite(s->fd, from + at, len - at, (off_t)at);
+		ssize_t n = pwrite(fd, from + at, len - at, (off_t)(offset + at));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
 		at += (size_t)n;
 	}
+	return 0;
+}
+
+int file_slot_write(struct file_slot *s, const void *data, size_t len)
+{
+	int r = write_at(s->fd, 0, data, len);
+	if (r < 0)
+		return r;
 	return ftruncate(s->fd, (off_t)len) < 0 ? -errno : 0;
+}
+
+static int add_at(int fd, size_t at, const void *data, size_t len)
+{
+	struct stat st;
+	int r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return -EINVAL;
+	if ((uint64_t)st.st_size < at)
+		return -ESTALE;
+	if ((uint64_t)st.st_size > at && ftruncate(fd, (off_t)at) < 0)
+		return -errno;
+	r = write_at(fd, at, data, len);
+	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_add(struct host *h, const char *path, size_t at, const void *data, size_t len,
+	     struct err *err)
+{
+	(void)h;
+	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : add_at(fd, at, data, len);
+	if (fd >= 0 && close(fd) < 0 && r == 0)
+		r = -errno;
+	return r < 0 ? err_set(err, r, "cannot add to %s: %s", path,
+			       r == -EINVAL   ? "it is not a file with one name"
+			       : r == -ESTALE ? "it has become shorter"
+					      : strerror(-r))
+		     : 0;
 }
 
 void file_slot_close(struct file_slot *s)

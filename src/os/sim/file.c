@@ -200,6 +200,27 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 	return 0;
 }
 
+int file_add(struct host *h, const char *path, size_t at, const void *data, size_t len,
+	     struct err *err)
+{
+	struct file *f = file_find(h->machine, path);
+	int rc = !f ? -ENOENT : f->len < at ? -ESTALE : write_refused(h->machine, path);
+
+	if (rc < 0)
+		return err_set(err, rc, "cannot add to %s: %s", path, strerror(-rc));
+	if (!h->alive)
+		return 0;
+	uint8_t *whole = sim_alloc(at + len + 1);
+	memcpy(whole, f->data, at);
+	if (len > 0)
+		memcpy(whole + at, data, len);
+	free(f->data);
+	f->data = whole;
+	f->len = at + len;
+	world_trace(h->machine->world, "%s: adds %zu bytes to %s", h->machine->name, len, path);
+	return 0;
+}
+
 struct file_slot {
 	struct host *host;
 	unsigned mode;

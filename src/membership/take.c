@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Takes records that somebody shows: what extends our log, what a recovery puts in its place, and
+ * what proves that the server lies (docs/protocol/02-membership-log.md, "Taking records").
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "membership/internal.h"
+
+/* A record that was shown, read as far as its place. */
+struct shown {
+	struct record record;
+	bool verified; /* its receipt */
+	bool own_key;  /* a recover record, not in our log, that names the key of its receipt */
+};
+
+struct taking {
+	struct mlog *l;
+	struct shown *shown;
+	size_t first, n; /* those that are not in our log already, and that follow each other */
+	bool malformed;	 /* what comes behind them does not */
+	struct mlog_take *ret;
+};
+
+static void end(struct taking *t, enum mlog_taken result, uint64_t seq)
+{
+	t->ret->result = result;
+	t->ret->seq = seq;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+static bool is_ours(const struct mlog *l, const struct record *r)
+{
+	struct head h = { .seq = r->order.seq };
+
+	memcpy(h.hash, r->hash, HASH_LEN);
+	return mlog_has_head(l, &h);
+}
+
+/* Does `b` follow `a`, by the hashes? */
+static bool follows(const struct record *a, const struct record *b)
+{
+	return b->order.seq == a->order.seq + 1 && b->order.generation >= a->order.generation &&
+	       memcmp(b->order.prev, a->hash, HASH_LEN) == 0;
+}
+
+static void read_all(struct taking *t, const struct span *records, size_t n)
+{
+	for (t->n = 0; t->n < n; t->n++) {
+		struct record *r = &t->shown[t->n].record;
+
+		if (record_decode(records[t->n], r, &t->ret->why) < 0)
+			break;
+		if (t->n > 0 && !follows(&t->shown[t->n - 1].record, r)) {
+			refuse(&t->ret->why, -EBADMSG, REFUSAL_BAD_ENTRY,
+			       "record %" PRIu64 " does not follow the one before it",
+			       r->order.seq);
+			break;
+		}
+	}
+	t->malformed = t->n < n;
+	while (t->first < t->n && is_ours(t->l, &t->shown[t->first].record))
+		t->first++;
+}
+
+/* --- receipts ------------------------------------------------------------------------------- */
+
+static bool verify(struct taking *t, size_t i, const uint8_t key[KEY_LEN])
+{
+	struct shown *s = &t->shown[i];
+	const uint8_t *id = mlog_cluster_id(t->l);
+
+	if (s->record.genesis)
+		return true;
+	if (!id)
+		id = t->shown[0].record.hash;
+	s->verified = s->record.receipt &&
+		      receipt_verify(key, id, &s->record.order, s->record.entry_hash,
+				     s->record.receipt) == 0;
+	return s->verified;
+}
+
+/* The order key that an entry names, if it does. *ret_known: our log has the entry. */
+static bool key_named(const struct mlog *l, const struct record *r, unsigned type,
+		      uint8_t key[KEY_LEN], bool *ret_known)
+{
+	struct entry e;
+	const struct log_server *s;
+
+	*ret_known = false;
+
+	if ((type != ENTRY_GENESIS && type != ENTRY_SIGNAL && type != ENTRY_RECOVER) ||
+	    entry_decode(r->entry, &e, NULL) < 0 ||
+	    (type == ENTRY_RECOVER && !e.recover.has_server))
+		return false;
+	s = type == ENTRY_GENESIS  ? &e.genesis.server
+	    : type == ENTRY_SIGNAL ? &e.signal
+				   : &e.recover.server;
+	memcpy(key, s->order_key, KEY_LEN);
+	*ret_known = mlog_find(l, e.payload_hash) != 0;
+	return true;
+}
+
+/*
+ * Verifies the receipts that vouch for all that were shown: that of the last record, and where the
+ * order key changes the last under the old one and the first under the new one.
+ */
+static bool verify_receipts(struct taking *t)
+{
+	const struct record *first = &t->shown[t->first].record;
+	uint8_t key[KEY_LEN] = { 0 }, named[KEY_LEN];
+	bool needed = false, known;
+
+	if (!first->genesis)
+		memcpy(key, mlog_order_key(t->l, first->order.seq), KEY_LEN);
+	for (size_t i = t->first; i < t->n; i++) {
+		const struct record *r = &t->shown[i].record;
+		unsigned type = entry_peek(r->entry);
+		bool changes = key_named(t->l, r, type, named, &known);
+
+		needed |= i + 1 == t->n || changes || type == ENTRY_RECOVER;
+		t->shown[i].own_key = changes && type == ENTRY_RECOVER && !known;
+		if (changes && type == ENTRY_RECOVER)
+			memcpy(key, named, KEY_LEN);
+		if (needed && !verify(t, i, key))
+			return false;
+		/* Under a new key the next one is the first. */
+		needed = changes && type != ENTRY_RECOVER && !r->genesis;
+		if (changes)
+			memcpy(key, named, KEY_LEN);
+	}
+	return true;
+}
+
+/*
+ * Does a receipt of a key that our log knows vouch for the record? A forged recovery could bring a
+ * key of its own, which says nothing about the server.
+ */
+static bool is_vouched(const struct taking *t, size_t i)
+{
+	for (; i < t->n && !t->shown[i].own_key; i++)
+		if (t->shown[i].verified)
+			return true;
+	return false;
+}
+
+static void unproven(struct taking *t)
+{
+	uint64_t last = t->shown[t->n - 1].record.order.seq;
+
+	end(t, TAKEN_UNPROVEN, last);
+	refuse(&t->ret->why, -EKEYREJECTED, REFUSAL_TAMPERED,
+	       "the signal server's receipt for record %" PRIu64 ", or for one that changes its "
+	       "key, is missing or false",
+	       last);
+}
+
+/* --- what does not extend ours -------------------------------------------------------------- */
+
+static bool has_generation(const struct mlog *l, uint64_t number)
+{
+	for (size_t i = 0; i < l->s.n_generations; i++)
+		if (l->s.generations[i].number == number)
+			return true;
+	return false;
+}
+
+static bool code_is_past(const struct mlog *l, const uint8_t hash[HASH_LEN])
+{
+	for (size_t i = 0; i < l->s.codes; i++)
+		if (memcmp(l->s.past_codes[i], hash, HASH_LEN) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Is it a recovery that our log does not have, by a code that our log says is used up? Only the
+ * code can make one. Our own recover entry at another place says nothing: whoever can read the log
+ * can put it there.
+ */
+static bool is_by_past_code(const struct mlog *l, const struct record *r)
+{
+	uint8_t hash[HASH_LEN];
+	struct entry e;
+
+	if (entry_decode(r->entry, &e, NULL) < 0 || e.type != ENTRY_RECOVER ||
+	    mlog_find(l, e.payload_hash) != 0)
+		return false;
+	sha256(span_of(e.recover.key, KEY_LEN), hash);
+	return code_is_past(l, hash) &&
+	       key_verify(e.recover.key, SIGN_ENTRY, mlog_cluster_id(l), e.payload, e.sig[0]) == 0;
+}
+
+static void code_misused(struct taking *t, const char *how)
+{
+	uint64_t seq = t->shown[t->first].record.order.seq;
+
+	end(t, TAKEN_CODE_MISUSED, seq);
+	refuse(&t->ret->why, -EACCES, REFUSAL_RECOVERY_CODE, "record %" PRIu64 " is %s", seq, how);
+}
+
+/* The first record shown stands where we have another one, and no recovery puts it there. */
+static void judge_other(struct taking *t)
+{
+	const struct mlog *l = t->l;
+	const struct record *x = &t->shown[t->first].record;
+	uint64_t ours = l->s.slots[x->order.seq].generation;
+
+	if (is_by_past_code(l, x)) {
+		code_misused(t,
+			     has_generation(l, x->order.generation)
+				     ? "a second recovery by the same code: the code was used twice"
+				     : "a recovery by a code that was replaced since");
+		return;
+	}
+	if (x->order.generation > ours) {
+		end(t, TAKEN_INVALID, x->order.seq);
+		refuse(&t->ret->why, -EBADMSG, REFUSAL_BAD_ENTRY,
+		       "record %" PRIu64 " claims to be a recovery, which no code has made",
+		       x->order.seq);
+		return;
+	}
+	if (x->order.generation < ours) {
+		end(t, TAKEN_OLD, x->order.seq);
+		refuse(&t->ret->why, -ESTALE, REFUSAL_STALE,
+		       "record %" PRIu64 " is one that a recovery has dropped", x->order.seq);
+		return;
+	}
+	if (!verify_receipts(t) || !is_vouched(t, t->first)) {
+		unproven(t);
+		return;
+	}
+	end(t, TAKEN_LIE, x->order.seq);
+	refuse(&t->ret->why, -EACCES, REFUSAL_FORK,
+	       "the signal server has signed two different records %" PRIu64 " of this log",
+	       x->order.seq);
+}
+
+/* --- taking --------------------------------------------------------------------------------- */
+
+/* Stages one record. 0, or the code of what is wrong with it. */
+static int take_one(struct mlog *l, const struct shown *s, struct err *why)
+{
+	struct record r = s->record;
+	struct entry e;
+	struct placed p = { .order = &r.order, .entry = &e };
+	int x = entry_decode(r.entry, &e, why);
+
+	if (x == 0)
+		x = mlog_verify_next(l, &p, why);
+	if (x < 0)
+		return x;
+	if (!s->verified)
+		r.receipt = NULL;
+	return mlog_stage(l, &r, &e, why);
+}
+
+static void failed(struct taking *t, size_t i, int code)
+{
+	const struct record *r = &t->shown[i].record;
+
+	end(t,
+	    code == -ENOMEM	       ? TAKEN_NO_MEMORY
+	    : code == -EPROTONOSUPPORT ? TAKEN_UPGRADE
+	    : is_vouched(t, i)	       ? TAKEN_LIE
+				       : TAKEN_INVALID,
+	    r->order.seq);
+}
+
+/* Stages those of `t` in `l`; the index of the first one that does not obey the rules, or t->n. */
+static size_t take_into(struct taking *t, struct mlog *l)
+{
+	for (size_t i = t->first; i < t->n; i++) {
+		int x = take_one(l, &t->shown[i], &t->ret->why);
+
+		if (x < 0) {
+			failed(t, i, x);
+			return i;
+		}
+	}
+	return t->n;
+}
+
+/* Up to the last record before `bad` that has a valid receipt. */
+static void shorten(struct taking *t, size_t bad)
+{
+	for (t->n = bad; t->n > t->first; t->n--)
+		if (t->shown[t->n - 1].record.receipt && verify_receipts(t))
+			return;
+}
+
+static void no_memory(struct taking *t)
+{
+	end(t, TAKEN_NO_MEMORY, 0);
+	refuse(&t->ret->why, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
+}
+
+static void extend(struct taking *t)
+{
+	size_t before = t->l->s.n_slots, bad = take_into(t, t->l);
+
+	if (bad < t->n) {
+		/* The head of a log has a receipt: back, and on to the last one before. */
+		if (mlog_back(t->l, before) < 0) {
+			no_memory(t);
+			return;
+		}
+		shorten(t, bad);
+		if (t->n > t->first)
+			(void)take_into(t, t->l);
+	}
+	t->ret->added = t->l->s.n_slots - before;
+}
+
+/*
+ * Do the records shown lead to a recovery that counts more than our log? Its key vouches for all
+ * before it, whatever the server made of them.
+ */
+static bool leads_to_recovery(const struct taking *t)
+{
+	for (size_t i = t->first; i < t->n; i++)
+		if (t->shown[i].record.order.generation > t->l->s.codes)
+			return true;
+	return false;
+}
+
+static void reorganise(struct taking *t)
+{
+	uint64_t seq = t->shown[t->first].record.order.seq;
+	struct mlog *past = mlog_cut(t->l, seq);
+	size_t bad;
+
+	if (!past) {
+		no_memory(t);
+		return;
+	}
+	bad = take_into(t, past);
+	if (bad < t->n && bad > t->first) {
+		mlog_free(past);
+		shorten(t, bad);
+		past = t->n > t->first ? mlog_cut(t->l, seq) : NULL;
+		if (!past || take_into(t, past) < t->n) {
+			mlog_free(past);
+			return;
+		}
+	} else if (bad < t->n) {
+		mlog_free(past);
+		return;
+	}
+	if (mlog_generation(past) <= t->l->s.codes) { /* without the recovery it counts less */
+		mlog_free(past);
+		return;
+	}
+	t->ret->added = past->s.n_slots - seq;
+	if (mlog_become(t->l, past) < 0) {
+		mlog_free(past);
+		t->ret->added = 0;
+		no_memory(t);
+		return;
+	}
+	t->ret->reorganised = true;
+}
+
+/* Where in our log do the records shown stand? */
+static void place(struct taking *t)
+{
+	const struct mlog *l = t->l;
+	const struct record *x = &t->shown[t->first].record;
+	uint64_t count = l->s.n_slots;
+
+	if (x->genesis && count > 0) {
+		end(t, TAKEN_INVALID, 0);
+		refuse(&t->ret->why, -EACCES, REFUSAL_WRONG_CLUSTER,
+		       "it is the log of another cluster");
+		return;
+	}
+	if (x->order.seq > count) {
+		end(t, TAKEN_GAP, x->order.seq);
+		t->ret->ask_from = count;
+		refuse(&t->ret->why, -EBADMSG, REFUSAL_UNKNOWN_HEAD,
+		       "records %" PRIu64 " to %" PRIu64 " are missing before those shown", count,
+		       x->order.seq - 1);
+		return;
+	}
+	if (x->order.seq > 0 &&
+	    memcmp(x->order.prev, l->s.slots[x->order.seq - 1].hash, HASH_LEN) != 0) {
+		bool old = x->order.generation < l->s.slots[x->order.seq - 1].generation;
+
+		end(t, old ? TAKEN_OLD : TAKEN_PARTED, x->order.seq);
+		t->ret->ask_from = x->order.seq / 2;
+		refuse(&t->ret->why, -EBADMSG, REFUSAL_UNKNOWN_HEAD,
+		       "record %" PRIu64 " does not follow the one before it in this log",
+		       x->order.seq);
+		return;
+	}
+	if (x->order.seq < count && !leads_to_recovery(t)) {
+		judge_other(t);
+		return;
+	}
+	if (!verify_receipts(t)) {
+		unproven(t);
+		return;
+	}
+	if (x->order.seq < count)
+		reorganise(t);
+	else
+		extend(t);
+}
+
+void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret)
+{
+	struct taking t = { .l = l, .ret = ret };
+
+	*ret = (struct mlog_take){ .result = TAKEN };
+	if (n == 0)
+		return;
+	t.shown = calloc(n, sizeof(*t.shown));
+	if (!t.shown) {
+		no_memory(&t);
+		return;
+	}
+	read_all(&t, records, n);
+	if (t.first < t.n)
+		place(&t);
+	if (t.malformed && ret->result == TAKEN)
+		end(&t, TAKEN_INVALID, t.n > 0 ? t.shown[t.n - 1].record.order.seq + 1 : 0);
+	free(t.shown);
+}
+
+struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,
+			    const struct span *shown, size_t n)
+{
+	return (struct log_proof){ .seq = take->seq,
+				   .code_misused = take->result == TAKEN_CODE_MISUSED,
+				   .why = take->why.text,
+				   .ours = mlog_record(l, take->seq),
+				   .shown = shown,
+				   .n_shown = n };
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* What the files of the registry share. */
+#ifndef MLSH_SIGNAL_REGISTRY_INTERNAL_H
+#define MLSH_SIGNAL_REGISTRY_INTERNAL_H
+
+#include "signal/registry.h"
+
+#define WRITE_FAILED "The server could not write to its database; try again later."
+
+struct registry {
+	struct host *host;
+	struct db *db;
+	const struct server_keys *keys;
+	struct mark *mark;
+	struct map *clusters;
+	struct list changed; /* clusters with uncommitted changes */
+	bool failed;	     /* a write of the open transaction: it will not be committed */
+	uint8_t map_seed[16];
+	struct log_limit failures;
+};
+
+/*
+ * What the database says is for the operator's log, once a second: all requests that wait fail for
+ * the same reason. A stranger learns that it failed.
+ */
+int registry_fail(struct registry *r, int code, struct err *err);
+/* The same; nothing of the open transaction will be committed. */
+int registry_write_fail(struct registry *r, int code, struct err *err);
+/* The open transaction has changed the log from record `first` on. */
+void registry_note_change(struct registry *r, struct cluster *c, uint64_t first);
+
+#endif

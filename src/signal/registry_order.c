@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* What comes into the logs: entries that get their place here, and records that had one. */
+#include "signal/registry_internal.h"
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+/*
+ * The same for a new member of the cluster, whose log may have more that was never given here: what
+ * a recovery has reserved.
+ */
+static int next_member_address(struct registry *r, const struct cluster *c, ip4 *ret,
+			       struct err *err)
+{
+	int e = registry_next_address(r, c->subnet, ret, err);
+
+	while (e == 0 && mlog_address_taken(c->log, *ret)) {
+		if (*ret >= prefix4_last(c->subnet))
+			return deny(err, -ENOSPC, REFUSAL_FULL,
+				    "No address is left: each is given out only once.");
+		++*ret;
+	}
+	return e;
+}
+
+/*
+ * How many of the records may be taken? One of a log brings its address along. It may leave a gap,
+ * because other clusters of the subnet have their part, but must not use up the addresses of them
+ * all. -EINVAL beside the number of those before it.
+ */
+static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
+				  const struct span *records, size_t n, size_t *ret_ok,
+				  struct err *err)
+{
+	ip4 highest = 0;
+	int e = db_address_highest(r->db, subnet, &highest, err);
+
+	*ret_ok = 0;
+	if (e < 0)
+		return registry_fail(r, e, err);
+	if (highest == 0)
+		highest = prefix4_first(subnet) - 1;
+	for (size_t i = 0; i < n; i++) {
+		struct record rec;
+
+		/* what is malformed is refused as such, when it is taken */
+		if (record_decode(records[i], &rec, NULL) < 0)
+			break;
+		if (rec.order.address > (uint64_t)highest + PUSH_GAP_MAX)
+			return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
+				    "Record %llu gives an address too far above all that were "
+				    "given out.",
+				    (unsigned long long)rec.order.seq);
+		highest = MAX(highest, rec.order.address);
+		*ret_ok = i + 1;
+	}
+	*ret_ok = n;
+	return 0;
+}
+
+/* --- ordering, taking ------------------------------------------------------------------------- */
+
+/* What the log was like before something was staged. */
+struct before {
+	uint64_t count, generation;
+};
+
+static struct before log_before(const struct mlog *l)
+{
+	return (struct before){ mlog_count(l), mlog_generation(l) };
+}
+
+/* The first record that is not what it was: a recovery puts itself in the place of others. */
+static uint64_t first_new(const struct mlog *l, const struct before *b)
+{
+	return MIN(b->count, mlog_generation_start(l, b->generation));
+}
+
+/* Writes what was staged since `b`. *ret: the first of it. */
+static int store_staged(struct registry *r, struct cluster *c, const struct before *b,
+			uint64_t *ret, struct err *err)
+{
+	uint64_t first = first_new(c->log, b);
+	int x = first < b->count ? db_records_drop(r->db, c->id, first, err) : 0;
+
+	registry_note_change(r, c, first);
+	for (uint64_t seq = first; x == 0 && seq < mlog_count(c->log); seq++)
+		x = db_record_add(r->db, c->id, seq, mlog_record(c->log, seq), err);
+	*ret = first;
+	return x;
+}
+
+/* The addresses that records from `first` on gave, which another server may have chosen. */
+static int store_addresses(struct registry *r, const struct cluster *c, uint64_t first,
+			   struct err *err)
+{
+	struct record rec;
+	struct entry e;
+	int x = 0;
+
+	for (uint64_t seq = first; x == 0 && mlog_get(c->log, seq, &rec, &e) == 0; seq++) {
+		if (rec.order.address == 0)
+			continue;
+		x = db_address_add(r->db, rec.order.address, c->id, &e.author, err);
+		if (x != -EEXIST)
+			continue;
+		log_warn(host_log(r->host), "an address that a log holds was given out before: "
+					    "the database is older than the log");
+		x = 0;
+	}
+	return x;
+}
+
+/* Reads the log; may this server put the entry into it? A recovery ends the quarrel of two logs. */
+static int check_parted(struct registry *r, struct cluster *c, const struct entry *e,
+			struct err *err)
+{
+	struct mlog *log;
+	int x = registry_log(r, c, &log, err);
+
+	if (x == 0 && c->parted && e->type != ENTRY_RECOVER)
+		x = deny(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
+			 "The server has signed another log of this cluster (it was restored from "
+			 "a backup?) and orders nothing any more: tell its operator.");
+	return x;
+}
+
+static bool joins(const struct entry *e)
+{
+	return e->type == ENTRY_ADMIT && !e->admit.invite_decoded.replaces;
+}
+
+int registry_order(struct registry *r, struct cluster *c, const struct entry *e, struct span bytes,
+		   uint64_t *ret, struct err *err)
+{
+	struct ordering by = { .now_s = (uint64_t)clock_wall_s(r->host),
+			       .order_seed = r->keys->order_seed,
+			       .order_key = r->keys->order_key };
+	struct before before;
+	int x = check_parted(r, c, e, err);
+
+	if (x < 0)
+		return x;
+	*ret = mlog_find(c->log, e->payload_hash);
+	if (*ret > 0)
+		return 0;
+	if (joins(e) && (x = next_member_address(r, c, &by.address, err)) < 0)
+		return x;
+	before = log_before(c->log);
+	x = mlog_order(c->log, e, bytes, &by, err);
+	if (x < 0)
+		return x;
+	c->parted = false;
+	x = store_staged(r, c, &before, ret, err);
+	if (x == 0 && by.address != 0)
+		x = db_address_add(r->db, by.address, c->id, &e->author, err);
+	return x < 0 ? registry_write_fail(r, x, err) : 0;
+}
+
+/* There are two logs under one key: the other nodes will say that the server lies. */
+static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
+{
+	if (memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) != 0 || c->parted)
+		return;
+	c->parted = true;
+	log_error(host_log(r->host),
+		  "cluster %s: %s, under this server's own key: it was restored from a backup that "
+		  "was too old. It orders nothing in this cluster any more; recover the cluster "
+		  "with its recovery code.",
+		  mlog_genesis(c->log)->name, take->why.text);
+}
+
+/* What a member that showed records is told. */
+static int taken_result(const struct mlog_take *take, struct err *err)
+{
+	switch (take->result) {
+	case TAKEN:
+		return 0;
+	case TAKEN_OLD:
+		return deny(err, -ESTALE, REFUSAL_STALE,
+			    "The records are of a generation that a recovery has ended.");
+	case TAKEN_GAP:
+		return deny(err, -ESTALE, REFUSAL_STALE,
+			    "Records from %llu on are missing before these.",
+			    (unsigned long long)take->ask_from);
+	case TAKEN_PARTED:
+		return deny(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
+			    "The records do not follow those that the server has.");
+	case TAKEN_UNPROVEN:
+	case TAKEN_INVALID:
+	case TAKEN_UPGRADE:
+	case TAKEN_LIE:
+	case TAKEN_CODE_MISUSED:
+	case TAKEN_NO_MEMORY:
+		break;
+	}
+	*err = take->why;
+	if (take->result == TAKEN_LIE)
+		err->reason = REFUSAL_UNKNOWN_HEAD;
+	else if (err->reason == REFUSAL_NONE || err->reason >= REFUSAL_UNREACHABLE)
+		err->reason = REFUSAL_BAD_ENTRY; /* causes on one's own side are not told */
+	return take->result == TAKEN_NO_MEMORY ? -ENOMEM : -EACCES;
+}
+
+int registry_take(struct registry *r, struct cluster *c, const struct span *records, size_t n,
+		  size_t *ret_added, struct err *err)
+{
+	struct err gap = { 0 };
+	struct mlog_take take;
+	struct before before;
+	struct mlog *log;
+	uint64_t first;
+	size_t ok;
+	int x = registry_log(r, c, &log, err), y;
+
+	*ret_added = 0;
+	if (x < 0)
+		return x;
+	x = check_pushed_addresses(r, c->subnet, records, n, &ok, &gap);
+	before = log_before(log);
+	mlog_take(log, records, ok, &take);
+	if (take.added > 0) {
+		y = store_staged(r, c, &before, &first, err);
+		if (y == 0)
+			y = store_addresses(r, c, first, err);
+		if (y < 0)
+			return registry_write_fail(r, y, err);
+		*ret_added = take.added;
+	}
+	if (take.result == TAKEN_LIE)
+		note_parted(r, c, &take);
+	y = taken_result(&take, err);
+	if (y == 0 && x < 0)
+		*err = gap;
+	return y < 0 ? y : x;
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* Records that somebody shows: taken, refused, or proof of a server that lies. */
+#include "log_kit.h"
+#include "proto/signal.h"
+
+/* Shows the records of `from` between two places to `l`. */
+static struct mlog_take show(struct mlog *l, const struct mlog *from, uint64_t begin, uint64_t end)
+{
+	struct span records[64];
+	struct mlog_take t;
+	size_t n = 0;
+
+	for (uint64_t seq = begin; seq < end; seq++)
+		records[n++] = mlog_record(from, seq);
+	mlog_take(l, records, n, &t);
+	mlog_commit(l);
+	return t;
+}
+
+static void equal(const struct mlog *a, const struct mlog *b)
+{
+	struct head x = mlog_head(a), y = mlog_head(b);
+
+	ck_assert_uint_eq(x.seq, y.seq);
+	ck_assert_mem_eq(x.hash, y.hash, HASH_LEN);
+}
+
+/* A log of genesis and five nodes. */
+static struct kit five(void)
+{
+	struct kit k = kit_open();
+
+	for (unsigned n = 1; n <= 5; n++)
+		kit_join(&k, n);
+	return k;
+}
+
+START_TEST(whole_log)
+{
+	struct kit k = five();
+	struct mlog *l = kit_empty_log();
+	struct mlog_take t = show(l, k.log, 0, 6);
+
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	ck_assert_uint_eq(t.added, 6);
+	equal(l, k.log);
+	t = show(l, k.log, 2, 4); /* again */
+	ck_assert_int_eq(t.result, TAKEN);
+	ck_assert_uint_eq(t.added, 0);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+START_TEST(gap)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 2);
+	struct mlog_take t = show(l, k.log, 3, 6);
+
+	ck_assert_int_eq(t.result, TAKEN_GAP);
+	ck_assert_uint_eq(t.ask_from, 2);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/* The last receipt counts; those before it are neither asked for nor kept. */
+START_TEST(receipts)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 3);
+	struct record r;
+	struct record_bytes bare, last;
+	struct span shown[2];
+	struct mlog_take t;
+	struct wire_entries page;
+
+	ck_assert_int_eq(record_decode(mlog_record(k.log, 4), &r, NULL), 0);
+	r.receipt = NULL;
+	ck_assert_int_eq(record_encode(&r, &bare), 0);
+	shown[0] = mlog_record(k.log, 3);
+	shown[1] = kit_record_span(&bare);
+	mlog_take(l, shown, 2, &t); /* no receipt at the end */
+	ck_assert_int_eq(t.result, TAKEN_UNPROVEN);
+	ck_assert_uint_eq(mlog_count(l), 3);
+
+	/* a false one in the middle: not looked at, not passed on */
+	uint8_t junk[SIG_LEN] = { 1 };
+
+	r.receipt = junk;
+	ck_assert_int_eq(record_encode(&r, &bare), 0);
+	shown[0] = mlog_record(k.log, 3);
+	shown[1] = kit_record_span(&bare);
+	mlog_take(l, shown, 2, &t);
+	ck_assert_int_eq(t.result, TAKEN_UNPROVEN);
+	memcpy(&last, &bare, sizeof(last));
+	struct span three[3] = { mlog_record(k.log, 3), kit_record_span(&last),
+				 mlog_record(k.log, 5) };
+
+	mlog_take(l, three, 3, &t);
+	ck_assert_msg(t.result == TAKEN, "%s", t.why.text);
+	mlog_commit(l);
+	equal(l, k.log);
+	ck_assert_int_eq(record_decode(mlog_record(l, 4), &r, NULL), 0);
+	ck_assert_ptr_null(r.receipt);
+	ck_assert_int_eq(record_decode(mlog_record(l, 5), &r, NULL), 0);
+	ck_assert_ptr_nonnull(r.receipt);
+	mlog_page(l, 4, &page);
+	ck_assert_uint_eq(page.n, 2);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/* Two records in one place: proof, unless the receipt is another's. */
+START_TEST(fork)
+{
+	struct kit k = five();
+	struct kit other = k;
+	struct kit_invite i;
+	struct entry_bytes b;
+	struct mlog_take t;
+
+	other.log = kit_copy(k.log, 4);
+	i = kit_invite(&other, 70);
+	b = kit_admit(&other, &i, 7);
+	kit_append(&other, &b);
+	t = show(k.log, other.log, 0, 5);
+	ck_assert_int_eq(t.result, TAKEN_LIE);
+	ck_assert_uint_eq(t.seq, 4);
+	ck_assert_uint_eq(mlog_count(k.log), 6);
+	/* the same signed by somebody else is nothing */
+	mlog_free(other.log);
+	other.log = kit_copy(k.log, 4);
+	struct record_bytes r = kit_record(&other, kit_span(&b), KIT_NET + 9, 77);
+	struct span shown = kit_record_span(&r);
+
+	mlog_take(k.log, &shown, 1, &t);
+	ck_assert_int_eq(t.result, TAKEN_UNPROVEN);
+	mlog_free(other.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* A receipt over a record that breaks a rule is proof as well; what stands before it is taken. */
+START_TEST(receipt_over_invalid)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 4);
+	struct entry_bytes b = kit_remove(&k, 3, 2); /* node 3 is no admin */
+	struct record_bytes r = kit_record(&k, kit_span(&b), 0, KIT_ORDER);
+	struct span shown[3] = { mlog_record(k.log, 4), mlog_record(k.log, 5),
+				 kit_record_span(&r) };
+	struct mlog_take t;
+
+	mlog_take(l, shown, 3, &t);
+	ck_assert_int_eq(t.result, TAKEN_LIE);
+	ck_assert_uint_eq(t.seq, 6);
+	ck_assert_int_eq(t.why.reason, REFUSAL_NOT_ALLOWED);
+	ck_assert_uint_eq(t.added, 2);
+	mlog_commit(l);
+	equal(l, k.log);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/* Nobody but the server can make it look like a liar. */
+START_TEST(false_accusation)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 6);
+	struct entry e = kit_recover_fields(&k, 99, KIT_CODE_NEXT, 1); /* not the code */
+	struct entry_bytes b;
+	struct record r = { .entry = { 0 } };
+	struct record_bytes bytes;
+	uint8_t seed[SIGN_SEED_LEN], receipt[SIG_LEN];
+	struct head head = mlog_head(k.log);
+	struct mlog_take t;
+	struct span shown;
+
+	e.recover.has_server = true;
+	e.recover.server = kit_server(88);
+	b = kit_sign(&k, &e, 99, 0);
+	r.entry = kit_span(&b);
+	r.order = (struct order){ 1, head.seq + 1, { 0 }, k.now_s, 0 };
+	memcpy(r.order.prev, head.hash, HASH_LEN);
+	sha256(r.entry, r.entry_hash);
+	kit_seed(88, seed);
+	ck_assert_int_eq(receipt_make(seed, mlog_cluster_id(l), &r.order, r.entry_hash, receipt),
+			 0);
+	r.receipt = receipt;
+	ck_assert_int_eq(record_encode(&r, &bytes), 0);
+	shown = kit_record_span(&bytes);
+	mlog_take(l, &shown, 1, &t);
+	ck_assert_int_eq(t.result, TAKEN_INVALID);
+	ck_assert_int_eq(t.why.reason, REFUSAL_RECOVERY_CODE);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/* A recovery drops what came after its base, also on nodes that have that. */
+START_TEST(recovery)
+{
+	struct kit k = five(), back;
+	struct mlog *l = kit_copy(k.log, 6);
+	struct entry e;
+	struct entry_bytes b;
+	struct mlog_take t;
+	struct roster_cursor cursor = roster_now(mlog_roster(l));
+	struct roster_change c;
+	const struct member *five_before;
+	struct node_id id5 = kit_id(5), id1 = kit_id(1), id0 = kit_id(0);
+	unsigned left = 0, roles = 0;
+
+	five_before = roster_by_id(mlog_roster(l), &id5, ROSTER_CURRENT);
+	ck_assert_ptr_nonnull(five_before);
+	back = k;
+	back.log = kit_copy(k.log, 4); /* up to node 3 */
+	e = kit_recover_fields(&back, KIT_CODE, KIT_CODE_NEXT, 1);
+	b = kit_sign(&back, &e, KIT_CODE, 0);
+	kit_append(&k, &b); /* on the server, which goes back, too */
+	ck_assert_uint_eq(mlog_count(k.log), 5);
+	ck_assert_uint_eq(mlog_generation(k.log), 1);
+	t = show(l, k.log, 4, 5);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	ck_assert(t.reorganised);
+	equal(l, k.log);
+	ck_assert(!member_is_current(five_before));
+	ck_assert_int_eq(five_before->left, LEFT_BY_RECOVERY);
+	ck_assert_ptr_null(roster_by_id(mlog_roster(l), &id5, ROSTER_ALL));
+	ck_assert_int_eq(roster_by_id(mlog_roster(l), &id1, ROSTER_CURRENT)->role, ROLE_ADMIN);
+	ck_assert_int_eq(roster_by_id(mlog_roster(l), &id0, ROSTER_CURRENT)->role, ROLE_NODE);
+	while (roster_next_change(mlog_roster(l), &cursor, &c)) {
+		left += c.kind == ROSTER_LEFT;
+		roles += c.kind == ROSTER_ROLE;
+	}
+	ck_assert_uint_eq(left, 2);
+	ck_assert_uint_eq(roles, 2);
+	/* the dropped branch is old now, and no fork */
+	struct kit old = five();
+
+	t = show(l, old.log, 4, 6);
+	ck_assert_int_eq(t.result, TAKEN_OLD);
+	kit_close(&old);
+	mlog_free(back.log);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/* Of two recoveries of one generation the first stays. */
+START_TEST(code_twice)
+{
+	struct kit k = five(), a = k, b = k;
+	struct entry_bytes x, y;
+	struct mlog_take t;
+
+	a.log = kit_copy(k.log, 6);
+	b.log = kit_copy(k.log, 6);
+	x = kit_recover(&a, KIT_CODE, KIT_CODE_NEXT, 1);
+	y = kit_recover(&b, KIT_CODE, KIT_CODE_NEXT + 1, 2);
+	kit_append(&a, &x);
+	kit_append(&b, &y);
+	t = show(a.log, b.log, 0, 7);
+	ck_assert_int_eq(t.result, TAKEN_CODE_MISUSED);
+	ck_assert_uint_eq(mlog_count(a.log), 7);
+	mlog_free(a.log);
+	mlog_free(b.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* A record of an entry behind a log, dated later and with the receipt of an order key. */
+static struct record_bytes put_again(const struct kit *behind, struct span entry,
+				     uint64_t generation, unsigned order)
+{
+	struct head head = mlog_head(behind->log);
+	struct record r = { .entry = entry };
+	uint8_t seed[SIGN_SEED_LEN], receipt[SIG_LEN];
+	struct record_bytes b;
+
+	r.order = (struct order){ generation, head.seq + 1, { 0 }, behind->now_s + 1, 0 };
+	memcpy(r.order.prev, head.hash, HASH_LEN);
+	sha256(entry, r.entry_hash);
+	kit_seed(order, seed);
+	ck_assert_int_eq(receipt_make(seed, mlog_cluster_id(behind->log), &r.order, r.entry_hash,
+				      receipt),
+			 0);
+	r.receipt = receipt;
+	ck_assert_int_eq(record_encode(&r, &b), 0);
+	return b;
+}
+
+static enum mlog_taken shown_again(const struct kit *k, const struct kit *behind, struct span entry,
+				   uint64_t generation, unsigned order)
+{
+	struct record_bytes b = put_again(behind, entry, generation, order);
+	struct span shown = kit_record_span(&b);
+	uint64_t count = mlog_count(k->log);
+	struct mlog_take t;
+
+	mlog_take(k->log, &shown, 1, &t);
+	ck_assert_uint_eq(mlog_count(k->log), count);
+	return t.result;
+}
+
+/* Our own recover entry at another place is no second use of the code. */
+START_TEST(same_recovery_again)
+{
+	for (int named = 0; named < 2; named++) {
+		struct kit k = five(), behind = k;
+		struct entry e = kit_recover_fields(&k, KIT_CODE, KIT_CODE_NEXT, 1);
+		struct entry_bytes b;
+
+		e.recover.has_server = named;
+		if (named)
+			e.recover.server = kit_server(88);
+		behind.log = kit_copy(k.log, 6);
+		b = kit_sign(&k, &e, KIT_CODE, 0);
+		k.order = named ? 88 : k.order;
+		kit_append(&k, &b);
+		/* by anybody, and by the server */
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), 1, 99), TAKEN_UNPROVEN);
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), 1, k.order), TAKEN_LIE);
+		mlog_free(behind.log);
+		kit_close(&k);
+	}
+}
+END_TEST
+
+/* Bytes that claim a generation accuse nobody. */
+START_TEST(claimed_generation)
+{
+	struct kit k = five(), behind = k;
+	struct entry_bytes b = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1);
+	struct entry_bytes other = kit_remove(&k, 0, 3), forged = kit_recover(&k, 98, 99, 5);
+
+	behind.log = kit_copy(k.log, 6);
+	kit_append(&k, &b);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), 1, k.order), TAKEN_LIE);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), 1, 99), TAKEN_UNPROVEN);
+	mlog_free(behind.log);
+	kit_close(&k);
+
+	k = five();
+	b = kit_promote(&k, 0, 1);
+	kit_append(&k, &b);
+	behind = k;
+	behind.log = kit_copy(k.log, 7);
+	b = kit_renew(&k, 0, 1, KIT_CODE_NEXT);
+	kit_append(&k, &b);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), 1, 99), TAKEN_INVALID);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), 1, 99), TAKEN_INVALID);
+	mlog_free(behind.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* A code that was renewed cannot go back behind its renewal; the new one wins over its use. */
+START_TEST(renewed_code)
+{
+	struct kit k = five(), thief = k, owner = k;
+	struct entry_bytes b;
+	struct mlog_take t;
+	struct err err;
+
+	b = kit_promote(&k, 0, 1);
+	kit_append(&k, &b);
+	thief.log = kit_copy(k.log, 7);
+	b = kit_renew(&k, 0, 1, KIT_CODE_NEXT);
+	kit_append(&k, &b);
+	b = kit_recover(&thief, KIT_CODE, 77, 5);
+	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&b), &err), -EACCES);
+	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
+	kit_append(&thief, &b);
+	t = show(k.log, thief.log, 0, 8);
+	ck_assert_int_eq(t.result, TAKEN_CODE_MISUSED);
+	ck_assert_uint_eq(mlog_count(k.log), 8);
+	owner.log = k.log;
+	b = kit_recover(&owner, KIT_CODE_NEXT, 78, 2);
+	kit_append(&owner, &b);
+	t = show(thief.log, owner.log, 7, 9);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(thief.log, owner.log);
+	mlog_free(thief.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* A node on the other branch of a fork follows a recovery of the first. */
+START_TEST(recovery_heals_fork)
+{
+	struct kit k = five(), other = k;
+	struct kit_invite i;
+	struct entry_bytes b;
+	struct mlog_take t;
+
+	other.log = kit_copy(k.log, 4);
+	i = kit_invite(&other, 70);
+	b = kit_admit(&other, &i, 7);
+	kit_append(&other, &b);
+	b = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1);
+	kit_append(&k, &b);
+	t = show(other.log, k.log, 4, 7);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(other.log, k.log);
+	mlog_free(other.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* The order key changes with signal, which the old server orders. */
+START_TEST(moved)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 6);
+	struct entry_bytes b = kit_signal(&k, 0, KIT_ORDER_NEXT);
+	struct err err;
+	struct mlog_take t;
+
+	kit_append(&k, &b);
+	b = kit_remove(&k, 0, 5);
+	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&b), &err), -ENOKEY);
+	k.order = KIT_ORDER_NEXT;
+	kit_append(&k, &b);
+	t = show(l, k.log, 6, 8);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(l, k.log);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("membership/take", whole_log, gap, receipts, fork, receipt_over_invalid, false_accusation,
+	  recovery, code_twice, same_recovery_again, claimed_generation, renewed_code,
+	  recovery_heals_fork, moved)
