@@ -79,7 +79,10 @@ struct session {
 	uint64_t hold_until; /* no attempt before, unless a person asks */
 	uint64_t ask_next;   /* no attempt before because a person asks */
 	uint64_t dial_began, last_tick, impatient_until;
-	bool was_up; /* ever */
+	bool was_up;  /* ever */
+	bool former;  /* the server says that this node is no member: its log is read for proof */
+	bool was_out; /* then: by our log, too */
+	struct err former_err; /* then: what it said */
 	struct addr last_good, observed;
 	uint64_t features; /* the server's */
 	uint64_t last_verified;

@@ -84,6 +84,8 @@ static void log_too_new(struct session *s)
 /* Returns false if we are not a member any more; the session has stopped then. */
 static bool still_member(struct session *s)
 {
+	if (s->former) /* more may follow: that is decided at the end */
+		return true;
 	if (roster_by_id(mlog_roster(s->log), &s->cluster.node_id, ROSTER_CURRENT))
 		return true;
 	session_left(s);
@@ -208,6 +210,8 @@ static bool fetch_complete(struct session *s)
 	uint64_t from;
 
 	s->fetch_wanted = false;
+	if (s->former)
+		return true; /* it has more, and does not show it to a former member */
 	switch (session_plan(s->log, server_head(s), &from)) {
 	case SESSION_FORKED:
 		return parted(s, s->server_head.seq + 1);
@@ -472,8 +476,12 @@ void sync_stopped(struct session *s, const struct err *err)
 {
 	struct err copy = *err;
 
-	while (!list_empty(&s->appends))
-		append_done(s, first_append(s), &copy);
+	while (!list_empty(&s->appends)) {
+		struct append *a = first_append(s);
+
+		/* An entry by which this node left is in the log. */
+		append_done(s, a, append_is_in(s, a) ? NULL : &copy);
+	}
 }
 
 void sync_free(struct session *s)

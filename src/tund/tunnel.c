@@ -10,12 +10,15 @@
 #include "tund/open_invites.h"
 #include "tund/ping.h"
 
+#define ASK_AGAIN (86400 * NS_PER_S) /* whether a recovery made this node a member again */
+
 struct tunnel {
 	struct host *host;
 	struct tunnel_parts parts;
 	const struct member *self;
 	struct overlay *overlay;
 	struct session *session;
+	struct timer *ask_again;
 	struct zone zone;
 	struct open_invites *invites;
 	struct roster_cursor roster; /* what this file has seen of it */
@@ -166,9 +169,13 @@ static void tunnel_fail(struct tunnel *t, const struct err *err)
 	tunnel_changed(t);
 }
 
+/* By the log this node left. A recovery may make it a member again: it asks seldom, and forever. */
 static void on_session_stopped(void *ctx, const struct err *err)
 {
-	tunnel_fail(ctx, err);
+	struct tunnel *t = ctx;
+
+	tunnel_fail(t, err);
+	timer_set_in(t->ask_again, ASK_AGAIN - random_below(t->host, ASK_AGAIN / 8));
 }
 
 static const struct session_ops session_ops = {
@@ -396,6 +403,34 @@ static void on_zone(void *ctx)
 	tunnel_changed(ctx);
 }
 
+static int start_session(struct tunnel *t, struct err *err)
+{
+	struct wire_candidates own;
+	int rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster,
+			     t->parts.identity, t->parts.log, &session_ops, t, err, &t->session);
+
+	if (rc < 0)
+		return rc;
+	overlay_candidates_get(t->overlay, &own);
+	session_set_candidates(t->session, &own);
+	return 0;
+}
+
+static void on_ask_again(void *ctx)
+{
+	struct tunnel *t = ctx;
+	struct session *old = t->session;
+	struct err err = { 0 };
+
+	if (start_session(t, &err) < 0) {
+		t->session = old;
+		log_error(host_log(t->host), "%s: %s", t->parts.cluster.cluster, err.text);
+		timer_set_in(t->ask_again, ASK_AGAIN);
+		return;
+	}
+	session_free(old);
+}
+
 static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, struct err *err)
 {
 	struct overlay_config oc = {
@@ -415,7 +450,6 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		.changed = on_invites_change,
 		.ctx = t,
 	};
-	struct wire_candidates own;
 	char warning[OVERLAY_WARNING_MAX];
 	int rc = overlay_new(t->host, &oc, warning, err, &t->overlay);
 
@@ -425,12 +459,12 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, warning);
 	if (open_invites_new(t->host, &invites, &t->invites) < 0)
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
-	rc = session_new(t->host, overlay_socket(t->overlay), &t->parts.cluster, t->parts.identity,
-			 t->parts.log, &session_ops, t, err, &t->session);
+	t->ask_again = timer_new(t->host, on_ask_again, t);
+	if (!t->ask_again)
+		return err_set(err, -ENOMEM, "no memory for a tunnel");
+	rc = start_session(t, err);
 	if (rc < 0)
 		return rc;
-	overlay_candidates_get(t->overlay, &own);
-	session_set_candidates(t->session, &own);
 	if (options->known)
 		peers_file_give(options->known, t->overlay);
 	t->zone = (struct zone){ .host = t->host,
@@ -485,6 +519,7 @@ void tunnel_free(struct tunnel *t)
 	pings_end(&t->pings);
 	zone_stop(&t->zone);
 	overlay_close(t->overlay);
+	timer_free(t->ask_again);
 	session_free(t->session);
 	t->session = NULL;
 	open_invites_free(t->invites);

@@ -214,6 +214,32 @@ START_TEST(a_node_that_was_off_learns_that_it_is_out)
 }
 END_TEST
 
+/* A recovery might bring it back. It goes on for ever, so it is not to be a burden. */
+START_TEST(a_node_that_is_out_asks_once_a_day)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct mesh_node *laptop = &m->node[1];
+	uint64_t quiet, before;
+
+	mesh_reach(m, 5 * SECOND);
+	remove_node(&m->node[0], laptop);
+	check_is_out(laptop, "nas removed laptop on ");
+	for (unsigned day = 0; day < 2; day++) {
+		sim_pass(m->w, HOUR);
+		before = world_link_stats(m->w, laptop->daemon_host, m->server_host).sent;
+		sim_pass(m->w, 18 * HOUR);
+		quiet = world_link_stats(m->w, laptop->daemon_host, m->server_host).sent;
+		ck_assert_uint_eq(quiet, before);
+		sim_pass(m->w, 5 * HOUR);
+		uint64_t sent = world_link_stats(m->w, laptop->daemon_host, m->server_host).sent;
+		ck_assert_uint_gt(sent, quiet);
+		ck_assert_uint_lt(sent, quiet + 100);
+	}
+	check_is_out(laptop, "nas removed laptop on ");
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(names_follow_a_rename_and_tunnels_stay)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
@@ -243,4 +269,4 @@ END_TEST
 
 UNIT_MAIN("sim/mesh_removal", a_removed_node_is_out_at_once_everywhere,
 	  a_node_that_leaves_by_itself_is_out_as_well, a_node_that_was_off_learns_that_it_is_out,
-	  names_follow_a_rename_and_tunnels_stay)
+	  a_node_that_is_out_asks_once_a_day, names_follow_a_rename_and_tunnels_stay)
