@@ -428,6 +428,7 @@ static void on_ask_again(void *ctx)
 		timer_set_in(t->ask_again, ASK_AGAIN);
 		return;
 	}
+	open_invites_session(t->invites, NULL); /* until the new one is up */
 	session_free(old);
 }
 
