@@ -54,37 +54,45 @@ static bool reverse_parse(const char *name, size_t len, ip4 *ret)
 	return ip4_parse(back, ret) == 0;
 }
 
-static struct dns_found look_up_reverse(const struct mlog *log, const char *name, size_t len)
+/* A name leads to it, and its address to the name. */
+static bool is_named(const struct dns_names *names, const struct member *m)
+{
+	return m && (!names->denied || !names->denied(names->ctx, m));
+}
+
+static struct dns_found look_up_reverse(const struct dns_names *names, const char *name, size_t len)
 {
 	struct dns_found f = { .verdict = DNS_NOT_OURS };
 	ip4 ip;
 
-	if (!reverse_parse(name, len, &ip) || !prefix4_contains(mlog_genesis(log)->subnet, ip))
+	if (!reverse_parse(name, len, &ip) ||
+	    !prefix4_contains(mlog_genesis(names->log)->subnet, ip))
 		return f;
-	const struct member *m = roster_by_address(mlog_roster(log), ip, ROSTER_CURRENT);
-	if (!m) {
+	const struct member *m = roster_by_address(mlog_roster(names->log), ip, ROSTER_CURRENT);
+	if (!is_named(names, m)) {
 		f.verdict = DNS_NO_NAME;
 		return f;
 	}
-	snprintf(f.name, sizeof(f.name), "%s.%s", m->name, mlog_genesis(log)->name);
+	snprintf(f.name, sizeof(f.name), "%s.%s", m->name, mlog_genesis(names->log)->name);
 	f.type = ARES_REC_TYPE_PTR;
 	f.verdict = DNS_DATA;
 	return f;
 }
 
 /* The zone's own name: who serves it (RFC 1034 section 4.2.1). False for other types. */
-static bool look_up_zone(const struct mlog *log, const struct member *self,
-			 ares_dns_rec_type_t type, struct dns_found *f)
+static bool look_up_zone(const struct dns_names *names, ares_dns_rec_type_t type,
+			 struct dns_found *f)
 {
 	if (type != ARES_REC_TYPE_SOA && type != ARES_REC_TYPE_NS)
 		return false;
-	snprintf(f->name, sizeof(f->name), "%s.%s", self->name, mlog_genesis(log)->name);
+	snprintf(f->name, sizeof(f->name), "%s.%s", names->self->name,
+		 mlog_genesis(names->log)->name);
 	f->type = type;
 	f->verdict = DNS_DATA;
 	return true;
 }
 
-static struct dns_found look_up(const struct mlog *log, const struct member *self, const char *name,
+static struct dns_found look_up(const struct dns_names *names, const char *name,
 				ares_dns_rec_type_t type)
 {
 	struct dns_found f = { .verdict = DNS_NOT_OURS };
@@ -94,14 +102,14 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	if (len && name[len - 1] == '.')
 		len--;
 	if (strip_suffix(name, &len, "in-addr.arpa")) {
-		f = look_up_reverse(log, name, len);
+		f = look_up_reverse(names, name, len);
 		if (f.verdict == DNS_DATA && type != ARES_REC_TYPE_PTR && type != ARES_REC_TYPE_ANY)
 			f.verdict = DNS_NO_DATA;
 		return f;
 	}
-	if (!strip_suffix(name, &len, mlog_genesis(log)->name))
+	if (!strip_suffix(name, &len, mlog_genesis(names->log)->name))
 		return f;
-	if (len == 0 && look_up_zone(log, self, type, &f))
+	if (len == 0 && look_up_zone(names, type, &f))
 		return f;
 	f.verdict = DNS_NO_NAME;
 	if (len > LABEL_MAX)
@@ -109,10 +117,10 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
 	for (size_t i = 0; i < len; i++)
 		label[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
 	label[len] = '\0';
-	const struct member *m = len == 0 ? self
-					  : roster_by_name(mlog_roster(log), span_of(label, len),
-							   ROSTER_CURRENT);
-	if (!m)
+	const struct member *m = len == 0 ? names->self
+					  : roster_by_name(mlog_roster(names->log),
+							   span_of(label, len), ROSTER_CURRENT);
+	if (!is_named(names, m))
 		return f;
 	f.address = m->address;
 	f.type = ARES_REC_TYPE_A;
@@ -125,13 +133,13 @@ static struct dns_found look_up(const struct mlog *log, const struct member *sel
  * 2308 section 3).
  */
 static ares_status_t add_soa(ares_dns_record_t *rec, ares_dns_section_t section,
-			     const struct mlog *log, const struct member *self)
+			     const struct dns_names *names)
 {
-	const char *zone = mlog_genesis(log)->name;
+	const char *zone = mlog_genesis(names->log)->name;
 	char host[2 * LABEL_MAX + 2], mail[LABEL_MAX + 12];
 	ares_dns_rr_t *rr;
 
-	snprintf(host, sizeof(host), "%s.%s", self->name, zone);
+	snprintf(host, sizeof(host), "%s.%s", names->self->name, zone);
 	snprintf(mail, sizeof(mail), "hostmaster.%s", zone);
 	ares_status_t st = ares_dns_record_rr_add(&rr, rec, section, zone, ARES_REC_TYPE_SOA,
 						  ARES_CLASS_IN, DNS_TTL_S);
@@ -140,7 +148,7 @@ static ares_status_t add_soa(ares_dns_record_t *rec, ares_dns_section_t section,
 	if (st == ARES_SUCCESS)
 		st = ares_dns_rr_set_str(rr, ARES_RR_SOA_RNAME, mail);
 	if (st == ARES_SUCCESS)
-		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_SERIAL, (unsigned)mlog_count(log));
+		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_SERIAL, (unsigned)mlog_count(names->log));
 	if (st == ARES_SUCCESS)
 		st = ares_dns_rr_set_u32(rr, ARES_RR_SOA_REFRESH, DNS_TTL_S);
 	if (st == ARES_SUCCESS)
@@ -221,8 +229,8 @@ static size_t answer_header(struct span query, uint8_t rcode, uint8_t *out, size
 	return 12;
 }
 
-static ares_status_t build(const struct mlog *log, const struct member *self,
-			   const ares_dns_record_t *q, ares_dns_record_t **ret)
+static ares_status_t build(const struct dns_names *names, const ares_dns_record_t *q,
+			   ares_dns_record_t **ret)
 {
 	const char *name;
 	ares_dns_rec_type_t type;
@@ -234,7 +242,7 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 
 	if (st != ARES_SUCCESS)
 		return st;
-	struct dns_found f = look_up(log, self, name, type);
+	struct dns_found f = look_up(names, name, type);
 
 	if (class != ARES_CLASS_IN && class != ARES_CLASS_ANY)
 		f.verdict = DNS_NOT_OURS;
@@ -253,11 +261,11 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
 	if (st == ARES_SUCCESS)
 		st = ares_dns_record_query_add(*ret, name, type, class);
 	if (st == ARES_SUCCESS && f.verdict == DNS_DATA && f.type == ARES_REC_TYPE_SOA)
-		st = add_soa(*ret, ARES_SECTION_ANSWER, log, self);
+		st = add_soa(*ret, ARES_SECTION_ANSWER, names);
 	else if (st == ARES_SUCCESS && f.verdict == DNS_DATA)
 		st = add_data(*ret, name, &f);
 	if (st == ARES_SUCCESS && (f.verdict == DNS_NO_DATA || f.verdict == DNS_NO_NAME))
-		st = add_soa(*ret, ARES_SECTION_AUTHORITY, log, self);
+		st = add_soa(*ret, ARES_SECTION_AUTHORITY, names);
 	if (st == ARES_SUCCESS && edns >= 0)
 		st = add_edns(*ret);
 	return st;
@@ -268,9 +276,8 @@ static ares_status_t build(const struct mlog *log, const struct member *self,
  * is in no log, which needs no more than the question as it came. The same for a name that is too
  * long, which is the asker's error.
  */
-static size_t answer_unwritable(const struct mlog *log, const struct member *self,
-				struct span query, const ares_dns_record_t *q, uint8_t *out,
-				size_t cap)
+static size_t answer_unwritable(const struct dns_names *names, struct span query,
+				const ares_dns_record_t *q, uint8_t *out, size_t cap)
 {
 	const char *name;
 	ares_dns_rec_type_t type;
@@ -283,7 +290,7 @@ static size_t answer_unwritable(const struct mlog *log, const struct member *sel
 	if (end > query.len || end > cap || end - 4 - 12 > 255 || query.data[end - 5] ||
 	    ares_dns_record_query_get(q, 0, &name, &type, &class) != ARES_SUCCESS)
 		return answer_header(query, ARES_RCODE_FORMERR, out, cap);
-	struct dns_found f = look_up(log, self, name, type);
+	struct dns_found f = look_up(names, name, type);
 
 	memcpy(out, query.data, end);
 	(void)answer_header(query,
@@ -294,8 +301,7 @@ static size_t answer_unwritable(const struct mlog *log, const struct member *sel
 	return end;
 }
 
-size_t dns_answer(const struct mlog *log, const struct member *self, struct span query,
-		  uint8_t *out, size_t cap)
+size_t dns_answer(const struct dns_names *names, struct span query, uint8_t *out, size_t cap)
 {
 	ares_dns_record_t *q = NULL, *a = NULL;
 	unsigned char *wire = NULL;
@@ -310,11 +316,11 @@ size_t dns_answer(const struct mlog *log, const struct member *self, struct span
 		n = answer_header(query, ARES_RCODE_FORMERR, out, cap);
 		goto done;
 	}
-	ares_status_t st = build(log, self, q, &a);
+	ares_status_t st = build(names, q, &a);
 	if (st == ARES_SUCCESS)
 		st = ares_dns_write(a, &wire, &wire_len);
 	if (st == ARES_EBADNAME) {
-		n = answer_unwritable(log, self, query, q, out, cap);
+		n = answer_unwritable(names, query, q, out, cap);
 		goto done;
 	}
 	if (st != ARES_SUCCESS || wire_len > cap) {

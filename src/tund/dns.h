@@ -13,13 +13,20 @@
 
 struct dns_server;
 
+/* The names of a zone: the current members', and the cluster's own. */
+struct dns_names {
+	const struct mlog *log;
+	const struct member *self; /* answers for the bare name of the cluster */
+	/* Has this member no name for now? NULL: all have theirs. */
+	bool (*denied)(void *ctx, const struct member *m);
+	void *ctx;
+};
+
 /*
- * Answers one query about the zone `log`'s cluster name. Returns the length of the answer, or 0
- * when there is none to be given (not a query, too short). `self` is the node that answers for the
- * bare cluster name.
+ * Answers one query about the zone of the cluster's name. Returns the length of the answer, or 0
+ * when there is none to be given (not a query, too short).
  */
-size_t dns_answer(const struct mlog *log, const struct member *self, struct span query,
-		  uint8_t *out, size_t cap);
+size_t dns_answer(const struct dns_names *names, struct span query, uint8_t *out, size_t cap);
 
 /*
  * The server at port 53 of `self`'s overlay address. Other resolvers have that port at all
@@ -33,8 +40,7 @@ enum dns_server_state {
 };
 
 struct dns_server_config {
-	const struct mlog *log;
-	const struct member *self;
+	struct dns_names names;
 	struct fence *fence;
 	const char *device; /* lives as long as the server */
 	loop_fn changed;    /* the state did, after dns_server_new */

@@ -29,8 +29,8 @@ static void on_readable(void *ctx)
 	for (size_t i = 0; i < n; i++) {
 		for (size_t at = 0; at < rx[i].len; at += rx[i].segment) {
 			size_t len = MIN(rx[i].segment, rx[i].len - at);
-			size_t answer = dns_answer(d->cfg.log, d->cfg.self,
-						   span_of(rx[i].data + at, len), out, sizeof(out));
+			size_t answer = dns_answer(&d->cfg.names, span_of(rx[i].data + at, len),
+						   out, sizeof(out));
 
 			if (!answer)
 				continue;
@@ -54,13 +54,13 @@ static void stop(struct dns_server *d)
 /* At ports of our own, which the fence redirects to. */
 static int start_redirected(struct dns_server *d)
 {
-	ip4 own = d->cfg.self->address;
+	ip4 own = d->cfg.names.self->address;
 	struct udp_config cfg = { .bind = addr_v4(own, 0) };
 	struct addr any_port = addr_v4(own, 0);
 	int rc = udp_open(d->host, &cfg, on_readable, d, NULL, &d->udp);
 
 	if (rc == 0)
-		rc = dns_tcp_new(d->host, &any_port, d->cfg.log, d->cfg.self, NULL, &d->tcp);
+		rc = dns_tcp_new(d->host, &any_port, &d->cfg.names, NULL, &d->tcp);
 	if (rc == 0)
 		rc = fence_redirect(d->cfg.fence, own, DNS_PORT, udp_local(d->udp).port,
 				    dns_tcp_port(d->tcp));
@@ -72,7 +72,7 @@ static int start_redirected(struct dns_server *d)
 /* At port 53 itself. TCP there would keep a resolver that starts later from starting. */
 static int start_shared(struct dns_server *d, struct err *err)
 {
-	struct udp_config cfg = { .bind = addr_v4(d->cfg.self->address, DNS_PORT),
+	struct udp_config cfg = { .bind = addr_v4(d->cfg.names.self->address, DNS_PORT),
 				  .shared = true,
 				  .device = d->cfg.device };
 

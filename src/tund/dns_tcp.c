@@ -13,8 +13,7 @@
 
 struct dns_tcp {
 	struct host *host;
-	const struct mlog *log;
-	const struct member *self;
+	struct dns_names names;
 	struct tcp *listener;
 	struct list conns; /* the one that has not asked for longest is first */
 	size_t n_conns;
@@ -73,7 +72,7 @@ static bool answer_one(struct conn *c, struct span query)
 {
 	struct dns_tcp *d = c->server;
 	uint8_t *out = c->out + c->out_len;
-	size_t n = dns_answer(d->log, d->self, query, out + PREFIX, DNS_MESSAGE_MAX);
+	size_t n = dns_answer(&d->names, query, out + PREFIX, DNS_MESSAGE_MAX);
 
 	if (!n)
 		return false;
@@ -229,8 +228,8 @@ static void on_resume(void *ctx)
 	tcp_watch(((struct dns_tcp *)ctx)->listener, true, false);
 }
 
-int dns_tcp_new(struct host *h, const struct addr *bind, const struct mlog *log,
-		const struct member *self, struct err *err, struct dns_tcp **ret)
+int dns_tcp_new(struct host *h, const struct addr *bind, const struct dns_names *names,
+		struct err *err, struct dns_tcp **ret)
 {
 	struct dns_tcp *d = calloc(1, sizeof(*d));
 	int rc;
@@ -238,8 +237,7 @@ int dns_tcp_new(struct host *h, const struct addr *bind, const struct mlog *log,
 	if (!d)
 		return err_set(err, -ENOMEM, "no memory for DNS over TCP");
 	d->host = h;
-	d->log = log;
-	d->self = self;
+	d->names = *names;
 	list_init(&d->conns);
 	d->idle = timer_new(h, on_idle, d);
 	d->resume = timer_new(h, on_resume, d);

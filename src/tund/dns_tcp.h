@@ -18,8 +18,8 @@ struct dns_tcp;
  * Listens at `bind`, port 0 for any. When all connections are taken, a new one takes the place of
  * the client's that has most of them: of the one that has not asked for longest.
  */
-int dns_tcp_new(struct host *h, const struct addr *bind, const struct mlog *log,
-		const struct member *self, struct err *err, struct dns_tcp **ret) MUST_CHECK;
+int dns_tcp_new(struct host *h, const struct addr *bind, const struct dns_names *names,
+		struct err *err, struct dns_tcp **ret) MUST_CHECK;
 uint16_t dns_tcp_port(const struct dns_tcp *d);
 size_t dns_tcp_count(const struct dns_tcp *d); /* connections */
 void dns_tcp_free(struct dns_tcp *d);	       /* NULL allowed */

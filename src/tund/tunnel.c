@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "membership/deny.h"
 #include "tund/open_invites.h"
 #include "tund/ping.h"
 
@@ -22,6 +23,7 @@ struct tunnel {
 	struct zone zone;
 	struct open_invites *invites;
 	struct roster_cursor roster; /* what this file has seen of it */
+	struct denials *denials;
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
 	struct list pings;
@@ -77,6 +79,8 @@ static void follow_roster(struct tunnel *t)
 static void tunnel_log_grew(struct tunnel *t)
 {
 	follow_roster(t);
+	if (denials_update(t->denials, t->parts.log) > 0)
+		overlay_denials_changed(t->overlay);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -273,6 +277,22 @@ static void on_overlay_device(void *ctx)
 	tunnel_changed(t);
 }
 
+static bool on_denied(void *ctx, const struct member *m)
+{
+	return denials_denied(((struct tunnel *)ctx)->denials, &m->id);
+}
+
+int tunnel_deny(struct tunnel *t, struct span entry, struct err *err)
+{
+	int rc = denials_add(t->denials, t->parts.log, entry, err);
+
+	if (rc == 1) {
+		overlay_denials_changed(t->overlay);
+		tunnel_changed(t);
+	}
+	return rc;
+}
+
 static void note_left(struct tunnel *t)
 {
 	char text[MEMBER_LEFT_TEXT_MAX];
@@ -321,6 +341,7 @@ static const struct overlay_ops overlay_ops = {
 	.peer_changed = on_overlay_peer,
 	.fence_changed = on_overlay_fence,
 	.membership = on_overlay_membership,
+	.denied = on_denied,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -471,6 +492,7 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	t->zone = (struct zone){ .host = t->host,
 				 .log = t->parts.log,
 				 .self = t->self,
+				 .denied = on_denied,
 				 .overlay = t->overlay,
 				 .changed = on_zone,
 				 .ctx = t,
@@ -498,6 +520,11 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);
+	t->denials = denials_new();
+	if (!t->denials) {
+		free(t);
+		return err_set(err, -ENOMEM, "no memory for a tunnel");
+	}
 	list_init(&t->pings);
 	t->roster = roster_now(mlog_roster(p->log));
 	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_ALL);
@@ -525,6 +552,7 @@ void tunnel_free(struct tunnel *t)
 	t->session = NULL;
 	open_invites_free(t->invites);
 	overlay_free(t->overlay);
+	denials_free(t->denials);
 	tunnel_parts_free(&t->parts);
 	free(t);
 }

@@ -72,6 +72,11 @@ struct mlog *tunnel_log(const struct tunnel *t);
 struct overlay *tunnel_overlay(const struct tunnel *t);
 struct session *tunnel_session(const struct tunnel *t);
 const struct member *tunnel_self(const struct tunnel *t);
+/*
+ * Takes a removal that no server has ordered, from anybody: its targets are denied from now on.
+ * Returns 1, or 0 if it is known, ordered or changes nothing; negative as denials_add.
+ */
+int tunnel_deny(struct tunnel *t, struct span entry, struct err *err) MUST_CHECK;
 /* By the log this node is not a member any more: tunnel_failure says how. */
 bool tunnel_left(const struct tunnel *t);
 const struct invite_list *tunnel_invites(const struct tunnel *t);

@@ -78,8 +78,7 @@ static void on_server(void *ctx)
 void zone_start(struct zone *z)
 {
 	struct dns_server_config cfg = {
-		.log = z->log,
-		.self = z->self,
+		.names = { z->log, z->self, z->denied, z->ctx },
 		.fence = overlay_fence(z->overlay),
 		.device = overlay_ifname(z->overlay),
 		.changed = on_server,

@@ -14,6 +14,7 @@ struct zone {
 	struct host *host;
 	const struct mlog *log;
 	const struct member *self;
+	bool (*denied)(void *ctx, const struct member *m); /* see struct dns_names; NULL allowed */
 	const struct overlay *overlay;
 	struct dns_server *server;
 	struct splitdns *resolver;

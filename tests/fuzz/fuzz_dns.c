@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!log)
 		log = log_new();
-	size_t n = dns_answer(log, roster_at(mlog_roster(log), 0), span_of(data, size), out,
-			      sizeof(out));
+	const struct dns_names names = { .log = log, .self = roster_at(mlog_roster(log), 0) };
+	size_t n = dns_answer(&names, span_of(data, size), out, sizeof(out));
 
 	if (size < 12 || data[2] & 0x80) {
 		if (n != 0)
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    out[3] & 0x80)
 		abort();
 	/* And that is again nothing that would be answered. */
-	if (dns_answer(log, roster_at(mlog_roster(log), 0), span_of(out, n), out, sizeof(out)) != 0)
+	if (dns_answer(&names, span_of(out, n), out, sizeof(out)) != 0)
 		abort();
 	return 0;
 }

@@ -109,8 +109,8 @@ WRAP(CLUSTER_STATE, int, cluster_state_decode, (struct span in, struct cluster_s
 WRAP(CONTROL_REQUEST, int, control_request_decode,
      (struct span in, struct control_request *ret), in, ret)
 WRAP(DNS, size_t, dns_answer,
-     (const struct mlog *log, const struct member *self, struct span in, uint8_t *out, size_t cap),
-     log, self, in, out, cap)
+     (const struct dns_names *names, struct span in, uint8_t *out, size_t cap),
+     names, in, out, cap)
 WRAP(ENTRY, int, entry_decode, (struct span in, struct entry *ret, struct err *err),
      in, ret, err)
 WRAP(ENTRY, int, invite_decode, (struct span in, struct invite *ret, struct err *err),

@@ -181,6 +181,53 @@ START_TEST(a_removed_node_is_out_at_once_everywhere)
 }
 END_TEST
 
+/* The server swallows it; the nodes that hold it deny its target all the same. */
+START_TEST(a_removal_without_order_denies)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *nas = &m->node[0], *laptop = &m->node[1], *phone = &m->node[2];
+	struct ordered o = { .by = nas, .entry.type = ENTRY_REMOVE };
+	struct head head = mlog_head(tunnel_log(mesh_tunnel(nas)));
+	struct entry_bytes b;
+	struct err err = { 0 };
+	struct peer_status s;
+	uint32_t taken;
+
+	mesh_reach(m, 5 * SECOND);
+	o.entry.remove.id[o.entry.remove.n++] = member_at(nas, phone)->id;
+	SIM_CHECK_OK(m->w, store_identity(nas->host, &nas->store, m->cluster, &o.id, &err));
+	SIM_CHECK_OK(m->w, make(&o, &head, &b, &err));
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(tunnel_deny(mesh_tunnel(&m->node[i]), span_of(b.data, b.len),
+					     &err),
+				 1);
+	ck_assert_int_eq(tunnel_deny(mesh_tunnel(nas), span_of(b.data, b.len), &err), 0);
+	check_name(nas, "phone.homelab", NULL);
+	check_name(laptop, "phone.homelab", NULL);
+	taken = taken_from(m, phone);
+	for (unsigned i = 0; i < 600; i++) {
+		mesh_ping(phone, nas);
+		mesh_ping(phone, laptop);
+		mesh_ping(nas, phone);
+		sim_pass(m->w, 100 * MS);
+	}
+	ck_assert_uint_eq(taken_from(m, phone), taken);
+	MESH_CHECK(m, !overlay_peer_status(tunnel_overlay(mesh_tunnel(nas)), member_at(nas, phone),
+					   &s));
+	MESH_CHECK(m, !overlay_routes_to(tunnel_overlay(mesh_tunnel(laptop)),
+					 member_at(laptop, phone)));
+	MESH_CHECK(m, mesh_peer(nas, laptop).state == PEER_UP);
+	/* Its order makes it a removal like any other. */
+	remove_node(nas, phone);
+	sim_pass(m->w, SECOND);
+	check_gone(nas, phone);
+	check_gone(laptop, phone);
+	check_is_out(phone, "nas removed phone on ");
+	identity_free(o.id);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_node_that_leaves_by_itself_is_out_as_well)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
@@ -268,5 +315,6 @@ START_TEST(names_follow_a_rename_and_tunnels_stay)
 END_TEST
 
 UNIT_MAIN("sim/mesh_removal", a_removed_node_is_out_at_once_everywhere,
-	  a_node_that_leaves_by_itself_is_out_as_well, a_node_that_was_off_learns_that_it_is_out,
-	  a_node_that_is_out_asks_once_a_day, names_follow_a_rename_and_tunnels_stay)
+	  a_removal_without_order_denies, a_node_that_leaves_by_itself_is_out_as_well,
+	  a_node_that_was_off_learns_that_it_is_out, a_node_that_is_out_asks_once_a_day,
+	  names_follow_a_rename_and_tunnels_stay)

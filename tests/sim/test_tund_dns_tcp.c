@@ -13,13 +13,15 @@ static struct dns_tcp *server;
 
 static void setup(void)
 {
+	struct dns_names names = { 0 };
 	struct addr at;
 
 	m = mesh_of(sim_seed(), 2);
 	nas = &m->node[0];
 	at = addr_v4(nas->address, PORT);
-	SIM_CHECK_OK(m->w, dns_tcp_new(nas->daemon_host, &at, tunnel_log(mesh_tunnel(nas)),
-				       tunnel_self(mesh_tunnel(nas)), NULL, &server));
+	names.log = tunnel_log(mesh_tunnel(nas));
+	names.self = tunnel_self(mesh_tunnel(nas));
+	SIM_CHECK_OK(m->w, dns_tcp_new(nas->daemon_host, &at, &names, NULL, &server));
 	MESH_CHECK(m, dns_tcp_port(server) == PORT);
 }
 

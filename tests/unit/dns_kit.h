@@ -171,6 +171,11 @@ static struct kit zone_open(void)
 	return k;
 }
 
+static inline struct dns_names zone_names(const struct kit *k)
+{
+	return (struct dns_names){ .log = k->log, .self = roster_at(mlog_roster(k->log), 0) };
+}
+
 static inline struct message reply(const struct kit *k, const struct message *q)
 {
 	struct message m;
@@ -178,8 +183,8 @@ static inline struct message reply(const struct kit *k, const struct message *q)
 
 	ck_assert_ptr_nonnull(copy);
 	memcpy(copy, q->data, q->len);
-	m.len = dns_answer(k->log, roster_at(mlog_roster(k->log), 0), span_of(copy, q->len), m.data,
-			   DNS_MESSAGE_MAX);
+	const struct dns_names names = zone_names(k);
+	m.len = dns_answer(&names, span_of(copy, q->len), m.data, DNS_MESSAGE_MAX);
 	free(copy);
 	return m;
 }

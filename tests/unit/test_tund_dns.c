@@ -359,13 +359,13 @@ START_TEST(counts_are_looked_at_first)
 {
 	struct message q = query("nas.homelab", A), m;
 	struct kit k = zone_open();
+	struct dns_names names = zone_names(&k);
 
 	memset(q.data + 6, 0xff, 6);
 	memset(q.data + q.len, 0, 1000);
 	q.len += 1000;
 	for (int i = 0; i < 200000; i++) {
-		m.len = dns_answer(k.log, roster_at(mlog_roster(k.log), 0), span_of(q.data, q.len),
-				   m.data, DNS_MESSAGE_MAX);
+		m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
 		ck_assert_uint_eq(m.len, 12);
 	}
 	kit_close(&k);
@@ -408,12 +408,12 @@ START_TEST(what_does_not_fit_is_not_written)
 {
 	struct message q = query("nas.homelab", A);
 	struct kit k = zone_open();
+	struct dns_names names = zone_names(&k);
 	uint8_t out[64];
 
 	for (size_t cap = 0; cap < 45; cap++) {
 		memset(out, 0xee, sizeof(out));
-		size_t n = dns_answer(k.log, roster_at(mlog_roster(k.log), 0),
-				      span_of(q.data, q.len), out, cap);
+		size_t n = dns_answer(&names, span_of(q.data, q.len), out, cap);
 
 		ck_assert(n == 0 || n == 12 || cap >= 45);
 		for (size_t i = cap; i < sizeof(out); i++)
@@ -499,14 +499,44 @@ START_TEST(names_follow_the_members)
 }
 END_TEST
 
-UNIT_MAIN("tund/dns", names_follow_the_members, members_have_addresses, case_does_not_matter,
-	  bare_cluster_name_is_this_node, known_name_of_another_type_has_no_data,
-	  the_zone_names_its_server, the_longest_answer_fits_the_oldest_client,
-	  any_gives_the_address, unknown_names_do_not_exist, longest_names_do_not_exist,
-	  odd_names_do_not_exist, other_zones_are_refused, addresses_have_names,
-	  other_reverse_names_are_refused, other_classes_are_refused, edns_is_answered_with_edns,
-	  later_edns_version_is_told_ours, other_operations_are_not_implemented,
-	  one_question_it_must_be, broken_names_are_format_errors,
-	  counts_that_lie_are_format_errors, counts_are_looked_at_first,
-	  names_too_long_are_format_errors, answers_are_never_answered,
+static bool is_second(void *ctx, const struct member *m)
+{
+	return m == ctx;
+}
+
+/* A removal without order denies it: it has no name, and its address has none. */
+START_TEST(denied_members_have_no_names)
+{
+	struct kit k = zone_open();
+	struct dns_names names = zone_names(&k);
+	struct message q = query("node1.homelab", A), m;
+	struct answer a;
+
+	names.denied = is_second;
+	names.ctx = (void *)roster_at(k.log->roster, 1);
+	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
+	a = take_apart(&m);
+	ck_assert_uint_eq(a.rcode, NXDOMAIN);
+	q = query("2.0.96.100.in-addr.arpa", PTR);
+	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
+	a = take_apart(&m);
+	ck_assert_uint_eq(a.rcode, NXDOMAIN);
+	q = query("node2.homelab", A);
+	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
+	a = take_apart(&m);
+	ck_assert_uint_eq(a.rcode, NOERROR);
+	kit_close(&k);
+}
+END_TEST
+
+UNIT_MAIN("tund/dns", denied_members_have_no_names, names_follow_the_members,
+	  members_have_addresses, case_does_not_matter, bare_cluster_name_is_this_node,
+	  known_name_of_another_type_has_no_data, the_zone_names_its_server,
+	  the_longest_answer_fits_the_oldest_client, any_gives_the_address,
+	  unknown_names_do_not_exist, longest_names_do_not_exist, odd_names_do_not_exist,
+	  other_zones_are_refused, addresses_have_names, other_reverse_names_are_refused,
+	  other_classes_are_refused, edns_is_answered_with_edns, later_edns_version_is_told_ours,
+	  other_operations_are_not_implemented, one_question_it_must_be,
+	  broken_names_are_format_errors, counts_that_lie_are_format_errors,
+	  counts_are_looked_at_first, names_too_long_are_format_errors, answers_are_never_answered,
 	  what_does_not_fit_is_not_written, garbage_is_survived)

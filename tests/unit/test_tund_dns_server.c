@@ -59,8 +59,7 @@ static bool setup(bool has_filter)
 static void server_up(enum dns_server_state expected)
 {
 	struct dns_server_config cfg = {
-		.log = zone.log,
-		.self = roster_at(mlog_roster(zone.log), 0),
+		.names = zone_names(&zone),
 		.fence = fence,
 		.device = tun_name(tun),
 		.changed = on_change,
