@@ -115,6 +115,7 @@ struct link {
 	bool connected, hello_sent, hello_got;
 	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
+	size_t next_removal;	   /* of those without order: the first that they were not shown */
 	uint64_t their_generation; /* of their log, as far as is known */
 	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
 	bool asked;		   /* a log_request is under way, */
@@ -509,7 +510,9 @@ void control_start(struct link *l);
 void control_readable(struct link *l);
 /* After both hellos: what the other side should know at once. */
 void control_up(struct link *l);
-/* Sends records that the other side lacks, as far as the stream takes them. */
+/* Shows a removal without order. */
+void control_removal(struct link *l, struct span entry);
+/* Sends records that the other side lacks, as far as the stream takes them, then removals. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);

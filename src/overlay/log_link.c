@@ -106,5 +106,6 @@ bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_c
 
 bool log_link_takes(enum peer_message_type type)
 {
-	return type == PEER_HELLO || type == PEER_LOG || type == PEER_LOG_REQUEST;
+	return type == PEER_HELLO || type == PEER_LOG || type == PEER_LOG_REQUEST ||
+	       type == PEER_REMOVAL;
 }

@@ -127,6 +127,20 @@ void overlay_log_grew(struct overlay *o)
 	}
 }
 
+void overlay_removal(struct overlay *o, struct span entry)
+{
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+			struct link *l = &p->links[i];
+
+			if (l->conn && l->hello_got && (l == p->active || l->log_only))
+				control_removal(l, entry);
+		}
+	}
+}
+
 void overlay_denials_changed(struct overlay *o)
 {
 	members_bar(o);

@@ -59,6 +59,10 @@ struct overlay_ops {
 	 * answer is another one. NULL: nobody is denied.
 	 */
 	bool (*denied)(void *ctx, const struct member *m);
+	/* A peer shows a removal without order; a view. Nothing of it is checked. May be NULL. */
+	void (*removal)(void *ctx, struct span entry);
+	/* The i-th one that this node holds, to be shown to peers; empty past the end. May be NULL. */
+	struct span (*removal_at)(void *ctx, size_t i);
 	/*
 	 * By the log this node is not a member any more (`in` false): the overlay is about to take
 	 * back what it did to the host; the interface and the fence go. Or it is one again, and has
@@ -112,6 +116,8 @@ void overlay_log_grew(struct overlay *o);
  * this turn of the loop on, and a connection for messages of the log only.
  */
 void overlay_denials_changed(struct overlay *o);
+/* This node holds another removal without order: shows it to all peers. */
+void overlay_removal(struct overlay *o, struct span entry);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
  * offline are kept: a living tunnel is not closed, and the last addresses are tried again.

@@ -99,6 +99,34 @@ static void push_recovery(struct link *l)
 	l->their_generation = mlog_generation(log);
 }
 
+static int send_removal(struct link *l, struct span entry)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	*m = (struct peer_message){ .type = PEER_REMOVAL, .removal = entry };
+	return send_message(l, m);
+}
+
+void control_removal(struct link *l, struct span entry)
+{
+	if (send_removal(l, entry) < 0)
+		l->next_removal = 0; /* all again, when the stream is writable */
+}
+
+/* Behind the records that they build on. */
+static void push_removals(struct link *l)
+{
+	const struct overlay *o = l->peer->o;
+	struct span entry;
+
+	while (o->ops->removal_at &&
+	       (entry = o->ops->removal_at(o->ctx, l->next_removal)).len > 0) {
+		if (send_removal(l, entry) < 0)
+			return; /* as above */
+		l->next_removal++;
+	}
+}
+
 void control_push(struct link *l)
 {
 	size_t count = mlog_count(l->peer->o->log);
@@ -111,6 +139,8 @@ void control_push(struct link *l)
 			return; /* no receipt vouches for them */
 		l->their_next += l->peer->o->message.entries.n;
 	}
+	if (l->log_stopped || l->their_next >= count)
+		push_removals(l);
 }
 
 /* Everything before `next`, which we have as well. */
@@ -348,6 +378,10 @@ static void on_message(struct link *l, struct span bytes)
 		break;
 	case PEER_PORTS:
 		predict_told(l->peer, &m->observed);
+		break;
+	case PEER_REMOVAL:
+		if (o->ops->removal)
+			o->ops->removal(o->ctx, m->removal);
 		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */

@@ -16,6 +16,7 @@ const char *peer_message_name(enum peer_message_type t)
 		[PEER_PUNCH] = "punch",
 		[PEER_NAT] = "nat",
 		[PEER_PORTS] = "ports",
+		[PEER_REMOVAL] = "removal",
 	};
 
 	return NAME_OF(names, t);

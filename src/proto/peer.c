@@ -6,13 +6,13 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_PORTS + 1)
+#define PEER_TYPES (PEER_REMOVAL + 1)
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
-	[PEER_HELLO] = 6,    [PEER_LOG] = 3,	    [PEER_LOG_REQUEST] = 3,
-	[PEER_OBSERVED] = 2, [PEER_CANDIDATES] = 2, [PEER_BYE] = 1,
-	[PEER_PUNCH] = 1,    [PEER_NAT] = 3,	    [PEER_PORTS] = 2,
+	[PEER_HELLO] = 6,      [PEER_LOG] = 3,	   [PEER_LOG_REQUEST] = 3, [PEER_OBSERVED] = 2,
+	[PEER_CANDIDATES] = 2, [PEER_BYE] = 1,	   [PEER_PUNCH] = 1,	   [PEER_NAT] = 3,
+	[PEER_PORTS] = 2,      [PEER_REMOVAL] = 2,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -49,6 +49,9 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 	case PEER_NAT:
 		cbor_put_uint(&w, m->nat.mapping);
 		cbor_put_uint(&w, m->nat.filtering);
+		break;
+	case PEER_REMOVAL:
+		cbor_put_bytes(&w, m->removal.data, m->removal.len);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:
@@ -87,6 +90,9 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 	case PEER_NAT:
 		m->nat.mapping = (enum nat_mapping)cbor_get_uint(r, MAPPINGS - 1);
 		m->nat.filtering = (enum nat_filtering)cbor_get_uint(r, FILTERINGS - 1);
+		break;
+	case PEER_REMOVAL:
+		m->removal = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:

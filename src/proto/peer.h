@@ -23,7 +23,8 @@ enum peer_message_type {
 	PEER_BYE,
 	PEER_PUNCH,
 	PEER_NAT,
-	PEER_PORTS
+	PEER_PORTS,
+	PEER_REMOVAL
 };
 
 /* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
@@ -68,6 +69,7 @@ struct peer_message {
 	struct addr observed;		   /* observed; ports: the last port */
 	struct wire_candidates candidates; /* candidates */
 	struct nat_kind nat;		   /* nat */
+	struct span removal;		   /* removal: an entry; a view */
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;

@@ -24,6 +24,9 @@ struct tunnel {
 	struct open_invites *invites;
 	struct roster_cursor roster; /* what this file has seen of it */
 	struct denials *denials;
+	size_t submit_at; /* which of them is to be ordered next */
+	bool submitting;
+	struct log_limit removal_limit;
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
 	struct list pings;
@@ -33,6 +36,8 @@ struct tunnel {
 	const struct tunnel_ops *ops;
 	void *ctx;
 };
+
+static void submit_next(struct tunnel *t);
 
 static void tunnel_changed(struct tunnel *t)
 {
@@ -79,8 +84,10 @@ static void follow_roster(struct tunnel *t)
 static void tunnel_log_grew(struct tunnel *t)
 {
 	follow_roster(t);
-	if (denials_update(t->denials, t->parts.log) > 0)
+	if (denials_update(t->denials, t->parts.log) > 0) {
+		t->submit_at = 0;
 		overlay_denials_changed(t->overlay);
+	}
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -101,7 +108,10 @@ static void on_session_state(void *ctx)
 		overlay_relay_possible(t->overlay);
 	if (t->session_up != (s.state == SESSION_UP))
 		zone_session_changed(&t->zone, s.state == SESSION_UP);
+	if (!t->session_up && s.state == SESSION_UP)
+		t->submit_at = 0;
 	t->session_up = s.state == SESSION_UP;
+	submit_next(t);
 	tunnel_changed(t);
 }
 
@@ -277,20 +287,79 @@ static void on_overlay_device(void *ctx)
 	tunnel_changed(t);
 }
 
+/* --- removals without order --- */
+
+static int make_held(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
+{
+	struct tunnel *t = ctx;
+	struct span entry = denials_entry(t->denials, t->submit_at);
+
+	(void)head;
+	if (entry.len == 0)
+		return err_set(err, -EALREADY, "the removal is ordered, or over");
+	memcpy(ret->data, entry.data, entry.len);
+	ret->len = entry.len;
+	return 0;
+}
+
+static void on_submitted(void *ctx, const struct err *err)
+{
+	struct tunnel *t = ctx;
+
+	t->submitting = false;
+	t->submit_at += err != NULL; /* one that was ordered has left the list */
+	submit_next(t);
+}
+
+/* Any holder may have one ordered. What the server refuses is tried again with the next session. */
+static void submit_next(struct tunnel *t)
+{
+	struct err err = { 0 };
+
+	if (t->submitting || !t->session_up || denials_entry(t->denials, t->submit_at).len == 0)
+		return;
+	t->submitting = session_append(t->session, make_held, on_submitted, t, &err) == 0;
+}
+
 static bool on_denied(void *ctx, const struct member *m)
 {
 	return denials_denied(((struct tunnel *)ctx)->denials, &m->id);
 }
 
+/* The bytes may lie in what the other side of a connection sent, which may end here. */
 int tunnel_deny(struct tunnel *t, struct span entry, struct err *err)
 {
-	int rc = denials_add(t->denials, t->parts.log, entry, err);
+	struct entry_bytes copy;
+	int rc;
 
-	if (rc == 1) {
-		overlay_denials_changed(t->overlay);
-		tunnel_changed(t);
-	}
+	if (entry.len > sizeof(copy.data))
+		return err_set(err, -EBADMSG, "the removal is too long");
+	memcpy(copy.data, entry.data, entry.len);
+	copy.len = entry.len;
+	rc = denials_add(t->denials, t->parts.log, span_of(copy.data, copy.len), err);
+	if (rc != 1)
+		return rc;
+	overlay_removal(t->overlay, span_of(copy.data, copy.len)); /* its target hears of it, too */
+	overlay_denials_changed(t->overlay);
+	submit_next(t);
+	tunnel_changed(t);
 	return rc;
+}
+
+static void on_overlay_removal(void *ctx, struct span entry)
+{
+	struct tunnel *t = ctx;
+	struct err err = { 0 };
+
+	if (tunnel_deny(t, entry, &err) < 0)
+		log_limited(host_log(t->host), &t->removal_limit, clock_now(t->host),
+			    LOG_LEVEL_DEBUG, "%s: a removal that a peer shows is not taken: %s",
+			    t->parts.cluster.cluster, err.text);
+}
+
+static struct span on_overlay_removal_at(void *ctx, size_t i)
+{
+	return denials_entry(((struct tunnel *)ctx)->denials, i);
 }
 
 static void note_left(struct tunnel *t)
@@ -342,6 +411,8 @@ static const struct overlay_ops overlay_ops = {
 	.fence_changed = on_overlay_fence,
 	.membership = on_overlay_membership,
 	.denied = on_denied,
+	.removal = on_overlay_removal,
+	.removal_at = on_overlay_removal_at,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -449,6 +520,7 @@ static void on_ask_again(void *ctx)
 		timer_set_in(t->ask_again, ASK_AGAIN);
 		return;
 	}
+	t->submitting = false;
 	open_invites_session(t->invites, NULL); /* until the new one is up */
 	session_free(old);
 }
@@ -520,6 +592,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);
+	t->removal_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	t->denials = denials_new();
 	if (!t->denials) {
 		free(t);

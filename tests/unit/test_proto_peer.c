@@ -22,6 +22,7 @@ static const struct {
 	{ "peer_nat", PEER_NAT },
 	{ "peer_nat_mapped", PEER_NAT },
 	{ "peer_ports", PEER_PORTS },
+	{ "peer_removal", PEER_REMOVAL },
 };
 
 static struct peer_message message_of(size_t i)
@@ -30,7 +31,8 @@ static struct peer_message message_of(size_t i)
 				  .head = kit_head(),
 				  .observed = kit_addr6(),
 				  .candidates = kit_candidates(),
-				  .nat = { MAPPING_VARIES, FILTERING_PORT } };
+				  .nat = { MAPPING_VARIES, FILTERING_PORT },
+				  .removal = span_of("\xaa\xaa\xaa\xaa\xaa", 5) };
 
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
 	if (strcmp(messages[i].name, "peer_nat_mapped") == 0)
