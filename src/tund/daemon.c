@@ -8,6 +8,7 @@
 #include "os/netconf.h"
 #include "proto/control.h"
 #include "tund/control.h"
+#include "tund/removals.h"
 
 #define MARK_EVERY 64		   /* records, at least, between two marks in a log */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
@@ -108,10 +109,37 @@ static void on_tunnel_invites(void *ctx, struct tunnel *t)
 	daemon_save_state(c->daemon, c);
 }
 
+static void on_tunnel_denials(void *ctx, struct tunnel *t)
+{
+	struct daemon_cluster *c = ctx;
+	struct daemon *d = c->daemon;
+	struct err err = { 0 };
+
+	if (d->cfg.state_dir && !c->loading &&
+	    removals_save(d->host, d->cfg.state_dir, t, &err) < 0)
+		log_error(host_log(d->host), "%s: removals that wait were not saved: %s",
+			  c->state.cluster, err.text);
+}
+
+static void load_removals(struct daemon_cluster *c)
+{
+	struct daemon *d = c->daemon;
+	struct tunnel *t = c->tunnel;
+	struct err err = { 0 };
+	int rc;
+
+	c->loading = true; /* the file is not written while it is read */
+	rc = d->cfg.state_dir ? removals_load(d->host, d->cfg.state_dir, t, &err) : 0;
+	c->loading = false;
+	if (rc < 0 && rc != -ENOENT)
+		log_warn(host_log(d->host), "%s: %s", tunnel_cluster(t)->cluster, err.text);
+}
+
 static const struct tunnel_ops tunnel_ops = {
 	.changed = on_tunnel_changed,
 	.log_grew = on_tunnel_log,
 	.invites_changed = on_tunnel_invites,
+	.denials_changed = on_tunnel_denials,
 };
 
 /* Without it the tunnel comes up as well, with the server's help. NULL: none. */
@@ -161,6 +189,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (saved.bytes > 0)
 		cluster_mark_log(c, t);
 	c->error[0] = '\0';
+	load_removals(c);
 	keep_peers(c);
 	on_tunnel_changed(c, t);
 	return 0;

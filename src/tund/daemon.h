@@ -47,6 +47,7 @@ struct daemon_cluster {
 	struct daemon *daemon;
 	struct cluster_state state;
 	struct tunnel *tunnel;	     /* NULL: stopped */
+	bool loading;		     /* removals that wait, from their file */
 	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
 	struct timer *save_timer;    /* when the log is saved again that could not be */
 	bool log_unsaved;

@@ -7,13 +7,15 @@
 #include "proto/cbor.h"
 #include "tund/node_file.h"
 #include "tund/peers.h"
+#include "tund/removals.h"
 
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
 #define NODE_SUFFIX ".node"
 #define STATE_FILE_MAX 4096
 
-const char *const state_suffixes[] = { STATE_SUFFIX, NODE_SUFFIX, PEERS_SUFFIX, STATE_LOCK, NULL };
+const char *const state_suffixes[] = { STATE_SUFFIX,	NODE_SUFFIX, PEERS_SUFFIX,
+				       REMOVALS_SUFFIX, STATE_LOCK,  NULL };
 
 ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
 {
@@ -173,6 +175,9 @@ int state_remove(struct host *h, const char *state_dir, const char *cluster, str
 
 	if (rc == 0 && (rc = peers_file_remove(h, state_dir, cluster)) < 0)
 		rc = err_set(err, rc, "cannot remove what is known of the peers of %s: %s", cluster,
+			     strerror(-rc));
+	if (rc == 0 && (rc = removals_remove(h, state_dir, cluster)) < 0)
+		rc = err_set(err, rc, "cannot remove removals that wait in %s: %s", cluster,
 			     strerror(-rc));
 	if (rc == 0)
 		rc = remove_folder(h, state_dir, cluster, err);

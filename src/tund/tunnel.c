@@ -81,12 +81,19 @@ static void follow_roster(struct tunnel *t)
 			pings_end_member(&t->pings, c.member);
 }
 
+static void denials_changed(struct tunnel *t)
+{
+	overlay_denials_changed(t->overlay);
+	if (t->ops->denials_changed)
+		t->ops->denials_changed(t->ctx, t);
+}
+
 static void tunnel_log_grew(struct tunnel *t)
 {
 	follow_roster(t);
 	if (denials_update(t->denials, t->parts.log) > 0) {
 		t->submit_at = 0;
-		overlay_denials_changed(t->overlay);
+		denials_changed(t);
 	}
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
@@ -340,7 +347,7 @@ int tunnel_deny(struct tunnel *t, struct span entry, struct err *err)
 	if (rc != 1)
 		return rc;
 	overlay_removal(t->overlay, span_of(copy.data, copy.len)); /* its target hears of it, too */
-	overlay_denials_changed(t->overlay);
+	denials_changed(t);
 	submit_next(t);
 	tunnel_changed(t);
 	return rc;
@@ -695,6 +702,11 @@ struct session *tunnel_session(const struct tunnel *t)
 const struct member *tunnel_self(const struct tunnel *t)
 {
 	return t->self;
+}
+
+const struct denials *tunnel_denials(const struct tunnel *t)
+{
+	return t->denials;
 }
 
 bool tunnel_left(const struct tunnel *t)

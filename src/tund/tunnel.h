@@ -41,6 +41,8 @@ struct tunnel_ops {
 	void (*changed)(void *ctx, struct tunnel *t);
 	/* The log grew: to be saved. */
 	void (*log_grew)(void *ctx, struct tunnel *t);
+	/* The removals without order that it holds changed: to be saved. May be NULL. */
+	void (*denials_changed)(void *ctx, struct tunnel *t);
 	/* The list of our open invites changed: to be saved. */
 	void (*invites_changed)(void *ctx, struct tunnel *t);
 };
@@ -77,6 +79,7 @@ const struct member *tunnel_self(const struct tunnel *t);
  * Returns 1, or 0 if it is known, ordered or changes nothing; negative as denials_add.
  */
 int tunnel_deny(struct tunnel *t, struct span entry, struct err *err) MUST_CHECK;
+const struct denials *tunnel_denials(const struct tunnel *t);
 /* By the log this node is not a member any more: tunnel_failure says how. */
 bool tunnel_left(const struct tunnel *t);
 const struct invite_list *tunnel_invites(const struct tunnel *t);

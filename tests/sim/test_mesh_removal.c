@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Removals and renames in a whole mesh: an admin's entry, and what every machine does then. */
+#include "membership/deny.h"
 #include "membership/entry.h"
 #include "mesh.h"
 
@@ -217,8 +218,18 @@ START_TEST(a_removal_without_order_denies)
 	MESH_CHECK(m, !overlay_routes_to(tunnel_overlay(mesh_tunnel(laptop)),
 					 member_at(laptop, phone)));
 	MESH_CHECK(m, mesh_peer(nas, laptop).state == PEER_UP);
+	/* Nor after a restart of a node that holds it. */
+	mesh_daemon_crash(laptop);
+	mesh_daemon_start(laptop);
+	sim_pass(m->w, 10 * SECOND);
+	MESH_CHECK(m, !overlay_routes_to(tunnel_overlay(mesh_tunnel(laptop)),
+					 member_at(laptop, phone)));
+	check_name(laptop, "phone.homelab", NULL);
 	/* Another node than its author has it ordered, once there is a server. */
 	mesh_daemon_stop(nas);
+	mesh_daemon_crash(laptop);
+	mesh_daemon_start(laptop); /* of the file alone */
+	MESH_CHECK(m, denials_count(tunnel_denials(mesh_tunnel(laptop))) == 1);
 	mesh_server_start(m);
 	check_is_out(phone, "nas removed phone on ");
 	sim_pass(m->w, SECOND);
