@@ -168,6 +168,22 @@ static void print_stopped(struct json_object *o)
 	putchar('\n');
 }
 
+/* They wait for the server, and hold all the same. */
+static void print_removals(struct json_object *o)
+{
+	struct json_object *list = json_object_object_get(o, "removals_waiting");
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		table_line("  removal   ",
+			   "of %s, by %s, waits for the server; this node denies %s "
+			   "already",
+			   js(one, "name"), js(one, "by"), js(one, "name"));
+	}
+}
+
 static void print_cluster(struct json_object *o)
 {
 	const char *fork = js(json_object_object_get(o, "log"), "fork");
@@ -179,6 +195,7 @@ static void print_cluster(struct json_object *o)
 	print_head(o);
 	if (*fork)
 		table_line("  FORK      ", "%s", fork);
+	print_removals(o);
 	if (*js(o, "error"))
 		table_line("  error     ", "%s", js(o, "error"));
 	print_host(o);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/version.h"
+#include "membership/deny.h"
 #include "os/fence.h"
 #include "tund/report_put.h"
 
@@ -100,6 +101,33 @@ static struct json_object *report_repairs(uint64_t now, const struct tunnel *t)
 	return o;
 }
 
+/* Removals that no server has ordered: this node denies their targets all the same. */
+static struct json_object *report_waiting(const struct tunnel *t)
+{
+	const struct denials *d = tunnel_denials(t);
+	const struct roster *r = mlog_roster(tunnel_log(t));
+	struct json_object *list = json_object_new_array();
+	const struct member *m, *author;
+	struct node_id by;
+	uint64_t since_s;
+
+	if (denials_count(d) == 0)
+		return list;
+	for (m = NULL; (m = roster_next(r, m, ROSTER_CURRENT));) {
+		struct json_object *one;
+
+		if (!denials_author(d, &m->id, &by, &since_s))
+			continue;
+		author = roster_by_id(r, &by, ROSTER_ALL);
+		one = json_object_new_object();
+		put_str(one, "name", m->name);
+		put_str(one, "by", author ? author->name : NULL);
+		put_int(one, "since", since_s);
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
 static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 {
 	const struct cluster_file *f = tunnel_cluster(t);
@@ -139,6 +167,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
 	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "repairs", report_repairs(now, t));
+	json_object_object_add(o, "removals_waiting", report_waiting(t));
 	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);
 	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));) {
 		struct peer_status p;

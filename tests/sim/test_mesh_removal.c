@@ -218,6 +218,10 @@ START_TEST(a_removal_without_order_denies)
 	MESH_CHECK(m, !overlay_routes_to(tunnel_overlay(mesh_tunnel(laptop)),
 					 member_at(laptop, phone)));
 	MESH_CHECK(m, mesh_peer(nas, laptop).state == PEER_UP);
+	char *status = mesh_control(nas, CONTROL_STATUS);
+	ck_assert_msg(strstr(status, "\"removals_waiting\":[{\"name\":\"phone\",\"by\":\"nas\","),
+		      "%s", status);
+	free(status);
 	/* Nor after a restart of a node that holds it. */
 	mesh_daemon_crash(laptop);
 	mesh_daemon_start(laptop);
