@@ -176,6 +176,12 @@ void events_handle(struct session *s, const struct signal_event *ev);
 void events_log_grew(struct session *s);
 void events_publish(struct session *s);
 
+/* --- session_former.c ------------------------------------------------------------------------- */
+
+void former_begin(struct session *s, const struct signal_reply *reply);
+/* All of the log that the server shows was read. */
+void former_end(struct session *s);
+
 /* --- session_relay.c -------------------------------------------------------------------------- */
 
 int relays_init(struct session *s) MUST_CHECK;

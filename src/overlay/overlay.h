@@ -61,7 +61,7 @@ struct overlay_ops {
 	bool (*denied)(void *ctx, const struct member *m);
 	/* A peer shows a removal without order; a view. Nothing of it is checked. May be NULL. */
 	void (*removal)(void *ctx, struct span entry);
-	/* The i-th one that this node holds, to be shown to peers; empty past the end. May be NULL. */
+	/* The i-th one that this node holds, for peers; empty past the end. May be NULL. */
 	struct span (*removal_at)(void *ctx, size_t i);
 	/*
 	 * By the log this node is not a member any more (`in` false): the overlay is about to take

@@ -6,38 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
-#include "membership/deny.h"
-#include "tund/open_invites.h"
 #include "tund/ping.h"
+#include "tund/tunnel_internal.h"
 
 #define ASK_AGAIN (86400 * NS_PER_S) /* whether a recovery made this node a member again */
-
-struct tunnel {
-	struct host *host;
-	struct tunnel_parts parts;
-	const struct member *self;
-	struct overlay *overlay;
-	struct session *session;
-	struct timer *ask_again;
-	struct zone zone;
-	struct open_invites *invites;
-	struct roster_cursor roster; /* what this file has seen of it */
-	struct denials *denials;
-	size_t submit_at; /* which of them is to be ordered next */
-	bool submitting;
-	struct log_limit removal_limit;
-	bool failed, session_up, server_known;
-	bool left; /* this node is not a member any more */
-	struct list pings;
-	uint64_t started;
-	struct log_limit fork_limit;
-	char fork[640], failure[480];
-	const struct tunnel_ops *ops;
-	void *ctx;
-};
-
-static void submit_next(struct tunnel *t);
 
 static void tunnel_changed(struct tunnel *t)
 {
@@ -81,20 +53,19 @@ static void follow_roster(struct tunnel *t)
 			pings_end_member(&t->pings, c.member);
 }
 
-static void denials_changed(struct tunnel *t)
+static void on_waiting(void *ctx)
 {
-	overlay_denials_changed(t->overlay);
+	struct tunnel *t = ctx;
+
 	if (t->ops->denials_changed)
 		t->ops->denials_changed(t->ctx, t);
+	tunnel_changed(t);
 }
 
 static void tunnel_log_grew(struct tunnel *t)
 {
 	follow_roster(t);
-	if (denials_update(t->denials, t->parts.log) > 0) {
-		t->submit_at = 0;
-		denials_changed(t);
-	}
+	waiting_log_grew(&t->waiting);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -115,10 +86,8 @@ static void on_session_state(void *ctx)
 		overlay_relay_possible(t->overlay);
 	if (t->session_up != (s.state == SESSION_UP))
 		zone_session_changed(&t->zone, s.state == SESSION_UP);
-	if (!t->session_up && s.state == SESSION_UP)
-		t->submit_at = 0;
 	t->session_up = s.state == SESSION_UP;
-	submit_next(t);
+	waiting_session(&t->waiting, t->session_up ? t->session : NULL);
 	tunnel_changed(t);
 }
 
@@ -296,61 +265,14 @@ static void on_overlay_device(void *ctx)
 
 /* --- removals without order --- */
 
-static int make_held(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
-{
-	struct tunnel *t = ctx;
-	struct span entry = denials_entry(t->denials, t->submit_at);
-
-	(void)head;
-	if (entry.len == 0)
-		return err_set(err, -EALREADY, "the removal is ordered, or over");
-	memcpy(ret->data, entry.data, entry.len);
-	ret->len = entry.len;
-	return 0;
-}
-
-static void on_submitted(void *ctx, const struct err *err)
-{
-	struct tunnel *t = ctx;
-
-	t->submitting = false;
-	t->submit_at += err != NULL; /* one that was ordered has left the list */
-	submit_next(t);
-}
-
-/* Any holder may have one ordered. What the server refuses is tried again with the next session. */
-static void submit_next(struct tunnel *t)
-{
-	struct err err = { 0 };
-
-	if (t->submitting || !t->session_up || denials_entry(t->denials, t->submit_at).len == 0)
-		return;
-	t->submitting = session_append(t->session, make_held, on_submitted, t, &err) == 0;
-}
-
 static bool on_denied(void *ctx, const struct member *m)
 {
-	return denials_denied(((struct tunnel *)ctx)->denials, &m->id);
+	return waiting_denies(&((struct tunnel *)ctx)->waiting, m);
 }
 
-/* The bytes may lie in what the other side of a connection sent, which may end here. */
 int tunnel_deny(struct tunnel *t, struct span entry, struct err *err)
 {
-	struct entry_bytes copy;
-	int rc;
-
-	if (entry.len > sizeof(copy.data))
-		return err_set(err, -EBADMSG, "the removal is too long");
-	memcpy(copy.data, entry.data, entry.len);
-	copy.len = entry.len;
-	rc = denials_add(t->denials, t->parts.log, span_of(copy.data, copy.len), err);
-	if (rc != 1)
-		return rc;
-	overlay_removal(t->overlay, span_of(copy.data, copy.len)); /* its target hears of it, too */
-	denials_changed(t);
-	submit_next(t);
-	tunnel_changed(t);
-	return rc;
+	return waiting_take(&t->waiting, entry, err);
 }
 
 static void on_overlay_removal(void *ctx, struct span entry)
@@ -366,8 +288,10 @@ static void on_overlay_removal(void *ctx, struct span entry)
 
 static struct span on_overlay_removal_at(void *ctx, size_t i)
 {
-	return denials_entry(((struct tunnel *)ctx)->denials, i);
+	return denials_entry(((struct tunnel *)ctx)->waiting.held, i);
 }
+
+/* --- this node's own membership --- */
 
 static void note_left(struct tunnel *t)
 {
@@ -443,60 +367,6 @@ int tunnel_invite_made(struct tunnel *t, const struct invite_note *n)
 
 /* --- making and ending --- */
 
-int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
-{
-	struct node_id id = identity_node_id(p->identity);
-	const struct genesis *g = mlog_genesis(p->log);
-	const struct member *self;
-	int rc = cluster_name_check(p->cluster.cluster, err);
-
-	if (rc < 0)
-		return rc;
-	if (!node_id_equal(&id, &p->cluster.node_id))
-		return err_set(err, -EINVAL,
-			       "the identity does not belong to cluster %s: its cluster file was "
-			       "made with another key",
-			       p->cluster.cluster);
-	if (memcmp(mlog_cluster_id(p->log), p->cluster.cluster_id, HASH_LEN) != 0)
-		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s",
-			       p->cluster.cluster);
-	if (strcmp(p->cluster.cluster, g->name) != 0 || p->cluster.subnet.net != g->subnet.net ||
-	    p->cluster.subnet.bits != g->subnet.bits)
-		return err_set(err, -EINVAL,
-			       "the cluster file of %s does not agree with its membership log",
-			       p->cluster.cluster);
-	self = roster_by_id(mlog_roster(p->log), &id, ROSTER_ALL);
-	if (!self)
-		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
-			       p->cluster.cluster);
-	if (self->address != p->cluster.address)
-		return err_set(err, -EINVAL,
-			       "the cluster file of %s names another overlay address than the log",
-			       p->cluster.cluster);
-	return 0;
-}
-
-int tunnel_parts_member(const struct tunnel_parts *p, struct err *err)
-{
-	const struct roster *r = mlog_roster(p->log);
-	const struct member *self = roster_by_id(r, &p->cluster.node_id, ROSTER_ALL);
-	char text[MEMBER_LEFT_TEXT_MAX];
-
-	if (!self || member_is_current(self))
-		return 0;
-	return err_set(err, -EACCES,
-		       "this node is not in cluster %s any more: %s. With a new invite it can join "
-		       "again",
-		       p->cluster.cluster, member_left_text(r, self, text));
-}
-
-void tunnel_parts_free(struct tunnel_parts *p)
-{
-	identity_free(p->identity);
-	mlog_free(p->log);
-	secret_wipe(p, sizeof(*p));
-}
-
 static void on_zone(void *ctx)
 {
 	tunnel_changed(ctx);
@@ -527,7 +397,7 @@ static void on_ask_again(void *ctx)
 		timer_set_in(t->ask_again, ASK_AGAIN);
 		return;
 	}
-	t->submitting = false;
+	waiting_forget_session(&t->waiting);
 	open_invites_session(t->invites, NULL); /* until the new one is up */
 	session_free(old);
 }
@@ -556,6 +426,7 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 
 	if (rc < 0)
 		return rc;
+	t->waiting.overlay = t->overlay;
 	if (warning[0])
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, warning);
 	if (open_invites_new(t->host, &invites, &t->invites) < 0)
@@ -600,8 +471,8 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	t->removal_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
-	t->denials = denials_new();
-	if (!t->denials) {
+	t->waiting = (struct waiting){ .log = p->log, .changed = on_waiting, .ctx = t };
+	if (waiting_init(&t->waiting) < 0) {
 		free(t);
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	}
@@ -632,116 +503,7 @@ void tunnel_free(struct tunnel *t)
 	t->session = NULL;
 	open_invites_free(t->invites);
 	overlay_free(t->overlay);
-	denials_free(t->denials);
+	waiting_fini(&t->waiting);
 	tunnel_parts_free(&t->parts);
 	free(t);
-}
-
-/* --- looking --- */
-
-struct list *tunnel_pings(struct tunnel *t)
-{
-	return &t->pings;
-}
-
-bool tunnel_server_known(const struct tunnel *t)
-{
-	return t->server_known;
-}
-
-enum tunnel_state tunnel_state_get(const struct tunnel *t)
-{
-	struct session_status s;
-	struct overlay_repairs repairs;
-
-	if (t->failed)
-		return TUNNEL_STOPPED;
-	session_status_get(t->session, &s);
-	overlay_repairs_get(t->overlay, &repairs);
-	switch (s.state) {
-	case SESSION_UP:
-		return repairs.broken ? TUNNEL_INTERRUPTED : TUNNEL_CONNECTED;
-	case SESSION_RECONNECTING:
-		return TUNNEL_RECONNECTING;
-	case SESSION_STOPPED:
-		return TUNNEL_STOPPED;
-	case SESSION_CONNECTING:
-		return TUNNEL_CONNECTING;
-	}
-	UNREACHABLE();
-}
-
-const char *tunnel_state_name(enum tunnel_state s)
-{
-	static const char *const names[] = { "connecting", "connected", "reconnecting", "stopped",
-					     "interrupted" };
-
-	return names[s];
-}
-
-const struct cluster_file *tunnel_cluster(const struct tunnel *t)
-{
-	return &t->parts.cluster;
-}
-
-struct mlog *tunnel_log(const struct tunnel *t)
-{
-	return t->parts.log;
-}
-
-struct overlay *tunnel_overlay(const struct tunnel *t)
-{
-	return t->overlay;
-}
-
-struct session *tunnel_session(const struct tunnel *t)
-{
-	return t->session;
-}
-
-const struct member *tunnel_self(const struct tunnel *t)
-{
-	return t->self;
-}
-
-const struct denials *tunnel_denials(const struct tunnel *t)
-{
-	return t->denials;
-}
-
-bool tunnel_left(const struct tunnel *t)
-{
-	return t->left;
-}
-
-const struct invite_list *tunnel_invites(const struct tunnel *t)
-{
-	return open_invites_list(t->invites);
-}
-
-uint64_t tunnel_started(const struct tunnel *t)
-{
-	return t->started;
-}
-
-const char *tunnel_warning(const struct tunnel *t)
-{
-	const char *line = overlay_conflict(t->overlay, 0);
-
-	return line ? line : "";
-}
-
-const char *tunnel_fork(const struct tunnel *t)
-{
-	return t->fork;
-}
-
-const char *tunnel_failure(const struct tunnel *t)
-{
-	return t->failure;
-}
-
-struct zone_status tunnel_zone(const struct tunnel *t)
-{
-	return zone_status_get(&t->zone);
 }

@@ -279,7 +279,7 @@ START_TEST(a_node_that_was_off_learns_that_it_is_out)
 }
 END_TEST
 
-/* A recovery might bring it back. It goes on for ever, so it is not to be a burden. */
+/* A recovery might bring it back. It asks forever, so it asks seldom. */
 START_TEST(a_node_that_is_out_asks_once_a_day)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);
