@@ -3,6 +3,7 @@
 #include "membership/deny.h"
 #include "membership/entry.h"
 #include "mesh.h"
+#include "tund/peers.h"
 
 struct ordered {
 	struct mesh_node *by;
@@ -124,6 +125,21 @@ static void check_is_out(struct mesh_node *n, const char *sentence)
 	MESH_CHECK(n->mesh, !world_has_addr(n->daemon_host, &own));
 }
 
+/* The file of addresses for the next start. */
+static void check_not_kept(struct mesh_node *at, struct mesh_node *gone)
+{
+	const struct cluster_file *f = tunnel_cluster(mesh_tunnel(at));
+	struct peers_file *kept = NULL;
+	struct err err = { 0 };
+
+	SIM_CHECK_OK(at->mesh->w, peers_file_load(at->daemon_host, DAEMON_STATE_DIR, f->cluster,
+						  f->cluster_id, &err, &kept));
+	MESH_CHECK(at->mesh, kept->n == 1);
+	for (size_t i = 0; i < kept->n; i++)
+		MESH_CHECK(at->mesh, !node_id_equal(&kept->peer[i].id, &member_at(at, gone)->id));
+	free(kept);
+}
+
 START_TEST(a_removed_node_is_out_at_once_everywhere)
 {
 	for (unsigned relayed = 0; relayed < 2; relayed++) {
@@ -161,6 +177,8 @@ START_TEST(a_removed_node_is_out_at_once_everywhere)
 		check_is_out(phone, "nas removed phone on ");
 		MESH_CHECK(m, mesh_peer(nas, laptop).state == PEER_UP);
 		MESH_CHECK(m, mesh_server_sessions(m) <= 3);
+		check_not_kept(nas, phone);
+		check_not_kept(laptop, phone);
 		/* Nor after restarts of all of them. */
 		for (unsigned i = 0; i < 3; i++) {
 			mesh_daemon_crash(&m->node[i]);
