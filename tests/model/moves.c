@@ -313,7 +313,13 @@ static bool server_possible(const struct world *w, enum move_kind kind, int move
 		return !w->restored && w->backup != w->database;
 	case ACCEPT:
 		return w->waits;
-	default:
+	case SIGN:
+	case ORDER:
+	case DELIVER:
+	case TALK:
+	case WORD:
+	case CONNECT:
+	case MOVE_KINDS:
 		return false;
 	}
 }
@@ -358,7 +364,13 @@ static void server_move(struct world *w, enum move_kind kind, int move)
 	case CONNECT:
 		connect_node(w, move);
 		break;
-	default:
+	case SIGN:
+	case ORDER:
+	case DELIVER:
+	case TALK:
+	case WORD:
+	case ACCEPT:
+	case MOVE_KINDS:
 		SAY("the operator accepts\n");
 		w->waits = false;
 		w->accepted = true;
@@ -382,7 +394,13 @@ static bool possible(const struct world *w, enum move_kind kind, int move)
 		return talk_possible(w, move);
 	case WORD:
 		return word_possible(w, move);
-	default:
+	case COMMIT:
+	case CRASH:
+	case BACKUP:
+	case RESTORE:
+	case CONNECT:
+	case ACCEPT:
+	case MOVE_KINDS:
 		return server_possible(w, kind, move);
 	}
 }
@@ -403,7 +421,14 @@ static int moves_of(const struct world *w, enum move_kind kind)
 		return scene->entry_count * RECORDS;
 	case TALK:
 		return NODES * NODES;
-	default:
+	case WORD:
+	case COMMIT:
+	case CRASH:
+	case BACKUP:
+	case RESTORE:
+	case CONNECT:
+	case ACCEPT:
+	case MOVE_KINDS:
 		return NODES;
 	}
 }
@@ -462,7 +487,13 @@ static void act(struct world *w, enum move_kind kind, int move)
 		SAY("the server tells node %d that it is removed\n", move);
 		w->stopped |= 1 << move;
 		break;
-	default:
+	case COMMIT:
+	case CRASH:
+	case BACKUP:
+	case RESTORE:
+	case CONNECT:
+	case ACCEPT:
+	case MOVE_KINDS:
 		server_move(w, kind, move);
 		break;
 	}

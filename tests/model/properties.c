@@ -60,7 +60,11 @@ static bool overrides(const struct entry *later, const struct entry *earlier)
 		return earlier->type == later->type || earlier->type == RECOVER;
 	case RECOVER:
 		return true;
-	default:
+	case GENESIS:
+	case CANCEL:
+	case REMOVE:
+	case ROTATE:
+	case SKIPPED:
 		return false;
 	}
 }
@@ -199,7 +203,16 @@ static uint8_t code_used(const struct world *w, uint8_t record)
 		return w->record[record].generation;
 	case RENEW:
 		return roster_at(w, w->record[record].parent).codes + 1;
-	default:
+	case GENESIS:
+	case ADMIT:
+	case CANCEL:
+	case REMOVE:
+	case PROMOTE:
+	case DEMOTE:
+	case RENAME:
+	case ROTATE:
+	case SIGNAL:
+	case SKIPPED:
 		return 0;
 	}
 }

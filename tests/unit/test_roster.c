@@ -552,8 +552,8 @@ START_TEST(how_a_member_left_is_told)
 		[LEFT_NOT] = "node1 is a member",
 		[LEFT_REMOVED] = "node0 removed node1 on 2027-01-15 08:00 UTC",
 		[LEFT_BY_ITSELF] = "node1 left on 2027-01-15 08:00 UTC",
-		[LEFT_REPLACED] = "another machine took the place of node1 on 2027-01-15 08:00 "
-				  "UTC, invited by node0",
+		[LEFT_REPLACED] = ("another machine took the place of node1 on 2027-01-15 08:00 "
+				   "UTC, invited by node0"),
 		[LEFT_BY_RECOVERY] = "the recovery of 2027-01-15 08:00 UTC left node1 out",
 	};
 	char text[MEMBER_LEFT_TEXT_MAX];
