@@ -292,6 +292,8 @@ void overlay_log_learnt(struct overlay *o);
 
 /* --- members.c ------------------------------------------------------------------------------- */
 
+/* Peers for all members, to begin with. -ENOMEM. */
+int members_begin(struct overlay *o, struct err *err) MUST_CHECK;
 /* The peers become what the roster says. -ENOMEM: what is left comes the next time. */
 int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 

@@ -86,6 +86,22 @@ static int members_look(struct overlay *o, struct err *err)
 	return 0;
 }
 
+/*
+ * Peers for all that are members now. A log may tell of many that joined and left before: looking
+ * for the peer of each would take as long as all members times all that left.
+ */
+int members_begin(struct overlay *o, struct err *err)
+{
+	const struct roster *r = mlog_roster(o->log);
+	const struct member *m;
+
+	for (m = NULL; (m = roster_next(r, m, ROSTER_CURRENT));)
+		if (member_joined(o, m) < 0)
+			return err_set(err, -ENOMEM, "no memory for another peer");
+	o->roster = roster_now(r); /* after an error members_follow looks at all changes */
+	return 0;
+}
+
 /* Others are no peers of a node that is not a member, and the host gets back what it had. */
 static void self_left(struct overlay *o)
 {
@@ -115,7 +131,6 @@ static int self_joined(struct overlay *o, struct err *err)
 	coalesce_offloads(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
 			  tun_can_join(o->tun, TUN_GSO_UDP4));
 	o->left = false;
-	o->roster = (struct roster_cursor){ 0 }; /* all of them are new */
 	if (overlay_start_mapper(o, err) < 0)
 		log_warn(host_log(o->h), "%s", err->text);
 	overlay_refresh_candidates(o);
@@ -143,9 +158,10 @@ int members_follow(struct overlay *o, struct err *err)
 
 	if (in == !o->left)
 		return members_look(o, err);
-	if (!in)
-		self_left(o);
-	else if (self_joined(o, err) < 0)
+	if (in && self_joined(o, err) < 0)
 		return -ENODEV;
+	if (in)
+		return members_begin(o, err);
+	self_left(o);
 	return members_look(o, err);
 }

@@ -513,7 +513,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (rc == 0)
 		rc = make_packet_path(o, err);
 	if (rc == 0)
-		rc = members_follow(o, err);
+		rc = members_begin(o, err);
 	if (rc == 0) {
 		members_bar(o);
 		rc = overlay_start_mapper(o, err);

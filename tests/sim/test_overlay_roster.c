@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The peers follow every change of the roster, also when they look late. */
+#include <time.h>
+
 #include "expel_kit.h"
 
 /* --- and back --- */
@@ -67,6 +69,38 @@ START_TEST(a_member_gone_before_anybody_looked_is_never_a_peer)
 	SIM_CHECK(m.w, !world_has_route(m.node[0].h, (struct prefix4){ KIT_NET + 77, 32 },
 					overlay_ifindex(m.node[0].o)));
 	identity_free(id);
+	fleet_free(&m);
+}
+END_TEST
+
+/* Peers are made for members only; how long that takes is printed. */
+START_TEST(former_members_are_no_peers_at_the_start)
+{
+	struct roster_leave how = { LEFT_REMOVED, 100, KIT_TIME, { { 0 } } };
+	const unsigned former = 40000, current = 9000;
+	struct fleet m;
+
+	fleet_init(&m, 2);
+	struct roster *r = m.node[0].log->roster;
+
+	for (unsigned i = 0; i < former + current; i++) {
+		struct member as = { .id = { { 9, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+					       (uint8_t)i } },
+				     .address = KIT_NET + 100 + i };
+
+		memcpy(as.key, &i, sizeof(i));
+		snprintf(as.name, sizeof(as.name), "many%u", i);
+		ck_assert_int_eq(roster_reserve(r, 2), 0);
+		const struct member *joined = roster_join(r, &as);
+		if (i < former)
+			roster_leave(r, joined, &how);
+	}
+	m.server_down = true;
+	clock_t began = clock();
+	fleet_start(&m.node[0]);
+	double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+	printf("%u members, %u former ones: started in %.2f s\n", current, former, seconds);
+	ck_assert_uint_eq(peers_of(&m.node[0]), current + 1);
 	fleet_free(&m);
 }
 END_TEST
@@ -226,5 +260,6 @@ END_TEST
 UNIT_MAIN("overlay/roster", a_member_that_joins_again_is_connected_again,
 	  a_member_back_before_anybody_looked_proves_itself_again,
 	  a_member_gone_before_anybody_looked_is_never_a_peer,
-	  a_node_that_left_itself_gives_the_host_back, a_former_member_starts_with_a_socket_only,
+	  former_members_are_no_peers_at_the_start, a_node_that_left_itself_gives_the_host_back,
+	  a_former_member_starts_with_a_socket_only,
 	  another_key_leaves_the_tunnel_and_is_pinned_for_the_next, members_come_and_go_at_random)
