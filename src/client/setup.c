@@ -144,7 +144,8 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	int r;
 
 	*p = (struct pending){ .kind = PENDING_SETUP, .port = j->port };
-	r = recovery_code_new(j->host, p->recovery_code, recovery_key);
+	random_fill(j->host, g.random, sizeof(g.random));
+	r = recovery_code_new(j->host, g.random, p->recovery_code, recovery_key);
 	if (r < 0)
 		return err_set(err, r, "cannot make a recovery code");
 	snprintf(p->cluster, sizeof(p->cluster), "%s", j->cluster_name);
@@ -162,7 +163,6 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	memcpy(g.server.key, rpc_server_key_sha256(j->rpc), HASH_LEN);
 	memcpy(g.server.order_key, offer->order_key, KEY_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
-	random_fill(j->host, g.random, sizeof(g.random));
 	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);
 }
 

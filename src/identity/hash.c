@@ -50,7 +50,6 @@ void hmac_sha256(const uint8_t key[32], struct span data, uint8_t out[HASH_LEN])
 /* sizeof of these strings counts the NUL, which ends the domain in what is hashed. */
 static const char token_domain[] = "mlsh/1 node-token";
 static const char code_domain[] = "mlsh/1 bootstrap-code";
-static const char recovery_domain[] = "mlsh/1 recovery";
 
 void node_token(const uint8_t signing_key[32], const uint8_t cluster_id[HASH_LEN],
 		const struct node_id *id, uint8_t out[HASH_LEN])
@@ -68,9 +67,4 @@ void bootstrap_code_hash(const uint8_t salt[16], const char *code, uint8_t out[H
 	sha256_pieces((struct span[]){ span_of(code_domain, sizeof(code_domain)), span_of(salt, 16),
 				       span_str(code) },
 		      3, out);
-}
-
-void recovery_code_seed(const char *code, uint8_t out[SIGN_SEED_LEN])
-{
-	sha256_2(span_of(recovery_domain, sizeof(recovery_domain)), span_str(code), out);
 }

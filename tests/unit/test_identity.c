@@ -511,8 +511,9 @@ START_TEST(hashes_have_known_values)
 	check_hash(out, "d49dd95aa3606910a02ccd9e05a3fd218721e7b0572258b878c17747a34e553b");
 	bootstrap_code_hash(salt, "ABCD-EFGH-JKMN", out);
 	check_hash(out, "ef3fb0ba70abecb75c6a32d7c13569bb5531a7b0fe9f501b3ae8e46410d329f7");
-	recovery_code_seed("0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", out);
-	check_hash(out, "eb89a836b6d61f781ace3915f26185e5902fb623b6298788e20b40ac8daa4550");
+	/* as libargon2 has it */
+	ck_assert_int_eq(recovery_code_seed("0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV", key, out), 0);
+	check_hash(out, "8a37270c45286a98265365860d1a03a5042ba511dd0c2be98a29e2aa2ebef221");
 }
 END_TEST
 

@@ -124,17 +124,20 @@ END_TEST
 START_TEST(recovery_code_leads_to_its_key)
 {
 	char code[RECOVERY_CODE_TEXT_MAX], same[RECOVERY_CODE_TEXT_MAX];
-	uint8_t key[KEY_LEN], seed[SIGN_SEED_LEN], again[KEY_LEN];
+	uint8_t key[KEY_LEN], seed[SIGN_SEED_LEN], again[KEY_LEN], salt[RECOVERY_SALT_LEN] = { 1 };
 	struct host *h = NULL;
 
 	ck_assert_int_eq(host_new(NULL, &h), 0);
-	ck_assert_int_eq(recovery_code_new(h, code, key), 0);
+	ck_assert_int_eq(recovery_code_new(h, salt, code, key), 0);
 	check_shape(code, 7);
 	ck_assert_int_eq(recovery_code_normalise(code, same), 0);
 	ck_assert_str_eq(code, same);
-	recovery_code_seed(same, seed);
+	ck_assert_int_eq(recovery_code_seed(same, salt, seed), 0);
 	ck_assert_int_eq(seed_public(seed, again), 0);
 	ck_assert_mem_eq(key, again, KEY_LEN);
+	salt[31] = 1; /* another cluster's */
+	ck_assert_int_eq(recovery_code_key(same, salt, again), 0);
+	ck_assert_mem_ne(key, again, KEY_LEN);
 	ck_assert_int_eq(recovery_code_normalise("ABCD-EFGH-JKMN", same), -EINVAL);
 	host_free(h);
 }

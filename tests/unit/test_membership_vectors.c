@@ -138,7 +138,7 @@ static void add_tokens(const struct kit *k)
 	add("node-token", out, HASH_LEN);
 	bootstrap_code_hash(salt, "ABCD-EFGH-JKMN", out);
 	add("bootstrap-code-hash", out, HASH_LEN);
-	recovery_code_seed(recovery, out);
+	ck_assert_int_eq(recovery_code_seed(recovery, mlog_genesis(k->log)->random, out), 0);
 	add("recovery-seed", out, HASH_LEN);
 	ck_assert_int_eq(seed_public(out, key), 0);
 	add("recovery-key", key, KEY_LEN);
