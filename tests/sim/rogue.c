@@ -5,10 +5,16 @@
 #include "proto/signal.h"
 #include "quic/profiles.h"
 
+/* What one caller is shown. */
+struct view {
+	const struct record_bytes *record;
+	size_t n;
+};
+
 /* Of the last record; zeros for what is none. */
-static void last_hash(const struct rogue *r, uint8_t ret[HASH_LEN])
+static void last_hash(const struct view *v, uint8_t ret[HASH_LEN])
 {
-	const struct record_bytes *last = &r->record[r->n_records - 1];
+	const struct record_bytes *last = &v->record[v->n - 1];
 	struct record x = { .genesis = false };
 
 	if (record_decode(span_of(last->data, last->len), &x, NULL) < 0)
@@ -16,22 +22,56 @@ static void last_hash(const struct rogue *r, uint8_t ret[HASH_LEN])
 	memcpy(ret, x.hash, HASH_LEN);
 }
 
-static struct wire_head head_of(const struct rogue *r)
+static struct view all_of(const struct rogue *r)
+{
+	return (struct view){ r->record, r->n_records };
+}
+
+static bool has_key(struct mesh_node *n, const uint8_t key_sha256[HASH_LEN])
+{
+	struct tunnel *t = mesh_tunnel(n);
+	const struct member *m = t ? roster_by_key_sha256(mlog_roster(tunnel_log(t)), key_sha256,
+							  ROSTER_ALL)
+				   : NULL;
+
+	return m && node_id_equal(&m->id, &tunnel_cluster(t)->node_id);
+}
+
+static struct view view_of(const struct rogue_caller *c)
+{
+	const struct rogue *r = c->rogue;
+	struct view v = all_of(r);
+
+	for (size_t i = 0; i < r->mesh->n_nodes; i++) {
+		if (!has_key(&r->mesh->node[i], quic_conn_peer_key_sha256(c->quic)))
+			continue;
+		if (r->shows_other[i])
+			v = (struct view){ r->other.record, r->other.n };
+		if (r->shows_only[i] > 0)
+			v.n = MIN(v.n, r->shows_only[i]);
+	}
+	return v;
+}
+
+static struct wire_head head_of(const struct view *v)
 {
 	struct wire_head h = { 0 };
+	struct record last;
 
-	if (r->n_records == 0)
+	if (v->n == 0)
 		return h;
-	h.seq = r->n_records - 1;
-	last_hash(r, h.hash);
+	h.seq = v->n - 1;
+	last_hash(v, h.hash);
+	if (record_decode(span_of(v->record[h.seq].data, v->record[h.seq].len), &last, NULL) == 0)
+		h.generation = last.order.generation;
 	return h;
 }
 
-static void fill_page(const struct rogue *r, uint64_t from, struct wire_entries *ret)
+static void fill_page(const struct view *v, uint64_t from, struct wire_entries *ret)
 {
 	ret->n = 0;
-	for (size_t i = from; i < r->n_records; i++)
-		ret->item[ret->n++] = span_of(r->record[i].data, r->record[i].len);
+	for (size_t i = from; i < v->n; i++)
+		ret->item[ret->n++] = span_of(v->record[i].data, v->record[i].len);
 }
 
 static void begin_events(struct rogue_caller *c)
@@ -45,14 +85,26 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	static struct signal_reply reply; /* large */
 	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
 	struct rogue *r = c->rogue;
+	struct view v;
 	ptrdiff_t len;
 	int rc;
 
+	if (rq->type == SIGNAL_APPEND && r->swallows)
+		return;
+	if (rq->type == SIGNAL_APPEND)
+		rogue_order(r, rq->entry, 0);
 	if (rq->type == SIGNAL_ADMIT && r->next_address && r->n_records > 0)
 		rogue_order(r, rq->entry, r->next_address);
-	reply = (struct signal_reply){ .has_head = r->n_records > 0,
-				       .head = head_of(r),
+	v = view_of(c);
+	reply = (struct signal_reply){ .has_head = v.n > 0,
+				       .head = head_of(&v),
 				       .first = rq->from };
+	if (rq->type == SIGNAL_APPEND)
+		reply.record = span_of(v.record[v.n - 1].data, v.record[v.n - 1].len);
+	if (rq->type == SIGNAL_SESSION && r->says_removed) {
+		reply.refusal = REFUSAL_NOT_MEMBER;
+		reply.text = span_str("you were removed");
+	}
 	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
 	(void)quic_conn_remote_addr(c->quic, &reply.observed);
 	if (rq->type == SIGNAL_HELLO && r->moved_to) {
@@ -65,7 +117,7 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 		reply.retry_after_s = r->busy_s;
 	}
 	if (rq->type == SIGNAL_LOG)
-		fill_page(r, rq->from, &reply.entries);
+		fill_page(&v, rq->from, &reply.entries);
 	if (rq->type == SIGNAL_SUBSCRIBE) {
 		memset(reply.epoch, 'r', sizeof(reply.epoch));
 		begin_events(c);
@@ -177,19 +229,21 @@ void rogue_add(struct rogue *r, struct span record)
 	r->n_records++;
 }
 
-void rogue_order(struct rogue *r, struct span entry, ip4 address)
+void rogue_order_at(struct rogue *r, struct span entry, ip4 address, uint64_t time_s)
 {
 	uint8_t receipt[SIG_LEN];
 	struct record x = { .entry = entry, .receipt = receipt }, genesis;
+	struct view v = all_of(r);
 	struct record_bytes b;
 
 	ck_assert_int_eq(record_decode(span_of(r->record[0].data, r->record[0].len), &genesis,
 				       NULL),
 			 0);
-	x.order = (struct order){ .seq = r->n_records,
-				  .time_s = (uint64_t)clock_wall_s(r->mesh->server_host),
+	x.order = (struct order){ .generation = head_of(&v).generation,
+				  .seq = r->n_records,
+				  .time_s = time_s,
 				  .address = address };
-	last_hash(r, x.order.prev);
+	last_hash(&v, x.order.prev);
 	sha256(entry, x.entry_hash);
 	ck_assert_int_eq(receipt_make(r->keys.order_seed, genesis.hash, &x.order, x.entry_hash,
 				      receipt),
@@ -198,28 +252,77 @@ void rogue_order(struct rogue *r, struct span entry, ip4 address)
 	rogue_add(r, span_of(b.data, b.len));
 }
 
+void rogue_order(struct rogue *r, struct span entry, ip4 address)
+{
+	rogue_order_at(r, entry, address, (uint64_t)clock_wall_s(r->mesh->server_host));
+}
+
+void rogue_branch_off(struct rogue *r, size_t n)
+{
+	ck_assert_uint_le(n, r->n_records);
+	memcpy(r->other.record, r->record, n * sizeof(r->record[0]));
+	r->other.n = n;
+}
+
+void rogue_swap(struct rogue *r)
+{
+	static struct rogue_branch was; /* large */
+
+	memcpy(was.record, r->record, sizeof(was.record));
+	was.n = r->n_records;
+	memcpy(r->record, r->other.record, sizeof(was.record));
+	r->n_records = r->other.n;
+	r->other = was;
+}
+
 void rogue_add_log(struct rogue *r, const struct mlog *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		rogue_add(r, mlog_record(l, i));
 }
 
+static void say(struct rogue_caller *c, const struct signal_event *ev)
+{
+	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
+	ptrdiff_t len = signal_event_encode(ev, out, sizeof(out));
+
+	ck_assert_int_gt(len, 0);
+	ck_assert_int_eq(quic_stream_write(c->quic, c->events, out, (size_t)len, false), 0);
+}
+
+static bool listens(const struct rogue_caller *c)
+{
+	return c->quic && c->events >= 0;
+}
+
+void rogue_say(struct rogue *r, const struct signal_event *ev)
+{
+	for (size_t i = 0; i < r->n_callers; i++)
+		if (listens(&r->caller[i]))
+			say(&r->caller[i], ev);
+}
+
 void rogue_tell(struct rogue *r, size_t first)
 {
 	static struct signal_event ev; /* large */
-	static uint8_t out[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
-	ptrdiff_t len;
 
-	ev = (struct signal_event){ .type = SIGNAL_EV_LOG, .first = first };
-	fill_page(r, first, &ev.entries);
-	len = signal_event_encode(&ev, out, sizeof(out));
-	ck_assert_int_gt(len, 0);
 	for (size_t i = 0; i < r->n_callers; i++) {
 		struct rogue_caller *c = &r->caller[i];
+		struct view v;
 
-		if (c->quic && c->events >= 0)
-			ck_assert_int_eq(quic_stream_write(c->quic, c->events, out, (size_t)len,
-							   false),
-					 0);
+		if (!listens(c))
+			continue;
+		v = view_of(c);
+		ev = (struct signal_event){ .type = SIGNAL_EV_LOG, .first = first };
+		fill_page(&v, first, &ev.entries);
+		if (ev.entries.n > 0)
+			say(c, &ev);
 	}
+}
+
+void rogue_hang_up(struct rogue *r, enum signal_close code)
+{
+	for (size_t i = 0; i < r->n_callers; i++)
+		if (r->caller[i].quic)
+			quic_conn_close(r->caller[i].quic, code, "");
 }

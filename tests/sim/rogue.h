@@ -7,8 +7,9 @@
 #define MLSH_TESTS_ROGUE_H
 
 #include "mesh.h"
-#include "signal/bootstrap.h"
+#include "proto/signal.h"
 #include "quic/quic.h"
+#include "signal/bootstrap.h"
 
 #define ROGUE_RECORDS_MAX 16
 #define ROGUE_CALLERS_MAX 256
@@ -19,6 +20,12 @@ struct rogue_caller {
 	int64_t events; /* stream, or -1 */
 };
 
+/* A second log, for those to whom it does not show the first. */
+struct rogue_branch {
+	struct record_bytes record[ROGUE_RECORDS_MAX];
+	size_t n;
+};
+
 struct rogue {
 	struct mesh *mesh;
 	struct identity *identity;
@@ -26,6 +33,11 @@ struct rogue {
 	struct quic_socket *socket;
 	struct record_bytes record[ROGUE_RECORDS_MAX];
 	size_t n_records;
+	struct rogue_branch other;
+	bool shows_other[MESH_NODES_MAX];  /* to that node */
+	size_t shows_only[MESH_NODES_MAX]; /* so many records to that node; 0: all */
+	bool swallows;			   /* it answers no entry that it is given */
+	bool says_removed;		   /* it refuses sessions: "not a member" */
 	ip4 next_address;     /* what it gives joiners; 0: it says yes, and puts nothing in order */
 	uint32_t busy_s;      /* it is busy for so long; 0: it is not */
 	const char *moved_to; /* it has moved to that host, for the next caller only; NULL: no */
@@ -44,7 +56,17 @@ void rogue_add(struct rogue *r, struct span record);
 void rogue_add_log(struct rogue *r, const struct mlog *l, size_t n);
 /* Puts an entry in order, behind what it shows, with its receipt; whatever it is. */
 void rogue_order(struct rogue *r, struct span entry, ip4 address);
-/* Tells those who listen of the records from `first` on. */
+/* The same with another time of order than now. */
+void rogue_order_at(struct rogue *r, struct span entry, ip4 address, uint64_t time_s);
+/* Its second log becomes the first n records of the first. */
+void rogue_branch_off(struct rogue *r, size_t n);
+/* What it orders goes to the other log from now on. */
+void rogue_swap(struct rogue *r);
+/* Tells those who listen of the records from `first` on, as far as each is shown them. */
 void rogue_tell(struct rogue *r, size_t first);
+/* Says this to all who listen. */
+void rogue_say(struct rogue *r, const struct signal_event *ev);
+/* Closes all connections. */
+void rogue_hang_up(struct rogue *r, enum signal_close code);
 
 #endif

@@ -178,14 +178,6 @@ END_TEST
 
 /* --- forged entries --------------------------------------------------------------------------- */
 
-static void hang_up(struct rogue *r)
-{
-	for (size_t i = 0; i < r->n_callers; i++) {
-		if (r->caller[i].quic)
-			quic_conn_close(r->caller[i].quic, SIGNAL_CLOSE_SHUTDOWN, "");
-	}
-}
-
 static bool all_at_peace(void *ctx)
 {
 	struct mesh *m = ctx;
@@ -223,7 +215,7 @@ static void show_forged(struct mesh *m, struct rogue *r, const char *what)
 		}
 	}
 	r->n_records = before;
-	hang_up(r);
+	rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
 	mesh_until(m, MINUTE, all_at_peace, m); /* the lie is taken back */
 }
 
@@ -298,7 +290,7 @@ START_TEST(forged_records_are_refused)
 	/* a shorter log is no reason to forget anything; they push what it lacks */
 	r->n_records = 1;
 	MESH_CHECK(m, r->pushes == 0);
-	hang_up(r);
+	rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
 	sim_pass(m->w, MINUTE);
 	MESH_CHECK(m, r->pushes >= 3);
 	for (size_t i = 0; i < 3; i++)
