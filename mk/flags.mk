@@ -47,7 +47,7 @@ clang_zero_init := $(call zero_init_of,$(CLANG))
 third_party := -lngtcp2_crypto_ossl -lngtcp2 -lssl -lcrypto \
 	-lz -lzstd -lbrotlienc -lbrotlidec -lbrotlicommon \
 	-lcares -lsqlite3 -ltinycbor -ljson-c -lmnl -lsystemd -lcap \
-	-lseccomp -lcap-ng -lqrcodegen
+	-lseccomp -lcap-ng -lqrcodegen -lsodium
 check_library := -lcheck -lsubunit
 
 # Static programs use the sysroot's C library. With --sysroot alone Debian's gcc takes the

@@ -3,7 +3,7 @@
  * The one signature of the system: Ed25519 (RFC 8032) with domain, purpose and cluster; and raw
  * keys.
  */
-#include <openssl/err.h>
+#include <sodium/crypto_sign.h>
 
 #include "identity/internal.h"
 #include "proto/limits.h"
@@ -100,27 +100,20 @@ int seed_public(const uint8_t seed[SIGN_SEED_LEN], uint8_t key[KEY_LEN])
 	return r;
 }
 
+/*
+ * libsodium's verification takes a third of the time of OpenSSL's. It refuses S >= L and an R of
+ * small order, and compares R, as bytes, with the encoding of [S]B - [k]A. sodium_init is not
+ * called: it seeds random numbers and chooses among implementations, and this uses neither.
+ */
 int key_verify(const uint8_t key[KEY_LEN], const char *purpose, const uint8_t cluster_id[HASH_LEN],
 	       struct span bytes, const uint8_t sig[SIG_LEN])
 {
 	struct signed_text text;
-	EVP_PKEY *pkey;
-	EVP_MD_CTX *ctx;
-	bool good;
 	int r = signed_text_make(purpose, cluster_id, bytes, &text);
 
 	if (r < 0)
 		return r;
-	if (!key_ok(key))
+	if (!key_ok(key) || crypto_sign_verify_detached(sig, text.data, text.len, key) != 0)
 		return -EKEYREJECTED;
-	pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, KEY_LEN);
-	ctx = EVP_MD_CTX_new();
-	/* OpenSSL refuses S >= L, and compares R with the encoding of [S]B - [k]A. */
-	good = pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1 &&
-	       EVP_DigestVerify(ctx, sig, SIG_LEN, text.data, text.len) == 1;
-	EVP_MD_CTX_free(ctx);
-	EVP_PKEY_free(pkey);
-	if (!good)
-		ERR_clear_error();
-	return good ? 0 : -EKEYREJECTED;
+	return 0;
 }
