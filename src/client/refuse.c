@@ -87,6 +87,9 @@ static const struct {
 	  "it was restored from a backup and waits for an admin of this cluster to connect. Run "
 	  "'mlsh connect' on an admin's machine, then try again.",
 	  true },
+	{ REFUSAL_MOVED_AWAY, -EREMCHG,
+	  "it does not serve this cluster any more, or not yet. Ask an admin of the cluster for a "
+	  "new invite; `mlsh move --follow` brings a node that nobody told to the new server." },
 	{ REFUSAL_UNREACHABLE, -EHOSTUNREACH,
 	  "the signal server cannot be reached. Is it running, is the address right, and is UDP "
 	  "let through?" },

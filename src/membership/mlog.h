@@ -137,6 +137,11 @@ const uint8_t *mlog_cluster_id(const struct mlog *l);
 const struct genesis *mlog_genesis(const struct mlog *l);
 /* The server in force, of genesis, signal or recover. NULL when the log is empty. */
 const struct log_server *mlog_server(const struct mlog *l);
+/*
+ * Since which record is this order key in force, or was it last? 0 for genesis's. -ENOENT: it never
+ * was.
+ */
+int mlog_order_key_seq(const struct mlog *l, const uint8_t key[KEY_LEN], uint64_t *ret) MUST_CHECK;
 /* Is this the hash of the recovery code's public key in force? */
 bool mlog_recovery_is(const struct mlog *l, const uint8_t hash[HASH_LEN]);
 uint64_t mlog_last_time_s(const struct mlog *l); /* 0 when the log is empty */

@@ -38,6 +38,7 @@ const char *signal_request_name(enum signal_request_type t)
 		[SIGNAL_SUBSCRIBE] = "subscribe",
 		[SIGNAL_RELAY_OPEN] = "relay_open",
 		[SIGNAL_ECHO] = "echo",
+		[SIGNAL_IMPORT] = "import",
 	};
 
 	return NAME_OF(names, t);

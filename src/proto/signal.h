@@ -47,6 +47,7 @@ enum signal_request_type {
 	SIGNAL_SUBSCRIBE,
 	SIGNAL_RELAY_OPEN,
 	SIGNAL_ECHO,
+	SIGNAL_IMPORT,
 	SIGNAL_REQUEST_TYPES
 };
 
@@ -95,15 +96,15 @@ struct signal_request {
 	uint8_t cluster_id[HASH_WIRE_LEN]; /* hello */
 	struct span agent;		   /* hello */
 	uint64_t features;		   /* hello: bits; unknown ones mean nothing */
-	struct span code;		   /* setup_offer, setup */
+	struct span code;		   /* setup_offer, setup, import */
 	bool has_subnet;		   /* setup_offer */
 	struct prefix4 subnet;
 	struct span entry;		   /* setup (genesis), recover, admit, append */
 	uint64_t generation, from;	   /* log: what the sender has */
-	uint8_t node_token[HASH_WIRE_LEN]; /* session, push */
+	uint8_t node_token[HASH_WIRE_LEN]; /* session, push; zeros: the sender has none */
 	struct wire_head head;		   /* session: of its log; see may_order.h */
 	struct wire_candidates candidates; /* session, candidates */
-	struct wire_entries entries;	   /* push */
+	struct wire_entries entries;	   /* push, import; import: none is the end of the log */
 	uint8_t epoch[EPOCH_LEN];	   /* subscribe */
 	uint64_t cursor;
 	uint8_t node_id[NODE_ID_WIRE_LEN]; /* relay_open */
@@ -120,13 +121,13 @@ struct signal_reply {
 	bool busy;		/* hello: call again after retry_after_s */
 	struct span moved_host; /* hello: the server is there; empty: it is not */
 	uint16_t moved_port;
-	struct wire_head head; /* hello, recover, log, admit (its record), session, push */
+	struct wire_head head; /* hello, recover, log, admit (its record), session, push, import */
 	struct prefix4 subnet; /* setup_offer */
 	ip4 address;	       /* setup_offer */
-	uint8_t order_key[HASH_WIRE_LEN];  /* setup_offer */
+	uint8_t order_key[HASH_WIRE_LEN];  /* setup_offer, import */
 	uint64_t first;			   /* log: seq of the first record */
 	struct span record;		   /* append */
-	uint8_t node_token[HASH_WIRE_LEN]; /* setup, admit */
+	uint8_t node_token[HASH_WIRE_LEN]; /* setup, admit, session */
 	struct wire_entries entries;	   /* log */
 	uint8_t epoch[EPOCH_LEN];	   /* subscribe */
 	struct relay_end relay;		   /* relay_open */

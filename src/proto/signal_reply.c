@@ -15,9 +15,9 @@ enum { REPLY_ACCEPTED = 0, REPLY_REFUSED = 1, REPLY_MOVED = 2, REPLY_BUSY = 3 };
 static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_HELLO] = 6,	 [SIGNAL_SETUP_OFFER] = 4, [SIGNAL_SETUP] = 2,
 	[SIGNAL_RECOVER] = 2,	 [SIGNAL_LOG] = 4,	   [SIGNAL_ADMIT] = 3,
-	[SIGNAL_SESSION] = 2,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 2,
+	[SIGNAL_SESSION] = 3,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 2,
 	[SIGNAL_CANDIDATES] = 1, [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
-	[SIGNAL_ECHO] = 2,
+	[SIGNAL_ECHO] = 2,	 [SIGNAL_IMPORT] = 3,
 };
 
 static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
@@ -45,6 +45,7 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
 		break;
 	case SIGNAL_ADMIT:
+	case SIGNAL_SESSION:
 		cbor_put_bytes(w, m->node_token, sizeof(m->node_token));
 		wire_put_head(w, &m->head);
 		break;
@@ -53,8 +54,11 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		cbor_put_uint(w, m->first);
 		wire_put_entries(w, &m->entries);
 		break;
+	case SIGNAL_IMPORT:
+		wire_put_head(w, &m->head);
+		cbor_put_bytes(w, m->order_key, sizeof(m->order_key));
+		break;
 	case SIGNAL_RECOVER:
-	case SIGNAL_SESSION:
 	case SIGNAL_PUSH:
 		wire_put_head(w, &m->head);
 		break;
@@ -157,6 +161,7 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
 		break;
 	case SIGNAL_ADMIT:
+	case SIGNAL_SESSION:
 		cbor_get_bytes_fixed(r, m->node_token, sizeof(m->node_token));
 		wire_get_head(r, &m->head);
 		break;
@@ -165,8 +170,11 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		wire_get_entries(r, &m->entries);
 		break;
+	case SIGNAL_IMPORT:
+		wire_get_head(r, &m->head);
+		cbor_get_bytes_fixed(r, m->order_key, sizeof(m->order_key));
+		break;
 	case SIGNAL_RECOVER:
-	case SIGNAL_SESSION:
 	case SIGNAL_PUSH:
 		wire_get_head(r, &m->head);
 		break;

@@ -57,6 +57,11 @@ struct caller {
 	struct node_id key_node; /* the node id of this key */
 	struct node_id node;	 /* the member's, once the cluster is known; else the same */
 	struct cluster *cluster; /* named by hello */
+	struct mlog *import;	 /* PHASE_SETUP: a log of another server, as far as it came */
+	size_t import_bytes;
+	bool importing;	  /* it counts among those of the server */
+	bool import_done; /* it is whole: stored with this batch, as this cluster: */
+	uint8_t import_id[HASH_LEN];
 	struct open_request open[REQUESTS_OPEN_MAX];
 	unsigned charged;      /* requests that its source paid for, */
 	unsigned charged_node; /* and those that it paid for as a member */
@@ -96,7 +101,7 @@ struct signal_server {
 	char first_token[SETUP_TOKEN_TEXT_MAX]; /* or "" */
 	struct quic_socket *socket;
 	struct list strangers, sessions;
-	size_t n_strangers, n_sessions;
+	size_t n_strangers, n_sessions, n_imports;
 	uint64_t last_session_id;
 	struct timer *tick;
 	struct deferred *flush; /* tells presence to the clusters in `dirty`, now */
@@ -171,12 +176,22 @@ typedef int (*request_fn)(struct caller *c, const struct signal_request *rq,
 			  struct signal_reply *reply, struct err *err);
 
 /* setup.c */
+/* Finds a setup token's code; refuses one that nobody made. */
+int code_find(struct caller *c, struct span text, struct code_info *ret, struct err *err)
+	MUST_CHECK;
+/* Refuses a code that is used or has expired. */
+int code_open(const struct code_info *code, struct err *err) MUST_CHECK;
 /* Refuses a setup token that this server has not made, before the request waits with others. */
 int check_setup(struct caller *c, const struct signal_request *rq, struct err *err);
 int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 		       struct signal_reply *reply, struct err *err);
 int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err);
+/* import.c */
+int answer_import(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err);
+int import_accepted(struct caller *c, struct signal_reply *reply, struct err *err);
+void import_drop(struct caller *c); /* nothing if there is none */
 /* admit.c */
 int answer_admit(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err);
@@ -213,7 +228,12 @@ int answer_relay_open(struct caller *c, const struct signal_request *rq, struct 
 		      struct err *err);
 int answer_echo(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err);
-/* Does the token belong to this connection's node? */
+/* Whose key is it, or was it? */
+void caller_identify(struct caller *c, const struct mlog *log);
+/*
+ * Does the token belong to this connection's node? A member that another server has admitted needs
+ * none here: its key, which is in force in the log, is enough.
+ */
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
 void caller_end_session(struct caller *c);
@@ -222,6 +242,8 @@ void caller_end_session(struct caller *c);
 
 /* The log of the cluster has changed: who is a member no longer has no session any more. */
 void members_changed(struct cluster *c);
+/* If the log names another server now: all sessions end. */
+void members_moved(struct signal_server *s, struct cluster *c);
 /* Why the caller, which has the token of a member, gets no session. -EACCES. */
 int members_refuse(const struct caller *c, const struct mlog *log, struct err *err);
 /* How many records of the log may the caller read? All, unless it is a member no longer. */

@@ -34,6 +34,14 @@ static bool has_to_wait(const struct mlog *log, const struct entry *e)
 	return e->type != ENTRY_RECOVER && mlog_find(log, e->payload_hash) == 0;
 }
 
+/* Another server orders it, by the log; a recovery may name this one. */
+static bool is_foreign(const struct caller *c, const struct mlog *log, const struct entry *e)
+{
+	return registry_standing(c->server->registry, c->cluster) != STANDING_OURS &&
+	       !(e->type == ENTRY_RECOVER && e->recover.has_server) &&
+	       mlog_find(log, e->payload_hash) == 0;
+}
+
 int caller_order(struct caller *c, const struct entry *e, struct span bytes, struct wire_head *ret,
 		 struct err *err)
 {
@@ -41,6 +49,8 @@ int caller_order(struct caller *c, const struct entry *e, struct span bytes, str
 	uint64_t seq;
 	int r = registry_log(c->server->registry, c->cluster, &log, err);
 
+	if (r == 0 && is_foreign(c, log, e))
+		r = registry_deny_foreign(c->server->registry, c->cluster, err);
 	if (r == 0 && has_to_wait(log, e))
 		r = may_order(c->server, c->cluster, err);
 	if (r == 0)

@@ -34,6 +34,18 @@ void members_changed(struct cluster *c)
 			end_session(c, change.member);
 }
 
+void members_moved(struct signal_server *s, struct cluster *c)
+{
+	if (registry_standing(s->registry, c) != STANDING_AWAY)
+		return;
+	list_for_each(it, &s->sessions) {
+		struct caller *session = list_entry(it, struct caller, in_server);
+
+		if (session->cluster == c)
+			caller_is_former(session, SIGNAL_CLOSE_BYE, "the cluster has moved");
+	}
+}
+
 /* --- what they are told ----------------------------------------------------------------------- */
 
 static const struct member *member_of(const struct caller *c, const struct mlog *log)
@@ -97,7 +109,8 @@ uint64_t members_may_read(const struct caller *c, const struct mlog *log)
 {
 	uint64_t n;
 
-	if (c->phase != PHASE_FORMER)
+	/* a member is here again because the cluster has moved: it may see where to */
+	if (c->phase != PHASE_FORMER || registry_member(c->cluster, c->key_sha256))
 		return mlog_count(log);
 	n = last_for_former(c, log) + 1;
 	while (n < mlog_count(log) && !has_receipt(log, n - 1))

@@ -34,7 +34,7 @@ static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 	return e;
 }
 
-static void cluster_free(struct cluster *c)
+void registry_cluster_free(struct cluster *c)
 {
 	if (!c)
 		return;
@@ -43,7 +43,7 @@ static void cluster_free(struct cluster *c)
 	free(c);
 }
 
-static struct cluster *cluster_new(struct registry *r, const struct db_cluster *d)
+struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster *d)
 {
 	struct cluster *c = calloc(1, sizeof(*c));
 	uint8_t epoch[EPOCH_LEN];
@@ -57,21 +57,37 @@ static struct cluster *cluster_new(struct registry *r, const struct db_cluster *
 	random_fill(r->host, epoch, sizeof(epoch));
 	c->presence = presence_new(r->map_seed, epoch);
 	if (!c->presence) {
-		cluster_free(c);
+		registry_cluster_free(c);
 		return NULL;
 	}
 	return c;
 }
 
+int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err)
+{
+	int x = map_put(r->clusters, c->id, c);
+
+	if (x == 0)
+		return 0;
+	registry_cluster_free(c);
+	return deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
+}
+
+void registry_cluster_drop(struct registry *r, struct cluster *c)
+{
+	map_remove(r->clusters, c->id);
+	registry_cluster_free(c);
+}
+
 static int load_cluster(void *ctx, const struct db_cluster *d)
 {
 	struct registry *r = ctx;
-	struct cluster *c = cluster_new(r, d);
+	struct cluster *c = registry_cluster_new(r, d);
 	char id[17];
 	struct err err;
 
 	if (!c || map_put(r->clusters, c->id, c) < 0) {
-		cluster_free(c);
+		registry_cluster_free(c);
 		return -ENOMEM;
 	}
 	if (cluster_load(r, c, &err) < 0) {
@@ -121,7 +137,7 @@ void registry_free(struct registry *r)
 	if (!r)
 		return;
 	for (size_t pos = 0; r->clusters && map_next(r->clusters, &pos, &c);)
-		cluster_free(c);
+		registry_cluster_free(c);
 	map_free(r->clusters);
 	free(r);
 }
@@ -160,7 +176,7 @@ struct key_acceptance registry_key_acceptance(const struct registry *r, const ui
 	for (size_t pos = 0; map_next(r->clusters, &pos, &value);) {
 		const struct cluster *c = value;
 
-		if (!c->log)
+		if (!c->log || registry_standing(r, c) != STANDING_OURS)
 			continue;
 		a.clusters++;
 		if (memcmp(mlog_server(c->log)->key, key, HASH_LEN) == 0)
@@ -264,8 +280,7 @@ void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
 static void undo(struct registry *r, struct cluster *c)
 {
 	if (c->made) {
-		map_remove(r->clusters, c->id);
-		cluster_free(c);
+		registry_cluster_drop(r, c);
 	} else if (c->log && mlog_rollback(c->log) < 0) {
 		/* no memory: read again when it is asked for */
 		mlog_free(c->log);
@@ -369,7 +384,7 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	if (x < 0)
 		return x;
 	memcpy(d.id, e->hash, sizeof(d.id));
-	c = cluster_new(r, &d);
+	c = registry_cluster_new(r, &d);
 	if (c)
 		c->log = mlog_new(r->map_seed);
 	if (!c || !c->log) {
@@ -380,15 +395,13 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	if (x < 0)
 		goto fail;
 	/* memory first: it can be undone */
-	x = map_put(r->clusters, c->id, c);
-	if (x < 0) {
-		x = deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
-		goto fail;
-	}
+	x = registry_cluster_add(r, c, err);
+	if (x < 0)
+		return x;
 	x = store_genesis(r, code_id, c, e, err);
 	if (x < 0) {
-		map_remove(r->clusters, c->id);
-		goto fail;
+		registry_cluster_drop(r, c);
+		return x;
 	}
 	c->made = true;
 	registry_note_change(r, c, 0);
@@ -396,6 +409,6 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	return 0;
 
 fail:
-	cluster_free(c);
+	registry_cluster_free(c);
 	return x;
 }

@@ -38,6 +38,8 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
 	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
 	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
+	[SIGNAL_IMPORT] = { answer_import, IN(PHASE_SETUP), .writes = true, .check = check_setup,
+			    .accepted = import_accepted },
 	[SIGNAL_ECHO] = { answer_echo, IN(PHASE_SESSION) },
 };
 
@@ -52,7 +54,8 @@ static bool is_members(const struct caller *c, const struct signal_request *rq)
 }
 
 /*
- * A session pays for its own requests, and an admitted node for the log; a member without a session
+ * A session pays for its own requests, an admitted node for the log, and who has a token for the
+ * log that it brings; a member without a session
  * pays from a budget of its own. Only strangers pay from that of their address, which others
  * may share.
  */
@@ -61,7 +64,8 @@ static bool rate_allows(struct caller *c, const struct signal_request *rq)
 	struct signal_server *s = c->server;
 	uint64_t now = clock_now(s->host);
 
-	if (c->phase == PHASE_SESSION || (c->phase == PHASE_ADMITTED && rq->type == SIGNAL_LOG))
+	if (c->phase == PHASE_SESSION || (c->phase == PHASE_ADMITTED && rq->type == SIGNAL_LOG) ||
+	    (c->import && rq->type == SIGNAL_IMPORT))
 		return bucket_take(&c->rate, 1, now);
 	if (is_members(c, rq)) {
 		if (!ratelimit_take_node(s->members, &c->key_node, now))

@@ -74,6 +74,7 @@ static void caller_free(struct caller *c)
 	if (!c->closing)
 		caller_end_session(c);
 	writes_forget(c);
+	import_drop(c);
 	caller_unlist(c);
 	quic_conn_free(c->quic);
 	free(c);
@@ -449,6 +450,7 @@ static void free_all(struct list *conns)
 
 		list_remove(&c->in_server);
 		list_remove(&c->in_cluster);
+		import_drop(c);
 		quic_conn_free(c->quic);
 		secret_wipe(&c->echo_keys, sizeof(c->echo_keys));
 		free(c);

@@ -10,16 +10,18 @@ void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
 {
 	uint8_t want[HASH_LEN];
+	const struct member *m;
 	bool ok;
 
 	caller_token(c, want);
 	ok = secret_equal(want, token, sizeof(want));
 	secret_wipe(want, sizeof(want));
-	return ok;
+	m = ok ? NULL : registry_member(c->cluster, c->key_sha256);
+	return ok || (m && registry_is_foreign(c->server->registry, c->cluster, m));
 }
 
-/* Whose key is it, or was it? Look-ups go by the key and give a member, who may have a new one. */
-static void caller_identify(struct caller *c, const struct mlog *log)
+/* Look-ups go by the key and give a member, who may have a new one. */
+void caller_identify(struct caller *c, const struct mlog *log)
 {
 	const struct member *m = roster_by_key_sha256(mlog_roster(log), c->key_sha256, ROSTER_ALL);
 
@@ -107,6 +109,10 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		c->phase = PHASE_FORMER;
 		return members_refuse(c, log, err);
 	}
+	if (registry_standing(s->registry, c->cluster) == STANDING_AWAY) {
+		c->phase = PHASE_FORMER;
+		return registry_deny_foreign(s->registry, c->cluster, err);
+	}
 	if (echo_derive(c) < 0)
 		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
 	may_order_shown(s, c->cluster, log, member, &rq->head);
@@ -121,6 +127,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	caller_is_session(c);
 	relay_begin(s->relay, c);
 	reply->head = wire_head_of(log);
+	caller_token(c, reply->node_token);
 	log_debug(host_log(s->host), "session %llu: %s of cluster %s",
 		  (unsigned long long)c->session_id, member->name, mlog_genesis(log)->name);
 	return 0;

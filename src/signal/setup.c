@@ -4,8 +4,7 @@
 
 #include "signal/caller.h"
 
-/* Finds the code; refuses one that nobody made. */
-static int setup_code(struct caller *c, struct span text, struct code_info *ret, struct err *err)
+int code_find(struct caller *c, struct span text, struct code_info *ret, struct err *err)
 {
 	struct signal_server *s = c->server;
 	char raw[CODE_TEXT_MAX + 1], code[BOOTSTRAP_CODE_TEXT_MAX];
@@ -29,7 +28,7 @@ static int setup_code(struct caller *c, struct span text, struct code_info *ret,
 	return r;
 }
 
-static int setup_code_open(const struct code_info *code, struct err *err)
+int code_open(const struct code_info *code, struct err *err)
 {
 	switch (code->state) {
 	case CODE_OPEN:
@@ -54,8 +53,7 @@ int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 	int r;
 
 	reply->subnet = rq->has_subnet ? rq->subnet : c->server->subnet;
-	if ((r = setup_code(c, rq->code, &code, err)) < 0 ||
-	    (r = setup_code_open(&code, err)) < 0 ||
+	if ((r = code_find(c, rq->code, &code, err)) < 0 || (r = code_open(&code, err)) < 0 ||
 	    (r = registry_subnet_check(registry, reply->subnet, err)) < 0)
 		return r;
 	memcpy(reply->order_key, c->server->keys.order_key, sizeof(reply->order_key));
@@ -84,7 +82,7 @@ int check_setup(struct caller *c, const struct signal_request *rq, struct err *e
 {
 	struct code_info code;
 
-	return setup_code(c, rq->code, &code, err);
+	return code_find(c, rq->code, &code, err);
 }
 
 int answer_setup(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -97,14 +95,14 @@ int answer_setup(struct caller *c, const struct signal_request *rq, struct signa
 	bool again;
 	int r;
 
-	if ((r = setup_code(c, rq->code, &code, err)) < 0 ||
+	if ((r = code_find(c, rq->code, &code, err)) < 0 ||
 	    (r = entry_decode(rq->entry, &e, err)) < 0 || (r = setup_check(c, &e, err)) < 0)
 		return r;
 	/* the reply to the very same request was lost: answer it again */
 	again = code.state == CODE_USED && memcmp(code.cluster_id, e.hash, HASH_LEN) == 0;
 	cluster = again ? registry_find(registry, e.hash) : NULL;
 	if (!cluster) {
-		if ((r = setup_code_open(&code, err)) < 0 ||
+		if ((r = code_open(&code, err)) < 0 ||
 		    (r = registry_setup(registry, code.id, &e, rq->entry, err, &cluster)) < 0)
 			return r;
 	}

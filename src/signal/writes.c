@@ -162,6 +162,7 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 	log_changes(s, c);
 	events_log(c, first);
 	members_changed(c);
+	members_moved(s, c);
 }
 
 /* --- the checkpoint --------------------------------------------------------------------------- */

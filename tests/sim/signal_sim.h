@@ -53,21 +53,37 @@ static inline void sig_open(struct sig *g)
 	}
 }
 
-static inline void sig_init(struct sig *g, const char *subnet)
+/* A server on the machine `name` of a world, with a folder of its own. */
+static inline void sig_place(struct sig *g, struct world *w, const char *name, ip4 ip,
+			     const char *subnet)
 {
 	const char *tmp = getenv("TMPDIR");
 
 	memset(g, 0, sizeof(*g));
-	g->w = sim_new();
-	world_seed_tls(g->w);
-	ck_assert_int_eq(crypto_init(NULL), 0);
-	g->h = world_host(g->w, "signal", SIGNAL_SIM_IP);
+	g->w = w;
+	g->h = world_host(g->w, name, ip);
 	snprintf(g->dir, sizeof(g->dir), "%.40s/mlsh-signal-XXXXXX", tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(g->dir));
 	snprintf(g->cfg.db_path, sizeof(g->cfg.db_path), "%s/signal.db", g->dir);
 	g->cfg.bind.port = SIGNAL_PORT;
-	g->at = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
+	g->at = addr_v4(ip, SIGNAL_PORT);
 	ck_assert_int_eq(prefix4_parse(subnet, &g->cfg.subnet, NULL), 0);
+}
+
+static inline void sig_init(struct sig *g, const char *subnet)
+{
+	struct world *w = sim_new();
+
+	world_seed_tls(w);
+	ck_assert_int_eq(crypto_init(NULL), 0);
+	sig_place(g, w, "signal", SIGNAL_SIM_IP, subnet);
+}
+
+/* Another server in the same world. Clients are counted by the first one. */
+static inline void sig_beside(struct sig *g, const struct sig *first, const char *name, ip4 ip,
+			      const char *subnet)
+{
+	sig_place(g, first->w, name, ip, subnet);
 }
 
 static inline void sig_start(struct sig *g)
@@ -122,7 +138,8 @@ static inline void sig_backup(struct sig *g, bool restore)
 	}
 }
 
-static inline void sig_stop(struct sig *g)
+/* All but the world. */
+static inline void sig_remove(struct sig *g)
 {
 	/* benchmarks have the list of sessions on the real disk, too */
 	static const char *const parts[] = { "",	  "-wal", "-shm", ".backup", ".backup-wal",
@@ -135,6 +152,11 @@ static inline void sig_stop(struct sig *g)
 		unlink(file);
 	}
 	ck_assert_int_eq(rmdir(g->dir), 0);
+}
+
+static inline void sig_stop(struct sig *g)
+{
+	sig_remove(g);
 	world_free(g->w);
 }
 

@@ -85,7 +85,9 @@ START_TEST(requests_in_another_phase_are_refused)
 {
 	static const bool allowed[N_PHASES][SIGNAL_REQUEST_TYPES] = {
 		[NEW] = { [SIGNAL_HELLO] = true },
-		[SETUP] = { [SIGNAL_SETUP_OFFER] = true, [SIGNAL_SETUP] = true },
+		[SETUP] = { [SIGNAL_SETUP_OFFER] = true,
+			    [SIGNAL_SETUP] = true,
+			    [SIGNAL_IMPORT] = true },
 		[GREETED] = { [SIGNAL_RECOVER] = true,
 			      [SIGNAL_ADMIT] = true,
 			      [SIGNAL_SESSION] = true,

@@ -28,6 +28,8 @@ static const struct {
 	{ "request_subscribe", SIGNAL_SUBSCRIBE },
 	{ "request_relay_open", SIGNAL_RELAY_OPEN },
 	{ "request_echo", SIGNAL_ECHO },
+	{ "request_import", SIGNAL_IMPORT },
+	{ "request_import_end", SIGNAL_IMPORT },
 };
 
 static struct signal_request request_of(size_t i)
@@ -47,7 +49,7 @@ static struct signal_request request_of(size_t i)
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
 	m.subnet = (struct prefix4){ 0x64400000, 10 };
 	m.entry = kit_entry(m.type == SIGNAL_ADMIT);
-	kit_entries(&m.entries, 2);
+	kit_entries(&m.entries, strcmp(requests[i].name, "request_import_end") == 0 ? 0 : 2);
 	m.head = kit_head();
 	m.head.generation = 3;
 	if (m.type == SIGNAL_SESSION)
@@ -221,7 +223,7 @@ START_TEST(unknown_requests_are_not_malformed)
 					0,    0,    0,	  0,	0,    0, 0, 0, 0 };
 
 	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -ENOSYS);
-	ck_assert_int_eq(decode_request(span_of("\x81\x0e", 2)), -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of("\x81\x0f", 2)), -ENOSYS);
 	ck_assert_int_eq(decode_request(span_of("\x81\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 10)),
 			 -ENOSYS);
 	ck_assert_int_eq(decode_request(span_of(many, sizeof(many))), -ENOSYS);
@@ -254,6 +256,7 @@ static const struct {
 	{ "reply_subscribe", SIGNAL_SUBSCRIBE },
 	{ "reply_relay_open", SIGNAL_RELAY_OPEN },
 	{ "reply_echo", SIGNAL_ECHO },
+	{ "reply_import", SIGNAL_IMPORT },
 	{ "reply_refused_rate", SIGNAL_LOG },
 	{ "reply_refused_no_text", SIGNAL_ADMIT },
 	{ "reply_moved", SIGNAL_HELLO },

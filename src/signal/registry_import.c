@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/* Clusters of other servers: their logs taken over, and whose turn it is to order. */
+#include <stdlib.h>
+
+#include "signal/registry_internal.h"
+
+/* --- whose turn it is ------------------------------------------------------------------------- */
+
+enum standing registry_standing(const struct registry *r, const struct cluster *c)
+{
+	uint64_t since;
+
+	if (memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) == 0)
+		return STANDING_OURS;
+	return mlog_order_key_seq(c->log, r->keys->order_key, &since) == 0 ? STANDING_AWAY
+									   : STANDING_NOT_YET;
+}
+
+bool registry_is_foreign(const struct registry *r, const struct cluster *c, const struct member *m)
+{
+	uint64_t since;
+
+	/* One that comes back has forgotten what it had from us. */
+	return registry_standing(r, c) != STANDING_OURS ||
+	       mlog_order_key_seq(c->log, r->keys->order_key, &since) < 0 || m->joined_seq < since;
+}
+
+int registry_deny_foreign(const struct registry *r, const struct cluster *c, struct err *err)
+{
+	const struct log_server *at = mlog_server(c->log);
+	const char *name = mlog_genesis(c->log)->name;
+
+	if (registry_standing(r, c) == STANDING_NOT_YET)
+		return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+			    "Cluster %s has not moved to this server yet: its log names %.120s, "
+			    "port %u.",
+			    name, at->host, (unsigned)at->port);
+	return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+		    "Cluster %s has moved to the server %.120s, port %u.", name, at->host,
+		    (unsigned)at->port);
+}
+
+/* --- taking a log over ------------------------------------------------------------------------ */
+
+/*
+ * The addresses of the log are noted, so that they are not given again here. One that lies far
+ * above all that this server gave is not: it would use up the subnet for the other clusters there,
+ * and this cluster's own log keeps it from being given twice.
+ */
+static int note_addresses(struct registry *r, const struct cluster *c, struct err *err)
+{
+	const struct member *m = NULL;
+	size_t elsewhere = 0;
+	ip4 highest = 0;
+	int x = db_address_highest(r->db, c->subnet, &highest, err);
+
+	if (highest == 0)
+		highest = prefix4_first(c->subnet) - 1;
+	while (x == 0 && (m = roster_next(mlog_roster(c->log), m, ROSTER_ALL))) {
+		if (m->address > (uint64_t)highest + PUSH_GAP_MAX)
+			continue;
+		highest = MAX(highest, m->address);
+		x = db_address_add(r->db, m->address, c->id, &m->id, err);
+		if (x == -EEXIST) {
+			elsewhere++;
+			x = 0;
+		}
+	}
+	if (x == 0 && elsewhere > 0)
+		log_warn(host_log(r->host),
+			 "cluster %s: %zu of its addresses were given by this server, too: a "
+			 "machine can be in only one of the clusters that share one",
+			 mlog_genesis(c->log)->name, elsewhere);
+	return x;
+}
+
+static int store_import(struct registry *r, int64_t code_id, const struct cluster *c,
+			struct err *err)
+{
+	int64_t now_s = clock_wall_s(r->host);
+	struct db_cluster row = { .subnet = c->subnet };
+	int x;
+
+	memcpy(row.id, c->id, sizeof(row.id));
+	if ((x = db_savepoint(r->db, err)) < 0)
+		return registry_fail(r, x, err);
+	if ((x = db_cluster_add(r->db, &row, now_s, err)) == 0)
+		x = db_code_burn(r->db, code_id, c->id, now_s, err);
+	for (uint64_t seq = 0; x == 0 && seq < mlog_count(c->log); seq++)
+		x = db_record_add(r->db, c->id, seq, mlog_record(c->log, seq), err);
+	if (x == 0)
+		x = note_addresses(r, c, err);
+	db_savepoint_end(r->db, x == 0);
+	if (x == -ESTALE)
+		return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+	return x < 0 ? registry_fail(r, x, err) : 0;
+}
+
+static int import_new(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
+{
+	struct db_cluster d = { .subnet = mlog_genesis(*log)->subnet };
+	struct cluster *c;
+	int x;
+
+	if (registry_count(r) >= CLUSTERS_MAX)
+		return deny(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
+			    CLUSTERS_MAX);
+	x = registry_subnet_check(r, d.subnet, err);
+	if (x < 0)
+		return x;
+	memcpy(d.id, mlog_cluster_id(*log), sizeof(d.id));
+	c = registry_cluster_new(r, &d);
+	if (!c)
+		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+	c->log = *log;
+	*log = NULL;
+	c->seen = roster_now(mlog_roster(c->log)); /* nobody came or went just now */
+	x = registry_cluster_add(r, c, err);
+	if (x < 0)
+		return x;
+	x = store_import(r, code_id, c, err);
+	if (x < 0) {
+		registry_cluster_drop(r, c);
+		return x;
+	}
+	c->made = true;
+	registry_note_change(r, c, 0);
+	log_info(host_log(r->host), "cluster %s came from another server, with %zu records",
+		 mlog_genesis(c->log)->name, mlog_count(c->log));
+	return 0;
+}
+
+/* It is here already, from an earlier attempt, or from before: it gets what it lacks. */
+static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
+			const struct mlog *log, struct err *err)
+{
+	struct wire_entries *page = malloc(sizeof(*page));
+	size_t added;
+	int x = page ? 0 : deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+
+	for (uint64_t from = 0; x == 0 && from < mlog_count(log); from += page->n) {
+		mlog_page(log, from, page);
+		if (page->n == 0)
+			break;
+		x = registry_take(r, c, page->item, page->n, &added, err);
+		if (err->reason == REFUSAL_STALE) /* it has more: a recovery */
+			x = 0;
+	}
+	free(page);
+	if (x == 0 && code_id != 0) {
+		x = db_code_burn(r->db, code_id, c->id, clock_wall_s(r->host), err);
+		if (x == -ESTALE)
+			return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+		if (x < 0)
+			return registry_write_fail(r, x, err);
+	}
+	return x;
+}
+
+int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
+{
+	struct cluster *c = registry_find(r, mlog_cluster_id(*log));
+
+	return c ? import_known(r, code_id, c, *log, err) : import_new(r, code_id, log, err);
+}
