@@ -147,7 +147,8 @@ static struct signal_config server_config(struct mesh *m)
 	mesh_server_db(m, path);
 	snprintf(cfg.db_path, sizeof(cfg.db_path), "%s", path);
 	SIM_CHECK_OK(m->w, addr_parse(CONFIG_BIND_DEFAULT, &cfg.bind));
-	SIM_CHECK_OK(m->w, prefix4_parse(CONFIG_SUBNET_DEFAULT, &cfg.subnet, &err));
+	SIM_CHECK_OK(m->w, prefix4_parse(m->subnet ? m->subnet : CONFIG_SUBNET_DEFAULT, &cfg.subnet,
+					 &err));
 	return cfg;
 }
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was reached once against the membership log, each line of the list as a test, with the rule
+ * that ended it and, where that rule is one function, without it: the attack must succeed then.
+ *
+ *	a member with an unused invite makes peers take an
+ *	admission that the server never ordered			unordered_admission
+ *	the same with the last address of a small subnet	last_address
+ *	the same with an expired invite, dated back		expired_invite
+ *	a server that closes sessions with "removed"		says_removed in
+ *								test_hostile_server.c
+ *	machines that adopt at once get in each other's way	test_client_crowd.c
+ *
+ * The attacker is laptop, with a daemon that believes what it made up and tells everybody.
+ */
+#include "hostile_mesh.h"
+
+#define SUBNET "10.77.0.0/28"
+
+/* The rule: nothing enters a log without the server's receipt (mk/variant.mk wraps it). */
+static bool without_receipts;
+
+int __real_receipt_verify(const uint8_t order_key[KEY_LEN], const uint8_t cluster_id[HASH_LEN],
+			  const struct order *o, const uint8_t entry_hash[HASH_LEN],
+			  const uint8_t sig[SIG_LEN]);
+int __wrap_receipt_verify(const uint8_t order_key[KEY_LEN], const uint8_t cluster_id[HASH_LEN],
+			  const struct order *o, const uint8_t entry_hash[HASH_LEN],
+			  const uint8_t sig[SIG_LEN]);
+
+int __wrap_receipt_verify(const uint8_t order_key[KEY_LEN], const uint8_t cluster_id[HASH_LEN],
+			  const struct order *o, const uint8_t entry_hash[HASH_LEN],
+			  const uint8_t sig[SIG_LEN])
+{
+	return without_receipts ? 0
+				: __real_receipt_verify(order_key, cluster_id, o, entry_hash, sig);
+}
+
+/* The attacker puts the entry in order itself, and its daemon tells peers and server. */
+static void make_up(struct mesh *m, const struct entry_bytes *e, ip4 address, uint64_t time_s)
+{
+	static const uint8_t own_key[SIGN_SEED_LEN] = { 5 };
+	struct mlog *log = log_of(LAPTOP);
+	struct head head = mlog_head(log);
+	uint8_t receipt[SIG_LEN];
+	struct record r = { .entry = span_of_entry(e), .receipt = receipt };
+	struct record_bytes b;
+	struct err err = { 0 };
+
+	r.order = (struct order){ .seq = head.seq + 1, .time_s = time_s, .address = address };
+	memcpy(r.order.prev, head.hash, HASH_LEN);
+	sha256(r.entry, r.entry_hash);
+	SIM_CHECK_OK(m->w,
+		     receipt_make(own_key, mlog_cluster_id(log), &r.order, r.entry_hash, receipt));
+	SIM_CHECK_OK(m->w, record_encode(&r, &b));
+	if (mlog_reload(log, span_of(b.data, b.len), &err) < 0)
+		ck_abort_msg("%s", err.text);
+	mlog_commit(log);
+	overlay_log_grew(tunnel_overlay(mesh_tunnel(LAPTOP)));
+	session_log_grew(tunnel_session(mesh_tunnel(LAPTOP)));
+}
+
+static void cut_server(struct mesh *m, bool cut)
+{
+	for (size_t i = 0; i < 3; i++)
+		world_link_cut(m->w, m->node[i].host, m->server_host, cut);
+}
+
+static bool knows(struct mesh_node *n, const char *name)
+{
+	return roster_by_name(mlog_roster(log_of(n)), span_str(name), ROSTER_CURRENT) != NULL;
+}
+
+/* Have the honest ones the server's log of so many records, and no complaint? */
+static void expect_peace(struct mesh *m, size_t records)
+{
+	struct head nas = mlog_head(log_of(NAS)), phone = mlog_head(log_of(PHONE));
+
+	MESH_CHECK(m, mlog_count(log_of(NAS)) == records && mesh_server_log(m) == records);
+	MESH_CHECK(m, memcmp(&nas, &phone, sizeof(nas)) == 0);
+	MESH_CHECK(m, !has_proof(NAS) && !has_proof(PHONE));
+	MESH_CHECK(m, !knows(NAS, "intruder") && !knows(PHONE, "intruder"));
+}
+
+static struct mesh *begin(bool rule, const char *subnet)
+{
+	struct mesh *m = mesh_new(sim_seed());
+
+	without_receipts = false;
+	if (subnet) {
+		m->subnet = subnet;
+		mesh_server_crash(m);
+		mesh_server_start(m);
+	}
+	mesh_nodes(m, 3);
+	mesh_join_all(m);
+	mesh_direct(m, 10 * SECOND);
+	without_receipts = !rule;
+	return m;
+}
+
+static void end(struct mesh *m)
+{
+	mesh_free(m);
+	without_receipts = false;
+}
+
+/* While the server cannot be reached by them, it admits another node in the same place. */
+static void unordered_admission_with(bool rule)
+{
+	struct mesh *m = begin(rule, NULL);
+	struct invite_url url = mesh_invite(NAS, 3600);
+	struct entry_bytes e = admit_entry(NAS, "intruder", wall_s(NAS), wall_s(NAS) + 3600);
+	struct mesh_node *tablet;
+
+	cut_server(m, true);
+	make_up(m, &e, IP(100, 64, 0, 4), wall_s(NAS));
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, knows(NAS, "intruder") == !rule && knows(PHONE, "intruder") == !rule);
+	mesh_nodes(m, 4);
+	tablet = &m->node[3];
+	mesh_adopt(tablet, url);
+	mesh_connect(tablet);
+	cut_server(m, false);
+	sim_pass(m->w, 2 * MINUTE);
+	if (rule) {
+		expect_peace(m, 4);
+		MESH_CHECK(m, mesh_peer(NAS, tablet).state == PEER_UP);
+		MESH_CHECK(m, mesh_peer(PHONE, tablet).state == PEER_UP);
+	} else { /* the nodes accuse the honest server, and the honest node is nobody to them */
+		MESH_CHECK(m, has_proof(NAS) && has_proof(PHONE));
+		MESH_CHECK(m, !knows(NAS, tablet->name) && !knows(PHONE, tablet->name));
+	}
+	end(m);
+}
+
+START_TEST(unordered_admission)
+{
+	unordered_admission_with(true);
+	unordered_admission_with(false);
+}
+END_TEST
+
+static void last_address_with(bool rule)
+{
+	struct mesh *m = begin(rule, SUBNET);
+	struct invite_url url = mesh_invite(NAS, 3600);
+	struct entry_bytes e = admit_entry(NAS, "intruder", wall_s(NAS), wall_s(NAS) + 3600);
+	struct err err = { 0 };
+
+	make_up(m, &e, IP(10, 77, 0, 14), wall_s(NAS));
+	sim_pass(m->w, 10 * SECOND);
+	mesh_nodes(m, 4);
+	if (rule) {
+		mesh_adopt(&m->node[3], url);
+		MESH_CHECK(m, m->node[3].address == IP(10, 77, 0, 4));
+		sim_pass(m->w, MINUTE);
+		expect_peace(m, 4);
+	} else {
+		MESH_CHECK(m, mesh_try_adopt(&m->node[3], url, &err) < 0);
+		MESH_CHECK(m, err.reason == REFUSAL_FULL);
+	}
+	end(m);
+}
+
+START_TEST(last_address)
+{
+	last_address_with(true);
+	last_address_with(false);
+}
+END_TEST
+
+/* What the server says to such an invite, by its own clock, is in test_signal_adopt.c. */
+static void expired_invite_with(bool rule)
+{
+	struct mesh *m = begin(rule, NULL);
+	uint64_t then = wall_s(NAS);
+	struct entry_bytes e;
+
+	sim_pass(m->w, 2 * HOUR);
+	e = admit_entry(NAS, "intruder", then, then + 600);
+	make_up(m, &e, IP(100, 64, 0, 4), then + 60);
+	sim_pass(m->w, 10 * SECOND);
+	if (rule)
+		expect_peace(m, 3);
+	else /* it is the server's member, too */
+		MESH_CHECK(m, knows(NAS, "intruder") && knows(PHONE, "intruder") &&
+				      mesh_server_log(m) == 4);
+	end(m);
+}
+
+START_TEST(expired_invite)
+{
+	expired_invite_with(true);
+	expired_invite_with(false);
+}
+END_TEST
+
+UNIT_MAIN("sim/attacks", unordered_admission, last_address, expired_invite)
