@@ -517,6 +517,7 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->ops = ops;
 	s->ctx = ctx;
 	s->since = clock_now(h);
+	bucket_init(&s->removals, 1, DENIALS_MAX, clock_now(h));
 	list_init(&s->appends);
 	s->retry = timer_new(h, on_retry, s);
 	s->tick = timer_new(h, on_tick, s);

@@ -13,6 +13,7 @@
 
 #include "client/cluster_file.h"
 #include "client/hops.h"
+#include "membership/deny.h"
 #include "proto/probe.h"
 #include "proto/relay.h"
 #include "proto/signal.h"
@@ -28,6 +29,11 @@ struct session_ops {
 	void (*state)(void *ctx);
 	/* Records of the server's were taken into the log: the owner saves it and looks again. */
 	void (*log_grew)(void *ctx);
+	/*
+	 * The server shows a removal without order; a view. Nothing of it is checked: what is
+	 * refused counts against the server. May be NULL.
+	 */
+	enum removal_shown (*removal)(void *ctx, struct span entry);
 	/* Proof that two logs exist; views. */
 	void (*fork)(void *ctx, const struct log_proof *proof);
 	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */

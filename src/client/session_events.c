@@ -140,6 +140,24 @@ static void on_shutdown(struct session *s, uint32_t retry_after_s)
 	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
 }
 
+/* One that this node lacks the base of: the records are fetched, and it is tried again. */
+static void on_removal(struct session *s, struct span entry)
+{
+	uint64_t now = clock_now(s->host);
+	enum removal_shown shown;
+
+	if (!s->ops->removal || !bucket_has(&s->removals, 1, now))
+		return;
+	shown = s->ops->removal(s->ctx, entry);
+	if (shown == REMOVAL_TAKEN)
+		return;
+	(void)bucket_take(&s->removals, 1, now);
+	if (shown == REMOVAL_LACKING && !s->forked) {
+		s->fetch_wanted = true;
+		sync_pump(s);
+	}
+}
+
 void events_handle(struct session *s, const struct signal_event *ev)
 {
 	switch (ev->type) {
@@ -160,6 +178,9 @@ void events_handle(struct session *s, const struct signal_event *ev)
 		break;
 	case SIGNAL_EV_RELAY_CLOSED:
 		relays_closed_event(s, ev);
+		break;
+	case SIGNAL_EV_REMOVAL:
+		on_removal(s, ev->removal);
 		break;
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef MLSH_CLIENT_SESSION_INTERNAL_H
 #define MLSH_CLIENT_SESSION_INTERNAL_H
 
+#include "base/bucket.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "client/rpc.h"
@@ -124,6 +125,7 @@ struct session {
 	size_t n_relays_asked;
 	uint64_t relays_pause_until; /* the server asked us to wait */
 	struct deferred *relays_ask;
+	struct bucket removals;		  /* without order, that are refused */
 	bool homing;			  /* the session is to leave its spare socket */
 	uint64_t next_homing, homing_gap; /* 0: at once; the last wait */
 };

@@ -9,7 +9,7 @@
 struct denial {
 	uint8_t payload_hash[HASH_LEN];
 	struct node_id author;
-	uint64_t time_s;
+	uint64_t time_s, serial;
 	struct id_list targets;
 	size_t len;
 	uint8_t entry[];
@@ -18,6 +18,7 @@ struct denial {
 struct denials {
 	struct denial *held[DENIALS_MAX]; /* the oldest first */
 	size_t n;
+	uint64_t last_serial;
 };
 
 struct denials *denials_new(void)
@@ -153,6 +154,7 @@ int denials_add(struct denials *d, const struct mlog *l, struct span entry, stru
 		return refuse(err, -ENOSPC, REFUSAL_FULL,
 			      "%d removals wait for the signal server already", DENIALS_MAX);
 	}
+	n->serial = ++d->last_serial;
 	d->held[d->n++] = n;
 	return 1;
 }
@@ -204,4 +206,15 @@ size_t denials_count(const struct denials *d)
 struct span denials_entry(const struct denials *d, size_t i)
 {
 	return i < d->n ? span_of(d->held[i]->entry, d->held[i]->len) : span_of(NULL, 0);
+}
+
+struct span denials_next(const struct denials *d, uint64_t *serial)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->held[i]->serial <= *serial)
+			continue;
+		*serial = d->held[i]->serial;
+		return denials_entry(d, i);
+	}
+	return span_of(NULL, 0);
 }

@@ -13,6 +13,13 @@
 /* Held at once. When there are more, the author that has most gives one back. */
 #define DENIALS_MAX 256
 
+/* What became of a removal that a peer or the server showed. */
+enum removal_shown {
+	REMOVAL_TAKEN,	 /* or it is known */
+	REMOVAL_LACKING, /* its base is in records that this node lacks: they are asked for */
+	REMOVAL_REFUSED
+};
+
 struct denials;
 
 struct denials *denials_new(void); /* empty; NULL: no memory */
@@ -41,5 +48,11 @@ bool denials_author(const struct denials *d, const struct node_id *id, struct no
 size_t denials_count(const struct denials *d);
 /* The i-th entry's bytes; empty past the end. Valid until the next change. */
 struct span denials_entry(const struct denials *d, size_t i);
+/*
+ * The first entry that was taken behind the one with this serial number, which becomes its own; 0
+ * is before all. Empty: there is none. Numbers only grow, so who remembers one sees each entry
+ * once.
+ */
+struct span denials_next(const struct denials *d, uint64_t *serial);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/bucket.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "membership/deny.h"
 #include "membership/search.h"
 #include "os/loop.h"
 #include "overlay/candidate.h"
@@ -51,6 +52,8 @@
 #define PEER_PUNCHES_BURST 150 /* a whole round */
 #define PEER_SAYS_PER_S 20     /* messages that may be left out; others end at 100 */
 #define PEER_SAYS_BURST 200
+#define PEER_REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
+#define PEER_REMOVALS_BURST DENIALS_MAX
 #define PEER_RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
 #define NEWS_BURST 16		       /* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
@@ -115,7 +118,7 @@ struct link {
 	bool connected, hello_sent, hello_got;
 	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
-	size_t next_removal;	   /* of those without order: the first that they were not shown */
+	uint64_t shown_removal;	   /* of those without order: the last that they were shown */
 	uint64_t their_generation; /* of their log, as far as is known */
 	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
 	bool asked;		   /* a log_request is under way, */
@@ -153,6 +156,7 @@ struct peer {
 	struct bucket ports;	/* the same, to ports that are foretold */
 	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
 	struct bucket hearsay;	/* addresses that it sees us at */
+	struct bucket removals; /* without order, that are refused */
 	struct bucket pongs, strange_pongs, repeated_pongs;
 	struct bucket punches; /* pings of rounds */
 	struct prober *prober; /* of the active link, once both hellos are through */
@@ -512,8 +516,8 @@ void control_start(struct link *l);
 void control_readable(struct link *l);
 /* After both hellos: what the other side should know at once. */
 void control_up(struct link *l);
-/* Shows a removal without order. */
-void control_removal(struct link *l, struct span entry);
+/* Shows the removals without order that were not shown yet, as far as the stream takes them. */
+void control_removals(struct link *l);
 /* Sends records that the other side lacks, as far as the stream takes them, then removals. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);

@@ -127,7 +127,7 @@ void overlay_log_grew(struct overlay *o)
 	}
 }
 
-void overlay_removal(struct overlay *o, struct span entry)
+void overlay_removal(struct overlay *o)
 {
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -136,7 +136,7 @@ void overlay_removal(struct overlay *o, struct span entry)
 			struct link *l = &p->links[i];
 
 			if (l->conn && l->hello_got && (l == p->active || l->log_only))
-				control_removal(l, entry);
+				control_removals(l);
 		}
 	}
 }

@@ -7,7 +7,7 @@
 #ifndef MLSH_OVERLAY_OVERLAY_H
 #define MLSH_OVERLAY_OVERLAY_H
 
-#include "membership/mlog.h"
+#include "membership/deny.h"
 #include "os/netconf.h"
 #include "os/tun.h"
 #include "overlay/mapper.h"
@@ -59,10 +59,13 @@ struct overlay_ops {
 	 * answer is another one. NULL: nobody is denied.
 	 */
 	bool (*denied)(void *ctx, const struct member *m);
-	/* A peer shows a removal without order; a view. Nothing of it is checked. May be NULL. */
-	void (*removal)(void *ctx, struct span entry);
-	/* The i-th one that this node holds, for peers; empty past the end. May be NULL. */
-	struct span (*removal_at)(void *ctx, size_t i);
+	/*
+	 * A peer shows a removal without order; a view. Nothing of it is checked: what is refused
+	 * counts against the peer. May be NULL, with removal_next.
+	 */
+	enum removal_shown (*removal)(void *ctx, const struct member *from, struct span entry);
+	/* Those that this node holds, to be shown to peers: as denials_next. */
+	struct span (*removal_next)(void *ctx, uint64_t *serial);
 	/*
 	 * By the log this node is not a member any more (`in` false): the overlay is about to take
 	 * back what it did to the host; the interface and the fence go. Or it is one again, and has
@@ -117,7 +120,7 @@ void overlay_log_grew(struct overlay *o);
  */
 void overlay_denials_changed(struct overlay *o);
 /* This node holds another removal without order: shows it to all peers. */
-void overlay_removal(struct overlay *o, struct span entry);
+void overlay_removal(struct overlay *o);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
  * offline are kept: a living tunnel is not closed, and the last addresses are tried again.

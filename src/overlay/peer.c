@@ -366,6 +366,7 @@ void peer_watch(struct peer *p, uint64_t now)
 
 	if (p->state != PEER_UP || !p->active)
 		return;
+	control_removals(p->active);
 	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
 		p->last_good = at;
 	if (is_unused(p, now)) {
@@ -409,6 +410,7 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 	bucket_init(&p->ports, PEER_PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
 	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
 	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
+	bucket_init(&p->removals, PEER_REMOVALS_PER_S, PEER_REMOVALS_BURST, clock_now(o->h));
 	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
 	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,
 		    clock_now(o->h));

@@ -99,32 +99,35 @@ static void push_recovery(struct link *l)
 	l->their_generation = mlog_generation(log);
 }
 
-static int send_removal(struct link *l, struct span entry)
+/* Do they have, or have they been sent, the records that we have? */
+static bool is_log_pushed(const struct link *l)
 {
-	struct peer_message *m = &l->peer->o->message;
-
-	*m = (struct peer_message){ .type = PEER_REMOVAL, .removal = entry };
-	return send_message(l, m);
+	return l->log_stopped || l->their_next >= mlog_count(l->peer->o->log);
 }
 
-void control_removal(struct link *l, struct span entry)
-{
-	if (send_removal(l, entry) < 0)
-		l->next_removal = 0; /* all again, when the stream is writable */
-}
-
-/* Behind the records that they build on. */
+/* Goes on when the stream is writable, or the next time that the tunnel is looked after. */
 static void push_removals(struct link *l)
 {
-	const struct overlay *o = l->peer->o;
-	struct span entry;
+	struct overlay *o = l->peer->o;
+	struct peer_message *m = &o->message;
+	uint64_t now = clock_now(o->h), serial = l->shown_removal;
 
-	while (o->ops->removal_at &&
-	       (entry = o->ops->removal_at(o->ctx, l->next_removal)).len > 0) {
-		if (send_removal(l, entry) < 0)
-			return; /* as above */
-		l->next_removal++;
+	if (!o->ops->removal_next)
+		return;
+	*m = (struct peer_message){ .type = PEER_REMOVAL };
+	while (bucket_has(&l->says, 1, now)) {
+		m->removal = o->ops->removal_next(o->ctx, &serial);
+		if (m->removal.len == 0 || send_message(l, m) < 0)
+			return;
+		(void)bucket_take(&l->says, 1, now);
+		l->shown_removal = serial;
 	}
+}
+
+void control_removals(struct link *l)
+{
+	if (l->hello_got && is_log_pushed(l)) /* behind the records that they build on */
+		push_removals(l);
 }
 
 void control_push(struct link *l)
@@ -135,12 +138,13 @@ void control_push(struct link *l)
 	for (int i = 0; i < PUSH_PAGES_MAX && !l->log_stopped && l->their_next < count; i++) {
 		if (send_page(l, l->their_next) < 0)
 			return; /* goes on when the stream is writable */
-		if (l->peer->o->message.entries.n == 0)
-			return; /* no receipt vouches for them */
+		if (l->peer->o->message.entries.n == 0) {
+			push_removals(l); /* no receipt vouches for those records */
+			return;
+		}
 		l->their_next += l->peer->o->message.entries.n;
 	}
-	if (l->log_stopped || l->their_next >= count)
-		push_removals(l);
+	control_removals(l);
 }
 
 /* Everything before `next`, which we have as well. */
@@ -324,6 +328,24 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 	prober_candidates(p);
 }
 
+/* The link may be gone afterwards: what the removal says may be about this very peer. */
+static void on_removal(struct link *l, struct span entry)
+{
+	struct peer *p = l->peer;
+	struct overlay *o = p->o;
+	uint64_t now = clock_now(o->h);
+	enum removal_shown shown;
+
+	if (!o->ops->removal || !bucket_has(&p->removals, 1, now))
+		return;
+	shown = o->ops->removal(o->ctx, p->member, entry);
+	if (shown == REMOVAL_TAKEN)
+		return;
+	(void)bucket_take(&p->removals, 1, now);
+	if (shown == REMOVAL_LACKING && l->conn && !l->asked && !l->log_stopped)
+		ask(l, mlog_count(o->log));
+}
+
 static void on_message(struct link *l, struct span bytes)
 {
 	struct overlay *o = l->peer->o;
@@ -380,8 +402,7 @@ static void on_message(struct link *l, struct span bytes)
 		predict_told(l->peer, &m->observed);
 		break;
 	case PEER_REMOVAL:
-		if (o->ops->removal)
-			o->ops->removal(o->ctx, m->removal);
+		on_removal(l, m->removal);
 		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */

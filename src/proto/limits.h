@@ -38,6 +38,7 @@
 #define SIGNAL_SESSION_REQUESTS_BURST 200
 #define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */
 #define CLUSTERS_MAX 4096
+#define SIGNAL_REMOVALS_MAX 4096 /* without order, of all clusters together */
 #define RELAY_CHANNELS_PER_SESSION 1024
 #define RELAY_CHANNELS_MAX 65536 /* of all sessions together */
 #define PUSH_GAP_MAX 1024	 /* addresses that a restored server can have forgotten in a row */

@@ -50,6 +50,7 @@ const char *signal_event_name(enum signal_event_type t)
 		[SIGNAL_EV_LOG] = "log",	   [SIGNAL_EV_PRESENCE] = "presence",
 		[SIGNAL_EV_OBSERVED] = "observed", [SIGNAL_EV_SHUTDOWN] = "shutdown",
 		[SIGNAL_EV_RELAY] = "relay",	   [SIGNAL_EV_RELAY_CLOSED] = "relay_closed",
+		[SIGNAL_EV_REMOVAL] = "removal",
 	};
 
 	return NAME_OF(names, t);

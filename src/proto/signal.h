@@ -57,7 +57,8 @@ enum signal_event_type {
 	SIGNAL_EV_OBSERVED,
 	SIGNAL_EV_SHUTDOWN,
 	SIGNAL_EV_RELAY,
-	SIGNAL_EV_RELAY_CLOSED
+	SIGNAL_EV_RELAY_CLOSED,
+	SIGNAL_EV_REMOVAL
 };
 
 /* Application error codes of CONNECTION_CLOSE. */
@@ -158,6 +159,7 @@ struct signal_event {
 	uint32_t retry_after_s;		   /* shutdown */
 	uint8_t node_id[NODE_ID_WIRE_LEN]; /* relay, relay_closed: the other member */
 	struct relay_end relay;		   /* relay; relay_closed: the channel only */
+	struct span removal;		   /* removal: an entry; a view */
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;

@@ -102,6 +102,7 @@ struct signal_server {
 	struct quic_socket *socket;
 	struct list strangers, sessions;
 	size_t n_strangers, n_sessions, n_imports;
+	size_t n_removals; /* without order, of all clusters */
 	uint64_t last_session_id;
 	struct timer *tick;
 	struct deferred *flush; /* tells presence to the clusters in `dirty`, now */
@@ -249,6 +250,15 @@ int members_refuse(const struct caller *c, const struct mlog *log, struct err *e
 /* How many records of the log may the caller read? All, unless it is a member no longer. */
 uint64_t members_may_read(const struct caller *c, const struct mlog *log);
 
+/* --- removals.c ------------------------------------------------------------------------------- */
+
+/* The server cannot put an entry of the caller's in order: passes it on if it denies somebody. */
+void removals_keep(struct caller *c, struct span entry);
+/* To one: all that the cluster has. */
+void removals_tell(struct caller *c);
+/* The log of the cluster has changed: what is in it, or void, is forgotten. */
+void removals_changed(struct signal_server *s, struct cluster *c);
+
 /* --- writes.c --------------------------------------------------------------------------------- */
 
 int writes_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
@@ -273,6 +283,7 @@ void events_observed(struct caller *c);
 void events_relay(struct caller *c, const struct node_id *node, const struct relay_end *end);
 void events_relay_closed(struct caller *c, const struct node_id *node,
 			 const uint8_t channel[RELAY_CHANNEL_LEN]);
+void events_removal(struct caller *c, struct span entry);
 void events_shutdown(struct caller *c, uint32_t retry_after_s);
 
 static inline struct wire_head wire_head_of(const struct mlog *l)

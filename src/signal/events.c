@@ -148,6 +148,13 @@ void events_relay_closed(struct caller *c, const struct node_id *node,
 	send_event(c, &ev);
 }
 
+void events_removal(struct caller *c, struct span entry)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_REMOVAL, .removal = entry };
+
+	send_event(c, &ev);
+}
+
 void events_shutdown(struct caller *c, uint32_t retry_after_s)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_SHUTDOWN, .retry_after_s = retry_after_s };

@@ -38,6 +38,7 @@ void registry_cluster_free(struct cluster *c)
 {
 	if (!c)
 		return;
+	denials_free(c->removals);
 	mlog_free(c->log);
 	presence_free(c->presence);
 	free(c);

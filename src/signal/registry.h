@@ -12,7 +12,7 @@
 
 #include "base/bucket.h"
 #include "base/list.h"
-#include "membership/mlog.h"
+#include "membership/deny.h"
 #include "signal/bootstrap.h"
 #include "signal/mark.h"
 #include "signal/presence.h"
@@ -32,6 +32,7 @@ struct cluster {
 	struct mlog *log;	     /* NULL: could not be read; see registry_log */
 	bool parted;		     /* this server has signed another log of it: orders nothing */
 	struct roster_cursor seen;   /* the changes of its roster that were acted on */
+	struct denials *removals;    /* without order: see removals.c; may be NULL */
 	struct list changed;	     /* in the registry's list: of uncommitted changes */
 	bool made;		     /* the open transaction made it */
 	uint64_t changed_from;	     /* the first record that the open transaction put there */

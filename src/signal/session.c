@@ -155,6 +155,7 @@ int answer_subscribe(struct caller *c, const struct signal_request *rq, struct s
 	list_append(&c->cluster->subscribers, &c->in_cluster);
 	c->told = resumed ? rq->cursor : 0;
 	events_catch_up(c, !resumed);
+	removals_tell(c);
 	relay_tell_all(c);
 	memcpy(reply->epoch, presence_epoch(p), EPOCH_LEN);
 	return 0;

@@ -98,6 +98,16 @@ void writes_forget(struct caller *c)
 
 /* --- a batch ---------------------------------------------------------------------------------- */
 
+/* Whatever keeps this server from putting a removal in order, its nodes hear of it. */
+static void keep_removal(struct write *w)
+{
+	struct signal_request rq;
+
+	if (w->type == SIGNAL_APPEND &&
+	    signal_request_decode(span_of(w->message, w->len), &rq) == 0)
+		removals_keep(w->caller, rq.entry);
+}
+
 static void answer_all(struct signal_server *s, struct list *writes)
 {
 	list_for_each(it, writes) {
@@ -105,6 +115,8 @@ static void answer_all(struct signal_server *s, struct list *writes)
 
 		if (w->caller && w->result == 0)
 			w->result = request_accepted(w->caller, w->type, &w->reply, &w->err);
+		if (w->caller && w->result < 0)
+			keep_removal(w);
 		if (w->caller)
 			request_answered(w->caller, w->stream, w->type, w->result, &w->reply,
 					 &w->err);
@@ -162,6 +174,7 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 	log_changes(s, c);
 	events_log(c, first);
 	members_changed(c);
+	removals_changed(s, c);
 	members_moved(s, c);
 }
 

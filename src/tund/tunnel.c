@@ -104,6 +104,11 @@ static void on_session_fork(void *ctx, const struct log_proof *proof)
 	tunnel_report_fork(ctx, proof, NULL);
 }
 
+static enum removal_shown on_session_removal(void *ctx, struct span entry)
+{
+	return waiting_shown(&((struct tunnel *)ctx)->waiting, NULL, entry);
+}
+
 static void on_session_presence(void *ctx, const struct member *m, bool online,
 				const struct wire_candidates *c)
 {
@@ -171,6 +176,7 @@ static void on_session_stopped(void *ctx, const struct err *err)
 static const struct session_ops session_ops = {
 	.state = on_session_state,
 	.log_grew = on_session_log,
+	.removal = on_session_removal,
 	.fork = on_session_fork,
 	.presence = on_session_presence,
 	.observed = on_session_observed,
@@ -275,20 +281,15 @@ int tunnel_deny(struct tunnel *t, struct span entry, struct err *err)
 	return waiting_take(&t->waiting, entry, err);
 }
 
-static void on_overlay_removal(void *ctx, struct span entry)
+static enum removal_shown on_overlay_removal(void *ctx, const struct member *from,
+					     struct span entry)
 {
-	struct tunnel *t = ctx;
-	struct err err = { 0 };
-
-	if (tunnel_deny(t, entry, &err) < 0)
-		log_limited(host_log(t->host), &t->removal_limit, clock_now(t->host),
-			    LOG_LEVEL_DEBUG, "%s: a removal that a peer shows is not taken: %s",
-			    t->parts.cluster.cluster, err.text);
+	return waiting_shown(&((struct tunnel *)ctx)->waiting, from, entry);
 }
 
-static struct span on_overlay_removal_at(void *ctx, size_t i)
+static struct span on_overlay_removal_next(void *ctx, uint64_t *serial)
 {
-	return denials_entry(((struct tunnel *)ctx)->waiting.held, i);
+	return denials_next(((struct tunnel *)ctx)->waiting.held, serial);
 }
 
 /* --- this node's own membership --- */
@@ -343,7 +344,7 @@ static const struct overlay_ops overlay_ops = {
 	.membership = on_overlay_membership,
 	.denied = on_denied,
 	.removal = on_overlay_removal,
-	.removal_at = on_overlay_removal_at,
+	.removal_next = on_overlay_removal_next,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -470,8 +471,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);
-	t->removal_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
-	t->waiting = (struct waiting){ .log = p->log, .changed = on_waiting, .ctx = t };
+	t->waiting = (struct waiting){ .host = h, .log = p->log, .changed = on_waiting, .ctx = t };
 	if (waiting_init(&t->waiting) < 0) {
 		free(t);
 		return err_set(err, -ENOMEM, "no memory for a tunnel");

@@ -19,7 +19,6 @@ struct tunnel {
 	struct open_invites *invites;
 	struct roster_cursor roster; /* what this file has seen of it */
 	struct waiting waiting;	     /* removals without order */
-	struct log_limit removal_limit;
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
 	struct list pings;

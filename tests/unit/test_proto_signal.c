@@ -410,17 +410,18 @@ END_TEST
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static const char *const events[] = { "event_log",	   "event_presence", "event_presence_reset",
-				      "event_observed",	   "event_shutdown", "event_relay",
-				      "event_relay_closed" };
+static const char *const events[] = {
+	"event_log",	  "event_presence", "event_presence_reset", "event_observed",
+	"event_shutdown", "event_relay",    "event_relay_closed",   "event_removal"
+};
 static struct wire_presence presence[PRESENCE_PER_EVENT_MAX + 1];
 
 static struct signal_event event_of(size_t i)
 {
-	static const enum signal_event_type types[] = { SIGNAL_EV_LOG,	       SIGNAL_EV_PRESENCE,
-							SIGNAL_EV_PRESENCE,    SIGNAL_EV_OBSERVED,
-							SIGNAL_EV_SHUTDOWN,    SIGNAL_EV_RELAY,
-							SIGNAL_EV_RELAY_CLOSED };
+	static const enum signal_event_type types[] = { SIGNAL_EV_LOG,		SIGNAL_EV_PRESENCE,
+							SIGNAL_EV_PRESENCE,	SIGNAL_EV_OBSERVED,
+							SIGNAL_EV_SHUTDOWN,	SIGNAL_EV_RELAY,
+							SIGNAL_EV_RELAY_CLOSED, SIGNAL_EV_REMOVAL };
 	struct signal_event m = { .type = types[i],
 				  .first = 7,
 				  .observed = kit_addr4(),
@@ -430,6 +431,7 @@ static struct signal_event event_of(size_t i)
 
 	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	kit_entries(&m.entries, 2);
+	m.removal = m.entries.item[0];
 	if (i == 1) {
 		m.cursor = 258;
 		m.n_presence = 2;
