@@ -89,6 +89,7 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 	case REFUSAL_LAST_ADMIN:
 	case REFUSAL_TOO_OLD:
 	case REFUSAL_RECOVERY_CODE:
+	case REFUSAL_SUPERSEDED:
 	case REFUSAL_RESTORED:
 	case REFUSAL_MOVED_AWAY:
 	case REFUSAL_UNREACHABLE:

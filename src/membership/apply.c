@@ -26,10 +26,19 @@ static void set_server(struct mlog *l, const struct log_server *server, uint64_t
 	memcpy(epoch->key, server->order_key, KEY_LEN);
 }
 
-/* A recovery code was used; the next one is in force. */
+/* The code in force is used up. */
+static void past_code(struct mlog *l, const uint8_t hash[HASH_LEN], uint64_t seq)
+{
+	struct past_code *past = &l->s.past_codes[l->s.n_past_codes++];
+
+	memcpy(past->hash, hash, HASH_LEN);
+	past->by = seq;
+}
+
+/* The next recovery code is in force. */
 static void set_code(struct mlog *l, const uint8_t next[HASH_LEN], uint64_t seq)
 {
-	memcpy(l->s.past_codes[l->s.codes++], l->s.recovery, HASH_LEN);
+	l->s.codes++;
 	memcpy(l->s.recovery, next, HASH_LEN);
 	l->s.code_seq = seq;
 }
@@ -149,6 +158,7 @@ void apply_signal(struct mlog *l, const struct placed *p)
 
 void apply_renew(struct mlog *l, const struct placed *p)
 {
+	past_code(l, l->s.recovery, p->order->seq);
 	set_code(l, p->entry->renew.next, p->order->seq);
 }
 
@@ -183,6 +193,20 @@ static void rejoin(struct mlog *l, const struct member *former, const struct ord
 	(void)roster_join(l->roster, &m);
 }
 
+/* The codes of all attempts are used up, and none of those that were superseded counts any more. */
+static void recover_attempts(struct mlog *l, const struct entry *e, uint64_t seq)
+{
+	struct entry earlier;
+	uint8_t hash[HASH_LEN];
+
+	if (entry_superseded(e, &earlier) == 0) {
+		recover_attempts(l, &earlier, seq);
+		put_reserved(l->s.superseded, earlier.payload_hash, MLOG_MARK);
+	}
+	sha256(span_of(e->recover.key, KEY_LEN), hash);
+	past_code(l, hash, seq);
+}
+
 void apply_recover(struct mlog *l, const struct placed *p)
 {
 	const struct recover *c = &p->entry->recover;
@@ -193,6 +217,7 @@ void apply_recover(struct mlog *l, const struct placed *p)
 	g->number = p->order->generation;
 	g->seq = p->order->seq;
 	place_hash(p->order, p->entry->hash, g->hash);
+	recover_attempts(l, p->entry, p->order->seq);
 	set_code(l, c->next, p->order->seq);
 	leave_all(l, &c->removed, &leave);
 	for (size_t i = 0; i < c->admins.n; i++) {

@@ -128,12 +128,12 @@ static int check_canonical(struct span bytes, const struct entry *e, struct err 
 	return 0;
 }
 
-int entry_decode(struct span bytes, struct entry *ret, struct err *err)
+int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
 {
 	const struct entry_ops *ops;
 	int r;
 
-	*ret = (struct entry){ .n_sigs = 0 };
+	*ret = (struct entry){ .nesting = nesting };
 	if (bytes.len > ENTRY_MAX_BYTES)
 		return entry_malformed(err, "it is too long");
 	r = get_envelope(bytes, ret, err);
@@ -152,6 +152,11 @@ int entry_decode(struct span bytes, struct entry *ret, struct err *err)
 	sha256(bytes, ret->hash);
 	sha256(ret->payload, ret->payload_hash);
 	return 0;
+}
+
+int entry_decode(struct span bytes, struct entry *ret, struct err *err)
+{
+	return entry_decode_nested(bytes, 0, ret, err);
 }
 
 unsigned entry_peek(struct span entry)

@@ -109,6 +109,12 @@ struct recover {
 	uint8_t next[HASH_LEN]; /* SHA-256 of the next recovery code's public key */
 	bool has_server;
 	struct log_server server;
+	/*
+	 * An earlier attempt that was sent and not answered: its whole entry, of the same base,
+	 * whose `next` is this one's key; a view. Empty: there was none.
+	 */
+	struct span supersedes;
+	unsigned depth; /* of attempts nested in each other: 0 without one. Read, not written */
 };
 
 struct renew {
@@ -136,6 +142,7 @@ struct entry {
 		struct recover recover;
 		struct renew renew;
 	};
+	unsigned nesting;	   /* in how many recover entries it was found */
 	struct span body, payload; /* views into the bytes it was decoded from */
 	const uint8_t *sig[ENTRY_SIGS_MAX];
 	size_t n_sigs;
@@ -156,6 +163,11 @@ struct entry_bytes {
  * mlsh").
  */
 int entry_decode(struct span bytes, struct entry *ret, struct err *err) MUST_CHECK;
+
+/* The attempt that a decoded recover entry supersedes. -ENOENT: it supersedes none. */
+int entry_superseded(const struct entry *e, struct entry *ret) MUST_CHECK;
+/* Does it supersede the recover entry with this payload, perhaps by way of others? */
+bool entry_supersedes(const struct entry *e, const uint8_t payload_hash[HASH_LEN]);
 
 /* "admit"; "unknown" for types that are not known. */
 const char *entry_type_name(unsigned type);

@@ -338,7 +338,7 @@ static void put_recover(struct cbor_writer *w, const struct entry *e)
 {
 	const struct recover *c = &e->recover;
 
-	cbor_put_array(w, 6);
+	cbor_put_array(w, 7);
 	cbor_put_bytes(w, c->key, KEY_LEN);
 	put_ids(w, &c->admins);
 	put_ids(w, &c->removed);
@@ -353,13 +353,17 @@ static void put_recover(struct cbor_writer *w, const struct entry *e)
 		put_server(w, &c->server);
 	else
 		cbor_put_null(w);
+	if (c->supersedes.len > 0)
+		cbor_put_bytes(w, c->supersedes.data, c->supersedes.len);
+	else
+		cbor_put_null(w);
 }
 
 static void get_recover(struct cbor_reader *r, struct entry *e)
 {
 	struct recover *c = &e->recover;
 
-	cbor_get_array(r, 6);
+	cbor_get_array(r, 7);
 	cbor_get_bytes_fixed(r, c->key, KEY_LEN);
 	get_ids(r, RECOVER_ADMINS_MAX, &c->admins);
 	get_ids(r, RECOVER_REMOVED_MAX, &c->removed);
@@ -373,6 +377,49 @@ static void get_recover(struct cbor_reader *r, struct entry *e)
 	c->has_server = !cbor_get_null(r);
 	if (c->has_server)
 		get_server(r, &c->server);
+	if (!cbor_get_null(r))
+		c->supersedes = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
+}
+
+/* The attempt that it supersedes is one for the same place, and names this one's key. */
+static int check_superseded(struct entry *e, struct err *err)
+{
+	struct entry earlier;
+	uint8_t hash[HASH_LEN];
+	int r;
+
+	if (e->recover.supersedes.len == 0)
+		return 0;
+	if (e->nesting >= RECOVER_DEPTH_MAX)
+		return entry_malformed(err, "it supersedes too many attempts");
+	r = entry_decode_nested(e->recover.supersedes, e->nesting + 1, &earlier, err);
+	if (r < 0)
+		return r;
+	sha256(span_of(e->recover.key, KEY_LEN), hash);
+	if (earlier.type != ENTRY_RECOVER || earlier.base.seq != e->base.seq ||
+	    memcmp(earlier.base.hash, e->base.hash, HASH_LEN) != 0)
+		return entry_malformed(err, "what it supersedes is no recovery from its base");
+	if (memcmp(earlier.recover.next, hash, HASH_LEN) != 0)
+		return entry_malformed(err, "what it supersedes names another code");
+	e->recover.depth = earlier.recover.depth + 1;
+	return 0;
+}
+
+int entry_superseded(const struct entry *e, struct entry *ret)
+{
+	if (e->type != ENTRY_RECOVER || e->recover.supersedes.len == 0)
+		return -ENOENT;
+	return entry_decode_nested(e->recover.supersedes, e->nesting + 1, ret, NULL) < 0 ? -ENOENT
+											 : 0;
+}
+
+bool entry_supersedes(const struct entry *e, const uint8_t payload_hash[HASH_LEN])
+{
+	struct entry earlier;
+
+	return entry_superseded(e, &earlier) == 0 &&
+	       (memcmp(earlier.payload_hash, payload_hash, HASH_LEN) == 0 ||
+		entry_supersedes(&earlier, payload_hash));
 }
 
 static int check_recover(struct entry *e, struct err *err)
@@ -396,7 +443,8 @@ static int check_recover(struct entry *e, struct err *err)
 		if (i > 0 && strcmp(c->reserved[i - 1].name, c->reserved[i].name) >= 0)
 			return entry_malformed(err, "its reserved names are not in order");
 	}
-	return c->has_server ? check_server(&c->server, err) : 0;
+	r = c->has_server ? check_server(&c->server, err) : 0;
+	return r < 0 ? r : check_superseded(e, err);
 }
 
 static void put_renew(struct cbor_writer *w, const struct entry *e)

@@ -138,6 +138,12 @@ struct key_epoch {
 	uint8_t key[KEY_LEN];
 };
 
+/* A recovery code that is used up. The record used it, or one that it supersedes did. */
+struct past_code {
+	uint8_t hash[HASH_LEN]; /* of its public key */
+	uint64_t by;		/* seq of the record */
+};
+
 /* The record that began a generation. */
 struct generation {
 	uint64_t number, seq;
@@ -150,18 +156,20 @@ struct mlog_state {
 	size_t n_slots, cap_slots;
 	struct mlog_block *blocks; /* the arena: records never move; newest first */
 	struct genesis genesis;
-	struct log_server server;	 /* in force */
-	uint8_t recovery[HASH_LEN];	 /* in force */
-	uint8_t (*past_codes)[HASH_LEN]; /* what recover and renew records replaced, in order */
-	size_t codes, cap_codes;	 /* how many those are */
-	uint64_t code_seq;		 /* of the record that put the one in force there */
-	struct key_epoch *epochs;	 /* of order keys, the oldest first */
+	struct log_server server;     /* in force */
+	uint8_t recovery[HASH_LEN];   /* in force */
+	struct past_code *past_codes; /* the oldest first */
+	size_t n_past_codes, cap_past_codes;
+	uint64_t codes;		  /* how many recover and renew records there are */
+	uint64_t code_seq;	  /* of the last of them */
+	struct key_epoch *epochs; /* of order keys, the oldest first */
 	size_t n_epochs, cap_epochs;
 	struct generation *generations; /* the oldest first */
 	size_t n_generations, cap_generations;
-	struct map *payloads;  /* -> seq + 1 */
-	struct map *nonces;    /* -> seq + 1 of the admit that used it, or NONCE_CANCELLED */
-	struct map *cancelled; /* removals, by cancel_key -> a mark */
+	struct map *payloads;	/* -> seq + 1 */
+	struct map *nonces;	/* -> seq + 1 of the admit that used it, or NONCE_CANCELLED */
+	struct map *cancelled;	/* removals, by cancel_key -> a mark */
+	struct map *superseded; /* attempts of recoveries, by payload -> a mark */
 	struct map *names, *addresses; /* reserved by recoveries -> a mark */
 };
 
@@ -199,6 +207,16 @@ struct mlog *mlog_cut(const struct mlog *l, uint64_t n);
 int mlog_become(struct mlog *l, struct mlog *next) MUST_CHECK;
 /* Goes back to the first n records; none of those that go is committed. -ENOMEM. */
 int mlog_back(struct mlog *l, uint64_t n) MUST_CHECK;
+/* As entry_decode, for an entry that was found in as many others. */
+int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
+	MUST_CHECK;
+/* Is it one that a recovery in the log supersedes? */
+bool mlog_is_superseded(const struct mlog *l, const uint8_t payload_hash[HASH_LEN]);
+/*
+ * Does a recovery count more than our log? It uses recovery code `number` of its log, counted from
+ * 1. A later code does; a later attempt by the same code if ours is one that it supersedes.
+ */
+bool mlog_counts_more(const struct mlog *l, const struct entry *e, uint64_t number);
 /* The type of an encoded entry, by a glance; 0: it has none. */
 unsigned entry_peek(struct span entry);
 void mlog_state_free(struct mlog_state *s);

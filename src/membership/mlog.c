@@ -34,6 +34,7 @@ void mlog_state_free(struct mlog_state *s)
 	map_free(s->payloads);
 	map_free(s->nonces);
 	map_free(s->cancelled);
+	map_free(s->superseded);
 	map_free(s->names);
 	map_free(s->addresses);
 }
@@ -49,10 +50,11 @@ struct mlog *mlog_new(const uint8_t map_seed[16])
 	l->s.payloads = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
 	l->s.nonces = map_new(map_seed, NONCE_LEN, LOG_MAX_ENTRIES);
 	l->s.cancelled = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
+	l->s.superseded = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
 	l->s.names = map_new(map_seed, HASH_LEN, LOG_MAX_ENTRIES);
 	l->s.addresses = map_new(map_seed, sizeof(ip4), LOG_MAX_ENTRIES);
-	if (l->roster && l->s.payloads && l->s.nonces && l->s.cancelled && l->s.names &&
-	    l->s.addresses)
+	if (l->roster && l->s.payloads && l->s.nonces && l->s.cancelled && l->s.superseded &&
+	    l->s.names && l->s.addresses)
 		return l;
 	mlog_free(l);
 	return NULL;
@@ -131,14 +133,16 @@ static int stage_reserve(struct mlog *l, const struct entry *e, size_t len)
 		r = array_reserve((void **)&s->generations, s->n_generations, 1,
 				  &s->cap_generations, sizeof(*s->generations));
 	if (r == 0)
-		r = array_reserve((void **)&s->past_codes, s->codes, 1, &s->cap_codes,
-				  sizeof(*s->past_codes));
+		r = array_reserve((void **)&s->past_codes, s->n_past_codes, RECOVER_DEPTH_MAX + 1,
+				  &s->cap_past_codes, sizeof(*s->past_codes));
 	if (r == 0)
 		r = arena_reserve(s, len);
 	if (r == 0)
 		r = map_reserve(s->payloads, 1);
 	if (r == 0 && e->type == ENTRY_RECOVER) {
-		r = map_reserve(s->names, RECOVER_RESERVED_MAX);
+		r = map_reserve(s->superseded, RECOVER_DEPTH_MAX);
+		if (r == 0)
+			r = map_reserve(s->names, RECOVER_RESERVED_MAX);
 		if (r == 0)
 			r = map_reserve(s->addresses, RECOVER_RESERVED_MAX);
 	}
@@ -310,7 +314,9 @@ static int next_order(const struct mlog *l, const struct entry *e, uint64_t now_
 			      "the server's clock is %" PRIu64 " minutes behind the log: it orders "
 			      "nothing until its clock is right",
 			      (last - now_s) / 60);
-	*ret = (struct order){ .generation = recover ? l->s.codes + 1 : mlog_generation(l),
+	*ret = (struct order){ .generation = recover ? generation_of(l->s.codes + 1,
+								     e->recover.depth)
+						     : mlog_generation(l),
 			       .seq = head.seq + 1,
 			       .time_s = recover ? now_s : MAX(now_s, last),
 			       .address = joins ? address : 0 };
@@ -361,9 +367,10 @@ static bool goes_back(const struct mlog *l, const struct entry *e)
 	       e->base.seq + 1 < l->s.n_slots;
 }
 
-static int check_generation(const struct mlog *l, const struct mlog *past, struct err *err)
+static int check_generation(const struct mlog *l, const struct mlog *past, const struct entry *e,
+			    struct err *err)
 {
-	if (past->s.codes == l->s.codes)
+	if (mlog_counts_more(l, e, past->s.codes + 1))
 		return 0;
 	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
 		      "the recovery goes back behind record %" PRIu64
@@ -378,12 +385,16 @@ int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const s
 	struct mlog *past;
 	int x;
 
+	if (mlog_is_superseded(l, e->payload_hash))
+		return refuse(err, -ESTALE, REFUSAL_SUPERSEDED,
+			      "a later attempt of this recovery is record %" PRIu64 " of the log",
+			      l->s.code_seq);
 	if (!goes_back(l, e))
 		return order_here(l, e, bytes, by, err);
 	past = mlog_cut(l, e->base.seq + 1);
 	if (!past)
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
-	x = check_generation(l, past, err);
+	x = check_generation(l, past, e, err);
 	if (x == 0)
 		x = order_here(past, e, bytes, by, err);
 	if (x == 0 && mlog_become(l, past) == 0)
@@ -476,6 +487,22 @@ uint64_t mlog_find(const struct mlog *l, const uint8_t payload_hash[HASH_LEN])
 	uintptr_t place = (uintptr_t)map_get(l->s.payloads, payload_hash);
 
 	return place == 0 ? 0 : place - 1;
+}
+
+bool mlog_is_superseded(const struct mlog *l, const uint8_t payload_hash[HASH_LEN])
+{
+	return map_get(l->s.superseded, payload_hash) != NULL;
+}
+
+bool mlog_counts_more(const struct mlog *l, const struct entry *e, uint64_t number)
+{
+	struct record r;
+	struct entry ours;
+
+	if (number != l->s.codes)
+		return number > l->s.codes;
+	return mlog_get(l, l->s.code_seq, &r, &ours) == 0 && ours.type == ENTRY_RECOVER &&
+	       entry_supersedes(e, ours.payload_hash);
 }
 
 const uint8_t *mlog_cluster_id(const struct mlog *l)

@@ -23,7 +23,7 @@ static void put_order(struct cbor_writer *w, const struct order *o)
 static void get_order(struct cbor_reader *r, struct order *o)
 {
 	cbor_get_array(r, ORDER_FIELDS);
-	o->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
+	o->generation = cbor_get_uint(r, GENERATION_MAX);
 	o->seq = cbor_get_uint(r, LOG_MAX_ENTRIES - 1);
 	cbor_get_bytes_fixed(r, o->prev, HASH_LEN);
 	o->time_s = cbor_get_uint(r, LOG_TIME_MAX_S);

@@ -8,6 +8,16 @@
 
 #include "membership/entry.h"
 
+/*
+ * The generation of a recover record: first by the code that it uses, counted from 1, then by how
+ * many attempts it supersedes. So the holder of a later code prevails over all attempts by an
+ * earlier one.
+ */
+static inline uint64_t generation_of(uint64_t code, unsigned depth)
+{
+	return code * (RECOVER_DEPTH_MAX + 1) + depth;
+}
+
 /* Where an entry stands. */
 struct order {
 	uint64_t generation, seq;

@@ -144,7 +144,8 @@ static int check_chain(const struct mlog *l, const struct placed *p, struct err 
 {
 	const struct order *o = p->order;
 	bool recover = p->entry->type == ENTRY_RECOVER;
-	uint64_t generation = recover ? l->s.codes + 1 : mlog_generation(l);
+	uint64_t generation = recover ? generation_of(l->s.codes + 1, p->entry->recover.depth)
+				      : mlog_generation(l);
 	bool first = p->entry->type == ENTRY_GENESIS;
 
 	if (l->s.n_slots == 0)
@@ -484,6 +485,27 @@ int verify_renew(const struct mlog *l, const struct placed *p, struct err *err)
 	return r < 0 ? r : rule_sig(l, p, 1, second->key, second->name, err);
 }
 
+/*
+ * RECOVER: each attempt was signed by its key; the first by the code that was in force. That each
+ * one names the next one's key is a matter of form.
+ */
+static int check_attempts(const struct mlog *l, const struct placed *p, struct err *err)
+{
+	const struct recover *c = &p->entry->recover;
+	struct entry earlier;
+	struct placed inner = { .order = p->order, .entry = &earlier, .trusted = p->trusted };
+	int r;
+
+	if (entry_superseded(p->entry, &earlier) < 0) {
+		r = check_code(l, p->entry, c->key, err);
+	} else {
+		r = rule_own_key(p->entry, c->key, err);
+		if (r == 0)
+			r = check_attempts(l, &inner, err);
+	}
+	return r < 0 ? r : rule_sig(l, p, 0, c->key, "the recovery code", err);
+}
+
 /* The log ends at the base here; what came after it does not count. */
 int verify_recover(const struct mlog *l, const struct placed *p, struct err *err)
 {
@@ -494,7 +516,7 @@ int verify_recover(const struct mlog *l, const struct placed *p, struct err *err
 	if (p->entry->base.seq != head.seq)
 		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY,
 			      "the recovery does not stand behind the record that it builds on");
-	r = check_code(l, p->entry, c->key, err);
+	r = check_attempts(l, p, err);
 	for (size_t i = 0; r == 0 && i < c->admins.n; i++) {
 		const struct member *m = roster_by_id(l->roster, &c->admins.id[i], ROSTER_ALL);
 
@@ -507,7 +529,7 @@ int verify_recover(const struct mlog *l, const struct placed *p, struct err *err
 	for (size_t i = 0; r == 0 && i < c->removed.n; i++)
 		if (!member_now(l, &c->removed.id[i]))
 			r = rule_not_member(l, &c->removed.id[i], "the recovery", err);
-	return r < 0 ? r : rule_sig(l, p, 0, c->key, "the recovery code", err);
+	return r;
 }
 
 /* --- types that are not known --------------------------------------------------------------- */

@@ -169,28 +169,40 @@ static bool has_generation(const struct mlog *l, uint64_t number)
 
 static bool code_is_past(const struct mlog *l, const uint8_t hash[HASH_LEN])
 {
-	for (size_t i = 0; i < l->s.codes; i++)
-		if (memcmp(l->s.past_codes[i], hash, HASH_LEN) == 0)
+	for (size_t i = 0; i < l->s.n_past_codes; i++)
+		if (memcmp(l->s.past_codes[i].hash, hash, HASH_LEN) == 0)
 			return true;
 	return false;
 }
 
+static bool is_signed(const struct mlog *l, const struct entry *e, const uint8_t key[KEY_LEN])
+{
+	return key_verify(key, SIGN_ENTRY, mlog_cluster_id(l), e->payload, e->sig[0]) == 0;
+}
+
 /*
- * Is it a recovery that our log does not have, by a code that our log says is used up? Only the
- * code can make one. Our own recover entry at another place says nothing: whoever can read the log
- * can put it there.
+ * Is the recovery, or an attempt that it supersedes, one that our log does not have, by a code that
+ * our log says is used up? Only the code can make one. Our own recover entry at another place says
+ * nothing: whoever can read the log can put it there.
  */
-static bool is_by_past_code(const struct mlog *l, const struct record *r)
+static bool misuses_code(const struct mlog *l, const struct entry *e)
 {
 	uint8_t hash[HASH_LEN];
+	struct entry earlier;
+
+	sha256(span_of(e->recover.key, KEY_LEN), hash);
+	if (code_is_past(l, hash) && mlog_find(l, e->payload_hash) == 0 &&
+	    !mlog_is_superseded(l, e->payload_hash) && is_signed(l, e, e->recover.key))
+		return true;
+	return entry_superseded(e, &earlier) == 0 && misuses_code(l, &earlier);
+}
+
+static bool is_by_past_code(const struct mlog *l, const struct record *r)
+{
 	struct entry e;
 
-	if (entry_decode(r->entry, &e, NULL) < 0 || e.type != ENTRY_RECOVER ||
-	    mlog_find(l, e.payload_hash) != 0)
-		return false;
-	sha256(span_of(e.recover.key, KEY_LEN), hash);
-	return code_is_past(l, hash) &&
-	       key_verify(e.recover.key, SIGN_ENTRY, mlog_cluster_id(l), e.payload, e.sig[0]) == 0;
+	return entry_decode(r->entry, &e, NULL) == 0 && e.type == ENTRY_RECOVER &&
+	       misuses_code(l, &e);
 }
 
 static void code_misused(struct taking *t, const char *how)
@@ -314,15 +326,89 @@ static void extend(struct taking *t)
 	t->ret->added = t->l->s.n_slots - before;
 }
 
+/* The recovery code in force, and how many were used before it. */
+struct code_use {
+	uint8_t code[HASH_LEN];
+	uint64_t used;
+};
+
+/* What our log says about it behind record `seq`. */
+static struct code_use code_behind(const struct mlog *l, uint64_t seq)
+{
+	const struct past_code *past = l->s.past_codes;
+	struct code_use u = { .used = 0 };
+
+	memcpy(u.code, l->s.recovery, HASH_LEN);
+	for (size_t i = 0; i < l->s.n_past_codes; i++) {
+		if (past[i].by > seq) {
+			memcpy(u.code, past[i].hash, HASH_LEN);
+			break;
+		}
+		u.used += i == 0 || past[i].by != past[i - 1].by;
+	}
+	return u;
+}
+
+/* Is the recovery, with the attempts that it supersedes, by this code? */
+static bool recover_is_by(const struct mlog *l, const struct entry *e, const uint8_t code[HASH_LEN])
+{
+	struct entry earlier;
+	uint8_t hash[HASH_LEN];
+
+	if (entry_superseded(e, &earlier) == 0)
+		return recover_is_by(l, &earlier, code) && is_signed(l, e, e->recover.key);
+	sha256(span_of(e->recover.key, KEY_LEN), hash);
+	return memcmp(hash, code, HASH_LEN) == 0 && is_signed(l, e, e->recover.key);
+}
+
+/*
+ * The same of a renewal. Two admins may have keys that our log does not know, as the records before
+ * this one were not looked at: then a receipt has to vouch for it.
+ */
+static bool renew_is_by(struct taking *t, size_t i, const struct entry *e,
+			const uint8_t code[HASH_LEN])
+{
+	const struct member *a = roster_by_id(t->l->roster, &e->author, ROSTER_ALL);
+	const struct member *b = roster_by_id(t->l->roster, &e->renew.second, ROSTER_ALL);
+	uint8_t hash[HASH_LEN];
+
+	if (e->renew.by_code) {
+		sha256(span_of(e->renew.key, KEY_LEN), hash);
+		return memcmp(hash, code, HASH_LEN) == 0 && is_signed(t->l, e, e->renew.key);
+	}
+	if (a && b && is_signed(t->l, e, a->key) &&
+	    key_verify(b->key, SIGN_CONSENT, mlog_cluster_id(t->l), e->payload, e->sig[1]) == 0)
+		return true;
+	return verify_receipts(t) && is_vouched(t, i);
+}
+
 /*
  * Do the records shown lead to a recovery that counts more than our log? Its key vouches for all
- * before it, whatever the server made of them.
+ * before it, whatever the server made of them. It is looked at before our log is cut and played
+ * again for it, which costs much: only a code that is or was in force can make us do that.
  */
-static bool leads_to_recovery(const struct taking *t)
+static bool leads_to_recovery(struct taking *t)
 {
-	for (size_t i = t->first; i < t->n; i++)
-		if (t->shown[i].record.order.generation > t->l->s.codes)
+	const struct mlog *l = t->l;
+	struct code_use u = code_behind(l, t->shown[t->first].record.order.seq - 1);
+	struct entry e;
+
+	for (size_t i = t->first; i < t->n; i++) {
+		struct span bytes = t->shown[i].record.entry;
+		unsigned type = entry_peek(bytes);
+
+		if (type != ENTRY_RECOVER && type != ENTRY_RENEW)
+			continue;
+		if (entry_decode(bytes, &e, NULL) < 0)
+			return false;
+		u.used++;
+		if (type == ENTRY_RENEW ? !renew_is_by(t, i, &e, u.code)
+					: !recover_is_by(l, &e, u.code))
+			return false;
+		if (type == ENTRY_RECOVER && mlog_counts_more(l, &e, u.used))
 			return true;
+		memcpy(u.code, type == ENTRY_RENEW ? e.renew.next : e.recover.next, HASH_LEN);
+	}
 	return false;
 }
 
@@ -340,16 +426,12 @@ static void reorganise(struct taking *t)
 	if (bad < t->n && bad > t->first) {
 		mlog_free(past);
 		shorten(t, bad);
-		past = t->n > t->first ? mlog_cut(t->l, seq) : NULL;
+		past = t->n > t->first && leads_to_recovery(t) ? mlog_cut(t->l, seq) : NULL;
 		if (!past || take_into(t, past) < t->n) {
 			mlog_free(past);
 			return;
 		}
 	} else if (bad < t->n) {
-		mlog_free(past);
-		return;
-	}
-	if (mlog_generation(past) <= t->l->s.codes) { /* without the recovery it counts less */
 		mlog_free(past);
 		return;
 	}

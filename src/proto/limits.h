@@ -12,6 +12,8 @@
 #define INVITE_MAX_BYTES 1024
 #define RECORD_MAX_BYTES (ENTRY_MAX_BYTES + 192) /* with its order and receipt */
 #define LOG_MAX_ENTRIES 65536
+#define RECOVER_DEPTH_MAX 3 /* attempts that a recover entry supersedes */
+#define GENERATION_MAX ((RECOVER_DEPTH_MAX + 1) * LOG_MAX_ENTRIES)
 #define MEMBERS_MAX 10000
 #define CLOCK_AHEAD_MAX_S 600 /* how far ahead of ours an author's clock may be */
 #define HOST_TEXT_MAX 255     /* a DNS name or an IP literal */

@@ -77,7 +77,7 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		wire_get_entries(r, &m->entries);
 		break;
 	case PEER_LOG_REQUEST:
-		m->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
+		m->generation = cbor_get_uint(r, GENERATION_MAX);
 		m->first = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		break;
 	case PEER_OBSERVED:

@@ -37,6 +37,7 @@ static const char *const names[] = {
 	[REFUSAL_LAST_ADMIN] = "last-admin",
 	[REFUSAL_TOO_OLD] = "too-old",
 	[REFUSAL_RECOVERY_CODE] = "recovery-code",
+	[REFUSAL_SUPERSEDED] = "recovery-superseded",
 	[REFUSAL_RESTORED] = "restored",
 	[REFUSAL_MOVED_AWAY] = "moved-away",
 	[REFUSAL_UNREACHABLE] = "unreachable",

@@ -123,7 +123,7 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 		m->entry = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
 		break;
 	case SIGNAL_LOG:
-		m->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
+		m->generation = cbor_get_uint(r, GENERATION_MAX);
 		m->from = cbor_get_uint(r, LOG_MAX_ENTRIES);
 		break;
 	case SIGNAL_RECOVER:

@@ -59,7 +59,7 @@ void wire_put_head(struct cbor_writer *w, const struct wire_head *h)
 void wire_get_head(struct cbor_reader *r, struct wire_head *ret)
 {
 	cbor_get_array(r, 3);
-	ret->generation = cbor_get_uint(r, LOG_MAX_ENTRIES);
+	ret->generation = cbor_get_uint(r, GENERATION_MAX);
 	ret->seq = cbor_get_uint(r, LOG_MAX_ENTRIES - 1);
 	cbor_get_bytes_fixed(r, ret->hash, sizeof(ret->hash));
 }

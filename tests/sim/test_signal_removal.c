@@ -327,7 +327,7 @@ START_TEST(a_recovery_goes_back_and_is_kept)
 	ck_assert_int_ne(recover(b, &e, &reply), REFUSAL_NONE);
 	e.data[e.len - 1] ^= 1;
 	ck_assert_int_eq(recover(b, &e, &reply), REFUSAL_NONE);
-	ck_assert_uint_eq(reply.head.generation, 1);
+	ck_assert_uint_eq(reply.head.generation, generation_of(1, 0));
 	ck_assert_uint_eq(reply.head.seq, 3);
 	ck_assert_int_eq(recover(b, &e, &reply), REFUSAL_NONE); /* the reply was lost */
 	ck_assert_uint_eq(reply.head.seq, 3);
@@ -336,14 +336,14 @@ START_TEST(a_recovery_goes_back_and_is_kept)
 	raw_await_close(d, SIGNAL_CLOSE_REMOVED);
 	ck_assert_uint_eq(c->log_first, 3);
 	ck_assert_uint_eq(mlog_count(c->log), 4);
-	ck_assert_uint_eq(mlog_generation(a->log), 1);
+	ck_assert_uint_eq(mlog_generation(a->log), generation_of(1, 0));
 	ck_assert_int_eq(member_in(a, a)->role, ROLE_NODE);
 	raw_online(b);
 	ck_assert_int_eq(member_in(b, b)->role, ROLE_ADMIN);
 	raw_greet(d);
 	ck_assert_int_eq(raw_session_ask(d, &reply), REFUSAL_NOT_MEMBER);
 	raw_fetch(d); /* it has records 3 and 4 of the generation before */
-	ck_assert_uint_eq(mlog_generation(d->log), 1);
+	ck_assert_uint_eq(mlog_generation(d->log), generation_of(1, 0));
 
 	/* it lasts, and no address is given again */
 	sig_crash(&g);
@@ -381,7 +381,7 @@ START_TEST(the_log_is_given_from_where_the_generations_part)
 	rq.from = 1;
 	ck_assert_int_eq(raw_ask(b, &rq, &reply), REFUSAL_NONE);
 	ck_assert_uint_eq(reply.first, 1);
-	rq.generation = 1;
+	rq.generation = generation_of(1, 0);
 	rq.from = 3;
 	ck_assert_int_eq(raw_ask(b, &rq, &reply), REFUSAL_NONE);
 	ck_assert_uint_eq(reply.first, 3);
@@ -417,12 +417,12 @@ START_TEST(a_recovery_is_brought_to_a_server_that_forgot_it)
 	memcpy(rq.node_token, a->token, HASH_LEN);
 	rq.entries.item[rq.entries.n++] = mlog_record(a->log, 2);
 	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE);
-	ck_assert_uint_eq(reply.head.generation, 1);
+	ck_assert_uint_eq(reply.head.generation, generation_of(1, 0));
 	sig_crash(&g);
 	sig_boot(&g);
 	raw_session(a);
 	raw_fetch(a);
-	ck_assert_uint_eq(mlog_generation(a->log), 1);
+	ck_assert_uint_eq(mlog_generation(a->log), generation_of(1, 0));
 	end();
 }
 END_TEST

@@ -97,8 +97,11 @@ static void add_ordered(const char *name, struct kit *k, const struct entry_byte
 static void add_recover(struct kit *k)
 {
 	struct entry e = kit_recover_fields(k, KIT_CODE_NEXT, KIT_CODE_NEXT + 1, 2);
-	struct entry_bytes b;
+	struct entry_bytes b = kit_sign(k, &e, KIT_CODE_NEXT, 0);
+	struct entry_bytes again = kit_recover_again(k, KIT_CODE_NEXT + 1, KIT_CODE_NEXT + 2, 2,
+						     &b);
 
+	add("recover-again", again.data, again.len);
 	e.recover.removed.id[e.recover.removed.n++] = kit_id(0);
 	strcpy(e.recover.reserved[0].name, "gone");
 	e.recover.reserved[0].address = KIT_NET + 9;

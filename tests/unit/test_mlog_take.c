@@ -184,7 +184,7 @@ START_TEST(false_accusation)
 	e.recover.server = kit_server(88);
 	b = kit_sign(&k, &e, 99, 0);
 	r.entry = kit_span(&b);
-	r.order = (struct order){ 1, head.seq + 1, { 0 }, k.now_s, 0 };
+	r.order = (struct order){ generation_of(1, 0), head.seq + 1, { 0 }, k.now_s, 0 };
 	memcpy(r.order.prev, head.hash, HASH_LEN);
 	sha256(r.entry, r.entry_hash);
 	kit_seed(88, seed);
@@ -223,7 +223,7 @@ START_TEST(recovery)
 	b = kit_sign(&back, &e, KIT_CODE, 0);
 	kit_append(&k, &b); /* on the server, which goes back, too */
 	ck_assert_uint_eq(mlog_count(k.log), 5);
-	ck_assert_uint_eq(mlog_generation(k.log), 1);
+	ck_assert_uint_eq(mlog_generation(k.log), generation_of(1, 0));
 	t = show(l, k.log, 4, 5);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
 	ck_assert(t.reorganised);
@@ -323,8 +323,11 @@ START_TEST(same_recovery_again)
 		k.order = named ? 88 : k.order;
 		kit_append(&k, &b);
 		/* by anybody, and by the server */
-		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), 1, 99), TAKEN_UNPROVEN);
-		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), 1, k.order), TAKEN_LIE);
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), generation_of(1, 0), 99),
+				 TAKEN_UNPROVEN);
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&b), generation_of(1, 0),
+					     k.order),
+				 TAKEN_LIE);
 		mlog_free(behind.log);
 		kit_close(&k);
 	}
@@ -340,8 +343,10 @@ START_TEST(claimed_generation)
 
 	behind.log = kit_copy(k.log, 6);
 	kit_append(&k, &b);
-	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), 1, k.order), TAKEN_LIE);
-	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), 1, 99), TAKEN_UNPROVEN);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), generation_of(1, 0), k.order),
+			 TAKEN_LIE);
+	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), generation_of(1, 0), 99),
+			 TAKEN_UNPROVEN);
 	mlog_free(behind.log);
 	kit_close(&k);
 
@@ -352,9 +357,133 @@ START_TEST(claimed_generation)
 	behind.log = kit_copy(k.log, 7);
 	b = kit_renew(&k, 0, 1, KIT_CODE_NEXT);
 	kit_append(&k, &b);
-	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), 1, 99), TAKEN_INVALID);
-	ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), 1, 99), TAKEN_INVALID);
+	for (unsigned code = 1; code < 4; code++) {
+		uint64_t claimed = generation_of(code, code);
+
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&other), claimed, 99),
+				 TAKEN_INVALID);
+		ck_assert_int_eq(shown_again(&k, &behind, kit_span(&forged), claimed, 99),
+				 TAKEN_INVALID);
+	}
 	mlog_free(behind.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* The next attempt of a recovery, whatever became of the one before. */
+START_TEST(superseded)
+{
+	struct kit k = five(), a = k, b = k, none = k;
+	struct entry_bytes x = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1), y, z;
+	struct mlog_take t;
+	struct err err;
+
+	a.log = kit_copy(k.log, 6);
+	b.log = kit_copy(k.log, 6);
+	none.log = kit_copy(k.log, 6);
+	kit_append(&a, &x);
+	y = kit_recover_again(&k, KIT_CODE_NEXT, 70, 2, &x);
+	kit_append(&b, &y);
+	ck_assert_uint_eq(mlog_generation(b.log), generation_of(1, 1));
+	/* with the first one or without it; the first is old news behind it */
+	t = show(none.log, b.log, 6, 7);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	t = show(b.log, a.log, 6, 7);
+	ck_assert_msg(t.result == TAKEN_OLD, "%d %s", t.result, t.why.text);
+	ck_assert_int_eq(kit_order(&b, b.log, kit_span(&x), &err), -ESTALE);
+	ck_assert_int_eq(err.reason, REFUSAL_SUPERSEDED);
+	t = show(a.log, b.log, 6, 7);
+	ck_assert_msg(t.result == TAKEN && t.reorganised, "%d %s", t.result, t.why.text);
+	equal(a.log, b.log);
+	/* a third attempt, on the server itself; its code is the next one's number */
+	z = kit_recover_again(&k, 70, 71, 3, &y);
+	kit_append(&b, &z);
+	ck_assert_uint_eq(mlog_generation(b.log), generation_of(1, 2));
+	t = show(a.log, b.log, 0, 7);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(a.log, b.log);
+	x = kit_recover(&b, 71, 72, 1);
+	kit_append(&b, &x);
+	ck_assert_uint_eq(mlog_generation(b.log), generation_of(2, 0));
+	mlog_free(a.log);
+	mlog_free(b.log);
+	mlog_free(none.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* A thief who finds a used paper supersedes nothing with it. */
+START_TEST(thief_supersedes)
+{
+	struct kit k = five(), owner = k, thief = k, first = k, behind = k;
+	struct entry_bytes x = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1), y, z;
+	struct mlog_take t;
+	struct err err;
+
+	behind.log = kit_copy(k.log, 6);
+	owner.log = kit_copy(k.log, 6);
+	thief.log = kit_copy(k.log, 6);
+	first.log = kit_copy(k.log, 6);
+	kit_append(&owner, &x);
+	y = kit_recover(&thief, KIT_CODE, 80, 5);
+	kit_append(&first, &y);
+	z = kit_recover_again(&thief, 80, 81, 5, &y);
+	kit_append(&thief, &z);
+	t = show(owner.log, thief.log, 6, 7);
+	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
+	ck_assert_int_eq(kit_order(&owner, owner.log, kit_span(&z), &err), -EACCES);
+	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
+	/* the owner's next code wins over all of the thief's attempts */
+	y = kit_recover(&owner, KIT_CODE_NEXT, 82, 2);
+	kit_append(&owner, &y);
+	t = show(thief.log, owner.log, 6, 8);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(thief.log, owner.log);
+	/* two attempts that supersede one */
+	y = kit_recover_again(&behind, KIT_CODE_NEXT, 83, 1, &x);
+	z = kit_recover_again(&behind, KIT_CODE_NEXT, 84, 2, &x);
+	mlog_free(owner.log);
+	mlog_free(thief.log);
+	owner.log = kit_copy(k.log, 6);
+	thief.log = kit_copy(k.log, 6);
+	kit_append(&owner, &y);
+	kit_append(&thief, &z);
+	t = show(owner.log, thief.log, 6, 7);
+	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
+	mlog_free(owner.log);
+	mlog_free(thief.log);
+	mlog_free(first.log);
+	mlog_free(behind.log);
+	kit_close(&k);
+}
+END_TEST
+
+/* Renewal ends a paper for good, however many attempts are made of it. */
+START_TEST(renewal_is_not_superseded)
+{
+	struct kit k = five(), thief = k;
+	struct entry_bytes b = kit_promote(&k, 0, 1), x, y;
+	struct mlog_take t;
+	struct err err;
+
+	kit_append(&k, &b);
+	thief.log = kit_copy(k.log, 7);
+	b = kit_renew(&k, 0, 1, KIT_CODE_NEXT);
+	kit_append(&k, &b);
+	x = kit_recover(&thief, KIT_CODE, 80, 5);
+	y = kit_recover_again(&thief, 80, 81, 5, &x);
+	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&y), &err), -EACCES);
+	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
+	kit_append(&thief, &y);
+	t = show(k.log, thief.log, 7, 8);
+	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
+	/* and the new paper wins over them */
+	b = kit_recover(&k, KIT_CODE_NEXT, 82, 2);
+	kit_append(&k, &b);
+	t = show(thief.log, k.log, 7, 9);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(thief.log, k.log);
+	mlog_free(thief.log);
 	kit_close(&k);
 }
 END_TEST
@@ -435,5 +564,5 @@ START_TEST(moved)
 END_TEST
 
 UNIT_MAIN("membership/take", whole_log, gap, receipts, fork, receipt_over_invalid, false_accusation,
-	  recovery, code_twice, same_recovery_again, claimed_generation, renewed_code,
-	  recovery_heals_fork, moved)
+	  recovery, code_twice, same_recovery_again, claimed_generation, renewed_code, superseded,
+	  thief_supersedes, renewal_is_not_superseded, recovery_heals_fork, moved)

@@ -167,7 +167,7 @@ START_TEST(requests_out_of_bounds_are_refused)
 	m = (struct signal_request){ .type = SIGNAL_LOG, .from = LOG_MAX_ENTRIES + 1 };
 	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
-	m = (struct signal_request){ .type = SIGNAL_LOG, .generation = LOG_MAX_ENTRIES + 1 };
+	m = (struct signal_request){ .type = SIGNAL_LOG, .generation = GENERATION_MAX + 1 };
 	ck_assert_int_gt(signal_request_encode(&m, got, sizeof(got)), 0);
 	ck_assert_int_eq(decode_request(kit_message(got, 4 + load_be32(got))), -EBADMSG);
 
