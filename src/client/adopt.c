@@ -29,7 +29,7 @@ static int make_admit(struct join *j, struct err *err)
 	snprintf(p->cluster, sizeof(p->cluster), "%s", j->cluster_name);
 	snprintf(p->node_name, sizeof(p->node_name), "%s", j->node_name);
 	snprintf(p->host, sizeof(p->host), "%s", j->server);
-	memcpy(p->signal_cert, j->signal_cert, HASH_LEN);
+	memcpy(p->signal_pin, j->signal_pin, HASH_LEN);
 	memcpy(p->invite, j->url.invite_bytes, j->url.invite_len);
 	p->invite_len = j->url.invite_len;
 	memcpy(p->invite_sig, j->url.invite_sig, SIG_LEN);
@@ -214,8 +214,8 @@ static void log_complete(struct join *j)
 	f->subnet = g->subnet;
 	snprintf(f->signal_host, sizeof(f->signal_host), "%s", j->server);
 	f->signal_port = j->port;
-	memcpy(f->signal_cert, j->signal_cert, HASH_LEN);
-	memcpy(f->signal_key, mlog_server(j->log)->key, HASH_LEN);
+	memcpy(f->signal_cert, mlog_server(j->log)->cert, HASH_LEN);
+	memcpy(f->signal_key, j->signal_pin, HASH_LEN);
 	note_conflict(j);
 	join_succeed(j);
 }
@@ -277,7 +277,7 @@ int adopt_start(struct host *h, const struct store *s, const struct invite_url *
 	j->url = *url;
 	snprintf(j->server, sizeof(j->server), "%s", url->host);
 	j->port = url->port;
-	memcpy(j->signal_cert, url->signal_cert, HASH_LEN);
+	memcpy(j->signal_pin, url->signal_key, HASH_LEN);
 	memcpy(j->cluster_id, url->invite.cluster_id, HASH_LEN);
 	if ((r = check_pending(j, err)) == 0 && (r = check_invite(j, err)) == 0)
 		r = join_connect(j, err);

@@ -44,8 +44,8 @@ struct dial {
 	struct err dns_err; /* code 0: no failure */
 	enum blame blame;
 	struct addr blamed;
-	char detail[160]; /* of the blame */
-	uint8_t got_cert[HASH_LEN];
+	char detail[160];      /* of the blame */
+	uint8_t got[HASH_LEN]; /* of what is pinned, as the blamed server showed it */
 };
 
 static void next_attempt(void *ctx);
@@ -117,13 +117,13 @@ static void fail_pin(const struct dial *d, struct err *err)
 	char want[2 * HASH_LEN + 1], got[2 * HASH_LEN + 1], at[ADDR_TEXT_MAX];
 
 	hex_encode(d->pin.by_cert ? d->pin.cert_sha256 : d->pin.key_sha256, HASH_LEN, want);
-	hex_encode(d->got_cert, HASH_LEN, got);
+	hex_encode(d->got, HASH_LEN, got);
 	refuse_set(err, REFUSAL_FINGERPRINT,
 		   "the server at %s is not the expected one; nothing was sent to it. Expected the "
 		   "fingerprint %s, got %s. Compare with the server's own; if it was installed "
 		   "again, get a new token or invite from it; if not, somebody is in between.",
 		   addr_format(&d->blamed, at), want,
-		   memcmp(d->got_cert, unknown, HASH_LEN) == 0 ? "another one" : got);
+		   memcmp(d->got, unknown, HASH_LEN) == 0 ? "another one" : got);
 }
 
 /* The attempt whose refusal says most: a missing route for one family is nothing unusual. */
@@ -249,7 +249,7 @@ static void note_blame(struct dial *d, const struct attempt *a, const struct qui
 		       const struct quic_event *ev)
 {
 	enum blame blame = blame_of(ev);
-	const uint8_t *cert;
+	const uint8_t *got;
 
 	if (blame <= d->blame)
 		return;
@@ -257,9 +257,11 @@ static void note_blame(struct dial *d, const struct attempt *a, const struct qui
 	d->blamed = a->to;
 	snprintf(d->detail, sizeof(d->detail), "%s (error %llu)",
 		 ev->detail[0] ? ev->detail : "no reason given", (unsigned long long)ev->error);
-	cert = blame == BLAME_PIN ? quic_conn_peer_cert_sha256(conn) : NULL;
-	if (cert)
-		memcpy(d->got_cert, cert, HASH_LEN);
+	if (blame != BLAME_PIN)
+		return;
+	got = d->pin.by_cert ? quic_conn_peer_cert_sha256(conn) : quic_conn_peer_key_sha256(conn);
+	if (got)
+		memcpy(d->got, got, HASH_LEN);
 }
 
 static void on_attempt(void *ctx, struct quic_conn *conn, const struct quic_event *ev)

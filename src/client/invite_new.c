@@ -100,7 +100,7 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	if (r < 0 || (r = check_params(p, node_name, err)) < 0)
 		return r;
 	snprintf(u.host, sizeof(u.host), "%s", p->cluster->signal_host);
-	memcpy(u.signal_cert, p->cluster->signal_cert, HASH_LEN);
+	memcpy(u.signal_key, p->cluster->signal_key, HASH_LEN);
 	random_fill(h, u.one_time, sizeof(u.one_time));
 	memcpy(inv->cluster_id, p->cluster->cluster_id, HASH_LEN);
 	snprintf(inv->cluster_name, sizeof(inv->cluster_name), "%s", p->cluster->cluster);
@@ -110,7 +110,7 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	inv->expiry = inv->issued + p->ttl_s;
 	random_fill(h, inv->nonce, sizeof(inv->nonce));
 	inv->head = mlog_head(p->log);
-	memcpy(inv->signal_cert, u.signal_cert, HASH_LEN);
+	memcpy(inv->signal_key, u.signal_key, HASH_LEN);
 	snprintf(inv->node_name, sizeof(inv->node_name), "%s", node_name);
 	if (p->replace && (r = set_replaced(p, inv, err)) < 0) {
 		invite_url_wipe(&u);

@@ -165,13 +165,15 @@ static void on_dial_progress(void *ctx, const char *line)
 
 int join_connect(struct join *j, struct err *err)
 {
+	bool by_cert = j->kind->pending == PENDING_SETUP;
 	struct rpc_params p = {
 		.zone = j->cluster_name,
 		.dial = {
 			.socket = j->socket,
 			.host = j->server,
 			.port = j->port,
-			.pin.by_cert = true,
+			.pin.by_cert = by_cert,
+			.pin.by_key = !by_cert,
 			.dns_timeout = DNS_TIMEOUT,
 			.timeout = DIAL_TIMEOUT,
 			.again = DIAL_AGAIN,
@@ -180,7 +182,7 @@ int join_connect(struct join *j, struct err *err)
 		},
 	};
 
-	memcpy(p.dial.pin.cert_sha256, j->signal_cert, HASH_LEN);
+	memcpy(by_cert ? p.dial.pin.cert_sha256 : p.dial.pin.key_sha256, j->signal_pin, HASH_LEN);
 	memcpy(p.cluster_id, j->cluster_id, HASH_LEN);
 	return rpc_open(j->host, &p, &ops, j, err, &j->rpc);
 }

@@ -48,7 +48,7 @@ struct join {
 	char cluster_name[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
 	char server[HOST_TEXT_MAX + 1];
 	uint16_t port;
-	uint8_t signal_cert[HASH_LEN];
+	uint8_t signal_pin[HASH_LEN]; /* setup: of the certificate; adopt: of its key */
 	uint8_t cluster_id[HASH_LEN]; /* zeros for setup */
 	struct setup_params setup;    /* texts are not kept in it */
 	char code[BOOTSTRAP_CODE_TEXT_MAX];

@@ -18,7 +18,7 @@ ptrdiff_t pending_encode(const struct pending *p, void *out, size_t cap)
 	cbor_put_text(&w, p->node_name);
 	cbor_put_text(&w, p->host);
 	cbor_put_uint(&w, p->port);
-	cbor_put_bytes(&w, p->signal_cert, HASH_LEN);
+	cbor_put_bytes(&w, p->signal_pin, HASH_LEN);
 	cbor_put_bytes(&w, p->seed, SIGN_SEED_LEN);
 	cbor_put_bytes(&w, p->entry.data, p->entry.len);
 	if (p->kind == PENDING_SETUP) {
@@ -83,7 +83,7 @@ int pending_decode(struct span bytes, struct pending *ret)
 	cbor_get_text_copy(&r, p.node_name, sizeof(p.node_name));
 	cbor_get_text_copy(&r, p.host, sizeof(p.host));
 	p.port = (uint16_t)cbor_get_uint(&r, UINT16_MAX);
-	cbor_get_bytes_fixed(&r, p.signal_cert, HASH_LEN);
+	cbor_get_bytes_fixed(&r, p.signal_pin, HASH_LEN);
 	cbor_get_bytes_fixed(&r, p.seed, SIGN_SEED_LEN);
 	p.entry.len = copy_span(cbor_get_bytes(&r, 1, sizeof(p.entry.data)), p.entry.data);
 	get_kind_parts(&r, &p);

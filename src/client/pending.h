@@ -6,7 +6,7 @@
  * and a request that came to nothing leaves no key behind. Deterministic CBOR:
  *
  *	[version: 1, kind: 1 setup or 2 adopt, cluster: tstr, node_name: tstr, host: tstr,
- *	 port: uint, signal_cert: bstr(32), key: bstr(32), entry: bstr,
+ *	 port: uint, signal_pin: bstr(32), key: bstr(32), entry: bstr,
  *	 setup: code: tstr, adopt: invite: bstr,
  *	 setup: recovery_code: tstr, adopt: invite_sig: bstr(64)]
  */
@@ -24,10 +24,10 @@ struct pending {
 	char cluster[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
-	uint8_t signal_cert[HASH_LEN];
-	uint8_t seed[SIGN_SEED_LEN];		    /* the identity that signed it */
-	struct entry_bytes entry;		    /* genesis or admit */
-	char code[BOOTSTRAP_CODE_TEXT_MAX];	    /* setup */
+	uint8_t signal_pin[HASH_LEN];	    /* setup: of its certificate; adopt: of its key */
+	uint8_t seed[SIGN_SEED_LEN];	    /* the identity that signed it */
+	struct entry_bytes entry;	    /* genesis or admit */
+	char code[BOOTSTRAP_CODE_TEXT_MAX]; /* setup */
 	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup */
 	uint8_t invite[INVITE_MAX_BYTES];	    /* adopt */
 	size_t invite_len;

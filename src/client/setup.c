@@ -152,7 +152,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	snprintf(p->node_name, sizeof(p->node_name), "%s", j->node_name);
 	snprintf(p->host, sizeof(p->host), "%s", j->server);
 	snprintf(p->code, sizeof(p->code), "%s", j->code);
-	memcpy(p->signal_cert, j->signal_cert, HASH_LEN);
+	memcpy(p->signal_pin, j->signal_pin, HASH_LEN);
 
 	snprintf(g.name, sizeof(g.name), "%s", j->cluster_name);
 	snprintf(g.node_name, sizeof(g.node_name), "%s", j->node_name);
@@ -286,10 +286,10 @@ int setup_start(struct host *h, const struct store *s, const struct setup_params
 	snprintf(j->server, sizeof(j->server), "%s", p->host);
 	j->port = p->port;
 	snprintf(j->code, sizeof(j->code), "%s", p->code);
-	memcpy(j->signal_cert, p->signal_cert, HASH_LEN);
+	memcpy(j->signal_pin, p->signal_cert, HASH_LEN);
 	j->setup.has_subnet = p->has_subnet;
 	j->setup.subnet = p->subnet;
-	if (j->has_pending && memcmp(j->pending.signal_cert, p->signal_cert, HASH_LEN) != 0)
+	if (j->has_pending && memcmp(j->pending.signal_pin, p->signal_cert, HASH_LEN) != 0)
 		r = err_set(err, -EEXIST,
 			    "an earlier 'mlsh setup' of %s with another signal "
 			    "server (%s) is unfinished: run that again to complete it, or `mlsh "

@@ -21,7 +21,7 @@ void invite_put(struct cbor_writer *w, const struct invite *inv)
 	cbor_put_bytes(w, inv->nonce, NONCE_LEN);
 	cbor_put_uint(w, inv->head.seq);
 	cbor_put_bytes(w, inv->head.hash, HASH_LEN);
-	cbor_put_bytes(w, inv->signal_cert, HASH_LEN);
+	cbor_put_bytes(w, inv->signal_key, HASH_LEN);
 	cbor_put_text(w, inv->node_name);
 	if (inv->replaces)
 		cbor_put_bytes(w, inv->replace.bytes, NODE_ID_LEN);
@@ -41,7 +41,7 @@ static void invite_get(struct cbor_reader *r, struct invite *inv)
 	cbor_get_bytes_fixed(r, inv->nonce, NONCE_LEN);
 	inv->head.seq = cbor_get_uint(r, LOG_MAX_ENTRIES - 1);
 	cbor_get_bytes_fixed(r, inv->head.hash, HASH_LEN);
-	cbor_get_bytes_fixed(r, inv->signal_cert, HASH_LEN);
+	cbor_get_bytes_fixed(r, inv->signal_key, HASH_LEN);
 	cbor_get_text_copy(r, inv->node_name, sizeof(inv->node_name));
 	inv->replaces = !cbor_get_null(r);
 	if (inv->replaces)

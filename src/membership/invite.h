@@ -30,7 +30,7 @@ struct invite {
 	uint64_t issued, expiry; /* seconds since 1970 */
 	uint8_t nonce[NONCE_LEN];
 	struct head head; /* that the sponsor knew */
-	uint8_t signal_cert[HASH_LEN];
+	uint8_t signal_key[HASH_LEN];
 	char node_name[LABEL_MAX + 1]; /* "": any */
 	bool replaces;
 	struct node_id replace; /* the member whose name and address the new node takes over */
@@ -51,7 +51,7 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err) MUST_C
 struct invite_url {
 	char host[HOST_TEXT_MAX + 1]; /* without brackets, as hostport_parse returns it */
 	uint16_t port;
-	uint8_t signal_cert[HASH_LEN];
+	uint8_t signal_key[HASH_LEN];
 	uint8_t invite_bytes[INVITE_MAX_BYTES];
 	size_t invite_len;
 	uint8_t invite_sig[SIG_LEN];

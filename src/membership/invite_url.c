@@ -39,7 +39,7 @@ static int json_format(const struct invite_url *u, char out[JSON_MAX])
 	char key[BASE64URL_LEN(SIGN_SEED_LEN) + 1];
 	int len;
 
-	hex_encode(u->signal_cert, HASH_LEN, signal);
+	hex_encode(u->signal_key, HASH_LEN, signal);
 	base64url_encode(u->invite_bytes, u->invite_len, invite);
 	base64url_encode(u->invite_sig, SIG_LEN, sig);
 	base64url_encode(u->one_time, SIGN_SEED_LEN, key);
@@ -134,7 +134,7 @@ static int json_parse(const char *json, struct invite_url *u, struct err *err)
 				      "upgrade mlsh on this machine");
 		return damaged(err, "its content is not an invite");
 	}
-	if (!take(&at, JSON_SIGNAL) || !take_hash(&at, u->signal_cert) || !take(&at, JSON_INVITE))
+	if (!take(&at, JSON_SIGNAL) || !take_hash(&at, u->signal_key) || !take(&at, JSON_INVITE))
 		return damaged(err, "the server's fingerprint in it is incomplete");
 	invite_len = take_base64(&at, u->invite_bytes, sizeof(u->invite_bytes));
 	if (invite_len <= 0 || !take(&at, JSON_SIG))
@@ -166,7 +166,7 @@ static int check_parts(const struct invite_url *u, struct err *err)
 {
 	uint8_t key[KEY_LEN];
 
-	if (memcmp(u->signal_cert, u->invite.signal_cert, HASH_LEN) != 0)
+	if (memcmp(u->signal_key, u->invite.signal_key, HASH_LEN) != 0)
 		return damaged(err, "its server fingerprint was altered");
 	if (seed_public(u->one_time, key) < 0)
 		return err_set(err, -ENOMEM, "out of memory");

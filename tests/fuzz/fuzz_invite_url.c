@@ -25,7 +25,7 @@ static void try_url(const char *text)
 	}
 	must(invite_url_format(&u, again, sizeof(again), &err) == 0);
 	must(strcmp(text, again) == 0);
-	must(memcmp(u.signal_cert, u.invite.signal_cert, HASH_LEN) == 0);
+	must(memcmp(u.signal_key, u.invite.signal_key, HASH_LEN) == 0);
 }
 
 static void try_host(const char *text)

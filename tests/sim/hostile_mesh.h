@@ -88,7 +88,7 @@ static inline struct entry_bytes admit_entry(struct mesh_node *sponsor, const ch
 
 	memcpy(inv.cluster_id, mlog_cluster_id(log_of(sponsor)), HASH_LEN);
 	snprintf(inv.cluster_name, sizeof(inv.cluster_name), MESH_CLUSTER);
-	memcpy(inv.signal_cert, mlog_server(log_of(sponsor))->cert, HASH_LEN);
+	memcpy(inv.signal_key, mlog_server(log_of(sponsor))->key, HASH_LEN);
 	SIM_CHECK_OK(sponsor->mesh->w, seed_public(one_time, inv.key));
 	SIM_CHECK_OK(sponsor->mesh->w, invite_make(&inv, by, bytes, &len, sig, &err));
 	SIM_CHECK_OK(sponsor->mesh->w, identity_new(sponsor->host, &err, &stranger));

@@ -167,7 +167,7 @@ static inline struct raw_invite raw_invite_fields(struct raw *sponsor, uint64_t 
 	i.inv.issued = raw_now_s(sponsor);
 	i.inv.expiry = i.inv.issued + ttl_s;
 	i.inv.head = mlog_head(sponsor->log);
-	memcpy(i.inv.signal_cert, sponsor->g->cert, HASH_LEN);
+	memcpy(i.inv.signal_key, quic_conn_peer_key_sha256(sponsor->c), HASH_LEN);
 	return i;
 }
 

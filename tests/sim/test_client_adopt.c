@@ -67,7 +67,7 @@ START_TEST(adopt_refusals_leave_nothing)
 
 	/* Wrong fingerprint. */
 	other = url;
-	other.signal_cert[3] ^= 1;
+	other.signal_key[3] ^= 1;
 	kit_adopt(laptop, &other);
 	KIT_REFUSED(laptop, REFUSAL_FINGERPRINT);
 	ck_assert(kit_has_nothing(laptop));

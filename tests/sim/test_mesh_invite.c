@@ -166,7 +166,7 @@ START_TEST(refused_for_good_reasons)
 	bad.invite_sig[10] ^= 1;
 	expect_refused(late, &bad, REFUSAL_TAMPERED);
 	bad = url;
-	bad.signal_cert[0] ^= 1;
+	bad.signal_key[0] ^= 1;
 	expect_refused(late, &bad, REFUSAL_FINGERPRINT);
 	bad = url;
 	bad.port = 4434;

@@ -44,7 +44,7 @@ static struct entry_bytes forge_admit(struct mesh *m, const struct mlog *log,
 	snprintf(inv.cluster_name, sizeof(inv.cluster_name), MESH_CLUSTER);
 	inv.issued = (uint64_t)clock_wall_s(m->server_host);
 	inv.expiry = inv.issued + 3600;
-	memcpy(inv.signal_cert, mlog_server(log)->cert, HASH_LEN);
+	memcpy(inv.signal_key, mlog_server(log)->key, HASH_LEN);
 	SIM_CHECK_OK(m->w, seed_public(one_time, inv.key));
 	SIM_CHECK_OK(m->w, invite_make(&inv, sponsor, bytes, &len, sig, &err));
 	if (!node_id_equal(&named, &inv.sponsor)) { /* in the name of another: not signed by it */

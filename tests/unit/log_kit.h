@@ -187,7 +187,7 @@ static inline struct kit_invite kit_invite_fields(const struct kit *k, unsigned 
 	i.inv.expiry = k->now_s + 3600;
 	store_be32(i.inv.nonce, n);
 	i.inv.head = mlog_head(k->log);
-	memset(i.inv.signal_cert, 0x11, HASH_LEN);
+	memset(i.inv.signal_key, 0x11, HASH_LEN);
 	return i;
 }
 

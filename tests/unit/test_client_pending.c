@@ -11,7 +11,7 @@ static struct pending example(enum pending_kind kind)
 	strcpy(p.cluster, "homelab");
 	strcpy(p.node_name, "nas");
 	strcpy(p.host, "signal.example.org");
-	memset(p.signal_cert, 0x11, HASH_LEN);
+	memset(p.signal_pin, 0x11, HASH_LEN);
 	memset(p.seed, 0x33, SIGN_SEED_LEN);
 	p.entry.len = 300;
 	memset(p.entry.data, 0x5a, p.entry.len);

@@ -12,7 +12,7 @@ static struct invite_url kit_url(const struct kit *k)
 	strcpy(i.inv.node_name, "printer");
 	i.inv.role = ROLE_ADMIN;
 	kit_invite_sign(&i, k->admin);
-	memcpy(u.signal_cert, i.inv.signal_cert, HASH_LEN);
+	memcpy(u.signal_key, i.inv.signal_key, HASH_LEN);
 	memcpy(u.invite_bytes, i.bytes, i.len);
 	u.invite_len = i.len;
 	memcpy(u.invite_sig, i.sig, SIG_LEN);
@@ -66,7 +66,7 @@ START_TEST(invite_comes_back)
 	ck_assert_mem_eq(back.nonce, i.inv.nonce, NONCE_LEN);
 	ck_assert_uint_eq(back.head.seq, 0);
 	ck_assert_mem_eq(back.head.hash, mlog_cluster_id(k.log), HASH_LEN);
-	ck_assert_mem_eq(back.signal_cert, i.inv.signal_cert, HASH_LEN);
+	ck_assert_mem_eq(back.signal_key, i.inv.signal_key, HASH_LEN);
 	ck_assert_str_eq(back.node_name, "printer");
 	ck_assert_mem_eq(back.key, i.inv.key, KEY_LEN);
 	ck_assert_int_eq(key_verify(identity_key(k.admin), "invite", i.inv.cluster_id,
@@ -168,7 +168,7 @@ START_TEST(url_comes_back)
 		ck_assert_int_eq(invite_url_parse(text, &back, &err), 0);
 		ck_assert_str_eq(back.host, u.host);
 		ck_assert_uint_eq(back.port, u.port);
-		ck_assert_mem_eq(back.signal_cert, u.signal_cert, HASH_LEN);
+		ck_assert_mem_eq(back.signal_key, u.signal_key, HASH_LEN);
 		ck_assert_uint_eq(back.invite_len, u.invite_len);
 		ck_assert_mem_eq(back.invite_bytes, u.invite_bytes, u.invite_len);
 		ck_assert_mem_eq(back.invite_sig, u.invite_sig, SIG_LEN);
@@ -430,7 +430,7 @@ START_TEST(parts_that_do_not_fit_are_noticed)
 	struct invite_url u = kit_url(&k), other = u;
 	char text[INVITE_URL_MAX];
 
-	other.signal_cert[5] ^= 1;
+	other.signal_key[5] ^= 1;
 	format(&other, text);
 	check_damaged(text);
 	other = u;

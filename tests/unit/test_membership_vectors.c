@@ -118,7 +118,7 @@ static void add_url(const struct kit_invite *i)
 	struct invite_url u = { .host = "signal.example.org", .port = SIGNAL_PORT };
 	char text[INVITE_URL_MAX];
 
-	memcpy(u.signal_cert, i->inv.signal_cert, HASH_LEN);
+	memcpy(u.signal_key, i->inv.signal_key, HASH_LEN);
 	memcpy(u.invite_bytes, i->bytes, i->len);
 	u.invite_len = i->len;
 	memcpy(u.invite_sig, i->sig, SIG_LEN);

@@ -45,7 +45,7 @@ START_TEST(invite_altered)
 		else if (field == 3)
 			strcpy(inv->node_name, "node2");
 		else if (field == 4)
-			inv->signal_cert[0] ^= 1;
+			inv->signal_key[0] ^= 1;
 		else
 			inv->issued++;
 		invite_put(&w, inv);
