@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command setup_command, invite_command, adopt_command, connect_command,
 	disconnect_command, status_command, nodes_command, ping_command, why_command,
-	netcheck_command, forget_command;
+	netcheck_command, forget_command, invites_command;
 
 /*
  * Runs a program's main function, which returns an exit code, with SIGPIPE ignored. Returns
@@ -64,6 +64,9 @@ int cli_confirm(const char *command, bool yes, const char *question);
 /* A whole number of seconds in [min, max]. -EINVAL with a message. */
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err) MUST_CHECK;
+/* The same for any whole number. */
+int cli_parse_number(const char *option, const char *text, uint64_t min, uint64_t max,
+		     uint64_t *ret, struct err *err) MUST_CHECK;
 /* A variable of the environment; `otherwise` when it is not set or empty. */
 const char *cli_env(const char *name, const char *otherwise);
 /* "on" or "off": may the gateway be asked to map ports? -EINVAL with a message. */
@@ -117,12 +120,6 @@ int daemon_stream(struct cli *c, const struct control_request *r, uint64_t timeo
 int cli_wait(struct cli *c, uint64_t ns) MUST_CHECK;
 /* Turns {"ok":false,...} into an error. 0 for anything else. */
 int daemon_reply_check(const struct daemon_reply *r, struct err *err) MUST_CHECK;
-
-/* --- open invites that the daemon has not been told of yet --- */
-int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s,
-	      struct err *err) MUST_CHECK;
-/* Tells the daemon of all of them and forgets them. Failures leave them for the next time. */
-void notes_flush(struct cli *c, const char *cluster);
 
 /* Prints the QR code of a text on a terminal, two modules a character, or a line that says why not.
  * Returns false if the text is too long for one. */

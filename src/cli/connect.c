@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/notes.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 

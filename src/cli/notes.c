@@ -1,104 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * `<cluster>.invites`: invites that were made while no daemon could be told of them. The daemon
- * cancels an invite in the log when it runs out unused, so it has to know of each.
- */
+/* The user's list of open invites, and what the daemon has to know of it. */
+#include "cli/notes.h"
+
 #include <stdio.h>
 
-#include "cli/cli.h"
-#include "proto/cbor.h"
-#include "client/invites.h"
-
-#define NOTES_FILE_MAX 8192
-
-static int notes_load(struct cli *c, const char *path, struct invite_list *ret, struct err *err)
+int notes_open(struct cli *c, const char *cluster, const struct mlog *l, struct invite_book *ret,
+	       struct err *err)
 {
-	struct invite_list l = { 0 };
-	struct buf b = { 0 };
-	int rc = file_read(c->host, path, NOTES_FILE_MAX, err, &b);
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(c->host), 0);
+	int rc = invite_book_load(c->host, &c->store, cluster, ret, err);
 
+	if (rc == 0 && invite_book_clear(ret, l, now_s))
+		rc = invite_book_save(c->host, &c->store, cluster, ret, err);
 	if (rc < 0)
-		return rc;
-	struct cbor_reader r = cbor_reader_of(span_of(b.data, b.len));
-	l.n = cbor_get_array_len(&r, INVITES_MAX);
-	for (size_t i = 0; i < l.n; i++) {
-		cbor_get_array(&r, 2);
-		cbor_get_bytes_fixed(&r, l.item[i].nonce, NONCE_LEN);
-		l.item[i].expiry_s = cbor_get_uint(&r, UINT64_MAX);
-	}
-	rc = cbor_reader_end(&r);
-	buf_free(&b);
-	if (rc < 0)
-		return err_set(
-			err, rc,
-			"%s is damaged; remove it (open invites then only run out by the clock)",
-			path);
-	*ret = l;
-	return 0;
+		invite_book_free(ret);
+	return rc;
 }
 
-static int notes_save(struct cli *c, const char *path, const struct invite_list *l, struct err *err)
+int notes_room(const struct invite_book *b, const char *cluster, uint64_t n, struct err *err)
 {
-	uint8_t bytes[NOTES_FILE_MAX];
-	struct cbor_writer w = cbor_writer_of(bytes, sizeof(bytes));
-
-	cbor_put_array(&w, l->n);
-	for (size_t i = 0; i < l->n; i++) {
-		cbor_put_array(&w, 2);
-		cbor_put_bytes(&w, l->item[i].nonce, NONCE_LEN);
-		cbor_put_uint(&w, l->item[i].expiry_s);
-	}
-	struct span s = cbor_writer_span(&w);
-	return file_write(c->host, path, s.data, s.len, 0600, err);
+	if (n <= INVITES_MAX - b->n)
+		return 0;
+	return err_set(err, -ENOSPC,
+		       "%zu invites for %s are open here, and %d is the limit: `mlsh invites %s` "
+		       "lists them, `mlsh cancel` ends one before its time",
+		       b->n, cluster, INVITES_MAX, cluster);
 }
 
-int notes_add(struct cli *c, const char *cluster, const uint8_t nonce[NONCE_LEN], uint64_t expiry_s,
-	      struct err *err)
+static int tell_daemon(struct cli *c, const char *cluster, const struct invite_note *n)
 {
-	struct invite_note n = { .expiry_s = expiry_s };
-	struct invite_list l = { 0 };
-	char path[STORE_PATH_MAX];
-	int rc = store_cluster_path(&c->store, cluster, STORE_INVITES, path, err);
+	struct control_request r = { .verb = CONTROL_INVITE_MADE,
+				     .expiry_s = n->expiry_s,
+				     .promote = n->promote };
+	struct daemon_reply reply = { 0 };
+	struct err err = { 0 };
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	memcpy(n.nonce, nonce, NONCE_LEN);
-	rc = notes_load(c, path, &l, err);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	rc = invites_add(&l, &n);
-	if (rc < 0)
-		return err_set(err, rc,
-			       "%d invites for %s are open here, which is the limit. Wait until "
-			       "some are used or have run out; mlshtund clears them while the "
-			       "cluster is connected (`mlsh status %s`)",
-			       INVITES_MAX, cluster, cluster);
-	return notes_save(c, path, &l, err);
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	memcpy(r.nonce, n->nonce, NONCE_LEN);
+	rc = daemon_call(c, &r, &err, &reply);
+	if (rc == 0)
+		rc = daemon_reply_check(&reply, &err);
+	daemon_reply_free(&reply);
+	return rc;
 }
 
 void notes_flush(struct cli *c, const char *cluster)
 {
-	struct invite_list l = { 0 };
-	char path[STORE_PATH_MAX];
+	struct invite_book b;
 	struct err err = { 0 };
+	bool any = false;
 
-	if (store_cluster_path(&c->store, cluster, STORE_INVITES, path, &err) < 0 ||
-	    notes_load(c, path, &l, &err) < 0)
+	if (notes_open(c, cluster, NULL, &b, &err) < 0)
 		return;
-	for (size_t i = 0; i < l.n; i++) {
-		struct control_request r = { .verb = CONTROL_INVITE_MADE,
-					     .expiry_s = l.item[i].expiry_s };
-		struct daemon_reply reply = { 0 };
-
-		snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-		memcpy(r.nonce, l.item[i].nonce, NONCE_LEN);
-		if (daemon_call(c, &r, &err, &reply) < 0)
-			return;
-		int rc = daemon_reply_check(&reply, &err);
-		daemon_reply_free(&reply);
-		if (rc < 0)
-			return;
+	for (size_t i = 0; i < b.n; i++) {
+		if (b.item[i].told)
+			continue;
+		if (tell_daemon(c, cluster, &b.item[i].note) < 0)
+			break;
+		any = b.item[i].told = true;
 	}
-	if (file_remove(c->host, path) < 0)
-		log_warn(host_log(c->host), "%s could not be removed", path);
+	if (any && invite_book_save(c->host, &c->store, cluster, &b, &err) < 0)
+		log_warn(host_log(c->host), "%s", err.text);
+	invite_book_free(&b);
 }

@@ -184,6 +184,21 @@ static void print_removals(struct json_object *o)
 	}
 }
 
+/* Nodes that joined with an invite for an admin that was made here. */
+static void print_promotions(struct json_object *o)
+{
+	struct json_object *list = json_object_object_get(o, "promotions");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		const char *node = json_object_get_string(json_object_array_get_idx(list, i));
+
+		table_line("  invited   ",
+			   "%s joined with your invite for an admin; `mlsh promote %s.%s` makes "
+			   "it one",
+			   node, node, js(o, "name"));
+	}
+}
+
 static void print_cluster(struct json_object *o)
 {
 	const char *fork = js(json_object_object_get(o, "log"), "fork");
@@ -198,6 +213,7 @@ static void print_cluster(struct json_object *o)
 	print_removals(o);
 	if (*js(o, "error"))
 		table_line("  error     ", "%s", js(o, "error"));
+	print_promotions(o);
 	print_host(o);
 	print_signal(o);
 	print_mapping(o);

@@ -23,25 +23,15 @@ void invites_remove(struct invite_list *l, const uint8_t nonce[NONCE_LEN])
 	}
 }
 
-const struct invite_note *invites_expired(const struct invite_list *l, uint64_t now_s)
+bool invites_drop_expired(struct invite_list *l, uint64_t now_s)
 {
-	const struct invite_note *first = NULL;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->item[i].expiry_s < now_s &&
-		    (!first || l->item[i].expiry_s < first->expiry_s))
-			first = &l->item[i];
-	return first;
-}
+		if (l->item[i].expiry_s >= now_s)
+			l->item[kept++] = l->item[i];
+	bool any = kept < l->n;
 
-uint64_t invites_next_s(const struct invite_list *l, uint64_t now_s)
-{
-	uint64_t next = UINT64_MAX;
-
-	for (size_t i = 0; i < l->n; i++) {
-		uint64_t expiry = l->item[i].expiry_s;
-
-		next = MIN(next, expiry < now_s ? 0 : expiry - now_s + 1);
-	}
-	return next;
+	l->n = kept;
+	return any;
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invites that this node made and nobody has used yet: nonce and expiry. The sponsor's daemon
- * cancels each in the log when it has run out, so that it is dead by the log's word and not only by
- * the clock.
+ * What a daemon knows of the invites that its node made: it says who used one, and promotes that
+ * node if the sponsor has agreed to it.
  */
 #ifndef MLSH_CLIENT_INVITES_H
 #define MLSH_CLIENT_INVITES_H
 
 #include "membership/entry.h"
 
-#define INVITES_MAX 64
+#define INVITES_MAX 1024 /* open ones of one cluster on one machine */
 
 struct invite_note {
 	uint8_t nonce[NONCE_LEN];
 	uint64_t expiry_s;
+	bool promote; /* make an admin of the node that joins with it */
 };
 
 struct invite_list {
@@ -24,9 +24,7 @@ struct invite_list {
 /* Already there is no error; -ENOSPC when full. */
 int invites_add(struct invite_list *l, const struct invite_note *n) MUST_CHECK;
 void invites_remove(struct invite_list *l, const uint8_t nonce[NONCE_LEN]);
-/* The one that ran out first, if any has at now_s; else NULL. */
-const struct invite_note *invites_expired(const struct invite_list *l, uint64_t now_s);
-/* Seconds until the next one runs out; UINT64_MAX if there is none. */
-uint64_t invites_next_s(const struct invite_list *l, uint64_t now_s);
+/* Drops those that ran out before `now_s`. Returns true if there were any. */
+bool invites_drop_expired(struct invite_list *l, uint64_t now_s);
 
 #endif

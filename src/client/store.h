@@ -16,7 +16,7 @@
 #define STORE_LOG ".log"
 #define STORE_VERIFIED ".verified" /* how far the log was verified: a mark */
 #define STORE_PENDING ".pending"
-#define STORE_INVITES ".invites" /* made while no daemon could be told of them */
+#define STORE_INVITES ".invites" /* open ones: invite_book.h */
 #define STORE_LOCK ".lock"	 /* held while the cluster runs in the foreground */
 #define STORE_KEY "key.pem"	 /* of an identity */
 #define STORE_CERT "cert.pem"

@@ -4,7 +4,7 @@
 
 #include "proto/cbor.h"
 
-#define REQUEST_ELEMENTS 10
+#define REQUEST_ELEMENTS 11
 #define ELEMENTS_MAX 16 /* of another version */
 
 /* How many sizes of files a request of this verb names. */
@@ -23,6 +23,7 @@ ptrdiff_t control_request_encode(const struct control_request *r, void *buf, siz
 	cbor_put_text(&w, r->cluster);
 	cbor_put_bytes(&w, r->nonce, sizeof(r->nonce));
 	cbor_put_uint(&w, r->expiry_s);
+	cbor_put_bool(&w, r->promote);
 	cbor_put_text(&w, r->node);
 	cbor_put_uint(&w, r->count);
 	cbor_put_uint(&w, r->interval_ms);
@@ -55,6 +56,7 @@ int control_request_decode(struct span in, struct control_request *ret)
 	cbor_get_text_copy(&r, m.cluster, sizeof(m.cluster));
 	cbor_get_bytes_fixed(&r, m.nonce, sizeof(m.nonce));
 	m.expiry_s = cbor_get_uint(&r, UINT64_MAX);
+	m.promote = cbor_get_bool(&r);
 	cbor_get_text_copy(&r, m.node, sizeof(m.node));
 	m.count = (uint32_t)cbor_get_uint(&r, UINT32_MAX);
 	m.interval_ms = (uint32_t)cbor_get_uint(&r, UINT32_MAX);

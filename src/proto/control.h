@@ -12,7 +12,7 @@
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
 #define DAEMON_STATE_DIR "/var/lib/mlsh" /* where the daemon keeps what it knows */
-#define CONTROL_VERSION 5
+#define CONTROL_VERSION 6
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_USER "mlshtund" /* of the daemon */
 #define CONTROL_REQUEST_MAX 256
@@ -29,7 +29,7 @@ enum control_verb {
 	CONTROL_NODES,
 	CONTROL_WATCH,	     /* a status reply now and after each change of the cluster's state */
 	CONTROL_LOG,	     /* the membership log in its file form, not JSON */
-	CONTROL_INVITE_MADE, /* nonce and expiry of an invite: cancelled when it runs out unused */
+	CONTROL_INVITE_MADE, /* nonce and expiry of an invite, and whether to promote who uses it */
 	CONTROL_PING,	     /* replies as things happen, until the last one */
 	CONTROL_NETCHECK,    /* this machine's own connection */
 	CONTROL_WHY,	     /* the paths to one node */
@@ -58,6 +58,7 @@ struct control_request {
 	char cluster[LABEL_MAX + 1];
 	uint8_t nonce[CONTROL_NONCE_LEN]; /* invite_made */
 	uint64_t expiry_s;		  /* invite_made */
+	bool promote;			  /* invite_made */
 	char node[LABEL_MAX + 1];	  /* ping, why; else "" */
 	uint32_t count, interval_ms;	  /* ping */
 	bool until_direct;		  /* ping */

@@ -384,7 +384,7 @@ static void do_log(struct control_conn *c, struct daemon_cluster *cl,
 static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl,
 			   const struct control_request *r)
 {
-	struct invite_note note = { .expiry_s = r->expiry_s };
+	struct invite_note note = { .expiry_s = r->expiry_s, .promote = r->promote };
 	struct err err = { 0 };
 	int rc;
 

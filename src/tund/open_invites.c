@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Open invites: one is cancelled at a time, while there is a server to put the entry in order. */
+/*
+ * Open invites: those that were used or have run out are struck off. One node is promoted at a
+ * time, while there is a server to put the entry in order; its note stays until that has happened.
+ */
 #include "tund/open_invites.h"
 
 #include <stdlib.h>
 
-#define AGAIN (60 * NS_PER_S) /* after a cancel that failed */
+#define AGAIN (60 * NS_PER_S) /* after a promotion that failed */
 #define LOOK_MAX_S 3600	      /* the wall clock may be set meanwhile */
+#define LATE_S 600	      /* a server's clock may be so much behind ours */
 
 struct open_invites {
 	struct host *h;
@@ -13,7 +17,7 @@ struct open_invites {
 	struct session *session;
 	struct timer *timer;
 	struct invite_list list;
-	uint8_t cancelling[NONCE_LEN];
+	uint8_t promoting[NONCE_LEN];
 	bool running;
 };
 
@@ -23,86 +27,143 @@ static void changed(struct open_invites *v)
 		v->cfg.changed(v->cfg.ctx);
 }
 
-void open_invites_log_grew(struct open_invites *v)
+/* --- who used one ----------------------------------------------------------------------------- */
+
+static const struct member *member_of(const struct open_invites *v, const struct node_id *id)
+{
+	return roster_by_id(mlog_roster(v->cfg.log), id, ROSTER_CURRENT);
+}
+
+/* The node that is to be made an admin; NULL: there is none, or no need any more. */
+static const struct member *to_promote(const struct open_invites *v, const struct invite_note *n)
+{
+	const struct member *m = n->promote ? mlog_invite_redeemer(v->cfg.log, n->nonce) : NULL;
+	const struct member *self = member_of(v, &v->cfg.cluster->node_id);
+
+	if (!m || !member_is_current(m) || !self || self->role != ROLE_ADMIN)
+		return NULL;
+	/* It was one, and somebody decided otherwise. */
+	return m->role == ROLE_NODE && m->role_seq == m->joined_seq ? m : NULL;
+}
+
+static void tell_used(const struct open_invites *v, const struct invite_note *n)
+{
+	const char *cluster = v->cfg.cluster->cluster;
+	const struct member *m = mlog_invite_redeemer(v->cfg.log, n->nonce);
+
+	if (m && m->invited_role == ROLE_ADMIN && !n->promote)
+		log_info(host_log(v->h),
+			 "%s: %s joined with your invite for an admin; `mlsh promote %s.%s` makes "
+			 "it one",
+			 cluster, m->name, m->name, cluster);
+	else if (m)
+		log_info(host_log(v->h), "%s: %s joined with your invite", cluster, m->name);
+}
+
+/* Strikes off those that were used or cancelled, except those of nodes that are to be promoted. */
+static bool clear_used(struct open_invites *v)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < v->list.n;) {
-		uint8_t nonce[NONCE_LEN];
+		struct invite_note n = v->list.item[i];
 
-		memcpy(nonce, v->list.item[i].nonce, NONCE_LEN);
-		if (!mlog_invite_used(v->cfg.log, nonce)) {
+		if (!mlog_invite_used(v->cfg.log, n.nonce) || to_promote(v, &n)) {
 			i++;
 			continue;
 		}
-		const struct member *m = mlog_invite_redeemer(v->cfg.log, nonce);
-		if (m)
-			log_info(host_log(v->h), "%s: %s joined with your invite",
-				 v->cfg.cluster->cluster, m->name);
-		invites_remove(&v->list, nonce);
+		tell_used(v, &n);
+		invites_remove(&v->list, n.nonce);
 		any = true;
 	}
-	if (any)
-		changed(v);
+	return any;
 }
 
-static int make_cancel(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
+void open_invites_log_grew(struct open_invites *v)
+{
+	if (clear_used(v))
+		changed(v);
+	timer_set_in(v->timer, 0);
+}
+
+/* --- promoting -------------------------------------------------------------------------------- */
+
+static int make_promote(void *ctx, const struct head *head, struct entry_bytes *ret,
+			struct err *err)
 {
 	struct open_invites *v = ctx;
 	struct signer self = { .identity = v->cfg.identity };
-	struct entry e = { .type = ENTRY_CANCEL,
+	struct invite_note n = { .promote = true };
+	struct entry e = { .type = ENTRY_PROMOTE,
 			   .time_s = (uint64_t)MAX(clock_wall_s(v->h), 0),
 			   .author = v->cfg.cluster->node_id,
-			   .base = *head,
-			   .cancel.what = CANCEL_INVITE };
+			   .base = *head };
+	const struct member *m;
 
-	if (mlog_invite_used(v->cfg.log, v->cancelling))
-		return err_set(err, -EALREADY, "the invite was used or cancelled meanwhile");
-	memcpy(e.cancel.nonce, v->cancelling, NONCE_LEN);
+	memcpy(n.nonce, v->promoting, NONCE_LEN);
+	m = to_promote(v, &n);
+	if (!m)
+		return err_set(err, -EALREADY, "there is nobody to promote any more");
+	e.promote.id = m->id;
+	memcpy(e.promote.key_sha256, m->key_sha256, HASH_LEN);
 	return entry_make(&e, v->cfg.cluster->cluster_id, &self, NULL, ret, err);
 }
 
-static void on_cancel_done(void *ctx, const struct err *err)
+static void on_promote_done(void *ctx, const struct err *err)
 {
 	struct open_invites *v = ctx;
 
 	v->running = false;
 	if (err && err->code != -EALREADY)
-		log_debug(host_log(v->h), "invite not cancelled yet: %s", err->text);
-	else
-		invites_remove(&v->list, v->cancelling);
-	changed(v);
+		log_warn(host_log(v->h), "%s: a node that joined is not an admin yet: %s",
+			 v->cfg.cluster->cluster, err->text);
+	else if (clear_used(v))
+		changed(v);
 	timer_set_in(v->timer, err ? AGAIN : 0);
 }
 
-/* Cancels the next invite that has run out. */
+static const struct invite_note *next_to_promote(const struct open_invites *v)
+{
+	for (size_t i = 0; i < v->list.n; i++)
+		if (to_promote(v, &v->list.item[i]))
+			return &v->list.item[i];
+	return NULL;
+}
+
 static void on_timer(void *ctx)
 {
 	struct open_invites *v = ctx;
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(v->h), 0);
-	const struct invite_note *n = invites_expired(&v->list, now_s);
+	const struct invite_note *n = next_to_promote(v);
 	struct err err = { 0 };
 
 	if (v->running)
 		return;
 	if (!n) {
-		uint64_t wait_s = MIN(invites_next_s(&v->list, now_s), LOOK_MAX_S);
-
+		if (invites_drop_expired(&v->list, now_s < LATE_S ? 0 : now_s - LATE_S))
+			changed(v);
 		if (v->list.n)
-			timer_set_in(v->timer, MAX(wait_s, 1) * NS_PER_S);
+			timer_set_in(v->timer, LOOK_MAX_S * NS_PER_S);
 		return;
 	}
-	memcpy(v->cancelling, n->nonce, NONCE_LEN);
+	memcpy(v->promoting, n->nonce, NONCE_LEN);
 	v->running = v->session &&
-		     session_append(v->session, make_cancel, on_cancel_done, v, &err) == 0;
+		     session_append(v->session, make_promote, on_promote_done, v, &err) == 0;
 	if (!v->running)
 		timer_set_in(v->timer, AGAIN);
 }
 
+/* --- the list --------------------------------------------------------------------------------- */
+
 int open_invites_add(struct open_invites *v, const struct invite_note *n)
 {
-	int rc = mlog_invite_used(v->cfg.log, n->nonce) ? 0 : invites_add(&v->list, n);
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(v->h), 0);
+	int rc = 0;
 
+	if (!mlog_invite_used(v->cfg.log, n->nonce) || to_promote(v, n))
+		rc = invites_add(&v->list, n);
+	if (rc == -ENOSPC && invites_drop_expired(&v->list, now_s))
+		rc = invites_add(&v->list, n);
 	if (rc < 0)
 		return rc;
 	changed(v);

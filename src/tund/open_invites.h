@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The invites that were made on this machine and are still open: says who used one, and cancels
- * those that run out.
+ * The invites that were made on this machine and are still open: says who used one, and makes that
+ * node an admin if the sponsor has said so in advance. One that runs out leaves no trace.
  */
 #ifndef MLSH_TUND_OPEN_INVITES_H
 #define MLSH_TUND_OPEN_INVITES_H

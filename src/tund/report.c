@@ -83,6 +83,20 @@ static struct json_object *report_log(const struct tunnel *t)
 	return o;
 }
 
+/* Nodes that joined with an invite of ours for an admin, and were never made one. */
+static struct json_object *report_promotions(const struct tunnel *t)
+{
+	const struct roster *roster = mlog_roster(tunnel_log(t));
+	const struct member *self = tunnel_self(t), *m;
+	struct json_object *list = json_object_new_array();
+
+	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));)
+		if (self->role == ROLE_ADMIN && node_id_equal(&m->sponsor, &self->id) &&
+		    m->invited_role == ROLE_ADMIN && m->role_seq == m->joined_seq && m != self)
+			json_object_array_add(list, json_object_new_string(m->name));
+	return list;
+}
+
 static struct json_object *report_repairs(uint64_t now, const struct tunnel *t)
 {
 	struct json_object *o = json_object_new_object();
@@ -164,6 +178,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	json_object_object_add(o, "dns", dns);
 	json_object_object_add(o, "fence", report_fence(t));
 	json_object_object_add(o, "log", report_log(t));
+	json_object_object_add(o, "promotions", report_promotions(t));
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
 	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "repairs", report_repairs(now, t));

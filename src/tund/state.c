@@ -12,7 +12,7 @@
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
 #define NODE_SUFFIX ".node"
-#define STATE_FILE_MAX 4096
+#define STATE_FILE_MAX (512 + INVITES_MAX * 32)
 
 const char *const state_suffixes[] = { STATE_SUFFIX,	NODE_SUFFIX, PEERS_SUFFIX,
 				       REMOVALS_SUFFIX, STATE_LOCK,  NULL };
@@ -28,9 +28,10 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 	cbor_put_bool(&w, s->enabled);
 	cbor_put_array(&w, s->invites.n);
 	for (size_t i = 0; i < s->invites.n; i++) {
-		cbor_put_array(&w, 2);
+		cbor_put_array(&w, 3);
 		cbor_put_bytes(&w, s->invites.item[i].nonce, NONCE_LEN);
 		cbor_put_uint(&w, s->invites.item[i].expiry_s);
+		cbor_put_bool(&w, s->invites.item[i].promote);
 	}
 	struct span out = cbor_writer_span(&w);
 
@@ -52,9 +53,10 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 	s.enabled = cbor_get_bool(&r);
 	s.invites.n = cbor_get_array_len(&r, INVITES_MAX);
 	for (size_t i = 0; i < s.invites.n; i++) {
-		cbor_get_array(&r, 2);
+		cbor_get_array(&r, 3);
 		cbor_get_bytes_fixed(&r, s.invites.item[i].nonce, NONCE_LEN);
 		s.invites.item[i].expiry_s = cbor_get_uint(&r, UINT64_MAX);
+		s.invites.item[i].promote = cbor_get_bool(&r);
 	}
 	if (cbor_reader_end(&r) < 0 || !label_ok(span_str(s.cluster)))
 		return -EBADMSG;

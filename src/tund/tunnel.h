@@ -99,8 +99,7 @@ int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret) MUST_CHECK;
 /* The server's name has been resolved since the tunnel was started. */
 bool tunnel_server_known(const struct tunnel *t);
-/* Remembers an invite that was made here, to cancel it when it runs out unused. -ENOSPC when there
- * are too many. */
+/* Remembers an invite that was made here, to tell who used it. -ENOSPC when there are too many. */
 int tunnel_invite_made(struct tunnel *t, const struct invite_note *n) MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t again[4096];
+	uint8_t again[64 << 10];
 	struct cluster_state s;
 
 	if (cluster_state_decode(span_of(data, size), &s) < 0)

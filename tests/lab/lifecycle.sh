@@ -133,8 +133,8 @@ check "none where its characters cannot be shown" eval 'on nas env LC_ALL=C scri
 	has "no QR code: the locale is not UTF-8"'
 check "--no-qr leaves it out" eval '! on nas script -qec "mlsh invite homelab --no-qr" /dev/null | has "█"'
 on nas mlsh invite homelab --json >"$WORK/nas/invite.json"
-check "invite --json" json_holds "sorted(d) == ['cluster', 'expires', 'name', 'role', 'url'] and d['role'] == 'node' and
-	d['name'] is None and d['url'].startswith('mlsh://10.71.9.2/adopt/eyJ')" <"$WORK/nas/invite.json"
+check "its JSON is as documented" tests/lab/json_documented invite <"$WORK/nas/invite.json"
+check "invite --json" json_holds "d['role'] == 'node' and d['name'] is None and d['url'].startswith('mlsh://10.71.9.2/adopt/eyJ')" <"$WORK/nas/invite.json"
 
 # Changes a URL's envelope: the expression sees e (a dict) and changes it.
 tamper() { # URL, statement
@@ -486,6 +486,26 @@ check "as another node" eval 'on laptop mlsh nodes homelab --json | json_holds "
 check "and reaches the others" eval 'on laptop mlsh connect homelab && wait_until 10 pings laptop 100.64.0.1'
 check "yes is yes" eval 'on laptop script -qec "mlsh forget" /dev/null <<<y | has "Disconnected: homelab is forgotten"'
 check "the others see it go at once" wait_until 5 eval '! peer_up nas homelab laptop2'
+
+# --- a machine that is installed again ---
+overlay_address() { on "$1" mlsh status homelab --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["clusters"][0]["address"])'; }
+stop "${DAEMON_PID[laptop]}"
+rm -rf "$WORK/laptop/state/mlsh" "$(config_of laptop)"
+url=$(invite_url nas homelab --replace laptop)
+check "the invite is listed" eval 'on nas mlsh invites | has -E "^[0-9a-f]{8} +in place of laptop +node +20"'
+check "as documented" eval 'on nas mlsh invites --json | tests/lab/json_documented invites'
+check "it joins without a name" adopt laptop "$url"
+check "its daemon starts" daemon_start laptop
+check "and connects" on laptop mlsh connect homelab
+check "it has its old address" eval 'on laptop mlsh status --json | json_holds "d[\"clusters\"][0][\"address\"] == \"100.64.0.2\""'
+for m in nas desk; do
+	check "$m reaches it there" wait_until 10 pings $m 100.64.0.2
+	check "and finds it by its name" eval '[ "$(on $m dig +short +tries=1 +time=2 "@$(overlay_address $m)" laptop.homelab)" = 100.64.0.2 ]'
+done
+check "the invite is used up" eval '! on nas mlsh invites | has "in place of"'
+check "many at once, a URL a line" eval '[ "$(on nas mlsh invite homelab --count 20 | grep -c "^mlsh://")" = 20 ]'
+check "as JSON a list" eval 'on nas mlsh invite homelab --count 3 --json >"$WORK/nas/several.json" && json_holds "len(d) == 3 and
+	len({i[\"id\"] for i in d}) == 3" <"$WORK/nas/several.json"'
 stop "${DAEMON_PID[laptop]}"
 
 # --- the server's end ---

@@ -407,10 +407,11 @@ struct mlog *mesh_user_log(struct mesh_node *n)
 	return l;
 }
 
-/* The daemon cancels it when it runs out. */
-static void tell_daemon(struct mesh_node *n, const struct invite *inv)
+static void tell_daemon(struct mesh_node *n, const struct invite *inv, bool promote)
 {
-	struct control_request r = { .verb = CONTROL_INVITE_MADE, .expiry_s = inv->expiry };
+	struct control_request r = { .verb = CONTROL_INVITE_MADE,
+				     .expiry_s = inv->expiry,
+				     .promote = promote };
 	char *reply;
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", n->mesh->cluster);
@@ -422,24 +423,28 @@ static void tell_daemon(struct mesh_node *n, const struct invite *inv)
 
 struct invite_url mesh_invite(struct mesh_node *n, uint64_t ttl_s)
 {
+	return mesh_invite_wish(n, &(struct invite_params){ .ttl_s = ttl_s }, false);
+}
+
+struct invite_url mesh_invite_wish(struct mesh_node *n, const struct invite_params *wish,
+				   bool promote)
+{
 	struct mesh *m = n->mesh;
 	struct cluster_file f = mesh_cluster_file(n);
 	struct mlog *own = mesh_tunnel(n) ? NULL : mesh_user_log(n);
-	struct invite_params p = {
-		.cluster = &f,
-		.ttl_s = ttl_s,
-		.now_s = (uint64_t)clock_wall_s(n->host),
-		.log = own ? own : tunnel_log(mesh_tunnel(n)),
-	};
+	struct invite_params p = *wish;
 	struct identity *id = NULL;
 	struct invite_url url;
 	struct err err = { 0 };
 
 	SIM_CHECK_OK(m->w, store_identity(n->host, &n->store, m->cluster, &id, &err));
+	p.cluster = &f;
+	p.now_s = (uint64_t)clock_wall_s(n->host);
+	p.log = own ? own : tunnel_log(mesh_tunnel(n));
 	p.identity = id;
 	SIM_CHECK_OK(m->w, invite_new(n->host, &p, &err, &url));
 	if (!own)
-		tell_daemon(n, &url.invite);
+		tell_daemon(n, &url.invite, promote);
 	identity_free(id);
 	mlog_free(own);
 	return url;

@@ -138,6 +138,9 @@ void mesh_adopt(struct mesh_node *n, struct invite_url url);
 int mesh_try_adopt(struct mesh_node *n, struct invite_url url, struct err *err) MUST_CHECK;
 /* Made from the daemon's log if there is one, else from the user's files; told to the daemon. */
 struct invite_url mesh_invite(struct mesh_node *n, uint64_t ttl_s);
+/* What is set of time, role and names in `wish`; `promote`: as `mlsh invite --yes`. */
+struct invite_url mesh_invite_wish(struct mesh_node *n, const struct invite_params *wish,
+				   bool promote);
 
 /* The cluster file and log as the user has them. The caller frees the log. */
 struct cluster_file mesh_cluster_file(struct mesh_node *n);

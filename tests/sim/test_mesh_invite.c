@@ -92,67 +92,116 @@ START_TEST(two_join_at_the_same_moment)
 }
 END_TEST
 
-static bool log_has_cancel(void *ctx)
+/* It leaves no record in the log, and nothing in the sponsor's list. */
+START_TEST(expired)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	struct invite_url url = mesh_invite(&m->node[0], 60);
+	struct mesh_node *late = mesh_node(m, "late");
+
+	sim_pass(m->w, 61 * SECOND);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
+	/* the joiner's clock says nothing about it */
+	world_host_wall_skew(late->host, -300);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
+	/* nor does the server's, once the log has gone on */
+	mesh_adopt(mesh_node(m, "phone"), mesh_invite(&m->node[0], 3600));
+	world_host_wall_skew(m->server_host, -300);
+	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
+	world_host_wall_skew(m->server_host, 0);
+	sim_pass(m->w, 3 * HOUR);
+	MESH_CHECK(m, mesh_server_log(m) == 3);
+	MESH_CHECK(m, tunnel_invites(mesh_tunnel(&m->node[0]))->n == 0);
+	mesh_free(m);
+}
+END_TEST
+
+/* --- replacing -------------------------------------------------------------------------------- */
+
+/* A machine is installed again: it gets its name and its address, and all reach it there. */
+START_TEST(replaced)
+{
+	struct mesh *m = mesh_of(sim_seed(), 3);
+	struct mesh_node *nas = &m->node[0], *again = mesh_node(m, "new");
+	ip4 address = m->node[2].address;
+	struct invite_params wish = { .ttl_s = 3600, .replace = m->node[2].name };
+	struct invite_url url = mesh_invite_wish(nas, &wish, false);
+
+	mesh_reach(m, 10 * SECOND);
+	mesh_daemon_crash(&m->node[2]);
+	memcpy(again->name, m->node[2].name, sizeof(again->name));
+	mesh_adopt(again, url);
+	MESH_CHECK(m, again->address == address);
+	mesh_connect(again);
+	mesh_reach(m, 10 * SECOND);
+	MESH_CHECK(m, mesh_server_log(m) == 4);
+	expect_refused(mesh_node(m, "later"), &url, REFUSAL_NAME_BAD);
+	mesh_free(m);
+}
+END_TEST
+
+/* --- admins ----------------------------------------------------------------------------------- */
+
+static const struct invite_params admin_wish = { .ttl_s = 3600, .role = ROLE_ADMIN };
+
+static bool laptop_is_admin(void *ctx)
 {
 	struct mesh *m = ctx;
 
-	for (size_t i = 0; i < m->n_nodes; i++) {
-		struct tunnel *t = mesh_tunnel(&m->node[i]);
+	for (size_t i = 0; i < 2; i++) {
+		const struct mlog *l = tunnel_log(mesh_tunnel(&m->node[i]));
+		const struct member *x = roster_by_name(mlog_roster(l), span_str("laptop"),
+							ROSTER_CURRENT);
 
-		if (t && mlog_count(tunnel_log(t)) != 3)
+		if (!x || x->role != ROLE_ADMIN)
 			return false;
 	}
 	return true;
 }
 
-START_TEST(expired_and_cancelled)
+/* The sponsor has agreed in advance: its daemon promotes the node, once, also after a crash. */
+static void promotes(bool crash)
 {
-	struct mesh *m = mesh_of(sim_seed(), 2);
-	struct invite_url url = mesh_invite(&m->node[0], 60), second = url;
-	struct mesh_node *late = mesh_node(m, "late");
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mesh_node *nas = &m->node[0], *laptop = mesh_node(m, "laptop");
+	struct invite_url url = mesh_invite_wish(nas, &admin_wish, true);
 
-	sim_pass(m->w, 61 * SECOND);
-	/* the sponsor's daemon puts an end to it, and everybody knows */
-	mesh_until(m, 10 * SECOND, log_has_cancel, m);
+	if (crash)
+		mesh_daemon_crash(nas);
+	mesh_adopt(laptop, url);
+	mesh_connect(laptop);
+	if (crash) {
+		sim_pass(m->w, 30 * SECOND);
+		mesh_daemon_start(nas);
+	}
+	mesh_until(m, 30 * SECOND, laptop_is_admin, m);
+	sim_pass(m->w, 5 * MINUTE);
 	MESH_CHECK(m, mesh_server_log(m) == 3);
-	MESH_CHECK(m, mlog_invite_used(tunnel_log(mesh_tunnel(&m->node[1])), url.invite.nonce));
-	MESH_CHECK(m, tunnel_invites(mesh_tunnel(&m->node[0]))->n == 0);
-	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
-	/* no clock brings it back */
-	world_host_wall_skew(late->host, -300);
-	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
-	world_host_wall_skew(m->server_host, -300);
-	expect_refused(late, &url, REFUSAL_INVITE_EXPIRED);
-	world_host_wall_skew(m->server_host, 0);
-
-	/* the sponsor is away: the server's clock and the log's times decide */
-	second = mesh_invite(&m->node[0], 60);
-	mesh_daemon_crash(&m->node[0]);
-	sim_pass(m->w, 61 * SECOND);
-	expect_refused(late, &second, REFUSAL_INVITE_EXPIRED);
-	MESH_CHECK(m, mesh_server_log(m) == 3);
-	/* and when it is back, it makes up for it */
-	mesh_daemon_start(&m->node[0]);
-	mesh_all_connected(m, 5 * SECOND);
-	sim_pass(m->w, 5 * SECOND);
-	MESH_CHECK(m, mesh_server_log(m) == 4);
-	world_host_wall_skew(m->server_host, -300);
-	expect_refused(late, &second, REFUSAL_INVITE_EXPIRED);
+	MESH_CHECK(m, tunnel_invites(mesh_tunnel(nas))->n == 0);
 	mesh_free(m);
+}
+
+START_TEST(promotes_by_itself)
+{
+	promotes(false);
+	promotes(true);
 }
 END_TEST
 
-/* While the server is away an invite runs out: cancelled when it is back. */
-START_TEST(expired_while_the_server_is_away)
+/* Otherwise a person does, whom the status tells. */
+START_TEST(promotes_nobody_unasked)
 {
-	struct mesh *m = mesh_of(sim_seed(), 2);
-	struct invite_url url = mesh_invite(&m->node[0], 60);
+	struct mesh *m = mesh_of(sim_seed(), 1);
+	struct mesh_node *nas = &m->node[0], *laptop = mesh_node(m, "laptop");
+	char *json;
 
-	mesh_server_crash(m);
-	sim_pass(m->w, 10 * MINUTE);
-	mesh_server_start(m);
-	mesh_until(m, 75 * SECOND, log_has_cancel, m);
-	MESH_CHECK(m, mlog_invite_used(tunnel_log(mesh_tunnel(&m->node[1])), url.invite.nonce));
+	mesh_adopt(laptop, mesh_invite_wish(nas, &admin_wish, false));
+	mesh_connect(laptop);
+	sim_pass(m->w, 5 * MINUTE);
+	MESH_CHECK(m, mesh_server_log(m) == 2);
+	json = mesh_control(nas, CONTROL_STATUS);
+	MESH_CHECK(m, strstr(json, "\"promotions\":[\"laptop\"]"));
+	free(json);
 	mesh_free(m);
 }
 END_TEST
@@ -214,6 +263,6 @@ START_TEST(only_admins_invite)
 }
 END_TEST
 
-UNIT_MAIN("sim/mesh_invite", used_twice_at_the_same_moment, two_join_at_the_same_moment,
-	  expired_and_cancelled, expired_while_the_server_is_away, refused_for_good_reasons,
+UNIT_MAIN("sim/mesh_invite", used_twice_at_the_same_moment, two_join_at_the_same_moment, expired,
+	  replaced, promotes_by_itself, promotes_nobody_unasked, refused_for_good_reasons,
 	  only_admins_invite)

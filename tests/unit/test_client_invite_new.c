@@ -155,5 +155,29 @@ START_TEST(bad_wishes_are_refused)
 }
 END_TEST
 
+/* A member, a former one, and nobody. */
+START_TEST(takes_the_place_of_a_member)
+{
+	struct maker m;
+	struct invite_url u;
+	struct entry_bytes e;
+
+	maker_open(&m);
+	kit_join(&m.k, 1);
+	m.p.replace = roster_at(mlog_roster(m.k.log), 1)->name;
+	u = make(&m);
+	ck_assert(u.invite.replaces);
+	ck_assert_str_eq(u.invite.node_name, m.p.replace);
+	e = kit_remove(&m.k, 0, 1);
+	kit_append(&m.k, &e);
+	ck_assert(make(&m).invite.replaces);
+	m.p.replace = "nobody";
+	check_refused(&m, -ENOENT, 0);
+	m.p.replace = "nas"; /* the sponsor itself */
+	check_refused(&m, -EINVAL, 0);
+	maker_close(&m);
+}
+END_TEST
+
 UNIT_MAIN("client/invite_new", invite_is_good_and_travels, each_is_another, slow_clock_is_corrected,
-	  only_admins_invite, bad_wishes_are_refused)
+	  only_admins_invite, bad_wishes_are_refused, takes_the_place_of_a_member)

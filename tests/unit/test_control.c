@@ -27,6 +27,7 @@ static void check_round_trip(const struct control_request *r)
 	ck_assert_str_eq(back.cluster, r->cluster);
 	ck_assert_mem_eq(back.nonce, r->nonce, sizeof(r->nonce));
 	ck_assert_uint_eq(back.expiry_s, r->expiry_s);
+	ck_assert(back.promote == r->promote);
 	ck_assert_str_eq(back.node, r->node);
 	ck_assert_uint_eq(back.count, r->count);
 	ck_assert_uint_eq(back.interval_ms, r->interval_ms);
@@ -50,6 +51,7 @@ START_TEST(largest_request_fits)
 {
 	struct control_request r = { .verb = CONTROL_PING,
 				     .expiry_s = UINT64_MAX,
+				     .promote = true,
 				     .count = UINT32_MAX,
 				     .interval_ms = UINT32_MAX,
 				     .until_direct = true };
@@ -68,14 +70,14 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x8a, 0x05, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	3,
-		4,    5,    6,	  7,	8,    9,    10,	  11,	12,   13,   14, 15,
-		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0x60, 0x00, 0x00, 0xf4, 0x80,
+		0x8b, 0x06, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,
+		4,    5,    6,	  7,	8,    9,    10,	  11,	12,   13,   14,	  15,
+		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0xf5, 0x60, 0x00, 0x00, 0xf4, 0x80,
 	};
 	static const uint8_t ping[] = {
-		0x8a, 0x05, 0x08, 0x63, 'l', 'a',  'b',	 0x50, 0,    0,	   0,	 0,
-		0,    0,    0,	  0,	0,   0,	   0,	 0,    0,    0,	   0,	 0,
-		0x00, 0x63, 'n',  'a',	's', 0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80,
+		0x8b, 0x06, 0x08, 0x63, 'l', 'a', 'b',	0x50, 0,    0,	  0,	0,
+		0,    0,    0,	  0,	0,   0,	  0,	0,    0,    0,	  0,	0,
+		0x00, 0xf4, 0x63, 'n',	'a', 's', 0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80,
 	};
 	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04,
 					 0x00, 0x00, 0x00, 0x18, 0xff, 0x18, 0x77 };
@@ -85,6 +87,7 @@ START_TEST(bytes_are_as_documented)
 	for (uint8_t i = 0; i < sizeof(r.nonce); i++)
 		r.nonce[i] = i;
 	r.expiry_s = 1800000000;
+	r.promote = true;
 	ck_assert_int_eq(control_request_encode(&r, buf, sizeof(buf)), sizeof(want));
 	ck_assert_mem_eq(buf, want, sizeof(want));
 	r = request(CONTROL_PING, "lab");
@@ -121,12 +124,13 @@ static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, si
 	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
 	struct control_request r = { .verb = 77 };
 
-	cbor_put_array(&w, 10);
+	cbor_put_array(&w, 11);
 	cbor_put_uint(&w, version);
 	cbor_put_uint(&w, verb);
 	cbor_put_text(&w, cluster);
 	cbor_put_bytes(&w, nonce, nonce_len);
 	cbor_put_uint(&w, 0);
+	cbor_put_bool(&w, false);
 	cbor_put_text(&w, node);
 	cbor_put_uint(&w, 1);
 	cbor_put_uint(&w, 1000);

@@ -35,11 +35,11 @@ START_TEST(there_is_a_limit)
 
 	for (unsigned n = 0; n < INVITES_MAX; n++)
 		ck_assert_int_eq(add(&l, n, 100 + n), 0);
-	ck_assert_int_eq(add(&l, 1000, 100), -ENOSPC);
+	ck_assert_int_eq(add(&l, 10000, 100), -ENOSPC);
 	ck_assert_int_eq(add(&l, 3, 100), 0); /* it is there already */
 	ck_assert_uint_eq(l.n, INVITES_MAX);
 	invites_remove(&l, note(3, 0).nonce);
-	ck_assert_int_eq(add(&l, 1000, 100), 0);
+	ck_assert_int_eq(add(&l, 10000, 100), 0);
 }
 END_TEST
 
@@ -53,41 +53,27 @@ START_TEST(removing_takes_only_that_one)
 	ck_assert_uint_eq(l.n, 3);
 	invites_remove(&l, note(1, 0).nonce);
 	ck_assert_uint_eq(l.n, 2);
-	ck_assert_uint_eq(invites_expired(&l, 1000)->expiry_s, 200);
 	invites_remove(&l, note(3, 0).nonce);
 	invites_remove(&l, note(2, 0).nonce);
 	ck_assert_uint_eq(l.n, 0);
-	ck_assert_ptr_null(invites_expired(&l, 1000));
 }
 END_TEST
 
-START_TEST(what_ran_out_first_comes_first)
+START_TEST(what_ran_out_is_dropped)
 {
 	struct invite_list l = { 0 };
 
+	ck_assert(!invites_drop_expired(&l, 1000));
 	ck_assert_int_eq(add(&l, 1, 300), 0);
 	ck_assert_int_eq(add(&l, 2, 200), 0);
 	ck_assert_int_eq(add(&l, 3, 400), 0);
-	ck_assert_ptr_null(invites_expired(&l, 199));
-	ck_assert_ptr_null(invites_expired(&l, 200)); /* good in its last second */
-	ck_assert_uint_eq(invites_expired(&l, 201)->expiry_s, 200);
-	ck_assert_uint_eq(invites_expired(&l, 5000)->expiry_s, 200);
-}
-END_TEST
-
-START_TEST(waits_for_the_next)
-{
-	struct invite_list l = { 0 };
-
-	ck_assert_uint_eq(invites_next_s(&l, 0), UINT64_MAX);
-	ck_assert_int_eq(add(&l, 1, 300), 0);
-	ck_assert_int_eq(add(&l, 2, 200), 0);
-	ck_assert_uint_eq(invites_next_s(&l, 100), 101);
-	ck_assert_uint_eq(invites_next_s(&l, 200), 1);
-	ck_assert_uint_eq(invites_next_s(&l, 201), 0);
-	ck_assert_ptr_nonnull(invites_expired(&l, 200 + invites_next_s(&l, 200)));
+	ck_assert(!invites_drop_expired(&l, 200)); /* good in its last second */
+	ck_assert_uint_eq(l.n, 3);
+	ck_assert(invites_drop_expired(&l, 301));
+	ck_assert_uint_eq(l.n, 1);
+	ck_assert_uint_eq(l.item[0].expiry_s, 400);
 }
 END_TEST
 
 UNIT_MAIN("client/invites", each_is_kept_once, there_is_a_limit, removing_takes_only_that_one,
-	  what_ran_out_first_comes_first, waits_for_the_next)
+	  what_ran_out_is_dropped)

@@ -15,6 +15,7 @@ static struct cluster_state state_of(const char *cluster, size_t invites)
 	for (; s.invites.n < invites; s.invites.n++) {
 		memset(s.invites.item[s.invites.n].nonce, (int)s.invites.n + 1, NONCE_LEN);
 		s.invites.item[s.invites.n].expiry_s = UINT64_MAX - s.invites.n;
+		s.invites.item[s.invites.n].promote = s.invites.n % 2;
 	}
 	return s;
 }
@@ -28,13 +29,14 @@ static void check_same(const struct cluster_state *a, const struct cluster_state
 	for (size_t i = 0; i < a->invites.n; i++) {
 		ck_assert_mem_eq(a->invites.item[i].nonce, b->invites.item[i].nonce, NONCE_LEN);
 		ck_assert_uint_eq(a->invites.item[i].expiry_s, b->invites.item[i].expiry_s);
+		ck_assert(a->invites.item[i].promote == b->invites.item[i].promote);
 	}
 }
 
 START_TEST(state_comes_back)
 {
 	static const size_t invites[] = { 0, 1, 23, 24, INVITES_MAX };
-	uint8_t bytes[4096];
+	uint8_t bytes[64 << 10];
 
 	for (size_t i = 0; i < ARRAY_LEN(invites); i++) {
 		struct cluster_state s = state_of("homelab", invites[i]), back;
@@ -52,7 +54,7 @@ END_TEST
 START_TEST(largest_state_fits_its_file)
 {
 	struct cluster_state s = state_of("", INVITES_MAX);
-	uint8_t bytes[4096];
+	uint8_t bytes[64 << 10];
 
 	memset(s.cluster, 'x', LABEL_MAX);
 	s.owner_uid = UINT32_MAX;

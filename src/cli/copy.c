@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* A cluster of the caller's: its file, and its log as new as this machine has it. */
+#include "cli/copy.h"
+
+#include <stdio.h>
+
+#include "cli/whose.h"
+
+/* --- which cluster ---------------------------------------------------------------------------- */
+
+struct names {
+	char first[LABEL_MAX + 1], all[300];
+	size_t n;
+};
+
+static void note_name(void *ctx, const char *cluster)
+{
+	struct names *l = ctx;
+	size_t at = strlen(l->all);
+
+	if (l->n++ == 0)
+		snprintf(l->first, sizeof(l->first), "%s", cluster);
+	snprintf(l->all + at, sizeof(l->all) - at, "%s%s", at ? ", " : "", cluster);
+}
+
+int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
+{
+	struct names l = { .n = 0 };
+
+	if (named) {
+		int rc = label_check("cluster name", named, err);
+
+		if (rc == 0)
+			snprintf(ret, LABEL_MAX + 1, "%s", named);
+		return rc;
+	}
+	store_each_cluster(c->host, &c->store, note_name, &l);
+	if (l.n > 1)
+		return err_set(err, -EINVAL, "which cluster is meant? There are %s", l.all);
+	snprintf(ret, LABEL_MAX + 1, "%s", l.first);
+	if (l.n == 1)
+		return 0;
+	char other[160];
+
+	whose_other(c, NULL, other, sizeof(other));
+	return err_set(err, -ENOENT,
+		       "there is no cluster on this machine; `mlsh setup` makes one, `mlsh adopt` "
+		       "joins one%s%s",
+		       *other ? "." : "", other);
+}
+
+int copy_node_name(const char *typed, char ret_node[LABEL_MAX + 1], char ret_cluster[LABEL_MAX + 1],
+		   struct err *err)
+{
+	const char *dot = strchr(typed, '.');
+	size_t n = dot ? (size_t)(dot - typed) : strlen(typed);
+	int rc;
+
+	if (n > LABEL_MAX)
+		return err_set(err, -EINVAL, "'%.40s...' is too long for the name of a node",
+			       typed);
+	snprintf(ret_node, LABEL_MAX + 1, "%.*s", (int)n, typed);
+	ret_cluster[0] = '\0';
+	rc = label_check("node name", ret_node, err);
+	if (rc < 0 || !dot)
+		return rc;
+	rc = label_check("cluster name", dot + 1, err);
+	if (rc == 0)
+		snprintf(ret_cluster, LABEL_MAX + 1, "%s", dot + 1);
+	return rc;
+}
+
+/* --- its log ---------------------------------------------------------------------------------- */
+
+/* Has `newer` more than `old`, and all of it unless a recovery dropped some? */
+static bool goes_on(const struct mlog *old, const struct mlog *newer)
+{
+	struct head head = mlog_head(old);
+
+	if (mlog_generation(newer) != mlog_generation(old))
+		return mlog_generation(newer) > mlog_generation(old);
+	return mlog_has_head(newer, &head) && mlog_count(newer) > mlog_count(old);
+}
+
+/* The daemon's log is used and saved in place of the file's if it has more. */
+static void use_newer(struct cli *c, struct copy *p, struct mlog **daemons)
+{
+	struct err err = { 0 };
+
+	if (!goes_on(p->log, *daemons))
+		return;
+	if (store_save_log(c->host, &c->store, &p->file, *daemons, &err) < 0)
+		log_warn(host_log(c->host), "the newer membership log was not saved: %s", err.text);
+	mlog_free(p->log);
+	p->log = *daemons;
+	*daemons = NULL;
+}
+
+static void refresh(struct cli *c, struct copy *p)
+{
+	struct control_request r = { .verb = CONTROL_LOG };
+	struct daemon_reply reply = { 0 };
+	struct log_read read = { .log = NULL };
+	struct err err = { 0 };
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", p->cluster);
+	if (daemon_call(c, &r, &err, &reply) < 0)
+		return;
+	if (log_file_decode(c->host, span_of(reply.data, reply.len), p->file.cluster_id, NULL,
+			    &read, &err) == 0) {
+		p->connected = true;
+		use_newer(c, p, &read.log);
+	}
+	mlog_free(read.log);
+	daemon_reply_free(&reply);
+}
+
+int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *err)
+{
+	struct copy p = { .log = NULL };
+	int rc = copy_name(c, named, p.cluster, err);
+
+	if (rc < 0)
+		return rc;
+	rc = store_load_cluster(c->host, &c->store, p.cluster, &p.file, err);
+	if (rc == 0)
+		rc = store_load_log(c->host, &c->store, &p.file, &p.log, NULL, err);
+	if (rc < 0) {
+		whose_explain(c, p.cluster, false, err);
+		copy_free(&p);
+		return rc;
+	}
+	refresh(c, &p);
+	*ret = p;
+	return 0;
+}
+
+void copy_free(struct copy *p)
+{
+	mlog_free(p->log);
+	secret_wipe(p, sizeof(*p));
+}
