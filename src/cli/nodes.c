@@ -53,6 +53,7 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 		json_object_object_add(n, "self",
 				       json_object_new_boolean(node_id_equal(&m->id, &f.node_id)));
 		json_object_object_add(n, "online", NULL);
+		json_object_object_add(n, "denied", NULL);
 		json_object_object_add(n, "path", NULL);
 		json_object_object_add(n, "features", NULL);
 		json_object_array_add(list, n);
@@ -87,7 +88,9 @@ static void print_nodes(struct json_object *o)
 		table_cell(&t, name);
 		table_cell(&t, js(n, "address"));
 		table_cell(&t,
-			   json_object_get_boolean(json_object_object_get(n, "promotion_pending"))
+			   json_object_get_boolean(json_object_object_get(n, "denied"))
+				   ? "denied (removal waits)"
+			   : json_object_get_boolean(json_object_object_get(n, "promotion_pending"))
 				   ? "node (to be admin)"
 				   : js(n, "role"));
 		table_cell(&t, *js(n, "sponsor") ? js(n, "sponsor") : "-");

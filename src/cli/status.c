@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh status: what the daemon says is true now. */
 #include <stdio.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/drops.h"
@@ -168,6 +169,27 @@ static void print_stopped(struct json_object *o)
 	putchar('\n');
 }
 
+static void print_removal(struct json_object *cluster, struct json_object *one)
+{
+	time_t since = (time_t)json_object_get_int64(json_object_object_get(one, "since"));
+	const char *name = js(one, "name"), *detail = js(one, "detail");
+	bool self = strcmp(name, js(cluster, "node")) == 0;
+	char when[32] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&since, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	table_line("  removal   ", "of %s waits for the server since %s UTC (by %s). %s", name,
+		   when, *js(one, "by") ? js(one, "by") : "a former member",
+		   self ? "Nodes that know of it deny this one already"
+			: "Nodes that know of it deny that one already");
+	if (*detail)
+		table_line("            ",
+			   "not ordered yet: %s. It is tried again; a server that does not order "
+			   "it for long can be left: `mlsh recover`",
+			   detail);
+}
+
 /* They wait for the server, and hold all the same. */
 static void print_removals(struct json_object *o)
 {
@@ -175,12 +197,7 @@ static void print_removals(struct json_object *o)
 	size_t n = list ? json_object_array_length(list) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *one = json_object_array_get_idx(list, i);
-
-		table_line("  removal   ",
-			   "of %s, by %s, waits for the server; this node denies %s "
-			   "already",
-			   js(one, "name"), js(one, "by"), js(one, "name"));
+		print_removal(o, json_object_array_get_idx(list, i));
 	}
 }
 

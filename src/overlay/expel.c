@@ -60,10 +60,16 @@ void peer_expel(struct peer *p)
 	deferred_call(o->bury); /* this may be an event of one of its connections */
 }
 
+/* What the server told of it is kept: nobody tells it again when the denial ends. */
 void peer_bar(struct peer *p)
 {
+	struct wire_candidates from_server = p->from_server;
+	bool online = p->online;
+
 	p->barred = true;
 	take_out(p, "a removal that waits for its order denies it");
+	p->from_server = from_server;
+	p->online = online;
 }
 
 void peer_unbar(struct peer *p)

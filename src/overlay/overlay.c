@@ -269,10 +269,16 @@ void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret
 void overlay_presence(struct overlay *o, const struct member *m, bool online,
 		      const struct wire_candidates *c)
 {
-	struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer *p = members_peer(o, m);
 
-	if (!p || p->member != m)
+	if (!p)
 		return;
+	if (p->barred) { /* for when it is not any more */
+		p->online = online;
+		if (c && c->n > 0)
+			p->from_server = *c;
+		return;
+	}
 	if (online)
 		p->relay.asked_at = 0;
 	if (online && !p->online && p->state == PEER_UP)

@@ -137,6 +137,7 @@ static struct json_object *report_waiting(const struct tunnel *t)
 		put_str(one, "name", m->name);
 		put_str(one, "by", author ? author->name : NULL);
 		put_int(one, "since", since_s);
+		put_str(one, "detail", *tunnel_waiting(t) ? tunnel_waiting(t) : NULL);
 		json_object_array_add(list, one);
 	}
 	return list;
@@ -251,6 +252,7 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 	put_bool(o, "self", self);
 	put_bool(o, "online", self || p.online || p.state == PEER_UP);
 	put_str(o, "path", self ? "self" : report_path_name(p.path));
+	put_bool(o, "denied", denials_denied(tunnel_denials(t), &m->id));
 	put_bits(o, "features", self || p.greeted, self ? PEER_FEATURES : p.features);
 	return o;
 }

@@ -88,6 +88,7 @@ uint64_t tunnel_started(const struct tunnel *t);
 const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
 const char *tunnel_fork(const struct tunnel *t);    /* proof that two logs exist */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
+const char *tunnel_waiting(const struct tunnel *t); /* why removals still wait for their order */
 struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
  * may outlive the tunnel. -ENOENT: no such node, or ourselves. */

@@ -100,6 +100,11 @@ const char *tunnel_fork(const struct tunnel *t)
 	return t->fork;
 }
 
+const char *tunnel_waiting(const struct tunnel *t)
+{
+	return t->waiting.session ? t->waiting.why : "there is no session with the signal server";
+}
+
 const char *tunnel_failure(const struct tunnel *t)
 {
 	return t->failure;

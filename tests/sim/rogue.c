@@ -89,9 +89,10 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 	ptrdiff_t len;
 	int rc;
 
+	r->appends += rq->type == SIGNAL_APPEND;
 	if (rq->type == SIGNAL_APPEND && r->swallows)
 		return;
-	if (rq->type == SIGNAL_APPEND)
+	if (rq->type == SIGNAL_APPEND && !r->only_says_yes)
 		rogue_order(r, rq->entry, 0);
 	if (rq->type == SIGNAL_ADMIT && r->next_address && r->n_records > 0)
 		rogue_order(r, rq->entry, r->next_address);
