@@ -282,12 +282,15 @@ int daemon_reply_check(const struct daemon_reply *r, struct err *err)
 			       "mlshtund's answer was not understood: is it of the same version?");
 	if (json_object_object_get_ex(o, "ok", &v) && !json_object_get_boolean(v)) {
 		struct json_object *text = json_object_object_get(o, "error"),
-				   *code = json_object_object_get(o, "code");
+				   *code = json_object_object_get(o, "code"),
+				   *reason = json_object_object_get(o, "reason");
 		const char *s = json_object_get_string(text);
 
 		rc = json_object_get_int(code);
 		rc = err_set(err, rc < 0 ? rc : -EIO, "%s",
 			     s ? s : "mlshtund refused without a reason");
+		if (err)
+			err->reason = json_object_get_int(reason);
 	}
 	json_object_put(o);
 	return rc;

@@ -116,6 +116,11 @@ typedef int (*session_make_fn)(void *ctx, const struct head *head, struct entry_
 typedef void (*session_done_fn)(void *ctx, const struct err *err);
 int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
 		   struct err *err) MUST_CHECK;
+/*
+ * Takes back what session_append was given with this `done` and `ctx`: `done` is not called.
+ * Returns true if the server may have it, and so may order it all the same.
+ */
+bool session_withdraw(struct session *s, session_done_fn done, const void *ctx);
 void session_status_get(const struct session *s, struct session_status *ret);
 /* Where the server is that has answered our hello; a view. NULL: none (`s` NULL, too). */
 const struct addr *session_server(const struct session *s);

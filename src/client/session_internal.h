@@ -36,9 +36,10 @@ struct stashed {
 struct append {
 	struct list link;
 	session_make_fn make;
-	session_done_fn done;
+	session_done_fn done; /* NULL: it was withdrawn while the server was asked */
 	void *ctx;
 	struct entry_bytes entry; /* as it was sent last; len 0: never */
+	bool asked;		  /* the reply is under way */
 	unsigned tries;
 };
 

@@ -18,6 +18,8 @@ void sync_reset(struct session *s)
 	s->busy = s->fetch_wanted = s->push_refused = false;
 	s->has_server_head = s->forked = s->search.on = false;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT;
+	list_for_each(it, &s->appends)
+		list_entry(it, struct append, link)->asked = false;
 }
 
 void sync_head(struct session *s, const struct wire_head *head)
@@ -345,7 +347,8 @@ static void append_done(struct session *s, struct append *a, const struct err *e
 	list_remove(&a->link);
 	s->n_appends--;
 	free(a);
-	done(ctx, err);
+	if (done)
+		done(ctx, err);
 }
 
 static struct append *first_append(struct session *s)
@@ -398,7 +401,7 @@ static void on_append(void *ctx, const struct signal_reply *reply)
 	struct append *a = first_append(s); /* none is added in front, and only we remove them */
 	bool alive = true;
 
-	s->busy = false;
+	s->busy = a->asked = false;
 	if (reply->refusal == REFUSAL_NONE)
 		alive = append_accepted(s, a, reply->record);
 	else
@@ -407,7 +410,10 @@ static void on_append(void *ctx, const struct signal_reply *reply)
 		sync_pump(s);
 }
 
-/* Makes it, unless it was sent before and may be in order: then it is the same. */
+/*
+ * Makes it, unless it was sent before and may be in order: then it is the same. Returns 1 if the
+ * log has it.
+ */
 static int append_make(struct session *s, struct append *a, struct err *err)
 {
 	uint64_t now_s = MAX((uint64_t)MAX(clock_wall_s(s->host), 0), mlog_last_time_s(s->log));
@@ -415,13 +421,15 @@ static int append_make(struct session *s, struct append *a, struct err *err)
 	struct entry e;
 	int r = 0;
 
+	if (a->entry.len == 0)
+		r = a->make(a->ctx, &head, &a->entry, err);
+	if (r == 0 && append_is_in(s, a))
+		return 1;
 	if (a->tries >= APPEND_TRIES_MAX)
 		return refuse_set(err, REFUSAL_STALE,
 				  "the signal server %s accepts the entry and does not show it in "
 				  "the log",
 				  s->cluster.signal_host);
-	if (a->entry.len == 0)
-		r = a->make(a->ctx, &head, &a->entry, err);
 	if (r == 0)
 		r = entry_decode(span_of(a->entry.data, a->entry.len), &e, err);
 	return r < 0 ? r : mlog_would_order(s->log, &e, now_s, err);
@@ -434,17 +442,14 @@ static bool send_append(struct session *s, struct append *a)
 	struct err err = { 0 };
 	int r;
 
-	if (append_is_in(s, a)) { /* the reply got lost, or came before what is in front of it */
-		append_done(s, a, NULL);
-		return false;
-	}
-	r = append_make(s, a, &err);
-	if (r < 0) {
-		append_done(s, a, &err);
+	/* In the log already: the reply got lost, or somebody else submitted it. */
+	r = a->done ? append_make(s, a, &err) : 1;
+	if (r != 0) {
+		append_done(s, a, r < 0 ? &err : NULL);
 		return false;
 	}
 	m.entry = span_of(a->entry.data, a->entry.len);
-	s->busy = session_request(s, &m, on_append);
+	s->busy = a->asked = session_request(s, &m, on_append);
 	return true;
 }
 
@@ -472,6 +477,23 @@ int session_append(struct session *s, session_make_fn make, session_done_fn done
 	return 0;
 }
 
+bool session_withdraw(struct session *s, session_done_fn done, const void *ctx)
+{
+	list_for_each(it, &s->appends) {
+		struct append *a = list_entry(it, struct append, link);
+		bool sent = a->entry.len > 0;
+
+		if (a->done != done || a->ctx != ctx)
+			continue;
+		a->done = NULL;
+		if (!a->asked)
+			append_done(s, a, NULL);
+		return sent;
+	}
+	return false;
+}
+
+/* What made the session stop may be the record of such an entry: this node leaves the cluster. */
 void sync_stopped(struct session *s, const struct err *err)
 {
 	struct err copy = *err;
@@ -479,7 +501,6 @@ void sync_stopped(struct session *s, const struct err *err)
 	while (!list_empty(&s->appends)) {
 		struct append *a = first_append(s);
 
-		/* An entry by which this node left is in the log. */
 		append_done(s, a, append_is_in(s, a) ? NULL : &copy);
 	}
 }

@@ -4,7 +4,7 @@
 
 #include "proto/cbor.h"
 
-#define REQUEST_ELEMENTS 11
+#define REQUEST_ELEMENTS 12
 #define ELEMENTS_MAX 16 /* of another version */
 
 /* How many sizes of files a request of this verb names. */
@@ -31,6 +31,7 @@ ptrdiff_t control_request_encode(const struct control_request *r, void *buf, siz
 	cbor_put_array(&w, sizes_of(r->verb));
 	for (size_t i = 0; i < sizes_of(r->verb); i++)
 		cbor_put_uint(&w, r->size[i]);
+	cbor_put_bytes(&w, r->entry.data, r->entry.len);
 	struct span s = cbor_writer_span(&w);
 
 	return s.len ? (ptrdiff_t)s.len : -ENOSPC;
@@ -64,6 +65,7 @@ int control_request_decode(struct span in, struct control_request *ret)
 	cbor_get_array(&r, sizes_of(m.verb));
 	for (size_t i = 0; i < sizes_of(m.verb); i++)
 		m.size[i] = cbor_get_uint(&r, UINT64_MAX);
+	m.entry = cbor_get_bytes(&r, 0, ENTRY_MAX_BYTES);
 	if (cbor_reader_end(&r) < 0 || m.verb == 0)
 		return -EBADMSG;
 	if (m.cluster[0] && !label_ok(span_str(m.cluster)))
@@ -71,6 +73,8 @@ int control_request_decode(struct span in, struct control_request *ret)
 	if (!m.cluster[0] && m.verb != CONTROL_STATUS)
 		return -EBADMSG;
 	if (m.node[0] ? !label_ok(span_str(m.node)) : needs_node(m.verb))
+		return -EBADMSG;
+	if ((m.entry.len > 0) != (m.verb == CONTROL_SUBMIT))
 		return -EBADMSG;
 	*ret = m;
 	return 0;

@@ -9,13 +9,14 @@
 
 #include "base/bytes.h"
 #include "base/label.h"
+#include "proto/limits.h"
 
 #define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
 #define DAEMON_STATE_DIR "/var/lib/mlsh" /* where the daemon keeps what it knows */
-#define CONTROL_VERSION 6
+#define CONTROL_VERSION 7
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_USER "mlshtund" /* of the daemon */
-#define CONTROL_REQUEST_MAX 256
+#define CONTROL_REQUEST_MAX (256 + ENTRY_MAX_BYTES)
 #define CONTROL_PIECE_MAX 32768
 #define CONTROL_REPLY_MAX (64u << 20)
 #define CONTROL_NONCE_LEN 16
@@ -34,6 +35,7 @@ enum control_verb {
 	CONTROL_NETCHECK,    /* this machine's own connection */
 	CONTROL_WHY,	     /* the paths to one node */
 	CONTROL_FORGET,	     /* disconnect, and remove all that the daemon keeps of the cluster */
+	CONTROL_SUBMIT,	     /* an entry that the caller signed, to be put in order by the server */
 	CONTROL_VERBS
 };
 
@@ -63,6 +65,7 @@ struct control_request {
 	uint32_t count, interval_ms;	  /* ping */
 	bool until_direct;		  /* ping */
 	uint64_t size[CONTROL_FILES];	  /* connect: bytes of each file; else zero */
+	struct span entry;		  /* submit: at most ENTRY_MAX_BYTES, a view; else empty */
 };
 
 ptrdiff_t control_request_encode(const struct control_request *r, void *buf, size_t cap) MUST_CHECK;

@@ -9,44 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "os/local.h"
-#include "proto/control.h"
+#include "tund/control_internal.h"
 #include "tund/report.h"
-#include "tund/upload.h"
 
 #define CONTROL_CONNS_MAX 64
 #define CONTROL_CONNS_OF_USER_MAX 16
 #define LOOK_GAP (20 * NS_PER_MS)
 #define LOOKS_MAX 40
 
-struct control {
-	struct daemon *daemon;
-	struct local_listener *listener;
-	struct list conns;
-};
-
-struct control_conn {
-	struct list link;
-	struct control *control;
-	struct local_conn *conn;
-	char watching[LABEL_MAX + 1];
-	struct ping *ping;
-	/* a status request that waits for the tunnels' answers */
-	struct control_request status;
-	unsigned looks; /* left; 0: none waits */
-	struct timer *look_timer;
-	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
-	bool deaf;  /* its upload failed: what still comes are pieces of it, not requests */
-	/* a connect request whose files are awaited */
-	enum { UPLOAD_NONE, UPLOAD_WAITS, UPLOAD_RUNS } upload_state;
-	char uploading[LABEL_MAX + 1];
-	struct upload upload;
-	uint64_t upload_deadline;
-	struct timer *upload_timer;
-};
-
-/* A reply in pieces that fit the socket's messages; who does not read gets no more of them. */
-static void reply_bytes(struct control_conn *c, const void *data, size_t len)
+void control_reply(struct control_conn *c, const void *data, size_t len)
 {
 	uint8_t piece[CONTROL_PIECE_MAX + 1];
 	size_t at = 0;
@@ -66,21 +37,21 @@ static void reply_bytes(struct control_conn *c, const void *data, size_t len)
 	} while (at < len);
 }
 
-static void reply_json(struct control_conn *c, char *json)
+void control_reply_json(struct control_conn *c, char *json)
 {
 	static const char no_memory[] =
 		"{\"ok\":false,\"error\":\"the daemon is out of memory\",\"code\":-12}";
 
 	if (json)
-		reply_bytes(c, json, strlen(json));
+		control_reply(c, json, strlen(json));
 	else
-		reply_bytes(c, no_memory, sizeof(no_memory) - 1);
+		control_reply(c, no_memory, sizeof(no_memory) - 1);
 	free(json);
 }
 
-static void reply_result(struct control_conn *c, int rc, const struct err *err)
+void control_reply_result(struct control_conn *c, int rc, const struct err *err)
 {
-	reply_json(c, rc < 0 ? report_error(err) : report_ok());
+	control_reply_json(c, rc < 0 ? report_error(err) : report_ok());
 }
 
 static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
@@ -156,7 +127,7 @@ static void upload_fail(struct control_conn *c, const struct err *err)
 {
 	upload_drop(c);
 	c->deaf = true;
-	reply_result(c, err->code, err);
+	control_reply_result(c, err->code, err);
 }
 
 static void uploads_start(struct control *ctl);
@@ -215,7 +186,7 @@ static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
 	if (rc == 0)
 		rc = upload_check(r->size, &err);
 	if (rc < 0) {
-		reply_result(c, rc, &err);
+		control_reply_result(c, rc, &err);
 		return;
 	}
 	memcpy(c->upload.size, r->size, sizeof(c->upload.size));
@@ -254,7 +225,7 @@ static void on_piece(struct control_conn *c, struct span piece)
 	} else if (rc > 0) {
 		rc = connect_uploaded(c, &err);
 		upload_drop(c);
-		reply_result(c, rc, &err);
+		control_reply_result(c, rc, &err);
 	} else {
 		upload_wait(c);
 		if (upload_owes_ack(&c->upload))
@@ -274,7 +245,7 @@ static void do_end(struct control_conn *c, struct daemon_cluster *cl,
 	int (*end)(struct daemon *d, struct daemon_cluster *c,
 		   struct err *err) = r->verb == CONTROL_FORGET ? daemon_forget : daemon_disconnect;
 
-	reply_result(c, end(c->control->daemon, cl, &err), &err);
+	control_reply_result(c, end(c->control->daemon, cl, &err), &err);
 }
 
 enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
@@ -296,7 +267,7 @@ static void reply_status(struct control_conn *c, struct daemon_cluster *cl)
 {
 	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX];
 
-	reply_json(c, status_of(c->control->daemon, list, status_list(c, cl, list)));
+	control_reply_json(c, status_of(c->control->daemon, list, status_list(c, cl, list)));
 }
 
 /* Is everything that would be shown as connected known to be so? What is not is tested. */
@@ -326,7 +297,7 @@ static void on_look(void *ctx)
 	}
 	c->looks = 0;
 	if (rc < 0)
-		reply_result(c, rc, &err);
+		control_reply_result(c, rc, &err);
 	else
 		reply_status(c, cl);
 }
@@ -350,13 +321,6 @@ static void do_status(struct control_conn *c, struct daemon_cluster *cl,
 	timer_set_in(c->look_timer, LOOK_GAP);
 }
 
-static void do_nodes(struct control_conn *c, struct daemon_cluster *cl,
-		     const struct control_request *r)
-{
-	(void)r;
-	reply_json(c, report_nodes(cl->tunnel));
-}
-
 static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
 		     const struct control_request *r)
 {
@@ -364,101 +328,22 @@ static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
 	reply_status(c, cl);
 }
 
-static void do_log(struct control_conn *c, struct daemon_cluster *cl,
-		   const struct control_request *r)
-{
-	struct buf b = { 0 };
-	struct err err = { 0 };
-	int rc = log_file_encode(tunnel_log(cl->tunnel), &b);
-
-	(void)r;
-	if (rc < 0)
-		reply_result(c,
-			     err_set(&err, rc, "the daemon could not write out the membership log"),
-			     &err);
-	else
-		reply_bytes(c, b.data, b.len);
-	buf_free(&b);
-}
-
-static void do_invite_made(struct control_conn *c, struct daemon_cluster *cl,
-			   const struct control_request *r)
-{
-	struct invite_note note = { .expiry_s = r->expiry_s, .promote = r->promote };
-	struct err err = { 0 };
-	int rc;
-
-	memcpy(note.nonce, r->nonce, NONCE_LEN);
-	rc = tunnel_invite_made(cl->tunnel, &note);
-	if (rc < 0)
-		(void)err_set(&err, rc, "too many open invites (%d); let some run out first",
-			      INVITES_MAX);
-	reply_result(c, rc, &err);
-}
-
-static void on_ping(void *ctx, const struct ping_event *ev)
-{
-	reply_json(ctx, report_ping(ev));
-}
-
-/* One at a time on a connection: another one takes its place. */
-static void do_ping(struct control_conn *c, struct daemon_cluster *cl,
-		    const struct control_request *r)
-{
-	struct ping_config cfg = {
-		.count = r->count,
-		.interval_ns = r->interval_ms * NS_PER_MS,
-		.until_direct = r->until_direct,
-		.event = on_ping,
-		.ctx = c,
-	};
-	struct err err = { 0 };
-	int rc;
-
-	ping_free(c->ping);
-	c->ping = NULL;
-	rc = tunnel_ping(daemon_host(c->control->daemon), cl->tunnel, r->node, &cfg, &err,
-			 &c->ping);
-	if (rc < 0)
-		reply_result(c, rc, &err);
-}
-
-static void do_netcheck(struct control_conn *c, struct daemon_cluster *cl,
-			const struct control_request *r)
-{
-	(void)r;
-	reply_json(c, report_netcheck(daemon_host(c->control->daemon), cl->tunnel));
-}
-
-static void do_why(struct control_conn *c, struct daemon_cluster *cl,
-		   const struct control_request *r)
-{
-	const struct member *node;
-	struct err err = { 0 };
-	int rc = tunnel_find_node(cl->tunnel, r->node, &err, &node);
-
-	if (rc < 0)
-		reply_result(c, rc, &err);
-	else
-		reply_json(c, report_why(daemon_host(c->control->daemon), cl->tunnel, node));
-}
-
 static const struct {
-	void (*run)(struct control_conn *c, struct daemon_cluster *cl,
-		    const struct control_request *r);
+	control_run *run;
 	enum needs needs;
 } verbs[CONTROL_VERBS] = {
 	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
 	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER },
 	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING },
-	[CONTROL_NODES] = { do_nodes, NEEDS_TUNNEL },
+	[CONTROL_NODES] = { control_nodes, NEEDS_TUNNEL },
 	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER },
-	[CONTROL_LOG] = { do_log, NEEDS_TUNNEL },
-	[CONTROL_INVITE_MADE] = { do_invite_made, NEEDS_TUNNEL },
-	[CONTROL_PING] = { do_ping, NEEDS_TUNNEL },
-	[CONTROL_NETCHECK] = { do_netcheck, NEEDS_TUNNEL },
+	[CONTROL_LOG] = { control_log, NEEDS_TUNNEL },
+	[CONTROL_INVITE_MADE] = { control_invite_made, NEEDS_TUNNEL },
+	[CONTROL_PING] = { control_ping, NEEDS_TUNNEL },
+	[CONTROL_NETCHECK] = { control_netcheck, NEEDS_TUNNEL },
 	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER },
-	[CONTROL_WHY] = { do_why, NEEDS_TUNNEL },
+	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL },
+	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL },
 };
 
 /* A cluster of somebody else's is answered like one that does not exist: in words that are true of
@@ -520,7 +405,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	else
 		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
 	if (rc < 0)
-		reply_result(c, rc, &err);
+		control_reply_result(c, rc, &err);
 	else
 		verbs[r.verb].run(c, cl, &r);
 }
@@ -528,6 +413,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 static void control_conn_free(struct control_conn *c)
 {
 	ping_free(c->ping);
+	submit_free(c->submit);
 	timer_free(c->look_timer);
 	upload_drop(c);
 	free(c);
@@ -604,7 +490,7 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 		if (!json)
 			json = status_of(c->daemon, &cluster, 1);
 		if (json)
-			reply_bytes(conn, json, strlen(json));
+			control_reply(conn, json, strlen(json));
 	}
 	free(json);
 }

@@ -271,6 +271,17 @@ char *report_nodes(const struct tunnel *t)
 	return report_text(o);
 }
 
+char *report_submit(const struct submit_outcome *o)
+{
+	struct json_object *j = json_object_new_object();
+
+	put_bool(j, "ok", true);
+	put_bool(j, "ordered", o->ordered);
+	json_object_object_add(j, "seq", o->ordered ? json_object_new_uint64(o->seq) : NULL);
+	put_str(j, "why", o->why);
+	return report_text(j);
+}
+
 char *report_ok(void)
 {
 	return strdup("{\"ok\":true}");
@@ -283,5 +294,7 @@ char *report_error(const struct err *err)
 	put_bool(o, "ok", false);
 	put_str(o, "error", err->text);
 	json_object_object_add(o, "code", json_object_new_int(err->code));
+	if (err->reason)
+		json_object_object_add(o, "reason", json_object_new_int(err->reason));
 	return report_text(o);
 }

@@ -20,6 +20,7 @@ char *report_nodes(const struct tunnel *t);
 char *report_why(struct host *h, const struct tunnel *t, const struct member *m);
 char *report_netcheck(struct host *h, const struct tunnel *t);
 char *report_ping(const struct ping_event *ev);
+char *report_submit(const struct submit_outcome *o);
 char *report_ok(void);
 char *report_error(const struct err *err);
 

@@ -66,6 +66,7 @@ static void tunnel_log_grew(struct tunnel *t)
 {
 	follow_roster(t);
 	waiting_log_grew(&t->waiting);
+	submits_log_grew(&t->submits);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -366,6 +367,17 @@ int tunnel_invite_made(struct tunnel *t, const struct invite_note *n)
 	return open_invites_add(t->invites, n);
 }
 
+int tunnel_submit(struct host *h, struct tunnel *t, struct span entry,
+		  const struct submit_config *cfg, struct err *err, struct submit **ret)
+{
+	struct submit_config c = *cfg;
+
+	c.log = t->parts.log;
+	c.session = &t->session;
+	c.waiting = &t->waiting;
+	return submit_new(h, &c, entry, &t->submits, err, ret);
+}
+
 /* --- making and ending --- */
 
 static void on_zone(void *ctx)
@@ -477,6 +489,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	}
 	list_init(&t->pings);
+	list_init(&t->submits);
 	t->roster = roster_now(mlog_roster(p->log));
 	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_ALL);
 	rc = tunnel_start(t, options, err);
@@ -496,6 +509,8 @@ void tunnel_free(struct tunnel *t)
 	if (!t)
 		return;
 	pings_end(&t->pings);
+	if (t->session)
+		submits_end(&t->submits);
 	zone_stop(&t->zone);
 	overlay_close(t->overlay);
 	timer_free(t->ask_again);

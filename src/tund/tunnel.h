@@ -12,6 +12,7 @@
 #include "overlay/overlay.h"
 #include "client/invites.h"
 #include "tund/peers.h"
+#include "tund/submit.h"
 #include "tund/zone.h"
 
 struct list;
@@ -95,6 +96,9 @@ struct zone_status tunnel_zone(const struct tunnel *t);
 int tunnel_ping(struct host *h, struct tunnel *t, const char *node, const struct ping_config *cfg,
 		struct err *err, struct ping **ret) MUST_CHECK;
 struct list *tunnel_pings(struct tunnel *t);
+/* Has an entry ordered; all of `cfg` but done and ctx is filled in here. As submit_new. */
+int tunnel_submit(struct host *h, struct tunnel *t, struct span entry,
+		  const struct submit_config *cfg, struct err *err, struct submit **ret) MUST_CHECK;
 /* Another node of the cluster by its name: -ENOENT with a message. */
 int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret) MUST_CHECK;

@@ -21,7 +21,7 @@ struct tunnel {
 	struct waiting waiting;	     /* removals without order */
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
-	struct list pings;
+	struct list pings, submits;
 	uint64_t started;
 	struct log_limit fork_limit;
 	char fork[640], failure[480];

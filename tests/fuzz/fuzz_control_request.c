@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < CONTROL_FILES; i++)
 		if (r.size[i] && r.verb != CONTROL_CONNECT)
 			abort();
+	if ((r.entry.len > 0) != (r.verb == CONTROL_SUBMIT))
+		abort();
 	if (control_request_version(span_of(data, size)) != CONTROL_VERSION)
 		abort();
 	/* There is one encoding of each. */

@@ -3,7 +3,7 @@
 #include "mesh.h"
 
 #define STATE_DIR DAEMON_STATE_DIR
-#define CALL_TIME (2 * SECOND)
+#define CALL_TIME (10 * SECOND)
 
 /* --- the daemon ------------------------------------------------------------------------------- */
 

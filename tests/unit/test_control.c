@@ -11,6 +11,8 @@ static struct control_request request(enum control_verb verb, const char *cluste
 	strcpy(r.cluster, cluster);
 	if (verb == CONTROL_PING || verb == CONTROL_WHY)
 		strcpy(r.node, "nas");
+	if (verb == CONTROL_SUBMIT)
+		r.entry = span_str("an entry");
 	return r;
 }
 
@@ -33,6 +35,7 @@ static void check_round_trip(const struct control_request *r)
 	ck_assert_uint_eq(back.interval_ms, r->interval_ms);
 	ck_assert_uint_eq(back.until_direct, r->until_direct);
 	ck_assert_mem_eq(back.size, r->size, sizeof(r->size));
+	ck_assert(span_equal(back.entry, r->entry));
 }
 
 START_TEST(every_verb_comes_back)
@@ -63,6 +66,11 @@ START_TEST(largest_request_fits)
 	r.verb = CONTROL_CONNECT;
 	memset(r.size, 0xff, sizeof(r.size));
 	check_round_trip(&r);
+
+	static const uint8_t largest[ENTRY_MAX_BYTES];
+	r = request(CONTROL_SUBMIT, "homelab");
+	r.entry = span_of(largest, sizeof(largest));
+	check_round_trip(&r);
 }
 END_TEST
 
@@ -70,17 +78,17 @@ END_TEST
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
-		0x8b, 0x06, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,
+		0x8c, 0x07, 0x07, 0x63, 'l',  'a',  'b',  0x50, 0,    1,    2,	  3,
 		4,    5,    6,	  7,	8,    9,    10,	  11,	12,   13,   14,	  15,
-		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0xf5, 0x60, 0x00, 0x00, 0xf4, 0x80,
+		0x1a, 0x6b, 0x49, 0xd2, 0x00, 0xf5, 0x60, 0x00, 0x00, 0xf4, 0x80, 0x40,
 	};
 	static const uint8_t ping[] = {
-		0x8b, 0x06, 0x08, 0x63, 'l', 'a', 'b',	0x50, 0,    0,	  0,	0,
-		0,    0,    0,	  0,	0,   0,	  0,	0,    0,    0,	  0,	0,
-		0x00, 0xf4, 0x63, 'n',	'a', 's', 0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80,
+		0x8c, 0x07, 0x08, 0x63, 'l',  'a',  'b',  0x50, 0,    0,    0,	  0,	0,
+		0,    0,    0,	  0,	0,    0,    0,	  0,	0,    0,    0,	  0x00, 0xf4,
+		0x63, 'n',  'a',  's',	0x05, 0x19, 0x03, 0xe8, 0xf5, 0x80, 0x40,
 	};
-	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04,
-					 0x00, 0x00, 0x00, 0x18, 0xff, 0x18, 0x77 };
+	static const uint8_t sizes[] = { 0xf4, 0x84, 0x19, 0x01, 0x2c, 0x1a, 0x04, 0x00,
+					 0x00, 0x00, 0x18, 0xff, 0x18, 0x77, 0x40 };
 	struct control_request r = request(CONTROL_INVITE_MADE, "lab");
 	uint8_t buf[CONTROL_REQUEST_MAX];
 
@@ -116,15 +124,15 @@ START_TEST(no_room_is_an_error)
 END_TEST
 
 /* The request as anybody may write it, without the encoder's checks of type. */
-static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
-			const char *node, size_t n_sizes)
+static int decode_with(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
+		       const char *node, size_t n_sizes, size_t entry_len)
 {
-	static const uint8_t nonce[64];
-	uint8_t buf[CONTROL_REQUEST_MAX];
+	static const uint8_t nonce[64], entry[ENTRY_MAX_BYTES + 1];
+	uint8_t buf[CONTROL_REQUEST_MAX + 1];
 	struct cbor_writer w = cbor_writer_of(buf, sizeof(buf));
 	struct control_request r = { .verb = 77 };
 
-	cbor_put_array(&w, 11);
+	cbor_put_array(&w, 12);
 	cbor_put_uint(&w, version);
 	cbor_put_uint(&w, verb);
 	cbor_put_text(&w, cluster);
@@ -138,6 +146,7 @@ static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, si
 	cbor_put_array(&w, n_sizes);
 	for (size_t i = 0; i < n_sizes; i++)
 		cbor_put_uint(&w, i);
+	cbor_put_bytes(&w, entry, entry_len);
 	ck_assert_uint_gt(cbor_writer_span(&w).len, 0);
 	ck_assert_uint_eq(control_request_version(cbor_writer_span(&w)), version);
 	int rc = control_request_decode(cbor_writer_span(&w), &r);
@@ -145,6 +154,13 @@ static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, si
 	if (rc < 0)
 		ck_assert_int_eq((int)r.verb, 77); /* untouched */
 	return rc;
+}
+
+static int decode_sized(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
+			const char *node, size_t n_sizes)
+{
+	return decode_with(version, verb, cluster, nonce_len, node, n_sizes,
+			   verb == CONTROL_SUBMIT ? 100 : 0);
 }
 
 static int decode_node(uint64_t version, uint64_t verb, const char *cluster, size_t nonce_len,
@@ -242,6 +258,26 @@ START_TEST(sizes_come_with_connect_only)
 }
 END_TEST
 
+START_TEST(an_entry_comes_with_submit_only)
+{
+	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++) {
+		size_t sizes = v == CONTROL_CONNECT ? CONTROL_FILES : 0;
+		int with = v == CONTROL_SUBMIT ? 0 : -EBADMSG;
+
+		ck_assert_int_eq(decode_with(CONTROL_VERSION, v, "homelab", 16, "nas", sizes, 1),
+				 with);
+		ck_assert_int_eq(decode_with(CONTROL_VERSION, v, "homelab", 16, "nas", sizes,
+					     ENTRY_MAX_BYTES),
+				 with);
+		ck_assert_int_eq(decode_with(CONTROL_VERSION, v, "homelab", 16, "nas", sizes,
+					     ENTRY_MAX_BYTES + 1),
+				 -EBADMSG);
+		ck_assert_int_eq(decode_with(CONTROL_VERSION, v, "homelab", 16, "nas", sizes, 0),
+				 v == CONTROL_SUBMIT ? -EBADMSG : 0);
+	}
+}
+END_TEST
+
 START_TEST(acknowledgements_come_back)
 {
 	static const uint8_t want[] = { 2, 0, 0, 0, 0, 0, 4, 0, 1 };
@@ -264,4 +300,4 @@ UNIT_MAIN("proto/control", every_verb_comes_back, largest_request_fits, bytes_ar
 	  no_room_is_an_error, another_version_is_told_apart, unknown_verbs_are_refused,
 	  nodes_are_named_where_they_must_be, only_labels_are_cluster_names, nonces_have_one_length,
 	  torn_and_trailing_requests_are_refused, sizes_come_with_connect_only,
-	  acknowledgements_come_back)
+	  an_entry_comes_with_submit_only, acknowledgements_come_back)

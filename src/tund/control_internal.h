@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the local socket's server share. */
+#ifndef MLSH_TUND_CONTROL_INTERNAL_H
+#define MLSH_TUND_CONTROL_INTERNAL_H
+
+#include "os/local.h"
+#include "proto/control.h"
+#include "tund/control.h"
+#include "tund/upload.h"
+
+struct control {
+	struct daemon *daemon;
+	struct local_listener *listener;
+	struct list conns;
+};
+
+struct control_conn {
+	struct list link;
+	struct control *control;
+	struct local_conn *conn;
+	char watching[LABEL_MAX + 1];
+	struct ping *ping;
+	struct submit *submit; /* its answer is to come */
+	/* a status request that waits for the tunnels' answers */
+	struct control_request status;
+	unsigned looks; /* left; 0: none waits */
+	struct timer *look_timer;
+	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
+	bool deaf;  /* its upload failed: what still comes are pieces of it, not requests */
+	/* a connect request whose files are awaited */
+	enum { UPLOAD_NONE, UPLOAD_WAITS, UPLOAD_RUNS } upload_state;
+	char uploading[LABEL_MAX + 1];
+	struct upload upload;
+	uint64_t upload_deadline;
+	struct timer *upload_timer;
+};
+
+/* A reply in pieces that fit the socket's messages. A caller that does not read gets no more. */
+void control_reply(struct control_conn *c, const void *data, size_t len);
+void control_reply_json(struct control_conn *c, char *json); /* takes it over; NULL: no memory */
+void control_reply_result(struct control_conn *c, int rc, const struct err *err);
+
+/* Requests to one tunnel (control_tunnel.c). */
+typedef void control_run(struct control_conn *c, struct daemon_cluster *cl,
+			 const struct control_request *r);
+control_run control_nodes, control_log, control_invite_made, control_ping, control_netcheck,
+	control_why, control_submit;
+
+#endif
