@@ -105,13 +105,13 @@ static bool key_named(const struct mlog *l, const struct record *r, unsigned typ
 
 /*
  * Verifies the receipts that vouch for all that were shown: that of the last record, and where the
- * order key changes the last under the old one and the first under the new one.
+ * order key changes that of the last under the old one.
  */
 static bool verify_receipts(struct taking *t)
 {
 	const struct record *first = &t->shown[t->first].record;
 	uint8_t key[KEY_LEN] = { 0 }, named[KEY_LEN];
-	bool needed = false, known;
+	bool known;
 
 	if (!first->genesis)
 		memcpy(key, mlog_order_key(t->l, first->order.seq), KEY_LEN);
@@ -119,15 +119,13 @@ static bool verify_receipts(struct taking *t)
 		const struct record *r = &t->shown[i].record;
 		unsigned type = entry_peek(r->entry);
 		bool changes = key_named(t->l, r, type, named, &known);
+		bool needed = i + 1 == t->n || changes || type == ENTRY_RECOVER;
 
-		needed |= i + 1 == t->n || changes || type == ENTRY_RECOVER;
 		t->shown[i].own_key = changes && type == ENTRY_RECOVER && !known;
 		if (changes && type == ENTRY_RECOVER)
 			memcpy(key, named, KEY_LEN);
 		if (needed && !verify(t, i, key))
 			return false;
-		/* Under a new key the next one is the first. */
-		needed = changes && type != ENTRY_RECOVER && !r->genesis;
 		if (changes)
 			memcpy(key, named, KEY_LEN);
 	}

@@ -563,6 +563,31 @@ START_TEST(moved)
 }
 END_TEST
 
+/* The change of the key came alone, two records behind it together: others have them from it. */
+START_TEST(moved_in_pieces)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 6), *other = kit_copy(k.log, 6);
+	struct entry_bytes b = kit_signal(&k, 0, KIT_ORDER_NEXT);
+	struct mlog_take t;
+
+	kit_append(&k, &b);
+	k.order = KIT_ORDER_NEXT;
+	for (unsigned n = 4; n <= 5; n++) {
+		b = kit_remove(&k, 0, n);
+		kit_append(&k, &b);
+	}
+	ck_assert_int_eq(show(l, k.log, 6, 7).result, TAKEN);
+	ck_assert_int_eq(show(l, k.log, 7, 9).result, TAKEN);
+	t = show(other, l, 6, 9);
+	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
+	equal(other, k.log);
+	mlog_free(other);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
 UNIT_MAIN("membership/take", whole_log, gap, receipts, fork, receipt_over_invalid, false_accusation,
 	  recovery, code_twice, same_recovery_again, claimed_generation, renewed_code, superseded,
-	  thief_supersedes, renewal_is_not_superseded, recovery_heals_fork, moved)
+	  thief_supersedes, renewal_is_not_superseded, recovery_heals_fork, moved, moved_in_pieces)
