@@ -26,7 +26,9 @@ struct fleet_node {
 	char warning[OVERLAY_WARNING_MAX];
 	unsigned grew, forks, changes, devices, states, outs, ins;
 	uint64_t fork_seq;
-	bool denies[FLEET_NODES]; /* which nodes a removal without order denies, by index */
+	bool denies[FLEET_NODES];  /* which nodes a removal without order denies, by index */
+	enum removal_shown judges; /* of removals that peers show */
+	unsigned shown;		   /* such, that were looked at */
 };
 
 struct fleet {
@@ -115,6 +117,25 @@ static inline void fleet_membership(void *ctx, bool in)
 
 static inline bool fleet_denied(void *ctx, const struct member *m);
 
+static inline enum removal_shown fleet_removal(void *ctx, const struct member *from,
+					       struct span entry)
+{
+	struct fleet_node *n = ctx;
+
+	(void)from;
+	(void)entry;
+	n->shown++;
+	return n->judges;
+}
+
+/* It holds none. */
+static inline struct span fleet_removal_next(void *ctx, uint64_t *serial)
+{
+	(void)ctx;
+	(void)serial;
+	return span_of(NULL, 0);
+}
+
 static const struct overlay_ops fleet_ops = {
 	.log_grew = fleet_log_grew,
 	.fork = fleet_fork,
@@ -125,6 +146,8 @@ static const struct overlay_ops fleet_ops = {
 	.device_changed = fleet_device_changed,
 	.membership = fleet_membership,
 	.denied = fleet_denied,
+	.removal = fleet_removal,
+	.removal_next = fleet_removal_next,
 };
 
 static inline bool fleet_denied(void *ctx, const struct member *m)

@@ -215,6 +215,73 @@ START_TEST(a_flood_of_messages_ends_the_connection)
 }
 END_TEST
 
+/* A removal of so many bytes, which nobody has looked at yet. */
+static size_t removal_message(uint8_t *out, size_t cap)
+{
+	static const uint8_t entry[300] = { 0x82 };
+	struct peer_message msg = { .type = PEER_REMOVAL };
+	ptrdiff_t n;
+
+	msg.removal = span_of(entry, sizeof(entry));
+	n = peer_message_encode(&msg, out, cap);
+	ck_assert_int_gt(n, 0);
+	return (size_t)n;
+}
+
+static void send_removals(struct rogue *r, unsigned count, uint64_t gap)
+{
+	uint8_t buf[400];
+	size_t n = removal_message(buf, sizeof(buf));
+
+	for (unsigned i = 0; i < count && !r->closed; i++) {
+		(void)!quic_stream_write(r->c, r->control, buf, n, false);
+		sim_pass(r->m->w, gap);
+	}
+}
+
+/* Each may cost a signature: few that are refused are looked at, and the tunnel stays. */
+START_TEST(refused_removals_cost_little)
+{
+	static const enum removal_shown judged[] = { REMOVAL_REFUSED, REMOVAL_LACKING };
+
+	for (size_t i = 0; i < ARRAY_LEN(judged); i++) {
+		struct fleet m;
+		struct rogue r;
+
+		rogue_connect(&r, &m);
+		m.node[0].judges = judged[i];
+		send_removals(&r, 2000, 11 * NS_PER_MS); /* 22 s */
+		ck_assert(!r.closed);
+		ck_assert_uint_ge(m.node[0].shown, DENIALS_MAX);
+		ck_assert_uint_le(m.node[0].shown, DENIALS_MAX + 23);
+		unsigned before = m.node[0].shown;
+		send_removals(&r, 60, 5 * NS_PER_S);
+		ck_assert_uint_ge(m.node[0].shown, before + 59); /* one a second is */
+		/* Too many messages end it, of this kind as of others. */
+		send_removals(&r, 4000, NS_PER_MS);
+		SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
+		ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+		rogue_stop(&r);
+	}
+}
+END_TEST
+
+/* Those that count are all looked at, up to the number of messages. */
+START_TEST(good_removals_are_all_looked_at)
+{
+	struct fleet m;
+	struct rogue r;
+
+	rogue_connect(&r, &m);
+	m.node[0].judges = REMOVAL_TAKEN;
+	send_removals(&r, 1000, 11 * NS_PER_MS);
+	sim_pass(m.w, NS_PER_S);
+	ck_assert(!r.closed);
+	ck_assert_uint_eq(m.node[0].shown, 1000);
+	rogue_stop(&r);
+}
+END_TEST
+
 static void honest_path(struct fleet *m, struct peer_path_status *ret)
 {
 	struct peer_path_status all[16];
@@ -437,7 +504,8 @@ UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  garbage_on_the_control_stream_ends_the_connection,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,
-	  a_flood_of_messages_ends_the_connection, a_flood_of_pings_takes_no_pong_from_others,
+	  a_flood_of_messages_ends_the_connection, refused_removals_cost_little,
+	  good_removals_are_all_looked_at, a_flood_of_pings_takes_no_pong_from_others,
 	  who_lies_about_our_address_takes_nobody_elses_word,
 	  candidates_that_change_all_the_time_do_not_use_up_the_pings,
 	  a_hello_for_another_cluster_or_connection_is_refused,
