@@ -8,7 +8,6 @@
 #include "os/netconf.h"
 #include "proto/control.h"
 #include "tund/control.h"
-#include "tund/removals.h"
 
 #define MARK_EVERY 64		   /* records, at least, between two marks in a log */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
@@ -109,37 +108,11 @@ static void on_tunnel_invites(void *ctx, struct tunnel *t)
 	daemon_save_state(c->daemon, c);
 }
 
-static void on_tunnel_denials(void *ctx, struct tunnel *t)
-{
-	struct daemon_cluster *c = ctx;
-	struct daemon *d = c->daemon;
-	struct err err = { 0 };
-
-	if (d->cfg.state_dir && !c->loading &&
-	    removals_save(d->host, d->cfg.state_dir, t, &err) < 0)
-		log_error(host_log(d->host), "%s: removals that wait were not saved: %s",
-			  c->state.cluster, err.text);
-}
-
-static void load_removals(struct daemon_cluster *c)
-{
-	struct daemon *d = c->daemon;
-	struct tunnel *t = c->tunnel;
-	struct err err = { 0 };
-	int rc;
-
-	c->loading = true; /* the file is not written while it is read */
-	rc = d->cfg.state_dir ? removals_load(d->host, d->cfg.state_dir, t, &err) : 0;
-	c->loading = false;
-	if (rc < 0 && rc != -ENOENT)
-		log_warn(host_log(d->host), "%s: %s", tunnel_cluster(t)->cluster, err.text);
-}
-
 static const struct tunnel_ops tunnel_ops = {
 	.changed = on_tunnel_changed,
 	.log_grew = on_tunnel_log,
 	.invites_changed = on_tunnel_invites,
-	.denials_changed = on_tunnel_denials,
+	.denials_changed = daemon_removals_changed,
 };
 
 /* Without it the tunnel comes up as well, with the server's help. NULL: none. */
@@ -189,7 +162,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (saved.bytes > 0)
 		cluster_mark_log(c, t);
 	c->error[0] = '\0';
-	load_removals(c);
+	daemon_load_removals(c);
 	keep_peers(c);
 	on_tunnel_changed(c, t);
 	return 0;
@@ -205,6 +178,9 @@ static void cluster_stop(struct daemon_cluster *c)
 		cluster_mark_log(c, t);
 	c->log_unsaved = false;
 	timer_set(c->save_timer, TIME_NEVER);
+	if (t && timer_is_set(c->removals_timer))
+		daemon_save_removals(c);
+	timer_set(c->removals_timer, TIME_NEVER);
 	peers_keeper_free(c->keeper);
 	c->keeper = NULL;
 	c->tunnel = NULL;
@@ -222,7 +198,11 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 	c = calloc(1, sizeof(*c));
 	if (c)
 		c->save_timer = timer_new(d->host, on_save_again, c);
-	if (!c || !c->save_timer) {
+	if (c)
+		c->removals_timer = timer_new(d->host, daemon_save_removals, c);
+	if (!c || !c->save_timer || !c->removals_timer) {
+		timer_free(c ? c->save_timer : NULL);
+		timer_free(c ? c->removals_timer : NULL);
 		free(c);
 		return err_set(err, -ENOMEM, "no memory for a cluster");
 	}
@@ -238,6 +218,7 @@ static void cluster_free(struct daemon_cluster *c)
 {
 	cluster_stop(c);
 	timer_free(c->save_timer);
+	timer_free(c->removals_timer);
 	list_remove(&c->link);
 	c->daemon->n_clusters--;
 	free(c);
@@ -470,6 +451,11 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
 struct host *daemon_host(struct daemon *d)
 {
 	return d->host;
+}
+
+const char *daemon_state_dir(const struct daemon *d)
+{
+	return d->cfg.state_dir;
 }
 
 uint64_t daemon_started(const struct daemon *d)

@@ -46,10 +46,12 @@ struct daemon_cluster {
 	struct list link;
 	struct daemon *daemon;
 	struct cluster_state state;
-	struct tunnel *tunnel;	     /* NULL: stopped */
-	bool loading;		     /* removals that wait, from their file */
-	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
-	struct timer *save_timer;    /* when the log is saved again that could not be */
+	struct tunnel *tunnel;	      /* NULL: stopped */
+	bool loading;		      /* removals that wait, from their file */
+	struct peers_keeper *keeper;  /* of its peers' addresses; NULL: nothing is kept */
+	struct timer *save_timer;     /* when the log is saved again that could not be */
+	struct timer *removals_timer; /* when removals that wait are saved */
+	uint64_t removals_saved;      /* when they were last */
 	bool log_unsaved;
 	struct log_place saved; /* how much of the log its file has */
 	uint64_t marked_seq;	/* up to which it is marked as verified */
@@ -57,7 +59,19 @@ struct daemon_cluster {
 	char error[480];
 };
 
+/* --- daemon_removals.c --- */
+
+/* Writes the removals that wait; a loop_fn of a struct daemon_cluster with a tunnel. */
+void daemon_save_removals(void *cluster);
+/* They have changed; as tunnel_ops has it. */
+void daemon_removals_changed(void *cluster, struct tunnel *t);
+/* The new tunnel takes those of the file. */
+void daemon_load_removals(struct daemon_cluster *c);
+
+/* --- daemon.c --- */
+
 struct host *daemon_host(struct daemon *d);
+const char *daemon_state_dir(const struct daemon *d); /* NULL: foreground */
 uint64_t daemon_started(const struct daemon *d);
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills at most `max` clusters that `uid` may see (its own; all for root). */

@@ -9,6 +9,7 @@
 #include "proto/cbor.h"
 
 #define REMOVALS_VERSION 1
+#define REMOVALS_ELEMENTS 3
 
 static int removals_path(const char *state_dir, const char *cluster, char out[STORE_PATH_MAX])
 {
@@ -20,17 +21,22 @@ static int removals_path(const char *state_dir, const char *cluster, char out[ST
 int removals_decode(struct span in, struct span entry[DENIALS_MAX], size_t *ret_n)
 {
 	struct cbor_reader r = cbor_reader_of(in);
+	uint8_t sum[HASH_LEN], want[HASH_LEN];
 	size_t n;
 
 	if (cbor_file_version(in) > REMOVALS_VERSION)
 		return -EPROTONOSUPPORT;
-	cbor_get_array(&r, 2);
+	cbor_get_array(&r, REMOVALS_ELEMENTS);
 	if (cbor_get_uint(&r, UINT32_MAX) != REMOVALS_VERSION)
 		return -EBADMSG;
 	n = cbor_get_array_len(&r, DENIALS_MAX);
 	for (size_t i = 0; i < n && !r.failed; i++)
 		entry[i] = cbor_get_bytes(&r, 1, ENTRY_MAX_BYTES);
-	if (cbor_reader_end(&r) < 0)
+	if (r.failed)
+		return -EBADMSG;
+	sha256(span_of(in.data, (size_t)(r.at - in.data)), want);
+	cbor_get_bytes_fixed(&r, sum, sizeof(sum));
+	if (cbor_reader_end(&r) < 0 || memcmp(sum, want, sizeof(sum)) != 0)
 		return -EBADMSG;
 	*ret_n = n;
 	return 0;
@@ -40,7 +46,9 @@ static struct span encode(const struct denials *d, uint8_t *buf)
 {
 	struct cbor_writer w = cbor_writer_of(buf, REMOVALS_FILE_MAX);
 
-	cbor_put_array(&w, 2);
+	uint8_t sum[HASH_LEN];
+
+	cbor_put_array(&w, REMOVALS_ELEMENTS);
 	cbor_put_uint(&w, REMOVALS_VERSION);
 	cbor_put_array(&w, denials_count(d));
 	for (size_t i = 0; i < denials_count(d); i++) {
@@ -48,6 +56,8 @@ static struct span encode(const struct denials *d, uint8_t *buf)
 
 		cbor_put_bytes(&w, entry.data, entry.len);
 	}
+	sha256(cbor_writer_span(&w), sum);
+	cbor_put_bytes(&w, sum, sizeof(sum));
 	return cbor_writer_span(&w);
 }
 

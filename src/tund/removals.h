@@ -10,7 +10,7 @@
 #include "tund/tunnel.h"
 
 #define REMOVALS_SUFFIX ".removals"
-#define REMOVALS_FILE_MAX (DENIALS_MAX * (ENTRY_MAX_BYTES + 3) + 16)
+#define REMOVALS_FILE_MAX (DENIALS_MAX * (ENTRY_MAX_BYTES + 3) + 64)
 
 /* Reads the entries of a file, as views; for the fuzzer, too. -EBADMSG, -EPROTONOSUPPORT. */
 int removals_decode(struct span in, struct span entry[DENIALS_MAX], size_t *ret_n) MUST_CHECK;

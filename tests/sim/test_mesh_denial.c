@@ -6,6 +6,8 @@
  */
 #include "hostile_mesh.h"
 #include "membership/deny.h"
+#include "os/file.h"
+#include "tund/removals.h"
 
 static const struct member *member_at(struct mesh_node *at, struct mesh_node *of)
 {
@@ -235,6 +237,53 @@ START_TEST(a_cancel_brings_it_back_without_a_restart)
 }
 END_TEST
 
+/* --- over a restart --------------------------------------------------------------------------- */
+
+static void damage(struct mesh_node *n, const char *path)
+{
+	struct buf b = { 0 };
+	struct err err = { 0 };
+
+	SIM_CHECK_OK(n->mesh->w, file_read(n->daemon_host, path, REMOVALS_FILE_MAX, &err, &b));
+	((uint8_t *)b.data)[b.len / 2] ^= 1;
+	SIM_CHECK_OK(n->mesh->w, file_write(n->daemon_host, path, b.data, b.len, 0600, &err));
+	buf_free(&b);
+}
+
+/* What the file lost, peers show again. The target itself knows after a restart, too. */
+START_TEST(it_survives_a_restart_and_a_damaged_file)
+{
+	struct rogue *r;
+	struct mesh *m = hostile_mesh(&r);
+	struct entry_bytes b = remove_entry(NAS, PHONE);
+	char path[STORE_PATH_MAX];
+
+	r->swallows = true;
+	deny(NAS, &b);
+	mesh_daemon_crash(NAS); /* it was written before anybody heard of it */
+	mesh_daemon_start(NAS);
+	MESH_CHECK(m, denies(NAS, PHONE));
+	sim_pass(m->w, 10 * SECOND);
+	check_denied(LAPTOP, PHONE);
+	snprintf(path, sizeof(path), "%s/" MESH_CLUSTER REMOVALS_SUFFIX, DAEMON_STATE_DIR);
+	damage(LAPTOP, path);
+	mesh_daemon_crash(LAPTOP);
+	mesh_daemon_start(LAPTOP);
+	MESH_CHECK(m, !denies(LAPTOP, PHONE));
+	sim_pass(m->w, 10 * SECOND);
+	check_denied(LAPTOP, PHONE);
+	for (unsigned i = 0; i < 3; i++) {
+		mesh_daemon_crash(&m->node[i]);
+		mesh_daemon_start(&m->node[i]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		MESH_CHECK(m, denies(&m->node[i], PHONE));
+	check_unheard(m, PHONE, 30 * SECOND);
+	rogue_stop(r);
+	mesh_free(m);
+}
+END_TEST
+
 /* --- two admins ------------------------------------------------------------------------------- */
 
 static bool one_is_out(void *ctx)
@@ -289,4 +338,5 @@ END_TEST
 
 UNIT_MAIN("sim/mesh_denial", a_server_that_swallows_removals_keeps_nobody_in,
 	  a_server_that_only_says_yes_is_shown, the_server_passes_on_what_it_cannot_order,
-	  a_cancel_brings_it_back_without_a_restart, two_admins_that_remove_each_other)
+	  a_cancel_brings_it_back_without_a_restart, it_survives_a_restart_and_a_damaged_file,
+	  two_admins_that_remove_each_other)
