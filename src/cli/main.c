@@ -9,9 +9,9 @@
 #include "identity/identity.h"
 
 static const struct command *const commands[] = {
-	&setup_command,	     &invite_command,	&adopt_command,	 &connect_command,
-	&disconnect_command, &status_command,	&nodes_command,	 &ping_command,
-	&why_command,	     &netcheck_command, &forget_command, &invites_command,
+	&setup_command,	 &invite_command,  &adopt_command, &connect_command, &disconnect_command,
+	&status_command, &nodes_command,   &ping_command,  &why_command,     &netcheck_command,
+	&forget_command, &invites_command, &log_command,
 };
 
 static void print_help(FILE *f)

@@ -216,17 +216,31 @@ static void print_promotions(struct json_object *o)
 	}
 }
 
+/* Proof stays, also when the tunnel that saw it has ended. */
+static void print_fork(struct json_object *o)
+{
+	struct json_object *log = json_object_object_get(o, "log");
+	bool proof = json_object_get_boolean(json_object_object_get(log, "proof"));
+
+	if (*js(log, "fork"))
+		table_line("  FORK      ", "%s", js(log, "fork"));
+	else if (proof)
+		table_line("  FORK      ", "this node has proof of it from before");
+	if (proof)
+		table_line("            ",
+			   "`mlsh log %s --proof > FILE` gives out the proof; anybody can check "
+			   "it with `mlsh log --verify FILE`",
+			   js(o, "name"));
+}
+
 static void print_cluster(struct json_object *o)
 {
-	const char *fork = js(json_object_object_get(o, "log"), "fork");
-
 	if (!json_object_object_get(o, "signal")) {
 		print_stopped(o);
 		return;
 	}
 	print_head(o);
-	if (*fork)
-		table_line("  FORK      ", "%s", fork);
+	print_fork(o);
 	print_removals(o);
 	if (*js(o, "error"))
 		table_line("  error     ", "%s", js(o, "error"));

@@ -8,6 +8,7 @@
 #include "os/netconf.h"
 #include "proto/control.h"
 #include "tund/control.h"
+#include "tund/proofs.h"
 
 #define MARK_EVERY 64		   /* records, at least, between two marks in a log */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
@@ -108,11 +109,19 @@ static void on_tunnel_invites(void *ctx, struct tunnel *t)
 	daemon_save_state(c->daemon, c);
 }
 
+static void on_tunnel_proof(void *ctx, struct tunnel *t, const struct log_proof *proof)
+{
+	struct daemon_cluster *c = ctx;
+
+	proofs_keep(&c->proof, tunnel_log(t), proof);
+}
+
 static const struct tunnel_ops tunnel_ops = {
 	.changed = on_tunnel_changed,
 	.log_grew = on_tunnel_log,
 	.invites_changed = on_tunnel_invites,
 	.denials_changed = daemon_removals_changed,
+	.proof = on_tunnel_proof,
 };
 
 /* Without it the tunnel comes up as well, with the server's help. NULL: none. */
@@ -208,6 +217,7 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 	}
 	c->daemon = d;
 	c->state = *s;
+	c->proof = proofs_of(d->host, d->cfg.state_dir, c->state.cluster);
 	list_append(&d->clusters, &c->link);
 	d->n_clusters++;
 	*ret = c;
@@ -219,6 +229,7 @@ static void cluster_free(struct daemon_cluster *c)
 	cluster_stop(c);
 	timer_free(c->save_timer);
 	timer_free(c->removals_timer);
+	buf_free(&c->proof.bytes);
 	list_remove(&c->link);
 	c->daemon->n_clusters--;
 	free(c);

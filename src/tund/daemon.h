@@ -8,6 +8,7 @@
 #define MLSH_TUND_DAEMON_H
 
 #include "base/list.h"
+#include "tund/proofs.h"
 #include "tund/state.h"
 
 #define DAEMON_CLUSTERS_MAX 64
@@ -53,6 +54,7 @@ struct daemon_cluster {
 	struct timer *removals_timer; /* when removals that wait are saved */
 	uint64_t removals_saved;      /* when they were last */
 	bool log_unsaved;
+	struct proofs proof;	/* for `mlsh log --proof` */
 	struct log_place saved; /* how much of the log its file has */
 	uint64_t marked_seq;	/* up to which it is marked as verified */
 	bool newer; /* its files are of a newer version: left as they are, `error` says which */

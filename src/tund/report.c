@@ -67,7 +67,7 @@ static struct json_object *report_fence(const struct tunnel *t)
 	return o;
 }
 
-static struct json_object *report_log(const struct tunnel *t)
+static struct json_object *report_log(const struct tunnel *t, bool proof)
 {
 	struct json_object *o = json_object_new_object();
 	struct head head = mlog_head(tunnel_log(t));
@@ -80,6 +80,7 @@ static struct json_object *report_log(const struct tunnel *t)
 	hex_encode(head.hash, HASH_LEN, hex);
 	put_str(o, "head", hex);
 	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);
+	put_bool(o, "proof", proof);
 	return o;
 }
 
@@ -143,7 +144,7 @@ static struct json_object *report_waiting(const struct tunnel *t)
 	return list;
 }
 
-static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
+static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t, bool proof)
 {
 	const struct cluster_file *f = tunnel_cluster(t);
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array(),
@@ -178,7 +179,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t)
 	put_str(dns, "server_detail", zone.server_detail);
 	json_object_object_add(o, "dns", dns);
 	json_object_object_add(o, "fence", report_fence(t));
-	json_object_object_add(o, "log", report_log(t));
+	json_object_object_add(o, "log", report_log(t, proof));
 	json_object_object_add(o, "promotions", report_promotions(t));
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
 	json_object_object_add(o, "conflicts", report_conflicts(t));
@@ -221,7 +222,7 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		struct json_object *one;
 
 		if (c[i].tunnel && !tunnel_left(c[i].tunnel))
-			one = report_tunnel(now, c[i].tunnel);
+			one = report_tunnel(now, c[i].tunnel, c[i].proof);
 		else
 			one = report_stopped(c[i].name, c[i].tunnel ? tunnel_failure(c[i].tunnel)
 								    : c[i].error);

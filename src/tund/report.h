@@ -10,6 +10,7 @@
 struct report_cluster {
 	const char *name;
 	const struct tunnel *tunnel; /* NULL: stopped */
+	bool proof;		     /* one is kept */
 	const char *error;	     /* why it is stopped; "" if it was asked to */
 };
 

@@ -41,6 +41,8 @@ static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, 
 	snprintf(t->fork, sizeof(t->fork), "%s", line);
 	log_limited(host_log(t->host), &t->fork_limit, clock_now(t->host), LOG_LEVEL_ERROR,
 		    "FORK: %s", line);
+	if (t->ops->proof)
+		t->ops->proof(t->ctx, t, proof);
 	tunnel_changed(t);
 }
 

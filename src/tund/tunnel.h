@@ -44,6 +44,8 @@ struct tunnel_ops {
 	void (*log_grew)(void *ctx, struct tunnel *t);
 	/* The removals without order that it holds changed: to be saved. May be NULL. */
 	void (*denials_changed)(void *ctx, struct tunnel *t);
+	/* Proof against the server, or of a code that was misused: to be kept; views. */
+	void (*proof)(void *ctx, struct tunnel *t, const struct log_proof *proof);
 	/* The list of our open invites changed: to be saved. */
 	void (*invites_changed)(void *ctx, struct tunnel *t);
 };
