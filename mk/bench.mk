@@ -22,8 +22,12 @@ $(foreach p,relay sessions,$(eval $(call link,release,build/release/bench/$(p),\
 	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
 	$(check_library))))
 
+$(eval $(call link,release,build/release/bench/log,$(call objects,release,bench/log.c),\
+	$(call program_libs,release,client quic membership identity proto base os-linux),\
+	$(check_library)))
+
 # "make test" builds them, lest they are left behind when what they measure changes.
-programs: $(bench_programs) $(foreach p,path peers path_sim relay sessions,build/release/bench/$(p))
+programs: $(bench_programs) $(foreach p,path peers path_sim relay sessions log,build/release/bench/$(p))
 
 PEERS ?=
 RUNS ?= 3
@@ -46,8 +50,12 @@ bench-memory: build/release/bench/peers build/release/bench/sessions  ## of node
 	@build/release/bench/peers 100
 	@build/release/bench/sessions $(SESSIONS)
 
+MEMBERS ?= 10000
+bench-log: build/release/bench/log  ## what the log of a large cluster costs a node (MEMBERS=10000)
+	@$< $(MEMBERS)
+
 bench-instructions: build/release/bench/path_sim  ## the same in instructions, alike in each run
 	@tools/need valgrind
 	@bench/instructions $<
 
-.PHONY: bench bench-memory bench-path bench-relay bench-instructions
+.PHONY: bench bench-log bench-memory bench-path bench-relay bench-instructions

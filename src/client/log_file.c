@@ -225,40 +225,67 @@ static int add_pending(struct reading *r, struct span record, struct err *err)
 	return 0;
 }
 
-/* Where the record with this hash ends in the file; 0: it is not in it. */
-static size_t find_mark(const struct reading *r, const uint8_t *verified)
+/* What need not be verified again: up to a record with this hash, or what this log has. */
+struct trust {
+	const uint8_t *mark;
+	const struct mlog *known;
+};
+
+static bool is_trusted(const struct trust *t, const struct record *x)
+{
+	struct head head = { .seq = x->genesis ? 0 : x->order.seq };
+
+	memcpy(head.hash, x->hash, HASH_LEN);
+	return (t->mark && memcmp(x->hash, t->mark, HASH_LEN) == 0) ||
+	       (t->known && mlog_has_head(t->known, &head));
+}
+
+/* Where the last record that is trusted ends in the file; 0: it has none. Its hash vouches for all
+ * before it. */
+static size_t find_trusted(const struct reading *r, const struct trust *t)
 {
 	struct reading copy = { .bytes = r->bytes, .at = r->at };
 	struct span record;
 	struct record x;
+	size_t end = 0;
 
-	while (verified && next_record(&copy, &record, NULL) == 1)
-		if (record_decode(record, &x, NULL) == 0 && memcmp(x.hash, verified, HASH_LEN) == 0)
-			return copy.at;
-	return 0;
+	while ((t->known || (t->mark && end == 0)) && next_record(&copy, &record, NULL) == 1)
+		if (record_decode(record, &x, NULL) == 0 && is_trusted(t, &x))
+			end = copy.at;
+	return end;
 }
 
-static int read_records(struct reading *r, const uint8_t *verified, struct err *err)
+/*
+ * Takes a record that is trusted. A known one is taken from the log that has it, since its receipt
+ * there was verified: hashes do not cover receipts.
+ */
+static int reload(struct reading *r, const struct trust *t, struct span record, struct err *err)
 {
-	size_t trusted = find_mark(r, verified);
+	int rc;
+
+	if (t->known)
+		record = mlog_record(t->known, mlog_count(r->ret->log));
+	rc = mlog_reload(r->ret->log, record, err);
+	r->ret->place.bytes = r->at;
+	return rc;
+}
+
+static int read_records(struct reading *r, const struct trust *t, struct err *err)
+{
+	size_t trusted = find_trusted(r, t);
 	struct span record;
 	int rc = 0, more;
 
 	while (rc == 0 && (more = next_record(r, &record, err)) != 0) {
 		if (more < 0)
 			return more;
-		if (r->at > trusted) {
-			rc = add_pending(r, record, err);
-			continue;
-		}
-		rc = mlog_reload(r->ret->log, record, err);
-		r->ret->place.bytes = r->at;
+		rc = r->at > trusted ? add_pending(r, record, err) : reload(r, t, record, err);
 	}
 	return rc < 0 ? rc : take_pending(r, err);
 }
 
-int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-		    const uint8_t *verified, struct log_read *ret, struct err *err)
+static int decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		  const struct trust *trust, struct log_read *ret, struct err *err)
 {
 	struct reading *r;
 	uint8_t seed[16];
@@ -274,7 +301,7 @@ int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[
 		rc = err_set(err, -ENOMEM, "out of memory");
 	} else {
 		*r = (struct reading){ .bytes = bytes, .at = HEADER_BYTES, .ret = ret };
-		rc = read_records(r, verified, err);
+		rc = read_records(r, trust, err);
 	}
 	free(r);
 	if (rc == 0 && mlog_count(ret->log) == 0)
@@ -290,6 +317,18 @@ int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[
 	ret->place.head = mlog_head(ret->log);
 	ret->torn = bytes.len - ret->place.bytes;
 	return 0;
+}
+
+int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		    const uint8_t *verified, struct log_read *ret, struct err *err)
+{
+	return decode(h, bytes, cluster_id, &(struct trust){ .mark = verified }, ret, err);
+}
+
+int log_file_decode_known(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+			  const struct mlog *known, struct log_read *ret, struct err *err)
+{
+	return decode(h, bytes, cluster_id, &(struct trust){ .known = known }, ret, err);
 }
 
 /* --- the mark ------------------------------------------------------------------------------- */

@@ -201,7 +201,7 @@ static int connect_uploaded(struct control_conn *c, struct err *err)
 {
 	struct daemon *d = c->control->daemon;
 	struct tunnel_parts p = { 0 };
-	int rc = parts_decode(daemon_host(d), c->upload.file, &p, err);
+	int rc = daemon_decode(d, c->uploading, c->upload.file, &p, err);
 
 	if (rc == 0 && strcmp(p.cluster.cluster, c->uploading) != 0)
 		rc = err_set(err, -EINVAL, "the cluster file is of %s, not of %s",

@@ -75,12 +75,19 @@ void daemon_load_removals(struct daemon_cluster *c);
 struct host *daemon_host(struct daemon *d);
 const char *daemon_state_dir(const struct daemon *d); /* NULL: foreground */
 uint64_t daemon_started(const struct daemon *d);
+const char *daemon_state_dir(const struct daemon *d); /* NULL: in the foreground */
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills at most `max` clusters that `uid` may see (its own; all for root). */
 size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max);
 /* May this user bring the cluster up? Asked before anything that they passed is read. */
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err) MUST_CHECK;
+/*
+ * What a user hands over of the cluster, decoded as parts_decode does. Of the log only that is
+ * verified which the daemon's own lacks.
+ */
+int daemon_decode(struct daemon *d, const char *cluster, const struct buf file[CONTROL_FILES],
+		  struct tunnel_parts *ret, struct err *err) MUST_CHECK;
 /* A cluster handed over by its user; `may_create`: is in the group or root. The parts become the
  * daemon's on success. */
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,

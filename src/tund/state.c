@@ -329,8 +329,8 @@ int state_mark_verified(struct host *h, const char *state_dir, const struct clus
 	return rc < 0 ? rc : store_mark_verified(h, &s, f, l, err);
 }
 
-int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
-		 struct err *err)
+int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], const struct mlog *known,
+		 struct tunnel_parts *ret, struct err *err)
 {
 	const struct node_file n = { span_of_buf(&file[CONTROL_FILE_CLUSTER]),
 				     span_of_buf(&file[CONTROL_FILE_CERT]),
@@ -340,8 +340,8 @@ int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tu
 	int rc = node_parts(&n, &p, err);
 
 	if (rc == 0) {
-		rc = log_file_decode(h, span_of_buf(&file[CONTROL_FILE_LOG]), p.cluster.cluster_id,
-				     NULL, &read, err);
+		rc = log_file_decode_known(h, span_of_buf(&file[CONTROL_FILE_LOG]),
+					   p.cluster.cluster_id, known, &read, err);
 		p.log = read.log;
 		if (rc < 0)
 			err_prefix(err, "the copy of the membership log cannot be used");

@@ -54,9 +54,12 @@ int state_mark_verified(struct host *h, const char *state_dir, const struct clus
  */
 int state_remove(struct host *h, const char *state_dir, const char *cluster, struct err *err)
 	MUST_CHECK;
-/* From what a user hands over, in the order of enum control_file. Copies what it keeps. */
-int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], struct tunnel_parts *ret,
-		 struct err *err) MUST_CHECK;
+/*
+ * From what a user hands over, in the order of enum control_file. Copies what it keeps. What the
+ * log `known` (verified, or NULL) has, too, is not verified again.
+ */
+int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], const struct mlog *known,
+		 struct tunnel_parts *ret, struct err *err) MUST_CHECK;
 /*
  * Two copies of a cluster's log, one of them perhaps older: keeps the newer one in *into, frees
  * the other. -EEXIST when neither contains the other (a fork).

@@ -50,6 +50,15 @@ static void check_same(const struct mlog *a, const struct mlog *b)
 	ck_assert_mem_eq(&x, &y, sizeof(x));
 }
 
+/* The checksum of a file's last record of `len` bytes, which a test has altered. */
+static void fix_last_sum(struct buf *file, size_t len)
+{
+	uint8_t *record = file->data + file->len - len, hash[HASH_LEN];
+
+	sha256(span_of(record, len), hash);
+	memcpy(record - 8, hash, 8);
+}
+
 START_TEST(comes_back)
 {
 	struct kit k = kit_open();
@@ -108,6 +117,71 @@ START_TEST(a_mark_saves_signatures)
 	mark[2] ^= 1;
 	ck_assert_int_eq(log_mark_decode(span_of(mark, (size_t)n - 1), hash), -EBADMSG);
 	buf_free(&bytes);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
+/* An upload of somebody who has the same log, an older or a newer one, or one that is forged. */
+START_TEST(what_is_known_is_not_verified_again)
+{
+	struct kit k = kit_open();
+	struct host *h = open_host();
+	const uint8_t *id = mlog_cluster_id(k.log);
+	struct mlog *known;
+	struct log_read read;
+	struct record own;
+	struct buf older, same, newer;
+	uint8_t *receipt;
+
+	for (unsigned i = 1; i < 6; i++)
+		kit_join(&k, i);
+	older = encode(k.log);
+	for (unsigned i = 6; i < 9; i++)
+		kit_join(&k, i);
+	same = encode(k.log);
+	ck_assert_int_eq(decode(h, span_of(same.data, same.len), &k, NULL, &read), 0);
+	known = read.log;
+	for (unsigned i = 9; i < 11; i++)
+		kit_join(&k, i);
+	newer = encode(k.log);
+
+	ck_assert_int_eq(log_file_decode_known(h, span_of(older.data, older.len), id, known, &read,
+					       NULL),
+			 0);
+	ck_assert_uint_eq(read.verified, 0);
+	ck_assert_uint_eq(mlog_count(read.log), 6);
+	mlog_free(read.log);
+	ck_assert_int_eq(log_file_decode_known(h, span_of(newer.data, newer.len), id, known, &read,
+					       NULL),
+			 0);
+	ck_assert_uint_eq(read.verified, 2);
+	check_same(k.log, read.log);
+	mlog_free(read.log);
+	ck_assert_int_eq(log_file_decode_known(h, span_of(same.data, same.len), id, NULL, &read,
+					       NULL),
+			 0);
+	ck_assert_uint_eq(read.verified, 9);
+	mlog_free(read.log);
+
+	/* A false receipt under a record that is known: ours is kept. */
+	receipt = same.data + same.len - SIG_LEN;
+	receipt[0] ^= 1;
+	fix_last_sum(&same, mlog_record(known, 8).len);
+	ck_assert_int_eq(log_file_decode_known(h, span_of(same.data, same.len), id, known, &read,
+					       NULL),
+			 0);
+	ck_assert_uint_eq(read.verified, 0);
+	ck_assert(span_equal(mlog_record(read.log, 8), mlog_record(known, 8)));
+	ck_assert_int_eq(mlog_get(read.log, 8, &own, &(struct entry){ 0 }), 0);
+	ck_assert_ptr_nonnull(own.receipt);
+	mlog_free(read.log);
+	/* Nobody knows it: it is not taken. */
+	check_refused(h, span_of(same.data, same.len), id);
+	mlog_free(known);
+	buf_free(&older);
+	buf_free(&same);
+	buf_free(&newer);
 	host_free(h);
 	kit_close(&k);
 }
@@ -281,7 +355,7 @@ START_TEST(another_clusters_log_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("client/log_file", comes_back, a_mark_saves_signatures, adding_yields_the_whole,
-	  a_torn_end_is_passed_over, every_changed_byte_is_noticed,
-	  records_without_a_receipt_are_not_taken, what_is_no_log_is_refused,
-	  another_clusters_log_is_refused)
+UNIT_MAIN("client/log_file", comes_back, a_mark_saves_signatures,
+	  what_is_known_is_not_verified_again, adding_yields_the_whole, a_torn_end_is_passed_over,
+	  every_changed_byte_is_noticed, records_without_a_receipt_are_not_taken,
+	  what_is_no_log_is_refused, another_clusters_log_is_refused)

@@ -427,8 +427,111 @@ START_TEST(forget_takes_all_of_one_cluster_and_no_other)
 }
 END_TEST
 
-UNIT_MAIN("client/store", folder_follows_the_environment, a_store_that_is_nowhere_says_so,
-	  names_can_not_leave_the_folder, cluster_comes_back_private, readable_secrets_are_refused,
-	  a_spoilt_file_says_what_to_do, a_file_under_another_name_is_refused,
-	  identities_are_kept_apart, half_an_identity, forget_takes_all_of_one_cluster_and_no_other,
-	  pending_request_is_kept_until_removed, clusters_are_listed_by_name)
+static size_t size_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return (size_t)st.st_size;
+}
+
+static void check_log(struct home *o, const struct cluster_file *f, const struct mlog *want,
+		      struct log_place *ret_place)
+{
+	struct head a = mlog_head(want), b;
+	struct mlog *l = NULL;
+
+	ck_assert_int_eq(store_load_log(o->h, &o->s, f, &l, ret_place, NULL), 0);
+	b = mlog_head(l);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+	mlog_free(l);
+}
+
+/* Records are added to the file, which is never written again as a whole for one. */
+START_TEST(a_log_is_added_to)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k);
+	struct log_place place = { .bytes = 0 };
+	char path[STORE_PATH_MAX];
+	struct stat before, after;
+
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, f.cluster, STORE_LOG, path, NULL), 0);
+	ck_assert_uint_eq(place.bytes, size_of(path));
+	ck_assert_int_eq(stat(path, &before), 0);
+	for (unsigned n = 1; n < 5; n++) {
+		kit_join(&k, n);
+		ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+		ck_assert_uint_eq(place.bytes, size_of(path));
+		check_log(&o, &f, k.log, NULL);
+	}
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+/* A crash left a part of a record behind the last whole one. */
+START_TEST(a_torn_log_is_added_to)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k);
+	struct log_place place = { .bytes = 0 };
+	char path[STORE_PATH_MAX];
+	size_t whole;
+
+	kit_join(&k, 1);
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, f.cluster, STORE_LOG, path, NULL), 0);
+	whole = place.bytes;
+	ck_assert_int_eq(file_add(o.h, path, whole, "\0\0\2", 3, NULL), 0);
+	check_log(&o, &f, k.log, &place);
+	ck_assert_uint_eq(place.bytes, whole);
+	kit_join(&k, 2);
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	check_log(&o, &f, k.log, NULL);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+/* Somebody shortened it, or a recovery dropped records that it has: it is written as a whole. */
+START_TEST(a_log_that_does_not_fit_is_written_again)
+{
+	struct home o = home_open();
+	struct kit k = kit_open();
+	struct cluster_file f = cluster_of(&k);
+	struct log_place place = { .bytes = 0 }, before;
+	char path[STORE_PATH_MAX];
+	struct err err = { 0 };
+
+	kit_join(&k, 1);
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	ck_assert_int_eq(store_cluster_path(&o.s, f.cluster, STORE_LOG, path, NULL), 0);
+	ck_assert_int_eq(truncate(path, (off_t)place.bytes - 1), 0);
+	kit_join(&k, 2);
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, &err), -ESTALE);
+	ck_assert_uint_eq(place.bytes, 0);
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	check_log(&o, &f, k.log, &before);
+	ck_assert_uint_eq(place.bytes, before.bytes);
+	place.head.hash[0] ^= 1; /* a record that our log does not have */
+	ck_assert_int_eq(store_add_log(o.h, &o.s, &f, k.log, &place, NULL), 0);
+	ck_assert_uint_eq(place.bytes, before.bytes);
+	check_log(&o, &f, k.log, NULL);
+	kit_close(&k);
+	home_close(&o);
+}
+END_TEST
+
+UNIT_MAIN("client/store", a_log_is_added_to, a_torn_log_is_added_to,
+	  a_log_that_does_not_fit_is_written_again, folder_follows_the_environment,
+	  a_store_that_is_nowhere_says_so, names_can_not_leave_the_folder,
+	  cluster_comes_back_private, readable_secrets_are_refused, a_spoilt_file_says_what_to_do,
+	  a_file_under_another_name_is_refused, identities_are_kept_apart, half_an_identity,
+	  forget_takes_all_of_one_cluster_and_no_other, pending_request_is_kept_until_removed,
+	  clusters_are_listed_by_name)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -395,11 +396,86 @@ START_TEST(a_lock_is_no_trap)
 }
 END_TEST
 
-UNIT_MAIN("os/file", a_slot_is_written_over_and_over, a_slot_is_no_link_and_no_folder,
-	  write_and_read_back, write_replaces_instead_of_overwriting,
-	  failed_write_leaves_the_old_file_and_nothing_else, create_refuses_an_existing_file,
-	  read_keeps_its_limit, secret_that_others_may_read_is_refused,
-	  read_refuses_what_is_no_file, secrets_are_the_callers_or_roots,
-	  remove_says_what_was_not_there, dir_make_makes_parents_and_keeps_modes,
-	  forget_takes_what_a_crash_left, dir_list_sorts_and_takes_files_only,
-	  a_locked_file_is_one_processs_own, a_lock_is_no_trap)
+/* What a crash left behind the last whole part is cut off. */
+START_TEST(add_cuts_a_torn_end)
+{
+	setup();
+	struct err err = { 0 };
+	char *p = path_of("log");
+	ck_assert_int_eq(file_add(host, p, 0, "x", 1, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, p));
+	ck_assert_int_eq(file_write(host, p, "one two tor", 11, 0600, NULL), 0);
+	ck_assert_int_eq(file_add(host, p, 8, "three ", 6, NULL), 0);
+	check_content(p, "one two three ");
+	ck_assert_int_eq(file_add(host, p, 14, "", 0, NULL), 0);
+	check_content(p, "one two three ");
+	/* Shorter than the new part, so that nothing of the old end is left behind it. */
+	ck_assert_int_eq(file_add(host, p, 4, "2", 1, NULL), 0);
+	check_content(p, "one 2");
+	teardown();
+}
+END_TEST
+
+/* Somebody else has shortened it, or put another file there. */
+START_TEST(add_notices_another_file)
+{
+	setup();
+	struct err err = { 0 };
+	char *p = path_of("log"), *other = path_of("other");
+	ck_assert_int_eq(file_write(host, p, "short", 5, 0600, NULL), 0);
+	ck_assert_int_eq(file_add(host, p, 6, "x", 1, &err), -ESTALE);
+	ck_assert_ptr_nonnull(strstr(err.text, "shorter"));
+	check_content(p, "short");
+	ck_assert_int_eq(link(p, other), 0);
+	ck_assert_int_eq(file_add(host, p, 5, "x", 1, &err), -EINVAL);
+	ck_assert_int_eq(unlink(p), 0);
+	ck_assert_int_eq(symlink(other, p), 0);
+	ck_assert_int_eq(file_add(host, p, 5, "x", 1, &err), -ELOOP);
+	check_content(other, "short");
+	ck_assert_int_eq(unlink(p), 0);
+	ck_assert_int_eq(mkfifo(p, 0600), 0);
+	ck_assert_int_lt(file_add(host, p, 0, "x", 1, &err),
+			 0); /* and does not wait for a reader */
+	ck_assert_int_eq(unlink(p), 0);
+	ck_assert_int_eq(mkdir(p, 0700), 0);
+	ck_assert_int_eq(file_add(host, p, 0, "x", 1, &err), -EISDIR);
+	teardown();
+}
+END_TEST
+
+/* No room in the middle: what was whole before stays, and the next call puts the end right. */
+START_TEST(add_without_room_keeps_what_was_there)
+{
+	setup();
+	static const struct rlimit room = { 8, RLIM_INFINITY };
+	struct rlimit before;
+	struct err err = { 0 };
+	struct buf b = { 0 };
+	char *p = path_of("log");
+	ck_assert_int_eq(file_write(host, p, "whole ", 6, 0600, NULL), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &room), 0);
+	int r = file_add(host, p, 6, "another", 7, &err);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_int_eq(r, -EFBIG);
+	ck_assert_ptr_nonnull(strstr(err.text, p));
+	ck_assert_int_eq(file_read(host, p, 64, NULL, &b), 0);
+	ck_assert_uint_le(b.len, 8);
+	ck_assert_mem_eq(b.data, "whole ", 6);
+	buf_free(&b);
+	ck_assert_int_eq(file_add(host, p, 6, "another", 7, NULL), 0);
+	check_content(p, "whole another");
+	teardown();
+}
+END_TEST
+
+UNIT_MAIN("os/file", add_cuts_a_torn_end, add_notices_another_file,
+	  add_without_room_keeps_what_was_there, a_slot_is_written_over_and_over,
+	  a_slot_is_no_link_and_no_folder, write_and_read_back,
+	  write_replaces_instead_of_overwriting, failed_write_leaves_the_old_file_and_nothing_else,
+	  create_refuses_an_existing_file, read_keeps_its_limit,
+	  secret_that_others_may_read_is_refused, read_refuses_what_is_no_file,
+	  secrets_are_the_callers_or_roots, remove_says_what_was_not_there,
+	  dir_make_makes_parents_and_keeps_modes, forget_takes_what_a_crash_left,
+	  dir_list_sorts_and_takes_files_only, a_locked_file_is_one_processs_own, a_lock_is_no_trap)
