@@ -15,6 +15,7 @@
 #define SIGN_CONSENT "consent"
 #define SIGN_INVITE "invite"
 #define SIGN_ORDER "order"
+#define SIGN_BEACON "beacon"
 
 /* err_set with a reason. */
 int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
@@ -31,6 +32,8 @@ bool host_is_normal(const char *host);
 void entry_put_payload(struct cbor_writer *w, const struct entry *e);
 void entry_put(struct cbor_writer *w, struct span payload, const uint8_t *const *sigs, size_t n);
 size_t entry_sig_count(const struct entry *e);
+void order_put(struct cbor_writer *w, const struct order *o);
+void order_get(struct cbor_reader *r, struct order *o);
 void invite_put(struct cbor_writer *w, const struct invite *inv);
 
 /* Makes room for `more` elements behind the first n. */

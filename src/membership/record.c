@@ -7,7 +7,7 @@
 #define ORDER_FIELDS 5
 #define PLACE_MAX_BYTES 128
 
-static void put_order(struct cbor_writer *w, const struct order *o)
+void order_put(struct cbor_writer *w, const struct order *o)
 {
 	cbor_put_array(w, ORDER_FIELDS);
 	cbor_put_uint(w, o->generation);
@@ -20,7 +20,7 @@ static void put_order(struct cbor_writer *w, const struct order *o)
 		cbor_put_null(w);
 }
 
-static void get_order(struct cbor_reader *r, struct order *o)
+void order_get(struct cbor_reader *r, struct order *o)
 {
 	cbor_get_array(r, ORDER_FIELDS);
 	o->generation = cbor_get_uint(r, GENERATION_MAX);
@@ -41,7 +41,7 @@ static struct span place_put(const struct order *o, const uint8_t entry_hash[HAS
 	struct cbor_writer w = cbor_writer_of(buf, PLACE_MAX_BYTES);
 
 	cbor_put_array(&w, 2);
-	put_order(&w, o);
+	order_put(&w, o);
 	cbor_put_bytes(&w, entry_hash, HASH_LEN);
 	return cbor_writer_span(&w);
 }
@@ -78,7 +78,7 @@ int record_encode(const struct record *r, struct record_bytes *ret)
 	if (r->genesis)
 		cbor_put_null(&w);
 	else
-		put_order(&w, &r->order);
+		order_put(&w, &r->order);
 	cbor_put_bytes(&w, r->entry.data, r->entry.len);
 	if (r->receipt)
 		cbor_put_bytes(&w, r->receipt, SIG_LEN);
@@ -113,7 +113,7 @@ int record_decode(struct span bytes, struct record *ret, struct err *err)
 	cbor_get_array(&r, 3);
 	rec.genesis = cbor_get_null(&r);
 	if (!rec.genesis)
-		get_order(&r, &rec.order);
+		order_get(&r, &rec.order);
 	rec.entry = cbor_get_bytes(&r, 1, ENTRY_MAX_BYTES);
 	if (!cbor_get_null(&r))
 		rec.receipt = cbor_get_bytes(&r, SIG_LEN, SIG_LEN).data;

@@ -40,6 +40,8 @@
 #define SIGNAL_SESSION_REQUESTS_BURST 200
 #define SIGNAL_EVENT_BACKLOG_BYTES (4u << 20) /* unsent events; past it a session is closed */
 #define CLUSTERS_MAX 4096
+#define BEACON_MAX_BYTES 320
+#define BEACONS_MAX 64		 /* of one cluster, each of another admin */
 #define SIGNAL_REMOVALS_MAX 4096 /* without order, of all clusters together */
 #define RELAY_CHANNELS_PER_SESSION 1024
 #define RELAY_CHANNELS_MAX 65536 /* of all sessions together */
