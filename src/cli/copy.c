@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/whose.h"
+#include "client/follow.h"
 
 /* --- which cluster ---------------------------------------------------------------------------- */
 
@@ -115,6 +116,16 @@ static void refresh(struct cli *c, struct copy *p)
 	daemon_reply_free(&reply);
 }
 
+/* The log names another server than the file: the file is written again. */
+static void follow(struct cli *c, struct copy *p)
+{
+	struct err err = { 0 };
+
+	if (follow_log(&p->file, p->log) &&
+	    store_save_cluster(c->host, &c->store, &p->file, p->log, &err) < 0)
+		log_warn(host_log(c->host), "the server's new place was not saved: %s", err.text);
+}
+
 int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *err)
 {
 	struct copy p = { .log = NULL };
@@ -131,6 +142,7 @@ int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *er
 		return rc;
 	}
 	refresh(c, &p);
+	follow(c, &p);
 	*ret = p;
 	return 0;
 }

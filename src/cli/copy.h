@@ -14,7 +14,8 @@ struct copy {
 
 /*
  * Finds the cluster (`named`, or the only one of the caller's if NULL) and loads it. What the
- * running daemon has more of the log is verified, saved and used. -EINVAL: there are several, which
+ * running daemon has more of the log is verified, saved and used; a server that it names is put
+ * into the cluster file. -EINVAL: there are several, which
  * the message names; other errors say where the files are missing. The caller frees it.
  */
 int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *err) MUST_CHECK;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "client/backoff.h"
+#include "client/follow.h"
 #include "client/refuse.h"
 #include "client/session_internal.h"
 #include "client/session_rules.h"
@@ -21,8 +22,9 @@
 #define ASK_GAP (5 * NS_PER_S)		    /* between attempts that a person's command causes */
 #define USEFUL_AFTER (10 * NS_PER_S)	    /* a session that lasted this long was worth it */
 #define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
-#define SPARE_SOCKET_AFTER 3		    /* failures */
-#define HOMING_FAILURES 4		    /* an even number: one attempt on the node's socket */
+#define RETURNS_PER_S 250    /* sessions that come to another server, of a large cluster */
+#define SPARE_SOCKET_AFTER 3 /* failures */
+#define HOMING_FAILURES 4    /* an even number: one attempt on the node's socket */
 
 static void session_dial(struct session *s);
 
@@ -179,6 +181,17 @@ void session_go_home(struct session *s)
 	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
 }
 
+void session_elsewhere(struct session *s, const struct err *err, uint64_t wait)
+{
+	session_set_err(s, err);
+	drop_connection(s);
+	relays_lost(s, err);
+	s->failures = 0;
+	memset(s->epoch, 0, sizeof(s->epoch)); /* of the other server */
+	s->cursor = s->hold_until = 0;
+	wait_until(s, clock_now(s->host) + wait);
+}
+
 void session_left(struct session *s)
 {
 	struct err err = { 0 };
@@ -271,7 +284,7 @@ static void on_session(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
 
-	if (reply->refusal == REFUSAL_NOT_MEMBER) {
+	if (reply->refusal == REFUSAL_NOT_MEMBER || reply->refusal == REFUSAL_MOVED_AWAY) {
 		former_begin(s, reply);
 		return;
 	}
@@ -280,6 +293,7 @@ static void on_session(void *ctx, const struct signal_reply *reply)
 		return;
 	}
 	s->last_good = *rpc_server(s->rpc);
+	place_token(s, reply->node_token);
 	sync_head(s, &reply->head);
 	s->phase = PHASE_FETCH;
 	s->fetch_wanted = true;
@@ -516,6 +530,7 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->roster = roster_now(mlog_roster(log));
 	s->ops = ops;
 	s->ctx = ctx;
+	(void)follow_log(&s->cluster, log);
 	s->since = clock_now(h);
 	bucket_init(&s->removals, 1, DENIALS_MAX, clock_now(h));
 	list_init(&s->appends);
@@ -523,8 +538,10 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->tick = timer_new(h, on_tick, s);
 	s->notify = deferred_new(h, on_notify, s);
 	s->reap = deferred_new(h, on_reap, s);
+	s->follow = deferred_new(h, place_dial_other, s);
 	s->stash = calloc(SESSION_STASH_MAX, sizeof(*s->stash));
-	if (!s->retry || !s->tick || !s->notify || !s->reap || !s->stash || relays_init(s) < 0) {
+	if (!s->retry || !s->tick || !s->notify || !s->reap || !s->follow || !s->stash ||
+	    relays_init(s) < 0) {
 		session_free(s);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -541,6 +558,7 @@ void session_free(struct session *s)
 	quic_socket_close(s->spare);
 	quic_socket_close(s->spent);
 	deferred_free(s->reap);
+	deferred_free(s->follow);
 	timer_free(s->retry);
 	timer_free(s->tick);
 	deferred_free(s->notify);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server says that this node is not a member. Its word counts for nothing: the log that it
- * shows to a former member proves it, or does not.
+ * The server says that this node is not a member, or that the cluster has moved. Its word counts
+ * for nothing: the log that it shows then proves it, or does not.
  */
 #include "client/refuse.h"
 #include "client/session_internal.h"

@@ -60,6 +60,7 @@ struct session {
 	struct quic_socket *spare;  /* a socket of our own, while the node's gets no answer */
 	struct quic_socket *spent;  /* a former spare: closed from `reap` */
 	struct deferred *reap;
+	struct deferred *follow; /* the log names another server: dial that one */
 	struct cluster_file cluster;
 	const struct identity *identity;
 	struct mlog *log;
@@ -138,6 +139,8 @@ void session_lost(struct session *s, const struct err *err);
 void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
 /* The server refused a request: what follows from it. */
 void session_refused(struct session *s, const struct signal_reply *reply);
+/* Ends the connection; the next one, after `wait`, is to another server. */
+void session_elsewhere(struct session *s, const struct err *err, uint64_t wait);
 /* From the spare socket to the node's, by another session; back to a spare one if that fails. */
 void session_go_home(struct session *s);
 /* Sends; failing to is the end of the connection. True: sent. */
@@ -153,6 +156,12 @@ void session_fetched(struct session *s);    /* PHASE_FETCH is over */
 
 /* Where to dial: where the server sent us, or where the cluster's file says. */
 struct place place_to_dial(const struct session *s);
+/* The log has grown: if it names another server now, the session goes there. */
+void place_follow(struct session *s);
+/* s->follow: dials the server that the log names. */
+void place_dial_other(void *ctx);
+/* The server gave a token: kept if there is none. */
+void place_token(struct session *s, const uint8_t token[HASH_LEN]);
 /* A server has answered there. */
 void place_reached(struct session *s, const struct place *at);
 /* The connection ended, for this reason, or did not come about. */
@@ -168,6 +177,8 @@ void sync_greeted(struct session *s);
 /* Does whatever is to be done about the log next, one request at a time. */
 void sync_pump(struct session *s);
 void sync_event(struct session *s, const struct signal_event *ev);
+/* Without a connection: tells those whose entry is in the log by now. */
+void sync_ordered(struct session *s);
 /* Tells those who wait for an entry of theirs. */
 void sync_stopped(struct session *s, const struct err *err);
 void sync_free(struct session *s);

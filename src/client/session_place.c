@@ -1,15 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the server is: in the cluster's file, or where it has sent this node. The latter is kept
- * for the life of the session, not on disk, and given up when nothing answers there.
+ * Where the server is: by the log, by the cluster's file, or where it has sent this node. The last
+ * is kept for the life of the session, not on disk, and given up when nothing answers there.
  */
+#include "client/follow.h"
 #include "client/session_internal.h"
 
+#define RETURNS_PER_S 250    /* sessions that come to another server, of a large cluster */
 #define MOVED_FAILURES_MAX 3 /* then the place in the cluster's file is asked again */
 
 static struct place configured(const struct session *s)
 {
 	return place_of(s->cluster.signal_host, s->cluster.signal_port);
+}
+
+/* All nodes hear of it at once: they spread over as much time as the server needs for them. */
+void place_dial_other(void *ctx)
+{
+	struct session *s = ctx;
+	size_t members = roster_count(mlog_roster(s->log), ROSTER_CURRENT);
+	struct err err = { 0 };
+
+	if (s->phase == PHASE_STOPPED)
+		return;
+	err_set(&err, -EREMCHG, "by its log the cluster has moved to the signal server %s, port %u",
+		s->cluster.signal_host, (unsigned)s->cluster.signal_port);
+	s->moved = (struct place){ .port = 0 };
+	s->last_good = (struct addr){ 0 };
+	session_elsewhere(s, &err, random_below(s->host, (1 + members) * NS_PER_S / RETURNS_PER_S));
+	sync_ordered(s);
+}
+
+/* Of a server that the cluster has moved to there is none at first. */
+void place_token(struct session *s, const uint8_t token[HASH_LEN])
+{
+	static const uint8_t none[HASH_LEN];
+
+	if (secret_equal(s->cluster.node_token, none, sizeof(none)))
+		memcpy(s->cluster.node_token, token, HASH_LEN);
+}
+
+void place_follow(struct session *s)
+{
+	if (follow_log(&s->cluster, s->log))
+		deferred_call(s->follow);
 }
 
 struct place place_to_dial(const struct session *s)

@@ -99,6 +99,7 @@ static bool log_grew(struct session *s)
 {
 	s->ops->log_grew(s->ctx);
 	events_log_grew(s);
+	place_follow(s);
 	return still_member(s);
 }
 
@@ -366,6 +367,13 @@ static bool append_is_in(const struct session *s, const struct append *a)
 	       mlog_find(s->log, e.payload_hash) != 0;
 }
 
+void sync_ordered(struct session *s)
+{
+	list_for_each(it, &s->appends)
+		if (append_is_in(s, list_entry(it, struct append, link)))
+			append_done(s, list_entry(it, struct append, link), NULL);
+}
+
 /* Returns false if the connection was given up. */
 static bool append_accepted(struct session *s, struct append *a, struct span record)
 {
@@ -546,6 +554,7 @@ void sync_pump(struct session *s)
 void session_log_grew(struct session *s)
 {
 	events_log_grew(s);
+	place_follow(s);
 	if (still_member(s))
 		sync_pump(s);
 }

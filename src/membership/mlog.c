@@ -515,30 +515,6 @@ const struct genesis *mlog_genesis(const struct mlog *l)
 	return l->s.n_slots > 0 ? &l->s.genesis : NULL;
 }
 
-const struct log_server *mlog_server(const struct mlog *l)
-{
-	return l->s.n_slots > 0 ? &l->s.server : NULL;
-}
-
-const uint8_t *mlog_order_key(const struct mlog *l, uint64_t seq)
-{
-	for (size_t i = l->s.n_epochs; i-- > 0;)
-		if (l->s.epochs[i].by < seq)
-			return l->s.epochs[i].key;
-	return l->s.epochs[0].key;
-}
-
-int mlog_order_key_seq(const struct mlog *l, const uint8_t key[KEY_LEN], uint64_t *ret)
-{
-	for (size_t i = l->s.n_epochs; i-- > 0;) {
-		if (memcmp(l->s.epochs[i].key, key, KEY_LEN) != 0)
-			continue;
-		*ret = l->s.epochs[i].by;
-		return 0;
-	}
-	return -ENOENT;
-}
-
 bool mlog_recovery_is(const struct mlog *l, const uint8_t hash[HASH_LEN])
 {
 	return l->s.n_slots > 0 && memcmp(l->s.recovery, hash, HASH_LEN) == 0;

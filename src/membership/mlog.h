@@ -137,6 +137,8 @@ const uint8_t *mlog_cluster_id(const struct mlog *l);
 const struct genesis *mlog_genesis(const struct mlog *l);
 /* The server in force, of genesis, signal or recover. NULL when the log is empty. */
 const struct log_server *mlog_server(const struct mlog *l);
+/* Was the server at this place before the one in force was named? */
+bool mlog_server_was(const struct mlog *l, const char *host, uint16_t port);
 /*
  * Since which record is this order key in force, or was it last? 0 for genesis's. -ENOENT: it never
  * was.

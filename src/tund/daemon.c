@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/follow.h"
 #include "os/netconf.h"
 #include "proto/control.h"
 #include "tund/control.h"
@@ -388,6 +389,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 		rc = merge_known_log(d, c, p, may_create, err);
 	if (rc == 0)
 		rc = tunnel_parts_member(p, err);
+	if (rc == 0)
+		(void)follow_log(&p->cluster, p->log);
 	if (rc < 0)
 		return rc;
 	if (c && c->tunnel && !tunnel_left(c->tunnel) &&

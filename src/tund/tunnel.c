@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/follow.h"
 #include "tund/ping.h"
 #include "tund/tunnel_internal.h"
 
@@ -66,6 +67,7 @@ static void on_waiting(void *ctx)
 
 static void tunnel_log_grew(struct tunnel *t)
 {
+	(void)follow_log(&t->parts.cluster, t->parts.log);
 	follow_roster(t);
 	waiting_log_grew(&t->waiting);
 	submits_log_grew(&t->submits);
@@ -482,6 +484,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	t->host = h;
 	t->parts = *p;
+	(void)follow_log(&t->parts.cluster, t->parts.log);
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/follow.h"
 #include "signal/caller.h"
 #include "signal/token.h"
 
@@ -441,6 +442,7 @@ struct invite_url mesh_invite_wish(struct mesh_node *n, const struct invite_para
 	p.cluster = &f;
 	p.now_s = (uint64_t)clock_wall_s(n->host);
 	p.log = own ? own : tunnel_log(mesh_tunnel(n));
+	(void)follow_log(&f, p.log);
 	p.identity = id;
 	SIM_CHECK_OK(m->w, invite_new(n->host, &p, &err, &url));
 	if (!own)
