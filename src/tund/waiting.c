@@ -48,7 +48,7 @@ static void on_submitted(void *ctx, const struct err *err)
 {
 	struct waiting *w = ctx;
 
-	w->submitting = false;
+	w->submitting = w->unanswered = false;
 	if (err)
 		note_refusal(w, err);
 	submit_next(w);
@@ -107,13 +107,29 @@ static void submit_in(struct waiting *w, uint64_t delay)
 	submit_next(w);
 }
 
+/*
+ * The session was lost before the answer. A server that never answers is asked ever more rarely:
+ * else each session with it would end by that.
+ */
+static void end_unanswered(struct waiting *w)
+{
+	(void)session_withdraw(w->session, on_submitted, w);
+	w->submitting = false;
+	w->unanswered = true;
+	snprintf(w->why, sizeof(w->why), "the signal server was asked and has not answered");
+	end_pass(w);
+}
+
 void waiting_session(struct waiting *w, struct session *s)
 {
 	bool again = s && !w->session;
 
+	if (!s && w->submitting)
+		end_unanswered(w);
 	w->session = s;
-	if (again && w->current == 0 && denials_count(w->held) > 0) {
-		w->pass_at = MIN(w->pass_at, w->began_at + PASS_GAP_SESSION);
+	if (again && denials_count(w->held) > 0) {
+		if (!w->unanswered || w->gap <= PASS_GAP_FIRST)
+			w->pass_at = MIN(w->pass_at, w->began_at + PASS_GAP_SESSION);
 		timer_set(w->timer, w->pass_at);
 	}
 	submit_next(w);

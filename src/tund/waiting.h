@@ -26,6 +26,7 @@ struct waiting {
 	uint64_t pass_at, began_at; /* when the next round over all of them begins; the last did */
 	uint64_t gap;		    /* between two rounds; 0: the first */
 	bool submitting;
+	bool unanswered;		 /* the last round ended with the session */
 	char why[REFUSAL_TEXT_MAX];	 /* what the server said, or why it was not asked */
 	struct stray *stray[STRAYS_MAX]; /* the oldest first */
 	size_t n_strays;
@@ -48,7 +49,7 @@ enum removal_shown waiting_shown(struct waiting *w, const struct member *from, s
 bool waiting_denies(const struct waiting *w, const struct member *m);
 /* The log has grown: some may be ordered now, or void, or have their base. */
 void waiting_log_grew(struct waiting *w);
-/* The session is up, or it is not (NULL): what was handed to it waits for its next connection. */
+/* The session is up, or it is not (NULL). */
 void waiting_session(struct waiting *w, struct session *s);
 /* The session is about to be freed, and with it what was handed to it. */
 void waiting_forget_session(struct waiting *w);

@@ -126,6 +126,12 @@ START_TEST(a_server_that_swallows_removals_keeps_nobody_in)
 	MESH_CHECK(m, denies(PHONE, PHONE)); /* it knows, and by whom */
 	check_status(PHONE, CONTROL_STATUS, "\"by\":\"nas\"");
 	check_status(LAPTOP, CONTROL_NODES, "\"denied\":true");
+	/* It ends few sessions by not answering, though all three ask. */
+	size_t sessions = r->sessions;
+	sim_pass(m->w, HOUR);
+	printf("%zu sessions in an hour\n", r->sessions - sessions);
+	ck_assert_uint_le(r->sessions - sessions, (size_t)3 * 10);
+	check_denied(LAPTOP, PHONE);
 	rogue_stop(r);
 	mesh_free(m);
 }
