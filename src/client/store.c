@@ -385,7 +385,7 @@ static const struct {
 } parts[] = {
 	{ false, STORE_CLUSTER }, { false, STORE_PENDING }, { true, STORE_KEY },
 	{ true, STORE_CERT },	  { false, STORE_LOG },	    { false, STORE_VERIFIED },
-	{ false, STORE_INVITES }, { false, STORE_LOCK },
+	{ false, STORE_INVITES }, { false, STORE_RECOVERY }, { false, STORE_LOCK },
 };
 
 static int part_path(const struct store *s, const char *cluster, size_t i, char out[STORE_PATH_MAX],
