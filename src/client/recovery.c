@@ -83,8 +83,7 @@ static int remove_named(struct recovery_plan *p, const struct recovery_wish *w, 
 	while (r == 0 && *at) {
 		size_t len = strcspn(at, ",");
 		struct span name = span_of(at, len);
-		const struct member *m =
-			roster_by_name(mlog_roster(p->log), name, ROSTER_CURRENT);
+		const struct member *m = roster_by_name(mlog_roster(p->log), name, ROSTER_CURRENT);
 
 		if (!m)
 			return err_set(err, -ENOENT,

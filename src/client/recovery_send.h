@@ -16,9 +16,9 @@ struct recovery_send;
 struct recovery_send_params {
 	const struct cluster_file *cluster;
 	const struct identity *identity;
-	struct mlog *log;   /* what it lacks is added and committed; nobody else changes it */
-	struct span entry;  /* the recovery */
-	bool fetch;	    /* the log too, in a session of our own */
+	struct mlog *log;  /* what it lacks is added and committed; nobody else changes it */
+	struct span entry; /* the recovery */
+	bool fetch;	   /* the log too, in a session of our own */
 };
 
 /*

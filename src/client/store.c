@@ -383,8 +383,8 @@ static const struct {
 	bool of_identity;
 	const char *name; /* a file of the identity's folder, or a suffix */
 } parts[] = {
-	{ false, STORE_CLUSTER }, { false, STORE_PENDING }, { true, STORE_KEY },
-	{ true, STORE_CERT },	  { false, STORE_LOG },	    { false, STORE_VERIFIED },
+	{ false, STORE_CLUSTER }, { false, STORE_PENDING },  { true, STORE_KEY },
+	{ true, STORE_CERT },	  { false, STORE_LOG },	     { false, STORE_VERIFIED },
 	{ false, STORE_INVITES }, { false, STORE_RECOVERY }, { false, STORE_LOCK },
 };
 

@@ -17,9 +17,9 @@
 #define STORE_VERIFIED ".verified" /* how far the log was verified: a mark */
 #define STORE_PENDING ".pending"
 #define STORE_RECOVERY ".recovery" /* that was sent, and may not be in the log yet */
-#define STORE_INVITES ".invites" /* open ones: invite_book.h */
-#define STORE_LOCK ".lock"	 /* held while the cluster runs in the foreground */
-#define STORE_KEY "key.pem"	 /* of an identity */
+#define STORE_INVITES ".invites"   /* open ones: invite_book.h */
+#define STORE_LOCK ".lock"	   /* held while the cluster runs in the foreground */
+#define STORE_KEY "key.pem"	   /* of an identity */
 #define STORE_CERT "cert.pem"
 
 struct store {

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh recover: the paper code makes this machine an admin, when those that were are gone. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/copy.h"
+#include "cli/table.h"
+#include "client/recovery.h"
+#include "client/recovery_send.h"
+#include "os/loop.h"
+
+#define LOOK_GAP (200 * NS_PER_MS)
+#define LOOKS 25 /* until the daemon has the record */
+
+enum { REMOVE, KEEP_ADMINS, AT, YES, JSON };
+
+struct run {
+	struct cli *cli;
+	struct copy copy;
+	const struct options_given *given;
+	uint8_t seed[SIGN_SEED_LEN], key[KEY_LEN]; /* of the code that was typed */
+	char next_code[RECOVERY_CODE_TEXT_MAX];	   /* "": the attempt is sent again */
+	struct recovery_plan plan;
+	struct entry_bytes earlier; /* an attempt that is to be superseded, or sent again */
+	struct entry earlier_read;
+	bool again;
+	struct entry_bytes entry; /* what is sent */
+	struct err err;		  /* how sending it ended */
+};
+
+/* --- the code --------------------------------------------------------------------------------- */
+
+/* One line of standard input, not shown if that is a terminal. */
+static int read_code(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)
+{
+	struct termios shown, hidden;
+	bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+	char typed[2 * RECOVERY_CODE_TEXT_MAX];
+	int rc;
+
+	if (terminal) {
+		hidden = shown;
+		hidden.c_lflag &= ~(tcflag_t)ECHO;
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	}
+	rc = cli_read_secret("recovery code", "-", typed, sizeof(typed), err);
+	if (terminal) {
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+		fputc('\n', stderr);
+	}
+	if (rc == 0 && recovery_code_normalise(typed, out) < 0)
+		rc = err_set(err, -EINVAL,
+			     "this is no recovery code: it has seven groups of four letters and "
+			     "digits, joined by '-'");
+	secret_wipe(typed, sizeof(typed));
+	return rc;
+}
+
+static int take_code(struct run *run, struct err *err)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	int rc = read_code(code, err);
+
+	if (rc < 0)
+		return rc;
+	rc = recovery_code_seed(code, mlog_genesis(run->copy.log)->random, run->seed);
+	if (rc == 0)
+		rc = seed_public(run->seed, run->key);
+	secret_wipe(code, sizeof(code));
+	return rc < 0 ? err_set(err, rc, "the recovery code needs 64 MiB of memory for a moment")
+		      : 0;
+}
+
+/* --- an attempt of before --------------------------------------------------------------------- */
+
+static bool is_over(const struct run *run)
+{
+	const struct entry *e = &run->earlier_read;
+
+	return mlog_find(run->copy.log, e->payload_hash) != 0 ||
+	       !mlog_has_head(run->copy.log, &e->base);
+}
+
+/* Was one sent that is not in the log? Then the code that is typed says what becomes of it. */
+static int look_back(struct run *run, struct err *err)
+{
+	struct cli *c = run->cli;
+	const struct recover *before = &run->earlier_read.recover;
+	uint8_t hash[HASH_LEN];
+	int rc = recovery_load(c->host, &c->store, run->copy.cluster, &run->earlier, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = entry_decode(span_of(run->earlier.data, run->earlier.len), &run->earlier_read,
+				  err);
+	if (rc < 0)
+		return rc;
+	run->again = memcmp(before->key, run->key, KEY_LEN) == 0;
+	if (run->again)
+		return 0;
+	if (is_over(run)) {
+		run->earlier.len = 0;
+		rc = recovery_drop(c->host, &c->store, run->copy.cluster);
+		return rc < 0 ? err_set(err, rc, "the finished recovery cannot be removed") : 0;
+	}
+	sha256(span_of(run->key, KEY_LEN), hash);
+	if (memcmp(before->next, hash, HASH_LEN) == 0)
+		return 0;
+	return err_set(err, -EACCES,
+		       "a recovery of %s was sent before and is not in the log. The code that it "
+		       "was made with sends it again; the code that was printed then makes another "
+		       "in its place. This is neither.",
+		       run->copy.cluster);
+}
+
+/* --- what is to be done ----------------------------------------------------------------------- */
+
+static void add_waiting(struct run *run, struct json_object *removals, struct id_list *ret)
+{
+	size_t n = removals ? json_object_array_length(removals) : 0;
+
+	for (size_t i = 0; i < n && ret->n < REMOVE_IDS_MAX; i++) {
+		struct json_object *name = NULL;
+		const struct member *m;
+
+		json_object_object_get_ex(json_object_array_get_idx(removals, i), "name", &name);
+		m = roster_by_name(mlog_roster(run->copy.log),
+				   span_str(name ? json_object_get_string(name) : ""),
+				   ROSTER_CURRENT);
+		if (m)
+			ret->id[ret->n++] = m->id;
+	}
+	id_list_sort(ret);
+}
+
+/* Whom removals without order remove, as the daemon holds them. */
+static void find_waiting(struct run *run, struct id_list *ret)
+{
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	struct json_object *status, *list = NULL, *removals = NULL;
+	struct err err;
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", run->copy.cluster);
+	if (!run->copy.connected || daemon_call(run->cli, &r, &err, &reply) < 0)
+		return;
+	status = json_tokener_parse((const char *)reply.data);
+	if (json_object_object_get_ex(status, "clusters", &list) &&
+	    json_object_array_length(list) == 1 &&
+	    json_object_object_get_ex(json_object_array_get_idx(list, 0), "removals_waiting",
+				      &removals))
+		add_waiting(run, removals, ret);
+	json_object_put(status);
+	daemon_reply_free(&reply);
+}
+
+static int parse_at(const struct run *run, uint64_t *ret, struct err *err)
+{
+	const char *at = run->given->value[AT];
+	uint64_t newest = mlog_count(run->copy.log) - 1;
+	uint64_t fixed = run->earlier.len > 0 ? run->earlier_read.base.seq : newest;
+	int rc;
+
+	*ret = fixed;
+	if (!at)
+		return 0;
+	rc = cli_parse_seconds("--at", at, 0, newest, ret, NULL);
+	if (rc < 0)
+		return err_set(err, rc, "--at is the number of a record, from 0 to %llu",
+			       (unsigned long long)newest);
+	if (run->earlier.len > 0 && *ret != fixed)
+		return err_set(err, -EINVAL,
+			       "the attempt before built on record %llu, and so must this one",
+			       (unsigned long long)fixed);
+	return 0;
+}
+
+static uint64_t now_s(const struct run *run)
+{
+	return (uint64_t)MAX(clock_wall_s(run->cli->host), 0);
+}
+
+static int make_entry(struct run *run, const uint8_t next[KEY_LEN], struct err *err)
+{
+	return recovery_make(&run->plan, run->seed, next, NULL,
+			     span_of(run->earlier.data, run->earlier.len), now_s(run), &run->entry,
+			     err);
+}
+
+static int make_plan(struct run *run, struct err *err)
+{
+	struct recovery_wish w = { .log = run->copy.log,
+				   .self = run->copy.file.node_id,
+				   .keep_admins = run->given->value[KEEP_ADMINS] != NULL,
+				   .remove = run->given->value[REMOVE] };
+	int rc = parse_at(run, &w.at, err);
+
+	if (rc < 0)
+		return rc;
+	find_waiting(run, &w.waiting);
+	rc = recovery_plan(run->cli->host, &w, &run->plan, err);
+	/* Would it be accepted? Nothing is printed, let alone kept, if it would not. */
+	return rc < 0 ? rc : make_entry(run, run->key, err);
+}
+
+/* --- saying it -------------------------------------------------------------------------------- */
+
+static void put_names(const struct run *run, const struct id_list *ids, char *out, size_t cap)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ids->n && at < cap; i++) {
+		const struct member *m = roster_by_id(mlog_roster(run->plan.log), &ids->id[i],
+						      ROSTER_ALL);
+
+		at += (size_t)snprintf(out + at, cap - at, "%s%s", i ? ", " : "",
+				       m ? m->name : "?");
+	}
+}
+
+static void list_demoted(const struct run *run, struct id_list *ret)
+{
+	const struct member *m = NULL;
+
+	ret->n = 0;
+	while ((m = roster_next(mlog_roster(run->plan.log), m, ROSTER_CURRENT)))
+		if (m->role == ROLE_ADMIN && !id_list_has(&run->plan.admins, &m->id) &&
+		    !id_list_has(&run->plan.removed, &m->id) && ret->n < REMOVE_IDS_MAX)
+			ret->id[ret->n++] = m->id;
+}
+
+static void say_plan(const struct run *run)
+{
+	char names[600];
+	struct id_list demoted;
+
+	cli_note("This recovers %s from record %llu; %llu records after it are dropped, and all "
+		 "open invites end.",
+		 run->copy.cluster, (unsigned long long)mlog_head(run->plan.log).seq,
+		 (unsigned long long)run->plan.dropped);
+	put_names(run, &run->plan.admins, names, sizeof(names));
+	cli_note("Admins: %s.", names);
+	list_demoted(run, &demoted);
+	put_names(run, &demoted, names, sizeof(names));
+	if (demoted.n)
+		cli_note("Admins until now, plain nodes from now on: %s. Remove one that is lost.",
+			 names);
+	put_names(run, &run->plan.removed, names, sizeof(names));
+	if (run->plan.removed.n)
+		cli_note("Removed: %s.", names);
+}
+
+static void print_object(struct json_object *o)
+{
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	(void)fflush(stdout);
+	json_object_put(o);
+}
+
+/* Returns false if it could not be printed: then nothing may be sent. */
+static bool print_code(const struct run *run)
+{
+	struct json_object *o;
+
+	if (!run->given->value[JSON]) {
+		printf("New recovery code (shown only now; keep it on paper in place of the old "
+		       "one):\n\n    %s\n\n",
+		       run->next_code);
+	} else {
+		o = json_object_new_object();
+		json_object_object_add(o, "state", json_object_new_string("code"));
+		json_object_object_add(o, "cluster", json_object_new_string(run->copy.cluster));
+		json_object_object_add(o, "recovery_code", json_object_new_string(run->next_code));
+		print_object(o);
+	}
+	return fflush(stdout) == 0;
+}
+
+static int say_done(const struct run *run)
+{
+	struct record r;
+	struct entry e;
+	uint64_t seq;
+	struct json_object *o;
+
+	if (entry_decode(span_of(run->entry.data, run->entry.len), &e, NULL) < 0)
+		return EXIT_FAILED;
+	seq = mlog_find(run->copy.log, e.payload_hash);
+	if (!run->given->value[JSON]) {
+		printf("%s is recovered (record %llu): this machine is an admin.\n",
+		       run->copy.cluster, (unsigned long long)seq);
+		if (!run->copy.connected)
+			printf("Next: mlsh connect %s\n", run->copy.cluster);
+		return EXIT_OK;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "state", json_object_new_string("recovered"));
+	json_object_object_add(o, "cluster", json_object_new_string(run->copy.cluster));
+	json_object_object_add(o, "record", json_object_new_uint64(seq));
+	json_object_object_add(o, "generation",
+			       json_object_new_uint64(mlog_get(run->copy.log, seq, &r, &e) == 0
+							      ? r.order.generation
+							      : 0));
+	print_object(o);
+	return EXIT_OK;
+}
+
+/* --- sending it ------------------------------------------------------------------------------- */
+
+static void on_sent(void *ctx, const struct err *err)
+{
+	struct run *run = ctx;
+
+	if (err)
+		run->err = *err;
+	loop_stop(run->cli->host);
+}
+
+static void on_progress(void *ctx, const char *line)
+{
+	(void)ctx;
+	progress_show("%s", line);
+}
+
+static int send_entry(struct run *run, struct identity *id, bool fetch, struct err *err)
+{
+	struct recovery_send_params p = { .cluster = &run->copy.file,
+					  .identity = id,
+					  .log = run->copy.log,
+					  .entry = span_of(run->entry.data, run->entry.len),
+					  .fetch = fetch };
+	struct recovery_send *s = NULL;
+	int rc = recovery_send_start(run->cli->host, &p, on_sent, on_progress, run, err, &s);
+
+	run->err = (struct err){ 0 };
+	if (rc == 0)
+		rc = loop_run(run->cli->host);
+	recovery_send_free(s);
+	progress_clear();
+	if (rc == 0 && run->err.code) {
+		*err = run->err;
+		rc = err->code;
+	}
+	return rc;
+}
+
+static bool has_entry(const struct run *run)
+{
+	struct entry e;
+
+	return entry_decode(span_of(run->entry.data, run->entry.len), &e, NULL) == 0 &&
+	       mlog_find(run->copy.log, e.payload_hash) != 0;
+}
+
+/* The daemon's session brings the record; true when it has. */
+static bool daemon_has_it(struct run *run)
+{
+	for (int i = 0; run->copy.connected && i < LOOKS && !has_entry(run); i++) {
+		struct copy now = { .log = NULL };
+		struct err err = { 0 };
+
+		if (cli_wait(run->cli, LOOK_GAP) < 0 ||
+		    copy_open(run->cli, run->copy.cluster, &now, &err) < 0)
+			return false;
+		copy_free(&run->copy);
+		run->copy = now;
+	}
+	return has_entry(run);
+}
+
+static int deliver(struct run *run, struct err *err)
+{
+	struct cli *c = run->cli;
+	struct identity *id = NULL;
+	int rc = store_identity(c->host, &c->store, run->copy.cluster, &id, err);
+
+	if (rc == 0)
+		rc = send_entry(run, id, !run->copy.connected, err);
+	/* The daemon may have stopped, since this node was removed. */
+	if (rc == 0 && !daemon_has_it(run)) {
+		rc = has_entry(run) ? 0 : send_entry(run, id, true, err);
+		run->copy.connected = false;
+	}
+	if (rc == 0 && !run->copy.connected)
+		rc = store_save_log(c->host, &c->store, &run->copy.file, run->copy.log, err);
+	identity_free(id);
+	if (rc == 0 && recovery_drop(c->host, &c->store, run->copy.cluster) < 0)
+		log_warn(host_log(c->host), "%s" STORE_RECOVERY " could not be removed",
+			 run->copy.cluster);
+	return rc;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+/* Prints the next code, asks, and signs. Returns an exit code; EXIT_OK: to be sent. */
+static int sign_new(struct run *run, struct err *err)
+{
+	struct cli *c = run->cli;
+	uint8_t next[KEY_LEN];
+	int rc = make_plan(run, err);
+
+	if (rc == 0 && recovery_code_new(c->host, mlog_genesis(run->copy.log)->random,
+					 run->next_code, next) < 0)
+		rc = err_set(err, -ENOMEM, "cannot make a recovery code");
+	if (rc < 0)
+		return cli_fail(err);
+	say_plan(run);
+	if (!run->given->value[YES] && !isatty(STDIN_FILENO))
+		return cli_confirm("recover", false, "");
+	if (!print_code(run)) {
+		cli_complain("the new recovery code could not be printed; nothing was sent");
+		return EXIT_FAILED;
+	}
+	rc = cli_confirm("recover", run->given->value[YES] != NULL,
+			 "Is the new code written down? The old one is used up when this is sent.");
+	if (rc != EXIT_OK)
+		return rc;
+	if (make_entry(run, next, err) < 0 ||
+	    recovery_save(c->host, &c->store, run->copy.cluster, &run->entry, err) < 0)
+		return cli_fail(err);
+	return EXIT_OK;
+}
+
+static int send_again(struct run *run)
+{
+	run->entry.len = run->earlier.len;
+	memcpy(run->entry.data, run->earlier.data, run->earlier.len);
+	cli_note("The recovery that was begun before is sent again, as it was. The next recovery "
+		 "code is the one that was printed then.");
+	return EXIT_OK;
+}
+
+static int recover_run(struct run *run)
+{
+	struct err err = { 0 };
+	int rc = take_code(run, &err);
+
+	if (rc == 0)
+		rc = look_back(run, &err);
+	if (rc < 0)
+		return cli_fail(&err);
+	rc = run->again ? send_again(run) : sign_new(run, &err);
+	if (rc != EXIT_OK)
+		return rc;
+	if (deliver(run, &err) == 0)
+		return say_done(run);
+	rc = cli_fail(&err);
+	cli_note("The signal server may have taken it all the same. `mlsh recover` with the same "
+		 "code sends it again; with the new code it makes another in its place.");
+	return rc;
+}
+
+static int recover(struct cli *c, const struct options_given *g)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct err err = { 0 };
+	int rc;
+
+	if (!run)
+		return EXIT_FAILED;
+	run->cli = c;
+	run->given = g;
+	rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &run->copy, &err);
+	rc = rc < 0 ? cli_fail(&err) : recover_run(run);
+	recovery_plan_free(&run->plan);
+	copy_free(&run->copy);
+	secret_wipe(run, sizeof(*run));
+	free(run);
+	return rc;
+}
+
+const struct command recover_command = {
+	.name = "recover",
+	.summary = "make this machine an admin with the recovery code",
+	.options = {
+		.program = "mlsh recover",
+		.usage = "[<cluster>] [options]",
+		.about = "For a cluster whose admins are lost. The recovery code, which is asked "
+			 "for or read from standard input, makes this machine an admin and the "
+			 "admins until now plain nodes. It is used up by that: a new code is "
+			 "printed before anything is sent. A machine that was removed may do this, "
+			 "too, if it still has the cluster's files.",
+		.max_args = 1,
+		.row = {
+			[REMOVE] = { "remove", 0, "NAMES",
+				     "nodes to remove as well, joined by commas" },
+			[KEEP_ADMINS] = { "keep-admins", 0, NULL,
+					  "the admins until now remain admins" },
+			[AT] = { "at", 0, "RECORD",
+				 "go back to this record of the log and drop what came after it; "
+				 "removals after it are kept (default: the newest)" },
+			[YES] = { "yes", 0, NULL, "do not ask" },
+			[JSON] = { "json", 0, NULL,
+				   "print a line of JSON for the code, and one at the end" },
+		},
+	},
+	.run = recover,
+};
