@@ -11,8 +11,7 @@
 static const struct command *const commands[] = {
 	&setup_command,	 &invite_command,  &adopt_command, &connect_command, &disconnect_command,
 	&status_command, &nodes_command,   &ping_command,  &why_command,     &netcheck_command,
-	&forget_command, &invites_command, &log_command,
-	&recover_command,
+	&forget_command, &invites_command, &log_command,   &recover_command,
 };
 
 static void print_help(FILE *f)

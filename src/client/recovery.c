@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A recovery: whom it makes admins, whom it removes, what it reserves; and the file that keeps it. */
+/* A recovery: whom it makes admins, whom it removes, what it reserves, and the file with it. */
 #include "client/recovery.h"
 
 #include <stdio.h>

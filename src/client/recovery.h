@@ -15,7 +15,7 @@ struct recovery_wish {
 	struct node_id self;	/* becomes an admin */
 	uint64_t at;		/* seq of the record to build on */
 	bool keep_admins;
-	const char *remove;	/* names joined by commas; NULL: nobody */
+	const char *remove;	/* names joined by commas, or NULL */
 	struct id_list waiting; /* whom removals without order remove */
 };
 

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The admin's machine is gone: another node recovers the cluster with the code on paper.
+#
+#     signal 10.71.9.2, nas .1.2 (admin), laptop .2.2, desk .3.2, late .4.2, one router
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/lib.sh
+
+lab_need_root recover
+trap lab_down EXIT
+lab_up
+for m in signal:9 nas:1 laptop:2 desk:3 late:4; do machine "${m%:*}" "${m#*:}"; done
+config_of() { echo "$WORK/$1/home/.config/mlsh/clusters"; }
+roles() { # machine
+	on "$1" mlsh nodes homelab --json | python3 -c 'import json, sys
+print(",".join(sorted(n["name"] + ":" + n["role"] for n in json.load(sys.stdin)["nodes"])))'
+}
+roles_are() { [ "$(roles "$1")" = "$2" ]; } # machine, what
+recover() { # machine, code, extra arguments
+	local name=$1 code=$2
+	shift 2
+	on "$name" mlsh recover homelab "$@" <<<"$code"
+}
+recover_to() { # file, machine, code, extra arguments
+	local file=$1
+	shift
+	recover "$@" >"$file"
+}
+code_in() { python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["recovery_code"])' <"$1"; }
+crash() { # machine
+	kill -9 "${DAEMON_PID[$1]}"
+	wait "${DAEMON_PID[$1]}" 2>/dev/null
+}
+
+signal_start
+must "setup" eval 'on nas mlsh setup homelab --signal-host "${MACHINE_IP[signal]}" --token "$(new_token)" --name nas --json >"$WORK/nas/setup.json"'
+first=$(code_in "$WORK/nas/setup.json")
+must "three nodes are up" eval 'daemon_start nas && on nas mlsh connect homelab && mesh_join homelab nas laptop desk'
+
+# --- the admin's machine is gone ---
+crash nas
+check_fails "recover wants --yes where nobody can be asked" 2 "add --yes" recover laptop "$first"
+check_fails "a wrong code is told apart" 1 "not the one of cluster|not the one in force" \
+	recover laptop 0000-0000-0000-0000-0000-0000-0000 --yes
+check_fails "and so is what is no code" 1 "seven groups" recover laptop hello --yes
+check_fails "a node that does not exist cannot be removed" 1 "no node" recover laptop "$first" --yes --remove nobody
+check "nothing is left of these" eval '! ls "$(config_of laptop)" | has recovery'
+
+# The server takes it only later: the code is on paper, and the entry on disk, but not the code.
+stop "$SIGNAL_PID" KILL
+recover_offline() { recover laptop "$first" --yes --json | tee "$WORK/laptop/first.json"; return "${PIPESTATUS[0]}"; }
+check_fails "without a server it fails" 5 "taken it all the same" recover_offline
+second=$(code_in "$WORK/laptop/first.json")
+check "the entry waits, its owner's only" test "$(stat -c %a "$(config_of laptop)/homelab.recovery")" = 600
+check "no code is on a disk" eval '! grep -raq -e "$first" -e "$second" "$WORK/laptop/home" "$WORK/laptop/state"'
+check_fails "another code is neither of the two" 1 "neither" recover laptop 0000-0000-0000-0000-0000-0000-0000 --yes
+signal_start
+# The second attempt supersedes the first, which is signed and may have been sent.
+must "another attempt with the new code" recover_to "$WORK/laptop/second.json" laptop "$second" --yes --json --keep-admins
+third=$(code_in "$WORK/laptop/second.json")
+check "the machine is an admin, and so is the old one" wait_until 10 roles_are laptop "desk:node,laptop:admin,nas:admin"
+check "all nodes know" wait_until 10 roles_are desk "desk:node,laptop:admin,nas:admin"
+check "its daemon stayed up" connected laptop homelab
+check "nothing is pending" eval '! ls "$(config_of laptop)" | has recovery'
+check "it says what it did" json_holds "d['state'] == 'recovered' and d['record'] == 3 and d['generation'] == 5" \
+	<<<"$(tail -n 1 "$WORK/laptop/second.json")"
+check "as documented" eval 'tail -n 1 "$WORK/laptop/second.json" | tests/lab/json_documented recover &&
+	head -n 1 "$WORK/laptop/second.json" | tests/lab/json_documented recover-code'
+check_fails "a used code is good for nothing" 1 "not the one" recover desk "$second" --yes
+
+# --- once more, and the old admin is a plain node ---
+must "the next code" recover_to "$WORK/laptop/third.json" laptop "$third" --yes --json
+fourth=$(code_in "$WORK/laptop/third.json")
+check "now the old admin is none" wait_until 10 roles_are desk "desk:node,laptop:admin,nas:node"
+must "invites work again" mesh_join homelab laptop late
+must "the old admin's machine comes back" daemon_start nas
+check "as a plain node" wait_until 20 roles_are nas "desk:node,laptop:admin,late:node,nas:node"
+check "and is connected" wait_until 20 connected nas homelab
+check_fails "it invites nobody" 1 "admin" on nas mlsh invite homelab
+
+# --- a machine that was removed ---
+must "two nodes are removed by a recovery" recover_to "$WORK/laptop/fourth.json" laptop "$fourth" --yes --json --remove desk,late
+fifth=$(code_in "$WORK/laptop/fourth.json")
+check "it is gone" wait_until 10 roles_are nas "laptop:admin,nas:node"
+check "and knows" wait_until 20 status_holds desk homelab "c['state'] == 'stopped'"
+must "a removed machine recovers, too" recover desk "$fifth" --yes --remove laptop
+check "and is the admin" wait_until 20 roles_are nas "desk:admin,nas:node"
+must "it connects again" on desk mlsh connect homelab
+check "late stays out" eval '! roles desk | has late'
+exit "$LAB_FAILED"
