@@ -75,6 +75,7 @@ enum mlog_taken {
 struct mlog_take {
 	enum mlog_taken result;
 	size_t added;	   /* records that were staged, also when the rest was not taken */
+	uint64_t first;	   /* added > 0: the first of them; what was there and behind it is gone */
 	bool reorganised;  /* a recover record dropped records of ours */
 	uint64_t seq;	   /* LIE, CODE_MISUSED, UPGRADE, INVALID: of the record */
 	uint64_t ask_from; /* GAP, PARTED: records from this seq on may help */

@@ -322,6 +322,7 @@ static void extend(struct taking *t)
 			(void)take_into(t, t->l);
 	}
 	t->ret->added = t->l->s.n_slots - before;
+	t->ret->first = before;
 }
 
 /* The recovery code in force, and how many were used before it. */
@@ -434,6 +435,7 @@ static void reorganise(struct taking *t)
 		return;
 	}
 	t->ret->added = past->s.n_slots - seq;
+	t->ret->first = seq;
 	if (mlog_become(t->l, past) < 0) {
 		mlog_free(past);
 		t->ret->added = 0;

@@ -59,33 +59,15 @@ static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
 
 /* --- ordering, taking ------------------------------------------------------------------------- */
 
-/* What the log was like before something was staged. */
-struct before {
-	uint64_t count, generation;
-};
-
-static struct before log_before(const struct mlog *l)
+/* Writes what was staged, from `first` on, to a log that had `count` records. */
+static int store_staged(struct registry *r, struct cluster *c, uint64_t first, uint64_t count,
+			struct err *err)
 {
-	return (struct before){ mlog_count(l), mlog_generation(l) };
-}
-
-/* The first record that is not what it was: a recovery puts itself in the place of others. */
-static uint64_t first_new(const struct mlog *l, const struct before *b)
-{
-	return MIN(b->count, mlog_generation_start(l, b->generation));
-}
-
-/* Writes what was staged since `b`. *ret: the first of it. */
-static int store_staged(struct registry *r, struct cluster *c, const struct before *b,
-			uint64_t *ret, struct err *err)
-{
-	uint64_t first = first_new(c->log, b);
-	int x = first < b->count ? db_records_drop(r->db, c->id, first, err) : 0;
+	int x = first < count ? db_records_drop(r->db, c->id, first, err) : 0;
 
 	registry_note_change(r, c, first);
 	for (uint64_t seq = first; x == 0 && seq < mlog_count(c->log); seq++)
 		x = db_record_add(r->db, c->id, seq, mlog_record(c->log, seq), err);
-	*ret = first;
 	return x;
 }
 
@@ -135,7 +117,7 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	struct ordering by = { .now_s = (uint64_t)clock_wall_s(r->host),
 			       .order_seed = r->keys->order_seed,
 			       .order_key = r->keys->order_key };
-	struct before before;
+	uint64_t count;
 	int x = check_parted(r, c, e, err);
 
 	if (x < 0)
@@ -145,12 +127,13 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 		return 0;
 	if (joins(e) && (x = next_member_address(r, c, &by.address, err)) < 0)
 		return x;
-	before = log_before(c->log);
+	count = mlog_count(c->log);
 	x = mlog_order(c->log, e, bytes, &by, err);
 	if (x < 0)
 		return x;
 	c->parted = false;
-	x = store_staged(r, c, &before, ret, err);
+	*ret = mlog_head(c->log).seq;
+	x = store_staged(r, c, *ret, count, err);
 	if (x == 0 && by.address != 0)
 		x = db_address_add(r->db, by.address, c->id, &e->author, err);
 	return x < 0 ? registry_write_fail(r, x, err) : 0;
@@ -206,9 +189,8 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 {
 	struct err gap = { 0 };
 	struct mlog_take take;
-	struct before before;
 	struct mlog *log;
-	uint64_t first;
+	uint64_t count;
 	size_t ok;
 	int x = registry_log(r, c, &log, err), y;
 
@@ -216,15 +198,16 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	if (x < 0)
 		return x;
 	x = check_pushed_addresses(r, c->subnet, records, n, &ok, &gap);
-	before = log_before(log);
+	count = mlog_count(log);
 	mlog_take(log, records, ok, &take);
 	if (take.added > 0) {
-		y = store_staged(r, c, &before, &first, err);
+		y = store_staged(r, c, take.first, count, err);
 		if (y == 0)
-			y = store_addresses(r, c, first, err);
+			y = store_addresses(r, c, take.first, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);
 		*ret_added = take.added;
+		c->parted &= !take.reorganised;
 	}
 	if (take.result == TAKEN_LIE)
 		note_parted(r, c, &take);

@@ -6,6 +6,7 @@
  */
 #include <time.h>
 
+#include "accept_kit.h"
 #include "relay_kit.h"
 
 static struct cluster *cluster(void)
@@ -427,9 +428,55 @@ START_TEST(a_recovery_is_brought_to_a_server_that_forgot_it)
 }
 END_TEST
 
+/* After a restore the server has put something else in order: the recovery brings its own past. */
+START_TEST(a_recovery_on_another_branch_is_kept)
+{
+	struct signal_request push = { .type = SIGNAL_PUSH };
+	struct entry rename = { .type = ENTRY_RENAME };
+	struct entry_bytes ours, theirs, recovery;
+	struct signal_reply reply;
+
+	begin();
+	sig_crash(&g);
+	sig_backup(&g, false);
+	sig_boot(&g);
+	raw_session(a);
+	rename = raw_entry(a, ENTRY_RENAME);
+	rename.rename.id = identity_node_id(b->id);
+	strcpy(rename.rename.name, "ours");
+	ours = raw_sign(a, &rename);
+	strcpy(rename.rename.name, "theirs");
+	theirs = raw_sign(a, &rename);
+	append(a, &ours);
+	raw_fetch(a);
+	recovery = recover_entry(a, 2, a);
+	ck_assert_int_eq(recover(a, &recovery, &reply), REFUSAL_NONE);
+	raw_fetch(a);
+	ck_assert_uint_eq(mlog_count(a->log), 4);
+	sig_crash(&g);
+	sig_backup(&g, true);
+	sig_boot(&g);
+	server_accept(g.cfg.db_path);
+	raw_session(a);
+	append(a, &theirs);
+
+	memcpy(push.node_token, a->token, HASH_LEN);
+	mlog_page(a->log, 2, &push.entries);
+	ck_assert_int_eq(raw_ask(a, &push, &reply), REFUSAL_NONE);
+	sig_crash(&g);
+	sig_boot(&g);
+	ck_assert_ptr_nonnull(cluster()->log);
+	ck_assert_uint_eq(mlog_count(cluster()->log), 4);
+	raw_session(a);
+	raw_fetch(a);
+	ck_assert_uint_eq(mlog_count(a->log), 4);
+	end();
+}
+END_TEST
+
 UNIT_MAIN("signal/removal", everything_ends_in_one_turn,
 	  its_token_is_refused_with_reason_time_and_author,
 	  what_it_has_from_before_is_good_for_nothing, a_node_that_leaves_gets_its_record,
 	  a_replacement_takes_name_and_address, a_session_is_the_key_in_forces,
 	  a_recovery_goes_back_and_is_kept, the_log_is_given_from_where_the_generations_part,
-	  a_recovery_is_brought_to_a_server_that_forgot_it)
+	  a_recovery_is_brought_to_a_server_that_forgot_it, a_recovery_on_another_branch_is_kept)
