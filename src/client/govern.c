@@ -47,7 +47,8 @@ int govern_find(const struct govern *g, const char *node, const struct member **
 /* --- entries ---------------------------------------------------------------------------------- */
 
 /* Signs, and asks the log whether it could be the next record. */
-static int make(const struct govern *g, struct entry *e, struct entry_bytes *ret, struct err *err)
+static int make_with(const struct govern *g, struct entry *e, const struct signer *consent,
+		     struct entry_bytes *ret, struct err *err)
 {
 	struct signer author = { .identity = g->identity };
 	struct entry made;
@@ -55,10 +56,15 @@ static int make(const struct govern *g, struct entry *e, struct entry_bytes *ret
 
 	/* A clock that is behind the log's last record is behind the server's. */
 	e->time_s = MAX(g->now_s, mlog_last_time_s(g->log));
-	r = entry_make(e, mlog_cluster_id(g->log), &author, NULL, ret, err);
+	r = entry_make(e, mlog_cluster_id(g->log), &author, consent, ret, err);
 	if (r == 0)
 		r = entry_decode(span_of(ret->data, ret->len), &made, err);
 	return r < 0 ? r : mlog_would_order(g->log, &made, e->time_s, err);
+}
+
+static int make(const struct govern *g, struct entry *e, struct entry_bytes *ret, struct err *err)
+{
+	return make_with(g, e, NULL, ret, err);
 }
 
 /* An entry of the type, by the author, on the log's head. */
@@ -206,6 +212,45 @@ int govern_rename(const struct govern *g, const struct member *m, const char *na
 	e.rename.id = m->id;
 	snprintf(e.rename.name, sizeof(e.rename.name), "%s", name);
 	return make(g, &e, ret, err);
+}
+
+int govern_cancel_invite(const struct govern *g, const uint8_t nonce[NONCE_LEN],
+			 struct entry_bytes *ret, struct err *err)
+{
+	const struct member *user = mlog_invite_redeemer(g->log, nonce);
+	struct entry e;
+	int r = begin(g, ENTRY_CANCEL, &e, err);
+
+	if (r < 0)
+		return r;
+	if (user)
+		return refuse_set(err, REFUSAL_INVITE_USED,
+				  "the invite was used already, by %s: `mlsh remove %s` takes it "
+				  "out again",
+				  user->name, user->name);
+	if (mlog_invite_used(g->log, nonce))
+		return GOVERN_DONE;
+	e.cancel.what = CANCEL_INVITE;
+	memcpy(e.cancel.nonce, nonce, NONCE_LEN);
+	return make(g, &e, ret, err);
+}
+
+int govern_rotate(const struct govern *g, const struct identity *next, struct entry_bytes *ret,
+		  struct err *err)
+{
+	struct signer consent = { .identity = next };
+	const struct member *self;
+	struct entry e;
+	int r = begin(g, ENTRY_ROTATE, &e, err);
+
+	if (r == 0)
+		r = govern_self(g, &self, err);
+	if (r < 0)
+		return r;
+	if (memcmp(self->key_sha256, identity_key_sha256(next), HASH_LEN) == 0)
+		return GOVERN_DONE;
+	memcpy(e.rotate.key, identity_key(next), KEY_LEN);
+	return make_with(g, &e, &consent, ret, err);
 }
 
 /* --- whom they let in ------------------------------------------------------------------------- */

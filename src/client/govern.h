@@ -44,6 +44,13 @@ int govern_demote(const struct govern *g, const struct member *m, struct entry_b
 int govern_rename(const struct govern *g, const struct member *m, const char *name,
 		  struct entry_bytes *ret, struct err *err) MUST_CHECK;
 
+/* Ends an open invite. -EACCES: it was used; the message says by whom. */
+int govern_cancel_invite(const struct govern *g, const uint8_t nonce[NONCE_LEN],
+			 struct entry_bytes *ret, struct err *err) MUST_CHECK;
+/* The author's next key, which signs as well. */
+int govern_rotate(const struct govern *g, const struct identity *next, struct entry_bytes *ret,
+		  struct err *err) MUST_CHECK;
+
 /*
  * Adds to `ids` the current members that they let in since `since_s`, and those that these let in,
  * and so on; never `self`. -E2BIG: more than an entry may name.

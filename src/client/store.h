@@ -21,6 +21,7 @@
 #define STORE_LOCK ".lock"	   /* held while the cluster runs in the foreground */
 #define STORE_KEY "key.pem"	   /* of an identity */
 #define STORE_CERT "cert.pem"
+#define STORE_NEXT "next.seed" /* of an identity: rotation.h */
 
 struct store {
 	char dir[STORE_PATH_MAX];

@@ -401,9 +401,10 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 			       "mlsh disconnect %s",
 			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
 			       c->state.owner_uid, p->cluster.node_name, c->state.cluster);
-	/* A changed cluster file (a server that has moved, say) takes another tunnel. */
+	/* A changed cluster file (a server that has moved, say) or key takes another tunnel. */
 	if (c && c->tunnel && tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
-	    cluster_equal(tunnel_cluster(c->tunnel), &p->cluster)) {
+	    cluster_equal(tunnel_cluster(c->tunnel), &p->cluster) &&
+	    tunnel_has_key(c->tunnel, p->identity)) {
 		tunnel_parts_free(p); /* connected already: it stays as it is */
 		if (tunnel_session(c->tunnel))
 			session_ask(tunnel_session(c->tunnel));

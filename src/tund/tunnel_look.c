@@ -73,6 +73,12 @@ const struct denials *tunnel_denials(const struct tunnel *t)
 	return t->waiting.held;
 }
 
+bool tunnel_has_key(const struct tunnel *t, const struct identity *id)
+{
+	return memcmp(identity_key_sha256(t->parts.identity), identity_key_sha256(id), HASH_LEN) ==
+	       0;
+}
+
 bool tunnel_left(const struct tunnel *t)
 {
 	return t->left;

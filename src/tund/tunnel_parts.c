@@ -4,18 +4,12 @@
 
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 {
-	struct node_id id = identity_node_id(p->identity);
 	const struct genesis *g = mlog_genesis(p->log);
 	const struct member *self;
 	int rc = cluster_name_check(p->cluster.cluster, err);
 
 	if (rc < 0)
 		return rc;
-	if (!node_id_equal(&id, &p->cluster.node_id))
-		return err_set(err, -EINVAL,
-			       "the identity does not belong to cluster %s: its cluster file was "
-			       "made with another key",
-			       p->cluster.cluster);
 	if (memcmp(mlog_cluster_id(p->log), p->cluster.cluster_id, HASH_LEN) != 0)
 		return err_set(err, -EINVAL, "the membership log is not the one of cluster %s",
 			       p->cluster.cluster);
@@ -24,9 +18,16 @@ int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)
 		return err_set(err, -EINVAL,
 			       "the cluster file of %s does not agree with its membership log",
 			       p->cluster.cluster);
-	self = roster_by_id(mlog_roster(p->log), &id, ROSTER_ALL);
+	self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_ALL);
 	if (!self)
 		return err_set(err, -EINVAL, "this node is not a member of cluster %s by its log",
+			       p->cluster.cluster);
+	/* A key that it had before is not enough for a session, but to learn of the next one. */
+	if (roster_by_key_sha256(mlog_roster(p->log), identity_key_sha256(p->identity),
+				 ROSTER_ALL) != self)
+		return err_set(err, -EINVAL,
+			       "the identity does not belong to cluster %s: its cluster file was "
+			       "made with another key",
 			       p->cluster.cluster);
 	if (self->address != p->cluster.address)
 		return err_set(err, -EINVAL,
