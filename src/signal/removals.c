@@ -7,6 +7,14 @@
  */
 #include "signal/caller.h"
 
+static void forget_if_empty(struct cluster *c)
+{
+	if (denials_count(c->removals) > 0)
+		return;
+	denials_free(c->removals);
+	c->removals = NULL;
+}
+
 static bool hold(struct signal_server *s, struct cluster *c, struct span entry)
 {
 	if (!c->log || s->n_removals >= SIGNAL_REMOVALS_MAX)
@@ -20,6 +28,7 @@ static bool hold(struct signal_server *s, struct cluster *c, struct span entry)
 	bool taken = denials_add(c->removals, c->log, entry, NULL) == 1;
 
 	s->n_removals += denials_count(c->removals) - before;
+	forget_if_empty(c);
 	return taken;
 }
 
@@ -51,8 +60,5 @@ void removals_changed(struct signal_server *s, struct cluster *c)
 	if (!c->removals)
 		return;
 	s->n_removals -= denials_update(c->removals, c->log);
-	if (denials_count(c->removals) > 0)
-		return;
-	denials_free(c->removals);
-	c->removals = NULL;
+	forget_if_empty(c);
 }

@@ -118,6 +118,67 @@ START_TEST(an_older_copy_waits_for_an_admin)
 }
 END_TEST
 
+static enum refusal hand_over(struct raw *r, const struct entry_bytes *b)
+{
+	struct signal_reply reply;
+	enum refusal why = raw_append(r, b, &reply);
+
+	sim_pass(g.w, NS_PER_S);
+	return why;
+}
+
+/* A removal denies without order: all sessions hear of it, later ones too, from whoever has it. */
+START_TEST(a_removal_that_waits_is_passed_on)
+{
+	struct raw *founder, *member, *target, *late;
+	struct entry_bytes b, forged;
+	struct cluster *c;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	member = raw_member(founder, "member");
+	target = raw_member(founder, "target");
+	raw_fetch(founder);
+	keep_copy();
+	raw_session(founder);
+	b = raw_remove_entry(founder, target);
+	raw_free(raw_member(founder, "lost"));
+	put_back();
+
+	c = registry_find(g.s->registry, founder->cluster_id);
+	raw_online(member);
+	raw_online(target);
+	forged = b;
+	forged.data[forged.len - 1] ^= 1;
+	ck_assert_int_ne(hand_over(member, &forged), REFUSAL_NONE);
+	ck_assert_ptr_null(c->removals);
+	ck_assert_uint_eq(target->removal_events, 0);
+	for (unsigned i = 0; i < 3; i++) /* told once, though all that hold it ask for its order */
+		ck_assert_int_eq(hand_over(member, &b), REFUSAL_RESTORED);
+	ck_assert_uint_eq(denials_count(c->removals), 1);
+	ck_assert_uint_eq(g.s->n_removals, 1);
+	ck_assert_uint_eq(member->removal_events, 1);
+	ck_assert_uint_eq(target->removal_events, 1);
+	late = raw_clone(target);
+	late->log = NULL;
+	raw_online(late);
+	ck_assert_uint_eq(late->removal_events, 1);
+
+	/* an admin's session ends the wait; what was put in order is kept no longer */
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	raw_session(founder);
+	ck_assert_int_eq(hand_over(member, &b), REFUSAL_NONE);
+	ck_assert_ptr_null(c->removals);
+	ck_assert_uint_eq(g.s->n_removals, 0);
+	raw_free(late);
+	raw_free(target);
+	raw_free(member);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
 /* It is in the database, so that restarts do not end it. What an admin does waits, too. */
 START_TEST(the_wait_is_kept_until_the_operator_says_so)
 {
@@ -260,6 +321,6 @@ START_TEST(a_mark_has_one_form)
 }
 END_TEST
 
-UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin,
+UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, a_removal_that_waits_is_passed_on,
 	  the_wait_is_kept_until_the_operator_says_so, ordinary_restarts_wait_for_nothing,
 	  a_database_without_its_mark_waits, a_mark_has_one_form)

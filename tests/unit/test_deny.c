@@ -188,6 +188,32 @@ START_TEST(one_each)
 }
 END_TEST
 
+/* A reader that keeps its serial number sees each entry once, whatever leaves the list. */
+START_TEST(each_is_seen_once)
+{
+	struct kit k = scene();
+	struct denials *d = denials_new();
+	struct entry_bytes first = kit_remove(&k, 0, 1);
+	uint64_t serial = 0, begin = 0;
+
+	ck_assert_uint_eq(denials_next(d, &serial).len, 0);
+	ck_assert_int_eq(add(d, &k, first, NULL), 1);
+	ck_assert_int_eq(add(d, &k, kit_remove(&k, 0, 2), NULL), 1);
+	ck_assert_uint_gt(denials_next(d, &serial).len, 0);
+	ck_assert_uint_gt(denials_next(d, &serial).len, 0);
+	ck_assert_uint_eq(denials_next(d, &serial).len, 0);
+	kit_append(&k, &first);
+	ck_assert_uint_eq(denials_update(d, k.log), 1);
+	ck_assert_uint_eq(denials_next(d, &serial).len, 0);
+	ck_assert_int_eq(add(d, &k, kit_remove(&k, 0, 3), NULL), 1);
+	ck_assert(span_equal(denials_next(d, &serial), denials_entry(d, 1)));
+	ck_assert_uint_eq(denials_next(d, &serial).len, 0);
+	ck_assert(span_equal(denials_next(d, &begin), denials_entry(d, 0)));
+	denials_free(d);
+	kit_close(&k);
+}
+END_TEST
+
 /* An admin that denies itself first, and takes that back later, stays denied by the other. */
 START_TEST(denies_itself_first)
 {
@@ -235,5 +261,5 @@ START_TEST(full)
 END_TEST
 
 UNIT_MAIN("membership/deny", denies_until_ordered, who_may, ends_with_the_right,
-	  ends_with_a_cancel_and_a_new_key, mutual, recovery_ends_all, one_each,
+	  ends_with_a_cancel_and_a_new_key, mutual, recovery_ends_all, one_each, each_is_seen_once,
 	  denies_itself_first, full)
