@@ -233,6 +233,27 @@ static void print_fork(struct json_object *o)
 			   js(o, "name"));
 }
 
+/* When an admin's node last said what its newest record is, and what of it is not here. */
+static void print_news(struct json_object *o)
+{
+	struct json_object *log = json_object_object_get(o, "log"),
+			   *unseen = json_object_object_get(log, "unseen");
+	char age[24];
+
+	if (*js(log, "news_by"))
+		table_line("  news      ", "of %s ago, by %s", table_age(log, "news_s", age),
+			   js(log, "news_by"));
+	if (unseen)
+		table_line("            ",
+			   "not seen here: %s has record %d of the membership log, and for %s "
+			   "neither the server nor a peer has shown it. The server may withhold "
+			   "news: connect this node where it reaches %s directly, or ask who "
+			   "runs the server",
+			   js(unseen, "by"),
+			   json_object_get_int(json_object_object_get(unseen, "record")),
+			   table_age(unseen, "since_s", age), js(unseen, "by"));
+}
+
 static void print_cluster(struct json_object *o)
 {
 	if (!json_object_object_get(o, "signal")) {
@@ -241,6 +262,7 @@ static void print_cluster(struct json_object *o)
 	}
 	print_head(o);
 	print_fork(o);
+	print_news(o);
 	print_removals(o);
 	if (*js(o, "error"))
 		table_line("  error     ", "%s", js(o, "error"));

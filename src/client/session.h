@@ -34,6 +34,8 @@ struct session_ops {
 	 * refused counts against the server. May be NULL.
 	 */
 	enum removal_shown (*removal)(void *ctx, struct span entry);
+	/* The server shows a beacon; a view, of which nothing is checked. May be NULL. */
+	void (*beacon)(void *ctx, struct span beacon);
 	/* Proof that two logs exist; views. */
 	void (*fork)(void *ctx, const struct log_proof *proof);
 	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */
@@ -121,6 +123,8 @@ int session_append(struct session *s, session_make_fn make, session_done_fn done
  * Returns true if the server may have it, and so may order it all the same.
  */
 bool session_withdraw(struct session *s, session_done_fn done, const void *ctx);
+/* Shows the server a beacon. -ENOTCONN: there is no session now. */
+int session_beacon(struct session *s, struct span beacon) MUST_CHECK;
 void session_status_get(const struct session *s, struct session_status *ret);
 /* Where the server is that has answered our hello; a view. NULL: none (`s` NULL, too). */
 const struct addr *session_server(const struct session *s);

@@ -158,6 +158,22 @@ static void on_removal(struct session *s, struct span entry)
 	}
 }
 
+/* A server that is too old for it says so; nothing follows from that. */
+static void on_beacon_shown(void *ctx, const struct signal_reply *reply)
+{
+	(void)ctx;
+	(void)reply;
+}
+
+int session_beacon(struct session *s, struct span beacon)
+{
+	struct signal_request m = { .type = SIGNAL_BEACON, .beacon = beacon };
+
+	if (s->phase != PHASE_UP)
+		return -ENOTCONN;
+	return rpc_request(s->rpc, &m, on_beacon_shown, s);
+}
+
 void events_handle(struct session *s, const struct signal_event *ev)
 {
 	switch (ev->type) {
@@ -181,6 +197,10 @@ void events_handle(struct session *s, const struct signal_event *ev)
 		break;
 	case SIGNAL_EV_REMOVAL:
 		on_removal(s, ev->removal);
+		break;
+	case SIGNAL_EV_BEACON:
+		if (s->ops->beacon)
+			s->ops->beacon(s->ctx, ev->beacon);
 		break;
 	}
 }

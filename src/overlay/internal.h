@@ -119,6 +119,7 @@ struct link {
 	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
 	uint64_t shown_removal;	   /* of those without order: the last that they were shown */
+	uint64_t shown_beacon;	   /* the same of beacons */
 	uint64_t their_generation; /* of their log, as far as is known */
 	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
 	bool asked;		   /* a log_request is under way, */
@@ -518,6 +519,10 @@ void control_readable(struct link *l);
 void control_up(struct link *l);
 /* Shows the removals without order that were not shown yet, as far as the stream takes them. */
 void control_removals(struct link *l);
+/* Shows the beacons that were not shown yet, as far as the stream takes them. */
+void control_beacons(struct link *l);
+/* Asks for records behind our head, unless some are asked for already. */
+void control_ask_log(struct link *l);
 /* Sends records that the other side lacks, as far as the stream takes them, then removals. */
 void control_push(struct link *l);
 void control_candidates(struct link *l);

@@ -141,6 +141,31 @@ void overlay_removal(struct overlay *o)
 	}
 }
 
+void overlay_beacon(struct overlay *o)
+{
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->active && p->active->conn)
+			control_beacons(p->active);
+	}
+}
+
+size_t overlay_ask_log(struct overlay *o)
+{
+	size_t n = 0;
+
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (!p->active || !p->active->conn)
+			continue;
+		control_ask_log(p->active);
+		n++;
+	}
+	return n;
+}
+
 void overlay_denials_changed(struct overlay *o)
 {
 	members_bar(o);

@@ -66,6 +66,10 @@ struct overlay_ops {
 	enum removal_shown (*removal)(void *ctx, const struct member *from, struct span entry);
 	/* Those that this node holds, to be shown to peers: as denials_next. */
 	struct span (*removal_next)(void *ctx, uint64_t *serial);
+	/* A peer shows a beacon; a view, of which nothing is checked. NULL allowed, also below. */
+	void (*beacon)(void *ctx, const struct member *from, struct span beacon);
+	/* Those that this node holds, to be shown to peers: as beacons_next. */
+	struct span (*beacon_next)(void *ctx, uint64_t *serial);
 	/*
 	 * By the log this node is not a member any more (`in` false): the overlay is about to take
 	 * back what it did to the host; the interface and the fence go. Or it is one again, and has
@@ -121,6 +125,10 @@ void overlay_log_grew(struct overlay *o);
 void overlay_denials_changed(struct overlay *o);
 /* This node holds another removal without order: shows it to all peers. */
 void overlay_removal(struct overlay *o);
+/* This node holds another beacon: shows it to all peers. */
+void overlay_beacon(struct overlay *o);
+/* Asks all peers that there is a tunnel to for records that this node lacks. How many. */
+size_t overlay_ask_log(struct overlay *o);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
  * offline are kept: a living tunnel is not closed, and the last addresses are tried again.

@@ -130,6 +130,30 @@ void control_removals(struct link *l)
 		push_removals(l);
 }
 
+void control_beacons(struct link *l)
+{
+	struct overlay *o = l->peer->o;
+	struct peer_message *m = &o->message;
+	uint64_t now = clock_now(o->h), serial = l->shown_beacon;
+
+	if (!l->hello_got || !o->ops->beacon_next)
+		return;
+	*m = (struct peer_message){ .type = PEER_BEACON };
+	while (bucket_has(&l->says, 1, now)) {
+		m->beacon = o->ops->beacon_next(o->ctx, &serial);
+		if (m->beacon.len == 0 || send_message(l, m) < 0)
+			return;
+		(void)bucket_take(&l->says, 1, now);
+		l->shown_beacon = serial;
+	}
+}
+
+void control_ask_log(struct link *l)
+{
+	if (l->hello_got && !l->asked && !l->log_stopped)
+		ask(l, mlog_count(l->peer->o->log));
+}
+
 void control_push(struct link *l)
 {
 	size_t count = mlog_count(l->peer->o->log);
@@ -404,6 +428,10 @@ static void on_message(struct link *l, struct span bytes)
 	case PEER_REMOVAL:
 		on_removal(l, m->removal);
 		break;
+	case PEER_BEACON:
+		if (o->ops->beacon)
+			o->ops->beacon(o->ctx, l->peer->member, m->beacon);
+		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */
 	}
@@ -486,4 +514,5 @@ void control_up(struct link *l)
 	control_candidates(l);
 	control_nat(l);
 	control_push(l);
+	control_beacons(l);
 }

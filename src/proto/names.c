@@ -17,6 +17,7 @@ const char *peer_message_name(enum peer_message_type t)
 		[PEER_NAT] = "nat",
 		[PEER_PORTS] = "ports",
 		[PEER_REMOVAL] = "removal",
+		[PEER_BEACON] = "beacon",
 	};
 
 	return NAME_OF(names, t);
@@ -39,6 +40,7 @@ const char *signal_request_name(enum signal_request_type t)
 		[SIGNAL_RELAY_OPEN] = "relay_open",
 		[SIGNAL_ECHO] = "echo",
 		[SIGNAL_IMPORT] = "import",
+		[SIGNAL_BEACON] = "beacon",
 	};
 
 	return NAME_OF(names, t);
@@ -50,7 +52,7 @@ const char *signal_event_name(enum signal_event_type t)
 		[SIGNAL_EV_LOG] = "log",	   [SIGNAL_EV_PRESENCE] = "presence",
 		[SIGNAL_EV_OBSERVED] = "observed", [SIGNAL_EV_SHUTDOWN] = "shutdown",
 		[SIGNAL_EV_RELAY] = "relay",	   [SIGNAL_EV_RELAY_CLOSED] = "relay_closed",
-		[SIGNAL_EV_REMOVAL] = "removal",
+		[SIGNAL_EV_REMOVAL] = "removal",   [SIGNAL_EV_BEACON] = "beacon",
 	};
 
 	return NAME_OF(names, t);

@@ -6,13 +6,13 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_REMOVAL + 1)
+#define PEER_TYPES (PEER_BEACON + 1)
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
 	[PEER_HELLO] = 6,      [PEER_LOG] = 3,	   [PEER_LOG_REQUEST] = 3, [PEER_OBSERVED] = 2,
 	[PEER_CANDIDATES] = 2, [PEER_BYE] = 1,	   [PEER_PUNCH] = 1,	   [PEER_NAT] = 3,
-	[PEER_PORTS] = 2,      [PEER_REMOVAL] = 2,
+	[PEER_PORTS] = 2,      [PEER_REMOVAL] = 2, [PEER_BEACON] = 2,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -52,6 +52,9 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 		break;
 	case PEER_REMOVAL:
 		cbor_put_bytes(&w, m->removal.data, m->removal.len);
+		break;
+	case PEER_BEACON:
+		cbor_put_bytes(&w, m->beacon.data, m->beacon.len);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:
@@ -93,6 +96,9 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 		break;
 	case PEER_REMOVAL:
 		m->removal = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
+		break;
+	case PEER_BEACON:
+		m->beacon = cbor_get_bytes(r, 1, BEACON_MAX_BYTES);
 		break;
 	case PEER_BYE:
 	case PEER_PUNCH:

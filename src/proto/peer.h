@@ -24,7 +24,8 @@ enum peer_message_type {
 	PEER_PUNCH,
 	PEER_NAT,
 	PEER_PORTS,
-	PEER_REMOVAL
+	PEER_REMOVAL,
+	PEER_BEACON
 };
 
 /* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
@@ -70,6 +71,7 @@ struct peer_message {
 	struct wire_candidates candidates; /* candidates */
 	struct nat_kind nat;		   /* nat */
 	struct span removal;		   /* removal: an entry; a view */
+	struct span beacon;		   /* beacon; a view */
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap) MUST_CHECK;

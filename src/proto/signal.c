@@ -12,7 +12,7 @@ static const uint8_t request_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_RECOVER] = 2,	 [SIGNAL_LOG] = 3,	   [SIGNAL_ADMIT] = 2,
 	[SIGNAL_SESSION] = 4,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 3,
 	[SIGNAL_CANDIDATES] = 2, [SIGNAL_SUBSCRIBE] = 3,   [SIGNAL_RELAY_OPEN] = 2,
-	[SIGNAL_ECHO] = 1,	 [SIGNAL_IMPORT] = 3,
+	[SIGNAL_ECHO] = 1,	 [SIGNAL_IMPORT] = 3,	   [SIGNAL_BEACON] = 2,
 };
 
 static void put_subnet(struct cbor_writer *w, const struct prefix4 *p)
@@ -73,6 +73,9 @@ static void put_request(struct cbor_writer *w, const struct signal_request *m)
 	case SIGNAL_IMPORT:
 		cbor_put_text_span(w, m->code);
 		wire_put_entries(w, &m->entries);
+		break;
+	case SIGNAL_BEACON:
+		cbor_put_bytes(w, m->beacon.data, m->beacon.len);
 		break;
 	case SIGNAL_ECHO:
 		break;
@@ -153,6 +156,9 @@ static bool get_request(struct cbor_reader *r, struct signal_request *m)
 	case SIGNAL_IMPORT:
 		m->code = cbor_get_text(r, 1, CODE_TEXT_MAX);
 		wire_get_entries(r, &m->entries);
+		break;
+	case SIGNAL_BEACON:
+		m->beacon = cbor_get_bytes(r, 1, BEACON_MAX_BYTES);
 		break;
 	case SIGNAL_ECHO:
 		break;

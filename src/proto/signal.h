@@ -48,6 +48,7 @@ enum signal_request_type {
 	SIGNAL_RELAY_OPEN,
 	SIGNAL_ECHO,
 	SIGNAL_IMPORT,
+	SIGNAL_BEACON,
 	SIGNAL_REQUEST_TYPES
 };
 
@@ -58,7 +59,8 @@ enum signal_event_type {
 	SIGNAL_EV_SHUTDOWN,
 	SIGNAL_EV_RELAY,
 	SIGNAL_EV_RELAY_CLOSED,
-	SIGNAL_EV_REMOVAL
+	SIGNAL_EV_REMOVAL,
+	SIGNAL_EV_BEACON
 };
 
 /* Application error codes of CONNECTION_CLOSE. */
@@ -98,6 +100,7 @@ struct signal_request {
 	struct span agent;		   /* hello */
 	uint64_t features;		   /* hello: bits; unknown ones mean nothing */
 	struct span code;		   /* setup_offer, setup, import */
+	struct span beacon;		   /* beacon; a view */
 	bool has_subnet;		   /* setup_offer */
 	struct prefix4 subnet;
 	struct span entry;		   /* setup (genesis), recover, admit, append */
@@ -160,6 +163,7 @@ struct signal_event {
 	uint8_t node_id[NODE_ID_WIRE_LEN]; /* relay, relay_closed: the other member */
 	struct relay_end relay;		   /* relay; relay_closed: the channel only */
 	struct span removal;		   /* removal: an entry; a view */
+	struct span beacon;		   /* beacon; a view */
 };
 
 ptrdiff_t signal_request_encode(const struct signal_request *m, void *buf, size_t cap) MUST_CHECK;

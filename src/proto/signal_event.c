@@ -4,13 +4,13 @@
 
 #include "proto/signal_wire.h"
 
-#define EVENT_TYPES (SIGNAL_EV_REMOVAL + 1)
+#define EVENT_TYPES (SIGNAL_EV_BEACON + 1)
 
 /* Elements of each event's array, its type included. */
 static const uint8_t event_elements[EVENT_TYPES] = {
 	[SIGNAL_EV_LOG] = 3,	  [SIGNAL_EV_PRESENCE] = 4, [SIGNAL_EV_OBSERVED] = 2,
 	[SIGNAL_EV_SHUTDOWN] = 2, [SIGNAL_EV_RELAY] = 4,    [SIGNAL_EV_RELAY_CLOSED] = 3,
-	[SIGNAL_EV_REMOVAL] = 2,
+	[SIGNAL_EV_REMOVAL] = 2,  [SIGNAL_EV_BEACON] = 2,
 };
 
 static void put_presence(struct cbor_writer *w, const struct wire_presence *item, size_t n)
@@ -62,6 +62,9 @@ ptrdiff_t signal_event_encode(const struct signal_event *m, void *buf, size_t ca
 		break;
 	case SIGNAL_EV_REMOVAL:
 		cbor_put_bytes(&w, m->removal.data, m->removal.len);
+		break;
+	case SIGNAL_EV_BEACON:
+		cbor_put_bytes(&w, m->beacon.data, m->beacon.len);
 		break;
 	}
 	return frame_end(&w, buf);
@@ -118,6 +121,9 @@ int signal_event_decode(struct span message, struct signal_event *ret)
 		break;
 	case SIGNAL_EV_REMOVAL:
 		m.removal = cbor_get_bytes(&r, 1, ENTRY_MAX_BYTES);
+		break;
+	case SIGNAL_EV_BEACON:
+		m.beacon = cbor_get_bytes(&r, 1, BEACON_MAX_BYTES);
 		break;
 	}
 	if (cbor_reader_end(&r) < 0)

@@ -17,7 +17,7 @@ static const uint8_t reply_elements[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_RECOVER] = 2,	 [SIGNAL_LOG] = 4,	   [SIGNAL_ADMIT] = 3,
 	[SIGNAL_SESSION] = 3,	 [SIGNAL_APPEND] = 2,	   [SIGNAL_PUSH] = 2,
 	[SIGNAL_CANDIDATES] = 1, [SIGNAL_SUBSCRIBE] = 2,   [SIGNAL_RELAY_OPEN] = 3,
-	[SIGNAL_ECHO] = 2,	 [SIGNAL_IMPORT] = 3,
+	[SIGNAL_ECHO] = 2,	 [SIGNAL_IMPORT] = 3,	   [SIGNAL_BEACON] = 1,
 };
 
 static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
@@ -75,6 +75,7 @@ static void put_accepted(struct cbor_writer *w, enum signal_request_type to,
 		cbor_put_bytes(w, m->record.data, m->record.len);
 		break;
 	case SIGNAL_CANDIDATES:
+	case SIGNAL_BEACON:
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		w->failed = true;
@@ -191,6 +192,7 @@ static void get_accepted(struct cbor_reader *r, enum signal_request_type to, str
 		m->record = cbor_get_bytes(r, 1, RECORD_MAX_BYTES);
 		break;
 	case SIGNAL_CANDIDATES:
+	case SIGNAL_BEACON:
 		break;
 	case SIGNAL_REQUEST_TYPES:
 		r->failed = true;

@@ -259,6 +259,15 @@ void removals_tell(struct caller *c);
 /* The log of the cluster has changed: what is in it, or void, is forgotten. */
 void removals_changed(struct signal_server *s, struct cluster *c);
 
+/* --- beacons.c -------------------------------------------------------------------------------- */
+
+int answer_beacon(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err);
+/* To one: all that the cluster has. */
+void beacons_tell(struct caller *c);
+/* The log of the cluster has changed: those of former admins are forgotten. */
+void beacons_changed(struct cluster *c);
+
 /* --- writes.c --------------------------------------------------------------------------------- */
 
 int writes_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
@@ -284,6 +293,7 @@ void events_relay(struct caller *c, const struct node_id *node, const struct rel
 void events_relay_closed(struct caller *c, const struct node_id *node,
 			 const uint8_t channel[RELAY_CHANNEL_LEN]);
 void events_removal(struct caller *c, struct span entry);
+void events_beacon(struct caller *c, struct span beacon);
 void events_shutdown(struct caller *c, uint32_t retry_after_s);
 
 static inline struct wire_head wire_head_of(const struct mlog *l)

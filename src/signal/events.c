@@ -148,6 +148,13 @@ void events_relay_closed(struct caller *c, const struct node_id *node,
 	send_event(c, &ev);
 }
 
+void events_beacon(struct caller *c, struct span beacon)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_BEACON, .beacon = beacon };
+
+	send_event(c, &ev);
+}
+
 void events_removal(struct caller *c, struct span entry)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_REMOVAL, .removal = entry };

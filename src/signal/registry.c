@@ -39,6 +39,7 @@ void registry_cluster_free(struct cluster *c)
 	if (!c)
 		return;
 	denials_free(c->removals);
+	beacons_free(c->beacons);
 	mlog_free(c->log);
 	presence_free(c->presence);
 	free(c);

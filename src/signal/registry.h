@@ -12,6 +12,7 @@
 
 #include "base/bucket.h"
 #include "base/list.h"
+#include "membership/beacon.h"
 #include "membership/deny.h"
 #include "signal/bootstrap.h"
 #include "signal/mark.h"
@@ -33,6 +34,7 @@ struct cluster {
 	bool parted;		     /* this server has signed another log of it: orders nothing */
 	struct roster_cursor seen;   /* the changes of its roster that were acted on */
 	struct denials *removals;    /* without order: see removals.c; may be NULL */
+	struct beacons *beacons;     /* the newest of each admin: see beacons.c; may be NULL */
 	struct list changed;	     /* in the registry's list: of uncommitted changes */
 	bool made;		     /* the open transaction made it */
 	uint64_t changed_from;	     /* the first record that the open transaction put there */

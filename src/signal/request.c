@@ -41,6 +41,7 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_IMPORT] = { answer_import, IN(PHASE_SETUP), .writes = true, .check = check_setup,
 			    .accepted = import_accepted },
 	[SIGNAL_ECHO] = { answer_echo, IN(PHASE_SESSION) },
+	[SIGNAL_BEACON] = { answer_beacon, IN(PHASE_SESSION) },
 };
 
 /* The handshake has proved the key: is it a member's of the cluster that it has named, or names? */

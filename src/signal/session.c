@@ -156,6 +156,7 @@ int answer_subscribe(struct caller *c, const struct signal_request *rq, struct s
 	c->told = resumed ? rq->cursor : 0;
 	events_catch_up(c, !resumed);
 	removals_tell(c);
+	beacons_tell(c);
 	relay_tell_all(c);
 	memcpy(reply->epoch, presence_epoch(p), EPOCH_LEN);
 	return 0;

@@ -175,6 +175,7 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 	events_log(c, first);
 	members_changed(c);
 	removals_changed(s, c);
+	beacons_changed(c);
 	members_moved(s, c);
 }
 

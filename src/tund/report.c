@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "membership/deny.h"
 #include "os/fence.h"
+#include "tund/fresh.h"
 #include "tund/report_put.h"
 
 static struct json_object *report_peer(uint64_t now, const struct peer_status *p)
@@ -67,7 +68,29 @@ static struct json_object *report_fence(const struct tunnel *t)
 	return o;
 }
 
-static struct json_object *report_log(const struct tunnel *t, bool proof)
+/* The newest beacon, and the record that one names and this node lacks. */
+static void put_news(struct json_object *o, struct host *h, const struct tunnel *t)
+{
+	struct json_object *unseen = NULL;
+	struct fresh_status f;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(h), 0);
+
+	tunnel_fresh(t, &f);
+	put_str(o, "news_by", f.by ? f.by->name : NULL);
+	if (f.by)
+		put_int(o, "news_s", now_s > f.time_s ? now_s - f.time_s : 0);
+	else
+		put_str(o, "news_s", NULL);
+	if (f.unseen_by) {
+		unseen = json_object_new_object();
+		put_int(unseen, "record", f.unseen_seq);
+		put_str(unseen, "by", f.unseen_by->name);
+		put_age(unseen, "since_s", clock_now(h), f.unseen_since);
+	}
+	json_object_object_add(o, "unseen", unseen);
+}
+
+static struct json_object *report_log(struct host *h, const struct tunnel *t, bool proof)
 {
 	struct json_object *o = json_object_new_object();
 	struct head head = mlog_head(tunnel_log(t));
@@ -81,6 +104,7 @@ static struct json_object *report_log(const struct tunnel *t, bool proof)
 	put_str(o, "head", hex);
 	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);
 	put_bool(o, "proof", proof);
+	put_news(o, h, t);
 	return o;
 }
 
@@ -144,8 +168,9 @@ static struct json_object *report_waiting(const struct tunnel *t)
 	return list;
 }
 
-static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t, bool proof)
+static struct json_object *report_tunnel(struct host *h, const struct tunnel *t, bool proof)
 {
+	uint64_t now = clock_now(h);
 	const struct cluster_file *f = tunnel_cluster(t);
 	struct json_object *o = json_object_new_object(), *peers = json_object_new_array(),
 			   *drops = json_object_new_object(), *dns = json_object_new_object();
@@ -179,7 +204,7 @@ static struct json_object *report_tunnel(uint64_t now, const struct tunnel *t, b
 	put_str(dns, "server_detail", zone.server_detail);
 	json_object_object_add(o, "dns", dns);
 	json_object_object_add(o, "fence", report_fence(t));
-	json_object_object_add(o, "log", report_log(t, proof));
+	json_object_object_add(o, "log", report_log(h, t, proof));
 	json_object_object_add(o, "promotions", report_promotions(t));
 	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
 	json_object_object_add(o, "conflicts", report_conflicts(t));
@@ -222,7 +247,7 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		struct json_object *one;
 
 		if (c[i].tunnel && !tunnel_left(c[i].tunnel))
-			one = report_tunnel(now, c[i].tunnel, c[i].proof);
+			one = report_tunnel(h, c[i].tunnel, c[i].proof);
 		else
 			one = report_stopped(c[i].name, c[i].tunnel ? tunnel_failure(c[i].tunnel)
 								    : c[i].error);

@@ -71,6 +71,7 @@ static void tunnel_log_grew(struct tunnel *t)
 	follow_roster(t);
 	waiting_log_grew(&t->waiting);
 	submits_log_grew(&t->submits);
+	fresh_log_grew(&t->fresh);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -93,6 +94,7 @@ static void on_session_state(void *ctx)
 		zone_session_changed(&t->zone, s.state == SESSION_UP);
 	t->session_up = s.state == SESSION_UP;
 	waiting_session(&t->waiting, t->session_up ? t->session : NULL);
+	fresh_session(&t->fresh, t->session_up ? t->session : NULL);
 	tunnel_changed(t);
 }
 
@@ -112,6 +114,11 @@ static void on_session_fork(void *ctx, const struct log_proof *proof)
 static enum removal_shown on_session_removal(void *ctx, struct span entry)
 {
 	return waiting_shown(&((struct tunnel *)ctx)->waiting, NULL, entry);
+}
+
+static void on_session_beacon(void *ctx, struct span beacon)
+{
+	fresh_shown(&((struct tunnel *)ctx)->fresh, NULL, beacon);
 }
 
 static void on_session_presence(void *ctx, const struct member *m, bool online,
@@ -182,6 +189,7 @@ static const struct session_ops session_ops = {
 	.state = on_session_state,
 	.log_grew = on_session_log,
 	.removal = on_session_removal,
+	.beacon = on_session_beacon,
 	.fork = on_session_fork,
 	.presence = on_session_presence,
 	.observed = on_session_observed,
@@ -297,6 +305,23 @@ static struct span on_overlay_removal_next(void *ctx, uint64_t *serial)
 	return denials_next(((struct tunnel *)ctx)->waiting.held, serial);
 }
 
+/* --- beacons --- */
+
+static void on_overlay_beacon(void *ctx, const struct member *from, struct span beacon)
+{
+	fresh_shown(&((struct tunnel *)ctx)->fresh, from, beacon);
+}
+
+static struct span on_overlay_beacon_next(void *ctx, uint64_t *serial)
+{
+	return beacons_next(((struct tunnel *)ctx)->fresh.held, serial);
+}
+
+static void on_fresh(void *ctx)
+{
+	tunnel_changed(ctx);
+}
+
 /* --- this node's own membership --- */
 
 static void note_left(struct tunnel *t)
@@ -350,6 +375,8 @@ static const struct overlay_ops overlay_ops = {
 	.denied = on_denied,
 	.removal = on_overlay_removal,
 	.removal_next = on_overlay_removal_next,
+	.beacon = on_overlay_beacon,
+	.beacon_next = on_overlay_beacon_next,
 	.pong = on_overlay_pong,
 	.network_changed = on_overlay_network,
 	.network_state = on_overlay_network_state,
@@ -415,6 +442,7 @@ static void on_ask_again(void *ctx)
 		return;
 	}
 	waiting_forget_session(&t->waiting);
+	fresh_session(&t->fresh, NULL);
 	open_invites_session(t->invites, NULL); /* until the new one is up */
 	session_free(old);
 }
@@ -444,6 +472,7 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 	if (rc < 0)
 		return rc;
 	t->waiting.overlay = t->overlay;
+	fresh_begin(&t->fresh, t->overlay);
 	if (warning[0])
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, warning);
 	if (open_invites_new(t->host, &invites, &t->invites) < 0)
@@ -489,7 +518,14 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ctx = ctx;
 	t->started = clock_now(h);
 	t->waiting = (struct waiting){ .host = h, .log = p->log, .changed = on_waiting, .ctx = t };
-	if (waiting_init(&t->waiting) < 0) {
+	t->fresh = (struct fresh){ .host = h,
+				   .log = p->log,
+				   .identity = p->identity,
+				   .self = p->cluster.node_id,
+				   .changed = on_fresh,
+				   .ctx = t };
+	if (waiting_init(&t->waiting) < 0 || fresh_init(&t->fresh) < 0) {
+		waiting_fini(&t->waiting);
 		free(t);
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	}
@@ -519,11 +555,14 @@ void tunnel_free(struct tunnel *t)
 	zone_stop(&t->zone);
 	overlay_close(t->overlay);
 	timer_free(t->ask_again);
+	fresh_session(&t->fresh, NULL);
 	session_free(t->session);
 	t->session = NULL;
 	open_invites_free(t->invites);
+	t->fresh.overlay = NULL;
 	overlay_free(t->overlay);
 	waiting_fini(&t->waiting);
+	fresh_fini(&t->fresh);
 	tunnel_parts_free(&t->parts);
 	free(t);
 }

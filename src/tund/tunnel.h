@@ -18,6 +18,7 @@
 struct list;
 struct ping;
 struct ping_config;
+struct fresh_status;
 struct tunnel;
 
 enum tunnel_state {
@@ -94,6 +95,8 @@ const char *tunnel_warning(const struct tunnel *t); /* what the host's network f
 const char *tunnel_fork(const struct tunnel *t);    /* proof that two logs exist */
 const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
 const char *tunnel_waiting(const struct tunnel *t); /* why removals still wait for their order */
+/* How fresh the log is. */
+void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret);
 struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
  * may outlive the tunnel. -ENOENT: no such node, or ourselves. */

@@ -4,6 +4,7 @@
 #define MLSH_TUND_TUNNEL_INTERNAL_H
 
 #include "base/list.h"
+#include "tund/fresh.h"
 #include "tund/open_invites.h"
 #include "tund/tunnel.h"
 #include "tund/waiting.h"
@@ -19,6 +20,7 @@ struct tunnel {
 	struct open_invites *invites;
 	struct roster_cursor roster; /* what this file has seen of it */
 	struct waiting waiting;	     /* removals without order */
+	struct fresh fresh;	     /* beacons */
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
 	struct list pings, submits;

@@ -120,3 +120,8 @@ struct zone_status tunnel_zone(const struct tunnel *t)
 {
 	return zone_status_get(&t->zone);
 }
+
+void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret)
+{
+	fresh_status_get(&t->fresh, ret);
+}

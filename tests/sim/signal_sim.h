@@ -211,7 +211,7 @@ struct raw {
 	uint64_t log_first; /* of the last log event */
 	bool log_gap;
 	struct addr observed;
-	unsigned relay_events, relay_closed_events, removal_events;
+	unsigned relay_events, relay_closed_events, removal_events, beacon_events;
 	struct signal_event relay, relay_closed; /* the last ones */
 
 	/* datagrams on its socket that are not QUIC */
@@ -324,6 +324,9 @@ static inline void raw_event(struct raw *r, struct span message)
 		break;
 	case SIGNAL_EV_REMOVAL:
 		r->removal_events++;
+		break;
+	case SIGNAL_EV_BEACON:
+		r->beacon_events++;
 		break;
 	}
 }

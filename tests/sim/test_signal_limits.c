@@ -77,7 +77,7 @@ static struct signal_request request_of(enum signal_request_type type)
 
 	rq.agent = span_str("x");
 	rq.code = span_str("AAAA-AAAA-AAAA");
-	rq.entry = span_of(bytes, sizeof(bytes));
+	rq.entry = rq.beacon = span_of(bytes, sizeof(bytes));
 	return rq;
 }
 
@@ -104,7 +104,8 @@ START_TEST(requests_in_another_phase_are_refused)
 			      [SIGNAL_CANDIDATES] = true,
 			      [SIGNAL_SUBSCRIBE] = true,
 			      [SIGNAL_RELAY_OPEN] = true,
-			      [SIGNAL_ECHO] = true },
+			      [SIGNAL_ECHO] = true,
+			      [SIGNAL_BEACON] = true },
 	};
 
 	begin();

@@ -23,6 +23,7 @@ static const struct {
 	{ "peer_nat_mapped", PEER_NAT },
 	{ "peer_ports", PEER_PORTS },
 	{ "peer_removal", PEER_REMOVAL },
+	{ "peer_beacon", PEER_BEACON },
 };
 
 static struct peer_message message_of(size_t i)
@@ -32,7 +33,8 @@ static struct peer_message message_of(size_t i)
 				  .observed = kit_addr6(),
 				  .candidates = kit_candidates(),
 				  .nat = { MAPPING_VARIES, FILTERING_PORT },
-				  .removal = span_of("\xaa\xaa\xaa\xaa\xaa", 5) };
+				  .removal = span_of("\xaa\xaa\xaa\xaa\xaa", 5),
+				  .beacon = span_of("\xbb\xbb\xbb", 3) };
 
 	m.first = strcmp(messages[i].name, "peer_log") == 0 ? 7 : 8;
 	if (strcmp(messages[i].name, "peer_nat_mapped") == 0)

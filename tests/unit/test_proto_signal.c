@@ -30,6 +30,7 @@ static const struct {
 	{ "request_echo", SIGNAL_ECHO },
 	{ "request_import", SIGNAL_IMPORT },
 	{ "request_import_end", SIGNAL_IMPORT },
+	{ "request_beacon", SIGNAL_BEACON },
 };
 
 static struct signal_request request_of(size_t i)
@@ -49,6 +50,7 @@ static struct signal_request request_of(size_t i)
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
 	m.subnet = (struct prefix4){ 0x64400000, 10 };
 	m.entry = kit_entry(m.type == SIGNAL_ADMIT);
+	m.beacon = kit_entry(0);
 	kit_entries(&m.entries, strcmp(requests[i].name, "request_import_end") == 0 ? 0 : 2);
 	m.head = kit_head();
 	m.head.generation = 3;
@@ -223,7 +225,7 @@ START_TEST(unknown_requests_are_not_malformed)
 					0,    0,    0,	  0,	0,    0, 0, 0, 0 };
 
 	ck_assert_int_eq(decode_request(span_of("\x82\x00\x01", 3)), -ENOSYS);
-	ck_assert_int_eq(decode_request(span_of("\x81\x0f", 2)), -ENOSYS);
+	ck_assert_int_eq(decode_request(span_of("\x81\x10", 2)), -ENOSYS);
 	ck_assert_int_eq(decode_request(span_of("\x81\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 10)),
 			 -ENOSYS);
 	ck_assert_int_eq(decode_request(span_of(many, sizeof(many))), -ENOSYS);
@@ -257,6 +259,7 @@ static const struct {
 	{ "reply_relay_open", SIGNAL_RELAY_OPEN },
 	{ "reply_echo", SIGNAL_ECHO },
 	{ "reply_import", SIGNAL_IMPORT },
+	{ "reply_beacon", SIGNAL_BEACON },
 	{ "reply_refused_rate", SIGNAL_LOG },
 	{ "reply_refused_no_text", SIGNAL_ADMIT },
 	{ "reply_moved", SIGNAL_HELLO },
@@ -411,8 +414,9 @@ END_TEST
 /* --- events ----------------------------------------------------------------------------------- */
 
 static const char *const events[] = {
-	"event_log",	  "event_presence", "event_presence_reset", "event_observed",
-	"event_shutdown", "event_relay",    "event_relay_closed",   "event_removal"
+	"event_log",	      "event_presence", "event_presence_reset",
+	"event_observed",     "event_shutdown", "event_relay",
+	"event_relay_closed", "event_removal",	"event_beacon"
 };
 static struct wire_presence presence[PRESENCE_PER_EVENT_MAX + 1];
 
@@ -421,7 +425,8 @@ static struct signal_event event_of(size_t i)
 	static const enum signal_event_type types[] = { SIGNAL_EV_LOG,		SIGNAL_EV_PRESENCE,
 							SIGNAL_EV_PRESENCE,	SIGNAL_EV_OBSERVED,
 							SIGNAL_EV_SHUTDOWN,	SIGNAL_EV_RELAY,
-							SIGNAL_EV_RELAY_CLOSED, SIGNAL_EV_REMOVAL };
+							SIGNAL_EV_RELAY_CLOSED, SIGNAL_EV_REMOVAL,
+							SIGNAL_EV_BEACON };
 	struct signal_event m = { .type = types[i],
 				  .first = 7,
 				  .observed = kit_addr4(),
@@ -431,7 +436,7 @@ static struct signal_event event_of(size_t i)
 
 	kit_bytes(0x50, m.node_id, sizeof(m.node_id));
 	kit_entries(&m.entries, 2);
-	m.removal = m.entries.item[0];
+	m.removal = m.beacon = m.entries.item[0];
 	if (i == 1) {
 		m.cursor = 258;
 		m.n_presence = 2;

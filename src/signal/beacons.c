@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: AGPL-3.0-only */
+/*
+ * Beacons: what admins' nodes say their newest record is, passed on to the sessions of the cluster.
+ * In memory only; after a restart they come again from the nodes.
+ */
+#include "signal/may_order.h"
+
+int answer_beacon(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
+		  struct err *err)
+{
+	struct cluster *cluster = c->cluster;
+	struct mlog *log;
+	int r = registry_log(c->server->registry, cluster, &log, err);
+
+	(void)reply;
+	if (r < 0)
+		return r;
+	if (!cluster->beacons)
+		cluster->beacons = beacons_new();
+	if (!cluster->beacons)
+		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+	r = beacons_add(cluster->beacons, log, rq->beacon,
+			(uint64_t)MAX(clock_wall_s(c->server->host), 0), err);
+	if (r <= 0)
+		return r;
+	list_for_each(it, &cluster->subscribers)
+		events_beacon(list_entry(it, struct caller, in_cluster), rq->beacon);
+	return 0;
+}
+
+void beacons_tell(struct caller *c)
+{
+	const struct beacons *b = c->cluster->beacons;
+	uint64_t serial = 0;
+	struct span beacon;
+
+	while (b && (beacon = beacons_next(b, &serial)).len > 0)
+		events_beacon(c, beacon);
+}
+
+void beacons_changed(struct cluster *c)
+{
+	if (c->beacons && c->log)
+		beacons_update(c->beacons, c->log);
+}
