@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One node of a tunnel's cluster, asked for by its name. */
 #include "tund/ping.h"
-#include "tund/tunnel.h"
+#include "tund/tunnel_internal.h"
 
 int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 		     const struct member **ret)
@@ -24,6 +24,11 @@ int tunnel_find_node(const struct tunnel *t, const char *node, struct err *err,
 			       cluster);
 	if (m == tunnel_self(t))
 		return err_set(err, -ENOENT, "%s.%s is this machine itself", node, cluster);
+	if (waiting_denies(&t->waiting, m))
+		return err_set(err, -EACCES,
+			       "%s was removed from cluster %s, and this node refuses it; the "
+			       "removal waits for the server: `mlsh status %s` says why",
+			       node, cluster, cluster);
 	*ret = m;
 	return 0;
 }

@@ -29,6 +29,16 @@ static void deny(struct mesh_node *at, const struct entry_bytes *b)
 	ck_assert_msg(rc == 1, "%d %s", rc, err.text);
 }
 
+/* It says why there is no answer. */
+static void check_ping_refused(struct mesh_node *at, const char *node)
+{
+	const struct member *who;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(tunnel_find_node(mesh_tunnel(at), node, &err, &who), -EACCES);
+	ck_assert_ptr_nonnull(strstr(err.text, "waits for the server"));
+}
+
 /* Packets of `from` that others took. */
 static uint32_t taken_from(struct mesh *m, const struct mesh_node *from)
 {
@@ -121,6 +131,7 @@ START_TEST(a_server_that_swallows_removals_keeps_nobody_in)
 	       (unsigned long long)((last - since) / MS));
 	ck_assert_uint_le(last - since, 2 * SECOND);
 	check_denied(LAPTOP, PHONE);
+	check_ping_refused(LAPTOP, "phone");
 	check_unheard(m, PHONE, MINUTE);
 	MESH_CHECK(m, is_up(NAS, LAPTOP) && is_up(LAPTOP, NAS));
 	MESH_CHECK(m, denies(PHONE, PHONE)); /* it knows, and by whom */
