@@ -12,8 +12,8 @@
 #include "base/err.h"
 
 #define OPTIONS_MAX 16
-#define OPTIONS_ARGS_MAX 2
-#define OPTIONS_COLUMNS 80 /* --help and complaints fit a terminal of this width */
+#define OPTIONS_ARGS_MAX 200 /* as many nodes as `mlsh remove` takes at once */
+#define OPTIONS_COLUMNS 80   /* --help and complaints fit a terminal of this width */
 
 struct option_row {
 	const char *name;  /* the long form, without its dashes */

@@ -97,7 +97,8 @@ static void use_newer(struct cli *c, struct copy *p, struct mlog **daemons)
 	*daemons = NULL;
 }
 
-static void refresh(struct cli *c, struct copy *p)
+/* What is in our copy was verified when it was loaded: up to there the daemon's is not again. */
+void copy_refresh(struct cli *c, struct copy *p)
 {
 	struct control_request r = { .verb = CONTROL_LOG };
 	struct daemon_reply reply = { 0 };
@@ -141,7 +142,7 @@ int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *er
 		copy_free(&p);
 		return rc;
 	}
-	refresh(c, &p);
+	copy_refresh(c, &p);
 	follow(c, &p);
 	*ret = p;
 	return 0;

@@ -19,6 +19,8 @@ struct copy {
  * the message names; other errors say where the files are missing. The caller frees it.
  */
 int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *err) MUST_CHECK;
+/* Asks the daemon for what it has more of the log; nothing without one. */
+void copy_refresh(struct cli *c, struct copy *p);
 void copy_free(struct copy *p); /* wipes; zeroed allowed */
 /* The name alone, of a cluster that may be missing. -EINVAL as above; -ENOENT: there is none. */
 int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli/copy.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 
-enum { JSON };
+enum { ALL, JSON };
 
 /* The same JSON as the daemon's, with what only the daemon knows left null. */
 static struct json_object *nodes_from_store(struct cli *c, const char *cluster, struct err *err)
@@ -104,6 +104,66 @@ static void print_nodes(struct json_object *o)
 	table_print(&t);
 }
 
+/* --- former members --------------------------------------------------------------------------- */
+
+static struct json_object *former_json(const struct roster *r, const struct member *m)
+{
+	static const char *const how[] = { "", "removed", "left", "replaced", "recovery" };
+	const struct member *by = roster_by_id(r, &m->left_by, ROSTER_ALL);
+	struct json_object *n = json_object_new_object();
+	char ip[IP4_TEXT_MAX], id[NODE_ID_TEXT_MAX], text[MEMBER_LEFT_TEXT_MAX];
+
+	json_object_object_add(n, "name", json_object_new_string(m->name));
+	json_object_object_add(n, "address", json_object_new_string(ip4_format(m->address, ip)));
+	json_object_object_add(n, "node_id", json_object_new_string(node_id_format(&m->id, id)));
+	json_object_object_add(n, "joined", json_object_new_uint64(m->joined_s));
+	json_object_object_add(n, "left", json_object_new_uint64(m->left_s));
+	json_object_object_add(n, "how", json_object_new_string(how[m->left]));
+	json_object_object_add(n, "by", by ? json_object_new_string(by->name) : NULL);
+	json_object_object_add(n, "text", json_object_new_string(member_left_text(r, m, text)));
+	return n;
+}
+
+/* Adds those who were members, by the newest log that this machine has. */
+static int add_former(struct cli *c, const char *cluster, struct json_object *o, struct err *err)
+{
+	struct copy copy = { .log = NULL };
+	struct json_object *list;
+	const struct member *m;
+	int rc = copy_open(c, cluster, &copy, err);
+
+	if (rc < 0)
+		return rc;
+	list = json_object_new_array();
+	for (m = NULL; (m = roster_next(mlog_roster(copy.log), m, ROSTER_ALL));)
+		if (!member_is_current(m))
+			json_object_array_add(list, former_json(mlog_roster(copy.log), m));
+	json_object_object_add(o, "former", list);
+	copy_free(&copy);
+	return 0;
+}
+
+static void print_former(struct json_object *o)
+{
+	static const char *const head[] = { "FORMER", "ADDRESS", "HOW IT LEFT" };
+	struct json_object *list = json_object_object_get(o, "former");
+	size_t n = list ? json_object_array_length(list) : 0;
+	struct table t;
+
+	if (n == 0)
+		return;
+	table_init(&t, 0, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		table_cell(&t, js(one, "name"));
+		table_cell(&t, js(one, "address"));
+		table_cell(&t, js(one, "text"));
+	}
+	putchar('\n');
+	table_print(&t);
+}
+
 /* Says why the daemon was not asked. "Not connected" is certain when the daemon says so or is not
  * running; any other error tells nothing about the cluster. */
 static void print_offline(const char *cluster, int rc, const struct err *why)
@@ -143,10 +203,16 @@ static int nodes(struct cli *c, const struct options_given *g)
 		whose_explain(c, r.cluster, false, &err);
 		return cli_fail(&err);
 	}
-	if (json)
+	if (g->value[ALL] && add_former(c, r.cluster, o, &err) < 0) {
+		json_object_put(o);
+		return cli_fail(&err);
+	}
+	if (json) {
 		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	else
+	} else {
 		print_nodes(o);
+		print_former(o);
+	}
 	if (offline && !json)
 		print_offline(r.cluster, rc, &why);
 	json_object_put(o);
@@ -158,13 +224,16 @@ const struct command nodes_command = {
 	.summary = "list the members of a cluster",
 	.options = {
 		.program = "mlsh nodes",
-		.usage = "<cluster> [--json]",
+		.usage = "<cluster> [--all] [--json]",
 		.about = "Lists the members of the cluster as the verified membership log has "
 			 "them, with who is online.",
 		.missing = "one cluster name is needed",
 		.min_args = 1,
 		.max_args = 1,
-		.row = { [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" } },
+		.row = {
+			[ALL] = { "all", 0, NULL, "also who was a member: when and how it left" },
+			[JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" },
+		},
 	},
 	.run = nodes,
 };

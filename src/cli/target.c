@@ -252,12 +252,12 @@ static int check_form(const char *text, struct err *err)
 	return 0;
 }
 
-int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err)
+int target_split(const char *typed, struct target *ret, struct err *err)
 {
 	char text[NAME_MAX_LEN + 1];
-	struct json_object *status;
 	const char *dot;
 	struct addr ip;
+	size_t n;
 	int rc = plain_name(typed, text, err);
 
 	*ret = (struct target){ 0 };
@@ -265,21 +265,33 @@ int target_find(struct cli *c, const char *typed, struct target *ret, struct err
 		rc = check_form(text, err);
 	if (rc < 0)
 		return rc;
-	dot = strchr(text, '.');
-	if (dot && addr_parse_ip(text, &ip) < 0) {
-		if ((size_t)(dot - text) >= sizeof(ret->node))
-			return err_set(err, -EINVAL, "'%s' is not the name of a node", text);
-		memcpy(ret->node, text, (size_t)(dot - text));
-		rc = label_check("node name", ret->node, err);
-		if (rc == 0)
-			rc = label_check("cluster name", dot + 1, err);
-		if (rc == 0)
-			snprintf(ret->cluster, sizeof(ret->cluster), "%s", dot + 1);
-		return rc;
+	if (addr_parse_ip(text, &ip) == 0) {
+		snprintf(ret->node, sizeof(ret->node), "%.*s", IP4_TEXT_MAX, text);
+		return 0;
 	}
-	rc = dot ? 0 : label_check("node name", text, err);
-	if (rc == 0)
-		rc = ask_all(c, &status, err);
+	dot = strchr(text, '.');
+	n = dot ? (size_t)(dot - text) : strlen(text);
+	if (n >= sizeof(ret->node))
+		return err_set(err, -EINVAL, "'%s' is not the name of a node", text);
+	memcpy(ret->node, text, n);
+	rc = label_check("node name", ret->node, err);
+	if (rc == 0 && dot)
+		rc = label_check("cluster name", dot + 1, err);
+	if (rc == 0 && dot)
+		snprintf(ret->cluster, sizeof(ret->cluster), "%s", dot + 1);
+	return rc;
+}
+
+int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err)
+{
+	char text[sizeof(ret->node)];
+	struct json_object *status;
+	int rc = target_split(typed, ret, err);
+
+	if (rc < 0 || ret->cluster[0])
+		return rc;
+	snprintf(text, sizeof(text), "%s", ret->node);
+	rc = ask_all(c, &status, err);
 	if (rc < 0)
 		return rc;
 	rc = search(c, status, text, ret, err);

@@ -12,6 +12,8 @@ struct target {
 	char node[LABEL_MAX + 1];
 };
 
+/* Reads what was typed: `cluster` is "" unless it is named; `node` may be an address. -EINVAL. */
+int target_split(const char *typed, struct target *ret, struct err *err) MUST_CHECK;
 /* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without),
  * or its overlay address. */
 int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err) MUST_CHECK;
