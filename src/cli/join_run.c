@@ -49,8 +49,8 @@ static void print_text(const struct join_result *r, bool setup)
 	if (r->note[0])
 		table_line("", "%s\n", r->note);
 	if (setup)
-		printf("Recovery code (shown only now; keep it on paper: in a later version it\n"
-		       "replaces lost admins):\n\n    %s\n\n",
+		printf("Recovery code (shown only now; keep it on paper: `mlsh recover`\n"
+		       "replaces lost admins with it):\n\n    %s\n\n",
 		       r->recovery_code);
 	printf("Next: %smlsh connect %s\n", sudo, cluster);
 	if (setup)
