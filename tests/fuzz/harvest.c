@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 
 #include "client/cluster_file.h"
+#include "client/log_file.h"
 #include "client/pending.h"
+#include "membership/beacon.h"
 #include "membership/internal.h"
 #include "proto/control.h"
 #include "proto/peer.h"
@@ -29,6 +31,7 @@
 #define INPUTS_EACH_MAX 3000U
 
 enum target {
+	BEACON,
 	CLUSTER,
 	CLUSTER_FILE,
 	CLUSTER_STATE,
@@ -50,9 +53,9 @@ enum target {
 };
 
 static const char *const target_names[TARGETS] = {
-	"cluster",     "cluster_file", "cluster_state", "control_request", "dns",     "entry",
-	"log_file",    "peer_message", "peers_file",	"pending",	   "portmap", "probe",
-	"quic_packet", "signal_event", "signal_reply",	"signal_request",  "upnp"
+	"beacon", "cluster",	 "cluster_file", "cluster_state", "control_request", "dns",
+	"entry",  "log_file",	 "peer_message", "peers_file",	  "pending",	     "portmap",
+	"probe",  "quic_packet", "signal_event", "signal_reply",  "signal_request",  "upnp"
 };
 
 /* FNV-1a, 64 bits: a name for the file, no more. */
@@ -115,9 +118,16 @@ WRAP(ENTRY, int, entry_decode, (struct span in, struct entry *ret, struct err *e
      in, ret, err)
 WRAP(ENTRY, int, invite_decode, (struct span in, struct invite *ret, struct err *err),
      in, ret, err)
+WRAP(BEACON, int, beacon_decode, (struct span in, struct beacon *ret, struct err *err),
+     in, ret, err)
 WRAP(LOG_FILE, int, log_file_decode,
-     (struct host *h, struct span in, const uint8_t *id, struct mlog **ret, struct err *err),
-     h, in, id, ret, err)
+     (struct host *h, struct span in, const uint8_t *id, const uint8_t *verified,
+      struct log_read *ret, struct err *err),
+     h, in, id, verified, ret, err)
+WRAP(LOG_FILE, int, log_file_decode_known,
+     (struct host *h, struct span in, const uint8_t *id, const struct mlog *known,
+      struct log_read *ret, struct err *err),
+     h, in, id, known, ret, err)
 WRAP(PEER_MESSAGE, int, peer_message_decode, (struct span in, struct peer_message *ret),
      in, ret)
 WRAP(PEERS_FILE, int, peers_file_decode, (struct span in, struct peers_file **ret), in, ret)

@@ -6,6 +6,7 @@
  * change of format.
  */
 #include "log_kit.h"
+#include "membership/beacon.h"
 
 #define VECTORS "tests/vectors/membership.txt"
 #define VECTORS_MAX 131072
@@ -147,6 +148,16 @@ static void add_tokens(const struct kit *k)
 	add("recovery-key", key, KEY_LEN);
 }
 
+/* Of the admin, a minute after the newest record. */
+static void add_beacon(const struct kit *k)
+{
+	struct node_id id = kit_id(0);
+	struct beacon_bytes b;
+
+	ck_assert_int_eq(beacon_make(k->log, &id, k->admin, k->now_s + 60, &b), 0);
+	add("beacon", b.data, b.len);
+}
+
 static void make_all(void)
 {
 	uint8_t key[KEY_LEN];
@@ -178,6 +189,7 @@ static void make_all(void)
 	add_ordered("renew", &k, &b);
 	b = kit_demote(&k, 0, 1);
 	add_ordered("demote", &k, &b);
+	add_beacon(&k);
 	b = kit_rename(&k, 0, 1, "desk");
 	add_ordered("rename", &k, &b);
 	b = kit_rotate(&k, 1, 1, 101);
