@@ -35,7 +35,8 @@ struct command {
 extern const struct command setup_command, invite_command, adopt_command, connect_command,
 	disconnect_command, status_command, nodes_command, ping_command, why_command,
 	netcheck_command, forget_command, invites_command, log_command, recover_command,
-	remove_command, leave_command, promote_command, demote_command, rename_command;
+	remove_command, leave_command, promote_command, demote_command, rename_command,
+	cancel_command, rotate_command;
 
 /*
  * Runs a program's main function, which returns an exit code, with SIGPIPE ignored. Returns

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/hand_over.h"
 #include "cli/notes.h"
 #include "cli/table.h"
 #include "cli/whose.h"
@@ -39,26 +40,6 @@ static int parse(const struct options_given *g, struct connect_args *a)
 	if (a->wait && a->no_wait)
 		return cli_usage("connect", "--wait and --no-wait exclude each other");
 	return EXIT_OK;
-}
-
-/* *ret_absent: it failed because no daemon runs. */
-static int hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)
-{
-	struct handover files = { .sent = 0 };
-	struct daemon_reply reply = { 0 };
-	int rc = handover_read(c->host, &c->store, cluster, &files, err);
-
-	*ret_absent = false;
-	if (rc == 0) {
-		rc = daemon_hand_over(c, cluster, &files, err, &reply);
-		*ret_absent = daemon_is_absent(rc);
-	}
-	handover_free(&files);
-	if (rc < 0)
-		return rc;
-	rc = daemon_reply_check(&reply, err);
-	daemon_reply_free(&reply);
-	return rc;
 }
 
 struct waiting {
@@ -169,10 +150,11 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 		return rc;
 	if (label_check("cluster name", a.cluster, &err) < 0)
 		return cli_fail(&err);
+	cli_settle_key(c, a.cluster);
 	if (a.foreground)
 		return foreground_run(c, a.cluster, a.json);
 	progress_show("handing %s to mlshtund ...", a.cluster);
-	rc = hand_over(c, a.cluster, &err, &absent);
+	rc = cli_hand_over(c, a.cluster, &err, &absent);
 	if (rc < 0) {
 		whose_explain(c, a.cluster, false, &err);
 		int code = cli_fail(&err);

@@ -129,13 +129,16 @@ static int print_proof(struct cli *c, const char *named)
 	struct control_request r = { .verb = CONTROL_PROOF };
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
+	bool absent = false;
 	int rc;
 
 	if (isatty(STDOUT_FILENO))
 		return cli_usage("log", "the proof is a file: mlsh log --proof > proof");
 	rc = copy_name(c, named, r.cluster, &err);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = daemon_call(c, &r, &err, &reply);
+		absent = daemon_is_absent(rc);
+	}
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, &err);
 	if (rc == 0)
@@ -144,7 +147,7 @@ static int print_proof(struct cli *c, const char *named)
 	if (rc == 0)
 		return EXIT_OK;
 	(void)cli_fail(&err);
-	return daemon_is_absent(rc) ? EXIT_NO_DAEMON : EXIT_FAILED;
+	return absent ? EXIT_NO_DAEMON : EXIT_FAILED;
 }
 
 /* --- verifying one ---------------------------------------------------------------------------- */

@@ -503,6 +503,29 @@ for m in nas desk; do
 	check "and finds it by its name" eval '[ "$(on $m dig +short +tries=1 +time=2 "@$(overlay_address $m)" laptop.homelab)" = 100.64.0.2 ]'
 done
 check "the invite is used up" eval '! on nas mlsh invites | has "in place of"'
+check "the audit trail" eval 'on nas mlsh log homelab | joined | has -E "nas set the cluster homelab up .* laptop .*in the place of|laptop"'
+check "as documented" eval 'on nas mlsh log homelab --json | tests/lab/json_documented log'
+check_fails "there is no proof" 1 "no proof against the signal server" eval 'on nas mlsh log homelab --proof | cat >/dev/null; exit ${PIPESTATUS[0]}'
+check_fails "what is no proof proves nothing" 1 "proves nothing: it is no proof" on nas mlsh log --verify /etc/hostname
+
+# --- a new key ---
+id_of() { on "$1" mlsh nodes homelab --json | python3 -c 'import json, sys
+print([n["node_id"] for n in json.load(sys.stdin)["nodes"] if n["self"]][0])'; }
+# shellcheck disable=SC2034 # the evals below use it
+old_id=$(id_of laptop) old_key=$(sha256sum <"$(config_of laptop)/identity/homelab/key.pem")
+check "rotate" eval 'on laptop mlsh rotate --json >"$WORK/laptop/rotate.json"'
+check "as documented" tests/lab/json_documented rotate <"$WORK/laptop/rotate.json"
+check "the key is another one" eval '[ "$(sha256sum <"$(config_of laptop)/identity/homelab/key.pem")" != "$old_key" ]'
+check "the node is the same" eval '[ "$(id_of laptop)" = "$old_id" ]'
+for m in nas desk; do check "$m reaches it again" wait_until 10 pings $m 100.64.0.2; done
+url=$(invite_url nas homelab)
+id=$(on nas mlsh invites --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["invites"][-1]["id"])')
+check "an invite is cancelled" eval 'on nas mlsh cancel "$id" --json | tests/lab/json_documented cancel'
+check "twice is no error" eval 'on nas mlsh cancel "$id" | has "was cancelled already"'
+check_fails "nobody joins with it" 1 "cancelled" eval 'on laptop env HOME="$WORK/laptop/other" mlsh adopt "$url" --name other'
+check_fails "an id that nobody knows" 1 "no invite 00000000" on nas mlsh cancel 00000000
+check "the sponsor's invites end with its key" eval 'on nas mlsh rotate | joined | has "open invites of this machine ended"'
+check "and all go on" eval 'wait_until 10 pings nas 100.64.0.2 && ! on nas mlsh invites | has -E "^[0-9a-f]{8} "'
 check "many at once, a URL a line" eval '[ "$(on nas mlsh invite homelab --count 20 | grep -c "^mlsh://")" = 20 ]'
 check "as JSON a list" eval 'on nas mlsh invite homelab --count 3 --json >"$WORK/nas/several.json" && json_holds "len(d) == 3 and
 	len({i[\"id\"] for i in d}) == 3" <"$WORK/nas/several.json"'

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh rotate: a new key for this node. */
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "cli/governing.h"
+#include "cli/hand_over.h"
+#include "cli/notes.h"
+#include "cli/table.h"
+#include "client/rotation.h"
+
+enum { JSON };
+
+struct result {
+	size_t invites;	 /* open ones, which are worth nothing now */
+	size_t removals; /* by this node, which wait and were signed again */
+	size_t lost;	 /* that could not be signed again */
+};
+
+static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+{
+	return govern_rotate(g, ctx, ret, err);
+}
+
+/* --- what the new key costs ------------------------------------------------------------------- */
+
+/* The sponsor's key is in the invites: they end with it. */
+static void drop_invites(struct cli *c, const struct copy *p, struct result *ret)
+{
+	struct invite_book b = { .n = 0 };
+	struct err err = { 0 };
+
+	if (notes_open(c, p->cluster, p->log, &b, &err) == 0) {
+		ret->invites = b.n;
+		b.n = 0;
+		if (invite_book_save(c->host, &c->store, p->cluster, &b, &err) < 0)
+			log_warn(host_log(c->host), "%s", err.text);
+	}
+	invite_book_free(&b);
+}
+
+/* The daemon's status of the cluster; NULL if it does not have it. */
+static struct json_object *status_of(struct cli *c, const char *cluster)
+{
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct daemon_reply reply = { 0 };
+	struct json_object *o = NULL;
+	struct err ignored = { 0 };
+
+	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	if (daemon_call(c, &r, &ignored, &reply) == 0 && daemon_reply_check(&reply, &ignored) == 0)
+		o = json_tokener_parse((const char *)reply.data);
+	daemon_reply_free(&reply);
+	return o;
+}
+
+/* Whom this node has removed without order: such a removal ends with the key that signed it. */
+static void waiting_removals(struct cli *c, const struct copy *p, struct id_list *ret)
+{
+	struct json_object *status = status_of(c, p->cluster), *list, *waiting;
+	const struct roster *roster = mlog_roster(p->log);
+	const struct member *self = roster_by_id(roster, &p->file.node_id, ROSTER_ALL);
+
+	list = json_object_object_get(status, "clusters");
+	waiting = list && json_object_array_length(list) == 1
+			  ? json_object_object_get(json_object_array_get_idx(list, 0),
+						   "removals_waiting")
+			  : NULL;
+	for (size_t i = 0; waiting && i < json_object_array_length(waiting); i++) {
+		struct json_object *one = json_object_array_get_idx(waiting, i);
+		const struct member *m = roster_by_name(roster, span_str(js(one, "name")),
+							ROSTER_CURRENT);
+
+		if (m && self && strcmp(js(one, "by"), self->name) == 0 && ret->n < REMOVE_IDS_MAX)
+			ret->id[ret->n++] = m->id;
+	}
+	json_object_put(status);
+	id_list_sort(ret);
+}
+
+static int make_removal(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+{
+	return govern_remove(g, ctx, ret, err);
+}
+
+static void sign_again(struct cli *c, const char *cluster, struct id_list *ids, struct result *ret)
+{
+	struct governing g = { .cli = c };
+	struct governed r;
+	struct err err = { 0 };
+	int rc;
+
+	if (ids->n == 0)
+		return;
+	rc = governing_open(c, cluster, &g, &err);
+	if (rc == 0)
+		rc = governing_submit(&g, make_removal, ids, &r, &err);
+	if (rc == 0)
+		ret->removals = ids->n;
+	else
+		ret->lost = ids->n;
+	governing_close(&g);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+/* It is in the log: the files get the new key, then the daemon. */
+static int put_in_place(struct cli *c, struct copy *p, struct err *err)
+{
+	int rc;
+
+	copy_refresh(c, p);
+	rc = rotation_settle(c->host, &c->store, p->cluster, p->log, err);
+	if (rc == 0)
+		rc = err_set(err, -EAGAIN,
+			     "the new key of this node is ordered, but this machine's copy of the "
+			     "log does not show it yet: run `mlsh connect %s`",
+			     p->cluster);
+	if (rc < 0)
+		return rc;
+	return p->connected ? cli_hand_over(c, p->cluster, err, NULL) : 0;
+}
+
+static int turn(struct cli *c, struct governing *g, struct governed *ret, struct err *err)
+{
+	struct identity *next = NULL;
+	int rc = 0;
+
+	/* A daemon that has an older key than the files could have nothing ordered. */
+	if (g->copy.connected && !rotation_begun(c->host, &c->store, g->copy.cluster))
+		rc = cli_hand_over(c, g->copy.cluster, err, NULL);
+	if (rc == 0)
+		rc = rotation_next(c->host, &c->store, g->copy.cluster, &next, err);
+	if (rc == 0)
+		rc = governing_submit(g, make, next, ret, err);
+	identity_free(next);
+	return rc < 0 ? rc : put_in_place(c, &g->copy, err);
+}
+
+static void print_text(const struct copy *p, const struct result *r)
+{
+	table_line("",
+		   "This node has a new key in %s. Its name, its address and what it may do "
+		   "stay as they are.",
+		   p->cluster);
+	if (r->invites)
+		table_line("",
+			   "%zu open invite%s of this machine ended with the key of before: `mlsh "
+			   "invite %s` makes new ones.",
+			   r->invites, r->invites == 1 ? "" : "s", p->cluster);
+	if (r->removals)
+		table_line("", "%zu removal%s that wait%s for the server %s signed again.",
+			   r->removals, r->removals == 1 ? "" : "s", r->removals == 1 ? "s" : "",
+			   r->removals == 1 ? "was" : "were");
+}
+
+static void print(const struct governing *g, const struct governed *done, const struct result *r,
+		  bool json)
+{
+	struct json_object *o;
+
+	if (r->lost)
+		cli_note("%zu removal%s that waited for the server ended with the key of before: "
+			 "`mlsh status` shows who is in, `mlsh remove` removes again",
+			 r->lost, r->lost == 1 ? "" : "s");
+	if (!json) {
+		print_text(&g->copy, r);
+		return;
+	}
+	o = governed_json(g, done);
+	json_object_object_add(o, "invites_ended", json_object_new_uint64(r->invites));
+	json_object_object_add(o, "removals_signed", json_object_new_uint64(r->removals));
+	json_object_object_add(o, "removals_lost", json_object_new_uint64(r->lost));
+	json_print(o);
+}
+
+static int rotate(struct cli *c, const struct options_given *o)
+{
+	struct governing g = { .cli = c };
+	struct id_list waiting = { .n = 0 };
+	struct governed done = { .changed = false };
+	struct result r = { .invites = 0 };
+	struct err err = { 0 };
+	int rc = governing_open(c, o->n_args ? o->arg[0] : NULL, &g, &err);
+
+	if (rc == 0) {
+		waiting_removals(c, &g.copy, &waiting);
+		rc = turn(c, &g, &done, &err);
+	}
+	if (rc == 0) {
+		drop_invites(c, &g.copy, &r);
+		sign_again(c, g.copy.cluster, &waiting, &r);
+		print(&g, &done, &r, o->value[JSON] != NULL);
+	}
+	governing_close(&g);
+	return rc < 0 ? cli_fail(&err) : EXIT_OK;
+}
+
+const struct command rotate_command = {
+	.name = "rotate",
+	.summary = "give this node a new key",
+	.options = {
+		.program = "mlsh rotate",
+		.usage = "[<cluster>] [--json]",
+		.about = "Makes a new key for this node and has it entered in the log, signed by "
+			 "the old one and the new one. The others go on with this node in a "
+			 "moment; name, address and role stay. At most 16 times in a node's life.\n"
+			 "It is hygiene, for a key that has become old. It does not lock out a "
+			 "thief who has the key and can do the same. A machine that was stolen or "
+			 "broken into is removed with `mlsh remove`.\n"
+			 "Open invites of this node end with the key that signed them. After an "
+			 "interruption run the same command again.",
+		.max_args = 1,
+		.row = { [JSON] = { "json", 0, NULL, "print the result as JSON" } },
+	},
+	.run = rotate,
+};
