@@ -224,6 +224,8 @@ static void print_fork(struct json_object *o)
 
 	if (*js(log, "fork"))
 		table_line("  FORK      ", "%s", js(log, "fork"));
+	if (*js(log, "let_back"))
+		table_line("  RETURNED  ", "%s", js(log, "let_back"));
 	else if (proof)
 		table_line("  FORK      ", "this node has proof of it from before");
 	if (proof)

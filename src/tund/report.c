@@ -103,6 +103,7 @@ static struct json_object *report_log(struct host *h, const struct tunnel *t, bo
 	hex_encode(head.hash, HASH_LEN, hex);
 	put_str(o, "head", hex);
 	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);
+	put_str(o, "let_back", tunnel_let_back(t)[0] ? tunnel_let_back(t) : NULL);
 	put_bool(o, "proof", proof);
 	put_news(o, h, t);
 	return o;

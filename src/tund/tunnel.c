@@ -28,10 +28,12 @@ static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, 
 	char line[sizeof(t->fork)];
 
 	if (proof->code_misused)
-		snprintf(line, sizeof(line),
-			 "the recovery code of cluster %s was misused (shown by %s): %s; this node "
-			 "keeps its own log",
-			 cluster, member ? member : "the signal server", proof->why);
+		snprintf(
+			line, sizeof(line),
+			"the recovery code of cluster %s was misused (shown by %s): %s; this node "
+			"keeps its own log. Somebody else has had the code: recover once more with "
+			"the newest one, or found a new cluster if that is not yours alone either",
+			cluster, member ? member : "the signal server", proof->why);
 	else
 		snprintf(line, sizeof(line),
 			 "the signal server of cluster %s lies, or was restored from an old copy "
@@ -51,9 +53,15 @@ static void follow_roster(struct tunnel *t)
 {
 	struct roster_change c;
 
-	while (roster_next_change(mlog_roster(t->parts.log), &t->roster, &c))
+	while (roster_next_change(mlog_roster(t->parts.log), &t->roster, &c)) {
 		if (c.kind == ROSTER_LEFT)
 			pings_end_member(&t->pings, c.member);
+		if (let_back_note(&t->let_back, t->parts.log, &t->parts.cluster.node_id, &c,
+				  t->roster) &&
+		    t->let_back.line[0])
+			log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster,
+				 t->let_back.line);
+	}
 }
 
 static void on_waiting(void *ctx)

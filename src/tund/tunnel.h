@@ -91,10 +91,11 @@ bool tunnel_has_key(const struct tunnel *t, const struct identity *id);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
-const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
-const char *tunnel_fork(const struct tunnel *t);    /* proof that two logs exist */
-const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
-const char *tunnel_waiting(const struct tunnel *t); /* why removals still wait for their order */
+const char *tunnel_warning(const struct tunnel *t);  /* what the host's network forbids now */
+const char *tunnel_fork(const struct tunnel *t);     /* proof that two logs exist */
+const char *tunnel_let_back(const struct tunnel *t); /* by a recovery that did not say so */
+const char *tunnel_failure(const struct tunnel *t);  /* why it stopped for good */
+const char *tunnel_waiting(const struct tunnel *t);  /* why removals still wait for their order */
 /* How fresh the log is. */
 void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret);
 struct zone_status tunnel_zone(const struct tunnel *t);

@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "tund/fresh.h"
+#include "tund/let_back.h"
 #include "tund/open_invites.h"
 #include "tund/tunnel.h"
 #include "tund/waiting.h"
@@ -26,7 +27,8 @@ struct tunnel {
 	struct list pings, submits;
 	uint64_t started;
 	struct log_limit fork_limit;
-	char fork[640], failure[480];
+	char fork[800], failure[480];
+	struct let_back let_back;
 	const struct tunnel_ops *ops;
 	void *ctx;
 };

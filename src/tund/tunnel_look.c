@@ -101,6 +101,11 @@ const char *tunnel_warning(const struct tunnel *t)
 	return line ? line : "";
 }
 
+const char *tunnel_let_back(const struct tunnel *t)
+{
+	return t->let_back.line;
+}
+
 const char *tunnel_fork(const struct tunnel *t)
 {
 	return t->fork;
