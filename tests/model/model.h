@@ -53,13 +53,13 @@ struct entry {
 	uint8_t value; /* admit, rename: name; rotate: key; signal, recover: order key or NOTHING */
 	uint8_t invite;	 /* admit: the invite; cancel: invite, or NOTHING */
 	uint8_t sponsor; /* admit */
-	uint8_t entry;	 /* cancel: a removal, or NOTHING */
-	uint8_t code;	 /* recover: the code that signs */
-	uint8_t next;	 /* recover, renew: the next code */
-	uint8_t back;	 /* recover: members whom the person lets back in */
-	bool old_key;	 /* rotate: the old key signed as well */
-	bool wrong;	 /* no log may ever hold it */
-	bool stolen;	 /* recover: by a thief of the first code */
+	uint8_t entry; /* cancel: a removal; recover: the attempt that it supersedes; or NOTHING */
+	uint8_t code;  /* recover: the code that signs */
+	uint8_t next;  /* recover, renew: the next code */
+	uint8_t back;  /* recover: members whose removal the person saw and does not keep */
+	bool old_key;  /* rotate: the old key signed as well */
+	bool wrong;    /* no log may ever hold it */
+	bool stolen;   /* recover: by a thief of the first code */
 	uint8_t without; /* exists only while this rule is taken out; 0: always */
 };
 
@@ -160,9 +160,11 @@ struct chain {
 	X(RULE_RECOVER_ADMINS, paper)                                                              \
 	X(RULE_RECOVER_REMOVED, paper)                                                             \
 	X(RULE_RECOVER_RESETS, paper)                                                              \
+	X(RULE_RECOVER_SUPERSEDES, recover)                                                        \
 	X(RULE_RECEIPT, order)                                                                     \
 	X(RULE_RECEIPT_KEY_CHANGE, keys)                                                           \
 	X(RULE_RECEIPT_RECOVER, recover)                                                           \
+	X(RULE_TAKE_SUPERSEDED, renew)                                                             \
 	X(RULE_TAKE_GENERATION, recover)                                                           \
 	X(RULE_TAKE_NO_WORD, word)                                                                 \
 	X(RULE_PROOF_FORK, order)                                                                  \
@@ -177,7 +179,6 @@ struct chain {
 	X(RULE_SERVE_LONGER_FIRST, restore)                                                        \
 	X(RULE_SERVE_BRANCH_STOPS, restore)                                                        \
 	X(LIMIT_ADMIN_LAGS, restore)                                                               \
-	X(LIMIT_CODE_SIGNS_ONCE, recover)                                                          \
 	X(LIMIT_REMOVAL_UNKNOWN, recover)
 
 #define MODEL_RULE_ENUM(name, shown_by) name,
@@ -216,6 +217,7 @@ int chain_find(const struct chain *c, uint8_t record);
 struct roster roster_of(const struct world *w, const struct chain *c);
 struct roster roster_at(const struct world *w, uint8_t record);
 bool record_valid(const struct world *w, const struct record *r);
+uint8_t recover_generation(int code, const struct entry *e);
 bool entry_valid(const struct world *w, const struct chain *c, uint8_t entry, uint8_t base);
 uint8_t order_key_for(const struct world *w, uint8_t record);
 static inline bool has(unsigned set, unsigned n)

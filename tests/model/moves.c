@@ -39,7 +39,7 @@ static uint8_t right_generation(const struct world *w, const struct record *r)
 
 	if (e->type != RECOVER)
 		return w->record[r->parent].generation;
-	return roster_at(w, r->parent).codes + 1;
+	return recover_generation(roster_at(w, r->parent).codes + 1, e);
 }
 
 /* Returns the address for a choice, or UNUSUAL where the rule, or another choice, covers it. */
@@ -220,6 +220,8 @@ static bool sign_possible(const struct world *w, int move)
 	    base >= w->records || (e->without != RULE_NONE && on(e->without)))
 		return false;
 	if (e->type == RECOVER) {
+		if (e->entry != NOTHING && w->base[e->entry] != base)
+			return false;
 		return scene->recoverer == NOTHING || base == w->head[scene->recoverer];
 	}
 	if (!has(scene->honest, e->author))

@@ -2,10 +2,38 @@
 /* What a node does with what it is given: takes records, proves a fork, denies without order. */
 #include "model.h"
 
-/* A node leaves records that it holds only for a recovery that it could not know. */
+/* The last record of a log that used a code up, or NOTHING. */
+static uint8_t last_use(const struct world *w, const struct chain *c)
+{
+	for (int i = c->length - 1; i > 0; i--) {
+		enum entry_type type = scene->entries[w->record[c->at[i]].entry].type;
+
+		if (type == RECOVER || type == RENEW)
+			return c->at[i];
+	}
+	return NOTHING;
+}
+
+/*
+ * A node leaves records that it holds only for a recovery that it could not know: by a later code,
+ * or by the same one if ours is the attempt that it supersedes.
+ */
 static bool leaves_branch_for(const struct world *w, const struct chain *mine, uint8_t record)
 {
-	return !on(RULE_TAKE_GENERATION) || w->record[record].generation > roster_of(w, mine).codes;
+	struct chain theirs = chain_to(w, record);
+	uint8_t codes = roster_of(w, mine).codes, used = roster_of(w, &theirs).codes;
+	uint8_t ours = last_use(w, mine), other = last_use(w, &theirs), superseded;
+
+	if (!on(RULE_TAKE_GENERATION))
+		return true;
+	if (other == NOTHING || scene->entries[w->record[other].entry].type != RECOVER)
+		return false;
+	if (used != codes)
+		return used > codes;
+	superseded = scene->entries[w->record[other].entry].entry;
+	if (superseded == NOTHING || !on(RULE_RECOVER_SUPERSEDES))
+		return false;
+	return !on(RULE_TAKE_SUPERSEDED) || w->record[ours].entry == superseded;
 }
 
 /* Adds the receipts without which nobody takes the records behind "common". */

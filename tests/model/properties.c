@@ -200,7 +200,6 @@ static uint8_t code_used(const struct world *w, uint8_t record)
 {
 	switch (entry_of(w, record)->type) {
 	case RECOVER:
-		return w->record[record].generation;
 	case RENEW:
 		return roster_at(w, w->record[record].parent).codes + 1;
 	case GENESIS:
@@ -217,6 +216,13 @@ static uint8_t code_used(const struct world *w, uint8_t record)
 	}
 }
 
+/* Whether a record is the next attempt of what another one is. */
+static bool supersedes(const struct world *w, uint8_t record, uint8_t earlier)
+{
+	return entry_of(w, record)->type == RECOVER &&
+	       entry_of(w, record)->entry == w->record[earlier].entry;
+}
+
 /* Whether two logs show that one recovery code was used for two things. */
 static bool code_used_twice(const struct world *w, int a, int b)
 {
@@ -227,7 +233,9 @@ static bool code_used_twice(const struct world *w, int a, int b)
 
 		for (int j = 1; code && j < two.length; j++) {
 			if (code == code_used(w, two.at[j]) &&
-			    w->record[one.at[i]].entry != w->record[two.at[j]].entry)
+			    w->record[one.at[i]].entry != w->record[two.at[j]].entry &&
+			    !supersedes(w, one.at[i], two.at[j]) &&
+			    !supersedes(w, two.at[j], one.at[i]))
 				return true;
 		}
 	}

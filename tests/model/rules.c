@@ -79,8 +79,7 @@ static void apply_admit(struct roster *r, const struct entry *e, uint8_t address
 	r->invites_used |= 1 << e->invite;
 }
 
-static void apply_recover(struct roster *r, const struct entry *e, uint8_t generation,
-			  uint8_t position)
+static void apply_recover(struct roster *r, const struct entry *e, uint8_t position)
 {
 	r->members |= e->admins;
 	r->admins = (on(RULE_RECOVER_RESETS) ? 0 : r->admins) | e->admins;
@@ -94,7 +93,7 @@ static void apply_recover(struct roster *r, const struct entry *e, uint8_t gener
 	if (e->value != NOTHING)
 		r->order_key = e->value;
 	r->code = e->next;
-	r->codes = generation;
+	r->codes++;
 	r->recovered_at = r->signal_at = r->renewed_at = position;
 }
 
@@ -149,7 +148,7 @@ static void apply(struct roster *r, const struct entry *e, const struct record *
 		r->renewed_at = position;
 		break;
 	case RECOVER:
-		apply_recover(r, e, record->generation, position);
+		apply_recover(r, e, position);
 		break;
 	case SKIPPED:
 		break;
@@ -228,9 +227,25 @@ static bool admit_valid(const struct roster *r, const struct entry *e, int base)
 	return !on(RULE_REPLACE_LEFT) || r->left_at[e->target] <= base;
 }
 
+/* First by the code that is used, then by the attempts with it. */
+uint8_t recover_generation(int code, const struct entry *e)
+{
+	return (uint8_t)(2 * code + (on(RULE_RECOVER_SUPERSEDES) && e->entry != NOTHING));
+}
+
+/* A code that a log has not seen signs only if the attempt before, which names it, comes along. */
 static bool recover_valid(const struct roster *r, const struct entry *e, int base, int end)
 {
-	if (on(RULE_RECOVER_KEY) && e->code != r->code)
+	uint8_t code = e->code;
+
+	if (e->entry != NOTHING && on(RULE_RECOVER_SUPERSEDES)) {
+		const struct entry *first = &scene->entries[e->entry];
+
+		if (first->next != code)
+			return false;
+		code = first->code;
+	}
+	if (on(RULE_RECOVER_KEY) && code != r->code)
 		return false;
 	if (on(RULE_RECOVER_HEAD) && base != end)
 		return false;
@@ -346,7 +361,7 @@ static bool order_valid(const struct world *w, const struct chain *c, const stru
 	bool wants_address = e->type == ADMIT && e->target == NOTHING;
 
 	if (e->type == RECOVER)
-		generation = roster.codes + 1;
+		generation = recover_generation(roster.codes + 1, e);
 	if (on(RULE_CHAIN_SEQ) && r->seq != before->seq + 1)
 		return false;
 	if (on(RULE_CHAIN_PREV) && r->prev != r->parent)

@@ -97,7 +97,7 @@ static const struct entry signals_entries[] = {
 /* What a recovery leaves of rights, removals and invites. */
 static const struct entry paper_entries[] = {
 	{ "code 0 makes C admin", RECOVER, NOTHING, .admins = BIT(C), .targets = BIT(D), .code = 0,
-	  .next = 1, .value = NOTHING },
+	  .next = 1, .value = NOTHING, .entry = NOTHING },
 	{ "code 0 keeps A", RECOVER, NOTHING, .admins = BIT(A), .code = 0, .next = 1,
 	  .value = NOTHING, .entry = NOTHING },
 	{ "code 1 makes C admin", RECOVER, NOTHING, .admins = BIT(C), .code = 1, .next = 2,
@@ -105,7 +105,7 @@ static const struct entry paper_entries[] = {
 	{ "code 7 makes D admin", RECOVER, NOTHING, .admins = BIT(D), .code = 7, .next = 8,
 	  .value = NOTHING, .entry = NOTHING, .wrong = true },
 	{ "code 0 makes nobody admin", RECOVER, NOTHING, .code = 0, .next = 1, .value = NOTHING,
-	  .wrong = true },
+	  .entry = NOTHING, .wrong = true },
 	{ "A removes C", REMOVE, A, .targets = BIT(C) },
 	{ "D leaves", REMOVE, D, .targets = BIT(D) },
 	{ "A promotes D", PROMOTE, A, .target = D },
@@ -113,18 +113,18 @@ static const struct entry paper_entries[] = {
 	{ "A and B renew", RENEW, A, .second = B, .next = 1 },
 };
 
-/* Recovery, and another with the next code, while the servers show them to whom they like. */
+/* Recovery while the server lies: it may show it to some, or to nobody until another was sent. */
 static const struct entry recover_entries[] = {
 	{ "B removes D", REMOVE, B, .targets = BIT(D) },
 	{ "B renames C", RENAME, B, .target = C, .value = 9 },
 	{ "code 0 makes B admin", RECOVER, NOTHING, .admins = BIT(B), .targets = BIT(D), .code = 0,
-	  .next = 1, .value = NOTHING },
-	{ "code 1 makes B admin at another server", RECOVER, NOTHING, .admins = BIT(B), .code = 1,
-	  .next = 2, .value = 1 },
+	  .next = 1, .value = NOTHING, .entry = NOTHING },
+	{ "code 1 does so at another server, in place of code 0", RECOVER, NOTHING,
+	  .admins = BIT(B), .targets = BIT(D), .code = 1, .next = 2, .value = 1, .entry = 2 },
 	{ "code 0 again, at another server", RECOVER, NOTHING, .admins = BIT(B), .targets = BIT(D),
-	  .code = 0, .next = 3, .value = 1, .without = LIMIT_CODE_SIGNS_ONCE },
+	  .code = 0, .next = 3, .value = 1, .entry = NOTHING, .without = RULE_RECOVER_SUPERSEDES },
 	{ "code 0, not knowing of D's removal", RECOVER, NOTHING, .admins = BIT(B), .code = 0,
-	  .next = 4, .value = NOTHING, .without = LIMIT_REMOVAL_UNKNOWN },
+	  .next = 4, .value = NOTHING, .entry = NOTHING, .without = LIMIT_REMOVAL_UNKNOWN },
 };
 
 /* A thief has the paper of before a renew. */
@@ -132,9 +132,11 @@ static const struct entry renew_entries[] = {
 	{ "A and B renew", RENEW, A, .second = B, .next = 1 },
 	{ "A removes D", REMOVE, A, .targets = BIT(D) },
 	{ "the thief's code 0 makes D admin", RECOVER, NOTHING, .admins = BIT(D), .code = 0,
-	  .next = 2, .value = NOTHING, .stolen = true },
+	  .next = 2, .value = NOTHING, .entry = NOTHING, .stolen = true },
+	{ "the thief's next code supersedes that", RECOVER, NOTHING, .admins = BIT(D), .code = 2,
+	  .next = 4, .value = NOTHING, .entry = 2, .stolen = true },
 	{ "code 1 makes A admin", RECOVER, NOTHING, .admins = BIT(A), .targets = BIT(D), .code = 1,
-	  .next = 3, .value = NOTHING },
+	  .next = 3, .value = NOTHING, .entry = NOTHING },
 };
 
 /* Removals that the server withholds. B is the admin to be removed, and lies. */
