@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random schedules: machines sign entries of all types on heads old and new, bring them to a real
+ * server, again and late, and show each other their logs; the server is killed in the middle of it
+ * and put back to older copies of its database. Whatever happened, each log's roster is what its
+ * entries say (log_oracle.h), a member that left never comes back, what was answered stays. Once
+ * everybody has met, all logs are equal, or somebody holds proof that there are two.
+ *
+ *	make sim T=membership_random SEED=7
+ */
+#include "accept_kit.h"
+#include "random_deeds.h"
+
+#define SCHEDULES 6
+#define STEPS 130
+#define ROUNDS_MAX 12
+
+static struct mark_value mark; /* of the copy */
+static bool has_copy;
+static unsigned ordered[ENTRY_TYPES], forks;
+
+/* --- mishaps ---------------------------------------------------------------------------------- */
+
+static void do_sync(void)
+{
+	sync_with_server(&s, any_machine());
+}
+
+static void do_gossip(void)
+{
+	gossip(&s, any_machine(), any_machine());
+}
+
+static void do_replay(void)
+{
+	if (n_pile > 0)
+		submit(any_machine(), &pile[pick(&s, n_pile)]);
+}
+
+static void do_restart(void)
+{
+	server_restart(&s);
+}
+
+static void do_copy(void)
+{
+	sig_crash(&s.g);
+	sig_backup(&s.g, false);
+	s.g.h = world_host_boot(s.g.h);
+	ck_assert_int_eq(mark_file_get(s.g.h, s.g.cfg.db_path, &mark), 0);
+	sig_open(&s.g);
+	has_copy = true;
+}
+
+/* The operator says that it may go on. */
+static void accept_all(void)
+{
+	struct accepting a = { .cfg = s.g.cfg };
+	struct db *db = NULL;
+
+	ck_assert_int_eq(db_open(s.g.cfg.db_path, false, NULL, &db), 0);
+	ck_assert_int_eq(db_clusters(db, accept_one, &a, NULL), 0);
+	db_close(db);
+	s.accepted += a.waited;
+}
+
+/* The database alone, which the server notices; or the whole machine, which it cannot. */
+static void do_restore(void)
+{
+	bool snapshot = chance(&s, 40);
+
+	if (!has_copy)
+		return;
+	sig_crash(&s.g);
+	sig_backup(&s.g, true);
+	s.g.h = world_host_boot(s.g.h);
+	if (snapshot)
+		ck_assert_int_eq(mark_file_put(s.g.h, s.g.cfg.db_path, &mark, NULL), 0);
+	sig_open(&s.g);
+	s.snapshots += snapshot;
+	s.restores += !snapshot;
+	memset(&answered, 0, sizeof(answered));
+	if (!snapshot && chance(&s, 30))
+		accept_all();
+}
+
+static void do_wait(void)
+{
+	sim_pass(s.g.w, pick(&s, 20 * 60) * NS_PER_S);
+}
+
+static const struct {
+	void (*run)(void);
+	unsigned weight;
+} deeds[] = {
+	{ do_sync, 8 },	 { do_gossip, 8 },  { do_join, 16 },  { do_remove, 4 }, { do_leave, 1 },
+	{ do_role, 10 }, { do_rename, 6 },  { do_rotate, 4 }, { do_cancel, 4 }, { do_signal, 3 },
+	{ do_renew, 6 }, { do_recover, 2 }, { do_forget, 3 }, { do_replay, 6 }, { do_restart, 2 },
+	{ do_copy, 3 },	 { do_restore, 1 }, { do_wait, 3 },
+};
+
+static void deed(void)
+{
+	unsigned all = 0, at;
+
+	for (size_t i = 0; i < ARRAY_LEN(deeds); i++)
+		all += deeds[i].weight;
+	at = (unsigned)pick(&s, all);
+	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
+		if (at < deeds[i].weight) {
+			deeds[i].run();
+			return;
+		}
+		at -= deeds[i].weight;
+	}
+}
+
+/* --- what must hold --------------------------------------------------------------------------- */
+
+/* What was answered is in the server's log, unless a recovery dropped it. */
+static void answered_stays(void)
+{
+	const struct mlog *l = server_cluster(&s)->log;
+	struct head h = { .seq = answered.seq };
+
+	ck_assert_ptr_nonnull(l);
+	oracle_check(l, NULL);
+	memcpy(h.hash, answered.hash, HASH_LEN);
+	if (answered.seq > 0 && mlog_generation(l) == answered.generation)
+		ck_assert(mlog_has_head(l, &h));
+}
+
+static bool anybody_knows(void)
+{
+	bool knows = server_cluster(&s)->parted;
+
+	for (size_t i = 0; i < MACHINES; i++)
+		knows |= s.m[i].r && s.m[i].proof;
+	return knows;
+}
+
+static bool equal_logs(void)
+{
+	struct head first = mlog_head(server_cluster(&s)->log);
+
+	for (size_t i = 0; i < MACHINES; i++) {
+		struct head h;
+
+		if (!s.m[i].r || !s.m[i].r->log)
+			continue;
+		h = mlog_head(s.m[i].r->log);
+		if (h.seq != first.seq || memcmp(h.hash, first.hash, HASH_LEN) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* For whoever has to find out why. */
+static void show_log(const char *whose, const struct mlog *l)
+{
+	struct record r;
+	struct entry e;
+
+	fprintf(stderr, "%s:", whose);
+	for (uint64_t seq = 0; mlog_get(l, seq, &r, &e) == 0; seq++)
+		fprintf(stderr, " %llu %s %02x%02x", (unsigned long long)r.order.generation,
+			entry_type_name(e.type), r.hash[0], r.hash[1]);
+	fprintf(stderr, "\n");
+}
+
+static void show_logs(void)
+{
+	show_log("server", server_cluster(&s)->log);
+	for (size_t i = 0; i < MACHINES; i++)
+		if (s.m[i].r && s.m[i].r->log)
+			show_log(s.m[i].name, s.m[i].r->log);
+}
+
+/* Everybody meets everybody, and nothing gets lost any more. */
+static void meet(void)
+{
+	unsigned round;
+
+	s.lose_percent = 0;
+	for (round = 0; round < ROUNDS_MAX && (round == 0 || !equal_logs()); round++) {
+		for (size_t i = 0; i < MACHINES; i++) {
+			sync_with_server(&s, &s.m[i]);
+			sim_pass(s.g.w, 5 * NS_PER_S);
+			for (size_t k = 0; k < MACHINES; k++)
+				gossip(&s, &s.m[i], &s.m[k]);
+		}
+	}
+	if (equal_logs())
+		return;
+	forks++;
+	if (!anybody_knows()) {
+		world_dump(s.g.w);
+		show_logs();
+		ck_abort_msg("two logs, and nobody holds proof");
+	}
+}
+
+static void count_types(void)
+{
+	static struct oracle o; /* large */
+
+	oracle_check(server_cluster(&s)->log, &o);
+	for (size_t i = 0; i < ENTRY_TYPES; i++)
+		ordered[i] += o.seen[i];
+}
+
+static void begin(uint64_t seed)
+{
+	memset(&s, 0, sizeof(s));
+	n_pile = n_invites = n_codes = 0;
+	recovery.len = 0;
+	has_copy = false;
+	memset(&answered, 0, sizeof(answered));
+	sig_start(&s.g);
+	s.rng = (struct unit_rng){ seed };
+	s.m[0].r = raw_new(&s.g);
+	raw_setup(s.m[0].r, s.g.code, "homelab", NULL);
+	s.m[0].id = identity_node_id(s.m[0].r->id);
+	snprintf(s.m[0].name, sizeof(s.m[0].name), "nas");
+	memcpy(codes[n_codes++], s.m[0].r->code, SIGN_SEED_LEN);
+}
+
+static void end(void)
+{
+	for (size_t i = 0; i < MACHINES; i++) {
+		machine_free(&s.m[i]);
+	}
+	sig_stop(&s.g);
+}
+
+START_TEST(logs_become_one_or_there_is_proof)
+{
+	uint64_t seed = (sim_seed() + 1) * 1000;
+
+	for (unsigned n = 0; n < SCHEDULES; n++) {
+		begin(seed + n);
+		s.lose_percent = 8;
+		for (s.step = 1; s.step <= STEPS; s.step++) {
+			deed();
+			sim_pass(s.g.w, (1 + pick(&s, 20)) * NS_PER_S);
+			answered_stays();
+			for (size_t i = 0; i < MACHINES; i++)
+				follow_key(&s.m[i]);
+		}
+		meet();
+		count_types();
+		end();
+	}
+	/* Which of them happen depends on much; these do with any seed. */
+	ck_assert_uint_gt(ordered[ENTRY_ADMIT], 10);
+	ck_assert_uint_gt(ordered[ENTRY_REMOVE], 0);
+	ck_assert_uint_gt(ordered[ENTRY_RECOVER], 0);
+	for (size_t i = 1; i < ENTRY_TYPES; i++)
+		printf("%s%s %u", i > 1 ? ", " : "", entry_type_name((unsigned)i), ordered[i]);
+	printf("; %u of %d schedules end with two logs\n", forks, SCHEDULES);
+}
+END_TEST
+
+UNIT_MAIN("membership/random", logs_become_one_or_there_is_proof)
