@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What follows from a log's entries, computed a second time, plainly: who is a member, who an admin,
+ * What follows from a log's entries, computed a second time, plainly: who is a member or an admin,
  * under which name, address and key; and that none of those was ever given to another. It knows of
  * rights only that an admin's entry is by an admin.
  */
