@@ -13,7 +13,7 @@ static const struct command *const commands[] = {
 	&status_command, &nodes_command,   &ping_command,   &why_command,     &netcheck_command,
 	&forget_command, &invites_command, &log_command,    &recover_command, &remove_command,
 	&leave_command,	 &promote_command, &demote_command, &rename_command,  &cancel_command,
-	&rotate_command,
+	&rotate_command, &move_command,
 };
 
 static void print_help(FILE *f)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh move --follow: a node that nobody told goes to the server that its cluster has moved to. */
+#include "cli/follow.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "cli/copy.h"
+#include "cli/table.h"
+#include "client/fetch.h"
+#include "client/follow.h"
+#include "os/loop.h"
+
+struct following {
+	struct cli *cli;
+	struct copy copy;
+	struct identity *identity;
+	char host[HOST_TEXT_MAX + 1];
+	uint16_t port;
+	uint8_t cert[HASH_LEN];
+	struct err err;
+};
+
+static int parse_where(struct following *f, const char *where, struct err *err)
+{
+	const char *at = strrchr(where, '@');
+	char host[HOST_TEXT_MAX + 8];
+
+	if (!at || (size_t)(at - where) >= sizeof(host) ||
+	    hex_decode(at + 1, strlen(at + 1), f->cert, sizeof(f->cert)) < 0)
+		return err_set(err, -EINVAL,
+			       "--follow takes host[:port]@fingerprint, where the fingerprint has "
+			       "64 digits: it stands behind the @ in the server's tokens");
+	snprintf(host, sizeof(host), "%.*s", (int)(at - where), where);
+	return hostport_parse(host, SIGNAL_PORT, f->host, &f->port, err);
+}
+
+static void on_fetched(void *ctx, const struct err *err)
+{
+	struct following *f = ctx;
+
+	if (err)
+		f->err = *err;
+	loop_stop(f->cli->host);
+}
+
+static int ask_server(struct following *f, struct err *err)
+{
+	struct fetch_params p = { .identity = f->identity,
+				  .log = f->copy.log,
+				  .host = f->host,
+				  .port = f->port,
+				  .cert = f->cert };
+	struct fetch *fetch = NULL;
+	int rc = fetch_start(f->cli->host, &p, on_fetched, f, err, &fetch);
+
+	progress_show("asking %s for the membership log ...", f->host);
+	if (rc == 0 && loop_run(f->cli->host) < 0)
+		rc = err_set(err, -EIO, "the event loop failed");
+	fetch_free(fetch);
+	if (rc == 0 && f->err.code) {
+		*err = f->err;
+		rc = err->code;
+	}
+	return rc;
+}
+
+/* The record decides, not the server: it may be that it only says that it is the one. */
+static int check_record(struct following *f, struct err *err)
+{
+	const struct log_server *now = mlog_server(f->copy.log);
+
+	if (memcmp(now->cert, f->cert, HASH_LEN) == 0)
+		return 0;
+	return err_set(err, -EACCES,
+		       "no record says that %s has moved to %s: by the log that it shows the "
+		       "server is %.200s. Nothing was changed",
+		       f->copy.cluster, f->host, now->host);
+}
+
+/* The daemon goes on with the longer log, and with the server in it. */
+static int tell_daemon(struct following *f, struct err *err)
+{
+	struct handover files = { .sent = 0 };
+	struct daemon_reply reply = { 0 };
+	int rc = handover_read(f->cli->host, &f->cli->store, f->copy.cluster, &files, err);
+
+	if (rc == 0)
+		rc = daemon_hand_over(f->cli, f->copy.cluster, &files, err, &reply);
+	if (rc == 0)
+		rc = daemon_reply_check(&reply, err);
+	daemon_reply_free(&reply);
+	handover_free(&files);
+	return rc;
+}
+
+static void print_result(const struct following *f, bool json)
+{
+	const struct log_server *now = mlog_server(f->copy.log);
+	struct json_object *o;
+
+	progress_clear();
+	if (!json) {
+		table_line("", "%s is at %.200s now%s.", f->copy.cluster, now->host,
+			   f->copy.connected ? "; mlshtund connects there" : "");
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "cluster", json_object_new_string(f->copy.cluster));
+	json_object_object_add(o, "host", json_object_new_string(now->host));
+	json_object_object_add(o, "port", json_object_new_int(now->port));
+	json_object_object_add(o, "seq", NULL);
+	json_object_object_add(o, "moved", json_object_new_boolean(true));
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+static int follow(struct following *f, struct err *err)
+{
+	int rc = store_identity(f->cli->host, &f->cli->store, f->copy.cluster, &f->identity, err);
+
+	if (rc == 0)
+		rc = ask_server(f, err);
+	if (rc == 0)
+		rc = check_record(f, err);
+	if (rc < 0)
+		return rc;
+	(void)follow_log(&f->copy.file, f->copy.log);
+	rc = store_save_cluster(f->cli->host, &f->cli->store, &f->copy.file, f->copy.log, err);
+	return rc == 0 && f->copy.connected ? tell_daemon(f, err) : rc;
+}
+
+int follow_run(struct cli *c, const char *cluster, const char *where, bool json)
+{
+	struct following f = { .cli = c };
+	struct err err = { 0 };
+	int rc = parse_where(&f, where, &err);
+
+	if (rc == 0)
+		rc = copy_open(c, cluster, &f.copy, &err);
+	if (rc == 0)
+		rc = follow(&f, &err);
+	progress_clear();
+	if (rc == 0)
+		print_result(&f, json);
+	identity_free(f.identity);
+	copy_free(&f.copy);
+	return rc < 0 ? cli_fail(&err) : EXIT_OK;
+}

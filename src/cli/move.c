@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh move: takes a cluster to another signal server. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/copy.h"
+#include "cli/follow.h"
+#include "cli/table.h"
+#include "client/import.h"
+#include "os/loop.h"
+
+enum { SIGNAL_HOST, TOKEN, FOLLOW, YES, JSON };
+
+struct moving {
+	struct cli *cli;
+	struct copy copy; /* of the log as it was handed over */
+	struct identity *identity;
+	char host[HOST_TEXT_MAX + 1];
+	uint16_t port;
+	char code[BOOTSTRAP_CODE_TEXT_MAX];
+	uint8_t cert[HASH_LEN];
+	struct import *import;
+	struct log_server to;  /* what the entry names */
+	struct wire_head head; /* of the new server's log */
+	struct err err;
+	uint64_t seq;	/* of the record */
+	bool was_there; /* the log named that server before */
+	bool brought;	/* the new server has the record */
+};
+
+/* --- what is asked for ------------------------------------------------------------------------ */
+
+static int parse(const struct options_given *g)
+{
+	if (g->value[FOLLOW]) {
+		if (g->value[SIGNAL_HOST] || g->value[TOKEN])
+			return cli_usage("move", "--follow goes without --signal-host and --token");
+		return EXIT_OK;
+	}
+	if (!g->value[SIGNAL_HOST])
+		return cli_usage("move", "--signal-host is missing: where is the new mlsh-signal?");
+	if (!g->value[TOKEN])
+		return cli_usage("move", "--token is missing: `mlsh-signal token` prints one on "
+					 "the new server");
+	return EXIT_OK;
+}
+
+static int read_server(struct moving *m, const struct options_given *g, struct err *err)
+{
+	char token[128];
+	int rc = hostport_parse(g->value[SIGNAL_HOST], SIGNAL_PORT, m->host, &m->port, err);
+
+	if (rc == 0 && host_in_zone(m->host, m->copy.cluster))
+		rc = err_set(err, -EINVAL,
+			     "the server's name %s is in the cluster's own zone, .%s: connected "
+			     "nodes would not find it. Give another name of it, or its address",
+			     m->host, m->copy.cluster);
+	if (rc == 0)
+		rc = cli_read_secret("setup token", g->value[TOKEN], token, sizeof(token), err);
+	if (rc < 0)
+		return rc;
+	rc = setup_token_parse(token, m->code, m->cert, err);
+	secret_wipe(token, sizeof(token));
+	return rc;
+}
+
+static int check_admin(const struct moving *m, struct err *err)
+{
+	const struct member *self = roster_by_id(mlog_roster(m->copy.log), &m->copy.file.node_id,
+						 ROSTER_CURRENT);
+
+	if (!self || self->role != ROLE_ADMIN)
+		return err_set(err, -EACCES,
+			       "this machine is no admin of %s, and only an admin can move it",
+			       m->copy.cluster);
+	if (!m->copy.connected)
+		return err_set(
+			err, -ENOTCONN,
+			"%s is not connected here, and its present server has to order the "
+			"move: run `mlsh connect %s` first. If that server is gone for good, "
+			"`mlsh recover %s --signal-host %s --token ...` moves the cluster "
+			"with the recovery code",
+			m->copy.cluster, m->copy.cluster, m->copy.cluster, m->host);
+	return 0;
+}
+
+static int confirm(const struct moving *m, bool yes)
+{
+	const struct log_server *from = mlog_server(m->copy.log);
+	char text[700];
+
+	snprintf(text, sizeof(text),
+		 "This moves %s from the signal server %.200s to %.200s. All nodes follow, also "
+		 "those that are off now. Open invites are worth nothing any more. The new "
+		 "server sees what the old one saw: who is a member, and from which addresses.",
+		 m->copy.cluster, from->host, m->host);
+	return cli_confirm("move", yes, text);
+}
+
+/* --- handing the log over --------------------------------------------------------------------- */
+
+static void on_import(void *ctx, const struct err *err, const struct log_server *server,
+		      const struct wire_head *head)
+{
+	struct moving *m = ctx;
+
+	if (err) {
+		m->err = *err;
+	} else {
+		m->to = *server;
+		m->head = *head;
+	}
+	loop_stop(m->cli->host);
+}
+
+static void on_progress(void *ctx, const char *line)
+{
+	(void)ctx;
+	progress_show("%s", line);
+}
+
+static int hand_over(struct moving *m, struct err *err)
+{
+	struct import_params p = { .identity = m->identity,
+				   .log = m->copy.log,
+				   .host = m->host,
+				   .port = m->port,
+				   .cert = m->cert,
+				   .code = m->code };
+	int rc = import_start(m->cli->host, &p, on_import, on_progress, m, err, &m->import);
+
+	if (rc == 0 && loop_run(m->cli->host) < 0)
+		rc = err_set(err, -EIO, "the event loop failed");
+	if (rc == 0 && m->err.code) {
+		*err = m->err;
+		rc = err->code;
+	}
+	return rc;
+}
+
+/* --- the record ------------------------------------------------------------------------------- */
+
+static bool is_there(const struct moving *m)
+{
+	const struct log_server *now = mlog_server(m->copy.log);
+
+	return strcmp(now->host, m->to.host) == 0 && now->port == m->to.port &&
+	       memcmp(now->cert, m->to.cert, HASH_LEN) == 0 &&
+	       memcmp(now->key, m->to.key, HASH_LEN) == 0 &&
+	       memcmp(now->order_key, m->to.order_key, KEY_LEN) == 0;
+}
+
+static int make_entry(const struct moving *m, struct entry_bytes *ret, struct err *err)
+{
+	struct signer signer = { .identity = m->identity };
+	struct entry e = {
+		.type = ENTRY_SIGNAL,
+		.time_s = (uint64_t)MAX(clock_wall_s(m->cli->host), 0),
+		.author = m->copy.file.node_id,
+		.base = mlog_head(m->copy.log),
+		.signal = m->to,
+	};
+
+	return entry_make(&e, mlog_cluster_id(m->copy.log), &signer, NULL, ret, err);
+}
+
+static int read_order(struct moving *m, const struct daemon_reply *reply, struct err *err)
+{
+	struct json_object *o = json_tokener_parse((const char *)reply->data);
+	int rc = daemon_reply_check(reply, err);
+
+	if (rc == 0)
+		m->seq = json_object_get_uint64(json_object_object_get(o, "seq"));
+	json_object_put(o);
+	return rc;
+}
+
+/* The daemon has the present server order it. */
+static int have_ordered(struct moving *m, struct err *err)
+{
+	struct control_request r = { .verb = CONTROL_SUBMIT };
+	struct daemon_reply reply = { 0 };
+	struct entry_bytes entry;
+	int rc = make_entry(m, &entry, err);
+
+	if (rc < 0)
+		return rc;
+	progress_show("%s is asked to let the cluster go ...", mlog_server(m->copy.log)->host);
+	snprintf(r.cluster, sizeof(r.cluster), "%s", m->copy.cluster);
+	r.entry = span_of(entry.data, entry.len);
+	rc = daemon_call(m->cli, &r, err, &reply);
+	if (rc == 0)
+		rc = read_order(m, &reply, err);
+	daemon_reply_free(&reply);
+	if (rc < 0)
+		err_prefix(err,
+			   "%s has not moved (if its server stays away, or refuses, there is `mlsh "
+			   "recover %s --signal-host`)",
+			   m->copy.cluster, m->copy.cluster);
+	return rc;
+}
+
+/* --- bringing it ------------------------------------------------------------------------------ */
+
+static void on_push(void *ctx, const struct signal_reply *reply)
+{
+	struct moving *m = ctx;
+
+	m->brought = reply->refusal == REFUSAL_NONE;
+	loop_stop(m->cli->host);
+}
+
+static void on_lost(void *ctx, const struct err *err)
+{
+	(void)err;
+	loop_stop(((struct moving *)ctx)->cli->host);
+}
+
+/* The new server gets the record at once. Without that the first node that follows brings it. */
+static void bring(struct moving *m)
+{
+	struct signal_request *push = calloc(1, sizeof(*push));
+	struct copy now = { .log = NULL };
+	struct err err = { 0 };
+
+	if (push && copy_open(m->cli, m->copy.cluster, &now, &err) == 0) {
+		push->type = SIGNAL_PUSH;
+		mlog_page(now.log, m->head.seq + 1, &push->entries);
+		if (push->entries.n > 0 &&
+		    rpc_request(import_rpc(m->import, on_lost), push, on_push, m) == 0 &&
+		    loop_run(m->cli->host) < 0)
+			m->brought = false;
+	}
+	copy_free(&now);
+	free(push);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static void print_result(const struct moving *m, bool json)
+{
+	struct json_object *o;
+
+	progress_clear();
+	if (!json) {
+		if (m->was_there)
+			table_line("", "%s is at %s already.", m->copy.cluster, m->host);
+		else
+			table_line("",
+				   "%s has moved to %s. The nodes follow by themselves; leave the "
+				   "old server on for a while, for those that are off now. Open "
+				   "invites are void: make new ones with `mlsh invite %s`.",
+				   m->copy.cluster, m->host, m->copy.cluster);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "cluster", json_object_new_string(m->copy.cluster));
+	json_object_object_add(o, "host", json_object_new_string(m->host));
+	json_object_object_add(o, "port", json_object_new_int(m->port));
+	json_object_object_add(o, "seq", m->seq ? json_object_new_uint64(m->seq) : NULL);
+	json_object_object_add(o, "moved", json_object_new_boolean(!m->was_there));
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+static int carry_out(struct moving *m, struct err *err)
+{
+	int rc = store_identity(m->cli->host, &m->cli->store, m->copy.cluster, &m->identity, err);
+
+	if (rc == 0)
+		rc = hand_over(m, err);
+	if (rc < 0)
+		return rc;
+	m->was_there = is_there(m);
+	if (!m->was_there)
+		rc = have_ordered(m, err);
+	if (rc == 0)
+		bring(m);
+	return rc;
+}
+
+static int move_cluster(struct cli *c, const struct options_given *g)
+{
+	struct moving m = { .cli = c };
+	struct err err = { 0 };
+	int rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &m.copy, &err), code = EXIT_OK;
+
+	if (rc == 0)
+		rc = read_server(&m, g, &err);
+	if (rc == 0)
+		rc = check_admin(&m, &err);
+	if (rc == 0) {
+		host_note(m.host, true);
+		code = confirm(&m, g->value[YES] != NULL);
+		if (code == EXIT_OK)
+			rc = carry_out(&m, &err);
+	}
+	progress_clear();
+	if (rc == 0 && code == EXIT_OK)
+		print_result(&m, g->value[JSON] != NULL);
+	import_free(m.import);
+	identity_free(m.identity);
+	copy_free(&m.copy);
+	secret_wipe(m.code, sizeof(m.code));
+	return rc < 0 ? cli_fail(&err) : code;
+}
+
+static int move(struct cli *c, const struct options_given *g)
+{
+	int code = parse(g);
+
+	if (code != EXIT_OK)
+		return code;
+	if (g->value[FOLLOW])
+		return follow_run(c, g->n_args ? g->arg[0] : NULL, g->value[FOLLOW],
+				  g->value[JSON] != NULL);
+	return move_cluster(c, g);
+}
+
+const struct command move_command = {
+	.name = "move",
+	.summary = "take a cluster to another signal server",
+	.options = {
+		.program = "mlsh move",
+		.usage = "[<cluster>] --signal-host <host[:port]> --token <token> [options]",
+		.about = "Run on an admin's machine while the present server lives: the new server "
+			 "gets the whole membership log, the present one puts the move on record, "
+			 "and all nodes follow that record; those that are off find it at the old "
+			 "server or from any other node. Run it again if it was interrupted, with "
+			 "the same token. Open invites are void after it. The name may be left out "
+			 "where there is one cluster.\n"
+			 "Without the present server, or against its will, `mlsh recover` moves a "
+			 "cluster. A node that nobody tells is told with --follow.",
+		.max_args = 1,
+		.row = {
+			[SIGNAL_HOST] = { "signal-host", 0, "HOST[:PORT]",
+					  "the new signal server: a name, an IPv4 or [IPv6] "
+					  "address; the port is 4433 if left out" },
+			[TOKEN] = { "token", 0, "TOKEN",
+				    "what `mlsh-signal token` prints on the new server; - reads it "
+				    "from standard input" },
+			[FOLLOW] = { "follow", 0, "HOST@FINGERPRINT",
+				     "on a node that was not reached: look at this server for the "
+				     "record that moved the cluster; the fingerprint stands behind "
+				     "the @ in the server's tokens" },
+			[YES] = { "yes", 0, NULL, "do not ask; needed where there is no terminal" },
+			[JSON] = { "json", 0, NULL, "print the result as JSON" },
+		},
+	},
+	.run = move,
+};
