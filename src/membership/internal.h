@@ -196,8 +196,11 @@ extern const char mlog_mark;
 
 /* All rules, for the record that would be the next one (rules.c). */
 int mlog_verify_next(const struct mlog *l, const struct placed *p, struct err *err) MUST_CHECK;
-/* The order key in force for a record in this place that is not a recover with a server. */
-const uint8_t *mlog_order_key(const struct mlog *l, uint64_t seq);
+/*
+ * Is the recovery made with the code in force behind its base, as its signature says? Cheap: to be
+ * asked before the log is cut for it, since anybody can show a recovery. -EACCES.
+ */
+int recover_check_code(const struct mlog *l, const struct entry *e, struct err *err) MUST_CHECK;
 /* Appends a record that obeys the rules. -ENOMEM: nothing has changed. */
 int mlog_stage(struct mlog *l, const struct record *r, const struct entry *e, struct err *err)
 	MUST_CHECK;

@@ -391,6 +391,9 @@ int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const s
 			      l->s.code_seq);
 	if (!goes_back(l, e))
 		return order_here(l, e, bytes, by, err);
+	x = recover_check_code(l, e, err);
+	if (x < 0)
+		return x;
 	past = mlog_cut(l, e->base.seq + 1);
 	if (!past)
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");

@@ -140,6 +140,8 @@ const struct genesis *mlog_genesis(const struct mlog *l);
 const struct log_server *mlog_server(const struct mlog *l);
 /* Was the server at this place before the one in force was named? */
 bool mlog_server_was(const struct mlog *l, const char *host, uint16_t port);
+/* The order key in force for a record in this place that is not a recover with a server. */
+const uint8_t *mlog_order_key(const struct mlog *l, uint64_t seq);
 /*
  * Since which record is this order key in force, or was it last? 0 for genesis's. -ENOENT: it never
  * was.

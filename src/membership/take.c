@@ -360,6 +360,17 @@ static bool recover_is_by(const struct mlog *l, const struct entry *e, const uin
 	return memcmp(hash, code, HASH_LEN) == 0 && is_signed(l, e, e->recover.key);
 }
 
+int recover_check_code(const struct mlog *l, const struct entry *e, struct err *err)
+{
+	struct code_use u = code_behind(l, e->base.seq);
+
+	if (recover_is_by(l, e, u.code))
+		return 0;
+	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
+		      "the recovery code is not the one of cluster \"%s\" that is in force",
+		      l->s.genesis.name);
+}
+
 /*
  * The same of a renewal. Two admins may have keys that our log does not know, as the records before
  * this one were not looked at: then a receipt has to vouch for it.
@@ -445,6 +456,18 @@ static void reorganise(struct taking *t)
 	t->ret->reorganised = true;
 }
 
+/*
+ * Does a recovery among them bring the key of its own receipt? Anybody can make such a receipt: so
+ * nothing of it is staged before its code was looked at.
+ */
+static bool has_own_key(const struct taking *t)
+{
+	for (size_t i = t->first; i < t->n; i++)
+		if (t->shown[i].own_key)
+			return true;
+	return false;
+}
+
 /* Where in our log do the records shown stand? */
 static void place(struct taking *t)
 {
@@ -481,7 +504,7 @@ static void place(struct taking *t)
 		judge_other(t);
 		return;
 	}
-	if (!verify_receipts(t)) {
+	if (!verify_receipts(t) || (count > 0 && has_own_key(t) && !leads_to_recovery(t))) {
 		unproven(t);
 		return;
 	}

@@ -110,7 +110,7 @@ uint64_t members_may_read(const struct caller *c, const struct mlog *log)
 	uint64_t n;
 
 	/* a member is here again because the cluster has moved: it may see where to */
-	if (c->phase != PHASE_FORMER || registry_member(c->cluster, c->key_sha256))
+	if (registry_member(c->cluster, c->key_sha256))
 		return mlog_count(log);
 	n = last_for_former(c, log) + 1;
 	while (n < mlog_count(log) && !has_receipt(log, n - 1))

@@ -51,15 +51,17 @@ static int note_addresses(struct registry *r, const struct cluster *c, struct er
 {
 	const struct member *m = NULL;
 	size_t elsewhere = 0;
+	uint64_t limit;
 	ip4 highest = 0;
 	int x = db_address_highest(r->db, c->subnet, &highest, err);
 
 	if (highest == 0)
 		highest = prefix4_first(c->subnet) - 1;
+	/* by what this server gave, not by what the log shows: its addresses may lie far apart */
+	limit = (uint64_t)highest + PUSH_GAP_MAX + roster_count(mlog_roster(c->log), ROSTER_ALL);
 	while (x == 0 && (m = roster_next(mlog_roster(c->log), m, ROSTER_ALL))) {
-		if (m->address > (uint64_t)highest + PUSH_GAP_MAX)
+		if (m->address > limit)
 			continue;
-		highest = MAX(highest, m->address);
 		x = db_address_add(r->db, m->address, c->id, &m->id, err);
 		if (x == -EEXIST) {
 			elsewhere++;

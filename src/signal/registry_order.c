@@ -72,6 +72,12 @@ static int store_staged(struct registry *r, struct cluster *c, uint64_t first, u
 }
 
 /* The addresses that records from `first` on gave, which another server may have chosen. */
+/* Does this server order the cluster? What another one gave is not ours to note. */
+static bool is_ours(const struct registry *r, const struct cluster *c)
+{
+	return memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) == 0;
+}
+
 static int store_addresses(struct registry *r, const struct cluster *c, uint64_t first,
 			   struct err *err)
 {
@@ -142,7 +148,9 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 /* There are two logs under one key: the other nodes will say that the server lies. */
 static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
 {
-	if (memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) != 0 || c->parted)
+	/* what another server's key has signed, before a move say, is not ours */
+	if (memcmp(mlog_order_key(c->log, take->seq), r->keys->order_key, KEY_LEN) != 0 ||
+	    c->parted)
 		return;
 	c->parted = true;
 	log_error(host_log(r->host),
@@ -202,7 +210,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	mlog_take(log, records, ok, &take);
 	if (take.added > 0) {
 		y = store_staged(r, c, take.first, count, err);
-		if (y == 0)
+		if (y == 0 && is_ours(r, c))
 			y = store_addresses(r, c, take.first, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);

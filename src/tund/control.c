@@ -502,7 +502,11 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 	list_for_each(it, &c->conns) {
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
-		if (strcmp(conn->watching, cluster->state.cluster) != 0)
+		unsigned uid = local_conn_cred(conn->conn).uid;
+
+		/* the name may be another user's by now */
+		if (strcmp(conn->watching, cluster->state.cluster) != 0 ||
+		    (uid != 0 && uid != cluster->state.owner_uid))
 			continue;
 		if (!json)
 			json = status_of(c->daemon, &cluster, 1);

@@ -25,6 +25,9 @@ static void tunnel_changed(struct tunnel *t)
 static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const char *member)
 {
 	const char *cluster = t->parts.cluster.cluster;
+	const struct mlog *log = t->parts.log;
+	bool of_now = memcmp(mlog_order_key(log, proof->seq), mlog_server(log)->order_key,
+			     KEY_LEN) == 0;
 	char line[sizeof(t->fork)];
 
 	if (proof->code_misused)
@@ -36,9 +39,10 @@ static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, 
 			cluster, member ? member : "the signal server", proof->why);
 	else
 		snprintf(line, sizeof(line),
-			 "the signal server of cluster %s lies, or was restored from an old copy "
+			 "%s of cluster %s lies, or was restored from an old copy "
 			 "and written to (shown by %s): %s; this node keeps its own log",
-			 cluster, member ? member : "itself", proof->why);
+			 of_now ? "the signal server" : "a former signal server", cluster,
+			 member ? member : "itself", proof->why);
 	if (strcmp(line, t->fork) == 0)
 		return;
 	snprintf(t->fork, sizeof(t->fork), "%s", line);

@@ -194,8 +194,56 @@ START_TEST(false_accusation)
 	ck_assert_int_eq(record_encode(&r, &bytes), 0);
 	shown = kit_record_span(&bytes);
 	mlog_take(l, &shown, 1, &t);
-	ck_assert_int_eq(t.result, TAKEN_INVALID);
-	ck_assert_int_eq(t.why.reason, REFUSAL_RECOVERY_CODE);
+	ck_assert_int_eq(t.result, TAKEN_UNPROVEN);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
+/*
+ * A member signs entries of its own and puts a false recovery with its own receipt behind them:
+ * nothing is staged, or each try would leave something behind.
+ */
+START_TEST(own_key_vouches_for_nothing)
+{
+	struct kit k = five();
+	struct mlog *l = kit_copy(k.log, 6);
+	struct kit liar = k;
+	struct entry_bytes rotate = kit_rotate(&k, 3, 3, 103), b;
+	struct entry e;
+	struct record r = { .receipt = NULL };
+	struct record_bytes first, second;
+	uint8_t seed[SIGN_SEED_LEN], receipt[SIG_LEN], key[KEY_LEN], sha[HASH_LEN];
+	struct span shown[2];
+	struct mlog_take t;
+
+	liar.log = kit_copy(k.log, 6);
+	kit_append(&liar, &rotate);
+	ck_assert_int_eq(record_decode(mlog_record(liar.log, 6), &r, NULL), 0);
+	r.receipt = NULL;
+	ck_assert_int_eq(record_encode(&r, &first), 0);
+	e = kit_recover_fields(&liar, 99, KIT_CODE_NEXT, 3);
+	e.recover.has_server = true;
+	e.recover.server = kit_server(88);
+	b = kit_sign(&liar, &e, 99, 0);
+	r = (struct record){ .entry = kit_span(&b) };
+	r.order = (struct order){ generation_of(1, 0), 7, { 0 }, k.now_s, 0 };
+	memcpy(r.order.prev, mlog_head(liar.log).hash, HASH_LEN);
+	sha256(r.entry, r.entry_hash);
+	kit_seed(88, seed);
+	ck_assert_int_eq(receipt_make(seed, mlog_cluster_id(l), &r.order, r.entry_hash, receipt),
+			 0);
+	r.receipt = receipt;
+	ck_assert_int_eq(record_encode(&r, &second), 0);
+	shown[0] = kit_record_span(&first);
+	shown[1] = kit_record_span(&second);
+	mlog_take(l, shown, 2, &t);
+	ck_assert_int_eq(t.result, TAKEN_UNPROVEN);
+	ck_assert_uint_eq(mlog_count(l), 6);
+	kit_key(103, key);
+	key_spki_sha256(key, sha);
+	ck_assert_ptr_null(roster_by_key_sha256(mlog_roster(l), sha, ROSTER_ALL));
+	mlog_free(liar.log);
 	mlog_free(l);
 	kit_close(&k);
 }
@@ -589,5 +637,6 @@ START_TEST(moved_in_pieces)
 END_TEST
 
 UNIT_MAIN("membership/take", whole_log, gap, receipts, fork, receipt_over_invalid, false_accusation,
-	  recovery, code_twice, same_recovery_again, claimed_generation, renewed_code, superseded,
-	  thief_supersedes, renewal_is_not_superseded, recovery_heals_fork, moved, moved_in_pieces)
+	  own_key_vouches_for_nothing, own_key_vouches_for_nothing, recovery, code_twice,
+	  same_recovery_again, claimed_generation, renewed_code, superseded, thief_supersedes,
+	  renewal_is_not_superseded, recovery_heals_fork, moved, moved_in_pieces)
