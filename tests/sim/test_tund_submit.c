@@ -179,6 +179,7 @@ static void ask_and_go(struct mesh_node *n)
 	SIM_CHECK_OK(n->mesh->w, local_connect(n->host, CONTROL_SOCKET, &ops, NULL, NULL, &conn));
 	SIM_CHECK_OK(n->mesh->w, local_send(conn, bytes, (size_t)len));
 	sim_pass(n->mesh->w, MS);
+	local_conn_close(conn); /* as the kernel does for a process that was killed */
 	become_again(n, was);
 }
 
