@@ -43,6 +43,7 @@ START_TEST(full_one_is_read_back)
 		ck_assert_int_eq(back.item[i].role, b.item[i].role);
 		ck_assert_str_eq(back.item[i].name, b.item[i].name);
 	}
+	invite_book_free(&back);
 	for (size_t cut = 0; cut < 200; cut++)
 		ck_assert_int_lt(invite_book_decode(span_of(bytes.data, cut), &back), 0);
 	bytes.data[1] = 2;
