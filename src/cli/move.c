@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 #include "cli/copy.h"
 #include "cli/follow.h"
+#include "cli/new_server.h"
 #include "cli/table.h"
-#include "client/import.h"
 #include "os/loop.h"
 
 enum { SIGNAL_HOST, TOKEN, FOLLOW, YES, JSON };
@@ -17,14 +17,7 @@ struct moving {
 	struct cli *cli;
 	struct copy copy; /* of the log as it was handed over */
 	struct identity *identity;
-	char host[HOST_TEXT_MAX + 1];
-	uint16_t port;
-	char code[BOOTSTRAP_CODE_TEXT_MAX];
-	uint8_t cert[HASH_LEN];
-	struct import *import;
-	struct log_server to;  /* what the entry names */
-	struct wire_head head; /* of the new server's log */
-	struct err err;
+	struct new_server server;
 	uint64_t seq;	/* of the record */
 	bool was_there; /* the log named that server before */
 	bool brought;	/* the new server has the record */
@@ -47,25 +40,6 @@ static int parse(const struct options_given *g)
 	return EXIT_OK;
 }
 
-static int read_server(struct moving *m, const struct options_given *g, struct err *err)
-{
-	char token[128];
-	int rc = hostport_parse(g->value[SIGNAL_HOST], SIGNAL_PORT, m->host, &m->port, err);
-
-	if (rc == 0 && host_in_zone(m->host, m->copy.cluster))
-		rc = err_set(err, -EINVAL,
-			     "the server's name %s is in the cluster's own zone, .%s: connected "
-			     "nodes would not find it. Give another name of it, or its address",
-			     m->host, m->copy.cluster);
-	if (rc == 0)
-		rc = cli_read_secret("setup token", g->value[TOKEN], token, sizeof(token), err);
-	if (rc < 0)
-		return rc;
-	rc = setup_token_parse(token, m->code, m->cert, err);
-	secret_wipe(token, sizeof(token));
-	return rc;
-}
-
 static int check_admin(const struct moving *m, struct err *err)
 {
 	const struct member *self = roster_by_id(mlog_roster(m->copy.log), &m->copy.file.node_id,
@@ -82,7 +56,7 @@ static int check_admin(const struct moving *m, struct err *err)
 			"move: run `mlsh connect %s` first. If that server is gone for good, "
 			"`mlsh recover %s --signal-host %s --token ...` moves the cluster "
 			"with the recovery code",
-			m->copy.cluster, m->copy.cluster, m->copy.cluster, m->host);
+			m->copy.cluster, m->copy.cluster, m->copy.cluster, m->server.host);
 	return 0;
 }
 
@@ -95,49 +69,8 @@ static int confirm(const struct moving *m, bool yes)
 		 "This moves %s from the signal server %.200s to %.200s. All nodes follow, also "
 		 "those that are off now. Open invites are worth nothing any more. The new "
 		 "server sees what the old one saw: who is a member, and from which addresses.",
-		 m->copy.cluster, from->host, m->host);
+		 m->copy.cluster, from->host, m->server.host);
 	return cli_confirm("move", yes, text);
-}
-
-/* --- handing the log over --------------------------------------------------------------------- */
-
-static void on_import(void *ctx, const struct err *err, const struct log_server *server,
-		      const struct wire_head *head)
-{
-	struct moving *m = ctx;
-
-	if (err) {
-		m->err = *err;
-	} else {
-		m->to = *server;
-		m->head = *head;
-	}
-	loop_stop(m->cli->host);
-}
-
-static void on_progress(void *ctx, const char *line)
-{
-	(void)ctx;
-	progress_show("%s", line);
-}
-
-static int hand_over(struct moving *m, struct err *err)
-{
-	struct import_params p = { .identity = m->identity,
-				   .log = m->copy.log,
-				   .host = m->host,
-				   .port = m->port,
-				   .cert = m->cert,
-				   .code = m->code };
-	int rc = import_start(m->cli->host, &p, on_import, on_progress, m, err, &m->import);
-
-	if (rc == 0 && loop_run(m->cli->host) < 0)
-		rc = err_set(err, -EIO, "the event loop failed");
-	if (rc == 0 && m->err.code) {
-		*err = m->err;
-		rc = err->code;
-	}
-	return rc;
 }
 
 /* --- the record ------------------------------------------------------------------------------- */
@@ -146,10 +79,10 @@ static bool is_there(const struct moving *m)
 {
 	const struct log_server *now = mlog_server(m->copy.log);
 
-	return strcmp(now->host, m->to.host) == 0 && now->port == m->to.port &&
-	       memcmp(now->cert, m->to.cert, HASH_LEN) == 0 &&
-	       memcmp(now->key, m->to.key, HASH_LEN) == 0 &&
-	       memcmp(now->order_key, m->to.order_key, KEY_LEN) == 0;
+	return strcmp(now->host, m->server.to.host) == 0 && now->port == m->server.to.port &&
+	       memcmp(now->cert, m->server.to.cert, HASH_LEN) == 0 &&
+	       memcmp(now->key, m->server.to.key, HASH_LEN) == 0 &&
+	       memcmp(now->order_key, m->server.to.order_key, KEY_LEN) == 0;
 }
 
 static int make_entry(const struct moving *m, struct entry_bytes *ret, struct err *err)
@@ -160,7 +93,7 @@ static int make_entry(const struct moving *m, struct entry_bytes *ret, struct er
 		.time_s = (uint64_t)MAX(clock_wall_s(m->cli->host), 0),
 		.author = m->copy.file.node_id,
 		.base = mlog_head(m->copy.log),
-		.signal = m->to,
+		.signal = m->server.to,
 	};
 
 	return entry_make(&e, mlog_cluster_id(m->copy.log), &signer, NULL, ret, err);
@@ -227,9 +160,9 @@ static void bring(struct moving *m)
 
 	if (push && copy_open(m->cli, m->copy.cluster, &now, &err) == 0) {
 		push->type = SIGNAL_PUSH;
-		mlog_page(now.log, m->head.seq + 1, &push->entries);
+		mlog_page(now.log, m->server.head.seq + 1, &push->entries);
 		if (push->entries.n > 0 &&
-		    rpc_request(import_rpc(m->import, on_lost), push, on_push, m) == 0 &&
+		    rpc_request(import_rpc(m->server.import, on_lost), push, on_push, m) == 0 &&
 		    loop_run(m->cli->host) < 0)
 			m->brought = false;
 	}
@@ -246,19 +179,19 @@ static void print_result(const struct moving *m, bool json)
 	progress_clear();
 	if (!json) {
 		if (m->was_there)
-			table_line("", "%s is at %s already.", m->copy.cluster, m->host);
+			table_line("", "%s is at %s already.", m->copy.cluster, m->server.host);
 		else
 			table_line("",
 				   "%s has moved to %s. The nodes follow by themselves; leave the "
 				   "old server on for a while, for those that are off now. Open "
 				   "invites are void: make new ones with `mlsh invite %s`.",
-				   m->copy.cluster, m->host, m->copy.cluster);
+				   m->copy.cluster, m->server.host, m->copy.cluster);
 		return;
 	}
 	o = json_object_new_object();
 	json_object_object_add(o, "cluster", json_object_new_string(m->copy.cluster));
-	json_object_object_add(o, "host", json_object_new_string(m->host));
-	json_object_object_add(o, "port", json_object_new_int(m->port));
+	json_object_object_add(o, "host", json_object_new_string(m->server.host));
+	json_object_object_add(o, "port", json_object_new_int(m->server.port));
 	json_object_object_add(o, "seq", m->seq ? json_object_new_uint64(m->seq) : NULL);
 	json_object_object_add(o, "moved", json_object_new_boolean(!m->was_there));
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
@@ -271,7 +204,7 @@ static int carry_out(struct moving *m, struct err *err)
 	int rc = store_identity(m->cli->host, &m->cli->store, m->copy.cluster, &m->identity, err);
 
 	if (rc == 0)
-		rc = hand_over(m, err);
+		rc = new_server_import(&m->server, m->identity, m->copy.log, err);
 	if (rc < 0)
 		return rc;
 	m->was_there = is_there(m);
@@ -289,11 +222,12 @@ static int move_cluster(struct cli *c, const struct options_given *g)
 	int rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &m.copy, &err), code = EXIT_OK;
 
 	if (rc == 0)
-		rc = read_server(&m, g, &err);
+		rc = new_server_read(c, m.copy.cluster, g->value[SIGNAL_HOST], g->value[TOKEN],
+				     &m.server, &err);
 	if (rc == 0)
 		rc = check_admin(&m, &err);
 	if (rc == 0) {
-		host_note(m.host, true);
+		host_note(m.server.host, true);
 		code = confirm(&m, g->value[YES] != NULL);
 		if (code == EXIT_OK)
 			rc = carry_out(&m, &err);
@@ -301,10 +235,9 @@ static int move_cluster(struct cli *c, const struct options_given *g)
 	progress_clear();
 	if (rc == 0 && code == EXIT_OK)
 		print_result(&m, g->value[JSON] != NULL);
-	import_free(m.import);
+	new_server_free(&m.server);
 	identity_free(m.identity);
 	copy_free(&m.copy);
-	secret_wipe(m.code, sizeof(m.code));
 	return rc < 0 ? cli_fail(&err) : code;
 }
 

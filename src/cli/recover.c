@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli/copy.h"
+#include "cli/hand_over.h"
+#include "cli/new_server.h"
 #include "cli/table.h"
 #include "client/recovery.h"
 #include "client/recovery_send.h"
@@ -15,7 +17,7 @@
 #define LOOK_GAP (200 * NS_PER_MS)
 #define LOOKS 25 /* until the daemon has the record */
 
-enum { REMOVE, KEEP_ADMINS, AT, YES, JSON };
+enum { REMOVE, KEEP_ADMINS, AT, SIGNAL_HOST, TOKEN, YES, JSON };
 
 struct run {
 	struct cli *cli;
@@ -28,6 +30,8 @@ struct run {
 	struct entry earlier_read;
 	bool again;
 	struct entry_bytes entry; /* what is sent */
+	struct identity *identity;
+	struct new_server server; /* with --signal-host */
 	struct err err;		  /* how sending it ended */
 };
 
@@ -186,7 +190,9 @@ static uint64_t now_s(const struct run *run)
 
 static int make_entry(struct run *run, const uint8_t next[KEY_LEN], struct err *err)
 {
-	return recovery_make(&run->plan, run->seed, next, NULL,
+	const struct log_server *to = run->given->value[SIGNAL_HOST] ? &run->server.to : NULL;
+
+	return recovery_make(&run->plan, run->seed, next, to,
 			     span_of(run->earlier.data, run->earlier.len), now_s(run), &run->entry,
 			     err);
 }
@@ -327,10 +333,27 @@ static void on_progress(void *ctx, const char *line)
 	progress_show("%s", line);
 }
 
-static int send_entry(struct run *run, struct identity *id, bool fetch, struct err *err)
+/* The server that is to order it: the one in force, or the new one, which has given no token yet. */
+static struct cluster_file server_file(const struct run *run)
 {
-	struct recovery_send_params p = { .cluster = &run->copy.file,
-					  .identity = id,
+	struct cluster_file f = run->copy.file;
+	const struct log_server *to = &run->server.to;
+
+	if (!run->given->value[SIGNAL_HOST])
+		return f;
+	snprintf(f.signal_host, sizeof(f.signal_host), "%s", to->host);
+	f.signal_port = to->port;
+	memcpy(f.signal_cert, to->cert, HASH_LEN);
+	memcpy(f.signal_key, to->key, HASH_LEN);
+	memset(f.node_token, 0, HASH_LEN);
+	return f;
+}
+
+static int send_entry(struct run *run, bool fetch, struct err *err)
+{
+	struct cluster_file file = server_file(run);
+	struct recovery_send_params p = { .cluster = &file,
+					  .identity = run->identity,
 					  .log = run->copy.log,
 					  .entry = span_of(run->entry.data, run->entry.len),
 					  .fetch = fetch };
@@ -373,22 +396,33 @@ static bool daemon_has_it(struct run *run)
 	return has_entry(run);
 }
 
+/* The cluster's file names the new server, and a daemon that is up goes there. */
+static void settle(struct run *run, bool daemon)
+{
+	struct copy now = { .log = NULL };
+	struct err err = { 0 };
+
+	if (copy_open(run->cli, run->copy.cluster, &now, &err) == 0)
+		copy_free(&now);
+	if (daemon && cli_hand_over(run->cli, run->copy.cluster, &err, NULL) == 0)
+		run->copy.connected = true;
+}
+
 static int deliver(struct run *run, struct err *err)
 {
 	struct cli *c = run->cli;
-	struct identity *id = NULL;
-	int rc = store_identity(c->host, &c->store, run->copy.cluster, &id, err);
+	bool moves = run->given->value[SIGNAL_HOST] != NULL, daemon = run->copy.connected;
+	int rc = send_entry(run, moves || !daemon, err);
 
-	if (rc == 0)
-		rc = send_entry(run, id, !run->copy.connected, err);
-	/* The daemon may have stopped, since this node was removed. */
-	if (rc == 0 && !daemon_has_it(run)) {
-		rc = has_entry(run) ? 0 : send_entry(run, id, true, err);
+	/* The daemon may have stopped, since this node was removed; or it asks the old server. */
+	if (rc == 0 && (moves || !daemon_has_it(run))) {
+		rc = has_entry(run) ? 0 : send_entry(run, true, err);
 		run->copy.connected = false;
 	}
 	if (rc == 0 && !run->copy.connected)
 		rc = store_save_log(c->host, &c->store, &run->copy.file, run->copy.log, err);
-	identity_free(id);
+	if (rc == 0 && moves)
+		settle(run, daemon);
 	if (rc == 0 && recovery_drop(c->host, &c->store, run->copy.cluster) < 0)
 		log_warn(host_log(c->host), "%s" STORE_RECOVERY " could not be removed",
 			 run->copy.cluster);
@@ -435,6 +469,30 @@ static int send_again(struct run *run)
 	return EXIT_OK;
 }
 
+/* A new server gets the log before anything is signed: the entry names its order key. */
+static int open_server(struct run *run, struct err *err)
+{
+	struct cli *c = run->cli;
+	const char *host = run->given->value[SIGNAL_HOST], *token = run->given->value[TOKEN];
+	const struct recover *before = &run->earlier_read.recover;
+	int rc = store_identity(c->host, &c->store, run->copy.cluster, &run->identity, err);
+
+	if (rc == 0 && host)
+		rc = new_server_read(c, run->copy.cluster, host, token, &run->server, err);
+	if (rc == 0 && host) {
+		host_note(run->server.host, true);
+		rc = new_server_import(&run->server, run->identity, run->copy.log, err);
+	}
+	if (rc < 0 || !run->again)
+		return rc;
+	if (before->has_server != (host != NULL) ||
+	    (host && memcmp(before->server.order_key, run->server.to.order_key, KEY_LEN) != 0))
+		return err_set(err, -EINVAL,
+			       "the recovery that was begun before goes to another signal server. "
+			       "The code that was printed then makes a new one in its place");
+	return 0;
+}
+
 static int recover_run(struct run *run)
 {
 	struct err err = { 0 };
@@ -442,6 +500,8 @@ static int recover_run(struct run *run)
 
 	if (rc == 0)
 		rc = look_back(run, &err);
+	if (rc == 0)
+		rc = open_server(run, &err);
 	if (rc < 0)
 		return cli_fail(&err);
 	rc = run->again ? send_again(run) : sign_new(run, &err);
@@ -457,16 +517,21 @@ static int recover_run(struct run *run)
 
 static int recover(struct cli *c, const struct options_given *g)
 {
-	struct run *run = calloc(1, sizeof(*run));
+	struct run *run;
 	struct err err = { 0 };
 	int rc;
 
+	if (!g->value[SIGNAL_HOST] != !g->value[TOKEN])
+		return cli_usage("recover", "--signal-host and --token go together");
+	run = calloc(1, sizeof(*run));
 	if (!run)
 		return EXIT_FAILED;
 	run->cli = c;
 	run->given = g;
 	rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &run->copy, &err);
 	rc = rc < 0 ? cli_fail(&err) : recover_run(run);
+	new_server_free(&run->server);
+	identity_free(run->identity);
 	recovery_plan_free(&run->plan);
 	copy_free(&run->copy);
 	secret_wipe(run, sizeof(*run));
@@ -494,6 +559,12 @@ const struct command recover_command = {
 			[AT] = { "at", 0, "RECORD",
 				 "go back to this record of the log and drop what came after it; "
 				 "removals after it are kept (default: the newest)" },
+			[SIGNAL_HOST] = { "signal-host", 0, "HOST[:PORT]",
+					  "take the cluster to this server as well, if the present "
+					  "one is gone" },
+			[TOKEN] = { "token", 0, "TOKEN",
+				    "a setup token of that server; - reads it from standard input, "
+				    "behind the code" },
 			[YES] = { "yes", 0, NULL, "do not ask" },
 			[JSON] = { "json", 0, NULL,
 				   "print a line of JSON for the code, and one at the end" },

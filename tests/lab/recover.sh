@@ -3,14 +3,14 @@
 #
 # The admin's machine is gone: another node recovers the cluster with the code on paper.
 #
-#     signal 10.71.9.2, nas .1.2 (admin), laptop .2.2, desk .3.2, late .4.2, one router
+#     signal 10.71.9.2, second .8.2 (takes over at last), nas .1.2 (admin), laptop .2.2, desk .3.2, late .4.2, one router
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lab/lib.sh
 
 lab_need_root recover
 trap lab_down EXIT
 lab_up
-for m in signal:9 nas:1 laptop:2 desk:3 late:4; do machine "${m%:*}" "${m#*:}"; done
+for m in signal:9 second:8 nas:1 laptop:2 desk:3 late:4; do machine "${m%:*}" "${m#*:}"; done
 config_of() { echo "$WORK/$1/home/.config/mlsh/clusters"; }
 roles() { # machine
 	on "$1" mlsh nodes homelab --json | python3 -c 'import json, sys
@@ -84,8 +84,23 @@ must "two nodes are removed by a recovery" recover_to "$WORK/laptop/fourth.json"
 fifth=$(code_in "$WORK/laptop/fourth.json")
 check "it is gone" wait_until 10 roles_are nas "laptop:admin,nas:node"
 check "and knows" wait_until 20 status_holds desk homelab "c['state'] == 'stopped'"
-must "a removed machine recovers, too" recover desk "$fifth" --yes --remove laptop
+must "a removed machine recovers, too" recover_to "$WORK/desk/fifth.json" desk "$fifth" --yes --json --remove laptop
+sixth=$(code_in "$WORK/desk/fifth.json")
 check "and is the admin" wait_until 20 roles_are nas "desk:admin,nas:node"
 must "it connects again" on desk mlsh connect homelab
+check "desk and nas reach each other" wait_until 20 pings desk 100.64.0.1
+
+# --- the server is gone for good ---
+stop "$SIGNAL_PID" KILL
+on_bg second signal.log env MLSH_SIGNAL_DB="$WORK/second/signal.db" mlsh-signal
+must "another server starts" wait_until 10 listens second :4433
+token=$(on second env MLSH_SIGNAL_DB="$WORK/second/signal.db" mlsh-signal token 2>/dev/null | grep -oE '[A-Z0-9-]{14}@[0-9a-f]{64}')
+at_second() { status_holds "$1" homelab "c['state'] == 'connected' and c['signal']['host'].startswith('${MACHINE_IP[second]}')"; }
+check_fails "a host without a token is not enough" 2 "go together" recover desk "$sixth" --yes --signal-host "${MACHINE_IP[second]}"
+must "the code takes the cluster to it" recover_to "$WORK/desk/sixth.json" desk "$sixth" --yes --json \
+	--signal-host "${MACHINE_IP[second]}" --token "$token"
+check "its node is there" wait_until 20 at_second desk
+check "the other hears it from its peer, and follows" wait_until 40 at_second nas
+check "the cluster file names the new server" grep -q "${MACHINE_IP[second]}" "$(config_of desk)/homelab.toml"
 check "late stays out" eval '! roles desk | has late'
 exit "$LAB_FAILED"
