@@ -70,8 +70,13 @@ static int leave_cluster(struct governing *g, const struct options_given *o, str
 		if (governing_submit(g, make, NULL, &r, err) < 0)
 			return cli_fail(err);
 	}
-	if (!self)
+	if (!self) {
+		err_set(err, -ENOENT,
+			"by its log this machine is not a member of %s (a recovery dropped it): "
+			"`mlsh forget %s` removes what is left here",
+			g->copy.cluster, g->copy.cluster);
 		return cli_fail(err);
+	}
 	print(g, &r, o->value[JSON] != NULL);
 	return EXIT_OK;
 }

@@ -20,7 +20,6 @@ struct moving {
 	struct new_server server;
 	uint64_t seq;	/* of the record */
 	bool was_there; /* the log named that server before */
-	bool brought;	/* the new server has the record */
 };
 
 /* --- what is asked for ------------------------------------------------------------------------ */
@@ -139,10 +138,8 @@ static int have_ordered(struct moving *m, struct err *err)
 
 static void on_push(void *ctx, const struct signal_reply *reply)
 {
-	struct moving *m = ctx;
-
-	m->brought = reply->refusal == REFUSAL_NONE;
-	loop_stop(m->cli->host);
+	(void)reply; /* if it is refused, a node that follows brings the record */
+	loop_stop(((struct moving *)ctx)->cli->host);
 }
 
 static void on_lost(void *ctx, const struct err *err)
@@ -164,7 +161,7 @@ static void bring(struct moving *m)
 		if (push->entries.n > 0 &&
 		    rpc_request(import_rpc(m->server.import, on_lost), push, on_push, m) == 0 &&
 		    loop_run(m->cli->host) < 0)
-			m->brought = false;
+			log_warn(host_log(m->cli->host), "the event loop failed");
 	}
 	copy_free(&now);
 	free(push);

@@ -47,7 +47,9 @@ static int read_code(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)
 
 	if (terminal) {
 		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
+		/* ^C would leave the terminal like this: it ends the line instead */
+		hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+		hidden.c_cc[VEOL] = 3;
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	}
 	rc = cli_read_secret("recovery code", "-", typed, sizeof(typed), err);
@@ -333,7 +335,7 @@ static void on_progress(void *ctx, const char *line)
 	progress_show("%s", line);
 }
 
-/* The server that is to order it: the one in force, or the new one, which has given no token yet. */
+/* The server that is to order it: that in force, or the new one, which has given no token yet. */
 static struct cluster_file server_file(const struct run *run)
 {
 	struct cluster_file f = run->copy.file;

@@ -134,7 +134,7 @@ static int turn(struct cli *c, struct governing *g, struct governed *ret, struct
 	if (rc == 0)
 		rc = governing_submit(g, make, next, ret, err);
 	identity_free(next);
-	return rc < 0 ? rc : put_in_place(c, &g->copy, err);
+	return rc;
 }
 
 static void print_text(const struct copy *p, const struct result *r)
@@ -154,15 +154,20 @@ static void print_text(const struct copy *p, const struct result *r)
 			   r->removals == 1 ? "was" : "were");
 }
 
+static void note_lost(const struct result *r)
+{
+	if (r->lost)
+		cli_note("%zu removal%s that waited for the server ended with the key of before: "
+			 "`mlsh status` shows who is in, `mlsh remove` removes again",
+			 r->lost, r->lost == 1 ? "" : "s");
+}
+
 static void print(const struct governing *g, const struct governed *done, const struct result *r,
 		  bool json)
 {
 	struct json_object *o;
 
-	if (r->lost)
-		cli_note("%zu removal%s that waited for the server ended with the key of before: "
-			 "`mlsh status` shows who is in, `mlsh remove` removes again",
-			 r->lost, r->lost == 1 ? "" : "s");
+	note_lost(r);
 	if (!json) {
 		print_text(&g->copy, r);
 		return;
@@ -188,9 +193,17 @@ static int rotate(struct cli *c, const struct options_given *o)
 		rc = turn(c, &g, &done, &err);
 	}
 	if (rc == 0) {
+		/* what ended with the old key, also where the new one cannot be put in place yet */
+		rc = put_in_place(c, &g.copy, &err);
 		drop_invites(c, &g.copy, &r);
-		sign_again(c, g.copy.cluster, &waiting, &r);
-		print(&g, &done, &r, o->value[JSON] != NULL);
+		if (rc == 0)
+			sign_again(c, g.copy.cluster, &waiting, &r);
+		else
+			r.lost = waiting.n;
+		if (rc == 0)
+			print(&g, &done, &r, o->value[JSON] != NULL);
+		else
+			note_lost(&r);
 	}
 	governing_close(&g);
 	return rc < 0 ? cli_fail(&err) : EXIT_OK;

@@ -249,6 +249,12 @@ int recovery_load(struct host *h, const struct store *s, const char *cluster,
 	r = file_read_private(h, path, FILE_MAX, err, &bytes);
 	if (r < 0)
 		return r;
+	if (cbor_file_version(span_of(bytes.data, bytes.len)) > FILE_VERSION) {
+		r = err_set(err, -EPROTONOSUPPORT,
+			    "%s was written by a newer mlsh: upgrade this one", path);
+		buf_free(&bytes);
+		return r;
+	}
 	reader = cbor_reader_of(span_of(bytes.data, bytes.len));
 	cbor_get_array(&reader, 2);
 	if (cbor_get_uint(&reader, UINT32_MAX) != FILE_VERSION)

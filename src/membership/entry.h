@@ -176,7 +176,6 @@ const char *entry_type_name(unsigned type);
 struct signer {
 	const struct identity *identity;
 	const uint8_t *seed; /* SIGN_SEED_LEN bytes */
-	const uint8_t *made; /* or a signature that was made elsewhere, SIG_LEN bytes */
 };
 
 /*
@@ -188,10 +187,6 @@ struct signer {
 int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
 	       const struct signer *author, const struct signer *consent, struct entry_bytes *ret,
 	       struct err *err) MUST_CHECK;
-/* The second signature of an entry that another machine will make: over the payload of `e`. */
-int entry_consent(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
-		  const struct signer *consent, uint8_t ret_sig[SIG_LEN], struct err *err)
-	MUST_CHECK;
 
 int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
 		 struct entry_bytes *ret, struct err *err) MUST_CHECK;

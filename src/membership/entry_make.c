@@ -17,9 +17,7 @@ static int sign_one(const struct signer *s, const char *purpose, const uint8_t *
 {
 	int r = 0;
 
-	if (s->made)
-		memcpy(ret, s->made, SIG_LEN);
-	else if (s->identity)
+	if (s->identity)
 		r = identity_sign(s->identity, purpose, cluster_id, payload, ret);
 	else
 		r = seed_sign(s->seed, purpose, cluster_id, payload, ret);
@@ -78,16 +76,6 @@ int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
 	memcpy(ret->data, made.data, made.len);
 	ret->len = made.len;
 	return 0;
-}
-
-int entry_consent(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
-		  const struct signer *consent, uint8_t ret_sig[SIG_LEN], struct err *err)
-{
-	uint8_t buf[ENTRY_MAX_BYTES];
-	struct span payload;
-	int r = payload_make(e, buf, &payload, err);
-
-	return r < 0 ? r : sign_one(consent, SIGN_CONSENT, cluster_id, payload, ret_sig, err);
 }
 
 int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,

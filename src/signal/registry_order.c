@@ -72,12 +72,6 @@ static int store_staged(struct registry *r, struct cluster *c, uint64_t first, u
 }
 
 /* The addresses that records from `first` on gave, which another server may have chosen. */
-/* Does this server order the cluster? What another one gave is not ours to note. */
-static bool is_ours(const struct registry *r, const struct cluster *c)
-{
-	return memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) == 0;
-}
-
 static int store_addresses(struct registry *r, const struct cluster *c, uint64_t first,
 			   struct err *err)
 {
@@ -210,7 +204,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	mlog_take(log, records, ok, &take);
 	if (take.added > 0) {
 		y = store_staged(r, c, take.first, count, err);
-		if (y == 0 && is_ours(r, c))
+		if (y == 0 && registry_standing(r, c) == STANDING_OURS)
 			y = store_addresses(r, c, take.first, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);
