@@ -61,7 +61,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 	a = raw_member(founder, "laptop");
 
 	i = raw_invite(founder);
-	*(uint8_t *)memmem(i.bytes, i.len, g.cert, HASH_LEN) ^= 1;
+	*(uint8_t *)memmem(i.bytes, i.len, i.inv.signal_key, HASH_LEN) ^= 1;
 	ck_assert_int_eq(asked(&i), REFUSAL_TAMPERED);
 	i = raw_invite(founder);
 	i.sig[0] ^= 1;

@@ -34,7 +34,9 @@ static enum refusal ask_unknown(struct raw *r, uint16_t type, struct signal_repl
 
 START_TEST(unknown_requests_are_refused_and_the_connection_goes_on)
 {
-	static const uint8_t small[] = { 0, 0, 0, 2, 0x81, 0x0e }, none[] = { 0, 0, 0, 2, 0x81, 0 };
+	/* the next type that will be given, in the form of small numbers */
+	static const uint8_t small[] = { 0, 0, 0, 2, 0x81, SIGNAL_REQUEST_TYPES };
+	static const uint8_t none[] = { 0, 0, 0, 2, 0x81, 0 };
 	struct signal_reply reply;
 	struct raw *r;
 
