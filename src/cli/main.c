@@ -12,8 +12,8 @@ static const struct command *const commands[] = {
 	&setup_command,	 &invite_command,  &adopt_command,  &connect_command, &disconnect_command,
 	&status_command, &nodes_command,   &ping_command,   &why_command,     &netcheck_command,
 	&forget_command, &invites_command, &log_command,    &recover_command, &remove_command,
-	&leave_command,	 &promote_command, &demote_command, &rename_command,  &cancel_command,
-	&rotate_command, &move_command,
+	&leave_command,	 &promote_command, &demote_command, &rename_command,  &renew_command,
+	&cancel_command, &rotate_command,  &move_command,
 };
 
 static void print_help(FILE *f)

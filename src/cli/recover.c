@@ -3,10 +3,11 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
+#include "cli/code.h"
 #include "cli/copy.h"
+#include "cli/governing.h"
 #include "cli/hand_over.h"
 #include "cli/new_server.h"
 #include "cli/table.h"
@@ -34,51 +35,6 @@ struct run {
 	struct new_server server; /* with --signal-host */
 	struct err err;		  /* how sending it ended */
 };
-
-/* --- the code --------------------------------------------------------------------------------- */
-
-/* One line of standard input, not shown if that is a terminal. */
-static int read_code(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)
-{
-	struct termios shown, hidden;
-	bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
-	char typed[2 * RECOVERY_CODE_TEXT_MAX];
-	int rc;
-
-	if (terminal) {
-		hidden = shown;
-		/* ^C would leave the terminal like this: it ends the line instead */
-		hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-		hidden.c_cc[VEOL] = 3;
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	}
-	rc = cli_read_secret("recovery code", "-", typed, sizeof(typed), err);
-	if (terminal) {
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		fputc('\n', stderr);
-	}
-	if (rc == 0 && recovery_code_normalise(typed, out) < 0)
-		rc = err_set(err, -EINVAL,
-			     "this is no recovery code: it has seven groups of four letters and "
-			     "digits, joined by '-'");
-	secret_wipe(typed, sizeof(typed));
-	return rc;
-}
-
-static int take_code(struct run *run, struct err *err)
-{
-	char code[RECOVERY_CODE_TEXT_MAX];
-	int rc = read_code(code, err);
-
-	if (rc < 0)
-		return rc;
-	rc = recovery_code_seed(code, mlog_genesis(run->copy.log)->random, run->seed);
-	if (rc == 0)
-		rc = seed_public(run->seed, run->key);
-	secret_wipe(code, sizeof(code));
-	return rc < 0 ? err_set(err, rc, "the recovery code needs 64 MiB of memory for a moment")
-		      : 0;
-}
 
 /* --- an attempt of before --------------------------------------------------------------------- */
 
@@ -263,32 +219,6 @@ static void say_plan(const struct run *run)
 		cli_note("Removed: %s.", names);
 }
 
-static void print_object(struct json_object *o)
-{
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	(void)fflush(stdout);
-	json_object_put(o);
-}
-
-/* Returns false if it could not be printed: then nothing may be sent. */
-static bool print_code(const struct run *run)
-{
-	struct json_object *o;
-
-	if (!run->given->value[JSON]) {
-		printf("New recovery code (shown only now; keep it on paper in place of the old "
-		       "one):\n\n    %s\n\n",
-		       run->next_code);
-	} else {
-		o = json_object_new_object();
-		json_object_object_add(o, "state", json_object_new_string("code"));
-		json_object_object_add(o, "cluster", json_object_new_string(run->copy.cluster));
-		json_object_object_add(o, "recovery_code", json_object_new_string(run->next_code));
-		print_object(o);
-	}
-	return fflush(stdout) == 0;
-}
-
 static int say_done(const struct run *run)
 {
 	struct record r;
@@ -314,7 +244,7 @@ static int say_done(const struct run *run)
 			       json_object_new_uint64(mlog_get(run->copy.log, seq, &r, &e) == 0
 							      ? r.order.generation
 							      : 0));
-	print_object(o);
+	json_print(o);
 	return EXIT_OK;
 }
 
@@ -448,7 +378,7 @@ static int sign_new(struct run *run, struct err *err)
 	say_plan(run);
 	if (!run->given->value[YES] && !isatty(STDIN_FILENO))
 		return cli_confirm("recover", false, "");
-	if (!print_code(run)) {
+	if (!code_print(run->copy.cluster, run->next_code, run->given->value[JSON] != NULL)) {
 		cli_complain("the new recovery code could not be printed; nothing was sent");
 		return EXIT_FAILED;
 	}
@@ -498,7 +428,7 @@ static int open_server(struct run *run, struct err *err)
 static int recover_run(struct run *run)
 {
 	struct err err = { 0 };
-	int rc = take_code(run, &err);
+	int rc = code_read(mlog_genesis(run->copy.log)->random, run->seed, run->key, &err);
 
 	if (rc == 0)
 		rc = look_back(run, &err);

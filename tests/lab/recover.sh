@@ -102,5 +102,14 @@ must "the code takes the cluster to it" recover_to "$WORK/desk/sixth.json" desk 
 check "its node is there" wait_until 20 at_second desk
 check "the other hears it from its peer, and follows" wait_until 40 at_second nas
 check "the cluster file names the new server" grep -q "${MACHINE_IP[second]}" "$(config_of desk)/homelab.toml"
+# --- a paper that others have seen ---
+seventh=$(code_in "$WORK/desk/sixth.json")
+renew() { on desk mlsh renew homelab "${@:2}" <<<"$1"; }
+check_fails "the code that was used renews nothing" 1 "in force" renew "$sixth" --yes
+must "mlsh renew" eval 'renew "$seventh" --yes --json >"$WORK/desk/renew.json"'
+eighth=$(code_in "$WORK/desk/renew.json")
+check "its JSON is as documented" eval 'tail -n 1 "$WORK/desk/renew.json" | tests/lab/json_documented renew'
+check "the old paper is worth nothing" eval '! recover desk "$seventh" --yes 2>&1 >/dev/null | has "recovered"'
+must "the new one recovers" recover desk "$eighth" --yes
 check "late stays out" eval '! roles desk | has late'
 exit "$LAB_FAILED"

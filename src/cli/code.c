@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Asks for a recovery code, and prints the next one before anything is sent. */
+#include "cli/code.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/governing.h"
+
+/* One line of standard input, not shown if that is a terminal. */
+static int read_line(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)
+{
+	struct termios shown, hidden;
+	bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+	char typed[2 * RECOVERY_CODE_TEXT_MAX];
+	int rc;
+
+	if (terminal) {
+		hidden = shown;
+		/* ^C would leave the terminal like this: it ends the line instead */
+		hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+		hidden.c_cc[VEOL] = 3;
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	}
+	rc = cli_read_secret("recovery code", "-", typed, sizeof(typed), err);
+	if (terminal) {
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+		fputc('\n', stderr);
+	}
+	if (rc == 0 && recovery_code_normalise(typed, out) < 0)
+		rc = err_set(err, -EINVAL,
+			     "this is no recovery code: it has seven groups of four letters and "
+			     "digits, joined by '-'");
+	secret_wipe(typed, sizeof(typed));
+	return rc;
+}
+
+int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t ret_key[KEY_LEN],
+	      struct err *err)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	int rc = read_line(code, err);
+
+	if (rc < 0)
+		return rc;
+	rc = recovery_code_seed(code, salt, ret_seed);
+	if (rc == 0)
+		rc = seed_public(ret_seed, ret_key);
+	secret_wipe(code, sizeof(code));
+	return rc < 0 ? err_set(err, rc, "the recovery code needs 64 MiB of memory for a moment")
+		      : 0;
+}
+
+bool code_print(const char *cluster, const char *code, bool json)
+{
+	struct json_object *o;
+
+	if (!json) {
+		printf("New recovery code (shown only now; keep it on paper in place of the old "
+		       "one):\n\n    %s\n\n",
+		       code);
+		return fflush(stdout) == 0;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "state", json_object_new_string("code"));
+	json_object_object_add(o, "cluster", json_object_new_string(cluster));
+	json_object_object_add(o, "recovery_code", json_object_new_string(code));
+	json_print(o);
+	return fflush(stdout) == 0;
+}
