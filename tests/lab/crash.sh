@@ -134,12 +134,12 @@ cp "$WORK/signal/kept.db" "$WORK/signal/forged.db"
 python3 - "$WORK/signal/forged.db" <<-'E'
 	import sqlite3, sys
 	d = sqlite3.connect(sys.argv[1])
-	forged = bytearray(d.execute("SELECT bytes FROM entry WHERE seq = 1").fetchone()[0])
-	forged[-1] ^= 1
-	d.execute("UPDATE entry SET bytes = ? WHERE seq = 1", (bytes(forged),))
+	forged = bytearray(d.execute("SELECT bytes FROM record WHERE seq = 1").fetchone()[0])
+	forged[-70] ^= 1  # before the receipt: in the entry's last signature
+	d.execute("UPDATE record SET bytes = ? WHERE seq = 1", (bytes(forged),))
 	d.commit()
 E
-check_fails "nor one with a forged log, which is named" 1 "the log of cluster homelab cannot be read: .*signature" operator restore "$WORK/signal/forged.db"
+check_fails "nor one with a forged log, which is named" 1 "the log of cluster homelab cannot be read: .*(signature|follow)" operator restore "$WORK/signal/forged.db"
 check "nor is anything else changed" eval 'operator nodes homelab | has n9'
 check "a backup of the stopped server" eval 'operator backup --force "$WORK/signal/kept.db" && server_start'
 check "another node joins" adopt n10 "$later"

@@ -51,7 +51,7 @@ class Daemon:
     def ask(self, verb, cluster=""):
         name = cluster.encode()
         assert len(name) < 24 and verb < 24 and self.version < 24
-        request = bytes([0x8A, self.version, verb, 0x60 + len(name)]) + name + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4\x80"
+        request = bytes([0x8C, self.version, verb, 0x60 + len(name)]) + name + b"\x50" + bytes(16) + b"\x00\xf4\x60\x00\x00\xf4\x80\x40"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
             s.settimeout(5)
             s.connect(self.path)
