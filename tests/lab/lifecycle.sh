@@ -519,6 +519,7 @@ check "the key is another one" eval '[ "$(sha256sum <"$(config_of laptop)/identi
 check "the node is the same" eval '[ "$(id_of laptop)" = "$old_id" ]'
 for m in nas desk; do check "$m reaches it again" wait_until 10 pings $m 100.64.0.2; done
 url=$(invite_url nas homelab)
+# shellcheck disable=SC2034 # in an eval
 id=$(on nas mlsh invites --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["invites"][-1]["id"])')
 check "an invite is cancelled" eval 'on nas mlsh cancel "$id" --json | tests/lab/json_documented cancel'
 check "twice is no error" eval 'on nas mlsh cancel "$id" | has "was cancelled already"'

@@ -106,10 +106,11 @@ check "the cluster file names the new server" grep -q "${MACHINE_IP[second]}" "$
 seventh=$(code_in "$WORK/desk/sixth.json")
 renew() { on desk mlsh renew homelab "${@:2}" <<<"$1"; }
 check_fails "the code that was used renews nothing" 1 "in force" renew "$sixth" --yes
-must "mlsh renew" eval 'renew "$seventh" --yes --json >"$WORK/desk/renew.json"'
+renew_to() { renew "${@:2}" >"$1"; } # file, code, extra arguments
+must "mlsh renew" renew_to "$WORK/desk/renew.json" "$seventh" --yes --json
 eighth=$(code_in "$WORK/desk/renew.json")
 check "its JSON is as documented" eval 'tail -n 1 "$WORK/desk/renew.json" | tests/lab/json_documented renew'
-check "the old paper is worth nothing" eval '! recover desk "$seventh" --yes 2>&1 >/dev/null | has "recovered"'
+check_fails "the old paper is worth nothing" 1 "not the one" recover desk "$seventh" --yes
 must "the new one recovers" recover desk "$eighth" --yes
 check "late stays out" eval '! roles desk | has late'
 exit "$LAB_FAILED"

@@ -60,6 +60,17 @@ if ! unpack "$root" $packages >"$WORK/unpack.log" 2>&1 || ! [ -x "$resolved" ] |
 	echo "skip - systemd-resolved: its packages could not be downloaded ($(tail -n 1 "$WORK/unpack.log"))"
 	exit $LAB_FAILED
 fi
+# polkit with the rules of this project and those of systemd-resolved's package, and nothing of this machine's.
+# It is there before the bus starts, which reads at its start who may have polkit's name.
+polkit_unpack() {
+	local glib=libglib2.0-0
+	apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && glib+=t64
+	unpack "$polkit" polkitd libpolkit-gobject-1-0 libpolkit-agent-1-0 libduktape207 $glib &&
+		usable "$polkit" "$polkit/usr/lib/polkit-1/polkitd"
+}
+polkit_unpacked=false
+polkit_unpack >"$WORK/polkit.log" 2>&1 && polkit_unpacked=true
+polkit_there() { $polkit_unpacked && on nas mount -t overlay overlay -o "lowerdir=$WORK/share:/usr/share" /usr/share; }
 cat >"$WORK/nas/bus.conf" <<XML
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -91,14 +102,6 @@ bus_start() {
 	on_bg nas bus.log env LD_LIBRARY_PATH="$(libraries)" "$bus" --config-file="$WORK/nas/bus.conf" --nofork
 	BUS_PID=$BG
 	wait_until 5 test -S "$WORK/nas/run/dbus/system_bus_socket"
-}
-# polkit with the rules of this project and those of systemd-resolved's package, and nothing of this machine's.
-polkit_there() {
-	local glib=libglib2.0-0
-	apt-cache show libglib2.0-0t64 >/dev/null 2>&1 && glib+=t64
-	unpack "$polkit" polkitd libpolkit-gobject-1-0 libpolkit-agent-1-0 libduktape207 $glib &&
-		usable "$polkit" "$polkit/usr/lib/polkit-1/polkitd" &&
-		on nas mount -t overlay overlay -o "lowerdir=$WORK/share:/usr/share" /usr/share
 }
 polkit_start() {
 	rm -f "$WORK/nas/polkit.log"
@@ -148,7 +151,7 @@ must "systemd-resolved" resolved_start
 reconnect() { on nas mlsh disconnect homelab >/dev/null; on nas mlsh connect homelab; }
 must "connected again" reconnect
 has_polkit=false
-if polkit_there >"$WORK/polkit.log" 2>&1; then
+if polkit_there >>"$WORK/polkit.log" 2>&1; then
 	has_polkit=true
 	check "mlshtund is not root" is_daemon_user "${DAEMON_PID[nas]}"
 	check "without polkit the zone is refused" wait_until 10 dns_is refused
