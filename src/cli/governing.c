@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cli/table.h"
+#include "cli/waiting.h"
 #include "client/order.h"
 #include "os/loop.h"
 
@@ -77,7 +78,7 @@ struct alone {
 	void *make_ctx;
 	struct entry_bytes entry; /* the last that was made */
 	bool so_already, done;
-	int code; /* 0: it is in the log */
+	int code; /* why it failed; 0 for an entry that is in the log */
 	struct err *err;
 };
 
@@ -216,44 +217,24 @@ void json_print(struct json_object *o)
 	json_object_put(o);
 }
 
-/* The daemon's status of the cluster; NULL if it does not have it. */
-static struct json_object *status_of(struct cli *c, const char *cluster)
+struct note {
+	const struct governing *governing;
+	const struct id_list *authors;
+};
+
+static void note_waiting(void *ctx, const struct member *removed, const struct member *by)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
-	struct json_object *o = NULL;
-	struct err ignored = { 0 };
+	const struct note *n = ctx;
 
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (daemon_call(c, &r, &ignored, &reply) == 0 && daemon_reply_check(&reply, &ignored) == 0)
-		o = json_tokener_parse((const char *)reply.data);
-	daemon_reply_free(&reply);
-	return o;
-}
-
-static void note_waiting(const struct governing *g, struct json_object *one,
-			 const struct id_list *authors)
-{
-	const struct member *by = roster_by_name(mlog_roster(g->copy.log), span_str(js(one, "by")),
-						 ROSTER_CURRENT);
-	const char *name = js(one, "name");
-
-	if (by && id_list_has(authors, &by->id))
+	if (by && id_list_has(n->authors, &by->id))
 		cli_note("The removal of %s by %s waits for the server, and ends with this. To "
 			 "keep it: mlsh remove %s.%s",
-			 name, by->name, name, g->copy.cluster);
+			 removed->name, by->name, removed->name, n->governing->copy.cluster);
 }
 
 void governed_note_waiting(const struct governing *g, const struct id_list *authors)
 {
-	struct json_object *status = status_of(g->cli, g->copy.cluster), *list, *waiting;
+	struct note n = { g, authors };
 
-	list = json_object_object_get(status, "clusters");
-	waiting = list && json_object_array_length(list) == 1
-			  ? json_object_object_get(json_object_array_get_idx(list, 0),
-						   "removals_waiting")
-			  : NULL;
-	for (size_t i = 0; waiting && i < json_object_array_length(waiting); i++)
-		note_waiting(g, json_object_array_get_idx(waiting, i), authors);
-	json_object_put(status);
+	waiting_each(g->cli, &g->copy, note_waiting, &n);
 }

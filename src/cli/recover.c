@@ -11,6 +11,7 @@
 #include "cli/hand_over.h"
 #include "cli/new_server.h"
 #include "cli/table.h"
+#include "cli/waiting.h"
 #include "client/recovery.h"
 #include "client/recovery_send.h"
 #include "os/loop.h"
@@ -81,43 +82,13 @@ static int look_back(struct run *run, struct err *err)
 
 /* --- what is to be done ----------------------------------------------------------------------- */
 
-static void add_waiting(struct run *run, struct json_object *removals, struct id_list *ret)
+static void add_waiting(void *ctx, const struct member *removed, const struct member *by)
 {
-	size_t n = removals ? json_object_array_length(removals) : 0;
+	struct id_list *ids = ctx;
 
-	for (size_t i = 0; i < n && ret->n < REMOVE_IDS_MAX; i++) {
-		struct json_object *name = NULL;
-		const struct member *m;
-
-		json_object_object_get_ex(json_object_array_get_idx(removals, i), "name", &name);
-		m = roster_by_name(mlog_roster(run->copy.log),
-				   span_str(name ? json_object_get_string(name) : ""),
-				   ROSTER_CURRENT);
-		if (m)
-			ret->id[ret->n++] = m->id;
-	}
-	id_list_sort(ret);
-}
-
-/* Whom removals without order remove, as the daemon holds them. */
-static void find_waiting(struct run *run, struct id_list *ret)
-{
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
-	struct json_object *status, *list = NULL, *removals = NULL;
-	struct err err;
-
-	snprintf(r.cluster, sizeof(r.cluster), "%s", run->copy.cluster);
-	if (!run->copy.connected || daemon_call(run->cli, &r, &err, &reply) < 0)
-		return;
-	status = json_tokener_parse((const char *)reply.data);
-	if (json_object_object_get_ex(status, "clusters", &list) &&
-	    json_object_array_length(list) == 1 &&
-	    json_object_object_get_ex(json_object_array_get_idx(list, 0), "removals_waiting",
-				      &removals))
-		add_waiting(run, removals, ret);
-	json_object_put(status);
-	daemon_reply_free(&reply);
+	(void)by;
+	if (ids->n < REMOVE_IDS_MAX)
+		ids->id[ids->n++] = removed->id;
 }
 
 static int parse_at(const struct run *run, uint64_t *ret, struct err *err)
@@ -165,7 +136,8 @@ static int make_plan(struct run *run, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	find_waiting(run, &w.waiting);
+	waiting_each(run->cli, &run->copy, add_waiting, &w.waiting);
+	id_list_sort(&w.waiting);
 	rc = recovery_plan(run->cli->host, &w, &run->plan, err);
 	/* Would it be accepted? Nothing is printed, let alone kept, if it would not. */
 	return rc < 0 ? rc : make_entry(run, run->key, err);

@@ -7,6 +7,7 @@
 #include "cli/hand_over.h"
 #include "cli/notes.h"
 #include "cli/table.h"
+#include "cli/waiting.h"
 #include "client/rotation.h"
 
 enum { JSON };
@@ -39,43 +40,18 @@ static void drop_invites(struct cli *c, const struct copy *p, struct result *ret
 	invite_book_free(&b);
 }
 
-/* The daemon's status of the cluster; NULL if it does not have it. */
-static struct json_object *status_of(struct cli *c, const char *cluster)
+struct own_removals {
+	struct node_id self;
+	struct id_list ids;
+};
+
+/* Such a removal ends with the key that signed it. */
+static void add_own(void *ctx, const struct member *removed, const struct member *by)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
-	struct json_object *o = NULL;
-	struct err ignored = { 0 };
+	struct own_removals *own = ctx;
 
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (daemon_call(c, &r, &ignored, &reply) == 0 && daemon_reply_check(&reply, &ignored) == 0)
-		o = json_tokener_parse((const char *)reply.data);
-	daemon_reply_free(&reply);
-	return o;
-}
-
-/* Whom this node has removed without order: such a removal ends with the key that signed it. */
-static void waiting_removals(struct cli *c, const struct copy *p, struct id_list *ret)
-{
-	struct json_object *status = status_of(c, p->cluster), *list, *waiting;
-	const struct roster *roster = mlog_roster(p->log);
-	const struct member *self = roster_by_id(roster, &p->file.node_id, ROSTER_ALL);
-
-	list = json_object_object_get(status, "clusters");
-	waiting = list && json_object_array_length(list) == 1
-			  ? json_object_object_get(json_object_array_get_idx(list, 0),
-						   "removals_waiting")
-			  : NULL;
-	for (size_t i = 0; waiting && i < json_object_array_length(waiting); i++) {
-		struct json_object *one = json_object_array_get_idx(waiting, i);
-		const struct member *m = roster_by_name(roster, span_str(js(one, "name")),
-							ROSTER_CURRENT);
-
-		if (m && self && strcmp(js(one, "by"), self->name) == 0 && ret->n < REMOVE_IDS_MAX)
-			ret->id[ret->n++] = m->id;
-	}
-	json_object_put(status);
-	id_list_sort(ret);
+	if (by && node_id_equal(&by->id, &own->self) && own->ids.n < REMOVE_IDS_MAX)
+		own->ids.id[own->ids.n++] = removed->id;
 }
 
 static int make_removal(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
@@ -182,14 +158,16 @@ static void print(const struct governing *g, const struct governed *done, const 
 static int rotate(struct cli *c, const struct options_given *o)
 {
 	struct governing g = { .cli = c };
-	struct id_list waiting = { .n = 0 };
+	struct own_removals own = { .ids = { .n = 0 } };
 	struct governed done = { .changed = false };
 	struct result r = { .invites = 0 };
 	struct err err = { 0 };
 	int rc = governing_open(c, o->n_args ? o->arg[0] : NULL, &g, &err);
 
 	if (rc == 0) {
-		waiting_removals(c, &g.copy, &waiting);
+		own.self = g.copy.file.node_id;
+		waiting_each(c, &g.copy, add_own, &own);
+		id_list_sort(&own.ids);
 		rc = turn(c, &g, &done, &err);
 	}
 	if (rc == 0) {
@@ -197,9 +175,9 @@ static int rotate(struct cli *c, const struct options_given *o)
 		rc = put_in_place(c, &g.copy, &err);
 		drop_invites(c, &g.copy, &r);
 		if (rc == 0)
-			sign_again(c, g.copy.cluster, &waiting, &r);
+			sign_again(c, g.copy.cluster, &own.ids, &r);
 		else
-			r.lost = waiting.n;
+			r.lost = own.ids.n;
 		if (rc == 0)
 			print(&g, &done, &r, o->value[JSON] != NULL);
 		else

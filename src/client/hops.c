@@ -68,7 +68,7 @@ static bool is_normal(const struct place *p)
 	       strcmp(host, p->host) == 0;
 }
 
-/* Why nobody should dial this place; NULL: there is nothing against it. */
+/* Says why a node should not dial this place. Returns NULL if it may. */
 static const char *fault_of(const struct place *p, const char *zone)
 {
 	enum host_reach reach;

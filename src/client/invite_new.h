@@ -15,7 +15,7 @@ struct invite_params {
 	uint64_t ttl_s;
 	enum member_role role; /* what the sponsor means the new node to become */
 	const char *node_name; /* the only name it admits; NULL or "": any */
-	/* A member, or a former one, whose name and address the new node takes; NULL: it is new. */
+	/* The member, current or former, whose place the new node takes. NULL for a new one. */
 	const char *replace;
 	uint64_t now_s; /* seconds since 1970 */
 };

@@ -44,7 +44,7 @@ int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[
 		    const uint8_t *verified, struct log_read *ret, struct err *err) MUST_CHECK;
 /*
  * The same for bytes of somebody else's. What `known` has, too, is not verified again, and of such
- * records the receipts are those of `known`, which was verified; NULL: there is no such log.
+ * records the receipts are those of `known`, which was verified. `known` may be NULL.
  */
 int log_file_decode_known(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
 			  const struct mlog *known, struct log_read *ret, struct err *err)

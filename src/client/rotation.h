@@ -14,8 +14,8 @@ bool rotation_begun(struct host *h, const struct store *s, const char *cluster);
 int rotation_next(struct host *h, const struct store *s, const char *cluster, struct identity **ret,
 		  struct err *err) MUST_CHECK;
 /*
- * Puts the next key in place of the one before, if it is the key in force of a member by `l`. 1: it
- * is in place now; 0: nothing was begun, or its entry is not in the log.
+ * Puts the next key in place of the one before, if it is the key in force of a member by `l`.
+ * Returns 1 if it is in place now, 0 if nothing was begun or the log lacks its entry.
  */
 int rotation_settle(struct host *h, const struct store *s, const char *cluster,
 		    const struct mlog *l, struct err *err) MUST_CHECK;

@@ -76,7 +76,7 @@ struct session_status {
 	uint64_t features;	      /* the server's bits in its last hello */
 	bool spare;		      /* from a port of its own: no relay */
 	char group[32];		      /* key exchange */
-	struct err last_err;	      /* why the last attempt failed, or a fork; code 0: none */
+	struct err last_err; /* why the last attempt failed, or a fork; code 0 before any */
 };
 
 /*

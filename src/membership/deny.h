@@ -26,10 +26,10 @@ struct denials *denials_new(void); /* empty; NULL: no memory */
 void denials_free(struct denials *d);
 
 /*
- * Takes the bytes of a remove entry. 1: it is held now and denies somebody; 0: it is held already,
- * ordered, or its author denies all of its targets already. On failure err->reason tells the
- * cause: REFUSAL_UNKNOWN_HEAD means that its base is in records that this log lacks. -EBADMSG,
- * -EKEYREJECTED, -EACCES, -ESTALE, -ENOSPC, -ENOMEM.
+ * Takes the bytes of a remove entry. Returns 1 if it is held now and denies somebody, 0 if it
+ * changes nothing: it is held already, ordered, or its author denies all of its targets. On failure
+ * err->reason tells the cause: REFUSAL_UNKNOWN_HEAD means that its base is in records that this log
+ * lacks. -EBADMSG, -EKEYREJECTED, -EACCES, -ESTALE, -ENOSPC, -ENOMEM.
  */
 int denials_add(struct denials *d, const struct mlog *l, struct span entry, struct err *err)
 	MUST_CHECK;

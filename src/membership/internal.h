@@ -82,7 +82,7 @@ struct entry_ops {
 	/* The body. NULL for a type that is not known and skipped. */
 	void (*put)(struct cbor_writer *w, const struct entry *e);
 	void (*get)(struct cbor_reader *r, struct entry *e);
-	int (*check)(struct entry *e, struct err *err); /* form; NULL: nothing more */
+	int (*check)(struct entry *e, struct err *err); /* form; NULL where get() checks all */
 	/* rules.c: may it stand there? */
 	int (*verify)(const struct mlog *l, const struct placed *p, struct err *err);
 	/* apply.c: what it does. Room was reserved. */

@@ -1,39 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Records that somebody shows: taken, refused, or proof of a server that lies. */
-#include "log_kit.h"
-#include "proto/signal.h"
-
-/* Shows the records of `from` between two places to `l`. */
-static struct mlog_take show(struct mlog *l, const struct mlog *from, uint64_t begin, uint64_t end)
-{
-	struct span records[64];
-	struct mlog_take t;
-	size_t n = 0;
-
-	for (uint64_t seq = begin; seq < end; seq++)
-		records[n++] = mlog_record(from, seq);
-	mlog_take(l, records, n, &t);
-	mlog_commit(l);
-	return t;
-}
-
-static void equal(const struct mlog *a, const struct mlog *b)
-{
-	struct head x = mlog_head(a), y = mlog_head(b);
-
-	ck_assert_uint_eq(x.seq, y.seq);
-	ck_assert_mem_eq(x.hash, y.hash, HASH_LEN);
-}
-
-/* A log of genesis and five nodes. */
-static struct kit five(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 5; n++)
-		kit_join(&k, n);
-	return k;
-}
+#include "log_show.h"
 
 START_TEST(whole_log)
 {
