@@ -4,18 +4,13 @@
 #include <stdio.h>
 
 #include "cli/governing.h"
+#include "cli/names.h"
 #include "cli/notes.h"
 #include "cli/table.h"
 
 #define ID_MIN 4
-#define NAMES_MAX 64
 
 enum { JSON };
-
-struct names {
-	char name[NAMES_MAX][LABEL_MAX + 1];
-	size_t n;
-};
 
 struct found {
 	const char *id; /* as it was typed */
@@ -23,14 +18,6 @@ struct found {
 	uint8_t nonce[NONCE_LEN];
 	size_t n; /* invites that have it */
 };
-
-static void note_name(void *ctx, const char *cluster)
-{
-	struct names *l = ctx;
-
-	if (l->n < NAMES_MAX)
-		snprintf(l->name[l->n++], sizeof(l->name[0]), "%s", cluster);
-}
 
 static bool begins_with(const uint8_t nonce[NONCE_LEN], const char *id)
 {
@@ -84,9 +71,9 @@ static void look_in_log(struct cli *c, const char *cluster, struct found *f)
 
 static int find(struct cli *c, struct found *f, struct err *err)
 {
-	struct names l = { .n = 0 };
+	struct cluster_names l;
 
-	store_each_cluster(c->host, &c->store, note_name, &l);
+	names_list(c, &l);
 	for (size_t i = 0; i < l.n; i++)
 		look_in_book(c, l.name[i], f);
 	for (size_t i = 0; f->n == 0 && i < l.n; i++)

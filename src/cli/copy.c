@@ -4,71 +4,22 @@
 
 #include <stdio.h>
 
+#include "cli/names.h"
 #include "cli/whose.h"
 #include "client/follow.h"
 
-/* --- which cluster ---------------------------------------------------------------------------- */
-
-struct names {
-	char first[LABEL_MAX + 1], all[300];
-	size_t n;
-};
-
-static void note_name(void *ctx, const char *cluster)
-{
-	struct names *l = ctx;
-	size_t at = strlen(l->all);
-
-	if (l->n++ == 0)
-		snprintf(l->first, sizeof(l->first), "%s", cluster);
-	snprintf(l->all + at, sizeof(l->all) - at, "%s%s", at ? ", " : "", cluster);
-}
-
 int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
 {
-	struct names l = { .n = 0 };
-
-	if (named) {
-		int rc = label_check("cluster name", named, err);
-
-		if (rc == 0)
-			snprintf(ret, LABEL_MAX + 1, "%s", named);
-		return rc;
-	}
-	store_each_cluster(c->host, &c->store, note_name, &l);
-	if (l.n > 1)
-		return err_set(err, -EINVAL, "which cluster is meant? There are %s", l.all);
-	snprintf(ret, LABEL_MAX + 1, "%s", l.first);
-	if (l.n == 1)
-		return 0;
 	char other[160];
+	int rc = names_choose(c, named, "which cluster is meant", ret, err);
 
+	if (rc < 0 || ret[0])
+		return rc;
 	whose_other(c, NULL, other, sizeof(other));
 	return err_set(err, -ENOENT,
 		       "there is no cluster on this machine; `mlsh setup` makes one, `mlsh adopt` "
 		       "joins one%s%s",
 		       *other ? "." : "", other);
-}
-
-int copy_node_name(const char *typed, char ret_node[LABEL_MAX + 1], char ret_cluster[LABEL_MAX + 1],
-		   struct err *err)
-{
-	const char *dot = strchr(typed, '.');
-	size_t n = dot ? (size_t)(dot - typed) : strlen(typed);
-	int rc;
-
-	if (n > LABEL_MAX)
-		return err_set(err, -EINVAL, "'%.40s...' is too long for the name of a node",
-			       typed);
-	snprintf(ret_node, LABEL_MAX + 1, "%.*s", (int)n, typed);
-	ret_cluster[0] = '\0';
-	rc = label_check("node name", ret_node, err);
-	if (rc < 0 || !dot)
-		return rc;
-	rc = label_check("cluster name", dot + 1, err);
-	if (rc == 0)
-		snprintf(ret_cluster, LABEL_MAX + 1, "%s", dot + 1);
-	return rc;
 }
 
 /* --- its log ---------------------------------------------------------------------------------- */

@@ -25,8 +25,5 @@ void copy_free(struct copy *p); /* wipes; zeroed allowed */
 /* The name alone, of a cluster that may be missing. -EINVAL as above; -ENOENT: there is none. */
 int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
 	MUST_CHECK;
-/* "nas" or "nas.homelab": splits it; `ret_cluster` is "" if none was named. -EINVAL. */
-int copy_node_name(const char *typed, char ret_node[LABEL_MAX + 1], char ret_cluster[LABEL_MAX + 1],
-		   struct err *err) MUST_CHECK;
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/names.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 #include "client/cluster_file.h"
@@ -22,43 +23,6 @@ struct found {
 	bool no_daemon; /* it does not run */
 	bool copy_left; /* and may keep something all the same */
 };
-
-/* --- which cluster ---------------------------------------------------------------------------- */
-
-struct names {
-	char first[LABEL_MAX + 1], all[300];
-	size_t n;
-};
-
-static void note_name(void *ctx, const char *cluster)
-{
-	struct names *l = ctx;
-	size_t at = strlen(l->all);
-
-	if (l->n++ == 0)
-		snprintf(l->first, sizeof(l->first), "%s", cluster);
-	snprintf(l->all + at, sizeof(l->all) - at, "%s%s", at ? ", " : "", cluster);
-}
-
-/* The one that was named, or the only one; "" if there is none. */
-static int find_name(struct cli *c, const char *named, char out[LABEL_MAX + 1], struct err *err)
-{
-	struct names l = { .n = 0 };
-
-	if (named) {
-		int rc = label_check("cluster name", named, err);
-
-		if (rc == 0)
-			snprintf(out, LABEL_MAX + 1, "%s", named);
-		return rc;
-	}
-	store_each_cluster(c->host, &c->store, note_name, &l);
-	if (l.n > 1)
-		return err_set(err, -EINVAL, "which cluster is to be forgotten? There are %s",
-			       l.all);
-	snprintf(out, LABEL_MAX + 1, "%s", l.first);
-	return 0;
-}
 
 /* --- what there is ---------------------------------------------------------------------------- */
 
@@ -232,7 +196,9 @@ static int forget(struct cli *c, const struct options_given *g)
 {
 	struct found f = { .files = false };
 	struct err err = { 0 };
-	int rc = find_name(c, g->n_args ? g->arg[0] : NULL, f.cluster, &err), code;
+	int rc = names_choose(c, g->n_args ? g->arg[0] : NULL, "which cluster is to be forgotten",
+			      f.cluster, &err);
+	int code;
 
 	if (rc < 0)
 		return cli_fail(&err);

@@ -8,13 +8,14 @@
 #include "cli/copy.h"
 #include "cli/notes.h"
 #include "cli/table.h"
+#include "cli/target.h"
 #include "client/invite_new.h"
 
 enum { TTL, NAME, REPLACE, ROLE, YES, COUNT, NO_QR, JSON };
 
 struct invite_args {
 	const char *cluster, *name;
-	char replace[LABEL_MAX + 1], replace_in[LABEL_MAX + 1]; /* node, cluster; "": none */
+	struct target replace; /* its node is "" if the invite replaces no node */
 	uint64_t ttl_s, count;
 	enum member_role role;
 	bool several; /* --count was given */
@@ -41,14 +42,14 @@ static int parse_replace(struct invite_args *a, const char *replace)
 {
 	struct err err = { 0 };
 
-	if (replace && copy_node_name(replace, a->replace, a->replace_in, &err) < 0)
+	if (replace && target_split(replace, &a->replace, &err) < 0)
 		return cli_fail(&err);
-	if (!a->replace_in[0])
+	if (!a->replace.cluster[0])
 		return EXIT_OK;
-	if (a->cluster && strcmp(a->cluster, a->replace_in) != 0)
-		return cli_usage("invite", "%s is a node of %s, not of %s", replace, a->replace_in,
-				 a->cluster);
-	a->cluster = a->replace_in;
+	if (a->cluster && strcmp(a->cluster, a->replace.cluster) != 0)
+		return cli_usage("invite", "%s is a node of %s, not of %s", replace,
+				 a->replace.cluster, a->cluster);
+	a->cluster = a->replace.cluster;
 	return EXIT_OK;
 }
 
@@ -206,7 +207,7 @@ static int make_each(struct cli *c, const struct invite_args *a, const struct co
 		.ttl_s = a->ttl_s,
 		.role = a->role,
 		.node_name = a->name,
-		.replace = a->replace[0] ? a->replace : NULL,
+		.replace = a->replace.node[0] ? a->replace.node : NULL,
 		.now_s = (uint64_t)MAX(clock_wall_s(c->host), 0),
 	};
 

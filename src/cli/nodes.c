@@ -2,11 +2,11 @@
 /* mlsh nodes: the members of a cluster, from the running daemon or, without one, from the stored
  * membership log. */
 #include <stdio.h>
-#include <time.h>
 
 #include "cli/copy.h"
 #include "cli/table.h"
 #include "cli/whose.h"
+#include "membership/words.h"
 
 enum { ALL, JSON };
 
@@ -76,12 +76,9 @@ static void print_nodes(struct json_object *o)
 	table_init(&t, 0, head, ARRAY_LEN(head) - !bits);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *n = json_object_array_get_idx(list, i);
-		time_t joined = (time_t)json_object_get_uint64(json_object_object_get(n, "joined"));
-		char when[32] = "-", name[LABEL_MAX + 16], text[TABLE_BITS_MAX];
-		struct tm tm;
+		uint64_t joined = json_object_get_uint64(json_object_object_get(n, "joined"));
+		char when[WORDS_TIME_MAX], name[LABEL_MAX + 16], text[TABLE_BITS_MAX];
 
-		if (gmtime_r(&joined, &tm))
-			strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 		snprintf(name, sizeof(name), "%.63s%s", js(n, "name"),
 			 json_object_get_boolean(json_object_object_get(n, "self")) ? " (this)"
 										    : "");
@@ -94,7 +91,7 @@ static void print_nodes(struct json_object *o)
 				   ? "node (to be admin)"
 				   : js(n, "role"));
 		table_cell(&t, *js(n, "sponsor") ? js(n, "sponsor") : "-");
-		table_cell(&t, when);
+		table_cell(&t, words_time(joined, when));
 		struct json_object *online = json_object_object_get(n, "online");
 		table_cell(&t, !online ? "?" : json_object_get_boolean(online) ? "yes" : "no");
 		table_cell(&t, *js(n, "path") ? js(n, "path") : "?");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh status: what the daemon says is true now. */
 #include <stdio.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/drops.h"
 #include "cli/table.h"
 #include "cli/target.h"
+#include "membership/words.h"
 
 enum { JSON };
 
@@ -171,16 +171,13 @@ static void print_stopped(struct json_object *o)
 
 static void print_removal(struct json_object *cluster, struct json_object *one)
 {
-	time_t since = (time_t)json_object_get_int64(json_object_object_get(one, "since"));
+	uint64_t since = json_object_get_uint64(json_object_object_get(one, "since"));
 	const char *name = js(one, "name"), *detail = js(one, "detail");
 	bool self = strcmp(name, js(cluster, "node")) == 0;
-	char when[32] = "?";
-	struct tm tm;
+	char when[WORDS_TIME_MAX];
 
-	if (gmtime_r(&since, &tm))
-		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 	table_line("  removal   ", "of %s waits for the server since %s UTC (by %s). %s", name,
-		   when, *js(one, "by") ? js(one, "by") : "a former member",
+		   words_time(since, when), *js(one, "by") ? js(one, "by") : "a former member",
 		   self ? "Nodes that know of it deny this one already"
 			: "Nodes that know of it deny that one already");
 	if (*detail)

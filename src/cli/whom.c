@@ -4,24 +4,7 @@
 
 #include <stdio.h>
 
-#define LIST_CLUSTERS 32
-
-struct names {
-	char name[LIST_CLUSTERS][LABEL_MAX + 1];
-	size_t n;
-	char all[300];
-};
-
-static void note_name(void *ctx, const char *cluster)
-{
-	struct names *l = ctx;
-	size_t at = strlen(l->all);
-
-	if (l->n == LIST_CLUSTERS)
-		return;
-	snprintf(l->name[l->n++], LABEL_MAX + 1, "%s", cluster);
-	snprintf(l->all + at, sizeof(l->all) - at, "%s%s", at ? ", " : "", cluster);
-}
+#include "cli/names.h"
 
 /* By this user's copy of the log alone. */
 static bool has_node(struct cli *c, const char *cluster, const char *node)
@@ -45,10 +28,10 @@ static bool has_node(struct cli *c, const char *cluster, const char *node)
 static int cluster_of_node(struct cli *c, const char *node, char out[LABEL_MAX + 1],
 			   struct err *err)
 {
-	struct names l = { .n = 0 };
+	struct cluster_names l;
 	size_t found = 0;
 
-	store_each_cluster(c->host, &c->store, note_name, &l);
+	names_list(c, &l);
 	if (l.n <= 1)
 		return copy_name(c, NULL, out, err);
 	for (size_t i = 0; i < l.n; i++) {

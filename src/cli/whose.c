@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/names.h"
+
 #define NAME_SHOWN 32
 #define LIST_MAX 200
-#define LIST_NAMES 32
 
 /* --- the caller's folder ---------------------------------------------------------------------- */
 
@@ -105,27 +106,14 @@ void whose_other(struct cli *c, const char *cluster, char *out, size_t cap)
 			 cli_env("SUDO_USER", "Another user"), first);
 }
 
-struct names {
-	char name[LIST_NAMES][LABEL_MAX + 1];
-	size_t n;
-};
-
-static void note_name(void *ctx, const char *cluster)
-{
-	struct names *l = ctx;
-
-	if (l->n < LIST_NAMES)
-		snprintf(l->name[l->n++], sizeof(l->name[0]), "%s", cluster);
-}
-
 /* "did you mean homelab?", or the names that there are, or how to come by one. */
 static void propose(struct cli *c, const char *cluster, char *out, size_t cap)
 {
-	const char *list[LIST_NAMES], *meant;
-	struct names l = { .n = 0 };
+	const char *list[NAMES_MAX], *meant;
+	struct cluster_names l;
 	size_t at = 0;
 
-	store_each_cluster(c->host, &c->store, note_name, &l);
+	names_list(c, &l);
 	for (size_t i = 0; i < l.n; i++)
 		list[i] = l.name[i];
 	meant = options_near(cluster, list, l.n, sizeof(list[0]));

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "client/govern.h"
 #include "client/refuse.h"
 
 /* The first few admins' names, for a message. */
@@ -70,14 +71,12 @@ static int check_params(const struct invite_params *p, const char *node_name, st
 /* The new node takes the place of a member. */
 static int set_replaced(const struct invite_params *p, struct invite *inv, struct err *err)
 {
-	const struct member *m = roster_by_name(mlog_roster(p->log), span_str(p->replace),
-						ROSTER_ALL);
+	struct govern g = { .log = p->log };
+	const struct member *m;
+	int rc = govern_find(&g, p->replace, &m, err);
 
-	if (!m)
-		return err_set(err, -ENOENT,
-			       "there is and was no node %s in %s; `mlsh nodes %s` "
-			       "lists them",
-			       p->replace, p->cluster->cluster, p->cluster->cluster);
+	if (rc < 0)
+		return rc;
 	if (node_id_equal(&m->id, &inv->sponsor))
 		return err_set(err, -EINVAL,
 			       "%s is this machine itself, which would lose its place: let "

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* How a member left, for people. */
 #include <stdio.h>
-#include <time.h>
 
-#include "membership/roster.h"
+#include "membership/words.h"
 
 const char *member_left_text(const struct roster *r, const struct member *m,
 			     char ret[MEMBER_LEFT_TEXT_MAX])
 {
 	const struct member *author = roster_by_id(r, &m->left_by, ROSTER_ALL);
 	const char *by = author ? author->name : "an unknown node";
-	time_t t = (time_t)m->left_s;
-	char at[32] = "an unknown day";
-	struct tm tm;
+	char when[WORDS_TIME_MAX];
+	const char *at = words_time_utc(m->left_s, when);
 
-	if (gmtime_r(&t, &tm))
-		(void)!strftime(at, sizeof(at), "%Y-%m-%d %H:%M UTC", &tm);
 	switch (m->left) {
 	case LEFT_NOT:
 		snprintf(ret, MEMBER_LEFT_TEXT_MAX, "%s is a member", m->name);

@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules of genesis, invites and admits; rules.c has all others, and what they share. */
 #include <inttypes.h>
-#include <time.h>
 
 #include "membership/rules.h"
-
-/* "2026-11-22 16:40 UTC" */
-#define TIME_TEXT_MAX 32
-static const char *time_format(uint64_t time_s, char out[TIME_TEXT_MAX])
-{
-	time_t t = (time_t)time_s;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || strftime(out, TIME_TEXT_MAX, "%Y-%m-%d %H:%M UTC", &tm) == 0)
-		strcpy(out, "an unknown time");
-	return out;
-}
+#include "membership/words.h"
 
 /* --- invites -------------------------------------------------------------------------------- */
 
@@ -95,17 +83,17 @@ static int check_open(const struct mlog *l, const struct invite *inv, uint64_t n
 {
 	const struct member *sponsor = roster_by_id(l->roster, &inv->sponsor, ROSTER_ALL);
 	const struct member *user = mlog_invite_redeemer(l, inv->nonce);
-	char text[TIME_TEXT_MAX];
+	char text[WORDS_TIME_MAX];
 
 	if (user)
 		return refuse(err, -EACCES, REFUSAL_INVITE_USED,
 			      "the invite was used already, by \"%s\" at %s: ask \"%s\" for a new "
 			      "invite",
-			      user->name, time_format(user->joined_s, text), sponsor->name);
+			      user->name, words_time_utc(user->joined_s, text), sponsor->name);
 	if (now_s > inv->expiry)
 		return refuse(err, -ETIME, REFUSAL_INVITE_EXPIRED,
 			      "the invite expired at %s: ask \"%s\" for a new invite",
-			      time_format(inv->expiry, text), sponsor->name);
+			      words_time_utc(inv->expiry, text), sponsor->name);
 	if (mlog_invite_used(l, inv->nonce))
 		return refuse(err, -EACCES, REFUSAL_INVITE_CANCELLED,
 			      "the invite was cancelled: ask \"%s\" for a new invite",

@@ -5,14 +5,25 @@
 #include <stdio.h>
 #include <time.h>
 
-const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX])
+static const char *time_text(uint64_t time_s, const char *form, const char *unknown,
+			     char ret[WORDS_TIME_MAX])
 {
 	time_t t = (time_t)time_s;
 	struct tm tm;
 
-	if (!gmtime_r(&t, &tm) || strftime(ret, WORDS_TIME_MAX, "%Y-%m-%d %H:%M", &tm) == 0)
-		strcpy(ret, "-");
+	if (!gmtime_r(&t, &tm) || strftime(ret, WORDS_TIME_MAX, form, &tm) == 0)
+		snprintf(ret, WORDS_TIME_MAX, "%s", unknown);
 	return ret;
+}
+
+const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX])
+{
+	return time_text(time_s, "%Y-%m-%d %H:%M", "-", ret);
+}
+
+const char *words_time_utc(uint64_t time_s, char ret[WORDS_TIME_MAX])
+{
+	return time_text(time_s, "%Y-%m-%d %H:%M UTC", "an unknown time", ret);
 }
 
 /* A member's name, or a former member's; its id if it is not known. */

@@ -16,5 +16,7 @@ void words_entry(const struct mlog *l, const struct record *r, const struct entr
 		 char ret[WORDS_TEXT_MAX]);
 /* "2026-11-22 16:40", in UTC; "-" for what is no time. Returns `ret`. */
 const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX]);
+/* "2026-11-22 16:40 UTC", for sentences; "an unknown time" for what is no time. Returns `ret`. */
+const char *words_time_utc(uint64_t time_s, char ret[WORDS_TIME_MAX]);
 
 #endif

@@ -161,6 +161,8 @@ START_TEST(takes_the_place_of_a_member)
 	struct maker m;
 	struct invite_url u;
 	struct entry_bytes e;
+	char ip[IP4_TEXT_MAX];
+	const char *name;
 
 	maker_open(&m);
 	kit_join(&m.k, 1);
@@ -168,6 +170,11 @@ START_TEST(takes_the_place_of_a_member)
 	u = make(&m);
 	ck_assert(u.invite.replaces);
 	ck_assert_str_eq(u.invite.node_name, m.p.replace);
+	name = m.p.replace;
+	m.p.replace = ip4_format(roster_at(mlog_roster(m.k.log), 1)->address, ip);
+	u = make(&m);
+	ck_assert_str_eq(u.invite.node_name, name);
+	m.p.replace = name;
 	e = kit_remove(&m.k, 0, 1);
 	kit_append(&m.k, &e);
 	ck_assert(make(&m).invite.replaces);
