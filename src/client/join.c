@@ -7,27 +7,22 @@
 #include "client/join_internal.h"
 #include "client/refuse.h"
 
-#define DNS_TIMEOUT (5 * NS_PER_S)
-#define DIAL_TIMEOUT (10 * NS_PER_S)
-#define DIAL_AGAIN (2 * NS_PER_S)
-
 /* --- the end ---------------------------------------------------------------------------------- */
 
-static void on_finish(void *ctx)
+static void on_done(void *ctx, const struct err *err)
 {
 	struct join *j = ctx;
 
-	j->fn(j->ctx, j->failed ? &j->err : NULL, j->failed ? NULL : &j->result);
+	j->fn(j->ctx, err, err ? NULL : &j->result);
 }
 
-static void join_end(struct join *j)
+/* `err` NULL: success. */
+static void join_end(struct join *j, const struct err *err)
 {
 	j->ended = true;
 	timer_set(j->retry, TIME_NEVER);
 	timer_set(j->deadline, TIME_NEVER);
-	rpc_free(j->rpc);
-	j->rpc = NULL;
-	deferred_call(j->finish);
+	visit_end(j->visit, err);
 }
 
 static bool ends_sentence(const char *text)
@@ -46,34 +41,26 @@ static void drop_pending_or_warn(struct join *j)
 
 void join_fail(struct join *j, const struct err *err)
 {
+	struct err whole = *err;
+
 	if (j->ended)
 		return;
-	j->failed = true;
-	j->err = *err;
 	if (j->has_pending && !j->sent && !j->old_pending)
 		drop_pending_or_warn(j);
 	if (j->has_pending)
-		err_set(&j->err, err->code,
+		err_set(&whole, err->code,
 			"%.300s%s The request may have been carried out all the same: run the same "
 			"command again, it completes what was begun.",
 			err->text, ends_sentence(err->text) ? "" : ".");
-	j->err.reason = err->reason;
-	join_end(j);
-}
-
-static void join_fail_code(struct join *j, int code, const char *what)
-{
-	struct err err = { 0 };
-
-	err_set(&err, code, "%s: %s", what, strerror(-code));
-	join_fail(j, &err);
+	whole.reason = err->reason;
+	join_end(j, &whole);
 }
 
 void join_refused(struct join *j, const struct signal_reply *reply, bool tells)
 {
 	struct err err = { 0 };
 
-	rpc_refusal(j->rpc, reply, &err);
+	rpc_refusal(visit_rpc(j->visit), reply, &err);
 	if (j->has_pending && tells && join_verdict(reply->refusal, true) == JOIN_FORGET)
 		drop_pending_or_warn(j);
 	join_fail(j, &err);
@@ -110,11 +97,6 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	j->kind->ready(j);
 }
 
-static void on_event(void *ctx, const struct signal_event *ev)
-{
-	(void)ctx, (void)ev; /* none before a session */
-}
-
 /*
  * A server that is busy, or that many machines behind one address call at once, is waited for as
  * long as there is time. Returns false if there is none.
@@ -126,8 +108,7 @@ static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
 
 	if (wait >= j->deadline_at - now)
 		return false;
-	rpc_free(j->rpc);
-	j->rpc = NULL;
+	visit_hang_up(j->visit);
 	timer_set_in(j->retry, wait);
 	join_progress(j, "%s is busy: asking again in %llu s", j->server,
 		      (unsigned long long)(wait / NS_PER_S));
@@ -144,47 +125,39 @@ bool join_wait_asked(struct join *j, const struct signal_reply *reply)
 	return asks_to_wait(reply->refusal) && wait_for_busy(j, reply->retry_after_s);
 }
 
-static void on_ended(void *ctx, const struct rpc_end *end)
+static bool on_lost(void *ctx, const struct rpc_end *end)
 {
 	struct join *j = ctx;
 	struct err err = end->err; /* goes with the connection */
 	bool wait = end->refused ? asks_to_wait((enum refusal)err.reason)
 				 : end->closed_by_server && end->app_error == SIGNAL_CLOSE_LIMIT;
 
-	if (wait && wait_for_busy(j, end->retry_after_s))
-		return;
-	join_fail(j, &err);
+	if (!wait || !wait_for_busy(j, end->retry_after_s))
+		join_fail(j, &err);
+	return true;
 }
 
-static const struct rpc_ops ops = { .ready = on_ready, .event = on_event, .ended = on_ended };
-
-static void on_dial_progress(void *ctx, const char *line)
+static void on_progress(void *ctx, const char *line)
 {
 	join_progress(ctx, "%s", line);
 }
 
+static const struct visit_ops ops = {
+	.ready = on_ready, .lost = on_lost, .done = on_done, .progress = on_progress
+};
+
 int join_connect(struct join *j, struct err *err)
 {
 	bool by_cert = j->kind->pending == PENDING_SETUP;
-	struct rpc_params p = {
-		.zone = j->cluster_name,
-		.dial = {
-			.socket = j->socket,
-			.host = j->server,
-			.port = j->port,
-			.pin.by_cert = by_cert,
-			.pin.by_key = !by_cert,
-			.dns_timeout = DNS_TIMEOUT,
-			.timeout = DIAL_TIMEOUT,
-			.again = DIAL_AGAIN,
-			.progress = on_dial_progress,
-			.progress_ctx = j,
-		},
-	};
+	struct visit_to to = { .zone = j->cluster_name,
+			       .cluster_id = j->cluster_id,
+			       .host = j->server,
+			       .port = j->port,
+			       .cert = by_cert ? j->signal_pin : NULL,
+			       .key = by_cert ? NULL : j->signal_pin };
+	int r = j->visit ? 0 : visit_new(j->host, j->identity, &ops, j, err, &j->visit);
 
-	memcpy(by_cert ? p.dial.pin.cert_sha256 : p.dial.pin.key_sha256, j->signal_pin, HASH_LEN);
-	memcpy(p.cluster_id, j->cluster_id, HASH_LEN);
-	return rpc_open(j->host, &p, &ops, j, err, &j->rpc);
+	return r < 0 ? r : visit_connect(j->visit, &to, err);
 }
 
 static void on_retry(void *ctx)
@@ -218,10 +191,10 @@ uint64_t join_time_s(const struct join *j)
 
 void join_request(struct join *j, const struct signal_request *m, rpc_reply_fn fn)
 {
-	int r = rpc_request(j->rpc, m, fn, j);
+	struct err err = { 0 };
 
-	if (r < 0)
-		join_fail_code(j, r, "cannot send to the signal server");
+	if (visit_request(j->visit, m, fn, &err) < 0)
+		join_fail(j, &err);
 }
 
 /* --- the pending request ---------------------------------------------------------------------- */
@@ -244,7 +217,7 @@ void join_succeed(struct join *j)
 	if (join_drop_pending(j) < 0)
 		log_warn(host_log(j->host), "%s%s could not be removed; it does no harm",
 			 j->cluster_name, STORE_PENDING);
-	join_end(j);
+	join_end(j, NULL);
 }
 
 static void pending_refused(struct join *j, const struct signal_reply *reply)
@@ -254,15 +227,15 @@ static void pending_refused(struct join *j, const struct signal_reply *reply)
 	struct err err = { 0 };
 	int r;
 
-	rpc_refusal(j->rpc, reply, &err);
+	rpc_refusal(visit_rpc(j->visit), reply, &err);
 	if (verdict == JOIN_KEEP) {
 		join_fail(j, &err);
 		return;
 	}
 	r = join_drop_pending(j);
 	if (r < 0)
-		join_fail_code(j, r, "cannot remove the request that was refused");
-	else if (go_on)
+		err_set(&err, r, "cannot remove the request that was refused: %s", strerror(-r));
+	if (r == 0 && go_on)
 		j->kind->ready(j); /* with what this run was asked for */
 	else
 		join_fail(j, &err);
@@ -291,10 +264,10 @@ void join_send_pending(struct join *j)
 		.code = span_str(j->pending.code),
 		.entry = span_of(j->pending.entry.data, j->pending.entry.len),
 	};
-	int r = rpc_request(j->rpc, &m, on_pending_reply, j);
+	struct err err = { 0 };
 
-	if (r < 0) {
-		join_fail_code(j, r, "cannot send to the signal server");
+	if (visit_request(j->visit, &m, on_pending_reply, &err) < 0) {
+		join_fail(j, &err);
 		return;
 	}
 	j->resent = j->sent;
@@ -391,13 +364,6 @@ static int new_identity(struct join *j, struct err *err)
 	return identity_from_seed(j->seed, err, &j->identity);
 }
 
-static int open_socket(struct join *j, struct err *err)
-{
-	struct quic_socket_config cfg = { .identity = j->identity, .udp.icmp = true };
-
-	return quic_socket_open(j->host, &cfg, err, &j->socket);
-}
-
 int join_new(struct host *h, const struct store *s, const struct join_kind *kind,
 	     const char *cluster, const char *node_name, struct err *err, struct join **ret)
 {
@@ -416,13 +382,11 @@ int join_new(struct host *h, const struct store *s, const struct join_kind *kind
 	snprintf(j->node_name, sizeof(j->node_name), "%s", node_name);
 	j->retry = timer_new(h, on_retry, j);
 	j->deadline = timer_new(h, on_deadline, j);
-	j->finish = deferred_new(h, on_finish, j);
-	if (!j->retry || !j->deadline || !j->finish) {
+	if (!j->retry || !j->deadline) {
 		r = err_set(err, -ENOMEM, "out of memory");
 		goto fail;
 	}
-	if ((r = load_pending(j, err)) < 0 || (r = new_identity(j, err)) < 0 ||
-	    (r = open_socket(j, err)) < 0)
+	if ((r = load_pending(j, err)) < 0 || (r = new_identity(j, err)) < 0)
 		goto fail;
 	j->deadline_at = clock_now(h) + JOIN_DEADLINE;
 	timer_set(j->deadline, j->deadline_at);
@@ -437,11 +401,9 @@ void join_free(struct join *j)
 {
 	if (!j)
 		return;
-	rpc_free(j->rpc);
-	quic_socket_close(j->socket);
+	visit_free(j->visit);
 	timer_free(j->retry);
 	timer_free(j->deadline);
-	deferred_free(j->finish);
 	mlog_free(j->log);
 	identity_free(j->identity);
 	secret_wipe(j, sizeof(*j));

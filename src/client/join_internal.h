@@ -4,7 +4,7 @@
 #define MLSH_CLIENT_JOIN_INTERNAL_H
 
 #include "client/join.h"
-#include "client/rpc.h"
+#include "client/visit.h"
 
 #define JOIN_DEADLINE (120 * NS_PER_S)
 
@@ -38,12 +38,10 @@ struct join {
 	struct store store;
 	struct identity *identity; /* on disk with the pending request, and after success */
 	uint8_t seed[SIGN_SEED_LEN];
-	struct quic_socket *socket;
-	struct rpc *rpc;
+	struct visit *visit;	/* from join_connect on */
 	uint64_t server_time_s; /* as hello told it */
 	struct timer *retry, *deadline;
 	uint64_t deadline_at;
-	struct deferred *finish;
 	/* What is to be done. */
 	char cluster_name[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
 	char server[HOST_TEXT_MAX + 1];
@@ -66,8 +64,7 @@ struct join {
 	bool sent;	  /* it was sent in this run, */
 	bool resent;	  /* and once more */
 	/* How it ended. */
-	bool ended, failed;
-	struct err err;
+	bool ended;
 	struct join_result result;
 	join_fn fn;
 	join_progress_fn progress;
@@ -75,8 +72,8 @@ struct join {
 };
 
 /*
- * Checks names and files, loads or makes the identity, opens the socket. The fields from
- * `cluster_name` to `url` are set by the caller afterwards, then join_connect.
+ * Checks names and files, loads or makes the identity. The fields from `cluster_name` to `url` are
+ * set by the caller afterwards, then join_connect.
  */
 int join_new(struct host *h, const struct store *s, const struct join_kind *kind,
 	     const char *cluster, const char *node_name, struct err *err, struct join **ret)

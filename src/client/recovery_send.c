@@ -2,75 +2,28 @@
 /* Hands a recovery over: hello, push what the server lacks, recover; then session and log. */
 #include "client/recovery_send.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/refuse.h"
-
-#define DNS_TIMEOUT (5 * NS_PER_S)
-#define DIAL_TIMEOUT (10 * NS_PER_S)
-#define DIAL_AGAIN (2 * NS_PER_S)
+#include "client/visit.h"
 
 struct recovery_send {
-	struct host *host;
-	struct cluster_file cluster;
-	struct quic_socket *socket;
-	struct rpc *rpc;
+	struct visit *visit;
+	uint8_t node_token[HASH_LEN];
 	struct mlog *log;
 	struct entry_bytes entry;
 	struct entry decoded; /* of `entry` */
 	bool fetch;
 	uint64_t pushed; /* records up to here were pushed */
-	bool ended;
-	struct err err;
-	struct deferred *finish;
 	recovery_send_fn fn;
 	recovery_progress_fn progress;
 	void *ctx;
 };
 
-/* --- the end ---------------------------------------------------------------------------------- */
-
-static void on_finish(void *ctx)
+static void on_progress(void *ctx, const char *line)
 {
 	struct recovery_send *s = ctx;
 
-	s->fn(s->ctx, s->err.code ? &s->err : NULL);
-}
-
-static void send_end(struct recovery_send *s, const struct err *err)
-{
-	if (s->ended)
-		return;
-	s->ended = true;
-	if (err)
-		s->err = *err;
-	rpc_free(s->rpc);
-	s->rpc = NULL;
-	deferred_call(s->finish);
-}
-
-static void refused(struct recovery_send *s, const struct signal_reply *reply)
-{
-	struct err err = { 0 };
-
-	rpc_refusal(s->rpc, reply, &err);
-	send_end(s, &err);
-}
-
-static void ask(struct recovery_send *s, const struct signal_request *m, rpc_reply_fn fn)
-{
-	struct err err = { 0 };
-	int r = rpc_request(s->rpc, m, fn, s);
-
-	if (r == 0)
-		return;
-	err_set(&err, r, "cannot send to the signal server: %s", strerror(-r));
-	send_end(s, &err);
-}
-
-static void say(struct recovery_send *s, const char *line)
-{
 	if (s->progress)
 		s->progress(s->ctx, line);
 }
@@ -85,7 +38,7 @@ static void fetch(struct recovery_send *s)
 				    .generation = mlog_generation(s->log),
 				    .from = mlog_count(s->log) };
 
-	ask(s, &m, on_log);
+	visit_ask(s->visit, &m, on_log);
 }
 
 static void on_log(void *ctx, const struct signal_reply *reply)
@@ -94,14 +47,12 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 	struct mlog_take take = { .result = TAKEN };
 	struct err err = { 0 };
 
-	if (reply->refusal != REFUSAL_NONE) {
-		refused(s, reply);
+	if (visit_refused(s->visit, reply))
 		return;
-	}
 	mlog_take(s->log, reply->entries.item, reply->entries.n, &take);
 	mlog_commit(s->log);
 	if (mlog_find(s->log, s->decoded.payload_hash) != 0 && reply->entries.n == 0) {
-		send_end(s, NULL);
+		visit_end(s->visit, NULL);
 	} else if (take.added > 0 || take.reorganised) {
 		fetch(s);
 	} else {
@@ -109,7 +60,7 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 			   "the signal server accepted the recovery and does not show it in the "
 			   "log%s%s",
 			   take.why.text[0] ? ": " : "", take.why.text);
-		send_end(s, &err);
+		visit_end(s->visit, &err);
 	}
 }
 
@@ -117,22 +68,16 @@ static void on_session(void *ctx, const struct signal_reply *reply)
 {
 	struct recovery_send *s = ctx;
 
-	if (reply->refusal != REFUSAL_NONE)
-		refused(s, reply);
-	else
+	if (!visit_refused(s->visit, reply))
 		fetch(s);
 }
 
 static void open_session(struct recovery_send *s)
 {
-	struct head head = mlog_head(s->log);
-	struct signal_request m = { .type = SIGNAL_SESSION };
+	struct signal_request m = { .type = SIGNAL_SESSION, .head = mlog_wire_head(s->log) };
 
-	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
-	m.head.generation = mlog_generation(s->log);
-	m.head.seq = head.seq;
-	memcpy(m.head.hash, head.hash, HASH_LEN);
-	ask(s, &m, on_session);
+	memcpy(m.node_token, s->node_token, HASH_LEN);
+	visit_ask(s->visit, &m, on_session);
 	secret_wipe(m.node_token, HASH_LEN);
 }
 
@@ -142,12 +87,12 @@ static void on_recover(void *ctx, const struct signal_reply *reply)
 {
 	struct recovery_send *s = ctx;
 
-	if (reply->refusal != REFUSAL_NONE)
-		refused(s, reply);
-	else if (s->fetch)
+	if (visit_refused(s->visit, reply))
+		return;
+	if (s->fetch)
 		open_session(s);
 	else
-		send_end(s, NULL);
+		visit_end(s->visit, NULL);
 }
 
 static void send_recover(struct recovery_send *s)
@@ -155,8 +100,8 @@ static void send_recover(struct recovery_send *s)
 	struct signal_request m = { .type = SIGNAL_RECOVER,
 				    .entry = span_of(s->entry.data, s->entry.len) };
 
-	say(s, "waiting for the signal server's receipt");
-	ask(s, &m, on_recover);
+	on_progress(s, "waiting for the signal server's receipt");
+	visit_ask(s->visit, &m, on_recover);
 }
 
 static void push(struct recovery_send *s);
@@ -181,12 +126,12 @@ static void push(struct recovery_send *s)
 		m = calloc(1, sizeof(*m));
 	if (m) {
 		m->type = SIGNAL_PUSH;
-		memcpy(m->node_token, s->cluster.node_token, HASH_LEN);
+		memcpy(m->node_token, s->node_token, HASH_LEN);
 		mlog_page(s->log, s->pushed + 1, &m->entries);
 	}
 	if (m && m->entries.n > 0) {
 		s->pushed += m->entries.n;
-		ask(s, m, on_push);
+		visit_ask(s->visit, m, on_push);
 	} else {
 		send_recover(s);
 	}
@@ -204,76 +149,51 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	push(s);
 }
 
-/* --- the connection --------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
-static void on_event(void *ctx, const struct signal_event *ev)
+static void on_done(void *ctx, const struct err *err)
 {
-	(void)ctx, (void)ev; /* not asked for */
+	struct recovery_send *s = ctx;
+
+	s->fn(s->ctx, err);
 }
 
-static void on_ended(void *ctx, const struct rpc_end *end)
+static const struct visit_ops ops = { .ready = on_ready, .done = on_done, .progress = on_progress };
+
+static int connect_to(struct recovery_send *s, const struct cluster_file *f, struct err *err)
 {
-	struct err err = end->err; /* goes with the connection */
+	struct visit_to to = { .zone = f->cluster,
+			       .cluster_id = f->cluster_id,
+			       .host = f->signal_host,
+			       .port = f->signal_port,
+			       .cert = f->signal_cert,
+			       .key = f->signal_key };
 
-	send_end(ctx, &err);
-}
-
-static const struct rpc_ops ops = { .ready = on_ready, .event = on_event, .ended = on_ended };
-
-static void on_dial_progress(void *ctx, const char *line)
-{
-	say(ctx, line);
-}
-
-static int connect_to(struct recovery_send *s, struct err *err)
-{
-	struct rpc_params p = {
-		.zone = s->cluster.cluster,
-		.dial = {
-			.socket = s->socket,
-			.host = s->cluster.signal_host,
-			.port = s->cluster.signal_port,
-			.pin = { .by_cert = true, .by_key = true },
-			.dns_timeout = DNS_TIMEOUT,
-			.timeout = DIAL_TIMEOUT,
-			.again = DIAL_AGAIN,
-			.progress = on_dial_progress,
-			.progress_ctx = s,
-		},
-	};
-
-	memcpy(p.dial.pin.cert_sha256, s->cluster.signal_cert, HASH_LEN);
-	memcpy(p.dial.pin.key_sha256, s->cluster.signal_key, HASH_LEN);
-	memcpy(p.cluster_id, s->cluster.cluster_id, HASH_LEN);
-	return rpc_open(s->host, &p, &ops, s, err, &s->rpc);
+	return visit_connect(s->visit, &to, err);
 }
 
 int recovery_send_start(struct host *h, const struct recovery_send_params *p, recovery_send_fn fn,
 			recovery_progress_fn progress, void *ctx, struct err *err,
 			struct recovery_send **ret)
 {
-	struct quic_socket_config cfg = { .identity = p->identity, .udp.icmp = true };
 	struct recovery_send *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
-	s->host = h;
-	s->cluster = *p->cluster;
 	s->log = p->log;
 	s->fetch = p->fetch;
 	s->fn = fn;
 	s->progress = progress;
 	s->ctx = ctx;
+	memcpy(s->node_token, p->cluster->node_token, HASH_LEN);
 	memcpy(s->entry.data, p->entry.data, p->entry.len);
 	s->entry.len = p->entry.len;
-	s->finish = deferred_new(h, on_finish, s);
-	r = s->finish ? entry_decode(span_of(s->entry.data, s->entry.len), &s->decoded, err)
-		      : err_set(err, -ENOMEM, "out of memory");
+	r = entry_decode(span_of(s->entry.data, s->entry.len), &s->decoded, err);
 	if (r == 0)
-		r = quic_socket_open(h, &cfg, err, &s->socket);
+		r = visit_new(h, p->identity, &ops, s, err, &s->visit);
 	if (r == 0)
-		r = connect_to(s, err);
+		r = connect_to(s, p->cluster, err);
 	if (r < 0) {
 		recovery_send_free(s);
 		return r;
@@ -286,9 +206,7 @@ void recovery_send_free(struct recovery_send *s)
 {
 	if (!s)
 		return;
-	rpc_free(s->rpc);
-	quic_socket_close(s->socket);
-	deferred_free(s->finish);
+	visit_free(s->visit);
 	secret_wipe(s, sizeof(*s));
 	free(s);
 }

@@ -140,6 +140,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 {
 	struct pending *p = &j->pending;
 	struct genesis g = { .subnet = offer->subnet, .address = offer->address };
+	const struct rpc *rpc = visit_rpc(j->visit);
 	uint8_t recovery_key[KEY_LEN];
 	int r;
 
@@ -159,8 +160,8 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	snprintf(g.server.host, sizeof(g.server.host), "%s", j->server);
 	g.server.port = j->port;
 	memcpy(g.key, identity_key(j->identity), KEY_LEN);
-	memcpy(g.server.cert, rpc_server_cert_sha256(j->rpc), HASH_LEN);
-	memcpy(g.server.key, rpc_server_key_sha256(j->rpc), HASH_LEN);
+	memcpy(g.server.cert, rpc_server_cert_sha256(rpc), HASH_LEN);
+	memcpy(g.server.key, rpc_server_key_sha256(rpc), HASH_LEN);
 	memcpy(g.server.order_key, offer->order_key, KEY_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
 	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);

@@ -440,6 +440,15 @@ uint64_t mlog_generation(const struct mlog *l)
 	return n > 0 ? l->s.generations[n - 1].number : 0;
 }
 
+struct wire_head mlog_wire_head(const struct mlog *l)
+{
+	struct head h = mlog_head(l);
+	struct wire_head w = { .generation = mlog_generation(l), .seq = h.seq };
+
+	memcpy(w.hash, h.hash, sizeof(w.hash));
+	return w;
+}
+
 uint64_t mlog_generation_start(const struct mlog *l, uint64_t generation)
 {
 	for (size_t i = 0; i < l->s.n_generations; i++)

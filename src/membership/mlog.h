@@ -17,6 +17,7 @@
 
 struct mlog;
 struct wire_entries;
+struct wire_head;
 
 struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
 void mlog_free(struct mlog *l);
@@ -117,6 +118,7 @@ int mlog_rollback(struct mlog *l) MUST_CHECK;
 size_t mlog_count(const struct mlog *l);     /* records, staged ones included */
 struct head mlog_head(const struct mlog *l); /* all zero when the log is empty */
 uint64_t mlog_generation(const struct mlog *l);
+struct wire_head mlog_wire_head(const struct mlog *l); /* both, as messages carry them */
 /* The seq of the first record of a generation above `generation`; mlog_count if there is none. */
 uint64_t mlog_generation_start(const struct mlog *l, uint64_t generation);
 /* Encoded; empty past the end; valid until the log changes. */

@@ -49,15 +49,12 @@ static int binding_of(struct link *l, uint8_t out[32])
 void control_start(struct link *l)
 {
 	struct overlay *o = l->peer->o;
-	struct head head = mlog_head(o->log);
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_HELLO,
-				    .head.generation = mlog_generation(o->log),
-				    .head.seq = head.seq,
+				    .head = mlog_wire_head(o->log),
 				    .features = PEER_FEATURES };
 	memcpy(m->cluster_id, mlog_cluster_id(o->log), sizeof(m->cluster_id));
-	memcpy(m->head.hash, head.hash, sizeof(m->head.hash));
 	if (binding_of(l, m->binding) < 0 || send_message(l, m) < 0) {
 		link_malformed(l, "hello could not be sent");
 		return;

@@ -296,16 +296,7 @@ void events_removal(struct caller *c, struct span entry);
 void events_beacon(struct caller *c, struct span beacon);
 void events_shutdown(struct caller *c, uint32_t retry_after_s);
 
-static inline struct wire_head wire_head_of(const struct mlog *l)
-{
-	struct head h = mlog_head(l);
-	struct wire_head w = { .generation = mlog_generation(l), .seq = h.seq };
-
-	memcpy(w.hash, h.hash, sizeof(w.hash));
-	return w;
-}
-
-/* Of one record, which is in the log. */
+/* The head at one record, which is in the log. */
 static inline struct wire_head wire_head_at(const struct mlog *l, uint64_t seq)
 {
 	struct wire_head w = { .seq = seq };

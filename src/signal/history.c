@@ -19,7 +19,7 @@ int answer_log(struct caller *c, const struct signal_request *rq, struct signal_
 
 	if (r < 0)
 		return r;
-	reply->head = wire_head_of(log);
+	reply->head = mlog_wire_head(log);
 	reply->first = MIN(rq->from, mlog_generation_start(log, rq->generation));
 	mlog_page(log, reply->first, &reply->entries);
 	may_read = members_may_read(c, log);
@@ -126,6 +126,6 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 			 "database lacked: an old copy was restored?",
 			 mlog_genesis(c->cluster->log)->name, added);
 	if (r == 0)
-		reply->head = wire_head_of(c->cluster->log);
+		reply->head = mlog_wire_head(c->cluster->log);
 	return r;
 }

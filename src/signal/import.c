@@ -112,7 +112,7 @@ int answer_import(struct caller *c, const struct signal_request *rq, struct sign
 	else
 		r = import_end(c, &code, err);
 	if (r == 0 && !c->import_done)
-		reply->head = wire_head_of(c->import);
+		reply->head = mlog_wire_head(c->import);
 	if (r < 0 || c->import_done)
 		import_drop(c);
 	if (r < 0)
@@ -138,7 +138,7 @@ int import_accepted(struct caller *c, struct signal_reply *reply, struct err *er
 	if (r < 0)
 		return r;
 	caller_identify(c, log);
-	reply->head = wire_head_of(log);
+	reply->head = mlog_wire_head(log);
 	c->phase = PHASE_GREETED;
 	return 0;
 }

@@ -52,7 +52,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 		return r;
 	caller_identify(c, log);
 	reply->has_head = true;
-	reply->head = wire_head_of(log);
+	reply->head = mlog_wire_head(log);
 	c->phase = PHASE_GREETED;
 	return 0;
 }
@@ -126,7 +126,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	quic_conn_drop_tls(c->quic); /* nothing else is exported */
 	caller_is_session(c);
 	relay_begin(s->relay, c);
-	reply->head = wire_head_of(log);
+	reply->head = mlog_wire_head(log);
 	caller_token(c, reply->node_token);
 	log_debug(host_log(s->host), "session %llu: %s of cluster %s",
 		  (unsigned long long)c->session_id, member->name, mlog_genesis(log)->name);
