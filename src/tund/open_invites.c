@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "client/govern.h"
+
 #define AGAIN (60 * NS_PER_S) /* after a promotion that failed */
 #define LOOK_MAX_S 3600	      /* the wall clock may be set meanwhile */
 #define LATE_S 600	      /* a server's clock may be so much behind ours */
@@ -92,21 +94,18 @@ static int make_promote(void *ctx, const struct head *head, struct entry_bytes *
 			struct err *err)
 {
 	struct open_invites *v = ctx;
-	struct signer self = { .identity = v->cfg.identity };
+	struct govern author = { .log = v->cfg.log,
+				 .identity = v->cfg.identity,
+				 .now_s = (uint64_t)MAX(clock_wall_s(v->h), 0) };
 	struct invite_note n = { .promote = true };
-	struct entry e = { .type = ENTRY_PROMOTE,
-			   .time_s = (uint64_t)MAX(clock_wall_s(v->h), 0),
-			   .author = v->cfg.cluster->node_id,
-			   .base = *head };
 	const struct member *m;
 
+	(void)head; /* of that log */
 	memcpy(n.nonce, v->promoting, NONCE_LEN);
-	m = to_promote(v, &n);
+	m = to_promote(v, &n); /* a plain node, so that there is something to be made */
 	if (!m)
 		return err_set(err, -EALREADY, "there is nobody to promote any more");
-	e.promote.id = m->id;
-	memcpy(e.promote.key_sha256, m->key_sha256, HASH_LEN);
-	return entry_make(&e, v->cfg.cluster->cluster_id, &self, NULL, ret, err);
+	return govern_promote(&author, m, ret, err);
 }
 
 static void on_promote_done(void *ctx, const struct err *err)
