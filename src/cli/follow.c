@@ -2,10 +2,11 @@
 /* mlsh move --follow: a node that nobody told goes to the server that its cluster has moved to. */
 #include "cli/follow.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
 
 #include "cli/copy.h"
+#include "cli/hand_over.h"
+#include "cli/new_server.h"
 #include "cli/table.h"
 #include "client/fetch.h"
 #include "client/follow.h"
@@ -78,44 +79,19 @@ static int check_record(struct following *f, struct err *err)
 		       f->copy.cluster, f->host, now->host);
 }
 
-/* The daemon goes on with the longer log, and with the server in it. */
-static int tell_daemon(struct following *f, struct err *err)
-{
-	struct handover files = { .sent = 0 };
-	struct daemon_reply reply = { 0 };
-	int rc = handover_read(f->cli->host, &f->cli->store, f->copy.cluster, &files, err);
-
-	if (rc == 0)
-		rc = daemon_hand_over(f->cli, f->copy.cluster, &files, err, &reply);
-	if (rc == 0)
-		rc = daemon_reply_check(&reply, err);
-	daemon_reply_free(&reply);
-	handover_free(&files);
-	return rc;
-}
-
 static void print_result(const struct following *f, bool json)
 {
 	const struct log_server *now = mlog_server(f->copy.log);
-	struct json_object *o;
 
 	progress_clear();
-	if (!json) {
+	if (json)
+		moved_print_json(f->copy.cluster, now->host, now->port, 0, true);
+	else
 		table_line("", "%s is at %.200s now%s.", f->copy.cluster, now->host,
 			   f->copy.connected ? "; mlshtund connects there" : "");
-		return;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "cluster", json_object_new_string(f->copy.cluster));
-	json_object_object_add(o, "host", json_object_new_string(now->host));
-	json_object_object_add(o, "port", json_object_new_int(now->port));
-	json_object_object_add(o, "seq", NULL);
-	json_object_object_add(o, "moved", json_object_new_boolean(true));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
 }
 
+/* A daemon goes on with the longer log, and with the server in it. */
 static int follow(struct following *f, struct err *err)
 {
 	int rc = store_identity(f->cli->host, &f->cli->store, f->copy.cluster, &f->identity, err);
@@ -128,7 +104,8 @@ static int follow(struct following *f, struct err *err)
 		return rc;
 	(void)follow_log(&f->copy.file, f->copy.log);
 	rc = store_save_cluster(f->cli->host, &f->cli->store, &f->copy.file, f->copy.log, err);
-	return rc == 0 && f->copy.connected ? tell_daemon(f, err) : rc;
+	return rc == 0 && f->copy.connected ? cli_hand_over(f->cli, f->copy.cluster, err, NULL)
+					    : rc;
 }
 
 int follow_run(struct cli *c, const char *cluster, const char *where, bool json)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh move: takes a cluster to another signal server. */
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
-#include "cli/copy.h"
 #include "cli/follow.h"
+#include "cli/governing.h"
 #include "cli/new_server.h"
 #include "cli/table.h"
 #include "os/loop.h"
@@ -15,11 +13,9 @@ enum { SIGNAL_HOST, TOKEN, FOLLOW, YES, JSON };
 
 struct moving {
 	struct cli *cli;
-	struct copy copy; /* of the log as it was handed over */
-	struct identity *identity;
+	struct governing governing;
 	struct new_server server;
-	uint64_t seq;	/* of the record */
-	bool was_there; /* the log named that server before */
+	struct governed result; /* not changed: the log named that server before */
 };
 
 /* --- what is asked for ------------------------------------------------------------------------ */
@@ -41,96 +37,61 @@ static int parse(const struct options_given *g)
 
 static int check_admin(const struct moving *m, struct err *err)
 {
-	const struct member *self = roster_by_id(mlog_roster(m->copy.log), &m->copy.file.node_id,
+	const struct copy *p = &m->governing.copy;
+	const struct member *self = roster_by_id(mlog_roster(p->log), &p->file.node_id,
 						 ROSTER_CURRENT);
 
 	if (!self || self->role != ROLE_ADMIN)
 		return err_set(err, -EACCES,
 			       "this machine is no admin of %s, and only an admin can move it",
-			       m->copy.cluster);
-	if (!m->copy.connected)
+			       p->cluster);
+	if (!p->connected)
 		return err_set(
 			err, -ENOTCONN,
 			"%s is not connected here, and its present server has to order the "
 			"move: run `mlsh connect %s` first. If that server is gone for good, "
 			"`mlsh recover %s --signal-host %s --token ...` moves the cluster "
 			"with the recovery code",
-			m->copy.cluster, m->copy.cluster, m->copy.cluster, m->server.host);
+			p->cluster, p->cluster, p->cluster, m->server.host);
 	return 0;
 }
 
 static int confirm(const struct moving *m, bool yes)
 {
-	const struct log_server *from = mlog_server(m->copy.log);
+	const struct copy *p = &m->governing.copy;
 	char text[700];
 
 	snprintf(text, sizeof(text),
 		 "This moves %s from the signal server %.200s to %.200s. All nodes follow, also "
 		 "those that are off now. Open invites are worth nothing any more. The new "
 		 "server sees what the old one saw: who is a member, and from which addresses.",
-		 m->copy.cluster, from->host, m->server.host);
+		 p->cluster, mlog_server(p->log)->host, m->server.host);
 	return cli_confirm("move", yes, text);
 }
 
 /* --- the record ------------------------------------------------------------------------------- */
 
-static bool is_there(const struct moving *m)
+static int make_entry(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
 {
-	const struct log_server *now = mlog_server(m->copy.log);
-
-	return strcmp(now->host, m->server.to.host) == 0 && now->port == m->server.to.port &&
-	       memcmp(now->cert, m->server.to.cert, HASH_LEN) == 0 &&
-	       memcmp(now->key, m->server.to.key, HASH_LEN) == 0 &&
-	       memcmp(now->order_key, m->server.to.order_key, KEY_LEN) == 0;
-}
-
-static int make_entry(const struct moving *m, struct entry_bytes *ret, struct err *err)
-{
-	struct signer signer = { .identity = m->identity };
-	struct entry e = {
-		.type = ENTRY_SIGNAL,
-		.time_s = (uint64_t)MAX(clock_wall_s(m->cli->host), 0),
-		.author = m->copy.file.node_id,
-		.base = mlog_head(m->copy.log),
-		.signal = m->server.to,
-	};
-
-	return entry_make(&e, mlog_cluster_id(m->copy.log), &signer, NULL, ret, err);
-}
-
-static int read_order(struct moving *m, const struct daemon_reply *reply, struct err *err)
-{
-	struct json_object *o = json_tokener_parse((const char *)reply->data);
-	int rc = daemon_reply_check(reply, err);
+	struct moving *m = ctx;
+	int rc = govern_signal(g, &m->server.to, ret, err);
 
 	if (rc == 0)
-		m->seq = json_object_get_uint64(json_object_object_get(o, "seq"));
-	json_object_put(o);
+		progress_show("%s is asked to let the cluster go ...", mlog_server(g->log)->host);
 	return rc;
 }
 
-/* The daemon has the present server order it. */
+/* The present server orders it. */
 static int have_ordered(struct moving *m, struct err *err)
 {
-	struct control_request r = { .verb = CONTROL_SUBMIT };
-	struct daemon_reply reply = { 0 };
-	struct entry_bytes entry;
-	int rc = make_entry(m, &entry, err);
+	const char *cluster = m->governing.copy.cluster;
+	int rc = governing_submit(&m->governing, make_entry, m, &m->result, err);
 
-	if (rc < 0)
-		return rc;
-	progress_show("%s is asked to let the cluster go ...", mlog_server(m->copy.log)->host);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", m->copy.cluster);
-	r.entry = span_of(entry.data, entry.len);
-	rc = daemon_call(m->cli, &r, err, &reply);
-	if (rc == 0)
-		rc = read_order(m, &reply, err);
-	daemon_reply_free(&reply);
 	if (rc < 0)
 		err_prefix(err,
 			   "%s has not moved (if its server stays away, or refuses, there is `mlsh "
 			   "recover %s --signal-host`)",
-			   m->copy.cluster, m->copy.cluster);
+			   cluster, cluster);
 	return rc;
 }
 
@@ -155,7 +116,7 @@ static void bring(struct moving *m)
 	struct copy now = { .log = NULL };
 	struct err err = { 0 };
 
-	if (push && copy_open(m->cli, m->copy.cluster, &now, &err) == 0) {
+	if (push && copy_open(m->cli, m->governing.copy.cluster, &now, &err) == 0) {
 		push->type = SIGNAL_PUSH;
 		mlog_page(now.log, m->server.head.seq + 1, &push->entries);
 		if (push->entries.n > 0 &&
@@ -171,41 +132,27 @@ static void bring(struct moving *m)
 
 static void print_result(const struct moving *m, bool json)
 {
-	struct json_object *o;
+	const char *cluster = m->governing.copy.cluster;
 
 	progress_clear();
-	if (!json) {
-		if (m->was_there)
-			table_line("", "%s is at %s already.", m->copy.cluster, m->server.host);
-		else
-			table_line("",
-				   "%s has moved to %s. The nodes follow by themselves; leave the "
-				   "old server on for a while, for those that are off now. Open "
-				   "invites are void: make new ones with `mlsh invite %s`.",
-				   m->copy.cluster, m->server.host, m->copy.cluster);
-		return;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "cluster", json_object_new_string(m->copy.cluster));
-	json_object_object_add(o, "host", json_object_new_string(m->server.host));
-	json_object_object_add(o, "port", json_object_new_int(m->server.port));
-	json_object_object_add(o, "seq", m->seq ? json_object_new_uint64(m->seq) : NULL);
-	json_object_object_add(o, "moved", json_object_new_boolean(!m->was_there));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	if (json)
+		moved_print_json(cluster, m->server.host, m->server.port, m->result.seq,
+				 m->result.changed);
+	else if (!m->result.changed)
+		table_line("", "%s is at %s already.", cluster, m->server.host);
+	else
+		table_line("",
+			   "%s has moved to %s. The nodes follow by themselves; leave the old "
+			   "server on for a while, for those that are off now. Open invites are "
+			   "void: make new ones with `mlsh invite %s`.",
+			   cluster, m->server.host, cluster);
 }
 
 static int carry_out(struct moving *m, struct err *err)
 {
-	int rc = store_identity(m->cli->host, &m->cli->store, m->copy.cluster, &m->identity, err);
+	int rc = new_server_import(&m->server, m->governing.identity, m->governing.copy.log, err);
 
 	if (rc == 0)
-		rc = new_server_import(&m->server, m->identity, m->copy.log, err);
-	if (rc < 0)
-		return rc;
-	m->was_there = is_there(m);
-	if (!m->was_there)
 		rc = have_ordered(m, err);
 	if (rc == 0)
 		bring(m);
@@ -216,11 +163,12 @@ static int move_cluster(struct cli *c, const struct options_given *g)
 {
 	struct moving m = { .cli = c };
 	struct err err = { 0 };
-	int rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &m.copy, &err), code = EXIT_OK;
+	int code = EXIT_OK;
+	int rc = governing_open(c, g->n_args ? g->arg[0] : NULL, &m.governing, &err);
 
 	if (rc == 0)
-		rc = new_server_read(c, m.copy.cluster, g->value[SIGNAL_HOST], g->value[TOKEN],
-				     &m.server, &err);
+		rc = new_server_read(c, m.governing.copy.cluster, g->value[SIGNAL_HOST],
+				     g->value[TOKEN], &m.server, &err);
 	if (rc == 0)
 		rc = check_admin(&m, &err);
 	if (rc == 0) {
@@ -233,8 +181,7 @@ static int move_cluster(struct cli *c, const struct options_given *g)
 	if (rc == 0 && code == EXIT_OK)
 		print_result(&m, g->value[JSON] != NULL);
 	new_server_free(&m.server);
-	identity_free(m.identity);
-	copy_free(&m.copy);
+	governing_close(&m.governing);
 	return rc < 0 ? cli_fail(&err) : code;
 }
 

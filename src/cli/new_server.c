@@ -2,6 +2,9 @@
 /* Reads where the new server is, and hands the cluster's log to it. */
 #include "cli/new_server.h"
 
+#include <json-c/json.h>
+
+#include "cli/governing.h"
 #include "cli/table.h"
 #include "os/loop.h"
 
@@ -72,4 +75,17 @@ void new_server_free(struct new_server *s)
 {
 	import_free(s->import);
 	secret_wipe(s, sizeof(*s));
+}
+
+void moved_print_json(const char *cluster, const char *host, uint16_t port, uint64_t seq,
+		      bool moved)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "cluster", json_object_new_string(cluster));
+	json_object_object_add(o, "host", json_object_new_string(host));
+	json_object_object_add(o, "port", json_object_new_int(port));
+	json_object_object_add(o, "seq", seq ? json_object_new_uint64(seq) : NULL);
+	json_object_object_add(o, "moved", json_object_new_boolean(moved));
+	json_print(o);
 }

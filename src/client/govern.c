@@ -253,6 +253,27 @@ int govern_rotate(const struct govern *g, const struct identity *next, struct en
 	return make_with(g, &e, &consent, ret, err);
 }
 
+static bool same_server(const struct log_server *a, const struct log_server *b)
+{
+	return strcmp(a->host, b->host) == 0 && a->port == b->port &&
+	       memcmp(a->cert, b->cert, HASH_LEN) == 0 && memcmp(a->key, b->key, HASH_LEN) == 0 &&
+	       memcmp(a->order_key, b->order_key, KEY_LEN) == 0;
+}
+
+int govern_signal(const struct govern *g, const struct log_server *to, struct entry_bytes *ret,
+		  struct err *err)
+{
+	struct entry e;
+	int r = begin(g, ENTRY_SIGNAL, &e, err);
+
+	if (r < 0)
+		return r;
+	if (same_server(mlog_server(g->log), to))
+		return GOVERN_DONE;
+	e.signal = *to;
+	return make(g, &e, ret, err);
+}
+
 /* --- whom they let in ------------------------------------------------------------------------- */
 
 /* Members are visited in the order of joining: a sponsor comes before those that it let in. */

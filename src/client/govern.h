@@ -50,6 +50,9 @@ int govern_cancel_invite(const struct govern *g, const uint8_t nonce[NONCE_LEN],
 /* The author's next key, which signs as well. */
 int govern_rotate(const struct govern *g, const struct identity *next, struct entry_bytes *ret,
 		  struct err *err) MUST_CHECK;
+/* `to` is the cluster's server from now on. */
+int govern_signal(const struct govern *g, const struct log_server *to, struct entry_bytes *ret,
+		  struct err *err) MUST_CHECK;
 
 /*
  * Adds to `ids` the current members that they let in since `since_s`, and those that these let in,

@@ -15,7 +15,7 @@ struct import;
 
 struct import_params {
 	const struct identity *identity; /* of the node; outlives the import */
-	const struct mlog *log;		 /* all of it is shown; not changed until import_free */
+	const struct mlog *log;		 /* all of it is shown; not changed until fn is called */
 	const char *host;
 	uint16_t port;
 	const uint8_t *cert; /* SHA-256 of the server's certificate, from the token */

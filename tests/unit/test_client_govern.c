@@ -86,6 +86,7 @@ START_TEST(what_is_so_already_makes_nothing)
 	ck_assert_int_eq(govern_remove(&g, &one, &b, NULL), 0);
 	kit_append(&k, &b);
 	ck_assert_int_eq(govern_remove(&g, &one, &b, NULL), GOVERN_DONE);
+	ck_assert_int_eq(govern_signal(&g, mlog_server(k.log), &b, NULL), GOVERN_DONE);
 	kit_close(&k);
 }
 END_TEST
@@ -150,6 +151,13 @@ START_TEST(others_are_on_the_head)
 	ck_assert_uint_eq(decoded(&b).base.seq, 2);
 	ck_assert_int_eq(govern_rename(&g, member(&k, 1), "tablet", &b, NULL), 0);
 	ck_assert_uint_eq(decoded(&b).base.seq, 2);
+
+	struct log_server other = *mlog_server(k.log);
+	other.port++;
+	ck_assert_int_eq(govern_signal(&g, &other, &b, NULL), 0);
+	ck_assert_uint_eq(decoded(&b).base.seq, 2);
+	kit_append(&k, &b);
+	ck_assert_uint_eq(mlog_server(k.log)->port, other.port);
 	kit_close(&k);
 }
 END_TEST
