@@ -63,6 +63,7 @@ int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * answer than yes, EXIT_USAGE if nobody can be asked.
  */
 int cli_confirm(const char *command, bool yes, const char *question);
+bool cli_can_ask(void);
 /* A whole number of seconds in [min, max]. -EINVAL with a message. */
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err) MUST_CHECK;

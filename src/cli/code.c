@@ -53,7 +53,8 @@ int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t r
 		      : 0;
 }
 
-bool code_print(const char *cluster, const char *code, bool json)
+/* Returns false if it could not be printed. */
+static bool code_print(const char *cluster, const char *code, bool json)
 {
 	struct json_object *o;
 
@@ -69,4 +70,26 @@ bool code_print(const char *cluster, const char *code, bool json)
 	json_object_object_add(o, "recovery_code", json_object_new_string(code));
 	json_print(o);
 	return fflush(stdout) == 0;
+}
+
+int code_announce(struct cli *c, const struct mlog *log, const char *command, bool yes, bool json,
+		  const char *question, uint8_t ret_key[KEY_LEN])
+{
+	const struct genesis *g = mlog_genesis(log);
+	char code[RECOVERY_CODE_TEXT_MAX];
+	bool printed;
+
+	if (!yes && !cli_can_ask())
+		return cli_confirm(command, false, question);
+	if (recovery_code_new(c->host, g->random, code, ret_key) < 0) {
+		cli_complain("cannot make a recovery code: it takes 64 MiB of memory for a moment");
+		return EXIT_FAILED;
+	}
+	printed = code_print(g->name, code, json);
+	secret_wipe(code, sizeof(code));
+	if (!printed) {
+		cli_complain("the new recovery code could not be printed; nothing was sent");
+		return EXIT_FAILED;
+	}
+	return cli_confirm(command, yes, question);
 }

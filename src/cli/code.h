@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The recovery code, typed and shown: what `recover` and `renew` share. */
+/* The recovery code, typed and shown: what `setup`, `recover` and `renew` share. */
 #ifndef MLSH_CLI_CODE_H
 #define MLSH_CLI_CODE_H
 
@@ -11,7 +11,12 @@
  */
 int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t ret_key[KEY_LEN],
 	      struct err *err) MUST_CHECK;
-/* Prints the next code. Returns false if it could not be printed: nothing may be sent then. */
-bool code_print(const char *cluster, const char *code, bool json) MUST_CHECK;
+/*
+ * Makes the next code, prints it, and asks with `question` whether it is written down. Nothing is
+ * printed where nobody can be asked. `command` is for messages. Returns an exit code; EXIT_OK: the
+ * code was printed, and what names its public key may be sent.
+ */
+int code_announce(struct cli *c, const struct mlog *log, const char *command, bool yes, bool json,
+		  const char *question, uint8_t ret_key[KEY_LEN]);
 
 #endif

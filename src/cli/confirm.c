@@ -12,13 +12,18 @@ static bool is_yes(char *answer)
 	return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+bool cli_can_ask(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
 int cli_confirm(const char *command, bool yes, const char *question)
 {
 	char answer[16] = "";
 
 	if (yes)
 		return EXIT_OK;
-	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+	if (!cli_can_ask())
 		return cli_usage(command, "this cannot be undone, and nobody can be asked here: "
 					  "add --yes");
 	cli_note("%s", question);

@@ -3,7 +3,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/code.h"
 #include "cli/copy.h"
@@ -26,7 +25,6 @@ struct run {
 	struct copy copy;
 	const struct options_given *given;
 	uint8_t seed[SIGN_SEED_LEN], key[KEY_LEN]; /* of the code that was typed */
-	char next_code[RECOVERY_CODE_TEXT_MAX];	   /* "": the attempt is sent again */
 	struct recovery_plan plan;
 	struct entry_bytes earlier; /* an attempt that is to be superseded, or sent again */
 	struct entry earlier_read;
@@ -342,20 +340,13 @@ static int sign_new(struct run *run, struct err *err)
 	uint8_t next[KEY_LEN];
 	int rc = make_plan(run, err);
 
-	if (rc == 0 && recovery_code_new(c->host, mlog_genesis(run->copy.log)->random,
-					 run->next_code, next) < 0)
-		rc = err_set(err, -ENOMEM, "cannot make a recovery code");
 	if (rc < 0)
 		return cli_fail(err);
 	say_plan(run);
-	if (!run->given->value[YES] && !isatty(STDIN_FILENO))
-		return cli_confirm("recover", false, "");
-	if (!code_print(run->copy.cluster, run->next_code, run->given->value[JSON] != NULL)) {
-		cli_complain("the new recovery code could not be printed; nothing was sent");
-		return EXIT_FAILED;
-	}
-	rc = cli_confirm("recover", run->given->value[YES] != NULL,
-			 "Is the new code written down? The old one is used up when this is sent.");
+	rc = code_announce(
+		c, run->copy.log, "recover", run->given->value[YES] != NULL,
+		run->given->value[JSON] != NULL,
+		"Is the new code written down? The old one is used up when this is sent.", next);
 	if (rc != EXIT_OK)
 		return rc;
 	if (make_entry(run, next, err) < 0 ||

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh renew: puts a new recovery code in the place of the one on paper. */
 #include <json-c/json.h>
-#include <stdio.h>
 
 #include "cli/code.h"
-#include "cli/governing.h"
+#include "cli/renew_two.h"
 #include "cli/table.h"
 #include "os/loop.h"
 
-enum { YES, JSON };
+enum { ASK, CONSENT, YES, JSON };
 
 struct wish {
 	uint8_t seed[SIGN_SEED_LEN], key[KEY_LEN]; /* of the code in force */
@@ -44,27 +43,6 @@ static int check_code(const struct governing *g, const struct wish *w, struct er
 				 g->copy.cluster);
 }
 
-/* Prints the next code and asks. Returns an exit code; EXIT_OK: to be sent. */
-static int announce(struct governing *g, struct wish *w, const struct options_given *o)
-{
-	char next[RECOVERY_CODE_TEXT_MAX];
-	bool printed;
-
-	if (recovery_code_new(g->cli->host, mlog_genesis(g->copy.log)->random, next, w->next) < 0) {
-		cli_complain("cannot make a recovery code");
-		return EXIT_FAILED;
-	}
-	printed = code_print(g->copy.cluster, next, o->value[JSON] != NULL);
-	secret_wipe(next, sizeof(next));
-	if (!printed) {
-		cli_complain("the new recovery code could not be printed; nothing was sent");
-		return EXIT_FAILED;
-	}
-	return cli_confirm(
-		"renew", o->value[YES] != NULL,
-		"Is the new code written down? The old one is worth nothing after this.");
-}
-
 static void print(const struct governing *g, const struct governed *r, bool json)
 {
 	if (json)
@@ -76,31 +54,54 @@ static void print(const struct governing *g, const struct governed *r, bool json
 			   g->copy.cluster, (unsigned long long)r->seq);
 }
 
-static int renew(struct cli *c, const struct options_given *o)
+static int by_code(struct governing *g, bool yes, bool json)
 {
-	struct governing g = { .cli = c };
-	struct wish w = { .now_s = (uint64_t)MAX(clock_wall_s(c->host), 0) };
+	struct wish w = { .now_s = governing_author(g).now_s };
 	struct governed r = { .changed = false };
 	struct err err = { 0 };
-	int rc = governing_open(c, o->n_args ? o->arg[0] : NULL, &g, &err), code = EXIT_OK;
+	int rc = code_read(mlog_genesis(g->copy.log)->random, w.seed, w.key, &err), code = EXIT_OK;
 
 	if (rc == 0)
-		rc = code_read(mlog_genesis(g.copy.log)->random, w.seed, w.key, &err);
+		rc = check_code(g, &w, &err);
 	if (rc == 0)
-		rc = check_code(&g, &w, &err);
-	if (rc == 0)
-		code = announce(&g, &w, o);
+		code = code_announce(g->cli, g->copy.log, "renew", yes, json,
+				     "Is the new code written down? The old one is worth nothing "
+				     "after this.",
+				     w.next);
 	if (rc == 0 && code == EXIT_OK) {
-		rc = governing_submit(&g, make, &w, &r, &err);
+		rc = governing_submit(g, make, &w, &r, &err);
 		if (rc == 0)
-			print(&g, &r, o->value[JSON] != NULL);
+			print(g, &r, json);
 		else
 			cli_note("If the record was made all the same, the new code is in force: "
 				 "`mlsh log` shows it. Else the old one is.");
 	}
-	governing_close(&g);
 	secret_wipe(&w, sizeof(w));
 	return rc < 0 ? cli_fail(&err) : code;
+}
+
+static int renew(struct cli *c, const struct options_given *o)
+{
+	const char *ask = o->value[ASK], *consent = o->value[CONSENT];
+	struct renew_two two = { .what = ask ? ask : consent,
+				 .yes = o->value[YES] != NULL,
+				 .json = o->value[JSON] != NULL };
+	struct governing g = { .cli = c };
+	struct err err = { 0 };
+	int code;
+
+	if (ask && consent)
+		return cli_usage("renew", "--ask is for one admin, --consent for the other one");
+	if (governing_open(c, o->n_args ? o->arg[0] : NULL, &g, &err) < 0)
+		code = cli_fail(&err);
+	else if (ask)
+		code = renew_ask(&g, &two);
+	else if (consent)
+		code = renew_consent(&g, &two);
+	else
+		code = by_code(&g, two.yes, two.json);
+	governing_close(&g);
+	return code;
 }
 
 const struct command renew_command = {
@@ -109,15 +110,23 @@ const struct command renew_command = {
 	.options = {
 		.program = "mlsh renew",
 		.usage = "[<cluster>] [options]",
-		.about = "For a paper that others may have seen. Asks for the recovery code in "
+		.about = "For a paper that others may have seen: asks for the recovery code in "
 			 "force, or reads it from standard input, and prints a new one, which "
-			 "takes its place; nothing else changes. A paper that is lost cannot be "
-			 "renewed by this: it takes the code.",
+			 "takes its place. For a paper that is lost, two admins do it: one runs "
+			 "this with --ask, and the other one types the line that it prints. "
+			 "Nothing else changes. With one admin only a lost paper cannot be "
+			 "renewed.",
 		.max_args = 1,
 		.row = {
+			[ASK] = { "ask", 0, "NODE",
+				  "without the code: prints a new one, and a request to the admin "
+				  "NODE, good for 10 minutes" },
+			[CONSENT] = { "consent", 0, "REQUEST",
+				      "as that admin, agrees to the request; - reads it from "
+				      "standard input" },
 			[YES] = { "yes", 0, NULL, "do not ask" },
 			[JSON] = { "json", 0, NULL,
-				   "print a line of JSON for the code, and one at the end" },
+				   "print a line of JSON for a code, and one at the end" },
 		},
 	},
 	.run = renew,

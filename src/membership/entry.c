@@ -99,7 +99,8 @@ static int get_payload(struct entry *e, struct err *err)
 	return 0;
 }
 
-static int get_body(struct entry *e, const struct entry_ops *ops, struct err *err)
+/* `lacking`: so many signatures less than the type has. */
+static int get_body(struct entry *e, const struct entry_ops *ops, size_t lacking, struct err *err)
 {
 	struct cbor_reader r = cbor_reader_of(e->body);
 
@@ -108,7 +109,7 @@ static int get_body(struct entry *e, const struct entry_ops *ops, struct err *er
 	ops->get(&r, e);
 	if (cbor_reader_end(&r) < 0)
 		return entry_malformed(err, "a field of its body has the wrong form");
-	if (e->n_sigs != entry_sig_count(e))
+	if (e->n_sigs + lacking != entry_sig_count(e))
 		return entry_malformed(err, "it has the wrong number of signatures");
 	return 0;
 }
@@ -128,7 +129,8 @@ static int check_canonical(struct span bytes, const struct entry *e, struct err 
 	return 0;
 }
 
-int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
+static int decode(struct span bytes, unsigned nesting, size_t lacking, struct entry *ret,
+		  struct err *err)
 {
 	const struct entry_ops *ops;
 	int r;
@@ -142,7 +144,7 @@ int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, 
 	if (r < 0)
 		return r;
 	ops = entry_ops(ret->type);
-	r = get_body(ret, ops, err);
+	r = get_body(ret, ops, lacking, err);
 	if (r == 0)
 		r = check_canonical(bytes, ret, err);
 	if (r == 0 && ops->check)
@@ -154,9 +156,23 @@ int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, 
 	return 0;
 }
 
+int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
+{
+	return decode(bytes, nesting, 0, ret, err);
+}
+
 int entry_decode(struct span bytes, struct entry *ret, struct err *err)
 {
-	return entry_decode_nested(bytes, 0, ret, err);
+	return decode(bytes, 0, 0, ret, err);
+}
+
+int entry_decode_half(struct span bytes, struct entry *ret, struct err *err)
+{
+	int r = decode(bytes, 0, 1, ret, err);
+
+	if (r == 0 && ret->n_sigs != 1)
+		r = entry_malformed(err, "it has the wrong number of signatures");
+	return r;
 }
 
 unsigned entry_peek(struct span entry)

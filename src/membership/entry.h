@@ -188,6 +188,20 @@ int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
 	       const struct signer *author, const struct signer *consent, struct entry_bytes *ret,
 	       struct err *err) MUST_CHECK;
 
+/*
+ * An entry of a type that has two signatures, without the second one: two people make it on two
+ * machines. The author makes it; the other one reads it with entry_decode_half, whose results are
+ * those of entry_decode, and adds its own with entry_consent, whose results are those of
+ * entry_make. Neither verifies the author's signature: the log does (mlog_would_order).
+ */
+int entry_make_half(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
+		    const struct signer *author, struct entry_bytes *ret, struct err *err)
+	MUST_CHECK;
+int entry_decode_half(struct span bytes, struct entry *ret, struct err *err) MUST_CHECK;
+int entry_consent(const struct entry *half, const uint8_t cluster_id[HASH_LEN],
+		  const struct signer *consent, struct entry_bytes *ret, struct err *err)
+	MUST_CHECK;
+
 int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
 		 struct entry_bytes *ret, struct err *err) MUST_CHECK;
 /*

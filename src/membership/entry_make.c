@@ -37,15 +37,29 @@ static int payload_make(const struct entry *e, uint8_t buf[ENTRY_MAX_BYTES], str
 	return 0;
 }
 
-/* Reads back; a fault in it is one of the caller's arguments. */
-static int check_made(const struct entry_bytes *made, struct err *err)
-{
-	struct entry e;
-	int r = entry_decode(span_of(made->data, made->len), &e, err);
+typedef int (*decode_fn)(struct span bytes, struct entry *ret, struct err *err);
 
+/* Puts the frame around them, and reads it back; a fault in it is one of the caller's arguments. */
+static int put_together(struct span payload, const uint8_t *const *sigs, size_t n, decode_fn decode,
+			struct entry_bytes *ret, struct err *err)
+{
+	struct entry_bytes made;
+	struct cbor_writer w = cbor_writer_of(made.data, sizeof(made.data));
+	struct entry e;
+	int r;
+
+	entry_put(&w, payload, sigs, n);
+	made.len = cbor_writer_span(&w).len;
+	if (made.len == 0)
+		return err_set(err, -EINVAL, "the log entry would be too long");
+	r = decode(span_of(made.data, made.len), &e, err);
 	if (r < 0 && err)
 		err->code = -EINVAL;
-	return r < 0 ? -EINVAL : 0;
+	if (r < 0)
+		return -EINVAL;
+	memcpy(ret->data, made.data, made.len);
+	ret->len = made.len;
+	return 0;
 }
 
 int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
@@ -54,8 +68,6 @@ int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
 {
 	uint8_t buf[ENTRY_MAX_BYTES], sigs[ENTRY_SIGS_MAX][SIG_LEN];
 	const uint8_t *sig_list[ENTRY_SIGS_MAX] = { sigs[0], sigs[1] };
-	struct entry_bytes made;
-	struct cbor_writer w;
 	struct span payload;
 	int r = payload_make(e, buf, &payload, err);
 
@@ -63,19 +75,30 @@ int entry_make(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
 		r = sign_one(author, SIGN_ENTRY, cluster_id, payload, sigs[0], err);
 	if (r == 0 && consent)
 		r = sign_one(consent, SIGN_CONSENT, cluster_id, payload, sigs[1], err);
-	if (r < 0)
-		return r;
-	w = cbor_writer_of(made.data, sizeof(made.data));
-	entry_put(&w, payload, sig_list, consent ? 2 : 1);
-	made.len = cbor_writer_span(&w).len;
-	if (made.len == 0)
-		return err_set(err, -EINVAL, "the log entry would be too long");
-	r = check_made(&made, err);
-	if (r < 0)
-		return r;
-	memcpy(ret->data, made.data, made.len);
-	ret->len = made.len;
-	return 0;
+	return r < 0 ? r : put_together(payload, sig_list, consent ? 2 : 1, entry_decode, ret, err);
+}
+
+int entry_make_half(const struct entry *e, const uint8_t cluster_id[HASH_LEN],
+		    const struct signer *author, struct entry_bytes *ret, struct err *err)
+{
+	uint8_t buf[ENTRY_MAX_BYTES], sig[SIG_LEN];
+	const uint8_t *sigs[] = { sig };
+	struct span payload;
+	int r = payload_make(e, buf, &payload, err);
+
+	if (r == 0)
+		r = sign_one(author, SIGN_ENTRY, cluster_id, payload, sig, err);
+	return r < 0 ? r : put_together(payload, sigs, 1, entry_decode_half, ret, err);
+}
+
+int entry_consent(const struct entry *half, const uint8_t cluster_id[HASH_LEN],
+		  const struct signer *consent, struct entry_bytes *ret, struct err *err)
+{
+	uint8_t sig[SIG_LEN];
+	const uint8_t *sigs[ENTRY_SIGS_MAX] = { half->sig[0], sig };
+	int r = sign_one(consent, SIGN_CONSENT, cluster_id, half->payload, sig, err);
+
+	return r < 0 ? r : put_together(half->payload, sigs, 2, entry_decode, ret, err);
 }
 
 int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,

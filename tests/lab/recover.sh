@@ -111,6 +111,28 @@ must "mlsh renew" renew_to "$WORK/desk/renew.json" "$seventh" --yes --json
 eighth=$(code_in "$WORK/desk/renew.json")
 check "its JSON is as documented" eval 'tail -n 1 "$WORK/desk/renew.json" | tests/lab/json_documented renew'
 check_fails "the old paper is worth nothing" 1 "not the one" recover desk "$seventh" --yes
-must "the new one recovers" recover desk "$eighth" --yes
+# --- a paper that is lost: two admins renew it ---
+ask() { on nas mlsh renew homelab --ask desk "$@" </dev/null; }
+consent() { on desk mlsh renew homelab --consent - "$@" <<<"$request"; }
+check_fails "one admin alone cannot" 1 "nas is not an admin" ask --yes
+must "nas becomes the second admin" on desk mlsh promote nas
+must "and knows it" wait_until 10 roles_are nas "desk:admin,nas:admin"
+check_fails "it wants --yes where nobody can be asked" 2 "add --yes" ask
+check_fails "it takes another admin" 1 "another admin" on nas mlsh renew homelab --ask nas --yes
+must "nas asks" eval 'ask --yes --json >"$WORK/nas/ask.json"'
+check "its JSON is as documented" eval 'head -n 1 "$WORK/nas/ask.json" | tests/lab/json_documented recover-code &&
+	tail -n 1 "$WORK/nas/ask.json" | tests/lab/json_documented renew-request'
+ninth=$(code_in "$WORK/nas/ask.json")
+request=$(tail -n 1 "$WORK/nas/ask.json" | python3 -c 'import json, sys; print(json.load(sys.stdin)["request"])')
+check "no code is in the request, nor on a disk" eval '! grep -raq -e "$ninth" "$WORK/nas/home" "$WORK/nas/state" && ! has "$ninth" <<<"$request"'
+check_fails "nas cannot consent itself" 1 "for desk" on nas mlsh renew homelab --consent "$request" --yes
+check_fails "desk is asked, too" 2 "nas asks to replace.*add --yes" consent
+check_fails "a piece of the line is not enough" 1 "copy the line again" on desk mlsh renew --consent "${request%????}" --yes
+must "desk consents" eval 'consent --yes --json >"$WORK/desk/consent.json"'
+check "its JSON is as documented" tests/lab/json_documented renew-consent <"$WORK/desk/consent.json"
+check "once more is no failure" eval 'consent --yes | has "already"'
+check "the log says who did it" eval 'on nas mlsh log homelab | has "nas and desk replaced the recovery code"'
+check_fails "the lost paper is worth nothing" 1 "not the one" recover desk "$eighth" --yes
+must "the new one recovers" recover desk "$ninth" --yes
 check "late stays out" eval '! roles desk | has late'
 exit "$LAB_FAILED"

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* mlsh renew --ask and --consent: what two admins say and sign. */
+#include "cli/renew_two.h"
+
+#include <stdio.h>
+
+#include "cli/code.h"
+#include "cli/table.h"
+#include "cli/whom.h"
+#include "client/renewal.h"
+#include "membership/words.h"
+
+#define GOOD_FOR_S 600 /* the rule WINDOW */
+
+/* --- to ask ----------------------------------------------------------------------------------- */
+
+static int print_request(const struct governing *g, const struct member *second,
+			 const struct renewal *r, bool json)
+{
+	char text[RENEWAL_TEXT_MAX];
+	struct json_object *o;
+
+	renewal_format(r, text);
+	if (!json) {
+		printf("Within 10 minutes, on %s:\n\n    mlsh renew %s --consent %s\n\n",
+		       second->name, g->copy.cluster, text);
+		table_line("",
+			   "Until %s has agreed the old code stays in force: keep both papers "
+			   "until `mlsh log` shows that the code was replaced.",
+			   second->name);
+		return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "state", json_object_new_string("request"));
+	json_object_object_add(o, "cluster", json_object_new_string(g->copy.cluster));
+	json_object_object_add(o, "node", json_object_new_string(second->name));
+	json_object_object_add(o, "request", json_object_new_string(text));
+	json_object_object_add(o, "expires",
+			       json_object_new_uint64(governing_author(g).now_s + GOOD_FOR_S));
+	json_print(o);
+	return EXIT_OK;
+}
+
+int renew_ask(struct governing *g, const struct renew_two *o)
+{
+	struct govern author = governing_author(g);
+	const struct member *second;
+	uint8_t next[KEY_LEN] = { 0 };
+	struct err err = { 0 };
+	struct renewal r;
+	int rc = whom_find(g, o->what, &second, &err);
+
+	/* Would it be accepted? No code is printed if it would not. */
+	if (rc == 0)
+		rc = renewal_ask(&author, second, next, &r, &err);
+	if (rc < 0)
+		return cli_fail(&err);
+	rc = code_announce(g->cli, g->copy.log, "renew", o->yes, o->json,
+			   "Is the new code written down? It takes the place of the old one as "
+			   "soon as the other admin agrees.",
+			   next);
+	if (rc != EXIT_OK)
+		return rc;
+	author = governing_author(g);
+	if (renewal_ask(&author, second, next, &r, &err) < 0)
+		return cli_fail(&err);
+	return print_request(g, second, &r, o->json);
+}
+
+/* --- to consent ------------------------------------------------------------------------------- */
+
+struct consent {
+	struct renewal renewal;
+	char author[LABEL_MAX + 1];
+};
+
+static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+{
+	return renewal_consent(g, &((struct consent *)ctx)->renewal, ret, err);
+}
+
+static int read_request(const char *what, struct consent *ret, struct err *err)
+{
+	char text[RENEWAL_TEXT_MAX];
+	int rc = cli_read_secret("request", what, text, sizeof(text), err);
+
+	return rc < 0 ? rc : renewal_parse(text, &ret->renewal, err);
+}
+
+/* Whose request is it, and is it good? 1: it was carried out before. */
+static int check(const struct governing *g, struct consent *c, struct err *err)
+{
+	struct govern author = governing_author(g);
+	const struct member *m;
+	struct entry_bytes b; /* not given to anybody yet */
+	int rc = renewal_author(&author, &c->renewal, &m, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(c->author, sizeof(c->author), "%s", m->name);
+	return renewal_consent(&author, &c->renewal, &b, err);
+}
+
+static int ask_person(const struct governing *g, const struct consent *c, bool yes)
+{
+	char when[WORDS_TIME_MAX];
+	struct entry e;
+
+	if (entry_decode_half(span_of(c->renewal.half.data, c->renewal.half.len), &e, NULL) < 0)
+		return EXIT_FAILED;
+	cli_note("%s asks to replace the recovery code of %s (signed with its key, %s).", c->author,
+		 g->copy.cluster, words_time_utc(e.time_s, when));
+	cli_note("Whoever has the new code can take the cluster over. %s printed it; the paper of "
+		 "before is worth nothing after this.",
+		 c->author);
+	return cli_confirm("renew", yes, "Do you know that the admin of that machine wants this?");
+}
+
+static void print(const struct governing *g, const struct consent *c, const struct governed *r,
+		  bool json)
+{
+	struct json_object *o;
+
+	if (json) {
+		o = governed_json(g, r);
+		json_object_object_add(o, "node", json_object_new_string(c->author));
+		json_print(o);
+	} else if (r->changed) {
+		table_line("", "The code that %s printed is the recovery code of %s (record %llu).",
+			   c->author, g->copy.cluster, (unsigned long long)r->seq);
+	} else {
+		table_line("", "The code that %s printed is the recovery code of %s already.",
+			   c->author, g->copy.cluster);
+	}
+}
+
+int renew_consent(struct governing *g, const struct renew_two *o)
+{
+	struct governed done = { .changed = false, .ordered = true };
+	struct err err = { 0 };
+	struct consent c;
+	int rc = read_request(o->what, &c, &err), code = EXIT_OK;
+
+	if (rc == 0)
+		rc = check(g, &c, &err);
+	if (rc == 0)
+		code = ask_person(g, &c, o->yes);
+	if (rc == 0 && code == EXIT_OK) {
+		rc = governing_submit(g, make, &c, &done, &err);
+		if (rc < 0)
+			cli_note("If the record was made all the same, the new code is in force: "
+				 "`mlsh log` shows it.");
+	}
+	if (rc >= 0 && code == EXIT_OK)
+		print(g, &c, &done, o->json);
+	return rc < 0 ? cli_fail(&err) : code;
+}
