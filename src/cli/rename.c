@@ -1,62 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh rename: gives a node another name. */
 #include <json-c/json.h>
-#include <stdio.h>
 
 #include "cli/table.h"
 #include "cli/whom.h"
 
 enum { JSON };
 
-struct wish {
-	const struct governing *governing;
-	const char *typed, *name;
-	char old_name[LABEL_MAX + 1];
-};
-
-/* The node is looked up again, since the log may be another one than before. */
-static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+static int make(const struct whom_change *w, const struct govern *g, const struct member *m,
+		struct entry_bytes *ret, struct err *err)
 {
-	struct wish *w = ctx;
-	const struct member *m;
-	int rc = whom_find(w->governing, w->typed, &m, err);
-
-	if (rc < 0)
-		return rc;
-	snprintf(w->old_name, sizeof(w->old_name), "%s", m->name);
-	return govern_rename(g, m, w->name, ret, err);
+	return govern_rename(g, m, w->wish, ret, err);
 }
 
-static void print(const struct governing *g, const struct wish *w, const struct governed *r,
+static void print(const struct governing *g, const struct whom_change *w, const struct governed *r,
 		  bool json)
 {
 	struct json_object *o;
 
 	if (json) {
 		o = governed_json(g, r);
-		json_object_object_add(o, "node", json_object_new_string(w->name));
-		json_object_object_add(o, "old_name", json_object_new_string(w->old_name));
+		json_object_object_add(o, "node", json_object_new_string(w->wish));
+		json_object_object_add(o, "old_name", json_object_new_string(w->name));
 		json_print(o);
 	} else if (r->changed) {
-		table_line("", "%s is called %s now: %s.%s.", w->old_name, w->name, w->name,
+		table_line("", "%s is called %s now: %s.%s.", w->name, w->wish, w->wish,
 			   g->copy.cluster);
 	} else {
-		table_line("", "It is called %s.%s already.", w->name, g->copy.cluster);
+		table_line("", "It is called %s.%s already.", w->wish, g->copy.cluster);
 	}
 }
 
 static int rename_node(struct cli *c, const struct options_given *o)
 {
 	struct governing g = { .cli = c };
-	struct wish w = { .governing = &g, .typed = o->arg[0], .name = o->arg[1] };
+	struct whom_change w = { .typed = o->arg[0], .make = make, .wish = o->arg[1] };
 	struct governed r;
 	struct err err = { 0 };
-	int rc = label_check("node name", w.name, &err);
+	int rc = label_check("node name", w.wish, &err);
 
 	if (rc == 0)
 		rc = whom_open(c, o->arg, 1, &g, &err);
 	if (rc == 0)
-		rc = governing_submit(&g, make, &w, &r, &err);
+		rc = whom_submit(&g, &w, &r, &err);
 	if (rc == 0)
 		print(&g, &w, &r, o->value[JSON] != NULL);
 	governing_close(&g);

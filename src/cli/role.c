@@ -7,30 +7,24 @@
 
 enum { JSON };
 
-struct wish {
-	const char *typed;
-	const struct governing *governing;
-	bool promote;
-	char name[LABEL_MAX + 1];
-};
-
-/* The node is looked up again, since the log may be another one than before. */
-static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+static int make_admin(const struct whom_change *w, const struct govern *g, const struct member *m,
+		      struct entry_bytes *ret, struct err *err)
 {
-	struct wish *w = ctx;
-	const struct member *m;
-	int rc = whom_find(w->governing, w->typed, &m, err);
-
-	if (rc < 0)
-		return rc;
-	snprintf(w->name, sizeof(w->name), "%s", m->name);
-	return w->promote ? govern_promote(g, m, ret, err) : govern_demote(g, m, ret, err);
+	(void)w;
+	return govern_promote(g, m, ret, err);
 }
 
-static void print(const struct governing *g, const struct wish *w, const struct governed *r,
+static int make_plain(const struct whom_change *w, const struct govern *g, const struct member *m,
+		      struct entry_bytes *ret, struct err *err)
+{
+	(void)w;
+	return govern_demote(g, m, ret, err);
+}
+
+static void print(const struct governing *g, const struct whom_change *w, const struct governed *r,
 		  bool json)
 {
-	const char *what = w->promote ? "an admin" : "a plain node";
+	const char *what = w->make == make_admin ? "an admin" : "a plain node";
 	struct json_object *o;
 
 	if (!json) {
@@ -40,7 +34,8 @@ static void print(const struct governing *g, const struct wish *w, const struct 
 	}
 	o = governed_json(g, r);
 	json_object_object_add(o, "node", json_object_new_string(w->name));
-	json_object_object_add(o, "role", json_object_new_string(w->promote ? "admin" : "node"));
+	json_object_object_add(o, "role",
+			       json_object_new_string(w->make == make_admin ? "admin" : "node"));
 	json_print(o);
 }
 
@@ -58,7 +53,7 @@ static void note_waiting(const struct governing *g, const char *typed)
 static int set_role(struct cli *c, const struct options_given *o, bool promote)
 {
 	struct governing g = { .cli = c };
-	struct wish w = { .typed = o->arg[0], .governing = &g, .promote = promote };
+	struct whom_change w = { .typed = o->arg[0], .make = promote ? make_admin : make_plain };
 	struct governed r;
 	struct err err = { 0 };
 	int rc = whom_open(c, o->arg, 1, &g, &err);
@@ -66,7 +61,7 @@ static int set_role(struct cli *c, const struct options_given *o, bool promote)
 	if (rc == 0 && !promote)
 		note_waiting(&g, w.typed);
 	if (rc == 0)
-		rc = governing_submit(&g, make, &w, &r, &err);
+		rc = whom_submit(&g, &w, &r, &err);
 	if (rc == 0)
 		print(&g, &w, &r, o->value[JSON] != NULL);
 	governing_close(&g);

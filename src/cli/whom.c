@@ -94,3 +94,28 @@ int whom_find(const struct governing *g, const char *typed, const struct member 
 
 	return rc < 0 ? rc : govern_find(&author, t.node, ret, err);
 }
+
+struct submitted {
+	const struct governing *governing;
+	struct whom_change *change;
+};
+
+static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+{
+	const struct submitted *s = ctx;
+	struct whom_change *w = s->change;
+	const struct member *m;
+	int rc = whom_find(s->governing, w->typed, &m, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(w->name, sizeof(w->name), "%s", m->name);
+	return w->make(w, g, m, ret, err);
+}
+
+int whom_submit(struct governing *g, struct whom_change *w, struct governed *ret, struct err *err)
+{
+	struct submitted s = { g, w };
+
+	return governing_submit(g, make, &s, ret, err);
+}

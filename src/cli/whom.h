@@ -18,4 +18,20 @@ int whom_open(struct cli *c, const char *const *typed, size_t n, struct governin
 int whom_find(const struct governing *g, const char *typed, const struct member **ret,
 	      struct err *err) MUST_CHECK;
 
+/*
+ * A change of one node. The node is looked up each time that the entry is made, since the log may
+ * be another one than before. `make` is as in client/govern.h.
+ */
+struct whom_change {
+	const char *typed;
+	int (*make)(const struct whom_change *w, const struct govern *g, const struct member *m,
+		    struct entry_bytes *ret, struct err *err);
+	const char *wish;	  /* for `make`: a word of the command, or NULL */
+	char name[LABEL_MAX + 1]; /* of the node, before the change */
+};
+
+/* As governing_submit. */
+int whom_submit(struct governing *g, struct whom_change *w, struct governed *ret, struct err *err)
+	MUST_CHECK;
+
 #endif
