@@ -7,7 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "cli/governing.h"
+#include "cli/table.h"
 
 /* One line of standard input, not shown if that is a terminal. */
 static int read_line(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)

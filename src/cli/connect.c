@@ -94,8 +94,7 @@ void connect_print_json(const char *cluster, const char *state, const char *addr
 	json_object_object_add(o, "state", json_object_new_string(state));
 	json_object_object_add(o, "address", *address ? json_object_new_string(address) : NULL);
 	json_object_object_add(o, "warning", *warning ? json_object_new_string(warning) : NULL);
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_result(const struct connect_args *a, const struct waiting *w)

@@ -2,28 +2,20 @@
 /* mlsh disconnect: takes a cluster down until the next connect. */
 #include <stdio.h>
 
-#include "cli/cli.h"
-#include "cli/table.h"
+#include "cli/daemon_status.h"
 #include "cli/target.h"
 
 /* Returns true if the daemon knows the cluster and it is down already. */
 static bool is_down(struct cli *c, const char *cluster)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
+	struct json_object *status = NULL;
 	struct err ignored = { 0 };
-	struct json_object *o, *list;
 	bool down;
 
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (daemon_call(c, &r, &ignored, &reply) < 0)
+	if (daemon_status(c, cluster, &ignored, &status) < 0)
 		return false;
-	o = json_tokener_parse((const char *)reply.data);
-	list = json_object_object_get(o, "clusters");
-	down = list && json_object_array_length(list) == 1 &&
-	       strcmp(js(json_object_array_get_idx(list, 0), "state"), "stopped") == 0;
-	json_object_put(o);
-	daemon_reply_free(&reply);
+	down = status_is_stopped(status_cluster(status));
+	json_object_put(status);
 	return down;
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/daemon_status.h"
 #include "cli/whose.h"
 #include "os/privs.h"
 #include "os/split.h"
@@ -86,24 +86,19 @@ static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **r
 /* The daemon, or another terminal, may have it already. */
 static int check_not_connected(struct cli *c, const char *cluster, struct err *err)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
+	struct json_object *status = NULL;
 	struct err ignored = { 0 };
-	int rc;
+	bool up;
 
-	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
-	if (daemon_call(c, &r, &ignored, &reply) < 0)
+	if (daemon_status(c, cluster, &ignored, &status) < 0)
 		return 0;
-	rc = daemon_reply_check(&reply, &ignored) == 0 &&
-			     !strstr((const char *)reply.data, "\"state\":\"stopped\"")
-		     ? -EBUSY
-		     : 0;
-	daemon_reply_free(&reply);
-	return rc == 0 ? 0
-		       : err_set(err, rc,
-				 "%s is connected already, by mlshtund or in another "
-				 "terminal: end that first (mlsh disconnect %s)",
-				 cluster, cluster);
+	up = status && !status_is_stopped(status_cluster(status));
+	json_object_put(status);
+	return !up ? 0
+		   : err_set(err, -EBUSY,
+			     "%s is connected already, by mlshtund or in another terminal: end "
+			     "that first (mlsh disconnect %s)",
+			     cluster, cluster);
 }
 
 /* The files are the caller's: as root they would not be found. */

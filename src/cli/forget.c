@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/daemon_status.h"
 #include "cli/names.h"
 #include "cli/table.h"
 #include "cli/whose.h"
@@ -60,17 +60,12 @@ static bool may_have_copy(const char *cluster)
 
 static int look_at_daemon(struct cli *c, struct found *f, struct err *err)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
-	int rc;
+	struct json_object *status = NULL;
+	int rc = daemon_status(c, f->cluster, err, &status);
 
-	snprintf(r.cluster, sizeof(r.cluster), "%s", f->cluster);
-	rc = daemon_call(c, &r, err, &reply);
-	if (rc == 0 && daemon_reply_check(&reply, err) == 0) {
-		f->daemon = true;
-		f->connected = !strstr((const char *)reply.data, "\"state\":\"stopped\"");
-	}
-	daemon_reply_free(&reply);
+	f->daemon = status != NULL;
+	f->connected = status && !status_is_stopped(status_cluster(status));
+	json_object_put(status);
 	f->no_daemon = daemon_is_absent(rc);
 	f->copy_left = f->no_daemon && may_have_copy(f->cluster);
 	return f->no_daemon ? 0 : rc;
@@ -153,8 +148,7 @@ static void print_json(const struct found *f)
 			       f->no_daemon ? NULL : json_object_new_boolean(f->connected));
 	json_object_object_add(o, "node", f->node[0] ? json_object_new_string(f->node) : NULL);
 	json_object_object_add(o, "copy_left", json_object_new_boolean(f->copy_left));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_text(struct cli *c, const struct found *f)

@@ -211,12 +211,6 @@ struct json_object *governed_json(const struct governing *g, const struct govern
 	return o;
 }
 
-void json_print(struct json_object *o)
-{
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
-}
-
 struct note {
 	const struct governing *governing;
 	const struct id_list *authors;

@@ -42,9 +42,11 @@ struct governed {
 int governing_submit(struct governing *g, governing_make make, void *ctx, struct governed *ret,
 		     struct err *err) MUST_CHECK;
 
-/* What all of these commands print with --json. The caller adds to it, and json_print frees it. */
+/*
+ * What all of these commands print with --json. The caller adds to it; json_print (cli/table.h)
+ * frees it.
+ */
 struct json_object *governed_json(const struct governing *g, const struct governed *r);
-void json_print(struct json_object *o);
 /*
  * Says which removals by these members wait for the server: they end with their author's right.
  * Nothing without a daemon.

@@ -104,13 +104,6 @@ static struct json_object *json_of(const struct invite_args *a, const struct inv
 	return o;
 }
 
-static void print_json(struct json_object *o)
-{
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
-}
-
 /* "30 days", "90 minutes", "10 seconds": in the largest unit that it is a multiple of. */
 static void format_ttl(uint64_t s, char *out, size_t cap)
 {
@@ -255,14 +248,14 @@ static int print_made(const struct invite_args *a, const struct made *m, struct 
 		if (list)
 			json_object_array_add(list, json_of(a, &m->url[i], url));
 		else if (a->json)
-			print_json(json_of(a, &m->url[i], url));
+			json_print(json_of(a, &m->url[i], url));
 		else if (a->several)
 			printf("%s\n", url);
 		else
 			print_text(a, &m->url[i].invite, url);
 	}
 	if (list && rc == 0)
-		print_json(list);
+		json_print(list);
 	else
 		json_object_put(list);
 	secret_wipe(url, sizeof(url));

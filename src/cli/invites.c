@@ -33,8 +33,7 @@ static void print_json(const char *cluster, const struct invite_book *b)
 		json_object_array_add(list, one);
 	}
 	json_object_object_add(o, "invites", list);
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_text(const char *cluster, const struct invite_book *b)

@@ -31,8 +31,7 @@ static void print_json(const struct join_result *r, bool setup)
 	if (setup)
 		json_object_object_add(o, "recovery_code",
 				       json_object_new_string(r->recovery_code));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_text(const struct join_result *r, bool setup)

@@ -112,9 +112,7 @@ static int check(struct cli *c, const char *cluster, bool json)
 			break;
 	}
 	if (json)
-		printf("%s\n",
-		       json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_print(json_object_get(o));
 	else
 		print_netcheck(o);
 	code = json_object_get_boolean(json_object_object_get(json_object_object_get(o, "server"),

@@ -4,7 +4,6 @@
 
 #include <json-c/json.h>
 
-#include "cli/governing.h"
 #include "cli/table.h"
 #include "os/loop.h"
 

@@ -205,7 +205,7 @@ static int nodes(struct cli *c, const struct options_given *g)
 		return cli_fail(&err);
 	}
 	if (json) {
-		printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+		json_print(json_object_get(o));
 	} else {
 		print_nodes(o);
 		print_former(o);

@@ -125,9 +125,7 @@ static void print_end_json(const struct pinging *p)
 	put_ms(o, "rtt_min_ms", p, p->min_ms);
 	put_ms(o, "rtt_avg_ms", p, p->answered ? p->sum_ms / p->answered : 0);
 	put_ms(o, "rtt_max_ms", p, p->max_ms);
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	json_print(o);
 }
 
 static void print_end(const struct pinging *p)

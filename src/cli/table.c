@@ -10,6 +10,13 @@
 #define CELL 24
 #define LINE_TEXT_MAX 1024
 
+void json_print(struct json_object *o)
+{
+	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
 const char *js(struct json_object *o, const char *key)
 {
 	const char *s = o ? json_object_get_string(json_object_object_get(o, key)) : NULL;

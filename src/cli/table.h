@@ -7,6 +7,8 @@
 
 #include "base/table.h"
 
+/* Prints in one line, and frees. */
+void json_print(struct json_object *o);
 /* A string member, "" if absent or null. */
 const char *js(struct json_object *o, const char *key);
 /*

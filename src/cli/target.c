@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/daemon_status.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 
@@ -87,11 +88,6 @@ static void idle_add_file(void *ctx, const char *cluster)
 		idle_add(idle, cluster);
 }
 
-static bool is_stopped(struct json_object *cluster)
-{
-	return strcmp(js(cluster, "state"), "stopped") == 0;
-}
-
 static void idle_find(struct cli *c, struct json_object *list, struct idle *ret)
 {
 	size_t n = list ? json_object_array_length(list) : 0;
@@ -100,7 +96,7 @@ static void idle_find(struct cli *c, struct json_object *list, struct idle *ret)
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
 
-		if (is_stopped(one))
+		if (status_is_stopped(one))
 			idle_add(ret, js(one, "name"));
 	}
 	store_each_cluster(c->host, &c->store, idle_add_file, ret);
@@ -176,7 +172,7 @@ static int search(struct cli *cli, struct json_object *status, const char *text,
 		struct json_object *c = json_object_array_get_idx(list, i);
 		const char *name = peer_in(c, text);
 
-		connected += !is_stopped(c);
+		connected += !status_is_stopped(c);
 		if (strcmp(js(c, "node"), text) == 0 || strcmp(js(c, "address"), text) == 0)
 			self = js(c, "name");
 		if (!name || found++ > 0)
@@ -200,17 +196,10 @@ static int search(struct cli *cli, struct json_object *status, const char *text,
 
 static int ask_all(struct cli *c, struct json_object **ret, struct err *err)
 {
-	struct control_request r = { .verb = CONTROL_STATUS };
-	struct daemon_reply reply = { 0 };
-	int rc = daemon_call(c, &r, err, &reply);
+	int rc = daemon_status(c, NULL, err, ret);
 
-	if (rc == 0)
-		rc = daemon_reply_check(&reply, err);
-	if (rc == 0) {
-		*ret = json_tokener_parse((const char *)reply.data);
-		rc = *ret ? 0 : err_set(err, -EBADMSG, "mlshtund's answer was not understood");
-	}
-	daemon_reply_free(&reply);
+	if (rc == 0 && !*ret)
+		rc = err->code;
 	return rc;
 }
 
@@ -349,7 +338,7 @@ int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max, struc
 	for (size_t i = 0; i < n && found < max; i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
 
-		if (!is_stopped(one))
+		if (!status_is_stopped(one))
 			snprintf(out[found++], sizeof(out[0]), "%s", js(one, "name"));
 	}
 	rc = found ? (int)found : target_none_connected(c, list, err);
