@@ -11,18 +11,6 @@
 
 enum { PROOF, VERIFY, JSON };
 
-static void print_json(struct json_object *o)
-{
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
-}
-
-static uint64_t time_of(const struct record *r, const struct entry *e)
-{
-	return r->genesis ? e->time_s : r->order.time_s;
-}
-
 /* --- the trail -------------------------------------------------------------------------------- */
 
 static const char *name_of(const struct mlog *l, const struct node_id *id)
@@ -51,21 +39,19 @@ static struct json_object *signers_of(const struct mlog *l, const struct entry *
 static struct json_object *json_of(const struct mlog *l, const struct record *r,
 				   const struct entry *e)
 {
-	const char *author = name_of(l, &e->author);
 	struct json_object *o = json_object_new_object();
-	char text[WORDS_TEXT_MAX], hash[2 * HASH_LEN + 1];
+	struct record_words w;
 
-	words_entry(l, r, e, text);
-	hex_encode(r->hash, HASH_LEN, hash);
+	words_record(l, r, e, &w);
 	json_object_object_add(o, "seq", json_object_new_uint64(r->order.seq));
 	json_object_object_add(o, "generation", json_object_new_uint64(r->order.generation));
-	json_object_object_add(o, "time", json_object_new_uint64(time_of(r, e)));
+	json_object_object_add(o, "time", json_object_new_uint64(w.time_s));
 	json_object_object_add(o, "signed", json_object_new_uint64(e->time_s));
 	json_object_object_add(o, "type", json_object_new_string(entry_type_name(e->type)));
-	json_object_object_add(o, "author", author ? json_object_new_string(author) : NULL);
+	json_object_object_add(o, "author", w.author ? json_object_new_string(w.author) : NULL);
 	json_object_object_add(o, "signers", signers_of(l, e));
-	json_object_object_add(o, "text", json_object_new_string(text));
-	json_object_object_add(o, "hash", json_object_new_string(hash));
+	json_object_object_add(o, "text", json_object_new_string(w.text));
+	json_object_object_add(o, "hash", json_object_new_string(w.hash));
 	return o;
 }
 
@@ -83,22 +69,23 @@ static void trail_json(const struct copy *p)
 	for (uint64_t seq = 0; mlog_get(p->log, seq, &r, &e) == 0; seq++)
 		json_object_array_add(list, json_of(p->log, &r, &e));
 	json_object_object_add(o, "records", list);
-	print_json(o);
+	json_print(o);
 }
 
 /* "   3  2026-11-30 12:01  nas removed laptop": when by the server's clock, in UTC. */
 static void trail_text(const struct copy *p)
 {
-	char text[WORDS_TEXT_MAX], when[WORDS_TIME_MAX];
+	char when[WORDS_TIME_MAX];
+	struct record_words w;
 	struct record r;
 	struct entry e;
 
 	for (uint64_t seq = 0; mlog_get(p->log, seq, &r, &e) == 0; seq++) {
-		int at = printf("%4llu  %s  ", (unsigned long long)seq,
-				words_time(time_of(&r, &e), when));
+		words_record(p->log, &r, &e, &w);
 
-		words_entry(p->log, &r, &e, text);
-		options_wrap(stdout, text, (size_t)at, (size_t)at);
+		int at = printf("%4llu  %s  ", (unsigned long long)seq, words_time(w.time_s, when));
+
+		options_wrap(stdout, w.text, (size_t)at, (size_t)at);
 		putchar('\n');
 	}
 }
@@ -209,7 +196,7 @@ static void verdict_json(const struct proof_verdict *v, const struct err *why)
 	json_object_object_add(o, "seq", l ? json_object_new_uint64(v->take.seq) : NULL);
 	json_object_object_add(o, "why",
 			       json_object_new_string(proven ? v->take.why.text : why->text));
-	print_json(o);
+	json_print(o);
 }
 
 /* Offline, and without a cluster: whoever has the file can do it. */

@@ -188,3 +188,14 @@ void words_entry(const struct mlog *l, const struct record *r, const struct entr
 		return;
 	}
 }
+
+void words_record(const struct mlog *l, const struct record *r, const struct entry *e,
+		  struct record_words *ret)
+{
+	const struct member *author = roster_by_id(mlog_roster(l), &e->author, ROSTER_ALL);
+
+	ret->time_s = r->genesis ? e->time_s : r->order.time_s;
+	ret->author = author ? author->name : NULL;
+	words_entry(l, r, e, ret->text);
+	hex_encode(r->hash, HASH_LEN, ret->hash);
+}

@@ -45,6 +45,23 @@ static struct json_object *begin(void)
 	return o;
 }
 
+/* Begins what is printed about one cluster; finds the cluster and its log. */
+static int begin_about(const struct view *v, const char *cluster,
+		       const struct view_cluster **ret_cluster, const struct mlog **ret_log,
+		       struct json_object **ret, struct err *err)
+{
+	int r = view_find(v, cluster, ret_cluster, err);
+
+	if (r == 0)
+		r = view_log(v, *ret_cluster, ret_log, err);
+	if (r < 0)
+		return r;
+	*ret = begin();
+	json_object_object_add(*ret, "cluster", text_or_null((*ret_cluster)->name));
+	json_object_object_add(*ret, "id", json_object_new_string((*ret_cluster)->id_text));
+	return 0;
+}
+
 /* On standard error, so that what reads the list is not disturbed. */
 static void say_unknown(const struct view *v)
 {
@@ -218,18 +235,13 @@ int operator_nodes(const struct view *v, const char *cluster, bool all, bool jso
 	const struct view_cluster *c = NULL;
 	const struct member *m = NULL;
 	const struct mlog *log = NULL;
-	int r = view_find(v, cluster, &c, err);
+	int r = begin_about(v, cluster, &c, &log, &o, err);
 
-	if (r == 0)
-		r = view_log(v, c, &log, err);
 	if (r < 0)
 		return r;
-	o = begin();
 	list = json_object_new_array();
 	while ((m = roster_next(mlog_roster(log), m, scope)))
 		json_object_array_add(list, node_of(v, c, log, m));
-	json_object_object_add(o, "cluster", text_or_null(c->name));
-	json_object_object_add(o, "id", json_object_new_string(c->id_text));
 	json_object_object_add(o, "nodes", list);
 	if (json) {
 		print_json(o);
@@ -246,21 +258,18 @@ int operator_nodes(const struct view *v, const char *cluster, bool all, bool jso
 static struct json_object *record_of(const struct mlog *log, const struct record *r,
 				     const struct entry *e)
 {
-	const struct member *author = roster_by_id(mlog_roster(log), &e->author, ROSTER_ALL);
 	struct json_object *o = json_object_new_object();
-	char text[WORDS_TEXT_MAX], hash[2 * HASH_LEN + 1];
+	struct record_words w;
 
-	words_entry(log, r, e, text);
-	hex_encode(r->hash, HASH_LEN, hash);
+	words_record(log, r, e, &w);
 	json_object_object_add(o, "seq", json_object_new_uint64(r->order.seq));
 	json_object_object_add(o, "generation", json_object_new_uint64(r->order.generation));
-	json_object_object_add(o, "time",
-			       json_object_new_uint64(r->genesis ? e->time_s : r->order.time_s));
+	json_object_object_add(o, "time", json_object_new_uint64(w.time_s));
 	json_object_object_add(o, "signed", json_object_new_uint64(e->time_s));
 	json_object_object_add(o, "type", json_object_new_string(entry_type_name(e->type)));
-	json_object_object_add(o, "author", text_or_null(author ? author->name : NULL));
-	json_object_object_add(o, "text", json_object_new_string(text));
-	json_object_object_add(o, "hash", json_object_new_string(hash));
+	json_object_object_add(o, "author", text_or_null(w.author));
+	json_object_object_add(o, "text", json_object_new_string(w.text));
+	json_object_object_add(o, "hash", json_object_new_string(w.hash));
 	return o;
 }
 
@@ -280,16 +289,11 @@ int operator_log(const struct view *v, const char *cluster, bool json, struct er
 	const struct mlog *log = NULL;
 	struct record rec;
 	struct entry e;
-	int r = view_find(v, cluster, &c, err);
+	int r = begin_about(v, cluster, &c, &log, &o, err);
 
-	if (r == 0)
-		r = view_log(v, c, &log, err);
 	if (r < 0)
 		return r;
-	o = begin();
 	list = json_object_new_array();
-	json_object_object_add(o, "cluster", text_or_null(c->name));
-	json_object_object_add(o, "id", json_object_new_string(c->id_text));
 	json_object_object_add(o, "records", list);
 	for (uint64_t seq = 0; mlog_get(log, seq, &rec, &e) == 0; seq++)
 		json_object_array_add(list, record_of(log, &rec, &e));
