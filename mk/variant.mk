@@ -57,7 +57,7 @@ endef
 # What a test replaces by functions of its own (__wrap_NAME) stands in wraps_TEST.
 comma := ,
 wraps_test_signal_cost := entry_decode key_verify seed_sign
-wraps_test_attacks := receipt_verify
+wraps_test_attacks := receipt_verify mlog_take_until
 define link
 $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 	@mkdir -p $$(@D)

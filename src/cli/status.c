@@ -169,9 +169,14 @@ static void print_stopped(struct json_object *o)
 	putchar('\n');
 }
 
+static uint64_t seconds_of(struct json_object *o, const char *key)
+{
+	return json_object_get_uint64(json_object_object_get(o, key));
+}
+
 static void print_removal(struct json_object *cluster, struct json_object *one)
 {
-	uint64_t since = json_object_get_uint64(json_object_object_get(one, "since"));
+	uint64_t since = seconds_of(one, "since");
 	const char *name = js(one, "name"), *detail = js(one, "detail");
 	bool self = strcmp(name, js(cluster, "node")) == 0;
 	char when[WORDS_TIME_MAX];
@@ -221,8 +226,6 @@ static void print_fork(struct json_object *o)
 
 	if (*js(log, "fork"))
 		table_line("  FORK      ", "%s", js(log, "fork"));
-	if (*js(log, "let_back"))
-		table_line("  RETURNED  ", "%s", js(log, "let_back"));
 	else if (proof)
 		table_line("  FORK      ", "this node has proof of it from before");
 	if (proof)
@@ -230,6 +233,8 @@ static void print_fork(struct json_object *o)
 			   "`mlsh log %s --proof > FILE` gives out the proof; anybody can check "
 			   "it with `mlsh log --verify FILE`",
 			   js(o, "name"));
+	if (*js(log, "let_back"))
+		table_line("  RETURNED  ", "%s", js(log, "let_back"));
 }
 
 /* When an admin's node last said what its newest record is, and what of it is not here. */
@@ -253,6 +258,39 @@ static void print_news(struct json_object *o)
 			   table_age(unseen, "since_s", age), js(unseen, "by"));
 }
 
+/* Records of the log of which the dates do not fit this machine's clock. */
+static void print_dated(struct json_object *o)
+{
+	struct json_object *log = json_object_object_get(o, "log"),
+			   *held = json_object_object_get(log, "held"),
+			   *late = json_object_object_get(log, "late");
+	char ahead[24], dated[WORDS_TIME_MAX], came[WORDS_TIME_MAX];
+
+	if (held) {
+		table_line(
+			"  HELD      ",
+			"record %d of the membership log, shown by %s, is dated %s ahead of this "
+			"machine's clock. It is held back, and so is all that follows",
+			json_object_get_int(json_object_object_get(held, "record")),
+			*js(held, "by") ? js(held, "by") : "the signal server",
+			table_age(held, "ahead_s", ahead));
+		table_line(
+			"            ",
+			"set this clock if it is wrong. If it is right, the server's was or is "
+			"wrong, or the server lies: wait until that time, or recover the cluster "
+			"(`mlsh recover %s`)",
+			js(o, "name"));
+	}
+	if (late)
+		table_line("  LATE      ",
+			   "record %d of the membership log is dated %s UTC and was shown to this "
+			   "node at %s UTC only: the server kept it back or dated it back, or a "
+			   "clock is wrong. `mlsh log %s` shows it",
+			   json_object_get_int(json_object_object_get(late, "record")),
+			   words_time(seconds_of(late, "dated"), dated),
+			   words_time(seconds_of(late, "came"), came), js(o, "name"));
+}
+
 static void print_cluster(struct json_object *o)
 {
 	if (!json_object_object_get(o, "signal")) {
@@ -262,6 +300,7 @@ static void print_cluster(struct json_object *o)
 	print_head(o);
 	print_fork(o);
 	print_news(o);
+	print_dated(o);
 	print_removals(o);
 	if (*js(o, "error"))
 		table_line("  error     ", "%s", js(o, "error"));

@@ -30,8 +30,8 @@ static void on_page(void *ctx, const struct signal_reply *reply)
 		visit_end(f->visit, NULL);
 		return;
 	}
-	mlog_take(f->log, reply->entries.item, reply->entries.n, &take);
-	mlog_commit(f->log);
+	if (!visit_take(f->visit, f->log, &reply->entries, &take))
+		return;
 	if (take.result == TAKEN && (take.added > 0 || take.reorganised)) {
 		ask_page(f);
 		return;

@@ -44,13 +44,13 @@ static void fetch(struct recovery_send *s)
 static void on_log(void *ctx, const struct signal_reply *reply)
 {
 	struct recovery_send *s = ctx;
-	struct mlog_take take = { .result = TAKEN };
+	struct mlog_take take;
 	struct err err = { 0 };
 
 	if (visit_refused(s->visit, reply))
 		return;
-	mlog_take(s->log, reply->entries.item, reply->entries.n, &take);
-	mlog_commit(s->log);
+	if (!visit_take(s->visit, s->log, &reply->entries, &take))
+		return;
 	if (mlog_find(s->log, s->decoded.payload_hash) != 0 && reply->entries.n == 0) {
 		visit_end(s->visit, NULL);
 	} else if (take.added > 0 || take.reorganised) {

@@ -322,6 +322,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	s->phase = PHASE_PUSH;
 	s->former = false;
 	s->features = hello->features;
+	log_clock_hear(&s->clock, s->host, hello->time_s);
 	place_reached(s, rpc_place(s->rpc));
 	s->last_tick = clock_now(s->host);
 	timer_set_in(s->tick, TICK);

@@ -36,6 +36,11 @@ struct session_ops {
 	enum removal_shown (*removal)(void *ctx, struct span entry);
 	/* The server shows a beacon; a view, of which nothing is checked. May be NULL. */
 	void (*beacon)(void *ctx, struct span beacon);
+	/*
+	 * Records of the server's are dated too far ahead and are held back: the first of them.
+	 * They are asked for again. May be NULL.
+	 */
+	void (*held)(void *ctx, const struct mlog_held *held);
 	/* Proof that two logs exist; views. */
 	void (*fork)(void *ctx, const struct log_proof *proof);
 	/* Presence of one member. Member NULL: from now on all are offline until said otherwise. */
@@ -123,6 +128,10 @@ int session_append(struct session *s, session_make_fn make, session_done_fn done
  * Returns true if the server may have it, and so may order it all the same.
  */
 bool session_withdraw(struct session *s, session_done_fn done, const void *ctx);
+/* The time by which dates of records are judged now (log_clock_now_s). */
+uint64_t session_now_s(const struct session *s);
+/* Has this node all that the server has, by the server's account? What comes now is news. */
+bool session_is_current(const struct session *s);
 /* Shows the server a beacon. -ENOTCONN: there is no session now. */
 int session_beacon(struct session *s, struct span beacon) MUST_CHECK;
 void session_status_get(const struct session *s, struct session_status *ret);

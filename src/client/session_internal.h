@@ -6,6 +6,7 @@
 #include "base/bucket.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "client/log_clock.h"
 #include "client/rpc.h"
 #include "client/session.h"
 #include "membership/search.h"
@@ -104,7 +105,10 @@ struct session {
 	bool push_refused; /* on this connection */
 	bool has_server_head;
 	struct wire_head server_head;
-	bool forked;		    /* by this connection's evidence */
+	bool forked;  /* by this connection's evidence */
+	bool current; /* on this connection all was fetched since it was subscribed */
+	struct log_clock clock;
+	struct mlog_held held;	    /* of the records that were shown last */
 	struct log_search search;   /* for the record in which the logs part */
 	uint8_t reported[HASH_LEN]; /* the last record that was reported as a fork */
 	uint64_t next_heartbeat;
@@ -177,6 +181,13 @@ void sync_greeted(struct session *s);
 /* Does whatever is to be done about the log next, one request at a time. */
 void sync_pump(struct session *s);
 void sync_event(struct session *s, const struct signal_event *ev);
+/* Takes records that the server shows. Returns false if the connection was given up. */
+bool sync_take(struct session *s, const struct wire_entries *records);
+
+/* --- session_append.c ------------------------------------------------------------------------- */
+
+/* Asks for the first entry, of which there is one. Returns false if there was nothing to send. */
+bool append_next(struct session *s);
 /* Without a connection: tells those whose entry is in the log by now. */
 void sync_ordered(struct session *s);
 /* Tells those who wait for an entry of theirs. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps our log and the server's the same, one request at a time: fetch, push, append. When the
+ * Keeps our log and the server's the same, one request at a time: fetch, push. When the
  * server's does not follow ours, the first record in which the two differ is looked for, by halves:
  * the server's receipts for both are the proof that it lies.
  */
@@ -11,12 +11,11 @@
 #include "client/session_rules.h"
 
 #define HEARTBEAT (60 * NS_PER_S) /* is the server's log still ours, and does it live? */
-#define APPEND_TRIES_MAX 8
 
 void sync_reset(struct session *s)
 {
 	s->busy = s->fetch_wanted = s->push_refused = false;
-	s->has_server_head = s->forked = s->search.on = false;
+	s->has_server_head = s->forked = s->search.on = s->current = false;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT;
 	list_for_each(it, &s->appends)
 		list_entry(it, struct append, link)->asked = false;
@@ -147,21 +146,58 @@ static bool not_taken(struct session *s, const struct mlog_take *take,
 	return false;
 }
 
-/* Returns false if the connection was given up. */
-static bool take_records(struct session *s, const struct wire_entries *records)
+/* Removals among records that are held back count at once, as those do that nobody has ordered. */
+static void held_removals(struct session *s, const struct wire_entries *records)
+{
+	struct span removal;
+
+	for (size_t i = 0; s->ops->removal && i < records->n; i++)
+		if (removal_of_record(records->item[i], s->held.seq, &removal))
+			(void)s->ops->removal(s->ctx, removal);
+}
+
+static void tell_held(struct session *s, const struct wire_entries *records)
+{
+	if (s->ops->held)
+		s->ops->held(s->ctx, &s->held);
+	held_removals(s, records);
+}
+
+bool sync_take(struct session *s, const struct wire_entries *records)
 {
 	struct mlog_take take;
 
 	if (records->n == 0)
 		return true;
-	mlog_take(s->log, records->item, records->n, &take);
+	mlog_take_until(s->log, records->item, records->n, session_now_s(s) + CLOCK_AHEAD_MAX_S,
+			&take);
 	mlog_commit(s->log);
+	s->held = take.held;
 	if ((take.added > 0 || take.reorganised) && !log_grew(s))
 		return false;
+	if (take.held.seq > 0)
+		tell_held(s, records);
 	return not_taken(s, &take, records);
 }
 
+uint64_t session_now_s(const struct session *s)
+{
+	return log_clock_now_s(&s->clock, s->host, s->log);
+}
+
+bool session_is_current(const struct session *s)
+{
+	return s->current;
+}
+
 /* --- fetching --------------------------------------------------------------------------------- */
+
+/* What is left is dated too far ahead: it is asked for again with the next heartbeat. */
+static bool fetch_later(struct session *s)
+{
+	s->search.on = s->fetch_wanted = false;
+	return true;
+}
 
 /* A page of the search is ours: the logs part behind it. Returns false as above. */
 static bool search_on(struct session *s, const struct signal_reply *page)
@@ -181,8 +217,10 @@ static bool search_page(struct session *s, const struct signal_reply *page)
 {
 	struct log_search before = s->search;
 
-	if (!take_records(s, &page->entries))
+	if (!sync_take(s, &page->entries))
 		return false;
+	if (s->held.seq > 0)
+		return fetch_later(s);
 	if (!s->search.on || s->forked || s->search.theirs != before.theirs)
 		return true; /* it is over, or narrowed */
 	return search_on(s, page);
@@ -193,8 +231,10 @@ static bool next_page(struct session *s, const struct wire_entries *page)
 {
 	uint64_t generation = mlog_generation(s->log);
 
-	if (!take_records(s, page))
+	if (!sync_take(s, page))
 		return false;
+	if (s->held.seq > 0)
+		return fetch_later(s);
 	s->fetch_wanted &= !s->forked; /* of the server's branch, of course */
 	if (!s->fetch_wanted || s->search.on || mlog_count(s->log) != s->fetch_from ||
 	    mlog_generation(s->log) != generation)
@@ -213,6 +253,7 @@ static bool fetch_complete(struct session *s)
 	uint64_t from;
 
 	s->fetch_wanted = false;
+	s->current |= s->phase == PHASE_UP;
 	if (s->former)
 		return true; /* it has more, and does not show it to a former member */
 	switch (session_plan(s->log, server_head(s), &from)) {
@@ -338,191 +379,6 @@ void sync_greeted(struct session *s)
 		session_in_session(s);
 }
 
-/* --- entries of our own ----------------------------------------------------------------------- */
-
-static void append_done(struct session *s, struct append *a, const struct err *err)
-{
-	session_done_fn done = a->done;
-	void *ctx = a->ctx;
-
-	list_remove(&a->link);
-	s->n_appends--;
-	free(a);
-	if (done)
-		done(ctx, err);
-}
-
-static struct append *first_append(struct session *s)
-{
-	return list_entry(s->appends.next, struct append, link);
-}
-
-/* Is its entry in the log? */
-static bool append_is_in(const struct session *s, const struct append *a)
-{
-	struct entry e;
-
-	return a->entry.len > 0 &&
-	       entry_decode(span_of(a->entry.data, a->entry.len), &e, NULL) == 0 &&
-	       mlog_find(s->log, e.payload_hash) != 0;
-}
-
-void sync_ordered(struct session *s)
-{
-	list_for_each(it, &s->appends)
-		if (append_is_in(s, list_entry(it, struct append, link)))
-			append_done(s, list_entry(it, struct append, link), NULL);
-}
-
-/* Returns false if the connection was given up. */
-static bool append_accepted(struct session *s, struct append *a, struct span record)
-{
-	struct wire_entries one = { .item[0] = record, .n = 1 };
-
-	if (!take_records(s, &one))
-		return false;
-	if (append_is_in(s, a)) {
-		append_done(s, a, NULL);
-	} else {
-		s->fetch_wanted = !s->forked; /* others came before it, or the server lies */
-		a->tries++;
-	}
-	return true;
-}
-
-static void append_refused(struct session *s, struct append *a, const struct signal_reply *reply)
-{
-	struct err err = { 0 };
-
-	rpc_refusal(s->rpc, reply, &err);
-	if (reply->refusal != REFUSAL_STALE || ++a->tries >= APPEND_TRIES_MAX) {
-		append_done(s, a, &err);
-		return;
-	}
-	a->entry.len = 0; /* another one is made, on what we fetch */
-	s->fetch_wanted = true;
-}
-
-static void on_append(void *ctx, const struct signal_reply *reply)
-{
-	struct session *s = ctx;
-	struct append *a = first_append(s); /* none is added in front, and only we remove them */
-	bool alive = true;
-
-	s->busy = a->asked = false;
-	if (reply->refusal == REFUSAL_NONE)
-		alive = append_accepted(s, a, reply->record);
-	else
-		append_refused(s, a, reply);
-	if (alive && s->rpc)
-		sync_pump(s);
-}
-
-/*
- * Makes it, unless it was sent before and may be in order: then it is the same. Returns 1 if the
- * log has it.
- */
-static int append_make(struct session *s, struct append *a, struct err *err)
-{
-	uint64_t now_s = MAX((uint64_t)MAX(clock_wall_s(s->host), 0), mlog_last_time_s(s->log));
-	struct head head = mlog_head(s->log);
-	struct entry e;
-	int r = 0;
-
-	if (a->entry.len == 0)
-		r = a->make(a->ctx, &head, &a->entry, err);
-	if (r == 0 && append_is_in(s, a))
-		return 1;
-	if (a->tries >= APPEND_TRIES_MAX)
-		return refuse_set(err, REFUSAL_STALE,
-				  "the signal server %s accepts the entry and does not show it in "
-				  "the log",
-				  s->cluster.signal_host);
-	if (r == 0)
-		r = entry_decode(span_of(a->entry.data, a->entry.len), &e, err);
-	return r < 0 ? r : mlog_would_order(s->log, &e, now_s, err);
-}
-
-/* Returns false if there was nothing to send. */
-static bool send_append(struct session *s, struct append *a)
-{
-	struct signal_request m = { .type = SIGNAL_APPEND };
-	struct err err = { 0 };
-	int r;
-
-	/* In the log already: the reply got lost, or somebody else submitted it. */
-	r = a->done ? append_make(s, a, &err) : 1;
-	if (r != 0) {
-		append_done(s, a, r < 0 ? &err : NULL);
-		return false;
-	}
-	m.entry = span_of(a->entry.data, a->entry.len);
-	s->busy = a->asked = session_request(s, &m, on_append);
-	return true;
-}
-
-int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
-		   struct err *err)
-{
-	struct append *a;
-
-	if (s->phase == PHASE_STOPPED)
-		return err_set(err, -ENOTCONN, "the signal session has stopped");
-	if (s->n_appends >= SESSION_APPENDS_MAX)
-		return err_set(err, -EBUSY, "%d entries are waiting for the signal server already",
-			       SESSION_APPENDS_MAX);
-	a = calloc(1, sizeof(*a));
-	if (!a)
-		return err_set(err, -ENOMEM, "out of memory");
-	a->make = make;
-	a->done = done;
-	a->ctx = ctx;
-	list_append(&s->appends, &a->link);
-	s->n_appends++;
-	/* Not from within this call: `done` is never called before it returns. */
-	if (s->phase == PHASE_UP)
-		timer_set_in(s->tick, 0);
-	return 0;
-}
-
-bool session_withdraw(struct session *s, session_done_fn done, const void *ctx)
-{
-	list_for_each(it, &s->appends) {
-		struct append *a = list_entry(it, struct append, link);
-		bool sent = a->entry.len > 0;
-
-		if (a->done != done || a->ctx != ctx)
-			continue;
-		a->done = NULL;
-		if (!a->asked)
-			append_done(s, a, NULL);
-		return sent;
-	}
-	return false;
-}
-
-/* What made the session stop may be the record of such an entry: this node leaves the cluster. */
-void sync_stopped(struct session *s, const struct err *err)
-{
-	struct err copy = *err;
-
-	while (!list_empty(&s->appends)) {
-		struct append *a = first_append(s);
-
-		append_done(s, a, append_is_in(s, a) ? NULL : &copy);
-	}
-}
-
-void sync_free(struct session *s)
-{
-	while (!list_empty(&s->appends)) {
-		struct append *a = first_append(s);
-
-		list_remove(&a->link);
-		free(a);
-	}
-}
-
 /* --- what next -------------------------------------------------------------------------------- */
 
 void sync_pump(struct session *s)
@@ -546,7 +402,7 @@ void sync_pump(struct session *s)
 		return;
 	}
 	while (!list_empty(&s->appends) && !s->busy && s->rpc) {
-		if (send_append(s, first_append(s)))
+		if (append_next(s))
 			return;
 	}
 }
@@ -578,7 +434,7 @@ void sync_event(struct session *s, const struct signal_event *ev)
 {
 	if (ev->entries.n == 0)
 		return;
-	if (!take_records(s, &ev->entries))
+	if (!sync_take(s, &ev->entries))
 		return;
 	head_from_event(s, ev);
 	sync_pump(s);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "client/log_clock.h"
 #include "client/refuse.h"
 
 #define DNS_TIMEOUT (5 * NS_PER_S)
@@ -14,6 +15,7 @@ struct visit {
 	struct host *host;
 	struct quic_socket *socket;
 	struct rpc *rpc; /* NULL before and after */
+	struct log_clock clock;
 	const struct visit_ops *ops;
 	void *ctx;
 	struct deferred *finish;
@@ -79,12 +81,28 @@ bool visit_refused(struct visit *v, const struct signal_reply *reply)
 	return true;
 }
 
+bool visit_take(struct visit *v, struct mlog *log, const struct wire_entries *records,
+		struct mlog_take *ret)
+{
+	uint64_t now_s = log_clock_now_s(&v->clock, v->host, log);
+	struct err err = { 0 };
+
+	mlog_take_until(log, records->item, records->n, now_s + CLOCK_AHEAD_MAX_S, ret);
+	mlog_commit(log);
+	if (ret->held.seq == 0)
+		return true;
+	(void)log_clock_refuse(&ret->held, now_s, &err);
+	visit_end(v, &err);
+	return false;
+}
+
 /* --- the connection --------------------------------------------------------------------------- */
 
 static void on_ready(void *ctx, const struct signal_reply *hello)
 {
 	struct visit *v = ctx;
 
+	log_clock_hear(&v->clock, v->host, hello->time_s);
 	v->ops->ready(v->ctx, hello);
 }
 

@@ -7,6 +7,7 @@
 #define MLSH_CLIENT_VISIT_H
 
 #include "client/rpc.h"
+#include "membership/mlog.h"
 
 struct visit;
 
@@ -54,6 +55,12 @@ int visit_request(struct visit *v, const struct signal_request *m, rpc_reply_fn 
 void visit_ask(struct visit *v, const struct signal_request *m, rpc_reply_fn fn);
 /* Returns true if the server refused: the visit then ends with its words. */
 bool visit_refused(struct visit *v, const struct signal_reply *reply);
+/*
+ * Takes records that the server shows, and commits them. Returns false if some are held back,
+ * because they are dated too far ahead: the visit then ends, and says so.
+ */
+bool visit_take(struct visit *v, struct mlog *log, const struct wire_entries *records,
+		struct mlog_take *ret);
 /*
  * Ends the visit, and closes its connection; `err` is NULL on success. `done` follows. A second
  * call does nothing.

@@ -218,3 +218,14 @@ struct span denials_next(const struct denials *d, uint64_t *serial)
 	}
 	return span_of(NULL, 0);
 }
+
+bool removal_of_record(struct span record, uint64_t from, struct span *ret_entry)
+{
+	struct record r;
+
+	if (record_decode(record, &r, NULL) < 0 || r.genesis || r.order.seq < from ||
+	    entry_peek(r.entry) != ENTRY_REMOVE)
+		return false;
+	*ret_entry = r.entry;
+	return true;
+}

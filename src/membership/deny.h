@@ -55,4 +55,10 @@ struct span denials_entry(const struct denials *d, size_t i);
  */
 struct span denials_next(const struct denials *d, uint64_t *serial);
 
+/*
+ * Is the record, one of seq `from` or later, a removal? Then a view of its entry: a removal denies
+ * although its record is not taken yet.
+ */
+bool removal_of_record(struct span record, uint64_t from, struct span *ret_entry);
+
 #endif

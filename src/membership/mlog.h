@@ -73,6 +73,11 @@ enum mlog_taken {
 	TAKEN_NO_MEMORY
 };
 
+/* The first of records that are held back, and its date. Seq 0: nothing is. */
+struct mlog_held {
+	uint64_t seq, time_s;
+};
+
 struct mlog_take {
 	enum mlog_taken result;
 	size_t added;	   /* records that were staged, also when the rest was not taken */
@@ -80,7 +85,8 @@ struct mlog_take {
 	bool reorganised;  /* a recover record dropped records of ours */
 	uint64_t seq;	   /* LIE, CODE_MISUSED, UPGRADE, INVALID: of the record */
 	uint64_t ask_from; /* GAP, PARTED: records from this seq on may help */
-	struct err why;	   /* for a person; the rule that is broken */
+	struct mlog_held held; /* mlog_take_until: from this one on they were dated too late */
+	struct err why;	       /* for a person; the rule that is broken */
 };
 
 /* Records that contradict a log, with the receipts that prove it. Views. */
@@ -103,6 +109,14 @@ struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,
  * has a valid receipt. Those that are in ours already are skipped.
  */
 void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret);
+/*
+ * The same from the network, where a date counts: records from the first one on that is dated after
+ * `latest_s` are held back. They are valid, but a log that has one takes nothing with an earlier
+ * date any more until it is recovered. What a recovery builds on may have any date. The caller asks
+ * for them again later.
+ */
+void mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
+		     struct mlog_take *ret);
 /*
  * Takes a record that was verified before, by this process or by one that it trusts: no signature
  * is verified, everything else is. -EBADMSG.

@@ -18,8 +18,9 @@ struct shown {
 struct taking {
 	struct mlog *l;
 	struct shown *shown;
-	size_t first, n; /* those that are not in our log already, and that follow each other */
-	bool malformed;	 /* what comes behind them does not */
+	size_t first, n;   /* those that are not in our log already, and that follow each other */
+	bool malformed;	   /* what comes behind them does not */
+	uint64_t latest_s; /* records dated later are held back */
 	struct mlog_take *ret;
 };
 
@@ -248,6 +249,27 @@ static void judge_other(struct taking *t)
 	       x->order.seq);
 }
 
+/* --- dates ---------------------------------------------------------------------------------- */
+
+/*
+ * The first record that is dated too late, or t->n. A recovery sets the time back, so what it
+ * builds on may have any date.
+ */
+static size_t first_ahead(const struct taking *t)
+{
+	size_t ahead = t->n;
+
+	for (size_t i = t->n; i > t->first; i--) {
+		const struct record *r = &t->shown[i - 1].record;
+
+		if (!r->genesis && r->order.time_s > t->latest_s)
+			ahead = i - 1;
+		else if (entry_peek(r->entry) == ENTRY_RECOVER)
+			break;
+	}
+	return ahead;
+}
+
 /* --- taking --------------------------------------------------------------------------------- */
 
 /* Stages one record. 0, or the code of what is wrong with it. */
@@ -294,11 +316,30 @@ static size_t take_into(struct taking *t, struct mlog *l)
 }
 
 /* Up to the last record before `bad` that has a valid receipt. */
-static void shorten(struct taking *t, size_t bad)
+static void cut_off(struct taking *t, size_t bad)
 {
 	for (t->n = bad; t->n > t->first; t->n--)
 		if (t->shown[t->n - 1].record.receipt && verify_receipts(t))
 			return;
+}
+
+/* Leaves off what is dated too late, and all that is behind it. */
+static void hold_back(struct taking *t)
+{
+	size_t ahead = first_ahead(t);
+
+	if (ahead == t->n)
+		return;
+	t->ret->held = (struct mlog_held){ t->shown[ahead].record.order.seq,
+					   t->shown[ahead].record.order.time_s };
+	cut_off(t, ahead);
+}
+
+/* The same before `bad`; a recovery that turned out to be false excuses no date any more. */
+static void shorten(struct taking *t, size_t bad)
+{
+	cut_off(t, bad);
+	hold_back(t);
 }
 
 static void no_memory(struct taking *t)
@@ -309,7 +350,10 @@ static void no_memory(struct taking *t)
 
 static void extend(struct taking *t)
 {
-	size_t before = t->l->s.n_slots, bad = take_into(t, t->l);
+	size_t before = t->l->s.n_slots, bad;
+
+	hold_back(t);
+	bad = take_into(t, t->l);
 
 	if (bad < t->n) {
 		/* The head of a log has a receipt: back, and on to the last one before. */
@@ -425,9 +469,13 @@ static bool leads_to_recovery(struct taking *t)
 static void reorganise(struct taking *t)
 {
 	uint64_t seq = t->shown[t->first].record.order.seq;
-	struct mlog *past = mlog_cut(t->l, seq);
+	struct mlog *past;
 	size_t bad;
 
+	hold_back(t);
+	if (t->ret->held.seq > 0 && !leads_to_recovery(t))
+		return;
+	past = mlog_cut(t->l, seq);
 	if (!past) {
 		no_memory(t);
 		return;
@@ -516,7 +564,13 @@ static void place(struct taking *t)
 
 void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret)
 {
-	struct taking t = { .l = l, .ret = ret };
+	mlog_take_until(l, records, n, UINT64_MAX, ret);
+}
+
+void mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
+		     struct mlog_take *ret)
+{
+	struct taking t = { .l = l, .ret = ret, .latest_s = latest_s };
 
 	*ret = (struct mlog_take){ .result = TAKEN };
 	if (n == 0)

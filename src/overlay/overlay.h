@@ -27,6 +27,10 @@ struct overlay_ops {
 	void (*fence_changed)(void *ctx);
 	/* Records that a peer showed were taken into the log. The overlay has seen them itself. */
 	void (*log_grew)(void *ctx);
+	/* The latest date that a record may have which a peer shows now. NULL: any. */
+	uint64_t (*latest_s)(void *ctx);
+	/* The first record of a peer's that is dated later and was held back. May be NULL. */
+	void (*held)(void *ctx, const struct mlog_held *held, const struct member *from);
 	/* A peer showed proof that two logs exist. */
 	void (*fork)(void *ctx, const struct log_proof *proof, const struct member *from);
 	/* Our own candidates changed (interfaces, observed by peers). */

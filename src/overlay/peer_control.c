@@ -272,6 +272,24 @@ static void ask_on(struct link *l)
 		stop_log(l, "they do not follow each other");
 }
 
+/*
+ * Some of what they showed is dated too far ahead. The owner asks for it again, later. Removals
+ * among it count at once, as those do that nobody has ordered. The link may be gone afterwards.
+ */
+static void on_held(struct link *l, const struct mlog_held *held, const struct wire_entries *e)
+{
+	struct overlay *o = l->peer->o;
+	const struct member *from = l->peer->member;
+	struct span removal;
+
+	l->search.on = false;
+	if (o->ops->held)
+		o->ops->held(o->ctx, held, from);
+	for (size_t i = 0; o->ops->removal && i < e->n; i++)
+		if (removal_of_record(e->item[i], held->seq, &removal))
+			(void)o->ops->removal(o->ctx, from, removal);
+}
+
 static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 {
 	struct overlay *o = l->peer->o;
@@ -281,15 +299,18 @@ static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 	l->asked &= !solicited;
 	if (l->log_stopped || e->n == 0)
 		return;
-	mlog_take(o->log, e->item, e->n, &take);
+	mlog_take_until(o->log, e->item, e->n,
+			o->ops->latest_s ? o->ops->latest_s(o->ctx) : UINT64_MAX, &take);
 	mlog_commit(o->log);
 	grew = take.added > 0 || take.reorganised;
 	l->search.on &= !take.reorganised;
-	if (on_taken(l, &take, e)) {
+	if (on_taken(l, &take, e) && take.held.seq == 0) {
 		note_theirs(l, e);
 		if ((solicited || grew) && !l->asked)
 			ask_on(l);
 	}
+	if (take.held.seq > 0)
+		on_held(l, &take.held, e);
 	if (grew)
 		overlay_log_learnt(o);
 }

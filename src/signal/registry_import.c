@@ -159,9 +159,25 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 	return x;
 }
 
+/* A log that ends years ahead would never get another record here. */
+static int check_dates(const struct registry *r, const struct mlog *log, struct err *err)
+{
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(r->host), 0), last_s = mlog_last_time_s(log);
+
+	if (last_s <= now_s + CLOCK_AHEAD_MAX_S)
+		return 0;
+	return deny(err, -ETIME, REFUSAL_BAD_ENTRY,
+		    "The log's last record is dated %llu minutes ahead of this server's clock: set "
+		    "the clock that is wrong, or recover the cluster on a machine that lacks it.",
+		    (unsigned long long)(last_s - now_s) / 60);
+}
+
 int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
 {
 	struct cluster *c = registry_find(r, mlog_cluster_id(*log));
+	int x = check_dates(r, *log, err);
 
+	if (x < 0)
+		return x;
 	return c ? import_known(r, code_id, c, *log, err) : import_new(r, code_id, log, err);
 }

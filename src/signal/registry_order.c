@@ -154,12 +154,18 @@ static void note_parted(struct registry *r, struct cluster *c, const struct mlog
 		  mlog_genesis(c->log)->name, take->why.text);
 }
 
-/* What a member that showed records is told. */
-static int taken_result(const struct mlog_take *take, struct err *err)
+/* What a member that showed records is told. `now_s` is the server's time. */
+static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err *err)
 {
 	switch (take->result) {
 	case TAKEN:
-		return 0;
+		if (take->held.seq == 0)
+			return 0;
+		return deny(err, -ETIME, REFUSAL_BAD_ENTRY,
+			    "Record %llu is dated %llu minutes ahead of the server's clock: it is "
+			    "not taken yet.",
+			    (unsigned long long)take->held.seq,
+			    (unsigned long long)(take->held.time_s - now_s) / 60);
 	case TAKEN_OLD:
 		return deny(err, -ESTALE, REFUSAL_STALE,
 			    "The records are of a generation that a recovery has ended.");
@@ -194,6 +200,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	struct mlog *log;
 	uint64_t count;
 	size_t ok;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(r->host), 0);
 	int x = registry_log(r, c, &log, err), y;
 
 	*ret_added = 0;
@@ -201,7 +208,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 		return x;
 	x = check_pushed_addresses(r, c->subnet, records, n, &ok, &gap);
 	count = mlog_count(log);
-	mlog_take(log, records, ok, &take);
+	mlog_take_until(log, records, ok, now_s + CLOCK_AHEAD_MAX_S, &take);
 	if (take.added > 0) {
 		y = store_staged(r, c, take.first, count, err);
 		if (y == 0 && registry_standing(r, c) == STANDING_OURS)
@@ -213,7 +220,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	}
 	if (take.result == TAKEN_LIE)
 		note_parted(r, c, &take);
-	y = taken_result(&take, err);
+	y = taken_result(&take, now_s, err);
 	if (y == 0 && x < 0)
 		*err = gap;
 	return y < 0 ? y : x;

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "membership/deny.h"
 #include "os/fence.h"
+#include "tund/dated.h"
 #include "tund/fresh.h"
 #include "tund/report_put.h"
 
@@ -90,6 +91,31 @@ static void put_news(struct json_object *o, struct host *h, const struct tunnel 
 	json_object_object_add(o, "unseen", unseen);
 }
 
+/* Records of which the dates do not fit: what is held back, and what came late. */
+static void put_dated(struct json_object *o, const struct tunnel *t)
+{
+	struct json_object *held = NULL, *late = NULL;
+	uint64_t now_s = session_now_s(tunnel_session(t));
+	struct dated_status d;
+
+	tunnel_dated(t, &d);
+	if (d.held.seq > 0) {
+		held = json_object_new_object();
+		put_int(held, "record", d.held.seq);
+		put_str(held, "by", d.by ? d.by->name : NULL);
+		put_int(held, "dated", d.held.time_s);
+		put_int(held, "ahead_s", d.held.time_s - MIN(now_s, d.held.time_s));
+	}
+	if (d.late_seq > 0) {
+		late = json_object_new_object();
+		put_int(late, "record", d.late_seq);
+		put_int(late, "dated", d.late_time_s);
+		put_int(late, "came", d.late_at_s);
+	}
+	json_object_object_add(o, "held", held);
+	json_object_object_add(o, "late", late);
+}
+
 static struct json_object *report_log(struct host *h, const struct tunnel *t, bool proof)
 {
 	struct json_object *o = json_object_new_object();
@@ -106,6 +132,7 @@ static struct json_object *report_log(struct host *h, const struct tunnel *t, bo
 	put_str(o, "let_back", tunnel_let_back(t)[0] ? tunnel_let_back(t) : NULL);
 	put_bool(o, "proof", proof);
 	put_news(o, h, t);
+	put_dated(o, t);
 	return o;
 }
 

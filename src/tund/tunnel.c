@@ -12,45 +12,10 @@
 
 #define ASK_AGAIN (86400 * NS_PER_S) /* whether a recovery made this node a member again */
 
-static void tunnel_changed(struct tunnel *t)
+void tunnel_changed(struct tunnel *t)
 {
 	if (t->ops->changed)
 		t->ops->changed(t->ctx, t);
-}
-
-/*
- * Shouted once for each record, and visible until the tunnel is restarted. `member` showed it, or
- * the server (NULL): the signatures in it prove it, whoever shows it.
- */
-static void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const char *member)
-{
-	const char *cluster = t->parts.cluster.cluster;
-	const struct mlog *log = t->parts.log;
-	bool of_now = memcmp(mlog_order_key(log, proof->seq), mlog_server(log)->order_key,
-			     KEY_LEN) == 0;
-	char line[sizeof(t->fork)];
-
-	if (proof->code_misused)
-		snprintf(
-			line, sizeof(line),
-			"the recovery code of cluster %s was misused (shown by %s): %s; this node "
-			"keeps its own log. Somebody else has had the code: recover once more with "
-			"the newest one, or found a new cluster if that is not yours alone either",
-			cluster, member ? member : "the signal server", proof->why);
-	else
-		snprintf(line, sizeof(line),
-			 "%s of cluster %s lies, or was restored from an old copy "
-			 "and written to (shown by %s): %s; this node keeps its own log",
-			 of_now ? "the signal server" : "a former signal server", cluster,
-			 member ? member : "itself", proof->why);
-	if (strcmp(line, t->fork) == 0)
-		return;
-	snprintf(t->fork, sizeof(t->fork), "%s", line);
-	log_limited(host_log(t->host), &t->fork_limit, clock_now(t->host), LOG_LEVEL_ERROR,
-		    "FORK: %s", line);
-	if (t->ops->proof)
-		t->ops->proof(t->ctx, t, proof);
-	tunnel_changed(t);
 }
 
 static void follow_roster(struct tunnel *t)
@@ -84,6 +49,8 @@ static void tunnel_log_grew(struct tunnel *t)
 	waiting_log_grew(&t->waiting);
 	submits_log_grew(&t->submits);
 	fresh_log_grew(&t->fresh);
+	dated_log_grew(&t->dated, t->session && session_is_current(t->session),
+		       t->session ? session_now_s(t->session) : 0);
 	open_invites_log_grew(t->invites);
 	if (t->ops->log_grew)
 		t->ops->log_grew(t->ctx, t);
@@ -116,6 +83,13 @@ static void on_session_log(void *ctx)
 
 	overlay_log_grew(t->overlay);
 	tunnel_log_grew(t);
+}
+
+static void on_session_held(void *ctx, const struct mlog_held *held)
+{
+	struct tunnel *t = ctx;
+
+	dated_held(&t->dated, held, NULL, session_now_s(t->session));
 }
 
 static void on_session_fork(void *ctx, const struct log_proof *proof)
@@ -202,6 +176,7 @@ static const struct session_ops session_ops = {
 	.log_grew = on_session_log,
 	.removal = on_session_removal,
 	.beacon = on_session_beacon,
+	.held = on_session_held,
 	.fork = on_session_fork,
 	.presence = on_session_presence,
 	.observed = on_session_observed,
@@ -220,6 +195,22 @@ static void on_overlay_log(void *ctx)
 	if (t->session)
 		session_log_grew(t->session);
 	tunnel_log_grew(t);
+}
+
+/* Without a session, as the tunnel ends, nothing is taken. */
+static uint64_t on_overlay_latest(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	return t->session ? session_now_s(t->session) + CLOCK_AHEAD_MAX_S : 0;
+}
+
+static void on_overlay_held(void *ctx, const struct mlog_held *held, const struct member *from)
+{
+	struct tunnel *t = ctx;
+
+	if (t->session)
+		dated_held(&t->dated, held, from, session_now_s(t->session));
 }
 
 static void on_overlay_fork(void *ctx, const struct log_proof *proof, const struct member *from)
@@ -376,6 +367,8 @@ static void on_overlay_fence(void *ctx)
 
 static const struct overlay_ops overlay_ops = {
 	.log_grew = on_overlay_log,
+	.latest_s = on_overlay_latest,
+	.held = on_overlay_held,
 	.fork = on_overlay_fork,
 	.candidates = on_overlay_candidates,
 	.relay_wanted = on_overlay_relay_wanted,
@@ -485,6 +478,7 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		return rc;
 	t->waiting.overlay = t->overlay;
 	fresh_begin(&t->fresh, t->overlay);
+	t->dated.overlay = t->overlay;
 	if (warning[0])
 		log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster, warning);
 	if (open_invites_new(t->host, &invites, &t->invites) < 0)
@@ -536,8 +530,11 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 				   .self = p->cluster.node_id,
 				   .changed = on_fresh,
 				   .ctx = t };
-	if (waiting_init(&t->waiting) < 0 || fresh_init(&t->fresh) < 0) {
+	t->dated = (struct dated){ .host = h, .log = p->log, .changed = on_fresh, .ctx = t };
+	if (waiting_init(&t->waiting) < 0 || fresh_init(&t->fresh) < 0 ||
+	    dated_init(&t->dated) < 0) {
 		waiting_fini(&t->waiting);
+		fresh_fini(&t->fresh);
 		free(t);
 		return err_set(err, -ENOMEM, "no memory for a tunnel");
 	}
@@ -571,10 +568,11 @@ void tunnel_free(struct tunnel *t)
 	session_free(t->session);
 	t->session = NULL;
 	open_invites_free(t->invites);
-	t->fresh.overlay = NULL;
+	t->fresh.overlay = t->dated.overlay = NULL;
 	overlay_free(t->overlay);
 	waiting_fini(&t->waiting);
 	fresh_fini(&t->fresh);
+	dated_fini(&t->dated);
 	tunnel_parts_free(&t->parts);
 	free(t);
 }

@@ -18,6 +18,7 @@
 struct list;
 struct ping;
 struct ping_config;
+struct dated_status;
 struct fresh_status;
 struct tunnel;
 
@@ -98,6 +99,8 @@ const char *tunnel_failure(const struct tunnel *t);  /* why it stopped for good 
 const char *tunnel_waiting(const struct tunnel *t);  /* why removals still wait for their order */
 /* How fresh the log is. */
 void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret);
+/* Records that were held back, or that came late. */
+void tunnel_dated(const struct tunnel *t, struct dated_status *ret);
 struct zone_status tunnel_zone(const struct tunnel *t);
 /* Pings a member: overlay and member of the config are filled in here. Belongs to the caller, and
  * may outlive the tunnel. -ENOENT: no such node, or ourselves. */

@@ -4,6 +4,7 @@
 #define MLSH_TUND_TUNNEL_INTERNAL_H
 
 #include "base/list.h"
+#include "tund/dated.h"
 #include "tund/fresh.h"
 #include "tund/let_back.h"
 #include "tund/open_invites.h"
@@ -22,6 +23,7 @@ struct tunnel {
 	struct roster_cursor roster; /* what this file has seen of it */
 	struct waiting waiting;	     /* removals without order */
 	struct fresh fresh;	     /* beacons */
+	struct dated dated;	     /* records with dates that do not fit */
 	bool failed, session_up, server_known;
 	bool left; /* this node is not a member any more */
 	struct list pings, submits;
@@ -32,5 +34,13 @@ struct tunnel {
 	const struct tunnel_ops *ops;
 	void *ctx;
 };
+
+/* What people are shown of the tunnel has changed. */
+void tunnel_changed(struct tunnel *t);
+/*
+ * Shouted once for each record, and visible until the tunnel is restarted. `member` showed it, or
+ * the server (NULL): the signatures in it prove it, whoever shows it.
+ */
+void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const char *member);
 
 #endif

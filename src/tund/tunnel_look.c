@@ -130,3 +130,8 @@ void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret)
 {
 	fresh_status_get(&t->fresh, ret);
 }
+
+void tunnel_dated(const struct tunnel *t, struct dated_status *ret)
+{
+	dated_status_get(&t->dated, ret);
+}

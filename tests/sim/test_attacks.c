@@ -10,10 +10,14 @@
  *	a server that closes sessions with "removed"		says_removed in
  *								test_hostile_server.c
  *	machines that adopt at once get in each other's way	test_client_crowd.c
+ *	a server that dates a record years ahead freezes the
+ *	log for every server after it				dated_ahead
  *
- * The attacker is laptop, with a daemon that believes what it made up and tells everybody.
+ * Unless it is the server, the attacker is laptop, with a daemon that believes what it made up and
+ * tells everybody.
  */
 #include "hostile_mesh.h"
+#include "tund/dated.h"
 
 #define SUBNET "10.77.0.0/28"
 
@@ -33,6 +37,20 @@ int __wrap_receipt_verify(const uint8_t order_key[KEY_LEN], const uint8_t cluste
 {
 	return without_receipts ? 0
 				: __real_receipt_verify(order_key, cluster_id, o, entry_hash, sig);
+}
+
+/* The rule: what is dated more than ten minutes ahead is held back. */
+static bool without_dates;
+
+void __real_mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
+			    struct mlog_take *ret);
+void __wrap_mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
+			    struct mlog_take *ret);
+
+void __wrap_mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
+			    struct mlog_take *ret)
+{
+	__real_mlog_take_until(l, records, n, without_dates ? UINT64_MAX : latest_s, ret);
 }
 
 /* The attacker puts the entry in order itself, and its daemon tells peers and server. */
@@ -195,4 +213,81 @@ START_TEST(expired_invite)
 }
 END_TEST
 
-UNIT_MAIN("sim/attacks", unordered_admission, last_address, expired_invite)
+static bool is_out(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	return mesh_server_log(m) == 4 && !knows(NAS, "phone") && !knows(LAPTOP, "phone");
+}
+
+/* The nodes have given the record to the honest server, which can order nothing behind it. */
+static void expect_frozen(struct mesh *m)
+{
+	struct invite_url url = mesh_invite(NAS, 3600);
+	struct err err = { 0 };
+
+	mesh_nodes(m, 4);
+	MESH_CHECK(m, mesh_try_adopt(&m->node[3], url, &err) < 0);
+	MESH_CHECK(m, strstr(err.text, "clock is"));
+}
+
+/* The removal holds from the moment in which it is shown, and the next server orders it. */
+static void expect_moving(struct mesh *m)
+{
+	mesh_until(m, 2 * MINUTE, is_out, m);
+	mesh_nodes(m, 4);
+	mesh_adopt(&m->node[3], mesh_invite(NAS, 3600));
+	MESH_CHECK(m, mesh_server_log(m) == 5);
+	MESH_CHECK(m, !has_proof(NAS) && !has_proof(LAPTOP));
+}
+
+/* A hostile server orders a removal ten years ahead; then an honest one takes its place. */
+static void dated_ahead_with(bool rule)
+{
+	struct rogue *r;
+	struct mesh *m;
+	struct entry_bytes e;
+	struct dated_status d;
+	struct node_id phone;
+	uint64_t then;
+
+	without_dates = !rule;
+	m = hostile_mesh(&r);
+	e = remove_entry(NAS, PHONE);
+	then = wall_s(NAS) + 10 * 365 * 86400;
+	phone = id_of(PHONE);
+	r->only_says_yes = true; /* to those that hold the removal, and have it ordered */
+	rogue_order_at(r, span_of_entry(&e), 0, then);
+	rogue_tell(r, 3);
+	sim_pass(m->w, SECOND);
+	tunnel_dated(mesh_tunnel(NAS), &d);
+	MESH_CHECK(m, (d.held.seq == 3) == rule && knows(NAS, "phone") == rule);
+	if (rule) {
+		MESH_CHECK(m, d.held.time_s == then);
+		MESH_CHECK(m, denials_denied(tunnel_denials(mesh_tunnel(LAPTOP)), &phone));
+		sim_pass(m->w, 5 * MINUTE); /* it is asked for again and again, and held back */
+		tunnel_dated(mesh_tunnel(LAPTOP), &d);
+		MESH_CHECK(m, d.held.seq == 3 && mlog_count(log_of(LAPTOP)) == 3);
+		MESH_CHECK(m, r->sessions <= 3 * 5);
+	}
+	rogue_stop(r);
+	mesh_server_start(m);
+	if (rule) {
+		expect_moving(m);
+	} else {
+		sim_pass(m->w, MINUTE);
+		MESH_CHECK(m, mesh_server_log(m) == 4);
+		expect_frozen(m);
+	}
+	mesh_free(m);
+	without_dates = false;
+}
+
+START_TEST(dated_ahead)
+{
+	dated_ahead_with(true);
+	dated_ahead_with(false);
+}
+END_TEST
+
+UNIT_MAIN("sim/attacks", unordered_admission, last_address, expired_invite, dated_ahead)

@@ -5,6 +5,7 @@
  * forgeries are in test_mesh_trust.c and test_client_hostile.c.
  */
 #include "hostile_mesh.h"
+#include "tund/dated.h"
 
 /* Peers tell each other what they learn at once: a round trip and what the turn takes. */
 #define BY_PEERS SECOND
@@ -228,6 +229,17 @@ static void shown_and_refused(struct mesh *m, struct rogue *r, bool proves, cons
 	sim_pass(m->w, 2 * SECOND); /* and all listen */
 }
 
+/* Do all remark on this record, and no other? */
+static void expect_late(struct mesh *m, uint64_t seq)
+{
+	for (size_t i = 0; i < 3; i++) {
+		struct dated_status d;
+
+		tunnel_dated(mesh_tunnel(&m->node[i]), &d);
+		MESH_CHECK(m, d.late_seq == seq);
+	}
+}
+
 /* Hours later the place is proof, unless the server lies about the time and nothing came since. */
 START_TEST(delays_an_entry)
 {
@@ -253,15 +265,28 @@ START_TEST(delays_an_entry)
 	rogue_stop(r);
 	mesh_free(m);
 
-	/* in a quiet cluster it can date the place back: SECURITY.md says so */
+	/* in a quiet cluster it can date the place back: SECURITY.md and the nodes say so */
 	m = hostile_mesh(&r);
 	late = rename_entry(NAS, LAPTOP, "desk");
 	then = wall_s(NAS);
 	sim_pass(m->w, 3 * HOUR);
 	rogue_order_at(r, span_of_entry(&late), 0, then + 60);
 	rogue_tell(r, 3);
-	await_records(PHONE, 4, BY_PEERS);
-	MESH_CHECK(m, !has_proof(PHONE));
+	for (size_t i = 0; i < 3; i++) {
+		struct dated_status d;
+
+		await_records(&m->node[i], 4, BY_PEERS);
+		MESH_CHECK(m, !has_proof(&m->node[i]));
+		tunnel_dated(mesh_tunnel(&m->node[i]), &d);
+		MESH_CHECK(m, d.late_seq == 3 && d.late_time_s == then + 60);
+		MESH_CHECK(m, d.late_at_s - then >= 3 * 3600);
+	}
+	/* what is ordered in time is nothing to tell of */
+	next = rename_entry(NAS, PHONE, "cell");
+	rogue_order(r, span_of_entry(&next), 0);
+	rogue_tell(r, 4);
+	await_records(PHONE, 5, BY_PEERS);
+	expect_late(m, 3);
 	rogue_stop(r);
 	mesh_free(m);
 }

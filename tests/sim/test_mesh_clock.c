@@ -4,6 +4,7 @@
  * and nodes join: a wall clock is what people read, and what dates the log, and nothing else.
  */
 #include "mesh.h"
+#include "tund/dated.h"
 
 #define DAY 86400
 
@@ -89,6 +90,36 @@ START_TEST(nodes_join_with_clocks_of_yesterday)
 }
 END_TEST
 
+static struct dated_status dated_of(struct mesh_node *n)
+{
+	struct dated_status d;
+
+	tunnel_dated(mesh_tunnel(n), &d);
+	return d;
+}
+
+/*
+ * The server's clock was a day ahead when it ordered the join. The others hold the record back
+ * until that day has come.
+ */
+static void expect_held_for_a_day(struct mesh *m)
+{
+	sim_pass(m->w, 5 * SECOND);
+	MESH_CHECK(m, dated_of(&m->node[0]).held.seq == 1);
+	set_all(m, DAY);
+	sim_pass(m->w, MINUTE);
+	MESH_CHECK(m, dated_of(&m->node[0]).held.seq == 0);
+}
+
+static bool is_ahead(struct mesh *m)
+{
+	struct mlog *log = mesh_user_log(&m->node[1]);
+	bool ahead = mlog_last_time_s(log) > (uint64_t)clock_wall_s(m->server_host) + 600;
+
+	mlog_free(log);
+	return ahead;
+}
+
 /* A join begins with one clock and ends with another. */
 START_TEST(clocks_are_set_in_the_middle_of_a_join)
 {
@@ -117,6 +148,8 @@ START_TEST(clocks_are_set_in_the_middle_of_a_join)
 					mesh_adopt(n, url);
 				ck_assert_uint_eq(mesh_server_log(m), 2);
 				mesh_connect(n);
+				if (who == 1 && skews_s[i] > 0 && is_ahead(m))
+					expect_held_for_a_day(m);
 				mesh_reach(m, 10 * SECOND);
 				mesh_free(m);
 			}
@@ -152,8 +185,11 @@ static bool knows_all(void *ctx)
 	return mlog_count(tunnel_log(mesh_tunnel(&m->node[1]))) == 3;
 }
 
-/* Its clock stands at yesterday when the news comes from a peer: the server's receipt counts. */
-START_TEST(news_of_peers_is_taken_whatever_the_clock_says)
+/*
+ * Its clock stands at yesterday when the news comes from a peer, and no server says what time it
+ * is: the news waits for a clock, and the node says so.
+ */
+START_TEST(news_of_peers_waits_for_a_clock)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);
 
@@ -168,6 +204,29 @@ START_TEST(news_of_peers_is_taken_whatever_the_clock_says)
 	world_host_wall_skew(m->node[1].host, -DAY);
 	mesh_daemon_start(&m->node[1]);
 	mesh_reach(m, 30 * SECOND);
+	sim_pass(m->w, 2 * MINUTE);
+	MESH_CHECK(m, !knows_all(m) && dated_of(&m->node[1]).held.seq == 2);
+	ck_assert_str_eq(dated_of(&m->node[1]).by->name, "nas");
+	world_host_wall_skew(m->node[1].host, 0);
+	mesh_until(m, MINUTE + SECOND, knows_all, m);
+	MESH_CHECK(m, dated_of(&m->node[1]).held.seq == 0);
+	mesh_free(m);
+}
+END_TEST
+
+/* A machine without a clock takes the server's time, and with it all that has been ordered. */
+START_TEST(a_node_without_a_clock_goes_by_the_servers)
+{
+	struct mesh *m = mesh_of(sim_seed(), 2);
+	int64_t since_1970 = clock_wall_s(m->node[1].host);
+
+	mesh_daemon_crash(&m->node[1]);
+	sim_pass(m->w, HOUR);
+	world_host_wall_skew(m->node[1].host, -since_1970);
+	mesh_daemon_start(&m->node[1]);
+	mesh_all_connected(m, 10 * SECOND);
+	sim_pass(m->w, HOUR);
+	mesh_adopt(mesh_node(m, "one"), mesh_invite(&m->node[0], 3600));
 	mesh_until(m, SECOND, knows_all, m);
 	mesh_free(m);
 }
@@ -176,4 +235,4 @@ END_TEST
 UNIT_MAIN("mesh/clock", tunnels_and_sessions_do_not_notice,
 	  a_server_whose_clock_was_set_back_says_so, nodes_join_with_clocks_of_yesterday,
 	  clocks_are_set_in_the_middle_of_a_join, an_invite_outlives_a_clock_that_was_wrong,
-	  news_of_peers_is_taken_whatever_the_clock_says)
+	  news_of_peers_waits_for_a_clock, a_node_without_a_clock_goes_by_the_servers)

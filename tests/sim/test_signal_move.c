@@ -364,5 +364,33 @@ START_TEST(a_cluster_moves_back)
 }
 END_TEST
 
+/* The old server's clock was ahead when somebody joined. */
+START_TEST(a_log_from_ahead_waits)
+{
+	struct raw *founder, *mover;
+	struct signal_reply reply;
+
+	begin();
+	founder = raw_founder(&a);
+	raw_free(raw_member(founder, "member"));
+	raw_fetch(founder);
+	world_host_wall_skew(b.h, -3600);
+	mover = raw_clone(founder);
+	mover->log = founder->log;
+	hello_nobody(mover, &b);
+	ck_assert_int_eq(import_all(mover, b.code, &reply), REFUSAL_BAD_ENTRY);
+	ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len, "minutes ahead", 13));
+	ck_assert_ptr_null(registry_find(b.s->registry, founder->cluster_id));
+	world_host_wall_skew(b.h, 0);
+	raw_hang_up(mover);
+	hello_nobody(mover, &b);
+	ck_assert_int_eq(import_all(mover, b.code, &reply), REFUSAL_NONE);
+	mover->log = NULL;
+	raw_free(mover);
+	raw_free(founder);
+	end();
+}
+END_TEST
+
 UNIT_MAIN("signal/move", a_cluster_moves, what_is_no_log_is_not_taken, the_same_again_is_the_same,
-	  a_subnet_that_overlaps_is_refused, a_cluster_moves_back)
+	  a_subnet_that_overlaps_is_refused, a_cluster_moves_back, a_log_from_ahead_waits)

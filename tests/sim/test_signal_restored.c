@@ -118,6 +118,35 @@ START_TEST(an_older_copy_waits_for_an_admin)
 }
 END_TEST
 
+/* What was ordered while the clock was ahead comes back when its time has come, and no sooner. */
+START_TEST(records_from_ahead_are_not_taken)
+{
+	struct signal_reply reply;
+	struct raw *founder;
+	size_t before;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	before = mlog_count(founder->log);
+	keep_copy();
+	raw_session(founder);
+	world_host_wall_skew(g.h, 1800);
+	raw_free(raw_member(founder, "lost"));
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), before + 1);
+	world_host_wall_skew(g.h, 0);
+	put_back();
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_BAD_ENTRY);
+	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
+	ck_assert_uint_eq(reply.head.seq + 1, before);
+	world_host_wall_skew(g.h, 1800 - 600);
+	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
 static enum refusal hand_over(struct raw *r, const struct entry_bytes *b)
 {
 	struct signal_reply reply;
@@ -321,6 +350,7 @@ START_TEST(a_mark_has_one_form)
 }
 END_TEST
 
-UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, a_removal_that_waits_is_passed_on,
-	  the_wait_is_kept_until_the_operator_says_so, ordinary_restarts_wait_for_nothing,
-	  a_database_without_its_mark_waits, a_mark_has_one_form)
+UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, records_from_ahead_are_not_taken,
+	  a_removal_that_waits_is_passed_on, the_wait_is_kept_until_the_operator_says_so,
+	  ordinary_restarts_wait_for_nothing, a_database_without_its_mark_waits,
+	  a_mark_has_one_form)
