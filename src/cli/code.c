@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks for a recovery code, and prints the next one before anything is sent. */
+/* Asks for a recovery code; prints one before anything is sent. */
 #include "cli/code.h"
 
 #include <json-c/json.h>
@@ -53,14 +53,16 @@ int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t r
 		      : 0;
 }
 
-/* Returns false if it could not be printed. */
-static bool code_print(const char *cluster, const char *code, bool json)
+bool code_print(const char *cluster, const char *code, bool first, bool json)
 {
 	struct json_object *o;
 
 	if (!json) {
-		printf("New recovery code (shown only now; keep it on paper in place of the old "
-		       "one):\n\n    %s\n\n",
+		printf("%s:\n\n    %s\n\n",
+		       first ? "Recovery code (shown only now; keep it on paper: `mlsh recover`\n"
+			       "replaces lost admins with it)"
+			     : "New recovery code (shown only now; keep it on paper in place of\n"
+			       "the old one)",
 		       code);
 		return fflush(stdout) == 0;
 	}
@@ -85,7 +87,7 @@ int code_announce(struct cli *c, const struct mlog *log, const char *command, bo
 		cli_complain("cannot make a recovery code: it takes 64 MiB of memory for a moment");
 		return EXIT_FAILED;
 	}
-	printed = code_print(g->name, code, json);
+	printed = code_print(g->name, code, false, json);
 	secret_wipe(code, sizeof(code));
 	if (!printed) {
 		cli_complain("the new recovery code could not be printed; nothing was sent");

@@ -11,6 +11,8 @@
  */
 int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t ret_key[KEY_LEN],
 	      struct err *err) MUST_CHECK;
+/* Prints a code: the `first` of a cluster, or the next one. Returns false if it could not be. */
+bool code_print(const char *cluster, const char *code, bool first, bool json) MUST_CHECK;
 /*
  * Makes the next code, prints it, and asks with `question` whether it is written down. Nothing is
  * printed where nobody can be asked. `command` is for messages. Returns an exit code; EXIT_OK: the

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/code.h"
 #include "cli/table.h"
 #include "cli/whose.h"
+#include "membership/words.h"
 #include "os/loop.h"
 
 struct run {
 	struct cli *cli;
-	bool setup, json;
+	const char *cluster; /* of a setup */
+	bool setup, json, showed_code;
 	int exit_code;
 };
 
@@ -22,16 +25,28 @@ static void print_json(const struct join_result *r, bool setup)
 	char ip[IP4_TEXT_MAX], id[2 * HASH_LEN + 1];
 
 	hex_encode(r->cluster.cluster_id, HASH_LEN, id);
+	if (setup)
+		json_object_object_add(o, "state", json_object_new_string("created"));
 	json_object_object_add(o, "cluster", json_object_new_string(r->cluster.cluster));
 	json_object_object_add(o, "cluster_id", json_object_new_string(id));
 	json_object_object_add(o, "name", json_object_new_string(r->cluster.node_name));
 	json_object_object_add(o, "address",
 			       json_object_new_string(ip4_format(r->cluster.address, ip)));
 	json_object_object_add(o, "note", r->note[0] ? json_object_new_string(r->note) : NULL);
-	if (setup)
-		json_object_object_add(o, "recovery_code",
-				       json_object_new_string(r->recovery_code));
 	json_print(o);
+}
+
+/* The code was printed by the run that signed the request, before it was written or sent. */
+static void print_where_code_is(const struct join_result *r)
+{
+	char when[WORDS_TIME_MAX];
+
+	table_line("",
+		   "The recovery code is the one that was printed then (%s), the last one if "
+		   "there were several. It is kept nowhere. Is it lost? Then `mlsh forget %s` "
+		   "and set up another cluster while this one is empty; later it takes a "
+		   "second admin (`mlsh renew --ask`).\n",
+		   words_time_utc(r->signed_s, when), r->cluster.cluster);
 }
 
 static void print_text(const struct join_result *r, bool setup)
@@ -47,10 +62,8 @@ static void print_text(const struct join_result *r, bool setup)
 	       r->cluster.node_name, cluster, ip4_format(r->cluster.address, ip));
 	if (r->note[0])
 		table_line("", "%s\n", r->note);
-	if (setup)
-		printf("Recovery code (shown only now; keep it on paper: `mlsh recover`\n"
-		       "replaces lost admins with it):\n\n    %s\n\n",
-		       r->recovery_code);
+	if (setup && r->completed_pending)
+		print_where_code_is(r);
 	printf("Next: %smlsh connect %s\n", sudo, cluster);
 	if (setup)
 		printf("Then: %smlsh invite %s        to add another machine\n", sudo, cluster);
@@ -66,21 +79,26 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 
 		whose_explain(run->cli, "", true, &why);
 		run->exit_code = cli_fail(&why);
+		if (run->showed_code)
+			cli_note("The recovery code above is worth something only if the same "
+				 "command completes this setup: keep it until then.");
 	} else {
 		run->exit_code = EXIT_OK;
 		if (run->json)
 			print_json(r, run->setup);
 		else
 			print_text(r, run->setup);
-		/* It is shown only once: not to be lost with an output that cannot be written. */
-		if (fflush(stdout) != 0 && run->setup) {
-			cli_complain("the cluster was created; only printing it failed. Recovery "
-				     "code: %s",
-				     r->recovery_code);
-			run->exit_code = EXIT_FAILED;
-		}
 	}
 	loop_stop(run->cli->host);
+}
+
+static bool on_code(void *ctx, const char *recovery_code)
+{
+	struct run *run = ctx;
+
+	progress_clear();
+	run->showed_code = code_print(run->cluster, recovery_code, true, run->json);
+	return run->showed_code;
 }
 
 static void on_progress(void *ctx, const char *line)
@@ -104,12 +122,16 @@ static int run_loop(struct run *run, int rc, struct join *j, struct err *err)
 
 int join_run_setup(struct cli *c, const struct setup_params *p, bool json)
 {
-	struct run run = { .cli = c, .setup = true, .json = json, .exit_code = EXIT_FAILED };
+	struct run run = { .cli = c,
+			   .cluster = p->cluster,
+			   .setup = true,
+			   .json = json,
+			   .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
 
 	whose_note(c);
-	int rc = setup_start(c->host, &c->store, p, on_done, on_progress, &run, &err, &j);
+	int rc = setup_start(c->host, &c->store, p, on_code, on_done, on_progress, &run, &err, &j);
 
 	return run_loop(&run, rc, j, &err);
 }

@@ -212,7 +212,6 @@ void join_succeed(struct join *j)
 		return;
 	}
 	j->result.cluster = j->cluster_file;
-	memcpy(j->result.recovery_code, j->pending.recovery_code, RECOVERY_CODE_TEXT_MAX);
 	j->result.completed_pending = j->old_pending;
 	if (join_drop_pending(j) < 0)
 		log_warn(host_log(j->host), "%s%s could not be removed; it does no harm",

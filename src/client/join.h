@@ -16,9 +16,9 @@ struct join;
 #define JOIN_NOTE_MAX 320
 
 struct join_result {
-	struct cluster_file cluster;		    /* already saved, with the log */
-	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup: to be shown once, then wiped */
-	bool completed_pending;			    /* an earlier run's request was completed */
+	struct cluster_file cluster; /* already saved, with the log */
+	bool completed_pending;	     /* an earlier run's request was completed */
+	uint64_t signed_s;	     /* setup: when its request was signed */
 	/*
 	 * What this host uses itself of the cluster's addresses, or of the server's usual ones so
 	 * that setup chose others: a sentence, or "".
@@ -45,13 +45,20 @@ struct setup_params {
 };
 
 /*
+ * Shows the recovery code of the cluster that is about to be founded. Nothing was written or sent
+ * before, and nothing will be if it returns false. The code is wiped afterwards: no file has it.
+ */
+typedef bool (*setup_code_fn)(void *ctx, const char *recovery_code);
+
+/*
  * Sends the code only after the server's certificate was verified to be the pinned one. Fails at
  * once, without touching anything, when the names cannot be used, there is a cluster of that name
  * here already (-EEXIST), or something else of that name is unfinished. Parameters are copied.
+ * `show` is not called if an earlier run's request is completed.
  */
-int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
-		join_progress_fn progress, void *ctx, struct err *err, struct join **ret)
-	MUST_CHECK;
+int setup_start(struct host *h, const struct store *s, const struct setup_params *p,
+		setup_code_fn show, join_fn fn, join_progress_fn progress, void *ctx,
+		struct err *err, struct join **ret) MUST_CHECK;
 /*
  * The same with an invite. Whether that is still good is the server's clock's business, not ours:
  * a machine without a clock can join. A request of an earlier run is completed first; if the server

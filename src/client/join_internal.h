@@ -49,6 +49,7 @@ struct join {
 	uint8_t signal_pin[HASH_LEN]; /* setup: of the certificate; adopt: of its key */
 	uint8_t cluster_id[HASH_LEN]; /* zeros for setup */
 	struct setup_params setup;    /* texts are not kept in it */
+	setup_code_fn show_code;
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
 	struct invite_url url;
 	/* What was made of it. */

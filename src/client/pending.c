@@ -5,7 +5,7 @@
 #include "proto/cbor.h"
 
 #define PENDING_VERSION 1
-#define PENDING_ELEMENTS 11
+#define PENDING_ELEMENTS 10
 
 ptrdiff_t pending_encode(const struct pending *p, void *out, size_t cap)
 {
@@ -22,9 +22,10 @@ ptrdiff_t pending_encode(const struct pending *p, void *out, size_t cap)
 	cbor_put_bytes(&w, p->seed, SIGN_SEED_LEN);
 	cbor_put_bytes(&w, p->entry.data, p->entry.len);
 	if (p->kind == PENDING_SETUP) {
+		cbor_put_array(&w, 1);
 		cbor_put_text(&w, p->code);
-		cbor_put_text(&w, p->recovery_code);
 	} else {
+		cbor_put_array(&w, 2);
 		cbor_put_bytes(&w, p->invite, p->invite_len);
 		cbor_put_bytes(&w, p->invite_sig, SIG_LEN);
 	}
@@ -42,9 +43,10 @@ static size_t copy_span(struct span s, uint8_t *out)
 static void get_kind_parts(struct cbor_reader *r, struct pending *p)
 {
 	if (p->kind == PENDING_SETUP) {
+		cbor_get_array(r, 1);
 		cbor_get_text_copy(r, p->code, sizeof(p->code));
-		cbor_get_text_copy(r, p->recovery_code, sizeof(p->recovery_code));
 	} else {
+		cbor_get_array(r, 2);
 		p->invite_len = copy_span(cbor_get_bytes(r, 1, sizeof(p->invite)), p->invite);
 		cbor_get_bytes_fixed(r, p->invite_sig, SIG_LEN);
 	}
@@ -55,7 +57,7 @@ static bool parts_ok(const struct pending *p)
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
 
-	if (p->kind == PENDING_SETUP && (!p->code[0] || !p->recovery_code[0]))
+	if (p->kind == PENDING_SETUP && !p->code[0])
 		return false;
 	if (!label_ok(span_str(p->cluster)) || !label_ok(span_str(p->node_name)) || p->port == 0)
 		return false;

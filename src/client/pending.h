@@ -7,8 +7,10 @@
  *
  *	[version: 1, kind: 1 setup or 2 adopt, cluster: tstr, node_name: tstr, host: tstr,
  *	 port: uint, signal_pin: bstr(32), key: bstr(32), entry: bstr,
- *	 setup: code: tstr, adopt: invite: bstr,
- *	 setup: recovery_code: tstr, adopt: invite_sig: bstr(64)]
+ *	 setup: [code: tstr], adopt: [invite: bstr, invite_sig: bstr(64)]]
+ *
+ * The recovery code of a setup is not in it: it was shown before the file was written, so the one
+ * that was shown last is the one whose hash the entry has.
  */
 #ifndef MLSH_CLIENT_PENDING_H
 #define MLSH_CLIENT_PENDING_H
@@ -28,8 +30,7 @@ struct pending {
 	uint8_t seed[SIGN_SEED_LEN];	    /* the identity that signed it */
 	struct entry_bytes entry;	    /* genesis or admit */
 	char code[BOOTSTRAP_CODE_TEXT_MAX]; /* setup */
-	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* setup */
-	uint8_t invite[INVITE_MAX_BYTES];	    /* adopt */
+	uint8_t invite[INVITE_MAX_BYTES];   /* adopt */
 	size_t invite_len;
 	uint8_t invite_sig[SIG_LEN]; /* adopt */
 };

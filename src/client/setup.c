@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first node of a new cluster: offer (subnet and address) -> genesis, pending -> setup -> done.
- * An unfinished earlier run begins with its own genesis.
+ * The first node of a new cluster: offer (subnet and address) -> genesis, recovery code shown,
+ * pending -> setup -> done. An unfinished earlier run begins with its own genesis.
  */
 #include <stdio.h>
 
@@ -136,6 +136,24 @@ static int check_offer(const struct join *j, const struct signal_reply *offer, s
 	return check_address(j->host, offer->address, err);
 }
 
+/* Makes the recovery code and shows it. Nothing keeps it. */
+static int make_code(struct join *j, const uint8_t random[32], uint8_t ret_key[KEY_LEN],
+		     struct err *err)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	int r = recovery_code_new(j->host, random, code, ret_key);
+	bool shown;
+
+	if (r < 0)
+		return err_set(err, r, "cannot make a recovery code");
+	shown = j->show_code(j->ctx, code);
+	secret_wipe(code, sizeof(code));
+	return shown ? 0
+		     : err_set(err, -EIO,
+			       "the recovery code could not be printed; nothing was sent, and the "
+			       "token was not used");
+}
+
 static int make_genesis(struct join *j, const struct signal_reply *offer, struct err *err)
 {
 	struct pending *p = &j->pending;
@@ -146,9 +164,9 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 
 	*p = (struct pending){ .kind = PENDING_SETUP, .port = j->port };
 	random_fill(j->host, g.random, sizeof(g.random));
-	r = recovery_code_new(j->host, g.random, p->recovery_code, recovery_key);
+	r = make_code(j, g.random, recovery_key, err);
 	if (r < 0)
-		return err_set(err, r, "cannot make a recovery code");
+		return r;
 	snprintf(p->cluster, sizeof(p->cluster), "%s", j->cluster_name);
 	snprintf(p->node_name, sizeof(p->node_name), "%s", j->node_name);
 	snprintf(p->host, sizeof(p->host), "%s", j->server);
@@ -233,6 +251,8 @@ static void setup_accepted(struct join *j)
 {
 	struct cluster_file *f = &j->cluster_file;
 	const struct genesis *g;
+	struct record record;
+	struct entry e;
 	struct err err = { 0 };
 
 	if (found_log(j, &err) < 0) {
@@ -240,6 +260,8 @@ static void setup_accepted(struct join *j)
 		return;
 	}
 	g = mlog_genesis(j->log);
+	if (mlog_get(j->log, 0, &record, &e) == 0)
+		j->result.signed_s = e.time_s;
 	snprintf(f->cluster, sizeof(f->cluster), "%s", g->name);
 	memcpy(f->cluster_id, mlog_cluster_id(j->log), HASH_LEN);
 	snprintf(f->node_name, sizeof(f->node_name), "%s", g->node_name);
@@ -273,14 +295,16 @@ static const struct join_kind setup_kind = {
 	.go_on = setup_go_on,
 };
 
-int setup_start(struct host *h, const struct store *s, const struct setup_params *p, join_fn fn,
-		join_progress_fn progress, void *ctx, struct err *err, struct join **ret)
+int setup_start(struct host *h, const struct store *s, const struct setup_params *p,
+		setup_code_fn show, join_fn fn, join_progress_fn progress, void *ctx,
+		struct err *err, struct join **ret)
 {
 	struct join *j;
 	int r = join_new(h, s, &setup_kind, p->cluster, p->node_name, err, &j);
 
 	if (r < 0)
 		return r;
+	j->show_code = show;
 	j->fn = fn;
 	j->progress = progress;
 	j->ctx = ctx;

@@ -51,10 +51,16 @@ must "server on it" start_on_small
 token=$(token_of)
 fill "$WORK/signal/small"
 setup() { on "$1" mlsh setup "$2" --signal-host "$server" --token "$token" --name "$1"; }
-check_fails "the server's disk is full: setup is refused in words" 1 "could not|disk|full|database" setup nas homelab
+setup_kept() { setup nas homelab >"$WORK/nas/setup.out"; }
+check_fails "the server's disk is full: setup is refused in words" 1 "could not|disk|full|database" setup_kept
+code=$(grep -oE '[0-9A-Z]{4}(-[0-9A-Z]{4}){6}' "$WORK/nas/setup.out")
+check "the recovery code was printed before, and is on no disk" eval 'test -n "$code" && ! grep -raqF -e "$code" "$WORK/nas/home"'
 check "the server lives on" kill -0 "$SIGNAL_PID"
 rm "$WORK/signal/small/ballast"
-check "with room again the same setup succeeds" setup nas homelab
+check "with room again the same setup succeeds" setup_kept
+check "and says that the code is the one printed then" eval 'joined <"$WORK/nas/setup.out" | has "one that was printed then" &&
+	! has -E "([0-9A-Z]{4}-){6}" <"$WORK/nas/setup.out"'
+check_fails "it is: recover knows it, and asks for --yes" 2 "add --yes" on nas mlsh recover homelab <<<"$code"
 must "server stops" eval 'stop "$SIGNAL_PID"'
 mkdir -p "$WORK/signal/kept" && cp -p "$WORK"/signal/small/signal.db* "$WORK/signal/kept/"
 server_start() {

@@ -61,9 +61,11 @@ check "all of that left nothing behind" nothing_left nas
 
 # --- setup ---
 must "setup, the token on standard input" eval 'setup nas homelab - --name nas --json <<<"$token" >"$WORK/nas/setup.json"'
-check "setup prints the recovery code and the first address" json_holds \
-	"d['cluster'] == 'homelab' and d['name'] == 'nas' and d['address'] == '100.64.0.1' and len(d['recovery_code']) == 34" \
-	<"$WORK/nas/setup.json"
+check "setup prints the recovery code first" eval 'head -n 1 "$WORK/nas/setup.json" | json_holds "len(d[\"recovery_code\"]) == 34" &&
+	head -n 1 "$WORK/nas/setup.json" | tests/lab/json_documented recover-code'
+check "then the name and the first address" eval 'tail -n 1 "$WORK/nas/setup.json" | json_holds \
+	"d[\"cluster\"] == \"homelab\" and d[\"name\"] == \"nas\" and d[\"address\"] == \"100.64.0.1\"" &&
+	tail -n 1 "$WORK/nas/setup.json" | tests/lab/json_documented setup'
 config=$(config_of nas)
 check "the cluster file is the owner's only" mode_is "$config/clusters/homelab.toml" 600
 check "the folders are the owner's only" sh -c "[ \"\$(stat -c %a '$config' '$config/clusters' '$config/identity' '$config/identity/homelab' | sort -u)\" = 700 ]"

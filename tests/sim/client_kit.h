@@ -31,6 +31,9 @@ struct kit_node {
 	bool joined, join_ended;
 	struct err join_err;
 	struct join_result result;
+	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* that setup has shown last */
+	unsigned codes_shown;
+	bool cannot_show;
 	char progress[256];
 	/* in session */
 	struct identity *id;
@@ -233,6 +236,25 @@ static inline void kit_on_join(void *ctx, const struct err *err, const struct jo
 		n->result = *r;
 }
 
+static inline bool kit_on_code(void *ctx, const char *recovery_code)
+{
+	struct kit_node *n = ctx;
+
+	n->codes_shown++;
+	snprintf(n->recovery_code, sizeof(n->recovery_code), "%s", recovery_code);
+	return !n->cannot_show;
+}
+
+/* Is the code that was shown last the one of the cluster? */
+static inline bool kit_code_is_good(const struct kit_node *n, const struct mlog *log)
+{
+	uint8_t key[KEY_LEN], hash[HASH_LEN];
+
+	ck_assert_int_eq(recovery_code_key(n->recovery_code, mlog_genesis(log)->random, key), 0);
+	sha256(span_of(key, KEY_LEN), hash);
+	return mlog_recovery_is(log, hash);
+}
+
 static inline void kit_on_progress(void *ctx, const char *line)
 {
 	struct kit_node *n = ctx;
@@ -281,8 +303,8 @@ static inline struct setup_params kit_setup_params(struct kit_node *n)
 static inline void kit_setup_with(struct kit_node *n, const struct setup_params *p)
 {
 	kit_join_begin(n);
-	kit_join_run(n, setup_start(n->host, &n->store, p, kit_on_join, kit_on_progress, n,
-				    &n->join_err, &n->join));
+	kit_join_run(n, setup_start(n->host, &n->store, p, kit_on_code, kit_on_join,
+				    kit_on_progress, n, &n->join_err, &n->join));
 }
 
 static inline void kit_setup(struct kit_node *n)

@@ -286,6 +286,14 @@ struct mesh_node *mesh_node(struct mesh *m, const char *name)
 	return mesh_node_with(m, name, MESH_IP4);
 }
 
+static bool on_code(void *ctx, const char *recovery_code)
+{
+	struct mesh_join *j = ctx;
+
+	snprintf(j->recovery_code, sizeof(j->recovery_code), "%s", recovery_code);
+	return true;
+}
+
 static void on_join(void *ctx, const struct err *err, const struct join_result *r)
 {
 	struct mesh_join *j = ctx;
@@ -298,7 +306,6 @@ static void on_join(void *ctx, const struct err *err, const struct join_result *
 		return;
 	}
 	j->completed_pending = r->completed_pending;
-	memcpy(j->recovery_code, r->recovery_code, sizeof(j->recovery_code));
 	j->node->address = r->cluster.address;
 	memcpy(m->cluster_id, r->cluster.cluster_id, HASH_LEN);
 	m->has_cluster = true;
@@ -322,7 +329,8 @@ void mesh_setup_start(struct mesh_node *n, const char *token, struct mesh_join *
 	join_begin(ret, n);
 	p.code = code;
 	if (setup_token_parse(token, code, p.signal_cert, &ret->err) < 0 ||
-	    setup_start(n->host, &n->store, &p, on_join, NULL, ret, &ret->err, &ret->join) < 0)
+	    setup_start(n->host, &n->store, &p, on_code, on_join, NULL, ret, &ret->err,
+			&ret->join) < 0)
 		ret->done = true;
 }
 

@@ -122,7 +122,7 @@ struct mesh_join {
 	bool done;
 	struct err err; /* code 0: success */
 	bool completed_pending;
-	char recovery_code[RECOVERY_CODE_TEXT_MAX];
+	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* "": setup has shown none */
 };
 
 void mesh_setup_start(struct mesh_node *n, const char *token, struct mesh_join *ret);

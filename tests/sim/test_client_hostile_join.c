@@ -136,8 +136,9 @@ START_TEST(rate_limits_are_waited_for)
 		s.e.retry_after_s = 7;
 		p = evil_params(&s);
 		kit_join_begin(s.n);
-		SIM_CHECK_OK(s.k.w, setup_start(s.n->host, &s.n->store, &p, kit_on_join,
-						kit_on_progress, s.n, &s.n->join_err, &s.n->join));
+		SIM_CHECK_OK(s.k.w,
+			     setup_start(s.n->host, &s.n->store, &p, kit_on_code, kit_on_join,
+					 kit_on_progress, s.n, &s.n->join_err, &s.n->join));
 		sim_pass(s.k.w, 20 * NS_PER_S);
 		ck_assert(!s.n->join_ended);
 		ck_assert_uint_ge(s.e.requests[at[i]], 2);

@@ -16,7 +16,7 @@ START_TEST(setup_makes_a_cluster)
 	KIT_JOINED(nas);
 	ck_assert_str_eq(nas->result.cluster.cluster, KIT_CLUSTER);
 	ck_assert_uint_eq(nas->result.cluster.address, IP(100, 64, 0, 1));
-	ck_assert_uint_gt(strlen(nas->result.recovery_code), 30);
+	ck_assert_uint_eq(nas->codes_shown, 1);
 	ck_assert(!nas->result.completed_pending);
 	ck_assert(!kit_has_file(nas, STORE_PENDING));
 	ck_assert_int_eq(store_cluster_path(&nas->store, KIT_CLUSTER, STORE_CLUSTER, path, NULL),
@@ -28,6 +28,7 @@ START_TEST(setup_makes_a_cluster)
 	ck_assert_str_eq(nas->cluster.node_name, "nas");
 	ck_assert_mem_eq(nas->cluster.node_token, nas->result.cluster.node_token, HASH_LEN);
 	ck_assert_mem_eq(nas->cluster.cluster_id, mlog_cluster_id(nas->log), HASH_LEN);
+	ck_assert(kit_code_is_good(nas, nas->log));
 	kit_close(&k);
 }
 END_TEST
@@ -139,6 +140,19 @@ START_TEST(setup_with_a_used_token)
 }
 END_TEST
 
+static void check_no_code_in_pending(struct kit_node *n)
+{
+	char path[STORE_PATH_MAX];
+	struct buf b = { 0 };
+	size_t len = strlen(n->recovery_code);
+
+	ck_assert_int_eq(store_cluster_path(&n->store, KIT_CLUSTER, STORE_PENDING, path, NULL), 0);
+	ck_assert_int_eq(file_read(n->host, path, PENDING_FILE_MAX, NULL, &b), 0);
+	ck_assert_uint_gt(len, 30);
+	ck_assert_ptr_null(memmem(b.data, b.len, n->recovery_code, len));
+	buf_free(&b);
+}
+
 START_TEST(setup_with_a_lost_reply)
 {
 	struct kit k;
@@ -156,6 +170,7 @@ START_TEST(setup_with_a_lost_reply)
 	ck_assert(kit_has_file(nas, STORE_PENDING));
 	ck_assert(!kit_has_file(nas, STORE_CLUSTER));
 	ck_assert_int_eq(store_load_pending(nas->host, &nas->store, KIT_CLUSTER, &first, NULL), 0);
+	check_no_code_in_pending(nas);
 	ck_assert_uint_eq(signal_server_stats_get(k.server).clusters, 1);
 
 	/* Still deaf: nothing is lost by trying. */
@@ -167,7 +182,7 @@ START_TEST(setup_with_a_lost_reply)
 	kit_setup(nas);
 	KIT_JOINED(nas);
 	ck_assert(nas->result.completed_pending);
-	ck_assert_str_eq(nas->result.recovery_code, first.recovery_code);
+	ck_assert_uint_eq(nas->codes_shown, 1); /* before the first request was sent */
 	ck_assert_uint_eq(nas->result.cluster.address, IP(100, 64, 0, 1));
 	ck_assert(!kit_has_file(nas, STORE_PENDING));
 	ck_assert_uint_eq(signal_server_stats_get(k.server).clusters, 1);
@@ -175,6 +190,32 @@ START_TEST(setup_with_a_lost_reply)
 	id = identity_node_id(nas->id);
 	ck_assert(node_id_equal(&id, &nas->cluster.node_id));
 	ck_assert(kit_has_entry(nas->log, 0, &first.entry));
+	ck_assert(kit_code_is_good(nas, nas->log));
+	kit_close(&k);
+}
+END_TEST
+
+/* A code that nobody has seen must not be that of a cluster. */
+START_TEST(setup_whose_code_cannot_be_shown)
+{
+	struct kit k;
+	struct kit_node *nas;
+
+	kit_open(&k);
+	nas = kit_node(&k, "nas");
+	nas->cannot_show = true;
+	kit_setup(nas);
+	ck_assert(!nas->joined);
+	ck_assert_ptr_nonnull(strstr(nas->join_err.text, "nothing was sent"));
+	ck_assert_uint_eq(nas->codes_shown, 1);
+	ck_assert(kit_has_nothing(nas));
+	ck_assert_uint_eq(signal_server_stats_get(k.server).clusters, 0);
+	nas->cannot_show = false;
+	kit_setup(nas);
+	KIT_JOINED(nas);
+	ck_assert_uint_eq(nas->codes_shown, 2);
+	kit_load(nas);
+	ck_assert(kit_code_is_good(nas, nas->log));
 	kit_close(&k);
 }
 END_TEST
@@ -228,4 +269,5 @@ END_TEST
 
 UNIT_MAIN("client/join", setup_makes_a_cluster, setup_refusals_leave_nothing,
 	  fingerprint_mismatch_names_both, setup_with_a_used_token, setup_with_a_lost_reply,
-	  setup_with_a_lost_request, setup_on_a_full_disk_completes_later)
+	  setup_with_a_lost_request, setup_whose_code_cannot_be_shown,
+	  setup_on_a_full_disk_completes_later)

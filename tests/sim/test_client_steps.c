@@ -55,8 +55,8 @@ static bool kill_setup_at(unsigned changes)
 	p = kit_setup_params(nas);
 	world_host_crash_after(nas->host, changes);
 	kit_join_begin(nas);
-	SIM_CHECK_OK(k.w, setup_start(nas->host, &nas->store, &p, kit_on_join, kit_on_progress, nas,
-				      &nas->join_err, &nas->join));
+	SIM_CHECK_OK(k.w, setup_start(nas->host, &nas->store, &p, kit_on_code, kit_on_join,
+				      kit_on_progress, nas, &nas->join_err, &nas->join));
 	SIM_CHECK(k.w, world_run(k.w, 60 * NS_PER_S, is_over, nas));
 	killed = !world_host_alive(nas->host);
 	if (killed) {
@@ -65,6 +65,9 @@ static bool kill_setup_at(unsigned changes)
 		kit_setup(nas);
 	}
 	check_member(nas, 1);
+	kit_load(nas);
+	ck_assert(kit_code_is_good(nas, nas->log));
+	kit_unload(nas);
 	kit_close(&k);
 	return killed;
 }
