@@ -159,20 +159,6 @@ static int write_refused(const struct machine *m, const char *path)
 	return folder_find(m, parent) ? 0 : -ENOENT;
 }
 
-/* Returns false if the process is dead, or dies of this very attempt (world_host_crash_after). */
-static bool may_change(struct host *h)
-{
-	if (h->alive && h->dies && h->changes_left-- == 0)
-		world_host_crash(h);
-	return h->alive;
-}
-
-void world_host_crash_after(struct host *h, unsigned changes)
-{
-	h->dies = true;
-	h->changes_left = changes;
-}
-
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err)
 {
@@ -182,7 +168,7 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 
 	if (rc < 0)
 		return err_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
-	if (!may_change(h))
+	if (!world_host_step(h))
 		return 0;
 	f = file_find(m, path);
 	if (f) {
@@ -271,7 +257,7 @@ int file_remove(struct host *h, const char *path)
 
 	if (!f)
 		return -ENOENT;
-	if (may_change(h))
+	if (world_host_step(h))
 		file_free(f);
 	return 0;
 }
@@ -378,7 +364,7 @@ int dir_remove(struct host *h, const char *path)
 		return file_find(m, path) ? -ENOTDIR : -ENOENT;
 	if (!is_empty(m, path))
 		return -ENOTEMPTY;
-	if (may_change(h)) {
+	if (world_host_step(h)) {
 		list_remove(&f->in_machine);
 		free(f);
 	}

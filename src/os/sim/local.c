@@ -294,7 +294,7 @@ int local_send(struct local_conn *c, const void *data, size_t len)
 
 	if (len == 0 || len > LOCAL_MESSAGE_MAX)
 		return -EMSGSIZE;
-	if (!c->host->alive)
+	if (!host_may_send(c->host))
 		return 0;
 	if (!to)
 		return -EPIPE;

@@ -162,6 +162,31 @@ bool world_host_alive(const struct host *h)
 	return h->alive;
 }
 
+void world_host_crash_after(struct host *h, unsigned changes)
+{
+	h->dies = true;
+	h->counts_sends = false;
+	h->steps_left = changes;
+}
+
+void world_host_crash_after_steps(struct host *h, unsigned steps)
+{
+	world_host_crash_after(h, steps);
+	h->counts_sends = true;
+}
+
+bool world_host_step(struct host *h)
+{
+	if (h->alive && h->dies && h->steps_left-- == 0)
+		world_host_crash(h);
+	return h->alive;
+}
+
+bool host_may_send(struct host *h)
+{
+	return h->counts_sends ? world_host_step(h) : h->alive;
+}
+
 void world_host_user(struct host *h, unsigned uid, unsigned gid)
 {
 	h->uid = uid;

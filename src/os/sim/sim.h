@@ -164,8 +164,9 @@ struct host {
 	unsigned uid, gid;
 	int pid;
 	bool alive, stopped;
-	bool dies; /* at its next change of a file but `changes_left` */
-	unsigned changes_left;
+	bool dies;	   /* at its next step but `steps_left` */
+	bool counts_sends; /* what it sends is a step, too */
+	unsigned steps_left;
 	struct list conns; /* struct local_conn: closed by a crash */
 };
 
@@ -186,6 +187,8 @@ void *sim_copy(const void *data, size_t len);
 void *sim_array_add(void *array_ptr, size_t *n, size_t entry_len);
 void sim_array_del(void *array, size_t *n, size_t entry_len, size_t at);
 
+/* It is about to send. Returns false if the process is dead, or dies of it. */
+bool host_may_send(struct host *h);
 /* Each file's part in the end of a process, of a machine and of the world. */
 void machine_tuns_kill(struct host *h);
 void machine_local_kill(struct host *h);

@@ -348,7 +348,7 @@ size_t udp_send(struct udp *u, const struct udp_tx *tx, size_t n)
 {
 	size_t sent = 0;
 
-	if (!u->host->alive)
+	if (!host_may_send(u->host))
 		return n;
 	for (; sent < n && !is_full(u); sent++) {
 		if (tx[sent].len > UDP_GSO_BYTES_MAX ||

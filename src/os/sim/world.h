@@ -196,6 +196,13 @@ bool world_fenced(struct host *h, ip4 address);
 int world_file_mode(struct host *h, const char *path) MUST_CHECK;
 /* The process is killed when it is about to change files once more, after `changes` of them. */
 void world_host_crash_after(struct host *h, unsigned changes);
+/* The same, where what it sends to the network or to another process counts as a change, too. */
+void world_host_crash_after_steps(struct host *h, unsigned steps);
+/*
+ * For a change of a real file that counts like one of the world's: returns false if it must not
+ * happen, because the process is dead or dies just now.
+ */
+bool world_host_step(struct host *h);
 /* While full, writes fail with -ENOSPC and leave the old content. */
 void world_host_disk_full(struct host *h, bool full);
 
