@@ -53,6 +53,34 @@ int code_read(const uint8_t salt[32], uint8_t ret_seed[SIGN_SEED_LEN], uint8_t r
 		      : 0;
 }
 
+uint64_t code_record(const struct mlog *log)
+{
+	struct record r;
+	struct entry e;
+	uint64_t seq = mlog_count(log) - 1;
+
+	while (seq > 0 && mlog_get(log, seq, &r, &e) == 0 && e.type != ENTRY_RECOVER &&
+	       e.type != ENTRY_RENEW)
+		seq--;
+	return seq;
+}
+
+int code_refuse(const struct mlog *log, struct err *err)
+{
+	const char *cluster = mlog_genesis(log)->name;
+	uint64_t seq = code_record(log);
+	int rc = err_set(err, -EACCES,
+			 "the recovery code is not the one of cluster %s that is in force",
+			 cluster);
+
+	if (seq == 0)
+		return rc;
+	return err_set(err, -EACCES,
+		       "the recovery code is not the one of cluster %s that is in force: that was "
+		       "printed for record %llu (`mlsh log %s` says when, and who made it)",
+		       cluster, (unsigned long long)seq, cluster);
+}
+
 bool code_print(const char *cluster, const char *code, bool first, bool json)
 {
 	struct json_object *o;

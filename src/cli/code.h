@@ -4,6 +4,7 @@
 #define MLSH_CLI_CODE_H
 
 #include "cli/cli.h"
+#include "membership/mlog.h"
 
 /*
  * Reads a code from standard input, unseen on a terminal, and derives its key pair. `salt` is
@@ -20,5 +21,10 @@ bool code_print(const char *cluster, const char *code, bool first, bool json) MU
  */
 int code_announce(struct cli *c, const struct mlog *log, const char *command, bool yes, bool json,
 		  const char *question, uint8_t ret_key[KEY_LEN]);
+
+/* Which record put the code in force there? Its seq; 0: genesis. */
+uint64_t code_record(const struct mlog *log);
+/* The message about a code that is not in force says which one is. -EACCES. */
+int code_refuse(const struct mlog *log, struct err *err);
 
 #endif

@@ -78,6 +78,57 @@ static int look_back(struct run *run, struct err *err)
 		       run->copy.cluster);
 }
 
+/* Returns false if one of these names is a member's still. NULL stands for no names. */
+static bool all_left(const struct mlog *log, const char *names)
+{
+	const char *at = names ? names : "";
+
+	while (*at) {
+		size_t len = strcspn(at, ",");
+
+		if (roster_by_name(mlog_roster(log), span_of(at, len), ROSTER_CURRENT))
+			return false;
+		at += len + (at[len] == ',');
+	}
+	return true;
+}
+
+/* Is the server in force the one that is wished? */
+static bool is_there(const struct run *run)
+{
+	const struct log_server *now = mlog_server(run->copy.log);
+	char host[HOST_TEXT_MAX + 1];
+	uint16_t port;
+
+	return !run->given->value[SIGNAL_HOST] ||
+	       (hostport_parse(run->given->value[SIGNAL_HOST], SIGNAL_PORT, host, &port, NULL) ==
+			0 &&
+		strcmp(host, now->host) == 0 && port == now->port);
+}
+
+/*
+ * Did the code that was typed do all that already, by the record that put the next one in force?
+ * Then that entry is in run->entry.
+ */
+static bool is_done(struct run *run)
+{
+	const struct mlog *log = run->copy.log;
+	uint64_t seq = code_record(log);
+	struct record r;
+	struct entry e;
+
+	if (seq == 0 || mlog_get(log, seq, &r, &e) < 0 || e.type != ENTRY_RECOVER ||
+	    memcmp(e.recover.key, run->key, KEY_LEN) != 0 ||
+	    !id_list_has(&e.recover.admins, &run->copy.file.node_id))
+		return false;
+	if (run->given->value[AT] || !all_left(log, run->given->value[REMOVE]) || !is_there(run) ||
+	    (run->given->value[KEEP_ADMINS] && e.recover.admins.n == 1))
+		return false;
+	memcpy(run->entry.data, r.entry.data, r.entry.len);
+	run->entry.len = r.entry.len;
+	return true;
+}
+
 /* --- what is to be done ----------------------------------------------------------------------- */
 
 static void add_waiting(void *ctx, const struct member *removed, const struct member *by)
@@ -137,8 +188,13 @@ static int make_plan(struct run *run, struct err *err)
 	waiting_each(run->cli, &run->copy, add_waiting, &w.waiting);
 	id_list_sort(&w.waiting);
 	rc = recovery_plan(run->cli->host, &w, &run->plan, err);
+	if (rc < 0)
+		return rc;
 	/* Would it be accepted? Nothing is printed, let alone kept, if it would not. */
-	return rc < 0 ? rc : make_entry(run, run->key, err);
+	rc = make_entry(run, run->key, err);
+	return rc == -EACCES && err->reason == REFUSAL_RECOVERY_CODE
+		       ? code_refuse(run->copy.log, err)
+		       : rc;
 }
 
 /* --- saying it -------------------------------------------------------------------------------- */
@@ -395,6 +451,11 @@ static int recover_run(struct run *run)
 
 	if (rc == 0)
 		rc = look_back(run, &err);
+	if (rc == 0 && !run->again && is_done(run)) {
+		cli_note(
+			"This code has done it before. In force is the one that was printed then.");
+		return say_done(run);
+	}
 	if (rc == 0)
 		rc = open_server(run, &err);
 	if (rc < 0)

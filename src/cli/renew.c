@@ -31,16 +31,33 @@ static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, stru
 	return entry_make(&e, mlog_cluster_id(g->log), &signer, NULL, ret, err);
 }
 
-static int check_code(const struct governing *g, const struct wish *w, struct err *err)
+static bool in_force(const struct mlog *log, const uint8_t key[KEY_LEN])
 {
 	uint8_t hash[HASH_LEN];
 
-	sha256(span_of(w->key, KEY_LEN), hash);
-	return mlog_recovery_is(g->copy.log, hash)
-		       ? 0
-		       : err_set(err, -EACCES,
-				 "the recovery code is not the one of cluster %s that is in force",
-				 g->copy.cluster);
+	sha256(span_of(key, KEY_LEN), hash);
+	return mlog_recovery_is(log, hash);
+}
+
+/* It failed: which code is in force? Returns 0 if it is the next one, else `rc`. */
+static int look_again(struct governing *g, const struct wish *w, int rc, struct governed *ret)
+{
+	if (g->copy.connected)
+		copy_refresh(g->cli, &g->copy);
+	*ret = (struct governed){ .changed = true,
+				  .ordered = true,
+				  .seq = code_record(g->copy.log) };
+	if (in_force(g->copy.log, w->next))
+		return 0;
+	if (in_force(g->copy.log, w->key))
+		cli_note("Keep both codes: the old one is in force as far as this machine knows, "
+			 "but the server may have taken the new one. `mlsh renew` takes the one "
+			 "that is in force, and refuses the other.");
+	else
+		cli_note("The code that was printed just now is worth nothing: throw it away. The "
+			 "one in force was printed for record %llu.",
+			 (unsigned long long)ret->seq);
+	return rc;
 }
 
 static void print(const struct governing *g, const struct governed *r, bool json)
@@ -62,7 +79,7 @@ static int by_code(struct governing *g, bool yes, bool json)
 	int rc = code_read(mlog_genesis(g->copy.log)->random, w.seed, w.key, &err), code = EXIT_OK;
 
 	if (rc == 0)
-		rc = check_code(g, &w, &err);
+		rc = in_force(g->copy.log, w.key) ? 0 : code_refuse(g->copy.log, &err);
 	if (rc == 0)
 		code = code_announce(g->cli, g->copy.log, "renew", yes, json,
 				     "Is the new code written down? The old one is worth nothing "
@@ -70,11 +87,10 @@ static int by_code(struct governing *g, bool yes, bool json)
 				     w.next);
 	if (rc == 0 && code == EXIT_OK) {
 		rc = governing_submit(g, make, &w, &r, &err);
+		if (rc < 0)
+			rc = look_again(g, &w, rc, &r);
 		if (rc == 0)
 			print(g, &r, json);
-		else
-			cli_note("If the record was made all the same, the new code is in force: "
-				 "`mlsh log` shows it. Else the old one is.");
 	}
 	secret_wipe(&w, sizeof(w));
 	return rc < 0 ? cli_fail(&err) : code;
