@@ -63,7 +63,8 @@ define link
 $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
-	@$$($(1)_cc) $$($(1)_ldflags) $(addprefix -Wl$(comma)--wrap=,$(wraps_$(notdir $(2)))) \
+	@$$($(1)_cc) $$($(1)_ldflags) $(if $(findstring /tests/,$(2)),$$(test_linker)) \
+		$(addprefix -Wl$(comma)--wrap=,$(wraps_$(notdir $(2)))) \
 		-o $$@.$$$$$$$$ $(3) \
 		-Wl,--start-group $(4) -Wl,--end-group \
 		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime) \
