@@ -19,6 +19,11 @@ test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asa
 	@echo "== all"
 	@tests/run --total build/results $(test_parts)
 
+# Simulations sync real files thousands of times, and there is no power cut to fear: they are kept in
+# memory where there is room.
+memory_is_roomy = df -k /dev/shm 2>/dev/null | awk 'END { exit !($$4 > 1048576) }'
+sim asan: export TMPDIR := $(or $(TMPDIR),$(shell [ -w /dev/shm ] && $(memory_is_roomy) && echo /dev/shm),/tmp)
+
 release-tests: $(release_unit) $(release_sim) $(release_replay)
 
 asan-tests: $(asan_unit) $(asan_sim)
