@@ -85,7 +85,9 @@ release_cxx_runtime = -lstdc++ -lm -lpthread
 asan_cc := $(CC)
 asan_cxx := $(CXX)
 asan_flags = $(hosted_flags) $(common_flags) $(cc_zero_init) -O1 -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -DMLSH_ASSERT
+	-fno-sanitize-recover=all -DMLSH_ASSERT -g1
+# A test's own code is run once and compiled often.
+asan_test_flags := -O0
 asan_ldflags = $(hosted_ldflags) -fsanitize=address,undefined
 asan_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
 asan_cxx_runtime = -lstdc++ -lm -lpthread

@@ -81,7 +81,8 @@ build/$(1)/flags: FORCE
 build/$(1)/obj/%.o: %.c build/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CC   $$<"
-	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(c_warnings) $$(atomic_object)
+	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(if $$(filter tests/%,$$<),$$($(1)_test_flags)) \
+		$$(c_warnings) $$(atomic_object)
 
 build/$(1)/obj/%.o: %.cpp build/$(1)/flags
 	@mkdir -p $$(@D)
