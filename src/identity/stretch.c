@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recovery code's stretching. It is alone in its file: simulations make hundreds of clusters and
- * link a cheap one in its place (tests/sim/stretch.c).
+ * The recovery code's stretching. It is alone in its file: simulations make hundreds of clusters
+ * and link a cheap one in its place (tests/sim/stretch.c).
  */
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
