@@ -77,7 +77,22 @@ static int check_sponsor(const struct mlog *l, const struct invite *inv, struct 
 	return rule_base_generation(l, &inv->head, err);
 }
 
-/* Not used, not past its time, not cancelled, in this order: the most telling reason. */
+/* An invite pins the server at which it was made to be used. */
+static int check_server(const struct mlog *l, const struct invite *inv, const char *sponsor,
+			struct err *err)
+{
+	if (l->s.epochs[l->s.n_epochs - 1].by <= inv->head.seq)
+		return 0;
+	return refuse(err, -EACCES, REFUSAL_INVITE_CANCELLED,
+		      "the invite is void, because cluster \"%s\" has moved to the server %s since "
+		      "it was made: ask \"%s\" for a new invite",
+		      l->s.genesis.name, mlog_server(l)->host, sponsor);
+}
+
+/*
+ * Not used, not past its time, not cancelled, for the server in force; in this order: the most
+ * telling reason.
+ */
 static int check_open(const struct mlog *l, const struct invite *inv, uint64_t now_s,
 		      struct err *err)
 {
@@ -98,7 +113,7 @@ static int check_open(const struct mlog *l, const struct invite *inv, uint64_t n
 		return refuse(err, -EACCES, REFUSAL_INVITE_CANCELLED,
 			      "the invite was cancelled: ask \"%s\" for a new invite",
 			      sponsor->name);
-	return 0;
+	return check_server(l, inv, sponsor->name, err);
 }
 
 static int check_invite(const struct mlog *l, const struct invite *inv, struct span bytes,

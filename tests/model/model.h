@@ -137,6 +137,7 @@ struct chain {
 	X(RULE_INVITE_SPONSOR, invites)                                                            \
 	X(RULE_INVITE_ONCE, invites)                                                               \
 	X(RULE_INVITE_CANCELLED, invites)                                                          \
+	X(RULE_INVITE_SERVER, invites)                                                             \
 	X(RULE_ADMIT_KEY, invites)                                                                 \
 	X(RULE_ADMIT_NAME, invites)                                                                \
 	X(RULE_ADMIT_ADDRESS, invites)                                                             \

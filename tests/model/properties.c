@@ -54,7 +54,8 @@ static bool overrides(const struct entry *later, const struct entry *earlier)
 	case RENAME:
 		return earlier->type == RENAME && earlier->target == later->target;
 	case ADMIT:
-		return earlier->type == REMOVE && has(earlier->targets, later->target);
+		return earlier->type == SIGNAL ||
+		       (earlier->type == REMOVE && has(earlier->targets, later->target));
 	case SIGNAL:
 	case RENEW:
 		return earlier->type == later->type || earlier->type == RECOVER;

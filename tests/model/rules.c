@@ -220,6 +220,8 @@ static bool admit_valid(const struct roster *r, const struct entry *e, int base)
 		return false;
 	if (on(RULE_INVITE_CANCELLED) && has(r->invites_cancelled, e->invite))
 		return false;
+	if (on(RULE_INVITE_SERVER) && r->signal_at > base)
+		return false;
 	if (e->target == NOTHING)
 		return !on(RULE_ADMIT_NAME) || !has(r->names, e->value);
 	if (!has(r->ever, e->target) || (on(RULE_REPLACE_ONCE) && has(r->replaced, e->target)))

@@ -38,7 +38,7 @@ static const struct entry roles_entries[] = {
 	{ "A says what this version does not know", SKIPPED, A },
 };
 
-/* Invites: used twice, cancelled, of a former admin, replacing, for a key that was here. */
+/* Invites: used twice, cancelled, of a former admin, of before a move, for a key that was here. */
 static const struct entry invites_entries[] = {
 	{ "E joins by B's invite 0", ADMIT, E, .sponsor = B, .value = 8, .target = NOTHING },
 	{ "F joins by B's invite 0", ADMIT, F, .sponsor = B, .value = 9, .target = NOTHING },
@@ -52,6 +52,7 @@ static const struct entry invites_entries[] = {
 	  .invite = 4, .wrong = true },
 	{ "A renames D", RENAME, A, .target = D, .value = 8 },
 	{ "A founds the cluster again", GENESIS, A, .wrong = true },
+	{ "A moves to the second server", SIGNAL, A, .value = 1 },
 };
 
 /* Invites that replace C or an admin. */

@@ -183,6 +183,29 @@ START_TEST(invite_cancelled)
 }
 END_TEST
 
+/* The holder of an invite of before a move cannot use it at the new server, whatever it pins. */
+START_TEST(invite_of_before_a_move)
+{
+	struct scene s;
+	struct entry_bytes b, replaces;
+	struct kit_invite old;
+
+	scene_open(&s);
+	old = kit_invite_replace(&s.k, 52, kit_id(1));
+	replaces = kit_admit(&s.k, &old, 60);
+	b = kit_signal(&s.k, 0, KIT_ORDER_NEXT);
+	kit_append(&s.k, &b);
+	s.k.order = KIT_ORDER_NEXT;
+	check_invite(&s, -EACCES, REFUSAL_INVITE_CANCELLED);
+	kit_refused(&s.k, kit_span(&s.bytes), -EACCES, REFUSAL_INVITE_CANCELLED);
+	kit_refused(&s.k, kit_span(&replaces), -EACCES, REFUSAL_INVITE_CANCELLED);
+	s.invite = kit_invite(&s.k, 53); /* one of now */
+	b = kit_admit(&s.k, &s.invite, 3);
+	kit_append(&s.k, &b);
+	scene_close(&s);
+}
+END_TEST
+
 /* --- cancel --------------------------------------------------------------------------------- */
 
 START_TEST(cancel_by_the_wrong_node)
@@ -295,5 +318,5 @@ END_TEST
 
 UNIT_MAIN("membership/mlog attacks with invites", invite_altered, invite_without_right,
 	  invite_for_another_cluster, invite_on_an_unknown_head, invite_expired, invite_used_twice,
-	  invite_cancelled, cancel_by_the_wrong_node, cancel_of_what_is_closed, genesis_forged,
-	  genesis_again)
+	  invite_cancelled, invite_of_before_a_move, cancel_by_the_wrong_node,
+	  cancel_of_what_is_closed, genesis_forged, genesis_again)
