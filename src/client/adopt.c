@@ -95,7 +95,7 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 	if (join_wait_asked(j, reply))
 		return;
 	if (reply->refusal != REFUSAL_NONE)
-		join_refused(j, reply, false);
+		join_refused(j, reply);
 	else if (reply->entries.n == 0)
 		log_complete(j);
 	else if (take_records(j, &reply->entries, &err) < 0)

@@ -32,9 +32,21 @@ static bool ends_sentence(const char *text)
 	return len > 0 && strchr(".?!)", text[len - 1]) != NULL;
 }
 
+/* Removes the pending request; -errno when it cannot be. */
+static int drop_pending(struct join *j)
+{
+	int r = store_remove_pending(j->host, &j->store, j->cluster_name);
+
+	if (r < 0)
+		return r;
+	pending_wipe(&j->pending);
+	j->has_pending = j->old_pending = j->sent = j->resent = false;
+	return 0;
+}
+
 static void drop_pending_or_warn(struct join *j)
 {
-	if (join_drop_pending(j) < 0)
+	if (drop_pending(j) < 0)
 		log_warn(host_log(j->host), "%s%s could not be removed", j->cluster_name,
 			 STORE_PENDING);
 }
@@ -56,25 +68,12 @@ void join_fail(struct join *j, const struct err *err)
 	join_end(j, &whole);
 }
 
-void join_refused(struct join *j, const struct signal_reply *reply, bool tells)
+void join_refused(struct join *j, const struct signal_reply *reply)
 {
 	struct err err = { 0 };
 
 	rpc_refusal(visit_rpc(j->visit), reply, &err);
-	if (j->has_pending && tells && join_verdict(reply->refusal, true) == JOIN_FORGET)
-		drop_pending_or_warn(j);
 	join_fail(j, &err);
-}
-
-int join_drop_pending(struct join *j)
-{
-	int r = store_remove_pending(j->host, &j->store, j->cluster_name);
-
-	if (r < 0)
-		return r;
-	pending_wipe(&j->pending);
-	j->has_pending = j->old_pending = j->sent = j->resent = false;
-	return 0;
 }
 
 static void on_deadline(void *ctx)
@@ -213,7 +212,7 @@ void join_succeed(struct join *j)
 	}
 	j->result.cluster = j->cluster_file;
 	j->result.completed_pending = j->old_pending;
-	if (join_drop_pending(j) < 0)
+	if (drop_pending(j) < 0)
 		log_warn(host_log(j->host), "%s%s could not be removed; it does no harm",
 			 j->cluster_name, STORE_PENDING);
 	join_end(j, NULL);
@@ -231,7 +230,7 @@ static void pending_refused(struct join *j, const struct signal_reply *reply)
 		join_fail(j, &err);
 		return;
 	}
-	r = join_drop_pending(j);
+	r = drop_pending(j);
 	if (r < 0)
 		err_set(&err, r, "cannot remove the request that was refused: %s", strerror(-r));
 	if (r == 0 && go_on)

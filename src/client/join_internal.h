@@ -94,13 +94,8 @@ void join_send_new(struct join *j);
 void join_send_pending(struct join *j);
 /* Ends it with an error; what is pending stays if it may have been carried out. */
 void join_fail(struct join *j, const struct err *err);
-/*
- * Ends it with a refusal of the server's to something that changes nothing there. `tells`: the same
- * would be said to the pending request, if there is one.
- */
-void join_refused(struct join *j, const struct signal_reply *reply, bool tells);
-/* Removes the pending request; -errno when it cannot be. */
-int join_drop_pending(struct join *j) MUST_CHECK;
+/* Ends it with a refusal of the server's to something that changes nothing there. */
+void join_refused(struct join *j, const struct signal_reply *reply);
 /* Did what was accepted yield a log and a cluster file? Saves them and ends it. */
 void join_succeed(struct join *j);
 /*

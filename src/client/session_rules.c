@@ -44,62 +44,22 @@ static uint64_t asked_wait(uint32_t retry_after_s)
 enum session_next session_after_refusal(enum refusal reason, uint32_t retry_after_s,
 					uint64_t *ret_wait)
 {
-	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
-	switch (reason) {
-	case REFUSAL_RATE:
-	case REFUSAL_BUSY:
-		*ret_wait = MAX(asked_wait(retry_after_s), NS_PER_S);
-		return SESSION_NEXT_WAIT;
-	case REFUSAL_INTERNAL:
-	case REFUSAL_STALE:
-		if (retry_after_s == 0)
-			return SESSION_NEXT_BACKOFF;
-		*ret_wait = asked_wait(retry_after_s);
-		return SESSION_NEXT_WAIT;
+	bool busy = reason == REFUSAL_RATE || reason == REFUSAL_BUSY;
+	bool soon = reason == REFUSAL_INTERNAL || reason == REFUSAL_STALE;
+
 	/*
-	 * An admin has to do something there; until then we do not hammer at it. "Not a member" is
-	 * the server's word only: the log would say so.
+	 * For any other reason, also one that only a later server knows, an admin has to do
+	 * something there; until then the node does not hammer at it. "Not a member" is the
+	 * server's word only: the log would say so.
 	 */
-	case REFUSAL_NOT_MEMBER:
-	case REFUSAL_NONE:
-	case REFUSAL_MALFORMED:
-	case REFUSAL_VERSION:
-	case REFUSAL_NOT_ALLOWED:
-	case REFUSAL_BAD_CODE:
-	case REFUSAL_USED_CODE:
-	case REFUSAL_EXPIRED_CODE:
-	case REFUSAL_CLUSTER_UNKNOWN:
-	case REFUSAL_SUBNET:
-	case REFUSAL_FULL:
-	case REFUSAL_BAD_ENTRY:
-	case REFUSAL_TAMPERED:
-	case REFUSAL_WRONG_CLUSTER:
-	case REFUSAL_SPONSOR_UNKNOWN:
-	case REFUSAL_SPONSOR_REMOVED:
-	case REFUSAL_SPONSOR_NOT_ADMIN:
-	case REFUSAL_INVITE_EXPIRED:
-	case REFUSAL_INVITE_USED:
-	case REFUSAL_INVITE_CANCELLED:
-	case REFUSAL_NAME_TAKEN:
-	case REFUSAL_NAME_BAD:
-	case REFUSAL_KEY_KNOWN:
-	case REFUSAL_BAD_TOKEN:
-	case REFUSAL_UNKNOWN_HEAD:
-	case REFUSAL_UNSUPPORTED:
-	case REFUSAL_LAST_ADMIN:
-	case REFUSAL_TOO_OLD:
-	case REFUSAL_RECOVERY_CODE:
-	case REFUSAL_SUPERSEDED:
-	case REFUSAL_RESTORED:
-	case REFUSAL_MOVED_AWAY:
-	case REFUSAL_UNREACHABLE:
-	case REFUSAL_FINGERPRINT:
-	case REFUSAL_TIMEOUT:
-	case REFUSAL_FORK:
-	case REFUSAL_MOVED:
-		break;
-	}
-	return SESSION_NEXT_WAIT; /* the same for a reason that only a later server knows */
+	*ret_wait = MAX(asked_wait(retry_after_s), SESSION_SLOW_RETRY);
+	if (busy)
+		*ret_wait = MAX(asked_wait(retry_after_s), NS_PER_S);
+	else if (soon && retry_after_s == 0)
+		return SESSION_NEXT_BACKOFF;
+	else if (soon)
+		*ret_wait = asked_wait(retry_after_s);
+	return SESSION_NEXT_WAIT;
 }
 
 enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait)

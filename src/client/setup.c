@@ -198,7 +198,7 @@ static void on_offer(void *ctx, const struct signal_reply *reply)
 	if (join_wait_asked(j, reply))
 		return;
 	if (reply->refusal != REFUSAL_NONE) {
-		join_refused(j, reply, false);
+		join_refused(j, reply);
 		return;
 	}
 	int r = subnet_replace(j, reply->subnet, &err);
