@@ -195,16 +195,6 @@ int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint6
 	return 0;
 }
 
-bool toml_next_key(const struct toml_doc *d, size_t *pos, const char **ret_key, unsigned *ret_line)
-{
-	if (*pos >= d->items.size())
-		return false;
-	*ret_key = d->items[*pos].path.c_str();
-	*ret_line = d->items[*pos].line;
-	++*pos;
-	return true;
-}
-
 /* A known key, or an empty table in which known keys may stand. */
 static bool is_known(const toml_item &item, const char *const *known)
 {

@@ -41,11 +41,6 @@ int toml_get_uint(const struct toml_doc *d, const char *key, uint64_t max, uint6
 int toml_err(const struct toml_doc *d, const char *key, struct err *err, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
-/*
- * Every key of the file (values, not tables, in the file's order): start with *pos = 0; false at
- * the end. Valid while the document lives.
- */
-bool toml_next_key(const struct toml_doc *d, size_t *pos, const char **ret_key, unsigned *ret_line);
 /* Is every key one of `known` (NULL-terminated)? -EINVAL names the first that is not. */
 int toml_check_keys(const struct toml_doc *d, const char *const *known, struct err *err) MUST_CHECK;
 

@@ -4,7 +4,9 @@
 
 #include "membership/internal.h"
 
-const char mlog_mark;
+/* A mark in maps that say "yes" only. */
+static const char mark;
+#define MARK ((void *)(uintptr_t)&mark)
 
 void cancel_key(const uint8_t hash[HASH_LEN], const struct node_id *author, uint8_t ret[HASH_LEN])
 {
@@ -105,7 +107,7 @@ void apply_cancel(struct mlog *l, const struct placed *p)
 		put_reserved(l->s.nonces, c->nonce, (void *)(uintptr_t)NONCE_CANCELLED);
 	else {
 		cancel_key(c->hash, &p->entry->author, key);
-		put_reserved(l->s.cancelled, key, MLOG_MARK);
+		put_reserved(l->s.cancelled, key, MARK);
 	}
 }
 
@@ -201,7 +203,7 @@ static void recover_attempts(struct mlog *l, const struct entry *e, uint64_t seq
 
 	if (entry_superseded(e, &earlier) == 0) {
 		recover_attempts(l, &earlier, seq);
-		put_reserved(l->s.superseded, earlier.payload_hash, MLOG_MARK);
+		put_reserved(l->s.superseded, earlier.payload_hash, MARK);
 	}
 	sha256(span_of(e->recover.key, KEY_LEN), hash);
 	past_code(l, hash, seq);
@@ -231,9 +233,9 @@ void apply_recover(struct mlog *l, const struct placed *p)
 		uint8_t hash[HASH_LEN];
 
 		sha256(span_str(c->reserved[i].name), hash);
-		put_reserved(l->s.names, hash, MLOG_MARK);
+		put_reserved(l->s.names, hash, MARK);
 		if (c->reserved[i].address)
-			put_reserved(l->s.addresses, &c->reserved[i].address, MLOG_MARK);
+			put_reserved(l->s.addresses, &c->reserved[i].address, MARK);
 	}
 	if (c->has_server)
 		set_server(l, &c->server, p->order->seq);

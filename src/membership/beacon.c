@@ -251,11 +251,6 @@ void beacons_update(struct beacons *s, const struct mlog *l)
 	}
 }
 
-size_t beacons_count(const struct beacons *s)
-{
-	return s->n;
-}
-
 struct span beacons_next(const struct beacons *s, uint64_t *serial)
 {
 	for (size_t i = 0; i < s->n; i++) {

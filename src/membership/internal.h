@@ -190,10 +190,6 @@ void cancel_key(const uint8_t hash[HASH_LEN], const struct node_id *author, uint
 /* Is the name reserved by a recovery? */
 bool mlog_name_reserved(const struct mlog *l, const char *name);
 
-/* A mark in maps that say "yes" only. */
-extern const char mlog_mark;
-#define MLOG_MARK ((void *)(uintptr_t)&mlog_mark)
-
 /* All rules, for the record that would be the next one (rules.c). */
 int mlog_verify_next(const struct mlog *l, const struct placed *p, struct err *err) MUST_CHECK;
 /*
@@ -225,6 +221,5 @@ bool mlog_is_superseded(const struct mlog *l, const uint8_t payload_hash[HASH_LE
 bool mlog_counts_more(const struct mlog *l, const struct entry *e, uint64_t number);
 /* The type of an encoded entry, by a glance; 0: it has none. */
 unsigned entry_peek(struct span entry);
-void mlog_state_free(struct mlog_state *s);
 
 #endif

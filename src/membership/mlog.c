@@ -19,7 +19,7 @@ struct mlog_block {
 
 /* --- memory --------------------------------------------------------------------------------- */
 
-void mlog_state_free(struct mlog_state *s)
+static void state_free(struct mlog_state *s)
 {
 	while (s->blocks) {
 		struct mlog_block *b = s->blocks;
@@ -64,7 +64,7 @@ static void before_free(struct mlog *l)
 {
 	if (!l->before)
 		return;
-	mlog_state_free(l->before);
+	state_free(l->before);
 	free(l->before);
 	l->before = NULL;
 }
@@ -74,7 +74,7 @@ void mlog_free(struct mlog *l)
 	if (!l)
 		return;
 	before_free(l);
-	mlog_state_free(&l->s);
+	state_free(&l->s);
 	roster_free(l->roster);
 	secret_wipe(l->map_seed, sizeof(l->map_seed));
 	free(l);
@@ -239,7 +239,7 @@ int mlog_become(struct mlog *l, struct mlog *next)
 	if (keep)
 		*old = l->s;
 	else
-		mlog_state_free(&l->s);
+		state_free(&l->s);
 	if (keep)
 		l->before = old;
 	l->s = next->s;

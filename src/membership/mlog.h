@@ -168,13 +168,6 @@ bool mlog_recovery_is(const struct mlog *l, const uint8_t hash[HASH_LEN]);
 uint64_t mlog_last_time_s(const struct mlog *l); /* 0 when the log is empty */
 const struct roster *mlog_roster(const struct mlog *l);
 
-/*
- * Is the signed invite good for an admit at `now_s` by this log? Reasons: tampered, wrong cluster,
- * sponsor unknown, sponsor removed, sponsor not an admin, unknown head, used, expired, cancelled.
- * Codes as mlog_order.
- */
-int mlog_check_invite(const struct mlog *l, struct span invite, const uint8_t sig[SIG_LEN],
-		      uint64_t now_s, struct invite *ret, struct err *err) MUST_CHECK;
 bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN]); /* or cancelled */
 /* The member that used the invite, or NULL. */
 const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN]);

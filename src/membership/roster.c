@@ -38,7 +38,6 @@ struct roster {
 	struct member **members; /* in the order of joining first; each its own allocation */
 	size_t n_members, cap_members;
 	size_t n_current, n_admins;
-	ip4 highest;
 	struct map *by_id;		      /* -> struct member */
 	struct map *names, *keys, *addresses; /* by hash, sha256, address -> struct held */
 	struct change *changes;		      /* the oldest first */
@@ -221,8 +220,6 @@ static void address_hold(struct roster *r, ip4 address, struct member *holder)
 	}
 	held->dropped = false;
 	held->holder = holder;
-	if (address > r->highest)
-		r->highest = address;
 }
 
 /* The roster's own, which may be written to. */
@@ -306,16 +303,6 @@ size_t roster_count(const struct roster *r, enum roster_scope scope)
 size_t roster_admins(const struct roster *r)
 {
 	return r->n_admins;
-}
-
-ip4 roster_highest_address(const struct roster *r)
-{
-	return r->highest;
-}
-
-const struct member *roster_at(const struct roster *r, size_t index)
-{
-	return index < r->n_members ? r->members[index] : NULL;
 }
 
 const struct member *roster_next(const struct roster *r, const struct member *after,

@@ -77,10 +77,7 @@ const struct member *roster_by_name(const struct roster *r, struct span name,
 const struct member *roster_by_address(const struct roster *r, ip4 address,
 				       enum roster_scope scope);
 size_t roster_count(const struct roster *r, enum roster_scope scope);
-size_t roster_admins(const struct roster *r);	    /* current members that are admins */
-ip4 roster_highest_address(const struct roster *r); /* ever given; 0: the roster is empty */
-/* The one with that index, former members included; NULL past the end. */
-const struct member *roster_at(const struct roster *r, size_t index);
+size_t roster_admins(const struct roster *r); /* current members that are admins */
 /*
  * The next one in the order of joining first: for (m = NULL; (m = roster_next(r, m, scope));)
  * visits each once.
@@ -146,8 +143,8 @@ void roster_rekey(struct roster *r, const struct member *m, const uint8_t key[KE
 
 /*
  * For a log that goes back and on by another way: makes `r` what `target` is, by changes that are
- * added. Members that `target` does not know leave as `how` says, and are found by roster_next and
- * roster_at only. roster_become cannot fail after roster_reserve_become with the same target.
+ * added. Members that `target` does not know leave as `how` says, and are found by
+ * roster_next only. roster_become cannot fail after roster_reserve_become with the same target.
  */
 int roster_reserve_become(struct roster *r, const struct roster *target) MUST_CHECK;
 void roster_become(struct roster *r, const struct roster *target, const struct roster_leave *how);

@@ -48,8 +48,8 @@ int rule_not_member(const struct mlog *l, const struct node_id *id, const char *
 }
 
 /* AUTHOR: a current member, in the log at its base. */
-int rule_author_member(const struct mlog *l, const struct entry *e, const struct member **ret,
-		       struct err *err)
+static int rule_author_member(const struct mlog *l, const struct entry *e,
+			      const struct member **ret, struct err *err)
 {
 	const struct member *m = member_now(l, &e->author);
 
@@ -64,7 +64,8 @@ int rule_author_member(const struct mlog *l, const struct entry *e, const struct
 }
 
 /* AUTHOR: an admin, without interruption since the base. */
-int rule_admin_since(const struct mlog *l, const struct member *m, uint64_t base, struct err *err)
+static int rule_admin_since(const struct mlog *l, const struct member *m, uint64_t base,
+			    struct err *err)
 {
 	if (m->role != ROLE_ADMIN)
 		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
@@ -78,8 +79,8 @@ int rule_admin_since(const struct mlog *l, const struct member *m, uint64_t base
 	return 0;
 }
 
-int rule_author_admin(const struct mlog *l, const struct entry *e, const struct member **ret,
-		      struct err *err)
+static int rule_author_admin(const struct mlog *l, const struct entry *e, const struct member **ret,
+			     struct err *err)
 {
 	int r = rule_author_member(l, e, ret, err);
 

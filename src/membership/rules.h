@@ -11,17 +11,6 @@
 int rule_sig(const struct mlog *l, const struct placed *p, size_t i, const uint8_t key[KEY_LEN],
 	     const char *whose, struct err *err) MUST_CHECK;
 
-/* AUTHOR: a current member, in the log at its base. */
-int rule_author_member(const struct mlog *l, const struct entry *e, const struct member **ret,
-		       struct err *err) MUST_CHECK;
-
-int rule_author_admin(const struct mlog *l, const struct entry *e, const struct member **ret,
-		      struct err *err) MUST_CHECK;
-
-/* AUTHOR: an admin, without interruption since the base. */
-int rule_admin_since(const struct mlog *l, const struct member *m, uint64_t base, struct err *err)
-	MUST_CHECK;
-
 /* The author of an entry whose key is in its body. */
 int rule_own_key(const struct entry *e, const uint8_t key[KEY_LEN], struct err *err) MUST_CHECK;
 
@@ -40,5 +29,10 @@ int rule_not_member(const struct mlog *l, const struct node_id *id, const char *
 
 /* BASE: nothing that was signed before a recovery counts after it. */
 int rule_base_generation(const struct mlog *l, const struct head *base, struct err *err) MUST_CHECK;
+
+/* The invite of an admit at `now_s`; `trusted`: its signature was verified before. */
+int rule_invite(const struct mlog *l, const struct invite *inv, struct span bytes,
+		const uint8_t sig[SIG_LEN], uint64_t now_s, bool trusted, struct err *err)
+	MUST_CHECK;
 
 #endif

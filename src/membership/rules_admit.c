@@ -116,27 +116,14 @@ static int check_open(const struct mlog *l, const struct invite *inv, uint64_t n
 	return check_server(l, inv, sponsor->name, err);
 }
 
-static int check_invite(const struct mlog *l, const struct invite *inv, struct span bytes,
-			const uint8_t sig[SIG_LEN], uint64_t now_s, bool trusted, struct err *err)
+int rule_invite(const struct mlog *l, const struct invite *inv, struct span bytes,
+		const uint8_t sig[SIG_LEN], uint64_t now_s, bool trusted, struct err *err)
 {
 	int r = check_cluster(l, inv, err);
 
 	if (r == 0)
 		r = check_sponsor(l, inv, bytes, sig, trusted, err);
 	return r < 0 ? r : check_open(l, inv, now_s, err);
-}
-
-int mlog_check_invite(const struct mlog *l, struct span invite, const uint8_t sig[SIG_LEN],
-		      uint64_t now_s, struct invite *ret, struct err *err)
-{
-	struct invite inv;
-	int r = invite_decode(invite, &inv, err);
-
-	if (r == 0)
-		r = check_invite(l, &inv, invite, sig, now_s, false, err);
-	if (r == 0)
-		*ret = inv;
-	return r;
 }
 
 /* --- genesis, admit ------------------------------------------------------------------------- */
@@ -214,8 +201,8 @@ int verify_admit(const struct mlog *l, const struct placed *p, struct err *err)
 	int r = rule_own_key(p->entry, a->key, err);
 
 	if (r == 0)
-		r = check_invite(l, inv, a->invite, a->invite_sig, p->order->time_s, p->trusted,
-				 err);
+		r = rule_invite(l, inv, a->invite, a->invite_sig, p->order->time_s, p->trusted,
+				err);
 	if (r < 0)
 		return r;
 	if (roster_count(l->roster, ROSTER_CURRENT) >= MEMBERS_MAX && !replaces_current(l, inv))

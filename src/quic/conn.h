@@ -192,7 +192,6 @@ struct quic_stream {
 	int64_t id;
 	struct quic_conn *c;
 	struct list link, tx_link, event_link;
-	void *ctx;
 
 	uint8_t *rx; /* rx_len bytes from rx_at on */
 	size_t rx_at, rx_len, rx_cap;
@@ -215,7 +214,6 @@ struct quic_stream {
 };
 
 struct quic_stream *stream_new(struct quic_conn *c, int64_t id); /* NULL: no memory */
-struct quic_stream *stream_find(const struct quic_conn *c, int64_t id);
 int stream_received(struct quic_stream *st, const uint8_t *data, size_t len, bool fin) MUST_CHECK;
 void stream_acked(struct quic_stream *st, uint64_t upto);
 void stream_given_up(struct quic_stream *st, uint64_t error); /* by the other side */

@@ -349,9 +349,6 @@ struct span quic_stream_peek(struct quic_conn *c, int64_t id, bool *ret_fin);
 void quic_stream_consume(struct quic_conn *c, int64_t id, size_t n);
 /* Gives up both directions. */
 void quic_stream_reset(struct quic_conn *c, int64_t id, uint64_t app_error);
-/* The stream's context pointer for the owner; NULL until set. */
-void quic_stream_set_ctx(struct quic_conn *c, int64_t id, void *ctx);
-void *quic_stream_ctx(struct quic_conn *c, int64_t id);
 static inline bool quic_stream_is_bidi(int64_t id)
 {
 	return (id & 2) == 0;

@@ -29,7 +29,7 @@ struct quic_stream *stream_new(struct quic_conn *c, int64_t id)
 	return st;
 }
 
-struct quic_stream *stream_find(const struct quic_conn *c, int64_t id)
+static struct quic_stream *stream_find(const struct quic_conn *c, int64_t id)
 {
 	list_for_each(it, &c->streams) {
 		struct quic_stream *st = list_entry(it, struct quic_stream, link);
@@ -418,19 +418,4 @@ void quic_stream_reset(struct quic_conn *c, int64_t id, uint64_t app_error)
 	list_remove(&st->tx_link);
 	list_remove(&st->event_link);
 	stream_settle(st);
-}
-
-void quic_stream_set_ctx(struct quic_conn *c, int64_t id, void *ctx)
-{
-	struct quic_stream *st = stream_find(c, id);
-
-	if (st)
-		st->ctx = ctx;
-}
-
-void *quic_stream_ctx(struct quic_conn *c, int64_t id)
-{
-	const struct quic_stream *st = stream_find(c, id);
-
-	return st ? st->ctx : NULL;
 }

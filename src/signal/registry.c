@@ -34,7 +34,8 @@ static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 	return e;
 }
 
-void registry_cluster_free(struct cluster *c)
+/* NULL allowed. */
+static void cluster_free(struct cluster *c)
 {
 	if (!c)
 		return;
@@ -59,7 +60,7 @@ struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster
 	random_fill(r->host, epoch, sizeof(epoch));
 	c->presence = presence_new(r->map_seed, epoch);
 	if (!c->presence) {
-		registry_cluster_free(c);
+		cluster_free(c);
 		return NULL;
 	}
 	return c;
@@ -71,14 +72,14 @@ int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err)
 
 	if (x == 0)
 		return 0;
-	registry_cluster_free(c);
+	cluster_free(c);
 	return deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
 }
 
 void registry_cluster_drop(struct registry *r, struct cluster *c)
 {
 	map_remove(r->clusters, c->id);
-	registry_cluster_free(c);
+	cluster_free(c);
 }
 
 static int load_cluster(void *ctx, const struct db_cluster *d)
@@ -89,7 +90,7 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 	struct err err;
 
 	if (!c || map_put(r->clusters, c->id, c) < 0) {
-		registry_cluster_free(c);
+		cluster_free(c);
 		return -ENOMEM;
 	}
 	if (cluster_load(r, c, &err) < 0) {
@@ -139,7 +140,7 @@ void registry_free(struct registry *r)
 	if (!r)
 		return;
 	for (size_t pos = 0; r->clusters && map_next(r->clusters, &pos, &c);)
-		registry_cluster_free(c);
+		cluster_free(c);
 	map_free(r->clusters);
 	free(r);
 }
@@ -411,6 +412,6 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	return 0;
 
 fail:
-	registry_cluster_free(c);
+	cluster_free(c);
 	return x;
 }

@@ -256,11 +256,6 @@ uint16_t dns_tcp_port(const struct dns_tcp *d)
 	return tcp_local(d->listener).port;
 }
 
-size_t dns_tcp_count(const struct dns_tcp *d)
-{
-	return d->n_conns;
-}
-
 void dns_tcp_free(struct dns_tcp *d)
 {
 	if (!d)

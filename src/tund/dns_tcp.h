@@ -21,7 +21,6 @@ struct dns_tcp;
 int dns_tcp_new(struct host *h, const struct addr *bind, const struct dns_names *names,
 		struct err *err, struct dns_tcp **ret) MUST_CHECK;
 uint16_t dns_tcp_port(const struct dns_tcp *d);
-size_t dns_tcp_count(const struct dns_tcp *d); /* connections */
-void dns_tcp_free(struct dns_tcp *d);	       /* NULL allowed */
+void dns_tcp_free(struct dns_tcp *d); /* NULL allowed */
 
 #endif

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!log)
 		log = log_new();
-	const struct dns_names names = { .log = log, .self = roster_at(mlog_roster(log), 0) };
+	const struct dns_names names = { .log = log,
+					 .self = roster_next(mlog_roster(log), NULL, ROSTER_ALL) };
 	size_t n = dns_answer(&names, span_of(data, size), out, sizeof(out));
 
 	if (size < 12 || data[2] & 0x80) {

@@ -30,17 +30,14 @@ static void ask(const struct toml_doc *d, const char *key)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const known[] = { "db", "quic.bind", NULL };
+	static const char *const known[] = { "db", "quic.bind", "cluster", "address", NULL };
 	struct toml_doc *d = NULL;
 	struct err err;
-	const char *key;
-	unsigned line;
-	size_t pos = 0;
 
 	if (toml_parse(span_of(data, size), "fuzz", &err, &d) < 0)
 		return 0;
-	while (toml_next_key(d, &pos, &key, &line) && pos < 100)
-		ask(d, key);
+	for (size_t i = 0; known[i]; i++)
+		ask(d, known[i]);
 	(void)!toml_check_keys(d, known, &err);
 	toml_free(d);
 	return 0;

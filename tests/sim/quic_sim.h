@@ -31,6 +31,8 @@ static const struct quic_profile quic_sim_profile = {
 
 static const struct quic_profile *const quic_sim_serve[] = { &quic_sim_profile, NULL };
 
+#define QUIC_SIM_INCOMING 64 /* streams that an end is in the middle of */
+
 struct quic_end {
 	struct quic_node *node;
 	struct quic_conn *c;
@@ -56,6 +58,10 @@ struct quic_end {
 	uint64_t stream_at;
 	bool stream_ended;
 	uint64_t rx_bytes, rx_ends;
+	struct {
+		int64_t id;
+		uint64_t at; /* 0: free */
+	} incoming[QUIC_SIM_INCOMING];
 	bool hold; /* does not consume */
 	bool echo; /* answers on the same stream */
 };
@@ -161,23 +167,39 @@ static inline void quic_end_hear(struct quic_end *e)
 
 /* --- events --- */
 
+/* How far the stream has been read. */
+static inline uint64_t *quic_end_read_at(struct quic_end *e, int64_t id)
+{
+	size_t i, free_slot = QUIC_SIM_INCOMING;
+
+	for (i = 0; i < QUIC_SIM_INCOMING; i++) {
+		if (e->incoming[i].at && e->incoming[i].id == id)
+			return &e->incoming[i].at;
+		if (!e->incoming[i].at)
+			free_slot = i;
+	}
+	ck_assert_uint_lt(free_slot, QUIC_SIM_INCOMING);
+	e->incoming[free_slot].id = id;
+	return &e->incoming[free_slot].at;
+}
+
 static inline void quic_end_read(struct quic_end *e, int64_t id)
 {
-	uint64_t at = (uint64_t)(uintptr_t)quic_stream_ctx(e->c, id);
+	uint64_t *at = quic_end_read_at(e, id);
 	bool fin;
 	struct span data = quic_stream_peek(e->c, id, &fin);
 
 	if (e->hold)
 		return;
-	if (at == 0 && data.len > 0 && data.data[0] == QUIC_SIM_MESSAGE)
+	if (*at == 0 && data.len > 0 && data.data[0] == QUIC_SIM_MESSAGE)
 		e->in = id;
 	if (e->in == id) {
 		quic_end_hear(e);
 		return;
 	}
-	ck_assert(quic_sim_bytes_ok(data, at));
+	ck_assert(quic_sim_bytes_ok(data, *at));
 	e->rx_bytes += data.len;
-	quic_stream_set_ctx(e->c, id, (void *)(uintptr_t)(at + data.len));
+	*at = fin ? 0 : *at + data.len;
 	if (fin)
 		e->rx_ends++;
 	if (e->echo)
@@ -209,6 +231,7 @@ static inline void quic_end_event(void *ctx, struct quic_conn *c, const struct q
 			quic_end_pump(e);
 		break;
 	case QUIC_STREAM_RESET:
+		*quic_end_read_at(e, ev->stream) = 0;
 		e->resets++;
 		e->reset_error = ev->error;
 		break;

@@ -3,6 +3,7 @@
 #ifndef MLSH_TESTS_RANDOM_DEEDS_H
 #define MLSH_TESTS_RANDOM_DEEDS_H
 
+#include "../unit/roster_kit.h"
 #include "random_log.h"
 
 #define PILE 48

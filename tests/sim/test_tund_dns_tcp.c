@@ -106,7 +106,7 @@ START_TEST(queries_are_answered_however_they_are_cut)
 	sim_pass(m->w, MS);
 	for (uint8_t i = 0; i < 20; i++)
 		expect_answer(s, i);
-	MESH_CHECK(m, stream_is_closed(s) && dns_tcp_count(server) == 0);
+	MESH_CHECK(m, stream_is_closed(s) && stream_count(nas->daemon_host) == 0);
 	stream_close(s);
 	teardown();
 }
@@ -132,7 +132,7 @@ START_TEST(what_is_no_query_ends_the_connection)
 		MESH_CHECK(m, stream_is_closed(s[i]) && is_empty(s[i]));
 		stream_close(s[i]);
 	}
-	MESH_CHECK(m, dns_tcp_count(server) == 0);
+	MESH_CHECK(m, stream_count(nas->daemon_host) == 0);
 	teardown();
 }
 END_TEST
@@ -157,12 +157,12 @@ START_TEST(who_does_not_ask_is_let_go)
 		MESH_CHECK(m, stream_is_closed(idle) == (i >= 9));
 	}
 	MESH_CHECK(m, stream_is_closed(slow) && !stream_is_closed(busy));
-	MESH_CHECK(m, dns_tcp_count(server) == 1);
+	MESH_CHECK(m, stream_count(nas->daemon_host) == 1);
 	stream_close(idle);
 	stream_close(slow);
 	stream_close(busy);
 	sim_pass(m->w, MS);
-	MESH_CHECK(m, dns_tcp_count(server) == 0);
+	MESH_CHECK(m, stream_count(nas->daemon_host) == 0);
 	teardown();
 }
 END_TEST
@@ -195,7 +195,7 @@ START_TEST(who_does_not_read_is_not_read)
 	for (int i = 0; i < 5000 && stream_send(s, q, len) == len; i++)
 		sim_pass(m->w, MS / 100);
 	sim_pass(m->w, 11 * SECOND);
-	MESH_CHECK(m, stream_is_closed(s) && dns_tcp_count(server) == 0);
+	MESH_CHECK(m, stream_is_closed(s) && stream_count(nas->daemon_host) == 0);
 	stream_close(s);
 	teardown();
 }
@@ -212,7 +212,7 @@ START_TEST(connections_are_bounded)
 	other = client(CLIENT + 1);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
 		many[i] = client(CLIENT);
-		MESH_CHECK(m, dns_tcp_count(server) <= DNS_TCP_CONNS_MAX);
+		MESH_CHECK(m, stream_count(nas->daemon_host) <= DNS_TCP_CONNS_MAX);
 	}
 	MESH_CHECK(m, stream_send(other, q, len) == len);
 	MESH_CHECK(m, stream_send(many[ARRAY_LEN(many) - 1], q, len) == len);
@@ -249,7 +249,7 @@ START_TEST(garbage_is_survived)
 		stream_close(s);
 	}
 	sim_pass(m->w, MS);
-	MESH_CHECK(m, dns_tcp_count(server) == 0);
+	MESH_CHECK(m, stream_count(nas->daemon_host) == 0);
 	teardown();
 }
 END_TEST

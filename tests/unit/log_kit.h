@@ -6,7 +6,8 @@
 #ifndef MLSH_TESTS_LOG_KIT_H
 #define MLSH_TESTS_LOG_KIT_H
 
-#include "membership/internal.h"
+#include "membership/rules.h"
+#include "roster_kit.h"
 #include "unit.h"
 
 #define KIT_TIME 1800000000u /* of genesis */
@@ -114,6 +115,16 @@ static inline struct mlog *kit_empty_log(void)
 static inline ip4 kit_next_address(const struct mlog *l)
 {
 	return roster_highest_address(mlog_roster(l)) + 1;
+}
+
+/* Is the signed invite good for an admit at `now_s` by this log? */
+static inline int kit_check_invite(const struct mlog *l, struct span invite,
+				   const uint8_t sig[SIG_LEN], uint64_t now_s, struct invite *ret,
+				   struct err *err)
+{
+	int r = invite_decode(invite, ret, err);
+
+	return r < 0 ? r : rule_invite(l, ret, invite, sig, now_s, false, err);
 }
 
 /* The server orders the entry in `l`, at this address. */

@@ -161,7 +161,6 @@ START_TEST(the_newest_of_each_admin_is_held)
 	kit_join(&k, 2);
 	later = make(&k, 0, k.now_s + 30);
 	ck_assert_int_eq(beacons_add(s, l, span(&later), k.now_s, NULL), 1);
-	ck_assert_uint_eq(beacons_count(s), 2);
 	ck_assert(span_equal(beacons_next(s, &serial), span(&other)));
 	ck_assert(span_equal(beacons_next(s, &serial), span(&later)));
 	ck_assert_uint_eq(beacons_next(s, &serial).len, 0);
@@ -171,7 +170,9 @@ START_TEST(the_newest_of_each_admin_is_held)
 	e = kit_demote(&k, 0, 1);
 	kit_append(&k, &e);
 	beacons_update(s, k.log);
-	ck_assert_uint_eq(beacons_count(s), 1);
+	serial = 0;
+	ck_assert(span_equal(beacons_next(s, &serial), span(&later)));
+	ck_assert_uint_eq(beacons_next(s, &serial).len, 0);
 	mlog_free(l);
 	beacons_free(s);
 	kit_close(&k);

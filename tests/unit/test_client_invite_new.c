@@ -74,8 +74,8 @@ START_TEST(invite_is_good_and_travels)
 	ck_assert_int_eq(back.invite.role, ROLE_ADMIN);
 	ck_assert_uint_eq(back.invite.issued, KIT_TIME + 100);
 	ck_assert_uint_eq(back.invite.expiry, KIT_TIME + 3700);
-	ck_assert_int_eq(mlog_check_invite(m.k.log, span_of(back.invite_bytes, back.invite_len),
-					   back.invite_sig, KIT_TIME + 200, &checked, &err),
+	ck_assert_int_eq(kit_check_invite(m.k.log, span_of(back.invite_bytes, back.invite_len),
+					  back.invite_sig, KIT_TIME + 200, &checked, &err),
 			 0);
 	ck_assert_mem_eq(back.one_time, u.one_time, SIGN_SEED_LEN);
 	maker_close(&m);
@@ -107,8 +107,8 @@ START_TEST(slow_clock_is_corrected)
 	m.p.now_s = 5;
 	u = make(&m);
 	ck_assert_uint_eq(u.invite.issued, KIT_TIME);
-	ck_assert_int_eq(mlog_check_invite(m.k.log, span_of(u.invite_bytes, u.invite_len),
-					   u.invite_sig, KIT_TIME + 1, &checked, NULL),
+	ck_assert_int_eq(kit_check_invite(m.k.log, span_of(u.invite_bytes, u.invite_len),
+					  u.invite_sig, KIT_TIME + 1, &checked, NULL),
 			 0);
 	maker_close(&m);
 }

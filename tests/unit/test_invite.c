@@ -300,8 +300,8 @@ START_TEST(url_with_any_bit_flipped)
 		if (strcmp(back.host, u.host) != 0)
 			continue;
 		bytes = span_of(back.invite_bytes, back.invite_len);
-		ck_assert_int_lt(mlog_check_invite(k.log, bytes, back.invite_sig, k.now_s, &seen,
-						   &err),
+		ck_assert_int_lt(kit_check_invite(k.log, bytes, back.invite_sig, k.now_s, &seen,
+						  &err),
 				 0);
 	}
 	ck_assert_uint_gt(accepted, 0);

@@ -246,8 +246,8 @@ START_TEST(invite_for_an_empty_log)
 	struct invite inv;
 	struct err err;
 
-	ck_assert_int_eq(mlog_check_invite(empty, span_of(i.bytes, i.len), i.sig, k.now_s, &inv,
-					   &err),
+	ck_assert_int_eq(kit_check_invite(empty, span_of(i.bytes, i.len), i.sig, k.now_s, &inv,
+					  &err),
 			 -EACCES);
 	ck_assert_int_eq(err.reason, REFUSAL_CLUSTER_UNKNOWN);
 	mlog_free(empty);

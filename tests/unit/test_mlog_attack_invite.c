@@ -10,7 +10,7 @@ static void check_invite_(struct scene *s, int code, int reason, int line)
 	struct span bytes = span_of(s->invite.bytes, s->invite.len);
 	struct err err = { .code = 0 };
 	struct invite inv;
-	int r = mlog_check_invite(s->k.log, bytes, s->invite.sig, s->k.now_s, &inv, &err);
+	int r = kit_check_invite(s->k.log, bytes, s->invite.sig, s->k.now_s, &inv, &err);
 
 	ck_assert_msg(r == code && err.reason == reason, "line %d: %d %s", line, r, err.text);
 	scene_admit(s);
@@ -133,8 +133,8 @@ START_TEST(invite_expired)
 	struct invite inv;
 
 	scene_open(&s);
-	ck_assert_int_eq(mlog_check_invite(s.k.log, span_of(s.invite.bytes, s.invite.len),
-					   s.invite.sig, s.invite.inv.expiry, &inv, NULL),
+	ck_assert_int_eq(kit_check_invite(s.k.log, span_of(s.invite.bytes, s.invite.len),
+					  s.invite.sig, s.invite.inv.expiry, &inv, NULL),
 			 0);
 	ck_assert_mem_eq(inv.nonce, s.invite.inv.nonce, NONCE_LEN);
 	s.k.now_s = s.invite.inv.expiry + 1;

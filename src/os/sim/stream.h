@@ -12,6 +12,8 @@ struct stream;
 
 /* From an address to one of the machine's. NULL: nobody listens there. Freed before the world. */
 struct stream *stream_open(struct host *machine, const struct addr *from, const struct addr *to);
+/* Connections that programs of the machine have accepted and not closed. */
+size_t stream_count(const struct host *machine);
 /* Returns how many bytes were taken: as far as the window goes, 0 once the other side is gone. */
 size_t stream_send(struct stream *s, const void *data, size_t len);
 /* Reads what has come, at most `cap`. */

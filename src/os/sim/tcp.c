@@ -19,7 +19,7 @@ struct stream {
 };
 
 struct tcp {
-	struct list in_machine;	 /* a listener's */
+	struct list in_machine;	 /* a listener's, an accepted connection's */
 	struct list in_listener; /* a connection's that nobody accepted yet */
 	struct list waiting;
 	struct host *host;
@@ -71,7 +71,7 @@ static struct tcp *listener_at(const struct machine *m, const struct addr *a)
 	list_for_each(it, &m->tcps) {
 		struct tcp *t = list_entry(it, struct tcp, in_machine);
 
-		if (t->host->alive && addr_equal(&t->local, a))
+		if (t->is_listener && t->host->alive && addr_equal(&t->local, a))
 			return t;
 	}
 	return NULL;
@@ -114,6 +114,7 @@ int tcp_accept(struct tcp *listener, loop_fn ready, void *ctx, struct addr *ret_
 		return -EAGAIN;
 	t = list_entry(listener->waiting.next, struct tcp, in_listener);
 	list_remove(&t->in_listener);
+	list_append(&t->host->machine->tcps, &t->in_machine);
 	t->ready = ready;
 	t->ctx = ctx;
 	wake(t);
@@ -204,6 +205,15 @@ struct stream *stream_open(struct host *machine, const struct addr *from, const 
 	list_append(&listener->waiting, &t->in_listener);
 	wake(listener);
 	return s;
+}
+
+size_t stream_count(const struct host *machine)
+{
+	size_t n = 0;
+
+	list_for_each(it, &machine->machine->tcps)
+		n += !list_entry(it, struct tcp, in_machine)->is_listener;
+	return n;
 }
 
 size_t stream_send(struct stream *s, const void *data, size_t len)
