@@ -23,6 +23,7 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 			(uint64_t)MAX(clock_wall_s(c->server->host), 0), err);
 	if (r <= 0)
 		return r;
+	may_order_beacon(c->server, cluster);
 	list_for_each(it, &cluster->subscribers)
 		events_beacon(list_entry(it, struct caller, in_cluster), rq->beacon);
 	return 0;

@@ -108,6 +108,8 @@ int db_waiting_all(struct db *d, int64_t now_s, struct err *err) MUST_CHECK;
 int db_waiting_count(struct db *d, struct err *err) MUST_CHECK; /* how many wait */
 /* Returns 1 if this one waits, else 0. */
 int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+int db_waiting_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t now_s,
+		     struct err *err) MUST_CHECK;
 int db_waiting_none(struct db *d, struct err *err) MUST_CHECK; /* none waits any more */
 /* 0, too, if it does not wait. */
 int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;

@@ -16,6 +16,20 @@ int db_waiting_all(struct db *d, int64_t now_s, struct err *err)
 	return db_write(d, stmt, err);
 }
 
+int db_waiting_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t now_s,
+		     struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int r = db_prepare(d, "INSERT OR IGNORE INTO waiting (cluster, since_s) VALUES (?, ?)",
+			   &stmt, err);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_blob(stmt, 1, cluster_id, HASH_LEN, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, now_s);
+	return db_write(d, stmt, err);
+}
+
 static int count(struct db *d, const char *query, const uint8_t *cluster_id, struct err *err)
 {
 	sqlite3_stmt *stmt;

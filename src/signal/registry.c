@@ -155,6 +155,13 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
 	return map_get(r->clusters, id);
 }
 
+struct cluster *registry_next(const struct registry *r, size_t *pos)
+{
+	void *c = NULL;
+
+	return map_next(r->clusters, pos, &c) ? c : NULL;
+}
+
 const struct member *registry_member(const struct cluster *c, const uint8_t key_sha256[HASH_LEN])
 {
 	return c->log ? roster_by_key_sha256(mlog_roster(c->log), key_sha256, ROSTER_CURRENT)

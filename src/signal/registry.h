@@ -32,6 +32,9 @@ struct cluster {
 	struct share_user relay_use; /* its own part of what the server can carry */
 	struct mlog *log;	     /* NULL: could not be read; see registry_log */
 	bool parted;		     /* this server has signed another log of it: orders nothing */
+	bool admin_shown;	     /* an admin has shown a head that the log has: may_order.c */
+	uint64_t wait_until;	     /* clock: a restored cluster's wait may end then; 0: unknown */
+	uint8_t missing[HASH_LEN];   /* that record of a beacon's made the cluster wait */
 	struct roster_cursor seen;   /* the changes of its roster that were acted on */
 	struct denials *removals;    /* without order: see removals.c; may be NULL */
 	struct beacons *beacons;     /* the newest of each admin: see beacons.c; may be NULL */
@@ -56,6 +59,8 @@ struct cluster *registry_find(const struct registry *r, const uint8_t id[HASH_LE
  * there is none, or the log could not be read.
  */
 const struct member *registry_member(const struct cluster *c, const uint8_t key_sha256[HASH_LEN]);
+/* One cluster after another, in no order: *pos is 0 at first. Returns NULL after the last. */
+struct cluster *registry_next(const struct registry *r, size_t *pos);
 /* Is it a member's of any cluster? */
 bool registry_is_known(const struct registry *r, const uint8_t key_sha256[HASH_LEN]);
 /*

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "signal/caller.h"
+#include "signal/may_order.h"
 
 #define TICK NS_PER_S
 #define STOP_EVENTS_TIME (300 * NS_PER_MS) /* for goodbyes to arrive */
@@ -379,6 +380,7 @@ static void tick(void *ctx)
 	check_times(s, &s->strangers);
 	check_times(s, &s->sessions);
 	relay_report(s->relay, host_log(s->host), clock_now(s->host));
+	may_order_tick(s);
 	if (s->n_strangers + s->n_sessions > 0)
 		timer_set_in(s->tick, TICK);
 }

@@ -108,6 +108,7 @@ START_TEST(server_restored_from_an_old_copy)
 	MESH_CHECK(m, mesh_server_log(m) == 2);
 	mesh_until(m, 10 * SECOND, server_has_four, m); /* pushed by a node */
 	mesh_until(m, 35 * SECOND, all_registered, m);
+	sim_pass(m->w, 10 * SECOND); /* in which it listens to beacons */
 	mesh_nodes(m, 5);
 	tv = &m->node[4];
 	mesh_adopt(tv, mesh_invite(nas, 3600));

@@ -50,7 +50,7 @@ static enum refusal asks_to_join(struct raw *sponsor)
 	refused = raw_admit(r, &b, &reply);
 	if (refused == REFUSAL_RESTORED)
 		ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len,
-					     "`mlsh connect` on an admin's machine", 35));
+					     "restored from a backup", 22));
 	raw_free(r);
 	return refused == REFUSAL_NAME_TAKEN ? REFUSAL_NONE : refused;
 }
@@ -64,6 +64,12 @@ static enum refusal push_all(struct raw *r)
 	memcpy(rq.node_token, r->token, HASH_LEN);
 	mlog_page(r->log, 0, &rq.entries);
 	return raw_ask(r, &rq, &reply);
+}
+
+/* An admin has shown its log; the nodes may show beacons for so long. */
+static void wait_for_beacons(void)
+{
+	sim_pass(g.w, 9 * NS_PER_S);
 }
 
 START_TEST(an_older_copy_waits_for_an_admin)
@@ -100,6 +106,7 @@ START_TEST(an_older_copy_waits_for_an_admin)
 	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
 	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
+	wait_for_beacons();
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_count(founder->log), 3);
 	late = raw_new(&g);
@@ -113,6 +120,100 @@ START_TEST(an_older_copy_waits_for_an_admin)
 	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
 	raw_free(late);
 	raw_free(member);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+static struct beacon_bytes beacon_of(struct raw *admin)
+{
+	struct node_id id = key_node_id(identity_key(admin->id));
+	struct beacon_bytes b;
+
+	ck_assert_int_eq(beacon_make(admin->log, &id, admin->id, raw_now_s(admin), &b), 0);
+	return b;
+}
+
+static enum refusal show_beacon(struct raw *r, const struct beacon_bytes *b)
+{
+	struct signal_request rq = { .type = SIGNAL_BEACON, .beacon = span_of(b->data, b->len) };
+	struct signal_reply reply;
+
+	return raw_ask(r, &rq, &reply);
+}
+
+/*
+ * The admin's machine was restored as well: its log ends where the server's does. `lost` gets the
+ * log as it was, and the beacon of then.
+ */
+static struct raw *admin_of_then(struct raw **ret_now, struct beacon_bytes *ret)
+{
+	struct raw *founder, *old;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	raw_free(raw_member(founder, "member"));
+	keep_copy();
+	raw_session(founder);
+	raw_free(raw_member(founder, "lost"));
+	raw_fetch(founder);
+	*ret = beacon_of(founder);
+	put_back();
+	old = raw_clone(founder);
+	old->log = NULL;
+	raw_session(old);
+	raw_fetch(old);
+	ck_assert_uint_eq(mlog_count(old->log), 2);
+	*ret_now = founder;
+	return old;
+}
+
+/* An admin shows a log that the server has whole, and a node that there was more. */
+START_TEST(it_waits_for_what_a_beacon_names)
+{
+	struct beacon_bytes b;
+	struct raw *founder, *old = admin_of_then(&founder, &b);
+
+	raw_hang_up(old);
+	raw_session(old);
+	sim_pass(g.w, 4 * NS_PER_S);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	raw_free(old);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
+/* It does not wait, since it could not notice: the whole machine was put back. */
+START_TEST(a_beacon_makes_it_wait)
+{
+	struct beacon_bytes b;
+	struct raw *founder, *old = admin_of_then(&founder, &b);
+
+	server_accept(g.cfg.db_path);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	restart(); /* which forgets the beacon, and not that it waits */
+	raw_session(old);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	/* nobody has the record any more: the operator says so, and it stays so */
+	server_accept(g.cfg.db_path);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	sim_pass(g.w, 15 * NS_PER_S);
+	b = beacon_of(founder);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	raw_free(old);
 	raw_free(founder);
 	sig_stop(&g);
 }
@@ -197,6 +298,7 @@ START_TEST(a_removal_that_waits_is_passed_on)
 	raw_greet(founder);
 	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
 	raw_session(founder);
+	wait_for_beacons();
 	ck_assert_int_eq(hand_over(member, &b), REFUSAL_NONE);
 	ck_assert_ptr_null(c->removals);
 	ck_assert_uint_eq(g.s->n_removals, 0);
@@ -319,6 +421,7 @@ START_TEST(a_database_without_its_mark_waits)
 		sig_open(&g);
 		ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
 		raw_session(founder);
+		wait_for_beacons();
 		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
 		restart();
 		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
@@ -350,7 +453,8 @@ START_TEST(a_mark_has_one_form)
 }
 END_TEST
 
-UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, records_from_ahead_are_not_taken,
+UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, it_waits_for_what_a_beacon_names,
+	  a_beacon_makes_it_wait, records_from_ahead_are_not_taken,
 	  a_removal_that_waits_is_passed_on, the_wait_is_kept_until_the_operator_says_so,
 	  ordinary_restarts_wait_for_nothing, a_database_without_its_mark_waits,
 	  a_mark_has_one_form)
