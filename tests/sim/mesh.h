@@ -167,6 +167,9 @@ struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer);
 /* Every machine with a daemon has a session. */
 void mesh_all_connected(struct mesh *m, uint64_t within);
 
+/* Of a mesh: every node has a session, and the last one has not failed. For mesh_until. */
+bool mesh_at_peace(void *mesh);
+
 /* --- packets ---------------------------------------------------------------------------------- */
 
 /* A packet into one's TUN, addressed to the other. No TUN: it is lost. */
@@ -174,6 +177,11 @@ void mesh_ping(struct mesh_node *from, struct mesh_node *to);
 void mesh_ping_pairs(struct mesh *m);
 /* Takes what came out of the TUNs: must be what was put in, where it was meant to go. */
 void mesh_take(struct mesh *m);
+/* How many packets from it the others have taken. */
+uint32_t mesh_taken_from(struct mesh *m, const struct mesh_node *from);
+/* Pings two nodes all the time. Returns when the last packet was taken; 0: all were dropped. */
+uint64_t mesh_last_taken(struct mesh_node *from, struct mesh_node *a, struct mesh_node *b,
+			 uint64_t for_ns, uint64_t every);
 /* All pairs of nodes with a daemon reach each other. Returns how long it took. */
 uint64_t mesh_reach(struct mesh *m, uint64_t within);
 /* The same, and none of them by the server's relay any more. */

@@ -70,6 +70,20 @@ static bool all_connected(void *ctx)
 	return true;
 }
 
+bool mesh_at_peace(void *mesh)
+{
+	struct mesh *m = mesh;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct session_status s;
+
+		session_status_get(tunnel_session(mesh_tunnel(&m->node[i])), &s);
+		if (s.state != SESSION_UP || s.last_err.code != 0)
+			return false;
+	}
+	return true;
+}
+
 void mesh_all_connected(struct mesh *m, uint64_t within)
 {
 	mesh_until(m, within, all_connected, m);
@@ -305,6 +319,36 @@ static bool pair_apart(struct mesh *m, uint32_t since, size_t *ret_from, size_t 
 		}
 	}
 	return false;
+}
+
+uint32_t mesh_taken_from(struct mesh *m, const struct mesh_node *from)
+{
+	uint32_t sum = 0;
+
+	mesh_take(m);
+	for (unsigned i = 0; i < m->n_nodes; i++)
+		sum += m->pings_got[i][from->index];
+	return sum;
+}
+
+uint64_t mesh_last_taken(struct mesh_node *from, struct mesh_node *a, struct mesh_node *b,
+			 uint64_t for_ns, uint64_t every)
+{
+	struct mesh *m = from->mesh;
+	uint64_t until = world_now(m->w) + for_ns, last = 0;
+	uint32_t taken = mesh_taken_from(m, from);
+
+	while (world_now(m->w) < until) {
+		mesh_ping(from, a);
+		mesh_ping(from, b);
+		sim_pass(m->w, every);
+		uint32_t now = mesh_taken_from(m, from);
+
+		if (now > taken)
+			last = world_now(m->w);
+		taken = now;
+	}
+	return last;
 }
 
 uint64_t mesh_reach(struct mesh *m, uint64_t within)

@@ -230,6 +230,17 @@ static inline bool rogue_closed(void *ctx)
 	return ((struct rogue *)ctx)->closed;
 }
 
+/* It has a tunnel's connection and control stream, and says no hello. */
+static inline void rogue_silent(struct rogue *r, struct fleet *m)
+{
+	rogue_start(r, m);
+	r->no_hello = true;
+	rogue_introduce(r);
+	while (r->control < 0)
+		sim_pass(m->w, 10 * NS_PER_MS);
+	SIM_CHECK(m->w, r->connected && !r->closed);
+}
+
 static inline void rogue_connect(struct rogue *r, struct fleet *m)
 {
 	rogue_start(r, m);

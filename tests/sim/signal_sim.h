@@ -435,6 +435,22 @@ static inline struct raw *raw_new(struct sig *g)
 	return r;
 }
 
+/* Another node on the same host: the server sees both under one address. */
+static inline struct raw *raw_beside(struct raw *of, uint16_t port)
+{
+	struct quic_socket_config cfg = { .udp = { .bind = { .port = port } }, .max_conns = 128 };
+	struct raw *r = calloc(1, sizeof(*r));
+
+	ck_assert_ptr_nonnull(r);
+	r->g = of->g;
+	r->h = of->h;
+	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
+	cfg.identity = r->id;
+	cfg.ctx = r;
+	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
+	return r;
+}
+
 static inline void raw_hang_up(struct raw *r)
 {
 	quic_conn_free(r->c);

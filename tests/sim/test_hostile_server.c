@@ -186,20 +186,6 @@ END_TEST
 
 /* --- late ------------------------------------------------------------------------------------- */
 
-static bool at_peace(void *ctx)
-{
-	struct mesh *m = ctx;
-
-	for (size_t i = 0; i < m->n_nodes; i++) {
-		struct session_status s;
-
-		session_status_get(tunnel_session(mesh_tunnel(&m->node[i])), &s);
-		if (s.state != SESSION_UP || s.last_err.code != 0)
-			return false;
-	}
-	return true;
-}
-
 static bool session_has_proof(struct mesh_node *n, const char *what)
 {
 	struct session_status s;
@@ -225,7 +211,7 @@ static void shown_and_refused(struct mesh *m, struct rogue *r, bool proves, cons
 	MESH_CHECK(m, mesh_flow(m, 2 * SECOND, 5) == 0);
 	r->n_records = 3;
 	rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
-	mesh_until(m, MINUTE, at_peace, m);
+	mesh_until(m, MINUTE, mesh_at_peace, m);
 	sim_pass(m->w, 2 * SECOND); /* and all listen */
 }
 

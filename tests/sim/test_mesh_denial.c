@@ -39,17 +39,6 @@ static void check_ping_refused(struct mesh_node *at, const char *node)
 	ck_assert_ptr_nonnull(strstr(err.text, "waits for the server"));
 }
 
-/* Packets of `from` that others took. */
-static uint32_t taken_from(struct mesh *m, const struct mesh_node *from)
-{
-	uint32_t sum = 0;
-
-	mesh_take(m);
-	for (unsigned i = 0; i < m->n_nodes; i++)
-		sum += m->pings_got[i][from->index];
-	return sum;
-}
-
 /* It has no tunnel, route, name or relay at `at`. */
 static void check_denied(struct mesh_node *at, struct mesh_node *of)
 {
@@ -73,7 +62,7 @@ static void check_denied(struct mesh_node *at, struct mesh_node *of)
 /* The denied one tries for so long to reach the others, and is heard by nobody. */
 static void check_unheard(struct mesh *m, struct mesh_node *denied, uint64_t for_ns)
 {
-	uint32_t taken = taken_from(m, denied);
+	uint32_t taken = mesh_taken_from(m, denied);
 
 	for (uint64_t at = 0; at < for_ns; at += 200 * MS) {
 		for (unsigned i = 0; i < m->n_nodes; i++) {
@@ -84,7 +73,7 @@ static void check_unheard(struct mesh *m, struct mesh_node *denied, uint64_t for
 		}
 		sim_pass(m->w, 200 * MS);
 	}
-	ck_assert_uint_eq(taken_from(m, denied), taken);
+	ck_assert_uint_eq(mesh_taken_from(m, denied), taken);
 }
 
 static bool is_up(struct mesh_node *at, struct mesh_node *of)
@@ -110,23 +99,13 @@ START_TEST(a_server_that_swallows_removals_keeps_nobody_in)
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
 	struct entry_bytes b = remove_entry(NAS, PHONE);
-	uint64_t since = world_now(m->w), last = since;
-	uint32_t taken;
+	uint64_t since = world_now(m->w), last;
 
 	r->swallows = true;
-	taken = taken_from(m, PHONE);
 	deny(NAS, &b);
 	check_denied(NAS, PHONE);
-	while (world_now(m->w) - since < 10 * SECOND) {
-		mesh_ping(PHONE, NAS);
-		mesh_ping(PHONE, LAPTOP);
-		sim_pass(m->w, 5 * MS);
-		uint32_t now = taken_from(m, PHONE);
-
-		if (now > taken)
-			last = world_now(m->w);
-		taken = now;
-	}
+	last = mesh_last_taken(PHONE, NAS, LAPTOP, 10 * SECOND, 5 * MS);
+	last = MAX(since, last);
 	printf("the last packet of the denied node was taken after %llu ms\n",
 	       (unsigned long long)((last - since) / MS));
 	ck_assert_uint_le(last - since, 2 * SECOND);

@@ -73,17 +73,6 @@ static bool has_left(void *ctx)
 	return mesh_tunnel(n) && tunnel_left(mesh_tunnel(n));
 }
 
-/* Packets of `from` that others took. */
-static uint32_t taken_from(struct mesh *m, const struct mesh_node *from)
-{
-	uint32_t sum = 0;
-
-	mesh_take(m);
-	for (unsigned i = 0; i < m->n_nodes; i++)
-		sum += m->pings_got[i][from->index];
-	return sum;
-}
-
 static void check_name(struct mesh_node *at, const char *name, const struct mesh_node *of)
 {
 	unsigned rcode = 99;
@@ -158,17 +147,10 @@ START_TEST(a_removed_node_is_out_at_once_everywhere)
 		}
 		remove_node(nas, phone);
 		check_gone(nas, phone);
-		uint64_t since = world_now(m->w), last = since;
-		taken = taken_from(m, phone);
-		for (unsigned i = 0; i < 3000; i++) {
-			mesh_ping(phone, nas);
-			mesh_ping(phone, laptop);
-			sim_pass(m->w, 10 * MS);
-			uint32_t now = taken_from(m, phone);
-			if (now > taken)
-				last = world_now(m->w);
-			taken = now;
-		}
+		uint64_t since = world_now(m->w);
+		uint64_t last = mesh_last_taken(phone, nas, laptop, 30 * SECOND, 10 * MS);
+
+		last = MAX(since, last);
 		printf("%s: the last packet of the removed node was taken after %llu ms\n",
 		       relayed ? "relay" : "direct", (unsigned long long)((last - since) / MS));
 		ck_assert_uint_le(last - since, 100 * MS);
@@ -185,13 +167,13 @@ START_TEST(a_removed_node_is_out_at_once_everywhere)
 			mesh_daemon_start(&m->node[i]);
 		}
 		mesh_until(m, 10 * SECOND, has_left, phone);
-		taken = taken_from(m, phone);
+		taken = mesh_taken_from(m, phone);
 		for (unsigned i = 0; i < 60; i++) {
 			mesh_ping(phone, nas);
 			mesh_ping(nas, phone);
 			sim_pass(m->w, SECOND);
 		}
-		ck_assert_uint_eq(taken_from(m, phone), taken);
+		ck_assert_uint_eq(mesh_taken_from(m, phone), taken);
 		check_gone(nas, phone);
 		check_is_out(phone, "nas removed phone on ");
 		MESH_CHECK(m, mesh_peer(nas, laptop).state == PEER_UP);
@@ -223,14 +205,14 @@ START_TEST(a_removal_without_order_denies)
 	sim_pass(m->w, 20 * MS); /* to the others */
 	check_name(laptop, "phone.homelab", NULL);
 	sim_pass(m->w, 20 * MS);
-	taken = taken_from(m, phone);
+	taken = mesh_taken_from(m, phone);
 	for (unsigned i = 0; i < 600; i++) {
 		mesh_ping(phone, nas);
 		mesh_ping(phone, laptop);
 		mesh_ping(nas, phone);
 		sim_pass(m->w, 100 * MS);
 	}
-	ck_assert_uint_eq(taken_from(m, phone), taken);
+	ck_assert_uint_eq(mesh_taken_from(m, phone), taken);
 	MESH_CHECK(m, !overlay_peer_status(tunnel_overlay(mesh_tunnel(nas)), member_at(nas, phone),
 					   &s));
 	MESH_CHECK(m, !overlay_routes_to(tunnel_overlay(mesh_tunnel(laptop)),

@@ -184,20 +184,6 @@ END_TEST
 
 /* --- forged entries --------------------------------------------------------------------------- */
 
-static bool all_at_peace(void *ctx)
-{
-	struct mesh *m = ctx;
-
-	for (size_t i = 0; i < m->n_nodes; i++) {
-		struct session_status s;
-
-		session_status_get(tunnel_session(mesh_tunnel(&m->node[i])), &s);
-		if (s.state != SESSION_UP || s.last_err.code != 0)
-			return false;
-	}
-	return true;
-}
-
 /* Shows the last record to the connected nodes as news, and again to those who fetch. */
 static void show_forged(struct mesh *m, struct rogue *r, const char *what)
 {
@@ -222,7 +208,7 @@ static void show_forged(struct mesh *m, struct rogue *r, const char *what)
 	}
 	r->n_records = before;
 	rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
-	mesh_until(m, MINUTE, all_at_peace, m); /* the lie is taken back */
+	mesh_until(m, MINUTE, mesh_at_peace, m); /* the lie is taken back */
 }
 
 /* The same for an entry that the server puts in order, though no node would: proof that it lies. */
@@ -265,7 +251,7 @@ START_TEST(forged_records_are_refused)
 
 	mesh_direct(m, 5 * SECOND);
 	log = copy_log(nas);
-	admin = roster_at(mlog_roster(log), 0)->id;
+	admin = roster_next(mlog_roster(log), NULL, ROSTER_ALL)->id;
 	SIM_CHECK_OK(m->w, store_identity(m->node[1].host, &m->node[1].store, MESH_CLUSTER, &laptop,
 					  &err));
 	mesh_server_crash(m);

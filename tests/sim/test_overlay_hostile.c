@@ -391,11 +391,7 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 	} cases[] = { { 12, PEER_CLOSE_WRONG_CLUSTER }, { 0, PEER_CLOSE_MALFORMED } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		rogue_start(&r, &m);
-		r.no_hello = true;
-		rogue_introduce(&r);
-		while (r.control < 0)
-			sim_pass(m.w, 10 * NS_PER_MS);
+		rogue_silent(&r, &m);
 		size_t n = rogue_hello(&r, r.hello, sizeof(r.hello));
 		r.hello[cases[i].at ? cases[i].at : n - 2] ^= 1;
 		ck_assert_int_eq(quic_stream_write(r.c, r.control, r.hello, n, false), 0);
@@ -457,11 +453,7 @@ START_TEST(an_unknown_message_is_no_hello)
 	struct fleet m;
 	struct rogue r;
 
-	rogue_start(&r, &m);
-	r.no_hello = true;
-	rogue_introduce(&r);
-	while (r.control < 0)
-		sim_pass(m.w, 10 * NS_PER_MS);
+	rogue_silent(&r, &m);
 	ck_assert_int_eq(quic_stream_write(r.c, r.control, "\0\0\0\3\x81\x18\x40", 7, false), 0);
 	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
@@ -474,11 +466,7 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 	struct fleet m;
 	struct rogue r;
 
-	rogue_start(&r, &m);
-	r.no_hello = true;
-	rogue_introduce(&r);
-	while (r.control < 0)
-		sim_pass(m.w, 10 * NS_PER_MS);
+	rogue_silent(&r, &m);
 	sim_pass(m.w, NS_PER_S);
 	fleet_udp(r.inner + 1, 100, m.node[1].self->address, m.node[0].self->address, 1);
 	r.inner[0] = 0;

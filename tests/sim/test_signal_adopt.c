@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Admission at a simulated server: every invite that must not be good, and what gets lost. */
-#include "signal_steps.h"
-
-static struct sig g;
-static struct raw *founder;
-
-static void begin(void)
-{
-	sig_start(&g);
-	founder = raw_founder(&g);
-}
-
-static void end(void)
-{
-	raw_free(founder);
-	sig_stop(&g);
-}
+#include "signal_founder.h"
 
 /* What admit says to a fresh node. */
 static enum refusal asked(const struct raw_invite *i)

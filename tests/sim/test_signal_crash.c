@@ -145,8 +145,9 @@ START_TEST(what_was_acknowledged_holds)
 	raw_session(reader);
 	raw_fetch(reader);
 	ck_assert_uint_eq(mlog_count(reader->log), 1 + JOINERS);
-	for (size_t i = 0; i < roster_count(mlog_roster(reader->log), ROSTER_CURRENT); i++) {
-		uint8_t last = roster_at(mlog_roster(reader->log), i)->address & 0xff;
+	for (const struct member *m = NULL;
+	     (m = roster_next(mlog_roster(reader->log), m, ROSTER_CURRENT));) {
+		uint8_t last = m->address & 0xff;
 
 		ck_assert(!used[last]);
 		used[last] = true;

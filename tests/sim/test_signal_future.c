@@ -3,22 +3,7 @@
  * Nodes of a later version at this server: what it does not know it refuses, in words that they can
  * act on, and goes on with what both know.
  */
-#include "signal_steps.h"
-
-static struct sig g;
-static struct raw *founder;
-
-static void begin(void)
-{
-	sig_start(&g);
-	founder = raw_founder(&g);
-}
-
-static void end(void)
-{
-	raw_free(founder);
-	sig_stop(&g);
-}
+#include "signal_founder.h"
 
 /* A request of a type that nobody has thought of, with a float, a map and a tag in it. */
 static enum refusal ask_unknown(struct raw *r, uint16_t type, struct signal_reply *reply)

@@ -5,25 +5,15 @@
 
 #include "proto/cbor.h"
 #include "signal/caller.h"
-#include "signal_steps.h"
-
-static struct sig g;
-static struct raw *founder;
-
-static void begin(void)
-{
-	sig_start(&g);
-	founder = raw_founder(&g);
-}
+#include "signal_founder.h"
 
 /* Whatever happened, the founder's session lives. */
-static void end(void)
+static void end_well(void)
 {
 	sim_pass(g.w, NS_PER_S);
 	SIM_CHECK(g.w, !founder->closed);
 	raw_fetch(founder);
-	raw_free(founder);
-	sig_stop(&g);
+	end();
 }
 
 /* --- phases ----------------------------------------------------------------------------------- */
@@ -122,7 +112,7 @@ START_TEST(requests_in_another_phase_are_refused)
 		}
 		raw_free(r);
 	}
-	end();
+	end_well();
 }
 END_TEST
 
@@ -166,7 +156,7 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 		raw_free(r);
 	}
 	ck_assert_uint_gt(sig_stats(&g).malformed, ARRAY_LEN(garbage));
-	end();
+	end_well();
 }
 END_TEST
 
@@ -196,7 +186,7 @@ START_TEST(random_requests_harm_nobody)
 		}
 	}
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -219,7 +209,7 @@ START_TEST(another_version_is_told_so)
 	raw_send_bytes(r, frame, 4 + w.len, true);
 	ck_assert_int_eq(raw_reply(r, SIGNAL_HELLO, &reply), REFUSAL_VERSION);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -263,7 +253,7 @@ START_TEST(a_source_may_make_a_number_of_requests_a_minute)
 	ck_assert_int_eq(offer(other, &reply), REFUSAL_BAD_CODE);
 	raw_free(other);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -285,7 +275,7 @@ START_TEST(who_does_not_stop_is_hung_up_on)
 	raw_connect(r); /* a new connection is no new purse */
 	ck_assert_int_ne(raw_hello(r, r->cluster_id, &reply), REFUSAL_NONE);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -305,7 +295,7 @@ START_TEST(members_do_not_use_up_their_source)
 		ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_NONE);
 	}
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -329,7 +319,7 @@ START_TEST(a_sessions_requests_are_limited)
 	sim_pass(g.w, reply.retry_after_s * NS_PER_S);
 	ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_NONE);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -349,7 +339,7 @@ START_TEST(strangers_are_not_kept_for_ever)
 		raw_free(r);
 	}
 	ck_assert_uint_eq(sig_stats(&g).strangers, 0);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -373,7 +363,7 @@ START_TEST(a_source_has_a_bounded_number_of_connections)
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
 		raw_free(more[i]);
 	raw_free(first);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -449,7 +439,7 @@ START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 	raw_session(member);
 	crowd_free(&crowd);
 	raw_free(member);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -471,7 +461,7 @@ START_TEST(many_sources_do_not_keep_a_member_out)
 	ck_assert_uint_lt(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	crowd_free(&crowd);
 	raw_free(member);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -496,7 +486,7 @@ START_TEST(a_request_has_ten_seconds)
 	sim_pass(g.w, 15 * NS_PER_S);
 	ck_assert(!r->closed);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -533,7 +523,7 @@ START_TEST(who_does_not_fetch_events_is_hung_up_on)
 	ck_assert_uint_ge(healthy->log_entries, times * mlog_count(founder->log));
 	raw_free(healthy);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 
@@ -567,7 +557,7 @@ START_TEST(a_full_disk_is_said_and_nothing_is_half_done)
 	ck_assert_uint_eq(mlog_count(founder->log), 1);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
 	raw_free(r);
-	end();
+	end_well();
 }
 END_TEST
 

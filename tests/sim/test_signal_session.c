@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions at a simulated server: presence, its cursor, replacement, restarts, old databases. */
 #include "signal/caller.h"
-#include "signal_steps.h"
-
-static struct sig g;
-static struct raw *founder;
-
-static void begin(void)
-{
-	sig_start(&g);
-	founder = raw_founder(&g);
-}
-
-static void end(void)
-{
-	raw_free(founder);
-	sig_stop(&g);
-}
+#include "signal_founder.h"
 
 static bool peer_is(struct raw *r, const struct raw *other, bool online)
 {

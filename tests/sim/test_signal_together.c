@@ -21,22 +21,6 @@ static struct sig g;
 static struct joiner joiner[JOINERS];
 static unsigned refused_connections, refused_requests;
 
-/* Another machine on the same address. */
-static struct raw *raw_beside(struct raw *of, uint16_t port)
-{
-	struct quic_socket_config cfg = { .udp = { .bind = { .port = port } }, .max_conns = 8 };
-	struct raw *r = calloc(1, sizeof(*r));
-
-	ck_assert_ptr_nonnull(r);
-	r->g = of->g;
-	r->h = of->h;
-	ck_assert_int_eq(identity_new(r->h, NULL, &r->id), 0);
-	cfg.identity = r->id;
-	cfg.ctx = r;
-	ck_assert_int_eq(quic_socket_open(r->h, &cfg, NULL, &r->socket), 0);
-	return r;
-}
-
 static void connect_begin(struct joiner *j)
 {
 	struct quic_pin pin = { .by_cert = true };

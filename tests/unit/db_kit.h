@@ -3,7 +3,9 @@
 #ifndef MLSH_TESTS_DB_KIT_H
 #define MLSH_TESTS_DB_KIT_H
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "signal/backup.h"
@@ -51,6 +53,42 @@ static inline struct db *open_db(const char *file)
 
 	ck_assert_msg(r == 0, "%s", err.text);
 	return d;
+}
+
+/* A server in another process that serves the database. */
+struct server {
+	pid_t pid;
+	char text[32]; /* "process 123", as messages name it */
+};
+
+static inline struct server server_start(void)
+{
+	struct server s;
+	int fds[2];
+	char byte;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	s.pid = fork();
+	ck_assert_int_ge(s.pid, 0);
+	if (s.pid == 0) {
+		struct db *d = open_db(path);
+
+		if (db_serve(d, NULL) == 0)
+			(void)!write(fds[1], "x", 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	close(fds[1]);
+	snprintf(s.text, sizeof(s.text), "process %d", (int)s.pid);
+	return s;
+}
+
+static inline void server_kill(const struct server *s)
+{
+	kill(s->pid, SIGKILL);
+	ck_assert_int_eq(waitpid(s->pid, NULL, 0), s->pid);
 }
 
 static inline void made_with_cluster(void)

@@ -257,6 +257,24 @@ static inline void kit_join(struct kit *k, unsigned n)
 	kit_append(k, &b);
 }
 
+/* A cluster with an admin (node 0) and plain nodes 1 to `joins`: records 0 to `joins`. */
+static inline struct kit kit_open_with(unsigned joins)
+{
+	struct kit k = kit_open();
+
+	for (unsigned n = 1; n <= joins; n++)
+		kit_join(&k, n);
+	return k;
+}
+
+/* Node n, present or former; NULL: it never joined. */
+static inline const struct member *kit_member(const struct kit *k, unsigned n)
+{
+	struct node_id id = kit_id(n);
+
+	return roster_by_id(mlog_roster(k->log), &id, ROSTER_ALL);
+}
+
 /* --- the other types ------------------------------------------------------------------------ */
 
 /* The fields that all entries have: node n is the author, the log's head the base. */

@@ -29,14 +29,4 @@ static inline void equal(const struct mlog *a, const struct mlog *b)
 	ck_assert_mem_eq(x.hash, y.hash, HASH_LEN);
 }
 
-/* A log of genesis and five nodes. */
-static inline struct kit five(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 5; n++)
-		kit_join(&k, n);
-	return k;
-}
-
 #endif

@@ -8,15 +8,6 @@ static struct govern by(const struct kit *k, const struct identity *id)
 	return (struct govern){ .log = k->log, .identity = id, .now_s = k->now_s };
 }
 
-static const struct member *member(const struct kit *k, unsigned n)
-{
-	struct node_id id = kit_id(n);
-	const struct member *m = roster_by_id(mlog_roster(k->log), &id, ROSTER_ALL);
-
-	ck_assert_ptr_nonnull(m);
-	return m;
-}
-
 static struct id_list list_of(unsigned a, unsigned b)
 {
 	struct id_list l = { .n = 2 };
@@ -38,33 +29,31 @@ static struct entry decoded(const struct entry_bytes *b)
 
 START_TEST(each_is_ordered)
 {
-	struct kit k = kit_open();
+	struct kit k = kit_open_with(3);
 	struct govern g = by(&k, k.admin);
 	struct entry_bytes b;
 
-	for (unsigned n = 1; n <= 3; n++)
-		kit_join(&k, n);
-	ck_assert_int_eq(govern_promote(&g, member(&k, 1), &b, NULL), 0);
+	ck_assert_int_eq(govern_promote(&g, kit_member(&k, 1), &b, NULL), 0);
 	kit_append(&k, &b);
-	ck_assert_int_eq(member(&k, 1)->role, ROLE_ADMIN);
-	ck_assert_int_eq(govern_rename(&g, member(&k, 2), "tablet", &b, NULL), 0);
+	ck_assert_int_eq(kit_member(&k, 1)->role, ROLE_ADMIN);
+	ck_assert_int_eq(govern_rename(&g, kit_member(&k, 2), "tablet", &b, NULL), 0);
 	kit_append(&k, &b);
-	ck_assert_str_eq(member(&k, 2)->name, "tablet");
-	ck_assert_int_eq(govern_demote(&g, member(&k, 1), &b, NULL), 0);
+	ck_assert_str_eq(kit_member(&k, 2)->name, "tablet");
+	ck_assert_int_eq(govern_demote(&g, kit_member(&k, 1), &b, NULL), 0);
 	kit_append(&k, &b);
-	ck_assert_int_eq(member(&k, 1)->role, ROLE_NODE);
+	ck_assert_int_eq(kit_member(&k, 1)->role, ROLE_NODE);
 
 	struct id_list two = list_of(2, 1);
 	ck_assert_int_eq(govern_remove(&g, &two, &b, NULL), 0);
 	kit_append(&k, &b);
-	ck_assert_int_eq(member(&k, 1)->left, LEFT_REMOVED);
-	ck_assert_int_eq(member(&k, 2)->left, LEFT_REMOVED);
+	ck_assert_int_eq(kit_member(&k, 1)->left, LEFT_REMOVED);
+	ck_assert_int_eq(kit_member(&k, 2)->left, LEFT_REMOVED);
 
 	struct identity *three = kit_identity(3);
 	struct govern own = by(&k, three);
 	ck_assert_int_eq(govern_leave(&own, &b, NULL), 0);
 	kit_append(&k, &b);
-	ck_assert_int_eq(member(&k, 3)->left, LEFT_BY_ITSELF);
+	ck_assert_int_eq(kit_member(&k, 3)->left, LEFT_BY_ITSELF);
 	identity_free(three);
 	kit_close(&k);
 }
@@ -79,9 +68,9 @@ START_TEST(what_is_so_already_makes_nothing)
 	struct id_list one = list_of(1, 1);
 
 	kit_join(&k, 1);
-	ck_assert_int_eq(govern_demote(&g, member(&k, 1), &b, NULL), GOVERN_DONE);
-	ck_assert_int_eq(govern_promote(&g, member(&k, 0), &b, NULL), GOVERN_DONE);
-	ck_assert_int_eq(govern_rename(&g, member(&k, 1), "node1", &b, NULL), GOVERN_DONE);
+	ck_assert_int_eq(govern_demote(&g, kit_member(&k, 1), &b, NULL), GOVERN_DONE);
+	ck_assert_int_eq(govern_promote(&g, kit_member(&k, 0), &b, NULL), GOVERN_DONE);
+	ck_assert_int_eq(govern_rename(&g, kit_member(&k, 1), "node1", &b, NULL), GOVERN_DONE);
 	ck_assert_uint_eq(b.len, 0);
 	ck_assert_int_eq(govern_remove(&g, &one, &b, NULL), 0);
 	kit_append(&k, &b);
@@ -147,9 +136,9 @@ START_TEST(others_are_on_the_head)
 
 	kit_join(&k, 1);
 	kit_join(&k, 2);
-	ck_assert_int_eq(govern_promote(&g, member(&k, 1), &b, NULL), 0);
+	ck_assert_int_eq(govern_promote(&g, kit_member(&k, 1), &b, NULL), 0);
 	ck_assert_uint_eq(decoded(&b).base.seq, 2);
-	ck_assert_int_eq(govern_rename(&g, member(&k, 1), "tablet", &b, NULL), 0);
+	ck_assert_int_eq(govern_rename(&g, kit_member(&k, 1), "tablet", &b, NULL), 0);
 	ck_assert_uint_eq(decoded(&b).base.seq, 2);
 
 	struct log_server other = *mlog_server(k.log);
@@ -185,22 +174,22 @@ START_TEST(refusals_are_exact)
 	unknown = by(&k, stranger);
 	check_refused(govern_remove(&g, &own, &b, &err), &err, -EACCES, REFUSAL_LAST_ADMIN);
 	check_refused(govern_leave(&g, &b, &err), &err, -EACCES, REFUSAL_LAST_ADMIN);
-	check_refused(govern_demote(&g, member(&k, 0), &b, &err), &err, -EACCES,
+	check_refused(govern_demote(&g, kit_member(&k, 0), &b, &err), &err, -EACCES,
 		      REFUSAL_LAST_ADMIN);
 	check_refused(govern_remove(&plain, &two, &b, &err), &err, -EACCES, REFUSAL_NOT_ALLOWED);
-	check_refused(govern_promote(&plain, member(&k, 1), &b, &err), &err, -EACCES,
+	check_refused(govern_promote(&plain, kit_member(&k, 1), &b, &err), &err, -EACCES,
 		      REFUSAL_NOT_ALLOWED);
-	check_refused(govern_rename(&g, member(&k, 1), "node2", &b, &err), &err, -EACCES,
+	check_refused(govern_rename(&g, kit_member(&k, 1), "node2", &b, &err), &err, -EACCES,
 		      REFUSAL_NAME_TAKEN);
 	check_refused(govern_leave(&unknown, &b, &err), &err, -EACCES, REFUSAL_NOT_MEMBER);
-	ck_assert_int_eq(govern_rename(&g, member(&k, 1), "Bad Name", &b, &err), -EINVAL);
+	ck_assert_int_eq(govern_rename(&g, kit_member(&k, 1), "Bad Name", &b, &err), -EINVAL);
 	ck_assert_int_eq(govern_find(&g, "nobody", &m, &err), -ENOENT);
 
 	b = kit_remove(&k, 0, 2);
 	kit_append(&k, &b);
-	check_refused(govern_promote(&g, member(&k, 2), &b, &err), &err, -EACCES,
+	check_refused(govern_promote(&g, kit_member(&k, 2), &b, &err), &err, -EACCES,
 		      REFUSAL_NOT_MEMBER);
-	check_refused(govern_rename(&g, member(&k, 1), "node2", &b, &err), &err, -EACCES,
+	check_refused(govern_rename(&g, kit_member(&k, 1), "node2", &b, &err), &err, -EACCES,
 		      REFUSAL_NAME_TAKEN);
 	identity_free(one);
 	identity_free(stranger);
@@ -219,11 +208,11 @@ START_TEST(nodes_are_found_by_name_and_address)
 	b = kit_rename(&k, 0, 1, "tablet");
 	kit_append(&k, &b);
 	ck_assert_int_eq(govern_find(&g, "tablet", &m, NULL), 0);
-	ck_assert_ptr_eq(m, member(&k, 1));
+	ck_assert_ptr_eq(m, kit_member(&k, 1));
 	ck_assert_int_eq(govern_find(&g, "node1", &m, NULL), 0); /* the name it had */
-	ck_assert_ptr_eq(m, member(&k, 1));
+	ck_assert_ptr_eq(m, kit_member(&k, 1));
 	ck_assert_int_eq(govern_find(&g, "100.96.0.2", &m, NULL), 0);
-	ck_assert_ptr_eq(m, member(&k, 1));
+	ck_assert_ptr_eq(m, kit_member(&k, 1));
 	kit_close(&k);
 }
 END_TEST

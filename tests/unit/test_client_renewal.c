@@ -9,13 +9,6 @@ static struct govern by(const struct kit *k, const struct identity *id)
 	return (struct govern){ .log = k->log, .identity = id, .now_s = k->now_s };
 }
 
-static const struct member *member(const struct kit *k, unsigned n)
-{
-	struct node_id id = kit_id(n);
-
-	return roster_by_id(mlog_roster(k->log), &id, ROSTER_ALL);
-}
-
 /* Admins 0 and 1, plain node 2. */
 static struct kit two_admins(void)
 {
@@ -37,7 +30,7 @@ static struct renewal ask(const struct kit *k, unsigned second, unsigned next)
 	struct err err = { 0 };
 
 	kit_key(next, key);
-	ck_assert_msg(renewal_ask(&g, member(k, second), key, &r, &err) == 0, "%s", err.text);
+	ck_assert_msg(renewal_ask(&g, kit_member(k, second), key, &r, &err) == 0, "%s", err.text);
 	return r;
 }
 
@@ -125,15 +118,15 @@ START_TEST(only_admins_ask_only_admins)
 	struct entry_bytes b;
 
 	kit_key(KIT_CODE_NEXT, key);
-	ck_assert_int_lt(renewal_ask(&g, member(&k, 2), key, &r, &err), 0);
+	ck_assert_int_lt(renewal_ask(&g, kit_member(&k, 2), key, &r, &err), 0);
 	ck_assert_int_eq(err.reason, REFUSAL_NOT_ALLOWED);
-	ck_assert_int_lt(renewal_ask(&g, member(&k, 0), key, &r, &err), 0);
+	ck_assert_int_lt(renewal_ask(&g, kit_member(&k, 0), key, &r, &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.text, "another admin"));
-	ck_assert_int_lt(renewal_ask(&p, member(&k, 1), key, &r, &err), 0);
+	ck_assert_int_lt(renewal_ask(&p, kit_member(&k, 1), key, &r, &err), 0);
 	ck_assert_int_eq(err.reason, REFUSAL_NOT_ALLOWED);
 	b = kit_demote(&k, 0, 1);
 	kit_append(&k, &b);
-	ck_assert_int_lt(renewal_ask(&g, member(&k, 1), key, &r, &err), 0);
+	ck_assert_int_lt(renewal_ask(&g, kit_member(&k, 1), key, &r, &err), 0);
 	ck_assert_ptr_nonnull(strstr(err.text, "one admin only"));
 	identity_free(plain);
 	kit_close(&k);

@@ -400,36 +400,20 @@ END_TEST
 
 START_TEST(a_second_server_names_the_first)
 {
-	int fds[2], status;
-	char pid[32], byte;
+	struct server first;
 	struct db *d;
-	pid_t child;
 
 	begin();
 	made_with_cluster();
-	ck_assert_int_eq(pipe(fds), 0);
-	child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		d = open_db(path);
-		if (db_serve(d, NULL) == 0)
-			(void)!write(fds[1], "x", 1);
-		pause();
-		_exit(0);
-	}
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	snprintf(pid, sizeof(pid), "process %d", (int)child);
-	refused(-EBUSY, pid);
+	first = server_start();
+	refused(-EBUSY, first.text);
 	d = open_db(path); /* `mlsh-signal token` writes beside it */
 	ck_assert_int_eq(store(d, 0), 0);
 	db_close(d);
-	kill(child, SIGKILL);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	server_kill(&first);
 	d = open_db(path);
 	ck_assert_int_eq(db_serve(d, NULL), 0); /* a lock of the dead does not stay */
 	db_close(d);
-	close(fds[0]);
-	close(fds[1]);
 	end();
 }
 END_TEST

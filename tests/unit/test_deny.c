@@ -3,16 +3,6 @@
 #include "log_kit.h"
 #include "membership/deny.h"
 
-/* An admin (node 0) and plain nodes 1 to 3. */
-static struct kit scene(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 3; n++)
-		kit_join(&k, n);
-	return k;
-}
-
 static bool denied(const struct denials *d, unsigned n)
 {
 	struct node_id id = kit_id(n);
@@ -27,7 +17,7 @@ static int add(struct denials *d, const struct kit *k, struct entry_bytes b, str
 
 START_TEST(denies_until_ordered)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b = kit_remove(&k, 0, 1);
 	struct node_id id = kit_id(1), author, admin = kit_id(0);
@@ -56,7 +46,7 @@ END_TEST
 
 START_TEST(who_may)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b;
 	struct err err;
@@ -85,7 +75,7 @@ END_TEST
 /* It ends when its author has no right any more, and no second right brings it back. */
 START_TEST(ends_with_the_right)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b;
 
@@ -103,7 +93,7 @@ END_TEST
 
 START_TEST(ends_with_a_cancel_and_a_new_key)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes removal = kit_remove(&k, 0, 1), b;
 	struct entry r, e;
@@ -133,7 +123,7 @@ END_TEST
 /* Two admins that remove each other: both are denied, both may still author. */
 START_TEST(mutual)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b;
 
@@ -155,7 +145,7 @@ END_TEST
 
 START_TEST(recovery_ends_all)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b;
 
@@ -172,7 +162,7 @@ END_TEST
 /* An author has one entry for each target. */
 START_TEST(one_each)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 
 	for (int n = 0; n < 10; n++) {
@@ -191,7 +181,7 @@ END_TEST
 /* A reader that keeps its serial number sees each entry once, whatever leaves the list. */
 START_TEST(each_is_seen_once)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes first = kit_remove(&k, 0, 1);
 	uint64_t serial = 0, begin = 0;
@@ -217,7 +207,7 @@ END_TEST
 /* An admin that denies itself first, and takes that back later, stays denied by the other. */
 START_TEST(denies_itself_first)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b = kit_promote(&k, 0, 1);
 
@@ -239,7 +229,7 @@ END_TEST
 /* A stolen admin that fills all places makes room for others. */
 START_TEST(full)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct denials *d = denials_new();
 	struct entry_bytes b = kit_promote(&k, 0, 1);
 	struct err err;

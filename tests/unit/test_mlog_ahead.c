@@ -30,7 +30,7 @@ static void ahead(struct kit *k, const char *name)
 
 START_TEST(what_stands_before_it_is_taken)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 2);
 	uint64_t now_s = k.now_s;
 	struct mlog_take t;
@@ -61,7 +61,7 @@ END_TEST
 /* Between receipts nothing can be cut: all since the last one waits. */
 START_TEST(a_stretch_without_a_receipt_waits_as_a_whole)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 4);
 	uint64_t now_s = k.now_s;
 	struct record r;
@@ -89,7 +89,7 @@ END_TEST
 /* It sets the time back, wherever a wrong clock had brought it. */
 START_TEST(a_recovery_excuses_what_it_builds_on)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6);
 	uint64_t now_s = k.now_s;
 	struct entry_bytes b;
@@ -111,7 +111,7 @@ END_TEST
 /* Shown with a recovery that no code has made, or that is dated ahead itself. */
 START_TEST(a_false_recovery_excuses_nothing)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6);
 	uint64_t now_s = k.now_s;
 	struct entry_bytes b;
@@ -147,7 +147,7 @@ END_TEST
 /* A recovery drops records of ours: it is taken in time only, and so is what follows it. */
 START_TEST(a_recovery_from_ahead_drops_nothing)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l;
 	uint64_t now_s;
 	struct entry_bytes b = kit_rename(&k, 0, 1, "ours"), recover;
@@ -180,7 +180,7 @@ END_TEST
 /* A date hides no proof. */
 START_TEST(a_lie_from_ahead_is_a_lie)
 {
-	struct kit k = five(), other = k;
+	struct kit k = kit_open_with(5), other = k;
 	struct entry_bytes b;
 	struct mlog_take t;
 

@@ -5,7 +5,7 @@
 /* A recovery drops what came after its base, also on nodes that have that. */
 START_TEST(recovery)
 {
-	struct kit k = five(), back;
+	struct kit k = kit_open_with(5), back;
 	struct mlog *l = kit_copy(k.log, 6);
 	struct entry e;
 	struct entry_bytes b;
@@ -41,7 +41,7 @@ START_TEST(recovery)
 	ck_assert_uint_eq(left, 2);
 	ck_assert_uint_eq(roles, 2);
 	/* the dropped branch is old now, and no fork */
-	struct kit old = five();
+	struct kit old = kit_open_with(5);
 
 	t = show(l, old.log, 4, 6);
 	ck_assert_int_eq(t.result, TAKEN_OLD);
@@ -55,7 +55,7 @@ END_TEST
 /* Of two recoveries of one generation the first stays. */
 START_TEST(code_twice)
 {
-	struct kit k = five(), a = k, b = k;
+	struct kit k = kit_open_with(5), a = k, b = k;
 	struct entry_bytes x, y;
 	struct mlog_take t;
 
@@ -112,7 +112,7 @@ static enum mlog_taken shown_again(const struct kit *k, const struct kit *behind
 START_TEST(same_recovery_again)
 {
 	for (int named = 0; named < 2; named++) {
-		struct kit k = five(), behind = k;
+		struct kit k = kit_open_with(5), behind = k;
 		struct entry e = kit_recover_fields(&k, KIT_CODE, KIT_CODE_NEXT, 1);
 		struct entry_bytes b;
 
@@ -138,7 +138,7 @@ END_TEST
 /* Bytes that claim a generation accuse nobody. */
 START_TEST(claimed_generation)
 {
-	struct kit k = five(), behind = k;
+	struct kit k = kit_open_with(5), behind = k;
 	struct entry_bytes b = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1);
 	struct entry_bytes other = kit_remove(&k, 0, 3), forged = kit_recover(&k, 98, 99, 5);
 
@@ -151,7 +151,7 @@ START_TEST(claimed_generation)
 	mlog_free(behind.log);
 	kit_close(&k);
 
-	k = five();
+	k = kit_open_with(5);
 	b = kit_promote(&k, 0, 1);
 	kit_append(&k, &b);
 	behind = k;
@@ -174,7 +174,7 @@ END_TEST
 /* The next attempt of a recovery, whatever became of the one before. */
 START_TEST(superseded)
 {
-	struct kit k = five(), a = k, b = k, none = k;
+	struct kit k = kit_open_with(5), a = k, b = k, none = k;
 	struct entry_bytes x = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1), y, z;
 	struct mlog_take t;
 	struct err err;
@@ -216,7 +216,7 @@ END_TEST
 /* A thief who finds a used paper supersedes nothing with it. */
 START_TEST(thief_supersedes)
 {
-	struct kit k = five(), owner = k, thief = k, first = k, behind = k;
+	struct kit k = kit_open_with(5), owner = k, thief = k, first = k, behind = k;
 	struct entry_bytes x = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1), y, z;
 	struct mlog_take t;
 	struct err err;
@@ -262,7 +262,7 @@ END_TEST
 /* Renewal ends a paper for good, however many attempts are made of it. */
 START_TEST(renewal_is_not_superseded)
 {
-	struct kit k = five(), thief = k;
+	struct kit k = kit_open_with(5), thief = k;
 	struct entry_bytes b = kit_promote(&k, 0, 1), x, y;
 	struct mlog_take t;
 	struct err err;
@@ -292,7 +292,7 @@ END_TEST
 /* A code that was renewed cannot go back behind its renewal; the new one wins over its use. */
 START_TEST(renewed_code)
 {
-	struct kit k = five(), thief = k, owner = k;
+	struct kit k = kit_open_with(5), thief = k, owner = k;
 	struct entry_bytes b;
 	struct mlog_take t;
 	struct err err;
@@ -323,7 +323,7 @@ END_TEST
 /* A node on the other branch of a fork follows a recovery of the first. */
 START_TEST(recovery_heals_fork)
 {
-	struct kit k = five(), other = k;
+	struct kit k = kit_open_with(5), other = k;
 	struct kit_invite i;
 	struct entry_bytes b;
 	struct mlog_take t;
@@ -345,7 +345,7 @@ END_TEST
 /* The order key changes with signal, which the old server orders. */
 START_TEST(moved)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6);
 	struct entry_bytes b = kit_signal(&k, 0, KIT_ORDER_NEXT);
 	struct err err;
@@ -367,7 +367,7 @@ END_TEST
 /* The change of the key came alone, two records behind it together: others have them from it. */
 START_TEST(moved_in_pieces)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6), *other = kit_copy(k.log, 6);
 	struct entry_bytes b = kit_signal(&k, 0, KIT_ORDER_NEXT);
 	struct mlog_take t;

@@ -6,23 +6,6 @@
  */
 #include "log_kit.h"
 
-/* An admin (node 0) and plain nodes 1 to 3. */
-static struct kit scene(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 3; n++)
-		kit_join(&k, n);
-	return k;
-}
-
-static const struct member *member(const struct kit *k, unsigned n)
-{
-	struct node_id id = kit_id(n);
-
-	return roster_by_id(mlog_roster(k->log), &id, ROSTER_ALL);
-}
-
 static void append(struct kit *k, struct entry_bytes b)
 {
 	kit_append(k, &b);
@@ -38,7 +21,7 @@ static void refused_(struct kit *k, struct entry_bytes b, int code, int reason, 
 
 START_TEST(once)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes b = kit_rename(&k, 0, 1, "desk");
 
 	kit_append(&k, &b);
@@ -49,7 +32,7 @@ END_TEST
 
 START_TEST(base)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e = kit_entry(&k, ENTRY_REMOVE, 0);
 
 	e.remove.id[e.remove.n++] = kit_id(1);
@@ -65,13 +48,13 @@ END_TEST
 /* Stale entries die; removals do not. */
 START_TEST(window)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes renamed = kit_rename(&k, 0, 1, "desk"), removed = kit_remove(&k, 0, 2);
 
 	k.now_s += 601;
 	refused(&k, renamed, -ETIME, REFUSAL_TOO_OLD);
 	append(&k, removed);
-	ck_assert(!member_is_current(member(&k, 2)));
+	ck_assert(!member_is_current(kit_member(&k, 2)));
 	k.now_s += 2000;
 	renamed = kit_rename(&k, 0, 1, "desk"); /* by a clock that is ahead */
 	k.now_s -= 601;
@@ -85,7 +68,7 @@ END_TEST
 /* A server whose clock is behind orders with the log's time, or nothing. */
 START_TEST(server_clock)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes b = kit_remove(&k, 0, 1);
 
 	k.now_s -= 601;
@@ -99,7 +82,7 @@ END_TEST
 
 START_TEST(authors)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e = kit_entry(&k, ENTRY_RENAME, 9);
 
 	/* a stranger, a plain node, another's key, a former admin */
@@ -119,7 +102,7 @@ END_TEST
 /* Demoted and promoted again: nothing that was signed before counts. */
 START_TEST(rights_begin_anew)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes removal, rename, admit;
 	struct kit_invite i;
 
@@ -146,7 +129,7 @@ END_TEST
 /* Nothing of before a recovery counts after it, not even a kept admin's. */
 START_TEST(nothing_outlives_recovery)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes removal = kit_remove(&k, 0, 3), leave = kit_remove(&k, 2, 2);
 	struct kit_invite i = kit_invite(&k, 9);
 	struct entry_bytes admit = kit_admit(&k, &i, 9);
@@ -165,7 +148,7 @@ END_TEST
 /* The address is the server's to give, in the subnet and once. */
 START_TEST(addresses)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i = kit_invite(&k, 9);
 	struct entry_bytes b = kit_admit(&k, &i, 9);
 	const ip4 bad[] = { 0, KIT_NET, KIT_NET + 1, KIT_NET + 0xffff, 0x0a000001 };
@@ -188,7 +171,7 @@ END_TEST
 /* A former member's key, name and address do not come back. */
 START_TEST(nothing_comes_back)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i;
 	struct entry_bytes b;
 	struct identity *five = kit_identity(5);
@@ -212,7 +195,7 @@ END_TEST
 
 START_TEST(invite_once_and_in_time)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i = kit_invite(&k, 9), late = kit_invite(&k, 10),
 			  off = kit_invite(&k, 11);
 	struct entry_bytes b = kit_admit(&k, &late, 6);
@@ -232,7 +215,7 @@ END_TEST
 
 START_TEST(sponsor_removed)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i;
 	struct entry_bytes b;
 	struct identity *one = kit_identity(1);
@@ -251,20 +234,20 @@ END_TEST
 
 START_TEST(replace)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i = kit_invite_replace(&k, 9, kit_id(2)),
 			  second = kit_invite_replace(&k, 10, kit_id(2));
 	struct entry_bytes b = kit_admit(&k, &second, 6);
-	ip4 address = member(&k, 2)->address;
+	ip4 address = kit_member(&k, 2)->address;
 
 	append(&k, kit_admit(&k, &i, 5));
-	ck_assert(!member_is_current(member(&k, 2)));
-	ck_assert_int_eq(member(&k, 2)->left, LEFT_REPLACED);
-	ck_assert_str_eq(member(&k, 5)->name, "node2");
-	ck_assert_uint_eq(member(&k, 5)->address, address);
-	ck_assert_int_eq(member(&k, 5)->role, ROLE_NODE);
+	ck_assert(!member_is_current(kit_member(&k, 2)));
+	ck_assert_int_eq(kit_member(&k, 2)->left, LEFT_REPLACED);
+	ck_assert_str_eq(kit_member(&k, 5)->name, "node2");
+	ck_assert_uint_eq(kit_member(&k, 5)->address, address);
+	ck_assert_int_eq(kit_member(&k, 5)->role, ROLE_NODE);
 	ck_assert_ptr_eq(roster_by_name(mlog_roster(k.log), span_str("node2"), ROSTER_CURRENT),
-			 member(&k, 5));
+			 kit_member(&k, 5));
 	refused(&k, b, -EACCES, REFUSAL_STALE); /* two would have one address */
 	kit_close(&k);
 }
@@ -273,7 +256,7 @@ END_TEST
 /* An invite to replace a node that was removed since: what a thief holds is worth nothing. */
 START_TEST(replace_void)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i = kit_invite_replace(&k, 9, kit_id(2));
 	struct entry_bytes b = kit_admit(&k, &i, 5);
 
@@ -281,7 +264,7 @@ START_TEST(replace_void)
 	refused(&k, b, -EACCES, REFUSAL_INVITE_CANCELLED);
 	i = kit_invite_replace(&k, 10, kit_id(2)); /* made knowingly */
 	append(&k, kit_admit(&k, &i, 5));
-	ck_assert_str_eq(member(&k, 5)->name, "node2");
+	ck_assert_str_eq(kit_member(&k, 5)->name, "node2");
 	i = kit_invite_replace(&k, 11, kit_id(0)); /* the only admin, by itself */
 	refused(&k, kit_admit(&k, &i, 6), -EACCES, REFUSAL_LAST_ADMIN);
 	kit_close(&k);
@@ -292,11 +275,11 @@ END_TEST
 
 START_TEST(removals)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e;
 
 	append(&k, kit_remove(&k, 3, 3)); /* leaves */
-	ck_assert_int_eq(member(&k, 3)->left, LEFT_BY_ITSELF);
+	ck_assert_int_eq(kit_member(&k, 3)->left, LEFT_BY_ITSELF);
 	refused(&k, kit_remove(&k, 2, 1), -EACCES, REFUSAL_NOT_ALLOWED);
 	e = kit_entry(&k, ENTRY_REMOVE, 2); /* itself and another */
 	e.remove.id[e.remove.n++] = kit_id(1);
@@ -308,8 +291,8 @@ START_TEST(removals)
 	e.remove.id[e.remove.n++] = kit_id(1);
 	id_list_sort(&e.remove);
 	append(&k, kit_sign(&k, &e, 0, 0));
-	ck_assert_int_eq(member(&k, 3)->left, LEFT_BY_ITSELF);
-	ck_assert_int_eq(member(&k, 1)->left, LEFT_REMOVED);
+	ck_assert_int_eq(kit_member(&k, 3)->left, LEFT_BY_ITSELF);
+	ck_assert_int_eq(kit_member(&k, 1)->left, LEFT_REMOVED);
 	refused(&k, kit_remove(&k, 0, 1), -EACCES, REFUSAL_NOT_MEMBER);
 	refused(&k, kit_remove(&k, 0, 99), -EACCES, REFUSAL_NOT_MEMBER);
 	refused(&k, kit_remove(&k, 0, 0), -EACCES, REFUSAL_LAST_ADMIN);
@@ -319,7 +302,7 @@ END_TEST
 
 START_TEST(cancelled_removal)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes b = kit_remove(&k, 0, 1), c, d;
 	struct entry e, removal;
 
@@ -334,14 +317,14 @@ START_TEST(cancelled_removal)
 	d = kit_sign(&k, &e, 0, 0);
 	kit_append(&k, &d);
 	refused(&k, b, -EACCES, REFUSAL_INVITE_CANCELLED);
-	ck_assert(member_is_current(member(&k, 1)));
+	ck_assert(member_is_current(kit_member(&k, 1)));
 	kit_close(&k);
 }
 END_TEST
 
 START_TEST(promotion)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes stale = kit_promote(&k, 0, 1);
 	struct entry e;
 
@@ -352,7 +335,7 @@ START_TEST(promotion)
 	refused(&k, kit_sign(&k, &e, 0, 0), -EACCES, REFUSAL_BAD_ENTRY);
 	refused(&k, kit_promote(&k, 1, 1), -EACCES, REFUSAL_NOT_ALLOWED);
 	append(&k, kit_promote(&k, 0, 1));
-	ck_assert_int_eq(member(&k, 1)->role, ROLE_ADMIN);
+	ck_assert_int_eq(kit_member(&k, 1)->role, ROLE_ADMIN);
 	refused(&k, kit_promote(&k, 0, 1), -EACCES, REFUSAL_STALE);
 	append(&k, kit_demote(&k, 1, 1)); /* oneself */
 	refused(&k, kit_demote(&k, 0, 1), -EACCES, REFUSAL_STALE);
@@ -366,7 +349,7 @@ END_TEST
 /* A demotion that was held back does not hit one who was promoted since. */
 START_TEST(demotion_void)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes stale, again;
 
 	append(&k, kit_promote(&k, 0, 1));
@@ -384,11 +367,11 @@ END_TEST
 
 START_TEST(names)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes stale = kit_rename(&k, 0, 1, "first");
 
 	append(&k, kit_rename(&k, 0, 1, "desk"));
-	ck_assert_str_eq(member(&k, 1)->name, "desk");
+	ck_assert_str_eq(kit_member(&k, 1)->name, "desk");
 	refused(&k, stale, -ESTALE, REFUSAL_STALE);
 	refused(&k, kit_rename(&k, 0, 1, "desk"), -EACCES, REFUSAL_NAME_TAKEN);
 	refused(&k, kit_rename(&k, 0, 2, "desk"), -EACCES, REFUSAL_NAME_TAKEN);
@@ -403,10 +386,10 @@ END_TEST
 
 START_TEST(rotation)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes old = kit_remove(&k, 1, 1);
 	struct entry e;
-	struct node_id id = member(&k, 1)->id;
+	struct node_id id = kit_member(&k, 1)->id;
 
 	refused(&k, kit_rotate(&k, 1, 1, 2), -EACCES, REFUSAL_KEY_KNOWN); /* another's key */
 	refused(&k, kit_rotate(&k, 1, 1, 1), -EACCES, REFUSAL_KEY_KNOWN);
@@ -415,7 +398,7 @@ START_TEST(rotation)
 	refused(&k, kit_sign(&k, &e, 1, 102), -EKEYREJECTED, REFUSAL_TAMPERED);
 	refused(&k, kit_sign(&k, &e, 2, 101), -EKEYREJECTED, REFUSAL_TAMPERED);
 	append(&k, kit_rotate(&k, 1, 1, 101));
-	ck_assert(node_id_equal(&member(&k, 1)->id, &id));
+	ck_assert(node_id_equal(&kit_member(&k, 1)->id, &id));
 	refused(&k, old, -EKEYREJECTED, REFUSAL_TAMPERED); /* by the old key */
 	for (unsigned n = 1; n < 16; n++)
 		append(&k, kit_rotate(&k, 1, 100 + n, 101 + n));
@@ -430,7 +413,7 @@ END_TEST
 /* A new key voids the sponsor's open invites. */
 START_TEST(rotation_voids_invites)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct kit_invite i = kit_invite(&k, 9);
 	struct entry_bytes b = kit_admit(&k, &i, 9);
 
@@ -444,7 +427,7 @@ END_TEST
 
 START_TEST(server_void)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry_bytes stale = kit_signal(&k, 0, KIT_ORDER + 5), next;
 
 	next = kit_signal(&k, 0, KIT_ORDER_NEXT);
@@ -459,7 +442,7 @@ END_TEST
 
 START_TEST(renewal)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e;
 	uint8_t hash[HASH_LEN];
 	struct entry_bytes stale;
@@ -496,7 +479,7 @@ END_TEST
 
 START_TEST(recovery)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e;
 	struct kit_invite i;
 
@@ -512,9 +495,9 @@ START_TEST(recovery)
 	e.recover.reserved[0].address = KIT_NET + 100;
 	e.recover.n_reserved = 1;
 	append(&k, kit_sign(&k, &e, KIT_CODE, 0));
-	ck_assert(member_is_current(member(&k, 2)));
-	ck_assert_int_eq(member(&k, 2)->role, ROLE_ADMIN);
-	ck_assert_int_eq(member(&k, 0)->left, LEFT_BY_RECOVERY);
+	ck_assert(member_is_current(kit_member(&k, 2)));
+	ck_assert_int_eq(kit_member(&k, 2)->role, ROLE_ADMIN);
+	ck_assert_int_eq(kit_member(&k, 0)->left, LEFT_BY_RECOVERY);
 	ck_assert_uint_eq(mlog_generation(k.log), generation_of(1, 0));
 	refused(&k, kit_rename(&k, 2, 1, "dropped"), -EACCES, REFUSAL_NAME_TAKEN);
 	ck_assert(mlog_address_taken(k.log, KIT_NET + 100));
@@ -535,7 +518,7 @@ END_TEST
 
 START_TEST(skipped)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct entry e = kit_entry(&k, 200, 0);
 	uint8_t body[3] = { 0x82, 1, 2 };
 	struct entry_bytes b;

@@ -2,32 +2,15 @@
 /* What is staged can be taken back as a whole: nothing is lost, and nothing stays. */
 #include "log_kit.h"
 
-/* An admin (node 0) and plain nodes 1 to 3. */
-static struct kit scene(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 3; n++)
-		kit_join(&k, n);
-	return k;
-}
-
-static const struct member *member(const struct kit *k, unsigned n)
-{
-	struct node_id id = kit_id(n);
-
-	return roster_by_id(mlog_roster(k->log), &id, ROSTER_ALL);
-}
-
 /* A database that fails costs nothing: the same entries are accepted again. */
 START_TEST(rollback)
 {
-	struct kit k = scene();
+	struct kit k = kit_open_with(3);
 	struct head head = mlog_head(k.log);
 	struct kit_invite i = kit_invite(&k, 9);
 	struct entry_bytes b = kit_admit(&k, &i, 9), c = kit_remove(&k, 0, 1);
 	struct node_id id9 = kit_id(9);
-	const struct member *one = member(&k, 1);
+	const struct member *one = kit_member(&k, 1);
 
 	for (int round = 0; round < 3; round++) {
 		ck_assert_int_eq(kit_order(&k, k.log, kit_span(&b), NULL), 0);
@@ -38,7 +21,7 @@ START_TEST(rollback)
 			break;
 		ck_assert_int_eq(mlog_rollback(k.log), 0);
 		ck_assert_uint_eq(mlog_head(k.log).seq, head.seq);
-		ck_assert_ptr_eq(member(&k, 1), one);
+		ck_assert_ptr_eq(kit_member(&k, 1), one);
 		ck_assert(member_is_current(one));
 		ck_assert_ptr_null(roster_by_id(mlog_roster(k.log), &id9, ROSTER_ALL));
 		ck_assert(!mlog_invite_used(k.log, i.inv.nonce));
@@ -51,7 +34,7 @@ END_TEST
 /* A recovery that goes back is taken back as a whole, too. */
 START_TEST(rollback_of_recovery)
 {
-	struct kit k = scene(), back = k;
+	struct kit k = kit_open_with(3), back = k;
 	struct head head = mlog_head(k.log);
 	struct entry_bytes b;
 
@@ -62,10 +45,10 @@ START_TEST(rollback_of_recovery)
 	ck_assert_int_eq(mlog_rollback(k.log), 0);
 	ck_assert_uint_eq(mlog_count(k.log), 4);
 	ck_assert_mem_eq(mlog_head(k.log).hash, head.hash, HASH_LEN);
-	ck_assert(member_is_current(member(&k, 3)));
+	ck_assert(member_is_current(kit_member(&k, 3)));
 	kit_append(&k, &b);
 	ck_assert_uint_eq(mlog_count(k.log), 3);
-	ck_assert_ptr_null(member(&k, 3));
+	ck_assert_ptr_null(kit_member(&k, 3));
 	mlog_free(back.log);
 	kit_close(&k);
 }

@@ -4,7 +4,7 @@
 
 START_TEST(whole_log)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_empty_log();
 	struct mlog_take t = show(l, k.log, 0, 6);
 
@@ -21,7 +21,7 @@ END_TEST
 
 START_TEST(gap)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 2);
 	struct mlog_take t = show(l, k.log, 3, 6);
 
@@ -35,7 +35,7 @@ END_TEST
 /* The last receipt counts; those before it are neither asked for nor kept. */
 START_TEST(receipts)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 3);
 	struct record r;
 	struct record_bytes bare, last;
@@ -83,7 +83,7 @@ END_TEST
 /* Two records in one place: proof, unless the receipt is another's. */
 START_TEST(fork)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct kit other = k;
 	struct kit_invite i;
 	struct entry_bytes b;
@@ -113,7 +113,7 @@ END_TEST
 /* A receipt over a record that breaks a rule is proof as well; what stands before it is taken. */
 START_TEST(receipt_over_invalid)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 4);
 	struct entry_bytes b = kit_remove(&k, 3, 2); /* node 3 is no admin */
 	struct record_bytes r = kit_record(&k, kit_span(&b), 0, KIT_ORDER);
@@ -136,7 +136,7 @@ END_TEST
 /* Nobody but the server can make it look like a liar. */
 START_TEST(false_accusation)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6);
 	struct entry e = kit_recover_fields(&k, 99, KIT_CODE_NEXT, 1); /* not the code */
 	struct entry_bytes b;
@@ -173,7 +173,7 @@ END_TEST
  */
 START_TEST(own_key_vouches_for_nothing)
 {
-	struct kit k = five();
+	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 6);
 	struct kit liar = k;
 	struct entry_bytes rotate = kit_rotate(&k, 3, 3, 103), b;

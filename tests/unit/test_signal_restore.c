@@ -205,31 +205,14 @@ START_TEST(a_running_server_is_left_alone)
 {
 	struct restored done;
 	struct err err = { .code = 0 };
-	struct db *d;
-	int fds[2];
-	char byte, pid[32];
-	pid_t child;
+	struct server running;
 
 	prepare();
-	ck_assert_int_eq(pipe(fds), 0);
-	child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		d = open_db(path);
-		if (db_serve(d, NULL) == 0)
-			(void)!write(fds[1], "x", 1);
-		pause();
-		_exit(0);
-	}
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	snprintf(pid, sizeof(pid), "process %d", (int)child);
+	running = server_start();
 	ck_assert_int_eq(place(true, &done, &err), -EBUSY);
-	ck_assert_msg(strstr(err.text, pid), "%s", err.text);
-	kill(child, SIGKILL);
-	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_msg(strstr(err.text, running.text), "%s", err.text);
+	server_kill(&running);
 	ck_assert_uint_eq(entries_of(path), OLD_ENTRIES);
-	close(fds[0]);
-	close(fds[1]);
 	finish();
 }
 END_TEST

@@ -25,22 +25,13 @@ static unsigned follow(struct let_back *b, struct mlog *l, const struct mlog *fr
 	return news;
 }
 
-static struct kit three(void)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= 3; n++)
-		kit_join(&k, n);
-	return k;
-}
-
 /* Node 3 was removed; the recovery by node 1 does not know, keeps it out, or names it. */
 START_TEST(says_who_came_back)
 {
 	enum { UNKNOWN, KEPT, NAMED, CASES };
 
 	for (int how = 0; how < CASES; how++) {
-		struct kit k = three(), back = k;
+		struct kit k = kit_open_with(3), back = k;
 		struct let_back b = { "" };
 		struct mlog *l;
 		struct entry_bytes x;
@@ -76,7 +67,7 @@ END_TEST
 /* Somebody who joins for the first time, before or behind a recovery, came back from nowhere. */
 START_TEST(newcomers_are_none)
 {
-	struct kit k = three();
+	struct kit k = kit_open_with(3);
 	struct let_back b = { "" };
 	struct mlog *l = kit_copy(k.log, 3);
 	struct entry_bytes x = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 0);

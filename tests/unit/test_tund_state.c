@@ -182,15 +182,6 @@ END_TEST
 
 /* --- of two logs, the longer one --- */
 
-static struct kit log_of(unsigned joins)
-{
-	struct kit k = kit_open();
-
-	for (unsigned n = 1; n <= joins; n++)
-		kit_join(&k, n);
-	return k;
-}
-
 static int merge(struct kit *into, struct kit *other, size_t want)
 {
 	struct tunnel_parts p = { .log = into->log };
@@ -212,29 +203,29 @@ static int merge(struct kit *into, struct kit *other, size_t want)
 
 START_TEST(longer_log_is_kept)
 {
-	struct kit a = log_of(1), b = log_of(3);
+	struct kit a = kit_open_with(1), b = kit_open_with(3);
 
 	ck_assert_int_eq(merge(&a, &b, 4), 0);
-	a = log_of(3);
-	b = log_of(1);
+	a = kit_open_with(3);
+	b = kit_open_with(1);
 	ck_assert_int_eq(merge(&a, &b, 4), 0);
-	a = log_of(2);
-	b = log_of(2);
+	a = kit_open_with(2);
+	b = kit_open_with(2);
 	ck_assert_int_eq(merge(&a, &b, 3), 0);
 }
 END_TEST
 
 START_TEST(a_fork_is_refused_either_way)
 {
-	struct kit a = log_of(1), b = log_of(0);
+	struct kit a = kit_open_with(1), b = kit_open_with(0);
 
 	kit_join(&b, 7);
 	kit_join(&b, 8);
 	ck_assert_int_eq(merge(&a, &b, 2), -EEXIST);
-	a = log_of(0);
+	a = kit_open_with(0);
 	kit_join(&a, 7);
 	kit_join(&a, 8);
-	b = log_of(1);
+	b = kit_open_with(1);
 	ck_assert_int_eq(merge(&a, &b, 3), -EEXIST);
 }
 END_TEST
