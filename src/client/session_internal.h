@@ -103,6 +103,7 @@ struct session {
 	bool fetch_scans; /* what the last fetch asked for, and from where */
 	uint64_t fetch_from;
 	bool push_refused; /* on this connection */
+	bool pushed_back;  /* the same, with as much before a recovery as one message holds */
 	bool has_server_head;
 	struct wire_head server_head;
 	bool forked;  /* by this connection's evidence */

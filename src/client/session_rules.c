@@ -36,6 +36,19 @@ enum session_plan session_plan(const struct mlog *log, const struct wire_head *h
 	return SESSION_PUSH;
 }
 
+uint64_t session_push_back(const struct mlog *log, uint64_t generation)
+{
+	uint64_t recovery = mlog_generation_start(log, generation), from = recovery;
+	struct wire_entries page;
+
+	for (; from > 0; from--) {
+		mlog_page(log, from - 1, &page);
+		if (from - 1 + page.n <= recovery)
+			break;
+	}
+	return from;
+}
+
 static uint64_t asked_wait(uint32_t retry_after_s)
 {
 	return MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S;

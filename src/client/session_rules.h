@@ -20,6 +20,12 @@ enum session_plan {
 enum session_plan session_plan(const struct mlog *log, const struct wire_head *head,
 			       uint64_t *ret_from);
 
+/*
+ * The server has refused a push since its branch parts from ours before what it was shown: the
+ * first record from which one message reaches to the first recovery above its generation.
+ */
+uint64_t session_push_back(const struct mlog *log, uint64_t generation);
+
 enum session_next {
 	SESSION_NEXT_BACKOFF, /* again, soon, later each time */
 	SESSION_NEXT_WAIT     /* again after *ret_wait ns */

@@ -14,7 +14,7 @@
 
 void sync_reset(struct session *s)
 {
-	s->busy = s->fetch_wanted = s->push_refused = false;
+	s->busy = s->fetch_wanted = s->push_refused = s->pushed_back = false;
 	s->has_server_head = s->forked = s->search.on = s->current = false;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT;
 	list_for_each(it, &s->appends)
@@ -324,6 +324,22 @@ static bool head_advanced(const struct wire_head *before, const struct wire_head
 	return now->seq > before->seq;
 }
 
+static bool send_push(struct session *s, uint64_t from);
+
+/*
+ * A server that lacks our recovery is on another branch. It takes a recovery together with what
+ * that builds on, if the message begins where the branches part or before.
+ */
+static bool push_back(struct session *s)
+{
+	uint64_t theirs = s->has_server_head ? s->server_head.generation : UINT64_MAX;
+
+	if (s->pushed_back || theirs >= mlog_generation(s->log))
+		return false;
+	s->pushed_back = true;
+	return send_push(s, session_push_back(s->log, theirs));
+}
+
 static void on_push(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
@@ -335,6 +351,8 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 		session_refused(s, reply);
 		return;
 	}
+	if (reply->refusal == REFUSAL_UNKNOWN_HEAD && (push_back(s) || !s->rpc))
+		return;
 	if (reply->refusal != REFUSAL_NONE) {
 		/* It may know us all the same; and what stands against the push is in its log. */
 		s->push_refused = true;

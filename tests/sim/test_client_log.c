@@ -2,6 +2,7 @@
 /* Sessions and the log: a restored server, a fork, entries of our own, records from peers. */
 #include "accept_kit.h"
 #include "client_kit.h"
+#include "signal/caller.h"
 
 /* --- lost and forked -------------------------------------------------------------------------- */
 
@@ -273,6 +274,83 @@ START_TEST(records_from_a_peer_are_pushed)
 }
 END_TEST
 
+/* Behind the log of the node, by the code that setup has shown; ordered with the server's key. */
+static void recover_log(struct kit_node *n)
+{
+	struct entry e = { .type = ENTRY_RECOVER, .base = mlog_head(n->log) };
+	struct server_keys *keys = &n->kit->server->keys;
+	struct ordering by = { .now_s = (uint64_t)clock_wall_s(n->host),
+			       .order_seed = keys->order_seed,
+			       .order_key = keys->order_key };
+	uint8_t seed[SIGN_SEED_LEN];
+	struct signer code = { .seed = seed };
+	struct entry_bytes b;
+	struct err err = { 0 };
+
+	ck_assert_int_eq(recovery_code_seed(n->recovery_code, mlog_genesis(n->log)->random, seed),
+			 0);
+	ck_assert_int_eq(seed_public(seed, e.recover.key), 0);
+	e.author = key_node_id(e.recover.key);
+	e.time_s = by.now_s;
+	e.recover.admins.n = 1;
+	e.recover.admins.id[0] = n->cluster.node_id;
+	SIM_CHECK_OK(n->kit->w, entry_make(&e, mlog_cluster_id(n->log), &code, NULL, &b, &err));
+	SIM_CHECK_OK(n->kit->w, entry_decode(span_of(b.data, b.len), &e, &err));
+	SIM_CHECK_OK(n->kit->w, mlog_order(n->log, &e, span_of(b.data, b.len), &by, &err));
+	mlog_commit(n->log);
+	SIM_CHECK_OK(n->kit->w, store_save_log(n->host, &n->store, &n->cluster, n->log, &err));
+}
+
+/*
+ * The server was put back and went on. Nobody else brings it the recovery that it lacks: the node
+ * has to begin where the branches part.
+ */
+START_TEST(a_recovery_reaches_a_server_on_another_branch)
+{
+	struct kit k;
+	struct kit_node *nas, *ours[2], *theirs;
+	struct invite_url url;
+	const struct mlog *log;
+	struct wire_entries page;
+	struct mlog_take take;
+
+	kit_mesh(&k, 1);
+	nas = &k.node[0];
+	url = invite_on_genesis(nas);
+	kit_server_stop(&k);
+	kit_copy_file(k.db, k.copy);
+	kit_server_boot(&k);
+	for (size_t i = 0; i < 2; i++) {
+		ours[i] = kit_node(&k, i ? "ours2" : "ours1");
+		kit_join(ours[i], nas);
+	}
+	kit_load(ours[1]);
+	kit_load(nas);
+	mlog_page(ours[1]->log, 0, &page);
+	mlog_take(nas->log, page.item, page.n, &take);
+	ck_assert_uint_eq(mlog_count(nas->log), 3);
+	recover_log(nas);
+	kit_server_stop(&k);
+	kit_copy_file(k.copy, k.db);
+	kit_server_boot(&k);
+	server_accept(k.db);
+	theirs = kit_node(&k, "theirs");
+	kit_adopt(theirs, &url);
+	KIT_JOINED(theirs);
+	kit_unload(nas);
+	kit_unload(ours[1]);
+
+	kit_node_up(nas);
+	KIT_UP_WITHIN(nas, 5 * NS_PER_S);
+	sim_pass(k.w, NS_PER_S);
+	log = registry_find(k.server->registry, nas->cluster.cluster_id)->log;
+	ck_assert_uint_eq(mlog_count(log), 4);
+	ck_assert_uint_eq(mlog_generation(log), mlog_generation(nas->log));
+	ck_assert(mlog_generation(log) > 0);
+	kit_close(&k);
+}
+END_TEST
+
 UNIT_MAIN("client/log", restored_server_is_given_what_it_lost, fork_is_reported_and_not_taken,
 	  cancelled_invite_is_refused, append_with_a_lost_reply, append_before_the_session_is_up,
-	  records_from_a_peer_are_pushed)
+	  records_from_a_peer_are_pushed, a_recovery_reaches_a_server_on_another_branch)
