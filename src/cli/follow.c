@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "client/fetch.h"
 #include "client/follow.h"
+#include "client/rotation.h"
 #include "os/loop.h"
 
 struct following {
@@ -45,9 +46,12 @@ static void on_fetched(void *ctx, const struct err *err)
 	loop_stop(f->cli->host);
 }
 
-static int ask_server(struct following *f, struct err *err)
+/* `token`: the node token, or NULL. */
+static int ask_as(struct following *f, const struct identity *as, const uint8_t *token,
+		  struct err *err)
 {
-	struct fetch_params p = { .identity = f->identity,
+	struct fetch_params p = { .identity = as,
+				  .node_token = token,
 				  .log = f->copy.log,
 				  .host = f->host,
 				  .port = f->port,
@@ -62,7 +66,24 @@ static int ask_server(struct following *f, struct err *err)
 	if (rc == 0 && f->err.code) {
 		*err = f->err;
 		rc = err->code;
+		f->err.code = 0;
 	}
+	return rc;
+}
+
+/* A recovery may have dropped this node's last rotation: the server then knows the key before. */
+static int ask_server(struct following *f, struct err *err)
+{
+	struct identity *before = NULL;
+	struct err other = { 0 };
+	int rc = ask_as(f, f->identity, NULL, err);
+
+	if (rc == 0 || err->reason != REFUSAL_BAD_TOKEN ||
+	    rotation_before(f->cli->host, &f->cli->store, f->copy.cluster, &before, &other) < 0)
+		return rc;
+	if (ask_as(f, before, f->copy.file.node_token, &other) == 0)
+		rc = 0;
+	identity_free(before);
 	return rc;
 }
 
@@ -104,6 +125,10 @@ static int follow(struct following *f, struct err *err)
 		return rc;
 	(void)follow_log(&f->copy.file, f->copy.log);
 	rc = store_save_cluster(f->cli->host, &f->cli->store, &f->copy.file, f->copy.log, err);
+	if (rc == 0)
+		rc = MIN(rotation_settle(f->cli->host, &f->cli->store, f->copy.cluster, f->copy.log,
+					 err),
+			 0);
 	return rc == 0 && f->copy.connected ? cli_hand_over(f->cli, f->copy.cluster, err, NULL)
 					    : rc;
 }

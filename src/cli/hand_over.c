@@ -11,15 +11,15 @@ void cli_settle_key(struct cli *c, const char *cluster)
 	struct err err = { 0 };
 	int rc;
 
-	if (!rotation_begun(c->host, &c->store, cluster))
+	if (!rotation_has_others(c->host, &c->store, cluster))
 		return;
 	rc = copy_open(c, cluster, &p, &err);
 	if (rc == 0)
 		rc = rotation_settle(c->host, &c->store, cluster, p.log, &err);
 	copy_free(&p);
 	if (rc < 0)
-		log_warn(host_log(c->host), "the new key of this node is not in place yet: %s",
-			 err.text);
+		log_warn(host_log(c->host),
+			 "the key of this node that is in force is not in place yet: %s", err.text);
 }
 
 int cli_hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)

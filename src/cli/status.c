@@ -6,6 +6,7 @@
 #include "cli/drops.h"
 #include "cli/table.h"
 #include "cli/target.h"
+#include "client/rotation.h"
 #include "membership/words.h"
 
 enum { JSON };
@@ -314,6 +315,16 @@ static void print_cluster(struct json_object *o)
 	print_peers(o);
 }
 
+/* The command was killed: the daemon may run with a key that is not in force any more. */
+static void print_rotation(struct cli *c, struct json_object *o)
+{
+	if (rotation_begun(c->host, &c->store, js(o, "name")))
+		table_line("  key       ",
+			   "a rotation of this node's key was interrupted: `mlsh rotate %s` "
+			   "completes it",
+			   js(o, "name"));
+}
+
 /* Negative: refused. */
 static int show(struct cli *c, const struct daemon_reply *reply, bool json, struct err *err)
 {
@@ -333,6 +344,7 @@ static int show(struct cli *c, const struct daemon_reply *reply, bool json, stru
 		if (i)
 			putchar('\n');
 		print_cluster(json_object_array_get_idx(list, i));
+		print_rotation(c, json_object_array_get_idx(list, i));
 	}
 	if (!n && target_none_connected(c, list, err) < 0)
 		table_line("", "%c%s.", err->text[0] - 'a' + 'A', err->text + 1);

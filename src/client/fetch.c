@@ -10,6 +10,7 @@
 struct fetch {
 	struct visit *visit;
 	struct mlog *log;
+	uint8_t node_token[HASH_LEN];
 	fetch_fn fn;
 	void *ctx;
 };
@@ -67,7 +68,9 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 	struct signal_request m = { .type = SIGNAL_SESSION, .head = mlog_wire_head(f->log) };
 
 	(void)hello;
+	memcpy(m.node_token, f->node_token, HASH_LEN);
 	visit_ask(f->visit, &m, on_session);
+	secret_wipe(m.node_token, HASH_LEN);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -95,6 +98,8 @@ int fetch_start(struct host *h, const struct fetch_params *p, fetch_fn fn, void 
 	if (!f)
 		return err_set(err, -ENOMEM, "out of memory");
 	f->log = p->log;
+	if (p->node_token)
+		memcpy(f->node_token, p->node_token, HASH_LEN);
 	f->fn = fn;
 	f->ctx = ctx;
 	r = visit_new(h, p->identity, &ops, f, err, &f->visit);
@@ -113,5 +118,6 @@ void fetch_free(struct fetch *f)
 	if (!f)
 		return;
 	visit_free(f->visit);
+	secret_wipe(f, sizeof(*f));
 	free(f);
 }

@@ -17,7 +17,8 @@ struct fetch_params {
 	struct mlog *log;		 /* grows, and is committed */
 	const char *host;
 	uint16_t port;
-	const uint8_t *cert; /* SHA-256 of the server's certificate */
+	const uint8_t *cert;	   /* SHA-256 of the server's certificate */
+	const uint8_t *node_token; /* HASH_LEN bytes; may be NULL */
 };
 
 /* Called once, from the loop. Success: `err` is NULL, and all that the server shows was taken. */

@@ -2,7 +2,8 @@
 /*
  * A new key for this node, step by step: its seed is in `identity/<cluster>/next.seed` before the
  * entry that names it leaves the machine, and becomes the key only when the log says so. Whatever
- * ends the process in between, the node can go on with one of the two.
+ * ends the process in between, the node can go on with one of the two. The keys of before are kept
+ * in `before.seeds`, since a recovery may go back behind a rotation: one of them is then in force.
  */
 #ifndef MLSH_CLIENT_ROTATION_H
 #define MLSH_CLIENT_ROTATION_H
@@ -13,11 +14,20 @@ bool rotation_begun(struct host *h, const struct store *s, const char *cluster);
 /* The next key: that of a rotation which was begun, or a new one, which is saved first. */
 int rotation_next(struct host *h, const struct store *s, const char *cluster, struct identity **ret,
 		  struct err *err) MUST_CHECK;
+/* Is there a key that the log might say is in force in place of the one that this node uses? */
+bool rotation_has_others(struct host *h, const struct store *s, const char *cluster);
 /*
- * Puts the next key in place of the one before, if it is the key in force of a member by `l`.
- * Returns 1 if it is in place now, 0 if nothing was begun or the log lacks its entry.
+ * Puts the key in place that is in force of a member by `l`: the next one, or, if a recovery
+ * dropped the rotation, one of before. Returns 1 if another key is in place now, else 0.
  */
 int rotation_settle(struct host *h, const struct store *s, const char *cluster,
 		    const struct mlog *l, struct err *err) MUST_CHECK;
+
+/*
+ * The last key before the one in use: a server that has a recovery which dropped the rotation knows
+ * this node by it. -ENOENT without a message: there is none.
+ */
+int rotation_before(struct host *h, const struct store *s, const char *cluster,
+		    struct identity **ret, struct err *err) MUST_CHECK;
 
 #endif

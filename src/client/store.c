@@ -383,10 +383,10 @@ static const struct {
 	bool of_identity;
 	const char *name; /* a file of the identity's folder, or a suffix */
 } parts[] = {
-	{ false, STORE_CLUSTER },  { false, STORE_PENDING }, { true, STORE_NEXT },
-	{ true, STORE_KEY },	   { true, STORE_CERT },     { false, STORE_LOG },
-	{ false, STORE_VERIFIED }, { false, STORE_INVITES }, { false, STORE_RECOVERY },
-	{ false, STORE_LOCK },
+	{ false, STORE_CLUSTER },  { false, STORE_PENDING },  { true, STORE_NEXT },
+	{ true, STORE_BEFORE },	   { true, STORE_KEY },	      { true, STORE_CERT },
+	{ false, STORE_LOG },	   { false, STORE_VERIFIED }, { false, STORE_INVITES },
+	{ false, STORE_RECOVERY }, { false, STORE_LOCK },
 };
 
 static int part_path(const struct store *s, const char *cluster, size_t i, char out[STORE_PATH_MAX],

@@ -21,7 +21,8 @@
 #define STORE_LOCK ".lock"	   /* held while the cluster runs in the foreground */
 #define STORE_KEY "key.pem"	   /* of an identity */
 #define STORE_CERT "cert.pem"
-#define STORE_NEXT "next.seed" /* of an identity: rotation.h */
+#define STORE_NEXT "next.seed"	    /* of an identity: rotation.h */
+#define STORE_BEFORE "before.seeds" /* the same */
 
 struct store {
 	char dir[STORE_PATH_MAX];

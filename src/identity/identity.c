@@ -31,6 +31,13 @@ int crypto_init(struct err *err)
 	return crypto_fail(err, -EIO, "cannot start the cryptographic library");
 }
 
+int identity_seed(const struct identity *id, uint8_t ret[SIGN_SEED_LEN])
+{
+	size_t len = SIGN_SEED_LEN;
+
+	return id->ed25519 && EVP_PKEY_get_raw_private_key(id->pkey, ret, &len) == 1 ? 0 : -ENOKEY;
+}
+
 void identity_free(struct identity *id)
 {
 	if (!id)

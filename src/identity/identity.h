@@ -48,6 +48,8 @@ int identity_store(struct host *h, const struct identity *id, const char *dir, s
 	MUST_CHECK;
 int identity_to_pem(const struct identity *id, struct buf *ret_cert, struct buf *ret_key,
 		    struct err *err) MUST_CHECK;
+/* The private key of an Ed25519 identity; the caller wipes it. -ENOKEY: it is of another type. */
+int identity_seed(const struct identity *id, uint8_t ret[SIGN_SEED_LEN]) MUST_CHECK;
 void identity_free(struct identity *id); /* wipes the key; NULL allowed */
 
 /* Raw Ed25519 public key, KEY_LEN bytes; NULL for another type. */
