@@ -29,8 +29,9 @@
 #define PEER_WAITING_TIME (2 * NS_PER_S)
 #define PEER_STAGGER (100 * NS_PER_MS)	  /* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
-#define PEER_STRANGE_LEAD NS_PER_S /* the same, before addresses that a NAT may be in front of */
-#define PEER_RELAY_YOUNG NS_PER_S  /* such an attempt over the relay is not given up */
+#define PEER_STRANGE_LEAD                                                                          \
+	(3 * NS_PER_S)		  /* the same, before addresses that a NAT may be in front of */
+#define PEER_RELAY_YOUNG NS_PER_S /* such an attempt over the relay is not given up */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 #define STRANGERS 128			  /* more than there are handshakes of others at once */
 #define PEER_GUESSES_PER_S 1		  /* pings to addresses that never answered */
@@ -122,12 +123,13 @@ struct link {
 	uint64_t shown_beacon;	   /* the same of beacons */
 	uint64_t their_generation; /* of their log, as far as is known */
 	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
-	bool asked;		   /* a log_request is under way, */
-	uint64_t asked_from;	   /* from here */
-	struct log_search search;  /* for the record in which the logs part */
-	bool log_stopped;	   /* their log is not to be believed or not understood */
-	struct bucket messages;	   /* that came */
-	struct bucket says;	   /* that go out and may be left out */
+	uint32_t candidates_sent, candidates_heard; /* messages */
+	bool asked;				    /* a log_request is under way, */
+	uint64_t asked_from;			    /* from here */
+	struct log_search search;		    /* for the record in which the logs part */
+	bool log_stopped;	/* their log is not to be believed or not understood */
+	struct bucket messages; /* that came */
+	struct bucket says;	/* that go out and may be left out */
 };
 
 struct peer {
@@ -376,8 +378,10 @@ void prober_received(struct overlay *o, struct span frame, const struct udp_rx *
 		     struct peer *relay);
 /* The peer's candidates, or the relay, are others than they were. */
 void prober_candidates(struct peer *p);
-/* The other side asks for a round. */
-void prober_punched(struct peer *p);
+/* The other side asks for a round with such openers. */
+void prober_punched(struct peer *p, uint8_t hops);
+/* The other side has sent the openers of its round, to what so many messages have named. */
+void prober_opened(struct peer *p, uint32_t heard);
 void prober_network_changed(struct peer *p);
 /* There is reason to doubt that the path in use is alive. */
 void prober_test(struct peer *p);
@@ -527,7 +531,8 @@ void control_ask_log(struct link *l);
 void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
-void control_punch(struct link *l);
+void control_punch(struct link *l, uint8_t hops);
+void control_opened(struct link *l);
 void control_nat(struct link *l);
 void control_ports(struct link *l);
 

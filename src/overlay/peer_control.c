@@ -22,11 +22,14 @@ static int send_message(struct link *l, const struct peer_message *m)
 }
 
 /* For messages that may be left out. */
-static void send_lossy(struct link *l, const struct peer_message *m)
+static bool send_lossy(struct link *l, const struct peer_message *m)
 {
-	if (send_message(l, m) < 0)
+	bool sent = send_message(l, m) >= 0;
+
+	if (!sent)
 		log_debug(host_log(l->peer->o->h), "%s reads its control stream too slowly",
 			  l->peer->member->name);
+	return sent;
 }
 
 /*
@@ -363,6 +366,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 {
 	struct peer *p = l->peer;
 
+	l->candidates_heard++;
 	p->from_peer = (struct wire_candidates){ 0 };
 	candidates_filter(c, &p->o->own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
 	if (p->from_peer.n > 0)
@@ -435,7 +439,10 @@ static void on_message(struct link *l, struct span bytes)
 		on_candidates(l, &m->candidates);
 		break;
 	case PEER_PUNCH:
-		prober_punched(l->peer);
+		prober_punched(l->peer, m->hops);
+		break;
+	case PEER_OPENED:
+		prober_opened(l->peer, m->heard);
 		break;
 	case PEER_NAT:
 		l->peer->nat = m->nat;
@@ -483,7 +490,7 @@ void control_candidates(struct link *l)
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->own };
-	send_lossy(l, m);
+	l->candidates_sent += send_lossy(l, m);
 }
 
 void control_observed(struct link *l)
@@ -494,15 +501,23 @@ void control_observed(struct link *l)
 	if (path_remote(l->peer->o, l->conn, &seen))
 		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
 	else
-		*m = (struct peer_message){ .type = PEER_PUNCH };
+		*m = (struct peer_message){ .type = PEER_PUNCH, .hops = PUNCH_HOPS_MIN };
 	send_seldom(l, m);
 }
 
-void control_punch(struct link *l)
+void control_punch(struct link *l, uint8_t hops)
 {
 	struct peer_message *m = &l->peer->o->message;
 
-	*m = (struct peer_message){ .type = PEER_PUNCH };
+	*m = (struct peer_message){ .type = PEER_PUNCH, .hops = hops };
+	send_seldom(l, m);
+}
+
+void control_opened(struct link *l)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	*m = (struct peer_message){ .type = PEER_OPENED, .heard = l->candidates_heard };
 	send_seldom(l, m);
 }
 

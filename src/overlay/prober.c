@@ -331,6 +331,7 @@ void prober_candidates(struct peer *p)
 		return;
 	changed = sync_candidates(pr);
 	changed |= sync_relay(pr);
+	pr->word_due |= pr->word_for != pr->link->candidates_heard;
 	if (changed)
 		prober_round(pr, clock_now(p->o->h));
 	prober_run(pr);

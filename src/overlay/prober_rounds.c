@@ -35,21 +35,57 @@ static uint64_t round_trip(const struct prober *pr)
 
 /*
  * All candidates of a kind at the same time, so that pings of both sides cross whatever else either
- * of them has to ask. A NAT is in the way to public IPv4 addresses: the pings to these wait until
- * both sides have sent their openers. A node without NAT needs none, and there is no first router
- * of its own that an opener would end behind.
+ * of them has to ask. A NAT is in the way to public IPv4 addresses: the pings to these wait for
+ * word that the other side has sent its openers. A node without NAT needs none, and there is no
+ * first router of its own that an opener would end behind.
  */
 static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_t at)
 {
 	bool nat = path->kind == PATH_PUBLIC && !path->proven;
-	uint64_t lead = nat ? punch_lead(round_trip(pr)) : 0;
+	uint64_t wait = nat ? punch_wait(round_trip(pr)) : 0;
 
 	if (path->kind == PATH_IP6)
 		at += PUNCH_SPREAD;
 	if (nat && peer_of(pr)->o->at_home)
-		punch_begin(&path->punch, at + lead, 0, whole || path->pongs > 0);
+		punch_begin_open(&path->punch, at, wait, whole || path->pongs > 0);
 	else
-		punch_begin(&path->punch, at, lead, whole || path->pongs > 0);
+		punch_begin(&path->punch, at, wait, whole || path->pongs > 0);
+}
+
+/*
+ * Whatever comes from the other side now finds our NAT open: all openers are sent, to one address
+ * at least, or there is no NAT.
+ */
+static bool is_open(const struct prober *pr)
+{
+	bool open = peer_of(pr)->o->at_home;
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		const struct path *path = &pr->set.path[i];
+
+		if (path->label == 0 || path->kind != PATH_PUBLIC)
+			continue;
+		if (path->punch.opener)
+			return false;
+		open = true;
+	}
+	return open;
+}
+
+/* Gives our word and takes the other side's. */
+static void exchange_words(struct prober *pr, uint64_t now)
+{
+	if (pr->word_due && is_open(pr)) {
+		pr->word_due = false;
+		pr->word_for = pr->link->candidates_heard;
+		control_opened(pr->link);
+	}
+	if (pr->word_at < pr->round_begun)
+		return;
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		if (pr->set.path[i].label)
+			punch_word(&pr->set.path[i].punch, now);
+	}
 }
 
 /* `whole`: something has changed, so all are tried in earnest. */
@@ -65,6 +101,7 @@ static void round_begin(struct prober *pr, bool whole, uint64_t at, uint64_t now
 			punch_path(pr, path, whole, at);
 	}
 	pr->round_begun = now;
+	pr->word_due = true;
 	/* The client role plans, so that the order does change; the other side if it does not. */
 	pr->round_at = now + (is_client(pr) ? jitter(pr, gap) : gap + FOLLOW_LATER);
 	pr->fruitless++;
@@ -88,7 +125,7 @@ static void tell(struct prober *pr, uint64_t now)
 	if (now - pr->told_at < PUNCH_GAP)
 		return;
 	pr->told_at = now;
-	control_punch(pr->link);
+	control_punch(pr->link, pr->hops);
 }
 
 void prober_round(struct prober *pr, uint64_t now)
@@ -149,16 +186,8 @@ bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
 	return true;
 }
 
-void prober_rounds(struct prober *pr, uint64_t now)
+static void ping_due(struct prober *pr, uint64_t now)
 {
-	if (prober_is_direct(pr))
-		pr->round_at = TIME_NEVER;
-	else if (pr->round_at == TIME_NEVER)
-		prober_round(pr, now);
-	if (now >= prober_round_at(pr))
-		round_plan(pr, pr->fruitless < WHOLE_ROUNDS, now);
-	if (now >= pr->tell_at)
-		tell(pr, now);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &pr->set.path[i];
 
@@ -178,7 +207,21 @@ void prober_rounds(struct prober *pr, uint64_t now)
 	}
 }
 
-void prober_punched(struct peer *p)
+void prober_rounds(struct prober *pr, uint64_t now)
+{
+	if (prober_is_direct(pr))
+		pr->round_at = TIME_NEVER;
+	else if (pr->round_at == TIME_NEVER)
+		prober_round(pr, now);
+	if (now >= prober_round_at(pr))
+		round_plan(pr, pr->fruitless < WHOLE_ROUNDS, now);
+	if (now >= pr->tell_at)
+		tell(pr, now);
+	ping_due(pr, now);
+	exchange_words(pr, now);
+}
+
+void prober_punched(struct peer *p, uint8_t hops)
 {
 	struct prober *pr = p->prober;
 	uint64_t now;
@@ -186,9 +229,20 @@ void prober_punched(struct peer *p)
 	if (!pr)
 		return;
 	now = clock_now(p->o->h);
-	if (now - pr->round_begun < PUNCH_GAP)
-		return;
-	pr->hops = punch_plan(pr->fruitless, 0).hops;
-	round_begin(pr, pr->fruitless < WHOLE_ROUNDS, now, now);
+	if (now - pr->round_begun >= PUNCH_GAP) {
+		pr->hops = MIN(MAX(hops, PUNCH_HOPS_MIN), PUNCH_HOPS_MAX);
+		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, now, now);
+	}
+	pr->word_due = true;
+	prober_run(pr);
+}
+
+void prober_opened(struct peer *p, uint32_t heard)
+{
+	struct prober *pr = p->prober;
+
+	if (!pr || heard != pr->link->candidates_sent)
+		return; /* it knows some of our ports only: its next word follows */
+	pr->word_at = clock_now(p->o->h);
 	prober_run(pr);
 }

@@ -6,12 +6,9 @@
 #define GAP_NEXT (40 * NS_PER_S)
 #define GAP_NEXT_ROUNDS 3 /* each in another order */
 #define GAP_MAX (600 * NS_PER_S)
-#define LEAD_SLACK (20 * NS_PER_MS)
-#define LEAD_MIN (40 * NS_PER_MS)
-#define LEAD_MAX NS_PER_S
+#define WAIT_SLACK NS_PER_S /* of a machine or a relay that is busy */
+#define WAIT_MAX (3 * NS_PER_S)
 #define ORDER_SLACK (100 * NS_PER_MS)
-#define HOPS_FIRST 2 /* past the first router, and no further */
-#define HOPS_KINDS 4
 
 /* Of the pings behind the opener. */
 static const uint64_t step_at[PUNCH_STEPS] = {
@@ -25,19 +22,33 @@ static const uint64_t step_at[PUNCH_STEPS] = {
 	1600 * NS_PER_MS,
 };
 
-void punch_begin(struct punch *p, uint64_t at, uint64_t lead, bool whole)
+void punch_begin(struct punch *p, uint64_t at, uint64_t wait, bool whole)
 {
 	*p = (struct punch){ .begun = at,
 			     .next = at,
-			     .lead = lead,
-			     .opener = lead > 0,
+			     .wait = wait,
+			     .opener = wait > 0,
 			     .last = whole ? PUNCH_STEPS : 1 };
+}
+
+void punch_begin_open(struct punch *p, uint64_t at, uint64_t wait, bool whole)
+{
+	punch_begin(p, at + wait, 0, whole);
+	p->waits = true;
 }
 
 void punch_end(struct punch *p)
 {
 	p->next = TIME_NEVER;
-	p->opener = false;
+	p->opener = p->waits = false;
+}
+
+void punch_word(struct punch *p, uint64_t now)
+{
+	if (!p->waits)
+		return;
+	p->waits = false;
+	p->begun = p->next = MIN(p->next, now);
 }
 
 /* Steps that are past already are left out, so that a late timer makes no burst. */
@@ -46,10 +57,12 @@ void punch_sent(struct punch *p, uint64_t now)
 	p->sent++;
 	if (p->opener) {
 		p->opener = false;
-		p->next = MAX(p->begun, now) + p->lead;
+		p->waits = true;
+		p->next = MAX(p->begun, now) + p->wait;
 		p->begun = p->next;
 		return;
 	}
+	p->waits = false;
 	do {
 		p->step++;
 		p->next = p->step < p->last ? p->begun + step_at[p->step] : TIME_NEVER;
@@ -71,9 +84,9 @@ uint64_t punch_gap(unsigned n)
 	return MIN(GAP_NEXT << (n > GAP_NEXT_ROUNDS ? MIN(n - GAP_NEXT_ROUNDS, 10u) : 0), GAP_MAX);
 }
 
-uint64_t punch_lead(uint64_t rtt)
+uint64_t punch_wait(uint64_t rtt)
 {
-	return MIN(MAX(rtt + LEAD_SLACK, LEAD_MIN), LEAD_MAX);
+	return MIN(2 * rtt + WAIT_SLACK, WAIT_MAX);
 }
 
 /*
@@ -83,11 +96,13 @@ uint64_t punch_lead(uint64_t rtt)
 struct punch_plan punch_plan(unsigned n, uint64_t rtt)
 {
 	static const enum punch_order order[] = { PUNCH_CROSS, PUNCH_WE_FIRST, PUNCH_THEY_FIRST };
-	struct punch_plan plan = { .hops = HOPS_FIRST };
+	struct punch_plan plan = { .hops = PUNCH_HOPS_MIN };
 
 	if (n >= PUNCH_PLAIN_ROUNDS) {
-		plan.order = order[(n - PUNCH_PLAIN_ROUNDS) % ARRAY_LEN(order)];
-		plan.hops = (uint8_t)(HOPS_FIRST + (n - PUNCH_PLAIN_ROUNDS) % HOPS_KINDS);
+		n -= PUNCH_PLAIN_ROUNDS;
+		plan.order = order[n % ARRAY_LEN(order)];
+		/* What suits most networks has every second round. */
+		plan.hops += n % 2 ? 1 + n / 2 % (PUNCH_HOPS_MAX - PUNCH_HOPS_MIN) : 0;
 	}
 	switch (plan.order) {
 	case PUNCH_CROSS:

@@ -18,6 +18,7 @@ const char *peer_message_name(enum peer_message_type t)
 		[PEER_PORTS] = "ports",
 		[PEER_REMOVAL] = "removal",
 		[PEER_BEACON] = "beacon",
+		[PEER_OPENED] = "opened",
 	};
 
 	return NAME_OF(names, t);

@@ -6,13 +6,13 @@
 
 #include "proto/signal_wire.h"
 
-#define PEER_TYPES (PEER_BEACON + 1)
+#define PEER_TYPES (PEER_OPENED + 1)
 
 /* Elements of each message's array, its type included. */
 static const uint8_t peer_elements[PEER_TYPES] = {
 	[PEER_HELLO] = 6,      [PEER_LOG] = 3,	   [PEER_LOG_REQUEST] = 3, [PEER_OBSERVED] = 2,
-	[PEER_CANDIDATES] = 2, [PEER_BYE] = 1,	   [PEER_PUNCH] = 1,	   [PEER_NAT] = 3,
-	[PEER_PORTS] = 2,      [PEER_REMOVAL] = 2, [PEER_BEACON] = 2,
+	[PEER_CANDIDATES] = 2, [PEER_BYE] = 1,	   [PEER_PUNCH] = 2,	   [PEER_NAT] = 3,
+	[PEER_PORTS] = 2,      [PEER_REMOVAL] = 2, [PEER_BEACON] = 2,	   [PEER_OPENED] = 2,
 };
 
 ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t cap)
@@ -56,8 +56,13 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 	case PEER_BEACON:
 		cbor_put_bytes(&w, m->beacon.data, m->beacon.len);
 		break;
-	case PEER_BYE:
 	case PEER_PUNCH:
+		cbor_put_uint(&w, m->hops);
+		break;
+	case PEER_OPENED:
+		cbor_put_uint(&w, m->heard);
+		break;
+	case PEER_BYE:
 		break;
 	}
 	return frame_end(&w, buf);
@@ -100,8 +105,13 @@ static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 	case PEER_BEACON:
 		m->beacon = cbor_get_bytes(r, 1, BEACON_MAX_BYTES);
 		break;
-	case PEER_BYE:
 	case PEER_PUNCH:
+		m->hops = (uint8_t)cbor_get_uint(r, UINT8_MAX);
+		break;
+	case PEER_OPENED:
+		m->heard = (uint32_t)cbor_get_uint(r, UINT32_MAX);
+		break;
+	case PEER_BYE:
 		break;
 	}
 	return true;

@@ -25,7 +25,8 @@ enum peer_message_type {
 	PEER_NAT,
 	PEER_PORTS,
 	PEER_REMOVAL,
-	PEER_BEACON
+	PEER_BEACON,
+	PEER_OPENED
 };
 
 /* What is between a node and the internet, over IPv4 (docs/protocol/06-paths.md, "NATs"). */
@@ -70,6 +71,8 @@ struct peer_message {
 	struct addr observed;		   /* observed; ports: the last port */
 	struct wire_candidates candidates; /* candidates */
 	struct nat_kind nat;		   /* nat */
+	uint8_t hops;			   /* punch: of the openers */
+	uint32_t heard;			   /* opened: candidates messages */
 	struct span removal;		   /* removal: an entry; a view */
 	struct span beacon;		   /* beacon; a view */
 };

@@ -181,7 +181,7 @@ START_TEST(a_forged_candidate_floods_nobody)
 		forged.n = i % 2;	     /* gone and there again */
 		liar->own = forged;
 		control_candidates(p->active);
-		control_punch(p->active);
+		control_punch(p->active, PUNCH_HOPS_MIN);
 		sim_pass(h.m->w, 100 * MS);
 	}
 	printf("%u pings a minute to a forged candidate\n", v.frames);

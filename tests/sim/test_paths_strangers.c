@@ -5,7 +5,7 @@
  * both roles, on one side or on both.
  */
 #include "nat_kit.h"
-#include "overlay/internal.h"
+#include "overlay/prober.h"
 
 #define LINUX(...) { .by_flow = true, .timeout_ns = 30 * SECOND, __VA_ARGS__ }
 
@@ -237,6 +237,80 @@ START_TEST(a_pause_makes_nats_forget)
 }
 END_TEST
 
+/* Of the node's only tunnel. */
+static struct prober *prober_of(struct mesh_node *n)
+{
+	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
+
+	return list_entry(o->peers.next, struct peer, in_overlay)->prober;
+}
+
+/*
+ * One router between the two NATs, as between two customers of one provider, and bad luck: time and
+ * again something of each side is at the other's NAT before the openers are. Once that ends two
+ * rounds are enough, also when one side has counted more of them than the other one.
+ */
+START_TEST(bad_luck_ends)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned bad_s = i % 2 ? 30 : 50;
+		struct mesh *m = pair(&kinds[REMEMBERS], &kinds[REMEMBERS], (struct delay){ 1, 1 },
+				      (struct delay){ 1, 1 });
+		struct addr at[2];
+		uint64_t ms;
+
+		world_hops(m->w, 1);
+		mesh_setup(&m->node[0]);
+		mesh_connect(&m->node[0]);
+		mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
+		mesh_connect(&m->node[1]);
+		for (unsigned k = 0; k < 2; k++)
+			at[k] = outer_of(m, k);
+		for (unsigned s = 0; s < bad_s; s += 10) {
+			world_inject(m->w, &at[0], &at[1], 0, "?", 1);
+			world_inject(m->w, &at[1], &at[0], 0, "?", 1);
+			sim_pass(m->w, 10 * SECOND);
+		}
+		MESH_CHECK(m, !nat_passed(m));
+		if (i / 2)
+			prober_of(&m->node[i % 2])->fruitless++;
+		ms = to_direct(m, 20 * MINUTE);
+		printf("strangers for %u s%s: direct after %u s more\n", bad_s,
+		       i / 2 ? ", different counts" : "", (unsigned)(ms / 1000));
+		MESH_CHECK(m, nat_passed(m) && ms < (135 - bad_s) * 1000);
+		mesh_free(m);
+	}
+}
+END_TEST
+
+/* --- a side that is late ---------------------------------------------------------------------- */
+
+/*
+ * One node, or its way to the server, is busy from the moment on in which the tunnel is there: what
+ * the other one knows of the round trip is too little.
+ */
+START_TEST(pings_wait_for_a_side_that_is_late)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct mesh *m = pair(&kinds[REMEMBERS], &kinds[REMEMBERS], (struct delay){ 1, 1 },
+				      (struct delay){ 1, 1 });
+		struct link_params slow = { .delay_ns = 300 * MS };
+
+		world_hops(m->w, 1);
+		mesh_setup(&m->node[0]);
+		mesh_connect(&m->node[0]);
+		mesh_adopt(&m->node[1], mesh_invite(&m->node[0], 3600));
+		mesh_connect(&m->node[1]);
+		while (mesh_peer(&m->node[!late], &m->node[late]).state != PEER_UP)
+			sim_pass(m->w, MS / 4);
+		world_link(m->w, m->node[late].host, m->server_host, slow);
+		world_link(m->w, m->server_host, m->node[late].host, slow);
+		MESH_CHECK(m, to_direct(m, 5 * SECOND) < 5000);
+		mesh_free(m);
+	}
+}
+END_TEST
+
 /* --- the NAT itself --------------------------------------------------------------------------- */
 
 struct outside {
@@ -328,4 +402,5 @@ END_TEST
 
 UNIT_MAIN("sim/paths_strangers", the_simulated_nat_does_what_linux_does,
 	  every_kind_meets_where_theory_allows_it, with_every_delay,
-	  without_a_router_between_the_nats, a_pause_makes_nats_forget)
+	  without_a_router_between_the_nats, a_pause_makes_nats_forget, bad_luck_ends,
+	  pings_wait_for_a_side_that_is_late)

@@ -208,7 +208,7 @@ START_TEST(an_opener_goes_before_the_others)
 	for (size_t i = 0; i < ARRAY_LEN(want); i++)
 		ck_assert_uint_eq(ms[i], want[i]);
 	ck_assert(!p.opener && punch_extra(&p) && !punch_extra(&p));
-	/* The lead is kept when the opener is late. */
+	/* The others wait as long when the opener is late. */
 	punch_begin(&p, NOW, 70 * NS_PER_MS, false);
 	punch_sent(&p, NOW + NS_PER_S);
 	ck_assert_uint_eq(p.next, NOW + NS_PER_S + 70 * NS_PER_MS);
@@ -220,19 +220,48 @@ START_TEST(an_opener_goes_before_the_others)
 }
 END_TEST
 
-/* Whatever part of a round trip word takes in either direction, the other side has opened first. */
-START_TEST(pings_leave_when_both_sides_have_opened)
+START_TEST(pings_wait_for_word_of_the_other_sides_openers)
+{
+	static const uint64_t want[] = { 0, 20, 50, 100, 200, 400, 800, 1600 };
+	uint64_t ms[16], at = NOW + 30 * NS_PER_MS;
+	struct punch p;
+
+	for (unsigned at_home = 0; at_home < 2; at_home++) {
+		if (at_home) {
+			punch_begin_open(&p, NOW, NS_PER_S, true);
+		} else {
+			punch_begin(&p, NOW, NS_PER_S, true);
+			punch_word(&p, NOW); /* our own opener is yet to come */
+			ck_assert(p.opener && punch_due(&p, NOW));
+			punch_sent(&p, NOW);
+		}
+		ck_assert(!punch_due(&p, NOW + 999 * NS_PER_MS) && punch_due(&p, NOW + NS_PER_S));
+		punch_word(&p, at);
+		punch_word(&p, at + 10 * NS_PER_MS); /* once */
+		ck_assert_uint_eq(run(&p, at, ms), ARRAY_LEN(want));
+		for (size_t i = 0; i < ARRAY_LEN(want); i++)
+			ck_assert_uint_eq(ms[i], want[i]);
+		punch_word(&p, at + 5 * NS_PER_S);
+		ck_assert_uint_eq(p.next, TIME_NEVER);
+	}
+}
+END_TEST
+
+/* Whatever part of a round trip word takes in either direction, and whoever is first. */
+START_TEST(word_comes_before_the_wait_is_over)
 {
 	for (uint64_t rtt = 0; rtt <= 900 * NS_PER_MS; rtt += 10 * NS_PER_MS) {
 		for (uint64_t way = 0; way <= rtt; way += 10 * NS_PER_MS) {
-			struct punch_plan plan = punch_plan(0, rtt);
-			uint64_t ours = plan.begin_in, theirs = plan.tell_in + way;
+			for (unsigned n = 0; n < 6; n++) {
+				struct punch_plan plan = punch_plan(n, rtt);
+				uint64_t ours = plan.begin_in, theirs = plan.tell_in + way;
 
-			ck_assert_uint_lt(theirs, ours + punch_lead(rtt));
-			ck_assert_uint_lt(ours, theirs + punch_lead(rtt));
+				ck_assert_uint_lt(theirs + rtt - way, ours + punch_wait(rtt));
+				ck_assert_uint_lt(ours + way, theirs + punch_wait(rtt));
+			}
 		}
 	}
-	ck_assert_uint_eq(punch_lead(100 * NS_PER_S), NS_PER_S);
+	ck_assert_uint_eq(punch_wait(100 * NS_PER_S), 3 * NS_PER_S);
 }
 END_TEST
 
@@ -240,13 +269,16 @@ START_TEST(the_order_changes_from_round_to_round)
 {
 	static const enum punch_order want[] = { PUNCH_CROSS,	 PUNCH_CROSS,	   PUNCH_CROSS,
 						 PUNCH_WE_FIRST, PUNCH_THEY_FIRST, PUNCH_CROSS };
-	unsigned hops = 0;
+	unsigned hops = 0, orders = 0; /* that openers past the first router come with */
 
-	for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
+	for (unsigned i = 0; i < 2 * ARRAY_LEN(want); i++) {
 		struct punch_plan plan = punch_plan(i, 40 * NS_PER_MS);
 		uint64_t theirs = plan.tell_in + 20 * NS_PER_MS;
 
-		ck_assert_int_eq(plan.order, want[i]);
+		if (i < ARRAY_LEN(want))
+			ck_assert_int_eq(plan.order, want[i]);
+		ck_assert_int_eq(plan.hops == 2, i < 2 || i % 2 == 0);
+		orders |= (unsigned)(plan.hops == 2) << plan.order;
 		if (plan.order == PUNCH_CROSS)
 			ck_assert_uint_eq(plan.begin_in, theirs);
 		else if (plan.order == PUNCH_WE_FIRST)
@@ -256,6 +288,8 @@ START_TEST(the_order_changes_from_round_to_round)
 		hops |= 1u << plan.hops;
 	}
 	ck_assert_uint_eq(hops, 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5);
+	ck_assert_uint_eq(orders,
+			  1u << PUNCH_CROSS | 1u << PUNCH_WE_FIRST | 1u << PUNCH_THEY_FIRST);
 }
 END_TEST
 
@@ -286,5 +320,6 @@ UNIT_MAIN("overlay/paths", direct_goes_before_the_relay_and_the_lan_before_all,
 	  the_refuge_is_what_answered_in_the_doubt_else_the_relay,
 	  only_its_own_fresh_nonce_proves_a_path, a_full_set_gives_up_what_never_answered,
 	  doubt_takes_three_pings_and_their_time, a_round_has_eight_pings_or_one,
-	  an_opener_goes_before_the_others, pings_leave_when_both_sides_have_opened,
-	  the_order_changes_from_round_to_round, a_late_timer_makes_no_burst, rounds_become_rare)
+	  an_opener_goes_before_the_others, pings_wait_for_word_of_the_other_sides_openers,
+	  word_comes_before_the_wait_is_over, the_order_changes_from_round_to_round,
+	  a_late_timer_makes_no_burst, rounds_become_rare)

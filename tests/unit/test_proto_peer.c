@@ -24,6 +24,7 @@ static const struct {
 	{ "peer_ports", PEER_PORTS },
 	{ "peer_removal", PEER_REMOVAL },
 	{ "peer_beacon", PEER_BEACON },
+	{ "peer_opened", PEER_OPENED },
 };
 
 static struct peer_message message_of(size_t i)
@@ -33,6 +34,8 @@ static struct peer_message message_of(size_t i)
 				  .observed = kit_addr6(),
 				  .candidates = kit_candidates(),
 				  .nat = { MAPPING_VARIES, FILTERING_PORT },
+				  .hops = 3,
+				  .heard = 2,
 				  .removal = span_of("\xaa\xaa\xaa\xaa\xaa", 5),
 				  .beacon = span_of("\xbb\xbb\xbb", 3) };
 
