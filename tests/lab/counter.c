@@ -3,13 +3,15 @@
  * A stream of numbered datagrams, a thousand a second, for the lab: what of it arrives, and how
  * long nothing does.
  *
- *	counter send ADDRESS PORT SECONDS
+ *	counter send ADDRESS PORT
  *	counter receive PORT
  *
- * The sender ends with its count, repeated for a while, which the receiver waits for (two minutes
- * at most); it prints "begun" and, in the end, "lost N of M, doubled N, longest gap N ms".
+ * The sender goes on until SIGUSR1 (ten minutes at most), and then repeats its count, which the
+ * receiver waits for (two minutes at most), until it is ended; the receiver prints "begun" and, in
+ * the end, "lost N of M, doubled N, longest gap N ms".
  */
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@
 #define PACKET 64
 #define COUNT_MAX (600u * RATE)
 #define BEGUN (RATE / 4) /* received: said, so that things may happen */
-#define END_REPEATS 100	 /* 20 ms apart */
+#define END_REPEATS 6000 /* 20 ms apart */
 #define END_WAIT_S 120
 
 struct number {
@@ -59,18 +61,27 @@ static void put(int fd, const struct sockaddr_in *to, struct number n)
 	(void)sendto(fd, packet, sizeof(packet), 0, (const struct sockaddr *)to, sizeof(*to));
 }
 
-static int run_send(const char *address, int port, uint32_t seconds)
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
+static int run_send(const char *address, int port)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t at = now_ns();
-	uint32_t n = seconds * RATE;
+	uint32_t n = 0;
 
+	(void)signal(SIGUSR1, stop);
 	if (fd < 0 || inet_pton(AF_INET, address, &to.sin_addr) != 1)
 		return fail("counter send");
-	for (uint32_t i = 0; i < n; i++) {
+	while (!stopped && n < COUNT_MAX) {
 		sleep_until(at += 1000000000u / RATE);
-		put(fd, &to, (struct number){ .seq = i });
+		put(fd, &to, (struct number){ .seq = n++ });
 	}
 	for (int i = 0; i < END_REPEATS; i++) {
 		sleep_until(at += 20000000u);
@@ -121,10 +132,10 @@ static int run_receive(int port)
 
 int main(int argc, char **argv)
 {
-	if (argc == 5 && strcmp(argv[1], "send") == 0)
-		return run_send(argv[2], atoi(argv[3]), (uint32_t)atoi(argv[4]));
+	if (argc == 4 && strcmp(argv[1], "send") == 0)
+		return run_send(argv[2], atoi(argv[3]));
 	if (argc == 3 && strcmp(argv[1], "receive") == 0)
 		return run_receive(atoi(argv[2]));
-	fputs("usage: counter send ADDRESS PORT SECONDS | counter receive PORT\n", stderr);
+	fputs("usage: counter send ADDRESS PORT | counter receive PORT\n", stderr);
 	return 2;
 }

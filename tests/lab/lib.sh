@@ -225,12 +225,17 @@ declare -A DAEMON_PID=()
 
 # Starts mlshtund on a machine; what it says goes to mlshtund.log there, after what is in it.
 daemon_start() { # machine, extra arguments
+	daemon_launch "$@"
+	wait_until 10 on "$1" mlsh status
+}
+
+# The same, without waiting until it is there.
+daemon_launch() { # machine, extra arguments
 	local name=$1
 	shift
 	on_exec "$name" mlshtund "$@" >>"$WORK/$name/mlshtund.log" 2>&1 </dev/null &
 	DAEMON_PID[$name]=$!
 	LAB_PIDS+=("$!")
-	wait_until 10 on "$name" mlsh status
 }
 
 # The process is the user mlshtund, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE and no way to more.
@@ -268,6 +273,27 @@ mesh_join() { # cluster, who invites, machine...
 		invite_url "$first" "$cluster" | on "$m" mlsh adopt - --name "$m" >"$WORK/$m/adopt.out" &&
 			node_up "$m" "$cluster" || return 1
 	done
+}
+
+# The same, all of them at a time.
+mesh_join_together() { # cluster, who invites, machine...
+	local cluster=$1 first=$2 m failed=0
+	local -a urls pids=()
+	shift 2
+	mapfile -t urls < <(on "$first" mlsh invite "$cluster" --no-qr --count $# | grep '^mlsh://')
+	for m in "$@"; do
+		on "$m" mlsh adopt - --name "$m" <<<"${urls[0]}" >"$WORK/$m/adopt.out" 2>&1 &
+		pids+=("$!")
+		urls=("${urls[@]:1}")
+	done
+	for m in "${pids[@]}"; do wait "$m" || failed=1; done
+	[ $failed = 0 ] || return 1
+	for m in "$@"; do [ -S "$WORK/$m/run/mlsh/mlshtund.sock" ] || daemon_launch "$m"; done
+	for m in "$@"; do
+		wait_until 10 on "$m" mlsh status && on "$m" mlsh connect "$cluster" --no-wait >>"$WORK/$m/connect.out" 2>&1 ||
+			return 1
+	done
+	for m in "$@"; do wait_until 10 connected "$m" "$cluster" || return 1; done
 }
 
 node_up() { # machine, cluster
