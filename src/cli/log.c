@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/copy.h"
+#include "cli/daemon_status.h"
 #include "cli/table.h"
 #include "client/proof_file.h"
 #include "membership/words.h"
@@ -55,7 +56,19 @@ static struct json_object *json_of(const struct mlog *l, const struct record *r,
 	return o;
 }
 
-static void trail_json(const struct copy *p)
+/* What this node has proof of, in words, in `status`; "" if there is nothing. */
+static const char *proven(struct json_object *status)
+{
+	struct json_object *log = json_object_object_get(status_cluster(status), "log");
+
+	if (*js(log, "fork"))
+		return js(log, "fork");
+	return json_object_get_boolean(json_object_object_get(log, "proof"))
+		       ? "this node has proof from before of another log of this cluster"
+		       : "";
+}
+
+static void trail_json(const struct copy *p, const char *fork)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	char id[2 * HASH_LEN + 1];
@@ -69,6 +82,7 @@ static void trail_json(const struct copy *p)
 	for (uint64_t seq = 0; mlog_get(p->log, seq, &r, &e) == 0; seq++)
 		json_object_array_add(list, json_of(p->log, &r, &e));
 	json_object_object_add(o, "records", list);
+	json_object_object_add(o, "fork", *fork ? json_object_new_string(fork) : NULL);
 	json_print(o);
 }
 
@@ -92,15 +106,24 @@ static void trail_text(const struct copy *p)
 
 static int trail(struct cli *c, const char *cluster, bool json)
 {
+	struct json_object *status = NULL;
 	struct copy p = { .log = NULL };
 	struct err err = { 0 };
+	const char *fork;
 
 	if (copy_open(c, cluster, &p, &err) < 0)
 		return cli_fail(&err);
+	if (daemon_status(c, p.cluster, NULL, &status) < 0)
+		status = NULL; /* no daemon: nothing is proven here */
+	fork = proven(status);
 	if (json)
-		trail_json(&p);
+		trail_json(&p, fork);
 	else
 		trail_text(&p);
+	if (*fork)
+		cli_note("FORK: %s. `mlsh log %s --proof > FILE` gives out the proof.", fork,
+			 p.cluster);
+	json_object_put(status);
 	if (!p.connected)
 		cli_note("%s is not connected here: this is the log as it was when it was last "
 			 "saved",
@@ -126,7 +149,8 @@ static int print_proof(struct cli *c, const char *named)
 		rc = daemon_call(c, &r, &err, &reply);
 		absent = daemon_is_absent(rc);
 	}
-	if (rc == 0)
+	/* The file is no JSON; a refusal is. */
+	if (rc == 0 && (reply.len == 0 || reply.data[0] == '{'))
 		rc = daemon_reply_check(&reply, &err);
 	if (rc == 0)
 		fwrite(reply.data, 1, reply.len, stdout);

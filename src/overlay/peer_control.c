@@ -95,6 +95,8 @@ static void push_recovery(struct link *l)
 
 	if (l->their_generation >= mlog_generation(log))
 		return;
+	if (l->log_stopped)
+		l->log_stopped = l->search.on = false; /* it ends what they differed in */
 	l->their_next = MIN(l->their_next, mlog_generation_start(log, l->their_generation));
 	l->their_generation = mlog_generation(log);
 }
@@ -293,6 +295,15 @@ static void on_held(struct link *l, const struct mlog_held *held, const struct w
 			(void)o->ops->removal(o->ctx, from, removal);
 }
 
+/* A recovery that we lack ends what the two logs differed in, also where that was a proof. */
+static bool has_later_recovery(const struct link *l, const struct wire_entries *e)
+{
+	struct record last;
+
+	return e->n > 0 && record_decode(e->item[e->n - 1], &last, NULL) == 0 &&
+	       last.order.generation > mlog_generation(l->peer->o->log);
+}
+
 static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 {
 	struct overlay *o = l->peer->o;
@@ -300,6 +311,8 @@ static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 	bool grew;
 
 	l->asked &= !solicited;
+	if (l->log_stopped && has_later_recovery(l, e))
+		l->log_stopped = l->search.on = false;
 	if (l->log_stopped || e->n == 0)
 		return;
 	mlog_take_until(o->log, e->item, e->n,

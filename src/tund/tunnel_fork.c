@@ -16,9 +16,10 @@ void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const c
 		snprintf(
 			line, sizeof(line),
 			"the recovery code of cluster %s was misused (shown by %s): %s; this node "
-			"keeps its own log. Somebody else has had the code: recover once more with "
-			"the newest one, or found a new cluster if that is not yours alone either",
-			cluster, member ? member : "the signal server", proof->why);
+			"keeps its own log. Somebody else has had the code: `mlsh recover %s` once "
+			"more with the newest one, or found a new cluster if that is not yours "
+			"alone either",
+			cluster, member ? member : "the signal server", proof->why, cluster);
 	else
 		snprintf(line, sizeof(line),
 			 "%s of cluster %s lies, or was restored from an old copy "

@@ -90,7 +90,9 @@ check "and is the admin" wait_until 20 roles_are nas "desk:admin,nas:node"
 must "it connects again" on desk mlsh connect homelab
 check "desk and nas reach each other" wait_until 20 pings desk 100.64.0.1
 
-# --- the server is gone for good ---
+# --- the server is gone for good, and somebody else has seen the paper ---
+must "nas saves the log of now" eval 'on nas mlsh log homelab >/dev/null'
+crash nas
 stop "$SIGNAL_PID" KILL
 on_bg second signal.log env MLSH_SIGNAL_DB="$WORK/second/signal.db" mlsh-signal
 must "another server starts" wait_until 10 listens second :4433
@@ -100,10 +102,28 @@ check_fails "a host without a token is not enough" 2 "go together" recover desk 
 must "the code takes the cluster to it" recover_to "$WORK/desk/sixth.json" desk "$sixth" --yes --json \
 	--signal-host "${MACHINE_IP[second]}" --token "$token"
 check "its node is there" wait_until 20 at_second desk
-check "the other hears it from its peer, and follows" wait_until 40 at_second nas
 check "the cluster file names the new server" grep -q "${MACHINE_IP[second]}" "$(config_of desk)/homelab.toml"
-# --- a paper that others have seen ---
 seventh=$(code_in "$WORK/desk/sixth.json")
+# The same code on another machine, at a server that has not heard of the recovery.
+signal_start
+must "a thief uses the same code at the old server" recover_to "$WORK/nas/theft.json" nas "$sixth" --yes --json
+must "and goes on" daemon_start nas
+used_twice() { status_holds "$1" homelab "'the code was used twice' in (c['log']['fork'] or '') and c['log']['proof']"; }
+for m in desk nas; do
+	check "$m sees both: the code was used twice" wait_until 30 used_twice $m
+	check "$m says so in status, and what to do" eval 'on $m mlsh status homelab | joined | has "FORK .* used twice.*Somebody else has had the code: .mlsh recover homelab. once more"'
+	check "and with its log" eval 'on $m mlsh log homelab 2>&1 >/dev/null | joined | has "FORK: .* used twice.*mlsh log homelab --proof"'
+done
+check "the log's JSON has it, too" eval 'on desk mlsh log homelab --json 2>/dev/null | tee "$WORK/desk/log.json" | json_holds "\"used twice\" in d[\"fork\"]"'
+check "as documented" tests/lab/json_documented log <"$WORK/desk/log.json"
+check "the proof is good without the cluster" eval 'on desk mlsh log homelab --proof >"$WORK/proof" && on late mlsh log --verify "$WORK/proof" | joined | has "PROVEN: the recovery code of cluster homelab was misused"'
+check "each keeps its own log" eval 'roles_are desk "desk:admin,nas:node" && roles_are nas "desk:node,nas:admin"'
+must "the cure: the next code, which the thief does not have" recover_to "$WORK/desk/cure.json" desk "$seventh" --yes --json
+check "the other hears it from its peer, and follows" wait_until 20 at_second nas
+check "and is a plain node" wait_until 10 roles_are nas "desk:admin,nas:node"
+check_fails "what the thief's machine printed is worth nothing" 1 "not the one" recover nas "$(code_in "$WORK/nas/theft.json")" --yes
+# --- a paper that others have seen ---
+seventh=$(code_in "$WORK/desk/cure.json")
 renew() { on desk mlsh renew homelab "${@:2}" <<<"$1"; }
 check_fails "the code that was used renews nothing" 1 "in force" renew "$sixth" --yes
 renew_to() { renew "${@:2}" >"$1"; } # file, code, extra arguments
