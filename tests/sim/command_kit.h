@@ -7,6 +7,7 @@
 #ifndef MLSH_TESTS_COMMAND_KIT_H
 #define MLSH_TESTS_COMMAND_KIT_H
 
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

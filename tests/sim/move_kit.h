@@ -23,6 +23,11 @@ struct second {
 	uint8_t cert[HASH_LEN];
 };
 
+static inline void second_db(const struct second *s, char out[96])
+{
+	snprintf(out, 96, "%s/signal2.db", s->m->dir);
+}
+
 static inline void second_open(struct second *s)
 {
 	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO };
@@ -31,7 +36,7 @@ static inline void second_open(struct second *s)
 
 	if (!world_host_alive(s->host))
 		s->host = world_host_boot(s->host);
-	snprintf(cfg.db_path, sizeof(cfg.db_path), "%s/signal2.db", s->m->dir);
+	second_db(s, cfg.db_path);
 	SIM_CHECK_OK(s->m->w, addr_parse(CONFIG_BIND_DEFAULT, &cfg.bind));
 	SIM_CHECK_OK(s->m->w, prefix4_parse(CONFIG_SUBNET_DEFAULT, &cfg.subnet, &err));
 	SIM_CHECK_OK(s->m->w, signal_server_open(s->host, &cfg, &err, &s->server));

@@ -106,7 +106,7 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 		reply.refusal = REFUSAL_NOT_MEMBER;
 		reply.text = span_str("you were removed");
 	}
-	reply.time_s = (uint64_t)clock_wall_s(r->mesh->server_host);
+	reply.time_s = (uint64_t)clock_wall_s(*r->host);
 	(void)quic_conn_remote_addr(c->quic, &reply.observed);
 	if (rq->type == SIGNAL_HELLO && r->moved_to) {
 		reply.moved_host = span_str(r->moved_to);
@@ -174,21 +174,20 @@ static bool on_accepted(void *ctx, struct quic_conn *quic, const struct quic_pro
 }
 
 /* It has stolen the database. */
-static struct identity *steal_keys(struct mesh *m, struct server_keys *ret)
+static struct identity *steal_keys(struct mesh *m, struct host *h, const char *path,
+				   struct server_keys *ret)
 {
 	struct identity *id = NULL;
 	struct db *db = NULL;
 	struct err err = { 0 };
-	char path[96];
 
-	mesh_server_db(m, path);
 	SIM_CHECK_OK(m->w, db_open(path, false, &err, &db));
-	SIM_CHECK_OK(m->w, bootstrap_keys(m->server_host, db, &id, ret, &err));
+	SIM_CHECK_OK(m->w, bootstrap_keys(h, db, &id, ret, &err));
 	db_close(db);
 	return id;
 }
 
-struct rogue *rogue_start(struct mesh *m)
+struct rogue *rogue_start_at(struct mesh *m, struct host **host, const char *db)
 {
 	static const struct quic_profile *const serve[] = { &signal_profile, NULL };
 	struct rogue *r = calloc(1, sizeof(*r));
@@ -200,13 +199,23 @@ struct rogue *rogue_start(struct mesh *m)
 	struct err err = { 0 };
 
 	ck_assert_ptr_nonnull(r);
-	MESH_CHECK(m, !m->server && !world_host_alive(m->server_host));
+	MESH_CHECK(m, !world_host_alive(*host));
 	r->mesh = m;
-	r->identity = steal_keys(m, &r->keys);
+	r->host = host;
+	r->identity = steal_keys(m, *host, db, &r->keys);
 	cfg.identity = r->identity;
-	m->server_host = world_host_boot(m->server_host);
-	SIM_CHECK_OK(m->w, quic_socket_open(m->server_host, &cfg, &err, &r->socket));
+	*host = world_host_boot(*host);
+	SIM_CHECK_OK(m->w, quic_socket_open(*host, &cfg, &err, &r->socket));
 	return r;
+}
+
+struct rogue *rogue_start(struct mesh *m)
+{
+	char path[96];
+
+	MESH_CHECK(m, !m->server);
+	mesh_server_db(m, path);
+	return rogue_start_at(m, &m->server_host, path);
 }
 
 void rogue_stop(struct rogue *r)
@@ -214,7 +223,7 @@ void rogue_stop(struct rogue *r)
 	for (size_t i = 0; i < r->n_callers; i++)
 		quic_conn_free(r->caller[i].quic);
 	quic_socket_close(r->socket);
-	world_host_crash(r->mesh->server_host);
+	world_host_crash(*r->host);
 	identity_free(r->identity);
 	free(r);
 }
@@ -255,7 +264,7 @@ void rogue_order_at(struct rogue *r, struct span entry, ip4 address, uint64_t ti
 
 void rogue_order(struct rogue *r, struct span entry, ip4 address)
 {
-	rogue_order_at(r, entry, address, (uint64_t)clock_wall_s(r->mesh->server_host));
+	rogue_order_at(r, entry, address, (uint64_t)clock_wall_s(*r->host));
 }
 
 void rogue_branch_off(struct rogue *r, size_t n)

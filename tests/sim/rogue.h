@@ -28,6 +28,7 @@ struct rogue_branch {
 
 struct rogue {
 	struct mesh *mesh;
+	struct host **host; /* the last process of the server whose place it has */
 	struct identity *identity;
 	struct server_keys keys;
 	struct quic_socket *socket;
@@ -49,6 +50,8 @@ struct rogue {
 
 /* Takes the place of the true server, which must be down. */
 struct rogue *rogue_start(struct mesh *m);
+/* The same for another server than the mesh's, with the keys in its database. */
+struct rogue *rogue_start_at(struct mesh *m, struct host **host, const char *db);
 /* Ends it; the true server can be started again. */
 void rogue_stop(struct rogue *r);
 /* Puts a record at the end of the log that it shows, whatever it is. */
