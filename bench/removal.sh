@@ -7,8 +7,9 @@
 #     direct   over direct paths
 #     relay    over the server's relay, with no direct path
 #     alone    while the server is down: nobody has ordered the removal
+#     bulk-direct, bulk-relay, bulk-alone    the same with TCP both ways, as much as the path takes
 #
-#   bench/removal.sh		RUNS=20 of each of MODES="direct relay alone"
+#   bench/removal.sh		RUNS=20 of each of MODES="direct relay alone bulk-direct bulk-relay bulk-alone"
 #
 # Prints the worst and the median in milliseconds, also of what the removed one took from others, and of the time from the
 # command's start. Below 0: it was over before the command returned.
@@ -17,7 +18,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/lab/lib_removal.sh
 
 RUNS=${RUNS:-20}
-read -ra modes <<<"${MODES:-direct relay alone}"
+read -ra modes <<<"${MODES:-direct relay alone bulk-direct bulk-relay bulk-alone}"
 lab_need_root bench-removal
 trap lab_down EXIT
 trap 'exit 130' INT TERM
@@ -35,8 +36,12 @@ table() { # mode
 rows = [[float(x) for x in line.split()] for line in sys.stdin]
 for what, times in zip(("returned, others took from it", "returned, it took from others",
                         "began, others took from it", "began, it took from others"), zip(*rows)):
-    print(f"{sys.argv[1]:7}{len(rows):3} runs: after the command {what:30} until {max(times):7.1f} ms at worst,",
-          f"{statistics.median(times):7.1f} median", flush=True)' "$1"
+    print(f"{sys.argv[1]:12}{len(rows):3} runs: after the command {what:30} until {max(times):7.1f} ms at worst,",
+          f"{statistics.median(times):7.1f} median", flush=True)
+rates = [row[4] for row in rows if len(row) > 4]
+if rates:
+    print(f"{sys.argv[1]:12}{len(rows):3} runs: TCP carried {min(rates):.0f} to {max(rates):.0f} Mbit/s,",
+          f"{statistics.median(rates):.0f} median", flush=True)' "$1"
 }
 
 removal_up || die "the machines form no mesh"
@@ -44,12 +49,14 @@ n=0
 for mode in "${modes[@]}"; do
 	: >"$WORK/all"
 	path=direct
-	[ "$mode" = relay ] && path=relay && cut_direct
+	[ "${mode#bulk-}" = relay ] && path=relay && cut_direct
+	bulk=
+	[ "$mode" != "${mode#bulk-}" ] && bulk=--bulk
 	for ((i = 0; i < RUNS; i++)); do
 		name=gone$((++n))
 		removal_join "$name" "$path" || die "$name has no $path path"
-		[ "$mode" = alone ] && stop "$SIGNAL_PID" KILL
-		removal_measure "$name" || die "$(cat "$WORK/remove.out")"
+		[ "${mode#bulk-}" = alone ] && stop "$SIGNAL_PID" KILL
+		removal_measure "$name" $bulk || die "$(cat "$WORK/remove.out")"
 		cat "$WORK/times" >>"$WORK/all"
 		server_up || die "the server does not come back"
 		removal_leave || die "$(cat "$WORK/gone/forget.out")"

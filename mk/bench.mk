@@ -59,7 +59,7 @@ bench-instructions: build/release/bench/path_sim  ## the same in instructions, a
 	@bench/instructions $<
 
 bench-removal: export PATH := $(CURDIR)/build/bin:$(PATH)
-bench-removal: all  ## until when a removed node is heard (root; REMOVALS=20, MODES="direct relay alone")
+bench-removal: all  ## until when a removed node is heard (root; REMOVALS=20, MODES="direct bulk-relay ...")
 	@RUNS=$(or $(REMOVALS),20) bench/removal.sh
 
 .PHONY: bench bench-log bench-memory bench-path bench-relay bench-removal bench-instructions

@@ -43,7 +43,7 @@ removal_join() { # name, path
 removal_leave() { on gone mlsh forget homelab --yes >"$WORK/gone/forget.out" 2>&1; }
 
 # nas removes it while packets run. $WORK/times: what removal.py prints; $WORK/remove.out: what the command does.
-removal_measure() { # name
-	tests/lab/removal.py "$LAB-gone" "$(inner gone)" "$LAB-nas" "$(inner nas)" "$LAB-laptop" "$(inner laptop)" -- \
+removal_measure() { # name, [--bulk]
+	tests/lab/removal.py ${2:+"$2"} "$LAB-gone" "$(inner gone)" "$LAB-nas" "$(inner nas)" "$LAB-laptop" "$(inner laptop)" -- \
 		bash -c 'on_exec "$@"' sh nas mlsh remove "$1" --yes >"$WORK/times" 2>"$WORK/remove.out"
 }
