@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was reached once against the membership log, each line of the list as a test, with the rule
- * that ended it and, where that rule is one function, without it: the attack must succeed then.
- *
- *	a member with an unused invite makes peers take an
- *	admission that the server never ordered			unordered_admission
- *	the same with the last address of a small subnet	last_address
- *	the same with an expired invite, dated back		expired_invite
- *	a server that closes sessions with "removed"		says_removed in
- *								test_hostile_server.c
- *	machines that adopt at once get in each other's way	test_client_crowd.c
- *	a server that dates a record years ahead freezes the
- *	log for every server after it				dated_ahead
+ * What was reached once against the membership log, with the rule that ended it and, where that
+ * rule is one function, without it: the attack must succeed then. tests/README.md has the whole
+ * list ("Attacks"), with where each is shown.
  *
  * Unless it is the server, the attacker is laptop, with a daemon that believes what it made up and
  * tells everybody.

@@ -10,10 +10,6 @@
 #include "command_kit.h"
 #include "move_kit.h"
 
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
-
 #define KEEPER_GAP (100 * MS)
 #ifdef __SANITIZE_ADDRESS__
 #define FACTOR 7 /* it takes ten times as long */
@@ -49,27 +45,12 @@ static struct scene *scene; /* for the functions that are wrapped (mk/variant.mk
 
 /* --- what is wrapped -------------------------------------------------------------------------- */
 
-int __real_EVP_KDF_derive(EVP_KDF_CTX *ctx, unsigned char *key, size_t len,
-			  const OSSL_PARAM params[]);
-int __wrap_EVP_KDF_derive(EVP_KDF_CTX *ctx, unsigned char *key, size_t len,
-			  const OSSL_PARAM params[]);
 int __real_recovery_code_new(struct host *h, const uint8_t salt[RECOVERY_SALT_LEN],
 			     char out[RECOVERY_CODE_TEXT_MAX], uint8_t ret_key[KEY_LEN]);
 int __wrap_recovery_code_new(struct host *h, const uint8_t salt[RECOVERY_SALT_LEN],
 			     char out[RECOVERY_CODE_TEXT_MAX], uint8_t ret_key[KEY_LEN]);
 int __real_db_commit(struct db *d, struct err *err);
 int __wrap_db_commit(struct db *d, struct err *err);
-
-/* Argon2id with little memory: hundreds of codes are typed here. */
-int __wrap_EVP_KDF_derive(EVP_KDF_CTX *ctx, unsigned char *key, size_t len,
-			  const OSSL_PARAM params[])
-{
-	const OSSL_PARAM *memory = OSSL_PARAM_locate_const(params, OSSL_KDF_PARAM_ARGON2_MEMCOST);
-
-	if (memory)
-		*(uint32_t *)memory->data = 64;
-	return __real_EVP_KDF_derive(ctx, key, len, params);
-}
 
 /* It is printed at once. What a process that is dead prints nobody sees. */
 int __wrap_recovery_code_new(struct host *h, const uint8_t salt[RECOVERY_SALT_LEN],
