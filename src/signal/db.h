@@ -113,6 +113,11 @@ int db_waiting_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t n
 int db_waiting_none(struct db *d, struct err *err) MUST_CHECK; /* none waits any more */
 /* 0, too, if it does not wait. */
 int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+/* The server has signed two logs of the cluster. 1 or 0; so it stays until a recovery. */
+int db_parted(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+int db_parted_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t now_s,
+		    struct err *err) MUST_CHECK;
+int db_parted_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
 
 /* --- addresses -------------------------------------------------------------------------------- */
 

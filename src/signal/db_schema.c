@@ -49,6 +49,12 @@ const char *const schema_migrations[] = {
 	"	cluster BLOB PRIMARY KEY REFERENCES cluster (id),"
 	"	since_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 3 -> 4: clusters of which this server has signed two logs, until a recovery */
+	"CREATE TABLE parted ("
+	"	cluster BLOB PRIMARY KEY REFERENCES cluster (id),"
+	"	since_s INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 const unsigned schema_version = ARRAY_LEN(schema_migrations);

@@ -93,6 +93,7 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 		cluster_free(c);
 		return -ENOMEM;
 	}
+	c->parted = db_parted(r->db, c->id, &err) > 0;
 	if (cluster_load(r, c, &err) < 0) {
 		hex_encode(c->id, 8, id);
 		log_error(host_log(r->host), "the log of cluster %s cannot be read: %s", id,
@@ -289,9 +290,17 @@ void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
 /* The transaction did not come about: memory is what the database holds. */
 static void undo(struct registry *r, struct cluster *c)
 {
+	struct err err = { 0 };
+	int parted;
+
 	if (c->made) {
 		registry_cluster_drop(r, c);
-	} else if (c->log && mlog_rollback(c->log) < 0) {
+		return;
+	}
+	parted = db_parted(r->db, c->id, &err);
+	if (parted >= 0)
+		c->parted = parted > 0;
+	if (c->log && mlog_rollback(c->log) < 0) {
 		/* no memory: read again when it is asked for */
 		mlog_free(c->log);
 		c->log = NULL;

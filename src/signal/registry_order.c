@@ -106,6 +106,15 @@ static int check_parted(struct registry *r, struct cluster *c, const struct entr
 	return x;
 }
 
+/* A recovery has ended it. */
+static int end_parted(struct registry *r, struct cluster *c, struct err *err)
+{
+	int x = c->parted ? db_parted_end(r->db, c->id, err) : 0;
+
+	c->parted &= x < 0;
+	return x;
+}
+
 static bool joins(const struct entry *e)
 {
 	return e->type == ENTRY_ADMIT && !e->admit.invite_decoded.replaces;
@@ -131,9 +140,10 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	x = mlog_order(c->log, e, bytes, &by, err);
 	if (x < 0)
 		return x;
-	c->parted = false;
 	*ret = mlog_head(c->log).seq;
 	x = store_staged(r, c, *ret, count, err);
+	if (x == 0)
+		x = end_parted(r, c, err);
 	if (x == 0 && by.address != 0)
 		x = db_address_add(r->db, by.address, c->id, &e->author, err);
 	return x < 0 ? registry_write_fail(r, x, err) : 0;
@@ -142,11 +152,15 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 /* There are two logs under one key: the other nodes will say that the server lies. */
 static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
 {
+	struct err err = { 0 };
+
 	/* what another server's key has signed, before a move say, is not ours */
 	if (memcmp(mlog_order_key(c->log, take->seq), r->keys->order_key, KEY_LEN) != 0 ||
 	    c->parted)
 		return;
 	c->parted = true;
+	if (db_parted_begin(r->db, c->id, clock_wall_s(r->host), &err) < 0)
+		log_error(host_log(r->host), "it is forgotten at the next restart: %s", err.text);
 	log_error(host_log(r->host),
 		  "cluster %s: %s, under this server's own key: it was restored from a backup that "
 		  "was too old. It orders nothing in this cluster any more; recover the cluster "
@@ -213,10 +227,11 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 		y = store_staged(r, c, take.first, count, err);
 		if (y == 0 && registry_standing(r, c) == STANDING_OURS)
 			y = store_addresses(r, c, take.first, err);
+		if (y == 0 && take.reorganised)
+			y = end_parted(r, c, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);
 		*ret_added = take.added;
-		c->parted &= !take.reorganised;
 	}
 	if (take.result == TAKEN_LIE)
 		note_parted(r, c, &take);

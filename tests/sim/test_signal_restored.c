@@ -310,6 +310,55 @@ START_TEST(a_removal_that_waits_is_passed_on)
 }
 END_TEST
 
+static enum refusal renames(struct raw *r, const struct raw *whom, const char *name)
+{
+	struct entry e = raw_entry(r, ENTRY_RENAME);
+	struct signal_reply reply;
+	struct entry_bytes b;
+
+	e.rename.id = identity_node_id(whom->id);
+	snprintf(e.rename.name, sizeof(e.rename.name), "%s", name);
+	b = raw_sign(r, &e);
+	return raw_append(r, &b, &reply);
+}
+
+/* The operator let it go on too soon. It orders nothing more, over restarts too. */
+START_TEST(two_logs_are_remembered)
+{
+	struct raw *founder, *member, *old;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	member = raw_member(founder, "member");
+	raw_fetch(founder);
+	keep_copy();
+	raw_session(founder);
+	ck_assert_int_eq(renames(founder, member, "ours"), REFUSAL_NONE);
+	raw_fetch(founder);
+	put_back();
+	server_accept(g.cfg.db_path);
+	old = raw_clone(founder);
+	old->log = NULL;
+	raw_session(old);
+	raw_fetch(old);
+	ck_assert_int_eq(renames(old, member, "theirs"), REFUSAL_NONE);
+	raw_hang_up(old);
+
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_UNKNOWN_HEAD);
+	raw_session(old);
+	raw_fetch(old);
+	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	restart();
+	raw_session(old);
+	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	raw_free(old);
+	raw_free(member);
+	raw_free(founder);
+	sig_stop(&g);
+}
+END_TEST
+
 /* It is in the database, so that restarts do not end it. What an admin does waits, too. */
 START_TEST(the_wait_is_kept_until_the_operator_says_so)
 {
@@ -457,4 +506,4 @@ UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, it_waits_for_what
 	  a_beacon_makes_it_wait, records_from_ahead_are_not_taken,
 	  a_removal_that_waits_is_passed_on, the_wait_is_kept_until_the_operator_says_so,
 	  ordinary_restarts_wait_for_nothing, a_database_without_its_mark_waits,
-	  a_mark_has_one_form)
+	  two_logs_are_remembered, a_mark_has_one_form)
