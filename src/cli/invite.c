@@ -179,7 +179,9 @@ static int add_to_book(struct invite_book *b, const struct invite_args *a, const
 {
 	struct invite_made m = { .note = { .expiry_s = inv->expiry, .promote = a->promote },
 				 .replaces = inv->replaces,
-				 .role = inv->role };
+				 .role = inv->role,
+				 .sponsor = inv->sponsor,
+				 .head = inv->head };
 	int rc;
 
 	memcpy(m.note.nonce, inv->nonce, NONCE_LEN);

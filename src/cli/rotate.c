@@ -25,7 +25,7 @@ static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, stru
 
 /* --- what the new key costs ------------------------------------------------------------------- */
 
-/* The sponsor's key is in the invites: they end with it. */
+/* The sponsor's key is in the invites: they end with it. Their number is told. */
 static void drop_invites(struct cli *c, const struct copy *p, struct result *ret)
 {
 	struct invite_book b = { .n = 0 };

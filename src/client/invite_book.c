@@ -9,11 +9,11 @@
 /*
  * [version: 1, invites: array of
  *	[nonce: bstr(16), expiry: uint, role: uint, promote: bool, told: bool, replaces: bool,
- *	 name: tstr]]
+ *	 name: tstr, sponsor: bstr(16), head seq: uint, head hash: bstr(32)]]
  */
 #define BOOK_VERSION 1
-#define BOOK_FIELDS 7
-#define BOOK_ITEM_MAX 112 /* bytes, more than any */
+#define BOOK_FIELDS 10
+#define BOOK_ITEM_MAX 176 /* bytes, more than any */
 #define BOOK_FILE_MAX (INVITES_MAX * BOOK_ITEM_MAX + 16)
 
 void invite_id(const uint8_t nonce[NONCE_LEN], char ret[INVITE_ID_LEN + 1])
@@ -41,15 +41,24 @@ int invite_book_add(struct invite_book *b, const struct invite_made *m)
 	return 0;
 }
 
+/* Would the log admit somebody with it? */
+static bool stands(const struct mlog *l, const struct invite_made *m, uint64_t now_s)
+{
+	struct invite inv = { .sponsor = m->sponsor, .head = m->head, .expiry = m->note.expiry_s };
+
+	memcpy(inv.nonce, m->note.nonce, NONCE_LEN);
+	return mlog_invite_stands(l, &inv, now_s);
+}
+
 bool invite_book_clear(struct invite_book *b, const struct mlog *l, uint64_t now_s)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		const struct invite_note *n = &b->item[i].note;
+		const struct invite_made *m = &b->item[i];
 
-		if (n->expiry_s >= now_s && !(l && mlog_invite_used(l, n->nonce)))
-			b->item[kept++] = b->item[i];
+		if (m->note.expiry_s >= now_s && (!l || stands(l, m, now_s)))
+			b->item[kept++] = *m;
 	}
 	bool any = kept < b->n;
 
@@ -78,6 +87,9 @@ int invite_book_encode(const struct invite_book *b, struct buf *ret)
 		cbor_put_bool(&w, m->told);
 		cbor_put_bool(&w, m->replaces);
 		cbor_put_text(&w, m->name);
+		cbor_put_bytes(&w, m->sponsor.bytes, sizeof(m->sponsor.bytes));
+		cbor_put_uint(&w, m->head.seq);
+		cbor_put_bytes(&w, m->head.hash, HASH_LEN);
 	}
 	struct span s = cbor_writer_span(&w);
 
@@ -100,6 +112,9 @@ static void get_made(struct cbor_reader *r, struct invite_made *m)
 	m->told = cbor_get_bool(r);
 	m->replaces = cbor_get_bool(r);
 	cbor_get_text_copy(r, m->name, sizeof(m->name));
+	cbor_get_bytes_fixed(r, m->sponsor.bytes, sizeof(m->sponsor.bytes));
+	m->head.seq = cbor_get_uint(r, UINT64_MAX);
+	cbor_get_bytes_fixed(r, m->head.hash, HASH_LEN);
 	if (m->name[0] && !label_ok(span_str(m->name)))
 		r->failed = true;
 }

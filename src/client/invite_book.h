@@ -16,6 +16,8 @@ struct invite_made {
 	bool told;		  /* the daemon knows of it */
 	bool replaces;		  /* `name` is that of the node whose place the new one takes */
 	enum member_role role;	  /* what the new node is meant to become */
+	struct node_id sponsor;	  /* the member that made it: this machine's */
+	struct head head;	  /* of the log that the sponsor knew */
 	char name[LABEL_MAX + 1]; /* the only one that it admits; "": any */
 };
 
@@ -39,8 +41,9 @@ void invite_book_free(struct invite_book *b); /* zeroed allowed */
 /* -ENOSPC: INVITES_MAX are open; -ENOMEM. */
 int invite_book_add(struct invite_book *b, const struct invite_made *m) MUST_CHECK;
 /*
- * Strikes out those that were used or cancelled by the log (NULL: not known), and those that have
- * run out. Returns true if there were any.
+ * Strikes out the invites that have run out, and those that the log (NULL: not known) takes no
+ * longer: used, cancelled, or void since the cluster moved, was recovered, or the sponsor changed.
+ * Returns true if there were any.
  */
 bool invite_book_clear(struct invite_book *b, const struct mlog *l, uint64_t now_s);
 

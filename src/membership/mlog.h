@@ -169,6 +169,11 @@ uint64_t mlog_last_time_s(const struct mlog *l); /* 0 when the log is empty */
 const struct roster *mlog_roster(const struct mlog *l);
 
 bool mlog_invite_used(const struct mlog *l, const uint8_t nonce[NONCE_LEN]); /* or cancelled */
+/*
+ * Would the log take an admission with this cluster's invite at `now_s`? Reads its sponsor, head,
+ * nonce and expiry. Its signature is not verified.
+ */
+bool mlog_invite_stands(const struct mlog *l, const struct invite *inv, uint64_t now_s);
 /* The member that used the invite, or NULL. */
 const struct member *mlog_invite_redeemer(const struct mlog *l, const uint8_t nonce[NONCE_LEN]);
 /* Could a new node have this name? Not if a member has it or ever had it, or it is reserved. */

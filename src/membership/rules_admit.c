@@ -126,6 +126,14 @@ int rule_invite(const struct mlog *l, const struct invite *inv, struct span byte
 	return r < 0 ? r : check_open(l, inv, now_s, err);
 }
 
+bool mlog_invite_stands(const struct mlog *l, const struct invite *inv, uint64_t now_s)
+{
+	struct err err;
+
+	return check_sponsor(l, inv, (struct span){ 0 }, NULL, true, &err) == 0 &&
+	       check_open(l, inv, now_s, &err) == 0;
+}
+
 /* --- genesis, admit ------------------------------------------------------------------------- */
 
 int verify_genesis(const struct mlog *l, const struct placed *p, struct err *err)
