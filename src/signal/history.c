@@ -112,19 +112,30 @@ int check_push(struct caller *c, const struct signal_request *rq, struct err *er
 	return 0;
 }
 
+/*
+ * What a node brought. A record under this server's own key that its database lacked means that
+ * an older database was put in place; records of a move or a recovery come this way, too.
+ */
+static void note_brought(struct signal_server *s, const struct cluster *c, uint64_t first, size_t n)
+{
+	bool ours = registry_signs(s->registry, c, first);
+
+	log_write(host_log(s->host), ours ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+		  "cluster %s: a node brought %zu records%s", mlog_genesis(c->log)->name, n,
+		  ours ? " that the database lacked: an old copy was restored?" : "");
+}
+
 int answer_push(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err)
 {
 	struct signal_server *s = c->server;
 	size_t added = 0;
+	uint64_t first = mlog_head(c->cluster->log).seq + 1;
 	int r = registry_take(s->registry, c->cluster, rq->entries.item, rq->entries.n, &added,
 			      err);
 
 	if (added > 0)
-		log_warn(host_log(s->host),
-			 "cluster %s: a node brought %zu records that the "
-			 "database lacked: an old copy was restored?",
-			 mlog_genesis(c->cluster->log)->name, added);
+		note_brought(s, c->cluster, first, added);
 	if (r == 0)
 		reply->head = mlog_wire_head(c->cluster->log);
 	return r;

@@ -110,6 +110,8 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
  */
 int registry_order(struct registry *r, struct cluster *c, const struct entry *e, struct span bytes,
 		   uint64_t *ret, struct err *err) MUST_CHECK;
+/* Is this server's key the one that signs the place `seq` of the log? */
+bool registry_signs(const struct registry *r, const struct cluster *c, uint64_t seq);
 /*
  * Takes records of a member's copy of the log that this one lacks. When one is invalid, those
  * before it are kept and its error is returned. *ret_added: how many are new, also then.

@@ -149,14 +149,18 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	return x < 0 ? registry_write_fail(r, x, err) : 0;
 }
 
+bool registry_signs(const struct registry *r, const struct cluster *c, uint64_t seq)
+{
+	return memcmp(mlog_order_key(c->log, seq), r->keys->order_key, KEY_LEN) == 0;
+}
+
 /* There are two logs under one key: the other nodes will say that the server lies. */
 static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
 {
 	struct err err = { 0 };
 
 	/* what another server's key has signed, before a move say, is not ours */
-	if (memcmp(mlog_order_key(c->log, take->seq), r->keys->order_key, KEY_LEN) != 0 ||
-	    c->parted)
+	if (!registry_signs(r, c, take->seq) || c->parted)
 		return;
 	c->parted = true;
 	if (db_parted_begin(r->db, c->id, clock_wall_s(r->host), &err) < 0)
