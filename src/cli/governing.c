@@ -196,6 +196,23 @@ int governing_submit(struct governing *g, governing_make make, void *ctx, struct
 	return submit_connected(g, make, ctx, ret, err);
 }
 
+static int make_nothing(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)
+{
+	(void)ctx, (void)g, (void)ret, (void)err;
+	return GOVERN_DONE;
+}
+
+void governing_update(struct governing *g)
+{
+	struct governed done;
+	struct err err = { 0 };
+
+	if (g->copy.connected)
+		copy_refresh(g->cli, &g->copy);
+	else if (submit_alone(g, make_nothing, NULL, &done, &err) < 0)
+		log_debug(host_log(g->cli->host), "%s", err.text);
+}
+
 /* --- words ------------------------------------------------------------------------------------ */
 
 struct json_object *governed_json(const struct governing *g, const struct governed *r)

@@ -43,6 +43,12 @@ int governing_submit(struct governing *g, governing_make make, void *ctx, struct
 		     struct err *err) MUST_CHECK;
 
 /*
+ * Brings this machine's log up to date: from the server where no daemon has done so. Where the
+ * server cannot be reached, the log stays as it is.
+ */
+void governing_update(struct governing *g);
+
+/*
  * What all of these commands print with --json. The caller adds to it; json_print (cli/table.h)
  * frees it.
  */

@@ -72,6 +72,17 @@ static int named_cluster(const char *const *typed, size_t n, struct target *firs
 	return 0;
 }
 
+/* Does this machine's log have them all? It may be older than a node that joined. */
+static bool all_known(const struct governing *g, const char *const *typed, size_t n)
+{
+	const struct member *m;
+
+	for (size_t i = 0; i < n; i++)
+		if (whom_find(g, typed[i], &m, NULL) < 0)
+			return false;
+	return true;
+}
+
 int whom_open(struct cli *c, const char *const *typed, size_t n, struct governing *ret,
 	      struct err *err)
 {
@@ -82,7 +93,11 @@ int whom_open(struct cli *c, const char *const *typed, size_t n, struct governin
 	*ret = (struct governing){ .cli = c };
 	if (rc == 0 && !cluster[0])
 		rc = cluster_of_node(c, first.node, cluster, err);
-	return rc < 0 ? rc : governing_open(c, cluster, ret, err);
+	if (rc == 0)
+		rc = governing_open(c, cluster, ret, err);
+	if (rc == 0 && !all_known(ret, typed, n))
+		governing_update(ret);
+	return rc;
 }
 
 int whom_find(const struct governing *g, const char *typed, const struct member **ret,

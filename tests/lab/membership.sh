@@ -106,7 +106,9 @@ check "and a new invite" eval 'url=$(invite_url nas homelab) && on desk mlsh ado
 # --- without a daemon: desk2 was never connected ---
 check "nas promotes it" on nas mlsh promote desk2
 stop "${DAEMON_PID[desk]}"
-check "without a daemon the command asks the server itself" eval 'on desk mlsh rename desk2 desk3 | joined | has "desk2 is called desk3 now"'
+check "nas renames it meanwhile" on nas mlsh rename desk2 desk9
+check_fails "a name that is newer than this machine's log is found" 1 "desk9 is this machine itself" on desk mlsh remove desk9 --yes
+check "without a daemon the command asks the server itself" eval 'on desk mlsh rename desk9 desk3 | joined | has "desk9 is called desk3 now"'
 check "nas hears of it" wait_until 5 eval 'on nas mlsh nodes homelab | has "^desk3 "'
 check "leave without a daemon" eval 'on desk mlsh leave --yes | joined | has "desk3 has left homelab"'
 check "nas hears of it" wait_until 5 eval '! on nas mlsh nodes homelab | has "^desk3 "'
