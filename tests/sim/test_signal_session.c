@@ -323,6 +323,7 @@ START_TEST(an_old_database_is_repaired_by_a_member)
 	raw_session(a);
 	/* and the addresses are known to be given out */
 	raw_online(founder);
+	sim_pass(g.w, 9 * NS_PER_S); /* it listens for beacons first */
 	c = raw_member(founder, "tablet");
 	ck_assert_uint_eq(c->address, IP(100, 64, 0, 4));
 	raw_free(c);

@@ -19,7 +19,7 @@
 
 START_TEST(each_message_has_its_name)
 {
-	CHECK_NAMES(peer_message_name, enum peer_message_type, PEER_BEACON);
+	CHECK_NAMES(peer_message_name, enum peer_message_type, PEER_OPENED);
 	CHECK_NAMES(signal_request_name, enum signal_request_type, SIGNAL_REQUEST_TYPES - 1);
 	CHECK_NAMES(signal_event_name, enum signal_event_type, SIGNAL_EV_BEACON);
 }
