@@ -532,7 +532,8 @@ void control_push(struct link *l);
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l, uint8_t hops);
-void control_opened(struct link *l);
+/* Returns false if it is left out for now. */
+bool control_opened(struct link *l) MUST_CHECK;
 void control_nat(struct link *l);
 void control_ports(struct link *l);
 

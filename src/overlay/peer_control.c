@@ -33,13 +33,12 @@ static bool send_lossy(struct link *l, const struct peer_message *m)
 }
 
 /*
- * Those that begin with a server's or another member's word are
- * not passed on as often as that comes: the other side ends a tunnel that says too much.
+ * Messages that begin with a server's or another member's word are not passed on as often as that
+ * comes: the other side ends a tunnel that says too much. Returns false if the message is left out.
  */
-static void send_seldom(struct link *l, const struct peer_message *m)
+static bool send_seldom(struct link *l, const struct peer_message *m)
 {
-	if (bucket_take(&l->says, 1, clock_now(l->peer->o->h)))
-		send_lossy(l, m);
+	return bucket_take(&l->says, 1, clock_now(l->peer->o->h)) && send_lossy(l, m);
 }
 
 static int binding_of(struct link *l, uint8_t out[32])
@@ -515,7 +514,7 @@ void control_observed(struct link *l)
 		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
 	else
 		*m = (struct peer_message){ .type = PEER_PUNCH, .hops = PUNCH_HOPS_MIN };
-	send_seldom(l, m);
+	(void)send_seldom(l, m);
 }
 
 void control_punch(struct link *l, uint8_t hops)
@@ -523,15 +522,15 @@ void control_punch(struct link *l, uint8_t hops)
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_PUNCH, .hops = hops };
-	send_seldom(l, m);
+	(void)send_seldom(l, m);
 }
 
-void control_opened(struct link *l)
+bool control_opened(struct link *l)
 {
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_OPENED, .heard = l->candidates_heard };
-	send_seldom(l, m);
+	return send_seldom(l, m);
 }
 
 void control_nat(struct link *l)
@@ -539,7 +538,7 @@ void control_nat(struct link *l)
 	struct peer_message *m = &l->peer->o->message;
 
 	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(l->peer->o) };
-	send_seldom(l, m);
+	(void)send_seldom(l, m);
 }
 
 void control_ports(struct link *l)
@@ -548,7 +547,7 @@ void control_ports(struct link *l)
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->nat.last_port };
-	send_seldom(l, m);
+	(void)send_seldom(l, m);
 }
 
 void control_up(struct link *l)

@@ -114,6 +114,7 @@ static void arm(struct prober *pr, uint64_t now)
 			  MIN(prober_keep_at(pr), mtu_next_at(pr)));
 	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
 
+	at = MIN(at, pr->word_next);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		if (pr->set.path[i].label)
 			at = MIN(at, pr->set.path[i].punch.next);
@@ -431,7 +432,7 @@ int prober_start(struct link *l)
 	pr->link = l;
 	doubt_end(&pr->set.doubt);
 	predict_init(&pr->predict);
-	pr->tell_at = TIME_NEVER;
+	pr->tell_at = pr->word_next = TIME_NEVER;
 	pr->timer = timer_new(p->o->h, prober_run, pr);
 	rc = pr->timer ? derive_keys(pr) : -ENOMEM;
 	if (rc == 0)

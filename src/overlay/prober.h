@@ -22,11 +22,12 @@ struct prober {
 	uint64_t tell_at;		/* the other side is to be asked for a round; TIME_NEVER */
 	uint64_t word_at;		/* the other side's last word of its openers */
 	bool word_due;			/* it is to have ours, once they are sent */
-	uint32_t word_for;		/* candidates messages that our last word covered */
-	uint64_t strange_at;		/* the last ping all the way to one that is not proven */
-	uint8_t hops;			/* of the round's openers */
-	uint64_t told_at;		/* the other side was asked for a round */
-	uint64_t urged_at;		/* it asked for a look at the path in use */
+	uint64_t word_next;  /* when it is tried again; TIME_NEVER: it was not left out */
+	uint32_t word_for;   /* candidates messages that our last word covered */
+	uint64_t strange_at; /* the last ping all the way to one that is not proven */
+	uint8_t hops;	     /* of the round's openers */
+	uint64_t told_at;    /* the other side was asked for a round */
+	uint64_t urged_at;   /* it asked for a look at the path in use */
 	uint64_t doubted_at;
 	unsigned help; /* calls left */
 	uint64_t help_at;

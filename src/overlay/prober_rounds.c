@@ -5,6 +5,7 @@
 #define PUNCH_LATER (100 * NS_PER_MS) /* when there are too many pings */
 #define FOLLOW_LATER (3 * NS_PER_S)   /* the server role's wait for the client role's round */
 #define WHOLE_ROUNDS 3		      /* that find nothing, until unanswered ones get one ping */
+#define WORD_AGAIN (100 * NS_PER_MS)  /* when it could not be sent */
 #define PUNCH_GAP NS_PER_S	      /* between rounds that the other side asks for */
 
 static bool is_settled(const struct path *p)
@@ -72,14 +73,28 @@ static bool is_open(const struct prober *pr)
 	return open;
 }
 
+/*
+ * Our word follows the call for the round that it is for: the other side does not count what came
+ * before. It is left out when too much was said lately, and is due until it is sent.
+ */
+static void give_word(struct prober *pr, uint64_t now)
+{
+	if (pr->word_next != TIME_NEVER && now < pr->word_next)
+		return;
+	pr->word_next = TIME_NEVER;
+	if (!pr->word_due || pr->tell_at != TIME_NEVER || !is_open(pr))
+		return;
+	pr->word_due = !control_opened(pr->link);
+	if (pr->word_due)
+		pr->word_next = now + WORD_AGAIN;
+	else
+		pr->word_for = pr->link->candidates_heard;
+}
+
 /* Gives our word and takes the other side's. */
 static void exchange_words(struct prober *pr, uint64_t now)
 {
-	if (pr->word_due && is_open(pr)) {
-		pr->word_due = false;
-		pr->word_for = pr->link->candidates_heard;
-		control_opened(pr->link);
-	}
+	give_word(pr, now);
 	if (pr->word_at < pr->round_begun)
 		return;
 	for (size_t i = 0; i < PATHS_MAX; i++) {

@@ -311,6 +311,70 @@ START_TEST(pings_wait_for_a_side_that_is_late)
 }
 END_TEST
 
+static bool word_is_of_the_round(const struct prober *pr)
+{
+	return pr->word_at >= pr->round_begun;
+}
+
+/*
+ * Two that never meet, so that rounds of every order follow: the word of each side counts for the
+ * round of the other one, whoever is first in it.
+ */
+START_TEST(word_counts_in_every_order)
+{
+	struct mesh *m = pair(&kinds[REMEMBERS_HARD], &kinds[REMEMBERS_HARD],
+			      (struct delay){ 20, 20 }, (struct delay){ 20, 20 });
+	unsigned client, rounds = 0;
+	uint64_t seen = 0;
+
+	mesh_join_all(m);
+	mesh_reach(m, 10 * SECOND);
+	client = quic_conn_is_server(prober_of(&m->node[0])->link->conn);
+	for (unsigned s = 0; s < 600 && rounds < 6; s++) {
+		const struct prober *us = prober_of(&m->node[client]);
+		const struct prober *them = prober_of(&m->node[!client]);
+
+		sim_pass(m->w, SECOND);
+		if (us->round_begun == seen || us->fruitless < 3)
+			continue;
+		seen = us->round_begun;
+		sim_pass(m->w, SECOND);
+		MESH_CHECK(m, them->round_begun > seen); /* it was asked for it */
+		MESH_CHECK(m, word_is_of_the_round(us));
+		MESH_CHECK(m, word_is_of_the_round(them));
+		rounds++;
+	}
+	ck_assert_uint_eq(rounds, 6);
+	mesh_free(m);
+}
+END_TEST
+
+/* What may be left out for a while is not forgotten. */
+START_TEST(word_that_could_not_be_sent_is_sent_later)
+{
+	struct mesh *m = pair(&kinds[REMEMBERS_HARD], &kinds[REMEMBERS_HARD],
+			      (struct delay){ 20, 20 }, (struct delay){ 20, 20 });
+	struct prober *us, *them;
+	uint64_t now;
+
+	mesh_join_all(m);
+	mesh_reach(m, 10 * SECOND);
+	sim_pass(m->w, 10 * SECOND);
+	us = prober_of(&m->node[0]);
+	them = prober_of(&m->node[1]);
+	now = clock_now(m->node[0].host);
+	while (bucket_take(&us->link->says, 1, now))
+		continue;
+	us->word_due = true;
+	prober_run(us);
+	MESH_CHECK(m, us->word_due);
+	now = clock_now(m->node[1].host);
+	sim_pass(m->w, SECOND);
+	MESH_CHECK(m, !us->word_due && them->word_at > now);
+	mesh_free(m);
+}
+END_TEST
+
 /* --- the NAT itself --------------------------------------------------------------------------- */
 
 struct outside {
@@ -403,4 +467,5 @@ END_TEST
 UNIT_MAIN("sim/paths_strangers", the_simulated_nat_does_what_linux_does,
 	  every_kind_meets_where_theory_allows_it, with_every_delay,
 	  without_a_router_between_the_nats, a_pause_makes_nats_forget, bad_luck_ends,
-	  pings_wait_for_a_side_that_is_late)
+	  pings_wait_for_a_side_that_is_late, word_counts_in_every_order,
+	  word_that_could_not_be_sent_is_sent_later)
