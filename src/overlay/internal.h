@@ -128,6 +128,7 @@ struct link {
 	uint64_t asked_from;			    /* from here */
 	struct log_search search;		    /* for the record in which the logs part */
 	bool log_stopped;	/* their log is not to be believed or not understood */
+	uint64_t reopen_at;	/* when a claimed recovery is next looked at in spite of that */
 	struct bucket messages; /* that came */
 	struct bucket says;	/* that go out and may be left out */
 };

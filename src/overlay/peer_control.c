@@ -8,6 +8,7 @@
 #include "proto/names.h"
 
 #define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
+#define REOPEN_GAP (60 * NS_PER_S)
 
 static int send_message(struct link *l, const struct peer_message *m)
 {
@@ -294,13 +295,27 @@ static void on_held(struct link *l, const struct mlog_held *held, const struct w
 			(void)o->ops->removal(o->ctx, from, removal);
 }
 
-/* A recovery that we lack ends what the two logs differed in, also where that was a proof. */
 static bool has_later_recovery(const struct link *l, const struct wire_entries *e)
 {
 	struct record last;
 
 	return e->n > 0 && record_decode(e->item[e->n - 1], &last, NULL) == 0 &&
 	       last.order.generation > mlog_generation(l->peer->o->log);
+}
+
+/*
+ * A recovery that we lack ends what the two logs differed in, also where that was a proof. But any
+ * record can claim to stand behind one: a member that shows the same lie with such a record behind
+ * it has it judged again. So a claim is looked at once in a while.
+ */
+static void reopen_log(struct link *l, const struct wire_entries *e)
+{
+	uint64_t now = clock_now(l->peer->o->h);
+
+	if (!l->log_stopped || now < l->reopen_at || !has_later_recovery(l, e))
+		return;
+	l->reopen_at = now + REOPEN_GAP;
+	l->log_stopped = l->search.on = false;
 }
 
 static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
@@ -310,8 +325,7 @@ static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 	bool grew;
 
 	l->asked &= !solicited;
-	if (l->log_stopped && has_later_recovery(l, e))
-		l->log_stopped = l->search.on = false;
+	reopen_log(l, e);
 	if (l->log_stopped || e->n == 0)
 		return;
 	mlog_take_until(o->log, e->item, e->n,

@@ -295,6 +295,56 @@ static void honest_path(struct fleet *m, struct peer_path_status *ret)
 	}
 }
 
+/*
+ * A record that contradicts node 0's log, with a receipt, and one behind it that does not follow
+ * and claims that recoveries came in between.
+ */
+static size_t lie_with_junk(struct fleet *m, uint8_t *out, size_t cap)
+{
+	struct kit k = m->kit;
+	uint64_t last = mlog_count(k.log) - 1;
+	struct peer_message msg = { .type = PEER_LOG, .first = last, .entries.n = 2 };
+	struct record_bytes lie, junk;
+	struct entry_bytes other;
+	struct record r;
+	ptrdiff_t n;
+
+	k.log = kit_copy(m->kit.log, last);
+	other = kit_rename(&k, 0, 0, "other");
+	lie = kit_record(&k, kit_span(&other), 0, KIT_ORDER);
+	ck_assert_int_eq(record_decode(kit_record_span(&lie), &r, NULL), 0);
+	r.order.generation = GENERATION_MAX;
+	r.order.seq++;
+	ck_assert_int_eq(record_encode(&r, &junk), 0);
+	msg.entries.item[0] = kit_record_span(&lie);
+	msg.entries.item[1] = kit_record_span(&junk);
+	n = peer_message_encode(&msg, out, cap);
+	ck_assert_int_gt(n, 0);
+	mlog_free(k.log);
+	return (size_t)n;
+}
+
+/* Each look costs the proof of it: a claim that nothing vouches for buys one look a minute. */
+START_TEST(a_claimed_recovery_opens_a_stopped_log_seldom)
+{
+	struct fleet m;
+	struct rogue r;
+	uint8_t buf[2048];
+	size_t n;
+
+	rogue_connect(&r, &m);
+	n = lie_with_junk(&m, buf, sizeof(buf));
+	for (unsigned i = 0; i < 130; i++) {
+		ck_assert_int_eq(quic_stream_write(r.c, r.control, buf, n, false), 0);
+		sim_pass(m.w, NS_PER_S);
+	}
+	ck_assert(!r.closed);
+	ck_assert_uint_ge(m.node[0].forks, 2); /* the first one, and one a minute */
+	ck_assert_uint_le(m.node[0].forks, 4);
+	rogue_stop(&r);
+}
+END_TEST
+
 /* The pongs that node 0 has for all are not eaten up by one, nor has that one's word any weight. */
 START_TEST(a_flood_of_pings_takes_no_pong_from_others)
 {
@@ -493,7 +543,8 @@ UNIT_MAIN("overlay/hostile", forged_packets_never_reach_the_device,
 	  an_oversized_message_ends_the_connection,
 	  the_end_of_the_control_stream_ends_the_connection, a_second_hello_ends_the_connection,
 	  a_flood_of_messages_ends_the_connection, refused_removals_cost_little,
-	  good_removals_are_all_looked_at, a_flood_of_pings_takes_no_pong_from_others,
+	  good_removals_are_all_looked_at, a_claimed_recovery_opens_a_stopped_log_seldom,
+	  a_flood_of_pings_takes_no_pong_from_others,
 	  who_lies_about_our_address_takes_nobody_elses_word,
 	  candidates_that_change_all_the_time_do_not_use_up_the_pings,
 	  a_hello_for_another_cluster_or_connection_is_refused,
