@@ -43,6 +43,7 @@ static enum answer answer_of(enum refusal reason)
 	case REFUSAL_RECOVERY_CODE:
 	case REFUSAL_MOVED_AWAY:
 	case REFUSAL_SUPERSEDED:
+	case REFUSAL_AHEAD:
 		return ANSWER_LOOKED_AT;
 	case REFUSAL_NONE:
 	case REFUSAL_INTERNAL: /* in the middle of it */

@@ -86,6 +86,8 @@ static const struct {
 	  "the recovery code is not the one in force. Check that it was copied whole." },
 	{ REFUSAL_SUPERSEDED, -ESTALE,
 	  "a later attempt of this recovery is in the log. It stands; this one is void." },
+	{ REFUSAL_AHEAD, -ETIME,
+	  "it is dated ahead of the server's clock. Check the clocks, then try again." },
 	{ REFUSAL_RESTORED, -EBUSY,
 	  "it was restored from a backup and waits for an admin of this cluster to connect. Run "
 	  "'mlsh connect' on an admin's machine, then try again.",

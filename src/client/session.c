@@ -444,10 +444,9 @@ static bool check_silence(struct session *s, uint64_t now)
 	return true;
 }
 
-static void session_housekeeping(struct session *s, uint64_t now)
+static void session_housekeeping(struct session *s)
 {
-	if (now >= s->next_heartbeat)
-		s->fetch_wanted = true;
+	sync_heartbeat(s);
 	sync_pump(s);
 	if (s->phase == PHASE_UP)
 		events_publish(s);
@@ -473,7 +472,7 @@ static void on_tick(void *ctx)
 	} else if (slept > 5 * TICK) {
 		session_kick(s);
 	} else if (!check_silence(s, now) && s->phase == PHASE_UP) {
-		session_housekeeping(s, now);
+		session_housekeeping(s);
 	}
 }
 

@@ -103,6 +103,7 @@ struct session {
 	bool fetch_scans; /* what the last fetch asked for, and from where */
 	uint64_t fetch_from;
 	bool push_refused; /* on this connection */
+	bool push_held;	   /* dated ahead of the server's clock: again with the heartbeat */
 	bool pushed_back;  /* the same, with as much before a recovery as one message holds */
 	bool has_server_head;
 	struct wire_head server_head;
@@ -181,6 +182,8 @@ void sync_head(struct session *s, const struct wire_head *head);
 void sync_greeted(struct session *s);
 /* Does whatever is to be done about the log next, one request at a time. */
 void sync_pump(struct session *s);
+/* When its time has come: is the server's log still ours? What waited for that is sent again. */
+void sync_heartbeat(struct session *s);
 void sync_event(struct session *s, const struct signal_event *ev);
 /* Takes records that the server shows. Returns false if the connection was given up. */
 bool sync_take(struct session *s, const struct wire_entries *records);

@@ -14,7 +14,8 @@
 
 void sync_reset(struct session *s)
 {
-	s->busy = s->fetch_wanted = s->push_refused = s->pushed_back = false;
+	s->busy = s->fetch_wanted = s->pushed_back = false;
+	s->push_refused = s->push_held = false;
 	s->has_server_head = s->forked = s->search.on = s->current = false;
 	s->next_heartbeat = clock_now(s->host) + HEARTBEAT;
 	list_for_each(it, &s->appends)
@@ -308,6 +309,11 @@ static void send_fetch(struct session *s)
 
 /* --- pushing ---------------------------------------------------------------------------------- */
 
+static bool may_push(const struct session *s)
+{
+	return !s->push_refused && !s->push_held;
+}
+
 static void push_ended(struct session *s)
 {
 	if (s->phase == PHASE_PUSH)
@@ -355,7 +361,10 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 		return;
 	if (reply->refusal != REFUSAL_NONE) {
 		/* It may know us all the same; and what stands against the push is in its log. */
-		s->push_refused = true;
+		if (reply->refusal == REFUSAL_AHEAD)
+			s->push_held = true;
+		else
+			s->push_refused = true;
 		s->fetch_wanted = s->phase != PHASE_PUSH;
 		push_ended(s);
 		return;
@@ -392,7 +401,7 @@ void sync_greeted(struct session *s)
 {
 	uint64_t from;
 
-	if (s->push_refused || session_plan(s->log, server_head(s), &from) != SESSION_PUSH ||
+	if (!may_push(s) || session_plan(s->log, server_head(s), &from) != SESSION_PUSH ||
 	    (!send_push(s, from) && s->rpc))
 		session_in_session(s);
 }
@@ -415,7 +424,7 @@ void sync_pump(struct session *s)
 	}
 	if (s->phase != PHASE_UP || s->forked)
 		return;
-	if (!s->push_refused && session_plan(s->log, server_head(s), &from) == SESSION_PUSH) {
+	if (may_push(s) && session_plan(s->log, server_head(s), &from) == SESSION_PUSH) {
 		send_push(s, from);
 		return;
 	}
@@ -423,6 +432,14 @@ void sync_pump(struct session *s)
 		if (append_next(s))
 			return;
 	}
+}
+
+void sync_heartbeat(struct session *s)
+{
+	if (clock_now(s->host) < s->next_heartbeat)
+		return;
+	s->fetch_wanted = true;
+	s->push_held = false;
 }
 
 void session_log_grew(struct session *s)

@@ -38,6 +38,7 @@ static const char *const names[] = {
 	[REFUSAL_TOO_OLD] = "too-old",
 	[REFUSAL_RECOVERY_CODE] = "recovery-code",
 	[REFUSAL_SUPERSEDED] = "recovery-superseded",
+	[REFUSAL_AHEAD] = "ahead",
 	[REFUSAL_RESTORED] = "restored",
 	[REFUSAL_MOVED_AWAY] = "moved-away",
 	[REFUSAL_UNREACHABLE] = "unreachable",

@@ -41,6 +41,7 @@ enum refusal {
 	REFUSAL_RECOVERY_CODE = 32, /* not the code in force */
 	REFUSAL_MOVED_AWAY = 33,    /* the cluster has another server by its log */
 	REFUSAL_SUPERSEDED = 34,    /* a later attempt of this recovery is in the log */
+	REFUSAL_AHEAD = 35,	    /* dated ahead of the server's clock: again later */
 	REFUSAL_RESTORED = 29,	    /* the server waits for an admin since it was restored */
 	/* Causes on our side, never on the wire. */
 	REFUSAL_UNREACHABLE = 100,

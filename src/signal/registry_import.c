@@ -166,7 +166,7 @@ static int check_dates(const struct registry *r, const struct mlog *log, struct 
 
 	if (last_s <= now_s + CLOCK_AHEAD_MAX_S)
 		return 0;
-	return deny(err, -ETIME, REFUSAL_BAD_ENTRY,
+	return deny(err, -ETIME, REFUSAL_AHEAD,
 		    "The log's last record is dated %llu minutes ahead of this server's clock: set "
 		    "the clock that is wrong, or recover the cluster on a machine that lacks it.",
 		    (unsigned long long)(last_s - now_s) / 60);

@@ -179,7 +179,7 @@ static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err
 	case TAKEN:
 		if (take->held.seq == 0)
 			return 0;
-		return deny(err, -ETIME, REFUSAL_BAD_ENTRY,
+		return deny(err, -ETIME, REFUSAL_AHEAD,
 			    "Record %llu is dated %llu minutes ahead of the server's clock: it is "
 			    "not taken yet.",
 			    (unsigned long long)take->held.seq,

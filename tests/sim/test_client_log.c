@@ -274,6 +274,47 @@ START_TEST(records_from_a_peer_are_pushed)
 }
 END_TEST
 
+static size_t server_count(struct kit_node *n)
+{
+	return mlog_count(registry_find(n->kit->server->registry, n->cluster.cluster_id)->log);
+}
+
+/* Its clock was wrong while it came up; the node does not ask again and again meanwhile. */
+START_TEST(a_push_waits_for_the_servers_clock)
+{
+	struct invite_url url;
+	struct kit_node *nas;
+	uint64_t requests;
+	struct kit k;
+
+	kit_mesh(&k, 1);
+	nas = &k.node[0];
+	kit_server_stop(&k);
+	kit_copy_file(k.db, k.copy);
+	kit_server_boot(&k);
+	world_host_wall_skew(k.server_host, 3600);
+	world_host_wall_skew(nas->host, 3600);
+	kit_node_up(nas);
+	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
+	url = kit_invite(nas);
+	cancel(nas, &url);
+	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
+	kit_server_stop(&k);
+	kit_copy_file(k.copy, k.db);
+	kit_server_boot(&k);
+	world_host_wall_skew(k.server_host, 0);
+	KIT_UP_WITHIN(nas, 30 * NS_PER_S);
+	sim_pass(k.w, 150 * NS_PER_S);
+	requests = signal_server_stats_get(k.server).requests;
+	ck_assert_uint_le(requests, 20);
+	ck_assert_uint_eq(server_count(nas), 1);
+	world_host_wall_skew(k.server_host, 3600);
+	sim_pass(k.w, 61 * NS_PER_S);
+	ck_assert_uint_eq(server_count(nas), 2);
+	kit_close(&k);
+}
+END_TEST
+
 /* Behind the log of the node, by the code that setup has shown; ordered with the server's key. */
 static void recover_log(struct kit_node *n)
 {
@@ -351,6 +392,7 @@ START_TEST(a_recovery_reaches_a_server_on_another_branch)
 }
 END_TEST
 
-UNIT_MAIN("client/log", restored_server_is_given_what_it_lost, fork_is_reported_and_not_taken,
-	  cancelled_invite_is_refused, append_with_a_lost_reply, append_before_the_session_is_up,
-	  records_from_a_peer_are_pushed, a_recovery_reaches_a_server_on_another_branch)
+UNIT_MAIN("client/log", a_push_waits_for_the_servers_clock, restored_server_is_given_what_it_lost,
+	  fork_is_reported_and_not_taken, cancelled_invite_is_refused, append_with_a_lost_reply,
+	  append_before_the_session_is_up, records_from_a_peer_are_pushed,
+	  a_recovery_reaches_a_server_on_another_branch)

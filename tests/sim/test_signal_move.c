@@ -378,7 +378,7 @@ START_TEST(a_log_from_ahead_waits)
 	mover = raw_clone(founder);
 	mover->log = founder->log;
 	hello_nobody(mover, &b);
-	ck_assert_int_eq(import_all(mover, b.code, &reply), REFUSAL_BAD_ENTRY);
+	ck_assert_int_eq(import_all(mover, b.code, &reply), REFUSAL_AHEAD);
 	ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len, "minutes ahead", 13));
 	ck_assert_ptr_null(registry_find(b.s->registry, founder->cluster_id));
 	world_host_wall_skew(b.h, 0);

@@ -238,7 +238,7 @@ START_TEST(records_from_ahead_are_not_taken)
 	world_host_wall_skew(g.h, 0);
 	put_back();
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_BAD_ENTRY);
+	ck_assert_int_eq(push_all(founder), REFUSAL_AHEAD);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
 	ck_assert_uint_eq(reply.head.seq + 1, before);
 	world_host_wall_skew(g.h, 1800 - 600);

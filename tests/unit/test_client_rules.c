@@ -55,7 +55,7 @@ START_TEST(verdict_keeps_what_is_unclear)
 {
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, false), JOIN_KEEP);
 	ck_assert_int_eq(join_verdict(REFUSAL_INTERNAL, true), JOIN_KEEP);
-	for (int unknown = REFUSAL_SUPERSEDED + 1; unknown < 100; unknown++) {
+	for (int unknown = REFUSAL_AHEAD + 1; unknown < 100; unknown++) {
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, false), JOIN_KEEP);
 		ck_assert_int_eq(join_verdict((enum refusal)unknown, true), JOIN_KEEP);
 	}
