@@ -4,14 +4,12 @@
 
 #include <stdio.h>
 
-#include "cli/copy.h"
+#include "cli/ask_log.h"
 #include "cli/hand_over.h"
 #include "cli/new_server.h"
 #include "cli/table.h"
-#include "client/fetch.h"
 #include "client/follow.h"
 #include "client/rotation.h"
-#include "os/loop.h"
 
 struct following {
 	struct cli *cli;
@@ -20,7 +18,6 @@ struct following {
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
 	uint8_t cert[HASH_LEN];
-	struct err err;
 };
 
 static int parse_where(struct following *f, const char *where, struct err *err)
@@ -37,54 +34,20 @@ static int parse_where(struct following *f, const char *where, struct err *err)
 	return hostport_parse(host, SIGNAL_PORT, f->host, &f->port, err);
 }
 
-static void on_fetched(void *ctx, const struct err *err)
-{
-	struct following *f = ctx;
-
-	if (err)
-		f->err = *err;
-	loop_stop(f->cli->host);
-}
-
-/* `token`: the node token, or NULL. */
-static int ask_as(struct following *f, const struct identity *as, const uint8_t *token,
-		  struct err *err)
-{
-	struct fetch_params p = { .identity = as,
-				  .node_token = token,
-				  .log = f->copy.log,
-				  .host = f->host,
-				  .port = f->port,
-				  .cert = f->cert };
-	struct fetch *fetch = NULL;
-	int rc = fetch_start(f->cli->host, &p, on_fetched, f, err, &fetch);
-
-	progress_show("asking %s for the membership log ...", f->host);
-	if (rc == 0 && loop_run(f->cli->host) < 0)
-		rc = err_set(err, -EIO, "the event loop failed");
-	fetch_free(fetch);
-	if (rc == 0 && f->err.code) {
-		*err = f->err;
-		rc = err->code;
-		f->err.code = 0;
-	}
-	return rc;
-}
-
-/* A recovery may have dropped this node's last rotation: the server then knows the key before. */
+/* A server that is not that of before has given no token, and is not shown that one's. */
 static int ask_server(struct following *f, struct err *err)
 {
-	struct identity *before = NULL;
-	struct err other = { 0 };
-	int rc = ask_as(f, f->identity, NULL, err);
+	const struct cluster_file *file = &f->copy.file;
+	bool same = memcmp(file->signal_cert, f->cert, HASH_LEN) == 0;
+	struct ask_log a = { .cli = f->cli,
+			     .copy = &f->copy,
+			     .identity = f->identity,
+			     .host = f->host,
+			     .port = f->port,
+			     .cert = f->cert,
+			     .node_token = same ? file->node_token : NULL };
 
-	if (rc == 0 || err->reason != REFUSAL_BAD_TOKEN ||
-	    rotation_before(f->cli->host, &f->cli->store, f->copy.cluster, &before, &other) < 0)
-		return rc;
-	if (ask_as(f, before, f->copy.file.node_token, &other) == 0)
-		rc = 0;
-	identity_free(before);
-	return rc;
+	return ask_log(&a, err);
 }
 
 /* The record decides, not the server: it may be that it only says that it is the one. */

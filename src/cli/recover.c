@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/ask_log.h"
 #include "cli/code.h"
-#include "cli/copy.h"
 #include "cli/governing.h"
 #include "cli/hand_over.h"
 #include "cli/new_server.h"
@@ -13,6 +13,7 @@
 #include "cli/waiting.h"
 #include "client/recovery.h"
 #include "client/recovery_send.h"
+#include "client/rotation.h"
 #include "os/loop.h"
 
 #define LOOK_GAP (200 * NS_PER_MS)
@@ -150,7 +151,7 @@ static int parse_at(const struct run *run, uint64_t *ret, struct err *err)
 	*ret = fixed;
 	if (!at)
 		return 0;
-	rc = cli_parse_seconds("--at", at, 0, newest, ret, NULL);
+	rc = cli_parse_number("--at", at, 0, newest, ret, NULL);
 	if (rc < 0)
 		return err_set(err, rc, "--at is the number of a record, from 0 to %llu",
 			       (unsigned long long)newest);
@@ -307,14 +308,13 @@ static struct cluster_file server_file(const struct run *run)
 	return f;
 }
 
-static int send_entry(struct run *run, bool fetch, struct err *err)
+static int send_entry(struct run *run, struct err *err)
 {
 	struct cluster_file file = server_file(run);
 	struct recovery_send_params p = { .cluster = &file,
 					  .identity = run->identity,
 					  .log = run->copy.log,
-					  .entry = span_of(run->entry.data, run->entry.len),
-					  .fetch = fetch };
+					  .entry = span_of(run->entry.data, run->entry.len) };
 	struct recovery_send *s = NULL;
 	int rc = recovery_send_start(run->cli->host, &p, on_sent, on_progress, run, err, &s);
 
@@ -354,33 +354,67 @@ static bool daemon_has_it(struct run *run)
 	return has_entry(run);
 }
 
-/* The cluster's file names the new server, and a daemon that is up goes there. */
-static void settle(struct run *run, bool daemon)
+/* From the server that has ordered it. */
+static int fetch_log(struct run *run, struct err *err)
 {
+	struct cluster_file file = server_file(run);
+	struct ask_log a = { .cli = run->cli,
+			     .copy = &run->copy,
+			     .identity = run->identity,
+			     .host = file.signal_host,
+			     .port = file.signal_port,
+			     .cert = file.signal_cert,
+			     .key = file.signal_key,
+			     .node_token = file.node_token };
+	int rc = ask_log(&a, err);
+
+	secret_wipe(&file, sizeof(file));
+	if (rc == 0 && !has_entry(run))
+		rc = err_set(err, -EBADMSG,
+			     "the signal server accepted the recovery and does not show it in the "
+			     "log");
+	return rc;
+}
+
+/*
+ * The cluster's file names the new server, the key is in place that is in force now (the recovery
+ * may have dropped a rotation), and a daemon that is up goes on with both.
+ */
+static void settle(struct run *run, bool moves, bool daemon)
+{
+	struct cli *c = run->cli;
 	struct copy now = { .log = NULL };
 	struct err err = { 0 };
+	int rc = copy_open(c, run->copy.cluster, &now, &err);
+	bool turned = false;
 
-	if (copy_open(run->cli, run->copy.cluster, &now, &err) == 0)
-		copy_free(&now);
-	if (daemon && cli_hand_over(run->cli, run->copy.cluster, &err, NULL) == 0)
-		run->copy.connected = true;
+	if (rc == 0)
+		rc = rotation_settle(c->host, &c->store, run->copy.cluster, now.log, &err);
+	turned = rc == 1;
+	copy_free(&now);
+	if (rc >= 0 && daemon && (moves || turned)) {
+		rc = cli_hand_over(c, run->copy.cluster, &err, NULL);
+		run->copy.connected = rc == 0;
+	}
+	if (rc < 0)
+		log_warn(host_log(c->host), "%s", err.text);
 }
 
 static int deliver(struct run *run, struct err *err)
 {
 	struct cli *c = run->cli;
 	bool moves = run->given->value[SIGNAL_HOST] != NULL, daemon = run->copy.connected;
-	int rc = send_entry(run, moves || !daemon, err);
+	int rc = send_entry(run, err);
 
 	/* The daemon may have stopped, since this node was removed; or it asks the old server. */
 	if (rc == 0 && (moves || !daemon_has_it(run))) {
-		rc = has_entry(run) ? 0 : send_entry(run, true, err);
+		rc = has_entry(run) ? 0 : fetch_log(run, err);
 		run->copy.connected = false;
 	}
 	if (rc == 0 && !run->copy.connected)
 		rc = store_save_log(c->host, &c->store, &run->copy.file, run->copy.log, err);
-	if (rc == 0 && moves)
-		settle(run, daemon);
+	if (rc == 0)
+		settle(run, moves, daemon);
 	if (rc == 0 && recovery_drop(c->host, &c->store, run->copy.cluster) < 0)
 		log_warn(host_log(c->host), "%s" STORE_RECOVERY " could not be removed",
 			 run->copy.cluster);
@@ -480,8 +514,10 @@ static int recover(struct cli *c, const struct options_given *g)
 	if (!g->value[SIGNAL_HOST] != !g->value[TOKEN])
 		return cli_usage("recover", "--signal-host and --token go together");
 	run = calloc(1, sizeof(*run));
-	if (!run)
+	if (!run) {
+		cli_complain("out of memory");
 		return EXIT_FAILED;
+	}
 	run->cli = c;
 	run->given = g;
 	rc = copy_open(c, g->n_args ? g->arg[0] : NULL, &run->copy, &err);

@@ -91,7 +91,8 @@ int fetch_start(struct host *h, const struct fetch_params *p, fetch_fn fn, void 
 			       .cluster_id = mlog_cluster_id(p->log),
 			       .host = p->host,
 			       .port = p->port,
-			       .cert = p->cert };
+			       .cert = p->cert,
+			       .key = p->key };
 	struct fetch *f = calloc(1, sizeof(*f));
 	int r;
 

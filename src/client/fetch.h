@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks a server that nobody named for what it has of a cluster's log, for a node that nobody tells
- * where the cluster went. The server is pinned by its certificate and believed nothing: what its
+ * Asks a server for what it has of a cluster's log, for a node that nobody tells where the cluster
+ * went, or that may have another key there. The server is pinned, and believed nothing: what its
  * records prove is taken.
  */
 #ifndef MLSH_CLIENT_FETCH_H
@@ -18,7 +18,8 @@ struct fetch_params {
 	const char *host;
 	uint16_t port;
 	const uint8_t *cert;	   /* SHA-256 of the server's certificate */
-	const uint8_t *node_token; /* HASH_LEN bytes; may be NULL */
+	const uint8_t *key;	   /* SHA-256 of its key, which suffices, too; may be NULL */
+	const uint8_t *node_token; /* HASH_LEN bytes, for the server that gave it; may be NULL */
 };
 
 /* Called once, from the loop. Success: `err` is NULL, and all that the server shows was taken. */

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Hands a recovery over: hello, push what the server lacks, recover; then session and log. */
+/* Hands a recovery over: hello, push what the server lacks, recover. */
 #include "client/recovery_send.h"
 
 #include <stdlib.h>
 
-#include "client/refuse.h"
 #include "client/visit.h"
 
 struct recovery_send {
 	struct visit *visit;
 	uint8_t node_token[HASH_LEN];
-	struct mlog *log;
+	const struct mlog *log;
 	struct entry_bytes entry;
 	struct entry decoded; /* of `entry` */
-	bool fetch;
-	uint64_t pushed; /* records up to here were pushed */
+	uint64_t pushed;      /* records up to here were pushed */
 	recovery_send_fn fn;
 	recovery_progress_fn progress;
 	void *ctx;
@@ -28,70 +26,13 @@ static void on_progress(void *ctx, const char *line)
 		s->progress(s->ctx, line);
 }
 
-/* --- what follows from it --------------------------------------------------------------------- */
-
-static void on_log(void *ctx, const struct signal_reply *reply);
-
-static void fetch(struct recovery_send *s)
-{
-	struct signal_request m = { .type = SIGNAL_LOG,
-				    .generation = mlog_generation(s->log),
-				    .from = mlog_count(s->log) };
-
-	visit_ask(s->visit, &m, on_log);
-}
-
-static void on_log(void *ctx, const struct signal_reply *reply)
-{
-	struct recovery_send *s = ctx;
-	struct mlog_take take;
-	struct err err = { 0 };
-
-	if (visit_refused(s->visit, reply))
-		return;
-	if (!visit_take(s->visit, s->log, &reply->entries, &take))
-		return;
-	if (mlog_find(s->log, s->decoded.payload_hash) != 0 && reply->entries.n == 0) {
-		visit_end(s->visit, NULL);
-	} else if (take.added > 0 || take.reorganised) {
-		fetch(s);
-	} else {
-		refuse_set(&err, REFUSAL_BAD_ENTRY,
-			   "the signal server accepted the recovery and does not show it in the "
-			   "log%s%s",
-			   take.why.text[0] ? ": " : "", take.why.text);
-		visit_end(s->visit, &err);
-	}
-}
-
-static void on_session(void *ctx, const struct signal_reply *reply)
-{
-	struct recovery_send *s = ctx;
-
-	if (!visit_refused(s->visit, reply))
-		fetch(s);
-}
-
-static void open_session(struct recovery_send *s)
-{
-	struct signal_request m = { .type = SIGNAL_SESSION, .head = mlog_wire_head(s->log) };
-
-	memcpy(m.node_token, s->node_token, HASH_LEN);
-	visit_ask(s->visit, &m, on_session);
-	secret_wipe(m.node_token, HASH_LEN);
-}
-
 /* --- the recovery ----------------------------------------------------------------------------- */
 
 static void on_recover(void *ctx, const struct signal_reply *reply)
 {
 	struct recovery_send *s = ctx;
 
-	if (visit_refused(s->visit, reply))
-		return;
-	if (s->fetch)
-		open_session(s);
-	else
+	if (!visit_refused(s->visit, reply))
 		visit_end(s->visit, NULL);
 }
 
@@ -182,7 +123,6 @@ int recovery_send_start(struct host *h, const struct recovery_send_params *p, re
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->log = p->log;
-	s->fetch = p->fetch;
 	s->fn = fn;
 	s->progress = progress;
 	s->ctx = ctx;

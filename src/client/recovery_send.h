@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hands a recovery over to the signal server in force, and fetches the log that follows from it. It
- * uses a connection of its own, before any session, so a node that was removed can do it, and one
- * whose daemon has a session keeps that.
+ * Hands a recovery over to the signal server in force. It uses a connection of its own, before any
+ * session, so a node that was removed can do it, and one whose daemon has a session keeps that. The
+ * log that follows from it is fetched over another connection (fetch.h): a recovery may go back
+ * behind this node's own rotation, and another of its keys is in force then.
  */
 #ifndef MLSH_CLIENT_RECOVERY_SEND_H
 #define MLSH_CLIENT_RECOVERY_SEND_H
@@ -16,14 +17,13 @@ struct recovery_send;
 struct recovery_send_params {
 	const struct cluster_file *cluster;
 	const struct identity *identity;
-	struct mlog *log;  /* what it lacks is added and committed; nobody else changes it */
-	struct span entry; /* the recovery */
-	bool fetch;	   /* the log too, in a session of our own */
+	const struct mlog *log; /* nobody changes it meanwhile */
+	struct span entry;	/* the recovery */
 };
 
 /*
- * Called once, from the loop; `err` NULL: the server has ordered it, and the log has it if it was
- * to be fetched. Else err->reason says why; the server may have ordered it all the same.
+ * Called once, from the loop; `err` NULL: the server has ordered it. Else err->reason says why; the
+ * server may have ordered it all the same.
  */
 typedef void (*recovery_send_fn)(void *ctx, const struct err *err);
 typedef void (*recovery_progress_fn)(void *ctx, const char *line);

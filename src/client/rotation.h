@@ -24,10 +24,13 @@ int rotation_settle(struct host *h, const struct store *s, const char *cluster,
 		    const struct mlog *l, struct err *err) MUST_CHECK;
 
 /*
- * The last key before the one in use: a server that has a recovery which dropped the rotation knows
- * this node by it. -ENOENT without a message: there is none.
+ * The keys that this node might have in force besides `own`, one after the other: `n` is 0 for the
+ * next one of a rotation that was begun, or else the newest of those before. A server knows a node
+ * by its key, and may know more of the log than this node. -ENOENT without a message: there are no
+ * more.
  */
-int rotation_before(struct host *h, const struct store *s, const char *cluster,
-		    struct identity **ret, struct err *err) MUST_CHECK;
+int rotation_other(struct host *h, const struct store *s, const char *cluster,
+		   const struct identity *own, size_t n, struct identity **ret, struct err *err)
+	MUST_CHECK;
 
 #endif
