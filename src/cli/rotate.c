@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "cli/ask_log.h"
 #include "cli/governing.h"
 #include "cli/hand_over.h"
 #include "cli/notes.h"
@@ -81,12 +82,13 @@ static void sign_again(struct cli *c, const char *cluster, struct id_list *ids, 
 /* --- the command ------------------------------------------------------------------------------ */
 
 /* It is in the log: the files get the new key, then the daemon. */
-static int put_in_place(struct cli *c, struct copy *p, struct err *err)
+static int put_in_place(struct cli *c, struct copy *p, bool resumed, struct err *err)
 {
-	int rc;
+	int rc = 1;
 
 	copy_refresh(c, p);
-	rc = rotation_settle(c->host, &c->store, p->cluster, p->log, err);
+	if (!resumed)
+		rc = rotation_settle(c->host, &c->store, p->cluster, p->log, err);
 	if (rc == 0)
 		rc = err_set(err, -EAGAIN,
 			     "the new key of this node is ordered, but this machine's copy of the "
@@ -95,6 +97,46 @@ static int put_in_place(struct cli *c, struct copy *p, struct err *err)
 	if (rc < 0)
 		return rc;
 	return p->connected ? cli_hand_over(c, p->cluster, err, NULL) : 0;
+}
+
+/* Asks the server; an unknown one, or one that cannot be reached, is no failure here. */
+static void fetch_newer(struct cli *c, struct governing *g)
+{
+	const struct cluster_file *f = &g->copy.file;
+	struct ask_log a = { .cli = c,
+			     .copy = &g->copy,
+			     .identity = g->identity,
+			     .host = f->signal_host,
+			     .port = f->signal_port,
+			     .cert = f->signal_cert,
+			     .key = f->signal_key,
+			     .node_token = f->node_token };
+	struct err err = { 0 };
+
+	if (ask_log(&a, &err) < 0 || store_save_log(c->host, &c->store, f, g->copy.log, &err) < 0)
+		log_debug(host_log(c->host), "%s", err.text);
+}
+
+/*
+ * A rotation that was begun may have been ordered: the server then knows only the new key of this
+ * node. *ret: it is complete now, and nothing is left to be signed.
+ */
+static int resume(struct cli *c, struct governing *g, bool *ret, struct err *err)
+{
+	int rc;
+
+	*ret = false;
+	if (!rotation_begun(c->host, &c->store, g->copy.cluster))
+		return 0;
+	if (!g->copy.connected)
+		fetch_newer(c, g);
+	rc = rotation_settle(c->host, &c->store, g->copy.cluster, g->copy.log, err);
+	if (rc <= 0)
+		return rc;
+	*ret = !rotation_begun(c->host, &c->store, g->copy.cluster);
+	identity_free(g->identity);
+	g->identity = NULL;
+	return store_identity(c->host, &c->store, g->copy.cluster, &g->identity, err);
 }
 
 static int turn(struct cli *c, struct governing *g, struct governed *ret, struct err *err)
@@ -159,20 +201,23 @@ static int rotate(struct cli *c, const struct options_given *o)
 {
 	struct governing g = { .cli = c };
 	struct own_removals own = { .ids = { .n = 0 } };
-	struct governed done = { .changed = false };
+	struct governed done = { .changed = false, .ordered = true };
 	struct result r = { .invites = 0 };
 	struct err err = { 0 };
+	bool resumed = false;
 	int rc = governing_open(c, o->n_args ? o->arg[0] : NULL, &g, &err);
 
 	if (rc == 0) {
 		own.self = g.copy.file.node_id;
 		waiting_each(c, &g.copy, add_own, &own);
 		id_list_sort(&own.ids);
-		rc = turn(c, &g, &done, &err);
+		rc = resume(c, &g, &resumed, &err);
 	}
+	if (rc == 0 && !resumed)
+		rc = turn(c, &g, &done, &err);
 	if (rc == 0) {
 		/* what ended with the old key, also where the new one cannot be put in place yet */
-		rc = put_in_place(c, &g.copy, &err);
+		rc = put_in_place(c, &g.copy, resumed, &err);
 		drop_invites(c, &g.copy, &r);
 		if (rc == 0)
 			sign_again(c, g.copy.cluster, &own.ids, &r);

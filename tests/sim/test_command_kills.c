@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kill -9 at each step of remove, renew, recover and move: of the command, of the daemon on its
- * machine, of the server, and of the new server. A step is a change of a file, a commit of a
- * database, a datagram, or a message on the local socket. What was acknowledged is not lost,
- * nothing is half done, and the same command again goes on.
+ * kill -9 at steps of remove, renew, recover, move and rotate: at each one of the command, and at
+ * every second one of the daemon on its machine, of the server, and of the new server (another
+ * seed has the others; the sanitizers every seventh or fourteenth). A step is a change of a file,
+ * a commit of a database, a datagram, or a message on the local socket. What was acknowledged is
+ * not lost, nothing is half done, and the same command again goes on.
  *
  * A keeper starts daemon and servers again, as systemd does.
  */
+#include "client/rotation.h"
 #include "command_kit.h"
 #include "move_kit.h"
 
@@ -507,5 +509,87 @@ START_TEST(move_is_killed)
 }
 END_TEST
 
+/* --- rotate ----------------------------------------------------------------------------------- */
+
+static size_t kept_keys(struct mesh_node *n)
+{
+	char path[STORE_PATH_MAX];
+	struct buf b = { 0 };
+	size_t len;
+
+	ck_assert_int_eq(store_identity_path(&n->store, MESH_CLUSTER, STORE_BEFORE, path, NULL), 0);
+	ck_assert_int_eq(file_read_private(n->host, path, SIZE_MAX, NULL, &b), 0);
+	len = b.len;
+	buf_free(&b);
+	ck_assert_uint_eq(len % SIGN_SEED_LEN, 0);
+	return len / SIGN_SEED_LEN;
+}
+
+/* All know the node by the key in its files, and its daemon has that key. */
+static bool has_one_key(const struct scene *s, struct mesh_node *n)
+{
+	struct identity *own = identity_of(n);
+	bool same = tunnel_has_key(mesh_tunnel(n), own);
+
+	for (size_t i = 0; i < s->m->n_nodes; i++) {
+		const struct member *x = roster_by_address(mlog_roster(log_of(&s->m->node[i])),
+							   n->address, ROSTER_CURRENT);
+
+		same = same && x && memcmp(x->key_sha256, identity_key_sha256(own), HASH_LEN) == 0;
+	}
+	identity_free(own);
+	return same;
+}
+
+/* Each key of before is kept once. A run that was killed at its end had completed it. */
+static bool rotate_killed(enum victim victim, unsigned steps, bool daemon)
+{
+	struct scene s;
+	struct mesh *m = open_scene(&s, false);
+	size_t rotated;
+	bool killed;
+
+	s.victim = victim;
+	s.steps = steps;
+	s.who = LAPTOP;
+	if (!daemon)
+		mesh_daemon_stop(LAPTOP);
+	killed = run_killed(&s, &rotate_command, "", "rotate");
+	if (!acknowledged(&s)) {
+		run_again(&s, &rotate_command, "", "rotate");
+		HOLDS(&s, s.run.code == EXIT_OK);
+	}
+	if (!daemon)
+		mesh_connect(LAPTOP);
+	settle(&s);
+	HOLDS(&s, !rotation_begun(LAPTOP->host, &LAPTOP->store, MESH_CLUSTER));
+	HOLDS(&s, has_one_key(&s, LAPTOP));
+	rotated = count(server_log(&s), ENTRY_ROTATE);
+	HOLDS(&s, rotated == 1 || (rotated == 2 && killed));
+	HOLDS(&s, kept_keys(LAPTOP) == rotated);
+	close_scene(&s);
+	return killed;
+}
+
+static bool rotate_with_daemon(enum victim victim, unsigned steps)
+{
+	return rotate_killed(victim, steps, true);
+}
+
+static bool rotate_without_daemon(enum victim victim, unsigned steps)
+{
+	return rotate_killed(victim, steps, false);
+}
+
+START_TEST(rotate_is_killed)
+{
+	at_every_step(COMMAND, 6, rotate_with_daemon);
+	at_every_step(DAEMON, 5, rotate_with_daemon);
+	at_every_step(SERVER, 3, rotate_with_daemon);
+	at_every_step(COMMAND, 10, rotate_without_daemon);
+	at_every_step(SERVER, 5, rotate_without_daemon);
+}
+END_TEST
+
 UNIT_MAIN("command/kills", remove_is_killed, renew_is_killed, recover_is_killed,
-	  recover_to_a_new_server_is_killed, move_is_killed)
+	  recover_to_a_new_server_is_killed, move_is_killed, rotate_is_killed)
