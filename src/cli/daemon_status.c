@@ -25,6 +25,24 @@ int daemon_status(struct cli *c, const char *cluster, struct err *err, struct js
 	return rc;
 }
 
+const struct status_proof status_proofs[STATUS_PROOFS] = {
+	{ "fork", "server", "proof",
+	  "before the last recovery the signal server lied, or was restored from an old copy: " },
+	{ "code_misused", "recovery-code", "code-proof",
+	  "before the last recovery a recovery code was misused: " },
+};
+
+bool status_proof_kept(struct json_object *log, const struct status_proof *p)
+{
+	struct json_object *list = json_object_object_get(log, "proofs");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)), p->name) ==
+		    0)
+			return true;
+	return false;
+}
+
 struct json_object *status_cluster(struct json_object *status)
 {
 	struct json_object *list = json_object_object_get(status, "clusters");

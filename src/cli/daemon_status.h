@@ -19,4 +19,17 @@ struct json_object *status_cluster(struct json_object *status);
 /* `cluster` is an element of the status. NULL allowed: false. */
 bool status_is_stopped(struct json_object *cluster);
 
+/* What can be proven, as `log` in a cluster's status has it. */
+struct status_proof {
+	const char *member; /* what is proven now, in words */
+	const char *name;   /* in `proofs`, if proof is kept */
+	const char *option; /* of `mlsh log`, which gives the proof out */
+	const char *past;   /* a sentence, for proof of what a recovery has ended */
+};
+
+#define STATUS_PROOFS 2
+extern const struct status_proof status_proofs[STATUS_PROOFS];
+/* Is one kept? NULL allowed: false. */
+bool status_proof_kept(struct json_object *log, const struct status_proof *p);
+
 #endif

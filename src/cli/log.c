@@ -10,7 +10,7 @@
 #include "client/proof_file.h"
 #include "membership/words.h"
 
-enum { PROOF, VERIFY, JSON };
+enum { PROOF, CODE_PROOF, VERIFY, JSON };
 
 /* --- the trail -------------------------------------------------------------------------------- */
 
@@ -56,19 +56,8 @@ static struct json_object *json_of(const struct mlog *l, const struct record *r,
 	return o;
 }
 
-/* What this node has proof of, in words, in `status`; "" if there is nothing. */
-static const char *proven(struct json_object *status)
-{
-	struct json_object *log = json_object_object_get(status_cluster(status), "log");
-
-	if (*js(log, "fork"))
-		return js(log, "fork");
-	return json_object_get_boolean(json_object_object_get(log, "proof"))
-		       ? "this node has proof from before of another log of this cluster"
-		       : "";
-}
-
-static void trail_json(const struct copy *p, const char *fork)
+/* `log`: of the daemon's status; NULL without one. */
+static void trail_json(const struct copy *p, struct json_object *log)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	char id[2 * HASH_LEN + 1];
@@ -82,7 +71,13 @@ static void trail_json(const struct copy *p, const char *fork)
 	for (uint64_t seq = 0; mlog_get(p->log, seq, &r, &e) == 0; seq++)
 		json_object_array_add(list, json_of(p->log, &r, &e));
 	json_object_object_add(o, "records", list);
-	json_object_object_add(o, "fork", *fork ? json_object_new_string(fork) : NULL);
+	for (size_t i = 0; i < STATUS_PROOFS; i++) {
+		const char *name = status_proofs[i].member;
+
+		json_object_object_add(o, name,
+				       *js(log, name) ? json_object_new_string(js(log, name))
+						      : NULL);
+	}
 	json_print(o);
 }
 
@@ -104,25 +99,33 @@ static void trail_text(const struct copy *p)
 	}
 }
 
+static void note_forks(struct json_object *log, const char *cluster)
+{
+	for (size_t i = 0; i < STATUS_PROOFS; i++) {
+		const struct status_proof *p = &status_proofs[i];
+
+		if (*js(log, p->member))
+			cli_note("FORK: %s. `mlsh log %s --%s > FILE` gives out the proof.",
+				 js(log, p->member), cluster, p->option);
+	}
+}
+
 static int trail(struct cli *c, const char *cluster, bool json)
 {
-	struct json_object *status = NULL;
+	struct json_object *status = NULL, *log;
 	struct copy p = { .log = NULL };
 	struct err err = { 0 };
-	const char *fork;
 
 	if (copy_open(c, cluster, &p, &err) < 0)
 		return cli_fail(&err);
 	if (daemon_status(c, p.cluster, NULL, &status) < 0)
 		status = NULL; /* no daemon: nothing is proven here */
-	fork = proven(status);
+	log = json_object_object_get(status_cluster(status), "log");
 	if (json)
-		trail_json(&p, fork);
+		trail_json(&p, log);
 	else
 		trail_text(&p);
-	if (*fork)
-		cli_note("FORK: %s. `mlsh log %s --proof > FILE` gives out the proof.", fork,
-			 p.cluster);
+	note_forks(log, p.cluster);
 	json_object_put(status);
 	if (!p.connected)
 		cli_note("%s is not connected here: this is the log as it was when it was last "
@@ -134,16 +137,16 @@ static int trail(struct cli *c, const char *cluster, bool json)
 
 /* --- the proof -------------------------------------------------------------------------------- */
 
-static int print_proof(struct cli *c, const char *named)
+static int print_proof(struct cli *c, const char *named, enum control_verb verb)
 {
-	struct control_request r = { .verb = CONTROL_PROOF };
+	struct control_request r = { .verb = verb };
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
 	bool absent = false;
 	int rc;
 
 	if (isatty(STDOUT_FILENO))
-		return cli_usage("log", "the proof is a file: mlsh log --proof > proof");
+		return cli_usage("log", "a proof is a file: add > FILE");
 	rc = copy_name(c, named, r.cluster, &err);
 	if (rc == 0) {
 		rc = daemon_call(c, &r, &err, &reply);
@@ -250,15 +253,19 @@ static int verify(struct cli *c, const char *path, bool json)
 static int show_log(struct cli *c, const struct options_given *g)
 {
 	const char *cluster = g->n_args ? g->arg[0] : NULL;
-	bool json = g->value[JSON] != NULL;
+	bool json = g->value[JSON] != NULL, proof = g->value[PROOF] || g->value[CODE_PROOF];
 
-	if (g->value[VERIFY] && (cluster || g->value[PROOF]))
+	if (g->value[VERIFY] && (cluster || proof))
 		return cli_usage("log", "--verify needs a file only");
-	if (g->value[PROOF] && json)
-		return cli_usage("log", "--proof is a file, not JSON");
+	if (g->value[PROOF] && g->value[CODE_PROOF])
+		return cli_usage("log", "--proof and --code-proof are two files");
+	if (proof && json)
+		return cli_usage("log", "a proof is a file, not JSON");
 	if (g->value[VERIFY])
 		return verify(c, g->value[VERIFY], json);
-	return g->value[PROOF] ? print_proof(c, cluster) : trail(c, cluster, json);
+	if (!proof)
+		return trail(c, cluster, json);
+	return print_proof(c, cluster, g->value[PROOF] ? CONTROL_PROOF : CONTROL_CODE_PROOF);
 }
 
 const struct command log_command = {
@@ -266,17 +273,22 @@ const struct command log_command = {
 	.summary = "show who did what and when; proof of a lying server",
 	.options = {
 		.program = "mlsh log",
-		.usage = "[<cluster>] [--json] | --proof > FILE | --verify FILE",
+		.usage = "[<cluster>] [--json] | --proof > FILE | --code-proof > FILE | "
+			 "--verify FILE",
 		.about = "Prints the membership log in words: who joined, was removed or promoted, "
 			 "when (UTC, by the server's clock), and by whose signature. This machine "
 			 "has verified every one of them.\n"
 			 "A server that has signed two different histories is caught by its own "
 			 "signatures: `mlsh status` says so then, and --proof prints them. "
+			 "So is a recovery code that was used twice, with --code-proof. "
 			 "Whoever has that file can check it with --verify, on any machine, "
 			 "without a cluster and without the server.",
 		.max_args = 1,
 		.row = {
-			[PROOF] = { "proof", 0, NULL, "print the proof that this node has kept" },
+			[PROOF] = { "proof", 0, NULL,
+				    "print the proof against the server that this node has kept" },
+			[CODE_PROOF] = { "code-proof", 0, NULL,
+					 "the same of a recovery code that was misused" },
 			[VERIFY] = { "verify", 0, "FILE",
 				     "check a proof; exit code 0: it holds, 1: it proves nothing" },
 			[JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" },

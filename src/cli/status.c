@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/daemon_status.h"
 #include "cli/drops.h"
 #include "cli/table.h"
 #include "cli/target.h"
@@ -219,21 +220,23 @@ static void print_promotions(struct json_object *o)
 	}
 }
 
-/* Proof stays, also when the tunnel that saw it has ended. */
+/* A recovery ends what was proven; the proof stays. */
 static void print_fork(struct json_object *o)
 {
 	struct json_object *log = json_object_object_get(o, "log");
-	bool proof = json_object_get_boolean(json_object_object_get(log, "proof"));
 
-	if (*js(log, "fork"))
-		table_line("  FORK      ", "%s", js(log, "fork"));
-	else if (proof)
-		table_line("  FORK      ", "this node has proof of it from before");
-	if (proof)
-		table_line("            ",
-			   "`mlsh log %s --proof > FILE` gives out the proof; anybody can check "
-			   "it with `mlsh log --verify FILE`",
-			   js(o, "name"));
+	for (size_t i = 0; i < ARRAY_LEN(status_proofs); i++) {
+		const struct status_proof *p = &status_proofs[i];
+		bool kept = status_proof_kept(log, p), now = *js(log, p->member);
+
+		if (now)
+			table_line("  FORK      ", "%s", js(log, p->member));
+		if (kept)
+			table_line(now ? "            " : "  proof     ",
+				   "%s`mlsh log %s --%s > FILE` gives out the proof; anybody can "
+				   "check it with `mlsh log --verify FILE`",
+				   now ? "" : p->past, js(o, "name"), p->option);
+	}
 	if (*js(log, "let_back"))
 		table_line("  RETURNED  ", "%s", js(log, "let_back"));
 }

@@ -93,6 +93,21 @@ void proof_read_free(struct proof_read *p)
 	*p = (struct proof_read){ .n_ours = 0 };
 }
 
+int proof_file_generation(struct span in, uint64_t *ret)
+{
+	struct proof_read p;
+	struct record last;
+	int rc = proof_file_decode(in, &p);
+
+	if (rc < 0)
+		return rc;
+	rc = record_decode(p.ours[p.n_ours - 1], &last, NULL);
+	if (rc == 0)
+		*ret = last.genesis ? 0 : last.order.generation;
+	proof_read_free(&p);
+	return rc;
+}
+
 /* --- judgement -------------------------------------------------------------------------------- */
 
 void proof_verdict_free(struct proof_verdict *v)

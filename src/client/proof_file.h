@@ -28,6 +28,12 @@ struct proof_read {
 int proof_file_decode(struct span in, struct proof_read *ret) MUST_CHECK;
 void proof_read_free(struct proof_read *p); /* zeroed allowed */
 
+/*
+ * The generation of the log that the file accuses with: a recovery after it has ended what is
+ * proven. Form only, no signature is looked at; as proof_file_decode.
+ */
+int proof_file_generation(struct span in, uint64_t *ret) MUST_CHECK;
+
 struct proof_verdict {
 	struct mlog *log;      /* `ours`, verified; the caller frees */
 	struct mlog_take take; /* why.text: what is proven, or why nothing is */

@@ -99,6 +99,14 @@ struct log_proof {
 	size_t n_shown;
 };
 
+/* Against whom. */
+enum proof_kind { PROOF_SERVER, PROOF_CODE, PROOF_KINDS };
+
+static inline enum proof_kind proof_kind_of(const struct log_proof *p)
+{
+	return p->code_misused ? PROOF_CODE : PROOF_SERVER;
+}
+
 /* What was shown when mlog_take found a lie, or a code that was misused. */
 struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,
 			    const struct span *shown, size_t n);

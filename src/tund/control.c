@@ -61,7 +61,7 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		rc[i].name = list[i]->state.cluster;
 		rc[i].tunnel = list[i]->tunnel;
-		rc[i].proof = list[i]->proof.kept;
+		rc[i].proofs = &list[i]->proofs;
 		rc[i].error = list[i]->error;
 	}
 	return report_status(daemon_host(d), rc, n, daemon_started(d));
@@ -329,19 +329,32 @@ static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
 	reply_status(c, cl);
 }
 
-static void do_proof(struct control_conn *c, struct daemon_cluster *cl,
-		     const struct control_request *r)
+static void reply_proof(struct control_conn *c, const struct daemon_cluster *cl,
+			enum proof_kind kind)
 {
 	struct buf b = { 0 };
 	struct err err = { 0 };
-	int rc = proofs_read(&cl->proof, &b, &err);
+	int rc = proofs_read(&cl->proofs, kind, &b, &err);
 
-	(void)r;
 	if (rc < 0)
 		control_reply_result(c, rc, &err);
 	else
 		control_reply(c, b.data, b.len);
 	buf_free(&b);
+}
+
+static void do_proof(struct control_conn *c, struct daemon_cluster *cl,
+		     const struct control_request *r)
+{
+	(void)r;
+	reply_proof(c, cl, PROOF_SERVER);
+}
+
+static void do_code_proof(struct control_conn *c, struct daemon_cluster *cl,
+			  const struct control_request *r)
+{
+	(void)r;
+	reply_proof(c, cl, PROOF_CODE);
 }
 
 static const struct {
@@ -359,6 +372,7 @@ static const struct {
 	[CONTROL_NETCHECK] = { control_netcheck, NEEDS_TUNNEL },
 	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER },
 	[CONTROL_PROOF] = { do_proof, NEEDS_CLUSTER },
+	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER },
 	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL },
 	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL },
 };

@@ -114,7 +114,7 @@ static void on_tunnel_proof(void *ctx, struct tunnel *t, const struct log_proof 
 {
 	struct daemon_cluster *c = ctx;
 
-	proofs_keep(&c->proof, tunnel_log(t), proof);
+	proofs_keep(&c->proofs, tunnel_log(t), proof);
 }
 
 static const struct tunnel_ops tunnel_ops = {
@@ -172,6 +172,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (saved.bytes > 0)
 		cluster_mark_log(c, t);
 	c->error[0] = '\0';
+	proofs_recall(&c->proofs, t);
 	daemon_load_removals(c);
 	keep_peers(c);
 	on_tunnel_changed(c, t);
@@ -218,7 +219,7 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 	}
 	c->daemon = d;
 	c->state = *s;
-	c->proof = proofs_of(d->host, d->cfg.state_dir, c->state.cluster);
+	c->proofs = proofs_of(d->host, d->cfg.state_dir, c->state.cluster);
 	list_append(&d->clusters, &c->link);
 	d->n_clusters++;
 	*ret = c;
@@ -230,7 +231,7 @@ static void cluster_free(struct daemon_cluster *c)
 	cluster_stop(c);
 	timer_free(c->save_timer);
 	timer_free(c->removals_timer);
-	buf_free(&c->proof.bytes);
+	proofs_free(&c->proofs);
 	list_remove(&c->link);
 	c->daemon->n_clusters--;
 	free(c);

@@ -54,7 +54,7 @@ struct daemon_cluster {
 	struct timer *removals_timer; /* when removals that wait are saved */
 	uint64_t removals_saved;      /* when they were last */
 	bool log_unsaved;
-	struct proofs proof;	/* for `mlsh log --proof` */
+	struct proofs proofs;	/* for `mlsh log --proof` */
 	struct log_place saved; /* how much of the log its file has */
 	uint64_t marked_seq;	/* up to which it is marked as verified */
 	bool newer; /* its files are of a newer version: left as they are, `error` says which */

@@ -116,7 +116,26 @@ static void put_dated(struct json_object *o, const struct tunnel *t)
 	json_object_object_add(o, "late", late);
 }
 
-static struct json_object *report_log(struct host *h, const struct tunnel *t, bool proof)
+/* Null if it is "". */
+static void put_line(struct json_object *o, const char *name, const char *line)
+{
+	put_str(o, name, line[0] ? line : NULL);
+}
+
+/* What proofs are kept of, those from before a recovery included. */
+static struct json_object *report_proofs(const struct proofs *p)
+{
+	static const char *const names[PROOF_KINDS] = { "server", "recovery-code" };
+	struct json_object *list = json_object_new_array();
+
+	for (int kind = 0; kind < PROOF_KINDS; kind++)
+		if (p->of[kind].kept)
+			json_object_array_add(list, json_object_new_string(names[kind]));
+	return list;
+}
+
+static struct json_object *report_log(struct host *h, const struct tunnel *t,
+				      const struct proofs *proofs)
 {
 	struct json_object *o = json_object_new_object();
 	struct head head = mlog_head(tunnel_log(t));
@@ -128,9 +147,10 @@ static struct json_object *report_log(struct host *h, const struct tunnel *t, bo
 	put_int(o, "generation", mlog_generation(tunnel_log(t)));
 	hex_encode(head.hash, HASH_LEN, hex);
 	put_str(o, "head", hex);
-	put_str(o, "fork", tunnel_fork(t)[0] ? tunnel_fork(t) : NULL);
-	put_str(o, "let_back", tunnel_let_back(t)[0] ? tunnel_let_back(t) : NULL);
-	put_bool(o, "proof", proof);
+	put_line(o, "fork", tunnel_fork(t, PROOF_SERVER));
+	put_line(o, "code_misused", tunnel_fork(t, PROOF_CODE));
+	put_line(o, "let_back", tunnel_let_back(t));
+	json_object_object_add(o, "proofs", report_proofs(proofs));
 	put_news(o, h, t);
 	put_dated(o, t);
 	return o;
@@ -196,7 +216,8 @@ static struct json_object *report_waiting(const struct tunnel *t)
 	return list;
 }
 
-static struct json_object *report_tunnel(struct host *h, const struct tunnel *t, bool proof)
+static struct json_object *report_tunnel(struct host *h, const struct tunnel *t,
+					 const struct proofs *proofs)
 {
 	uint64_t now = clock_now(h);
 	const struct cluster_file *f = tunnel_cluster(t);
@@ -232,13 +253,13 @@ static struct json_object *report_tunnel(struct host *h, const struct tunnel *t,
 	put_str(dns, "server_detail", zone.server_detail);
 	json_object_object_add(o, "dns", dns);
 	json_object_object_add(o, "fence", report_fence(t));
-	json_object_object_add(o, "log", report_log(h, t, proof));
+	json_object_object_add(o, "log", report_log(h, t, proofs));
 	json_object_object_add(o, "promotions", report_promotions(t));
-	put_str(o, "warning", tunnel_warning(t)[0] ? tunnel_warning(t) : NULL);
+	put_line(o, "warning", tunnel_warning(t));
 	json_object_object_add(o, "conflicts", report_conflicts(t));
 	json_object_object_add(o, "repairs", report_repairs(now, t));
 	json_object_object_add(o, "removals_waiting", report_waiting(t));
-	put_str(o, "error", tunnel_failure(t)[0] ? tunnel_failure(t) : NULL);
+	put_line(o, "error", tunnel_failure(t));
 	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));) {
 		struct peer_status p;
 
@@ -275,7 +296,7 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		struct json_object *one;
 
 		if (c[i].tunnel && !tunnel_left(c[i].tunnel))
-			one = report_tunnel(h, c[i].tunnel, c[i].proof);
+			one = report_tunnel(h, c[i].tunnel, c[i].proofs);
 		else
 			one = report_stopped(c[i].name, c[i].tunnel ? tunnel_failure(c[i].tunnel)
 								    : c[i].error);

@@ -4,13 +4,14 @@
 #define MLSH_TUND_REPORT_H
 
 #include "tund/ping.h"
+#include "tund/proofs.h"
 #include "tund/tunnel.h"
 
 /* A cluster that the daemon knows: with a tunnel, or stopped with a reason. */
 struct report_cluster {
 	const char *name;
 	const struct tunnel *tunnel; /* NULL: stopped */
-	bool proof;		     /* one is kept */
+	const struct proofs *proofs; /* what is kept of it */
 	const char *error;	     /* why it is stopped; "" if it was asked to */
 };
 

@@ -15,8 +15,9 @@
 #define NODE_SUFFIX ".node"
 #define STATE_FILE_MAX (512 + INVITES_MAX * 32)
 
-const char *const state_suffixes[] = { STATE_SUFFIX, NODE_SUFFIX, PEERS_SUFFIX, REMOVALS_SUFFIX,
-				       PROOF_SUFFIX, STATE_LOCK,  NULL };
+const char *const state_suffixes[] = { STATE_SUFFIX,	NODE_SUFFIX,  PEERS_SUFFIX,
+				       REMOVALS_SUFFIX, PROOF_SUFFIX, CODE_PROOF_SUFFIX,
+				       STATE_LOCK,	NULL };
 
 ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t cap)
 {
@@ -183,7 +184,7 @@ int state_remove(struct host *h, const char *state_dir, const char *cluster, str
 		rc = err_set(err, rc, "cannot remove removals that wait in %s: %s", cluster,
 			     strerror(-rc));
 	if (rc == 0 && (rc = proofs_remove(h, state_dir, cluster)) < 0)
-		rc = err_set(err, rc, "cannot remove the proof that was kept of %s: %s", cluster,
+		rc = err_set(err, rc, "cannot remove a proof that was kept of %s: %s", cluster,
 			     strerror(-rc));
 	if (rc == 0)
 		rc = remove_folder(h, state_dir, cluster, err);

@@ -46,6 +46,7 @@ static void tunnel_log_grew(struct tunnel *t)
 {
 	(void)follow_log(&t->parts.cluster, t->parts.log);
 	follow_roster(t);
+	tunnel_fork_log_grew(t);
 	waiting_log_grew(&t->waiting);
 	submits_log_grew(&t->submits);
 	fresh_log_grew(&t->fresh);

@@ -71,6 +71,9 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	MUST_CHECK;
 /* Stops everything and undoes what was done to the host. NULL allowed. */
 void tunnel_free(struct tunnel *t);
+/* What was proven before the tunnel was made, when the log was of this generation, unless that has
+ * ended. */
+void tunnel_recall_fork(struct tunnel *t, enum proof_kind kind, uint64_t generation);
 
 enum tunnel_state tunnel_state_get(const struct tunnel *t);
 const char *tunnel_state_name(enum tunnel_state s);
@@ -92,8 +95,9 @@ bool tunnel_has_key(const struct tunnel *t, const struct identity *id);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);
 /* One line each, or "". */
-const char *tunnel_warning(const struct tunnel *t);  /* what the host's network forbids now */
-const char *tunnel_fork(const struct tunnel *t);     /* proof that two logs exist */
+const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
+/* What of the kind is proven and was not ended by a recovery since. */
+const char *tunnel_fork(const struct tunnel *t, enum proof_kind kind);
 const char *tunnel_let_back(const struct tunnel *t); /* by a recovery that did not say so */
 const char *tunnel_failure(const struct tunnel *t);  /* why it stopped for good */
 const char *tunnel_waiting(const struct tunnel *t);  /* why removals still wait for their order */

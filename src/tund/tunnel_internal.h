@@ -29,7 +29,8 @@ struct tunnel {
 	struct list pings, submits;
 	uint64_t started;
 	struct log_limit fork_limit;
-	char fork[800], failure[480];
+	char fork[PROOF_KINDS][800], failure[480];
+	uint64_t fork_generation; /* of the log, when what `fork` says was seen */
 	struct let_back let_back;
 	const struct tunnel_ops *ops;
 	void *ctx;
@@ -38,9 +39,11 @@ struct tunnel {
 /* What people are shown of the tunnel has changed. */
 void tunnel_changed(struct tunnel *t);
 /*
- * Shouted once for each record, and visible until the tunnel is restarted. `member` showed it, or
- * the server (NULL): the signatures in it prove it, whoever shows it.
+ * Shouted once for each record, and visible until a recovery ends it. `member` showed it, or the
+ * server (NULL): the signatures in it prove it, whoever shows it.
  */
 void tunnel_report_fork(struct tunnel *t, const struct log_proof *proof, const char *member);
+/* A recovery in the log ends what was proven before. */
+void tunnel_fork_log_grew(struct tunnel *t);
 
 #endif

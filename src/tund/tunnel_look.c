@@ -106,9 +106,9 @@ const char *tunnel_let_back(const struct tunnel *t)
 	return t->let_back.line;
 }
 
-const char *tunnel_fork(const struct tunnel *t)
+const char *tunnel_fork(const struct tunnel *t, enum proof_kind kind)
 {
-	return t->fork;
+	return t->fork[kind];
 }
 
 const char *tunnel_waiting(const struct tunnel *t)

@@ -12,10 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct proof_read p = { .n_ours = 0 };
 	struct proof_verdict v = { .log = NULL };
 	struct err err = { 0 };
+	uint64_t generation;
 	int rc;
 
 	if (!h && host_new(NULL, &h) < 0)
 		abort();
+	(void)!proof_file_generation(span_of(data, size), &generation);
 	if (proof_file_decode(span_of(data, size), &p) == 0) {
 		for (size_t i = 0; i < p.n_ours; i++)
 			if (p.ours[i].data < data || p.ours[i].data + p.ours[i].len > data + size)

@@ -108,19 +108,25 @@ seventh=$(code_in "$WORK/desk/sixth.json")
 signal_start
 must "a thief uses the same code at the old server" recover_to "$WORK/nas/theft.json" nas "$sixth" --yes --json
 must "and goes on" daemon_start nas
-used_twice() { status_holds "$1" homelab "'the code was used twice' in (c['log']['fork'] or '') and c['log']['proof']"; }
+used_twice() { status_holds "$1" homelab "'the code was used twice' in (c['log']['code_misused'] or '') and c['log']['proofs'] == ['recovery-code']"; }
 for m in desk nas; do
 	check "$m sees both: the code was used twice" wait_until 30 used_twice $m
 	check "$m says so in status, and what to do" eval 'on $m mlsh status homelab | joined | has "FORK .* used twice.*Somebody else has had the code: .mlsh recover homelab. once more"'
-	check "and with its log" eval 'on $m mlsh log homelab 2>&1 >/dev/null | joined | has "FORK: .* used twice.*mlsh log homelab --proof"'
+	check "and with its log" eval 'on $m mlsh log homelab 2>&1 >/dev/null | joined | has "FORK: .* used twice.*mlsh log homelab --code-proof"'
 done
-check "the log's JSON has it, too" eval 'on desk mlsh log homelab --json 2>/dev/null | tee "$WORK/desk/log.json" | json_holds "\"used twice\" in d[\"fork\"]"'
+check "the log's JSON has it, too" eval 'on desk mlsh log homelab --json 2>/dev/null | tee "$WORK/desk/log.json" | json_holds "\"used twice\" in d[\"code_misused\"]"'
 check "as documented" tests/lab/json_documented log <"$WORK/desk/log.json"
-check "the proof is good without the cluster" eval 'on desk mlsh log homelab --proof >"$WORK/proof" && on late mlsh log --verify "$WORK/proof" | joined | has "PROVEN: the recovery code of cluster homelab was misused"'
+check "the proof is good without the cluster" eval 'on desk mlsh log homelab --code-proof >"$WORK/proof" && on late mlsh log --verify "$WORK/proof" | joined | has "PROVEN: the recovery code of cluster homelab was misused"'
 check "each keeps its own log" eval 'roles_are desk "desk:admin,nas:node" && roles_are nas "desk:node,nas:admin"'
 must "the cure: the next code, which the thief does not have" recover_to "$WORK/desk/cure.json" desk "$seventh" --yes --json
 check "the other hears it from its peer, and follows" wait_until 20 at_second nas
 check "and is a plain node" wait_until 10 roles_are nas "desk:admin,nas:node"
+for m in desk nas; do
+	check "$m says no more that two logs exist, and keeps the proof" status_holds $m homelab \
+		"not c['log']['code_misused'] and c['log']['proofs'] == ['recovery-code']"
+	check "in words" eval 'on $m mlsh status homelab | joined | has "proof .*before the last recovery.*--code-proof" && ! on $m mlsh log homelab 2>&1 | has FORK'
+done
+check_fails "there is none against the server" 1 "but one that the recovery code was misused" on desk mlsh log homelab --proof
 check_fails "what the thief's machine printed is worth nothing" 1 "not the one" recover nas "$(code_in "$WORK/nas/theft.json")" --yes
 # --- a paper that others have seen ---
 seventh=$(code_in "$WORK/desk/cure.json")

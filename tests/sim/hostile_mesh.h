@@ -134,7 +134,7 @@ static inline struct mesh *hostile_mesh(struct rogue **ret)
 
 static inline bool has_proof(struct mesh_node *n)
 {
-	return strstr(tunnel_fork(mesh_tunnel(n)), "lies") != NULL;
+	return strstr(tunnel_fork(mesh_tunnel(n), PROOF_SERVER), "lies") != NULL;
 }
 
 static inline bool all_have_proof(void *ctx)

@@ -291,6 +291,7 @@ static bool on_code(void *ctx, const char *recovery_code)
 	struct mesh_join *j = ctx;
 
 	snprintf(j->recovery_code, sizeof(j->recovery_code), "%s", recovery_code);
+	memcpy(j->node->mesh->recovery_code, j->recovery_code, sizeof(j->recovery_code));
 	return true;
 }
 

@@ -62,6 +62,7 @@ struct mesh {
 	const char *cluster; /* that commands and packets are about; MESH_CLUSTER */
 	unsigned tun;	     /* index of its TUN on the machines */
 	bool has_cluster;    /* somebody has set it up */
+	char recovery_code[RECOVERY_CODE_TEXT_MAX]; /* that the last setup has shown */
 	uint8_t cluster_id[HASH_LEN];
 	struct daemon **dead; /* of processes that crashed: freed with the world */
 	size_t n_dead;

@@ -67,9 +67,17 @@ static struct wire_head head_of(const struct view *v)
 	return h;
 }
 
-static void fill_page(const struct view *v, uint64_t from, struct wire_entries *ret)
+/* From the first record of a later generation on, if that comes earlier. */
+static void fill_page(const struct view *v, uint64_t generation, uint64_t from,
+		      struct wire_entries *ret)
 {
+	struct record r;
+
 	ret->n = 0;
+	for (size_t i = 0; i < MIN(from, v->n); i++)
+		if (record_decode(span_of(v->record[i].data, v->record[i].len), &r, NULL) == 0 &&
+		    !r.genesis && r.order.generation > generation)
+			from = i;
 	for (size_t i = from; i < v->n; i++)
 		ret->item[ret->n++] = span_of(v->record[i].data, v->record[i].len);
 }
@@ -118,7 +126,7 @@ static void answer(struct rogue_caller *c, int64_t stream, const struct signal_r
 		reply.retry_after_s = r->busy_s;
 	}
 	if (rq->type == SIGNAL_LOG)
-		fill_page(&v, rq->from, &reply.entries);
+		fill_page(&v, rq->generation, rq->from, &reply.entries);
 	if (rq->type == SIGNAL_SUBSCRIBE) {
 		memset(reply.epoch, 'r', sizeof(reply.epoch));
 		begin_events(c);
@@ -239,6 +247,16 @@ void rogue_add(struct rogue *r, struct span record)
 	r->n_records++;
 }
 
+/* Of a record with the entry, behind records of that one; the code was never renewed. */
+static uint64_t generation_behind(uint64_t before, struct span entry)
+{
+	struct entry e;
+
+	if (entry_decode(entry, &e, NULL) < 0 || e.type != ENTRY_RECOVER)
+		return before;
+	return generation_of(before / generation_of(1, 0) + 1, e.recover.depth);
+}
+
 void rogue_order_at(struct rogue *r, struct span entry, ip4 address, uint64_t time_s)
 {
 	uint8_t receipt[SIG_LEN];
@@ -249,7 +267,7 @@ void rogue_order_at(struct rogue *r, struct span entry, ip4 address, uint64_t ti
 	ck_assert_int_eq(record_decode(span_of(r->record[0].data, r->record[0].len), &genesis,
 				       NULL),
 			 0);
-	x.order = (struct order){ .generation = head_of(&v).generation,
+	x.order = (struct order){ .generation = generation_behind(head_of(&v).generation, entry),
 				  .seq = r->n_records,
 				  .time_s = time_s,
 				  .address = address };
@@ -324,7 +342,7 @@ void rogue_tell(struct rogue *r, size_t first)
 			continue;
 		v = view_of(c);
 		ev = (struct signal_event){ .type = SIGNAL_EV_LOG, .first = first };
-		fill_page(&v, first, &ev.entries);
+		fill_page(&v, UINT64_MAX, first, &ev.entries);
 		if (ev.entries.n > 0)
 			say(c, &ev);
 	}

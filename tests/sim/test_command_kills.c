@@ -244,7 +244,9 @@ static void settle(struct scene *s)
 	if (!world_run(s->m->w, 2 * MINUTE, is_settled, s))
 		HOLDS(s, !"everybody has the record");
 	for (size_t i = 0; i < s->m->n_nodes; i++)
-		HOLDS(s, tunnel_fork(mesh_tunnel(&s->m->node[i]))[0] == '\0');
+		for (int kind = 0; kind < PROOF_KINDS; kind++)
+			HOLDS(s,
+			      !tunnel_fork(mesh_tunnel(&s->m->node[i]), (enum proof_kind)kind)[0]);
 }
 
 static bool has_file(struct mesh_node *n, const char *suffix)

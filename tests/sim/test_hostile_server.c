@@ -27,7 +27,7 @@ static void expect_two_logs(struct mesh *m, const struct record_bytes *const our
 {
 	mesh_until(m, BY_PEERS, all_have_proof, m);
 	for (size_t i = 0; i < 3; i++) {
-		const char *fork = tunnel_fork(mesh_tunnel(&m->node[i]));
+		const char *fork = tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER);
 
 		MESH_CHECK(m, strstr(fork, "two different records 3"));
 		/* each keeps what it had first */
@@ -205,7 +205,8 @@ static void shown_and_refused(struct mesh *m, struct rogue *r, bool proves, cons
 		if (mlog_count(log_of(n)) != 3 || session_has_proof(n, "") != proves) {
 			world_dump(m->w);
 			ck_abort_msg("%s, %s: %zu records, \"%s\"", n->name, what,
-				     mlog_count(log_of(n)), tunnel_fork(mesh_tunnel(n)));
+				     mlog_count(log_of(n)),
+				     tunnel_fork(mesh_tunnel(n), PROOF_SERVER));
 		}
 	}
 	MESH_CHECK(m, mesh_flow(m, 2 * SECOND, 5) == 0);

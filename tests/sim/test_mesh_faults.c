@@ -116,7 +116,7 @@ START_TEST(server_restored_from_an_old_copy)
 	MESH_CHECK(m, tv->address == IP(100, 64, 0, 5) && mesh_server_log(m) == 5);
 	mesh_reach(m, 5 * SECOND);
 	for (size_t i = 0; i < m->n_nodes; i++)
-		MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[i]))[0] == '\0');
+		MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER)[0] == '\0');
 	mesh_free(m);
 }
 END_TEST

@@ -235,7 +235,7 @@ static uint64_t check_healed(struct mesh *m)
 	MESH_CHECK(m, mesh_server_log(m) == m->n_nodes);
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(&m->node[i]))) == m->n_nodes);
-		MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[i]))[0] == '\0');
+		MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER)[0] == '\0');
 	}
 	return took;
 }

@@ -8,7 +8,7 @@ static void expect_fork(struct mesh_node *n, struct span ours)
 {
 	struct mesh *m = n->mesh;
 	struct tunnel *t = mesh_tunnel(n);
-	const char *fork = tunnel_fork(t);
+	const char *fork = tunnel_fork(t, PROOF_SERVER);
 
 	if (!strstr(fork, "lies") || !strstr(fork, "two different records 1")) {
 		world_dump(m->w);
@@ -104,7 +104,7 @@ static struct mesh *mesh_with_fork(struct mlog **ret_ours)
 
 static bool reports(void *ctx)
 {
-	return tunnel_fork(mesh_tunnel(ctx))[0];
+	return tunnel_fork(mesh_tunnel(ctx), PROOF_SERVER)[0];
 }
 
 /* The server says so of the node, without proof: it tries again. */
@@ -166,7 +166,7 @@ START_TEST(fork_shown_by_a_hostile_server)
 	world_link_cut(m->w, m->node[0].host, m->server_host, false);
 	world_link_cut(m->w, m->node[1].host, m->server_host, false);
 	mesh_all_connected(m, 15 * SECOND);
-	MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[0]))[0] == '\0');
+	MESH_CHECK(m, tunnel_fork(mesh_tunnel(&m->node[0]), PROOF_SERVER)[0] == '\0');
 	r->n_records = 0;
 	rogue_add_log(r, theirs, 2);
 	rogue_tell(r, 1);
@@ -218,7 +218,7 @@ static void show_ordered(struct mesh *m, struct rogue *r, const struct entry_byt
 	rogue_order(r, span_of(e->data, e->len), address);
 	show_forged(m, r, what);
 	for (size_t i = 0; i < m->n_nodes; i++)
-		MESH_CHECK(m, strstr(tunnel_fork(mesh_tunnel(&m->node[i])), "lies"));
+		MESH_CHECK(m, strstr(tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER), "lies"));
 }
 
 static struct entry_bytes forge_cancel(struct mesh *m, const struct mlog *log,
@@ -269,7 +269,7 @@ START_TEST(forged_records_are_refused)
 	rogue_add(r, span_of(garbage, sizeof(garbage)));
 	show_forged(m, r, "no record at all");
 	for (size_t i = 0; i < m->n_nodes; i++)
-		MESH_CHECK(m, !tunnel_fork(mesh_tunnel(&m->node[i]))[0]);
+		MESH_CHECK(m, !tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER)[0]);
 
 	show_ordered(m, r, &e, next, "an admit sponsored by a plain node");
 	e = forge_admit(m, log, stranger, identity_node_id(stranger));
