@@ -83,6 +83,7 @@ struct mlog_take {
 	size_t added;	   /* records that were staged, also when the rest was not taken */
 	uint64_t first;	   /* added > 0: the first of them; what was there and behind it is gone */
 	bool reorganised;  /* a recover record dropped records of ours */
+	bool in_vain;	   /* our log was played again for a recovery that then broke a rule */
 	uint64_t seq;	   /* LIE, CODE_MISUSED, UPGRADE, INVALID: of the record */
 	uint64_t ask_from; /* GAP, PARTED: records from this seq on may help */
 	struct mlog_held held; /* mlog_take_until: from this one on they were dated too late */

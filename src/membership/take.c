@@ -6,23 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "membership/internal.h"
-
-/* A record that was shown, read as far as its place. */
-struct shown {
-	struct record record;
-	bool verified; /* its receipt */
-	bool own_key;  /* a recover record, not in our log, that names the key of its receipt */
-};
-
-struct taking {
-	struct mlog *l;
-	struct shown *shown;
-	size_t first, n;   /* those that are not in our log already, and that follow each other */
-	bool malformed;	   /* what comes behind them does not */
-	uint64_t latest_s; /* records dated later are held back */
-	struct mlog_take *ret;
-};
+#include "membership/take_internal.h"
 
 static void end(struct taking *t, enum mlog_taken result, uint64_t seq)
 {
@@ -104,11 +88,7 @@ static bool key_named(const struct mlog *l, const struct record *r, unsigned typ
 	return true;
 }
 
-/*
- * Verifies the receipts that vouch for all that were shown: that of the last record, and where the
- * order key changes that of the last under the old one.
- */
-static bool verify_receipts(struct taking *t)
+bool take_verify_receipts(struct taking *t)
 {
 	const struct record *first = &t->shown[t->first].record;
 	uint8_t key[KEY_LEN] = { 0 }, named[KEY_LEN];
@@ -123,8 +103,12 @@ static bool verify_receipts(struct taking *t)
 		bool needed = i + 1 == t->n || changes || type == ENTRY_RECOVER;
 
 		t->shown[i].own_key = changes && type == ENTRY_RECOVER && !known;
-		if (changes && type == ENTRY_RECOVER)
+		if (changes && type == ENTRY_RECOVER) {
+			/* kept if it is true: nothing else may show who ordered what is before */
+			if (i > t->first)
+				(void)verify(t, i - 1, key);
 			memcpy(key, named, KEY_LEN);
+		}
 		if (needed && !verify(t, i, key))
 			return false;
 		if (changes)
@@ -133,11 +117,7 @@ static bool verify_receipts(struct taking *t)
 	return true;
 }
 
-/*
- * Does a receipt of a key that our log knows vouch for the record? A forged recovery could bring a
- * key of its own, which says nothing about the server.
- */
-static bool is_vouched(const struct taking *t, size_t i)
+bool take_is_vouched(const struct taking *t, size_t i)
 {
 	for (; i < t->n && !t->shown[i].own_key; i++)
 		if (t->shown[i].verified)
@@ -174,11 +154,6 @@ static bool code_is_past(const struct mlog *l, const uint8_t hash[HASH_LEN])
 	return false;
 }
 
-static bool is_signed(const struct mlog *l, const struct entry *e, const uint8_t key[KEY_LEN])
-{
-	return key_verify(key, SIGN_ENTRY, mlog_cluster_id(l), e->payload, e->sig[0]) == 0;
-}
-
 /*
  * Is the recovery, or an attempt that it supersedes, one that our log does not have, by a code that
  * our log says is used up? Only the code can make one. Our own recover entry at another place says
@@ -191,7 +166,7 @@ static bool misuses_code(const struct mlog *l, const struct entry *e)
 
 	sha256(span_of(e->recover.key, KEY_LEN), hash);
 	if (code_is_past(l, hash) && mlog_find(l, e->payload_hash) == 0 &&
-	    !mlog_is_superseded(l, e->payload_hash) && is_signed(l, e, e->recover.key))
+	    !mlog_is_superseded(l, e->payload_hash) && take_is_signed(l, e, e->recover.key))
 		return true;
 	return entry_superseded(e, &earlier) == 0 && misuses_code(l, &earlier);
 }
@@ -239,7 +214,7 @@ static void judge_other(struct taking *t)
 		       "record %" PRIu64 " is one that a recovery has dropped", x->order.seq);
 		return;
 	}
-	if (!verify_receipts(t) || !is_vouched(t, t->first)) {
+	if (!take_verify_receipts(t) || !take_is_vouched(t, t->first)) {
 		unproven(t);
 		return;
 	}
@@ -296,7 +271,7 @@ static void failed(struct taking *t, size_t i, int code)
 	end(t,
 	    code == -ENOMEM	       ? TAKEN_NO_MEMORY
 	    : code == -EPROTONOSUPPORT ? TAKEN_UPGRADE
-	    : is_vouched(t, i)	       ? TAKEN_LIE
+	    : take_is_vouched(t, i)	       ? TAKEN_LIE
 				       : TAKEN_INVALID,
 	    r->order.seq);
 }
@@ -319,27 +294,49 @@ static size_t take_into(struct taking *t, struct mlog *l)
 static void cut_off(struct taking *t, size_t bad)
 {
 	for (t->n = bad; t->n > t->first; t->n--)
-		if (t->shown[t->n - 1].record.receipt && verify_receipts(t))
+		if (t->shown[t->n - 1].record.receipt && take_verify_receipts(t))
 			return;
 }
 
-/* Leaves off what is dated too late, and all that is behind it. */
-static void hold_back(struct taking *t)
+/*
+ * Does something that our log knows vouch for the record, before anything of it is staged: a
+ * receipt, or a recovery by the code in force? Behind a recovery by another code anybody can have
+ * made the receipts, for any date.
+ */
+static bool is_known(const struct taking *t, size_t i)
+{
+	for (size_t j = t->first; j < t->n; j++) {
+		const struct shown *s = &t->shown[j];
+
+		if (s->own_key && j >= t->by_code)
+			return false;
+		if (j >= i && (s->verified || s->own_key))
+			return true;
+	}
+	return false;
+}
+
+/* Leaves off what is dated too late, and all that is behind it. Returns false if nothing is. */
+static bool hold_back(struct taking *t)
 {
 	size_t ahead = first_ahead(t);
 
 	if (ahead == t->n)
-		return;
-	t->ret->held = (struct mlog_held){ t->shown[ahead].record.order.seq,
-					   t->shown[ahead].record.order.time_s };
+		return false;
+	if (is_known(t, ahead))
+		t->ret->held = (struct mlog_held){ t->shown[ahead].record.order.seq,
+						   t->shown[ahead].record.order.time_s };
+	else
+		unproven(t);
 	cut_off(t, ahead);
+	return true;
 }
 
 /* The same before `bad`; a recovery that turned out to be false excuses no date any more. */
 static void shorten(struct taking *t, size_t bad)
 {
 	cut_off(t, bad);
-	hold_back(t);
+	(void)hold_back(t);
 }
 
 static void no_memory(struct taking *t)
@@ -352,9 +349,8 @@ static void extend(struct taking *t)
 {
 	size_t before = t->l->s.n_slots, bad;
 
-	hold_back(t);
+	(void)hold_back(t);
 	bad = take_into(t, t->l);
-
 	if (bad < t->n) {
 		/* The head of a log has a receipt: back, and on to the last one before. */
 		if (mlog_back(t->l, before) < 0) {
@@ -369,122 +365,25 @@ static void extend(struct taking *t)
 	t->ret->first = before;
 }
 
-/* The recovery code in force, and how many were used before it. */
-struct code_use {
-	uint8_t code[HASH_LEN];
-	uint64_t used;
-};
-
-/* What our log says about it behind record `seq`. */
-static struct code_use code_behind(const struct mlog *l, uint64_t seq)
-{
-	const struct past_code *past = l->s.past_codes;
-	struct code_use u = { .used = 0 };
-
-	memcpy(u.code, l->s.recovery, HASH_LEN);
-	for (size_t i = 0; i < l->s.n_past_codes; i++) {
-		if (past[i].by > seq) {
-			memcpy(u.code, past[i].hash, HASH_LEN);
-			break;
-		}
-		u.used += i == 0 || past[i].by != past[i - 1].by;
-	}
-	return u;
-}
-
-/* Is the recovery, with the attempts that it supersedes, by this code? */
-static bool recover_is_by(const struct mlog *l, const struct entry *e, const uint8_t code[HASH_LEN])
-{
-	struct entry earlier;
-	uint8_t hash[HASH_LEN];
-
-	if (entry_superseded(e, &earlier) == 0)
-		return recover_is_by(l, &earlier, code) && is_signed(l, e, e->recover.key);
-	sha256(span_of(e->recover.key, KEY_LEN), hash);
-	return memcmp(hash, code, HASH_LEN) == 0 && is_signed(l, e, e->recover.key);
-}
-
-int recover_check_code(const struct mlog *l, const struct entry *e, struct err *err)
-{
-	struct code_use u = code_behind(l, e->base.seq);
-
-	if (recover_is_by(l, e, u.code))
-		return 0;
-	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
-		      "the recovery code is not the one of cluster \"%s\" that is in force",
-		      l->s.genesis.name);
-}
-
-/*
- * The same of a renewal. Two admins may have keys that our log does not know, as the records before
- * this one were not looked at: then a receipt has to vouch for it.
- */
-static bool renew_is_by(struct taking *t, size_t i, const struct entry *e,
-			const uint8_t code[HASH_LEN])
-{
-	const struct member *a = roster_by_id(t->l->roster, &e->author, ROSTER_ALL);
-	const struct member *b = roster_by_id(t->l->roster, &e->renew.second, ROSTER_ALL);
-	uint8_t hash[HASH_LEN];
-
-	if (e->renew.by_code) {
-		sha256(span_of(e->renew.key, KEY_LEN), hash);
-		return memcmp(hash, code, HASH_LEN) == 0 && is_signed(t->l, e, e->renew.key);
-	}
-	if (a && b && is_signed(t->l, e, a->key) &&
-	    key_verify(b->key, SIGN_CONSENT, mlog_cluster_id(t->l), e->payload, e->sig[1]) == 0)
-		return true;
-	return verify_receipts(t) && is_vouched(t, i);
-}
-
-/*
- * Do the records shown lead to a recovery that counts more than our log? Its key vouches for all
- * before it, whatever the server made of them. It is looked at before our log is cut and played
- * again for it, which costs much: only a code that is or was in force can make us do that.
- */
-static bool leads_to_recovery(struct taking *t)
-{
-	const struct mlog *l = t->l;
-	struct code_use u = code_behind(l, t->shown[t->first].record.order.seq - 1);
-	struct entry e;
-
-	for (size_t i = t->first; i < t->n; i++) {
-		struct span bytes = t->shown[i].record.entry;
-		unsigned type = entry_peek(bytes);
-
-		if (type != ENTRY_RECOVER && type != ENTRY_RENEW)
-			continue;
-		if (entry_decode(bytes, &e, NULL) < 0)
-			return false;
-		u.used++;
-		if (type == ENTRY_RENEW ? !renew_is_by(t, i, &e, u.code)
-					: !recover_is_by(l, &e, u.code))
-			return false;
-		if (type == ENTRY_RECOVER && mlog_counts_more(l, &e, u.used))
-			return true;
-		memcpy(u.code, type == ENTRY_RENEW ? e.renew.next : e.recover.next, HASH_LEN);
-	}
-	return false;
-}
-
 static void reorganise(struct taking *t)
 {
 	uint64_t seq = t->shown[t->first].record.order.seq;
 	struct mlog *past;
 	size_t bad;
 
-	hold_back(t);
-	if (t->ret->held.seq > 0 && !leads_to_recovery(t))
+	if (hold_back(t) && !take_leads_to_recovery(t))
 		return;
 	past = mlog_cut(t->l, seq);
 	if (!past) {
 		no_memory(t);
 		return;
 	}
+	t->ret->in_vain = true;
 	bad = take_into(t, past);
 	if (bad < t->n && bad > t->first) {
 		mlog_free(past);
 		shorten(t, bad);
-		past = t->n > t->first && leads_to_recovery(t) ? mlog_cut(t->l, seq) : NULL;
+		past = t->n > t->first && take_leads_to_recovery(t) ? mlog_cut(t->l, seq) : NULL;
 		if (!past || take_into(t, past) < t->n) {
 			mlog_free(past);
 			return;
@@ -502,6 +401,7 @@ static void reorganise(struct taking *t)
 		return;
 	}
 	t->ret->reorganised = true;
+	t->ret->in_vain = false;
 }
 
 /*
@@ -548,11 +448,11 @@ static void place(struct taking *t)
 		       x->order.seq);
 		return;
 	}
-	if (x->order.seq < count && !leads_to_recovery(t)) {
+	if (x->order.seq < count && !take_leads_to_recovery(t)) {
 		judge_other(t);
 		return;
 	}
-	if (!verify_receipts(t) || (count > 0 && has_own_key(t) && !leads_to_recovery(t))) {
+	if (!take_verify_receipts(t) || (count > 0 && has_own_key(t) && !take_leads_to_recovery(t))) {
 		unproven(t);
 		return;
 	}
