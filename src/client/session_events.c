@@ -140,18 +140,25 @@ static void on_shutdown(struct session *s, uint32_t retry_after_s)
 	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
 }
 
+bool session_removal(struct session *s, struct span entry, enum removal_shown *ret)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (!s->ops->removal || !bucket_has(&s->removals, 1, now))
+		return false;
+	*ret = s->ops->removal(s->ctx, entry);
+	if (*ret != REMOVAL_TAKEN)
+		(void)bucket_take(&s->removals, 1, now);
+	return true;
+}
+
 /* One that this node lacks the base of: the records are fetched, and it is tried again. */
 static void on_removal(struct session *s, struct span entry)
 {
-	uint64_t now = clock_now(s->host);
 	enum removal_shown shown;
 
-	if (!s->ops->removal || !bucket_has(&s->removals, 1, now))
+	if (!session_removal(s, entry, &shown))
 		return;
-	shown = s->ops->removal(s->ctx, entry);
-	if (shown == REMOVAL_TAKEN)
-		return;
-	(void)bucket_take(&s->removals, 1, now);
 	if (shown == REMOVAL_LACKING && !s->forked) {
 		s->fetch_wanted = true;
 		sync_pump(s);

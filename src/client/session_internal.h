@@ -204,6 +204,11 @@ void events_handle(struct session *s, const struct signal_event *ev);
 /* Presence that was waiting for records. */
 void events_log_grew(struct session *s);
 void events_publish(struct session *s);
+/*
+ * Hands a removal that the server shows to the owner. Each that is refused costs a signature:
+ * returns false, and does not look at it, if too many were refused lately.
+ */
+bool session_removal(struct session *s, struct span entry, enum removal_shown *ret);
 
 /* --- session_former.c ------------------------------------------------------------------------- */
 

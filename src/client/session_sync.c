@@ -150,11 +150,13 @@ static bool not_taken(struct session *s, const struct mlog_take *take,
 /* Removals among records that are held back count at once, as those do that nobody has ordered. */
 static void held_removals(struct session *s, const struct wire_entries *records)
 {
+	enum removal_shown shown;
 	struct span removal;
 
-	for (size_t i = 0; s->ops->removal && i < records->n; i++)
-		if (removal_of_record(records->item[i], s->held.seq, &removal))
-			(void)s->ops->removal(s->ctx, removal);
+	for (size_t i = 0; i < records->n; i++)
+		if (removal_of_record(records->item[i], s->held.seq, &removal) &&
+		    !session_removal(s, removal, &shown))
+			return;
 }
 
 static void tell_held(struct session *s, const struct wire_entries *records)

@@ -271,7 +271,7 @@ static void failed(struct taking *t, size_t i, int code)
 	end(t,
 	    code == -ENOMEM	       ? TAKEN_NO_MEMORY
 	    : code == -EPROTONOSUPPORT ? TAKEN_UPGRADE
-	    : take_is_vouched(t, i)	       ? TAKEN_LIE
+	    : take_is_vouched(t, i)    ? TAKEN_LIE
 				       : TAKEN_INVALID,
 	    r->order.seq);
 }
@@ -452,7 +452,8 @@ static void place(struct taking *t)
 		judge_other(t);
 		return;
 	}
-	if (!take_verify_receipts(t) || (count > 0 && has_own_key(t) && !take_leads_to_recovery(t))) {
+	if (!take_verify_receipts(t) ||
+	    (count > 0 && has_own_key(t) && !take_leads_to_recovery(t))) {
 		unproven(t);
 		return;
 	}

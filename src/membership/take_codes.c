@@ -67,7 +67,7 @@ static const struct member *admin_now(const struct mlog *l, const struct node_id
 	return m && m->role == ROLE_ADMIN ? m : NULL;
 }
 
-/* Are both admins by our log, as it is now? Members who never were, or no longer are, do not count. */
+/* Are both admins by our log, as it is now? Others do not count, whatever they once were. */
 static bool is_by_two_admins(const struct mlog *l, const struct entry *e)
 {
 	const struct member *a = admin_now(l, &e->author), *b = admin_now(l, &e->renew.second);
@@ -85,8 +85,7 @@ static bool may_be_unknown(const struct taking *t)
 {
 	uint64_t seq = t->shown[t->first].record.order.seq;
 
-	return seq == t->l->s.n_slots ||
-	       t->l->s.slots[seq - 1].generation < mlog_generation(t->l);
+	return seq == t->l->s.n_slots || t->l->s.slots[seq - 1].generation < mlog_generation(t->l);
 }
 
 /* By the code in force, or by two admins. */
@@ -97,8 +96,7 @@ static bool renew_is_by(struct taking *t, size_t i, const struct entry *e,
 
 	if (e->renew.by_code) {
 		sha256(span_of(e->renew.key, KEY_LEN), hash);
-		return memcmp(hash, code, HASH_LEN) == 0 &&
-		       take_is_signed(t->l, e, e->renew.key);
+		return memcmp(hash, code, HASH_LEN) == 0 && take_is_signed(t->l, e, e->renew.key);
 	}
 	return is_by_two_admins(t->l, e) ||
 	       (may_be_unknown(t) && take_verify_receipts(t) && take_is_vouched(t, i));

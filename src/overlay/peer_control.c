@@ -277,6 +277,32 @@ static void ask_on(struct link *l)
 		stop_log(l, "they do not follow each other");
 }
 
+/* A removal that is refused costs a signature: a peer may show few of them. */
+static bool may_show_removal(struct peer *p)
+{
+	return p->o->ops->removal && bucket_has(&p->removals, 1, clock_now(p->o->h));
+}
+
+static enum removal_shown removal_shown(struct peer *p, struct span entry)
+{
+	struct overlay *o = p->o;
+	enum removal_shown shown = o->ops->removal(o->ctx, p->member, entry);
+
+	if (shown != REMOVAL_TAKEN)
+		(void)bucket_take(&p->removals, 1, clock_now(o->h));
+	return shown;
+}
+
+/* Those among the records from `seq` on: at most as many as a node holds. */
+static size_t removals_from(const struct wire_entries *e, uint64_t seq, struct span *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n && n < DENIALS_MAX; i++)
+		n += removal_of_record(e->item[i], seq, &ret[n]);
+	return n;
+}
+
 /*
  * Some of what they showed is dated too far ahead. The owner asks for it again, later. Removals
  * among it count at once, as those do that nobody has ordered. The link may be gone afterwards.
@@ -284,15 +310,14 @@ static void ask_on(struct link *l)
 static void on_held(struct link *l, const struct mlog_held *held, const struct wire_entries *e)
 {
 	struct overlay *o = l->peer->o;
-	const struct member *from = l->peer->member;
-	struct span removal;
+	struct span removal[DENIALS_MAX]; /* what is sent meanwhile overwrites `e` */
+	size_t n = removals_from(e, held->seq, removal);
 
 	l->search.on = false;
 	if (o->ops->held)
-		o->ops->held(o->ctx, held, from);
-	for (size_t i = 0; o->ops->removal && i < e->n; i++)
-		if (removal_of_record(e->item[i], held->seq, &removal))
-			(void)o->ops->removal(o->ctx, from, removal);
+		o->ops->held(o->ctx, held, l->peer->member);
+	for (size_t i = 0; i < n && l->conn && may_show_removal(l->peer); i++)
+		(void)removal_shown(l->peer, removal[i]);
 }
 
 static bool has_later_recovery(const struct link *l, const struct wire_entries *e)
@@ -403,18 +428,11 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 /* The link may be gone afterwards: what the removal says may be about this very peer. */
 static void on_removal(struct link *l, struct span entry)
 {
-	struct peer *p = l->peer;
-	struct overlay *o = p->o;
-	uint64_t now = clock_now(o->h);
-	enum removal_shown shown;
+	struct overlay *o = l->peer->o;
 
-	if (!o->ops->removal || !bucket_has(&p->removals, 1, now))
+	if (!may_show_removal(l->peer) || removal_shown(l->peer, entry) != REMOVAL_LACKING)
 		return;
-	shown = o->ops->removal(o->ctx, p->member, entry);
-	if (shown == REMOVAL_TAKEN)
-		return;
-	(void)bucket_take(&p->removals, 1, now);
-	if (shown == REMOVAL_LACKING && l->conn && !l->asked && !l->log_stopped)
+	if (l->conn && !l->asked && !l->log_stopped)
 		ask(l, mlog_count(o->log));
 }
 

@@ -29,6 +29,8 @@ struct fleet_node {
 	bool denies[FLEET_NODES];  /* which nodes a removal without order denies, by index */
 	enum removal_shown judges; /* of removals that peers show */
 	unsigned shown;		   /* such, that were looked at */
+	uint64_t latest_s;	   /* records dated later are held back; 0: none is */
+	unsigned held;		   /* messages of which some was */
 };
 
 struct fleet {
@@ -125,7 +127,22 @@ static inline enum removal_shown fleet_removal(void *ctx, const struct member *f
 	(void)from;
 	(void)entry;
 	n->shown++;
+	if (n->judges == REMOVAL_TAKEN)
+		overlay_removal(n->o); /* it is shown to others */
 	return n->judges;
+}
+
+static inline uint64_t fleet_latest_s(void *ctx)
+{
+	struct fleet_node *n = ctx;
+
+	return n->latest_s > 0 ? n->latest_s : UINT64_MAX;
+}
+
+static inline void fleet_held(void *ctx, const struct mlog_held *held, const struct member *from)
+{
+	ck_assert(held->seq > 0 && from);
+	((struct fleet_node *)ctx)->held++;
 }
 
 /* It holds none. */
@@ -148,6 +165,8 @@ static const struct overlay_ops fleet_ops = {
 	.denied = fleet_denied,
 	.removal = fleet_removal,
 	.removal_next = fleet_removal_next,
+	.latest_s = fleet_latest_s,
+	.held = fleet_held,
 };
 
 static inline bool fleet_denied(void *ctx, const struct member *m)

@@ -82,8 +82,7 @@ static struct mlog_take show_forged(struct mlog *l, const struct forged *f, uint
 	mlog_take_until(l, f->shown, f->n, latest_s, &t);
 	mlog_commit(l);
 	after = mlog_head(l);
-	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "%d: %s", t.result,
-		      t.why.text);
+	ck_assert_msg(memcmp(&before, &after, sizeof(before)) == 0, "%d: %s", t.result, t.why.text);
 	ck_assert(!t.reorganised && t.added == 0);
 	return t;
 }
