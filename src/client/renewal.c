@@ -166,19 +166,33 @@ int renewal_author(const struct govern *g, const struct renewal *r, const struct
 	return 0;
 }
 
+static int replaced(const struct govern *g, uint64_t seq, struct err *err)
+{
+	const char *cluster = mlog_genesis(g->log)->name;
+
+	return refuse_set(
+		err, REFUSAL_RECOVERY_CODE,
+		"the request was carried out (record %llu), and another code has taken the "
+		"place of that one since: `mlsh log %s` shows it",
+		(unsigned long long)seq, cluster);
+}
+
 int renewal_consent(const struct govern *g, const struct renewal *r, struct entry_bytes *ret,
 		    struct err *err)
 {
 	struct signer self = { .identity = g->identity };
 	struct entry half, whole;
+	uint64_t seq;
 	int x = read_half(r, &half, err);
 
 	if (x == 0)
 		x = check_mine(g, r, &half, err);
 	if (x < 0)
 		return x;
-	if (mlog_find(g->log, half.payload_hash) != 0)
-		return GOVERN_DONE;
+	seq = mlog_find(g->log, half.payload_hash);
+	if (seq != 0)
+		return mlog_recovery_is(g->log, half.renew.next) ? GOVERN_DONE
+								 : replaced(g, seq, err);
 	x = entry_consent(&half, r->cluster_id, &self, ret, err);
 	if (x == 0)
 		x = entry_decode(span_of(ret->data, ret->len), &whole, err);

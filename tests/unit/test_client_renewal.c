@@ -79,6 +79,12 @@ START_TEST(two_admins_renew)
 	kit_code_hash(KIT_CODE_NEXT, hash);
 	ck_assert(mlog_recovery_is(k.log, hash));
 	ck_assert_int_eq(consent(&k, 1, &back, &b, &err), GOVERN_DONE);
+	/* another code in its place: it is done, and no success */
+	r = ask(&k, 1, KIT_CODE_NEXT + 1);
+	ck_assert_int_eq(consent(&k, 1, &r, &b, &err), 0);
+	kit_append(&k, &b);
+	refused(&k, 1, &back, REFUSAL_RECOVERY_CODE);
+	ck_assert_int_eq(consent(&k, 1, &r, &b, &err), GOVERN_DONE);
 	kit_close(&k);
 }
 END_TEST
