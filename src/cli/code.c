@@ -102,24 +102,32 @@ bool code_print(const char *cluster, const char *code, bool first, bool json)
 	return fflush(stdout) == 0;
 }
 
+int code_void(int code)
+{
+	cli_note("The code that was printed just now is worth nothing: throw it away.");
+	return code;
+}
+
 int code_announce(struct cli *c, const struct mlog *log, const char *command, bool yes, bool json,
 		  const char *question, uint8_t ret_key[KEY_LEN])
 {
 	const struct genesis *g = mlog_genesis(log);
-	char code[RECOVERY_CODE_TEXT_MAX];
+	char text[RECOVERY_CODE_TEXT_MAX];
 	bool printed;
+	int code;
 
 	if (!yes && !cli_can_ask())
 		return cli_confirm(command, false, question);
-	if (recovery_code_new(c->host, g->random, code, ret_key) < 0) {
+	if (recovery_code_new(c->host, g->random, text, ret_key) < 0) {
 		cli_complain("cannot make a recovery code: it takes 64 MiB of memory for a moment");
 		return EXIT_FAILED;
 	}
-	printed = code_print(g->name, code, false, json);
-	secret_wipe(code, sizeof(code));
+	printed = code_print(g->name, text, false, json);
+	secret_wipe(text, sizeof(text));
 	if (!printed) {
 		cli_complain("the new recovery code could not be printed; nothing was sent");
 		return EXIT_FAILED;
 	}
-	return cli_confirm(command, yes, question);
+	code = cli_confirm(command, yes, question);
+	return code == EXIT_OK ? code : code_void(code);
 }

@@ -22,6 +22,9 @@ bool code_print(const char *cluster, const char *code, bool first, bool json) MU
 int code_announce(struct cli *c, const struct mlog *log, const char *command, bool yes, bool json,
 		  const char *question, uint8_t ret_key[KEY_LEN]);
 
+/* It is not used: says that it is worth nothing. Returns `code`, an exit code. */
+int code_void(int code);
+
 /* Which record put the code in force there? Its seq; 0: genesis. */
 uint64_t code_record(const struct mlog *log);
 /* The message about a code that is not in force says which one is. -EACCES. */

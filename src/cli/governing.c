@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cli/waiting.h"
 #include "client/order.h"
+#include "client/refuse.h"
 #include "os/loop.h"
 
 int governing_open(struct cli *c, const char *cluster, struct governing *ret, struct err *err)
@@ -194,6 +195,13 @@ int governing_submit(struct governing *g, governing_make make, void *ctx, struct
 	copy_refresh(g->cli, &g->copy);
 	*err = (struct err){ 0 };
 	return submit_connected(g, make, ctx, ret, err);
+}
+
+/* An entry that could not be sent in time has REFUSAL_UNREACHABLE. */
+bool governed_may_be_ordered(const struct err *err)
+{
+	return err->reason != REFUSAL_UNREACHABLE &&
+	       refuse_answer((enum refusal)err->reason) == REFUSE_UNCLEAR;
 }
 
 static int make_nothing(void *ctx, const struct govern *g, struct entry_bytes *ret, struct err *err)

@@ -42,6 +42,9 @@ struct governed {
 int governing_submit(struct governing *g, governing_make make, void *ctx, struct governed *ret,
 		     struct err *err) MUST_CHECK;
 
+/* It failed with `err`: may the server have put the entry in order all the same? */
+bool governed_may_be_ordered(const struct err *err);
+
 /*
  * Brings this machine's log up to date: from the server where no daemon has done so. Where the
  * server cannot be reached, the log stays as it is.

@@ -79,7 +79,9 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 
 		whose_explain(run->cli, "", true, &why);
 		run->exit_code = cli_fail(&why);
-		if (run->showed_code)
+		if (run->showed_code && !r->pending)
+			(void)code_void(0);
+		else if (run->showed_code)
 			cli_note("The recovery code above is worth something only if the same "
 				 "command completes this setup: keep it until then.");
 	} else {

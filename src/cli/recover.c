@@ -79,15 +79,17 @@ static int look_back(struct run *run, struct err *err)
 		       run->copy.cluster);
 }
 
-/* Returns false if one of these names is a member's still. NULL stands for no names. */
+/* Are all of these the names of former members? NULL stands for no names. */
 static bool all_left(const struct mlog *log, const char *names)
 {
 	const char *at = names ? names : "";
 
 	while (*at) {
 		size_t len = strcspn(at, ",");
+		const struct member *m = roster_by_name(mlog_roster(log), span_of(at, len),
+							ROSTER_ALL);
 
-		if (roster_by_name(mlog_roster(log), span_of(at, len), ROSTER_CURRENT))
+		if (!m || member_is_current(m))
 			return false;
 		at += len + (at[len] == ',');
 	}
@@ -441,7 +443,7 @@ static int sign_new(struct run *run, struct err *err)
 		return rc;
 	if (make_entry(run, next, err) < 0 ||
 	    recovery_save(c->host, &c->store, run->copy.cluster, &run->entry, err) < 0)
-		return cli_fail(err);
+		return code_void(cli_fail(err));
 	return EXIT_OK;
 }
 

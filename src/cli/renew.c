@@ -39,8 +39,9 @@ static bool in_force(const struct mlog *log, const uint8_t key[KEY_LEN])
 	return mlog_recovery_is(log, hash);
 }
 
-/* It failed: which code is in force? Returns 0 if it is the next one, else `rc`. */
-static int look_again(struct governing *g, const struct wish *w, int rc, struct governed *ret)
+/* It failed with `err`: which code is in force? Returns 0 if it is the next one, else the error. */
+static int look_again(struct governing *g, const struct wish *w, const struct err *err,
+		      struct governed *ret)
 {
 	if (g->copy.connected)
 		copy_refresh(g->cli, &g->copy);
@@ -49,7 +50,10 @@ static int look_again(struct governing *g, const struct wish *w, int rc, struct 
 				  .seq = code_record(g->copy.log) };
 	if (in_force(g->copy.log, w->next))
 		return 0;
-	if (in_force(g->copy.log, w->key))
+	if (in_force(g->copy.log, w->key) && !governed_may_be_ordered(err))
+		cli_note("The code that was printed just now is worth nothing: throw it away. The "
+			 "old one stays in force.");
+	else if (in_force(g->copy.log, w->key))
 		cli_note("Keep both codes: the old one is in force as far as this machine knows, "
 			 "but the server may have taken the new one. `mlsh renew` takes the one "
 			 "that is in force, and refuses the other.");
@@ -57,7 +61,7 @@ static int look_again(struct governing *g, const struct wish *w, int rc, struct 
 		cli_note("The code that was printed just now is worth nothing: throw it away. The "
 			 "one in force was printed for record %llu.",
 			 (unsigned long long)ret->seq);
-	return rc;
+	return err->code;
 }
 
 static void print(const struct governing *g, const struct governed *r, bool json)
@@ -73,7 +77,7 @@ static void print(const struct governing *g, const struct governed *r, bool json
 
 static int by_code(struct governing *g, bool yes, bool json)
 {
-	struct wish w = { .now_s = governing_author(g).now_s };
+	struct wish w = { .now_s = 0 };
 	struct governed r = { .changed = false };
 	struct err err = { 0 };
 	int rc = code_read(mlog_genesis(g->copy.log)->random, w.seed, w.key, &err), code = EXIT_OK;
@@ -86,9 +90,10 @@ static int by_code(struct governing *g, bool yes, bool json)
 				     "after this.",
 				     w.next);
 	if (rc == 0 && code == EXIT_OK) {
+		w.now_s = governing_author(g).now_s; /* a person may take long */
 		rc = governing_submit(g, make, &w, &r, &err);
 		if (rc < 0)
-			rc = look_again(g, &w, rc, &r);
+			rc = look_again(g, &w, &err, &r);
 		if (rc == 0)
 			print(g, &r, json);
 	}

@@ -10,8 +10,6 @@
 #include "client/renewal.h"
 #include "membership/words.h"
 
-#define GOOD_FOR_S 600 /* the rule WINDOW */
-
 /* --- to ask ----------------------------------------------------------------------------------- */
 
 static int print_request(const struct governing *g, const struct member *second,
@@ -19,6 +17,7 @@ static int print_request(const struct governing *g, const struct member *second,
 {
 	char text[RENEWAL_TEXT_MAX];
 	struct json_object *o;
+	struct entry e;
 
 	renewal_format(r, text);
 	if (!json) {
@@ -30,13 +29,14 @@ static int print_request(const struct governing *g, const struct member *second,
 			   second->name);
 		return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
+	if (entry_decode_half(span_of(r->half.data, r->half.len), &e, NULL) < 0)
+		return EXIT_FAILED;
 	o = json_object_new_object();
 	json_object_object_add(o, "state", json_object_new_string("request"));
 	json_object_object_add(o, "cluster", json_object_new_string(g->copy.cluster));
 	json_object_object_add(o, "node", json_object_new_string(second->name));
 	json_object_object_add(o, "request", json_object_new_string(text));
-	json_object_object_add(o, "expires",
-			       json_object_new_uint64(governing_author(g).now_s + GOOD_FOR_S));
+	json_object_object_add(o, "expires", json_object_new_uint64(e.time_s + ENTRY_WINDOW_S));
 	json_print(o);
 	return EXIT_OK;
 }
@@ -63,7 +63,7 @@ int renew_ask(struct governing *g, const struct renew_two *o)
 		return rc;
 	author = governing_author(g);
 	if (renewal_ask(&author, second, next, &r, &err) < 0)
-		return cli_fail(&err);
+		return code_void(cli_fail(&err));
 	return print_request(g, second, &r, o->json);
 }
 
@@ -134,6 +134,31 @@ static void print(const struct governing *g, const struct consent *c, const stru
 	}
 }
 
+/* It failed with `err`: is the new code in force? Returns 0 if it is, else the error. */
+static int look_again(struct governing *g, struct consent *c, const struct err *err,
+		      struct governed *ret)
+{
+	struct err other = { 0 };
+	struct entry e;
+
+	if (g->copy.connected)
+		copy_refresh(g->cli, &g->copy);
+	if (entry_decode_half(span_of(c->renewal.half.data, c->renewal.half.len), &e, NULL) == 0 &&
+	    check(g, c, &other) == GOVERN_DONE) {
+		*ret = (struct governed){ .changed = true,
+					  .ordered = true,
+					  .seq = mlog_find(g->copy.log, e.payload_hash) };
+		return 0;
+	}
+	if (governed_may_be_ordered(err))
+		cli_note("The server may have put the new code in force all the same. The same "
+			 "command again, within the 10 minutes of the request, does it or says "
+			 "that it is done. Keep both papers until then.");
+	else
+		cli_note("The request put no code in force.");
+	return err->code;
+}
+
 int renew_consent(struct governing *g, const struct renew_two *o)
 {
 	struct governed done = { .changed = false, .ordered = true };
@@ -148,8 +173,7 @@ int renew_consent(struct governing *g, const struct renew_two *o)
 	if (rc == 0 && code == EXIT_OK) {
 		rc = governing_submit(g, make, &c, &done, &err);
 		if (rc < 0)
-			cli_note("If the record was made all the same, the new code is in force: "
-				 "`mlsh log` shows it.");
+			rc = look_again(g, &c, &err, &done);
 	}
 	if (rc >= 0 && code == EXIT_OK)
 		print(g, &c, &done, o->json);

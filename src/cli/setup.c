@@ -110,7 +110,10 @@ const struct command setup_command = {
 		.usage = "<cluster> --signal-host <host[:port]> --token <token> [options]",
 		.about = "Creates a cluster on a signal server and makes this machine its first "
 			 "node and admin. The cluster's name becomes a DNS zone: a node `nas` in "
-			 "the cluster `homelab` is `nas.homelab`.",
+			 "the cluster `homelab` is `nas.homelab`.\n"
+			 "The cluster's recovery code is printed before anything is sent, and kept "
+			 "nowhere: write it down. With it `mlsh recover` replaces admins that are "
+			 "lost.",
 		.missing = "one cluster name is needed",
 		.min_args = 1,
 		.max_args = 1,
@@ -129,7 +132,9 @@ const struct command setup_command = {
 			[FORCE] = { "force", 0, NULL,
 				    "accept a cluster name that is a public top-level domain, or "
 				    "whose zone contains the server" },
-			[JSON] = { "json", 0, NULL, "print the result as JSON" },
+			[JSON] = { "json", 0, NULL,
+				   "print a line of JSON for the recovery code, which is a "
+				   "secret, and one at the end" },
 		},
 	},
 	.run = setup,

@@ -13,7 +13,7 @@ static void on_done(void *ctx, const struct err *err)
 {
 	struct join *j = ctx;
 
-	j->fn(j->ctx, err, err ? NULL : &j->result);
+	j->fn(j->ctx, err, &j->result);
 }
 
 /* `err` NULL: success. */
@@ -59,6 +59,7 @@ void join_fail(struct join *j, const struct err *err)
 		return;
 	if (j->has_pending && !j->sent && !j->old_pending)
 		drop_pending_or_warn(j);
+	j->result.pending = j->has_pending;
 	if (j->has_pending)
 		err_set(&whole, err->code,
 			"%.300s%s The request may have been carried out all the same: run the same "

@@ -24,11 +24,13 @@ struct join_result {
 	 * that setup chose others: a sentence, or "".
 	 */
 	char note[JOIN_NOTE_MAX];
+	bool pending; /* of a failure: the request is kept, since it may have been carried out */
 };
 
 /*
  * `err` NULL on success, else err->reason tells the cause and err->text everything that a person
- * needs. Called once, from the loop; the join is to be freed then or later.
+ * needs; of the result only `pending` counts then. Called once, from the loop; the join is to be
+ * freed then or later.
  */
 typedef void (*join_fn)(void *ctx, const struct err *err, const struct join_result *r);
 /* One line about what is being waited for ("resolving ...", "connecting to ..."). */

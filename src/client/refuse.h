@@ -15,6 +15,12 @@
 int refuse_code(enum refusal reason);
 /* One or two sentences without a subject, beginning with a small letter; never NULL. */
 const char *refuse_words(enum refusal reason);
+/*
+ * Does the reason tell that the server looked at the request? Then it was not carried out, and
+ * never will be as it is.
+ */
+enum refuse_answer { REFUSE_LOOKED_AT, REFUSE_NOT_LOOKED_AT, REFUSE_UNCLEAR };
+enum refuse_answer refuse_answer(enum refusal reason);
 /* Sets message and reason, and returns the code: for refusals with words of their own. */
 int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /*

@@ -7,7 +7,6 @@
 
 #include "membership/rules.h"
 
-#define WINDOW_S 600	 /* WINDOW */
 #define ROOM_LAST 1024	 /* ROOM */
 #define ROTATIONS_MAX 16 /* ROTATE */
 
@@ -223,7 +222,7 @@ static int check_window(const struct placed *p, struct err *err)
 	uint64_t made = p->entry->time_s, now = p->order->time_s;
 
 	if ((entry_ops(p->entry->type)->flags & ENTRY_LATE) ||
-	    (made > now ? made - now : now - made) <= WINDOW_S)
+	    (made > now ? made - now : now - made) <= ENTRY_WINDOW_S)
 		return 0;
 	return refuse(err, -ETIME, REFUSAL_TOO_OLD,
 		      "it was made %" PRIu64 " minutes %s the server's time: check the clocks, and "

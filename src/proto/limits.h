@@ -16,6 +16,7 @@
 #define GENERATION_MAX ((RECOVER_DEPTH_MAX + 1) * LOG_MAX_ENTRIES)
 #define MEMBERS_MAX 10000
 #define CLOCK_AHEAD_MAX_S 600 /* how far ahead of ours an author's clock may be */
+#define ENTRY_WINDOW_S 600    /* between the author's time and the server's (rule WINDOW) */
 #define HOST_TEXT_MAX 255     /* a DNS name or an IP literal */
 #define INVITE_URL_MAX 4096
 
