@@ -38,15 +38,7 @@ enum session_plan session_plan(const struct mlog *log, const struct wire_head *h
 
 uint64_t session_push_back(const struct mlog *log, uint64_t generation)
 {
-	uint64_t recovery = mlog_generation_start(log, generation), from = recovery;
-	struct wire_entries page;
-
-	for (; from > 0; from--) {
-		mlog_page(log, from - 1, &page);
-		if (from - 1 + page.n <= recovery)
-			break;
-	}
-	return from;
+	return mlog_page_back(log, mlog_generation_start(log, generation));
 }
 
 static uint64_t asked_wait(uint32_t retry_after_s)

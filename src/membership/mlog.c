@@ -489,6 +489,22 @@ void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret)
 	}
 }
 
+uint64_t mlog_page_back(const struct mlog *l, uint64_t seq)
+{
+	uint64_t end = seq, from;
+	size_t bytes = 0;
+
+	while (end < l->s.n_slots && !l->s.slots[end].has_receipt)
+		end++;
+	for (from = end; from > 0 && end < l->s.n_slots; from--) {
+		bytes += l->s.slots[from].len;
+		if (bytes + l->s.slots[from - 1].len > LOG_PAGE_BYTES ||
+		    end - from + 2 > ENTRIES_PER_MESSAGE_MAX)
+			break;
+	}
+	return MIN(from, seq);
+}
+
 bool mlog_has_head(const struct mlog *l, const struct head *h)
 {
 	return h->seq < l->s.n_slots && memcmp(h->hash, l->s.slots[h->seq].hash, HASH_LEN) == 0;

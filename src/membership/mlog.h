@@ -154,6 +154,8 @@ int mlog_get(const struct mlog *l, uint64_t seq, struct record *ret_record, stru
  * Views into the log.
  */
 void mlog_page(const struct mlog *l, uint64_t from, struct wire_entries *ret);
+/* From where on is a page longest that has the record `seq`? `seq` itself if no page has it. */
+uint64_t mlog_page_back(const struct mlog *l, uint64_t seq);
 /* Does the log contain this head? */
 bool mlog_has_head(const struct mlog *l, const struct head *h);
 /* The seq of the record with this payload (of an entry), or 0. */

@@ -86,6 +86,48 @@ START_TEST(pages_are_bounded_and_end)
 }
 END_TEST
 
+static bool page_has(const struct mlog *l, uint64_t from, uint64_t seq)
+{
+	static struct wire_entries page;
+
+	mlog_page(l, from, &page);
+	return seq >= from && seq - from < page.n;
+}
+
+/* As by trying each beginning. */
+static void expect_longest_pages(const struct mlog *l)
+{
+	for (uint64_t seq = 0; seq < mlog_count(l) + 2; seq++) {
+		uint64_t from = seq;
+
+		while (from > 0 && page_has(l, from - 1, seq))
+			from--;
+		ck_assert_uint_eq(mlog_page_back(l, seq), from);
+	}
+}
+
+START_TEST(a_page_that_has_a_record_begins_as_early_as_it_can)
+{
+	static struct wire_entries page;
+	struct kit k = kit_open();
+	struct mlog *l = kit_copy(k.log, 1);
+	struct mlog_take t;
+
+	for (unsigned i = 1; i < 250; i++)
+		kit_join(&k, i);
+	expect_longest_pages(k.log);
+	/* one receipt in each message: the pages end there */
+	while (mlog_count(l) < mlog_count(k.log)) {
+		mlog_page(k.log, mlog_count(l), &page);
+		mlog_take(l, page.item, MIN(page.n, 40u), &t);
+		mlog_commit(l);
+	}
+	expect_longest_pages(l);
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
 START_TEST(members_are_found_every_way)
 {
 	struct kit k = kit_open();
@@ -374,7 +416,7 @@ START_TEST(random_valid_logs)
 END_TEST
 
 UNIT_MAIN("membership/mlog", empty_log_knows_nothing, genesis_founds_the_cluster,
-	  pages_are_bounded_and_end, members_are_found_every_way, records_stay_where_they_are,
-	  log_is_read_back_from_its_bytes, heads_are_known, invites_are_followed,
-	  role_of_an_invite_is_remembered_and_gives_nothing, invite_for_an_empty_log,
-	  members_have_a_limit, records_have_a_limit, random_valid_logs)
+	  pages_are_bounded_and_end, a_page_that_has_a_record_begins_as_early_as_it_can,
+	  members_are_found_every_way, records_stay_where_they_are, log_is_read_back_from_its_bytes,
+	  heads_are_known, invites_are_followed, role_of_an_invite_is_remembered_and_gives_nothing,
+	  invite_for_an_empty_log, members_have_a_limit, records_have_a_limit, random_valid_logs)
