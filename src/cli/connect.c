@@ -9,6 +9,8 @@
 #include "cli/notes.h"
 #include "cli/table.h"
 #include "cli/whose.h"
+#include "client/rotation.h"
+#include "proto/refusal.h"
 
 enum { FOREGROUND, WAIT, NO_WAIT, JSON };
 
@@ -45,6 +47,7 @@ static int parse(const struct options_given *g, struct connect_args *a)
 struct waiting {
 	char state[32], address[IP4_TEXT_MAX], node[LABEL_MAX + 1], server[300], why[480],
 		warning[480];
+	bool bad_key; /* return 2 as soon as the server does not accept the key */
 	struct err *err;
 };
 
@@ -55,7 +58,17 @@ static void copy_text(char *out, size_t cap, struct json_object *o, const char *
 	snprintf(out, cap, "%s", s ? s : "");
 }
 
-/* A status reply of one cluster: 1 when it is connected, negative when it has stopped for good. */
+static bool is_bad_key(const struct waiting *w, struct json_object *one)
+{
+	struct json_object *signal = json_object_object_get(one, "signal");
+
+	return w->bad_key && strcmp(js(signal, "reason"), refusal_name(REFUSAL_BAD_TOKEN)) == 0;
+}
+
+/*
+ * A status reply of one cluster: 1 when it is connected, 2 as `bad_key` says, negative when it has
+ * stopped for good.
+ */
 static int on_status(void *ctx, const struct daemon_reply *reply)
 {
 	struct waiting *w = ctx;
@@ -78,6 +91,8 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 			copy_text(w->why, sizeof(w->why), one, "error");
 			rc = err_set(w->err, -ECONNABORTED, "%s",
 				     w->why[0] ? w->why : "the cluster was stopped");
+		} else if (is_bad_key(w, one)) {
+			rc = 2;
 		}
 		progress_show("%s%s%s", w->state, w->why[0] ? ": " : " ...", w->why);
 	}
@@ -137,6 +152,32 @@ static int say_not_yet(const struct connect_args *a, const struct waiting *w)
 	return EXIT_NOT_YET;
 }
 
+/* As on_status; -ETIMEDOUT. */
+static int await(struct cli *c, const struct connect_args *a, struct waiting *w, struct err *err)
+{
+	int rc = look(c, a->cluster, w, err);
+
+	if (rc != 0 || a->no_wait)
+		return rc;
+	return a->wait_s ? daemon_watch(c, a->cluster, a->wait_s * NS_PER_S, on_status, w, err)
+			 : -ETIMEDOUT;
+}
+
+/* The same; another key of this node is tried if the server does not accept the one in use. */
+static int await_with_keys(struct cli *c, const struct connect_args *a, struct waiting *w,
+			   struct err *err)
+{
+	int rc;
+
+	w->bad_key = rotation_has_others(c->host, &c->store, a->cluster);
+	rc = await(c, a, w, err);
+	if (rc != 2)
+		return rc;
+	w->bad_key = false;
+	rc = cli_turn_key(c, a->cluster) ? cli_hand_over(c, a->cluster, err, NULL) : 0;
+	return rc < 0 ? rc : await(c, a, w, err);
+}
+
 static int connect_cluster(struct cli *c, const struct options_given *g)
 {
 	struct connect_args a;
@@ -162,7 +203,7 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 	}
 	progress_at_interrupt("mlshtund goes on connecting; `mlsh disconnect` ends that\n");
 	notes_flush(c, a.cluster);
-	rc = look(c, a.cluster, &w, &err);
+	rc = await_with_keys(c, &a, &w, &err);
 	if (rc == 0 && a.no_wait) {
 		if (!a.json)
 			printf("Connecting to %s in the background; `mlsh status` shows how it "
@@ -172,9 +213,6 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 			print_result(&a, &w);
 		return EXIT_OK;
 	}
-	if (rc == 0)
-		rc = a.wait_s ? daemon_watch(c, a.cluster, a.wait_s * NS_PER_S, on_status, &w, &err)
-			      : -ETIMEDOUT;
 	if (rc == 1) {
 		print_result(&a, &w);
 		return EXIT_OK;

@@ -2,7 +2,7 @@
 /* The user's files of a cluster, on their way to the daemon. */
 #include "cli/hand_over.h"
 
-#include "cli/copy.h"
+#include "cli/ask_log.h"
 #include "client/rotation.h"
 
 void cli_settle_key(struct cli *c, const char *cluster)
@@ -20,6 +20,45 @@ void cli_settle_key(struct cli *c, const char *cluster)
 	if (rc < 0)
 		log_warn(host_log(c->host),
 			 "the key of this node that is in force is not in place yet: %s", err.text);
+}
+
+static int fetch_and_settle(struct cli *c, struct copy *p, struct err *err)
+{
+	const struct cluster_file *f = &p->file;
+	struct identity *own = NULL;
+	struct ask_log a = { .cli = c,
+			     .copy = p,
+			     .host = f->signal_host,
+			     .port = f->signal_port,
+			     .cert = f->signal_cert,
+			     .key = f->signal_key,
+			     .node_token = f->node_token };
+	int rc = store_identity(c->host, &c->store, p->cluster, &own, err);
+
+	a.identity = own;
+	if (rc == 0)
+		rc = ask_log(&a, err);
+	identity_free(own);
+	if (rc == 0)
+		rc = store_save_log(c->host, &c->store, f, p->log, err);
+	return rc < 0 ? rc : rotation_settle(c->host, &c->store, p->cluster, p->log, err);
+}
+
+bool cli_turn_key(struct cli *c, const char *cluster)
+{
+	struct copy p = { .log = NULL };
+	struct err err = { 0 };
+	int rc;
+
+	if (!rotation_has_others(c->host, &c->store, cluster))
+		return false;
+	rc = copy_open(c, cluster, &p, &err);
+	if (rc == 0)
+		rc = fetch_and_settle(c, &p, &err);
+	copy_free(&p);
+	if (rc < 0)
+		log_debug(host_log(c->host), "%s: %s", cluster, err.text);
+	return rc == 1;
 }
 
 int cli_hand_over(struct cli *c, const char *cluster, struct err *err, bool *ret_absent)

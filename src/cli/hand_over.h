@@ -11,6 +11,11 @@
  */
 void cli_settle_key(struct cli *c, const char *cluster);
 /*
+ * The server does not accept this node under the key in use: it is asked under the others, and what
+ * its log shows is saved. Returns true if another key is in place then.
+ */
+bool cli_turn_key(struct cli *c, const char *cluster);
+/*
  * Has the daemon connect the cluster with the user's files, or go on with it. *ret_absent (NULL:
  * not wanted): it failed because no daemon runs.
  */

@@ -41,8 +41,10 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	struct session_status s;
 	struct place home = place_of(f->signal_host, f->signal_port);
 	char text[PLACE_TEXT_MAX];
+	bool failed;
 
 	session_status_get(tunnel_session(t), &s);
+	failed = s.state != SESSION_UP && s.last_err.code;
 	put_str(o, "host", place_format(&home, text));
 	put_str(o, "moved_to", s.moved.host[0] ? place_format(&s.moved, text) : NULL);
 	put_str(o, "state", names[s.state]);
@@ -53,7 +55,8 @@ static struct json_object *report_signal(uint64_t now, const struct tunnel *t)
 	put_addr(o, "observed", &s.observed);
 	put_str(o, "key_exchange", s.group[0] ? s.group : NULL);
 	put_bits(o, "features", s.state == SESSION_UP, s.features);
-	put_str(o, "error", s.state != SESSION_UP && s.last_err.code ? s.last_err.text : NULL);
+	put_str(o, "error", failed ? s.last_err.text : NULL);
+	put_str(o, "reason", failed && s.last_err.reason ? refusal_name(s.last_err.reason) : NULL);
 	return o;
 }
 

@@ -81,7 +81,7 @@ static bool is_refused(void *ctx)
 }
 
 /* The node was off. The server knows no key that it uses, and peers neither. */
-static void follows_behind(unsigned rotations)
+static void comes_back(unsigned rotations, bool connects)
 {
 	char code[RECOVERY_CODE_TEXT_MAX], cert[2 * HASH_LEN + 1], line[400];
 	struct mesh *m = begin(code);
@@ -97,7 +97,10 @@ static void follows_behind(unsigned rotations)
 	hex_encode(f.signal_cert, HASH_LEN, cert);
 	snprintf(line, sizeof(line), "move --follow %s:%u@%s", f.signal_host,
 		 (unsigned)f.signal_port, cert);
-	run(LAPTOP, &move_command, "", line);
+	if (connects)
+		run(LAPTOP, &connect_command, "", "connect " MESH_CLUSTER);
+	else
+		run(LAPTOP, &move_command, "", line);
 	expect_key(m, first);
 	/* that of before is the newest of those that are kept now */
 	run(LAPTOP, &move_command, "", line);
@@ -109,8 +112,16 @@ static void follows_behind(unsigned rotations)
 
 START_TEST(a_node_that_was_off_follows)
 {
-	follows_behind(1);
-	follows_behind(2);
+	comes_back(1, false);
+	comes_back(2, false);
+}
+END_TEST
+
+/* The person need not know the server's fingerprint. */
+START_TEST(a_node_that_was_off_connects)
+{
+	comes_back(1, true);
+	comes_back(2, true);
 }
 END_TEST
 
@@ -164,5 +175,5 @@ START_TEST(another_server_is_not_shown_the_token)
 }
 END_TEST
 
-UNIT_MAIN("command/keys", a_node_that_was_off_follows, a_node_recovers_behind_its_own_rotation,
-	  another_server_is_not_shown_the_token)
+UNIT_MAIN("command/keys", a_node_that_was_off_follows, a_node_that_was_off_connects,
+	  a_node_recovers_behind_its_own_rotation, another_server_is_not_shown_the_token)
