@@ -193,8 +193,9 @@ bool mlog_name_reserved(const struct mlog *l, const char *name);
 /* All rules, for the record that would be the next one (rules.c). */
 int mlog_verify_next(const struct mlog *l, const struct placed *p, struct err *err) MUST_CHECK;
 /*
- * Is the recovery made with the code in force behind its base, as its signature says? Cheap: to be
- * asked before the log is cut for it, since anybody can show a recovery. -EACCES.
+ * Is the recovery made with the code in force behind its base, as its signature says, and does it
+ * count more than what the log has since? Cheap: to be asked before the log is cut for it, since
+ * anybody can show a recovery. -EACCES.
  */
 int recover_check_code(const struct mlog *l, const struct entry *e, struct err *err) MUST_CHECK;
 /* Appends a record that obeys the rules. -ENOMEM: nothing has changed. */

@@ -367,16 +367,9 @@ static bool goes_back(const struct mlog *l, const struct entry *e)
 	       e->base.seq + 1 < l->s.n_slots;
 }
 
-static int check_generation(const struct mlog *l, const struct mlog *past, const struct entry *e,
-			    struct err *err)
+bool mlog_plays_again(const struct mlog *l, const struct entry *e)
 {
-	if (mlog_counts_more(l, e, past->s.codes + 1))
-		return 0;
-	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
-		      "the recovery goes back behind record %" PRIu64
-		      ", which replaced the recovery "
-		      "code: use the code that is in force",
-		      l->s.code_seq);
+	return goes_back(l, e) && recover_check_code(l, e, NULL) == 0;
 }
 
 int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const struct ordering *by,
@@ -397,9 +390,7 @@ int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const s
 	past = mlog_cut(l, e->base.seq + 1);
 	if (!past)
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "out of memory");
-	x = check_generation(l, past, e, err);
-	if (x == 0)
-		x = order_here(past, e, bytes, by, err);
+	x = order_here(past, e, bytes, by, err);
 	if (x == 0 && mlog_become(l, past) == 0)
 		return 0;
 	mlog_free(past);

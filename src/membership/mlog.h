@@ -55,6 +55,8 @@ struct ordering {
 };
 int mlog_order(struct mlog *l, const struct entry *e, struct span bytes, const struct ordering *by,
 	       struct err *err) MUST_CHECK;
+/* Is it a recovery for which mlog_order plays the log again, which takes time: does it go back? */
+bool mlog_plays_again(const struct mlog *l, const struct entry *e);
 /* Would mlog_order accept it now? Without the receipt and without staging; the same codes. */
 int mlog_would_order(const struct mlog *l, const struct entry *e, uint64_t now_s, struct err *err)
 	MUST_CHECK;

@@ -51,11 +51,16 @@ int recover_check_code(const struct mlog *l, const struct entry *e, struct err *
 {
 	struct code_use u = code_behind(l, e->base.seq);
 
-	if (recover_is_by(l, e, u.code))
-		return 0;
-	return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
-		      "the recovery code is not the one of cluster \"%s\" that is in force",
-		      l->s.genesis.name);
+	if (!recover_is_by(l, e, u.code))
+		return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
+			      "the recovery code is not the one of cluster \"%s\" that is in force",
+			      l->s.genesis.name);
+	if (!mlog_counts_more(l, e, u.used + 1))
+		return refuse(err, -EACCES, REFUSAL_RECOVERY_CODE,
+			      "the recovery goes back behind record %" PRIu64
+			      ", which replaced the recovery code: use the code that is in force",
+			      l->s.code_seq);
+	return 0;
 }
 
 /* --- renewals --------------------------------------------------------------------------------- */

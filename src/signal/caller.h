@@ -66,6 +66,7 @@ struct caller {
 	unsigned charged;      /* requests that its source paid for, */
 	unsigned charged_node; /* and those that it paid for as a member */
 	unsigned rate_refusals;
+	bool in_vain;		/* it had a log played again for a recovery that broke a rule */
 	struct bucket rate;	/* of a session's requests, and of an admitted one's for the log */
 	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
 	int64_t events;		/* stream of events, or NO_STREAM */

@@ -105,10 +105,22 @@ int answer_recover(struct caller *c, const struct signal_request *rq, struct sig
 	return caller_order(c, &e, rq->entry, &reply->head, err);
 }
 
+static bool is_current(const struct caller *c)
+{
+	return registry_member(c->cluster, c->key_sha256) != NULL;
+}
+
+/*
+ * A former member keeps its token, and may push: a recovery, say, that it has heard of. It pays for
+ * that by its id as well: its source's budget is a new one at each address.
+ */
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
 {
 	if (c->phase != PHASE_SESSION && !caller_token_ok(c, rq->node_token))
 		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+	if (!is_current(c) &&
+	    !ratelimit_take_node(c->server->members, &c->node, clock_now(c->server->host)))
+		return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 	return 0;
 }
 
@@ -129,13 +141,14 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 		struct err *err)
 {
 	struct signal_server *s = c->server;
-	size_t added = 0;
+	struct registry_taken taken;
 	uint64_t first = mlog_head(c->cluster->log).seq + 1;
-	int r = registry_take(s->registry, c->cluster, rq->entries.item, rq->entries.n, &added,
+	int r = registry_take(s->registry, c->cluster, rq->entries.item, rq->entries.n, &taken,
 			      err);
 
-	if (added > 0)
-		note_brought(s, c->cluster, first, added);
+	c->in_vain |= taken.in_vain;
+	if (taken.added > 0)
+		note_brought(s, c->cluster, first, taken.added);
 	if (r == 0)
 		reply->head = mlog_wire_head(c->cluster->log);
 	return r;

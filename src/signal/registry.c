@@ -57,6 +57,7 @@ struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster
 	c->subnet = d->subnet;
 	list_init(&c->subscribers);
 	list_init(&c->changed);
+	bucket_init(&c->replays, 1, REPLAY_TOKENS * REPLAYS_BURST, clock_now(r->host));
 	random_fill(r->host, epoch, sizeof(epoch));
 	c->presence = presence_new(r->map_seed, epoch);
 	if (!c->presence) {

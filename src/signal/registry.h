@@ -40,6 +40,7 @@ struct cluster {
 	struct beacons *beacons;     /* the newest of each admin: see beacons.c; may be NULL */
 	struct list changed;	     /* in the registry's list: of uncommitted changes */
 	bool made;		     /* the open transaction made it */
+	struct bucket replays;	     /* of its log, for recoveries that go back */
 	uint64_t changed_from;	     /* the first record that the open transaction put there */
 };
 
@@ -112,12 +113,18 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 		   uint64_t *ret, struct err *err) MUST_CHECK;
 /* Is this server's key the one that signs the place `seq` of the log? */
 bool registry_signs(const struct registry *r, const struct cluster *c, uint64_t seq);
+/* What came of records that were shown, also when an error is returned. */
+struct registry_taken {
+	size_t added; /* that are new */
+	bool in_vain; /* the log was played again for a recovery that then broke a rule */
+};
+
 /*
  * Takes records of a member's copy of the log that this one lacks. When one is invalid, those
- * before it are kept and its error is returned. *ret_added: how many are new, also then.
+ * before it are kept and its error is returned.
  */
 int registry_take(struct registry *r, struct cluster *c, const struct span *records, size_t n,
-		  size_t *ret_added, struct err *err) MUST_CHECK;
+		  struct registry_taken *ret, struct err *err) MUST_CHECK;
 
 /* --- clusters of other servers (registry_import.c) --- */
 

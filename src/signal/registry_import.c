@@ -137,14 +137,14 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 			const struct mlog *log, struct err *err)
 {
 	struct wire_entries *page = malloc(sizeof(*page));
-	size_t added;
+	struct registry_taken taken;
 	int x = page ? 0 : deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 
 	for (uint64_t from = 0; x == 0 && from < mlog_count(log); from += page->n) {
 		mlog_page(log, from, page);
 		if (page->n == 0)
 			break;
-		x = registry_take(r, c, page->item, page->n, &added, err);
+		x = registry_take(r, c, page->item, page->n, &taken, err);
 		if (err->reason == REFUSAL_STALE) /* it has more: a recovery */
 			x = 0;
 	}

@@ -5,6 +5,9 @@
 
 #include "signal/registry.h"
 
+#define REPLAYS_BURST 8	 /* of a cluster's log, */
+#define REPLAY_TOKENS 10 /* then one each so many seconds */
+
 #define WRITE_FAILED "The server could not write to its database; try again later."
 
 struct registry {

@@ -120,6 +120,26 @@ static bool joins(const struct entry *e)
 	return e->type == ENTRY_ADMIT && !e->admit.invite_decoded.replaces;
 }
 
+/*
+ * A recovery that goes back plays the log again, which takes up to a quarter of a second and holds
+ * all clusters up. The holder of the code can make one after the other.
+ */
+static int deny_replay(struct err *err)
+{
+	return deny(err, -EAGAIN, REFUSAL_RATE,
+		    "Too many recoveries go back in this cluster; try again in %d seconds.",
+		    REPLAY_TOKENS);
+}
+
+static int charge_replay(struct registry *r, struct cluster *c, const struct entry *e,
+			 struct err *err)
+{
+	if (e->type != ENTRY_RECOVER || !mlog_plays_again(c->log, e) ||
+	    bucket_take(&c->replays, REPLAY_TOKENS, clock_now(r->host)))
+		return 0;
+	return deny_replay(err);
+}
+
 int registry_order(struct registry *r, struct cluster *c, const struct entry *e, struct span bytes,
 		   uint64_t *ret, struct err *err)
 {
@@ -135,6 +155,9 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	if (*ret > 0)
 		return 0;
 	if (joins(e) && (x = next_member_address(r, c, &by.address, err)) < 0)
+		return x;
+	x = charge_replay(r, c, e, err);
+	if (x < 0)
 		return x;
 	count = mlog_count(c->log);
 	x = mlog_order(c->log, e, bytes, &by, err);
@@ -210,8 +233,23 @@ static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err
 	return take->result == TAKEN_NO_MEMORY ? -ENOMEM : -EACCES;
 }
 
+/* Only records with a recovery among them can make this server play the log again. */
+static int check_replays(struct registry *r, struct cluster *c, const struct span *records,
+			 size_t n, struct err *err)
+{
+	struct record rec;
+	struct entry e;
+
+	if (bucket_has(&c->replays, REPLAY_TOKENS, clock_now(r->host)))
+		return 0;
+	for (size_t i = 0; i < n && record_decode(records[i], &rec, NULL) == 0; i++)
+		if (entry_decode(rec.entry, &e, NULL) == 0 && e.type == ENTRY_RECOVER)
+			return deny_replay(err);
+	return 0;
+}
+
 int registry_take(struct registry *r, struct cluster *c, const struct span *records, size_t n,
-		  size_t *ret_added, struct err *err)
+		  struct registry_taken *ret, struct err *err)
 {
 	struct err gap = { 0 };
 	struct mlog_take take;
@@ -221,12 +259,17 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(r->host), 0);
 	int x = registry_log(r, c, &log, err), y;
 
-	*ret_added = 0;
+	*ret = (struct registry_taken){ .added = 0 };
+	if (x == 0)
+		x = check_replays(r, c, records, n, err);
 	if (x < 0)
 		return x;
 	x = check_pushed_addresses(r, c->subnet, records, n, &ok, &gap);
 	count = mlog_count(log);
 	mlog_take_until(log, records, ok, now_s + CLOCK_AHEAD_MAX_S, &take);
+	ret->in_vain = take.in_vain;
+	if (take.in_vain || take.reorganised)
+		(void)bucket_take(&c->replays, REPLAY_TOKENS, clock_now(r->host));
 	if (take.added > 0) {
 		y = store_staged(r, c, take.first, count, err);
 		if (y == 0 && registry_standing(r, c) == STANDING_OURS)
@@ -235,7 +278,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 			y = end_parted(r, c, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);
-		*ret_added = take.added;
+		ret->added = take.added;
 	}
 	if (take.result == TAKEN_LIE)
 		note_parted(r, c, &take);

@@ -190,6 +190,8 @@ void request_answered(struct caller *c, int64_t stream, enum signal_request_type
 		request_reply(c, stream, type, reply);
 	if (c->rate_refusals > RATE_REFUSALS_MAX)
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
+	else if (c->in_vain) /* each time costs much */
+		caller_close(c, SIGNAL_CLOSE_MALFORMED, "a recovery that breaks a rule");
 	secret_wipe(reply->node_token, sizeof(reply->node_token));
 	secret_wipe(&reply->relay, sizeof(reply->relay));
 }
