@@ -9,7 +9,7 @@
  * Through the database file alone; a running server goes by it at its next request. *ret_waited:
  * false if the cluster did not wait, which is no error. Errors of db_open and of a write.
  */
-int accept_cluster(const struct signal_config *cfg, const struct view_cluster *c, bool *ret_waited,
-		   struct err *err) MUST_CHECK;
+int accept_cluster(struct host *h, const struct signal_config *cfg, const struct view_cluster *c,
+		   bool *ret_waited, struct err *err) MUST_CHECK;
 
 #endif

@@ -121,10 +121,11 @@ struct signal_server {
 	struct timer *write_timer;
 	struct deferred *write_soon;
 	struct timer *answer_timer;
-	bool checkpoint_due;	   /* this batch has changed something */
 	uint64_t checkpoint_since; /* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
-	struct log_limit stranger_lines, write_lines, checkpoint_lines, trace_lines;
+	uint64_t notes_at; /* clock: the notes that could not be written are tried again */
+	struct log_limit stranger_lines, write_lines, read_lines, wait_lines, checkpoint_lines,
+		trace_lines;
 	/* Do all sessions come from one private address? */
 	struct {
 		struct addr from;    /* of the first one; unset: there was none */
@@ -276,6 +277,8 @@ void writes_close(struct signal_server *s);
 /* Keeps a copy of the request until it can be answered together with others. */
 int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
 		struct span message, struct err *err) MUST_CHECK;
+/* Writes the registry's notes, if nothing else does before. */
+void writes_soon(struct signal_server *s);
 /* The connection has ended. */
 void writes_forget(struct caller *c);
 

@@ -128,7 +128,7 @@ static int accept_restored(struct host *h, const struct signal_config *cfg, cons
 	if (r == 0)
 		r = view_find(&v, name, &c, &err);
 	if (r == 0)
-		r = accept_cluster(cfg, c, &waited, &err);
+		r = accept_cluster(h, cfg, c, &waited, &err);
 	if (r == 0)
 		printf("%s %s\n", c->name, waited ? "waits no more" : "does not wait");
 	view_close(&v);

@@ -287,7 +287,13 @@ int db_begin(struct db *d, struct err *err)
 {
 	if (sqlite3_exec(d->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return db_fail(d, "it cannot be locked", err);
+	d->rows_before = sqlite3_total_changes64(d->sql);
 	return 0;
+}
+
+bool db_has_written(const struct db *d)
+{
+	return sqlite3_total_changes64(d->sql) != d->rows_before;
 }
 
 /* SQLite rolls a transaction back by itself when the disk is full or fails in its middle. */

@@ -37,6 +37,8 @@ void db_wait_never(struct db *d);
 int db_begin(struct db *d, struct err *err) MUST_CHECK;
 int db_commit(struct db *d, struct err *err) MUST_CHECK; /* rolls back when it fails */
 void db_rollback(struct db *d);				 /* nothing open: does nothing */
+/* Has the open transaction written a row? (Also one that a savepoint took back.) */
+bool db_has_written(const struct db *d);
 /*
  * A part of the open transaction that can be undone alone; not nested. -EIO if an earlier write has
  * failed so that the transaction is gone.
@@ -104,15 +106,34 @@ int db_records(struct db *d, const uint8_t cluster_id[HASH_LEN],
 
 /* --- clusters that wait, since the database was restored (may_order.h) --- */
 
+/* A record that this server has signed and lacks. */
+struct db_missing {
+	uint64_t generation, seq; /* seq 0: none is known */
+	uint64_t time_s;	  /* its receipt's */
+	uint8_t hash[HASH_LEN];
+};
+
 int db_waiting_all(struct db *d, int64_t now_s, struct err *err) MUST_CHECK;
 int db_waiting_count(struct db *d, struct err *err) MUST_CHECK; /* how many wait */
-/* Returns 1 if this one waits, else 0. */
-int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+/* Returns 1 if this one waits, else 0. *ret: for which record. */
+int db_waiting(struct db *d, const uint8_t cluster_id[HASH_LEN], struct db_missing *ret,
+	       struct err *err) MUST_CHECK;
+/*
+ * For this record, also if it waits already. Does nothing if the operator has said that this one is
+ * not waited for (db_accept).
+ */
 int db_waiting_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t now_s,
-		     struct err *err) MUST_CHECK;
-int db_waiting_none(struct db *d, struct err *err) MUST_CHECK; /* none waits any more */
+		     const struct db_missing *m, struct err *err) MUST_CHECK;
 /* 0, too, if it does not wait. */
 int db_waiting_end(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
+/*
+ * The operator says that the cluster (NULL: each) is to go on without whatever was ordered in it up
+ * to now, or up to the record that it waits for if that is dated later. It waits no more.
+ */
+int db_accept(struct db *d, const uint8_t *cluster_id, int64_t now_s, struct err *err) MUST_CHECK;
+/* *ret_until_s: up to when, or -1: the operator has never said so. */
+int db_accepted(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t *ret_until_s,
+		struct err *err) MUST_CHECK;
 /* The server has signed two logs of the cluster. 1 or 0; so it stays until a recovery. */
 int db_parted(struct db *d, const uint8_t cluster_id[HASH_LEN], struct err *err) MUST_CHECK;
 int db_parted_begin(struct db *d, const uint8_t cluster_id[HASH_LEN], int64_t now_s,

@@ -11,9 +11,10 @@
 
 struct db {
 	sqlite3 *sql;
-	int fd;		  /* SQLite's, of the file; -1 if unknown */
-	bool reader;	  /* it was opened for reading only */
-	struct buf image; /* in place of a file */
+	int fd;			   /* SQLite's, of the file; -1 if unknown */
+	bool reader;		   /* it was opened for reading only */
+	sqlite3_int64 rows_before; /* written by this connection, before the open transaction */
+	struct buf image;	   /* in place of a file */
 	char path[DB_PATH_TEXT_MAX + 8];
 };
 

@@ -55,6 +55,16 @@ const char *const schema_migrations[] = {
 	"	cluster BLOB PRIMARY KEY REFERENCES cluster (id),"
 	"	since_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 4 -> 5: the record that made it wait; what the operator has said is not waited for */
+	"ALTER TABLE waiting ADD COLUMN generation INTEGER;"
+	"ALTER TABLE waiting ADD COLUMN seq INTEGER;"
+	"ALTER TABLE waiting ADD COLUMN time_s INTEGER;"
+	"ALTER TABLE waiting ADD COLUMN hash BLOB CHECK (length(hash) = 32);"
+	"CREATE TABLE accepted ("
+	"	cluster BLOB PRIMARY KEY REFERENCES cluster (id),"
+	"	until_s INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 const unsigned schema_version = ARRAY_LEN(schema_migrations);

@@ -2,9 +2,9 @@
 /*
  * The mark by which a server notices that its database is an older copy that somebody put back: a
  * number in the database and in a file beside it, which grows with each start and with each
- * transaction that changes a cluster. The database's is written first, in the same transaction, so
- * it is never behind the file's unless an older database came into its place. A snapshot that takes
- * both back together cannot be noticed here; the nodes' longer logs then say it.
+ * transaction of the server that writes anything. The database's is written first, in the same
+ * transaction, so it is never behind the file's unless an older database came into its place. A
+ * snapshot that takes both back together cannot be noticed here; the nodes' longer logs say it.
  */
 #ifndef MLSH_SIGNAL_MARK_H
 #define MLSH_SIGNAL_MARK_H

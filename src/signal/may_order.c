@@ -4,110 +4,112 @@
 
 #define BEACONS_WAIT (8 * NS_PER_S) /* since an admin has shown its head */
 
+/* --- what the server lacks -------------------------------------------------------------------- */
+
+/* Has the operator said to go on without what was ordered up to then? */
+static bool is_accepted(struct signal_server *s, const struct cluster *c, uint64_t time_s)
+{
+	struct err err = { 0 };
+	int64_t until_s;
+
+	if (db_accepted(s->db, c->id, &until_s, &err) == 0)
+		return until_s >= 0 && time_s <= (uint64_t)until_s;
+	log_limited(host_log(s->host), &s->read_lines, clock_now(s->host), LOG_LEVEL_ERROR, "%s",
+		    err.text);
+	return false;
+}
+
+/* Is it a record that is still to follow those of the log? Asked again each time: logs grow. */
+static bool is_lacking(struct signal_server *s, const struct cluster *c, const struct db_missing *m)
+{
+	struct head head = { .seq = m->seq };
+
+	memcpy(head.hash, m->hash, sizeof(head.hash));
+	if (m->seq == 0 || !c->log || registry_standing(s->registry, c) != STANDING_OURS ||
+	    mlog_has_head(c->log, &head))
+		return false;
+	if (m->generation < mlog_generation(c->log) ||
+	    (m->generation == mlog_generation(c->log) && m->seq <= mlog_head(c->log).seq))
+		return false;
+	return !is_accepted(s, c, m->time_s);
+}
+
+static bool is_higher(const struct db_missing *a, const struct db_missing *b)
+{
+	return a->generation != b->generation ? a->generation > b->generation : a->seq > b->seq;
+}
+
+/*
+ * The record that a beacon names by a receipt of this server, if that is news. One from ahead
+ * cannot be taken, so it is not waited for.
+ */
+static bool find_missing(struct signal_server *s, const struct cluster *c, struct db_missing *ret)
+{
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->host), 0);
+	struct beacon b;
+
+	if (!c->beacons || !c->log || !beacons_lacking(c->beacons, c->log, &b) ||
+	    b.order.time_s > now_s + CLOCK_AHEAD_MAX_S)
+		return false;
+	*ret = (struct db_missing){ .generation = b.order.generation,
+				    .seq = b.order.seq,
+				    .time_s = b.order.time_s };
+	memcpy(ret->hash, b.head.hash, sizeof(ret->hash));
+	return is_lacking(s, c, ret) &&
+	       (!is_lacking(s, c, &c->missing) || is_higher(ret, &c->missing));
+}
+
+/* --- the start -------------------------------------------------------------------------------- */
+
+static void say_missing(const struct signal_server *s, const struct cluster *c)
+{
+	const char *name = mlog_genesis(c->log)->name;
+
+	log_warn(host_log(s->host),
+		 "cluster %s: this server has signed record %llu and lacks it: it was put back to "
+		 "an older copy. It orders nothing there until a node brings the record, or you "
+		 "say `mlsh-signal accept %s`",
+		 name, (unsigned long long)c->missing.seq, name);
+}
+
+static int load_missing(struct signal_server *s, struct err *err)
+{
+	struct cluster *c;
+	int r = 0;
+
+	for (size_t pos = 0; r >= 0 && (c = registry_next(s->registry, &pos));) {
+		r = db_waiting(s->db, c->id, &c->missing, err);
+		if (r > 0 && is_lacking(s, c, &c->missing))
+			say_missing(s, c);
+	}
+	return MIN(r, 0);
+}
+
 int may_order_open(struct signal_server *s, bool restored, struct err *err)
 {
 	int n = db_waiting_count(s->db, err);
 
-	if (n < 0)
+	if (n <= 0)
 		return n;
-	s->any_waits = n > 0;
-	if (restored && n > 0)
+	s->any_waits = true;
+	if (restored)
 		log_warn(host_log(s->host), "the database is an older copy than the one that this "
 					    "server last used, or came without its .mark");
-	if (n > 0)
-		log_warn(host_log(s->host),
-			 "%d clusters were restored from a backup: nobody can join one of them "
-			 "until an admin of it connects, or you say `mlsh-signal accept CLUSTER`",
-			 n);
-	return 0;
+	log_warn(host_log(s->host),
+		 "%d clusters were restored from a backup: nobody can join one of them "
+		 "until an admin of it connects, or you say `mlsh-signal accept CLUSTER`",
+		 n);
+	return load_missing(s, err);
 }
+
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* 1 if it waits. Asked again each time: the operator may have accepted it meanwhile. */
 static int waits(struct signal_server *s, const struct cluster *c, struct err *err)
 {
-	return s->any_waits ? db_waiting(s->db, c->id, err) : 0;
-}
+	struct db_missing missing;
 
-/*
- * Does a beacon name a record that is to follow those of the log, by a receipt of this server? One
- * from ahead cannot be taken, so it is not waited for.
- */
-static bool lacks_named(const struct signal_server *s, const struct cluster *c, struct beacon *ret)
-{
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->host), 0);
-
-	return c->beacons && c->log && registry_standing(s->registry, c) == STANDING_OURS &&
-	       beacons_lacking(c->beacons, c->log, ret) &&
-	       ret->order.time_s <= now_s + CLOCK_AHEAD_MAX_S &&
-	       (ret->order.generation > mlog_generation(c->log) ||
-		ret->order.seq > mlog_head(c->log).seq);
-}
-
-/* A failure is tried again with the next tick. */
-static void end_wait(struct signal_server *s, struct cluster *c)
-{
-	struct err err = { 0 };
-	const char *name = mlog_genesis(c->log)->name;
-
-	if (db_waiting_end(s->db, c->id, &err) < 0) {
-		log_warn(host_log(s->host), "cluster %s still waits: %s", name, err.text);
-		return;
-	}
-	c->wait_until = 0;
-	log_info(host_log(s->host),
-		 "cluster %s: an admin has shown its log, and no node knows of more; the server "
-		 "goes on from there",
-		 name);
-}
-
-static void try_to_end(struct signal_server *s, struct cluster *c)
-{
-	struct err err = { 0 };
-	struct beacon b;
-
-	if (c->wait_until == 0 || clock_now(s->host) < c->wait_until)
-		return;
-	if (waits(s, c, &err) == 0)
-		c->wait_until = 0; /* the operator has ended it */
-	else if (!lacks_named(s, c, &b))
-		end_wait(s, c);
-}
-
-static int deny_order(const struct signal_server *s, const struct cluster *c, struct err *err)
-{
-	struct beacon b;
-
-	if (lacks_named(s, c, &b))
-		return deny(err, -EBUSY, REFUSAL_RESTORED,
-			    "The server was restored from a backup and lacks record %llu of the "
-			    "log, which an admin's node has: `mlsh connect` on a machine that "
-			    "has it.",
-			    (unsigned long long)b.order.seq);
-	if (c->wait_until)
-		return deny(err, -EBUSY, REFUSAL_RESTORED,
-			    "The server was restored from a backup and hears what its nodes "
-			    "have: try again in %u seconds.",
-			    (unsigned)(BEACONS_WAIT / NS_PER_S));
-	return deny(err, -EBUSY, REFUSAL_RESTORED,
-		    "The server was restored from a backup and waits for an admin of this "
-		    "cluster to connect: `mlsh connect` on an admin's machine.");
-}
-
-int may_order(struct signal_server *s, struct cluster *c, struct err *err)
-{
-	struct beacon b;
-	int r;
-
-	try_to_end(s, c);
-	r = waits(s, c, err);
-	if (r < 0) {
-		log_error(host_log(s->host), "%s", err->text);
-		return deny(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
-	}
-	/* what the database says of a record that made it wait: the operator may have ended that */
-	if (r > 0 || (lacks_named(s, c, &b) && memcmp(b.head.hash, c->missing, HASH_LEN) != 0))
-		return deny_order(s, c, err);
-	return 0;
+	return s->any_waits ? db_waiting(s->db, c->id, &missing, err) : 0;
 }
 
 /* Nodes show their beacons a few seconds after their session began. */
@@ -115,6 +117,54 @@ static void begin_to_end(struct signal_server *s, struct cluster *c)
 {
 	if (c->wait_until == 0)
 		c->wait_until = clock_now(s->host) + BEACONS_WAIT;
+}
+
+/* An admin has shown its log, and nodes had the time to show beacons. */
+static bool may_end(struct signal_server *s, const struct cluster *c)
+{
+	return c->wait_until != 0 && clock_now(s->host) >= c->wait_until && c->log &&
+	       !is_lacking(s, c, &c->missing);
+}
+
+static int deny_order(struct signal_server *s, const struct cluster *c, struct err *err)
+{
+	uint64_t now = clock_now(s->host);
+
+	if (is_lacking(s, c, &c->missing))
+		return deny(err, -EBUSY, REFUSAL_RESTORED,
+			    "The server was restored from a backup and lacks record %llu of the "
+			    "log, which an admin's node has: `mlsh connect` on a machine that "
+			    "has it.",
+			    (unsigned long long)c->missing.seq);
+	if (c->wait_until)
+		return deny(err, -EBUSY, REFUSAL_RESTORED,
+			    "The server was restored from a backup and hears what its nodes "
+			    "have: try again in %llu s.",
+			    (unsigned long long)(now < c->wait_until
+							 ? (c->wait_until - now) / NS_PER_S + 1
+							 : 1));
+	return deny(err, -EBUSY, REFUSAL_RESTORED,
+		    "The server was restored from a backup and waits for an admin of this "
+		    "cluster to connect: `mlsh connect` on an admin's machine.");
+}
+
+/* Within a transaction: the wait ends with what ends it, or neither comes about. */
+int may_order(struct signal_server *s, struct cluster *c, struct err *err)
+{
+	int r;
+
+	may_order_beacon(s, c); /* one that was from ahead may count now */
+	r = waits(s, c, err);
+	if (r < 0) {
+		log_limited(host_log(s->host), &s->read_lines, clock_now(s->host), LOG_LEVEL_ERROR,
+			    "%s", err->text);
+		return deny(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
+	}
+	if (is_lacking(s, c, &c->missing) || (r > 0 && !may_end(s, c)))
+		return deny_order(s, c, err);
+	if (r > 0)
+		registry_note(s->registry, c, NOTE_WAIT_END);
+	return 0;
 }
 
 void may_order_shown(struct signal_server *s, struct cluster *c, const struct mlog *log,
@@ -132,33 +182,38 @@ void may_order_shown(struct signal_server *s, struct cluster *c, const struct ml
 	if (waiting && mlog_has_head(log, &shown))
 		begin_to_end(s, c);
 	else if (waiting)
-		log_warn(host_log(s->host),
-			 "cluster %s still waits: the admin %s holds records that this server "
-			 "lacks and could not take",
-			 mlog_genesis(log)->name, member->name);
+		log_limited(host_log(s->host), &s->wait_lines, clock_now(s->host), LOG_LEVEL_WARN,
+			    "cluster %s still waits: the admin %s holds records that this server "
+			    "lacks and could not take",
+			    mlog_genesis(log)->name, member->name);
 }
 
 void may_order_beacon(struct signal_server *s, struct cluster *c)
 {
+	struct db_missing missing;
 	struct err err = { 0 };
-	struct beacon b;
 
-	if (!lacks_named(s, c, &b) || memcmp(b.head.hash, c->missing, HASH_LEN) == 0)
+	if (!find_missing(s, c, &missing))
 		return;
-	log_warn(host_log(s->host),
-		 "cluster %s: this server has signed record %llu and lacks it: it was put back to "
-		 "an older copy. It orders nothing there until a node brings the record, or you "
-		 "say `mlsh-signal accept %s`",
-		 mlog_genesis(c->log)->name, (unsigned long long)b.order.seq,
-		 mlog_genesis(c->log)->name);
-	if (db_waiting_begin(s->db, c->id, clock_wall_s(s->host), &err) < 0) {
-		log_error(host_log(s->host), "%s", err.text);
-		return;
-	}
+	c->missing = missing;
+	if (waits(s, c, &err) == 0)
+		c->wait_until = 0; /* of a wait that the operator has ended */
+	say_missing(s, c);
+	registry_note(s->registry, c, NOTE_WAIT_BEGIN);
+	writes_soon(s);
 	s->any_waits = true;
-	memcpy(c->missing, b.head.hash, HASH_LEN);
 	if (c->admin_shown)
 		begin_to_end(s, c);
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static void try_to_end(struct signal_server *s, struct cluster *c)
+{
+	struct err err = { 0 };
+
+	if (may_end(s, c) && waits(s, c, &err) > 0)
+		registry_note(s->registry, c, NOTE_WAIT_END);
 }
 
 void may_order_tick(struct signal_server *s)
@@ -167,4 +222,8 @@ void may_order_tick(struct signal_server *s)
 
 	for (size_t pos = 0; s->any_waits && (c = registry_next(s->registry, &pos));)
 		try_to_end(s, c);
+	if (s->any_waits && !registry_has_notes(s->registry))
+		s->any_waits = db_waiting_count(s->db, NULL) != 0;
+	if (registry_has_notes(s->registry) && clock_now(s->host) >= s->notes_at)
+		writes_soon(s);
 }

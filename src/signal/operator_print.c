@@ -93,7 +93,8 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	struct json_object *o = json_object_new_object();
 	char subnet[PREFIX4_TEXT_MAX];
 	const struct mlog *log = NULL;
-	int waits = db_waiting(v->db, c->id, err);
+	struct db_missing missing;
+	int waits = db_waiting(v->db, c->id, &missing, err);
 	int r = view_log(v, c, &log, err);
 
 	json_object_object_add(o, "name", text_or_null(c->name));

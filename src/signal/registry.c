@@ -80,7 +80,32 @@ int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err)
 void registry_cluster_drop(struct registry *r, struct cluster *c)
 {
 	map_remove(r->clusters, c->id);
+	list_remove(&c->noted);
 	cluster_free(c);
+}
+
+/* What cannot be read is taken to be so: to order on would make it worse. */
+static bool load_parted(struct registry *r, const struct cluster *c)
+{
+	struct err err = { 0 };
+	int parted = db_parted(r->db, c->id, &err);
+
+	if (parted < 0)
+		log_error(host_log(r->host),
+			  "a cluster is taken to have two logs of this server's, since the "
+			  "database does not say: %s",
+			  err.text);
+	return parted != 0;
+}
+
+/* At each start: nothing else would say it to an operator who has missed the first time. */
+static void say_parted(const struct registry *r, const struct cluster *c)
+{
+	if (c->parted && c->log)
+		log_error(host_log(r->host),
+			  "cluster %s: this server has signed two logs of it and orders nothing in "
+			  "it any more; recover the cluster with its recovery code",
+			  mlog_genesis(c->log)->name);
 }
 
 static int load_cluster(void *ctx, const struct db_cluster *d)
@@ -94,12 +119,13 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 		cluster_free(c);
 		return -ENOMEM;
 	}
-	c->parted = db_parted(r->db, c->id, &err) > 0;
+	c->parted = load_parted(r, c);
 	if (cluster_load(r, c, &err) < 0) {
 		hex_encode(c->id, 8, id);
 		log_error(host_log(r->host), "the log of cluster %s cannot be read: %s", id,
 			  err.text);
 	}
+	say_parted(r, c);
 	return 0;
 }
 
@@ -116,6 +142,7 @@ int registry_new(struct host *h, struct db *db, struct mark *mark, const struct 
 	r->keys = keys;
 	r->mark = mark;
 	list_init(&r->changed);
+	list_init(&r->noted);
 	random_fill(h, r->map_seed, sizeof(r->map_seed));
 	r->clusters = map_new(r->map_seed, HASH_LEN, CLUSTERS_MAX);
 	if (!r->clusters)
@@ -291,16 +318,15 @@ void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
 /* The transaction did not come about: memory is what the database holds. */
 static void undo(struct registry *r, struct cluster *c)
 {
-	struct err err = { 0 };
-	int parted;
-
 	if (c->made) {
 		registry_cluster_drop(r, c);
 		return;
 	}
-	parted = db_parted(r->db, c->id, &err);
-	if (parted >= 0)
-		c->parted = parted > 0;
+	if (c->was_parted) {
+		c->parted = true;
+		registry_note(r, c, NOTE_PARTED); /* perhaps it was not written yet */
+	}
+	c->was_parted = false;
 	if (c->log && mlog_rollback(c->log) < 0) {
 		/* no memory: read again when it is asked for */
 		mlog_free(c->log);
@@ -321,7 +347,7 @@ static void undo_all(struct registry *r)
 int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
 		    void *ctx, struct err *err)
 {
-	bool changed = !list_empty(&r->changed);
+	bool changed, noted;
 	int e;
 
 	if (r->failed) {
@@ -329,6 +355,8 @@ int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c,
 		undo_all(r);
 		return deny(err, -EIO, REFUSAL_INTERNAL, WRITE_FAILED);
 	}
+	noted = registry_notes_write(r);
+	changed = db_has_written(r->db);
 	e = changed ? mark_advance(r->mark, err) : 0;
 	if (e == 0)
 		e = db_commit(r->db, err);
@@ -340,15 +368,17 @@ int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c,
 	}
 	if (changed)
 		mark_committed(r->mark);
+	if (noted)
+		registry_notes_written(r);
 	list_for_each(it, &r->changed) {
 		struct cluster *c = list_entry(it, struct cluster, changed);
 
 		list_remove(&c->changed);
-		c->made = false;
+		c->made = c->was_parted = false;
 		mlog_commit(c->log);
 		fn(ctx, c, c->changed_from);
 	}
-	return 0;
+	return changed;
 }
 
 /* --- setup ------------------------------------------------------------------------------------ */

@@ -32,9 +32,12 @@ struct cluster {
 	struct share_user relay_use; /* its own part of what the server can carry */
 	struct mlog *log;	     /* NULL: could not be read; see registry_log */
 	bool parted;		     /* this server has signed another log of it: orders nothing */
+	bool was_parted;	     /* until the open transaction, which ends it */
 	bool admin_shown;	     /* an admin has shown a head that the log has: may_order.c */
 	uint64_t wait_until;	     /* clock: a restored cluster's wait may end then; 0: unknown */
-	uint8_t missing[HASH_LEN];   /* that record of a beacon's made the cluster wait */
+	struct db_missing missing;   /* the highest of a beacon's: may_order.c */
+	struct list noted;	     /* in the registry's list: with notes for the database */
+	unsigned notes;		     /* enum registry_note */
 	struct roster_cursor seen;   /* the changes of its roster that were acted on */
 	struct denials *removals;    /* without order: see removals.c; may be NULL */
 	struct beacons *beacons;     /* the newest of each admin: see beacons.c; may be NULL */
@@ -91,12 +94,27 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
  */
 int registry_begin(struct registry *r, struct err *err) MUST_CHECK;
 /*
- * Commits, then calls `fn` for each cluster that has new records, from `first` on. If the commit
- * or one of the writes has failed, everything since registry_begin is undone, in memory too; what
- * was there before stays.
+ * Writes the notes, commits, then calls `fn` for each cluster that has new records, from `first`
+ * on. Returns 1, or 0 if there was nothing to write. If the commit or one of the writes has failed,
+ * everything since registry_begin is undone, in memory too; what was there before stays, and so do
+ * the notes, for the next one.
  */
 int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
 		    void *ctx, struct err *err) MUST_CHECK;
+
+/* --- notes (registry_notes.c) --- */
+
+/*
+ * What the database is to say of a cluster beside its log. Memory says it at once, the database
+ * with the next transaction that is committed, however many fail before.
+ */
+enum registry_note {
+	NOTE_PARTED = 1,     /* `parted` is set */
+	NOTE_WAIT_BEGIN = 2, /* it waits for the record that `missing` names */
+	NOTE_WAIT_END = 4,   /* it waits no more; then wait_until is 0 */
+};
+void registry_note(struct registry *r, struct cluster *c, enum registry_note note);
+bool registry_has_notes(const struct registry *r);
 
 /*
  * Burns the code, stores genesis (verified here), gives out the address: all or nothing. `e` is

@@ -17,6 +17,7 @@ struct registry {
 	struct mark *mark;
 	struct map *clusters;
 	struct list changed; /* clusters with uncommitted changes */
+	struct list noted;   /* clusters with notes that are not in the database yet */
 	bool failed;	     /* a write of the open transaction: it will not be committed */
 	uint8_t map_seed[16];
 	struct log_limit failures;
@@ -35,6 +36,10 @@ struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster
 int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err) MUST_CHECK;
 /* Not any more, and freed. */
 void registry_cluster_drop(struct registry *r, struct cluster *c);
+/* registry_notes.c: writes all notes, in the open transaction. Returns false if none is written. */
+bool registry_notes_write(struct registry *r) MUST_CHECK;
+/* It is committed. */
+void registry_notes_written(struct registry *r);
 /* The open transaction has changed the log from record `first` on. */
 void registry_note_change(struct registry *r, struct cluster *c, uint64_t first);
 

@@ -106,13 +106,16 @@ static int check_parted(struct registry *r, struct cluster *c, const struct entr
 	return x;
 }
 
-/* A recovery has ended it. */
-static int end_parted(struct registry *r, struct cluster *c, struct err *err)
+/* A recovery ends it. */
+static int end_parted(struct registry *r, struct cluster *c, uint64_t generation_before,
+		      struct err *err)
 {
-	int x = c->parted ? db_parted_end(r->db, c->id, err) : 0;
-
-	c->parted &= x < 0;
-	return x;
+	if (!c->parted || mlog_generation(c->log) == generation_before)
+		return 0;
+	c->parted = false;
+	c->was_parted = true;
+	c->notes &= ~(unsigned)NOTE_PARTED;
+	return db_parted_end(r->db, c->id, err);
 }
 
 static bool joins(const struct entry *e)
@@ -146,11 +149,12 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	struct ordering by = { .now_s = (uint64_t)clock_wall_s(r->host),
 			       .order_seed = r->keys->order_seed,
 			       .order_key = r->keys->order_key };
-	uint64_t count;
+	uint64_t count, generation;
 	int x = check_parted(r, c, e, err);
 
 	if (x < 0)
 		return x;
+	generation = mlog_generation(c->log);
 	*ret = mlog_find(c->log, e->payload_hash);
 	if (*ret > 0)
 		return 0;
@@ -166,7 +170,7 @@ int registry_order(struct registry *r, struct cluster *c, const struct entry *e,
 	*ret = mlog_head(c->log).seq;
 	x = store_staged(r, c, *ret, count, err);
 	if (x == 0)
-		x = end_parted(r, c, err);
+		x = end_parted(r, c, generation, err);
 	if (x == 0 && by.address != 0)
 		x = db_address_add(r->db, by.address, c->id, &e->author, err);
 	return x < 0 ? registry_write_fail(r, x, err) : 0;
@@ -180,14 +184,11 @@ bool registry_signs(const struct registry *r, const struct cluster *c, uint64_t 
 /* There are two logs under one key: the other nodes will say that the server lies. */
 static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
 {
-	struct err err = { 0 };
-
 	/* what another server's key has signed, before a move say, is not ours */
 	if (!registry_signs(r, c, take->seq) || c->parted)
 		return;
 	c->parted = true;
-	if (db_parted_begin(r->db, c->id, clock_wall_s(r->host), &err) < 0)
-		log_error(host_log(r->host), "it is forgotten at the next restart: %s", err.text);
+	registry_note(r, c, NOTE_PARTED);
 	log_error(host_log(r->host),
 		  "cluster %s: %s, under this server's own key: it was restored from a backup that "
 		  "was too old. It orders nothing in this cluster any more; recover the cluster "
@@ -254,7 +255,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 	struct err gap = { 0 };
 	struct mlog_take take;
 	struct mlog *log;
-	uint64_t count;
+	uint64_t count, generation;
 	size_t ok;
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(r->host), 0);
 	int x = registry_log(r, c, &log, err), y;
@@ -266,6 +267,7 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 		return x;
 	x = check_pushed_addresses(r, c->subnet, records, n, &ok, &gap);
 	count = mlog_count(log);
+	generation = mlog_generation(log);
 	mlog_take_until(log, records, ok, now_s + CLOCK_AHEAD_MAX_S, &take);
 	ret->in_vain = take.in_vain;
 	if (take.in_vain || take.reorganised)
@@ -274,8 +276,8 @@ int registry_take(struct registry *r, struct cluster *c, const struct span *reco
 		y = store_staged(r, c, take.first, count, err);
 		if (y == 0 && registry_standing(r, c) == STANDING_OURS)
 			y = store_addresses(r, c, take.first, err);
-		if (y == 0 && take.reorganised)
-			y = end_parted(r, c, err);
+		if (y == 0)
+			y = end_parted(r, c, generation, err);
 		if (y < 0)
 			return registry_write_fail(r, y, err);
 		ret->added = take.added;

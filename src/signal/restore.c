@@ -158,7 +158,8 @@ static int adjust(struct host *h, const char *fresh, const char *path, bool acce
 	if (r == 0)
 		r = raise_mark(h, db, path, ret_mark, err);
 	if (r == 0)
-		r = accept ? db_waiting_none(db, err) : db_waiting_all(db, clock_wall_s(h), err);
+		r = accept ? db_accept(db, NULL, clock_wall_s(h), err)
+			   : db_waiting_all(db, clock_wall_s(h), err);
 	if (r == 0)
 		r = db_commit(db, err);
 	db_close(db); /* the last one to close it leaves no companions */

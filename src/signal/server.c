@@ -381,7 +381,7 @@ static void tick(void *ctx)
 	check_times(s, &s->sessions);
 	relay_report(s->relay, host_log(s->host), clock_now(s->host));
 	may_order_tick(s);
-	if (s->n_strangers + s->n_sessions > 0)
+	if (s->n_strangers + s->n_sessions > 0 || registry_has_notes(s->registry))
 		timer_set_in(s->tick, TICK);
 }
 

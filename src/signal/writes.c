@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Requests that write to the database. They wait until the loop has handled what has come, then
- * all of them share one transaction, one sync to the disk and one checkpoint. No reply and no event
- * leaves before that is done. While another program holds the database's lock they wait, and
- * everything else goes on.
+ * Requests that write to the database, and the registry's notes. They wait until the loop has
+ * handled what has come, then all of them share one transaction, one sync to the disk and one
+ * checkpoint. No reply and no event leaves before that is done. While another program holds the
+ * database's lock they wait, and everything else goes on.
  */
 #include <stdlib.h>
 
@@ -11,6 +11,7 @@
 
 #define WRITE_RETRY (50 * NS_PER_MS)  /* while the database is locked */
 #define WRITE_WAIT_MAX (8 * NS_PER_S) /* less than a node waits: REQUEST_TIMEOUT */
+#define NOTES_RETRY (10 * NS_PER_S)   /* after they could not be written */
 #define BATCH_MAX 256		      /* requests in one transaction */
 #define ANSWER_BEHIND NS_PER_MS	      /* after the events */
 /* While another program has the file open: */
@@ -46,16 +47,22 @@ static void write_free(struct signal_server *s, struct write *w)
 	free(w);
 }
 
-static void schedule(struct signal_server *s)
+void writes_soon(struct signal_server *s)
 {
 	uint64_t now = clock_now(s->host);
 
-	if (list_empty(&s->writes) || timer_is_set(s->write_timer))
+	if (timer_is_set(s->write_timer))
 		return;
 	if (now >= s->write_at)
 		deferred_call(s->write_soon);
 	else
 		timer_set(s->write_timer, s->write_at);
+}
+
+static void schedule(struct signal_server *s)
+{
+	if (!list_empty(&s->writes))
+		writes_soon(s);
 }
 
 int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
@@ -170,7 +177,6 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 {
 	struct signal_server *s = ctx;
 
-	s->checkpoint_due = true;
 	log_changes(s, c);
 	events_log(c, first);
 	members_changed(c);
@@ -269,11 +275,10 @@ static void batch(struct signal_server *s)
 		list_remove(it);
 		list_append(&s->written, it);
 	}
-	if (s->checkpoint_due || s->checkpoint_since != 0)
+	if (r > 0 || s->checkpoint_since != 0)
 		checkpoint(s);
 	else
 		timer_set_in(s->answer_timer, ANSWER_BEHIND);
-	s->checkpoint_due = false;
 }
 
 /* The disk takes its time, in which the relay stands still: it gets at least as much of its own. */
@@ -282,10 +287,12 @@ static void write_all(void *ctx)
 	struct signal_server *s = ctx;
 	uint64_t begin = clock_refresh(s->host), end;
 
-	if (list_empty(&s->writes) || begin < s->write_at)
+	if ((list_empty(&s->writes) && !registry_has_notes(s->registry)) || begin < s->write_at)
 		return;
 	batch(s);
 	end = clock_refresh(s->host);
+	if (registry_has_notes(s->registry))
+		s->notes_at = end + NOTES_RETRY;
 	s->write_at = MAX(s->write_at, end + (end - begin));
 	schedule(s);
 }

@@ -325,6 +325,38 @@ static inline struct entry_bytes raw_remove_entry(struct raw *r, const struct ra
 	return raw_sign(r, &e);
 }
 
+/* Signed with the founder's code: back to `base` of the log, `admin` the only one. */
+static inline struct entry_bytes raw_recover_entry(const struct raw *by, const struct raw *founder,
+						   uint64_t base, const struct raw *admin)
+{
+	struct entry e = raw_entry(by, ENTRY_RECOVER);
+	struct signer code = { .seed = founder->code };
+	uint8_t next[SIGN_SEED_LEN] = { 9 };
+	struct entry_bytes bytes;
+	struct err err = { .code = 0 };
+	struct record rec;
+
+	ck_assert_int_eq(record_decode(mlog_record(by->log, base), &rec, NULL), 0);
+	e.base.seq = base;
+	memcpy(e.base.hash, rec.hash, HASH_LEN);
+	ck_assert_int_eq(seed_public(founder->code, e.recover.key), 0);
+	e.author = key_node_id(e.recover.key);
+	e.recover.admins.id[e.recover.admins.n++] = identity_node_id(admin->id);
+	raw_code_hash(next, e.recover.next);
+	ck_assert_msg(entry_make(&e, by->cluster_id, &code, NULL, &bytes, &err) == 0, "%s",
+		      err.text);
+	return bytes;
+}
+
+static inline enum refusal raw_recover(struct raw *r, const struct entry_bytes *entry,
+				       struct signal_reply *reply)
+{
+	struct signal_request rq = { .type = SIGNAL_RECOVER,
+				     .entry = span_of(entry->data, entry->len) };
+
+	return raw_ask(r, &rq, reply);
+}
+
 /* All of what a daemon does: a session with everything fetched, and events. */
 static inline void raw_online(struct raw *r)
 {

@@ -228,7 +228,7 @@ START_TEST(adopt_goes_on_with_another_invite)
 	kit_copy_file(k.copy, k.db); /* as if the request had not arrived */
 	k.deaf = false;
 	kit_server_boot(&k);
-	server_accept(k.db);
+	server_accept(k.server_host, k.db);
 
 	sim_pass(k.w, 61 * NS_PER_S);
 	kit_join(laptop, nas);
@@ -382,7 +382,7 @@ START_TEST(adopt_shown_a_stale_log)
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_RESTORED);
 	ck_assert(kit_has_nothing(third));
-	server_accept(k.db);
+	server_accept(k.server_host, k.db);
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_UNKNOWN_HEAD);
 	ck_assert(kit_has_nothing(third));

@@ -80,7 +80,7 @@ START_TEST(fork_is_reported_and_not_taken)
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
-	server_accept(k.db);
+	server_accept(k.server_host, k.db);
 	/* The phone's invite was made when nas had genesis only. */
 	url = invite_on_genesis(nas);
 	kit_adopt(phone, &url);
@@ -374,7 +374,7 @@ START_TEST(a_recovery_reaches_a_server_on_another_branch)
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
-	server_accept(k.db);
+	server_accept(k.server_host, k.db);
 	theirs = kit_node(&k, "theirs");
 	kit_adopt(theirs, &url);
 	KIT_JOINED(theirs);

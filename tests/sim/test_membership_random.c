@@ -52,18 +52,6 @@ static void do_copy(void)
 	has_copy = true;
 }
 
-/* The operator says that it may go on. */
-static void accept_all(void)
-{
-	struct accepting a = { .cfg = s.g.cfg };
-	struct db *db = NULL;
-
-	ck_assert_int_eq(db_open(s.g.cfg.db_path, false, NULL, &db), 0);
-	ck_assert_int_eq(db_clusters(db, accept_one, &a, NULL), 0);
-	db_close(db);
-	s.accepted += a.waited;
-}
-
 /* The database alone, which the server notices; or the whole machine, which it cannot. */
 static void do_restore(void)
 {
@@ -81,7 +69,7 @@ static void do_restore(void)
 	s.restores += !snapshot;
 	memset(&answered, 0, sizeof(answered));
 	if (!snapshot && chance(&s, 30))
-		accept_all();
+		s.accepted += server_accept_any(s.g.h, s.g.cfg.db_path);
 }
 
 static void do_wait(void)

@@ -96,7 +96,7 @@ static struct mesh *mesh_with_fork(struct mlog **ret_ours)
 	mesh_server_restore(m, "old");
 	mesh_server_start(m);
 	mesh_server_db(m, db);
-	server_accept(db);
+	server_accept(m->server_host, db);
 	mesh_adopt(phone, second);
 	MESH_CHECK(m, mesh_server_log(m) == 2 && phone->address == laptop->address);
 	return m;

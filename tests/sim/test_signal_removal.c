@@ -278,32 +278,7 @@ END_TEST
 static struct entry_bytes recover_entry(const struct raw *by, uint64_t base,
 					const struct raw *admin)
 {
-	struct entry e = raw_entry(by, ENTRY_RECOVER);
-	struct signer code = { .seed = a->code };
-	uint8_t next[SIGN_SEED_LEN] = { 9 };
-	struct entry_bytes bytes;
-	struct err err = { .code = 0 };
-	struct record rec;
-
-	ck_assert_int_eq(record_decode(mlog_record(by->log, base), &rec, NULL), 0);
-	e.base.seq = base;
-	memcpy(e.base.hash, rec.hash, HASH_LEN);
-	ck_assert_int_eq(seed_public(a->code, e.recover.key), 0);
-	e.author = key_node_id(e.recover.key);
-	e.recover.admins.id[e.recover.admins.n++] = identity_node_id(admin->id);
-	raw_code_hash(next, e.recover.next);
-	ck_assert_msg(entry_make(&e, by->cluster_id, &code, NULL, &bytes, &err) == 0, "%s",
-		      err.text);
-	return bytes;
-}
-
-static enum refusal recover(struct raw *r, const struct entry_bytes *entry,
-			    struct signal_reply *reply)
-{
-	struct signal_request rq = { .type = SIGNAL_RECOVER,
-				     .entry = span_of(entry->data, entry->len) };
-
-	return raw_ask(r, &rq, reply);
+	return raw_recover_entry(by, a, base, admin);
 }
 
 START_TEST(a_recovery_goes_back_and_is_kept)
@@ -325,12 +300,12 @@ START_TEST(a_recovery_goes_back_and_is_kept)
 	e = recover_entry(b, 2, b);
 	raw_greet(b);
 	e.data[e.len - 1] ^= 1;
-	ck_assert_int_ne(recover(b, &e, &reply), REFUSAL_NONE);
+	ck_assert_int_ne(raw_recover(b, &e, &reply), REFUSAL_NONE);
 	e.data[e.len - 1] ^= 1;
-	ck_assert_int_eq(recover(b, &e, &reply), REFUSAL_NONE);
+	ck_assert_int_eq(raw_recover(b, &e, &reply), REFUSAL_NONE);
 	ck_assert_uint_eq(reply.head.generation, generation_of(1, 0));
 	ck_assert_uint_eq(reply.head.seq, 3);
-	ck_assert_int_eq(recover(b, &e, &reply), REFUSAL_NONE); /* the reply was lost */
+	ck_assert_int_eq(raw_recover(b, &e, &reply), REFUSAL_NONE); /* the reply was lost */
 	ck_assert_uint_eq(reply.head.seq, 3);
 
 	/* all are told from that record on; who joined in what is dropped is out */
@@ -372,7 +347,7 @@ START_TEST(the_log_is_given_from_where_the_generations_part)
 	c = raw_member(a, "phone");
 	raw_hang_up(b);
 	e = recover_entry(a, 1, a);
-	ck_assert_int_eq(recover(a, &e, &reply), REFUSAL_NONE);
+	ck_assert_int_eq(raw_recover(a, &e, &reply), REFUSAL_NONE);
 	sim_pass(g.w, 2 * NS_PER_S);
 	raw_session(b);
 	rq.from = 3; /* it had the record that was dropped, and one more */
@@ -408,7 +383,7 @@ START_TEST(a_recovery_is_brought_to_a_server_that_forgot_it)
 	raw_session(a);
 	raw_fetch(a);
 	e = recover_entry(a, 1, a);
-	ck_assert_int_eq(recover(a, &e, &reply), REFUSAL_NONE);
+	ck_assert_int_eq(raw_recover(a, &e, &reply), REFUSAL_NONE);
 	raw_fetch(a);
 	ck_assert_uint_eq(mlog_count(a->log), 3);
 	sig_crash(&g);
@@ -450,13 +425,13 @@ START_TEST(a_recovery_on_another_branch_is_kept)
 	append(a, &ours);
 	raw_fetch(a);
 	recovery = recover_entry(a, 2, a);
-	ck_assert_int_eq(recover(a, &recovery, &reply), REFUSAL_NONE);
+	ck_assert_int_eq(raw_recover(a, &recovery, &reply), REFUSAL_NONE);
 	raw_fetch(a);
 	ck_assert_uint_eq(mlog_count(a->log), 4);
 	sig_crash(&g);
 	sig_backup(&g, true);
 	sig_boot(&g);
-	server_accept(g.cfg.db_path);
+	server_accept(g.h, g.cfg.db_path);
 	raw_session(a);
 	append(a, &theirs);
 

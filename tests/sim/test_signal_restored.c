@@ -5,71 +5,11 @@
  * nothing.
  */
 #include "accept_kit.h"
-#include "signal/caller.h"
-#include "signal/mark.h"
-#include "signal_steps.h"
-
-static struct sig g;
-
-/* Stops the server, puts the database back to what sig_backup kept, and starts it again. */
-static void put_back(void)
-{
-	sig_crash(&g);
-	sig_backup(&g, true);
-	sig_boot(&g);
-}
-
-static void keep_copy(void)
-{
-	sig_crash(&g);
-	sig_backup(&g, false);
-	sig_boot(&g);
-}
-
-static void restart(void)
-{
-	sig_crash(&g);
-	sig_boot(&g);
-}
+#include "restored_kit.h"
 
 static void mark_path(char out[620])
 {
 	snprintf(out, 620, "%s" MARK_SUFFIX, g.cfg.db_path);
-}
-
-/* Would a joiner with an invite of the sponsor's be admitted, if its name were not taken? */
-static enum refusal asks_to_join(struct raw *sponsor)
-{
-	struct raw_invite i = raw_invite(sponsor);
-	struct raw *r = raw_new(&g);
-	struct entry_bytes b = raw_admit_entry(r, &i, "nas");
-	struct signal_reply reply;
-	enum refusal refused;
-
-	raw_adopt_begin(r, &i);
-	refused = raw_admit(r, &b, &reply);
-	if (refused == REFUSAL_RESTORED)
-		ck_assert_ptr_nonnull(memmem(reply.text.data, reply.text.len,
-					     "restored from a backup", 22));
-	raw_free(r);
-	return refused == REFUSAL_NAME_TAKEN ? REFUSAL_NONE : refused;
-}
-
-/* Brings what the server's log lacks. */
-static enum refusal push_all(struct raw *r)
-{
-	struct signal_request rq = { .type = SIGNAL_PUSH };
-	struct signal_reply reply;
-
-	memcpy(rq.node_token, r->token, HASH_LEN);
-	mlog_page(r->log, 0, &rq.entries);
-	return raw_ask(r, &rq, &reply);
-}
-
-/* An admin has shown its log; the nodes may show beacons for so long. */
-static void wait_for_beacons(void)
-{
-	sim_pass(g.w, 9 * NS_PER_S);
 }
 
 START_TEST(an_older_copy_waits_for_an_admin)
@@ -125,49 +65,6 @@ START_TEST(an_older_copy_waits_for_an_admin)
 }
 END_TEST
 
-static struct beacon_bytes beacon_of(struct raw *admin)
-{
-	struct node_id id = key_node_id(identity_key(admin->id));
-	struct beacon_bytes b;
-
-	ck_assert_int_eq(beacon_make(admin->log, &id, admin->id, raw_now_s(admin), &b), 0);
-	return b;
-}
-
-static enum refusal show_beacon(struct raw *r, const struct beacon_bytes *b)
-{
-	struct signal_request rq = { .type = SIGNAL_BEACON, .beacon = span_of(b->data, b->len) };
-	struct signal_reply reply;
-
-	return raw_ask(r, &rq, &reply);
-}
-
-/*
- * The admin's machine was restored as well: its log ends where the server's does. `lost` gets the
- * log as it was, and the beacon of then.
- */
-static struct raw *admin_of_then(struct raw **ret_now, struct beacon_bytes *ret)
-{
-	struct raw *founder, *old;
-
-	sig_start(&g);
-	founder = raw_founder(&g);
-	raw_free(raw_member(founder, "member"));
-	keep_copy();
-	raw_session(founder);
-	raw_free(raw_member(founder, "lost"));
-	raw_fetch(founder);
-	*ret = beacon_of(founder);
-	put_back();
-	old = raw_clone(founder);
-	old->log = NULL;
-	raw_session(old);
-	raw_fetch(old);
-	ck_assert_uint_eq(mlog_count(old->log), 2);
-	*ret_now = founder;
-	return old;
-}
-
 /* An admin shows a log that the server has whole, and a node that there was more. */
 START_TEST(it_waits_for_what_a_beacon_names)
 {
@@ -183,35 +80,6 @@ START_TEST(it_waits_for_what_a_beacon_names)
 	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
 	raw_greet(founder);
 	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	raw_free(old);
-	raw_free(founder);
-	sig_stop(&g);
-}
-END_TEST
-
-/* It does not wait, since it could not notice: the whole machine was put back. */
-START_TEST(a_beacon_makes_it_wait)
-{
-	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
-
-	server_accept(g.cfg.db_path);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	restart(); /* which forgets the beacon, and not that it waits */
-	raw_session(old);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	/* nobody has the record any more: the operator says so, and it stays so */
-	server_accept(g.cfg.db_path);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	sim_pass(g.w, 15 * NS_PER_S);
-	b = beacon_of(founder);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
 	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
 	raw_free(old);
 	raw_free(founder);
@@ -310,55 +178,6 @@ START_TEST(a_removal_that_waits_is_passed_on)
 }
 END_TEST
 
-static enum refusal renames(struct raw *r, const struct raw *whom, const char *name)
-{
-	struct entry e = raw_entry(r, ENTRY_RENAME);
-	struct signal_reply reply;
-	struct entry_bytes b;
-
-	e.rename.id = identity_node_id(whom->id);
-	snprintf(e.rename.name, sizeof(e.rename.name), "%s", name);
-	b = raw_sign(r, &e);
-	return raw_append(r, &b, &reply);
-}
-
-/* The operator let it go on too soon. It orders nothing more, over restarts too. */
-START_TEST(two_logs_are_remembered)
-{
-	struct raw *founder, *member, *old;
-
-	sig_start(&g);
-	founder = raw_founder(&g);
-	member = raw_member(founder, "member");
-	raw_fetch(founder);
-	keep_copy();
-	raw_session(founder);
-	ck_assert_int_eq(renames(founder, member, "ours"), REFUSAL_NONE);
-	raw_fetch(founder);
-	put_back();
-	server_accept(g.cfg.db_path);
-	old = raw_clone(founder);
-	old->log = NULL;
-	raw_session(old);
-	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "theirs"), REFUSAL_NONE);
-	raw_hang_up(old);
-
-	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_UNKNOWN_HEAD);
-	raw_session(old);
-	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
-	restart();
-	raw_session(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
-	raw_free(old);
-	raw_free(member);
-	raw_free(founder);
-	sig_stop(&g);
-}
-END_TEST
-
 /* It is in the database, so that restarts do not end it. What an admin does waits, too. */
 START_TEST(the_wait_is_kept_until_the_operator_says_so)
 {
@@ -399,7 +218,7 @@ START_TEST(the_wait_is_kept_until_the_operator_says_so)
 	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_RESTORED);
 
 	/* the operator decides, while the server runs */
-	server_accept(g.cfg.db_path);
+	server_accept(g.h, g.cfg.db_path);
 	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_NONE);
 	other = raw_new(&g);
 	invite = raw_invite(founder);
@@ -503,7 +322,6 @@ START_TEST(a_mark_has_one_form)
 END_TEST
 
 UNIT_MAIN("signal/restored", an_older_copy_waits_for_an_admin, it_waits_for_what_a_beacon_names,
-	  a_beacon_makes_it_wait, records_from_ahead_are_not_taken,
-	  a_removal_that_waits_is_passed_on, the_wait_is_kept_until_the_operator_says_so,
-	  ordinary_restarts_wait_for_nothing, a_database_without_its_mark_waits,
-	  two_logs_are_remembered, a_mark_has_one_form)
+	  records_from_ahead_are_not_taken, a_removal_that_waits_is_passed_on,
+	  the_wait_is_kept_until_the_operator_says_so, ordinary_restarts_wait_for_nothing,
+	  a_database_without_its_mark_waits, a_mark_has_one_form)
