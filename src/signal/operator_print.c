@@ -86,6 +86,16 @@ static struct json_object *online_count(const struct view *v, const struct view_
 	return json_object_new_int(n);
 }
 
+/* The number of the record that it waits for, until a node has brought that. */
+static struct json_object *lacks_of(const struct db_missing *m, const struct mlog *log)
+{
+	struct head head = { .seq = m->seq };
+
+	memcpy(head.hash, m->hash, sizeof(head.hash));
+	return m->seq == 0 || (log && mlog_has_head(log, &head)) ? NULL
+								 : json_object_new_uint64(m->seq);
+}
+
 /* What is not known of a cluster whose log cannot be read is null. */
 static int add_cluster(const struct view *v, const struct view_cluster *c, struct json_object *list,
 		       struct err *err)
@@ -93,9 +103,10 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	struct json_object *o = json_object_new_object();
 	char subnet[PREFIX4_TEXT_MAX];
 	const struct mlog *log = NULL;
-	struct db_missing missing;
+	struct db_missing missing = { .seq = 0 };
 	int waits = db_waiting(v->db, c->id, &missing, err);
-	int r = view_log(v, c, &log, err);
+	int parted = waits < 0 ? waits : db_parted(v->db, c->id, err);
+	int r = parted < 0 ? parted : view_log(v, c, &log, err);
 
 	json_object_object_add(o, "name", text_or_null(c->name));
 	json_object_object_add(o, "id", json_object_new_string(c->id_text));
@@ -110,9 +121,30 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	json_object_object_add(o, "subnet",
 			       json_object_new_string(prefix4_format(c->subnet, subnet)));
 	json_object_object_add(o, "waiting", json_object_new_boolean(waits > 0));
+	json_object_object_add(o, "lacks", lacks_of(&missing, log));
+	json_object_object_add(o, "parted", json_object_new_boolean(parted > 0));
 	json_object_object_add(o, "error", r < 0 ? json_object_new_string(err->text) : NULL);
 	json_object_array_add(list, o);
 	return r;
+}
+
+/* What keeps the server from ordering anything in it. */
+static void note_state(struct table *t, struct json_object *o)
+{
+	struct json_object *lacks = json_object_object_get(o, "lacks");
+	char note[LABEL_MAX + 160];
+
+	if (json_object_get_boolean(json_object_object_get(o, "parted")))
+		table_note(t, "this server has signed two logs of it: nothing is ordered until it "
+			      "is recovered with its recovery code");
+	if (!json_object_get_boolean(json_object_object_get(o, "waiting")))
+		return;
+	snprintf(note, sizeof(note),
+		 "put back to an older copy, without record %s: nobody can join until a node "
+		 "brings it, or `mlsh-signal accept %s`",
+		 member_of(o, "lacks"), member_of(o, "name"));
+	table_note(t, lacks ? note
+			    : "restored from a backup: nobody can join until an admin connects");
 }
 
 static void print_clusters(struct json_object *list)
@@ -134,9 +166,7 @@ static void print_clusters(struct json_object *list)
 		table_cell(&t, member_of(o, "records"));
 		table_cell(&t, time_of(o, "changed", when));
 		table_cell(&t, member_of(o, "subnet"));
-		if (json_object_get_boolean(json_object_object_get(o, "waiting")))
-			table_note(&t, "restored from a backup: nobody can join until an admin "
-				       "connects");
+		note_state(&t, o);
 		if (json_object_object_get(o, "error"))
 			table_note(&t, member_of(o, "error"));
 	}
