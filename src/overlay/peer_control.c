@@ -343,7 +343,8 @@ static void reopen_log(struct link *l, const struct wire_entries *e)
 	l->log_stopped = l->search.on = false;
 }
 
-static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
+/* Returns false if they have brought nothing that our log lacked. The link may be gone then. */
+static bool on_log(struct link *l, const struct wire_entries *e, bool solicited)
 {
 	struct overlay *o = l->peer->o;
 	struct mlog_take take;
@@ -352,7 +353,7 @@ static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 	l->asked &= !solicited;
 	reopen_log(l, e);
 	if (l->log_stopped || e->n == 0)
-		return;
+		return false;
 	mlog_take_until(o->log, e->item, e->n,
 			o->ops->latest_s ? o->ops->latest_s(o->ctx) : UINT64_MAX, &take);
 	mlog_commit(o->log);
@@ -367,6 +368,7 @@ static void on_log(struct link *l, const struct wire_entries *e, bool solicited)
 		on_held(l, &take.held, e);
 	if (grew)
 		overlay_log_learnt(o);
+	return grew;
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -436,6 +438,15 @@ static void on_removal(struct link *l, struct span entry)
 		ask(l, mlog_count(o->log));
 }
 
+/* Returns false if there were too many: the link is closed. */
+static bool count_message(struct link *l)
+{
+	if (bucket_take(&l->messages, 1, clock_now(l->peer->o->h)))
+		return true;
+	link_malformed(l, "too many messages");
+	return false;
+}
+
 static void on_message(struct link *l, struct span bytes)
 {
 	struct overlay *o = l->peer->o;
@@ -453,8 +464,7 @@ static void on_message(struct link *l, struct span bytes)
 		return;
 	}
 	if (rc == -ENOSYS) { /* of a later version: it counts, and means nothing here */
-		if (!bucket_take(&l->messages, 1, clock_now(o->h)))
-			link_malformed(l, "too many messages");
+		(void)count_message(l);
 		return;
 	}
 	log_trace(host_log(o->h), "%s: <- %s, %zu bytes", l->peer->member->name,
@@ -462,16 +472,15 @@ static void on_message(struct link *l, struct span bytes)
 	if (l->log_only && !log_link_takes(m->type))
 		return;
 	solicited = m->type == PEER_LOG && l->asked && m->first <= l->asked_from;
-	if (!solicited && !bucket_take(&l->messages, 1, clock_now(o->h))) {
-		link_malformed(l, "too many messages");
+	if (!solicited && !count_message(l))
 		return;
-	}
 	switch (m->type) {
 	case PEER_HELLO:
 		on_hello(l, m);
 		break;
 	case PEER_LOG:
-		on_log(l, &m->entries, solicited);
+		if (!on_log(l, &m->entries, solicited) && solicited && l->conn)
+			(void)count_message(l); /* each may make us ask for the next one */
 		break;
 	case PEER_LOG_REQUEST:
 		on_log_request(l, m);

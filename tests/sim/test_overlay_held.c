@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Removals among records that a peer shows and that are dated too far ahead: what they may cost. */
+/*
+ * Records that a peer shows and that are not taken: removals among those that are dated too far
+ * ahead, and pages that bring nothing. What they may cost.
+ */
 #include "rogue_member.h"
 
 #define HELD_REMOVALS 100
@@ -94,5 +97,47 @@ START_TEST(good_removals_among_held_records_are_all_looked_at)
 }
 END_TEST
 
+/* A record far behind node 0's log: it asks for those before it. */
+static size_t gap_message(struct fleet *m, uint8_t *out, size_t cap)
+{
+	struct kit *k = &m->kit;
+	struct entry_bytes b = kit_rename(k, 0, 1, "later");
+	struct record_bytes last = kit_record(k, kit_span(&b), 0, KIT_ORDER), bytes;
+	struct peer_message msg = { .type = PEER_LOG, .entries.n = 1 };
+	struct record r;
+	ptrdiff_t n;
+
+	ck_assert_int_eq(record_decode(kit_record_span(&last), &r, NULL), 0);
+	r.order.seq += 9;
+	ck_assert_int_eq(record_encode(&r, &bytes), 0);
+	msg.entries.item[0] = kit_record_span(&bytes);
+	n = peer_message_encode(&msg, out, cap);
+	ck_assert_int_gt(n, 0);
+	return (size_t)n;
+}
+
+/* It is asked for each, so it would be free; but it never brings what was asked for. */
+START_TEST(pages_that_bring_nothing_are_counted)
+{
+	struct fleet m;
+	struct rogue r;
+	uint8_t buf[2048];
+	unsigned sent = 0;
+	size_t n;
+
+	rogue_connect(&r, &m);
+	n = gap_message(&m, buf, sizeof(buf));
+	while (!r.closed && sent < 20000) {
+		for (int i = 0; i < 20 && quic_stream_write(r.c, r.control, buf, n, false) == 0;
+		     i++)
+			sent++;
+		sim_pass(m.w, 10 * NS_PER_MS);
+	}
+	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
+	ck_assert_uint_lt(sent, 8000);
+	rogue_stop(&r);
+}
+END_TEST
+
 UNIT_MAIN("overlay/held", refused_removals_among_held_records_cost_little,
-	  good_removals_among_held_records_are_all_looked_at)
+	  good_removals_among_held_records_are_all_looked_at, pages_that_bring_nothing_are_counted)
