@@ -50,9 +50,14 @@ static int look_again(struct governing *g, const struct wish *w, const struct er
 				  .seq = code_record(g->copy.log) };
 	if (in_force(g->copy.log, w->next))
 		return 0;
-	if (in_force(g->copy.log, w->key) && !governed_may_be_ordered(err))
+	if (in_force(g->copy.log, w->key) && err->reason == REFUSAL_UNREACHABLE)
 		cli_note("The code that was printed just now is worth nothing: throw it away. The "
 			 "old one stays in force.");
+	else if (in_force(g->copy.log, w->key) && !governed_may_be_ordered(err))
+		cli_note("The old code stays in force. Keep the new one, too, until the same "
+			 "command has succeeded, or `mlsh log` shows a record that is dated more "
+			 "than 10 minutes later: until then a server that lies could still take "
+			 "it.");
 	else if (in_force(g->copy.log, w->key))
 		cli_note("Keep both codes: the old one is in force as far as this machine knows, "
 			 "but the server may have taken the new one. `mlsh renew` takes the one "

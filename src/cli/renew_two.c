@@ -25,7 +25,8 @@ static int print_request(const struct governing *g, const struct member *second,
 		       second->name, g->copy.cluster, text);
 		table_line("",
 			   "Until %s has agreed the old code stays in force: keep both papers "
-			   "until `mlsh log` shows that the code was replaced.",
+			   "until `mlsh log` shows that the code was replaced, or a record that is "
+			   "dated more than 10 minutes later.",
 			   second->name);
 		return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
@@ -150,12 +151,16 @@ static int look_again(struct governing *g, struct consent *c, const struct err *
 					  .seq = mlog_find(g->copy.log, e.payload_hash) };
 		return 0;
 	}
-	if (governed_may_be_ordered(err))
+	if (err->reason == REFUSAL_UNREACHABLE)
+		cli_note("The request put no code in force.");
+	else if (governed_may_be_ordered(err))
 		cli_note("The server may have put the new code in force all the same. The same "
 			 "command again, within the 10 minutes of the request, does it or says "
 			 "that it is done. Keep both papers until then.");
 	else
-		cli_note("The request put no code in force.");
+		cli_note("The request put no code in force. Keep both papers until `mlsh log` "
+			 "shows another renewal, or a record that is dated more than 10 minutes "
+			 "after the request: until then a server that lies could still take it.");
 	return err->code;
 }
 
