@@ -88,7 +88,7 @@ asan_flags = $(hosted_flags) $(common_flags) $(cc_zero_init) -O1 -fsanitize=addr
 	-fno-sanitize-recover=all -DMLSH_ASSERT -g1
 # A test's own code is run once and compiled often. What gcc guesses of it without optimization is
 # wrong too often; the release build looks for that.
-asan_test_flags := -O0 -Wno-maybe-uninitialized
+asan_test_flags := -O0 $(if $(findstring clang,$(cc_name)),,-Wno-maybe-uninitialized)
 asan_ldflags = $(hosted_ldflags) -fsanitize=address,undefined
 asan_libs = -Wl,-Bstatic $(third_party) -Wl,-Bdynamic
 asan_cxx_runtime = -lstdc++ -lm -lpthread
