@@ -71,10 +71,11 @@ asan: asan-tests  ## unit and sim under the address and undefined sanitizers
 	@tests/run -j $(JOBS) -t 1800 asan $(asan_unit) $(asan_sim)
 
 # They wait more than they work, so more of them run at a time than there are processors.
-lab_jobs := $(shell expr 2 \* $(JOBS))
+lab_jobs := $(shell expr 3 \* $(JOBS))
 lab_all = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 # The longest begin first, so that none of them is what all wait for at the end.
-lab_long := $(patsubst %,tests/lab/%.sh,roam nat mtu refused lifecycle independence)
+lab_long := $(patsubst %,tests/lab/%.sh,mtu lifecycle recover nat independence roam \
+	see membership portmap refused)
 lab_scripts = $(filter $(lab_all),$(lab_long)) $(filter-out $(lab_long),$(lab_all))
 lab: export PATH := $(CURDIR)/build/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
