@@ -15,6 +15,27 @@
 #include <sys/random.h>
 
 /*
+ * Check writes down each assertion that held, to name the last one before a crash. In a loop over
+ * every bit of a file that would take most of the time: a line that was written down lately is not
+ * written down again.
+ */
+static inline void unit_mark(const char *file, int line)
+{
+	static struct {
+		const char *file;
+		int line;
+	} lately[16];
+	unsigned slot = (unsigned)line % 16;
+
+	if (lately[slot].line == line && lately[slot].file == file)
+		return;
+	lately[slot].file = file;
+	lately[slot].line = line;
+	(_mark_point)(file, line);
+}
+#define _mark_point(file, line) unit_mark(file, line)
+
+/*
  * Runs the tests as one suite, with MLSH_TEST_CASE in the environment those whose names contain it.
  * Returns the exit status of main. If no test was run, that is a failure, too.
  */
