@@ -8,6 +8,7 @@
 
 #include "accept_kit.h"
 #include "restored_kit.h"
+#include "signal/operator.h"
 
 static sqlite3 *beside;
 
@@ -103,6 +104,41 @@ static void count_lines(const char *wanted)
 	host_log(g.h)->sink = count_line;
 }
 
+/* What `mlsh-signal clusters` prints; fails if that has lines of more than 80 columns. */
+static const char *clusters_shown(bool json)
+{
+	static char text[4096];
+	struct view v = { .host = g.h };
+	int out = dup(STDOUT_FILENO);
+	FILE *to = tmpfile();
+	struct err err;
+	size_t n;
+
+	ck_assert(out >= 0 && to);
+	fflush(stdout);
+	ck_assert_int_ge(dup2(fileno(to), STDOUT_FILENO), 0);
+	ck_assert_int_eq(view_open(g.h, &g.cfg, &v, &err), 0);
+	ck_assert_int_eq(operator_clusters(&v, json, &err), 0);
+	view_close(&v);
+	fflush(stdout);
+	ck_assert_int_ge(dup2(out, STDOUT_FILENO), 0);
+	close(out);
+	rewind(to);
+	n = fread(text, 1, sizeof(text) - 1, to);
+	fclose(to);
+	text[n] = '\0';
+	for (const char *line = text; !json && *line; line += strcspn(line, "\n") + 1)
+		ck_assert_uint_le(strcspn(line, "\n"), 80);
+	for (char *at = text; (at = strchr(at, '\n')) != NULL;) /* as one line, for strstr */
+		*at = ' ';
+	return text;
+}
+
+static bool clusters_show(bool json, const char *wanted)
+{
+	return strstr(clusters_shown(json), wanted) != NULL;
+}
+
 /* --- records that it lacks -------------------------------------------------------------------- */
 
 /* It does not wait, since it could not notice: the whole machine was put back. */
@@ -120,6 +156,8 @@ START_TEST(a_beacon_makes_it_wait)
 	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
 	ck_assert_int_eq(number_in_copy("SELECT seq FROM waiting"), 2);
 	ck_assert_uint_gt(mark_count(), mark);
+	ck_assert(clusters_show(true, "\"waiting\":true,\"lacks\":2,\"parted\":false"));
+	ck_assert(clusters_show(false, "without record 2"));
 
 	restart(); /* which forgets the beacon, and not the record */
 	raw_session(old);
@@ -129,6 +167,7 @@ START_TEST(a_beacon_makes_it_wait)
 	raw_greet(founder);
 	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
 	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert(clusters_show(true, "\"waiting\":false,\"lacks\":null,\"parted\":false"));
 	raw_free(old);
 	raw_free(founder);
 	sig_stop(&g);
@@ -330,6 +369,8 @@ START_TEST(two_logs_are_remembered)
 	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	ck_assert_int_eq(number_in_copy("SELECT count(*) FROM parted"), 1);
 	ck_assert_uint_gt(mark_count(), mark);
+	ck_assert(clusters_show(true, "\"waiting\":false,\"lacks\":null,\"parted\":true"));
+	ck_assert(clusters_show(false, "signed two logs"));
 	for (int i = 0; i < 2; i++) {
 		sig_crash(&g);
 		g.h = world_host_boot(g.h);
