@@ -110,6 +110,14 @@ static void on_tunnel_invites(void *ctx, struct tunnel *t)
 	daemon_save_state(c->daemon, c);
 }
 
+static void on_tunnel_let_back(void *ctx, struct tunnel *t)
+{
+	struct daemon_cluster *c = ctx;
+
+	c->state.let_back = tunnel_let_back(t)->of;
+	daemon_save_state(c->daemon, c);
+}
+
 static void on_tunnel_proof(void *ctx, struct tunnel *t, const struct log_proof *proof)
 {
 	struct daemon_cluster *c = ctx;
@@ -121,6 +129,7 @@ static const struct tunnel_ops tunnel_ops = {
 	.changed = on_tunnel_changed,
 	.log_grew = on_tunnel_log,
 	.invites_changed = on_tunnel_invites,
+	.let_back_changed = on_tunnel_let_back,
 	.denials_changed = daemon_removals_changed,
 	.proof = on_tunnel_proof,
 };
@@ -157,6 +166,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 {
 	struct peers_file *known = peers_known(c->daemon, p);
 	struct tunnel_options options = { .invites = &c->state.invites,
+					  .let_back = &c->state.let_back,
 					  .known = known,
 					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
 	struct log_place saved = p->saved;

@@ -9,8 +9,20 @@
 
 #include "membership/mlog.h"
 
+#define LET_BACK_MAX 8 /* that are remembered */
+
+/* Who, and by which recovery. To be kept over a restart: a log does not have what it dropped. */
+struct let_back_list {
+	struct let_back_item {
+		struct node_id id;
+		uint64_t seq; /* of the recovery */
+	} item[LET_BACK_MAX];
+	size_t n;
+};
+
 struct let_back {
-	char line[320]; /* a sentence; "": nobody was */
+	struct let_back_list of;
+	char line[1280]; /* a sentence; "": nobody was */
 };
 
 /*
@@ -19,5 +31,7 @@ struct let_back {
  */
 bool let_back_note(struct let_back *b, const struct mlog *log, const struct node_id *self,
 		   const struct roster_change *c, struct roster_cursor behind);
+/* Takes what was kept, as far as the log still has the recovery and the member. */
+void let_back_recall(struct let_back *b, const struct mlog *log, const struct let_back_list *kept);
 
 #endif

@@ -152,7 +152,7 @@ static struct json_object *report_log(struct host *h, const struct tunnel *t,
 	put_str(o, "head", hex);
 	put_line(o, "fork", tunnel_fork(t, PROOF_SERVER));
 	put_line(o, "code_misused", tunnel_fork(t, PROOF_CODE));
-	put_line(o, "let_back", tunnel_let_back(t));
+	put_line(o, "let_back", tunnel_let_back(t)->line);
 	json_object_object_add(o, "proofs", report_proofs(proofs));
 	put_news(o, h, t);
 	put_dated(o, t);

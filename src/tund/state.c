@@ -13,7 +13,7 @@
 #define STATE_VERSION 1
 #define STATE_SUFFIX ".state"
 #define NODE_SUFFIX ".node"
-#define STATE_FILE_MAX (512 + INVITES_MAX * 32)
+#define STATE_FILE_MAX (512 + INVITES_MAX * 32 + LET_BACK_MAX * 32)
 
 const char *const state_suffixes[] = { STATE_SUFFIX,	NODE_SUFFIX,  PEERS_SUFFIX,
 				       REMOVALS_SUFFIX, PROOF_SUFFIX, CODE_PROOF_SUFFIX,
@@ -23,7 +23,7 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 
-	cbor_put_array(&w, 5);
+	cbor_put_array(&w, 6);
 	cbor_put_uint(&w, STATE_VERSION);
 	cbor_put_text(&w, s->cluster);
 	cbor_put_uint(&w, s->owner_uid);
@@ -34,6 +34,12 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 		cbor_put_bytes(&w, s->invites.item[i].nonce, NONCE_LEN);
 		cbor_put_uint(&w, s->invites.item[i].expiry_s);
 		cbor_put_bool(&w, s->invites.item[i].promote);
+	}
+	cbor_put_array(&w, s->let_back.n);
+	for (size_t i = 0; i < s->let_back.n; i++) {
+		cbor_put_array(&w, 2);
+		cbor_put_bytes(&w, s->let_back.item[i].id.bytes, NODE_ID_LEN);
+		cbor_put_uint(&w, s->let_back.item[i].seq);
 	}
 	struct span out = cbor_writer_span(&w);
 
@@ -47,7 +53,7 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 
 	if (cbor_file_version(in) > STATE_VERSION)
 		return -EPROTONOSUPPORT;
-	cbor_get_array(&r, 5);
+	cbor_get_array(&r, 6);
 	if (cbor_get_uint(&r, UINT32_MAX) != STATE_VERSION)
 		return -EBADMSG;
 	cbor_get_text_copy(&r, s.cluster, sizeof(s.cluster));
@@ -59,6 +65,12 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 		cbor_get_bytes_fixed(&r, s.invites.item[i].nonce, NONCE_LEN);
 		s.invites.item[i].expiry_s = cbor_get_uint(&r, UINT64_MAX);
 		s.invites.item[i].promote = cbor_get_bool(&r);
+	}
+	s.let_back.n = cbor_get_array_len(&r, LET_BACK_MAX);
+	for (size_t i = 0; i < s.let_back.n; i++) {
+		cbor_get_array(&r, 2);
+		cbor_get_bytes_fixed(&r, s.let_back.item[i].id.bytes, NODE_ID_LEN);
+		s.let_back.item[i].seq = cbor_get_uint(&r, LOG_MAX_ENTRIES - 1);
 	}
 	if (cbor_reader_end(&r) < 0 || !label_ok(span_str(s.cluster)))
 		return -EBADMSG;

@@ -2,8 +2,8 @@
 /*
  * What the daemon keeps of a cluster, all in its own forms: `<cluster>.node` with the cluster's
  * fields and this node's key (node_file.h), `<cluster>/clusters/<cluster>.log` with the membership
- * log, and `<cluster>.state` with its owner, whether it is to come up at start, and the open
- * invites.
+ * log, and `<cluster>.state` with its owner, whether it is to come up at start, the open invites,
+ * and who a recovery let back in.
  */
 #ifndef MLSH_TUND_STATE_H
 #define MLSH_TUND_STATE_H
@@ -22,6 +22,7 @@ struct cluster_state {
 	unsigned owner_uid;
 	bool enabled;
 	struct invite_list invites;
+	struct let_back_list let_back;
 };
 
 /*

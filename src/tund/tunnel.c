@@ -25,11 +25,14 @@ static void follow_roster(struct tunnel *t)
 	while (roster_next_change(mlog_roster(t->parts.log), &t->roster, &c)) {
 		if (c.kind == ROSTER_LEFT)
 			pings_end_member(&t->pings, c.member);
-		if (let_back_note(&t->let_back, t->parts.log, &t->parts.cluster.node_id, &c,
-				  t->roster) &&
-		    t->let_back.line[0])
+		if (!let_back_note(&t->let_back, t->parts.log, &t->parts.cluster.node_id, &c,
+				   t->roster))
+			continue;
+		if (t->let_back.line[0])
 			log_warn(host_log(t->host), "%s: %s", t->parts.cluster.cluster,
 				 t->let_back.line);
+		if (t->ops->let_back_changed)
+			t->ops->let_back_changed(t->ctx, t);
 	}
 }
 
@@ -542,6 +545,8 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	list_init(&t->pings);
 	list_init(&t->submits);
 	t->roster = roster_now(mlog_roster(p->log));
+	if (options->let_back)
+		let_back_recall(&t->let_back, p->log, options->let_back);
 	t->self = roster_by_id(mlog_roster(p->log), &p->cluster.node_id, ROSTER_ALL);
 	rc = tunnel_start(t, options, err);
 	if (rc < 0) {

@@ -11,6 +11,7 @@
 #include "client/session.h"
 #include "overlay/overlay.h"
 #include "client/invites.h"
+#include "tund/let_back.h"
 #include "tund/peers.h"
 #include "tund/submit.h"
 #include "tund/zone.h"
@@ -50,6 +51,8 @@ struct tunnel_ops {
 	void (*proof)(void *ctx, struct tunnel *t, const struct log_proof *proof);
 	/* The list of our open invites changed: to be saved. */
 	void (*invites_changed)(void *ctx, struct tunnel *t);
+	/* Who a recovery let back in changed: to be saved. */
+	void (*let_back_changed)(void *ctx, struct tunnel *t);
 };
 
 /* Checks that the parts belong together (identity, log, cluster file, our own membership): -EINVAL
@@ -60,9 +63,10 @@ int tunnel_parts_member(const struct tunnel_parts *p, struct err *err) MUST_CHEC
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 struct tunnel_options {
-	const struct invite_list *invites; /* copied; NULL: none are open */
-	const struct peers_file *known;	   /* of its peers from before; NULL: nothing */
-	bool no_port_mapping;		   /* the gateway is not asked to map our port */
+	const struct invite_list *invites;    /* copied; NULL: none are open */
+	const struct let_back_list *let_back; /* copied; NULL: nobody was */
+	const struct peers_file *known;	      /* of its peers from before; NULL: nothing */
+	bool no_port_mapping;		      /* the gateway is not asked to map our port */
 };
 
 /* Starts everything; on success the parts are the tunnel's. */
@@ -98,9 +102,9 @@ uint64_t tunnel_started(const struct tunnel *t);
 const char *tunnel_warning(const struct tunnel *t); /* what the host's network forbids now */
 /* What of the kind is proven and was not ended by a recovery since. */
 const char *tunnel_fork(const struct tunnel *t, enum proof_kind kind);
-const char *tunnel_let_back(const struct tunnel *t); /* by a recovery that did not say so */
-const char *tunnel_failure(const struct tunnel *t);  /* why it stopped for good */
-const char *tunnel_waiting(const struct tunnel *t);  /* why removals still wait for their order */
+const struct let_back *tunnel_let_back(const struct tunnel *t);
+const char *tunnel_failure(const struct tunnel *t); /* why it stopped for good */
+const char *tunnel_waiting(const struct tunnel *t); /* why removals still wait for their order */
 /* How fresh the log is. */
 void tunnel_fresh(const struct tunnel *t, struct fresh_status *ret);
 /* Records that were held back, or that came late. */

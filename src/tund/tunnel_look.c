@@ -101,9 +101,9 @@ const char *tunnel_warning(const struct tunnel *t)
 	return line ? line : "";
 }
 
-const char *tunnel_let_back(const struct tunnel *t)
+const struct let_back *tunnel_let_back(const struct tunnel *t)
 {
-	return t->let_back.line;
+	return &t->let_back;
 }
 
 const char *tunnel_fork(const struct tunnel *t, enum proof_kind kind)

@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (cluster_state_decode(span_of(data, size), &s) < 0)
 		return 0;
-	if (!label_ok(span_str(s.cluster)) || s.invites.n > INVITES_MAX)
+	if (!label_ok(span_str(s.cluster)) || s.invites.n > INVITES_MAX ||
+	    s.let_back.n > LET_BACK_MAX)
 		abort();
 	/* There is one encoding of each. */
 	ptrdiff_t n = cluster_state_encode(&s, again, sizeof(again));

@@ -250,4 +250,51 @@ START_TEST(a_recovery_ends_what_was_proven)
 }
 END_TEST
 
-UNIT_MAIN("sim/mesh_proof", kept, none_without_a_lie, a_recovery_ends_what_was_proven)
+static bool laptop_left(void *ctx)
+{
+	struct mesh *m = ctx;
+	struct node_id laptop = id_of(LAPTOP);
+
+	return !roster_by_id(mlog_roster(log_of(NAS)), &laptop, ROSTER_CURRENT) &&
+	       !roster_by_id(mlog_roster(log_of(PHONE)), &laptop, ROSTER_CURRENT);
+}
+
+static bool nas_recovered(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	return mlog_generation(log_of(NAS)) > 0;
+}
+
+/* No log has what a recovery dropped, so the daemon keeps who it let back in. */
+START_TEST(who_was_let_back_is_said_after_a_restart)
+{
+	static const uint8_t next[SIGN_SEED_LEN] = { 1 };
+	struct rogue *r;
+	struct mesh *m = hostile_mesh(&r);
+	uint8_t code[SIGN_SEED_LEN];
+	struct entry_bytes e = remove_entry(NAS, LAPTOP);
+
+	SIM_CHECK_OK(m->w,
+		     recovery_code_seed(m->recovery_code, mlog_genesis(log_of(NAS))->random, code));
+	order_behind(r, 2, &e);
+	mesh_until(m, SECOND, laptop_left, m);
+	e = recover_entry(NAS, 2, code, next);
+	order_behind(r, 2, &e);
+	mesh_until(m, SECOND, nas_recovered, m);
+	MESH_CHECK(m, status_has(NAS, "\"let_back\":\"laptop had left"));
+	restart(NAS);
+	MESH_CHECK(m, status_has(NAS, "\"let_back\":\"laptop had left"));
+	e = remove_entry(NAS, LAPTOP);
+	mesh_until(m, MINUTE, all_listen, r);
+	order_behind(r, 3, &e);
+	mesh_until(m, MINUTE, laptop_left, m);
+	restart(NAS);
+	MESH_CHECK(m, status_has(NAS, "\"let_back\":null"));
+	rogue_stop(r);
+	mesh_free(m);
+}
+END_TEST
+
+UNIT_MAIN("sim/mesh_proof", kept, none_without_a_lie, a_recovery_ends_what_was_proven,
+	  who_was_let_back_is_said_after_a_restart)

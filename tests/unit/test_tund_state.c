@@ -17,6 +17,10 @@ static struct cluster_state state_of(const char *cluster, size_t invites)
 		s.invites.item[s.invites.n].expiry_s = UINT64_MAX - s.invites.n;
 		s.invites.item[s.invites.n].promote = s.invites.n % 2;
 	}
+	for (; s.let_back.n < MIN(invites, LET_BACK_MAX); s.let_back.n++) {
+		memset(&s.let_back.item[s.let_back.n].id, (int)s.let_back.n + 7, NODE_ID_LEN);
+		s.let_back.item[s.let_back.n].seq = LOG_MAX_ENTRIES - 1 - s.let_back.n;
+	}
 	return s;
 }
 
@@ -30,6 +34,11 @@ static void check_same(const struct cluster_state *a, const struct cluster_state
 		ck_assert_mem_eq(a->invites.item[i].nonce, b->invites.item[i].nonce, NONCE_LEN);
 		ck_assert_uint_eq(a->invites.item[i].expiry_s, b->invites.item[i].expiry_s);
 		ck_assert(a->invites.item[i].promote == b->invites.item[i].promote);
+	}
+	ck_assert_uint_eq(a->let_back.n, b->let_back.n);
+	for (size_t i = 0; i < a->let_back.n; i++) {
+		ck_assert(node_id_equal(&a->let_back.item[i].id, &b->let_back.item[i].id));
+		ck_assert_uint_eq(a->let_back.item[i].seq, b->let_back.item[i].seq);
 	}
 }
 
