@@ -49,6 +49,38 @@ check "again: it is one already" eval 'on nas mlsh demote laptop | has "already"
 check_fails "it governs no more" 1 "not an admin" on laptop mlsh rename bureau desk
 check "the name is desk again" on nas mlsh rename bureau desk
 
+# --- nas is installed again: nothing of it is left but its name and address ---
+ssh_serve() { # machine: its root lets in the visitor's key; the key of the server is new each time
+	local w=$WORK/$1
+	rm -f "$w/host.key"
+	mkdir -p "$w/home/.ssh"
+	cp "$WORK/visitor.pub" "$w/home/.ssh/authorized_keys"
+	sed -i "s|^root:.*|root:x:0:0::$w/home:/bin/sh|" "$w/passwd"
+	dropbearkey -t ed25519 -f "$w/host.key" | sed -n "s/^ssh-/$1.homelab ssh-/p" >"$WORK/known_hosts"
+	on_bg "$1" ssh.log dropbear -F -E -s -r "$w/host.key" -p 22 -P "$w/ssh.pid"
+}
+ssh_to() { # machine, other machine, command
+	on "$1" ssh -F none -i "$WORK/visitor" -o BatchMode=yes -o ConnectTimeout=2 -o StrictHostKeyChecking=yes \
+		-o UserKnownHostsFile="$WORK/known_hosts" "root@$2.homelab" "$3"
+}
+met_at() { ssh_to "$1" nas 'echo "$SSH_CONNECTION"' | has -E "^100\.64\.0\.[0-9]+ [0-9]+ $2 22$"; } # machine, address
+ssh-keygen -q -t ed25519 -N "" -C visitor -f "$WORK/visitor"
+ssh_serve nas
+for m in laptop desk phone; do must "ssh nas.homelab from $m" wait_until 5 met_at "$m" 100.64.0.1; done
+must "desk can invite" on nas mlsh promote desk
+stop "$BG"
+stop "${DAEMON_PID[nas]}" KILL
+rm -rf "$WORK/nas/state/mlsh" "$WORK/nas/run/mlsh" "$WORK/nas/home/.config/mlsh" "$WORK/nas/home/.ssh"
+must "nas is itself again" eval 'invite_url desk homelab --replace nas | on nas mlsh adopt - | has nas && node_up nas homelab'
+ssh_serve nas
+for m in laptop desk phone; do
+	check "ssh nas.homelab from $m, at the old address, with no restart" wait_until 5 met_at "$m" 100.64.0.1
+	check "its daemon is the one of before" kill -0 "${DAEMON_PID[$m]}"
+done
+stop "$BG"
+must "nas is an admin again" on desk mlsh promote nas
+must "and desk a plain node" wait_until 5 on nas mlsh demote desk
+
 # --- remove ---
 check_fails "remove cannot ask here" 2 "add --yes" on nas mlsh remove phone </dev/null
 check_fails "on a terminal it asks, and no is no" 1 "phone.*Nothing was changed" \
@@ -64,7 +96,7 @@ check "and takes back what it did to its host" wait_until 5 no_traces phone
 check "it is gone from DNS" wait_until 2 eval '! on desk getent hosts phone.homelab'
 check "and from the list" eval '! on desk mlsh nodes homelab | has "^phone "'
 check "former members are listed when asked for" eval 'on desk mlsh nodes homelab --all | has -E "^phone +100.64.0.4 +.*nas removed phone on 20"'
-check "as documented" eval 'on desk mlsh nodes homelab --all --json | documented nodes-all "[n[\"name\"] for n in d[\"former\"]] == [\"phone\"]"'
+check "as documented" eval 'on desk mlsh nodes homelab --all --json | documented nodes-all "sorted(n[\"name\"] for n in d[\"former\"]) == [\"nas\", \"phone\"]"'
 stop "$BG"
 last=$(sed -n 's/^\[\([0-9.]*\)\].*bytes from.*/\1/p' "$WORK/desk/pinging.log" | tail -n 1)
 check "the last answer came within 2 s of the command ($(python3 -c "print(round($last - $at, 3))") s)" \

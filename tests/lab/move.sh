@@ -13,7 +13,8 @@ trap lab_down EXIT
 lab_up
 for m in signal:9 second:8 nas:1 laptop:2 desk:3 tv:4; do machine "${m%:*}" "${m#*:}"; done
 new=${MACHINE_IP[second]}
-at_new() { status_holds "$1" homelab "c['state'] == 'connected' and c['signal']['host'].startswith('$new')"; } # machine
+at() { status_holds "$1" homelab "c['state'] == 'connected' and c['signal']['host'].startswith('$2')"; } # machine, host
+at_new() { at "$1" "$new"; }
 second_token() {
 	on second env MLSH_SIGNAL_DB="$WORK/second/signal.db" mlsh-signal token 2>/dev/null | grep -oE '[A-Z0-9-]{14}@[0-9a-f]{64}'
 }
@@ -22,6 +23,7 @@ move() { on nas mlsh move homelab --signal-host "$new" --token "$token" "$@" </d
 must "the old server starts" signal_start
 must "a mesh of four comes up" mesh_up homelab nas laptop desk tv
 on_bg second signal.log env MLSH_SIGNAL_DB="$WORK/second/signal.db" mlsh-signal
+second_pid=$BG
 must "the new server starts" wait_until 10 listens second :4433
 token=$(second_token)
 must "it has a token" test -n "$token"
@@ -63,5 +65,21 @@ check "a node that nobody tells is told" eval 'on desk mlsh move homelab --follo
 check "and connects there" eval 'daemon_start desk && on desk mlsh connect homelab && at_new desk'
 check "an invite of now is good" mesh_join homelab nas van
 check "the new server alone carries the mesh" wait_until 10 peer_up nas homelab van
+
+# --- that server is gone for good as well: the code on paper names a third one ---
+stop "${DAEMON_PID[laptop]}"
+stop "$second_pid" KILL
+on_bg signal third.log env MLSH_SIGNAL_DB="$WORK/signal/third.db" mlsh-signal
+must "a third server starts" wait_until 10 listens signal :4433
+third=${MACHINE_IP[signal]}
+token=$(on signal env MLSH_SIGNAL_DB="$WORK/signal/third.db" mlsh-signal token 2>/dev/null | grep -oE '[A-Z0-9-]{14}@[0-9a-f]{64}')
+recover() { # with the code that setup printed
+	grep -oE '([0-9A-Z]{4}-){6}[0-9A-Z]{4}' "$WORK/nas/setup.out" | head -n 1 | on nas mlsh recover homelab --yes "$@"
+}
+must "mlsh recover to it" recover --signal-host "$third" --token "$token"
+for m in nas desk tv van; do check "$m is there" wait_until 20 at "$m" "$third"; done
+check "the node that was off hears of it from a peer, and follows by itself" eval \
+	'daemon_start laptop && wait_until 30 at laptop "$third"'
+check "it reaches the others" wait_until 10 pings laptop 100.64.0.1
 [ $LAB_FAILED = 0 ] || show_logs
 exit $LAB_FAILED

@@ -84,11 +84,17 @@ must "two nodes are removed by a recovery" recover_to "$WORK/laptop/fourth.json"
 fifth=$(code_in "$WORK/laptop/fourth.json")
 check "it is gone" wait_until 10 roles_are nas "laptop:admin,nas:node"
 check "and knows" wait_until 20 status_holds desk homelab "c['state'] == 'stopped'"
+crash laptop
 must "a removed machine recovers, too" recover_to "$WORK/desk/fifth.json" desk "$fifth" --yes --json --remove laptop
 sixth=$(code_in "$WORK/desk/fifth.json")
 check "and is the admin" wait_until 20 roles_are nas "desk:admin,nas:node"
 must "it connects again" on desk mlsh connect homelab
 check "desk and nas reach each other" wait_until 20 pings desk 100.64.0.1
+must "the old admin's machine, off until now, comes back" daemon_start laptop
+check "it is out" wait_until 20 status_holds laptop homelab "c['state'] == 'stopped'"
+check "and says why" eval 'on laptop mlsh status | joined | has -E "the recovery of 20[0-9-]+ [0-9:]+ UTC left laptop out"'
+check "its host is as before" wait_until 5 no_traces laptop
+check_fails "and it governs nobody" 1 "not in homelab any more" on laptop mlsh remove nas --yes
 
 # --- the server is gone for good, and somebody else has seen the paper ---
 must "nas saves the log of now" eval 'on nas mlsh log homelab >/dev/null'
