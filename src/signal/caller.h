@@ -124,7 +124,7 @@ struct signal_server {
 	uint64_t checkpoint_since; /* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
 	uint64_t notes_at; /* clock: the notes that could not be written are tried again */
-	struct log_limit stranger_lines, write_lines, read_lines, wait_lines, checkpoint_lines,
+	struct log_limit stranger_lines, write_lines, read_lines, checkpoint_lines,
 		trace_lines;
 	/* Do all sessions come from one private address? */
 	struct {

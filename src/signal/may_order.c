@@ -2,6 +2,8 @@
 /* Clusters of a restored database wait for an admin. */
 #include "signal/may_order.h"
 
+#include <stdio.h>
+
 #define BEACONS_WAIT (8 * NS_PER_S) /* since an admin has shown its head */
 
 /* --- what the server lacks -------------------------------------------------------------------- */
@@ -61,15 +63,31 @@ static bool find_missing(struct signal_server *s, const struct cluster *c, struc
 
 /* --- the start -------------------------------------------------------------------------------- */
 
-static void say_missing(const struct signal_server *s, const struct cluster *c)
-{
-	const char *name = mlog_genesis(c->log)->name;
+/* Admins cause these lines. */
+static void say(const struct signal_server *s, struct cluster *c, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 
-	log_warn(host_log(s->host),
-		 "cluster %s: this server has signed record %llu and lacks it: it was put back to "
-		 "an older copy. It orders nothing there until a node brings the record, or you "
-		 "say `mlsh-signal accept %s`",
-		 name, (unsigned long long)c->missing.seq, name);
+static void say(const struct signal_server *s, struct cluster *c, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->wait_lines.period_ns = 60 * NS_PER_S;
+	c->wait_lines.burst = 4;
+	log_limited(host_log(s->host), &c->wait_lines, clock_now(s->host), LOG_LEVEL_WARN,
+		    "cluster %s%s", mlog_genesis(c->log)->name, text);
+}
+
+static void say_missing(const struct signal_server *s, struct cluster *c)
+{
+	say(s, c,
+	    ": this server has signed record %llu and lacks it: it was put back to an older copy. "
+	    "It orders nothing there until a node brings the record, or you say `mlsh-signal "
+	    "accept %s`",
+	    (unsigned long long)c->missing.seq, mlog_genesis(c->log)->name);
 }
 
 static int load_missing(struct signal_server *s, struct err *err)
@@ -182,10 +200,9 @@ void may_order_shown(struct signal_server *s, struct cluster *c, const struct ml
 	if (waiting && mlog_has_head(log, &shown))
 		begin_to_end(s, c);
 	else if (waiting)
-		log_limited(host_log(s->host), &s->wait_lines, clock_now(s->host), LOG_LEVEL_WARN,
-			    "cluster %s still waits: the admin %s holds records that this server "
-			    "lacks and could not take",
-			    mlog_genesis(log)->name, member->name);
+		say(s, c,
+		    " still waits: the admin %s holds records that this server lacks and could not take",
+		    member->name);
 }
 
 void may_order_beacon(struct signal_server *s, struct cluster *c)

@@ -38,6 +38,7 @@ struct cluster {
 	struct db_missing missing;   /* the highest of a beacon's: may_order.c */
 	struct list noted;	     /* in the registry's list: with notes for the database */
 	unsigned notes;		     /* enum registry_note */
+	struct log_limit wait_lines; /* of may_order.c */
 	struct roster_cursor seen;   /* the changes of its roster that were acted on */
 	struct denials *removals;    /* without order: see removals.c; may be NULL */
 	struct beacons *beacons;     /* the newest of each admin: see beacons.c; may be NULL */
