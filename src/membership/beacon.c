@@ -133,9 +133,6 @@ int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, s
 	if (b->order.generation < mlog_generation(l))
 		return refuse(err, -ESTALE, REFUSAL_STALE,
 			      "the beacon is of before the last recovery");
-	if (b->time_s > now_s + BEACON_AHEAD_MAX_S)
-		return refuse(err, -EAGAIN, REFUSAL_TOO_OLD,
-			      "the beacon is dated %" PRIu64 " s ahead", b->time_s - now_s);
 	if (check_author(l, b, err) < 0)
 		return err ? err->code : -EACCES;
 	/* A record that we have needs no receipt. Of the others: by the key in force there. */
@@ -143,6 +140,9 @@ int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, s
 							  &b->order, b->entry_hash, b->receipt) < 0)
 		return refuse(err, -EKEYREJECTED, REFUSAL_TAMPERED,
 			      "the signal server has not signed the record that the beacon names");
+	if (b->time_s > now_s + BEACON_AHEAD_MAX_S)
+		return refuse(err, -EAGAIN, REFUSAL_AHEAD,
+			      "the beacon is dated %" PRIu64 " s ahead", b->time_s - now_s);
 	return 0;
 }
 

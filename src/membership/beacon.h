@@ -40,7 +40,8 @@ int beacon_make(const struct mlog *l, const struct node_id *author, const struct
 int beacon_decode(struct span bytes, struct beacon *ret, struct err *err) MUST_CHECK;
 /*
  * Does it count, by this log? -EACCES: of another cluster, or the author is no admin now; -ESTALE:
- * of before a recovery; -EAGAIN: dated too far ahead; -EKEYREJECTED: a signature or the receipt.
+ * of before a recovery; -EKEYREJECTED: a signature or the receipt; -EAGAIN: all that is right, but
+ * it is dated too far ahead.
  */
 int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, struct err *err)
 	MUST_CHECK;

@@ -9,10 +9,13 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 		  struct err *err)
 {
 	struct cluster *cluster = c->cluster;
+	struct beacon b;
 	struct mlog *log;
 	int r = registry_log(c->server->registry, cluster, &log, err);
 
 	(void)reply;
+	if (r == 0)
+		r = beacon_decode(rq->beacon, &b, err);
 	if (r < 0)
 		return r;
 	if (!cluster->beacons)
@@ -21,9 +24,10 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	r = beacons_add(cluster->beacons, log, rq->beacon,
 			(uint64_t)MAX(clock_wall_s(c->server->host), 0), err);
+	if (r == 1 || r == -EAGAIN) /* the receipt is right, whatever the two clocks say */
+		may_order_beacon(c->server, cluster, &b);
 	if (r <= 0)
 		return r;
-	may_order_beacon(c->server, cluster);
 	list_for_each(it, &cluster->subscribers)
 		events_beacon(list_entry(it, struct caller, in_cluster), rq->beacon);
 	return 0;

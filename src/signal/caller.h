@@ -68,6 +68,7 @@ struct caller {
 	unsigned rate_refusals;
 	bool in_vain;		/* it had a log played again for a recovery that broke a rule */
 	struct bucket rate;	/* of a session's requests, and of an admitted one's for the log */
+	struct head shown;	/* of its log, when its session began: see may_order.h */
 	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
 	int64_t events;		/* stream of events, or NO_STREAM */
 	struct list in_cluster; /* among the subscribers, while there is one */
@@ -124,8 +125,7 @@ struct signal_server {
 	uint64_t checkpoint_since; /* clock: since when it is put off; 0: it is not */
 	struct timer *checkpoint_timer;
 	uint64_t notes_at; /* clock: the notes that could not be written are tried again */
-	struct log_limit stranger_lines, write_lines, read_lines, checkpoint_lines,
-		trace_lines;
+	struct log_limit stranger_lines, write_lines, read_lines, checkpoint_lines, trace_lines;
 	/* Do all sessions come from one private address? */
 	struct {
 		struct addr from;    /* of the first one; unset: there was none */

@@ -151,5 +151,7 @@ int answer_push(struct caller *c, const struct signal_request *rq, struct signal
 		note_brought(s, c->cluster, first, taken.added);
 	if (r == 0)
 		reply->head = mlog_wire_head(c->cluster->log);
+	else if (err->reason == REFUSAL_AHEAD) /* a message of records ends with a receipt */
+		may_order_ahead(s, c->cluster, rq->entries.item[rq->entries.n - 1]);
 	return r;
 }

@@ -41,24 +41,24 @@ static bool is_higher(const struct db_missing *a, const struct db_missing *b)
 	return a->generation != b->generation ? a->generation > b->generation : a->seq > b->seq;
 }
 
-/*
- * The record that a beacon names by a receipt of this server, if that is news. One from ahead
- * cannot be taken, so it is not waited for.
- */
-static bool find_missing(struct signal_server *s, const struct cluster *c, struct db_missing *ret)
+/* Is it news that the server lacks this record, which has a receipt of its own? */
+static bool is_news(struct signal_server *s, const struct cluster *c, const struct db_missing *m)
 {
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->host), 0);
-	struct beacon b;
+	return is_lacking(s, c, m) && (!is_lacking(s, c, &c->missing) || is_higher(m, &c->missing));
+}
 
-	if (!c->beacons || !c->log || !beacons_lacking(c->beacons, c->log, &b) ||
-	    b.order.time_s > now_s + CLOCK_AHEAD_MAX_S)
-		return false;
-	*ret = (struct db_missing){ .generation = b.order.generation,
-				    .seq = b.order.seq,
-				    .time_s = b.order.time_s };
-	memcpy(ret->hash, b.head.hash, sizeof(ret->hash));
-	return is_lacking(s, c, ret) &&
-	       (!is_lacking(s, c, &c->missing) || is_higher(ret, &c->missing));
+/*
+ * Each place up to that of the record was given. So the record's date does not matter: one from
+ * ahead cannot be taken yet, and perhaps not for years, but those before it are missing, too.
+ */
+static struct db_missing missing_of(const struct order *order, const uint8_t hash[HASH_LEN])
+{
+	struct db_missing m = { .generation = order->generation,
+				.seq = order->seq,
+				.time_s = order->time_s };
+
+	memcpy(m.hash, hash, sizeof(m.hash));
+	return m;
 }
 
 /* --- the start -------------------------------------------------------------------------------- */
@@ -137,11 +137,52 @@ static void begin_to_end(struct signal_server *s, struct cluster *c)
 		c->wait_until = clock_now(s->host) + BEACONS_WAIT;
 }
 
+/* By how many seconds, if by too many? It takes nothing then that was ordered lately. */
+static uint64_t clock_behind_s(const struct signal_server *s, const struct cluster *c)
+{
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->host), 0);
+	uint64_t last_s = mlog_last_time_s(c->log);
+
+	return last_s > now_s + CLOCK_AHEAD_MAX_S ? last_s - now_s : 0;
+}
+
 /* An admin has shown its log, and nodes had the time to show beacons. */
 static bool may_end(struct signal_server *s, const struct cluster *c)
 {
 	return c->wait_until != 0 && clock_now(s->host) >= c->wait_until && c->log &&
-	       !is_lacking(s, c, &c->missing);
+	       clock_behind_s(s, c) == 0 && !is_lacking(s, c, &c->missing);
+}
+
+static void note_missing(struct signal_server *s, struct cluster *c, const struct db_missing *m)
+{
+	if (!is_news(s, c, m))
+		return;
+	c->missing = *m;
+	say_missing(s, c);
+	registry_note(s->registry, c, NOTE_WAIT_BEGIN);
+	writes_soon(s);
+	s->any_waits = true;
+	if (c->admin_shown)
+		begin_to_end(s, c);
+}
+
+void may_order_beacon(struct signal_server *s, struct cluster *c, const struct beacon *b)
+{
+	struct db_missing m = missing_of(&b->order, b->head.hash);
+
+	note_missing(s, c, &m);
+}
+
+void may_order_ahead(struct signal_server *s, struct cluster *c, struct span record)
+{
+	struct db_missing m;
+	struct record r;
+
+	if (record_decode(record, &r, NULL) < 0 || !r.receipt ||
+	    receipt_verify(s->keys.order_key, c->id, &r.order, r.entry_hash, r.receipt) < 0)
+		return;
+	m = missing_of(&r.order, r.hash);
+	note_missing(s, c, &m);
 }
 
 static int deny_order(struct signal_server *s, const struct cluster *c, struct err *err)
@@ -154,6 +195,11 @@ static int deny_order(struct signal_server *s, const struct cluster *c, struct e
 			    "log, which an admin's node has: `mlsh connect` on a machine that "
 			    "has it.",
 			    (unsigned long long)c->missing.seq);
+	if (clock_behind_s(s, c) > 0)
+		return deny(err, -EBUSY, REFUSAL_RESTORED,
+			    "The server was restored from a backup, and its clock is %llu minutes "
+			    "behind the log: it orders nothing until its clock is right.",
+			    (unsigned long long)clock_behind_s(s, c) / 60);
 	if (c->wait_until)
 		return deny(err, -EBUSY, REFUSAL_RESTORED,
 			    "The server was restored from a backup and hears what its nodes "
@@ -169,9 +215,11 @@ static int deny_order(struct signal_server *s, const struct cluster *c, struct e
 /* Within a transaction: the wait ends with what ends it, or neither comes about. */
 int may_order(struct signal_server *s, struct cluster *c, struct err *err)
 {
+	struct beacon b;
 	int r;
 
-	may_order_beacon(s, c); /* one that was from ahead may count now */
+	if (c->beacons && c->log && beacons_lacking(c->beacons, c->log, &b))
+		may_order_beacon(s, c, &b); /* the cluster may be this server's again */
 	r = waits(s, c, err);
 	if (r < 0) {
 		log_limited(host_log(s->host), &s->read_lines, clock_now(s->host), LOG_LEVEL_ERROR,
@@ -185,42 +233,52 @@ int may_order(struct signal_server *s, struct cluster *c, struct err *err)
 	return 0;
 }
 
-void may_order_shown(struct signal_server *s, struct cluster *c, const struct mlog *log,
-		     const struct member *member, const struct wire_head *head)
+/* Does it show a log that the server's contains? */
+static bool shows_ours(const struct caller *session)
 {
-	struct head shown = { .seq = head->seq };
-	struct err err = { 0 };
-	bool waiting;
+	const struct member *m = registry_member(session->cluster, session->key_sha256);
 
-	if (member->role != ROLE_ADMIN)
-		return;
-	waiting = waits(s, c, &err) > 0;
-	memcpy(shown.hash, head->hash, sizeof(shown.hash));
-	c->admin_shown |= mlog_has_head(log, &shown);
-	if (waiting && mlog_has_head(log, &shown))
-		begin_to_end(s, c);
-	else if (waiting)
-		say(s, c,
-		    " still waits: the admin %s holds records that this server lacks and could not take",
-		    member->name);
+	return m && m->role == ROLE_ADMIN && mlog_has_head(session->cluster->log, &session->shown);
 }
 
-void may_order_beacon(struct signal_server *s, struct cluster *c)
+void may_order_shown(struct caller *session, const struct wire_head *head)
 {
-	struct db_missing missing;
+	struct signal_server *s = session->server;
+	struct cluster *c = session->cluster;
+	const struct member *m = registry_member(c, session->key_sha256);
+	struct err err = { 0 };
+	bool ours;
+
+	session->shown.seq = head->seq;
+	memcpy(session->shown.hash, head->hash, HASH_LEN);
+	ours = shows_ours(session);
+	c->admin_shown |= ours;
+	if (!m || m->role != ROLE_ADMIN || waits(s, c, &err) <= 0)
+		return;
+	if (ours)
+		begin_to_end(s, c);
+	else
+		say(s, c,
+		    " still waits: the admin %s holds records that this server lacks and could "
+		    "not take",
+		    m->name);
+}
+
+void may_order_grew(struct signal_server *s, struct cluster *c)
+{
 	struct err err = { 0 };
 
-	if (!find_missing(s, c, &missing))
+	if (c->wait_until != 0 || waits(s, c, &err) <= 0)
 		return;
-	c->missing = missing;
-	if (waits(s, c, &err) == 0)
-		c->wait_until = 0; /* of a wait that the operator has ended */
-	say_missing(s, c);
-	registry_note(s->registry, c, NOTE_WAIT_BEGIN);
-	writes_soon(s);
-	s->any_waits = true;
-	if (c->admin_shown)
+	list_for_each(it, &s->sessions) {
+		const struct caller *session = list_entry(it, struct caller, in_server);
+
+		if (session->cluster != c || !shows_ours(session))
+			continue;
+		c->admin_shown = true;
 		begin_to_end(s, c);
+		return;
+	}
 }
 
 /* --- time ------------------------------------------------------------------------------------- */

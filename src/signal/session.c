@@ -115,7 +115,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	}
 	if (echo_derive(c) < 0)
 		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
-	may_order_shown(s, c->cluster, log, member, &rq->head);
+	may_order_shown(c, &rq->head);
 	c->session_id = ++s->last_session_id;
 	r = session_present(c, &rq->candidates, err);
 	if (r < 0)

@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "signal/caller.h"
+#include "signal/may_order.h"
 
 #define WRITE_RETRY (50 * NS_PER_MS)  /* while the database is locked */
 #define WRITE_WAIT_MAX (8 * NS_PER_S) /* less than a node waits: REQUEST_TIMEOUT */
@@ -182,6 +182,7 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 	members_changed(c);
 	removals_changed(s, c);
 	beacons_changed(c);
+	may_order_grew(s, c);
 	members_moved(s, c);
 }
 

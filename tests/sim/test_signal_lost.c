@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records that a restored server has signed and lacks, when clocks are wrong or an admin is hostile:
- * it orders nothing in their places, and what it waits for comes to an end.
+ * Records that a restored server has signed and lacks, when clocks are wrong or an admin is
+ * hostile: it orders nothing in their places, and what it waits for comes to an end.
  */
+#include "accept_kit.h"
 #include "restored_kit.h"
+
+#define HOUR_S 3600
 
 static struct raw *founder, *member, *lost, *old;
 
@@ -28,6 +31,16 @@ static void lose_a_record(void)
 	raw_hang_up(lost);
 }
 
+/* The founder, whose log ends where the server's does. */
+static void old_admin(void)
+{
+	old = raw_clone(founder);
+	raw_session(old);
+	raw_fetch(old);
+	raw_hang_up(old);
+	raw_session(old);
+}
+
 static void end(void)
 {
 	if (old)
@@ -39,6 +52,127 @@ static void end(void)
 	old = lost = NULL;
 	sig_stop(&g);
 }
+
+/* --- clocks ----------------------------------------------------------------------------------- */
+
+/*
+ * One lost record has a good date, the next one is of years ahead, from when the server's clock was
+ * wrong. The beacon that names the second proves that the place of the first was given, too.
+ */
+START_TEST(a_date_from_ahead_hides_no_lost_record)
+{
+	struct beacon_bytes b;
+	struct raw *more;
+
+	begin(1);
+	lose_a_record();
+	world_host_wall_skew(g.h, 1800);
+	more = raw_member(founder, "more");
+	world_host_wall_skew(g.h, 0);
+	raw_fetch(founder);
+	ck_assert_uint_eq(mlog_count(founder->log), 4);
+	b = beacon_of(founder);
+	raw_hang_up(founder);
+	put_back_whole();
+	old_admin();
+	ck_assert_uint_eq(mlog_count(old->log), 2);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_ptr_nonnull(strstr(joiner_text, "lacks record 3 "));
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+
+	server_accept(g.h, g.cfg.db_path);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	sim_pass(g.w, 15 * NS_PER_S);
+	b = beacon_of(founder);
+	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	raw_free(more);
+	end();
+}
+END_TEST
+
+/* Its clock stands an hour back when the admin comes, and is set right later. */
+START_TEST(a_wait_ends_when_the_log_has_grown)
+{
+	struct signal_reply reply;
+
+	begin(1);
+	lose_a_record();
+	raw_fetch(founder);
+	put_back();
+	world_host_wall_skew(g.h, -HOUR_S);
+	raw_greet(founder);
+	ck_assert_int_eq(push_all(founder), REFUSAL_AHEAD);
+	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	world_host_wall_skew(g.h, 0);
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	/* anybody brings it; the admin's session is the same */
+	raw_greet(lost);
+	ck_assert_int_eq(push_all(lost), REFUSAL_NONE);
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	end();
+}
+END_TEST
+
+/* The admin shows a log that is whole; the clock is behind it, so others cannot bring theirs. */
+START_TEST(no_wait_ends_while_the_clock_is_behind_the_log)
+{
+	begin(1);
+	lose_a_record();
+	put_back();
+	world_host_wall_skew(g.h, -HOUR_S);
+	old_admin();
+	wait_for_beacons();
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_ptr_nonnull(strstr(joiner_text, "minutes behind the log"));
+	world_host_wall_skew(g.h, 0);
+	sim_pass(g.w, 2 * NS_PER_S);
+	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	end();
+}
+END_TEST
+
+/*
+ * The copy is older than the server's clock is behind. A node brings the lost record, or a beacon
+ * that names it: both are dated ahead, and both prove that its place was given.
+ */
+START_TEST(what_comes_too_early_is_waited_for)
+{
+	for (int beacon = 0; beacon < 2; beacon++) {
+		struct beacon_bytes b;
+
+		begin(2 * HOUR_S);
+		lose_a_record();
+		if (beacon)
+			raw_fetch(founder);
+		b = beacon_of(founder);
+		raw_hang_up(founder);
+		put_back();
+		world_host_wall_skew(g.h, -HOUR_S);
+		old_admin();
+		raw_greet(lost);
+		if (beacon)
+			ck_assert_int_eq(show_beacon(old, &b), REFUSAL_AHEAD);
+		else
+			ck_assert_int_eq(push_all(lost), REFUSAL_AHEAD);
+		wait_for_beacons();
+		world_host_wall_skew(g.h, 0);
+		sim_pass(g.w, 2 * NS_PER_S);
+		ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+		ck_assert_ptr_nonnull(strstr(joiner_text, "lacks record 2 "));
+		raw_greet(lost);
+		ck_assert_int_eq(push_all(lost), REFUSAL_NONE);
+		ck_assert_msg(asks_to_join(old) == REFUSAL_NONE, "%s", joiner_text);
+		end();
+	}
+}
+END_TEST
 
 /* --- hostile admins --------------------------------------------------------------------------- */
 
@@ -67,4 +201,6 @@ START_TEST(the_log_is_not_flooded_by_admins)
 }
 END_TEST
 
-UNIT_MAIN("signal/lost", the_log_is_not_flooded_by_admins)
+UNIT_MAIN("signal/lost", a_date_from_ahead_hides_no_lost_record, a_wait_ends_when_the_log_has_grown,
+	  no_wait_ends_while_the_clock_is_behind_the_log, what_comes_too_early_is_waited_for,
+	  the_log_is_not_flooded_by_admins)
