@@ -251,6 +251,14 @@ void beacons_update(struct beacons *s, const struct mlog *l)
 	}
 }
 
+void beacons_drop(struct beacons *s, const struct node_id *author)
+{
+	size_t i = find(s, author);
+
+	if (i < s->n)
+		drop(s, i);
+}
+
 struct span beacons_next(const struct beacons *s, uint64_t *serial)
 {
 	for (size_t i = 0; i < s->n; i++) {

@@ -60,6 +60,8 @@ int beacons_add(struct beacons *s, const struct mlog *l, struct span bytes, uint
 		struct err *err) MUST_CHECK;
 /* The log has grown: drops those of members that are no admins now, or have another key. */
 void beacons_update(struct beacons *s, const struct mlog *l);
+/* Drops that of this author, if there is one. */
+void beacons_drop(struct beacons *s, const struct node_id *author);
 /*
  * The first that was taken behind the one with this serial number, which becomes its own; 0 is
  * before all. Empty: there is none. Valid until the next change.

@@ -5,6 +5,12 @@
  */
 #include "signal/may_order.h"
 
+/* A removal that waits for its order is not to be put off by its target. */
+static bool is_denied(const struct cluster *c, const struct node_id *author)
+{
+	return c->removals && denials_denied(c->removals, author);
+}
+
 int answer_beacon(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		  struct err *err)
 {
@@ -18,6 +24,9 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 		r = beacon_decode(rq->beacon, &b, err);
 	if (r < 0)
 		return r;
+	if (is_denied(cluster, &b.author))
+		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			    "A removal of the beacon's author waits for its order.");
 	if (!cluster->beacons)
 		cluster->beacons = beacons_new();
 	if (!cluster->beacons)
@@ -41,6 +50,17 @@ void beacons_tell(struct caller *c)
 
 	while (b && (beacon = beacons_next(b, &serial)).len > 0)
 		events_beacon(c, beacon);
+}
+
+void beacons_denied(struct cluster *c)
+{
+	uint64_t serial = 0;
+	struct span bytes;
+	struct beacon b;
+
+	while (c->beacons && (bytes = beacons_next(c->beacons, &serial)).len > 0)
+		if (beacon_decode(bytes, &b, NULL) == 0 && is_denied(c, &b.author))
+			beacons_drop(c->beacons, &b.author);
 }
 
 void beacons_changed(struct cluster *c)

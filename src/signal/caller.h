@@ -267,6 +267,8 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 		  struct err *err);
 /* To one: all that the cluster has. */
 void beacons_tell(struct caller *c);
+/* A removal is held: those of its targets are forgotten. */
+void beacons_denied(struct cluster *c);
 /* The log of the cluster has changed: those of former admins are forgotten. */
 void beacons_changed(struct cluster *c);
 

@@ -38,6 +38,7 @@ void removals_keep(struct caller *c, struct span entry)
 
 	if (!cluster || !hold(c->server, cluster, entry))
 		return;
+	beacons_denied(cluster);
 	log_info(host_log(c->server->host),
 		 "cluster %s: a removal could not be put in order; it was passed on to the nodes",
 		 mlog_genesis(cluster->log)->name);

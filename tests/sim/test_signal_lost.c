@@ -176,6 +176,57 @@ END_TEST
 
 /* --- hostile admins --------------------------------------------------------------------------- */
 
+static void promote_member(void)
+{
+	struct entry e = raw_entry(founder, ENTRY_PROMOTE);
+	struct signal_reply reply;
+	struct entry_bytes b;
+
+	e.promote.id = identity_node_id(member->id);
+	memcpy(e.promote.key_sha256, identity_key_sha256(member->id), HASH_LEN);
+	b = raw_sign(founder, &e);
+	ck_assert_int_eq(raw_append(founder, &b, &reply), REFUSAL_NONE);
+}
+
+/* Its removal waits, and it cannot make it wait longer by what it alone knows. */
+START_TEST(a_denied_admin_shows_no_beacons)
+{
+	struct beacon_bytes known, hidden;
+	struct signal_reply reply;
+	struct entry_bytes removal;
+	struct cluster *c;
+
+	sig_start(&g);
+	founder = raw_founder(&g);
+	member = raw_member(founder, "member");
+	promote_member();
+	raw_fetch(founder);
+	keep_copy();
+	raw_session(founder);
+	removal = raw_remove_entry(founder, member);
+	lose_a_record();
+	raw_session(member);
+	known = beacon_of(member);
+	raw_fetch(member);
+	sim_pass(g.w, 15 * NS_PER_S);
+	hidden = beacon_of(member);
+	put_back();
+
+	c = registry_find(g.s->registry, founder->cluster_id);
+	raw_session(member);
+	ck_assert_int_eq(show_beacon(member, &known), REFUSAL_NONE);
+	ck_assert_uint_gt(beacons_next(c->beacons, &(uint64_t){ 0 }).len, 0);
+	raw_greet(founder);
+	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
+	ck_assert_int_eq(raw_append(founder, &removal, &reply), REFUSAL_RESTORED);
+	ck_assert_uint_eq(beacons_next(c->beacons, &(uint64_t){ 0 }).len, 0);
+	ck_assert_int_eq(show_beacon(member, &hidden), REFUSAL_NOT_ALLOWED);
+	wait_for_beacons();
+	ck_assert_int_eq(raw_append(founder, &removal, &reply), REFUSAL_NONE);
+	end();
+}
+END_TEST
+
 static unsigned lines;
 
 static void count_line(void *ctx, enum log_level level, const char *line)
@@ -203,4 +254,4 @@ END_TEST
 
 UNIT_MAIN("signal/lost", a_date_from_ahead_hides_no_lost_record, a_wait_ends_when_the_log_has_grown,
 	  no_wait_ends_while_the_clock_is_behind_the_log, what_comes_too_early_is_waited_for,
-	  the_log_is_not_flooded_by_admins)
+	  a_denied_admin_shows_no_beacons, the_log_is_not_flooded_by_admins)
