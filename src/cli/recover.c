@@ -227,10 +227,26 @@ static void list_demoted(const struct run *run, struct id_list *ret)
 			ret->id[ret->n++] = m->id;
 }
 
+/* The members that changed their key since: that of before, which may be stolen, counts again. */
+static void list_keys_of_before(const struct run *run, struct id_list *ret)
+{
+	const struct member *m = NULL;
+
+	ret->n = 0;
+	while ((m = roster_next(mlog_roster(run->plan.log), m, ROSTER_CURRENT))) {
+		const struct member *now = roster_by_id(mlog_roster(run->copy.log), &m->id,
+							ROSTER_ALL);
+
+		if (now && memcmp(now->key, m->key, KEY_LEN) != 0 &&
+		    !id_list_has(&run->plan.removed, &m->id) && ret->n < REMOVE_IDS_MAX)
+			ret->id[ret->n++] = m->id;
+	}
+}
+
 static void say_plan(const struct run *run)
 {
 	char names[600];
-	struct id_list demoted;
+	struct id_list demoted, keys;
 
 	cli_note("This recovers %s from record %llu; %llu records after it are dropped, and all "
 		 "open invites end.",
@@ -246,6 +262,13 @@ static void say_plan(const struct run *run)
 	put_names(run, &run->plan.removed, names, sizeof(names));
 	if (run->plan.removed.n)
 		cli_note("Removed: %s.", names);
+	list_keys_of_before(run, &keys);
+	put_names(run, &keys, names, sizeof(names));
+	if (keys.n)
+		cli_note(
+			"The key of before counts again for: %s. If somebody else may have it, run "
+			"`mlsh rotate` there afterwards, or remove the node.",
+			names);
 }
 
 static int say_done(const struct run *run)

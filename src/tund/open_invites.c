@@ -21,6 +21,7 @@ struct open_invites {
 	struct invite_list list;
 	uint8_t promoting[NONCE_LEN];
 	bool running;
+	struct log_limit failures; /* lines about promotions that failed */
 };
 
 static void changed(struct open_invites *v)
@@ -114,8 +115,9 @@ static void on_promote_done(void *ctx, const struct err *err)
 
 	v->running = false;
 	if (err && err->code != -EALREADY)
-		log_warn(host_log(v->h), "%s: a node that joined is not an admin yet: %s",
-			 v->cfg.cluster->cluster, err->text);
+		log_limited(host_log(v->h), &v->failures, clock_now(v->h), LOG_LEVEL_WARN,
+			    "%s: a node that joined is not an admin yet: %s",
+			    v->cfg.cluster->cluster, err->text);
 	else if (clear_used(v))
 		changed(v);
 	timer_set_in(v->timer, err ? AGAIN : 0);
@@ -190,6 +192,7 @@ int open_invites_new(struct host *h, const struct open_invites_config *cfg,
 	if (!v)
 		return -ENOMEM;
 	v->h = h;
+	v->failures = (struct log_limit){ .burst = 3, .period_ns = 600 * NS_PER_S };
 	v->cfg = *cfg;
 	if (cfg->list)
 		v->list = *cfg->list;

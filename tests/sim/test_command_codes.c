@@ -117,6 +117,21 @@ START_TEST(a_person_may_take_long)
 }
 END_TEST
 
+/* A recovery that goes back behind a rotation says whose key of before counts again. */
+START_TEST(keys_of_before_are_named)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	struct mesh *m = begin(code);
+
+	expect(run(LAPTOP, &rotate_command, "", "rotate"), EXIT_OK, "key");
+	sim_pass(m->w, 10 * SECOND);
+	person.is_there = person.refuses = true;
+	expect(run(NAS, &recover_command, code, "recover --at 1"), EXIT_FAILED,
+	       "The key of before counts again for: laptop.");
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_person_refuses)
 {
 	char code[RECOVERY_CODE_TEXT_MAX];
@@ -217,5 +232,6 @@ START_TEST(an_old_consent_is_no_success)
 }
 END_TEST
 
-UNIT_MAIN("command/codes", a_person_may_take_long, a_person_refuses, a_server_refuses,
-	  setup_is_refused, a_used_code_does_nothing_new, an_old_consent_is_no_success)
+UNIT_MAIN("command/codes", a_person_may_take_long, keys_of_before_are_named, a_person_refuses,
+	  a_server_refuses, setup_is_refused, a_used_code_does_nothing_new,
+	  an_old_consent_is_no_success)
