@@ -59,6 +59,7 @@ comma := ,
 wraps_test_signal_cost := entry_decode key_verify seed_sign
 wraps_test_attacks := receipt_verify mlog_take_until
 wraps_test_command_kills := recovery_code_new db_commit
+wraps_test_command_kills_turn := recovery_code_new db_commit
 wraps_test_command_codes := cli_confirm cli_can_ask
 wraps_test_command_keys := signal_request_encode
 define link

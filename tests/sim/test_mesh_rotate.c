@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A node changes its key: the others go on with it under the new one, whatever it was that ended
- * the command or the daemon in between. test_command_kills.c kills the command itself at each of
+ * the command or the daemon in between. test_command_kills_turn.c kills the command at each of
  * its steps; test_command_keys.c has recoveries that go back behind a rotation.
  */
 #include "client/govern.h"
