@@ -6,6 +6,7 @@
 
 #include "cli/code.h"
 #include "cli/table.h"
+#include "cli/waiting.h"
 #include "cli/whom.h"
 #include "client/renewal.h"
 #include "membership/words.h"
@@ -102,7 +103,19 @@ static int check(const struct governing *g, struct consent *c, struct err *err)
 	return renewal_consent(&author, &c->renewal, &b, err);
 }
 
-static int ask_person(const struct governing *g, const struct consent *c, bool yes)
+/* A denied admin counts as one until its removal is ordered, and may be a thief by now. */
+static void note_denied(void *ctx, const struct member *removed, const struct member *by)
+{
+	const struct consent *c = ctx;
+
+	if (strcmp(removed->name, c->author) == 0)
+		cli_note(
+			"Take care: a removal of %s by %s waits for the signal server. Its key may "
+			"be somebody else's by now.",
+			removed->name, by ? by->name : "an admin");
+}
+
+static int ask_person(const struct governing *g, struct consent *c, bool yes)
 {
 	char when[WORDS_TIME_MAX];
 	struct entry e;
@@ -114,6 +127,7 @@ static int ask_person(const struct governing *g, const struct consent *c, bool y
 	cli_note("Whoever has the new code can take the cluster over. %s printed it; the paper of "
 		 "before is worth nothing after this.",
 		 c->author);
+	waiting_each(g->cli, &g->copy, note_denied, c);
 	return cli_confirm("renew", yes, "Do you know that the admin of that machine wants this?");
 }
 

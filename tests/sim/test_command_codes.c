@@ -3,6 +3,7 @@
  * What setup, renew and recover say of a code that they have printed: whatever goes wrong then, the
  * person must know which paper is worth something.
  */
+#include "client/renewal.h"
 #include "command_kit.h"
 #include "move_kit.h"
 
@@ -132,6 +133,29 @@ START_TEST(keys_of_before_are_named)
 }
 END_TEST
 
+/* Whom this node denies already is an admin by the log: the one who agrees has to know. */
+START_TEST(a_denied_admin_asks)
+{
+	char code[RECOVERY_CODE_TEXT_MAX], line[RENEWAL_TEXT_MAX + 64];
+	struct mesh *m = begin(code);
+	struct command_run r;
+	char *at;
+
+	expect(run(NAS, &promote_command, "", "promote laptop"), EXIT_OK, "laptop");
+	person.is_there = true;
+	r = run(NAS, &renew_command, "", "renew --ask laptop");
+	at = strstr(r.out, "mlsh-renew:");
+	ck_assert_ptr_nonnull(at);
+	snprintf(line, sizeof(line), "renew --consent %.*s", (int)strcspn(at, " \n"), at);
+	mesh_server_crash(m);
+	(void)run(LAPTOP, &remove_command, "", "remove nas");
+	person.refuses = true;
+	expect(run(LAPTOP, &renew_command, "", line), EXIT_FAILED,
+	       "Take care: a removal of nas by laptop waits");
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_person_refuses)
 {
 	char code[RECOVERY_CODE_TEXT_MAX];
@@ -232,6 +256,6 @@ START_TEST(an_old_consent_is_no_success)
 }
 END_TEST
 
-UNIT_MAIN("command/codes", a_person_may_take_long, keys_of_before_are_named, a_person_refuses,
-	  a_server_refuses, setup_is_refused, a_used_code_does_nothing_new,
+UNIT_MAIN("command/codes", a_person_may_take_long, keys_of_before_are_named, a_denied_admin_asks,
+	  a_person_refuses, a_server_refuses, setup_is_refused, a_used_code_does_nothing_new,
 	  an_old_consent_is_no_success)
