@@ -26,19 +26,28 @@ static int make(void *ctx, const struct govern *g, struct entry_bytes *ret, stru
 
 /* --- what the new key costs ------------------------------------------------------------------- */
 
-/* The sponsor's key is in the invites: they end with it. Their number is told. */
-static void drop_invites(struct cli *c, const struct copy *p, struct result *ret)
+/* The sponsor's key is in the invites: they end with it. */
+static void drop_invites(struct cli *c, const struct copy *p)
 {
 	struct invite_book b = { .n = 0 };
 	struct err err = { 0 };
 
-	if (notes_open(c, p->cluster, p->log, &b, &err) == 0) {
-		ret->invites = b.n;
+	if (notes_open(c, p->cluster, NULL, &b, &err) == 0) {
 		b.n = 0;
 		if (invite_book_save(c->host, &c->store, p->cluster, &b, &err) < 0)
 			log_warn(host_log(c->host), "%s", err.text);
 	}
 	invite_book_free(&b);
+}
+
+/* How many are open, by the log of before: by that of afterwards none is. */
+static uint64_t count_invites(struct cli *c, const struct copy *p)
+{
+	struct invite_book b = { .n = 0 };
+	uint64_t n = notes_open(c, p->cluster, p->log, &b, NULL) == 0 ? b.n : 0;
+
+	invite_book_free(&b);
+	return n;
 }
 
 struct own_removals {
@@ -211,6 +220,7 @@ static int rotate(struct cli *c, const struct options_given *o)
 		own.self = g.copy.file.node_id;
 		waiting_each(c, &g.copy, add_own, &own);
 		id_list_sort(&own.ids);
+		r.invites = count_invites(c, &g.copy);
 		rc = resume(c, &g, &resumed, &err);
 	}
 	if (rc == 0 && !resumed)
@@ -218,7 +228,7 @@ static int rotate(struct cli *c, const struct options_given *o)
 	if (rc == 0) {
 		/* what ended with the old key, also where the new one cannot be put in place yet */
 		rc = put_in_place(c, &g.copy, resumed, &err);
-		drop_invites(c, &g.copy, &r);
+		drop_invites(c, &g.copy);
 		if (rc == 0)
 			sign_again(c, g.copy.cluster, &own.ids, &r);
 		else
