@@ -64,10 +64,10 @@ int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
  */
 int cli_confirm(const char *command, bool yes, const char *question);
 bool cli_can_ask(void);
-/* A whole number of seconds in [min, max]. -EINVAL with a message. */
+/* A duration as base/duration.h has it, in [min, max] seconds. -EINVAL with a message. */
 int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
 		      uint64_t *ret, struct err *err) MUST_CHECK;
-/* The same for any whole number. */
+/* Any whole number in [min, max]. -EINVAL with a message. */
 int cli_parse_number(const char *option, const char *text, uint64_t min, uint64_t max,
 		     uint64_t *ret, struct err *err) MUST_CHECK;
 /* A variable of the environment; `otherwise` when it is not set or empty. */

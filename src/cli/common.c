@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/pasted.h"
@@ -87,8 +88,21 @@ int cli_log_level(const char *text, enum log_level *ret, struct err *err)
 		       : err_set(err, rc, "unknown log level '%.40s': it can be " LOG_LEVELS, text);
 }
 
-static int parse_whole(const char *option, const char *text, const char *what, uint64_t min,
-		       uint64_t max, uint64_t *ret, struct err *err)
+int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
+		      uint64_t *ret, struct err *err)
+{
+	uint64_t s;
+
+	if (duration_parse(text, &s) < 0 || s < min || s > max)
+		return err_set(err, -EINVAL,
+			       "%s takes " DURATION_FORMS ", from %llu to %llu s, not '%.40s'",
+			       option, (unsigned long long)min, (unsigned long long)max, text);
+	*ret = s;
+	return 0;
+}
+
+int cli_parse_number(const char *option, const char *text, uint64_t min, uint64_t max,
+		     uint64_t *ret, struct err *err)
 {
 	uint64_t v = 0;
 	const char *p = text;
@@ -96,22 +110,11 @@ static int parse_whole(const char *option, const char *text, const char *what, u
 	for (; *p >= '0' && *p <= '9' && p - text < 12; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	if (p == text || *p || v < min || v > max)
-		return err_set(err, -EINVAL, "%s takes %s from %llu to %llu, not '%.40s'", option,
-			       what, (unsigned long long)min, (unsigned long long)max, text);
+		return err_set(err, -EINVAL,
+			       "%s takes a whole number from %llu to %llu, not '%.40s'", option,
+			       (unsigned long long)min, (unsigned long long)max, text);
 	*ret = v;
 	return 0;
-}
-
-int cli_parse_seconds(const char *option, const char *text, uint64_t min, uint64_t max,
-		      uint64_t *ret, struct err *err)
-{
-	return parse_whole(option, text, "whole seconds", min, max, ret, err);
-}
-
-int cli_parse_number(const char *option, const char *text, uint64_t min, uint64_t max,
-		     uint64_t *ret, struct err *err)
-{
-	return parse_whole(option, text, "a whole number", min, max, ret, err);
 }
 
 /* One line of standard input without its end. Returns its length, -EFBIG if it is longer. */

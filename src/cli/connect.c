@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/copy.h"
 #include "cli/hand_over.h"
 #include "cli/notes.h"
 #include "cli/table.h"
@@ -25,7 +26,6 @@ static int parse(const struct options_given *g, struct connect_args *a)
 	struct err err = { 0 };
 
 	*a = (struct connect_args){
-		.cluster = g->arg[0],
 		.wait_s = 10,
 		.foreground = g->value[FOREGROUND] != NULL,
 		.wait = g->value[WAIT] != NULL,
@@ -180,6 +180,7 @@ static int await_with_keys(struct cli *c, const struct connect_args *a, struct w
 
 static int connect_cluster(struct cli *c, const struct options_given *g)
 {
+	char cluster[LABEL_MAX + 1];
 	struct connect_args a;
 	struct err err = { 0 };
 	struct waiting w = { .err = &err };
@@ -188,8 +189,9 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 
 	if (rc != EXIT_OK)
 		return rc;
-	if (label_check("cluster name", a.cluster, &err) < 0)
+	if (copy_name(c, g->n_args ? g->arg[0] : NULL, cluster, &err) < 0)
 		return cli_fail(&err);
+	a.cluster = cluster;
 	cli_settle_key(c, a.cluster);
 	if (a.foreground)
 		return foreground_run(c, a.cluster, a.json);
@@ -225,19 +227,17 @@ const struct command connect_command = {
 	.summary = "bring a cluster's network up on this machine",
 	.options = {
 		.program = "mlsh connect",
-		.usage = "<cluster> [options]",
+		.usage = "[<cluster>] [options]",
 		.about = "Brings the cluster's network up on this machine and waits until the "
 			 "signal server has the node's session. The tunnel daemon mlshtund keeps "
 			 "it up, over restarts too, until `mlsh disconnect`.",
-		.missing = "one cluster name is needed",
-		.min_args = 1,
 		.max_args = 1,
 		.row = {
 			[FOREGROUND] = { "foreground", 'f', NULL,
 					 "run the tunnel in this terminal, without the daemon, "
 					 "until Ctrl-C (needs root); reads MLSH_LOG and "
 					 "MLSH_PORT_MAPPING as mlshtund does" },
-			[WAIT] = { "wait", 0, "SECS", "how long to wait for the session (default "
+			[WAIT] = { "wait", 0, "TIME", "how long to wait for the session (default "
 						      "10); not with --foreground" },
 			[NO_WAIT] = { "no-wait", 0, NULL, "do not wait; not with --foreground" },
 			[JSON] = { "json", 0, NULL, "print the result as JSON; with --foreground a "

@@ -2,6 +2,7 @@
 /* mlsh disconnect: takes a cluster down until the next connect. */
 #include <stdio.h>
 
+#include "cli/copy.h"
 #include "cli/daemon_status.h"
 #include "cli/target.h"
 
@@ -25,10 +26,9 @@ static int disconnect(struct cli *c, const struct options_given *g)
 	struct daemon_reply reply = { 0 };
 	struct err err = { 0 };
 
-	if (label_check("cluster name", g->arg[0], &err) < 0)
+	if (copy_name(c, g->n_args ? g->arg[0] : NULL, r.cluster, &err) < 0)
 		return cli_fail(&err);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
-	bool was_down = is_down(c, g->arg[0]);
+	bool was_down = is_down(c, r.cluster);
 	int rc = daemon_call(c, &r, &err, &reply);
 	if (daemon_is_absent(rc)) {
 		(void)cli_fail(&err);
@@ -50,12 +50,10 @@ const struct command disconnect_command = {
 	.summary = "take a cluster's network down on this machine",
 	.options = {
 		.program = "mlsh disconnect",
-		.usage = "<cluster>",
+		.usage = "[<cluster>]",
 		.about = "Takes the cluster's network down on this machine: device, routes and DNS "
 			 "are removed, and it does not come back after a restart. `mlsh connect` "
 			 "brings it up again.",
-		.missing = "one cluster name is needed",
-		.min_args = 1,
 		.max_args = 1,
 	},
 	.run = disconnect,

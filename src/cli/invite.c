@@ -305,7 +305,8 @@ const struct command invite_command = {
 			 "which is out from that moment.",
 		.max_args = 1,
 		.row = {
-			[TTL] = { "ttl", 0, "SECS", "how long it is good for (default 3600)" },
+			[TTL] = { "ttl", 0, "TIME",
+				  "how long it is good for, such as 30m, 12h or 7d (default 1h)" },
 			[NAME] = { "name", 0, "NAME", "the only name that the new node may take" },
 			[REPLACE] = { "replace", 0, "NODE",
 				      "the member, current or former, whose place it takes" },

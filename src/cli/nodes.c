@@ -183,9 +183,8 @@ static int nodes(struct cli *c, const struct options_given *g)
 	bool json = g->value[JSON] != NULL, offline = false;
 	int rc;
 
-	if (label_check("cluster name", g->arg[0], &err) < 0)
+	if (copy_name(c, g->n_args ? g->arg[0] : NULL, r.cluster, &err) < 0)
 		return cli_fail(&err);
-	snprintf(r.cluster, sizeof(r.cluster), "%s", g->arg[0]);
 	rc = daemon_call(c, &r, &why, &reply);
 	if (rc == 0)
 		rc = daemon_reply_check(&reply, &why);
@@ -221,11 +220,9 @@ const struct command nodes_command = {
 	.summary = "list the members of a cluster",
 	.options = {
 		.program = "mlsh nodes",
-		.usage = "<cluster> [--all] [--json]",
+		.usage = "[<cluster>] [--all] [--json]",
 		.about = "Lists the members of the cluster as the verified membership log has "
 			 "them, with who is online.",
-		.missing = "one cluster name is needed",
-		.min_args = 1,
 		.max_args = 1,
 		.row = {
 			[ALL] = { "all", 0, NULL, "also who was a member: when and how it left" },

@@ -2,9 +2,9 @@
 /* mlsh remove: ends memberships, for all nodes. */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
+#include "base/duration.h"
 #include "cli/table.h"
 #include "cli/whom.h"
 
@@ -17,22 +17,12 @@ enum { AND_SPONSORED, SINCE, YES, JSON };
 /* "90s", "30m", "12h", "2d": ago. Returns false if it is not of that form. */
 static bool parse_ago(const char *text, uint64_t now_s, uint64_t *ret)
 {
-	static const struct {
-		char letter;
-		uint64_t s;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	char *end;
-	unsigned long long n = strtoull(text, &end, 10);
+	uint64_t ago;
 
-	if (end == text || end - text > 9 || *text < '0' || *text > '9' || strlen(end) != 1)
+	if (!strpbrk(text, "smhd") || duration_parse(text, &ago) < 0)
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (*end != units[i].letter)
-			continue;
-		*ret = now_s - MIN(now_s, n * units[i].s);
-		return true;
-	}
-	return false;
+	*ret = now_s - MIN(now_s, ago);
+	return true;
 }
 
 /* The same, or "2026-11-30", or "2026-11-30 11:02", in UTC as `mlsh nodes` shows it. */

@@ -2,16 +2,15 @@
 /* Further setup tokens. */
 #include "signal/token.h"
 
+#include "base/duration.h"
+
 int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
 {
-	uint64_t n = 0;
-	const char *c;
+	uint64_t n;
 
-	for (c = text; *c >= '0' && *c <= '9' && n <= TOKEN_TTL_MAX_S; c++)
-		n = 10 * n + (uint64_t)(*c - '0');
-	if (c == text || *c != '\0' || n == 0 || n > TOKEN_TTL_MAX_S)
+	if (duration_parse(text, &n) < 0 || n == 0 || n > TOKEN_TTL_MAX_S)
 		return err_set(err, -EINVAL,
-			       "--ttl takes whole seconds from 1 to %llu, not '%.40s'",
+			       "--ttl takes " DURATION_FORMS ", from 1 to %llu s, not '%.40s'",
 			       (unsigned long long)TOKEN_TTL_MAX_S, text);
 	*ret = n;
 	return 0;

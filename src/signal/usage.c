@@ -100,8 +100,9 @@ static const struct options token_options = {
 		 "before stay good: at most 1024 may be unused. The database keeps a salted hash "
 		 "of the token and not the token, so that it cannot be shown again.\n"
 		 "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.",
-	.row = { [TTL] = { "ttl", 0, "SECONDS",
-			   "how long it is good for (default: until it is used)" } },
+	.row = { [TTL] = { "ttl", 0, "TIME",
+			   "how long it is good for, such as 30m, 12h or 7d (default: until "
+			   "it is used)" } },
 };
 
 static const struct options backup_options = {

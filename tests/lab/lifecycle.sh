@@ -128,7 +128,7 @@ check "it opens none of root's files to others, or as setuid" reaches ENOSYS "$W
 url=$(invite_url nas homelab)
 check "an invite's envelope begins eyJ" grep -qE '^mlsh://10\.71\.9\.2/adopt/eyJ[A-Za-z0-9_-]+$' <<<"$url"
 ttl_said() { on nas mlsh invite homelab --ttl "$1" | has "within $2, paste it into:"; }
-check "how long it is good for, in words" eval 'ttl_said 10 "10 seconds" && ttl_said 2592000 "30 days" && ttl_said 3600 "1 hour"'
+check "how long it is good for, in words" eval 'ttl_said 10 "10 seconds" && ttl_said 2592000 "30 days" && ttl_said 3600 "1 hour" && ttl_said 30m "30 minutes" && ttl_said 7d "7 days"'
 check "the URL is printed once" eval '[ "$(on nas mlsh invite homelab | grep -c mlsh://)" = 1 ]'
 check "on a terminal there is a QR code" eval 'on nas script -qec "mlsh invite homelab" /dev/null | has "█"'
 check "none where its characters cannot be shown" eval 'on nas env LC_ALL=C script -qec "mlsh invite homelab" /dev/null |
@@ -378,7 +378,7 @@ check "without the user it is root's daemon again" eval 'daemon_start desk && gr
 check "with its state" eval 'state_is_of desk 0 && wait_until 10 pings desk 100.64.0.1'
 
 # --- disconnect ---
-check "disconnect" on laptop mlsh disconnect homelab
+check "disconnect, the only cluster" eval 'on laptop mlsh disconnect | has "Disconnected from homelab"'
 check "and once more: nothing was connected" eval 'on laptop mlsh disconnect homelab | has "homelab was not connected"'
 check "no device and no route is left" no_traces laptop
 check "no DNS server is left, and no fence" eval \
@@ -397,7 +397,7 @@ for c in "ping nas" "why nas"; do
 	check_fails "$c says so, and which command connects" 1 "the cluster homelab is not connected; run: mlsh connect homelab" \
 		eval "on laptop mlsh $c"
 done
-check "connect brings it back" on laptop mlsh connect homelab
+check "connect brings it back, the only cluster" eval 'on laptop mlsh connect | has "^Connected to homelab"'
 check "and reaches the others" wait_until 5 pings laptop 100.64.0.1
 stop "${DAEMON_PID[laptop]}"
 
@@ -479,7 +479,7 @@ check "nor in the daemon's folder" eval '! find "$WORK/laptop/state/mlsh" | has 
 check "once more: there is nothing" eval 'on laptop mlsh forget homelab --yes | has "nothing of homelab"'
 check "in JSON, too" eval 'on laptop mlsh forget --yes --json | json_holds "d[\"cluster\"] is None and not d[\"forgotten\"]"'
 signal_start
-check "the others keep it in their lists" eval 'on nas mlsh nodes homelab | has "^laptop "'
+check "the others keep it in their lists" eval 'on nas mlsh nodes | has "^laptop "'
 url=$(invite_url nas homelab)
 check_fails "its name is taken" 1 "taken" adopt laptop "$url" --name laptop
 check "with another one it joins again" adopt laptop "$url" --name laptop2

@@ -265,6 +265,8 @@ START_TEST(the_command_line_is_understood)
 	ck_assert_uint_eq(u.ttl_s, 3600);
 	ck_assert_int_eq(parse(&u, "token", "--ttl=60", NULL), 0);
 	ck_assert_uint_eq(u.ttl_s, 60);
+	ck_assert_int_eq(parse(&u, "token", "--ttl", "2h"), 0);
+	ck_assert_uint_eq(u.ttl_s, 7200);
 	ck_assert_int_eq(parse(&u, "token", "--help", NULL), 0);
 	ck_assert_int_eq(u.command, COMMAND_HELP);
 	ck_assert_str_eq(u.help->program, "mlsh-signal token");
@@ -289,7 +291,7 @@ START_TEST(wrong_usage_is_refused)
 		{ "token", "--ttl", "-1" },
 		{ "token", "extra" },
 		{ "token", "--ttl", "" },
-		{ "token", "--ttl", "1h" },
+		{ "token", "--ttl", "1w" },
 		{ "clusters", "x" },
 		{ "nodes" },
 		{ "log", "a", "b" },
