@@ -75,7 +75,7 @@ enum mlog_taken {
 	TAKEN_NO_MEMORY
 };
 
-/* The first of records that are held back, and its date. Seq 0: nothing is. */
+/* The first of records that are held back, and its date. Seq 0: no record is held back. */
 struct mlog_held {
 	uint64_t seq, time_s;
 };

@@ -108,7 +108,7 @@ int db_records(struct db *d, const uint8_t cluster_id[HASH_LEN],
 
 /* A record that this server has signed and lacks. */
 struct db_missing {
-	uint64_t generation, seq; /* seq 0: none is known */
+	uint64_t generation, seq; /* seq 0: unknown */
 	uint64_t time_s;	  /* its receipt's */
 	uint8_t hash[HASH_LEN];
 };

@@ -63,9 +63,9 @@ int tunnel_parts_member(const struct tunnel_parts *p, struct err *err) MUST_CHEC
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 struct tunnel_options {
-	const struct invite_list *invites;    /* copied; NULL: none are open */
+	const struct invite_list *invites;    /* copied; NULL: no invite is open */
 	const struct let_back_list *let_back; /* copied; NULL: nobody was */
-	const struct peers_file *known;	      /* of its peers from before; NULL: nothing */
+	const struct peers_file *known;	      /* of its peers from before; NULL: unknown */
 	bool no_port_mapping;		      /* the gateway is not asked to map our port */
 };
 
