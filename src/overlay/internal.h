@@ -517,11 +517,23 @@ void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
 /* --- peer_control.c -------------------------------------------------------------------------- */
 
+/* Returns an error if the stream takes no more. `m` may be the overlay's own message. */
+int control_send(struct link *l, const struct peer_message *m) MUST_CHECK;
 /* Sends our hello. */
 void control_start(struct link *l);
 void control_readable(struct link *l);
 /* After both hellos: what the other side should know at once. */
 void control_up(struct link *l);
+void control_candidates(struct link *l);
+void control_observed(struct link *l);
+void control_punch(struct link *l, uint8_t hops);
+/* Returns false if it is left out for now. */
+bool control_opened(struct link *l) MUST_CHECK;
+void control_nat(struct link *l);
+void control_ports(struct link *l);
+
+/* --- peer_log.c ------------------------------------------------------------------------------ */
+
 /* Shows the removals without order that were not shown yet, as far as the stream takes them. */
 void control_removals(struct link *l);
 /* Shows the beacons that were not shown yet, as far as the stream takes them. */
@@ -530,13 +542,19 @@ void control_beacons(struct link *l);
 void control_ask_log(struct link *l);
 /* Sends records that the other side lacks, as far as the stream takes them, then removals. */
 void control_push(struct link *l);
-void control_candidates(struct link *l);
-void control_observed(struct link *l);
-void control_punch(struct link *l, uint8_t hops);
-/* Returns false if it is left out for now. */
-bool control_opened(struct link *l) MUST_CHECK;
-void control_nat(struct link *l);
-void control_ports(struct link *l);
+/* Asks for the records from `from` on. */
+void peer_log_ask(struct link *l, uint64_t from);
+/* Their record `seq` does not follow ours: asks where the two logs part. */
+void peer_log_search(struct link *l, uint64_t seq);
+/* Answers a request for records. */
+void peer_log_requested(struct link *l, const struct peer_message *m);
+/*
+ * Takes what they showed of their log. Returns false if it has brought nothing that our log lacked.
+ * The link may be gone then.
+ */
+bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited);
+/* Takes a removal without order. The link may be gone afterwards: it may be of this very peer. */
+void peer_log_removal(struct link *l, struct span entry);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 

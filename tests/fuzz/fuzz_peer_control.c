@@ -136,6 +136,7 @@ static struct log *fake_log(struct host *h)
 #define clock_now fake_clock
 #define host_log fake_log
 #include "../../src/overlay/peer_control.c"
+#include "../../src/overlay/peer_log.c"
 
 static void on_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The membership log between two peers (docs/protocol/04-peer.md): records, removals without order
+ * and beacons, pushed, asked for and judged.
+ */
+#include "overlay/internal.h"
+
+#define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
+#define REOPEN_GAP (60 * NS_PER_S)
+
+void peer_log_ask(struct link *l, uint64_t from)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	*m = (struct peer_message){ .type = PEER_LOG_REQUEST,
+				    .generation = mlog_generation(l->peer->o->log),
+				    .first = from };
+	l->asked = control_send(l, m) == 0;
+	l->asked_from = from;
+}
+
+static int send_page(struct link *l, uint64_t from)
+{
+	struct peer_message *m = &l->peer->o->message;
+
+	m->type = PEER_LOG;
+	m->first = from;
+	mlog_page(l->peer->o->log, from, &m->entries);
+	return control_send(l, m);
+}
+
+/* A recovery dropped records that they may have: they need it, and what follows it. */
+static void push_recovery(struct link *l)
+{
+	const struct mlog *log = l->peer->o->log;
+
+	if (l->their_generation >= mlog_generation(log))
+		return;
+	if (l->log_stopped)
+		l->log_stopped = l->search.on = false; /* it ends what they differed in */
+	l->their_next = MIN(l->their_next, mlog_generation_start(log, l->their_generation));
+	l->their_generation = mlog_generation(log);
+}
+
+/* Do they have, or have they been sent, the records that we have? */
+static bool is_log_pushed(const struct link *l)
+{
+	return l->log_stopped || l->their_next >= mlog_count(l->peer->o->log);
+}
+
+/* Goes on when the stream is writable, or the next time that the tunnel is looked after. */
+static void push_removals(struct link *l)
+{
+	struct overlay *o = l->peer->o;
+	struct peer_message *m = &o->message;
+	uint64_t now = clock_now(o->h), serial = l->shown_removal;
+
+	if (!o->ops->removal_next)
+		return;
+	*m = (struct peer_message){ .type = PEER_REMOVAL };
+	while (bucket_has(&l->says, 1, now)) {
+		m->removal = o->ops->removal_next(o->ctx, &serial);
+		if (m->removal.len == 0 || control_send(l, m) < 0)
+			return;
+		(void)bucket_take(&l->says, 1, now);
+		l->shown_removal = serial;
+	}
+}
+
+void control_removals(struct link *l)
+{
+	if (l->hello_got && is_log_pushed(l)) /* behind the records that they build on */
+		push_removals(l);
+}
+
+void control_beacons(struct link *l)
+{
+	struct overlay *o = l->peer->o;
+	struct peer_message *m = &o->message;
+	uint64_t now = clock_now(o->h), serial = l->shown_beacon;
+
+	if (!l->hello_got || !o->ops->beacon_next)
+		return;
+	*m = (struct peer_message){ .type = PEER_BEACON };
+	while (bucket_has(&l->says, 1, now)) {
+		m->beacon = o->ops->beacon_next(o->ctx, &serial);
+		if (m->beacon.len == 0 || control_send(l, m) < 0)
+			return;
+		(void)bucket_take(&l->says, 1, now);
+		l->shown_beacon = serial;
+	}
+}
+
+void control_ask_log(struct link *l)
+{
+	if (l->hello_got && !l->asked && !l->log_stopped)
+		peer_log_ask(l, mlog_count(l->peer->o->log));
+}
+
+void control_push(struct link *l)
+{
+	size_t count = mlog_count(l->peer->o->log);
+
+	push_recovery(l);
+	for (int i = 0; i < PUSH_PAGES_MAX && !l->log_stopped && l->their_next < count; i++) {
+		if (send_page(l, l->their_next) < 0)
+			return; /* goes on when the stream is writable */
+		if (l->peer->o->message.entries.n == 0) {
+			push_removals(l); /* no receipt vouches for those records */
+			return;
+		}
+		l->their_next += l->peer->o->message.entries.n;
+	}
+	control_removals(l);
+}
+
+/* Everything before `next`, which we have as well. */
+static void they_have(struct link *l, uint64_t next)
+{
+	if (l->their_next == UINT64_MAX || l->their_next < next)
+		l->their_next = next;
+}
+
+void peer_log_requested(struct link *l, const struct peer_message *m)
+{
+	const struct mlog *log = l->peer->o->log;
+	uint64_t from = MIN(m->first, mlog_generation_start(log, m->generation));
+
+	if (send_page(l, from) < 0) {
+		link_malformed(l, "asks for more of the log than it reads");
+		return;
+	}
+	they_have(l, from + l->peer->o->message.entries.n);
+}
+
+/* Nothing is taken from its log any more; the tunnel stays. */
+static void stop_log(struct link *l, const char *why)
+{
+	struct peer *p = l->peer;
+
+	l->log_stopped = true;
+	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+		    "records of %s are not taken: %s", p->member->name, why);
+}
+
+/* Their record `seq` does not follow ours: where do the two logs part? */
+void peer_log_search(struct link *l, uint64_t seq)
+{
+	if (!log_search_parted(&l->search, seq))
+		stop_log(l, "they do not follow each other");
+	else if (!l->asked)
+		peer_log_ask(l, log_search_next(&l->search));
+}
+
+/* What was shown proves that two logs exist, whoever shows it. */
+static void on_proof(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
+{
+	struct overlay *o = l->peer->o;
+	struct log_proof proof = mlog_proof(o->log, take, e->item, e->n);
+
+	l->log_stopped = true;
+	o->ops->fork(o->ctx, &proof, l->peer->member);
+}
+
+/* Judges records that came from `first` on. Returns false if no more of them is to be looked at. */
+static bool on_taken(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
+{
+	switch (take->result) {
+	case TAKEN:
+		return true;
+	case TAKEN_OLD:
+		control_push(l);
+		return false;
+	case TAKEN_GAP:
+		if (!l->asked)
+			peer_log_ask(l, take->ask_from);
+		return false;
+	case TAKEN_PARTED:
+		peer_log_search(l, take->seq);
+		return false;
+	case TAKEN_LIE:
+	case TAKEN_CODE_MISUSED:
+		on_proof(l, take, e);
+		return false;
+	case TAKEN_UPGRADE:
+		stop_log(l, "this version of mlsh does not know one of them: upgrade it");
+		return false;
+	case TAKEN_NO_MEMORY:
+		stop_log(l, take->why.text);
+		return false;
+	case TAKEN_UNPROVEN:
+	case TAKEN_INVALID:
+		break;
+	}
+	link_malformed(l, "its log is not valid");
+	return false;
+}
+
+/* The last of the records is in our log, and so is all before it. */
+static void note_theirs(struct link *l, const struct wire_entries *e)
+{
+	struct record last;
+
+	if (record_decode(e->item[e->n - 1], &last, NULL) < 0)
+		return;
+	l->their_generation = MAX(l->their_generation, last.order.generation);
+	they_have(l, last.order.seq + 1);
+}
+
+/* All that they showed is ours. What else is there? */
+static void ask_on(struct link *l)
+{
+	if (!l->search.on)
+		peer_log_ask(l, l->their_next);
+	else if (log_search_same(&l->search, l->their_next - 1))
+		peer_log_ask(l, log_search_next(&l->search));
+	else
+		stop_log(l, "they do not follow each other");
+}
+
+/* A removal that is refused costs a signature: a peer may show few of them. */
+static bool may_show_removal(struct peer *p)
+{
+	return p->o->ops->removal && bucket_has(&p->removals, 1, clock_now(p->o->h));
+}
+
+static enum removal_shown removal_shown(struct peer *p, struct span entry)
+{
+	struct overlay *o = p->o;
+	enum removal_shown shown = o->ops->removal(o->ctx, p->member, entry);
+
+	if (shown != REMOVAL_TAKEN)
+		(void)bucket_take(&p->removals, 1, clock_now(o->h));
+	return shown;
+}
+
+/* Those among the records from `seq` on: at most as many as a node holds. */
+static size_t removals_from(const struct wire_entries *e, uint64_t seq, struct span *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n && n < DENIALS_MAX; i++)
+		n += removal_of_record(e->item[i], seq, &ret[n]);
+	return n;
+}
+
+/*
+ * Some of what they showed is dated too far ahead. The owner asks for it again, later. Removals
+ * among it count at once, as those do that nobody has ordered. The link may be gone afterwards.
+ */
+static void on_held(struct link *l, const struct mlog_held *held, const struct wire_entries *e)
+{
+	struct overlay *o = l->peer->o;
+	struct span removal[DENIALS_MAX]; /* what is sent meanwhile overwrites `e` */
+	size_t n = removals_from(e, held->seq, removal);
+
+	l->search.on = false;
+	if (o->ops->held)
+		o->ops->held(o->ctx, held, l->peer->member);
+	for (size_t i = 0; i < n && l->conn && may_show_removal(l->peer); i++)
+		(void)removal_shown(l->peer, removal[i]);
+}
+
+static bool has_later_recovery(const struct link *l, const struct wire_entries *e)
+{
+	struct record last;
+
+	return e->n > 0 && record_decode(e->item[e->n - 1], &last, NULL) == 0 &&
+	       last.order.generation > mlog_generation(l->peer->o->log);
+}
+
+/*
+ * A recovery that we lack ends what the two logs differed in, also where that was a proof. But any
+ * record can claim to stand behind one: a member that shows the same lie with such a record behind
+ * it has it judged again. So a claim is looked at once in a while.
+ */
+static void reopen_log(struct link *l, const struct wire_entries *e)
+{
+	uint64_t now = clock_now(l->peer->o->h);
+
+	if (!l->log_stopped || now < l->reopen_at || !has_later_recovery(l, e))
+		return;
+	l->reopen_at = now + REOPEN_GAP;
+	l->log_stopped = l->search.on = false;
+}
+
+/* Returns false if they have brought nothing that our log lacked. The link may be gone then. */
+bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited)
+{
+	struct overlay *o = l->peer->o;
+	struct mlog_take take;
+	bool grew;
+
+	l->asked &= !solicited;
+	reopen_log(l, e);
+	if (l->log_stopped || e->n == 0)
+		return false;
+	mlog_take_until(o->log, e->item, e->n,
+			o->ops->latest_s ? o->ops->latest_s(o->ctx) : UINT64_MAX, &take);
+	mlog_commit(o->log);
+	grew = take.added > 0 || take.reorganised;
+	l->search.on &= !take.reorganised;
+	if (on_taken(l, &take, e) && take.held.seq == 0) {
+		note_theirs(l, e);
+		if ((solicited || grew) && !l->asked)
+			ask_on(l);
+	}
+	if (take.held.seq > 0)
+		on_held(l, &take.held, e);
+	if (grew)
+		overlay_log_learnt(o);
+	return grew;
+}
+
+/* The link may be gone afterwards: what the removal says may be about this very peer. */
+void peer_log_removal(struct link *l, struct span entry)
+{
+	struct overlay *o = l->peer->o;
+
+	if (!may_show_removal(l->peer) || removal_shown(l->peer, entry) != REMOVAL_LACKING)
+		return;
+	if (l->conn && !l->asked && !l->log_stopped)
+		peer_log_ask(l, mlog_count(o->log));
+}
