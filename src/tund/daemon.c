@@ -10,6 +10,7 @@
 #include "proto/control.h"
 #include "tund/control.h"
 #include "tund/proofs.h"
+#include "tund/state_lock.h"
 
 #define MARK_EVERY 64		   /* records, at least, between two marks in a log */
 #define SAVE_AGAIN (60 * NS_PER_S) /* after a log could not be saved: the disk is full, say */
@@ -525,36 +526,6 @@ static int socket_folder(struct host *h, const char *path, struct err *err)
 	return dir_make(h, dir, 0755, err);
 }
 
-/* One daemon for each state folder: two would both be this node, and hide each other. */
-static int state_lock(struct daemon *d, struct err *err)
-{
-	const char *dir = d->cfg.state_dir;
-	char path[STORE_PATH_MAX], who[32] = "";
-	struct err why = { 0 };
-	int pid = 0, rc, n;
-
-	n = snprintf(path, sizeof(path), "%s/%s", dir, STATE_LOCK);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG, "the state folder's path is too long: %s", dir);
-	rc = file_lock(d->host, path, &pid, &why, &d->lock);
-	if (pid > 0)
-		snprintf(who, sizeof(who), " (process %d)", pid);
-	if (rc == -EBUSY)
-		return err_set(err, rc,
-			       "another mlshtund%s runs on the state folder %s already. "
-			       "End that one first, or give this one another --state-dir and, "
-			       "instead of %s, another --socket",
-			       who, dir, d->cfg.socket_path);
-	if (rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL) {
-		log_warn(host_log(d->host),
-			 "nothing keeps a second mlshtund from using the state "
-			 "folder: its file system has no locks: %s",
-			 why.text);
-		return 0;
-	}
-	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
-}
-
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret)
 {
@@ -568,7 +539,7 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
-	rc = cfg->state_dir ? state_lock(d, err) : 0;
+	rc = cfg->state_dir ? state_lock(h, cfg, err, &d->lock) : 0;
 	if (rc < 0)
 		goto fail;
 	rc = socket_folder(h, cfg->socket_path, &listen_err);
