@@ -6,7 +6,7 @@
 #ifndef MLSH_TESTS_HOSTILE_KIT_H
 #define MLSH_TESTS_HOSTILE_KIT_H
 
-#include "client_kit.h"
+#include "client_session_kit.h"
 #include "quic/profiles.h"
 
 #define MESSAGE_CAP (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* setup against the real server: what it leaves on disk, every refusal, and lost replies. */
-#include "client_kit.h"
+#include "client_session_kit.h"
 
 /* --- setup ------------------------------------------------------------------------------------ */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions and the log: a restored server, a fork, entries of our own, records from peers. */
 #include "accept_kit.h"
-#include "client_kit.h"
+#include "client_session_kit.h"
 #include "signal/caller.h"
 
 /* --- lost and forked -------------------------------------------------------------------------- */

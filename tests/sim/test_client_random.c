@@ -4,7 +4,7 @@
  * their cable, joins whose messages get lost, clocks that are wrong. Afterwards everything is as it
  * should be, soon.
  */
-#include "client_kit.h"
+#include "client_session_kit.h"
 
 #define ROUNDS 12
 #define TROUBLES 25

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Relay channels as a session asks for them and tells of them, with the real server. */
 #include "client/session_internal.h"
-#include "client_kit.h"
+#include "client_session_kit.h"
 #include "membership/internal.h"
 
 static struct kit k;

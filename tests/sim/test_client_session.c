@@ -3,7 +3,7 @@
  * Sessions with the real server: presence, restarts, networks that come and go, and that nothing of
  * it hammers at the server.
  */
-#include "client_kit.h"
+#include "client_session_kit.h"
 
 START_TEST(two_nodes_see_each_other)
 {
