@@ -223,17 +223,23 @@ START_TEST(what_is_accepted_is_accepted_for_good)
 }
 END_TEST
 
+/* A beacon makes the server wait, and the row that says so cannot be written. */
+static void wait_unwritten(struct raw *old, const struct beacon_bytes *b)
+{
+	put_back_whole();
+	raw_session(old);
+	sql("CREATE TRIGGER fails BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no'); END");
+	ck_assert_int_eq(show_beacon(old, b), REFUSAL_NONE);
+	sim_pass(g.w, NS_PER_S);
+}
+
 /* The server waits all the same; the operator's word counts, though there is no row to delete. */
 START_TEST(a_wait_that_cannot_be_written_can_be_ended)
 {
 	struct beacon_bytes b;
 	struct raw *founder, *old = admin_of_then(&founder, &b);
 
-	put_back_whole();
-	raw_session(old);
-	sql("CREATE TRIGGER fails BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no'); END");
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	wait_unwritten(old, &b);
 	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
 	ck_assert_uint_eq(server_accept_any(g.h, g.cfg.db_path), 0);
 	count_lines("the server goes on from there"); /* it would wait again, for an admin */
@@ -257,11 +263,7 @@ START_TEST(a_wait_is_written_later)
 	struct beacon_bytes b;
 	struct raw *founder, *old = admin_of_then(&founder, &b);
 
-	put_back_whole();
-	raw_session(old);
-	sql("CREATE TRIGGER fails BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no'); END");
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	wait_unwritten(old, &b);
 	sql("DROP TRIGGER fails");
 	sim_pass(g.w, 15 * NS_PER_S);
 	ck_assert_int_eq(number("SELECT count(*) FROM waiting"), 1);
