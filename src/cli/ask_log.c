@@ -6,6 +6,19 @@
 #include "client/rotation.h"
 #include "os/loop.h"
 
+struct ask_log ask_log_of(struct cli *c, struct copy *copy, const struct identity *identity,
+			  const struct cluster_file *f)
+{
+	return (struct ask_log){ .cli = c,
+				 .copy = copy,
+				 .identity = identity,
+				 .host = f->signal_host,
+				 .port = f->signal_port,
+				 .cert = f->signal_cert,
+				 .key = f->signal_key,
+				 .node_token = f->node_token };
+}
+
 struct asking {
 	struct host *host;
 	struct err err;

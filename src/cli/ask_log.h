@@ -16,6 +16,9 @@ struct ask_log {
 	const uint8_t *node_token; /* that this server gave; NULL: it gave none */
 };
 
+/* To ask the server of the cluster file `f`, which outlives the result, as do the others. */
+struct ask_log ask_log_of(struct cli *c, struct copy *copy, const struct identity *identity,
+			  const struct cluster_file *f);
 /*
  * A recovery may have dropped this node's last rotations, or its log may lack one that was ordered:
  * a server that does not accept the key in use is asked again under the others. The error is that

@@ -24,23 +24,16 @@ void cli_settle_key(struct cli *c, const char *cluster)
 
 static int fetch_and_settle(struct cli *c, struct copy *p, struct err *err)
 {
-	const struct cluster_file *f = &p->file;
 	struct identity *own = NULL;
-	struct ask_log a = { .cli = c,
-			     .copy = p,
-			     .host = f->signal_host,
-			     .port = f->signal_port,
-			     .cert = f->signal_cert,
-			     .key = f->signal_key,
-			     .node_token = f->node_token };
+	struct ask_log a;
 	int rc = store_identity(c->host, &c->store, p->cluster, &own, err);
 
-	a.identity = own;
+	a = ask_log_of(c, p, own, &p->file);
 	if (rc == 0)
 		rc = ask_log(&a, err);
 	identity_free(own);
 	if (rc == 0)
-		rc = store_save_log(c->host, &c->store, f, p->log, err);
+		rc = store_save_log(c->host, &c->store, &p->file, p->log, err);
 	return rc < 0 ? rc : rotation_settle(c->host, &c->store, p->cluster, p->log, err);
 }
 

@@ -383,14 +383,7 @@ static bool daemon_has_it(struct run *run)
 static int fetch_log(struct run *run, struct err *err)
 {
 	struct cluster_file file = server_file(run);
-	struct ask_log a = { .cli = run->cli,
-			     .copy = &run->copy,
-			     .identity = run->identity,
-			     .host = file.signal_host,
-			     .port = file.signal_port,
-			     .cert = file.signal_cert,
-			     .key = file.signal_key,
-			     .node_token = file.node_token };
+	struct ask_log a = ask_log_of(run->cli, &run->copy, run->identity, &file);
 	int rc = ask_log(&a, err);
 
 	secret_wipe(&file, sizeof(file));

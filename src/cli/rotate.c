@@ -112,14 +112,7 @@ static int put_in_place(struct cli *c, struct copy *p, bool resumed, struct err 
 static void fetch_newer(struct cli *c, struct governing *g)
 {
 	const struct cluster_file *f = &g->copy.file;
-	struct ask_log a = { .cli = c,
-			     .copy = &g->copy,
-			     .identity = g->identity,
-			     .host = f->signal_host,
-			     .port = f->signal_port,
-			     .cert = f->signal_cert,
-			     .key = f->signal_key,
-			     .node_token = f->node_token };
+	struct ask_log a = ask_log_of(c, &g->copy, g->identity, f);
 	struct err err = { 0 };
 
 	if (ask_log(&a, &err) < 0 || store_save_log(c->host, &c->store, f, g->copy.log, &err) < 0)
