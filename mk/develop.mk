@@ -5,10 +5,11 @@ compdb:  ## compile_commands.json, for clangd and other editors' helpers
 	@$(clang_environment) tools/compdb compile_commands.json
 
 # The programs, and with T=name the unit tests and simulations of that name.
-$(eval $(call link,debug,build/debug/bin/mlsh,$(call objects,debug,src/cli/main.c) $(debug_shim),\
+$(eval $(call link,debug,build/debug/bin/mlsh,\
+	$(call objects,debug,src/cli/main.c $(version)) $(debug_shim),\
 	$(call program_libs,debug,$(mlsh_layers)),))
 $(eval $(call link,debug,build/debug/bin/mlsh-signal,\
-	$(call objects,debug,src/signal/main.c) $(debug_shim),\
+	$(call objects,debug,src/signal/main.c $(version)) $(debug_shim),\
 	$(call program_libs,debug,$(signal_layers)),))
 build/debug/bin/mlshtund: build/debug/bin/mlsh
 	@ln -sf mlsh $@

@@ -4,12 +4,27 @@
 mlsh_layers := cli tund client overlay quic membership identity proto base os-linux
 signal_layers := signal quic membership identity proto base os-linux
 
-$(eval $(call link,release,build/release/bin/mlsh,$(call objects,release,src/cli/main.c),\
+# Which commit they are of: a new one compiles this object, and links the programs.
+build/commit: FORCE
+	@mkdir -p $(@D); commit=$$(tools/version commit); \
+		printf '%s\n' "$$commit" | cmp -s - $@ || printf '%s\n' "$$commit" >$@
+version := src/base/version/version.c
+define with_commit
+$(call objects,$(1),$(version)): build/commit
+$(call objects,$(1),$(version)): private $(1)_flags += -DMLSH_COMMIT='"$$(shell cat build/commit)"'
+endef
+$(eval $(call with_commit,release))
+$(eval $(call with_commit,debug))
+
+$(eval $(call link,release,build/release/bin/mlsh,\
+	$(call objects,release,src/cli/main.c $(version)),\
 	$(call program_libs,release,$(mlsh_layers)),))
 # Of the layers it takes what the daemon refers to, which is less than mlsh: no TOML, no C++.
 $(eval $(call link,release,build/release/bin/mlshtund,\
-	$(call objects,release,src/cli/mlshtund/main.c),$(call program_libs,release,$(mlsh_layers)),))
-$(eval $(call link,release,build/release/bin/mlsh-signal,$(call objects,release,src/signal/main.c),\
+	$(call objects,release,src/cli/mlshtund/main.c $(version)),\
+	$(call program_libs,release,$(mlsh_layers)),))
+$(eval $(call link,release,build/release/bin/mlsh-signal,\
+	$(call objects,release,src/signal/main.c $(version)),\
 	$(call program_libs,release,$(signal_layers)),))
 
 # mlshtund was a link to mlsh: what strip writes must not go through it.

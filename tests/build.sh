@@ -103,6 +103,41 @@ check "a failed download says what to do" sysroot_fails 'cannot be downloaded .*
 check "nothing half made is left" eval '[ -z "$(ls "$odd/empty/mlsh")" ] &&
 	! ls -d "$odd"/empty/mlsh/.making.*'
 
+# --- which version, and which commit ---
+
+plain="$scratch/plain" # sources without git
+mkdir -p "$plain/src/base" "$plain/tools"
+cp src/base/version.h "$plain/src/base/" && cp tools/version "$plain/tools/"
+version_says() { # text, arguments of tools/version...
+	local got expected=$1
+	shift
+	got=$("$plain/tools/version" "$@" 2>&1)
+	[ "$got" = "$expected" ] || { echo "'$got' in place of '$expected'" && false; }
+}
+in_plain() { git -C "$plain" -c user.name=x -c user.email=x@example.org "$@"; }
+check "no git and no file: no commit" version_says "" commit
+echo 0123456789ab >"$plain/.commit"
+check "the commit of a source archive" version_says 0123456789ab commit
+echo "0123456789ab\"" >"$plain/.commit"
+check "what is no commit is not taken" version_says "tools/version: .commit holds no commit" commit
+rm "$plain/.commit"
+if command -v git >/dev/null; then
+	git init -q "$scratch" && git -C "$scratch" -c user.name=x -c user.email=x@example.org \
+		commit -q --allow-empty -m other
+	check "a repository around the sources is another one" version_says "" commit
+	rm -rf "$scratch/.git"
+	git init -q "$plain" && in_plain add -A && in_plain commit -q -m first
+	digits=$(in_plain rev-parse HEAD)
+	check "the commit that git knows" version_says "${digits:0:12}" commit
+	check "not that of GIT_DIR" eval 'GIT_DIR="$top/.git" version_says "${digits:0:12}" commit'
+	echo "/* */" >>"$plain/src/base/version.h"
+	check "changes are told of" version_says "${digits:0:12}-changed" commit
+else
+	echo "skip - the commit that git knows: git is not installed"
+fi
+check "a tag is the version's" tools/version tag "v$(tools/version)"
+check "or refused" eval '! tools/version tag v99.0.0 && grep -q "the tag of that is v" "$scratch/out"'
+
 # --- make install ---
 
 installed() {

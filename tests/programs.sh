@@ -47,6 +47,14 @@ for name in mlsh mlshtund mlsh-signal; do
 	result "$name runs in an empty root" "${problem:+$problem: $output}"
 done
 
+commit=$(tools/version commit)
+for name in mlsh mlshtund mlsh-signal; do
+	for option in --version -V; do
+		result "$name $option tells version and commit" "$(said=$("build/bin/$name" $option 2>&1)
+			[ "$said" = "$name $(tools/version)${commit:+ (commit $commit)}" ] || echo "$said")"
+	done
+done
+
 # The daemon has no parser of users' files, and nothing of C++, in it. That of mlsh shows that the
 # names would be seen.
 foreign() { nm "build/release/bin/$1" | grep -E ' (_Z|toml_|cluster_file_decode)' | head -n 3; }

@@ -116,7 +116,7 @@ static int run_program(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		printf("mlsh %s\n", MLSH_VERSION);
+		printf("mlsh %s\n", version_text());
 		return EXIT_OK;
 	}
 	return run_named(argc - 1, argv + 1);

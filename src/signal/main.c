@@ -135,7 +135,7 @@ static void say_hello(struct host *h, const struct signal_server *s)
 	char at[ADDR_TEXT_MAX], fingerprint[2 * HASH_LEN + 1];
 
 	hex_encode(signal_server_fingerprint(s), HASH_LEN, fingerprint);
-	log_info(host_log(h), "mlsh-signal %s on %s, %zu clusters, certificate %s", MLSH_VERSION,
+	log_info(host_log(h), "mlsh-signal %s on %s, %zu clusters, certificate %s", version_text(),
 		 addr_format(&local, at), stats.clusters, fingerprint);
 	if (stats.clusters == 0)
 		log_info(host_log(h), "no cluster yet; for another setup token: mlsh-signal token");
@@ -247,7 +247,7 @@ int main(int argc, char **argv)
 		return commands_end();
 	}
 	if (usage.command == COMMAND_VERSION) {
-		printf("mlsh-signal %s\n", MLSH_VERSION);
+		printf("mlsh-signal %s\n", version_text());
 		return commands_end();
 	}
 	return run(&usage);

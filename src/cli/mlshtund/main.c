@@ -77,7 +77,7 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 	if (g.help)
 		options_help(&options, stdout);
 	else if (g.value[VERSION])
-		printf("mlshtund %s\n", MLSH_VERSION);
+		printf("mlshtund %s\n", version_text());
 	a->socket_path = given_or(g.value[SOCKET], a->socket_path);
 	a->state_dir = given_or(g.value[STATE_DIR], a->state_dir);
 	a->port_mapping = given_or(g.value[PORT_MAPPING], a->port_mapping);
@@ -127,7 +127,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 		intr = signal_watch_new(h, SIGINT, on_stop, h);
 		hangup = signal_watch_new(h, SIGHUP, on_hangup, h);
 		daemon_restore(d);
-		log_info(host_log(h), "mlshtund %s is ready", MLSH_VERSION);
+		log_info(host_log(h), "mlshtund %s is ready", version_text());
 		rc = loop_run(h);
 		if (rc < 0)
 			(void)err_set(err, rc, "the event loop failed");
