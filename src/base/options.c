@@ -250,6 +250,15 @@ static void help_row(FILE *f, const char *name, const char *help, size_t column)
 	fputc('\n', f);
 }
 
+/* Each command of mlsh has a page; the commands of another program are in that program's. */
+static void help_manual(const struct options *o, FILE *f)
+{
+	bool own = strncmp(o->program, "mlsh ", 5) == 0;
+
+	fprintf(f, "\nThe manual: man %.*s%s%s\n", (int)strcspn(o->program, " "), o->program,
+		own ? "-" : "", own ? o->program + 5 : "");
+}
+
 void options_help(const struct options *o, FILE *f)
 {
 	size_t column = help_column(o);
@@ -272,4 +281,5 @@ void options_help(const struct options *o, FILE *f)
 	help_row(f, "-h, --help", "print this help", column);
 	if (o->more)
 		fputs(o->more, f);
+	help_manual(o, f);
 }

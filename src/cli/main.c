@@ -4,26 +4,25 @@
 #include <stdlib.h>
 
 #include "base/version.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/whose.h"
 #include "identity/identity.h"
-
-static const struct command *const commands[] = {
-	&setup_command,	 &invite_command,  &adopt_command,  &connect_command, &disconnect_command,
-	&status_command, &nodes_command,   &ping_command,   &why_command,     &netcheck_command,
-	&forget_command, &invites_command, &log_command,    &recover_command, &remove_command,
-	&leave_command,	 &promote_command, &demote_command, &rename_command,  &renew_command,
-	&cancel_command, &rotate_command,  &move_command,
-};
 
 static void print_help(FILE *f)
 {
 	fputs("mlsh connects your machines into one encrypted network.\n\n"
 	      "Usage: mlsh <command> [options]\n\n",
 	      f);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(f, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n`mlsh <command> --help` tells more of each; `mlsh --version` prints the version.\n"
+	for (size_t g = 0; g < COMMAND_GROUPS; g++) {
+		const struct command *const *c = command_groups[g].command;
+
+		fprintf(f, "%s:\n", command_groups[g].title);
+		for (; *c; c++)
+			fprintf(f, "  %-12s %s\n", (*c)->name, (*c)->summary);
+		fputc('\n', f);
+	}
+	fputs("`mlsh <command> --help` tells more of each, `man mlsh` how they go together;\n"
+	      "`mlsh --version` prints the version.\n"
 	      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not connected yet\n"
 	      "(still trying), 4 mlshtund is not running, 5 signal server not reachable.\n",
 	      f);
@@ -52,22 +51,12 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	return rc;
 }
 
-static const struct command *command_named(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(name, commands[i]->name) == 0)
-			return commands[i];
-	return NULL;
-}
-
 static int unknown_command(const char *name)
 {
-	const char *names[ARRAY_LEN(commands)], *meant;
+	const char *names[COMMANDS_MAX], *meant;
 	char hint[48] = "";
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		names[i] = commands[i]->name;
-	meant = options_near(name, names, ARRAY_LEN(names), sizeof(names[0]));
+	meant = options_near(name, names, command_names(names), sizeof(names[0]));
 	if (meant)
 		snprintf(hint, sizeof(hint), ": did you mean '%s'?", meant);
 	cli_complain("unknown %s '%.40s'%s", *name == '-' ? "option" : "command", name, hint);

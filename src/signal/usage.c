@@ -10,7 +10,7 @@ enum { VERSION };
 enum { TTL };
 enum { JSON, ALL, FORCE = ALL, CHECK = ALL, ACCEPT };
 
-static const struct options usage_options = {
+const struct options usage_options = {
 	.program = "mlsh-signal",
 	.usage = "[COMMAND] [options]",
 	.about = "The signaling server of mlsh: introduces the nodes of clusters to each other. "
@@ -162,11 +162,7 @@ static const struct options accept_options = {
 	.row = { { NULL } },
 };
 
-static const struct {
-	const char *name; /* first, for options_near */
-	enum command command;
-	const struct options *options;
-} commands[] = {
+const struct usage_command usage_commands[USAGE_COMMANDS] = {
 	{ "clusters", COMMAND_CLUSTERS, &clusters_options },
 	{ "nodes", COMMAND_NODES, &nodes_options },
 	{ "log", COMMAND_LOG, &log_options },
@@ -187,7 +183,8 @@ static int wrong(const struct options *o, const struct err *why, struct err *err
 
 static int unknown_command(const char *name, struct err *err)
 {
-	const char *meant = options_near(name, commands, ARRAY_LEN(commands), sizeof(commands[0]));
+	const char *meant = options_near(name, usage_commands, USAGE_COMMANDS,
+					 sizeof(usage_commands[0]));
 
 	(void)err_set(err, -EINVAL, "unknown command '%.60s'%s%s%s", name,
 		      meant ? ": did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
@@ -196,7 +193,7 @@ static int unknown_command(const char *name, struct err *err)
 
 static int parse_command(size_t i, int argc, char **argv, struct usage *ret, struct err *err)
 {
-	const struct options *o = commands[i].options;
+	const struct options *o = usage_commands[i].options;
 	struct options_given g;
 
 	if (options_parse(o, argc, argv, &g, err) < 0)
@@ -205,7 +202,7 @@ static int parse_command(size_t i, int argc, char **argv, struct usage *ret, str
 		*ret = (struct usage){ .command = COMMAND_HELP, .help = o };
 		return 0;
 	}
-	ret->command = commands[i].command;
+	ret->command = usage_commands[i].command;
 	ret->arg = g.n_args ? g.arg[0] : NULL;
 	ret->json = ret->command != COMMAND_TOKEN && ret->command != COMMAND_ACCEPT &&
 		    g.value[JSON];
@@ -229,8 +226,8 @@ int usage_parse(int argc, char **argv, struct usage *ret, struct err *err)
 	struct options_given g;
 
 	*ret = (struct usage){ .command = COMMAND_SERVE };
-	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+	for (size_t i = 0; argc > 1 && i < USAGE_COMMANDS; i++)
+		if (strcmp(argv[1], usage_commands[i].name) == 0)
 			return parse_command(i, argc - 1, argv + 1, ret, err);
 	if (argc > 1 && argv[1][0] != '-')
 		return unknown_command(argv[1], err);

@@ -26,6 +26,17 @@ struct usage {
 	uint64_t ttl_s; /* token: 0 if not given */
 };
 
+#define USAGE_COMMANDS 7
+
+struct usage_command {
+	const char *name; /* first, for options_near */
+	enum command command;
+	const struct options *options;
+};
+
+extern const struct options usage_options; /* of the program, without a command */
+extern const struct usage_command usage_commands[USAGE_COMMANDS];
+
 /* The strings of `ret` point into argv. -EINVAL with a message that says where help is. */
 int usage_parse(int argc, char **argv, struct usage *ret, struct err *err) MUST_CHECK;
 

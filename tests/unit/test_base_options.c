@@ -163,7 +163,8 @@ START_TEST(help_fits_eighty_columns)
 	ck_assert_ptr_nonnull(strstr(text, "\n  -c, --count N   how many times\n"));
 	ck_assert_ptr_nonnull(strstr(text,
 				     "\n  --until-direct  stop at the first direct answer\n"));
-	ck_assert_ptr_nonnull(strstr(text, "\n  -h, --help      print this help\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n  -h, --help      print this help\n"
+					   "\nThe manual: man mlsh-ping\n"));
 	free(text);
 }
 END_TEST

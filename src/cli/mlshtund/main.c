@@ -10,31 +10,9 @@
 
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/daemon_options.h"
 #include "os/privs.h"
 #include "tund/daemon.h"
-
-enum { SOCKET, STATE_DIR, PORT_MAPPING, LOG, VERSION };
-
-static const struct options options = {
-	.program = "mlshtund",
-	.usage = "[options]",
-	.about = "The tunnel daemon of mlsh: keeps the clusters of this machine connected. "
-		 "Started by systemd, or by root; it runs in the foreground, as the user "
-		 CONTROL_USER " if there is one, and keeps only the privileges it needs.",
-	.row = {
-		[SOCKET] = { "socket", 0, "PATH",
-			     "local socket for mlsh (default " CONTROL_SOCKET ", or MLSH_SOCKET)" },
-		[STATE_DIR] = { "state-dir", 0, "PATH",
-				"where it keeps its clusters (default " DAEMON_STATE_DIR
-				", or MLSH_STATE_DIR)" },
-		[PORT_MAPPING] = { "port-mapping", 0, "on|off",
-				   "ask the gateway to map a port (default on, or "
-				   "MLSH_PORT_MAPPING)" },
-		[LOG] = { "log", 0, "LEVEL",
-			  LOG_LEVELS " (default info, or MLSH_LOG)" },
-		[VERSION] = { "version", 'V', NULL, "print the version" },
-	},
-};
 
 struct daemon_args {
 	const char *socket_path, *state_dir, *port_mapping, *log;
@@ -71,17 +49,17 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 	struct options_given g;
 	struct err err = { 0 };
 
-	if (options_parse(&options, argc, argv, &g, &err) < 0)
+	if (options_parse(&daemon_options, argc, argv, &g, &err) < 0)
 		return wrong_usage(&err);
-	a->shows = g.help || g.value[VERSION];
+	a->shows = g.help || g.value[DAEMON_VERSION];
 	if (g.help)
-		options_help(&options, stdout);
-	else if (g.value[VERSION])
+		options_help(&daemon_options, stdout);
+	else if (g.value[DAEMON_VERSION])
 		printf("mlshtund %s\n", version_text());
-	a->socket_path = given_or(g.value[SOCKET], a->socket_path);
-	a->state_dir = given_or(g.value[STATE_DIR], a->state_dir);
-	a->port_mapping = given_or(g.value[PORT_MAPPING], a->port_mapping);
-	a->log = given_or(g.value[LOG], a->log);
+	a->socket_path = given_or(g.value[DAEMON_SOCKET], a->socket_path);
+	a->state_dir = given_or(g.value[DAEMON_STATE], a->state_dir);
+	a->port_mapping = given_or(g.value[DAEMON_PORT_MAPPING], a->port_mapping);
+	a->log = given_or(g.value[DAEMON_LOG], a->log);
 	if (!*a->socket_path || !*a->state_dir) {
 		(void)err_set(&err, -EINVAL, "--%s needs a path",
 			      *a->socket_path ? "state-dir" : "socket");
