@@ -26,7 +26,7 @@ $(eval $(call variant,asan))
 $(eval $(call variant,fuzz))
 # These two cost time when the Makefile is read, so they exist only when a goal names them.
 $(foreach v,debug coverage,$(if $(findstring $(v),$(MAKECMDGOALS)),$(eval $(call variant,$(v)))))
-include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk mk/deps.mk
+include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk mk/deps.mk mk/image.mk
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z][a-z-]*:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' \

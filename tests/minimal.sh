@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# Minimal systems for tests: made once by debootstrap (variant minbase), as root, and kept in the
+# cache beside the libraries (tools/sysroot cache). MINIMAL_WORK is a folder for what is in between.
+
+readonly ubuntu_mirror=${MLSH_UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu}
+# Ubuntu's archive keys, for a machine that does not have them: this package, with this hash.
+readonly ubuntu_keys=pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb
+readonly ubuntu_keys_sha256=36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8
+
+# Prints the file with Debian's archive keys: the machine's, or that of this project as gpgv reads it.
+debian_keyring() {
+	local own=/usr/share/keyrings/debian-archive-keyring.gpg
+	if [ -r "$own" ]; then
+		echo "$own"
+		return
+	fi
+	sed -n '/^$/,/^=/p' mk/debian-archive.asc | grep -v '^=' | base64 -d >"$MINIMAL_WORK/debian.gpg" &&
+		echo "$MINIMAL_WORK/debian.gpg"
+}
+
+# The same with Ubuntu's keys, which are fetched where the machine has none.
+ubuntu_keyring() {
+	local own=/usr/share/keyrings/ubuntu-archive-keyring.gpg
+	if [ -r "$own" ]; then
+		echo "$own"
+		return
+	fi
+	curl -fsS -m 60 -o "$MINIMAL_WORK/keys.deb" "$ubuntu_mirror/$ubuntu_keys" >&2 &&
+		echo "$ubuntu_keys_sha256  $MINIMAL_WORK/keys.deb" | sha256sum --quiet -c - >&2 &&
+		dpkg-deb -x "$MINIMAL_WORK/keys.deb" "$MINIMAL_WORK/keys" && echo "$MINIMAL_WORK/keys$own"
+}
+
+# Makes the minimal system of a suite, with more packages if they are named: complete under its
+# name, or absent.
+bootstrap() { # suite, target, package...
+	local suite=$1 target=$2 mirror components=main keyring script=() making packages=""
+	shift 2
+	[ $# = 0 ] || packages=--include=$(tr ' ' , <<<"$*")
+	case $suite in
+	bookworm | trixie)
+		mirror=$(tools/sysroot mirror) && keyring=$(debian_keyring) || return 1
+		;;
+	noble)
+		mirror=$ubuntu_mirror components=main,universe
+		keyring=$(ubuntu_keyring) || return 1
+		script=(/usr/share/debootstrap/scripts/gutsy) # an older debootstrap lacks the name
+		;;
+	*)
+		echo "unknown suite: $suite"
+		return 1
+		;;
+	esac
+	mkdir -p "$(dirname "$target")"
+	rm -rf "$target".making.*
+	making=$target.making.$$
+	debootstrap --variant=minbase --components=$components --keyring="$keyring" \
+		${packages:+"$packages"} "$suite" "$making" "$mirror" "${script[@]}" &&
+		rm -f "$making"/var/cache/apt/archives/*.deb && mv -T "$making" "$target"
+}
