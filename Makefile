@@ -15,8 +15,9 @@ FORCE:
 .PHONY: FORCE all
 
 # These need no compiler and no library.
-bare_goals := help clean distclean deps-lock format
-ifneq ($(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all)),)
+bare_goals := help clean distclean deps-lock format install uninstall
+goals_build := $(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all))
+ifneq ($(goals_build),)
 include build/config.mk
 endif
 
@@ -26,11 +27,11 @@ $(eval $(call variant,asan))
 $(eval $(call variant,fuzz))
 # These two cost time when the Makefile is read, so they exist only when a goal names them.
 $(foreach v,debug coverage,$(if $(findstring $(v),$(MAKECMDGOALS)),$(eval $(call variant,$(v)))))
-include mk/programs.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk mk/deps.mk mk/image.mk
+include mk/programs.mk mk/package.mk mk/image.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk \
+	mk/deps.mk
 
 help:  ## this list
-	@awk -F ':.*## *' '/^[a-z][a-z-]*:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' \
-		Makefile mk/*.mk
+	@tools/help Makefile mk/*.mk
 
 clean:  ## remove what was built (the fetched libraries stay)
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi

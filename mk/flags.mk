@@ -19,7 +19,8 @@ cxx_warnings := $(warnings)
 c_dialect := -std=c17 -D_GNU_SOURCE
 cxx_dialect := -std=c++17 -D_GNU_SOURCE
 
-common_flags := -Isrc -Itests -g -fno-omit-frame-pointer
+# The folder of the source is in no file that is made: the shell says which one it is.
+common_flags := -Isrc -Itests -g -fno-omit-frame-pointer -ffile-prefix-map="$$PWD"=.
 
 # No CET, and of arm64's branch protection only signed return addresses: a processor enforces
 # CET and BTI where every object of a program is marked for it, and Debian's C library is not.
@@ -36,7 +37,7 @@ endif
 zero_init := -ftrivial-auto-var-init=zero
 zero_init_of = $(zero_init) $(shell $(1) $(zero_init) -fsyntax-only -x c /dev/null 2>/dev/null || \
 	echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
-ifeq ($(shell command -v $(lastword $(CC))),)
+ifeq ($(if $(goals_build),$(shell command -v $(lastword $(CC))),none is called),)
 $(shell tools/need $(lastword $(CC)) $(lastword $(CXX)) >&2)
 endif
 cc_zero_init := $(call zero_init_of,$(CC))

@@ -41,15 +41,3 @@ signal: build/bin/mlsh-signal  ## the signaling server
 
 demo: all  ## a signal server and two nodes in namespaces, from setup to ping (root)
 	@tools/demo
-
-PREFIX ?= /usr/local
-UNITDIR ?= /etc/systemd/system
-SYSUSERSDIR ?= /etc/sysusers.d
-POLKITDIR ?= /etc/polkit-1/rules.d
-install: export PREFIX := $(PREFIX)
-install: export UNITDIR := $(UNITDIR)
-install: export SYSUSERSDIR := $(SYSUSERSDIR)
-install: export POLKITDIR := $(POLKITDIR)
-install: export DESTDIR := $(DESTDIR)
-install: cli signal  ## programs, units, users, group mlsh (PREFIX, UNITDIR, ..., DESTDIR)
-	@tools/install

@@ -10,7 +10,6 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
 	@mkdir -p build && rm -f build/results build/results.summary
-	@tests/announce
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab ld.lld
 	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
 	+@for part in $(test_parts); do \
@@ -89,6 +88,11 @@ RUN ?= demo test
 roots:  ## the README's two commands in fresh minimal systems (root; ROOTS="noble", RUN="demo")
 	@RUN="$(RUN)" tests/roots $(ROOTS)
 
+# What is given to others, as its receivers use it. Outside "make test", whose time is used up.
+delivery_scripts = $(filter-out tests/delivery/lib% tests/delivery/engine%,$(wildcard tests/delivery/*$(T)*.sh))
+delivery: all deb  ## packages and archives: installed, upgraded, removed (root; T=name)
+	+@tests/run -r -t 1800 delivery $(delivery_scripts)
+
 # A part as "make test" runs it.
 test-lint: lint-cheap
 test-unit: unit
@@ -100,5 +104,5 @@ test-programs: programs
 test-asan: asan
 test-lab: lab
 
-.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots delivery \
 	$(test_parts:%=test-%)

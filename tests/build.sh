@@ -47,7 +47,7 @@ check "a HOME that cannot be written" cache_is "$top/build/cache" HOME=/proc/sel
 make_in_odd_folders() {
 	local key
 	mkdir -p "$odd/src" "$odd/cache/mlsh" &&
-		tar --exclude=./build --exclude=./.git -cf - . | tar -xf - -C "$odd/src" &&
+		tar --exclude=./build --exclude=./dist --exclude=./.git -cf - . | tar -xf - -C "$odd/src" &&
 		key=$(readlink build/sysroot) &&
 		ln -s "$key" "$odd/cache/mlsh/${key##*/}" &&
 		cd "$odd/src" &&
@@ -149,11 +149,29 @@ installed() {
 		grep -xF 'ExecStart="/opt/my apps/bin/mlshtund"' \
 			"$odd/root/etc/systemd/system/mlshtund.service" &&
 		grep -q "^u mlshtund " "$odd/root/etc/sysusers.d/mlsh.conf" &&
+		grep -q "^u mlsh-signal " "$odd/root/etc/sysusers.d/mlsh-signal.conf" &&
 		grep -q mlshtund "$odd/root/etc/polkit-1/rules.d/50-mlshtund.rules" &&
 		[ "$(ls -A)" = "$listed" ]
 }
 listed=$(ls -A)
 check "install with spaces and umask 077" installed
+# It builds nothing, whatever is newer and whoever runs it: the compiler here would fail.
+check "install needs no compiler" eval 'make --no-print-directory install DESTDIR="$odd/bare" \
+	PREFIX=/usr CC=/none/cc CXX=/none/c++ && "$odd/bare/usr/bin/mlsh" --version'
+check "without programs it says what to do" eval '! tools/install DESTDIR="$odd/none" PROGRAMS=/none &&
+	grep -q "/none/mlsh is missing; first run: make" "$scratch/out" && [ ! -e "$odd/none" ]'
+changed_settings() {
+	local settings="$odd/root/etc/mlsh-signal/config.toml"
+	echo 'log = "debug"' >>"$settings" && installed && grep -q debug "$settings"
+}
+check "a second install leaves changed settings alone" changed_settings
+uninstall() { make --no-print-directory uninstall DESTDIR="$odd/root" PREFIX="/opt/my apps" CC=/none/cc; }
+left() { (cd "$odd/root" && find . -type f | sort | paste -sd ,); }
+: >"$odd/root/other"
+check "uninstall leaves changed settings, and what is not its own" eval \
+	'uninstall && [ "$(left)" = ./etc/mlsh-signal/config.toml,./other ]'
+check "and nothing where they are as they came" eval 'rm "$odd/root/etc/mlsh-signal/config.toml" &&
+	installed && uninstall && [ "$(left)" = ./other ] && [ ! -e "$odd/root/etc/mlsh-signal" ]'
 install_fails() { # what it says, DESTDIR, PREFIX
 	! DESTDIR=$2 PREFIX=$3 UNITDIR=/units SYSUSERSDIR=/sysusers POLKITDIR=/polkit tools/install && grep -qE "$1" "$scratch/out"
 }

@@ -59,3 +59,36 @@ bootstrap() { # suite, target, package...
 		${packages:+"$packages"} "$suite" "$making" "$mirror" "${script[@]}" &&
 		rm -f "$making"/var/cache/apt/archives/*.deb && mv -T "$making" "$target"
 }
+
+# Prints the folder of the minimal system of a suite, which is made if it is missing; what went wrong
+# goes to the log.
+system_of() { # suite, log
+	local base
+	base=$(tools/sysroot cache)/root-$1-$(dpkg --print-architecture) || return 1
+	if [ ! -d "$base" ]; then
+		# Another test may be making the same one.
+		(
+			exec 8>"$base.lock"
+			flock 8
+			[ -d "$base" ] || bootstrap "$1" "$base"
+		) >"$2" 2>&1 || return 1
+	fi
+	echo "$base"
+}
+
+# Runs inside new mount and process namespaces: enters an overlay of the system and runs a command.
+# shellcheck disable=SC2016 # expanded by the inner shell
+readonly enter='set -e
+base=$1 over=$2
+shift 2
+mount --make-rprivate /
+mount -t overlay overlay -o "lowerdir=$base,upperdir=$over/upper,workdir=$over/work" "$over/root"
+mount -t proc proc "$over/root/proc"
+mount --rbind /sys "$over/root/sys"
+mount --rbind /dev "$over/root/dev"
+cat /etc/resolv.conf >"$over/root/etc/resolv.conf"
+exec chroot "$over/root" "$@"'
+
+inside() { # suite's system, overlay, command...
+	unshare --mount --pid --fork --kill-child bash -c "$enter" enter "$@"
+}

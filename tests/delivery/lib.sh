@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What the tests of packages and archives share. To be sourced first; it changes to the folder of the
+# source. $work is a folder of the test's own, which goes with it.
+# shellcheck disable=SC2034 # the variables are for those who source it
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+. tests/minimal.sh
+
+version=$(tools/version)
+arch=$(dpkg --print-architecture)
+failed=0
+work=$(mktemp -d /var/tmp/mlsh-delivery.XXXXXX)
+MINIMAL_WORK=$work
+# A test may have more to take down: it defines "down".
+down() { :; }
+trap 'down; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+need_root() { # what needs it
+	[ "$(id -u)" = 0 ] && return
+	echo "skip - $1: needs root"
+	exit 77
+}
+
+# A case: a command, whose output is shown if it fails.
+check() { # name, command...
+	local name=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		echo "ok - $name"
+	else
+		echo "not ok - $name"
+		tail -n 40 "$work/out" | sed 's/^/    /'
+		failed=1
+	fi
+}
+
+# Begins with a fresh overlay of a minimal system, in which "in_system COMMAND..." runs then. Skips the
+# rest of the test where the system cannot be made.
+fresh_system() { # suite
+	over=$work/over
+	rm -rf "$over"
+	mkdir -p "$over"/{upper,work,root}
+	tools/need debootstrap unshare curl || exit 1
+	if ! base=$(system_of "$1" "$work/log"); then
+		tail -n 3 "$work/log" | sed 's/^/# /'
+		echo "skip - $1: its minimal system cannot be fetched (see above)"
+		return 1
+	fi
+	system=$(. "$base/etc/os-release" && echo "$PRETTY_NAME")
+}
+
+in_system() { # command...
+	inside "$base" "$over" env -i TERM=dumb DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
+}
