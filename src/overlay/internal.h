@@ -513,6 +513,7 @@ enum peer_loss {
 };
 
 /* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
+#define PEER_OTHER_VERSION "it speaks another version of mlsh: upgrade it, or this node"
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
 /* --- peer_control.c -------------------------------------------------------------------------- */

@@ -193,6 +193,7 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 		[PEER_CLOSE_NO_CONTROL] = "it waited in vain for the control stream",
 		[PEER_CLOSE_WRONG_CLUSTER] = "it belongs to another cluster",
 		[PEER_CLOSE_SHUTDOWN] = "it shut down",
+		[PEER_CLOSE_VERSION] = PEER_OTHER_VERSION,
 	};
 
 	switch (ev->reason) {

@@ -59,6 +59,17 @@ void control_start(struct link *l)
 	l->hello_sent = true;
 }
 
+/* Its hello says that we cannot talk. */
+static void end_link(struct link *l, enum peer_close code, const char *why)
+{
+	struct peer *p = l->peer;
+	bool tunnel = !l->log_only;
+
+	link_close(l, code, why);
+	if (tunnel)
+		peer_lost(p, why, PEER_LOST_FAULT);
+}
+
 static void on_hello(struct link *l, const struct peer_message *m)
 {
 	struct overlay *o = l->peer->o;
@@ -66,12 +77,7 @@ static void on_hello(struct link *l, const struct peer_message *m)
 	uint8_t binding[32];
 
 	if (memcmp(m->cluster_id, mlog_cluster_id(o->log), HASH_LEN) != 0) {
-		struct peer *p = l->peer;
-		bool tunnel = !l->log_only;
-
-		link_close(l, PEER_CLOSE_WRONG_CLUSTER, "another cluster");
-		if (tunnel)
-			peer_lost(p, "it belongs to another cluster", PEER_LOST_FAULT);
+		end_link(l, PEER_CLOSE_WRONG_CLUSTER, "it belongs to another cluster");
 		return;
 	}
 	if (binding_of(l, binding) < 0 || !secret_equal(binding, m->binding, sizeof(binding))) {
@@ -130,6 +136,10 @@ static void on_message(struct link *l, struct span bytes)
 	int rc;
 
 	rc = peer_message_decode(bytes, m);
+	if (rc == -EPROTONOSUPPORT && !l->hello_got) {
+		end_link(l, PEER_CLOSE_VERSION, PEER_OTHER_VERSION);
+		return;
+	}
 	if (rc < 0 && rc != -ENOSYS) {
 		link_malformed(l, "a message that cannot be read");
 		return;

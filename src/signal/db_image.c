@@ -11,7 +11,8 @@
 #define HEADER_LEN 100
 /* The header's versions of the format for writing and reading (sqlite.org/fileformat.html 1.3). */
 #define HEADER_VERSIONS 18
-#define VERSION_JOURNAL 1 /* 2: with a -wal, which an image has not */
+#define VERSION_JOURNAL 1		    /* 2: with a -wal, which an image has not */
+#define MIGRATION_ROOM ((size_t)256 * 1024) /* what an older schema grows by in memory */
 
 static int check_version(struct db *d, struct err *err)
 {
@@ -22,12 +23,6 @@ static int check_version(struct db *d, struct err *err)
 		return err_prefix(err, "database %s", d->path);
 	if (have == 0)
 		return err_set(err, -EINVAL, "database %s: it is empty.", d->path);
-	if (have < schema_version)
-		return err_set(err, -EPROTO,
-			       "database %s: it was written by an older mlsh-signal "
-			       "(schema %u, this one knows %u): start this mlsh-signal as the "
-			       "server once.",
-			       d->path, have, schema_version);
 	return 0;
 }
 
@@ -112,19 +107,33 @@ int db_image_take(const char *path, struct err *err, struct db_server *ret_serve
 
 /* --- reading one ------------------------------------------------------------------------------ */
 
+/* With room behind it. */
 static int copy_image(struct span image, struct buf *ret, struct err *err)
 {
 	static const char magic[16] = "SQLite format 3";
 
 	if (image.len < HEADER_LEN || memcmp(image.data, magic, sizeof(magic)) != 0)
 		return err_set(err, -EINVAL, "it is not a database of mlsh-signal.");
-	ret->data = malloc(image.len);
+	ret->data = malloc(image.len + MIGRATION_ROOM);
 	if (!ret->data)
 		return err_set(err, -ENOMEM, "out of memory.");
 	memcpy(ret->data, image.data, image.len);
-	ret->len = image.len;
+	ret->len = image.len + MIGRATION_ROOM;
 	memset(ret->data + HEADER_VERSIONS, VERSION_JOURNAL, 2);
 	return 0;
+}
+
+/* One of an older mlsh-signal is brought up to date in memory. */
+static int migrate(struct db *d, struct err *err)
+{
+	int r = check_version(d, err);
+
+	if (r < 0)
+		return r;
+	r = schema_migrate(d->sql, schema_migrations, schema_version, err);
+	if (r == 0 && sqlite3_exec(d->sql, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK)
+		r = db_fail(d, "it cannot be opened", err);
+	return r < 0 ? err_prefix(err, "database %s", d->path) : 0;
 }
 
 int db_image_open(struct span image, const char *name, struct err *err, struct db **ret)
@@ -139,14 +148,13 @@ int db_image_open(struct span image, const char *name, struct err *err, struct d
 	r = copy_image(image, &d->image, err);
 	if (r < 0)
 		(void)err_prefix(err, "%s", name);
-	if (r == 0 && sqlite3_deserialize(d->sql, "main", d->image.data,
-					  (sqlite3_int64)d->image.len, (sqlite3_int64)d->image.len,
-					  SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
+	if (r == 0 && sqlite3_deserialize(d->sql, "main", d->image.data, (sqlite3_int64)image.len,
+					  (sqlite3_int64)d->image.len, 0) != SQLITE_OK)
 		r = db_fail(d, "it cannot be read", err);
 	if (r == 0)
-		r = check_version(d, err);
-	if (r == 0)
 		r = db_check_pages(d, err);
+	if (r == 0)
+		r = migrate(d, err);
 	if (r < 0)
 		db_close(d);
 	else

@@ -18,14 +18,15 @@ struct db_server {
 
 /*
  * Changes nothing in the database. -ENOENT: the file is missing; -EACCES: it is another user's;
- * -EINVAL, -EPROTONOSUPPORT, -EBUSY, -EIO as db_open; -EPROTO: written by an older version, which
- * may still run. `ret_server` may be NULL. The caller frees *ret.
+ * -EINVAL, -EPROTONOSUPPORT, -EBUSY, -EIO as db_open. The database may be of an older version,
+ * whose server may still run. `ret_server` may be NULL. The caller frees *ret.
  */
 int db_image_take(const char *path, struct err *err, struct db_server *ret_server, struct buf *ret)
 	MUST_CHECK;
 /*
- * Opens a copy of the bytes for reading; `name` stands in messages. -EINVAL: not a database of
- * ours; -EPROTONOSUPPORT; -EPROTO as above; -EIO: it is damaged. Each page is checked.
+ * Opens a copy of the bytes for reading; `name` stands in messages. An older version's copy is
+ * brought up to date. -EINVAL: not a database of ours; -EPROTONOSUPPORT; -EIO: it is damaged. Each
+ * page is checked.
  */
 int db_image_open(struct span image, const char *name, struct err *err, struct db **ret) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 #define SETTING_MARK "mark"
 #define PATH_BYTES 600
 #define WORDS "mlsh-signal mark "
+#define MARK_FILE_MAX 4096 /* of a later form */
 
 struct mark {
 	struct host *host;
@@ -35,6 +36,9 @@ int mark_parse(struct span text, struct mark_value *ret)
 	const char *at = (const char *)text.data + sizeof(WORDS) - 1;
 	struct mark_value v = { .count = 0 };
 
+	/* "v2" and so on: a later form */
+	if (text.len >= sizeof(WORDS) && memcmp(text.data, WORDS "v", sizeof(WORDS)) == 0)
+		return -EPROTONOSUPPORT;
 	if (text.len != MARK_TEXT_LEN)
 		return -EBADMSG;
 	if (hex_decode(at, 2 * MARK_ID_LEN, v.id, sizeof(v.id)) < 0)
@@ -56,10 +60,14 @@ int mark_db_get(struct db *db, struct mark_value *ret, struct err *err)
 	struct buf b = { 0 };
 	int r = db_setting_get(db, SETTING_MARK, &b, err);
 
-	if (r == 0 && mark_parse(span_of(b.data, b.len), ret) < 0)
-		r = err_set(err, -EINVAL, "the mark in the database is damaged.");
+	if (r == 0)
+		r = mark_parse(span_of(b.data, b.len), ret);
 	buf_free(&b);
-	return r;
+	if (r == -EPROTONOSUPPORT)
+		return err_set(err, r,
+			       "the mark in the database is of a newer mlsh-signal: upgrade this "
+			       "one.");
+	return r == -EBADMSG ? err_set(err, -EINVAL, "the mark in the database is damaged.") : r;
 }
 
 int mark_db_put(struct db *db, const struct mark_value *v, struct err *err)
@@ -86,7 +94,7 @@ int mark_file_get(struct host *h, const char *db_path, struct mark_value *ret)
 	int r = path_of(db_path, path);
 
 	if (r == 0)
-		r = file_read(h, path, MARK_TEXT_LEN, NULL, &b);
+		r = file_read(h, path, MARK_FILE_MAX, NULL, &b);
 	if (r == 0)
 		r = mark_parse(span_of(b.data, b.len), ret);
 	buf_free(&b);
@@ -133,6 +141,12 @@ static int next_value(struct host *h, struct db *db, const char *db_path, bool *
 	int beside = mark_file_get(h, db_path, &file);
 	int r = mark_db_get(db, ret, err);
 
+	if (beside == -EPROTONOSUPPORT)
+		return err_set(err, beside,
+			       "%s" MARK_SUFFIX " was written by a newer mlsh-signal: upgrade this "
+			       "one. Without that file it would take the database for one that "
+			       "was restored from a backup.",
+			       db_path);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == -ENOENT) {

@@ -23,11 +23,12 @@ struct mark_value {
 
 /* MARK_TEXT_LEN bytes for any value. */
 void mark_format(const struct mark_value *v, char ret[MARK_TEXT_LEN + 1]);
-int mark_parse(struct span text, struct mark_value *ret) MUST_CHECK; /* -EBADMSG */
-/* -ENOENT if the database has none yet, -EINVAL if it is damaged. */
+int mark_parse(struct span text, struct mark_value *ret)
+	MUST_CHECK; /* -EBADMSG, -EPROTONOSUPPORT */
+/* -ENOENT if the database has none yet, -EINVAL if it is damaged, -EPROTONOSUPPORT. */
 int mark_db_get(struct db *db, struct mark_value *ret, struct err *err) MUST_CHECK;
 int mark_db_put(struct db *db, const struct mark_value *v, struct err *err) MUST_CHECK;
-/* -ENOENT, -EBADMSG (damaged), or what reading the file gave. */
+/* -ENOENT, -EBADMSG (damaged), -EPROTONOSUPPORT (a later form), or what reading the file gave. */
 int mark_file_get(struct host *h, const char *db_path, struct mark_value *ret) MUST_CHECK;
 int mark_file_put(struct host *h, const char *db_path, const struct mark_value *v, struct err *err)
 	MUST_CHECK;
@@ -37,7 +38,8 @@ struct mark;
 /*
  * At the server's start. If the database is older than the file, is another one, or came without
  * its file, all its clusters wait from now on (see may_order.h), and *ret_restored is true. Raises
- * both numbers. A file that cannot be written is named in the log, and nothing else.
+ * both numbers. A file that cannot be written is named in the log, and nothing else. One of a later
+ * form is left alone: -EPROTONOSUPPORT.
  */
 int mark_open(struct host *h, struct db *db, const char *db_path, struct err *err,
 	      bool *ret_restored, struct mark **ret) MUST_CHECK;

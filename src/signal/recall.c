@@ -66,6 +66,8 @@ int recall_decode(struct span in, struct recall_list **ret)
 	struct recall_list *l;
 	size_t n;
 
+	if (cbor_file_version(in) > RECALL_VERSION)
+		return -EPROTONOSUPPORT;
 	cbor_get_array(&r, 2);
 	if (cbor_get_uint(&r, UINT32_MAX) != RECALL_VERSION)
 		return -EBADMSG;
@@ -193,7 +195,9 @@ static void file_load(struct recall *r)
 		rc = recall_decode(span_of(b.data, b.len), &r->lost);
 		buf_free(&b);
 		if (rc < 0)
-			err_set(&err, rc, "%s is empty or damaged", r->path);
+			err_set(&err, rc, "%s is %s", r->path,
+				rc == -EPROTONOSUPPORT ? "of a newer mlsh-signal"
+						       : "empty or damaged");
 	}
 	if (rc < 0 && rc != -ENOENT)
 		log_debug(host_log(h), "no nodes are called back: %s", err.text);

@@ -17,7 +17,7 @@
 int restore_read(struct host *h, const char *file, struct err *err, struct buf *ret) MUST_CHECK;
 /*
  * Opens the backup and checks everything that can be checked without the server: each page and
- * index, the version, that the server's keys are there. -EINVAL, -EPROTONOSUPPORT, -EPROTO, -EIO.
+ * index, the version, that the server's keys are there. -EINVAL, -EPROTONOSUPPORT, -EIO.
  */
 int restore_check(struct host *h, struct span image, const char *file, struct view *ret,
 		  struct err *err) MUST_CHECK;

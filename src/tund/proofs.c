@@ -131,6 +131,30 @@ int proofs_read(const struct proofs *p, enum proof_kind kind, struct buf *ret, s
 	return 0;
 }
 
+int proofs_check(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+{
+	for (int kind = 0; kind < PROOF_KINDS; kind++) {
+		char path[STORE_PATH_MAX];
+		struct proof_read p;
+		struct buf b = { 0 };
+		int rc;
+
+		if (proof_path(state_dir, cluster, (enum proof_kind)kind, path) < 0 ||
+		    file_read(h, path, PROOF_FILE_MAX, NULL, &b) < 0)
+			continue;
+		rc = proof_file_decode(span_of(b.data, b.len), &p);
+		if (rc == 0)
+			proof_read_free(&p);
+		buf_free(&b);
+		if (rc == -EPROTONOSUPPORT)
+			return err_set(err, rc,
+				       "%s, a proof, was written by a newer mlshtund: upgrade this "
+				       "one, or keep the file elsewhere and remove it here",
+				       path);
+	}
+	return 0;
+}
+
 int proofs_remove(struct host *h, const char *state_dir, const char *cluster)
 {
 	int rc = 0;

@@ -37,6 +37,9 @@ void proofs_recall(const struct proofs *p, struct tunnel *t);
 /* The file as it is; the caller frees. -ENOENT with a message if there is none. */
 int proofs_read(const struct proofs *p, enum proof_kind kind, struct buf *ret, struct err *err)
 	MUST_CHECK;
+/* -EPROTONOSUPPORT: a newer version wrote one of the files, which is not to be replaced. */
+int proofs_check(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+	MUST_CHECK;
 int proofs_remove(struct host *h, const char *state_dir, const char *cluster) MUST_CHECK;
 
 #endif

@@ -98,12 +98,33 @@ int removals_load(struct host *h, const char *state_dir, struct tunnel *t, struc
 		return rc;
 	rc = removals_decode(span_of(b.data, b.len), entry, &n);
 	if (rc < 0)
-		err_set(err, rc, "%s is %s: removals that wait for their order come from peers",
-			path, rc == -EPROTONOSUPPORT ? "of a newer version of mlsh" : "damaged");
+		err_set(err, rc,
+			"%s is damaged: removals that wait for their order come from peers", path);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		(void)!tunnel_deny(t, entry[i], NULL); /* it may be ordered since, or void */
 	buf_free(&b);
 	return rc;
+}
+
+int removals_check(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+{
+	struct span entry[DENIALS_MAX];
+	char path[STORE_PATH_MAX];
+	struct buf b = { 0 };
+	size_t n;
+	int rc = removals_path(state_dir, cluster, path);
+
+	if (rc < 0 || file_read(h, path, REMOVALS_FILE_MAX, NULL, &b) < 0)
+		return 0;
+	rc = removals_decode(span_of(b.data, b.len), entry, &n);
+	buf_free(&b);
+	return rc == -EPROTONOSUPPORT
+		       ? err_set(err, rc,
+				 "%s was written by a newer mlshtund: upgrade this one. It holds "
+				 "removals that the server has not ordered yet; if you remove the "
+				 "file, run those again",
+				 path)
+		       : 0;
 }
 
 int removals_remove(struct host *h, const char *state_dir, const char *cluster)

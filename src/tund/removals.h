@@ -21,6 +21,9 @@ int removals_save(struct host *h, const char *state_dir, const struct tunnel *t,
 /* The tunnel takes what the file has. -ENOENT if there is no file; -EBADMSG if it is damaged. */
 int removals_load(struct host *h, const char *state_dir, struct tunnel *t, struct err *err)
 	MUST_CHECK;
+/* -EPROTONOSUPPORT: a newer version wrote the file, which is not to be replaced. */
+int removals_check(struct host *h, const char *state_dir, const char *cluster, struct err *err)
+	MUST_CHECK;
 int removals_remove(struct host *h, const char *state_dir, const char *cluster) MUST_CHECK;
 
 #endif

@@ -272,6 +272,10 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	int rc = store_of(state_dir, cluster, &s, err);
 
 	if (rc == 0)
+		rc = removals_check(h, state_dir, cluster, err);
+	if (rc == 0)
+		rc = proofs_check(h, state_dir, cluster, err);
+	if (rc == 0)
 		rc = state_path(state_dir, cluster, NODE_SUFFIX, path, err);
 	if (rc == 0)
 		rc = node_load(h, path, cluster, &p, err);

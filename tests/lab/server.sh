@@ -232,8 +232,26 @@ configure "[quic]" "$(bind_line)"
 printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
 check "a newer database is refused" ends_with 1 "upgrade mlsh-signal"
 check "also by a list" ends_with 1 "upgrade mlsh-signal" clusters
-printf '\0\0\0\1' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
-check "an older one is not changed by a list" ends_with 1 "start this mlsh-signal" clusters
+# As the version before it left it, after an upgrade and before the server starts again.
+python3 - "$MLSH_SIGNAL_DB" <<-'END'
+	import sqlite3, sys
+	db = sqlite3.connect(sys.argv[1])
+	db.executescript("DROP TABLE accepted; PRAGMA user_version = 4")
+	for column in ("generation", "seq", "time_s", "hash"):
+	    db.execute(f"ALTER TABLE waiting DROP COLUMN {column}")
+	db.commit()
+	db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+END
+schema() { od -An -j63 -N1 -tu1 "$MLSH_SIGNAL_DB" | tr -d ' '; }
+check "a list reads an older one" mlsh-signal clusters
+check "and so do a backup and its check" eval 'mlsh-signal backup "$work/old.db" && mlsh-signal restore --check "$work/old.db"'
+check "without changing it" test "$(schema)" = 4
+mlsh-signal >/dev/null 2>"$work/err" </dev/null &
+pid=$!
+check "the server brings it up to date" \
+	eval 'for ((i = 0; i < 200; i++)); do grep -q " on .*:$port" "$work/err" && break; sleep 0.05; done; [ "$(schema)" = 5 ]'
+stops_on TERM
+check "an older backup is restored" eval 'mlsh-signal restore "$work/old.db" && mlsh-signal clusters && [ "$(schema)" = 5 ]'
 printf '\0\0\0\143' | dd of="$MLSH_SIGNAL_DB" bs=1 seek=60 conv=notrunc status=none
 
 # --- a port that is taken at the first start --------------------------------------------------

@@ -436,9 +436,11 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 	struct fleet m;
 	struct rogue r;
 	static const struct {
-		size_t at; /* a byte of the cluster id; 0: the last of the binding */
+		size_t at; /* the version, a byte of the cluster id; 0: the last of the binding */
 		uint64_t error;
-	} cases[] = { { 12, PEER_CLOSE_WRONG_CLUSTER }, { 0, PEER_CLOSE_MALFORMED } };
+	} cases[] = { { 6, PEER_CLOSE_VERSION },
+		      { 12, PEER_CLOSE_WRONG_CLUSTER },
+		      { 0, PEER_CLOSE_MALFORMED } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		rogue_silent(&r, &m);
@@ -447,6 +449,8 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 		ck_assert_int_eq(quic_stream_write(r.c, r.control, r.hello, n, false), 0);
 		SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 		ck_assert_uint_eq(r.error, cases[i].error);
+		const char *why = fleet_peer(&m.node[0], &m.node[1]).detail;
+		ck_assert_msg(!strstr(why, "another version") == (i != 0), "%s", why);
 		rogue_stop(&r);
 	}
 }

@@ -316,6 +316,9 @@ START_TEST(a_mark_has_one_form)
 		ck_assert_int_eq(mark_parse(bytes, &back), -EBADMSG);
 		text[i] = was;
 	}
+	bytes = span_str("mlsh-signal mark v2 of any form\n");
+	ck_assert_int_eq(mark_parse(bytes, &back), -EPROTONOSUPPORT);
+	bytes = span_of(text, MARK_TEXT_LEN);
 	memset(text + MARK_TEXT_LEN - 21, '9', 20); /* past 64 bits */
 	ck_assert_int_eq(mark_parse(bytes, &back), -EBADMSG);
 }

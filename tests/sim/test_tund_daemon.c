@@ -287,6 +287,9 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		{ ".state", "\x86\x02zzzzz", 7 },
 		{ ".node", "\x86\x02zzzzz", 7 },
 		{ "/clusters/homelab.log", "\x8dmls\0\0\0\x02", 8 },
+		{ ".removals", "\x83\x02zzzzz", 7 },
+		{ ".proof", "\x83\x02zzzzz", 7 },
+		{ ".code-proof", "\x83\x02zzzzz", 7 },
 	};
 	struct mesh *m;
 	struct mesh_node *n = node_ready(&m);
@@ -298,7 +301,8 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		expect(n, connect_with(n, ROOT, ROOT), ok);
 		mesh_daemon_stop(n);
 		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", newer[i].file);
-		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &good));
+		bool there = file_read(n->host, path, 65536, NULL, &good) == 0;
+		MESH_CHECK(m, there == (i < 3));
 		SIM_CHECK_OK(m->w,
 			     file_write(n->host, path, newer[i].bytes, newer[i].len, 0600, NULL));
 		mesh_daemon_start(n);
@@ -310,7 +314,9 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
 		MESH_CHECK(m, now.len == newer[i].len &&
 				      memcmp(now.data, newer[i].bytes, now.len) == 0);
-		SIM_CHECK_OK(m->w, file_write(n->host, path, good.data, good.len, 0600, NULL));
+		SIM_CHECK_OK(m->w,
+			     there ? file_write(n->host, path, good.data, good.len, 0600, NULL)
+				   : file_remove(n->host, path));
 		buf_free(&good);
 		buf_free(&now);
 		mesh_daemon_start(n);

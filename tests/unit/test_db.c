@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "signal/db_image.h"
 #include "signal/db_internal.h"
 #include "signal/db_schema.h"
 #include "unit.h"
@@ -230,6 +231,39 @@ START_TEST(an_older_database_is_brought_up_with_its_data)
 	add_cluster(d, cluster);
 	db_close(d);
 	end();
+}
+END_TEST
+
+/* A backup of before an upgrade: it is read and restored as it is, and stays what it was. */
+START_TEST(an_image_of_each_older_database_is_read)
+{
+	for (unsigned v = 1; v < schema_version; v++) {
+		struct buf image = { 0 }, b = { 0 };
+		struct err err = { .code = 0 };
+		sqlite3 *s = NULL;
+		struct db *d;
+		int r;
+
+		begin();
+		ck_assert_int_eq(mkdir(folder, 0700), 0);
+		ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+		ck_assert_int_eq(schema_migrate(s, schema_migrations, v, NULL), 0);
+		ck_assert_int_eq(sqlite3_exec(s, "INSERT INTO setting VALUES ('a', x'0102')", NULL,
+					      NULL, NULL),
+				 SQLITE_OK);
+		sqlite3_close(s);
+		r = db_image_take(path, &err, NULL, &image);
+		ck_assert_msg(r == 0, "%u: %s", v, err.text);
+		ck_assert_uint_eq(image.data[63], v); /* user_version */
+		r = db_image_open(span_of(image.data, image.len), path, &err, &d);
+		ck_assert_msg(r == 0, "%u: %s", v, err.text);
+		ck_assert_int_eq(db_setting_get(d, "a", &b, NULL), 0);
+		ck_assert_int_eq(db_waiting_count(d, NULL), 0);
+		db_close(d);
+		buf_free(&b);
+		buf_free(&image);
+		end();
+	}
 }
 END_TEST
 
@@ -566,8 +600,8 @@ END_TEST
 
 UNIT_MAIN("signal/db", db_is_made_for_its_owner_only, db_refuses_what_is_not_its_own,
 	  migrations_are_whole_or_not_at_all, an_older_database_is_brought_up_with_its_data,
-	  codes_are_hashed_and_burn_once, open_codes_are_bounded,
-	  nothing_is_stored_after_a_write_that_ended_the_transaction,
+	  an_image_of_each_older_database_is_read, codes_are_hashed_and_burn_once,
+	  open_codes_are_bounded, nothing_is_stored_after_a_write_that_ended_the_transaction,
 	  places_and_addresses_are_given_out_once, transactions_are_whole,
 	  a_full_disk_undoes_the_transaction, kill_9_loses_nothing_acknowledged,
 	  a_power_cut_leaves_whole_transactions)

@@ -448,7 +448,7 @@ START_TEST(a_list_of_another_form_is_refused)
 	} bad[] = {
 		{ "\x83\x01\x80\x00", 4 },
 		{ "\x81\x01", 2 },
-		{ "\x82\x02\x80", 3 },
+		{ "\x82\x00\x80", 3 },
 		{ "\x82\x01\x80\x00", 4 },
 		{ "\x82\x01\x81", 3 },
 		{ "\x82\x01\xa0", 3 },
@@ -458,6 +458,9 @@ START_TEST(a_list_of_another_form_is_refused)
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		ck_assert_int_eq(recall_decode(span_of(bad[i].bytes, bad[i].len), &l), -EBADMSG);
+	/* whatever follows the version */
+	ck_assert_int_eq(recall_decode(span_of("\x82\x02\x80", 3), &l), -EPROTONOSUPPORT);
+	ck_assert_int_eq(recall_decode(span_of("\x83\x02\xf5\x01", 4), &l), -EPROTONOSUPPORT);
 	ck_assert_ptr_null(l);
 }
 END_TEST

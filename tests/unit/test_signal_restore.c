@@ -246,6 +246,34 @@ START_TEST(what_cannot_be_written_changes_nothing)
 }
 END_TEST
 
+/* A downgrade: else the file would be called damaged, and the database a restored one. */
+START_TEST(a_mark_of_a_newer_version_is_left_alone)
+{
+	static const char newer[] = "mlsh-signal mark v2 and more\n";
+	struct mark *mark = NULL;
+	struct err err = { .code = 0 };
+	struct buf now = { 0 };
+	char file[sizeof(path) + 8];
+	bool restored = false;
+	struct db *d;
+
+	prepare();
+	make_file(path, MARK_SUFFIX, newer);
+	d = open_db(path);
+	ck_assert_int_eq(mark_open(h, d, path, &err, &restored, &mark), -EPROTONOSUPPORT);
+	ck_assert_msg(strstr(err.text, "signal.db.mark was written by a newer mlsh-signal"), "%s",
+		      err.text);
+	ck_assert(!restored);
+	db_close(d);
+	ck_assert_int_eq(waiting(), 0);
+	snprintf(file, sizeof(file), "%s" MARK_SUFFIX, path);
+	ck_assert_int_eq(file_read(h, file, 100, NULL, &now), 0);
+	ck_assert_str_eq((const char *)now.data, newer);
+	buf_free(&now);
+	finish();
+}
+END_TEST
+
 /* --- killed ----------------------------------------------------------------------------------- */
 
 /* A step is a system call that changes a file or a folder. */
@@ -372,4 +400,4 @@ END_TEST
 
 UNIT_MAIN("signal/restore", the_old_one_is_kept, what_cannot_be_read_is_kept_as_it_is,
 	  a_running_server_is_left_alone, what_cannot_be_written_changes_nothing,
-	  it_may_be_killed_at_each_step)
+	  a_mark_of_a_newer_version_is_left_alone, it_may_be_killed_at_each_step)
