@@ -27,8 +27,8 @@ $(eval $(call variant,asan))
 $(eval $(call variant,fuzz))
 # These two cost time when the Makefile is read, so they exist only when a goal names them.
 $(foreach v,debug coverage,$(if $(findstring $(v),$(MAKECMDGOALS)),$(eval $(call variant,$(v)))))
-include mk/programs.mk mk/package.mk mk/image.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/develop.mk \
-	mk/deps.mk
+include mk/programs.mk mk/manual.mk mk/package.mk mk/image.mk mk/tests.mk mk/fuzz.mk mk/bench.mk mk/lint.mk \
+	mk/develop.mk mk/deps.mk
 
 help:  ## this list
 	@tools/help Makefile mk/*.mk

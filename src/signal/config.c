@@ -9,7 +9,7 @@
 #define CONFIG_FILE_MAX 65536
 #define PEM_FILE_MAX 65536
 
-static const char *const known_keys[] = {
+const char *const config_keys[] = {
 	"db",
 	"cluster_secret",
 	"overlay_subnet",
@@ -78,7 +78,7 @@ static int read_doc(struct host *h, const struct config_env *env, const char **r
 	r = toml_parse(span_of(text.data, text.len), path, err, ret);
 	buf_free(&text);
 	if (r == 0)
-		r = toml_check_keys(*ret, known_keys, err);
+		r = toml_check_keys(*ret, config_keys, err);
 	return r;
 }
 

@@ -13,6 +13,9 @@
 #define CONFIG_PATH_TEXT_MAX 512
 #define CONFIG_RELAY_RATE_MAX UINT64_C(10000000000)
 
+/* All keys of the configuration file; ends with NULL. */
+extern const char *const config_keys[];
+
 /* The variables that count; each may be NULL or empty: not set. */
 struct config_env {
 	const char *config; /* MLSH_SIGNAL_CONFIG */

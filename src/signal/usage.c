@@ -10,6 +10,15 @@ enum { VERSION };
 enum { TTL };
 enum { JSON, ALL, FORCE = ALL, CHECK = ALL, ACCEPT };
 
+/* What the commands do, for the program's --help and for lists of commands. */
+#define CLUSTERS_SUMMARY "the clusters of this server"
+#define NODES_SUMMARY "the members of one"
+#define LOG_SUMMARY "who did what and when: its membership log in words"
+#define TOKEN_SUMMARY "another setup token, for a further cluster"
+#define BACKUP_SUMMARY "the whole database as one file, while the server runs"
+#define RESTORE_SUMMARY "put a backup in place, or verify it with --check"
+#define ACCEPT_SUMMARY "go on after a restore, without an admin of the cluster"
+
 const struct options usage_options = {
 	.program = "mlsh-signal",
 	.usage = "[COMMAND] [options]",
@@ -19,13 +28,13 @@ const struct options usage_options = {
 	.row = { [VERSION] = { "version", 'V', NULL, "print the version" } },
 	.more = "\n"
 		"Commands (each has --help):\n"
-		"  clusters          the clusters of this server\n"
-		"  nodes CLUSTER     the members of one\n"
-		"  log CLUSTER       who did what and when: its membership log in words\n"
-		"  token             another setup token, for a further cluster\n"
-		"  backup FILE       the whole database as one file, while the server runs\n"
-		"  restore FILE      put a backup in place, or verify it with --check\n"
-		"  accept CLUSTER    go on after a restore, without an admin of the cluster\n"
+		"  clusters          " CLUSTERS_SUMMARY "\n"
+		"  nodes CLUSTER     " NODES_SUMMARY "\n"
+		"  log CLUSTER       " LOG_SUMMARY "\n"
+		"  token             " TOKEN_SUMMARY "\n"
+		"  backup FILE       " BACKUP_SUMMARY "\n"
+		"  restore FILE      " RESTORE_SUMMARY "\n"
+		"  accept CLUSTER    " ACCEPT_SUMMARY "\n"
 		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
@@ -163,13 +172,13 @@ static const struct options accept_options = {
 };
 
 const struct usage_command usage_commands[USAGE_COMMANDS] = {
-	{ "clusters", COMMAND_CLUSTERS, &clusters_options },
-	{ "nodes", COMMAND_NODES, &nodes_options },
-	{ "log", COMMAND_LOG, &log_options },
-	{ "token", COMMAND_TOKEN, &token_options },
-	{ "backup", COMMAND_BACKUP, &backup_options },
-	{ "restore", COMMAND_RESTORE, &restore_options },
-	{ "accept", COMMAND_ACCEPT, &accept_options },
+	{ "clusters", CLUSTERS_SUMMARY, COMMAND_CLUSTERS, &clusters_options },
+	{ "nodes", NODES_SUMMARY, COMMAND_NODES, &nodes_options },
+	{ "log", LOG_SUMMARY, COMMAND_LOG, &log_options },
+	{ "token", TOKEN_SUMMARY, COMMAND_TOKEN, &token_options },
+	{ "backup", BACKUP_SUMMARY, COMMAND_BACKUP, &backup_options },
+	{ "restore", RESTORE_SUMMARY, COMMAND_RESTORE, &restore_options },
+	{ "accept", ACCEPT_SUMMARY, COMMAND_ACCEPT, &accept_options },
 };
 
 /* Adds to a complaint where help is. */

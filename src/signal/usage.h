@@ -5,7 +5,7 @@
 
 #include "base/options.h"
 
-enum command {
+enum usage_verb {
 	COMMAND_SERVE,
 	COMMAND_CLUSTERS,
 	COMMAND_NODES,
@@ -19,7 +19,7 @@ enum command {
 };
 
 struct usage {
-	enum command command;
+	enum usage_verb command;
 	const struct options *help; /* COMMAND_HELP: of the program, or of one of its commands */
 	const char *arg;	    /* the cluster or the file; NULL if the command takes none */
 	bool json, all, force, check, accept;
@@ -30,7 +30,8 @@ struct usage {
 
 struct usage_command {
 	const char *name; /* first, for options_near */
-	enum command command;
+	const char *summary;
+	enum usage_verb command;
 	const struct options *options;
 };
 

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+# Made by `make manual` from the tables of options: do not edit.
+
+# Is the command line at this command, '' for none yet?
+function __mlsh_signal_at -a wanted
+    set -l words (commandline -opc)
+    test "$(__mlsh_signal_command $words)" = "$wanted"
+end
+
+# Prints the first word that is no option.
+function __mlsh_signal_command
+    for word in $argv[2..]
+        switch $word
+            case '-*'
+            case '*'
+                echo -- $word
+                return
+        end
+    end
+end
+
+# Is the word to complete the first one behind the command?
+function __mlsh_signal_first -a wanted
+    __mlsh_signal_at $wanted; or return
+    set -l words (commandline -opc)
+    test $words[-1] = "$wanted"
+end
+
+# Names that the mlsh which is typed knows.
+function __mlsh_signal_names -a kind
+    set -l words (commandline -opc)
+    command $words[1] __complete $kind (commandline -ct) 2>/dev/null </dev/null
+end
+
+complete -c mlsh-signal -f
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -s V -l version -d 'print the version'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a clusters -d 'the clusters of this server'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a nodes -d 'the members of one'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a log -d 'who did what and when: its membership log in words'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a token -d 'another setup token, for a further cluster'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a backup -d 'the whole database as one file, while the server runs'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a restore -d 'put a backup in place, or verify it with --check'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a accept -d 'go on after a restore, without an admin of the cluster'
+complete -c mlsh-signal -n '__mlsh_signal_at clusters' -l json -d 'print JSON'
+complete -c mlsh-signal -n '__mlsh_signal_at clusters' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_at nodes' -l json -d 'print JSON'
+complete -c mlsh-signal -n '__mlsh_signal_at nodes' -l all -d 'former members, too'
+complete -c mlsh-signal -n '__mlsh_signal_at nodes' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_at log' -l json -d 'print JSON'
+complete -c mlsh-signal -n '__mlsh_signal_at log' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_at token' -l ttl -x -d 'how long it is good for'
+complete -c mlsh-signal -n '__mlsh_signal_at token' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_at backup' -l json -d 'print JSON'
+complete -c mlsh-signal -n '__mlsh_signal_at backup' -l force -d 'replace FILE if it is there'
+complete -c mlsh-signal -n '__mlsh_signal_at backup' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_first backup' -F
+complete -c mlsh-signal -n '__mlsh_signal_at restore' -l json -d 'print JSON'
+complete -c mlsh-signal -n '__mlsh_signal_at restore' -l check -d 'verify only, without a server and its rights'
+complete -c mlsh-signal -n '__mlsh_signal_at restore' -l accept -d 'go on without waiting for admins'
+complete -c mlsh-signal -n '__mlsh_signal_at restore' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_first restore' -F
+complete -c mlsh-signal -n '__mlsh_signal_at accept' -s h -l help -d 'print a short help'
