@@ -8,6 +8,7 @@
 
 #include "base/bucket.h"
 #include "os/loop.h"
+#include "os/manager.h"
 #include "proto/probe.h"
 #include "quic/quic.h"
 #include "signal/echo.h"
@@ -96,6 +97,7 @@ struct signal_server {
 	struct relay *relay;
 	struct echo *echo;	       /* NULL: no second port */
 	struct recall *recall;	       /* of sessions, after a crash */
+	struct manager *manager;       /* that started this process; NULL: none did */
 	struct identity *own_identity; /* from the database; NULL: the operator's */
 	const struct identity *identity;
 	struct server_keys keys;
@@ -136,6 +138,10 @@ struct signal_server {
 	struct wire_presence presence[PRESENCE_PER_EVENT_MAX];
 	uint8_t message[FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX];
 };
+
+/* --- service.c -------------------------------------------------------------------------------- */
+
+void server_service_open(struct signal_server *s);
 
 /* --- server.c --------------------------------------------------------------------------------- */
 

@@ -114,8 +114,11 @@ static void asked_to_reload(void *ctx)
 	struct program *p = ctx;
 	char fingerprint[2 * HASH_LEN + 1];
 	struct err err = { 0 };
-	int r = reload(p, &err);
+	int r;
 
+	signal_server_reloads(p->server);
+	r = reload(p, &err);
+	signal_server_serves(p->server);
 	if (r < 0) {
 		log_error(host_log(p->host), "SIGHUP: nothing was changed: %s%s", err.text,
 			  r == -EACCES ? ". mlsh-signal has given up root's rights since it began: "
@@ -200,6 +203,7 @@ static int serve(struct host *h, struct signal_config *cfg)
 	term = signal_watch_new(h, SIGTERM, asked_to_stop, &p);
 	interrupt = signal_watch_new(h, SIGINT, asked_to_stop, &p);
 	hangup = signal_watch_new(h, SIGHUP, asked_to_reload, &p);
+	signal_server_serves(p.server);
 	if (term && interrupt && hangup && loop_run(h) == 0)
 		status = EXIT_SUCCESS;
 end:

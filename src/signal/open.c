@@ -80,6 +80,7 @@ int signal_server_open(struct host *h, const struct signal_config *cfg, struct e
 		return err_set(err, -ENOMEM, "out of memory.");
 	s->host = h;
 	s->subnet = cfg->subnet;
+	server_service_open(s);
 	r = open_parts(s, cfg, err);
 	if (r < 0) {
 		signal_server_close(s);
@@ -133,6 +134,7 @@ void signal_server_close(struct signal_server *s)
 	ratelimit_free(s->sources);
 	ratelimit_free(s->members);
 	db_close(s->db);
+	manager_free(s->manager);
 	identity_free(s->own_identity);
 	secret_wipe(s, sizeof(*s));
 	free(s);

@@ -52,6 +52,7 @@ static void caller_unlist(struct caller *c)
 	if (c->phase == PHASE_SESSION) {
 		s->n_sessions--;
 		recall_changed(s->recall);
+		manager_touch(s->manager);
 		return;
 	}
 	s->n_strangers--;
@@ -125,6 +126,7 @@ void caller_is_session(struct caller *c)
 	list_append(&s->sessions, &c->in_server);
 	s->n_sessions++;
 	recall_changed(s->recall);
+	manager_touch(s->manager);
 }
 
 /*
@@ -437,6 +439,7 @@ void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx)
 	s->stop_done = done;
 	s->stop_ctx = ctx;
 	recall_stop(s->recall);
+	manager_stopping(s->manager);
 	if (s->n_strangers + s->n_sessions == 0) {
 		deferred_call(s->stopped);
 		return;

@@ -31,6 +31,9 @@ const uint8_t *signal_server_fingerprint(const struct signal_server *s);
  */
 int signal_server_identity_set(struct signal_server *s, const struct identity *id, struct err *err)
 	MUST_CHECK;
+/* To the service manager: it serves; it reads its configuration again, until it serves again. */
+void signal_server_serves(struct signal_server *s);
+void signal_server_reloads(struct signal_server *s);
 /* Says goodbye to all sessions, then calls `done` from the loop, after at most two seconds. */
 void signal_server_stop(struct signal_server *s, loop_fn done, void *ctx);
 /* At once; NULL allowed. */

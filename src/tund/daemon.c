@@ -20,6 +20,7 @@ struct daemon {
 	struct daemon_config cfg;
 	struct control *control;
 	struct file_lock *lock; /* of the state folder */
+	struct manager *manager;
 	struct list clusters;
 	size_t n_clusters;
 	uint64_t started;
@@ -35,6 +36,7 @@ static void on_tunnel_changed(void *ctx, struct tunnel *t)
 	if (c->keeper)
 		peers_keeper_touch(c->keeper);
 	control_changed(d->control, c);
+	manager_touch(d->manager);
 	if (d->cfg.changed)
 		d->cfg.changed(d->cfg.ctx, t);
 }
@@ -292,6 +294,7 @@ void daemon_restore(struct daemon *d)
 
 	if (dir_list(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
 		log_error(host_log(d->host), "clusters not restored: %s", err.text);
+	manager_ready(d->manager);
 }
 
 int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
@@ -472,6 +475,7 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
 	c->error[0] = '\0';
 	c->state.enabled = false;
 	control_changed(d->control, c);
+	manager_touch(d->manager);
 	return state_save(d->host, d->cfg.state_dir, &c->state, err);
 }
 
@@ -539,6 +543,8 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	d->cfg = *cfg;
 	d->started = clock_now(h);
 	list_init(&d->clusters);
+	if (cfg->state_dir)
+		d->manager = manager_new(h, daemon_line, d);
 	rc = cfg->state_dir ? state_lock(h, cfg, err, &d->lock) : 0;
 	if (rc < 0)
 		goto fail;
@@ -568,10 +574,12 @@ void daemon_free(struct daemon *d)
 {
 	if (!d)
 		return;
+	manager_stopping(d->manager);
 	control_free(d->control);
 	d->control = NULL;
 	list_for_each(it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
 	file_unlock(d->lock); /* when all is written */
+	manager_free(d->manager);
 	free(d);
 }

@@ -8,6 +8,7 @@
 #define MLSH_TUND_DAEMON_H
 
 #include "base/list.h"
+#include "os/manager.h"
 #include "tund/proofs.h"
 #include "tund/state.h"
 
@@ -33,8 +34,10 @@ struct daemon_config {
  */
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;
-/* Starts every enabled cluster of the state folder; what cannot start is logged and shown in
- * status. */
+/*
+ * Starts every enabled cluster of the state folder; what cannot start is logged and shown in
+ * status. Then the service manager hears that the daemon serves.
+ */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
 int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
@@ -60,6 +63,11 @@ struct daemon_cluster {
 	bool newer; /* its files are of a newer version: left as they are, `error` says which */
 	char error[480];
 };
+
+/* --- daemon_line.c --- */
+
+/* A manager_status_fn of a struct daemon. */
+void daemon_line(void *daemon, char out[MANAGER_STATUS_MAX]);
 
 /* --- daemon_removals.c --- */
 

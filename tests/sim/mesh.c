@@ -162,6 +162,8 @@ void mesh_server_start(struct mesh *m)
 	MESH_CHECK(m, !m->server);
 	if (!world_host_alive(m->server_host))
 		m->server_host = world_host_boot(m->server_host);
+	if (m->watchdog)
+		world_host_managed(m->server_host, m->watchdog);
 	if (signal_server_open(m->server_host, &cfg, &err, &m->server) < 0) {
 		world_dump(m->w);
 		ck_abort_msg("the server does not start: %s", err.text);

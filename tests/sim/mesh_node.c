@@ -15,6 +15,8 @@ void mesh_daemon_start(struct mesh_node *n)
 
 	SIM_CHECK(w, !n->daemon);
 	n->daemon_host = world_host_boot(n->host);
+	if (n->mesh->watchdog)
+		world_host_managed(n->daemon_host, n->mesh->watchdog);
 	SIM_CHECK_OK(w, dir_make(n->daemon_host, STATE_DIR, 0700, &err));
 	SIM_CHECK_OK(w, dir_make(n->daemon_host, "/run/mlsh", 0755, &err));
 	if (daemon_new(n->daemon_host, &cfg, &err, &n->daemon) < 0) {

@@ -115,8 +115,12 @@ struct host *host_start(struct machine *m)
 
 void hosts_free(struct world *w)
 {
-	list_for_each(it, &w->hosts)
-		free(list_entry(it, struct host, in_world));
+	list_for_each(it, &w->hosts) {
+		struct host *h = list_entry(it, struct host, in_world);
+
+		free(h->managed);
+		free(h);
+	}
 }
 
 struct host *world_host_in(struct net *n, const char *name, ip4 ip)

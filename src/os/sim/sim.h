@@ -167,7 +167,8 @@ struct host {
 	bool dies;	   /* at its next step but `steps_left` */
 	bool counts_sends; /* what it sends is a step, too */
 	unsigned steps_left;
-	struct list conns; /* struct local_conn: closed by a crash */
+	struct list conns;	 /* struct local_conn: closed by a crash */
+	struct managed *managed; /* NULL: no service manager started it */
 };
 
 /* Aborts with the message and a dump: a bug of the test or of the code it tests. */

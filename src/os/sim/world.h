@@ -79,6 +79,14 @@ void world_host_suspend(struct host *h);
 void world_host_resume(struct host *h);
 /* The watchers of this signal in that process are called at once when the world runs on. */
 void world_host_signal(struct host *h, int signum);
+/* Before manager_new: a service manager started the process; 0 if it watches no watchdog. */
+void world_host_managed(struct host *h, uint64_t watchdog_ns);
+/* All that it was told but signs of life, oldest first, each word with a new line behind it. */
+const char *world_managed_words(const struct host *h);
+/* When it last had a sign of life; 0: never. */
+uint64_t world_managed_alive_at(const struct host *h);
+/* While deaf it takes nothing: its queue is full. */
+void world_managed_deaf(struct host *h, bool deaf);
 
 /* --- addresses and packets -------------------------------------------------------------------- */
 
