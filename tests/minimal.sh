@@ -60,20 +60,56 @@ bootstrap() { # suite, target, package...
 		rm -f "$making"/var/cache/apt/archives/*.deb && mv -T "$making" "$target"
 }
 
-# Prints the folder of the minimal system of a suite, which is made if it is missing; what went wrong
-# goes to the log.
-system_of() { # suite, log
-	local base
-	base=$(tools/sysroot cache)/root-$1-$(dpkg --print-architecture) || return 1
+# Prints the folder of the minimal system of a suite, with more packages if they are named; it is made
+# if it is missing. What went wrong goes to the log.
+system_of() { # suite, log, package...
+	local base suite=$1 log=$2
+	shift 2
+	base=$(tools/sysroot cache)/root-$suite-$(dpkg --print-architecture) || return 1
 	if [ ! -d "$base" ]; then
 		# Another test may be making the same one.
 		(
 			exec 8>"$base.lock"
 			flock 8
-			[ -d "$base" ] || bootstrap "$1" "$base"
-		) >"$2" 2>&1 || return 1
+			[ -d "$base" ] || bootstrap "$suite" "$base"
+		) >"$log" 2>&1 || return 1
 	fi
+	[ $# = 0 ] || base=$(packages_in "$base" "$log" "$@") || return 1
 	echo "$base"
+}
+
+# The same system with these packages: they are installed by apt, where debootstrap stumbles over some.
+packages_in() { # system, log, package...
+	local base=$1 log=$2 full making
+	shift 2
+	full=$base-$(sha256sum <<<"$*" | cut -c 1-8) making=$full.making.$$
+	[ -d "$full" ] || (
+		exec 8>"$full.lock"
+		flock 8
+		[ ! -d "$full" ] || exit 0
+		rm -rf "$full".making.*
+		cp -a "$base" "$making" && install_packages "$making" "$@" && mv -T "$making" "$full"
+	) >"$log" 2>&1 || return 1
+	echo "$full"
+}
+
+# Their services are not started.
+# shellcheck disable=SC2016 # expanded by the inner shell
+install_packages() { # folder, package...
+	unshare --mount --pid --fork --kill-child env DEBIAN_FRONTEND=noninteractive LC_ALL=C \
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -c 'set -e
+		root=$1
+		shift
+		mount --make-rprivate /
+		mount -t proc proc "$root/proc"
+		mount --bind /dev "$root/dev"
+		cat /etc/resolv.conf >"$root/etc/resolv.conf"
+		printf "#!/bin/sh\nexit 101\n" >"$root/usr/sbin/policy-rc.d"
+		chmod 755 "$root/usr/sbin/policy-rc.d"
+		chroot "$root" apt-get -qq update
+		chroot "$root" apt-get -qq -y -o APT::Sandbox::User=root install --no-install-recommends "$@"
+		chroot "$root" apt-get clean
+		: >"$root/etc/resolv.conf"' bash "$@"
 }
 
 # Runs inside new mount and process namespaces: enters an overlay of the system and runs a command.
