@@ -1,64 +1,64 @@
 # SPDX-License-Identifier: MIT
 # Benchmarks: this tunnel beside others in network namespaces, and its packet path alone.
 
-bench_programs := build/release/bench/floor build/release/bench/probe build/release/bench/delay
+bench_programs := $(B)/release/bench/floor $(B)/release/bench/probe $(B)/release/bench/delay
 
 # Yardsticks are compiled for speed.
 # (private: not for the flags file that they depend on.)
-build/release/obj/bench/floor.o build/release/obj/bench/probe.o: private release_flags += -O3
-$(foreach p,floor probe delay,$(eval $(call link,release,build/release/bench/$(p),\
+$(B)/release/obj/bench/floor.o $(B)/release/obj/bench/probe.o: private release_flags += -O3
+$(foreach p,floor probe delay,$(eval $(call link,release,$(B)/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c),,)))
 
-$(foreach p,path peers,$(eval $(call link,release,build/release/bench/$(p),\
+$(foreach p,path peers,$(eval $(call link,release,$(B)/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c bench/path_os.c),\
 	$(call program_libs,release,overlay quic membership identity proto base os-linux),\
 	$(check_library))))
-$(eval $(call link,release,build/release/bench/path_sim,\
+$(eval $(call link,release,$(B)/release/bench/path_sim,\
 	$(call objects,release,bench/path_sim.c $(sim_helpers)),\
-	$(release_layers) build/release/lib/libos-sim.a,$(check_library)))
+	$(release_layers) $(B)/release/lib/libos-sim.a,$(check_library)))
 
-$(foreach p,relay sessions,$(eval $(call link,release,build/release/bench/$(p),\
+$(foreach p,relay sessions,$(eval $(call link,release,$(B)/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c bench/server.c),\
 	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
 	$(check_library))))
 
-$(eval $(call link,release,build/release/bench/log,$(call objects,release,bench/log.c),\
+$(eval $(call link,release,$(B)/release/bench/log,$(call objects,release,bench/log.c),\
 	$(call program_libs,release,client quic membership identity proto base os-linux),\
 	$(check_library)))
 
 # "make test" builds them, lest they are left behind when what they measure changes.
-programs: $(bench_programs) $(foreach p,path peers path_sim relay sessions log,build/release/bench/$(p))
+programs: $(bench_programs) $(foreach p,path peers path_sim relay sessions log,$(B)/release/bench/$(p))
 
 PEERS ?=
 RUNS ?= 3
 SECS ?= 2
-bench: export PATH := $(CURDIR)/build/bin:$(PATH)
+bench: export PATH := $(CURDIR)/$(B)/bin:$(PATH)
 bench: all $(bench_programs)  ## beside other tunnels (root; PEERS="...", RUNS=3, SECS=2)
 	@RUNS=$(RUNS) SECS=$(SECS) bench/run $(PEERS)
 
-bench-path: build/release/bench/path  ## what a packet costs from TUN to TUN (SECS=2)
+bench-path: $(B)/release/bench/path  ## what a packet costs from TUN to TUN (SECS=2)
 	@$< $(SECS)
 
 # Large batches, then frames that come one by one.
-bench-relay: build/release/bench/relay  ## what the relay costs the server a frame (SECS=2)
+bench-relay: $(B)/release/bench/relay  ## what the relay costs the server a frame (SECS=2)
 	@$< $(SECS) 44
 	@$< $(SECS) 1
 
 SESSIONS ?= 10000
-bench-memory: build/release/bench/peers build/release/bench/sessions  ## of node and server, resident (SESSIONS=10000)
-	@build/release/bench/peers 1
-	@build/release/bench/peers 100
-	@build/release/bench/sessions $(SESSIONS)
+bench-memory: $(B)/release/bench/peers $(B)/release/bench/sessions  ## of node and server, resident (SESSIONS=10000)
+	@$(B)/release/bench/peers 1
+	@$(B)/release/bench/peers 100
+	@$(B)/release/bench/sessions $(SESSIONS)
 
 MEMBERS ?= 10000
-bench-log: build/release/bench/log  ## what the log of a large cluster costs a node (MEMBERS=10000)
+bench-log: $(B)/release/bench/log  ## what the log of a large cluster costs a node (MEMBERS=10000)
 	@$< $(MEMBERS)
 
-bench-instructions: build/release/bench/path_sim  ## the same in instructions, alike in each run
+bench-instructions: $(B)/release/bench/path_sim  ## the same in instructions, alike in each run
 	@tools/need valgrind
 	@bench/instructions $<
 
-bench-removal: export PATH := $(CURDIR)/build/bin:$(PATH)
+bench-removal: export PATH := $(CURDIR)/$(B)/bin:$(PATH)
 bench-removal: all  ## until when a removed node is heard (root; REMOVALS=20, MODES="direct bulk-relay ...")
 	@RUNS=$(or $(REMOVALS),20) bench/removal.sh
 

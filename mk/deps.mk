@@ -2,8 +2,8 @@
 # The libraries: build/config.mk says where they are, and fetching them is a side effect of
 # making it.
 
-build/config.mk: tools/configure tools/sysroot mk/packages $(wildcard mk/deps.lock)
-	@tools/configure $@
+$(B)/config.mk: tools/configure tools/sysroot tools/arch mk/architectures mk/packages $(wildcard mk/deps.lock)
+	@tools/configure $@ $(ARCH)
 
 # The cache may have been emptied since, and MLSH_LOCKED=1 asks for another sysroot. make begins
 # again once it has made the file; it must not do so forever.
@@ -21,11 +21,11 @@ ifneq ($(LOCKED),)
 $(error the libraries are not where tools/configure puts them ($(SYSROOT)); try: make clean)
 endif
 endif
-build/config.mk: FORCE
+$(B)/config.mk: FORCE
 endif
 
-deps: build/config.mk  ## fetch the libraries and tools that the build needs
-	@tools/need gcc g++ ar strip libc-headers
+deps: $(B)/config.mk  ## fetch the libraries and tools that the build needs
+	@tools/need $(CROSS)gcc $(CROSS)g++ $(CROSS)ar $(CROSS)strip $(if $(CROSS),,libc-headers)
 
 deps-lock:  ## renew the list of library versions (mk/deps.lock)
 	@tools/sysroot lock

@@ -5,25 +5,25 @@ compdb:  ## compile_commands.json, for clangd and other editors' helpers
 	@$(clang_environment) tools/compdb compile_commands.json
 
 # The programs, and with T=name the unit tests and simulations of that name.
-$(eval $(call link,debug,build/debug/bin/mlsh,\
+$(eval $(call link,debug,$(B)/debug/bin/mlsh,\
 	$(call objects,debug,src/cli/main.c $(version)) $(debug_shim),\
 	$(call program_libs,debug,$(mlsh_layers)),))
-$(eval $(call link,debug,build/debug/bin/mlsh-signal,\
+$(eval $(call link,debug,$(B)/debug/bin/mlsh-signal,\
 	$(call objects,debug,src/signal/main.c $(version)) $(debug_shim),\
 	$(call program_libs,debug,$(signal_layers)),))
-build/debug/bin/mlshtund: build/debug/bin/mlsh
+$(B)/debug/bin/mlshtund: $(B)/debug/bin/mlsh
 	@ln -sf mlsh $@
 
-debug: build/debug/bin/mlshtund build/debug/bin/mlsh-signal  ## build/debug: -O0 -g3, ASSERT (T=name: tests, too)
+debug: $(B)/debug/bin/mlshtund $(B)/debug/bin/mlsh-signal  ## build/debug: -O0 -g3, ASSERT (T=name: tests, too)
 ifneq ($(T),)
 debug: $(debug_unit) $(debug_sim)
 endif
 
 # A failed test does not spoil the figures, so the table comes in any case.
 coverage: $(coverage_unit) $(coverage_sim)  ## lines that unit tests and simulations run (T=name)
-	@find build/coverage/obj -name '*.gcda' -delete
+	@find $(B)/coverage/obj -name '*.gcda' -delete
 	@tests/run -j $(JOBS) -t 1800 coverage $(coverage_unit) $(coverage_sim) || true
-	@tools/coverage build/coverage
+	@tools/coverage $(B)/coverage
 
 analyze:  ## clang's static analyzer over all of src (FILES="src/...")
 	@tools/need clang

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Compilers, flags and libraries. Which sysroot: build/config.mk, written by tools/configure.
 
-CC  = gcc
+CC  = $(CROSS)gcc
 # The C++ compiler that belongs to CC: of "ccache clang-19" it is "ccache clang++-19".
 cc_name = $(notdir $(lastword $(CC)))
-CXX = $(if $(findstring clang,$(cc_name)),$(patsubst %$(cc_name),%$(subst clang,clang++,$(cc_name)),$(CC)),g++)
-AR  = ar
-STRIP = strip
+CXX = $(if $(findstring clang,$(cc_name)),$(patsubst %$(cc_name),%$(subst clang,clang++,$(cc_name)),$(CC)),$(CROSS)g++)
+AR  = $(CROSS)ar
+STRIP = $(CROSS)strip
 CLANG ?= clang
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -32,6 +32,21 @@ else ifeq ($(ARCH),arm64)
 hardening += -mbranch-protection=pac-ret
 endif
 
+# 64 bits of time, as Debian's libraries for armhf have it.
+ifeq ($(ARCH),armhf)
+c_dialect += -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
+cxx_dialect += -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
+endif
+
+# Debian's C library for armhf cannot be linked into a program that is loaded anywhere (there is no
+# rcrt1.o): such programs are static at a fixed address.
+position := -fPIE
+static := -static-pie
+ifeq ($(ARCH),armhf)
+position := -fno-pie
+static := -static -no-pie
+endif
+
 # Local variables that nobody initialised are zero (tests/unit/test_base_zero.c). clang wants the
 # second option for it before version 16.
 zero_init := -ftrivial-auto-var-init=zero
@@ -51,6 +66,20 @@ third_party := -lngtcp2_crypto_ossl -lngtcp2 -lssl -lcrypto \
 	-lseccomp -lcap-ng -lqrcodegen -lsodium
 check_library := -lcheck -lsubunit
 
+# A cross compiler looks into its own C library's headers before the sysroot's.
+ifneq ($(CROSS),)
+compiles_for := $(shell $(CC) -dumpmachine 2>/dev/null)
+ifneq ($(compiles_for),$(TRIPLET))
+$(error CC=$(CC) compiles for $(or $(compiles_for),nothing), ARCH=$(ARCH) is $(TRIPLET); \
+	leave CC out or name $(CROSS)gcc)
+endif
+c_dialect += -nostdinc
+cross_headers := -isystem $(shell $(CC) -print-file-name=include) \
+	-isystem $(SYSROOT)/root/usr/include/$(TRIPLET) -isystem $(SYSROOT)/root/usr/include
+cxx_dialect += -nostdinc $(shell $(CXX) -E -v -x c++ /dev/null 2>&1 | \
+	sed -n 's,^ \(.*/include/c++/.*\),-isystem \1,p')
+endif
+
 # Static programs use the sysroot's C library. With --sysroot alone Debian's gcc takes the
 # machine's crt1.o and libc.a, hence -B and -L.
 ifneq ($(SYSROOT),)
@@ -59,6 +88,7 @@ sysroot_flags := --sysroot=$(SYSROOT)/root -B$(SYSROOT)/root/usr/lib/$(TRIPLET)
 ifneq ($(findstring clang,$(cc_name)),)
 sysroot_flags += --gcc-toolchain=/usr
 endif
+sysroot_flags += $(cross_headers)
 sysroot_ldflags := -L$(SYSROOT)/root/usr/lib/$(TRIPLET)
 # Sanitizers need the machine's own C library: only headers and archives of third parties, and
 # a shim for what those archives expect of a newer one.
@@ -75,9 +105,9 @@ test_linker := $(if $(shell command -v ld.lld 2>/dev/null),-fuse-ld=lld)
 # --- release: static, position independent, hardened ---------------------------------------
 release_cc := $(CC)
 release_cxx := $(CXX)
-release_flags = $(sysroot_flags) $(common_flags) $(hardening) $(cc_zero_init) -O2 -fPIE \
+release_flags = $(sysroot_flags) $(common_flags) $(hardening) $(cc_zero_init) -O2 $(position) \
 	-ffunction-sections -fdata-sections
-release_ldflags = $(sysroot_flags) $(sysroot_ldflags) -static-pie \
+release_ldflags = $(sysroot_flags) $(sysroot_ldflags) $(static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 release_libs = $(third_party)
 release_cxx_runtime = -lstdc++ -lm -lpthread

@@ -26,7 +26,7 @@ fuzz-briefly:
 	fi
 
 fuzz-programs: fuzz-tools
-	+@$(MAKE) $(parallel) $(fuzz_wanted:%=build/fuzz/bin/fuzz_%)
+	+@$(MAKE) $(parallel) $(fuzz_wanted:%=$(B)/fuzz/bin/fuzz_%)
 
 fuzz-tools:
 	@tools/need clang clang-fuzzer
@@ -39,9 +39,9 @@ fuzz-tools:
 harvest_sources := $(filter-out tests/sim/test_signal_cost.c, \
 	$(wildcard tests/sim/test_mesh_*.c tests/sim/test_client_*.c \
 	tests/sim/test_signal_*.c tests/sim/test_paths_mapping*.c tests/sim/test_tund_*.c))
-harvest_programs := $(harvest_sources:tests/%.c=build/harvest/%)
+harvest_programs := $(harvest_sources:tests/%.c=$(B)/harvest/%)
 
-build/harvest/sim/%: build/release/tests/sim/% build/release/obj/tests/fuzz/harvest.o
+$(B)/harvest/sim/%: $(B)/release/tests/sim/% $(B)/release/obj/tests/fuzz/harvest.o
 	@mkdir -p $(@D)
 	@echo "  LD   $@"
 	@$(release_cc) $(release_ldflags) -o $@ \
@@ -49,13 +49,13 @@ build/harvest/sim/%: build/release/tests/sim/% build/release/obj/tests/fuzz/harv
 		s/^WRAP([A-Z_]*, [a-z_]*, \([a-z0-9_]*\),.*/-Wl,--wrap=\1/p' \
 		tests/fuzz/harvest.c | sort -u) \
 		$(call objects,release,tests/sim/$*.c tests/fuzz/harvest.c $(sim_helpers) $(test_support)) \
-		-Wl,--start-group $(release_layers) build/release/lib/libos-sim.a -Wl,--end-group \
+		-Wl,--start-group $(release_layers) $(B)/release/lib/libos-sim.a -Wl,--end-group \
 		-Wl,--start-group $(check_library) $(release_libs) -Wl,--end-group \
 		$(release_cxx_runtime) 2>/dev/null
 
 corpus: $(harvest_programs) fuzz-programs  ## grow the fuzzers' kept inputs from simulations
-	@rm -rf build/harvest/inputs && mkdir -p build/harvest/inputs
-	@MLSH_HARVEST=$(CURDIR)/build/harvest/inputs \
+	@rm -rf $(B)/harvest/inputs && mkdir -p $(B)/harvest/inputs
+	@MLSH_HARVEST=$(CURDIR)/$(B)/harvest/inputs \
 		tests/run -j $(JOBS) -t 600 harvest $(harvest_programs)
 	@tools/fuzz-corpus $(fuzz_wanted)
 

@@ -3,11 +3,11 @@
 
 lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
 	tools/check-globals tests/lab/json_documented tools/check-prose tools/check-format \
-	build/lint/headers
-lint_all := $(lint_cheap) tools/check-shell build/lint/clang
+	$(B)/lint/headers
+lint_all := $(lint_cheap) tools/check-shell $(B)/lint/clang
 
 # tests/run passes no arguments, so the flags go into small scripts.
-build/lint/headers: build/release/flags tools/check-headers mk/lint.mk
+$(B)/lint/headers: $(B)/release/flags tools/check-headers mk/lint.mk
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\nexec tools/check-headers %s\n' \
 		'$(release_cc) $(c_dialect) $(release_flags) $(c_warnings)' >$@
@@ -18,7 +18,7 @@ clang_flags = $(hosted_flags) -Isrc -Itests -Wno-unused-command-line-argument
 # The environment of tools that call clang.
 clang_environment = CLANG="$(CLANG)" C_FLAGS="$(c_dialect) $(clang_flags) $(c_warnings)" \
 	CXX_FLAGS="$(cxx_dialect) $(clang_flags) $(cxx_warnings)"
-build/lint/clang: build/release/flags tools/check-clang mk/lint.mk
+$(B)/lint/clang: $(B)/release/flags tools/check-clang mk/lint.mk
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\nexport %s\nexec tools/check-clang\n' '$(clang_environment)' >$@
 	@chmod +x $@

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What is given to others: installation, packages, archives. Their files come into dist/.
 
-B ?= build
 install uninstall deb: export PROGRAMS := $(B)/bin
 deb: export ARCH := $(ARCH)
 

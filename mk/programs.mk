@@ -5,39 +5,39 @@ mlsh_layers := cli tund client overlay quic membership identity proto base os-li
 signal_layers := signal quic membership identity proto base os-linux
 
 # Which commit they are of: a new one compiles this object, and links the programs.
-build/commit: FORCE
+$(B)/commit: FORCE
 	@mkdir -p $(@D); commit=$$(tools/version commit); \
 		printf '%s\n' "$$commit" | cmp -s - $@ || printf '%s\n' "$$commit" >$@
 version := src/base/version/version.c
 define with_commit
-$(call objects,$(1),$(version)): build/commit
-$(call objects,$(1),$(version)): private $(1)_flags += -DMLSH_COMMIT='"$$(shell cat build/commit)"'
+$(call objects,$(1),$(version)): $(B)/commit
+$(call objects,$(1),$(version)): private $(1)_flags += -DMLSH_COMMIT='"$$(shell cat $(B)/commit)"'
 endef
 $(eval $(call with_commit,release))
 $(eval $(call with_commit,debug))
 
-$(eval $(call link,release,build/release/bin/mlsh,\
+$(eval $(call link,release,$(B)/release/bin/mlsh,\
 	$(call objects,release,src/cli/main.c $(version)),\
 	$(call program_libs,release,$(mlsh_layers)),))
 # Of the layers it takes what the daemon refers to, which is less than mlsh: no TOML, no C++.
-$(eval $(call link,release,build/release/bin/mlshtund,\
+$(eval $(call link,release,$(B)/release/bin/mlshtund,\
 	$(call objects,release,src/cli/mlshtund/main.c $(version)),\
 	$(call program_libs,release,$(mlsh_layers)),))
-$(eval $(call link,release,build/release/bin/mlsh-signal,\
+$(eval $(call link,release,$(B)/release/bin/mlsh-signal,\
 	$(call objects,release,src/signal/main.c $(version)),\
 	$(call program_libs,release,$(signal_layers)),))
 
 # mlshtund was a link to mlsh: what strip writes must not go through it.
-ifneq ($(shell test -L build/bin/mlshtund && echo yes),)
-$(shell rm build/bin/mlshtund)
+ifneq ($(shell test -L $(B)/bin/mlshtund && echo yes),)
+$(shell rm $(B)/bin/mlshtund)
 endif
-build/bin/%: build/release/bin/%
+$(B)/bin/%: $(B)/release/bin/%
 	@mkdir -p $(@D)
 	@$(STRIP) -o $@ $<
 
-cli: build/bin/mlsh build/bin/mlshtund  ## the command line and the tunnel daemon
+cli: $(B)/bin/mlsh $(B)/bin/mlshtund  ## the command line and the tunnel daemon
 
-signal: build/bin/mlsh-signal  ## the signaling server
+signal: $(B)/bin/mlsh-signal  ## the signaling server
 
 demo: all  ## a signal server and two nodes in namespaces, from setup to ping (root)
 	@tools/demo

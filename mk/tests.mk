@@ -9,15 +9,15 @@ export CK_TIMEOUT_MULTIPLIER ?= 10
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
-	@mkdir -p build && rm -f build/results build/results.summary
+	@mkdir -p $(B) && rm -f $(B)/results $(B)/results.summary
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab ld.lld
 	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
-		TEST_RESULTS=build/results $(MAKE) $(parallel) test-$$part || true; \
+		TEST_RESULTS=$(B)/results $(MAKE) $(parallel) test-$$part || true; \
 	done
 	@echo "== all"
-	@tests/run --total build/results $(test_parts)
+	@tests/run --total $(B)/results $(test_parts)
 
 # Simulations sync real files thousands of times, and there is no power cut to fear: they are kept in
 # memory where there is room.
@@ -60,7 +60,7 @@ model:  ## who belongs, as a model: spin tries out every order of events
 	@tools/need --optional spin
 	@tests/run -t 600 model tests/model/run
 
-programs: all build/release/bin/manual  ## the finished programs, alone in an empty root; their build and installation
+programs: all $(B)/release/bin/manual  ## the finished programs, alone in an empty root; their build and installation
 	+@tests/run programs tests/programs.sh tests/build.sh tests/manual.sh
 
 # Leaks are errors. The simulation runs slower by an order of magnitude.
@@ -77,7 +77,7 @@ lab_all = $(filter-out tests/lab/lib%,$(wildcard tests/lab/*$(T)*.sh))
 lab_long := $(patsubst %,tests/lab/%.sh,mtu lifecycle recover nat independence roam \
 	see membership portmap refused)
 lab_scripts = $(filter $(lab_all),$(lab_long)) $(filter-out $(lab_long),$(lab_all))
-lab: export PATH := $(CURDIR)/build/bin:$(PATH)
+lab: export PATH := $(CURDIR)/$(B)/bin:$(PATH)
 lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	@tests/run -r -j $(lab_jobs) -t 1800 lab $(lab_scripts)

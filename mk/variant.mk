@@ -37,17 +37,17 @@ below_signal := signal $(below_quic)
 layer_of_test = $(word 2,$(subst _, ,$(notdir $(1))))
 layers_of_test = $(or $(below_$(layer_of_test)),$(layers) os-linux)
 
-program_libs = $(2:%=build/$(1)/lib/lib%.a)
-objects = $(patsubst %,build/$(1)/obj/%.o,$(basename $(2)))
+program_libs = $(2:%=$(B)/$(1)/lib/lib%.a)
+objects = $(patsubst %,$(B)/$(1)/obj/%.o,$(basename $(2)))
 
 # Everything is made under another name and renamed: two makes at once do no harm.
 atomic_object = -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv $@.$$$$ $@ || \
 	{ rm -f $@.$$$$; exit 1; }
 
 define archive
-build/$(1)/lib/lib$(2).a: $(call objects,$(1),$(3)) build/$(1)/lib/lib$(2).list
+$(B)/$(1)/lib/lib$(2).a: $(call objects,$(1),$(3)) $(B)/$(1)/lib/lib$(2).list
 	@rm -f $$@.$$$$$$$$; $$(AR) rcsD $$@.$$$$$$$$ $$(filter %.o,$$^); mv $$@.$$$$$$$$ $$@
-build/$(1)/lib/lib$(2).list: FORCE
+$(B)/$(1)/lib/lib$(2).list: FORCE
 	@mkdir -p $$(@D); echo '$(3)' | cmp -s - $$@ || echo '$(3)' >$$@
 endef
 
@@ -63,7 +63,7 @@ wraps_test_command_kills_turn := recovery_code_new db_commit
 wraps_test_command_codes := cli_confirm cli_can_ask
 wraps_test_command_keys := signal_request_encode
 define link
-$(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
+$(2): $(3) $(4) $(if $($(1)_flags),$(B)/$(1)/flags)
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
 	@$$($(1)_cc) $$($(1)_ldflags) $(if $(findstring /tests/,$(2)),$$(test_linker)) \
@@ -76,18 +76,18 @@ $(2): $(3) $(4) $(if $($(1)_flags),build/$(1)/flags)
 endef
 
 define variant
-build/$(1)/flags: FORCE
+$(B)/$(1)/flags: FORCE
 	@mkdir -p $$(@D)
 	@echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' | cmp -s - $$@ || \
 		echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' >$$@
 
-build/$(1)/obj/%.o: %.c build/$(1)/flags
+$(B)/$(1)/obj/%.o: %.c $(B)/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CC   $$<"
 	@$$($(1)_cc) $$(c_dialect) $$($(1)_flags) $$(if $$(filter tests/%,$$<),$$($(1)_test_flags)) \
 		$$(c_warnings) $$(atomic_object)
 
-build/$(1)/obj/%.o: %.cpp build/$(1)/flags
+$(B)/$(1)/obj/%.o: %.cpp $(B)/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CXX  $$<"
 	@$$($(1)_cxx) $$(cxx_dialect) $$($(1)_flags) $$(cxx_warnings) $$(atomic_object)
@@ -99,32 +99,32 @@ $$(eval $$(call archive,$(1),os-sim,$$(os_sim_sources)))
 $(1)_shim := $$(if $$(filter-out release,$(1)),$$(call objects,$(1),$$(hosted_shim)))
 $(1)_layers := $$(call program_libs,$(1),$$(layers))
 
-$(1)_unit := $$(unit_sources:tests/%.c=build/$(1)/tests/%)
-$(1)_sim := $$(sim_sources:tests/%.c=build/$(1)/tests/%)
-$(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=build/$(1)/tests/replay/%)
+$(1)_unit := $$(unit_sources:tests/%.c=$(B)/$(1)/tests/%)
+$(1)_sim := $$(sim_sources:tests/%.c=$(B)/$(1)/tests/%)
+$(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%)
 
-$$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
+$$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(unit_helpers) $$(test_support)) $$($(1)_shim),\
 	$$(call program_libs,$(1),$$(call layers_of_test,$$(t))),$$(check_library))))
 
-$$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=build/$(1)/tests/%),\
+$$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(sim_helpers) $$(test_support)) $$($(1)_shim),\
-	$$($(1)_layers) build/$(1)/lib/libos-sim.a,$$(check_library))))
+	$$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
 
-$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/tests/replay/%),\
+$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%),\
 	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\
-	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+	$$($(1)_layers) $(B)/$(1)/lib/libos-linux.a,)))
 
-$(1)_lab := $$(lab_sources:tests/lab/%.c=build/$(1)/lab/%)
-$$(foreach t,$$(lab_sources),$$(eval $$(call link,$(1),$$(t:tests/lab/%.c=build/$(1)/lab/%),\
+$(1)_lab := $$(lab_sources:tests/lab/%.c=$(B)/$(1)/lab/%)
+$$(foreach t,$$(lab_sources),$$(eval $$(call link,$(1),$$(t:tests/lab/%.c=$(B)/$(1)/lab/%),\
 	$$(call objects,$(1),$$(t)) $$($(1)_shim),\
-	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+	$$($(1)_layers) $(B)/$(1)/lib/libos-linux.a,)))
 
 ifneq ($$($(1)_fuzzer),)
-$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=build/$(1)/bin/%),\
+$$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=$(B)/$(1)/bin/%),\
 	$$(call objects,$(1),$$(t)) $$($(1)_shim),\
-	$$($(1)_layers) build/$(1)/lib/libos-linux.a,)))
+	$$($(1)_layers) $(B)/$(1)/lib/libos-linux.a,)))
 endif
 
--include $$(shell find build/$(1)/obj -name '*.d' 2>/dev/null)
+-include $$(shell find $(B)/$(1)/obj -name '*.d' 2>/dev/null)
 endef

@@ -71,6 +71,52 @@ cxx_of() { # CC
 check "CXX follows CC" eval '[ "$(cxx_of gcc)" = g++ ] && [ "$(cxx_of clang)" = clang++ ] &&
 	[ "$(cxx_of "ccache /opt/clang/bin/clang-19")" = "ccache /opt/clang/bin/clang++-19" ]'
 
+# --- another architecture ---
+
+own=$(dpkg --print-architecture)
+make_says() { # what it says, argument...
+	local says=$1
+	shift
+	! MAKEFLAGS='' make --no-print-directory -n "$@" >"$scratch/out" 2>&1 && grep -qE "$says" "$scratch/out"
+}
+builds_in() { # folder, argument...
+	[ "$(MAKEFLAGS='' make --no-print-directory --eval='where:; @echo "$(B)$(CROSS)"' where "${@:2}")" = "$1" ]
+}
+on_arm64() { # argument...: tools/arch as on such a machine
+	mkdir -p "$scratch/arm64" && printf '#!/bin/sh\necho arm64\n' >"$scratch/arm64/dpkg" &&
+		chmod 755 "$scratch/arm64/dpkg" && PATH="$scratch/arm64:$PATH" tools/arch "$@"
+}
+flags_for_arm64() { # argument...
+	MAKEFLAGS='' make --no-print-directory -s -f - CROSS=aarch64-linux-gnu- ARCH=arm64 \
+		TRIPLET=aarch64-linux-gnu "$@" 2>&1 <<-'END'
+			include mk/flags.mk
+			all:; @echo "$(CC) $(CXX) $(AR) $(STRIP)"
+		END
+}
+locked_for() { # architecture: packages of mk/packages that mk/deps.lock lacks
+	comm -23 <(sed 's/#.*//' mk/packages | awk 'NF { print $1 }' | sort) \
+		<(awk -v a="$1" 'length($3) == 64 && $4 == a && $5 ~ /^pool\// { print $1 }' mk/deps.lock | sort)
+}
+for arch in $(tools/arch list); do
+	check "every library is locked for $arch" eval '[ -z "$(locked_for "$arch")" ]'
+done
+check "an unknown ARCH is told the known ones" make_says 'ARCH=mips: the build knows amd64 arm64 armhf' ARCH=mips
+check "also when the environment names it" eval '(export ARCH=mips; make_says "ARCH=mips: the build knows")'
+check "this machine's own ARCH is the plain build" builds_in build "ARCH=$own"
+check "the lab is this machine's own" make_says '"make lab" is for this machine' \
+	"ARCH=$([ "$own" = armhf ] && echo arm64 || echo armhf)" lab
+check "amd64 is foreign on arm64" eval '[ "$(on_arm64 prefix amd64)" = x86_64-linux-gnu- ] &&
+	[ "$(on_arm64 folder amd64)" = build/amd64 ] && [ "$(on_arm64 emulator amd64)" = qemu-x86_64 ] &&
+	[ "$(on_arm64 folder)" = build ] && [ -z "$(on_arm64 prefix arm64)" ]'
+if command -v aarch64-linux-gnu-gcc >/dev/null; then
+	check "all tools are the target's" eval '[ "$(flags_for_arm64)" = "aarch64-linux-gnu-gcc \
+aarch64-linux-gnu-g++ aarch64-linux-gnu-ar aarch64-linux-gnu-strip" ]'
+	check "a compiler for another machine is refused" eval \
+		'[[ $(flags_for_arm64 CC="ccache gcc") == *"CC=ccache gcc compiles for "*" name aarch64-linux-gnu-gcc"* ]]'
+else
+	echo "skip - all tools are the target's: aarch64-linux-gnu-gcc is missing"
+fi
+
 # --- a mirror that has newer versions than mk/deps.lock ---
 
 # apt-get and apt-cache of such a mirror; it serves no packages.
