@@ -190,7 +190,7 @@ installed() {
 	(umask 077 && make --no-print-directory install DESTDIR="$odd/root" PREFIX="/opt/my apps") &&
 		[ -z "$(find "$odd/root" -type d ! -perm 755)" ] &&
 		[ -z "$(find "$odd/root/etc" -type f ! -perm 644)" ] &&
-		[ -z "$(find "$odd/root/opt" -type f ! -perm 755)" ] &&
+		[ -z "$(find "$odd/root/opt/my apps/bin" -type f ! -perm 755)" ] &&
 		"$odd/root/opt/my apps/bin/mlshtund" --version &&
 		grep -xF 'ExecStart="/opt/my apps/bin/mlshtund"' \
 			"$odd/root/etc/systemd/system/mlshtund.service" &&
