@@ -37,7 +37,7 @@ check "the cache is in HOME" cache_is "$odd/.cache/mlsh" HOME="$odd"
 check "or where XDG_CACHE_HOME says" cache_is "$odd/x/mlsh" HOME="$odd" XDG_CACHE_HOME="$odd/x"
 check "a relative XDG_CACHE_HOME is ignored" cache_is "$odd/.cache/mlsh" HOME="$odd" XDG_CACHE_HOME=x
 check "no HOME" cache_is "$top/build/cache"
-check "a HOME that is missing" cache_is "$top/build/cache" HOME=/nonexistent
+check "a HOME that is missing" cache_is "$top/build/cache" HOME="$scratch/missing"
 check "a HOME that is no folder" cache_is "$top/build/cache" HOME="$scratch/file"
 check "a HOME that cannot be written" cache_is "$top/build/cache" HOME=/proc/self
 
