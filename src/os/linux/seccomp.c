@@ -59,6 +59,17 @@ static const int calls_of_all[] = {
 	SCMP_SYS(getegid), SCMP_SYS(getgroups), SCMP_SYS(uname), SCMP_SYS(sysinfo),
 	SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
 	SCMP_SYS(capget), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	/* What some of these are called where a word has 32 bits: with 64 bits of time, */
+	SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres_time64), SCMP_SYS(clock_nanosleep_time64),
+	SCMP_SYS(timerfd_settime64), SCMP_SYS(timerfd_gettime64), SCMP_SYS(ppoll_time64),
+	SCMP_SYS(pselect6_time64), SCMP_SYS(recvmmsg_time64), SCMP_SYS(futex_time64),
+	/* of a file's length and place, */
+	SCMP_SYS(fcntl64), SCMP_SYS(_llseek), SCMP_SYS(fstat64), SCMP_SYS(stat64),
+	SCMP_SYS(lstat64), SCMP_SYS(fstatat64), SCMP_SYS(ftruncate64), SCMP_SYS(arm_fadvise64_64),
+	/* with 32 bits of a user's id, and others. */
+	SCMP_SYS(getuid32), SCMP_SYS(geteuid32), SCMP_SYS(getgid32), SCMP_SYS(getegid32),
+	SCMP_SYS(getgroups32), SCMP_SYS(ugetrlimit), SCMP_SYS(_newselect), SCMP_SYS(sigreturn),
+	SCMP_SYS(send), SCMP_SYS(recv),
 };
 /* clang-format on */
 
@@ -66,7 +77,7 @@ static const int calls_of_all[] = {
  * SQLite gives its files the owner and the mode of the database. Nobody else changes a mode: user 0
  * owns root's programs and files, also without capabilities, and Landlock does not cover modes.
  */
-static const int calls_of_signal[] = { SCMP_SYS(fchown), SCMP_SYS(fchmod) };
+static const int calls_of_signal[] = { SCMP_SYS(fchown), SCMP_SYS(fchown32), SCMP_SYS(fchmod) };
 
 static struct scmp_arg_cmp arg_is(unsigned arg, uint64_t value)
 {
@@ -145,6 +156,8 @@ static int allow_memory(scmp_filter_ctx ctx)
 	/* Nothing that was written will ever be run. */
 	int r = allow_if(ctx, SCMP_SYS(mmap), arg_without(2, PROT_EXEC));
 	if (r == 0)
+		r = allow_if(ctx, SCMP_SYS(mmap2), arg_without(2, PROT_EXEC));
+	if (r == 0)
 		r = allow_if(ctx, SCMP_SYS(mprotect), arg_without(2, PROT_EXEC));
 	return r;
 }
@@ -164,7 +177,7 @@ static int allow_self(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int rules_add(scmp_filter_ctx ctx, enum privs_role role)
+int seccomp_add_rules(void *ctx, enum privs_role role)
 {
 	int r = allow_list(ctx, calls_of_all, ARRAY_LEN(calls_of_all));
 	if (r == 0 && role == PRIVS_SIGNAL)
@@ -185,7 +198,7 @@ int seccomp_install(enum privs_role role)
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!ctx)
 		return -ENOMEM;
-	int r = rules_add(ctx, role);
+	int r = seccomp_add_rules(ctx, role);
 	/* Niceties that older kernels lack: denials in the audit log, a binary search. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);

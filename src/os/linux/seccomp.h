@@ -8,4 +8,7 @@
 /* From now on, for this process and its children, only what the role does. Needs no_new_privs. */
 int seccomp_install(enum privs_role role) MUST_CHECK;
 
+/* Adds what the role does to a filter of libseccomp, for all architectures that it is for. */
+int seccomp_add_rules(void *filter, enum privs_role role) MUST_CHECK;
+
 #endif
