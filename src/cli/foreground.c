@@ -107,11 +107,12 @@ static int check_privileges(struct cli *c, const char *cluster, struct err *err)
 	struct err why = { 0 };
 	int rc = privs_check_tunnel(c->host, &why);
 
-	return rc == 0 ? 0
-		       : err_set(err, rc,
-				 "%.300s. `mlsh connect %s`, without --foreground, leaves "
-				 "that to mlshtund",
-				 why.text, cluster);
+	if (rc == -EPERM)
+		return err_set(err, rc,
+			       "%.300s. `mlsh connect %s`, without --foreground, leaves "
+			       "that to mlshtund",
+			       why.text, cluster);
+	return rc == 0 ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 /* ---- the log, which is among the caller's files ---- */

@@ -38,7 +38,7 @@ int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *p
 	       struct err *err) MUST_CHECK;
 /*
  * Does the process have what a tunnel needs (CAP_NET_ADMIN, /dev/net/tun)? The message says what is
- * missing.
+ * missing. -EPERM: the right; root has it. Another error: the device.
  */
 int privs_check_tunnel(struct host *h, struct err *err) MUST_CHECK;
 

@@ -11,6 +11,12 @@
 readonly where_packages=(conntrack dbus dropbear-bin firewalld iproute2 iptables iputils-ping nftables procps python3
 	socat ufw)
 
+where_system() { # case, package more...
+	local name=$1
+	shift
+	system_with "$name" "${where_packages[@]}" "$@"
+}
+
 # documented MACHINE COMMAND: the command stands in the document, and does what it does there.
 documented() {
 	grep -qxF "    sudo $2" docs/where-it-runs.md || { echo "docs/where-it-runs.md has no line: sudo $2" && return 1; }
@@ -82,7 +88,7 @@ firewall_story() { # name, "ssh-is-open": over the mesh, without another rule
 	lab_need_root "$name"
 	trap lab_down EXIT
 	lab_up
-	system_with "$name" "${where_packages[@]}" || exit 77
+	where_system "$name" || exit 77
 	for m in signal:9 nas:1 desk:3; do must "Debian on ${m%:*}" system_machine "${m%:*}" "${m#*:}"; done
 	machine laptop 2
 	for m in signal nas desk; do must "firewall on $m" firewall_on "$m"; done

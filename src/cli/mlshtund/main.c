@@ -87,8 +87,10 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	struct daemon *d = NULL;
 	int rc = privs_check_tunnel(h, err);
 
-	if (rc < 0)
+	if (rc == -EPERM)
 		return err_set(err, rc, "%.300s: start it with sudo, or by systemd", err->text);
+	if (rc < 0)
+		return rc;
 	host_log(h)->level = a->log_level;
 	if (rc == 0)
 		rc = dir_make(h, a->state_dir, 0700, err);

@@ -77,6 +77,21 @@ static bool has_capability(unsigned cap)
 	       (sets[cap / 32].effective >> (cap % 32) & 1);
 }
 
+/* What helps, in words; what a container lacks is for its host to give. */
+static const char *tun_advice(int code)
+{
+	switch (code) {
+	case EACCES:
+		return "it is not open to this user. chmod 666 opens it to all, in a container on "
+		       "its host (to make a tunnel takes CAP_NET_ADMIN all the same)";
+	case EPERM:
+		return "the host of this container does not let it use that device";
+	default:
+		return "the kernel module tun is not loaded (modprobe tun), or this is a container "
+		       "and its host has to give it that device";
+	}
+}
+
 int privs_check_tunnel(struct host *h, struct err *err)
 {
 	(void)h;
@@ -85,12 +100,12 @@ int privs_check_tunnel(struct host *h, struct err *err)
 			       "a tunnel adds a network interface and routes to this "
 			       "machine, which needs root (or CAP_NET_ADMIN)");
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, -errno, "cannot open /dev/net/tun: %s; %s", strerror(errno),
-			       errno == EACCES ? "chmod 666 lets every user (to make a tunnel "
-						 "takes CAP_NET_ADMIN all the same)"
-					       : "load the kernel module (modprobe tun), or give "
-						 "the container this device");
+	if (fd < 0) {
+		int code = errno;
+		return err_set(err, code == EPERM ? -EACCES : -code,
+			       "cannot open /dev/net/tun: %s; %s", strerror(code),
+			       tun_advice(code));
+	}
 	close(fd);
 	return 0;
 }
