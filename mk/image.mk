@@ -6,4 +6,7 @@ image_of = dist/$(1)-$(shell tools/version).oci.tar
 signal-image: signal  ## the server as a container image: dist/mlsh-signal-VERSION.oci.tar
 	@tools/image signal $(call image_of,mlsh-signal) $(ARCH)
 
-.PHONY: signal-image
+node-image: cli  ## a node as a container image: dist/mlsh-VERSION.oci.tar
+	@tools/image node $(call image_of,mlsh) $(ARCH)
+
+.PHONY: signal-image node-image

@@ -8,7 +8,7 @@ _mlsh_words() { # command
 	case $1 in
 	'')
 		options='--version --help'
-		commands='connect disconnect status nodes ping setup invite adopt invites cancel log remove leave forget promote demote rename rotate why netcheck move recover renew help'
+		commands='connect disconnect status nodes ping setup invite adopt invites cancel log remove leave forget promote demote rename rotate why netcheck move recover renew container help'
 		;;
 	connect)
 		options='--foreground --wait --no-wait --json --help' argument=clusters ;;
@@ -56,7 +56,9 @@ _mlsh_words() { # command
 		options='--remove --keep-admins --at --signal-host --token --yes --json --help' argument=clusters ;;
 	renew)
 		options='--ask --consent --yes --json --help' argument=clusters ;;
-	help) argument='=connect disconnect status nodes ping setup invite adopt invites cancel log remove leave forget promote demote rename rotate why netcheck move recover renew' ;;
+	container)
+		options='--help' ;;
+	help) argument='=connect disconnect status nodes ping setup invite adopt invites cancel log remove leave forget promote demote rename rotate why netcheck move recover renew container' ;;
 	*) return 1 ;;
 	esac
 }

@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh adopt: joins a cluster with an invite URL. */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "cli/cli.h"
-#include "cli/join_run.h"
+#include "cli/adopt.h"
 
 enum { NAME, JSON };
 
+int adopt_invite(struct cli *c, const struct invite_url *url, const char *name,
+		 enum join_output output)
+{
+	char node_name[LABEL_MAX + 1];
+	struct err err = { 0 };
+
+	host_note(url->host, false);
+	host_note_zone(url->host, url->invite.cluster_name);
+	if (!name && url->invite.node_name[0])
+		name = url->invite.node_name;
+	return cli_node_name(c, name, node_name, &err) < 0
+		       ? cli_fail(&err)
+		       : join_run_adopt(c, url, node_name, output);
+}
+
 static int adopt(struct cli *c, const struct options_given *g)
 {
-	const char *name = g->value[NAME];
-	char text[INVITE_URL_MAX], node_name[LABEL_MAX + 1];
+	char text[INVITE_URL_MAX];
 	struct invite_url url;
 	struct err err = { 0 };
 
@@ -21,15 +31,7 @@ static int adopt(struct cli *c, const struct options_given *g)
 	secret_wipe(text, sizeof(text));
 	if (rc < 0)
 		return cli_fail(&err);
-	host_note(url.host, false);
-	host_note_zone(url.host, url.invite.cluster_name);
-	rc = cli_node_name(c,
-			   name			     ? name
-			   : url.invite.node_name[0] ? url.invite.node_name
-						     : NULL,
-			   node_name, &err);
-	int code = rc < 0 ? cli_fail(&err)
-			  : join_run_adopt(c, &url, node_name, g->value[JSON] != NULL);
+	int code = adopt_invite(c, &url, g->value[NAME], g->value[JSON] ? JOIN_JSON : JOIN_TEXT);
 	invite_url_wipe(&url);
 	return code;
 }

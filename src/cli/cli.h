@@ -36,7 +36,7 @@ extern const struct command setup_command, invite_command, adopt_command, connec
 	disconnect_command, status_command, nodes_command, ping_command, why_command,
 	netcheck_command, forget_command, invites_command, log_command, recover_command,
 	remove_command, leave_command, promote_command, demote_command, rename_command,
-	renew_command, cancel_command, rotate_command, move_command;
+	renew_command, cancel_command, rotate_command, move_command, container_command;
 
 /*
  * Runs a program's main function, which returns an exit code, with SIGPIPE ignored. Returns

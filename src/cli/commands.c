@@ -16,6 +16,7 @@ const struct command_group command_groups[COMMAND_GROUPS] = {
 	{ "When something is wrong", { &why_command, &netcheck_command } },
 	{ "Another server, lost admins, the recovery code",
 	  { &move_command, &recover_command, &renew_command } },
+	{ "In a container", { &container_command } },
 };
 
 const struct command *command_named(const char *name)

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-#define COMMAND_GROUPS 5
+#define COMMAND_GROUPS 6
 #define COMMANDS_OF_GROUP_MAX 8
 #define COMMANDS_MAX (COMMAND_GROUPS * COMMANDS_OF_GROUP_MAX)
 

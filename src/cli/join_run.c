@@ -15,7 +15,8 @@
 struct run {
 	struct cli *cli;
 	const char *cluster; /* of a setup */
-	bool setup, json, showed_code;
+	enum join_output output;
+	bool setup, showed_code;
 	int exit_code;
 };
 
@@ -49,7 +50,7 @@ static void print_where_code_is(const struct join_result *r)
 		   words_time_utc(r->signed_s, when), r->cluster.cluster);
 }
 
-static void print_text(const struct join_result *r, bool setup)
+static void print_text(const struct join_result *r, bool setup, bool brief)
 {
 	const char *cluster = r->cluster.cluster;
 	/* What was typed with sudo belongs to root, who has to go on. */
@@ -64,6 +65,8 @@ static void print_text(const struct join_result *r, bool setup)
 		table_line("", "%s\n", r->note);
 	if (setup && r->completed_pending)
 		print_where_code_is(r);
+	if (brief)
+		return;
 	printf("Next: %smlsh connect %s\n", sudo, cluster);
 	if (setup)
 		printf("Then: %smlsh invite %s        to add another machine\n", sudo, cluster);
@@ -86,10 +89,10 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 				 "command completes this setup: keep it until then.");
 	} else {
 		run->exit_code = EXIT_OK;
-		if (run->json)
+		if (run->output == JOIN_JSON)
 			print_json(r, run->setup);
 		else
-			print_text(r, run->setup);
+			print_text(r, run->setup, run->output == JOIN_BRIEF);
 	}
 	loop_stop(run->cli->host);
 }
@@ -99,7 +102,7 @@ static bool on_code(void *ctx, const char *recovery_code)
 	struct run *run = ctx;
 
 	progress_clear();
-	run->showed_code = code_print(run->cluster, recovery_code, true, run->json);
+	run->showed_code = code_print(run->cluster, recovery_code, true, run->output == JOIN_JSON);
 	return run->showed_code;
 }
 
@@ -127,7 +130,7 @@ int join_run_setup(struct cli *c, const struct setup_params *p, bool json)
 	struct run run = { .cli = c,
 			   .cluster = p->cluster,
 			   .setup = true,
-			   .json = json,
+			   .output = json ? JOIN_JSON : JOIN_TEXT,
 			   .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
@@ -138,9 +141,10 @@ int join_run_setup(struct cli *c, const struct setup_params *p, bool json)
 	return run_loop(&run, rc, j, &err);
 }
 
-int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node_name, bool json)
+int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node_name,
+		   enum join_output output)
 {
-	struct run run = { .cli = c, .json = json, .exit_code = EXIT_FAILED };
+	struct run run = { .cli = c, .output = output, .exit_code = EXIT_FAILED };
 	struct err err = { 0 };
 	struct join *j = NULL;
 

@@ -7,7 +7,14 @@
 #include "cli/cli.h"
 #include "client/join.h"
 
+enum join_output {
+	JOIN_TEXT,
+	JOIN_JSON,
+	JOIN_BRIEF /* what comes next is done by itself */
+};
+
 int join_run_setup(struct cli *c, const struct setup_params *p, bool json);
-int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node_name, bool json);
+int join_run_adopt(struct cli *c, const struct invite_url *url, const char *node_name,
+		   enum join_output output);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/daemon_status.h"
 #include "cli/drops.h"
+#include "cli/resolv_conf.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "client/rotation.h"
@@ -124,13 +125,18 @@ static void print_fence(struct json_object *o)
 }
 
 /* Without systemd-resolved another resolver has to be told of the zone. */
-static void print_dns(struct json_object *o)
+static void print_dns(struct cli *c, struct json_object *o)
 {
 	struct json_object *dns = json_object_object_get(o, "dns");
 	const char *state = js(dns, "state"), *detail = js(dns, "detail");
 	const char *server = js(dns, "server"), *server_detail = js(dns, "server_detail");
 	bool absent = strcmp(state, "unavailable") == 0;
 
+	if (absent && strcmp(server, "off") != 0 && resolv_conf_names(c, js(o, "address"))) {
+		table_line("  dns       ", "/etc/resolv.conf names this node, for .%s",
+			   js(o, "name"));
+		return;
+	}
 	table_line("  dns       ", "%s%s%s", state, *detail ? ": " : "", detail);
 	if (strcmp(server, "off") == 0 && *server_detail && strcmp(detail, server_detail) != 0)
 		table_line("            ", "server off: %s", server_detail);
@@ -295,7 +301,7 @@ static void print_dated(struct json_object *o)
 			   words_time(seconds_of(late, "came"), came), js(o, "name"));
 }
 
-static void print_cluster(struct json_object *o)
+static void print_cluster(struct cli *c, struct json_object *o)
 {
 	if (!json_object_object_get(o, "signal")) {
 		print_stopped(o);
@@ -312,7 +318,7 @@ static void print_cluster(struct json_object *o)
 	print_host(o);
 	print_signal(o);
 	print_mapping(o);
-	print_dns(o);
+	print_dns(c, o);
 	print_fence(o);
 	drops_print(o);
 	print_peers(o);
@@ -346,7 +352,7 @@ static int show(struct cli *c, const struct daemon_reply *reply, bool json, stru
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			putchar('\n');
-		print_cluster(json_object_array_get_idx(list, i));
+		print_cluster(c, json_object_array_get_idx(list, i));
 		print_rotation(c, json_object_array_get_idx(list, i));
 	}
 	if (!n && target_none_connected(c, list, err) < 0)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "os/linux/internal.h"
+#include "os/linux/udp_buffers.h"
 #include "os/linux/udp_icmp.h"
 #include "os/udp_notes.h"
 
@@ -97,14 +98,6 @@ static int option_set(int fd, int level, int name, int value)
 	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static void buffer_size_set(int fd, int force, int polite, size_t bytes)
-{
-	int value = (int)MIN(bytes, (size_t)INT32_MAX / 2);
-	/* Best effort: the system's limit (net.core.rmem_max) holds for who may not pass it. */
-	if (bytes && option_set(fd, SOL_SOCKET, force, value) < 0)
-		(void)!option_set(fd, SOL_SOCKET, polite, value);
-}
-
 /* Kernels before 5.7 want more rights to bind to a device than we keep: then without. */
 static int sharing_set(int fd, const struct udp_config *cfg)
 {
@@ -139,8 +132,7 @@ static int options_set(struct udp *u, const struct udp_config *cfg)
 		r = option_set(u->fd, SOL_IP, IP_RECVTOS, 1);
 	if (r < 0)
 		return r;
-	buffer_size_set(u->fd, SO_RCVBUFFORCE, SO_RCVBUF, cfg->rcvbuf_bytes);
-	buffer_size_set(u->fd, SO_SNDBUFFORCE, SO_SNDBUF, cfg->sndbuf_bytes);
+	udp_buffers_set(u->host, u->fd, cfg);
 	/*
 	 * Kernels before 4.18 and 5.0 have one or neither of these; a UDP_SEGMENT message would be
 	 * ignored.

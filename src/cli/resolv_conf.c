@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of name servers of a container. */
+#include "cli/resolv_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define RESOLV_CONF_MAX 65536
+#define MARK "# the next line is by mlsh container\n"
+#define SERVER_LINE "nameserver %s\n"
+#define LINES_MAX (sizeof(MARK) + sizeof(SERVER_LINE) + IP4_TEXT_MAX)
+
+static bool begins_with(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return s.len >= n && memcmp(s.data, text, n) == 0;
+}
+
+/* Without its first line. */
+static struct span next_line(struct span s)
+{
+	const uint8_t *end = s.len ? memchr(s.data, '\n', s.len) : NULL;
+	size_t n = end ? (size_t)(end - s.data) + 1 : s.len;
+
+	return span_of(s.data + n, s.len - n);
+}
+
+int resolv_conf_make(struct span old, const ip4 *server, size_t n, struct buf *ret)
+{
+	size_t cap = n * LINES_MAX + old.len + 1;
+	char ip[IP4_TEXT_MAX];
+
+	*ret = (struct buf){ .data = malloc(cap) };
+	if (!ret->data)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ret->len += (size_t)snprintf((char *)ret->data + ret->len, cap - ret->len,
+					     MARK SERVER_LINE, ip4_format(server[i], ip));
+	while (old.len) {
+		struct span rest = next_line(old);
+
+		if (begins_with(old, MARK)) {
+			rest = next_line(rest);
+		} else {
+			memcpy(ret->data + ret->len, old.data, old.len - rest.len);
+			ret->len += old.len - rest.len;
+		}
+		old = rest;
+	}
+	ret->data[ret->len] = '\0';
+	return 0;
+}
+
+bool resolv_conf_names(struct cli *c, const char *address)
+{
+	struct buf b = { 0 };
+	char line[sizeof(SERVER_LINE) + IP4_TEXT_MAX];
+	bool found = false;
+
+	snprintf(line, sizeof(line), SERVER_LINE, address);
+	if (file_read(c->host, RESOLV_CONF, RESOLV_CONF_MAX, NULL, &b) == 0)
+		for (struct span s = span_of(b.data, b.len); s.len && !found; s = next_line(s))
+			found = begins_with(s, line);
+	buf_free(&b);
+	return found;
+}
+
+/* An engine mounts the file over another one: it is written in its place. */
+static int replace(struct cli *c, const ip4 *server, size_t n, struct err *err)
+{
+	struct buf old = { 0 }, new = { 0 };
+	struct file_slot *slot = NULL;
+	int rc = file_read(c->host, RESOLV_CONF, RESOLV_CONF_MAX, err, &old);
+
+	if (rc == -ENOENT)
+		rc = 0;
+	if (rc == 0)
+		rc = resolv_conf_make(span_of(old.data, old.len), server, n, &new);
+	if (rc == 0)
+		rc = file_slot_open(c->host, RESOLV_CONF, 0644, err, &slot);
+	if (rc == 0) {
+		rc = file_slot_write(slot, new.data, new.len);
+		if (rc < 0)
+			(void)err_set(err, rc, RESOLV_CONF ": %s", strerror(-rc));
+	}
+	file_slot_close(slot);
+	buf_free(&old);
+	buf_free(&new);
+	return rc;
+}
+
+int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct err *err)
+{
+	ip4 server[NAMES_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < names->n; i++) {
+		struct cluster_file f;
+
+		rc = store_load_cluster(c->host, &c->store, names->name[i], &f, err);
+		server[i] = f.address;
+	}
+	if (rc == 0) {
+		rc = replace(c, server, names->n, err);
+		if (rc < 0)
+			(void)err_prefix(err, "programs in this container do not find nodes by "
+					      "name (MLSH_DNS=off: it is not tried)");
+	}
+	return rc;
+}
