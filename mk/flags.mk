@@ -105,8 +105,10 @@ test_linker := $(if $(shell command -v ld.lld 2>/dev/null),-fuse-ld=lld)
 # --- release: static, position independent, hardened ---------------------------------------
 release_cc := $(CC)
 release_cxx := $(CXX)
+# gcc would write down which folder the sysroot is in.
 release_flags = $(sysroot_flags) $(common_flags) $(hardening) $(cc_zero_init) -O2 $(position) \
-	-ffunction-sections -fdata-sections
+	-ffunction-sections -fdata-sections \
+	$(if $(SYSROOT),-ffile-prefix-map="$$(readlink $(SYSROOT))"=$(SYSROOT))
 release_ldflags = $(sysroot_flags) $(sysroot_ldflags) $(static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 release_libs = $(third_party)

@@ -3,6 +3,17 @@
 
 install uninstall deb: export PROGRAMS := $(B)/bin
 deb: export ARCH := $(ARCH)
+deb: export LINKED := $(B)/linked
+
+# What of other people's work is in the programs.
+given_out := mlsh mlshtund mlsh-signal
+$(B)/linked: export SYSROOT := $(SYSROOT)
+$(B)/linked: export COMPILE = $(release_cc) $(c_dialect) $(release_flags)
+$(B)/linked: export COMPILE_CXX = $(release_cxx) $(cxx_dialect) $(release_flags)
+$(B)/linked: $(given_out:%=$(B)/release/bin/%) tools/linked mk/licences
+	@tools/need python3
+	@echo "  LIST   $@"
+	@tools/linked $(given_out:%=$(B)/release/bin/%) >$@.$$$$ && mv $@.$$$$ $@
 
 # It builds nothing: as root everything would be compiled once more, with root's environment. In
 # "make all install" it waits for what is built. tools/install reads PREFIX, DESTDIR and the others
@@ -13,7 +24,7 @@ install: | $(filter all cli signal,$(MAKECMDGOALS))  ## put what make has built 
 uninstall:  ## remove just what install has put there (root; PREFIX=, DESTDIR=, ...)
 	@tools/install uninstall
 
-deb: all  ## Debian packages mlsh and mlsh-signal, into dist/
+deb: all $(B)/linked  ## Debian packages mlsh and mlsh-signal, into dist/
 	@tools/package-deb
 
 .PHONY: install uninstall deb

@@ -53,6 +53,7 @@ endef
 
 # The linker warns of name services in the static libraries, which nothing here calls
 # (tools/check-layers): what it says is shown only when it fails.
+# What is given out has a map beside it, which tells what was linked in (tools/linked).
 # $(1) variant, $(2) program, $(3) objects of its own, $(4) archives, $(5) more libraries
 # What a test replaces by functions of its own (__wrap_NAME) stands in wraps_TEST.
 comma := ,
@@ -71,8 +72,10 @@ $(2): $(3) $(4) $(if $($(1)_flags),$(B)/$(1)/flags)
 		-o $$@.$$$$$$$$ $(3) \
 		-Wl,--start-group $(4) -Wl,--end-group \
 		-Wl,--start-group $(5) $$($(1)_libs) -Wl,--end-group $$($(1)_cxx_runtime) \
+		$(if $(findstring /release/bin/,$(2)),-Wl$(comma)-Map=$$@.$$$$$$$$.map) \
 		>$$@.$$$$$$$$.log 2>&1 || { cat $$@.$$$$$$$$.log >&2; rm -f $$@.$$$$$$$$*; exit 1; }; \
-		rm -f $$@.$$$$$$$$.log; mv $$@.$$$$$$$$ $$@
+		rm -f $$@.$$$$$$$$.log; \
+		$(if $(findstring /release/bin/,$(2)),mv $$@.$$$$$$$$.map $$@.map;) mv $$@.$$$$$$$$ $$@
 endef
 
 define variant

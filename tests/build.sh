@@ -224,5 +224,6 @@ install_fails() { # what it says, DESTDIR, PREFIX
 check "a folder that cannot be written is named" \
 	install_fails 'cannot write to /proc/none/usr/bin; try' /proc/none /usr
 check "a relative PREFIX is refused" install_fails 'PREFIX must be an absolute path' "" here
+check "a mistyped word is named" eval '! tools/install PERFIX=/usr && grep -q "unknown word .PERFIX=/usr" "$scratch/out"'
 
 exit $failed

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# The Debian packages in fresh minimal systems without systemd: installed, upgraded, removed, purged. A
-# systemctl of the test's own notes what the packages ask of systemd.
+# The Debian packages in fresh minimal systems without systemd: installed, upgraded, removed, purged.
+# Then what they ask of systemd, of which a script of this test plays systemctl.
 set -uo pipefail
 # shellcheck source=tests/delivery/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,6 +23,17 @@ if command -v lintian >/dev/null; then
 else
 	echo "skip - lintian: not installed"
 fi
+
+# Each source that is named as linked in has its licences in the package, and no other one has.
+linked_in() { # package
+	local deb=dist/$1_${version}_$arch.deb field root=$work/contents/$1
+	mkdir -p "$root" && dpkg-deb -x "$deb" "$root" || return 1
+	field=$(dpkg-deb -f "$deb" Static-Built-Using)
+	grep -q 'openssl (= .*, tinycbor (= ' <<<"$field" || { echo "only $field" && return 1; }
+	cmp <(tr ',' '\n' <<<"$field" | sed 's/ *(.*//; s/^ *//' | sort) \
+		<(cd "$root/usr/share/doc/$1/third-party" && printf '%s\n' * | sort)
+}
+for package in "${packages[@]}"; do check "$package has the licences of what is linked in" linked_in "$package"; done
 
 # --- in minimal systems ----------------------------------------------------------------------
 
@@ -103,6 +114,54 @@ in_suite() { # suite
 		in_system dpkg -r mlsh mlsh-signal && in_system dpkg -P mlsh mlsh-signal && nothing_left'
 }
 
+# --- what they ask of systemd ----------------------------------------------------------------
+
+play_systemctl() {
+	mkdir -p "$over/upper/usr/bin" "$over/upper/run/systemd/system" "$over/upper/active"
+	cat >"$over/upper/usr/bin/systemctl" <<-'END'
+		#!/bin/sh
+		for unit; do :; done
+		unit=${unit%.service}
+		case " $* " in
+		*" is-enabled "*) echo enabled; exit ;;
+		*" is-active "*) test -e /active/$unit; exit ;;
+		*" start "*) : >/active/$unit; echo start $unit >>/asked ;;
+		*" stop "*) rm -f /active/$unit; echo stop $unit >>/asked ;;
+		*" try-restart "*) if [ -e /active/$unit ]; then echo restart $unit >>/asked; fi ;;
+		*" restart "*) echo forced restart $unit >>/asked ;;
+		esac
+	END
+	chmod 755 "$over/upper/usr/bin/systemctl"
+}
+asked() { # what systemd was to do with mlshtund, command...
+	local expected=$1 got
+	shift
+	rm -f "$over/upper/asked"
+	"$@" || return 1
+	got=$(grep mlshtund "$over/upper/asked" 2>/dev/null | paste -sd ,)
+	[ "$got" = "$expected" ] || { echo "asked for \"$got\"" && return 1; }
+}
+upgrade() { in_system sh -c 'dpkg -i /debs/*-later.deb'; }
+policy() { # exit status of policy-rc.d
+	printf '#!/bin/sh\nexit %s\n' "$1" >"$over/upper/usr/sbin/policy-rc.d" &&
+		chmod 755 "$over/upper/usr/sbin/policy-rc.d"
+}
+
+with_systemctl() {
+	fresh_system bookworm || return 0
+	put_debs && play_systemctl
+	check "an installation starts the daemon" asked "start mlshtund" install_debs
+	check "an upgrade restarts one that runs" asked "restart mlshtund" upgrade
+	check "a removal stops it" asked "stop mlshtund" in_system dpkg -r mlsh
+	check "another installation starts it again" asked "start mlshtund" install_debs
+	rm "$over/upper/active/mlshtund"
+	check "an upgrade leaves one alone that was stopped" asked "" upgrade
+	in_system dpkg -P mlsh mlsh-signal >"$work/out"
+	mkdir -p "$over/upper/usr/sbin" && policy 101
+	check "nothing is started where policy-rc.d forbids it" asked "" install_debs
+}
+
+with_systemctl
 in_suite bookworm
 in_suite trixie
 exit $failed
