@@ -103,7 +103,7 @@ static const struct options log_options = {
 
 static const struct options token_options = {
 	.program = "mlsh-signal token",
-	.usage = "[--ttl SECONDS]",
+	.usage = "[--ttl TIME]",
 	.about = "Prints a further one-time setup token, for `mlsh setup`. Works while the server "
 		 "runs; reads the same configuration. Each call makes another token, and those "
 		 "before stay good: at most 1024 may be unused. The database keeps a salted hash "

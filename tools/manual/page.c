@@ -143,9 +143,16 @@ static void put_about(struct page *p, const char *command)
 /* "how long it is good for" becomes a sentence. */
 static void put_help(struct page *p, const char *help)
 {
+	static const char json_note[] = " (docs/json.md)";
 	char text[TEXT_MAX];
 	size_t n = (size_t)snprintf(text, sizeof(text), "%s", help);
+	char *json = strstr(text, json_note);
 
+	/* mlsh(1) tells where all JSON is described. */
+	if (json && !json[sizeof(json_note) - 1]) {
+		*json = '\0';
+		n = strlen(text);
+	}
 	if (text[0] >= 'a' && text[0] <= 'z')
 		text[0] = (char)(text[0] - 'a' + 'A');
 	if (n && text[n - 1] != '.')
@@ -197,6 +204,8 @@ static void put_options(struct page *p, const char *command)
 		if (named && !is_option(o, named))
 			bad(p, "no such option", named);
 	}
+	if (*command && !o->row[0].name)
+		return;
 	fputs(".Bl -tag -width Ds\n", p->out);
 	for (size_t i = 0; i < OPTIONS_MAX && o->row[i].name; i++) {
 		fputs(".It ", p->out);
@@ -205,7 +214,10 @@ static void put_options(struct page *p, const char *command)
 		put_help(p, o->row[i].help);
 		put_also(p, o->row[i].name, from, end);
 	}
-	fputs(".It Fl h , Fl -help\nPrint a short help.\n.El\n", p->out);
+	/* That each command of another program has it is said once. */
+	if (!*command)
+		fputs(".It Fl h , Fl -help\nPrint a short help.\n", p->out);
+	fputs(".El\n", p->out);
 }
 
 static void put_commands(struct page *p, const char *argument)

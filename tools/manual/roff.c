@@ -47,9 +47,11 @@ static void put_word(struct text_line *l, const char *word, size_t len)
 {
 	bool option = !l->bold && len > 3 && strncmp(word, "--", 2) == 0;
 
+	if (l->bold)
+		put(l, "\\%");
 	for (size_t i = 0; i < len; i++) {
 		if (option && i == 0) {
-			put(l, "\\fB");
+			put(l, "\\fB\\%");
 			l->bold = true;
 		}
 		if (option && l->bold && ends_option(word[i])) {
@@ -57,7 +59,8 @@ static void put_word(struct text_line *l, const char *word, size_t len)
 			l->bold = option = false;
 		}
 		if (word[i] == '`') {
-			put(l, l->bold ? "\\fR" : "\\fB");
+			/* never broken: a reader may copy it */
+			put(l, l->bold ? "\\fR" : "\\fB\\%");
 			l->bold = !l->bold;
 		} else {
 			put_char(l, word[i]);
