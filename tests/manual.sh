@@ -80,6 +80,34 @@ result "pages fit 80 columns" "$(command -v troff >/dev/null || exit 0
 
 # --- completion ---
 
+# What --help lists, in the form of an offer.
+listed() { # command: its options, a line each
+	build/bin/mlsh "$1" --help | sed -n 's/^  \(-[a-z], \)\?\(--[a-z-]*\).*/\2/p' | sort
+}
+offers() { # shell, expected offers in a line, program, word...
+	local got shell=$1 expected=$2
+	shift 2
+	got=$(timeout 60 tests/complete "$shell" "$@" 2>&1 | paste -sd ' ')
+	[ "$got" = "$expected" ] || echo "$*: '$got', not '$expected'"
+}
+of_program() { # shell
+	offers "$1" "$(printf '%s\n' help $commands | sort | paste -sd ' ')" mlsh ''
+	offers "$1" "invite invites" mlsh inv
+	offers "$1" "why" mlsh help wh
+	offers "$1" "--replace --role" mlsh invite --r
+	offers "$1" "admin node" mlsh invite --role ''
+	offers "$1" "admin" mlsh invite --yes --role ad
+	offers "$1" "" mlsh invite --ttl ''
+	[ "$1" = zsh ] || offers "$1" "" mlsh setup '' # zsh offers options where there is nothing else
+	offers "$1" "" mlsh nosuch ''
+	offers "$1" "README.md" mlsh log --verify READM
+	offers "$1" "debug error info trace warn" mlshtund --log ''
+	offers "$1" "off on" mlshtund --port-mapping o
+	offers "$1" "--accept --check --help --json" mlsh-signal restore --
+	offers "$1" "README.md" mlsh-signal restore READM
+	offers "$1" "token" mlsh-signal tok
+}
+export COMPLETE_DUMP=$scratch/zcompdump HOME=$scratch PATH=$PWD/build/bin:$PATH
 for shell in bash zsh fish; do
 	files=(contrib/completion/*."$shell")
 	[ $shell != zsh ] || files=(contrib/completion/_*)
@@ -88,5 +116,12 @@ for shell in bash zsh fish; do
 		continue
 	fi
 	result "$shell reads its completions" "$(for file in "${files[@]}"; do $shell -n "$file" 2>&1; done)"
+	result "$shell offers commands, options, values and files" "$(of_program $shell)"
+	result "$shell says nothing where mlsh is missing" "$(PATH=/usr/bin:/bin offers $shell "" mlsh ping na)"
+	some=$commands
+	[ $shell != zsh ] || some="invite ping recover" # a terminal each takes its time
+	result "$shell offers each option of --help" "$(for command in $some; do
+		offers $shell "$(listed "$command" | paste -sd ' ')" mlsh "$command" --
+	done)"
 done
 exit $failed

@@ -1,34 +1,48 @@
 # SPDX-License-Identifier: MIT
 # Made by `make manual` from the tables of options: do not edit.
 
-# Is the command line at this command, '' for none yet?
-function __mlsh_signal_at -a wanted
-    set -l words (commandline -opc)
-    test "$(__mlsh_signal_command $words)" = "$wanted"
+# Does the option of the command take a value, which is the next word?
+function __mlsh_signal_valued -a command option
+    switch "$command:$option"
+        case 'token:--ttl'
+            return 0
+    end
+    return 1
 end
 
-# Prints the first word that is no option.
-function __mlsh_signal_command
-    for word in $argv[2..]
-        switch $word
-            case '-*'
-            case '*'
-                echo -- $word
-                return
+# Prints the words that are no options and no values: the command, then its arguments.
+function __mlsh_signal_words
+    set -l words (commandline -opc)
+    set -l command
+    set -l skip 0
+    for word in $words[2..]
+        if test $skip = 1
+            set skip 0
+        else if string match -q -- '-*' $word
+            __mlsh_signal_valued "$command" $word; and set skip 1
+        else
+            test -n "$command"; or set command $word
+            echo -- $word
         end
     end
 end
 
-# Is the word to complete the first one behind the command?
+# Is the command line at this command, '' for none yet?
+function __mlsh_signal_at -a wanted
+    set -l words (__mlsh_signal_words)
+    test "$words[1]" = "$wanted"
+end
+
+# Is the word to complete its first argument?
 function __mlsh_signal_first -a wanted
-    __mlsh_signal_at $wanted; or return
-    set -l words (commandline -opc)
-    test $words[-1] = "$wanted"
+    set -l words (__mlsh_signal_words)
+    test "$words" = "$wanted"
 end
 
 # Names that the mlsh which is typed knows.
 function __mlsh_signal_names -a kind
     set -l words (commandline -opc)
+    type -q $words[1]; or return
     command $words[1] __complete $kind (commandline -ct) 2>/dev/null </dev/null
 end
 

@@ -1,34 +1,48 @@
 # SPDX-License-Identifier: MIT
 # Made by `make manual` from the tables of options: do not edit.
 
-# Is the command line at this command, '' for none yet?
-function __mlsh_at -a wanted
-    set -l words (commandline -opc)
-    test "$(__mlsh_command $words)" = "$wanted"
+# Does the option of the command take a value, which is the next word?
+function __mlsh_valued -a command option
+    switch "$command:$option"
+        case 'connect:--wait' 'ping:--count' 'ping:-c' 'ping:--interval' 'ping:-i' 'setup:--signal-host' 'setup:--token' 'setup:--name' 'setup:--subnet' 'invite:--ttl' 'invite:--name' 'invite:--replace' 'invite:--role' 'invite:--count' 'adopt:--name' 'log:--verify' 'remove:--since' 'move:--signal-host' 'move:--token' 'move:--follow' 'recover:--remove' 'recover:--at' 'recover:--signal-host' 'recover:--token' 'renew:--ask' 'renew:--consent'
+            return 0
+    end
+    return 1
 end
 
-# Prints the first word that is no option.
-function __mlsh_command
-    for word in $argv[2..]
-        switch $word
-            case '-*'
-            case '*'
-                echo -- $word
-                return
+# Prints the words that are no options and no values: the command, then its arguments.
+function __mlsh_words
+    set -l words (commandline -opc)
+    set -l command
+    set -l skip 0
+    for word in $words[2..]
+        if test $skip = 1
+            set skip 0
+        else if string match -q -- '-*' $word
+            __mlsh_valued "$command" $word; and set skip 1
+        else
+            test -n "$command"; or set command $word
+            echo -- $word
         end
     end
 end
 
-# Is the word to complete the first one behind the command?
+# Is the command line at this command, '' for none yet?
+function __mlsh_at -a wanted
+    set -l words (__mlsh_words)
+    test "$words[1]" = "$wanted"
+end
+
+# Is the word to complete its first argument?
 function __mlsh_first -a wanted
-    __mlsh_at $wanted; or return
-    set -l words (commandline -opc)
-    test $words[-1] = "$wanted"
+    set -l words (__mlsh_words)
+    test "$words" = "$wanted"
 end
 
 # Names that the mlsh which is typed knows.
 function __mlsh_names -a kind
     set -l words (commandline -opc)
+    type -q $words[1]; or return
     command $words[1] __complete $kind (commandline -ct) 2>/dev/null </dev/null
 end
 

@@ -5,6 +5,7 @@
 
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/complete.h"
 #include "cli/whose.h"
 #include "identity/identity.h"
 
@@ -28,23 +29,32 @@ static void print_help(FILE *f)
 	      f);
 }
 
+/* What each command begins with; on failure nothing is left. */
+static int cli_open(struct cli *c, struct err *err)
+{
+	int rc = crypto_init(err);
+
+	*c = (struct cli){ .socket_path = cli_env("MLSH_SOCKET", CONTROL_SOCKET) };
+	if (rc == 0)
+		rc = host_new(err, &c->host);
+	if (rc == 0)
+		rc = whose_store(c, err);
+	if (rc < 0) {
+		host_free(c->host);
+		return rc;
+	}
+	host_log(c->host)->level = LOG_LEVEL_WARN;
+	return 0;
+}
+
 static int run_command(const struct command *cmd, const struct options_given *g)
 {
-	struct cli c = { 0 };
 	struct err err = { 0 };
-	const char *socket_path = getenv("MLSH_SOCKET");
-	int rc = crypto_init(&err);
+	struct cli c;
+	int rc;
 
-	if (rc == 0)
-		rc = host_new(&err, &c.host);
-	if (rc == 0)
-		rc = whose_store(&c, &err);
-	if (rc < 0) {
-		host_free(c.host);
+	if (cli_open(&c, &err) < 0)
 		return cli_fail(&err);
-	}
-	c.socket_path = socket_path && *socket_path ? socket_path : CONTROL_SOCKET;
-	host_log(c.host)->level = LOG_LEVEL_WARN;
 	rc = cmd->run(&c, g);
 	progress_clear();
 	host_free(c.host);
@@ -80,6 +90,18 @@ static int run_named(int argc, char **argv)
 	return EXIT_OK;
 }
 
+/* `mlsh __complete <kind> <word>`, for shells */
+static int complete(const char *kind, const char *word)
+{
+	struct cli c;
+
+	if (cli_open(&c, NULL) < 0)
+		return EXIT_FAILED;
+	complete_print(&c, kind, word);
+	host_free(c.host);
+	return EXIT_OK;
+}
+
 /* `mlsh help <command>` */
 static int help_on(const char *name)
 {
@@ -99,6 +121,8 @@ static int run_program(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "help") == 0 && argc > 2)
 		return help_on(argv[2]);
+	if (strcmp(argv[1], "__complete") == 0 && argc == 4)
+		return complete(argv[2], argv[3]);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_help(stdout);

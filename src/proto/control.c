@@ -70,7 +70,7 @@ int control_request_decode(struct span in, struct control_request *ret)
 		return -EBADMSG;
 	if (m.cluster[0] && !label_ok(span_str(m.cluster)))
 		return -EBADMSG;
-	if (!m.cluster[0] && m.verb != CONTROL_STATUS)
+	if (!m.cluster[0] && m.verb != CONTROL_STATUS && m.verb != CONTROL_NAMES)
 		return -EBADMSG;
 	if (m.node[0] ? !label_ok(span_str(m.node)) : needs_node(m.verb))
 		return -EBADMSG;

@@ -38,6 +38,7 @@ enum control_verb {
 	CONTROL_SUBMIT,	     /* an entry that the caller signed, to be put in order by the server */
 	CONTROL_PROOF,	     /* proof against the server, as a file, not JSON */
 	CONTROL_CODE_PROOF,  /* the same of a recovery code that was misused */
+	CONTROL_NAMES,	     /* of all the caller's clusters and their members, at once */
 	CONTROL_VERBS
 };
 

@@ -54,16 +54,21 @@ void control_reply_result(struct control_conn *c, int rc, const struct err *err)
 	control_reply_json(c, rc < 0 ? report_error(err) : report_ok());
 }
 
+static void report_of(struct daemon_cluster **list, size_t n, struct report_cluster *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		ret[i].name = list[i]->state.cluster;
+		ret[i].tunnel = list[i]->tunnel;
+		ret[i].proofs = &list[i]->proofs;
+		ret[i].error = list[i]->error;
+	}
+}
+
 static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 {
 	struct report_cluster rc[DAEMON_CLUSTERS_MAX];
 
-	for (size_t i = 0; i < n; i++) {
-		rc[i].name = list[i]->state.cluster;
-		rc[i].tunnel = list[i]->tunnel;
-		rc[i].proofs = &list[i]->proofs;
-		rc[i].error = list[i]->error;
-	}
+	report_of(list, n, rc);
 	return report_status(daemon_host(d), rc, n, daemon_started(d));
 }
 
@@ -322,6 +327,19 @@ static void do_status(struct control_conn *c, struct daemon_cluster *cl,
 	timer_set_in(c->look_timer, LOOK_GAP);
 }
 
+/* At once: a shell waits for it while a person types. */
+static void do_names(struct control_conn *c, struct daemon_cluster *cl,
+		     const struct control_request *r)
+{
+	struct daemon_cluster *list[DAEMON_CLUSTERS_MAX];
+	struct report_cluster rc[DAEMON_CLUSTERS_MAX];
+	size_t n = status_list(c, cl, list);
+
+	(void)r;
+	report_of(list, n, rc);
+	control_reply_json(c, report_names(rc, n));
+}
+
 static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
 		     const struct control_request *r)
 {
@@ -375,6 +393,7 @@ static const struct {
 	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER },
 	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL },
 	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL },
+	[CONTROL_NAMES] = { do_names, NEEDS_NOTHING },
 };
 
 /* A cluster of somebody else's is answered like one that does not exist: in words that are true of
@@ -389,7 +408,7 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 
 	if (cl && uid != 0 && cl->state.owner_uid != uid)
 		cl = NULL;
-	if (!cl && (needs != NEEDS_NOTHING || (r->verb == CONTROL_STATUS && r->cluster[0])))
+	if (!cl && (needs != NEEDS_NOTHING || (r->verb != CONTROL_CONNECT && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
 			       uid ? ", or not by you" : "",
 			       ends ? ": nothing to do" : "; run: mlsh connect ",

@@ -349,6 +349,26 @@ char *report_nodes(const struct tunnel *t)
 	return report_text(o);
 }
 
+char *report_names(const struct report_cluster *c, size_t n)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_object_new_object(),
+				   *nodes = json_object_new_array();
+		const struct roster *r = c[i].tunnel ? mlog_roster(tunnel_log(c[i].tunnel)) : NULL;
+		const struct member *m = NULL;
+
+		while (r && (m = roster_next(r, m, ROSTER_CURRENT)))
+			json_object_array_add(nodes, json_object_new_string(m->name));
+		put_str(one, "name", c[i].name);
+		json_object_object_add(one, "nodes", nodes);
+		json_object_array_add(list, one);
+	}
+	json_object_object_add(o, "clusters", list);
+	return report_text(o);
+}
+
 char *report_submit(const struct submit_outcome *o)
 {
 	struct json_object *j = json_object_new_object();

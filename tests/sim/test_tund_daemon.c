@@ -75,7 +75,7 @@ static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_STATUS,
 						   CONTROL_NODES,      CONTROL_WATCH,
 						   CONTROL_LOG,	       CONTROL_INVITE_MADE,
-						   CONTROL_FORGET };
+						   CONTROL_FORGET,     CONTROL_NAMES };
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER);
@@ -89,6 +89,7 @@ static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 		free(absent);
 	}
 	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
+	expect(n, ask_as(n, uid, gid, CONTROL_NAMES, ""), "{\"clusters\":[]}");
 }
 
 START_TEST(others_do_not_know_that_it_exists)
@@ -125,12 +126,16 @@ START_TEST(owner_and_root_may_all)
 		expect(n, ask_as(n, u, u, CONTROL_STATUS, MESH_CLUSTER), "connected");
 		expect(n, ask_as(n, u, u, CONTROL_WATCH, MESH_CLUSTER), "connected");
 		expect(n, ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
+		expect(n, ask_as(n, u, u, CONTROL_NAMES, ""),
+		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[\"nas\"]}]}");
 		expect(n, ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER), ok);
 		log = ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER);
 		MESH_CHECK(m, memcmp(log, "\x8dmls", 4) == 0); /* not JSON */
 		free(log);
 		expect(n, ask_as(n, u, u, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
 		MESH_CHECK(m, !mesh_tunnel(n));
+		expect(n, ask_as(n, u, u, CONTROL_NAMES, ""),
+		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
 		/* the group counts the first time only */
 		expect(n, connect_with(n, u, u), ok);
 		mesh_all_connected(m, 5 * SECOND);

@@ -109,9 +109,31 @@ static void put_program(FILE *f, const struct completed *c)
 		put_command(f, c, c->command[i].name, c->command[i].o);
 }
 
+static void put_valued(FILE *f, const char *command, const struct options *o)
+{
+	for (size_t i = 0; o && i < OPTIONS_MAX && o->row[i].name; i++) {
+		if (!o->row[i].value)
+			continue;
+		fprintf(f, " '%s:--%s'", command, o->row[i].name);
+		if (o->row[i].letter)
+			fprintf(f, " '%s:-%c'", command, o->row[i].letter);
+	}
+}
+
+/* One case for all of them. */
+static void put_values(FILE *f, const struct completed *c)
+{
+	fputs("        case", f);
+	put_valued(f, "", c->own);
+	for (size_t i = 0; i < c->commands; i++)
+		put_valued(f, c->command[i].name, c->command[i].o);
+	fputc('\n', f);
+}
+
 void fish_write(FILE *f, const char *templates, const struct completed *c)
 {
-	static const struct template_table tables[] = { { "TABLES", put_program } };
+	static const struct template_table tables[] = { { "TABLES", put_program },
+							{ "VALUES", put_values } };
 
-	template_write(f, templates, "completion.fish.in", c, tables, 1);
+	template_write(f, templates, "completion.fish.in", c, tables, ARRAY_LEN(tables));
 }

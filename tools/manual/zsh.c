@@ -21,7 +21,8 @@ static void put_action(FILE *f, enum word_kind kind)
 	if (kind == WORD_FILES)
 		fputs("_files", f);
 	else if (*word_kind_name(kind))
-		fprintf(f, "_mlsh_names %s", word_kind_name(kind));
+		fprintf(f, " _mlsh_names %s",
+			word_kind_name(kind)); /* the blank: called as it is */
 }
 
 static void put_value(FILE *f, const struct option_row *r)
