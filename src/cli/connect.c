@@ -65,9 +65,15 @@ static bool is_bad_key(const struct waiting *w, struct json_object *one)
 	return w->bad_key && strcmp(js(signal, "reason"), refusal_name(REFUSAL_BAD_TOKEN)) == 0;
 }
 
+/* The host's resolver has yet to say whether it takes the names: until then they are not found. */
+static bool is_dns_pending(struct json_object *one)
+{
+	return strcmp(js(json_object_object_get(one, "dns"), "state"), "pending") == 0;
+}
+
 /*
- * A status reply of one cluster: 1 when it is connected, 2 as `bad_key` says, negative when it has
- * stopped for good.
+ * A status reply of one cluster: 1 when it is connected, also by its names, 2 as `bad_key` says,
+ * negative when it has stopped for good.
  */
 static int on_status(void *ctx, const struct daemon_reply *reply)
 {
@@ -86,7 +92,7 @@ static int on_status(void *ctx, const struct daemon_reply *reply)
 			  "host");
 		copy_text(w->why, sizeof(w->why), json_object_object_get(one, "signal"), "error");
 		if (strcmp(w->state, "connected") == 0) {
-			rc = 1;
+			rc = is_dns_pending(one) ? 0 : 1;
 		} else if (strcmp(w->state, "stopped") == 0) {
 			copy_text(w->why, sizeof(w->why), one, "error");
 			rc = err_set(w->err, -ECONNABORTED, "%s",
@@ -206,6 +212,8 @@ static int connect_cluster(struct cli *c, const struct options_given *g)
 	progress_at_interrupt("mlshtund goes on connecting; `mlsh disconnect` ends that\n");
 	notes_flush(c, a.cluster);
 	rc = await_with_keys(c, &a, &w, &err);
+	if ((rc == 0 || rc == -ETIMEDOUT) && strcmp(w.state, "connected") == 0)
+		rc = 1; /* without names it is connected all the same */
 	if (rc == 0 && a.no_wait) {
 		if (!a.json)
 			printf("Connecting to %s in the background; `mlsh status` shows how it "
