@@ -22,14 +22,14 @@ cxx_dialect := -std=c++17 -D_GNU_SOURCE
 # The folder of the source is in no file that is made: the shell says which one it is.
 common_flags := -Isrc -Itests -g -fno-omit-frame-pointer -ffile-prefix-map="$$PWD"=.
 
-# No CET, and of arm64's branch protection only signed return addresses: a processor enforces
-# CET and BTI where every object of a program is marked for it, and Debian's C library is not.
+# A processor enforces CET and BTI where every object of a program is marked for it. On arm64 all
+# are; on amd64 Debian's C library is not, so there is no CET.
 hardening := -fstack-protector-strong -fstack-clash-protection \
 	-D_FORTIFY_SOURCE=3
 ifeq ($(ARCH),amd64)
 hardening += -fcf-protection=none
 else ifeq ($(ARCH),arm64)
-hardening += -mbranch-protection=pac-ret
+hardening += -mbranch-protection=standard
 endif
 
 # 64 bits of time, as Debian's libraries for armhf have it.
@@ -90,6 +90,8 @@ sysroot_flags += --gcc-toolchain=/usr
 endif
 sysroot_flags += $(cross_headers)
 sysroot_ldflags := -L$(SYSROOT)/root/usr/lib/$(TRIPLET)
+# gcc's own libraries, where the sysroot has them.
+sysroot_ldflags += $(patsubst %,-B%,$(wildcard $(SYSROOT)/root/usr/lib/gcc/$(TRIPLET)/*))
 # Sanitizers need the machine's own C library: only headers and archives of third parties, and
 # a shim for what those archives expect of a newer one.
 hosted_flags := -isystem $(SYSROOT)/libs/usr/include \
@@ -101,6 +103,11 @@ endif
 # Hundreds of test programs are linked, and lld takes a quarter of ld's time for one. What is
 # installed is linked by ld.
 test_linker := $(if $(shell command -v ld.lld 2>/dev/null),-fuse-ld=lld)
+# A cross compiler looks for a linker that is called as itself, or in such a folder.
+ifneq ($(and $(CROSS),$(test_linker)),)
+$(shell mkdir -p $(B)/linker && ln -sf "$$(command -v ld.lld)" $(B)/linker/)
+test_linker += -B$(B)/linker
+endif
 
 # --- release: static, position independent, hardened ---------------------------------------
 release_cc := $(CC)

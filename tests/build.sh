@@ -94,7 +94,7 @@ flags_for_arm64() { # argument...
 		END
 }
 locked_for() { # architecture: packages of mk/packages that mk/deps.lock lacks
-	comm -23 <(sed 's/#.*//' mk/packages | awk 'NF { print $1 }' | sort) \
+	comm -23 <(sed 's/#.*//' mk/packages | awk -v a="$1" 'NF && (NF < 4 || $4 == a) { print $1 }' | sort) \
 		<(awk -v a="$1" 'length($3) == 64 && $4 == a && $5 ~ /^pool\// { print $1 }' mk/deps.lock | sort)
 }
 for arch in $(tools/arch list); do
