@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 # Container images, as OCI archives in dist/. tools/image writes them, without a container engine.
 
-image_of = dist/$(1)-$(shell tools/version).oci.tar
+# An image is for all of them. What was not asked for may be left out.
+ARCHS ?= amd64 arm64
+signal-image node-image: export MAY_LACK := $(if $(filter file,$(origin ARCHS)),1)
+signal-image node-image: export CC := $(CC)
+image_of = dist/$(1)-$$(tools/version).oci.tar
 
-signal-image: signal  ## the server as a container image: dist/mlsh-signal-VERSION.oci.tar
-	@tools/image signal $(call image_of,mlsh-signal) $(ARCH)
+signal-image:  ## the server as a container image: dist/mlsh-signal-VERSION.oci.tar (ARCHS="amd64 arm64")
+	+@archs=$$(MAKE="$(MAKE) $(parallel)" tools/make-archs signal $(ARCHS)); \
+		tools/image signal $(call image_of,mlsh-signal) $$archs
 
-node-image: cli  ## a node as a container image: dist/mlsh-VERSION.oci.tar
-	@tools/image node $(call image_of,mlsh) $(ARCH)
+node-image:  ## a node as a container image: dist/mlsh-VERSION.oci.tar (ARCHS="amd64 arm64")
+	+@archs=$$(MAKE="$(MAKE) $(parallel)" tools/make-archs cli $(ARCHS)); \
+		tools/image node $(call image_of,mlsh) $$archs
 
 .PHONY: signal-image node-image

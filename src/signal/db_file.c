@@ -120,12 +120,29 @@ void db_file_discard(const char *path)
 	}
 }
 
+/* Whose it has to be: in a container the user is a number that its owner has not chosen. */
+static int not_our_folder(const char *path, struct err *err)
+{
+	char folder[DB_PATH_TEXT_MAX];
+	unsigned uid = (unsigned)geteuid();
+	int r = folder_of(path, folder, err);
+
+	return r < 0 ? r
+		     : err_set(err, -EACCES,
+			       "user id %u, which mlsh-signal runs as, may not make files in its "
+			       "folder. Give that to it: chown %u:%u %.300s; or start mlsh-signal "
+			       "as root, and it does so by itself.",
+			       uid, uid, (unsigned)getegid(), folder);
+}
+
 int db_file_new(const char *path, struct err *err)
 {
 	int fd;
 
 	db_file_discard(path); /* what stays is in the way below, or SQLite says so */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == EACCES)
+		return not_our_folder(path, err);
 	if (fd < 0)
 		return err_set(err, -errno, "the new file %s cannot be made: %s.", path,
 			       strerror(errno));

@@ -381,6 +381,32 @@ START_TEST(port_in_use_is_said)
 }
 END_TEST
 
+static void keep_line(void *ctx, enum log_level level, const char *line)
+{
+	(void)level;
+	snprintf(ctx, 256, "%s", line);
+}
+
+START_TEST(small_buffer_is_said)
+{
+	struct host *h = os_unit_host();
+	char said[256] = "";
+	struct end a;
+
+	host_log(h)->sink = keep_line;
+	host_log(h)->ctx = said;
+	end_open(&a, h, false); /* root gets what it asks for */
+	ck_assert(geteuid() != 0 || !*said);
+	end_close(&a);
+	os_deny(EPERM, SCMP_SYS(setsockopt), 2, SO_RCVBUFFORCE);
+	os_deny(EPERM, SCMP_SYS(setsockopt), 2, SO_RCVBUF);
+	end_open(&a, h, false);
+	ck_assert_ptr_nonnull(strstr(said, "KiB of packets wait, not 4096: "));
+	end_close(&a);
+	host_free(h);
+}
+END_TEST
+
 static void close_in_callback(void *ctx)
 {
 	struct end *e = ctx;
@@ -529,5 +555,5 @@ UNIT_MAIN("os/udp", round_trip_over_ipv4, round_trip_over_ipv6, joined_runs_over
 	  joined_runs_over_ipv6, sends_that_lie_apart_are_joined, long_run_is_split,
 	  kernel_without_joined_sends, machine_without_ipv6,
 	  bad_sends_are_given_up_and_the_rest_goes_on, empty_datagram_is_a_run_of_its_own,
-	  port_in_use_is_said, socket_is_closed_in_its_callback, run_that_exceeds_the_mtu,
-	  full_socket_calls_back, full_socket_in_the_middle_of_a_run)
+	  port_in_use_is_said, small_buffer_is_said, socket_is_closed_in_its_callback,
+	  run_that_exceeds_the_mtu, full_socket_calls_back, full_socket_in_the_middle_of_a_run)
