@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh adopt: joins a cluster with an invite URL. */
 #include "cli/adopt.h"
+#include "cli/roots.h"
 
 enum { NAME, JSON };
 
@@ -10,6 +11,8 @@ int adopt_invite(struct cli *c, const struct invite_url *url, const char *name,
 	char node_name[LABEL_MAX + 1];
 	struct err err = { 0 };
 
+	if (roots_check_free(c, url->invite.cluster_name, &err) < 0)
+		return cli_fail(&err);
 	host_note(url->host, false);
 	host_note_zone(url->host, url->invite.cluster_name);
 	if (!name && url->invite.node_name[0])

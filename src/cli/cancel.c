@@ -74,6 +74,11 @@ static int find(struct cli *c, struct found *f, struct err *err)
 	struct cluster_names l;
 
 	names_list(c, &l);
+	if (l.n == 0) {
+		char none[LABEL_MAX + 1];
+
+		return copy_name(c, NULL, none, err);
+	}
 	for (size_t i = 0; i < l.n; i++)
 		look_in_book(c, l.name[i], f);
 	for (size_t i = 0; f->n == 0 && i < l.n; i++)

@@ -18,11 +18,14 @@ enum exit_code {
 	EXIT_UNREACHABLE = 5 /* the signal server could not be reached */
 };
 
+struct command;
+
 struct cli {
 	struct host *host;
 	struct store store;
 	struct store left; /* another user's, in whose place `store` is root's own; or empty */
 	const char *socket_path;
+	const struct command *command; /* that runs; NULL in tests of parts */
 };
 
 struct command {

@@ -5,21 +5,25 @@
 #include <stdio.h>
 
 #include "cli/names.h"
+#include "cli/roots.h"
 #include "cli/whose.h"
 #include "client/follow.h"
 
 int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
 {
-	char other[160];
+	struct cluster_names of_root;
 	int rc = names_choose(c, named, "which cluster is meant", ret, err);
 
 	if (rc < 0 || ret[0])
 		return rc;
-	whose_other(c, NULL, other, sizeof(other));
-	return err_set(err, -ENOENT,
-		       "there is no cluster on this machine; `mlsh setup` makes one, `mlsh adopt` "
-		       "joins one%s%s",
-		       *other ? "." : "", other);
+	roots_list(c, &of_root);
+	if (of_root.n == 1)
+		return roots_refuse(c, of_root.name[0], err);
+	if (of_root.n > 1)
+		return err_set(err, -EPERM,
+			       "the clusters on this machine (%s) are root's: use sudo",
+			       of_root.all);
+	return whose_none(c, "there is no cluster on this machine", -ENOENT, err);
 }
 
 /* --- its log ---------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "cli/daemon_status.h"
 #include "cli/names.h"
+#include "cli/roots.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 #include "client/cluster_file.h"
@@ -18,6 +19,7 @@ struct found {
 	char node[LABEL_MAX + 1]; /* this node's name; "" if it is not known */
 	bool only_admin;	  /* of the cluster, by this machine's copy of the log */
 	bool files, pending;	  /* of this user */
+	bool of_root;		  /* the daemon's: the caller, who is not root, may look */
 	bool daemon;		  /* mlshtund keeps something */
 	bool connected;
 	bool no_daemon; /* it does not run */
@@ -63,8 +65,9 @@ static int look_at_daemon(struct cli *c, struct found *f, struct err *err)
 	struct json_object *status = NULL;
 	int rc = daemon_status(c, f->cluster, err, &status);
 
-	f->daemon = status != NULL;
-	f->connected = status && !status_is_stopped(status_cluster(status));
+	f->of_root = roots_is(status_cluster(status));
+	f->daemon = status && !f->of_root;
+	f->connected = f->daemon && !status_is_stopped(status_cluster(status));
 	json_object_put(status);
 	f->no_daemon = daemon_is_absent(rc);
 	f->copy_left = f->no_daemon && may_have_copy(f->cluster);
@@ -189,6 +192,7 @@ static int finish(struct cli *c, const struct found *f, bool json)
 static int forget(struct cli *c, const struct options_given *g)
 {
 	struct found f = { .files = false };
+	struct cluster_names of_root;
 	struct err err = { 0 };
 	int rc = names_choose(c, g->n_args ? g->arg[0] : NULL, "which cluster is to be forgotten",
 			      f.cluster, &err);
@@ -196,6 +200,12 @@ static int forget(struct cli *c, const struct options_given *g)
 
 	if (rc < 0)
 		return cli_fail(&err);
+	if (!f.cluster[0])
+		roots_list(c, &of_root);
+	if (!f.cluster[0] && of_root.n > 0) {
+		(void)!roots_refuse(c, of_root.name[0], &err);
+		return cli_fail(&err);
+	}
 	if (!f.cluster[0]) {
 		if (g->value[JSON])
 			print_json(&f);
@@ -207,6 +217,10 @@ static int forget(struct cli *c, const struct options_given *g)
 	if (rc < 0)
 		return cli_fail(&err);
 	look_at_files(c, &f);
+	if (!f.files && f.of_root) {
+		(void)!roots_refuse(c, f.cluster, &err);
+		return cli_fail(&err);
+	}
 	if (!f.files && !f.daemon)
 		return finish(c, &f, g->value[JSON] != NULL);
 	code = confirm(&f, g->value[YES] != NULL);

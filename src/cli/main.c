@@ -55,6 +55,7 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 
 	if (cli_open(&c, &err) < 0)
 		return cli_fail(&err);
+	c.command = cmd;
 	rc = cmd->run(&c, g);
 	progress_clear();
 	host_free(c.host);

@@ -3,7 +3,7 @@
  * membership log. */
 #include <stdio.h>
 
-#include "cli/copy.h"
+#include "cli/roots.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 #include "membership/words.h"
@@ -127,7 +127,7 @@ static int add_former(struct cli *c, const char *cluster, struct json_object *o,
 	struct copy copy = { .log = NULL };
 	struct json_object *list;
 	const struct member *m;
-	int rc = copy_open(c, cluster, &copy, err);
+	int rc = roots_open(c, cluster, &copy, err);
 
 	if (rc < 0)
 		return rc;
@@ -183,7 +183,7 @@ static int nodes(struct cli *c, const struct options_given *g)
 	bool json = g->value[JSON] != NULL, offline = false;
 	int rc;
 
-	if (copy_name(c, g->n_args ? g->arg[0] : NULL, r.cluster, &err) < 0)
+	if (roots_name(c, g->n_args ? g->arg[0] : NULL, r.cluster, &err) < 0)
 		return cli_fail(&err);
 	rc = daemon_call(c, &r, &why, &reply);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/join_run.h"
+#include "cli/roots.h"
 
 enum { SIGNAL_HOST, TOKEN, NAME, SUBNET, FORCE, JSON };
 
@@ -73,6 +74,8 @@ static int setup(struct cli *c, const struct options_given *g)
 	if (rc != EXIT_OK)
 		return rc;
 	rc = check_names(c, &a, node_name, &err);
+	if (rc == 0)
+		rc = roots_check_free(c, a.cluster, &err);
 	if (rc == 0)
 		rc = hostport_parse(a.host, SIGNAL_PORT, host, &p.port, &err);
 	if (rc == 0)

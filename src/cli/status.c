@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh status: what the daemon says is true now. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/daemon_status.h"
 #include "cli/drops.h"
 #include "cli/resolv_conf.h"
+#include "cli/roots.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "client/rotation.h"
@@ -150,6 +152,17 @@ static void print_dns(struct cli *c, struct json_object *o)
 			   js(o, "address"), js(o, "node"), js(o, "name"));
 }
 
+/* Whose it is, where it is not the caller's own. */
+static void print_owner(struct json_object *o)
+{
+	struct json_object *owner = json_object_object_get(o, "owner_uid");
+
+	if (roots_is(o))
+		table_line("  owner     ", "root: what changes the cluster takes sudo");
+	else if (geteuid() == 0 && json_object_get_int64(owner) != 0)
+		table_line("  owner     ", "the user with id %s", js(o, "owner_uid"));
+}
+
 static void print_head(struct json_object *o)
 {
 	char text[512], age[24], rx[24], tx[24];
@@ -158,7 +171,9 @@ static void print_head(struct json_object *o)
 		 js(o, "state"), js(o, "node"), js(o, "name"), js(o, "address"), js(o, "interface"),
 		 table_age(o, "uptime_s", age));
 	options_wrap(stdout, text, 0, 2);
-	printf("\n  traffic   received %s, sent %s\n", table_bytes(o, "rx_bytes", rx),
+	putchar('\n');
+	print_owner(o);
+	printf("  traffic   received %s, sent %s\n", table_bytes(o, "rx_bytes", rx),
 	       table_bytes(o, "tx_bytes", tx));
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/daemon_status.h"
+#include "cli/roots.h"
 #include "cli/table.h"
 #include "cli/whose.h"
 
@@ -50,6 +51,7 @@ static const char *peer_near(struct json_object *list, const char *text)
 struct idle {
 	struct json_object *list; /* the daemon's */
 	size_t n;
+	bool of_root; /* the first one; the caller is not root */
 	char first[LABEL_MAX + 1], others[200];
 	const char *wanted;	  /* NULL: no name was given */
 	char near[LABEL_MAX + 1]; /* a name that is like the wanted one, or "" */
@@ -96,34 +98,26 @@ static void idle_find(struct cli *c, struct json_object *list, struct idle *ret)
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
 
-		if (status_is_stopped(one))
-			idle_add(ret, js(one, "name"));
+		if (!status_is_stopped(one))
+			continue;
+		ret->of_root |= ret->n == 0 && roots_is(one);
+		idle_add(ret, js(one, "name"));
 	}
 	store_each_cluster(c->host, &c->store, idle_add_file, ret);
 }
 
-/* The daemon tells users nothing of what other users, such as root, have connected. */
 static int none_anywhere(struct cli *c, const char *of_yours, struct err *err)
 {
-	char other[160];
+	char text[STORE_PATH_MAX + 80];
 
-	whose_other(c, NULL, other, sizeof(other));
-	if (*of_yours)
-		return err_set(err, -ESRCH,
-			       "no cluster%s is connected, and there is none in %s; "
-			       "`mlsh setup` makes one, `mlsh adopt` joins one. What other users "
-			       "have connected only they and root see: if you used sudo for setup "
-			       "or adopt, use it here, too",
-			       of_yours, c->store.dir);
-	return err_set(err, -ESRCH,
-		       "no cluster is connected, and there is none in %s; `mlsh "
-		       "setup` makes one, `mlsh adopt` joins one%s%s",
-		       c->store.dir, *other ? "." : "", other);
+	snprintf(text, sizeof(text), "no cluster%s is connected, and there is none in %s", of_yours,
+		 c->store.dir);
+	return whose_none(c, text, -ESRCH, err);
 }
 
 int target_none_connected(struct cli *c, struct json_object *list, struct err *err)
 {
-	/* The daemon tells each user of their own clusters, and root of all. */
+	/* The daemon tells each user of their own clusters, root of all, the group of root's. */
 	const char *of_yours = geteuid() == 0 ? "" : " of yours";
 	struct idle idle;
 
@@ -136,10 +130,11 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 	if (idle.n == 0)
 		return none_anywhere(c, of_yours, err);
 	if (idle.n == 1)
-		return err_set(err, -ESRCH, "the cluster %s is not connected; run: mlsh connect %s",
-			       idle.first, idle.first);
-	return err_set(err, -ESRCH, "no cluster%s is connected; run: mlsh connect %s (or %s)",
-		       of_yours, idle.first, idle.others);
+		return err_set(err, -ESRCH,
+			       "the cluster %s is not connected; run: %smlsh connect %s",
+			       idle.first, idle.of_root ? "sudo " : "", idle.first);
+	return err_set(err, -ESRCH, "no cluster%s is connected; run: %smlsh connect %s (or %s)",
+		       of_yours, idle.of_root ? "sudo " : "", idle.first, idle.others);
 }
 
 static int no_such_node(struct cli *c, struct json_object *list, const char *text, struct err *err)
@@ -293,7 +288,7 @@ void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 	struct json_object *status = NULL, *list;
 	struct idle all = { .wanted = cluster };
 	struct err ignored = { 0 };
-	char other[160] = "";
+	char other[160] = "", none[LABEL_MAX + 60];
 	size_t n;
 
 	if (err->code != -ENOENT || store_has_cluster(c->host, &c->store, cluster) ||
@@ -305,8 +300,9 @@ void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 		idle_add(&all, js(json_object_array_get_idx(list, i), "name"));
 	all.list = list;
 	store_each_cluster(c->host, &c->store, idle_add_file, &all);
+	snprintf(none, sizeof(none), "there is no cluster %.63s here, and no other", cluster);
 	/* Users with clusters of their own work without sudo. */
-	if (all.n == 0 || geteuid() == 0)
+	if (geteuid() == 0)
 		whose_other(c, cluster, other, sizeof(other));
 	if (is_listed(list, cluster))
 		; /* the daemon has its reason */
@@ -314,10 +310,7 @@ void target_no_cluster(struct cli *c, const char *cluster, struct err *err)
 		(void)err_set(err, -ENOENT, "there is no cluster %s here: did you mean %s?",
 			      cluster, all.near);
 	else if (all.n == 0)
-		(void)err_set(err, -ENOENT,
-			      "there is no cluster %s here, and no other; "
-			      "`mlsh setup` makes one, `mlsh adopt` joins one.%s",
-			      cluster, other);
+		(void)!whose_none(c, none, -ENOENT, err);
 	else
 		(void)err_set(err, -ENOENT, "there is no cluster %s here; there is %s%s%s%s%s",
 			      cluster, all.first, *all.others ? ", " : "", all.others,

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "cli/names.h"
+#include "cli/roots.h"
 
 #define NAME_SHOWN 32
-#define LIST_MAX 200
+#define LIST_MAX 700
 
 /* --- the caller's folder ---------------------------------------------------------------------- */
 
@@ -106,11 +107,26 @@ void whose_other(struct cli *c, const char *cluster, char *out, size_t cap)
 			 cli_env("SUDO_USER", "Another user"), first);
 }
 
+int whose_none(struct cli *c, const char *what, int code, struct err *err)
+{
+	char other[160] = "";
+
+	if (geteuid() != 0)
+		return err_set(err, code,
+			       "%s. If you used sudo for setup or adopt, use it here, too (the "
+			       "group %s sees root's clusters without it). Otherwise `mlsh setup` "
+			       "makes one, `mlsh adopt` joins one",
+			       what, CONTROL_GROUP);
+	whose_other(c, NULL, other, sizeof(other));
+	return err_set(err, code, "%s; `mlsh setup` makes one, `mlsh adopt` joins one%s%s", what,
+		       *other ? "." : "", other);
+}
+
 /* "did you mean homelab?", or the names that there are, or how to come by one. */
 static void propose(struct cli *c, const char *cluster, char *out, size_t cap)
 {
 	const char *list[NAMES_MAX], *meant;
-	struct cluster_names l;
+	struct cluster_names l, of_root;
 	size_t at = 0;
 
 	names_list(c, &l);
@@ -119,6 +135,12 @@ static void propose(struct cli *c, const char *cluster, char *out, size_t cap)
 	meant = options_near(cluster, list, l.n, sizeof(list[0]));
 	if (meant) {
 		snprintf(out, cap, "did you mean %s?", meant);
+		return;
+	}
+	roots_list(c, &of_root);
+	if (of_root.n > 0) {
+		snprintf(out, cap, "there is %s%s%s, which %s root's", l.all, l.n ? ", and " : "",
+			 of_root.all, of_root.n > 1 ? "are" : "is");
 		return;
 	}
 	if (l.n == 0) {
@@ -133,13 +155,17 @@ static void explain_missing(struct cli *c, const char *cluster, struct err *err)
 {
 	char path[STORE_PATH_MAX], names[LIST_MAX], other[160];
 
+	if (roots_has(c, cluster)) {
+		(void)!roots_refuse(c, cluster, err);
+		return;
+	}
 	if (store_cluster_path(&c->store, cluster, STORE_CLUSTER, path, NULL) < 0)
 		return;
 	propose(c, cluster, names, sizeof(names));
 	whose_other(c, cluster, other, sizeof(other));
 	(void)err_set(err, err->code,
 		      "there is no cluster %s on this machine (%.200s is missing): "
-		      "%s%s%s",
+		      "%.160s%s%s",
 		      cluster, path, names, *other && names[strlen(names) - 1] != '?' ? "." : "",
 		      other);
 }

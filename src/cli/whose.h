@@ -26,4 +26,10 @@ void whose_explain(struct cli *c, const char *cluster, bool joining, struct err 
  */
 void whose_other(struct cli *c, const char *cluster, char *out, size_t cap);
 
+/*
+ * `what` ("there is no cluster here"), and how to come by one. A user is told of sudo first, lest a
+ * second cluster is made beside root's. Returns `code`.
+ */
+int whose_none(struct cli *c, const char *what, int code, struct err *err) MUST_CHECK;
+
 #endif

@@ -61,7 +61,41 @@ static void report_of(struct daemon_cluster **list, size_t n, struct report_clus
 		ret[i].tunnel = list[i]->tunnel;
 		ret[i].proofs = &list[i]->proofs;
 		ret[i].error = list[i]->error;
+		ret[i].owner_uid = list[i]->state.owner_uid;
 	}
+}
+
+/* ---- who may do what ---- */
+
+/* SEES: of root's clusters what needs no key, and changes nothing. */
+enum access { ACCESS_NONE, ACCESS_SEES, ACCESS_OWNS };
+
+static bool is_in_group(struct control_conn *c)
+{
+	struct local_cred cred = local_conn_cred(c->conn);
+
+	c->in_group = local_cred_in_group(daemon_host(c->control->daemon), &cred, CONTROL_GROUP);
+	return c->in_group;
+}
+
+static bool is_owner(const struct control_conn *c, const struct daemon_cluster *cl)
+{
+	unsigned uid = local_conn_cred(c->conn).uid;
+
+	return uid == 0 || cl->state.owner_uid == uid;
+}
+
+/* May those of the group see it? */
+static bool is_shared(const struct daemon_cluster *cl)
+{
+	return cl->state.owner_uid == 0 && !cl->ownerless;
+}
+
+static enum access access_to(struct control_conn *c, const struct daemon_cluster *cl)
+{
+	if (is_owner(c, cl))
+		return ACCESS_OWNS;
+	return is_shared(cl) && is_in_group(c) ? ACCESS_SEES : ACCESS_NONE;
 }
 
 static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
@@ -76,10 +110,7 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 
 static bool may_create(struct control_conn *c)
 {
-	struct local_cred cred = local_conn_cred(c->conn);
-
-	return cred.uid == 0 ||
-	       local_cred_in_group(daemon_host(c->control->daemon), &cred, CONTROL_GROUP);
+	return local_conn_cred(c->conn).uid == 0 || is_in_group(c);
 }
 
 /* One upload at a time for each user; of large ones no more than fit, except root's. */
@@ -256,17 +287,22 @@ static void do_end(struct control_conn *c, struct daemon_cluster *cl,
 
 enum needs { NEEDS_NOTHING, NEEDS_CLUSTER, NEEDS_TUNNEL };
 
-static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
+static int find_allowed(struct control_conn *c, const struct control_request *r,
 			struct daemon_cluster **ret, struct err *err);
 
-/* What is to be shown: one cluster, or all of the caller's. */
+/* What is to be shown: one cluster, or all that the caller may see. */
 static size_t status_list(struct control_conn *c, struct daemon_cluster *cl,
 			  struct daemon_cluster *list[DAEMON_CLUSTERS_MAX])
 {
-	list[0] = cl;
-	return cl ? 1
-		  : daemon_list(c->control->daemon, local_conn_cred(c->conn).uid, list,
-				DAEMON_CLUSTERS_MAX);
+	struct daemon_cluster *all[DAEMON_CLUSTERS_MAX];
+	size_t n = cl ? 0 : daemon_list(c->control->daemon, all), found = 0;
+
+	if (cl)
+		list[found++] = cl;
+	for (size_t i = 0; i < n; i++)
+		if (access_to(c, all[i]) != ACCESS_NONE)
+			list[found++] = all[i];
+	return found;
 }
 
 static void reply_status(struct control_conn *c, struct daemon_cluster *cl)
@@ -295,7 +331,7 @@ static void on_look(void *ctx)
 	struct control_conn *c = ctx;
 	struct daemon_cluster *cl = NULL;
 	struct err err = { 0 };
-	int rc = find_allowed(c, &c->status, NEEDS_NOTHING, &cl, &err);
+	int rc = find_allowed(c, &c->status, &cl, &err);
 
 	if (rc == 0 && --c->looks > 0 && !look(c, cl)) {
 		timer_set_in(c->look_timer, LOOK_GAP);
@@ -378,44 +414,52 @@ static void do_code_proof(struct control_conn *c, struct daemon_cluster *cl,
 static const struct {
 	control_run *run;
 	enum needs needs;
+	enum access takes; /* of the cluster, if there is one; CONNECT asks by itself */
 } verbs[CONTROL_VERBS] = {
-	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING },
-	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER },
-	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING },
-	[CONTROL_NODES] = { control_nodes, NEEDS_TUNNEL },
-	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER },
-	[CONTROL_LOG] = { control_log, NEEDS_TUNNEL },
-	[CONTROL_INVITE_MADE] = { control_invite_made, NEEDS_TUNNEL },
-	[CONTROL_PING] = { control_ping, NEEDS_TUNNEL },
-	[CONTROL_NETCHECK] = { control_netcheck, NEEDS_TUNNEL },
-	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER },
-	[CONTROL_PROOF] = { do_proof, NEEDS_CLUSTER },
-	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER },
-	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL },
-	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL },
-	[CONTROL_NAMES] = { do_names, NEEDS_NOTHING },
+	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING, ACCESS_SEES },
+	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER, ACCESS_OWNS },
+	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING, ACCESS_SEES },
+	[CONTROL_NODES] = { control_nodes, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER, ACCESS_SEES },
+	[CONTROL_LOG] = { control_log, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_INVITE_MADE] = { control_invite_made, NEEDS_TUNNEL, ACCESS_OWNS },
+	[CONTROL_PING] = { control_ping, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_NETCHECK] = { control_netcheck, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER, ACCESS_OWNS },
+	[CONTROL_PROOF] = { do_proof, NEEDS_CLUSTER, ACCESS_SEES },
+	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER, ACCESS_SEES },
+	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL, ACCESS_OWNS },
+	[CONTROL_NAMES] = { do_names, NEEDS_NOTHING, ACCESS_SEES },
 };
 
 /* A cluster of somebody else's is answered like one that does not exist: in words that are true of
  * both. */
-static int find_allowed(struct control_conn *c, const struct control_request *r, enum needs needs,
+static int find_allowed(struct control_conn *c, const struct control_request *r,
 			struct daemon_cluster **ret, struct err *err)
 {
+	enum needs needs = verbs[r->verb].needs;
 	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster)
 						  : NULL;
 	unsigned uid = local_conn_cred(c->conn).uid;
 	bool ends = r->verb == CONTROL_DISCONNECT || r->verb == CONTROL_FORGET;
 
-	if (cl && uid != 0 && cl->state.owner_uid != uid)
+	enum access access = cl ? access_to(c, cl) : ACCESS_NONE;
+	if (access == ACCESS_NONE)
 		cl = NULL;
+	if (cl && access < verbs[r->verb].takes)
+		return err_set(err, -EPERM,
+			       "cluster %s is root's on this machine, and the group %s may only "
+			       "look at it: use sudo",
+			       r->cluster, CONTROL_GROUP);
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb != CONTROL_CONNECT && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
 			       uid ? ", or not by you" : "",
 			       ends ? ": nothing to do" : "; run: mlsh connect ",
 			       ends ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)
-		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: mlsh connect %s",
-			       r->cluster, r->cluster);
+		return err_set(err, -ENOTCONN, "cluster %s is stopped; run: %smlsh connect %s",
+			       r->cluster, access == ACCESS_OWNS ? "" : "sudo ", r->cluster);
 	*ret = cl;
 	return 0;
 }
@@ -453,7 +497,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	if (rc < 0)
 		rc = request_refused(m, rc, &err);
 	else
-		rc = find_allowed(c, &r, verbs[r.verb].needs, &cl, &err);
+		rc = find_allowed(c, &r, &cl, &err);
 	if (rc < 0)
 		control_reply_result(c, rc, &err);
 	else
@@ -535,11 +579,9 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 	list_for_each(it, &c->conns) {
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
-		unsigned uid = local_conn_cred(conn->conn).uid;
-
 		/* the name may be another user's by now */
 		if (strcmp(conn->watching, cluster->state.cluster) != 0 ||
-		    (uid != 0 && uid != cluster->state.owner_uid))
+		    (!is_owner(conn, cluster) && !(conn->in_group && is_shared(cluster))))
 			continue;
 		if (!json)
 			json = status_of(c->daemon, &cluster, 1);

@@ -258,14 +258,14 @@ static void restore_one(void *ctx, const char *file)
 	struct cluster_state s;
 	struct daemon_cluster *c;
 	struct err err = { 0 };
-	bool newer = false;
+	bool newer = false, ownerless = false;
 	int rc;
 
 	if (!state_file_cluster(file, name) || daemon_find(d, name))
 		return;
 	rc = state_load(d->host, d->cfg.state_dir, name, &s, &err);
 	if (rc == -EPROTONOSUPPORT) { /* whose it is, only root may ask */
-		newer = true;
+		newer = ownerless = true;
 		s = (struct cluster_state){ .owner_uid = 0 };
 		snprintf(s.cluster, sizeof(s.cluster), "%s", name);
 		rc = 0;
@@ -283,6 +283,7 @@ static void restore_one(void *ctx, const char *file)
 	if (newer || rc < 0 || cluster_start(c, &p, &err) < 0) {
 		tunnel_parts_free(&p);
 		c->newer = newer;
+		c->ownerless = ownerless;
 		snprintf(c->error, sizeof(c->error), "%s", err.text);
 		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 	}
@@ -505,16 +506,12 @@ struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster)
 	return NULL;
 }
 
-size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max)
+size_t daemon_list(struct daemon *d, struct daemon_cluster *out[DAEMON_CLUSTERS_MAX])
 {
 	size_t n = 0;
 
-	list_for_each(it, &d->clusters) {
-		struct daemon_cluster *c = list_entry(it, struct daemon_cluster, link);
-
-		if (n < max && (uid == 0 || c->state.owner_uid == uid))
-			out[n++] = c;
-	}
+	list_for_each(it, &d->clusters)
+		out[n++] = list_entry(it, struct daemon_cluster, link);
 	return n;
 }
 

@@ -60,7 +60,8 @@ struct daemon_cluster {
 	struct proofs proofs;	/* for `mlsh log --proof` */
 	struct log_place saved; /* how much of the log its file has */
 	uint64_t marked_seq;	/* up to which it is marked as verified */
-	bool newer; /* its files are of a newer version: left as they are, `error` says which */
+	bool newer;	/* its files are of a newer version: left as they are, `error` says which */
+	bool ownerless; /* and whose it is cannot be read: root's alone */
 	char error[480];
 };
 
@@ -85,8 +86,8 @@ const char *daemon_state_dir(const struct daemon *d); /* NULL: foreground */
 uint64_t daemon_started(const struct daemon *d);
 const char *daemon_state_dir(const struct daemon *d); /* NULL: in the foreground */
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
-/* Fills at most `max` clusters that `uid` may see (its own; all for root). */
-size_t daemon_list(struct daemon *d, unsigned uid, struct daemon_cluster **out, size_t max);
+/* Fills in all of them; returns how many. */
+size_t daemon_list(struct daemon *d, struct daemon_cluster *out[DAEMON_CLUSTERS_MAX]);
 /* May this user bring the cluster up? Asked before anything that they passed is read. */
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err) MUST_CHECK;

@@ -22,7 +22,7 @@ static void count_peers(const struct tunnel *t, size_t *up, size_t *all)
 void daemon_line(void *daemon, char out[MANAGER_STATUS_MAX])
 {
 	struct daemon_cluster *of[DAEMON_CLUSTERS_MAX];
-	size_t n = daemon_list(daemon, 0, of, ARRAY_LEN(of));
+	size_t n = daemon_list(daemon, of);
 	size_t wanted = 0, connected = 0, up = 0, peers = 0;
 
 	for (size_t i = 0; i < n; i++) {

@@ -12,7 +12,8 @@ struct report_cluster {
 	const char *name;
 	const struct tunnel *tunnel; /* NULL: stopped */
 	const struct proofs *proofs; /* what is kept of it */
-	const char *error;	     /* why it is stopped; "" if it was asked to */
+	unsigned owner_uid;
+	const char *error; /* why it is stopped; "" if it was asked to */
 };
 
 /* Heap strings, NUL-terminated, to be freed with free(); NULL without memory. */

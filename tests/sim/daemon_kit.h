@@ -29,11 +29,16 @@ static inline void become_again(struct mesh_node *n, struct host *was)
 static inline char *ask_as(struct mesh_node *n, unsigned uid, unsigned gid, enum control_verb verb,
 			   const char *cluster)
 {
-	struct control_request r = { .verb = verb, .nonce = { 1 }, .expiry_s = 1 };
+	static const uint8_t entry[] = { 0x80 };
+	struct control_request r = { .verb = verb, .nonce = { 1 }, .expiry_s = 1, .count = 1 };
 	struct host *was = become(n, uid, gid);
 	char *reply;
 
 	snprintf(r.cluster, sizeof(r.cluster), "%s", cluster);
+	if (verb == CONTROL_PING || verb == CONTROL_WHY)
+		snprintf(r.node, sizeof(r.node), "tv");
+	if (verb == CONTROL_SUBMIT)
+		r.entry = span_of(entry, sizeof(entry));
 	reply = mesh_control_request(n, &r);
 	become_again(n, was);
 	return reply;
@@ -46,6 +51,25 @@ static inline void expect(struct mesh_node *n, char *reply, const char *part)
 		ck_abort_msg("not in it: %s\n%s", part, reply);
 	}
 	free(reply);
+}
+
+/* Word for word what is said of a cluster that does not exist, whatever is asked. */
+static inline void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
+{
+	for (int verb = CONTROL_DISCONNECT; verb < CONTROL_VERBS; verb++) {
+		char *there = ask_as(n, uid, gid, (enum control_verb)verb, MESH_CLUSTER);
+		char *absent = ask_as(n, uid, gid, (enum control_verb)verb, "nowhere"), *at;
+
+		MESH_CHECK(n->mesh, strstr(there, "\"ok\":false"));
+		MESH_CHECK(n->mesh, strstr(there, MESH_CLUSTER));
+		while ((at = strstr(there, MESH_CLUSTER)))
+			memcpy(at, "nowhere", strlen(MESH_CLUSTER));
+		ck_assert_str_eq(there, absent);
+		free(there);
+		free(absent);
+	}
+	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
+	expect(n, ask_as(n, uid, gid, CONTROL_NAMES, ""), "{\"clusters\":[]}");
 }
 
 static inline struct handover read_files(struct mesh_node *n)

@@ -69,29 +69,6 @@ START_TEST(files_must_be_the_callers)
 }
 END_TEST
 
-/* Word for word what is said of a cluster that does not exist. */
-static void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
-{
-	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_STATUS,
-						   CONTROL_NODES,      CONTROL_WATCH,
-						   CONTROL_LOG,	       CONTROL_INVITE_MADE,
-						   CONTROL_FORGET,     CONTROL_NAMES };
-
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		char *there = ask_as(n, uid, gid, verbs[i], MESH_CLUSTER);
-		char *absent = ask_as(n, uid, gid, verbs[i], "nowhere"), *at;
-
-		MESH_CHECK(n->mesh, strstr(there, "\"ok\":false"));
-		while ((at = strstr(there, MESH_CLUSTER)))
-			memcpy(at, "nowhere", strlen(MESH_CLUSTER));
-		ck_assert_str_eq(there, absent);
-		free(there);
-		free(absent);
-	}
-	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
-	expect(n, ask_as(n, uid, gid, CONTROL_NAMES, ""), "{\"clusters\":[]}");
-}
-
 START_TEST(others_do_not_know_that_it_exists)
 {
 	struct mesh *m;
