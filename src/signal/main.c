@@ -156,6 +156,11 @@ static int open_server(struct host *h, const struct signal_config *cfg, struct e
 	int r = privs_take_over(h, &file, err, &user);
 	bool first = user.reaches || user.searches;
 
+	if (r == -EROFS)
+		return err_set(err, r,
+			       "%.300s; db in the configuration (or MLSH_SIGNAL_DB) puts the "
+			       "database elsewhere",
+			       err->text);
 	if (r == 0 && first)
 		r = privs_become(h, &user, err);
 	if (r == 0)

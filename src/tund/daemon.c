@@ -524,7 +524,12 @@ static int socket_folder(struct host *h, const char *path, struct err *err)
 	if (!slash || slash == path)
 		return 0;
 	snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - path, STORE_PATH_MAX - 1), path);
-	return dir_make(h, dir, 0755, err);
+	struct err why = { 0 };
+	int rc = dir_make(h, dir, 0755, &why);
+	return rc == 0 ? 0
+		       : err_set(err, rc,
+				 "%.300s; --socket (or MLSH_SOCKET) puts the socket elsewhere",
+				 why.text);
 }
 
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,

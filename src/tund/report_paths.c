@@ -37,6 +37,15 @@ static const char *kind_of(enum peer_path_kind k)
 	return names[k];
 }
 
+static bool has_ip4(const struct wire_candidates *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= addr_is_v4(&c->item[i]);
+	return any;
+}
+
 static bool has_ip6(const struct wire_candidates *c)
 {
 	bool any = false;
@@ -104,6 +113,7 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 		.session_spare = s.spare,
 		.online = p.online,
 		.have_ip6 = has_ip6(&own),
+		.no_ip4 = own.n > 0 && !has_ip4(&own),
 		.observed = s.observed,
 		.rewritten = nat.rewritten,
 		.ours = nat.told,
@@ -235,15 +245,6 @@ static struct json_object *candidates_of(const struct wire_candidates *c,
 		json_object_array_add(list, o);
 	}
 	return list;
-}
-
-static bool has_ip4(const struct wire_candidates *c)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < c->n; i++)
-		any |= addr_is_v4(&c->item[i]);
-	return any;
 }
 
 /* Other than our own devices. */

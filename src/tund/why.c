@@ -41,7 +41,7 @@ enum nat_meeting nats_meet(struct nat_kind a, struct nat_kind b)
 /* What the direct paths say, all together. */
 struct tally {
 	size_t direct, named[PEER_PATH_SERVER + 1];
-	bool settling, lost, one_way, same_router, waiting;
+	bool settling, lost, one_way, same_router, waiting, names_ip4, names_ip6;
 };
 
 static struct tally count(const struct why_facts *f)
@@ -55,6 +55,8 @@ static struct tally count(const struct why_facts *f)
 			continue;
 		t.direct++;
 		t.named[p->kind] += p->named;
+		t.names_ip4 |= p->named && addr_is_v4(&p->to);
+		t.names_ip6 |= p->named && !addr_is_v4(&p->to);
 		t.settling |= p->proven && p->proven_by_them && !p->lost;
 		t.lost |= p->lost && p->last_echo && f->now - p->last_echo < LOST_LATELY;
 		t.waiting |= p->heard > 0 || p->pongs > 0 || p->pings < PINGS_TELL;
@@ -82,6 +84,8 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 {
 	if (t->direct == 0)
 		return WHY_NO_ADDRESS;
+	if (f->no_ip4 && t->names_ip4 && !t->names_ip6)
+		return WHY_OTHER_FAMILY;
 	if (f->rewritten && t->named[PEER_PATH_PUBLIC] == 0)
 		return WHY_REWRITTEN;
 	if (t->named[PEER_PATH_PUBLIC] == 0 && t->named[PEER_PATH_LAN] == 0)
@@ -205,8 +209,8 @@ static const struct {
 			     "%s names no address that could be tried.",
 			     { "`mlsh netcheck` on that machine lists its addresses" } },
 	[WHY_OTHER_FAMILY] = { "other-family",
-			       "%s can only be reached over IPv6, which this machine has not.",
-			       { "give this machine IPv6, or the other one IPv4" } },
+			       "%s can only be reached over %s, which this machine has not.",
+			       { NULL } },
 	[WHY_OTHER_LAN] = { "other-lan",
 			    "%s names private addresses only, and none of them answers: it is in "
 			    "another local network, and its public address is not known.",
@@ -285,6 +289,15 @@ static void tell_ip(const struct addr *a, char *out, size_t cap)
 	snprintf(out, cap, "%s", addr_format_ip(a, text));
 }
 
+static void tell_family(const struct why_facts *f, struct why *w, char *out, size_t cap)
+{
+	int lacks = f->no_ip4 ? 4 : 6, has = f->no_ip4 ? 6 : 4;
+
+	snprintf(out, cap, "IPv%d", lacks);
+	snprintf(w->advice[0], WHY_ADVICE_LEN, "give this machine IPv%d, or the other one IPv%d",
+		 lacks, has);
+}
+
 static void tell_blocked(const struct why_facts *f, struct why *w, char *out, size_t cap)
 {
 	bool none = f->ours.mapping == MAPPING_NONE && f->theirs.mapping == MAPPING_NONE;
@@ -345,7 +358,9 @@ void why_explain(const struct why_facts *f, struct why *ret)
 	else if (ret->reason == WHY_REWRITTEN)
 		tell_ip(&f->observed, detail, sizeof(detail));
 	put_advice(ret, f);
-	if (ret->reason == WHY_BLOCKED)
+	if (ret->reason == WHY_OTHER_FAMILY)
+		tell_family(f, ret, detail, sizeof(detail));
+	else if (ret->reason == WHY_BLOCKED)
 		tell_blocked(f, ret, detail, sizeof(detail));
 	put_words(ret->text, sizeof(ret->text), reasons[ret->reason].words, f->peer, detail);
 }

@@ -24,7 +24,7 @@ enum why_reason {
 	WHY_TRYING,	  /* it is too early to say */
 	WHY_LOST,	  /* a direct path was in use and died a moment ago */
 	WHY_NO_ADDRESS,	  /* the peer names none that may be tried */
-	WHY_OTHER_FAMILY, /* it has IPv6 only and we have none */
+	WHY_OTHER_FAMILY, /* it names addresses of the one kind that we have not */
 	WHY_OTHER_LAN,	  /* it names private addresses of another network only */
 	WHY_REWRITTEN,	  /* the server cannot tell it and us where we are seen */
 	WHY_HARD_NATS,	  /* no packet can meet one of the other side */
@@ -45,6 +45,7 @@ struct why_facts {
 	bool online;	      /* the peer's, says the server */
 	bool tried;	      /* an attempt without a tunnel has failed */
 	bool have_ip6;	      /* we offer an IPv6 address */
+	bool no_ip4;	      /* and no IPv4 address */
 	struct addr observed; /* where the server sees us; unset: unknown */
 	bool rewritten;	      /* which is an address of its own network */
 	struct nat_kind ours, theirs;

@@ -92,10 +92,12 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 	if (rc < 0)
 		return rc;
 	host_log(h)->level = a->log_level;
-	if (rc == 0)
-		rc = dir_make(h, a->state_dir, 0700, err);
-	if (rc == 0)
-		rc = daemon_new(h, &cfg, err, &d);
+	rc = dir_make(h, a->state_dir, 0700, err);
+	if (rc < 0)
+		return err_set(err, rc,
+			       "%.300s; --state-dir (or MLSH_STATE_DIR) puts the state elsewhere",
+			       err->text);
+	rc = daemon_new(h, &cfg, err, &d);
 	if (rc == 0)
 		rc = privs_give_state(h, &state, err, &account);
 	if (rc == 0)
