@@ -13,9 +13,9 @@ _mlsh_signal_words() { # command
 	clusters)
 		options='--json --help' ;;
 	nodes)
-		options='--json --all --help' ;;
+		options='--json --all --help' argument=clusters ;;
 	log)
-		options='--json --help' ;;
+		options='--json --help' argument=clusters ;;
 	token)
 		options='--ttl --help' ;;
 	backup)
@@ -23,7 +23,7 @@ _mlsh_signal_words() { # command
 	restore)
 		options='--json --check --accept --help' argument=files ;;
 	accept)
-		options='--help' ;;
+		options='--help' argument=clusters ;;
 	*) return 1 ;;
 	esac
 }
@@ -43,7 +43,8 @@ _mlsh_signal_fill() { # program, kind ("=one two": these words), beginning of th
 	case $2 in
 	'') return ;;
 	files)
-		compopt -o filenames 2>/dev/null
+		# readline knows of quotes and of "~"; it has no part in this when the function is tried out.
+		compopt -o default 2>/dev/null && return
 		while IFS= read -r name; do names+=("$name"); done < <(compgen -f -- "$3")
 		;;
 	=*) read -ra names <<<"${2#=}" ;;

@@ -61,8 +61,10 @@ complete -c mlsh-signal -n '__mlsh_signal_at clusters' -s h -l help -d 'print a 
 complete -c mlsh-signal -n '__mlsh_signal_at nodes' -l json -d 'print JSON'
 complete -c mlsh-signal -n '__mlsh_signal_at nodes' -l all -d 'former members, too'
 complete -c mlsh-signal -n '__mlsh_signal_at nodes' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_first nodes' -a '(__mlsh_signal_names clusters)'
 complete -c mlsh-signal -n '__mlsh_signal_at log' -l json -d 'print JSON'
 complete -c mlsh-signal -n '__mlsh_signal_at log' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_first log' -a '(__mlsh_signal_names clusters)'
 complete -c mlsh-signal -n '__mlsh_signal_at token' -l ttl -x -d 'how long it is good for'
 complete -c mlsh-signal -n '__mlsh_signal_at token' -s h -l help -d 'print a short help'
 complete -c mlsh-signal -n '__mlsh_signal_at backup' -l json -d 'print JSON'
@@ -75,3 +77,4 @@ complete -c mlsh-signal -n '__mlsh_signal_at restore' -l accept -d 'go on withou
 complete -c mlsh-signal -n '__mlsh_signal_at restore' -s h -l help -d 'print a short help'
 complete -c mlsh-signal -n '__mlsh_signal_first restore' -F
 complete -c mlsh-signal -n '__mlsh_signal_at accept' -s h -l help -d 'print a short help'
+complete -c mlsh-signal -n '__mlsh_signal_first accept' -a '(__mlsh_signal_names clusters)'

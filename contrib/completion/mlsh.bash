@@ -101,7 +101,8 @@ _mlsh_fill() { # program, kind ("=one two": these words), beginning of the word
 	case $2 in
 	'') return ;;
 	files)
-		compopt -o filenames 2>/dev/null
+		# readline knows of quotes and of "~"; it has no part in this when the function is tried out.
+		compopt -o default 2>/dev/null && return
 		while IFS= read -r name; do names+=("$name"); done < <(compgen -f -- "$3")
 		;;
 	=*) read -ra names <<<"${2#=}" ;;

@@ -235,6 +235,11 @@ int usage_parse(int argc, char **argv, struct usage *ret, struct err *err)
 	struct options_given g;
 
 	*ret = (struct usage){ .command = COMMAND_SERVE };
+	/* "__complete KIND WORD", which is in no help: for shells */
+	if (argc == 4 && strcmp(argv[1], "__complete") == 0) {
+		*ret = (struct usage){ .command = COMMAND_COMPLETE, .arg = argv[2] };
+		return 0;
+	}
 	for (size_t i = 0; argc > 1 && i < USAGE_COMMANDS; i++)
 		if (strcmp(argv[1], usage_commands[i].name) == 0)
 			return parse_command(i, argc - 1, argv + 1, ret, err);

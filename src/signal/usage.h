@@ -14,6 +14,7 @@ enum usage_verb {
 	COMMAND_BACKUP,
 	COMMAND_RESTORE,
 	COMMAND_ACCEPT,
+	COMMAND_COMPLETE,
 	COMMAND_HELP,
 	COMMAND_VERSION
 };
@@ -21,7 +22,7 @@ enum usage_verb {
 struct usage {
 	enum usage_verb command;
 	const struct options *help; /* COMMAND_HELP: of the program, or of one of its commands */
-	const char *arg;	    /* the cluster or the file; NULL if the command takes none */
+	const char *arg;	    /* cluster, file or kind; NULL if the command takes none */
 	bool json, all, force, check, accept;
 	uint64_t ttl_s; /* token: 0 if not given */
 };

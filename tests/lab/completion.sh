@@ -58,6 +58,24 @@ done
 stranger() { on nas setpriv --reuid 1600 --regid 1600 --clear-groups env HOME=/nonexistent mlsh __complete "$1" "" 2>&1; }
 check "another user learns nothing" eval '[ -z "$(stranger clusters)$(stranger nodes)$(stranger invites)" ]'
 
+# The server's clusters, by its own program and database.
+server_offers() { # shell
+	local got
+	got=$(on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" COMPLETE_DUMP="$WORK/zcompdump" \
+		tests/complete "$1" mlsh-signal nodes '' 2>&1)
+	[ "$got" = homelab ] || { echo "$1: '$got'" && false; }
+}
+for shell in bash zsh fish; do
+	if command -v $shell >/dev/null; then check "$shell completes the server's clusters" server_offers $shell; fi
+done
+check "without a database it says nothing" eval '[ -z "$(on signal env MLSH_SIGNAL_DB=/nonexistent/db \
+	mlsh-signal __complete clusters "" 2>&1)" ]'
+server_stranger() {
+	on signal setpriv --reuid 1600 --regid 1600 --clear-groups env MLSH_SIGNAL_DB="$WORK/signal/signal.db" \
+		mlsh-signal __complete clusters "" 2>&1
+}
+check "and to another user neither" eval '[ -z "$(server_stranger)" ]'
+
 # How long a person waits who presses Tab, for who looks at it.
 tries=20
 began=$EPOCHREALTIME

@@ -50,9 +50,15 @@ static const struct {
 	enum word_kind kind;
 	bool repeats;
 } arguments[] = {
-	{ "[<cluster>]", WORD_CLUSTERS, false }, { "<node>[.<cluster>]", WORD_NODES, false },
-	{ "<node>...", WORD_NODES, true },	 { "<node>", WORD_NODES, false },
-	{ "<id>", WORD_INVITES, false },	 { "FILE", WORD_FILES, false },
+	/* clang-format off */
+	{ "[<cluster>]", WORD_CLUSTERS, false },
+	{ "CLUSTER", WORD_CLUSTERS, false }, /* of the server */
+	{ "<node>[.<cluster>]", WORD_NODES, false },
+	{ "<node>...", WORD_NODES, true },
+	{ "<node>", WORD_NODES, false },
+	{ "<id>", WORD_INVITES, false },
+	{ "FILE", WORD_FILES, false },
+	/* clang-format on */
 };
 
 enum word_kind word_of_argument(const struct options *o, size_t i, bool *ret_repeats)
