@@ -19,6 +19,10 @@ has() { # command, name: says so if the command is missing
 	command -v "$1" >/dev/null || { echo "skip - $2: $1 is not installed"; false; }
 }
 
+if [ "${B:-build}" != build ]; then
+	echo "skip - man pages and completions: they are the same for each architecture"
+	exit 77
+fi
 tools/need --optional mandoc troff zsh fish
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

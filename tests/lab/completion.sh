@@ -58,6 +58,13 @@ done
 stranger() { on nas setpriv --reuid 1600 --regid 1600 --clear-groups env HOME=/nonexistent mlsh __complete "$1" "" 2>&1; }
 check "another user learns nothing" eval '[ -z "$(stranger clusters)$(stranger nodes)$(stranger invites)" ]'
 
+# Members of the group mlsh see what root has connected.
+member() { on nas setpriv --reuid 1601 --regid 1601 --groups 2000 env HOME=/nonexistent mlsh __complete "$1" "" 2>&1; }
+echo 'mlsh:x:2000:' >>"$WORK/nas/group"
+check "a member of the group completes root's clusters" eval \
+	'[ "$(member clusters)" = homelab ] && [ "$(member nodes | paste -sd " ")" = "laptop nas" ]'
+check "but no invites of root's" eval '[ -z "$(member invites)" ]'
+
 # The server's clusters, by its own program and database.
 server_offers() { # shell
 	local got
