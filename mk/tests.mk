@@ -10,6 +10,7 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
 	@mkdir -p $(B) && rm -f $(B)/results $(B)/results.summary
+	@tests/announce
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab ld.lld
 	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
 	+@for part in $(test_parts); do \
