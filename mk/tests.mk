@@ -64,7 +64,7 @@ model:  ## who belongs, as a model: spin tries out every order of events
 programs: export B := $(B)
 programs: export ARCH := $(ARCH)
 programs: all $(B)/release/bin/manual  ## the finished programs, alone in an empty root; their build and installation
-	+@tests/run programs tests/programs.sh tests/hardening.sh tests/build.sh tests/manual.sh
+	+@tests/run programs tests/programs.sh tests/hardening.sh tests/units.sh tests/build.sh tests/manual.sh
 
 # Leaks are errors. The simulation runs slower by an order of magnitude.
 asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0

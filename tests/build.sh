@@ -194,6 +194,8 @@ installed() {
 		"$odd/root/opt/my apps/bin/mlshtund" --version &&
 		grep -xF 'ExecStart="/opt/my apps/bin/mlshtund"' \
 			"$odd/root/etc/systemd/system/mlshtund.service" &&
+		grep -xF 'ExecStartPre=-+"/opt/my apps/bin/mlsh-signal" take-over' \
+			"$odd/root/etc/systemd/system/mlsh-signal.service" &&
 		grep -q "^u mlshtund " "$odd/root/etc/sysusers.d/mlsh.conf" &&
 		grep -q "^u mlsh-signal " "$odd/root/etc/sysusers.d/mlsh-signal.conf" &&
 		grep -q mlshtund "$odd/root/etc/polkit-1/rules.d/50-mlshtund.rules" &&

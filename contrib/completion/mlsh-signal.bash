@@ -8,7 +8,7 @@ _mlsh_signal_words() { # command
 	case $1 in
 	'')
 		options='--version --help'
-		commands='clusters nodes log token backup restore accept'
+		commands='clusters nodes log token backup restore accept take-over'
 		;;
 	clusters)
 		options='--json --help' ;;
@@ -24,6 +24,8 @@ _mlsh_signal_words() { # command
 		options='--json --check --accept --help' argument=files ;;
 	accept)
 		options='--help' argument=clusters ;;
+	take-over)
+		options='--help' ;;
 	*) return 1 ;;
 	esac
 }

@@ -56,6 +56,7 @@ complete -c mlsh-signal -n '__mlsh_signal_at ""' -a token -d 'another setup toke
 complete -c mlsh-signal -n '__mlsh_signal_at ""' -a backup -d 'the whole database as one file, while the server runs'
 complete -c mlsh-signal -n '__mlsh_signal_at ""' -a restore -d 'put a backup in place, or verify it with --check'
 complete -c mlsh-signal -n '__mlsh_signal_at ""' -a accept -d 'go on after a restore, without an admin of the cluster'
+complete -c mlsh-signal -n '__mlsh_signal_at ""' -a take-over -d 'give files that root has put back to the server\'s user'
 complete -c mlsh-signal -n '__mlsh_signal_at clusters' -l json -d 'print JSON'
 complete -c mlsh-signal -n '__mlsh_signal_at clusters' -s h -l help -d 'print a short help'
 complete -c mlsh-signal -n '__mlsh_signal_at nodes' -l json -d 'print JSON'
@@ -78,3 +79,4 @@ complete -c mlsh-signal -n '__mlsh_signal_at restore' -s h -l help -d 'print a s
 complete -c mlsh-signal -n '__mlsh_signal_first restore' -F
 complete -c mlsh-signal -n '__mlsh_signal_at accept' -s h -l help -d 'print a short help'
 complete -c mlsh-signal -n '__mlsh_signal_first accept' -a '(__mlsh_signal_names clusters)'
+complete -c mlsh-signal -n '__mlsh_signal_at take-over' -s h -l help -d 'print a short help'

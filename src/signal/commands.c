@@ -202,6 +202,22 @@ static int restore(struct host *h, const struct signal_config *cfg, const struct
 	return r < 0 || logs < 0 ? commands_fail(&err, EXIT_FAILURE) : commands_end();
 }
 
+static int take_over(struct host *h, const struct signal_config *cfg)
+{
+	const struct privs_file file = commands_database(cfg);
+	struct privs_account user;
+	struct err err = { 0 };
+
+	if (geteuid() != 0) {
+		(void)err_set(&err, -EPERM,
+			      "Only root can give the files to another user: sudo "
+			      "mlsh-signal take-over");
+		return commands_fail(&err, EXIT_FAILURE);
+	}
+	return privs_take_over(h, &file, &err, &user) < 0 ? commands_fail(&err, EXIT_FAILURE)
+							  : commands_end();
+}
+
 int commands_run(struct host *h, const struct signal_config *cfg, const struct usage *u)
 {
 	struct err err = { 0 };
@@ -210,6 +226,8 @@ int commands_run(struct host *h, const struct signal_config *cfg, const struct u
 		return restore(h, cfg, u);
 	if (u->command == COMMAND_BACKUP)
 		return make_backup(h, cfg, u);
+	if (u->command == COMMAND_TAKE_OVER)
+		return take_over(h, cfg);
 	if (become_owner(h, cfg, &err) < 0)
 		return u->command == COMMAND_COMPLETE ? EXIT_FAILURE
 						      : commands_fail(&err, EXIT_FAILURE);

@@ -8,6 +8,8 @@
 
 #define CONFIG_FILE_MAX 65536
 #define PEM_FILE_MAX 65536
+#define CREDENTIAL_CERT "cert.pem"
+#define CREDENTIAL_KEY "key.pem"
 
 const char *const config_keys[] = {
 	"db",
@@ -82,10 +84,31 @@ static int read_doc(struct host *h, const struct config_env *env, const char **r
 	return r;
 }
 
-static int read_pem(struct host *h, const struct setting *s, struct buf *ret, struct err *err)
+/* systemd hands over a file that only root can read as a copy with this name. */
+static void prefer_credential(struct host *h, const struct config_env *env, const char *name,
+			      struct setting *s)
+{
+	char path[CONFIG_PATH_TEXT_MAX];
+	int n;
+
+	if (!*s->value || !env->credentials || !*env->credentials)
+		return;
+	n = snprintf(path, sizeof(path), "%s/%s", env->credentials, name);
+	if (n > 0 && (size_t)n < sizeof(path) && file_exists(h, path))
+		strcpy(s->value, path);
+}
+
+static int read_pem(struct host *h, const struct setting *s, const char *credential,
+		    struct buf *ret, struct err *err)
 {
 	int r = file_read(h, s->value, PEM_FILE_MAX, err, ret);
 
+	if (r == -EACCES)
+		return err_set(err, r,
+			       "%s: cannot read %s: permission denied. Where only root can, let "
+			       "systemd hand it over: `systemctl edit mlsh-signal`, [Service], "
+			       "LoadCredential=%s:%s",
+			       s->origin, s->value, credential, s->value);
 	return r < 0 ? err_prefix(err, "%s", s->origin) : 0;
 }
 
@@ -108,9 +131,9 @@ static int read_identity(struct host *h, const struct setting *cert, const struc
 			       "%s is set, quic.key_path is not: set both or "
 			       "neither.",
 			       cert->origin);
-	r = read_pem(h, cert, &cert_pem, err);
+	r = read_pem(h, cert, CREDENTIAL_CERT, &cert_pem, err);
 	if (r == 0)
-		r = read_pem(h, key, &key_pem, err);
+		r = read_pem(h, key, CREDENTIAL_KEY, &key_pem, err);
 	if (r == 0) {
 		r = identity_from_pem(span_of(cert_pem.data, cert_pem.len),
 				      span_of(key_pem.data, key_pem.len), true, err, ret);
@@ -203,6 +226,8 @@ static int config_read(struct host *h, const struct config_env *env, struct toml
 	    (r = read_second_port(*doc, c, err)) < 0 ||
 	    (r = parse_subnet(&subnet, &c->subnet, err)) < 0)
 		goto out;
+	prefer_credential(h, env, CREDENTIAL_CERT, &cert);
+	prefer_credential(h, env, CREDENTIAL_KEY, &key);
 	snprintf(c->path, sizeof(c->path), "%s", name);
 	strcpy(c->db_path, db.value);
 	strcpy(c->cert_path, cert.value);

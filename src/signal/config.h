@@ -18,17 +18,19 @@ extern const char *const config_keys[];
 
 /* The variables that count; each may be NULL or empty: not set. */
 struct config_env {
-	const char *config; /* MLSH_SIGNAL_CONFIG */
-	const char *db;	    /* MLSH_SIGNAL_DB */
-	const char *secret; /* MLSH_CLUSTER_SECRET */
-	const char *subnet; /* MLSH_OVERLAY_SUBNET */
-	const char *log;    /* MLSH_LOG */
+	const char *config;	 /* MLSH_SIGNAL_CONFIG */
+	const char *db;		 /* MLSH_SIGNAL_DB */
+	const char *secret;	 /* MLSH_CLUSTER_SECRET */
+	const char *subnet;	 /* MLSH_OVERLAY_SUBNET */
+	const char *log;	 /* MLSH_LOG */
+	const char *credentials; /* CREDENTIALS_DIRECTORY: what systemd's LoadCredential= copied */
 };
 
 struct signal_config {
 	char path[CONFIG_PATH_TEXT_MAX]; /* of the configuration file, which may be missing */
 	char db_path[CONFIG_PATH_TEXT_MAX];
-	char cert_path[CONFIG_PATH_TEXT_MAX], key_path[CONFIG_PATH_TEXT_MAX]; /* or "" */
+	/* or ""; with credentials "cert.pem" and "key.pem", those in the place of the files */
+	char cert_path[CONFIG_PATH_TEXT_MAX], key_path[CONFIG_PATH_TEXT_MAX];
 	struct addr bind;
 	/* Of the port that tells nodes what their NATs do; 0: the one above bind's, or any. */
 	uint16_t second_port;

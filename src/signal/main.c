@@ -22,6 +22,7 @@ static struct config_env environment(void)
 		.secret = getenv("MLSH_CLUSTER_SECRET"),
 		.subnet = getenv("MLSH_OVERLAY_SUBNET"),
 		.log = getenv("MLSH_LOG"),
+		.credentials = getenv("CREDENTIALS_DIRECTORY"),
 	};
 }
 

@@ -18,6 +18,7 @@ enum { JSON, ALL, FORCE = ALL, CHECK = ALL, ACCEPT };
 #define BACKUP_SUMMARY "the whole database as one file, while the server runs"
 #define RESTORE_SUMMARY "put a backup in place, or verify it with --check"
 #define ACCEPT_SUMMARY "go on after a restore, without an admin of the cluster"
+#define TAKE_OVER_SUMMARY "give files that root has put back to the server's user"
 
 const struct options usage_options = {
 	.program = "mlsh-signal",
@@ -35,6 +36,7 @@ const struct options usage_options = {
 		"  backup FILE       " BACKUP_SUMMARY "\n"
 		"  restore FILE      " RESTORE_SUMMARY "\n"
 		"  accept CLUSTER    " ACCEPT_SUMMARY "\n"
+		"  take-over         " TAKE_OVER_SUMMARY "\n"
 		"\n"
 		"Configuration file: " CONFIG_PATH_DEFAULT "\n"
 		"  db = \"" CONFIG_DB_DEFAULT "\"\n"
@@ -171,6 +173,18 @@ static const struct options accept_options = {
 	.row = { { NULL } },
 };
 
+static const struct options take_over_options = {
+	.program = "mlsh-signal take-over",
+	.usage = "",
+	.about = "Gives the database, the files beside it that belong to it, and their folder to "
+		 "the user mlsh-signal. Root may have put a copy there, which that user could not "
+		 "open. systemd runs this as root before each start of the server, which itself "
+		 "is never root there; a server that is started as root does it by itself.\n"
+		 "Exit status: 0 done, 1 failed (the caller is not root, a file has several "
+		 "names), 2 wrong usage or configuration.",
+	.row = { { NULL } },
+};
+
 const struct usage_command usage_commands[USAGE_COMMANDS] = {
 	{ "clusters", CLUSTERS_SUMMARY, COMMAND_CLUSTERS, &clusters_options },
 	{ "nodes", NODES_SUMMARY, COMMAND_NODES, &nodes_options },
@@ -179,6 +193,7 @@ const struct usage_command usage_commands[USAGE_COMMANDS] = {
 	{ "backup", BACKUP_SUMMARY, COMMAND_BACKUP, &backup_options },
 	{ "restore", RESTORE_SUMMARY, COMMAND_RESTORE, &restore_options },
 	{ "accept", ACCEPT_SUMMARY, COMMAND_ACCEPT, &accept_options },
+	{ "take-over", TAKE_OVER_SUMMARY, COMMAND_TAKE_OVER, &take_over_options },
 };
 
 /* Adds to a complaint where help is. */
@@ -214,7 +229,7 @@ static int parse_command(size_t i, int argc, char **argv, struct usage *ret, str
 	ret->command = usage_commands[i].command;
 	ret->arg = g.n_args ? g.arg[0] : NULL;
 	ret->json = ret->command != COMMAND_TOKEN && ret->command != COMMAND_ACCEPT &&
-		    g.value[JSON];
+		    ret->command != COMMAND_TAKE_OVER && g.value[JSON];
 	ret->check = ret->command == COMMAND_RESTORE && g.value[CHECK];
 	ret->accept = ret->command == COMMAND_RESTORE && g.value[ACCEPT];
 	ret->force = ret->command == COMMAND_BACKUP && g.value[FORCE];

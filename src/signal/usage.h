@@ -15,6 +15,7 @@ enum usage_verb {
 	COMMAND_RESTORE,
 	COMMAND_ACCEPT,
 	COMMAND_COMPLETE,
+	COMMAND_TAKE_OVER,
 	COMMAND_HELP,
 	COMMAND_VERSION
 };
@@ -27,7 +28,7 @@ struct usage {
 	uint64_t ttl_s; /* token: 0 if not given */
 };
 
-#define USAGE_COMMANDS 7
+#define USAGE_COMMANDS 8
 
 struct usage_command {
 	const char *name; /* first, for options_near */

@@ -14,6 +14,7 @@ set -uo pipefail
 # shellcheck source=tests/delivery/lib_systemd.sh
 . tests/delivery/lib_systemd.sh
 need_root "machines with systemd"
+tools/need openssl ssh-keygen ip nsenter unshare || exit 1
 down() { systemd_down; }
 why=$(nesting_missing)
 if [ -n "$why" ]; then
@@ -43,11 +44,12 @@ daemons() { # command...: for each daemon, with its machine and unit behind
 
 # The daemon's process is of the user that is named after its unit, with these rights and no more.
 confined() { # machine, unit
-	local rights=0000000000001400 # CAP_NET_ADMIN, CAP_NET_BIND_SERVICE
+	local rights=0000000000001400 # CAP_NET_ADMIN, CAP_NET_BIND_SERVICE: what systemd leaves it
 	[ "$2" = mlshtund ] || rights=0000000000000000
 	on "$1" sh -ec 'set -- "$(systemctl show --value --property=MainPID "$1")" "$@"
 		test "$(ps -o user= -p $1)" = "$2"
-		grep -x "CapEff:.$3" /proc/$1/status && grep -x "CapBnd:.$3" /proc/$1/status
+		grep -x "CapEff:.$3" /proc/$1/status && grep -x "CapPrm:.$3" /proc/$1/status
+		grep -x "CapBnd:.0000000000001400" /proc/$1/status
 		grep -x "NoNewPrivs:.1" /proc/$1/status && grep -x "Seccomp:.2" /proc/$1/status' \
 		sh "$2" "$rights"
 }
@@ -226,6 +228,39 @@ reloads() {
 		on server journalctl --unit=mlsh-signal | has "configuration read again" && serves
 }
 
+# Root puts a copy of the database back, by hand.
+copied_back() {
+	on server sh -ec 'cd /var/lib/mlsh-signal
+		systemctl stop mlsh-signal
+		mv signal.db /root/copy.db; cp /root/copy.db signal.db; chmod 600 signal.db; rm /root/copy.db
+		test "$(stat -c %U signal.db)" = root
+		systemctl start mlsh-signal
+		test "$(stat -c %U signal.db)" = mlsh-signal' && ready && serves
+}
+
+# Another server, with a certificate that only root can read.
+own_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=signal.example.org \
+		-days 30 -keyout "$work/tls.key" -out "$work/tls.crt" || return 1
+	on server sh -ec 'mkdir -m 700 /root/tls; cat >/root/tls/key.pem; chmod 600 /root/tls/key.pem' <"$work/tls.key" &&
+		on server sh -ec 'cat >/root/tls/cert.pem
+			printf "quic.cert_path = \"/root/tls/cert.pem\"\nquic.key_path = \"/root/tls/key.pem\"\n" \
+				>/etc/mlsh-signal/config.toml
+			systemctl stop mlsh-signal
+			mv /var/lib/mlsh-signal /root/before
+			! systemctl start mlsh-signal
+			journalctl --unit=mlsh-signal | grep "LoadCredential=cert.pem:/root/tls/cert.pem"' <"$work/tls.crt" &&
+		changed server mlsh-signal LoadCredential=cert.pem:/root/tls/cert.pem \
+			LoadCredential=key.pem:/root/tls/key.pem &&
+		on server systemctl restart mlsh-signal && on server mlsh-signal token |
+			has "@$(openssl x509 -in "$work/tls.crt" -outform DER | sha256sum | cut -d' ' -f1)"
+}
+settings_as_before() {
+	on server sh -ec 'systemctl stop mlsh-signal; rm -r /var/lib/mlsh-signal /root/tls
+		mv /root/before /var/lib/mlsh-signal; cat >/etc/mlsh-signal/config.toml' \
+		<contrib/mlsh-signal/config.toml && unchanged server mlsh-signal
+}
+
 mishaps() {
 	for name in server:mlsh-signal nas:mlshtund laptop:mlshtund; do
 		check "${name%:*} reboots: all is back" reboots "${name%:*}" "${name#*:}"
@@ -240,6 +275,13 @@ mishaps() {
 			"Environment=MLSH_LOG=nonsense"
 	done
 	check "mlsh-signal gives up over a wrong configuration" wrong_settings
+	check "a database that root copied back is the server's again" copied_back
+	check "a certificate that only root can read comes by LoadCredential=" own_certificate
+	check "and goes again" settings_as_before
+	check "systemd calls the exposure of mlsh-signal below 2.0" \
+		on server systemd-analyze security --no-pager --threshold=19 mlsh-signal
+	check "and that of mlshtund below 3.0" \
+		on nas systemd-analyze security --no-pager --threshold=29 mlshtund
 }
 
 # --- the packages' end --------------------------------------------------------------------------

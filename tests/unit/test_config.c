@@ -243,6 +243,44 @@ START_TEST(an_operators_certificate_is_read)
 }
 END_TEST
 
+/* systemd's copies of files that only root may read; those of the configuration are not there. */
+START_TEST(credentials_go_before_the_files)
+{
+	struct identity *id = NULL;
+	struct buf cert = { 0 }, key = { 0 };
+	struct config_env env = { .config = path, .credentials = dir };
+	struct signal_config c;
+	struct err err = { 0 };
+	char cert_path[200], key_path[200];
+
+	begin();
+	ck_assert_int_eq(identity_new(host, NULL, &id), 0);
+	ck_assert_int_eq(identity_to_pem(id, &cert, &key, NULL), 0);
+	snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
+	snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
+	write_text(path, "[quic]\ncert_path = \"/none/cert\"\nkey_path = \"/none/key\"\n");
+	ck_assert_int_eq(config_load(host, &env, &c, &err), -ENOENT);
+	write_text(cert_path, (const char *)cert.data);
+	ck_assert_int_eq(config_load(host, &env, &c, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "/none/key"));
+	write_text(key_path, (const char *)key.data);
+	ck_assert_int_eq(config_load(host, &env, &c, NULL), 0);
+	ck_assert_mem_eq(identity_cert_sha256(c.identity), identity_cert_sha256(id), HASH_LEN);
+	ck_assert_str_eq(c.cert_path, cert_path);
+	ck_assert_str_eq(c.key_path, key_path);
+	config_fini(&c);
+	write_text(path, ""); /* they are not asked for */
+	ck_assert_int_eq(config_load(host, &env, &c, NULL), 0);
+	ck_assert_ptr_null(c.identity);
+	config_fini(&c);
+	buf_free(&cert);
+	buf_free(&key);
+	identity_free(id);
+	end();
+}
+END_TEST
+
 UNIT_MAIN("signal/config", config_has_defaults, config_reads_every_key,
 	  environment_goes_before_the_file, wrong_settings_are_named_with_their_line,
-	  wrong_variables_are_named, an_operators_certificate_is_read)
+	  wrong_variables_are_named, an_operators_certificate_is_read,
+	  credentials_go_before_the_files)
