@@ -17,7 +17,7 @@ FORCE:
 include mk/arch.mk
 
 # These need no compiler and no library.
-bare_goals := help clean distclean deps-lock format install uninstall
+bare_goals := help clean distclean deps-lock format install uninstall verify-dist
 goals_build := $(filter-out $(bare_goals),$(or $(MAKECMDGOALS),all))
 ifneq ($(goals_build),)
 include $(B)/config.mk

@@ -115,7 +115,7 @@ release_cxx := $(CXX)
 # gcc would write down which folder the sysroot is in.
 release_flags = $(sysroot_flags) $(common_flags) $(hardening) $(cc_zero_init) -O2 $(position) \
 	-ffunction-sections -fdata-sections \
-	$(if $(SYSROOT),-ffile-prefix-map="$$(readlink $(SYSROOT))"=$(SYSROOT))
+	$(if $(SYSROOT),-ffile-prefix-map="$$(readlink -f $(SYSROOT))"=$(SYSROOT))
 release_ldflags = $(sysroot_flags) $(sysroot_ldflags) $(static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 release_libs = $(third_party)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # What is given to others: installation, packages, archives. Their files come into dist/.
 
-install uninstall deb: export PROGRAMS := $(B)/bin
-deb: export ARCH := $(ARCH)
-deb: export LINKED := $(B)/linked
+install uninstall deb rpm dist: export PROGRAMS := $(B)/bin
+deb rpm dist: export ARCH := $(ARCH)
+deb rpm dist: export LINKED := $(B)/linked
 
 # What of other people's work is in the programs.
 given_out := mlsh mlshtund mlsh-signal
@@ -27,4 +27,16 @@ uninstall:  ## remove just what install has put there (root; PREFIX=, DESTDIR=, 
 deb: all $(B)/linked  ## Debian packages mlsh and mlsh-signal, into dist/
 	@tools/package-deb
 
-.PHONY: install uninstall deb
+rpm: all $(B)/linked  ## RPM packages of the same, into dist/
+	@tools/package-rpm
+
+# Last of all that is given out, so that the sums are those of the packages, too.
+dist: all $(B)/linked  ## archives, what is in them, SHA256SUMS over all in dist/ (SIGN_KEY=file)
+	@tools/package-archive
+	@tools/package-source
+	@tools/sums make
+
+verify-dist:  ## check what is in dist/ against SHA256SUMS and its signature (UNSIGNED=ok)
+	@tools/sums verify
+
+.PHONY: install uninstall deb rpm dist verify-dist

@@ -93,8 +93,8 @@ roots:  ## the README's two commands in fresh minimal systems (root; ROOTS="nobl
 
 # What is given to others, as its receivers use it. Outside "make test", whose time is used up.
 delivery_scripts = $(filter-out tests/delivery/lib% tests/delivery/engine%,$(wildcard tests/delivery/*$(T)*.sh))
-delivery: all deb  ## packages and archives: installed, upgraded, removed (root; T=name)
-	+@tests/run -r -t 1800 delivery $(delivery_scripts)
+delivery: all deb dist  ## packages and archives: installed, upgraded, removed (root; T=name)
+	@tests/run -r -t 1800 delivery $(delivery_scripts)
 
 # A part as "make test" runs it.
 test-lint: lint-cheap

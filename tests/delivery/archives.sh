@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# The archives: what install.sh does in a minimal system, what the bill of materials says, and that sums
+# and signature are refused when they do not fit.
+set -uo pipefail
+# shellcheck source=tests/delivery/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+name=mlsh-$version-linux-$arch
+sbom=dist/$name.spdx.json
+[ -e "dist/$name.tar.gz" ] && [ -e "$sbom" ] || { echo "not ok - dist/$name.tar.gz is there: run make dist"; exit 1; }
+tar -xzf "dist/$name.tar.gz" -C "$work" || exit 1
+unpacked=$work/$name
+
+# --- the bill of materials -------------------------------------------------------------------
+
+check "the bill of materials fits the programs, itself and the lock" python3 - "$sbom" "$unpacked/bin" <<'END'
+import hashlib, json, sys
+sbom, folder = json.load(open(sys.argv[1], encoding="utf-8")), sys.argv[2]
+packages = {p["SPDXID"]: p for p in sbom["packages"]}
+assert len(packages) == len(sbom["packages"]), "an id is given twice"
+ids = set(packages) | {"SPDXRef-DOCUMENT"}
+for r in sbom["relationships"]:
+    assert r["spdxElementId"] in ids and r["relatedSpdxElement"] in ids, r
+related = {r["relatedSpdxElement"] for r in sbom["relationships"]}
+assert related == set(packages), set(packages) - related
+names = {p["name"]: p for p in packages.values()}
+for name in ("mlsh", "mlshtund", "mlsh-signal"):
+    sha256 = hashlib.sha256(open(f"{folder}/{name}", "rb").read()).hexdigest()
+    assert names[name]["checksums"][0]["checksumValue"] == sha256, name
+def linked(program):
+    return {packages[r["relatedSpdxElement"]]["name"] for r in sbom["relationships"]
+            if r["spdxElementId"] == f"SPDXRef-program-{program}"}
+assert "libsqlite3-dev" in linked("mlsh-signal") and "libsqlite3-dev" not in linked("mlsh")
+assert "libtomlplusplus-dev" in linked("mlsh") and "libtomlplusplus-dev" not in linked("mlshtund")
+for program in ("mlsh", "mlshtund", "mlsh-signal"):
+    assert {"libssl-dev", "libc6-dev"} <= linked(program), linked(program)
+    assert not {"check", "libsubunit-dev", "linux-libc-dev"} & linked(program), linked(program)
+lock = {}
+for line in open("mk/deps.lock", encoding="utf-8"):
+    words = line.split()
+    if not line.startswith("#") and words:
+        lock[words[0], words[1]] = lock.get((words[0], words[1]), set()) | {words[2]}
+compared = 0
+for p in packages.values():
+    if (p["name"], p["versionInfo"]) in lock:
+        assert p["checksums"][0]["checksumValue"] in lock[p["name"], p["versionInfo"]], p["name"]
+        compared += 1
+print(compared, "compared with the lock")
+END
+
+# --- the source ------------------------------------------------------------------------------
+
+source_archive() {
+	local folder=$work/mlsh-$version
+	tar -xzf "dist/mlsh-$version.tar.gz" -C "$work" &&
+		diff <(git ls-tree -r --name-only HEAD | sort) \
+			<(cd "$folder" && find . -type f ! -name .commit -o -type l | cut -c3- | sort) &&
+		[ "$("$folder/tools/version" commit)" = "$(git rev-parse HEAD | cut -c1-12)" ] &&
+		[ "$(cd "$folder" && tools/epoch)" = "$(git log -1 --format=%ct)" ]
+}
+if [ -e .git ]; then
+	check "the source archive is the commit, and knows it" source_archive
+else
+	echo "skip - the source archive: this is no checkout of git"
+fi
+
+# --- sums and signature ----------------------------------------------------------------------
+
+# A copy whose dist/ may be spoilt.
+tree=$work/tree
+spoil() { # command... in dist/
+	rm -rf "$tree" && mkdir -p "$tree/src/base" && cp -a tools mk "$tree" &&
+		cp src/base/version.h "$tree/src/base" && mkdir "$tree/dist" &&
+		cp dist/mlsh*"$version"* "$tree/dist" && (cd "$tree" && SIGN_KEY=$work/key tools/sums make) &&
+		(cd "$tree/dist" && "$@")
+}
+verify() { (cd "$tree" && KEYS=$work/keys "$@" tools/sums verify); }
+refused() { # words of the refusal, command that spoils...
+	local words=$1
+	shift
+	spoil "$@" && ! verify env && grep -q -e "$words" "$work/out"
+}
+make_keys() {
+	ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key" && ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/other" &&
+		echo "somebody namespaces=\"mlsh-dist\" $(cat "$work/key.pub")" >"$work/keys"
+}
+tools/need ssh-keygen
+check "a signature by a known key is good" eval 'make_keys && spoil true && verify env && grep -q somebody "$work/out"'
+check "one by another key is refused" refused "not of any key" \
+	sh -c "rm SHA256SUMS.sig; ssh-keygen -q -Y sign -n mlsh-dist -f '$work/other' SHA256SUMS"
+check "changed sums are refused" refused "not of any key" sed -i 's/^0*./f/' SHA256SUMS
+check "a changed file is refused" refused "not those of SHA256SUMS" \
+	sh -c 'for f in *.tar.gz; do printf x >>"$f"; done'
+check "a missing file is named" refused "No such file" sh -c 'rm mlsh*.spdx.json'
+check "a file that is not in the sums is named" refused "nobody vouches for it: mlsh-$version-other" \
+	touch "mlsh-$version-other.tar.gz"
+check "a signature that is gone is refused" refused "SHA256SUMS.sig is missing" rm SHA256SUMS.sig
+check "unless sums alone will do" verify env UNSIGNED=ok
+check "a key that cannot be read makes no signature" eval \
+	'! (cd "$tree" && SIGN_KEY=$work/none tools/sums make) && [ ! -e "$tree/dist/SHA256SUMS.sig" ]'
+
+# --- install.sh ------------------------------------------------------------------------------
+
+in_tree() { # what install.sh is given...
+	in_system sh -c 'cd /unpacked && sh ./install.sh "$@"' sh "$@"
+}
+installed() {
+	in_tree && in_system sh -ec '
+		mlsh --version && mlshtund --version && mlsh-signal --version
+		getent passwd mlshtund mlsh-signal && getent group mlsh
+		test -s /usr/local/share/man/man1/mlsh.1
+		grep -x ExecStart=/usr/local/bin/mlshtund /etc/systemd/system/mlshtund.service'
+}
+everything() { in_system find /usr/local /etc ! -type d ! -path '/etc/*-' ! -name passwd ! -name group \
+	! -name '*shadow' ! -name 'sub[ug]id' | sort; }
+removed() {
+	in_tree uninstall && everything >"$work/after" && diff "$work/before" "$work/after" &&
+		in_system test -d /var/lib
+}
+if [ "$(id -u)" != 0 ]; then
+	echo "skip - install.sh in a minimal system: needs root"
+elif fresh_system bookworm; then
+	cp -a "$unpacked" "$over/upper/unpacked"
+	everything >"$work/before"
+	check "$system: install.sh" installed
+	check "$system: once more" installed
+	check "$system: install.sh uninstall leaves nothing" removed
+	check "$system: spaces in PREFIX" eval 'in_tree PREFIX="/opt/my apps" DESTDIR="/some where" PARTS=mlsh &&
+		in_system "/some where/opt/my apps/bin/mlsh" --version &&
+		! in_system test -e "/some where/opt/my apps/bin/mlsh-signal"'
+fi
+exit $failed
