@@ -55,6 +55,15 @@ static bool has_ip6(const struct wire_candidates *c)
 	return any;
 }
 
+static bool has_public(const struct wire_candidates *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= !addr_is_private(&c->item[i]);
+	return any;
+}
+
 struct json_object *report_conflicts(const struct tunnel *t)
 {
 	struct json_object *list = json_object_new_array();
@@ -114,6 +123,7 @@ static void gather(const struct tunnel *t, const struct member *m, uint64_t now,
 		.online = p.online,
 		.have_ip6 = has_ip6(&own),
 		.no_ip4 = own.n > 0 && !has_ip4(&own),
+		.hidden = own.n > 0 && !has_public(&own),
 		.observed = s.observed,
 		.rewritten = nat.rewritten,
 		.ours = nat.told,

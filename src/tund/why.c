@@ -92,6 +92,8 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 		return f->have_ip6 ? WHY_BLOCKED : WHY_OTHER_FAMILY;
 	if (t->named[PEER_PATH_PUBLIC] == 0 && (t->named[PEER_PATH_IP6] == 0 || !f->have_ip6))
 		return WHY_OTHER_LAN;
+	if (f->hidden)
+		return WHY_HIDDEN;
 	switch (nats_meet(f->ours, f->theirs)) {
 	case NATS_MEET:
 		return WHY_BLOCKED;
@@ -216,6 +218,11 @@ static const struct {
 			    "another local network, and its public address is not known.",
 			    { "a signal server outside both networks sees their public addresses",
 			      "or route between the two networks" } },
+	[WHY_HIDDEN] = { "own-address",
+			 "%s cannot know the public address of this machine: the signal server "
+			 "sees it at %s, in a network of its own.",
+			 { MAP_A_PORT, "a signal server outside of this network sees that address",
+			   USE_IP6 } },
 	[WHY_REWRITTEN] = { "server-rewrites",
 			    "The public address of %s is not known: something in front of the "
 			    "signal server rewrites source addresses, so that it sees this machine "
@@ -355,7 +362,7 @@ void why_explain(const struct why_facts *f, struct why *ret)
 		tell_hard(f, detail, sizeof(detail));
 	else if (ret->reason == WHY_UNKNOWN)
 		tell_unknown(f, detail, sizeof(detail));
-	else if (ret->reason == WHY_REWRITTEN)
+	else if (ret->reason == WHY_REWRITTEN || ret->reason == WHY_HIDDEN)
 		tell_ip(&f->observed, detail, sizeof(detail));
 	put_advice(ret, f);
 	if (ret->reason == WHY_OTHER_FAMILY)

@@ -26,6 +26,7 @@ enum why_reason {
 	WHY_NO_ADDRESS,	  /* the peer names none that may be tried */
 	WHY_OTHER_FAMILY, /* it names addresses of the one kind that we have not */
 	WHY_OTHER_LAN,	  /* it names private addresses of another network only */
+	WHY_HIDDEN,	  /* we name private addresses only: the server is in our network */
 	WHY_REWRITTEN,	  /* the server cannot tell it and us where we are seen */
 	WHY_HARD_NATS,	  /* no packet can meet one of the other side */
 	WHY_SAME_ROUTER,  /* behind the same address, but not in one LAN */
@@ -46,6 +47,7 @@ struct why_facts {
 	bool tried;	      /* an attempt without a tunnel has failed */
 	bool have_ip6;	      /* we offer an IPv6 address */
 	bool no_ip4;	      /* and no IPv4 address */
+	bool hidden;	      /* we offer private addresses only */
 	struct addr observed; /* where the server sees us; unset: unknown */
 	bool rewritten;	      /* which is an address of its own network */
 	struct nat_kind ours, theirs;

@@ -228,6 +228,12 @@ START_TEST(addresses_that_can_not_do)
 	relayed[2] = path(PEER_PATH_IP6, "[2001:db8::9]:7000");
 	f.n_paths = 3;
 	ck_assert_int_ne(why_decide(&f), WHY_OTHER_FAMILY);
+	f.no_ip4 = false;
+	f.hidden = true;
+	ck_assert_int_eq(addr_parse("192.168.1.7:7000", &f.observed), 0);
+	ck_assert_int_eq(why_decide(&f), WHY_HIDDEN);
+	ck_assert_ptr_nonnull(strstr(text_of(&f), "nas cannot know the public address"));
+	ck_assert_ptr_nonnull(strstr(text_of(&f), "sees it at 192.168.1.7,"));
 }
 END_TEST
 
