@@ -98,7 +98,7 @@ of_program() { # shell
 	offers "$1" "$(printf '%s\n' help $commands | sort | paste -sd ' ')" mlsh ''
 	offers "$1" "invite invites" mlsh inv
 	offers "$1" "why" mlsh help wh
-	offers "$1" "--replace --role" mlsh invite --r
+	offers "$1" "--replace" mlsh invite --repl
 	offers "$1" "admin node" mlsh invite --role ''
 	offers "$1" "admin" mlsh invite --yes --role ad
 	offers "$1" "" mlsh invite --ttl ''

@@ -41,7 +41,7 @@ _mlsh_signal_value() { # command, option
 
 # Adds the words that fit. They are never evaluated.
 _mlsh_signal_fill() { # program, kind ("=one two": these words), beginning of the word
-	local name names=()
+	local name names=() before=''
 	case $2 in
 	'') return ;;
 	files)
@@ -50,6 +50,12 @@ _mlsh_signal_fill() { # program, kind ("=one two": these words), beginning of th
 		while IFS= read -r name; do names+=("$name"); done < <(compgen -f -- "$3")
 		;;
 	=*) read -ra names <<<"${2#=}" ;;
+	node-list) # the last one behind a comma
+		if [[ $3 == *,* ]]; then before=${3%,*},; fi
+		while IFS= read -r name; do names+=("$before$name"); done < <(
+			command "${1/#\~/$HOME}" __complete nodes "${3##*,}" 2>/dev/null </dev/null
+		)
+		;;
 	*)
 		while IFS= read -r name; do names+=("$name"); done < <(
 			command "${1/#\~/$HOME}" __complete "$2" "$3" 2>/dev/null </dev/null

@@ -85,7 +85,7 @@ _mlsh_value() { # command, option
 	move:--signal-host) kind='' ;;
 	move:--token) kind='' ;;
 	move:--follow) kind='' ;;
-	recover:--remove) kind='nodes' ;;
+	recover:--remove) kind='node-list' ;;
 	recover:--at) kind='' ;;
 	recover:--signal-host) kind='' ;;
 	recover:--token) kind='' ;;
@@ -97,7 +97,7 @@ _mlsh_value() { # command, option
 
 # Adds the words that fit. They are never evaluated.
 _mlsh_fill() { # program, kind ("=one two": these words), beginning of the word
-	local name names=()
+	local name names=() before=''
 	case $2 in
 	'') return ;;
 	files)
@@ -106,6 +106,12 @@ _mlsh_fill() { # program, kind ("=one two": these words), beginning of the word
 		while IFS= read -r name; do names+=("$name"); done < <(compgen -f -- "$3")
 		;;
 	=*) read -ra names <<<"${2#=}" ;;
+	node-list) # the last one behind a comma
+		if [[ $3 == *,* ]]; then before=${3%,*},; fi
+		while IFS= read -r name; do names+=("$before$name"); done < <(
+			command "${1/#\~/$HOME}" __complete nodes "${3##*,}" 2>/dev/null </dev/null
+		)
+		;;
 	*)
 		while IFS= read -r name; do names+=("$name"); done < <(
 			command "${1/#\~/$HOME}" __complete "$2" "$3" 2>/dev/null </dev/null

@@ -42,8 +42,18 @@ end
 # Names that the mlsh which is typed knows.
 function __mlsh_names -a kind
     set -l words (commandline -opc)
+    set -l before
+    set -l word (commandline -ct | string replace -r '^--[^=]*=' '')
     type -q $words[1]; or return
-    command $words[1] __complete $kind (commandline -ct) 2>/dev/null </dev/null
+    # Of a list that commas join, the last one.
+    if test $kind = node-list
+        set kind nodes
+        set before (string match -r '.*,' -- $word)
+        set word (string replace -r '.*,' '' -- $word)
+    end
+    for name in (command $words[1] __complete $kind "$word" 2>/dev/null </dev/null)
+        echo -- "$before$name"
+    end
 end
 
 complete -c mlsh -f
@@ -190,7 +200,7 @@ complete -c mlsh -n '__mlsh_at move' -l yes -d 'do not ask'
 complete -c mlsh -n '__mlsh_at move' -l json -d 'print the result as JSON'
 complete -c mlsh -n '__mlsh_at move' -s h -l help -d 'print a short help'
 complete -c mlsh -n '__mlsh_first move' -a '(__mlsh_names clusters)'
-complete -c mlsh -n '__mlsh_at recover' -l remove -x -a '(__mlsh_names nodes)' -d 'nodes to remove as well, joined by commas'
+complete -c mlsh -n '__mlsh_at recover' -l remove -x -a '(__mlsh_names node-list)' -d 'nodes to remove as well, joined by commas'
 complete -c mlsh -n '__mlsh_at recover' -l keep-admins -d 'the admins until now remain admins'
 complete -c mlsh -n '__mlsh_at recover' -l at -x -d 'go back to this record of the log and drop what came after it'
 complete -c mlsh -n '__mlsh_at recover' -l signal-host -x -d 'take the cluster to this server as well, if the present one is gone'

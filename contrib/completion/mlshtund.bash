@@ -26,7 +26,7 @@ _mlshtund_value() { # command, option
 
 # Adds the words that fit. They are never evaluated.
 _mlshtund_fill() { # program, kind ("=one two": these words), beginning of the word
-	local name names=()
+	local name names=() before=''
 	case $2 in
 	'') return ;;
 	files)
@@ -35,6 +35,12 @@ _mlshtund_fill() { # program, kind ("=one two": these words), beginning of the w
 		while IFS= read -r name; do names+=("$name"); done < <(compgen -f -- "$3")
 		;;
 	=*) read -ra names <<<"${2#=}" ;;
+	node-list) # the last one behind a comma
+		if [[ $3 == *,* ]]; then before=${3%,*},; fi
+		while IFS= read -r name; do names+=("$before$name"); done < <(
+			command "${1/#\~/$HOME}" __complete nodes "${3##*,}" 2>/dev/null </dev/null
+		)
+		;;
 	*)
 		while IFS= read -r name; do names+=("$name"); done < <(
 			command "${1/#\~/$HOME}" __complete "$2" "$3" 2>/dev/null </dev/null

@@ -42,8 +42,18 @@ end
 # Names that the mlsh which is typed knows.
 function __mlshtund_names -a kind
     set -l words (commandline -opc)
+    set -l before
+    set -l word (commandline -ct | string replace -r '^--[^=]*=' '')
     type -q $words[1]; or return
-    command $words[1] __complete $kind (commandline -ct) 2>/dev/null </dev/null
+    # Of a list that commas join, the last one.
+    if test $kind = node-list
+        set kind nodes
+        set before (string match -r '.*,' -- $word)
+        set word (string replace -r '.*,' '' -- $word)
+    end
+    for name in (command $words[1] __complete $kind "$word" 2>/dev/null </dev/null)
+        echo -- "$before$name"
+    end
 end
 
 complete -c mlshtund -f

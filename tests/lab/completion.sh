@@ -43,6 +43,8 @@ of_shell() { # shell
 		shell_offers "$1" nas.homelab mlsh ping nas. && shell_offers "$1" "" mlsh ping nobody &&
 		shell_offers "$1" laptop mlsh invite --replace l && shell_offers "$1" "$id" mlsh cancel '' &&
 		shell_offers "$1" "laptop nas" mlsh remove laptop '' && shell_offers "$1" nas mlsh rename n &&
+		shell_offers "$1" "laptop nas" mlsh recover --remove '' &&
+		shell_offers "$1" "$([ "$1" = zsh ] || echo nas,)laptop" mlsh recover --remove nas,l &&
 		shell_offers "$1" homelab mlsh invite --ttl 1h --no-qr ho &&
 		{ [ "$1" = zsh ] || shell_offers "$1" "" mlsh rename nas ''; } # zsh offers options then
 }

@@ -52,7 +52,8 @@ enum word_kind {
 	WORD_FILES,
 	WORD_CLUSTERS, /* these three are asked from mlsh */
 	WORD_NODES,
-	WORD_INVITES
+	WORD_INVITES,
+	WORD_NODE_LIST /* nodes, joined by commas */
 };
 
 enum word_kind word_of_value(const struct option_row *r);
@@ -60,7 +61,7 @@ enum word_kind word_of_value(const struct option_row *r);
 const char *word_list(const struct option_row *r, char *out, size_t cap);
 /* Of the i-th argument. `ret_repeats`: and of all that follow. */
 enum word_kind word_of_argument(const struct options *o, size_t i, bool *ret_repeats);
-/* "clusters", "nodes", "invites" or "files"; "" for the others. */
+/* "clusters", "nodes", "invites", "node-list" or "files"; "" for the others. */
 const char *word_kind_name(enum word_kind kind);
 /* The first part of a description, short enough for a list beside others. */
 const char *word_brief(const char *help, char *out, size_t cap);

@@ -15,8 +15,10 @@ enum word_kind word_of_value(const struct option_row *r)
 		return WORD_LIST;
 	if (strcmp(r->value, "FILE") == 0 || strcmp(r->value, "PATH") == 0)
 		return WORD_FILES;
-	if (strcmp(r->value, "NODE") == 0 || strcmp(r->value, "NAMES") == 0)
+	if (strcmp(r->value, "NODE") == 0)
 		return WORD_NODES;
+	if (strcmp(r->value, "NAMES") == 0)
+		return WORD_NODE_LIST;
 	return WORD_NONE;
 }
 
@@ -97,6 +99,8 @@ const char *word_kind_name(enum word_kind kind)
 		return "nodes";
 	case WORD_INVITES:
 		return "invites";
+	case WORD_NODE_LIST:
+		return "node-list";
 	case WORD_NONE:
 	case WORD_LIST:
 		return "";

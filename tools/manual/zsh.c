@@ -20,6 +20,8 @@ static void put_action(FILE *f, enum word_kind kind)
 {
 	if (kind == WORD_FILES)
 		fputs("_files", f);
+	else if (kind == WORD_NODE_LIST)
+		fputs(" _sequence _mlsh_names nodes -", f);
 	else if (*word_kind_name(kind))
 		fprintf(f, " _mlsh_names %s",
 			word_kind_name(kind)); /* the blank: called as it is */
