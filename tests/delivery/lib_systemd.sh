@@ -110,13 +110,13 @@ boot() { # name...: all at a time, and waits until they are up
 	for name; do wait_for 120 booted "$name" || return 1; done
 }
 
-# Process 1 of a machine, as the host counts.
+# Process 1 of a machine, as the host counts. (A bare "return" would be the signal's, in a trap.)
 leader() { # name
 	local pid children
 	# (no new line at its end, which "read" returns as a failure)
 	read -r -a children 2>/dev/null <"/proc/${NSPAWN[$1]}/task/${NSPAWN[$1]}/children" || true
 	for pid in "${children[@]}"; do
-		awk '/^NSpid:/ { exit !(NF > 2 && $NF == 1) }' "/proc/$pid/status" && echo "$pid" && return
+		awk '/^NSpid:/ { exit !(NF > 2 && $NF == 1) }' "/proc/$pid/status" && echo "$pid" && return 0
 	done
 	return 1
 }

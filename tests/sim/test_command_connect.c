@@ -31,7 +31,7 @@ static void resolver_answers(void *host)
 	world_host_resolver(host, SPLITDNS_ACTIVE);
 }
 
-/* polkit and systemd-resolved are started when they are asked for the first time: that takes time. */
+/* polkit is started when systemd-resolved asks it for the first time: that takes time. */
 START_TEST(it_waits_for_the_names)
 {
 	struct mesh *m = begin();
