@@ -9,7 +9,9 @@
 #
 # Outside, that makes the system (once, kept in the cache), runs the script in it and ends with its
 # exit status. Inside it returns; there the source is the working folder, and nothing that is mounted,
-# started or stored outlives the script.
+# started or stored outlives the script. With a suite as a third word the script has its minimal
+# system in /base, to make a base image of, and the machine's network, for a build that fetches
+# packages: such a script makes no network of its own.
 
 . tests/minimal.sh
 
@@ -19,8 +21,8 @@ readonly engine_packages="podman crun netavark aardvark-dns nftables podman-comp
 # Runs in new namespaces: enters an overlay of the system, with the source and a folder for images.
 # shellcheck disable=SC2016 # expanded by the inner shell
 readonly engine_inner='set -e
-base=$1 over=$2 source=$3
-shift 3
+base=$1 over=$2 source=$3 image=$4
+shift 4
 mount --make-rprivate /
 root=$over/root
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$over/upper,workdir=$over/work" "$root"
@@ -30,15 +32,21 @@ mount -t cgroup2 none "$root/sys/fs/cgroup"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
-mkdir -p "$root/src" "$root/store" "$root/.outside"
+mkdir -p "$root/src" "$root/store" "$root/base" "$root/.outside"
+if [ -n "$image" ]; then
+	mount --bind -o ro "$image" "$root/base"
+	cat /etc/resolv.conf >"$root/etc/resolv.conf"
+fi
 mount --bind "$source" "$root/src"
 mount --bind "$over/store" "$root/store"
 cd "$root"
 pivot_root . .outside
 umount -l /.outside
-ip link set lo up
+[ -n "$image" ] || ip link set lo up
 cd /src
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root TERM=dumb MLSH_ENGINE=1 "$@"'
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root TERM=dumb MLSH_ENGINE=1 \
+	${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+	${no_proxy:+no_proxy="$no_proxy"} "$@"'
 
 engine_skip() { # test, reason
 	echo "skip - $1: $2"
@@ -75,8 +83,8 @@ engine_configure() {
 	mount -t tmpfs tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200
 }
 
-engine_enter() { # name of the test, script
-	local base status why
+engine_enter() { # name of the test, script, suite
+	local base image="" status why network=--net
 	if [ -n "${MLSH_ENGINE:-}" ]; then
 		engine_configure
 		return
@@ -91,9 +99,15 @@ engine_enter() { # name of the test, script
 		tail -n 3 "$MINIMAL_WORK/log" | sed 's/^/# /'
 		engine_skip "$1" "the system with podman cannot be fetched (see above)"
 	fi
+	if [ -n "${3:-}" ]; then
+		network=
+		image=$(system_of "$3" "$MINIMAL_WORK/log") ||
+			engine_skip "$1" "the minimal system of $3 cannot be fetched"
+	fi
 	mkdir -p "$MINIMAL_WORK"/{upper,work,root,store}
-	unshare --mount --net --pid --uts --ipc --fork --kill-child bash -c "$engine_inner" enter \
-		"$base" "$MINIMAL_WORK" "$PWD" "$2"
+	# shellcheck disable=SC2086 # one word or none
+	unshare --mount $network --pid --uts --ipc --fork --kill-child bash -c "$engine_inner" enter \
+		"$base" "$MINIMAL_WORK" "$PWD" "$image" "$2"
 	status=$?
 	exit $status
 }
