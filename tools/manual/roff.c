@@ -47,7 +47,8 @@ static void put_word(struct text_line *l, const char *word, size_t len)
 {
 	bool option = !l->bold && len > 3 && strncmp(word, "--", 2) == 0;
 
-	if (l->bold)
+	/* names are not hyphenated, and nor is what stands in backquotes */
+	if (l->bold || strncmp(word, "mlsh", 4) == 0)
 		put(l, "\\%");
 	for (size_t i = 0; i < len; i++) {
 		if (option && i == 0) {
