@@ -171,6 +171,8 @@ static int container(struct cli *c, const struct options_given *g)
 	host_log(c->host)->level = LOG_LEVEL_INFO;
 	rc = check_environment(c, &err);
 	if (rc == 0)
+		rc = resolv_conf_untell(c, &err); /* of an earlier start */
+	if (rc == 0)
 		rc = join_once(c, &err);
 	if (rc > 0)
 		return rc;

@@ -78,9 +78,10 @@ static int replace(struct cli *c, const ip4 *server, size_t n, struct err *err)
 		rc = 0;
 	if (rc == 0)
 		rc = resolv_conf_make(span_of(old.data, old.len), server, n, &new);
-	if (rc == 0)
+	bool same = rc == 0 && span_equal(span_of(old.data, old.len), span_of(new.data, new.len));
+	if (rc == 0 && !same)
 		rc = file_slot_open(c->host, RESOLV_CONF, 0644, err, &slot);
-	if (rc == 0) {
+	if (rc == 0 && !same) {
 		rc = file_slot_write(slot, new.data, new.len);
 		if (rc < 0)
 			(void)err_set(err, rc, RESOLV_CONF ": %s", strerror(-rc));
@@ -109,4 +110,9 @@ int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct er
 					      "name (MLSH_DNS=off: it is not tried)");
 	}
 	return rc;
+}
+
+int resolv_conf_untell(struct cli *c, struct err *err)
+{
+	return replace(c, NULL, 0, err);
 }

@@ -11,6 +11,8 @@
  * of an earlier call are replaced. -errno with a message if the file cannot be written.
  */
 int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct err *err) MUST_CHECK;
+/* Takes those lines out, if there are any: until the node answers they make others wait. */
+int resolv_conf_untell(struct cli *c, struct err *err) MUST_CHECK;
 /*
  * The new content: `server` in front of what stands in `old`, without the lines that an earlier
  * call put there. -ENOMEM; the caller frees.

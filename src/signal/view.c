@@ -46,6 +46,7 @@ static int read_clusters(struct view *v, struct err *err)
 static void read_sessions(struct view *v, const char *db_path)
 {
 	char path[CONFIG_PATH_TEXT_MAX + sizeof(RECALL_SUFFIX)];
+	bool empty = false;
 
 	snprintf(path, sizeof(path), "%s" RECALL_SUFFIX, db_path);
 	for (int i = 0; i < SESSIONS_READ_TRIES && !v->sessions; i++) {
@@ -55,8 +56,11 @@ static void read_sessions(struct view *v, const char *db_path)
 			return;
 		if (recall_decode(span_of(b.data, b.len), &v->sessions) < 0)
 			v->sessions = NULL;
+		empty = b.len == 0;
 		buf_free(&b);
 	}
+	if (empty && !v->sessions) /* made with the database: there was no session yet */
+		v->sessions = calloc(1, sizeof(*v->sessions));
 }
 
 void view_explain(int code, const struct signal_config *cfg, struct err *err)

@@ -46,4 +46,5 @@ check "the list has the node once" test "$(grep -c 100.64 "$WORK/web/resolv.conf
 stop "$CONTAINER"
 rm "$WORK/web/home/.config/mlsh/identity/homelab/key.pem"
 check_fails "files that are not whole end it" 1 "key" on web mlsh container
+check "the list is as it was before the node" test "$(cat "$WORK/web/resolv.conf")" = "nameserver 10.71.9.2"
 exit "$LAB_FAILED"

@@ -87,6 +87,8 @@ check "nothing was made by all that" nothing_made
 check "the first start comes up" start
 check "it prints one line, the setup token" printed_a_token
 first=$(cat "$work/out")
+check "its list says that there is no cluster, and nothing else" \
+	test "$(mlsh-signal clusters 2>&1)" = "no cluster yet; for a setup token: mlsh-signal token"
 check "its state is its owner's only" \
 	test "$(stat -c %a "$work/state" "$MLSH_SIGNAL_DB" | paste -sd ' ')" = "700 600"
 check "the code is not in its files" bash -c "! grep -aqF '${first%@*}' $work/state/*"
