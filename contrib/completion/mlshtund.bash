@@ -7,7 +7,7 @@ _mlshtund_words() { # command
 	options='' argument='' further='' commands=''
 	case $1 in
 	'')
-		options='--socket --state-dir --port-mapping --log --version --help' ;;
+		options='--socket --state-dir --port --port-mapping --log --version --help' ;;
 	*) return 1 ;;
 	esac
 }
@@ -18,6 +18,7 @@ _mlshtund_value() { # command, option
 	case $1:$2 in
 	:--socket) kind='files' ;;
 	:--state-dir) kind='files' ;;
+	:--port) kind='' ;;
 	:--port-mapping) kind='=on off' ;;
 	:--log) kind='=error warn info debug trace' ;;
 	*) return 1 ;;

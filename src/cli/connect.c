@@ -243,8 +243,8 @@ const struct command connect_command = {
 		.row = {
 			[FOREGROUND] = { "foreground", 'f', NULL,
 					 "run the tunnel in this terminal, without the daemon, "
-					 "until Ctrl-C (needs root); reads MLSH_LOG and "
-					 "MLSH_PORT_MAPPING as mlshtund does" },
+					 "until Ctrl-C (needs root); reads MLSH_LOG, "
+					 "MLSH_PORT and MLSH_PORT_MAPPING as mlshtund does" },
 			[WAIT] = { "wait", 0, "TIME", "how long to wait for the session (default "
 						      "10); not with --foreground" },
 			[NO_WAIT] = { "no-wait", 0, NULL, "do not wait; not with --foreground" },

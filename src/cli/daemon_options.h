@@ -6,7 +6,14 @@
 #include "base/options.h"
 
 /* Rows of its table. */
-enum daemon_option { DAEMON_SOCKET, DAEMON_STATE, DAEMON_PORT_MAPPING, DAEMON_LOG, DAEMON_VERSION };
+enum daemon_option {
+	DAEMON_SOCKET,
+	DAEMON_STATE,
+	DAEMON_PORT,
+	DAEMON_PORT_MAPPING,
+	DAEMON_LOG,
+	DAEMON_VERSION
+};
 
 extern const struct options daemon_options;
 

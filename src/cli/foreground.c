@@ -232,6 +232,7 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	int rc;
 
 	if (cli_log_level(cli_env("MLSH_LOG", "info"), &host_log(c->host)->level, &err) < 0 ||
+	    cli_fixed_port(cli_env("MLSH_PORT", NULL), &cfg.port, &err) < 0 ||
 	    cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping, &err) < 0)
 		return cli_usage("connect", "%s", err.text);
 	rc = load_parts(c, cluster, &p, &err);

@@ -89,7 +89,9 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 	int rc;
 
 	/* Peers, NATs and firewalls know it, and what peers still send gets an answer. */
-	qc.udp.bind.port = cfg->port;
+	qc.udp.bind.port = cfg->fixed_port ? cfg->fixed_port : cfg->port;
+	if (cfg->fixed_port)
+		return quic_socket_open(o->h, &qc, err, &o->socket);
 	if (cfg->port && quic_socket_open(o->h, &qc, &taken, &o->socket) == 0)
 		return 0;
 	qc.udp.bind.port = cfg->bind.port;

@@ -88,6 +88,7 @@ struct overlay_config {
 	const struct member *self; /* in the log; a former member: as ops->membership says */
 	struct addr bind;	   /* unset: any address, any port */
 	uint16_t port;		   /* it had before: again, if it is free. 0: none */
+	uint16_t fixed_port;	   /* this one or none (-EADDRINUSE). 0: `port` counts */
 	bool no_port_mapping;	   /* the gateway is not asked for one */
 	const struct overlay_ops *ops;
 	void *ctx;

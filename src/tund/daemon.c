@@ -22,7 +22,7 @@ struct daemon {
 	struct file_lock *lock; /* of the state folder */
 	struct manager *manager;
 	struct list clusters;
-	size_t n_clusters;
+	size_t n_clusters, n_kept; /* kept: when it began, in the state folder */
 	uint64_t started;
 };
 
@@ -168,9 +168,12 @@ static void keep_peers(struct daemon_cluster *c)
 static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 {
 	struct peers_file *known = peers_known(c->daemon, p);
+
+	c->port = daemon_port(c, known);
 	struct tunnel_options options = { .invites = &c->state.invites,
 					  .let_back = &c->state.let_back,
 					  .known = known,
+					  .fixed_port = c->port,
 					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
 	struct log_place saved = p->saved;
 	struct tunnel *t;
@@ -202,6 +205,8 @@ static void cluster_stop(struct daemon_cluster *c)
 		cluster_mark_log(c, t);
 	c->log_unsaved = false;
 	timer_set(c->save_timer, TIME_NEVER);
+	timer_set(c->port_timer, TIME_NEVER);
+	c->port = 0;
 	if (t && timer_is_set(c->removals_timer))
 		daemon_save_removals(c);
 	timer_set(c->removals_timer, TIME_NEVER);
@@ -224,8 +229,11 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 		c->save_timer = timer_new(d->host, on_save_again, c);
 	if (c)
 		c->removals_timer = timer_new(d->host, daemon_save_removals, c);
-	if (!c || !c->save_timer || !c->removals_timer) {
+	if (c)
+		c->port_timer = timer_new(d->host, daemon_port_again, c);
+	if (!c || !c->save_timer || !c->removals_timer || !c->port_timer) {
 		timer_free(c ? c->save_timer : NULL);
+		timer_free(c ? c->port_timer : NULL);
 		timer_free(c ? c->removals_timer : NULL);
 		free(c);
 		return err_set(err, -ENOMEM, "no memory for a cluster");
@@ -244,6 +252,7 @@ static void cluster_free(struct daemon_cluster *c)
 	cluster_stop(c);
 	timer_free(c->save_timer);
 	timer_free(c->removals_timer);
+	timer_free(c->port_timer);
 	proofs_free(&c->proofs);
 	list_remove(&c->link);
 	c->daemon->n_clusters--;
@@ -284,15 +293,25 @@ static void restore_one(void *ctx, const char *file)
 		tunnel_parts_free(&p);
 		c->newer = newer;
 		c->ownerless = ownerless;
+		if (!daemon_port_wait(c, &err))
+			log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 		snprintf(c->error, sizeof(c->error), "%s", err.text);
-		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
 	}
+}
+
+static void count_one(void *ctx, const char *file)
+{
+	struct daemon *d = ctx;
+	char name[LABEL_MAX + 1];
+
+	d->n_kept += state_file_cluster(file, name);
 }
 
 void daemon_restore(struct daemon *d)
 {
 	struct err err = { 0 };
 
+	(void)!dir_list(d->host, d->cfg.state_dir, count_one, d, NULL);
 	if (dir_list(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
 		log_error(host_log(d->host), "clusters not restored: %s", err.text);
 	manager_ready(d->manager);
@@ -436,11 +455,22 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 	rc = state_save_parts(d->host, d->cfg.state_dir, p, err);
 	if (rc == 0)
 		rc = cluster_start(c, p, err);
-	c->state.enabled = rc == 0;
+	c->state.enabled = rc == 0 || daemon_port_wait(c, err);
 	if (rc < 0)
-		snprintf(c->error, sizeof(c->error), "%s",
-			 err ? err->text : "could not be started");
+		snprintf(c->error, sizeof(c->error), "%s", err->text);
 	daemon_save_state(d, c);
+	return rc;
+}
+
+int daemon_start_again(struct daemon_cluster *c, struct err *err)
+{
+	struct tunnel_parts p = { 0 };
+	int rc = state_load_parts(c->daemon->host, c->daemon->cfg.state_dir, c->state.cluster, &p,
+				  err);
+
+	if (rc == 0)
+		rc = cluster_start(c, &p, err);
+	tunnel_parts_free(&p);
 	return rc;
 }
 
@@ -490,6 +520,16 @@ const char *daemon_state_dir(const struct daemon *d)
 	return d->cfg.state_dir;
 }
 
+size_t daemon_expected(const struct daemon *d)
+{
+	return MAX(d->n_clusters, d->n_kept);
+}
+
+uint16_t daemon_first_port(const struct daemon *d)
+{
+	return d->cfg.port;
+}
+
 uint64_t daemon_started(const struct daemon *d)
 {
 	return d->started;
@@ -515,23 +555,6 @@ size_t daemon_list(struct daemon *d, struct daemon_cluster *out[DAEMON_CLUSTERS_
 	return n;
 }
 
-/* The folder of the local socket. */
-static int socket_folder(struct host *h, const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char dir[STORE_PATH_MAX];
-
-	if (!slash || slash == path)
-		return 0;
-	snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - path, STORE_PATH_MAX - 1), path);
-	struct err why = { 0 };
-	int rc = dir_make(h, dir, 0755, &why);
-	return rc == 0 ? 0
-		       : err_set(err, rc,
-				 "%.300s; --socket (or MLSH_SOCKET) puts the socket elsewhere",
-				 why.text);
-}
-
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret)
 {
@@ -550,7 +573,7 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	rc = cfg->state_dir ? state_lock(h, cfg, err, &d->lock) : 0;
 	if (rc < 0)
 		goto fail;
-	rc = socket_folder(h, cfg->socket_path, &listen_err);
+	rc = socket_folder(h, cfg, &listen_err);
 	if (rc == 0)
 		rc = control_new(d, cfg->socket_path, &listen_err, &d->control);
 	if (rc < 0 && cfg->state_dir) {

@@ -22,7 +22,8 @@ struct daemon_config {
 	/* foreground: saves the log among its user's files */
 	int (*save_log)(void *ctx, const struct cluster_file *f, const struct mlog *l,
 			struct err *err);
-	bool no_port_mapping;			      /* gateways are not asked to map our ports */
+	uint16_t port;	      /* of the first cluster, see daemon_port.c; 0: any */
+	bool no_port_mapping; /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
 	void *ctx;
 };
@@ -54,6 +55,9 @@ struct daemon_cluster {
 	bool loading;		      /* removals that wait, from their file */
 	struct peers_keeper *keeper;  /* of its peers' addresses; NULL: nothing is kept */
 	struct timer *save_timer;     /* when the log is saved again that could not be */
+	struct timer *port_timer;     /* when its fixed port is tried again */
+	uint16_t port;		      /* that fixed port; 0 if there is none */
+	bool port_waits;	      /* another program has it, which was logged */
 	struct timer *removals_timer; /* when removals that wait are saved */
 	uint64_t removals_saved;      /* when they were last */
 	bool log_unsaved;
@@ -79,8 +83,20 @@ void daemon_removals_changed(void *cluster, struct tunnel *t);
 /* The new tunnel takes those of the file. */
 void daemon_load_removals(struct daemon_cluster *c);
 
+/* --- daemon_port.c --- */
+
+/* The fixed port that the cluster is to have; 0: any. `known`: of its peers, or NULL. */
+uint16_t daemon_port(const struct daemon_cluster *c, const struct peers_file *known);
+/* It did not start. Returns true if its port was the reason and is tried again; *err says so. */
+bool daemon_port_wait(struct daemon_cluster *c, struct err *err);
+void daemon_port_again(void *cluster); /* a loop_fn */
+
 /* --- daemon.c --- */
 
+/* Starts a cluster that could not be started, from its files. */
+int daemon_start_again(struct daemon_cluster *c, struct err *err) MUST_CHECK;
+size_t daemon_expected(const struct daemon *d);	    /* clusters, with those yet to be restored */
+uint16_t daemon_first_port(const struct daemon *d); /* as struct daemon_config has it */
 struct host *daemon_host(struct daemon *d);
 const char *daemon_state_dir(const struct daemon *d); /* NULL: foreground */
 uint64_t daemon_started(const struct daemon *d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock of a state folder. */
+/* The folders of a daemon: the lock of its state, and the place of its socket. */
 #include "tund/state_lock.h"
 
 #include <stdio.h>
@@ -34,4 +34,21 @@ int state_lock(struct host *h, const struct daemon_config *cfg, struct err *err,
 		return 0;
 	}
 	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
+}
+
+int socket_folder(struct host *h, const struct daemon_config *cfg, struct err *err)
+{
+	const char *path = cfg->socket_path, *slash = strrchr(path, '/');
+	char dir[STORE_PATH_MAX];
+	struct err why = { 0 };
+	int rc;
+
+	if (!slash || slash == path)
+		return 0;
+	snprintf(dir, sizeof(dir), "%.*s", (int)MIN(slash - path, STORE_PATH_MAX - 1), path);
+	rc = dir_make(h, dir, 0755, &why);
+	return rc == 0 ? 0
+		       : err_set(err, rc,
+				 "%.300s; --socket (or MLSH_SOCKET) puts the socket elsewhere",
+				 why.text);
 }

@@ -13,5 +13,7 @@
  */
 int state_lock(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct file_lock **ret) MUST_CHECK;
+/* Makes the folder of the local socket. */
+int socket_folder(struct host *h, const struct daemon_config *cfg, struct err *err) MUST_CHECK;
 
 #endif

@@ -66,6 +66,7 @@ struct tunnel_options {
 	const struct invite_list *invites;    /* copied; NULL: no invite is open */
 	const struct let_back_list *let_back; /* copied; NULL: nobody was */
 	const struct peers_file *known;	      /* of its peers from before; NULL: unknown */
+	uint16_t fixed_port;		      /* of its UDP socket: this one or none. 0: any */
 	bool no_port_mapping;		      /* the gateway is not asked to map our port */
 };
 

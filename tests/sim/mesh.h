@@ -46,6 +46,7 @@ struct mesh_node {
 	struct host *daemon_host; /* the daemon's process; NULL: none */
 	struct daemon *daemon;
 	ip4 address;		   /* in the overlay; 0: not a member */
+	uint16_t port;		   /* of daemons that are started from now on; 0: any */
 	bool suspended, unplugged; /* kept by the test */
 };
 

@@ -9,7 +9,9 @@
 
 void mesh_daemon_start(struct mesh_node *n)
 {
-	struct daemon_config cfg = { .socket_path = CONTROL_SOCKET, .state_dir = STATE_DIR };
+	struct daemon_config cfg = { .socket_path = CONTROL_SOCKET,
+				     .state_dir = STATE_DIR,
+				     .port = n->port };
 	struct world *w = n->mesh->w;
 	struct err err = { 0 };
 

@@ -15,8 +15,9 @@
 #include "tund/daemon.h"
 
 struct daemon_args {
-	const char *socket_path, *state_dir, *port_mapping, *log;
+	const char *socket_path, *state_dir, *port, *port_mapping, *log;
 	enum log_level log_level;
+	uint16_t port_number;
 	bool no_port_mapping;
 	bool shows; /* help or version, and that is all */
 };
@@ -58,6 +59,7 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 		printf("mlshtund %s\n", version_text());
 	a->socket_path = given_or(g.value[DAEMON_SOCKET], a->socket_path);
 	a->state_dir = given_or(g.value[DAEMON_STATE], a->state_dir);
+	a->port = given_or(g.value[DAEMON_PORT], a->port);
 	a->port_mapping = given_or(g.value[DAEMON_PORT_MAPPING], a->port_mapping);
 	a->log = given_or(g.value[DAEMON_LOG], a->log);
 	if (!*a->socket_path || !*a->state_dir) {
@@ -66,6 +68,7 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 		return wrong_usage(&err);
 	}
 	if (cli_log_level(a->log, &a->log_level, &err) < 0 ||
+	    cli_fixed_port(a->port, &a->port_number, &err) < 0 ||
 	    cli_port_mapping(a->port_mapping, &a->no_port_mapping, &err) < 0)
 		return wrong_usage(&err);
 	return EXIT_OK;
@@ -75,6 +78,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
 	struct daemon_config cfg = { .socket_path = a->socket_path,
 				     .state_dir = a->state_dir,
+				     .port = a->port_number,
 				     .no_port_mapping = a->no_port_mapping };
 	const struct privs_paths paths = { .folders = { a->state_dir },
 					   .sockets = { a->socket_path } };
@@ -126,6 +130,7 @@ static int run(int argc, char **argv)
 	struct daemon_args a = {
 		.socket_path = cli_env("MLSH_SOCKET", CONTROL_SOCKET),
 		.state_dir = cli_env("MLSH_STATE_DIR", DAEMON_STATE_DIR),
+		.port = cli_env("MLSH_PORT", NULL),
 		.port_mapping = cli_env("MLSH_PORT_MAPPING", "on"),
 		.log = cli_env("MLSH_LOG", "info"),
 	};
