@@ -8,7 +8,7 @@
 
 #define FILE_VERSION 1
 
-static const char *const known_keys[] = {
+const char *const cluster_file_keys[] = {
 	"version",     "cluster.name", "cluster.id", "cluster.subnet", "node.name",
 	"node.id",     "node.address", "node.token", "signal.host",    "signal.port",
 	"signal.cert", "signal.key",   NULL
@@ -174,7 +174,7 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 	}
 	if (version != FILE_VERSION)
 		return toml_err(d, "version", err, "0 is not a version");
-	if ((r = toml_check_keys(d, known_keys, err)) < 0 ||
+	if ((r = toml_check_keys(d, cluster_file_keys, err)) < 0 ||
 	    (r = get_label(d, "cluster.name", f->cluster, err)) < 0 ||
 	    (r = get_hex(d, "cluster.id", f->cluster_id, HASH_LEN, err)) < 0 ||
 	    (r = get_subnet(d, "cluster.subnet", &f->subnet, err)) < 0 ||

@@ -13,6 +13,9 @@
 
 #define CLUSTER_FILE_MAX 16384
 
+/* All keys of the file, each needed; ends with NULL. */
+extern const char *const cluster_file_keys[];
+
 /* Writes the TOML text, NUL-terminated. -ENOSPC. */
 int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, size_t *ret_len)
 	MUST_CHECK;

@@ -9,6 +9,8 @@
 
 #include "cli/commands.h"
 #include "cli/daemon_options.h"
+#include "client/cluster_file.h"
+#include "signal/config.h"
 #include "signal/usage.h"
 
 #include "manual.h"
@@ -54,7 +56,8 @@ static void write_pages(const char *sources, const char *pages)
 		  .section = '8',
 		  .o = &usage_options,
 		  .has_commands = true },
-		{ .name = "mlsh-signal.toml", .section = '5' },
+		{ .name = "mlsh-signal.toml", .section = '5', .keys = config_keys },
+		{ .name = "mlsh-cluster.toml", .section = '5', .keys = cluster_file_keys },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)

@@ -36,6 +36,7 @@ struct page_subject {
 	const char *summary;	 /* NULL: the page says it behind @head */
 	const struct options *o; /* NULL: a page of no command */
 	bool has_commands;	 /* other commands' options may be asked for by name */
+	const char *const *keys; /* of the file that it describes; NULL: of none */
 };
 
 /*

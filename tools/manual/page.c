@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "signal/config.h"
 #include "signal/usage.h"
 
 #include "manual.h"
@@ -275,12 +274,14 @@ static void put_exit(struct page *p, const char *argument)
 	fputs(".El\n", p->out);
 }
 
-/* --- keys of the configuration ---------------------------------------------------------------- */
+/* --- keys of a file --------------------------------------------------------------------------- */
 
 static void put_key(struct page *p, const char *key)
 {
-	for (size_t i = 0; config_keys[i]; i++) {
-		if (strcmp(config_keys[i], key) != 0)
+	const char *const *keys = p->subject->keys;
+
+	for (size_t i = 0; keys && keys[i]; i++) {
+		if (strcmp(keys[i], key) != 0)
 			continue;
 		p->key_told[i] = true;
 		fprintf(p->out, ".It Va %s\n", key);
@@ -289,16 +290,13 @@ static void put_key(struct page *p, const char *key)
 	bad(p, "no such key", key);
 }
 
-/* A page that tells of one key tells of all. */
 static void check_keys(struct page *p)
 {
-	bool any = false;
+	const char *const *keys = p->subject->keys;
 
-	for (size_t i = 0; config_keys[i]; i++)
-		any |= p->key_told[i];
-	for (size_t i = 0; any && config_keys[i]; i++)
+	for (size_t i = 0; keys && keys[i]; i++)
 		if (!p->key_told[i])
-			bad(p, "nothing is said of the key", config_keys[i]);
+			bad(p, "nothing is said of the key", keys[i]);
 }
 
 /* --- the page --------------------------------------------------------------------------------- */
