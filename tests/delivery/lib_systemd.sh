@@ -40,6 +40,11 @@ nesting_missing() {
 		echo "/dev/net/tun is missing; modprobe tun, or docker run --device /dev/net/tun"
 	fi
 	rmdir /run/mlsh-cgroup.* 2>/dev/null
+	mkdir -p "$work/overlay"/{lower,upper,work,root}
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	why=$(unshare --mount --propagation private sh -c 'cd "$1" &&
+		mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work root' sh "$work/overlay" 2>&1) ||
+		echo "no overlay file system can be mounted below ${work%/*} (${why##*: })"
 	return 0
 }
 

@@ -7,7 +7,7 @@
 #
 #     server 10.72.0.1, signal.example.org; nas 10.72.0.2; laptop 10.72.0.3
 #
-# SUITES="bookworm trixie": the systems, one after the other. OLD=folder: packages of an earlier commit,
+# SUITES="bookworm trixie noble": the systems, one after the other. OLD=folder: packages of an earlier commit,
 # with which the machines begin, to be upgraded to those in dist/; the mishaps are left out then.
 set -uo pipefail
 # shellcheck source=tests/delivery/lib.sh
@@ -338,5 +338,5 @@ nothing_left() {
 }
 purges() { each_package --purge && nothing_left; }
 
-for suite in ${SUITES:-bookworm trixie}; do run_in "$suite"; done
+for suite in ${SUITES:-bookworm trixie noble}; do run_in "$suite"; done
 exit $failed

@@ -169,6 +169,14 @@ if [ "$(id -u)" = 0 ]; then
 	check "and written to" bash -c "mlsh-signal token 2>/dev/null | grep -qE '$token_form'"
 	check "by nobody but its user" all_owned "$work/state"
 	stops_on TERM
+	chown 0:0 "$MLSH_SIGNAL_DB"
+	# what systemd does before each start
+	check "mlsh-signal take-over does that without a server" mlsh-signal take-over
+	check "for all that is root's" all_owned "$work/state"
+	ln "$MLSH_SIGNAL_DB" "$work/trap"
+	chown 0:0 "$MLSH_SIGNAL_DB"
+	check "but not for a file with another name" ends_with 1 "(hard links)" take-over
+	rm "$work/trap"
 	chmod 711 "$work" # from here on its path is open to it
 	chown -R 0:0 "$work/state"
 	check "so are files that a server of root left behind" start
