@@ -19,6 +19,7 @@ struct manager {
 	void *ctx;
 	uint64_t every;	 /* between two signs of life */
 	bool watched;	 /* are they asked for? */
+	bool owes_sign;	 /* one is due, and the manager has not taken it yet */
 	bool serves;	 /* ready was said */
 	char unsent[64]; /* a change of state that the manager has not taken yet, or "" */
 	char line[MANAGER_STATUS_MAX]; /* as it was last told */
@@ -55,9 +56,19 @@ static void tell_line(struct manager *m)
 		timer_set_in(m->soon, SOON);
 }
 
+/* A manager that is too busy to take one sign of life would end a service that lives. */
+static void tell_life(struct manager *m)
+{
+	if (m->owes_sign && told(m, "WATCHDOG=1"))
+		m->owes_sign = false;
+	if (m->owes_sign)
+		timer_set_in(m->soon, SOON);
+}
+
 static void on_soon(void *ctx)
 {
 	tell_state(ctx);
+	tell_life(ctx);
 	tell_line(ctx);
 }
 
@@ -66,8 +77,8 @@ static void on_alive(void *ctx)
 	struct manager *m = ctx;
 
 	timer_set_in(m->alive, m->every);
-	if (m->watched)
-		(void)told(m, "WATCHDOG=1");
+	m->owes_sign = m->watched;
+	tell_life(m);
 	tell_line(m);
 }
 

@@ -108,6 +108,28 @@ START_TEST(a_manager_that_is_behind_hears_it_later)
 }
 END_TEST
 
+/* It is deaf just when the sign of life is due. The next one would come too late. */
+START_TEST(a_sign_of_life_that_was_not_taken_comes_again)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	uint64_t before;
+
+	m->watchdog = WATCHDOG;
+	mesh_server_crash(m);
+	mesh_server_start(m);
+	signal_server_serves(m->server);
+	before = world_managed_alive_at(m->server_host);
+	sim_pass(m->w, WATCHDOG / 2 - SECOND);
+	world_managed_deaf(m->server_host, true);
+	sim_pass(m->w, 3 * SECOND);
+	MESH_CHECK(m, world_managed_alive_at(m->server_host) == before);
+	world_managed_deaf(m->server_host, false);
+	sim_pass(m->w, SECOND + MS);
+	MESH_CHECK(m, world_managed_alive_at(m->server_host) > before);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(a_server_says_what_it_does)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
@@ -136,4 +158,5 @@ START_TEST(a_server_says_what_it_does)
 END_TEST
 
 UNIT_MAIN("sim/mesh_manager", a_daemon_says_what_it_does, a_loop_that_stands_still_is_silent,
-	  a_manager_that_is_behind_hears_it_later, a_server_says_what_it_does)
+	  a_manager_that_is_behind_hears_it_later, a_sign_of_life_that_was_not_taken_comes_again,
+	  a_server_says_what_it_does)
