@@ -33,7 +33,7 @@ $(shell rm $(B)/bin/mlshtund)
 endif
 $(B)/bin/%: $(B)/release/bin/%
 	@mkdir -p $(@D)
-	@$(STRIP) -o $@ $<
+	@$(STRIP) -o $@.$$$$ $< && mv $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
 
 cli: $(B)/bin/mlsh $(B)/bin/mlshtund  ## the command line and the tunnel daemon
 

@@ -41,8 +41,8 @@ program_libs = $(2:%=$(B)/$(1)/lib/lib%.a)
 objects = $(patsubst %,$(B)/$(1)/obj/%.o,$(basename $(2)))
 
 # Everything is made under another name and renamed: two makes at once do no harm.
-atomic_object = -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.$$$$ $< && mv $@.$$$$ $@ || \
-	{ rm -f $@.$$$$; exit 1; }
+atomic_object = -MMD -MP -MF $@.d.$$$$ -MT $@ -c -o $@.$$$$ $< && \
+	mv $@.d.$$$$ $(@:.o=.d) && mv $@.$$$$ $@ || { rm -f $@.$$$$ $@.d.$$$$; exit 1; }
 
 define archive
 $(B)/$(1)/lib/lib$(2).a: $(call objects,$(1),$(3)) $(B)/$(1)/lib/lib$(2).list
