@@ -1,7 +1,22 @@
 # SPDX-License-Identifier: MIT
 # Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
+ifeq ($(CROSS),)
 test_parts := lint unit sim replay fuzz model programs asan lab
+test_builds := all release-tests asan-tests fuzz-programs
+program_checks := programs hardening units build manual
+else
+# The tests of another machine run under an emulator, but for those that the list names.
+test_parts := unit sim replay programs
+test_builds := all release-tests
+program_checks := hardening emulated
+test_emulated := -e '$(EMULATOR)' -x tests/emulated.txt
+test_left_out := $(shell awk '$$2 == "*" { print "$(B)/release/tests/" $$1 }' tests/emulated.txt)
+unit sim replay programs: | emulator
+emulator:
+	@tools/need $(firstword $(EMULATOR))
+.PHONY: emulator
+endif
 # Limits of time end tests that hang. None is near what a test takes, however busy the machine is.
 export CK_TIMEOUT_MULTIPLIER ?= 10
 
@@ -10,9 +25,9 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
 	@mkdir -p $(B) && rm -f $(B)/results $(B)/results.summary
-	@tests/announce
-	@[ "$$(id -u)" != 0 ] || tools/need --optional lab ld.lld
-	+@$(MAKE) $(parallel) -k all release-tests asan-tests fuzz-programs || true
+	@$(if $(CROSS),,tests/announce)
+	@[ "$$(id -u)" != 0 ] || tools/need --optional $(if $(CROSS),ip unshare,lab) ld.lld
+	+@$(MAKE) $(parallel) -k $(test_builds) || true
 	+@for part in $(test_parts); do \
 		echo "== $$part"; \
 		TEST_RESULTS=$(B)/results $(MAKE) $(parallel) test-$$part || true; \
@@ -25,7 +40,7 @@ test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asa
 memory_is_roomy = df -k /dev/shm 2>/dev/null | awk 'END { exit !($$4 > 1048576) }'
 sim asan: export TMPDIR := $(or $(TMPDIR),$(shell [ -w /dev/shm ] && $(memory_is_roomy) && echo /dev/shm),/tmp)
 
-release-tests: $(release_unit) $(release_sim) $(release_replay)
+release-tests: $(filter-out $(test_left_out),$(release_unit) $(release_sim) $(release_replay))
 
 asan-tests: $(asan_unit) $(asan_sim)
 
@@ -33,8 +48,8 @@ asan-tests: $(asan_unit) $(asan_sim)
 ifneq ($(CASE),)
 unit sim asan coverage: export MLSH_TEST_CASE := $(CASE)
 endif
-unit: $(release_unit)  ## unit tests (T=name, CASE=test)
-	@tests/run -j $(JOBS) -t 1200 unit $(release_unit)
+unit: $(filter-out $(test_left_out),$(release_unit))  ## unit tests (T=name, CASE=test)
+	@tests/run $(test_emulated) -j $(JOBS) -t 1200 unit $(release_unit)
 
 # SEED=n: another seed; HOURS=n: that many simulated hours of random mishaps (T=mesh_random).
 ifneq ($(SEED),)
@@ -44,15 +59,15 @@ ifneq ($(HOURS),)
 sim: export MLSH_SIM_HOURS := $(HOURS)
 sim: export CK_TIMEOUT_MULTIPLIER := 60
 endif
-sim: $(release_sim)  ## whole meshes on a simulated network (T=name, CASE=test, SEED=n, HOURS=n)
-	@tests/run -j $(JOBS) -t $(if $(HOURS),7200,1800) sim $(release_sim)
+sim: $(filter-out $(test_left_out),$(release_sim))  ## whole meshes on a simulated network (T=name, CASE=test, SEED=n, HOURS=n)
+	@tests/run $(test_emulated) -j $(JOBS) -t $(if $(HOURS),7200,1800) sim $(release_sim)
 
 # SEEDS=n: so many, from SEED on.
 seeds: $(release_sim)  ## the same with one seed after the other (SEEDS=100, SEED=1, T=name)
 	@tests/seeds $(or $(SEEDS),100) $(or $(SEED),1) $(JOBS) $(release_sim)
 
-replay: $(release_replay)  ## the fuzz targets over their kept inputs
-	@tests/run -j $(JOBS) -t 1200 replay $(release_replay)
+replay: $(filter-out $(test_left_out),$(release_replay))  ## the fuzz targets over their kept inputs
+	@tests/run $(test_emulated) -j $(JOBS) -t 1200 replay $(release_replay)
 
 # One program for all of it; what it makes is in build/model.
 model: export JOBS := $(JOBS)
@@ -63,8 +78,8 @@ model:  ## who belongs, as a model: spin tries out every order of events
 
 programs: export B := $(B)
 programs: export ARCH := $(ARCH)
-programs: all $(B)/release/bin/manual  ## the finished programs, alone in an empty root; their build and installation
-	+@tests/run programs tests/programs.sh tests/hardening.sh tests/units.sh tests/build.sh tests/manual.sh
+programs: all $(if $(CROSS),,$(B)/release/bin/manual)  ## the finished programs, alone in an empty root; their build and installation
+	+@tests/run programs $(program_checks:%=tests/%.sh)
 
 # Leaks are errors. The simulation runs slower by an order of magnitude.
 asan: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0

@@ -146,7 +146,7 @@ check "its odd names of nodes are passed over" lied nodes fine
 check "and of clusters" lied clusters "good none"
 for shell in bash zsh fish; do
 	if command -v $shell >/dev/null; then
-		check "$shell is not led astray" eval "on nas env HOME=/nonexistent MLSH_SOCKET=/run/liar/sock \
+		check "$shell is not led astray" eval "on nas env HOME='$WORK/nobody' MLSH_SOCKET=/run/liar/sock \
 			COMPLETE_DUMP='$WORK/zcompdump' tests/complete $shell mlsh ping '' | has '^fine\$'"
 	fi
 done
