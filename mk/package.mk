@@ -31,7 +31,7 @@ rpm: all $(B)/linked  ## RPM packages of the same, into dist/
 	@tools/package-rpm
 
 # Last of all that is given out, so that the sums are those of the packages, too.
-dist: all $(B)/linked  ## archives, what is in them, SHA256SUMS over all in dist/ (SIGN_KEY=file)
+dist: all $(B)/linked | $(filter deb rpm signal-image node-image,$(MAKECMDGOALS))  ## archives, what is in them, SHA256SUMS over all in dist/ (SIGN_KEY=file)
 	@tools/package-archive
 	@tools/package-source
 	@tools/sums make

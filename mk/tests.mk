@@ -108,7 +108,9 @@ roots:  ## the README's two commands in fresh minimal systems (root; ROOTS="nobl
 
 # What is given to others, as its receivers use it. Outside "make test", whose time is used up.
 delivery_scripts = $(filter-out tests/delivery/lib% tests/delivery/engine%,$(wildcard tests/delivery/*$(T)*.sh))
-delivery: all deb dist  ## packages and archives: installed, upgraded, removed (root; T=name)
+delivery: all  ## packages, archives, images: installed, upgraded, removed (root; T=name)
+	@[ "$$(id -u)" != 0 ] || tools/need --optional rpmbuild lintian faketime debootstrap
+	+@$(MAKE) deb $$(command -v rpmbuild >/dev/null && echo rpm) dist
 	@tests/run -r -t 1800 delivery $(delivery_scripts)
 
 # A part as "make test" runs it.

@@ -220,6 +220,27 @@ check "uninstall leaves changed settings, and what is not its own" eval \
 	'uninstall && [ "$(left)" = ./etc/mlsh-signal/config.toml,./other ]'
 check "and nothing where they are as they came" eval 'rm "$odd/root/etc/mlsh-signal/config.toml" &&
 	installed && uninstall && [ "$(left)" = ./other ] && [ ! -e "$odd/root/etc/mlsh-signal" ]'
+
+# --- the settings that come with the server ---
+
+# Every key that the server knows is in the file, and what stands there as its default is valid: the
+# server gets as far as missing its database.
+settings_are_valid() {
+	local file="$scratch/all.toml"
+	sed 's/^#\([a-z_]* = \)/\1/; /^[a-z_]* = ""/d; s,/var/lib/mlsh-signal,/none,' contrib/mlsh-signal/config.toml >"$file"
+	grep -q '^cluster_rate = 0' "$file" &&
+		! MLSH_SIGNAL_CONFIG=$file build/bin/mlsh-signal clusters && grep -q "no database /none" "$scratch/out"
+}
+settings_are_all() {
+	diff <(sed -n '/config_keys\[\]/,/NULL/s/^\t"\(.*\)",$/\1/p' src/signal/config.c | sort) \
+		<(sed -n 's/^\[\(.*\)\]$/\1./p; s/^#\([a-z_]*\) = .*/\1/p' contrib/mlsh-signal/config.toml |
+			awk '/\.$/ { table = $0; next } { print table $0 }' | sort)
+}
+check "the settings that come with it are valid" settings_are_valid
+check "and all there are" settings_are_all
+
+# --- make install fails ---
+
 install_fails() { # what it says, DESTDIR, PREFIX
 	! DESTDIR=$2 PREFIX=$3 UNITDIR=/units SYSUSERSDIR=/sysusers POLKITDIR=/polkit tools/install && grep -qE "$1" "$scratch/out"
 }

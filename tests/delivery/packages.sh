@@ -149,7 +149,7 @@ policy() { # exit status of policy-rc.d
 
 with_systemctl() {
 	fresh_system bookworm || return 0
-	put_debs && play_systemctl
+	put_debs >"$work/out" 2>&1 && play_systemctl
 	check "an installation starts the daemon" asked "start mlshtund" install_debs
 	check "an upgrade restarts one that runs" asked "restart mlshtund" upgrade
 	check "a removal stops it" asked "stop mlshtund" in_system dpkg -r mlsh
@@ -164,4 +164,5 @@ with_systemctl() {
 with_systemctl
 in_suite bookworm
 in_suite trixie
+in_suite noble
 exit $failed
