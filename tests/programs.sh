@@ -48,6 +48,15 @@ foreign() { nm "build/release/bin/$1" | grep -E ' (_Z|toml_|cluster_file_decode)
 result "mlshtund holds no TOML and no C++" "$(foreign mlshtund)"
 result "mlsh holds it" "$([ "$(foreign mlsh | wc -l)" = 3 ] || echo "no name is found there")"
 
+# A wrong command brings one complaint, with what was probably meant.
+for words in "conect connect" "up connect" "down disconnect" "join adopt" "ls nodes" "version --version" "--vers --version" "--hlep --help"; do
+	result "mlsh ${words% *}: did you mean ${words#* }" "$(said=$(build/bin/mlsh "${words% *}" 2>&1)
+		[ $? = 2 ] && grep -qF "did you mean '${words#* }'?" <<<"$said" && [ "$(wc -l <<<"$said")" = 2 ] || echo "$said")"
+done
+for wrong in frobnicate --frobnicate; do
+	result "mlsh $wrong is no other word" "$(build/bin/mlsh $wrong 2>&1 | grep "did you mean")"
+done
+
 # Every --help, and the answer to every wrong word, fits a terminal of 80 columns.
 wide() { # command...: lines that are too wide; an exit status other than 0 or 2
 	local text status
@@ -61,7 +70,7 @@ commands=$(build/bin/mlsh --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 result "mlsh lists its commands" "$([ "$(wc -w <<<"$commands")" -ge 10 ] || echo "$commands")"
 for arguments in "mlsh" "mlsh --help" "mlsh frobnicate" "mlsh help setup" "mlshtund --help" \
 	"mlshtund --lgo x" "mlshtund x" "mlsh-signal --help" "mlsh-signal token --help" \
-	"mlsh-signal clusters --help" "mlsh-signal nodes --help" "mlsh-signal log --help" "mlsh-signal log" \
+	"mlsh-signal clusters --help" "mlsh-signal nodes --help" "mlsh-signal log --help" "mlsh-signal log a b" \
 	"mlsh-signal backup --help" "mlsh-signal backup" \
 	"mlsh-signal restore --help" "mlsh-signal restore --check --accept x" "mlsh-signal accept --help" \
 	"mlsh-signal tokne" "mlsh-signal --port 1"; do

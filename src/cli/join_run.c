@@ -16,6 +16,7 @@ struct run {
 	struct cli *cli;
 	const char *cluster; /* of a setup */
 	enum join_output output;
+	uint16_t port; /* the same: of the server */
 	bool setup, showed_code;
 	int exit_code;
 };
@@ -72,6 +73,24 @@ static void print_text(const struct join_result *r, bool setup, bool brief)
 		printf("Then: %smlsh invite %s        to add another machine\n", sudo, cluster);
 }
 
+/* Nobody can see from here which of them it is. */
+static void print_firewalls(uint16_t port)
+{
+	unsigned n = port;
+
+	cli_note("The server needs UDP port %u open to everybody, in two firewalls: that of its "
+		 "provider (an inbound rule: security group, cloud firewall; at home the router "
+		 "forwards the port), and its own, if it has one:",
+		 n);
+	fprintf(stderr,
+		"    ufw:       sudo ufw allow %u/udp\n"
+		"    firewalld: sudo firewall-cmd --permanent --add-port=%u/udp\n"
+		"               sudo firewall-cmd --reload\n"
+		"    nftables:  sudo nft add rule inet filter input udp dport %u accept\n",
+		n, n, n);
+	cli_note("On the server `sudo ss -ulpn sport = :%u` shows whether mlsh-signal runs.", n);
+}
+
 static void on_done(void *ctx, const struct err *err, const struct join_result *r)
 {
 	struct run *run = ctx;
@@ -82,6 +101,8 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 
 		whose_explain(run->cli, "", true, &why);
 		run->exit_code = cli_fail(&why);
+		if (run->setup && why.code == -ETIMEDOUT)
+			print_firewalls(run->port);
 		if (run->showed_code && !r->pending)
 			(void)code_void(0);
 		else if (run->showed_code)
@@ -129,6 +150,7 @@ int join_run_setup(struct cli *c, const struct setup_params *p, bool json)
 {
 	struct run run = { .cli = c,
 			   .cluster = p->cluster,
+			   .port = p->port,
 			   .setup = true,
 			   .output = json ? JOIN_JSON : JOIN_TEXT,
 			   .exit_code = EXIT_FAILED };

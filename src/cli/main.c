@@ -62,12 +62,37 @@ static int run_command(const struct command *cmd, const struct options_given *g)
 	return rc;
 }
 
+/* What other programs call it. */
+static const char *other_name(const char *name)
+{
+	static const char *const words[][2] = {
+		{ "up", "connect" },	    { "start", "connect" }, { "down", "disconnect" },
+		{ "stop", "disconnect" },   { "join", "adopt" },    { "login", "adopt" },
+		{ "create", "setup" },	    { "init", "setup" },    { "add", "invite" },
+		{ "list", "nodes" },	    { "ls", "nodes" },	    { "peers", "nodes" },
+		{ "kick", "remove" },	    { "delete", "remove" }, { "rm", "remove" },
+		{ "version", "--version" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(name, words[i][0]) == 0)
+			return words[i][1];
+	return NULL;
+}
+
 static int unknown_command(const char *name)
 {
-	const char *names[COMMANDS_MAX], *meant;
+	static const char *const options[] = { "--help", "--version" };
+	const char *names[COMMANDS_MAX], *meant = other_name(name);
 	char hint[48] = "";
 
-	meant = options_near(name, names, command_names(names), sizeof(names[0]));
+	if (!meant)
+		meant = options_near(name, names, command_names(names), sizeof(names[0]));
+	if (!meant)
+		meant = options_near(name, options, ARRAY_LEN(options), sizeof(options[0]));
+	for (size_t i = 0; !meant && strlen(name) > 3 && i < ARRAY_LEN(options); i++)
+		if (strncmp(options[i], name, strlen(name)) == 0)
+			meant = options[i];
 	if (meant)
 		snprintf(hint, sizeof(hint), ": did you mean '%s'?", meant);
 	cli_complain("unknown %s '%.40s'%s", *name == '-' ? "option" : "command", name, hint);

@@ -166,6 +166,8 @@ static void fail_silent(const struct dial *d, struct err *err)
 		   "no answer from the signal server %s (tried %s).%s Is it running, is the "
 		   "address right, and do firewalls let UDP port %u through?",
 		   d->name, tried, said, (unsigned)d->port);
+	if (err)
+		err->code = -ETIMEDOUT;
 }
 
 static void fail_message(const struct dial *d, struct err *err)

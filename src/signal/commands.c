@@ -60,6 +60,19 @@ int commands_end(void)
 	return EXIT_FAILURE;
 }
 
+void commands_token_hint(const struct signal_config *cfg)
+{
+	char port[8] = "";
+
+	if (cfg->bind.port != SIGNAL_PORT)
+		snprintf(port, sizeof(port), ":%u", (unsigned)cfg->bind.port);
+	fprintf(stderr,
+		"On the first machine, and paste the token there:\n"
+		"    sudo mlsh setup NAME --signal-host HOST%s --token -\n"
+		"NAME: the cluster's, such as homelab. HOST: this server, as others reach it.\n",
+		port);
+}
+
 static int make_token(struct host *h, const struct signal_config *cfg, uint64_t ttl_s)
 {
 	char token[SETUP_TOKEN_TEXT_MAX];
@@ -68,6 +81,8 @@ static int make_token(struct host *h, const struct signal_config *cfg, uint64_t 
 	if (token_make(h, cfg, ttl_s, token, &err) < 0)
 		return commands_fail(&err, EXIT_FAILURE);
 	puts(token);
+	fflush(stdout);
+	commands_token_hint(cfg);
 	secret_wipe(token, sizeof(token));
 	return commands_end();
 }

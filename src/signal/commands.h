@@ -16,5 +16,7 @@ struct privs_file commands_database(const struct signal_config *cfg);
 int commands_fail(const struct err *err, int status);
 /* Returns the exit status of a command whose output may have been lost. */
 int commands_end(void);
+/* Prints on standard error what to do with a setup token. */
+void commands_token_hint(const struct signal_config *cfg);
 
 #endif

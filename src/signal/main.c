@@ -27,15 +27,15 @@ static struct config_env environment(void)
 }
 
 /* The one line on standard output that this program is started for, once. */
-static int print_token(const char *token)
+static int print_token(const struct signal_config *cfg, const char *token)
 {
-	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster\n"
-			"  (mlsh setup NAME --signal-host HOST --token -; paste it there):\n");
+	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster:\n");
 	if (printf("%s\n", token) < 0 || fflush(stdout) != 0) {
 		fprintf(stderr, "mlsh-signal: the token could not be written to standard output;\n"
 				"  make another with: mlsh-signal token\n");
 		return -1;
 	}
+	commands_token_hint(cfg);
 	return 0;
 }
 
@@ -198,7 +198,7 @@ static int serve(struct host *h, struct signal_config *cfg)
 		goto end;
 	}
 	if (signal_server_first_token(p.server) &&
-	    print_token(signal_server_first_token(p.server)) < 0)
+	    print_token(cfg, signal_server_first_token(p.server)) < 0)
 		goto end;
 	signal_server_forget_token(p.server);
 	if (drop_privileges(h, cfg, &err) < 0) {

@@ -64,10 +64,11 @@ const struct options usage_options = {
 };
 
 #define JSON_ROW [JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" }
-#define CLUSTER_USAGE "CLUSTER [--json]"
+#define CLUSTER_USAGE "[CLUSTER] [--json]"
 #define CLUSTER_ABOUT                                                                              \
 	"CLUSTER is a name, or the beginning of an id, as `mlsh-signal clusters` "                 \
-	"shows them.\nExit status: 0 done, 1 failed (no such cluster, no right to "                \
+	"shows them; without it the only one of this server is meant.\n"                           \
+	"Exit status: 0 done, 1 failed (no such cluster, no right to "                             \
 	"read the database), 2 wrong usage or configuration."
 
 static const struct options clusters_options = {
@@ -83,11 +84,9 @@ static const struct options clusters_options = {
 
 static const struct options nodes_options = {
 	.program = "mlsh-signal nodes",
-	.usage = "CLUSTER [--all] [--json]",
+	.usage = "[CLUSTER] [--all] [--json]",
 	.about = "Lists the members of a cluster: address, role, since when, who invited them, "
 		 "and whether they have a session with this server now. " CLUSTER_ABOUT,
-	.missing = "which cluster?",
-	.min_args = 1,
 	.max_args = 1,
 	.row = { JSON_ROW, [ALL] = { "all", 0, NULL, "former members, too" } },
 };
@@ -97,8 +96,6 @@ static const struct options log_options = {
 	.usage = CLUSTER_USAGE,
 	.about = "Prints the audit trail of a cluster: its membership log in words, oldest first, "
 		 "with times in UTC. Every signature in it is verified before. " CLUSTER_ABOUT,
-	.missing = "which cluster?",
-	.min_args = 1,
 	.max_args = 1,
 	.row = { JSON_ROW },
 };
@@ -161,14 +158,12 @@ static const struct options restore_options = {
 
 static const struct options accept_options = {
 	.program = "mlsh-signal accept",
-	.usage = "CLUSTER",
+	.usage = "[CLUSTER]",
 	.about = "Lets a cluster go on that waits for an admin since the server was restored "
 		 "from a backup (`mlsh-signal clusters` says so). Say it only if no admin can "
 		 "connect first: what came after the backup is lost then, and nodes that still "
 		 "hold it see a fork. A running server goes by it at once. A cluster that does not "
 		 "wait stays as it is, with exit status 0. " CLUSTER_ABOUT,
-	.missing = "which cluster?",
-	.min_args = 1,
 	.max_args = 1,
 	.row = { { NULL } },
 };

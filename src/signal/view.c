@@ -9,6 +9,7 @@
 #include "signal/stored.h"
 
 #define ID_PREFIX_MIN 8
+#define NAMES_SHOWN 8
 #define SESSIONS_READ_TRIES 20 /* the server may be writing the list just now */
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -145,11 +146,34 @@ static size_t matches(const struct view *v, const char *text, bool by_id,
 	return n;
 }
 
+/* No name was given. */
+static int find_only(const struct view *v, const struct view_cluster **ret, struct err *err)
+{
+	char names[NAMES_SHOWN * (LABEL_MAX + 3)] = "";
+	size_t at = 0, n = MIN(v->n_clusters, (size_t)NAMES_SHOWN);
+
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i ? ", " : "",
+				       *v->cluster[i].name ? v->cluster[i].name
+							   : v->cluster[i].id_text);
+	if (v->n_clusters == 0)
+		return err_set(err, -ENOENT,
+			       "There is no cluster on this server yet: `mlsh setup` makes one.");
+	if (v->n_clusters > 1)
+		return err_set(err, -EINVAL, "Which cluster? There are %s%s.", names,
+			       v->n_clusters > n ? " and more" : "");
+	*ret = &v->cluster[0];
+	return 0;
+}
+
 int view_find(const struct view *v, const char *text, const struct view_cluster **ret,
 	      struct err *err)
 {
-	size_t n = matches(v, text, false, ret);
+	size_t n = text ? matches(v, text, false, ret) : 0;
 	const char *meant;
+
+	if (!text)
+		return find_only(v, ret, err);
 
 	if (n == 0)
 		n = matches(v, text, true, ret);

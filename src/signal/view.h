@@ -43,7 +43,8 @@ void view_close(struct view *v); /* zeroed allowed */
 
 /*
  * The cluster of this name, or whose id begins with this text of eight digits or more. -ENOENT
- * proposes the name that was probably meant; -EEXIST: several clusters have the name.
+ * proposes the name that was probably meant; -EEXIST: several clusters have the name. NULL: the
+ * only cluster; -EINVAL if there are several.
  */
 int view_find(const struct view *v, const char *text, const struct view_cluster **ret,
 	      struct err *err) MUST_CHECK;

@@ -29,7 +29,7 @@ ip -n "$LAB-box" addr add 172.31.0.2/24 dev eth0
 ip -n "$LAB-box" link set eth0 up
 ip -n "$LAB-box" route add default via 172.31.0.1
 machine_at thief nas 10.81.1
-nas sysctl -qw net.ipv4.ip_forward=1
+set_kernel "$LAB-nas" net.ipv4.ip_forward=1
 nas nft -f - <<'N'
 table ip nat {
 	chain post { type nat hook postrouting priority srcnat; oifname "mlsh0" masquerade; }

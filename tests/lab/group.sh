@@ -14,6 +14,8 @@ lab_up
 for m in signal:9 nas:1 desk:2; do machine "${m%:*}" "${m#*:}"; done
 must "server" signal_start
 must "root's cluster" mesh_up homelab nas desk
+check "the server's only cluster needs no name" eval 'on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" mlsh-signal nodes | has "^desk " &&
+	on signal env MLSH_SIGNAL_DB="$WORK/signal/signal.db" mlsh-signal log | has "desk joined"'
 check "has its tunnel" wait_until 10 pings desk 100.64.0.1
 
 for user in ann:1501 bob:1502; do

@@ -418,7 +418,7 @@ rm -rf "$WORK/laptop/run/mlsh" # as on a machine that never had a daemon
 check "foreground connects" foreground foreground.log
 check "and carries packets" wait_until 5 pings laptop 100.64.0.1
 check "status works beside it" connected laptop homelab
-check "its tunnel is not root's" is_daemon_user "$(pgrep -P "$FOREGROUND")"
+check "its tunnel is not root's" is_daemon_user "$(tr -d ' ' <"/proc/$FOREGROUND/task/$FOREGROUND/children")"
 log=$(config_of laptop)/clusters/homelab.log
 before=$(stat -c %s "$log")
 check "a node joins meanwhile" eval 'invite_url nas homelab | on desk env HOME="$WORK/desk/late" mlsh adopt - --name late'

@@ -56,6 +56,9 @@ for what in clusters "nodes garage" "nodes garage --all" "log garage"; do
 done
 check_fails "a misspelled name" 1 "There is no cluster .homelap. here: did you mean .homelab.\?" operator nodes homelap
 check_fails "an unknown one" 1 "There is no cluster .shed. here; .mlsh-signal clusters. lists them" operator log shed
+for what in nodes log accept; do
+	check_fails "which of two, for $what" 1 "Which cluster\? There are (homelab, garage|garage, homelab)\." operator $what
+done
 check "a cluster that does not wait can be accepted" eval 'operator accept homelab | has "^homelab does not wait$"'
 check "a token" eval 'operator token | has -E "^[A-Z0-9-]{14}@[0-9a-f]{64}$"'
 check "no file of root's is left beside the database" test -z "$(find "$WORK/signal" -name 'signal.db*' -uid 0)"

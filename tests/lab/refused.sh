@@ -37,6 +37,17 @@ both_at_once() { at_once "$1" adopt && at_once "$1" setup; } # pattern
 output_rule() { ip netns exec "$LAB-laptop" nft "add table inet f; add chain inet f o { type filter hook output priority 0; }; add rule inet f o udp dport 4433 $1"; }
 no_rules() { ip netns exec "$LAB-laptop" nft flush ruleset; }
 
+# The server's firewall drops what comes: nobody here can see that, and it is said what to open where.
+server_rule() { ip netns exec "$LAB-signal" nft "$@"; }
+must "the server's firewall" server_rule "add table inet f; add chain inet f i { type filter hook input priority 0; }; add rule inet f i udp dport 4433 drop"
+setup >"$WORK/setup.out" 2>&1
+check "no answer: the exit code" test $? = 5
+for words in "UDP port 4433 open to everybody, in two firewalls: that of its provider" "sudo ufw allow 4433/udp" \
+	"firewall-cmd --permanent --add-port=4433/udp" "nft add rule inet filter input udp dport 4433 accept" "sudo ss -ulpn sport = :4433"; do
+	check "it says: $words" eval 'joined <"$WORK/setup.out" | has -F -- "$words"'
+done
+check "in 80 columns" eval 'fits <"$WORK/setup.out"'
+server_rule flush ruleset
 output_rule drop
 check "its own firewall drops it" both_at_once "this machine cannot send .* firewall on this machine.*not permitted"
 no_rules

@@ -89,6 +89,7 @@ check "it prints one line, the setup token" printed_a_token
 first=$(cat "$work/out")
 check "its list says that there is no cluster, and nothing else" \
 	test "$(mlsh-signal clusters 2>&1)" = "no cluster yet; for a setup token: mlsh-signal token"
+check "and beside it the line to type with it" grep -qF "sudo mlsh setup NAME --signal-host HOST:$port --token -" "$work/err"
 check "its state is its owner's only" \
 	test "$(stat -c %a "$work/state" "$MLSH_SIGNAL_DB" | paste -sd ' ')" = "700 600"
 check "the code is not in its files" bash -c "! grep -aqF '${first%@*}' $work/state/*"
@@ -114,6 +115,8 @@ check "a further token comes from the running server's file" \
 	bash -c "mlsh-signal token --ttl 60 2>/dev/null | grep -qE '$token_form'"
 check "it has the same fingerprint" \
 	test "$(mlsh-signal token | sed 's/.*@//')" = "${first#*@}"
+check "the line to type with it is said" bash -c "mlsh-signal token 2>&1 >/dev/null | grep -qF 'sudo mlsh setup NAME --signal-host HOST:$port --token -'"
+check "nodes of no cluster" ends_with 1 "no cluster on this server yet" nodes
 check "it lists no cluster yet" ends_with 0 "no cluster yet" clusters
 check "and says so of one that is asked for" ends_with 1 "no cluster 'homelab' here" nodes homelab
 if [ "$(id -u)" = 0 ]; then

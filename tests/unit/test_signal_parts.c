@@ -277,6 +277,9 @@ START_TEST(the_command_line_is_understood)
 	ck_assert_int_eq(parse(&u, "log", "homelab", NULL), 0);
 	ck_assert_int_eq(u.command, COMMAND_LOG);
 	ck_assert(!u.json);
+	/* the only cluster needs no name */
+	ck_assert_int_eq(parse(&u, "nodes", "--all", NULL), 0);
+	ck_assert(!u.arg && u.all);
 }
 END_TEST
 
@@ -293,8 +296,9 @@ START_TEST(wrong_usage_is_refused)
 		{ "token", "--ttl", "" },
 		{ "token", "--ttl", "1w" },
 		{ "clusters", "x" },
-		{ "nodes" },
+		{ "nodes", "a", "b" },
 		{ "log", "a", "b" },
+		{ "accept", "a", "b" },
 		{ "token", "--port" },
 		{ "token", "--ttl", "99999999999999999999" },
 	};

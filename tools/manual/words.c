@@ -54,7 +54,7 @@ static const struct {
 } arguments[] = {
 	/* clang-format off */
 	{ "[<cluster>]", WORD_CLUSTERS, false },
-	{ "CLUSTER", WORD_CLUSTERS, false }, /* of the server */
+	{ "[CLUSTER]", WORD_CLUSTERS, false }, /* of the server */
 	{ "<node>[.<cluster>]", WORD_NODES, false },
 	{ "<node>...", WORD_NODES, true },
 	{ "<node>", WORD_NODES, false },
