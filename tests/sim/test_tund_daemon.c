@@ -429,7 +429,56 @@ START_TEST(rubbish_gets_an_answer)
 }
 END_TEST
 
-UNIT_MAIN("tund/daemon", first_time_takes_root_or_the_group, the_primary_group_counts_and_root,
+/* --- another version -------------------------------------------------------------------------- */
+
+struct caller {
+	char text[512];
+};
+
+static void on_text(void *ctx, struct local_conn *c, struct span m)
+{
+	struct caller *caller = ctx;
+
+	(void)c;
+	snprintf(caller->text, sizeof(caller->text), "%.*s", (int)m.len - 1,
+		 (const char *)m.data + 1);
+}
+
+/* After an upgrade the old daemon still runs, or an old mlsh is in somebody's PATH. */
+START_TEST(another_version_of_mlsh_is_told_which_side_to_renew)
+{
+	static const struct local_ops ops = { .message = on_text, .closed = on_gone };
+	static const struct {
+		int more;
+		const char *says;
+	} cases[] = { { 1, "restart mlshtund" }, { -1, "use the mlsh that came with mlshtund" } };
+	struct control_request r = { .verb = CONTROL_STATUS };
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t bytes[CONTROL_REQUEST_MAX];
+		ptrdiff_t len = control_request_encode(&r, bytes, sizeof(bytes));
+		struct caller caller = { .text = "" };
+		struct local_conn *conn;
+
+		ck_assert_uint_eq(bytes[1], CONTROL_VERSION);
+		bytes[1] = (uint8_t)(CONTROL_VERSION + cases[i].more);
+		SIM_CHECK_OK(m->w,
+			     local_connect(n->host, CONTROL_SOCKET, &ops, &caller, NULL, &conn));
+		SIM_CHECK_OK(m->w, local_send(conn, bytes, (size_t)len));
+		sim_pass(m->w, SECOND);
+		ck_assert_msg(strstr(caller.text, "of different versions") &&
+				      strstr(caller.text, cases[i].says),
+			      "%s", caller.text);
+		local_conn_close(conn);
+	}
+	mesh_free(m);
+}
+END_TEST
+
+UNIT_MAIN("tund/daemon", another_version_of_mlsh_is_told_which_side_to_renew,
+	  first_time_takes_root_or_the_group, the_primary_group_counts_and_root,
 	  files_must_be_the_callers, others_do_not_know_that_it_exists, owner_and_root_may_all,
 	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon, wrong_files_are_refused,
 	  an_older_log_changes_nothing, a_log_that_could_not_be_saved_is_tried_again,
