@@ -70,12 +70,17 @@ static void report_of(struct daemon_cluster **list, size_t n, struct report_clus
 /* SEES: of root's clusters what needs no key, and changes nothing. */
 enum access { ACCESS_NONE, ACCESS_SEES, ACCESS_OWNS };
 
+/* It takes reading files: once a request. */
 static bool is_in_group(struct control_conn *c)
 {
 	struct local_cred cred = local_conn_cred(c->conn);
 
-	c->in_group = local_cred_in_group(daemon_host(c->control->daemon), &cred, CONTROL_GROUP);
-	return c->in_group;
+	if (c->group == GROUP_UNKNOWN)
+		c->group = local_cred_in_group(daemon_host(c->control->daemon), &cred,
+					       CONTROL_GROUP)
+				   ? GROUP_MEMBER
+				   : GROUP_STRANGER;
+	return c->group == GROUP_MEMBER;
 }
 
 static bool is_owner(const struct control_conn *c, const struct daemon_cluster *cl)
@@ -493,6 +498,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 		on_piece(c, m);
 		return;
 	}
+	c->group = GROUP_UNKNOWN;
 	rc = control_request_decode(m, &r);
 	if (rc < 0)
 		rc = request_refused(m, rc, &err);
@@ -581,7 +587,7 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 
 		/* the name may be another user's by now */
 		if (strcmp(conn->watching, cluster->state.cluster) != 0 ||
-		    (!is_owner(conn, cluster) && !(conn->in_group && is_shared(cluster))))
+		    access_to(conn, cluster) == ACCESS_NONE)
 			continue;
 		if (!json)
 			json = status_of(c->daemon, &cluster, 1);

@@ -25,9 +25,10 @@ struct control_conn {
 	struct control_request status;
 	unsigned looks; /* left; 0: none waits */
 	struct timer *look_timer;
-	bool in_group; /* its user is in CONTROL_GROUP: when it last counted */
-	bool stuck;    /* does not read: a reply was not taken whole, so none may follow */
-	bool deaf;     /* its upload failed: what still comes are pieces of it, not requests */
+	/* its user and CONTROL_GROUP, as of its last request for which that counted */
+	enum { GROUP_UNKNOWN, GROUP_MEMBER, GROUP_STRANGER } group;
+	bool stuck; /* does not read: a reply was not taken whole, so none may follow */
+	bool deaf;  /* its upload failed: what still comes are pieces of it, not requests */
 	/* a connect request whose files are awaited */
 	enum { UPLOAD_NONE, UPLOAD_WAITS, UPLOAD_RUNS } upload_state;
 	char uploading[LABEL_MAX + 1];
