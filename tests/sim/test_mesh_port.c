@@ -105,6 +105,7 @@ START_TEST(a_port_that_is_taken_is_waited_for)
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
+	udp_close(sink.udp);
 	world_host_crash(other);
 	SIM_CHECK(m->w, world_run(m->w, 6 * SECOND, has_tunnel, n));
 	MESH_CHECK(m, port_of(n) == PORT);
@@ -115,6 +116,7 @@ START_TEST(a_port_that_is_taken_is_waited_for)
 	sim_sink_open(&sink, other, PORT);
 	mesh_daemon_start(n);
 	free(mesh_control(n, CONTROL_DISCONNECT));
+	udp_close(sink.udp);
 	world_host_crash(other);
 	sim_pass(m->w, 60 * SECOND);
 	MESH_CHECK(m, !mesh_tunnel(n));
