@@ -31,7 +31,7 @@ system_with() { # case, package...
 	MINIMAL_WORK=$WORK
 	if ! tools/need debootstrap unshare >"$WORK/system.log" 2>&1 ||
 		! SYSTEM=$(system_of bookworm "$WORK/system.log" "$@"); then
-		echo "skip - $case: no Debian 12 with $* can be made here ($(tail -n 1 "$WORK/system.log"))"
+		echo "skip - $case: no Debian 12 with its packages can be made here ($(tail -n 1 "$WORK/system.log"))"
 		return 1
 	fi
 	mkdir -p "$layer/usr/local/bin" "$layer/usr/share/polkit-1/rules.d" "$layer/etc"

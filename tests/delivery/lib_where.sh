@@ -8,14 +8,10 @@
 #     signal 10.71.9.2, nas .1.2, desk .3.2 (firewalls), laptop .2.2 (none); one router, no NAT
 
 # All scripts share one system.
-readonly where_packages=(conntrack dbus dropbear-bin firewalld iproute2 iptables iputils-ping nftables procps python3
-	socat ufw)
+readonly where_packages=(conntrack dbus dnsmasq-base dropbear-bin firewalld iproute2 iptables iputils-ping lxc nftables
+	procps python3 socat ufw unbound)
 
-where_system() { # case, package more...
-	local name=$1
-	shift
-	system_with "$name" "${where_packages[@]}" "$@"
-}
+where_system() { system_with "$1" "${where_packages[@]}"; } # case
 
 # documented MACHINE COMMAND: the command stands in the document, and does what it does there.
 documented() {

@@ -98,7 +98,7 @@ container_clean() {
 	umount "$folder"
 }
 
-where_system where_lxc lxc || exit 77
+where_system where_lxc || exit 77
 for m in signal:9 nas:1; do machine "${m%:*}" "${m#*:}"; done
 must "server" signal_start
 must "a node" mesh_up homelab nas

@@ -14,7 +14,7 @@ system_begin "$0" "$@"
 lab_need_root where_names
 trap lab_down EXIT
 lab_up
-where_system where_names dnsmasq-base unbound || exit 77
+where_system where_names || exit 77
 for m in signal:9 laptop:2; do machine "${m%:*}" "${m#*:}"; done
 must "Debian on nas" system_machine nas 1
 must "server" signal_start
