@@ -122,5 +122,18 @@ check "a node that was removed says so" eval 'podman exec nas mlsh remove desk -
 check "and joins again, when it has forgotten, by a new invite" eval \
 	'podman exec desk mlsh forget homelab --yes && podman rm -f desk &&
 	run desk -e "MLSH_INVITE=$(invite --replace desk)" "$node" && wait_until 10 is_connected desk'
+
+# --- another architecture ---
+# Only what needs no second program: qemu runs one.
+if [ "$(dpkg --print-architecture)" != amd64 ] || [ ! -x build/arm64/bin/mlshtund ]; then
+	echo "skip - the image for arm64: it is not built (make ARCH=arm64 cli)"
+else
+	must "the archive of both is written" tools/image node "$WORK/both.tar" amd64 arm64
+	must "podman takes the other image out of it" podman pull --arch arm64 "oci-archive:$WORK/both.tar"
+	for program in mlsh mlshtund; do
+		check "$program runs under qemu" eval 'podman run --rm --arch arm64 -v /usr/bin/qemu-aarch64:/qemu:ro \
+			--entrypoint /qemu "$node" "/usr/bin/$program" --version | has "^$program $(tools/version)"'
+	done
+fi
 [ "$LAB_FAILED" = 0 ] || for name in nas web desk signal; do echo "--- $name"; podman logs --tail 20 "$name" 2>&1; done
 exit "$LAB_FAILED"
