@@ -116,7 +116,7 @@ static int trail(struct cli *c, const char *cluster, bool json)
 	struct copy p = { .log = NULL };
 	struct err err = { 0 };
 
-	if (roots_open(c, cluster, &p, &err) < 0)
+	if (copy_open(c, cluster, &p, &err) < 0)
 		return cli_fail(&err);
 	if (daemon_status(c, p.cluster, NULL, &status) < 0)
 		status = NULL; /* no daemon: nothing is proven here */
@@ -147,7 +147,7 @@ static int print_proof(struct cli *c, const char *named, enum control_verb verb)
 
 	if (isatty(STDOUT_FILENO))
 		return cli_usage("log", "a proof is a file: add > FILE");
-	rc = roots_name(c, named, r.cluster, &err);
+	rc = copy_name(c, named, r.cluster, &err);
 	if (rc == 0) {
 		rc = daemon_call(c, &r, &err, &reply);
 		absent = daemon_is_absent(rc);

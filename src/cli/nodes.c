@@ -127,10 +127,10 @@ static int add_former(struct cli *c, const char *cluster, struct json_object *o,
 	struct copy copy = { .log = NULL };
 	struct json_object *list;
 	const struct member *m;
-	int rc = roots_open(c, cluster, &copy, err);
+	int rc = copy_open(c, cluster, &copy, err);
 
 	if (rc < 0)
-		return rc;
+		return err_prefix(err, "who left is in the membership log (--all)");
 	list = json_object_new_array();
 	for (m = NULL; (m = roster_next(mlog_roster(copy.log), m, ROSTER_ALL));)
 		if (!member_is_current(m))

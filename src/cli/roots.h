@@ -21,9 +21,8 @@ int roots_refuse(struct cli *c, const char *cluster, struct err *err) MUST_CHECK
 /* Before a cluster is made or joined: its name is free on this machine, or -EEXIST. */
 int roots_check_free(struct cli *c, const char *cluster, struct err *err) MUST_CHECK;
 
-/* As copy_name and copy_open, for commands that only look: also what root has connected. */
+/* As copy_name, for commands that only look: also what root has connected. */
 int roots_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
 	MUST_CHECK;
-int roots_open(struct cli *c, const char *named, struct copy *ret, struct err *err) MUST_CHECK;
 
 #endif

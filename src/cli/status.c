@@ -254,9 +254,10 @@ static void print_fork(struct json_object *o)
 			table_line("  FORK      ", "%s", js(log, p->member));
 		if (kept)
 			table_line(now ? "            " : "  proof     ",
-				   "%s`mlsh log %s --%s > FILE` gives out the proof; anybody can "
+				   "%s`%smlsh log %s --%s > FILE` gives out the proof; anybody can "
 				   "check it with `mlsh log --verify FILE`",
-				   now ? "" : p->past, js(o, "name"), p->option);
+				   now ? "" : p->past, roots_is(o) ? "sudo " : "", js(o, "name"),
+				   p->option);
 	}
 	if (*js(log, "let_back"))
 		table_line("  RETURNED  ", "%s", js(log, "let_back"));

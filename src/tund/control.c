@@ -67,7 +67,7 @@ static void report_of(struct daemon_cluster **list, size_t n, struct report_clus
 
 /* ---- who may do what ---- */
 
-/* SEES: of root's clusters what needs no key, and changes nothing. */
+/* SEES: of root's clusters the state, the members and the paths to them. */
 enum access { ACCESS_NONE, ACCESS_SEES, ACCESS_OWNS };
 
 /* It takes reading files: once a request. */
@@ -425,14 +425,14 @@ static const struct {
 	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER, ACCESS_OWNS },
 	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING, ACCESS_SEES },
 	[CONTROL_NODES] = { control_nodes, NEEDS_TUNNEL, ACCESS_SEES },
-	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER, ACCESS_SEES },
-	[CONTROL_LOG] = { control_log, NEEDS_TUNNEL, ACCESS_SEES },
+	[CONTROL_WATCH] = { do_watch, NEEDS_CLUSTER, ACCESS_OWNS },
+	[CONTROL_LOG] = { control_log, NEEDS_TUNNEL, ACCESS_OWNS },
 	[CONTROL_INVITE_MADE] = { control_invite_made, NEEDS_TUNNEL, ACCESS_OWNS },
 	[CONTROL_PING] = { control_ping, NEEDS_TUNNEL, ACCESS_SEES },
 	[CONTROL_NETCHECK] = { control_netcheck, NEEDS_TUNNEL, ACCESS_SEES },
 	[CONTROL_FORGET] = { do_end, NEEDS_CLUSTER, ACCESS_OWNS },
-	[CONTROL_PROOF] = { do_proof, NEEDS_CLUSTER, ACCESS_SEES },
-	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER, ACCESS_SEES },
+	[CONTROL_PROOF] = { do_proof, NEEDS_CLUSTER, ACCESS_OWNS },
+	[CONTROL_CODE_PROOF] = { do_code_proof, NEEDS_CLUSTER, ACCESS_OWNS },
 	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL, ACCESS_SEES },
 	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL, ACCESS_OWNS },
 	[CONTROL_NAMES] = { do_names, NEEDS_NOTHING, ACCESS_SEES },
@@ -454,8 +454,8 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 		cl = NULL;
 	if (cl && access < verbs[r->verb].takes)
 		return err_set(err, -EPERM,
-			       "cluster %s is root's on this machine, and the group %s may only "
-			       "look at it: use sudo",
+			       "cluster %s is root's on this machine, and the group %s sees its "
+			       "state and members only: use sudo",
 			       r->cluster, CONTROL_GROUP);
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb != CONTROL_CONNECT && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
@@ -586,8 +586,7 @@ void control_changed(struct control *c, struct daemon_cluster *cluster)
 		struct control_conn *conn = list_entry(it, struct control_conn, link);
 
 		/* the name may be another user's by now */
-		if (strcmp(conn->watching, cluster->state.cluster) != 0 ||
-		    access_to(conn, cluster) == ACCESS_NONE)
+		if (strcmp(conn->watching, cluster->state.cluster) != 0 || !is_owner(conn, cluster))
 			continue;
 		if (!json)
 			json = status_of(c->daemon, &cluster, 1);

@@ -339,8 +339,14 @@ void machine_groups_free(struct machine *m)
 		free(list_entry(it, struct group_member, in_machine));
 }
 
+unsigned world_groups_asked(const struct host *h)
+{
+	return h->machine->groups_asked;
+}
+
 bool local_cred_in_group(struct host *h, const struct local_cred *cred, const char *group)
 {
+	h->machine->groups_asked++;
 	list_for_each(it, &h->machine->groups) {
 		const struct group_member *g = list_entry(it, struct group_member, in_machine);
 

@@ -152,6 +152,7 @@ struct machine {
 	struct list udps, tuns, watches, listeners, splits, signals, services, fences, tcps;
 	struct list files, folders, groups, locks;
 	bool disk_full;
+	unsigned groups_asked;
 	enum splitdns_state resolver;
 	enum fence_state packet_filter;
 };

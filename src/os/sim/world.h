@@ -72,6 +72,8 @@ bool world_host_stopped(const struct host *h);
 /* The user a process runs as (default 0), seen by local sockets; groups are the machine's. */
 void world_host_user(struct host *h, unsigned uid, unsigned gid);
 void world_group_add(struct host *h, const char *group, unsigned gid, unsigned uid);
+/* How often programs on the machine have asked who is in a group. */
+unsigned world_groups_asked(const struct host *h);
 /* Wall clock of the machine, relative to the right one. */
 void world_host_wall_skew(struct host *h, int64_t skew_s);
 /* Timers and sockets of the machine stand still while its clock runs on; packets to it are lost. */
