@@ -35,10 +35,20 @@ firewall_mesh() { mesh_join homelab nas desk laptop; }
 
 direct() { status_holds "$1" homelab "any(p['name'] == '$2' and p['path'] == 'direct' for p in c['peers'])"; }
 
+message_is_documented() {
+	local command n=0
+	while read -r command; do
+		grep -qxF "    $command" docs/where-it-runs.md || { echo "not in the document: $command" && return 1; }
+		n=$((n + 1))
+	done < <(grep -oE 'sudo (ufw|firewall-cmd|nft|iptables) .*' "$WORK/closed")
+	[ "$n" -ge 3 ]
+}
+
 firewall_closed() {
 	local token=$1
 	check "the port of the server is closed: setup names it" eval '! firewall_setup "$token" >"$WORK/closed" 2>&1 &&
 		cat "$WORK/closed" && joined <"$WORK/closed" | has "UDP port 4433"'
+	check "and its commands are those of the document" message_is_documented
 	check "opened by the documented command" firewall_open_server
 	must "setup" firewall_setup "$token"
 }
