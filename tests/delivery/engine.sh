@@ -15,8 +15,8 @@
 
 . tests/minimal.sh
 
-readonly engine_packages="podman crun netavark aardvark-dns nftables podman-compose buildah uidmap
-	catatonit passt fuse-overlayfs iproute2 iputils-ping qemu-user-static busybox-static"
+readonly engine_packages="podman crun netavark aardvark-dns nftables podman-compose uidmap catatonit passt
+	iproute2 iputils-ping qemu-user busybox-static"
 
 # Runs in new namespaces: enters an overlay of the system, with the source and a folder for images.
 # shellcheck disable=SC2016 # expanded by the inner shell
@@ -53,13 +53,23 @@ engine_skip() { # test, reason
 	exit 77
 }
 
-# Prints where the system is, which is made if it is missing; what went wrong goes to the log.
+# Prints where the system is, which is made if it is missing; what went wrong goes to the log. Of qemu's
+# programs, which are half of it, one stays.
 engine_system() { # log
 	local base
-	# shellcheck disable=SC2086 # a word for each package
 	base=$(tools/sysroot cache)/root-podman-$(dpkg --print-architecture)-$(
-		sha256sum <<<"$engine_packages" | cut -c1-8) &&
-		{ [ -d "$base" ] || bootstrap trixie "$base" $engine_packages >"$1" 2>&1; } && echo "$base"
+		sha256sum <<<"$engine_packages" | cut -c1-8) || return 1
+	if [ ! -d "$base" ]; then
+		# Another test may be making the same one.
+		(
+			exec 8>"$base.lock"
+			flock 8
+			# shellcheck disable=SC2086 # a word for each package
+			[ -d "$base" ] || bootstrap trixie "$base" $engine_packages &&
+				find "$base/usr/bin" -name 'qemu-*' ! -name qemu-aarch64 -delete
+		) >"$1" 2>&1 || return 1
+	fi
+	echo "$base"
 }
 
 # The engine runs containers where no process may be limited, as in another container, too.
