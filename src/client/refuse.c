@@ -240,7 +240,8 @@ int refuse_code_local(int code)
 
 bool refuse_is_local(const struct err *err)
 {
-	return err->reason == REFUSAL_UNREACHABLE && err->code != 0 &&
+	/* -ETIMEDOUT: nobody answered, and no send failed. */
+	return err->reason == REFUSAL_UNREACHABLE && err->code != 0 && err->code != -ETIMEDOUT &&
 	       err->code != refuse_code(REFUSAL_UNREACHABLE);
 }
 
