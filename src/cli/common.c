@@ -227,15 +227,15 @@ static void on_interrupt(int number)
 {
 	(void)!write(STDERR_FILENO, LINE_CLEAR, strlen(LINE_CLEAR));
 	(void)!write(STDERR_FILENO, interrupt_words, strlen(interrupt_words));
+	if (getpid() == 1) /* of a container: the kernel keeps the signal from it */
+		_exit(128 + number);
 	signal(number, SIG_DFL);
 	raise(number);
 }
 
 static void clear_at_interrupt(void)
 {
-	struct sigaction old;
-
-	if (sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+	if (!signal_is_ignored(SIGINT))
 		signal(SIGINT, on_interrupt);
 }
 

@@ -30,5 +30,6 @@ int cli_main(int (*program)(int argc, char **argv), int argc, char **argv)
 	/* Not before what was begun is finished; `trap '' PIPE` in a shell: not at all. */
 	bool pipe_ends_us = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
 
+	signals_end_first();
 	return written(program(argc, argv), pipe_ends_us);
 }

@@ -43,6 +43,12 @@ void loop_stop(struct host *h);
  * terminal by a background job, a reader that went away, a file size limit, SIGUSR1 and SIGUSR2.
  */
 void signals_ignore_strays(void);
+/*
+ * For the start of a program that may be the first process of a container: the kernel keeps from
+ * that one what it has no handler for, Ctrl-C and SIGTERM included. It ends by them, as any other
+ * process does, with 128 and the signal's number. Does nothing in other processes.
+ */
+void signals_end_first(void);
 /* Whoever started the process had this signal ignored (nohup, say). */
 bool signal_is_ignored(int signum);
 /*

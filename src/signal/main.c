@@ -249,6 +249,7 @@ int main(int argc, char **argv)
 	struct usage usage;
 	struct err err = { 0 };
 
+	signals_end_first();
 	signals_ignore_strays();
 	if (usage_parse(argc, argv, &usage, &err) < 0)
 		return commands_fail(&err, EXIT_WRONG);

@@ -29,8 +29,30 @@ alone() { [ "$(ip netns pids "$LAB-web" | wc -l)" = 1 ]; }
 check_fails "without an invite it says where one comes from" 1 "in no cluster yet.*MLSH_INVITE" on web mlsh container
 check_fails "a wrong word for MLSH_DNS is named" 1 "MLSH_DNS can be on or off, not 'yes'" \
 	on web env MLSH_DNS=yes mlsh container
-printf 'nameserver 10.71.9.2\n' >"$WORK/web/resolv.conf"
+
+# --- process 1, from which the kernel keeps what it does not handle, ends while it joins ---
 invite_url nas homelab >"$WORK/web/invite"
+token=$(new_token)
+first() { cat "/proc/$BG/task/$BG/children" 2>/dev/null; } # the process that $BG, unshare, has made
+gone() { [ -z "$(first)" ]; }
+waits() { [ -n "$(on web ss -Huan)" ]; } # for the server
+ends_by() { # signal, exit code, NAME=VALUE..., command...
+	local signal=$1 code=$2
+	shift 2
+	on_bg web ends.log unshare --pid --fork --mount-proc env --default-signal=INT "$@"
+	wait_until 10 waits && kill "-$signal" "$(first)"
+	wait_until 1 gone || kill -KILL "$(first)"
+	wait "$BG"
+	[ $? = "$code" ]
+}
+kill -STOP "$SIGNAL_PID"
+check "SIGTERM ends a container that joins" ends_by TERM 143 MLSH_INVITE="$(cat "$WORK/web/invite")" mlsh container
+check "Ctrl-C ends a setup" ends_by INT 130 HOME="$WORK/web/other" mlsh setup garage \
+	--signal-host "${MACHINE_IP[signal]}" --token "$token" --name web
+kill -CONT "$SIGNAL_PID"
+
+# --- it joins, and is the daemon ---
+printf 'nameserver 10.71.9.2\n' >"$WORK/web/resolv.conf"
 container first.log MLSH_INVITE_FILE="$WORK/web/invite" MLSH_NAME=web
 must "it joins and connects" wait_until 10 said first.log "Welcome.* Connected to homelab: this node is web.homelab"
 check "it is the daemon now" is_daemon
