@@ -98,10 +98,11 @@ int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct er
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < names->n; i++) {
-		struct cluster_file f;
+		struct cluster_file f = { 0 };
 
 		rc = store_load_cluster(c->host, &c->store, names->name[i], &f, err);
 		server[i] = f.address;
+		secret_wipe(&f, sizeof(f));
 	}
 	if (rc == 0) {
 		rc = replace(c, server, names->n, err);
