@@ -20,7 +20,7 @@
 
 /* --- joining ---------------------------------------------------------------------------------- */
 
-/* The invite of the environment, "" if there is none. The caller wipes. */
+/* The text of the environment's invite, "" if there is none. The caller wipes. */
 static int read_invite(struct cli *c, char out[INVITE_URL_MAX], struct err *err)
 {
 	const char *text = cli_env("MLSH_INVITE", ""), *path = cli_env("MLSH_INVITE_FILE", "");
@@ -60,21 +60,47 @@ static int join_by(struct cli *c, const struct invite_url *url)
 	return EXIT_OK;
 }
 
-/* Returns an exit code, negative with a message. */
-static int join_once(struct cli *c, struct err *err)
+/* The invite of the environment. Returns 1, or 0 if there is none. The caller wipes. */
+static int parse_invite(struct cli *c, struct invite_url *ret, struct err *err)
 {
 	char text[INVITE_URL_MAX];
-	struct invite_url url;
 	int rc = read_invite(c, text, err);
 
 	if (rc == 0 && *text) {
-		rc = invite_url_parse(text, &url, err);
-		if (rc == 0) {
-			rc = join_by(c, &url);
-			invite_url_wipe(&url);
-		}
+		rc = invite_url_parse(text, ret, err);
+		rc = rc < 0 ? rc : 1;
 	}
 	secret_wipe(text, sizeof(text));
+	return rc;
+}
+
+/* Is it in a cluster, with no join that an invite has to finish? */
+static bool has_joined(struct cli *c)
+{
+	struct cluster_names names;
+
+	names_list(c, &names);
+	for (size_t i = 0; i < names.n; i++)
+		if (store_has_pending(c->host, &c->store, names.name[i]))
+			return false;
+	return names.n > 0;
+}
+
+/* Returns an exit code, negative with a message. */
+static int join_once(struct cli *c, struct err *err)
+{
+	struct invite_url url;
+	int rc = parse_invite(c, &url, err);
+
+	if (rc < 0 && has_joined(c)) {
+		log_warn(host_log(c->host),
+			 "this node has joined, and goes on without the invite: %s", err->text);
+		return EXIT_OK;
+	}
+	if (rc <= 0)
+		return rc;
+	rc = join_by(c, &url);
+	invite_url_wipe(&url);
 	return rc;
 }
 

@@ -66,6 +66,12 @@ container second.log MLSH_INVITE_FILE="$WORK/web/invite"
 check "it connects again, and does not use the invite" wait_until 10 said second.log "already: the invite is not used.* Connected"
 check "the list has the node once" test "$(grep -c 100.64 "$WORK/web/resolv.conf")" = 1
 stop "$CONTAINER"
+container third.log MLSH_INVITE_FILE="$WORK/web/nothing"
+check "it connects without the file of the invite" wait_until 10 said third.log "goes on without the invite.*/nothing.* Connected"
+stop "$CONTAINER"
+container fourth.log MLSH_INVITE=mlsh://of/another/time
+check "and with one that it does not understand" wait_until 10 said fourth.log "goes on without the invite.* Connected"
+stop "$CONTAINER"
 rm "$WORK/web/home/.config/mlsh/identity/homelab/key.pem"
 check_fails "files that are not whole end it" 1 "key" on web mlsh container
 check "the list is as it was before the node" test "$(cat "$WORK/web/resolv.conf")" = "nameserver 10.71.9.2"
