@@ -110,7 +110,7 @@ static void add_stored_nodes(struct cli *c, struct found *f, const char *cluster
 
 static void find(struct cli *c, struct found *f, bool nodes)
 {
-	struct control_request r = { .verb = CONTROL_NAMES };
+	struct control_request r = { .verb = nodes ? CONTROL_NAMES : CONTROL_CLUSTERS };
 
 	names_list(c, &f->clusters);
 	(void)!daemon_stream(c, &r, DAEMON_TIME, on_reply, f, NULL);

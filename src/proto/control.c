@@ -42,6 +42,12 @@ static bool needs_node(enum control_verb v)
 	return v == CONTROL_PING || v == CONTROL_WHY;
 }
 
+/* Without a cluster's name, of all of the caller's. */
+static bool is_for_all(enum control_verb v)
+{
+	return v == CONTROL_STATUS || v == CONTROL_NAMES || v == CONTROL_CLUSTERS;
+}
+
 int control_request_decode(struct span in, struct control_request *ret)
 {
 	struct cbor_reader r = cbor_reader_of(in);
@@ -70,7 +76,7 @@ int control_request_decode(struct span in, struct control_request *ret)
 		return -EBADMSG;
 	if (m.cluster[0] && !label_ok(span_str(m.cluster)))
 		return -EBADMSG;
-	if (!m.cluster[0] && m.verb != CONTROL_STATUS && m.verb != CONTROL_NAMES)
+	if (!m.cluster[0] && !is_for_all(m.verb))
 		return -EBADMSG;
 	if (m.node[0] ? !label_ok(span_str(m.node)) : needs_node(m.verb))
 		return -EBADMSG;

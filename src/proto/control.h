@@ -39,6 +39,7 @@ enum control_verb {
 	CONTROL_PROOF,	     /* proof against the server, as a file, not JSON */
 	CONTROL_CODE_PROOF,  /* the same of a recovery code that was misused */
 	CONTROL_NAMES,	     /* of all the caller's clusters and their members, at once */
+	CONTROL_CLUSTERS,    /* the same without the members */
 	CONTROL_VERBS
 };
 

@@ -376,9 +376,8 @@ static void do_names(struct control_conn *c, struct daemon_cluster *cl,
 	struct report_cluster rc[DAEMON_CLUSTERS_MAX];
 	size_t n = status_list(c, cl, list);
 
-	(void)r;
 	report_of(list, n, rc);
-	control_reply_json(c, report_names(rc, n));
+	control_reply_json(c, report_names(rc, n, r->verb == CONTROL_NAMES));
 }
 
 static void do_watch(struct control_conn *c, struct daemon_cluster *cl,
@@ -436,6 +435,7 @@ static const struct {
 	[CONTROL_WHY] = { control_why, NEEDS_TUNNEL, ACCESS_SEES },
 	[CONTROL_SUBMIT] = { control_submit, NEEDS_TUNNEL, ACCESS_OWNS },
 	[CONTROL_NAMES] = { do_names, NEEDS_NOTHING, ACCESS_SEES },
+	[CONTROL_CLUSTERS] = { do_names, NEEDS_NOTHING, ACCESS_SEES },
 };
 
 /* A cluster of somebody else's is answered like one that does not exist: in words that are true of

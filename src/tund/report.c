@@ -350,7 +350,7 @@ char *report_nodes(const struct tunnel *t)
 	return report_text(o);
 }
 
-char *report_names(const struct report_cluster *c, size_t n)
+char *report_names(const struct report_cluster *c, size_t n, bool members)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
@@ -360,7 +360,7 @@ char *report_names(const struct report_cluster *c, size_t n)
 		const struct roster *r = c[i].tunnel ? mlog_roster(tunnel_log(c[i].tunnel)) : NULL;
 		const struct member *m = NULL;
 
-		while (r && (m = roster_next(r, m, ROSTER_CURRENT)))
+		while (members && r && (m = roster_next(r, m, ROSTER_CURRENT)))
 			json_object_array_add(nodes, json_object_new_string(m->name));
 		put_str(one, "name", c[i].name);
 		json_object_object_add(one, "nodes", nodes);

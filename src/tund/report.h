@@ -20,8 +20,8 @@ struct report_cluster {
 char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		    uint64_t daemon_started);
 char *report_nodes(const struct tunnel *t);
-/* Of the members of each cluster, none of one without a tunnel. */
-char *report_names(const struct report_cluster *c, size_t n);
+/* Of the clusters, and of the members of each one that has a tunnel if `members`. */
+char *report_names(const struct report_cluster *c, size_t n, bool members);
 char *report_why(struct host *h, const struct tunnel *t, const struct member *m);
 char *report_netcheck(struct host *h, const struct tunnel *t);
 char *report_ping(const struct ping_event *ev);

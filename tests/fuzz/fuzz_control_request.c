@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.verb < CONTROL_CONNECT || r.verb >= CONTROL_VERBS)
 		abort();
 	if (r.cluster[0] ? !label_ok(span_str(r.cluster))
-			 : r.verb != CONTROL_STATUS && r.verb != CONTROL_NAMES)
+			 : r.verb != CONTROL_STATUS && r.verb != CONTROL_NAMES &&
+				   r.verb != CONTROL_CLUSTERS)
 		abort();
 	if (r.node[0] ? !label_ok(span_str(r.node))
 		      : r.verb == CONTROL_PING || r.verb == CONTROL_WHY)

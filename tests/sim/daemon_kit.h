@@ -70,6 +70,7 @@ static inline void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 	}
 	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
 	expect(n, ask_as(n, uid, gid, CONTROL_NAMES, ""), "{\"clusters\":[]}");
+	expect(n, ask_as(n, uid, gid, CONTROL_CLUSTERS, ""), "{\"clusters\":[]}");
 }
 
 static inline struct handover read_files(struct mesh_node *n)

@@ -105,6 +105,8 @@ START_TEST(owner_and_root_may_all)
 		expect(n, ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
 		expect(n, ask_as(n, u, u, CONTROL_NAMES, ""),
 		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[\"nas\"]}]}");
+		expect(n, ask_as(n, u, u, CONTROL_CLUSTERS, ""),
+		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
 		expect(n, ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER), ok);
 		log = ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER);
 		MESH_CHECK(m, memcmp(log, "\x8dmls", 4) == 0); /* not JSON */

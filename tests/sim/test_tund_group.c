@@ -3,7 +3,8 @@
 #include "daemon_kit.h"
 
 static const enum control_verb looks[] = { CONTROL_STATUS,   CONTROL_NODES, CONTROL_PING,
-					   CONTROL_NETCHECK, CONTROL_WHY,   CONTROL_NAMES };
+					   CONTROL_NETCHECK, CONTROL_WHY,   CONTROL_NAMES,
+					   CONTROL_CLUSTERS };
 static const enum control_verb roots[] = { CONTROL_DISCONNECT,	CONTROL_FORGET,
 					   CONTROL_INVITE_MADE, CONTROL_SUBMIT,
 					   CONTROL_WATCH,	CONTROL_LOG,
