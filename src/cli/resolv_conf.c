@@ -7,6 +7,7 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define RESOLV_CONF_MAX 65536
+#define SERVERS_READ 3 /* MAXNS of glibc and musl: further lines are as good as none */
 #define MARK "# the next line is by mlsh container\n"
 #define SERVER_LINE "nameserver %s\n"
 #define LINES_MAX (sizeof(MARK) + sizeof(SERVER_LINE) + IP4_TEXT_MAX)
@@ -53,6 +54,20 @@ int resolv_conf_make(struct span old, const ip4 *server, size_t n, struct buf *r
 	return 0;
 }
 
+/* One of the others stays among those that are read: it knows the rest of the world. */
+size_t resolv_conf_room(struct span old)
+{
+	bool others = false;
+
+	for (struct span s = old; s.len; s = next_line(s)) {
+		if (begins_with(s, MARK))
+			s = next_line(s);
+		else
+			others |= begins_with(s, "nameserver");
+	}
+	return others ? SERVERS_READ - 1 : SERVERS_READ;
+}
+
 bool resolv_conf_names(struct cli *c, const char *address)
 {
 	struct buf b = { 0 };
@@ -67,7 +82,10 @@ bool resolv_conf_names(struct cli *c, const char *address)
 	return found;
 }
 
-/* An engine mounts the file over another one: it is written in its place. */
+/*
+ * An engine mounts the file over another one: it is written in its place. Returns how many servers
+ * had room in it.
+ */
 static int replace(struct cli *c, const ip4 *server, size_t n, struct err *err)
 {
 	struct buf old = { 0 }, new = { 0 };
@@ -76,6 +94,7 @@ static int replace(struct cli *c, const ip4 *server, size_t n, struct err *err)
 
 	if (rc == -ENOENT)
 		rc = 0;
+	n = MIN(n, resolv_conf_room(span_of(old.data, old.len)));
 	if (rc == 0)
 		rc = resolv_conf_make(span_of(old.data, old.len), server, n, &new);
 	bool same = rc == 0 && span_equal(span_of(old.data, old.len), span_of(new.data, new.len));
@@ -89,7 +108,16 @@ static int replace(struct cli *c, const ip4 *server, size_t n, struct err *err)
 	file_slot_close(slot);
 	buf_free(&old);
 	buf_free(&new);
-	return rc;
+	return rc < 0 ? rc : (int)n;
+}
+
+static void warn_left_out(struct cli *c, const struct cluster_names *names, size_t used)
+{
+	for (size_t i = used; i < names->n; i++)
+		log_warn(host_log(c->host),
+			 "programs in this container do not find the nodes of %s by name: they "
+			 "read %d name servers of " RESOLV_CONF ". Give each cluster a container",
+			 names->name[i], SERVERS_READ);
 }
 
 int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct err *err)
@@ -104,13 +132,14 @@ int resolv_conf_tell(struct cli *c, const struct cluster_names *names, struct er
 		server[i] = f.address;
 		secret_wipe(&f, sizeof(f));
 	}
-	if (rc == 0) {
-		rc = replace(c, server, names->n, err);
-		if (rc < 0)
-			(void)err_prefix(err, "programs in this container do not find nodes by "
-					      "name (MLSH_DNS=off: it is not tried)");
-	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	rc = replace(c, server, names->n, err);
+	if (rc < 0)
+		return err_prefix(err, "programs in this container do not find nodes by name "
+				       "(MLSH_DNS=off: it is not tried)");
+	warn_left_out(c, names, (size_t)rc);
+	return 0;
 }
 
 int resolv_conf_untell(struct cli *c, struct err *err)

@@ -50,5 +50,18 @@ START_TEST(what_others_wrote_stays)
 }
 END_TEST
 
+/* Resolvers read three: one of the others has to be among them. */
+START_TEST(room_is_left_for_one_of_the_others)
+{
+	ck_assert_uint_eq(resolv_conf_room(span_str("")), 3);
+	ck_assert_uint_eq(resolv_conf_room(span_str("search a\n#nameserver 10.0.0.1\n")), 3);
+	ck_assert_uint_eq(resolv_conf_room(span_str("search a\nnameserver 10.0.0.1\n")), 2);
+	ck_assert_uint_eq(resolv_conf_room(span_str("nameserver 10.0.0.1\nnameserver ::1")), 2);
+	ck_assert_uint_eq(resolv_conf_room(span_str(OURS("100.64.0.1") OURS("100.64.0.2"))), 3);
+	ck_assert_uint_eq(resolv_conf_room(span_str(OURS("100.64.0.1") "nameserver ::1\n")), 2);
+	ck_assert_uint_eq(resolv_conf_room(span_str("# the next line is by mlsh container\n")), 3);
+}
+END_TEST
+
 UNIT_MAIN("cli/resolv_conf", own_servers_come_first, a_second_call_takes_the_place_of_the_first,
-	  what_others_wrote_stays)
+	  what_others_wrote_stays, room_is_left_for_one_of_the_others)
