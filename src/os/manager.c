@@ -9,7 +9,7 @@
 #include "os/loop.h"
 #include "os/manager_link.h"
 
-#define LINE_EVERY (30 * NS_PER_S) /* the line is looked at, where no watchdog asks more often */
+#define LINE_EVERY (30 * NS_PER_S) /* a sign, and a look at the line; a watchdog may ask more */
 #define SOON NS_PER_S		   /* after a change, or what could not be sent */
 
 struct manager {
@@ -106,7 +106,8 @@ struct manager *manager_new(struct host *h, manager_status_fn status, void *ctx)
 				       .link = link,
 				       .status = status,
 				       .ctx = ctx,
-				       .every = watchdog ? watchdog / 2 : LINE_EVERY,
+				       .every = watchdog ? MIN(watchdog / 2, LINE_EVERY)
+							 : LINE_EVERY,
 				       .watched = watchdog != 0,
 				       .alive = timer_new(h, on_alive, m),
 				       .soon = timer_new(h, on_soon, m) };
