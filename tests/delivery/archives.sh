@@ -86,6 +86,14 @@ make_keys() {
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/key" && ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/other" &&
 		echo "somebody namespaces=\"mlsh-dist\" $(cat "$work/key.pub")" >"$work/keys"
 }
+# "make deb rpm dist" with jobs: the sums come last.
+sums_name_all() {
+	local file
+	for file in dist/*"$version"*{deb,rpm,gz,json}; do
+		[ ! -e "$file" ] || grep -F "  ${file#dist/}" dist/SHA256SUMS || { echo "$file is missing"; return 1; }
+	done
+}
+check "the sums name all that was made" sums_name_all
 tools/need ssh-keygen
 check "a signature by a known key is good" eval 'make_keys && spoil true && verify env && grep -q somebody "$work/out"'
 check "one by another key is refused" refused "not of any key" \
@@ -119,6 +127,33 @@ removed() {
 	in_tree uninstall && everything >"$work/after" && diff "$work/before" "$work/after" &&
 		in_system test -d /var/lib
 }
+
+# The advice of the Debian packages, which find units of an earlier "make install": the daemons go on.
+play_systemctl() {
+	mkdir -p "$over/upper/usr/bin" "$over/upper/run/systemd/system"
+	cat >"$over/upper/usr/bin/systemctl" <<-'SCRIPT'
+		#!/bin/sh
+		echo "$*" >>/asked
+	SCRIPT
+	chmod 755 "$over/upper/usr/bin/systemctl"
+}
+package_takes_over() {
+	mkdir -p "$over/upper/debs" && cp dist/mlsh{,-signal}_"${version}_$arch.deb" "$over/upper/debs" &&
+		play_systemctl && in_tree && in_system sh -c 'dpkg -i /debs/*.deb' &&
+		rm "$over/upper/asked" && in_tree uninstall && cat "$over/upper/asked" || return 1
+	in_system sh -ec '! grep -wE "disable|stop|mask|--now" /asked
+		for unit in mlshtund mlsh-signal; do
+			grep -wx "try-restart $unit" /asked
+			test -e /usr/lib/systemd/system/$unit.service
+			! test -e /etc/systemd/system/$unit.service
+		done
+		test "$(command -v mlsh)" = /usr/bin/mlsh && mlsh --version
+		dpkg --verify mlsh-signal && test -s /etc/mlsh-signal/config.toml'
+}
+alone() { # a unit that no package has is stopped and disabled
+	in_system dpkg -P mlsh mlsh-signal && rm -f "$over/upper/asked" && play_systemctl && in_tree &&
+		in_tree uninstall && in_system grep -x -e "--quiet disable --now mlshtund" /asked
+}
 if [ "$(id -u)" != 0 ]; then
 	echo "skip - install.sh in a minimal system: needs root"
 elif fresh_system bookworm; then
@@ -130,5 +165,11 @@ elif fresh_system bookworm; then
 	check "$system: spaces in PREFIX" eval 'in_tree PREFIX="/opt/my apps" DESTDIR="/some where" PARTS=mlsh &&
 		in_system "/some where/opt/my apps/bin/mlsh" --version &&
 		! in_system test -e "/some where/opt/my apps/bin/mlsh-signal"'
+	if [ -e "dist/mlsh_${version}_$arch.deb" ]; then
+		check "$system: uninstall hands the daemons over to the packages" package_takes_over
+		check "$system: and stops them where there is no package" alone
+	else
+		echo "skip - $system: uninstall beside packages: they are not built (make deb)"
+	fi
 fi
 exit $failed
