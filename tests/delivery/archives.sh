@@ -141,11 +141,12 @@ package_takes_over() {
 	mkdir -p "$over/upper/debs" && cp dist/mlsh{,-signal}_"${version}_$arch.deb" "$over/upper/debs" &&
 		play_systemctl && in_tree && in_system sh -c 'dpkg -i /debs/*.deb' &&
 		rm "$over/upper/asked" && in_tree uninstall && cat "$over/upper/asked" || return 1
-	in_system sh -ec '! grep -wE "disable|stop|mask|--now" /asked
+	in_system sh -ec '
+		if grep -wE "disable|stop|mask" /asked; then exit 1; fi
 		for unit in mlshtund mlsh-signal; do
 			grep -wx "try-restart $unit" /asked
 			test -e /usr/lib/systemd/system/$unit.service
-			! test -e /etc/systemd/system/$unit.service
+			test ! -e /etc/systemd/system/$unit.service
 		done
 		test "$(command -v mlsh)" = /usr/bin/mlsh && mlsh --version
 		dpkg --verify mlsh-signal && test -s /etc/mlsh-signal/config.toml'

@@ -97,6 +97,20 @@ nothing_left() {
 	return 0
 }
 
+# A file system of its own for a node's state, the server's elsewhere behind a link, a certificate in /etc.
+purges_kindly() {
+	install_debs && in_system sh -ec '
+		mkdir -p /var/lib/mlsh /srv/keys
+		mount -t tmpfs tmpfs /var/lib/mlsh && echo key >/var/lib/mlsh/homelab.state
+		ln -s /srv/keys /var/lib/mlsh-signal && echo database >/srv/keys/signal.db
+		echo certificate >/etc/mlsh-signal/cert.pem
+		dpkg -P mlsh mlsh-signal
+		if dpkg-query -W mlsh || dpkg-query -W mlsh-signal; then exit 1; fi
+		test -z "$(ls -A /var/lib/mlsh)" && test -z "$(ls -A /srv/keys)" && test ! -h /var/lib/mlsh-signal
+		test "$(ls -A /etc/mlsh-signal)" = cert.pem
+		rm -r /etc/mlsh-signal /srv/keys; umount /var/lib/mlsh; rmdir /var/lib/mlsh' && nothing_left
+}
+
 in_suite() { # suite
 	fresh_system "$1" || return 0
 	listing "$work/before"
@@ -112,6 +126,7 @@ in_suite() { # suite
 		'in_system dpkg -P mlsh mlsh-signal && nothing_left'
 	check "$system: a purge after a removal, too" eval 'install_debs && with_state &&
 		in_system dpkg -r mlsh mlsh-signal && in_system dpkg -P mlsh mlsh-signal && nothing_left'
+	check "$system: a purge empties mounts and links, and leaves certificates" purges_kindly
 }
 
 # --- what they ask of systemd ----------------------------------------------------------------
