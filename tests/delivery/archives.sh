@@ -104,6 +104,20 @@ check "a changed file is refused" refused "not those of SHA256SUMS" \
 check "a missing file is named" refused "No such file" sh -c 'rm mlsh*.spdx.json'
 check "a file that is not in the sums is named" refused "nobody vouches for it: mlsh-$version-other" \
 	touch "mlsh-$version-other.tar.gz"
+check "so is one of another version" refused "nobody vouches for it: mlsh_0.9.9_amd64.deb" touch mlsh_0.9.9_amd64.deb
+check "and one that differs in a capital" refused "nobody vouches for it: Mlsh_${version}_amd64.deb" \
+	touch "Mlsh_${version}_amd64.deb"
+check "and a folder" refused "nobody vouches for it: mlsh" mkdir mlsh
+check "a link is refused" refused "links in dist/.*mlsh_0.9.9_amd64.deb" ln -s /dev/null mlsh_0.9.9_amd64.deb
+check "and one in the place of a file" refused "links in dist/.*mlsh-$version.tar.gz" \
+	sh -c "mv mlsh-$version.tar.gz '$work/moved' && ln -s '$work/moved' mlsh-$version.tar.gz"
+check "signed files of an earlier version are refused" refused "is of version $version, this source is 99.0.0" \
+	sed -i 's/\(MLSH_VERSION \).*/\1"99.0.0"/' ../src/base/version.h
+sign_again() { # sed command...: sums that the right key signs, but that make dist does not write
+	rm SHA256SUMS.sig && sed -i "$@" SHA256SUMS && ssh-keygen -q -Y sign -n mlsh-dist -f "$work/key" SHA256SUMS
+}
+check "sums of before versions were in them are refused" refused "does not begin with a version" sign_again 1d
+check "a name with a folder is refused" refused 'names "../.*", which is no file' sign_again '$s,  ,  ../,'
 check "a signature that is gone is refused" refused "SHA256SUMS.sig is missing" rm SHA256SUMS.sig
 check "unless sums alone will do" verify env UNSIGNED=ok
 check "a key that cannot be read makes no signature" eval \
