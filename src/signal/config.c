@@ -75,6 +75,11 @@ static int read_doc(struct host *h, const struct config_env *env, const char **r
 	r = file_read(h, path, CONFIG_FILE_MAX, err, &text);
 	if (r == -ENOENT && !asked_for)
 		return 0;
+	if (r == -EACCES)
+		(void)err_set(err, r,
+			      "cannot read %s: permission denied. Let the group of the server's "
+			      "user read it: sudo chgrp mlsh-signal %s && sudo chmod g+r %s",
+			      path, path, path);
 	if (r < 0)
 		return asked_for ? err_prefix(err, "MLSH_SIGNAL_CONFIG") : r;
 	r = toml_parse(span_of(text.data, text.len), path, err, ret);

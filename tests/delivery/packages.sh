@@ -97,6 +97,21 @@ nothing_left() {
 	return 0
 }
 
+# Settings of a time when the server began as root, or with a secret in them.
+lets_server_read() {
+	install_debs && in_system sh -ec '
+		chmod 700 /etc/mlsh-signal && chmod 600 /etc/mlsh-signal/config.toml
+		as_server() { setpriv --reuid mlsh-signal --regid mlsh-signal --clear-groups "$@"; }
+		if as_server mlsh-signal 2>/refused; then exit 1; fi
+		cat /refused && tr "\n" " " </refused | grep -E "chgrp +mlsh-signal +/etc/mlsh-signal/config.toml"
+		dpkg -i /debs/mlsh-signal-later.deb
+		as_server cat /etc/mlsh-signal/config.toml
+		stat -c "%a %U:%G" /etc/mlsh-signal /etc/mlsh-signal/config.toml | paste -sd, |
+			grep -x "750 root:mlsh-signal,640 root:mlsh-signal"
+		rm /refused
+		dpkg -P mlsh mlsh-signal' && nothing_left
+}
+
 # A file system of its own for a node's state, the server's elsewhere behind a link, a certificate in /etc.
 purges_kindly() {
 	install_debs && in_system sh -ec '
@@ -127,6 +142,7 @@ in_suite() { # suite
 	check "$system: a purge after a removal, too" eval 'install_debs && with_state &&
 		in_system dpkg -r mlsh mlsh-signal && in_system dpkg -P mlsh mlsh-signal && nothing_left'
 	check "$system: a purge empties mounts and links, and leaves certificates" purges_kindly
+	check "$system: an upgrade lets the server read what only root could" lets_server_read
 }
 
 # --- what they ask of systemd ----------------------------------------------------------------
