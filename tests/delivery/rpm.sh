@@ -20,6 +20,9 @@ done
 # rpm from outside on the system of fresh_system, whose scripts run in it.
 # shellcheck disable=SC2016 # expanded by the inner shell
 rpm_in() {
+	local nodeps=--nodeps
+	[ "$1" != -q ] || nodeps= # a query refuses it
+	# shellcheck disable=SC2086 # no word where it is empty
 	unshare --mount --pid --fork --kill-child bash -c 'set -e
 		mount --make-rprivate /
 		mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
@@ -27,7 +30,7 @@ rpm_in() {
 		mount --rbind /dev "$2/root/dev"
 		root=$2/root
 		shift 2
-		exec rpm --root "$root" --nodeps "$@"' rpm_in "$base" "$over" "$@"
+		exec rpm --root "$root" "$@"' rpm_in "$base" "$over" $nodeps "$@"
 }
 
 # The same packages as version 0.1.0+later: built from the same files.
@@ -85,11 +88,14 @@ if fresh_system bookworm; then
 	check "an installation starts the daemon" asked enable,start rpm_in -i "${rpms[@]}"
 	check "all files are there and as packaged" installed
 	in_system sh -c 'mkdir -p /var/lib/mlsh; echo key >/var/lib/mlsh/homelab.state
-		echo "log = \"debug\"" >>/etc/mlsh-signal/config.toml'
+		echo "log = \"debug\"" >>/etc/mlsh-signal/config.toml
+		chmod 600 /etc/mlsh-signal/config.toml'
 	check "a later version is made" later
 	check "an upgrade restarts the daemon if it runs" asked try-restart install_later
 	check "and keeps state and settings" in_system sh -ec '
 		grep key /var/lib/mlsh/homelab.state; grep debug /etc/mlsh-signal/config.toml'
+	check "the server can read settings that only root could" in_system setpriv --reuid mlsh-signal \
+		--regid mlsh-signal --clear-groups cat /etc/mlsh-signal/config.toml
 	check "it is the later version" eval '[ "$(rpm_in -q mlsh)" = "mlsh-$version+later-1.$rpm_arch" ]'
 	check "a removal stops it" asked disable,stop rpm_in -e mlsh mlsh-signal
 	check "and leaves state, and nothing else" eval 'gone && in_system grep -q key /var/lib/mlsh/homelab.state'
