@@ -366,16 +366,16 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       "'%s' is a public top-level domain: shadowing it for all users of "
 			       "this host takes root",
 			       cluster);
-	if (c && c->newer)
-		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
-	if (c && c->state.owner_uid != uid && uid != 0)
-		return owned_by_another(c, err);
-	if (!c && !may_create)
+	if (!may_create && uid != 0 && (!c || c->ownerless || c->state.owner_uid != uid))
 		return err_set(err, -EPERM,
 			       "connecting %s adds routes and a DNS zone to this machine: the "
 			       "first time, that takes the group %s. Run `sudo usermod -aG %s "
 			       "$USER`, then log in again",
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
+	if (c && c->newer)
+		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
+	if (c && c->state.owner_uid != uid && uid != 0)
+		return owned_by_another(c, err);
 	return 0;
 }
 

@@ -104,7 +104,10 @@ const char *daemon_state_dir(const struct daemon *d); /* NULL: in the foreground
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills in all of them; returns how many. */
 size_t daemon_list(struct daemon *d, struct daemon_cluster *out[DAEMON_CLUSTERS_MAX]);
-/* May this user bring the cluster up? Asked before anything that they passed is read. */
+/*
+ * May this user bring the cluster up? Asked before anything that they passed is read. A user who
+ * may not create one learns of no cluster but their own.
+ */
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err) MUST_CHECK;
 /*

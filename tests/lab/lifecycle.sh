@@ -285,8 +285,10 @@ check "which is meant to be an admin" eval 'on desk mlsh nodes atelier | has -E 
 check_fails "root's connect does not pass for the other's" 1 "as its node desk, by the user with id 1501" on desk mlsh connect atelier
 check "root may too" on desk mlsh disconnect atelier
 check_fails "what is stopped is not said to be connected" 1 "atelier on this host is another user's, and stopped.*sudo mlsh forget atelier" \
-	as_user desk 1500 sh -c 'mlsh setup atelier --signal-host "$1" --token "$2" --name b >/dev/null && mlsh connect atelier' - \
-	"$server" "$(new_token)"
+	on desk setpriv --reuid 1500 --regid 1500 --groups 4242 env HOME="$WORK/desk/user1500" sh -c \
+	'mlsh setup atelier --signal-host "$1" --token "$2" --name b >/dev/null && mlsh connect atelier' - "$server" "$(new_token)"
+check_fails "who is not in the group is not told that there is one" 1 "connecting atelier .* takes the group mlsh" \
+	as_user desk 1500 mlsh connect atelier
 check "the first cluster was not disturbed" pings desk 100.64.0.1
 check_fails "the daemon needs root, and says so" 1 "root" as_user desk 1500 mlshtund --socket "$WORK/desk/user1500/sock" \
 	--state-dir "$WORK/desk/user1500/state"

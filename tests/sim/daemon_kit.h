@@ -53,21 +53,27 @@ static inline void expect(struct mesh_node *n, char *reply, const char *part)
 	free(reply);
 }
 
-/* Word for word what is said of a cluster that does not exist, whatever is asked. */
+/* Word for word what is said of a cluster that does not exist. */
+static inline void check_same_words(struct mesh_node *n, unsigned uid, unsigned gid,
+				    enum control_verb verb)
+{
+	char *there = ask_as(n, uid, gid, verb, MESH_CLUSTER);
+	char *absent = ask_as(n, uid, gid, verb, "nowhere"), *at;
+
+	MESH_CHECK(n->mesh, strstr(there, "\"ok\":false"));
+	MESH_CHECK(n->mesh, strstr(there, MESH_CLUSTER));
+	while ((at = strstr(there, MESH_CLUSTER)))
+		memcpy(at, "nowhere", strlen(MESH_CLUSTER));
+	ck_assert_str_eq(there, absent);
+	free(there);
+	free(absent);
+}
+
+/* Whatever is asked but connect, by which members of the group learn that a name is taken. */
 static inline void check_hidden(struct mesh_node *n, unsigned uid, unsigned gid)
 {
-	for (int verb = CONTROL_DISCONNECT; verb < CONTROL_VERBS; verb++) {
-		char *there = ask_as(n, uid, gid, (enum control_verb)verb, MESH_CLUSTER);
-		char *absent = ask_as(n, uid, gid, (enum control_verb)verb, "nowhere"), *at;
-
-		MESH_CHECK(n->mesh, strstr(there, "\"ok\":false"));
-		MESH_CHECK(n->mesh, strstr(there, MESH_CLUSTER));
-		while ((at = strstr(there, MESH_CLUSTER)))
-			memcpy(at, "nowhere", strlen(MESH_CLUSTER));
-		ck_assert_str_eq(there, absent);
-		free(there);
-		free(absent);
-	}
+	for (int verb = CONTROL_DISCONNECT; verb < CONTROL_VERBS; verb++)
+		check_same_words(n, uid, gid, (enum control_verb)verb);
 	expect(n, ask_as(n, uid, gid, CONTROL_STATUS, ""), "\"clusters\":[]");
 	expect(n, ask_as(n, uid, gid, CONTROL_NAMES, ""), "{\"clusters\":[]}");
 	expect(n, ask_as(n, uid, gid, CONTROL_CLUSTERS, ""), "{\"clusters\":[]}");

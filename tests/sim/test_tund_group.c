@@ -38,6 +38,10 @@ START_TEST(the_group_sees_what_root_connected)
 	}
 	expect(n, ask_as(n, BOB, BOB, CONTROL_WHY, MESH_CLUSTER), "no node tv");
 	check_hidden(n, ALICE, ALICE); /* who is in no group */
+	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	check_hidden(n, ALICE, ALICE);
+	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
 	mesh_free(m);
 }
 END_TEST
@@ -88,6 +92,7 @@ START_TEST(what_cannot_be_read_is_not_shown)
 	mesh_daemon_start(n);
 	expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, ""), "newer");
 	check_hidden(n, BOB, GROUP);
+	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT); /* in no group, and known as no owner */
 	mesh_free(m);
 }
 END_TEST
