@@ -4,6 +4,7 @@
 #define MLSH_TESTS_OS_NET_H
 
 #include <net/if.h>
+#include <sys/ioctl.h>
 
 #include "os/netconf.h"
 #include "os/tun.h"
@@ -29,6 +30,21 @@ static inline void ip(const char *arguments)
 	char command[256];
 	snprintf(command, sizeof(command), "ip %s", arguments);
 	ck_assert_msg(os_unit_command(command), "%s", command);
+}
+
+/* Waits until the kernel has found an interface's carrier, which takes it up to a second. */
+static inline void ip_running(const char *ifname)
+{
+	struct ifreq r = { .ifr_flags = 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", ifname);
+	for (int tries = 0; !(r.ifr_flags & IFF_RUNNING); tries++) {
+		ck_assert_msg(tries < 1000, "%s has no carrier", ifname);
+		os_unit_run_for(host, 10 * NS_PER_MS);
+		ck_assert_int_eq(ioctl(fd, SIOCGIFFLAGS, &r), 0);
+	}
+	close(fd);
 }
 
 static inline struct prefix4 prefix(const char *text)

@@ -88,6 +88,7 @@ START_TEST(kinds_follow_from_what_an_interface_is)
 	ip("addr add 172.17.0.2/16 dev eth7");
 	struct tun *t = tun_up("100.64.0.1");
 
+	ip_running("eth0");
 	ck_assert_int_eq(find("lo", true)->kind, NETIF_LOOPBACK);
 	const struct netif_addr *a = find("eth0", true);
 	ck_assert_int_eq(a->kind, NETIF_PHYSICAL);
@@ -161,6 +162,7 @@ START_TEST(uplink_is_listed_whatever_else_there_is)
 	ip("link add eth0 type veth peer name far0 && ip link set far0 up");
 	ip("addr add 192.0.2.7/24 dev eth0 && ip link set eth0 up");
 	ip("route add default via 192.0.2.1 && ip link set far0 up");
+	ip_running("eth0");
 	int n = netif_list(host, few, ARRAY_LEN(few));
 	ck_assert_int_eq(n, ARRAY_LEN(few));
 	ck_assert_str_eq(few[0].ifname, "eth0");
