@@ -3,7 +3,7 @@
 #
 # Beside Tailscale, whose range is mlsh's own, 100.64.0.0/10. Its device, routes and packet rules are played as its Linux
 # client leaves them: the address 100.101.102.103, routes to peers in table 52 behind rule 5270, and a rule that drops
-# what comes from the range by another interface.
+# what comes from the range by another interface. The machines' own firewall closes port 8080 behind Tailscale's rules.
 #
 #     signal 10.71.9.2; nas .1.2; laptop .2.2 and desk .3.2 have Tailscale; one router
 cd "$(dirname "$0")/../.." || exit 1
@@ -26,7 +26,11 @@ tailscale() { # machine
 				iifname != "tailscale0" ip saddr 100.64.0.0/10 drop
 				iifname "tailscale0" accept
 			}
-			chain input { type filter hook input priority 0; jump ts-input; }
+			chain input {
+				type filter hook input priority 0;
+				jump ts-input;
+				tcp dport 8080 drop
+			}
 		}
 	NFT
 }
@@ -56,6 +60,11 @@ check "what members send is dropped" eval '! pings laptop "$(address_of nas home
 exception=$(sed -n 's/^    sudo \(nft insert rule ip filter ts-input .*\)/\1/p' docs/where-it-runs.md)
 check "opened by the documented command" eval '[ -n "$exception" ] && ip netns exec "$LAB-laptop" sh -c "$exception"'
 check "now packets pass" wait_until 10 pings laptop "$(address_of nas homelab)"
+on_bg laptop closed.log python3 -m http.server 8080
+on_bg laptop open.log python3 -m http.server 8081
+gets() { on nas curl -s -m 2 -o /dev/null "http://$(address_of laptop homelab):$1/"; } # port
+check "an open port answers" wait_until 10 gets 8081
+check "what the machine's firewall closes stays closed" eval '! gets 8080'
 check "and still do in the other cluster" pings laptop "$(address_of desk mine)"
 [ $LAB_FAILED = 0 ] || show_logs 20
 exit $LAB_FAILED
