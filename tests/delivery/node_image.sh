@@ -80,8 +80,8 @@ invite --name web >"$WORK/invite"
 must "another joins by a file with an invite" run web -v "$WORK/invite:/run/secrets/invite:ro" \
 	-e MLSH_INVITE_FILE=/run/secrets/invite "$node"
 must "it connects" wait_until 10 is_connected web
-must "a third by the environment, under a name that is given" run desk -e "MLSH_INVITE=$(invite)" \
-	-e MLSH_NAME=desk "$node"
+must "a third by the environment, under a name that is given" eval \
+	'MLSH_INVITE=$(invite) run desk -e MLSH_INVITE -e MLSH_NAME=desk "$node"'
 check "it connects" wait_until 10 is_connected desk
 check "the invite is in no environment of the daemon" eval \
 	'! tr "\0" "\n" <"/proc/$(pid_1 desk)/environ" | grep MLSH_INVITE='
