@@ -187,6 +187,17 @@ static int check_clusters(struct cli *c, struct cluster_names *names, struct err
 	return rc;
 }
 
+/* The lines of an earlier start. A list that cannot be changed is no reason to end. */
+static void clear_names(struct cli *c)
+{
+	struct err err = { 0 };
+
+	if (resolv_conf_untell(c, &err) < 0)
+		log_warn(host_log(c->host),
+			 "this node goes on; name servers of an earlier start may be left: %s",
+			 err.text);
+}
+
 static int container(struct cli *c, const struct options_given *g)
 {
 	struct cluster_names names = { .n = 0 };
@@ -196,10 +207,10 @@ static int container(struct cli *c, const struct options_given *g)
 	(void)g;
 	host_log(c->host)->level = LOG_LEVEL_INFO;
 	rc = check_environment(c, &err);
-	if (rc == 0)
-		rc = resolv_conf_untell(c, &err); /* of an earlier start */
-	if (rc == 0)
+	if (rc == 0) {
+		clear_names(c);
 		rc = join_once(c, &err);
+	}
 	if (rc > 0)
 		return rc;
 	if (rc == 0)

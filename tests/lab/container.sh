@@ -72,6 +72,17 @@ stop "$CONTAINER"
 container fourth.log MLSH_INVITE=mlsh://of/another/time
 check "and with one that it does not understand" wait_until 10 said fourth.log "goes on without the invite.* Connected"
 stop "$CONTAINER"
+
+# --- a list of name servers that is too long to be changed ---
+cp "$WORK/web/resolv.conf" "$WORK/web/list" && printf '#%070000d\n' 0 >>"$WORK/web/resolv.conf"
+container long.log MLSH_DNS=off
+check "it connects, and says what it leaves" wait_until 10 said long.log "goes on.*/etc/resolv.conf.* Connected"
+stop "$CONTAINER"
+container longer.log
+check "it says that names are not found" wait_until 10 said longer.log "Connected.*do not find nodes by name.*/etc/resolv.conf"
+check "the daemon goes on" is_daemon
+stop "$CONTAINER"
+cat "$WORK/web/list" >"$WORK/web/resolv.conf"
 rm "$WORK/web/home/.config/mlsh/identity/homelab/key.pem"
 check_fails "files that are not whole end it" 1 "key" on web mlsh container
 check "the list is as it was before the node" test "$(cat "$WORK/web/resolv.conf")" = "nameserver 10.71.9.2"
