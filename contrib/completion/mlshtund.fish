@@ -59,7 +59,7 @@ end
 complete -c mlshtund -f
 complete -c mlshtund -n '__mlshtund_at ""' -l socket -r -F -d 'local socket for mlsh'
 complete -c mlshtund -n '__mlshtund_at ""' -l state-dir -r -F -d 'where it keeps its clusters'
-complete -c mlshtund -n '__mlshtund_at ""' -l port -x -d 'a fixed UDP port, 1024 to 65535, for firewalls that name it'
+complete -c mlshtund -n '__mlshtund_at ""' -l port -x -d 'a fixed UDP port, 1 to 65535, for firewalls that name it'
 complete -c mlshtund -n '__mlshtund_at ""' -l port-mapping -x -a 'on off' -d 'ask the gateway to map a port'
 complete -c mlshtund -n '__mlshtund_at ""' -l log -x -a 'error warn info debug trace' -d 'how much it logs'
 complete -c mlshtund -n '__mlshtund_at ""' -s V -l version -d 'print the version'

@@ -72,8 +72,7 @@ const char *cli_env(const char *name, const char *otherwise)
 int cli_fixed_port(const char *text, uint16_t *ret, struct err *err)
 {
 	uint64_t n = 0;
-	int rc = text ? cli_parse_number("--port (or MLSH_PORT)", text, 1024, UINT16_MAX, &n, err)
-		      : 0;
+	int rc = text ? cli_parse_number("--port (or MLSH_PORT)", text, 1, UINT16_MAX, &n, err) : 0;
 
 	*ret = (uint16_t)n;
 	return rc;

@@ -19,7 +19,7 @@ const struct options daemon_options = {
 				   "where it keeps its clusters (default " DAEMON_STATE_DIR
 				   ", or MLSH_STATE_DIR)" },
 		[DAEMON_PORT] = { "port", 0, "N",
-				  "a fixed UDP port, 1024 to 65535, for firewalls that name it; "
+				  "a fixed UDP port, 1 to 65535, for firewalls that name it; "
 				  "a second cluster gets N + 1, and so on (default: any, kept "
 				  "over restarts; or MLSH_PORT)" },
 		[DAEMON_PORT_MAPPING] = { "port-mapping", 0, "on|off",

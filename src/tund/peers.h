@@ -12,7 +12,7 @@
 
 #define PEERS_SUFFIX ".peers" /* of the file in the state folder */
 #define PEERS_FILE_MAX 262144 /* bytes: OVERLAY_HINTS_MAX peers with CANDIDATES_MAX addresses */
-#define PEERS_PORT_MIN 1024   /* no system gives out a lower one by itself */
+#define PEERS_PORT_MIN 1
 
 struct peers_file {
 	uint8_t cluster_id[HASH_LEN];

@@ -71,6 +71,22 @@ static void add_nat(struct peers_file *f)
 				      1700000000, FILTERING_PORT };
 }
 
+START_TEST(low_ports_come_back)
+{
+	struct peers_file *f = file_of(1, false), *back = NULL;
+	uint8_t *bytes;
+	size_t len;
+
+	f->port = 443;
+	len = encode(f, &bytes);
+	ck_assert_int_eq(peers_file_decode(span_of(bytes, len), &back), 0);
+	ck_assert_uint_eq(back->port, 443);
+	free(back);
+	free(f);
+	free(bytes);
+}
+END_TEST
+
 START_TEST(comes_back)
 {
 	static const size_t counts[] = { 0, 1, 9, 23, 24, 255, 256, OVERLAY_HINTS_MAX };
@@ -214,5 +230,5 @@ START_TEST(file_is_read_for_its_cluster_only)
 }
 END_TEST
 
-UNIT_MAIN("tund/peers", comes_back, has_these_bytes, damage_is_refused, any_byte_may_change,
-	  file_is_read_for_its_cluster_only)
+UNIT_MAIN("tund/peers", low_ports_come_back, comes_back, has_these_bytes, damage_is_refused,
+	  any_byte_may_change, file_is_read_for_its_cluster_only)
