@@ -75,7 +75,7 @@ machine() { # name, last number of its address
 # for the machine, and the system itself to run systemd-nspawn in.
 # shellcheck disable=SC2016 # expanded by the inner shell
 readonly boot_script='set -e
-base=$1 own=$2 netns=$3 tun=$4
+base=$1 own=$2 netns=$3 tun=$4 capability=$5
 umount -l /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/$netns"
@@ -99,13 +99,15 @@ mount --bind "/run/netns/$netns" "$host/run/netns"
 mount --bind "$tun" "$host/run/tun"
 exec chroot "$host" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 systemd-nspawn \
 	--register=no --keep-unit --network-namespace-path=/run/netns --resolv-conf=off --timezone=off \
-	--capability=CAP_NET_ADMIN \
+	"$capability" \
 	--system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
 	--bind=/run/tun:/dev/net/tun --machine="${netns#*-}" --directory=/run/machine --boot'
 
-start() { # name: process 1 begins
+start() { # name: process 1 begins. The server gets by without what a node needs for its interface
+	local capability=--capability=CAP_NET_ADMIN
+	[ "$1" != server ] || capability=--drop-capability=CAP_NET_ADMIN
 	unshare --mount --propagation private bash -c "$boot_script" boot "$base" "$work/$1" "$ns-$1" \
-		"$work/tun" >>"$work/$1/console.log" 2>&1 </dev/null &
+		"$work/tun" "$capability" >>"$work/$1/console.log" 2>&1 </dev/null &
 	NSPAWN[$1]=$!
 }
 

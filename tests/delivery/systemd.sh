@@ -45,14 +45,14 @@ daemons() { # command...: for each daemon, with its machine and unit behind
 
 # The daemon's process is of the user that is named after its unit, with these rights and no more.
 confined() { # machine, unit
-	local rights=0000000000001400 # CAP_NET_ADMIN, CAP_NET_BIND_SERVICE: what systemd leaves it
-	[ "$2" = mlshtund ] || rights=0000000000000000
+	local bound=0000000000001400 rights=0000000000001400 # CAP_NET_ADMIN, CAP_NET_BIND_SERVICE
+	[ "$2" = mlshtund ] || bound=0000000000000400 rights=0000000000000000
 	on "$1" sh -ec 'set -- "$(systemctl show --value --property=MainPID "$1")" "$@"
 		test "$(ps -o user= -p $1)" = "$2"
 		grep -x "CapEff:.$3" /proc/$1/status && grep -x "CapPrm:.$3" /proc/$1/status
-		grep -x "CapBnd:.0000000000001400" /proc/$1/status
+		grep -x "CapBnd:.$4" /proc/$1/status
 		grep -x "NoNewPrivs:.1" /proc/$1/status && grep -x "Seccomp:.2" /proc/$1/status' \
-		sh "$2" "$rights"
+		sh "$2" "$rights" "$bound"
 }
 
 reaches() { [ "$(types laptop . "ssh nas.homelab hostname")" = nas ]; }
@@ -122,11 +122,16 @@ machines_up() {
 		people server nas laptop
 }
 
+# A package under the name that README's line for it has.
+put() { # machine, column, file
+	local line
+	line=$(install_line "$2")
+	on "$1" sh -c 'cat >"/debs/$1"' sh "${line##*/}" <"$3"
+}
 put_debs() {
 	local from=${OLD:-dist}
-	on server sh -c 'cat >/debs/mlsh-signal_1.deb' <"$(echo "$from"/mlsh-signal_*_"$arch.deb")" &&
-		on nas sh -c 'cat >/debs/mlsh_1.deb' <"$(echo "$from"/mlsh_*_"$arch.deb")" &&
-		on laptop sh -c 'cat >/debs/mlsh_1.deb' <"$(echo "$from"/mlsh_*_"$arch.deb")"
+	put server 3 "$from"/mlsh-signal_*_"$arch.deb" && put nas 4 "$from"/mlsh_*_"$arch.deb" &&
+		put laptop 4 "$from"/mlsh_*_"$arch.deb"
 }
 
 install() {
