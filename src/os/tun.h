@@ -31,7 +31,9 @@ struct tun_packet {
 };
 
 struct tun_config {
-	const char *name_prefix; /* "mlsh": the first free of mlsh0, mlsh1, ... is taken */
+	const char *name_prefix; /* "mlsh": the device is mlsh<number> */
+	unsigned number;	 /* if that one is free; otherwise the first free one */
+	unsigned spare;		 /* of this number or a higher one */
 	unsigned mtu_bytes;
 };
 

@@ -250,7 +250,8 @@ struct overlay {
 	struct roster_cursor roster; /* what the peers follow from */
 	bool left;		     /* this node is not a member: no device, no peers */
 	bool no_port_mapping;
-	struct timer *watch; /* looks for dead tunnels */
+	unsigned device, spare_device; /* as struct overlay_config has them */
+	struct timer *watch;	       /* looks for dead tunnels */
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;

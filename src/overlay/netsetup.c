@@ -83,7 +83,8 @@ static int check_self(const struct netsetup *n, const char *cluster, struct err 
 	if (rc < 0)
 		return err_set(err, rc, "cannot tell which addresses this host uses itself: %s",
 			       strerror(-rc));
-	if (is_signal(n, n->self) || netuses_address(uses, n->self, n->device.ifindex, true, what))
+	if (is_signal(n, n->self) || (n->senior && n->senior(n->ctx, n->self, what)) ||
+	    netuses_address(uses, n->self, n->device.ifindex, true, what))
 		return err_set(err, -EADDRINUSE,
 			       "the overlay address %s is %s already. Disconnect the cluster that "
 			       "has it, or start over with another range: `mlsh forget %s`, then "
@@ -211,8 +212,7 @@ static void sync_device(struct sync *s)
 /* Is it routed to, if the host does not use its address? */
 static bool is_wanted(const struct netsetup *n, const struct netsetup_member *m)
 {
-	return m->member && m->ip != n->self &&
-	       (!n->denied || !n->denied(n->denied_ctx, m->member));
+	return m->member && m->ip != n->self && (!n->denied || !n->denied(n->ctx, m->member));
 }
 
 static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[NETUSE_WHAT_MAX])
@@ -221,6 +221,8 @@ static bool is_taken(struct sync *s, const struct netsetup_member *m, char what[
 		snprintf(what, NETUSE_WHAT_MAX, "the signal server's");
 		return true;
 	}
+	if (s->n->senior && s->n->senior(s->n->ctx, m->ip, what))
+		return true;
 	return netuses_address(s->uses, m->ip, s->n->device.ifindex, false, what);
 }
 
@@ -340,10 +342,35 @@ static void sync_fence(struct sync *s)
 	for (size_t i = 0; i < n->n_members; i++) {
 		struct netsetup_member *m = &n->members[i];
 
-		if (is_wanted(n, m) && !m->fenced && !is_taken(s, m, what))
-			fence_one(s, m->ip, true, &m->fenced);
+		if (!is_wanted(n, m) || m->fenced || is_taken(s, m, what))
+			continue;
+		if (n->claim)
+			n->claim(n->ctx, m->ip);
+		fence_one(s, m->ip, true, &m->fenced);
 	}
 	fence_flush(n->device.fence);
+}
+
+bool netsetup_yield(struct netsetup *n, ip4 ip)
+{
+	bool had = false;
+
+	for (size_t i = 0; i < n->n_members; i++) {
+		struct netsetup_member *m = &n->members[i];
+
+		if (!m->member || m->ip != ip || (!m->routed && !m->fenced))
+			continue;
+		had = true;
+		if (m->routed)
+			(void)!netconf_route_del(n->h, n->device.ifindex,
+						 (struct prefix4){ ip, 32 });
+		if (m->fenced)
+			(void)!fence_address(n->device.fence, ip, false);
+		m->routed = m->fenced = false;
+	}
+	if (had)
+		fence_flush(n->device.fence);
+	return had;
 }
 
 bool netsetup_routes(const struct netsetup *n, const struct member *m)

@@ -42,7 +42,14 @@ struct netsetup {
 	struct roster_cursor roster; /* what they follow from */
 	/* Members without a route for now; set by the caller. NULL if there are none. */
 	bool (*denied)(void *ctx, const struct member *m);
-	void *denied_ctx;
+	/*
+	 * Does a cluster that is senior to this one have the address? It keeps it, and `what`
+	 * (NETUSE_WHAT_MAX) says whose it is. NULL: there are none.
+	 */
+	bool (*senior)(void *ctx, ip4 ip, char *what);
+	/* We are about to take the address: junior clusters are to give it up. May be NULL. */
+	void (*claim)(void *ctx, ip4 ip);
+	void *ctx;			 /* of the three */
 	struct prefix4 backstop;	 /* bits 0: none */
 	ip4 signal[NETSETUP_SIGNAL_MAX]; /* the signal server's, as DNS has it */
 	ip4 proven;			 /* where it proved to be; 0: nowhere yet */
@@ -97,6 +104,11 @@ void netsetup_signal_proven(struct netsetup *n, const struct addr *a);
  */
 int netsetup_sync(struct netsetup *n, const struct mlog *log, bool restore,
 		  struct netsetup_report *ret) MUST_CHECK;
+/*
+ * Gives the address up to a senior cluster, at once: its route and its place in the fence. The
+ * guard stays, and is the senior's. Returns whether there was a route or a place in the fence.
+ */
+bool netsetup_yield(struct netsetup *n, ip4 ip);
 /* Does the host send packets for this member to us? */
 bool netsetup_routes(const struct netsetup *n, const struct member *m);
 /* Undoes what does not vanish with the device; frees. The signal server's addresses stay known. */

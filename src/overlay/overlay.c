@@ -414,8 +414,12 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->self = cfg->self;
 	o->left = !member_is_current(o->self);
 	o->net.denied = cfg->ops->denied;
-	o->net.denied_ctx = cfg->ctx;
+	o->net.senior = cfg->ops->senior;
+	o->net.claim = cfg->ops->claim;
+	o->net.ctx = cfg->ctx;
 	o->no_port_mapping = cfg->no_port_mapping;
+	o->device = cfg->device;
+	o->spare_device = cfg->spare_device;
 	o->ops = cfg->ops;
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);

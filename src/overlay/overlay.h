@@ -63,6 +63,9 @@ struct overlay_ops {
 	 * answer is another one. NULL: nobody is denied.
 	 */
 	bool (*denied)(void *ctx, const struct member *m);
+	/* As struct netsetup has them: clusters on this host that are senior, and junior ones. */
+	bool (*senior)(void *ctx, ip4 ip, char *what);
+	void (*claim)(void *ctx, ip4 ip);
 	/*
 	 * A peer shows a removal without order; a view. Nothing of it is checked: what is refused
 	 * counts against the peer. May be NULL, with removal_next.
@@ -84,12 +87,13 @@ struct overlay_ops {
 
 struct overlay_config {
 	const struct identity *identity;
-	struct mlog *log;	   /* the owner's; outlives the overlay */
-	const struct member *self; /* in the log; a former member: as ops->membership says */
-	struct addr bind;	   /* unset: any address, any port */
-	uint16_t port;		   /* it had before: again, if it is free. 0: none */
-	uint16_t fixed_port;	   /* this one or none (-EADDRINUSE). 0: `port` counts */
-	bool no_port_mapping;	   /* the gateway is not asked for one */
+	struct mlog *log;	       /* the owner's; outlives the overlay */
+	const struct member *self;     /* in the log; a former member: as ops->membership says */
+	struct addr bind;	       /* unset: any address, any port */
+	uint16_t port;		       /* it had before: again, if it is free. 0: none */
+	uint16_t fixed_port;	       /* this one or none (-EADDRINUSE). 0: `port` counts */
+	bool no_port_mapping;	       /* the gateway is not asked for one */
+	unsigned device, spare_device; /* its interface's number: as struct tun_config has them */
 	const struct overlay_ops *ops;
 	void *ctx;
 };
@@ -128,6 +132,10 @@ void overlay_log_grew(struct overlay *o);
  * this turn of the loop on, and a connection for messages of the log only.
  */
 void overlay_denials_changed(struct overlay *o);
+/* A senior cluster takes this address: our route to it goes at once, and `status` says so soon. */
+void overlay_yield(struct overlay *o, ip4 ip);
+/* What ops->senior says may have changed. */
+void overlay_seniors_changed(struct overlay *o);
 /* This node holds another removal without order: shows it to all peers. */
 void overlay_removal(struct overlay *o);
 /* This node holds another beacon: shows it to all peers. */

@@ -111,7 +111,10 @@ static void note_failed(struct overlay *o)
 
 static int open_device(struct overlay *o, struct err *err)
 {
-	struct tun_config tc = { .name_prefix = NETCONF_DEVICE, .mtu_bytes = OVERLAY_MTU };
+	struct tun_config tc = { .name_prefix = NETCONF_DEVICE,
+				 .number = o->device,
+				 .spare = o->spare_device,
+				 .mtu_bytes = OVERLAY_MTU };
 
 	return tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
 }
@@ -303,6 +306,20 @@ void repair_stop(struct overlay *o)
 	netsetup_stop(&o->net);
 	fence_free(o->fence);
 	o->fence = NULL;
+}
+
+/* --- other clusters --- */
+
+void overlay_seniors_changed(struct overlay *o)
+{
+	if (o->repair.started)
+		timer_set(o->repair.timer, clock_now(o->h));
+}
+
+void overlay_yield(struct overlay *o, ip4 ip)
+{
+	if (o->net.h && netsetup_yield(&o->net, ip))
+		overlay_seniors_changed(o);
 }
 
 /* --- for people ------------------------------------------------------------------------------ */

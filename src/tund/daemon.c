@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's list of clusters: starting, stopping, remembering. */
+/* The daemon's list of clusters: starting and stopping them, as users ask. */
 #include "tund/daemon.h"
 
 #include <stdio.h>
@@ -85,6 +85,7 @@ static void on_tunnel_log(void *ctx, struct tunnel *t)
 	uint64_t seq = mlog_head(tunnel_log(t)).seq;
 
 	cluster_save_log(c, t);
+	daemon_members_changed(c, tunnel_log(t));
 	if (seq < c->marked_seq || seq >= c->marked_seq + MARK_EVERY)
 		cluster_mark_log(c, t);
 }
@@ -97,7 +98,7 @@ static void on_save_again(void *ctx)
 		cluster_save_log(c, c->tunnel);
 }
 
-static void daemon_save_state(struct daemon *d, struct daemon_cluster *c)
+void daemon_save_state(struct daemon *d, struct daemon_cluster *c)
 {
 	struct err err = { 0 };
 
@@ -135,6 +136,8 @@ static const struct tunnel_ops tunnel_ops = {
 	.let_back_changed = on_tunnel_let_back,
 	.denials_changed = daemon_removals_changed,
 	.proof = on_tunnel_proof,
+	.senior = daemon_senior,
+	.claim = daemon_claim,
 };
 
 /* Without it the tunnel comes up as well, with the server's help. NULL: none. */
@@ -165,7 +168,7 @@ static void keep_peers(struct daemon_cluster *c)
 			 f->cluster);
 }
 
-static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
+int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 {
 	struct peers_file *known = peers_known(c->daemon, p);
 
@@ -175,8 +178,11 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 					  .known = known,
 					  .fixed_port = c->port,
 					  .no_port_mapping = c->daemon->cfg.no_port_mapping };
+	daemon_device(c, &options.device, &options.spare_device);
 	struct log_place saved = p->saved;
 	struct tunnel *t;
+
+	daemon_members_changed(c, p->log);
 	int rc = tunnel_new(c->daemon->host, p, &options, &tunnel_ops, c, err, &t);
 
 	free(known);
@@ -188,6 +194,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (saved.bytes > 0)
 		cluster_mark_log(c, t);
 	c->error[0] = '\0';
+	daemon_device_keep(c);
 	proofs_recall(&c->proofs, t);
 	daemon_load_removals(c);
 	keep_peers(c);
@@ -195,7 +202,7 @@ static int cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	return 0;
 }
 
-static void cluster_stop(struct daemon_cluster *c)
+void daemon_cluster_stop(struct daemon_cluster *c, const char *why)
 {
 	struct tunnel *t = c->tunnel;
 
@@ -214,9 +221,16 @@ static void cluster_stop(struct daemon_cluster *c)
 	c->keeper = NULL;
 	c->tunnel = NULL;
 	tunnel_free(t);
+	daemon_juniors_look(c);
+	if (!why)
+		return;
+	snprintf(c->error, sizeof(c->error), "%s", why);
+	log_error(host_log(c->daemon->host), "%s: stopped: %s", c->state.cluster, why);
+	control_changed(c->daemon->control, c);
+	manager_touch(c->daemon->manager);
 }
 
-static int cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err,
+int daemon_cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err,
 		       struct daemon_cluster **ret)
 {
 	struct daemon_cluster *c;
@@ -249,7 +263,7 @@ static int cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 
 static void cluster_free(struct daemon_cluster *c)
 {
-	cluster_stop(c);
+	daemon_cluster_stop(c, NULL);
 	timer_free(c->save_timer);
 	timer_free(c->removals_timer);
 	timer_free(c->port_timer);
@@ -259,61 +273,9 @@ static void cluster_free(struct daemon_cluster *c)
 	free(c);
 }
 
-static void restore_one(void *ctx, const char *file)
-{
-	struct daemon *d = ctx;
-	char name[LABEL_MAX + 1];
-	struct tunnel_parts p = { 0 };
-	struct cluster_state s;
-	struct daemon_cluster *c;
-	struct err err = { 0 };
-	bool newer = false, ownerless = false;
-	int rc;
-
-	if (!state_file_cluster(file, name) || daemon_find(d, name))
-		return;
-	rc = state_load(d->host, d->cfg.state_dir, name, &s, &err);
-	if (rc == -EPROTONOSUPPORT) { /* whose it is, only root may ask */
-		newer = ownerless = true;
-		s = (struct cluster_state){ .owner_uid = 0 };
-		snprintf(s.cluster, sizeof(s.cluster), "%s", name);
-		rc = 0;
-	}
-	if (rc < 0 || cluster_new(d, &s, &err, &c) < 0) {
-		log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
-		return;
-	}
-	if (!newer && !s.enabled)
-		return;
-	if (!newer) {
-		rc = state_load_parts(d->host, d->cfg.state_dir, name, &p, &err);
-		newer = rc == -EPROTONOSUPPORT;
-	}
-	if (newer || rc < 0 || cluster_start(c, &p, &err) < 0) {
-		tunnel_parts_free(&p);
-		c->newer = newer;
-		c->ownerless = ownerless;
-		if (!daemon_port_wait(c, &err))
-			log_error(host_log(d->host), "%s: not restored: %s", name, err.text);
-		snprintf(c->error, sizeof(c->error), "%s", err.text);
-	}
-}
-
-static void count_one(void *ctx, const char *file)
-{
-	struct daemon *d = ctx;
-	char name[LABEL_MAX + 1];
-
-	d->n_kept += state_file_cluster(file, name);
-}
-
 void daemon_restore(struct daemon *d)
 {
-	struct err err = { 0 };
-
-	(void)!dir_list(d->host, d->cfg.state_dir, count_one, d, NULL);
-	if (dir_list(d->host, d->cfg.state_dir, restore_one, d, &err) < 0)
-		log_error(host_log(d->host), "clusters not restored: %s", err.text);
+	daemon_restore_all(d, &d->n_kept);
 	manager_ready(d->manager);
 }
 
@@ -325,10 +287,10 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
 	int rc = tunnel_parts_member(p, err);
 	if (rc == 0)
-		rc = cluster_new(d, &s, err, &c);
+		rc = daemon_cluster_new(d, &s, err, &c);
 	if (rc < 0)
 		return rc;
-	rc = cluster_start(c, p, err);
+	rc = daemon_cluster_start(c, p, err);
 	if (rc < 0)
 		cluster_free(c);
 	return rc;
@@ -380,6 +342,7 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 }
 
 /*
+ * Returns 1 if the daemon's files are of another cluster of this name, or 0.
  * The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one.
  * Another cluster under the same name is a new one: the permission to make one is needed again.
  * Files of a newer version stay as they are.
@@ -403,6 +366,8 @@ static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tu
 			     "this is another cluster named %s than the one that was connected "
 			     "here before: the first time it takes root or the group %s",
 			     p->cluster.cluster, CONTROL_GROUP);
+	else
+		rc = 1;
 	tunnel_parts_free(&old);
 	return rc;
 }
@@ -422,7 +387,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 
 	if (rc == 0)
 		rc = merge_known_log(d, c, p, may_create, err);
-	if (rc == 0)
+	bool another = rc > 0;
+	if (rc >= 0)
 		rc = tunnel_parts_member(p, err);
 	if (rc == 0)
 		(void)follow_log(&p->cluster, p->log);
@@ -446,15 +412,18 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 		return 0;
 	}
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
+	s.rank = daemon_next_rank(d);
+	if (c && another)
+		c->state.rank = s.rank;
 	if (!c) {
-		rc = cluster_new(d, &s, err, &c);
+		rc = daemon_cluster_new(d, &s, err, &c);
 		if (rc < 0)
 			return rc;
 	}
-	cluster_stop(c);
+	daemon_cluster_stop(c, NULL);
 	rc = state_save_parts(d->host, d->cfg.state_dir, p, err);
 	if (rc == 0)
-		rc = cluster_start(c, p, err);
+		rc = daemon_cluster_start(c, p, err);
 	c->state.enabled = rc == 0 || daemon_port_wait(c, err);
 	if (rc < 0)
 		snprintf(c->error, sizeof(c->error), "%s", err->text);
@@ -469,7 +438,7 @@ int daemon_start_again(struct daemon_cluster *c, struct err *err)
 				  err);
 
 	if (rc == 0)
-		rc = cluster_start(c, &p, err);
+		rc = daemon_cluster_start(c, &p, err);
 	tunnel_parts_free(&p);
 	return rc;
 }
@@ -502,7 +471,7 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
 			c->state.cluster);
 	if (c->newer)
 		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
-	cluster_stop(c);
+	daemon_cluster_stop(c, NULL);
 	c->error[0] = '\0';
 	c->state.enabled = false;
 	control_changed(d->control, c);

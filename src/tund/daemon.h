@@ -36,8 +36,8 @@ struct daemon_config {
 int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;
 /*
- * Starts every enabled cluster of the state folder; what cannot start is logged and shown in
- * status. Then the service manager hears that the daemon serves.
+ * Starts every enabled cluster of the state folder, by rank; what cannot start is logged and shown
+ * in status. Then the service manager hears that the daemon serves.
  */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
@@ -83,6 +83,33 @@ void daemon_removals_changed(void *cluster, struct tunnel *t);
 /* The new tunnel takes those of the file. */
 void daemon_load_removals(struct daemon_cluster *c);
 
+/* --- daemon_rank.c --- */
+
+/* The rank of a cluster that is new here. */
+uint64_t daemon_next_rank(struct daemon *d);
+/* As struct tunnel_ops has them, of a struct daemon_cluster. */
+bool daemon_senior(void *cluster, ip4 ip, char *what);
+void daemon_claim(void *cluster, ip4 ip);
+/*
+ * This log is the cluster's now: junior clusters whose own address is a member's by it stop. Others
+ * look again at what they may have.
+ */
+void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log);
+/* The cluster has stopped: junior ones may have what it had. */
+void daemon_juniors_look(struct daemon_cluster *c);
+/*
+ * Makes all clusters of the state folder known and starts those that are enabled, the senior ones
+ * first. *n_kept: how many state files there are, told before the first start.
+ */
+void daemon_restore_all(struct daemon *d, size_t *n_kept);
+
+/* --- daemon_device.c --- */
+
+/* The number that the interface is to have, and the first that is no cluster's. */
+void daemon_device(const struct daemon_cluster *c, unsigned *ret_number, unsigned *ret_spare);
+/* The tunnel has an interface: its number is the cluster's from now on. */
+void daemon_device_keep(struct daemon_cluster *c);
+
 /* --- daemon_port.c --- */
 
 /* The fixed port that the cluster is to have; 0: any. `known`: of its peers, or NULL. */
@@ -93,6 +120,14 @@ void daemon_port_again(void *cluster); /* a loop_fn */
 
 /* --- daemon.c --- */
 
+int daemon_cluster_new(struct daemon *d, const struct cluster_state *s, struct err *err,
+		       struct daemon_cluster **ret) MUST_CHECK;
+/* On success the parts are the tunnel's. */
+int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
+	MUST_CHECK;
+/* Stops it; why is shown in status until it is connected again. NULL: it is not. */
+void daemon_cluster_stop(struct daemon_cluster *c, const char *why);
+void daemon_save_state(struct daemon *d, struct daemon_cluster *c); /* logs what fails */
 /* Starts a cluster that could not be started, from its files. */
 int daemon_start_again(struct daemon_cluster *c, struct err *err) MUST_CHECK;
 size_t daemon_expected(const struct daemon *d);	    /* clusters, with those yet to be restored */

@@ -10,7 +10,8 @@
 #include "tund/proofs.h"
 #include "tund/removals.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
+#define STATE_UNRANKED 1 /* the version without rank and device */
 #define STATE_SUFFIX ".state"
 #define NODE_SUFFIX ".node"
 #define STATE_FILE_MAX (512 + INVITES_MAX * 32 + LET_BACK_MAX * 32)
@@ -23,7 +24,7 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 {
 	struct cbor_writer w = cbor_writer_of(buf, cap);
 
-	cbor_put_array(&w, 6);
+	cbor_put_array(&w, 8);
 	cbor_put_uint(&w, STATE_VERSION);
 	cbor_put_text(&w, s->cluster);
 	cbor_put_uint(&w, s->owner_uid);
@@ -41,6 +42,8 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 		cbor_put_bytes(&w, s->let_back.item[i].id.bytes, NODE_ID_LEN);
 		cbor_put_uint(&w, s->let_back.item[i].seq);
 	}
+	cbor_put_uint(&w, s->rank);
+	cbor_put_uint(&w, s->device);
 	struct span out = cbor_writer_span(&w);
 
 	return out.len ? (ptrdiff_t)out.len : -ENOSPC;
@@ -51,10 +54,13 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 	struct cbor_reader r = cbor_reader_of(in);
 	struct cluster_state s = { 0 };
 
-	if (cbor_file_version(in) > STATE_VERSION)
+	uint64_t version = cbor_file_version(in);
+
+	if (version > STATE_VERSION)
 		return -EPROTONOSUPPORT;
-	cbor_get_array(&r, 6);
-	if (cbor_get_uint(&r, UINT32_MAX) != STATE_VERSION)
+	cbor_get_array(&r, version == STATE_UNRANKED ? 6 : 8);
+	version = cbor_get_uint(&r, UINT32_MAX);
+	if (version != STATE_VERSION && version != STATE_UNRANKED)
 		return -EBADMSG;
 	cbor_get_text_copy(&r, s.cluster, sizeof(s.cluster));
 	s.owner_uid = (unsigned)cbor_get_uint(&r, UINT32_MAX);
@@ -71,6 +77,10 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 		cbor_get_array(&r, 2);
 		cbor_get_bytes_fixed(&r, s.let_back.item[i].id.bytes, NODE_ID_LEN);
 		s.let_back.item[i].seq = cbor_get_uint(&r, LOG_MAX_ENTRIES - 1);
+	}
+	if (version != STATE_UNRANKED) {
+		s.rank = cbor_get_uint(&r, UINT64_MAX - 1);
+		s.device = (unsigned)cbor_get_uint(&r, STATE_DEVICE_MAX);
 	}
 	if (cbor_reader_end(&r) < 0 || !label_ok(span_str(s.cluster)))
 		return -EBADMSG;

@@ -3,7 +3,7 @@
  * What the daemon keeps of a cluster, all in its own forms: `<cluster>.node` with the cluster's
  * fields and this node's key (node_file.h), `<cluster>/clusters/<cluster>.log` with the membership
  * log, and `<cluster>.state` with its owner, whether it is to come up at start, the open invites,
- * and who a recovery let back in.
+ * who a recovery let back in, its rank among the clusters here, and the number of its interface.
  */
 #ifndef MLSH_TUND_STATE_H
 #define MLSH_TUND_STATE_H
@@ -23,7 +23,11 @@ struct cluster_state {
 	bool enabled;
 	struct invite_list invites;
 	struct let_back_list let_back;
+	uint64_t rank;	 /* counts up from cluster to cluster as they come; 0: from before ranks */
+	unsigned device; /* 1 + the number of its interface; 0 if there is none yet */
 };
+
+#define STATE_DEVICE_MAX 1000000
 
 /*
  * -ENOENT if the cluster was never connected here; -EPROTONOSUPPORT if a newer version wrote the

@@ -369,6 +369,21 @@ static void on_overlay_fence(void *ctx)
 	tunnel_changed(t);
 }
 
+static bool on_overlay_senior(void *ctx, ip4 ip, char *what)
+{
+	struct tunnel *t = ctx;
+
+	return t->ops->senior && t->ops->senior(t->ctx, ip, what);
+}
+
+static void on_overlay_claim(void *ctx, ip4 ip)
+{
+	struct tunnel *t = ctx;
+
+	if (t->ops->claim)
+		t->ops->claim(t->ctx, ip);
+}
+
 static const struct overlay_ops overlay_ops = {
 	.log_grew = on_overlay_log,
 	.latest_s = on_overlay_latest,
@@ -382,6 +397,8 @@ static const struct overlay_ops overlay_ops = {
 	.fence_changed = on_overlay_fence,
 	.membership = on_overlay_membership,
 	.denied = on_denied,
+	.senior = on_overlay_senior,
+	.claim = on_overlay_claim,
 	.removal = on_overlay_removal,
 	.removal_next = on_overlay_removal_next,
 	.beacon = on_overlay_beacon,
@@ -465,6 +482,8 @@ static int tunnel_start(struct tunnel *t, const struct tunnel_options *options, 
 		.port = options->known ? options->known->port : 0,
 		.fixed_port = options->fixed_port,
 		.no_port_mapping = options->no_port_mapping,
+		.device = options->device,
+		.spare_device = options->spare_device,
 		.ops = &overlay_ops,
 		.ctx = t,
 	};

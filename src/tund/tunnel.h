@@ -49,6 +49,9 @@ struct tunnel_ops {
 	void (*denials_changed)(void *ctx, struct tunnel *t);
 	/* Proof against the server, or of a code that was misused: to be kept; views. */
 	void (*proof)(void *ctx, struct tunnel *t, const struct log_proof *proof);
+	/* As overlay_ops has them. May be NULL. */
+	bool (*senior)(void *ctx, ip4 ip, char *what);
+	void (*claim)(void *ctx, ip4 ip);
 	/* The list of our open invites changed: to be saved. */
 	void (*invites_changed)(void *ctx, struct tunnel *t);
 	/* Who a recovery let back in changed: to be saved. */
@@ -68,6 +71,7 @@ struct tunnel_options {
 	const struct peers_file *known;	      /* of its peers from before; NULL: unknown */
 	uint16_t fixed_port;		      /* of its UDP socket: this one or none. 0: any */
 	bool no_port_mapping;		      /* the gateway is not asked to map our port */
+	unsigned device, spare_device;	      /* of its interface: as struct tun_config has them */
 };
 
 /* Starts everything; on success the parts are the tunnel's. */

@@ -268,7 +268,7 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		const char *file, *bytes;
 		size_t len;
 	} newer[] = {
-		{ ".state", "\x86\x02zzzzz", 7 },
+		{ ".state", "\x86\x03zzzzz", 7 },
 		{ ".node", "\x86\x02zzzzz", 7 },
 		{ "/clusters/homelab.log", "\x8dmls\0\0\0\x02", 8 },
 		{ ".removals", "\x83\x02zzzzz", 7 },

@@ -9,7 +9,10 @@
 
 static struct cluster_state state_of(const char *cluster, size_t invites)
 {
-	struct cluster_state s = { .owner_uid = 1000, .enabled = true };
+	struct cluster_state s = { .owner_uid = 1000,
+				   .enabled = true,
+				   .rank = UINT64_MAX - 1,
+				   .device = STATE_DEVICE_MAX };
 
 	snprintf(s.cluster, sizeof(s.cluster), "%s", cluster);
 	for (; s.invites.n < invites; s.invites.n++) {
@@ -29,6 +32,8 @@ static void check_same(const struct cluster_state *a, const struct cluster_state
 	ck_assert_str_eq(a->cluster, b->cluster);
 	ck_assert_uint_eq(a->owner_uid, b->owner_uid);
 	ck_assert_int_eq(a->enabled, b->enabled);
+	ck_assert(a->rank == b->rank);
+	ck_assert_uint_eq(a->device, b->device);
 	ck_assert_uint_eq(a->invites.n, b->invites.n);
 	for (size_t i = 0; i < a->invites.n; i++) {
 		ck_assert_mem_eq(a->invites.item[i].nonce, b->invites.item[i].nonce, NONCE_LEN);
@@ -71,6 +76,19 @@ START_TEST(largest_state_fits_its_file)
 }
 END_TEST
 
+/* The file of a daemon that knew no ranks: its cluster comes before those with one. */
+START_TEST(state_of_before_ranks_is_read)
+{
+	static const uint8_t old[] = "\x86\x01\x67homelab\x19\x03\xe8\xf5\x80\x80";
+	struct cluster_state back = { .rank = 7, .device = 7 };
+
+	ck_assert_int_eq(cluster_state_decode(span_of(old, sizeof(old) - 1), &back), 0);
+	ck_assert_str_eq(back.cluster, "homelab");
+	ck_assert_uint_eq(back.owner_uid, 1000);
+	ck_assert(back.enabled && back.rank == 0 && back.device == 0);
+}
+END_TEST
+
 START_TEST(torn_state_is_refused)
 {
 	struct cluster_state s = state_of("homelab", 3), back = state_of("kept", 0);
@@ -82,7 +100,7 @@ START_TEST(torn_state_is_refused)
 		ck_assert_int_eq(cluster_state_decode(span_of(bytes, len), &back), -EBADMSG);
 	bytes[n] = 0;
 	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n + 1), &back), -EBADMSG);
-	bytes[1] = 2; /* a later version */
+	bytes[1] = 3; /* a later version */
 	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EPROTONOSUPPORT);
 	bytes[0] = 0x89; /* with other elements behind it */
 	ck_assert_int_eq(cluster_state_decode(span_of(bytes, (size_t)n), &back), -EPROTONOSUPPORT);
@@ -239,6 +257,7 @@ START_TEST(a_fork_is_refused_either_way)
 }
 END_TEST
 
-UNIT_MAIN("tund/state", state_comes_back, largest_state_fits_its_file, torn_state_is_refused,
-	  only_state_files_are_of_clusters, files_are_private_and_checked,
-	  what_can_not_be_replaced_is_named, longer_log_is_kept, a_fork_is_refused_either_way)
+UNIT_MAIN("tund/state", state_comes_back, largest_state_fits_its_file,
+	  state_of_before_ranks_is_read, torn_state_is_refused, only_state_files_are_of_clusters,
+	  files_are_private_and_checked, what_can_not_be_replaced_is_named, longer_log_is_kept,
+	  a_fork_is_refused_either_way)

@@ -32,6 +32,7 @@
  * send can take (UDP_GSO_BYTES_MAX).
  */
 #define GSO_SEGMENTS_MAX 43
+#define NUMBERS_TRIED 4096 /* of interfaces */
 #define DESCRIPTOR_MIN 512 /* of the device; others are below, and 1024 is the usual limit */
 
 #define HEADER_BYTES sizeof(struct virtio_net_hdr)
@@ -50,17 +51,25 @@ struct tun {
 
 /* ---- opening ---- */
 
-static int interface_make(struct tun *t, const char *prefix, short flags)
+/* -EEXIST: there is an interface of this name, ours or not. */
+static int interface_try(struct tun *t, const char *prefix, unsigned number, short flags)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags) };
-	/* The kernel puts the first free number for %d. */
-	int len = snprintf(request.ifr_name, sizeof(request.ifr_name), "%s%%d", prefix);
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_TUN_EXCL | IFF_NO_PI | flags) };
+	int len = snprintf(request.ifr_name, sizeof(request.ifr_name), "%s%u", prefix, number);
 	if (len < 0 || (size_t)len >= sizeof(request.ifr_name) || strchr(prefix, '%'))
 		return -EINVAL;
-	if (ioctl(t->fd, TUNSETIFF, &request) < 0)
-		return -errno;
+	if (ioctl(t->fd, TUNSETIFF, &request) < 0) /* EXCL: EBUSY, whatever has the name */
+		return errno == EBUSY ? -EEXIST : -errno;
 	memcpy(t->name, request.ifr_name, sizeof(t->name));
 	return 0;
+}
+
+static int interface_make(struct tun *t, const struct tun_config *cfg, short flags)
+{
+	int r = interface_try(t, cfg->name_prefix, cfg->number, flags);
+	for (unsigned n = cfg->spare; r == -EEXIST && n < cfg->spare + NUMBERS_TRIED; n++)
+		r = interface_try(t, cfg->name_prefix, n, flags);
+	return r;
 }
 
 static int offloads_enable(struct tun *t)
@@ -92,20 +101,20 @@ static int clone_open(void)
 	return high;
 }
 
-static int device_open(struct tun *t, const char *prefix)
+static int device_open(struct tun *t, const struct tun_config *cfg)
 {
 	t->fd = clone_open();
 	if (t->fd < 0)
 		return t->fd;
-	int r = interface_make(t, prefix, IFF_VNET_HDR);
+	int r = interface_make(t, cfg, IFF_VNET_HDR);
 	if (r == 0)
 		r = offloads_enable(t);
-	if (r == 0 || r == -EPERM || r == -EBUSY)
+	if (r == 0 || r == -EPERM || r == -EEXIST)
 		return r;
 	/* Without the header, on a new descriptor: this one may already have its device. */
 	close(t->fd);
 	t->fd = clone_open();
-	return t->fd < 0 ? t->fd : interface_make(t, prefix, 0);
+	return t->fd < 0 ? t->fd : interface_make(t, cfg, 0);
 }
 
 static int ifindex_get(struct tun *t)
@@ -185,7 +194,7 @@ int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, voi
 		return err_set(err, -ENOMEM, "out of memory");
 	t->host = h;
 	t->fd = -1;
-	int r = device_open(t, cfg->name_prefix);
+	int r = device_open(t, cfg);
 	if (r == 0)
 		r = ifindex_get(t);
 	if (r == 0)

@@ -103,9 +103,10 @@ int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, voi
 	struct machine *m = h->machine;
 	struct tun *t;
 	char name[16];
+	unsigned number = cfg->number, spare = cfg->spare;
 
-	for (unsigned i = 0;; i++) {
-		int n = snprintf(name, sizeof(name), "%s%u", cfg->name_prefix, i);
+	for (;; number = spare++) {
+		int n = snprintf(name, sizeof(name), "%s%u", cfg->name_prefix, number);
 
 		if (n < 0 || (size_t)n >= sizeof(name))
 			return err_set(err, -EINVAL, "bad device name %s", cfg->name_prefix);
