@@ -27,7 +27,9 @@ struct local_cred {
 
 /*
  * Callbacks of one connection. `message` gets at least one byte, valid during the callback and
- * wiped after it. `closed` is the last callback; the connection is freed by local_conn_close only.
+ * wiped after it. On the listener's side it is not called while something that was sent is queued:
+ * who does not read is not read. `closed` is the last callback; the connection is freed by
+ * local_conn_close only.
  */
 struct local_ops {
 	void (*message)(void *ctx, struct local_conn *c, struct span m);

@@ -492,7 +492,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	int rc;
 
 	(void)conn;
-	if (c->deaf)
+	if (c->deaf || c->stuck)
 		return;
 	if (c->upload_state != UPLOAD_NONE) {
 		on_piece(c, m);

@@ -224,6 +224,57 @@ START_TEST(unread_messages_queue_up_to_a_limit)
 }
 END_TEST
 
+/* What it asks for meanwhile would be work for nobody. */
+START_TEST(who_does_not_read_is_not_read)
+{
+	setup();
+	listen_here();
+	static uint8_t big[16384];
+	int fd = connect_raw(), r = 0;
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	wait_events(1, "the connection");
+	struct side *s = &server.sides[0];
+	while (r == 0)
+		r = local_send(s->conn, big, sizeof(big));
+	s->echo = false;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(send(fd, "y", 1, MSG_DONTWAIT), 1);
+	os_unit_run_for(host, 20 * NS_PER_MS);
+	ck_assert_uint_eq(s->n_messages, 1);
+	close(fd); /* with requests that nobody waits for any more */
+	wait_events(1, "the end");
+	ck_assert_uint_eq(s->n_messages, 1);
+	ck_assert(s->closed);
+	teardown();
+}
+END_TEST
+
+START_TEST(who_reads_at_last_is_read)
+{
+	setup();
+	listen_here();
+	static uint8_t big[16384];
+	int fd = connect_raw(), r = 0;
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	wait_events(1, "the connection");
+	struct side *s = &server.sides[0];
+	while (r == 0)
+		r = local_send(s->conn, big, sizeof(big));
+	s->echo = false;
+	ck_assert_int_eq(send(fd, "y", 1, MSG_DONTWAIT), 1);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	for (int i = 0; s->n_messages < 2; i++) {
+		ck_assert_int_lt(i, 10000);
+		while (recv(fd, big, sizeof(big), 0) > 0)
+			;
+		os_unit_run_for(host, NS_PER_MS);
+	}
+	close(fd);
+	wait_events(1, "the end");
+	teardown();
+}
+END_TEST
+
 START_TEST(connection_idle_for_longest_makes_room)
 {
 	setup();
@@ -470,6 +521,7 @@ END_TEST
 UNIT_MAIN("os/local", why_there_is_no_connection_is_said, messages_keep_their_boundaries,
 	  kernel_says_who_asks, other_users_are_seen_as_such, attached_descriptors_do_not_pass,
 	  too_long_a_message_ends_the_connection, unread_messages_queue_up_to_a_limit,
+	  who_does_not_read_is_not_read, who_reads_at_last_is_read,
 	  connection_idle_for_longest_makes_room, connection_can_be_refused,
 	  connection_is_closed_in_its_callback, send_to_nobody_fails,
 	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,

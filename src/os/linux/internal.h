@@ -24,4 +24,8 @@ bool fd_watch_is_writable(const struct fd_watch *w);
 /* The ids of a user in /etc/passwd. -ENOENT if it is missing, -errno for an unreadable file. */
 int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *ret_gid) MUST_CHECK;
 
+struct local_cred;
+/* The user of the process that this local socket leads to. */
+struct local_cred local_cred_of(int fd);
+
 #endif

@@ -40,6 +40,7 @@ struct local_conn {
 	uint64_t used_at; /* the last message either way */
 	bool ended;	  /* nothing is read any more */
 	bool evicted;
+	bool served; /* a listener's: its requests wait while replies are queued */
 	struct list queue;
 	size_t n_queued, queued_bytes;
 	bool *gone; /* set when it is closed within a callback */
@@ -81,6 +82,11 @@ static int send_now(const struct local_conn *c, const void *data, size_t len)
 	}
 }
 
+static void watch_conn(struct local_conn *c)
+{
+	fd_watch_set(c->watch, !c->ended && !(c->served && c->n_queued), c->n_queued > 0);
+}
+
 static int enqueue(struct local_conn *c, const void *data, size_t len)
 {
 	if (c->n_queued == QUEUE_MESSAGES_MAX || c->queued_bytes + len > QUEUE_BYTES_MAX)
@@ -94,7 +100,7 @@ static int enqueue(struct local_conn *c, const void *data, size_t len)
 	list_append(&c->queue, &m->entry);
 	c->n_queued++;
 	c->queued_bytes += len;
-	fd_watch_set(c->watch, !c->ended, true);
+	watch_conn(c);
 	return 0;
 }
 
@@ -116,24 +122,6 @@ static void queue_clear(struct local_conn *c)
 	c->n_queued = c->queued_bytes = 0;
 }
 
-static void on_writable(struct local_conn *c)
-{
-	while (c->n_queued) {
-		struct message *m = list_entry(c->queue.next, struct message, entry);
-		int r = send_now(c, m->data, m->len);
-		if (r == -EAGAIN)
-			return;
-		if (r < 0) { /* the other end is gone, which reading will tell */
-			queue_clear(c);
-			break;
-		}
-		c->n_queued--;
-		c->queued_bytes -= m->len;
-		message_free(m);
-	}
-	fd_watch_set(c->watch, !c->ended, false);
-}
-
 /* ---- receiving ---- */
 
 static void conn_end(struct local_conn *c)
@@ -144,6 +132,28 @@ static void conn_end(struct local_conn *c)
 	c->ops->closed(c->ctx, c); /* may close c */
 }
 
+static void on_writable(struct local_conn *c)
+{
+	while (c->n_queued) {
+		struct message *m = list_entry(c->queue.next, struct message, entry);
+		int r = send_now(c, m->data, m->len);
+		if (r == -EAGAIN)
+			return;
+		if (r < 0 && c->served) { /* nobody is there for what it asked either */
+			conn_end(c);
+			return;
+		}
+		if (r < 0) { /* the other end is gone, which reading will tell */
+			queue_clear(c);
+			break;
+		}
+		c->n_queued--;
+		c->queued_bytes -= m->len;
+		message_free(m);
+	}
+	watch_conn(c);
+}
+
 /*
  * One message a call: the callback may close the connection. Descriptors that came with the message
  * are dropped by the kernel, because recv has no room for them.
@@ -151,7 +161,7 @@ static void conn_end(struct local_conn *c)
 static void on_readable(struct local_conn *c)
 {
 	uint8_t data[LOCAL_MESSAGE_MAX];
-	ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = c->evicted ? 0 : recv(c->fd, data, sizeof(data), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* An empty message looks like the end, and nobody sends one. */
@@ -170,7 +180,7 @@ static void on_conn_event(void *ctx)
 	bool gone = false;
 	bool write_too = fd_watch_is_writable(c->watch);
 	c->gone = &gone;
-	if (fd_watch_is_readable(c->watch) && !c->ended)
+	if (fd_watch_is_readable(c->watch) && !c->ended && !(c->served && c->n_queued))
 		on_readable(c);
 	if (gone)
 		return;
@@ -180,17 +190,6 @@ static void on_conn_event(void *ctx)
 }
 
 /* ---- connections ---- */
-
-static void read_cred(struct local_conn *c)
-{
-	struct ucred cred = { .pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1 };
-	socklen_t len = sizeof(cred);
-	(void)!getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	c->cred = (struct local_cred){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
-	len = sizeof(c->cred.groups);
-	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERGROUPS, c->cred.groups, &len) == 0)
-		c->cred.n_groups = len / sizeof(c->cred.groups[0]);
-}
 
 /* Takes fd over, also when it fails. */
 static struct local_conn *conn_new(struct host *h, int fd, const struct local_ops *ops, void *ctx)
@@ -204,7 +203,7 @@ static struct local_conn *conn_new(struct host *h, int fd, const struct local_op
 	*c = (struct local_conn){ .host = h, .fd = fd, .ops = ops, .ctx = ctx };
 	c->used_at = clock_now(h);
 	list_init(&c->queue);
-	read_cred(c);
+	c->cred = local_cred_of(fd);
 	/* The default is enough for a message; this is for a few of them. */
 	(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	c->watch = fd_watch_new(h, fd, true, false, on_conn_event, c);
@@ -410,6 +409,7 @@ static void on_connection(void *ctx)
 		return;
 	}
 	bool gone = false;
+	c->served = true;
 	list_append(&l->conns, &c->entry);
 	c->gone = &gone;
 	void *conn_ctx = l->accepted(l->ctx, c); /* may close c, or l with it */
