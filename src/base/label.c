@@ -113,12 +113,12 @@ int cluster_name_check(const char *s, struct err *err)
 
 /*
  * The generic top-level domains that people are most likely to meet. Not here: names in use at
- * home, such as "home".
+ * home, such as "home" (cluster_name_is_of_lans).
  */
 /* clang-format off */
 static const char *const public_tlds[] = {
-	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "cafe",
-	"camp", "cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com",
+	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "box",
+	"cafe", "camp", "cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com",
 	"company", "computer", "coop", "design", "dev", "digital", "direct", "edu", "email",
 	"energy", "events", "express", "family", "finance", "fun", "games", "global", "google",
 	"gov", "group", "guide", "guru", "health", "host", "hosting", "info", "int", "jobs",
@@ -138,6 +138,19 @@ bool cluster_name_is_public_tld(const char *s)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(public_tlds); i++) {
 		if (strcmp(s, public_tlds[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 6762 appendix G, and what resolvers of distributions make up. */
+bool cluster_name_is_of_lans(const char *s)
+{
+	static const char *const names[] = { "corp", "home",	    "internal", "intranet",
+					     "lan",  "localdomain", "private" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(s, names[i]) == 0)
 			return true;
 	}
 	return false;

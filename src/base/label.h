@@ -26,6 +26,8 @@ int cluster_name_check(const char *s, struct err *err) MUST_CHECK;
  * Is it a well-known public top-level domain (com, org, dev, ...), which only --force may shadow?
  */
 bool cluster_name_is_public_tld(const char *s);
+/* Is it a zone that many local networks have of their own (lan, home, internal, ...)? */
+bool cluster_name_is_of_lans(const char *s);
 /*
  * Makes a label out of a host name: first label, lower case, other characters to '-', trimmed;
  * "node" if nothing is left.

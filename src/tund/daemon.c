@@ -323,10 +323,10 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       "the running mlsh is a foreground one that serves a single cluster; "
 			       "stop it, or connect %s with --foreground as well",
 			       cluster);
-	if (uid != 0 && cluster_name_is_public_tld(cluster))
+	if (uid != 0 && (cluster_name_is_public_tld(cluster) || cluster_name_is_of_lans(cluster)))
 		return err_set(err, -EPERM,
-			       "'%s' is a public top-level domain: shadowing it for all users of "
-			       "this host takes root",
+			       "'%s' is a top-level domain or a usual zone of local networks: "
+			       "shadowing it for all users of this host takes root",
 			       cluster);
 	if (!may_create && uid != 0 && (!c || c->ownerless || c->state.owner_uid != uid))
 		return err_set(err, -EPERM,

@@ -28,6 +28,24 @@ START_TEST(first_time_takes_root_or_the_group)
 }
 END_TEST
 
+/* Names below them would be the cluster's for all users of the machine. */
+START_TEST(zones_in_use_are_roots_to_take)
+{
+	static const char *const zones[] = { "box", "lan", "internal", "home", "com" };
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+	struct handover files = read_files(n);
+
+	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+		expect(n, hand_over_as(n, ALICE, GROUP, zones[i], &files), "takes root");
+		expect(n, hand_over_as(n, ROOT, ROOT, zones[i], &files), "cluster file is of");
+	}
+	handover_free(&files);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(the_primary_group_counts_and_root)
 {
 	struct mesh *m;
@@ -480,10 +498,11 @@ START_TEST(another_version_of_mlsh_is_told_which_side_to_renew)
 END_TEST
 
 UNIT_MAIN("tund/daemon", another_version_of_mlsh_is_told_which_side_to_renew,
-	  first_time_takes_root_or_the_group, the_primary_group_counts_and_root,
-	  files_must_be_the_callers, others_do_not_know_that_it_exists, owner_and_root_may_all,
-	  a_name_is_not_taken_over, owner_and_state_outlive_the_daemon, wrong_files_are_refused,
-	  an_older_log_changes_nothing, a_log_that_could_not_be_saved_is_tried_again,
-	  damaged_state_stops_only_its_cluster, rubbish_gets_an_answer,
-	  files_of_a_newer_version_are_left_alone, newer_files_of_a_stopped_cluster_are_left_alone,
+	  first_time_takes_root_or_the_group, zones_in_use_are_roots_to_take,
+	  the_primary_group_counts_and_root, files_must_be_the_callers,
+	  others_do_not_know_that_it_exists, owner_and_root_may_all, a_name_is_not_taken_over,
+	  owner_and_state_outlive_the_daemon, wrong_files_are_refused, an_older_log_changes_nothing,
+	  a_log_that_could_not_be_saved_is_tried_again, damaged_state_stops_only_its_cluster,
+	  rubbish_gets_an_answer, files_of_a_newer_version_are_left_alone,
+	  newer_files_of_a_stopped_cluster_are_left_alone,
 	  a_changed_file_is_taken_over_while_connected, a_state_folder_has_one_daemon)

@@ -116,9 +116,9 @@ END_TEST
 START_TEST(public_domains)
 {
 	static const char *const public[] = {
-		"com",	"net",	"org",	   "edu", "gov",  "mil",   "int",
-		"info", "biz",	"dev",	   "app", "page", "cloud", "online",
-		"xyz",	"zone", "academy", "io",  "de",	  "uk",	   "zz",
+		"com",	   "net", "org", "edu",	 "gov",	  "mil",    "int", "info",
+		"biz",	   "dev", "app", "page", "cloud", "online", "xyz", "zone",
+		"academy", "io",  "de",	 "uk",	 "zz",	  "box",
 	};
 	static const char *const not[] = {
 		"",	    "a",    "a1",   "1a",   "home",	"lan",	   "homelab",
@@ -130,6 +130,14 @@ START_TEST(public_domains)
 		ck_assert_msg(cluster_name_is_public_tld(public[i]), "%s", public[i]);
 	for (size_t i = 0; i < ARRAY_LEN(not); i++)
 		ck_assert_msg(!cluster_name_is_public_tld(not[i]), "%s", not[i]);
+}
+END_TEST
+
+START_TEST(zones_of_local_networks)
+{
+	ck_assert(cluster_name_is_of_lans("lan") && cluster_name_is_of_lans("internal"));
+	ck_assert(!cluster_name_is_of_lans("homelab") && !cluster_name_is_of_lans("lans"));
+	ck_assert(!cluster_name_is_of_lans("") && !cluster_name_is_of_lans("box"));
 }
 END_TEST
 
@@ -190,4 +198,4 @@ END_TEST
 
 UNIT_MAIN("base/label", labels_that_are_accepted, labels_that_are_refused,
 	  cluster_names_that_are_accepted, cluster_names_that_are_refused, public_domains,
-	  hostnames_become_labels, any_hostname_becomes_a_label)
+	  zones_of_local_networks, hostnames_become_labels, any_hostname_becomes_a_label)
