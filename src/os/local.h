@@ -70,8 +70,9 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
 			 struct err *err) MUST_CHECK;
 /*
- * Sends one message of at least one byte. Queued, up to 256 messages and 4 MiB, when the socket is
- * full; -ENOBUFS past that. Queued bytes are wiped once they are sent. -EMSGSIZE; -EPIPE: the other
+ * Sends one message of at least one byte. Queued when the socket is full, up to 2560 messages and
+ * 4 MiB, on the listener's side up to 66 MiB if the user's other connections leave that room;
+ * -ENOBUFS past that. Queued bytes are wiped once they are sent. -EMSGSIZE; -EPIPE: the other
  * end is gone, `closed` follows.
  */
 int local_send(struct local_conn *c, const void *data, size_t len) MUST_CHECK;

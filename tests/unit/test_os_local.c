@@ -202,8 +202,8 @@ START_TEST(unread_messages_queue_up_to_a_limit)
 	}
 	sent--;
 	ck_assert_int_eq(r, -ENOBUFS);
-	ck_assert_uint_ge(sent, 250);
-	ck_assert_uint_le(sent, 400);
+	ck_assert_uint_ge(sent, 2560);
+	ck_assert_uint_le(sent, 2800);
 	/* A peer that reads late still gets all of them, in order. */
 	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	for (uint32_t i = 0; i < sent;) {
@@ -220,6 +220,36 @@ START_TEST(unread_messages_queue_up_to_a_limit)
 	ck_assert_int_eq(local_send(conn, "y", 1), 0);
 	close(fd);
 	wait_events(1, "the end");
+	teardown();
+}
+END_TEST
+
+/* Sends until the queue is full. Returns the bytes. */
+static size_t fill(struct local_conn *c)
+{
+	static uint8_t big[60000];
+	size_t n = 0;
+
+	while (local_send(c, big, sizeof(big)) == 0)
+		n += sizeof(big);
+	return n;
+}
+
+START_TEST(one_long_reply_of_a_user_fits)
+{
+	setup();
+	listen_here();
+	int first = connect_raw(), second = connect_raw();
+	ck_assert_int_eq(send(first, "x", 1, 0), 1);
+	ck_assert_int_eq(send(second, "x", 1, 0), 1);
+	wait_events(2, "both connections");
+	ck_assert_uint_ge(fill(server.sides[0].conn), 65u << 20);
+	size_t beside = fill(server.sides[1].conn);
+	ck_assert_uint_ge(beside, (4u << 20) - 60000);
+	ck_assert_uint_le(beside, 6u << 20);
+	close(first);
+	close(second);
+	wait_events(2, "both ends");
 	teardown();
 }
 END_TEST
@@ -521,7 +551,7 @@ END_TEST
 UNIT_MAIN("os/local", why_there_is_no_connection_is_said, messages_keep_their_boundaries,
 	  kernel_says_who_asks, other_users_are_seen_as_such, attached_descriptors_do_not_pass,
 	  too_long_a_message_ends_the_connection, unread_messages_queue_up_to_a_limit,
-	  who_does_not_read_is_not_read, who_reads_at_last_is_read,
+	  one_long_reply_of_a_user_fits, who_does_not_read_is_not_read, who_reads_at_last_is_read,
 	  connection_idle_for_longest_makes_room, connection_can_be_refused,
 	  connection_is_closed_in_its_callback, send_to_nobody_fails,
 	  dead_socket_is_replaced_and_a_living_one_is_not, other_files_are_not_replaced,

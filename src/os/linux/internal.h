@@ -27,5 +27,7 @@ int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *r
 struct local_cred;
 /* The user of the process that this local socket leads to. */
 struct local_cred local_cred_of(int fd);
+struct local_conn;
+struct host *local_conn_host(const struct local_conn *c);
 
 #endif

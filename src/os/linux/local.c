@@ -15,8 +15,9 @@
 #include "os/linux/internal.h"
 #include "os/local_room.h"
 
-#define QUEUE_MESSAGES_MAX 256
-#define QUEUE_BYTES_MAX (4u << 20)
+#define QUEUE_MESSAGES_MAX 2560
+#define QUEUE_BYTES_MAX (4u << 20)	 /* that each connection may have */
+#define QUEUE_USER_BYTES_MAX (66u << 20) /* with those of the user's other connections */
 #define SEND_BUFFER_BYTES (4 * LOCAL_MESSAGE_MAX)
 #define LOOK_PERIOD_NS NS_PER_S /* whether the path is still there: a system call */
 #define BACKLOG 64
@@ -40,7 +41,7 @@ struct local_conn {
 	uint64_t used_at; /* the last message either way */
 	bool ended;	  /* nothing is read any more */
 	bool evicted;
-	bool served; /* a listener's: its requests wait while replies are queued */
+	struct local_listener *listener; /* whose requests wait while replies are queued; or NULL */
 	struct list queue;
 	size_t n_queued, queued_bytes;
 	bool *gone; /* set when it is closed within a callback */
@@ -84,12 +85,32 @@ static int send_now(const struct local_conn *c, const void *data, size_t len)
 
 static void watch_conn(struct local_conn *c)
 {
-	fd_watch_set(c->watch, !c->ended && !(c->served && c->n_queued), c->n_queued > 0);
+	fd_watch_set(c->watch, !c->ended && !(c->listener && c->n_queued), c->n_queued > 0);
+}
+
+static size_t queued_of_user(const struct local_listener *l, unsigned uid)
+{
+	size_t n = 0;
+	list_for_each(it, &l->conns) {
+		const struct local_conn *c = list_entry(it, struct local_conn, entry);
+		n += c->cred.uid == uid ? c->queued_bytes : 0;
+	}
+	return n;
+}
+
+/* A long reply fits, if the same user has no other one waiting. */
+static bool has_room(const struct local_conn *c, size_t len)
+{
+	if (c->n_queued == QUEUE_MESSAGES_MAX)
+		return false;
+	return c->queued_bytes + len <= QUEUE_BYTES_MAX ||
+	       (c->listener &&
+		queued_of_user(c->listener, c->cred.uid) + len <= QUEUE_USER_BYTES_MAX);
 }
 
 static int enqueue(struct local_conn *c, const void *data, size_t len)
 {
-	if (c->n_queued == QUEUE_MESSAGES_MAX || c->queued_bytes + len > QUEUE_BYTES_MAX)
+	if (!has_room(c, len))
 		return -ENOBUFS;
 	struct message *m = malloc(sizeof(*m) + len);
 	if (!m)
@@ -139,7 +160,7 @@ static void on_writable(struct local_conn *c)
 		int r = send_now(c, m->data, m->len);
 		if (r == -EAGAIN)
 			return;
-		if (r < 0 && c->served) { /* nobody is there for what it asked either */
+		if (r < 0 && c->listener) { /* nobody is there for what it asked either */
 			conn_end(c);
 			return;
 		}
@@ -180,7 +201,7 @@ static void on_conn_event(void *ctx)
 	bool gone = false;
 	bool write_too = fd_watch_is_writable(c->watch);
 	c->gone = &gone;
-	if (fd_watch_is_readable(c->watch) && !c->ended && !(c->served && c->n_queued))
+	if (fd_watch_is_readable(c->watch) && !c->ended && !(c->listener && c->n_queued))
 		on_readable(c);
 	if (gone)
 		return;
@@ -320,42 +341,9 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	return 0;
 }
 
-/* The folder part of a socket's path, "." for a bare name. */
-static void folder_of(const char *path, char out[sizeof(((struct sockaddr_un *)0)->sun_path)])
+struct host *local_conn_host(const struct local_conn *c)
 {
-	const char *slash = strrchr(path, '/');
-	size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
-	memcpy(out, len ? path : ".", len ? len : 1);
-	out[len ? len : 1] = '\0';
-}
-
-int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
-			 struct err *err)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	unsigned self = geteuid(), uid = 0, gid;
-	struct stat st;
-
-	(void)!passwd_find(c->host, daemon, &uid, &gid); /* without such a user: root */
-	if (c->cred.uid != 0 && c->cred.uid != self && c->cred.uid != uid)
-		return err_set(err, -EPERM,
-			       "user %u listens at %s, who is neither root nor %s nor you",
-			       c->cred.uid, path, daemon);
-	folder_of(path, dir);
-	if (stat(dir, &st) < 0)
-		return err_set(err, -errno, "cannot look at the folder %s: %s", dir,
-			       strerror(errno));
-	if (st.st_uid != 0 && st.st_uid != self && st.st_uid != uid)
-		return err_set(err, -EPERM,
-			       "the folder %s belongs to user %u, who is neither root nor %s "
-			       "nor you",
-			       dir, (unsigned)st.st_uid, daemon);
-	if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
-		return err_set(err, -EPERM,
-			       "other users may write to the folder %s (mode %04o): "
-			       "run chmod go-w on it",
-			       dir, (unsigned)st.st_mode & 07777);
-	return 0;
+	return c->host;
 }
 
 /* ---- listening ---- */
@@ -409,7 +397,7 @@ static void on_connection(void *ctx)
 		return;
 	}
 	bool gone = false;
-	c->served = true;
+	c->listener = l;
 	list_append(&l->conns, &c->entry);
 	c->gone = &gone;
 	void *conn_ctx = l->accepted(l->ctx, c); /* may close c, or l with it */

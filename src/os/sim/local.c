@@ -8,7 +8,7 @@
 #include "os/local_room.h"
 #include "os/sim/sim.h"
 
-#define QUEUE_MESSAGES_MAX 256
+#define QUEUE_MESSAGES_MAX 2560
 #define PATH_MAX_BYTES 108 /* sun_path */
 
 struct message {
