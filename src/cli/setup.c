@@ -43,9 +43,8 @@ static int check_names(struct cli *c, const struct setup_args *a, char node_name
 	if (!a->force && cluster_name_is_public_tld(a->cluster))
 		return err_set(err, -EINVAL,
 			       "'%s' is a public top-level domain: with this cluster up, its sites "
-			       "would not be found any "
-			       "more on your nodes. Choose another name (homelab, myhome, ...) or add "
-			       "--force",
+			       "would not be found any more on your nodes. Choose another name "
+			       "(homelab, myhome, ...) or add --force",
 			       a->cluster);
 	return cli_node_name(c, a->name, node_name, err);
 }

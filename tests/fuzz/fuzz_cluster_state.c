@@ -2,6 +2,7 @@
 /* The daemon's state files, which a crash or a full disk may have damaged. */
 #include <stdlib.h>
 
+#include "proto/cbor.h"
 #include "tund/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

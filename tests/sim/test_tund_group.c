@@ -88,7 +88,7 @@ START_TEST(what_cannot_be_read_is_not_shown)
 
 	world_group_add(n->host, "mlsh", GROUP, BOB);
 	mesh_daemon_stop(n);
-	SIM_CHECK_OK(m->w, file_write(n->host, path, "\x86\x02zzzzz", 7, 0600, NULL));
+	SIM_CHECK_OK(m->w, file_write(n->host, path, "\x86\x17zzzzz", 7, 0600, NULL));
 	mesh_daemon_start(n);
 	expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, ""), "newer");
 	check_hidden(n, BOB, GROUP);
