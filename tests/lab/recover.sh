@@ -61,7 +61,7 @@ must "another attempt with the new code" recover_to "$WORK/laptop/second.json" l
 third=$(code_in "$WORK/laptop/second.json")
 check "the machine is an admin, and so is the old one" wait_until 10 roles_are laptop "desk:node,laptop:admin,nas:admin"
 check "all nodes know" wait_until 10 roles_are desk "desk:node,laptop:admin,nas:admin"
-check "its daemon stayed up" connected laptop homelab
+check "its daemon is connected again" wait_until 10 connected laptop homelab
 check "nothing is pending" eval '! ls "$(config_of laptop)" | has recovery'
 check "it says what it did" json_holds "d['state'] == 'recovered' and d['record'] == 3 and d['generation'] == 5" \
 	<<<"$(tail -n 1 "$WORK/laptop/second.json")"
