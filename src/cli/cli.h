@@ -75,7 +75,7 @@ int cli_parse_number(const char *option, const char *text, uint64_t min, uint64_
 		     uint64_t *ret, struct err *err) MUST_CHECK;
 /* A variable of the environment; `otherwise` when it is not set or empty. */
 const char *cli_env(const char *name, const char *otherwise);
-/* A fixed UDP port; NULL: none (0). -EINVAL with a message. */
+/* Parses a fixed UDP port. A `text` of NULL gives 0, no fixed port. -EINVAL with a message. */
 int cli_fixed_port(const char *text, uint16_t *ret, struct err *err) MUST_CHECK;
 /* "on" or "off": may the gateway be asked to map ports? -EINVAL with a message. */
 int cli_port_mapping(const char *text, bool *ret_no, struct err *err) MUST_CHECK;

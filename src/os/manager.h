@@ -17,9 +17,9 @@ struct manager;
 typedef void (*manager_status_fn)(void *ctx, char out[MANAGER_STATUS_MAX]);
 
 /*
- * To be called before privileges are given up: afterwards there is no way to the manager's socket.
- * `status` is asked from manager_ready on, in the loop. NULL: there is no manager, or it cannot be
- * reached, which is logged; all functions below take that.
+ * Call it before privileges are given up: afterwards the manager's socket cannot be reached.
+ * The loop asks `status` from manager_ready on. Returns NULL without a service manager, or if it
+ * cannot be reached, which is logged; all functions below take NULL.
  */
 struct manager *manager_new(struct host *h, manager_status_fn status, void *ctx);
 /*

@@ -90,7 +90,7 @@ struct overlay_config {
 	struct mlog *log;	       /* the owner's; outlives the overlay */
 	const struct member *self;     /* in the log; a former member: as ops->membership says */
 	struct addr bind;	       /* unset: any address, any port */
-	uint16_t port;		       /* it had before: again, if it is free. 0: none */
+	uint16_t port;		       /* to take again if it is free; 0 if unknown */
 	uint16_t fixed_port;	       /* this one or none (-EADDRINUSE). 0: `port` counts */
 	bool no_port_mapping;	       /* the gateway is not asked for one */
 	unsigned device, spare_device; /* its interface's number: as struct tun_config has them */

@@ -97,7 +97,7 @@ struct signal_server {
 	struct relay *relay;
 	struct echo *echo;	       /* NULL: no second port */
 	struct recall *recall;	       /* of sessions, after a crash */
-	struct manager *manager;       /* that started this process; NULL: none did */
+	struct manager *manager;       /* NULL without a service manager */
 	struct identity *own_identity; /* from the database; NULL: the operator's */
 	const struct identity *identity;
 	struct server_keys keys;

@@ -125,7 +125,7 @@ int daemon_cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 /* On success the parts are the tunnel's. */
 int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struct err *err)
 	MUST_CHECK;
-/* Stops it; why is shown in status until it is connected again. NULL: it is not. */
+/* Stops a tunnel. Status shows `why` until it is connected again; NULL shows nothing. */
 void daemon_cluster_stop(struct daemon_cluster *c, const char *why);
 void daemon_save_state(struct daemon *d, struct daemon_cluster *c); /* logs what fails */
 /* Starts a cluster that could not be started, from its files. */

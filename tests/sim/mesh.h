@@ -58,7 +58,7 @@ struct mesh {
 	char token[SETUP_TOKEN_TEXT_MAX];
 	uint64_t relay_node_rate, relay_cluster_rate; /* of servers that are started from now on */
 	const char *subnet;			      /* the same; NULL: the server's default */
-	uint64_t watchdog; /* of programs that a service manager starts from now on; 0: none does */
+	uint64_t watchdog; /* of programs started from now on; 0 without a service manager */
 	struct mesh_node node[MESH_NODES_MAX];
 	size_t n_nodes;
 	const char *cluster; /* that commands and packets are about; MESH_CLUSTER */

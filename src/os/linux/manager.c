@@ -41,7 +41,7 @@ static int connect_to(struct manager_link *l)
 	return connect(l->fd, (const struct sockaddr *)&l->to, l->len) < 0 ? -errno : 0;
 }
 
-/* A number of the environment; 0: there is none, or it is too large. */
+/* Returns a number of the environment, or 0 if it is missing, invalid or too large. */
 static uint64_t number_in(const char *name, uint64_t max)
 {
 	const char *text = getenv(name);
