@@ -77,10 +77,10 @@ lab_down() {
 	trap - ERR
 	set +eE
 	for pid in "${LAB_PIDS[@]}"; do kill "$pid" 2>/dev/null; done
-	for ns in $(ip netns list | awk '{ print $1 }' | grep "^$LAB-"); do
+	for ns in $(ip netns list 2>/dev/null | awk '{ print $1 }' | grep "^$LAB-"); do
 		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill "$pid" 2>/dev/null; done
 	done
-	for ns in $(ip netns list | awk '{ print $1 }' | grep "^$LAB-"); do
+	for ns in $(ip netns list 2>/dev/null | awk '{ print $1 }' | grep "^$LAB-"); do
 		wait_until 3 ns_empty "$ns" ||
 			for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -9 "$pid" 2>/dev/null; done
 		ip netns del "$ns" 2>/dev/null
