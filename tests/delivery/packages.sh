@@ -70,6 +70,7 @@ installed() {
 		done
 		getent group mlsh
 		test -e /usr/lib/systemd/system/mlshtund.service
+		test -e /usr/share/doc/mlsh-signal/examples/mlsh-signal-backup.timer
 		grep -x ExecStart=/usr/bin/mlsh-signal /usr/lib/systemd/system/mlsh-signal.service
 		for unit in mlshtund mlsh-signal; do
 			test -h /etc/systemd/system/multi-user.target.wants/$unit.service
