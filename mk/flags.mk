@@ -116,6 +116,8 @@ release_cxx := $(CXX)
 release_flags = $(sysroot_flags) $(common_flags) $(hardening) $(cc_zero_init) -O2 $(position) \
 	-ffunction-sections -fdata-sections \
 	$(if $(SYSROOT),-ffile-prefix-map="$$(readlink -f $(SYSROOT))"=$(SYSROOT))
+# A test's own code is run once and compiled often: a third of the time of -O2 with all of -g.
+release_test_flags := -Og -g1
 release_ldflags = $(sysroot_flags) $(sysroot_ldflags) $(static) \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 release_libs = $(third_party)

@@ -79,10 +79,10 @@ $(2): $(3) $(4) $(if $($(1)_flags),$(B)/$(1)/flags)
 endef
 
 define variant
+$(1)_key = $$($(1)_cc) $$($(1)_flags) $$($(1)_test_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)
 $(B)/$(1)/flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' | cmp -s - $$@ || \
-		echo '$$($(1)_cc) $$($(1)_flags) $$($(1)_ldflags) $$(SYSROOT_KEY)' >$$@
+	@echo '$$($(1)_key)' | cmp -s - $$@ || echo '$$($(1)_key)' >$$@
 
 $(B)/$(1)/obj/%.o: %.c $(B)/$(1)/flags
 	@mkdir -p $$(@D)

@@ -267,7 +267,7 @@ START_TEST(damaged_text_is_refused)
 	renewal_format(&r, text);
 	len = strlen(text);
 	for (size_t cut = 0; cut < len; cut++) {
-		snprintf(bad, cut + 1, "%s", text);
+		snprintf(bad, sizeof(bad), "%.*s", (int)cut, text);
 		ck_assert_int_eq(renewal_parse(bad, &back, &err), -EBADMSG);
 	}
 	snprintf(bad, sizeof(bad), "%sA", text);
