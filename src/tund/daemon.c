@@ -344,11 +344,12 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 /*
  * Returns 1 if the daemon's files are of another cluster of this name, or 0.
  * The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one.
- * Another cluster under the same name is a new one: the permission to make one is needed again.
+ * Another cluster under the same name is a new one: the permission to make one is needed again. So
+ * is one whose files cannot be read, if root takes them over from a user.
  * Files of a newer version stay as they are.
  */
 static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p,
-			   bool may_create, struct err *err)
+			   unsigned uid, bool may_create, struct err *err)
 {
 	struct tunnel_parts old = { 0 };
 	struct err why = { 0 };
@@ -357,8 +358,10 @@ static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tu
 	if (!c)
 		return 0;
 	rc = state_load_parts(d->host, d->cfg.state_dir, c->state.cluster, &old, &why);
+	if (rc == -EPROTONOSUPPORT)
+		return err_set(err, rc, "%s", why.text);
 	if (rc < 0)
-		return rc == -EPROTONOSUPPORT ? err_set(err, rc, "%s", why.text) : 0;
+		return c->state.owner_uid != uid;
 	if (memcmp(old.cluster.cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
 		rc = parts_merge_log(p, &old.log, err);
 	else if (!may_create)
@@ -386,7 +389,7 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 	int rc = daemon_may_connect(d, p->cluster.cluster, uid, may_create, err);
 
 	if (rc == 0)
-		rc = merge_known_log(d, c, p, may_create, err);
+		rc = merge_known_log(d, c, p, uid, may_create, err);
 	bool another = rc > 0;
 	if (rc >= 0)
 		rc = tunnel_parts_member(p, err);
@@ -411,10 +414,15 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 			session_ask(tunnel_session(c->tunnel));
 		return 0;
 	}
+	/* Owner, rank, invites and proofs were the other one's. */
+	if (c && another) {
+		rc = daemon_forget(d, c, err);
+		if (rc < 0)
+			return rc;
+		c = NULL;
+	}
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
 	s.rank = daemon_next_rank(d);
-	if (c && another)
-		c->state.rank = s.rank;
 	if (!c) {
 		rc = daemon_cluster_new(d, &s, err, &c);
 		if (rc < 0)
