@@ -71,6 +71,18 @@ cxx_of() { # CC
 check "CXX follows CC" eval '[ "$(cxx_of gcc)" = g++ ] && [ "$(cxx_of clang)" = clang++ ] &&
 	[ "$(cxx_of "ccache /opt/clang/bin/clang-19")" = "ccache /opt/clang/bin/clang++-19" ]'
 
+# Another compiler sees other things in the same lines.
+werror_of() { # name, version
+	mkdir -p "$scratch/cc" && printf '#!/bin/sh\necho %s\n' "$2" >"$scratch/cc/$1" && chmod 755 "$scratch/cc/$1" &&
+		MAKEFLAGS='' make --no-print-directory -s -f - CC="ccache $scratch/cc/$1" goals_build=all <<-'END'
+			include mk/flags.mk
+			all:; @echo "$(WERROR)"
+		END
+}
+check "a warning of Debian 12's compilers stops the build" eval \
+	'[ "$(werror_of gcc 12)$(werror_of clang 14.0.6)" = -Werror-Werror ]'
+check "of others it does not" eval '[ -z "$(werror_of gcc 14)$(werror_of gcc-14 14.2.0)$(werror_of clang-19 19.1.7)" ]'
+
 # --- another architecture ---
 
 own=$(dpkg --print-architecture)

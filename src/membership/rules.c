@@ -482,7 +482,7 @@ int verify_renew(const struct mlog *l, const struct placed *p, struct err *err)
 		r = rule_admin_since(l, second, e->base.seq, err);
 	if (r == 0)
 		r = rule_sig(l, p, 0, author->key, author->name, err);
-	return r < 0 ? r : rule_sig(l, p, 1, second->key, second->name, err);
+	return r != 0 ? r : rule_sig(l, p, 1, second->key, second->name, err);
 }
 
 /*
