@@ -3,6 +3,8 @@
 #
 # The Debian packages in fresh minimal systems without systemd: installed, upgraded, removed, purged.
 # Then what they ask of systemd, of which a script of this test plays systemctl.
+#
+# SUITES="bookworm trixie noble": the systems; none if it is empty.
 set -uo pipefail
 # shellcheck source=tests/delivery/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -174,6 +176,34 @@ asked() { # what systemd was to do with mlshtund, command...
 	[ "$got" = "$expected" ] || { echo "asked for \"$got\"" && return 1; }
 }
 upgrade() { in_system sh -c 'dpkg -i /debs/*-later.deb'; }
+
+# A package that dpkg cannot install where mlsh is: it has a file of it, or it takes its place and fails.
+rival() { # name, field of control that takes the place...
+	local root=$work/rival
+	rm -rf "$root" && mkdir -p "$root/DEBIAN" "$root/usr/bin" && : >"$root/usr/bin/mlsh" || return 1
+	printf '%s\n' "Package: $1" "Version: 1" "Architecture: all" "Maintainer: test <test@example.org>" \
+		"Description: rival" "${@:2}" >"$root/DEBIAN/control"
+	if [ $# != 1 ]; then
+		printf '#!/bin/sh\nexit 1\n' >"$root/DEBIAN/preinst" && chmod 755 "$root/DEBIAN/preinst" || return 1
+	fi
+	dpkg-deb --root-owner-group -Znone -b "$root" "$over/upper/debs/$1.rival"
+}
+names_left() { in_system sh -c 'find / -xdev -name "mlsh*" ! -path "/debs/*" ! -path "/active/*" | sort'; }
+# dpkg stops mlsh in favour of the rival, whose preinst fails then.
+removal_fails() {
+	rival usurper "Conflicts: mlsh" "Replaces: mlsh" && ! in_system dpkg -i /debs/usurper.rival &&
+		in_system sh -c 'dpkg-query -W -f "\${db:Status-Status}" mlsh | grep -x installed'
+}
+installation_fails() {
+	names_left >"$work/names" && rival squatter && in_system dpkg -i /debs/squatter.rival &&
+		! in_system sh -c 'dpkg -i /debs/mlsh_*.deb' && in_system dpkg -P squatter &&
+		names_left | diff "$work/names" -
+}
+# The machine is switched off between dpkg's two steps.
+unpacked_then_booted() {
+	in_system sh -c 'dpkg --unpack /debs/mlsh_*.deb' && find "$over/upper/run" -name '*mlsh*' -delete &&
+		in_system dpkg --configure mlsh
+}
 policy() { # exit status of policy-rc.d
 	printf '#!/bin/sh\nexit %s\n' "$1" >"$over/upper/usr/sbin/policy-rc.d" &&
 		chmod 755 "$over/upper/usr/sbin/policy-rc.d"
@@ -188,13 +218,18 @@ with_systemctl() {
 	check "another installation starts it again" asked "start mlshtund" install_debs
 	rm "$over/upper/active/mlshtund"
 	check "an upgrade leaves one alone that was stopped" asked "" upgrade
+	check "so does a removal that dpkg gives up" asked "stop mlshtund" removal_fails
+	: >"$over/upper/active/mlshtund"
+	check "which lets one that ran go on" asked "stop mlshtund,start mlshtund" removal_fails
+	in_system dpkg -r mlsh >"$work/out"
+	check "an installation that dpkg gives up leaves nothing" asked "" installation_fails
+	check "one after a reboot between unpacking and configuring starts the daemon" \
+		asked "start mlshtund" unpacked_then_booted
 	in_system dpkg -P mlsh mlsh-signal >"$work/out"
 	mkdir -p "$over/upper/usr/sbin" && policy 101
 	check "nothing is started where policy-rc.d forbids it" asked "" install_debs
 }
 
 with_systemctl
-in_suite bookworm
-in_suite trixie
-in_suite noble
+for suite in ${SUITES-bookworm trixie noble}; do in_suite "$suite"; done
 exit $failed
