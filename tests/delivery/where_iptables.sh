@@ -25,5 +25,5 @@ firewall_on() {
 	RULES
 }
 firewall_open_server() { documented signal "iptables -I INPUT -p udp --dport 4433 -j ACCEPT"; }
-firewall_open_overlay() { documented "$1" "iptables -I INPUT -i mlsh+ -j ACCEPT"; }
+firewall_open_overlay() { documented "$1" "iptables -I INPUT -i mlsh0 -j ACCEPT"; }
 firewall_story iptables ssh-is-open

@@ -14,8 +14,8 @@ firewall_on() {
 	[ "$(wc -l <"$WORK/$1/root/etc/nftables.conf")" -gt 5 ] && on "$1" nft -f /etc/nftables.conf
 }
 firewall_open_server() { documented signal "nft add rule inet filter input udp dport 4433 accept"; }
-firewall_open_ssh() { documented "$1" "nft add rule inet filter input iifname 'mlsh*' tcp dport 22 accept"; }
-firewall_open_overlay() { documented "$1" "nft add rule inet filter input iifname 'mlsh*' accept"; }
+firewall_open_ssh() { documented "$1" "nft add rule inet filter input iifname mlsh0 tcp dport 22 accept"; }
+firewall_open_overlay() { documented "$1" "nft add rule inet filter input iifname mlsh0 accept"; }
 
 again() { on nas mlsh disconnect homelab && on nas mlsh connect homelab; }
 path_is() { status_holds nas homelab "[p['path'] for p in c['peers'] if p['name'] == 'desk'] == ['$1']"; }
