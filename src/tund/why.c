@@ -92,7 +92,7 @@ static enum why_reason of_addresses(const struct why_facts *f, const struct tall
 		return f->have_ip6 ? WHY_BLOCKED : WHY_OTHER_FAMILY;
 	if (t->named[PEER_PATH_PUBLIC] == 0 && (t->named[PEER_PATH_IP6] == 0 || !f->have_ip6))
 		return WHY_OTHER_LAN;
-	if (f->hidden)
+	if (f->hidden && addr_is_private(&f->observed))
 		return WHY_HIDDEN;
 	switch (nats_meet(f->ours, f->theirs)) {
 	case NATS_MEET:

@@ -229,7 +229,11 @@ START_TEST(addresses_that_can_not_do)
 	f.n_paths = 3;
 	ck_assert_int_ne(why_decide(&f), WHY_OTHER_FAMILY);
 	f.no_ip4 = false;
-	f.hidden = true;
+	f.hidden =
+		true; /* the server has not said yet where it sees us, or not at such an address */
+	ck_assert_int_ne(why_decide(&f), WHY_HIDDEN);
+	ck_assert_int_eq(addr_parse("203.0.113.1:7000", &f.observed), 0);
+	ck_assert_int_ne(why_decide(&f), WHY_HIDDEN);
 	ck_assert_int_eq(addr_parse("192.168.1.7:7000", &f.observed), 0);
 	ck_assert_int_eq(why_decide(&f), WHY_HIDDEN);
 	ck_assert_ptr_nonnull(strstr(text_of(&f), "nas cannot know the public address"));
