@@ -513,8 +513,8 @@ enum peer_loss {
 	PEER_LOST_ALIVE	  /* the peer proved that it lives without our tunnel: at once */
 };
 
-/* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
 #define PEER_OTHER_VERSION "it speaks another version of mlsh: upgrade it, or this node"
+/* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
 /* --- peer_control.c -------------------------------------------------------------------------- */

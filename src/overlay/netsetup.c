@@ -85,7 +85,7 @@ static int check_self(const struct netsetup *n, const char *cluster, struct err 
 			       strerror(-rc));
 	if (is_signal(n, n->self) || (n->senior && n->senior(n->ctx, n->self, what)) ||
 	    netuses_address(uses, n->self, n->device.ifindex, true, what))
-		return err_set(err, -EADDRINUSE,
+		return err_set(err, -EEXIST,
 			       "the overlay address %s is %s already. Disconnect the cluster that "
 			       "has it, or start over with another range: `mlsh forget %s`, then "
 			       "`mlsh setup %s --subnet` "

@@ -78,7 +78,8 @@ struct netsetup_report {
 
 /*
  * Remembers what there should be and checks our own address; sets nothing up. `n` is all zero, or
- * was stopped. -EADDRINUSE: the host uses the address itself. netsetup_stop afterwards.
+ * was stopped. -EEXIST: the host itself or a senior cluster uses the address. netsetup_stop
+ * afterwards.
  */
 int netsetup_start(struct netsetup *n, struct host *h, struct netwatch *watch,
 		   const struct netsetup_device *device, const struct mlog *log, ip4 self,

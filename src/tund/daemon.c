@@ -214,6 +214,7 @@ void daemon_cluster_stop(struct daemon_cluster *c, const char *why)
 	timer_set(c->save_timer, TIME_NEVER);
 	timer_set(c->port_timer, TIME_NEVER);
 	c->port = 0;
+	c->port_waits = false;
 	if (t && timer_is_set(c->removals_timer))
 		daemon_save_removals(c);
 	timer_set(c->removals_timer, TIME_NEVER);

@@ -114,8 +114,8 @@ void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log)
 		}
 		snprintf(why, sizeof(why),
 			 "this node's own address %s is the cluster %s's, which comes before %s on "
-			 "this host. Disconnect that one, or start over with another range: "
-			 "`mlsh forget %s`, then `mlsh setup %s --subnet`",
+			 "this host. Disconnect that one, then connect this one again; or start "
+			 "over with another range: `mlsh forget %s`, then `mlsh setup %s --subnet`",
 			 ip4_format(self, text), c->state.cluster, of[i]->state.cluster,
 			 of[i]->state.cluster, of[i]->state.cluster);
 		daemon_cluster_stop(of[i], why);

@@ -124,5 +124,24 @@ START_TEST(a_port_that_is_taken_is_waited_for)
 }
 END_TEST
 
+/* An address in the overlay that is taken is another matter than a port. */
+START_TEST(a_taken_address_is_not_called_a_port)
+{
+	struct mesh *m = mesh_new(1);
+	struct mesh_node *n = mesh_node(m, "nas");
+
+	n->port = PORT;
+	mesh_join_all(m);
+	mesh_all_connected(m, 5 * SECOND);
+	mesh_daemon_stop(n);
+	world_host_uses(n->host, (struct prefix4){ n->address, 32 }, "this host's on wwan0");
+	mesh_daemon_start(n);
+	MESH_CHECK(m, !mesh_tunnel(n));
+	expect(n, mesh_control(n, CONTROL_STATUS), "is this host's on wwan0 already");
+	expect(n, connect_with(n, ROOT, ROOT), "is this host's on wwan0 already");
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("mesh/port", the_port_is_the_one_that_is_asked_for, further_clusters_get_those_above_it,
-	  a_port_that_is_taken_is_waited_for)
+	  a_port_that_is_taken_is_waited_for, a_taken_address_is_not_called_a_port)

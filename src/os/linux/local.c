@@ -292,8 +292,6 @@ static bool is_no_socket(const char *path)
 	return stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
 }
 
-/* The kernel refuses a connection to what is no socket in the same way as to a dead one, or as to
- * one that may not be opened. */
 static int path_too_long(const char *path, struct err *err)
 {
 	return err_set(err, -ENAMETOOLONG,
@@ -302,6 +300,8 @@ static int path_too_long(const char *path, struct err *err)
 		       path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 }
 
+/* The kernel refuses a connection to what is no socket in the same way as to a dead one, or as to
+ * one that may not be opened. */
 static int connect_failed(const char *path, int r, struct err *err)
 {
 	if ((r == -ECONNREFUSED || r == -EACCES) && is_no_socket(path))
