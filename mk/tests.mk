@@ -113,6 +113,9 @@ delivery: all  ## packages, archives, images: installed, upgraded, removed (root
 	+@$(MAKE) deb $$(command -v rpmbuild >/dev/null && echo rpm) dist
 	@tests/run -r -t 1800 delivery $(delivery_scripts)
 
+ci:  ## all that CI runs: test, test ARCH=arm64 and armhf, delivery (root; 75 minutes)
+	+@tests/ci
+
 # A part as "make test" runs it.
 test-lint: lint-cheap
 test-unit: unit
@@ -124,5 +127,5 @@ test-programs: programs
 test-asan: asan
 test-lab: lab
 
-.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots delivery \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots delivery ci \
 	$(test_parts:%=test-%)
