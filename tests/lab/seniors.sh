@@ -13,7 +13,7 @@ lab_need_root seniors
 trap lab_down EXIT
 lab_up
 for m in signal:9 signal2:8 nas:1 desk:2 tv:3 cam:4 box:5 evil:6 imp:7; do machine "${m%:*}" "${m#*:}"; done
-range=100.96.0.0/24
+export range=100.96.0.0/24
 must "root's server" signal_start
 must "root's cluster" eval 'on nas mlsh setup home --signal-host "${MACHINE_IP[signal]}" --token "$(new_token)" --name nas \
 	--subnet "$range" && node_up nas home && mesh_join home nas desk tv'
