@@ -38,6 +38,19 @@ struct tunnel {
 
 /* What people are shown of the tunnel has changed. */
 void tunnel_changed(struct tunnel *t);
+/* The log has more than before: all that follows from it does. */
+void tunnel_log_grew(struct tunnel *t);
+/* The tunnel has stopped; people are shown why. The first reason stays. */
+void tunnel_fail(struct tunnel *t, const struct err *err);
+
+/* --- tunnel_session.c --- */
+
+int tunnel_session_start(struct tunnel *t, struct err *err) MUST_CHECK;
+/* Exchanges a session that has ended for a new one; a loop_fn of a struct tunnel. */
+void tunnel_session_again(void *tunnel);
+
+/* --- tunnel_fork.c --- */
+
 /*
  * Shouted once for each record, and visible until a recovery ends it. `member` showed it, or the
  * server (NULL): the signatures in it prove it, whoever shows it.
