@@ -3,6 +3,7 @@
 #include "cli/copy.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/names.h"
 #include "cli/roots.h"
@@ -38,11 +39,54 @@ static bool goes_on(const struct mlog *old, const struct mlog *newer)
 	return mlog_has_head(newer, &head) && mlog_count(newer) > mlog_count(old);
 }
 
+/* Takes nothing: asks what the records of `shown` are for `l`. */
+static void judge(struct mlog *l, const struct mlog *shown, struct mlog_take *ret)
+{
+	size_t n = mlog_count(shown);
+	struct span *records = calloc(n, sizeof(*records));
+
+	*ret = (struct mlog_take){ .result = TAKEN_NO_MEMORY };
+	if (!records)
+		return;
+	for (size_t i = 0; i < n; i++)
+		records[i] = mlog_record(shown, i);
+	mlog_take(l, records, n, ret);
+	free(records);
+	if (ret->added && mlog_rollback(l) < 0)
+		ret->result = TAKEN_NO_MEMORY;
+}
+
+/*
+ * The two logs may prove a lie of the server, or that the code was used twice, where no other node
+ * has both: after a recovery from here, mlshtund may have followed another one before it heard of
+ * ours. Nobody but us can say so. A later recovery ends it.
+ */
+static void note_fork(const struct copy *p, struct mlog *daemons)
+{
+	struct head head = mlog_head(p->log);
+	struct mlog_take take;
+
+	if (mlog_has_head(daemons, &head) || mlog_generation(daemons) > mlog_generation(p->log))
+		return;
+	judge(daemons, p->log, &take);
+	if (take.result == TAKEN_CODE_MISUSED)
+		cli_note("FORK: the membership log of %s that was saved here and that of mlshtund "
+			 "contradict each other: by mlshtund's the saved %s. Somebody else has had "
+			 "the code: `mlsh recover %s` once more with the newest one, on a node "
+			 "that follows the right log.",
+			 p->cluster, take.why.text, p->cluster);
+	else if (take.result == TAKEN_LIE)
+		cli_note("FORK: the membership log of %s that was saved here and that of mlshtund "
+			 "contradict each other: %s.",
+			 p->cluster, take.why.text);
+}
+
 /* The daemon's log is used and saved in place of the file's if it has more. */
 static void use_newer(struct cli *c, struct copy *p, struct mlog **daemons)
 {
 	struct err err = { 0 };
 
+	note_fork(p, *daemons);
 	if (!goes_on(p->log, *daemons))
 		return;
 	if (store_save_log(c->host, &c->store, &p->file, *daemons, &err) < 0)

@@ -256,6 +256,48 @@ START_TEST(an_old_consent_is_no_success)
 }
 END_TEST
 
+/* --- two recoveries --------------------------------------------------------------------------- */
+
+static bool nas_follows(void *ctx)
+{
+	struct mesh *m = ctx;
+
+	return mlog_generation(tunnel_log(mesh_tunnel(NAS))) > 0;
+}
+
+/*
+ * The machine that recovered second was without its daemon, and that has met a node of the other
+ * side before it heard of the own recovery: only the two logs on this machine show both.
+ */
+START_TEST(a_second_recovery_is_told_where_only_files_show_it)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	struct mesh *m = begin(code);
+	struct command_run r;
+
+	mesh_reach(m, 10 * SECOND);
+	mesh_daemon_stop(NAS);
+	mesh_server_stop(m);
+	mesh_server_save(m, "before");
+	mesh_server_start(m);
+	expect(run(LAPTOP, &recover_command, code, "recover --yes"), EXIT_OK, "is recovered");
+	r = run(LAPTOP, &log_command, "", "log");
+	ck_assert_ptr_null(strstr(r.complaint, "FORK"));
+	mesh_daemon_stop(LAPTOP);
+	mesh_server_stop(m);
+	mesh_server_restore(m, "before");
+	mesh_server_start(m);
+	expect(run(NAS, &recover_command, code, "recover --yes"), EXIT_OK, "is recovered");
+	mesh_server_stop(m);
+	mesh_daemon_start(LAPTOP);
+	mesh_daemon_start(NAS);
+	mesh_until(m, MINUTE, nas_follows, m);
+	expect(run(NAS, &log_command, "", "log"), EXIT_OK, "the code was used twice");
+	expect(run(NAS, &log_command, "", "log"), EXIT_OK, "Somebody else has had the code");
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("command/codes", a_person_may_take_long, keys_of_before_are_named, a_denied_admin_asks,
 	  a_person_refuses, a_server_refuses, setup_is_refused, a_used_code_does_nothing_new,
-	  an_old_consent_is_no_success)
+	  an_old_consent_is_no_success, a_second_recovery_is_told_where_only_files_show_it)
