@@ -113,7 +113,11 @@ seventh=$(code_in "$WORK/desk/sixth.json")
 # The same code on another machine, at a server that has not heard of the recovery.
 signal_start
 must "a thief uses the same code at the old server" recover_to "$WORK/nas/theft.json" nas "$sixth" --yes --json
+# If its daemon met desk before that server, it would follow desk, and nobody would have both logs.
+stop "${DAEMON_PID[desk]}"
 must "and goes on" daemon_start nas
+must "with its own log" wait_until 10 roles_are nas "desk:node,nas:admin"
+must "desk comes back" daemon_start desk
 used_twice() { status_holds "$1" homelab "'the code was used twice' in (c['log']['code_misused'] or '') and c['log']['proofs'] == ['recovery-code']"; }
 for m in desk nas; do
 	check "$m sees both: the code was used twice" wait_until 30 used_twice $m
