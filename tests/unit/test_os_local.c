@@ -254,19 +254,26 @@ START_TEST(one_long_reply_of_a_user_fits)
 }
 END_TEST
 
+/* The server's side of a connection that has one message and more replies than it may keep. */
+static struct side *not_reading(int *ret_fd)
+{
+	struct side *s = &server.sides[0];
+
+	listen_here();
+	*ret_fd = connect_raw();
+	ck_assert_int_eq(send(*ret_fd, "x", 1, 0), 1);
+	wait_events(1, "the connection");
+	ck_assert_uint_gt(fill(s->conn), 0);
+	s->echo = false;
+	return s;
+}
+
 /* What it asks for meanwhile would be work for nobody. */
 START_TEST(who_does_not_read_is_not_read)
 {
 	setup();
-	listen_here();
-	static uint8_t big[16384];
-	int fd = connect_raw(), r = 0;
-	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
-	wait_events(1, "the connection");
-	struct side *s = &server.sides[0];
-	while (r == 0)
-		r = local_send(s->conn, big, sizeof(big));
-	s->echo = false;
+	int fd;
+	struct side *s = not_reading(&fd);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(send(fd, "y", 1, MSG_DONTWAIT), 1);
 	os_unit_run_for(host, 20 * NS_PER_MS);
@@ -282,15 +289,9 @@ END_TEST
 START_TEST(who_reads_at_last_is_read)
 {
 	setup();
-	listen_here();
+	int fd;
 	static uint8_t big[16384];
-	int fd = connect_raw(), r = 0;
-	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
-	wait_events(1, "the connection");
-	struct side *s = &server.sides[0];
-	while (r == 0)
-		r = local_send(s->conn, big, sizeof(big));
-	s->echo = false;
+	struct side *s = not_reading(&fd);
 	ck_assert_int_eq(send(fd, "y", 1, MSG_DONTWAIT), 1);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	for (int i = 0; s->n_messages < 2; i++) {
