@@ -189,6 +189,7 @@ int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 	if (rc < 0)
 		return rc;
 	c->tunnel = t;
+	daemon_unpark(c);
 	c->saved = saved;
 	c->marked_seq = 0;
 	if (saved.bytes > 0)
@@ -215,6 +216,7 @@ void daemon_cluster_stop(struct daemon_cluster *c, const char *why)
 	timer_set(c->port_timer, TIME_NEVER);
 	c->port = 0;
 	c->port_waits = false;
+	daemon_unpark(c);
 	if (t && timer_is_set(c->removals_timer))
 		daemon_save_removals(c);
 	timer_set(c->removals_timer, TIME_NEVER);
@@ -434,6 +436,8 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool 
 	if (rc == 0)
 		rc = daemon_cluster_start(c, p, err);
 	c->state.enabled = rc == 0 || daemon_port_wait(c, err);
+	if (rc < 0 && c->state.enabled)
+		daemon_park(c);
 	if (rc < 0)
 		snprintf(c->error, sizeof(c->error), "%s", err->text);
 	daemon_save_state(d, c);

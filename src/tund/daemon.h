@@ -51,13 +51,14 @@ struct daemon_cluster {
 	struct list link;
 	struct daemon *daemon;
 	struct cluster_state state;
-	struct tunnel *tunnel;	      /* NULL: stopped */
-	bool loading;		      /* removals that wait, from their file */
-	struct peers_keeper *keeper;  /* of its peers' addresses; NULL: nothing is kept */
-	struct timer *save_timer;     /* when the log is saved again that could not be */
-	struct timer *port_timer;     /* when its fixed port is tried again */
-	uint16_t port;		      /* that fixed port; 0 if there is none */
-	bool port_waits;	      /* another program has it, which was logged */
+	struct tunnel *tunnel;	     /* NULL: stopped */
+	bool loading;		     /* removals that wait, from their file */
+	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
+	struct timer *save_timer;    /* when the log is saved again that could not be */
+	struct timer *port_timer;    /* when its fixed port is tried again */
+	uint16_t port;		     /* that fixed port; 0 if there is none */
+	bool port_waits;	     /* another program has it, which was logged */
+	struct mlog *parked; /* its log: it is to be connected, and did not start. Or NULL */
 	struct timer *removals_timer; /* when removals that wait are saved */
 	uint64_t removals_saved;      /* when they were last */
 	bool log_unsaved;
@@ -97,6 +98,12 @@ void daemon_claim(void *cluster, ip4 ip);
 void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log);
 /* The cluster has stopped: junior ones may have what it had. */
 void daemon_juniors_look(struct daemon_cluster *c);
+/*
+ * The cluster is to be connected and did not start: junior ones do not have what it has until
+ * daemon_unpark.
+ */
+void daemon_park(struct daemon_cluster *c);
+void daemon_unpark(struct daemon_cluster *c);
 /*
  * Makes all clusters of the state folder known and starts those that are enabled, the senior ones
  * first. *n_kept: how many state files there are, told before the first start.

@@ -47,11 +47,36 @@ uint64_t daemon_next_rank(struct daemon *d)
 
 /* --- addresses --- */
 
-/* Is the address a member's of a cluster that has a tunnel? */
+/* Is the address a member's of a cluster that has a tunnel, or is to have one? */
 static bool has_address(const struct daemon_cluster *c, ip4 ip)
 {
-	return c->tunnel && !tunnel_left(c->tunnel) &&
-	       roster_by_address(mlog_roster(tunnel_log(c->tunnel)), ip, ROSTER_CURRENT);
+	const struct mlog *log = c->parked;
+
+	if (c->tunnel)
+		log = tunnel_left(c->tunnel) ? NULL : tunnel_log(c->tunnel);
+	return log && roster_by_address(mlog_roster(log), ip, ROSTER_CURRENT);
+}
+
+/* A user who keeps it from starting (by taking its UDP port, say) gains no address by that. */
+void daemon_park(struct daemon_cluster *c)
+{
+	struct tunnel_parts p = { 0 };
+
+	daemon_unpark(c);
+	if (state_load_parts(daemon_host(c->daemon), daemon_state_dir(c->daemon), c->state.cluster,
+			     &p, NULL) < 0)
+		return; /* whose addresses they are cannot be read */
+	if (tunnel_parts_member(&p, NULL) == 0) {
+		c->parked = p.log;
+		p.log = NULL;
+	}
+	tunnel_parts_free(&p);
+}
+
+void daemon_unpark(struct daemon_cluster *c)
+{
+	mlog_free(c->parked);
+	c->parked = NULL;
 }
 
 bool daemon_senior(void *cluster, ip4 ip, char *what)
@@ -168,6 +193,7 @@ static void start_one(struct daemon_cluster *c)
 	if (rc == 0)
 		return;
 	tunnel_parts_free(&p);
+	daemon_park(c);
 	if (!daemon_port_wait(c, &err))
 		log_error(host_log(h), "%s: not restored: %s", c->state.cluster, err.text);
 	snprintf(c->error, sizeof(c->error), "%s", err.text);

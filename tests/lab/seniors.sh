@@ -58,6 +58,17 @@ check "which leaves the name mlsh0 to root's" eval 'wait_until 10 goes 3 mlsh1 5
 check "root's connected again takes its own back" eval 'on desk mlsh connect home >/dev/null && wait_until 5 goes 3 mlsh0 2'
 check "and its member answers" wait_until 10 pings desk 100.96.0.3
 
+# --- a UDP port that any user can take while the daemon is stopped ---
+stop "${DAEMON_PID[desk]}"
+on_bg desk other.out setpriv --reuid 1501 --regid 1501 --clear-groups socat -u UDP6-RECV:41641 OPEN:/dev/null
+other=$BG
+must "Ann takes root's fixed port" wait_until 5 listens desk :41641
+must "the daemon again" daemon_start desk --port 41641
+check "root's cluster waits, Ann's is up" eval 'wait_until 10 goes 4 mlsh1 5 && on desk mlsh status home | joined | has "another program has UDP port 41641"'
+check "and has no member of root's" eval 'wait_until 5 conflict "100.96.0.3 is the cluster home" && ! goes 3 mlsh1 5 && ! fenced mlsh1 3'
+stop "$other"
+check "root's has its member when the port is free" eval 'wait_until 15 goes 3 mlsh0 2 && wait_until 10 pings desk 100.96.0.3'
+
 # --- root's cluster grows ---
 must "a member of root's that comes later" mesh_join home nas cam
 check "takes its address over from Ann's" wait_until 10 goes 4 mlsh0 2

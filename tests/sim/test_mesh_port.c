@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A fixed UDP port: it is that one, also with several clusters, or none until it is free. */
 #include "daemon_kit.h"
+#include "os/netuse.h"
 #include "sim.h"
 
 #define PORT 41641
@@ -124,6 +125,63 @@ START_TEST(a_port_that_is_taken_is_waited_for)
 }
 END_TEST
 
+static bool keeps(struct mesh_node *n, const char *junior, ip4 ip)
+{
+	char what[NETUSE_WHAT_MAX] = "";
+	bool taken = daemon_senior(daemon_find(n->daemon, junior), ip, what);
+
+	MESH_CHECK(n->mesh, !taken || strcmp(what, "the cluster homelab's") == 0);
+	return taken;
+}
+
+/*
+ * Any user of the machine can take the port while the daemon is stopped. The cluster that waits for
+ * it keeps its members' addresses from junior ones all the same.
+ */
+START_TEST(who_waits_for_a_port_keeps_its_addresses)
+{
+	struct mesh *m = mesh_new(2);
+	struct mesh_node *n = mesh_node(m, "nas");
+	struct sim_sink sink;
+	struct host *other;
+	ip4 laptop;
+
+	mesh_node(m, "laptop");
+	mesh_join_all(m);
+	mesh_reach(m, 5 * SECOND);
+	laptop = m->node[1].address;
+	mesh_server_token(m);
+	m->cluster = "attic";
+	m->tun = 1;
+	m->node[0].address = m->node[1].address = 0;
+	mesh_join_all(m);
+	MESH_CHECK(m, keeps(n, "attic", laptop));
+	mesh_daemon_stop(n);
+	other = world_host_boot(n->host);
+	sim_sink_open(&sink, other, PORT);
+	n->port = PORT;
+	for (int i = 0; i < 2; i++) {
+		mesh_daemon_start(n);
+		m->cluster = MESH_CLUSTER;
+		MESH_CHECK(m, !mesh_tunnel(n));
+		MESH_CHECK(m, keeps(n, "attic", laptop) && !keeps(n, "attic", laptop + 100));
+		sim_pass(m->w, 12 * SECOND);
+		MESH_CHECK(m, keeps(n, "attic", laptop));
+		expect(n, connect_with(n, ROOT, ROOT), "tries again each 5 s");
+		MESH_CHECK(m, keeps(n, "attic", laptop));
+		mesh_daemon_crash(n);
+	}
+	mesh_daemon_start(n);
+	free(mesh_control(n, CONTROL_DISCONNECT)); /* what is not to be connected keeps nothing */
+	MESH_CHECK(m, !keeps(n, "attic", laptop));
+	udp_close(sink.udp);
+	world_host_crash(other);
+	mesh_connect(n);
+	MESH_CHECK(m, mesh_tunnel(n) && keeps(n, "attic", laptop));
+	mesh_free(m);
+}
+END_TEST
+
 /* An address in the overlay that is taken is another matter than a port. */
 START_TEST(a_taken_address_is_not_called_a_port)
 {
@@ -144,4 +202,5 @@ START_TEST(a_taken_address_is_not_called_a_port)
 END_TEST
 
 UNIT_MAIN("mesh/port", the_port_is_the_one_that_is_asked_for, further_clusters_get_those_above_it,
-	  a_port_that_is_taken_is_waited_for, a_taken_address_is_not_called_a_port)
+	  a_port_that_is_taken_is_waited_for, a_taken_address_is_not_called_a_port,
+	  who_waits_for_a_port_keeps_its_addresses)
