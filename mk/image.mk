@@ -5,14 +5,13 @@
 ARCHS ?= amd64 arm64
 signal-image node-image: export MAY_LACK := $(if $(filter file,$(origin ARCHS)),1)
 signal-image node-image: export CC := $(CC)
-image_of = dist/$(1)-$$(tools/version).oci.tar
 
 signal-image:  ## the server as a container image: dist/mlsh-signal-VERSION.oci.tar (ARCHS="amd64 arm64")
 	+@archs=$$(MAKE="$(MAKE) $(parallel)" tools/make-archs signal $(ARCHS)); \
-		tools/image signal $(call image_of,mlsh-signal) $$archs
+		tools/package-image signal $$archs
 
 node-image:  ## a node as a container image: dist/mlsh-VERSION.oci.tar (ARCHS="amd64 arm64")
 	+@archs=$$(MAKE="$(MAKE) $(parallel)" tools/make-archs cli $(ARCHS)); \
-		tools/image node $(call image_of,mlsh) $$archs
+		tools/package-image node $$archs
 
 .PHONY: signal-image node-image

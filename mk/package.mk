@@ -13,7 +13,8 @@ $(B)/linked: export COMPILE_CXX = $(release_cxx) $(cxx_dialect) $(release_flags)
 $(B)/linked: $(given_out:%=$(B)/release/bin/%) tools/linked mk/licences
 	@tools/need python3
 	@echo "  LIST   $@"
-	@tools/linked $(given_out:%=$(B)/release/bin/%) >$@.$$$$ && mv $@.$$$$ $@
+	@tools/linked $(given_out:%=$(B)/release/bin/%) >$@.$$$$ && mv $@.$$$$ $@ || \
+		{ rm -f $@.$$$$; exit 1; }
 
 # It builds nothing: as root everything would be compiled once more, with root's environment. In
 # "make all install" it waits for what is built. tools/install reads PREFIX, DESTDIR and the others
