@@ -165,7 +165,7 @@ check "nothing half made is left" eval '[ -z "$(ls "$odd/empty/mlsh")" ] &&
 
 plain="$scratch/plain" # sources without git
 mkdir -p "$plain/src/base" "$plain/tools"
-cp src/base/version.h "$plain/src/base/" && cp tools/version "$plain/tools/"
+cp src/base/version.h "$plain/src/base/" && cp tools/{version,git-here} "$plain/tools/"
 version_says() { # text, arguments of tools/version...
 	local got expected=$1
 	shift
@@ -188,6 +188,12 @@ if command -v git >/dev/null; then
 	digits=$(in_plain rev-parse HEAD)
 	check "the commit that git knows" version_says "${digits:0:12}" commit
 	check "not that of GIT_DIR" eval 'GIT_DIR="$top/.git" version_says "${digits:0:12}" commit'
+	touch "$plain/src/new.c"
+	check "new files are told of" version_says "${digits:0:12}-changed" commit
+	rm "$plain/src/new.c" && touch "$plain/new.md"
+	check "what is not compiled is none" version_says "${digits:0:12}" commit
+	check "but of the tree" version_says "${digits:0:12}-changed" tree
+	rm "$plain/new.md"
 	echo "/* */" >>"$plain/src/base/version.h"
 	check "changes are told of" version_says "${digits:0:12}-changed" commit
 else
