@@ -9,14 +9,15 @@
 
 #define TEXT_MAX 512
 
-/* `text` completes "12 packets ...". Without one the drop is ordinary: TCP slows down by it, or it
- * follows a move or a restart. */
+/* `text` completes "12 packets ...". Without one the drop is ordinary: TCP slows down by it, it
+ * follows a move or a restart, or the system sends such packets by every interface. */
 static const struct drop_words {
 	const char *name, *text;
 } words[] = {
 	{ "out_not_ip4", NULL },
 	{ "out_header", "with an invalid IPv4 header from this machine" },
 	{ "out_source", "that did not come from this node's own address" },
+	{ "out_multicast", NULL },
 	{ "out_no_member", "for addresses that no node has" },
 	{ "out_no_tunnel", "for nodes without a tunnel" },
 	{ "out_queue", NULL },

@@ -197,6 +197,10 @@ static void outbound_packet(struct overlay *o, const struct tun_packet *t, uint6
 		drop_count(o, DROP_out_source);
 		return;
 	}
+	if (h.dst >> 28 == 0xe) { /* multicast: 224.0.0.0/4 */
+		drop_count(o, DROP_out_multicast);
+		return;
+	}
 	p = route_lookup(&o->routes, h.dst);
 	if (!p) {
 		drop_count(o, DROP_out_no_member);

@@ -378,13 +378,16 @@ START_TEST(bad_packets_of_our_own_host_are_counted)
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 1401), 0);
 	p[0] = 0x60;
 	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
+	fleet_udp(p, 100, m.node[0].self->address, 0xe00000fc, 1); /* LLMNR */
+	ck_assert_int_eq(world_tun_inject(m.node[0].h, 0, p, 100), 0);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_source), 1);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_multicast), 1);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_no_member), 1);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_header), 1);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_too_big), 1);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_not_ip4), 1);
-	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 5);
+	ck_assert_uint_eq(fleet_all_drops(&m.node[0]), 6);
 	SIM_CHECK(m.w, fleet_tun_silent(&m.node[1]));
 	fleet_free(&m);
 }

@@ -55,6 +55,7 @@ START_TEST(a_healthy_node_shows_no_line)
 
 	json_object_object_add(drops, "out_queue", json_object_new_int(43));
 	json_object_object_add(drops, "out_not_ip4", json_object_new_int(7));
+	json_object_object_add(drops, "out_multicast", json_object_new_int(3));
 	json_object_object_add(drops, "in_forged", json_object_new_int(0));
 	text = printed(drops);
 	ck_assert_str_eq(text, "");
