@@ -147,7 +147,7 @@ static void print_text(const struct invite_args *a, const struct invite *inv, co
 	if (!a->no_qr && isatty(STDOUT_FILENO) && qr_print(url))
 		putchar('\n');
 	printf("%s\n\n", url);
-	printf("On the other machine, within %s, paste it into:\n\n    mlsh adopt -\n\n", ttl);
+	printf("On the other machine, within %s, paste it into:\n\n    sudo mlsh adopt -\n\n", ttl);
 	table_line("",
 		   "It works once. Whoever reads it first can use it: send it over a channel you "
 		   "trust. `mlsh cancel %s` ends it early.",

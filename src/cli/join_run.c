@@ -51,11 +51,10 @@ static void print_where_code_is(const struct join_result *r)
 		   words_time_utc(r->signed_s, when), r->cluster.cluster);
 }
 
-static void print_text(const struct join_result *r, bool setup, bool brief)
+static void print_text(struct cli *c, const struct join_result *r, bool setup, bool brief)
 {
 	const char *cluster = r->cluster.cluster;
-	/* What was typed with sudo belongs to root, who has to go on. */
-	const char *sudo = geteuid() == 0 && *cli_env("SUDO_USER", "") ? "sudo " : "";
+	const char *sudo = whose_sudo();
 	char ip[IP4_TEXT_MAX];
 
 	if (r->completed_pending)
@@ -68,7 +67,12 @@ static void print_text(const struct join_result *r, bool setup, bool brief)
 		print_where_code_is(r);
 	if (brief)
 		return;
-	printf("Next: %smlsh connect %s\n", sudo, cluster);
+	if (whose_needs_group(c))
+		printf("Next: sudo usermod -aG %s $USER    lets you connect it\nThen: ",
+		       CONTROL_GROUP);
+	else
+		printf("Next: ");
+	printf("%smlsh connect %s\n", sudo, cluster);
 	if (setup)
 		printf("Then: %smlsh invite %s        to add another machine\n", sudo, cluster);
 }
@@ -113,7 +117,7 @@ static void on_done(void *ctx, const struct err *err, const struct join_result *
 		if (run->output == JOIN_JSON)
 			print_json(r, run->setup);
 		else
-			print_text(r, run->setup, run->output == JOIN_BRIEF);
+			print_text(run->cli, r, run->setup, run->output == JOIN_BRIEF);
 	}
 	loop_stop(run->cli->host);
 }

@@ -132,9 +132,9 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 	if (idle.n == 1)
 		return err_set(err, -ESRCH,
 			       "the cluster %s is not connected; run: %smlsh connect %s",
-			       idle.first, idle.of_root ? "sudo " : "", idle.first);
+			       idle.first, idle.of_root ? "sudo " : whose_sudo(), idle.first);
 	return err_set(err, -ESRCH, "no cluster%s is connected; run: %smlsh connect %s (or %s)",
-		       of_yours, idle.of_root ? "sudo " : "", idle.first, idle.others);
+		       of_yours, idle.of_root ? "sudo " : whose_sudo(), idle.first, idle.others);
 }
 
 static int no_such_node(struct cli *c, struct json_object *list, const char *text, struct err *err)

@@ -9,6 +9,7 @@
 
 #include "cli/names.h"
 #include "cli/roots.h"
+#include "os/local.h"
 
 #define NAME_SHOWN 32
 #define LIST_MAX 700
@@ -83,6 +84,20 @@ static void note_first(void *ctx, const char *cluster)
 
 	if (!*first)
 		snprintf(first, LABEL_MAX + 1, "%s", cluster);
+}
+
+const char *whose_sudo(void)
+{
+	return geteuid() == 0 && *cli_env("SUDO_USER", "") ? "sudo " : "";
+}
+
+bool whose_needs_group(struct cli *c)
+{
+	struct local_cred own = { .uid = geteuid(), .gid = getegid() };
+	int n = getgroups(LOCAL_GROUPS_MAX, own.groups);
+
+	own.n_groups = n > 0 ? (size_t)n : 0;
+	return own.uid != 0 && !local_cred_in_group(c->host, &own, CONTROL_GROUP);
 }
 
 void whose_other(struct cli *c, const char *cluster, char *out, size_t cap)

@@ -32,4 +32,9 @@ void whose_other(struct cli *c, const char *cluster, char *out, size_t cap);
  */
 int whose_none(struct cli *c, const char *what, int code, struct err *err) MUST_CHECK;
 
+/* "sudo " where the caller typed it: what was made so is root's, who has to go on. Else "". */
+const char *whose_sudo(void);
+/* Does the caller have to join the group before a cluster of theirs can be connected? */
+bool whose_needs_group(struct cli *c);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/options.h"
 #include "client/refuse.h"
 
 /* --- who -------------------------------------------------------------------------------------- */
@@ -26,11 +27,25 @@ int govern_self(const struct govern *g, const struct member **ret, struct err *e
 	return 0;
 }
 
+/* The name of a member that `text` is probably a misspelling of, or NULL. */
+static const char *member_near(const struct roster *r, const char *text)
+{
+	const struct member *m;
+
+	for (m = NULL; (m = roster_next(r, m, ROSTER_CURRENT));) {
+		const char *name = m->name;
+
+		if (options_near(text, &name, 1, 0))
+			return name;
+	}
+	return NULL;
+}
+
 int govern_find(const struct govern *g, const char *node, const struct member **ret,
 		struct err *err)
 {
 	const struct roster *r = mlog_roster(g->log);
-	const char *cluster = mlog_genesis(g->log)->name;
+	const char *meant, *cluster = mlog_genesis(g->log)->name;
 	struct addr ip;
 
 	if (addr_parse_ip(node, &ip) == 0 && addr_is_v4(&ip))
@@ -39,12 +54,66 @@ int govern_find(const struct govern *g, const char *node, const struct member **
 		*ret = roster_by_name(r, span_str(node), ROSTER_ALL);
 	if (*ret)
 		return 0;
+	meant = member_near(r, node);
+	if (meant)
+		return err_set(err, -ENOENT, "there is and was no node %s in %s: did you mean %s?",
+			       node, cluster, meant);
 	return err_set(err, -ENOENT,
 		       "there is and was no node %s in %s; `mlsh nodes %s --all` lists them", node,
 		       cluster, cluster);
 }
 
+/* The first few admins' names, for a message. */
+static void list_admins(const struct mlog *l, char *out, size_t cap)
+{
+	const struct member *m;
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (m = NULL; len < cap && (m = roster_next(mlog_roster(l), m, ROSTER_CURRENT));) {
+		int n;
+
+		if (m->role != ROLE_ADMIN)
+			continue;
+		n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", m->name);
+		if (n < 0 || (size_t)n >= cap - len)
+			break;
+		len += (size_t)n;
+	}
+}
+
+int govern_only_admins(const struct mlog *l, const struct member *self, const char *what,
+		       enum refusal reason, struct err *err)
+{
+	char admins[128];
+
+	list_admins(l, admins, sizeof(admins));
+	return refuse_set(err, reason,
+			  "%s is a plain node of %s, and only admins can %s. Ask an admin: %s.",
+			  self->name, mlog_genesis(l)->name, what, admins);
+}
+
 /* --- entries ---------------------------------------------------------------------------------- */
+
+/* The log's words are for everybody; these are for who sits at this node. */
+static int explain(const struct govern *g, int rc, struct err *err)
+{
+	const struct roster *r = mlog_roster(g->log);
+	const struct member *self = roster_by_key_sha256(r, identity_key_sha256(g->identity),
+							 ROSTER_CURRENT);
+	const char *cluster = mlog_genesis(g->log)->name;
+
+	if (!self || !err)
+		return rc;
+	if (err->reason == REFUSAL_NOT_ALLOWED && self->role != ROLE_ADMIN)
+		return govern_only_admins(g->log, self, "do that", REFUSAL_NOT_ALLOWED, err);
+	if (err->reason == REFUSAL_LAST_ADMIN && roster_count(r, ROSTER_CURRENT) == 1)
+		return refuse_set(err, REFUSAL_LAST_ADMIN,
+				  "%s is the last node of %s, and that ends with it: `mlsh forget "
+				  "%s` takes it off this machine",
+				  self->name, cluster, cluster);
+	return rc;
+}
 
 /* Signs, and asks the log whether it could be the next record. */
 static int make_with(const struct govern *g, struct entry *e, const struct signer *consent,
@@ -59,7 +128,10 @@ static int make_with(const struct govern *g, struct entry *e, const struct signe
 	r = entry_make(e, mlog_cluster_id(g->log), &author, consent, ret, err);
 	if (r == 0)
 		r = entry_decode(span_of(ret->data, ret->len), &made, err);
-	return r < 0 ? r : mlog_would_order(g->log, &made, e->time_s, err);
+	if (r < 0)
+		return r;
+	r = mlog_would_order(g->log, &made, e->time_s, err);
+	return r < 0 ? explain(g, r, err) : r;
 }
 
 static int make(const struct govern *g, struct entry *e, struct entry_bytes *ret, struct err *err)

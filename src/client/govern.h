@@ -25,6 +25,13 @@ int govern_find(const struct govern *g, const char *node, const struct member **
 		struct err *err) MUST_CHECK;
 
 /*
+ * Only admins may do what this node, a plain one, wants to do; the admins are named. -EACCES with
+ * this reason.
+ */
+int govern_only_admins(const struct mlog *l, const struct member *self, const char *what,
+		       enum refusal reason, struct err *err) MUST_CHECK;
+
+/*
  * Each of the following makes one signed entry. GOVERN_DONE: the log has it so already, and nothing
  * was made. On failure err->reason tells the cause (enum refusal): -EACCES, -ESTALE, -EINVAL.
  */

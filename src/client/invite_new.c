@@ -7,31 +7,11 @@
 #include "client/govern.h"
 #include "client/refuse.h"
 
-/* The first few admins' names, for a message. */
-static void list_admins(const struct mlog *l, char *out, size_t cap)
-{
-	const struct member *m;
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (m = NULL; len < cap && (m = roster_next(mlog_roster(l), m, ROSTER_CURRENT));) {
-		int n;
-
-		if (m->role != ROLE_ADMIN)
-			continue;
-		n = snprintf(out + len, cap - len, "%s%s", len ? ", " : "", m->name);
-		if (n < 0 || (size_t)n >= cap - len)
-			break;
-		len += (size_t)n;
-	}
-}
-
 static int check_sponsor(const struct invite_params *p, struct node_id *ret, struct err *err)
 {
 	const struct member *self = roster_by_key_sha256(mlog_roster(p->log),
 							 identity_key_sha256(p->identity),
 							 ROSTER_CURRENT);
-	char admins[128];
 
 	if (!self)
 		return refuse_set(err, REFUSAL_NOT_MEMBER,
@@ -40,10 +20,7 @@ static int check_sponsor(const struct invite_params *p, struct node_id *ret, str
 	*ret = self->id;
 	if (self->role == ROLE_ADMIN)
 		return 0;
-	list_admins(p->log, admins, sizeof(admins));
-	return refuse_set(err, REFUSAL_SPONSOR_NOT_ADMIN,
-			  "%s is a plain node of %s, and only admins can invite. Ask an admin: %s.",
-			  self->name, p->cluster->cluster, admins);
+	return govern_only_admins(p->log, self, "invite", REFUSAL_SPONSOR_NOT_ADMIN, err);
 }
 
 static int check_params(const struct invite_params *p, const char *node_name, struct err *err)

@@ -60,7 +60,8 @@ static const struct {
 	{ REFUSAL_INVITE_CANCELLED, -EACCES, "the invite was cancelled. Ask for a new one." },
 	{ REFUSAL_NAME_TAKEN, -EEXIST,
 	  "the node name is taken in this cluster (a name is never given again). Choose another "
-	  "one with --name." },
+	  "one with --name. If it was this machine's, ask an admin for an invite that `mlsh invite "
+	  "--replace` made with that name." },
 	{ REFUSAL_NAME_BAD, -EINVAL,
 	  "the node name cannot be used with this invite. Leave --name out, or give the one that "
 	  "the invite was made for." },

@@ -335,7 +335,7 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 		return err_set(err, -EPERM,
 			       "connecting %s adds routes and a DNS zone to this machine: the "
 			       "first time, that takes the group %s. Run `sudo usermod -aG %s "
-			       "$USER`, then log in again",
+			       "$USER`, then connect again",
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
 	if (c && c->newer)
 		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);

@@ -66,8 +66,8 @@ check_fails "what connects it is said" 1 "sudo mlsh connect homelab" ann mlsh pi
 on desk mlsh connect homelab >/dev/null
 
 # --- a cluster of one's own beside it ---
-check "one of ann's own" eval 'ann mlsh setup garage --signal-host "${MACHINE_IP[signal]}" --token "$token" --name desk &&
-	ann mlsh connect garage'
+check "one of ann's own" eval 'ann mlsh setup garage --signal-host "${MACHINE_IP[signal]}" --token "$token" --name desk >"$WORK/garage" &&
+	has "^Next: mlsh connect garage$" <"$WORK/garage" && ann mlsh connect garage'
 check "is the one that is meant" eval 'ann mlsh nodes --json | json_holds "d[\"cluster\"] == \"garage\"" && ann mlsh invite --json | has garage'
 check "both are seen" eval 'ann mlsh status --json | json_holds "sorted(c[\"name\"] for c in d[\"clusters\"]) == [\"garage\", \"homelab\"]"'
 check "root's by its name" eval 'ann mlsh nodes homelab | has "^nas "'
@@ -81,6 +81,10 @@ for c in "status homelab" "nodes homelab" "ping nas" "why nas" "netcheck" "log h
 		"$(bob mlsh ${c/homelab/homelap} 2>&1 | sed s/homelap/homelab/g)"
 done
 check "but what to try" eval '{ bob mlsh invite 2>&1 || true; } | joined | has "If you used sudo for setup or adopt, use it here, too"'
+check "who is outside is told how to connect a cluster of their own" eval 'bob mlsh setup shed \
+	--signal-host "${MACHINE_IP[signal]}" --token "$(new_token)" --name desk >"$WORK/shed" &&
+	has "^Next: sudo usermod -aG mlsh .USER " <"$WORK/shed" && has "^Then: mlsh connect shed$" <"$WORK/shed"'
+check_fails "since it takes the group" 1 "usermod -aG mlsh" bob mlsh connect shed
 without=$(sed 's/^mlsh:.*/mlsh:x:4242:/' "$WORK/desk/group") && echo "$without" >"$WORK/desk/group" # in place: it is mounted
 check "who leaves the group sees no more of it" eval 'ann mlsh status --json | json_holds "[c[\"name\"] for c in d[\"clusters\"]] == [\"garage\"]"'
 exit $LAB_FAILED

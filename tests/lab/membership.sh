@@ -35,7 +35,7 @@ check "once more: nothing to do" eval 'on nas mlsh rename tablet.homelab tablet 
 	"d[\"changed\"] is False and d[\"seq\"] is None and d[\"node\"] == \"tablet\""'
 check_fails "a name that was a node's is taken" 1 "a name is never given again" on nas mlsh rename laptop phone
 check_fails "no name" 1 "node name" on nas mlsh rename laptop "Lap Top"
-check_fails "a plain node may not" 1 "not an admin" on laptop mlsh rename desk bureau
+check_fails "a plain node may not" 1 "only admins can" on laptop mlsh rename desk bureau
 check_fails "no such node" 1 "no node|there is and was no node" on nas mlsh rename nosuch other
 check "back to what it was, by its address" on nas mlsh rename 100.64.0.4 phone
 
@@ -46,7 +46,7 @@ check "again: it is one already" eval 'on nas mlsh promote laptop | has "laptop 
 check "it governs at once" wait_until 5 on laptop mlsh rename desk bureau
 check "demote oneself" eval 'on laptop mlsh demote laptop | has "laptop is a plain node of homelab now"'
 check "again: it is one already" eval 'on nas mlsh demote laptop | has "already"'
-check_fails "it governs no more" 1 "not an admin" on laptop mlsh rename bureau desk
+check_fails "it governs no more" 1 "only admins can" on laptop mlsh rename bureau desk
 check "the name is desk again" on nas mlsh rename bureau desk
 
 # --- nas is installed again: nothing of it is left but its name and address ---
@@ -86,7 +86,7 @@ check_fails "remove cannot ask here" 2 "add --yes" on nas mlsh remove phone </de
 check_fails "on a terminal it asks, and no is no" 1 "phone.*Nothing was changed" \
 	on nas script -qec "mlsh remove phone" /dev/null <<<n
 check_fails "not itself" 1 "mlsh leave homelab" on nas mlsh remove nas --yes
-check_fails "a plain node may not" 1 "not an admin" on laptop mlsh remove phone --yes
+check_fails "a plain node may not" 1 "only admins can" on laptop mlsh remove phone --yes
 pinging desk 100.64.0.4
 check "the target is pinged" wait_until 5 eval '[ "$(grep -c "bytes from" "$WORK/desk/pinging.log")" -ge 5 ]'
 check "remove" eval 'on nas mlsh remove phone --yes --json | documented remove "d[\"ordered\"] and d[\"removed\"] == [\"phone\"]"'

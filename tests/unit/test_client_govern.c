@@ -197,6 +197,40 @@ START_TEST(refusals_are_exact)
 }
 END_TEST
 
+/* What to do is said, too. */
+START_TEST(refusals_say_what_to_do)
+{
+	struct kit k = kit_open();
+	struct identity *one = kit_identity(1);
+	struct govern g = by(&k, k.admin), plain;
+	const struct member *m;
+	struct entry_bytes b;
+	struct err err = { 0 };
+	char text[400];
+
+	ck_assert_int_lt(govern_leave(&g, &b, &err), 0);
+	snprintf(text, sizeof(text), "`mlsh forget %s` takes it off this machine",
+		 mlog_genesis(k.log)->name);
+	ck_assert_ptr_nonnull(strstr(err.text, text));
+	kit_join(&k, 1);
+	ck_assert_int_lt(govern_leave(&g, &b, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "promote another node first"));
+	plain = by(&k, one);
+	ck_assert_int_lt(govern_promote(&plain, kit_member(&k, 1), &b, &err), 0);
+	snprintf(text, sizeof(text),
+		 "node1 is a plain node of %s, and only admins can do that. "
+		 "Ask an admin: %s.",
+		 mlog_genesis(k.log)->name, kit_member(&k, 0)->name);
+	ck_assert_str_eq(err.text, text);
+	ck_assert_int_eq(govern_find(&g, "ndoe1", &m, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "did you mean node1?"));
+	ck_assert_int_eq(govern_find(&g, "nobody", &m, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.text, "--all` lists them"));
+	identity_free(one);
+	kit_close(&k);
+}
+END_TEST
+
 START_TEST(nodes_are_found_by_name_and_address)
 {
 	struct kit k = kit_open();
@@ -269,4 +303,5 @@ END_TEST
 
 UNIT_MAIN("client/govern", each_is_ordered, what_is_so_already_makes_nothing,
 	  removals_have_the_oldest_base, others_are_on_the_head, refusals_are_exact,
-	  nodes_are_found_by_name_and_address, sponsored_ones_are_found_through_others)
+	  refusals_say_what_to_do, nodes_are_found_by_name_and_address,
+	  sponsored_ones_are_found_through_others)
