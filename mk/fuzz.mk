@@ -36,7 +36,7 @@ fuzz-tools:
 # (tests/fuzz/harvest.c). libFuzzer then adds to tests/fuzz/corpus what covers something new,
 # together with what earlier runs of "make fuzz" left in build/fuzz/corpus.
 
-harvest_sources := $(filter-out tests/sim/test_signal_cost.c, \
+harvest_sources := $(filter-out tests/sim/test_signal_cost.c tests/sim/test_tund_slices.c, \
 	$(wildcard tests/sim/test_mesh_*.c tests/sim/test_client_*.c \
 	tests/sim/test_signal_*.c tests/sim/test_paths_mapping*.c tests/sim/test_tund_*.c))
 harvest_programs := $(harvest_sources:tests/%.c=$(B)/harvest/%)

@@ -107,8 +107,8 @@ void copy_refresh(struct cli *c, struct copy *p)
 	snprintf(r.cluster, sizeof(r.cluster), "%s", p->cluster);
 	if (daemon_call(c, &r, &err, &reply) < 0)
 		return;
-	if (log_file_decode_known(c->host, span_of(reply.data, reply.len), p->file.cluster_id,
-				  p->log, &read, &err) == 0) {
+	if (log_file_decode(c->host, span_of(reply.data, reply.len), p->file.cluster_id,
+			    &(struct log_trust){ .known = p->log }, &read, &err) == 0) {
 		p->connected = true;
 		use_newer(c, p, &read.log);
 	}

@@ -143,8 +143,8 @@ static int keep_log(void *ctx, struct span request, struct err *err)
 	struct kept *k = ctx;
 	struct tunnel_parts *p = k->parts;
 	struct log_read read = { .log = NULL };
-	int rc = log_file_decode_known(k->cli->host, request, p->cluster.cluster_id, p->log, &read,
-				       err);
+	int rc = log_file_decode(k->cli->host, request, p->cluster.cluster_id,
+				 &(struct log_trust){ .known = p->log }, &read, err);
 
 	if (rc == 0)
 		rc = parts_merge_log(p, &read.log, err);

@@ -91,17 +91,31 @@ int log_file_encode_more(const struct mlog *l, uint64_t from, struct buf *ret)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-/* A file that is being read. */
-struct reading {
+/*
+ * What a step costs, in parts of about 4 us each: a look at a record, one that is taken as it is,
+ * one that is verified. A step goes on until it has used its share.
+ */
+enum { COST_LOOK = 1, COST_RELOAD = 4, COST_VERIFY = 32, STEP_SHARE = 512 };
+#define TAKEN_AT_ONCE (STEP_SHARE / COST_VERIFY)
+
+struct log_reading {
 	struct span bytes;
-	size_t at; /* behind the last record that was taken into `pending` */
-	size_t n;  /* records before it */
-	struct log_read *ret;
+	uint8_t cluster_id[HASH_LEN];
+	struct log_trust trust;
+	uint8_t mark[HASH_LEN]; /* what trust.mark points to */
+	size_t at;		/* behind the last record that was taken into `pending` */
+	size_t n;		/* records before it */
+	size_t trusted;		/* where the last record that is trusted ends; 0: there is none */
+	size_t looked;		/* so far it was searched for */
+	bool is_searching;
+	unsigned used; /* of this step */
+	struct log_read read;
 	/* Records whose signatures are to be verified, which no receipt vouches for yet. */
 	struct span pending[ENTRIES_PER_MESSAGE_MAX];
 	size_t n_pending, pending_bytes;
 	size_t provable;    /* of those, up to the last that has a receipt */
 	size_t provable_at; /* where that one ends in the file */
+	size_t try_at;	    /* so many are pending when they are to be taken */
 };
 
 static bool is_zero(struct span s)
@@ -112,18 +126,18 @@ static bool is_zero(struct span s)
 	return true;
 }
 
-static struct span rest_from(const struct reading *r, size_t at)
+static struct span rest_from(struct span bytes, size_t at)
 {
-	return span_of(r->bytes.data + at, r->bytes.len - at);
+	return span_of(bytes.data + at, bytes.len - at);
 }
 
 /*
- * The next record. Returns 1; 0 at the end, or where a crash left a batch half written (the rest
- * is zeros, or it ends in a record); -EBADMSG where the file was damaged.
+ * The record at *at, which is number n. Returns 1; 0 at the end, or where a crash left a batch
+ * half written (the rest is zeros, or it ends in a record); -EBADMSG where the file was damaged.
  */
-static int next_record(struct reading *r, struct span *ret, struct err *err)
+static int next_record(struct span bytes, size_t *at, size_t n, struct span *ret, struct err *err)
 {
-	struct span rest = rest_from(r, r->at);
+	struct span rest = rest_from(bytes, *at);
 	struct reader in = reader_of(rest);
 	uint32_t len = read_u32(&in);
 	struct span sum = read_span(&in, SUM_LEN), record = read_span(&in, len);
@@ -134,19 +148,18 @@ static int next_record(struct reading *r, struct span *ret, struct err *err)
 		return 0;
 	if (rest.len >= 4 && (len == 0 || len > RECORD_MAX_BYTES))
 		return err_set(err, -EBADMSG, "it is damaged: record %zu has an impossible length",
-			       r->n);
+			       n);
 	if (in.failed)
 		return 0;
-	end = r->at + FRAME_BYTES + len;
+	end = *at + FRAME_BYTES + len;
 	record_sum(record, want);
 	if (memcmp(want, sum.data, SUM_LEN) != 0) {
-		if (is_zero(rest_from(r, end)))
+		if (is_zero(rest_from(bytes, end)))
 			return 0;
 		return err_set(err, -EBADMSG, "it is damaged: record %zu is not what was written",
-			       r->n);
+			       n);
 	}
-	r->at = end;
-	r->n++;
+	*at = end;
 	*ret = record;
 	return 1;
 }
@@ -171,25 +184,33 @@ static int check_header(struct span bytes, const uint8_t cluster_id[HASH_LEN], s
 	return 0;
 }
 
-/* Verifies what is pending, as far as a receipt vouches for it. */
-static int take_pending(struct reading *r, struct err *err)
+/*
+ * Verifies what is pending, as far as a receipt vouches for it. Where it is not `last`, records
+ * that come later may vouch for them after all.
+ */
+static int take_pending(struct log_reading *r, bool last, struct err *err)
 {
 	struct mlog_take take;
 
 	if (r->provable == 0)
 		return 0;
-	mlog_take(r->ret->log, r->pending, r->provable, &take);
+	r->used += (unsigned)r->provable * COST_VERIFY;
+	mlog_take(r->read.log, r->pending, r->provable, &take);
+	if (take.result == TAKEN_UNPROVEN && take.added == 0 && !last) {
+		r->try_at = r->n_pending + TAKEN_AT_ONCE;
+		return 0;
+	}
 	if (take.result != TAKEN || take.added != r->provable) {
 		(void)err_set(err,
 			      take.result == TAKEN_NO_MEMORY ? -ENOMEM
 			      : take.result == TAKEN_UPGRADE ? -EPROTONOSUPPORT
 							     : -EBADMSG,
-			      "record %zu is not valid: %s", mlog_count(r->ret->log),
+			      "record %zu is not valid: %s", mlog_count(r->read.log),
 			      take.why.text[0] ? take.why.text : "it does not follow");
 		return err ? err->code : -EBADMSG;
 	}
-	r->ret->verified += take.added;
-	r->ret->place.bytes = r->provable_at;
+	r->read.verified += take.added;
+	r->read.place.bytes = r->provable_at;
 	memmove(r->pending, r->pending + r->provable,
 		(r->n_pending - r->provable) * sizeof(r->pending[0]));
 	r->n_pending -= r->provable;
@@ -197,11 +218,12 @@ static int take_pending(struct reading *r, struct err *err)
 	for (size_t i = 0; i < r->n_pending; i++)
 		r->pending_bytes += r->pending[i].len;
 	r->provable = 0;
+	r->try_at = TAKEN_AT_ONCE;
 	return 0;
 }
 
-/* As many records at once as a message has: one receipt is enough for them. */
-static int add_pending(struct reading *r, struct span record, struct err *err)
+/* Takes a few at once, or as many as a message has where only then a receipt vouches for them. */
+static int add_pending(struct log_reading *r, struct span record, struct err *err)
 {
 	struct record x;
 	int rc = record_decode(record, &x, err);
@@ -210,7 +232,7 @@ static int add_pending(struct reading *r, struct span record, struct err *err)
 		return rc;
 	if (r->n_pending == ENTRIES_PER_MESSAGE_MAX ||
 	    r->pending_bytes + record.len > LOG_PAGE_BYTES)
-		rc = take_pending(r, err);
+		rc = take_pending(r, true, err);
 	if (rc < 0)
 		return rc;
 	if (r->n_pending == ENTRIES_PER_MESSAGE_MAX)
@@ -222,16 +244,10 @@ static int add_pending(struct reading *r, struct span record, struct err *err)
 		r->provable = r->n_pending;
 		r->provable_at = r->at;
 	}
-	return 0;
+	return r->n_pending < r->try_at ? 0 : take_pending(r, false, err);
 }
 
-/* What need not be verified again: up to a record with this hash, or what this log has. */
-struct trust {
-	const uint8_t *mark;
-	const struct mlog *known;
-};
-
-static bool is_trusted(const struct trust *t, const struct record *x)
+static bool is_trusted(const struct log_trust *t, const struct record *x)
 {
 	struct head head = { .seq = x->genesis ? 0 : x->order.seq };
 
@@ -240,95 +256,141 @@ static bool is_trusted(const struct trust *t, const struct record *x)
 	       (t->known && mlog_has_head(t->known, &head));
 }
 
-/* Where the last record that is trusted ends in the file; 0: it has none. Its hash vouches for all
- * before it. */
-static size_t find_trusted(const struct reading *r, const struct trust *t)
+/* Looks for the last record that is trusted: its hash vouches for all before it. */
+static void search_trusted(struct log_reading *r)
 {
-	struct reading copy = { .bytes = r->bytes, .at = r->at };
+	const struct log_trust *t = &r->trust;
 	struct span record;
 	struct record x;
-	size_t end = 0;
 
-	while ((t->known || (t->mark && end == 0)) && next_record(&copy, &record, NULL) == 1)
+	while (r->used < STEP_SHARE) {
+		r->used += COST_LOOK;
+		if ((!t->known && (!t->mark || r->trusted > 0)) ||
+		    next_record(r->bytes, &r->looked, 0, &record, NULL) != 1) {
+			r->is_searching = false;
+			return;
+		}
 		if (record_decode(record, &x, NULL) == 0 && is_trusted(t, &x))
-			end = copy.at;
-	return end;
+			r->trusted = r->looked;
+	}
 }
 
 /*
  * Takes a record that is trusted. A known one is taken from the log that has it, since its receipt
  * there was verified: hashes do not cover receipts.
  */
-static int reload(struct reading *r, const struct trust *t, struct span record, struct err *err)
+static int reload(struct log_reading *r, struct span record, struct err *err)
 {
 	int rc;
 
-	if (t->known)
-		record = mlog_record(t->known, mlog_count(r->ret->log));
-	rc = mlog_reload(r->ret->log, record, err);
-	r->ret->place.bytes = r->at;
+	r->used += COST_RELOAD;
+	if (r->trust.known)
+		record = mlog_record(r->trust.known, mlog_count(r->read.log));
+	rc = mlog_reload(r->read.log, record, err);
+	r->read.place.bytes = r->at;
 	return rc;
 }
 
-static int read_records(struct reading *r, const struct trust *t, struct err *err)
+/* Returns 1 at the end of the file, 0 when the step is over, or a negative errno. */
+static int read_records(struct log_reading *r, struct err *err)
 {
-	size_t trusted = find_trusted(r, t);
 	struct span record;
 	int rc = 0, more;
 
-	while (rc == 0 && (more = next_record(r, &record, err)) != 0) {
+	while (rc == 0 && r->used < STEP_SHARE) {
+		more = next_record(r->bytes, &r->at, r->n, &record, err);
 		if (more < 0)
 			return more;
-		rc = r->at > trusted ? add_pending(r, record, err) : reload(r, t, record, err);
+		if (more == 0) {
+			rc = take_pending(r, true, err);
+			return rc < 0 ? rc : 1;
+		}
+		r->n++;
+		r->used += COST_LOOK;
+		rc = r->at > r->trusted ? add_pending(r, record, err) : reload(r, record, err);
 	}
-	return rc < 0 ? rc : take_pending(r, err);
+	return rc;
 }
 
-static int decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-		  const struct trust *trust, struct log_read *ret, struct err *err)
+int log_reading_new(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		    const struct log_trust *trust, struct err *err, struct log_reading **ret)
 {
-	struct reading *r;
+	struct log_reading *r;
 	uint8_t seed[16];
 	int rc = check_header(bytes, cluster_id, err);
 
 	if (rc < 0)
 		return rc;
-	*ret = (struct log_read){ .verified = 0 };
-	random_fill(h, seed, sizeof(seed));
-	ret->log = mlog_new(seed);
 	r = calloc(1, sizeof(*r));
-	if (!ret->log || !r) {
-		rc = err_set(err, -ENOMEM, "out of memory");
-	} else {
-		*r = (struct reading){ .bytes = bytes, .at = HEADER_BYTES, .ret = ret };
-		rc = read_records(r, trust, err);
+	if (!r)
+		return err_set(err, -ENOMEM, "out of memory");
+	random_fill(h, seed, sizeof(seed));
+	*r = (struct log_reading){ .bytes = bytes,
+				   .at = HEADER_BYTES,
+				   .looked = HEADER_BYTES,
+				   .is_searching = true,
+				   .read.log = mlog_new(seed),
+				   .try_at = TAKEN_AT_ONCE };
+	memcpy(r->cluster_id, cluster_id, HASH_LEN);
+	if (trust)
+		r->trust = *trust;
+	if (r->trust.mark) {
+		memcpy(r->mark, r->trust.mark, HASH_LEN);
+		r->trust.mark = r->mark;
 	}
-	free(r);
-	if (rc == 0 && mlog_count(ret->log) == 0)
-		rc = err_set(err, -EBADMSG, "it has no record");
-	if (rc == 0 && memcmp(mlog_cluster_id(ret->log), cluster_id, HASH_LEN) != 0)
-		rc = err_set(err, -EBADMSG, "it is the log of another cluster");
-	if (rc < 0) {
-		mlog_free(ret->log);
-		ret->log = NULL;
-		return rc;
+	if (!r->read.log) {
+		log_reading_free(r);
+		return err_set(err, -ENOMEM, "out of memory");
 	}
-	mlog_commit(ret->log);
-	ret->place.head = mlog_head(ret->log);
-	ret->torn = bytes.len - ret->place.bytes;
+	*ret = r;
 	return 0;
 }
 
-int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-		    const uint8_t *verified, struct log_read *ret, struct err *err)
+void log_reading_free(struct log_reading *r)
 {
-	return decode(h, bytes, cluster_id, &(struct trust){ .mark = verified }, ret, err);
+	if (!r)
+		return;
+	mlog_free(r->read.log);
+	free(r);
 }
 
-int log_file_decode_known(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-			  const struct mlog *known, struct log_read *ret, struct err *err)
+size_t log_reading_verified(const struct log_reading *r)
 {
-	return decode(h, bytes, cluster_id, &(struct trust){ .known = known }, ret, err);
+	return r->read.verified;
+}
+
+int log_reading_step(struct log_reading *r, struct log_read *ret, struct err *err)
+{
+	int rc;
+
+	r->used = 0;
+	if (r->is_searching)
+		search_trusted(r);
+	rc = r->is_searching ? 0 : read_records(r, err);
+	if (rc <= 0)
+		return rc;
+	if (mlog_count(r->read.log) == 0)
+		return err_set(err, -EBADMSG, "it has no record");
+	if (memcmp(mlog_cluster_id(r->read.log), r->cluster_id, HASH_LEN) != 0)
+		return err_set(err, -EBADMSG, "it is the log of another cluster");
+	mlog_commit(r->read.log);
+	r->read.place.head = mlog_head(r->read.log);
+	r->read.torn = r->bytes.len - r->read.place.bytes;
+	*ret = r->read;
+	r->read.log = NULL;
+	return 1;
+}
+
+int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		    const struct log_trust *trust, struct log_read *ret, struct err *err)
+{
+	struct log_reading *r = NULL;
+	int rc = log_reading_new(h, bytes, cluster_id, trust, err, &r);
+
+	while (rc == 0)
+		rc = log_reading_step(r, ret, err);
+	log_reading_free(r);
+	return rc < 0 ? rc : 0;
 }
 
 /* --- the mark ------------------------------------------------------------------------------- */

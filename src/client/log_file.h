@@ -35,20 +35,38 @@ struct log_read {
 };
 
 /*
- * `verified` is the hash of a record up to which this program has verified the log before; no
- * signature up to it is verified again. NULL: all are. The cluster's id must be `cluster_id`. What
- * a crash may have left half written at the end is passed over. -EBADMSG: damaged, not valid, or
- * another cluster's; -EPROTONOSUPPORT: a newer version wrote it; -EFBIG; -ENOMEM.
+ * What need not be verified again: the records up to the one with the hash `mark`, up to which this
+ * program has verified the log before, and those that the log `known` has, too. Of the latter the
+ * receipts are those of `known`, which was verified. Either may be NULL: then it says nothing.
+ */
+struct log_trust {
+	const uint8_t *mark;
+	const struct mlog *known;
+};
+
+/*
+ * The cluster's id must be `cluster_id`. `trust` NULL: all is verified. What a crash may have left
+ * half written at the end is passed over. -EBADMSG: damaged, not valid, or another cluster's;
+ * -EPROTONOSUPPORT: a newer version wrote it; -EFBIG; -ENOMEM.
  */
 int log_file_decode(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-		    const uint8_t *verified, struct log_read *ret, struct err *err) MUST_CHECK;
-/*
- * The same for bytes of somebody else's. What `known` has, too, is not verified again, and of such
- * records the receipts are those of `known`, which was verified. `known` may be NULL.
- */
-int log_file_decode_known(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
-			  const struct mlog *known, struct log_read *ret, struct err *err)
+		    const struct log_trust *trust, struct log_read *ret, struct err *err)
 	MUST_CHECK;
+
+/*
+ * The same in steps of a few milliseconds, for a process that has other work to do: to verify a
+ * long log takes seconds. A step verifies sixteen records, or as many as a message has if only the
+ * last of them has a receipt.
+ */
+struct log_reading;
+/* `bytes` and the log that is known must stay as they are meanwhile. */
+int log_reading_new(struct host *h, struct span bytes, const uint8_t cluster_id[HASH_LEN],
+		    const struct log_trust *trust, struct err *err, struct log_reading **ret)
+	MUST_CHECK;
+void log_reading_free(struct log_reading *r); /* NULL allowed */
+/* Returns 1 with the log, 0 if more steps are needed, or as log_file_decode; then it is over. */
+int log_reading_step(struct log_reading *r, struct log_read *ret, struct err *err) MUST_CHECK;
+size_t log_reading_verified(const struct log_reading *r); /* so far */
 
 /* `<cluster>.verified`: how far the log was verified, and by which rules. Bytes of the file. */
 #define LOG_MARK_MAX 64

@@ -3,6 +3,7 @@
 #include "client/store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FILE_MODE 0600
 #define DIR_MODE 0700
@@ -197,30 +198,83 @@ static bool load_mark(struct host *h, const struct store *s, const char *cluster
 	return known;
 }
 
+struct stored_log {
+	struct host *host;
+	char path[STORE_PATH_MAX];
+	struct buf bytes;
+	struct log_reading *reading;
+};
+
+static int unusable(const struct stored_log *l, int r, struct err *err)
+{
+	err_prefix(err, "the copy of the membership log in %s cannot be used", l->path);
+	return r;
+}
+
+int stored_log_open(struct host *h, const struct store *s, const struct cluster_file *f,
+		    struct err *err, struct stored_log **ret)
+{
+	struct stored_log *l = calloc(1, sizeof(*l));
+	uint8_t mark[HASH_LEN];
+	struct log_trust trust = { .mark = NULL };
+	int r;
+
+	if (!l)
+		return err_set(err, -ENOMEM, "out of memory");
+	l->host = h;
+	r = store_cluster_path(s, f->cluster, STORE_LOG, l->path, err);
+	if (r == 0)
+		r = store_read_log(h, s, f->cluster, &l->bytes, err);
+	if (r == 0) {
+		if (load_mark(h, s, f->cluster, mark))
+			trust.mark = mark;
+		r = log_reading_new(h, span_of(l->bytes.data, l->bytes.len), f->cluster_id, &trust,
+				    err, &l->reading);
+		if (r < 0)
+			r = unusable(l, r, err);
+	}
+	if (r < 0) {
+		stored_log_free(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+void stored_log_free(struct stored_log *l)
+{
+	if (!l)
+		return;
+	log_reading_free(l->reading);
+	buf_free(&l->bytes);
+	free(l);
+}
+
+int stored_log_step(struct stored_log *l, struct log_read *ret, struct err *err)
+{
+	int r = log_reading_step(l->reading, ret, err);
+
+	if (r < 0)
+		return unusable(l, r, err);
+	if (r > 0 && ret->torn > 0)
+		log_warn(host_log(l->host),
+			 "%s: a crash left %zu bytes at its end half written; they are passed over",
+			 l->path, ret->torn);
+	return r;
+}
+
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   struct mlog **ret, struct log_place *ret_place, struct err *err)
 {
-	char path[STORE_PATH_MAX];
-	uint8_t mark[HASH_LEN];
-	struct buf bytes = { 0 };
+	struct stored_log *l = NULL;
 	struct log_read read = { .log = NULL };
-	int r = store_cluster_path(s, f->cluster, STORE_LOG, path, err);
+	int r = stored_log_open(h, s, f, err, &l);
 
-	if (r == 0)
-		r = store_read_log(h, s, f->cluster, &bytes, err);
+	while (r == 0)
+		r = stored_log_step(l, &read, err);
+	stored_log_free(l);
 	if (r < 0)
 		return r;
-	r = log_file_decode(h, span_of(bytes.data, bytes.len), f->cluster_id,
-			    load_mark(h, s, f->cluster, mark) ? mark : NULL, &read, err);
-	buf_free(&bytes);
-	if (r < 0) {
-		err_prefix(err, "the copy of the membership log in %s cannot be used", path);
-		return r;
-	}
-	if (read.torn > 0)
-		log_warn(host_log(h),
-			 "%s: a crash left %zu bytes at its end half written; they are passed over",
-			 path, read.torn);
 	*ret = read.log;
 	if (ret_place)
 		*ret_place = read.place;

@@ -69,6 +69,12 @@ int store_read_log(struct host *h, const struct store *s, const char *cluster, s
  */
 int store_load_log(struct host *h, const struct store *s, const struct cluster_file *f,
 		   struct mlog **ret, struct log_place *ret_place, struct err *err) MUST_CHECK;
+/* The same in steps, as log_reading_step has them. */
+struct stored_log;
+int stored_log_open(struct host *h, const struct store *s, const struct cluster_file *f,
+		    struct err *err, struct stored_log **ret) MUST_CHECK;
+int stored_log_step(struct stored_log *l, struct log_read *ret, struct err *err) MUST_CHECK;
+void stored_log_free(struct stored_log *l); /* NULL allowed */
 /* Log first, then the cluster file: whoever finds the file finds the log. */
 int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
 		       const struct mlog *l, struct err *err) MUST_CHECK;

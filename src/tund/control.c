@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Requests over the local socket. Every request is allowed by a row of one table, by the kernel's
- * word of who asks. A connect request is followed by the contents of the caller's files: one such
- * upload at a time for each user, the next one waits.
+ * word of who asks.
  */
 #include "tund/control.h"
 
@@ -111,170 +110,9 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 	return report_status(daemon_host(d), rc, n, daemon_started(d));
 }
 
-/* ---- connect: the files that follow it ---- */
-
-static bool may_create(struct control_conn *c)
+bool control_may_create(struct control_conn *c)
 {
 	return local_conn_cred(c->conn).uid == 0 || is_in_group(c);
-}
-
-/* One upload at a time for each user; of large ones no more than fit, except root's. */
-static bool upload_may_start(struct control_conn *c)
-{
-	unsigned uid = local_conn_cred(c->conn).uid;
-	uint64_t large = upload_total(&c->upload);
-
-	if (large <= UPLOAD_LARGE)
-		large = 0;
-	list_for_each(it, &c->control->conns) {
-		struct control_conn *o = list_entry(it, struct control_conn, link);
-
-		if (o->upload_state != UPLOAD_RUNS)
-			continue;
-		if (local_conn_cred(o->conn).uid == uid)
-			return false;
-		if (large && upload_total(&o->upload) > UPLOAD_LARGE &&
-		    local_conn_cred(o->conn).uid != 0)
-			large += upload_total(&o->upload);
-	}
-	return uid == 0 || large <= UPLOAD_LARGE_BYTES_MAX;
-}
-
-static void upload_ack(struct control_conn *c)
-{
-	uint8_t ack[CONTROL_ACK_LEN];
-
-	control_ack_encode(c->upload.received, ack);
-	/* A caller that does not take it sends nothing more, and its time runs out. */
-	if (local_send(c->conn, ack, sizeof(ack)) < 0)
-		c->stuck = true;
-}
-
-static void upload_wait(struct control_conn *c)
-{
-	uint64_t idle = clock_now(daemon_host(c->control->daemon)) + UPLOAD_IDLE_MAX;
-
-	timer_set(c->upload_timer, MIN(idle, c->upload_deadline));
-}
-
-static void upload_drop(struct control_conn *c)
-{
-	timer_free(c->upload_timer);
-	c->upload_timer = NULL;
-	upload_end(&c->upload);
-	c->upload_state = UPLOAD_NONE;
-}
-
-static void upload_fail(struct control_conn *c, const struct err *err)
-{
-	upload_drop(c);
-	c->deaf = true;
-	control_reply_result(c, err->code, err);
-}
-
-static void uploads_start(struct control *ctl);
-
-static void on_upload_late(void *ctx)
-{
-	struct control_conn *c = ctx;
-	struct control *ctl = c->control;
-	struct err err = { 0 };
-
-	(void)err_set(&err, -ETIMEDOUT,
-		      "the files of cluster %s did not arrive in time; run `mlsh connect %s` again",
-		      c->uploading, c->uploading);
-	upload_fail(c, &err);
-	uploads_start(ctl);
-}
-
-static void upload_start(struct control_conn *c)
-{
-	struct host *h = daemon_host(c->control->daemon);
-	struct err err = { 0 };
-	int rc = upload_begin(&c->upload, &err);
-
-	c->upload_timer = timer_new(h, on_upload_late, c);
-	if (rc == 0 && !c->upload_timer)
-		rc = err_set(&err, -ENOMEM, "the daemon is out of memory");
-	if (rc < 0) {
-		upload_fail(c, &err);
-		return;
-	}
-	c->upload_state = UPLOAD_RUNS;
-	c->upload_deadline = clock_now(h) + UPLOAD_TIME_MAX;
-	upload_wait(c);
-	upload_ack(c);
-}
-
-/* Begins the uploads that wait and now may, in the order in which their connections came. */
-static void uploads_start(struct control *ctl)
-{
-	list_for_each(it, &ctl->conns) {
-		struct control_conn *c = list_entry(it, struct control_conn, link);
-
-		if (c->upload_state == UPLOAD_WAITS && upload_may_start(c))
-			upload_start(c);
-	}
-}
-
-static void do_connect(struct control_conn *c, struct daemon_cluster *cl,
-		       const struct control_request *r)
-{
-	struct err err = { 0 };
-	int rc = daemon_may_connect(c->control->daemon, r->cluster, local_conn_cred(c->conn).uid,
-				    may_create(c), &err);
-
-	(void)cl;
-	if (rc == 0)
-		rc = upload_check(r->size, &err);
-	if (rc < 0) {
-		control_reply_result(c, rc, &err);
-		return;
-	}
-	memcpy(c->upload.size, r->size, sizeof(c->upload.size));
-	snprintf(c->uploading, sizeof(c->uploading), "%s", r->cluster);
-	c->upload_state = UPLOAD_WAITS;
-	uploads_start(c->control);
-}
-
-/* The files are here, whole. */
-static int connect_uploaded(struct control_conn *c, struct err *err)
-{
-	struct daemon *d = c->control->daemon;
-	struct tunnel_parts p = { 0 };
-	int rc = daemon_decode(d, c->uploading, c->upload.file, &p, err);
-
-	if (rc == 0 && strcmp(p.cluster.cluster, c->uploading) != 0)
-		rc = err_set(err, -EINVAL, "the cluster file is of %s, not of %s",
-			     p.cluster.cluster, c->uploading);
-	if (rc == 0)
-		rc = daemon_connect(d, &p, local_conn_cred(c->conn).uid, may_create(c), err);
-	tunnel_parts_free(&p);
-	return rc;
-}
-
-static void on_piece(struct control_conn *c, struct span piece)
-{
-	struct control *ctl = c->control;
-	struct err err = { 0 };
-	int rc = c->upload_state == UPLOAD_RUNS ? upload_add(&c->upload, piece) : -EPROTO;
-
-	if (rc < 0) {
-		(void)err_set(&err, rc,
-			      rc == -EPROTO ? "files came before they were asked for"
-					    : "more came of the files than was named");
-		upload_fail(c, &err);
-	} else if (rc > 0) {
-		rc = connect_uploaded(c, &err);
-		upload_drop(c);
-		control_reply_result(c, rc, &err);
-	} else {
-		upload_wait(c);
-		if (upload_owes_ack(&c->upload))
-			upload_ack(c);
-		return;
-	}
-	uploads_start(ctl);
 }
 
 /* ---- the other requests ---- */
@@ -420,7 +258,7 @@ static const struct {
 	enum needs needs;
 	enum access takes; /* of the cluster, if there is one; CONNECT asks by itself */
 } verbs[CONTROL_VERBS] = {
-	[CONTROL_CONNECT] = { do_connect, NEEDS_NOTHING, ACCESS_SEES },
+	[CONTROL_CONNECT] = { control_connect, NEEDS_NOTHING, ACCESS_SEES },
 	[CONTROL_DISCONNECT] = { do_end, NEEDS_CLUSTER, ACCESS_OWNS },
 	[CONTROL_STATUS] = { do_status, NEEDS_NOTHING, ACCESS_SEES },
 	[CONTROL_NODES] = { control_nodes, NEEDS_TUNNEL, ACCESS_SEES },
@@ -495,7 +333,7 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	if (c->deaf || c->stuck)
 		return;
 	if (c->upload_state != UPLOAD_NONE) {
-		on_piece(c, m);
+		upload_message(c, m);
 		return;
 	}
 	c->group = GROUP_UNKNOWN;

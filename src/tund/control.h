@@ -11,6 +11,8 @@ struct control;
 int control_new(struct daemon *d, const char *socket_path, struct err *err, struct control **ret)
 	MUST_CHECK;
 void control_free(struct control *c); /* NULL allowed */
+/* Uploads that waited for the daemon's own clusters may begin. NULL allowed. */
+void control_restored(struct control *c);
 /* Tells those who watch the cluster. `c` NULL is allowed: nobody is told. */
 void control_changed(struct control *c, struct daemon_cluster *cluster);
 

@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/follow.h"
 #include "os/netconf.h"
-#include "proto/control.h"
 #include "tund/control.h"
 #include "tund/proofs.h"
+#include "tund/slices.h"
 #include "tund/state_lock.h"
 
 #define MARK_EVERY 64		   /* records, at least, between two marks in a log */
@@ -21,6 +20,10 @@ struct daemon {
 	struct control *control;
 	struct file_lock *lock; /* of the state folder */
 	struct manager *manager;
+	struct slices slices;
+	struct starts *starts;
+	bool restoring;
+	uint64_t editions; /* counts up */
 	struct list clusters;
 	size_t n_clusters, n_kept; /* kept: when it began, in the state folder */
 	uint64_t started;
@@ -190,6 +193,7 @@ int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 		return rc;
 	c->tunnel = t;
 	daemon_unpark(c);
+	c->edition = ++c->daemon->editions;
 	c->saved = saved;
 	c->marked_seq = 0;
 	if (saved.bytes > 0)
@@ -207,6 +211,8 @@ void daemon_cluster_stop(struct daemon_cluster *c, const char *why)
 {
 	struct tunnel *t = c->tunnel;
 
+	c->edition = ++c->daemon->editions;
+	c->start_wanted = false;
 	if (t && c->log_unsaved)
 		cluster_save_log(c, t); /* a last time */
 	if (t)
@@ -256,6 +262,7 @@ int daemon_cluster_new(struct daemon *d, const struct cluster_state *s, struct e
 		return err_set(err, -ENOMEM, "no memory for a cluster");
 	}
 	c->daemon = d;
+	c->edition = ++d->editions;
 	c->state = *s;
 	c->proofs = proofs_of(d->host, d->cfg.state_dir, c->state.cluster);
 	list_append(&d->clusters, &c->link);
@@ -278,8 +285,22 @@ static void cluster_free(struct daemon_cluster *c)
 
 void daemon_restore(struct daemon *d)
 {
-	daemon_restore_all(d, &d->n_kept);
+	d->restoring = true;
+	starts_restore(d->starts, &d->n_kept);
+}
+
+void daemon_restored(struct daemon *d)
+{
+	d->restoring = false;
 	manager_ready(d->manager);
+	if (d->cfg.restored)
+		d->cfg.restored(d->cfg.ctx);
+	control_restored(d->control);
+}
+
+bool daemon_is_restoring(const struct daemon *d)
+{
+	return d->restoring;
 }
 
 int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
@@ -296,163 +317,6 @@ int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, str
 	rc = daemon_cluster_start(c, p, err);
 	if (rc < 0)
 		cluster_free(c);
-	return rc;
-}
-
-static int owned_by_another(const struct daemon_cluster *c, struct err *err)
-{
-	const char *name = c->state.cluster;
-
-	if (c->tunnel)
-		return err_set(err, -EPERM, "cluster %s is connected on this host by another user",
-			       name);
-	return err_set(err, -EPERM,
-		       "cluster %s on this host is another user's, and stopped: only "
-		       "they and root can connect it. `sudo mlsh forget %s` frees the name",
-		       name, name);
-}
-
-int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
-		       struct err *err)
-{
-	struct daemon_cluster *c = daemon_find(d, cluster);
-
-	if (!d->cfg.state_dir && c)
-		return err_set(err, -EBUSY,
-			       "%s is connected already, in the foreground of another terminal",
-			       cluster);
-	if (!d->cfg.state_dir)
-		return err_set(err, -EBUSY,
-			       "the running mlsh is a foreground one that serves a single cluster; "
-			       "stop it, or connect %s with --foreground as well",
-			       cluster);
-	if (uid != 0 && (cluster_name_is_public_tld(cluster) || cluster_name_is_of_lans(cluster)))
-		return err_set(err, -EPERM,
-			       "'%s' is a top-level domain or a usual zone of local networks: "
-			       "shadowing it for all users of this host takes root",
-			       cluster);
-	if (!may_create && uid != 0 && (!c || c->ownerless || c->state.owner_uid != uid))
-		return err_set(err, -EPERM,
-			       "connecting %s adds routes and a DNS zone to this machine: the "
-			       "first time, that takes the group %s. Run `sudo usermod -aG %s "
-			       "$USER`, then connect again",
-			       cluster, CONTROL_GROUP, CONTROL_GROUP);
-	if (c && c->newer)
-		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
-	if (c && c->state.owner_uid != uid && uid != 0)
-		return owned_by_another(c, err);
-	return 0;
-}
-
-/*
- * Returns 1 if the daemon's files are of another cluster of this name, or 0.
- * The daemon's own log may be ahead of the user's copy, and is never exchanged for an older one.
- * Another cluster under the same name is a new one: the permission to make one is needed again. So
- * is one whose files cannot be read, if root takes them over from a user.
- * Files of a newer version stay as they are.
- */
-static int merge_known_log(struct daemon *d, struct daemon_cluster *c, struct tunnel_parts *p,
-			   unsigned uid, bool may_create, struct err *err)
-{
-	struct tunnel_parts old = { 0 };
-	struct err why = { 0 };
-	int rc;
-
-	if (!c)
-		return 0;
-	rc = state_load_parts(d->host, d->cfg.state_dir, c->state.cluster, &old, &why);
-	if (rc == -EPROTONOSUPPORT)
-		return err_set(err, rc, "%s", why.text);
-	if (rc < 0)
-		return c->state.owner_uid != uid;
-	if (memcmp(old.cluster.cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
-		rc = parts_merge_log(p, &old.log, err);
-	else if (!may_create)
-		rc = err_set(err, -EPERM,
-			     "this is another cluster named %s than the one that was connected "
-			     "here before: the first time it takes root or the group %s",
-			     p->cluster.cluster, CONTROL_GROUP);
-	else
-		rc = 1;
-	tunnel_parts_free(&old);
-	return rc;
-}
-
-static bool is_another_node(const struct cluster_file *a, const struct cluster_file *b)
-{
-	return memcmp(a->cluster_id, b->cluster_id, HASH_LEN) == 0 &&
-	       !node_id_equal(&a->node_id, &b->node_id);
-}
-
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
-		   struct err *err)
-{
-	struct daemon_cluster *c = daemon_find(d, p->cluster.cluster);
-	struct cluster_state s = { .owner_uid = uid };
-	int rc = daemon_may_connect(d, p->cluster.cluster, uid, may_create, err);
-
-	if (rc == 0)
-		rc = merge_known_log(d, c, p, uid, may_create, err);
-	bool another = rc > 0;
-	if (rc >= 0)
-		rc = tunnel_parts_member(p, err);
-	if (rc == 0)
-		(void)follow_log(&p->cluster, p->log);
-	if (rc < 0)
-		return rc;
-	if (c && c->tunnel && !tunnel_left(c->tunnel) &&
-	    is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
-		return err_set(err, -EBUSY,
-			       "cluster %s is connected on this host already, as its "
-			       "node %s, by the user with id %u; yours, %s, can be instead after: "
-			       "mlsh disconnect %s",
-			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
-			       c->state.owner_uid, p->cluster.node_name, c->state.cluster);
-	/* A changed cluster file (a server that has moved, say) or key takes another tunnel. */
-	if (c && c->tunnel && tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
-	    cluster_equal(tunnel_cluster(c->tunnel), &p->cluster) &&
-	    tunnel_has_key(c->tunnel, p->identity)) {
-		tunnel_parts_free(p); /* connected already: it stays as it is */
-		if (tunnel_session(c->tunnel))
-			session_ask(tunnel_session(c->tunnel));
-		return 0;
-	}
-	/* Owner, rank, invites and proofs were the other one's. */
-	if (c && another) {
-		rc = daemon_forget(d, c, err);
-		if (rc < 0)
-			return rc;
-		c = NULL;
-	}
-	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);
-	s.rank = daemon_next_rank(d);
-	if (!c) {
-		rc = daemon_cluster_new(d, &s, err, &c);
-		if (rc < 0)
-			return rc;
-	}
-	daemon_cluster_stop(c, NULL);
-	rc = state_save_parts(d->host, d->cfg.state_dir, p, err);
-	if (rc == 0)
-		rc = daemon_cluster_start(c, p, err);
-	c->state.enabled = rc == 0 || daemon_port_wait(c, err);
-	if (rc < 0 && c->state.enabled)
-		daemon_park(c);
-	if (rc < 0)
-		snprintf(c->error, sizeof(c->error), "%s", err->text);
-	daemon_save_state(d, c);
-	return rc;
-}
-
-int daemon_start_again(struct daemon_cluster *c, struct err *err)
-{
-	struct tunnel_parts p = { 0 };
-	int rc = state_load_parts(c->daemon->host, c->daemon->cfg.state_dir, c->state.cluster, &p,
-				  err);
-
-	if (rc == 0)
-		rc = daemon_cluster_start(c, &p, err);
-	tunnel_parts_free(&p);
 	return rc;
 }
 
@@ -495,6 +359,16 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
 struct host *daemon_host(struct daemon *d)
 {
 	return d->host;
+}
+
+struct slices *daemon_slices(struct daemon *d)
+{
+	return &d->slices;
+}
+
+struct starts *daemon_starts(struct daemon *d)
+{
+	return d->starts;
 }
 
 const char *daemon_state_dir(const struct daemon *d)
@@ -552,7 +426,13 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	list_init(&d->clusters);
 	if (cfg->state_dir)
 		d->manager = manager_new(h, daemon_line, d);
-	rc = cfg->state_dir ? state_lock(h, cfg, err, &d->lock) : 0;
+	rc = slices_init(&d->slices, h);
+	if (rc < 0)
+		(void)err_set(err, rc, "no memory for the daemon");
+	else
+		rc = starts_new(d, err, &d->starts);
+	if (rc == 0 && cfg->state_dir)
+		rc = state_lock(h, cfg, err, &d->lock);
 	if (rc < 0)
 		goto fail;
 	rc = socket_folder(h, cfg, &listen_err);
@@ -584,8 +464,10 @@ void daemon_free(struct daemon *d)
 	manager_stopping(d->manager);
 	control_free(d->control);
 	d->control = NULL;
+	starts_free(d->starts);
 	list_for_each(it, &d->clusters)
 		cluster_free(list_entry(it, struct daemon_cluster, link));
+	slices_end(&d->slices);
 	file_unlock(d->lock); /* when all is written */
 	manager_free(d->manager);
 	free(d);

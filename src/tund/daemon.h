@@ -25,6 +25,7 @@ struct daemon_config {
 	uint16_t port;	      /* of the first cluster, see daemon_port.c; 0: any */
 	bool no_port_mapping; /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
+	void (*restored)(void *ctx);		      /* daemon_restore is through; may be NULL */
 	void *ctx;
 };
 
@@ -37,7 +38,8 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
 	       struct daemon **ret) MUST_CHECK;
 /*
  * Starts every enabled cluster of the state folder, by rank; what cannot start is logged and shown
- * in status. Then the service manager hears that the daemon serves.
+ * in status. Then the service manager hears that the daemon serves. Long logs are read in slices:
+ * the last ones may start after it has returned.
  */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
@@ -50,6 +52,8 @@ void daemon_free(struct daemon *d); /* stops all tunnels; NULL allowed */
 struct daemon_cluster {
 	struct list link;
 	struct daemon *daemon;
+	uint64_t edition;  /* another one after each start and stop, and for each cluster */
+	bool start_wanted; /* from its files, as soon as those before it are started */
 	struct cluster_state state;
 	struct tunnel *tunnel;	     /* NULL: stopped */
 	bool loading;		     /* removals that wait, from their file */
@@ -98,17 +102,28 @@ void daemon_claim(void *cluster, ip4 ip);
 void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log);
 /* The cluster has stopped: junior ones may have what it had. */
 void daemon_juniors_look(struct daemon_cluster *c);
+bool daemon_is_senior(const struct daemon_cluster *a, const struct daemon_cluster *b);
+
+/* --- daemon_start.c --- */
+
+struct starts;
+
+int starts_new(struct daemon *d, struct err *err, struct starts **ret) MUST_CHECK;
+void starts_free(struct starts *s); /* NULL allowed */
 /*
- * The cluster is to be connected and did not start: junior ones do not have what it has until
- * daemon_unpark.
+ * The cluster is to be connected and did not start from these parts: junior ones do not have what
+ * it has until daemon_unpark. Takes the log.
  */
-void daemon_park(struct daemon_cluster *c);
+void daemon_park(struct daemon_cluster *c, struct tunnel_parts *p);
 void daemon_unpark(struct daemon_cluster *c);
 /*
  * Makes all clusters of the state folder known and starts those that are enabled, the senior ones
- * first. *n_kept: how many state files there are, told before the first start.
+ * first. Short logs are read at once, long ones in slices: daemon_restored is called at the end.
+ * *n_kept: how many state files there are, told before the first start.
  */
-void daemon_restore_all(struct daemon *d, size_t *n_kept);
+void starts_restore(struct starts *s, size_t *n_kept);
+/* Starts a cluster from its files. */
+void starts_want(struct starts *s, struct daemon_cluster *c);
 
 /* --- daemon_device.c --- */
 
@@ -135,35 +150,40 @@ int daemon_cluster_start(struct daemon_cluster *c, struct tunnel_parts *p, struc
 /* Stops a tunnel. Status shows `why` until it is connected again; NULL shows nothing. */
 void daemon_cluster_stop(struct daemon_cluster *c, const char *why);
 void daemon_save_state(struct daemon *d, struct daemon_cluster *c); /* logs what fails */
-/* Starts a cluster that could not be started, from its files. */
-int daemon_start_again(struct daemon_cluster *c, struct err *err) MUST_CHECK;
 size_t daemon_expected(const struct daemon *d);	    /* clusters, with those yet to be restored */
 uint16_t daemon_first_port(const struct daemon *d); /* as struct daemon_config has it */
 struct host *daemon_host(struct daemon *d);
-const char *daemon_state_dir(const struct daemon *d); /* NULL: foreground */
+struct slices *daemon_slices(struct daemon *d);
+struct starts *daemon_starts(struct daemon *d);
+void daemon_restored(struct daemon *d);		  /* all clusters that were kept were tried */
+bool daemon_is_restoring(const struct daemon *d); /* not yet */
 uint64_t daemon_started(const struct daemon *d);
 const char *daemon_state_dir(const struct daemon *d); /* NULL: in the foreground */
 struct daemon_cluster *daemon_find(struct daemon *d, const char *cluster);
 /* Fills in all of them; returns how many. */
 size_t daemon_list(struct daemon *d, struct daemon_cluster *out[DAEMON_CLUSTERS_MAX]);
+/* Disconnects, and removes all that is kept of the cluster here. `c` is gone when it succeeds. */
+int daemon_forget(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
+int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
+
+/* --- daemon_connect.c --- */
+
 /*
  * May this user bring the cluster up? Asked before anything that they passed is read. A user who
  * may not create one learns of no cluster but their own.
  */
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
 		       struct err *err) MUST_CHECK;
+/* What the daemon itself has of the log of a cluster. */
+struct own_log {
+	uint8_t cluster_id[HASH_LEN];
+	struct mlog *log;
+};
 /*
- * What a user hands over of the cluster, decoded as parts_decode does. Of the log only that is
- * verified which the daemon's own lacks.
+ * A cluster handed over by its user; `may_create`: is in the group or root. `own`: of the cluster
+ * of this name, as it is now; NULL: there is none. Both become the daemon's on success.
  */
-int daemon_decode(struct daemon *d, const char *cluster, const struct buf file[CONTROL_FILES],
-		  struct tunnel_parts *ret, struct err *err) MUST_CHECK;
-/* A cluster handed over by its user; `may_create`: is in the group or root. The parts become the
- * daemon's on success. */
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, unsigned uid, bool may_create,
-		   struct err *err) MUST_CHECK;
-/* Disconnects, and removes all that is kept of the cluster here. `c` is gone when it succeeds. */
-int daemon_forget(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
-int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *err) MUST_CHECK;
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, unsigned uid,
+		   bool may_create, struct err *err) MUST_CHECK;
 
 #endif

@@ -57,16 +57,6 @@ bool daemon_port_wait(struct daemon_cluster *c, struct err *err)
 void daemon_port_again(void *cluster)
 {
 	struct daemon_cluster *c = cluster;
-	struct err err = { 0 };
 
-	if (daemon_start_again(c, &err) == 0) {
-		log_info(host_log(daemon_host(c->daemon)), "%s: UDP port %u is free again",
-			 c->state.cluster, (unsigned)c->port);
-		c->port_waits = false;
-	} else if (!daemon_port_wait(c, &err)) {
-		log_error(host_log(daemon_host(c->daemon)), "%s: not restored: %s",
-			  c->state.cluster, err.text);
-		c->port_waits = false;
-	}
-	snprintf(c->error, sizeof(c->error), "%s", err.text);
+	starts_want(daemon_starts(c->daemon), c);
 }

@@ -5,7 +5,6 @@
  * user had before.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "os/netuse.h"
 #include "tund/daemon.h"
@@ -14,7 +13,7 @@
  * Does `a` come before `b`? Root's clusters come before all others, then the one that was connected
  * first on this host.
  */
-static bool is_senior(const struct daemon_cluster *a, const struct daemon_cluster *b)
+bool daemon_is_senior(const struct daemon_cluster *a, const struct daemon_cluster *b)
 {
 	bool a_root = a->state.owner_uid == 0, b_root = b->state.owner_uid == 0;
 
@@ -23,15 +22,6 @@ static bool is_senior(const struct daemon_cluster *a, const struct daemon_cluste
 	if (a->state.rank != b->state.rank)
 		return a->state.rank < b->state.rank;
 	return strcmp(a->state.cluster, b->state.cluster) < 0;
-}
-
-static int compare(const void *x, const void *y)
-{
-	const struct daemon_cluster *const *a = x, *const *b = y;
-
-	if (*a == *b)
-		return 0;
-	return is_senior(*a, *b) ? -1 : 1;
 }
 
 uint64_t daemon_next_rank(struct daemon *d)
@@ -58,19 +48,15 @@ static bool has_address(const struct daemon_cluster *c, ip4 ip)
 }
 
 /* A user who keeps it from starting (by taking its UDP port, say) gains no address by that. */
-void daemon_park(struct daemon_cluster *c)
+void daemon_park(struct daemon_cluster *c, struct tunnel_parts *p)
 {
-	struct tunnel_parts p = { 0 };
-
+	if (!p->log)
+		return; /* what is known of before is as good as there is */
 	daemon_unpark(c);
-	if (state_load_parts(daemon_host(c->daemon), daemon_state_dir(c->daemon), c->state.cluster,
-			     &p, NULL) < 0)
-		return; /* whose addresses they are cannot be read */
-	if (tunnel_parts_member(&p, NULL) == 0) {
-		c->parked = p.log;
-		p.log = NULL;
-	}
-	tunnel_parts_free(&p);
+	if (tunnel_parts_member(p, NULL) < 0)
+		return;
+	c->parked = p->log;
+	p->log = NULL;
 }
 
 void daemon_unpark(struct daemon_cluster *c)
@@ -85,7 +71,7 @@ bool daemon_senior(void *cluster, ip4 ip, char *what)
 	size_t n = daemon_list(c->daemon, of);
 
 	for (size_t i = 0; i < n; i++) {
-		if (of[i] == c || !is_senior(of[i], c) || !has_address(of[i], ip))
+		if (of[i] == c || !daemon_is_senior(of[i], c) || !has_address(of[i], ip))
 			continue;
 		snprintf(what, NETUSE_WHAT_MAX, "the cluster %.*s's", (int)(NETUSE_WHAT_MAX - 16),
 			 of[i]->state.cluster);
@@ -100,7 +86,7 @@ static size_t juniors(const struct daemon_cluster *c,
 	size_t n = daemon_list(c->daemon, out), kept = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (out[i] != c && out[i]->tunnel && is_senior(c, out[i]))
+		if (out[i] != c && out[i]->tunnel && daemon_is_senior(c, out[i]))
 			out[kept++] = out[i];
 	return kept;
 }
@@ -145,81 +131,4 @@ void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log)
 			 of[i]->state.cluster, of[i]->state.cluster);
 		daemon_cluster_stop(of[i], why);
 	}
-}
-
-/* --- restoring --- */
-
-static void load_one(void *ctx, const char *file)
-{
-	struct daemon *d = ctx;
-	char name[LABEL_MAX + 1];
-	struct cluster_state s;
-	struct daemon_cluster *c;
-	struct err err = { 0 };
-	bool newer = false;
-	int rc;
-
-	if (!state_file_cluster(file, name) || daemon_find(d, name))
-		return;
-	rc = state_load(daemon_host(d), daemon_state_dir(d), name, &s, &err);
-	if (rc == -EPROTONOSUPPORT) { /* whose it is, only root may ask */
-		newer = true;
-		s = (struct cluster_state){ .owner_uid = 0 };
-		snprintf(s.cluster, sizeof(s.cluster), "%s", name);
-		rc = 0;
-	}
-	struct err why = err;
-
-	if (rc == 0)
-		rc = daemon_cluster_new(d, &s, &err, &c);
-	if (rc < 0 || newer)
-		log_error(host_log(daemon_host(d)), "%s: not restored: %s", name, err.text);
-	if (rc < 0 || !newer)
-		return;
-	c->newer = c->ownerless = true;
-	snprintf(c->error, sizeof(c->error), "%s", why.text);
-}
-
-static void start_one(struct daemon_cluster *c)
-{
-	struct host *h = daemon_host(c->daemon);
-	struct tunnel_parts p = { 0 };
-	struct err err = { 0 };
-	int rc = state_load_parts(h, daemon_state_dir(c->daemon), c->state.cluster, &p, &err);
-
-	c->newer = rc == -EPROTONOSUPPORT;
-	if (rc == 0)
-		rc = daemon_cluster_start(c, &p, &err);
-	if (rc == 0)
-		return;
-	tunnel_parts_free(&p);
-	daemon_park(c);
-	if (!daemon_port_wait(c, &err))
-		log_error(host_log(h), "%s: not restored: %s", c->state.cluster, err.text);
-	snprintf(c->error, sizeof(c->error), "%s", err.text);
-}
-
-static void count_one(void *ctx, const char *file)
-{
-	size_t *n = ctx;
-	char name[LABEL_MAX + 1];
-
-	*n += state_file_cluster(file, name);
-}
-
-void daemon_restore_all(struct daemon *d, size_t *n_kept)
-{
-	struct host *h = daemon_host(d);
-	struct daemon_cluster *of[DAEMON_CLUSTERS_MAX];
-	struct err err = { 0 };
-
-	(void)!dir_list(h, daemon_state_dir(d), count_one, n_kept, NULL);
-	if (dir_list(h, daemon_state_dir(d), load_one, d, &err) < 0)
-		log_error(host_log(h), "clusters not restored: %s", err.text);
-	size_t n = daemon_list(d, of);
-
-	qsort(of, n, sizeof(of[0]), compare);
-	for (size_t i = 0; i < n; i++)
-		if (of[i]->state.enabled && !of[i]->newer)
-			start_one(of[i]);
 }

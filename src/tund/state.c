@@ -273,8 +273,8 @@ static int node_load(struct host *h, const char *path, const char *cluster, stru
 	return 0;
 }
 
-int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
-		     struct tunnel_parts *ret, struct err *err)
+int state_open_parts(struct host *h, const char *state_dir, const char *cluster, struct err *err,
+		     struct tunnel_parts *ret, struct stored_log **ret_log)
 {
 	struct tunnel_parts p = { 0 };
 	char path[STORE_PATH_MAX];
@@ -290,9 +290,7 @@ int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
 	if (rc == 0)
 		rc = node_load(h, path, cluster, &p, err);
 	if (rc == 0)
-		rc = store_load_log(h, &s, &p.cluster, &p.log, &p.saved, err);
-	if (rc == 0)
-		rc = tunnel_parts_check(&p, err);
+		rc = stored_log_open(h, &s, &p.cluster, err, ret_log);
 	if (rc < 0) {
 		tunnel_parts_free(&p);
 		return rc;
@@ -325,7 +323,10 @@ static int node_save(struct host *h, const char *path, const struct tunnel_parts
 	return rc;
 }
 
-/* The log first: whoever finds the node's file finds its log. */
+/*
+ * The log first: whoever finds the node's file finds its log. It was verified, and the mark says
+ * so: without it a start that fails would do it again each time that it is tried.
+ */
 int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err)
 {
@@ -333,6 +334,8 @@ int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_
 	struct log_place none = { .bytes = 0 }; /* writes it as a whole */
 	int rc = state_save_log(h, state_dir, &p->cluster, p->log, &none, err);
 
+	if (rc == 0)
+		(void)!state_mark_verified(h, state_dir, &p->cluster, p->log, NULL);
 	if (rc == 0)
 		rc = state_path(state_dir, p->cluster.cluster, NODE_SUFFIX, path, err);
 	return rc < 0 ? rc : node_save(h, path, p, err);
@@ -356,31 +359,13 @@ int state_mark_verified(struct host *h, const char *state_dir, const struct clus
 	return rc < 0 ? rc : store_mark_verified(h, &s, f, l, err);
 }
 
-int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], const struct mlog *known,
-		 struct tunnel_parts *ret, struct err *err)
+int parts_decode(const struct buf file[CONTROL_FILES], struct tunnel_parts *ret, struct err *err)
 {
 	const struct node_file n = { span_of_buf(&file[CONTROL_FILE_CLUSTER]),
 				     span_of_buf(&file[CONTROL_FILE_CERT]),
 				     span_of_buf(&file[CONTROL_FILE_KEY]) };
-	struct tunnel_parts p = { 0 };
-	struct log_read read = { .log = NULL };
-	int rc = node_parts(&n, &p, err);
 
-	if (rc == 0) {
-		rc = log_file_decode_known(h, span_of_buf(&file[CONTROL_FILE_LOG]),
-					   p.cluster.cluster_id, known, &read, err);
-		p.log = read.log;
-		if (rc < 0)
-			err_prefix(err, "the copy of the membership log cannot be used");
-	}
-	if (rc == 0)
-		rc = tunnel_parts_check(&p, err);
-	if (rc < 0) {
-		tunnel_parts_free(&p);
-		return rc;
-	}
-	*ret = p;
-	return 0;
+	return node_parts(&n, ret, err);
 }
 
 static bool is_newer(const struct mlog *a, const struct mlog *b)

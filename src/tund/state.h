@@ -40,11 +40,11 @@ bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1]);
 int state_save(struct host *h, const char *state_dir, const struct cluster_state *s,
 	       struct err *err) MUST_CHECK;
 /*
- * All that a tunnel is made from. Loading: -ENOENT, -EBADMSG (damaged), -EPROTONOSUPPORT (written
- * by a newer version), or as tunnel_parts_check.
+ * All that a tunnel is made from. Loading is left to parts_reading.h: this opens the files, and
+ * the log is yet to be read. -ENOENT, -EBADMSG (damaged), -EPROTONOSUPPORT (a newer version's).
  */
-int state_load_parts(struct host *h, const char *state_dir, const char *cluster,
-		     struct tunnel_parts *ret, struct err *err) MUST_CHECK;
+int state_open_parts(struct host *h, const char *state_dir, const char *cluster, struct err *err,
+		     struct tunnel_parts *ret, struct stored_log **ret_log) MUST_CHECK;
 int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
 		     struct err *err) MUST_CHECK;
 /* Adds what its file lacks: *saved says how much that has, and is updated. */
@@ -60,11 +60,11 @@ int state_mark_verified(struct host *h, const char *state_dir, const struct clus
 int state_remove(struct host *h, const char *state_dir, const char *cluster, struct err *err)
 	MUST_CHECK;
 /*
- * From what a user hands over, in the order of enum control_file. Copies what it keeps. What the
- * log `known` (verified, or NULL) has, too, is not verified again.
+ * From what a user hands over, in the order of enum control_file: all but the log. Copies what it
+ * keeps.
  */
-int parts_decode(struct host *h, const struct buf file[CONTROL_FILES], const struct mlog *known,
-		 struct tunnel_parts *ret, struct err *err) MUST_CHECK;
+int parts_decode(const struct buf file[CONTROL_FILES], struct tunnel_parts *ret, struct err *err)
+	MUST_CHECK;
 /*
  * Two copies of a cluster's log, one of them perhaps older: keeps the newer one in *into, frees
  * the other. -EEXIST when neither contains the other (a fork).

@@ -34,4 +34,23 @@ int upload_add(struct upload *u, struct span piece) MUST_CHECK;
 bool upload_owes_ack(struct upload *u);
 void upload_end(struct upload *u); /* wipes and frees what came; zeroed allowed */
 
+/*
+ * What users have cost the daemon lately: each record that was verified for them counts a
+ * millisecond, and so do 16 KiB. A user that owes more than UPLOAD_DEBT_MAX waits.
+ */
+#define UPLOAD_DEBT_MAX (70 * NS_PER_S) /* the largest log, and some */
+#define UPLOAD_DEBTORS_MAX 64
+
+struct upload_debts {
+	struct {
+		unsigned uid;
+		uint64_t until; /* when all is paid */
+	} of[UPLOAD_DEBTORS_MAX];
+};
+
+void upload_charge(struct upload_debts *d, unsigned uid, size_t verified, uint64_t bytes,
+		   uint64_t now);
+/* For how long the user has to wait; 0: not at all. */
+uint64_t upload_debt_wait(const struct upload_debts *d, unsigned uid, uint64_t now);
+
 #endif

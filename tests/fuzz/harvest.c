@@ -120,14 +120,10 @@ WRAP(ENTRY, int, invite_decode, (struct span in, struct invite *ret, struct err 
      in, ret, err)
 WRAP(BEACON, int, beacon_decode, (struct span in, struct beacon *ret, struct err *err),
      in, ret, err)
-WRAP(LOG_FILE, int, log_file_decode,
-     (struct host *h, struct span in, const uint8_t *id, const uint8_t *verified,
-      struct log_read *ret, struct err *err),
-     h, in, id, verified, ret, err)
-WRAP(LOG_FILE, int, log_file_decode_known,
-     (struct host *h, struct span in, const uint8_t *id, const struct mlog *known,
-      struct log_read *ret, struct err *err),
-     h, in, id, known, ret, err)
+WRAP(LOG_FILE, int, log_reading_new,
+     (struct host *h, struct span in, const uint8_t *id, const struct log_trust *trust,
+      struct err *err, struct log_reading **ret),
+     h, in, id, trust, err, ret)
 WRAP(PEER_MESSAGE, int, peer_message_decode, (struct span in, struct peer_message *ret),
      in, ret)
 WRAP(PEERS_FILE, int, peers_file_decode, (struct span in, struct peers_file **ret), in, ret)

@@ -23,7 +23,8 @@ static int decode(struct host *h, struct span bytes, const struct kit *k, const 
 		  struct log_read *ret)
 {
 	struct err err = { 0 };
-	int r = log_file_decode(h, bytes, mlog_cluster_id(k->log), verified, ret, &err);
+	int r = log_file_decode(h, bytes, mlog_cluster_id(k->log),
+				&(struct log_trust){ .mark = verified }, ret, &err);
 
 	ck_assert(r == 0 || (err.code == r && strlen(err.text) > 8));
 	return r;
@@ -146,20 +147,20 @@ START_TEST(what_is_known_is_not_verified_again)
 		kit_join(&k, i);
 	newer = encode(k.log);
 
-	ck_assert_int_eq(log_file_decode_known(h, span_of(older.data, older.len), id, known, &read,
-					       NULL),
+	ck_assert_int_eq(log_file_decode(h, span_of(older.data, older.len), id,
+					 &(struct log_trust){ .known = known }, &read, NULL),
 			 0);
 	ck_assert_uint_eq(read.verified, 0);
 	ck_assert_uint_eq(mlog_count(read.log), 6);
 	mlog_free(read.log);
-	ck_assert_int_eq(log_file_decode_known(h, span_of(newer.data, newer.len), id, known, &read,
-					       NULL),
+	ck_assert_int_eq(log_file_decode(h, span_of(newer.data, newer.len), id,
+					 &(struct log_trust){ .known = known }, &read, NULL),
 			 0);
 	ck_assert_uint_eq(read.verified, 2);
 	check_same(k.log, read.log);
 	mlog_free(read.log);
-	ck_assert_int_eq(log_file_decode_known(h, span_of(same.data, same.len), id, NULL, &read,
-					       NULL),
+	ck_assert_int_eq(log_file_decode(h, span_of(same.data, same.len), id,
+					 &(struct log_trust){ .known = NULL }, &read, NULL),
 			 0);
 	ck_assert_uint_eq(read.verified, 9);
 	mlog_free(read.log);
@@ -168,8 +169,8 @@ START_TEST(what_is_known_is_not_verified_again)
 	receipt = same.data + same.len - SIG_LEN;
 	receipt[0] ^= 1;
 	fix_last_sum(&same, mlog_record(known, 8).len);
-	ck_assert_int_eq(log_file_decode_known(h, span_of(same.data, same.len), id, known, &read,
-					       NULL),
+	ck_assert_int_eq(log_file_decode(h, span_of(same.data, same.len), id,
+					 &(struct log_trust){ .known = known }, &read, NULL),
 			 0);
 	ck_assert_uint_eq(read.verified, 0);
 	ck_assert(span_equal(mlog_record(read.log, 8), mlog_record(known, 8)));

@@ -184,8 +184,9 @@ START_TEST(what_can_not_be_replaced_is_named)
 	struct host *h = os_unit_host();
 	struct err err = { 0 };
 	static const char *const made[] = { "", "/homelab.node" };
-	static const char *const left[] = { "/homelab/clusters/homelab.log", "/homelab/clusters",
-					    "/homelab" };
+	static const char *const left[] = { "/homelab/clusters/homelab.log",
+					    "/homelab/clusters/homelab.verified",
+					    "/homelab/clusters", "/homelab" };
 	char dir[64], path[ARRAY_LEN(made)][128], other[128];
 
 	strcpy(p.cluster.cluster, "homelab");

@@ -74,12 +74,19 @@ static int parse(int argc, char **argv, struct daemon_args *a)
 	return EXIT_OK;
 }
 
+static void on_restored(void *ctx)
+{
+	log_info(host_log(ctx), "mlshtund %s is ready", version_text());
+}
+
 static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
 	struct daemon_config cfg = { .socket_path = a->socket_path,
 				     .state_dir = a->state_dir,
 				     .port = a->port_number,
-				     .no_port_mapping = a->no_port_mapping };
+				     .no_port_mapping = a->no_port_mapping,
+				     .restored = on_restored,
+				     .ctx = h };
 	const struct privs_paths paths = { .folders = { a->state_dir },
 					   .sockets = { a->socket_path } };
 	const struct privs_state state = { .user = CONTROL_USER,
@@ -113,7 +120,6 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 		intr = signal_watch_new(h, SIGINT, on_stop, h);
 		hangup = signal_watch_new(h, SIGHUP, on_hangup, h);
 		daemon_restore(d);
-		log_info(host_log(h), "mlshtund %s is ready", version_text());
 		rc = loop_run(h);
 		if (rc < 0)
 			(void)err_set(err, rc, "the event loop failed");

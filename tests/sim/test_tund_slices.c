@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Long membership logs, which take seconds to verify: the daemon does it in slices, and everybody
+ * else is served between them. The linker puts the counters in (mk/variant.mk).
+ */
+#include "../unit/log_kit.h"
+#include "daemon_kit.h"
+
+#define AT_ONCE 64	 /* signatures that may be verified in one turn of the loop */
+#define READ_AT_ONCE 600 /* entries that may be read in one */
+#define NODES 40
+#define RENAMES 1200
+
+/* In one moment of the simulated time, of all that came; one turn is one moment. */
+static struct counts {
+	uint64_t at;
+	unsigned now, most;
+} verified, decoded;
+static struct world *counted;
+static bool is_short_of_time; /* signatures are counted only: those here are good */
+
+static void count(struct counts *c)
+{
+	uint64_t at = counted ? world_now(counted) : 0;
+
+	if (!counted)
+		return;
+	c->now = c->at == at ? c->now + 1 : 1;
+	c->at = at;
+	c->most = MAX(c->most, c->now);
+}
+
+static void count_in(struct world *w)
+{
+	counted = w;
+	verified = decoded = (struct counts){ .now = 0 };
+}
+
+int __real_entry_decode(struct span bytes, struct entry *ret, struct err *err);
+int __real_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN]);
+int __wrap_entry_decode(struct span bytes, struct entry *ret, struct err *err);
+int __wrap_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN]);
+
+int __wrap_entry_decode(struct span bytes, struct entry *ret, struct err *err)
+{
+	count(&decoded);
+	return __real_entry_decode(bytes, ret, err);
+}
+
+int __wrap_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN])
+{
+	count(&verified);
+	return is_short_of_time ? 0 : __real_key_verify(key, purpose, cluster_id, bytes, sig);
+}
+
+static void check_slices(void)
+{
+	ck_assert_uint_gt(decoded.most, 0);
+	ck_assert_msg(verified.most <= AT_ONCE, "%u signatures at once", verified.most);
+	ck_assert_msg(decoded.most <= READ_AT_ONCE, "%u entries at once", decoded.most);
+}
+
+/* A log of `renames` records and some, by a server that is nowhere. */
+static struct kit long_log(unsigned renames)
+{
+	struct kit k = kit_open_with(NODES);
+	char name[32];
+
+	for (unsigned i = 0; i < renames; i++) {
+		struct entry_bytes b;
+
+		snprintf(name, sizeof(name), "name%u", i);
+		b = kit_rename(&k, 0, 1 + i % NODES, name);
+		kit_append(&k, &b);
+	}
+	return k;
+}
+
+/* What node `n` of it hands over, with the key of node `key`. */
+static struct handover files_of(const struct kit *k, unsigned n, unsigned key)
+{
+	const struct genesis *g = mlog_genesis(k->log);
+	const struct member *self = kit_member(k, n);
+	struct identity *id = kit_identity(key);
+	struct handover o = { .sent = 0 };
+	struct cluster_file f = { .node_id = self->id, .address = self->address };
+	uint8_t fields[CLUSTER_BYTES_MAX];
+	ptrdiff_t len;
+
+	snprintf(f.cluster, sizeof(f.cluster), "%s", g->name);
+	memcpy(f.cluster_id, mlog_cluster_id(k->log), HASH_LEN);
+	snprintf(f.node_name, sizeof(f.node_name), "%s", self->name);
+	f.subnet = g->subnet;
+	snprintf(f.signal_host, sizeof(f.signal_host), "%s", g->server.host);
+	f.signal_port = g->server.port;
+	memcpy(f.signal_cert, g->server.cert, HASH_LEN);
+	memcpy(f.signal_key, g->server.key, HASH_LEN);
+	len = cluster_encode(&f, fields, sizeof(fields));
+	ck_assert_int_gt(len, 0);
+	o.file[CONTROL_FILE_CLUSTER].data = malloc((size_t)len);
+	memcpy(o.file[CONTROL_FILE_CLUSTER].data, fields, (size_t)len);
+	o.file[CONTROL_FILE_CLUSTER].len = (size_t)len;
+	ck_assert_int_eq(log_file_encode(k->log, &o.file[CONTROL_FILE_LOG]), 0);
+	ck_assert_int_eq(identity_to_pem(id, &o.file[CONTROL_FILE_CERT], &o.file[CONTROL_FILE_KEY],
+					 NULL),
+			 0);
+	identity_free(id);
+	return o;
+}
+
+/* A caller that hands them over and lets the test go on meanwhile. */
+struct caller {
+	struct host *host;
+	struct local_conn *conn;
+	struct handover *files;
+	unsigned acks, replies;
+	char reply[CONTROL_PIECE_MAX + 2];
+};
+
+static void on_message(void *ctx, struct local_conn *conn, struct span m)
+{
+	struct caller *c = ctx;
+	uint64_t received;
+
+	if (control_ack_decode(m, &received) == 0) {
+		c->acks++;
+		ck_assert_int_eq(handover_send(c->files, conn, received), 0);
+		return;
+	}
+	ck_assert_uint_eq(m.data[0], CONTROL_LAST);
+	memcpy(c->reply, m.data + 1, m.len - 1);
+	c->reply[m.len - 1] = '\0';
+	c->replies++;
+}
+
+static void on_closed(void *ctx, struct local_conn *conn)
+{
+	struct caller *c = ctx;
+
+	local_conn_close(conn);
+	c->conn = NULL;
+}
+
+static void call(struct mesh_node *n, struct caller *c, unsigned uid, struct handover *files)
+{
+	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
+	struct control_request r = handover_request(files, MESH_CLUSTER);
+	uint8_t request[CONTROL_REQUEST_MAX];
+	ptrdiff_t len = control_request_encode(&r, request, sizeof(request));
+
+	*c = (struct caller){ .host = world_host_boot(n->host), .files = files };
+	files->sent = 0;
+	world_host_user(c->host, uid, GROUP);
+	SIM_CHECK_OK(n->mesh->w, local_connect(c->host, CONTROL_SOCKET, &ops, c, NULL, &c->conn));
+	SIM_CHECK_OK(n->mesh->w, local_send(c->conn, request, (size_t)len));
+}
+
+static void hang_up(struct caller *c)
+{
+	local_conn_close(c->conn);
+	world_host_crash(c->host);
+}
+
+static bool has_reply(void *ctx)
+{
+	return ((struct caller *)ctx)->replies > 0;
+}
+
+/* It was asked for all of its files, and they are being verified. */
+static void until_verifying(struct mesh_node *n, struct caller *c)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < CONTROL_FILES; i++)
+		size += c->files->file[i].len;
+	for (int ms = 0; c->files->sent < size; ms++) {
+		ck_assert_int_lt(ms, 1000);
+		sim_pass(n->mesh->w, MS);
+	}
+	sim_pass(n->mesh->w, 10 * MS);
+	ck_assert_uint_eq(c->replies, 0);
+}
+
+static struct mesh_node *daemon_ready(struct mesh **ret)
+{
+	struct mesh *m = mesh_new(1);
+	struct mesh_node *n = mesh_node(m, "nas");
+
+	mesh_daemon_start(n);
+	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
+	count_in(m->w);
+	*ret = m;
+	return n;
+}
+
+static void end(struct mesh *m)
+{
+	check_slices();
+	counted = NULL;
+	mesh_free(m);
+}
+
+static size_t log_count(struct mesh_node *n)
+{
+	return mesh_tunnel(n) ? mlog_count(tunnel_log(mesh_tunnel(n))) : 0;
+}
+
+START_TEST(a_long_log_is_verified_in_slices)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 1);
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct caller c;
+
+	call(n, &c, ALICE, &files);
+	until_verifying(n, &c);
+	for (int i = 0; i < 20; i++) { /* others do not wait */
+		expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
+		ck_assert_uint_eq(c.replies, 0);
+	}
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_str_eq(c.reply, ok);
+	ck_assert_uint_eq(log_count(n), mlog_count(k.log));
+	hang_up(&c);
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* The words are those of a short log, and the tunnel that is there is none the worse for it. */
+START_TEST(what_is_wrong_behind_a_long_log_is_said)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover wrong_key = files_of(&k, 1, 2), bad_end = files_of(&k, 1, 1);
+	struct buf *log = &bad_end.file[CONTROL_FILE_LOG];
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct caller c;
+
+	call(n, &c, ALICE, &wrong_key);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
+	hang_up(&c);
+	/* the last byte of the last record but one: the last one might be a crash's */
+	log->data[log->len - (12 + mlog_record(k.log, mlog_head(k.log).seq).len) - 1] ^= 1;
+	call(n, &c, ALICE, &bad_end);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "is damaged: record 1239 is not what was written"), "%s",
+		      c.reply);
+	ck_assert_ptr_null(daemon_find(n->daemon, MESH_CLUSTER));
+	hang_up(&c);
+	handover_free(&wrong_key);
+	handover_free(&bad_end);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* A user that hands over long logs again and again waits; root and other users do not. */
+START_TEST(a_user_does_not_keep_the_daemon_verifying)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 2); /* in vain */
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct caller c;
+	unsigned tries = 0;
+
+	is_short_of_time = true;
+	for (bool refused = false; !refused; tries++) {
+		ck_assert_uint_lt(tries, 100);
+		call(n, &c, ALICE, &files);
+		mesh_until(m, MINUTE, has_reply, &c);
+		refused = strstr(c.reply, "so many long membership logs");
+		if (refused) /* before it was asked for anything */
+			ck_assert_uint_eq(c.acks, 0);
+		hang_up(&c);
+	}
+	/* 70 s of debts, 1.2 s each, some of which is paid meanwhile */
+	ck_assert_uint_gt(tries, 30);
+	call(n, &c, BOB, &files);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
+	hang_up(&c);
+	call(n, &c, ROOT, &files);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
+	hang_up(&c);
+	sim_pass(m->w, 5 * SECOND);
+	call(n, &c, ALICE, &files);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
+	hang_up(&c);
+	is_short_of_time = false;
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* It hangs up, or sends more: nothing is left of it, and the next one is served. */
+START_TEST(a_caller_that_goes_ends_it)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 1);
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct caller c;
+
+	call(n, &c, ALICE, &files);
+	until_verifying(n, &c);
+	hang_up(&c);
+	sim_pass(m->w, 10 * MS);
+	verified.most = 0;
+	sim_pass(m->w, SECOND);
+	ck_assert_uint_eq(verified.most, 0);
+	call(n, &c, ALICE, &files);
+	until_verifying(n, &c);
+	SIM_CHECK_OK(m->w, local_send(c.conn, "x", 1));
+	mesh_until(m, SECOND, has_reply, &c);
+	ck_assert_msg(strstr(c.reply, "more came of the files"), "%s", c.reply);
+	hang_up(&c);
+	ck_assert_ptr_null(daemon_find(n->daemon, MESH_CLUSTER));
+	call(n, &c, ALICE, &files);
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_str_eq(c.reply, ok);
+	hang_up(&c);
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* Somebody who has connected it, with half of the log. */
+static void connect_first(struct mesh_node *n, const struct kit *k, struct handover *whole)
+{
+	struct kit half = { .admin = k->admin, .now_s = k->now_s };
+	struct handover files;
+	char *reply;
+
+	counted = NULL;
+	half.log = kit_copy(k->log, 600);
+	counted = n->mesh->w;
+	files = files_of(&half, 1, 1);
+	reply = hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files);
+	expect(n, reply, ok);
+	ck_assert_uint_eq(log_count(n), 600);
+	handover_free(&files);
+	mlog_free(half.log);
+	*whole = files_of(k, 1, 1);
+}
+
+/* The log of the running tunnel grows while that of a user is verified: nothing of it is lost. */
+START_TEST(the_own_log_may_grow_meanwhile)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files;
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct mlog *own;
+	struct caller c;
+
+	connect_first(n, &k, &files);
+	/* another server in the file, so that the tunnel starts again with what was handed over */
+	files.file[CONTROL_FILE_CLUSTER].data[files.file[CONTROL_FILE_CLUSTER].len - 1] ^= 1;
+	call(n, &c, ALICE, &files);
+	until_verifying(n, &c);
+	own = tunnel_log(mesh_tunnel(n));
+	counted = NULL;
+	for (uint64_t seq = 600; seq < mlog_count(k.log); seq++)
+		ck_assert_int_eq(mlog_reload(own, mlog_record(k.log, seq), NULL), 0);
+	for (unsigned i = 0; i < 3; i++) { /* behind what the user has */
+		char name[32];
+		struct entry_bytes b;
+
+		snprintf(name, sizeof(name), "later%u", i);
+		b = kit_rename(&k, 0, 1 + i, name);
+		kit_append(&k, &b);
+		ck_assert_int_eq(mlog_reload(own, mlog_record(k.log, mlog_count(k.log) - 1), NULL),
+				 0);
+	}
+	mlog_commit(own);
+	counted = m->w;
+	mesh_until(m, MINUTE, has_reply, &c);
+	ck_assert_str_eq(c.reply, ok);
+	ck_assert_ptr_ne(tunnel_log(mesh_tunnel(n)), own);
+	ck_assert_uint_eq(log_count(n), mlog_count(k.log));
+	hang_up(&c);
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* The cluster is stopped or forgotten while it is handed over again: the later word counts. */
+START_TEST(the_cluster_may_go_meanwhile)
+{
+	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_FORGET };
+	struct kit k = long_log(RENAMES);
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		struct handover files;
+		struct mesh *m;
+		struct mesh_node *n = daemon_ready(&m);
+		struct caller c;
+
+		connect_first(n, &k, &files);
+		call(n, &c, ALICE, &files);
+		until_verifying(n, &c);
+		expect(n, ask_as(n, ALICE, GROUP, verbs[i], MESH_CLUSTER), ok);
+		ck_assert_uint_eq(log_count(n), 0);
+		mesh_until(m, MINUTE, has_reply, &c);
+		ck_assert_str_eq(c.reply, ok);
+		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
+		hang_up(&c);
+		handover_free(&files);
+		end(m);
+	}
+	kit_close(&k);
+}
+END_TEST
+
+static bool is_up(void *ctx)
+{
+	return log_count(ctx) > 0;
+}
+
+/* At its start the daemon answers at once, and begins no upload before its own clusters are up. */
+START_TEST(a_start_reads_a_long_log_in_slices)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 1);
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	static const char mark[] = DAEMON_STATE_DIR "/" MESH_CLUSTER
+						    "/clusters/" MESH_CLUSTER STORE_VERIFIED;
+	struct caller c;
+
+	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), ok);
+	for (int i = 0; i < 2; i++) { /* with the mark, and without */
+		mesh_daemon_stop(n);
+		if (i > 0)
+			SIM_CHECK_OK(m->w, file_forget(n->host, mark));
+		m->watchdog = MINUTE;
+		check_slices();
+		count_in(m->w);
+		mesh_daemon_start(n);
+		ck_assert_uint_eq(log_count(n), 0);
+		ck_assert_str_eq(world_managed_words(n->daemon_host), "");
+		call(n, &c, ALICE, &files);
+		sim_pass(m->w, 5 * MS);
+		ck_assert_uint_eq(c.acks, 0);
+		expect(n, ask_as(n, ALICE, GROUP, CONTROL_STATUS, ""), "\"state\":\"stopped\"");
+		mesh_until(m, MINUTE, is_up, n);
+		sim_pass(m->w, 5 * MS);
+		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
+		ck_assert(strstr(world_managed_words(n->daemon_host), "READY=1"));
+		ck_assert_int_eq(verified.most > 0, i > 0);
+		mesh_until(m, MINUTE, has_reply, &c);
+		ck_assert_str_eq(c.reply, ok);
+		hang_up(&c);
+	}
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+/* A start that fails for another reason is tried again, and verifies nothing a second time. */
+START_TEST(a_port_that_is_taken_costs_no_signatures)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 1);
+	struct mesh *m = mesh_new(1);
+	struct mesh_node *n = mesh_node(m, "nas");
+	struct sim_sink sink;
+	struct host *other = world_host_boot(n->host);
+
+	n->port = 41641;
+	mesh_daemon_start(n);
+	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
+	sim_sink_open(&sink, other, n->port);
+	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files),
+	       "another program has UDP port 41641");
+	count_in(m->w);
+	sim_pass(m->w, 12 * SECOND);
+	ck_assert_uint_eq(verified.most, 0);
+	ck_assert_uint_gt(decoded.most, 0);
+	udp_close(sink.udp);
+	world_host_crash(other);
+	mesh_until(m, 10 * SECOND, is_up, n);
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
+UNIT_MAIN("tund/slices", a_long_log_is_verified_in_slices, what_is_wrong_behind_a_long_log_is_said,
+	  a_user_does_not_keep_the_daemon_verifying, a_caller_that_goes_ends_it,
+	  the_own_log_may_grow_meanwhile, the_cluster_may_go_meanwhile,
+	  a_start_reads_a_long_log_in_slices, a_port_that_is_taken_costs_no_signatures)
