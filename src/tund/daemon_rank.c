@@ -9,19 +9,9 @@
 #include "os/netuse.h"
 #include "tund/daemon.h"
 
-/*
- * Does `a` come before `b`? Root's clusters come before all others, then the one that was connected
- * first on this host.
- */
 bool daemon_is_senior(const struct daemon_cluster *a, const struct daemon_cluster *b)
 {
-	bool a_root = a->state.owner_uid == 0, b_root = b->state.owner_uid == 0;
-
-	if (a_root != b_root)
-		return a_root;
-	if (a->state.rank != b->state.rank)
-		return a->state.rank < b->state.rank;
-	return strcmp(a->state.cluster, b->state.cluster) < 0;
+	return state_is_senior(&a->state, &b->state);
 }
 
 uint64_t daemon_next_rank(struct daemon *d)
@@ -37,14 +27,23 @@ uint64_t daemon_next_rank(struct daemon *d)
 
 /* --- addresses --- */
 
-/* Is the address a member's of a cluster that has a tunnel, or is to have one? */
+/*
+ * Has the log given the address out? One of a former member is nobody else's either: what programs
+ * still send there must not reach a cluster that somebody made for it.
+ */
+static bool gave_out(const struct mlog *log, ip4 ip)
+{
+	return roster_by_address(mlog_roster(log), ip, ROSTER_ALL);
+}
+
+/* Is the address one of a cluster that has a tunnel, or is to have one? */
 static bool has_address(const struct daemon_cluster *c, ip4 ip)
 {
 	const struct mlog *log = c->parked;
 
 	if (c->tunnel)
 		log = tunnel_left(c->tunnel) ? NULL : tunnel_log(c->tunnel);
-	return log && roster_by_address(mlog_roster(log), ip, ROSTER_CURRENT);
+	return log && gave_out(log, ip);
 }
 
 /* A user who keeps it from starting (by taking its UDP port, say) gains no address by that. */
@@ -118,8 +117,7 @@ void daemon_members_changed(struct daemon_cluster *c, const struct mlog *log)
 	for (size_t i = 0; i < n; i++) {
 		ip4 self = tunnel_self(of[i]->tunnel)->address;
 
-		if (tunnel_left(of[i]->tunnel) ||
-		    !roster_by_address(mlog_roster(log), self, ROSTER_CURRENT)) {
+		if (tunnel_left(of[i]->tunnel) || !gave_out(log, self)) {
 			overlay_seniors_changed(tunnel_overlay(of[i]->tunnel));
 			continue;
 		}

@@ -116,6 +116,17 @@ static int state_path(const char *state_dir, const char *cluster, const char *su
 		       : 0;
 }
 
+bool state_is_senior(const struct cluster_state *a, const struct cluster_state *b)
+{
+	bool a_root = a->owner_uid == 0, b_root = b->owner_uid == 0;
+
+	if (a_root != b_root)
+		return a_root;
+	if (a->rank != b->rank)
+		return a->rank < b->rank;
+	return strcmp(a->cluster, b->cluster) < 0;
+}
+
 bool state_file_cluster(const char *file, char ret_cluster[LABEL_MAX + 1])
 {
 	size_t len = strlen(file), suffix = strlen(STATE_SUFFIX);

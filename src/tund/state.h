@@ -30,6 +30,12 @@ struct cluster_state {
 #define STATE_DEVICE_MAX 1000000
 
 /*
+ * Does `a` come before `b` on this host? Root's clusters come before all others, then the one that
+ * was connected here first. Of two different clusters just one is senior.
+ */
+bool state_is_senior(const struct cluster_state *a, const struct cluster_state *b);
+
+/*
  * -ENOENT if the cluster was never connected here; -EPROTONOSUPPORT if a newer version wrote the
  * file, -EBADMSG if it is damaged.
  */

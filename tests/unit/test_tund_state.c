@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the daemon keeps: its state files, and logs of which one is older. */
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,27 @@ static void check_same(const struct cluster_state *a, const struct cluster_state
 		ck_assert_uint_eq(a->let_back.item[i].seq, b->let_back.item[i].seq);
 	}
 }
+
+/* In the order that is expected: each is senior to all behind it, and to no other. */
+START_TEST(seniors_come_first)
+{
+	static const struct cluster_state in_order[] = {
+		{ .cluster = "old", .owner_uid = 0, .rank = 0 }, /* from before ranks */
+		{ .cluster = "zzz", .owner_uid = 0, .rank = 2 },
+		{ .cluster = "aaa", .owner_uid = 0, .rank = 7 },
+		{ .cluster = "ann", .owner_uid = 1001, .rank = 0 }, /* by name: both from before */
+		{ .cluster = "bob", .owner_uid = 1000, .rank = 0 },
+		{ .cluster = "zoo", .owner_uid = 1000, .rank = 1 },
+		{ .cluster = "ape", .owner_uid = 1001, .rank = 3 },
+		{ .cluster = "ant", .owner_uid = UINT_MAX, .rank = UINT64_MAX - 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(in_order); i++)
+		for (size_t j = 0; j < ARRAY_LEN(in_order); j++)
+			ck_assert_msg(state_is_senior(&in_order[i], &in_order[j]) == (i < j),
+				      "%s and %s", in_order[i].cluster, in_order[j].cluster);
+}
+END_TEST
 
 START_TEST(state_comes_back)
 {
@@ -258,7 +280,7 @@ START_TEST(a_fork_is_refused_either_way)
 }
 END_TEST
 
-UNIT_MAIN("tund/state", state_comes_back, largest_state_fits_its_file,
+UNIT_MAIN("tund/state", seniors_come_first, state_comes_back, largest_state_fits_its_file,
 	  state_of_before_ranks_is_read, torn_state_is_refused, only_state_files_are_of_clusters,
 	  files_are_private_and_checked, what_can_not_be_replaced_is_named, longer_log_is_kept,
 	  a_fork_is_refused_either_way)

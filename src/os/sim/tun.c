@@ -137,6 +137,7 @@ static void tun_vanish(struct tun *t)
 	t->gone = true;
 	list_remove(&t->in_machine);
 	machine_if_del(t->host->machine, t->ifindex);
+	machine_touched(t->host->machine); /* its addresses and routes are gone */
 	queue_clear(&t->to_read);
 	queue_clear(&t->written);
 }
