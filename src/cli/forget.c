@@ -249,7 +249,8 @@ const struct command forget_command = {
 			 "there is one cluster.\n"
 			 "It tells nobody: this machine stays a member for the others until an "
 			 "admin removes it with `mlsh remove`; `mlsh leave` does that from here. "
-			 "`mlsh adopt` with a new invite joins again, with a new key.",
+			 "`mlsh adopt` with a new invite joins again, with a new key and another "
+			 "name; with one of `mlsh invite --replace` it gets its name back.",
 		.max_args = 1,
 		.row = {
 			[YES] = { "yes", 0, NULL, "do not ask; needed where there is no terminal" },

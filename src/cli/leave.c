@@ -47,8 +47,9 @@ static void print(const struct governing *g, const struct governed *r, bool json
 	} else if (r->ordered) {
 		table_line("",
 			   "%s has left %s. Its files are still here: `mlsh forget %s` removes "
-			   "them, after which `mlsh adopt` with a new invite joins again.",
-			   self->name, cluster, cluster);
+			   "them. After that `mlsh adopt` with a new invite joins again: under "
+			   "another name, or with one of `mlsh invite --replace %s` under this one.",
+			   self->name, cluster, cluster, self->name);
 	} else {
 		table_line("",
 			   "The other nodes that this one reaches refuse it from now on, but the "
@@ -102,7 +103,8 @@ const struct command leave_command = {
 			 "out where there is one cluster. The last admin cannot leave: promote "
 			 "another node first, or `mlsh forget` a cluster that nobody needs.\n"
 			 "Files stay, so that the log can be looked at: `mlsh forget` removes "
-			 "them. After that `mlsh adopt` with a new invite joins again.",
+			 "them. After that `mlsh adopt` with a new invite joins again: under "
+			 "another name, or with one of `mlsh invite --replace` under this one.",
 		.max_args = 1,
 		.row = {
 			[YES] = { "yes", 0, NULL, "do not ask; needed where there is no terminal" },

@@ -83,6 +83,12 @@ int db_file_empty(const char *path, struct err *err)
 		       rest ? " and its companions" : "");
 }
 
+/* Most often somebody has typed the program's name where systemd runs the server. */
+static const char not_mine[] =
+	": the file must belong to the user that mlsh-signal runs as. If systemd runs the server "
+	"(`systemctl status mlsh-signal`), leave it to that; for a server of your own name another "
+	"file (MLSH_SIGNAL_DB)";
+
 int db_file_check(const char *path, struct err *err)
 {
 	struct stat st;
@@ -91,11 +97,8 @@ int db_file_check(const char *path, struct err *err)
 	if (fd < 0 && errno == ENOENT)
 		return check_missing(path, err);
 	if (fd < 0)
-		return err_set(
-			err, -errno, "%s%s.", strerror(errno),
-			errno == EACCES || errno == EPERM
-				? ": the file must belong to the user that mlsh-signal runs as"
-				: "");
+		return err_set(err, -errno, "%s%s.", strerror(errno),
+			       errno == EACCES || errno == EPERM ? not_mine : "");
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		r = err_set(err, -EINVAL, "it is not a file.");
 	else if (st.st_size == 0)

@@ -123,6 +123,7 @@ if [ "$(id -u)" = 0 ]; then
 	as_nobody() { cp "$(command -v mlsh-signal)" "$work/reached" && chmod 711 "$work" "$work/reached" && MLSH_SIGNAL_CONFIG='' \
 		timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$work/reached" "$@" 2>&1 </dev/null || true; }
 	check "another user is told whom to run it as" eval 'as_nobody clusters | tr -s "\n " "  " | grep -q "belongs to another user: run this as root"'
+	check "and that systemd runs the server" eval 'as_nobody | tr -s "\n " "  " | grep -q "Permission denied: .*systemctl status mlsh-signal"'
 	chmod 700 "$work"
 fi
 mkdir -m 700 "$work/kept"
