@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "cli/copy.h"
 #include "cli/daemon_status.h"
 #include "cli/names.h"
 #include "cli/roots.h"
@@ -16,7 +17,8 @@ enum { YES, JSON };
 /* What there is of the cluster here. */
 struct found {
 	char cluster[LABEL_MAX + 1];
-	char node[LABEL_MAX + 1]; /* this node's name; "" if it is not known */
+	char node[LABEL_MAX + 1]; /* this node's name; "" if it is not known, or no member's */
+	bool left;		  /* it is no member any more, by the newest log here */
 	bool only_admin;	  /* of the cluster, by this machine's copy of the log */
 	bool files, pending;	  /* of this user */
 	bool of_root;		  /* the daemon's: the caller, who is not root, may look */
@@ -28,24 +30,33 @@ struct found {
 
 /* --- what there is ---------------------------------------------------------------------------- */
 
+/* What the log says of this node. */
+static void look_at_log(const struct mlog *log, const struct node_id *id, struct found *f)
+{
+	const struct roster *r = mlog_roster(log);
+	const struct member *self = roster_by_id(r, id, ROSTER_ALL);
+
+	f->left = self && !member_is_current(self);
+	f->only_admin = self && !f->left && self->role == ROLE_ADMIN && roster_admins(r) == 1;
+	if (f->left)
+		f->node[0] = '\0';
+}
+
 /* Damaged files are no reason not to forget: then less is said about what that means. */
 static void look_at_files(struct cli *c, struct found *f)
 {
 	struct cluster_file file = { 0 };
-	struct mlog *log = NULL;
-	const struct member *self;
+	struct copy copy = { 0 };
+	struct err why = { 0 };
 
 	f->files = store_has_any(c->host, &c->store, f->cluster);
 	f->pending = store_has_pending(c->host, &c->store, f->cluster);
 	if (store_load_cluster(c->host, &c->store, f->cluster, &file, NULL) < 0)
 		return;
 	snprintf(f->node, sizeof(f->node), "%s", file.node_name);
-	if (store_load_log(c->host, &c->store, &file, &log, NULL, NULL) == 0) {
-		self = roster_by_id(mlog_roster(log), &file.node_id, ROSTER_CURRENT);
-		f->only_admin = self && self->role == ROLE_ADMIN &&
-				roster_admins(mlog_roster(log)) == 1;
-	}
-	mlog_free(log);
+	if (copy_open(c, f->cluster, &copy, &why) == 0)
+		look_at_log(copy.log, &file.node_id, f);
+	copy_free(&copy);
 	secret_wipe(&file, sizeof(file));
 }
 
@@ -80,14 +91,17 @@ static int confirm(const struct found *f, bool yes)
 {
 	const char *name = f->node[0] ? f->node : "this machine";
 	char text[900];
-	int n = snprintf(
-		text, sizeof(text),
-		"This removes %s from this machine, with the key of this machine. It "
-		"changes nothing elsewhere: %s stays a member for the others until an admin "
-		"runs `mlsh remove`, or `mlsh leave %s` is run here before. To come back it "
-		"takes a new invite.",
-		f->cluster, name, f->cluster);
+	int n = snprintf(text, sizeof(text),
+			 "This removes %s from this machine, with the key of this machine. To come "
+			 "back it takes a new invite.",
+			 f->cluster);
 
+	if (!f->left)
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n,
+			" It changes nothing elsewhere: %s stays a member for the others until "
+			"an admin runs `mlsh remove`, or `mlsh leave %s` is run here before.",
+			name, f->cluster);
 	if (f->only_admin)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
 			      " %s is the only admin of %s: without it nobody can invite or remove "

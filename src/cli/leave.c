@@ -45,11 +45,12 @@ static void print(const struct governing *g, const struct governed *r, bool json
 		table_line("", "Nothing to do: %s.",
 			   member_left_text(mlog_roster(g->copy.log), self, how));
 	} else if (r->ordered) {
-		table_line("",
-			   "%s has left %s. Its files are still here: `mlsh forget %s` removes "
-			   "them. After that `mlsh adopt` with a new invite joins again: under "
-			   "another name, or with one of `mlsh invite --replace %s` under this one.",
-			   self->name, cluster, cluster, self->name);
+		table_line(
+			"",
+			"%s has left %s. Its files are still here: `mlsh forget %s` removes "
+			"them. After that `mlsh adopt` with a new invite joins again: under "
+			"another name, or with one of `mlsh invite --replace %s` under this one.",
+			self->name, cluster, cluster, self->name);
 	} else {
 		table_line("",
 			   "The other nodes that this one reaches refuse it from now on, but the "

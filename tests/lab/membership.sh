@@ -132,7 +132,8 @@ check "status says it" stopped_because desk "desk left the cluster on 20|desk le
 check "the log is still there" test -e "$WORK/desk/home/.config/mlsh/clusters/homelab.log"
 check "the others know" wait_until 2 eval '! on nas mlsh nodes homelab | has "^desk "'
 check "once more: nothing to do" eval 'on desk mlsh leave --yes --json | documented leave "d[\"changed\"] is False"'
-check "forget after it" on desk mlsh forget homelab --yes
+check "forget after it, which nobody has to hear of" eval 'on desk mlsh forget homelab --yes | joined >"$WORK/forget.out" &&
+	has "homelab is forgotten on this machine" <"$WORK/forget.out" && ! has "stays a member" <"$WORK/forget.out"'
 check "and a new invite" eval 'url=$(invite_url nas homelab) && on desk mlsh adopt - --name desk2 <<<"$url"'
 
 # --- without a daemon: desk2 was never connected ---
