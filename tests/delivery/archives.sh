@@ -73,7 +73,7 @@ tree=$work/tree
 spoil() { # command... in dist/
 	rm -rf "$tree" && mkdir -p "$tree/src/base" && cp -a tools mk "$tree" &&
 		cp src/base/version.h "$tree/src/base" && mkdir "$tree/dist" &&
-		cp dist/mlsh*"$version"* "$tree/dist" && (cd "$tree" && SIGN_KEY=$work/key tools/sums make) &&
+		cp dist/mlsh*[-_]{"$version","$packaged"}[-._]* "$tree/dist" && (cd "$tree" && SIGN_KEY=$work/key tools/sums make) &&
 		(cd "$tree/dist" && "$@")
 }
 verify() { (cd "$tree" && KEYS=$work/keys "$@" tools/sums verify); }
@@ -89,7 +89,7 @@ make_keys() {
 # "make deb rpm dist" with jobs: the sums come last.
 sums_name_all() {
 	local file
-	for file in dist/*"$version"*{deb,rpm,gz,json}; do
+	for file in dist/*[-_]{"$version","$packaged"}[-._]*{deb,rpm,gz,json}; do
 		[ ! -e "$file" ] || grep -F "  ${file#dist/}" dist/SHA256SUMS || { echo "$file is missing"; return 1; }
 	done
 }
@@ -105,8 +105,8 @@ check "a missing file is named" refused "No such file" sh -c 'rm mlsh*.spdx.json
 check "a file that is not in the sums is named" refused "nobody vouches for it: mlsh-$version-other" \
 	touch "mlsh-$version-other.tar.gz"
 check "so is one of another version" refused "nobody vouches for it: mlsh_0.9.9_amd64.deb" touch mlsh_0.9.9_amd64.deb
-check "and one that differs in a capital" refused "nobody vouches for it: Mlsh_${version}_amd64.deb" \
-	touch "Mlsh_${version}_amd64.deb"
+check "and one that differs in a capital" refused "nobody vouches for it: Mlsh_${packaged}_amd64.deb" \
+	touch "Mlsh_${packaged}_amd64.deb"
 check "and a folder" refused "nobody vouches for it: mlsh" mkdir mlsh
 check "a link is refused" refused "links in dist/.*mlsh_0.9.9_amd64.deb" ln -s /dev/null mlsh_0.9.9_amd64.deb
 check "and one in the place of a file" refused "links in dist/.*mlsh-$version.tar.gz" \
@@ -152,7 +152,7 @@ play_systemctl() {
 	chmod 755 "$over/upper/usr/bin/systemctl"
 }
 package_takes_over() {
-	mkdir -p "$over/upper/debs" && cp dist/mlsh{,-signal}_"${version}_$arch.deb" "$over/upper/debs" &&
+	mkdir -p "$over/upper/debs" && cp dist/mlsh{,-signal}_"${packaged}_$arch.deb" "$over/upper/debs" &&
 		play_systemctl && in_tree && in_system sh -c 'dpkg -i /debs/*.deb' &&
 		rm "$over/upper/asked" && in_tree uninstall && cat "$over/upper/asked" || return 1
 	in_system sh -ec '
@@ -180,7 +180,7 @@ elif fresh_system bookworm; then
 	check "$system: spaces in PREFIX" eval 'in_tree PREFIX="/opt/my apps" DESTDIR="/some where" PARTS=mlsh &&
 		in_system "/some where/opt/my apps/bin/mlsh" --version &&
 		! in_system test -e "/some where/opt/my apps/bin/mlsh-signal"'
-	if [ -e "dist/mlsh_${version}_$arch.deb" ]; then
+	if [ -e "dist/mlsh_${packaged}_$arch.deb" ]; then
 		check "$system: uninstall hands the daemons over to the packages" package_takes_over
 		check "$system: and stops them where there is no package" alone
 	else

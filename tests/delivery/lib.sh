@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . tests/minimal.sh
 
 version=$(tools/version)
+packaged=$(tools/version package) # as the names of packages have it
 arch=$(dpkg --print-architecture)
 failed=0
 work=$(mktemp -d /var/tmp/mlsh-delivery.XXXXXX)
@@ -34,6 +35,17 @@ check() { # name, command...
 		tail -n 40 "$work/out" | sed 's/^/    /'
 		failed=1
 	fi
+}
+
+# A copy of the source with the programs that are built, as if it were of another version.
+tree_of() { # folder, version
+	rm -rf "$1" && mkdir -p "$1/build" && tar --exclude=./build --exclude=./dist --exclude=./.git -cf - . | tar -xf - -C "$1" &&
+		cp -a build/bin build/linked "$1/build/" && ln -s "$PWD/build/sysroot" "$1/build/sysroot" &&
+		sed -i "s/\(MLSH_VERSION \).*/\1\"$2\"/" "$1/src/base/version.h"
+}
+# What "make deb", for one, runs there.
+tool_in() { # folder, tool
+	(cd "$1" && SOURCE_DATE_EPOCH=$(($(date +%s) - 60)) ARCH=$arch PROGRAMS=build/bin LINKED=build/linked "$2")
 }
 
 # Begins with a fresh overlay of a minimal system, in which "in_system COMMAND..." runs then. Skips the

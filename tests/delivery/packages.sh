@@ -12,7 +12,7 @@ need_root "packages in minimal systems"
 
 packages=(mlsh mlsh-signal)
 debs=()
-for package in "${packages[@]}"; do debs+=("dist/${package}_${version}_$arch.deb"); done
+for package in "${packages[@]}"; do debs+=("dist/${package}_${packaged}_$arch.deb"); done
 for deb in "${debs[@]}"; do
 	[ -e "$deb" ] || { echo "not ok - $deb is there: run make deb"; exit 1; }
 done
@@ -28,7 +28,7 @@ fi
 
 # Each source that is named as linked in has its licences in the package, and no other one has.
 linked_in() { # package
-	local deb=dist/$1_${version}_$arch.deb field root=$work/contents/$1
+	local deb=dist/$1_${packaged}_$arch.deb field root=$work/contents/$1
 	mkdir -p "$root" && dpkg-deb -x "$deb" "$root" || return 1
 	field=$(dpkg-deb -f "$deb" Static-Built-Using)
 	grep -q 'openssl (= .*, tinycbor (= ' <<<"$field" || { echo "only $field" && return 1; }
@@ -44,8 +44,8 @@ later() {
 	local package
 	for package in "${packages[@]}"; do
 		rm -rf "$work/later"
-		dpkg-deb -R "dist/${package}_${version}_$arch.deb" "$work/later" &&
-			sed -i "s/^Version: .*/Version: $version+later/" "$work/later/DEBIAN/control" &&
+		dpkg-deb -R "dist/${package}_${packaged}_$arch.deb" "$work/later" &&
+			sed -i "s/^Version: .*/Version: $packaged+later/" "$work/later/DEBIAN/control" &&
 			dpkg-deb --root-owner-group -Znone -b "$work/later" "$over/upper/debs/$package-later.deb" ||
 			return 1
 	done

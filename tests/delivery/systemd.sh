@@ -24,8 +24,8 @@ if [ -n "$why" ]; then
 fi
 
 for package in mlsh mlsh-signal; do
-	[ -e "dist/${package}_${version}_$arch.deb" ] ||
-		{ echo "not ok - dist/${package}_${version}_$arch.deb is there: run make deb"; exit 1; }
+	[ -e "dist/${package}_${packaged}_$arch.deb" ] ||
+		{ echo "not ok - dist/${package}_${packaged}_$arch.deb is there: run make deb"; exit 1; }
 done
 
 # --- what the machines are asked --------------------------------------------------------------
@@ -303,8 +303,8 @@ mishaps() {
 # The same packages as a later version.
 later() { # package, file
 	rm -rf "$work/later"
-	dpkg-deb -R "dist/$1_${version}_$arch.deb" "$work/later" &&
-		sed -i "s/^Version: .*/Version: $version+later/" "$work/later/DEBIAN/control" &&
+	dpkg-deb -R "dist/$1_${packaged}_$arch.deb" "$work/later" &&
+		sed -i "s/^Version: .*/Version: $packaged+later/" "$work/later/DEBIAN/control" &&
 		dpkg-deb --root-owner-group -Znone -b "$work/later" "$2"
 }
 
