@@ -80,6 +80,27 @@ static bool is_another_node(const struct cluster_file *a, const struct cluster_f
 	       !node_id_equal(&a->node_id, &b->node_id);
 }
 
+/* May the cluster `f` take the place of `c`, which has its name? `another`: it is another one. */
+static int may_replace(const struct daemon_cluster *c, const struct cluster_file *f, unsigned uid,
+		       bool another, struct err *err)
+{
+	const char *name = c->state.cluster;
+
+	if (c->tunnel && !tunnel_left(c->tunnel) && is_another_node(tunnel_cluster(c->tunnel), f))
+		return err_set(err, -EBUSY,
+			       "cluster %s is connected on this host already, as its "
+			       "node %s, by the user with id %u; yours, %s, can be instead after: "
+			       "mlsh disconnect %s",
+			       name, tunnel_cluster(c->tunnel)->node_name, c->state.owner_uid,
+			       f->node_name, name);
+	if (c->tunnel && another && c->state.owner_uid != uid)
+		return err_set(err, -EBUSY,
+			       "another cluster named %s is connected on this host, by the user "
+			       "with id %u; yours can be instead after: mlsh disconnect %s",
+			       name, c->state.owner_uid, name);
+	return 0;
+}
+
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, unsigned uid,
 		   bool may_create, struct err *err)
 {
@@ -96,14 +117,10 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own
 		(void)follow_log(&p->cluster, p->log);
 	if (rc < 0)
 		return rc;
-	if (c && c->tunnel && !tunnel_left(c->tunnel) &&
-	    is_another_node(tunnel_cluster(c->tunnel), &p->cluster))
-		return err_set(err, -EBUSY,
-			       "cluster %s is connected on this host already, as its "
-			       "node %s, by the user with id %u; yours, %s, can be instead after: "
-			       "mlsh disconnect %s",
-			       c->state.cluster, tunnel_cluster(c->tunnel)->node_name,
-			       c->state.owner_uid, p->cluster.node_name, c->state.cluster);
+	if (c)
+		rc = may_replace(c, &p->cluster, uid, another, err);
+	if (rc < 0)
+		return rc;
 	/* A changed cluster file (a server that has moved, say) or key takes another tunnel. */
 	if (c && c->tunnel && tunnel_state_get(c->tunnel) != TUNNEL_STOPPED &&
 	    cluster_equal(tunnel_cluster(c->tunnel), &p->cluster) &&

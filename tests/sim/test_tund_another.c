@@ -20,6 +20,10 @@ START_TEST(it_is_of_who_connects_it)
 	struct mesh_node *n = connected_by_alice(&m);
 	struct handover files = other_files(m);
 
+	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files),
+	       "another cluster named homelab is connected on this host, by the user with id 1000");
+	MESH_CHECK(m, mesh_connected(n));
+	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
 	for (int restarted = 0; restarted < 2; restarted++) {
 		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
 		mesh_all_connected(m, 5 * SECOND);
