@@ -68,13 +68,21 @@ fi
 
 # --- sums and signature ----------------------------------------------------------------------
 
-# A copy whose dist/ may be spoilt.
+# A copy whose dist/ may be spoilt, and which is a commit of its own.
 tree=$work/tree
+commit_tree() { git -C "$tree" -c user.name=test -c user.email=test@example.org commit -q --allow-empty -m "$1"; }
+# All files as made of that commit.
+record_all() {
+	local commit
+	commit=$(cd "$tree" && tools/version tree) &&
+		(cd "$tree/dist" && sha256sum mlsh*) | awk -v c="$commit" '{ print $1, $2, c }' >"$tree/build/given-out"
+}
+sign() { (cd "$tree" && SIGN_KEY=$work/key tools/sums make); }
 spoil() { # command... in dist/
-	rm -rf "$tree" && mkdir -p "$tree/src/base" && cp -a tools mk "$tree" &&
-		cp src/base/version.h "$tree/src/base" && mkdir "$tree/dist" &&
-		cp dist/mlsh*[-_]{"$version","$packaged"}[-._]* "$tree/dist" && (cd "$tree" && SIGN_KEY=$work/key tools/sums make) &&
-		(cd "$tree/dist" && "$@")
+	rm -rf "$tree" && mkdir -p "$tree/src/base" "$tree/build" "$tree/dist" && cp -a tools mk "$tree" &&
+		cp src/base/version.h "$tree/src/base" && cp dist/mlsh*[-_]{"$version","$packaged"}[-._]* "$tree/dist" &&
+		printf '/dist/\n/build/\n' >"$tree/.gitignore" && git init -q "$tree" && git -C "$tree" add -A &&
+		commit_tree first && record_all && sign && (cd "$tree/dist" && "$@")
 }
 verify() { (cd "$tree" && KEYS=$work/keys "$@" tools/sums verify); }
 refused() { # words of the refusal, command that spoils...
@@ -118,8 +126,24 @@ sign_again() { # sed command...: sums that the right key signs, but that make di
 }
 check "sums of before versions were in them are refused" refused "does not begin with a version" sign_again 1d
 check "a name with a folder is refused" refused 'names "../.*", which is no file' sign_again '$s,  ,  ../,'
+check "signed sums of no commit are refused" refused "says \"commit .*-changed\", which is none" \
+	sign_again '1s/$/-changed/'
 check "a signature that is gone is refused" refused "SHA256SUMS.sig is missing" rm SHA256SUMS.sig
 check "unless sums alone will do" verify env UNSIGNED=ok
+not_signed() { # words of the refusal, command that spoils...
+	local words=$1
+	shift
+	spoil "$@" && rm "$tree"/dist/SHA256SUMS* && ! sign && grep -qE -e "$words" "$work/out" &&
+		[ ! -e "$tree/dist/SHA256SUMS.sig" ]
+}
+check "changes that are not committed are not signed" not_signed "changes that are in no commit" \
+	sh -c 'echo "#" >>../mk/licences'
+check "nor is a new file" not_signed "changes that are in no commit" touch ../src/new.c
+check "files of another commit are not signed" not_signed \
+	"not made here of commit [0-9a-f]{12}: .*mlsh-$version.tar.gz.* Make them again" commit_tree second
+check "nor is a file from elsewhere" not_signed "not made here of commit [0-9a-f]{12}: mlsh_${version}_other.deb. Make" \
+	touch "mlsh_${version}_other.deb"
+check "nor without git" not_signed "only in a checkout of git" rm -rf ../.git
 check "a key that cannot be read makes no signature" eval \
 	'! (cd "$tree" && SIGN_KEY=$work/none tools/sums make) && [ ! -e "$tree/dist/SHA256SUMS.sig" ]'
 
