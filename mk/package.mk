@@ -16,6 +16,8 @@ $(B)/linked: $(given_out:%=$(B)/release/bin/%) tools/linked mk/licences
 	@tools/linked $(given_out:%=$(B)/release/bin/%) >$@.$$$$ && mv $@.$$$$ $@ || \
 		{ rm -f $@.$$$$; exit 1; }
 
+linked: all $(B)/linked  ## list what of other people's work is in the programs: build/linked
+
 # It builds nothing: as root everything would be compiled once more, with root's environment. In
 # "make all install" it waits for what is built. tools/install reads PREFIX, DESTDIR and the others
 # from its environment.
@@ -40,4 +42,4 @@ dist: all $(B)/linked | $(filter deb rpm signal-image node-image,$(MAKECMDGOALS)
 verify-dist:  ## check what is in dist/ against SHA256SUMS and its signature (UNSIGNED=ok)
 	@tools/sums verify
 
-.PHONY: install uninstall deb rpm dist verify-dist
+.PHONY: linked install uninstall deb rpm dist verify-dist

@@ -101,4 +101,5 @@ fi
 check "another build, elsewhere and later" two
 check "makes the same programs" programs
 check "and the same packages, archives and images" eval '(same)'
+check "each has its bill of materials, and images their notices" python3 tests/delivery/materials.py "$work/one/src/dist"
 exit $failed

@@ -123,6 +123,8 @@ if command -v systemctl >/dev/null; then
 else
 	echo "skip - presets: systemctl is not installed"
 fi
+check "its licences are those of what is linked in, too" eval '[[ $(rpm -qp --qf "%{LICENSE}" "${rpms[1]}") == \
+	"AGPL-3.0-only AND MIT AND Apache-2.0 AND "*" AND LGPL-2.1-or-later AND "* ]]'
 if fresh_system bookworm; then
 	play_systemctl
 	check "an installation asks for what makes users" needs_shadow
