@@ -27,10 +27,6 @@ $(eval $(call link,release,$(B)/release/bin/mlsh-signal,\
 	$(call objects,release,src/signal/main.c $(version)),\
 	$(call program_libs,release,$(signal_layers)),))
 
-# mlshtund was a link to mlsh: what strip writes must not go through it.
-ifneq ($(shell test -L $(B)/bin/mlshtund && echo yes),)
-$(shell rm $(B)/bin/mlshtund)
-endif
 $(B)/bin/%: $(B)/release/bin/%
 	@mkdir -p $(@D)
 	@$(STRIP) -o $@.$$$$ $< && mv $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
