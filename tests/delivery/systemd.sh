@@ -309,16 +309,17 @@ later() { # package, file
 }
 
 upgrades() {
-	local before
+	local node server
 	later mlsh "$work/mlsh-later.deb" && later mlsh-signal "$work/mlsh-signal-later.deb" || return 1
 	on laptop systemctl stop mlshtund
-	before=$(property nas mlshtund MainPID)/$(property server mlsh-signal MainPID)
+	node=$(property nas mlshtund MainPID) server=$(property server mlsh-signal MainPID)
 	on server sh -ec 'cat >/debs/later.deb; dpkg -i /debs/later.deb' <"$work/mlsh-signal-later.deb" &&
 		on nas sh -ec 'cat >/debs/later.deb; dpkg -i /debs/later.deb' <"$work/mlsh-later.deb" &&
 		on laptop sh -ec 'cat >/debs/later.deb; dpkg -i /debs/later.deb' <"$work/mlsh-later.deb" || return 1
 	if active laptop mlshtund; then echo "mlshtund, which was stopped, runs on the laptop"; return 1; fi
-	[ "$before" != "$(property nas mlshtund MainPID)/$(property server mlsh-signal MainPID)" ] &&
-		on laptop systemctl start mlshtund && ready
+	[ "$node" != "$(property nas mlshtund MainPID)" ] || { echo "the node's daemon was not restarted" && return 1; }
+	[ "$server" != "$(property server mlsh-signal MainPID)" ] || { echo "the server was not restarted" && return 1; }
+	on laptop systemctl start mlshtund && ready
 }
 
 each_package() { # dpkg's action
