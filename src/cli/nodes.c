@@ -43,8 +43,7 @@ static struct json_object *nodes_from_store(struct cli *c, const char *cluster, 
 				       json_object_new_string(m->role == ROLE_ADMIN ? "admin"
 										    : "node"));
 		json_object_object_add(n, "promotion_pending",
-				       json_object_new_boolean(m->invited_role == ROLE_ADMIN &&
-							       m->role != ROLE_ADMIN));
+				       json_object_new_boolean(member_awaits_promotion(m)));
 		json_object_object_add(n, "sponsor",
 				       sponsor && sponsor != m
 					       ? json_object_new_string(sponsor->name)

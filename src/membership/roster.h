@@ -46,6 +46,13 @@ static inline bool member_is_current(const struct member *m)
 	return m->left == LEFT_NOT;
 }
 
+/* Did its sponsor mean to make it an admin, and has nobody decided about its role since? */
+static inline bool member_awaits_promotion(const struct member *m)
+{
+	return member_is_current(m) && m->invited_role == ROLE_ADMIN && m->role == ROLE_NODE &&
+	       m->role_seq == m->joined_seq;
+}
+
 /* The last record that says something about it while it is a member. */
 static inline uint64_t member_changed_seq(const struct member *m)
 {

@@ -215,8 +215,7 @@ static struct json_object *node_of(const struct view *v, const struct view_clust
 	json_object_object_add(o, "role",
 			       json_object_new_string(m->role == ROLE_ADMIN ? "admin" : "node"));
 	json_object_object_add(o, "promotion_pending",
-			       json_object_new_boolean(m->invited_role == ROLE_ADMIN &&
-						       m->role != ROLE_ADMIN && current));
+			       json_object_new_boolean(member_awaits_promotion(m)));
 	json_object_object_add(o, "sponsor",
 			       text_or_null(sponsor && sponsor != m ? sponsor->name : NULL));
 	json_object_object_add(o, "joined", json_object_new_uint64(m->joined_s));

@@ -168,7 +168,7 @@ static struct json_object *report_promotions(const struct tunnel *t)
 
 	for (m = NULL; (m = roster_next(roster, m, ROSTER_CURRENT));)
 		if (self->role == ROLE_ADMIN && node_id_equal(&m->sponsor, &self->id) &&
-		    m->invited_role == ROLE_ADMIN && m->role_seq == m->joined_seq && m != self)
+		    member_awaits_promotion(m))
 			json_object_array_add(list, json_object_new_string(m->name));
 	return list;
 }
@@ -325,7 +325,7 @@ static struct json_object *report_node(const struct tunnel *t, const struct memb
 	put_ip4(o, "address", m->address);
 	put_str(o, "node_id", node_id_format(&m->id, id));
 	put_str(o, "role", m->role == ROLE_ADMIN ? "admin" : "node");
-	put_bool(o, "promotion_pending", m->invited_role == ROLE_ADMIN && m->role != ROLE_ADMIN);
+	put_bool(o, "promotion_pending", member_awaits_promotion(m));
 	put_str(o, "sponsor", sponsor && sponsor != m ? sponsor->name : NULL);
 	put_int(o, "joined", m->joined_s);
 	put_bool(o, "self", self);

@@ -227,6 +227,28 @@ START_TEST(a_used_code_does_nothing_new)
 }
 END_TEST
 
+/* Whoever was an admin is to be none: that is decided, and not pending. */
+START_TEST(a_former_admin_is_a_plain_node)
+{
+	char code[RECOVERY_CODE_TEXT_MAX];
+	struct mesh *m = begin(code);
+
+	expect(run(LAPTOP, &recover_command, code, "recover --yes"), EXIT_OK, "is recovered");
+	sim_pass(m->w, SECOND);
+	for (bool daemon = true;; daemon = false) {
+		struct command_run r = run(LAPTOP, &nodes_command, "", "nodes");
+
+		ck_assert_int_eq(r.code, EXIT_OK);
+		ck_assert_msg(strstr(r.out, "node ") && !strstr(r.out, "to be admin"), "%s", r.out);
+		ck_assert((strstr(r.complaint, "copy of the membership log") != NULL) != daemon);
+		if (!daemon)
+			break;
+		mesh_daemon_stop(LAPTOP);
+	}
+	mesh_free(m);
+}
+END_TEST
+
 static void request_of(const struct command_run *r, char ret[COMMAND_TEXT])
 {
 	const char *at = strstr(r->out, "mlsh-renew:");
@@ -300,4 +322,5 @@ END_TEST
 
 UNIT_MAIN("command/codes", a_person_may_take_long, keys_of_before_are_named, a_denied_admin_asks,
 	  a_person_refuses, a_server_refuses, setup_is_refused, a_used_code_does_nothing_new,
-	  an_old_consent_is_no_success, a_second_recovery_is_told_where_only_files_show_it)
+	  a_former_admin_is_a_plain_node, an_old_consent_is_no_success,
+	  a_second_recovery_is_told_where_only_files_show_it)
