@@ -35,5 +35,8 @@ cli: $(B)/bin/mlsh $(B)/bin/mlshtund  ## the command line and the tunnel daemon
 
 signal: $(B)/bin/mlsh-signal  ## the signaling server
 
-demo: all  ## a signal server and two nodes in namespaces, from setup to ping (root)
+# What is missing is said before minutes of building.
+demo:  ## a signal server and two nodes in namespaces, from setup to ping (root)
+	@tools/demo check
+	+@$(MAKE) all
 	@tools/demo

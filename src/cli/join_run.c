@@ -68,7 +68,7 @@ static void print_text(struct cli *c, const struct join_result *r, bool setup, b
 	if (brief)
 		return;
 	if (whose_needs_group(c))
-		printf("Next: sudo usermod -aG %s $USER    lets you connect it\nThen: ",
+		printf("Next: sudo usermod -aG %s $USER        lets you connect it\nThen: ",
 		       CONTROL_GROUP);
 	else
 		printf("Next: ");
