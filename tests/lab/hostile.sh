@@ -112,8 +112,8 @@ print(f"MLSH_TEST_SEED={seed}")
 rng = random.Random(seed)
 HUGE = b"\x84" + 4 * (b"\x1b" + 8 * b"\xff")
 def request(verb, cluster, sizes):
-    head = bytes([0x8a, int(sys.argv[2]), verb, 0x60 + len(cluster)]) + cluster
-    return head + b"\x50" + bytes(16) + b"\x00\x60\x00\x00\xf4" + sizes
+    head = bytes([0x8c, int(sys.argv[2]), verb, 0x60 + len(cluster)]) + cluster
+    return head + b"\x50" + bytes(16) + b"\x00\xf4\x60\x00\x00\xf4" + sizes + b"\x40"
 kept = []
 for i in range(200):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -124,6 +124,7 @@ for i in range(200):
         if i % 5 == 0: socket.send_fds(s, [request(1, b"homelab", HUGE)], [0, 1, 2, 0])
         if i % 7 == 0: s.send(request(3, b"", b"\x80"))
         if i % 11 == 0: s.send(request(1, b"homelab", b"\x84\x01\x01\x01\x01"))
+        if i == 14 and b'"clusters":[]' in s.recv(65536): print("understood")
     except OSError:
         pass
     kept.append(s)
@@ -137,11 +138,67 @@ user=$!
 LAB_PIDS+=("$user")
 exec 7>"$WORK/hold"
 check "another user fills the local socket" wait_until 20 grep -q ready "$WORK/local.out"
+check "with requests that are understood, too" grep -q understood "$WORK/local.out"
 check "the owner is still answered" connected nas homelab
 exec 7>&-
 wait "$user"
 check "descriptors are not kept" test "$(find "/proc/${DAEMON_PID[nas]}/fd" -mindepth 1 | wc -l)" -lt 100
 check "the tunnel is as it was" pings laptop 100.64.0.1
+
+# --- a user of the group hands over long logs, and does not read its own ---
+must "the uploader is built" make -s build/release/lab/upload
+cp build/release/lab/upload "$WORK/upload" && chmod 755 "$WORK/upload"
+echo "mallet:x:1500:1500::/:/bin/sh" >>"$WORK/nas/passwd"
+echo "mlsh:x:4242:mallet" >>"$WORK/nas/group"
+socket=$WORK/nas/run/mlsh/mlshtund.sock
+mallet() { on_bg nas "$1" setpriv --reuid 1500 --regid 1500 --clear-groups "${@:2}"; } # log, command
+ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+mallet upload.other "$WORK/upload" "$socket" long 8000 2 other
+must "a user has a cluster with 8000 records" wait_until 300 grep -q handing "$WORK/nas/upload.other"
+begin=$(ms)
+on_bg laptop rtt ping -n -i 0.05 100.64.0.1
+pinging=$BG
+check "twice they are found wrong in the end" wait_until 300 eval '[ "$(grep -c "another key" "$WORK/nas/upload.other")" = 2 ]'
+took=$(($(ms) - begin))
+stop "$pinging" INT
+longest=$(sed -n 's|^rtt .* = [^/]*/[^/]*/\([0-9]*\).*|\1|p' "$WORK/laptop/rtt")
+echo "# two uploads took $took ms, the longest round trip meanwhile $longest ms"
+check "no packet waits for them" test $((8 * ${longest:-999999})) -lt "$took"
+check "and none is lost" grep -q " 0% packet loss" "$WORK/laptop/rtt"
+mallet upload.own "$WORK/upload" "$socket" long 20000 1 own
+must "with the right key it is connected" wait_until 300 grep -q '"ok":true' "$WORK/nas/upload.own"
+cat >"$WORK/unread.py" <<'PY'
+"""unread.py PATH VERSION: asks for a long log a thousand times on each of ten connections, and reads nothing."""
+import socket, sys
+kept = []
+for _ in range(10):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    s.setblocking(False)
+    request = bytes([0x8c, int(sys.argv[2]), 6, 0x64]) + b"long\x50" + bytes(16) + b"\x00\xf4\x60\x00\x00\xf4\x80\x40"
+    try:
+        for i in range(1000): s.send(request)
+    except BlockingIOError:
+        pass
+    kept.append(s)
+print("asked", i, flush=True)
+sys.stdin.read()
+PY
+mkfifo "$WORK/hold2"
+before=$(rss_kb "${DAEMON_PID[nas]}")
+setpriv --reuid 1500 --regid 1500 --clear-groups /usr/bin/python3 "$WORK/unread.py" "$socket" \
+	"$(sed -n 's/^#define CONTROL_VERSION //p' src/proto/control.h)" <"$WORK/hold2" >"$WORK/unread.out" 2>&1 &
+user=$!
+LAB_PIDS+=("$user")
+exec 7>"$WORK/hold2"
+must "it asks for that log and does not read" wait_until 20 grep -q asked "$WORK/unread.out"
+check "the owner of another one is answered" eval 'for _ in 1 2 3; do connected nas homelab || return 1; done'
+check "the tunnel is as it was" pings laptop 100.64.0.1
+echo "# the daemon had $before kB, and has $(rss_kb "${DAEMON_PID[nas]}") kB"
+check "what is kept for it is bounded" test "$(rss_kb "${DAEMON_PID[nas]}")" -lt $((before + 90000))
+exec 7>&-
+wait "$user"
+on nas mlsh disconnect long >/dev/null 2>&1
 
 # --- another user listens in the daemon's place, before it or instead of it ---
 cat >"$WORK/squat.py" <<'PY'
