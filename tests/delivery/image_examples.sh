@@ -56,6 +56,12 @@ check "podman's generator takes all three" eval \
 	'for each in mlsh-signal mlsh web; do unit "$each" | has "^/usr/bin/podman run " || return 1; done'
 check "systemd finds no fault in them" eval '/usr/lib/systemd/system-generators/podman-system-generator --dryrun 2>&1 |
 	{ ! grep -iE "error|warn|unsupported|converting"; }'
+for each in mlsh-signal mlsh; do
+	check "$each is never fetched, and gains no rights" eval \
+		'unit "$each" | has -E -- "--pull[= ]never .*localhost/$each" && unit "$each" | has -E -- "no-new-privileges"'
+done
+check "nor does compose fetch them" test "$(grep -h -A 1 "image: localhost/mlsh" contrib/container/*/compose.yaml |
+	grep -c "pull_policy: never")" = 2
 compose server down >/dev/null 2>&1
 must "the server's unit runs" start mlsh-signal
 must "and shows a token" wait_until 10 token mlsh-signal
