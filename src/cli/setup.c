@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/join_run.h"
 #include "cli/roots.h"
+#include "client/search_domain.h"
 
 enum { SIGNAL_HOST, TOKEN, NAME, SUBNET, FORCE, JSON };
 
@@ -36,6 +37,7 @@ static int parse(const struct options_given *g, struct setup_args *a)
 static int check_names(struct cli *c, const struct setup_args *a, char node_name[LABEL_MAX + 1],
 		       struct err *err)
 {
+	char domain[HOST_TEXT_MAX + 1];
 	int rc = cluster_name_check(a->cluster, err);
 
 	if (rc < 0)
@@ -46,6 +48,13 @@ static int check_names(struct cli *c, const struct setup_args *a, char node_name
 			       "would not be found any more on your nodes. Choose another name "
 			       "(homelab, myhome, ...) or add --force",
 			       a->cluster);
+	if (!a->force && search_domain_in(c->host, a->cluster, domain))
+		return err_set(
+			err, -EINVAL,
+			"this machine's network has the search domain %s (/etc/resolv.conf), "
+			"and with a cluster '%s' up its names would not be found any more. "
+			"Choose another name (homelab, myhome, ...) or add --force",
+			domain, a->cluster);
 	return cli_node_name(c, a->name, node_name, err);
 }
 
@@ -133,7 +142,8 @@ const struct command setup_command = {
 				     "overlay addresses from this range instead of the server's" },
 			[FORCE] = { "force", 0, NULL,
 				    "accept a cluster name that is a public top-level domain, or "
-				    "whose zone contains the server" },
+				    "whose zone contains the server or a search domain of this "
+				    "machine" },
 			[JSON] = { "json", 0, NULL,
 				   "print a line of JSON for the recovery code, which is a "
 				   "secret, and one at the end" },

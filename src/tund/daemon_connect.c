@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "client/follow.h"
+#include "client/search_domain.h"
 #include "proto/control.h"
 #include "tund/daemon.h"
 
@@ -17,6 +18,20 @@ static int owned_by_another(const struct daemon_cluster *c, struct err *err)
 		       "cluster %s on this host is another user's, and stopped: only "
 		       "they and root can connect it. `sudo mlsh forget %s` frees the name",
 		       name, name);
+}
+
+/* A cluster that is new here must not take the names of the host's own network. */
+static int check_search_domain(struct daemon *d, const char *cluster, struct err *err)
+{
+	char domain[HOST_TEXT_MAX + 1];
+
+	if (!search_domain_in(daemon_host(d), cluster, domain))
+		return 0;
+	return err_set(
+		err, -EPERM,
+		"this host's network has the search domain %s (/etc/resolv.conf), whose names "
+		"a cluster '%s' would take: for all users of this host that takes root",
+		domain, cluster);
 }
 
 int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
@@ -48,7 +63,7 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
 	if (c && c->state.owner_uid != uid && uid != 0)
 		return owned_by_another(c, err);
-	return 0;
+	return uid != 0 && !c ? check_search_domain(d, cluster, err) : 0;
 }
 
 /*

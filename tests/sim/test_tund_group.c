@@ -205,7 +205,44 @@ START_TEST(a_watcher_hears_of_its_own_only)
 }
 END_TEST
 
+static void search(struct mesh_node *n, const char *conf)
+{
+	SIM_CHECK_OK(n->mesh->w, dir_make(n->host, "/etc", 0755, NULL));
+	SIM_CHECK_OK(n->mesh->w,
+		     file_write(n->host, "/etc/resolv.conf", conf, strlen(conf), 0644, NULL));
+}
+
+/* Names that programs here ask for without their ends are not taken for a user's cluster. */
+START_TEST(the_search_domain_is_not_taken)
+{
+	static const char *const taken[] = {
+		"search homelab\n",
+		"nameserver 192.0.2.1\ndomain homelab\n",
+		"options edns0\nsearch example.org\tNas.HomeLab. example.net\r\n",
+	};
+	struct mesh *m;
+	struct mesh_node *n = node_ready(&m);
+
+	world_group_add(n->host, "mlsh", GROUP, BOB);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		search(n, taken[i]);
+		expect(n, connect_with(n, ALICE, GROUP),
+		       i < 2 ? "has the search domain homelab"
+			     : "has the search domain nas.homelab");
+	}
+	search(n, "# search homelab\nnameserver 192.0.2.1\nsearch . myhomelab homelab.example\n");
+	expect(n, connect_with(n, ALICE, GROUP), ok);
+	search(n, taken[0]); /* another network: what is connected here stays so */
+	expect(n, ask_as(n, ALICE, GROUP, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	expect(n, connect_with(n, ALICE, GROUP), ok);
+	expect(n, ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), ok);
+	expect(n, connect_with(n, ROOT, ROOT), ok);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("tund/group", the_group_sees_what_root_connected,
 	  and_neither_changes_it_nor_reads_its_log, asks_once_who_is_in_the_group,
 	  and_once_while_it_waits, other_members_of_the_group_have_their_own,
-	  what_cannot_be_read_is_not_shown, a_watcher_hears_of_its_own_only)
+	  what_cannot_be_read_is_not_shown, a_watcher_hears_of_its_own_only,
+	  the_search_domain_is_not_taken)
