@@ -168,11 +168,44 @@ installed() {
 		test -s /usr/local/share/man/man1/mlsh.1
 		grep -x ExecStart=/usr/local/bin/mlshtund /etc/systemd/system/mlshtund.service'
 }
-everything() { in_system find /usr/local /etc ! -type d ! -path '/etc/*-' ! -name passwd ! -name group \
+everything() { in_system find /usr/local /etc ! -path '/etc/*-' ! -name passwd ! -name group \
 	! -name '*shadow' ! -name 'sub[ug]id' | sort; }
 removed() {
 	in_tree uninstall && everything >"$work/after" && diff "$work/before" "$work/after" &&
 		in_system test -d /var/lib
+}
+
+# An earlier version, which has a page, a setting and a unit's folder that this one does not have.
+older() {
+	rm -rf "$over/upper/older" && cp -a "$unpacked" "$over/upper/older" && cd "$over/upper/older" &&
+		cp docs/man/mlsh-ping.1 docs/man/mlsh-older.1 && echo '# older' >>contrib/mlsh-signal/config.toml &&
+		cd "$OLDPWD" && in_system sh /older/install.sh UNITDIR=/etc/systemd/system.older &&
+		in_system test -e /usr/local/share/man/man1/mlsh-older.1
+}
+upgraded() {
+	older && in_tree && in_system sh -ec '
+		test ! -e /usr/local/share/man/man1/mlsh-older.1 && test ! -e /etc/systemd/system.older/mlshtund.service
+		grep -x "# older" /etc/mlsh-signal/config.toml' && removed
+}
+older_goes() { older && removed; }
+# One of two parts: the other one stays, and then goes with what both had.
+parts_go() {
+	in_tree && in_tree uninstall PARTS=mlsh && in_system sh -c 'mlsh-signal --version && ! mlsh --version' && removed
+}
+# Somebody else's list is none: it could name anything.
+other_list() {
+	in_tree && in_system sh -c 'echo precious >/srv/file
+		printf "mlsh\tfile\t-\t/srv/file\n" >>/usr/local/share/mlsh/installed
+		chown nobody /usr/local/share/mlsh/installed' && in_tree uninstall &&
+		in_system grep precious /srv/file || return 1
+	in_system sh -c "rm /srv/file && sed -i '\$d' /usr/local/share/mlsh/installed &&
+		chown root /usr/local/share/mlsh/installed" && removed
+}
+# There is no make where an archive is unpacked.
+speaks_of_itself() {
+	! in_tree PROGRAMS=/none 2>"$work/words" && ! in_tree PREFIX=here 2>>"$work/words" &&
+		! in_tree PREFIX=/proc/none 2>>"$work/words" && cat "$work/words" && ! grep -wi make "$work/words" &&
+		[ "$(grep -c '^mlsh: ./install.sh: ' "$work/words")" = 3 ]
 }
 
 # The advice of the Debian packages, which find units of an earlier "make install": the daemons go on.
@@ -198,6 +231,15 @@ package_takes_over() {
 		test "$(command -v mlsh)" = /usr/bin/mlsh && mlsh --version
 		dpkg --verify mlsh-signal && test -s /etc/mlsh-signal/config.toml'
 }
+# The other way round: install.sh says that its units stand before the packages', which are there already.
+says_what_it_hides() {
+	in_tree 2>"$work/words" || return 1
+	cat "$work/words"
+	for unit in mlshtund mlsh-signal; do
+		grep -F "$unit: /etc/systemd/system/$unit.service stands before /" "$work/words" || return 1
+	done
+	in_tree uninstall
+}
 alone() { # a unit that no package has is stopped and disabled
 	in_system dpkg -P mlsh mlsh-signal && rm -f "$over/upper/asked" && play_systemctl && in_tree &&
 		in_tree uninstall && in_system grep -x -e "--quiet disable --now mlshtund" /asked
@@ -210,11 +252,17 @@ elif fresh_system bookworm; then
 	check "$system: install.sh" installed
 	check "$system: once more" installed
 	check "$system: install.sh uninstall leaves nothing" removed
+	check "$system: so does it after an earlier version" older_goes
+	check "$system: files of an earlier version go with an upgrade" upgraded
+	check "$system: one part goes, and then the other" parts_go
+	check "$system: a list of somebody else's is not heeded" other_list
+	check "$system: it does not send anybody to make" speaks_of_itself
 	check "$system: spaces in PREFIX" eval 'in_tree PREFIX="/opt/my apps" DESTDIR="/some where" PARTS=mlsh &&
 		in_system "/some where/opt/my apps/bin/mlsh" --version &&
 		! in_system test -e "/some where/opt/my apps/bin/mlsh-signal"'
 	if [ -e "dist/mlsh_${packaged}_$arch.deb" ]; then
 		check "$system: uninstall hands the daemons over to the packages" package_takes_over
+		check "$system: install.sh says whose units it hides" says_what_it_hides
 		check "$system: and stops them where there is no package" alone
 	else
 		echo "skip - $system: uninstall beside packages: they are not built (make deb)"
