@@ -26,18 +26,18 @@ static void record_sum(struct span record, uint8_t ret[SUM_LEN])
 	memcpy(ret, hash, SUM_LEN);
 }
 
-static size_t frames_len(const struct mlog *l, uint64_t from)
+static size_t frames_len(const struct mlog *l, uint64_t from, uint64_t until)
 {
 	size_t len = 0;
 
-	for (uint64_t seq = from; seq < mlog_count(l); seq++)
+	for (uint64_t seq = from; seq < until; seq++)
 		len += FRAME_BYTES + mlog_record(l, seq).len;
 	return len;
 }
 
-static void put_frames(struct writer *w, const struct mlog *l, uint64_t from)
+static void put_frames(struct writer *w, const struct mlog *l, uint64_t from, uint64_t until)
 {
-	for (uint64_t seq = from; seq < mlog_count(l); seq++) {
+	for (uint64_t seq = from; seq < until; seq++) {
 		struct span record = mlog_record(l, seq);
 		uint8_t sum[SUM_LEN];
 
@@ -60,33 +60,27 @@ static int room(size_t len, struct buf *ret)
 	return 0;
 }
 
-int log_file_encode(const struct mlog *l, struct buf *ret)
+int log_file_encode_part(const struct mlog *l, uint64_t from, uint64_t until, struct buf *ret)
 {
-	size_t len = HEADER_BYTES + frames_len(l, 0);
+	size_t len = (from == 0 ? HEADER_BYTES : 0) + frames_len(l, from, until);
 	struct writer w;
 	int r = room(len, ret);
 
 	if (r < 0)
 		return r;
 	w = writer_of(ret->data, len);
-	write_u32(&w, FILE_MAGIC);
-	write_u32(&w, FILE_VERSION);
-	write_bytes(&w, mlog_cluster_id(l), HASH_LEN);
-	put_frames(&w, l, 0);
+	if (from == 0) {
+		write_u32(&w, FILE_MAGIC);
+		write_u32(&w, FILE_VERSION);
+		write_bytes(&w, mlog_cluster_id(l), HASH_LEN);
+	}
+	put_frames(&w, l, from, until);
 	return 0;
 }
 
-int log_file_encode_more(const struct mlog *l, uint64_t from, struct buf *ret)
+int log_file_encode(const struct mlog *l, struct buf *ret)
 {
-	size_t len = frames_len(l, from);
-	struct writer w;
-	int r = room(len, ret);
-
-	if (r < 0)
-		return r;
-	w = writer_of(ret->data, len);
-	put_frames(&w, l, from);
-	return 0;
+	return log_file_encode_part(l, 0, mlog_count(l), ret);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */

@@ -24,8 +24,12 @@ struct log_place {
 
 /* The whole log in the file's form; the caller frees. -ENOMEM. */
 int log_file_encode(const struct mlog *l, struct buf *ret) MUST_CHECK;
-/* What is to be added to a file that has the records before `from`; the caller frees. -ENOMEM. */
-int log_file_encode_more(const struct mlog *l, uint64_t from, struct buf *ret) MUST_CHECK;
+/*
+ * The records from `from` on and before `until`, behind what begins the file if `from` is 0: all
+ * parts, one behind the other, are the file. The caller frees. -ENOMEM.
+ */
+int log_file_encode_part(const struct mlog *l, uint64_t from, uint64_t until, struct buf *ret)
+	MUST_CHECK;
 
 struct log_read {
 	struct mlog *log; /* committed; the caller frees */

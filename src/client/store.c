@@ -322,7 +322,7 @@ int store_add_log(struct host *h, const struct store *s, const struct cluster_fi
 		r = make_clusters_dir(h, s, err);
 	if (r < 0)
 		return r;
-	r = add ? log_file_encode_more(l, from, &bytes) : log_file_encode(l, &bytes);
+	r = log_file_encode_part(l, from, mlog_count(l), &bytes);
 	if (r < 0)
 		return err_set(err, r, "out of memory");
 	r = add ? file_add(h, path, place->bytes, bytes.data, bytes.len, err)

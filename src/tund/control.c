@@ -16,7 +16,7 @@
 #define LOOK_GAP (20 * NS_PER_MS)
 #define LOOKS_MAX 40
 
-void control_reply(struct control_conn *c, const void *data, size_t len)
+void control_reply_part(struct control_conn *c, const void *data, size_t len, bool last)
 {
 	uint8_t piece[CONTROL_PIECE_MAX + 1];
 	size_t at = 0;
@@ -26,14 +26,20 @@ void control_reply(struct control_conn *c, const void *data, size_t len)
 	do {
 		size_t n = MIN(len - at, (size_t)CONTROL_PIECE_MAX);
 
-		piece[0] = at + n == len ? CONTROL_LAST : CONTROL_MORE;
-		memcpy(piece + 1, (const uint8_t *)data + at, n);
+		piece[0] = last && at + n == len ? CONTROL_LAST : CONTROL_MORE;
+		if (n > 0)
+			memcpy(piece + 1, (const uint8_t *)data + at, n);
 		if (local_send(c->conn, piece, n + 1) < 0) {
 			c->stuck = true;
 			return;
 		}
 		at += n;
 	} while (at < len);
+}
+
+void control_reply(struct control_conn *c, const void *data, size_t len)
+{
+	control_reply_part(c, data, len, true);
 }
 
 void control_reply_json(struct control_conn *c, char *json)
@@ -332,6 +338,10 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	(void)conn;
 	if (c->deaf || c->stuck)
 		return;
+	if (c->log.runs) { /* its answer is not whole yet: another one would come into it */
+		c->stuck = true;
+		return;
+	}
 	if (c->upload_state != UPLOAD_NONE) {
 		upload_message(c, m);
 		return;
@@ -354,6 +364,7 @@ static void control_conn_free(struct control_conn *c)
 	submit_free(c->submit);
 	timer_free(c->look_timer);
 	upload_drop(c);
+	slices_remove(&c->log.slice);
 	free(c);
 }
 

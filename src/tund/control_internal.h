@@ -42,10 +42,19 @@ struct control_conn {
 	struct intake *intake;
 	struct slice_job slice;
 	uint64_t sign_at; /* when the caller is to be told that this goes on */
+	/* a log that it asked for: how far it was sent */
+	struct {
+		bool runs;
+		char cluster[LABEL_MAX + 1];
+		uint64_t edition, generation, next;
+		struct slice_job slice;
+	} log;
 };
 
 /* A reply in pieces that fit the socket's messages. A caller that does not read gets no more. */
 void control_reply(struct control_conn *c, const void *data, size_t len);
+/* The same of a part of one, with or without its end. */
+void control_reply_part(struct control_conn *c, const void *data, size_t len, bool last);
 void control_reply_json(struct control_conn *c, char *json); /* takes it over; NULL: no memory */
 void control_reply_result(struct control_conn *c, int rc, const struct err *err);
 

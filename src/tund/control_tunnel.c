@@ -12,23 +12,6 @@ void control_nodes(struct control_conn *c, struct daemon_cluster *cl,
 	control_reply_json(c, report_nodes(cl->tunnel));
 }
 
-void control_log(struct control_conn *c, struct daemon_cluster *cl, const struct control_request *r)
-{
-	struct buf b = { 0 };
-	struct err err = { 0 };
-	int rc = log_file_encode(tunnel_log(cl->tunnel), &b);
-
-	(void)r;
-	if (rc < 0)
-		control_reply_result(c,
-				     err_set(&err, rc,
-					     "the daemon could not write out the membership log"),
-				     &err);
-	else
-		control_reply(c, b.data, b.len);
-	buf_free(&b);
-}
-
 void control_invite_made(struct control_conn *c, struct daemon_cluster *cl,
 			 const struct control_request *r)
 {

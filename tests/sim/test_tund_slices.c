@@ -428,6 +428,96 @@ START_TEST(the_cluster_may_go_meanwhile)
 }
 END_TEST
 
+/* --- a long log that is asked for --- */
+
+struct asker {
+	struct host *host;
+	struct local_conn *conn;
+	struct buf got;
+	unsigned ends;
+};
+
+static struct counts pieces;
+
+static void on_part(void *ctx, struct local_conn *conn, struct span m)
+{
+	struct asker *a = ctx;
+
+	(void)conn;
+	count(&pieces);
+	a->got.data = realloc(a->got.data, a->got.len + m.len);
+	memcpy(a->got.data + a->got.len, m.data + 1, m.len - 1);
+	a->got.len += m.len - 1;
+	a->ends += m.data[0] == CONTROL_LAST;
+}
+
+static void on_gone(void *ctx, struct local_conn *conn)
+{
+	(void)ctx, (void)conn;
+	ck_abort_msg("the daemon has closed the connection");
+}
+
+static void ask_log(struct mesh_node *n, struct asker *a, unsigned times)
+{
+	static const struct local_ops ops = { .message = on_part, .closed = on_gone };
+	struct control_request r = { .verb = CONTROL_LOG, .cluster = MESH_CLUSTER };
+	uint8_t request[CONTROL_REQUEST_MAX];
+	ptrdiff_t len = control_request_encode(&r, request, sizeof(request));
+
+	*a = (struct asker){ .host = world_host_boot(n->host) };
+	world_host_user(a->host, ALICE, GROUP);
+	SIM_CHECK_OK(n->mesh->w, local_connect(a->host, CONTROL_SOCKET, &ops, a, NULL, &a->conn));
+	for (unsigned i = 0; i < times; i++)
+		SIM_CHECK_OK(n->mesh->w, local_send(a->conn, request, (size_t)len));
+}
+
+static void asker_end(struct asker *a)
+{
+	local_conn_close(a->conn);
+	world_host_crash(a->host);
+	buf_free(&a->got);
+}
+
+START_TEST(a_long_log_is_sent_in_slices)
+{
+	struct kit k = long_log(RENAMES);
+	struct handover files = files_of(&k, 1, 1);
+	struct buf whole;
+	struct mesh *m;
+	struct mesh_node *n = daemon_ready(&m);
+	struct asker a;
+
+	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), ok);
+	ck_assert_int_eq(log_file_encode(tunnel_log(mesh_tunnel(n)), &whole), 0);
+	pieces = (struct counts){ .now = 0 };
+	ask_log(n, &a, 1);
+	sim_pass(m->w, SECOND);
+	ck_assert_uint_eq(a.ends, 1);
+	ck_assert(span_equal(span_of(a.got.data, a.got.len), span_of(whole.data, whole.len)));
+	ck_assert_msg(pieces.most <= 4, "%u pieces at once", pieces.most);
+	asker_end(&a);
+	/* another request in the middle: no answer is mixed with another */
+	ask_log(n, &a, 3);
+	sim_pass(m->w, SECOND);
+	ck_assert_uint_le(a.ends, 1);
+	ck_assert(a.got.len <= whole.len && memcmp(a.got.data, whole.data, a.got.len) == 0);
+	asker_end(&a);
+	/* the cluster goes in the middle: what came is the beginning of a log, and ends */
+	ask_log(n, &a, 1);
+	sim_pass(m->w, 3 * MS);
+	ck_assert_uint_eq(a.ends, 0);
+	expect(n, ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), ok);
+	sim_pass(m->w, SECOND);
+	ck_assert_uint_eq(a.ends, 1);
+	ck_assert(a.got.len < whole.len && memcmp(a.got.data, whole.data, a.got.len) == 0);
+	asker_end(&a);
+	buf_free(&whole);
+	handover_free(&files);
+	kit_close(&k);
+	end(m);
+}
+END_TEST
+
 static bool is_up(void *ctx)
 {
 	return log_count(ctx) > 0;
@@ -506,4 +596,5 @@ END_TEST
 UNIT_MAIN("tund/slices", a_long_log_is_verified_in_slices, what_is_wrong_behind_a_long_log_is_said,
 	  a_user_does_not_keep_the_daemon_verifying, a_caller_that_goes_ends_it,
 	  the_own_log_may_grow_meanwhile, the_cluster_may_go_meanwhile,
-	  a_start_reads_a_long_log_in_slices, a_port_that_is_taken_costs_no_signatures)
+	  a_long_log_is_sent_in_slices, a_start_reads_a_long_log_in_slices,
+	  a_port_that_is_taken_costs_no_signatures)

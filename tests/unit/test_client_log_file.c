@@ -199,7 +199,7 @@ START_TEST(adding_yields_the_whole)
 	kit_join(&k, 2);
 	kit_join(&k, 3);
 	whole = encode(k.log);
-	ck_assert_int_eq(log_file_encode_more(k.log, 2, &more), 0);
+	ck_assert_int_eq(log_file_encode_part(k.log, 2, mlog_count(k.log), &more), 0);
 	ck_assert_uint_eq(first.len + more.len, whole.len);
 	ck_assert_mem_eq(whole.data, first.data, first.len);
 	ck_assert_mem_eq(whole.data + first.len, more.data, more.len);
