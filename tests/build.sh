@@ -129,6 +129,17 @@ else
 	echo "skip - all tools are the target's: aarch64-linux-gnu-gcc is missing"
 fi
 
+# An image for several of them is not made when one cannot be built.
+image_lacks() { # what it says, ARCHS...
+	local says=$1
+	shift
+	printf '#!/bin/sh\ncase "$*" in *ARCH=arm64*) exit 2 ;; esac\n' >"$scratch/make" && chmod 755 "$scratch/make" &&
+		! MAKE="$scratch/make" tools/make-archs linked "$@" >"$scratch/said" 2>&1 &&
+		grep -F "nothing is made: arm64 cannot be built here (see above).$says" "$scratch/said"
+}
+check "an image that would lack arm64 is not made" image_lacks ' To leave it out: ARCHS="amd64 armhf"' amd64 arm64 armhf
+check "nor is one for it alone" image_lacks '' arm64
+
 # --- a mirror that has newer versions than mk/deps.lock ---
 
 # apt-get and apt-cache of such a mirror; it serves no packages.
