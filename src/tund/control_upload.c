@@ -54,9 +54,8 @@ static void upload_wait(struct control_conn *c)
 void upload_drop(struct control_conn *c)
 {
 	if (c->intake)
-		upload_charge(&c->control->debts, local_conn_cred(c->conn).uid,
-			      intake_verified(c->intake), c->upload.received,
-			      clock_now(daemon_host(c->control->daemon)));
+		upload_charge(&c->control->debts, c->upload_uid, intake_verified(c->intake),
+			      c->upload.received, clock_now(daemon_host(c->control->daemon)));
 	slices_remove(&c->slice);
 	intake_free(c->intake);
 	c->intake = NULL;
@@ -193,6 +192,7 @@ static void upload_judge(struct control_conn *c)
 	}
 	timer_set(c->upload_timer, TIME_NEVER);
 	c->upload_state = UPLOAD_JUDGED;
+	c->upload_uid = local_conn_cred(c->conn).uid;
 	c->slice = (struct slice_job){ .fn = on_upload_slice, .ctx = c };
 	c->sign_at = clock_now(daemon_host(d)) + UPLOAD_SIGN_GAP;
 	on_upload_slice(c);
