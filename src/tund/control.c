@@ -373,9 +373,9 @@ static void on_closed(void *ctx, struct local_conn *conn)
 	struct control_conn *c = ctx;
 	struct control *ctl = c->control;
 
-	local_conn_close(conn);
 	list_remove(&c->link);
-	control_conn_free(c);
+	control_conn_free(c); /* charges its user, whom the connection knows */
+	local_conn_close(conn);
 	uploads_start(ctl);
 }
 
@@ -419,9 +419,9 @@ void control_free(struct control *c)
 {
 	if (!c)
 		return;
-	local_listener_close(c->listener);
 	list_for_each(it, &c->conns)
 		control_conn_free(list_entry(it, struct control_conn, link));
+	local_listener_close(c->listener); /* and the connections */
 	free(c);
 }
 

@@ -306,7 +306,7 @@ START_TEST(a_user_does_not_keep_the_daemon_verifying)
 }
 END_TEST
 
-/* It hangs up, or sends more: nothing is left of it, and the next one is served. */
+/* It hangs up, sends more, or the daemon ends: nothing is left of it, the next one is served. */
 START_TEST(a_caller_that_goes_ends_it)
 {
 	struct kit k = long_log(RENAMES);
@@ -328,6 +328,13 @@ START_TEST(a_caller_that_goes_ends_it)
 	mesh_until(m, SECOND, has_reply, &c);
 	ck_assert_msg(strstr(c.reply, "more came of the files"), "%s", c.reply);
 	hang_up(&c);
+	call(n, &c, ALICE, &files);
+	until_verifying(n, &c);
+	mesh_daemon_stop(n);
+	sim_pass(m->w, 10 * MS);
+	ck_assert_ptr_null(c.conn);
+	hang_up(&c);
+	mesh_daemon_start(n);
 	ck_assert_ptr_null(daemon_find(n->daemon, MESH_CLUSTER));
 	call(n, &c, ALICE, &files);
 	mesh_until(m, MINUTE, has_reply, &c);
