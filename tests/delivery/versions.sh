@@ -46,9 +46,12 @@ for text in 0.2 0.2.0- 0.2.0_rc1 v0.2.0; do check "\"$text\" is refused as a ver
 
 # --- a version before another one, made in a folder with spaces ------------------------------
 
-names() { # the files that must be there
-	printf '%s\n' "mlsh_0.2.0~rc.1_$arch.deb" "mlsh-signal_0.2.0~rc.1_$arch.deb"
-	if [ "${#kinds[@]}" = 2 ]; then printf '%s\n' "mlsh-0.2.0~rc.1-1.$rpm_arch.rpm" "mlsh-signal-0.2.0~rc.1-1.$rpm_arch.rpm"; fi
+names() { # the files that must be there: each package, and what it is made of
+	{
+		printf '%s\n' "mlsh_0.2.0~rc.1_$arch.deb" "mlsh-signal_0.2.0~rc.1_$arch.deb"
+		[ "${#kinds[@]}" = 1 ] ||
+			printf '%s\n' "mlsh-0.2.0~rc.1-1.$rpm_arch.rpm" "mlsh-signal-0.2.0~rc.1-1.$rpm_arch.rpm"
+	} | sed 'p; s/$/.spdx.json/'
 }
 made() {
 	local kind
