@@ -65,19 +65,20 @@ static int leave_cluster(struct governing *g, const struct options_given *o, str
 	const struct member *self = self_of(g);
 	int code;
 
-	if (self && member_is_current(self)) {
-		code = ask(g, o->value[YES] != NULL);
-		if (code != EXIT_OK)
-			return code;
-		if (governing_submit(g, make, NULL, &r, err) < 0)
-			return cli_fail(err);
-	}
 	if (!self) {
 		err_set(err, -ENOENT,
 			"by its log this machine is not a member of %s (a recovery dropped it): "
 			"`mlsh forget %s` removes what is left here",
 			g->copy.cluster, g->copy.cluster);
 		return cli_fail(err);
+	}
+	if (member_is_current(self)) {
+		code = ask(g, o->value[YES] != NULL);
+		if (code != EXIT_OK)
+			return code;
+		if (governing_submit(g, make, NULL, &r, err) < 0)
+			return cli_fail(err);
+		copy_refresh(g->cli, &g->copy); /* the files here say that it has left */
 	}
 	print(g, &r, o->value[JSON] != NULL);
 	return EXIT_OK;

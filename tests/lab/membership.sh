@@ -130,6 +130,7 @@ check "leave" eval 'on desk mlsh leave --yes | joined | has "desk has left homel
 check "the host is as before" wait_until 5 no_traces desk
 check "status says it" stopped_because desk "desk left the cluster on 20|desk left"
 check "the log is still there" test -e "$WORK/desk/home/.config/mlsh/clusters/homelab.log"
+check "its own files know" eval 'on desk env MLSH_SOCKET=/none mlsh nodes homelab >"$WORK/left.out" && ! has "^desk " <"$WORK/left.out"'
 check "the others know" wait_until 2 eval '! on nas mlsh nodes homelab | has "^desk "'
 check "once more: nothing to do" eval 'on desk mlsh leave --yes --json | documented leave "d[\"changed\"] is False"'
 check "forget after it, which nobody has to hear of" eval 'on desk mlsh forget homelab --yes | joined >"$WORK/forget.out" &&
