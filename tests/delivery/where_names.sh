@@ -19,23 +19,7 @@ for m in signal:9 laptop:2; do machine "${m%:*}" "${m#*:}"; done
 must "Debian on nas" system_machine nas 1
 must "server" signal_start
 must "two nodes" mesh_up homelab laptop nas
-cat >"$WORK/upstream.py" <<'PY'
-"""Every name has the address 192.0.2.80; what was asked is printed."""
-import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((sys.argv[1], 53))
-while True:
-    q, who = s.recvfrom(2048)
-    name, at = [], 12
-    while q[at]:
-        name.append(q[at + 1:at + 1 + q[at]].decode("latin1"))
-        at += 1 + q[at]
-    print(".".join(name), flush=True)
-    a = q[at + 1:at + 3] == b"\0\1"
-    s.sendto(q[:2] + b"\x81\x80\0\1" + (b"\0\1" if a else b"\0\0") + b"\0\0\0\0" + q[12:at + 5] +
-             (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xc0\0\2\x50" if a else b""), who)
-PY
-on_bg signal upstream.log python3 "$WORK/upstream.py" 10.71.9.2
+on_bg signal upstream.log python3 tests/lab/upstream.py 10.71.9.2
 finds() { [ "$(on nas getent ahostsv4 "$1" | awk 'NR == 1 { print $1 }')" = "$2" ]; } # name, address
 
 # The document's lines for a program, with the cluster's name and this node's address in their place.

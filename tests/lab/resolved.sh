@@ -123,23 +123,7 @@ resolved_start() {
 	LAB_PIDS+=("$RESOLVED_PID")
 	wait_until 10 resolvectl dns eth0 "${MACHINE_IP[signal]}"
 }
-cat >"$WORK/upstream.py" <<'PY'
-"""Every name has the address 192.0.2.80 for this moment; what was asked is printed."""
-import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((sys.argv[1], 53))
-while True:
-    q, who = s.recvfrom(2048)
-    name, at = [], 12
-    while q[at]:
-        name.append(q[at + 1:at + 1 + q[at]].decode("latin1"))
-        at += 1 + q[at]
-    print(".".join(name), flush=True)
-    a = q[at + 1:at + 3] == b"\0\1"
-    s.sendto(q[:2] + b"\x81\x80\0\1" + (b"\0\1" if a else b"\0\0") + b"\0\0\0\0" + q[12:at + 5] +
-             (b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xc0\0\2\x50" if a else b""), who)
-PY
-on_bg signal upstream.log python3 "$WORK/upstream.py" "${MACHINE_IP[signal]}"
+on_bg signal upstream.log python3 tests/lab/upstream.py "${MACHINE_IP[signal]}"
 stub() { on nas dig +tries=1 +time=3 @127.0.0.53 "$@"; }
 resolves() { [ "$(stub +short "$1")" = "$2" ]; }
 dns_is() { status_holds nas homelab "c['dns']['state'] == '$1'"; }
