@@ -189,6 +189,7 @@ static int take_pending(struct log_reading *r, bool last, struct err *err)
 	if (r->provable == 0)
 		return 0;
 	r->used += (unsigned)r->provable * COST_VERIFY;
+	r->read.verified += r->provable; /* in vain, too */
 	mlog_take(r->read.log, r->pending, r->provable, &take);
 	if (take.result == TAKEN_UNPROVEN && take.added == 0 && !last) {
 		r->try_at = r->n_pending + TAKEN_AT_ONCE;
@@ -203,7 +204,6 @@ static int take_pending(struct log_reading *r, bool last, struct err *err)
 			      take.why.text[0] ? take.why.text : "it does not follow");
 		return err ? err->code : -EBADMSG;
 	}
-	r->read.verified += take.added;
 	r->read.place.bytes = r->provable_at;
 	memmove(r->pending, r->pending + r->provable,
 		(r->n_pending - r->provable) * sizeof(r->pending[0]));
@@ -224,6 +224,10 @@ static int add_pending(struct log_reading *r, struct span record, struct err *er
 
 	if (rc < 0)
 		return rc;
+	/* A recovery that goes back here would have all before it played again. */
+	if ((x.genesis ? 0 : x.order.seq) != r->n - 1)
+		return err_set(err, -EBADMSG, "record %zu is not the one that belongs there",
+			       r->n - 1);
 	if (r->n_pending == ENTRIES_PER_MESSAGE_MAX ||
 	    r->pending_bytes + record.len > LOG_PAGE_BYTES)
 		rc = take_pending(r, true, err);

@@ -35,7 +35,7 @@ struct log_read {
 	struct mlog *log; /* committed; the caller frees */
 	struct log_place place;
 	size_t torn;	 /* bytes at the end that a crash left half written: not in `log` */
-	size_t verified; /* records whose signatures had to be verified */
+	size_t verified; /* records whose signatures were verified, or tried in vain */
 };
 
 /*

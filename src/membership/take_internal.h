@@ -7,7 +7,8 @@
 
 struct shown {
 	struct record record;
-	bool verified; /* its receipt */
+	bool tried;    /* its receipt was looked at, */
+	bool verified; /* and is good */
 	bool own_key;  /* a recover record, not in our log, that names the key of its receipt */
 };
 

@@ -320,6 +320,34 @@ START_TEST(records_without_a_receipt_are_not_taken)
 }
 END_TEST
 
+/*
+ * A file has its records in their order. One that went back by a recovery, again and again, would
+ * have all before it played again each time.
+ */
+START_TEST(records_stand_in_their_order)
+{
+	struct kit k = kit_open_with(15), back = k; /* sixteen are taken at once */
+	struct host *h = open_host();
+	struct buf whole = encode(k.log), more = { 0 }, both;
+	struct entry_bytes b;
+
+	back.log = kit_copy(k.log, 8);
+	b = kit_recover(&back, KIT_CODE, KIT_CODE_NEXT, 0);
+	kit_append(&back, &b);
+	ck_assert_int_eq(log_file_encode_part(back.log, 8, 9, &more), 0);
+	both = (struct buf){ .data = malloc(whole.len + more.len), .len = whole.len + more.len };
+	memcpy(both.data, whole.data, whole.len);
+	memcpy(both.data + whole.len, more.data, more.len);
+	check_refused(h, span_of(both.data, both.len), mlog_cluster_id(k.log));
+	buf_free(&both);
+	buf_free(&more);
+	buf_free(&whole);
+	host_free(h);
+	mlog_free(back.log);
+	kit_close(&k);
+}
+END_TEST
+
 START_TEST(what_is_no_log_is_refused)
 {
 	struct kit k = kit_open();
@@ -359,4 +387,4 @@ END_TEST
 UNIT_MAIN("client/log_file", comes_back, a_mark_saves_signatures,
 	  what_is_known_is_not_verified_again, adding_yields_the_whole, a_torn_end_is_passed_over,
 	  every_changed_byte_is_noticed, records_without_a_receipt_are_not_taken,
-	  what_is_no_log_is_refused, another_clusters_log_is_refused)
+	  records_stand_in_their_order, what_is_no_log_is_refused, another_clusters_log_is_refused)

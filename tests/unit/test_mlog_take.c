@@ -216,5 +216,69 @@ START_TEST(own_key_vouches_for_nothing)
 }
 END_TEST
 
+/* The linker puts the counter in (mk/variant.mk). */
+static unsigned signatures;
+
+int __real_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN]);
+int __wrap_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN]);
+
+int __wrap_key_verify(const uint8_t key[KEY_LEN], const char *purpose,
+		      const uint8_t cluster_id[HASH_LEN], struct span bytes,
+		      const uint8_t sig[SIG_LEN])
+{
+	signatures++;
+	return __real_key_verify(key, purpose, cluster_id, bytes, sig);
+}
+
+static void put_rename(struct kit *k, const char *name, unsigned order, bool is_signed)
+{
+	struct entry_bytes b = kit_rename(k, 0, 0, name);
+	struct record_bytes r;
+
+	b.data[b.len - 1] ^= !is_signed;
+	r = kit_record(k, kit_span(&b), 0, order);
+	ck_assert_int_eq(mlog_reload(k->log, kit_record_span(&r), NULL), 0);
+	mlog_commit(k->log);
+}
+
+/*
+ * Behind changes of the order key, whose receipts are needed, come records with false receipts, and
+ * one that is not valid: all receipts are looked at once, and not again for each one left off.
+ */
+START_TEST(each_signature_is_verified_once)
+{
+	enum { CHANGES = 20, FALSE_ONES = 40 };
+	struct kit k = kit_open();
+	struct mlog *l = kit_empty_log();
+	struct mlog_take t;
+	char name[32];
+
+	for (unsigned i = 0; i < CHANGES; i++) {
+		struct entry_bytes b = kit_signal(&k, 0, KIT_ORDER + 1 + i);
+
+		kit_append(&k, &b);
+		k.order = KIT_ORDER + 1 + i;
+	}
+	for (unsigned i = 0; i < FALSE_ONES; i++) {
+		snprintf(name, sizeof(name), "name%u", i);
+		put_rename(&k, name, KIT_ORDER, true);
+	}
+	put_rename(&k, "bad", KIT_ORDER, false);
+	put_rename(&k, "last", k.order, true);
+	signatures = 0;
+	t = show(l, k.log, 0, mlog_count(k.log));
+	ck_assert_int_eq(t.result, TAKEN_LIE);
+	ck_assert_uint_eq(mlog_count(l), 1 + CHANGES);
+	/* of each record the receipt, and that of the entry twice */
+	ck_assert_uint_le(signatures, 3 * mlog_count(k.log));
+	mlog_free(l);
+	kit_close(&k);
+}
+END_TEST
+
 UNIT_MAIN("membership/take", whole_log, gap, receipts, fork, receipt_over_invalid, false_accusation,
-	  own_key_vouches_for_nothing)
+	  own_key_vouches_for_nothing, each_signature_is_verified_once)
