@@ -65,6 +65,7 @@ wraps_test_command_codes := cli_confirm cli_can_ask
 wraps_test_command_keys := signal_request_encode
 wraps_test_tund_slices := entry_decode key_verify
 wraps_test_mlog_take := key_verify
+wraps_test_client_log_file := entry_decode
 define link
 $(2): $(3) $(4) $(if $($(1)_flags),$(B)/$(1)/flags)
 	@mkdir -p $$(@D)

@@ -190,7 +190,7 @@ static int take_pending(struct log_reading *r, bool last, struct err *err)
 		return 0;
 	r->used += (unsigned)r->provable * COST_VERIFY;
 	r->read.verified += r->provable; /* in vain, too */
-	mlog_take(r->read.log, r->pending, r->provable, &take);
+	mlog_take_all(r->read.log, r->pending, r->provable, &take);
 	if (take.result == TAKEN_UNPROVEN && take.added == 0 && !last) {
 		r->try_at = r->n_pending + TAKEN_AT_ONCE;
 		return 0;

@@ -121,10 +121,15 @@ struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,
  */
 void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret);
 /*
- * The same from the network, where a date counts: records from the first one on that is dated after
- * `latest_s` are held back. They are valid, but a log that has one takes nothing with an earlier
- * date any more until it is recovered. What a recovery builds on may have any date. The caller asks
- * for them again later.
+ * The same for who frees the log if one of them is not valid: those before that one stay in it,
+ * which saves playing the log again. `added` is 0 then.
+ */
+void mlog_take_all(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret);
+/*
+ * mlog_take from the network, where a date counts: records from the first one on that is dated
+ * after `latest_s` are held back. They are valid, but a log that has one takes nothing with an
+ * earlier date any more until it is recovered. What a recovery builds on may have any date. The
+ * caller asks for them again later.
  */
 void mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint64_t latest_s,
 		     struct mlog_take *ret);

@@ -355,6 +355,8 @@ static void extend(struct taking *t)
 
 	(void)hold_back(t);
 	bad = take_into(t, t->l);
+	if (bad < t->n && t->all)
+		return;
 	if (bad < t->n) {
 		/* The head of a log has a receipt: back, and on to the last one before. */
 		if (mlog_back(t->l, before) < 0) {
@@ -467,6 +469,24 @@ static void place(struct taking *t)
 		extend(t);
 }
 
+static void take(struct taking *t, const struct span *records, size_t n)
+{
+	*t->ret = (struct mlog_take){ .result = TAKEN };
+	if (n == 0)
+		return;
+	t->shown = calloc(n, sizeof(*t->shown));
+	if (!t->shown) {
+		no_memory(t);
+		return;
+	}
+	read_all(t, records, n);
+	if (t->first < t->n)
+		place(t);
+	if (t->malformed && t->ret->result == TAKEN)
+		end(t, TAKEN_INVALID, t->n > 0 ? t->shown[t->n - 1].record.order.seq + 1 : 0);
+	free(t->shown);
+}
+
 void mlog_take(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret)
 {
 	mlog_take_until(l, records, n, UINT64_MAX, ret);
@@ -477,20 +497,14 @@ void mlog_take_until(struct mlog *l, const struct span *records, size_t n, uint6
 {
 	struct taking t = { .l = l, .ret = ret, .latest_s = latest_s };
 
-	*ret = (struct mlog_take){ .result = TAKEN };
-	if (n == 0)
-		return;
-	t.shown = calloc(n, sizeof(*t.shown));
-	if (!t.shown) {
-		no_memory(&t);
-		return;
-	}
-	read_all(&t, records, n);
-	if (t.first < t.n)
-		place(&t);
-	if (t.malformed && ret->result == TAKEN)
-		end(&t, TAKEN_INVALID, t.n > 0 ? t.shown[t.n - 1].record.order.seq + 1 : 0);
-	free(t.shown);
+	take(&t, records, n);
+}
+
+void mlog_take_all(struct mlog *l, const struct span *records, size_t n, struct mlog_take *ret)
+{
+	struct taking t = { .l = l, .ret = ret, .latest_s = UINT64_MAX, .all = true };
+
+	take(&t, records, n);
 }
 
 struct log_proof mlog_proof(const struct mlog *l, const struct mlog_take *take,

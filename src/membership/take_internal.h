@@ -18,6 +18,7 @@ struct taking {
 	size_t first, n;   /* those that are not in our log already, and that follow each other */
 	size_t by_code;	   /* recover and renew records before this one are by the code in force */
 	bool malformed;	   /* what comes behind them does not */
+	bool all;	   /* the log goes if one of them is not valid */
 	uint64_t latest_s; /* records dated later are held back */
 	struct mlog_take *ret;
 };

@@ -348,6 +348,65 @@ START_TEST(records_stand_in_their_order)
 }
 END_TEST
 
+/* The linker puts the counter in (mk/variant.mk). */
+static unsigned entries;
+
+int __real_entry_decode(struct span bytes, struct entry *ret, struct err *err);
+int __wrap_entry_decode(struct span bytes, struct entry *ret, struct err *err);
+
+int __wrap_entry_decode(struct span bytes, struct entry *ret, struct err *err)
+{
+	entries++;
+	return __real_entry_decode(bytes, ret, err);
+}
+
+static void put_rename(struct kit *k, unsigned n, bool is_signed)
+{
+	struct entry_bytes b;
+	struct record_bytes r;
+	char name[32];
+
+	snprintf(name, sizeof(name), "name%u", n);
+	b = kit_rename(k, 0, 0, name);
+	b.data[b.len - 1] ^= !is_signed;
+	r = kit_record(k, kit_span(&b), 0, KIT_ORDER);
+	ck_assert_int_eq(mlog_reload(k->log, kit_record_span(&r), NULL), 0);
+	mlog_commit(k->log);
+}
+
+/* A record that breaks a rule ends it, and what was read before is not played again. */
+START_TEST(a_false_record_costs_no_more_than_others)
+{
+	enum { RECORDS = 600 };
+	struct kit k = kit_open();
+	struct host *h = open_host();
+	struct log_reading *reading = NULL;
+	struct log_read read = { .log = NULL };
+	struct err err = { 0 };
+	struct buf bytes;
+	unsigned most = 0;
+	int rc;
+
+	for (unsigned i = 1; i < RECORDS; i++)
+		put_rename(&k, i, i != RECORDS - 3);
+	bytes = encode(k.log);
+	rc = log_reading_new(h, span_of(bytes.data, bytes.len), mlog_cluster_id(k.log), NULL, &err,
+			     &reading);
+	while (rc == 0) {
+		entries = 0;
+		rc = log_reading_step(reading, &read, &err);
+		most = MAX(most, entries);
+	}
+	ck_assert_int_eq(rc, -EBADMSG);
+	ck_assert_msg(strstr(err.text, "record 597 is not valid"), "%s", err.text);
+	ck_assert_uint_le(most, 64);
+	log_reading_free(reading);
+	buf_free(&bytes);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
 START_TEST(what_is_no_log_is_refused)
 {
 	struct kit k = kit_open();
@@ -387,4 +446,5 @@ END_TEST
 UNIT_MAIN("client/log_file", comes_back, a_mark_saves_signatures,
 	  what_is_known_is_not_verified_again, adding_yields_the_whole, a_torn_end_is_passed_over,
 	  every_changed_byte_is_noticed, records_without_a_receipt_are_not_taken,
-	  records_stand_in_their_order, what_is_no_log_is_refused, another_clusters_log_is_refused)
+	  records_stand_in_their_order, a_false_record_costs_no_more_than_others,
+	  what_is_no_log_is_refused, another_clusters_log_is_refused)
