@@ -201,7 +201,11 @@ if command -v git >/dev/null; then
 	check "not that of GIT_DIR" eval 'GIT_DIR="$top/.git" version_says "${digits:0:12}" commit'
 	touch "$plain/src/new.c"
 	check "new files are told of" version_says "${digits:0:12}-changed" commit
-	rm "$plain/src/new.c" && touch "$plain/new.md"
+	mkdir -p "$plain/.git/info" && echo new.c >>"$plain/.git/info/exclude"
+	check "also those that this clone ignores" version_says "${digits:0:12}-changed" commit
+	echo "*" >"$plain/src/.gitignore"
+	check "and those that their folder ignores" version_says "${digits:0:12}-changed" commit
+	rm "$plain/src/.gitignore" "$plain/src/new.c" && touch "$plain/new.md"
 	check "what is not compiled is none" version_says "${digits:0:12}" commit
 	check "but of the tree" version_says "${digits:0:12}-changed" tree
 	rm "$plain/new.md"

@@ -128,6 +128,14 @@ check "and a folder" refused "nobody vouches for it: mlsh" mkdir mlsh
 check "a link is refused" refused "links in dist/.*mlsh_0.9.9_amd64.deb" ln -s /dev/null mlsh_0.9.9_amd64.deb
 check "and one in the place of a file" refused "links in dist/.*mlsh-$version.tar.gz" \
 	sh -c "mv mlsh-$version.tar.gz '$work/moved' && ln -s '$work/moved' mlsh-$version.tar.gz"
+# Where dist/ is a link itself, what it leads to is looked at.
+link_to() { # command... there
+	mv "$tree/dist" "$work/led" && ln -s "$work/led" "$tree/dist" && "$@"
+}
+link_away() { rm -rf "$work/led"; }
+check "dist/ may be a link" eval 'spoil link_to true && verify env && link_away'
+check "but a file that is not in the sums is named there, too" eval \
+	'refused "nobody vouches for it: mlsh_0.9.9_amd64.deb" link_to touch mlsh_0.9.9_amd64.deb && link_away'
 check "signed files of an earlier version are refused" refused "is of version $version, this source is 99.0.0" \
 	sed -i 's/\(MLSH_VERSION \).*/\1"99.0.0"/' ../src/base/version.h
 sign_again() { # sed command...: sums that the right key signs, but that make dist does not write
@@ -148,6 +156,10 @@ not_signed() { # words of the refusal, command that spoils...
 check "changes that are not committed are not signed" not_signed "changes that are in no commit" \
 	sh -c 'echo "#" >>../mk/licences'
 check "nor is a new file" not_signed "changes that are in no commit" touch ../src/new.c
+check "nor one that is ignored by its own folder" not_signed "changes that are in no commit" \
+	sh -c 'echo "*" >../src/.gitignore; touch ../src/new.c'
+check "or by this clone alone" not_signed "changes that are in no commit" \
+	sh -c 'mkdir -p ../.git/info; echo new.c >>../.git/info/exclude; touch ../src/new.c'
 check "files of another commit are not signed" not_signed \
 	"not made here of commit [0-9a-f]{12}: .*mlsh-$version.tar.gz.* Make them again" commit_tree second
 check "nor is a file from elsewhere" not_signed "not made here of commit [0-9a-f]{12}: mlsh_${version}_other.deb. Make" \
