@@ -160,7 +160,10 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own
 			return rc;
 	}
 	daemon_cluster_stop(c, NULL);
+	if (own) /* otherwise its file cannot be read */
+		p->saved = c->saved;
 	rc = state_save_parts(daemon_host(d), daemon_state_dir(d), p, err);
+	c->saved = p->saved;
 	if (rc == 0)
 		rc = daemon_cluster_start(c, p, err);
 	c->state.enabled = rc == 0 || daemon_port_wait(c, err);

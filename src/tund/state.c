@@ -334,16 +334,24 @@ static int node_save(struct host *h, const char *path, const struct tunnel_parts
 	return rc;
 }
 
+/* As a whole if its file is not what it was taken for. */
+static int save_log(struct host *h, const char *state_dir, struct tunnel_parts *p, struct err *err)
+{
+	bool adds = p->saved.bytes > 0;
+	int rc = state_save_log(h, state_dir, &p->cluster, p->log, &p->saved, err);
+
+	return rc < 0 && adds ? state_save_log(h, state_dir, &p->cluster, p->log, &p->saved, err)
+			      : rc;
+}
+
 /*
  * The log first: whoever finds the node's file finds its log. It was verified, and the mark says
  * so: without it a start that fails would do it again each time that it is tried.
  */
-int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
-		     struct err *err)
+int state_save_parts(struct host *h, const char *state_dir, struct tunnel_parts *p, struct err *err)
 {
 	char path[STORE_PATH_MAX];
-	struct log_place none = { .bytes = 0 }; /* writes it as a whole */
-	int rc = state_save_log(h, state_dir, &p->cluster, p->log, &none, err);
+	int rc = save_log(h, state_dir, p, err);
 
 	if (rc == 0)
 		(void)!state_mark_verified(h, state_dir, &p->cluster, p->log, NULL);

@@ -51,8 +51,9 @@ int state_save(struct host *h, const char *state_dir, const struct cluster_state
  */
 int state_open_parts(struct host *h, const char *state_dir, const char *cluster, struct err *err,
 		     struct tunnel_parts *ret, struct stored_log **ret_log) MUST_CHECK;
-int state_save_parts(struct host *h, const char *state_dir, const struct tunnel_parts *p,
-		     struct err *err) MUST_CHECK;
+/* Of the log only what its file lacks by p->saved, which is updated. */
+int state_save_parts(struct host *h, const char *state_dir, struct tunnel_parts *p, struct err *err)
+	MUST_CHECK;
 /* Adds what its file lacks: *saved says how much that has, and is updated. */
 int state_save_log(struct host *h, const char *state_dir, const struct cluster_file *f,
 		   const struct mlog *l, struct log_place *saved, struct err *err) MUST_CHECK;

@@ -230,6 +230,41 @@ START_TEST(what_can_not_be_replaced_is_named)
 }
 END_TEST
 
+/* A long log is not written again each time that its cluster is connected. */
+START_TEST(what_the_file_has_is_not_written_again)
+{
+	struct kit k = kit_open_with(3);
+	struct tunnel_parts p = { .identity = k.admin, .log = k.log };
+	struct host *h = os_unit_host();
+	struct stat first, st;
+	char dir[64], path[128], command[128];
+
+	strcpy(p.cluster.cluster, "homelab");
+	memcpy(p.cluster.cluster_id, mlog_cluster_id(k.log), HASH_LEN);
+	folder_new(dir);
+	snprintf(path, sizeof(path), "%s/homelab/clusters/homelab.log", dir);
+	ck_assert_int_eq(state_save_parts(h, dir, &p, NULL), 0);
+	ck_assert_int_eq(stat(path, &first), 0);
+	ck_assert_int_eq(first.st_size, p.saved.bytes);
+	kit_join(&k, 4);
+	ck_assert_int_eq(state_save_parts(h, dir, &p, NULL), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_ino, first.st_ino);
+	ck_assert_int_gt(st.st_size, first.st_size);
+	ck_assert_int_eq(st.st_size, p.saved.bytes);
+	/* somebody else has cut it */
+	ck_assert_int_eq(truncate(path, 100), 0);
+	ck_assert_int_eq(state_save_parts(h, dir, &p, NULL), 0);
+	first = st;
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, first.st_size);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
+	host_free(h);
+	kit_close(&k);
+}
+END_TEST
+
 /* --- of two logs, the longer one --- */
 
 static int merge(struct kit *into, struct kit *other, size_t want)
@@ -282,5 +317,5 @@ END_TEST
 
 UNIT_MAIN("tund/state", seniors_come_first, state_comes_back, largest_state_fits_its_file,
 	  state_of_before_ranks_is_read, torn_state_is_refused, only_state_files_are_of_clusters,
-	  files_are_private_and_checked, what_can_not_be_replaced_is_named, longer_log_is_kept,
-	  a_fork_is_refused_either_way)
+	  files_are_private_and_checked, what_can_not_be_replaced_is_named,
+	  what_the_file_has_is_not_written_again, longer_log_is_kept, a_fork_is_refused_either_way)
