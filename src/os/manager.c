@@ -120,6 +120,12 @@ struct manager *manager_new(struct host *h, manager_status_fn status, void *ctx)
 	return NULL;
 }
 
+void manager_starting(struct manager *m)
+{
+	if (m && !m->serves)
+		(void)told(m, "EXTEND_TIMEOUT_USEC=300000000");
+}
+
 void manager_ready(struct manager *m)
 {
 	if (!m)

@@ -23,6 +23,11 @@ typedef void (*manager_status_fn)(void *ctx, char out[MANAGER_STATUS_MAX]);
  */
 struct manager *manager_new(struct host *h, manager_status_fn status, void *ctx);
 /*
+ * It does not serve yet, and gets on: the manager gives it five minutes more for the next part of
+ * its start, however long that takes altogether.
+ */
+void manager_starting(struct manager *m);
+/*
  * The service serves, or has read its configuration again. From here on the manager hears from the
  * loop as often as it asked to: one that stays silent for too long is ended and started again.
  */

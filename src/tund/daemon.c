@@ -289,6 +289,11 @@ void daemon_restore(struct daemon *d)
 	starts_restore(d->starts, &d->n_kept);
 }
 
+void daemon_starting(struct daemon *d)
+{
+	manager_starting(d->manager);
+}
+
 void daemon_restored(struct daemon *d)
 {
 	d->restoring = false;

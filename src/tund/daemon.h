@@ -155,6 +155,7 @@ uint16_t daemon_first_port(const struct daemon *d); /* as struct daemon_config h
 struct host *daemon_host(struct daemon *d);
 struct slices *daemon_slices(struct daemon *d);
 struct starts *daemon_starts(struct daemon *d);
+void daemon_starting(struct daemon *d);		  /* one cluster was read: the next one */
 void daemon_restored(struct daemon *d);		  /* all clusters that were kept were tried */
 bool daemon_is_restoring(const struct daemon *d); /* not yet */
 uint64_t daemon_started(const struct daemon *d);

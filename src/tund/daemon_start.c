@@ -121,9 +121,12 @@ static void end(struct starts *s)
 static void on_slice(void *ctx)
 {
 	struct starts *s = ctx;
+	enum went went = step(s);
 
-	if (step(s) == WENT_IDLE)
+	if (went == WENT_IDLE)
 		end(s);
+	else if (went == WENT_DONE && s->restoring)
+		daemon_starting(s->daemon);
 }
 
 /* Short ones at once. */

@@ -559,7 +559,9 @@ START_TEST(a_start_reads_a_long_log_in_slices)
 		mesh_until(m, MINUTE, is_up, n);
 		sim_pass(m->w, 5 * MS);
 		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
-		ck_assert(strstr(world_managed_words(n->daemon_host), "READY=1"));
+		ck_assert_str_eq(world_managed_words(n->daemon_host),
+				 "EXTEND_TIMEOUT_USEC=300000000\nREADY=1\nSTATUS=0 of 1 "
+				 "cluster connected, tunnels to 0 of 40 nodes\n");
 		ck_assert_int_eq(verified.most > 0, i > 0);
 		mesh_until(m, MINUTE, has_reply, &c);
 		ck_assert_str_eq(c.reply, ok);
