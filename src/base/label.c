@@ -111,32 +111,12 @@ int cluster_name_check(const char *s, struct err *err)
 	return 0;
 }
 
-/*
- * The generic top-level domains that people are most likely to meet. Not here: names in use at
- * home, such as "home" (cluster_name_is_of_lans).
- */
-/* clang-format off */
-static const char *const public_tlds[] = {
-	"academy", "aero", "agency", "app", "art", "asia", "bank", "beer", "biz", "blog", "box",
-	"cafe", "camp", "cash", "cat", "center", "chat", "city", "cloud", "club", "codes", "com",
-	"company", "computer", "coop", "design", "dev", "digital", "direct", "edu", "email",
-	"energy", "events", "express", "family", "finance", "fun", "games", "global", "google",
-	"gov", "group", "guide", "guru", "health", "host", "hosting", "info", "int", "jobs",
-	"land", "lgbt", "life", "link", "live", "ltd", "media", "mil", "mobi", "money", "museum",
-	"name", "net", "network", "news", "ninja", "one", "online", "org", "page", "party",
-	"photos", "plus", "post", "press", "pro", "rocks", "run", "school", "science", "services",
-	"shop", "show", "site", "social", "software", "solutions", "space", "store", "studio",
-	"support", "systems", "team", "tech", "tel", "today", "tools", "top", "travel", "video",
-	"vip", "website", "wiki", "work", "works", "world", "wtf", "xxx", "xyz", "zip", "zone",
-};
-/* clang-format on */
-
 bool cluster_name_is_public_tld(const char *s)
 {
 	/* two letters: a country's, today or tomorrow (ISO 3166-1 alpha-2) */
 	if (is_lower(s[0]) && is_lower(s[1]) && s[2] == '\0')
 		return true;
-	for (size_t i = 0; i < ARRAY_LEN(public_tlds); i++) {
+	for (size_t i = 0; public_tlds[i]; i++) {
 		if (strcmp(s, public_tlds[i]) == 0)
 			return true;
 	}

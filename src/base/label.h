@@ -22,9 +22,8 @@ int label_check(const char *what, const char *s, struct err *err) MUST_CHECK;
  * arpa, onion, ...).
  */
 int cluster_name_check(const char *s, struct err *err) MUST_CHECK;
-/*
- * Is it a well-known public top-level domain (com, org, dev, ...), which only --force may shadow?
- */
+extern const char *const public_tlds[]; /* those of three letters or more; NULL ends */
+/* Is it a public top-level domain (com, org, dev, de, ...), which only --force may shadow? */
 bool cluster_name_is_public_tld(const char *s);
 /* Is it a zone that many local networks have of their own (lan, home, internal, ...)? */
 bool cluster_name_is_of_lans(const char *s);

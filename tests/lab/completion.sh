@@ -97,27 +97,27 @@ on nas sh -c 'for i in $(seq "$1"); do mlsh __complete nodes ""; done' sh $tries
 echo "# $(((${EPOCHREALTIME/./} - ${began/./}) / tries / 1000)) ms for the names of nodes"
 
 # A second cluster, with a node of the same name.
-must "a second cluster" eval 'on nas mlsh setup office --signal-host "${MACHINE_IP[signal]}" --token "$(new_token)" \
-	--name nas >/dev/null && on nas mlsh connect office >/dev/null'
-check "two clusters" names clusters "" "homelab office"
-check "a name that two nodes have is told with its cluster" names nodes "" "laptop nas.homelab nas.office"
-check "a cluster that is stopped has names, too" eval 'on nas mlsh disconnect office >/dev/null &&
-	names nodes "" "laptop nas.homelab nas.office"'
+must "a second cluster" eval 'on nas mlsh setup lodge --signal-host "${MACHINE_IP[signal]}" --token "$(new_token)" \
+	--name nas >/dev/null && on nas mlsh connect lodge >/dev/null'
+check "two clusters" names clusters "" "homelab lodge"
+check "a name that two nodes have is told with its cluster" names nodes "" "laptop nas.homelab nas.lodge"
+check "a cluster that is stopped has names, too" eval 'on nas mlsh disconnect lodge >/dev/null &&
+	names nodes "" "laptop nas.homelab nas.lodge"'
 
 # --- without the daemon, or with one that hangs ---
 
 kill -STOP "${DAEMON_PID[nas]}"
 check "a daemon that hangs keeps nobody waiting, and the names come from the files" wait_until 5 eval \
-	'[ "$(on nas timeout 2 mlsh __complete nodes "" | paste -sd " ")" = "laptop nas.homelab nas.office" ]'
+	'[ "$(on nas timeout 2 mlsh __complete nodes "" | paste -sd " ")" = "laptop nas.homelab nas.lodge" ]'
 kill -CONT "${DAEMON_PID[nas]}"
 stop "${DAEMON_PID[nas]}"
-check "without a daemon they do as well" names nodes "" "laptop nas.homelab nas.office"
-check "and the clusters" names clusters "" "homelab office"
+check "without a daemon they do as well" names nodes "" "laptop nas.homelab nas.lodge"
+check "and the clusters" names clusters "" "homelab lodge"
 
 # What lies in the folder and is no cluster. A name that a shell would run is no name.
 clusters=$WORK/nas/home/.config/mlsh/clusters
 touch "$clusters/\$(id).toml" "$clusters/a b.toml" "$clusters/-rf.toml" "$clusters/;id.toml"
-check "odd files are no clusters" names clusters "" "homelab office"
+check "odd files are no clusters" names clusters "" "homelab lodge"
 
 # A daemon that lies: it is asked, since root runs it, and what it says is looked at.
 lying() { # socket; answers each request with odd names

@@ -116,9 +116,10 @@ END_TEST
 START_TEST(public_domains)
 {
 	static const char *const public[] = {
-		"com",	   "net", "org", "edu",	 "gov",	  "mil",    "int", "info",
-		"biz",	   "dev", "app", "page", "cloud", "online", "xyz", "zone",
-		"academy", "io",  "de",	 "uk",	 "zz",	  "box",
+		"com",	"net",	"org",	   "edu",    "gov",  "mil",   "int",
+		"info", "biz",	"dev",	   "app",    "page", "cloud", "online",
+		"xyz",	"zone", "academy", "io",     "de",   "uk",    "zz",
+		"box",	"aaa",	"goog",	   "amazon", "icu",  "mov",   "zuerich",
 	};
 	static const char *const not[] = {
 		"",	    "a",    "a1",   "1a",   "home",	"lan",	   "homelab",
