@@ -316,7 +316,7 @@ done
 check_fails "a zone that hides the server's name is refused" 1 "signal\.lan" on desk \
 	mlsh setup lan --signal-host signal.lan --token "$second" --name desk
 check_fails "a server that others cannot find is named" 5 "localhost leads every machine to itself" on desk \
-	mlsh setup here --signal-host localhost --token "$second" --name desk
+	mlsh setup hereby --signal-host localhost --token "$second" --name desk
 check "the first one goes on" pings desk 100.64.0.1
 check_fails "another user's files are not taken" 1 "." as_user desk 1500 env HOME="$WORK/desk/user1501" mlsh connect atelier
 

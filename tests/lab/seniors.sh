@@ -5,7 +5,7 @@
 # the same range. Whatever the user's cluster says, root's keeps the addresses of its members, and the name of its interface.
 #
 #     signal 10.71.9.2, nas .1.2, desk .2.2, tv .3.2, cam .4.2, box .5.2: root's cluster `home`
-#     signal2 .8.2, evil .6.2, imp .7.2: Ann's cluster `aaa`, which she connects on desk, too; one router
+#     signal2 .8.2, evil .6.2, imp .7.2: Ann's cluster `aaaa`, which she connects on desk, too; one router
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lab/lib.sh
 
@@ -22,30 +22,30 @@ on_bg signal2 signal.log env MLSH_SIGNAL_DB="$WORK/signal2/signal.db" mlsh-signa
 must "Ann's server" wait_until 10 listens signal2 :4433
 their_token() { grep -hoE '[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}@[0-9a-f]{64}' "$WORK/signal2/signal.log" | head -n 1; }
 must "its token" wait_until 5 eval 'test -n "$(their_token)"'
-must "Ann's cluster" eval 'on evil mlsh setup aaa --signal-host "${MACHINE_IP[signal2]}" --token "$(their_token)" --name evil \
-	--subnet "$range" && node_up evil aaa'
+must "Ann's cluster" eval 'on evil mlsh setup aaaa --signal-host "${MACHINE_IP[signal2]}" --token "$(their_token)" --name evil \
+	--subnet "$range" && node_up evil aaaa'
 # Its members have the addresses that root's cluster gives to others: .2 to a node that is never on, .3 to imp.
-ghost() { invite_url evil aaa | on evil env HOME="$WORK/evil/$1" mlsh adopt - --name "$1" >"$WORK/evil/$1.out"; }
-must "with members" eval 'ghost two && mesh_join aaa evil imp && ghost four'
+ghost() { invite_url evil aaaa | on evil env HOME="$WORK/evil/$1" mlsh adopt - --name "$1" >"$WORK/evil/$1.out"; }
+must "with members" eval 'ghost two && mesh_join aaaa evil imp && ghost four'
 install -d -o 1501 -g 1501 -m 700 "$WORK/desk/ann"
 echo "ann:x:1501:1501::$WORK/desk/ann:/bin/sh" >>"$WORK/desk/passwd"
 echo "mlsh:x:4242:ann" >>"$WORK/desk/group"
 ann() { on desk setpriv --reuid 1501 --regid 1501 --clear-groups env HOME="$WORK/desk/ann" "$@"; }
-must "Ann connects it on root's machine" eval 'invite_url evil aaa | ann mlsh adopt - --name hers && ann mlsh connect aaa >/dev/null'
+must "Ann connects it on root's machine" eval 'invite_url evil aaaa | ann mlsh adopt - --name hers && ann mlsh connect aaaa >/dev/null'
 
 goes() { ip -n "$LAB-desk" route get "100.96.0.$1" | has "dev $2 src 100.96.0.$3 "; } # last number, device, own one
 fenced() { ip netns exec "$LAB-desk" nft list table inet "$1" | has -E "100\.96\.0\.$2[ ,-]"; } # device, last number
-conflict() { ann mlsh status aaa --json | json_holds "'$1' in str(d['clusters'][0])"; }
+conflict() { ann mlsh status aaaa --json | json_holds "'$1' in str(d['clusters'][0])"; }
 check "root's member is reached by root's interface" goes 3 mlsh0 2
 check "and answers" wait_until 10 pings desk 100.96.0.3
 check "what root's lacks is Ann's" goes 4 mlsh1 5
 check "her status says what hers does not have" wait_until 5 conflict "100.96.0.3 is the cluster home"
 check "her member with the address of root's does not get in" eval '! pings imp 100.96.0.5'
 
-# --- a restart: `aaa` comes first by its name, not by its rank ---
+# --- a restart: `aaaa` comes first by its name, not by its rank ---
 stop "${DAEMON_PID[desk]}"
 must "the daemon again" daemon_start desk
-check "both are back" eval 'wait_until 10 connected desk home && wait_until 10 connected desk aaa'
+check "both are back" eval 'wait_until 10 connected desk home && wait_until 10 connected desk aaaa'
 check "root's member is still reached by root's interface" goes 3 mlsh0 2
 check "the interface of each has the name that it had" goes 4 mlsh1 5
 check "root's member answers" wait_until 10 pings desk 100.96.0.3

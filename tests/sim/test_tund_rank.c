@@ -12,7 +12,7 @@
 #define PHONE (&m->node[3])
 #define CAM (&m->node[4])
 #define ROOTS "zulu"
-#define ALICES "aaa"
+#define ALICES "aaaa"
 #define ADDRESS(n) IP(100, 64, 0, n)
 
 
@@ -138,7 +138,7 @@ START_TEST(of_two_users_the_first_one_keeps_it)
 	expect(DESK, ask_as(DESK, BOB, GROUP, CONTROL_FORGET, ROOTS), ok);
 	SIM_CHECK_OK(m->w, handover_read(DESK->host, &DESK->store, ROOTS, &files, NULL));
 	expect(DESK, hand_over_as(DESK, BOB, GROUP, ROOTS, &files),
-	       "the overlay address 100.64.0.2 is the cluster aaa's already");
+	       "the overlay address 100.64.0.2 is the cluster aaaa's already");
 	expect_alices(m, ADDRESS(1));
 	handover_free(&files);
 	mesh_free(m);
