@@ -55,8 +55,8 @@ lab" "$(printf 'x%.0s' {1..64})" localhost local ""; do
 		"$([ "${bad#local}" = "$bad" ] && echo "$bad" || echo "_$bad")"
 done
 check_fails "a public top-level domain needs --force" 1 "force" setup nas dev "$token"
-echo "search desk.office" >>"$WORK/nas/resolv.conf"
-check_fails "so does the machine's own search domain" 1 "search domain desk.office .*--force" setup nas office "$token"
+echo "search desk.bureau" >>"$WORK/nas/resolv.conf"
+check_fails "so does the machine's own search domain" 1 "search domain desk.bureau .*--force" setup nas bureau "$token"
 printf '# no resolver yet\n' >"$WORK/nas/resolv.conf"
 check_fails "a subnet of others' addresses is refused" 1 "subnet|range|10\\." setup nas homelab "$token" --subnet 8.8.0.0/16
 check_fails "a wrong command line is told apart" 2 "token" on nas mlsh setup homelab --signal-host "$server"
