@@ -100,10 +100,11 @@ nothing_left() {
 	return 0
 }
 
-# Settings of a time when the server began as root, or with a secret in them.
+# Settings of a time when the server began as root, or with a secret in them. Root's group could write:
+# the server's must not.
 lets_server_read() {
 	install_debs && in_system sh -ec '
-		chmod 700 /etc/mlsh-signal && chmod 600 /etc/mlsh-signal/config.toml
+		chmod 770 /etc/mlsh-signal && chmod 660 /etc/mlsh-signal/config.toml
 		as_server() { setpriv --reuid mlsh-signal --regid mlsh-signal --clear-groups "$@"; }
 		if as_server mlsh-signal 2>/refused; then exit 1; fi
 		cat /refused && tr "\n" " " </refused | grep -E "chgrp +mlsh-signal +/etc/mlsh-signal/config.toml"
