@@ -4,7 +4,7 @@
 
 FUZZ ?=
 SECONDS ?= 60
-SECONDS_BRIEFLY := 2
+SECONDS_BRIEFLY := 1
 fuzz_names := $(patsubst fuzz_%,%,$(basename $(notdir $(fuzz_sources))))
 fuzz_wanted := $(or $(FUZZ),$(fuzz_names))
 fuzz_run = JOBS=$(JOBS) SECONDS_EACH=$(1) tools/fuzz $(fuzz_wanted)
