@@ -74,7 +74,7 @@ check "CXX follows CC" eval '[ "$(cxx_of gcc)" = g++ ] && [ "$(cxx_of clang)" = 
 # Another compiler sees other things in the same lines.
 werror_of() { # name, version
 	mkdir -p "$scratch/cc" && printf '#!/bin/sh\necho %s\n' "$2" >"$scratch/cc/$1" && chmod 755 "$scratch/cc/$1" &&
-		MAKEFLAGS='' make --no-print-directory -s -f - CC="ccache $scratch/cc/$1" goals_build=all <<-'END'
+		MAKEFLAGS='' make --no-print-directory -s -f - CC="env $scratch/cc/$1" goals_build=all <<-'END'
 			include mk/flags.mk
 			all:; @echo "$(WERROR)"
 		END
