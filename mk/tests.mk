@@ -107,13 +107,15 @@ roots:  ## the README's two commands in fresh minimal systems (root; ROOTS="nobl
 	@RUN="$(RUN)" tests/roots $(ROOTS)
 
 # What is given to others, as its receivers use it. Outside "make test", whose time is used up.
-delivery_scripts = $(filter-out tests/delivery/lib% tests/delivery/engine%,$(wildcard tests/delivery/*$(T)*.sh))
+# DELIVERY: the names of some scripts.
+delivery_scripts = $(or $(DELIVERY:%=tests/delivery/%.sh),$(filter-out \
+	tests/delivery/lib% tests/delivery/engine%,$(wildcard tests/delivery/*$(T)*.sh)))
 delivery: all  ## packages, archives, images: installed, upgraded, removed (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional rpmbuild lintian faketime debootstrap
 	+@$(MAKE) deb $$(command -v rpmbuild >/dev/null && echo rpm) dist
 	@tests/run -r -t 1800 delivery $(delivery_scripts)
 
-ci:  ## all that CI runs: test, test ARCH=arm64 and armhf, delivery (root; 75 minutes)
+ci:  ## all jobs: test, test ARCH=arm64 and armhf, delivery (root; an hour)
 	+@tests/ci
 
 # A part as "make test" runs it.
