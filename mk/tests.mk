@@ -113,6 +113,7 @@ delivery_scripts = $(or $(DELIVERY:%=tests/delivery/%.sh),$(filter-out \
 delivery: all  ## packages, archives, images: installed, upgraded, removed (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional rpmbuild lintian faketime debootstrap
 	+@$(MAKE) deb $$(command -v rpmbuild >/dev/null && echo rpm) dist
+	+@[ ! -x build/arm64/bin/mlsh-signal ] || MAKE="$(MAKE)" CC="$(CC)" tools/make-archs linked arm64 >/dev/null
 	@tests/run -r -t 1800 delivery $(delivery_scripts)
 
 ci:  ## all jobs: test, test ARCH=arm64 and armhf, delivery (root; an hour)

@@ -15,7 +15,7 @@ work=$(mktemp -d /var/tmp/mlsh-delivery.XXXXXX)
 MINIMAL_WORK=$work
 # A test may have more to take down: it defines "down".
 down() { :; }
-trap 'down; rm -rf "$work"' EXIT
+trap 'down; umount -l "$work/over" 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 need_root() { # what needs it
@@ -52,12 +52,22 @@ tool_in() { # folder, tool
 # rest of the test where the system cannot be made.
 fresh_system() { # suite
 	over=$work/over
+	umount -l "$over" 2>/dev/null
 	rm -rf "$over"
 	mkdir -p "$over"/{upper,work,root}
 	tools/need debootstrap unshare curl || exit 1
 	if ! base=$(system_of "$1" "$work/log"); then
 		tail -n 3 "$work/log" | sed 's/^/# /'
 		echo "skip - $1: its minimal system cannot be fetched (see above)"
+		return 1
+	fi
+	# An overlay cannot be written to another one, which is what a container's own root is.
+	if ! inside "$base" "$over" true 2>/dev/null; then
+		mount -t tmpfs -o mode=755 tmpfs "$over" && mkdir "$over"/{upper,work,root}
+	fi
+	if ! inside "$base" "$over" true 2>"$work/log"; then
+		tail -n 3 "$work/log" | sed 's/^/# /'
+		echo "skip - $1: no overlay of its minimal system can be mounted (see above)"
 		return 1
 	fi
 	system=$(. "$base/etc/os-release" && echo "$PRETTY_NAME")
