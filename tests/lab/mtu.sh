@@ -77,10 +77,10 @@ bulk() {
 }
 udp() { # full datagrams: 1372 bytes of data, echoed
 	local echo_pid
-	on_bg nas udp.log socat -T 3 UDP-LISTEN:7001,bind=100.64.0.1,reuseaddr,fork EXEC:cat
+	on_bg nas udp.log socat -T 3 UDP4-LISTEN:7001,bind=100.64.0.1,reuseaddr,fork EXEC:cat
 	echo_pid=$BG
 	wait_until 5 listens nas :7001 && head -c 1372 "$WORK/laptop/sent" >"$WORK/laptop/datagram" &&
-		on laptop sh -c 'socat -t 2 -b 1372 - UDP:100.64.0.1:7001 <$W/datagram >$W/echo' &&
+		on laptop sh -c 'socat -t 2 -b 1372 - UDP4:100.64.0.1:7001 <$W/datagram >$W/echo' &&
 		cmp "$WORK/laptop/datagram" "$WORK/laptop/echo"
 	local rc=$?
 	stop "$echo_pid"

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 PATH=$PWD/build/bin:$PATH
 
 failed=0 pid=""
+umask 022 # other users are to read what is made here
 work=$(mktemp -d)
 trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$work"' EXIT
 export MLSH_SIGNAL_CONFIG=$work/config.toml MLSH_SIGNAL_DB=$work/state/signal.db
