@@ -99,7 +99,7 @@ struct log_reading {
 	uint8_t mark[HASH_LEN]; /* what trust.mark points to */
 	size_t at;		/* behind the last record that was taken into `pending` */
 	size_t n;		/* records before it */
-	size_t trusted;		/* where the last record that is trusted ends; 0: there is none */
+	size_t trusted;		/* end of the last trusted record; 0 if no record is trusted */
 	size_t looked;		/* so far it was searched for */
 	bool is_searching;
 	unsigned used; /* of this step */

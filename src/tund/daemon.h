@@ -57,7 +57,7 @@ struct daemon_cluster {
 	struct cluster_state state;
 	struct tunnel *tunnel;	     /* NULL: stopped */
 	bool loading;		     /* removals that wait, from their file */
-	struct peers_keeper *keeper; /* of its peers' addresses; NULL: nothing is kept */
+	struct peers_keeper *keeper; /* saves its peers' addresses; may be NULL */
 	struct timer *save_timer;    /* when the log is saved again that could not be */
 	struct timer *port_timer;    /* when its fixed port is tried again */
 	uint16_t port;		     /* that fixed port; 0 if there is none */
@@ -181,8 +181,9 @@ struct own_log {
 	struct mlog *log;
 };
 /*
- * A cluster handed over by its user; `may_create`: is in the group or root. `own`: of the cluster
- * of this name, as it is now; NULL: there is none. Both become the daemon's on success.
+ * Connects the cluster `p` that the user `uid` hands over. `may_create`: the user is root or in the
+ * group. `own` is the daemon's present copy of the log of the cluster of this name, or NULL if the
+ * daemon has no usable copy. On success the daemon takes over `p` and the log in `own`.
  */
 int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, unsigned uid,
 		   bool may_create, struct err *err) MUST_CHECK;

@@ -22,7 +22,7 @@ struct starts {
 
 /* --- one of them ------------------------------------------------------------------------------ */
 
-/* The most senior of those that are to be started. NULL: none is. */
+/* Returns the most senior cluster that waits for its start, or NULL if no cluster waits. */
 static struct daemon_cluster *next_wanted(struct daemon *d)
 {
 	struct daemon_cluster *of[DAEMON_CLUSTERS_MAX], *next = NULL;

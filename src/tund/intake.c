@@ -20,7 +20,7 @@ struct intake {
 	const struct buf *file;
 	enum phase phase;
 	uint64_t edition;   /* of the cluster when its own log was read; 0: there was none */
-	struct own_log own; /* log NULL: there is none, or it cannot be used */
+	struct own_log own; /* its log is NULL if it is missing or unusable */
 	struct parts_reading *reading;
 	struct tunnel_parts given; /* log NULL: yet to be read */
 	size_t verified;
