@@ -206,6 +206,49 @@ static void end(struct mesh *m)
 	mesh_free(m);
 }
 
+/* Most tests: a long log, what node 1 hands over of it, a daemon, and a caller. */
+struct scene {
+	struct kit k;
+	struct handover files;
+	struct mesh *m;
+	struct mesh_node *n;
+	struct caller c;
+};
+
+/* The files name node 1, and have the key of node `key`. */
+static void scene_begin(struct scene *s, unsigned key)
+{
+	s->k = long_log(RENAMES);
+	s->files = files_of(&s->k, 1, key);
+	s->n = daemon_ready(&s->m);
+}
+
+static void scene_end(struct scene *s)
+{
+	handover_free(&s->files);
+	kit_close(&s->k);
+	end(s->m);
+}
+
+static void hand_over(struct scene *s, unsigned uid)
+{
+	call(s->n, &s->c, uid, &s->files);
+}
+
+static void until_reply(struct scene *s)
+{
+	mesh_until(s->m, MINUTE, has_reply, &s->c);
+}
+
+/* It is served to its end, and answered with these words. */
+static void hand_over_whole(struct scene *s, unsigned uid, const char *words)
+{
+	hand_over(s, uid);
+	until_reply(s);
+	ck_assert_msg(strstr(s->c.reply, words), "%s", s->c.reply);
+	hang_up(&s->c);
+}
+
 static size_t log_count(struct mesh_node *n)
 {
 	return mesh_tunnel(n) ? mlog_count(tunnel_log(mesh_tunnel(n))) : 0;
@@ -213,25 +256,20 @@ static size_t log_count(struct mesh_node *n)
 
 START_TEST(a_long_log_is_verified_in_slices)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 1);
-	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
-	struct caller c;
+	struct scene s;
 
-	call(n, &c, ALICE, &files);
-	until_verifying(n, &c);
+	scene_begin(&s, 1);
+	hand_over(&s, ALICE);
+	until_verifying(s.n, &s.c);
 	for (int i = 0; i < 20; i++) { /* others do not wait */
-		expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
-		ck_assert_uint_eq(c.replies, 0);
+		expect(s.n, ask_as(s.n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
+		ck_assert_uint_eq(s.c.replies, 0);
 	}
-	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_str_eq(c.reply, ok);
-	ck_assert_uint_eq(log_count(n), mlog_count(k.log));
-	hang_up(&c);
-	handover_free(&files);
-	kit_close(&k);
-	end(m);
+	until_reply(&s);
+	ck_assert_str_eq(s.c.reply, ok);
+	ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
+	hang_up(&s.c);
+	scene_end(&s);
 }
 END_TEST
 
@@ -267,82 +305,60 @@ END_TEST
 /* A user that hands over long logs again and again waits; root and other users do not. */
 START_TEST(a_user_does_not_keep_the_daemon_verifying)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 2); /* in vain */
-	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
-	struct caller c;
+	struct scene s;
 	unsigned tries = 0;
 
+	scene_begin(&s, 2);
 	is_short_of_time = true;
 	for (bool refused = false; !refused; tries++) {
 		ck_assert_uint_lt(tries, 100);
-		call(n, &c, ALICE, &files);
-		mesh_until(m, MINUTE, has_reply, &c);
-		refused = strstr(c.reply, "so many long membership logs");
+		hand_over(&s, ALICE);
+		until_reply(&s);
+		refused = strstr(s.c.reply, "so many long membership logs");
 		if (refused) /* before it was asked for anything */
-			ck_assert_uint_eq(c.acks, 0);
-		hang_up(&c);
+			ck_assert_uint_eq(s.c.acks, 0);
+		hang_up(&s.c);
 	}
 	/* 70 s of debts, 1.2 s each, some of which is paid meanwhile */
 	ck_assert_uint_gt(tries, 30);
-	call(n, &c, BOB, &files);
-	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
-	hang_up(&c);
-	call(n, &c, ROOT, &files);
-	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
-	hang_up(&c);
-	sim_pass(m->w, 5 * SECOND);
-	call(n, &c, ALICE, &files);
-	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
-	hang_up(&c);
+	hand_over_whole(&s, BOB, "made with another key");
+	hand_over_whole(&s, ROOT, "made with another key");
+	sim_pass(s.m->w, 5 * SECOND);
+	hand_over_whole(&s, ALICE, "made with another key");
 	is_short_of_time = false;
-	handover_free(&files);
-	kit_close(&k);
-	end(m);
+	scene_end(&s);
 }
 END_TEST
 
 /* It hangs up, sends more, or the daemon ends: nothing is left of it, the next one is served. */
 START_TEST(a_caller_that_goes_ends_it)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 1);
-	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
-	struct caller c;
+	struct scene s;
 
-	call(n, &c, ALICE, &files);
-	until_verifying(n, &c);
-	hang_up(&c);
-	sim_pass(m->w, 10 * MS);
+	scene_begin(&s, 1);
+	hand_over(&s, ALICE);
+	until_verifying(s.n, &s.c);
+	hang_up(&s.c);
+	sim_pass(s.m->w, 10 * MS);
 	verified.most = 0;
-	sim_pass(m->w, SECOND);
+	sim_pass(s.m->w, SECOND);
 	ck_assert_uint_eq(verified.most, 0);
-	call(n, &c, ALICE, &files);
-	until_verifying(n, &c);
-	SIM_CHECK_OK(m->w, local_send(c.conn, "x", 1));
-	mesh_until(m, SECOND, has_reply, &c);
-	ck_assert_msg(strstr(c.reply, "more came of the files"), "%s", c.reply);
-	hang_up(&c);
-	call(n, &c, ALICE, &files);
-	until_verifying(n, &c);
-	mesh_daemon_stop(n);
-	sim_pass(m->w, 10 * MS);
-	ck_assert_ptr_null(c.conn);
-	hang_up(&c);
-	mesh_daemon_start(n);
-	ck_assert_ptr_null(daemon_find(n->daemon, MESH_CLUSTER));
-	call(n, &c, ALICE, &files);
-	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_str_eq(c.reply, ok);
-	hang_up(&c);
-	handover_free(&files);
-	kit_close(&k);
-	end(m);
+	hand_over(&s, ALICE);
+	until_verifying(s.n, &s.c);
+	SIM_CHECK_OK(s.m->w, local_send(s.c.conn, "x", 1));
+	mesh_until(s.m, SECOND, has_reply, &s.c);
+	ck_assert_msg(strstr(s.c.reply, "more came of the files"), "%s", s.c.reply);
+	hang_up(&s.c);
+	hand_over(&s, ALICE);
+	until_verifying(s.n, &s.c);
+	mesh_daemon_stop(s.n);
+	sim_pass(s.m->w, 10 * MS);
+	ck_assert_ptr_null(s.c.conn);
+	hang_up(&s.c);
+	mesh_daemon_start(s.n);
+	ck_assert_ptr_null(daemon_find(s.n->daemon, MESH_CLUSTER));
+	hand_over_whole(&s, ALICE, ok);
+	scene_end(&s);
 }
 END_TEST
 
@@ -533,43 +549,38 @@ static bool is_up(void *ctx)
 /* At its start the daemon answers at once, and begins no upload before its own clusters are up. */
 START_TEST(a_start_reads_a_long_log_in_slices)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 1);
-	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
+	struct scene s;
 	static const char mark[] = DAEMON_STATE_DIR "/" MESH_CLUSTER
 						    "/clusters/" MESH_CLUSTER STORE_VERIFIED;
-	struct caller c;
 
-	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), ok);
+	scene_begin(&s, 1);
+	expect(s.n, hand_over_as(s.n, ALICE, GROUP, MESH_CLUSTER, &s.files), ok);
 	for (int i = 0; i < 2; i++) { /* with the mark, and without */
-		mesh_daemon_stop(n);
+		mesh_daemon_stop(s.n);
 		if (i > 0)
-			SIM_CHECK_OK(m->w, file_forget(n->host, mark));
-		m->watchdog = MINUTE;
+			SIM_CHECK_OK(s.m->w, file_forget(s.n->host, mark));
+		s.m->watchdog = MINUTE;
 		check_slices();
-		count_in(m->w);
-		mesh_daemon_start(n);
-		ck_assert_uint_eq(log_count(n), 0);
-		ck_assert_str_eq(world_managed_words(n->daemon_host), "");
-		call(n, &c, ALICE, &files);
-		sim_pass(m->w, 5 * MS);
-		ck_assert_uint_eq(c.acks, 0);
-		expect(n, ask_as(n, ALICE, GROUP, CONTROL_STATUS, ""), "\"state\":\"stopped\"");
-		mesh_until(m, MINUTE, is_up, n);
-		sim_pass(m->w, 5 * MS);
-		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
-		ck_assert_str_eq(world_managed_words(n->daemon_host),
+		count_in(s.m->w);
+		mesh_daemon_start(s.n);
+		ck_assert_uint_eq(log_count(s.n), 0);
+		ck_assert_str_eq(world_managed_words(s.n->daemon_host), "");
+		hand_over(&s, ALICE);
+		sim_pass(s.m->w, 5 * MS);
+		ck_assert_uint_eq(s.c.acks, 0);
+		expect(s.n, ask_as(s.n, ALICE, GROUP, CONTROL_STATUS, ""), "\"state\":\"stopped\"");
+		mesh_until(s.m, MINUTE, is_up, s.n);
+		sim_pass(s.m->w, 5 * MS);
+		ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
+		ck_assert_str_eq(world_managed_words(s.n->daemon_host),
 				 "EXTEND_TIMEOUT_USEC=300000000\nREADY=1\nSTATUS=0 of 1 "
 				 "cluster connected, tunnels to 0 of 40 nodes\n");
 		ck_assert_int_eq(verified.most > 0, i > 0);
-		mesh_until(m, MINUTE, has_reply, &c);
-		ck_assert_str_eq(c.reply, ok);
-		hang_up(&c);
+		until_reply(&s);
+		ck_assert_str_eq(s.c.reply, ok);
+		hang_up(&s.c);
 	}
-	handover_free(&files);
-	kit_close(&k);
-	end(m);
+	scene_end(&s);
 }
 END_TEST
 
