@@ -164,7 +164,8 @@ stop "$pinging" INT
 longest=$(sed -n 's|^rtt .* = [^/]*/[^/]*/\([0-9]*\).*|\1|p' "$WORK/laptop/rtt")
 echo "# two uploads took $took ms, the longest round trip meanwhile $longest ms"
 check "no packet waits for them" test $((8 * ${longest:-999999})) -lt "$took"
-check "and none is lost" grep -q " 0% packet loss" "$WORK/laptop/rtt"
+# The last one may be under way when ping is ended.
+check "and none is lost" awk '/ packets transmitted, / { all = $4 > 0 && $1 - $4 <= 1 } END { exit !all }' "$WORK/laptop/rtt"
 mallet upload.own "$WORK/upload" "$socket" long 20000 1 own
 must "with the right key it is connected" wait_until 300 grep -q '"ok":true' "$WORK/nas/upload.own"
 cat >"$WORK/unread.py" <<'PY'
