@@ -3,7 +3,7 @@
 
 lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
 	tools/check-globals tests/lab/json_documented tools/check-prose tools/check-format \
-	$(B)/lint/headers
+	$(B)/lint/headers $(B)/lint/circles
 lint_all := $(lint_cheap) tools/check-shell $(B)/lint/clang
 
 # tests/run passes no arguments, so the flags go into small scripts.
@@ -11,6 +11,13 @@ $(B)/lint/headers: $(B)/release/flags tools/check-headers mk/lint.mk
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\nexec tools/check-headers %s\n' \
 		'$(release_cc) $(c_dialect) $(release_flags) $(c_warnings)' >$@
+	@chmod +x $@
+
+# It reads the symbols of what is compiled.
+$(B)/lint/circles: $(release_layers) $(foreach l,os-linux os-sim,$(B)/release/lib/lib$(l).a) \
+		tools/check-circles
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tools/check-circles\n' >$@
 	@chmod +x $@
 
 # Fortified headers need the optimizer, which a syntax check has not.
