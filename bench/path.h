@@ -6,7 +6,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "overlay/packet.h"
+#include "overlay/datapath/packet.h"
 #include "os/tun.h"
 
 #define PATH_MSS 1348 /* payload of an inner packet with TCP timestamps */

@@ -9,19 +9,19 @@
 #include "membership/deny.h"
 #include "membership/search.h"
 #include "os/loop.h"
-#include "overlay/candidate.h"
-#include "overlay/coalesce.h"
-#include "overlay/nat.h"
-#include "overlay/flowq.h"
-#include "overlay/meter.h"
+#include "overlay/reach/candidate.h"
+#include "overlay/datapath/coalesce.h"
+#include "overlay/reach/nat.h"
+#include "overlay/datapath/flowq.h"
+#include "overlay/reach/meter.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
-#include "overlay/packet.h"
-#include "overlay/pathset.h"
-#include "overlay/predict.h"
-#include "overlay/queue.h"
-#include "overlay/record.h"
-#include "overlay/route.h"
+#include "overlay/datapath/packet.h"
+#include "overlay/reach/pathset.h"
+#include "overlay/reach/predict.h"
+#include "overlay/datapath/queue.h"
+#include "overlay/datapath/record.h"
+#include "overlay/datapath/fib.h"
 #include "proto/relay.h"
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
@@ -350,7 +350,7 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
 /* The other side's real address, if the connection's path is a direct one. */
 bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret);
 
-/* --- router.c -------------------------------------------------------------------------------- */
+/* --- label_map.c ----------------------------------------------------------------------------- */
 
 path_label router_new_label(struct overlay *o);
 void overlay_router_init(struct overlay *o);
@@ -457,7 +457,7 @@ void expelled_free(void *overlay);
 void peer_bar(struct peer *p);
 void peer_unbar(struct peer *p);
 
-/* --- peer_attempts.c ------------------------------------------------------------------------- */
+/* --- attempts.c ------------------------------------------------------------------------------ */
 
 /* A tunnel is wanted: begins if there is none. */
 void peer_want(struct peer *p);
@@ -517,7 +517,7 @@ enum peer_loss {
 /* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
-/* --- peer_control.c -------------------------------------------------------------------------- */
+/* --- control.c ------------------------------------------------------------------------------- */
 
 /* Returns an error if the stream takes no more. `m` may be the overlay's own message. */
 int control_send(struct link *l, const struct peer_message *m) MUST_CHECK;

@@ -10,7 +10,7 @@
 #include "membership/deny.h"
 #include "os/netconf.h"
 #include "os/tun.h"
-#include "overlay/mapper.h"
+#include "overlay/reach/mapper.h"
 #include "overlay/netsetup.h"
 #include "proto/peer.h"
 #include "proto/probe.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people are shown of the overlay: asked of the connections now, not remembered. */
 #include "overlay/internal.h"
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 
 #include <stdio.h>
 

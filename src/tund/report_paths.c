@@ -4,7 +4,7 @@
 
 #include "client/refuse.h"
 #include "os/netconf.h"
-#include "overlay/candidate.h"
+#include "overlay/reach/candidate.h"
 #include "tund/report_put.h"
 #include "proto/names.h"
 #include "tund/why.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "base/cursor.h"
-#include "overlay/coalesce.h"
-#include "overlay/segment.h"
+#include "overlay/datapath/coalesce.h"
+#include "overlay/datapath/segment.h"
 
 #define PEER 0x64400002u
 #define SELF 0x64400001u

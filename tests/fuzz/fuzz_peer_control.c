@@ -135,8 +135,8 @@ static struct log *fake_log(struct host *h)
 #define overlay_log_learnt fake_learnt
 #define clock_now fake_clock
 #define host_log fake_log
-#include "../../src/overlay/peer_control.c"
-#include "../../src/overlay/peer_log.c"
+#include "../../src/overlay/peering/control.c"
+#include "../../src/overlay/peering/peer_log.c"
 
 static void on_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {

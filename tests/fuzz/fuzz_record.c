@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "overlay/record.h"
+#include "overlay/datapath/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

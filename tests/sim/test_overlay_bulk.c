@@ -22,15 +22,15 @@ static void *counted_calloc(size_t n, size_t size)
 
 #define malloc counted_malloc
 #define calloc counted_calloc
-#include "../../src/overlay/coalesce.c"
-#include "../../src/overlay/flowq.c"
-#include "../../src/overlay/inbound.c"
-#include "../../src/overlay/outbound.c"
-#include "../../src/overlay/packet.c"
-#include "../../src/overlay/queue.c"
-#include "../../src/overlay/record.c"
-#include "../../src/overlay/route.c"
-#include "../../src/overlay/segment.c"
+#include "../../src/overlay/datapath/coalesce.c"
+#include "../../src/overlay/datapath/flowq.c"
+#include "../../src/overlay/datapath/inbound.c"
+#include "../../src/overlay/datapath/outbound.c"
+#include "../../src/overlay/datapath/packet.c"
+#include "../../src/overlay/datapath/queue.c"
+#include "../../src/overlay/datapath/record.c"
+#include "../../src/overlay/datapath/fib.c"
+#include "../../src/overlay/datapath/segment.c"
 #undef malloc
 #undef calloc
 

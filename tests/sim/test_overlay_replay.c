@@ -3,7 +3,7 @@
  * A spy on the way sees all that two nodes send, and delivers copies of it from an address of its
  * own: later, or sooner than the originals come.
  */
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 #include "overlay_sim.h"
 
 #define KEPT 64

@@ -2,7 +2,7 @@
 /* NATs that forget, servers that die, members that lie: what becomes of paths. */
 #include "mesh.h"
 #include "os/sim/nat.h"
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 
 struct house {
 	struct mesh *m;

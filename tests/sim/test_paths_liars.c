@@ -2,7 +2,7 @@
 /* What a member or a gateway that lies must not do to the path between two others. */
 #include "nat_kit.h"
 #include "os/sim/portmapd.h"
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 
 #define GATEWAY IP(10, 7, 0, 1)
 

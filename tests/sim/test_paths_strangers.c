@@ -5,7 +5,7 @@
  * both roles, on one side or on both.
  */
 #include "nat_kit.h"
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 
 #define LINUX(...) { .by_flow = true, .timeout_ns = 30 * SECOND, __VA_ARGS__ }
 

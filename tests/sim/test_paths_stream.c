@@ -5,7 +5,7 @@
  * nothing came.
  */
 #include "mesh.h"
-#include "overlay/prober.h"
+#include "overlay/reach/prober.h"
 
 #define RATE 1000
 

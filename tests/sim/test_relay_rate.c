@@ -5,7 +5,7 @@
  */
 #include "mesh.h"
 #include "os/sim/nat.h"
-#include "overlay/record.h"
+#include "overlay/datapath/record.h"
 #include "proto/relay.h"
 
 #define RATE 1000000 /* bytes a second, of frames */

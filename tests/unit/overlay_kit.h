@@ -3,7 +3,7 @@
 #ifndef MLSH_TESTS_OVERLAY_KIT_H
 #define MLSH_TESTS_OVERLAY_KIT_H
 
-#include "overlay/packet.h"
+#include "overlay/datapath/packet.h"
 #include "unit.h"
 
 #define KIT_SRC 0x64600001u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of candidates: which of ours are told, which of others' are tried, in which order. */
-#include "overlay/candidate.h"
+#include "overlay/reach/candidate.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Flow queues: order, turns, who loses when there is no room, CoDel. */
-#include "overlay/flowq.h"
+#include "overlay/datapath/flowq.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of cutting super-packets and joining packets: each alone, and one after the other. */
-#include "overlay/coalesce.h"
-#include "overlay/segment.h"
+#include "overlay/datapath/coalesce.h"
+#include "overlay/datapath/segment.h"
 #include "overlay_kit.h"
 
 #define ROOM (TUN_HEADROOM + TUN_PACKET_MAX + 1024)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the search for the largest datagram of a path, and of the watch over it. */
-#include "overlay/mtu_search.h"
+#include "overlay/reach/mtu_search.h"
 #include "unit.h"
 
 #define NOW (1000 * NS_PER_S)

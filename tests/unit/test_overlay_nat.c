@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What follows from where others see us. */
-#include "overlay/nat.h"
+#include "overlay/reach/nat.h"
 #include "unit.h"
 
 static struct nat_view view(const char *from, const char *seen)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the pure parts of paths: the set, doubt, the choice, the schedule of pings. */
-#include "overlay/choose.h"
+#include "overlay/reach/choose.h"
 #include "unit.h"
 
 #define NOW (1000 * NS_PER_S)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which ports are tried when a NAT gives them in turn. */
-#include "overlay/predict.h"
+#include "overlay/reach/predict.h"
 #include "unit.h"
 
 START_TEST(near_ports_come_first_and_each_comes_once)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of a peer's queue: a ring against a model, its bounds. */
-#include "overlay/queue.h"
+#include "overlay/datapath/queue.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Records against tests/vectors/record.txt; epochs, the window against a model, forgeries. */
-#include "overlay/record.h"
+#include "overlay/datapath/record.h"
 
 #include "proto_kit.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the route table. */
-#include "overlay/route.h"
+#include "overlay/datapath/fib.h"
 
 #include "base/macros.h"
 

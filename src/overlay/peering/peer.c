@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A peer: which connection counts, when it is dead. When to connect is in attempts.c. Presence
+ * never ends a tunnel.
+ */
+#include "overlay/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+static uint64_t now_of(const struct peer *p)
+{
+	return clock_now(p->o->h);
+}
+
+void peer_set_state(struct peer *p, enum peer_state s)
+{
+	bool told = (p->state == PEER_UP) != (s == PEER_UP);
+
+	ASSERT(s != PEER_UP || p->active);
+	if (p->state == s)
+		return;
+	log_debug(host_log(p->o->h), "%s: %s -> %s", p->member->name, peer_state_name(p->state),
+		  peer_state_name(s));
+	p->state = s;
+	p->up_since = s == PEER_UP ? now_of(p) : 0;
+	if (told)
+		peer_tell(p);
+}
+
+void peer_schedule(struct peer *p)
+{
+	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
+
+	if (p->expelled) {
+		timer_set(p->timer, TIME_NEVER);
+		return;
+	}
+	at = MIN(at, MIN(p->silent_at, p->restart_test_at));
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn)
+			at = MIN(at, p->links[i].deadline);
+	}
+	timer_set(p->timer, at);
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+/* The peer has to answer, or it knows no such connection and resets it. */
+static void test_for_restart(struct peer *p)
+{
+	p->restart_test_at = TIME_NEVER;
+	if (!p->active || !p->prober || p->up_since > p->restart_hint_at)
+		return; /* the tunnel is newer than the hint */
+	p->restart_hint_at = p->restart_tested_at = now_of(p);
+	control_observed(p->active);
+	prober_test(p);
+}
+
+void peer_maybe_restarted(struct peer *p)
+{
+	uint64_t now = now_of(p);
+
+	p->restart_hint_at = now;
+	if (now - p->restart_tested_at >= PEER_RESTART_TEST_GAP)
+		test_for_restart(p);
+	else /* the test that was made may be older than the restart */
+		p->restart_test_at = p->restart_tested_at + PEER_RESTART_TEST_GAP;
+	peer_schedule(p);
+}
+
+void peer_is_silent(struct peer *p)
+{
+	if (p->restart_hint_at && now_of(p) - p->restart_hint_at < PEER_KNOCK_TRUST)
+		p->silent_at = now_of(p);
+	peer_schedule(p);
+}
+
+/* The peer has restarted and does not know our tunnel any more. */
+static void give_up_silent(struct peer *p)
+{
+	p->silent_at = TIME_NEVER;
+	if (p->state != PEER_UP || !p->active)
+		return;
+	link_close(p->active, PEER_CLOSE_REPLACED, "no answer");
+	peer_lost(p, "it was restarted", p->initiator ? PEER_LOST_ALIVE : PEER_LOST_SILENT);
+}
+
+bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		 void **ret_ctx)
+{
+	struct link *l;
+
+	if (p->initiator) {
+		peer_knocked(p, c);
+		return false;
+	}
+	l = link_place(p);
+	if (!l || !path_accepted(l, c))
+		return false;
+	l->conn = c;
+	l->deadline = now_of(p) + PEER_CONTROL_TIMEOUT;
+	*ret_ops = &link_ops;
+	*ret_ctx = l;
+	peer_schedule(p);
+	return true;
+}
+
+/* In the server role the newest connection with a control stream replaces what there is. */
+void peer_link_chosen(struct link *l)
+{
+	struct peer *p = l->peer;
+	bool server = quic_conn_is_server(l->conn);
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *other = &p->links[i];
+
+		if (other == l || !other->conn || other->log_only ||
+		    (other != p->active && server && quic_conn_is_server(other->conn)))
+			continue;
+		link_close(other, server ? PEER_CLOSE_REPLACED : PEER_CLOSE_BYE,
+			   server ? "replaced by a newer connection" : "another path was faster");
+	}
+	p->active = l;
+	p->next_at = p->retry_at = TIME_NEVER;
+	if (p->state != PEER_UP)
+		peer_set_state(p, PEER_CONNECTING);
+	peer_schedule(p);
+}
+
+void peer_link_up(struct link *l)
+{
+	struct peer *p = l->peer;
+	struct quic_conn_info info;
+
+	l->deadline = TIME_NEVER;
+	quic_conn_info_get(l->conn, &info);
+	snprintf(p->group, sizeof(p->group), "%s", info.group);
+	p->last_heard = MAX(info.last_heard, 1);
+	if (!quic_conn_is_server(l->conn) && !l->relayed)
+		p->last_good = l->to;
+	p->waiting_until = TIME_NEVER;
+	p->suspect = 0;
+	p->detail[0] = '\0';
+	if (p->state == PEER_UP) {
+		p->up_since = now_of(p);
+		peer_tell(p);
+	}
+	peer_set_state(p, PEER_UP);
+	if (!timer_is_set(p->o->watch))
+		timer_set_in(p->o->watch, WATCH_PERIOD);
+	p->record_heard = p->record_unanswered = 0;
+	inbound_early(l);
+	control_up(l);
+	outbound_up(p);
+	if (l->conn && prober_start(l) < 0)
+		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
+			 p->member->name);
+	if (l->conn && l->hello_sent)
+		quic_conn_drop_tls(l->conn); /* all keys have been exported */
+	peer_schedule(p);
+}
+
+void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
+{
+	uint64_t now = now_of(p);
+	bool useful = p->state == PEER_UP && now - p->up_since >= PEER_USEFUL_AFTER;
+	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
+
+	p->next_at = TIME_NEVER;
+	if (!queue_empty(&p->queue))
+		p->waiting_until = now + PEER_WAITING_TIME;
+	else if (!overlay_is_eager(p->o))
+		p->wanted = false; /* until the next packet */
+	if (useful)
+		p->failures = 0;
+	attempts_failed(p, why);
+	if (at_once && p->wanted)
+		attempts_at_once(p);
+	peer_schedule(p);
+}
+
+static const char *why_closed(const struct peer *p, const struct quic_event *ev, char *buf,
+			      size_t cap)
+{
+	static const char *const said[] = {
+		[PEER_CLOSE_BYE] = "it said goodbye",
+		[PEER_CLOSE_MALFORMED] = "it found our messages malformed",
+		[PEER_CLOSE_REPLACED] = "it has a newer connection with this node's key",
+		[PEER_CLOSE_NOT_MEMBER] = "it does not know this node as a member",
+		[PEER_CLOSE_NO_CONTROL] = "it waited in vain for the control stream",
+		[PEER_CLOSE_WRONG_CLUSTER] = "it belongs to another cluster",
+		[PEER_CLOSE_SHUTDOWN] = "it shut down",
+		[PEER_CLOSE_VERSION] = PEER_OTHER_VERSION,
+	};
+
+	switch (ev->reason) {
+	case QUIC_CLOSE_REMOTE_APP:
+		if (ev->error < ARRAY_LEN(said))
+			return said[ev->error];
+		break;
+	case QUIC_CLOSE_TIMEOUT:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+		return "no answer";
+	case QUIC_CLOSE_REMOTE:
+		if (!p->initiator)
+			return "it was asked to connect";
+		break;
+	case QUIC_CLOSE_PIN:
+		return "another machine answers at its address";
+	case QUIC_CLOSE_RESET:
+		return "it was restarted";
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TLS:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_INTERNAL:
+		break;
+	}
+	snprintf(buf, cap, "connection closed: %.80s",
+		 ev->detail[0] ? ev->detail : "no reason given");
+	return buf;
+}
+
+/* It stopped in order: it calls when it is back, or the server says so. */
+static void peer_left(struct peer *p)
+{
+	p->failures = MAX(p->failures, PEER_LEFT_FAILURES);
+	p->retry_at = now_of(p) + attempts_delay(p);
+	p->left = true;
+}
+
+static enum peer_loss loss_of(const struct quic_event *ev)
+{
+	switch (ev->reason) {
+	case QUIC_CLOSE_RESET: /* only the peer can make one, and only without the connection */
+		return PEER_LOST_ALIVE;
+	case QUIC_CLOSE_TIMEOUT:
+		return PEER_LOST_SILENT;
+	case QUIC_CLOSE_REMOTE_APP:
+		return ev->error == PEER_CLOSE_BYE ? PEER_LOST_SILENT : PEER_LOST_FAULT;
+	case QUIC_CLOSE_REMOTE:
+	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
+	case QUIC_CLOSE_PIN:
+	case QUIC_CLOSE_LOCAL:
+	case QUIC_CLOSE_TLS:
+	case QUIC_CLOSE_PROTOCOL:
+	case QUIC_CLOSE_INTERNAL:
+		return PEER_LOST_FAULT;
+	}
+	UNREACHABLE();
+}
+
+void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
+{
+	char buf[128];
+	const char *why = why_closed(p, ev, buf, sizeof(buf));
+	bool by_app = ev->reason == QUIC_CLOSE_REMOTE_APP;
+
+	if (l->log_only) {
+		peer_schedule(p);
+		return;
+	}
+	if (p->active == l) {
+		prober_free(p);
+		p->active = NULL;
+		inbound_forget_early(p);
+		peer_lost(p, why, loss_of(ev));
+		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
+			peer_left(p);
+	} else if (!p->initiator && l->connected && ev->reason == QUIC_CLOSE_REMOTE) {
+		attempts_knock_heard(p, why);
+	} else if (p->state == PEER_CONNECTING && !p->active) {
+		if (p->next < p->plan.n)
+			attempts_next(p);
+		else if (attempts_running(p) == 0)
+			attempts_failed(p, why);
+	}
+	peer_schedule(p);
+}
+
+/*
+ * Its key changed. The tunnel stays: both ends proved their keys when it was made. What is not up
+ * yet pins the key of before, or proved it; it begins again with the new one.
+ */
+void peer_rekeyed(struct peer *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *l = &p->links[i];
+
+		if (!l->conn || (p->active == l && l->hello_got))
+			continue;
+		link_close(l, PEER_CLOSE_REPLACED, "its key changed");
+		any = true;
+	}
+	if (any && !p->active) {
+		attempts_failed(p, "its key changed");
+		attempts_at_once(p);
+	}
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void on_deadline(struct link *l)
+{
+	struct peer *p = l->peer;
+	bool was_active = p->active == l;
+
+	if (l->log_only) {
+		link_close(l, PEER_CLOSE_BYE, "long enough for the log");
+		return;
+	}
+	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
+	if (was_active)
+		peer_lost(p, "it did not say hello", PEER_LOST_FAULT);
+	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
+		attempts_failed(p, "it was asked to connect and did not");
+}
+
+static void peer_on_timer(void *ctx)
+{
+	struct peer *p = ctx;
+	uint64_t now = now_of(p);
+
+	if (now >= p->waiting_until) {
+		p->waiting_until = TIME_NEVER;
+		outbound_give_up(p);
+	}
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		if (p->links[i].conn && now >= p->links[i].deadline)
+			on_deadline(&p->links[i]);
+	}
+	if (now >= p->restart_test_at)
+		test_for_restart(p);
+	if (now >= p->silent_at)
+		give_up_silent(p);
+	if (now >= p->next_at)
+		attempts_next(p);
+	if (now >= p->retry_at) {
+		p->retry_at = TIME_NEVER;
+		if (attempts_allowed(p))
+			attempts_begin(p);
+	}
+	peer_schedule(p);
+}
+
+/* In large clusters tunnels that carry nothing are not kept. */
+static bool is_unused(struct peer *p, uint64_t now)
+{
+	uint64_t packets = p->rx_packets + p->tx_packets;
+
+	if (packets != p->packets_seen || overlay_is_eager(p->o)) {
+		p->packets_seen = packets;
+		p->used_at = now;
+	}
+	return now - MAX(p->used_at, p->up_since) >= PEER_UNUSED_AFTER;
+}
+
+/* Death is what is sent and never answered (06-paths.md), not silence. */
+void peer_watch(struct peer *p, uint64_t now)
+{
+	struct quic_conn_info info;
+	struct addr at;
+
+	if (p->state != PEER_UP || !p->active)
+		return;
+	control_removals(p->active);
+	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
+		p->last_good = at;
+	if (is_unused(p, now)) {
+		link_close(p->active, PEER_CLOSE_BYE, "not used");
+		peer_lost(p, "not used", PEER_LOST_SILENT);
+		return;
+	}
+	quic_conn_info_get(p->active->conn, &info);
+	p->last_heard = MAX(MAX(info.last_heard, p->record_heard), 1);
+	if (p->active->records->forged > RECORD_FORGED_MAX) {
+		link_close(p->active, PEER_CLOSE_BYE, "new keys");
+		peer_lost(p, "too many forged records", PEER_LOST_SILENT);
+		return;
+	}
+	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
+	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->record_heard) : 0;
+	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
+									      : PEER_DEAD_AFTER;
+	if (p->suspect && info.last_heard > p->suspect)
+		p->suspect = 0;
+	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
+		return;
+	link_close(p->active, PEER_CLOSE_BYE, "no answer");
+	peer_lost(p, "no answer", PEER_LOST_SILENT);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->o = o;
+	p->member = m;
+	p->address = m->address;
+	p->initiator = o->self->address < m->address;
+	p->relay.label = router_new_label(o);
+	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
+	bucket_init(&p->ports, PEER_PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
+	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
+	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
+	bucket_init(&p->removals, PEER_REMOVALS_PER_S, PEER_REMOVALS_BURST, clock_now(o->h));
+	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
+	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,
+		    clock_now(o->h));
+	bucket_init(&p->repeated_pongs, PEER_REPEATED_PONGS_PER_S, PEER_REPEATED_PONGS_BURST,
+		    clock_now(o->h));
+	bucket_init(&p->punches, PEER_PUNCHES_PER_S, PEER_PUNCHES_BURST, clock_now(o->h));
+	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
+	p->silent_at = p->restart_test_at = TIME_NEVER;
+	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
+	peer_tell_init(p);
+	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
+	p->timer = timer_new(o->h, peer_on_timer, p);
+	if (!p->timer) {
+		free(p);
+		return -ENOMEM;
+	}
+	list_append(&o->peers, &p->in_overlay);
+	*ret = p;
+	return 0;
+}
+
+void peer_close(struct peer *p)
+{
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_SHUTDOWN, "shutting down");
+	prober_free(p);
+	p->wanted = false;
+	timer_set(p->timer, TIME_NEVER);
+}
+
+void peer_free(struct peer *p)
+{
+	if (!p)
+		return;
+	relay_forget(p);
+	list_remove(&p->in_overlay);
+	timer_free(p->timer);
+	queue_fini(&p->queue);
+	queue_fini(&p->early);
+	free(p);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The prober's part that finds out how large a datagram may be, and notices when that changes. */
+#ifndef MLSH_OVERLAY_MTU_H
+#define MLSH_OVERLAY_MTU_H
+
+#include "overlay/reach/prober.h"
+
+/* Sends what is due, and publishes what is known. */
+void mtu_run(struct prober *pr, uint64_t now);
+uint64_t mtu_next_at(const struct prober *pr);
+/* Was it the answer to one of these pings? */
+bool mtu_pong(struct path *path, uint64_t nonce, uint64_t now);
+/* Where the path in use leads may have changed: it is checked at once. */
+void mtu_suspect(struct prober *pr);
+
+#endif

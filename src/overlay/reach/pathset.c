@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Bookkeeping of paths. */
+#include "overlay/reach/pathset.h"
+
+#define PATIENCE_MIN (100 * NS_PER_MS)
+
+struct path *pathset_of_label(struct pathset *ps, uint64_t label)
+{
+	for (size_t i = 0; label != 0 && i < PATHS_MAX; i++) {
+		if (ps->path[i].label == label)
+			return &ps->path[i];
+	}
+	return NULL;
+}
+
+struct path *pathset_of_addr(struct pathset *ps, const struct addr *a)
+{
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *p = &ps->path[i];
+
+		if (p->label && p->kind != PATH_RELAY && p->to.port == a->port &&
+		    addr_same_ip(&p->to, a))
+			return p;
+	}
+	return NULL;
+}
+
+struct path *pathset_relay(struct pathset *ps)
+{
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		if (ps->path[i].label && ps->path[i].kind == PATH_RELAY)
+			return &ps->path[i];
+	}
+	return NULL;
+}
+
+struct path *pathset_current(struct pathset *ps)
+{
+	return pathset_of_label(ps, ps->current);
+}
+
+/* Greater is worse: what never answered goes first, those that nobody named before the others. */
+static unsigned worthless(const struct pathset *ps, const struct path *p)
+{
+	if (p->proven || p->kind == PATH_RELAY || p->label == ps->current)
+		return 0;
+	return 1 + (p->pongs == 0) * 4 + !p->listed * 2 + (p->pings > PUNCH_STEPS);
+}
+
+static struct path *pathset_place(struct pathset *ps)
+{
+	struct path *worst = NULL;
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *p = &ps->path[i];
+
+		if (p->label == 0)
+			return p;
+		if (worthless(ps, p) > (worst ? worthless(ps, worst) : 0))
+			worst = p;
+	}
+	return worst;
+}
+
+struct path *pathset_add(struct pathset *ps, uint64_t label, enum path_kind kind,
+			 const struct addr *to)
+{
+	struct path *p = pathset_place(ps);
+
+	if (!p)
+		return NULL;
+	*p = (struct path){ .label = label, .kind = kind, .to = *to };
+	punch_end(&p->punch);
+	return p;
+}
+
+void path_remove(struct path *p)
+{
+	p->label = 0;
+}
+
+void path_pinged(struct path *p, uint64_t nonce, uint64_t now)
+{
+	p->sent[p->next_sent].nonce = nonce;
+	p->sent[p->next_sent].at = now;
+	p->next_sent = (p->next_sent + 1) % PATH_NONCES;
+	p->last_ping = now;
+	p->pings++;
+	p->missed++;
+}
+
+bool path_echo(struct path *p, uint64_t nonce, uint64_t now)
+{
+	uint64_t rtt;
+	size_t i = 0;
+
+	while (i < PATH_NONCES && !(p->sent[i].at && p->sent[i].nonce == nonce))
+		i++;
+	if (i == PATH_NONCES || now - p->sent[i].at > PATH_NONCE_LIFE)
+		return false;
+	rtt = MAX(now - p->sent[i].at, 1);
+	p->sent[i].at = 0;
+	p->rtt = p->rtt ? (7 * p->rtt + rtt) / 8 : rtt;
+	p->proven = true;
+	p->lost = false;
+	p->echoes++;
+	p->missed = 0;
+	p->last_echo = now;
+	p->pongs++;
+	return true;
+}
+
+void path_disprove(struct path *p)
+{
+	p->proven = p->theirs = false;
+	p->echoes = 0;
+}
+
+uint64_t path_patience(const struct path *p)
+{
+	return MAX(PATIENCE_MIN, 3 * p->rtt);
+}
+
+void doubt_begin(struct doubt *d, bool forced, uint64_t now)
+{
+	if (d->since == 0)
+		*d = (struct doubt){ .since = now, .next = now };
+	d->forced |= forced;
+}
+
+void doubt_end(struct doubt *d)
+{
+	*d = (struct doubt){ .next = TIME_NEVER };
+}
+
+enum doubt_step doubt_next(struct doubt *d, uint64_t rtt, uint64_t now)
+{
+	if (d->since == 0 || d->dead || now < d->next)
+		return DOUBT_WAIT;
+	if (d->sent == PATH_DOUBT_PINGS) {
+		d->dead = true;
+		d->next = TIME_NEVER;
+		return DOUBT_DEAD;
+	}
+	d->sent++;
+	d->next = now + (d->sent < PATH_DOUBT_PINGS ? PATH_DOUBT_GAP : MAX(PATIENCE_MIN, 2 * rtt));
+	return DOUBT_PING;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Port prediction: the side with the NAT that can be foretold says its last port, the other one
+ * tries those that are likely to come next.
+ */
+#include "overlay/reach/predict.h"
+
+#include "overlay/reach/prober.h"
+
+#define GUESS_GAP (20 * NS_PER_MS)
+#define GUESS_LATER (100 * NS_PER_MS) /* when there are too many pings */
+#define TELL_GAP (60 * NS_PER_S)      /* so long the other side saves up guesses */
+#define LAST_IS_OLD (200 * NS_PER_S)  /* NATs have forgotten the mapping that it was of */
+#define PORT_FIRST 1024		      /* RFC 4787 section 4.2: NATs give no lower ones */
+
+uint16_t predict_port(uint16_t last, unsigned i)
+{
+	int far = (int)(i / 2) + 1;
+	int port = i % 2 ? last - far : last + far;
+
+	return port < PORT_FIRST || port > UINT16_MAX ? 0 : (uint16_t)port;
+}
+
+void predict_init(struct predict *g)
+{
+	*g = (struct predict){ .next_at = TIME_NEVER };
+}
+
+/* --- our NAT --------------------------------------------------------------------------------- */
+
+static bool may_help(struct prober *pr)
+{
+	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
+	return peer_of(pr)->o->nat.in_turn && !prober_is_direct(pr);
+}
+
+static void tell(struct prober *pr, uint64_t now)
+{
+	pr->predict.told_at = now;
+	control_ports(pr->link);
+}
+
+void predict_round(struct prober *pr, uint64_t now)
+{
+	struct overlay *o = peer_of(pr)->o;
+	uint64_t told_at = pr->predict.told_at;
+
+	if (!may_help(pr) || (told_at && now - told_at < TELL_GAP))
+		return;
+	if (o->nat.check.running)
+		return; /* predict_learnt comes of it */
+	if (nat_last_at(o) && now - nat_last_at(o) > LAST_IS_OLD && o->ops->echo_wanted)
+		o->ops->echo_wanted(o->ctx);
+	else
+		tell(pr, now);
+}
+
+void predict_learnt(struct overlay *o)
+{
+	uint64_t now = clock_now(o->h);
+
+	list_for_each(it, &o->peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		if (p->prober && may_help(p->prober))
+			tell(p->prober, now);
+	}
+}
+
+/* --- theirs ---------------------------------------------------------------------------------- */
+
+static bool names(const struct wire_candidates *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (addr_same_ip(&c->item[i], a))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted(const struct prober *pr)
+{
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		const struct path *p = &pr->set.path[i];
+
+		if (p->label && p->proven && p->kind != PATH_RELAY)
+			return false;
+	}
+	return !peer_of(pr)->o->nat.varies;
+}
+
+void predict_told(struct peer *p, const struct addr *last)
+{
+	struct prober *pr = p->prober;
+	struct predict *g = pr ? &pr->predict : NULL;
+
+	if (!g || !is_wanted(pr) || !addr_is_v4(last) || addr_is_private(last) ||
+	    !candidate_ok(last, mlog_genesis(p->o->log)->subnet) ||
+	    (!names(&p->from_peer, last) && !names(&p->from_server, last)))
+		return;
+	if (!addr_equal(&g->last, last)) {
+		g->last = *last;
+		g->next = g->end = 0;
+	}
+	g->end = MIN(g->end + PREDICT_STEP, PREDICT_PORTS);
+	if (g->next_at == TIME_NEVER)
+		g->next_at = 0; /* else goes on, each in its time */
+	prober_run(pr);
+}
+
+/* The next port that the round does not ask at anyway. */
+static bool next_guess(struct prober *pr, struct addr *ret)
+{
+	struct predict *g = &pr->predict;
+
+	*ret = g->last;
+	for (; g->next < g->end; g->next++) {
+		ret->port = predict_port(g->last.port, g->next);
+		if (ret->port != 0 && !pathset_of_addr(&pr->set, ret))
+			return true;
+	}
+	return false;
+}
+
+void predict_run(struct prober *pr, uint64_t now)
+{
+	struct predict *g = &pr->predict;
+	struct addr to;
+
+	if (now < g->next_at)
+		return;
+	if (peer_of(pr)->o->nat.check.running) {
+		g->next_at = now + GUESS_LATER; /* what our own NAT does is about to be known */
+	} else if (!is_wanted(pr) || !next_guess(pr, &to)) {
+		g->next_at = TIME_NEVER;
+	} else if (prober_guess(pr, &to, now)) {
+		g->next++;
+		g->tried++;
+		g->next_at = now + GUESS_GAP;
+	} else {
+		g->next_at = now + GUESS_LATER;
+	}
+}
+
+size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
+{
+	const struct peer *p = route_lookup(&o->routes, m->address);
+
+	return p && p->prober ? p->prober->predict.tried : 0;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounds of pings to all candidates (docs/protocol/06-paths.md, "Rounds"). */
+#include "overlay/reach/prober.h"
+
+#define PUNCH_LATER (100 * NS_PER_MS) /* when there are too many pings */
+#define FOLLOW_LATER (3 * NS_PER_S)   /* the server role's wait for the client role's round */
+#define WHOLE_ROUNDS 3		      /* that find nothing, until unanswered ones get one ping */
+#define WORD_AGAIN (100 * NS_PER_MS)  /* when it could not be sent */
+#define PUNCH_GAP NS_PER_S	      /* between rounds that the other side asks for */
+
+static bool is_settled(const struct path *p)
+{
+	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
+}
+
+bool prober_is_direct(struct prober *pr)
+{
+	const struct path *c = pathset_current(&pr->set);
+
+	return c && c->kind != PATH_RELAY && !c->lost;
+}
+
+static uint64_t jitter(struct prober *pr, uint64_t d)
+{
+	return d / 2 + random_below(peer_of(pr)->o->h, d / 2 + 1);
+}
+
+/* How long word takes to the other side and back. */
+static uint64_t round_trip(const struct prober *pr)
+{
+	struct quic_conn_info info;
+
+	quic_conn_info_get(pr->link->conn, &info);
+	return info.srtt_ns;
+}
+
+/*
+ * All candidates of a kind at the same time, so that pings of both sides cross whatever else either
+ * of them has to ask. A NAT is in the way to public IPv4 addresses: the pings to these wait for
+ * word that the other side has sent its openers. A node without NAT needs none, and there is no
+ * first router of its own that an opener would end behind.
+ */
+static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_t at)
+{
+	bool nat = path->kind == PATH_PUBLIC && !path->proven;
+	uint64_t wait = nat ? punch_wait(round_trip(pr)) : 0;
+
+	if (path->kind == PATH_IP6)
+		at += PUNCH_SPREAD;
+	if (nat && peer_of(pr)->o->at_home)
+		punch_begin_open(&path->punch, at, wait, whole || path->pongs > 0);
+	else
+		punch_begin(&path->punch, at, wait, whole || path->pongs > 0);
+}
+
+/*
+ * Whatever comes from the other side now finds our NAT open: all openers are sent, to one address
+ * at least, or there is no NAT.
+ */
+static bool is_open(const struct prober *pr)
+{
+	bool open = peer_of(pr)->o->at_home;
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		const struct path *path = &pr->set.path[i];
+
+		if (path->label == 0 || path->kind != PATH_PUBLIC)
+			continue;
+		if (path->punch.opener)
+			return false;
+		open = true;
+	}
+	return open;
+}
+
+/*
+ * Our word follows the call for the round that it is for: the other side does not count what came
+ * before. It is left out when too much was said lately, and is due until it is sent.
+ */
+static void give_word(struct prober *pr, uint64_t now)
+{
+	if (pr->word_next != TIME_NEVER && now < pr->word_next)
+		return;
+	pr->word_next = TIME_NEVER;
+	if (!pr->word_due || pr->tell_at != TIME_NEVER || !is_open(pr))
+		return;
+	pr->word_due = !control_opened(pr->link);
+	if (pr->word_due)
+		pr->word_next = now + WORD_AGAIN;
+	else
+		pr->word_for = pr->link->candidates_heard;
+}
+
+/* Gives our word and takes the other side's. */
+static void exchange_words(struct prober *pr, uint64_t now)
+{
+	give_word(pr, now);
+	if (pr->word_at < pr->round_begun)
+		return;
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		if (pr->set.path[i].label)
+			punch_word(&pr->set.path[i].punch, now);
+	}
+}
+
+/* `whole`: something has changed, so all are tried in earnest. */
+static void round_begin(struct prober *pr, bool whole, uint64_t at, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+	uint64_t gap = punch_gap(pr->fruitless);
+
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+
+		if (path->label && !is_settled(path) && !path->punch.opener)
+			punch_path(pr, path, whole, at);
+	}
+	pr->round_begun = now;
+	pr->word_due = true;
+	/* The client role plans, so that the order does change; the other side if it does not. */
+	pr->round_at = now + (is_client(pr) ? jitter(pr, gap) : gap + FOLLOW_LATER);
+	pr->fruitless++;
+	relay_want(p);
+	predict_round(pr, now);
+}
+
+/* Begins a round on both sides. */
+static void round_plan(struct prober *pr, bool whole, uint64_t now)
+{
+	struct punch_plan plan = punch_plan(pr->fruitless, MIN(round_trip(pr), NS_PER_S));
+
+	pr->hops = plan.hops;
+	pr->tell_at = now + plan.tell_in;
+	round_begin(pr, whole, now + plan.begin_in, now);
+}
+
+static void tell(struct prober *pr, uint64_t now)
+{
+	pr->tell_at = TIME_NEVER;
+	if (now - pr->told_at < PUNCH_GAP)
+		return;
+	pr->told_at = now;
+	control_punch(pr->link, pr->hops);
+}
+
+void prober_round(struct prober *pr, uint64_t now)
+{
+	pr->fruitless = 0;
+	round_plan(pr, true, now);
+	tell(pr, now);
+}
+
+void prober_first_round(struct prober *pr, uint64_t now)
+{
+	pr->hops = punch_plan(0, 0).hops;
+	/* The server role has the hello first: the client role's is on its way back. */
+	round_begin(pr, true, now + (is_client(pr) ? 0 : round_trip(pr) / 2), now);
+}
+
+/* NATs that remember strangers have forgotten our last pings by then. */
+uint64_t prober_round_at(const struct prober *pr)
+{
+	if (pr->round_at == TIME_NEVER || pr->fruitless < PUNCH_PLAIN_ROUNDS)
+		return pr->round_at;
+	return MAX(pr->round_at, pr->strange_at + PUNCH_PAUSE);
+}
+
+/*
+ * However often members change what they name, and however many of them name it, nobody is flooded.
+ * `guesses`: the budget for pings to addresses that have never answered, if `to` is such a one.
+ */
+static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
+{
+	struct peer *p = peer_of(pr);
+	struct meter *unproven = &p->o->unproven;
+
+	if (guesses &&
+	    (!bucket_has(guesses, 1, now) || !meter_has(unproven, to, PROBE_PING_MIN, now)))
+		return false;
+	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->pings, 1, now))
+		return false;
+	(void)bucket_take(&p->punches, 1, now);
+	return !guesses ||
+	       (bucket_take(guesses, 1, now) && meter_take(unproven, to, PROBE_PING_MIN, now));
+}
+
+bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
+{
+	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
+
+	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, &path->to, now);
+}
+
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
+{
+	struct path none = { .kind = PATH_PUBLIC, .to = *to };
+
+	if (!may_ping(pr, &peer_of(pr)->ports, to, now))
+		return false;
+	prober_ping(pr, &none, false, now);
+	return true;
+}
+
+static void ping_due(struct prober *pr, uint64_t now)
+{
+	for (size_t i = 0; i < PATHS_MAX; i++) {
+		struct path *path = &pr->set.path[i];
+
+		if (path->label == 0 || !punch_due(&path->punch, now))
+			continue;
+		if (is_settled(path)) {
+			punch_end(&path->punch);
+		} else if (prober_may_ping(pr, path, now)) {
+			if (path->punch.opener)
+				prober_open_nat(pr, path, now);
+			else
+				prober_ping(pr, path, false, now);
+			punch_sent(&path->punch, now);
+		} else {
+			path->punch.next = now + PUNCH_LATER;
+		}
+	}
+}
+
+void prober_rounds(struct prober *pr, uint64_t now)
+{
+	if (prober_is_direct(pr))
+		pr->round_at = TIME_NEVER;
+	else if (pr->round_at == TIME_NEVER)
+		prober_round(pr, now);
+	if (now >= prober_round_at(pr))
+		round_plan(pr, pr->fruitless < WHOLE_ROUNDS, now);
+	if (now >= pr->tell_at)
+		tell(pr, now);
+	ping_due(pr, now);
+	exchange_words(pr, now);
+}
+
+void prober_punched(struct peer *p, uint8_t hops)
+{
+	struct prober *pr = p->prober;
+	uint64_t now;
+
+	if (!pr)
+		return;
+	now = clock_now(p->o->h);
+	if (now - pr->round_begun >= PUNCH_GAP) {
+		pr->hops = MIN(MAX(hops, PUNCH_HOPS_MIN), PUNCH_HOPS_MAX);
+		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, now, now);
+	}
+	pr->word_due = true;
+	prober_run(pr);
+}
+
+void prober_opened(struct peer *p, uint32_t heard)
+{
+	struct prober *pr = p->prober;
+
+	if (!pr || heard != pr->link->candidates_sent)
+		return; /* it knows some of our ports only: its next word follows */
+	pr->word_at = clock_now(p->o->h);
+	prober_run(pr);
+}
