@@ -2,7 +2,7 @@
 # Checks of the source itself. "make test" runs the cheap ones, "make lint" all of them.
 
 lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
-	tools/check-globals tests/lab/json_documented tools/check-prose tools/check-format \
+	tools/check-globals tests/lab/json_documented tools/check-prose tools/check-rules tools/check-format \
 	$(B)/lint/headers $(B)/lint/circles
 lint_all := $(lint_cheap) tools/check-shell $(B)/lint/clang
 

@@ -42,6 +42,7 @@ END_TEST
 
 /* --- old keys --- */
 
+/* [P7-7] */
 START_TEST(records_and_streams_under_old_keys_are_dropped)
 {
 	struct fleet m;
@@ -293,6 +294,7 @@ START_TEST(packets_that_wait_are_given_back)
 END_TEST
 
 /* A record overtakes the hello and waits for it; the hello of a removed node never comes. */
+/* [P7-13] */
 START_TEST(records_that_came_early_are_dropped)
 {
 	struct fleet m;

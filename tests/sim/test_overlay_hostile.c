@@ -59,6 +59,7 @@ START_TEST(forged_packets_never_reach_the_device)
 END_TEST
 
 /* What is not authentic, or came before, is counted and leaves the window as it was. */
+/* [P7-7] [P7-11] */
 START_TEST(forged_and_replayed_records_are_dropped)
 {
 	struct fleet m;
@@ -515,6 +516,7 @@ START_TEST(an_unknown_message_is_no_hello)
 }
 END_TEST
 
+/* [P7-13] */
 START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 {
 	struct fleet m;

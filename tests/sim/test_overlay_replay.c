@@ -337,6 +337,7 @@ static void race(uint8_t mask, uint8_t first, bool pings)
 	spy_free(s);
 }
 
+/* [P7-15] */
 START_TEST(records_that_are_copied_sooner_move_nothing)
 {
 	race(0xff, RECORD_TYPE, false);

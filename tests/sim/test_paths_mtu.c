@@ -54,6 +54,7 @@ static size_t fitting(unsigned mtu, bool six, bool direct)
 	return MAX(best, MTU_BASE);
 }
 
+/* [P7-16] */
 START_TEST(full_packets_pass_on_every_underlay)
 {
 	for (unsigned i = 0; i < 4 * ARRAY_LEN(mtus); i++) {

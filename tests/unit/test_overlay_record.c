@@ -104,6 +104,7 @@ static void check_vectors(enum aead_kind kind, const char *cipher)
 	end();
 }
 
+/* [P7-2] [P7-4] [P7-5] */
 START_TEST(records_are_as_the_vectors)
 {
 	check_vectors(AEAD_AES128_GCM, "aes");
@@ -111,6 +112,7 @@ START_TEST(records_are_as_the_vectors)
 }
 END_TEST
 
+/* [P7-1] */
 START_TEST(both_directions_have_keys_of_their_own)
 {
 	uint8_t record[RECORD_OVERHEAD + INNER];
@@ -126,6 +128,7 @@ START_TEST(both_directions_have_keys_of_their_own)
 }
 END_TEST
 
+/* [P7-11] */
 START_TEST(what_was_changed_is_forged_and_changes_nothing)
 {
 	uint8_t record[RECORD_OVERHEAD + INNER];
@@ -168,6 +171,7 @@ START_TEST(what_is_too_short_or_of_another_type_is_no_record)
 }
 END_TEST
 
+/* [P7-8] */
 START_TEST(epochs_follow_each_other)
 {
 	uint8_t old[RECORD_OVERHEAD + INNER], older[RECORD_OVERHEAD + INNER];
@@ -190,6 +194,7 @@ START_TEST(epochs_follow_each_other)
 END_TEST
 
 /* A forger who names one epoch after the other makes us derive each key once. */
+/* [P7-9] */
 START_TEST(forged_records_of_many_epochs_cost_no_more_than_others)
 {
 	uint8_t forged[RECORD_OVERHEAD + INNER], good[RECORD_OVERHEAD + INNER];
@@ -224,6 +229,7 @@ START_TEST(forged_records_of_many_epochs_cost_no_more_than_others)
 END_TEST
 
 /* Who reads our memory later does not get what was sealed before. */
+/* [P7-3] */
 START_TEST(secrets_of_earlier_epochs_are_overwritten)
 {
 	static const uint8_t zero[RECORD_SECRET_LEN];
@@ -240,6 +246,7 @@ START_TEST(secrets_of_earlier_epochs_are_overwritten)
 END_TEST
 
 /* Against the plainest model: a set of all that was taken, and the highest. */
+/* [P7-10] */
 START_TEST(the_window_takes_each_counter_once)
 {
 	enum { SPAN = 4 * WINDOW_LEN };
