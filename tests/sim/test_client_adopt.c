@@ -418,6 +418,7 @@ START_TEST(two_join_at_once)
 END_TEST
 
 /* A machine whose files were removed is another machine: it joins again without a trick. */
+/* [P1-4] */
 START_TEST(a_machine_that_forgot_joins_with_another_key)
 {
 	struct kit k;

@@ -94,6 +94,7 @@ START_TEST(setup_refusals_leave_nothing)
 }
 END_TEST
 
+/* [P1-19] */
 START_TEST(fingerprint_mismatch_names_both)
 {
 	struct kit k;
@@ -153,6 +154,7 @@ static void check_no_code_in_pending(struct kit_node *n)
 	buf_free(&b);
 }
 
+/* [P1-5] */
 START_TEST(setup_with_a_lost_reply)
 {
 	struct kit k;

@@ -144,6 +144,7 @@ START_TEST(forget_killed_at_every_step)
 }
 END_TEST
 
+/* [P1-5] */
 START_TEST(setup_killed_at_every_step)
 {
 	unsigned changes = 0;
@@ -154,6 +155,7 @@ START_TEST(setup_killed_at_every_step)
 }
 END_TEST
 
+/* [P1-5] */
 START_TEST(adopt_killed_at_every_step)
 {
 	unsigned changes = 0;
@@ -165,6 +167,7 @@ START_TEST(adopt_killed_at_every_step)
 END_TEST
 
 /* A request that the server refused for good leaves no key, in this run and in the next. */
+/* [P1-6] */
 START_TEST(a_refused_request_leaves_no_key)
 {
 	struct setup_params p;
@@ -192,6 +195,7 @@ START_TEST(a_refused_request_leaves_no_key)
 END_TEST
 
 /* Two servers that compare what they see learn nothing from it. */
+/* [P1-4] */
 START_TEST(two_clusters_at_two_servers_have_nothing_in_common)
 {
 	struct setup_params p;

@@ -3,6 +3,7 @@
 #include "quic/socket.h"
 #include "quic_sim.h"
 
+/* [P1-12] */
 START_TEST(handshake_authenticates_both)
 {
 	struct quic_pair p;

@@ -43,6 +43,7 @@ static void connect_and_fail(struct quic_pair *p, const struct quic_pin *pin)
 	run_until_closed(p);
 }
 
+/* [P1-9] */
 START_TEST(classical_key_exchange_is_refused)
 {
 	static const char *const groups[] = { "X25519", "P-256", "MLKEM768", "X25519:P-256" };
@@ -64,6 +65,7 @@ START_TEST(classical_key_exchange_is_refused)
 }
 END_TEST
 
+/* [P1-9] */
 START_TEST(classical_server_is_refused)
 {
 	struct quic_pair p;
@@ -80,6 +82,7 @@ START_TEST(classical_server_is_refused)
 }
 END_TEST
 
+/* [P1-13] */
 START_TEST(wrong_server_is_refused_by_client)
 {
 	struct quic_pair p;
@@ -112,6 +115,7 @@ START_TEST(empty_pin_accepts_nobody)
 }
 END_TEST
 
+/* [P1-3] [P1-13] */
 START_TEST(certificate_or_key_suffices)
 {
 	for (int i = 0; i < 3; i++) {
@@ -134,6 +138,7 @@ START_TEST(certificate_or_key_suffices)
 }
 END_TEST
 
+/* [P1-13] */
 START_TEST(unknown_client_is_refused_by_server)
 {
 	static const uint8_t other[32] = { 1 };
@@ -153,6 +158,7 @@ START_TEST(unknown_client_is_refused_by_server)
 }
 END_TEST
 
+/* [P1-12] */
 START_TEST(client_without_certificate_is_refused)
 {
 	struct quic_pair p;
@@ -175,6 +181,7 @@ static int accept_anyone(X509_STORE_CTX *store, void *arg)
 	return 1;
 }
 
+/* [P1-15] */
 START_TEST(own_key_is_refused_on_both_sides)
 {
 	struct quic_pair p;
@@ -201,6 +208,7 @@ START_TEST(own_key_is_refused_on_both_sides)
 }
 END_TEST
 
+/* [P1-11] */
 START_TEST(wrong_alpn_is_refused)
 {
 	static const char *const names[] = { "mlsh-test/2", "mlsh-test/", "mlsh-test/11",
@@ -226,6 +234,7 @@ START_TEST(wrong_alpn_is_refused)
 }
 END_TEST
 
+/* [P1-11] */
 START_TEST(missing_alpn_is_refused)
 {
 	struct quic_pair p;
@@ -272,6 +281,7 @@ static void operator_pem(struct identity **ret)
 	EVP_PKEY_free(key);
 }
 
+/* [P1-14] */
 START_TEST(operators_key_only_where_the_profile_says_so)
 {
 	for (int any = 0; any < 2; any++) {
@@ -338,6 +348,7 @@ START_TEST(full_server_says_so)
 }
 END_TEST
 
+/* [P1-10] */
 START_TEST(nothing_can_be_resumed)
 {
 	struct quic_pair p;

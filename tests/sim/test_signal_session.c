@@ -161,6 +161,7 @@ START_TEST(a_newer_session_replaces_the_older)
 }
 END_TEST
 
+/* [P1-23] */
 START_TEST(a_session_needs_token_and_key)
 {
 	struct signal_reply reply;

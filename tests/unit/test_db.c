@@ -134,6 +134,7 @@ static enum code_state state_of(struct db *d, const char *code, int64_t now_s)
 	return info.state;
 }
 
+/* [P1-22] */
 START_TEST(codes_are_hashed_and_burn_once)
 {
 	static const uint8_t salt[CODE_SALT_LEN] = { 4 };

@@ -72,6 +72,7 @@ START_TEST(seed_gives_the_key_of_rfc_8032)
 }
 END_TEST
 
+/* [P1-2] */
 START_TEST(certificate_is_a_function_of_the_key)
 {
 	struct identity *a = identity_of(1), *b = identity_of(1), *c = identity_of(2);
@@ -96,6 +97,7 @@ START_TEST(certificate_is_a_function_of_the_key)
 }
 END_TEST
 
+/* [P1-1] */
 START_TEST(key_hashes_agree_between_certificate_and_raw_key)
 {
 	struct identity *id = identity_of(7);
@@ -190,6 +192,7 @@ START_TEST(key_without_certificate_is_enough)
 }
 END_TEST
 
+/* [P1-7] */
 START_TEST(key_that_others_can_read_is_refused)
 {
 	static const mode_t modes[] = { 0640, 0604, 0610, 0601, 0620, 0602, 0666 };
@@ -325,6 +328,7 @@ END_TEST
 
 /* --- signatures ----------------------------------------------------------------------------- */
 
+/* [P1-16] */
 START_TEST(signature_covers_everything)
 {
 	struct identity *id = identity_of(9), *other = identity_of(10);
@@ -368,6 +372,7 @@ START_TEST(seed_and_identity_sign_alike)
 END_TEST
 
 /* S + L verifies where S < L is not checked (RFC 8032 section 8.4). */
+/* [P1-18] */
 START_TEST(malleated_signature_is_refused)
 {
 	uint8_t order[32] = { 0 };
@@ -412,6 +417,7 @@ START_TEST(failures_leave_no_error_behind)
 }
 END_TEST
 
+/* [P1-17] */
 START_TEST(signed_text_has_a_limit)
 {
 	static uint8_t text[ENTRY_MAX_BYTES + 1];
@@ -451,6 +457,7 @@ static const char *const bad_keys[] = {
 	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 };
 
+/* [P1-8] */
 START_TEST(unsafe_keys_are_refused)
 {
 	uint8_t key[KEY_LEN], cluster[HASH_LEN] = { 0 }, sig[SIG_LEN] = { 1 };
@@ -489,6 +496,7 @@ END_TEST
 
 /* --- hashes and tokens ---------------------------------------------------------------------- */
 
+/* [P1-21] [P1-25] */
 START_TEST(hashes_have_known_values)
 {
 	uint8_t key[32], salt[16], cluster[HASH_LEN], out[HASH_LEN];

@@ -56,6 +56,7 @@ static const struct {
 	{ "ABCD-EFGH-JKM\xc3\xa9", NULL },
 };
 
+/* [P1-20] */
 START_TEST(codes_are_read_generously_but_completely)
 {
 	char out[BOOTSTRAP_CODE_TEXT_MAX];

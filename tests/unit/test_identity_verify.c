@@ -152,6 +152,7 @@ static void compare(const struct signer *s, const uint8_t sig[SIG_LEN], struct v
 }
 
 /* Good ones, and ones with a bit of signature, key or text altered. */
+/* [P1-16] [P1-18] */
 START_TEST(random_signatures_are_judged_alike)
 {
 	struct unit_rng rng = unit_rng_new("random_signatures_are_judged_alike");
@@ -180,6 +181,7 @@ START_TEST(random_signatures_are_judged_alike)
 END_TEST
 
 /* S + nL fits the equation as S does; S = L and what is near it are the edges of the check. */
+/* [P1-18] */
 START_TEST(scalar_beyond_the_order_is_refused_by_both)
 {
 	struct unit_rng rng = unit_rng_new("scalar_beyond_the_order_is_refused_by_both");
@@ -217,6 +219,7 @@ END_TEST
  * R of small order: the signer took a nonce of 0. The equation holds for R = 1, and OpenSSL takes
  * that one; we take none of them (docs/protocol/01-identity.md), whatever its sign bit.
  */
+/* [P1-18] */
 START_TEST(small_order_r_is_refused)
 {
 	struct unit_rng rng = unit_rng_new("small_order_r_is_refused");
@@ -243,6 +246,7 @@ END_TEST
  * R with a part of small order. A verification that multiplies by the cofactor takes it (newer
  * versions of libsodium do), one that compares bytes does not.
  */
+/* [P1-18] */
 START_TEST(r_with_a_small_part_is_refused_by_both)
 {
 	struct unit_rng rng = unit_rng_new("r_with_a_small_part_is_refused_by_both");
@@ -294,6 +298,7 @@ START_TEST(key_with_a_small_part_is_judged_alike)
 END_TEST
 
 /* Second encodings of R: y + p where that fits, and the sign bit of an x that is 0. */
+/* [P1-18] */
 START_TEST(r_has_one_encoding)
 {
 	struct unit_rng rng = unit_rng_new("r_has_one_encoding");
@@ -320,6 +325,7 @@ START_TEST(r_has_one_encoding)
 END_TEST
 
 /* The keys that key_ok refuses are refused whatever the signature is; libraries differ there. */
+/* [P1-8] */
 START_TEST(small_order_keys_are_refused)
 {
 	struct unit_rng rng = unit_rng_new("small_order_keys_are_refused");

@@ -127,6 +127,7 @@ START_TEST(joiner_that_is_not_the_author)
 }
 END_TEST
 
+/* [P1-8] */
 START_TEST(joiner_with_an_unsafe_key)
 {
 	struct scene s;
