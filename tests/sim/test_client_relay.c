@@ -47,6 +47,7 @@ static void send_one(struct kit_node *n, uint32_t counter)
 	SIM_CHECK(k.w, stats().forwarded == before + 1);
 }
 
+/* [P6-5] */
 START_TEST(both_sides_hear_of_a_channel)
 {
 	struct relay_end first;
@@ -118,6 +119,7 @@ START_TEST(there_is_none_to_who_is_not_there)
 }
 END_TEST
 
+/* [P6-6] */
 START_TEST(the_end_of_the_other_session_is_told)
 {
 	begin();

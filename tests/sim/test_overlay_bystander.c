@@ -62,6 +62,7 @@ static uint64_t bytes_to_bystander(size_t members, unsigned seconds)
 	return v.bytes;
 }
 
+/* [P6-30] [P6-65] */
 START_TEST(one_member_has_little_sent_to_a_bystander)
 {
 	enum { TIME = 600 };
@@ -72,6 +73,7 @@ START_TEST(one_member_has_little_sent_to_a_bystander)
 }
 END_TEST
 
+/* [P6-65] */
 START_TEST(many_members_have_no_more_sent_than_the_limit)
 {
 	enum { TIME = 600 };

@@ -70,6 +70,7 @@ START_TEST(records_and_streams_under_old_keys_are_dropped)
 }
 END_TEST
 
+/* [P6-25] */
 START_TEST(probes_under_old_keys_are_not_answered)
 {
 	struct fleet m;

@@ -347,6 +347,7 @@ START_TEST(a_claimed_recovery_opens_a_stopped_log_seldom)
 END_TEST
 
 /* The pongs that node 0 has for all are not eaten up by one, nor has that one's word any weight. */
+/* [P6-28] */
 START_TEST(a_flood_of_pings_takes_no_pong_from_others)
 {
 	struct fleet m;
@@ -405,6 +406,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 }
 END_TEST
 
+/* [P6-63] */
 START_TEST(candidates_that_change_all_the_time_do_not_use_up_the_pings)
 {
 	struct fleet m;

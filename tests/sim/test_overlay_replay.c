@@ -175,6 +175,7 @@ static void talk(struct spy *s, unsigned packets)
 
 /* --- later ----------------------------------------------------------------------------------- */
 
+/* [P6-33] [P6-34] */
 START_TEST(pings_that_came_before_get_nothing_elsewhere)
 {
 	struct spy *s = spy_new();
@@ -197,6 +198,7 @@ START_TEST(pings_that_came_before_get_nothing_elsewhere)
 END_TEST
 
 /* Those from the right address are answered, which does no harm, but not without end. */
+/* [P6-34] */
 START_TEST(a_flood_of_old_pings_keeps_no_real_one_from_its_answer)
 {
 	struct spy *s = spy_new();
@@ -239,6 +241,7 @@ static const uint8_t *kept_with(const struct spy *s, uint8_t flag)
 	return NULL;
 }
 
+/* [P6-33] */
 START_TEST(an_old_cry_for_help_is_not_heard_again)
 {
 	struct spy *s = spy_new();
@@ -266,6 +269,7 @@ START_TEST(an_old_cry_for_help_is_not_heard_again)
 }
 END_TEST
 
+/* [P6-33] */
 START_TEST(an_old_proof_proves_nothing)
 {
 	struct spy *s = spy_new();
@@ -290,6 +294,7 @@ START_TEST(an_old_proof_proves_nothing)
 END_TEST
 
 /* Every other ping takes a second longer, and is overtaken by all the others: all are answered. */
+/* [P6-32] */
 START_TEST(pings_may_come_a_second_late)
 {
 	struct spy *s = spy_new();
@@ -356,6 +361,7 @@ START_TEST(pings_that_are_copied_sooner_move_nothing)
 }
 END_TEST
 
+/* [P6-35] */
 START_TEST(pongs_that_are_copied_sooner_move_nothing)
 {
 	race(0xff, PROBE_PONG, false);

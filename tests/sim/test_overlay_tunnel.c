@@ -31,6 +31,7 @@ START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 END_TEST
 
 /* Some go over streams and some in records, which may overtake them. */
+/* [P6-79] */
 START_TEST(full_packets_pass_before_the_path_size_is_known)
 {
 	struct fleet m;

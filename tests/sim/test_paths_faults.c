@@ -53,6 +53,7 @@ static uint64_t silence(struct mesh *m)
 	return world_now(m->w) - begin;
 }
 
+/* [P6-74] */
 START_TEST(nats_that_forget_or_move_are_got_over)
 {
 	struct house h;
@@ -165,6 +166,7 @@ static bool count_frames(void *ctx, struct host *from, const struct addr *src,
 }
 
 /* A member names somebody else's address, and asks for rounds as often as it can. */
+/* [P6-30] */
 START_TEST(a_forged_candidate_floods_nobody)
 {
 	struct victim v = { .addr = addr_v4(IP(198, 18, 0, 99), 53) };
@@ -226,6 +228,7 @@ static bool count_pongs(void *ctx, struct host *from, const struct addr *src,
 }
 
 /* A member that pings by the thousand does not take their answers from the others. */
+/* [P6-28] */
 START_TEST(a_loud_member_leaves_pongs_for_others)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);

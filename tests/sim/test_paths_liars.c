@@ -62,6 +62,7 @@ static struct mesh *scene_init(struct scene *s, const struct nat_config *a,
 }
 
 /* It says that our NAT is a hard one, too: ports would not be guessed any more. */
+/* [P6-47] */
 START_TEST(a_liar_does_not_keep_others_on_the_relay)
 {
 	for (int lies = 0; lies < 2; lies++) {
@@ -84,6 +85,7 @@ START_TEST(a_liar_does_not_keep_others_on_the_relay)
 END_TEST
 
 /* It says, or somebody on the LAN in its name, that it maps the port; nothing comes by it. */
+/* [P6-47] */
 START_TEST(a_mapping_that_does_not_work_keeps_nobody_on_the_relay)
 {
 	static const struct portmapd_config by_pcp = { .pcp = true };

@@ -114,6 +114,7 @@ START_TEST(without_a_mapping_it_is_the_relay)
 }
 END_TEST
 
+/* [P6-54] */
 START_TEST(a_node_with_a_public_address_asks_nobody)
 {
 	struct mesh *m = mesh_of(sim_seed(), 1);
@@ -126,6 +127,7 @@ START_TEST(a_node_with_a_public_address_asks_nobody)
 }
 END_TEST
 
+/* [P6-51] */
 START_TEST(mappings_are_renewed_at_half_their_life)
 {
 	struct portmapd_config brief = { .pcp = true, .lifetime_max_s = 120 };
@@ -259,6 +261,7 @@ static size_t counts(void *ctx, const struct addr *from, struct span request, ui
 }
 
 /* A neighbour answers what the node asks its silent gateway; the gateway's address lies as well. */
+/* [P6-55] */
 START_TEST(answers_of_others_are_not_believed)
 {
 	struct scene s = scene_begin(&silent, NULL);
@@ -298,6 +301,7 @@ START_TEST(answers_of_others_are_not_believed)
 END_TEST
 
 /* A neighbour's word about the gateway, and the gateway's about a neighbour. */
+/* [P6-56] */
 START_TEST(upnp_of_others_is_not_believed)
 {
 	static const char *const evil[] = {
@@ -376,6 +380,7 @@ static bool lies(void *ctx, struct host *from, const struct addr *src, const str
 	return true;
 }
 
+/* [P6-55] */
 START_TEST(wrong_answers_are_not_believed)
 {
 	static const struct portmapd_config only_pcp = { .pcp = true };

@@ -2,6 +2,7 @@
 /* What the gateway has mapped, or may have, is taken away when it is of no use any more. */
 #include "mapping_kit.h"
 
+/* [P6-53] */
 START_TEST(a_clean_end_takes_the_mapping_away)
 {
 	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
@@ -20,6 +21,7 @@ START_TEST(a_clean_end_takes_the_mapping_away)
 END_TEST
 
 /* Stopped before the gateway's word has come. */
+/* [P6-53] */
 START_TEST(a_question_that_is_cut_short_leaves_no_mapping)
 {
 	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
@@ -86,6 +88,7 @@ START_TEST(a_renewal_that_failed_leaves_no_mapping)
 END_TEST
 
 /* A provider's NAT behind the gateway's: the address is nobody's on the internet. */
+/* [P6-53] */
 START_TEST(a_mapping_of_no_use_is_taken_away_at_once)
 {
 	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };

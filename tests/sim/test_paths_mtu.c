@@ -93,6 +93,7 @@ static uint64_t silence(struct pair *p)
 	return last - begin;
 }
 
+/* [P6-77] */
 START_TEST(a_path_that_narrows_under_a_live_tunnel_is_noticed)
 {
 	for (unsigned i = 0; i < 4; i++) {

@@ -68,6 +68,7 @@ static struct peer *peer_at(struct mesh_node *n)
 }
 
 /* Either node may be the one with the lower address, and the one that begins. */
+/* [P6-43] [P6-44] */
 START_TEST(ports_in_turn_are_found)
 {
 	const struct nat_config *cfg[2][2] = { { &nat_in_turn, &nat_by_port },
@@ -187,6 +188,7 @@ START_TEST(a_port_that_is_far_is_found_in_the_end)
 END_TEST
 
 /* Ports by chance, or two hard NATs: nothing is guessed, and the relay carries. */
+/* [P6-45] */
 START_TEST(nothing_is_guessed_in_vain)
 {
 	const struct nat_config *cfg[][2] = {
@@ -211,6 +213,7 @@ START_TEST(nothing_is_guessed_in_vain)
 END_TEST
 
 /* A member names ports at somebody else's address, or says it all the time. */
+/* [P6-45] [P6-46] */
 START_TEST(a_liar_has_nobody_flooded)
 {
 	struct scene s;

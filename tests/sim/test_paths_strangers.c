@@ -289,6 +289,7 @@ END_TEST
  * One node, or its way to the server, is busy from the moment on in which the tunnel is there: what
  * the other one knows of the round trip is too little.
  */
+/* [P6-59] [P6-60] */
 START_TEST(pings_wait_for_a_side_that_is_late)
 {
 	for (unsigned late = 0; late < 2; late++) {
@@ -350,6 +351,7 @@ START_TEST(word_counts_in_every_order)
 END_TEST
 
 /* What may be left out for a while is not forgotten. */
+/* [P6-59] */
 START_TEST(word_that_could_not_be_sent_is_sent_later)
 {
 	struct mesh *m = pair(&kinds[REMEMBERS_HARD], &kinds[REMEMBERS_HARD],

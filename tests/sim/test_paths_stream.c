@@ -170,6 +170,7 @@ static void lose_uplink(struct stream *s, struct mesh_node *n, unsigned other, c
 	ck_assert_uint_eq(end(s, "... and it comes back"), 0);
 }
 
+/* [P6-73] */
 START_TEST(one_of_two_uplinks_is_lost)
 {
 	struct stream s;

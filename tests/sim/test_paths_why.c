@@ -453,6 +453,7 @@ START_TEST(no_answer_is_said_and_the_tunnels_end_ends_it)
 END_TEST
 
 /* That the gateway maps the port is what others are told; what is found is said beside it. */
+/* [P6-42] */
 START_TEST(a_mapping_does_not_hide_the_nat)
 {
 	static const struct portmapd_config by_pcp = { .pcp = true };

@@ -272,6 +272,7 @@ static void switch_many(struct net *n, uint64_t every_ms, bool dead)
 	SIM_CHECK(n->p.w, n->p.ce->paths_failed == 0);
 }
 
+/* [P6-69] [P6-70] */
 START_TEST(fifty_switches_lose_nothing)
 {
 	struct net n;
@@ -419,6 +420,7 @@ static bool copy_tap(void *ctx, struct host *from, const struct addr *src, const
 	return true;
 }
 
+/* [P6-71] */
 START_TEST(copies_from_strangers_do_not_steal_the_path)
 {
 	struct net n;

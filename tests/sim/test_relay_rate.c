@@ -85,6 +85,7 @@ static uint64_t rate_of(const struct stream *s, uint64_t for_ns)
 	return rate;
 }
 
+/* [P6-22] */
 START_TEST(a_sender_keeps_to_the_rate_that_it_is_told)
 {
 	struct stream s[] = { { .from = 0, .to = 1, .each_us = 400 }, /* 3.6 times the rate */
@@ -112,6 +113,7 @@ START_TEST(a_sender_keeps_to_the_rate_that_it_is_told)
 }
 END_TEST
 
+/* [P6-19] */
 START_TEST(members_have_equal_parts_of_the_clusters_rate)
 {
 	struct stream s[] = { { .from = 0, .to = 1, .each_us = 300 },
@@ -132,6 +134,7 @@ START_TEST(members_have_equal_parts_of_the_clusters_rate)
 END_TEST
 
 /* The acknowledgements of a transfer, say. */
+/* [P6-19] */
 START_TEST(what_one_leaves_is_the_others)
 {
 	struct stream s[] = { { .from = 0, .to = 1, .each_us = 300 },

@@ -54,6 +54,7 @@ static struct probe last(struct raw *r, const struct probe_keys *k, enum probe_t
 	return f;
 }
 
+/* [P6-36] */
 START_TEST(a_member_is_pinged_unasked_and_told_where_it_is_seen)
 {
 	struct probe_keys k;
@@ -84,6 +85,7 @@ START_TEST(a_member_is_pinged_unasked_and_told_where_it_is_seen)
 }
 END_TEST
 
+/* [P6-39] */
 START_TEST(nobody_else_gets_a_byte)
 {
 	struct probe_keys k, bad;
@@ -119,6 +121,7 @@ START_TEST(nobody_else_gets_a_byte)
 }
 END_TEST
 
+/* [P6-38] */
 START_TEST(a_copy_of_a_ping_gets_nothing)
 {
 	struct probe_keys k;
@@ -139,6 +142,7 @@ START_TEST(a_copy_of_a_ping_gets_nothing)
 }
 END_TEST
 
+/* [P6-39] */
 START_TEST(a_session_gets_no_more_than_its_share)
 {
 	struct probe_keys k;

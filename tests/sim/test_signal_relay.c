@@ -7,6 +7,7 @@
 
 /* --- channels --------------------------------------------------------------------------------- */
 
+/* [P6-3] [P6-5] [P6-10] [P6-15] */
 START_TEST(a_channel_carries_packets_both_ways)
 {
 	struct relay_end ea, eb, again;
@@ -79,6 +80,7 @@ END_TEST
 
 /* --- what does not get through ---------------------------------------------------------------- */
 
+/* [P6-13] [P6-14] [P6-17] */
 START_TEST(frames_of_others_are_dropped)
 {
 	static const uint8_t nothing[64] = { RELAY_FRAME_TYPE };
@@ -153,6 +155,7 @@ static bool count_tap(void *ctx, struct host *from, const struct addr *src, cons
 }
 
 /* Whatever comes, no more goes out; and what is no channel's frame gets nothing at all. */
+/* [P6-1] [P6-18] */
 START_TEST(nothing_is_amplified)
 {
 	struct unit_rng rng = { .state = sim_seed() };
@@ -202,6 +205,7 @@ static void another_code(char out[BOOTSTRAP_CODE_TEXT_MAX])
 	db_close(db);
 }
 
+/* [P6-2] */
 START_TEST(only_members_with_a_session_get_a_channel)
 {
 	struct node_id nobody = { { 1, 2, 3 } };
@@ -234,6 +238,7 @@ START_TEST(only_members_with_a_session_get_a_channel)
 END_TEST
 
 /* A session without events hears of its channels once it subscribes. */
+/* [P6-4] */
 START_TEST(a_channel_waits_for_the_subscription)
 {
 	struct relay_end ea, eb;
@@ -260,6 +265,7 @@ END_TEST
 
 /* --- its end ---------------------------------------------------------------------------------- */
 
+/* [P6-6] [P6-8] */
 START_TEST(a_channel_ends_with_either_session)
 {
 	struct relay_end ea, eb, old;
@@ -325,6 +331,7 @@ START_TEST(an_end_amid_other_news_garbles_nothing)
 }
 END_TEST
 
+/* [P6-16] */
 START_TEST(a_channel_that_is_used_up_is_replaced)
 {
 	struct relay_end ea, eb, na, nb;
@@ -349,6 +356,7 @@ START_TEST(a_channel_that_is_used_up_is_replaced)
 END_TEST
 
 /* Frames from a new address wait until QUIC has validated it; then those to it go there. */
+/* [P6-17] [P6-18] */
 START_TEST(a_node_that_moves_is_followed)
 {
 	struct relay_end ea, eb;

@@ -42,6 +42,7 @@ static void append(struct raw *r, const struct entry_bytes *entry)
 
 /* --- removed ---------------------------------------------------------------------------------- */
 
+/* [P6-6] */
 START_TEST(everything_ends_in_one_turn)
 {
 	struct relay_end ea, eb;

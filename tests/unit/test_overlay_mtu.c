@@ -46,6 +46,7 @@ static void settle(struct line *l)
 	ck_assert(!l->m.searching);
 }
 
+/* [P6-75] [P6-76] */
 START_TEST(a_wide_path_takes_one_ping)
 {
 	struct line l = { .room = 1452 };
@@ -58,6 +59,7 @@ START_TEST(a_wide_path_takes_one_ping)
 }
 END_TEST
 
+/* [P6-76] */
 START_TEST(every_usual_link_is_found)
 {
 	static const struct {
@@ -93,6 +95,7 @@ START_TEST(lost_bursts_are_repeated_and_the_search_ends)
 }
 END_TEST
 
+/* [P6-76] */
 START_TEST(only_sizes_above_the_limit_are_asked_for)
 {
 	struct line l = { .room = 1392 };
@@ -147,6 +150,7 @@ static void check_in_vain(struct line *l)
 	ck_assert_uint_eq(n, MTU_CHECKS);
 }
 
+/* [P6-77] */
 START_TEST(a_narrower_path_is_noticed)
 {
 	struct line l = { .room = 1452 };

@@ -22,6 +22,7 @@ START_TEST(one_word_is_no_comparison)
 }
 END_TEST
 
+/* [P6-40] */
 START_TEST(all_must_agree)
 {
 	struct nat_view v[3] = { view("192.0.2.1:4433", "198.51.100.4:7001"),
@@ -39,6 +40,7 @@ START_TEST(all_must_agree)
 END_TEST
 
 /* Towards a peer whose ping came first, a NAT that remembers strangers uses another port. */
+/* [P6-40] */
 START_TEST(a_peer_that_came_first_proves_nothing)
 {
 	struct nat_view v[5] = { view("192.0.2.1:4433", "198.51.100.4:7001"),
@@ -58,6 +60,7 @@ START_TEST(a_peer_that_came_first_proves_nothing)
 }
 END_TEST
 
+/* [P6-41] */
 START_TEST(a_server_with_a_public_address_sees_public_ones)
 {
 	static const struct {

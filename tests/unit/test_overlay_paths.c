@@ -24,6 +24,7 @@ static struct path *good(struct pathset *ps, uint64_t label, enum path_kind kind
 	return p;
 }
 
+/* [P6-66] */
 START_TEST(direct_goes_before_the_relay_and_the_lan_before_all)
 {
 	struct pathset ps = { .current = 1 };
@@ -39,6 +40,7 @@ START_TEST(direct_goes_before_the_relay_and_the_lan_before_all)
 }
 END_TEST
 
+/* [P6-67] */
 START_TEST(a_little_better_is_not_worth_a_move)
 {
 	struct pathset ps = { .current = 1 };
@@ -59,6 +61,7 @@ START_TEST(a_little_better_is_not_worth_a_move)
 }
 END_TEST
 
+/* [P6-67] [P6-68] */
 START_TEST(moves_need_proof_on_both_sides_and_time_between_them)
 {
 	struct pathset ps = { .current = 1 };
@@ -99,6 +102,7 @@ START_TEST(the_refuge_is_what_answered_in_the_doubt_else_the_relay)
 }
 END_TEST
 
+/* [P6-29] [P6-35] */
 START_TEST(only_its_own_fresh_nonce_proves_a_path)
 {
 	struct pathset ps = { .current = 0 };
@@ -145,6 +149,7 @@ START_TEST(a_full_set_gives_up_what_never_answered)
 }
 END_TEST
 
+/* [P6-73] */
 START_TEST(doubt_takes_three_pings_and_their_time)
 {
 	struct doubt d = { .since = 0 };
@@ -179,6 +184,7 @@ static unsigned run(struct punch *p, uint64_t from, uint64_t *ms)
 	return n;
 }
 
+/* [P6-57] */
 START_TEST(a_round_has_eight_pings_or_one)
 {
 	static const uint64_t want[] = { 40, 60, 90, 140, 240, 440, 840, 1640 };
@@ -196,6 +202,7 @@ START_TEST(a_round_has_eight_pings_or_one)
 }
 END_TEST
 
+/* [P6-58] */
 START_TEST(an_opener_goes_before_the_others)
 {
 	static const uint64_t want[] = { 0, 70, 90, 120, 170, 270, 470, 870, 1670 };
@@ -220,6 +227,7 @@ START_TEST(an_opener_goes_before_the_others)
 }
 END_TEST
 
+/* [P6-60] */
 START_TEST(pings_wait_for_word_of_the_other_sides_openers)
 {
 	static const uint64_t want[] = { 0, 20, 50, 100, 200, 400, 800, 1600 };
@@ -248,6 +256,7 @@ START_TEST(pings_wait_for_word_of_the_other_sides_openers)
 END_TEST
 
 /* Whatever part of a round trip word takes in either direction, and whoever is first. */
+/* [P6-60] */
 START_TEST(word_comes_before_the_wait_is_over)
 {
 	for (uint64_t rtt = 0; rtt <= 900 * NS_PER_MS; rtt += 10 * NS_PER_MS) {

@@ -3,6 +3,7 @@
 #include "overlay/reach/predict.h"
 #include "unit.h"
 
+/* [P6-44] */
 START_TEST(near_ports_come_first_and_each_comes_once)
 {
 	static const uint16_t first[] = { 40001, 39999, 40002, 39998, 40003, 39997 };

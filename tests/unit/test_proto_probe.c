@@ -84,6 +84,7 @@ START_TEST(pings_may_be_as_large_as_a_path_takes)
 END_TEST
 
 /* Every byte that is changed is noticed: by its form, or by the MAC; and so is another key. */
+/* [P6-24] [P6-25] */
 START_TEST(nothing_can_be_changed)
 {
 	uint8_t buf[PROBE_MAX];
@@ -104,6 +105,7 @@ START_TEST(nothing_can_be_changed)
 }
 END_TEST
 
+/* [P6-25] [P6-26] */
 START_TEST(bad_forms_are_refused)
 {
 	uint8_t buf[PROBE_MAX + 1] = { 0 };

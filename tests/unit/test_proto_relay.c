@@ -54,6 +54,7 @@ static int take_counter(uint32_t counter)
 	return take(RELAY_TO_SERVER, make(RELAY_TO_SERVER, counter, 40));
 }
 
+/* [P6-12] [P6-14] */
 START_TEST(frames_are_as_documented)
 {
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++) {
@@ -73,6 +74,7 @@ START_TEST(frames_are_as_documented)
 }
 END_TEST
 
+/* [P6-20] [P6-21] */
 START_TEST(rates_are_as_documented)
 {
 	uint8_t made[RELAY_RATE_LEN];
@@ -106,6 +108,7 @@ START_TEST(rates_are_as_documented)
 }
 END_TEST
 
+/* [P6-11] */
 START_TEST(what_is_no_frame_is_refused)
 {
 	begin();
@@ -124,6 +127,7 @@ START_TEST(what_is_no_frame_is_refused)
 END_TEST
 
 /* Every bit of the header and of the first 24 bytes counts, the length, direction, key too. */
+/* [P6-13] */
 START_TEST(altered_frames_are_refused)
 {
 	struct span f;
@@ -172,6 +176,7 @@ START_TEST(the_window_slides)
 END_TEST
 
 /* Against a list of all counters that were ever taken. */
+/* [P6-14] */
 START_TEST(the_window_does_as_a_list_would)
 {
 	enum { COUNTERS = 4096 };
