@@ -11,9 +11,8 @@
 #include "os/loop.h"
 #include "overlay/reach/candidate.h"
 #include "overlay/datapath/coalesce.h"
-#include "overlay/reach/nat.h"
 #include "overlay/datapath/flowq.h"
-#include "overlay/reach/meter.h"
+#include "overlay/reach/surroundings.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/datapath/packet.h"
@@ -243,10 +242,6 @@ struct overlay {
 	struct map *tags;	     /* of probes -> peer */
 	struct map *records;	     /* tags of records -> link */
 	struct link *record_link;    /* the last one that was looked up; has records */
-	struct bucket pings;	     /* of rounds */
-	struct meter unproven;	     /* bytes to addresses that proved nothing */
-	uint64_t unproven_since;     /* when that budget began, on the network of then */
-	struct bucket pongs;	     /* to addresses that are not proven */
 	struct roster_cursor roster; /* what the peers follow from */
 	bool left;		     /* this node is not a member: no device, no peers */
 	bool no_port_mapping;
@@ -260,18 +255,7 @@ struct overlay {
 	struct deferred *pump; /* goes on sending them */
 	struct coalescer coalescer;
 	struct bucket icmp;
-	struct bucket hearsay; /* news of what peers and NATs make of our address */
-	struct bucket news;    /* changes of them that peers are told of */
-	struct timer *news_later;
-	struct wire_candidates own;
-	struct wire_candidates home; /* those of our interfaces */
-	struct mapper *mapper;	     /* NULL: turned off */
-	struct addr observed;	     /* by the server */
-	bool at_home;		     /* which is an address of this machine */
-	bool rewritten;		     /* the server sees another one: `observed` is unset */
-	struct nat_state nat;
-	struct addr observed_by_peer[2];
-	const struct peer *observed_from[2]; /* who said so */
+	struct surroundings around;
 	bool closing;
 	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */

@@ -223,14 +223,14 @@ void overlay_presence_reset(struct overlay *o)
 
 void overlay_network_changed(struct overlay *o)
 {
-	memset(o->observed_by_peer, 0, sizeof(o->observed_by_peer));
-	memset(o->observed_from, 0, sizeof(o->observed_from));
+	memset(o->around.observed_by_peer, 0, sizeof(o->around.observed_by_peer));
+	memset(o->around.observed_from, 0, sizeof(o->around.observed_from));
 	nat_reset(o);
 	path_budgets_renew(o);
 	if (o->fence)
 		fence_network_changed(o->fence);
-	if (o->mapper)
-		mapper_network_changed(o->mapper);
+	if (o->around.mapper)
+		mapper_network_changed(o->around.mapper);
 	overlay_refresh_candidates(o);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -365,15 +365,15 @@ static void on_news(void *ctx)
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
-	o->nat.check.timer = timer_new(o->h, nat_run, o);
-	o->news_later = timer_new(o->h, on_news, o);
+	o->around.nat.check.timer = timer_new(o->h, nat_run, o);
+	o->around.news_later = timer_new(o->h, on_news, o);
 	o->pacer.timer = timer_new(o->h, pace_pump, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->bury = deferred_new(o->h, expelled_free, o);
 	o->pump = deferred_new(o->h, outbound_pump, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
-	if (!o->watch || !o->nat.check.timer || !o->news_later || !o->relay_work || !o->bury ||
-	    !o->pump || !o->pacer.timer || !o->repair.timer)
+	if (!o->watch || !o->around.nat.check.timer || !o->around.news_later || !o->relay_work ||
+	    !o->bury || !o->pump || !o->pacer.timer || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -394,7 +394,7 @@ int overlay_start_mapper(struct overlay *o, struct err *err)
 				    .changed = on_mapping,
 				    .ctx = o };
 
-	return mapper_new(o->h, &mc, &o->mapper) < 0
+	return mapper_new(o->h, &mc, &o->around.mapper) < 0
 		       ? err_set(err, -ENOMEM, "no memory for an overlay")
 		       : 0;
 }
@@ -425,13 +425,13 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	list_init(&o->peers);
 	list_init(&o->expelled);
 	bucket_init(&o->icmp, 20, 20, clock_now(h));
-	bucket_init(&o->hearsay, 1, 8, clock_now(h));
-	bucket_init(&o->news, 1, NEWS_BURST, clock_now(h));
+	bucket_init(&o->around.hearsay, 1, 8, clock_now(h));
+	bucket_init(&o->around.news, 1, NEWS_BURST, clock_now(h));
 	random_fill(h, seed, sizeof(seed));
-	meter_init(&o->unproven, seed, clock_now(h));
-	o->unproven_since = clock_now(h);
-	bucket_init(&o->pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
-	bucket_init(&o->pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
+	meter_init(&o->around.unproven, seed, clock_now(h));
+	o->around.unproven_since = clock_now(h);
+	bucket_init(&o->around.pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
+	bucket_init(&o->around.pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
 	overlay_router_init(o);
 	rc = make_timers(o, err);
 	if (rc == 0)
@@ -478,7 +478,7 @@ void overlay_free(struct overlay *o)
 	list_for_each(it, &o->peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
 	expelled_free(o);
-	mapper_free(o->mapper);
+	mapper_free(o->around.mapper);
 	quic_socket_close(o->socket);
 	repair_stop(o);
 	netwatch_free(o->netwatch);
@@ -486,10 +486,10 @@ void overlay_free(struct overlay *o)
 	coalesce_fini(&o->coalescer);
 	timer_free(o->watch);
 	timer_free(o->repair.timer);
-	timer_free(o->nat.check.timer);
-	timer_free(o->news_later);
+	timer_free(o->around.nat.check.timer);
+	timer_free(o->around.news_later);
 	timer_free(o->pacer.timer);
-	secret_wipe(&o->nat.check.keys, sizeof(o->nat.check.keys));
+	secret_wipe(&o->around.nat.check.keys, sizeof(o->around.nat.check.keys));
 	deferred_free(o->relay_work);
 	deferred_free(o->bury);
 	deferred_free(o->pump);

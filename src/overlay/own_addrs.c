@@ -6,7 +6,9 @@ void overlay_refresh_candidates(struct overlay *o)
 {
 	struct netif_addr ifs[NETIFS_MAX];
 	/* The mapped one first: of a public address others keep two. */
-	struct addr seen[4] = { [1] = o->observed, o->observed_by_peer[0], o->observed_by_peer[1] };
+	struct addr seen[4] = { [1] = o->around.observed,
+				o->around.observed_by_peer[0],
+				o->around.observed_by_peer[1] };
 	int n = netif_list(o->h, ifs, NETIFS_MAX);
 	struct wire_candidates now;
 
@@ -14,23 +16,23 @@ void overlay_refresh_candidates(struct overlay *o)
 		log_debug(host_log(o->h), "the host's addresses cannot be listed: %d", n);
 		n = 0;
 	}
-	o->at_home = false;
+	o->around.at_home = false;
 	for (int i = 0; i < n; i++)
-		o->at_home |= addr_same_ip(&ifs[i].addr, &o->observed);
+		o->around.at_home |= addr_same_ip(&ifs[i].addr, &o->around.observed);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
-		       mlog_genesis(o->log)->subnet, NULL, 0, &o->home);
-	if (!o->mapper || !mapper_external(o->mapper, &seen[0]))
+		       mlog_genesis(o->log)->subnet, NULL, 0, &o->around.home);
+	if (!o->around.mapper || !mapper_external(o->around.mapper, &seen[0]))
 		seen[0] = nat_by_hand(o);
 	candidates_own(ifs, (size_t)n, quic_socket_local(o->socket).port,
 		       mlog_genesis(o->log)->subnet, seen, ARRAY_LEN(seen), &now);
-	if (wire_candidates_equal(&now, &o->own))
+	if (wire_candidates_equal(&now, &o->around.own))
 		return;
-	if (!bucket_take(&o->news, 1, clock_now(o->h))) {
-		timer_set_in(o->news_later, NS_PER_S); /* with what holds by then */
+	if (!bucket_take(&o->around.news, 1, clock_now(o->h))) {
+		timer_set_in(o->around.news_later, NS_PER_S); /* with what holds by then */
 		return;
 	}
-	o->own = now;
-	o->ops->candidates(o->ctx, &o->own);
+	o->around.own = now;
+	o->ops->candidates(o->ctx, &o->around.own);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
@@ -58,16 +60,16 @@ void overlay_observed(struct overlay *o, const struct addr *a, const struct addr
 
 	if (server)
 		netsetup_signal_proven(&o->net, server);
-	if (rewritten && !o->rewritten)
+	if (rewritten && !o->around.rewritten)
 		log_warn(host_log(o->h),
 			 "the signal server sees this machine at a private address "
 			 "of its own network: something in front of it rewrites addresses");
-	o->rewritten = rewritten;
+	o->around.rewritten = rewritten;
 	a = rewritten ? &none : a;
-	same = addr_equal(&o->observed, a);
-	if (o->mapper && !same && !addr_is_unset(&o->observed))
-		mapper_doubt(o->mapper);
-	o->observed = *a;
+	same = addr_equal(&o->around.observed, a);
+	if (o->around.mapper && !same && !addr_is_unset(&o->around.observed))
+		mapper_doubt(o->around.mapper);
+	o->around.observed = *a;
 	overlay_refresh_candidates(o);
 	if (!same)
 		nat_reset(o);
@@ -80,27 +82,28 @@ void overlay_observed(struct overlay *o, const struct addr *a, const struct addr
 void overlay_observed_by(struct peer *p, const struct addr *a)
 {
 	struct overlay *o = p->o;
-	struct addr *s = o->observed_by_peer;
+	struct addr *s = o->around.observed_by_peer;
 
-	if (!candidate_ok(a, mlog_genesis(o->log)->subnet) || addr_equal(a, &o->observed) ||
+	if (!candidate_ok(a, mlog_genesis(o->log)->subnet) || addr_equal(a, &o->around.observed) ||
 	    addr_equal(a, &s[0]) || addr_equal(a, &s[1]))
 		return;
-	for (size_t i = 0; i < o->own.n; i++) {
-		if (addr_same_ip(a, &o->own.item[i]) && a->port == o->own.item[i].port)
+	for (size_t i = 0; i < o->around.own.n; i++) {
+		if (addr_same_ip(a, &o->around.own.item[i]) &&
+		    a->port == o->around.own.item[i].port)
 			return;
 	}
 	if (!bucket_take(&p->hearsay, 1, clock_now(o->h)))
 		return;
-	if (o->observed_from[0] != p) {
+	if (o->around.observed_from[0] != p) {
 		s[1] = s[0];
-		o->observed_from[1] = o->observed_from[0];
+		o->around.observed_from[1] = o->around.observed_from[0];
 	}
 	s[0] = *a;
-	o->observed_from[0] = p;
+	o->around.observed_from[0] = p;
 	overlay_refresh_candidates(o);
 }
 
 void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret)
 {
-	*ret = o->own;
+	*ret = o->around.own;
 }

@@ -30,8 +30,8 @@ struct quic_socket *overlay_socket(struct overlay *o)
 
 void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret)
 {
-	if (o->mapper)
-		mapper_status_get(o->mapper, ret);
+	if (o->around.mapper)
+		mapper_status_get(o->around.mapper, ret);
 	else
 		*ret = (struct mapper_status){ .state = MAPPER_OFF };
 }

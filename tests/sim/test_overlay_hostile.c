@@ -400,7 +400,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 		for (size_t k = 0; k < c.n; k++)
 			there |= addr_equal(&c.item[k], &honest);
 		ck_assert(there);
-		ck_assert_uint_eq(m.node[0].o->observed_by_peer[0].port, 1000 + i);
+		ck_assert_uint_eq(m.node[0].o->around.observed_by_peer[0].port, 1000 + i);
 	}
 	rogue_stop(&r);
 }

@@ -181,7 +181,7 @@ START_TEST(a_forged_candidate_floods_nobody)
 	p = list_entry(liar->peers.next, struct peer, in_overlay);
 	for (unsigned i = 0; i < 600; i++) { /* a minute */
 		forged.n = i % 2;	     /* gone and there again */
-		liar->own = forged;
+		liar->around.own = forged;
 		control_candidates(p->active);
 		control_punch(p->active, PUNCH_HOPS_MIN);
 		sim_pass(h.m->w, 100 * MS);

@@ -30,7 +30,7 @@ uint64_t attempts_delay(const struct peer *p)
 static void plan_filter(struct peer *p, const struct wire_candidates *in,
 			struct wire_candidates *plan)
 {
-	candidates_filter(in, &p->o->own, mlog_genesis(p->o->log)->subnet, plan);
+	candidates_filter(in, &p->o->around.own, mlog_genesis(p->o->log)->subnet, plan);
 }
 
 static void plan_add(struct peer *p, struct wire_candidates *plan)
@@ -47,7 +47,7 @@ static void plan_make(struct peer *p)
 	struct wire_candidates rest = { 0 }, last = { 0 };
 
 	plan_add(p, &rest);
-	candidates_order(&rest, &p->o->own);
+	candidates_order(&rest, &p->o->around.own);
 	p->plan = p->knock;
 	p->knock = (struct wire_candidates){ 0 };
 	if (!addr_is_unset(&p->last_good))
@@ -103,7 +103,7 @@ static uint64_t held_until(const struct peer *p, uint64_t now)
 			(p->relay.asked_at && now - p->relay.asked_at < PEER_STRANGE_LEAD);
 
 	if (p->next >= p->plan.n || p->next < p->n_met || !by_relay || !addr_is_v4(to) ||
-	    addr_is_private(to) || candidate_is_near(to, &p->o->home) ||
+	    addr_is_private(to) || candidate_is_near(to, &p->o->around.home) ||
 	    candidates_have(&p->stored, to) || now >= p->began_at + PEER_STRANGE_LEAD)
 		return 0;
 	return p->began_at + PEER_STRANGE_LEAD;

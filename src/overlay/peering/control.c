@@ -113,7 +113,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 
 	l->candidates_heard++;
 	p->from_peer = (struct wire_candidates){ 0 };
-	candidates_filter(c, &p->o->own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
+	candidates_filter(c, &p->o->around.own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
 	if (p->from_peer.n > 0)
 		p->stored.n = 0;
 	prober_candidates(p);
@@ -227,7 +227,7 @@ void control_candidates(struct link *l)
 	struct overlay *o = l->peer->o;
 	struct peer_message *m = &o->message;
 
-	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->own };
+	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->around.own };
 	l->candidates_sent += send_lossy(l, m);
 }
 
@@ -272,7 +272,7 @@ void control_ports(struct link *l)
 	struct overlay *o = l->peer->o;
 	struct peer_message *m = &o->message;
 
-	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->nat.last_port };
+	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->around.nat.last_port };
 	(void)send_seldom(l, m);
 }
 

@@ -15,11 +15,11 @@ static void forget_observed(struct peer *p)
 	struct overlay *o = p->o;
 	bool any = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(o->observed_from); i++) {
-		if (o->observed_from[i] != p)
+	for (size_t i = 0; i < ARRAY_LEN(o->around.observed_from); i++) {
+		if (o->around.observed_from[i] != p)
 			continue;
-		o->observed_from[i] = NULL;
-		o->observed_by_peer[i] = (struct addr){ 0 };
+		o->around.observed_from[i] = NULL;
+		o->around.observed_by_peer[i] = (struct addr){ 0 };
 		any = true;
 	}
 	if (any)

@@ -36,8 +36,8 @@ void peer_knocked(struct peer *p, const struct quic_conn *c)
 	if (path_remote(p->o, c, &one.item[0])) {
 		one.n = 1;
 		p->called_from = one.item[0];
-		candidates_filter(&one, &p->o->own, subnet, &good);
-		candidates_filter(&one, &p->o->own, subnet, &p->knock);
+		candidates_filter(&one, &p->o->around.own, subnet, &good);
+		candidates_filter(&one, &p->o->around.own, subnet, &p->knock);
 	}
 	p->wanted = true;
 	if (p->state == PEER_UP && now - p->up_since >= PEER_KNOCK_TRUST) {

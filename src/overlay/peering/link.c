@@ -117,7 +117,7 @@ static void on_connected(struct link *l)
 
 	l->connected = true;
 	if (!l->relayed)
-		meter_proven(&p->o->unproven, &l->to, clock_now(p->o->h));
+		meter_proven(&p->o->around.unproven, &l->to, clock_now(p->o->h));
 	if (!l->log_only)
 		l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
 	if (quic_conn_is_server(l->conn) || !p->initiator) {

@@ -114,8 +114,8 @@ static void self_left(struct overlay *o)
 	}
 	if (o->ops->membership)
 		o->ops->membership(o->ctx, false);
-	mapper_free(o->mapper);
-	o->mapper = NULL;
+	mapper_free(o->around.mapper);
+	o->around.mapper = NULL;
 	repair_stop(o);
 }
 

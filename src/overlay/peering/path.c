@@ -30,7 +30,7 @@ static bool is_proven(const struct peer *p, const struct addr *to)
 static bool affordable(struct peer *p, const struct addr *to, uint64_t reserve, uint64_t now)
 {
 	return bucket_has(&p->attempts, ATTEMPT_FLIGHT + reserve, now) &&
-	       meter_has(&p->o->unproven, to, ATTEMPT_FLIGHT, now);
+	       meter_has(&p->o->around.unproven, to, ATTEMPT_FLIGHT, now);
 }
 
 bool path_affordable(struct peer *p, const struct addr *to)
@@ -51,17 +51,18 @@ bool path_admit(struct link *l, size_t len)
 		return false;
 	l->admitted_at = now;
 	return bucket_has(&p->attempts, len, now) &&
-	       meter_take(&p->o->unproven, &l->to, len, now) && bucket_take(&p->attempts, len, now);
+	       meter_take(&p->o->around.unproven, &l->to, len, now) &&
+	       bucket_take(&p->attempts, len, now);
 }
 
 void path_budgets_renew(struct overlay *o)
 {
 	uint64_t now = clock_now(o->h);
 
-	if (now - o->unproven_since < ATTEMPTS_RENEW_GAP)
+	if (now - o->around.unproven_since < ATTEMPTS_RENEW_GAP)
 		return;
-	o->unproven_since = now;
-	meter_renew(&o->unproven, now);
+	o->around.unproven_since = now;
+	meter_renew(&o->around.unproven, now);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 

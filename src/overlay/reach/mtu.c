@@ -23,7 +23,7 @@ static uint64_t fresh_nonce(const struct prober *pr)
 
 static bool may_send(const struct prober *pr, unsigned n, uint64_t now)
 {
-	return bucket_take(&peer_of(pr)->o->pings, n, now);
+	return bucket_take(&peer_of(pr)->o->around.pings, n, now);
 }
 
 /* --- the search ------------------------------------------------------------------------------ */

@@ -82,9 +82,9 @@ static void view_put(struct nat_state *n, const struct addr *from, const struct 
 
 struct addr nat_by_hand(const struct overlay *o)
 {
-	struct addr a = o->observed;
+	struct addr a = o->around.observed;
 
-	if (o->nat.kind.mapping != MAPPING_VARIES || !addr_is_v4(&a))
+	if (o->around.nat.kind.mapping != MAPPING_VARIES || !addr_is_v4(&a))
 		return (struct addr){ 0 };
 	a.port = quic_socket_local(o->socket).port;
 	return a;
@@ -94,9 +94,10 @@ struct nat_kind nat_told(const struct overlay *o)
 {
 	struct addr external;
 
-	if (o->mapper && mapper_external(o->mapper, &external) && !addr_is_private(&external))
+	if (o->around.mapper && mapper_external(o->around.mapper, &external) &&
+	    !addr_is_private(&external))
 		return (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
-	return o->nat.kind;
+	return o->around.nat.kind;
 }
 
 void nat_tell(struct overlay *o)
@@ -112,16 +113,18 @@ void nat_tell(struct overlay *o)
 /* What follows now; told to the peers when it is something else than before. */
 static void judge(struct overlay *o, enum nat_filtering filtering)
 {
-	struct nat_state *n = &o->nat;
+	struct nat_state *n = &o->around.nat;
 	struct nat_kind now = { .filtering = filtering };
 	struct nat_view all[NAT_VIEWS_MAX + 1];
 	size_t count = 0;
 
-	if (addr_is_v4(&o->observed) && !addr_is_unset(&o->observed))
-		all[count++] = (struct nat_view){ .from = n->check.server, .seen = o->observed };
+	if (addr_is_v4(&o->around.observed) && !addr_is_unset(&o->around.observed))
+		all[count++] = (struct nat_view){ .from = n->check.server,
+						  .seen = o->around.observed };
 	for (size_t i = 0; i < n->n_views; i++)
 		all[count++] = n->view[i];
-	now.mapping = nat_mapping_of(all, count, o->at_home && addr_is_v4(&o->observed));
+	now.mapping = nat_mapping_of(all, count,
+				     o->around.at_home && addr_is_v4(&o->around.observed));
 	if (now.mapping == n->kind.mapping && now.filtering == n->kind.filtering)
 		return;
 	n->kind = now;
@@ -136,22 +139,22 @@ void nat_seen(struct overlay *o, const struct addr *from, const struct addr *see
 	size_t i;
 
 	if (!addr_is_v4(from) || !addr_is_v4(seen) || addr_is_private(seen) ||
-	    addr_same_ip(from, &o->observed))
+	    addr_same_ip(from, &o->around.observed))
 		return; /* not through the same NATs as to the server */
-	i = view_of(&o->nat, from);
-	if (i < o->nat.n_views && addr_equal(&o->nat.view[i].seen, seen))
+	i = view_of(&o->around.nat, from);
+	if (i < o->around.nat.n_views && addr_equal(&o->around.nat.view[i].seen, seen))
 		return;
 	/* Rate limit: a peer that keeps changing its answer must not make us notify the others. */
-	if (!bucket_take(&o->hearsay, 1, clock_now(o->h)))
+	if (!bucket_take(&o->around.hearsay, 1, clock_now(o->h)))
 		return;
-	view_put(&o->nat, from, seen);
-	judge(o, o->nat.kind.filtering);
+	view_put(&o->around.nat, from, seen);
+	judge(o, o->around.nat.kind.filtering);
 }
 
 void nat_reset(struct overlay *o)
 {
-	o->nat.n_views = o->nat.next_view = 0;
-	o->nat.in_turn = o->nat.varies = false;
+	o->around.nat.n_views = o->around.nat.next_view = 0;
+	o->around.nat.in_turn = o->around.nat.varies = false;
 	judge(o, FILTERING_UNKNOWN);
 }
 
@@ -159,7 +162,7 @@ void nat_reset(struct overlay *o)
 
 static void check_end(struct overlay *o)
 {
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 	enum nat_filtering filtering = FILTERING_UNKNOWN;
 
 	c->running = false;
@@ -173,30 +176,30 @@ static void check_end(struct overlay *o)
 	else if (c->answered)
 		filtering = FILTERING_PORT;
 	c->last.echo = c->echo;
-	c->last.observed = o->observed;
+	c->last.observed = o->around.observed;
 	c->last.at = clock_now(o->h);
 	c->last.wall_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
 	c->last.filtering = filtering;
 	judge(o, filtering);
-	if (c->answered && o->nat.in_turn)
+	if (c->answered && o->around.nat.in_turn)
 		predict_learnt(o);
 }
 
 /* Two ports that were taken one soon after the other: are they close, too? */
 static void note_port(struct overlay *o, const struct addr *seen)
 {
-	struct nat_state *n = &o->nat;
-	unsigned a = seen->port, b = o->observed.port;
+	struct nat_state *n = &o->around.nat;
+	unsigned a = seen->port, b = o->around.observed.port;
 
 	n->last_port = *seen;
-	n->varies = !addr_equal(seen, &o->observed);
-	n->in_turn |= addr_same_ip(seen, &o->observed) && a != b &&
+	n->varies = !addr_equal(seen, &o->around.observed);
+	n->in_turn |= addr_same_ip(seen, &o->around.observed) && a != b &&
 		      (a > b ? a - b : b - a) <= PREDICT_NEAR;
 }
 
 static void check_ask(struct overlay *o)
 {
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
 	uint8_t buf[PROBE_PING_MIN];
 	ptrdiff_t n;
@@ -215,7 +218,7 @@ static void check_ask(struct overlay *o)
 void nat_run(void *overlay)
 {
 	struct overlay *o = overlay;
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 
 	if (!c->running)
 		return;
@@ -234,7 +237,7 @@ static bool is_unasked(const struct nat_check *c, const struct addr *from)
 
 bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 {
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 	struct probe f;
 
 	if (!c->running || probe_decode(frame, &f) < 0 ||
@@ -247,7 +250,7 @@ bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 	} else if (f.type == PROBE_PONG && f.nonce == c->nonce && c->known && !c->answered &&
 		   addr_equal(&rx->from, &c->echo)) {
 		c->answered = true;
-		view_put(&o->nat, &c->echo, &f.observed);
+		view_put(&o->around.nat, &c->echo, &f.observed);
 		note_port(o, &f.observed);
 		timer_set_in(c->timer, c->heard ? 0 : WAIT_UNASKED);
 	}
@@ -257,11 +260,11 @@ bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct addr *server,
 		  uint16_t port)
 {
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 	struct addr echo = *server;
 
 	/* Behind a rewritten address everything is seen that is in front of the server, too. */
-	if (!addr_is_v4(server) || o->rewritten)
+	if (!addr_is_v4(server) || o->around.rewritten)
 		return;
 	if (keys) {
 		c->keys = *keys;
@@ -282,14 +285,14 @@ void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct
 
 uint64_t nat_last_at(const struct overlay *o)
 {
-	return o->nat.check.last.at;
+	return o->around.nat.check.last.at;
 }
 
 /* --- over a restart -------------------------------------------------------------------------- */
 
 bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret)
 {
-	const struct nat_check *c = &o->nat.check;
+	const struct nat_check *c = &o->around.nat.check;
 
 	if (!c->last.at)
 		return false;
@@ -300,7 +303,7 @@ bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret)
 
 void overlay_nat_remember(struct overlay *o, const struct nat_memory *m)
 {
-	struct nat_check *c = &o->nat.check;
+	struct nat_check *c = &o->around.nat.check;
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
 	/* A clock that was set back says nothing: as if it had just been. */
 	uint64_t ago_s = now_s > m->wall_s ? now_s - m->wall_s : 0;
@@ -319,13 +322,13 @@ void overlay_nat_remember(struct overlay *o, const struct nat_memory *m)
 
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 {
-	*ret = (struct overlay_nat){ .kind = o->nat.kind,
+	*ret = (struct overlay_nat){ .kind = o->around.nat.kind,
 				     .told = nat_told(o),
-				     .checking = o->nat.check.running,
-				     .in_turn = o->nat.in_turn,
-				     .rewritten = o->rewritten,
-				     .observers = o->nat.n_views };
-	if (!addr_is_unset(&o->observed) && addr_is_v4(&o->observed))
+				     .checking = o->around.nat.check.running,
+				     .in_turn = o->around.nat.in_turn,
+				     .rewritten = o->around.rewritten,
+				     .observers = o->around.nat.n_views };
+	if (!addr_is_unset(&o->around.observed) && addr_is_v4(&o->around.observed))
 		ret->observers++;
 }
 

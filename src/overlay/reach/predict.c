@@ -31,7 +31,7 @@ void predict_init(struct predict *g)
 static bool may_help(struct prober *pr)
 {
 	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
-	return peer_of(pr)->o->nat.in_turn && !prober_is_direct(pr);
+	return peer_of(pr)->o->around.nat.in_turn && !prober_is_direct(pr);
 }
 
 static void tell(struct prober *pr, uint64_t now)
@@ -47,7 +47,7 @@ void predict_round(struct prober *pr, uint64_t now)
 
 	if (!may_help(pr) || (told_at && now - told_at < TELL_GAP))
 		return;
-	if (o->nat.check.running)
+	if (o->around.nat.check.running)
 		return; /* predict_learnt comes of it */
 	if (nat_last_at(o) && now - nat_last_at(o) > LAST_IS_OLD && o->ops->echo_wanted)
 		o->ops->echo_wanted(o->ctx);
@@ -86,7 +86,7 @@ static bool is_wanted(const struct prober *pr)
 		if (p->label && p->proven && p->kind != PATH_RELAY)
 			return false;
 	}
-	return !peer_of(pr)->o->nat.varies;
+	return !peer_of(pr)->o->around.nat.varies;
 }
 
 void predict_told(struct peer *p, const struct addr *last)
@@ -129,7 +129,7 @@ void predict_run(struct prober *pr, uint64_t now)
 
 	if (now < g->next_at)
 		return;
-	if (peer_of(pr)->o->nat.check.running) {
+	if (peer_of(pr)->o->around.nat.check.running) {
 		g->next_at = now + GUESS_LATER; /* what our own NAT does is about to be known */
 	} else if (!is_wanted(pr) || !next_guess(pr, &to)) {
 		g->next_at = TIME_NEVER;

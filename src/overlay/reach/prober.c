@@ -157,7 +157,7 @@ void prober_wake(struct peer *p)
 
 static enum path_kind kind_of(const struct overlay *o, const struct addr *a)
 {
-	if (addr_is_private(a) || candidate_is_near(a, &o->home))
+	if (addr_is_private(a) || candidate_is_near(a, &o->around.home))
 		return PATH_LAN;
 	return addr_is_v4(a) ? PATH_PUBLIC : PATH_IP6;
 }
@@ -178,7 +178,7 @@ static bool may_pong(struct prober *pr, const struct path *path, uint64_t now)
 
 	if (path && (path->proven || path->kind == PATH_RELAY))
 		return bucket_take(&p->pongs, 1, now);
-	return bucket_take(&p->strange_pongs, 1, now) && bucket_take(&p->o->pongs, 1, now);
+	return bucket_take(&p->strange_pongs, 1, now) && bucket_take(&p->o->around.pongs, 1, now);
 }
 
 /*
@@ -271,8 +271,9 @@ static bool sync_candidates(struct prober *pr)
 	struct wire_candidates all = { 0 };
 	bool grew = false;
 
-	candidates_filter(&p->from_peer, &p->o->own, mlog_genesis(p->o->log)->subnet, &all);
-	candidates_filter(&p->from_server, &p->o->own, mlog_genesis(p->o->log)->subnet, &all);
+	candidates_filter(&p->from_peer, &p->o->around.own, mlog_genesis(p->o->log)->subnet, &all);
+	candidates_filter(&p->from_server, &p->o->around.own, mlog_genesis(p->o->log)->subnet,
+			  &all);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &pr->set.path[i];
 		bool known = path->listed;

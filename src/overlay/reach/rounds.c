@@ -47,7 +47,7 @@ static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_
 
 	if (path->kind == PATH_IP6)
 		at += PUNCH_SPREAD;
-	if (nat && peer_of(pr)->o->at_home)
+	if (nat && peer_of(pr)->o->around.at_home)
 		punch_begin_open(&path->punch, at, wait, whole || path->pongs > 0);
 	else
 		punch_begin(&path->punch, at, wait, whole || path->pongs > 0);
@@ -59,7 +59,7 @@ static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_
  */
 static bool is_open(const struct prober *pr)
 {
-	bool open = peer_of(pr)->o->at_home;
+	bool open = peer_of(pr)->o->around.at_home;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		const struct path *path = &pr->set.path[i];
@@ -172,12 +172,12 @@ uint64_t prober_round_at(const struct prober *pr)
 static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
-	struct meter *unproven = &p->o->unproven;
+	struct meter *unproven = &p->o->around.unproven;
 
 	if (guesses &&
 	    (!bucket_has(guesses, 1, now) || !meter_has(unproven, to, PROBE_PING_MIN, now)))
 		return false;
-	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->pings, 1, now))
+	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->around.pings, 1, now))
 		return false;
 	(void)bucket_take(&p->punches, 1, now);
 	return !guesses ||
