@@ -9,7 +9,7 @@
 #include "overlay_sim.h"
 #include "proto/probe.h"
 
-/* Node 1: it has the higher address, so it waits for node 0 and then takes part as a server. */
+/* Node 1: it has the higher address, so it waits for node 0 and is the server [P4-1]. */
 struct rogue {
 	struct fleet *m;
 	struct host *h;

@@ -232,6 +232,7 @@ START_TEST(append_before_the_session_is_up)
 END_TEST
 
 /* A record that came from a peer is pushed to a server that lacks it. */
+/* [P4-29] */
 START_TEST(records_from_a_peer_are_pushed)
 {
 	struct kit k;

@@ -56,6 +56,7 @@ static void learn(struct fleet *m, unsigned at, unsigned joiner)
 }
 
 /* Denied by the one that begins the tunnel, then by the other. */
+/* [P4-16] [P4-17] */
 START_TEST(a_denied_member_gets_the_log_and_nothing_else)
 {
 	for (unsigned at = 0; at < 2; at++) {
@@ -101,6 +102,7 @@ START_TEST(a_denied_member_gets_the_log_and_nothing_else)
 END_TEST
 
 /* Packets by stream, records, candidates: nothing of it is looked at. */
+/* [P4-17] */
 START_TEST(what_else_a_denied_member_sends_is_ignored)
 {
 	struct quic_pin pin = { .by_key = true };
@@ -160,6 +162,7 @@ static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const st
 }
 
 /* The node lacks the record of its own rotation, and so shows the key that it had. */
+/* [P4-16] */
 START_TEST(the_key_of_before_gets_the_log_for_seven_days)
 {
 	for (unsigned days = 0; days < 9; days += 8) {
@@ -190,6 +193,7 @@ START_TEST(the_key_of_before_gets_the_log_for_seven_days)
 END_TEST
 
 /* An attacker that has a copy of it cannot disturb the tunnel. */
+/* [P4-17] */
 START_TEST(the_key_of_before_leaves_the_tunnel_alone)
 {
 	struct identity *old, *new = kit_identity(70);

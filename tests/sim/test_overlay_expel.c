@@ -8,6 +8,7 @@
 
 /* --- an open tunnel --- */
 
+/* [P4-18] */
 START_TEST(an_open_tunnel_ends_at_once)
 {
 	for (unsigned gone = 0; gone < 3; gone += 2) { /* the one that begins, the one that waits */
@@ -106,6 +107,7 @@ END_TEST
 /* --- handshakes --- */
 
 /* Removed at every moment of two nodes' first second, by either: no tunnel, then or later. */
+/* [P4-18] */
 START_TEST(a_handshake_ends_whenever_the_removal_comes)
 {
 	unsigned before_up = 0, after_up = 0;
@@ -145,6 +147,7 @@ START_TEST(a_handshake_ends_whenever_the_removal_comes)
 END_TEST
 
 /* The removed node begins: its key is refused in the handshake, whatever it pins. */
+/* [P4-2] */
 START_TEST(a_new_handshake_is_refused)
 {
 	struct quic_pin pin = { .by_key = true };

@@ -5,6 +5,7 @@
  */
 #include "rogue_member.h"
 
+/* [P4-37] [P4-40] */
 START_TEST(forged_packets_never_reach_the_device)
 {
 	struct fleet m;
@@ -108,6 +109,7 @@ static void rogue_stream(struct rogue *r, const void *data, size_t len, bool fin
 	ck_assert_int_eq(quic_stream_write(r->c, id, data, len, fin), 0);
 }
 
+/* [P4-38] [P4-39] */
 START_TEST(streams_are_checked_like_records_and_bounded)
 {
 	struct fleet m;
@@ -156,24 +158,28 @@ static void control_is_malformed(const void *data, size_t len, bool fin)
 	rogue_stop(&r);
 }
 
+/* [P4-20] */
 START_TEST(garbage_on_the_control_stream_ends_the_connection)
 {
 	control_is_malformed("\0\0\0\5hello", 9, false);
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(an_oversized_message_ends_the_connection)
 {
 	control_is_malformed("\0\1\0\1", 4, false);
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(the_end_of_the_control_stream_ends_the_connection)
 {
 	control_is_malformed("", 0, true);
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(a_second_hello_ends_the_connection)
 {
 	struct fleet m;
@@ -189,6 +195,7 @@ START_TEST(a_second_hello_ends_the_connection)
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(a_flood_of_messages_ends_the_connection)
 {
 	struct fleet m;
@@ -241,6 +248,7 @@ static void send_removals(struct rogue *r, unsigned count, uint64_t gap)
 }
 
 /* Each may cost a signature: few that are refused are looked at, and the tunnel stays. */
+/* [P4-35] */
 START_TEST(refused_removals_cost_little)
 {
 	static const enum removal_shown judged[] = { REMOVAL_REFUSED, REMOVAL_LACKING };
@@ -268,6 +276,7 @@ START_TEST(refused_removals_cost_little)
 END_TEST
 
 /* Those that count are all looked at, up to the number of messages. */
+/* [P4-35] */
 START_TEST(good_removals_are_all_looked_at)
 {
 	struct fleet m;
@@ -376,6 +385,7 @@ END_TEST
 
 /* Rounds without end for one leave pings for the rounds of the others. */
 /* One member has one word about where this node is, however often it changes it. */
+/* [P4-32] */
 START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 {
 	struct fleet m;
@@ -434,6 +444,7 @@ START_TEST(candidates_that_change_all_the_time_do_not_use_up_the_pings)
 }
 END_TEST
 
+/* [P4-23] [P4-24] */
 START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 {
 	struct fleet m;
@@ -460,6 +471,7 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 END_TEST
 
 /* A member of a later version: what this one does not know of it changes nothing. */
+/* [P4-22] */
 START_TEST(unknown_messages_and_feature_bits_are_passed_over)
 {
 	static const uint8_t messages[] = {
@@ -499,12 +511,14 @@ START_TEST(unknown_messages_and_feature_bits_are_passed_over)
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(unknown_messages_below_64_end_the_connection)
 {
 	control_is_malformed("\0\0\0\3\x81\x18\x3f", 7, false);
 }
 END_TEST
 
+/* [P4-20] */
 START_TEST(an_unknown_message_is_no_hello)
 {
 	struct fleet m;
@@ -518,7 +532,7 @@ START_TEST(an_unknown_message_is_no_hello)
 }
 END_TEST
 
-/* [P7-13] */
+/* [P4-4] [P4-19] [P7-13] */
 START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 {
 	struct fleet m;

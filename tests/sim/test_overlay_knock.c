@@ -44,6 +44,7 @@ static void listener_open(struct listener *l, const struct fleet_node *n)
 }
 
 /* Its call may get lost. Another candidate that does not answer must not keep us from knocking. */
+/* [P4-11] */
 START_TEST(a_knock_that_no_call_follows_is_repeated_while_other_candidates_are_silent)
 {
 	struct wire_candidates c = { .n = 0 };

@@ -64,6 +64,7 @@ static void stranger_close(struct stranger *s)
 	quic_socket_close(s->s);
 }
 
+/* [P4-2] */
 START_TEST(a_key_that_is_no_members_is_refused_in_the_handshake)
 {
 	struct fleet m;
@@ -124,6 +125,7 @@ START_TEST(a_member_that_accepts_only_x25519_gets_no_tunnel)
 }
 END_TEST
 
+/* [P4-4] */
 START_TEST(a_connection_without_control_stream_is_closed)
 {
 	struct fleet m;
@@ -167,6 +169,7 @@ static bool all_logs_equal(void *ctx)
 	return true;
 }
 
+/* [P4-25] [P4-27] */
 START_TEST(whoever_is_behind_learns_from_its_peer)
 {
 	for (unsigned behind = 0; behind < 2; behind++) {
@@ -210,6 +213,7 @@ static void ping_wakes(struct fleet *m, unsigned asks)
 }
 
 /* In large clusters only what is asked for is built, by whichever side asks. */
+/* [P4-14] */
 START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
 {
 	for (unsigned asks = 0; asks < 2; asks++) {
@@ -249,6 +253,7 @@ START_TEST(a_large_cluster_builds_tunnels_on_the_first_packet)
 }
 END_TEST
 
+/* [P4-29] */
 START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 {
 	struct fleet m;
@@ -277,6 +282,7 @@ START_TEST(an_entry_that_one_learns_reaches_all_without_a_server)
 END_TEST
 
 /* A member's own invention, in order by nobody: not taken, and the member is cut off. */
+/* [P4-28] [P4-31] */
 START_TEST(a_record_without_the_servers_receipt_is_not_taken)
 {
 	struct fleet m;
@@ -343,6 +349,7 @@ START_TEST(a_recovery_reaches_peers)
 END_TEST
 
 /* The same, told by hello to one that was away. */
+/* [P4-27] */
 START_TEST(a_recovery_is_found_by_hello)
 {
 	for (unsigned behind = 0; behind < 2; behind++) {
@@ -414,6 +421,7 @@ static void fork_at(unsigned longer_first, unsigned longer_second)
 	fleet_free(&m);
 }
 
+/* [P4-30] */
 START_TEST(a_fork_is_reported_by_both_sides)
 {
 	fork_at(1, 1);

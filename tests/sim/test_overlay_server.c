@@ -46,6 +46,7 @@ static void presence_flaps(size_t role)
 	is_undisturbed(&m);
 }
 
+/* [P4-34] */
 START_TEST(presence_that_flaps_does_not_end_a_tunnel)
 {
 	presence_flaps(0);
@@ -75,6 +76,7 @@ static void observed_flaps(size_t role)
 	is_undisturbed(&m);
 }
 
+/* [P4-34] */
 START_TEST(an_observed_address_that_flaps_does_not_end_a_tunnel)
 {
 	observed_flaps(0);
@@ -101,6 +103,7 @@ static void candidates_flap(size_t role)
 	is_undisturbed(&m);
 }
 
+/* [P4-34] */
 START_TEST(candidates_that_change_all_the_time_do_not_end_a_tunnel)
 {
 	candidates_flap(0);
@@ -130,6 +133,7 @@ static void channels_flap(size_t role)
 	is_undisturbed(&m);
 }
 
+/* [P4-34] */
 START_TEST(channels_that_open_and_close_in_a_loop_do_not_end_a_tunnel)
 {
 	channels_flap(0);

@@ -31,7 +31,7 @@ START_TEST(two_nodes_build_a_tunnel_within_a_second_and_ping)
 END_TEST
 
 /* Some go over streams and some in records, which may overtake them. */
-/* [P6-79] */
+/* [P4-38] [P6-79] */
 START_TEST(full_packets_pass_before_the_path_size_is_known)
 {
 	struct fleet m;
@@ -129,6 +129,7 @@ static void check_ping(struct fleet *m, unsigned a, unsigned b, unsigned seed)
 	SIM_CHECK(m->w, fleet_received(&m->node[b], &m->node[a], 84, seed + 1));
 }
 
+/* [P4-12] [P4-13] */
 START_TEST(a_dead_path_is_noticed_by_traffic_and_the_tunnel_returns)
 {
 	struct fleet m;
@@ -204,6 +205,7 @@ START_TEST(the_side_that_connects_moves_and_the_tunnel_goes_on)
 }
 END_TEST
 
+/* [P4-8] */
 START_TEST(the_side_that_waits_moves_and_is_found_without_a_server)
 {
 	struct fleet m;
@@ -297,6 +299,7 @@ static bool count_bytes(void *ctx, struct host *from, const struct addr *src,
 }
 
 /* Who has said goodbye is not called at once, and found soon all the same when it comes back. */
+/* [P4-15] */
 START_TEST(those_that_stop_are_left_in_peace)
 {
 	struct bytes_from sent;

@@ -98,6 +98,7 @@ static uint64_t flap_worst(const struct flap *f)
 	return worst;
 }
 
+/* [P4-9] */
 START_TEST(a_node_that_restarts_often_is_back_at_once)
 {
 	static const struct flap cases[] = {

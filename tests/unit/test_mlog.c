@@ -56,6 +56,7 @@ START_TEST(genesis_founds_the_cluster)
 }
 END_TEST
 
+/* [P4-26] */
 START_TEST(pages_are_bounded_and_end)
 {
 	static struct wire_entries page;
@@ -106,6 +107,7 @@ static void expect_longest_pages(const struct mlog *l)
 	}
 }
 
+/* [P4-27] */
 START_TEST(a_page_that_has_a_record_begins_as_early_as_it_can)
 {
 	static struct wire_entries page;

@@ -100,7 +100,7 @@ START_TEST(uplink_is_told_whatever_else_there_is)
 }
 END_TEST
 
-/* [P6-50] */
+/* [P4-33] [P6-50] */
 START_TEST(dangerous_addresses_of_others_are_not_tried)
 {
 	static const char *const bad[] = {
@@ -122,7 +122,7 @@ START_TEST(dangerous_addresses_of_others_are_not_tried)
 }
 END_TEST
 
-/* [P6-49] */
+/* [P4-33] [P6-49] */
 START_TEST(one_public_address_is_tried_at_two_ports_only)
 {
 	struct wire_candidates in = { .n = 0 }, own = { .n = 1 }, out = { .n = 0 };
@@ -168,7 +168,7 @@ START_TEST(neighbours_come_first_and_public_addresses_last)
 }
 END_TEST
 
-/* [P6-49] */
+/* [P4-33] [P6-49] */
 START_TEST(lists_are_bounded_and_have_no_doubles)
 {
 	struct wire_candidates c = { .n = 0 }, d;

@@ -124,6 +124,7 @@ START_TEST(plain_packets_keep_their_bytes)
 END_TEST
 
 /* The flag says "TCP or UDP, at its usual place": anything else is completed here. */
+/* [P4-36] */
 START_TEST(an_unusual_partial_checksum_is_completed)
 {
 	uint8_t *buf = malloc(ROOM), out[OVERLAY_MTU + 1];

@@ -18,6 +18,7 @@ START_TEST(a_sane_header_is_read)
 }
 END_TEST
 
+/* [P4-40] */
 START_TEST(headers_that_lie_are_refused)
 {
 	uint8_t p[100], good[100];
@@ -45,6 +46,7 @@ START_TEST(headers_that_lie_are_refused)
 }
 END_TEST
 
+/* [P4-40] */
 START_TEST(fragments_pass_unless_they_overflow)
 {
 	uint8_t p[100];
@@ -136,6 +138,7 @@ START_TEST(a_completed_checksum_is_right)
 }
 END_TEST
 
+/* [P4-40] */
 START_TEST(only_the_peers_own_packets_to_us_are_good)
 {
 	uint8_t d[100];

@@ -59,6 +59,7 @@ static int decode(struct span message)
 	return peer_message_decode(message, &m);
 }
 
+/* [P4-21] */
 START_TEST(messages_are_as_documented)
 {
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
@@ -79,6 +80,7 @@ START_TEST(messages_are_as_documented)
 }
 END_TEST
 
+/* [P4-20] [P4-21] */
 START_TEST(malformed_messages_are_refused)
 {
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
@@ -122,6 +124,7 @@ START_TEST(unknown_messages_are_known_as_such)
 }
 END_TEST
 
+/* [P4-26] */
 START_TEST(the_longest_log_message_fits)
 {
 	static uint8_t big[ENTRY_MAX_BYTES];
