@@ -30,6 +30,7 @@ static unsigned hellos_in(struct scene *s, struct evil *e, uint64_t ns)
 	return e->requests[SIGNAL_HELLO] - before;
 }
 
+/* [P3-20] */
 START_TEST(unknown_events_are_passed_over)
 {
 	static const uint8_t events[] = {
@@ -52,6 +53,7 @@ START_TEST(unknown_events_are_passed_over)
 }
 END_TEST
 
+/* [P3-22] */
 START_TEST(unknown_feature_bits_are_kept_to_be_shown)
 {
 	struct scene s;
@@ -65,6 +67,7 @@ START_TEST(unknown_feature_bits_are_kept_to_be_shown)
 }
 END_TEST
 
+/* [P3-24] */
 START_TEST(a_server_that_has_moved_is_followed)
 {
 	struct evil second;
@@ -98,6 +101,7 @@ START_TEST(a_server_that_has_moved_is_followed)
 END_TEST
 
 /* Only memory knows of it: another process begins where the cluster was set up. */
+/* [P3-29] */
 START_TEST(a_move_is_on_no_disk)
 {
 	struct evil second;
@@ -121,6 +125,7 @@ START_TEST(a_move_is_on_no_disk)
 }
 END_TEST
 
+/* [P3-25] */
 START_TEST(a_move_to_a_server_with_another_key_is_refused)
 {
 	struct evil second;
@@ -145,6 +150,7 @@ START_TEST(a_move_to_a_server_with_another_key_is_refused)
 }
 END_TEST
 
+/* [P3-28] */
 START_TEST(servers_that_send_a_node_in_circles)
 {
 	struct evil second;
@@ -174,6 +180,7 @@ START_TEST(servers_that_send_a_node_in_circles)
 }
 END_TEST
 
+/* [P3-27] */
 START_TEST(moves_to_places_of_nobody_are_not_followed)
 {
 	static const char *const places[] = { "127.0.0.1", "169.254.169.254", "EVIL.example.net",
@@ -196,6 +203,7 @@ START_TEST(moves_to_places_of_nobody_are_not_followed)
 }
 END_TEST
 
+/* [P3-30] */
 START_TEST(a_busy_server_is_waited_for)
 {
 	struct scene s;

@@ -15,6 +15,7 @@ static unsigned attempts_in_ten_minutes(struct scene *s)
 	return s->e.conns - before;
 }
 
+/* [P3-11] */
 START_TEST(broken_replies_do_not_become_a_storm)
 {
 	static const enum signal_request_type at[] = {
@@ -115,6 +116,7 @@ START_TEST(shutdown_with_a_wait)
 END_TEST
 
 /* The server's word for a removal is no record of it: the node goes on asking, slowly. */
+/* [P3-69] */
 START_TEST(removal_without_a_record_does_not_stop)
 {
 	struct scene s;
@@ -172,6 +174,7 @@ START_TEST(removal_by_the_log_stops)
 }
 END_TEST
 
+/* [P3-21] */
 START_TEST(broken_events_end_the_session)
 {
 	static const struct {
@@ -197,6 +200,7 @@ START_TEST(broken_events_end_the_session)
 }
 END_TEST
 
+/* [P3-3] */
 START_TEST(a_second_event_stream_ends_the_session)
 {
 	struct scene s;

@@ -249,6 +249,7 @@ static void expect_pending(struct kit_node *n)
 	ck_assert_ptr_nonnull(strstr(n->join_err.text, "same command again"));
 }
 
+/* [P3-50] */
 START_TEST(lying_logs_are_not_joined)
 {
 	struct scene s;
@@ -303,6 +304,7 @@ START_TEST(lying_logs_are_not_joined)
 }
 END_TEST
 
+/* [P3-50] */
 START_TEST(addresses_outside_of_the_subnet_are_not_taken)
 {
 	static const ip4 addresses[] = {

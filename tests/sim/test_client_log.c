@@ -6,6 +6,7 @@
 
 /* --- lost and forked -------------------------------------------------------------------------- */
 
+/* [P3-54] */
 START_TEST(restored_server_is_given_what_it_lost)
 {
 	struct kit k;

@@ -180,6 +180,7 @@ START_TEST(cursor_and_epoch_are_resumed)
 END_TEST
 
 /* The server takes the invite, but shows a log from before it. */
+/* [P3-50] */
 START_TEST(stale_log_is_not_joined)
 {
 	struct invite_url url;

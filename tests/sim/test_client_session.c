@@ -60,6 +60,7 @@ START_TEST(two_nodes_see_each_other)
 }
 END_TEST
 
+/* [P3-77] */
 START_TEST(a_new_member_is_seen_at_once)
 {
 	struct kit k;

@@ -151,6 +151,7 @@ START_TEST(a_node_recovers_behind_its_own_rotation)
 END_TEST
 
 /* Another server knows the cluster from before the rotation. The token is not for it. */
+/* [P3-43] */
 START_TEST(another_server_is_not_shown_the_token)
 {
 	char code[RECOVERY_CODE_TEXT_MAX], cert[2 * HASH_LEN + 1], line[160];

@@ -200,6 +200,7 @@ START_TEST(claims_an_order_that_it_did_not_give)
 END_TEST
 
 /* "Not a member", to all that were members before it had the cluster. */
+/* [P3-42] */
 START_TEST(refuses_old_nodes)
 {
 	struct second s;

@@ -154,6 +154,7 @@ START_TEST(a_server_that_only_says_yes_is_shown)
 END_TEST
 
 /* What the server shows denies as what a peer shows; records that are missing are fetched first. */
+/* [P3-79] */
 START_TEST(the_server_passes_on_what_it_cannot_order)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_REMOVAL };

@@ -167,6 +167,7 @@ START_TEST(a_server_that_keeps_its_nodes)
 END_TEST
 
 /* Its word alone moves nobody: neither "moved-away" without a record nor an invented record. */
+/* [P3-42] */
 START_TEST(a_word_moves_nobody)
 {
 	struct rogue *r;

@@ -72,6 +72,7 @@ static void check_kills(uint64_t apart, const char *how)
 	mesh_free(m);
 }
 
+/* [P3-81] */
 START_TEST(nodes_are_back_within_a_second_of_the_servers_death)
 {
 	check_kills(11 * SECOND, "");

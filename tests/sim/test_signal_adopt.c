@@ -17,6 +17,7 @@ static enum refusal asked(const struct raw_invite *i)
 	return refused;
 }
 
+/* [P3-47] */
 START_TEST(adopt_admits_nodes_one_address_after_the_other)
 {
 	struct raw *a, *b;
@@ -79,6 +80,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 }
 END_TEST
 
+/* [P3-51] */
 START_TEST(adopt_refuses_an_expired_invite_by_the_servers_clock)
 {
 	struct raw_invite i;
@@ -313,6 +315,7 @@ START_TEST(joins_do_not_disturb_each_other)
 }
 END_TEST
 
+/* [P3-44] */
 START_TEST(a_lost_reply_to_admit_is_answered_again)
 {
 	struct raw_invite i;
@@ -360,6 +363,7 @@ START_TEST(a_lost_reply_to_admit_is_answered_again)
 }
 END_TEST
 
+/* [P3-49] */
 START_TEST(an_admit_must_be_the_connections_own_and_its_name_free)
 {
 	struct raw_invite i, k;

@@ -198,6 +198,7 @@ static const struct mlog *servers_log(const struct raw *member)
  * The disk is full at the commit: all are refused, nothing is kept or told, nothing that was there
  * before is thrown away, and later the same request is good.
  */
+/* [P3-45] [P3-46] */
 START_TEST(a_commit_that_fails_is_undone_in_memory_too)
 {
 	const struct mlog *before;

@@ -291,6 +291,7 @@ START_TEST(of_a_plain_member)
 END_TEST
 
 /* What is in order already gets no second place, whoever brings it. */
+/* [P3-44] */
 START_TEST(what_was_ordered_is_not_ordered_again)
 {
 	struct entry e;

@@ -17,6 +17,7 @@ static enum refusal ask_unknown(struct raw *r, uint16_t type, struct signal_repl
 	return raw_reply(r, SIGNAL_HELLO, reply);
 }
 
+/* [P3-10] */
 START_TEST(unknown_requests_are_refused_and_the_connection_goes_on)
 {
 	/* the next type that will be given, in the form of small numbers */
@@ -47,6 +48,7 @@ START_TEST(unknown_requests_are_refused_and_the_connection_goes_on)
 END_TEST
 
 /* A stranger pays for them from the same purse as for all others. */
+/* [P3-10] */
 START_TEST(unknown_requests_count_against_the_rate)
 {
 	struct signal_reply reply;
@@ -76,6 +78,7 @@ START_TEST(unknown_requests_count_against_the_rate)
 }
 END_TEST
 
+/* [P3-22] */
 START_TEST(unknown_feature_bits_mean_nothing)
 {
 	struct signal_request rq = { .type = SIGNAL_HELLO,

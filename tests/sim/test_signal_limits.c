@@ -71,6 +71,7 @@ static struct signal_request request_of(enum signal_request_type type)
 	return rq;
 }
 
+/* [P3-6] */
 START_TEST(requests_in_another_phase_are_refused)
 {
 	static const bool allowed[N_PHASES][SIGNAL_REQUEST_TYPES] = {
@@ -116,6 +117,7 @@ START_TEST(requests_in_another_phase_are_refused)
 }
 END_TEST
 
+/* [P3-1] [P3-8] */
 START_TEST(garbage_costs_a_node_its_connection_only)
 {
 	/* each with its length in front, but the first four */
@@ -190,6 +192,7 @@ START_TEST(random_requests_harm_nobody)
 }
 END_TEST
 
+/* [P3-9] */
 START_TEST(another_version_is_told_so)
 {
 	uint8_t frame[128];
@@ -220,6 +223,7 @@ static enum refusal offer(struct raw *r, struct signal_reply *reply)
 	return raw_offer(r, "AAAA-AAAA-AAAA", NULL, reply);
 }
 
+/* [P3-12] */
 START_TEST(a_source_may_make_a_number_of_requests_a_minute)
 {
 	struct signal_reply reply;
@@ -257,6 +261,7 @@ START_TEST(a_source_may_make_a_number_of_requests_a_minute)
 }
 END_TEST
 
+/* [P3-12] */
 START_TEST(who_does_not_stop_is_hung_up_on)
 {
 	struct signal_reply reply;
@@ -280,6 +285,7 @@ START_TEST(who_does_not_stop_is_hung_up_on)
 END_TEST
 
 /* Members are held by a limit of their own: a house full of them comes back at once. */
+/* [P3-14] */
 START_TEST(members_do_not_use_up_their_source)
 {
 	struct signal_reply reply;
@@ -299,6 +305,7 @@ START_TEST(members_do_not_use_up_their_source)
 }
 END_TEST
 
+/* [P3-15] */
 START_TEST(a_sessions_requests_are_limited)
 {
 	struct signal_request rq = { .type = SIGNAL_LOG };
@@ -325,6 +332,7 @@ END_TEST
 
 /* --- connections ------------------------------------------------------------------------------ */
 
+/* [P3-16] */
 START_TEST(strangers_are_not_kept_for_ever)
 {
 	struct raw *r;
@@ -422,6 +430,7 @@ static void crowd_free(struct crowd *c)
 }
 
 /* Many sources together cannot keep others out for long. */
+/* [P3-16] */
 START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 {
 	static struct crowd crowd = { .hosts = 8, .each = SIGNAL_CONNS_PER_SOURCE_MAX };
@@ -444,6 +453,7 @@ START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 END_TEST
 
 /* Many sources have taken all places, each with few: a member gets in all the same. */
+/* [P3-17] */
 START_TEST(many_sources_do_not_keep_a_member_out)
 {
 	static struct crowd crowd = { .hosts = CROWD_HOSTS_MAX,
@@ -465,6 +475,7 @@ START_TEST(many_sources_do_not_keep_a_member_out)
 }
 END_TEST
 
+/* [P3-7] */
 START_TEST(a_request_has_ten_seconds)
 {
 	struct raw *r;
@@ -491,6 +502,7 @@ START_TEST(a_request_has_ten_seconds)
 END_TEST
 
 /* Events pile up for one that does not fetch them; the others get theirs. */
+/* [P3-83] */
 START_TEST(who_does_not_fetch_events_is_hung_up_on)
 {
 	struct cluster *c;

@@ -189,6 +189,7 @@ static void promote_member(void)
 }
 
 /* Its removal waits, and it cannot make it wait longer by what it alone knows. */
+/* [P3-63] */
 START_TEST(a_denied_admin_shows_no_beacons)
 {
 	struct beacon_bytes known, hidden;

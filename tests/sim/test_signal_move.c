@@ -147,6 +147,7 @@ static enum refusal joins(struct raw *sponsor, struct sig *g, const char *name, 
 
 /* --- cases --- */
 
+/* [P3-37] [P3-39] [P3-40] [P3-41] */
 START_TEST(a_cluster_moves)
 {
 	struct raw *founder, *member, *off, *late;
@@ -215,6 +216,7 @@ START_TEST(a_cluster_moves)
 END_TEST
 
 /* A token opens nothing but what it was made for, and strangers make the server hold nothing. */
+/* [P3-36] */
 START_TEST(what_is_no_log_is_not_taken)
 {
 	struct raw *founder, *stranger;
@@ -265,6 +267,7 @@ START_TEST(what_is_no_log_is_not_taken)
 END_TEST
 
 /* Lost replies strand nobody; another cluster cannot use the token. */
+/* [P3-38] */
 START_TEST(the_same_again_is_the_same)
 {
 	struct raw *founder, *other;

@@ -36,6 +36,7 @@ static void use_up(struct raw *r)
 		ck_assert_uint_lt(++n, 200);
 }
 
+/* [P3-13] */
 START_TEST(strangers_requests_are_not_their_neighbours)
 {
 	begin();
@@ -77,6 +78,7 @@ static unsigned greet_on(struct raw *r)
 	return n;
 }
 
+/* [P3-13] */
 START_TEST(a_member_has_a_budget_of_its_own)
 {
 	struct signal_reply reply;

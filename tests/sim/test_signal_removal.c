@@ -42,7 +42,7 @@ static void append(struct raw *r, const struct entry_bytes *entry)
 
 /* --- removed ---------------------------------------------------------------------------------- */
 
-/* [P6-6] */
+/* [P3-66] [P6-6] */
 START_TEST(everything_ends_in_one_turn)
 {
 	struct relay_end ea, eb;
@@ -76,6 +76,7 @@ START_TEST(everything_ends_in_one_turn)
 }
 END_TEST
 
+/* [P3-68] [P3-70] [P3-71] */
 START_TEST(its_token_is_refused_with_reason_time_and_author)
 {
 	struct signal_request push = { .type = SIGNAL_PUSH }, log = { .type = SIGNAL_LOG };
@@ -119,6 +120,7 @@ START_TEST(its_token_is_refused_with_reason_time_and_author)
 END_TEST
 
 /* A name and an address were given once; an invite and an entry from before are worth nothing. */
+/* [P3-48] */
 START_TEST(what_it_has_from_before_is_good_for_nothing)
 {
 	struct signal_reply reply;
@@ -164,6 +166,7 @@ END_TEST
 
 /* --- by itself, by another -------------------------------------------------------------------- */
 
+/* [P3-66] */
 START_TEST(a_node_that_leaves_gets_its_record)
 {
 	struct signal_reply reply;
@@ -235,6 +238,7 @@ static struct raw *with_new_key(const struct raw *of)
 	return r;
 }
 
+/* [P3-67] */
 START_TEST(a_session_is_the_key_in_forces)
 {
 	struct signal_reply reply;
@@ -282,6 +286,7 @@ static struct entry_bytes recover_entry(const struct raw *by, uint64_t base,
 	return raw_recover_entry(by, a, base, admin);
 }
 
+/* [P3-44] [P3-48] [P3-52] [P3-53] [P3-77] */
 START_TEST(a_recovery_goes_back_and_is_kept)
 {
 	struct signal_reply reply;
@@ -337,6 +342,7 @@ START_TEST(a_recovery_goes_back_and_is_kept)
 END_TEST
 
 /* Somebody who slept through it asks with the generation that it has. */
+/* [P3-53] */
 START_TEST(the_log_is_given_from_where_the_generations_part)
 {
 	struct signal_request rq = { .type = SIGNAL_LOG };
@@ -405,6 +411,7 @@ START_TEST(a_recovery_is_brought_to_a_server_that_forgot_it)
 END_TEST
 
 /* After a restore the server has put something else in order: the recovery brings its own past. */
+/* [P3-55] */
 START_TEST(a_recovery_on_another_branch_is_kept)
 {
 	struct signal_request push = { .type = SIGNAL_PUSH };

@@ -65,6 +65,7 @@ static void rename_node(const struct node_id *who, const char *name)
 }
 
 /* The code is the true one, so the log is played again; the admin that it names is nobody. */
+/* [P3-19] */
 START_TEST(a_recovery_in_vain_ends_the_connection)
 {
 	struct signal_request push = { .type = SIGNAL_PUSH };
@@ -104,6 +105,7 @@ START_TEST(a_recovery_in_vain_ends_the_connection)
 END_TEST
 
 /* Each by a code that is in force, and each goes back by one record. */
+/* [P3-18] */
 START_TEST(recoveries_that_go_back_are_a_few_at_a_time)
 {
 	struct signal_reply reply;

@@ -12,6 +12,7 @@ static void mark_path(char out[620])
 	snprintf(out, 620, "%s" MARK_SUFFIX, g.cfg.db_path);
 }
 
+/* [P3-59] */
 START_TEST(an_older_copy_waits_for_an_admin)
 {
 	struct raw *founder, *member, *late;
@@ -66,6 +67,7 @@ START_TEST(an_older_copy_waits_for_an_admin)
 END_TEST
 
 /* An admin shows a log that the server has whole, and a node that there was more. */
+/* [P3-59] */
 START_TEST(it_waits_for_what_a_beacon_names)
 {
 	struct beacon_bytes b;
@@ -88,6 +90,7 @@ START_TEST(it_waits_for_what_a_beacon_names)
 END_TEST
 
 /* What was ordered while the clock was ahead comes back when its time has come, and no sooner. */
+/* [P3-56] */
 START_TEST(records_from_ahead_are_not_taken)
 {
 	struct signal_reply reply;
@@ -126,6 +129,7 @@ static enum refusal hand_over(struct raw *r, const struct entry_bytes *b)
 }
 
 /* A removal denies without order: all sessions hear of it, later ones too, from whoever has it. */
+/* [P3-79] */
 START_TEST(a_removal_that_waits_is_passed_on)
 {
 	struct raw *founder, *member, *target, *late;
@@ -179,6 +183,7 @@ START_TEST(a_removal_that_waits_is_passed_on)
 END_TEST
 
 /* It is in the database, so that restarts do not end it. What an admin does waits, too. */
+/* [P3-60] */
 START_TEST(the_wait_is_kept_until_the_operator_says_so)
 {
 	struct signal_request rq = { .type = SIGNAL_APPEND };
@@ -229,6 +234,7 @@ START_TEST(the_wait_is_kept_until_the_operator_says_so)
 }
 END_TEST
 
+/* [P3-61] */
 START_TEST(ordinary_restarts_wait_for_nothing)
 {
 	struct mark_value v;

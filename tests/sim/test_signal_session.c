@@ -15,6 +15,7 @@ static struct raw_peer *peer_of(struct raw *r, const struct raw *other)
 	return raw_peer(r, &id);
 }
 
+/* [P3-73] [P3-75] */
 START_TEST(presence_is_told_once_and_never_ones_own)
 {
 	struct raw *a, *b;
@@ -62,6 +63,7 @@ START_TEST(a_node_that_vanished_goes_offline)
 }
 END_TEST
 
+/* [P3-65] */
 START_TEST(new_candidates_are_told_and_bad_ones_are_not)
 {
 	struct signal_request rq = { .type = SIGNAL_CANDIDATES };
@@ -93,6 +95,7 @@ START_TEST(new_candidates_are_told_and_bad_ones_are_not)
 }
 END_TEST
 
+/* [P3-72] */
 START_TEST(a_cursor_resumes_with_what_changed)
 {
 	struct signal_reply reply;
@@ -139,6 +142,7 @@ START_TEST(a_cursor_resumes_with_what_changed)
 END_TEST
 
 /* An old session must not take the new one's presence along when it goes. */
+/* [P3-76] */
 START_TEST(a_newer_session_replaces_the_older)
 {
 	struct raw *a, *second;
@@ -161,7 +165,7 @@ START_TEST(a_newer_session_replaces_the_older)
 }
 END_TEST
 
-/* [P1-23] */
+/* [P1-23] [P3-64] */
 START_TEST(a_session_needs_token_and_key)
 {
 	struct signal_reply reply;
@@ -223,6 +227,7 @@ START_TEST(a_moved_node_is_told_its_new_address)
 END_TEST
 
 /* What a crowd costs: after a restart all come back at once, and news are gathered. */
+/* [P3-73] */
 START_TEST(a_crowd_is_told_in_few_events)
 {
 	enum { CROWD = 130 };
@@ -295,6 +300,7 @@ static enum refusal push(struct raw *r, size_t from, struct signal_reply *reply)
 	return raw_ask(r, &rq, reply);
 }
 
+/* [P3-55] */
 START_TEST(an_old_database_is_repaired_by_a_member)
 {
 	struct signal_reply reply;
@@ -374,6 +380,7 @@ static enum refusal push_last(struct raw *r, const struct mlog *l, struct signal
 }
 
 /* Else one record would be enough to use up the subnet for all its clusters. */
+/* [P3-57] */
 START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 {
 	static const struct {
@@ -407,6 +414,7 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 END_TEST
 
 /* A member that is no server makes up records. */
+/* [P3-55] */
 START_TEST(pushed_records_without_our_receipt_are_refused)
 {
 	struct signal_reply reply;
@@ -445,6 +453,7 @@ START_TEST(pushed_records_without_our_receipt_are_refused)
 END_TEST
 
 /* The server was restored and has ordered on: now there are two logs under its own key. */
+/* [P3-58] */
 START_TEST(a_server_that_is_shown_its_other_log_orders_nothing_more)
 {
 	struct signal_request rq = { .type = SIGNAL_RECOVER };
@@ -501,6 +510,7 @@ static bool is_true(void *ctx)
 	return *(bool *)ctx;
 }
 
+/* [P3-82] */
 START_TEST(a_stop_says_goodbye_and_ends_within_two_seconds)
 {
 	struct raw *a;

@@ -2,6 +2,7 @@
 /* Setup of clusters at a simulated server: codes, subnets, addresses, lost replies. */
 #include "signal_steps.h"
 
+/* [P3-31] */
 START_TEST(setup_registers_the_first_admin_and_burns_the_code)
 {
 	struct sig g;
@@ -48,6 +49,7 @@ START_TEST(setup_refuses_wrong_codes)
 }
 END_TEST
 
+/* [P3-34] */
 START_TEST(setup_answers_a_lost_reply_again)
 {
 	struct sig g;
@@ -111,6 +113,7 @@ START_TEST(setup_gives_the_token_to_the_holder_of_the_key)
 }
 END_TEST
 
+/* [P3-32] [P3-33] */
 START_TEST(setup_refuses_a_genesis_that_does_not_fit)
 {
 	struct sig g;
@@ -167,6 +170,7 @@ static void further_code(struct sig *g, uint64_t ttl_s, char code[BOOTSTRAP_CODE
 	db_close(db);
 }
 
+/* [P3-35] [P3-47] */
 START_TEST(setup_of_further_clusters_gives_out_unique_addresses)
 {
 	char code[BOOTSTRAP_CODE_TEXT_MAX];
@@ -226,6 +230,7 @@ START_TEST(setup_refuses_an_expired_code)
 END_TEST
 
 /* Two have an offer for the same code: one transaction burns it. */
+/* [P3-31] */
 START_TEST(setup_burns_a_code_once)
 {
 	struct sig g;

@@ -133,6 +133,7 @@ static unsigned members(void)
 	return n;
 }
 
+/* [P3-14] */
 START_TEST(a_hundred_machines_behind_one_address_join_at_once)
 {
 	static bool used[JOINERS + 2];

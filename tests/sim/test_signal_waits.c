@@ -178,6 +178,7 @@ END_TEST
  * An admin has records that nobody else has, and shows one after the other. Each of them was
  * ordered before the operator said to go on, so none counts; what comes later does.
  */
+/* [P3-62] */
 START_TEST(what_is_accepted_is_accepted_for_good)
 {
 	struct beacon_bytes one, two, later;
@@ -361,6 +362,7 @@ static void show_other_log(void)
 }
 
 /* The operator let it go on too soon. It orders nothing more, and says why at each start. */
+/* [P3-58] */
 START_TEST(two_logs_are_remembered)
 {
 	uint64_t mark;

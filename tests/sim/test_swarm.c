@@ -305,6 +305,7 @@ START_TEST(server_is_killed_and_restarted)
 END_TEST
 
 /* All are told at the same instant, and their first attempts find nobody yet. */
+/* [P3-82] */
 START_TEST(server_is_stopped_and_restarted)
 {
 	struct swarm *s = swarm_new(NODES);

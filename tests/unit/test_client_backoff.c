@@ -51,6 +51,7 @@ START_TEST(delays_are_spread)
 }
 END_TEST
 
+/* [P3-30] */
 START_TEST(asked_waits_are_never_shortened)
 {
 	struct unit_rng rng = unit_rng_new("asked_waits_are_never_shortened");

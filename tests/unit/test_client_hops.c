@@ -45,6 +45,7 @@ START_TEST(places_that_all_nodes_can_reach_are_followed)
 }
 END_TEST
 
+/* [P3-26] [P3-27] */
 START_TEST(other_places_are_not)
 {
 	static const char *const bad[] = {
@@ -86,6 +87,7 @@ START_TEST(other_places_are_not)
 }
 END_TEST
 
+/* [P3-28] */
 START_TEST(circles_and_long_ways_end)
 {
 	struct hops h = from_home();
@@ -102,6 +104,7 @@ START_TEST(circles_and_long_ways_end)
 }
 END_TEST
 
+/* [P3-28] */
 START_TEST(a_day_has_so_many)
 {
 	struct hops_day day = { 0 };

@@ -39,6 +39,7 @@ START_TEST(code_and_reason_travel_together)
 }
 END_TEST
 
+/* [P3-5] */
 START_TEST(the_servers_own_words_are_marked)
 {
 	struct err err = { 0 };
@@ -58,6 +59,7 @@ START_TEST(the_servers_own_words_are_marked)
 }
 END_TEST
 
+/* [P3-5] */
 START_TEST(a_servers_words_can_not_reach_the_terminal_raw)
 {
 	char said[300];

@@ -237,6 +237,7 @@ START_TEST(nothing_is_stored_after_a_write_that_ended_the_transaction)
 }
 END_TEST
 
+/* [P3-48] */
 START_TEST(places_and_addresses_are_given_out_once)
 {
 	struct span e = span_of("\0\0\0\0entry", 9);

@@ -61,6 +61,7 @@ static struct signal_request request_of(size_t i)
 	return m;
 }
 
+/* [P3-4] */
 START_TEST(requests_are_as_documented)
 {
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
@@ -135,6 +136,7 @@ static int decode_request(struct span message)
 	return signal_request_decode(message, &m);
 }
 
+/* [P3-8] */
 START_TEST(malformed_requests_are_refused)
 {
 	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
@@ -145,6 +147,7 @@ START_TEST(malformed_requests_are_refused)
 }
 END_TEST
 
+/* [P3-8] */
 START_TEST(requests_out_of_bounds_are_refused)
 {
 	static uint8_t big[RECORD_MAX_BYTES + 1];
@@ -203,6 +206,7 @@ START_TEST(requests_out_of_bounds_are_refused)
 }
 END_TEST
 
+/* [P3-9] */
 START_TEST(another_version_is_not_malformed)
 {
 	size_t len = kit_vector(VECTORS, "request_hello", want, sizeof(want));
@@ -303,6 +307,7 @@ static struct signal_reply reply_of(size_t i)
 	return m;
 }
 
+/* [P3-4] */
 START_TEST(replies_are_as_documented)
 {
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
@@ -337,6 +342,7 @@ static int decode_reply(struct span message)
 	return signal_reply_decode(answered, message, &m);
 }
 
+/* [P3-11] */
 START_TEST(malformed_replies_are_refused)
 {
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
@@ -393,6 +399,7 @@ START_TEST(a_reply_to_something_else_is_refused)
 }
 END_TEST
 
+/* [P3-5] */
 START_TEST(a_refusals_text_is_bounded_and_printable)
 {
 	static char text[REFUSAL_TEXT_MAX + 2];
@@ -459,6 +466,7 @@ static int decode_event(struct span message)
 	return signal_event_decode(message, &m);
 }
 
+/* [P3-4] */
 START_TEST(events_are_as_documented)
 {
 	static struct wire_presence room[PRESENCE_PER_EVENT_MAX];
@@ -481,6 +489,7 @@ START_TEST(events_are_as_documented)
 }
 END_TEST
 
+/* [P3-20] */
 START_TEST(unknown_events_are_known_as_such)
 {
 	ck_assert_int_eq(decode_event(span_of("\x81\x18\x40", 3)), -ENOSYS);
