@@ -10,21 +10,15 @@
 #include "membership/search.h"
 #include "os/loop.h"
 #include "overlay/reach/candidate.h"
-#include "overlay/datapath/coalesce.h"
-#include "overlay/datapath/flowq.h"
 #include "overlay/reach/surroundings.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
-#include "overlay/datapath/packet.h"
 #include "overlay/reach/pathset.h"
 #include "overlay/reach/predict.h"
-#include "overlay/datapath/queue.h"
-#include "overlay/datapath/record.h"
-#include "overlay/datapath/fib.h"
+#include "overlay/datapath/dest.h"
 #include "proto/relay.h"
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
-#define PEER_WAITING_PACKETS 16 /* while there is no tunnel */
 #define PEER_WAITING_TIME (2 * NS_PER_S)
 #define PEER_STAGGER (100 * NS_PER_MS)	  /* between candidates */
 #define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
@@ -75,18 +69,6 @@
 struct peer;
 struct prober;
 
-/* The relay channel to a peer: one path, whatever the channel. */
-struct relay_path {
-	bool on;
-	path_label label; /* for good */
-	struct addr server;
-	struct relay_end end;
-	uint32_t counter;
-	struct relay_window window;
-	uint64_t next_rate; /* counter of the server's next word on our rate */
-	uint64_t asked_at;
-};
-
 /* A relay frame that overtook the word of its channel. */
 struct early_frame {
 	struct addr from;
@@ -116,7 +98,6 @@ struct link {
 	bool log_only;	   /* log_link.c: no tunnel */
 	bool key_before;   /* the other side shows the key that it had before */
 	bool connected, hello_sent, hello_got;
-	struct records *records; /* NULL until the link was chosen */
 	/* membership log */
 	uint64_t shown_removal;	   /* of those without order: the last that they were shown */
 	uint64_t shown_beacon;	   /* the same of beacons */
@@ -135,7 +116,7 @@ struct link {
 struct peer {
 	struct overlay *o;
 	const struct member *member;
-	ip4 address;	      /* of the member, as the route to this peer has it */
+	struct dest dest;     /* what the packet path knows of it */
 	bool barred;	      /* a removal without order denies it: no tunnel, no route */
 	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
 	bool expelled; /* the member left: in o->expelled, until this turn of the loop ends */
@@ -163,7 +144,6 @@ struct peer {
 	struct bucket pongs, strange_pongs, repeated_pongs;
 	struct bucket punches; /* pings of rounds */
 	struct prober *prober; /* of the active link, once both hellos are through */
-	bool busy;	       /* the prober looks often: packets were sent lately */
 	path_label mtu_label;  /* the path in use, and the largest datagram on it: */
 	size_t mtu;
 	/* attempts */
@@ -179,16 +159,11 @@ struct peer {
 	bool left; /* it said goodbye, and was not tried since */
 	struct timer *timer;
 	/* packets */
-	struct queue queue;	    /* until there is a tunnel */
-	struct queue early;	    /* came before the hello */
-	uint64_t waiting_until;	    /* packets that wait for a tunnel; TIME_NEVER: none */
-	uint64_t record_heard;	    /* clock_now of the last authentic record; 0: none */
-	uint64_t record_unanswered; /* of the first one sent since; 0: none */
+	uint64_t waiting_until; /* packets that wait for a tunnel; TIME_NEVER: none */
 	/* for people */
 	uint64_t up_since, last_heard;
 	uint64_t used_at, packets_seen; /* as of the last look */
 	uint64_t suspect;		/* when our network changed; 0: heard from since */
-	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 	char group[32];
 	char detail[128];
 	struct log_limit log_limit, told_limit;
@@ -208,16 +183,6 @@ struct repair {
 	struct log_limit lines; /* about conflicts, in the log */
 };
 
-/* What the relay's server lets pass: packets for it wait here, to leave in whole batches. */
-struct pacer {
-	struct flowq flows; /* no memory: there never was a rate */
-	struct timer *timer;
-	uint64_t rate; /* bytes of relay frames a second; 0: any */
-	uint64_t told_at;
-	int64_t credit;	   /* bytes; below 0: more was sent than earned */
-	uint64_t credited; /* the time up to which it was earned */
-};
-
 struct overlay {
 	struct host *h;
 	struct mlog *log;
@@ -225,12 +190,11 @@ struct overlay {
 	const struct overlay_ops *ops;
 	void *ctx;
 	struct quic_socket *socket;
-	struct tun *tun;
+	struct datapath dp;
 	struct fence *fence;
 	struct netwatch *netwatch;
 	struct netsetup net;
 	struct repair repair;
-	struct route_table routes;
 	struct list peers;
 	struct list expelled; /* peers that are out of everything, not freed yet */
 	struct deferred *bury;
@@ -240,8 +204,6 @@ struct overlay {
 	size_t next_stranger;
 	struct map *channels;	     /* of relays -> peer */
 	struct map *tags;	     /* of probes -> peer */
-	struct map *records;	     /* tags of records -> link */
-	struct link *record_link;    /* the last one that was looked up; has records */
 	struct roster_cursor roster; /* what the peers follow from */
 	bool left;		     /* this node is not a member: no device, no peers */
 	bool no_port_mapping;
@@ -250,14 +212,8 @@ struct overlay {
 	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
-	struct flowq flows;    /* read from the TUN, to be sent */
-	struct pacer pacer;    /* the same, for the relay, while that has a rate */
-	struct deferred *pump; /* goes on sending them */
-	struct coalescer coalescer;
-	struct bucket icmp;
 	struct surroundings around;
 	bool closing;
-	struct overlay_status count;
 	/* Scratch for control messages: encoding and decoding happen one at a time. */
 	struct peer_message message;
 	uint8_t out[FRAME_PREFIX_LEN + PEER_MESSAGE_MAX];
@@ -265,9 +221,12 @@ struct overlay {
 
 extern const struct quic_profile peer_profile;
 
-static inline void drop_count(struct overlay *o, enum overlay_drop d)
+/* The peer that has this overlay address; NULL if there is no such peer. */
+static inline struct peer *peer_of_address(const struct overlay *o, ip4 address)
 {
-	o->count.drops[d]++;
+	struct dest *d = fib_lookup(&o->dp.fib, address);
+
+	return d ? container_of(d, struct peer, dest) : NULL;
 }
 
 /* --- overlay.c ------------------------------------------------------------------------------- */
@@ -338,16 +297,15 @@ bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr
 
 path_label router_new_label(struct overlay *o);
 void overlay_router_init(struct overlay *o);
-/* Where what goes to the peer is sent now. Returns false if the peer has no path. */
-bool router_now(const struct link *l, struct quic_route *ret);
-/* Something authentic of this link came from this address, not over the relay. */
-void router_heard(struct link *l, const struct udp_rx *rx);
+/* Tells the packet path where packets to this peer go now, and how large they may be. */
+void peer_push(struct peer *p);
+bool peer_is_pushed(const struct peer *p); /* for assertions */
+/* Records of the tunnel came from this address, and before from another one. */
+void peer_heard_at(struct peer *p, const struct addr *from);
 const struct unowned_path *router_stranger(const struct overlay *o, path_label label);
 
 /* --- relay.c --------------------------------------------------------------------------------- */
 
-/* Puts the header in front of a packet: `frame` has RELAY_OVERHEAD bytes for it. */
-void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len);
 void relay_received(struct overlay *o, const struct udp_rx *rx);
 /* Asks the owner for a channel if there is none and it was not asked lately. */
 void relay_want(struct peer *p);
@@ -379,13 +337,8 @@ uint64_t prober_last_echo(const struct peer *p);
 bool prober_look(struct peer *p);
 void prober_path_changed(struct peer *p);
 void prober_path_failed(struct peer *p, path_label label);
-/* Packets go out: look often. Called on the packet path. */
+/* Packets go out: look often. */
 void prober_wake(struct peer *p);
-static inline void prober_traffic(struct peer *p)
-{
-	if (p->prober && !p->busy)
-		prober_wake(p);
-}
 struct pathset *prober_paths(struct prober *pr);
 
 /* --- mtu.c ----------------------------------------------------------------------------------- */
@@ -541,44 +494,5 @@ void peer_log_requested(struct link *l, const struct peer_message *m);
 bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited);
 /* Takes a removal without order. The link may be gone afterwards: it may be of this very peer. */
 void peer_log_removal(struct link *l, struct span entry);
-
-/* --- outbound.c ------------------------------------------------------------------------------ */
-
-void outbound_readable(void *overlay);
-/* Sends what was read, as far as the socket takes it; also to be called when it has room again. */
-void outbound_pump(void *overlay);
-/* Sends what waited for the tunnel. */
-void outbound_up(struct peer *p);
-/* Drops what waits for a tunnel and tells the senders. */
-void outbound_give_up(struct peer *p);
-/* Has the socket room for whatever an item becomes? */
-bool outbound_has_room(const struct overlay *o);
-/* Sends an item of a flow queue. Returns the bytes of datagrams that it became. */
-size_t outbound_item(struct overlay *o, const struct flowq_item *i);
-
-/* --- pace.c ---------------------------------------------------------------------------------- */
-
-/* The relay's server lets so many bytes a second of ours pass; 0: any number. */
-void pace_told(struct overlay *o, uint64_t bytes_per_s);
-/* Do packets to this peer, which has a tunnel, have to wait here? */
-bool pace_holds(struct peer *p);
-/* Takes a packet as flowq_put does; it is copied. */
-void pace_put(struct overlay *o, const struct tun_packet *t, const struct packet4 *h, uint64_t now);
-/* Sends what may be sent, and comes back for the rest. */
-void pace_pump(void *overlay);
-
-/* --- inbound.c ------------------------------------------------------------------------------- */
-
-/* One datagram with a record; `relay`: the peer whose relay channel it came by. */
-void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct udp_rx *rx,
-		    const struct peer *relay);
-/* A batch of records is over. */
-void inbound_flush(struct overlay *o);
-/* What came before the hello, now that it is there; or will not be. */
-void inbound_early(struct link *l);
-void inbound_forget_early(struct peer *p);
-/* A unidirectional stream carries one packet. */
-void inbound_stream(struct link *l, int64_t stream);
-void inbound_write(void *overlay, const struct tun_packet *p);
 
 #endif

@@ -20,7 +20,7 @@ static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha25
 	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256,
 						      ROSTER_CURRENT);
 
-	return m && m != o->self ? route_lookup(&o->routes, m->address) : NULL;
+	return m && m != o->self ? peer_of_address(o, m->address) : NULL;
 }
 
 static bool on_key_allowed(void *ctx, const struct quic_profile *profile,
@@ -45,7 +45,7 @@ static void on_other(struct overlay *o, const struct udp_rx *rx)
 	struct span frame = span_of(rx->data, rx->len);
 
 	if (record_tag(rx->data, rx->len))
-		inbound_record(o, rx->data, rx->len, rx, NULL);
+		inbound_record(&o->dp, rx->data, rx->len, rx, NULL);
 	else if (!probe_is(rx->data, rx->len))
 		relay_received(o, rx);
 	else if (!nat_received(o, frame, rx))
@@ -65,7 +65,14 @@ static void on_others(void *ctx, struct udp_rx *runs, size_t n)
 			on_other(o, &one);
 		}
 	}
-	inbound_flush(o);
+	inbound_flush(&o->dp);
+}
+
+static void on_writable(void *ctx)
+{
+	struct overlay *o = ctx;
+
+	outbound_pump(&o->dp);
 }
 
 static int open_socket(struct overlay *o, const struct overlay_config *cfg, struct err *err)
@@ -81,7 +88,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.accepted = on_accepted,
 		.router = &o->router,
 		.others = on_others,
-		.writable = outbound_pump,
+		.writable = on_writable,
 		.ctx = o,
 	};
 
@@ -266,25 +273,51 @@ static void on_watch(void *ctx)
 
 static int make_tables(struct overlay *o, struct err *err)
 {
-	uint8_t seed[3][16];
+	uint8_t seed[2][16];
 
 	random_fill(o->h, seed, sizeof(seed));
 	o->channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
 	o->tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
-	o->records = map_new(seed[2], RECORD_TAG_LEN, CONNS_MAX);
-	if (!o->channels || !o->tags || !o->records)
+	if (!o->channels || !o->tags)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
 
+/* --- what the packet path notices ------------------------------------------------------------ */
+
+static void packet_waits(struct peer *p)
+{
+	if (p->waiting_until == TIME_NEVER)
+		p->waiting_until = clock_now(p->o->h) + PEER_WAITING_TIME;
+	peer_want(p);
+	peer_schedule(p);
+}
+
+static void on_events(void *ctx)
+{
+	struct overlay *o = ctx;
+	struct dest *d;
+	unsigned events;
+
+	while ((d = datapath_event(&o->dp, &events)) != NULL) {
+		struct peer *p = container_of(d, struct peer, dest);
+
+		if (events & DEST_WANTED)
+			packet_waits(p);
+		if ((events & DEST_TRAFFIC) && p->prober)
+			prober_wake(p);
+		if (events & DEST_MOVED)
+			peer_heard_at(p, &d->heard_at);
+	}
+	if (o->dp.tun_gone)
+		repair_device_gone(o);
+	o->dp.tun_gone = false;
+}
+
 static int make_packet_path(struct overlay *o, struct err *err)
 {
-	int rc;
+	int rc = datapath_init(&o->dp, o->h, on_events, o);
 
-	if (flowq_init(&o->flows) < 0)
-		return err_set(err, -ENOMEM, "no memory for the packet path");
-	rc = coalesce_init(&o->coalescer, o->tun && tun_can_join(o->tun, TUN_GSO_TCP4),
-			   o->tun && tun_can_join(o->tun, TUN_GSO_UDP4), inbound_write, o);
 	return rc < 0 ? err_set(err, rc, "no memory for the packet path") : 0;
 }
 
@@ -367,13 +400,11 @@ static int make_timers(struct overlay *o, struct err *err)
 	o->watch = timer_new(o->h, on_watch, o);
 	o->around.nat.check.timer = timer_new(o->h, nat_run, o);
 	o->around.news_later = timer_new(o->h, on_news, o);
-	o->pacer.timer = timer_new(o->h, pace_pump, o);
 	o->relay_work = deferred_new(o->h, relay_work, o);
 	o->bury = deferred_new(o->h, expelled_free, o);
-	o->pump = deferred_new(o->h, outbound_pump, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
 	if (!o->watch || !o->around.nat.check.timer || !o->around.news_later || !o->relay_work ||
-	    !o->bury || !o->pump || !o->pacer.timer || !o->repair.timer)
+	    !o->bury || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -424,7 +455,6 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
 	list_init(&o->expelled);
-	bucket_init(&o->icmp, 20, 20, clock_now(h));
 	bucket_init(&o->around.hearsay, 1, 8, clock_now(h));
 	bucket_init(&o->around.news, 1, NEWS_BURST, clock_now(h));
 	random_fill(h, seed, sizeof(seed));
@@ -435,17 +465,20 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	overlay_router_init(o);
 	rc = make_timers(o, err);
 	if (rc == 0)
+		rc = make_packet_path(o, err);
+	if (rc == 0)
 		rc = make_tables(o, err);
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);
+	o->dp.socket = o->socket;
 	if (rc == 0)
 		rc = watch_network(o, err);
 	if (rc == 0 && !o->left)
 		rc = repair_start(o, err);
-	if (rc == 0)
-		rc = make_packet_path(o, err);
-	if (rc == 0)
+	if (rc == 0) {
+		datapath_offloads(&o->dp);
 		rc = members_begin(o, err);
+	}
 	if (rc == 0) {
 		members_bar(o);
 		rc = overlay_start_mapper(o, err);
@@ -465,7 +498,7 @@ void overlay_close(struct overlay *o)
 {
 	if (!o)
 		return;
-	o->closing = true;
+	o->closing = o->dp.closing = true;
 	list_for_each(it, &o->peers)
 		peer_close(list_entry(it, struct peer, in_overlay));
 }
@@ -482,21 +515,15 @@ void overlay_free(struct overlay *o)
 	quic_socket_close(o->socket);
 	repair_stop(o);
 	netwatch_free(o->netwatch);
-	route_table_fini(&o->routes);
-	coalesce_fini(&o->coalescer);
+	datapath_fini(&o->dp);
 	timer_free(o->watch);
 	timer_free(o->repair.timer);
 	timer_free(o->around.nat.check.timer);
 	timer_free(o->around.news_later);
-	timer_free(o->pacer.timer);
 	secret_wipe(&o->around.nat.check.keys, sizeof(o->around.nat.check.keys));
 	deferred_free(o->relay_work);
 	deferred_free(o->bury);
-	deferred_free(o->pump);
-	flowq_fini(&o->flows);
-	flowq_fini(&o->pacer.flows);
 	map_free(o->channels);
 	map_free(o->tags);
-	map_free(o->records);
 	free(o);
 }

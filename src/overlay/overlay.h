@@ -10,6 +10,7 @@
 #include "membership/deny.h"
 #include "os/netconf.h"
 #include "os/tun.h"
+#include "overlay/datapath/count.h"
 #include "overlay/reach/mapper.h"
 #include "overlay/netsetup.h"
 #include "proto/peer.h"
@@ -189,25 +190,6 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
  */
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 
-/* Why a packet was dropped: counted, shown by name, never logged one by one. */
-/* clang-format off */
-#define OVERLAY_DROPS(X)                                                                   \
-	X(out_not_ip4) X(out_header) X(out_source) X(out_multicast) X(out_no_member)       \
-	X(out_no_tunnel) X(out_queue) X(out_no_path) X(out_socket_full) X(out_too_big)     \
-	X(in_short) X(in_flags) X(in_not_ip4) X(in_header) X(in_source) X(in_destination)  \
-	X(in_fragment) X(in_too_big) X(in_early) X(in_tun) X(in_replay) X(in_forged)       \
-	X(in_unknown) X(in_congested) X(in_relay_malformed) X(in_relay_unknown)            \
-	X(in_relay_forged) X(in_relay_replay)
-enum overlay_drop {
-#define X(name) DROP_##name,
-	OVERLAY_DROPS(X)
-#undef X
-	DROP_COUNT,
-	DROP_NONE = DROP_COUNT	/* the packet is good */
-};
-/* clang-format on */
-const char *overlay_drop_name(enum overlay_drop d);
-
 enum peer_state {
 	PEER_IDLE,	 /* none, and there was none */
 	PEER_CONNECTING, /* candidates are being tried */
@@ -271,11 +253,6 @@ void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret);
 const char *overlay_conflict(const struct overlay *o, size_t i);
 /* Does the host send packets for this member to us? */
 bool overlay_routes_to(const struct overlay *o, const struct member *m);
-
-struct overlay_status {
-	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
-	uint64_t drops[DROP_COUNT];
-};
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
 /* The mapping of our port by the gateway. */

@@ -4,7 +4,7 @@
 
 int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 {
-	struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer *p = peer_of_address(o, m->address);
 	struct path *path;
 
 	if (!p || p->member != m)

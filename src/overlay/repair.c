@@ -116,7 +116,7 @@ static int open_device(struct overlay *o, struct err *err)
 				 .spare = o->spare_device,
 				 .mtu_bytes = OVERLAY_MTU };
 
-	return tun_open(o->h, &tc, outbound_readable, o, err, &o->tun);
+	return tun_open(o->h, &tc, outbound_readable, &o->dp, err, &o->dp.tun);
 }
 
 /* A tunnel without a fence is still a tunnel, and `status` says what it lacks. */
@@ -143,8 +143,9 @@ static void on_fence(void *ctx)
 /* Describes the device, with a fence around it: the old one if it has the same name. */
 static int describe_device(struct overlay *o, struct netsetup_device *ret, struct err *err)
 {
-	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->tun), .mtu_bytes = OVERLAY_MTU };
-	snprintf(ret->ifname, sizeof(ret->ifname), "%s", tun_name(o->tun));
+	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->dp.tun),
+					 .mtu_bytes = OVERLAY_MTU };
+	snprintf(ret->ifname, sizeof(ret->ifname), "%s", tun_name(o->dp.tun));
 	if (!o->fence || strcmp(ret->ifname, o->net.device.ifname) != 0) {
 		struct fence *fence = fence_new(o->h, ret->ifname, on_fence, o);
 
@@ -169,8 +170,8 @@ static int replace_device(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc;
 
-	tun_close(o->tun);
-	o->tun = NULL;
+	tun_close(o->dp.tun);
+	o->dp.tun = NULL;
 	rc = open_device(o, err);
 	if (rc == 0)
 		rc = describe_device(o, &device, err);
@@ -179,8 +180,7 @@ static int replace_device(struct overlay *o, struct err *err)
 	rc = netsetup_replace(&o->net, &device);
 	if (rc < 0)
 		return err_set(err, rc, "cannot look at this host's network: %s", strerror(-rc));
-	coalesce_offloads(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
-			  tun_can_join(o->tun, TUN_GSO_UDP4));
+	datapath_offloads(&o->dp);
 	o->repair.device_gone = false;
 	return 0;
 }
@@ -263,7 +263,8 @@ void repair_look(void *overlay)
 void repair_device_gone(struct overlay *o)
 {
 	o->repair.device_gone = true;
-	tun_pause(o->tun, true);
+	if (o->dp.tun)
+		tun_pause(o->dp.tun, true);
 	/* Not from within a read or write of the device. */
 	timer_set(o->repair.timer, MAX(clock_now(o->h), o->repair.hold_until));
 }
@@ -274,6 +275,7 @@ int repair_start(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc = open_device(o, err);
 
+	o->dp.address = o->self->address;
 	r->lines = (struct log_limit){ .period_ns = LINES_PERIOD,
 				       .burst = 2 * NETSETUP_CONFLICTS_MAX };
 	if (rc == 0)
@@ -301,8 +303,8 @@ void repair_stop(struct overlay *o)
 	r->hold_until = 0;
 	if (r->timer)
 		timer_set(r->timer, TIME_NEVER);
-	tun_close(o->tun);
-	o->tun = NULL;
+	tun_close(o->dp.tun);
+	o->dp.tun = NULL;
 	netsetup_stop(&o->net);
 	fence_free(o->fence);
 	o->fence = NULL;

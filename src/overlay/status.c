@@ -12,17 +12,6 @@ const char *peer_state_name(enum peer_state s)
 	return names[s];
 }
 
-const char *overlay_drop_name(enum overlay_drop d)
-{
-	static const char *const names[DROP_COUNT] = {
-#define X(name) #name,
-		OVERLAY_DROPS(X)
-#undef X
-	};
-
-	return d < DROP_COUNT ? names[d] : "unknown";
-}
-
 struct quic_socket *overlay_socket(struct overlay *o)
 {
 	return o->socket;
@@ -53,7 +42,7 @@ struct fence *overlay_fence(const struct overlay *o)
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
 {
-	*ret = o->count;
+	*ret = o->dp.count;
 }
 
 /* The probes' of the path in use, as `why` and `ping` have it; before it is proven the
@@ -67,7 +56,7 @@ static uint64_t rtt_of(const struct peer *p, const struct quic_conn_info *info)
 
 bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret)
 {
-	const struct peer *p = route_lookup(&o->routes, m->address);
+	const struct peer *p = peer_of_address(o, m->address);
 	struct peer_status s;
 
 	if (!p || p->member != m)
@@ -80,10 +69,10 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		.online = p->online,
 		.greeted = p->greeted,
 		.features = p->features,
-		.rx_bytes = p->rx_bytes,
-		.tx_bytes = p->tx_bytes,
-		.rx_packets = p->rx_packets,
-		.tx_packets = p->tx_packets,
+		.rx_bytes = p->dest.rx_bytes,
+		.tx_bytes = p->dest.tx_bytes,
+		.rx_packets = p->dest.rx_packets,
+		.tx_packets = p->dest.tx_packets,
 	};
 	snprintf(s.detail, sizeof(s.detail), "%s", p->state == PEER_UP ? "" : p->detail);
 	if (p->state == PEER_UP && p->active) {
@@ -92,7 +81,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = rtt_of(p, &info);
-		s.last_heard = MAX(MAX(info.last_heard, p->record_heard), prober_last_echo(p));
+		s.last_heard = MAX(MAX(info.last_heard, p->dest.heard), prober_last_echo(p));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
 	}
 	if (s.state == PEER_UP && prober_is_dead(p)) {

@@ -57,14 +57,14 @@ static inline void check_gone(struct fleet_node *at, const struct fleet_node *go
 	SIM_CHECK(w, !world_has_route(at->h, (struct prefix4){ m->address, 32 },
 				      overlay_ifindex(at->o)));
 	SIM_CHECK(w, !world_fenced(at->h, m->address));
-	SIM_CHECK(w, !route_lookup(&at->o->routes, m->address));
+	SIM_CHECK(w, !peer_of_address(at->o, m->address));
 	SIM_CHECK(w, list_empty(&at->o->expelled));
 	for (size_t i = 0, n = overlay_hints_get(at->o, hints, FLEET_NODES); i < n; i++)
 		SIM_CHECK(w, !node_id_equal(&hints[i].id, &m->id));
 	list_for_each(it, &at->o->peers)
 		SIM_CHECK(w, list_entry(it, struct peer, in_overlay)->member != m);
-	for (size_t pos = 0; map_next(at->o->records, &pos, &value);)
-		SIM_CHECK(w, ((struct link *)value)->peer->member != m);
+	for (size_t pos = 0; map_next(at->o->dp.records, &pos, &value);)
+		SIM_CHECK(w, container_of((struct dest *)value, struct peer, dest)->member != m);
 	for (size_t pos = 0; map_next(at->o->channels, &pos, &value);)
 		SIM_CHECK(w, ((struct peer *)value)->member != m);
 	for (size_t pos = 0; map_next(at->o->tags, &pos, &value);)

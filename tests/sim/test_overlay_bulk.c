@@ -23,14 +23,19 @@ static void *counted_calloc(size_t n, size_t size)
 #define malloc counted_malloc
 #define calloc counted_calloc
 #include "../../src/overlay/datapath/coalesce.c"
+#include "../../src/overlay/datapath/datapath.c"
 #include "../../src/overlay/datapath/flowq.c"
 #include "../../src/overlay/datapath/inbound.c"
 #include "../../src/overlay/datapath/outbound.c"
+#include "../../src/overlay/datapath/pace.c"
 #include "../../src/overlay/datapath/packet.c"
 #include "../../src/overlay/datapath/queue.c"
 #include "../../src/overlay/datapath/record.c"
 #include "../../src/overlay/datapath/fib.c"
 #include "../../src/overlay/datapath/segment.c"
+#include "../../src/overlay/datapath/send.c"
+#include "../../src/overlay/datapath/wrap.c"
+#include "../../src/overlay/datapath/count.c"
 #undef malloc
 #undef calloc
 

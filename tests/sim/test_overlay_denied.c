@@ -38,9 +38,9 @@ static void check_denied(struct fleet *m, unsigned at, unsigned of)
 	SIM_CHECK(m->w, p && p->barred && !p->active && !p->relay.on);
 	SIM_CHECK(m->w, !overlay_peer_status(n->o, who, &s));
 	SIM_CHECK(m->w, !overlay_routes_to(n->o, who) && !world_fenced(n->h, who->address));
+	SIM_CHECK(m->w, !p->dest.records);
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
-		SIM_CHECK(m->w,
-			  !p->links[i].conn || (p->links[i].log_only && !p->links[i].records));
+		SIM_CHECK(m->w, !p->links[i].conn || p->links[i].log_only);
 	SIM_CHECK(m->w, log_links(p) <= 1);
 }
 

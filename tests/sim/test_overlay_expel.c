@@ -395,7 +395,7 @@ START_TEST(an_heir_takes_the_address_over)
 	SIM_CHECK(m.w, overlay_routes_to(at->o, new) && !overlay_routes_to(at->o, old));
 	SIM_CHECK(m.w, world_has_route(at->h, (struct prefix4){ old->address, 32 },
 				       overlay_ifindex(at->o)));
-	ck_assert_ptr_eq(route_lookup(&at->o->routes, old->address)->member, new);
+	ck_assert_ptr_eq(peer_of_address(at->o, old->address)->member, new);
 	struct peer_status s;
 	ck_assert(!overlay_peer_status(at->o, old, &s));
 	ck_assert(overlay_peer_status(at->o, new, &s));

@@ -396,7 +396,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 	rogue_connect(&r, &m);
 	const struct member *of = roster_by_id(mlog_roster(m.node[0].log), &m.node[2].self->id,
 					       ROSTER_CURRENT);
-	overlay_observed_by(route_lookup(&m.node[0].o->routes, of->address), &honest);
+	overlay_observed_by(peer_of_address(m.node[0].o, of->address), &honest);
 	for (unsigned i = 0; i < 30; i++) {
 		struct peer_message msg = { .type = PEER_OBSERVED };
 		struct wire_candidates c;
@@ -550,7 +550,7 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 		rogue_send(&r, 101);
 		sim_pass(m.w, 10 * NS_PER_MS);
 	}
-	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41 - PEER_WAITING_PACKETS);
+	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41 - DEST_WAITING_PACKETS);
 	ck_assert_int_eq(fleet_peer(&m.node[0], &m.node[1]).state, PEER_CONNECTING);
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NO_CONTROL);

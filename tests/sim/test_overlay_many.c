@@ -6,7 +6,7 @@
 
 static struct peer *peer_of_node(struct fleet_node *n, struct fleet_node *of)
 {
-	return route_lookup(&n->o->routes, of->self->address);
+	return peer_of_address(n->o, of->self->address);
 }
 
 static size_t limit_to(struct fleet_node *n, struct fleet_node *of)

@@ -130,7 +130,7 @@ static struct pathset *paths_of(struct spy *s, unsigned node)
 	struct fleet_node *n = &s->m.node[node];
 	const struct member *other = roster_by_id(mlog_roster(n->log),
 						  &s->m.node[1 - node].self->id, ROSTER_CURRENT);
-	struct peer *p = route_lookup(&n->o->routes, other->address);
+	struct peer *p = peer_of_address(n->o, other->address);
 
 	ck_assert_ptr_nonnull(p->prober);
 	return prober_paths(p->prober);

@@ -241,7 +241,7 @@ START_TEST(strangers_do_not_push_out_what_the_server_relays)
 						       &m.node[1].self->id, ROSTER_CURRENT);
 	overlay_relay(m.node[0].o, other_node, &end, &server);
 	sim_pass(m.w, 10 * NS_PER_MS);
-	p = route_lookup(&m.node[0].o->routes, other_node->address);
+	p = peer_of_address(m.node[0].o, other_node->address);
 	ck_assert(p->relay.on && p->relay.window.begun);
 	/* And now that the channel is there, what is wrong is counted for what it is. */
 	world_inject(m.w, &server, &to, 0, f, relay_frame_make(&end, 0, f));

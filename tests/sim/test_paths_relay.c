@@ -33,7 +33,7 @@ static const struct relay_end *end_of(const struct tamperer *t, const uint8_t *c
 
 		if (!tunnel)
 			continue;
-		p = route_lookup(&tunnel_overlay(tunnel)->routes, t->m->node[1 - i].address);
+		p = peer_of_address(tunnel_overlay(tunnel), t->m->node[1 - i].address);
 		if (p && p->relay.on &&
 		    memcmp(p->relay.end.channel, channel, RELAY_CHANNEL_LEN) == 0)
 			return &p->relay.end;

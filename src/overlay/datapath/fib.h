@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* Which peer has an overlay address: one hash on the packet path. Addresses are given out by the
  * membership log, not chosen by strangers, so that a plain hash will do. */
-#ifndef MLSH_OVERLAY_ROUTE_H
-#define MLSH_OVERLAY_ROUTE_H
+#ifndef MLSH_OVERLAY_FIB_H
+#define MLSH_OVERLAY_FIB_H
 
 #include "base/addr.h"
 
-struct peer;
+struct dest;
 
-struct route {
+struct fib_entry {
 	ip4 to;
-	struct peer *peer; /* NULL: free */
+	struct dest *dest; /* NULL: free */
 };
 
-struct route_table {
-	struct route *slot;
+struct fib {
+	struct fib_entry *slot;
 	size_t cap; /* 0 or a power of two, at least twice n */
 	size_t n;
 };
 
 /* Adds or replaces. -ENOMEM. */
-int route_add(struct route_table *t, ip4 to, struct peer *p) MUST_CHECK;
+int fib_add(struct fib *t, ip4 to, struct dest *d) MUST_CHECK;
 /* Returns false if `to` does not lead to the peer. */
-bool route_remove(struct route_table *t, ip4 to, const struct peer *p);
-struct peer *route_lookup(const struct route_table *t, ip4 to);
-void route_table_fini(struct route_table *t);
+bool fib_remove(struct fib *t, ip4 to, const struct dest *d);
+struct dest *fib_lookup(const struct fib *t, ip4 to);
+void fib_fini(struct fib *t);
 
 #endif

@@ -4,79 +4,78 @@
  * joined. A peer may only ever send as itself and to us; everything else is dropped and counted by
  * reason.
  */
-#include "overlay/internal.h"
+#include <errno.h>
+
+#include "overlay/datapath/dest.h"
+#include "proto/peer.h"
 
 #define ECN_MASK 3
 #define ECN_CE 3
 
-void inbound_write(void *overlay, const struct tun_packet *p)
+void inbound_write(void *datapath, const struct tun_packet *p)
 {
-	struct overlay *o = overlay;
-	int rc = o->tun ? tun_write(o->tun, p) : -ENOBUFS; /* it is being made again */
+	struct datapath *dp = datapath;
+	int rc = dp->tun ? tun_write(dp->tun, p) : -ENOBUFS; /* it is being made again */
 
 	if (rc == 0)
 		return;
-	drop_count(o, DROP_in_tun);
-	if (rc == -ENODEV)
-		repair_device_gone(o);
+	drop_count(dp, DROP_in_tun);
+	if (rc == -ENODEV) {
+		dp->tun_gone = true;
+		deferred_call(dp->events);
+	}
 }
 
 /*
  * A record overtakes the hello that was sent before it when both come in one batch. A few wait
  * for it, so that the first packet through a new tunnel is not lost.
  */
-static void keep_early(struct link *l, const uint8_t *data, size_t len)
+static void keep_early(struct dest *d, const uint8_t *data, size_t len)
 {
-	struct queue *q = &l->peer->early;
+	struct queue *q = &d->early;
 	uint8_t *at = NULL;
 
-	if (l->peer->active == l && q->n < PEER_WAITING_PACKETS && len > 0 && queue_init(q) == 0)
+	if (q->n < DEST_WAITING_PACKETS && len > 0 && queue_init(q) == 0)
 		at = queue_reserve(q, len);
 	if (!at) {
-		drop_count(l->peer->o, DROP_in_early);
+		drop_count(d->dp, DROP_in_early);
 		return;
 	}
 	memcpy(at, data, len);
 	queue_commit(q, len);
 }
 
-static void inbound_packet(struct link *l, const uint8_t *data, size_t len)
+static void inbound_packet(struct dest *d, const uint8_t *data, size_t len)
 {
-	struct peer *p = l->peer;
-	struct overlay *o = p->o;
+	struct datapath *dp = d->dp;
 	struct packet4 h;
-	enum overlay_drop d;
+	enum overlay_drop drop;
 
-	if (p->active != l || !l->hello_got) {
-		keep_early(l, data, len);
+	if (!d->greeted) {
+		keep_early(d, data, len);
 		return;
 	}
-	d = packet_check_inbound(data, len, p->address, o->self->address, &h);
-	if (d != DROP_NONE) {
-		drop_count(o, d);
+	drop = packet_check_inbound(data, len, d->address, dp->address, &h);
+	if (drop != DROP_NONE) {
+		drop_count(dp, drop);
 		return;
 	}
-	p->rx_packets++;
-	p->rx_bytes += len - 1;
-	o->count.rx_packets++;
-	o->count.rx_bytes += len - 1;
-	coalesce_add(&o->coalescer, data[0], data + 1, len - 1, &h);
+	d->rx_packets++;
+	d->rx_bytes += len - 1;
+	dp->count.rx_packets++;
+	dp->count.rx_bytes += len - 1;
+	coalesce_add(&dp->coalescer, data[0], data + 1, len - 1, &h);
 }
 
-void inbound_early(struct link *l)
+void inbound_early(struct dest *d)
 {
-	struct queue *q = &l->peer->early;
+	struct queue *q = &d->early;
 
+	d->greeted = true;
 	for (; !queue_empty(q); queue_pop(q))
-		inbound_packet(l, queue_head(q).data, queue_head(q).len);
-	coalesce_flush(&l->peer->o->coalescer);
+		inbound_packet(d, queue_head(q).data, queue_head(q).len);
+	coalesce_flush(&d->dp->coalescer);
 	queue_fini(q);
-}
-
-void inbound_forget_early(struct peer *p)
-{
-	p->o->count.drops[DROP_in_early] += p->early.n;
-	queue_fini(&p->early);
 }
 
 /* RFC 6040 section 4.2. False: a router said "congested" of a packet that cannot carry it. */
@@ -92,60 +91,71 @@ static bool carry_congestion(uint8_t *ip, size_t len, uint8_t outer)
 }
 
 /* Records come in runs of one connection: it is looked up once for each. */
-static struct link *link_of_tag(struct overlay *o, const uint8_t *tag)
+static struct dest *dest_of_tag(struct datapath *dp, const uint8_t *tag)
 {
-	struct link *l = o->record_link;
+	struct dest *d = dp->last;
 
-	if (!l || memcmp(l->records->tag, tag, RECORD_TAG_LEN) != 0)
-		l = o->record_link = map_get(o->records, tag);
-	return l;
+	if (!d || memcmp(d->records->tag, tag, RECORD_TAG_LEN) != 0)
+		d = dp->last = map_get(dp->records, tag);
+	return d;
 }
 
-void inbound_record(struct overlay *o, uint8_t *data, size_t len, const struct udp_rx *rx,
-		    const struct peer *relay)
+/* The owner hears of another address once, not with each record. */
+static void note_heard(struct dest *d, const struct udp_rx *rx, bool relayed)
 {
-	struct link *l = link_of_tag(o, record_tag(data, len));
+	d->heard = clock_now(d->dp->h);
+	d->unanswered = 0;
+	if (relayed || addr_equal(&rx->from, &d->heard_at))
+		return;
+	d->heard_at = rx->from;
+	dest_raise(d, DEST_MOVED);
+}
+
+void inbound_record(struct datapath *dp, uint8_t *data, size_t len, const struct udp_rx *rx,
+		    const struct dest *relay)
+{
+	struct dest *d = dest_of_tag(dp, record_tag(data, len));
 	struct span inner = { .len = 0 };
-	enum overlay_drop d;
+	enum overlay_drop drop;
 
-	if (!l || (relay && l->peer != relay)) {
-		drop_count(o, DROP_in_unknown);
+	if (!d || (relay && d != relay)) {
+		drop_count(dp, DROP_in_unknown);
 		return;
 	}
-	d = record_open(l->records, data, len, &inner);
-	if (d != DROP_NONE) {
-		drop_count(o, d);
+	drop = record_open(d->records, data, len, &inner);
+	if (drop != DROP_NONE) {
+		drop_count(dp, drop);
 		return;
 	}
-	l->peer->record_heard = clock_now(o->h);
-	l->peer->record_unanswered = 0;
-	if (!relay)
-		router_heard(l, rx);
+	note_heard(d, rx, relay != NULL);
 	if (!carry_congestion(data + RECORD_HEADER + 1, inner.len - 1, rx->ecn)) {
-		drop_count(o, DROP_in_congested);
+		drop_count(dp, DROP_in_congested);
 		return;
 	}
-	inbound_packet(l, inner.data, inner.len);
+	inbound_packet(d, inner.data, inner.len);
 }
 
-void inbound_flush(struct overlay *o)
+void inbound_flush(struct datapath *dp)
 {
-	coalesce_flush(&o->coalescer);
+	coalesce_flush(&dp->coalescer);
 }
 
-void inbound_stream(struct link *l, int64_t stream)
+void inbound_stream(struct datapath *dp, struct dest *d, struct quic_conn *c, int64_t stream)
 {
 	bool fin;
-	struct span in = quic_stream_peek(l->conn, stream, &fin);
+	struct span in = quic_stream_peek(c, stream, &fin);
 
 	if (in.len > 1 + PACKET_MAX) {
-		drop_count(l->peer->o, DROP_in_too_big);
-		quic_stream_reset(l->conn, stream, PEER_CLOSE_MALFORMED);
+		drop_count(dp, DROP_in_too_big);
+		quic_stream_reset(c, stream, PEER_CLOSE_MALFORMED);
 		return;
 	}
 	if (!fin)
 		return;
-	inbound_packet(l, in.data, in.len);
-	coalesce_flush(&l->peer->o->coalescer);
-	quic_stream_consume(l->conn, stream, in.len);
+	if (d)
+		inbound_packet(d, in.data, in.len);
+	else
+		drop_count(dp, DROP_in_early);
+	coalesce_flush(&dp->coalescer);
+	quic_stream_consume(c, stream, in.len);
 }

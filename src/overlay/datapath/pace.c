@@ -5,7 +5,7 @@
  * each loss makes TCP send smaller pieces. So they wait here, by flow as all others do, and leave
  * in batches, as many as have earned their time since the last ones.
  */
-#include "overlay/internal.h"
+#include "overlay/datapath/dest.h"
 
 #define RATE_LIFE (2 * NS_PER_S) /* the server repeats it while we send */
 #define ROOM 64			 /* a part of the rate is left to handshakes and probes */
@@ -20,10 +20,10 @@ static uint64_t batch_bytes(const struct pacer *p)
 	return MAX(MIN(p->rate * BATCH_TIME / NS_PER_S, (uint64_t)BATCH_MAX), (uint64_t)BATCH_MIN);
 }
 
-void pace_told(struct overlay *o, uint64_t bytes_per_s)
+void pace_told(struct datapath *dp, uint64_t bytes_per_s)
 {
-	struct pacer *p = &o->pacer;
-	uint64_t now = clock_now(o->h);
+	struct pacer *p = &dp->pacer;
+	uint64_t now = clock_now(dp->h);
 
 	if (!p->flows.memory && bytes_per_s > 0 && flowq_init(&p->flows) < 0)
 		return; /* the server drops what is too much */
@@ -39,20 +39,19 @@ void pace_told(struct overlay *o, uint64_t bytes_per_s)
 				  (2 * batch_bytes(p) + TUN_PACKET_MAX) * NS_PER_S / p->rate;
 }
 
-bool pace_holds(struct peer *p)
+bool pace_holds(const struct dest *d)
 {
-	struct quic_route route;
-
-	return p->o->pacer.rate > 0 && router_now(p->active, &route) && route.overhead > 0;
+	return d->dp->pacer.rate > 0 && d->reachable && d->endpoint.overhead > 0;
 }
 
-void pace_put(struct overlay *o, const struct tun_packet *t, const struct packet4 *h, uint64_t now)
+void pace_put(struct datapath *dp, const struct tun_packet *t, const struct packet4 *h,
+	      uint64_t now)
 {
 	struct tun_packet copy = *t;
 
-	copy.data = flowq_buffer(&o->pacer.flows) + TUN_HEADROOM;
+	copy.data = flowq_buffer(&dp->pacer.flows) + TUN_HEADROOM;
 	memcpy(copy.data, t->data, t->len);
-	flowq_put(&o->pacer.flows, &copy, h, now);
+	flowq_put(&dp->pacer.flows, &copy, h, now);
 }
 
 /* No nanosecond is lost to rounding: what gave no whole byte counts the next time. */
@@ -67,22 +66,22 @@ static void earn(struct pacer *p, uint64_t now)
 }
 
 /* As long as there is credit; the last one may take more than there is. */
-static void send_earned(struct overlay *o, uint64_t now)
+static void send_earned(struct datapath *dp, uint64_t now)
 {
-	struct pacer *p = &o->pacer;
+	struct pacer *p = &dp->pacer;
 	const struct flowq_item *i;
 
-	while (!o->closing && (p->rate == 0 || p->credit > 0) && outbound_has_room(o) &&
+	while (!dp->closing && (p->rate == 0 || p->credit > 0) && send_has_room(dp) &&
 	       (i = flowq_next(&p->flows, now)) != NULL)
-		p->credit -= (int64_t)outbound_item(o, i);
-	quic_socket_flush(o->socket);
+		p->credit -= (int64_t)send_item(dp, i);
+	quic_socket_flush(dp->socket);
 }
 
-void pace_pump(void *overlay)
+void pace_pump(void *datapath)
 {
-	struct overlay *o = overlay;
-	struct pacer *p = &o->pacer;
-	uint64_t now = clock_now(o->h), wait = LOOK_AGAIN;
+	struct datapath *dp = datapath;
+	struct pacer *p = &dp->pacer;
+	uint64_t now = clock_now(dp->h), wait = LOOK_AGAIN;
 
 	if (!p->flows.memory)
 		return;
@@ -90,9 +89,9 @@ void pace_pump(void *overlay)
 		p->rate = 0;
 	if (p->rate > 0)
 		earn(p, now);
-	send_earned(o, now);
-	o->count.drops[DROP_out_queue] = o->flows.dropped + p->flows.dropped;
-	if (flowq_empty(&p->flows) || o->closing)
+	send_earned(dp, now);
+	dp->count.drops[DROP_out_queue] = dp->flows.dropped + p->flows.dropped;
+	if (flowq_empty(&p->flows) || dp->closing)
 		return;
 	if (p->rate > 0 && p->credit <= 0)
 		wait = ((uint64_t)-p->credit + batch_bytes(p)) * NS_PER_S / p->rate;

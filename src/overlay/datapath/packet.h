@@ -4,7 +4,9 @@
 #define MLSH_OVERLAY_PACKET_H
 
 #include "base/addr.h"
-#include "overlay/overlay.h"
+#include "overlay/datapath/count.h"
+#include "proto/limits.h"
+#include "proto/peer.h"
 
 #define IP4_HEADER_MIN 20
 #define IPPROTO_ICMP4 1

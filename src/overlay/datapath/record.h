@@ -7,7 +7,7 @@
 #define MLSH_OVERLAY_RECORD_H
 
 #include "identity/aead.h"
-#include "overlay/overlay.h"
+#include "overlay/datapath/count.h"
 #include "overlay/datapath/window.h"
 
 #define RECORD_TYPE 0x20

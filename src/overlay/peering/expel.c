@@ -31,12 +31,12 @@ static void take_out(struct peer *p, const char *why)
 	struct overlay *o = p->o;
 
 	p->wanted = p->online = p->left = false;
-	route_remove(&o->routes, p->address, p);
+	fib_remove(&o->dp.fib, p->dest.address, &p->dest);
 	/* With the active one go the prober and packets that came early. */
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, why);
 	relay_forget(p);
-	outbound_give_up(p);
+	send_give_up(&p->dest);
 	forget_observed(p);
 	p->from_server = p->from_peer = p->stored = p->knock = (struct wire_candidates){ 0 };
 	p->last_good = p->called_from = (struct addr){ 0 };
@@ -76,7 +76,7 @@ void peer_unbar(struct peer *p)
 {
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_BYE, "a tunnel may be built again");
-	if (route_add(&p->o->routes, p->address, p) < 0) {
+	if (fib_add(&p->o->dp.fib, p->dest.address, &p->dest) < 0) {
 		log_error(host_log(p->o->h), "%s: no memory for its route", p->member->name);
 		return;
 	}

@@ -55,7 +55,7 @@ void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct member *m = roster_by_id(mlog_roster(o->log), &in[i].id,
 						      ROSTER_CURRENT);
-		struct peer *p = m ? route_lookup(&o->routes, m->address) : NULL;
+		struct peer *p = m ? peer_of_address(o, m->address) : NULL;
 
 		if (!p || p->member != m)
 			continue; /* removed, or ourselves */

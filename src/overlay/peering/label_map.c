@@ -64,31 +64,31 @@ static void on_release(void *ctx, path_label label)
 }
 
 /* Nobody follows anybody away from the relay: a direct path has to prove itself there. */
-static void note_stray(struct overlay *o, struct pathset *ps, const struct udp_rx *rx)
+static void note_stray(struct overlay *o, struct pathset *ps, const struct addr *from)
 {
 	const struct path *current = pathset_current(ps);
 
 	if (!current || current->kind == PATH_RELAY)
 		return;
-	if (ps->stray_since == 0 || !addr_equal(&ps->stray, &rx->from)) {
-		ps->stray = rx->from;
+	if (ps->stray_since == 0 || !addr_equal(&ps->stray, from)) {
+		ps->stray = *from;
 		ps->stray_since = clock_now(o->h);
 	}
 }
 
-void router_heard(struct link *l, const struct udp_rx *rx)
+void peer_heard_at(struct peer *p, const struct addr *from)
 {
 	struct pathset *ps;
 	const struct path *path;
 
-	if (l->peer->active != l || !l->peer->prober)
+	if (!p->active || !p->prober)
 		return;
-	ps = prober_paths(l->peer->prober);
-	path = pathset_of_addr(ps, &rx->from);
+	ps = prober_paths(p->prober);
+	path = pathset_of_addr(ps, from);
 	if (path && path->label == ps->current)
 		ps->stray_since = 0;
 	else if (!path || !path->proven)
-		note_stray(l->peer->o, ps, rx);
+		note_stray(p->o, ps, from);
 }
 
 static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *rx)
@@ -110,7 +110,7 @@ static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *
 		ps->stray_since = 0;
 	if (path && path->proven)
 		return path->label;
-	note_stray(o, ps, rx);
+	note_stray(o, ps, &rx->from);
 	return current;
 }
 
@@ -166,12 +166,37 @@ static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct qu
 	return true;
 }
 
-bool router_now(const struct link *l, struct quic_route *ret)
+/* Where what goes to the peer is sent now. Returns false if the peer has no path. */
+static bool route_now(const struct peer *p, struct quic_route *ret)
 {
-	struct peer *p = l->peer;
+	const struct link *l = p->active;
 
-	return on_route(p->o, l->conn, p->prober ? prober_paths(p->prober)->current : l->label,
+	return l && l->conn &&
+	       on_route(p->o, l->conn, p->prober ? prober_paths(p->prober)->current : l->label,
 			ret);
+}
+
+void peer_push(struct peer *p)
+{
+	struct quic_route to;
+	bool reachable = route_now(p, &to);
+
+	p->dest.up = p->state == PEER_UP && p->active && p->dest.records;
+	dest_push(&p->dest, reachable ? &to : NULL, prober_path_mtu(p));
+}
+
+bool peer_is_pushed(const struct peer *p)
+{
+	const struct dest *d = &p->dest;
+	struct dest now = *d;
+	struct quic_route to;
+	bool reachable = route_now(p, &to);
+
+	dest_push(&now, reachable ? &to : NULL, prober_path_mtu(p));
+	return now.reachable == d->reachable && now.record_max == d->record_max &&
+	       addr_equal(&now.endpoint.to, &d->endpoint.to) &&
+	       addr_equal(&now.endpoint.local, &d->endpoint.local) &&
+	       now.endpoint.overhead == d->endpoint.overhead;
 }
 
 static bool on_admit(void *ctx, struct quic_conn *c, size_t len)
@@ -188,7 +213,7 @@ static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *f
 	struct peer *p = l ? l->peer : relay_peer(ctx, label);
 
 	if (p)
-		relay_frame(p, frame, len - RELAY_OVERHEAD);
+		relay_path_wrap(&p->relay, frame, len - RELAY_OVERHEAD);
 }
 
 void overlay_router_init(struct overlay *o)

@@ -21,18 +21,6 @@ struct link *link_place(struct peer *p)
 	return NULL;
 }
 
-static void records_end(struct link *l)
-{
-	if (!l->records)
-		return;
-	if (map_get(l->peer->o->records, l->records->tag) == l)
-		map_remove(l->peer->o->records, l->records->tag);
-	if (l->peer->o->record_link == l)
-		l->peer->o->record_link = NULL;
-	records_free(l->records);
-	l->records = NULL;
-}
-
 void link_close(struct link *l, uint64_t app_error, const char *phrase)
 {
 	struct quic_conn *c = l->conn;
@@ -42,11 +30,10 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	l->conn = NULL;
 	quic_conn_close(c, app_error, phrase);
 	quic_conn_free(c);
-	records_end(l);
 	if (l->peer->active == l) {
-		prober_free(l->peer);
+		dest_close(&l->peer->dest);
 		l->peer->active = NULL;
-		inbound_forget_early(l->peer);
+		prober_free(l->peer);
 	}
 }
 
@@ -62,6 +49,8 @@ static bool has_aes(const struct quic_conn *c)
 static int records_start(struct link *l)
 {
 	struct overlay *o = l->peer->o;
+	struct dest *d = &l->peer->dest;
+	struct records *r = NULL;
 	uint8_t exported[RECORD_EXPORT_LEN];
 	int rc = quic_conn_export(l->conn, RECORD_EXPORTER,
 				  span_of(mlog_cluster_id(o->log), HASH_LEN), exported,
@@ -69,10 +58,12 @@ static int records_start(struct link *l)
 
 	if (rc == 0)
 		rc = records_new(has_aes(l->conn) ? AEAD_AES128_GCM : AEAD_CHACHA20_POLY1305,
-				 !quic_conn_is_server(l->conn), exported, &l->records);
+				 !quic_conn_is_server(l->conn), exported, &r);
 	secret_wipe(exported, sizeof(exported));
 	if (rc == 0)
-		rc = map_put(o->records, l->records->tag, l);
+		rc = dest_open(d, l->conn, r);
+	if (rc == 0)
+		peer_push(l->peer);
 	return rc;
 }
 
@@ -142,7 +133,8 @@ static void on_readable(struct link *l, int64_t stream)
 		return;
 	}
 	if (!quic_stream_is_bidi(stream)) {
-		inbound_stream(l, stream);
+		inbound_stream(&l->peer->o->dp, l->peer->active == l ? &l->peer->dest : NULL,
+			       l->conn, stream);
 		return;
 	}
 	if (l->control < 0 && quic_conn_is_server(l->conn)) {
@@ -187,7 +179,8 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 	case QUIC_CLOSED:
 		l->conn = NULL;
 		quic_conn_free(c);
-		records_end(l);
+		if (l->peer->active == l)
+			dest_close(&l->peer->dest);
 		peer_link_gone(l->peer, l, ev);
 		return;
 	}

@@ -6,7 +6,7 @@
 
 struct peer *members_peer(const struct overlay *o, const struct member *m)
 {
-	struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer *p = peer_of_address(o, m->address);
 
 	if (p && p->member == m)
 		return p;
@@ -21,7 +21,7 @@ struct peer *members_peer(const struct overlay *o, const struct member *m)
 /* A peer and a route in the table. */
 static int member_joined(struct overlay *o, const struct member *m)
 {
-	struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer *p = peer_of_address(o, m->address);
 	int rc;
 
 	if (m == o->self || o->left || !member_is_current(m)) /* it left since: that comes */
@@ -33,7 +33,7 @@ static int member_joined(struct overlay *o, const struct member *m)
 	rc = peer_new(o, m, &p);
 	if (rc < 0)
 		return rc;
-	rc = route_add(&o->routes, p->address, p);
+	rc = fib_add(&o->dp.fib, p->dest.address, &p->dest);
 	if (rc < 0)
 		peer_free(p);
 	else if (overlay_is_eager(o))
@@ -128,8 +128,7 @@ static int self_joined(struct overlay *o, struct err *err)
 		repair_stop(o);
 		return rc;
 	}
-	coalesce_offloads(&o->coalescer, tun_can_join(o->tun, TUN_GSO_TCP4),
-			  tun_can_join(o->tun, TUN_GSO_UDP4));
+	datapath_offloads(&o->dp);
 	o->left = false;
 	if (overlay_start_mapper(o, err) < 0)
 		log_warn(host_log(o->h), "%s", err->text);

@@ -26,6 +26,7 @@ void peer_set_state(struct peer *p, enum peer_state s)
 		  peer_state_name(s));
 	p->state = s;
 	p->up_since = s == PEER_UP ? now_of(p) : 0;
+	peer_push(p);
 	if (told)
 		peer_tell(p);
 }
@@ -124,6 +125,7 @@ void peer_link_chosen(struct link *l)
 			   server ? "replaced by a newer connection" : "another path was faster");
 	}
 	p->active = l;
+	peer_push(p);
 	p->next_at = p->retry_at = TIME_NEVER;
 	if (p->state != PEER_UP)
 		peer_set_state(p, PEER_CONNECTING);
@@ -151,10 +153,10 @@ void peer_link_up(struct link *l)
 	peer_set_state(p, PEER_UP);
 	if (!timer_is_set(p->o->watch))
 		timer_set_in(p->o->watch, WATCH_PERIOD);
-	p->record_heard = p->record_unanswered = 0;
-	inbound_early(l);
+	p->dest.heard = p->dest.unanswered = 0;
+	inbound_early(&p->dest);
 	control_up(l);
-	outbound_up(p);
+	send_waiting(&p->dest);
 	if (l->conn && prober_start(l) < 0)
 		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
 			 p->member->name);
@@ -170,7 +172,7 @@ void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
 
 	p->next_at = TIME_NEVER;
-	if (!queue_empty(&p->queue))
+	if (!queue_empty(&p->dest.waiting))
 		p->waiting_until = now + PEER_WAITING_TIME;
 	else if (!overlay_is_eager(p->o))
 		p->wanted = false; /* until the next packet */
@@ -263,9 +265,8 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 		return;
 	}
 	if (p->active == l) {
-		prober_free(p);
 		p->active = NULL;
-		inbound_forget_early(p);
+		prober_free(p);
 		peer_lost(p, why, loss_of(ev));
 		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
 			peer_left(p);
@@ -327,7 +328,7 @@ static void peer_on_timer(void *ctx)
 
 	if (now >= p->waiting_until) {
 		p->waiting_until = TIME_NEVER;
-		outbound_give_up(p);
+		send_give_up(&p->dest);
 	}
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		if (p->links[i].conn && now >= p->links[i].deadline)
@@ -350,7 +351,7 @@ static void peer_on_timer(void *ctx)
 /* In large clusters tunnels that carry nothing are not kept. */
 static bool is_unused(struct peer *p, uint64_t now)
 {
-	uint64_t packets = p->rx_packets + p->tx_packets;
+	uint64_t packets = p->dest.rx_packets + p->dest.tx_packets;
 
 	if (packets != p->packets_seen || overlay_is_eager(p->o)) {
 		p->packets_seen = packets;
@@ -367,6 +368,7 @@ void peer_watch(struct peer *p, uint64_t now)
 
 	if (p->state != PEER_UP || !p->active)
 		return;
+	ASSERT(peer_is_pushed(p));
 	control_removals(p->active);
 	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
 		p->last_good = at;
@@ -376,14 +378,14 @@ void peer_watch(struct peer *p, uint64_t now)
 		return;
 	}
 	quic_conn_info_get(p->active->conn, &info);
-	p->last_heard = MAX(MAX(info.last_heard, p->record_heard), 1);
-	if (p->active->records->forged > RECORD_FORGED_MAX) {
+	p->last_heard = MAX(MAX(info.last_heard, p->dest.heard), 1);
+	if (p->dest.records->forged > RECORD_FORGED_MAX) {
 		link_close(p->active, PEER_CLOSE_BYE, "new keys");
 		peer_lost(p, "too many forged records", PEER_LOST_SILENT);
 		return;
 	}
 	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
-	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->record_heard) : 0;
+	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->dest.heard) : 0;
 	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
 									      : PEER_DEAD_AFTER;
 	if (p->suspect && info.last_heard > p->suspect)
@@ -404,9 +406,10 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 		return -ENOMEM;
 	p->o = o;
 	p->member = m;
-	p->address = m->address;
 	p->initiator = o->self->address < m->address;
 	p->relay.label = router_new_label(o);
+	p->relay.renew = o->relay_work;
+	dest_init(&p->dest, &o->dp, m->address, &p->relay);
 	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
 	bucket_init(&p->ports, PEER_PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
 	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
@@ -449,7 +452,6 @@ void peer_free(struct peer *p)
 	relay_forget(p);
 	list_remove(&p->in_overlay);
 	timer_free(p->timer);
-	queue_fini(&p->queue);
-	queue_fini(&p->early);
+	dest_fini(&p->dest);
 	free(p);
 }

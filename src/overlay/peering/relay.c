@@ -5,13 +5,6 @@
 #include "overlay/internal.h"
 #include "proto/probe.h"
 
-void relay_frame(struct peer *p, uint8_t *frame, size_t packet_len)
-{
-	relay_wrap(&p->relay.end, RELAY_TO_SERVER, p->relay.counter++, frame, packet_len);
-	if (p->relay.counter == RELAY_RENEW_AT && p->o->ops->relay_wanted)
-		deferred_call(p->o->relay_work);
-}
-
 static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)
 {
 	const struct addr *server = o->ops->relay_server ? o->ops->relay_server(o->ctx) : NULL;
@@ -28,11 +21,11 @@ static void keep_early(struct overlay *o, const struct udp_rx *rx)
 	struct early_frame *f = &o->early[o->next_early % EARLY_FRAMES];
 
 	if (rx->len > sizeof(f->data) || !is_from_server(o, rx)) {
-		drop_count(o, DROP_in_relay_unknown);
+		drop_count(&o->dp, DROP_in_relay_unknown);
 		return;
 	}
 	if (f->len > 0)
-		drop_count(o, DROP_in_relay_unknown);
+		drop_count(&o->dp, DROP_in_relay_unknown);
 	o->next_early++;
 	f->from = rx->from;
 	f->len = rx->len;
@@ -48,11 +41,11 @@ static void rate_received(struct overlay *o, struct span frame)
 		   : -ENOENT;
 
 	if (rc == 0)
-		pace_told(o, bytes_per_s);
+		pace_told(&o->dp, bytes_per_s);
 	else
-		drop_count(o, rc == -ENOENT	? DROP_in_relay_unknown
-			      : rc == -EALREADY ? DROP_in_relay_replay
-						: DROP_in_relay_forged);
+		drop_count(&o->dp, rc == -ENOENT     ? DROP_in_relay_unknown
+				   : rc == -EALREADY ? DROP_in_relay_replay
+						     : DROP_in_relay_forged);
 }
 
 void relay_received(struct overlay *o, const struct udp_rx *rx)
@@ -68,7 +61,7 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 		return;
 	}
 	if (!channel) {
-		drop_count(o, DROP_in_relay_malformed);
+		drop_count(&o->dp, DROP_in_relay_malformed);
 		return;
 	}
 	if (!p) {
@@ -77,13 +70,13 @@ void relay_received(struct overlay *o, const struct udp_rx *rx)
 	}
 	rc = relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame, &packet);
 	if (rc < 0) {
-		drop_count(o, rc == -EALREADY ? DROP_in_relay_replay : DROP_in_relay_forged);
+		drop_count(&o->dp, rc == -EALREADY ? DROP_in_relay_replay : DROP_in_relay_forged);
 		return;
 	}
 	inner.data += packet.data - frame.data;
 	inner.len = inner.segment = packet.len;
 	if (record_tag(packet.data, packet.len))
-		inbound_record(o, inner.data, inner.len, &inner, p);
+		inbound_record(&o->dp, inner.data, inner.len, &inner, &p->dest);
 	else if (probe_is(packet.data, packet.len))
 		prober_received(o, packet, rx, p);
 	else
@@ -103,7 +96,7 @@ static void take_early(struct overlay *o)
 		f->len = 0;
 		relay_received(o, &rx);
 	}
-	inbound_flush(o);
+	inbound_flush(&o->dp);
 }
 
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
@@ -139,6 +132,7 @@ void relay_forget(struct peer *p)
 	map_remove(p->o->channels, p->relay.end.channel);
 	secret_wipe(&p->relay.end, sizeof(p->relay.end));
 	p->relay.on = false;
+	peer_push(p);
 }
 
 static bool same_end(const struct relay_path *r, const struct relay_end *end)
@@ -150,7 +144,7 @@ static bool same_end(const struct relay_path *r, const struct relay_end *end)
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server)
 {
-	struct peer *p = route_lookup(&o->routes, m->address);
+	struct peer *p = peer_of_address(o, m->address);
 
 	if (!p || p->member != m)
 		return;
@@ -158,6 +152,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		end = NULL;
 	if (end && same_end(&p->relay, end)) {
 		p->relay.server = *server;
+		peer_push(p);
 		return;
 	}
 	relay_forget(p);
@@ -168,6 +163,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		p->relay.counter = 0;
 		p->relay.next_rate = 0;
 		p->relay.window = (struct relay_window){ .begun = false };
+		peer_push(p);
 		peer_relay(p);
 		deferred_call(o->relay_work);
 	}

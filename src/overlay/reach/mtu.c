@@ -53,10 +53,11 @@ static void search(struct prober *pr, struct path *path, uint64_t now)
 static bool notice_large(struct prober *pr)
 {
 	const struct peer *p = peer_of(pr);
-	uint64_t packets = p->tx_packets - pr->mtu_packets, bytes = p->tx_bytes - pr->mtu_bytes;
+	uint64_t packets = p->dest.tx_packets - pr->mtu_packets,
+		 bytes = p->dest.tx_bytes - pr->mtu_bytes;
 
-	pr->mtu_packets = p->tx_packets;
-	pr->mtu_bytes = p->tx_bytes;
+	pr->mtu_packets = p->dest.tx_packets;
+	pr->mtu_bytes = p->dest.tx_bytes;
 	return bytes > packets * LARGE_PACKET;
 }
 
@@ -144,7 +145,7 @@ void mtu_suspect(struct prober *pr)
 
 size_t prober_path_mtu(const struct peer *p)
 {
-	if (p->state != PEER_UP || !p->active)
+	if (p->state != PEER_UP || !p->active || !p->active->conn)
 		return 0;
 	return p->mtu && quic_conn_label(p->active->conn) == p->mtu_label ? p->mtu : MTU_BASE;
 }

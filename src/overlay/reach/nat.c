@@ -334,7 +334,7 @@ void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
 
 bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret)
 {
-	const struct peer *p = route_lookup(&o->routes, m->address);
+	const struct peer *p = peer_of_address(o, m->address);
 
 	if (!p || p->member != m)
 		return false;

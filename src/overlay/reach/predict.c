@@ -144,7 +144,7 @@ void predict_run(struct prober *pr, uint64_t now)
 
 size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
 {
-	const struct peer *p = route_lookup(&o->routes, m->address);
+	const struct peer *p = peer_of_address(o, m->address);
 
 	return p && p->prober ? p->prober->predict.tried : 0;
 }

@@ -44,7 +44,7 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 		send_direct(pr, to, at, (size_t)n, hops);
 		return;
 	}
-	relay_frame(p, buf, (size_t)n);
+	relay_path_wrap(&p->relay, buf, (size_t)n);
 	quic_socket_send_other(p->o->socket, &p->relay.server, buf, RELAY_OVERHEAD + (size_t)n);
 }
 
@@ -102,17 +102,17 @@ static void notice_traffic(struct prober *pr, uint64_t now)
 {
 	struct peer *p = peer_of(pr);
 
-	if (p->tx_packets != pr->tx_seen)
+	if (p->dest.tx_packets != pr->tx_seen)
 		pr->busy_until = now + BUSY_FOR;
-	pr->tx_seen = p->tx_packets;
-	p->busy = now < pr->busy_until;
+	pr->tx_seen = p->dest.tx_packets;
+	p->dest.idle = now >= pr->busy_until;
 }
 
 static void arm(struct prober *pr, uint64_t now)
 {
 	uint64_t at = MIN(MIN(MIN(prober_round_at(pr), pr->tell_at), pr->predict.next_at),
 			  MIN(prober_keep_at(pr), mtu_next_at(pr)));
-	bool often = peer_of(pr)->busy || pr->set.doubt.since || pr->set.stray_since;
+	bool often = !peer_of(pr)->dest.idle || pr->set.doubt.since || pr->set.stray_since;
 
 	at = MIN(at, pr->word_next);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -137,6 +137,7 @@ void prober_run(void *prober)
 	prober_rounds(pr, now);
 	predict_run(pr, now);
 	mtu_run(pr, now);
+	peer_push(peer_of(pr));
 	arm(pr, now);
 }
 
@@ -145,7 +146,7 @@ void prober_wake(struct peer *p)
 	struct prober *pr = p->prober;
 	uint64_t now = clock_now(p->o->h);
 
-	p->busy = true;
+	p->dest.idle = false;
 	pr->busy_until = now + BUSY_FOR;
 	if (pr->next_at > now + LOOK_OFTEN) {
 		pr->next_at = now + LOOK_OFTEN;
@@ -387,6 +388,7 @@ void prober_path_failed(struct peer *p, path_label label)
 		return;
 	path_disprove(path);
 	p->prober->set.changed_at = clock_now(p->o->h);
+	peer_push(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -461,17 +463,18 @@ void prober_free(struct peer *p)
 	if (!pr)
 		return;
 	p->prober = NULL;
-	p->busy = false;
+	p->dest.idle = false;
 	map_remove(p->o->tags, pr->tag);
 	timer_free(pr->timer);
 	secret_wipe(pr, sizeof(*pr));
 	free(pr);
+	peer_push(p);
 }
 
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max)
 {
-	const struct peer *p = route_lookup(&o->routes, m->address);
+	const struct peer *p = peer_of_address(o, m->address);
 	size_t n = 0;
 
 	for (size_t i = 0; p && p->prober && i < PATHS_MAX && n < max; i++) {

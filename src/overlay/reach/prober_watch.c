@@ -120,10 +120,10 @@ static uint64_t unanswered(struct prober *pr, const struct path *path,
 	uint64_t since = info->unanswered_since ? info->unanswered_since : now;
 
 	/* Records have no acknowledgements: whatever was heard since answers them. */
-	if (p->record_unanswered < MAX(info->last_heard, path->last_echo))
-		p->record_unanswered = 0;
-	if (p->record_unanswered)
-		since = MIN(since, p->record_unanswered);
+	if (p->dest.unanswered < MAX(info->last_heard, path->last_echo))
+		p->dest.unanswered = 0;
+	if (p->dest.unanswered)
+		since = MIN(since, p->dest.unanswered);
 	return MAX(since, pr->set.changed_at);
 }
 
@@ -138,7 +138,7 @@ void prober_watch(struct prober *pr, uint64_t now)
 		return;
 	quic_conn_info_get(pr->link->conn, &info);
 	since = unanswered(pr, path, &info, now);
-	if (d->since && heard_since(path, d, MAX(info.last_heard, peer_of(pr)->record_heard)))
+	if (d->since && heard_since(path, d, MAX(info.last_heard, peer_of(pr)->dest.heard)))
 		doubt_end(d);
 	else if (d->since == 0 && now - since >= path_patience(path) &&
 		 now - pr->doubted_at >= DOUBT_GAP)
@@ -227,7 +227,7 @@ static uint64_t keep_at(const struct prober *pr, const struct path *p, const str
 		return pr->set.doubt.dead ? p->last_ping + KEEP_DEAD : TIME_NEVER;
 	if (p->missed > 0 && p->missed <= MISSED_MAX && p->proven)
 		return p->last_ping + MAX(KEEP_MISSED, 2 * p->rtt);
-	return p->last_ping + (current && peer_of(pr)->busy ? KEEP_BUSY : KEEP_IDLE);
+	return p->last_ping + (current && !peer_of(pr)->dest.idle ? KEEP_BUSY : KEEP_IDLE);
 }
 
 void prober_keep(struct prober *pr, uint64_t now)
