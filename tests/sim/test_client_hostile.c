@@ -387,6 +387,7 @@ static size_t entry_of_type_12(const struct scene *s, uint8_t *out, size_t cap)
  * A record of a type that this version does not know. The node says what may be the matter and asks
  * again, slowly; without a receipt it does not even say that.
  */
+/* [P2-9] */
 START_TEST(unknown_entry_types_are_not_passed)
 {
 	uint8_t entry[512];

@@ -228,6 +228,7 @@ static void expect_late(struct mesh *m, uint64_t seq)
 }
 
 /* Hours later the place is proof, unless the server lies about the time and nothing came since. */
+/* [P2-53] */
 START_TEST(delays_an_entry)
 {
 	struct rogue *r;

@@ -50,6 +50,7 @@ START_TEST(tunnels_and_sessions_do_not_notice)
 END_TEST
 
 /* A day back at the server: it orders nothing, says why, and nothing is left of it. */
+/* [P2-67] */
 START_TEST(a_server_whose_clock_was_set_back_says_so)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);
@@ -215,6 +216,7 @@ START_TEST(news_of_peers_waits_for_a_clock)
 END_TEST
 
 /* A machine without a clock takes the server's time, and with it all that has been ordered. */
+/* [P2-54] */
 START_TEST(a_node_without_a_clock_goes_by_the_servers)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);

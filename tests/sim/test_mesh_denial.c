@@ -94,6 +94,7 @@ static void check_status(struct mesh_node *at, enum control_verb verb, const cha
 
 /* --- whatever the server does ----------------------------------------------------------------- */
 
+/* [P2-56] */
 START_TEST(a_server_that_swallows_removals_keeps_nobody_in)
 {
 	struct rogue *r;
@@ -248,6 +249,7 @@ static void damage(struct mesh_node *n, const char *path)
 }
 
 /* What the file lost, peers show again. The target itself knows after a restart, too. */
+/* [P2-56] */
 START_TEST(it_survives_a_restart_and_a_damaged_file)
 {
 	struct rogue *r;

@@ -142,6 +142,7 @@ START_TEST(a_withheld_record_is_noticed)
 END_TEST
 
 /* Forged, of a plain member, dated ahead, and old ones. */
+/* [P2-65] */
 START_TEST(bad_beacons_change_nothing)
 {
 	struct rogue *r;

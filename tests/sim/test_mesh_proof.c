@@ -52,6 +52,7 @@ static bool status_has(struct mesh_node *n, const char *text)
 	return has;
 }
 
+/* [P2-48] */
 START_TEST(kept)
 {
 	struct rogue *r;

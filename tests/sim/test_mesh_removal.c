@@ -183,6 +183,7 @@ START_TEST(a_removed_node_is_out_at_once_everywhere)
 END_TEST
 
 /* The server is down, or swallows it. The nodes that talk to each other deny its target. */
+/* [P2-60] */
 START_TEST(a_removal_without_order_denies)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);

@@ -86,6 +86,7 @@ START_TEST(refused_removals_among_held_records_cost_little)
 END_TEST
 
 /* Each is shown to others at once, which uses the memory that the message was decoded into. */
+/* [P2-52] */
 START_TEST(good_removals_among_held_records_are_all_looked_at)
 {
 	struct fleet m;

@@ -107,7 +107,7 @@ static bool attempt(struct unit_rng *rng, struct joiner *j)
 	return true;
 }
 
-/* [P3-46] */
+/* [P2-68] [P3-46] */
 START_TEST(what_was_acknowledged_holds)
 {
 	static struct joiner joiner[JOINERS];

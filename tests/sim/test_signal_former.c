@@ -209,6 +209,7 @@ static struct raw *admin_for_a_while(void)
 	return friend;
 }
 
+/* [P2-66] */
 START_TEST(of_a_removed_admin)
 {
 	struct raw *friend = admin_for_a_while();

@@ -69,6 +69,7 @@ START_TEST(names_the_head_with_proof)
 END_TEST
 
 /* Dates ahead, members that are no admins, former admins, other clusters. */
+/* [P2-62] */
 START_TEST(forged_ones_count_for_nothing)
 {
 	struct kit k = kit_open();
@@ -111,6 +112,7 @@ START_TEST(forged_ones_count_for_nothing)
 END_TEST
 
 /* An admin alone cannot invent a head: the server's receipt is of another order key. */
+/* [P2-62] */
 START_TEST(an_invented_head_convinces_nobody)
 {
 	struct kit k = kit_open();
@@ -136,6 +138,7 @@ START_TEST(an_invented_head_convinces_nobody)
 }
 END_TEST
 
+/* [P2-64] */
 START_TEST(the_newest_of_each_admin_is_held)
 {
 	struct kit k = kit_open();

@@ -69,6 +69,7 @@ START_TEST(numbers_have_their_bytes)
 }
 END_TEST
 
+/* [P2-2] */
 START_TEST(everything_has_its_bytes)
 {
 	uint8_t buf[64];
@@ -211,6 +212,7 @@ static const char *const refused[] = {
 };
 /* clang-format on */
 
+/* [P2-2] [P2-3] */
 START_TEST(other_forms_are_refused)
 {
 	uint8_t buf[64];

@@ -96,6 +96,7 @@ static uint64_t base_of_removal(const struct kit *k, const struct identity *id, 
 }
 
 /* A node on the other side of a fork, or behind, is to know the base. */
+/* [P2-58] */
 START_TEST(removals_have_the_oldest_base)
 {
 	struct kit k = kit_open();

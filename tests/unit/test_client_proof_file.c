@@ -107,6 +107,7 @@ START_TEST(broken_rule)
 END_TEST
 
 /* Every altered byte is noticed. */
+/* [P2-49] */
 START_TEST(altered)
 {
 	struct scene s;
@@ -144,6 +145,7 @@ START_TEST(altered)
 END_TEST
 
 /* An accuser of an honest server has its signatures on one history only. */
+/* [P2-49] */
 START_TEST(false_accusation)
 {
 	struct scene s;

@@ -58,6 +58,7 @@ static void refused(const struct kit *k, unsigned n, const struct renewal *r, en
 	ck_assert_msg(err.reason == (int)reason, "%d: %s", err.reason, err.text);
 }
 
+/* [P2-36] */
 START_TEST(two_admins_renew)
 {
 	struct kit k = two_admins();
@@ -140,6 +141,7 @@ START_TEST(only_admins_ask_only_admins)
 END_TEST
 
 /* The request is for one admin of one cluster. */
+/* [P2-40] */
 START_TEST(nobody_else_consents)
 {
 	struct kit k = two_admins();
@@ -158,6 +160,7 @@ START_TEST(nobody_else_consents)
 END_TEST
 
 /* The author's signature is on all of it: another code, base, time or second admin is found out. */
+/* [P2-40] */
 START_TEST(an_altered_request_is_refused)
 {
 	struct kit k = two_admins();

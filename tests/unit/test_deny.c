@@ -15,6 +15,7 @@ static int add(struct denials *d, const struct kit *k, struct entry_bytes b, str
 	return denials_add(d, k->log, kit_span(&b), err);
 }
 
+/* [P2-55] */
 START_TEST(denies_until_ordered)
 {
 	struct kit k = kit_open_with(3);
@@ -44,6 +45,7 @@ START_TEST(denies_until_ordered)
 }
 END_TEST
 
+/* [P2-55] */
 START_TEST(who_may)
 {
 	struct kit k = kit_open_with(3);
@@ -73,6 +75,7 @@ START_TEST(who_may)
 END_TEST
 
 /* It ends when its author has no right any more, and no second right brings it back. */
+/* [P2-57] */
 START_TEST(ends_with_the_right)
 {
 	struct kit k = kit_open_with(3);
@@ -91,6 +94,7 @@ START_TEST(ends_with_the_right)
 }
 END_TEST
 
+/* [P2-57] */
 START_TEST(ends_with_a_cancel_and_a_new_key)
 {
 	struct kit k = kit_open_with(3);
@@ -121,6 +125,7 @@ START_TEST(ends_with_a_cancel_and_a_new_key)
 END_TEST
 
 /* Two admins that remove each other: both are denied, both may still author. */
+/* [P2-59] */
 START_TEST(mutual)
 {
 	struct kit k = kit_open_with(3);
@@ -160,6 +165,7 @@ START_TEST(recovery_ends_all)
 END_TEST
 
 /* An author has one entry for each target. */
+/* [P2-61] */
 START_TEST(one_each)
 {
 	struct kit k = kit_open_with(3);
@@ -227,6 +233,7 @@ START_TEST(denies_itself_first)
 END_TEST
 
 /* A stolen admin that fills all places makes room for others. */
+/* [P2-61] */
 START_TEST(full)
 {
 	struct kit k = kit_open_with(3);

@@ -144,6 +144,7 @@ START_TEST(genesis_fields_are_checked)
 }
 END_TEST
 
+/* [P2-4] */
 START_TEST(longest_entries_fit)
 {
 	struct kit k = kit_open();
@@ -204,6 +205,7 @@ static struct span rebuild(uint8_t *buf, size_t cap, struct span payload,
 	return cbor_writer_span(&w);
 }
 
+/* [P2-3] [P2-4] */
 START_TEST(envelope_has_one_form)
 {
 	struct kit k = kit_open();
@@ -257,6 +259,7 @@ static struct span payload_with(uint8_t *buf, struct span payload, size_t at, si
 	return span_of(buf, payload.len - cut + put_len);
 }
 
+/* [P2-3] */
 START_TEST(payload_has_one_form)
 {
 	struct kit k = kit_open();
@@ -292,6 +295,7 @@ START_TEST(payload_has_one_form)
 }
 END_TEST
 
+/* [P2-9] [P2-16] */
 START_TEST(later_versions_and_types_ask_for_an_upgrade)
 {
 	struct kit k = kit_open();
@@ -434,6 +438,7 @@ static void check_not_made(const struct kit *k, const struct entry *e, const cha
 	ck_assert_uint_eq(b.len, 77);
 }
 
+/* [P2-8] */
 START_TEST(lists_have_one_form)
 {
 	struct kit k = kit_open();

@@ -102,6 +102,7 @@ START_TEST(invite_fields_are_checked_when_made)
 }
 END_TEST
 
+/* [P2-12] */
 START_TEST(invite_has_one_form)
 {
 	struct kit k = kit_open();
@@ -279,6 +280,7 @@ START_TEST(url_cut_anywhere_is_refused)
 END_TEST
 
 /* Whatever one character is changed to: refused, or it is the host, the port or the signature. */
+/* [P2-13] */
 START_TEST(url_with_any_bit_flipped)
 {
 	struct kit k = kit_open();
@@ -424,6 +426,7 @@ START_TEST(address_has_one_form)
 }
 END_TEST
 
+/* [P2-14] */
 START_TEST(parts_that_do_not_fit_are_noticed)
 {
 	struct kit k = kit_open();

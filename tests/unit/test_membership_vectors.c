@@ -210,7 +210,7 @@ static void make_all(void)
 	write_file("membership.txt", made, made_len);
 }
 
-/* [P1-1] [P1-16] [P1-25] */
+/* [P1-1] [P1-16] [P1-25] [P2-7] */
 START_TEST(bytes_are_as_documented)
 {
 	static char kept[VECTORS_MAX];

@@ -223,6 +223,7 @@ START_TEST(log_is_read_back_from_its_bytes)
 }
 END_TEST
 
+/* [P2-50] */
 START_TEST(heads_are_known)
 {
 	struct kit k = kit_open();
@@ -301,6 +302,7 @@ END_TEST
 
 /* --- limits: the log is told that it holds more than it does ---------------------------------- */
 
+/* [P2-27] */
 START_TEST(members_have_a_limit)
 {
 	struct kit k = kit_open();
@@ -326,6 +328,7 @@ START_TEST(members_have_a_limit)
 }
 END_TEST
 
+/* [P2-19] */
 START_TEST(records_have_a_limit)
 {
 	struct kit k = kit_open();

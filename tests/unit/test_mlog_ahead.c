@@ -28,6 +28,7 @@ static void ahead(struct kit *k, const char *name)
 	kit_append(k, &b);
 }
 
+/* [P2-51] */
 START_TEST(what_stands_before_it_is_taken)
 {
 	struct kit k = kit_open_with(5);
@@ -87,6 +88,7 @@ START_TEST(a_stretch_without_a_receipt_waits_as_a_whole)
 END_TEST
 
 /* It sets the time back, wherever a wrong clock had brought it. */
+/* [P2-51] */
 START_TEST(a_recovery_excuses_what_it_builds_on)
 {
 	struct kit k = kit_open_with(5);
@@ -178,6 +180,7 @@ START_TEST(a_recovery_from_ahead_drops_nothing)
 END_TEST
 
 /* A date hides no proof. */
+/* [P2-51] */
 START_TEST(a_lie_from_ahead_is_a_lie)
 {
 	struct kit k = kit_open_with(5), other = k;

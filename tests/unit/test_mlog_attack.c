@@ -17,6 +17,7 @@ END_TEST
 
 /* --- signatures ----------------------------------------------------------------------------- */
 
+/* [P2-5] [P2-6] */
 START_TEST(admit_signed_by_the_wrong_keys)
 {
 	const unsigned one_time = KIT_ONE_TIME + 50;
@@ -38,6 +39,7 @@ START_TEST(admit_signed_by_the_wrong_keys)
 }
 END_TEST
 
+/* [P2-5] */
 START_TEST(admit_signed_for_another_purpose_or_cluster)
 {
 	static const char *const purposes[] = {
@@ -99,6 +101,7 @@ static void joins_as(struct scene *s, unsigned n)
 	s->joiner = n;
 }
 
+/* [P2-27] */
 START_TEST(joiner_with_a_known_key)
 {
 	struct scene s;
@@ -112,6 +115,7 @@ START_TEST(joiner_with_a_known_key)
 }
 END_TEST
 
+/* [P2-27] */
 START_TEST(joiner_that_is_not_the_author)
 {
 	struct scene s;
@@ -164,6 +168,7 @@ START_TEST(joiner_with_a_bad_name)
 }
 END_TEST
 
+/* [P2-27] */
 START_TEST(joiner_with_another_name_than_the_invite)
 {
 	struct scene s;
@@ -185,6 +190,7 @@ END_TEST
 /* --- place and time ------------------------------------------------------------------------- */
 
 /* An admit builds on its invite's head, so that both stand and fall together. */
+/* [P2-21] */
 START_TEST(admit_with_another_base)
 {
 	struct scene s;
@@ -199,6 +205,7 @@ START_TEST(admit_with_another_base)
 }
 END_TEST
 
+/* [P2-20] */
 START_TEST(replayed_entry)
 {
 	struct scene s;
@@ -276,6 +283,7 @@ static enum mlog_taken take(struct mlog *l, struct span record)
 	return t.result;
 }
 
+/* [P2-15] */
 START_TEST(any_flipped_bit_is_refused)
 {
 	struct kit k = all_types();
@@ -300,6 +308,7 @@ START_TEST(any_flipped_bit_is_refused)
 }
 END_TEST
 
+/* [P2-15] */
 START_TEST(any_cut_is_refused)
 {
 	struct kit k = all_types();
@@ -319,6 +328,7 @@ START_TEST(any_cut_is_refused)
 }
 END_TEST
 
+/* [P2-17] */
 START_TEST(any_other_order_is_refused)
 {
 	struct kit k = all_types();

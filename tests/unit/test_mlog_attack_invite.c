@@ -19,6 +19,7 @@ static void check_invite_(struct scene *s, int code, int reason, int line)
 
 #define check_invite(s, code, reason) check_invite_(s, code, reason, __LINE__)
 
+/* [P2-12] */
 START_TEST(invite_altered)
 {
 	struct scene s;
@@ -57,6 +58,7 @@ START_TEST(invite_altered)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_without_right)
 {
 	struct scene s;
@@ -86,6 +88,7 @@ START_TEST(invite_without_right)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_for_another_cluster)
 {
 	struct scene s;
@@ -127,6 +130,7 @@ START_TEST(invite_on_an_unknown_head)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_expired)
 {
 	struct scene s;
@@ -143,6 +147,7 @@ START_TEST(invite_expired)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_used_twice)
 {
 	struct scene s;
@@ -167,6 +172,7 @@ START_TEST(invite_used_twice)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_cancelled)
 {
 	struct scene s;
@@ -184,6 +190,7 @@ START_TEST(invite_cancelled)
 END_TEST
 
 /* The holder of an invite of before a move cannot use it at the new server, whatever it pins. */
+/* [P2-26] */
 START_TEST(invite_of_before_a_move)
 {
 	struct scene s;
@@ -237,6 +244,7 @@ START_TEST(cancel_by_the_wrong_node)
 }
 END_TEST
 
+/* [P2-29] */
 START_TEST(cancel_of_what_is_closed)
 {
 	struct scene s;
@@ -266,6 +274,7 @@ static void refuse_genesis(struct mlog *l, const struct entry_bytes *b, int code
 	ck_assert_uint_eq(mlog_count(l), 0);
 }
 
+/* [P2-23] */
 START_TEST(genesis_forged)
 {
 	struct scene s;
@@ -296,6 +305,7 @@ START_TEST(genesis_forged)
 }
 END_TEST
 
+/* [P2-23] */
 START_TEST(genesis_again)
 {
 	struct scene s;

@@ -3,6 +3,7 @@
 #include "log_show.h"
 
 /* A recovery drops what came after its base, also on nodes that have that. */
+/* [P2-44] */
 START_TEST(recovery)
 {
 	struct kit k = kit_open_with(5), back;
@@ -53,6 +54,7 @@ START_TEST(recovery)
 END_TEST
 
 /* Of two recoveries of one generation the first stays. */
+/* [P2-46] */
 START_TEST(code_twice)
 {
 	struct kit k = kit_open_with(5), a = k, b = k;
@@ -172,6 +174,7 @@ START_TEST(claimed_generation)
 END_TEST
 
 /* The next attempt of a recovery, whatever became of the one before. */
+/* [P2-44] */
 START_TEST(superseded)
 {
 	struct kit k = kit_open_with(5), a = k, b = k, none = k;
@@ -214,6 +217,7 @@ START_TEST(superseded)
 END_TEST
 
 /* A thief who finds a used paper supersedes nothing with it. */
+/* [P2-44] */
 START_TEST(thief_supersedes)
 {
 	struct kit k = kit_open_with(5), owner = k, thief = k, first = k, behind = k;
@@ -260,6 +264,7 @@ START_TEST(thief_supersedes)
 END_TEST
 
 /* Renewal ends a paper for good, however many attempts are made of it. */
+/* [P2-44] */
 START_TEST(renewal_is_not_superseded)
 {
 	struct kit k = kit_open_with(5), thief = k;

@@ -101,6 +101,7 @@ static struct kit three_admins(void)
 }
 
 /* Dated ahead, they would be held back, and what they say would count as a warning. */
+/* [P2-45] */
 START_TEST(members_renew_nothing)
 {
 	struct kit k = kit_open_with(5), liar;
@@ -138,6 +139,7 @@ static enum mlog_taken former_admins_renew(unsigned receipt_by)
 	return result;
 }
 
+/* [P2-45] */
 START_TEST(former_admins_renew_nothing)
 {
 	ck_assert_int_eq(former_admins_renew(THEIR_ORDER), TAKEN_UNPROVEN);
@@ -145,6 +147,7 @@ START_TEST(former_admins_renew_nothing)
 END_TEST
 
 /* The server helps them: its receipt stands for the renewal. */
+/* [P2-45] */
 START_TEST(former_admins_renew_nothing_with_the_server)
 {
 	ck_assert_int_eq(former_admins_renew(KIT_ORDER), TAKEN_LIE);
@@ -169,6 +172,7 @@ START_TEST(two_admins_renew)
 END_TEST
 
 /* Without the old code a node follows an admin that it does not know yet by the receipt only. */
+/* [P2-45] */
 START_TEST(an_unknown_admin_renews_with_a_receipt)
 {
 	struct kit k = kit_open_with(5);

@@ -19,6 +19,7 @@ static void refused_(struct kit *k, struct entry_bytes b, int code, int reason, 
 
 /* --- every entry ---------------------------------------------------------------------------- */
 
+/* [P2-20] */
 START_TEST(once)
 {
 	struct kit k = kit_open_with(3);
@@ -30,6 +31,7 @@ START_TEST(once)
 }
 END_TEST
 
+/* [P2-21] */
 START_TEST(base)
 {
 	struct kit k = kit_open_with(3);
@@ -46,6 +48,7 @@ START_TEST(base)
 END_TEST
 
 /* Stale entries die; removals do not. */
+/* [P2-22] */
 START_TEST(window)
 {
 	struct kit k = kit_open_with(3);
@@ -66,6 +69,7 @@ START_TEST(window)
 END_TEST
 
 /* A server whose clock is behind orders with the log's time, or nothing. */
+/* [P2-18] */
 START_TEST(server_clock)
 {
 	struct kit k = kit_open_with(3);
@@ -80,6 +84,7 @@ START_TEST(server_clock)
 }
 END_TEST
 
+/* [P2-24] */
 START_TEST(authors)
 {
 	struct kit k = kit_open_with(3);
@@ -100,6 +105,7 @@ START_TEST(authors)
 END_TEST
 
 /* Demoted and promoted again: nothing that was signed before counts. */
+/* [P2-24] */
 START_TEST(rights_begin_anew)
 {
 	struct kit k = kit_open_with(3);
@@ -127,6 +133,7 @@ START_TEST(rights_begin_anew)
 END_TEST
 
 /* Nothing of before a recovery counts after it, not even a kept admin's. */
+/* [P2-21] */
 START_TEST(nothing_outlives_recovery)
 {
 	struct kit k = kit_open_with(3);
@@ -146,6 +153,7 @@ END_TEST
 /* --- admit ---------------------------------------------------------------------------------- */
 
 /* The address is the server's to give, in the subnet and once. */
+/* [P2-27] */
 START_TEST(addresses)
 {
 	struct kit k = kit_open_with(3);
@@ -169,6 +177,7 @@ START_TEST(addresses)
 END_TEST
 
 /* A former member's key, name and address do not come back. */
+/* [P2-27] */
 START_TEST(nothing_comes_back)
 {
 	struct kit k = kit_open_with(3);
@@ -193,6 +202,7 @@ START_TEST(nothing_comes_back)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(invite_once_and_in_time)
 {
 	struct kit k = kit_open_with(3);
@@ -213,6 +223,7 @@ START_TEST(invite_once_and_in_time)
 }
 END_TEST
 
+/* [P2-26] */
 START_TEST(sponsor_removed)
 {
 	struct kit k = kit_open_with(3);
@@ -232,6 +243,7 @@ START_TEST(sponsor_removed)
 }
 END_TEST
 
+/* [P2-28] */
 START_TEST(replace)
 {
 	struct kit k = kit_open_with(3);
@@ -254,6 +266,7 @@ START_TEST(replace)
 END_TEST
 
 /* An invite to replace a node that was removed since: what a thief holds is worth nothing. */
+/* [P2-28] */
 START_TEST(replace_void)
 {
 	struct kit k = kit_open_with(3);
@@ -273,6 +286,7 @@ END_TEST
 
 /* --- remove, promote, demote ---------------------------------------------------------------- */
 
+/* [P2-25] [P2-30] */
 START_TEST(removals)
 {
 	struct kit k = kit_open_with(3);
@@ -300,6 +314,7 @@ START_TEST(removals)
 }
 END_TEST
 
+/* [P2-29] */
 START_TEST(cancelled_removal)
 {
 	struct kit k = kit_open_with(3);
@@ -322,6 +337,7 @@ START_TEST(cancelled_removal)
 }
 END_TEST
 
+/* [P2-31] */
 START_TEST(promotion)
 {
 	struct kit k = kit_open_with(3);
@@ -347,6 +363,7 @@ START_TEST(promotion)
 END_TEST
 
 /* A demotion that was held back does not hit one who was promoted since. */
+/* [P2-32] */
 START_TEST(demotion_void)
 {
 	struct kit k = kit_open_with(3);
@@ -365,6 +382,7 @@ END_TEST
 
 /* --- rename, rotate ------------------------------------------------------------------------- */
 
+/* [P2-33] */
 START_TEST(names)
 {
 	struct kit k = kit_open_with(3);
@@ -384,6 +402,7 @@ START_TEST(names)
 }
 END_TEST
 
+/* [P2-34] */
 START_TEST(rotation)
 {
 	struct kit k = kit_open_with(3);
@@ -425,6 +444,7 @@ END_TEST
 
 /* --- signal, renew, recover ----------------------------------------------------------------- */
 
+/* [P2-35] */
 START_TEST(server_void)
 {
 	struct kit k = kit_open_with(3);
@@ -440,6 +460,7 @@ START_TEST(server_void)
 }
 END_TEST
 
+/* [P2-36] */
 START_TEST(renewal)
 {
 	struct kit k = kit_open_with(3);
@@ -477,6 +498,7 @@ START_TEST(renewal)
 }
 END_TEST
 
+/* [P2-37] */
 START_TEST(recovery)
 {
 	struct kit k = kit_open_with(3);
@@ -516,6 +538,7 @@ END_TEST
 
 /* --- room, types that are not known --------------------------------------------------------- */
 
+/* [P2-10] [P2-11] */
 START_TEST(skipped)
 {
 	struct kit k = kit_open_with(3);

@@ -3,6 +3,7 @@
 #include "log_kit.h"
 
 /* A database that fails costs nothing: the same entries are accepted again. */
+/* [P2-39] */
 START_TEST(rollback)
 {
 	struct kit k = kit_open_with(3);

@@ -8,6 +8,7 @@ static void refused_(struct kit *k, struct entry_bytes b, int code, int reason, 
 }
 #define refused(k, b, code, reason) refused_(k, b, code, reason, __LINE__)
 
+/* [P2-37] */
 START_TEST(superseding)
 {
 	struct kit k = kit_open();

@@ -2,6 +2,7 @@
 /* Records that somebody shows: taken, refused, or proof of a server that lies. */
 #include "log_show.h"
 
+/* [P2-1] [P2-41] */
 START_TEST(whole_log)
 {
 	struct kit k = kit_open_with(5);
@@ -33,6 +34,7 @@ START_TEST(gap)
 END_TEST
 
 /* The last receipt counts; those before it are neither asked for nor kept. */
+/* [P2-38] [P2-41] [P2-42] [P2-43] */
 START_TEST(receipts)
 {
 	struct kit k = kit_open_with(5);
@@ -81,6 +83,7 @@ START_TEST(receipts)
 END_TEST
 
 /* Two records in one place: proof, unless the receipt is another's. */
+/* [P2-47] */
 START_TEST(fork)
 {
 	struct kit k = kit_open_with(5);
@@ -111,6 +114,7 @@ START_TEST(fork)
 END_TEST
 
 /* A receipt over a record that breaks a rule is proof as well; what stands before it is taken. */
+/* [P2-47] */
 START_TEST(receipt_over_invalid)
 {
 	struct kit k = kit_open_with(5);
@@ -171,6 +175,7 @@ END_TEST
  * A member signs entries of its own and puts a false recovery with its own receipt behind them:
  * nothing is staged, or each try would leave something behind.
  */
+/* [P2-47] */
 START_TEST(own_key_vouches_for_nothing)
 {
 	struct kit k = kit_open_with(5);

@@ -505,6 +505,7 @@ static bool is_second(void *ctx, const struct member *m)
 }
 
 /* A removal without order denies it: it has no name, and its address has none. */
+/* [P2-60] */
 START_TEST(denied_members_have_no_names)
 {
 	struct kit k = zone_open();
