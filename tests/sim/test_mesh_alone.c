@@ -250,6 +250,7 @@ static bool forbidden_tap(void *ctx, struct host *from, const struct addr *src,
 	return true;
 }
 
+/* [P5-23] */
 START_TEST(dangerous_addresses_are_not_tried)
 {
 	struct mesh *m = alone(2);

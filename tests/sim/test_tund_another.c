@@ -14,6 +14,7 @@ static struct handover other_files(struct mesh *m)
 	return read_files(tv);
 }
 
+/* [P5-3] */
 START_TEST(it_is_of_who_connects_it)
 {
 	struct mesh *m;
@@ -75,6 +76,7 @@ START_TEST(one_that_cannot_be_read_counts_as_another)
 }
 END_TEST
 
+/* [P5-3] */
 START_TEST(it_has_no_invites_or_proofs_of_the_other)
 {
 	static const char *const kept[] = { STATE(".proof"), STATE(".code-proof"),

@@ -11,6 +11,7 @@ static bool kept_here(struct mesh_node *n)
 	       file_exists(n->host, DAEMON_STATE_DIR "/" MESH_CLUSTER ".node");
 }
 
+/* [P5-2] */
 START_TEST(first_time_takes_root_or_the_group)
 {
 	struct mesh *m;
@@ -87,6 +88,7 @@ START_TEST(files_must_be_the_callers)
 }
 END_TEST
 
+/* [P5-10] */
 START_TEST(others_do_not_know_that_it_exists)
 {
 	struct mesh *m;
@@ -107,6 +109,7 @@ START_TEST(others_do_not_know_that_it_exists)
 }
 END_TEST
 
+/* [P5-2] */
 START_TEST(owner_and_root_may_all)
 {
 	static const unsigned users[] = { ALICE, ROOT };
@@ -177,6 +180,7 @@ START_TEST(owner_and_state_outlive_the_daemon)
 }
 END_TEST
 
+/* [P5-15] */
 START_TEST(wrong_files_are_refused)
 {
 	struct mesh *m;
@@ -250,6 +254,7 @@ START_TEST(a_log_that_could_not_be_saved_is_tried_again)
 }
 END_TEST
 
+/* [P5-18] */
 START_TEST(damaged_state_stops_only_its_cluster)
 {
 	static const char *const files[] = {
@@ -280,6 +285,7 @@ START_TEST(damaged_state_stops_only_its_cluster)
 END_TEST
 
 /* As it lies there after a downgrade: said, and left alone by all that would replace it. */
+/* [P5-19] */
 START_TEST(files_of_a_newer_version_are_left_alone)
 {
 	static const struct {

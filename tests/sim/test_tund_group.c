@@ -20,6 +20,7 @@ static struct mesh_node *connected_by_root(struct mesh **ret)
 	return n;
 }
 
+/* [P5-2] */
 START_TEST(the_group_sees_what_root_connected)
 {
 	struct mesh *m;
@@ -46,6 +47,7 @@ START_TEST(the_group_sees_what_root_connected)
 }
 END_TEST
 
+/* [P5-2] */
 START_TEST(and_neither_changes_it_nor_reads_its_log)
 {
 	struct mesh *m;

@@ -5,6 +5,7 @@
  */
 #include "slices_kit.h"
 
+/* [P5-8] */
 START_TEST(a_long_log_is_verified_in_slices)
 {
 	struct scene s;
@@ -54,6 +55,7 @@ START_TEST(what_is_wrong_behind_a_long_log_is_said)
 END_TEST
 
 /* A user that hands over long logs again and again waits; root and other users do not. */
+/* [P5-9] */
 START_TEST(a_user_does_not_keep_the_daemon_verifying)
 {
 	struct scene s;

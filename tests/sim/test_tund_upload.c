@@ -129,6 +129,7 @@ static void check_connects(struct mesh_node *n)
 static const uint64_t small[] = { 100, 100, 100, 100 };
 static const uint64_t large[] = { 100, 64u << 20, 100, 100 };
 
+/* [P5-4] */
 START_TEST(sizes_are_checked_before_anything_is_sent)
 {
 	static const struct {
@@ -160,6 +161,7 @@ START_TEST(sizes_are_checked_before_anything_is_sent)
 END_TEST
 
 /* Only a user that may connect the cluster gets as far as to be asked for files. */
+/* [P5-4] */
 START_TEST(a_user_that_may_not_connect_sends_nothing)
 {
 	struct mesh *m;
@@ -177,6 +179,7 @@ START_TEST(a_user_that_may_not_connect_sends_nothing)
 }
 END_TEST
 
+/* [P5-7] */
 START_TEST(more_than_was_named_ends_it)
 {
 	struct mesh *m;
@@ -201,6 +204,7 @@ START_TEST(more_than_was_named_ends_it)
 }
 END_TEST
 
+/* [P5-7] */
 START_TEST(files_that_were_not_asked_for_end_it)
 {
 	struct mesh *m;
@@ -220,6 +224,7 @@ START_TEST(files_that_were_not_asked_for_end_it)
 }
 END_TEST
 
+/* [P5-7] */
 START_TEST(a_silent_one_ends_after_five_seconds)
 {
 	struct mesh *m;
@@ -238,6 +243,7 @@ START_TEST(a_silent_one_ends_after_five_seconds)
 }
 END_TEST
 
+/* [P5-7] */
 START_TEST(a_slow_one_ends_after_a_minute)
 {
 	struct mesh *m;
@@ -260,6 +266,7 @@ START_TEST(a_slow_one_ends_after_a_minute)
 END_TEST
 
 /* A user's second one waits for the first, and others do not. */
+/* [P5-5] */
 START_TEST(one_upload_at_a_time_for_each_user)
 {
 	struct mesh *m;
@@ -291,6 +298,7 @@ START_TEST(one_upload_at_a_time_for_each_user)
 END_TEST
 
 /* 64 MiB each: two at a time, and meanwhile the small ones and root's pass. */
+/* [P5-6] */
 START_TEST(large_uploads_of_many_users_are_bounded_together)
 {
 	struct mesh *m;
@@ -378,6 +386,7 @@ START_TEST(many_users_fill_the_socket)
 END_TEST
 
 /* A process that squats the socket's path gets not a byte of the command. */
+/* [P5-11] */
 START_TEST(another_user_at_the_path_is_found_out)
 {
 	static const struct local_ops ops = { .message = on_message, .closed = on_closed };

@@ -211,6 +211,7 @@ START_TEST(adding_yields_the_whole)
 END_TEST
 
 /* Cut anywhere behind genesis it is the log as far as it goes: a crash can do that. */
+/* [P5-20] */
 START_TEST(a_torn_end_is_passed_over)
 {
 	struct kit k = kit_open();
@@ -265,6 +266,7 @@ END_TEST
  * Every changed byte is noticed. A length that reaches beyond the end, like a damaged last record,
  * looks like a torn end: it costs what is behind it, and nothing else is believed.
  */
+/* [P5-21] */
 START_TEST(every_changed_byte_is_noticed)
 {
 	struct kit k = kit_open();
@@ -300,6 +302,7 @@ START_TEST(every_changed_byte_is_noticed)
 END_TEST
 
 /* Nobody else's receipts, and none at all. */
+/* [P5-20] */
 START_TEST(records_without_a_receipt_are_not_taken)
 {
 	struct kit k = kit_open();

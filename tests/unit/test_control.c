@@ -75,6 +75,7 @@ START_TEST(largest_request_fits)
 END_TEST
 
 /* docs/protocol/05-local.md */
+/* [P5-1] */
 START_TEST(bytes_are_as_documented)
 {
 	static const uint8_t want[] = {
@@ -234,6 +235,7 @@ START_TEST(nonces_have_one_length)
 }
 END_TEST
 
+/* [P5-1] */
 START_TEST(torn_and_trailing_requests_are_refused)
 {
 	struct control_request r = request(CONTROL_DISCONNECT, "homelab"), back;
@@ -249,6 +251,7 @@ START_TEST(torn_and_trailing_requests_are_refused)
 END_TEST
 
 /* Exactly the sizes that the verb needs: no fewer, no more. */
+/* [P5-1] */
 START_TEST(sizes_come_with_connect_only)
 {
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++)
@@ -260,6 +263,7 @@ START_TEST(sizes_come_with_connect_only)
 }
 END_TEST
 
+/* [P5-1] */
 START_TEST(an_entry_comes_with_submit_only)
 {
 	for (uint64_t v = CONTROL_CONNECT; v < CONTROL_VERBS; v++) {

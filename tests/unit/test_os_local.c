@@ -140,6 +140,7 @@ static size_t open_descriptors(void)
 }
 
 /* Descriptors that a caller attaches never get into the process that receives. */
+/* [P5-12] */
 START_TEST(attached_descriptors_do_not_pass)
 {
 	setup();

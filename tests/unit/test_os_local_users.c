@@ -19,6 +19,7 @@ static ptrdiff_t room(const unsigned *uids, size_t n, unsigned uid)
 }
 
 /* The later seats were used less recently. */
+/* [P5-13] */
 START_TEST(users_have_their_own_places_and_root_keeps_its)
 {
 	static const unsigned a[] = { 1, 1, 1, 2, 0, 3 }, root[] = { 0, 0, 0, 0, 0, 0 },
@@ -72,6 +73,7 @@ static void fill(void)
 		_exit(3);
 }
 
+/* [P5-13] */
 START_TEST(a_user_that_fills_the_socket_pushes_out_nobody_else)
 {
 	static struct side mine;
@@ -114,6 +116,7 @@ static void squat(void)
 	_exit(recv(fd, &c, 1, 0) == 0 ? 0 : 2); /* not a byte comes */
 }
 
+/* [P5-11] */
 START_TEST(another_user_at_the_socket_is_found_out)
 {
 	static struct side s;
@@ -140,6 +143,7 @@ START_TEST(another_user_at_the_socket_is_found_out)
 }
 END_TEST
 
+/* [P5-11] */
 START_TEST(a_folder_that_others_may_write_is_not_trusted)
 {
 	static struct side s;

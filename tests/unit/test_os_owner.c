@@ -480,6 +480,7 @@ START_TEST(server_of_root_becomes_another_user)
 }
 END_TEST
 
+/* [P5-16] */
 START_TEST(daemon_of_root_gives_its_state)
 {
 	static void (*const plays[])(void) = {

@@ -101,6 +101,7 @@ static void check_refused(const struct cluster_file *f, const char *what)
 	ck_assert_uint_eq(back.signal_port, 77);
 }
 
+/* [P5-14] */
 START_TEST(bad_values_are_refused)
 {
 	struct cluster_file f;
@@ -149,6 +150,7 @@ START_TEST(torn_longer_and_newer_ones_are_told_apart)
 END_TEST
 
 /* The port as a 32-bit integer: the same value, and another encoding. */
+/* [P5-14] */
 START_TEST(there_is_one_encoding)
 {
 	uint8_t bytes[CLUSTER_BYTES_MAX + 1], longer[CLUSTER_BYTES_MAX + 3];

@@ -15,6 +15,7 @@ static struct node_file example(void)
 				   span_str("private key") };
 }
 
+/* [P5-17] */
 START_TEST(bytes_are_as_documented)
 {
 	uint8_t want[1024], bytes[1024];
@@ -45,6 +46,7 @@ START_TEST(the_largest_fits)
 }
 END_TEST
 
+/* [P5-18] */
 START_TEST(each_flipped_bit_is_noticed)
 {
 	uint8_t bytes[1024];
