@@ -202,10 +202,11 @@ struct overlay {
 	path_label last_label;
 	struct unowned_path stranger[STRANGERS];
 	size_t next_stranger;
-	struct map *channels;	     /* of relays -> peer */
-	struct map *tags;	     /* of probes -> peer */
-	struct roster_cursor roster; /* what the peers follow from */
-	bool left;		     /* this node is not a member: no device, no peers */
+	struct map *channels;		       /* of relays -> peer */
+	struct map *tags;		       /* of probes -> peer */
+	struct roster_cursor roster;	       /* what the peers follow from */
+	void (*log_learnt)(struct overlay *o); /* records of a peer were appended */
+	bool left;			       /* this node is not a member: no device, no peers */
 	bool no_port_mapping;
 	unsigned device, spare_device; /* as struct overlay_config has them */
 	struct timer *watch;	       /* looks for dead tunnels */
@@ -221,26 +222,26 @@ struct overlay {
 
 extern const struct quic_profile peer_profile;
 
-/* The peer that has this overlay address; NULL if there is no such peer. */
-static inline struct peer *peer_of_address(const struct overlay *o, ip4 address)
+/* Are tunnels built without being asked for? */
+static inline bool overlay_is_eager(const struct overlay *o)
 {
-	struct dest *d = fib_lookup(&o->dp.fib, address);
-
-	return d ? container_of(d, struct peer, dest) : NULL;
+	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
 }
+
+/* --- find.c ---------------------------------------------------------------------------------- */
+
+struct peer *peer_of_address(const struct overlay *o, ip4 address); /* NULL: nobody's */
+struct peer *peer_of_member(const struct overlay *o,
+			    const struct member *m); /* NULL: it has none */
 
 /* --- overlay.c ------------------------------------------------------------------------------- */
 
-/* Are tunnels built without being asked for? */
-bool overlay_is_eager(const struct overlay *o);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
 void overlay_refresh_candidates(struct overlay *o);
 /* Asks the gateway for a port from now on, if that is not turned off. */
 int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;
 /* A peer says where it sees us. */
 void overlay_observed_by(struct peer *p, const struct addr *a);
-/* Entries from a peer were appended. */
-void overlay_log_learnt(struct overlay *o);
 
 /* --- members.c ------------------------------------------------------------------------------- */
 
@@ -249,7 +250,6 @@ int members_begin(struct overlay *o, struct err *err) MUST_CHECK;
 /* The peers become what the roster says. -ENOMEM: what is left comes the next time. */
 int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
-struct peer *members_peer(const struct overlay *o, const struct member *m); /* NULL: none */
 /* Those that a removal without order denies lose their tunnels, others get theirs back. */
 void members_bar(struct overlay *o);
 
@@ -306,11 +306,18 @@ const struct unowned_path *router_stranger(const struct overlay *o, path_label l
 
 /* --- relay.c --------------------------------------------------------------------------------- */
 
-void relay_received(struct overlay *o, const struct udp_rx *rx);
 /* Asks the owner for a channel if there is none and it was not asked lately. */
 void relay_want(struct peer *p);
 void relay_forget(struct peer *p);
-void relay_work(void *overlay);
+/* Asks for another channel where the counter of the one in use runs out. */
+void relay_renew(struct overlay *o);
+
+/* --- demux.c --------------------------------------------------------------------------------- */
+
+/* Runs of datagrams that are not QUIC's: as quic_socket_config.others. */
+void demux_others(void *overlay, struct udp_rx *runs, size_t n);
+/* Frames that overtook the word of their channel, as far as that is here now. */
+void demux_early(struct overlay *o);
 
 /* --- prober.c -------------------------------------------------------------------------------- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and undoing a cluster's overlay, and what its owner tells it. */
 #include "overlay/internal.h"
-#include "proto/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,35 +38,6 @@ static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profil
 	return p ? peer_accept(p, c, ret_ops, ret_ctx) : log_link_accept(ctx, c, ret_ops, ret_ctx);
 }
 
-/* A datagram that is not QUIC. */
-static void on_other(struct overlay *o, const struct udp_rx *rx)
-{
-	struct span frame = span_of(rx->data, rx->len);
-
-	if (record_tag(rx->data, rx->len))
-		inbound_record(&o->dp, rx->data, rx->len, rx, NULL);
-	else if (!probe_is(rx->data, rx->len))
-		relay_received(o, rx);
-	else if (!nat_received(o, frame, rx))
-		prober_received(o, frame, rx, NULL);
-}
-
-static void on_others(void *ctx, struct udp_rx *runs, size_t n)
-{
-	struct overlay *o = ctx;
-
-	for (size_t i = 0; i < n; i++) {
-		struct udp_rx one = runs[i];
-
-		for (size_t at = 0; at < runs[i].len; at += one.len) {
-			one.data = runs[i].data + at;
-			one.len = one.segment = MIN(runs[i].segment, runs[i].len - at);
-			on_other(o, &one);
-		}
-	}
-	inbound_flush(&o->dp);
-}
-
 static void on_writable(void *ctx)
 {
 	struct overlay *o = ctx;
@@ -87,7 +57,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.key_allowed = on_key_allowed,
 		.accepted = on_accepted,
 		.router = &o->router,
-		.others = on_others,
+		.others = demux_others,
 		.writable = on_writable,
 		.ctx = o,
 	};
@@ -110,11 +80,6 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 }
 
 /* --- peers ----------------------------------------------------------------------------------- */
-
-bool overlay_is_eager(const struct overlay *o)
-{
-	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
-}
 
 void overlay_log_grew(struct overlay *o)
 {
@@ -181,7 +146,7 @@ void overlay_denials_changed(struct overlay *o)
 	repair_look(o);
 }
 
-void overlay_log_learnt(struct overlay *o)
+static void log_learnt(struct overlay *o)
 {
 	overlay_log_grew(o);
 	o->ops->log_grew(o->ctx);
@@ -198,7 +163,7 @@ void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
 void overlay_presence(struct overlay *o, const struct member *m, bool online,
 		      const struct wire_candidates *c)
 {
-	struct peer *p = members_peer(o, m);
+	struct peer *p = peer_of_member(o, m);
 
 	if (!p)
 		return;
@@ -395,12 +360,18 @@ static void on_news(void *ctx)
 	overlay_refresh_candidates(ctx);
 }
 
+static void on_relay_work(void *ctx)
+{
+	demux_early(ctx);
+	relay_renew(ctx);
+}
+
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
 	o->around.nat.check.timer = timer_new(o->h, nat_run, o);
 	o->around.news_later = timer_new(o->h, on_news, o);
-	o->relay_work = deferred_new(o->h, relay_work, o);
+	o->relay_work = deferred_new(o->h, on_relay_work, o);
 	o->bury = deferred_new(o->h, expelled_free, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
 	if (!o->watch || !o->around.nat.check.timer || !o->around.news_later || !o->relay_work ||
@@ -452,6 +423,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->device = cfg->device;
 	o->spare_device = cfg->spare_device;
 	o->ops = cfg->ops;
+	o->log_learnt = log_learnt;
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
 	list_init(&o->expelled);

@@ -324,6 +324,23 @@ void overlay_yield(struct overlay *o, ip4 ip)
 		overlay_seniors_changed(o);
 }
 
+/* --- the device ------------------------------------------------------------------------------- */
+
+const char *overlay_ifname(const struct overlay *o)
+{
+	return o->net.device.ifname;
+}
+
+unsigned overlay_ifindex(const struct overlay *o)
+{
+	return o->net.device.ifindex;
+}
+
+struct fence *overlay_fence(const struct overlay *o)
+{
+	return o->fence;
+}
+
 /* --- for people ------------------------------------------------------------------------------ */
 
 void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret)

@@ -5,13 +5,6 @@
 
 #include <stdio.h>
 
-const char *peer_state_name(enum peer_state s)
-{
-	static const char *const names[] = { "idle", "connecting", "connected", "reconnecting" };
-
-	return names[s];
-}
-
 struct quic_socket *overlay_socket(struct overlay *o)
 {
 	return o->socket;
@@ -23,21 +16,6 @@ void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret)
 		mapper_status_get(o->around.mapper, ret);
 	else
 		*ret = (struct mapper_status){ .state = MAPPER_OFF };
-}
-
-const char *overlay_ifname(const struct overlay *o)
-{
-	return o->net.device.ifname;
-}
-
-unsigned overlay_ifindex(const struct overlay *o)
-{
-	return o->net.device.ifindex;
-}
-
-struct fence *overlay_fence(const struct overlay *o)
-{
-	return o->fence;
 }
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret)

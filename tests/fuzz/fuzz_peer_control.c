@@ -132,7 +132,6 @@ static struct log *fake_log(struct host *h)
 #define peer_link_up fake_up
 #define peer_lost fake_lost
 #define overlay_observed_by fake_observed
-#define overlay_log_learnt fake_learnt
 #define clock_now fake_clock
 #define host_log fake_log
 #include "../../src/overlay/peering/control.c"
@@ -251,6 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake.at = fake.sent = fake.forks = fake.grew = 0;
 	must(o != NULL);
 	o->ops = &ops;
+	o->log_learnt = fake_learnt;
 	o->log = mlog_new((const uint8_t[16]){ 1 });
 	must(o->log != NULL);
 	for (int i = 0; i < 2; i++)

@@ -24,6 +24,7 @@ static void *counted_calloc(size_t n, size_t size)
 #define calloc counted_calloc
 #include "../../src/overlay/datapath/coalesce.c"
 #include "../../src/overlay/datapath/datapath.c"
+#include "../../src/overlay/datapath/dest.c"
 #include "../../src/overlay/datapath/flowq.c"
 #include "../../src/overlay/datapath/inbound.c"
 #include "../../src/overlay/datapath/outbound.c"

@@ -16,7 +16,7 @@ static void deny(struct fleet *m, unsigned at, unsigned of, bool denied)
 
 static struct peer *peer_at(struct fleet *m, unsigned at, unsigned of)
 {
-	return members_peer(m->node[at].o, member_at(&m->node[at], &m->node[of]));
+	return peer_of_member(m->node[at].o, member_at(&m->node[at], &m->node[of]));
 }
 
 static unsigned log_links(const struct peer *p)

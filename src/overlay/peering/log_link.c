@@ -25,7 +25,7 @@ static struct peer *peer_of_log_key(const struct overlay *o, const uint8_t key_s
 				    bool *ret_before)
 {
 	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256, ROSTER_ALL);
-	struct peer *p = m && m != o->self && member_is_current(m) ? members_peer(o, m) : NULL;
+	struct peer *p = m && m != o->self && member_is_current(m) ? peer_of_member(o, m) : NULL;
 
 	*ret_before = p && is_key_before(o, m, key_sha256);
 	if (!p || *ret_before)

@@ -308,7 +308,7 @@ bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited
 	if (take.held.seq > 0)
 		on_held(l, &take.held, e);
 	if (grew)
-		overlay_log_learnt(o);
+		o->log_learnt(o);
 	return grew;
 }
 

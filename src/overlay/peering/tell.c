@@ -6,6 +6,13 @@
 #define LINES_BURST 6 /* of one peer; then one each ten seconds */
 #define LINES_PERIOD (10 * NS_PER_S)
 
+const char *peer_state_name(enum peer_state s)
+{
+	static const char *const names[] = { "idle", "connecting", "connected", "reconnecting" };
+
+	return names[s];
+}
+
 void peer_tell_init(struct peer *p)
 {
 	p->told_path = PEER_PATH_NONE;

@@ -4,20 +4,6 @@
 
 #include "base/assert.h"
 
-struct peer *members_peer(const struct overlay *o, const struct member *m)
-{
-	struct peer *p = peer_of_address(o, m->address);
-
-	if (p && p->member == m)
-		return p;
-	list_for_each(it, &o->peers) { /* it may have left, and joined at another address */
-		p = list_entry(it, struct peer, in_overlay);
-		if (p->member == m)
-			return p;
-	}
-	return NULL;
-}
-
 /* A peer and a route in the table. */
 static int member_joined(struct overlay *o, const struct member *m)
 {
@@ -43,7 +29,7 @@ static int member_joined(struct overlay *o, const struct member *m)
 
 static void member_left(struct overlay *o, const struct member *m)
 {
-	struct peer *p = m == o->self ? NULL : members_peer(o, m);
+	struct peer *p = m == o->self ? NULL : peer_of_member(o, m);
 
 	if (p)
 		peer_expel(p);
@@ -60,7 +46,7 @@ static int member_changed(struct overlay *o, const struct roster_change *c)
 		member_left(o, c->member);
 		return 0;
 	case ROSTER_KEY:
-		p = c->member == o->self ? NULL : members_peer(o, c->member);
+		p = c->member == o->self ? NULL : peer_of_member(o, c->member);
 		if (p)
 			peer_rekeyed(p);
 		return 0;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Which peer an address or a member is. */
+#include "overlay/internal.h"
+
+struct peer *peer_of_address(const struct overlay *o, ip4 address)
+{
+	struct dest *d = fib_lookup(&o->dp.fib, address);
+
+	return d ? container_of(d, struct peer, dest) : NULL;
+}
+
+struct peer *peer_of_member(const struct overlay *o, const struct member *m)
+{
+	struct peer *p = peer_of_address(o, m->address);
+
+	if (p && p->member == m)
+		return p;
+	list_for_each(it, &o->peers) { /* it may have left, and joined at another address */
+		p = list_entry(it, struct peer, in_overlay);
+		if (p->member == m)
+			return p;
+	}
+	return NULL;
+}
