@@ -10,19 +10,20 @@ $(foreach p,floor probe delay,$(eval $(call link,release,$(B)/release/bench/$(p)
 	$(call objects,release,bench/$(p).c),,)))
 
 $(foreach p,path peers,$(eval $(call link,release,$(B)/release/bench/$(p),\
-	$(call objects,release,bench/$(p).c bench/path_os.c),\
+	$(call objects,release,bench/$(p).c bench/path_os.c) $(call kits,release,unit),\
 	$(call program_libs,release,overlay quic membership identity proto base os-linux),\
 	$(check_library))))
 $(eval $(call link,release,$(B)/release/bench/path_sim,\
-	$(call objects,release,bench/path_sim.c $(sim_helpers)),\
+	$(call objects,release,bench/path_sim.c $(sim_helpers)) $(call kits,release,sim unit),\
 	$(release_layers) $(B)/release/lib/libos-sim.a,$(check_library)))
 
 $(foreach p,relay sessions,$(eval $(call link,release,$(B)/release/bench/$(p),\
-	$(call objects,release,bench/$(p).c bench/server.c),\
+	$(call objects,release,bench/$(p).c bench/server.c) $(call kits,release,unit),\
 	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
 	$(check_library))))
 
-$(eval $(call link,release,$(B)/release/bench/log,$(call objects,release,bench/log.c),\
+$(eval $(call link,release,$(B)/release/bench/log,\
+	$(call objects,release,bench/log.c) $(call kits,release,unit),\
 	$(call program_libs,release,client quic membership identity proto base os-linux),\
 	$(check_library)))
 

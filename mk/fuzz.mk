@@ -49,6 +49,7 @@ $(B)/harvest/sim/%: $(B)/release/tests/sim/% $(B)/release/obj/tests/fuzz/harvest
 		s/^WRAP([A-Z_]*, [a-z_]*, \([a-z0-9_]*\),.*/-Wl,--wrap=\1/p' \
 		tests/fuzz/harvest.c | sort -u) \
 		$(call objects,release,tests/sim/$*.c tests/fuzz/harvest.c $(sim_helpers) $(test_support)) \
+		$(call kits,release,sim unit) \
 		-Wl,--start-group $(release_layers) $(B)/release/lib/libos-sim.a -Wl,--end-group \
 		-Wl,--start-group $(check_library) $(release_libs) -Wl,--end-group \
 		$(release_cxx_runtime) 2>/dev/null

@@ -2,7 +2,8 @@
 # Rules for one variant (release, asan, fuzz, debug, coverage), expanded by $(eval $(call variant,NAME)).
 #
 #   build/NAME/obj/...     objects, with their dependency files
-#   build/NAME/lib/...     one archive a layer; libos-linux.a and libos-sim.a exclude each other
+#   build/NAME/lib/...     one archive a layer; libos-linux.a and libos-sim.a exclude each other;
+#                          libkit-unit.a and libkit-sim.a are what tests share
 #   build/NAME/tests/...   test programs
 
 layers := base proto identity membership quic client overlay tund signal cli
@@ -18,9 +19,13 @@ foreach_layer_source := $(foreach l,$(layers),$(call layer_sources,$(l)))
 
 # T=name narrows down unit and simulation tests: make unit T=base_map
 unit_sources := $(wildcard tests/unit/test_*$(T)*.c)
-unit_helpers := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 sim_sources := $(wildcard tests/sim/test_*$(T)*.c)
-sim_helpers := $(filter-out tests/sim/test_%,$(wildcard tests/sim/*.c))
+# What it defines is in place of a function of a layer, so that it is linked as it is.
+sim_helpers := tests/sim/stretch.c
+# What tests share is compiled once: an archive of the unit tests', and one of the simulations'.
+unit_kits := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+sim_kits := $(filter-out tests/sim/test_% $(sim_helpers),$(wildcard tests/sim/*.c))
+kits = $(2:%=$(B)/$(1)/lib/libkit-%.a)
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 test_support := $(wildcard tests/support/*.c)
 lab_sources := $(wildcard tests/lab/*.c)
@@ -104,6 +109,8 @@ $(B)/$(1)/obj/%.o: %.cpp $(B)/$(1)/flags
 $$(foreach l,$$(layers),$$(eval $$(call archive,$(1),$$(l),$$(call layer_sources,$$(l)))))
 $$(eval $$(call archive,$(1),os-linux,$$(os_linux_sources)))
 $$(eval $$(call archive,$(1),os-sim,$$(os_sim_sources)))
+$$(eval $$(call archive,$(1),kit-unit,$$(unit_kits)))
+$$(eval $$(call archive,$(1),kit-sim,$$(sim_kits)))
 
 $(1)_shim := $$(if $$(filter-out release,$(1)),$$(call objects,$(1),$$(hosted_shim)))
 $(1)_layers := $$(call program_libs,$(1),$$(layers))
@@ -113,12 +120,12 @@ $(1)_sim := $$(sim_sources:tests/%.c=$(B)/$(1)/tests/%)
 $(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%)
 
 $$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
-	$$(call objects,$(1),$$(t) $$(unit_helpers) $$(test_support)) $$($(1)_shim),\
-	$$(call program_libs,$(1),$$(call layers_of_test,$$(t))),$$(check_library))))
+	$$(call objects,$(1),$$(t) $$(test_support)) $$($(1)_shim),\
+	$$(call kits,$(1),unit) $$(call program_libs,$(1),$$(call layers_of_test,$$(t))),$$(check_library))))
 
 $$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(sim_helpers) $$(test_support)) $$($(1)_shim),\
-	$$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
+	$$(call kits,$(1),sim unit) $$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
 
 $$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%),\
 	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\
