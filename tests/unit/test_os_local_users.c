@@ -62,7 +62,7 @@ static void fill(void)
 	int last = -1;
 	char c;
 
-	memcpy(a.sun_path, path, sizeof(path));
+	memcpy(a.sun_path, localkit_path, sizeof(localkit_path));
 	for (int i = 0; i < CONNS + 3; i++) {
 		last = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 		if (connect(last, (struct sockaddr *)&a, sizeof(a)))
@@ -83,23 +83,23 @@ START_TEST(a_user_that_fills_the_socket_pushes_out_nobody_else)
 		os_unit_skip("needs root to be another user");
 		return;
 	}
-	setup();
-	ck_assert_int_eq(chmod(dir, 0755), 0);
-	server.max = 3;
-	server.of_user = 2;
-	listen_here();
-	connect_here(&mine);
+	localkit_setup();
+	ck_assert_int_eq(chmod(localkit_dir, 0755), 0);
+	localkit_server.max = 3;
+	localkit_server.of_user = 2;
+	localkit_listen_here();
+	localkit_connect_here(&mine);
 	ck_assert_int_eq(local_send(mine.conn, "r", 1), 0);
-	wait_events(2, "the echo");
+	localkit_wait_events(2, "the echo");
 	pid_t child = as_user(4040, fill);
 	while (waitpid(child, &status, WNOHANG) == 0)
-		os_unit_run_for(host, NS_PER_MS);
+		os_unit_run_for(localkit_host, NS_PER_MS);
 	ck_assert_int_eq(status, 0);
 	ck_assert(!mine.closed);
 	ck_assert_int_eq(local_send(mine.conn, "r", 1), 0);
-	wait_events(2, "the echo");
+	localkit_wait_events(2, "the echo");
 	local_conn_close(mine.conn);
-	teardown();
+	localkit_teardown();
 }
 END_TEST
 
@@ -109,7 +109,7 @@ static void squat(void)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	char c;
 
-	memcpy(a.sun_path, path, sizeof(path));
+	memcpy(a.sun_path, localkit_path, sizeof(localkit_path));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1))
 		_exit(1);
 	fd = accept(fd, NULL, NULL);
@@ -127,19 +127,19 @@ START_TEST(another_user_at_the_socket_is_found_out)
 		os_unit_skip("needs root to be another user");
 		return;
 	}
-	setup();
-	ck_assert_int_eq(chmod(dir, 01777), 0);
+	localkit_setup();
+	ck_assert_int_eq(chmod(localkit_dir, 01777), 0);
 	pid_t child = as_user(4040, squat);
-	while (local_connect(host, path, &ops, &s, &err, &s.conn) < 0)
-		os_unit_run_for(host, NS_PER_MS);
-	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
+	while (local_connect(localkit_host, localkit_path, &localkit_ops, &s, &err, &s.conn) < 0)
+		os_unit_run_for(localkit_host, NS_PER_MS);
+	ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "user 4040 listens at"), "%s", err.text);
-	ck_assert_int_eq(local_check_listener(s.conn, path, "nobody", &err), -EPERM);
+	ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "nobody", &err), -EPERM);
 	local_conn_close(s.conn);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
-	ck_assert_int_eq(unlink(path), 0);
-	teardown();
+	ck_assert_int_eq(unlink(localkit_path), 0);
+	localkit_teardown();
 }
 END_TEST
 
@@ -149,27 +149,29 @@ START_TEST(a_folder_that_others_may_write_is_not_trusted)
 	static struct side s;
 	struct err err = { 0 };
 
-	setup();
-	listen_here();
-	connect_here(&s);
-	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), 0);
-	ck_assert_int_eq(chmod(dir, 0775), 0);
-	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
+	localkit_setup();
+	localkit_listen_here();
+	localkit_connect_here(&s);
+	ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err), 0);
+	ck_assert_int_eq(chmod(localkit_dir, 0775), 0);
+	ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "chmod go-w"), "%s", err.text);
-	ck_assert_int_eq(chmod(dir, 01777), 0); /* as /tmp: what is ours stays */
-	ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), 0);
-	ck_assert_int_eq(chmod(dir, 0700), 0);
+	ck_assert_int_eq(chmod(localkit_dir, 01777), 0); /* as /tmp: what is ours stays */
+	ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err), 0);
+	ck_assert_int_eq(chmod(localkit_dir, 0700), 0);
 	if (getuid() == 0) {
-		ck_assert_int_eq(chown(dir, 4040, 0), 0);
-		ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
+		ck_assert_int_eq(chown(localkit_dir, 4040, 0), 0);
+		ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err),
+				 -EPERM);
 		ck_assert_msg(strstr(err.text, "belongs to user 4040"), "%s", err.text);
-		ck_assert_int_eq(chown(dir, 65534, 0), 0); /* the daemon's own user */
-		ck_assert_int_eq(local_check_listener(s.conn, path, "no such user", &err), -EPERM);
-		ck_assert_int_eq(local_check_listener(s.conn, path, "nobody", &err), 0);
-		ck_assert_int_eq(chown(dir, 0, 0), 0);
+		ck_assert_int_eq(chown(localkit_dir, 65534, 0), 0); /* the daemon's own user */
+		ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "no such user", &err),
+				 -EPERM);
+		ck_assert_int_eq(local_check_listener(s.conn, localkit_path, "nobody", &err), 0);
+		ck_assert_int_eq(chown(localkit_dir, 0, 0), 0);
 	}
 	local_conn_close(s.conn);
-	teardown();
+	localkit_teardown();
 }
 END_TEST
 
