@@ -19,14 +19,14 @@
 static void writer(int fd, uint64_t n)
 {
 	struct err err;
-	struct db *d = open_db(path);
+	struct db *d = dbkit_open_db(dbkit_path);
 
 	if (db_serve(d, &err) < 0)
 		_exit(1);
 	for (;; n++) {
 		uint8_t told[4];
 
-		if (store(d, n) < 0)
+		if (dbkit_store(d, n) < 0)
 			_exit(1);
 		store_be32(told, (uint32_t)n);
 		if (write(fd, told, 4) != 4)
@@ -57,7 +57,8 @@ static void await_one(int fd)
 static void copy_file(struct unit_rng *rng)
 {
 	static uint8_t piece[16384];
-	int in = open(path, O_RDONLY), out = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int in = open(dbkit_path, O_RDONLY),
+	    out = open(dbkit_copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	ssize_t n;
 
 	ck_assert_int_ge(in, 0);
@@ -78,8 +79,8 @@ START_TEST(a_copy_made_while_nodes_join_has_all_that_was_answered)
 	int fds[2], status;
 	pid_t child;
 
-	begin();
-	made_with_cluster();
+	dbkit_begin();
+	dbkit_made_with_cluster();
 	for (int round = 0; round < 6; round++) {
 		ck_assert_int_eq(pipe(fds), 0);
 		child = fork();
@@ -93,8 +94,8 @@ START_TEST(a_copy_made_while_nodes_join_has_all_that_was_answered)
 			await_one(fds[0]);
 			before = answered(fds[0], stored);
 			copy_file(&rng);
-			ck_assert_uint_ge(entries_of(copy), before);
-			remove_all(copy);
+			ck_assert_uint_ge(dbkit_entries_of(dbkit_copy), before);
+			dbkit_remove_all(dbkit_copy);
 		}
 		usleep((useconds_t)unit_random_below(&rng, 20000));
 		kill(child, SIGKILL);
@@ -102,10 +103,10 @@ START_TEST(a_copy_made_while_nodes_join_has_all_that_was_answered)
 		ck_assert(WIFSIGNALED(status));
 		before = answered(fds[0], stored);
 		close(fds[0]);
-		stored = entries_of(path);
+		stored = dbkit_entries_of(dbkit_path);
 		ck_assert_uint_ge(stored, before);
 	}
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -116,22 +117,22 @@ START_TEST(the_file_alone_is_whole_after_a_checkpoint)
 	char wal[200];
 	struct db *d;
 
-	begin();
-	made_with_cluster();
-	d = open_db(path);
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	d = dbkit_open_db(dbkit_path);
 	for (uint64_t n = 0; n < 30; n++) {
-		ck_assert_int_eq(store(d, n), 0);
+		ck_assert_int_eq(dbkit_store(d, n), 0);
 		if (n % 10 == 0) {
 			copy_file(&rng);
-			ck_assert_uint_eq(entries_of(copy), n + 1);
-			remove_all(copy);
+			ck_assert_uint_eq(dbkit_entries_of(dbkit_copy), n + 1);
+			dbkit_remove_all(dbkit_copy);
 		}
 	}
-	snprintf(wal, sizeof(wal), "%s-wal", path);
+	snprintf(wal, sizeof(wal), "%s-wal", dbkit_path);
 	ck_assert_int_eq(stat(wal, &st), 0);
 	ck_assert_int_eq(st.st_size, 0); /* nothing that a restored copy could be mixed with */
 	db_close(d);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -142,15 +143,15 @@ START_TEST(a_backup_taken_while_nodes_join_has_all_that_was_answered)
 {
 	struct unit_rng rng = unit_rng_new("a_backup_taken_while_nodes_join");
 	struct privs_account self = { .reaches = true };
-	struct host *h = real_host();
+	struct host *h = dbkit_real_host();
 	struct db_server server;
 	struct buf image;
 	uint64_t before = 0;
 	int fds[2];
 	pid_t child;
 
-	begin();
-	made_with_cluster();
+	dbkit_begin();
+	dbkit_made_with_cluster();
 	ck_assert_int_eq(pipe(fds), 0);
 	child = fork();
 	ck_assert_int_ge(child, 0);
@@ -164,44 +165,44 @@ START_TEST(a_backup_taken_while_nodes_join_has_all_that_was_answered)
 		before = answered(fds[0], before);
 		if (i % 2) {
 			struct err err = { .code = 0 };
-			int r = backup_take(h, &self, path, &err, &image);
+			int r = backup_take(h, &self, dbkit_path, &err, &image);
 
 			ck_assert_msg(r == 0, "%s", err.text);
-			ck_assert_int_eq(backup_write(h, path, copy, span_of(image.data, image.len),
-						      true, NULL),
+			ck_assert_int_eq(backup_write(h, dbkit_path, dbkit_copy,
+						      span_of(image.data, image.len), true, NULL),
 					 0);
-			ck_assert_uint_ge(entries_of(copy), before);
-			remove_all(copy);
+			ck_assert_uint_ge(dbkit_entries_of(dbkit_copy), before);
+			dbkit_remove_all(dbkit_copy);
 		} else {
-			ck_assert_int_eq(db_image_take(path, NULL, &server, &image), 0);
+			ck_assert_int_eq(db_image_take(dbkit_path, NULL, &server, &image), 0);
 			ck_assert(server.running);
 			ck_assert_int_eq(server.pid, child);
 		}
-		ck_assert_uint_ge(entries_in(span_of(image.data, image.len)), before);
+		ck_assert_uint_ge(dbkit_entries_in(span_of(image.data, image.len)), before);
 		buf_free(&image);
 		usleep((useconds_t)unit_random_below(&rng, 3000));
 	}
 	kill(child, SIGKILL);
 	ck_assert_int_eq(waitpid(child, NULL, 0), child);
 	close(fds[0]);
-	ck_assert_int_eq(db_image_take(path, NULL, &server, &image), 0);
+	ck_assert_int_eq(db_image_take(dbkit_path, NULL, &server, &image), 0);
 	ck_assert(!server.running);
-	ck_assert_uint_ge(entries_in(span_of(image.data, image.len)), before);
+	ck_assert_uint_ge(dbkit_entries_in(span_of(image.data, image.len)), before);
 	buf_free(&image);
 	host_free(h);
-	end();
+	dbkit_end();
 }
 END_TEST
 
 static void remove_hidden(void)
 {
 	struct dirent *e;
-	DIR *folder = opendir(dir);
+	DIR *folder = opendir(dbkit_dir);
 	char file[400];
 
 	ck_assert_ptr_nonnull(folder);
 	while ((e = readdir(folder)) != NULL) {
-		snprintf(file, sizeof(file), "%s/%s", dir, e->d_name);
+		snprintf(file, sizeof(file), "%s/%s", dbkit_dir, e->d_name);
 		if (strncmp(e->d_name, ".copy.db.", 9) == 0)
 			unlink(file);
 	}
@@ -213,7 +214,7 @@ START_TEST(a_backup_that_is_killed_is_whole_or_as_it_was)
 {
 	struct unit_rng rng = unit_rng_new("a_backup_that_is_killed");
 	struct privs_account self = { .reaches = true };
-	struct host *h = real_host();
+	struct host *h = dbkit_real_host();
 	uint64_t have = 0, stored = 0;
 	uint64_t within_us = 4000; /* follows what a backup takes on this machine */
 	unsigned killed = 0;
@@ -222,26 +223,26 @@ START_TEST(a_backup_that_is_killed_is_whole_or_as_it_was)
 	pid_t child;
 	int status;
 
-	begin();
-	made_with_cluster();
+	dbkit_begin();
+	dbkit_made_with_cluster();
 	for (int round = 0; round < 60; round++) {
-		d = open_db(path);
-		ck_assert_int_eq(store(d, stored++), 0);
+		d = dbkit_open_db(dbkit_path);
+		ck_assert_int_eq(dbkit_store(d, stored++), 0);
 		db_close(d);
 		child = fork();
 		ck_assert_int_ge(child, 0);
 		if (child == 0)
-			_exit(backup_take(h, &self, path, NULL, &image) < 0 ||
-			      backup_write(h, path, copy, span_of(image.data, image.len), true,
-					   NULL) < 0);
+			_exit(backup_take(h, &self, dbkit_path, NULL, &image) < 0 ||
+			      backup_write(h, dbkit_path, dbkit_copy,
+					   span_of(image.data, image.len), true, NULL) < 0);
 		usleep((useconds_t)unit_random_below(&rng, within_us));
 		kill(child, SIGKILL);
 		ck_assert_int_eq(waitpid(child, &status, 0), child);
 		killed += WIFSIGNALED(status);
 		within_us = WIFSIGNALED(status) ? within_us * 5 / 4 : within_us * 4 / 5 + 1;
 		ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-		if (access(copy, F_OK) == 0) {
-			uint64_t n = entries_of(copy);
+		if (access(dbkit_copy, F_OK) == 0) {
+			uint64_t n = dbkit_entries_of(dbkit_copy);
 
 			ck_assert(n == have || n == stored);
 			have = n;
@@ -250,34 +251,34 @@ START_TEST(a_backup_that_is_killed_is_whole_or_as_it_was)
 	}
 	ck_assert_uint_gt(killed, 0);
 	ck_assert_uint_gt(have, 0);
-	ck_assert_uint_eq(entries_of(path), stored);
+	ck_assert_uint_eq(dbkit_entries_of(dbkit_path), stored);
 	remove_hidden();
 	host_free(h);
-	end();
+	dbkit_end();
 }
 END_TEST
 
 START_TEST(a_backup_replaces_nothing_unasked)
 {
 	struct privs_account self = { .reaches = true };
-	struct host *h = real_host();
+	struct host *h = dbkit_real_host();
 	struct stat st;
 	struct buf image;
 	struct span bytes;
 
-	begin();
-	made_with_cluster();
-	ck_assert_int_eq(backup_take(h, &self, path, NULL, &image), 0);
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	ck_assert_int_eq(backup_take(h, &self, dbkit_path, NULL, &image), 0);
 	bytes = span_of(image.data, image.len);
-	ck_assert_int_eq(backup_write(h, path, path, bytes, true, NULL), -EINVAL);
-	ck_assert_int_eq(backup_write(h, path, copy, bytes, false, NULL), 0);
-	ck_assert_int_eq(stat(copy, &st), 0);
+	ck_assert_int_eq(backup_write(h, dbkit_path, dbkit_path, bytes, true, NULL), -EINVAL);
+	ck_assert_int_eq(backup_write(h, dbkit_path, dbkit_copy, bytes, false, NULL), 0);
+	ck_assert_int_eq(stat(dbkit_copy, &st), 0);
 	ck_assert_int_eq(st.st_mode & 07777, 0600);
-	ck_assert_int_eq(backup_write(h, path, copy, bytes, false, NULL), -EEXIST);
-	ck_assert_int_eq(backup_write(h, path, copy, bytes, true, NULL), 0);
+	ck_assert_int_eq(backup_write(h, dbkit_path, dbkit_copy, bytes, false, NULL), -EEXIST);
+	ck_assert_int_eq(backup_write(h, dbkit_path, dbkit_copy, bytes, true, NULL), 0);
 	buf_free(&image);
 	host_free(h);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -285,17 +286,17 @@ END_TEST
 START_TEST(a_damaged_image_is_refused)
 {
 	struct privs_account self = { .reaches = true };
-	struct host *h = real_host();
+	struct host *h = dbkit_real_host();
 	struct db *d = NULL;
 	struct buf image;
 
-	begin();
-	made_with_cluster();
-	d = open_db(path);
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	d = dbkit_open_db(dbkit_path);
 	for (uint64_t n = 0; n < 40; n++)
-		ck_assert_int_eq(store(d, n), 0);
+		ck_assert_int_eq(dbkit_store(d, n), 0);
 	db_close(d);
-	ck_assert_int_eq(backup_take(h, &self, path, NULL, &image), 0);
+	ck_assert_int_eq(backup_take(h, &self, dbkit_path, NULL, &image), 0);
 	ck_assert_int_eq(db_image_open(span_str(""), "x", NULL, &d), -EINVAL);
 	ck_assert_int_eq(db_image_open(span_str("a text and not a database"), "x", NULL, &d),
 			 -EINVAL);
@@ -304,7 +305,7 @@ START_TEST(a_damaged_image_is_refused)
 	ck_assert_int_eq(db_image_open(span_of(image.data, image.len), "x", NULL, &d), -EIO);
 	buf_free(&image);
 	host_free(h);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -314,13 +315,13 @@ static void refused(int code, const char *words)
 {
 	struct db *d = NULL;
 	struct err err = { .code = 0 };
-	int r = db_open(path, true, &err, &d);
+	int r = db_open(dbkit_path, true, &err, &d);
 
 	if (r == 0)
 		r = db_serve(d, &err);
 	db_close(d);
 	ck_assert_int_eq(r, code);
-	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_ptr_nonnull(strstr(err.text, dbkit_path));
 	ck_assert_msg(strstr(err.text, words), "%s", err.text);
 	ck_assert_uint_lt(strlen(err.text), sizeof(err.text) - 1); /* not cut off */
 }
@@ -330,21 +331,21 @@ START_TEST(rests_of_a_database_are_not_a_new_server)
 	static const char *const suffix[] = { "-wal", "-shm", "-journal" };
 	char name[200];
 
-	begin();
+	dbkit_begin();
 	for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
-		make_file(path, suffix[i], "");
+		dbkit_make_file(dbkit_path, suffix[i], "");
 		refused(-EINVAL, suffix[i]);
-		make_file(path, "", "");
+		dbkit_make_file(dbkit_path, "", "");
 		refused(-EINVAL, suffix[i]);
-		ck_assert_int_eq(unlink(path), 0);
-		snprintf(name, sizeof(name), "%s%s", path, suffix[i]);
+		ck_assert_int_eq(unlink(dbkit_path), 0);
+		snprintf(name, sizeof(name), "%s%s", dbkit_path, suffix[i]);
 		ck_assert_int_eq(unlink(name), 0); /* not touched */
 	}
-	make_file(path, "", "");
+	dbkit_make_file(dbkit_path, "", "");
 	refused(-EINVAL, "empty");
-	ck_assert_int_eq(unlink(path), 0);
-	db_close(open_db(path)); /* nothing there: a new one */
-	end();
+	ck_assert_int_eq(unlink(dbkit_path), 0);
+	db_close(dbkit_open_db(dbkit_path)); /* nothing there: a new one */
+	dbkit_end();
 }
 END_TEST
 
@@ -353,22 +354,22 @@ START_TEST(a_database_without_tables_is_refused)
 {
 	sqlite3 *s = NULL;
 
-	begin();
-	ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+	dbkit_begin();
+	ck_assert_int_eq(sqlite3_open(dbkit_path, &s), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(s, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(s);
 	refused(-EINVAL, "empty");
-	end();
+	dbkit_end();
 }
 END_TEST
 
 START_TEST(a_start_that_was_killed_leaves_nothing_in_the_way)
 {
-	begin();
-	make_file(path, ".new", "rubbish");
-	make_file(path, ".new-wal", "rubbish");
-	db_close(open_db(path));
-	end(); /* and the rubbish is gone */
+	dbkit_begin();
+	dbkit_make_file(dbkit_path, ".new", "rubbish");
+	dbkit_make_file(dbkit_path, ".new-wal", "rubbish");
+	db_close(dbkit_open_db(dbkit_path));
+	dbkit_end(); /* and the rubbish is gone */
 }
 END_TEST
 
@@ -381,20 +382,20 @@ START_TEST(damage_is_named_with_a_remedy)
 	struct db *d;
 	int fd;
 
-	begin();
-	made_with_cluster();
-	d = open_db(path);
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	d = dbkit_open_db(dbkit_path);
 	for (uint64_t n = 0; n < 40; n++)
-		ck_assert_int_eq(store(d, n), 0);
+		ck_assert_int_eq(dbkit_store(d, n), 0);
 	db_close(d);
-	ck_assert_int_eq(stat(path, &st), 0);
-	fd = open(path, O_WRONLY);
+	ck_assert_int_eq(stat(dbkit_path, &st), 0);
+	fd = open(dbkit_path, O_WRONLY);
 	ck_assert_int_eq(pwrite(fd, zero, sizeof(zero), st.st_size - 2 * 4096), sizeof(zero));
 	refused(-EIO, "backup");
 	ck_assert_int_eq(pwrite(fd, "this is not a database", 22, 0), 22);
 	refused(-EIO, "backup");
 	close(fd);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -405,18 +406,18 @@ START_TEST(a_second_server_names_the_first)
 	struct server first;
 	struct db *d;
 
-	begin();
-	made_with_cluster();
-	first = server_start();
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	first = dbkit_server_start();
 	refused(-EBUSY, first.text);
-	d = open_db(path); /* `mlsh-signal token` writes beside it */
-	ck_assert_int_eq(store(d, 0), 0);
+	d = dbkit_open_db(dbkit_path); /* `mlsh-signal token` writes beside it */
+	ck_assert_int_eq(dbkit_store(d, 0), 0);
 	db_close(d);
-	server_kill(&first);
-	d = open_db(path);
+	dbkit_server_kill(&first);
+	d = dbkit_open_db(dbkit_path);
 	ck_assert_int_eq(db_serve(d, NULL), 0); /* a lock of the dead does not stay */
 	db_close(d);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -425,22 +426,22 @@ START_TEST(a_lock_is_not_waited_for_by_a_server)
 	struct db *d, *other;
 	struct err err;
 
-	begin();
-	made_with_cluster();
-	d = open_db(path);
-	other = open_db(path);
+	dbkit_begin();
+	dbkit_made_with_cluster();
+	d = dbkit_open_db(dbkit_path);
+	other = dbkit_open_db(dbkit_path);
 	db_wait_never(d);
 	ck_assert_int_eq(db_begin(other, NULL), 0);
 	for (int i = 0; i < 1000; i++) /* 2000 s if it waited */
 		ck_assert_int_eq(db_begin(d, &err), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(err.text, "Another program"));
-	db_close(open_db(path)); /* nor does a start need the lock */
+	db_close(dbkit_open_db(dbkit_path)); /* nor does a start need the lock */
 	db_rollback(other);
 	ck_assert_int_eq(db_begin(d, NULL), 0);
 	db_rollback(d);
 	db_close(other);
 	db_close(d);
-	end();
+	dbkit_end();
 }
 END_TEST
 

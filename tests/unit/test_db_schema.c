@@ -13,7 +13,7 @@ static void sql(const char *statements)
 {
 	sqlite3 *s = NULL;
 
-	ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(dbkit_path, &s), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(s, statements, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(s);
 }
@@ -25,31 +25,31 @@ START_TEST(db_refuses_what_is_not_its_own)
 	struct err err;
 	FILE *f;
 
-	begin();
-	ck_assert_int_eq(db_open(path, false, &err, &d), -ENOENT);
-	db_close(open_db(path));
+	dbkit_begin();
+	ck_assert_int_eq(db_open(dbkit_path, false, &err, &d), -ENOENT);
+	db_close(dbkit_open_db(dbkit_path));
 	sql("PRAGMA user_version = 99");
-	ck_assert_int_eq(db_open(path, true, &err, &d), -EPROTONOSUPPORT);
-	ck_assert_ptr_nonnull(strstr(err.text, path));
+	ck_assert_int_eq(db_open(dbkit_path, true, &err, &d), -EPROTONOSUPPORT);
+	ck_assert_ptr_nonnull(strstr(err.text, dbkit_path));
 	ck_assert_ptr_nonnull(strstr(err.text, "upgrade"));
 	snprintf(version, sizeof(version), "PRAGMA user_version = %u", schema_version);
 	sql(version);
-	db_close(open_db(path)); /* nothing was changed */
+	db_close(dbkit_open_db(dbkit_path)); /* nothing was changed */
 
-	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(unlink(dbkit_path), 0);
 	sql("CREATE TABLE theirs (x)");
-	ck_assert_int_eq(db_open(path, true, &err, &d), -EINVAL);
-	ck_assert_int_eq(unlink(path), 0);
-	f = fopen(path, "w");
+	ck_assert_int_eq(db_open(dbkit_path, true, &err, &d), -EINVAL);
+	ck_assert_int_eq(unlink(dbkit_path), 0);
+	f = fopen(dbkit_path, "w");
 	for (int i = 0; i < 1000; i++)
 		fputs("this is no database ", f);
 	fclose(f);
-	ck_assert_int_lt(db_open(path, true, &err, &d), 0);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
-	ck_assert_int_lt(db_open(path, true, &err, &d), 0);
+	ck_assert_int_lt(db_open(dbkit_path, true, &err, &d), 0);
+	ck_assert_int_eq(unlink(dbkit_path), 0);
+	ck_assert_int_eq(symlink("/etc/passwd", dbkit_path), 0);
+	ck_assert_int_lt(db_open(dbkit_path, true, &err, &d), 0);
 	ck_assert_ptr_null(d);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -65,7 +65,7 @@ START_TEST(migrations_are_whole_or_not_at_all)
 	sqlite3 *s = NULL;
 	struct err err;
 
-	begin();
+	dbkit_begin();
 	ck_assert_int_eq(sqlite3_open(":memory:", &s), SQLITE_OK);
 	ck_assert_int_eq(schema_migrate(s, list, 1, &err), 0);
 	ck_assert_int_eq(schema_migrate(s, list, 1, &err), 0); /* nothing to do */
@@ -86,7 +86,7 @@ START_TEST(migrations_are_whole_or_not_at_all)
 	ck_assert_int_eq(schema_migrate(s, mended, 3, &err), 0);
 	ck_assert_int_eq(schema_migrate(s, list, 2, &err), -EPROTONOSUPPORT);
 	sqlite3_close(s);
-	end();
+	dbkit_end();
 }
 END_TEST
 
@@ -97,22 +97,22 @@ START_TEST(an_older_database_is_brought_up_with_its_data)
 	sqlite3 *s = NULL;
 	struct db *d;
 
-	begin();
-	ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+	dbkit_begin();
+	ck_assert_int_eq(sqlite3_open(dbkit_path, &s), SQLITE_OK);
 	ck_assert_int_eq(schema_migrate(s, schema_migrations, 1, NULL), 0);
 	ck_assert_int_eq(sqlite3_exec(s, "INSERT INTO setting VALUES ('a', x'0102')", NULL, NULL,
 				      NULL),
 			 SQLITE_OK);
 	sqlite3_close(s);
-	d = open_db(path);
+	d = dbkit_open_db(dbkit_path);
 	ck_assert_int_eq(db_setting_get(d, "a", &b, NULL), 0);
 	ck_assert_uint_eq(b.len, 2);
 	buf_free(&b);
 	ck_assert_int_eq(db_code_find(d, CODE, 1, &info, NULL), 0);
 	ck_assert_int_eq(info.state, CODE_UNKNOWN);
 	db_close(d);
-	made_with_cluster();
-	end();
+	dbkit_made_with_cluster();
+	dbkit_end();
 }
 END_TEST
 
@@ -126,24 +126,24 @@ START_TEST(an_image_of_each_older_database_is_read)
 		struct db *d;
 		int r;
 
-		begin();
-		ck_assert_int_eq(sqlite3_open(path, &s), SQLITE_OK);
+		dbkit_begin();
+		ck_assert_int_eq(sqlite3_open(dbkit_path, &s), SQLITE_OK);
 		ck_assert_int_eq(schema_migrate(s, schema_migrations, v, NULL), 0);
 		ck_assert_int_eq(sqlite3_exec(s, "INSERT INTO setting VALUES ('a', x'0102')", NULL,
 					      NULL, NULL),
 				 SQLITE_OK);
 		sqlite3_close(s);
-		r = db_image_take(path, &err, NULL, &image);
+		r = db_image_take(dbkit_path, &err, NULL, &image);
 		ck_assert_msg(r == 0, "%u: %s", v, err.text);
 		ck_assert_uint_eq(image.data[63], v); /* user_version */
-		r = db_image_open(span_of(image.data, image.len), path, &err, &d);
+		r = db_image_open(span_of(image.data, image.len), dbkit_path, &err, &d);
 		ck_assert_msg(r == 0, "%u: %s", v, err.text);
 		ck_assert_int_eq(db_setting_get(d, "a", &b, NULL), 0);
 		ck_assert_int_eq(db_waiting_count(d, NULL), 0);
 		db_close(d);
 		buf_free(&b);
 		buf_free(&image);
-		end();
+		dbkit_end();
 	}
 }
 END_TEST

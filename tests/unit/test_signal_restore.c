@@ -22,10 +22,10 @@ static struct buf image; /* NEW_ENTRIES */
 
 static void fill(const char *file, uint64_t n)
 {
-	struct db *d = open_db(file);
+	struct db *d = dbkit_open_db(file);
 
 	for (uint64_t i = 0; i < n; i++)
-		ck_assert_int_eq(store(d, i), 0);
+		ck_assert_int_eq(dbkit_store(d, i), 0);
 	db_close(d);
 }
 
@@ -40,12 +40,14 @@ static void fill_and_die(const char *file, uint64_t n)
 	child = fork();
 	ck_assert_int_ge(child, 0);
 	if (child == 0) {
-		struct db *d = open_db(file);
+		struct db *d = dbkit_open_db(file);
 
 		store_be32(bytes, (uint32_t)n - 1);
 		_exit(db_begin(d, NULL) < 0 ||
-		      db_record_add(d, cluster, n - 1, span_of(bytes, sizeof(bytes)), NULL) < 0 ||
-		      db_address_add(d, (ip4)(0x64400000 + n), cluster, &node, NULL) < 0 ||
+		      db_record_add(d, dbkit_cluster, n - 1, span_of(bytes, sizeof(bytes)), NULL) <
+			      0 ||
+		      db_address_add(d, (ip4)(0x64400000 + n), dbkit_cluster, &dbkit_node, NULL) <
+			      0 ||
 		      db_commit(d, NULL) < 0);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -56,14 +58,14 @@ static void fill_and_die(const char *file, uint64_t n)
 static void each_beside(void (*fn)(const char *file))
 {
 	struct dirent *e;
-	DIR *folder = opendir(dir);
+	DIR *folder = opendir(dbkit_dir);
 	char file[400];
 
 	ck_assert_ptr_nonnull(folder);
 	while ((e = readdir(folder)) != NULL) {
-		snprintf(file, sizeof(file), "%s/%s", dir, e->d_name);
+		snprintf(file, sizeof(file), "%s/%s", dbkit_dir, e->d_name);
 		if (e->d_name[0] != '.' || strlen(e->d_name) > 2)
-			if (strcmp(file, path) != 0)
+			if (strcmp(file, dbkit_path) != 0)
 				fn(file);
 	}
 	closedir(folder);
@@ -87,7 +89,7 @@ static void count_kept(const char *file)
 	if (strstr(file, "/signal.db.before-restore-") && !strstr(file, "-wal") &&
 	    !strstr(file, "-shm")) {
 		kept++;
-		kept_entries = entries_of(file);
+		kept_entries = dbkit_entries_of(file);
 	}
 }
 
@@ -105,17 +107,17 @@ static void prepare(void)
 	struct mark_value mark = { .id = { 5 }, .count = 40 };
 	struct db *d;
 
-	begin();
-	h = real_host();
-	made_with_cluster();
-	fill(path, NEW_ENTRIES);
-	d = open_db(path);
+	dbkit_begin();
+	h = dbkit_real_host();
+	dbkit_made_with_cluster();
+	fill(dbkit_path, NEW_ENTRIES);
+	d = dbkit_open_db(dbkit_path);
 	ck_assert_int_eq(mark_db_put(d, &mark, NULL), 0);
 	db_close(d);
-	ck_assert_int_eq(backup_take(h, &self, path, NULL, &image), 0);
-	remove_all(path);
-	made_with_cluster();
-	fill_and_die(path, OLD_ENTRIES);
+	ck_assert_int_eq(backup_take(h, &self, dbkit_path, NULL, &image), 0);
+	dbkit_remove_all(dbkit_path);
+	dbkit_made_with_cluster();
+	fill_and_die(dbkit_path, OLD_ENTRIES);
 }
 
 static void finish(void)
@@ -123,17 +125,17 @@ static void finish(void)
 	each_beside(remove_file);
 	buf_free(&image);
 	host_free(h);
-	end();
+	dbkit_end();
 }
 
 static int place(bool accept, struct restored *done, struct err *err)
 {
-	return restore_place(h, path, span_of(image.data, image.len), accept, done, err);
+	return restore_place(h, dbkit_path, span_of(image.data, image.len), accept, done, err);
 }
 
 static int waiting(void)
 {
-	struct db *d = open_db(path);
+	struct db *d = dbkit_open_db(dbkit_path);
 	int n = db_waiting_count(d, NULL);
 
 	db_close(d);
@@ -153,22 +155,22 @@ START_TEST(the_old_one_is_kept)
 		r = place(i == 2, &done, &err);
 		ck_assert_msg(r == 0, "%s", err.text);
 		ck_assert(done.replaced);
-		ck_assert_uint_eq(entries_of(done.kept), i == 0 ? OLD_ENTRIES : NEW_ENTRIES);
-		ck_assert_uint_eq(entries_of(path), NEW_ENTRIES);
+		ck_assert_uint_eq(dbkit_entries_of(done.kept), i == 0 ? OLD_ENTRIES : NEW_ENTRIES);
+		ck_assert_uint_eq(dbkit_entries_of(dbkit_path), NEW_ENTRIES);
 		ck_assert_int_eq(waiting(), i != 2);
-		d = open_db(path);
+		d = dbkit_open_db(dbkit_path);
 		ck_assert_int_eq(mark_db_get(d, &in, NULL), 0);
 		db_close(d);
-		ck_assert_int_eq(mark_file_get(h, path, &beside), 0);
+		ck_assert_int_eq(mark_file_get(h, dbkit_path, &beside), 0);
 		ck_assert_mem_eq(&in, &beside, sizeof(in)); /* no start takes it for older */
 		ck_assert_uint_eq(in.count, 41 + (unsigned)i);
 	}
 	/* nothing there: a new machine */
 	each_beside(remove_file);
-	remove_all(path);
+	dbkit_remove_all(dbkit_path);
 	ck_assert_int_eq(place(false, &done, NULL), 0);
 	ck_assert(!done.replaced);
-	ck_assert_uint_eq(entries_of(path), NEW_ENTRIES);
+	ck_assert_uint_eq(dbkit_entries_of(dbkit_path), NEW_ENTRIES);
 	finish();
 }
 END_TEST
@@ -181,10 +183,10 @@ START_TEST(what_cannot_be_read_is_kept_as_it_is)
 	FILE *f;
 
 	prepare();
-	make_file(path, "", "no database");
-	make_file(path, "-wal", "its rest");
+	dbkit_make_file(dbkit_path, "", "no database");
+	dbkit_make_file(dbkit_path, "-wal", "its rest");
 	ck_assert_int_eq(place(false, &done, NULL), 0);
-	ck_assert_uint_eq(entries_of(path), NEW_ENTRIES);
+	ck_assert_uint_eq(dbkit_entries_of(dbkit_path), NEW_ENTRIES);
 	for (int i = 0; i < 2; i++) {
 		snprintf(file, sizeof(file), "%s%s", done.kept, i ? "-wal" : "");
 		f = fopen(file, "r");
@@ -193,10 +195,10 @@ START_TEST(what_cannot_be_read_is_kept_as_it_is)
 		ck_assert_str_eq(text, i ? "its rest" : "no database");
 		fclose(f);
 	}
-	remove_all(path);
-	make_file(path, "-wal", "its rest");
+	dbkit_remove_all(dbkit_path);
+	dbkit_make_file(dbkit_path, "-wal", "its rest");
 	ck_assert_int_eq(place(false, &done, NULL), 0);
-	ck_assert_uint_eq(entries_of(path), NEW_ENTRIES);
+	ck_assert_uint_eq(dbkit_entries_of(dbkit_path), NEW_ENTRIES);
 	finish();
 }
 END_TEST
@@ -208,11 +210,11 @@ START_TEST(a_running_server_is_left_alone)
 	struct server running;
 
 	prepare();
-	running = server_start();
+	running = dbkit_server_start();
 	ck_assert_int_eq(place(true, &done, &err), -EBUSY);
 	ck_assert_msg(strstr(err.text, running.text), "%s", err.text);
-	server_kill(&running);
-	ck_assert_uint_eq(entries_of(path), OLD_ENTRIES);
+	dbkit_server_kill(&running);
+	ck_assert_uint_eq(dbkit_entries_of(dbkit_path), OLD_ENTRIES);
 	finish();
 }
 END_TEST
@@ -239,7 +241,7 @@ START_TEST(what_cannot_be_written_changes_nothing)
 		}
 		ck_assert_int_eq(waitpid(child, &status, 0), child);
 		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-		ck_assert_uint_eq(entries_of(path), OLD_ENTRIES);
+		ck_assert_uint_eq(dbkit_entries_of(dbkit_path), OLD_ENTRIES);
 		each_beside(not_unfinished);
 	}
 	finish();
@@ -253,20 +255,20 @@ START_TEST(a_mark_of_a_newer_version_is_left_alone)
 	struct mark *mark = NULL;
 	struct err err = { .code = 0 };
 	struct buf now = { 0 };
-	char file[sizeof(path) + 8];
+	char file[sizeof(dbkit_path) + 8];
 	bool restored = false;
 	struct db *d;
 
 	prepare();
-	make_file(path, MARK_SUFFIX, newer);
-	d = open_db(path);
-	ck_assert_int_eq(mark_open(h, d, path, &err, &restored, &mark), -EPROTONOSUPPORT);
+	dbkit_make_file(dbkit_path, MARK_SUFFIX, newer);
+	d = dbkit_open_db(dbkit_path);
+	ck_assert_int_eq(mark_open(h, d, dbkit_path, &err, &restored, &mark), -EPROTONOSUPPORT);
 	ck_assert_msg(strstr(err.text, "signal.db.mark was written by a newer mlsh-signal"), "%s",
 		      err.text);
 	ck_assert(!restored);
 	db_close(d);
 	ck_assert_int_eq(waiting(), 0);
-	snprintf(file, sizeof(file), "%s" MARK_SUFFIX, path);
+	snprintf(file, sizeof(file), "%s" MARK_SUFFIX, dbkit_path);
 	ck_assert_int_eq(file_read(h, file, 100, NULL, &now), 0);
 	ck_assert_str_eq((const char *)now.data, newer);
 	buf_free(&now);
@@ -330,12 +332,12 @@ static void put_old_back(const struct buf old[2])
 {
 	char file[200];
 
-	remove_all(path);
+	dbkit_remove_all(dbkit_path);
 	each_beside(remove_file);
 	for (int i = 0; i < 2; i++) {
 		FILE *f;
 
-		snprintf(file, sizeof(file), "%s%s", path, i ? "-wal" : "");
+		snprintf(file, sizeof(file), "%s%s", dbkit_path, i ? "-wal" : "");
 		f = fopen(file, "wb");
 		ck_assert_ptr_nonnull(f);
 		ck_assert_uint_eq(fwrite(old[i].data, 1, old[i].len, f), old[i].len);
@@ -354,8 +356,8 @@ START_TEST(it_may_be_killed_at_each_step)
 	pid_t child;
 
 	prepare();
-	snprintf(wal, sizeof(wal), "%s-wal", path);
-	ck_assert_int_eq(file_read(h, path, BACKUP_MAX_BYTES, NULL, &old[0]), 0);
+	snprintf(wal, sizeof(wal), "%s-wal", dbkit_path);
+	ck_assert_int_eq(file_read(h, dbkit_path, BACKUP_MAX_BYTES, NULL, &old[0]), 0);
 	ck_assert_int_eq(file_read(h, wal, BACKUP_MAX_BYTES, NULL, &old[1]), 0);
 	ck_assert_uint_gt(old[1].len, 0);
 	for (n = 0;; n++) {
@@ -371,7 +373,7 @@ START_TEST(it_may_be_killed_at_each_step)
 			_exit(place(false, &done, NULL) < 0);
 		}
 		killed = kill_before(child, n);
-		have = entries_of(path);
+		have = dbkit_entries_of(dbkit_path);
 		ck_assert(have == OLD_ENTRIES || have == NEW_ENTRIES);
 		ck_assert(killed || have == NEW_ENTRIES);
 		count_all_kept();
@@ -385,7 +387,7 @@ START_TEST(it_may_be_killed_at_each_step)
 		/* and the next run is not in its own way */
 		if (killed && n % 8 == 0) {
 			ck_assert_int_eq(place(false, &done, NULL), 0);
-			ck_assert_uint_eq(entries_of(path), NEW_ENTRIES);
+			ck_assert_uint_eq(dbkit_entries_of(dbkit_path), NEW_ENTRIES);
 		}
 		if (!killed)
 			break;
