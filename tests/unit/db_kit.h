@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 #include "signal/backup.h"
 #include "unit.h"
 
@@ -17,11 +18,8 @@ extern const uint8_t dbkit_cluster[HASH_LEN];
 extern const struct node_id dbkit_node;
 
 void dbkit_begin(void);
-
 void dbkit_remove_all(const char *file);
-
 void dbkit_end(void);
-
 struct db *dbkit_open_db(const char *file);
 
 /* A server in another process that serves the database. */
@@ -31,20 +29,15 @@ struct server {
 };
 
 struct server dbkit_server_start(void);
-
 void dbkit_server_kill(const struct server *s);
-
 void dbkit_made_with_cluster(void);
-
 void dbkit_make_file(const char *name, const char *suffix, const char *content);
 
 /* Entry n with its address, as an admission is stored, and what the server does behind it. */
 int dbkit_store(struct db *d, uint64_t n);
 
 uint64_t dbkit_entries_of(const char *file);
-
 uint64_t dbkit_entries_in(struct span image);
-
 struct host *dbkit_real_host(void);
 
 #endif

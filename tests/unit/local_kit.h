@@ -4,6 +4,7 @@
 #define MLSH_TESTS_LOCAL_KIT_H
 
 #include <sys/stat.h>
+
 #include "os/local.h"
 #include "os_unit.h"
 
@@ -33,13 +34,9 @@ void localkit_wait_events(size_t n, const char *what);
 extern const struct local_ops localkit_ops;
 
 void *localkit_on_accepted(void *ctx, struct local_conn *c);
-
 void localkit_setup(void);
-
 void localkit_listen_here(void);
-
 void localkit_teardown(void);
-
 void localkit_connect_here(struct side *s);
 
 #endif

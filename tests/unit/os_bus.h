@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+
 #include "os_unit.h"
 
 struct os_bus {

@@ -4,6 +4,7 @@
 #define MLSH_TESTS_OS_DENY_H
 
 #include <seccomp.h>
+
 #include "unit.h"
 
 /* `call` fails with `code` whenever its argument number `arg` (from 0) is `value`. */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
+
 #include "os/loop.h"
 #include "unit.h"
 
