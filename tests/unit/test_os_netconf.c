@@ -19,7 +19,8 @@ START_TEST(the_gateway_is_that_of_the_first_default_route)
 	ck_assert_int_eq(netconf_gateway(net_host, &g), -ENOENT);
 	net_ip("link add eth0 type veth peer name far0");
 	net_ip("link add eth1 type veth peer name far1");
-	net_ip("link set eth0 up && ip link set far0 up && ip link set eth1 up && ip link set far1 up");
+	net_ip("link set eth0 up && ip link set far0 up");
+	net_ip("link set eth1 up && ip link set far1 up");
 	net_ip("addr add 192.168.7.20/24 dev eth0");
 	net_ip("addr add 192.168.7.21/24 dev eth0");
 	net_ip("addr add 10.9.0.2/16 dev eth1");
@@ -353,7 +354,8 @@ START_TEST(another_overlay_claims_the_shared_range)
 
 	if (!net_setup())
 		return;
-	net_ip("tuntap add dev tailscale0 mode tun && ip addr add 100.101.102.103/32 dev tailscale0");
+	net_ip("tuntap add dev tailscale0 mode tun");
+	net_ip("addr add 100.101.102.103/32 dev tailscale0");
 	net_ip("link set tailscale0 up");
 	ck_assert_int_eq(netconf_conflict(net_host, net_prefix("100.80.0.0/16"), what), 1);
 	ck_assert_str_eq(what, "tailscale0, which claims 100.64.0.0/10");

@@ -65,7 +65,8 @@ START_TEST(carrier_that_is_back_at_once_is_told)
 		return;
 	ethernet_up();
 	struct netwatch *w = watch(os_unit_stop, NULL, net_host);
-	net_ip("link set outside down && ip link set outside up"); /* perhaps into another network */
+	/* perhaps into another network */
+	net_ip("link set outside down && ip link set outside up");
 	os_unit_run(net_host, "the change");
 	netwatch_free(w);
 	host_free(net_host);
@@ -298,7 +299,8 @@ START_TEST(networks_that_come_later_are_seen_and_go_again)
 	uses_now(&l, "100.64.0.0/16", "nothing");
 	net_ip("route add 203.0.113.0/24 via 100.64.3.3 dev eth0 onlink");
 	uses_now(&l, "100.64.0.0/16", "gateway 100.64.3.3");
-	net_ip("link add br0 type bridge && ip addr add 100.64.9.1/24 dev br0 && ip link set br0 up");
+	net_ip("link add br0 type bridge && ip addr add 100.64.9.1/24 dev br0");
+	net_ip("link set br0 up");
 	net_ip("route del 203.0.113.0/24 && ip link set eth0 mtu 1499");
 	uses_soon(&l, "100.64.0.0/16", "network 100.64.9.0/24 on br0");
 	/* the kernel removes its routes without a word */
