@@ -13,6 +13,7 @@
 #include "overlay/reach/surroundings.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
+#include "overlay/peering/label_map.h"
 #include "overlay/reach/pathset.h"
 #include "overlay/reach/predict.h"
 #include "overlay/datapath/dest.h"
@@ -26,7 +27,6 @@
 	(3 * NS_PER_S)		  /* the same, before addresses that a NAT may be in front of */
 #define PEER_RELAY_YOUNG NS_PER_S /* such an attempt over the relay is not given up */
 #define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
-#define STRANGERS 128			  /* more than there are handshakes of others at once */
 #define PEER_GUESSES_PER_S 1		  /* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
 #define PEER_PORTS_PER_S 1 /* pings to ports that its NAT may give next */
@@ -74,13 +74,6 @@ struct early_frame {
 	struct addr from;
 	size_t len; /* 0: none */
 	uint8_t data[EARLY_FRAME_MAX];
-};
-
-/* Where a handshake that others began comes from, until the connection has an owner. */
-struct unowned_path {
-	path_label label;
-	struct addr from, local;
-	unsigned users; /* such connections */
 };
 
 /* A connection with a peer: one of several until one of them has the control stream. */
@@ -199,9 +192,7 @@ struct overlay {
 	struct list expelled; /* peers that are out of everything, not freed yet */
 	struct deferred *bury;
 	struct quic_router router;
-	path_label last_label;
-	struct unowned_path stranger[STRANGERS];
-	size_t next_stranger;
+	struct label_map labels;
 	struct map *channels;		       /* of relays -> peer */
 	struct map *tags;		       /* of probes -> peer */
 	struct roster_cursor roster;	       /* what the peers follow from */
@@ -293,16 +284,21 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
 /* The other side's real address, if the connection's path is a direct one. */
 bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret);
 
-/* --- label_map.c ----------------------------------------------------------------------------- */
+/* --- push.c ---------------------------------------------------------------------------------- */
 
-path_label router_new_label(struct overlay *o);
-void overlay_router_init(struct overlay *o);
+/* Where the relay channel to the peer leads. Returns false if there is no channel. */
+bool relay_route(const struct peer *p, struct quic_route *ret);
+/* Where packets of this connection go on the path of this label. Returns false if it is gone. */
+bool link_route(const struct link *l, path_label label, struct quic_route *ret);
 /* Tells the packet path where packets to this peer go now, and how large they may be. */
 void peer_push(struct peer *p);
 bool peer_is_pushed(const struct peer *p); /* for assertions */
+
+/* --- router.c -------------------------------------------------------------------------------- */
+
+void overlay_router_init(struct overlay *o);
 /* Records of the tunnel came from this address, and before from another one. */
 void peer_heard_at(struct peer *p, const struct addr *from);
-const struct unowned_path *router_stranger(const struct overlay *o, path_label label);
 
 /* --- relay.c --------------------------------------------------------------------------------- */
 

@@ -65,7 +65,7 @@ START_TEST(forged_initials_keep_nobody_from_a_tunnel)
 	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 90, 1));
 	/* Who has not shown that packets reach it is told to try again, and forgotten. */
 	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->socket).retries_sent, 1000);
-	ck_assert_uint_le(m.node[1].o->next_stranger, 8);
+	ck_assert_uint_le(m.node[1].o->labels.next, 8);
 	fleet_free(&m);
 }
 END_TEST
@@ -131,8 +131,8 @@ START_TEST(who_calls_from_many_ports_pushes_no_member_out)
 		quic_socket_close(k.s[i]);
 	}
 	sim_pass(m.w, 15 * NS_PER_S);
-	for (unsigned i = 0; i < STRANGERS; i++)
-		ck_assert_uint_eq(m.node[1].o->stranger[i].users, 0);
+	for (unsigned i = 0; i < PENDING_PATHS; i++)
+		ck_assert_uint_eq(m.node[1].o->labels.pending[i].users, 0);
 	identity_free(k.id);
 	fleet_free(&m);
 }

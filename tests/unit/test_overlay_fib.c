@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of the route table. */
+/* Tests of the table of destinations. */
 #include "overlay/datapath/fib.h"
 
 #include "base/macros.h"
@@ -99,5 +99,5 @@ START_TEST(removed_routes_leave_the_others_found)
 }
 END_TEST
 
-UNIT_MAIN("overlay/route", every_route_is_found_and_no_other, a_route_can_be_replaced,
+UNIT_MAIN("overlay/fib", every_route_is_found_and_no_other, a_route_can_be_replaced,
 	  scattered_addresses_work_like_neighbours, removed_routes_leave_the_others_found)

@@ -82,14 +82,14 @@ int path_connect(struct link *l, const struct addr *to)
 	l->relayed = !to;
 	l->proven = to && is_proven(p, to);
 	l->to = to ? *to : p->relay.server;
-	l->label = to ? router_new_label(o) : p->relay.label;
+	l->label = to ? label_new(&o->labels) : p->relay.label;
 	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, &link_ops, l, NULL,
 			    &l->conn);
 }
 
 bool path_accepted(struct link *l, const struct quic_conn *c)
 {
-	const struct unowned_path *s;
+	const struct pending_path *s;
 
 	l->label = quic_conn_label(c);
 	l->relayed = l->label == l->peer->relay.label;
@@ -97,7 +97,7 @@ bool path_accepted(struct link *l, const struct quic_conn *c)
 		l->to = l->peer->relay.server;
 		return true;
 	}
-	s = router_stranger(l->peer->o, l->label);
+	s = label_pending(&l->peer->o->labels, l->label);
 	if (!s)
 		return false;
 	l->to = s->from;
@@ -118,11 +118,11 @@ bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr
 {
 	const struct link *l = quic_conn_ctx(c);
 	path_label label = quic_conn_label(c);
-	const struct unowned_path *s;
+	const struct pending_path *s;
 
 	if (l)
 		return path_of(l, ret) == PEER_PATH_DIRECT;
-	s = router_stranger(o, label);
+	s = label_pending(&o->labels, label);
 	if (s)
 		*ret = s->from;
 	return s != NULL;

@@ -407,7 +407,7 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 	p->o = o;
 	p->member = m;
 	p->initiator = o->self->address < m->address;
-	p->relay.label = router_new_label(o);
+	p->relay.label = label_new(&o->labels);
 	p->relay.renew = o->relay_work;
 	dest_init(&p->dest, &o->dp, m->address, &p->relay);
 	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));

@@ -169,7 +169,7 @@ static struct path *reflexive(struct prober *pr, const struct addr *from)
 
 	if (!candidate_ok(from, mlog_genesis(o->log)->subnet))
 		return NULL;
-	return pathset_add(&pr->set, router_new_label(o), kind_of(o, from), from);
+	return pathset_add(&pr->set, label_new(&o->labels), kind_of(o, from), from);
 }
 
 /* A ping proves nothing about where it says that it comes from: it may be somebody else's. */
@@ -288,7 +288,7 @@ static bool sync_candidates(struct prober *pr)
 
 		if (pathset_of_addr(&pr->set, &all.item[i]))
 			continue;
-		path = pathset_add(&pr->set, router_new_label(p->o), kind_of(p->o, &all.item[i]),
+		path = pathset_add(&pr->set, label_new(&p->o->labels), kind_of(p->o, &all.item[i]),
 				   &all.item[i]);
 		if (path)
 			path->listed = grew = true;

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Where packets of a peer go now, which the packet path is told whenever it changes. */
+#include "overlay/internal.h"
+
+bool relay_route(const struct peer *p, struct quic_route *ret)
+{
+	if (!p->relay.on)
+		return false;
+	*ret = (struct quic_route){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
+	if (p->prober)
+		ret->payload_max = mtu_of_label(prober_paths(p->prober), p->relay.label);
+	return true;
+}
+
+bool link_route(const struct link *l, path_label label, struct quic_route *ret)
+{
+	const struct path *path = NULL;
+
+	if (label == l->peer->relay.label)
+		return relay_route(l->peer, ret);
+	if (l->peer->active == l && l->peer->prober)
+		path = pathset_of_label(prober_paths(l->peer->prober), label);
+	if (!path && label != l->label)
+		return false;
+	*ret = path ? (struct quic_route){ .to = path->to,
+					   .local = path->local,
+					   .payload_max = mtu_limit(&path->mtu) }
+		    : (struct quic_route){ .to = l->to, .local = l->local };
+	return true;
+}
+
+/* Where what goes to the peer is sent now. Returns false if the peer has no path. */
+static bool route_now(const struct peer *p, struct quic_route *ret)
+{
+	const struct link *l = p->active;
+
+	return l && l->conn &&
+	       link_route(l, p->prober ? prober_paths(p->prober)->current : l->label, ret);
+}
+
+void peer_push(struct peer *p)
+{
+	struct quic_route to;
+	bool reachable = route_now(p, &to);
+
+	p->dest.up = p->state == PEER_UP && p->active && p->dest.records;
+	dest_push(&p->dest, reachable ? &to : NULL, prober_path_mtu(p));
+}
+
+bool peer_is_pushed(const struct peer *p)
+{
+	const struct dest *d = &p->dest;
+	struct dest now = *d;
+	struct quic_route to;
+	bool reachable = route_now(p, &to);
+
+	dest_push(&now, reachable ? &to : NULL, prober_path_mtu(p));
+	return now.reachable == d->reachable && now.record_max == d->record_max &&
+	       addr_equal(&now.endpoint.to, &d->endpoint.to) &&
+	       addr_equal(&now.endpoint.local, &d->endpoint.local) &&
+	       now.endpoint.overhead == d->endpoint.overhead;
+}
