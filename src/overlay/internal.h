@@ -17,6 +17,7 @@
 #include "overlay/reach/pathset.h"
 #include "overlay/reach/predict.h"
 #include "overlay/datapath/dest.h"
+#include "overlay/peering/effects.h"
 #include "proto/relay.h"
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
@@ -49,7 +50,6 @@
 #define PEER_REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
 #define PEER_REMOVALS_BURST DENIALS_MAX
 #define PEER_RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
-#define NEWS_BURST 16		       /* of our own candidates; then one a second */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
@@ -227,12 +227,8 @@ struct peer *peer_of_member(const struct overlay *o,
 
 /* --- overlay.c ------------------------------------------------------------------------------- */
 
-/* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
-void overlay_refresh_candidates(struct overlay *o);
 /* Asks the gateway for a port from now on, if that is not turned off. */
 int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;
-/* A peer says where it sees us. */
-void overlay_observed_by(struct peer *p, const struct addr *a);
 
 /* --- members.c ------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The peers follow the roster: what each change of it means for them. */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #include "base/assert.h"
 
@@ -118,7 +119,7 @@ static int self_joined(struct overlay *o, struct err *err)
 	o->left = false;
 	if (overlay_start_mapper(o, err) < 0)
 		log_warn(host_log(o->h), "%s", err->text);
-	overlay_refresh_candidates(o);
+	effects_refresh(o);
 	if (o->ops->membership)
 		o->ops->membership(o->ctx, true);
 	return 0;

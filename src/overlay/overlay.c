@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and undoing a cluster's overlay, and what its owner tells it. */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CONNS_MAX 4096
 #define SOCKET_BUFFER_BYTES (4u << 20)
-#define PINGS_PER_S 100 /* of rounds */
-#define PONGS_PER_S 1000
 
 static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
@@ -195,15 +194,13 @@ void overlay_presence_reset(struct overlay *o)
 
 void overlay_network_changed(struct overlay *o)
 {
-	memset(o->around.observed_by_peer, 0, sizeof(o->around.observed_by_peer));
-	memset(o->around.observed_from, 0, sizeof(o->around.observed_from));
-	nat_reset(o);
+	effects_around(o, surroundings_moved(&o->around));
 	path_budgets_renew(o);
 	if (o->fence)
 		fence_network_changed(o->fence);
 	if (o->around.mapper)
 		mapper_network_changed(o->around.mapper);
-	overlay_refresh_candidates(o);
+	effects_refresh(o);
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
@@ -355,11 +352,6 @@ static int watch_network(struct overlay *o, struct err *err)
 	return o->netwatch ? 0 : err_set(err, -EIO, "cannot watch this host's network");
 }
 
-static void on_news(void *ctx)
-{
-	overlay_refresh_candidates(ctx);
-}
-
 static void on_relay_work(void *ctx)
 {
 	demux_early(ctx);
@@ -369,21 +361,17 @@ static void on_relay_work(void *ctx)
 static int make_timers(struct overlay *o, struct err *err)
 {
 	o->watch = timer_new(o->h, on_watch, o);
-	o->around.nat.check.timer = timer_new(o->h, nat_run, o);
-	o->around.news_later = timer_new(o->h, on_news, o);
 	o->relay_work = deferred_new(o->h, on_relay_work, o);
 	o->bury = deferred_new(o->h, expelled_free, o);
 	o->repair.timer = timer_new(o->h, repair_look, o);
-	if (!o->watch || !o->around.nat.check.timer || !o->around.news_later || !o->relay_work ||
-	    !o->bury || !o->repair.timer)
+	if (!o->watch || !o->relay_work || !o->bury || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
 
 static void on_mapping(void *ctx)
 {
-	overlay_refresh_candidates(ctx);
-	nat_tell(ctx);
+	effects_around(ctx, REACH_REFRESH | REACH_TELL_NAT);
 }
 
 int overlay_start_mapper(struct overlay *o, struct err *err)
@@ -405,7 +393,6 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		struct err *err, struct overlay **ret)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
-	uint8_t seed[16];
 	int rc;
 
 	if (!o)
@@ -427,13 +414,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
 	list_init(&o->expelled);
-	bucket_init(&o->around.hearsay, 1, 8, clock_now(h));
-	bucket_init(&o->around.news, 1, NEWS_BURST, clock_now(h));
-	random_fill(h, seed, sizeof(seed));
-	meter_init(&o->around.unproven, seed, clock_now(h));
-	o->around.unproven_since = clock_now(h);
-	bucket_init(&o->around.pings, PINGS_PER_S, PINGS_PER_S, clock_now(h));
-	bucket_init(&o->around.pongs, PONGS_PER_S, PONGS_PER_S, clock_now(h));
+	surroundings_init(&o->around, h, mlog_genesis(o->log)->subnet);
 	overlay_router_init(o);
 	rc = make_timers(o, err);
 	if (rc == 0)
@@ -443,6 +424,8 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);
 	o->dp.socket = o->socket;
+	if (rc == 0 && effects_begin(o) < 0)
+		rc = err_set(err, -ENOMEM, "no memory for an overlay");
 	if (rc == 0)
 		rc = watch_network(o, err);
 	if (rc == 0 && !o->left)
@@ -461,7 +444,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	}
 	if (overlay_conflict(o, 0))
 		snprintf(ret_warning, OVERLAY_WARNING_MAX, "%s", overlay_conflict(o, 0));
-	overlay_refresh_candidates(o);
+	effects_refresh(o);
 	*ret = o;
 	return 0;
 }
@@ -490,9 +473,7 @@ void overlay_free(struct overlay *o)
 	datapath_fini(&o->dp);
 	timer_free(o->watch);
 	timer_free(o->repair.timer);
-	timer_free(o->around.nat.check.timer);
-	timer_free(o->around.news_later);
-	secret_wipe(&o->around.nat.check.keys, sizeof(o->around.nat.check.keys));
+	surroundings_fini(&o->around);
 	deferred_free(o->relay_work);
 	deferred_free(o->bury);
 	map_free(o->channels);

@@ -12,6 +12,7 @@
 #include "os/tun.h"
 #include "overlay/datapath/count.h"
 #include "overlay/reach/mapper.h"
+#include "overlay/reach/nat.h"
 #include "overlay/netsetup.h"
 #include "proto/peer.h"
 #include "proto/probe.h"
@@ -281,15 +282,6 @@ struct overlay_nat {
 	bool rewritten;	      /* the server sees us at an address that cannot be ours */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
-/*
- * What the last check of the filtering found: our pings have opened the way for its port, through
- * the NAT's mapping of our UDP port, for longer than a restart takes.
- */
-struct nat_memory {
-	struct addr echo, observed; /* the server's second port; where the server saw us */
-	uint64_t wall_s;	    /* when: clock_wall_s */
-	enum nat_filtering filtering;
-};
 /* To be kept over a restart. False: there was no check. */
 bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret);
 /* What was kept; only for the same UDP port. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #define SENT_MAX (4u << 20)
 
@@ -131,7 +132,7 @@ static struct log *fake_log(struct host *h)
 #define link_malformed fake_malformed
 #define peer_link_up fake_up
 #define peer_lost fake_lost
-#define overlay_observed_by fake_observed
+#define effects_observed_by fake_observed
 #define clock_now fake_clock
 #define host_log fake_log
 #include "../../src/overlay/peering/control.c"

@@ -3,6 +3,8 @@
  * A member that does not play by the rules: node 1 of the fleet is a bare QUIC end with a member's
  * key, speaking whatever it likes. The honest node keeps its TUN clean and its other tunnels up.
  */
+#include "overlay/peering/effects.h"
+
 #include "rogue_member.h"
 
 /* [P4-37] [P4-40] */
@@ -396,7 +398,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 	rogue_connect(&r, &m);
 	const struct member *of = roster_by_id(mlog_roster(m.node[0].log), &m.node[2].self->id,
 					       ROSTER_CURRENT);
-	overlay_observed_by(peer_of_address(m.node[0].o, of->address), &honest);
+	effects_observed_by(peer_of_address(m.node[0].o, of->address), &honest);
 	for (unsigned i = 0; i < 30; i++) {
 		struct peer_message msg = { .type = PEER_OBSERVED };
 		struct wire_candidates c;

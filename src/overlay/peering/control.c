@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The control stream (docs/protocol/04-peer.md). What it brings of the log goes to peer_log.c. */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #include "proto/names.h"
 
@@ -171,7 +172,7 @@ static void on_message(struct link *l, struct span bytes)
 		peer_log_requested(l, m);
 		break;
 	case PEER_OBSERVED:
-		overlay_observed_by(l->peer, &m->observed);
+		effects_observed_by(l->peer, &m->observed);
 		break;
 	case PEER_CANDIDATES:
 		on_candidates(l, &m->candidates);
@@ -263,7 +264,7 @@ void control_nat(struct link *l)
 {
 	struct peer_message *m = &l->peer->o->message;
 
-	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(l->peer->o) };
+	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(&l->peer->o->around) };
 	(void)send_seldom(l, m);
 }
 

@@ -6,25 +6,9 @@
  * turn (repair_look), names and the file of addresses are the owner's.
  */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #include <stdio.h>
-
-/* Where it saw us is no candidate of ours any more. */
-static void forget_observed(struct peer *p)
-{
-	struct overlay *o = p->o;
-	bool any = false;
-
-	for (size_t i = 0; i < ARRAY_LEN(o->around.observed_from); i++) {
-		if (o->around.observed_from[i] != p)
-			continue;
-		o->around.observed_from[i] = NULL;
-		o->around.observed_by_peer[i] = (struct addr){ 0 };
-		any = true;
-	}
-	if (any)
-		overlay_refresh_candidates(o);
-}
 
 static void take_out(struct peer *p, const char *why)
 {
@@ -37,7 +21,8 @@ static void take_out(struct peer *p, const char *why)
 		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, why);
 	relay_forget(p);
 	send_give_up(&p->dest);
-	forget_observed(p);
+	if (surroundings_forget(&o->around, p))
+		effects_refresh(o);
 	p->from_server = p->from_peer = p->stored = p->knock = (struct wire_candidates){ 0 };
 	p->last_good = p->called_from = (struct addr){ 0 };
 	p->next_at = p->retry_at = p->silent_at = p->restart_test_at = TIME_NEVER;

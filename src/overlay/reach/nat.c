@@ -5,7 +5,11 @@
  */
 #include "overlay/reach/nat.h"
 
-#include "overlay/internal.h"
+#include "base/log.h"
+#include "identity/identity.h"
+#include "overlay/reach/effects.h"
+#include "overlay/reach/predict.h"
+#include "overlay/reach/surroundings.h"
 #include "proto/names.h"
 
 #define WAIT_REPLY (3 * NS_PER_S)      /* for the word where the second port is */
@@ -80,152 +84,134 @@ static void view_put(struct nat_state *n, const struct addr *from, const struct 
 	n->n_views = MAX(n->n_views, i + 1);
 }
 
-struct addr nat_by_hand(const struct overlay *o)
+struct addr nat_by_hand(const struct surroundings *s)
 {
-	struct addr a = o->around.observed;
+	struct addr a = s->observed;
 
-	if (o->around.nat.kind.mapping != MAPPING_VARIES || !addr_is_v4(&a))
+	if (s->nat.kind.mapping != MAPPING_VARIES || !addr_is_v4(&a))
 		return (struct addr){ 0 };
-	a.port = quic_socket_local(o->socket).port;
+	a.port = s->port;
 	return a;
 }
 
-struct nat_kind nat_told(const struct overlay *o)
+struct nat_kind nat_told(const struct surroundings *s)
 {
 	struct addr external;
 
-	if (o->around.mapper && mapper_external(o->around.mapper, &external) &&
-	    !addr_is_private(&external))
+	if (s->mapper && mapper_external(s->mapper, &external) && !addr_is_private(&external))
 		return (struct nat_kind){ MAPPING_ASKED, FILTERING_OPEN };
-	return o->around.nat.kind;
-}
-
-void nat_tell(struct overlay *o)
-{
-	list_for_each(it, &o->peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		if (p->active && p->active->hello_got)
-			control_nat(p->active);
-	}
+	return s->nat.kind;
 }
 
 /* What follows now; told to the peers when it is something else than before. */
-static void judge(struct overlay *o, enum nat_filtering filtering)
+static unsigned judge(struct surroundings *s, enum nat_filtering filtering)
 {
-	struct nat_state *n = &o->around.nat;
+	struct nat_state *n = &s->nat;
 	struct nat_kind now = { .filtering = filtering };
 	struct nat_view all[NAT_VIEWS_MAX + 1];
 	size_t count = 0;
 
-	if (addr_is_v4(&o->around.observed) && !addr_is_unset(&o->around.observed))
-		all[count++] = (struct nat_view){ .from = n->check.server,
-						  .seen = o->around.observed };
+	if (addr_is_v4(&s->observed) && !addr_is_unset(&s->observed))
+		all[count++] = (struct nat_view){ .from = n->check.server, .seen = s->observed };
 	for (size_t i = 0; i < n->n_views; i++)
 		all[count++] = n->view[i];
-	now.mapping = nat_mapping_of(all, count,
-				     o->around.at_home && addr_is_v4(&o->around.observed));
+	now.mapping = nat_mapping_of(all, count, s->at_home && addr_is_v4(&s->observed));
 	if (now.mapping == n->kind.mapping && now.filtering == n->kind.filtering)
-		return;
+		return 0;
 	n->kind = now;
-	log_debug(host_log(o->h), "NAT: mapping %s, filtering %s", nat_mapping_name(now.mapping),
+	log_debug(host_log(s->h), "NAT: mapping %s, filtering %s", nat_mapping_name(now.mapping),
 		  nat_filtering_name(now.filtering));
-	overlay_refresh_candidates(o);
-	nat_tell(o);
+	return REACH_REFRESH | REACH_TELL_NAT;
 }
 
-void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen)
+unsigned nat_seen(struct surroundings *s, const struct addr *from, const struct addr *seen,
+		  uint64_t now)
 {
 	size_t i;
 
 	if (!addr_is_v4(from) || !addr_is_v4(seen) || addr_is_private(seen) ||
-	    addr_same_ip(from, &o->around.observed))
-		return; /* not through the same NATs as to the server */
-	i = view_of(&o->around.nat, from);
-	if (i < o->around.nat.n_views && addr_equal(&o->around.nat.view[i].seen, seen))
-		return;
+	    addr_same_ip(from, &s->observed))
+		return 0; /* not through the same NATs as to the server */
+	i = view_of(&s->nat, from);
+	if (i < s->nat.n_views && addr_equal(&s->nat.view[i].seen, seen))
+		return 0;
 	/* Rate limit: a peer that keeps changing its answer must not make us notify the others. */
-	if (!bucket_take(&o->around.hearsay, 1, clock_now(o->h)))
-		return;
-	view_put(&o->around.nat, from, seen);
-	judge(o, o->around.nat.kind.filtering);
+	if (!bucket_take(&s->hearsay, 1, now))
+		return 0;
+	view_put(&s->nat, from, seen);
+	return judge(s, s->nat.kind.filtering);
 }
 
-void nat_reset(struct overlay *o)
+unsigned nat_reset(struct surroundings *s)
 {
-	o->around.nat.n_views = o->around.nat.next_view = 0;
-	o->around.nat.in_turn = o->around.nat.varies = false;
-	judge(o, FILTERING_UNKNOWN);
+	s->nat.n_views = s->nat.next_view = 0;
+	s->nat.in_turn = s->nat.varies = false;
+	return judge(s, FILTERING_UNKNOWN);
 }
 
 /* --- the check ------------------------------------------------------------------------------- */
 
-static void check_end(struct overlay *o)
+static unsigned check_end(struct surroundings *s)
 {
-	struct nat_check *c = &o->around.nat.check;
+	struct nat_check *c = &s->nat.check;
 	enum nat_filtering filtering = FILTERING_UNKNOWN;
+	unsigned effects;
 
 	c->running = false;
 	timer_set(c->timer, TIME_NEVER);
-	if (!c->known) {
-		judge(o, filtering);
-		return;
-	}
+	if (!c->known)
+		return judge(s, filtering);
 	if (c->heard)
 		filtering = FILTERING_OPEN;
 	else if (c->answered)
 		filtering = FILTERING_PORT;
-	c->last.echo = c->echo;
-	c->last.observed = o->around.observed;
-	c->last.at = clock_now(o->h);
-	c->last.wall_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
-	c->last.filtering = filtering;
-	judge(o, filtering);
-	if (c->answered && o->around.nat.in_turn)
-		predict_learnt(o);
+	c->last = (struct nat_memory){ c->echo, s->observed, (uint64_t)MAX(clock_wall_s(s->h), 0),
+				       filtering };
+	c->last_at = clock_now(s->h);
+	effects = judge(s, filtering);
+	return c->answered && s->nat.in_turn ? effects | REACH_PORT_LEARNT : effects;
 }
 
 /* Two ports that were taken one soon after the other: are they close, too? */
-static void note_port(struct overlay *o, const struct addr *seen)
+static void note_port(struct surroundings *s, const struct addr *seen)
 {
-	struct nat_state *n = &o->around.nat;
-	unsigned a = seen->port, b = o->around.observed.port;
+	struct nat_state *n = &s->nat;
+	unsigned a = seen->port, b = s->observed.port;
 
 	n->last_port = *seen;
-	n->varies = !addr_equal(seen, &o->around.observed);
-	n->in_turn |= addr_same_ip(seen, &o->around.observed) && a != b &&
+	n->varies = !addr_equal(seen, &s->observed);
+	n->in_turn |= addr_same_ip(seen, &s->observed) && a != b &&
 		      (a > b ? a - b : b - a) <= PREDICT_NEAR;
 }
 
-static void check_ask(struct overlay *o)
+static void check_ask(struct surroundings *s)
 {
-	struct nat_check *c = &o->around.nat.check;
+	struct nat_check *c = &s->nat.check;
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
 	uint8_t buf[PROBE_PING_MIN];
 	ptrdiff_t n;
 
-	random_fill(o->h, &c->nonce, sizeof(c->nonce));
+	random_fill(s->h, &c->nonce, sizeof(c->nonce));
 	f.nonce = c->nonce;
 	f.counter = ++c->counter;
 	memcpy(f.tag, c->keys.tag, sizeof(f.tag));
 	n = probe_encode(&f, c->keys.client, hmac_sha256, buf, sizeof(buf));
 	if (n > 0)
-		quic_socket_send_other(o->socket, &c->echo, buf, (size_t)n);
+		s->way.direct(s->way.ctx, &c->echo, buf, (size_t)n, 0);
 	c->sent++;
 	timer_set_in(c->timer, ASK_GAP);
 }
 
-void nat_run(void *overlay)
+unsigned nat_run(struct surroundings *s)
 {
-	struct overlay *o = overlay;
-	struct nat_check *c = &o->around.nat.check;
+	struct nat_check *c = &s->nat.check;
 
 	if (!c->running)
-		return;
+		return 0;
 	if (!c->known || c->answered || c->sent == ASK_MAX)
-		check_end(o);
-	else
-		check_ask(o);
+		return check_end(s);
+	check_ask(s);
+	return 0;
 }
 
 /* From a port of the server's that this node never sends to. */
@@ -235,9 +221,9 @@ static bool is_unasked(const struct nat_check *c, const struct addr *from)
 	       !(c->known && from->port == c->echo.port);
 }
 
-bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
+bool nat_received(struct surroundings *s, struct span frame, const struct addr *from)
 {
-	struct nat_check *c = &o->around.nat.check;
+	struct nat_check *c = &s->nat.check;
 	struct probe f;
 
 	if (!c->running || probe_decode(frame, &f) < 0 ||
@@ -246,98 +232,66 @@ bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx)
 	if (probe_verify(frame, c->keys.server, hmac_sha256) < 0)
 		return true;
 	if (f.type == PROBE_PING) {
-		c->heard |= is_unasked(c, &rx->from);
+		c->heard |= is_unasked(c, from);
 	} else if (f.type == PROBE_PONG && f.nonce == c->nonce && c->known && !c->answered &&
-		   addr_equal(&rx->from, &c->echo)) {
+		   addr_equal(from, &c->echo)) {
 		c->answered = true;
-		view_put(&o->around.nat, &c->echo, &f.observed);
-		note_port(o, &f.observed);
+		view_put(&s->nat, &c->echo, &f.observed);
+		note_port(s, &f.observed);
 		timer_set_in(c->timer, c->heard ? 0 : WAIT_UNASKED);
 	}
 	return true;
 }
 
-void overlay_echo(struct overlay *o, const struct probe_keys *keys, const struct addr *server,
-		  uint16_t port)
+void nat_check_begin(struct surroundings *s, const struct probe_keys *keys,
+		     const struct addr *server)
 {
-	struct nat_check *c = &o->around.nat.check;
-	struct addr echo = *server;
+	struct nat_check *c = &s->nat.check;
 
-	/* Behind a rewritten address everything is seen that is in front of the server, too. */
-	if (!addr_is_v4(server) || o->around.rewritten)
-		return;
-	if (keys) {
-		c->keys = *keys;
-		c->server = *server;
-		c->running = true;
-		c->known = c->answered = c->heard = false;
-		c->sent = 0;
-		timer_set_in(c->timer, WAIT_REPLY);
-		return;
-	}
-	if (!c->running || c->known || !addr_equal(server, &c->server))
-		return;
-	echo.port = port;
-	c->echo = echo;
-	c->known = true;
-	check_ask(o);
+	c->keys = *keys;
+	c->server = *server;
+	c->running = true;
+	c->known = c->answered = c->heard = false;
+	c->sent = 0;
+	timer_set_in(c->timer, WAIT_REPLY);
 }
 
-uint64_t nat_last_at(const struct overlay *o)
+void nat_check_port(struct surroundings *s, const struct addr *server, uint16_t port)
 {
-	return o->around.nat.check.last.at;
+	struct nat_check *c = &s->nat.check;
+
+	if (!c->running || c->known || !addr_equal(server, &c->server))
+		return;
+	c->echo = *server;
+	c->echo.port = port;
+	c->known = true;
+	check_ask(s);
+}
+
+uint64_t nat_last_at(const struct surroundings *s)
+{
+	return s->nat.check.last_at;
 }
 
 /* --- over a restart -------------------------------------------------------------------------- */
 
-bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret)
+bool nat_memory_get(const struct surroundings *s, struct nat_memory *ret)
 {
-	const struct nat_check *c = &o->around.nat.check;
-
-	if (!c->last.at)
-		return false;
-	*ret = (struct nat_memory){ c->last.echo, c->last.observed, c->last.wall_s,
-				    c->last.filtering };
-	return true;
+	*ret = s->nat.check.last;
+	return s->nat.check.last_at != 0;
 }
 
-void overlay_nat_remember(struct overlay *o, const struct nat_memory *m)
+void nat_memory_set(struct surroundings *s, const struct nat_memory *m)
 {
-	struct nat_check *c = &o->around.nat.check;
-	uint64_t now_s = (uint64_t)MAX(clock_wall_s(o->h), 0);
+	struct nat_check *c = &s->nat.check;
+	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->h), 0);
 	/* A clock that was set back says nothing: as if it had just been. */
 	uint64_t ago_s = now_s > m->wall_s ? now_s - m->wall_s : 0;
 
 	if (ago_s >= FILTER_REMEMBERS / NS_PER_S)
 		return;
-	c->last.echo = m->echo;
-	c->last.observed = m->observed;
-	c->last.filtering = m->filtering;
+	c->last = *m;
 	c->last.wall_s = now_s - ago_s;
 	/* The monotonic clock may be younger than that after a reboot. */
-	c->last.at = MAX(clock_now(o->h), ago_s * NS_PER_S + 1) - ago_s * NS_PER_S;
-}
-
-/* --- looking --------------------------------------------------------------------------------- */
-
-void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret)
-{
-	*ret = (struct overlay_nat){ .kind = o->around.nat.kind,
-				     .told = nat_told(o),
-				     .checking = o->around.nat.check.running,
-				     .in_turn = o->around.nat.in_turn,
-				     .rewritten = o->around.rewritten,
-				     .observers = o->around.nat.n_views };
-	if (!addr_is_unset(&o->around.observed) && addr_is_v4(&o->around.observed))
-		ret->observers++;
-}
-
-bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret)
-{
-	const struct peer *p = peer_of_address(o, m->address);
-
-	if (!p || p->member != m)
-		return false;
-	*ret = p->nat;
-	return true;
+	c->last_at = MAX(clock_now(s->h), ago_s * NS_PER_S + 1) - ago_s * NS_PER_S;
 }

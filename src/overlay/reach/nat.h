@@ -10,14 +10,23 @@
 #include "proto/peer.h"
 #include "proto/probe.h"
 
-struct overlay;
-struct udp_rx;
+struct surroundings;
 
 #define NAT_VIEWS_MAX 8
 
 /* A server or peer outside says at which address it sees our socket. */
 struct nat_view {
 	struct addr from, seen;
+};
+
+/*
+ * What the last check of the filtering found: our pings have opened the way for its port, through
+ * the NAT's mapping of our UDP port, for longer than a restart takes.
+ */
+struct nat_memory {
+	struct addr echo, observed; /* the server's second port; where the server saw us */
+	uint64_t wall_s;	    /* when: clock_wall_s */
+	enum nat_filtering filtering;
 };
 
 /* The check with the server's second port. */
@@ -32,13 +41,8 @@ struct nat_check {
 	uint64_t counter; /* of the last ping, ever */
 	unsigned sent;
 	struct timer *timer;
-	/* The last one that came to an end: our pings have opened the way for that port. */
-	struct {
-		struct addr echo, observed;
-		uint64_t at;	 /* 0: there was none */
-		uint64_t wall_s; /* the same instant, for after a restart */
-		enum nat_filtering filtering;
-	} last;
+	struct nat_memory last;
+	uint64_t last_at; /* when that was; 0: there was none */
 };
 
 struct nat_state {
@@ -65,22 +69,34 @@ enum nat_mapping nat_mapping_of(const struct nat_view *v, size_t n, bool at_home
  */
 bool nat_is_rewritten(const struct addr *observed, const struct addr *server);
 
+/* Functions that return an unsigned return effects (reach/effects.h). */
+
 /* The server sees us at another address, or we are in another network: nothing is known. */
-void nat_reset(struct overlay *o);
+unsigned nat_reset(struct surroundings *s) MUST_CHECK;
 /*
  * Our port at the outer address: where the NAT maps by destination nobody sees us there, but a
  * person may have forwarded it. Unset: no need to guess.
  */
-struct addr nat_by_hand(const struct overlay *o);
+struct addr nat_by_hand(const struct surroundings *s);
 /* What the others are told: with a port that the gateway maps, the NAT does not matter. */
-struct nat_kind nat_told(const struct overlay *o);
-void nat_tell(struct overlay *o); /* all peers */
+struct nat_kind nat_told(const struct surroundings *s);
 /* A peer at `from` sees us at `seen`. */
-void nat_seen(struct overlay *o, const struct addr *from, const struct addr *seen);
+unsigned nat_seen(struct surroundings *s, const struct addr *from, const struct addr *seen,
+		  uint64_t now) MUST_CHECK;
 /* When the last check was over; 0: never. */
-uint64_t nat_last_at(const struct overlay *o);
+uint64_t nat_last_at(const struct surroundings *s);
+
+/* A check begins: these are the keys, and the server's address, whose second port follows. */
+void nat_check_begin(struct surroundings *s, const struct probe_keys *keys,
+		     const struct addr *server);
+/* The server at this address says where its second port is. */
+void nat_check_port(struct surroundings *s, const struct addr *server, uint16_t port);
 /* True if the frame belongs to the check. */
-bool nat_received(struct overlay *o, struct span frame, const struct udp_rx *rx);
-void nat_run(void *overlay); /* the timer's */
+bool nat_received(struct surroundings *s, struct span frame, const struct addr *from);
+/* The check's timer has expired. */
+unsigned nat_run(struct surroundings *s) MUST_CHECK;
+/* What is to be kept of the last check over a restart. Returns false if there was none. */
+bool nat_memory_get(const struct surroundings *s, struct nat_memory *ret);
+void nat_memory_set(struct surroundings *s, const struct nat_memory *m);
 
 #endif

@@ -49,22 +49,17 @@ void predict_round(struct prober *pr, uint64_t now)
 		return;
 	if (o->around.nat.check.running)
 		return; /* predict_learnt comes of it */
-	if (nat_last_at(o) && now - nat_last_at(o) > LAST_IS_OLD && o->ops->echo_wanted)
+	if (nat_last_at(&o->around) && now - nat_last_at(&o->around) > LAST_IS_OLD &&
+	    o->ops->echo_wanted)
 		o->ops->echo_wanted(o->ctx);
 	else
 		tell(pr, now);
 }
 
-void predict_learnt(struct overlay *o)
+void predict_learnt(struct prober *pr, uint64_t now)
 {
-	uint64_t now = clock_now(o->h);
-
-	list_for_each(it, &o->peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		if (p->prober && may_help(p->prober))
-			tell(p->prober, now);
-	}
+	if (may_help(pr))
+		tell(pr, now);
 }
 
 /* --- theirs ---------------------------------------------------------------------------------- */

@@ -14,7 +14,6 @@
 #define PREDICT_PORTS (2 * PREDICT_REACH)
 #define PREDICT_STEP 64u /* of them, each time that it is told */
 
-struct overlay;
 struct peer;
 struct prober;
 
@@ -34,7 +33,7 @@ void predict_init(struct predict *g);
 /* A round has begun: tells the other side our last port, if that may help. */
 void predict_round(struct prober *pr, uint64_t now);
 /* It is known again which port was our last. */
-void predict_learnt(struct overlay *o);
+void predict_learnt(struct prober *pr, uint64_t now);
 /* The other side's last port: its word, and not to be believed without limits. */
 void predict_told(struct peer *p, const struct addr *last);
 /* The guesses that are due. */

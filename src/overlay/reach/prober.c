@@ -18,18 +18,6 @@ struct pathset *prober_paths(struct prober *pr)
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
-/* `hops`: routers that pass it on, the last of which discards it; 0: all. */
-static void send_direct(struct prober *pr, const struct addr *to, const uint8_t *data, size_t len,
-			uint8_t hops)
-{
-	struct udp_tx run = { .data = data, .len = len, .segment = len, .to = *to, .hops = hops };
-
-	if (hops)
-		(void)quic_socket_send_runs(peer_of(pr)->o->socket, &run, 1);
-	else
-		quic_socket_send_other(peer_of(pr)->o->socket, to, data, len);
-}
-
 static void send_frame(struct prober *pr, const struct probe *f, bool relay, const struct addr *to,
 		       uint8_t hops)
 {
@@ -41,7 +29,7 @@ static void send_frame(struct prober *pr, const struct probe *f, bool relay, con
 	if (n < 0 || (relay && !p->relay.on))
 		return;
 	if (!relay) {
-		send_direct(pr, to, at, (size_t)n, hops);
+		p->o->around.way.direct(p->o->around.way.ctx, to, at, (size_t)n, hops);
 		return;
 	}
 	relay_path_wrap(&p->relay, buf, (size_t)n);
@@ -228,7 +216,7 @@ static void on_pong(struct prober *pr, struct path *path, const struct probe *f,
 	if (path->echoes < PATH_ECHOES_WANTED && path->punch.next == TIME_NEVER)
 		punch_begin(&path->punch, now + PUNCH_SPREAD, 0, true);
 	if (path->kind == PATH_PUBLIC)
-		nat_seen(o, &path->to, &f->observed);
+		effects_around(o, nat_seen(&o->around, &path->to, &f->observed, now));
 	if (o->ops->pong)
 		o->ops->pong(o->ctx, peer_of(pr)->member, f->nonce,
 			     path->kind == PATH_RELAY ? PEER_PATH_RELAY : PEER_PATH_DIRECT,
@@ -236,7 +224,7 @@ static void on_pong(struct prober *pr, struct path *path, const struct probe *f,
 	if (path->kind == PATH_RELAY || addr_equal(&f->observed, &pr->seen))
 		return;
 	pr->seen = f->observed;
-	overlay_observed_by(peer_of(pr), &f->observed);
+	effects_observed_by(peer_of(pr), &f->observed);
 }
 
 void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
