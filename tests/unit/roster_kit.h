@@ -6,23 +6,9 @@
 #include "membership/roster.h"
 
 /* The member with that index, former members included; NULL past the end. */
-static inline const struct member *roster_at(const struct roster *r, size_t index)
-{
-	const struct member *m = roster_next(r, NULL, ROSTER_ALL);
-
-	while (m && m->index < index)
-		m = roster_next(r, m, ROSTER_ALL);
-	return m;
-}
+const struct member *roster_at(const struct roster *r, size_t index);
 
 /* The highest address that was ever given; 0: the roster is empty. */
-static inline ip4 roster_highest_address(const struct roster *r)
-{
-	ip4 highest = 0;
-
-	for (const struct member *m = NULL; (m = roster_next(r, m, ROSTER_ALL));)
-		highest = MAX(highest, m->address);
-	return highest;
-}
+ip4 roster_highest_address(const struct roster *r);
 
 #endif
