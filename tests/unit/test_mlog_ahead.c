@@ -53,7 +53,7 @@ START_TEST(what_stands_before_it_is_taken)
 	ck_assert_uint_eq(t.held.seq, 7);
 	t = show_until(l, k.log, 2, now_s + 2 * YEAR);
 	ck_assert_uint_eq(t.held.seq, 0);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	mlog_free(l);
 	kit_close(&k);
 }
@@ -104,7 +104,7 @@ START_TEST(a_recovery_excuses_what_it_builds_on)
 	t = show_until(l, k.log, 3, now_s + 600);
 	ck_assert_msg(t.result == TAKEN, "%s", t.why.text);
 	ck_assert_uint_eq(t.held.seq, 0);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	mlog_free(l);
 	kit_close(&k);
 }
@@ -173,7 +173,7 @@ START_TEST(a_recovery_from_ahead_drops_nothing)
 	ck_assert(t.reorganised && mlog_generation(l) > 0 && mlog_count(l) == 7);
 	t = show_until(l, k.log, 6, now_s + YEAR);
 	ck_assert_uint_eq(t.held.seq, 0);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	mlog_free(l);
 	kit_close(&k);
 }

@@ -26,10 +26,10 @@ START_TEST(recovery)
 	kit_append(&k, &b); /* on the server, which goes back, too */
 	ck_assert_uint_eq(mlog_count(k.log), 5);
 	ck_assert_uint_eq(mlog_generation(k.log), generation_of(1, 0));
-	t = show(l, k.log, 4, 5);
+	t = log_show(l, k.log, 4, 5);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
 	ck_assert(t.reorganised);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	ck_assert(!member_is_current(five_before));
 	ck_assert_int_eq(five_before->left, LEFT_BY_RECOVERY);
 	ck_assert_ptr_null(roster_by_id(mlog_roster(l), &id5, ROSTER_ALL));
@@ -44,7 +44,7 @@ START_TEST(recovery)
 	/* the dropped branch is old now, and no fork */
 	struct kit old = kit_open_with(5);
 
-	t = show(l, old.log, 4, 6);
+	t = log_show(l, old.log, 4, 6);
 	ck_assert_int_eq(t.result, TAKEN_OLD);
 	kit_close(&old);
 	mlog_free(back.log);
@@ -67,7 +67,7 @@ START_TEST(code_twice)
 	y = kit_recover(&b, KIT_CODE, KIT_CODE_NEXT + 1, 2);
 	kit_append(&a, &x);
 	kit_append(&b, &y);
-	t = show(a.log, b.log, 0, 7);
+	t = log_show(a.log, b.log, 0, 7);
 	ck_assert_int_eq(t.result, TAKEN_CODE_MISUSED);
 	ck_assert_uint_eq(mlog_count(a.log), 7);
 	mlog_free(a.log);
@@ -190,22 +190,22 @@ START_TEST(superseded)
 	kit_append(&b, &y);
 	ck_assert_uint_eq(mlog_generation(b.log), generation_of(1, 1));
 	/* with the first one or without it; the first is old news behind it */
-	t = show(none.log, b.log, 6, 7);
+	t = log_show(none.log, b.log, 6, 7);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	t = show(b.log, a.log, 6, 7);
+	t = log_show(b.log, a.log, 6, 7);
 	ck_assert_msg(t.result == TAKEN_OLD, "%d %s", t.result, t.why.text);
 	ck_assert_int_eq(kit_order(&b, b.log, kit_span(&x), &err), -ESTALE);
 	ck_assert_int_eq(err.reason, REFUSAL_SUPERSEDED);
-	t = show(a.log, b.log, 6, 7);
+	t = log_show(a.log, b.log, 6, 7);
 	ck_assert_msg(t.result == TAKEN && t.reorganised, "%d %s", t.result, t.why.text);
-	equal(a.log, b.log);
+	log_equal(a.log, b.log);
 	/* a third attempt, on the server itself; its code is the next one's number */
 	z = kit_recover_again(&k, 70, 71, 3, &y);
 	kit_append(&b, &z);
 	ck_assert_uint_eq(mlog_generation(b.log), generation_of(1, 2));
-	t = show(a.log, b.log, 0, 7);
+	t = log_show(a.log, b.log, 0, 7);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(a.log, b.log);
+	log_equal(a.log, b.log);
 	x = kit_recover(&b, 71, 72, 1);
 	kit_append(&b, &x);
 	ck_assert_uint_eq(mlog_generation(b.log), generation_of(2, 0));
@@ -234,16 +234,16 @@ START_TEST(thief_supersedes)
 	kit_append(&first, &y);
 	z = kit_recover_again(&thief, 80, 81, 5, &y);
 	kit_append(&thief, &z);
-	t = show(owner.log, thief.log, 6, 7);
+	t = log_show(owner.log, thief.log, 6, 7);
 	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
 	ck_assert_int_eq(kit_order(&owner, owner.log, kit_span(&z), &err), -EACCES);
 	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
 	/* the owner's next code wins over all of the thief's attempts */
 	y = kit_recover(&owner, KIT_CODE_NEXT, 82, 2);
 	kit_append(&owner, &y);
-	t = show(thief.log, owner.log, 6, 8);
+	t = log_show(thief.log, owner.log, 6, 8);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(thief.log, owner.log);
+	log_equal(thief.log, owner.log);
 	/* two attempts that supersede one */
 	y = kit_recover_again(&behind, KIT_CODE_NEXT, 83, 1, &x);
 	z = kit_recover_again(&behind, KIT_CODE_NEXT, 84, 2, &x);
@@ -253,7 +253,7 @@ START_TEST(thief_supersedes)
 	thief.log = kit_copy(k.log, 6);
 	kit_append(&owner, &y);
 	kit_append(&thief, &z);
-	t = show(owner.log, thief.log, 6, 7);
+	t = log_show(owner.log, thief.log, 6, 7);
 	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
 	mlog_free(owner.log);
 	mlog_free(thief.log);
@@ -281,14 +281,14 @@ START_TEST(renewal_is_not_superseded)
 	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&y), &err), -EACCES);
 	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
 	kit_append(&thief, &y);
-	t = show(k.log, thief.log, 7, 8);
+	t = log_show(k.log, thief.log, 7, 8);
 	ck_assert_msg(t.result == TAKEN_CODE_MISUSED, "%d %s", t.result, t.why.text);
 	/* and the new paper wins over them */
 	b = kit_recover(&k, KIT_CODE_NEXT, 82, 2);
 	kit_append(&k, &b);
-	t = show(thief.log, k.log, 7, 9);
+	t = log_show(thief.log, k.log, 7, 9);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(thief.log, k.log);
+	log_equal(thief.log, k.log);
 	mlog_free(thief.log);
 	kit_close(&k);
 }
@@ -311,15 +311,15 @@ START_TEST(renewed_code)
 	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&b), &err), -EACCES);
 	ck_assert_int_eq(err.reason, REFUSAL_RECOVERY_CODE);
 	kit_append(&thief, &b);
-	t = show(k.log, thief.log, 0, 8);
+	t = log_show(k.log, thief.log, 0, 8);
 	ck_assert_int_eq(t.result, TAKEN_CODE_MISUSED);
 	ck_assert_uint_eq(mlog_count(k.log), 8);
 	owner.log = k.log;
 	b = kit_recover(&owner, KIT_CODE_NEXT, 78, 2);
 	kit_append(&owner, &b);
-	t = show(thief.log, owner.log, 7, 9);
+	t = log_show(thief.log, owner.log, 7, 9);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(thief.log, owner.log);
+	log_equal(thief.log, owner.log);
 	mlog_free(thief.log);
 	kit_close(&k);
 }
@@ -339,9 +339,9 @@ START_TEST(recovery_heals_fork)
 	kit_append(&other, &b);
 	b = kit_recover(&k, KIT_CODE, KIT_CODE_NEXT, 1);
 	kit_append(&k, &b);
-	t = show(other.log, k.log, 4, 7);
+	t = log_show(other.log, k.log, 4, 7);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(other.log, k.log);
+	log_equal(other.log, k.log);
 	mlog_free(other.log);
 	kit_close(&k);
 }
@@ -361,9 +361,9 @@ START_TEST(moved)
 	ck_assert_int_eq(kit_order(&k, k.log, kit_span(&b), &err), -ENOKEY);
 	k.order = KIT_ORDER_NEXT;
 	kit_append(&k, &b);
-	t = show(l, k.log, 6, 8);
+	t = log_show(l, k.log, 6, 8);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	mlog_free(l);
 	kit_close(&k);
 }
@@ -383,11 +383,11 @@ START_TEST(moved_in_pieces)
 		b = kit_remove(&k, 0, n);
 		kit_append(&k, &b);
 	}
-	ck_assert_int_eq(show(l, k.log, 6, 7).result, TAKEN);
-	ck_assert_int_eq(show(l, k.log, 7, 9).result, TAKEN);
-	t = show(other, l, 6, 9);
+	ck_assert_int_eq(log_show(l, k.log, 6, 7).result, TAKEN);
+	ck_assert_int_eq(log_show(l, k.log, 7, 9).result, TAKEN);
+	t = log_show(other, l, 6, 9);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(other, k.log);
+	log_equal(other, k.log);
 	mlog_free(other);
 	mlog_free(l);
 	kit_close(&k);

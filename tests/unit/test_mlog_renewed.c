@@ -190,12 +190,12 @@ START_TEST(an_unknown_admin_renews_with_a_receipt)
 	b = kit_sign(&k, &e, KIT_CODE_NEXT, 0);
 	k.order = 88;
 	kit_append(&k, &b);
-	t = show(l, k.log, 6, 9);
+	t = log_show(l, k.log, 6, 9);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
 	/* from a node that has seen them together only */
-	t = show(other, l, 6, 9);
+	t = log_show(other, l, 6, 9);
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
-	equal(other, k.log);
+	log_equal(other, k.log);
 	mlog_free(other);
 	mlog_free(l);
 	kit_close(&k);

@@ -7,12 +7,12 @@ START_TEST(whole_log)
 {
 	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_empty_log();
-	struct mlog_take t = show(l, k.log, 0, 6);
+	struct mlog_take t = log_show(l, k.log, 0, 6);
 
 	ck_assert_msg(t.result == TAKEN, "%d %s", t.result, t.why.text);
 	ck_assert_uint_eq(t.added, 6);
-	equal(l, k.log);
-	t = show(l, k.log, 2, 4); /* again */
+	log_equal(l, k.log);
+	t = log_show(l, k.log, 2, 4); /* again */
 	ck_assert_int_eq(t.result, TAKEN);
 	ck_assert_uint_eq(t.added, 0);
 	mlog_free(l);
@@ -24,7 +24,7 @@ START_TEST(gap)
 {
 	struct kit k = kit_open_with(5);
 	struct mlog *l = kit_copy(k.log, 2);
-	struct mlog_take t = show(l, k.log, 3, 6);
+	struct mlog_take t = log_show(l, k.log, 3, 6);
 
 	ck_assert_int_eq(t.result, TAKEN_GAP);
 	ck_assert_uint_eq(t.ask_from, 2);
@@ -70,7 +70,7 @@ START_TEST(receipts)
 	mlog_take(l, three, 3, &t);
 	ck_assert_msg(t.result == TAKEN, "%s", t.why.text);
 	mlog_commit(l);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	ck_assert_int_eq(record_decode(mlog_record(l, 4), &r, NULL), 0);
 	ck_assert_ptr_null(r.receipt);
 	ck_assert_int_eq(record_decode(mlog_record(l, 5), &r, NULL), 0);
@@ -96,7 +96,7 @@ START_TEST(fork)
 	i = kit_invite(&other, 70);
 	b = kit_admit(&other, &i, 7);
 	kit_append(&other, &b);
-	t = show(k.log, other.log, 0, 5);
+	t = log_show(k.log, other.log, 0, 5);
 	ck_assert_int_eq(t.result, TAKEN_LIE);
 	ck_assert_uint_eq(t.seq, 4);
 	ck_assert_uint_eq(mlog_count(k.log), 6);
@@ -131,7 +131,7 @@ START_TEST(receipt_over_invalid)
 	ck_assert_int_eq(t.why.reason, REFUSAL_NOT_ALLOWED);
 	ck_assert_uint_eq(t.added, 2);
 	mlog_commit(l);
-	equal(l, k.log);
+	log_equal(l, k.log);
 	mlog_free(l);
 	kit_close(&k);
 }
@@ -275,7 +275,7 @@ START_TEST(each_signature_is_verified_once)
 	put_rename(&k, "bad", KIT_ORDER, false);
 	put_rename(&k, "last", k.order, true);
 	signatures = 0;
-	t = show(l, k.log, 0, mlog_count(k.log));
+	t = log_show(l, k.log, 0, mlog_count(k.log));
 	ck_assert_int_eq(t.result, TAKEN_LIE);
 	ck_assert_uint_eq(mlog_count(l), 1 + CHANGES);
 	/* of each record the receipt, and that of the entry twice */
