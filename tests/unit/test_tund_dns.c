@@ -7,25 +7,25 @@
 
 START_TEST(members_have_addresses)
 {
-	check_address("nas.homelab", KIT_NET + 1);
-	check_address("node1.homelab", KIT_NET + 2);
-	check_address("node2.homelab", KIT_NET + 3);
+	dnskit_check_address("nas.homelab", KIT_NET + 1);
+	dnskit_check_address("node1.homelab", KIT_NET + 2);
+	dnskit_check_address("node2.homelab", KIT_NET + 3);
 }
 END_TEST
 
 START_TEST(case_does_not_matter)
 {
-	check_address("NAS.homelab", KIT_NET + 1);
-	check_address("nOdE1.HoMeLaB", KIT_NET + 2);
-	check_nothing("NODE9.HOMELAB", A, NXDOMAIN);
+	dnskit_check_address("NAS.homelab", KIT_NET + 1);
+	dnskit_check_address("nOdE1.HoMeLaB", KIT_NET + 2);
+	dnskit_check_nothing("NODE9.HOMELAB", A, NXDOMAIN);
 }
 END_TEST
 
 START_TEST(bare_cluster_name_is_this_node)
 {
-	check_address("homelab", KIT_NET + 1);
-	check_address("HOMELAB", KIT_NET + 1);
-	check_nothing("homelab", AAAA, NOERROR);
+	dnskit_check_address("homelab", KIT_NET + 1);
+	dnskit_check_address("HOMELAB", KIT_NET + 1);
+	dnskit_check_nothing("homelab", AAAA, NOERROR);
 }
 END_TEST
 
@@ -34,15 +34,15 @@ START_TEST(known_name_of_another_type_has_no_data)
 	static const unsigned types[] = { AAAA, TXT, HTTPS, SOA, PTR, 33, 2 };
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		check_nothing("nas.homelab", types[i], NOERROR);
-		check_nothing("node2.homelab", types[i], NOERROR);
+		dnskit_check_nothing("nas.homelab", types[i], NOERROR);
+		dnskit_check_nothing("node2.homelab", types[i], NOERROR);
 	}
 }
 END_TEST
 
 START_TEST(the_zone_names_its_server)
 {
-	struct answer a = ask("HomeLab", SOA);
+	struct answer a = dnskit_ask("HomeLab", SOA);
 	char text[256];
 
 	ck_assert_uint_eq(a.rcode, NOERROR);
@@ -52,17 +52,17 @@ START_TEST(the_zone_names_its_server)
 	ck_assert_uint_eq(a.record[0].type, SOA);
 	ck_assert_uint_eq(a.record[0].ttl, DNS_TTL_S);
 	ck_assert(strcasecmp(a.record[0].name, "homelab") == 0);
-	size_t at = get_name(&a.m, a.record[0].at, text);
+	size_t at = dnskit_get_name(&a.m, a.record[0].at, text);
 	ck_assert(strcasecmp(text, "nas.homelab") == 0);
-	at = get_name(&a.m, at, text);
+	at = dnskit_get_name(&a.m, at, text);
 	ck_assert_uint_eq(load_be32(a.m.data + at), 3); /* serial: entries of the log */
-	a = ask("homelab", NS);
+	a = dnskit_ask("homelab", NS);
 	ck_assert_uint_eq(a.count[1], 1);
 	ck_assert_uint_eq(a.record[0].type, NS);
-	get_name(&a.m, a.record[0].at, text);
+	dnskit_get_name(&a.m, a.record[0].at, text);
 	ck_assert_str_eq(text, "nas.homelab");
-	check_nothing("homelab", TXT, NOERROR);
-	check_nothing("www.homelab", SOA, NXDOMAIN);
+	dnskit_check_nothing("homelab", TXT, NOERROR);
+	dnskit_check_nothing("www.homelab", SOA, NXDOMAIN);
 }
 END_TEST
 
@@ -77,13 +77,13 @@ START_TEST(the_longest_answer_fits_the_oldest_client)
 	}
 	memset(name + strlen(name), 'd', 253 - strlen(name) - strlen(".homelab"));
 	strcat(name, ".homelab");
-	ck_assert_uint_le(ask(name, AAAA).m.len, 512);
+	ck_assert_uint_le(dnskit_ask(name, AAAA).m.len, 512);
 }
 END_TEST
 
 START_TEST(any_gives_the_address)
 {
-	struct answer a = ask("node1.homelab", ANY);
+	struct answer a = dnskit_ask("node1.homelab", ANY);
 
 	ck_assert_uint_eq(a.rcode, NOERROR);
 	ck_assert_uint_eq(a.count[1], 1);
@@ -101,8 +101,8 @@ START_TEST(unknown_names_do_not_exist)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		check_nothing(names[i], A, NXDOMAIN);
-		check_nothing(names[i], AAAA, NXDOMAIN);
+		dnskit_check_nothing(names[i], A, NXDOMAIN);
+		dnskit_check_nothing(names[i], AAAA, NXDOMAIN);
 	}
 }
 END_TEST
@@ -119,9 +119,9 @@ START_TEST(longest_names_do_not_exist)
 	memset(name + strlen(name), 'd', 253 - strlen(name) - strlen(".homelab"));
 	strcat(name, ".homelab");
 	ck_assert_uint_eq(strlen(name), 253);
-	check_nothing(name, A, NXDOMAIN);
-	check_nothing(name + 64, A, NXDOMAIN);
-	check_nothing(name + 3 * 64, A, NXDOMAIN);
+	dnskit_check_nothing(name, A, NXDOMAIN);
+	dnskit_check_nothing(name + 64, A, NXDOMAIN);
+	dnskit_check_nothing(name + 3 * 64, A, NXDOMAIN);
 }
 END_TEST
 
@@ -137,13 +137,13 @@ START_TEST(odd_names_do_not_exist)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct answer a = ask(names[i], A);
+		struct answer a = dnskit_ask(names[i], A);
 
 		ck_assert_msg(a.rcode == NXDOMAIN, "%s: %u", names[i], a.rcode);
 		ck_assert(a.flags & AA);
 		ck_assert_uint_eq(a.count[1], 0);
 	}
-	ck_assert_uint_eq(ask("living room.example.org", A).rcode, REFUSED);
+	ck_assert_uint_eq(dnskit_ask("living room.example.org", A).rcode, REFUSED);
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(other_zones_are_refused)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		check_refused(names[i], A);
+		dnskit_check_refused(names[i], A);
 }
 END_TEST
 
@@ -168,20 +168,20 @@ START_TEST(addresses_have_names)
 
 		snprintf(name, sizeof(name), "%zu.0.96.100.%s", i + 1,
 			 i == 1 ? "IN-ADDR.ARPA" : "in-addr.arpa");
-		struct answer a = ask(name, PTR);
+		struct answer a = dnskit_ask(name, PTR);
 
 		ck_assert_uint_eq(a.rcode, NOERROR);
 		ck_assert(a.flags & AA);
 		ck_assert_uint_eq(a.count[1], 1);
 		ck_assert_uint_eq(a.record[0].type, PTR);
 		ck_assert_uint_eq(a.record[0].ttl, DNS_TTL_S);
-		ck_assert_uint_eq(get_name(&a.m, a.record[0].at, text),
+		ck_assert_uint_eq(dnskit_get_name(&a.m, a.record[0].at, text),
 				  a.record[0].at + a.record[0].len);
 		ck_assert_str_eq(text, names[i]);
 	}
-	check_nothing("1.0.96.100.in-addr.arpa", A, NOERROR);
-	check_nothing("99.0.96.100.in-addr.arpa", PTR, NXDOMAIN);
-	check_nothing("255.255.96.100.in-addr.arpa", PTR, NXDOMAIN);
+	dnskit_check_nothing("1.0.96.100.in-addr.arpa", A, NOERROR);
+	dnskit_check_nothing("99.0.96.100.in-addr.arpa", PTR, NXDOMAIN);
+	dnskit_check_nothing("255.255.96.100.in-addr.arpa", PTR, NXDOMAIN);
 }
 END_TEST
 
@@ -208,17 +208,17 @@ START_TEST(other_reverse_names_are_refused)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		check_refused(names[i], PTR);
+		dnskit_check_refused(names[i], PTR);
 }
 END_TEST
 
 START_TEST(other_classes_are_refused)
 {
-	struct message q = header(0, 1, 0);
+	struct message q = dnskit_header(0, 1, 0);
 	struct answer a;
 
-	put_question(&q, "nas.homelab", A, CH);
-	a = ask_message(&q);
+	dnskit_put_question(&q, "nas.homelab", A, CH);
+	a = dnskit_ask_message(&q);
 	ck_assert_uint_eq(a.rcode, REFUSED);
 	ck_assert_uint_eq(a.count[1], 0);
 	ck_assert(!(a.flags & RD)); /* as it was asked */
@@ -227,15 +227,15 @@ END_TEST
 
 static struct message edns_query(const char *name, unsigned size, uint32_t ttl)
 {
-	struct message q = header(RD, 1, 1);
+	struct message q = dnskit_header(RD, 1, 1);
 
-	put_question(&q, name, A, IN);
-	put_name(&q, "");
-	put16(&q, OPT);
-	put16(&q, size);
-	put16(&q, ttl >> 16);
-	put16(&q, ttl & 0xffff);
-	put16(&q, 0);
+	dnskit_put_question(&q, name, A, IN);
+	dnskit_put_name(&q, "");
+	dnskit_put16(&q, OPT);
+	dnskit_put16(&q, size);
+	dnskit_put16(&q, ttl >> 16);
+	dnskit_put16(&q, ttl & 0xffff);
+	dnskit_put16(&q, 0);
 	return q;
 }
 
@@ -245,7 +245,7 @@ START_TEST(edns_is_answered_with_edns)
 
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct message q = edns_query("nas.homelab", sizes[i], 0x8000); /* DO */
-		struct answer a = ask_message(&q);
+		struct answer a = dnskit_ask_message(&q);
 
 		ck_assert_uint_eq(a.rcode, NOERROR);
 		ck_assert_uint_eq(a.count[1], 1);
@@ -262,7 +262,7 @@ END_TEST
 START_TEST(later_edns_version_is_told_ours)
 {
 	struct message q = edns_query("nas.homelab", 1232, 1u << 16);
-	struct answer a = ask_message(&q);
+	struct answer a = dnskit_ask_message(&q);
 
 	ck_assert_uint_eq(a.rcode, BADVERS);
 	ck_assert_uint_eq(a.count[1], 0);
@@ -273,7 +273,7 @@ END_TEST
 
 static void check_header_only(const struct message *q, unsigned rcode)
 {
-	struct answer a = ask_message(q);
+	struct answer a = dnskit_ask_message(q);
 
 	ck_assert_uint_eq(a.m.len, 12);
 	ck_assert_uint_eq(a.id, 0xbeef);
@@ -287,9 +287,9 @@ static void check_header_only(const struct message *q, unsigned rcode)
 START_TEST(other_operations_are_not_implemented)
 {
 	for (unsigned opcode = 1; opcode < 16; opcode++) {
-		struct message q = header(opcode << 11, 1, 0);
+		struct message q = dnskit_header(opcode << 11, 1, 0);
 
-		put_question(&q, "nas.homelab", A, IN);
+		dnskit_put_question(&q, "nas.homelab", A, IN);
 		check_header_only(&q, NOTIMP);
 	}
 }
@@ -297,10 +297,10 @@ END_TEST
 
 START_TEST(one_question_it_must_be)
 {
-	struct message none = header(RD, 0, 0), two = header(RD, 2, 0);
+	struct message none = dnskit_header(RD, 0, 0), two = dnskit_header(RD, 2, 0);
 
-	put_question(&two, "nas.homelab", A, IN);
-	put_question(&two, "node1.homelab", A, IN);
+	dnskit_put_question(&two, "nas.homelab", A, IN);
+	dnskit_put_question(&two, "node1.homelab", A, IN);
 	check_header_only(&none, FORMERR);
 	check_header_only(&two, FORMERR);
 }
@@ -328,13 +328,13 @@ START_TEST(broken_names_are_format_errors)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct message q = header(RD, 1, 0);
+		struct message q = dnskit_header(RD, 1, 0);
 
 		memcpy(q.data + q.len, names[i].bytes, names[i].len);
 		q.len += names[i].len;
 		if (i == 0 || i == 1 || i == 2) {
-			put16(&q, A);
-			put16(&q, IN);
+			dnskit_put16(&q, A);
+			dnskit_put16(&q, IN);
 		}
 		check_header_only(&q, FORMERR);
 	}
@@ -344,7 +344,7 @@ END_TEST
 START_TEST(counts_that_lie_are_format_errors)
 {
 	for (size_t section = 1; section < 4; section++) {
-		struct message q = query("nas.homelab", A);
+		struct message q = dnskit_query("nas.homelab", A);
 
 		store_be16(q.data + 4 + 2 * section, 1);
 		check_header_only(&q, FORMERR);
@@ -357,9 +357,9 @@ END_TEST
 /* They cost next to nothing: this would run into the time limit if room were made for all. */
 START_TEST(counts_are_looked_at_first)
 {
-	struct message q = query("nas.homelab", A), m;
-	struct kit k = zone_open();
-	struct dns_names names = zone_names(&k);
+	struct message q = dnskit_query("nas.homelab", A), m;
+	struct kit k = dnskit_zone_open();
+	struct dns_names names = dnskit_zone_names(&k);
 
 	memset(q.data + 6, 0xff, 6);
 	memset(q.data + q.len, 0, 1000);
@@ -374,14 +374,14 @@ END_TEST
 
 START_TEST(names_too_long_are_format_errors)
 {
-	struct message q = header(RD, 1, 0);
+	struct message q = dnskit_header(RD, 1, 0);
 
 	for (int i = 0; i < 5; i++) {
 		q.data[q.len++] = 60;
 		memset(q.data + q.len, 'a', 60);
 		q.len += 60;
 	}
-	put_question(&q, "homelab", A, IN);
+	dnskit_put_question(&q, "homelab", A, IN);
 	check_header_only(&q, FORMERR);
 }
 END_TEST
@@ -389,15 +389,15 @@ END_TEST
 /* Or two servers would answer each other forever. */
 START_TEST(answers_are_never_answered)
 {
-	struct kit k = zone_open();
-	struct message q = query("nas.homelab", A), m;
+	struct kit k = dnskit_zone_open();
+	struct message q = dnskit_query("nas.homelab", A), m;
 
 	q.data[2] |= 0x80;
-	m = reply(&k, &q);
+	m = dnskit_reply(&k, &q);
 	ck_assert_uint_eq(m.len, 0);
 	for (q.len = 0; q.len < 12; q.len++) {
 		q.data[2] &= 0x7f;
-		m = reply(&k, &q);
+		m = dnskit_reply(&k, &q);
 		ck_assert_uint_eq(m.len, 0);
 	}
 	kit_close(&k);
@@ -406,9 +406,9 @@ END_TEST
 
 START_TEST(what_does_not_fit_is_not_written)
 {
-	struct message q = query("nas.homelab", A);
-	struct kit k = zone_open();
-	struct dns_names names = zone_names(&k);
+	struct message q = dnskit_query("nas.homelab", A);
+	struct kit k = dnskit_zone_open();
+	struct dns_names names = dnskit_zone_names(&k);
 	uint8_t out[64];
 
 	for (size_t cap = 0; cap < 45; cap++) {
@@ -427,13 +427,14 @@ END_TEST
 START_TEST(garbage_is_survived)
 {
 	struct unit_rng rng = unit_rng_new("garbage_is_survived");
-	struct kit k = zone_open();
+	struct kit k = dnskit_zone_open();
 
 	for (int i = 0; i < 20000; i++) {
 		struct message q = { .len = unit_random_below(&rng, 300) }, m;
 
 		if (i % 2) {
-			q = i % 4 == 1 ? query("nas.homelab", A) : edns_query("homelab", 1232, 0);
+			q = i % 4 == 1 ? dnskit_query("nas.homelab", A)
+				       : edns_query("homelab", 1232, 0);
 			for (uint64_t n = unit_random_below(&rng, 4) + 1; n > 0; n--)
 				q.data[unit_random_below(&rng, q.len)] = (uint8_t)unit_random(&rng);
 			if (i % 3 == 0)
@@ -441,14 +442,14 @@ START_TEST(garbage_is_survived)
 		} else {
 			unit_random_bytes(&rng, q.data, q.len);
 		}
-		m = reply(&k, &q);
+		m = dnskit_reply(&k, &q);
 		if (q.len < 12 || q.data[2] & 0x80)
 			ck_assert_uint_eq(m.len, 0);
 		else
 			ck_assert(m.len >= 12 && m.len <= DNS_MESSAGE_MAX);
 		if (m.len) {
 			ck_assert_mem_eq(m.data, q.data, 2);
-			(void)take_apart(&m);
+			(void)dnskit_take_apart(&m);
 		}
 	}
 	kit_close(&k);
@@ -457,9 +458,9 @@ END_TEST
 
 static struct answer ask_of(const struct kit *k, const char *name, unsigned type)
 {
-	struct message q = query(name, type), m = reply(k, &q);
+	struct message q = dnskit_query(name, type), m = dnskit_reply(k, &q);
 
-	return take_apart(&m);
+	return dnskit_take_apart(&m);
 }
 
 static void check_leads_to(const struct kit *k, const char *name, ip4 address)
@@ -474,7 +475,7 @@ static void check_leads_to(const struct kit *k, const char *name, ip4 address)
 /* A member's names end and change with the roster, at once. */
 START_TEST(names_follow_the_members)
 {
-	struct kit k = zone_open();
+	struct kit k = dnskit_zone_open();
 	struct roster *r = k.log->roster;
 	const struct member *first = roster_at(r, 1), *second = roster_at(r, 2);
 	struct roster_leave left = { LEFT_REMOVED, 5, KIT_TIME, roster_at(r, 0)->id };
@@ -486,7 +487,7 @@ START_TEST(names_follow_the_members)
 	ck_assert_uint_eq(ask_of(&k, "node2.homelab", A).rcode, NXDOMAIN);
 	check_leads_to(&k, "tv.homelab", KIT_NET + 3);
 	a = ask_of(&k, "3.0.96.100.in-addr.arpa", PTR);
-	get_name(&a.m, a.record[0].at, text);
+	dnskit_get_name(&a.m, a.record[0].at, text);
 	ck_assert_str_eq(text, "tv.homelab");
 
 	check_leads_to(&k, "node1.homelab", KIT_NET + 2);
@@ -508,23 +509,23 @@ static bool is_second(void *ctx, const struct member *m)
 /* [P2-60] */
 START_TEST(denied_members_have_no_names)
 {
-	struct kit k = zone_open();
-	struct dns_names names = zone_names(&k);
-	struct message q = query("node1.homelab", A), m;
+	struct kit k = dnskit_zone_open();
+	struct dns_names names = dnskit_zone_names(&k);
+	struct message q = dnskit_query("node1.homelab", A), m;
 	struct answer a;
 
 	names.denied = is_second;
 	names.ctx = (void *)roster_at(k.log->roster, 1);
 	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
-	a = take_apart(&m);
+	a = dnskit_take_apart(&m);
 	ck_assert_uint_eq(a.rcode, NXDOMAIN);
-	q = query("2.0.96.100.in-addr.arpa", PTR);
+	q = dnskit_query("2.0.96.100.in-addr.arpa", PTR);
 	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
-	a = take_apart(&m);
+	a = dnskit_take_apart(&m);
 	ck_assert_uint_eq(a.rcode, NXDOMAIN);
-	q = query("node2.homelab", A);
+	q = dnskit_query("node2.homelab", A);
 	m.len = dns_answer(&names, span_of(q.data, q.len), m.data, DNS_MESSAGE_MAX);
-	a = take_apart(&m);
+	a = dnskit_take_apart(&m);
 	ck_assert_uint_eq(a.rcode, NOERROR);
 	kit_close(&k);
 }

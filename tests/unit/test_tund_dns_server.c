@@ -44,7 +44,7 @@ static bool setup(bool has_filter)
 		return false;
 	}
 	host = os_unit_host();
-	zone = zone_open();
+	zone = dnskit_zone_open();
 	rc = tun_open(host, &cfg, os_unit_stop, host, &err, &tun);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_int_eq(netconf_link_up(host, tun_ifindex(tun), NULL), 0);
@@ -59,7 +59,7 @@ static bool setup(bool has_filter)
 static void server_up(enum dns_server_state expected)
 {
 	struct dns_server_config cfg = {
-		.names = zone_names(&zone),
+		.names = dnskit_zone_names(&zone),
 		.fence = fence,
 		.device = tun_name(tun),
 		.changed = on_change,
@@ -106,7 +106,7 @@ static int other_at(uint32_t ip, int kind, bool reuse)
 static void expect_answer(void)
 {
 	struct sockaddr_in to = name_of(KIT_NET + 1);
-	struct message q = query("node1.homelab", A), m = { .len = 0 };
+	struct message q = dnskit_query("node1.homelab", A), m = { .len = 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	ssize_t n = -1;
 
@@ -118,7 +118,7 @@ static void expect_answer(void)
 	}
 	ck_assert_int_gt(n, 0);
 	m.len = (size_t)n;
-	struct answer a = take_apart(&m);
+	struct answer a = dnskit_take_apart(&m);
 	ck_assert_uint_eq(a.rcode, NOERROR);
 	ck_assert_uint_eq(load_be32(a.m.data + a.record[0].at), KIT_NET + 2);
 	close(fd);
@@ -201,7 +201,7 @@ START_TEST(only_the_device_is_served)
 	ck_assert(os_unit_command("ip link add eth0 type veth peer name far0 && "
 				  "ip link set eth0 up && ip addr add 192.0.2.1/24 dev eth0"));
 	struct sockaddr_in to = name_of(KIT_NET + 1);
-	struct message q = query("node1.homelab", A);
+	struct message q = dnskit_query("node1.homelab", A);
 	uint8_t byte;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
