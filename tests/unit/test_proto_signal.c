@@ -49,8 +49,8 @@ static struct signal_request request_of(size_t i)
 	m.code = span_str("ABCD-EFGH-JKMN");
 	m.has_subnet = strcmp(requests[i].name, "request_setup_offer_subnet") == 0;
 	m.subnet = (struct prefix4){ 0x64400000, 10 };
-	m.entry = kit_entry(m.type == SIGNAL_ADMIT);
-	m.beacon = kit_entry(0);
+	m.entry = kit_wire_entry(m.type == SIGNAL_ADMIT);
+	m.beacon = kit_wire_entry(0);
 	kit_entries(&m.entries, strcmp(requests[i].name, "request_import_end") == 0 ? 0 : 2);
 	m.head = kit_head();
 	m.head.generation = 3;
@@ -104,7 +104,7 @@ START_TEST(request_fields_arrive)
 	len = kit_vector(VECTORS, "request_push", want, sizeof(want));
 	ck_assert_int_eq(signal_request_decode(kit_message(want, len), &m), 0);
 	ck_assert_uint_eq(m.entries.n, 2);
-	ck_assert(span_equal(m.entries.item[1], kit_entry(1)));
+	ck_assert(span_equal(m.entries.item[1], kit_wire_entry(1)));
 	ck_assert(m.entries.item[1].data > want && m.entries.item[1].data < want + len);
 }
 END_TEST
@@ -278,7 +278,7 @@ static struct signal_reply reply_of(size_t i)
 				  .subnet = { 0x64400000, 10 },
 				  .address = 0x64400005,
 				  .first = 5,
-				  .record = kit_entry(1),
+				  .record = kit_wire_entry(1),
 				  .echo_port = 0xe3a7 };
 
 	m.head.generation = 3;
