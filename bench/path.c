@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "crypto/init.h"
 #include "node.h"
 
 #define CONNECT_LIMIT (5 * NS_PER_S)

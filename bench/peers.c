@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/init.h"
 #include "node.h"
 
 #define ASK_AGAIN (200 * NS_PER_MS)

@@ -11,7 +11,7 @@ $(foreach p,floor probe delay,$(eval $(call link,release,$(B)/release/bench/$(p)
 
 $(foreach p,path peers,$(eval $(call link,release,$(B)/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c bench/path_os.c) $(call kits,release,unit),\
-	$(call program_libs,release,overlay quic membership identity proto base os-linux),\
+	$(call program_libs,release,overlay quic membership identity crypto proto base os-linux),\
 	$(check_library))))
 $(eval $(call link,release,$(B)/release/bench/path_sim,\
 	$(call objects,release,bench/path_sim.c $(sim_helpers)) $(call kits,release,sim unit),\
@@ -19,12 +19,12 @@ $(eval $(call link,release,$(B)/release/bench/path_sim,\
 
 $(foreach p,relay sessions,$(eval $(call link,release,$(B)/release/bench/$(p),\
 	$(call objects,release,bench/$(p).c bench/server.c) $(call kits,release,unit),\
-	$(call program_libs,release,overlay signal quic membership identity proto base os-linux),\
+	$(call program_libs,release,overlay signal quic membership identity crypto proto base os-linux),\
 	$(check_library))))
 
 $(eval $(call link,release,$(B)/release/bench/log,\
 	$(call objects,release,bench/log.c) $(call kits,release,unit),\
-	$(call program_libs,release,client quic membership identity proto base os-linux),\
+	$(call program_libs,release,client quic membership identity crypto proto base os-linux),\
 	$(check_library)))
 
 # "make test" builds them, lest they are left behind when what they measure changes.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The programs. Linked with symbols in build/release/bin, stripped in build/bin.
 
-mlsh_layers := cli tund client overlay quic membership identity proto base os-linux
-signal_layers := signal quic membership identity proto base os-linux
+mlsh_layers := cli tund client overlay quic membership identity crypto proto base os-linux
+signal_layers := signal quic membership identity crypto proto base os-linux
 
 # Which commit they are of: a new one compiles this object, and links the programs.
 $(B)/commit: FORCE

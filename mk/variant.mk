@@ -6,7 +6,7 @@
 #                          libkit-unit.a and libkit-sim.a are what tests share
 #   build/NAME/tests/...   test programs
 
-layers := base proto identity membership quic client overlay tund signal cli
+layers := base proto crypto identity membership quic client overlay tund signal cli
 
 # A program's main.c is in no archive, so that tests can link everything.
 layer_sources = $(filter-out %/main.c,$(wildcard src/$(1)/*.c)) $(wildcard src/$(1)/*.cpp) \
@@ -35,8 +35,9 @@ lab_sources := $(wildcard tests/lab/*.c)
 below_base := base
 below_proto := proto base
 below_os := os-linux proto base
-below_identity := identity os-linux proto base
-below_membership := membership identity os-linux proto base
+below_crypto := crypto proto base
+below_identity := identity os-linux crypto proto base
+below_membership := membership identity os-linux crypto proto base
 below_quic := quic $(below_membership)
 below_client := client $(below_quic)
 below_overlay := overlay $(below_quic)

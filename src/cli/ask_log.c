@@ -4,6 +4,7 @@
 
 #include "client/fetch.h"
 #include "client/rotation.h"
+#include "identity/identity.h"
 #include "os/loop.h"
 
 struct ask_log ask_log_of(struct cli *c, struct copy *copy, const struct identity *identity,

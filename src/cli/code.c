@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/table.h"
+#include "identity/codes.h"
 
 /* One line of standard input, not shown if that is a terminal. */
 static int read_line(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)

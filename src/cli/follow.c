@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "client/follow.h"
 #include "client/rotation.h"
+#include "identity/identity.h"
 
 struct following {
 	struct cli *cli;

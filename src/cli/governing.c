@@ -8,6 +8,7 @@
 #include "cli/waiting.h"
 #include "client/order.h"
 #include "client/refuse.h"
+#include "identity/identity.h"
 #include "os/loop.h"
 
 int governing_open(struct cli *c, const char *cluster, struct governing *ret, struct err *err)

@@ -4,6 +4,7 @@
 
 #include "cli/ask_log.h"
 #include "client/rotation.h"
+#include "identity/identity.h"
 
 void cli_settle_key(struct cli *c, const char *cluster)
 {

@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "cli/target.h"
 #include "client/invite_new.h"
+#include "identity/identity.h"
 
 enum { TTL, NAME, REPLACE, ROLE, YES, COUNT, NO_QR, JSON };
 

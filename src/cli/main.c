@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/complete.h"
 #include "cli/whose.h"
-#include "identity/identity.h"
+#include "crypto/init.h"
 
 static void print_help(FILE *f)
 {

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 
 #include "cli/table.h"
+#include "identity/codes.h"
 #include "os/loop.h"
 
 int new_server_read(struct cli *c, const char *cluster, const char *host, const char *token,

@@ -14,6 +14,8 @@
 #include "client/recovery.h"
 #include "client/recovery_send.h"
 #include "client/rotation.h"
+#include "crypto/hash.h"
+#include "identity/identity.h"
 #include "os/loop.h"
 
 #define LOOK_GAP (200 * NS_PER_MS)

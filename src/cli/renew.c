@@ -5,6 +5,7 @@
 #include "cli/code.h"
 #include "cli/renew_two.h"
 #include "cli/table.h"
+#include "crypto/hash.h"
 #include "os/loop.h"
 
 enum { ASK, CONSENT, YES, JSON };

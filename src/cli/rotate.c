@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "cli/waiting.h"
 #include "client/rotation.h"
+#include "identity/identity.h"
 
 enum { JSON };
 

@@ -7,6 +7,7 @@
 #include "cli/join_run.h"
 #include "cli/roots.h"
 #include "client/search_domain.h"
+#include "identity/codes.h"
 
 enum { SIGNAL_HOST, TOKEN, NAME, SUBNET, FORCE, JSON };
 

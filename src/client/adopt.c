@@ -9,6 +9,7 @@
 
 #include "client/join_internal.h"
 #include "client/refuse.h"
+#include "identity/identity.h"
 #include "os/netconf.h"
 
 static bool same_invite(const struct join *j)

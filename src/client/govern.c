@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "client/refuse.h"
+#include "identity/identity.h"
 
 /* --- who -------------------------------------------------------------------------------------- */
 

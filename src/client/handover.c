@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/cluster_file.h"
+#include "identity/identity.h"
 
 static int encode_cluster(const struct cluster_file *f, struct buf *ret, struct err *err)
 {

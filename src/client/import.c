@@ -7,6 +7,7 @@
 
 #include "client/refuse.h"
 #include "client/visit.h"
+#include "identity/codes.h"
 
 struct import {
 	struct visit *visit;

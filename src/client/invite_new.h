@@ -8,6 +8,8 @@
 #define INVITE_TTL_MIN_S 1
 #define INVITE_TTL_MAX_S (30 * 86400)
 
+struct host;
+
 struct invite_params {
 	const struct cluster_file *cluster;
 	const struct identity *identity;

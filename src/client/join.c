@@ -6,6 +6,7 @@
 #include "client/backoff.h"
 #include "client/join_internal.h"
 #include "client/refuse.h"
+#include "identity/identity.h"
 
 /* --- the end ---------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cursor.h"
+#include "crypto/hash.h"
 #include "proto/cbor.h"
 #include "proto/signal.h"
 

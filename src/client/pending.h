@@ -15,6 +15,7 @@
 #ifndef MLSH_CLIENT_PENDING_H
 #define MLSH_CLIENT_PENDING_H
 
+#include "identity/codes.h"
 #include "membership/entry.h"
 
 #define PENDING_FILE_MAX 8192

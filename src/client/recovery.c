@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/refuse.h"
+#include "crypto/hash.h"
 #include "proto/cbor.h"
 
 #define FILE_VERSION 1

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "client/refuse.h"
+#include "crypto/hash.h"
 #include "proto/cbor.h"
 
 #define VERSION 1

@@ -2,6 +2,8 @@
 /* The keys of this node besides the one in use: the next one, and those of before. */
 #include "client/rotation.h"
 
+#include "identity/identity.h"
+
 #define BEFORE_MAX 17 /* keys: one more than a member may have besides its first */
 
 bool rotation_begun(struct host *h, const struct store *s, const char *cluster)

@@ -7,6 +7,9 @@
 
 #include "client/join_internal.h"
 #include "client/refuse.h"
+#include "crypto/hash.h"
+#include "identity/codes.h"
+#include "identity/identity.h"
 #include "os/netconf.h"
 
 static bool subnet_equal(struct prefix4 a, struct prefix4 b)

@@ -2,6 +2,8 @@
 /* Where a user's files lie, and reading and writing them. */
 #include "client/store.h"
 
+#include "identity/identity.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

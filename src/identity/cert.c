@@ -3,18 +3,10 @@
  * The self-signed certificate around a key: TLS wants one, nothing in it but the key means
  * anything.
  */
+#include "identity/cert.h"
+
 #include <openssl/asn1.h>
-#include <openssl/err.h>
-
-#include "identity/internal.h"
-
-int crypto_fail(struct err *err, int code, const char *what)
-{
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-
-	ERR_clear_error();
-	return err_set(err, code, "%s: %s", what, reason ? reason : "out of memory");
-}
+#include <stdbool.h>
 
 static bool cert_set_name(X509 *cert)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Codes that people copy: Crockford's base32 in groups of four, and the setup token made of one. */
-#include "identity/identity.h"
+#include "identity/codes.h"
+
+#include "crypto/hash.h"
 
 #define GROUP_LEN 4
 #define BOOTSTRAP_SYMBOLS 12
@@ -69,6 +71,16 @@ void bootstrap_code_new(struct host *h, char out[BOOTSTRAP_CODE_TEXT_MAX])
 int bootstrap_code_normalise(const char *text, char out[BOOTSTRAP_CODE_TEXT_MAX])
 {
 	return code_normalise(text, BOOTSTRAP_SYMBOLS, out);
+}
+
+void bootstrap_code_hash(const uint8_t salt[16], const char *code, uint8_t out[HASH_LEN])
+{
+	/* sizeof of it counts the NUL, which ends the domain in what is hashed. */
+	static const char domain[] = "mlsh/1 bootstrap-code";
+
+	sha256_pieces((struct span[]){ span_of(domain, sizeof(domain)), span_of(salt, 16),
+				       span_str(code) },
+		      3, out);
 }
 
 int setup_token_parse(const char *text, char ret_code[BOOTSTRAP_CODE_TEXT_MAX],

@@ -2,13 +2,13 @@
 /* A key with its certificate: made, read from PEM, kept in a folder. */
 #include "identity/identity.h"
 
-#include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "identity/internal.h"
+#include "crypto/hash.h"
+#include "crypto/openssl.h"
+#include "identity/cert.h"
 
 #define PEM_MAX_BYTES 65536
 #define PATH_TEXT_MAX 4096
@@ -21,15 +21,6 @@ struct identity {
 	uint8_t key_sha256[HASH_LEN];
 	uint8_t cert_sha256[HASH_LEN];
 };
-
-int crypto_init(struct err *err)
-{
-	if (!crypto_memory_is_wiped())
-		return err_set(err, -EIO, "the cryptographic library does not wipe its memory");
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1)
-		return 0;
-	return crypto_fail(err, -EIO, "cannot start the cryptographic library");
-}
 
 int identity_seed(const struct identity *id, uint8_t ret[SIGN_SEED_LEN])
 {
@@ -351,4 +342,10 @@ void *identity_x509(const struct identity *id)
 void *identity_pkey(const struct identity *id)
 {
 	return id->pkey;
+}
+
+int identity_sign(const struct identity *id, const char *purpose,
+		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+{
+	return pkey_sign(id->pkey, purpose, cluster_id, bytes, sig);
 }

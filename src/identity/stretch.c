@@ -7,7 +7,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
-#include "identity/identity.h"
+#include "identity/codes.h"
 
 /* Argon2id (RFC 9106 section 4, the second recommendation, with one lane). */
 #define RECOVERY_MEMORY_KIB 65536

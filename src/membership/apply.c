@@ -2,6 +2,7 @@
 /* What a record does, once it obeys the rules. Room was reserved, so nothing here fails. */
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 /* A mark in maps that say "yes" only. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "identity/identity.h"
 #include "membership/internal.h"
 
 #define BEACON_VERSION 1

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 #define ENTRY_VERSION 1

@@ -9,7 +9,7 @@
 
 #include "base/addr.h"
 #include "base/label.h"
-#include "identity/identity.h"
+#include "crypto/sign.h"
 #include "membership/invite.h"
 #include "proto/limits.h"
 

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 /* --- parts of bodies ------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 /* The bytes of an invite, written, signed and read. */
 #include <inttypes.h>
 
+#include "identity/identity.h"
 #include "membership/internal.h"
 
 #define INVITE_VERSION 1

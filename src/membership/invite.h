@@ -8,8 +8,10 @@
 
 #include "base/addr.h"
 #include "base/label.h"
-#include "identity/identity.h"
+#include "crypto/sign.h"
 #include "proto/limits.h"
+
+struct identity;
 
 enum member_role { ROLE_NODE = 0, ROLE_ADMIN = 1 };
 

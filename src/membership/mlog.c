@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 #include "proto/signal.h"
 

@@ -2,6 +2,7 @@
 /* The bytes of records, and the server's signature over an entry's place. */
 #include "membership/record.h"
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 #define ORDER_FIELDS 5

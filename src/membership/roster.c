@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 /* A log of the greatest length; as much again for what recoveries dropped. */

@@ -7,6 +7,8 @@
 
 #include "membership/rules.h"
 
+#include "crypto/hash.h"
+
 #define ROOM_LAST 1024	 /* ROOM */
 #define ROTATIONS_MAX 16 /* ROTATE */
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "membership/take_internal.h"
 
 static void end(struct taking *t, enum mlog_taken result, uint64_t seq)

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "crypto/hash.h"
 #include "membership/take_internal.h"
 
 bool take_is_signed(const struct mlog *l, const struct entry *e, const uint8_t key[KEY_LEN])

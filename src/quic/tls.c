@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "crypto/hash.h"
 #include "os/host.h"
 
 #define GROUPS "X25519MLKEM768"

@@ -2,6 +2,9 @@
 /* The first start. */
 #include "signal/bootstrap.h"
 
+#include "identity/codes.h"
+#include "identity/identity.h"
+
 #include <stdio.h>
 
 #define SETTING_CERT "certificate"

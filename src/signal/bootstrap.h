@@ -3,7 +3,10 @@
 #ifndef MLSH_SIGNAL_BOOTSTRAP_H
 #define MLSH_SIGNAL_BOOTSTRAP_H
 
+#include "identity/codes.h"
 #include "signal/db.h"
+
+struct identity;
 
 #define SETUP_TOKEN_TEXT_MAX (BOOTSTRAP_CODE_TEXT_MAX + 1 + 2 * HASH_LEN)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* The server's certificate: whether the clusters accept it, and exchanging it while it runs. */
+#include "identity/identity.h"
 #include "signal/bootstrap.h"
 #include "signal/caller.h"
 

@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 #include "base/toml.h"
+#include "identity/codes.h"
+#include "identity/identity.h"
+#include "os/file.h"
 
 #define CONFIG_FILE_MAX 65536
 #define PEM_FILE_MAX 65536

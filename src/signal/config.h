@@ -4,7 +4,7 @@
 #define MLSH_SIGNAL_CONFIG_H
 
 #include "base/addr.h"
-#include "identity/identity.h"
+#include "identity/codes.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/mlsh-signal/config.toml"
 #define CONFIG_DB_DEFAULT "/var/lib/mlsh-signal/signal.db"

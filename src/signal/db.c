@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "identity/codes.h"
 #include "signal/db_file.h"
 #include "signal/db_internal.h"
 #include "signal/db_schema.h"

@@ -11,7 +11,8 @@
 #define MLSH_SIGNAL_DB_H
 
 #include "base/addr.h"
-#include "identity/identity.h"
+#include "base/ids.h"
+#include "os/file.h"
 
 struct db;
 

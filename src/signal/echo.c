@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "crypto/hash.h"
 #include "signal/caller.h"
 
 #define ANSWERS_PER_S 2 /* of a session */

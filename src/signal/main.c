@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/version.h"
+#include "crypto/init.h"
 #include "os/loop.h"
 #include "os/privs.h"
 #include "signal/bootstrap.h"

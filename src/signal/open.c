@@ -2,6 +2,7 @@
 /* Building the server out of its parts, and taking it apart. */
 #include <stdlib.h>
 
+#include "identity/identity.h"
 #include "signal/bootstrap.h"
 #include "signal/caller.h"
 #include "signal/mark.h"

@@ -7,8 +7,8 @@
 #ifndef MLSH_SIGNAL_PRESENCE_H
 #define MLSH_SIGNAL_PRESENCE_H
 
+#include "base/ids.h"
 #include "base/list.h"
-#include "identity/identity.h"
 #include "proto/signal.h"
 
 struct presence;

@@ -9,7 +9,7 @@
 #define MLSH_SIGNAL_RATELIMIT_H
 
 #include "base/addr.h"
-#include "identity/identity.h"
+#include "base/ids.h"
 
 struct ratelimit;
 

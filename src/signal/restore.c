@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "identity/identity.h"
 #include "signal/backup.h"
 #include "signal/bootstrap.h"
 #include "signal/db_file.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Greeting, and the session of a member. */
+#include "identity/token.h"
 #include "signal/may_order.h"
 
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])

@@ -2,6 +2,9 @@
 /* Setup of a cluster: a one-time code, an offer of subnet and address, genesis. */
 #include <stdio.h>
 
+#include "identity/codes.h"
+#include "identity/identity.h"
+#include "identity/token.h"
 #include "signal/caller.h"
 
 int code_find(struct caller *c, struct span text, struct code_info *ret, struct err *err)

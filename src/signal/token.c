@@ -3,6 +3,7 @@
 #include "signal/token.h"
 
 #include "base/duration.h"
+#include "identity/identity.h"
 
 int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
 {

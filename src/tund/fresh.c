@@ -2,6 +2,8 @@
 /* Beacons: this node's own, and what those of others say of its log. */
 #include "tund/fresh.h"
 
+#include "identity/identity.h"
+
 #include <inttypes.h>
 
 #define SIGN_EVERY (3600 * NS_PER_S)

@@ -2,7 +2,7 @@
 /* The bytes of a `.node` file. */
 #include "tund/node_file.h"
 
-#include "identity/identity.h"
+#include "crypto/hash.h"
 #include "proto/cbor.h"
 
 #define NODE_FILE_VERSION 1

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/store.h"
+#include "crypto/hash.h"
 #include "proto/cbor.h"
 
 #define REMOVALS_VERSION 1

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "identity/identity.h"
 #include "proto/cbor.h"
 #include "tund/node_file.h"
 #include "tund/peers.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What others may know of a tunnel. */
 #include "base/assert.h"
+#include "identity/identity.h"
 #include "tund/tunnel_internal.h"
 
 struct list *tunnel_pings(struct tunnel *t)

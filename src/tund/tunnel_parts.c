@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a tunnel is made of: do the parts belong together? */
+#include "identity/identity.h"
 #include "tund/tunnel.h"
 
 int tunnel_parts_check(const struct tunnel_parts *p, struct err *err)

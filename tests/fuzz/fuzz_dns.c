@@ -2,6 +2,8 @@
 /* DNS queries from anybody who can send to a node's overlay address. */
 #include <stdlib.h>
 
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "tund/dns.h"
 
 /* A cluster "homelab" with its first admin "nas", from a fixed key. */

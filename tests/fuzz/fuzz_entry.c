@@ -2,6 +2,7 @@
 /* Log entries, records and invites: what decodes is what encodes to the same bytes. */
 #include <stdlib.h>
 
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

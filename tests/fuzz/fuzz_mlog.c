@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "identity/identity.h"
 #include "membership/internal.h"
 
 #define KEYS 8

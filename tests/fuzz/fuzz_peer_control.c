@@ -137,6 +137,8 @@ static struct log *fake_log(struct host *h)
 #define host_log fake_log
 #include "../../src/overlay/peering/control.c"
 #include "../../src/overlay/peering/peer_log.c"
+#include "crypto/init.h"
+#include "identity/identity.h"
 
 static void on_fork(void *ctx, const struct log_proof *proof, const struct member *from)
 {

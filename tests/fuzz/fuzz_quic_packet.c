@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "crypto/init.h"
 #include "os/host.h"
 #include "quic/socket.h"
 

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "identity/identity.h"
+#include "crypto/hash.h"
 #include "tund/removals.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,6 +12,9 @@
 #include "client/invite_new.h"
 #include "client/join.h"
 #include "client/session.h"
+#include "crypto/hash.h"
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "signal/server.h"
 #include "sim.h"
 

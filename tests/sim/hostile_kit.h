@@ -7,6 +7,7 @@
 #define MLSH_TESTS_HOSTILE_KIT_H
 
 #include "client_session_kit.h"
+#include "identity/identity.h"
 #include "quic/profiles.h"
 
 #define MESSAGE_CAP (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)

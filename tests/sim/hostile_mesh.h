@@ -6,6 +6,7 @@
 #ifndef MLSH_TESTS_HOSTILE_MESH_H
 #define MLSH_TESTS_HOSTILE_MESH_H
 
+#include "identity/identity.h"
 #include "rogue.h"
 
 #define NAS (&m->node[0])

@@ -10,6 +10,7 @@
 #define MLSH_TESTS_KILLS_KIT_H
 
 #include "command_kit.h"
+#include "crypto/hash.h"
 #include "move_kit.h"
 
 #define KEEPER_GAP (100 * MS)

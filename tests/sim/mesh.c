@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "client/follow.h"
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "signal/caller.h"
 #include "signal/token.h"
 

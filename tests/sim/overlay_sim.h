@@ -8,6 +8,7 @@
 #define MLSH_TESTS_OVERLAY_SIM_H
 
 #include "../unit/log_kit.h"
+#include "crypto/init.h"
 #include "overlay/internal.h"
 #include "sim.h"
 

@@ -7,6 +7,7 @@
 #ifndef MLSH_TESTS_QUIC_SIM_H
 #define MLSH_TESTS_QUIC_SIM_H
 
+#include "crypto/init.h"
 #include "identity/identity.h"
 #include "quic/quic.h"
 #include "sim.h"

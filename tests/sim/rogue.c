@@ -2,6 +2,8 @@
 /* The hostile server's side of the signal protocol: every request is granted. */
 #include "rogue.h"
 
+#include "crypto/hash.h"
+#include "identity/identity.h"
 #include "proto/signal.h"
 #include "quic/profiles.h"
 

@@ -6,6 +6,7 @@
 #ifndef MLSH_TESTS_ROGUE_MEMBER_H
 #define MLSH_TESTS_ROGUE_MEMBER_H
 
+#include "crypto/hash.h"
 #include "overlay_sim.h"
 #include "proto/probe.h"
 

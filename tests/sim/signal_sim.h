@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "membership/mlog.h"
 #include "proto/signal.h"
 #include "quic/profiles.h"

@@ -3,6 +3,8 @@
 #ifndef MLSH_TESTS_SIGNAL_STEPS_H
 #define MLSH_TESTS_SIGNAL_STEPS_H
 
+#include "crypto/hash.h"
+#include "identity/identity.h"
 #include "signal_sim.h"
 
 static inline uint64_t raw_now_s(const struct raw *r)

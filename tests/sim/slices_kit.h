@@ -8,6 +8,7 @@
 
 #include "../unit/log_kit.h"
 #include "daemon_kit.h"
+#include "identity/identity.h"
 
 #define AT_ONCE 64	 /* signatures that may be verified in one turn of the loop */
 #define READ_AT_ONCE 600 /* entries that may be read in one */

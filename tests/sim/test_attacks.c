@@ -7,6 +7,7 @@
  * Unless it is the server, the attacker is laptop, with a daemon that believes what it made up and
  * tells everybody.
  */
+#include "crypto/hash.h"
 #include "hostile_mesh.h"
 #include "tund/dated.h"
 

@@ -5,6 +5,7 @@
  */
 #include "accept_kit.h"
 #include "client_session_kit.h"
+#include "identity/identity.h"
 
 /* A server, a first node and another machine. */
 static void open_pair(struct kit *k, struct kit_node **ret_nas, struct kit_node **ret_laptop)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* setup against the real server: what it leaves on disk, every refusal, and lost replies. */
 #include "client_session_kit.h"
+#include "identity/identity.h"
 
 /* --- setup ------------------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 /* One entry over a short session of its own, where no daemon has the cluster connected. */
 #include "client/govern.h"
 #include "client/order.h"
+#include "identity/identity.h"
 #include "mesh.h"
 
 struct command {

@@ -4,6 +4,7 @@
  * The key stays the same, and no key is left without the request or the cluster that it belongs to.
  */
 #include "hostile_kit.h"
+#include "identity/identity.h"
 
 static bool is_over(void *ctx)
 {

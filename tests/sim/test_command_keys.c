@@ -4,6 +4,7 @@
  * `mlsh move --follow` on one that was off. Each key of before may be the one that is in force.
  */
 #include "command_kit.h"
+#include "identity/identity.h"
 #include "move_kit.h"
 
 static bool watches;		      /* requests for sessions */

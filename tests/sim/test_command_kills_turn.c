@@ -7,6 +7,7 @@
  * What was acknowledged is not lost, nothing is half done, and the same command again goes on.
  */
 #include "client/rotation.h"
+#include "identity/identity.h"
 #include "kills_kit.h"
 
 /* --- move ------------------------------------------------------------------------------------- */

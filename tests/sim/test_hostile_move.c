@@ -4,6 +4,7 @@
  * Three nodes (nas, the admin; laptop; phone), whose log has four records; record 3 moved them.
  */
 #include "command_kit.h"
+#include "identity/identity.h"
 #include "move_kit.h"
 
 #define MOVED 4		       /* records */

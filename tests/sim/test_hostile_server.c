@@ -5,6 +5,7 @@
  * forgeries are in test_mesh_trust.c and test_client_hostile.c.
  */
 #include "hostile_mesh.h"
+#include "identity/identity.h"
 #include "tund/dated.h"
 
 /* Peers tell each other what they learn at once: a round trip and what the turn takes. */

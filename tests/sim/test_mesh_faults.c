@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A mesh whose parts fail: the server, its database, nodes, single replies, commands. */
+#include "identity/identity.h"
 #include "mesh.h"
 
 static bool all_registered(void *ctx)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Invites: used once, in time, by whoever holds them, and never otherwise. */
+#include "identity/identity.h"
 #include "mesh.h"
 
 /* After a refusal nothing is left on the machine. */

@@ -3,6 +3,7 @@
  * A mesh whose cluster moves to another signal server: by a record that the old server orders, or
  * one by the recovery code. All nodes follow that record, and nobody's word.
  */
+#include "identity/identity.h"
 #include "move_kit.h"
 
 /* --- cases --- */

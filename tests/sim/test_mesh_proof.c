@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A server that has ordered twice: its own signatures, kept by a node, convince a stranger. */
 #include "client/proof_file.h"
+#include "crypto/hash.h"
 #include "hostile_mesh.h"
 
 #define PROOF_PATH DAEMON_STATE_DIR "/" MESH_CLUSTER ".proof"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Removals and renames in a whole mesh: an admin's entry, and what every machine does then. */
+#include "identity/identity.h"
 #include "membership/deny.h"
 #include "membership/entry.h"
 #include "mesh.h"

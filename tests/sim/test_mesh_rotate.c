@@ -6,6 +6,7 @@
  */
 #include "client/govern.h"
 #include "client/rotation.h"
+#include "identity/identity.h"
 #include "mesh.h"
 
 enum step { BEGUN, ORDERED, SETTLED, HANDED_OVER };

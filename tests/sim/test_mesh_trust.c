@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A signal server that lies: what it shows is reported, refused, or changes nothing. */
 #include "accept_kit.h"
+#include "identity/identity.h"
 #include "rogue.h"
 
 /* The node has proof, and keeps its own. */

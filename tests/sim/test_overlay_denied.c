@@ -4,6 +4,7 @@
  * connection for messages of the membership log only. The same connection for the key of before.
  */
 #include "expel_kit.h"
+#include "identity/identity.h"
 #include "rogue_member.h"
 
 #define LONG_TIME (60 * NS_PER_S)

@@ -3,7 +3,9 @@
  * A member leaves: nothing that it holds is good for anything at the others. Node 1 is an honest
  * node that has not heard of it, or a rogue.
  */
+#include "crypto/hash.h"
 #include "expel_kit.h"
+#include "identity/identity.h"
 #include "rogue_member.h"
 
 /* --- an open tunnel --- */

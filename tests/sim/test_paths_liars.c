@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a member or a gateway that lies must not do to the path between two others. */
+#include "crypto/hash.h"
 #include "nat_kit.h"
 #include "os/sim/portmapd.h"
 #include "overlay/reach/prober.h"

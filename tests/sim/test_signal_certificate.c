@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The server's certificate: exchanged while it runs, and one that its clusters do not accept. */
+#include "identity/identity.h"
 #include "signal_steps.h"
 
 static struct sig g;

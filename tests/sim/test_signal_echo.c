@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The server's second port: members are told where they are seen, nobody else gets a byte. */
+#include "crypto/hash.h"
 #include "relay_kit.h"
 
 static struct probe_keys keys_of(struct raw *r)

@@ -5,6 +5,7 @@
  * admin was removed, demoted, demoted and promoted again, or has changed its key. What a member
  * signs that never was an admin does not count either.
  */
+#include "identity/identity.h"
 #include "membership/deny.h"
 #include "signal_steps.h"
 

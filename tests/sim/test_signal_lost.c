@@ -4,6 +4,7 @@
  * hostile: it orders nothing in their places, and what it waits for comes to an end.
  */
 #include "accept_kit.h"
+#include "identity/identity.h"
 #include "restored_kit.h"
 
 #define HOUR_S 3600

@@ -4,6 +4,7 @@
  * takes the log over with a setup token, opens sessions for members by their keys, and orders
  * nothing before the log names it; the old one orders that record, and then sends everybody away.
  */
+#include "identity/identity.h"
 #include "signal/caller.h"
 #include "signal_steps.h"
 

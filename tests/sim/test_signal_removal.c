@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "accept_kit.h"
+#include "identity/identity.h"
 #include "relay_kit.h"
 
 static struct cluster *cluster(void)

@@ -3,6 +3,7 @@
  * crashes in between. */
 #include "client/govern.h"
 #include "daemon_kit.h"
+#include "identity/identity.h"
 
 static struct entry_bytes made;
 

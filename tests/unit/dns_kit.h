@@ -8,6 +8,7 @@
 
 #include <strings.h>
 
+#include "crypto/init.h"
 #include "log_kit.h"
 #include "tund/dns.h"
 

@@ -6,6 +6,8 @@
 #ifndef MLSH_TESTS_LOG_KIT_H
 #define MLSH_TESTS_LOG_KIT_H
 
+#include "crypto/hash.h"
+#include "identity/identity.h"
 #include "membership/rules.h"
 #include "roster_kit.h"
 #include "unit.h"

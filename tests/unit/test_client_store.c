@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "identity/identity.h"
 #include "log_kit.h"
 
 struct home {

@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/init.h"
+#include "identity/identity.h"
+#include "os/file.h"
 #include "unit.h"
 
 static struct host *host;

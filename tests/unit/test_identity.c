@@ -9,6 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/hash.h"
+#include "crypto/init.h"
+#include "identity/codes.h"
+#include "identity/token.h"
 #include "proto/limits.h"
 #include "unit.h"
 

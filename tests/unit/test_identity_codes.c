@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Codes that people copy: setup tokens and recovery codes. */
-#include "identity/identity.h"
+#include "identity/codes.h"
 #include "unit.h"
 
 static void check_shape(const char *code, size_t groups)

@@ -4,12 +4,13 @@
  * verdict of key_verify is compared with OpenSSL's, over signatures that are good, altered, or
  * made by somebody who knows the private key and chooses the points.
  */
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <sodium/crypto_core_ed25519.h>
 #include <sodium/crypto_scalarmult_ed25519.h>
 
-#include "identity/identity.h"
+#include "crypto/sign.h"
 #include "unit.h"
 
 #define PURPOSE "entry"

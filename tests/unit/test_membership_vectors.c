@@ -5,6 +5,9 @@
  * written there, with the binary values as files: seeds for fuzzers, and a new list after a
  * change of format.
  */
+#include "identity/codes.h"
+#include "identity/identity.h"
+#include "identity/token.h"
 #include "log_kit.h"
 #include "membership/beacon.h"
 

@@ -2,6 +2,7 @@
 /* The membership log: what it holds, and the answers that follow from it. */
 #include "membership/mlog.h"
 
+#include "identity/identity.h"
 #include "log_kit.h"
 #include "proto/signal.h"
 

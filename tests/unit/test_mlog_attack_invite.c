@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Attacks on the membership log with invites, their cancelling, and genesis. */
+#include "identity/identity.h"
 #include "log_scene.h"
 
 /* --- invites -------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * Two sockets of the real machine: batches, GSO and GRO as the kernel does them, a full socket
  * buffer. What is sent on a stream arrives whole.
  */
+#include "crypto/init.h"
 #include "identity/identity.h"
 #include "os_unit.h"
 #include "quic/quic.h"

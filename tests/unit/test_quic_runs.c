@@ -3,6 +3,7 @@
  * Datagrams that are not QUIC, in runs, over sockets of the real machine: joined on the way in and
  * sent on as they are. A relay between two ends that shuffles nothing and loses nothing.
  */
+#include "crypto/init.h"
 #include "identity/identity.h"
 #include "os_unit.h"
 #include "quic/quic.h"

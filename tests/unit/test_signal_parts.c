@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "proto/limits.h"
 #include "signal/presence.h"
 #include "signal/ratelimit.h"

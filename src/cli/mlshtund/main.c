@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "cli/cli.h"
 #include "cli/daemon_options.h"
+#include "crypto/init.h"
 #include "os/privs.h"
 #include "tund/daemon.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "identity/identity.h"
+#include "crypto/hash.h"
 
 #define EPOCH_LEN_COUNTERS (UINT64_C(1) << RECORD_EPOCH_BITS)
 #define COUNTER_MASK ((UINT64_C(1) << 56) - 1)

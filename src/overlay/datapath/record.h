@@ -6,7 +6,7 @@
 #ifndef MLSH_OVERLAY_RECORD_H
 #define MLSH_OVERLAY_RECORD_H
 
-#include "identity/aead.h"
+#include "crypto/aead.h"
 #include "overlay/datapath/count.h"
 #include "overlay/datapath/window.h"
 

@@ -6,7 +6,7 @@
 #include "overlay/reach/nat.h"
 
 #include "base/log.h"
-#include "identity/identity.h"
+#include "crypto/hash.h"
 #include "overlay/reach/effects.h"
 #include "overlay/reach/predict.h"
 #include "overlay/reach/surroundings.h"

@@ -4,6 +4,7 @@
  * pathset.c, punch.c and choose.c; rounds are in rounds.c, and the path in use is
  * prober_watch.c's.
  */
+#include "crypto/hash.h"
 #include "overlay/reach/mtu.h"
 
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw Ed25519 public keys: which are refused, and the node id that follows from one. */
-#include "identity/identity.h"
+#include "crypto/key.h"
+
+#include "crypto/hash.h"
 
 /* SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 static const uint8_t spki_prefix[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,

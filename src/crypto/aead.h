@@ -3,8 +3,8 @@
  * Authenticated encryption with a kept key (RFC 5116): the two ciphers that TLS may have chosen,
  * nonces as in RFC 9001 section 5.3. Sealing and opening are in place and allocate nothing.
  */
-#ifndef MLSH_IDENTITY_AEAD_H
-#define MLSH_IDENTITY_AEAD_H
+#ifndef MLSH_CRYPTO_AEAD_H
+#define MLSH_CRYPTO_AEAD_H
 
 #include "base/bytes.h"
 

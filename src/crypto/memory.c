@@ -10,7 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "base/wiped.h"
-#include "identity/internal.h"
+#include "crypto/openssl.h"
 
 static bool installed;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Authenticated encryption by OpenSSL, with a context for each key that lives as long as it. */
-#include "identity/aead.h"
+#include "crypto/aead.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

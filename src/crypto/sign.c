@@ -3,9 +3,11 @@
  * The one signature of the system: Ed25519 (RFC 8032) with domain, purpose and cluster; and raw
  * keys.
  */
+#include "crypto/sign.h"
+
 #include <sodium/crypto_sign.h>
 
-#include "identity/internal.h"
+#include "crypto/openssl.h"
 #include "proto/limits.h"
 
 #define PURPOSE_MAX 32
@@ -40,8 +42,8 @@ static int signed_text_make(const char *purpose, const uint8_t cluster_id[HASH_L
 	return 0;
 }
 
-static int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
-		     struct span bytes, uint8_t sig[SIG_LEN])
+int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
+	      struct span bytes, uint8_t sig[SIG_LEN])
 {
 	struct signed_text text;
 	uint8_t made[SIG_LEN];
@@ -61,12 +63,6 @@ static int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_
 		r = crypto_fail(NULL, -ENOMEM, "signing");
 	EVP_MD_CTX_free(ctx);
 	return r;
-}
-
-int identity_sign(const struct identity *id, const char *purpose,
-		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
-{
-	return pkey_sign(identity_pkey(id), purpose, cluster_id, bytes, sig);
 }
 
 EVP_PKEY *seed_to_pkey(const uint8_t seed[SIGN_SEED_LEN])
