@@ -17,7 +17,7 @@ static void deny(struct fleet *m, unsigned at, unsigned of, bool denied)
 
 static struct peer *peer_at(struct fleet *m, unsigned at, unsigned of)
 {
-	return peer_of_member(m->node[at].o, member_at(&m->node[at], &m->node[of]));
+	return peer_of_member(m->node[at].o, expel_member_at(&m->node[at], &m->node[of]));
 }
 
 static unsigned log_links(const struct peer *p)
@@ -32,7 +32,7 @@ static unsigned log_links(const struct peer *p)
 static void check_denied(struct fleet *m, unsigned at, unsigned of)
 {
 	struct fleet_node *n = &m->node[at];
-	const struct member *who = member_at(n, &m->node[of]);
+	const struct member *who = expel_member_at(n, &m->node[of]);
 	const struct peer *p = peer_at(m, at, of);
 	struct peer_status s;
 
@@ -95,8 +95,8 @@ START_TEST(a_denied_member_gets_the_log_and_nothing_else)
 		for (unsigned i = 0; i < 2; i++)
 			fleet_announce(&m.node[i]);
 		fleet_wait_up(&m, 70 * NS_PER_S);
-		SIM_CHECK(m.w,
-			  overlay_routes_to(m.node[at].o, member_at(&m.node[at], &m.node[other])));
+		SIM_CHECK(m.w, overlay_routes_to(m.node[at].o,
+						 expel_member_at(&m.node[at], &m.node[other])));
 		fleet_free(&m);
 	}
 }
@@ -158,7 +158,7 @@ static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const st
 		    uint64_t time_s)
 {
 	ck_assert_int_eq(roster_reserve(at->log->roster, 1), 0);
-	roster_rekey(at->log->roster, member_at(at, of), identity_key(key), 100, time_s);
+	roster_rekey(at->log->roster, expel_member_at(at, of), identity_key(key), 100, time_s);
 	overlay_log_grew(at->o);
 }
 
@@ -208,7 +208,7 @@ START_TEST(the_key_of_before_leaves_the_tunnel_alone)
 	old = m.node[1].id;
 	m.node[1].id = new;
 	for (unsigned i = 0; i < 3; i++) {
-		const struct member *of = member_at(&m.node[i], &m.node[1]);
+		const struct member *of = expel_member_at(&m.node[i], &m.node[1]);
 
 		ck_assert_int_eq(roster_reserve(m.node[i].log->roster, 1), 0);
 		roster_rekey(m.node[i].log->roster, of, identity_key(new), 100,

@@ -23,18 +23,18 @@ START_TEST(an_open_tunnel_ends_at_once)
 
 		fleet_send(out, at, 100, 1);
 		sim_pass(m.w, NS_PER_MS); /* it is on its way */
-		removed(at, out);
+		expel_removed(at, out);
 		sim_pass(m.w, 0);
-		check_gone(at, out);
+		expel_check_gone(at, out);
 		fleet_send(at, out, 100, 2);
 		sim_pass(m.w, NS_PER_MS);
-		SIM_CHECK(m.w, took_unreachable(at));
+		SIM_CHECK(m.w, expel_took_unreachable(at));
 		ck_assert_uint_eq(fleet_drops(at, DROP_out_no_member), drops + 1);
 		sim_pass(m.w, 100 * NS_PER_MS);
 		SIM_CHECK(m.w, fleet_tun_silent(at));
 		ck_assert_str_eq(fleet_peer(out, at).detail,
 				 "it does not know this node as a member");
-		check_silence(&m, at, out);
+		expel_check_silence(&m, at, out);
 		/* Nobody else notices. */
 		SIM_CHECK(m.w, fleet_linked(at, &m.node[2 - gone]));
 		SIM_CHECK(m.w, fleet_linked(out, &m.node[2 - gone]));
@@ -59,7 +59,7 @@ START_TEST(records_and_streams_under_old_keys_are_dropped)
 	n = rogue_seal(&r, 101, early);
 	struct addr to;
 	ck_assert(quic_conn_remote_addr(r.c, &to));
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	uint64_t unknown = fleet_drops(&m.node[0], DROP_in_unknown);
 	quic_socket_send_other(r.s, &to, early, n);
 	n = rogue_seal(&r, 101, early);
@@ -68,7 +68,7 @@ START_TEST(records_and_streams_under_old_keys_are_dropped)
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_unknown), unknown + 2);
 	SIM_CHECK(m.w, r.closed && r.reason == QUIC_CLOSE_REMOTE_APP);
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NOT_MEMBER);
-	check_silence(&m, &m.node[0], &m.node[1]);
+	expel_check_silence(&m, &m.node[0], &m.node[1]);
 	rogue_stop(&r);
 }
 END_TEST
@@ -83,7 +83,7 @@ START_TEST(probes_under_old_keys_are_not_answered)
 	rogue_connect(&r, &m);
 	struct addr to;
 	ck_assert(quic_conn_remote_addr(r.c, &to));
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	unsigned pings = r.pings, pongs = r.pongs;
 	for (unsigned i = 0; i < 50; i++) {
@@ -101,7 +101,7 @@ START_TEST(probes_under_old_keys_are_not_answered)
 	}
 	ck_assert_uint_eq(r.pings, pings);
 	ck_assert_uint_eq(r.pongs, pongs);
-	check_gone(&m.node[0], &m.node[1]);
+	expel_check_gone(&m.node[0], &m.node[1]);
 	rogue_stop(&r);
 }
 END_TEST
@@ -130,14 +130,14 @@ START_TEST(a_handshake_ends_whenever_the_removal_comes)
 				before_up++;
 			while (!fleet_tun_silent(&m.node[at]))
 				continue;
-			removed(&m.node[at], &m.node[1 - at]);
+			expel_removed(&m.node[at], &m.node[1 - at]);
 			sim_pass(m.w, 0);
-			check_gone(&m.node[at], &m.node[1 - at]);
+			expel_check_gone(&m.node[at], &m.node[1 - at]);
 			sim_pass(m.w, 5 * NS_PER_S);
-			while (took_unreachable(&m.node[at]))
+			while (expel_took_unreachable(&m.node[at]))
 				continue;
 			SIM_CHECK(m.w, fleet_tun_silent(&m.node[at]));
-			check_gone(&m.node[at], &m.node[1 - at]);
+			expel_check_gone(&m.node[at], &m.node[1 - at]);
 			ck_assert_int_ne(fleet_peer(&m.node[1 - at], &m.node[at]).state, PEER_UP);
 			fleet_free(&m);
 		}
@@ -160,7 +160,7 @@ START_TEST(a_new_handshake_is_refused)
 
 	rogue_connect(&r, &m);
 	overlay_candidates_get(m.node[0].o, &at);
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	sim_pass(m.w, 100 * NS_PER_MS);
 	uint64_t accepted = quic_socket_stats_get(m.node[0].o->socket).accepted;
 	quic_conn_free(r.c);
@@ -174,7 +174,7 @@ START_TEST(a_new_handshake_is_refused)
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_int_eq(r.reason, QUIC_CLOSE_TLS);
 	ck_assert_uint_eq(quic_socket_stats_get(m.node[0].o->socket).accepted, accepted);
-	check_gone(&m.node[0], &m.node[1]);
+	expel_check_gone(&m.node[0], &m.node[1]);
 	rogue_stop(&r);
 }
 END_TEST
@@ -190,12 +190,12 @@ START_TEST(a_knock_is_not_heard)
 	fleet_start(&m.node[0]);
 	fleet_start(&m.node[2]);
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, NULL, NULL));
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	m.server_down = true;
 	fleet_start(&m.node[1]);
 	fleet_tell(&m.node[0], &m.node[1]);
 	fleet_send(&m.node[1], &m.node[0], 84, 1);
-	check_silence(&m, &m.node[0], &m.node[1]);
+	expel_check_silence(&m, &m.node[0], &m.node[1]);
 	ck_assert_int_ne(fleet_peer(&m.node[1], &m.node[0]).state, PEER_UP);
 	fleet_free(&m);
 }
@@ -227,14 +227,14 @@ START_TEST(an_address_that_was_kept_or_told_is_not_used)
 	fleet_start(&m.node[0]);
 	hint.id = m.node[1].self->id;
 	hint.at.item[0] = v.forbidden;
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	world_tap(m.w, count_sent_to, &v);
 	overlay_hints_set(m.node[0].o, &hint, 1);
-	overlay_presence(m.node[0].o, member_at(&m.node[0], &m.node[1]), true, &hint.at);
+	overlay_presence(m.node[0].o, expel_member_at(&m.node[0], &m.node[1]), true, &hint.at);
 	fleet_send(&m.node[0], &m.node[1], 84, 1);
 	sim_pass(m.w, WITHOUT_END);
 	ck_assert_uint_eq(v.sent, 0);
-	check_gone(&m.node[0], &m.node[1]);
+	expel_check_gone(&m.node[0], &m.node[1]);
 	/* The same of a member is: this test can fail. */
 	hint.id = m.node[2].self->id;
 	overlay_hints_set(m.node[0].o, &hint, 1);
@@ -255,13 +255,13 @@ START_TEST(the_relay_channel_ends)
 	fleet_wait_up(&m, 5 * NS_PER_S);
 	struct fleet_node *at = &m.node[0];
 	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(at->o->socket).port);
-	overlay_relay(at->o, member_at(at, &m.node[1]), &end, &server);
+	overlay_relay(at->o, expel_member_at(at, &m.node[1]), &end, &server);
 	sim_pass(m.w, 10 * NS_PER_MS);
 	ck_assert_uint_eq(map_count(at->o->channels), 1);
-	removed(at, &m.node[1]);
+	expel_removed(at, &m.node[1]);
 	ck_assert_uint_eq(map_count(at->o->channels), 0);
 	/* The server does not bring it back either. */
-	overlay_relay(at->o, member_at(at, &m.node[1]), &end, &server);
+	overlay_relay(at->o, expel_member_at(at, &m.node[1]), &end, &server);
 	ck_assert_uint_eq(map_count(at->o->channels), 0);
 	uint64_t unknown = fleet_drops(at, DROP_in_relay_unknown);
 	for (unsigned i = 0; i < EARLY_FRAMES + 5; i++) {
@@ -271,7 +271,7 @@ START_TEST(the_relay_channel_ends)
 	}
 	sim_pass(m.w, 100 * NS_PER_MS);
 	ck_assert_uint_eq(fleet_drops(at, DROP_in_relay_unknown), unknown + 5);
-	check_silence(&m, at, &m.node[1]);
+	expel_check_silence(&m, at, &m.node[1]);
 	fleet_free(&m);
 }
 END_TEST
@@ -289,12 +289,12 @@ START_TEST(packets_that_wait_are_given_back)
 		fleet_send(&m.node[0], &m.node[1], 84, i);
 	sim_pass(m.w, 10 * NS_PER_MS);
 	SIM_CHECK(m.w, fleet_tun_silent(&m.node[0]));
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	sim_pass(m.w, 0);
 	for (unsigned i = 0; i < 3; i++)
-		SIM_CHECK(m.w, took_unreachable(&m.node[0]));
+		SIM_CHECK(m.w, expel_took_unreachable(&m.node[0]));
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_out_no_tunnel), 3);
-	check_gone(&m.node[0], &m.node[1]);
+	expel_check_gone(&m.node[0], &m.node[1]);
 	fleet_free(&m);
 }
 END_TEST
@@ -312,9 +312,9 @@ START_TEST(records_that_came_early_are_dropped)
 	rogue_send(&r, 101);
 	sim_pass(m.w, 20 * NS_PER_MS);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 0);
-	removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[1]);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 1);
-	check_silence(&m, &m.node[0], &m.node[1]);
+	expel_check_silence(&m, &m.node[0], &m.node[1]);
 	rogue_stop(&r);
 }
 END_TEST
@@ -343,10 +343,10 @@ START_TEST(the_hosts_route_goes_and_the_backstop_stays)
 	struct prefix4 route = { out->self->address, 32 };
 
 	SIM_CHECK(m.w, world_has_route(at->h, route, overlay_ifindex(at->o)));
-	removed(at, out);
+	expel_removed(at, out);
 	SIM_CHECK(m.w, !world_has_route(at->h, route, overlay_ifindex(at->o)));
 	SIM_CHECK(m.w, is_unreachable(at, route.net));
-	SIM_CHECK(m.w, overlay_routes_to(at->o, member_at(at, &m.node[1])));
+	SIM_CHECK(m.w, overlay_routes_to(at->o, expel_member_at(at, &m.node[1])));
 	sim_pass(m.w, WITHOUT_END); /* nor does the repair bring it back */
 	SIM_CHECK(m.w, !world_has_route(at->h, route, overlay_ifindex(at->o)));
 	fleet_free(&m);
@@ -383,7 +383,7 @@ START_TEST(an_heir_takes_the_address_over)
 	fleet_wait_up(&m, 5 * NS_PER_S);
 	struct fleet_node *at = &m.node[0];
 	struct roster *r = at->log->roster;
-	const struct member *old = member_at(at, &m.node[2]);
+	const struct member *old = expel_member_at(at, &m.node[2]);
 	struct identity *id = kit_identity(50);
 	struct member heir = { .id = identity_node_id(id), .address = old->address };
 	struct roster_leave how = { LEFT_REPLACED, 100, KIT_TIME, old->sponsor };
@@ -418,8 +418,8 @@ START_TEST(a_handshake_under_the_key_of_before_ends)
 
 	rogue_silent(&r, &m);
 	ck_assert_int_eq(roster_reserve(m.node[0].log->roster, 1), 0);
-	roster_rekey(m.node[0].log->roster, member_at(&m.node[0], &m.node[1]), identity_key(key),
-		     100, KIT_TIME + 100);
+	roster_rekey(m.node[0].log->roster, expel_member_at(&m.node[0], &m.node[1]),
+		     identity_key(key), 100, KIT_TIME + 100);
 	overlay_log_grew(m.node[0].o);
 	sim_pass(m.w, 50 * NS_PER_MS);
 	SIM_CHECK(m.w, r.closed && r.error == PEER_CLOSE_REPLACED);

@@ -12,13 +12,13 @@ START_TEST(a_member_that_joins_again_is_connected_again)
 
 	fleet_new(&m, 3);
 	fleet_wait_up(&m, 5 * NS_PER_S);
-	removed(&m.node[0], &m.node[1]);
-	removed(&m.node[0], &m.node[2]);
-	ck_assert_uint_eq(peers_of(&m.node[0]), 0);
+	expel_removed(&m.node[0], &m.node[1]);
+	expel_removed(&m.node[0], &m.node[2]);
+	ck_assert_uint_eq(expel_peers_of(&m.node[0]), 0);
 	sim_pass(m.w, 10 * NS_PER_S);
-	joined_again(&m.node[0], &m.node[1]);
-	joined_again(&m.node[0], &m.node[2]);
-	ck_assert_uint_eq(peers_of(&m.node[0]), 2);
+	expel_joined_again(&m.node[0], &m.node[1]);
+	expel_joined_again(&m.node[0], &m.node[2]);
+	ck_assert_uint_eq(expel_peers_of(&m.node[0]), 2);
 	fleet_announce(&m.node[1]);
 	fleet_announce(&m.node[2]);
 	fleet_wait_up(&m, 70 * NS_PER_S);
@@ -34,7 +34,7 @@ START_TEST(a_member_back_before_anybody_looked_proves_itself_again)
 
 	fleet_new(&m, 2);
 	fleet_wait_up(&m, 5 * NS_PER_S);
-	const struct member *of = member_at(&m.node[0], &m.node[1]);
+	const struct member *of = expel_member_at(&m.node[0], &m.node[1]);
 	struct member as = *of;
 	uint64_t up = fleet_peer(&m.node[0], &m.node[1]).up_since;
 
@@ -65,7 +65,7 @@ START_TEST(a_member_gone_before_anybody_looked_is_never_a_peer)
 	ck_assert_int_eq(roster_reserve(m.node[0].log->roster, 2), 0);
 	roster_leave(m.node[0].log->roster, roster_join(m.node[0].log->roster, &as), &how);
 	overlay_log_grew(m.node[0].o);
-	ck_assert_uint_eq(peers_of(&m.node[0]), 1);
+	ck_assert_uint_eq(expel_peers_of(&m.node[0]), 1);
 	SIM_CHECK(m.w, !world_has_route(m.node[0].h, (struct prefix4){ KIT_NET + 77, 32 },
 					overlay_ifindex(m.node[0].o)));
 	identity_free(id);
@@ -100,7 +100,7 @@ START_TEST(former_members_are_no_peers_at_the_start)
 	fleet_start(&m.node[0]);
 	double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
 	printf("%u members, %u former ones: started in %.2f s\n", current, former, seconds);
-	ck_assert_uint_eq(peers_of(&m.node[0]), current + 1);
+	ck_assert_uint_eq(expel_peers_of(&m.node[0]), current + 1);
 	fleet_free(&m);
 }
 END_TEST
@@ -124,9 +124,9 @@ START_TEST(a_node_that_left_itself_gives_the_host_back)
 
 	fleet_send(&m.node[0], n, 84, 1);
 	sim_pass(m.w, NS_PER_MS); /* on its way */
-	removed(n, n);
+	expel_removed(n, n);
 	ck_assert_uint_eq(n->outs, 1);
-	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(expel_peers_of(n), 0);
 	ck_assert_uint_eq(host_routes(n), 0);
 	SIM_CHECK(m.w, !world_has_addr(n->h, &own));
 	SIM_CHECK(m.w, !world_fenced(n->h, m.node[0].self->address));
@@ -136,14 +136,14 @@ START_TEST(a_node_that_left_itself_gives_the_host_back)
 	overlay_network_changed(n->o);
 	overlay_log_grew(n->o);
 	sim_pass(m.w, WITHOUT_END);
-	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(expel_peers_of(n), 0);
 	ck_assert_uint_eq(host_routes(n), 0);
 	ck_assert_int_ne(fleet_peer(&m.node[0], n).state, PEER_UP);
 	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[2]));
 
-	joined_again(n, n);
+	expel_joined_again(n, n);
 	ck_assert_uint_eq(n->ins, 1);
-	ck_assert_uint_eq(peers_of(n), 2);
+	ck_assert_uint_eq(expel_peers_of(n), 2);
 	SIM_CHECK(m.w, world_has_addr(n->h, &own));
 	for (unsigned i = 0; i < 3; i++)
 		fleet_announce(&m.node[i]);
@@ -172,11 +172,11 @@ START_TEST(a_former_member_starts_with_a_socket_only)
 	fleet_start(&m.node[0]);
 	fleet_start(n);
 	sim_pass(m.w, WITHOUT_END);
-	ck_assert_uint_eq(peers_of(n), 0);
+	ck_assert_uint_eq(expel_peers_of(n), 0);
 	ck_assert_uint_eq(host_routes(n), 0);
 	SIM_CHECK(m.w, !world_has_addr(n->h, &own));
 	ck_assert_int_ne(fleet_peer(&m.node[0], n).state, PEER_UP);
-	joined_again(n, n);
+	expel_joined_again(n, n);
 	SIM_CHECK(m.w, world_has_addr(n->h, &own));
 	for (unsigned i = 0; i < 2; i++)
 		fleet_announce(&m.node[i]);
@@ -190,7 +190,8 @@ END_TEST
 static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const struct identity *key)
 {
 	ck_assert_int_eq(roster_reserve(at->log->roster, 1), 0);
-	roster_rekey(at->log->roster, member_at(at, of), identity_key(key), 100, KIT_TIME + 100);
+	roster_rekey(at->log->roster, expel_member_at(at, of), identity_key(key), 100,
+		     KIT_TIME + 100);
 	overlay_log_grew(at->o);
 }
 
@@ -235,11 +236,11 @@ START_TEST(members_come_and_go_at_random)
 		unsigned of = (at + 1 + (unsigned)unit_random_below(&rng, 3)) % 4;
 
 		if (in[at][of]) {
-			removed(&m.node[at], &m.node[of]);
+			expel_removed(&m.node[at], &m.node[of]);
 			sim_pass(m.w, 0);
-			check_gone(&m.node[at], &m.node[of]);
+			expel_check_gone(&m.node[at], &m.node[of]);
 		} else {
-			joined_again(&m.node[at], &m.node[of]);
+			expel_joined_again(&m.node[at], &m.node[of]);
 			fleet_tell(&m.node[of], &m.node[at]);
 		}
 		in[at][of] = !in[at][of];
@@ -249,7 +250,7 @@ START_TEST(members_come_and_go_at_random)
 	}
 	for (unsigned i = 0; i < 16; i++)
 		if (i / 4 != i % 4 && !in[i / 4][i % 4])
-			joined_again(&m.node[i / 4], &m.node[i % 4]);
+			expel_joined_again(&m.node[i / 4], &m.node[i % 4]);
 	for (unsigned i = 0; i < 4; i++)
 		fleet_announce(&m.node[i]);
 	fleet_wait_up(&m, 130 * NS_PER_S);
