@@ -153,7 +153,7 @@ static bool rogue_any(void *ctx, const struct quic_profile *profile, const uint8
 	return true;
 }
 
-void rogue_start(struct rogue *r, struct fleet *m)
+void rogue_begin(struct rogue *r, struct fleet *m)
 {
 	static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 	struct quic_socket_config cfg = {
@@ -200,7 +200,7 @@ bool rogue_closed(void *ctx)
 
 void rogue_silent(struct rogue *r, struct fleet *m)
 {
-	rogue_start(r, m);
+	rogue_begin(r, m);
 	r->no_hello = true;
 	rogue_introduce(r);
 	while (r->control < 0)
@@ -210,13 +210,13 @@ void rogue_silent(struct rogue *r, struct fleet *m)
 
 void rogue_connect(struct rogue *r, struct fleet *m)
 {
-	rogue_start(r, m);
+	rogue_begin(r, m);
 	rogue_introduce(r);
 	SIM_CHECK(m->w, world_run(m->w, 2 * NS_PER_S, rogue_up, r));
 	sim_pass(m->w, 2 * NS_PER_S); /* path MTU */
 }
 
-void rogue_stop(struct rogue *r)
+void rogue_end(struct rogue *r)
 {
 	struct fleet *m = r->m;
 

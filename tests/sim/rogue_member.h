@@ -46,7 +46,7 @@ extern const struct quic_conn_ops rogue_ops;
 #define ROGUE_PORT 9999
 
 /* A fleet of three of which node 1 is played by a rogue; 0 and 2 are honest and connected. */
-void rogue_start(struct rogue *r, struct fleet *m);
+void rogue_begin(struct rogue *r, struct fleet *m);
 
 void rogue_introduce(struct rogue *r);
 bool rogue_up(void *ctx);
@@ -58,7 +58,7 @@ void rogue_silent(struct rogue *r, struct fleet *m);
 void rogue_connect(struct rogue *r, struct fleet *m);
 
 /* The honest pair has not noticed. */
-void rogue_stop(struct rogue *r);
+void rogue_end(struct rogue *r);
 
 /* Sends flags and the packet in r->inner + 1; it must be dropped for this reason alone. */
 void rogue_packet(struct rogue *r, size_t len, uint8_t flags, enum overlay_drop d);

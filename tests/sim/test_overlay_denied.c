@@ -113,7 +113,7 @@ START_TEST(what_else_a_denied_member_sends_is_ignored)
 	struct rogue r;
 	uint8_t out[512];
 
-	rogue_start(&r, &m);
+	rogue_begin(&r, &m);
 	deny(&m, 0, 1, true);
 	rogue_introduce(&r); /* the server's word changes nothing */
 	sim_pass(m.w, 5 * NS_PER_S);
@@ -148,7 +148,7 @@ START_TEST(what_else_a_denied_member_sends_is_ignored)
 	SIM_CHECK(m.w, r.closed && r.reason == QUIC_CLOSE_REMOTE_APP);
 	ck_assert_uint_eq(r.error, PEER_CLOSE_BYE);
 	quic_conn_free(knock);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 

@@ -69,7 +69,7 @@ START_TEST(records_and_streams_under_old_keys_are_dropped)
 	SIM_CHECK(m.w, r.closed && r.reason == QUIC_CLOSE_REMOTE_APP);
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NOT_MEMBER);
 	expel_check_silence(&m, &m.node[0], &m.node[1]);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -102,7 +102,7 @@ START_TEST(probes_under_old_keys_are_not_answered)
 	ck_assert_uint_eq(r.pings, pings);
 	ck_assert_uint_eq(r.pongs, pongs);
 	expel_check_gone(&m.node[0], &m.node[1]);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -175,7 +175,7 @@ START_TEST(a_new_handshake_is_refused)
 	ck_assert_int_eq(r.reason, QUIC_CLOSE_TLS);
 	ck_assert_uint_eq(quic_socket_stats_get(m.node[0].o->socket).accepted, accepted);
 	expel_check_gone(&m.node[0], &m.node[1]);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -315,7 +315,7 @@ START_TEST(records_that_came_early_are_dropped)
 	expel_removed(&m.node[0], &m.node[1]);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 1);
 	expel_check_silence(&m, &m.node[0], &m.node[1]);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -426,7 +426,7 @@ START_TEST(a_handshake_under_the_key_of_before_ends)
 	sim_pass(m.w, WITHOUT_END);
 	ck_assert_int_ne(fleet_peer(&m.node[0], &m.node[1]).state, PEER_UP);
 	identity_free(key);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 

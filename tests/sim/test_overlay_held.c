@@ -81,7 +81,7 @@ START_TEST(refused_removals_among_held_records_cost_little)
 	show_held(&m, &r, REMOVAL_REFUSED, 10);
 	ck_assert_uint_ge(m.node[0].shown, DENIALS_MAX);
 	ck_assert_uint_le(m.node[0].shown, DENIALS_MAX + 3);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -94,7 +94,7 @@ START_TEST(good_removals_among_held_records_are_all_looked_at)
 
 	show_held(&m, &r, REMOVAL_TAKEN, 1);
 	ck_assert_uint_eq(m.node[0].shown, HELD_REMOVALS);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -136,7 +136,7 @@ START_TEST(pages_that_bring_nothing_are_counted)
 	}
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
 	ck_assert_uint_lt(sent, 8000);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 

@@ -57,7 +57,7 @@ START_TEST(forged_packets_never_reach_the_device)
 	ck_assert_int_eq(world_tun_take(m.node[0].h, 0, got, sizeof(got), &len), 1);
 	ck_assert_uint_eq(len, 100);
 	ck_assert_mem_eq(got, p, 100);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -99,7 +99,7 @@ START_TEST(forged_and_replayed_records_are_dropped)
 		ck_assert_int_eq(world_tun_take(m.node[0].h, 0, got, sizeof(got), &len), i == 0);
 	}
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_replay), 2);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(streams_are_checked_like_records_and_bounded)
 	ck_assert_uint_le(n, 2 * peer_profile.max_remote_uni);
 	sim_pass(m.w, NS_PER_S);
 	free(big);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -157,7 +157,7 @@ static void control_is_malformed(const void *data, size_t len, bool fin)
 	ck_assert_int_ne(fleet_peer(&m.node[0], &m.node[1]).state, PEER_UP);
 	sim_pass(m.w, 400 * NS_PER_MS);
 	ck_assert_uint_eq(r.accepted, accepted); /* not tried again at once */
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 
 /* [P4-20] */
@@ -193,7 +193,7 @@ START_TEST(a_second_hello_ends_the_connection)
 	ck_assert_int_eq(quic_stream_write(r.c, r.control, again, n, false), 0);
 	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -221,7 +221,7 @@ START_TEST(a_flood_of_messages_ends_the_connection)
 	struct wire_candidates c;
 	overlay_candidates_get(m.node[0].o, &c);
 	ck_assert_uint_le(c.n, 3); /* its own and two of hearsay */
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(refused_removals_cost_little)
 		send_removals(&r, 4000, NS_PER_MS);
 		SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 		ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
-		rogue_stop(&r);
+		rogue_end(&r);
 	}
 }
 END_TEST
@@ -290,7 +290,7 @@ START_TEST(good_removals_are_all_looked_at)
 	sim_pass(m.w, NS_PER_S);
 	ck_assert(!r.closed);
 	ck_assert_uint_eq(m.node[0].shown, 1000);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -353,7 +353,7 @@ START_TEST(a_claimed_recovery_opens_a_stopped_log_seldom)
 	ck_assert(!r.closed);
 	ck_assert_uint_ge(m.node[0].forks, 2); /* the first one, and one a minute */
 	ck_assert_uint_le(m.node[0].forks, 4);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -381,7 +381,7 @@ START_TEST(a_flood_of_pings_takes_no_pong_from_others)
 	ck_assert_uint_eq(after.pings - before.pings, after.pongs - before.pongs);
 	ck_assert_uint_eq(m.node[2].changes, 0);
 	ck_assert_uint_le(r.pongs, 60 * 100 + 200);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -414,7 +414,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 		ck_assert(there);
 		ck_assert_uint_eq(m.node[0].o->around.observed_by_peer[0].port, 1000 + i);
 	}
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -442,7 +442,7 @@ START_TEST(candidates_that_change_all_the_time_do_not_use_up_the_pings)
 	ck_assert(!r.closed);
 	SIM_CHECK(m.w, r.pings > 20);
 	ck_assert_uint_le(r.pings, 44 * 25 + 150 + 60);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -467,7 +467,7 @@ START_TEST(a_hello_for_another_cluster_or_connection_is_refused)
 		ck_assert_uint_eq(r.error, cases[i].error);
 		const char *why = fleet_peer(&m.node[0], &m.node[1]).detail;
 		ck_assert_msg(!strstr(why, "another version") == (i != 0), "%s", why);
-		rogue_stop(&r);
+		rogue_end(&r);
 	}
 }
 END_TEST
@@ -483,7 +483,7 @@ START_TEST(unknown_messages_and_feature_bits_are_passed_over)
 	struct fleet m;
 	struct rogue r;
 
-	rogue_start(&r, &m);
+	rogue_begin(&r, &m);
 	ck_assert(!fleet_peer(&m.node[0], &m.node[1]).greeted);
 	r.features = 1ull << 63 | 9;
 	rogue_introduce(&r);
@@ -509,7 +509,7 @@ START_TEST(unknown_messages_and_feature_bits_are_passed_over)
 	}
 	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -530,7 +530,7 @@ START_TEST(an_unknown_message_is_no_hello)
 	ck_assert_int_eq(quic_stream_write(r.c, r.control, "\0\0\0\3\x81\x18\x40", 7, false), 0);
 	SIM_CHECK(m.w, world_run(m.w, NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_MALFORMED);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
@@ -557,7 +557,7 @@ START_TEST(without_a_hello_nothing_passes_and_the_connection_ends)
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_uint_eq(r.error, PEER_CLOSE_NO_CONTROL);
 	ck_assert_uint_eq(fleet_drops(&m.node[0], DROP_in_early), 41);
-	rogue_stop(&r);
+	rogue_end(&r);
 }
 END_TEST
 
