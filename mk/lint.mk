@@ -3,7 +3,7 @@
 
 lint_cheap := tools/check-layers tools/check-files tools/check-runner tools/check-width \
 	tools/check-globals tests/lab/json_documented tools/check-prose tools/check-rules tools/check-format \
-	$(B)/lint/headers $(B)/lint/circles
+	$(B)/lint/headers $(B)/lint/circles $(B)/lint/kits
 lint_all := $(lint_cheap) tools/check-shell $(B)/lint/clang
 
 # tests/run passes no arguments, so the flags go into small scripts.
@@ -18,6 +18,12 @@ $(B)/lint/circles: $(release_layers) $(foreach l,os-linux os-sim,$(B)/release/li
 		tools/check-circles
 	@mkdir -p $(@D)
 	@printf '#!/bin/sh\nexec tools/check-circles\n' >$@
+	@chmod +x $@
+
+# The same of what tests share.
+$(B)/lint/kits: $(call kits,release,sim unit) tools/check-kits
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tools/check-kits %s\n' '$(call kits,release,sim unit)' >$@
 	@chmod +x $@
 
 # Fortified headers need the optimizer, which a syntax check has not.
