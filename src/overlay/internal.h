@@ -183,6 +183,7 @@ struct overlay {
 	const struct overlay_ops *ops;
 	void *ctx;
 	struct quic_socket *socket;
+	const struct quic_conn_ops *link_ops; /* of all connections with peers */
 	struct datapath dp;
 	struct fence *fence;
 	struct netwatch *netwatch;
@@ -247,8 +248,6 @@ bool log_link_allowed(const struct overlay *o, const uint8_t key_sha256[HASH_LEN
 /* Such a connection that the other side began. Returns false if it is refused. */
 bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		     void **ret_ctx);
-/* Is the message looked at on such a connection? */
-bool log_link_takes(enum peer_message_type type);
 
 /* --- repair.c -------------------------------------------------------------------------------- */
 
@@ -295,6 +294,10 @@ bool peer_is_pushed(const struct peer *p); /* for assertions */
 void overlay_router_init(struct overlay *o);
 /* Records of the tunnel came from this address, and before from another one. */
 void peer_heard_at(struct peer *p, const struct addr *from);
+
+/* --- link_events.c --------------------------------------------------------------------------- */
+
+extern const struct quic_conn_ops link_ops;
 
 /* --- relay.c --------------------------------------------------------------------------------- */
 
@@ -351,15 +354,18 @@ size_t prober_path_mtu(const struct peer *p);
 /* The same of any path. */
 size_t mtu_of_label(struct pathset *ps, path_label label);
 
+/* --- peer_state.c ---------------------------------------------------------------------------- */
+
+/* Arms the timer for what comes next. */
+void peer_schedule(struct peer *p);
+void peer_set_state(struct peer *p, enum peer_state s);
+
 /* --- peer.c ---------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
 int peer_new(struct overlay *o, const struct member *m, struct peer **ret) MUST_CHECK;
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
-/* A connection of the server role that the peer began. Returns false if there are too many. */
-bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
-		 void **ret_ctx);
 void peer_watch(struct peer *p, uint64_t now);
 /*
  * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
@@ -370,9 +376,6 @@ void peer_maybe_restarted(struct peer *p);
 void peer_is_silent(struct peer *p);
 /* The member has another key in force. */
 void peer_rekeyed(struct peer *p);
-/* Arms the timer for what comes next. */
-void peer_schedule(struct peer *p);
-void peer_set_state(struct peer *p, enum peer_state s);
 /* Tells the owner that the peer's tunnel has changed, and logs whether it is up and which way it
  * goes; a peer that flaps does not flood the log. */
 void peer_tell(struct peer *p);
@@ -425,23 +428,23 @@ uint64_t attempts_delay(const struct peer *p);
 
 /* --- knock.c --------------------------------------------------------------------------------- */
 
-/* A connection that the other side began in order to be called back, about to be refused. */
-void peer_knocked(struct peer *p, const struct quic_conn *c);
+/* A connection that the peer began. Returns false if it is refused, or was a knock. */
+bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		 void **ret_ctx);
 
 /* --- link.c ---------------------------------------------------------------------------------- */
-
-extern const struct quic_conn_ops link_ops;
 
 struct link *link_place(struct peer *p); /* a free one, or NULL */
 /* Closes the connection and frees the place. */
 void link_close(struct link *l, uint64_t app_error, const char *phrase);
-/* The other side broke the protocol: closed, and not tried again soon. */
-void link_malformed(struct link *l, const char *what);
 
 /* What the links tell the peer (peer.c). */
 void peer_link_up(struct link *l); /* both hellos are through */
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev);
 void peer_link_chosen(struct link *l); /* it has the control stream: closes the others */
+
+/* The other side broke the protocol: closed, and not tried again soon. */
+void link_malformed(struct link *l, const char *what);
 
 enum peer_loss {
 	PEER_LOST_FAULT,  /* one side broke something: again after attempts_delay */
@@ -453,15 +456,14 @@ enum peer_loss {
 /* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
 
-/* --- control.c ------------------------------------------------------------------------------- */
+/* --- control_send.c -------------------------------------------------------------------------- */
 
 /* Returns an error if the stream takes no more. `m` may be the overlay's own message. */
 int control_send(struct link *l, const struct peer_message *m) MUST_CHECK;
+/* What proves to the other side that a hello belongs to this connection. */
+int control_binding(struct link *l, uint8_t out[32]) MUST_CHECK;
 /* Sends our hello. */
-void control_start(struct link *l);
-void control_readable(struct link *l);
-/* After both hellos: what the other side should know at once. */
-void control_up(struct link *l);
+int control_start(struct link *l) MUST_CHECK;
 void control_candidates(struct link *l);
 void control_observed(struct link *l);
 void control_punch(struct link *l, uint8_t hops);
@@ -470,7 +472,11 @@ bool control_opened(struct link *l) MUST_CHECK;
 void control_nat(struct link *l);
 void control_ports(struct link *l);
 
-/* --- peer_log.c ------------------------------------------------------------------------------ */
+/* --- control.c ------------------------------------------------------------------------------- */
+
+void control_readable(struct link *l);
+
+/* --- log_send.c ------------------------------------------------------------------------------ */
 
 /* Shows the removals without order that were not shown yet, as far as the stream takes them. */
 void control_removals(struct link *l);
@@ -482,6 +488,11 @@ void control_ask_log(struct link *l);
 void control_push(struct link *l);
 /* Asks for the records from `from` on. */
 void peer_log_ask(struct link *l, uint64_t from);
+/* Sends the records from `from` on that fit a message: how many is in the overlay's own message. */
+int log_send_page(struct link *l, uint64_t from) MUST_CHECK;
+
+/* --- peer_log.c ------------------------------------------------------------------------------ */
+
 /* Their record `seq` does not follow ours: asks where the two logs part. */
 void peer_log_search(struct link *l, uint64_t seq);
 /* Answers a request for records. */

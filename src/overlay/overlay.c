@@ -411,6 +411,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->spare_device = cfg->spare_device;
 	o->ops = cfg->ops;
 	o->log_learnt = log_learnt;
+	o->link_ops = &link_ops;
 	o->ctx = cfg->ctx;
 	list_init(&o->peers);
 	list_init(&o->expelled);

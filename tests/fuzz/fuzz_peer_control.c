@@ -135,6 +135,8 @@ static struct log *fake_log(struct host *h)
 #define effects_observed_by fake_observed
 #define clock_now fake_clock
 #define host_log fake_log
+#include "../../src/overlay/peering/control_send.c"
+#include "../../src/overlay/peering/log_send.c"
 #include "../../src/overlay/peering/control.c"
 #include "../../src/overlay/peering/peer_log.c"
 #include "crypto/init.h"
@@ -233,7 +235,7 @@ static void run(struct overlay *o, const uint8_t *data, size_t size)
 	strcpy(member.name, "rogue");
 	bucket_init(&l.messages, 100, 2048, fake_clock(NULL));
 	p.active = &l;
-	control_start(&l);
+	must(control_start(&l) == 0);
 	must(l.hello_sent);
 	l.hello_got = first & 1;
 	fake.in = span_of(data + (size ? 1 : 0), size ? size - 1 : 0);

@@ -1,64 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The control stream (docs/protocol/04-peer.md). What it brings of the log goes to peer_log.c. */
+/*
+ * What comes by the control stream (docs/protocol/04-peer.md). What it brings of the log goes to
+ * peer_log.c; control_send.c writes to the stream.
+ */
 #include "overlay/internal.h"
 #include "overlay/peering/effects.h"
 
 #include "proto/names.h"
-
-int control_send(struct link *l, const struct peer_message *m)
-{
-	struct overlay *o = l->peer->o;
-	ptrdiff_t n = peer_message_encode(m, o->out, sizeof(o->out));
-
-	if (n < 0)
-		return (int)n;
-	log_trace(host_log(o->h), "%s: -> %s, %td bytes", l->peer->member->name,
-		  peer_message_name(m->type), n);
-	return quic_stream_write(l->conn, l->control, o->out, (size_t)n, false);
-}
-
-/* For messages that may be left out. */
-static bool send_lossy(struct link *l, const struct peer_message *m)
-{
-	bool sent = control_send(l, m) >= 0;
-
-	if (!sent)
-		log_debug(host_log(l->peer->o->h), "%s reads its control stream too slowly",
-			  l->peer->member->name);
-	return sent;
-}
-
-/*
- * Messages that begin with a server's or another member's word are not passed on as often as that
- * comes: the other side ends a tunnel that says too much. Returns false if the message is left out.
- */
-static bool send_seldom(struct link *l, const struct peer_message *m)
-{
-	return bucket_take(&l->says, 1, clock_now(l->peer->o->h)) && send_lossy(l, m);
-}
-
-static int binding_of(struct link *l, uint8_t out[32])
-{
-	struct span context = span_of(mlog_cluster_id(l->peer->o->log), HASH_LEN);
-
-	return quic_conn_export(l->conn, PEER_EXPORTER, context, out, 32);
-}
-
-void control_start(struct link *l)
-{
-	struct overlay *o = l->peer->o;
-	struct peer_message *m = &o->message;
-
-	*m = (struct peer_message){ .type = PEER_HELLO,
-				    .head = mlog_wire_head(o->log),
-				    .features = PEER_FEATURES };
-	memcpy(m->cluster_id, mlog_cluster_id(o->log), sizeof(m->cluster_id));
-	if (binding_of(l, m->binding) < 0 || control_send(l, m) < 0) {
-		link_malformed(l, "hello could not be sent");
-		return;
-	}
-	l->hello_sent = true;
-}
 
 /* Its hello says that we cannot talk. */
 static void end_link(struct link *l, enum peer_close code, const char *why)
@@ -81,7 +29,8 @@ static void on_hello(struct link *l, const struct peer_message *m)
 		end_link(l, PEER_CLOSE_WRONG_CLUSTER, "it belongs to another cluster");
 		return;
 	}
-	if (binding_of(l, binding) < 0 || !secret_equal(binding, m->binding, sizeof(binding))) {
+	if (control_binding(l, binding) < 0 ||
+	    !secret_equal(binding, m->binding, sizeof(binding))) {
 		link_malformed(l, "its hello belongs to another connection");
 		return;
 	}
@@ -127,6 +76,13 @@ static bool count_message(struct link *l)
 		return true;
 	link_malformed(l, "too many messages");
 	return false;
+}
+
+/* Is the message looked at on a connection for the log only? */
+static bool log_link_takes(enum peer_message_type type)
+{
+	return type == PEER_HELLO || type == PEER_LOG || type == PEER_LOG_REQUEST ||
+	       type == PEER_REMOVAL;
 }
 
 static void on_message(struct link *l, struct span bytes)
@@ -221,70 +177,4 @@ void control_readable(struct link *l)
 		if (l->conn)
 			quic_stream_consume(l->conn, l->control, used);
 	}
-}
-
-void control_candidates(struct link *l)
-{
-	struct overlay *o = l->peer->o;
-	struct peer_message *m = &o->message;
-
-	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->around.own };
-	l->candidates_sent += send_lossy(l, m);
-}
-
-void control_observed(struct link *l)
-{
-	struct peer_message *m = &l->peer->o->message;
-	struct addr seen;
-
-	if (path_remote(l->peer->o, l->conn, &seen))
-		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
-	else
-		*m = (struct peer_message){ .type = PEER_PUNCH, .hops = PUNCH_HOPS_MIN };
-	(void)send_seldom(l, m);
-}
-
-void control_punch(struct link *l, uint8_t hops)
-{
-	struct peer_message *m = &l->peer->o->message;
-
-	*m = (struct peer_message){ .type = PEER_PUNCH, .hops = hops };
-	(void)send_seldom(l, m);
-}
-
-bool control_opened(struct link *l)
-{
-	struct peer_message *m = &l->peer->o->message;
-
-	*m = (struct peer_message){ .type = PEER_OPENED, .heard = l->candidates_heard };
-	return send_seldom(l, m);
-}
-
-void control_nat(struct link *l)
-{
-	struct peer_message *m = &l->peer->o->message;
-
-	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(&l->peer->o->around) };
-	(void)send_seldom(l, m);
-}
-
-void control_ports(struct link *l)
-{
-	struct overlay *o = l->peer->o;
-	struct peer_message *m = &o->message;
-
-	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->around.nat.last_port };
-	(void)send_seldom(l, m);
-}
-
-void control_up(struct link *l)
-{
-	struct addr seen;
-
-	if (path_remote(l->peer->o, l->conn, &seen))
-		control_observed(l);
-	control_candidates(l);
-	control_nat(l);
-	control_push(l);
-	control_beacons(l);
 }

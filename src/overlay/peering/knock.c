@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other side, whose part is to wait, has no tunnel and asks for one: it connects to be called
- * back (docs/protocol/04-peer.md).
+ * Connections that the other side began. Where its part is to wait it has no tunnel and asks for
+ * one: it connects to be called back (docs/protocol/04-peer.md).
  */
 #include "overlay/internal.h"
 
@@ -26,7 +26,7 @@ static void call_back_now(struct peer *p, const struct addr *from, uint64_t now)
 	peer_schedule(p);
 }
 
-void peer_knocked(struct peer *p, const struct quic_conn *c)
+static void knocked(struct peer *p, const struct quic_conn *c)
 {
 	struct wire_candidates one = { .n = 0 }, good = { .n = 0 };
 	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
@@ -55,4 +55,24 @@ void peer_knocked(struct peer *p, const struct quic_conn *c)
 		else if (one.n == 0)
 			(void)attempts_by_relay(p);
 	}
+}
+
+bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+		 void **ret_ctx)
+{
+	struct link *l;
+
+	if (p->initiator) {
+		knocked(p, c);
+		return false;
+	}
+	l = link_place(p);
+	if (!l || !path_accepted(l, c))
+		return false;
+	l->conn = c;
+	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
+	*ret_ops = p->o->link_ops;
+	*ret_ctx = l;
+	peer_schedule(p);
+	return true;
 }

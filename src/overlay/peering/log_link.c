@@ -98,14 +98,8 @@ bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_c
 	if (!l || !path_accepted(l, c))
 		return false;
 	l->conn = c;
-	*ret_ops = &link_ops;
+	*ret_ops = o->link_ops;
 	*ret_ctx = l;
 	peer_schedule(p);
 	return true;
-}
-
-bool log_link_takes(enum peer_message_type type)
-{
-	return type == PEER_HELLO || type == PEER_LOG || type == PEER_LOG_REQUEST ||
-	       type == PEER_REMOVAL;
 }

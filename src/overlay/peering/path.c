@@ -83,7 +83,7 @@ int path_connect(struct link *l, const struct addr *to)
 	l->proven = to && is_proven(p, to);
 	l->to = to ? *to : p->relay.server;
 	l->label = to ? label_new(&o->labels) : p->relay.label;
-	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, &link_ops, l, NULL,
+	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, o->link_ops, l, NULL,
 			    &l->conn);
 }
 

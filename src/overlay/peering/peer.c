@@ -15,38 +15,6 @@ static uint64_t now_of(const struct peer *p)
 	return clock_now(p->o->h);
 }
 
-void peer_set_state(struct peer *p, enum peer_state s)
-{
-	bool told = (p->state == PEER_UP) != (s == PEER_UP);
-
-	ASSERT(s != PEER_UP || p->active);
-	if (p->state == s)
-		return;
-	log_debug(host_log(p->o->h), "%s: %s -> %s", p->member->name, peer_state_name(p->state),
-		  peer_state_name(s));
-	p->state = s;
-	p->up_since = s == PEER_UP ? now_of(p) : 0;
-	peer_push(p);
-	if (told)
-		peer_tell(p);
-}
-
-void peer_schedule(struct peer *p)
-{
-	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
-
-	if (p->expelled) {
-		timer_set(p->timer, TIME_NEVER);
-		return;
-	}
-	at = MIN(at, MIN(p->silent_at, p->restart_test_at));
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-		if (p->links[i].conn)
-			at = MIN(at, p->links[i].deadline);
-	}
-	timer_set(p->timer, at);
-}
-
 /* --- connections ----------------------------------------------------------------------------- */
 
 /* The peer has to answer, or it knows no such connection and resets it. */
@@ -89,26 +57,6 @@ static void give_up_silent(struct peer *p)
 	peer_lost(p, "it was restarted", p->initiator ? PEER_LOST_ALIVE : PEER_LOST_SILENT);
 }
 
-bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
-		 void **ret_ctx)
-{
-	struct link *l;
-
-	if (p->initiator) {
-		peer_knocked(p, c);
-		return false;
-	}
-	l = link_place(p);
-	if (!l || !path_accepted(l, c))
-		return false;
-	l->conn = c;
-	l->deadline = now_of(p) + PEER_CONTROL_TIMEOUT;
-	*ret_ops = &link_ops;
-	*ret_ctx = l;
-	peer_schedule(p);
-	return true;
-}
-
 /* In the server role the newest connection with a control stream replaces what there is. */
 void peer_link_chosen(struct link *l)
 {
@@ -130,6 +78,19 @@ void peer_link_chosen(struct link *l)
 	if (p->state != PEER_UP)
 		peer_set_state(p, PEER_CONNECTING);
 	peer_schedule(p);
+}
+
+/* After both hellos: what the other side should know at once. */
+static void say_all(struct link *l)
+{
+	struct addr seen;
+
+	if (path_remote(l->peer->o, l->conn, &seen))
+		control_observed(l);
+	control_candidates(l);
+	control_nat(l);
+	control_push(l);
+	control_beacons(l);
 }
 
 void peer_link_up(struct link *l)
@@ -155,7 +116,7 @@ void peer_link_up(struct link *l)
 		timer_set_in(p->o->watch, WATCH_PERIOD);
 	p->dest.heard = p->dest.unanswered = 0;
 	inbound_early(&p->dest);
-	control_up(l);
+	say_all(l);
 	send_waiting(&p->dest);
 	if (l->conn && prober_start(l) < 0)
 		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
@@ -182,6 +143,23 @@ void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 	if (at_once && p->wanted)
 		attempts_at_once(p);
 	peer_schedule(p);
+}
+
+void link_malformed(struct link *l, const char *what)
+{
+	struct peer *p = l->peer;
+	bool was_active = p->active == l;
+
+	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+		    "%s broke the peer protocol: %s", p->member->name, what);
+	link_close(l, PEER_CLOSE_MALFORMED, what);
+	if (was_active)
+		peer_lost(p, what, PEER_LOST_FAULT);
+	else if (!l->log_only && p->state == PEER_CONNECTING && !p->active &&
+		 attempts_running(p) == 0)
+		attempts_failed(p, what);
+	else
+		peer_schedule(p);
 }
 
 static const char *why_closed(const struct peer *p, const struct quic_event *ev, char *buf,
