@@ -18,7 +18,7 @@ $(eval $(call link,release,$(B)/release/bench/path_sim,\
 	$(release_layers) $(B)/release/lib/libos-sim.a,$(check_library)))
 
 $(foreach p,relay sessions,$(eval $(call link,release,$(B)/release/bench/$(p),\
-	$(call objects,release,bench/$(p).c bench/server.c) $(call kits,release,unit),\
+	$(call objects,release,bench/$(p).c bench/server.c bench/clients.c) $(call kits,release,unit),\
 	$(call program_libs,release,overlay signal quic membership identity crypto proto base os-linux),\
 	$(check_library))))
 
