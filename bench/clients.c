@@ -3,3 +3,4 @@
 #include "real_sim.h"
 
 #include "../tests/sim/signal_sim.c"
+#include "../tests/sim/signal_steps.c"
