@@ -5,19 +5,10 @@
 
 #include "signal_steps.h"
 
-static struct sig g;
-static struct raw *founder;
+extern struct sig founder_g;
+extern struct raw *founder;
 
-static inline void begin(void)
-{
-	sig_start(&g);
-	founder = raw_founder(&g);
-}
-
-static inline void end(void)
-{
-	raw_free(founder);
-	sig_stop(&g);
-}
+void founder_begin(void);
+void founder_end(void);
 
 #endif

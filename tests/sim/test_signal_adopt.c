@@ -5,7 +5,7 @@
 /* What admit says to a fresh node. */
 static enum refusal asked(const struct raw_invite *i)
 {
-	struct raw *r = raw_new(&g);
+	struct raw *r = raw_new(&founder_g);
 	struct entry_bytes b = raw_admit_entry(r, i, "asking");
 	struct signal_reply reply;
 	enum refusal refused;
@@ -22,7 +22,7 @@ START_TEST(adopt_admits_nodes_one_address_after_the_other)
 {
 	struct raw *a, *b;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	b = raw_member(founder, "phone");
 	ck_assert_uint_eq(a->address, IP(100, 64, 0, 2));
@@ -34,7 +34,7 @@ START_TEST(adopt_admits_nodes_one_address_after_the_other)
 	ck_assert(!founder->log_gap);
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -43,7 +43,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 	struct raw_invite i;
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 
 	i = raw_invite(founder);
@@ -60,7 +60,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 
 	i = raw_invite_fields(founder, 3600); /* signed by a stranger, in its own name */
 	{
-		struct raw *stranger = raw_new(&g);
+		struct raw *stranger = raw_new(&founder_g);
 
 		i.inv.sponsor = identity_node_id(stranger->id);
 		raw_invite_sign(&i, stranger);
@@ -76,7 +76,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 	raw_invite_sign(&i, founder);
 	ck_assert_int_eq(asked(&i), REFUSAL_UNKNOWN_HEAD);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -88,21 +88,21 @@ START_TEST(adopt_refuses_an_expired_invite_by_the_servers_clock)
 	struct entry_bytes b;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	i = raw_invite_fields(founder, 60);
 	raw_invite_sign(&i, founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "late"); /* dated in time, but sent too late */
-	world_host_wall_skew(g.h, 61);
+	world_host_wall_skew(founder_g.h, 61);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_INVITE_EXPIRED);
 	ck_assert_int_eq(asked(&i), REFUSAL_INVITE_EXPIRED);
-	world_host_wall_skew(g.h, 0);
+	world_host_wall_skew(founder_g.h, 0);
 	world_host_wall_skew(r->h, -86400); /* the joiner's clock says nothing */
 	b = raw_admit_entry(r, &i, "late");
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -119,11 +119,11 @@ START_TEST(an_expired_invite_cannot_be_pushed)
 	struct raw *r, *a;
 	struct head head;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	i = raw_invite_fields(founder, 60);
 	raw_invite_sign(&i, founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "late");
 	head = mlog_head(a->log);
@@ -134,7 +134,7 @@ START_TEST(an_expired_invite_cannot_be_pushed)
 	ck_assert_int_eq(receipt_make(seed, a->cluster_id, &rec.order, entry_hash, receipt), 0);
 	rec.receipt = receipt;
 	ck_assert_int_eq(record_encode(&rec, &bytes), 0);
-	world_host_wall_skew(g.h, 61);
+	world_host_wall_skew(founder_g.h, 61);
 	rq.entries.n = 1;
 	rq.entries.item[0] = span_of(bytes.data, bytes.len);
 	ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_BAD_TOKEN);
@@ -146,7 +146,7 @@ START_TEST(an_expired_invite_cannot_be_pushed)
 	ck_assert_uint_eq(mlog_count(founder->log), 2);
 	raw_free(r);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -155,13 +155,13 @@ START_TEST(adopt_refuses_a_used_invite)
 	struct raw_invite i;
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	a = raw_new(&g);
+	a = raw_new(&founder_g);
 	raw_adopt(a, &i, "laptop");
 	ck_assert_int_eq(asked(&i), REFUSAL_INVITE_USED);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -190,7 +190,7 @@ static void check_record(const struct signal_reply *reply, const struct entry_by
 	ck_assert_int_eq(record_decode(reply->record, &rec, NULL), 0);
 	ck_assert_uint_eq(rec.order.seq, seq);
 	ck_assert(span_equal(rec.entry, span_of(b->data, b->len)));
-	ck_assert_int_eq(receipt_verify(g.order_key, founder->cluster_id, &rec.order,
+	ck_assert_int_eq(receipt_verify(founder_g.order_key, founder->cluster_id, &rec.order,
 					rec.entry_hash, rec.receipt),
 			 0);
 }
@@ -202,7 +202,7 @@ START_TEST(a_cancelled_invite_is_refused)
 	struct entry_bytes b;
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
 	b = cancel_entry(founder, i.inv.nonce);
 	ck_assert_int_eq(raw_append(founder, &b, &reply), REFUSAL_NONE);
@@ -214,9 +214,9 @@ START_TEST(a_cancelled_invite_is_refused)
 
 	/* one that is used cannot be cancelled; nor may others than admins cancel */
 	used = raw_invite(founder);
-	a = raw_new(&g);
+	a = raw_new(&founder_g);
 	raw_adopt(a, &used, "laptop");
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	b = cancel_entry(founder, used.inv.nonce);
 	ck_assert_int_eq(append(founder, &b), REFUSAL_INVITE_USED);
 	raw_session(a);
@@ -228,7 +228,7 @@ START_TEST(a_cancelled_invite_is_refused)
 	ck_assert_int_eq(append(a, &b), REFUSAL_NONE);
 	ck_assert_int_eq(asked(&i), REFUSAL_INVITE_CANCELLED);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -239,9 +239,9 @@ START_TEST(append_takes_no_admission_and_nothing_forged)
 	struct entry_bytes b;
 	struct raw *x;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	x = raw_new(&g);
+	x = raw_new(&founder_g);
 	b = raw_admit_entry(x, &i, "laptop");
 	ck_assert_int_eq(raw_append(founder, &b, &reply), REFUSAL_NOT_ALLOWED);
 	b = cancel_entry(founder, i.inv.nonce);
@@ -252,7 +252,7 @@ START_TEST(append_takes_no_admission_and_nothing_forged)
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_count(founder->log), 1);
 	raw_free(x);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -265,10 +265,10 @@ START_TEST(two_admits_with_one_invite_at_the_same_time)
 	enum refusal fa, fb;
 	struct raw *a, *b;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	a = raw_new(&g);
-	b = raw_new(&g);
+	a = raw_new(&founder_g);
+	b = raw_new(&founder_g);
 	raw_adopt_begin(a, &i);
 	raw_adopt_begin(b, &i);
 	ea = raw_admit_entry(a, &i, "first");
@@ -285,7 +285,7 @@ START_TEST(two_admits_with_one_invite_at_the_same_time)
 	ck_assert_uint_eq(mlog_count(founder->log), 2);
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -297,13 +297,13 @@ START_TEST(joins_do_not_disturb_each_other)
 	struct entry_bytes b;
 	struct raw *r, *other;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
 	k = raw_invite(founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "slow");
-	other = raw_new(&g);
+	other = raw_new(&founder_g);
 	raw_adopt(other, &k, "quick");
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
 	raw_admitted(r, &reply);
@@ -311,7 +311,7 @@ START_TEST(joins_do_not_disturb_each_other)
 	ck_assert_uint_eq(r->address, IP(100, 64, 0, 3));
 	raw_free(other);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -325,9 +325,9 @@ START_TEST(a_lost_reply_to_admit_is_answered_again)
 	struct wire_head head;
 	struct raw *r, *thief;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "laptop");
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
@@ -336,8 +336,8 @@ START_TEST(a_lost_reply_to_admit_is_answered_again)
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
 
 	/* after a restart, and with others in between */
-	sig_crash(&g);
-	sig_boot(&g);
+	sig_crash(&founder_g);
+	sig_boot(&founder_g);
 	raw_session(founder);
 	raw_fetch(founder);
 	raw_free(raw_member(founder, "other"));
@@ -351,7 +351,7 @@ START_TEST(a_lost_reply_to_admit_is_answered_again)
 	raw_session(r);
 
 	/* nobody else gets that token */
-	thief = raw_new(&g);
+	thief = raw_new(&founder_g);
 	memcpy(thief->cluster_id, founder->cluster_id, HASH_LEN);
 	raw_greet(thief);
 	own = raw_admit_entry(thief, &i, "thief");
@@ -359,7 +359,7 @@ START_TEST(a_lost_reply_to_admit_is_answered_again)
 	ck_assert_int_eq(raw_admit(thief, &b, &reply), REFUSAL_NOT_ALLOWED);
 	raw_free(thief);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -371,15 +371,15 @@ START_TEST(an_admit_must_be_the_connections_own_and_its_name_free)
 	struct entry_bytes b;
 	struct raw *r, *other;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
 	k = raw_invite(founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "nas");
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NAME_TAKEN);
 	b = raw_admit_entry(r, &i, "mine");
-	other = raw_new(&g);
+	other = raw_new(&founder_g);
 	raw_adopt_begin(other, &k);
 	ck_assert_int_eq(raw_admit(other, &b, &reply), REFUSAL_NOT_ALLOWED);
 	b.data[b.len - 1] ^= 1;
@@ -388,7 +388,7 @@ START_TEST(an_admit_must_be_the_connections_own_and_its_name_free)
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
 	raw_free(other);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -401,9 +401,9 @@ START_TEST(an_admit_beside_a_session_is_too_late)
 	struct entry_bytes b;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	b = raw_admit_entry(r, &i, "laptop");
 	raw_adopt_begin(r, &i);
 	ck_assert_int_eq(raw_admit(r, &b, &reply), REFUSAL_NONE);
@@ -412,15 +412,15 @@ START_TEST(an_admit_beside_a_session_is_too_late)
 	admit.entry = span_of(b.data, b.len);
 	raw_send(r, &admit);
 	ck_assert_int_eq(raw_session_ask(r, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
+	sim_pass(founder_g.w, NS_PER_S);
+	ck_assert_uint_eq(sig_stats(&founder_g).sessions, 2);
 	raw_fetch(r);
 	raw_hang_up(r);
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_uint_eq(sig_stats(&g).sessions, 1);
-	ck_assert_uint_eq(sig_stats(&g).strangers, 0);
+	sim_pass(founder_g.w, NS_PER_S);
+	ck_assert_uint_eq(sig_stats(&founder_g).sessions, 1);
+	ck_assert_uint_eq(sig_stats(&founder_g).strangers, 0);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 

@@ -26,7 +26,7 @@ START_TEST(unknown_requests_are_refused_and_the_connection_goes_on)
 	struct signal_reply reply;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = raw_member(founder, "laptop");
 	raw_connect(r); /* before hello, after it, and in session */
 	ck_assert_int_eq(ask_unknown(r, 300, &reply), REFUSAL_UNSUPPORTED);
@@ -41,9 +41,9 @@ START_TEST(unknown_requests_are_refused_and_the_connection_goes_on)
 	ck_assert_int_eq(raw_reply(r, SIGNAL_HELLO, &reply), REFUSAL_UNSUPPORTED);
 	raw_fetch(r);
 	ck_assert(!r->closed);
-	ck_assert_uint_eq(sig_stats(&g).malformed, 0);
+	ck_assert_uint_eq(sig_stats(&founder_g).malformed, 0);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -55,8 +55,8 @@ START_TEST(unknown_requests_count_against_the_rate)
 	struct raw *r;
 	unsigned n = 0;
 
-	begin();
-	r = raw_new(&g);
+	founder_begin();
+	r = raw_new(&founder_g);
 	raw_greet(r);
 	while (ask_unknown(r, 300, &reply) == REFUSAL_UNSUPPORTED)
 		ck_assert_uint_lt(++n, 200);
@@ -70,11 +70,11 @@ START_TEST(unknown_requests_count_against_the_rate)
 
 		ck_assert_uint_lt(n, 200);
 		raw_send_bytes(r, frame, sizeof(frame), true);
-		SIM_CHECK(g.w, world_run(g.w, 20 * NS_PER_S, raw_is_answered, r));
+		SIM_CHECK(founder_g.w, world_run(founder_g.w, 20 * NS_PER_S, raw_is_answered, r));
 	}
 	ck_assert_uint_eq(r->error, SIGNAL_CLOSE_LIMIT);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -87,7 +87,7 @@ START_TEST(unknown_feature_bits_mean_nothing)
 	struct signal_reply reply;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = raw_member(founder, "laptop");
 	raw_connect(r);
 	memcpy(rq.cluster_id, r->cluster_id, HASH_LEN);
@@ -95,7 +95,7 @@ START_TEST(unknown_feature_bits_mean_nothing)
 	ck_assert_uint_eq(reply.features, SIGNAL_FEATURES);
 	ck_assert_int_eq(raw_session_ask(r, &reply), REFUSAL_NONE);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 

@@ -10,10 +10,10 @@
 /* Whatever happened, the founder's session lives. */
 static void end_well(void)
 {
-	sim_pass(g.w, NS_PER_S);
-	SIM_CHECK(g.w, !founder->closed);
+	sim_pass(founder_g.w, NS_PER_S);
+	SIM_CHECK(founder_g.w, !founder->closed);
 	raw_fetch(founder);
-	end();
+	founder_end();
 }
 
 /* --- phases ----------------------------------------------------------------------------------- */
@@ -29,8 +29,8 @@ static struct raw *in_phase(int phase)
 	struct raw *r;
 	char name[32];
 
-	snprintf(name, sizeof(name), "member%llu", (unsigned long long)g.ids);
-	r = phase == SESSION || phase == FORMER ? raw_member(founder, name) : raw_new(&g);
+	snprintf(name, sizeof(name), "member%llu", (unsigned long long)founder_g.ids);
+	r = phase == SESSION || phase == FORMER ? raw_member(founder, name) : raw_new(&founder_g);
 	switch (phase) {
 	case NEW:
 		raw_connect(r);
@@ -99,7 +99,7 @@ START_TEST(requests_in_another_phase_are_refused)
 			      [SIGNAL_BEACON] = true },
 	};
 
-	begin();
+	founder_begin();
 	for (int phase = 0; phase < N_PHASES; phase++) {
 		struct raw *r = in_phase(phase);
 
@@ -143,7 +143,7 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 		{ "\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81", 12 },
 	};
 
-	begin();
+	founder_begin();
 	for (int phase = 0; phase < N_PHASES; phase++) {
 		struct raw *r = in_phase(phase);
 
@@ -157,7 +157,7 @@ START_TEST(garbage_costs_a_node_its_connection_only)
 		}
 		raw_free(r);
 	}
-	ck_assert_uint_gt(sig_stats(&g).malformed, ARRAY_LEN(garbage));
+	ck_assert_uint_gt(sig_stats(&founder_g).malformed, ARRAY_LEN(garbage));
 	end_well();
 }
 END_TEST
@@ -168,7 +168,7 @@ START_TEST(random_requests_harm_nobody)
 	struct raw *r;
 	uint8_t frame[300];
 
-	begin();
+	founder_begin();
 	r = in_phase(SESSION);
 	for (unsigned n = 0; n < 150; n++) {
 		size_t len = 1 + unit_random_below(&rng, 200);
@@ -180,10 +180,10 @@ START_TEST(random_requests_harm_nobody)
 			frame[5] = (uint8_t)unit_random_below(&rng, SIGNAL_REQUEST_TYPES + 1);
 		}
 		raw_send_bytes(r, frame, 4 + len, true);
-		SIM_CHECK(g.w, world_run(g.w, 20 * NS_PER_S, raw_is_answered, r));
+		SIM_CHECK(founder_g.w, world_run(founder_g.w, 20 * NS_PER_S, raw_is_answered, r));
 		if (r->closed) {
 			ck_assert_uint_eq(r->error, SIGNAL_CLOSE_MALFORMED);
-			sim_pass(g.w, 10 * NS_PER_S);
+			sim_pass(founder_g.w, 10 * NS_PER_S);
 			raw_session(r);
 		}
 	}
@@ -200,7 +200,7 @@ START_TEST(another_version_is_told_so)
 	struct signal_reply reply;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = in_phase(NEW);
 	cbor_put_array(&w, 5); /* a hello of version 2 with something more */
 	cbor_put_uint(&w, SIGNAL_HELLO);
@@ -231,7 +231,7 @@ START_TEST(a_source_may_make_a_number_of_requests_a_minute)
 	unsigned n = 0;
 	uint64_t until;
 
-	begin();
+	founder_begin();
 	r = in_phase(SETUP);
 	while (offer(r, &reply) == REFUSAL_BAD_CODE)
 		ck_assert_uint_lt(++n, 200);
@@ -239,15 +239,15 @@ START_TEST(a_source_may_make_a_number_of_requests_a_minute)
 	ck_assert_uint_ge(n, 30);
 	ck_assert_uint_le(n, SIGNAL_REQUESTS_BURST + 10);
 	ck_assert_uint_ge(reply.retry_after_s, 1);
-	sim_pass(g.w, reply.retry_after_s * NS_PER_S);
+	sim_pass(founder_g.w, reply.retry_after_s * NS_PER_S);
 	ck_assert_int_eq(offer(r, &reply), REFUSAL_BAD_CODE);
 
 	/* from then on thirty in a minute */
-	sim_pass(g.w, 4 * NS_PER_S);
+	sim_pass(founder_g.w, 4 * NS_PER_S);
 	raw_greet(r);
-	until = world_now(g.w) + 20 * NS_PER_S;
-	for (n = 0; world_now(g.w) < until;) {
-		sim_pass(g.w, NS_PER_S);
+	until = world_now(founder_g.w) + 20 * NS_PER_S;
+	for (n = 0; world_now(founder_g.w) < until;) {
+		sim_pass(founder_g.w, NS_PER_S);
 		n += offer(r, &reply) == REFUSAL_BAD_CODE;
 	}
 	ck_assert_uint_ge(n, 9);
@@ -267,14 +267,14 @@ START_TEST(who_does_not_stop_is_hung_up_on)
 	struct signal_reply reply;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = in_phase(SETUP);
 	for (unsigned n = 0; !r->closed; n++) {
 		struct signal_request rq = request_of(SIGNAL_SETUP_OFFER);
 
 		ck_assert_uint_lt(n, 300);
 		raw_send(r, &rq);
-		SIM_CHECK(g.w, world_run(g.w, 20 * NS_PER_S, raw_is_answered, r));
+		SIM_CHECK(founder_g.w, world_run(founder_g.w, 20 * NS_PER_S, raw_is_answered, r));
 	}
 	ck_assert_uint_eq(r->error, SIGNAL_CLOSE_LIMIT);
 	raw_connect(r); /* a new connection is no new purse */
@@ -291,7 +291,7 @@ START_TEST(members_do_not_use_up_their_source)
 	struct signal_reply reply;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = raw_member(founder, "laptop");
 	for (unsigned n = 0; n < 100; n++)
 		raw_session(r);
@@ -313,17 +313,17 @@ START_TEST(a_sessions_requests_are_limited)
 	struct raw *r;
 	unsigned n = 0;
 
-	begin();
-	world_link_both(g.w, founder->h, g.h, LINK_DEFAULT);
+	founder_begin();
+	world_link_both(founder_g.w, founder->h, founder_g.h, LINK_DEFAULT);
 	r = raw_member(founder, "laptop");
-	world_link_both(g.w, r->h, g.h,
+	world_link_both(founder_g.w, r->h, founder_g.h,
 			(struct link_params){ .delay_ns = NS_PER_MS / 10, .mtu_bytes = 1500 });
 	raw_session(r);
 	while (raw_ask(r, &rq, &reply) == REFUSAL_NONE)
 		ck_assert_uint_lt(++n, 1000);
 	ck_assert_int_eq(reply.refusal, REFUSAL_RATE);
 	ck_assert_uint_ge(n, SIGNAL_SESSION_REQUESTS_BURST);
-	sim_pass(g.w, reply.retry_after_s * NS_PER_S);
+	sim_pass(founder_g.w, reply.retry_after_s * NS_PER_S);
 	ck_assert_int_eq(raw_ask(r, &rq, &reply), REFUSAL_NONE);
 	raw_free(r);
 	end_well();
@@ -338,15 +338,15 @@ START_TEST(strangers_are_not_kept_for_ever)
 	struct raw *r;
 	uint64_t since;
 
-	begin();
+	founder_begin();
 	for (int phase = NEW; phase <= GREETED; phase++) {
 		r = in_phase(phase);
-		since = world_now(g.w);
+		since = world_now(founder_g.w);
 		raw_await_close(r, SIGNAL_CLOSE_UNAUTHENTICATED);
-		ck_assert_uint_le(world_now(g.w) - since, 33 * NS_PER_S);
+		ck_assert_uint_le(world_now(founder_g.w) - since, 33 * NS_PER_S);
 		raw_free(r);
 	}
-	ck_assert_uint_eq(sig_stats(&g).strangers, 0);
+	ck_assert_uint_eq(sig_stats(&founder_g).strangers, 0);
 	end_well();
 }
 END_TEST
@@ -356,16 +356,16 @@ START_TEST(a_source_has_a_bounded_number_of_connections)
 	struct raw *first, *more[SIGNAL_CONNS_PER_SOURCE_MAX], *other;
 	size_t up = 1;
 
-	begin();
+	founder_begin();
 	first = in_phase(NEW);
 	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
 		more[i] = raw_clone(first);
 		if (raw_try_connect(more[i]))
-			sim_pass(g.w, 50 * NS_PER_MS);
+			sim_pass(founder_g.w, 50 * NS_PER_MS);
 		up += more[i]->connected && !more[i]->closed;
 	}
 	ck_assert_uint_eq(up, SIGNAL_CONNS_PER_SOURCE_MAX);
-	ck_assert_uint_eq(sig_stats(&g).strangers, SIGNAL_CONNS_PER_SOURCE_MAX);
+	ck_assert_uint_eq(sig_stats(&founder_g).strangers, SIGNAL_CONNS_PER_SOURCE_MAX);
 	other = in_phase(GREETED);
 	raw_free(other);
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
@@ -380,7 +380,7 @@ static void connect_begin(struct raw *r)
 	struct quic_pin pin = { .by_cert = true };
 	struct addr to = addr_v4(SIGNAL_SIM_IP, SIGNAL_PORT);
 
-	memcpy(pin.cert_sha256, g.cert, sizeof(pin.cert_sha256));
+	memcpy(pin.cert_sha256, founder_g.cert, sizeof(pin.cert_sha256));
 	ck_assert_int_eq(quic_connect(r->socket, &signal_profile, &pin, 0, &to, &raw_ops, r, NULL,
 				      &r->c),
 			 0);
@@ -399,13 +399,13 @@ struct crowd {
 static void crowd_gather(struct crowd *c)
 {
 	for (size_t i = 0; i < c->hosts; i++)
-		c->host[i] = raw_new(&g);
+		c->host[i] = raw_new(&founder_g);
 	for (size_t k = 0; k < c->each; k++) {
 		for (size_t i = 0; i < c->hosts; i++) {
 			c->conn[i][k] = raw_clone(c->host[i]);
 			connect_begin(c->conn[i][k]);
 		}
-		sim_pass(g.w, 30 * NS_PER_MS);
+		sim_pass(founder_g.w, 30 * NS_PER_MS);
 	}
 }
 
@@ -436,15 +436,15 @@ START_TEST(a_crowd_of_strangers_is_sent_away_sooner)
 	static struct crowd crowd = { .hosts = 8, .each = SIGNAL_CONNS_PER_SOURCE_MAX };
 	struct raw *member;
 
-	begin();
+	founder_begin();
 	member = raw_member(founder, "laptop");
 	raw_hang_up(member);
 	crowd_gather(&crowd);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert_uint_gt(crowd_up(&crowd), SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
-	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
-	sim_pass(g.w, 6 * NS_PER_S);
-	ck_assert_uint_le(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
+	ck_assert_uint_le(sig_stats(&founder_g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
+	sim_pass(founder_g.w, 6 * NS_PER_S);
+	ck_assert_uint_le(sig_stats(&founder_g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2);
 	raw_session(member);
 	crowd_free(&crowd);
 	raw_free(member);
@@ -461,14 +461,14 @@ START_TEST(many_sources_do_not_keep_a_member_out)
 					      2 };
 	struct raw *member;
 
-	begin();
+	founder_begin();
 	member = raw_member(founder, "laptop");
 	raw_hang_up(member);
 	crowd_gather(&crowd);
-	sim_pass(g.w, 500 * NS_PER_MS);
-	ck_assert_uint_eq(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
+	sim_pass(founder_g.w, 500 * NS_PER_MS);
+	ck_assert_uint_eq(sig_stats(&founder_g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	raw_session(member);
-	ck_assert_uint_lt(sig_stats(&g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
+	ck_assert_uint_lt(sig_stats(&founder_g).strangers, SIGNAL_CONNS_UNAUTHENTICATED_MAX);
 	crowd_free(&crowd);
 	raw_free(member);
 	end_well();
@@ -480,21 +480,21 @@ START_TEST(a_request_has_ten_seconds)
 {
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	r = in_phase(SESSION);
 	raw_send_bytes(r, "\x00\x00\x00\x03\x82", 5, false);
-	sim_pass(g.w, 5 * NS_PER_S);
+	sim_pass(founder_g.w, 5 * NS_PER_S);
 	ck_assert(!r->closed);
 	raw_await_close(r, SIGNAL_CLOSE_LIMIT);
 	raw_free(r);
 
-	r = raw_new(&g); /* unless it is given up in time */
+	r = raw_new(&founder_g); /* unless it is given up in time */
 	memcpy(r->cluster_id, founder->cluster_id, HASH_LEN);
 	raw_greet(r);
 	raw_send_bytes(r, "\x00\x00\x00\x03\x82", 5, false);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	quic_stream_reset(r->c, r->stream, 0);
-	sim_pass(g.w, 15 * NS_PER_S);
+	sim_pass(founder_g.w, 15 * NS_PER_S);
 	ck_assert(!r->closed);
 	raw_free(r);
 	end_well();
@@ -510,10 +510,10 @@ START_TEST(who_does_not_fetch_events_is_hung_up_on)
 	size_t log_bytes = 0, sent = 0;
 	unsigned times = 0;
 
-	begin();
+	founder_begin();
 	for (int i = 0; i < 20; i++) {
 		raw_free(in_phase(SESSION));
-		sim_pass(g.w, 10 * NS_PER_S);
+		sim_pass(founder_g.w, 10 * NS_PER_S);
 	}
 	r = raw_member(founder, "lazy");
 	healthy = raw_member(founder, "healthy");
@@ -522,12 +522,12 @@ START_TEST(who_does_not_fetch_events_is_hung_up_on)
 	r->hold = true;
 	for (size_t i = 0; i < mlog_count(founder->log); i++)
 		log_bytes += mlog_record(founder->log, i).len;
-	c = registry_find(g.s->registry, founder->cluster_id);
+	c = registry_find(founder_g.s->registry, founder->cluster_id);
 	/* the whole log, again and again, as if it were news */
 	for (; !r->closed && sent < 3 * SIGNAL_EVENT_BACKLOG_BYTES; times++) {
 		events_log(c, 0);
 		sent += log_bytes;
-		sim_pass(g.w, 200 * NS_PER_MS);
+		sim_pass(founder_g.w, 200 * NS_PER_MS);
 	}
 	raw_await_close(r, SIGNAL_CLOSE_SLOW);
 	ck_assert_uint_ge(sent, SIGNAL_EVENT_BACKLOG_BYTES);
@@ -556,9 +556,9 @@ START_TEST(a_full_disk_is_said_and_nothing_is_half_done)
 	struct entry_bytes b;
 	struct raw *r;
 
-	begin();
+	founder_begin();
 	i = raw_invite(founder);
-	r = raw_new(&g);
+	r = raw_new(&founder_g);
 	raw_adopt_begin(r, &i);
 	b = raw_admit_entry(r, &i, "laptop");
 	limit_files(100);

@@ -76,7 +76,7 @@ START_TEST(a_recovery_in_vain_ends_the_connection)
 	struct entry_bytes e;
 	struct record r, base;
 
-	begin();
+	founder_begin();
 	self = identity_node_id(founder->id);
 	rename_node(&self, "one");
 	rename_node(&self, "two");
@@ -100,7 +100,7 @@ START_TEST(a_recovery_in_vain_ends_the_connection)
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_generation(founder->log), 0);
 	ck_assert_uint_eq(mlog_count(founder->log), 3);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -114,7 +114,7 @@ START_TEST(recoveries_that_go_back_are_a_few_at_a_time)
 	unsigned n;
 	char name[16];
 
-	begin();
+	founder_begin();
 	self = identity_node_id(founder->id);
 	rename_node(&self, "first");
 	for (n = 0; n < 30; n++) {
@@ -131,9 +131,9 @@ START_TEST(recoveries_that_go_back_are_a_few_at_a_time)
 	ck_assert_uint_ge(n, 8);
 	ck_assert_uint_le(n, 10);
 	/* and one each ten seconds after that */
-	sim_pass(g.w, 10 * NS_PER_S);
+	sim_pass(founder_g.w, 10 * NS_PER_S);
 	ck_assert_int_eq(recover(&e, &reply), REFUSAL_NONE);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -147,22 +147,22 @@ START_TEST(a_former_member_pushes_seldom_from_everywhere)
 	struct raw *r;
 	unsigned good = 0, refused = 0;
 
-	begin();
+	founder_begin();
 	r = raw_member(founder, "laptop");
 	raw_session(r);
 	raw_fetch(r);
 	e = raw_remove_entry(founder, r);
 	ck_assert_int_eq(raw_append(founder, &e, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	memcpy(push.node_token, r->token, HASH_LEN);
 	push.entries.item[push.entries.n++] = mlog_record(r->log, 1);
-	own = addr_v4(IP(198, 51, 100, 0) + (ip4)g.ids, 0);
+	own = addr_v4(IP(198, 51, 100, 0) + (ip4)founder_g.ids, 0);
 	for (unsigned i = 0; i < 10; i++) {
 		struct addr next = addr_v4(IP(198, 51, 101, 1) + i, 0);
 
 		raw_hang_up(r);
-		SIM_CHECK_OK(g.w, world_host_addr_del(r->h, &own));
-		SIM_CHECK_OK(g.w, world_host_addr(r->h, &next, "eth0"));
+		SIM_CHECK_OK(founder_g.w, world_host_addr_del(r->h, &own));
+		SIM_CHECK_OK(founder_g.w, world_host_addr(r->h, &next, "eth0"));
 		own = next;
 		raw_greet(r);
 		for (unsigned k = 0; k < 40; k++) {
@@ -176,7 +176,7 @@ START_TEST(a_former_member_pushes_seldom_from_everywhere)
 	ck_assert_uint_le(good, SIGNAL_REQUESTS_BURST + 10);
 	ck_assert_uint_eq(good + refused, 400);
 	raw_free(r);
-	end();
+	founder_end();
 }
 END_TEST
 

@@ -20,7 +20,7 @@ START_TEST(presence_is_told_once_and_never_ones_own)
 {
 	struct raw *a, *b;
 
-	begin();
+	founder_begin();
 	ck_assert_uint_eq(founder->resets, 1);
 	ck_assert_uint_eq(founder->presence_items, 0);
 	a = raw_member(founder, "laptop");
@@ -35,14 +35,14 @@ START_TEST(presence_is_told_once_and_never_ones_own)
 	ck_assert(peer_is(founder, b, true) && peer_is(a, b, true) && peer_is(b, a, true));
 
 	raw_hang_up(a);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert(peer_is(founder, a, false) && peer_is(b, a, false));
 	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
 	ck_assert_uint_eq(founder->presence_items, 3);
 	ck_assert_uint_eq(founder->resets, 1);
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -51,15 +51,15 @@ START_TEST(a_node_that_vanished_goes_offline)
 {
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	raw_online(a);
 	world_host_crash(a->h);
-	sim_pass(g.w, SIGNAL_IDLE_TIMEOUT + 5 * NS_PER_S);
+	sim_pass(founder_g.w, SIGNAL_IDLE_TIMEOUT + 5 * NS_PER_S);
 	ck_assert(peer_is(founder, a, false));
-	ck_assert_uint_eq(sig_stats(&g).sessions, 1);
+	ck_assert_uint_eq(sig_stats(&founder_g).sessions, 1);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -70,7 +70,7 @@ START_TEST(new_candidates_are_told_and_bad_ones_are_not)
 	struct signal_reply reply;
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	raw_online(a);
 	rq.candidates.n = 8;
@@ -83,15 +83,15 @@ START_TEST(new_candidates_are_told_and_bad_ones_are_not)
 	rq.candidates.item[6] = addr_v4(IP(192, 168, 1, 2), 0);
 	rq.candidates.item[7] = addr_v4(IP(192, 168, 1, 2), 7000);
 	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
 	ck_assert_uint_eq(peer_of(founder, a)->candidates.n, 3);
 	ck_assert(addr_equal(&peer_of(founder, a)->candidates.item[2], &rq.candidates.item[7]));
 	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE); /* nothing new: nothing told */
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert_uint_eq(peer_of(founder, a)->told, 2);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -102,7 +102,7 @@ START_TEST(a_cursor_resumes_with_what_changed)
 	struct raw *a, *b, *c;
 	unsigned items;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	b = raw_member(founder, "phone");
 	c = raw_member(founder, "tablet");
@@ -110,9 +110,9 @@ START_TEST(a_cursor_resumes_with_what_changed)
 	raw_online(b);
 	raw_online(c);
 	raw_hang_up(founder);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	raw_hang_up(b);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	items = founder->presence_items;
 	raw_online(founder);
 	ck_assert_uint_eq(founder->resets, 1); /* from the very beginning */
@@ -124,12 +124,12 @@ START_TEST(a_cursor_resumes_with_what_changed)
 	raw_session(founder);
 	founder->epoch[0] ^= 1;
 	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert_uint_eq(founder->resets, 2);
 	raw_session(founder);
 	founder->cursor += 1000;
 	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert_uint_eq(founder->resets, 3);
 	ck_assert_int_eq(raw_subscribe(founder, &reply), REFUSAL_NOT_ALLOWED); /* one is enough */
 	ck_assert(peer_is(founder, a, true) && peer_is(founder, b, false) &&
@@ -137,7 +137,7 @@ START_TEST(a_cursor_resumes_with_what_changed)
 	raw_free(c);
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -147,21 +147,21 @@ START_TEST(a_newer_session_replaces_the_older)
 {
 	struct raw *a, *second;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	raw_online(a);
 	second = raw_clone(a);
 	raw_session(second);
 	raw_await_close(a, SIGNAL_CLOSE_REPLACED);
-	sim_pass(g.w, 3 * NS_PER_S);
+	sim_pass(founder_g.w, 3 * NS_PER_S);
 	ck_assert(peer_is(founder, a, true));
 	ck_assert_uint_eq(peer_of(founder, a)->told, 1); /* it never was away */
-	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
+	ck_assert_uint_eq(sig_stats(&founder_g).sessions, 2);
 	raw_free(second);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	ck_assert(peer_is(founder, a, false));
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(a_session_needs_token_and_key)
 	struct signal_reply reply;
 	struct raw *a, *stranger;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	a->token[5] ^= 1;
 	raw_greet(a);
@@ -179,12 +179,12 @@ START_TEST(a_session_needs_token_and_key)
 	a->token[5] ^= 1;
 	ck_assert_int_eq(raw_session_ask(a, &reply), REFUSAL_NONE);
 
-	stranger = raw_new(&g);
+	stranger = raw_new(&founder_g);
 	memcpy(stranger->cluster_id, a->cluster_id, HASH_LEN);
 	memcpy(stranger->token, a->token, HASH_LEN);
 	raw_greet(stranger);
 	ck_assert_int_eq(raw_session_ask(stranger, &reply), REFUSAL_BAD_TOKEN);
-	ck_assert_uint_eq(sig_stats(&g).sessions, 2);
+	ck_assert_uint_eq(sig_stats(&founder_g).sessions, 2);
 
 	raw_connect(stranger);
 	stranger->cluster_id[0] ^= 1;
@@ -192,7 +192,7 @@ START_TEST(a_session_needs_token_and_key)
 			 REFUSAL_CLUSTER_UNKNOWN);
 	raw_free(stranger);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -201,7 +201,7 @@ START_TEST(hello_tells_time_address_and_head)
 	struct signal_reply reply;
 	struct head head;
 
-	begin();
+	founder_begin();
 	raw_connect(founder);
 	ck_assert_int_eq(raw_hello(founder, founder->cluster_id, &reply), REFUSAL_NONE);
 	head = mlog_head(founder->log);
@@ -210,19 +210,19 @@ START_TEST(hello_tells_time_address_and_head)
 	ck_assert_mem_eq(reply.head.hash, head.hash, HASH_LEN);
 	ck_assert_uint_eq(addr_ip4(&reply.observed), IP(198, 51, 100, 1));
 	ck_assert_uint_eq(reply.observed.port, 5000);
-	ck_assert_uint_eq(reply.time_s, (uint64_t)clock_wall_s(g.h));
-	end();
+	ck_assert_uint_eq(reply.time_s, (uint64_t)clock_wall_s(founder_g.h));
+	founder_end();
 }
 END_TEST
 
 START_TEST(a_moved_node_is_told_its_new_address)
 {
-	begin();
+	founder_begin();
 	world_host_roam(founder->h, IP(198, 51, 100, 77));
-	sim_pass(g.w, 20 * NS_PER_S);
+	sim_pass(founder_g.w, 20 * NS_PER_S);
 	ck_assert_uint_eq(founder->observed_events, 1);
 	ck_assert_uint_eq(addr_ip4(&founder->observed), IP(198, 51, 100, 77));
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -234,19 +234,19 @@ START_TEST(a_crowd_is_told_in_few_events)
 	struct raw *crowd[CROWD];
 	char name[16];
 
-	begin();
+	founder_begin();
 	for (unsigned i = 0; i < CROWD; i++) {
 		snprintf(name, sizeof(name), "node%u", i);
 		crowd[i] = raw_member(founder, name);
 		raw_hang_up(crowd[i]);
 	}
-	sig_crash(&g);
-	sig_boot(&g);
+	sig_crash(&founder_g);
+	sig_boot(&founder_g);
 	raw_online(founder);
 	founder->presence_events = founder->presence_items = 0;
 	for (unsigned i = 0; i < CROWD; i++)
 		raw_session(crowd[i]);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	for (unsigned i = 0; i < CROWD; i++)
 		ck_assert(peer_is(founder, crowd[i], true));
 	ck_assert_uint_eq(founder->presence_items, CROWD);
@@ -254,13 +254,13 @@ START_TEST(a_crowd_is_told_in_few_events)
 	for (unsigned i = 0; i < CROWD; i++)
 		raw_hang_up(crowd[i]);
 	founder->presence_events = 0;
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	for (unsigned i = 0; i < CROWD; i++)
 		ck_assert(peer_is(founder, crowd[i], false));
 	ck_assert_uint_le(founder->presence_events, 40);
 	for (unsigned i = 0; i < CROWD; i++)
 		raw_free(crowd[i]);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -269,14 +269,14 @@ START_TEST(a_restart_keeps_everything)
 	struct raw *a, *b;
 	uint8_t cert[HASH_LEN];
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
-	memcpy(cert, g.cert, sizeof(cert));
-	sig_crash(&g);
-	memset(g.code, 0, sizeof(g.code));
-	sig_boot(&g);
-	ck_assert_str_eq(g.code, ""); /* no further first token */
-	ck_assert_mem_eq(cert, g.cert, sizeof(cert));
+	memcpy(cert, founder_g.cert, sizeof(cert));
+	sig_crash(&founder_g);
+	memset(founder_g.code, 0, sizeof(founder_g.code));
+	sig_boot(&founder_g);
+	ck_assert_str_eq(founder_g.code, ""); /* no further first token */
+	ck_assert_mem_eq(cert, founder_g.cert, sizeof(cert));
 	raw_online(founder);
 	raw_online(a);
 	ck_assert_uint_eq(mlog_count(a->log), 2);
@@ -286,7 +286,7 @@ START_TEST(a_restart_keeps_everything)
 	ck_assert_uint_eq(b->address, IP(100, 64, 0, 3));
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -306,17 +306,17 @@ START_TEST(an_old_database_is_repaired_by_a_member)
 	struct signal_reply reply;
 	struct raw *a, *b, *c;
 
-	begin();
-	sig_crash(&g);
-	sig_backup(&g, false);
-	sig_boot(&g);
+	founder_begin();
+	sig_crash(&founder_g);
+	sig_backup(&founder_g, false);
+	sig_boot(&founder_g);
 	raw_online(founder);
 	a = raw_member(founder, "laptop");
 	b = raw_member(founder, "phone");
 	raw_online(b);
-	sig_crash(&g);
-	sig_backup(&g, true);
-	sig_boot(&g);
+	sig_crash(&founder_g);
+	sig_backup(&founder_g, true);
+	sig_boot(&founder_g);
 
 	/* the server has forgotten both; the younger one has the log */
 	raw_connect(b);
@@ -330,13 +330,13 @@ START_TEST(an_old_database_is_repaired_by_a_member)
 	raw_session(a);
 	/* and the addresses are known to be given out */
 	raw_online(founder);
-	sim_pass(g.w, 9 * NS_PER_S); /* it listens for beacons first */
+	sim_pass(founder_g.w, 9 * NS_PER_S); /* it listens for beacons first */
 	c = raw_member(founder, "tablet");
 	ck_assert_uint_eq(c->address, IP(100, 64, 0, 4));
 	raw_free(c);
 	raw_free(b);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -356,7 +356,7 @@ static struct mlog *further(struct raw *of, const char *name, ip4 address,
 	struct ordering by = { raw_now_s(of), address, seed, key };
 	struct err err = { .code = 0 };
 	struct entry e;
-	struct raw *x = raw_new(&g);
+	struct raw *x = raw_new(&founder_g);
 
 	mlog_page(of->log, 0, &page);
 	mlog_take(l, page.item, page.n, &take);
@@ -394,11 +394,12 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 	struct signal_reply reply;
 	struct raw *a, *c;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop"); /* has .2 */
 	raw_session(a);
 	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
-		struct mlog *l = further(a, "second", cases[n].address, g.s->keys.order_seed);
+		struct mlog *l = further(a, "second", cases[n].address,
+					 founder_g.s->keys.order_seed);
 
 		ck_assert_int_eq(push_last(a, l, &reply), cases[n].refused);
 		mlog_free(l);
@@ -409,7 +410,7 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 	ck_assert_uint_eq(c->address, IP(100, 64, 0, 3) + PUSH_GAP_MAX);
 	raw_free(c);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -425,10 +426,10 @@ START_TEST(pushed_records_without_our_receipt_are_refused)
 	struct mlog *l;
 	struct raw *a;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop");
 	raw_session(a);
-	l = further(a, "ghost", IP(100, 64, 0, 3), g.s->keys.order_seed);
+	l = further(a, "ghost", IP(100, 64, 0, 3), founder_g.s->keys.order_seed);
 	ck_assert_int_eq(record_decode(mlog_record(l, 2), &rec, NULL), 0);
 	memcpy(rq.node_token, a->token, HASH_LEN);
 	rq.entries.n = 1;
@@ -448,7 +449,7 @@ START_TEST(pushed_records_without_our_receipt_are_refused)
 	ck_assert_int_eq(push_last(a, l, &reply), REFUSAL_NONE); /* with the receipt it is good */
 	mlog_free(l);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -466,13 +467,13 @@ START_TEST(a_server_that_is_shown_its_other_log_orders_nothing_more)
 	struct raw *a, *x;
 	uint8_t key[KEY_LEN];
 
-	begin();
-	l = further(founder, "evil", IP(100, 64, 0, 9), g.s->keys.order_seed);
+	founder_begin();
+	l = further(founder, "evil", IP(100, 64, 0, 9), founder_g.s->keys.order_seed);
 	a = raw_member(founder, "laptop");
 	raw_session(a);
 	ck_assert_int_eq(push_last(a, l, &reply), REFUSAL_UNKNOWN_HEAD);
 	i = raw_invite(founder);
-	x = raw_new(&g);
+	x = raw_new(&founder_g);
 	raw_adopt_begin(x, &i);
 	b = raw_admit_entry(x, &i, "later");
 	ck_assert_int_eq(raw_admit(x, &b, &reply), REFUSAL_UNKNOWN_HEAD);
@@ -490,13 +491,13 @@ START_TEST(a_server_that_is_shown_its_other_log_orders_nothing_more)
 	ck_assert_int_eq(entry_make(&e, founder->cluster_id, &code, NULL, &b, NULL), 0);
 	rq.entry = span_of(b.data, b.len);
 	ck_assert_int_eq(raw_ask(a, &rq, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(founder_g.w, NS_PER_S);
 	raw_free(x);
 	x = raw_member(founder, "later");
 	raw_free(x);
 	mlog_free(l);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
@@ -517,17 +518,17 @@ START_TEST(a_stop_says_goodbye_and_ends_within_two_seconds)
 	bool stopped = false;
 	uint64_t before;
 
-	begin();
+	founder_begin();
 	a = raw_member(founder, "laptop"); /* connected, but no session */
-	before = world_now(g.w);
-	signal_server_stop(g.s, set_true, &stopped);
+	before = world_now(founder_g.w);
+	signal_server_stop(founder_g.s, set_true, &stopped);
 	raw_await_close(founder, SIGNAL_CLOSE_SHUTDOWN);
 	ck_assert_uint_eq(founder->shutdowns, 1);
 	raw_await_close(a, SIGNAL_CLOSE_SHUTDOWN);
-	SIM_CHECK(g.w, world_run(g.w, 5 * NS_PER_S, is_true, &stopped));
-	ck_assert_uint_le(world_now(g.w) - before, 2 * NS_PER_S);
+	SIM_CHECK(founder_g.w, world_run(founder_g.w, 5 * NS_PER_S, is_true, &stopped));
+	ck_assert_uint_le(world_now(founder_g.w) - before, 2 * NS_PER_S);
 	raw_free(a);
-	end();
+	founder_end();
 }
 END_TEST
 
