@@ -12,31 +12,31 @@ START_TEST(a_channel_carries_packets_both_ways)
 {
 	struct relay_end ea, eb, again;
 
-	begin();
-	channel(&ea, &eb);
+	chan_begin();
+	chan_new(&ea, &eb);
 	ck_assert_mem_ne(ea.channel, eb.channel, RELAY_CHANNEL_LEN);
 	ck_assert_mem_ne(ea.key, eb.key, RELAY_KEY_LEN);
 	for (uint32_t i = 0; i < 20; i++) {
-		send_frame(a, &ea, i, PACKET - i);
-		send_frame(b, &eb, i, 1 + i);
-		sim_pass(g.w, 50 * NS_PER_MS);
-		ck_assert_uint_eq(a->frames, i + 1);
-		ck_assert_uint_eq(b->frames, i + 1);
-		arrived(b, &eb, i, PACKET - i);
-		arrived(a, &ea, i, 1 + i);
+		chan_send_frame(chan_a, &ea, i, PACKET - i);
+		chan_send_frame(chan_b, &eb, i, 1 + i);
+		sim_pass(chan_g.w, 50 * NS_PER_MS);
+		ck_assert_uint_eq(chan_a->frames, i + 1);
+		ck_assert_uint_eq(chan_b->frames, i + 1);
+		chan_arrived(chan_b, &eb, i, PACKET - i);
+		chan_arrived(chan_a, &ea, i, 1 + i);
 	}
 	/* the same again, from both sides */
-	SIM_CHECK(g.w, open_to(a, b, &again) == REFUSAL_NONE);
+	SIM_CHECK(chan_g.w, chan_open_to(chan_a, chan_b, &again) == REFUSAL_NONE);
 	ck_assert_mem_eq(&again, &ea, sizeof(ea));
-	SIM_CHECK(g.w, open_to(b, a, &again) == REFUSAL_NONE);
+	SIM_CHECK(chan_g.w, chan_open_to(chan_b, chan_a, &again) == REFUSAL_NONE);
 	ck_assert_mem_eq(&again, &eb, sizeof(eb));
-	send_frame(a, &ea, 20, 100);
-	sim_pass(g.w, 50 * NS_PER_MS);
-	arrived(b, &eb, 20, 100);
-	ck_assert_uint_eq(stats().channels, 1);
-	ck_assert_uint_eq(stats().opened, 1);
-	ck_assert_uint_eq(stats().forwarded, 41);
-	end();
+	chan_send_frame(chan_a, &ea, 20, 100);
+	sim_pass(chan_g.w, 50 * NS_PER_MS);
+	chan_arrived(chan_b, &eb, 20, 100);
+	ck_assert_uint_eq(chan_stats().channels, 1);
+	ck_assert_uint_eq(chan_stats().opened, 1);
+	ck_assert_uint_eq(chan_stats().forwarded, 41);
+	chan_end();
 }
 END_TEST
 
@@ -48,15 +48,15 @@ START_TEST(joined_runs_arrive_whole_and_in_order)
 	struct relay_end ea, eb;
 	uint32_t counter = 0;
 
-	begin();
-	channel(&ea, &eb);
+	chan_begin();
+	chan_new(&ea, &eb);
 	for (size_t round = 0; round < 3; round++) {
 		struct udp_tx run = {
-			.data = bytes[0], .len = RUN * FRAME, .segment = FRAME, .to = server()
+			.data = bytes[0], .len = RUN * FRAME, .segment = FRAME, .to = chan_server()
 		};
 
 		for (size_t i = 0; i < RUN; i++) {
-			fill(bytes[i], (uint8_t)counter);
+			chan_fill(bytes[i], (uint8_t)counter);
 			relay_wrap(&ea, RELAY_TO_SERVER, counter++, bytes[i], PACKET);
 		}
 		if (round == 1)
@@ -65,16 +65,16 @@ START_TEST(joined_runs_arrive_whole_and_in_order)
 			relay_wrap(&ea, RELAY_TO_SERVER, counter - 1, bytes[RUN - 1], 300);
 			run.len -= PACKET - 300;
 		}
-		ck_assert_uint_eq(quic_socket_send_runs(a->socket, &run, 1), RUN);
-		sim_pass(g.w, 100 * NS_PER_MS);
-		arrived(b, &eb, counter - 1, round == 2 ? 300 : PACKET);
+		ck_assert_uint_eq(quic_socket_send_runs(chan_a->socket, &run, 1), RUN);
+		sim_pass(chan_g.w, 100 * NS_PER_MS);
+		chan_arrived(chan_b, &eb, counter - 1, round == 2 ? 300 : PACKET);
 	}
-	ck_assert_uint_eq(b->frames, 3 * RUN - 1);
-	ck_assert_uint_eq(b->frame_bytes, (3 * RUN - 1) * FRAME - (PACKET - 300));
-	ck_assert_uint_eq(stats().forwarded, 3 * RUN - 1);
-	ck_assert_uint_eq(stats().forwarded_bytes, b->frame_bytes);
-	ck_assert_uint_eq(stats().dropped_mac, 1);
-	end();
+	ck_assert_uint_eq(chan_b->frames, 3 * RUN - 1);
+	ck_assert_uint_eq(chan_b->frame_bytes, (3 * RUN - 1) * FRAME - (PACKET - 300));
+	ck_assert_uint_eq(chan_stats().forwarded, 3 * RUN - 1);
+	ck_assert_uint_eq(chan_stats().forwarded_bytes, chan_b->frame_bytes);
+	ck_assert_uint_eq(chan_stats().dropped_mac, 1);
+	chan_end();
 }
 END_TEST
 
@@ -88,47 +88,47 @@ START_TEST(frames_of_others_are_dropped)
 	struct raw *c;
 	uint8_t frame[FRAME];
 
-	begin();
-	channel(&ea, &eb);
-	c = raw_member(a, "phone");
+	chan_begin();
+	chan_new(&ea, &eb);
+	c = raw_member(chan_a, "phone");
 	raw_online(c);
-	send_frame(a, &ea, 7, 100);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(b->frames, 1);
+	chan_send_frame(chan_a, &ea, 7, 100);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_b->frames, 1);
 
-	send_frame(a, &ea, 7, 100); /* seen before */
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_replay, 1);
-	send_frame(c, &ea, 8, 100); /* with a's id and key, but from elsewhere */
-	send_frame(b, &ea, 8, 100); /* the other side is elsewhere, too */
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_source, 2);
+	chan_send_frame(chan_a, &ea, 7, 100); /* seen before */
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_replay, 1);
+	chan_send_frame(c, &ea, 8, 100);      /* with a's id and key, but from elsewhere */
+	chan_send_frame(chan_b, &ea, 8, 100); /* the other side is elsewhere, too */
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_source, 2);
 	bad = ea;
 	bad.key[3] ^= 0x40;
-	send_frame(a, &bad, 9, 100);
-	fill(frame, 9);
+	chan_send_frame(chan_a, &bad, 9, 100);
+	chan_fill(frame, 9);
 	relay_wrap(&ea, RELAY_FROM_SERVER, 9, frame, 100); /* a frame sent back */
-	send_raw(a, frame, RELAY_OVERHEAD + 100);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_mac, 2);
+	chan_send_raw(chan_a, frame, RELAY_OVERHEAD + 100);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_mac, 2);
 	bad = ea;
 	bad.channel[0] ^= 1;
-	send_frame(a, &bad, 10, 100);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_unknown, 1);
-	send_raw(a, nothing, RELAY_OVERHEAD); /* too short */
-	send_raw(a, "\x01ping", 5);
-	send_raw(a, "\x3f", 1);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_malformed, 3);
+	chan_send_frame(chan_a, &bad, 10, 100);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_unknown, 1);
+	chan_send_raw(chan_a, nothing, RELAY_OVERHEAD); /* too short */
+	chan_send_raw(chan_a, "\x01ping", 5);
+	chan_send_raw(chan_a, "\x3f", 1);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_malformed, 3);
 
-	ck_assert_uint_eq(a->frames + c->frames, 0); /* nothing is answered */
-	ck_assert_uint_eq(b->frames, 1);
-	send_frame(a, &ea, 8, 100); /* none of that has done harm */
-	sim_pass(g.w, 100 * NS_PER_MS);
-	arrived(b, &eb, 8, 100);
+	ck_assert_uint_eq(chan_a->frames + c->frames, 0); /* nothing is answered */
+	ck_assert_uint_eq(chan_b->frames, 1);
+	chan_send_frame(chan_a, &ea, 8, 100); /* none of that has done harm */
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	chan_arrived(chan_b, &eb, 8, 100);
 	raw_free(c);
-	end();
+	chan_end();
 }
 END_TEST
 
@@ -144,7 +144,7 @@ static bool count_tap(void *ctx, struct host *from, const struct addr *src, cons
 	(void)src, (void)dst;
 	if (*len == 0 || (*data & 0x40))
 		return true;
-	if (from == g.h) {
+	if (from == chan_g.h) {
 		n->out++;
 		n->out_bytes += *len;
 	} else {
@@ -162,12 +162,12 @@ START_TEST(nothing_is_amplified)
 	struct counts n = { .in = 0 };
 	struct relay_end ea, eb;
 
-	begin();
-	channel(&ea, &eb);
-	world_tap(g.w, count_tap, &n);
+	chan_begin();
+	chan_new(&ea, &eb);
+	world_tap(chan_g.w, count_tap, &n);
 	for (uint32_t i = 0; i < 200; i++)
-		send_frame(a, &ea, i, 1 + i);
-	sim_pass(g.w, NS_PER_S);
+		chan_send_frame(chan_a, &ea, i, 1 + i);
+	sim_pass(chan_g.w, NS_PER_S);
 	ck_assert_uint_eq(n.in, 200);
 	ck_assert_uint_eq(n.out, 200);
 	ck_assert_uint_eq(n.out_bytes, n.in_bytes);
@@ -175,22 +175,22 @@ START_TEST(nothing_is_amplified)
 	for (unsigned i = 0; i < 2000; i++) {
 		uint8_t junk[200];
 		size_t len = 1 + unit_random_below(&rng, sizeof(junk));
-		struct addr src = addr_v4(IP(203, 0, 113, 7), 999), to = server();
+		struct addr src = addr_v4(IP(203, 0, 113, 7), 999), to = chan_server();
 
 		unit_random_bytes(&rng, junk, sizeof(junk));
 		junk[0] = i % 2 ? RELAY_FRAME_TYPE : (uint8_t)(junk[0] & ~0x40);
 		if (i % 3 == 0)
 			memcpy(junk + 1, ea.channel, RELAY_CHANNEL_LEN);
 		if (i % 4 == 0)
-			world_inject(g.w, &src, &to, 0, junk, len);
+			world_inject(chan_g.w, &src, &to, 0, junk, len);
 		else
-			send_raw(i % 5 ? a : b, junk, len);
+			chan_send_raw(i % 5 ? chan_a : chan_b, junk, len);
 	}
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(chan_g.w, NS_PER_S);
 	ck_assert_uint_eq(n.in, 2000);
 	ck_assert_uint_eq(n.out, 0);
-	world_tap(g.w, NULL, NULL);
-	end();
+	world_tap(chan_g.w, NULL, NULL);
+	chan_end();
 }
 END_TEST
 
@@ -200,8 +200,8 @@ static void another_code(char out[BOOTSTRAP_CODE_TEXT_MAX])
 {
 	struct db *db;
 
-	ck_assert_int_eq(db_open(g.cfg.db_path, false, NULL, &db), 0);
-	ck_assert_int_eq(bootstrap_code_add(g.h, db, NULL, 0, out, NULL), 0);
+	ck_assert_int_eq(db_open(chan_g.cfg.db_path, false, NULL, &db), 0);
+	ck_assert_int_eq(bootstrap_code_add(chan_g.h, db, NULL, 0, out, NULL), 0);
 	db_close(db);
 }
 
@@ -213,27 +213,27 @@ START_TEST(only_members_with_a_session_get_a_channel)
 	struct relay_end e;
 	struct raw *offline, *foreign;
 
-	begin();
-	offline = raw_member(a, "phone");
+	chan_begin();
+	offline = raw_member(chan_a, "phone");
 	another_code(code);
-	foreign = raw_new(&g);
+	foreign = raw_new(&chan_g);
 	raw_setup(foreign, code, "elsewhere", NULL);
 	raw_online(foreign);
-	ck_assert_int_eq(open_id(a, &nobody, &e), REFUSAL_NOT_MEMBER);
-	ck_assert_int_eq(open_to(a, a, &e), REFUSAL_NOT_ALLOWED);
-	ck_assert_int_eq(open_to(a, offline, &e), REFUSAL_NOT_MEMBER);
-	ck_assert_int_eq(open_to(a, foreign, &e), REFUSAL_NOT_MEMBER);
-	ck_assert_int_eq(open_to(foreign, b, &e), REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(chan_open_id(chan_a, &nobody, &e), REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(chan_open_to(chan_a, chan_a, &e), REFUSAL_NOT_ALLOWED);
+	ck_assert_int_eq(chan_open_to(chan_a, offline, &e), REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(chan_open_to(chan_a, foreign, &e), REFUSAL_NOT_MEMBER);
+	ck_assert_int_eq(chan_open_to(foreign, chan_b, &e), REFUSAL_NOT_MEMBER);
 	raw_online(offline);
-	ck_assert_int_eq(open_to(a, offline, &e), REFUSAL_NONE);
+	ck_assert_int_eq(chan_open_to(chan_a, offline, &e), REFUSAL_NONE);
 	raw_hang_up(offline);
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_int_eq(open_to(a, offline, &e), REFUSAL_NOT_MEMBER);
-	ck_assert_uint_eq(stats().channels, 0);
-	ck_assert_uint_eq(b->relay_events, 0);
+	sim_pass(chan_g.w, NS_PER_S);
+	ck_assert_int_eq(chan_open_to(chan_a, offline, &e), REFUSAL_NOT_MEMBER);
+	ck_assert_uint_eq(chan_stats().channels, 0);
+	ck_assert_uint_eq(chan_b->relay_events, 0);
 	raw_free(foreign);
 	raw_free(offline);
-	end();
+	chan_end();
 }
 END_TEST
 
@@ -245,21 +245,21 @@ START_TEST(a_channel_waits_for_the_subscription)
 	struct signal_reply reply;
 	struct raw *c;
 
-	begin();
-	c = raw_member(a, "phone");
+	chan_begin();
+	c = raw_member(chan_a, "phone");
 	raw_session(c);
-	ck_assert_int_eq(open_to(a, c, &ea), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	ck_assert_int_eq(chan_open_to(chan_a, c, &ea), REFUSAL_NONE);
+	sim_pass(chan_g.w, NS_PER_S);
 	ck_assert_uint_eq(c->relay_events, 0);
 	ck_assert_int_eq(raw_subscribe(c, &reply), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(chan_g.w, NS_PER_S);
 	ck_assert_uint_eq(c->relay_events, 1);
 	eb = c->relay.relay;
-	send_frame(a, &ea, 0, 50);
-	sim_pass(g.w, NS_PER_S);
-	arrived(c, &eb, 0, 50);
+	chan_send_frame(chan_a, &ea, 0, 50);
+	sim_pass(chan_g.w, NS_PER_S);
+	chan_arrived(c, &eb, 0, 50);
 	raw_free(c);
-	end();
+	chan_end();
 }
 END_TEST
 
@@ -271,36 +271,36 @@ START_TEST(a_channel_ends_with_either_session)
 	struct relay_end ea, eb, old;
 	struct node_id id;
 
-	begin();
-	id = identity_node_id(b->id);
-	channel(&ea, &eb);
+	chan_begin();
+	id = identity_node_id(chan_b->id);
+	chan_new(&ea, &eb);
 	old = ea;
 	for (unsigned i = 0; i < 2; i++) { /* hangs up; is replaced by a newer session */
-		struct raw *newer = raw_clone(b);
+		struct raw *newer = raw_clone(chan_b);
 
 		if (i == 0)
-			raw_hang_up(b);
+			raw_hang_up(chan_b);
 		else
 			raw_online(newer);
-		sim_pass(g.w, NS_PER_S);
-		ck_assert_uint_eq(a->relay_closed_events, i + 1);
-		ck_assert_mem_eq(a->relay_closed.node_id, id.bytes, NODE_ID_LEN);
-		ck_assert_mem_eq(a->relay_closed.relay.channel, ea.channel, RELAY_CHANNEL_LEN);
-		ck_assert_uint_eq(stats().channels, 0);
-		send_frame(a, &ea, 0, 100);
-		sim_pass(g.w, NS_PER_S);
-		ck_assert_uint_eq(stats().dropped_unknown, i + 1);
+		sim_pass(chan_g.w, NS_PER_S);
+		ck_assert_uint_eq(chan_a->relay_closed_events, i + 1);
+		ck_assert_mem_eq(chan_a->relay_closed.node_id, id.bytes, NODE_ID_LEN);
+		ck_assert_mem_eq(chan_a->relay_closed.relay.channel, ea.channel, RELAY_CHANNEL_LEN);
+		ck_assert_uint_eq(chan_stats().channels, 0);
+		chan_send_frame(chan_a, &ea, 0, 100);
+		sim_pass(chan_g.w, NS_PER_S);
+		ck_assert_uint_eq(chan_stats().dropped_unknown, i + 1);
 		raw_free(newer);
-		raw_online(b);
-		channel(&ea, &eb);
+		raw_online(chan_b);
+		chan_new(&ea, &eb);
 		ck_assert_mem_ne(ea.channel, old.channel, RELAY_CHANNEL_LEN);
 		ck_assert_mem_ne(ea.key, old.key, RELAY_KEY_LEN);
-		send_frame(a, &ea, 0, 100);
-		sim_pass(g.w, NS_PER_S);
-		arrived(b, &eb, 0, 100);
+		chan_send_frame(chan_a, &ea, 0, 100);
+		sim_pass(chan_g.w, NS_PER_S);
+		chan_arrived(chan_b, &eb, 0, 100);
 	}
-	ck_assert_uint_eq(b->relay_closed_events, 0);
-	end();
+	ck_assert_uint_eq(chan_b->relay_closed_events, 0);
+	chan_end();
 }
 END_TEST
 
@@ -313,21 +313,21 @@ START_TEST(an_end_amid_other_news_garbles_nothing)
 	struct caller *second;
 	unsigned before;
 
-	begin();
-	last = raw_member(a, "phone");
+	chan_begin();
+	last = raw_member(chan_a, "phone");
 	raw_online(last);
-	channel(&ea, &eb);
-	c = registry_find(g.s->registry, a->cluster_id);
+	chan_new(&ea, &eb);
+	c = registry_find(chan_g.s->registry, chan_a->cluster_id);
 	second = list_entry(c->subscribers.next->next, struct caller, in_cluster);
 	ck_assert_uint_eq(second->n_relay_ends, 1);
 	quic_conn_close(second->quic, 0, "gone");
 	before = last->log_events;
 	events_log(c, 0);
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(chan_g.w, NS_PER_S);
 	ck_assert_uint_eq(last->log_events, before + 1);
-	ck_assert_uint_eq(a->relay_closed_events, 1);
+	ck_assert_uint_eq(chan_a->relay_closed_events, 1);
 	raw_free(last);
-	end();
+	chan_end();
 }
 END_TEST
 
@@ -336,22 +336,22 @@ START_TEST(a_channel_that_is_used_up_is_replaced)
 {
 	struct relay_end ea, eb, na, nb;
 
-	begin();
-	channel(&ea, &eb);
-	send_frame(a, &ea, RELAY_RENEW_AT - RELAY_RENEW_EARLY - 1, 100);
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_int_eq(open_to(b, a, &nb), REFUSAL_NONE);
+	chan_begin();
+	chan_new(&ea, &eb);
+	chan_send_frame(chan_a, &ea, RELAY_RENEW_AT - RELAY_RENEW_EARLY - 1, 100);
+	sim_pass(chan_g.w, NS_PER_S);
+	ck_assert_int_eq(chan_open_to(chan_b, chan_a, &nb), REFUSAL_NONE);
 	ck_assert_mem_eq(&nb, &eb, sizeof(eb));
-	send_frame(a, &ea, RELAY_RENEW_AT - 1, 100);
-	sim_pass(g.w, NS_PER_S);
-	arrived(b, &eb, RELAY_RENEW_AT - 1, 100);
-	channel(&na, &nb);
+	chan_send_frame(chan_a, &ea, RELAY_RENEW_AT - 1, 100);
+	sim_pass(chan_g.w, NS_PER_S);
+	chan_arrived(chan_b, &eb, RELAY_RENEW_AT - 1, 100);
+	chan_new(&na, &nb);
 	ck_assert_mem_ne(&na, &ea, sizeof(ea));
-	send_frame(a, &na, 0, 100);
-	sim_pass(g.w, NS_PER_S);
-	arrived(b, &nb, 0, 100);
-	ck_assert_uint_eq(stats().channels, 1);
-	end();
+	chan_send_frame(chan_a, &na, 0, 100);
+	sim_pass(chan_g.w, NS_PER_S);
+	chan_arrived(chan_b, &nb, 0, 100);
+	ck_assert_uint_eq(chan_stats().channels, 1);
+	chan_end();
 }
 END_TEST
 
@@ -364,32 +364,33 @@ START_TEST(a_node_that_moves_is_followed)
 	struct signal_request rq = { .type = SIGNAL_LOG, .from = 1 };
 	unsigned before;
 
-	begin();
-	channel(&ea, &eb);
-	send_frame(a, &ea, 0, 100);
-	sim_pass(g.w, NS_PER_S);
-	arrived(b, &eb, 0, 100);
+	chan_begin();
+	chan_new(&ea, &eb);
+	chan_send_frame(chan_a, &ea, 0, 100);
+	sim_pass(chan_g.w, NS_PER_S);
+	chan_arrived(chan_b, &eb, 0, 100);
 
-	world_host_roam(b->h, IP(198, 51, 100, 200));
-	send_frame(b, &eb, 0, 100);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(stats().dropped_source, 1);
-	ck_assert_uint_eq(a->frames, 0);
-	before = b->frames;
-	send_frame(a, &ea, 1, 100); /* to where it was */
-	sim_pass(g.w, 100 * NS_PER_MS);
-	ck_assert_uint_eq(b->frames, before);
+	world_host_roam(chan_b->h, IP(198, 51, 100, 200));
+	chan_send_frame(chan_b, &eb, 0, 100);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_stats().dropped_source, 1);
+	ck_assert_uint_eq(chan_a->frames, 0);
+	before = chan_b->frames;
+	chan_send_frame(chan_a, &ea, 1, 100); /* to where it was */
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	ck_assert_uint_eq(chan_b->frames, before);
 
-	ck_assert_int_eq(raw_ask(b, &rq, &reply), REFUSAL_NONE); /* QUIC sees it, and validates */
-	sim_pass(g.w, 2 * NS_PER_S);
-	ck_assert_uint_ge(b->observed_events, 1);
-	send_frame(b, &eb, 1, 100);
-	send_frame(a, &ea, 2, 100);
-	sim_pass(g.w, 100 * NS_PER_MS);
-	arrived(a, &ea, 1, 100);
-	arrived(b, &eb, 2, 100);
-	ck_assert_uint_eq(stats().channels, 1);
-	end();
+	ck_assert_int_eq(raw_ask(chan_b, &rq, &reply),
+			 REFUSAL_NONE); /* QUIC sees it, and validates */
+	sim_pass(chan_g.w, 2 * NS_PER_S);
+	ck_assert_uint_ge(chan_b->observed_events, 1);
+	chan_send_frame(chan_b, &eb, 1, 100);
+	chan_send_frame(chan_a, &ea, 2, 100);
+	sim_pass(chan_g.w, 100 * NS_PER_MS);
+	chan_arrived(chan_a, &ea, 1, 100);
+	chan_arrived(chan_b, &eb, 2, 100);
+	ck_assert_uint_eq(chan_stats().channels, 1);
+	chan_end();
 }
 END_TEST
 

@@ -20,8 +20,8 @@ static uint32_t flood(struct raw *r, const struct relay_end *e, uint32_t counter
 {
 	for (unsigned i = 0; i < ms; i++) {
 		for (unsigned k = 0; k < 3; k++)
-			send_frame(r, e, counter++, PACKET);
-		sim_pass(g.w, NS_PER_MS);
+			chan_send_frame(r, e, counter++, PACKET);
+		sim_pass(chan_g.w, NS_PER_MS);
 	}
 	return counter;
 }
@@ -32,32 +32,32 @@ START_TEST(a_nodes_rate_is_limited)
 	uint32_t counter;
 	size_t got;
 
-	begin_rates(RATE, 0);
-	channel(&ea, &eb);
-	counter = flood(a, &ea, 0, 2000); /* 3.6 MB a second */
-	sim_pass(g.w, NS_PER_S);
-	got = b->frame_bytes;
+	chan_begin_rates(RATE, 0);
+	chan_new(&ea, &eb);
+	counter = flood(chan_a, &ea, 0, 2000); /* 3.6 MB a second */
+	sim_pass(chan_g.w, NS_PER_S);
+	got = chan_b->frame_bytes;
 	printf("%zu bytes of %zu\n", got, (size_t)counter * FRAME);
 	ck_assert_uint_le(got, BURST + 2 * RATE + RATE / 50);
 	ck_assert_uint_ge(got, BURST + 2 * RATE - RATE / 50);
-	ck_assert_uint_eq(stats().dropped_node_rate, counter - b->frames);
-	ck_assert_uint_eq(stats().dropped_cluster_rate, 0);
-	ck_assert_uint_eq(told(a, &ea), RATE); /* so that nothing more need be dropped */
-	ck_assert_uint_le(a->rate_words, 2 * 20);
-	ck_assert_uint_eq(b->rate_words, 0);
+	ck_assert_uint_eq(chan_stats().dropped_node_rate, counter - chan_b->frames);
+	ck_assert_uint_eq(chan_stats().dropped_cluster_rate, 0);
+	ck_assert_uint_eq(told(chan_a, &ea), RATE); /* so that nothing more need be dropped */
+	ck_assert_uint_le(chan_a->rate_words, 2 * 20);
+	ck_assert_uint_eq(chan_b->rate_words, 0);
 	/* the other side has a rate of its own */
-	send_frame(b, &eb, 0, PACKET);
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_uint_eq(a->frames, 1);
+	chan_send_frame(chan_b, &eb, 0, PACKET);
+	sim_pass(chan_g.w, NS_PER_S);
+	ck_assert_uint_eq(chan_a->frames, 1);
 	/* and within it nothing is lost */
-	got = b->frames;
+	got = chan_b->frames;
 	for (unsigned i = 0; i < 500; i++) {
-		send_frame(a, &ea, counter++, PACKET);
-		sim_pass(g.w, 2 * NS_PER_MS);
+		chan_send_frame(chan_a, &ea, counter++, PACKET);
+		sim_pass(chan_g.w, 2 * NS_PER_MS);
 	}
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_uint_eq(b->frames, got + 500);
-	end();
+	sim_pass(chan_g.w, NS_PER_S);
+	ck_assert_uint_eq(chan_b->frames, got + 500);
+	chan_end();
 }
 END_TEST
 
@@ -65,24 +65,25 @@ START_TEST(a_clusters_rate_is_limited)
 {
 	struct relay_end ea, eb;
 
-	begin_rates(0, RATE);
-	channel(&ea, &eb);
+	chan_begin_rates(0, RATE);
+	chan_new(&ea, &eb);
 	for (uint32_t i = 0; i < 1000; i++) {
-		send_frame(a, &ea, 2 * i, PACKET);
-		send_frame(a, &ea, 2 * i + 1, PACKET);
-		send_frame(b, &eb, i, PACKET);
-		sim_pass(g.w, NS_PER_MS);
+		chan_send_frame(chan_a, &ea, 2 * i, PACKET);
+		chan_send_frame(chan_a, &ea, 2 * i + 1, PACKET);
+		chan_send_frame(chan_b, &eb, i, PACKET);
+		sim_pass(chan_g.w, NS_PER_MS);
 	}
-	sim_pass(g.w, NS_PER_S);
-	ck_assert_uint_le(a->frame_bytes + b->frame_bytes, BURST + RATE + RATE / 50);
-	ck_assert_uint_ge(a->frame_bytes + b->frame_bytes, BURST / 2 + RATE - RATE / 50);
-	ck_assert_uint_ge(told(a, &ea), RATE / 2 - RATE / 20);
-	ck_assert_uint_le(told(a, &ea), RATE / 2 + RATE / 20);
+	sim_pass(chan_g.w, NS_PER_S);
+	ck_assert_uint_le(chan_a->frame_bytes + chan_b->frame_bytes, BURST + RATE + RATE / 50);
+	ck_assert_uint_ge(chan_a->frame_bytes + chan_b->frame_bytes, BURST / 2 + RATE - RATE / 50);
+	ck_assert_uint_ge(told(chan_a, &ea), RATE / 2 - RATE / 20);
+	ck_assert_uint_le(told(chan_a, &ea), RATE / 2 + RATE / 20);
 	/* the louder one does not silence the other, which has half of it if it wants */
-	ck_assert_uint_ge(a->frame_bytes, (BURST / 2 + RATE) / 2 - RATE / 20);
-	ck_assert_uint_eq(stats().dropped_cluster_rate, 3000 - a->frames - b->frames);
-	ck_assert_uint_eq(stats().dropped_node_rate, 0);
-	end();
+	ck_assert_uint_ge(chan_a->frame_bytes, (BURST / 2 + RATE) / 2 - RATE / 20);
+	ck_assert_uint_eq(chan_stats().dropped_cluster_rate,
+			  3000 - chan_a->frames - chan_b->frames);
+	ck_assert_uint_eq(chan_stats().dropped_node_rate, 0);
+	chan_end();
 }
 END_TEST
 
@@ -98,8 +99,8 @@ START_TEST(channels_are_limited)
 	struct relay_end e;
 	struct relay *r = relay_new(seed, 0, 0);
 
-	begin();
-	s.host = g.h;
+	chan_begin();
+	s.host = chan_g.h;
 	for (size_t i = 0; i < CALLERS; i++) {
 		caller[i] =
 			(struct caller){ .server = &s, .cluster = &cluster, .events = NO_STREAM };
@@ -130,7 +131,7 @@ START_TEST(channels_are_limited)
 	for (size_t i = 0; i < CALLERS / 2; i++)
 		ck_assert_uint_eq(caller[i].n_relay_ends, 0);
 	relay_free(r); /* with those that are left */
-	end();
+	chan_end();
 }
 END_TEST
 
@@ -139,18 +140,19 @@ START_TEST(asking_again_and_again_is_one_channel)
 {
 	struct relay_end e, first;
 
-	begin();
-	ck_assert_int_eq(open_to(a, b, &first), REFUSAL_NONE);
+	chan_begin();
+	ck_assert_int_eq(chan_open_to(chan_a, chan_b, &first), REFUSAL_NONE);
 	for (unsigned i = 0; i < 400; i++) {
-		enum refusal refused = open_to(i % 2 ? b : a, i % 2 ? a : b, &e);
+		enum refusal refused = chan_open_to(i % 2 ? chan_b : chan_a,
+						    i % 2 ? chan_a : chan_b, &e);
 
 		ck_assert(refused == REFUSAL_NONE || refused == REFUSAL_RATE);
 		if (refused == REFUSAL_NONE && i % 2 == 0)
 			ck_assert_mem_eq(&e, &first, sizeof(e));
 	}
-	ck_assert_uint_eq(stats().channels, 1);
-	ck_assert_uint_eq(stats().opened, 1);
-	end();
+	ck_assert_uint_eq(chan_stats().channels, 1);
+	ck_assert_uint_eq(chan_stats().opened, 1);
+	chan_end();
 }
 END_TEST
 
