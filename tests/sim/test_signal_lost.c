@@ -14,14 +14,14 @@ static struct raw *founder, *member, *lost, *old;
 /* `founder` and `member` know the log as the copy has it, and some time passes. */
 static void begin(uint64_t pass_s)
 {
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	member = raw_member(founder, "member");
 	raw_fetch(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_hang_up(founder);
 	raw_hang_up(member);
-	sim_pass(g.w, pass_s * NS_PER_S);
+	sim_pass(restored_g.w, pass_s * NS_PER_S);
 	raw_session(founder);
 }
 
@@ -51,7 +51,7 @@ static void end(void)
 	raw_free(member);
 	raw_free(founder);
 	old = lost = NULL;
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 
 /* --- clocks ----------------------------------------------------------------------------------- */
@@ -67,28 +67,28 @@ START_TEST(a_date_from_ahead_hides_no_lost_record)
 
 	begin(1);
 	lose_a_record();
-	world_host_wall_skew(g.h, 1800);
+	world_host_wall_skew(restored_g.h, 1800);
 	more = raw_member(founder, "more");
-	world_host_wall_skew(g.h, 0);
+	world_host_wall_skew(restored_g.h, 0);
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_count(founder->log), 4);
-	b = beacon_of(founder);
+	b = restored_beacon_of(founder);
 	raw_hang_up(founder);
-	put_back_whole();
+	restored_put_back_whole();
 	old_admin();
 	ck_assert_uint_eq(mlog_count(old->log), 2);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_ptr_nonnull(strstr(joiner_text, "lacks record 3 "));
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_ptr_nonnull(strstr(restored_joiner_text, "lacks record 3 "));
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
 
-	server_accept(g.h, g.cfg.db_path);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	sim_pass(g.w, 15 * NS_PER_S);
-	b = beacon_of(founder);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	server_accept(restored_g.h, restored_g.cfg.db_path);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
+	b = restored_beacon_of(founder);
+	ck_assert_int_eq(restored_show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	raw_free(more);
 	end();
 }
@@ -102,21 +102,21 @@ START_TEST(a_wait_ends_when_the_log_has_grown)
 	begin(1);
 	lose_a_record();
 	raw_fetch(founder);
-	put_back();
-	world_host_wall_skew(g.h, -HOUR_S);
+	restored_put_back();
+	world_host_wall_skew(restored_g.h, -HOUR_S);
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_AHEAD);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_AHEAD);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
-	world_host_wall_skew(g.h, 0);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
+	world_host_wall_skew(restored_g.h, 0);
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 	/* anybody brings it; the admin's session is the same */
 	raw_greet(lost);
-	ck_assert_int_eq(push_all(lost), REFUSAL_NONE);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_push_all(lost), REFUSAL_NONE);
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 	end();
 }
 END_TEST
@@ -126,15 +126,15 @@ START_TEST(no_wait_ends_while_the_clock_is_behind_the_log)
 {
 	begin(1);
 	lose_a_record();
-	put_back();
-	world_host_wall_skew(g.h, -HOUR_S);
+	restored_put_back();
+	world_host_wall_skew(restored_g.h, -HOUR_S);
 	old_admin();
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_ptr_nonnull(strstr(joiner_text, "minutes behind the log"));
-	world_host_wall_skew(g.h, 0);
-	sim_pass(g.w, 2 * NS_PER_S);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_ptr_nonnull(strstr(restored_joiner_text, "minutes behind the log"));
+	world_host_wall_skew(restored_g.h, 0);
+	sim_pass(restored_g.w, 2 * NS_PER_S);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	end();
 }
 END_TEST
@@ -152,24 +152,25 @@ START_TEST(what_comes_too_early_is_waited_for)
 		lose_a_record();
 		if (beacon)
 			raw_fetch(founder);
-		b = beacon_of(founder);
+		b = restored_beacon_of(founder);
 		raw_hang_up(founder);
-		put_back();
-		world_host_wall_skew(g.h, -HOUR_S);
+		restored_put_back();
+		world_host_wall_skew(restored_g.h, -HOUR_S);
 		old_admin();
 		raw_greet(lost);
 		if (beacon)
-			ck_assert_int_eq(show_beacon(old, &b), REFUSAL_AHEAD);
+			ck_assert_int_eq(restored_show_beacon(old, &b), REFUSAL_AHEAD);
 		else
-			ck_assert_int_eq(push_all(lost), REFUSAL_AHEAD);
-		wait_for_beacons();
-		world_host_wall_skew(g.h, 0);
-		sim_pass(g.w, 2 * NS_PER_S);
-		ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-		ck_assert_ptr_nonnull(strstr(joiner_text, "lacks record 2 "));
+			ck_assert_int_eq(restored_push_all(lost), REFUSAL_AHEAD);
+		restored_wait_for_beacons();
+		world_host_wall_skew(restored_g.h, 0);
+		sim_pass(restored_g.w, 2 * NS_PER_S);
+		ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+		ck_assert_ptr_nonnull(strstr(restored_joiner_text, "lacks record 2 "));
 		raw_greet(lost);
-		ck_assert_int_eq(push_all(lost), REFUSAL_NONE);
-		ck_assert_msg(asks_to_join(old) == REFUSAL_NONE, "%s", joiner_text);
+		ck_assert_int_eq(restored_push_all(lost), REFUSAL_NONE);
+		ck_assert_msg(restored_asks_to_join(old) == REFUSAL_NONE, "%s",
+			      restored_joiner_text);
 		end();
 	}
 }
@@ -198,32 +199,32 @@ START_TEST(a_denied_admin_shows_no_beacons)
 	struct entry_bytes removal;
 	struct cluster *c;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	member = raw_member(founder, "member");
 	promote_member();
 	raw_fetch(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
 	removal = raw_remove_entry(founder, member);
 	lose_a_record();
 	raw_session(member);
-	known = beacon_of(member);
+	known = restored_beacon_of(member);
 	raw_fetch(member);
-	sim_pass(g.w, 15 * NS_PER_S);
-	hidden = beacon_of(member);
-	put_back();
+	sim_pass(restored_g.w, 15 * NS_PER_S);
+	hidden = restored_beacon_of(member);
+	restored_put_back();
 
-	c = registry_find(g.s->registry, founder->cluster_id);
+	c = registry_find(restored_g.s->registry, founder->cluster_id);
 	raw_session(member);
-	ck_assert_int_eq(show_beacon(member, &known), REFUSAL_NONE);
+	ck_assert_int_eq(restored_show_beacon(member, &known), REFUSAL_NONE);
 	ck_assert_uint_gt(beacons_next(c->beacons, &(uint64_t){ 0 }).len, 0);
 	raw_greet(founder);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
 	ck_assert_int_eq(raw_append(founder, &removal, &reply), REFUSAL_RESTORED);
 	ck_assert_uint_eq(beacons_next(c->beacons, &(uint64_t){ 0 }).len, 0);
-	ck_assert_int_eq(show_beacon(member, &hidden), REFUSAL_NOT_ALLOWED);
-	wait_for_beacons();
+	ck_assert_int_eq(restored_show_beacon(member, &hidden), REFUSAL_NOT_ALLOWED);
+	restored_wait_for_beacons();
 	ck_assert_int_eq(raw_append(founder, &removal, &reply), REFUSAL_NONE);
 	end();
 }
@@ -243,9 +244,9 @@ START_TEST(the_log_is_not_flooded_by_admins)
 	begin(1);
 	lose_a_record();
 	raw_fetch(founder);
-	put_back();
+	restored_put_back();
 	lines = 0;
-	host_log(g.h)->sink = count_line;
+	host_log(restored_g.h)->sink = count_line;
 	for (int i = 0; i < 20; i++)
 		raw_session(founder);
 	ck_assert_uint_ge(lines, 1);

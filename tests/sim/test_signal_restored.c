@@ -9,7 +9,7 @@
 
 static void mark_path(char out[620])
 {
-	snprintf(out, 620, "%s" MARK_SUFFIX, g.cfg.db_path);
+	snprintf(out, 620, "%s" MARK_SUFFIX, restored_g.cfg.db_path);
 }
 
 /* [P3-59] */
@@ -20,19 +20,19 @@ START_TEST(an_older_copy_waits_for_an_admin)
 	struct signal_reply reply;
 	struct entry_bytes admit;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	member = raw_member(founder, "member");
 	raw_fetch(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
 	raw_free(raw_member(founder, "lost"));
 	raw_fetch(founder);
-	put_back();
+	restored_put_back();
 
 	/* one that lacks what was lost is no help, nor is a plain node that has it */
 	raw_session(member);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 	raw_hang_up(member);
 	raw_greet(member);
 	mlog_free(member->log);
@@ -40,29 +40,29 @@ START_TEST(an_older_copy_waits_for_an_admin)
 	raw_session(member);
 	raw_fetch(member);
 	ck_assert_uint_eq(mlog_count(member->log), 2);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 
 	/* the admin pushes what it has, and only its session ends the wait */
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
-	wait_for_beacons();
+	restored_wait_for_beacons();
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_count(founder->log), 3);
-	late = raw_new(&g);
+	late = raw_new(&restored_g);
 	begun = raw_invite(founder);
 	raw_adopt_begin(late, &begun);
 	admit = raw_admit_entry(late, &begun, "late");
 	ck_assert_int_eq(raw_admit(late, &admit, &reply), REFUSAL_NONE);
 	raw_admitted(late, &reply);
 	ck_assert_uint_eq(late->address & 0xff, 4);
-	restart();
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	restored_restart();
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 	raw_free(late);
 	raw_free(member);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -71,21 +71,21 @@ END_TEST
 START_TEST(it_waits_for_what_a_beacon_names)
 {
 	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &b);
 
 	raw_hang_up(old);
 	raw_session(old);
-	sim_pass(g.w, 4 * NS_PER_S);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	sim_pass(restored_g.w, 4 * NS_PER_S);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_show_beacon(old, &b), REFUSAL_NONE);
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -97,25 +97,25 @@ START_TEST(records_from_ahead_are_not_taken)
 	struct raw *founder;
 	size_t before;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	before = mlog_count(founder->log);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
-	world_host_wall_skew(g.h, 1800);
+	world_host_wall_skew(restored_g.h, 1800);
 	raw_free(raw_member(founder, "lost"));
 	raw_fetch(founder);
 	ck_assert_uint_eq(mlog_count(founder->log), before + 1);
-	world_host_wall_skew(g.h, 0);
-	put_back();
+	world_host_wall_skew(restored_g.h, 0);
+	restored_put_back();
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_AHEAD);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_AHEAD);
 	ck_assert_int_eq(raw_session_ask(founder, &reply), REFUSAL_NONE);
 	ck_assert_uint_eq(reply.head.seq + 1, before);
-	world_host_wall_skew(g.h, 1800 - 600);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	world_host_wall_skew(restored_g.h, 1800 - 600);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -124,7 +124,7 @@ static enum refusal hand_over(struct raw *r, const struct entry_bytes *b)
 	struct signal_reply reply;
 	enum refusal why = raw_append(r, b, &reply);
 
-	sim_pass(g.w, NS_PER_S);
+	sim_pass(restored_g.w, NS_PER_S);
 	return why;
 }
 
@@ -136,18 +136,18 @@ START_TEST(a_removal_that_waits_is_passed_on)
 	struct entry_bytes b, forged;
 	struct cluster *c;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	member = raw_member(founder, "member");
 	target = raw_member(founder, "target");
 	raw_fetch(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
 	b = raw_remove_entry(founder, target);
 	raw_free(raw_member(founder, "lost"));
-	put_back();
+	restored_put_back();
 
-	c = registry_find(g.s->registry, founder->cluster_id);
+	c = registry_find(restored_g.s->registry, founder->cluster_id);
 	raw_online(member);
 	raw_online(target);
 	forged = b;
@@ -158,7 +158,7 @@ START_TEST(a_removal_that_waits_is_passed_on)
 	for (unsigned i = 0; i < 3; i++) /* told once, though all that hold it ask for its order */
 		ck_assert_int_eq(hand_over(member, &b), REFUSAL_RESTORED);
 	ck_assert_uint_eq(denials_count(c->removals), 1);
-	ck_assert_uint_eq(g.s->n_removals, 1);
+	ck_assert_uint_eq(restored_g.s->n_removals, 1);
 	ck_assert_uint_eq(member->removal_events, 1);
 	ck_assert_uint_eq(target->removal_events, 1);
 	late = raw_clone(target);
@@ -168,17 +168,17 @@ START_TEST(a_removal_that_waits_is_passed_on)
 
 	/* an admin's session ends the wait; what was put in order is kept no longer */
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
 	raw_session(founder);
-	wait_for_beacons();
+	restored_wait_for_beacons();
 	ck_assert_int_eq(hand_over(member, &b), REFUSAL_NONE);
 	ck_assert_ptr_null(c->removals);
-	ck_assert_uint_eq(g.s->n_removals, 0);
+	ck_assert_uint_eq(restored_g.s->n_removals, 0);
 	raw_free(late);
 	raw_free(target);
 	raw_free(member);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -194,16 +194,16 @@ START_TEST(the_wait_is_kept_until_the_operator_says_so)
 	struct ordering by;
 	struct entry e;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	invite = raw_invite(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
 	raw_free(raw_member(founder, "lost"));
-	put_back();
-	restart();
-	restart();
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	restored_put_back();
+	restored_restart();
+	restored_restart();
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 
 	/* an admin's head that the server cannot have: the wait goes on, for this admin, too */
 	ck_assert_uint_eq(mlog_count(founder->log), 1);
@@ -212,25 +212,25 @@ START_TEST(the_wait_is_kept_until_the_operator_says_so)
 	cancel = raw_sign(founder, &e);
 	ck_assert_int_eq(entry_decode(span_of(cancel.data, cancel.len), &e, NULL), 0);
 	by = (struct ordering){ .now_s = raw_now_s(founder) + 5,
-				.order_seed = g.s->keys.order_seed,
-				.order_key = g.s->keys.order_key };
+				.order_seed = restored_g.s->keys.order_seed,
+				.order_key = restored_g.s->keys.order_key };
 	ck_assert_int_eq(mlog_order(founder->log, &e, span_of(cancel.data, cancel.len), &by, NULL),
 			 0);
 	raw_session(founder);
 	ck_assert_int_eq(mlog_rollback(founder->log), 0);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 	rq.entry = span_of(cancel.data, cancel.len);
 	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_RESTORED);
 
 	/* the operator decides, while the server runs */
-	server_accept(g.h, g.cfg.db_path);
+	server_accept(restored_g.h, restored_g.cfg.db_path);
 	ck_assert_int_eq(raw_ask(founder, &rq, &reply), REFUSAL_NONE);
-	other = raw_new(&g);
+	other = raw_new(&restored_g);
 	invite = raw_invite(founder);
 	raw_adopt(other, &invite, "other");
 	raw_free(other);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -240,31 +240,31 @@ START_TEST(ordinary_restarts_wait_for_nothing)
 	struct mark_value v;
 	struct raw *founder;
 
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	for (int i = 0; i < 3; i++) {
-		restart();
-		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+		restored_restart();
+		ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 		raw_session(founder);
 		raw_free(raw_member(founder, i == 0 ? "a" : i == 1 ? "b" : "c"));
 		raw_fetch(founder);
 	}
 	/* a copy of this very state is the database itself */
-	sig_crash(&g);
-	sig_backup(&g, false);
-	sig_backup(&g, true);
-	sig_boot(&g);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	sig_crash(&restored_g);
+	sig_backup(&restored_g, false);
+	sig_backup(&restored_g, true);
+	sig_boot(&restored_g);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 	/* after a power cut the file may lag behind the database */
-	sig_crash(&g);
-	g.h = world_host_boot(g.h);
-	ck_assert_int_eq(mark_file_get(g.h, g.cfg.db_path, &v), 0);
+	sig_crash(&restored_g);
+	restored_g.h = world_host_boot(restored_g.h);
+	ck_assert_int_eq(mark_file_get(restored_g.h, restored_g.cfg.db_path, &v), 0);
 	v.count -= 2;
-	ck_assert_int_eq(mark_file_put(g.h, g.cfg.db_path, &v, NULL), 0);
-	sig_open(&g);
-	ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+	ck_assert_int_eq(mark_file_put(restored_g.h, restored_g.cfg.db_path, &v, NULL), 0);
+	sig_open(&restored_g);
+	ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -276,32 +276,34 @@ START_TEST(a_database_without_its_mark_waits)
 	struct raw *founder;
 	char path[620];
 
-	sig_start(&g);
+	sig_start(&restored_g);
 	mark_path(path);
-	founder = raw_founder(&g);
+	founder = raw_founder(&restored_g);
 	for (int i = 0; i < 3; i++) {
-		sig_crash(&g);
-		g.h = world_host_boot(g.h);
-		ck_assert_int_eq(mark_file_get(g.h, g.cfg.db_path, &v), 0);
+		sig_crash(&restored_g);
+		restored_g.h = world_host_boot(restored_g.h);
+		ck_assert_int_eq(mark_file_get(restored_g.h, restored_g.cfg.db_path, &v), 0);
 		v.id[3] ^= 1;
 		if (i == 0)
-			ck_assert_int_eq(file_remove(g.h, path), 0);
+			ck_assert_int_eq(file_remove(restored_g.h, path), 0);
 		else if (i == 1)
-			ck_assert_int_eq(file_write(g.h, path, rubbish, sizeof(rubbish) - 1, 0600,
-						    NULL),
+			ck_assert_int_eq(file_write(restored_g.h, path, rubbish,
+						    sizeof(rubbish) - 1, 0600, NULL),
 					 0);
 		else
-			ck_assert_int_eq(mark_file_put(g.h, g.cfg.db_path, &v, NULL), 0);
-		sig_open(&g);
-		ck_assert_int_eq(asks_to_join(founder), REFUSAL_RESTORED);
+			ck_assert_int_eq(mark_file_put(restored_g.h, restored_g.cfg.db_path, &v,
+						       NULL),
+					 0);
+		sig_open(&restored_g);
+		ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_RESTORED);
 		raw_session(founder);
-		wait_for_beacons();
-		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
-		restart();
-		ck_assert_int_eq(asks_to_join(founder), REFUSAL_NONE);
+		restored_wait_for_beacons();
+		ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
+		restored_restart();
+		ck_assert_int_eq(restored_asks_to_join(founder), REFUSAL_NONE);
 	}
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 

@@ -17,7 +17,7 @@ static void sql(const char *statement)
 	char *message = NULL;
 
 	if (!beside)
-		ck_assert_int_eq(sqlite3_open(g.cfg.db_path, &beside), SQLITE_OK);
+		ck_assert_int_eq(sqlite3_open(restored_g.cfg.db_path, &beside), SQLITE_OK);
 	ck_assert_msg(sqlite3_exec(beside, statement, NULL, NULL, &message) == SQLITE_OK, "%s: %s",
 		      statement, message);
 }
@@ -65,16 +65,16 @@ static int number_in_copy(const char *query)
 	char copy[600];
 	int n;
 
-	snprintf(copy, sizeof(copy), "%s.alone", g.cfg.db_path);
-	sig_copy(g.cfg.db_path, copy);
+	snprintf(copy, sizeof(copy), "%s.alone", restored_g.cfg.db_path);
+	sig_copy(restored_g.cfg.db_path, copy);
 	ck_assert_int_eq(sqlite3_open(copy, &s), SQLITE_OK);
 	n = first_number(s, query);
 	sqlite3_close(s);
-	snprintf(copy, sizeof(copy), "%s.alone-wal", g.cfg.db_path);
+	snprintf(copy, sizeof(copy), "%s.alone-wal", restored_g.cfg.db_path);
 	unlink(copy);
-	snprintf(copy, sizeof(copy), "%s.alone-shm", g.cfg.db_path);
+	snprintf(copy, sizeof(copy), "%s.alone-shm", restored_g.cfg.db_path);
 	unlink(copy);
-	snprintf(copy, sizeof(copy), "%s.alone", g.cfg.db_path);
+	snprintf(copy, sizeof(copy), "%s.alone", restored_g.cfg.db_path);
 	unlink(copy);
 	return n;
 }
@@ -83,7 +83,7 @@ static uint64_t mark_count(void)
 {
 	struct mark_value v;
 
-	ck_assert_int_eq(mark_file_get(g.h, g.cfg.db_path, &v), 0);
+	ck_assert_int_eq(mark_file_get(restored_g.h, restored_g.cfg.db_path, &v), 0);
 	return v.count;
 }
 
@@ -101,14 +101,14 @@ static void count_lines(const char *wanted)
 {
 	lines = 0;
 	line_wanted = wanted;
-	host_log(g.h)->sink = count_line;
+	host_log(restored_g.h)->sink = count_line;
 }
 
 /* What `mlsh-signal clusters` prints; fails if that has lines of more than 80 columns. */
 static const char *clusters_shown(bool json)
 {
 	static char text[4096];
-	struct view v = { .host = g.h };
+	struct view v = { .host = restored_g.h };
 	int out = dup(STDOUT_FILENO);
 	FILE *to = tmpfile();
 	struct err err;
@@ -117,7 +117,7 @@ static const char *clusters_shown(bool json)
 	ck_assert(out >= 0 && to);
 	fflush(stdout);
 	ck_assert_int_ge(dup2(fileno(to), STDOUT_FILENO), 0);
-	ck_assert_int_eq(view_open(g.h, &g.cfg, &v, &err), 0);
+	ck_assert_int_eq(view_open(restored_g.h, &restored_g.cfg, &v, &err), 0);
 	ck_assert_int_eq(operator_clusters(&v, json, &err), 0);
 	view_close(&v);
 	fflush(stdout);
@@ -145,32 +145,32 @@ static bool clusters_show(bool json, const char *wanted)
 START_TEST(a_beacon_makes_it_wait)
 {
 	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &b);
 	uint64_t mark;
 
-	put_back_whole();
+	restored_put_back_whole();
 	raw_session(old);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	mark = mark_count();
-	ck_assert_int_eq(show_beacon(old, &b), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_show_beacon(old, &b), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
 	ck_assert_int_eq(number_in_copy("SELECT seq FROM waiting"), 2);
 	ck_assert_uint_gt(mark_count(), mark);
 	ck_assert(clusters_show(true, "\"waiting\":true,\"lacks\":2,\"parted\":false"));
 	ck_assert(clusters_show(false, "without record 2"));
 
-	restart(); /* which forgets the beacon, and not the record */
+	restored_restart(); /* which forgets the beacon, and not the record */
 	raw_session(old);
-	wait_for_beacons();
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_ptr_nonnull(strstr(joiner_text, "lacks record 2 "));
+	restored_wait_for_beacons();
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_ptr_nonnull(strstr(restored_joiner_text, "lacks record 2 "));
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	ck_assert(clusters_show(true, "\"waiting\":false,\"lacks\":null,\"parted\":false"));
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -182,79 +182,79 @@ END_TEST
 START_TEST(what_is_accepted_is_accepted_for_good)
 {
 	struct beacon_bytes one, two, later;
-	struct raw *founder, *old = admin_of_then(&founder, &one);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &one);
 
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_NONE);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_NONE);
 	raw_session(founder);
-	wait_for_beacons();
+	restored_wait_for_beacons();
 	raw_free(raw_member(founder, "lost2"));
 	raw_fetch(founder);
-	two = beacon_of(founder);
-	put_back_whole();
+	two = restored_beacon_of(founder);
+	restored_put_back_whole();
 	raw_session(old);
-	ck_assert_int_eq(show_beacon(old, &one), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	server_accept(g.h, g.cfg.db_path);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	sim_pass(g.w, 15 * NS_PER_S);
-	ck_assert(!g.s->any_waits);
-	ck_assert_int_eq(show_beacon(old, &two), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	restart();
+	ck_assert_int_eq(restored_show_beacon(old, &one), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	server_accept(restored_g.h, restored_g.cfg.db_path);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
+	ck_assert(!restored_g.s->any_waits);
+	ck_assert_int_eq(restored_show_beacon(old, &two), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
+	restored_restart();
 	raw_session(old);
-	ck_assert_int_eq(show_beacon(old, &two), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_show_beacon(old, &two), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 
 	/* a snapshot of after that */
-	keep_copy();
+	restored_keep_copy();
 	raw_session(old);
 	raw_free(raw_member(old, "more"));
 	raw_hang_up(old);
 	raw_session(old);
 	raw_fetch(old);
-	later = beacon_of(old);
-	put_back_whole();
+	later = restored_beacon_of(old);
+	restored_put_back_whole();
 	raw_session(old);
-	ck_assert_int_eq(show_beacon(old, &later), REFUSAL_NONE);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_show_beacon(old, &later), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
 /* A beacon makes the server wait, and the row that says so cannot be written. */
 static void wait_unwritten(struct raw *old, const struct beacon_bytes *b)
 {
-	put_back_whole();
+	restored_put_back_whole();
 	raw_session(old);
 	sql("CREATE TRIGGER fails BEFORE INSERT ON waiting BEGIN SELECT RAISE (ABORT, 'no'); END");
-	ck_assert_int_eq(show_beacon(old, b), REFUSAL_NONE);
-	sim_pass(g.w, NS_PER_S);
+	ck_assert_int_eq(restored_show_beacon(old, b), REFUSAL_NONE);
+	sim_pass(restored_g.w, NS_PER_S);
 }
 
 /* The server waits all the same; the operator's word counts, though there is no row to delete. */
 START_TEST(a_wait_that_cannot_be_written_can_be_ended)
 {
 	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &b);
 
 	wait_unwritten(old, &b);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert_uint_eq(server_accept_any(g.h, g.cfg.db_path), 0);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_uint_eq(server_accept_any(restored_g.h, restored_g.cfg.db_path), 0);
 	count_lines("the server goes on from there"); /* it would wait again, for an admin */
 	sql("DROP TRIGGER fails");
 	end_sql();
-	sim_pass(g.w, 15 * NS_PER_S);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
 	ck_assert_uint_eq(lines, 0);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
-	restart();
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
+	restored_restart();
 	raw_session(old);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -262,19 +262,19 @@ END_TEST
 START_TEST(a_wait_is_written_later)
 {
 	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &b);
 
 	wait_unwritten(old, &b);
 	sql("DROP TRIGGER fails");
-	sim_pass(g.w, 15 * NS_PER_S);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
 	ck_assert_int_eq(number("SELECT count(*) FROM waiting"), 1);
 	end_sql();
-	restart();
+	restored_restart();
 	raw_session(old);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -282,38 +282,39 @@ END_TEST
 START_TEST(a_wait_whose_end_is_undone_ends_later)
 {
 	struct beacon_bytes b;
-	struct raw *founder, *old = admin_of_then(&founder, &b);
+	struct raw *founder, *old = restored_admin_of_then(&founder, &b);
 	struct raw_invite i = raw_invite(old);
-	struct raw *joiner = raw_new(&g);
+	struct raw *joiner = raw_new(&restored_g);
 	struct entry_bytes e = raw_admit_entry(joiner, &i, "joiner");
 	struct signal_request rq = { .type = SIGNAL_ADMIT, .entry = span_of(e.data, e.len) };
 	struct signal_reply reply;
 
 	raw_session(old);
 	raw_adopt_begin(joiner, &i);
-	sim_pass(g.w, 4 * NS_PER_S);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_RESTORED);
-	ck_assert(strstr(joiner_text, "try again in 4 s") || strstr(joiner_text, "again in 5 s"));
+	sim_pass(restored_g.w, 4 * NS_PER_S);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_RESTORED);
+	ck_assert(strstr(restored_joiner_text, "try again in 4 s") ||
+		  strstr(restored_joiner_text, "again in 5 s"));
 	sql("BEGIN IMMEDIATE");
 	fail_commits();
 	count_lines("the server goes on from there");
-	sim_pass(g.w, 5 * NS_PER_S);
+	sim_pass(restored_g.w, 5 * NS_PER_S);
 	raw_send(joiner, &rq);
-	sim_pass(g.w, NS_PER_S / 4);
+	sim_pass(restored_g.w, NS_PER_S / 4);
 	sql("COMMIT");
 	ck_assert_int_eq(raw_reply(joiner, SIGNAL_ADMIT, &reply), REFUSAL_INTERNAL);
 	ck_assert_int_eq(number("SELECT count(*) FROM waiting"), 1);
 	ck_assert_uint_eq(lines, 0);
 	sql("DROP TRIGGER fails");
-	sim_pass(g.w, 15 * NS_PER_S);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
 	ck_assert_uint_eq(lines, 1);
 	ck_assert_int_eq(number("SELECT count(*) FROM waiting"), 0);
-	ck_assert_int_eq(asks_to_join(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_asks_to_join(old), REFUSAL_NONE);
 	end_sql();
 	raw_free(joiner);
 	raw_free(old);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 END_TEST
 
@@ -324,22 +325,22 @@ static struct raw *founder, *member, *old;
 /* `founder` has one log of the server's, `old` the other, which the server has. */
 static void part(void)
 {
-	sig_start(&g);
-	founder = raw_founder(&g);
+	sig_start(&restored_g);
+	founder = raw_founder(&restored_g);
 	member = raw_member(founder, "member");
 	raw_fetch(founder);
-	keep_copy();
+	restored_keep_copy();
 	raw_session(founder);
-	ck_assert_int_eq(renames(founder, member, "ours"), REFUSAL_NONE);
+	ck_assert_int_eq(restored_renames(founder, member, "ours"), REFUSAL_NONE);
 	raw_fetch(founder);
-	put_back();
-	server_accept(g.h, g.cfg.db_path);
-	restart();
+	restored_put_back();
+	server_accept(restored_g.h, restored_g.cfg.db_path);
+	restored_restart();
 	old = raw_clone(founder);
 	old->log = NULL;
 	raw_session(old);
 	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "theirs"), REFUSAL_NONE);
+	ck_assert_int_eq(restored_renames(old, member, "theirs"), REFUSAL_NONE);
 	raw_fetch(old);
 }
 
@@ -348,7 +349,7 @@ static void end(void)
 	raw_free(old);
 	raw_free(member);
 	raw_free(founder);
-	sig_stop(&g);
+	sig_stop(&restored_g);
 }
 
 /* Of the founder's, which the server has signed, too. */
@@ -356,7 +357,7 @@ static void show_other_log(void)
 {
 	raw_hang_up(old);
 	raw_greet(founder);
-	ck_assert_int_eq(push_all(founder), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_push_all(founder), REFUSAL_UNKNOWN_HEAD);
 	raw_hang_up(founder);
 	raw_session(old);
 }
@@ -370,19 +371,19 @@ START_TEST(two_logs_are_remembered)
 	part();
 	mark = mark_count();
 	show_other_log();
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	ck_assert_int_eq(number_in_copy("SELECT count(*) FROM parted"), 1);
 	ck_assert_uint_gt(mark_count(), mark);
 	ck_assert(clusters_show(true, "\"waiting\":false,\"lacks\":null,\"parted\":true"));
 	ck_assert(clusters_show(false, "signed two logs"));
 	for (int i = 0; i < 2; i++) {
-		sig_crash(&g);
-		g.h = world_host_boot(g.h);
+		sig_crash(&restored_g);
+		restored_g.h = world_host_boot(restored_g.h);
 		count_lines("signed two logs of it");
-		sig_open(&g);
+		sig_open(&restored_g);
 		ck_assert_uint_eq(lines, 1);
 		raw_session(old);
-		ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+		ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	}
 	end();
 }
@@ -399,7 +400,7 @@ START_TEST(two_logs_are_remembered_though_a_write_fails)
 	struct signal_request admit = { .type = SIGNAL_ADMIT };
 
 	part();
-	joiner = raw_new(&g);
+	joiner = raw_new(&restored_g);
 	i = raw_invite(old);
 	raw_adopt_begin(joiner, &i);
 	e = raw_admit_entry(joiner, &i, "joiner");
@@ -411,20 +412,20 @@ START_TEST(two_logs_are_remembered_though_a_write_fails)
 	sql("BEGIN IMMEDIATE");
 	fail_commits();
 	raw_send(joiner, &admit);
-	sim_pass(g.w, NS_PER_S / 4);
+	sim_pass(restored_g.w, NS_PER_S / 4);
 	raw_send(founder, &push);
-	sim_pass(g.w, NS_PER_S / 4);
+	sim_pass(restored_g.w, NS_PER_S / 4);
 	sql("COMMIT");
 	ck_assert_int_eq(raw_reply(joiner, SIGNAL_ADMIT, &reply), REFUSAL_INTERNAL);
 	ck_assert_int_ne(raw_reply(founder, SIGNAL_PUSH, &reply), REFUSAL_NONE);
 	sql("DROP TRIGGER fails");
 	raw_hang_up(founder);
-	sim_pass(g.w, 15 * NS_PER_S);
+	sim_pass(restored_g.w, 15 * NS_PER_S);
 	ck_assert_int_eq(number("SELECT count(*) FROM parted"), 1);
 	end_sql();
-	restart();
+	restored_restart();
 	raw_session(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	raw_free(joiner);
 	end();
 }
@@ -436,9 +437,9 @@ START_TEST(what_cannot_be_read_is_taken_for_two_logs)
 	part();
 	sql("ALTER TABLE parted RENAME TO lost");
 	end_sql();
-	restart();
+	restored_restart();
 	raw_session(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	end();
 }
 END_TEST
@@ -458,18 +459,18 @@ START_TEST(a_recovery_ends_two_logs)
 	show_other_log();
 	fail_commits();
 	ck_assert_int_eq(recovers(), REFUSAL_INTERNAL);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
 	ck_assert_int_eq(number("SELECT count(*) FROM parted"), 1);
 	sql("DROP TRIGGER fails");
 	ck_assert_int_eq(recovers(), REFUSAL_NONE);
 	ck_assert_int_eq(number("SELECT count(*) FROM parted"), 0);
 	end_sql();
 	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_NONE);
-	restart();
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_NONE);
+	restored_restart();
 	raw_session(old);
 	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "and-more"), REFUSAL_NONE);
+	ck_assert_int_eq(restored_renames(old, member, "and-more"), REFUSAL_NONE);
 	end();
 }
 END_TEST
@@ -479,19 +480,19 @@ START_TEST(a_recovery_that_a_node_brings_ends_two_logs)
 {
 	part();
 	show_other_log();
-	keep_copy();
+	restored_keep_copy();
 	raw_session(old);
 	ck_assert_int_eq(recovers(), REFUSAL_NONE);
 	raw_fetch(old);
-	put_back_whole();
+	restored_put_back_whole();
 	raw_session(old);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
-	ck_assert_int_eq(push_all(old), REFUSAL_NONE);
-	ck_assert_int_eq(renames(old, member, "more"), REFUSAL_NONE);
-	restart();
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_UNKNOWN_HEAD);
+	ck_assert_int_eq(restored_push_all(old), REFUSAL_NONE);
+	ck_assert_int_eq(restored_renames(old, member, "more"), REFUSAL_NONE);
+	restored_restart();
 	raw_session(old);
 	raw_fetch(old);
-	ck_assert_int_eq(renames(old, member, "and-more"), REFUSAL_NONE);
+	ck_assert_int_eq(restored_renames(old, member, "and-more"), REFUSAL_NONE);
 	end();
 }
 END_TEST
