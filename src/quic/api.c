@@ -25,7 +25,7 @@ int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
 		return err_set(err, r, "out of memory");
 	c->ops = ops;
 	c->ctx = ctx;
-	socket_mark_dirty(c);
+	conn_mark_dirty(c);
 	*ret = c;
 	return 0;
 }
@@ -49,7 +49,7 @@ void quic_conn_free(struct quic_conn *c)
 	c->ops = NULL;
 	conn_close(c, 0, "");
 	tx_flush(&c->s->tx);
-	socket_bury(c);
+	conn_bury(c);
 }
 
 bool quic_conn_is_server(const struct quic_conn *c)
@@ -178,6 +178,6 @@ int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead)
 		return -EIO;
 	}
 	conn_settle(c);
-	socket_mark_dirty(c);
+	conn_mark_dirty(c);
 	return 0;
 }

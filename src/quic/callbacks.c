@@ -15,7 +15,7 @@ static int handshake_completed(ngtcp2_conn *qc, void *user)
 	c->handshake_done = true;
 	router_proven(c, c->label);
 	c->pending.connected = true;
-	socket_mark_event(c);
+	conn_mark_event(c);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int path_validation(ngtcp2_conn *qc, uint32_t flags, const ngtcp2_path *p
 	if (result == NGTCP2_PATH_VALIDATION_RESULT_FAILURE) {
 		c->failed_label = label_of(path);
 		c->pending.path_failed = true;
-		socket_mark_event(c);
+		conn_mark_event(c);
 	}
 	return 0;
 }

@@ -112,9 +112,9 @@ void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error
 	text_make_printable(c->close_detail);
 	c->pending.closed = true;
 	if (c->server && !c->connected)
-		socket_bury(c); /* nobody was told of it */
+		conn_bury(c); /* nobody was told of it */
 	else
-		socket_mark_event(c);
+		conn_mark_event(c);
 }
 
 void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase)
@@ -226,7 +226,7 @@ int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, ui
 	rv = ngtcp2_conn_read_pkt(c->qc, path, &pi, rx->data, rx->len, clock_now(c->s->h));
 	if (rv == 0 || rv == NGTCP2_ERR_CLOSING) {
 		note_heard(c);
-		socket_mark_dirty(c);
+		conn_mark_dirty(c);
 		return 0;
 	}
 	if (c->server && (rv == NGTCP2_ERR_RETRY || rv == NGTCP2_ERR_DROP_CONN))
@@ -281,7 +281,7 @@ void conn_settle(struct quic_conn *c)
 		c->label = label;
 		c->max_udp_payload = max;
 		c->pending.path_changed = true;
-		socket_mark_event(c);
+		conn_mark_event(c);
 	}
 	now = clock_now(c->s->h);
 	at = ngtcp2_conn_get_expiry(c->qc);

@@ -63,7 +63,7 @@ static void proven_set(struct quic_conn *c, path_label label)
 		return;
 	c->proven_label = label;
 	c->pending.path_changed = true;
-	socket_mark_event(c);
+	conn_mark_event(c);
 }
 
 void router_proven(struct quic_conn *c, path_label label)

@@ -133,7 +133,7 @@ static int send_loop(struct quic_conn *c, uint64_t now)
 		ngtcp2_ssize n;
 
 		if (!at) {
-			socket_mark_dirty(c); /* when the socket is writable again */
+			conn_mark_dirty(c); /* when the socket is writable again */
 			return 0;
 		}
 		p.dest = at + headroom;

@@ -21,37 +21,6 @@
 #define CLOSING_CIDS 4096
 #define WORK_ROUNDS_MAX 4
 
-/* --- marks ---------------------------------------------------------------------------------------
- */
-
-void socket_mark_dirty(struct quic_conn *c)
-{
-	if (!c->alive || c->dirty.next)
-		return;
-	list_append(&c->s->dirty, &c->dirty);
-	deferred_call(c->s->work);
-}
-
-void socket_mark_event(struct quic_conn *c)
-{
-	if (c->freed || c->events.next)
-		return;
-	list_append(&c->s->events, &c->events);
-	deferred_call(c->s->work);
-}
-
-void socket_bury(struct quic_conn *c)
-{
-	if (c->freed)
-		return;
-	c->freed = true;
-	c->ops = NULL;
-	list_remove(&c->events);
-	list_remove(&c->link);
-	list_append(&c->s->dead, &c->link);
-	deferred_call(c->s->work);
-}
-
 /* --- events --------------------------------------------------------------------------------------
  */
 
@@ -76,7 +45,7 @@ static bool tell_connected(struct quic_conn *c)
 	c->connected = true;
 	c->pending.path_changed = false;
 	tell(c, &(struct quic_event){ .type = QUIC_CONNECTED });
-	socket_mark_dirty(c);
+	conn_mark_dirty(c);
 	return true;
 }
 

@@ -41,14 +41,14 @@ struct quic_socket {
 };
 
 /*
- * --- socket.c -----------------------------------------------------------------------------------
+ * --- marks.c ------------------------------------------------------------------------------------
  */
 
 /* Before the loop sleeps, when the owners have heard what there is, it is sent and settled. */
-void socket_mark_dirty(struct quic_conn *c);
-void socket_mark_event(struct quic_conn *c);
+void conn_mark_dirty(struct quic_conn *c);
+void conn_mark_event(struct quic_conn *c);
 /* To be freed by the next turn of work; no callback any more. */
-void socket_bury(struct quic_conn *c);
+void conn_bury(struct quic_conn *c);
 
 /*
  * --- endpoint.c ---------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ static void stream_settle(struct quic_stream *st)
 			ngtcp2_conn_extend_max_streams_bidi(c->qc, 1);
 		else
 			ngtcp2_conn_extend_max_streams_uni(c->qc, 1);
-		socket_mark_dirty(c);
+		conn_mark_dirty(c);
 	}
 	stream_free(st);
 }
@@ -91,7 +91,7 @@ static void stream_mark(struct quic_stream *st)
 {
 	if (!st->event_link.next)
 		list_append(&st->c->event_streams, &st->event_link);
-	socket_mark_event(st->c);
+	conn_mark_event(st->c);
 }
 
 static void stream_tell(struct quic_conn *c, enum quic_event_type type, int64_t id, uint64_t error)
@@ -209,7 +209,7 @@ static void rx_drop(struct quic_stream *st)
 {
 	if (st->c->alive && st->rx_len > 0) {
 		ngtcp2_conn_extend_max_offset(st->c->qc, st->rx_len);
-		socket_mark_dirty(st->c);
+		conn_mark_dirty(st->c);
 	}
 	free(st->rx);
 	st->rx = NULL;
@@ -368,7 +368,7 @@ int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t 
 	st->tx_fin = fin;
 	if (!st->tx_blocked && !st->tx_link.next)
 		list_append(&c->tx_streams, &st->tx_link);
-	socket_mark_dirty(c);
+	conn_mark_dirty(c);
 	return 0;
 }
 
@@ -393,7 +393,7 @@ void quic_stream_consume(struct quic_conn *c, int64_t id, size_t n)
 		if (!st->closed)
 			(void)ngtcp2_conn_extend_max_stream_offset(c->qc, id, n);
 		ngtcp2_conn_extend_max_offset(c->qc, n);
-		socket_mark_dirty(c);
+		conn_mark_dirty(c);
 	}
 	if (st->rx_fin && st->rx_len == 0) {
 		rx_drop(st);
@@ -409,7 +409,7 @@ void quic_stream_reset(struct quic_conn *c, int64_t id, uint64_t app_error)
 		return;
 	if (c->alive && !st->closed) {
 		ngtcp2_conn_shutdown_stream(c->qc, 0, id, app_error);
-		socket_mark_dirty(c);
+		conn_mark_dirty(c);
 	}
 	if (!st->rx_done)
 		rx_drop(st);
