@@ -147,7 +147,8 @@ static void conn_ended_by_peer(struct quic_conn *c)
 		conn_end(c, QUIC_CLOSE_REMOTE, e->error_code, phrase, NULL);
 }
 
-void conn_fail(struct quic_conn *c, int rv)
+/* Ends it because of an ngtcp2 error. */
+static void conn_fail(struct quic_conn *c, int rv)
 {
 	uint8_t alert = ngtcp2_conn_get_tls_alert(c->qc);
 	ngtcp2_ccerr ccerr;
@@ -235,6 +236,14 @@ int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, ui
 	return 0;
 }
 
+void conn_flush(struct quic_conn *c)
+{
+	int rv = conn_send(c);
+
+	if (rv < 0)
+		conn_fail(c, rv);
+}
+
 void conn_on_timer(void *ctx)
 {
 	struct quic_conn *c = ctx;
@@ -246,7 +255,7 @@ void conn_on_timer(void *ctx)
 	if (rv != 0)
 		conn_fail(c, rv);
 	else
-		conn_send(c);
+		conn_flush(c);
 	tx_flush(&c->s->tx);
 	conn_settle(c);
 }

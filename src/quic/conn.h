@@ -140,8 +140,8 @@ void conn_delete(struct quic_conn *c);
  */
 int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation)
 	MUST_CHECK;
-/* Ends it because of an ngtcp2 error. */
-void conn_fail(struct quic_conn *c, int ngtcp2_error);
+/* Sends what may be sent now (conn_send), and ends the connection if that fails. */
+void conn_flush(struct quic_conn *c);
 /* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */
 void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
 	      const char *detail, const ngtcp2_ccerr *ccerr);
@@ -165,8 +165,11 @@ void callbacks_fill(ngtcp2_callbacks *ret);
  * --- send.c -------------------------------------------------------------------------------------
  */
 
-/* Writes what may be written now into the socket's tx. */
-void conn_send(struct quic_conn *c);
+/*
+ * Writes what may be written now into the socket's tx. Returns 0, or the error of ngtcp2 that ends
+ * the connection.
+ */
+int conn_send(struct quic_conn *c) MUST_CHECK;
 /*
  * Puts one packet on the route of `label`, from tx_reserve's place. `headroom`: bytes in front of
  * it there.

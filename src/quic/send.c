@@ -154,21 +154,20 @@ static uint64_t in_flight(const struct quic_conn *c)
 	return info.bytes_in_flight;
 }
 
-void conn_send(struct quic_conn *c)
+int conn_send(struct quic_conn *c)
 {
 	uint64_t now, before;
 	int r;
 
 	if (!c->alive)
-		return;
+		return 0;
 	now = clock_now(c->s->h);
 	before = in_flight(c);
 	r = send_loop(c, now);
-	if (r < 0) {
-		conn_fail(c, r);
-		return;
-	}
+	if (r < 0)
+		return r;
 	ngtcp2_conn_update_pkt_tx_time(c->qc, now);
 	if (c->unanswered_since == 0 && in_flight(c) > before)
 		c->unanswered_since = now;
+	return 0;
 }

@@ -97,7 +97,7 @@ static void send_dirty(struct quic_socket *s)
 		struct quic_conn *c = list_entry(batch.next, struct quic_conn, dirty);
 
 		list_remove(&c->dirty);
-		conn_send(c);
+		conn_flush(c);
 		conn_settle(c);
 	}
 	tx_flush(&s->tx);
