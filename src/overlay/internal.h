@@ -22,48 +22,19 @@
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
 #define PEER_WAITING_TIME (2 * NS_PER_S)
-#define PEER_STAGGER (100 * NS_PER_MS)	  /* between candidates */
-#define PEER_RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
-#define PEER_STRANGE_LEAD                                                                          \
-	(3 * NS_PER_S)		  /* the same, before addresses that a NAT may be in front of */
-#define PEER_RELAY_YOUNG NS_PER_S /* such an attempt over the relay is not given up */
-#define PEER_RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
-#define PEER_GUESSES_PER_S 1		  /* pings to addresses that never answered */
 #define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
-#define PEER_PORTS_PER_S 1 /* pings to ports that its NAT may give next */
 #define PEER_PORTS_BURST (2 * PREDICT_STEP)
 #define ATTEMPT_FLIGHT 2400			  /* bytes that begin a handshake: two datagrams */
 #define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
 #define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
-#define PEER_ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
-#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S)	 /* between networks on which budgets begin again */
-#define PEER_PONGS_PER_S 100			 /* of one peer: it takes none from the others */
+#define PEER_PONGS_PER_S 100 /* of one peer: it takes none from the others */
 #define PEER_PONGS_BURST 200
-#define PEER_STRANGE_PONGS_PER_S 10 /* to addresses that are not proven */
-#define PEER_STRANGE_PONGS_BURST 100
 #define PEER_REPEATED_PONGS_PER_S 10 /* to pings that came before */
 #define PEER_REPEATED_PONGS_BURST 100
-#define PEER_PUNCHES_PER_S 25  /* pings of rounds, to one peer */
-#define PEER_PUNCHES_BURST 150 /* a whole round */
-#define PEER_SAYS_PER_S 20     /* messages that may be left out; others end at 100 */
-#define PEER_SAYS_BURST 200
-#define PEER_REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
-#define PEER_REMOVALS_BURST DENIALS_MAX
-#define PEER_RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
-#define PEER_DEAD_AFTER (2 * NS_PER_S)	     /* of unanswered traffic */
-#define PEER_SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
-#define PEER_USEFUL_AFTER (10 * NS_PER_S)    /* a tunnel that lived so long was no failure */
-#define PEER_UNUSED_AFTER (600 * NS_PER_S)   /* a tunnel in a large cluster is closed */
-#define PEER_LEFT_FAILURES 3u		     /* who said goodbye is tried as after so many */
-#define PEER_RETRY_MAX (60 * NS_PER_S)
-#define PEER_KICK_GAP (250 * NS_PER_MS)	  /* between attempts that events cause */
-#define PEER_CALL_GAP (250 * NS_PER_MS)	  /* a younger attempt is not given up for a knock */
-#define PEER_KNOCK_DELAY NS_PER_S	  /* the side that does not begin waits so long */
-#define PEER_KNOCK_ANEW (200 * NS_PER_MS) /* the same, just started */
-#define PEER_KNOCK_TRUST (5 * NS_PER_S)	  /* a younger tunnel may have crossed a knock */
+#define PEER_KNOCK_TRUST (5 * NS_PER_S) /* a younger tunnel may have crossed a knock */
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
 struct peer;

@@ -369,26 +369,6 @@ static int make_timers(struct overlay *o, struct err *err)
 	return 0;
 }
 
-static void on_mapping(void *ctx)
-{
-	effects_around(ctx, REACH_REFRESH | REACH_TELL_NAT);
-}
-
-int overlay_start_mapper(struct overlay *o, struct err *err)
-{
-	if (o->no_port_mapping || o->left)
-		return 0;
-
-	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
-				    .overlay = mlog_genesis(o->log)->subnet,
-				    .changed = on_mapping,
-				    .ctx = o };
-
-	return mapper_new(o->h, &mc, &o->around.mapper) < 0
-		       ? err_set(err, -ENOMEM, "no memory for an overlay")
-		       : 0;
-}
-
 int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warning,
 		struct err *err, struct overlay **ret)
 {

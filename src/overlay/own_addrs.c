@@ -15,6 +15,26 @@ void overlay_observed(struct overlay *o, const struct addr *a, const struct addr
 		effects_around(o, nat_reset(&o->around));
 }
 
+static void on_mapping(void *ctx)
+{
+	effects_around(ctx, REACH_REFRESH | REACH_TELL_NAT);
+}
+
+int overlay_start_mapper(struct overlay *o, struct err *err)
+{
+	if (o->no_port_mapping || o->left)
+		return 0;
+
+	struct mapper_config mc = { .port = quic_socket_local(o->socket).port,
+				    .overlay = mlog_genesis(o->log)->subnet,
+				    .changed = on_mapping,
+				    .ctx = o };
+
+	return mapper_new(o->h, &mc, &o->around.mapper) < 0
+		       ? err_set(err, -ENOMEM, "no memory for an overlay")
+		       : 0;
+}
+
 void overlay_candidates_get(const struct overlay *o, struct wire_candidates *ret)
 {
 	*ret = o->around.own;

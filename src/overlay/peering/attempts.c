@@ -8,6 +8,15 @@
 
 #include <stdio.h>
 
+#define STAGGER (100 * NS_PER_MS)    /* between candidates */
+#define RELAY_LEAD (300 * NS_PER_MS) /* of an attempt over the relay before the others */
+#define STRANGE_LEAD (3 * NS_PER_S)  /* the same, before addresses that a NAT may be in front of */
+#define RELAY_YOUNG NS_PER_S	     /* such an attempt over the relay is not given up */
+#define RETRY_MAX (60 * NS_PER_S)
+#define KICK_GAP (250 * NS_PER_MS)   /* between attempts that events cause */
+#define KNOCK_DELAY NS_PER_S	     /* the side that does not begin waits so long */
+#define KNOCK_ANEW (200 * NS_PER_MS) /* the same, just started */
+
 size_t attempts_running(const struct peer *p)
 {
 	size_t n = 0;
@@ -23,7 +32,7 @@ uint64_t attempts_delay(const struct peer *p)
 {
 	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
 
-	d = MIN(d, PEER_RETRY_MAX);
+	d = MIN(d, RETRY_MAX);
 	return d / 2 + random_below(p->o->h, d / 2 + 1);
 }
 
@@ -73,7 +82,7 @@ void attempts_at_once(struct peer *p)
 {
 	p->failures = 0;
 	if (attempts_allowed(p))
-		p->retry_at = MAX(p->began_at + PEER_KICK_GAP, clock_now(p->o->h));
+		p->retry_at = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
 	peer_schedule(p);
 }
 
@@ -100,13 +109,13 @@ static uint64_t held_until(const struct peer *p, uint64_t now)
 {
 	const struct addr *to = &p->plan.item[p->next];
 	bool by_relay = p->relay.on ||
-			(p->relay.asked_at && now - p->relay.asked_at < PEER_STRANGE_LEAD);
+			(p->relay.asked_at && now - p->relay.asked_at < STRANGE_LEAD);
 
 	if (p->next >= p->plan.n || p->next < p->n_met || !by_relay || !addr_is_v4(to) ||
 	    addr_is_private(to) || candidate_is_near(to, &p->o->around.home) ||
-	    candidates_have(&p->stored, to) || now >= p->began_at + PEER_STRANGE_LEAD)
+	    candidates_have(&p->stored, to) || now >= p->began_at + STRANGE_LEAD)
 		return 0;
-	return p->began_at + PEER_STRANGE_LEAD;
+	return p->began_at + STRANGE_LEAD;
 }
 
 /* The next candidate that a connection can be begun to. What there is no budget for is left out. */
@@ -143,8 +152,7 @@ static bool try_relay(struct peer *p)
 		l = &p->links[i];
 		if (!l->conn || !l->relayed || l->log_only)
 			continue;
-		if (quic_conn_is_server(l->conn) || l->connected ||
-		    now - l->begun < PEER_RELAY_YOUNG)
+		if (quic_conn_is_server(l->conn) || l->connected || now - l->begun < RELAY_YOUNG)
 			return false;
 		link_close(l, PEER_CLOSE_REPLACED, "tried again");
 	}
@@ -169,7 +177,7 @@ void attempts_next(struct peer *p)
 	}
 	begun = try_next(p);
 
-	p->next_at = begun && p->next < p->plan.n ? clock_now(p->o->h) + PEER_STAGGER : TIME_NEVER;
+	p->next_at = begun && p->next < p->plan.n ? clock_now(p->o->h) + STAGGER : TIME_NEVER;
 	if (!begun && attempts_running(p) == 0)
 		attempts_failed(p, "no address of it could be tried");
 	else
@@ -198,7 +206,7 @@ void attempts_begin(struct peer *p)
 		attempts_next(p);
 		return;
 	}
-	p->next_at = p->plan.n > 0 ? clock_now(p->o->h) + PEER_RELAY_LEAD : TIME_NEVER;
+	p->next_at = p->plan.n > 0 ? clock_now(p->o->h) + RELAY_LEAD : TIME_NEVER;
 	peer_schedule(p);
 }
 
@@ -224,10 +232,10 @@ void peer_want(struct peer *p)
 
 void peer_kick(struct peer *p)
 {
-	uint64_t earliest = MAX(p->began_at + PEER_KICK_GAP, clock_now(p->o->h));
+	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
 
 	if (!p->initiator && overlay_is_eager(p->o))
-		earliest += PEER_KNOCK_DELAY; /* the other side's turn comes first */
+		earliest += KNOCK_DELAY; /* the other side's turn comes first */
 	if (p->wanted && !p->active)
 		relay_want(p);
 	if (attempts_allowed(p)) {
@@ -247,7 +255,7 @@ void peer_restarted(struct peer *p)
 {
 	peer_kick(p);
 	if (attempts_allowed(p))
-		p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + PEER_KNOCK_ANEW);
+		p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + KNOCK_ANEW);
 	peer_schedule(p);
 }
 

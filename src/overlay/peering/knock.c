@@ -5,13 +5,15 @@
  */
 #include "overlay/internal.h"
 
+#define CALL_GAP (250 * NS_PER_MS) /* a younger attempt is not given up for a knock */
+
 /*
  * An attempt that was begun before it could be heard repeats its packets ever more rarely: another
  * one takes its place.
  */
 static void call_back_now(struct peer *p, const struct addr *from, uint64_t now)
 {
-	if (p->next == 0 || now - p->began_at < PEER_CALL_GAP)
+	if (p->next == 0 || now - p->began_at < CALL_GAP)
 		return;
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *l = &p->links[i];

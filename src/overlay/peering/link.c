@@ -2,6 +2,9 @@
 /* The places for connections with a peer. What QUIC says of them: link_events.c. */
 #include "overlay/internal.h"
 
+#define SAYS_PER_S 20 /* messages that may be left out; others end at 100 */
+#define SAYS_BURST 200
+
 struct link *link_place(struct peer *p)
 {
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
@@ -13,7 +16,7 @@ struct link *link_place(struct peer *p)
 			.peer = p, .control = -1, .deadline = TIME_NEVER, .admitted_at = TIME_NEVER
 		};
 		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
-		bucket_init(&l->says, PEER_SAYS_PER_S, PEER_SAYS_BURST, clock_now(p->o->h));
+		bucket_init(&l->says, SAYS_PER_S, SAYS_BURST, clock_now(p->o->h));
 		return l;
 	}
 	return NULL;

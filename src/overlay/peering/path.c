@@ -2,6 +2,9 @@
 /* How a peer is reached: beginning connections on a path, and telling what path one is on. */
 #include "overlay/internal.h"
 
+#define ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
+#define ATTEMPTS_RENEW_GAP (10 * NS_PER_S)  /* between networks on which budgets begin again */
+
 #define CONTROL_BYTES (2 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
 #define WINDOW_BYTES (8 * (FRAME_PREFIX_LEN + PEER_MESSAGE_MAX))
 #define STREAM_PACKETS 256 /* that do not fit a record, within a round trip */
@@ -47,7 +50,7 @@ bool path_admit(struct link *l, size_t len)
 
 	if (l->connected || l->proven || l->relayed)
 		return true;
-	if (l->admitted_at != now && !affordable(p, &l->to, first ? 0 : PEER_ATTEMPTS_FRESH, now))
+	if (l->admitted_at != now && !affordable(p, &l->to, first ? 0 : ATTEMPTS_FRESH, now))
 		return false;
 	l->admitted_at = now;
 	return bucket_has(&p->attempts, len, now) &&

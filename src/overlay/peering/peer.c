@@ -10,6 +10,21 @@
 
 #include "base/assert.h"
 
+#define GUESSES_PER_S 1	       /* pings to addresses that never answered */
+#define PORTS_PER_S 1	       /* pings to ports that its NAT may give next */
+#define STRANGE_PONGS_PER_S 10 /* to addresses that are not proven */
+#define STRANGE_PONGS_BURST 100
+#define PUNCHES_PER_S 25  /* pings of rounds, to one peer */
+#define PUNCHES_BURST 150 /* a whole round */
+#define REMOVALS_PER_S 1  /* of one peer that are refused: each may cost a signature */
+#define REMOVALS_BURST DENIALS_MAX
+#define RESTART_TEST_GAP NS_PER_S	/* between tests of a tunnel for hints of a restart */
+#define DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
+#define SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
+#define USEFUL_AFTER (10 * NS_PER_S)	/* a tunnel that lived so long was no failure */
+#define UNUSED_AFTER (600 * NS_PER_S)	/* a tunnel in a large cluster is closed */
+#define LEFT_FAILURES 3u		/* who said goodbye is tried as after so many */
+
 static uint64_t now_of(const struct peer *p)
 {
 	return clock_now(p->o->h);
@@ -33,10 +48,10 @@ void peer_maybe_restarted(struct peer *p)
 	uint64_t now = now_of(p);
 
 	p->restart_hint_at = now;
-	if (now - p->restart_tested_at >= PEER_RESTART_TEST_GAP)
+	if (now - p->restart_tested_at >= RESTART_TEST_GAP)
 		test_for_restart(p);
 	else /* the test that was made may be older than the restart */
-		p->restart_test_at = p->restart_tested_at + PEER_RESTART_TEST_GAP;
+		p->restart_test_at = p->restart_tested_at + RESTART_TEST_GAP;
 	peer_schedule(p);
 }
 
@@ -129,7 +144,7 @@ void peer_link_up(struct link *l)
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 {
 	uint64_t now = now_of(p);
-	bool useful = p->state == PEER_UP && now - p->up_since >= PEER_USEFUL_AFTER;
+	bool useful = p->state == PEER_UP && now - p->up_since >= USEFUL_AFTER;
 	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
 
 	p->next_at = TIME_NEVER;
@@ -206,7 +221,7 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 /* It stopped in order: it calls when it is back, or the server says so. */
 static void peer_left(struct peer *p)
 {
-	p->failures = MAX(p->failures, PEER_LEFT_FAILURES);
+	p->failures = MAX(p->failures, LEFT_FAILURES);
 	p->retry_at = now_of(p) + attempts_delay(p);
 	p->left = true;
 }
@@ -335,7 +350,7 @@ static bool is_unused(struct peer *p, uint64_t now)
 		p->packets_seen = packets;
 		p->used_at = now;
 	}
-	return now - MAX(p->used_at, p->up_since) >= PEER_UNUSED_AFTER;
+	return now - MAX(p->used_at, p->up_since) >= UNUSED_AFTER;
 }
 
 /* Death is what is sent and never answered (06-paths.md), not silence. */
@@ -364,8 +379,8 @@ void peer_watch(struct peer *p, uint64_t now)
 	}
 	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
 	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->dest.heard) : 0;
-	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? PEER_SUSPECT_AFTER
-									      : PEER_DEAD_AFTER;
+	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? SUSPECT_AFTER
+									      : DEAD_AFTER;
 	if (p->suspect && info.last_heard > p->suspect)
 		p->suspect = 0;
 	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
@@ -388,17 +403,16 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 	p->relay.label = label_new(&o->labels);
 	p->relay.renew = o->relay_work;
 	dest_init(&p->dest, &o->dp, m->address, &p->relay);
-	bucket_init(&p->guesses, PEER_GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
-	bucket_init(&p->ports, PEER_PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
+	bucket_init(&p->guesses, GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
+	bucket_init(&p->ports, PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
 	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
 	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
-	bucket_init(&p->removals, PEER_REMOVALS_PER_S, PEER_REMOVALS_BURST, clock_now(o->h));
+	bucket_init(&p->removals, REMOVALS_PER_S, REMOVALS_BURST, clock_now(o->h));
 	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
-	bucket_init(&p->strange_pongs, PEER_STRANGE_PONGS_PER_S, PEER_STRANGE_PONGS_BURST,
-		    clock_now(o->h));
+	bucket_init(&p->strange_pongs, STRANGE_PONGS_PER_S, STRANGE_PONGS_BURST, clock_now(o->h));
 	bucket_init(&p->repeated_pongs, PEER_REPEATED_PONGS_PER_S, PEER_REPEATED_PONGS_BURST,
 		    clock_now(o->h));
-	bucket_init(&p->punches, PEER_PUNCHES_PER_S, PEER_PUNCHES_BURST, clock_now(o->h));
+	bucket_init(&p->punches, PUNCHES_PER_S, PUNCHES_BURST, clock_now(o->h));
 	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
 	p->silent_at = p->restart_test_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };

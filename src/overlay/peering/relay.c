@@ -4,6 +4,8 @@
 
 #include "overlay/internal.h"
 
+#define RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
+
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
 void relay_renew(struct overlay *o)
 {
@@ -21,7 +23,7 @@ void relay_want(struct peer *p)
 	uint64_t now = clock_now(o->h);
 
 	if (p->relay.on || !o->ops->relay_wanted ||
-	    (p->relay.asked_at && now - p->relay.asked_at < PEER_RELAY_ASK_GAP))
+	    (p->relay.asked_at && now - p->relay.asked_at < RELAY_ASK_GAP))
 		return;
 	if (o->ops->relay_wanted(o->ctx, p->member))
 		p->relay.asked_at = now;
