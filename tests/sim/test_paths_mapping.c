@@ -12,36 +12,36 @@
 static void becomes_direct(const struct portmapd_config *a, const struct portmapd_config *b,
 			   unsigned who, enum mapper_method method)
 {
-	struct scene s = scene_begin(a, b);
+	struct scene s = mapping_begin(a, b);
 	struct mapper_status st;
 
-	scene_direct(&s);
-	st = mapping(&s, who);
+	mapping_direct(&s);
+	st = mapping_of(&s, who);
 	ck_assert_int_eq(st.state, MAPPER_MAPPED);
 	ck_assert_int_eq(st.method, method);
 	ck_assert_uint_eq(st.gateway, GATEWAY(who));
-	ck_assert_uint_eq(addr_ip4(&st.external), OUTER(who));
-	ck_assert(is_candidate(&s, who, &st.external));
+	ck_assert_uint_eq(addr_ip4(&st.external), NAT_OUTER(who));
+	ck_assert(mapping_is_candidate(&s, who, &st.external));
 	ck_assert_uint_eq(portmapd_mappings(s.gateway[who]), 1);
 	/* it lasts */
 	sim_pass(s.m->w, 5 * MINUTE);
-	ck_assert(is_direct(s.m));
+	ck_assert(nat_passed(s.m));
 	ck_assert_uint_eq(mesh_flow(s.m, SECOND, 100), 0);
-	scene_end(&s);
+	mapping_end(&s);
 }
 
 START_TEST(pcp_on_one_side_makes_it_direct)
 {
-	becomes_direct(&by_pcp, NULL, 0, MAPPER_PCP);
-	becomes_direct(NULL, &by_pcp, 1, MAPPER_PCP);
-	becomes_direct(&by_pcp, &by_pcp, 0, MAPPER_PCP);
+	becomes_direct(&mapping_by_pcp, NULL, 0, MAPPER_PCP);
+	becomes_direct(NULL, &mapping_by_pcp, 1, MAPPER_PCP);
+	becomes_direct(&mapping_by_pcp, &mapping_by_pcp, 0, MAPPER_PCP);
 }
 END_TEST
 
 START_TEST(natpmp_does_too)
 {
-	becomes_direct(&by_natpmp, &silent, 0, MAPPER_NATPMP);
-	becomes_direct(&silent, &by_natpmp, 1, MAPPER_NATPMP);
+	becomes_direct(&mapping_by_natpmp, &mapping_silent, 0, MAPPER_NATPMP);
+	becomes_direct(&mapping_silent, &mapping_by_natpmp, 1, MAPPER_NATPMP);
 }
 END_TEST
 
@@ -49,8 +49,8 @@ START_TEST(upnp_does_too)
 {
 	static const struct portmapd_config permanent = { .upnp = true, .upnp_permanent = true };
 
-	becomes_direct(&by_upnp, &silent, 0, MAPPER_UPNP);
-	becomes_direct(&silent, &by_upnp, 1, MAPPER_UPNP);
+	becomes_direct(&mapping_by_upnp, &mapping_silent, 0, MAPPER_UPNP);
+	becomes_direct(&mapping_silent, &mapping_by_upnp, 1, MAPPER_UPNP);
 	becomes_direct(&permanent, NULL, 0, MAPPER_UPNP);
 }
 END_TEST
@@ -70,21 +70,22 @@ static struct nat_kind told(struct mesh_node *n, struct mesh_node *other)
 /* Another device has the port already: the gateway gives another one. */
 START_TEST(a_taken_port_is_no_end)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const struct portmapd_config *kinds[] = { &mapping_by_pcp, &mapping_by_natpmp,
+						  &mapping_by_upnp };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct scene s = scene_begin(kinds[i], NULL);
+		struct scene s = mapping_begin(kinds[i], NULL);
 		struct addr other = addr_v4(IP(10, 7, 0, 99), 1);
 		struct mapper_status st;
 
 		for (uint16_t port = 32768; port < 32800; port++)
 			SIM_CHECK_OK(s.m->w, nat_forward(s.nat[0], port, &other));
-		scene_direct(&s);
-		st = mapping(&s, 0);
+		mapping_direct(&s);
+		st = mapping_of(&s, 0);
 		ck_assert(st.external.port < 32768 || st.external.port >= 32800);
 		ck_assert_int_eq(told(&s.m->node[1], &s.m->node[0]).mapping, MAPPING_ASKED);
 		ck_assert_int_ne(told(&s.m->node[0], &s.m->node[1]).mapping, MAPPING_ASKED);
-		scene_end(&s);
+		mapping_end(&s);
 	}
 }
 END_TEST
@@ -93,24 +94,24 @@ END_TEST
 START_TEST(without_a_mapping_it_is_the_relay)
 {
 	struct portmapd_config refuses = { .pcp = true, .refuse = 2 };
-	struct scene s = scene_begin(&silent, &refuses);
+	struct scene s = mapping_begin(&mapping_silent, &refuses);
 	struct mapper_status st;
 
 	mesh_join_all(s.m);
 	mesh_reach(s.m, 2 * SECOND);
 	sim_pass(s.m->w, HOUR);
-	ck_assert(!is_direct(s.m));
-	st = mapping(&s, 0);
+	ck_assert(!nat_passed(s.m));
+	st = mapping_of(&s, 0);
 	ck_assert_int_eq(st.state, MAPPER_NONE);
 	ck_assert_ptr_nonnull(strstr(st.detail, "no answer"));
-	st = mapping(&s, 1);
+	st = mapping_of(&s, 1);
 	ck_assert_int_eq(st.state, MAPPER_NONE);
 	ck_assert_ptr_nonnull(strstr(st.detail, "not authorized"));
 	ck_assert_uint_le(portmapd_requests(s.gateway[1]), 16);
 	/* the gateway's owner allows it at last */
-	portmapd_configure(s.gateway[1], &by_pcp);
-	mesh_until(s.m, 2 * HOUR, is_direct, s.m);
-	scene_end(&s);
+	portmapd_configure(s.gateway[1], &mapping_by_pcp);
+	mesh_until(s.m, 2 * HOUR, nat_passed, s.m);
+	mapping_end(&s);
 }
 END_TEST
 
@@ -131,79 +132,80 @@ END_TEST
 START_TEST(mappings_are_renewed_at_half_their_life)
 {
 	struct portmapd_config brief = { .pcp = true, .lifetime_max_s = 120 };
-	struct scene s = scene_begin(&brief, NULL);
+	struct scene s = mapping_begin(&brief, NULL);
 	struct mapper_status st;
 	struct addr external;
 	size_t before;
 
-	scene_direct(&s);
-	external = mapping(&s, 0).external;
+	mapping_direct(&s);
+	external = mapping_of(&s, 0).external;
 	before = portmapd_requests(s.gateway[0]);
 	sim_pass(s.m->w, 30 * MINUTE);
 	ck_assert_uint_ge(portmapd_requests(s.gateway[0]) - before, 29);
 	ck_assert_uint_le(portmapd_requests(s.gateway[0]) - before, 31);
 	ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
-	st = mapping(&s, 0);
+	st = mapping_of(&s, 0);
 	ck_assert(addr_equal(&st.external, &external));
-	ck_assert(is_direct(s.m));
+	ck_assert(nat_passed(s.m));
 	/* Unanswered, it is kept until it ends. (What peers saw may be named for longer.) */
-	portmapd_configure(s.gateway[0], &silent);
+	portmapd_configure(s.gateway[0], &mapping_silent);
 	sim_pass(s.m->w, 30 * SECOND);
-	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_MAPPED);
-	ck_assert(is_candidate(&s, 0, &external));
+	ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_MAPPED);
+	ck_assert(mapping_is_candidate(&s, 0, &external));
 	sim_pass(s.m->w, 2 * MINUTE);
-	st = mapping(&s, 0);
+	st = mapping_of(&s, 0);
 	ck_assert_int_eq(st.state, MAPPER_NONE);
 	ck_assert(addr_is_unset(&st.external));
-	scene_end(&s);
+	mapping_end(&s);
 }
 END_TEST
 
 START_TEST(a_gateway_that_was_restarted_is_asked_again)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const struct portmapd_config *kinds[] = { &mapping_by_pcp, &mapping_by_natpmp,
+						  &mapping_by_upnp };
 	const uint64_t within[] = { 70 * SECOND, 70 * SECOND, 11 * MINUTE };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct scene s = scene_begin(kinds[i], NULL);
+		struct scene s = mapping_begin(kinds[i], NULL);
 
-		scene_direct(&s);
+		mapping_direct(&s);
 		sim_pass(s.m->w, 5 * MINUTE);
 		portmapd_reboot(s.gateway[0]);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		mesh_until(s.m, within[i], has_mapping, s.gateway[0]);
-		mesh_until(s.m, 70 * SECOND, is_direct, s.m);
-		scene_end(&s);
+		mesh_until(s.m, within[i], mapping_is_there, s.gateway[0]);
+		mesh_until(s.m, 70 * SECOND, nat_passed, s.m);
+		mapping_end(&s);
 	}
 }
 END_TEST
 
 START_TEST(a_network_change_asks_the_new_gateway)
 {
-	struct scene s = scene_begin(&by_pcp, NULL);
+	struct scene s = mapping_begin(&mapping_by_pcp, NULL);
 	struct nat_config sym = { .mapping = NAT_ADDRESS_AND_PORT_DEPENDENT,
 				  .filtering = NAT_ADDRESS_AND_PORT_DEPENDENT };
 	struct nat *other = nat_new(s.m->w, NULL, &sym, IP(203, 0, 113, 77));
 	/* of the same address as the old one: only asking tells */
-	struct portmapd *d = portmapd_new(other, "other", GATEWAY(0), &by_natpmp);
+	struct portmapd *d = portmapd_new(other, "other", GATEWAY(0), &mapping_by_natpmp);
 	struct mapper_status st;
 
-	scene_direct(&s);
+	mapping_direct(&s);
 	world_host_move(s.m->node[0].host, nat_net(other), IP(10, 7, 0, 2));
-	mesh_until(s.m, 5 * SECOND, has_mapping, d);
+	mesh_until(s.m, 5 * SECOND, mapping_is_there, d);
 	sim_pass(s.m->w, 100 * MS); /* the answer */
-	st = mapping(&s, 0);
+	st = mapping_of(&s, 0);
 	ck_assert_int_eq(st.state, MAPPER_MAPPED);
 	ck_assert_int_eq(st.method, MAPPER_NATPMP);
 	ck_assert_uint_eq(addr_ip4(&st.external), IP(203, 0, 113, 77));
-	mesh_until(s.m, 20 * SECOND, is_direct, s.m);
+	mesh_until(s.m, 20 * SECOND, nat_passed, s.m);
 	/* no gateway at all */
 	world_host_move(s.m->node[0].host, world_public_net(s.m->w), IP(198, 51, 100, 9));
 	sim_pass(s.m->w, SECOND);
-	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_UNNEEDED);
-	ck_assert(!is_candidate(&s, 0, &st.external));
+	ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_UNNEEDED);
+	ck_assert(!mapping_is_candidate(&s, 0, &st.external));
 	portmapd_free(d);
-	scene_end(&s);
+	mapping_end(&s);
 }
 END_TEST
 
@@ -264,7 +266,7 @@ static size_t counts(void *ctx, const struct addr *from, struct span request, ui
 /* [P6-55] */
 START_TEST(answers_of_others_are_not_believed)
 {
-	struct scene s = scene_begin(&silent, NULL);
+	struct scene s = mapping_begin(&mapping_silent, NULL);
 	struct forger f = { .s = &s };
 	struct addr evil = addr_v4(IP(198, 51, 100, 66), 4444);
 	struct udp_config uc = { .bind = { .port = PORTMAP_PORT } };
@@ -292,11 +294,11 @@ START_TEST(answers_of_others_are_not_believed)
 		forge(&f, other_port, &a); /* the gateway, but from another port */
 	}
 	ck_assert_uint_ge(f.asked, 4);
-	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
-	ck_assert(!is_candidate(&s, 0, &evil));
+	ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_NONE);
+	ck_assert(!mapping_is_candidate(&s, 0, &evil));
 	udp_close(theirs);
 	udp_close(other_port);
-	scene_end(&s);
+	mapping_end(&s);
 }
 END_TEST
 
@@ -308,7 +310,7 @@ START_TEST(upnp_of_others_is_not_believed)
 		"HTTP/1.1 200 OK\r\nLocation: http://10.7.0.1:5001/rootDesc.xml\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nLocation: http://10.7.0.66:5001/rootDesc.xml\r\n\r\n",
 	};
-	struct scene s = scene_begin(&by_upnp, NULL);
+	struct scene s = mapping_begin(&mapping_by_upnp, NULL);
 	struct host *neighbour = world_host_in(nat_net(s.nat[0]), "neighbour", IP(10, 7, 0, 66));
 	struct udp_config uc = { .bind = { .port = 1900 } };
 	unsigned asked = 0;
@@ -321,7 +323,7 @@ START_TEST(upnp_of_others_is_not_believed)
 	SIM_CHECK_OK(s.m->w, udp_open(neighbour, &uc, drain, &u[0], NULL, &u[0]));
 	uc.bind.port = 1901;
 	SIM_CHECK_OK(s.m->w, udp_open(portmapd_host(s.gateway[0]), &uc, drain, &u[1], NULL, &u[1]));
-	portmapd_configure(s.gateway[0], &silent);
+	portmapd_configure(s.gateway[0], &mapping_silent);
 	mesh_join_all(s.m);
 	for (int i = 0; i < 1000; i++) {
 		/* the node's ports are few: it need not be guessed which one searches */
@@ -339,12 +341,12 @@ START_TEST(upnp_of_others_is_not_believed)
 		sim_pass(s.m->w, 10 * MS);
 	}
 	ck_assert_uint_eq(asked, 0);
-	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_NONE);
+	ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_NONE);
 	service_free(trap[0]);
 	service_free(trap[1]);
 	udp_close(u[0]);
 	udp_close(u[1]);
-	scene_end(&s);
+	mapping_end(&s);
 }
 END_TEST
 
@@ -386,15 +388,15 @@ START_TEST(wrong_answers_are_not_believed)
 	static const struct portmapd_config only_pcp = { .pcp = true };
 
 	for (unsigned kind = 0; kind < LIE_EPOCH; kind++) {
-		struct scene s = scene_begin(&only_pcp, NULL);
+		struct scene s = mapping_begin(&only_pcp, NULL);
 		struct liar l = { .kind = kind };
 
 		world_tap(s.m->w, lies, &l);
 		mesh_join_all(s.m);
 		sim_pass(s.m->w, 10 * SECOND);
 		ck_assert_uint_ge(l.lied, 1);
-		ck_assert_msg(mapping(&s, 0).state == MAPPER_NONE, "lie %u", kind);
-		scene_end(&s);
+		ck_assert_msg(mapping_of(&s, 0).state == MAPPER_NONE, "lie %u", kind);
+		mapping_end(&s);
 	}
 }
 END_TEST
@@ -402,7 +404,7 @@ END_TEST
 /* A gateway whose clock jumps about is not asked more than a few times a minute. */
 START_TEST(a_wild_epoch_is_no_flood)
 {
-	struct scene s = scene_begin(&by_pcp, NULL);
+	struct scene s = mapping_begin(&mapping_by_pcp, NULL);
 	struct liar l = { .kind = LIE_EPOCH };
 	size_t before;
 
@@ -412,8 +414,8 @@ START_TEST(a_wild_epoch_is_no_flood)
 	before = l.sent;
 	sim_pass(s.m->w, 10 * MINUTE);
 	ck_assert_uint_le(l.sent - before, 25);
-	ck_assert_int_eq(mapping(&s, 0).state, MAPPER_MAPPED);
-	scene_end(&s);
+	ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_MAPPED);
+	mapping_end(&s);
 }
 END_TEST
 

@@ -5,17 +5,18 @@
 /* [P6-53] */
 START_TEST(a_clean_end_takes_the_mapping_away)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const struct portmapd_config *kinds[] = { &mapping_by_pcp, &mapping_by_natpmp,
+						  &mapping_by_upnp };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct scene s = scene_begin(kinds[i], NULL);
+		struct scene s = mapping_begin(kinds[i], NULL);
 
-		scene_direct(&s);
+		mapping_direct(&s);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
 		mesh_daemon_stop(&s.m->node[0]);
 		sim_pass(s.m->w, SECOND);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		scene_end(&s);
+		mapping_end(&s);
 	}
 }
 END_TEST
@@ -24,26 +25,27 @@ END_TEST
 /* [P6-53] */
 START_TEST(a_question_that_is_cut_short_leaves_no_mapping)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const struct portmapd_config *kinds[] = { &mapping_by_pcp, &mapping_by_natpmp,
+						  &mapping_by_upnp };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct scene s = scene_begin(kinds[i], NULL);
+		struct scene s = mapping_begin(kinds[i], NULL);
 
 		mesh_setup(&s.m->node[0]);
 		mesh_connect(&s.m->node[0]);
-		mesh_until(s.m, 20 * SECOND, has_mapping, s.gateway[0]);
-		ck_assert_int_eq(mapping(&s, 0).state, MAPPER_ASKING);
+		mesh_until(s.m, 20 * SECOND, mapping_is_there, s.gateway[0]);
+		ck_assert_int_eq(mapping_of(&s, 0).state, MAPPER_ASKING);
 		mesh_daemon_stop(&s.m->node[0]);
 		sim_pass(s.m->w, SECOND);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		scene_end(&s);
+		mapping_end(&s);
 	}
 }
 END_TEST
 
 static bool is_given_up(void *ctx)
 {
-	return mapping(ctx, 0).state == MAPPER_NONE;
+	return mapping_of(ctx, 0).state == MAPPER_NONE;
 }
 
 /* The gateway maps and does not say so: taken away when that is given up, or at the end. */
@@ -52,20 +54,20 @@ START_TEST(a_mapping_that_nobody_told_of_is_taken_away)
 	static const struct portmapd_config mute = { .upnp = true, .upnp_mute = true };
 
 	for (unsigned late = 0; late < 2; late++) {
-		struct scene s = scene_begin(&mute, NULL);
+		struct scene s = mapping_begin(&mute, NULL);
 
 		mesh_setup(&s.m->node[0]);
 		mesh_connect(&s.m->node[0]);
-		mesh_until(s.m, 20 * SECOND, has_mapping, s.gateway[0]);
+		mesh_until(s.m, 20 * SECOND, mapping_is_there, s.gateway[0]);
 		if (late)
-			portmapd_configure(s.gateway[0], &silent);
+			portmapd_configure(s.gateway[0], &mapping_silent);
 		mesh_until(s.m, 20 * SECOND, is_given_up, &s);
 		sim_pass(s.m->w, 5 * SECOND);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), late);
-		portmapd_configure(s.gateway[0], &by_upnp);
+		portmapd_configure(s.gateway[0], &mapping_by_upnp);
 		mesh_daemon_stop(&s.m->node[0]);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		scene_end(&s);
+		mapping_end(&s);
 	}
 }
 END_TEST
@@ -74,16 +76,16 @@ END_TEST
 START_TEST(a_renewal_that_failed_leaves_no_mapping)
 {
 	static const struct portmapd_config permanent = { .upnp = true, .upnp_permanent = true };
-	struct scene s = scene_begin(&permanent, NULL);
+	struct scene s = mapping_begin(&permanent, NULL);
 
-	scene_direct(&s);
-	portmapd_configure(s.gateway[0], &silent);
+	mapping_direct(&s);
+	portmapd_configure(s.gateway[0], &mapping_silent);
 	mesh_until(s.m, 2 * HOUR, is_given_up, &s);
 	ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 1);
 	portmapd_configure(s.gateway[0], &permanent);
 	mesh_daemon_stop(&s.m->node[0]);
 	ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-	scene_end(&s);
+	mapping_end(&s);
 }
 END_TEST
 
@@ -91,7 +93,8 @@ END_TEST
 /* [P6-53] */
 START_TEST(a_mapping_of_no_use_is_taken_away_at_once)
 {
-	const struct portmapd_config *kinds[] = { &by_pcp, &by_natpmp, &by_upnp };
+	const struct portmapd_config *kinds[] = { &mapping_by_pcp, &mapping_by_natpmp,
+						  &mapping_by_upnp };
 	struct nat_config cone = { .timeout_ns = 30 * SECOND };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -104,12 +107,12 @@ START_TEST(a_mapping_of_no_use_is_taken_away_at_once)
 		s.gateway[0] = portmapd_new(s.nat[0], "gateway0", GATEWAY(0), kinds[i]);
 		mesh_setup(&m->node[0]);
 		mesh_connect(&m->node[0]);
-		mesh_until(m, 20 * SECOND, has_mapping, s.gateway[0]);
+		mesh_until(m, 20 * SECOND, mapping_is_there, s.gateway[0]);
 		mesh_until(m, 20 * SECOND, is_given_up, &s);
 		sim_pass(m->w, SECOND);
 		ck_assert_uint_eq(portmapd_mappings(s.gateway[0]), 0);
-		ck_assert_ptr_nonnull(strstr(mapping(&s, 0).detail, "cannot be used"));
-		scene_end(&s);
+		ck_assert_ptr_nonnull(strstr(mapping_of(&s, 0).detail, "cannot be used"));
+		mapping_end(&s);
 	}
 }
 END_TEST
