@@ -232,7 +232,7 @@ static inline bool is_settled(void *ctx)
 
 		if (!mesh_tunnel(n))
 			return false;
-		theirs = mlog_head(log_of(n));
+		theirs = mlog_head(mesh_log_of(n));
 		if (memcmp(&head, &theirs, sizeof(head)) != 0)
 			return false;
 		if (!mesh_connected(n) && !tunnel_left(mesh_tunnel(n)))

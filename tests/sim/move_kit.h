@@ -104,9 +104,9 @@ static inline bool is_handed(void *ctx)
 static inline struct handing try_import(struct mesh_node *n, struct second *s)
 {
 	struct mesh *m = n->mesh;
-	struct identity *id = identity_of(n);
+	struct identity *id = mesh_identity_of(n);
 	struct import_params p = { .identity = id,
-				   .log = log_of(n),
+				   .log = mesh_log_of(n),
 				   .host = NEW_NAME,
 				   .port = SIGNAL_PORT,
 				   .cert = s->cert,
@@ -128,7 +128,7 @@ static inline struct log_server import_log(struct mesh_node *n, struct second *s
 
 	if (h.err.code)
 		ck_abort_msg("the log was not taken: %s", h.err.text);
-	ck_assert_uint_eq(second_log(s), mlog_count(log_of(n)));
+	ck_assert_uint_eq(second_log(s), mlog_count(mesh_log_of(n)));
 	return h.server;
 }
 
@@ -158,7 +158,7 @@ static inline void on_ordered(void *ctx, const struct err *err)
 
 static inline struct entry_bytes signal_entry(struct mesh_node *n, const struct log_server *to)
 {
-	return signed_by(n, (struct entry){ .type = ENTRY_SIGNAL, .signal = *to });
+	return mesh_signed_by(n, (struct entry){ .type = ENTRY_SIGNAL, .signal = *to });
 }
 
 /* The admin's node has the old server order it. */

@@ -49,10 +49,10 @@ void __wrap_mlog_take_until(struct mlog *l, const struct span *records, size_t n
 static void make_up(struct mesh *m, const struct entry_bytes *e, ip4 address, uint64_t time_s)
 {
 	static const uint8_t own_key[SIGN_SEED_LEN] = { 5 };
-	struct mlog *log = log_of(LAPTOP);
+	struct mlog *log = mesh_log_of(LAPTOP);
 	struct head head = mlog_head(log);
 	uint8_t receipt[SIG_LEN];
-	struct record r = { .entry = span_of_entry(e), .receipt = receipt };
+	struct record r = { .entry = mesh_span_of_entry(e), .receipt = receipt };
 	struct record_bytes b;
 	struct err err = { 0 };
 
@@ -77,17 +77,17 @@ static void cut_server(struct mesh *m, bool cut)
 
 static bool knows(struct mesh_node *n, const char *name)
 {
-	return roster_by_name(mlog_roster(log_of(n)), span_str(name), ROSTER_CURRENT) != NULL;
+	return roster_by_name(mlog_roster(mesh_log_of(n)), span_str(name), ROSTER_CURRENT) != NULL;
 }
 
 /* Have the honest ones the server's log of so many records, and no complaint? */
 static void expect_peace(struct mesh *m, size_t records)
 {
-	struct head nas = mlog_head(log_of(NAS)), phone = mlog_head(log_of(PHONE));
+	struct head nas = mlog_head(mesh_log_of(NAS)), phone = mlog_head(mesh_log_of(PHONE));
 
-	MESH_CHECK(m, mlog_count(log_of(NAS)) == records && mesh_server_log(m) == records);
+	MESH_CHECK(m, mlog_count(mesh_log_of(NAS)) == records && mesh_server_log(m) == records);
 	MESH_CHECK(m, memcmp(&nas, &phone, sizeof(nas)) == 0);
-	MESH_CHECK(m, !has_proof(NAS) && !has_proof(PHONE));
+	MESH_CHECK(m, !mesh_has_proof(NAS) && !mesh_has_proof(PHONE));
 	MESH_CHECK(m, !knows(NAS, "intruder") && !knows(PHONE, "intruder"));
 }
 
@@ -119,11 +119,12 @@ static void unordered_admission_with(bool rule)
 {
 	struct mesh *m = begin(rule, NULL);
 	struct invite_url url = mesh_invite(NAS, 3600);
-	struct entry_bytes e = admit_entry(NAS, "intruder", wall_s(NAS), wall_s(NAS) + 3600);
+	struct entry_bytes e = mesh_admit_entry(NAS, "intruder", mesh_wall_s(NAS),
+						mesh_wall_s(NAS) + 3600);
 	struct mesh_node *tablet;
 
 	cut_server(m, true);
-	make_up(m, &e, IP(100, 64, 0, 4), wall_s(NAS));
+	make_up(m, &e, IP(100, 64, 0, 4), mesh_wall_s(NAS));
 	sim_pass(m->w, SECOND);
 	MESH_CHECK(m, knows(NAS, "intruder") == !rule && knows(PHONE, "intruder") == !rule);
 	mesh_nodes(m, 4);
@@ -137,7 +138,7 @@ static void unordered_admission_with(bool rule)
 		MESH_CHECK(m, mesh_peer(NAS, tablet).state == PEER_UP);
 		MESH_CHECK(m, mesh_peer(PHONE, tablet).state == PEER_UP);
 	} else { /* the nodes accuse the honest server, and the honest node is nobody to them */
-		MESH_CHECK(m, has_proof(NAS) && has_proof(PHONE));
+		MESH_CHECK(m, mesh_has_proof(NAS) && mesh_has_proof(PHONE));
 		MESH_CHECK(m, !knows(NAS, tablet->name) && !knows(PHONE, tablet->name));
 	}
 	end(m);
@@ -154,10 +155,11 @@ static void last_address_with(bool rule)
 {
 	struct mesh *m = begin(rule, SUBNET);
 	struct invite_url url = mesh_invite(NAS, 3600);
-	struct entry_bytes e = admit_entry(NAS, "intruder", wall_s(NAS), wall_s(NAS) + 3600);
+	struct entry_bytes e = mesh_admit_entry(NAS, "intruder", mesh_wall_s(NAS),
+						mesh_wall_s(NAS) + 3600);
 	struct err err = { 0 };
 
-	make_up(m, &e, IP(10, 77, 0, 14), wall_s(NAS));
+	make_up(m, &e, IP(10, 77, 0, 14), mesh_wall_s(NAS));
 	sim_pass(m->w, 10 * SECOND);
 	mesh_nodes(m, 4);
 	if (rule) {
@@ -183,11 +185,11 @@ END_TEST
 static void expired_invite_with(bool rule)
 {
 	struct mesh *m = begin(rule, NULL);
-	uint64_t then = wall_s(NAS);
+	uint64_t then = mesh_wall_s(NAS);
 	struct entry_bytes e;
 
 	sim_pass(m->w, 2 * HOUR);
-	e = admit_entry(NAS, "intruder", then, then + 600);
+	e = mesh_admit_entry(NAS, "intruder", then, then + 600);
 	make_up(m, &e, IP(100, 64, 0, 4), then + 60);
 	sim_pass(m->w, 10 * SECOND);
 	if (rule)
@@ -230,7 +232,7 @@ static void expect_moving(struct mesh *m)
 	mesh_nodes(m, 4);
 	mesh_adopt(&m->node[3], mesh_invite(NAS, 3600));
 	MESH_CHECK(m, mesh_server_log(m) == 5);
-	MESH_CHECK(m, !has_proof(NAS) && !has_proof(LAPTOP));
+	MESH_CHECK(m, !mesh_has_proof(NAS) && !mesh_has_proof(LAPTOP));
 }
 
 /* A hostile server orders a removal ten years ahead; then an honest one takes its place. */
@@ -245,11 +247,11 @@ static void dated_ahead_with(bool rule)
 
 	without_dates = !rule;
 	m = hostile_mesh(&r);
-	e = remove_entry(NAS, PHONE);
-	then = wall_s(NAS) + 10 * 365 * 86400;
-	phone = id_of(PHONE);
+	e = mesh_remove_entry(NAS, PHONE);
+	then = mesh_wall_s(NAS) + 10 * 365 * 86400;
+	phone = mesh_id_of(PHONE);
 	r->only_says_yes = true; /* to those that hold the removal, and have it ordered */
-	rogue_order_at(r, span_of_entry(&e), 0, then);
+	rogue_order_at(r, mesh_span_of_entry(&e), 0, then);
 	rogue_tell(r, 3);
 	sim_pass(m->w, SECOND);
 	tunnel_dated(mesh_tunnel(NAS), &d);
@@ -259,7 +261,7 @@ static void dated_ahead_with(bool rule)
 		MESH_CHECK(m, denials_denied(tunnel_denials(mesh_tunnel(LAPTOP)), &phone));
 		sim_pass(m->w, 5 * MINUTE); /* it is asked for again and again, and held back */
 		tunnel_dated(mesh_tunnel(LAPTOP), &d);
-		MESH_CHECK(m, d.held.seq == 3 && mlog_count(log_of(LAPTOP)) == 3);
+		MESH_CHECK(m, d.held.seq == 3 && mlog_count(mesh_log_of(LAPTOP)) == 3);
 		MESH_CHECK(m, r->sessions <= 3 * 5);
 	}
 	rogue_stop(r);

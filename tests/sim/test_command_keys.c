@@ -65,7 +65,7 @@ static void expect_key(struct mesh *m, const struct identity *key)
 	mesh_all_connected(m, MINUTE);
 	mesh_reach(m, 30 * SECOND);
 	for (size_t i = 0; i < 2; i++) {
-		x = roster_by_address(mlog_roster(log_of(&m->node[i])), LAPTOP->address,
+		x = roster_by_address(mlog_roster(mesh_log_of(&m->node[i])), LAPTOP->address,
 				      ROSTER_CURRENT);
 		MESH_CHECK(m, memcmp(x->key_sha256, identity_key_sha256(key), HASH_LEN) == 0);
 	}
@@ -86,7 +86,7 @@ static void comes_back(unsigned rotations, bool connects)
 {
 	char code[RECOVERY_CODE_TEXT_MAX], cert[2 * HASH_LEN + 1], line[400];
 	struct mesh *m = begin(code);
-	struct identity *first = identity_of(LAPTOP);
+	struct identity *first = mesh_identity_of(LAPTOP);
 	struct cluster_file f;
 
 	rotate_times(m, LAPTOP, rotations);
@@ -131,7 +131,7 @@ static void recovers(bool daemon)
 {
 	char code[RECOVERY_CODE_TEXT_MAX];
 	struct mesh *m = begin(code);
-	struct identity *first = identity_of(LAPTOP);
+	struct identity *first = mesh_identity_of(LAPTOP);
 
 	rotate_times(m, LAPTOP, 2);
 	if (!daemon)

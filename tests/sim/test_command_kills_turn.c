@@ -69,7 +69,7 @@ static bool follow_killed(enum victim victim, unsigned steps)
 	}
 	mesh_connect(LAPTOP);
 	settle(&s);
-	HOLDS(&s, all_moved(m) && mlog_count(log_of(LAPTOP)) == RECORDS);
+	HOLDS(&s, all_moved(m) && mlog_count(mesh_log_of(LAPTOP)) == RECORDS);
 	close_scene(&s);
 	return killed;
 }
@@ -100,11 +100,11 @@ static size_t kept_keys(struct mesh_node *n)
 /* All know the node by the key in its files, and its daemon has that key. */
 static bool has_one_key(const struct scene *s, struct mesh_node *n)
 {
-	struct identity *own = identity_of(n);
+	struct identity *own = mesh_identity_of(n);
 	bool same = tunnel_has_key(mesh_tunnel(n), own);
 
 	for (size_t i = 0; i < s->m->n_nodes; i++) {
-		const struct member *x = roster_by_address(mlog_roster(log_of(&s->m->node[i])),
+		const struct member *x = roster_by_address(mlog_roster(mesh_log_of(&s->m->node[i])),
 							   n->address, ROSTER_CURRENT);
 
 		same = same && x && memcmp(x->key_sha256, identity_key_sha256(own), HASH_LEN) == 0;

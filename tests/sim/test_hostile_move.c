@@ -23,11 +23,11 @@ static struct mesh *moved(struct second *s, bool phone_off, struct entry_bytes *
 		mesh_daemon_stop(PHONE);
 	}
 	if (renames)
-		*renames = rename_entry(NAS, LAPTOP, "desk");
+		*renames = mesh_rename_entry(NAS, LAPTOP, "desk");
 	move(NAS, s);
 	mesh_until(m, 10 * SECOND, all_moved, m);
 	sim_pass(m->w, SECOND);
-	ck_assert_uint_eq(mlog_count(log_of(NAS)), MOVED);
+	ck_assert_uint_eq(mlog_count(mesh_log_of(NAS)), MOVED);
 	return m;
 }
 
@@ -40,7 +40,7 @@ static struct rogue *turn(struct mesh *m, struct second *s)
 	second_db(s, path);
 	second_crash(s);
 	r = rogue_start_at(m, &s->host, path);
-	rogue_add_log(r, log_of(NAS), MOVED);
+	rogue_add_log(r, mesh_log_of(NAS), MOVED);
 	return r;
 }
 
@@ -50,7 +50,7 @@ static struct mesh *hostile_new_server(struct second *s, struct rogue **ret)
 	struct mesh *m = moved(s, false, NULL);
 
 	*ret = turn(m, s);
-	mesh_until(m, MINUTE, all_listen, *ret);
+	mesh_until(m, MINUTE, mesh_all_listen, *ret);
 	sim_pass(m->w, SECOND);
 	mesh_all_connected(m, SECOND);
 	return m;
@@ -64,7 +64,7 @@ static void close_both(struct mesh *m, struct second *s, struct rogue *r)
 
 static bool knows(struct mesh_node *n, const char *name)
 {
-	return roster_by_name(mlog_roster(log_of(n)), span_str(name), ROSTER_CURRENT) != NULL;
+	return roster_by_name(mlog_roster(mesh_log_of(n)), span_str(name), ROSTER_CURRENT) != NULL;
 }
 
 /* All that are on have the log with the move, no complaint, and no wish to be elsewhere. */
@@ -75,7 +75,7 @@ static void expect_moved(struct mesh *m)
 
 		if (!n->daemon)
 			continue;
-		MESH_CHECK(m, mlog_count(log_of(n)) == MOVED && !has_proof(n));
+		MESH_CHECK(m, mlog_count(mesh_log_of(n)) == MOVED && !mesh_has_proof(n));
 		ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, NEW_NAME);
 	}
 }
@@ -85,7 +85,7 @@ static void expect_moved(struct mesh *m)
 static bool laptop_is_denied(void *ctx)
 {
 	struct mesh *m = ctx;
-	struct node_id id = id_of(LAPTOP);
+	struct node_id id = mesh_id_of(LAPTOP);
 
 	return denials_denied(tunnel_denials(mesh_tunnel(PHONE)), &id);
 }
@@ -115,19 +115,19 @@ START_TEST(forks_and_reorders)
 	struct second s;
 	struct rogue *r;
 	struct mesh *m = hostile_new_server(&s, &r);
-	struct entry_bytes a = rename_entry(NAS, LAPTOP, "desk");
-	struct entry_bytes b = rename_entry(NAS, PHONE, "cell");
+	struct entry_bytes a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes b = mesh_rename_entry(NAS, PHONE, "cell");
 	uint64_t began = world_now(m->w);
 
 	rogue_branch_off(r, MOVED);
-	rogue_order(r, span_of_entry(&a), 0);
-	rogue_order(r, span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
 	rogue_swap(r);
-	rogue_order(r, span_of_entry(&b), 0);
-	rogue_order(r, span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
 	r->shows_other[2] = true;
 	rogue_tell(r, MOVED);
-	mesh_until(m, BY_PEERS, all_have_proof, m);
+	mesh_until(m, BY_PEERS, mesh_all_have_proof, m);
 	printf("all have proof after %.1f s\n", (double)(world_now(m->w) - began) / 1e9);
 	close_both(m, &s, r);
 }
@@ -139,12 +139,12 @@ START_TEST(rolls_back_to_before_the_move)
 	struct second s;
 	struct rogue *r;
 	struct mesh *m = hostile_new_server(&s, &r);
-	struct entry_bytes e = rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes e = mesh_rename_entry(NAS, LAPTOP, "desk");
 
 	for (int goes_on = 0; goes_on < 2; goes_on++) {
 		r->n_records = MOVED - 1;
 		if (goes_on)
-			rogue_order(r, span_of_entry(&e), 0);
+			rogue_order(r, mesh_span_of_entry(&e), 0);
 		rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
 		MESH_CHECK(m, mesh_flow(m, BY_PEERS, 1) == 0);
 		expect_moved(m);
@@ -159,7 +159,7 @@ START_TEST(names_another_cluster)
 	struct second s;
 	struct rogue *r;
 	struct mesh *m = hostile_new_server(&s, &r);
-	struct genesis g = *mlog_genesis(log_of(NAS));
+	struct genesis g = *mlog_genesis(mesh_log_of(NAS));
 	struct record x = { .genesis = true };
 	struct identity *key = NULL;
 	struct record_bytes b;
@@ -167,9 +167,9 @@ START_TEST(names_another_cluster)
 
 	SIM_CHECK_OK(m->w, identity_new(s.host, NULL, &key));
 	memcpy(g.key, identity_key(key), KEY_LEN);
-	g.server = *mlog_server(log_of(NAS));
-	SIM_CHECK_OK(m->w, genesis_make(&g, wall_s(NAS), key, &e, NULL));
-	x.entry = span_of_entry(&e);
+	g.server = *mlog_server(mesh_log_of(NAS));
+	SIM_CHECK_OK(m->w, genesis_make(&g, mesh_wall_s(NAS), key, &e, NULL));
+	x.entry = mesh_span_of_entry(&e);
 	SIM_CHECK_OK(m->w, record_encode(&x, &b));
 	r->n_records = 0;
 	rogue_add(r, span_of(b.data, b.len));
@@ -226,7 +226,8 @@ static bool phone_has_moved(void *ctx)
 {
 	struct mesh *m = ctx;
 
-	return mesh_tunnel(PHONE) && mlog_count(log_of(PHONE)) == MOVED && is_at(PHONE, NEW_IP);
+	return mesh_tunnel(PHONE) && mlog_count(mesh_log_of(PHONE)) == MOVED &&
+	       is_at(PHONE, NEW_IP);
 }
 
 /* The record of the move is at the old server, or at a peer: the new one shows it to nobody. */
@@ -289,18 +290,18 @@ static void old_server_lives_on(bool instead)
 
 	mesh_server_crash(m);
 	r = rogue_start(m);
-	rogue_add_log(r, log_of(NAS), instead ? MOVED - 1 : MOVED);
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_add_log(r, mesh_log_of(NAS), instead ? MOVED - 1 : MOVED);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	sim_pass(m->w, MINUTE);
 	MESH_CHECK(m, r->sessions == 0); /* nobody comes back to it */
 	expect_moved(m);
 	cut_peers(m, true); /* else they tell it first */
 	mesh_daemon_start(PHONE);
 	if (instead) {
-		await_records(PHONE, MOVED, MINUTE);
+		mesh_await_records(PHONE, MOVED, MINUTE);
 		MESH_CHECK(m, knows(PHONE, "desk"));
 		cut_peers(m, false);
-		mesh_until(m, 5 * MINUTE, all_have_proof, m);
+		mesh_until(m, 5 * MINUTE, mesh_all_have_proof, m);
 		for (size_t i = 0; i < 3; i++)
 			MESH_CHECK(m, proof_is_kept(&m->node[i]));
 	} else {
@@ -312,7 +313,8 @@ static void old_server_lives_on(bool instead)
 		expect_moved(m);
 	}
 	/* whatever it says, those that have moved stay */
-	MESH_CHECK(m, mlog_count(log_of(NAS)) == MOVED && mlog_count(log_of(LAPTOP)) == MOVED);
+	MESH_CHECK(m, mlog_count(mesh_log_of(NAS)) == MOVED &&
+			      mlog_count(mesh_log_of(LAPTOP)) == MOVED);
 	MESH_CHECK(m, is_at(NAS, NEW_IP) && is_at(LAPTOP, NEW_IP));
 	MESH_CHECK(m, !knows(NAS, "desk") && !knows(LAPTOP, "desk"));
 	close_both(m, &s, r);

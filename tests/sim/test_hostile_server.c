@@ -21,12 +21,12 @@ static bool has_record(struct mesh_node *n, uint64_t seq, const struct record_by
 
 	ck_assert_int_eq(record_decode(span_of(b->data, b->len), &r, NULL), 0);
 	memcpy(h.hash, r.hash, HASH_LEN);
-	return mlog_has_head(log_of(n), &h);
+	return mlog_has_head(mesh_log_of(n), &h);
 }
 
 static void expect_two_logs(struct mesh *m, const struct record_bytes *const ours[3])
 {
-	mesh_until(m, BY_PEERS, all_have_proof, m);
+	mesh_until(m, BY_PEERS, mesh_all_have_proof, m);
 	for (size_t i = 0; i < 3; i++) {
 		const char *fork = tunnel_fork(mesh_tunnel(&m->node[i]), PROOF_SERVER);
 
@@ -42,14 +42,14 @@ START_TEST(orders_twice)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes a = rename_entry(NAS, LAPTOP, "desk");
-	struct entry_bytes b = rename_entry(NAS, PHONE, "cell");
+	struct entry_bytes a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes b = mesh_rename_entry(NAS, PHONE, "cell");
 	const struct record_bytes *ours[3];
 
 	rogue_branch_off(r, 3);
-	rogue_order(r, span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
 	rogue_swap(r);
-	rogue_order(r, span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
 	rogue_swap(r);
 	r->shows_other[2] = true;
 	rogue_tell(r, 3);
@@ -66,25 +66,25 @@ START_TEST(reorders)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes a = rename_entry(NAS, LAPTOP, "desk");
-	struct entry_bytes b = rename_entry(NAS, PHONE, "cell");
+	struct entry_bytes a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes b = mesh_rename_entry(NAS, PHONE, "cell");
 	const struct record_bytes *ours[3];
 
 	rogue_branch_off(r, 3);
-	rogue_order(r, span_of_entry(&a), 0);
-	rogue_order(r, span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
 	rogue_tell(r, 3);
 	sim_pass(m->w, BY_PEERS);
-	MESH_CHECK(m, !has_proof(NAS) && mlog_count(log_of(PHONE)) == 5);
+	MESH_CHECK(m, !mesh_has_proof(NAS) && mlog_count(mesh_log_of(PHONE)) == 5);
 	rogue_swap(r);
-	rogue_order(r, span_of_entry(&b), 0);
-	rogue_order(r, span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
 	for (size_t i = 0; i < 3; i++)
 		ours[i] = &r->other.record[3];
 	rogue_tell(r, 3);
 	expect_two_logs(m, ours);
 	for (size_t i = 0; i < 3; i++)
-		MESH_CHECK(m, mlog_count(log_of(&m->node[i])) == 5);
+		MESH_CHECK(m, mlog_count(mesh_log_of(&m->node[i])) == 5);
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -94,9 +94,9 @@ END_TEST
 
 static bool knows_phone(struct mesh *m, struct mesh_node *n)
 {
-	struct node_id id = id_of(PHONE);
+	struct node_id id = mesh_id_of(PHONE);
 
-	return roster_by_id(mlog_roster(log_of(n)), &id, ROSTER_CURRENT) != NULL;
+	return roster_by_id(mlog_roster(mesh_log_of(n)), &id, ROSTER_CURRENT) != NULL;
 }
 
 /* What it shows to the author alone, or keeps from one, comes by peers. */
@@ -104,29 +104,29 @@ START_TEST(withholds)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes e = rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes e = mesh_rename_entry(NAS, LAPTOP, "desk");
 
 	r->shows_only[1] = r->shows_only[2] = 3;
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, 3);
-	await_records(LAPTOP, 4, BY_PEERS);
-	await_records(PHONE, 4, BY_PEERS);
+	mesh_await_records(LAPTOP, 4, BY_PEERS);
+	mesh_await_records(PHONE, 4, BY_PEERS);
 
 	/* one that reaches nobody but the server cannot know, and learns it from the first peer */
 	world_link_cut(m->w, PHONE->host, NAS->host, true);
 	world_link_cut(m->w, PHONE->host, LAPTOP->host, true);
 	r->shows_only[1] = 0;
 	r->shows_only[2] = 4;
-	e = rename_entry(NAS, LAPTOP, "table");
-	rogue_order(r, span_of_entry(&e), 0);
+	e = mesh_rename_entry(NAS, LAPTOP, "table");
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, 4);
-	await_records(LAPTOP, 5, BY_PEERS);
+	mesh_await_records(LAPTOP, 5, BY_PEERS);
 	sim_pass(m->w, MINUTE);
-	MESH_CHECK(m, mlog_count(log_of(PHONE)) == 4 && !has_proof(PHONE));
+	MESH_CHECK(m, mlog_count(mesh_log_of(PHONE)) == 4 && !mesh_has_proof(PHONE));
 	world_link_cut(m->w, PHONE->host, NAS->host, false);
-	await_records(PHONE, 5, MINUTE);
+	mesh_await_records(PHONE, 5, MINUTE);
 	for (size_t i = 0; i < 3; i++)
-		MESH_CHECK(m, !has_proof(&m->node[i])); /* nothing proves it */
+		MESH_CHECK(m, !mesh_has_proof(&m->node[i])); /* nothing proves it */
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -158,14 +158,14 @@ START_TEST(keeps_a_removed_node)
 				   .n_presence = 1 };
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes e = remove_entry(NAS, PHONE);
-	struct node_id id = id_of(PHONE);
+	struct entry_bytes e = mesh_remove_entry(NAS, PHONE);
+	struct node_id id = mesh_id_of(PHONE);
 
 	MESH_CHECK(m, packets_between(m, 1, 2, 2 * SECOND) == 4);
 	r->shows_only[1] = r->shows_only[2] = 3;
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, 3);
-	await_records(LAPTOP, 4, BY_PEERS);
+	mesh_await_records(LAPTOP, 4, BY_PEERS);
 	MESH_CHECK(m, !knows_phone(m, NAS) && !knows_phone(m, LAPTOP));
 	memcpy(phone.node_id, id.bytes, NODE_ID_LEN);
 	phone.online = true;
@@ -203,10 +203,10 @@ static void shown_and_refused(struct mesh *m, struct rogue *r, bool proves, cons
 	for (size_t i = 0; i < 3; i++) {
 		struct mesh_node *n = &m->node[i];
 
-		if (mlog_count(log_of(n)) != 3 || session_has_proof(n, "") != proves) {
+		if (mlog_count(mesh_log_of(n)) != 3 || session_has_proof(n, "") != proves) {
 			world_dump(m->w);
 			ck_abort_msg("%s, %s: %zu records, \"%s\"", n->name, what,
-				     mlog_count(log_of(n)),
+				     mlog_count(mesh_log_of(n)),
 				     tunnel_fork(mesh_tunnel(n), PROOF_SERVER));
 		}
 	}
@@ -234,21 +234,21 @@ START_TEST(delays_an_entry)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes late = rename_entry(NAS, LAPTOP, "desk"), next;
-	uint64_t then = wall_s(NAS);
+	struct entry_bytes late = mesh_rename_entry(NAS, LAPTOP, "desk"), next;
+	uint64_t then = mesh_wall_s(NAS);
 
 	sim_pass(m->w, 3 * HOUR);
-	rogue_order(r, span_of_entry(&late), 0);
+	rogue_order(r, mesh_span_of_entry(&late), 0);
 	shown_and_refused(m, r, true, "an entry that is ordered three hours late");
-	next = rename_entry(NAS, PHONE, "cell");
-	rogue_order(r, span_of_entry(&next), 0);
+	next = mesh_rename_entry(NAS, PHONE, "cell");
+	rogue_order(r, mesh_span_of_entry(&next), 0);
 	rogue_tell(r, 3);
 	sim_pass(m->w, BY_PEERS);
-	rogue_order_at(r, span_of_entry(&late), 0, then + 60);
+	rogue_order_at(r, mesh_span_of_entry(&late), 0, then + 60);
 	rogue_tell(r, 4);
 	sim_pass(m->w, BY_PEERS);
 	for (size_t i = 0; i < 3; i++) {
-		MESH_CHECK(m, mlog_count(log_of(&m->node[i])) == 4);
+		MESH_CHECK(m, mlog_count(mesh_log_of(&m->node[i])) == 4);
 		MESH_CHECK(m, session_has_proof(&m->node[i], "dated before the one before"));
 	}
 	rogue_stop(r);
@@ -256,25 +256,25 @@ START_TEST(delays_an_entry)
 
 	/* in a quiet cluster it can date the place back: SECURITY.md and the nodes say so */
 	m = hostile_mesh(&r);
-	late = rename_entry(NAS, LAPTOP, "desk");
-	then = wall_s(NAS);
+	late = mesh_rename_entry(NAS, LAPTOP, "desk");
+	then = mesh_wall_s(NAS);
 	sim_pass(m->w, 3 * HOUR);
-	rogue_order_at(r, span_of_entry(&late), 0, then + 60);
+	rogue_order_at(r, mesh_span_of_entry(&late), 0, then + 60);
 	rogue_tell(r, 3);
 	for (size_t i = 0; i < 3; i++) {
 		struct dated_status d;
 
-		await_records(&m->node[i], 4, BY_PEERS);
-		MESH_CHECK(m, !has_proof(&m->node[i]));
+		mesh_await_records(&m->node[i], 4, BY_PEERS);
+		MESH_CHECK(m, !mesh_has_proof(&m->node[i]));
 		tunnel_dated(mesh_tunnel(&m->node[i]), &d);
 		MESH_CHECK(m, d.late_seq == 3 && d.late_time_s == then + 60);
 		MESH_CHECK(m, d.late_at_s - then >= 3 * 3600);
 	}
 	/* what is ordered in time is nothing to tell of */
-	next = rename_entry(NAS, PHONE, "cell");
-	rogue_order(r, span_of_entry(&next), 0);
+	next = mesh_rename_entry(NAS, PHONE, "cell");
+	rogue_order(r, mesh_span_of_entry(&next), 0);
 	rogue_tell(r, 4);
-	await_records(PHONE, 5, BY_PEERS);
+	mesh_await_records(PHONE, 5, BY_PEERS);
 	expect_late(m, 3);
 	rogue_stop(r);
 	mesh_free(m);
@@ -318,26 +318,26 @@ START_TEST(forges_receipts)
 	static const uint8_t other_key[SIGN_SEED_LEN] = { 3 };
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes e = rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes e = mesh_rename_entry(NAS, LAPTOP, "desk");
 	struct record before;
 	struct record_bytes last;
 
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	reseal(r, 3, NULL);
 	shown_and_refused(m, r, false, "no receipt");
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	reseal(r, 3, other_key);
 	shown_and_refused(m, r, false, "a receipt of another key");
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	last = r->record[2];
 	ck_assert_int_eq(record_decode(span_of(last.data, last.len), &before, NULL), 0);
 	memcpy(r->record[3].data + r->record[3].len - SIG_LEN, before.receipt, SIG_LEN);
 	shown_and_refused(m, r, false, "the receipt of the record before");
 	/* with its receipt it is good */
-	e = rename_entry(NAS, LAPTOP, "desk"); /* and new enough */
-	rogue_order(r, span_of_entry(&e), 0);
+	e = mesh_rename_entry(NAS, LAPTOP, "desk"); /* and new enough */
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, 3);
-	await_records(PHONE, 4, BY_PEERS);
+	mesh_await_records(PHONE, 4, BY_PEERS);
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -349,24 +349,26 @@ START_TEST(swaps_names_keys_and_addresses)
 				   IP(100, 127, 255, 255), IP(8, 8, 8, 8),    0 };
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes good = admit_entry(NAS, "visitor", wall_s(NAS), wall_s(NAS) + 86400), e;
+	struct entry_bytes good = mesh_admit_entry(NAS, "visitor", mesh_wall_s(NAS),
+						   mesh_wall_s(NAS) + 86400),
+			   e;
 	struct record_bytes ours;
 	struct record x;
 	struct identity *key = NULL;
 	struct entry decoded;
 	char what[64];
 
-	SIM_CHECK_OK(m->w, entry_decode(span_of_entry(&good), &decoded, NULL));
+	SIM_CHECK_OK(m->w, entry_decode(mesh_span_of_entry(&good), &decoded, NULL));
 	SIM_CHECK_OK(m->w, identity_new(m->server_host, NULL, &key));
 	e = altered(good, decoded.admit.key, identity_key(key), KEY_LEN);
-	rogue_order(r, span_of_entry(&e), IP(100, 64, 0, 4));
+	rogue_order(r, mesh_span_of_entry(&e), IP(100, 64, 0, 4));
 	shown_and_refused(m, r, true, "another key");
 	e = altered(good, "visitor", "intrude", 7);
-	rogue_order(r, span_of_entry(&e), IP(100, 64, 0, 4));
+	rogue_order(r, mesh_span_of_entry(&e), IP(100, 64, 0, 4));
 	shown_and_refused(m, r, true, "another name");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(what, sizeof(what), "address %zu", i);
-		rogue_order(r, span_of_entry(&good), bad[i]);
+		rogue_order(r, mesh_span_of_entry(&good), bad[i]);
 		shown_and_refused(m, r, true, what);
 	}
 	/* the same of what they have: another address for laptop */
@@ -391,7 +393,7 @@ START_TEST(answers_with_another_cluster)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct genesis g = *mlog_genesis(log_of(NAS));
+	struct genesis g = *mlog_genesis(mesh_log_of(NAS));
 	struct identity *key = NULL;
 	struct entry_bytes e;
 	struct record x = { .genesis = true };
@@ -400,18 +402,19 @@ START_TEST(answers_with_another_cluster)
 
 	SIM_CHECK_OK(m->w, identity_new(m->server_host, NULL, &key));
 	memcpy(g.key, identity_key(key), KEY_LEN);
-	SIM_CHECK_OK(m->w, genesis_make(&g, wall_s(NAS), key, &e, NULL));
-	x.entry = span_of_entry(&e);
+	SIM_CHECK_OK(m->w, genesis_make(&g, mesh_wall_s(NAS), key, &e, NULL));
+	x.entry = mesh_span_of_entry(&e);
 	SIM_CHECK_OK(m->w, record_encode(&x, &b));
 	r->n_records = 0;
 	rogue_add(r, span_of(b.data, b.len));
 	rogue_tell(r, 0);
 	sim_pass(m->w, BY_PEERS);
 	for (size_t i = 0; i < 3; i++) {
-		MESH_CHECK(m, mlog_count(log_of(&m->node[i])) == 3 && !has_proof(&m->node[i]));
+		MESH_CHECK(m, mlog_count(mesh_log_of(&m->node[i])) == 3 &&
+				      !mesh_has_proof(&m->node[i]));
 		session_status_get(tunnel_session(mesh_tunnel(&m->node[i])), &s);
 		MESH_CHECK(m, strstr(s.last_err.text, "another cluster"));
-		MESH_CHECK(m, span_equal(mlog_record(log_of(&m->node[i]), 0),
+		MESH_CHECK(m, span_equal(mlog_record(mesh_log_of(&m->node[i]), 0),
 					 span_of(ours.data, ours.len)));
 	}
 	MESH_CHECK(m, mesh_flow(m, MINUTE, 1) == 0);
@@ -440,7 +443,7 @@ START_TEST(says_removed)
 
 		session_status_get(tunnel_session(t), &s);
 		MESH_CHECK(m, tunnel_state_get(t) == TUNNEL_RECONNECTING && !tunnel_left(t));
-		MESH_CHECK(m, strstr(s.last_err.text, "no record") && !has_proof(&m->node[i]));
+		MESH_CHECK(m, strstr(s.last_err.text, "no record") && !mesh_has_proof(&m->node[i]));
 	}
 	MESH_CHECK(m, r->sessions <= 3 * 22); /* slowly */
 	rogue_stop(r);
@@ -463,7 +466,7 @@ START_TEST(lies_about_presence)
 	mesh_flow_begin(m);
 	for (int round = 0; round < 20; round++) {
 		for (size_t i = 0; i < 3; i++) {
-			struct node_id id = id_of(&m->node[i]);
+			struct node_id id = mesh_id_of(&m->node[i]);
 
 			memcpy(p[i].node_id, id.bytes, NODE_ID_LEN);
 			p[i].online = round % 2;
@@ -479,7 +482,8 @@ START_TEST(lies_about_presence)
 	}
 	MESH_CHECK(m, mesh_flow_end(m) == 0);
 	for (size_t i = 0; i < 3; i++)
-		MESH_CHECK(m, mlog_count(log_of(&m->node[i])) == 3 && !has_proof(&m->node[i]));
+		MESH_CHECK(m, mlog_count(mesh_log_of(&m->node[i])) == 3 &&
+				      !mesh_has_proof(&m->node[i]));
 	rogue_stop(r);
 	mesh_free(m);
 }

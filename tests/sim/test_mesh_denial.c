@@ -11,12 +11,12 @@
 
 static const struct member *member_at(struct mesh_node *at, struct mesh_node *of)
 {
-	return roster_by_address(mlog_roster(log_of(at)), of->address, ROSTER_ALL);
+	return roster_by_address(mlog_roster(mesh_log_of(at)), of->address, ROSTER_ALL);
 }
 
 static bool denies(struct mesh_node *at, struct mesh_node *of)
 {
-	struct node_id id = id_of(of);
+	struct node_id id = mesh_id_of(of);
 
 	return denials_denied(tunnel_denials(mesh_tunnel(at)), &id);
 }
@@ -24,7 +24,7 @@ static bool denies(struct mesh_node *at, struct mesh_node *of)
 static void deny(struct mesh_node *at, const struct entry_bytes *b)
 {
 	struct err err = { 0 };
-	int rc = tunnel_deny(mesh_tunnel(at), span_of_entry(b), &err);
+	int rc = tunnel_deny(mesh_tunnel(at), mesh_span_of_entry(b), &err);
 
 	ck_assert_msg(rc == 1, "%d %s", rc, err.text);
 }
@@ -99,7 +99,7 @@ START_TEST(a_server_that_swallows_removals_keeps_nobody_in)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes b = remove_entry(NAS, PHONE);
+	struct entry_bytes b = mesh_remove_entry(NAS, PHONE);
 	uint64_t since = world_now(m->w), last;
 
 	r->swallows = true;
@@ -133,7 +133,7 @@ START_TEST(a_server_that_only_says_yes_is_shown)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes b = remove_entry(NAS, PHONE);
+	struct entry_bytes b = mesh_remove_entry(NAS, PHONE);
 	size_t sessions = r->sessions, asked;
 
 	r->only_says_yes = true;
@@ -168,26 +168,26 @@ START_TEST(the_server_passes_on_what_it_cannot_order)
 		r->shows_only[i] = 3;
 	}
 	r->swallows = true;
-	first = rename_entry(NAS, LAPTOP, "desk");
-	rogue_order(r, span_of_entry(&first), 0);
+	first = mesh_rename_entry(NAS, LAPTOP, "desk");
+	rogue_order(r, mesh_span_of_entry(&first), 0);
 	rogue_tell(r, 3);
-	await_records(NAS, 4, SECOND);
-	ck_assert_uint_eq(mlog_count(log_of(LAPTOP)), 3);
-	b = remove_entry(NAS, PHONE);
-	ev.removal = span_of_entry(&b);
+	mesh_await_records(NAS, 4, SECOND);
+	ck_assert_uint_eq(mlog_count(mesh_log_of(LAPTOP)), 3);
+	b = mesh_remove_entry(NAS, PHONE);
+	ev.removal = mesh_span_of_entry(&b);
 	rogue_say(r, &ev);
 	sim_pass(m->w, SECOND);
 	MESH_CHECK(m, !denies(LAPTOP, PHONE)); /* nobody shows it the base */
 	r->shows_only[1] = 0;
 	rogue_tell(r, 3);
-	await_records(LAPTOP, 4, SECOND);
+	mesh_await_records(LAPTOP, 4, SECOND);
 	check_denied(LAPTOP, PHONE);
 	/* It comes with the base in one breath. */
 	r->shows_only[2] = 0;
 	rogue_say(r, &ev);
 	sim_pass(m->w, SECOND);
 	MESH_CHECK(m, denies(PHONE, PHONE));
-	ck_assert_uint_eq(mlog_count(log_of(PHONE)), 4);
+	ck_assert_uint_eq(mlog_count(mesh_log_of(PHONE)), 4);
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -208,28 +208,28 @@ START_TEST(a_cancel_brings_it_back_without_a_restart)
 	struct entry c = { .type = ENTRY_CANCEL, .cancel.what = CANCEL_REMOVAL };
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes b = remove_entry(NAS, PHONE), cancel;
+	struct entry_bytes b = mesh_remove_entry(NAS, PHONE), cancel;
 	struct entry e;
 
 	r->swallows = true;
 	deny(NAS, &b);
 	sim_pass(m->w, 20 * SECOND);
 	check_denied(LAPTOP, PHONE);
-	ck_assert_int_eq(entry_decode(span_of_entry(&b), &e, NULL), 0);
+	ck_assert_int_eq(entry_decode(mesh_span_of_entry(&b), &e, NULL), 0);
 	memcpy(c.cancel.hash, e.payload_hash, HASH_LEN);
-	cancel = signed_by(NAS, c);
-	rogue_order(r, span_of_entry(&cancel), 0);
-	mesh_until(m, MINUTE, all_listen, r);
+	cancel = mesh_signed_by(NAS, c);
+	rogue_order(r, mesh_span_of_entry(&cancel), 0);
+	mesh_until(m, MINUTE, mesh_all_listen, r);
 	rogue_tell(r, 3);
-	await_records(LAPTOP, 4, 5 * SECOND);
-	await_records(NAS, 4, 5 * SECOND);
+	mesh_await_records(LAPTOP, 4, 5 * SECOND);
+	mesh_await_records(NAS, 4, 5 * SECOND);
 	MESH_CHECK(m, !denies(NAS, PHONE) && !denies(LAPTOP, PHONE));
 	uint64_t since = world_now(m->w);
 	mesh_until(m, 20 * SECOND, all_reach, m);
 	printf("back after %llu ms\n", (unsigned long long)((world_now(m->w) - since) / MS));
 	mesh_reach(m, SECOND);
 	/* Nor does the same removal deny again, whoever shows it. */
-	ck_assert_int_lt(tunnel_deny(mesh_tunnel(LAPTOP), span_of_entry(&b), NULL), 0);
+	ck_assert_int_lt(tunnel_deny(mesh_tunnel(LAPTOP), mesh_span_of_entry(&b), NULL), 0);
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -254,7 +254,7 @@ START_TEST(it_survives_a_restart_and_a_damaged_file)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes b = remove_entry(NAS, PHONE);
+	struct entry_bytes b = mesh_remove_entry(NAS, PHONE);
 	char path[STORE_PATH_MAX];
 
 	r->swallows = true;
@@ -297,18 +297,18 @@ START_TEST(two_admins_that_remove_each_other)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry p = { .type = ENTRY_PROMOTE, .promote.id = id_of(LAPTOP) };
+	struct entry p = { .type = ENTRY_PROMOTE, .promote.id = mesh_id_of(LAPTOP) };
 	struct entry_bytes b, by_nas, by_laptop;
 
 	memcpy(p.promote.key_sha256, member_at(NAS, LAPTOP)->key_sha256, HASH_LEN);
-	b = signed_by(NAS, p);
-	rogue_order(r, span_of_entry(&b), 0);
+	b = mesh_signed_by(NAS, p);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
 	rogue_tell(r, 3);
 	for (unsigned i = 0; i < 3; i++)
-		await_records(&m->node[i], 4, 5 * SECOND);
+		mesh_await_records(&m->node[i], 4, 5 * SECOND);
 	r->swallows = true;
-	by_nas = remove_entry(NAS, LAPTOP);
-	by_laptop = remove_entry(LAPTOP, NAS);
+	by_nas = mesh_remove_entry(NAS, LAPTOP);
+	by_laptop = mesh_remove_entry(LAPTOP, NAS);
 	deny(NAS, &by_nas);
 	deny(LAPTOP, &by_laptop);
 	sim_pass(m->w, 2 * SECOND);

@@ -117,9 +117,9 @@ START_TEST(crashes_at_each_step)
 	sim_pass(m->w, 10 * SECOND);
 	mesh_reach(m, 5 * SECOND);
 	second_open(&s);
-	ck_assert_uint_eq(second_log(&s) + 1, mlog_count(log_of(NAS)));
+	ck_assert_uint_eq(second_log(&s) + 1, mlog_count(mesh_log_of(NAS)));
 	mesh_until(m, MINUTE, all_moved, m);
-	ck_assert_uint_eq(second_log(&s), mlog_count(log_of(NAS)));
+	ck_assert_uint_eq(second_log(&s), mlog_count(mesh_log_of(NAS)));
 	move_end(m, &s);
 }
 END_TEST
@@ -139,7 +139,7 @@ START_TEST(a_server_that_swallows_the_move)
 	ask_to_order(NAS, &to, &o);
 	sim_pass(m->w, MINUTE);
 	ck_assert(!o.done);
-	ck_assert_str_eq(mlog_server(log_of(LAPTOP))->host, MESH_SIGNAL);
+	ck_assert_str_eq(mlog_server(mesh_log_of(LAPTOP))->host, MESH_SIGNAL);
 	mesh_reach(m, 5 * SECOND);
 	rogue_stop(r);
 	move_end(m, &s);
@@ -173,17 +173,17 @@ START_TEST(a_word_moves_nobody)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct log_server to = *mlog_server(log_of(NAS));
+	struct log_server to = *mlog_server(mesh_log_of(NAS));
 	struct entry_bytes e;
 
 	snprintf(to.host, sizeof(to.host), NEW_NAME);
 	to.key[0] ^= 1;
 	e = signal_entry(LAPTOP, &to); /* no admin */
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, r->n_records - 1);
 	sim_pass(m->w, MINUTE);
 	for (size_t i = 0; i < 3; i++) {
-		ck_assert_str_eq(mlog_server(log_of(&m->node[i]))->host, MESH_SIGNAL);
+		ck_assert_str_eq(mlog_server(mesh_log_of(&m->node[i]))->host, MESH_SIGNAL);
 		ck_assert_str_eq(tunnel_cluster(mesh_tunnel(&m->node[i]))->signal_host,
 				 MESH_SIGNAL);
 	}

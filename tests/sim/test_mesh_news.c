@@ -16,7 +16,7 @@ static struct fresh_status fresh(struct mesh_node *n)
 
 static uint64_t age_s(struct mesh_node *n)
 {
-	return wall_s(n) - fresh(n).time_s;
+	return mesh_wall_s(n) - fresh(n).time_s;
 }
 
 static bool is_by(struct mesh_node *n, const char *name)
@@ -85,11 +85,11 @@ static void say_beacon(struct rogue *r, struct span bytes)
 
 static struct beacon_bytes beacon_of(struct mesh_node *by, uint64_t time_s)
 {
-	struct identity *id = identity_of(by);
-	struct node_id self = id_of(by);
+	struct identity *id = mesh_identity_of(by);
+	struct node_id self = mesh_id_of(by);
 	struct beacon_bytes b;
 
-	SIM_CHECK_OK(by->mesh->w, beacon_make(log_of(by), &self, id, time_s, &b));
+	SIM_CHECK_OK(by->mesh->w, beacon_make(mesh_log_of(by), &self, id, time_s, &b));
 	identity_free(id);
 	return b;
 }
@@ -107,7 +107,7 @@ START_TEST(a_withheld_record_is_noticed)
 {
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
-	struct entry_bytes e = rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes e = mesh_rename_entry(NAS, LAPTOP, "desk");
 	struct beacon_bytes b;
 	struct fresh_status s;
 	char *json;
@@ -116,11 +116,11 @@ START_TEST(a_withheld_record_is_noticed)
 	world_link_cut(m->w, PHONE->host, LAPTOP->host, true);
 	sim_pass(m->w, MINUTE);
 	r->shows_only[2] = 3;
-	rogue_order(r, span_of_entry(&e), 0);
+	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, 3);
 	sim_pass(m->w, 10 * SECOND);
-	MESH_CHECK(m, mlog_count(log_of(NAS)) == 4 && mlog_count(log_of(PHONE)) == 3);
-	b = beacon_of(NAS, wall_s(NAS) + 60);
+	MESH_CHECK(m, mlog_count(mesh_log_of(NAS)) == 4 && mlog_count(mesh_log_of(PHONE)) == 3);
+	b = beacon_of(NAS, mesh_wall_s(NAS) + 60);
 	say_beacon(r, span_of(b.data, b.len));
 	sim_pass(m->w, 50 * SECOND);
 	MESH_CHECK(m, !knows_unseen(PHONE)); /* it may be on its way */
@@ -135,7 +135,7 @@ START_TEST(a_withheld_record_is_noticed)
 	/* A peer shows the record: all is well, though the server still withholds it. */
 	world_link_cut(m->w, PHONE->host, LAPTOP->host, false);
 	sim_pass(m->w, 2 * MINUTE);
-	MESH_CHECK(m, mlog_count(log_of(PHONE)) == 4 && !knows_unseen(PHONE));
+	MESH_CHECK(m, mlog_count(mesh_log_of(PHONE)) == 4 && !knows_unseen(PHONE));
 	rogue_stop(r);
 	mesh_free(m);
 }
@@ -151,25 +151,25 @@ START_TEST(bad_beacons_change_nothing)
 	uint64_t time_s;
 
 	sim_pass(m->w, 2 * MINUTE);
-	b = beacon_of(NAS, wall_s(NAS) + 20);
+	b = beacon_of(NAS, mesh_wall_s(NAS) + 20);
 	say_beacon(r, span_of(b.data, b.len));
 	sim_pass(m->w, SECOND);
 	time_s = fresh(PHONE).time_s;
-	MESH_CHECK(m, time_s == wall_s(PHONE) + 19);
-	b = beacon_of(NAS, wall_s(NAS) + 60);
+	MESH_CHECK(m, time_s == mesh_wall_s(PHONE) + 19);
+	b = beacon_of(NAS, mesh_wall_s(NAS) + 60);
 	b.data[b.len - 1] ^= 1;
 	say_beacon(r, span_of(b.data, b.len));
-	b = beacon_of(NAS, wall_s(NAS) + BEACON_AHEAD_MAX_S + 60);
+	b = beacon_of(NAS, mesh_wall_s(NAS) + BEACON_AHEAD_MAX_S + 60);
 	say_beacon(r, span_of(b.data, b.len));
-	b = beacon_of(LAPTOP, wall_s(NAS) + 60);
+	b = beacon_of(LAPTOP, mesh_wall_s(NAS) + 60);
 	say_beacon(r, span_of(b.data, b.len));
-	b = beacon_of(NAS, wall_s(NAS) - 3600);
+	b = beacon_of(NAS, mesh_wall_s(NAS) - 3600);
 	say_beacon(r, span_of(b.data, b.len));
 	say_beacon(r, span_str("x"));
 	sim_pass(m->w, 10 * SECOND);
 	for (size_t i = 0; i < 3; i++)
 		MESH_CHECK(m, fresh(&m->node[i]).time_s == time_s && is_by(&m->node[i], "nas") &&
-				      !has_proof(&m->node[i]));
+				      !mesh_has_proof(&m->node[i]));
 	rogue_stop(r);
 	mesh_free(m);
 }

@@ -11,18 +11,18 @@
 static struct mesh *two_orders(struct rogue **ret)
 {
 	struct mesh *m = hostile_mesh(ret);
-	struct entry_bytes a = rename_entry(NAS, LAPTOP, "desk");
-	struct entry_bytes b = rename_entry(NAS, PHONE, "cell");
+	struct entry_bytes a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	struct entry_bytes b = mesh_rename_entry(NAS, PHONE, "cell");
 	struct rogue *r = *ret;
 
 	rogue_branch_off(r, 3);
-	rogue_order(r, span_of_entry(&a), 0);
+	rogue_order(r, mesh_span_of_entry(&a), 0);
 	rogue_swap(r);
-	rogue_order(r, span_of_entry(&b), 0);
+	rogue_order(r, mesh_span_of_entry(&b), 0);
 	rogue_swap(r);
 	r->shows_other[2] = true;
 	rogue_tell(r, 3);
-	mesh_until(m, SECOND, all_have_proof, m);
+	mesh_until(m, SECOND, mesh_all_have_proof, m);
 	return m;
 }
 
@@ -38,7 +38,8 @@ static void expect_convincing(struct host *stranger, struct mesh_node *n, const 
 	SIM_CHECK_OK(m->w, file_read(n->host, path, PROOF_FILE_MAX, &err, &b));
 	SIM_CHECK_OK(m->w, proof_file_verify(stranger, span_of(b.data, b.len), &v, &err));
 	MESH_CHECK(m, v.take.result == what && v.take.seq == seq);
-	MESH_CHECK(m, memcmp(mlog_cluster_id(v.log), mlog_cluster_id(log_of(n)), HASH_LEN) == 0);
+	MESH_CHECK(m,
+		   memcmp(mlog_cluster_id(v.log), mlog_cluster_id(mesh_log_of(n)), HASH_LEN) == 0);
 	MESH_CHECK(m, v.shown.len > 0);
 	proof_verdict_free(&v);
 	buf_free(&b);
@@ -68,7 +69,7 @@ START_TEST(kept)
 	}
 	/* it outlives the daemon, and goes with the cluster */
 	rogue_stop(r);
-	before = id_of(LAPTOP);
+	before = mesh_id_of(LAPTOP);
 	mesh_daemon_crash(LAPTOP);
 	mesh_daemon_start(LAPTOP);
 	ck_assert(node_id_equal(&before, &tunnel_cluster(mesh_tunnel(LAPTOP))->node_id));
@@ -104,22 +105,23 @@ static struct entry_bytes recover_entry(struct mesh_node *admin, uint64_t seq, c
 					const uint8_t *next)
 {
 	struct world *w = admin->mesh->w;
-	struct entry e = { .type = ENTRY_RECOVER, .base.seq = seq, .time_s = wall_s(admin) };
+	struct entry e = { .type = ENTRY_RECOVER, .base.seq = seq, .time_s = mesh_wall_s(admin) };
 	struct signer signer = { .seed = seed };
 	uint8_t key[KEY_LEN];
 	struct entry_bytes b;
 	struct record base;
 	struct err err = { 0 };
 
-	SIM_CHECK_OK(w, record_decode(mlog_record(log_of(admin), seq), &base, NULL));
+	SIM_CHECK_OK(w, record_decode(mlog_record(mesh_log_of(admin), seq), &base, NULL));
 	memcpy(e.base.hash, base.hash, HASH_LEN);
 	SIM_CHECK_OK(w, seed_public(seed, e.recover.key));
 	SIM_CHECK_OK(w, seed_public(next, key));
 	sha256(span_of(key, KEY_LEN), e.recover.next);
 	e.author = key_node_id(e.recover.key);
 	e.recover.admins.n = 1;
-	e.recover.admins.id[0] = id_of(admin);
-	SIM_CHECK_OK(w, entry_make(&e, mlog_cluster_id(log_of(admin)), &signer, NULL, &b, &err));
+	e.recover.admins.id[0] = mesh_id_of(admin);
+	SIM_CHECK_OK(w,
+		     entry_make(&e, mlog_cluster_id(mesh_log_of(admin)), &signer, NULL, &b, &err));
 	return b;
 }
 
@@ -127,7 +129,7 @@ static struct entry_bytes recover_entry(struct mesh_node *admin, uint64_t seq, c
 static void order_behind(struct rogue *r, uint64_t seq, const struct entry_bytes *b)
 {
 	r->n_records = seq + 1;
-	rogue_order(r, span_of_entry(b), 0);
+	rogue_order(r, mesh_span_of_entry(b), 0);
 	rogue_tell(r, seq + 1);
 }
 
@@ -137,7 +139,7 @@ static bool all_recovered(void *ctx)
 	bool all = true;
 
 	for (size_t i = 0; i < 3; i++)
-		all &= mlog_generation(log_of(&m->node[i])) == generation_of(1, 0);
+		all &= mlog_generation(mesh_log_of(&m->node[i])) == generation_of(1, 0);
 	return all;
 }
 
@@ -147,7 +149,7 @@ static bool all_cured(void *ctx)
 	bool all = true;
 
 	for (size_t i = 0; i < 3; i++)
-		all &= mlog_generation(log_of(&m->node[i])) == generation_of(2, 0);
+		all &= mlog_generation(mesh_log_of(&m->node[i])) == generation_of(2, 0);
 	return all;
 }
 
@@ -196,8 +198,8 @@ START_TEST(a_recovery_ends_what_was_proven)
 	struct err err = { 0 };
 
 	m->n_nodes = 3; /* the stranger is no part of it */
-	SIM_CHECK_OK(m->w,
-		     recovery_code_seed(m->recovery_code, mlog_genesis(log_of(NAS))->random, code));
+	SIM_CHECK_OK(m->w, recovery_code_seed(m->recovery_code,
+					      mlog_genesis(mesh_log_of(NAS))->random, code));
 	first = recover_entry(NAS, 2, code, next);
 	second = recover_entry(LAPTOP, 2, code, stolen);
 	order_behind(r, 2, &first);
@@ -208,15 +210,15 @@ START_TEST(a_recovery_ends_what_was_proven)
 
 	r->n_records = 2; /* on, in the true log */
 	for (uint64_t seq = 2; seq < 4; seq++)
-		rogue_add(r, mlog_record(log_of(NAS), seq));
+		rogue_add(r, mlog_record(mesh_log_of(NAS), seq));
 	rogue_hang_up(r, SIGNAL_CLOSE_SHUTDOWN);
-	mesh_until(m, MINUTE, all_listen, r);
-	a = rename_entry(NAS, LAPTOP, "desk");
-	b = rename_entry(NAS, PHONE, "cell");
+	mesh_until(m, MINUTE, mesh_all_listen, r);
+	a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	b = mesh_rename_entry(NAS, PHONE, "cell");
 	order_behind(r, 3, &a);
 	sim_pass(m->w, SECOND);
 	order_behind(r, 3, &b);
-	mesh_until(m, 5 * SECOND, all_have_proof, m);
+	mesh_until(m, 5 * SECOND, mesh_all_have_proof, m);
 	expect_proven(m, true, true, BOTH);
 	for (size_t i = 0; i < 3; i++) {
 		expect_convincing(stranger, &m->node[i], PROOF_PATH, TAKEN_LIE, 4);
@@ -233,13 +235,13 @@ START_TEST(a_recovery_ends_what_was_proven)
 	restart(LAPTOP);
 	expect_proven(m, false, false, BOTH);
 
-	a = rename_entry(NAS, LAPTOP, "desk");
-	b = rename_entry(NAS, PHONE, "cell");
-	mesh_until(m, MINUTE, all_listen, r);
+	a = mesh_rename_entry(NAS, LAPTOP, "desk");
+	b = mesh_rename_entry(NAS, PHONE, "cell");
+	mesh_until(m, MINUTE, mesh_all_listen, r);
 	order_behind(r, 4, &a);
 	sim_pass(m->w, SECOND);
 	order_behind(r, 4, &b);
-	mesh_until(m, 5 * SECOND, all_have_proof, m);
+	mesh_until(m, 5 * SECOND, mesh_all_have_proof, m);
 	SIM_CHECK_OK(m->w, file_read(LAPTOP->host, PROOF_PATH, PROOF_FILE_MAX, &err, &file));
 	SIM_CHECK_OK(m->w, proof_file_generation(span_of(file.data, file.len), &generation));
 	ck_assert_uint_eq(generation, generation_of(2, 0));
@@ -255,17 +257,17 @@ END_TEST
 static bool laptop_left(void *ctx)
 {
 	struct mesh *m = ctx;
-	struct node_id laptop = id_of(LAPTOP);
+	struct node_id laptop = mesh_id_of(LAPTOP);
 
-	return !roster_by_id(mlog_roster(log_of(NAS)), &laptop, ROSTER_CURRENT) &&
-	       !roster_by_id(mlog_roster(log_of(PHONE)), &laptop, ROSTER_CURRENT);
+	return !roster_by_id(mlog_roster(mesh_log_of(NAS)), &laptop, ROSTER_CURRENT) &&
+	       !roster_by_id(mlog_roster(mesh_log_of(PHONE)), &laptop, ROSTER_CURRENT);
 }
 
 static bool nas_recovered(void *ctx)
 {
 	struct mesh *m = ctx;
 
-	return mlog_generation(log_of(NAS)) > 0;
+	return mlog_generation(mesh_log_of(NAS)) > 0;
 }
 
 /* No log has what a recovery dropped, so the daemon keeps who it let back in. */
@@ -275,10 +277,10 @@ START_TEST(who_was_let_back_is_said_after_a_restart)
 	struct rogue *r;
 	struct mesh *m = hostile_mesh(&r);
 	uint8_t code[SIGN_SEED_LEN];
-	struct entry_bytes e = remove_entry(NAS, LAPTOP);
+	struct entry_bytes e = mesh_remove_entry(NAS, LAPTOP);
 
-	SIM_CHECK_OK(m->w,
-		     recovery_code_seed(m->recovery_code, mlog_genesis(log_of(NAS))->random, code));
+	SIM_CHECK_OK(m->w, recovery_code_seed(m->recovery_code,
+					      mlog_genesis(mesh_log_of(NAS))->random, code));
 	order_behind(r, 2, &e);
 	mesh_until(m, SECOND, laptop_left, m);
 	e = recover_entry(NAS, 2, code, next);
@@ -287,8 +289,8 @@ START_TEST(who_was_let_back_is_said_after_a_restart)
 	MESH_CHECK(m, status_has(NAS, "\"let_back\":\"laptop had left"));
 	restart(NAS);
 	MESH_CHECK(m, status_has(NAS, "\"let_back\":\"laptop had left"));
-	e = remove_entry(NAS, LAPTOP);
-	mesh_until(m, MINUTE, all_listen, r);
+	e = mesh_remove_entry(NAS, LAPTOP);
+	mesh_until(m, MINUTE, mesh_all_listen, r);
 	order_behind(r, 3, &e);
 	mesh_until(m, MINUTE, laptop_left, m);
 	restart(NAS);
