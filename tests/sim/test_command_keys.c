@@ -161,7 +161,7 @@ START_TEST(another_server_is_not_shown_the_token)
 	struct command_run r;
 
 	second_start(&s, m);
-	import_log(NAS, &s);
+	move_import_log(NAS, &s);
 	rotate_times(m, LAPTOP, 1);
 	mesh_daemon_stop(LAPTOP);
 	sim_pass(m->w, 10 * SECOND);

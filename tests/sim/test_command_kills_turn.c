@@ -28,7 +28,7 @@ static bool move_killed(enum victim victim, unsigned steps)
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	settle(&s);
-	HOLDS(&s, all_moved(m) && count(server_log(&s), ENTRY_SIGNAL) == 1);
+	HOLDS(&s, move_all_moved(m) && count(server_log(&s), ENTRY_SIGNAL) == 1);
 	run_again(&s, &move_command, "", line);
 	HOLDS(&s, s.run.code == EXIT_OK && strstr(s.run.out, "already"));
 	close_scene(&s);
@@ -69,7 +69,7 @@ static bool follow_killed(enum victim victim, unsigned steps)
 	}
 	mesh_connect(LAPTOP);
 	settle(&s);
-	HOLDS(&s, all_moved(m) && mlog_count(mesh_log_of(LAPTOP)) == RECORDS);
+	HOLDS(&s, move_all_moved(m) && mlog_count(mesh_log_of(LAPTOP)) == RECORDS);
 	close_scene(&s);
 	return killed;
 }

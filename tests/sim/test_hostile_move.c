@@ -24,8 +24,8 @@ static struct mesh *moved(struct second *s, bool phone_off, struct entry_bytes *
 	}
 	if (renames)
 		*renames = mesh_rename_entry(NAS, LAPTOP, "desk");
-	move(NAS, s);
-	mesh_until(m, 10 * SECOND, all_moved, m);
+	move_all(NAS, s);
+	mesh_until(m, 10 * SECOND, move_all_moved, m);
 	sim_pass(m->w, SECOND);
 	ck_assert_uint_eq(mlog_count(mesh_log_of(NAS)), MOVED);
 	return m;
@@ -227,7 +227,7 @@ static bool phone_has_moved(void *ctx)
 	struct mesh *m = ctx;
 
 	return mesh_tunnel(PHONE) && mlog_count(mesh_log_of(PHONE)) == MOVED &&
-	       is_at(PHONE, NEW_IP);
+	       move_is_at(PHONE, NEW_IP);
 }
 
 /* The record of the move is at the old server, or at a peer: the new one shows it to nobody. */
@@ -315,7 +315,7 @@ static void old_server_lives_on(bool instead)
 	/* whatever it says, those that have moved stay */
 	MESH_CHECK(m, mlog_count(mesh_log_of(NAS)) == MOVED &&
 			      mlog_count(mesh_log_of(LAPTOP)) == MOVED);
-	MESH_CHECK(m, is_at(NAS, NEW_IP) && is_at(LAPTOP, NEW_IP));
+	MESH_CHECK(m, move_is_at(NAS, NEW_IP) && move_is_at(LAPTOP, NEW_IP));
 	MESH_CHECK(m, !knows(NAS, "desk") && !knows(LAPTOP, "desk"));
 	close_both(m, &s, r);
 }

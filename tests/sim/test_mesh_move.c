@@ -20,11 +20,11 @@ START_TEST(all_nodes_follow)
 	mesh_flow_begin(m);
 	mesh_flow_run(m, SECOND, 50);
 	began = world_now(m->w);
-	move(NAS, &s);
-	while (!all_moved(m) && world_now(m->w) - began < 20 * SECOND)
+	move_all(NAS, &s);
+	while (!move_all_moved(m) && world_now(m->w) - began < 20 * SECOND)
 		mesh_flow_run(m, 20 * MS, 50);
 	printf("all are at the new server after %.2f s\n", (double)(world_now(m->w) - began) / 1e9);
-	MESH_CHECK(m, all_moved(m) && world_now(m->w) - began < 3 * SECOND);
+	MESH_CHECK(m, move_all_moved(m) && world_now(m->w) - began < 3 * SECOND);
 	mesh_flow_run(m, SECOND, 50);
 	MESH_CHECK(m, mesh_flow_end(m) == 0 && m->doubled == 0);
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(LAPTOP))->signal_host, NEW_NAME);
@@ -32,7 +32,7 @@ START_TEST(all_nodes_follow)
 	/* a daemon that is started again, from files of before, is at the new one at once */
 	mesh_daemon_stop(PHONE);
 	mesh_connect(PHONE);
-	mesh_until(m, 10 * SECOND, all_moved, m);
+	mesh_until(m, 10 * SECOND, move_all_moved, m);
 
 	/* an invite of before says what to do; one of now is the new server's */
 	tv = mesh_node(m, "tv");
@@ -47,7 +47,7 @@ START_TEST(all_nodes_follow)
 	ck_assert_mem_eq(url.signal_key, identity_key_sha256(s.server->identity), HASH_LEN);
 	mesh_adopt(van, url);
 	mesh_connect(van);
-	mesh_until(m, 10 * SECOND, all_moved, m);
+	mesh_until(m, 10 * SECOND, move_all_moved, m);
 	mesh_reach(m, 10 * SECOND);
 	move_end(m, &s);
 }
@@ -61,13 +61,13 @@ static void one_was_off(bool old_lives)
 
 	sim_pass(m->w, 10 * SECOND);
 	mesh_daemon_stop(PHONE);
-	move(NAS, &s);
-	mesh_until(m, 10 * SECOND, all_moved, m);
+	move_all(NAS, &s);
+	mesh_until(m, 10 * SECOND, move_all_moved, m);
 	if (!old_lives)
 		mesh_server_crash(m);
 	sim_pass(m->w, MINUTE);
 	mesh_daemon_start(PHONE);
-	mesh_until(m, MINUTE, all_moved, m);
+	mesh_until(m, MINUTE, move_all_moved, m);
 	mesh_reach(m, 20 * SECOND);
 	move_end(m, &s);
 }
@@ -95,21 +95,21 @@ START_TEST(crashes_at_each_step)
 
 	/* the new one is down, then dies in the middle, then when it has the log */
 	second_crash(&s);
-	h = try_import(NAS, &s);
+	h = move_try_import(NAS, &s);
 	ck_assert_int_eq(h.err.reason, REFUSAL_UNREACHABLE);
 	second_open(&s);
-	(void)import_log(NAS, &s);
+	(void)move_import_log(NAS, &s);
 	second_crash(&s);
 	second_open(&s);
-	to = import_log(NAS, &s); /* with the token of before */
+	to = move_import_log(NAS, &s); /* with the token of before */
 
 	/* the old one dies before it has ordered: the same entry is good afterwards */
-	ask_to_order(NAS, &to, &o);
+	move_ask_to_order(NAS, &to, &o);
 	mesh_server_crash(m);
 	sim_pass(m->w, 3 * SECOND);
 	second_crash(&s); /* and the new one, just then */
 	mesh_server_start(m);
-	mesh_until(m, MINUTE, is_ordered, &o);
+	mesh_until(m, MINUTE, move_is_ordered, &o);
 	ck_assert_msg(o.err.code == 0, "%s", o.err.text);
 
 	/* the nodes come when it does, and bring the record */
@@ -118,7 +118,7 @@ START_TEST(crashes_at_each_step)
 	mesh_reach(m, 5 * SECOND);
 	second_open(&s);
 	ck_assert_uint_eq(second_log(&s) + 1, mlog_count(mesh_log_of(NAS)));
-	mesh_until(m, MINUTE, all_moved, m);
+	mesh_until(m, MINUTE, move_all_moved, m);
 	ck_assert_uint_eq(second_log(&s), mlog_count(mesh_log_of(NAS)));
 	move_end(m, &s);
 }
@@ -134,9 +134,9 @@ START_TEST(a_server_that_swallows_the_move)
 	struct ordering_of o;
 
 	second_start(&s, m);
-	to = import_log(NAS, &s);
+	to = move_import_log(NAS, &s);
 	r->swallows = true;
-	ask_to_order(NAS, &to, &o);
+	move_ask_to_order(NAS, &to, &o);
 	sim_pass(m->w, MINUTE);
 	ck_assert(!o.done);
 	ck_assert_str_eq(mlog_server(mesh_log_of(LAPTOP))->host, MESH_SIGNAL);
@@ -156,12 +156,12 @@ START_TEST(a_server_that_keeps_its_nodes)
 	struct ordering_of o;
 
 	second_start(&s, m);
-	to = import_log(NAS, &s);
+	to = move_import_log(NAS, &s);
 	for (size_t i = 1; i < 3; i++)
 		r->shows_only[i] = r->n_records;
-	ask_to_order(NAS, &to, &o);
-	mesh_until(m, MINUTE, is_ordered, &o);
-	mesh_until(m, MINUTE, all_moved, m);
+	move_ask_to_order(NAS, &to, &o);
+	mesh_until(m, MINUTE, move_is_ordered, &o);
+	mesh_until(m, MINUTE, move_all_moved, m);
 	rogue_stop(r);
 	move_end(m, &s);
 }
@@ -178,7 +178,7 @@ START_TEST(a_word_moves_nobody)
 
 	snprintf(to.host, sizeof(to.host), NEW_NAME);
 	to.key[0] ^= 1;
-	e = signal_entry(LAPTOP, &to); /* no admin */
+	e = move_signal_entry(LAPTOP, &to); /* no admin */
 	rogue_order(r, mesh_span_of_entry(&e), 0);
 	rogue_tell(r, r->n_records - 1);
 	sim_pass(m->w, MINUTE);
