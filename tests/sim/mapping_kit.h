@@ -14,7 +14,8 @@ struct scene {
 	struct portmapd *gateway[2]; /* NULL: a plain NAT */
 };
 
-extern const struct portmapd_config mapping_silent, mapping_by_pcp, mapping_by_natpmp, mapping_by_upnp;
+extern const struct portmapd_config mapping_silent, mapping_by_pcp, mapping_by_natpmp,
+	mapping_by_upnp;
 
 /* Two nodes, each behind a symmetric NAT. */
 struct scene mapping_begin(const struct portmapd_config *a, const struct portmapd_config *b);

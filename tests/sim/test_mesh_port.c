@@ -98,10 +98,10 @@ START_TEST(a_port_that_is_taken_is_waited_for)
 	n->port = PORT;
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
-	expect(n, mesh_control(n, CONTROL_STATUS), "another program has UDP port 41641");
+	user_expect(n, mesh_control(n, CONTROL_STATUS), "another program has UDP port 41641");
 	sim_pass(m->w, 60 * SECOND);
 	MESH_CHECK(m, !mesh_tunnel(n));
-	expect(n, connect_with(n, ROOT, ROOT), "tries again each 5 s");
+	user_expect(n, user_connect_with(n, ROOT, ROOT), "tries again each 5 s");
 	/* what a connect did not get is not forgotten over a restart */
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
@@ -167,7 +167,7 @@ START_TEST(who_waits_for_a_port_keeps_its_addresses)
 		MESH_CHECK(m, keeps(n, "attic", laptop) && !keeps(n, "attic", laptop + 100));
 		sim_pass(m->w, 12 * SECOND);
 		MESH_CHECK(m, keeps(n, "attic", laptop));
-		expect(n, connect_with(n, ROOT, ROOT), "tries again each 5 s");
+		user_expect(n, user_connect_with(n, ROOT, ROOT), "tries again each 5 s");
 		MESH_CHECK(m, keeps(n, "attic", laptop));
 		mesh_daemon_crash(n);
 	}
@@ -195,8 +195,8 @@ START_TEST(a_taken_address_is_not_called_a_port)
 	world_host_uses(n->host, (struct prefix4){ n->address, 32 }, "this host's on wwan0");
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
-	expect(n, mesh_control(n, CONTROL_STATUS), "is this host's on wwan0 already");
-	expect(n, connect_with(n, ROOT, ROOT), "is this host's on wwan0 already");
+	user_expect(n, mesh_control(n, CONTROL_STATUS), "is this host's on wwan0 already");
+	user_expect(n, user_connect_with(n, ROOT, ROOT), "is this host's on wwan0 already");
 	mesh_free(m);
 }
 END_TEST

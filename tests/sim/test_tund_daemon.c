@@ -15,15 +15,15 @@ static bool kept_here(struct mesh_node *n)
 START_TEST(first_time_takes_root_or_the_group)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
-	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
+	user_expect(n, user_connect_with(n, ALICE, ALICE), "the group mlsh");
 	MESH_CHECK(m, !mesh_tunnel(n) && !kept_here(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"clusters\":[]");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"clusters\":[]");
 	world_group_add(n->host, "wheel", GROUP, ALICE); /* another group */
-	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
+	user_expect(n, user_connect_with(n, ALICE, ALICE), "the group mlsh");
 	world_group_add(n->host, "mlsh", GROUP + 1, ALICE); /* by the list of its members */
-	expect(n, connect_with(n, ALICE, ALICE), ok);
+	user_expect(n, user_connect_with(n, ALICE, ALICE), user_ok);
 	MESH_CHECK(m, mesh_tunnel(n) && kept_here(n));
 	mesh_free(m);
 }
@@ -34,13 +34,14 @@ START_TEST(zones_in_use_are_roots_to_take)
 {
 	static const char *const zones[] = { "box", "lan", "internal", "home", "com" };
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
-	struct handover files = read_files(n);
+	struct mesh_node *n = user_node_ready(&m);
+	struct handover files = user_read_files(n);
 
 	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
-		expect(n, hand_over_as(n, ALICE, GROUP, zones[i], &files), "takes root");
-		expect(n, hand_over_as(n, ROOT, ROOT, zones[i], &files), "cluster file is of");
+		user_expect(n, user_hand_over_as(n, ALICE, GROUP, zones[i], &files), "takes root");
+		user_expect(n, user_hand_over_as(n, ROOT, ROOT, zones[i], &files),
+			    "cluster file is of");
 	}
 	handover_free(&files);
 	mesh_free(m);
@@ -50,14 +51,14 @@ END_TEST
 START_TEST(the_primary_group_counts_and_root)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
 	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
-	expect(n, connect_with(n, ALICE, ALICE), "the group mlsh");
-	expect(n, connect_with(n, ALICE, GROUP), ok);
+	user_expect(n, user_connect_with(n, ALICE, ALICE), "the group mlsh");
+	user_expect(n, user_connect_with(n, ALICE, GROUP), user_ok);
 	mesh_free(m);
-	n = node_ready(&m);
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	n = user_node_ready(&m);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_free(m);
 }
 END_TEST
@@ -66,9 +67,9 @@ END_TEST
 START_TEST(files_must_be_the_callers)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
-	struct handover files = read_files(n), none;
-	struct host *was = become(n, ALICE, ALICE);
+	struct mesh_node *n = user_node_ready(&m);
+	struct handover files = user_read_files(n), none;
+	struct host *was = user_become(n, ALICE, ALICE);
 	char path[STORE_PATH_MAX + 32];
 	struct err err = { 0 };
 
@@ -76,13 +77,13 @@ START_TEST(files_must_be_the_callers)
 	SIM_CHECK_OK(m->w, file_write(n->host, path, files.file[CONTROL_FILE_KEY].data,
 				      files.file[CONTROL_FILE_KEY].len, 0600, NULL));
 	handover_free(&files);
-	files = read_files(n); /* she may read her own key, and root's file */
-	become_again(n, was);
+	files = user_read_files(n); /* she may read her own key, and root's file */
+	user_become_again(n, was);
 	ck_assert_int_eq(handover_read(n->host, &n->store, MESH_CLUSTER, &none, &err), -EPERM);
 	ck_assert_msg(strstr(err.text, "belongs to user 1000"), "%s", err.text);
-	was = become(n, BOB, BOB);
+	was = user_become(n, BOB, BOB);
 	ck_assert_int_eq(handover_read(n->host, &n->store, MESH_CLUSTER, &none, &err), -EPERM);
-	become_again(n, was);
+	user_become_again(n, was);
 	handover_free(&files);
 	mesh_free(m);
 }
@@ -92,18 +93,18 @@ END_TEST
 START_TEST(others_do_not_know_that_it_exists)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
 	ck_assert_uint_eq(strlen(MESH_CLUSTER), strlen("nowhere"));
-	check_hidden(n, BOB, BOB);
-	check_hidden(n, BOB, GROUP); /* the group may bring up clusters, not command others' */
+	user_check_hidden(n, BOB, BOB);
+	user_check_hidden(n, BOB, GROUP); /* the group may bring up clusters, not command others' */
 	/* but no lie is told of it; root knows better */
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER),
-	       "cluster homelab is not connected, or not by you; run: mlsh connect homelab");
-	expect(n, ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER),
-	       "cluster homelab is not connected, or not by you: nothing to do");
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere"),
-	       "cluster nowhere is not connected; run: mlsh connect nowhere");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER),
+		    "cluster homelab is not connected, or not by you; run: mlsh connect homelab");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER),
+		    "cluster homelab is not connected, or not by you: nothing to do");
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere"),
+		    "cluster nowhere is not connected; run: mlsh connect nowhere");
 	MESH_CHECK(m, mesh_connected(n));
 	mesh_free(m);
 }
@@ -114,30 +115,30 @@ START_TEST(owner_and_root_may_all)
 {
 	static const unsigned users[] = { ALICE, ROOT };
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
 	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
 		unsigned u = users[i];
 		char *log;
 
-		expect(n, ask_as(n, u, u, CONTROL_STATUS, ""), "\"name\":\"homelab\"");
-		expect(n, ask_as(n, u, u, CONTROL_STATUS, MESH_CLUSTER), "connected");
-		expect(n, ask_as(n, u, u, CONTROL_WATCH, MESH_CLUSTER), "connected");
-		expect(n, ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
-		expect(n, ask_as(n, u, u, CONTROL_NAMES, ""),
-		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[\"nas\"]}]}");
-		expect(n, ask_as(n, u, u, CONTROL_CLUSTERS, ""),
-		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
-		expect(n, ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER), ok);
-		log = ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER);
+		user_expect(n, user_ask_as(n, u, u, CONTROL_STATUS, ""), "\"name\":\"homelab\"");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_STATUS, MESH_CLUSTER), "connected");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_WATCH, MESH_CLUSTER), "connected");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_NAMES, ""),
+			    "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[\"nas\"]}]}");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_CLUSTERS, ""),
+			    "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_INVITE_MADE, MESH_CLUSTER), user_ok);
+		log = user_ask_as(n, u, u, CONTROL_LOG, MESH_CLUSTER);
 		MESH_CHECK(m, memcmp(log, "\x8dmls", 4) == 0); /* not JSON */
 		free(log);
-		expect(n, ask_as(n, u, u, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+		user_expect(n, user_ask_as(n, u, u, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
 		MESH_CHECK(m, !mesh_tunnel(n));
-		expect(n, ask_as(n, u, u, CONTROL_NAMES, ""),
-		       "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
+		user_expect(n, user_ask_as(n, u, u, CONTROL_NAMES, ""),
+			    "{\"clusters\":[{\"name\":\"homelab\",\"nodes\":[]}]}");
 		/* the group counts the first time only */
-		expect(n, connect_with(n, u, u), ok);
+		user_expect(n, user_connect_with(n, u, u), user_ok);
 		mesh_all_connected(m, 5 * SECOND);
 	}
 	mesh_free(m);
@@ -147,16 +148,17 @@ END_TEST
 START_TEST(a_name_is_not_taken_over)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
-	expect(n, connect_with(n, BOB, GROUP), "is connected on this host by another user");
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
-	expect(n, connect_with(n, BOB, GROUP), "is another user's, and stopped");
+	user_expect(n, user_connect_with(n, BOB, GROUP),
+		    "is connected on this host by another user");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
+	user_expect(n, user_connect_with(n, BOB, GROUP), "is another user's, and stopped");
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
-	expect(n, connect_with(n, BOB, GROUP), "another user");
-	check_hidden(n, BOB, GROUP);
-	expect(n, connect_with(n, ALICE, ALICE), ok);
+	user_expect(n, user_connect_with(n, BOB, GROUP), "another user");
+	user_check_hidden(n, BOB, GROUP);
+	user_expect(n, user_connect_with(n, ALICE, ALICE), user_ok);
 	mesh_free(m);
 }
 END_TEST
@@ -164,18 +166,18 @@ END_TEST
 START_TEST(owner_and_state_outlive_the_daemon)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, mesh_tunnel(n));
 	mesh_all_connected(m, 10 * SECOND);
-	check_hidden(n, BOB, GROUP);
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	user_check_hidden(n, BOB, GROUP);
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_NODES, MESH_CLUSTER), "is stopped");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_NODES, MESH_CLUSTER), "is stopped");
 	mesh_free(m);
 }
 END_TEST
@@ -184,22 +186,25 @@ END_TEST
 START_TEST(wrong_files_are_refused)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
-	struct handover files = read_files(n);
+	struct mesh_node *n = user_node_ready(&m);
+	struct handover files = user_read_files(n);
 
 	for (size_t k = 0; k < CONTROL_FILES; k++) {
 		struct handover wrong = files;
 
 		wrong.file[k] = (struct buf){ (uint8_t *)"rubbish", 7 };
-		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "\"ok\":false");
+		user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong),
+			    "\"ok\":false");
 		wrong.file[k] = files.file[(k + 1) % CONTROL_FILES];
-		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "\"ok\":false");
+		user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong),
+			    "\"ok\":false");
 		wrong.file[k] = (struct buf){ 0 };
-		expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "is empty");
+		user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &wrong), "is empty");
 	}
-	expect(n, hand_over_as(n, ROOT, ROOT, "another", &files), "is of homelab, not of another");
+	user_expect(n, user_hand_over_as(n, ROOT, ROOT, "another", &files),
+		    "is of homelab, not of another");
 	MESH_CHECK(m, !mesh_tunnel(n) && !kept_here(n));
-	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
+	user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), user_ok);
 	handover_free(&files);
 	mesh_free(m);
 }
@@ -209,17 +214,17 @@ END_TEST
 START_TEST(an_older_log_changes_nothing)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m), *b;
-	struct handover files = read_files(n); /* with genesis only */
+	struct mesh_node *n = user_node_ready(&m), *b;
+	struct handover files = user_read_files(n); /* with genesis only */
 
 	mesh_connect(n);
 	b = mesh_node(m, "laptop");
 	mesh_adopt(b, mesh_invite(n, 3600));
 	mesh_connect(b);
 	mesh_reach(m, 10 * SECOND);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
 	mesh_server_crash(m); /* so that nobody else tells it */
-	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
+	user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), user_ok);
 	MESH_CHECK(m, mlog_count(tunnel_log(mesh_tunnel(n))) == 2);
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
@@ -233,7 +238,7 @@ END_TEST
 START_TEST(a_log_that_could_not_be_saved_is_tried_again)
 {
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m), *b;
+	struct mesh_node *n = user_node_ready(&m), *b;
 
 	mesh_connect(n);
 	b = mesh_node(m, "laptop");
@@ -263,22 +268,22 @@ START_TEST(damaged_state_stops_only_its_cluster)
 		"/clusters/homelab.log",
 	};
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		char path[STORE_PATH_MAX];
 
-		expect(n, connect_with(n, ROOT, ROOT), ok);
+		user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 		mesh_daemon_stop(n);
 		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", files[i]);
 		SIM_CHECK_OK(m->w, file_write(n->host, path, "rubbish", 7, 0600, NULL));
 		mesh_daemon_start(n);
 		MESH_CHECK(m, !mesh_tunnel(n));
 		if (i > 0) /* why, is shown */
-			expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER),
-			       "\"state\":\"stopped\",\"address\":null,\"error\":\"");
+			user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER),
+				    "\"state\":\"stopped\",\"address\":null,\"error\":\"");
 	}
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_free(m);
 }
@@ -300,13 +305,13 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 		{ ".code-proof", "\x83\x02zzzzz", 7 },
 	};
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
 	for (size_t i = 0; i < ARRAY_LEN(newer); i++) {
 		char path[STORE_PATH_MAX];
 		struct buf good = { 0 }, now = { 0 };
 
-		expect(n, connect_with(n, ROOT, ROOT), ok);
+		user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 		mesh_daemon_stop(n);
 		snprintf(path, sizeof(path), DAEMON_STATE_DIR "/" MESH_CLUSTER "%s", newer[i].file);
 		bool there = file_read(n->host, path, 65536, NULL, &good) == 0;
@@ -315,9 +320,10 @@ START_TEST(files_of_a_newer_version_are_left_alone)
 			     file_write(n->host, path, newer[i].bytes, newer[i].len, 0600, NULL));
 		mesh_daemon_start(n);
 		MESH_CHECK(m, !mesh_tunnel(n));
-		expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER), "newer");
-		expect(n, connect_with(n, ROOT, ROOT), "newer");
-		expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), "newer");
+		user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_STATUS, MESH_CLUSTER), "newer");
+		user_expect(n, user_connect_with(n, ROOT, ROOT), "newer");
+		user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER),
+			    "newer");
 		mesh_daemon_stop(n);
 		SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
 		MESH_CHECK(m, now.len == newer[i].len &&
@@ -340,15 +346,15 @@ START_TEST(newer_files_of_a_stopped_cluster_are_left_alone)
 	static const char path[] = DAEMON_STATE_DIR "/" MESH_CLUSTER "/clusters/homelab.log";
 	static const char newer[] = "\x8dmls\0\0\0\x02";
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 	struct buf now = { 0 };
 
-	expect(n, connect_with(n, ROOT, ROOT), ok);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
 	mesh_daemon_stop(n);
 	SIM_CHECK_OK(m->w, file_write(n->host, path, newer, sizeof(newer), 0600, NULL));
 	mesh_daemon_start(n);
-	expect(n, connect_with(n, ROOT, ROOT), "newer");
+	user_expect(n, user_connect_with(n, ROOT, ROOT), "newer");
 	SIM_CHECK_OK(m->w, file_read(n->host, path, 65536, NULL, &now));
 	MESH_CHECK(m, now.len == sizeof(newer) && memcmp(now.data, newer, now.len) == 0);
 	buf_free(&now);
@@ -361,17 +367,17 @@ START_TEST(a_changed_file_is_taken_over_while_connected)
 {
 	struct cluster_file f = { 0 };
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 	char host[HOST_TEXT_MAX + 1];
 
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_all_connected(m, 5 * SECOND);
 	SIM_CHECK_OK(m->w, store_load_cluster(n->host, &n->store, MESH_CLUSTER, &f, NULL));
 	strcpy(host, f.signal_host);
 	strcpy(f.signal_host, "192.0.2.200"); /* nobody is there */
 	SIM_CHECK_OK(m->w,
 		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(n))->signal_host, "192.0.2.200");
 	sim_pass(m->w, 2 * SECOND);
 	MESH_CHECK(m, !mesh_connected(n));
@@ -383,13 +389,13 @@ START_TEST(a_changed_file_is_taken_over_while_connected)
 	f.node_token[0] ^= 1;
 	SIM_CHECK_OK(m->w,
 		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	sim_pass(m->w, 2 * SECOND);
 	MESH_CHECK(m, !mesh_connected(n));
 	f.node_token[0] ^= 1;
 	SIM_CHECK_OK(m->w,
 		     store_save_cluster(n->host, &n->store, &f, tunnel_log(mesh_tunnel(n)), NULL));
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_all_connected(m, 5 * SECOND);
 	mesh_free(m);
 }
@@ -400,7 +406,7 @@ START_TEST(a_state_folder_has_one_daemon)
 	struct daemon_config cfg = { .socket_path = "/run/other.sock",
 				     .state_dir = DAEMON_STATE_DIR };
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 	struct daemon *second = NULL;
 	struct host *other = world_host_boot(n->host);
 	struct err err = { 0 };
@@ -435,7 +441,7 @@ START_TEST(rubbish_gets_an_answer)
 	static const struct local_ops ops = { .message = on_reply, .closed = on_gone };
 	struct unit_rng rng = unit_rng_new("rubbish_gets_an_answer");
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 	struct local_conn *conn = NULL;
 	unsigned replies = 0;
 	uint8_t bytes[300];
@@ -450,7 +456,7 @@ START_TEST(rubbish_gets_an_answer)
 		ck_assert_uint_eq(replies, i + 1);
 	}
 	local_conn_close(conn);
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
 	mesh_free(m);
 }
 END_TEST
@@ -480,7 +486,7 @@ START_TEST(another_version_of_mlsh_is_told_which_side_to_renew)
 	} cases[] = { { 1, "restart mlshtund" }, { -1, "use the mlsh that came with mlshtund" } };
 	struct control_request r = { .verb = CONTROL_STATUS };
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint8_t bytes[CONTROL_REQUEST_MAX];

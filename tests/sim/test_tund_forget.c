@@ -20,24 +20,24 @@ static bool anything_kept(struct mesh_node *n)
 START_TEST(forget_leaves_nothing)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
-	expect(n, ask_as(n, BOB, GROUP, CONTROL_FORGET, MESH_CLUSTER), "nothing to do");
+	user_expect(n, user_ask_as(n, BOB, GROUP, CONTROL_FORGET, MESH_CLUSTER), "nothing to do");
 	MESH_CHECK(m, mesh_connected(n) && anything_kept(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER), ok);
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER), user_ok);
 	MESH_CHECK(m, !mesh_tunnel(n) && !anything_kept(n));
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"clusters\":[]");
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER), "nothing to do");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"clusters\":[]");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER), "nothing to do");
 	mesh_daemon_crash(n);
 	mesh_daemon_start(n);
 	MESH_CHECK(m, !mesh_tunnel(n));
 	/* The name is free, and root can free one that is stopped. */
-	expect(n, connect_with(n, BOB, GROUP), ok);
-	expect(n, ask_as(n, BOB, GROUP, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
-	expect(n, connect_with(n, ALICE, GROUP), "sudo mlsh forget homelab");
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_FORGET, MESH_CLUSTER), ok);
+	user_expect(n, user_connect_with(n, BOB, GROUP), user_ok);
+	user_expect(n, user_ask_as(n, BOB, GROUP, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
+	user_expect(n, user_connect_with(n, ALICE, GROUP), "sudo mlsh forget homelab");
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_FORGET, MESH_CLUSTER), user_ok);
 	MESH_CHECK(m, !anything_kept(n));
-	expect(n, connect_with(n, ALICE, GROUP), ok);
+	user_expect(n, user_connect_with(n, ALICE, GROUP), user_ok);
 	mesh_free(m);
 }
 END_TEST
@@ -46,7 +46,7 @@ END_TEST
 START_TEST(forget_killed_at_every_step)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 	struct host *last;
 	unsigned changes = 0;
 	bool killed;
@@ -62,10 +62,11 @@ START_TEST(forget_killed_at_every_step)
 		if (anything_kept(n)) {
 			MESH_CHECK(m, file_exists(n->host,
 						  DAEMON_STATE_DIR "/" MESH_CLUSTER ".state"));
-			expect(n, ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER), ok);
+			user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_FORGET, MESH_CLUSTER),
+				    user_ok);
 		}
 		MESH_CHECK(m, !anything_kept(n));
-		expect(n, connect_with(n, ALICE, GROUP), ok);
+		user_expect(n, user_connect_with(n, ALICE, GROUP), user_ok);
 		sim_pass(m->w, 3 * SECOND); /* the peers' file, too */
 	} while (killed);
 	ck_assert_uint_ge(changes, 5);

@@ -12,10 +12,10 @@ static const enum control_verb roots[] = { CONTROL_DISCONNECT,	CONTROL_FORGET,
 
 static struct mesh_node *connected_by_root(struct mesh **ret)
 {
-	struct mesh_node *n = node_ready(ret);
+	struct mesh_node *n = user_node_ready(ret);
 
 	world_group_add(n->host, "mlsh", GROUP, BOB);
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_all_connected(*ret, 5 * SECOND);
 	return n;
 }
@@ -28,21 +28,21 @@ START_TEST(the_group_sees_what_root_connected)
 
 	_Static_assert(ARRAY_LEN(looks) + ARRAY_LEN(roots) + 2 == CONTROL_VERBS,
 		       "a new verb belongs in one of the lists"); /* connect, and 0 is none */
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"name\":\"homelab\"");
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"owner_uid\":0");
-	expect(n, ask_as(n, BOB, BOB, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"name\":\"homelab\"");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, ""), "\"owner_uid\":0");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_NODES, MESH_CLUSTER), "\"nas\"");
 	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
-		char *reply = ask_as(n, BOB, BOB, looks[i], MESH_CLUSTER);
+		char *reply = user_ask_as(n, BOB, BOB, looks[i], MESH_CLUSTER);
 
 		MESH_CHECK(m, !strstr(reply, "not connected") && !strstr(reply, "use sudo"));
 		free(reply);
 	}
-	expect(n, ask_as(n, BOB, BOB, CONTROL_WHY, MESH_CLUSTER), "no node tv");
-	check_hidden(n, ALICE, ALICE); /* who is in no group */
-	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
-	check_hidden(n, ALICE, ALICE);
-	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_WHY, MESH_CLUSTER), "no node tv");
+	user_check_hidden(n, ALICE, ALICE); /* who is in no group */
+	user_check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
+	user_check_hidden(n, ALICE, ALICE);
+	user_check_same_words(n, ALICE, ALICE, CONTROL_CONNECT);
 	mesh_free(m);
 }
 END_TEST
@@ -54,14 +54,16 @@ START_TEST(and_neither_changes_it_nor_reads_its_log)
 	struct mesh_node *n = connected_by_root(&m);
 
 	for (size_t i = 0; i < ARRAY_LEN(roots); i++)
-		expect(n, ask_as(n, BOB, BOB, roots[i], MESH_CLUSTER), "use sudo");
-	expect(n, connect_with(n, BOB, BOB), "is connected on this host by another user");
+		user_expect(n, user_ask_as(n, BOB, BOB, roots[i], MESH_CLUSTER), "use sudo");
+	user_expect(n, user_connect_with(n, BOB, BOB), "is connected on this host by another user");
 	MESH_CHECK(m, mesh_connected(n));
 	MESH_CHECK(m, tunnel_invites(mesh_tunnel(n))->n == 0);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
-	expect(n, ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER), "\"state\":\"stopped\"");
-	expect(n, ask_as(n, BOB, BOB, CONTROL_NODES, MESH_CLUSTER), "run: sudo mlsh connect");
-	expect(n, connect_with(n, BOB, BOB), "another user's, and stopped");
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER),
+		    "\"state\":\"stopped\"");
+	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_NODES, MESH_CLUSTER),
+		    "run: sudo mlsh connect");
+	user_expect(n, user_connect_with(n, BOB, BOB), "another user's, and stopped");
 	MESH_CHECK(m, !mesh_tunnel(n));
 	mesh_free(m);
 }
@@ -70,13 +72,13 @@ END_TEST
 START_TEST(other_members_of_the_group_have_their_own)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
 	world_group_add(n->host, "mlsh", GROUP, BOB);
-	check_hidden(n, BOB, BOB);
-	check_hidden(n, BOB, GROUP);
+	user_check_hidden(n, BOB, BOB);
+	user_check_hidden(n, BOB, GROUP);
 	/* she owns it by her user, whatever groups she is in */
-	expect(n, ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"owner_uid\":1000");
+	user_expect(n, user_ask_as(n, ALICE, ALICE, CONTROL_STATUS, ""), "\"owner_uid\":1000");
 	mesh_free(m);
 }
 END_TEST
@@ -86,15 +88,16 @@ START_TEST(what_cannot_be_read_is_not_shown)
 {
 	static const char path[] = DAEMON_STATE_DIR "/" MESH_CLUSTER ".state";
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 
 	world_group_add(n->host, "mlsh", GROUP, BOB);
 	mesh_daemon_stop(n);
 	SIM_CHECK_OK(m->w, file_write(n->host, path, "\x86\x17zzzzz", 7, 0600, NULL));
 	mesh_daemon_start(n);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_STATUS, ""), "newer");
-	check_hidden(n, BOB, GROUP);
-	check_same_words(n, ALICE, ALICE, CONTROL_CONNECT); /* in no group, and known as no owner */
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_STATUS, ""), "newer");
+	user_check_hidden(n, BOB, GROUP);
+	user_check_same_words(n, ALICE, ALICE,
+			      CONTROL_CONNECT); /* in no group, and known as no owner */
 	mesh_free(m);
 }
 END_TEST
@@ -105,7 +108,7 @@ static void check_asked(struct mesh_node *n, unsigned uid, enum control_verb ver
 {
 	unsigned before = world_groups_asked(n->host);
 
-	free(ask_as(n, uid, uid, verb, cluster));
+	free(user_ask_as(n, uid, uid, verb, cluster));
 	ck_assert_uint_eq(world_groups_asked(n->host) - before, times);
 }
 
@@ -175,14 +178,14 @@ START_TEST(a_watcher_hears_of_its_own_only)
 {
 	struct control_request r = { .verb = CONTROL_WATCH, .cluster = MESH_CLUSTER };
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 	struct host *was, *hers;
 	uint8_t bytes[CONTROL_REQUEST_MAX];
 	struct watcher w = { .told = 0 };
-	struct handover files = read_files(n);
+	struct handover files = user_read_files(n);
 	ptrdiff_t len = control_request_encode(&r, bytes, sizeof(bytes));
 
-	was = become(n, ALICE, GROUP);
+	was = user_become(n, ALICE, GROUP);
 	SIM_CHECK_OK(m->w, local_connect(n->host, CONTROL_SOCKET, &ops, &w, NULL, &w.conn));
 	SIM_CHECK_OK(m->w, local_send(w.conn, bytes, (size_t)len));
 	hers = n->host;
@@ -190,13 +193,13 @@ START_TEST(a_watcher_hears_of_its_own_only)
 	sim_pass(m->w, SECOND);
 	ck_assert_uint_gt(w.told, 0);
 	unsigned before = w.told;
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
 	sim_pass(m->w, SECOND);
 	ck_assert_uint_gt(w.told, before);
-	expect(n, ask_as(n, ROOT, ROOT, CONTROL_FORGET, MESH_CLUSTER), ok);
+	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_FORGET, MESH_CLUSTER), user_ok);
 	sim_pass(m->w, SECOND);
 	before = w.told;
-	expect(n, hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), ok);
+	user_expect(n, user_hand_over_as(n, ROOT, ROOT, MESH_CLUSTER, &files), user_ok);
 	mesh_all_connected(m, 5 * SECOND);
 	ck_assert_uint_eq(w.told, before);
 	ck_assert_uint_eq(w.closed, 0);
@@ -223,22 +226,22 @@ START_TEST(the_search_domain_is_not_taken)
 		"options edns0\nsearch example.org\tNas.HomeLab. example.net\r\n",
 	};
 	struct mesh *m;
-	struct mesh_node *n = node_ready(&m);
+	struct mesh_node *n = user_node_ready(&m);
 
 	world_group_add(n->host, "mlsh", GROUP, BOB);
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
 		search(n, taken[i]);
-		expect(n, connect_with(n, ALICE, GROUP),
-		       i < 2 ? "has the search domain homelab"
-			     : "has the search domain nas.homelab");
+		user_expect(n, user_connect_with(n, ALICE, GROUP),
+			    i < 2 ? "has the search domain homelab"
+				  : "has the search domain nas.homelab");
 	}
 	search(n, "# search homelab\nnameserver 192.0.2.1\nsearch . myhomelab homelab.example\n");
-	expect(n, connect_with(n, ALICE, GROUP), ok);
+	user_expect(n, user_connect_with(n, ALICE, GROUP), user_ok);
 	search(n, taken[0]); /* another network: what is connected here stays so */
-	expect(n, ask_as(n, ALICE, GROUP, CONTROL_DISCONNECT, MESH_CLUSTER), ok);
-	expect(n, connect_with(n, ALICE, GROUP), ok);
-	expect(n, ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), ok);
-	expect(n, connect_with(n, ROOT, ROOT), ok);
+	user_expect(n, user_ask_as(n, ALICE, GROUP, CONTROL_DISCONNECT, MESH_CLUSTER), user_ok);
+	user_expect(n, user_connect_with(n, ALICE, GROUP), user_ok);
+	user_expect(n, user_ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), user_ok);
+	user_expect(n, user_connect_with(n, ROOT, ROOT), user_ok);
 	mesh_free(m);
 }
 END_TEST

@@ -62,7 +62,7 @@ static void connect_as(struct mesh *m, unsigned uid, unsigned gid, const char *c
 	struct handover files;
 
 	SIM_CHECK_OK(m->w, handover_read(DESK->host, &DESK->store, cluster, &files, NULL));
-	expect(DESK, hand_over_as(DESK, uid, gid, cluster, &files), ok);
+	user_expect(DESK, user_hand_over_as(DESK, uid, gid, cluster, &files), user_ok);
 	handover_free(&files);
 }
 
@@ -107,9 +107,9 @@ START_TEST(roots_comes_second_and_after_a_restart)
 	expect_roots(m, ADDRESS(1));
 	restart(DESK);
 	expect_roots(m, ADDRESS(1));
-	expect(DESK, ask_as(DESK, ALICE, GROUP, CONTROL_STATUS, ALICES),
-	       "100.64.0.1 is the cluster zulu's, too, which keeps it");
-	expect(DESK, ask_as(DESK, ROOT, ROOT, CONTROL_DISCONNECT, ROOTS), ok);
+	user_expect(DESK, user_ask_as(DESK, ALICE, GROUP, CONTROL_STATUS, ALICES),
+		    "100.64.0.1 is the cluster zulu's, too, which keeps it");
+	user_expect(DESK, user_ask_as(DESK, ROOT, ROOT, CONTROL_DISCONNECT, ROOTS), user_ok);
 	expect_alices(m, ADDRESS(1));
 	connect_as(m, ROOT, ROOT, ROOTS);
 	expect_roots(m, ADDRESS(1));
@@ -128,17 +128,17 @@ START_TEST(of_two_users_the_first_one_keeps_it)
 	expect_roots(m, ADDRESS(1));
 	restart(DESK);
 	expect_roots(m, ADDRESS(1));
-	expect(DESK, ask_as(DESK, BOB, GROUP, CONTROL_DISCONNECT, ROOTS), ok);
+	user_expect(DESK, user_ask_as(DESK, BOB, GROUP, CONTROL_DISCONNECT, ROOTS), user_ok);
 	expect_alices(m, ADDRESS(1));
 	restart(DESK);
 	expect_alices(m, ADDRESS(1));
 	connect_as(m, BOB, GROUP, ROOTS);
 	expect_roots(m, ADDRESS(1));
 	/* forgotten, it is the youngest, and its own address is a member's of the other one */
-	expect(DESK, ask_as(DESK, BOB, GROUP, CONTROL_FORGET, ROOTS), ok);
+	user_expect(DESK, user_ask_as(DESK, BOB, GROUP, CONTROL_FORGET, ROOTS), user_ok);
 	SIM_CHECK_OK(m->w, handover_read(DESK->host, &DESK->store, ROOTS, &files, NULL));
-	expect(DESK, hand_over_as(DESK, BOB, GROUP, ROOTS, &files),
-	       "the overlay address 100.64.0.2 is the cluster aaaa's already");
+	user_expect(DESK, user_hand_over_as(DESK, BOB, GROUP, ROOTS, &files),
+		    "the overlay address 100.64.0.2 is the cluster aaaa's already");
 	expect_alices(m, ADDRESS(1));
 	handover_free(&files);
 	mesh_free(m);
@@ -186,18 +186,18 @@ START_TEST(an_address_once_given_out_stays_the_seniors)
 	expect_nobodys(m, ADDRESS(3));
 	roots_gets(m, "lamp");
 	expect_roots(m, ADDRESS(4));
-	expect(DESK, ask_as(DESK, ALICE, GROUP, CONTROL_STATUS, ALICES),
-	       "own address 100.64.0.4 is the cluster zulu's");
+	user_expect(DESK, user_ask_as(DESK, ALICE, GROUP, CONTROL_STATUS, ALICES),
+		    "own address 100.64.0.4 is the cluster zulu's");
 	roots_loses(m, "remove lamp.zulu --yes");
 	expect_nobodys(m, ADDRESS(4));
 	restart(DESK);
 	expect_nobodys(m, ADDRESS(3));
 	SIM_CHECK_OK(m->w, handover_read(DESK->host, &DESK->store, ALICES, &files, NULL));
-	expect(DESK, hand_over_as(DESK, ALICE, GROUP, ALICES, &files),
-	       "the overlay address 100.64.0.4 is the cluster zulu's already");
+	user_expect(DESK, user_hand_over_as(DESK, ALICE, GROUP, ALICES, &files),
+		    "the overlay address 100.64.0.4 is the cluster zulu's already");
 	handover_free(&files);
 	/* only as long as root's is connected */
-	expect(DESK, ask_as(DESK, ROOT, ROOT, CONTROL_DISCONNECT, ROOTS), ok);
+	user_expect(DESK, user_ask_as(DESK, ROOT, ROOT, CONTROL_DISCONNECT, ROOTS), user_ok);
 	connect_as(m, ALICE, GROUP, ALICES);
 	expect_alices(m, ADDRESS(3));
 	mesh_free(m);

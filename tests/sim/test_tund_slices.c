@@ -14,11 +14,11 @@ START_TEST(a_long_log_is_verified_in_slices)
 	hand_over(&s, ALICE);
 	until_verifying(s.n, &s.c);
 	for (int i = 0; i < 20; i++) { /* others do not wait */
-		expect(s.n, ask_as(s.n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
+		user_expect(s.n, user_ask_as(s.n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
 		ck_assert_uint_eq(s.c.replies, 0);
 	}
 	until_reply(&s);
-	ck_assert_str_eq(s.c.reply, ok);
+	ck_assert_str_eq(s.c.reply, user_ok);
 	ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
 	hang_up(&s.c);
 	scene_end(&s);
@@ -110,7 +110,7 @@ START_TEST(a_caller_that_goes_ends_it)
 	hang_up(&s.c);
 	mesh_daemon_start(s.n);
 	ck_assert_ptr_null(daemon_find(s.n->daemon, MESH_CLUSTER));
-	hand_over_whole(&s, ALICE, ok);
+	hand_over_whole(&s, ALICE, user_ok);
 	scene_end(&s);
 }
 END_TEST
@@ -126,8 +126,8 @@ static void connect_first(struct mesh_node *n, const struct kit *k, struct hando
 	half.log = kit_copy(k->log, 600);
 	counted = n->mesh->w;
 	files = files_of(&half, 1, 1);
-	reply = hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files);
-	expect(n, reply, ok);
+	reply = user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files);
+	user_expect(n, reply, user_ok);
 	ck_assert_uint_eq(log_count(n), 600);
 	handover_free(&files);
 	mlog_free(half.log);
@@ -166,7 +166,7 @@ START_TEST(the_own_log_may_grow_meanwhile)
 	mlog_commit(own);
 	counted = m->w;
 	mesh_until(m, MINUTE, has_reply, &c);
-	ck_assert_str_eq(c.reply, ok);
+	ck_assert_str_eq(c.reply, user_ok);
 	ck_assert_ptr_ne(tunnel_log(mesh_tunnel(n)), own);
 	ck_assert_uint_eq(log_count(n), mlog_count(k.log));
 	hang_up(&c);
@@ -191,10 +191,10 @@ START_TEST(the_cluster_may_go_meanwhile)
 		connect_first(n, &k, &files);
 		call(n, &c, ALICE, &files);
 		until_verifying(n, &c);
-		expect(n, ask_as(n, ALICE, GROUP, verbs[i], MESH_CLUSTER), ok);
+		user_expect(n, user_ask_as(n, ALICE, GROUP, verbs[i], MESH_CLUSTER), user_ok);
 		ck_assert_uint_eq(log_count(n), 0);
 		mesh_until(m, MINUTE, has_reply, &c);
-		ck_assert_str_eq(c.reply, ok);
+		ck_assert_str_eq(c.reply, user_ok);
 		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
 		hang_up(&c);
 		handover_free(&files);
@@ -263,7 +263,7 @@ START_TEST(a_long_log_is_sent_in_slices)
 	struct mesh_node *n = daemon_ready(&m);
 	struct asker a;
 
-	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), ok);
+	user_expect(n, user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), user_ok);
 	ck_assert_int_eq(log_file_encode(tunnel_log(mesh_tunnel(n)), &whole), 0);
 	pieces = (struct counts){ .now = 0 };
 	ask_log(n, &a, 1);
@@ -282,7 +282,7 @@ START_TEST(a_long_log_is_sent_in_slices)
 	ask_log(n, &a, 1);
 	sim_pass(m->w, 3 * MS);
 	ck_assert_uint_eq(a.ends, 0);
-	expect(n, ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), ok);
+	user_expect(n, user_ask_as(n, ALICE, GROUP, CONTROL_FORGET, MESH_CLUSTER), user_ok);
 	sim_pass(m->w, SECOND);
 	ck_assert_uint_eq(a.ends, 1);
 	ck_assert(a.got.len < whole.len && memcmp(a.got.data, whole.data, a.got.len) == 0);
@@ -307,7 +307,7 @@ START_TEST(a_start_reads_a_long_log_in_slices)
 						    "/clusters/" MESH_CLUSTER STORE_VERIFIED;
 
 	scene_begin(&s, 1);
-	expect(s.n, hand_over_as(s.n, ALICE, GROUP, MESH_CLUSTER, &s.files), ok);
+	user_expect(s.n, user_hand_over_as(s.n, ALICE, GROUP, MESH_CLUSTER, &s.files), user_ok);
 	for (int i = 0; i < 2; i++) { /* with the mark, and without */
 		mesh_daemon_stop(s.n);
 		if (i > 0)
@@ -321,7 +321,8 @@ START_TEST(a_start_reads_a_long_log_in_slices)
 		hand_over(&s, ALICE);
 		sim_pass(s.m->w, 5 * MS);
 		ck_assert_uint_eq(s.c.acks, 0);
-		expect(s.n, ask_as(s.n, ALICE, GROUP, CONTROL_STATUS, ""), "\"state\":\"stopped\"");
+		user_expect(s.n, user_ask_as(s.n, ALICE, GROUP, CONTROL_STATUS, ""),
+			    "\"state\":\"stopped\"");
 		mesh_until(s.m, MINUTE, is_up, s.n);
 		sim_pass(s.m->w, 5 * MS);
 		ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
@@ -330,7 +331,7 @@ START_TEST(a_start_reads_a_long_log_in_slices)
 				 "cluster connected, tunnels to 0 of 40 nodes\n");
 		ck_assert_int_eq(verified.most > 0, i > 0);
 		until_reply(&s);
-		ck_assert_str_eq(s.c.reply, ok);
+		ck_assert_str_eq(s.c.reply, user_ok);
 		hang_up(&s.c);
 	}
 	scene_end(&s);
@@ -351,8 +352,8 @@ START_TEST(a_port_that_is_taken_costs_no_signatures)
 	mesh_daemon_start(n);
 	world_group_add(n->host, "mlsh", GROUP, 1 << 20);
 	sim_sink_open(&sink, other, n->port);
-	expect(n, hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files),
-	       "another program has UDP port 41641");
+	user_expect(n, user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files),
+		    "another program has UDP port 41641");
 	count_in(m->w);
 	sim_pass(m->w, 12 * SECOND);
 	ck_assert_uint_eq(verified.most, 0);

@@ -97,13 +97,13 @@ START_TEST(removal_is_ordered)
 	mesh_reach(m, 5 * SECOND);
 	make_removal(nas, "laptop");
 	began = clock_now(nas->host);
-	expect(nas, submit(nas), "{\"ok\":true,\"ordered\":true,\"seq\":3,\"why\":null}");
+	user_expect(nas, submit(nas), "{\"ok\":true,\"ordered\":true,\"seq\":3,\"why\":null}");
 	until_gone(phone, "laptop", 2 * SECOND - (clock_now(nas->host) - began));
 	until_gone(laptop, "laptop", 2 * SECOND);
 	MESH_CHECK(m, tunnel_left(mesh_tunnel(laptop)));
 	MESH_CHECK(m, strstr(tunnel_failure(mesh_tunnel(laptop)), "nas removed laptop"));
 	/* Once more: the record that is there. */
-	expect(nas, submit(nas), "\"ordered\":true,\"seq\":3");
+	user_expect(nas, submit(nas), "\"ordered\":true,\"seq\":3");
 	MESH_CHECK(m, mesh_server_log(m) == 4);
 	mesh_free(m);
 }
@@ -116,7 +116,7 @@ START_TEST(leave_is_answered)
 	struct mesh_node *laptop = &m->node[1];
 
 	make_leave(laptop);
-	expect(laptop, submit(laptop), "\"ordered\":true,\"seq\":2");
+	user_expect(laptop, submit(laptop), "\"ordered\":true,\"seq\":2");
 	MESH_CHECK(m, tunnel_left(mesh_tunnel(laptop)));
 	until_gone(&m->node[0], "laptop", 2 * SECOND);
 	mesh_free(m);
@@ -133,7 +133,7 @@ START_TEST(renamed_node_is_found_by_its_new_name)
 	mesh_reach(m, 5 * SECOND);
 	make_rename(nas, "laptop", "tablet");
 	mesh_flow_begin(m);
-	expect(nas, submit(nas), "\"ordered\":true");
+	user_expect(nas, submit(nas), "\"ordered\":true");
 	mesh_flow_run(m, 2 * SECOND, 20);
 	MESH_CHECK(m, mesh_dns(phone, "tablet.homelab", &ip, &rcode) == 1);
 	MESH_CHECK(m, ip == m->node[1].address);
@@ -152,9 +152,9 @@ START_TEST(no_server)
 	mesh_server_crash(m);
 	sim_pass(m->w, 10 * SECOND);
 	make_rename(nas, "laptop", "tablet");
-	expect(nas, submit(nas), "\"ok\":false,\"error\":\"nothing was changed");
+	user_expect(nas, submit(nas), "\"ok\":false,\"error\":\"nothing was changed");
 	make_removal(nas, "phone");
-	expect(nas, submit(nas), "\"ordered\":false,\"seq\":null,\"why\":\"");
+	user_expect(nas, submit(nas), "\"ordered\":false,\"seq\":null,\"why\":\"");
 	mesh_server_start(m);
 	until_gone(nas, "phone", 20 * SECOND);
 	until_gone(&m->node[1], "phone", 5 * SECOND);
@@ -173,7 +173,7 @@ static void ask_and_go(struct mesh_node *n)
 	struct control_request r = submit_request();
 	uint8_t bytes[CONTROL_REQUEST_MAX];
 	ptrdiff_t len = control_request_encode(&r, bytes, sizeof(bytes));
-	struct host *was = become(n, ROOT, 0);
+	struct host *was = user_become(n, ROOT, 0);
 	struct local_conn *conn;
 
 	SIM_CHECK(n->mesh->w, len > 0);
@@ -181,7 +181,7 @@ static void ask_and_go(struct mesh_node *n)
 	SIM_CHECK_OK(n->mesh->w, local_send(conn, bytes, (size_t)len));
 	sim_pass(n->mesh->w, MS);
 	local_conn_close(conn); /* as the kernel does for a process that was killed */
-	become_again(n, was);
+	user_become_again(n, was);
 }
 
 START_TEST(command_is_killed)
@@ -229,7 +229,7 @@ static void kill_after(uint64_t after, bool server)
 		mesh_daemon_start(nas);
 	}
 	mesh_until(m, 20 * SECOND, is_connected, nas);
-	expect(nas, submit(nas), "\"ordered\":true,\"seq\":3");
+	user_expect(nas, submit(nas), "\"ordered\":true,\"seq\":3");
 	until_gone(&m->node[1], "phone", 5 * SECOND);
 	MESH_CHECK(m, mesh_server_log(m) == 4);
 	mesh_free(m);
@@ -258,14 +258,14 @@ START_TEST(refusals_come_back_exact)
 	make_rename(nas, "laptop", "tablet");
 	struct entry_bytes older = made;
 	make_rename(nas, "laptop", "phone");
-	expect(nas, submit(nas), "\"ordered\":true");
+	user_expect(nas, submit(nas), "\"ordered\":true");
 	made = older;
-	expect(nas, submit(nas), "look and try again");
+	user_expect(nas, submit(nas), "look and try again");
 	make_removal(nas, "phone");
 	made.data[made.len - 1] ^= 1;
-	expect(nas, submit(nas), "the signature of nas does not fit");
+	user_expect(nas, submit(nas), "the signature of nas does not fit");
 	memset(made.data, 0xff, made.len);
-	expect(nas, submit(nas), "\"ok\":false");
+	user_expect(nas, submit(nas), "\"ok\":false");
 	MESH_CHECK(m, mesh_server_log(m) == 3);
 	mesh_free(m);
 }
@@ -275,17 +275,17 @@ END_TEST
 START_TEST(others_may_not_submit)
 {
 	struct mesh *m;
-	struct mesh_node *n = connected_by_alice(&m);
+	struct mesh_node *n = user_connected_by_alice(&m);
 	struct control_request r;
 	struct host *was;
 	char *reply;
 
 	memset(made.data, 1, made.len = 10);
 	r = submit_request();
-	was = become(n, BOB, GROUP);
+	was = user_become(n, BOB, GROUP);
 	reply = mesh_control_request(n, &r);
-	become_again(n, was);
-	expect(n, reply, "is not connected, or not by you");
+	user_become_again(n, was);
+	user_expect(n, reply, "is not connected, or not by you");
 	mesh_free(m);
 }
 END_TEST
