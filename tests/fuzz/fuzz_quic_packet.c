@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct quic_conn *c = list_entry(s->dirty.next, struct quic_conn, dirty);
 
 		list_remove(&c->dirty);
-		conn_send(c);
+		conn_flush(c);
 		conn_settle(c);
 	}
 	check_answers(s, rx.len);
