@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "client/refuse.h"
 #include "proto/names.h"
+#include "proto/probe.h"
 
 #define NO_STREAM (-1)
 #define CONNECTION_REFUSED 0x2 /* RFC 9000 section 20.1 */
@@ -577,7 +578,8 @@ const uint8_t *rpc_server_cert_sha256(const struct rpc *r)
 
 int rpc_export_probe_keys(struct rpc *r, struct span cluster_id, struct probe_keys *ret)
 {
-	return r->conn ? quic_conn_export_probe_keys(r->conn, cluster_id, ret) : -ENOTCONN;
+	return r->conn ? probe_keys_export(quic_conn_exporter, r->conn, cluster_id, ret)
+		       : -ENOTCONN;
 }
 
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret)

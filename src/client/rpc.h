@@ -12,6 +12,7 @@
 
 #define RPC_REQUESTS_MAX 8 /* waiting for their replies at once */
 
+struct probe_keys;
 struct rpc;
 
 /* How it ended: a message for people, and details for whoever decides what to do next. */
@@ -65,7 +66,7 @@ const struct place *rpc_place(const struct rpc *r); /* a view */
 const struct addr *rpc_server(const struct rpc *r);
 const uint8_t *rpc_server_key_sha256(const struct rpc *r);
 const uint8_t *rpc_server_cert_sha256(const struct rpc *r);
-/* As quic_conn_export_probe_keys. -ENOTCONN before ready and after the end. */
+/* As probe_keys_export. -ENOTCONN before ready and after the end. */
 int rpc_export_probe_keys(struct rpc *r, struct span cluster_id, struct probe_keys *ret) MUST_CHECK;
 /* After the end: as it was then. Zeros before it was connected. */
 void rpc_conn_info(const struct rpc *r, struct quic_conn_info *ret);

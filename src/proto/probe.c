@@ -87,3 +87,22 @@ int probe_verify(struct span frame, const uint8_t key[PROBE_KEY_LEN], probe_hmac
 	return secret_equal(mac, frame.data + frame.len - PROBE_MAC_LEN, PROBE_MAC_LEN) ? 0
 											: -EBADMSG;
 }
+
+int probe_keys_export(probe_exporter exporter, void *conn, struct span cluster_id,
+		      struct probe_keys *ret)
+{
+	uint8_t both[2 * PROBE_KEY_LEN];
+	struct probe_keys k;
+	int r = exporter(conn, PROBE_EXPORTER, cluster_id, both, sizeof(both));
+
+	if (r == 0)
+		r = exporter(conn, PROBE_TAG_EXPORTER, cluster_id, k.tag, sizeof(k.tag));
+	if (r == 0) {
+		memcpy(k.client, both, PROBE_KEY_LEN);
+		memcpy(k.server, both + PROBE_KEY_LEN, PROBE_KEY_LEN);
+		*ret = k;
+	}
+	secret_wipe(&k, sizeof(k));
+	secret_wipe(both, sizeof(both));
+	return r;
+}

@@ -38,6 +38,13 @@ struct probe_keys {
 	uint8_t client[PROBE_KEY_LEN], server[PROBE_KEY_LEN]; /* of each one's frames */
 };
 
+/* The exporter of a connection's TLS (RFC 8446 section 7.5), which lives in a layer above. */
+typedef int (*probe_exporter)(void *conn, const char *label, struct span context, uint8_t *out,
+			      size_t len);
+/* Derives the keys of a connection. The caller wipes them. Returns the exporter's error. */
+int probe_keys_export(probe_exporter exporter, void *conn, struct span cluster_id,
+		      struct probe_keys *ret) MUST_CHECK;
+
 /* HMAC-SHA-256, which lives in a layer above. */
 typedef void (*probe_hmac)(const uint8_t key[PROBE_KEY_LEN], struct span data, uint8_t out[32]);
 

@@ -2,8 +2,6 @@
 /* What owners call on connections. */
 #include "quic/socket.h"
 
-#include "proto/probe.h"
-
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
 		 const struct quic_pin *pin, path_label label, const struct addr *to,
 		 const struct quic_conn_ops *ops, void *ctx, struct err *err,
@@ -116,22 +114,9 @@ int quic_conn_export(struct quic_conn *c, const char *label, struct span context
 	return quic_tls_session_export(&c->tls, label, context, out, len);
 }
 
-int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id, struct probe_keys *ret)
+int quic_conn_exporter(void *conn, const char *label, struct span context, uint8_t *out, size_t len)
 {
-	struct probe_keys k;
-	uint8_t both[2 * PROBE_KEY_LEN];
-	int rc = quic_conn_export(c, PROBE_EXPORTER, cluster_id, both, sizeof(both));
-
-	if (rc == 0)
-		rc = quic_conn_export(c, PROBE_TAG_EXPORTER, cluster_id, k.tag, sizeof(k.tag));
-	if (rc == 0) {
-		memcpy(k.client, both, PROBE_KEY_LEN);
-		memcpy(k.server, both + PROBE_KEY_LEN, PROBE_KEY_LEN);
-		*ret = k;
-	}
-	secret_wipe(&k, sizeof(k));
-	secret_wipe(both, sizeof(both));
-	return rc;
+	return quic_conn_export(conn, label, context, out, len);
 }
 
 void quic_conn_drop_tls(struct quic_conn *c)

@@ -20,7 +20,6 @@
 #include "os/udp.h"
 
 struct identity;
-struct probe_keys;
 struct quic_socket;
 struct quic_conn;
 
@@ -275,8 +274,8 @@ bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;
-/* The keys and the tag of this connection's probe frames (06-paths.md). The caller wipes them. */
-int quic_conn_export_probe_keys(struct quic_conn *c, struct span cluster_id, struct probe_keys *ret)
+/* The same for a lower layer that knows no connections: `conn` is a struct quic_conn. */
+int quic_conn_exporter(void *conn, const char *label, struct span context, uint8_t *out, size_t len)
 	MUST_CHECK;
 /*
  * All that was wanted has been exported: the TLS session is freed, at once or when the handshake is

@@ -89,8 +89,8 @@ static void ping_unasked(struct echo *e, struct caller *c)
 
 int echo_derive(struct caller *c)
 {
-	return quic_conn_export_probe_keys(c->quic, span_of(c->cluster->id, HASH_LEN),
-					   &c->echo_keys);
+	return probe_keys_export(quic_conn_exporter, c->quic, span_of(c->cluster->id, HASH_LEN),
+				 &c->echo_keys);
 }
 
 uint16_t echo_begin(struct echo *e, struct caller *c)

@@ -28,7 +28,7 @@ static void rogue_keys(struct rogue *r)
 			 0);
 	records_free(r->records);
 	ck_assert_int_eq(records_new(AEAD_AES128_GCM, false, exported, &r->records), 0);
-	ck_assert_int_eq(quic_conn_export_probe_keys(r->c, id, &r->probe), 0);
+	ck_assert_int_eq(probe_keys_export(quic_conn_exporter, r->c, id, &r->probe), 0);
 }
 
 static void rogue_event(void *ctx, struct quic_conn *c, const struct quic_event *ev)

@@ -129,5 +129,40 @@ START_TEST(bad_forms_are_refused)
 }
 END_TEST
 
+/* An exporter that repeats the first byte of the context, and fails for one label. */
+static int toy_exporter(void *conn, const char *label, struct span context, uint8_t *out,
+			size_t len)
+{
+	bool is_tag = strcmp(label, PROBE_TAG_EXPORTER) == 0;
+
+	ck_assert(is_tag || strcmp(label, PROBE_EXPORTER) == 0);
+	if (conn && strcmp(conn, label) == 0)
+		return -ENOTCONN;
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(context.data[0] + (is_tag ? 0x80 : i / PROBE_KEY_LEN));
+	return 0;
+}
+
+START_TEST(keys_come_from_the_exporter)
+{
+	struct probe_keys k, before;
+
+	ck_assert_int_eq(probe_keys_export(toy_exporter, NULL, span_of("\x10", 1), &k), 0);
+	for (size_t i = 0; i < PROBE_KEY_LEN; i++) {
+		ck_assert_uint_eq(k.client[i], 0x10);
+		ck_assert_uint_eq(k.server[i], 0x11);
+	}
+	for (size_t i = 0; i < PROBE_TAG_LEN; i++)
+		ck_assert_uint_eq(k.tag[i], 0x90);
+	before = k;
+	ck_assert_int_eq(probe_keys_export(toy_exporter, PROBE_EXPORTER, span_of("\x20", 1), &k),
+			 -ENOTCONN);
+	ck_assert_int_eq(probe_keys_export(toy_exporter, PROBE_TAG_EXPORTER, span_of("\x20", 1),
+					   &k),
+			 -ENOTCONN);
+	ck_assert_mem_eq(&k, &before, sizeof(k));
+}
+END_TEST
+
 UNIT_MAIN("proto/probe", frames_come_back_as_they_went, pings_may_be_as_large_as_a_path_takes,
-	  nothing_can_be_changed, bad_forms_are_refused)
+	  nothing_can_be_changed, bad_forms_are_refused, keys_come_from_the_exporter)

@@ -386,7 +386,7 @@ static int derive_keys(struct prober *pr)
 {
 	struct span cluster_id = span_of(mlog_cluster_id(peer_of(pr)->o->log), HASH_LEN);
 	struct probe_keys k = { 0 };
-	int rc = quic_conn_export_probe_keys(pr->link->conn, cluster_id, &k);
+	int rc = probe_keys_export(quic_conn_exporter, pr->link->conn, cluster_id, &k);
 
 	memcpy(pr->tag, k.tag, sizeof(pr->tag));
 	memcpy(pr->key_out, is_client(pr) ? k.client : k.server, PROBE_KEY_LEN);
