@@ -34,8 +34,9 @@ static int make_admit(struct join *j, struct err *err)
 	memcpy(p->invite, j->url.invite_bytes, j->url.invite_len);
 	p->invite_len = j->url.invite_len;
 	memcpy(p->invite_sig, j->url.invite_sig, SIG_LEN);
-	return admit_make(join_time_s(j), j->identity, name, span_of(p->invite, p->invite_len),
-			  p->invite_sig, j->url.one_time, &p->entry, err);
+	return admit_make(join_time_s(j), identity_signer(j->identity), name,
+			  span_of(p->invite, p->invite_len), p->invite_sig, j->url.one_time,
+			  &p->entry, err);
 }
 
 static void adopt_ready(struct join *j)

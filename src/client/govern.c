@@ -120,13 +120,12 @@ static int explain(const struct govern *g, int rc, struct err *err)
 static int make_with(const struct govern *g, struct entry *e, const struct signer *consent,
 		     struct entry_bytes *ret, struct err *err)
 {
-	struct signer author = { .identity = g->identity };
 	struct entry made;
 	int r;
 
 	/* A clock that is behind the log's last record is behind the server's. */
 	e->time_s = MAX(g->now_s, mlog_last_time_s(g->log));
-	r = entry_make(e, mlog_cluster_id(g->log), &author, consent, ret, err);
+	r = entry_make(e, mlog_cluster_id(g->log), identity_signer(g->identity), consent, ret, err);
 	if (r == 0)
 		r = entry_decode(span_of(ret->data, ret->len), &made, err);
 	if (r < 0)
@@ -311,7 +310,6 @@ int govern_cancel_invite(const struct govern *g, const uint8_t nonce[NONCE_LEN],
 int govern_rotate(const struct govern *g, const struct identity *next, struct entry_bytes *ret,
 		  struct err *err)
 {
-	struct signer consent = { .identity = next };
 	const struct member *self;
 	struct entry e;
 	int r = begin(g, ENTRY_ROTATE, &e, err);
@@ -323,7 +321,7 @@ int govern_rotate(const struct govern *g, const struct identity *next, struct en
 	if (memcmp(self->key_sha256, identity_key_sha256(next), HASH_LEN) == 0)
 		return GOVERN_DONE;
 	memcpy(e.rotate.key, identity_key(next), KEY_LEN);
-	return make_with(g, &e, &consent, ret, err);
+	return make_with(g, &e, identity_signer(next), ret, err);
 }
 
 static bool same_server(const struct log_server *a, const struct log_server *b)

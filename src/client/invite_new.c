@@ -97,7 +97,8 @@ int invite_new(struct host *h, const struct invite_params *p, struct err *err,
 	if (r < 0)
 		err_set(err, r, "cannot make the invite's one-time key");
 	else
-		r = invite_make(inv, p->identity, u.invite_bytes, &u.invite_len, u.invite_sig, err);
+		r = invite_make(inv, identity_signer(p->identity), u.invite_bytes, &u.invite_len,
+				u.invite_sig, err);
 	if (r == 0)
 		*ret = u;
 	invite_url_wipe(&u);

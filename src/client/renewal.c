@@ -6,6 +6,7 @@
 
 #include "client/refuse.h"
 #include "crypto/hash.h"
+#include "identity/identity.h"
 #include "proto/cbor.h"
 
 #define VERSION 1
@@ -44,7 +45,6 @@ static int check_asked(const struct govern *g, const struct member *self,
 int renewal_ask(const struct govern *g, const struct member *second, const uint8_t next[KEY_LEN],
 		struct renewal *ret, struct err *err)
 {
-	struct signer author = { .identity = g->identity };
 	struct entry e = { .type = ENTRY_RENEW,
 			   .time_s = MAX(g->now_s, mlog_last_time_s(g->log)),
 			   .base = mlog_head(g->log) };
@@ -59,7 +59,7 @@ int renewal_ask(const struct govern *g, const struct member *second, const uint8
 	e.renew.second = second->id;
 	sha256(span_of(next, KEY_LEN), e.renew.next);
 	memcpy(ret->cluster_id, mlog_cluster_id(g->log), HASH_LEN);
-	return entry_make_half(&e, ret->cluster_id, &author, &ret->half, err);
+	return entry_make_half(&e, ret->cluster_id, identity_signer(g->identity), &ret->half, err);
 }
 
 /* --- its text --------------------------------------------------------------------------------- */
@@ -181,7 +181,6 @@ static int replaced(const struct govern *g, uint64_t seq, struct err *err)
 int renewal_consent(const struct govern *g, const struct renewal *r, struct entry_bytes *ret,
 		    struct err *err)
 {
-	struct signer self = { .identity = g->identity };
 	struct entry half, whole;
 	uint64_t seq;
 	int x = read_half(r, &half, err);
@@ -194,7 +193,7 @@ int renewal_consent(const struct govern *g, const struct renewal *r, struct entr
 	if (seq != 0)
 		return mlog_recovery_is(g->log, half.renew.next) ? GOVERN_DONE
 								 : replaced(g, seq, err);
-	x = entry_consent(&half, r->cluster_id, &self, ret, err);
+	x = entry_consent(&half, r->cluster_id, identity_signer(g->identity), ret, err);
 	if (x == 0)
 		x = entry_decode(span_of(ret->data, ret->len), &whole, err);
 	return x < 0 ? x

@@ -10,6 +10,8 @@
 
 #include "client/store.h"
 
+struct identity;
+
 bool rotation_begun(struct host *h, const struct store *s, const char *cluster);
 /* The next key: that of a rotation which was begun, or a new one, which is saved first. */
 int rotation_next(struct host *h, const struct store *s, const char *cluster, struct identity **ret,

@@ -185,7 +185,7 @@ static int make_genesis(struct join *j, const struct signal_reply *offer, struct
 	memcpy(g.server.key, rpc_server_key_sha256(rpc), HASH_LEN);
 	memcpy(g.server.order_key, offer->order_key, KEY_LEN);
 	sha256(span_of(recovery_key, KEY_LEN), g.recovery);
-	return genesis_make(&g, join_time_s(j), j->identity, &p->entry, err);
+	return genesis_make(&g, join_time_s(j), identity_signer(j->identity), &p->entry, err);
 }
 
 static void on_offer(void *ctx, const struct signal_reply *reply)

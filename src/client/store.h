@@ -10,6 +10,8 @@
 #include "client/log_file.h"
 #include "client/pending.h"
 
+struct identity;
+
 #define STORE_PATH_MAX 512
 
 #define STORE_CLUSTER ".toml"

@@ -19,8 +19,5 @@ bool crypto_memory_is_wiped(void);
 
 /* An EVP_PKEY of a raw private key; NULL on failure. */
 EVP_PKEY *seed_to_pkey(const uint8_t seed[SIGN_SEED_LEN]);
-/* Signs as crypto/sign.h says. -ENOKEY: `pkey` is NULL or of another type than Ed25519. */
-int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
-	      struct span bytes, uint8_t sig[SIG_LEN]) MUST_CHECK;
 
 #endif

@@ -42,8 +42,8 @@ static int signed_text_make(const char *purpose, const uint8_t cluster_id[HASH_L
 	return 0;
 }
 
-int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
-	      struct span bytes, uint8_t sig[SIG_LEN])
+static int pkey_sign(EVP_PKEY *pkey, const char *purpose, const uint8_t cluster_id[HASH_LEN],
+		     struct span bytes, uint8_t sig[SIG_LEN])
 {
 	struct signed_text text;
 	uint8_t made[SIG_LEN];
@@ -81,19 +81,43 @@ int seed_sign(const uint8_t seed[SIGN_SEED_LEN], const char *purpose,
 	return r;
 }
 
+int signer_sign(const struct signer *s, const char *purpose, const uint8_t cluster_id[HASH_LEN],
+		struct span bytes, uint8_t sig[SIG_LEN])
+{
+	if (s->seed)
+		return seed_sign(s->seed, purpose, cluster_id, bytes, sig);
+	return pkey_sign(s->pkey, purpose, cluster_id, bytes, sig);
+}
+
+static bool pkey_public(EVP_PKEY *pkey, uint8_t key[KEY_LEN])
+{
+	uint8_t made[KEY_LEN];
+	size_t len = sizeof(made);
+
+	if (EVP_PKEY_get_raw_public_key(pkey, made, &len) != 1 || len != KEY_LEN)
+		return false;
+	memcpy(key, made, KEY_LEN);
+	return true;
+}
+
 int seed_public(const uint8_t seed[SIGN_SEED_LEN], uint8_t key[KEY_LEN])
 {
 	EVP_PKEY *pkey = seed_to_pkey(seed);
-	uint8_t made[KEY_LEN];
-	size_t len = sizeof(made);
-	int r = 0;
+	int r = pkey && pkey_public(pkey, key)
+			? 0
+			: crypto_fail(NULL, -ENOMEM, "deriving a public key");
 
-	if (pkey && EVP_PKEY_get_raw_public_key(pkey, made, &len) == 1 && len == KEY_LEN)
-		memcpy(key, made, KEY_LEN);
-	else
-		r = crypto_fail(NULL, -ENOMEM, "deriving a public key");
 	EVP_PKEY_free(pkey);
 	return r;
+}
+
+int signer_key(const struct signer *s, uint8_t ret[KEY_LEN])
+{
+	if (s->seed)
+		return seed_public(s->seed, ret);
+	if (!s->pkey || !EVP_PKEY_is_a(s->pkey, "ED25519"))
+		return -ENOKEY;
+	return pkey_public(s->pkey, ret) ? 0 : crypto_fail(NULL, -ENOMEM, "reading a public key");
 }
 
 /*

@@ -12,7 +12,19 @@
 #define SIG_LEN 64
 #define SIGN_SEED_LEN 32 /* Ed25519 private key */
 
-/* Signs with a bare private key (an invite's one-time key, the recovery key). */
+/* A private key that signs, which belongs to somebody else; `seed` or `pkey` is set. */
+struct signer {
+	const uint8_t *seed; /* SIGN_SEED_LEN bytes */
+	void *pkey;	     /* an EVP_PKEY; identity_signer gives it */
+};
+
+/* -ENOKEY: the key is of another type than Ed25519, or there is none. */
+int signer_sign(const struct signer *s, const char *purpose, const uint8_t cluster_id[HASH_LEN],
+		struct span bytes, uint8_t sig[SIG_LEN]) MUST_CHECK;
+/* The public half. -ENOKEY. */
+int signer_key(const struct signer *s, uint8_t ret[KEY_LEN]) MUST_CHECK;
+
+/* The same with a bare private key (an invite's one-time key, the recovery key). */
 int seed_sign(const uint8_t seed[SIGN_SEED_LEN], const char *purpose,
 	      const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
 	MUST_CHECK;

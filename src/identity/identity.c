@@ -16,6 +16,7 @@
 struct identity {
 	EVP_PKEY *pkey;
 	X509 *cert;
+	struct signer signer; /* of pkey */
 	bool ed25519;
 	uint8_t key[KEY_LEN]; /* if ed25519 */
 	uint8_t key_sha256[HASH_LEN];
@@ -52,6 +53,7 @@ static int identity_wrap(EVP_PKEY *pkey, X509 *cert, struct err *err, struct ide
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	id->pkey = pkey;
+	id->signer.pkey = pkey;
 	id->cert = cert;
 	id->ed25519 = EVP_PKEY_is_a(pkey, "ED25519") == 1;
 	if (id->ed25519 && EVP_PKEY_get_raw_public_key(pkey, id->key, &key_len) != 1)
@@ -344,8 +346,7 @@ void *identity_pkey(const struct identity *id)
 	return id->pkey;
 }
 
-int identity_sign(const struct identity *id, const char *purpose,
-		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
+const struct signer *identity_signer(const struct identity *id)
 {
-	return pkey_sign(id->pkey, purpose, cluster_id, bytes, sig);
+	return &id->signer;
 }

@@ -53,9 +53,7 @@ struct node_id identity_node_id(const struct identity *id);
 void *identity_x509(const struct identity *id);
 void *identity_pkey(const struct identity *id);
 
-/* Signs as crypto/sign.h says. -ENOKEY: the identity's key is of another type. */
-int identity_sign(const struct identity *id, const char *purpose,
-		  const uint8_t cluster_id[HASH_LEN], struct span bytes, uint8_t sig[SIG_LEN])
-	MUST_CHECK;
+/* Its private key, for the functions that sign. With a key of another type these say -ENOKEY. */
+const struct signer *identity_signer(const struct identity *id);
 
 #endif

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "identity/identity.h"
 #include "membership/internal.h"
 
 #define BEACON_VERSION 1
@@ -38,7 +37,7 @@ static int put(struct span payload, const uint8_t sig[SIG_LEN], struct beacon_by
 	return ret->len == 0 ? -EMSGSIZE : 0;
 }
 
-int beacon_make(const struct mlog *l, const struct node_id *author, const struct identity *id,
+int beacon_make(const struct mlog *l, const struct node_id *author, const struct signer *key,
 		uint64_t now_s, struct beacon_bytes *ret)
 {
 	struct beacon b = { .time_s = now_s, .author = *author };
@@ -55,7 +54,7 @@ int beacon_make(const struct mlog *l, const struct node_id *author, const struct
 	memcpy(b.entry_hash, r.entry_hash, HASH_LEN);
 	b.receipt = r.receipt;
 	s = put_payload(&b, payload);
-	rc = identity_sign(id, SIGN_BEACON, b.cluster_id, s, sig);
+	rc = signer_sign(key, SIGN_BEACON, b.cluster_id, s, sig);
 	return rc < 0 ? rc : put(s, sig, ret);
 }
 

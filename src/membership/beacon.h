@@ -31,10 +31,10 @@ struct beacon_bytes {
 };
 
 /*
- * Signs the head of the log. `author` is a current admin, `id` has its key in force. -ENODATA: the
+ * Signs the head of the log. `author` is a current admin, `key` is its key in force. -ENODATA: the
  * log has genesis only; or the codes of signing.
  */
-int beacon_make(const struct mlog *l, const struct node_id *author, const struct identity *id,
+int beacon_make(const struct mlog *l, const struct node_id *author, const struct signer *key,
 		uint64_t now_s, struct beacon_bytes *ret) MUST_CHECK;
 /* Form only, in the one encoding. -EBADMSG. */
 int beacon_decode(struct span bytes, struct beacon *ret, struct err *err) MUST_CHECK;

@@ -172,12 +172,6 @@ bool entry_supersedes(const struct entry *e, const uint8_t payload_hash[HASH_LEN
 /* "admit"; "unknown" for types that are not known. */
 const char *entry_type_name(unsigned type);
 
-/* A private key that signs: one of the two is set. */
-struct signer {
-	const struct identity *identity;
-	const uint8_t *seed; /* SIGN_SEED_LEN bytes */
-};
-
 /*
  * Encodes and signs what is set in `e` (type, time_s, author, base, body; the views and hashes are
  * not read). `consent` makes the second signature of a type that has one, else NULL. What was made
@@ -202,13 +196,13 @@ int entry_consent(const struct entry *half, const uint8_t cluster_id[HASH_LEN],
 		  const struct signer *consent, struct entry_bytes *ret, struct err *err)
 	MUST_CHECK;
 
-int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
+int genesis_make(const struct genesis *g, uint64_t time_s, const struct signer *admin,
 		 struct entry_bytes *ret, struct err *err) MUST_CHECK;
 /*
  * `invite` and `invite_sig` as invite_make gave them; `one_time` is the invite's private seed.
  * `node_name` is "" for an invite that replaces a member.
  */
-int admit_make(uint64_t time_s, const struct identity *joiner, const char *node_name,
+int admit_make(uint64_t time_s, const struct signer *joiner, const char *node_name,
 	       struct span invite, const uint8_t invite_sig[SIG_LEN],
 	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret, struct err *err)
 	MUST_CHECK;

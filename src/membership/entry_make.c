@@ -3,7 +3,6 @@
  * Makes entries and signs them. What was made is read back, so that nothing malformed leaves
  * here.
  */
-#include "identity/identity.h"
 #include "membership/internal.h"
 
 static int signing_failed(struct err *err, int r)
@@ -16,12 +15,8 @@ static int signing_failed(struct err *err, int r)
 static int sign_one(const struct signer *s, const char *purpose, const uint8_t *cluster_id,
 		    struct span payload, uint8_t ret[SIG_LEN], struct err *err)
 {
-	int r = 0;
+	int r = signer_sign(s, purpose, cluster_id, payload, ret);
 
-	if (s->identity)
-		r = identity_sign(s->identity, purpose, cluster_id, payload, ret);
-	else
-		r = seed_sign(s->seed, purpose, cluster_id, payload, ret);
 	return r < 0 ? signing_failed(err, r) : 0;
 }
 
@@ -102,16 +97,16 @@ int entry_consent(const struct entry *half, const uint8_t cluster_id[HASH_LEN],
 	return r < 0 ? r : put_together(half->payload, sigs, 2, entry_decode, ret, err);
 }
 
-int genesis_make(const struct genesis *g, uint64_t time_s, const struct identity *admin,
+int genesis_make(const struct genesis *g, uint64_t time_s, const struct signer *admin,
 		 struct entry_bytes *ret, struct err *err)
 {
 	struct entry e = { .type = ENTRY_GENESIS, .time_s = time_s, .genesis = *g };
-	struct signer signer = { .identity = admin };
+	uint8_t key[KEY_LEN];
 
-	if (!identity_key(admin) || memcmp(g->key, identity_key(admin), KEY_LEN) != 0)
+	if (signer_key(admin, key) < 0 || memcmp(g->key, key, KEY_LEN) != 0)
 		return err_set(err, -EINVAL, "the first admin's key is not this identity's");
-	e.author = identity_node_id(admin);
-	return entry_make(&e, zero_hash, &signer, NULL, ret, err);
+	e.author = key_node_id(key);
+	return entry_make(&e, zero_hash, admin, NULL, ret, err);
 }
 
 static int check_one_time(const struct invite *inv, const uint8_t one_time[SIGN_SEED_LEN],
@@ -129,12 +124,12 @@ static int check_one_time(const struct invite *inv, const uint8_t one_time[SIGN_
 	return 0;
 }
 
-int admit_make(uint64_t time_s, const struct identity *joiner, const char *node_name,
+int admit_make(uint64_t time_s, const struct signer *joiner, const char *node_name,
 	       struct span invite, const uint8_t invite_sig[SIG_LEN],
 	       const uint8_t one_time[SIGN_SEED_LEN], struct entry_bytes *ret, struct err *err)
 {
 	struct entry e = { .type = ENTRY_ADMIT, .time_s = time_s };
-	struct signer signer = { .identity = joiner }, consent = { .seed = one_time };
+	struct signer consent = { .seed = one_time };
 	struct admit *a = &e.admit;
 	int r = invite_decode(invite, &a->invite_decoded, err);
 
@@ -144,13 +139,13 @@ int admit_make(uint64_t time_s, const struct identity *joiner, const char *node_
 		r = check_one_time(&a->invite_decoded, one_time, err);
 	if (r < 0)
 		return r;
-	if (!identity_key(joiner))
-		return signing_failed(err, -ENOKEY);
-	e.author = identity_node_id(joiner);
+	r = signer_key(joiner, a->key);
+	if (r < 0)
+		return signing_failed(err, r);
+	e.author = key_node_id(a->key);
 	e.base = a->invite_decoded.head;
-	memcpy(a->key, identity_key(joiner), KEY_LEN);
 	memcpy(a->node_name, node_name, strlen(node_name) + 1);
 	a->invite = invite;
 	memcpy(a->invite_sig, invite_sig, SIG_LEN);
-	return entry_make(&e, a->invite_decoded.cluster_id, &signer, &consent, ret, err);
+	return entry_make(&e, a->invite_decoded.cluster_id, joiner, &consent, ret, err);
 }

@@ -2,7 +2,6 @@
 /* The bytes of an invite, written, signed and read. */
 #include <inttypes.h>
 
-#include "identity/identity.h"
 #include "membership/internal.h"
 
 #define INVITE_VERSION 1
@@ -105,7 +104,7 @@ int invite_decode(struct span bytes, struct invite *ret, struct err *err)
 	return 0;
 }
 
-int invite_make(const struct invite *inv, const struct identity *sponsor,
+int invite_make(const struct invite *inv, const struct signer *sponsor,
 		uint8_t ret[INVITE_MAX_BYTES], size_t *ret_len, uint8_t ret_sig[SIG_LEN],
 		struct err *err)
 {
@@ -123,7 +122,7 @@ int invite_make(const struct invite *inv, const struct identity *sponsor,
 			err->code = -EINVAL;
 		return -EINVAL;
 	}
-	r = identity_sign(sponsor, SIGN_INVITE, inv->cluster_id, bytes, sig);
+	r = signer_sign(sponsor, SIGN_INVITE, inv->cluster_id, bytes, sig);
 	if (r < 0)
 		return err_set(err, r, "cannot sign the invite");
 	memcpy(ret, bytes.data, bytes.len);

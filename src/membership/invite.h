@@ -11,8 +11,6 @@
 #include "crypto/sign.h"
 #include "proto/limits.h"
 
-struct identity;
-
 enum member_role { ROLE_NODE = 0, ROLE_ADMIN = 1 };
 
 #define NONCE_LEN 16
@@ -43,7 +41,7 @@ struct invite {
  * Encodes and signs. `ret` gets the invite's bytes, their number goes to *ret_len. -EINVAL when it
  * would not be well-formed. `sponsor` holds the key in force of the member that the invite names.
  */
-int invite_make(const struct invite *inv, const struct identity *sponsor,
+int invite_make(const struct invite *inv, const struct signer *sponsor,
 		uint8_t ret[INVITE_MAX_BYTES], size_t *ret_len, uint8_t ret_sig[SIG_LEN],
 		struct err *err) MUST_CHECK;
 /* Form only. -EBADMSG (REFUSAL_TAMPERED), -EPROTONOSUPPORT for a later version or a flag. */

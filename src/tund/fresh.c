@@ -126,7 +126,7 @@ static void sign(struct fresh *f, const struct member *self)
 	struct beacon_bytes b;
 
 	if (wall_s + BEACON_AHEAD_MAX_S < mlog_last_time_s(f->log) ||
-	    beacon_make(f->log, &self->id, f->identity, wall_s, &b) < 0)
+	    beacon_make(f->log, &self->id, identity_signer(f->identity), wall_s, &b) < 0)
 		return;
 	f->signed_at = clock_now(f->host);
 	if (take(f, span_of(b.data, b.len), NULL) == 1)

@@ -26,7 +26,7 @@ static struct mlog *log_new(void)
 		abort();
 	memcpy(g.key, identity_key(admin), KEY_LEN);
 	memcpy(g.server.order_key, g.key, KEY_LEN);
-	if (genesis_make(&g, 1800000000, admin, &b, NULL) < 0 ||
+	if (genesis_make(&g, 1800000000, identity_signer(admin), &b, NULL) < 0 ||
 	    mlog_found(log, span_of(b.data, b.len), NULL) < 0)
 		abort();
 	identity_free(admin);

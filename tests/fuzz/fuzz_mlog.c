@@ -112,7 +112,8 @@ static void begin(struct model *m)
 	memcpy(g.server.order_key, key_of(ORDER_KEY), KEY_LEN);
 	put_label(g.node_name, 0);
 	memcpy(g.key, key_of(0), KEY_LEN);
-	must(m->log && m->node && genesis_make(&g, m->now_s, first, &b, NULL) == 0);
+	must(m->log && m->node &&
+	     genesis_make(&g, m->now_s, identity_signer(first), &b, NULL) == 0);
 	must(mlog_found(m->log, span_of(b.data, b.len), NULL) == 0);
 	must(mlog_found(m->node, span_of(b.data, b.len), NULL) == 0);
 	mlog_commit(m->log);

@@ -190,7 +190,7 @@ static void make_records(void)
 	must(l && identity_from_seed(seed, NULL, &fake.id[0]) == 0);
 	memcpy(g.key, identity_key(fake.id[0]), KEY_LEN);
 	memcpy(g.server.order_key, g.key, KEY_LEN);
-	must(genesis_make(&g, 1800000000, fake.id[0], &b, NULL) == 0);
+	must(genesis_make(&g, 1800000000, identity_signer(fake.id[0]), &b, NULL) == 0);
 	must(mlog_found(l, span_of(b.data, b.len), NULL) == 0);
 	mlog_commit(l);
 	keep_record(l, 0);

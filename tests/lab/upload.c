@@ -58,7 +58,7 @@ static void found(struct founder *f, const char *cluster)
 	random_fill(host, g.recovery, sizeof(g.recovery));
 	random_fill(host, seed, sizeof(seed));
 	f->log = mlog_new(seed);
-	need(genesis_make(&g, f->now_s, f->id, &b, &err), "genesis", &err);
+	need(genesis_make(&g, f->now_s, identity_signer(f->id), &b, &err), "genesis", &err);
 	need(mlog_found(f->log, span_of(b.data, b.len), &err), "genesis", &err);
 }
 
@@ -68,7 +68,7 @@ static void rename_it(struct founder *f, unsigned n)
 			   .time_s = f->now_s,
 			   .author = identity_node_id(f->id),
 			   .base = mlog_head(f->log) };
-	struct signer by = { .identity = f->id };
+	struct signer by = *identity_signer(f->id);
 	struct ordering order = { f->now_s, 0, f->order_seed, f->order_key };
 	struct entry_bytes b;
 	struct err err = { 0 };

@@ -29,7 +29,7 @@ uint64_t mesh_wall_s(struct mesh_node *n)
 struct entry_bytes mesh_signed_by(struct mesh_node *n, struct entry e)
 {
 	struct identity *id = mesh_identity_of(n);
-	struct signer signer = { .identity = id };
+	struct signer signer = *identity_signer(id);
 	struct entry_bytes b;
 	struct err err = { 0 };
 
@@ -77,10 +77,11 @@ struct entry_bytes mesh_admit_entry(struct mesh_node *sponsor, const char *name,
 	snprintf(inv.cluster_name, sizeof(inv.cluster_name), MESH_CLUSTER);
 	memcpy(inv.signal_key, mlog_server(mesh_log_of(sponsor))->key, HASH_LEN);
 	SIM_CHECK_OK(sponsor->mesh->w, seed_public(one_time, inv.key));
-	SIM_CHECK_OK(sponsor->mesh->w, invite_make(&inv, by, bytes, &len, sig, &err));
+	SIM_CHECK_OK(sponsor->mesh->w,
+		     invite_make(&inv, identity_signer(by), bytes, &len, sig, &err));
 	SIM_CHECK_OK(sponsor->mesh->w, identity_new(sponsor->host, &err, &stranger));
-	SIM_CHECK_OK(sponsor->mesh->w, admit_make(time_s, stranger, name, span_of(bytes, len), sig,
-						  one_time, &b, &err));
+	SIM_CHECK_OK(sponsor->mesh->w, admit_make(time_s, identity_signer(stranger), name,
+						  span_of(bytes, len), sig, one_time, &b, &err));
 	identity_free(stranger);
 	identity_free(by);
 	return b;

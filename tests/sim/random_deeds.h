@@ -130,7 +130,7 @@ static void submit(struct machine *by, const struct entry_bytes *b)
 
 static void sign_and_submit(struct machine *x, const struct entry *e)
 {
-	struct signer author = { .identity = x->r->id };
+	struct signer author = *identity_signer(x->r->id);
 	struct entry_bytes b = sign(x, e, &author, NULL);
 
 	submit(chance(&s, 80) ? x : any_machine(), &b);
@@ -184,7 +184,7 @@ static void do_rename(void)
 static void do_rotate(void)
 {
 	struct machine *x = any_machine();
-	struct signer old = { .identity = x->r->id }, new;
+	struct signer old = *identity_signer(x->r->id), new;
 	struct entry e = entry_of(x, ENTRY_ROTATE);
 	struct entry_bytes b;
 
@@ -192,7 +192,7 @@ static void do_rotate(void)
 		x->next = raw_new(&s.g);
 		memcpy(x->next->cluster_id, x->r->cluster_id, HASH_LEN);
 	}
-	new = (struct signer){ .identity = x->next->id };
+	new = *identity_signer(x->next->id);
 	memcpy(e.rotate.key, identity_key(x->next->id), KEY_LEN);
 	b = sign(x, &e, &old, &new);
 	submit(x, &b);
@@ -261,7 +261,8 @@ static size_t code_of(const struct mlog *l)
 static void do_renew(void)
 {
 	struct machine *x = any_author(), *second = any_author();
-	struct signer author = { .identity = x->r->id }, consent = { .identity = second->r->id };
+	struct signer author = *identity_signer(x->r->id),
+		      consent = *identity_signer(second->r->id);
 	struct entry e = entry_of(x, ENTRY_RENEW);
 	struct entry_bytes b;
 

@@ -79,7 +79,9 @@ struct beacon_bytes restored_beacon_of(struct raw *admin)
 	struct node_id id = key_node_id(identity_key(admin->id));
 	struct beacon_bytes b;
 
-	ck_assert_int_eq(beacon_make(admin->log, &id, admin->id, raw_now_s(admin), &b), 0);
+	ck_assert_int_eq(beacon_make(admin->log, &id, identity_signer(admin->id), raw_now_s(admin),
+				     &b),
+			 0);
 	return b;
 }
 

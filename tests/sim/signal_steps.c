@@ -18,7 +18,7 @@ struct entry raw_entry(const struct raw *r, enum entry_type type)
 
 struct entry_bytes raw_sign(const struct raw *r, const struct entry *e)
 {
-	struct signer signer = { .identity = r->id };
+	struct signer signer = *identity_signer(r->id);
 	struct err err = { .code = 0 };
 	struct entry_bytes b;
 	int rc = entry_make(e, r->cluster_id, &signer, NULL, &b, &err);
@@ -90,7 +90,7 @@ struct entry_bytes raw_genesis_sign(struct raw *r, const struct genesis *x)
 {
 	struct entry_bytes b;
 	struct err err = { .code = 0 };
-	int rc = genesis_make(x, raw_now_s(r), r->id, &b, &err);
+	int rc = genesis_make(x, raw_now_s(r), identity_signer(r->id), &b, &err);
 
 	ck_assert_msg(rc == 0, "%s", err.text);
 	return b;
@@ -153,7 +153,9 @@ struct raw_invite raw_invite_fields(struct raw *sponsor, uint64_t ttl_s)
 
 void raw_invite_sign(struct raw_invite *i, const struct raw *signer)
 {
-	ck_assert_int_eq(invite_make(&i->inv, signer->id, i->bytes, &i->len, i->sig, NULL), 0);
+	ck_assert_int_eq(invite_make(&i->inv, identity_signer(signer->id), i->bytes, &i->len,
+				     i->sig, NULL),
+			 0);
 }
 
 struct raw_invite raw_invite(struct raw *sponsor)
@@ -188,8 +190,8 @@ struct entry_bytes raw_admit_entry(struct raw *r, const struct raw_invite *i, co
 {
 	struct entry_bytes b;
 	struct err err = { .code = 0 };
-	int rc = admit_make(raw_now_s(r), r->id, name, span_of(i->bytes, i->len), i->sig,
-			    i->one_time, &b, &err);
+	int rc = admit_make(raw_now_s(r), identity_signer(r->id), name, span_of(i->bytes, i->len),
+			    i->sig, i->one_time, &b, &err);
 
 	ck_assert_msg(rc == 0, "%s", err.text);
 	return b;

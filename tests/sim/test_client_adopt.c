@@ -131,8 +131,8 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 	/* A modified program signs one all the same. */
 	url = kit_invite(nas);
 	url.invite.sponsor = identity_node_id(laptop->id);
-	ck_assert_int_eq(invite_make(&url.invite, laptop->id, url.invite_bytes, &url.invite_len,
-				     url.invite_sig, &err),
+	ck_assert_int_eq(invite_make(&url.invite, identity_signer(laptop->id), url.invite_bytes,
+				     &url.invite_len, url.invite_sig, &err),
 			 0);
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_SPONSOR_NOT_ADMIN);

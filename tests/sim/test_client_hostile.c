@@ -154,7 +154,7 @@ START_TEST(removal_by_the_log_stops)
 	kit_load(s.n);
 	kit_node_up(laptop);
 	KIT_UP_WITHIN(laptop, 5 * NS_PER_S);
-	admin = (struct signer){ .identity = s.n->id };
+	admin = *identity_signer(s.n->id);
 	e.time_s = (uint64_t)clock_wall_s(s.n->host);
 	e.author = s.n->cluster.node_id;
 	e.base = mlog_head(laptop->log);
@@ -249,7 +249,7 @@ END_TEST
 /* The node's cancel of an invite that does not exist: valid, if it is signed by an admin. */
 static struct entry_bytes make_cancel(struct scene *s)
 {
-	struct signer self = { .identity = s->n->id };
+	struct signer self = *identity_signer(s->n->id);
 	struct entry e = { .type = ENTRY_CANCEL,
 			   .time_s = (uint64_t)clock_wall_s(s->n->host),
 			   .author = s->n->cluster.node_id,

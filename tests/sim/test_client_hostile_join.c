@@ -235,7 +235,7 @@ static void show_another_genesis(struct scene *s)
 	kit_load(s->n);
 	g = *mlog_genesis(s->n->log);
 	g.random[0] ^= 1;
-	SIM_CHECK_OK(s->k.w, genesis_make(&g, 1000, s->n->id, &entry, NULL));
+	SIM_CHECK_OK(s->k.w, genesis_make(&g, 1000, identity_signer(s->n->id), &entry, NULL));
 	evil_found(&s->e, span_of(entry.data, entry.len));
 	kit_unload(s->n);
 }

@@ -124,7 +124,7 @@ END_TEST
 static int make_cancel(void *ctx, const struct head *head, struct entry_bytes *ret, struct err *err)
 {
 	struct kit_node *n = ctx;
-	struct signer self = { .identity = n->id };
+	struct signer self = *identity_signer(n->id);
 	struct entry e = { .type = ENTRY_CANCEL,
 			   .time_s = (uint64_t)clock_wall_s(n->host),
 			   .author = n->cluster.node_id,

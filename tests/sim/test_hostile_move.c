@@ -168,7 +168,7 @@ START_TEST(names_another_cluster)
 	SIM_CHECK_OK(m->w, identity_new(s.host, NULL, &key));
 	memcpy(g.key, identity_key(key), KEY_LEN);
 	g.server = *mlog_server(mesh_log_of(NAS));
-	SIM_CHECK_OK(m->w, genesis_make(&g, mesh_wall_s(NAS), key, &e, NULL));
+	SIM_CHECK_OK(m->w, genesis_make(&g, mesh_wall_s(NAS), identity_signer(key), &e, NULL));
 	x.entry = mesh_span_of_entry(&e);
 	SIM_CHECK_OK(m->w, record_encode(&x, &b));
 	r->n_records = 0;

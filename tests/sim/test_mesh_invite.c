@@ -254,8 +254,8 @@ START_TEST(only_admins_invite)
 	MESH_CHECK(m, invite_new(laptop->host, &p, &err, &url) < 0);
 	MESH_CHECK(m, err.reason == REFUSAL_SPONSOR_NOT_ADMIN);
 	url.invite.sponsor = identity_node_id(id);
-	SIM_CHECK_OK(m->w, invite_make(&url.invite, id, url.invite_bytes, &url.invite_len,
-				       url.invite_sig, &err));
+	SIM_CHECK_OK(m->w, invite_make(&url.invite, identity_signer(id), url.invite_bytes,
+				       &url.invite_len, url.invite_sig, &err));
 	expect_refused(late, &url, REFUSAL_SPONSOR_NOT_ADMIN);
 	MESH_CHECK(m, mesh_server_log(m) == 2);
 	identity_free(id);

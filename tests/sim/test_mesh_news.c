@@ -89,7 +89,8 @@ static struct beacon_bytes beacon_of(struct mesh_node *by, uint64_t time_s)
 	struct node_id self = mesh_id_of(by);
 	struct beacon_bytes b;
 
-	SIM_CHECK_OK(by->mesh->w, beacon_make(mesh_log_of(by), &self, id, time_s, &b));
+	SIM_CHECK_OK(by->mesh->w,
+		     beacon_make(mesh_log_of(by), &self, identity_signer(id), time_s, &b));
 	identity_free(id);
 	return b;
 }

@@ -18,7 +18,7 @@ static int make(void *ctx, const struct head *head, struct entry_bytes *ret, str
 {
 	struct ordered *o = ctx;
 	struct tunnel *t = mesh_tunnel(o->by);
-	const struct signer self = { .identity = o->id };
+	const struct signer self = *identity_signer(o->id);
 
 	o->entry.base = *head;
 	o->entry.time_s = (uint64_t)clock_wall_s(o->by->host);

@@ -47,7 +47,7 @@ static struct entry_bytes forge_admit(struct mesh *m, const struct mlog *log,
 	inv.expiry = inv.issued + 3600;
 	memcpy(inv.signal_key, mlog_server(log)->key, HASH_LEN);
 	SIM_CHECK_OK(m->w, seed_public(one_time, inv.key));
-	SIM_CHECK_OK(m->w, invite_make(&inv, sponsor, bytes, &len, sig, &err));
+	SIM_CHECK_OK(m->w, invite_make(&inv, identity_signer(sponsor), bytes, &len, sig, &err));
 	if (!node_id_equal(&named, &inv.sponsor)) { /* in the name of another: not signed by it */
 		struct span at = span_of(bytes, len);
 
@@ -56,8 +56,8 @@ static struct entry_bytes forge_admit(struct mesh *m, const struct mlog *log,
 				memcpy(bytes + i, named.bytes, NODE_ID_LEN);
 		}
 	}
-	SIM_CHECK_OK(m->w, admit_make(inv.issued, intruder, "intruder", span_of(bytes, len), sig,
-				      one_time, &e, &err));
+	SIM_CHECK_OK(m->w, admit_make(inv.issued, identity_signer(intruder), "intruder",
+				      span_of(bytes, len), sig, one_time, &e, &err));
 	identity_free(intruder);
 	return e;
 }
@@ -225,7 +225,7 @@ static void show_ordered(struct mesh *m, struct rogue *r, const struct entry_byt
 static struct entry_bytes forge_cancel(struct mesh *m, const struct mlog *log,
 				       const struct identity *author)
 {
-	struct signer signer = { .identity = author };
+	struct signer signer = *identity_signer(author);
 	struct entry e = { .type = ENTRY_CANCEL,
 			   .time_s = (uint64_t)clock_wall_s(m->server_host),
 			   .author = identity_node_id(author),

@@ -242,11 +242,11 @@ START_TEST(of_a_key_of_before)
 	struct raw *friend = admin_for_a_while();
 	struct entry e = raw_entry(laptop, ENTRY_ROTATE);
 	struct identity *next = NULL;
-	struct signer old = { .identity = laptop->id }, new;
+	struct signer old = *identity_signer(laptop->id), new;
 	struct entry_bytes b;
 
 	ck_assert_int_eq(identity_new(laptop->h, NULL, &next), 0);
-	new = (struct signer){ .identity = next };
+	new = *identity_signer(next);
 	memcpy(e.rotate.key, identity_key(next), KEY_LEN);
 	ck_assert_int_eq(entry_make(&e, laptop->cluster_id, &old, &new, &b, NULL), 0);
 	append(laptop, &b);

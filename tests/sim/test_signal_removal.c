@@ -253,9 +253,8 @@ START_TEST(a_session_is_the_key_in_forces)
 	ck_assert_int_eq(raw_session_ask(renewed, &reply), REFUSAL_BAD_TOKEN);
 	e = raw_entry(chan_b, ENTRY_ROTATE);
 	memcpy(e.rotate.key, identity_key(renewed->id), KEY_LEN);
-	ck_assert_int_eq(entry_make(&e, chan_b->cluster_id,
-				    &(struct signer){ .identity = chan_b->id },
-				    &(struct signer){ .identity = renewed->id }, &bytes, NULL),
+	ck_assert_int_eq(entry_make(&e, chan_b->cluster_id, identity_signer(chan_b->id),
+				    identity_signer(renewed->id), &bytes, NULL),
 			 0);
 	append(chan_b, &bytes);
 	ck_assert(!presence_of(chan_b)->session);

@@ -458,7 +458,7 @@ END_TEST
 START_TEST(a_server_that_is_shown_its_other_log_orders_nothing_more)
 {
 	struct signal_request rq = { .type = SIGNAL_RECOVER };
-	struct signer code = { .identity = NULL };
+	struct signer code = { .seed = NULL };
 	struct signal_reply reply;
 	struct raw_invite i;
 	struct entry_bytes b;

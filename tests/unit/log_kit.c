@@ -130,7 +130,7 @@ struct kit kit_open(void)
 	struct genesis g = kit_genesis(k.admin);
 	struct entry_bytes b;
 
-	ck_assert_int_eq(genesis_make(&g, k.now_s, k.admin, &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, k.now_s, identity_signer(k.admin), &b, NULL), 0);
 	ck_assert_int_eq(mlog_found(k.log, kit_span(&b), NULL), 0);
 	mlog_commit(k.log);
 	return k;
@@ -164,7 +164,7 @@ struct kit_invite kit_invite_fields(const struct kit *k, unsigned n)
 void kit_invite_sign(struct kit_invite *i, const struct identity *signer)
 {
 	struct err err = { .code = 0 };
-	int r = invite_make(&i->inv, signer, i->bytes, &i->len, i->sig, &err);
+	int r = invite_make(&i->inv, identity_signer(signer), i->bytes, &i->len, i->sig, &err);
 
 	ck_assert_msg(r == 0, "%s", err.text);
 }
@@ -197,8 +197,8 @@ struct entry_bytes kit_admit(const struct kit *k, const struct kit_invite *i, un
 
 	if (!i->inv.replaces)
 		snprintf(name, sizeof(name), "node%u", n);
-	r = admit_make(k->now_s, joiner, name, span_of(i->bytes, i->len), i->sig, i->one_time, &b,
-		       &err);
+	r = admit_make(k->now_s, identity_signer(joiner), name, span_of(i->bytes, i->len), i->sig,
+		       i->one_time, &b, &err);
 	ck_assert_msg(r == 0, "%s", err.text);
 	identity_free(joiner);
 	return b;

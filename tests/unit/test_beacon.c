@@ -10,7 +10,7 @@ static struct beacon_bytes make(const struct kit *k, unsigned author, uint64_t n
 	struct node_id node = kit_id(author);
 	struct beacon_bytes b;
 
-	ck_assert_int_eq(beacon_make(k->log, &node, id, now_s, &b), 0);
+	ck_assert_int_eq(beacon_make(k->log, &node, identity_signer(id), now_s, &b), 0);
 	identity_free(id);
 	return b;
 }
@@ -51,7 +51,8 @@ START_TEST(names_the_head_with_proof)
 	struct mlog *l;
 	struct head head;
 
-	ck_assert_int_eq(beacon_make(k.log, &id, admin, k.now_s, &bytes), -ENODATA);
+	ck_assert_int_eq(beacon_make(k.log, &id, identity_signer(admin), k.now_s, &bytes),
+			 -ENODATA);
 	for (unsigned n = 1; n < 4; n++)
 		kit_join(&k, n);
 	bytes = make(&k, 0, k.now_s + 5);

@@ -170,7 +170,7 @@ START_TEST(false_accusation)
 	struct kit stranger = { kit_identity(9), kit_empty_log(), KIT_TIME, KIT_ORDER };
 	struct genesis g = kit_genesis(stranger.admin);
 
-	ck_assert_int_eq(genesis_make(&g, KIT_TIME, stranger.admin, &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, identity_signer(stranger.admin), &b, NULL), 0);
 	ck_assert_int_eq(mlog_found(stranger.log, kit_span(&b), NULL), 0);
 	mlog_commit(stranger.log);
 	shown = mlog_record(stranger.log, 0);

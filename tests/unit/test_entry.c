@@ -11,7 +11,7 @@ START_TEST(genesis_comes_back)
 	struct entry_bytes b;
 	struct entry e;
 
-	ck_assert_int_eq(genesis_make(&g, KIT_TIME, admin, &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, identity_signer(admin), &b, NULL), 0);
 	ck_assert_int_eq(entry_decode(kit_span(&b), &e, NULL), 0);
 	ck_assert_int_eq(e.type, ENTRY_GENESIS);
 	ck_assert_uint_eq(e.base.seq, 0);
@@ -76,7 +76,8 @@ static void check_no_genesis(const struct genesis *g, const char *what)
 	struct entry_bytes b = { .len = 77 };
 	struct err err = { .code = 0 };
 
-	ck_assert_msg(genesis_make(g, KIT_TIME, admin, &b, &err) == -EINVAL, "%s", what);
+	ck_assert_msg(genesis_make(g, KIT_TIME, identity_signer(admin), &b, &err) == -EINVAL, "%s",
+		      what);
 	ck_assert_int_eq(err.code, -EINVAL);
 	ck_assert_uint_eq(b.len, 77);
 	identity_free(admin);
@@ -135,7 +136,7 @@ START_TEST(genesis_fields_are_checked)
 	check_no_genesis(&g, "port");
 	g = good;
 	g.address = KIT_NET + 0xfffe; /* the last that is good */
-	ck_assert_int_eq(genesis_make(&g, KIT_TIME, admin, &last, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, identity_signer(admin), &last, NULL), 0);
 	g = good;
 	memcpy(g.key, identity_key(other), KEY_LEN);
 	check_no_genesis(&g, "another's key");
@@ -156,8 +157,10 @@ START_TEST(longest_entries_fit)
 	memset(g.server.host, 'c', 253);
 	for (size_t i = 63; i < 253; i += 64)
 		g.server.host[i] = '.';
-	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S, k.admin, &b, NULL), 0);
-	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S + 1ull, k.admin, &b, NULL), -EINVAL);
+	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S, identity_signer(k.admin), &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, LOG_TIME_MAX_S + 1ull, identity_signer(k.admin), &b,
+				      NULL),
+			 -EINVAL);
 	kit_close(&k);
 }
 END_TEST
@@ -171,12 +174,15 @@ START_TEST(admit_arguments_are_checked)
 	struct entry_bytes b = { .len = 77 };
 	struct err err;
 
-	ck_assert_int_eq(admit_make(k.now_s, joiner, "Bad", invite, i.sig, i.one_time, &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, identity_signer(joiner), "Bad", invite, i.sig,
+				    i.one_time, &b, &err),
 			 -EINVAL);
-	ck_assert_int_eq(admit_make(k.now_s, joiner, "good", invite, i.sig, j.one_time, &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, identity_signer(joiner), "good", invite, i.sig,
+				    j.one_time, &b, &err),
 			 -EINVAL);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
-	ck_assert_int_eq(admit_make(k.now_s, joiner, "good", cut, i.sig, i.one_time, &b, &err),
+	ck_assert_int_eq(admit_make(k.now_s, identity_signer(joiner), "good", cut, i.sig,
+				    i.one_time, &b, &err),
 			 -EBADMSG);
 	ck_assert_int_eq(err.reason, REFUSAL_TAMPERED);
 	ck_assert_uint_eq(b.len, 77);

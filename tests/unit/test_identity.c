@@ -312,7 +312,8 @@ START_TEST(operators_key_of_another_type)
 	ck_assert_ptr_nonnull(strstr(err.text, "Ed25519"));
 	ck_assert_int_eq(identity_from_pem(span_str(cert), span_str(key), true, &err, &id), 0);
 	ck_assert_ptr_null(identity_key(id));
-	ck_assert_int_eq(identity_sign(id, "invite", zeros, span_str("x"), sig), -ENOKEY);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "invite", zeros, span_str("x"), sig),
+			 -ENOKEY);
 	identity_free(id);
 }
 END_TEST
@@ -341,8 +342,8 @@ START_TEST(signature_covers_everything)
 	const uint8_t *key = identity_key(id);
 	struct span text = span_str("text"), empty = span_of(NULL, 0);
 
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, text, sig), 0);
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, text, again), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, text, sig), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, text, again), 0);
 	ck_assert_mem_eq(sig, again, SIG_LEN);
 	ck_assert_int_eq(key_verify(key, "admit", cluster, text, sig), 0);
 	ck_assert_int_eq(key_verify(key, "admis", cluster, text, sig), -EKEYREJECTED);
@@ -368,7 +369,8 @@ START_TEST(seed_and_identity_sign_alike)
 	uint8_t seed[SIGN_SEED_LEN] = { 9 }, cluster[HASH_LEN] = { 1 }, a[SIG_LEN], b[SIG_LEN];
 	struct identity *id = identity_of(9);
 
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, span_str("text"), a), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, span_str("text"), a),
+			 0);
 	ck_assert_int_eq(seed_sign(seed, "admit", cluster, span_str("text"), b), 0);
 	ck_assert_mem_eq(a, b, SIG_LEN);
 	identity_free(id);
@@ -385,7 +387,8 @@ START_TEST(malleated_signature_is_refused)
 	unsigned carry = 0;
 
 	from_hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010", order, 32);
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, span_str("text"), sig), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, span_str("text"), sig),
+			 0);
 	for (size_t i = 0; i < 32; i++) {
 		carry += sig[32 + i] + order[i];
 		sig[32 + i] = (uint8_t)carry;
@@ -409,7 +412,7 @@ START_TEST(failures_leave_no_error_behind)
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, rubbish, sig),
 			 -EKEYREJECTED);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, rubbish, sig), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, rubbish, sig), 0);
 	sig[63] |= 0xe0; /* S beyond any order */
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, rubbish, sig),
 			 -EKEYREJECTED);
@@ -429,12 +432,12 @@ START_TEST(signed_text_has_a_limit)
 	uint8_t cluster[HASH_LEN] = { 1 }, sig[SIG_LEN];
 	struct span most = span_of(text, ENTRY_MAX_BYTES), more = span_of(text, sizeof(text));
 
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, most, sig), 0);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, most, sig), 0);
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, most, sig), 0);
-	ck_assert_int_eq(identity_sign(id, "admit", cluster, more, sig), -EMSGSIZE);
+	ck_assert_int_eq(signer_sign(identity_signer(id), "admit", cluster, more, sig), -EMSGSIZE);
 	ck_assert_int_eq(key_verify(identity_key(id), "admit", cluster, more, sig), -EMSGSIZE);
-	ck_assert_int_eq(identity_sign(id, "a purpose of thirty-two characters", cluster,
-				       span_str("x"), sig),
+	ck_assert_int_eq(signer_sign(identity_signer(id), "a purpose of thirty-two characters",
+				     cluster, span_str("x"), sig),
 			 -EMSGSIZE);
 	identity_free(id);
 }

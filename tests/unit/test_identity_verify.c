@@ -36,7 +36,7 @@ static const uint8_t group_order[SCALAR_LEN] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a,	 
 						 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
 
 /* A key whose private scalar is known, and a text that is signed with it. */
-struct signer {
+struct forger {
 	uint8_t scalar[SCALAR_LEN], key[KEY_LEN];
 	uint8_t text[64];
 	size_t len;
@@ -51,9 +51,9 @@ static void point(const char *hex, uint8_t ret[32])
 	ck_assert_int_eq(hex_decode(hex, strlen(hex), ret, 32), 0);
 }
 
-static struct signer signer_new(struct unit_rng *rng)
+static struct forger forger_new(struct unit_rng *rng)
 {
-	struct signer s = { .len = unit_random_below(rng, sizeof(s.text) + 1) };
+	struct forger s = { .len = unit_random_below(rng, sizeof(s.text) + 1) };
 	uint8_t wide[64];
 
 	unit_random_bytes(rng, wide, sizeof(wide));
@@ -64,7 +64,7 @@ static struct signer signer_new(struct unit_rng *rng)
 }
 
 /* What is really signed (docs/protocol/01-identity.md, "The one signature"). */
-static size_t signed_text(const struct signer *s, uint8_t out[128])
+static size_t signed_text(const struct forger *s, uint8_t out[128])
 {
 	static const char head[] = "mlsh/1 " PURPOSE; /* the NUL is a part of it */
 	size_t n = sizeof(head);
@@ -76,7 +76,7 @@ static size_t signed_text(const struct signer *s, uint8_t out[128])
 }
 
 /* k = SHA-512(R, A, text) mod L */
-static void challenge(const struct signer *s, const uint8_t r[32], uint8_t k[SCALAR_LEN])
+static void challenge(const struct forger *s, const uint8_t r[32], uint8_t k[SCALAR_LEN])
 {
 	uint8_t all[64 + 128], hash[64];
 	size_t n;
@@ -92,7 +92,7 @@ static void challenge(const struct signer *s, const uint8_t r[32], uint8_t k[SCA
  * (R, S) with R as given and S = nonce + k * scalar. It fits by the equation of RFC 8032 if R is
  * [nonce]B and the key is [scalar]B.
  */
-static void sign_with(const struct signer *s, const uint8_t r[32], const uint8_t nonce[SCALAR_LEN],
+static void sign_with(const struct forger *s, const uint8_t r[32], const uint8_t nonce[SCALAR_LEN],
 		      uint8_t sig[SIG_LEN])
 {
 	uint8_t k[SCALAR_LEN], product[SCALAR_LEN];
@@ -111,7 +111,7 @@ static void random_scalar(struct unit_rng *rng, uint8_t ret[SCALAR_LEN])
 	crypto_core_ed25519_scalar_reduce(ret, wide);
 }
 
-static void sign(struct unit_rng *rng, const struct signer *s, uint8_t sig[SIG_LEN])
+static void sign(struct unit_rng *rng, const struct forger *s, uint8_t sig[SIG_LEN])
 {
 	uint8_t nonce[SCALAR_LEN], r[32];
 
@@ -120,7 +120,7 @@ static void sign(struct unit_rng *rng, const struct signer *s, uint8_t sig[SIG_L
 	sign_with(s, r, nonce, sig);
 }
 
-static bool openssl_verifies(const struct signer *s, const uint8_t sig[SIG_LEN])
+static bool openssl_verifies(const struct forger *s, const uint8_t sig[SIG_LEN])
 {
 	EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, s->key, KEY_LEN);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -134,7 +134,7 @@ static bool openssl_verifies(const struct signer *s, const uint8_t sig[SIG_LEN])
 	return good;
 }
 
-static bool we_verify(const struct signer *s, const uint8_t sig[SIG_LEN])
+static bool we_verify(const struct forger *s, const uint8_t sig[SIG_LEN])
 {
 	int r = key_verify(s->key, PURPOSE, cluster, span_of(s->text, s->len), sig);
 
@@ -142,7 +142,7 @@ static bool we_verify(const struct signer *s, const uint8_t sig[SIG_LEN])
 	return r == 0;
 }
 
-static void compare(const struct signer *s, const uint8_t sig[SIG_LEN], struct verdicts *v)
+static void compare(const struct forger *s, const uint8_t sig[SIG_LEN], struct verdicts *v)
 {
 	bool theirs = openssl_verifies(s, sig), ours = we_verify(s, sig);
 
@@ -160,7 +160,7 @@ START_TEST(random_signatures_are_judged_alike)
 	struct verdicts good = { 0 }, bad = { 0 };
 
 	for (unsigned i = 0; i < 300; i++) {
-		struct signer s = signer_new(&rng), other = s;
+		struct forger s = forger_new(&rng), other = s;
 		uint8_t sig[SIG_LEN];
 
 		sign(&rng, &s, sig);
@@ -186,7 +186,7 @@ END_TEST
 START_TEST(scalar_beyond_the_order_is_refused_by_both)
 {
 	struct unit_rng rng = unit_rng_new("scalar_beyond_the_order_is_refused_by_both");
-	struct signer s = signer_new(&rng);
+	struct forger s = forger_new(&rng);
 	struct verdicts v = { 0 };
 	uint8_t sig[SIG_LEN];
 	unsigned tried = 0;
@@ -228,7 +228,7 @@ START_TEST(small_order_r_is_refused)
 	struct verdicts v = { 0 };
 
 	for (unsigned i = 0; i < 8; i++) {
-		struct signer s = signer_new(&rng);
+		struct forger s = forger_new(&rng);
 
 		for (size_t p = 0; p < ARRAY_LEN(small_points); p++) {
 			uint8_t r[32], sig[SIG_LEN];
@@ -254,7 +254,7 @@ START_TEST(r_with_a_small_part_is_refused_by_both)
 	struct verdicts v = { 0 };
 
 	for (unsigned i = 0; i < 8; i++) {
-		struct signer s = signer_new(&rng);
+		struct forger s = forger_new(&rng);
 
 		for (size_t p = 1; p < ARRAY_LEN(small_points); p++) {
 			uint8_t nonce[SCALAR_LEN], r[32], small[32], sig[SIG_LEN];
@@ -282,7 +282,7 @@ START_TEST(key_with_a_small_part_is_judged_alike)
 
 	for (unsigned i = 0; i < 30; i++) {
 		for (size_t p = 1; p < ARRAY_LEN(small_points); p++) {
-			struct signer s = signer_new(&rng);
+			struct forger s = forger_new(&rng);
 			uint8_t small[32], sig[SIG_LEN];
 
 			point(small_points[p], small);
@@ -314,7 +314,7 @@ START_TEST(r_has_one_encoding)
 	struct verdicts v = { 0 };
 
 	for (size_t p = 0; p < ARRAY_LEN(second); p++) {
-		struct signer s = signer_new(&rng);
+		struct forger s = forger_new(&rng);
 		uint8_t r[32], sig[SIG_LEN];
 
 		point(second[p], r);
@@ -335,7 +335,7 @@ START_TEST(small_order_keys_are_refused)
 
 	for (size_t p = 0; p < ARRAY_LEN(small_points); p++) {
 		for (unsigned i = 0; i < 16; i++) {
-			struct signer s = signer_new(&rng);
+			struct forger s = forger_new(&rng);
 			uint8_t sig[SIG_LEN];
 
 			memcpy(s.scalar, no_scalar, SCALAR_LEN);

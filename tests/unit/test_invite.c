@@ -92,12 +92,14 @@ START_TEST(invite_fields_are_checked_when_made)
 	bad[5].inv.role = (enum member_role)2;
 	bad[6].inv.cluster_name[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		ck_assert_msg(invite_make(&bad[i].inv, k.admin, bad[i].bytes, &bad[i].len,
-					  bad[i].sig, &err) == -EINVAL,
+		ck_assert_msg(invite_make(&bad[i].inv, identity_signer(k.admin), bad[i].bytes,
+					  &bad[i].len, bad[i].sig, &err) == -EINVAL,
 			      "%zu", i);
 		ck_assert_uint_eq(bad[i].len, 0);
 	}
-	ck_assert_int_eq(invite_make(&good.inv, k.admin, good.bytes, &good.len, good.sig, &err), 0);
+	ck_assert_int_eq(invite_make(&good.inv, identity_signer(k.admin), good.bytes, &good.len,
+				     good.sig, &err),
+			 0);
 	kit_close(&k);
 }
 END_TEST

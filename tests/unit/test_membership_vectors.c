@@ -157,7 +157,7 @@ static void add_beacon(const struct kit *k)
 	struct node_id id = kit_id(0);
 	struct beacon_bytes b;
 
-	ck_assert_int_eq(beacon_make(k->log, &id, k->admin, k->now_s + 60, &b), 0);
+	ck_assert_int_eq(beacon_make(k->log, &id, identity_signer(k->admin), k->now_s + 60, &b), 0);
 	add("beacon", b.data, b.len);
 }
 

@@ -229,7 +229,7 @@ START_TEST(entry_of_another_cluster)
 
 	scene_open(&s);
 	g.random[0] ^= 1; /* the same admin, name and subnet */
-	ck_assert_int_eq(genesis_make(&g, KIT_TIME, other.admin, &b, NULL), 0);
+	ck_assert_int_eq(genesis_make(&g, KIT_TIME, identity_signer(other.admin), &b, NULL), 0);
 	kit_refused(&s.k, kit_span(&b), -EBADMSG, REFUSAL_BAD_ENTRY);
 	ck_assert_int_eq(mlog_found(s.k.log, kit_span(&b), NULL), -EEXIST);
 	ck_assert_int_eq(mlog_found(other.log, kit_span(&b), NULL), 0);

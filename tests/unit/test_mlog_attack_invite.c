@@ -74,13 +74,13 @@ START_TEST(invite_without_right)
 	check_invite(&s, -EACCES, REFUSAL_SPONSOR_UNKNOWN);
 	/* in the admin's name */
 	s.invite = kit_invite(&s.k, 51);
-	ck_assert_int_eq(identity_sign(node1, "invite", s.invite.inv.cluster_id,
-				       span_of(s.invite.bytes, s.invite.len), s.invite.sig),
+	ck_assert_int_eq(signer_sign(identity_signer(node1), "invite", s.invite.inv.cluster_id,
+				     span_of(s.invite.bytes, s.invite.len), s.invite.sig),
 			 0);
 	check_invite(&s, -EKEYREJECTED, REFUSAL_TAMPERED);
 	/* for another purpose */
-	ck_assert_int_eq(identity_sign(s.k.admin, "entry", s.invite.inv.cluster_id,
-				       span_of(s.invite.bytes, s.invite.len), s.invite.sig),
+	ck_assert_int_eq(signer_sign(identity_signer(s.k.admin), "entry", s.invite.inv.cluster_id,
+				     span_of(s.invite.bytes, s.invite.len), s.invite.sig),
 			 0);
 	check_invite(&s, -EKEYREJECTED, REFUSAL_TAMPERED);
 	identity_free(node1);

@@ -189,8 +189,8 @@ START_TEST(nothing_comes_back)
 	append(&k, kit_remove(&k, 0, 3));
 	i = kit_invite(&k, 9);
 	refused(&k, kit_admit(&k, &i, 3), -EACCES, REFUSAL_KEY_KNOWN);
-	ck_assert_int_eq(admit_make(k.now_s, five, "node3", span_of(i.bytes, i.len), i.sig,
-				    i.one_time, &b, NULL),
+	ck_assert_int_eq(admit_make(k.now_s, identity_signer(five), "node3",
+				    span_of(i.bytes, i.len), i.sig, i.one_time, &b, NULL),
 			 0);
 	refused(&k, b, -EACCES, REFUSAL_NAME_TAKEN);
 	b = kit_admit(&k, &i, 5);
