@@ -13,7 +13,7 @@ endif
 ifneq ($(B),build)
 # What runs programs in this machine's own namespaces, or builds with clang.
 own_goals := asan bench bench-% corpus coverage debug manual demo fuzz lab lint lint-cheap model roots \
-	seeds compdb analyze
+	seeds compdb analyze lifecycles
 ifneq ($(filter $(own_goals),$(MAKECMDGOALS)),)
 $(error "make $(firstword $(filter $(own_goals),$(MAKECMDGOALS)))" is for this machine's own \
 	architecture; leave ARCH=$(ARCH) out)

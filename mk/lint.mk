@@ -26,6 +26,11 @@ $(B)/lint/kits: $(call kits,release,sim unit) tools/check-kits
 	@printf '#!/bin/sh\nexec tools/check-kits %s\n' '$(call kits,release,sim unit)' >$@
 	@chmod +x $@
 
+$(B)/lint/lifecycles: $(B)/release/bin/lifecycles tools/check-lifecycles
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nexec tools/check-lifecycles $<\n' >$@
+	@chmod +x $@
+
 # Fortified headers need the optimizer, which a syntax check has not.
 clang_flags = $(hosted_flags) -Isrc -Itests -Wno-unused-command-line-argument
 # The environment of tools that call clang.

@@ -9,23 +9,14 @@
 #include "client/log_clock.h"
 #include "client/rpc.h"
 #include "client/session.h"
+#include "client/session_fsm.h"
 #include "membership/search.h"
 
+#define SESSION_TICK NS_PER_S
 #define SESSION_APPENDS_MAX 16
 #define SESSION_STASH_MAX 64
 #define SESSION_RELAYS_MAX RELAY_CHANNELS_PER_SESSION
 #define SESSION_RELAYS_ASKED_MAX 4 /* of the requests that may be open at once */
-
-enum session_phase {
-	PHASE_WAIT, /* for the next attempt */
-	PHASE_DIAL,
-	PHASE_PUSH,    /* greeted; the server lacks records */
-	PHASE_SESSION, /* waiting for session's reply */
-	PHASE_FETCH,   /* in session; we lack records, or look for a fork */
-	PHASE_SUBSCRIBE,
-	PHASE_UP,
-	PHASE_STOPPED
-};
 
 /* Presence of a node whose admit record has not come yet. */
 struct stashed {
@@ -68,25 +59,23 @@ struct session {
 	const struct session_ops *ops;
 	void *ctx;
 
-	/* connection (session.c) */
-	enum session_phase phase;
+	/* connection (session_run.c) */
+	enum session_phase phase; /* set by session_happens only */
 	enum session_state state;
 	uint64_t since;
 	struct err last_err;
-	struct rpc *rpc;     /* from PHASE_DIAL to PHASE_UP */
-	struct timer *retry; /* PHASE_WAIT */
+	struct rpc *rpc;     /* from PHASE_DIALING to PHASE_UP */
+	struct timer *retry; /* PHASE_WAITING, PHASE_HELD */
 	struct timer *tick;  /* with a connection */
 	struct deferred *notify;
 	bool notify_state, notify_stopped;
 	struct log_limit log_limit;
 	unsigned failures;   /* since the last useful session */
-	uint64_t hold_until; /* no attempt before, unless a person asks */
+	uint64_t hold_until; /* of PHASE_HELD: no attempt before, unless a person asks */
 	uint64_t ask_next;   /* no attempt before because a person asks */
-	uint64_t dial_began, last_tick, impatient_until;
-	bool was_up;  /* ever */
-	bool former;  /* the server says that this node is no member: its log is read for proof */
-	bool was_out; /* then: by our log, too */
-	struct err former_err; /* then: what it said */
+	uint64_t dial_began, up_since, last_tick, impatient_until;
+	bool was_up;	       /* ever */
+	struct err former_err; /* PHASE_PROVING, PHASE_RETURNING: what the server said */
 	struct addr last_good, observed;
 	uint64_t features; /* the server's */
 	uint64_t last_verified;
@@ -138,25 +127,47 @@ struct session {
 	uint64_t next_homing, homing_gap; /* 0: at once; the last wait */
 };
 
-/* --- session.c -------------------------------------------------------------------------------- */
+/* --- session_run.c ---------------------------------------------------------------------------- */
 
-/* Ends the connection and waits for the next attempt. */
+/* What goes with an event; unset where it has no use. */
+struct occasion {
+	const struct err *err; /* LOST, HOLD, MOVED, HOME, LEFT: why; FETCHED of a former member */
+	uint64_t wait;	       /* HOLD: ns */
+	bool restarted;	       /* LOST, HOLD: the server is there again */
+	const struct signal_reply *reply; /* READY, ACCEPTED, DENIED, DENIED_BY_BOTH */
+};
+
+/* Steps the table and carries out the effects: the one place where the phase changes. */
+void session_happens(struct session *s, enum session_event event, const struct occasion *o);
+void session_note_heard(struct session *s);  /* PHASE_PUSHING to PHASE_UP */
+void session_note_useful(struct session *s); /* PHASE_UP */
+/* The connection is given up. Does nothing if there is none. */
 void session_lost(struct session *s, const struct err *err);
 void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
 /* The server refused a request: what follows from it. */
 void session_refused(struct session *s, const struct signal_reply *reply);
-/* Ends the connection; the next one, after `wait`, is to another server. */
-void session_elsewhere(struct session *s, const struct err *err, uint64_t wait);
 /* From the spare socket to the node's, by another session; back to a spare one if that fails. */
 void session_go_home(struct session *s);
-/* Sends; failing to is the end of the connection. True: sent. */
+/* Sends; failing to is the end of the connection. Returns true if it was sent. */
 bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
 /* The log says that this node is no member any more. */
 void session_left(struct session *s);
+void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
+void session_fetched(struct session *s);    /* all that the server shows was read */
+
+/* --- session_tell.c --------------------------------------------------------------------------- */
+
+int tell_init(struct session *s) MUST_CHECK;
+/* The phase has changed: writes it down, and tells the owner of another state. */
+void tell_phase(struct session *s, enum session_phase from, enum session_event why);
+void tell_stopped(struct session *s, const struct err *err);
 /* What status shows as the reason of trouble; the same again is not told again. */
 void session_set_err(struct session *s, const struct err *err);
-void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
-void session_fetched(struct session *s);    /* PHASE_FETCH is over */
+
+/* --- session_dial.c --------------------------------------------------------------------------- */
+
+/* Begins an attempt: makes s->rpc. */
+int session_dial(struct session *s, const struct rpc_ops *ops, struct err *err) MUST_CHECK;
 
 /* --- session_place.c -------------------------------------------------------------------------- */
 
@@ -166,6 +177,8 @@ struct place place_to_dial(const struct session *s);
 void place_follow(struct session *s);
 /* s->follow: dials the server that the log names. */
 void place_dial_other(void *ctx);
+/* Forgets where the server was that the session leaves. */
+void place_changed(struct session *s);
 /* The server gave a token: kept if there is none. */
 void place_token(struct session *s, const uint8_t token[HASH_LEN]);
 /* A server has answered there. */
@@ -212,9 +225,9 @@ bool session_removal(struct session *s, struct span entry, enum removal_shown *r
 
 /* --- session_former.c ------------------------------------------------------------------------- */
 
-void former_begin(struct session *s, const struct signal_reply *reply);
-/* All of the log that the server shows was read. */
-void former_end(struct session *s);
+bool former_is_member(const struct session *s);
+/* The log that the server showed has this node as a member: what status shows. */
+void former_explain(const struct session *s, struct err *err);
 
 /* --- session_relay.c -------------------------------------------------------------------------- */
 

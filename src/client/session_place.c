@@ -6,7 +6,6 @@
 #include "client/follow.h"
 #include "client/session_internal.h"
 
-#define RETURNS_PER_S 250    /* sessions that come to another server, of a large cluster */
 #define MOVED_FAILURES_MAX 3 /* then the place in the cluster's file is asked again */
 
 static struct place configured(const struct session *s)
@@ -14,20 +13,20 @@ static struct place configured(const struct session *s)
 	return place_of(s->cluster.signal_host, s->cluster.signal_port);
 }
 
-/* All nodes hear of it at once: they spread over as much time as the server needs for them. */
+void place_changed(struct session *s)
+{
+	s->moved = (struct place){ .port = 0 };
+	s->last_good = (struct addr){ 0 };
+}
+
 void place_dial_other(void *ctx)
 {
 	struct session *s = ctx;
-	size_t members = roster_count(mlog_roster(s->log), ROSTER_CURRENT);
 	struct err err = { 0 };
 
-	if (s->phase == PHASE_STOPPED)
-		return;
 	err_set(&err, -EREMCHG, "by its log the cluster has moved to the signal server %s, port %u",
 		s->cluster.signal_host, (unsigned)s->cluster.signal_port);
-	s->moved = (struct place){ .port = 0 };
-	s->last_good = (struct addr){ 0 };
-	session_elsewhere(s, &err, random_below(s->host, (1 + members) * NS_PER_S / RETURNS_PER_S));
+	session_happens(s, SESSION_EV_MOVED, &(struct occasion){ .err = &err });
 	sync_ordered(s);
 }
 

@@ -86,7 +86,7 @@ static void log_too_new(struct session *s)
 /* Returns false if we are not a member any more; the session has stopped then. */
 static bool still_member(struct session *s)
 {
-	if (s->former) /* more may follow: that is decided at the end */
+	if (phase_is_former(s->phase)) /* more may follow: that is decided at the end */
 		return true;
 	if (roster_by_id(mlog_roster(s->log), &s->cluster.node_id, ROSTER_CURRENT))
 		return true;
@@ -257,7 +257,7 @@ static bool fetch_complete(struct session *s)
 
 	s->fetch_wanted = false;
 	s->current |= s->phase == PHASE_UP;
-	if (s->former)
+	if (phase_is_former(s->phase))
 		return true; /* it has more, and does not show it to a former member */
 	switch (session_plan(s->log, server_head(s), &from)) {
 	case SESSION_FORKED:
@@ -318,7 +318,7 @@ static bool may_push(const struct session *s)
 
 static void push_ended(struct session *s)
 {
-	if (s->phase == PHASE_PUSH)
+	if (s->phase == PHASE_PUSHING)
 		session_in_session(s);
 	else
 		sync_pump(s);
@@ -367,7 +367,7 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 			s->push_held = true;
 		else
 			s->push_refused = true;
-		s->fetch_wanted = s->phase != PHASE_PUSH;
+		s->fetch_wanted = s->phase != PHASE_PUSHING;
 		push_ended(s);
 		return;
 	}
@@ -379,7 +379,7 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 			 "%s: the signal server lacked records of the log; it has them now, up to "
 			 "%llu",
 			 s->cluster.cluster, (unsigned long long)s->server_head.seq);
-	if (s->phase == PHASE_PUSH)
+	if (s->phase == PHASE_PUSHING)
 		sync_greeted(s);
 	else
 		sync_pump(s);
@@ -414,13 +414,13 @@ void sync_pump(struct session *s)
 {
 	uint64_t from;
 
-	if (!s->rpc || s->busy || s->phase < PHASE_FETCH || s->phase == PHASE_STOPPED)
+	if (!s->rpc || s->busy || !phase_may_fetch(s->phase))
 		return;
 	if (s->fetch_wanted) {
 		send_fetch(s);
 		return;
 	}
-	if (s->phase == PHASE_FETCH) {
+	if (s->phase == PHASE_FETCHING || phase_is_former(s->phase)) {
 		session_fetched(s);
 		return;
 	}

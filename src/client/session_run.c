@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs the table of session_fsm.c: what happens on the connection becomes an event, and each effect
+ * is carried out here. Whatever goes wrong on a connection comes back as its end.
+ */
+#include "client/backoff.h"
+#include "client/refuse.h"
+#include "client/session_internal.h"
+#include "client/session_rules.h"
+
+#define IMPATIENT_TIME (5 * NS_PER_S)
+#define REDIAL_AFTER (500 * NS_PER_MS)
+#define USEFUL_AFTER (10 * NS_PER_S)	    /* a session that lasted this long was worth it */
+#define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
+#define RETURNS_PER_S 250 /* sessions that come to another server, of a large cluster */
+#define HOMING_FAILURES 4 /* an even number: one attempt on the node's socket */
+
+/* --- notes ------------------------------------------------------------------------------------ */
+
+void session_note_heard(struct session *s)
+{
+	struct quic_conn_info info;
+
+	rpc_conn_info(s->rpc, &info);
+	s->last_verified = MAX(s->last_verified, info.last_heard);
+}
+
+/* Was it up for long enough to begin again with short waits? */
+static void note_useful(struct session *s, uint64_t after)
+{
+	if (clock_now(s->host) - s->up_since >= after)
+		s->failures = 0;
+}
+
+void session_note_useful(struct session *s)
+{
+	note_useful(s, USEFUL_AFTER);
+}
+
+/* --- effects: the end of a connection --------------------------------------------------------- */
+
+static void do_hear(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	session_note_heard(s);
+}
+
+static void do_reward(struct session *s, const struct occasion *o)
+{
+	note_useful(s, o->restarted ? USEFUL_AFTER_RESTART : USEFUL_AFTER);
+}
+
+static void do_explain(struct session *s, const struct occasion *o)
+{
+	session_set_err(s, o->err);
+}
+
+static void do_remember(struct session *s, const struct occasion *o)
+{
+	rpc_refusal(s->rpc, o->reply, &s->former_err);
+}
+
+static void do_count(struct session *s, const struct occasion *o)
+{
+	if (s->spare) /* another port is no better: it is the server, or the way there */
+		s->next_homing = s->homing_gap = 0;
+	s->failures++;
+	place_lost(s, (enum refusal)o->err->reason);
+}
+
+static void drop_connection(struct session *s)
+{
+	rpc_free(s->rpc);
+	s->rpc = NULL;
+	if (s->spare) { /* we may be within a call of its own */
+		s->spent = s->spare;
+		s->spare = NULL;
+		deferred_call(s->reap);
+	}
+	timer_set(s->tick, TIME_NEVER);
+}
+
+static void do_hang_up(struct session *s, const struct occasion *o)
+{
+	drop_connection(s);
+	relays_lost(s, o->err);
+}
+
+/* --- effects: waiting ------------------------------------------------------------------------- */
+
+static void do_forgive(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	s->failures = 0;
+}
+
+static void do_release(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	s->hold_until = 0;
+}
+
+static void do_change_server(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	place_changed(s);
+	memset(s->epoch, 0, sizeof(s->epoch)); /* of the other server */
+	s->cursor = 0;
+}
+
+static void do_head_home(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	s->failures = HOMING_FAILURES;
+}
+
+static void do_hold(struct session *s, const struct occasion *o)
+{
+	s->hold_until = clock_now(s->host) + backoff_asked(o->wait, random_u64(s->host));
+}
+
+static void do_back_off(struct session *s, const struct occasion *o)
+{
+	uint64_t delay = backoff_delay(s->failures, random_u64(s->host));
+
+	(void)o;
+	timer_set(s->retry, MAX(clock_now(s->host) + delay, s->hold_until));
+}
+
+/* All nodes hear of it at once: they spread over as much time as the server needs for them. */
+static void do_spread(struct session *s, const struct occasion *o)
+{
+	size_t members = roster_count(mlog_roster(s->log), ROSTER_CURRENT);
+
+	(void)o;
+	timer_set_in(s->retry, random_below(s->host, (1 + members) * NS_PER_S / RETURNS_PER_S));
+}
+
+static void do_soon(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
+}
+
+/* --- effects: an attempt ---------------------------------------------------------------------- */
+
+static void on_ready(void *ctx, const struct signal_reply *hello)
+{
+	session_happens(ctx, SESSION_EV_READY, &(struct occasion){ .reply = hello });
+}
+
+static void on_event(void *ctx, const struct signal_event *ev)
+{
+	events_handle(ctx, ev);
+}
+
+static void on_ended(void *ctx, const struct rpc_end *end)
+{
+	struct err err = end->err; /* goes with the connection */
+	struct occasion o = { .err = &err, .restarted = end->restarted };
+
+	if (session_after_end(end, &o.wait) == SESSION_NEXT_WAIT)
+		session_happens(ctx, SESSION_EV_HOLD, &o);
+	else
+		session_happens(ctx, SESSION_EV_LOST, &o);
+}
+
+static void do_dial(struct session *s, const struct occasion *o)
+{
+	static const struct rpc_ops ops = { .ready = on_ready,
+					    .event = on_event,
+					    .ended = on_ended };
+	struct err err = { 0 };
+
+	(void)o;
+	if (session_dial(s, &ops, &err) < 0)
+		session_happens(s, SESSION_EV_LOST, &(struct occasion){ .err = &err });
+}
+
+static void do_redial(struct session *s, const struct occasion *o)
+{
+	if (clock_now(s->host) - s->dial_began < REDIAL_AFTER)
+		return;
+	drop_connection(s);
+	do_dial(s, o);
+}
+
+/* --- effects: a session ----------------------------------------------------------------------- */
+
+static void do_greet(struct session *s, const struct occasion *o)
+{
+	s->features = o->reply->features;
+	log_clock_hear(&s->clock, s->host, o->reply->time_s);
+	place_reached(s, rpc_place(s->rpc));
+	s->last_tick = clock_now(s->host);
+	timer_set_in(s->tick, SESSION_TICK);
+	sync_reset(s);
+	s->candidates_busy = false;
+	if (o->reply->has_head)
+		sync_head(s, &o->reply->head);
+	/* What the server sees of another socket than the node's is of no use to its peers. */
+	if (s->spare)
+		return;
+	s->next_homing = s->homing_gap = 0; /* the own port works */
+	s->observed = o->reply->observed;
+	s->ops->observed(s->ctx, &s->observed, rpc_server(s->rpc));
+}
+
+static void do_push(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	sync_greeted(s);
+}
+
+static void on_session(void *ctx, const struct signal_reply *reply)
+{
+	struct session *s = ctx;
+	struct occasion o = { .reply = reply };
+
+	if (reply->refusal == REFUSAL_NOT_MEMBER || reply->refusal == REFUSAL_MOVED_AWAY)
+		session_happens(s,
+				former_is_member(s) ? SESSION_EV_DENIED : SESSION_EV_DENIED_BY_BOTH,
+				&o);
+	else if (reply->refusal != REFUSAL_NONE)
+		session_refused(s, reply);
+	else
+		session_happens(s, SESSION_EV_ACCEPTED, &o);
+}
+
+static void do_open(struct session *s, const struct occasion *o)
+{
+	struct signal_request m = { .type = SIGNAL_SESSION, .candidates = s->candidates };
+	struct head head = mlog_head(s->log);
+
+	(void)o;
+	m.head.seq = head.seq;
+	memcpy(m.head.hash, head.hash, HASH_LEN);
+	memcpy(m.node_token, s->cluster.node_token, HASH_LEN);
+	s->candidates_dirty = false;
+	s->candidates_sent = clock_now(s->host);
+	session_request(s, &m, on_session);
+	secret_wipe(m.node_token, HASH_LEN);
+}
+
+static void do_admit(struct session *s, const struct occasion *o)
+{
+	s->last_good = *rpc_server(s->rpc);
+	place_token(s, o->reply->node_token);
+	sync_head(s, &o->reply->head);
+}
+
+static void do_fetch(struct session *s, const struct occasion *o)
+{
+	(void)o;
+	s->fetch_wanted = true;
+	sync_pump(s);
+}
+
+static void on_subscribe(void *ctx, const struct signal_reply *reply)
+{
+	struct session *s = ctx;
+
+	if (reply->refusal != REFUSAL_NONE) {
+		session_refused(s, reply);
+		return;
+	}
+	if (memcmp(s->epoch, reply->epoch, EPOCH_LEN) != 0) {
+		memcpy(s->epoch, reply->epoch, EPOCH_LEN);
+		s->cursor = 0;
+	}
+	session_happens(s, SESSION_EV_SUBSCRIBED, &(struct occasion){ .reply = reply });
+}
+
+static void do_subscribe(struct session *s, const struct occasion *o)
+{
+	struct signal_request m = { .type = SIGNAL_SUBSCRIBE, .cursor = s->cursor };
+
+	(void)o;
+	memcpy(m.epoch, s->epoch, EPOCH_LEN);
+	session_request(s, &m, on_subscribe);
+}
+
+static void do_enter(struct session *s, const struct occasion *o)
+{
+	static const struct err none;
+
+	s->up_since = clock_now(s->host);
+	if (!s->forked)
+		session_set_err(s, &none);
+	events_publish(s);
+	session_echo(s);
+	do_fetch(s, o); /* what came between our last fetch and the subscription */
+}
+
+/* Something to be answered: soon, or the connection is given up. */
+static void do_probe(struct session *s, const struct occasion *o)
+{
+	s->impatient_until = clock_now(s->host) + IMPATIENT_TIME;
+	session_echo(s);
+	do_fetch(s, o);
+}
+
+static void do_finish(struct session *s, const struct occasion *o)
+{
+	timer_set(s->retry, TIME_NEVER);
+	tell_stopped(s, o->err);
+	sync_stopped(s, o->err);
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+static void (*const carry_out[N_SESSION_EFFECTS])(struct session *, const struct occasion *) = {
+	[SESSION_DO_HEAR] = do_hear,
+	[SESSION_DO_REWARD] = do_reward,
+	[SESSION_DO_EXPLAIN] = do_explain,
+	[SESSION_DO_REMEMBER] = do_remember,
+	[SESSION_DO_COUNT] = do_count,
+	[SESSION_DO_HANG_UP] = do_hang_up,
+	[SESSION_DO_FORGIVE] = do_forgive,
+	[SESSION_DO_RELEASE] = do_release,
+	[SESSION_DO_CHANGE_SERVER] = do_change_server,
+	[SESSION_DO_HEAD_HOME] = do_head_home,
+	[SESSION_DO_HOLD] = do_hold,
+	[SESSION_DO_BACK_OFF] = do_back_off,
+	[SESSION_DO_SPREAD] = do_spread,
+	[SESSION_DO_SOON] = do_soon,
+	[SESSION_DO_DIAL] = do_dial,
+	[SESSION_DO_REDIAL] = do_redial,
+	[SESSION_DO_GREET] = do_greet,
+	[SESSION_DO_PUSH] = do_push,
+	[SESSION_DO_OPEN] = do_open,
+	[SESSION_DO_ADMIT] = do_admit,
+	[SESSION_DO_FETCH] = do_fetch,
+	[SESSION_DO_SUBSCRIBE] = do_subscribe,
+	[SESSION_DO_ENTER] = do_enter,
+	[SESSION_DO_PROBE] = do_probe,
+	[SESSION_DO_FINISH] = do_finish,
+};
+
+/* An effect may make something happen in turn: then it is the last one of its cell. */
+void session_happens(struct session *s, enum session_event event, const struct occasion *o)
+{
+	struct fsm_cell cell = fsm_at(&session_fsm, s->phase, event);
+	enum session_phase from = s->phase;
+
+	s->phase = (enum session_phase)cell.next;
+	tell_phase(s, from, event);
+	for (unsigned i = 0; i < N_SESSION_EFFECTS; i++)
+		if (cell.effects & 1u << i)
+			carry_out[i](s, o);
+}
+
+/* --- what the other files let happen ---------------------------------------------------------- */
+
+void session_lost(struct session *s, const struct err *err)
+{
+	if (s->rpc)
+		session_happens(s, SESSION_EV_LOST, &(struct occasion){ .err = err });
+}
+
+void session_lost_for(struct session *s, const struct err *err, uint64_t wait)
+{
+	if (s->rpc)
+		session_happens(s, SESSION_EV_HOLD, &(struct occasion){ .err = err, .wait = wait });
+}
+
+void session_go_home(struct session *s)
+{
+	struct err err = { 0 };
+
+	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
+	session_happens(s, SESSION_EV_HOME, &(struct occasion){ .err = &err });
+}
+
+void session_left(struct session *s)
+{
+	struct err err = { 0 };
+
+	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
+		   s->cluster.cluster);
+	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
+}
+
+void session_refused(struct session *s, const struct signal_reply *reply)
+{
+	struct err err = { 0 };
+	uint64_t wait;
+
+	rpc_refusal(s->rpc, reply, &err);
+	if (session_after_refusal(reply->refusal, reply->retry_after_s, &wait) == SESSION_NEXT_WAIT)
+		session_lost_for(s, &err, wait);
+	else
+		session_lost(s, &err);
+}
+
+bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn)
+{
+	struct err err = { 0 };
+	int r = rpc_request(s->rpc, m, fn, s);
+
+	if (r == 0)
+		return true;
+	err_set(&err, r, "cannot send to the signal server %s: %s", s->cluster.signal_host,
+		strerror(-r));
+	session_lost(s, &err);
+	return false;
+}
+
+void session_in_session(struct session *s)
+{
+	session_happens(s, SESSION_EV_PUSHED, &(struct occasion){ .err = NULL });
+}
+
+void session_fetched(struct session *s)
+{
+	struct occasion o = { .err = NULL };
+	struct err err = { 0 };
+
+	if (phase_is_former(s->phase)) {
+		if (!former_is_member(s)) {
+			session_left(s);
+			return;
+		}
+		former_explain(s, &err);
+		o.err = &err;
+		o.wait = SESSION_SLOW_RETRY;
+	}
+	session_happens(s, SESSION_EV_FETCHED, &o);
+}
