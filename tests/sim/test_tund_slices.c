@@ -10,47 +10,47 @@ START_TEST(a_long_log_is_verified_in_slices)
 {
 	struct scene s;
 
-	scene_begin(&s, 1);
-	hand_over(&s, ALICE);
-	until_verifying(s.n, &s.c);
+	slices_begin(&s, 1);
+	slices_hand_over(&s, ALICE);
+	slices_until_verifying(s.n, &s.c);
 	for (int i = 0; i < 20; i++) { /* others do not wait */
 		user_expect(s.n, user_ask_as(s.n, BOB, BOB, CONTROL_STATUS, ""), "\"clusters\":[]");
 		ck_assert_uint_eq(s.c.replies, 0);
 	}
-	until_reply(&s);
+	slices_until_reply(&s);
 	ck_assert_str_eq(s.c.reply, user_ok);
-	ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
-	hang_up(&s.c);
-	scene_end(&s);
+	ck_assert_uint_eq(slices_log_count(s.n), mlog_count(s.k.log));
+	slices_hang_up(&s.c);
+	slices_finish(&s);
 }
 END_TEST
 
 /* The words are those of a short log, and the tunnel that is there is none the worse for it. */
 START_TEST(what_is_wrong_behind_a_long_log_is_said)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover wrong_key = files_of(&k, 1, 2), bad_end = files_of(&k, 1, 1);
+	struct kit k = slices_long_log(RENAMES);
+	struct handover wrong_key = slices_files_of(&k, 1, 2), bad_end = slices_files_of(&k, 1, 1);
 	struct buf *log = &bad_end.file[CONTROL_FILE_LOG];
 	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
+	struct mesh_node *n = slices_daemon_ready(&m);
 	struct caller c;
 
-	call(n, &c, ALICE, &wrong_key);
-	mesh_until(m, MINUTE, has_reply, &c);
+	slices_call(n, &c, ALICE, &wrong_key);
+	mesh_until(m, MINUTE, slices_has_reply, &c);
 	ck_assert_msg(strstr(c.reply, "made with another key"), "%s", c.reply);
-	hang_up(&c);
+	slices_hang_up(&c);
 	/* the last byte of the last record but one: the last one might be a crash's */
 	log->data[log->len - (12 + mlog_record(k.log, mlog_head(k.log).seq).len) - 1] ^= 1;
-	call(n, &c, ALICE, &bad_end);
-	mesh_until(m, MINUTE, has_reply, &c);
+	slices_call(n, &c, ALICE, &bad_end);
+	mesh_until(m, MINUTE, slices_has_reply, &c);
 	ck_assert_msg(strstr(c.reply, "is damaged: record 1239 is not what was written"), "%s",
 		      c.reply);
 	ck_assert_ptr_null(daemon_find(n->daemon, MESH_CLUSTER));
-	hang_up(&c);
+	slices_hang_up(&c);
 	handover_free(&wrong_key);
 	handover_free(&bad_end);
 	kit_close(&k);
-	end(m);
+	slices_mesh_end(m);
 }
 END_TEST
 
@@ -61,25 +61,25 @@ START_TEST(a_user_does_not_keep_the_daemon_verifying)
 	struct scene s;
 	unsigned tries = 0;
 
-	scene_begin(&s, 2);
-	is_short_of_time = true;
+	slices_begin(&s, 2);
+	slices_is_short_of_time = true;
 	for (bool refused = false; !refused; tries++) {
 		ck_assert_uint_lt(tries, 100);
-		hand_over(&s, ALICE);
-		until_reply(&s);
+		slices_hand_over(&s, ALICE);
+		slices_until_reply(&s);
 		refused = strstr(s.c.reply, "so many long membership logs");
 		if (refused) /* before it was asked for anything */
 			ck_assert_uint_eq(s.c.acks, 0);
-		hang_up(&s.c);
+		slices_hang_up(&s.c);
 	}
 	/* 70 s of debts, 1.2 s each, some of which is paid meanwhile */
 	ck_assert_uint_gt(tries, 30);
-	hand_over_whole(&s, BOB, "made with another key");
-	hand_over_whole(&s, ROOT, "made with another key");
+	slices_hand_over_whole(&s, BOB, "made with another key");
+	slices_hand_over_whole(&s, ROOT, "made with another key");
 	sim_pass(s.m->w, 5 * SECOND);
-	hand_over_whole(&s, ALICE, "made with another key");
-	is_short_of_time = false;
-	scene_end(&s);
+	slices_hand_over_whole(&s, ALICE, "made with another key");
+	slices_is_short_of_time = false;
+	slices_finish(&s);
 }
 END_TEST
 
@@ -88,30 +88,30 @@ START_TEST(a_caller_that_goes_ends_it)
 {
 	struct scene s;
 
-	scene_begin(&s, 1);
-	hand_over(&s, ALICE);
-	until_verifying(s.n, &s.c);
-	hang_up(&s.c);
+	slices_begin(&s, 1);
+	slices_hand_over(&s, ALICE);
+	slices_until_verifying(s.n, &s.c);
+	slices_hang_up(&s.c);
 	sim_pass(s.m->w, 10 * MS);
-	verified.most = 0;
+	slices_verified.most = 0;
 	sim_pass(s.m->w, SECOND);
-	ck_assert_uint_eq(verified.most, 0);
-	hand_over(&s, ALICE);
-	until_verifying(s.n, &s.c);
+	ck_assert_uint_eq(slices_verified.most, 0);
+	slices_hand_over(&s, ALICE);
+	slices_until_verifying(s.n, &s.c);
 	SIM_CHECK_OK(s.m->w, local_send(s.c.conn, "x", 1));
-	mesh_until(s.m, SECOND, has_reply, &s.c);
+	mesh_until(s.m, SECOND, slices_has_reply, &s.c);
 	ck_assert_msg(strstr(s.c.reply, "more came of the files"), "%s", s.c.reply);
-	hang_up(&s.c);
-	hand_over(&s, ALICE);
-	until_verifying(s.n, &s.c);
+	slices_hang_up(&s.c);
+	slices_hand_over(&s, ALICE);
+	slices_until_verifying(s.n, &s.c);
 	mesh_daemon_stop(s.n);
 	sim_pass(s.m->w, 10 * MS);
 	ck_assert_ptr_null(s.c.conn);
-	hang_up(&s.c);
+	slices_hang_up(&s.c);
 	mesh_daemon_start(s.n);
 	ck_assert_ptr_null(daemon_find(s.n->daemon, MESH_CLUSTER));
-	hand_over_whole(&s, ALICE, user_ok);
-	scene_end(&s);
+	slices_hand_over_whole(&s, ALICE, user_ok);
+	slices_finish(&s);
 }
 END_TEST
 
@@ -122,35 +122,35 @@ static void connect_first(struct mesh_node *n, const struct kit *k, struct hando
 	struct handover files;
 	char *reply;
 
-	counted = NULL;
+	slices_counted = NULL;
 	half.log = kit_copy(k->log, 600);
-	counted = n->mesh->w;
-	files = files_of(&half, 1, 1);
+	slices_counted = n->mesh->w;
+	files = slices_files_of(&half, 1, 1);
 	reply = user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files);
 	user_expect(n, reply, user_ok);
-	ck_assert_uint_eq(log_count(n), 600);
+	ck_assert_uint_eq(slices_log_count(n), 600);
 	handover_free(&files);
 	mlog_free(half.log);
-	*whole = files_of(k, 1, 1);
+	*whole = slices_files_of(k, 1, 1);
 }
 
 /* The log of the running tunnel grows while that of a user is verified: nothing of it is lost. */
 START_TEST(the_own_log_may_grow_meanwhile)
 {
-	struct kit k = long_log(RENAMES);
+	struct kit k = slices_long_log(RENAMES);
 	struct handover files;
 	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
+	struct mesh_node *n = slices_daemon_ready(&m);
 	struct mlog *own;
 	struct caller c;
 
 	connect_first(n, &k, &files);
 	/* another server in the file, so that the tunnel starts again with what was handed over */
 	files.file[CONTROL_FILE_CLUSTER].data[files.file[CONTROL_FILE_CLUSTER].len - 1] ^= 1;
-	call(n, &c, ALICE, &files);
-	until_verifying(n, &c);
+	slices_call(n, &c, ALICE, &files);
+	slices_until_verifying(n, &c);
 	own = tunnel_log(mesh_tunnel(n));
-	counted = NULL;
+	slices_counted = NULL;
 	for (uint64_t seq = 600; seq < mlog_count(k.log); seq++)
 		ck_assert_int_eq(mlog_reload(own, mlog_record(k.log, seq), NULL), 0);
 	for (unsigned i = 0; i < 3; i++) { /* behind what the user has */
@@ -164,15 +164,15 @@ START_TEST(the_own_log_may_grow_meanwhile)
 				 0);
 	}
 	mlog_commit(own);
-	counted = m->w;
-	mesh_until(m, MINUTE, has_reply, &c);
+	slices_counted = m->w;
+	mesh_until(m, MINUTE, slices_has_reply, &c);
 	ck_assert_str_eq(c.reply, user_ok);
 	ck_assert_ptr_ne(tunnel_log(mesh_tunnel(n)), own);
-	ck_assert_uint_eq(log_count(n), mlog_count(k.log));
-	hang_up(&c);
+	ck_assert_uint_eq(slices_log_count(n), mlog_count(k.log));
+	slices_hang_up(&c);
 	handover_free(&files);
 	kit_close(&k);
-	end(m);
+	slices_mesh_end(m);
 }
 END_TEST
 
@@ -180,25 +180,25 @@ END_TEST
 START_TEST(the_cluster_may_go_meanwhile)
 {
 	static const enum control_verb verbs[] = { CONTROL_DISCONNECT, CONTROL_FORGET };
-	struct kit k = long_log(RENAMES);
+	struct kit k = slices_long_log(RENAMES);
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		struct handover files;
 		struct mesh *m;
-		struct mesh_node *n = daemon_ready(&m);
+		struct mesh_node *n = slices_daemon_ready(&m);
 		struct caller c;
 
 		connect_first(n, &k, &files);
-		call(n, &c, ALICE, &files);
-		until_verifying(n, &c);
+		slices_call(n, &c, ALICE, &files);
+		slices_until_verifying(n, &c);
 		user_expect(n, user_ask_as(n, ALICE, GROUP, verbs[i], MESH_CLUSTER), user_ok);
-		ck_assert_uint_eq(log_count(n), 0);
-		mesh_until(m, MINUTE, has_reply, &c);
+		ck_assert_uint_eq(slices_log_count(n), 0);
+		mesh_until(m, MINUTE, slices_has_reply, &c);
 		ck_assert_str_eq(c.reply, user_ok);
-		ck_assert_uint_eq(log_count(n), mlog_count(k.log));
-		hang_up(&c);
+		ck_assert_uint_eq(slices_log_count(n), mlog_count(k.log));
+		slices_hang_up(&c);
 		handover_free(&files);
-		end(m);
+		slices_mesh_end(m);
 	}
 	kit_close(&k);
 }
@@ -220,7 +220,7 @@ static void on_part(void *ctx, struct local_conn *conn, struct span m)
 	struct asker *a = ctx;
 
 	(void)conn;
-	count(&pieces);
+	slices_count(&pieces);
 	a->got.data = realloc(a->got.data, a->got.len + m.len);
 	memcpy(a->got.data + a->got.len, m.data + 1, m.len - 1);
 	a->got.len += m.len - 1;
@@ -256,11 +256,11 @@ static void asker_end(struct asker *a)
 
 START_TEST(a_long_log_is_sent_in_slices)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 1);
+	struct kit k = slices_long_log(RENAMES);
+	struct handover files = slices_files_of(&k, 1, 1);
 	struct buf whole;
 	struct mesh *m;
-	struct mesh_node *n = daemon_ready(&m);
+	struct mesh_node *n = slices_daemon_ready(&m);
 	struct asker a;
 
 	user_expect(n, user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files), user_ok);
@@ -290,13 +290,13 @@ START_TEST(a_long_log_is_sent_in_slices)
 	buf_free(&whole);
 	handover_free(&files);
 	kit_close(&k);
-	end(m);
+	slices_mesh_end(m);
 }
 END_TEST
 
 static bool is_up(void *ctx)
 {
-	return log_count(ctx) > 0;
+	return slices_log_count(ctx) > 0;
 }
 
 /* At its start the daemon answers at once, and begins no upload before its own clusters are up. */
@@ -306,43 +306,43 @@ START_TEST(a_start_reads_a_long_log_in_slices)
 	static const char mark[] = DAEMON_STATE_DIR "/" MESH_CLUSTER
 						    "/clusters/" MESH_CLUSTER STORE_VERIFIED;
 
-	scene_begin(&s, 1);
+	slices_begin(&s, 1);
 	user_expect(s.n, user_hand_over_as(s.n, ALICE, GROUP, MESH_CLUSTER, &s.files), user_ok);
 	for (int i = 0; i < 2; i++) { /* with the mark, and without */
 		mesh_daemon_stop(s.n);
 		if (i > 0)
 			SIM_CHECK_OK(s.m->w, file_forget(s.n->host, mark));
 		s.m->watchdog = MINUTE;
-		check_slices();
-		count_in(s.m->w);
+		slices_check();
+		slices_count_in(s.m->w);
 		mesh_daemon_start(s.n);
-		ck_assert_uint_eq(log_count(s.n), 0);
+		ck_assert_uint_eq(slices_log_count(s.n), 0);
 		ck_assert_str_eq(world_managed_words(s.n->daemon_host), "");
-		hand_over(&s, ALICE);
+		slices_hand_over(&s, ALICE);
 		sim_pass(s.m->w, 5 * MS);
 		ck_assert_uint_eq(s.c.acks, 0);
 		user_expect(s.n, user_ask_as(s.n, ALICE, GROUP, CONTROL_STATUS, ""),
 			    "\"state\":\"stopped\"");
 		mesh_until(s.m, MINUTE, is_up, s.n);
 		sim_pass(s.m->w, 5 * MS);
-		ck_assert_uint_eq(log_count(s.n), mlog_count(s.k.log));
+		ck_assert_uint_eq(slices_log_count(s.n), mlog_count(s.k.log));
 		ck_assert_str_eq(world_managed_words(s.n->daemon_host),
 				 "EXTEND_TIMEOUT_USEC=300000000\nREADY=1\nSTATUS=0 of 1 "
 				 "cluster connected, tunnels to 0 of 40 nodes\n");
-		ck_assert_int_eq(verified.most > 0, i > 0);
-		until_reply(&s);
+		ck_assert_int_eq(slices_verified.most > 0, i > 0);
+		slices_until_reply(&s);
 		ck_assert_str_eq(s.c.reply, user_ok);
-		hang_up(&s.c);
+		slices_hang_up(&s.c);
 	}
-	scene_end(&s);
+	slices_finish(&s);
 }
 END_TEST
 
 /* A start that fails for another reason is tried again, and verifies nothing a second time. */
 START_TEST(a_port_that_is_taken_costs_no_signatures)
 {
-	struct kit k = long_log(RENAMES);
-	struct handover files = files_of(&k, 1, 1);
+	struct kit k = slices_long_log(RENAMES);
+	struct handover files = slices_files_of(&k, 1, 1);
 	struct mesh *m = mesh_new(1);
 	struct mesh_node *n = mesh_node(m, "nas");
 	struct sim_sink sink;
@@ -354,16 +354,16 @@ START_TEST(a_port_that_is_taken_costs_no_signatures)
 	sim_sink_open(&sink, other, n->port);
 	user_expect(n, user_hand_over_as(n, ALICE, GROUP, MESH_CLUSTER, &files),
 		    "another program has UDP port 41641");
-	count_in(m->w);
+	slices_count_in(m->w);
 	sim_pass(m->w, 12 * SECOND);
-	ck_assert_uint_eq(verified.most, 0);
-	ck_assert_uint_gt(decoded.most, 0);
+	ck_assert_uint_eq(slices_verified.most, 0);
+	ck_assert_uint_gt(slices_decoded.most, 0);
 	udp_close(sink.udp);
 	world_host_crash(other);
 	mesh_until(m, 10 * SECOND, is_up, n);
 	handover_free(&files);
 	kit_close(&k);
-	end(m);
+	slices_mesh_end(m);
 }
 END_TEST
 
