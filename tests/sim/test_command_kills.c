@@ -13,27 +13,28 @@ static bool remove_killed(enum victim victim, unsigned steps, bool daemon)
 {
 	static const char line[] = "remove laptop --yes";
 	struct scene s;
-	struct mesh *m = open_scene(&s, false);
+	struct mesh *m = kills_open_scene(&s, false);
 	bool killed;
 
 	s.victim = victim;
 	s.steps = steps;
-	run_again(&s, &log_command, "", "log"); /* makes the user's copy of the log new */
+	kills_run_again(&s, &log_command, "", "log"); /* makes the user's copy of the log new */
 	if (!daemon)
 		mesh_daemon_stop(NAS);
-	killed = run_killed(&s, &remove_command, "", line);
-	if (!acknowledged(&s)) {
-		run_again(&s, &remove_command, "", line);
+	killed = kills_run_killed(&s, &remove_command, "", line);
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &remove_command, "", line);
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	if (!daemon)
 		mesh_connect(NAS);
-	settle(&s);
-	HOLDS(&s, !is_member(&s, "laptop") && count(server_log(&s), ENTRY_REMOVE) == 1);
+	kills_settle(&s);
+	HOLDS(&s, !kills_is_member(&s, "laptop") &&
+			  kills_count(kills_server_log(&s), ENTRY_REMOVE) == 1);
 	HOLDS(&s, tunnel_left(mesh_tunnel(LAPTOP)));
-	run_again(&s, &remove_command, "", line);
+	kills_run_again(&s, &remove_command, "", line);
 	HOLDS(&s, s.run.code == EXIT_OK && strstr(s.run.out, "Nothing to do"));
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -49,11 +50,11 @@ static bool remove_without_daemon(enum victim victim, unsigned steps)
 
 START_TEST(remove_is_killed)
 {
-	at_every_step(COMMAND, 2, remove_with_daemon);
-	at_every_step(DAEMON, 5, remove_with_daemon);
-	at_every_step(SERVER, 3, remove_with_daemon);
-	at_every_step(COMMAND, 6, remove_without_daemon);
-	at_every_step(SERVER, 5, remove_without_daemon);
+	kills_at_every_step(COMMAND, 2, remove_with_daemon);
+	kills_at_every_step(DAEMON, 5, remove_with_daemon);
+	kills_at_every_step(SERVER, 3, remove_with_daemon);
+	kills_at_every_step(COMMAND, 6, remove_without_daemon);
+	kills_at_every_step(SERVER, 5, remove_without_daemon);
 }
 END_TEST
 
@@ -64,7 +65,7 @@ static bool renew_killed(enum victim victim, unsigned steps, bool daemon)
 {
 	static const char line[] = "renew --yes";
 	struct scene s;
-	struct mesh *m = open_scene(&s, false);
+	struct mesh *m = kills_open_scene(&s, false);
 	const char *code = s.first_code;
 	bool killed;
 
@@ -72,26 +73,27 @@ static bool renew_killed(enum victim victim, unsigned steps, bool daemon)
 	s.steps = steps;
 	if (!daemon)
 		mesh_daemon_stop(NAS);
-	killed = run_killed(&s, &renew_command, s.first_code, line);
-	if (!acknowledged(&s))
-		run_again(&s, &renew_command, s.first_code, line);
+	killed = kills_run_killed(&s, &renew_command, s.first_code, line);
+	if (!kills_acknowledged(&s))
+		kills_run_again(&s, &renew_command, s.first_code, line);
 	if (!daemon)
 		mesh_connect(NAS);
-	settle(&s);
+	kills_settle(&s);
 	for (size_t i = 0; i < s.n_printed; i++)
-		if (code_in_force(&s, s.printed[i]))
+		if (kills_code_in_force(&s, s.printed[i]))
 			code = s.printed[i];
-	HOLDS(&s, code_in_force(&s, code) && count(server_log(&s), ENTRY_RENEW) == 1);
+	HOLDS(&s,
+	      kills_code_in_force(&s, code) && kills_count(kills_server_log(&s), ENTRY_RENEW) == 1);
 	/* The last run says whether the code that it printed is worth something. */
-	if (acknowledged(&s))
+	if (kills_acknowledged(&s))
 		HOLDS(&s, code == s.printed[s.n_printed - 1]);
 	else
 		HOLDS(&s, strstr(s.run.complaint, "for record 2") &&
 				  (code == s.printed[s.n_printed - 1] ||
 				   strstr(s.run.complaint, "throw it away")));
-	run_again(&s, &renew_command, code, line);
+	kills_run_again(&s, &renew_command, code, line);
 	HOLDS(&s, s.run.code == EXIT_OK);
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -107,11 +109,11 @@ static bool renew_without_daemon(enum victim victim, unsigned steps)
 
 START_TEST(renew_is_killed)
 {
-	at_every_step(COMMAND, 2, renew_with_daemon);
-	at_every_step(DAEMON, 5, renew_with_daemon);
-	at_every_step(SERVER, 3, renew_with_daemon);
-	at_every_step(COMMAND, 6, renew_without_daemon);
-	at_every_step(SERVER, 5, renew_without_daemon);
+	kills_at_every_step(COMMAND, 2, renew_with_daemon);
+	kills_at_every_step(DAEMON, 5, renew_with_daemon);
+	kills_at_every_step(SERVER, 3, renew_with_daemon);
+	kills_at_every_step(COMMAND, 6, renew_without_daemon);
+	kills_at_every_step(SERVER, 5, renew_without_daemon);
 }
 END_TEST
 
@@ -123,9 +125,9 @@ static void ask_laptop(struct scene *s, char ret[COMMAND_TEXT])
 	char text[COMMAND_TEXT];
 	const char *at;
 
-	run_again(s, &promote_command, "", "promote laptop");
+	kills_run_again(s, &promote_command, "", "promote laptop");
 	HOLDS(s, s->run.code == EXIT_OK);
-	run_again(s, &renew_command, "", "renew --yes --ask laptop");
+	kills_run_again(s, &renew_command, "", "renew --yes --ask laptop");
 	at = strstr(s->run.out, "mlsh-renew:");
 	HOLDS(s, s->run.code == EXIT_OK && at);
 	snprintf(text, sizeof(text), "%s", at);
@@ -138,7 +140,7 @@ static bool consent_killed(enum victim victim, unsigned steps, bool daemon)
 {
 	char line[COMMAND_TEXT];
 	struct scene s;
-	struct mesh *m = open_scene(&s, false);
+	struct mesh *m = kills_open_scene(&s, false);
 	bool killed;
 
 	ask_laptop(&s, line);
@@ -146,22 +148,22 @@ static bool consent_killed(enum victim victim, unsigned steps, bool daemon)
 	s.victim = victim;
 	s.steps = steps;
 	s.who = LAPTOP;
-	run_again(&s, &log_command, "", "log"); /* makes the user's copy of the log new */
+	kills_run_again(&s, &log_command, "", "log"); /* makes the user's copy of the log new */
 	if (!daemon)
 		mesh_daemon_stop(LAPTOP);
-	killed = run_killed(&s, &renew_command, "", line);
-	if (!acknowledged(&s)) {
-		run_again(&s, &renew_command, "", line);
+	killed = kills_run_killed(&s, &renew_command, "", line);
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &renew_command, "", line);
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	if (!daemon)
 		mesh_connect(LAPTOP);
-	settle(&s);
-	HOLDS(&s, s.n_printed == 1 && code_in_force(&s, s.printed[0]));
-	HOLDS(&s, count(server_log(&s), ENTRY_RENEW) == 1);
-	run_again(&s, &renew_command, "", line);
+	kills_settle(&s);
+	HOLDS(&s, s.n_printed == 1 && kills_code_in_force(&s, s.printed[0]));
+	HOLDS(&s, kills_count(kills_server_log(&s), ENTRY_RENEW) == 1);
+	kills_run_again(&s, &renew_command, "", line);
 	HOLDS(&s, s.run.code == EXIT_OK && strstr(s.run.out, "already"));
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -177,11 +179,11 @@ static bool consent_without_daemon(enum victim victim, unsigned steps)
 
 START_TEST(consent_is_killed)
 {
-	at_every_step(COMMAND, 2, consent_with_daemon);
-	at_every_step(DAEMON, 5, consent_with_daemon);
-	at_every_step(SERVER, 3, consent_with_daemon);
-	at_every_step(COMMAND, 6, consent_without_daemon);
-	at_every_step(SERVER, 5, consent_without_daemon);
+	kills_at_every_step(COMMAND, 2, consent_with_daemon);
+	kills_at_every_step(DAEMON, 5, consent_with_daemon);
+	kills_at_every_step(SERVER, 3, consent_with_daemon);
+	kills_at_every_step(COMMAND, 6, consent_without_daemon);
+	kills_at_every_step(SERVER, 5, consent_without_daemon);
 }
 END_TEST
 
@@ -191,7 +193,7 @@ enum recovers { BESIDE_DAEMON, ALONE, TO_NEW_SERVER };
 
 static bool is_admin(const struct scene *s, const char *name)
 {
-	const struct member *m = roster_by_name(mlog_roster(server_log(s)), span_str(name),
+	const struct member *m = roster_by_name(mlog_roster(kills_server_log(s)), span_str(name),
 						ROSTER_CURRENT);
 
 	return m && m->role == ROLE_ADMIN;
@@ -200,7 +202,7 @@ static bool is_admin(const struct scene *s, const char *name)
 static bool recover_killed(enum victim victim, unsigned steps, enum recovers how)
 {
 	struct scene s;
-	struct mesh *m = open_scene(&s, how == TO_NEW_SERVER);
+	struct mesh *m = kills_open_scene(&s, how == TO_NEW_SERVER);
 	char line[200] = "recover --yes";
 	const char *paper;
 	bool killed;
@@ -215,21 +217,22 @@ static bool recover_killed(enum victim victim, unsigned steps, enum recovers how
 		snprintf(line, sizeof(line), "recover --yes --signal-host " NEW_NAME " --token %s",
 			 s.token);
 	}
-	killed = run_killed(&s, &recover_command, s.first_code, line);
-	if (!acknowledged(&s)) {
-		run_again(&s, &recover_command, s.first_code, line);
+	killed = kills_run_killed(&s, &recover_command, s.first_code, line);
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &recover_command, s.first_code, line);
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	if (strstr(s.run.out, "Next: mlsh connect"))
 		mesh_connect(LAPTOP);
-	settle(&s);
+	kills_settle(&s);
 	paper = s.printed[s.n_printed - 1];
-	HOLDS(&s, code_in_force(&s, paper) && count(server_log(&s), ENTRY_RECOVER) == 1);
+	HOLDS(&s, kills_code_in_force(&s, paper) &&
+			  kills_count(kills_server_log(&s), ENTRY_RECOVER) == 1);
 	HOLDS(&s, is_admin(&s, "laptop") && !is_admin(&s, "nas"));
-	HOLDS(&s, !has_file(LAPTOP, STORE_RECOVERY));
-	run_again(&s, &recover_command, paper, "recover --yes");
+	HOLDS(&s, !kills_has_file(LAPTOP, STORE_RECOVERY));
+	kills_run_again(&s, &recover_command, paper, "recover --yes");
 	HOLDS(&s, s.run.code == EXIT_OK);
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -250,19 +253,19 @@ static bool recover_to_new_server(enum victim victim, unsigned steps)
 
 START_TEST(recover_is_killed)
 {
-	at_every_step(COMMAND, 6, recover_beside_daemon);
-	at_every_step(DAEMON, 3, recover_beside_daemon);
-	at_every_step(SERVER, 5, recover_beside_daemon);
-	at_every_step(COMMAND, 6, recover_alone);
-	at_every_step(SERVER, 5, recover_alone);
+	kills_at_every_step(COMMAND, 6, recover_beside_daemon);
+	kills_at_every_step(DAEMON, 3, recover_beside_daemon);
+	kills_at_every_step(SERVER, 5, recover_beside_daemon);
+	kills_at_every_step(COMMAND, 6, recover_alone);
+	kills_at_every_step(SERVER, 5, recover_alone);
 }
 END_TEST
 
 START_TEST(recover_to_a_new_server_is_killed)
 {
-	at_every_step(COMMAND, 10, recover_to_new_server);
-	at_every_step(DAEMON, 5, recover_to_new_server);
-	at_every_step(NEW_SERVER, 5, recover_to_new_server);
+	kills_at_every_step(COMMAND, 10, recover_to_new_server);
+	kills_at_every_step(DAEMON, 5, recover_to_new_server);
+	kills_at_every_step(NEW_SERVER, 5, recover_to_new_server);
 }
 END_TEST
 

@@ -15,32 +15,32 @@
 static bool move_killed(enum victim victim, unsigned steps)
 {
 	struct scene s;
-	struct mesh *m = open_scene(&s, true);
+	struct mesh *m = kills_open_scene(&s, true);
 	char line[200];
 	bool killed;
 
 	s.victim = victim;
 	s.steps = steps;
 	snprintf(line, sizeof(line), "move --yes --signal-host " NEW_NAME " --token %s", s.token);
-	killed = run_killed(&s, &move_command, "", line);
-	if (!acknowledged(&s)) {
-		run_again(&s, &move_command, "", line);
+	killed = kills_run_killed(&s, &move_command, "", line);
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &move_command, "", line);
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
-	settle(&s);
-	HOLDS(&s, move_all_moved(m) && count(server_log(&s), ENTRY_SIGNAL) == 1);
-	run_again(&s, &move_command, "", line);
+	kills_settle(&s);
+	HOLDS(&s, move_all_moved(m) && kills_count(kills_server_log(&s), ENTRY_SIGNAL) == 1);
+	kills_run_again(&s, &move_command, "", line);
 	HOLDS(&s, s.run.code == EXIT_OK && strstr(s.run.out, "already"));
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
 START_TEST(move_is_killed)
 {
-	at_every_step(COMMAND, 10, move_killed);
-	at_every_step(DAEMON, 5, move_killed);
-	at_every_step(SERVER, 5, move_killed);
-	at_every_step(NEW_SERVER, 5, move_killed);
+	kills_at_every_step(COMMAND, 10, move_killed);
+	kills_at_every_step(DAEMON, 5, move_killed);
+	kills_at_every_step(SERVER, 5, move_killed);
+	kills_at_every_step(NEW_SERVER, 5, move_killed);
 }
 END_TEST
 
@@ -48,13 +48,13 @@ END_TEST
 static bool follow_killed(enum victim victim, unsigned steps)
 {
 	struct scene s;
-	struct mesh *m = open_scene(&s, true);
+	struct mesh *m = kills_open_scene(&s, true);
 	char line[200], cert[2 * HASH_LEN + 1];
 	bool killed;
 
 	mesh_daemon_stop(LAPTOP);
 	snprintf(line, sizeof(line), "move --yes --signal-host " NEW_NAME " --token %s", s.token);
-	run_again(&s, &move_command, "", line);
+	kills_run_again(&s, &move_command, "", line);
 	HOLDS(&s, s.run.code == EXIT_OK);
 	mesh_server_crash(m);
 	s.victim = victim;
@@ -62,22 +62,22 @@ static bool follow_killed(enum victim victim, unsigned steps)
 	s.who = LAPTOP;
 	hex_encode(s.second.cert, HASH_LEN, cert);
 	snprintf(line, sizeof(line), "move --follow " NEW_NAME "@%s", cert);
-	killed = run_killed(&s, &move_command, "", line);
-	if (!acknowledged(&s)) {
-		run_again(&s, &move_command, "", line);
+	killed = kills_run_killed(&s, &move_command, "", line);
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &move_command, "", line);
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	mesh_connect(LAPTOP);
-	settle(&s);
+	kills_settle(&s);
 	HOLDS(&s, move_all_moved(m) && mlog_count(mesh_log_of(LAPTOP)) == RECORDS);
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
 START_TEST(follow_is_killed)
 {
-	at_every_step(COMMAND, 10, follow_killed);
-	at_every_step(NEW_SERVER, 2, follow_killed);
+	kills_at_every_step(COMMAND, 10, follow_killed);
+	kills_at_every_step(NEW_SERVER, 2, follow_killed);
 }
 END_TEST
 
@@ -117,7 +117,7 @@ static bool has_one_key(const struct scene *s, struct mesh_node *n)
 static bool rotate_killed(enum victim victim, unsigned steps, bool daemon)
 {
 	struct scene s;
-	struct mesh *m = open_scene(&s, false);
+	struct mesh *m = kills_open_scene(&s, false);
 	size_t rotated;
 	bool killed;
 
@@ -126,20 +126,20 @@ static bool rotate_killed(enum victim victim, unsigned steps, bool daemon)
 	s.who = LAPTOP;
 	if (!daemon)
 		mesh_daemon_stop(LAPTOP);
-	killed = run_killed(&s, &rotate_command, "", "rotate");
-	if (!acknowledged(&s)) {
-		run_again(&s, &rotate_command, "", "rotate");
+	killed = kills_run_killed(&s, &rotate_command, "", "rotate");
+	if (!kills_acknowledged(&s)) {
+		kills_run_again(&s, &rotate_command, "", "rotate");
 		HOLDS(&s, s.run.code == EXIT_OK);
 	}
 	if (!daemon)
 		mesh_connect(LAPTOP);
-	settle(&s);
+	kills_settle(&s);
 	HOLDS(&s, !rotation_begun(LAPTOP->host, &LAPTOP->store, MESH_CLUSTER));
 	HOLDS(&s, has_one_key(&s, LAPTOP));
-	rotated = count(server_log(&s), ENTRY_ROTATE);
+	rotated = kills_count(kills_server_log(&s), ENTRY_ROTATE);
 	HOLDS(&s, rotated == 1 || (rotated == 2 && killed));
 	HOLDS(&s, kept_keys(LAPTOP) == rotated);
-	close_scene(&s);
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -155,11 +155,11 @@ static bool rotate_without_daemon(enum victim victim, unsigned steps)
 
 START_TEST(rotate_is_killed)
 {
-	at_every_step(COMMAND, 6, rotate_with_daemon);
-	at_every_step(DAEMON, 5, rotate_with_daemon);
-	at_every_step(SERVER, 3, rotate_with_daemon);
-	at_every_step(COMMAND, 10, rotate_without_daemon);
-	at_every_step(SERVER, 5, rotate_without_daemon);
+	kills_at_every_step(COMMAND, 6, rotate_with_daemon);
+	kills_at_every_step(DAEMON, 5, rotate_with_daemon);
+	kills_at_every_step(SERVER, 3, rotate_with_daemon);
+	kills_at_every_step(COMMAND, 10, rotate_without_daemon);
+	kills_at_every_step(SERVER, 5, rotate_without_daemon);
 }
 END_TEST
 
@@ -179,7 +179,7 @@ static bool replaced(enum victim victim, unsigned steps, bool inviting)
 {
 	char url[COMMAND_TEXT];
 	struct scene s;
-	struct mesh *m = open_scene(&s, false);
+	struct mesh *m = kills_open_scene(&s, false);
 	struct mesh_node *fresh = mesh_node(m, "phone");
 	const struct member *x;
 	bool killed = false;
@@ -187,26 +187,27 @@ static bool replaced(enum victim victim, unsigned steps, bool inviting)
 	s.victim = victim;
 	s.steps = steps;
 	if (inviting)
-		killed = run_killed(&s, &invite_command, "", "invite --no-qr --replace laptop");
-	if (!inviting || !acknowledged(&s))
-		run_again(&s, &invite_command, "", "invite --no-qr --replace laptop");
+		killed = kills_run_killed(&s, &invite_command, "",
+					  "invite --no-qr --replace laptop");
+	if (!inviting || !kills_acknowledged(&s))
+		kills_run_again(&s, &invite_command, "", "invite --no-qr --replace laptop");
 	url_of(&s, url);
 	s.who = fresh;
 	if (!inviting)
-		killed = run_killed(&s, &adopt_command, url, "adopt -");
-	if (inviting || !acknowledged(&s)) {
-		run_again(&s, &adopt_command, url, "adopt -");
+		killed = kills_run_killed(&s, &adopt_command, url, "adopt -");
+	if (inviting || !kills_acknowledged(&s)) {
+		kills_run_again(&s, &adopt_command, url, "adopt -");
 		HOLDS(&s, s.run.code == EXIT_OK ||
 				  (killed && strstr(s.run.complaint, "is in a cluster")));
 	}
 	mesh_connect(fresh);
-	settle(&s);
-	HOLDS(&s, count(server_log(&s), ENTRY_ADMIT) == 2);
-	x = roster_by_name(mlog_roster(server_log(&s)), span_str("laptop"), ROSTER_CURRENT);
+	kills_settle(&s);
+	HOLDS(&s, kills_count(kills_server_log(&s), ENTRY_ADMIT) == 2);
+	x = roster_by_name(mlog_roster(kills_server_log(&s)), span_str("laptop"), ROSTER_CURRENT);
 	HOLDS(&s, x && x->address == LAPTOP->address);
 	HOLDS(&s, node_id_equal(&x->id, &tunnel_cluster(mesh_tunnel(fresh))->node_id));
-	HOLDS(&s, tunnel_left(mesh_tunnel(LAPTOP)) && !has_file(fresh, STORE_PENDING));
-	close_scene(&s);
+	HOLDS(&s, tunnel_left(mesh_tunnel(LAPTOP)) && !kills_has_file(fresh, STORE_PENDING));
+	kills_close_scene(&s);
 	return killed;
 }
 
@@ -222,10 +223,10 @@ static bool adopt_killed(enum victim victim, unsigned steps)
 
 START_TEST(replacing_is_killed)
 {
-	at_every_step(COMMAND, 2, invite_killed);
-	at_every_step(DAEMON, 2, invite_killed);
-	at_every_step(COMMAND, 6, adopt_killed);
-	at_every_step(SERVER, 5, adopt_killed);
+	kills_at_every_step(COMMAND, 2, invite_killed);
+	kills_at_every_step(DAEMON, 2, invite_killed);
+	kills_at_every_step(COMMAND, 6, adopt_killed);
+	kills_at_every_step(SERVER, 5, adopt_killed);
 }
 END_TEST
 
