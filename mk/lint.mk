@@ -20,10 +20,11 @@ $(B)/lint/circles: $(release_layers) $(foreach l,os-linux os-sim,$(B)/release/li
 	@printf '#!/bin/sh\nexec tools/check-circles\n' >$@
 	@chmod +x $@
 
-# The same of what tests share.
-$(B)/lint/kits: $(call kits,release,sim unit) tools/check-kits
+# What tests share beside all that it is linked with.
+kits_beside = $(call kits,release,sim unit) $(release_layers) $(B)/release/lib/libos-sim.a
+$(B)/lint/kits: $(kits_beside) tools/check-kits
 	@mkdir -p $(@D)
-	@printf '#!/bin/sh\nexec tools/check-kits %s\n' '$(call kits,release,sim unit)' >$@
+	@printf '#!/bin/sh\nexec tools/check-kits %s\n' '$(kits_beside)' >$@
 	@chmod +x $@
 
 $(B)/lint/lifecycles: $(B)/release/bin/lifecycles tools/check-lifecycles
