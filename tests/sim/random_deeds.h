@@ -27,7 +27,7 @@ static struct machine *any_machine(void)
 	struct machine *x;
 
 	do
-		x = &s.m[pick(&s, MACHINES)];
+		x = &s.m[random_pick(&s, MACHINES)];
 	while (!x->r || !x->r->log);
 	return x;
 }
@@ -61,7 +61,7 @@ static const struct member *any_member(const struct mlog *l)
 	const struct member *m = NULL;
 
 	for (int i = 0; i < 4; i++) {
-		m = roster_at(r, pick(&s, roster_count(r, ROSTER_ALL)));
+		m = roster_at(r, random_pick(&s, roster_count(r, ROSTER_ALL)));
 		if (m && member_is_current(m))
 			return m;
 	}
@@ -77,9 +77,9 @@ static struct head any_head(const struct mlog *l)
 	struct record r;
 	struct entry e;
 
-	if (chance(&s, 60) || h.seq == 0)
+	if (random_chance(&s, 60) || h.seq == 0)
 		return h;
-	h.seq -= pick(&s, MIN(h.seq, 5) + 1);
+	h.seq -= random_pick(&s, MIN(h.seq, 5) + 1);
 	ck_assert_int_eq(mlog_get(l, h.seq, &r, &e), 0);
 	memcpy(h.hash, r.hash, HASH_LEN);
 	return h;
@@ -104,7 +104,7 @@ static struct entry_bytes sign(const struct machine *x, const struct entry *e,
 	if (n_pile < PILE)
 		pile[n_pile++] = b;
 	else
-		pile[pick(&s, PILE)] = b;
+		pile[random_pick(&s, PILE)] = b;
 	return b;
 }
 
@@ -116,7 +116,7 @@ static void submit(struct machine *by, const struct entry_bytes *b)
 	struct signal_reply reply;
 	struct record r;
 
-	if (!sync_with_server(&s, by) || !ask(&s, by->r, &rq, &reply) ||
+	if (!random_sync_with_server(&s, by) || !random_ask(&s, by->r, &rq, &reply) ||
 	    reply.refusal != REFUSAL_NONE)
 		return;
 	ck_assert_int_eq(record_decode(reply.record, &r, NULL), 0);
@@ -125,7 +125,7 @@ static void submit(struct machine *by, const struct entry_bytes *b)
 	memcpy(answered.hash, r.hash, HASH_LEN);
 	one.n = 1;
 	one.item[0] = reply.record;
-	learn(&s, by, &one);
+	random_learn(&s, by, &one);
 }
 
 static void sign_and_submit(struct machine *x, const struct entry *e)
@@ -133,7 +133,7 @@ static void sign_and_submit(struct machine *x, const struct entry *e)
 	struct signer author = *identity_signer(x->r->id);
 	struct entry_bytes b = sign(x, e, &author, NULL);
 
-	submit(chance(&s, 80) ? x : any_machine(), &b);
+	submit(random_chance(&s, 80) ? x : any_machine(), &b);
 }
 
 static void do_remove(void)
@@ -141,7 +141,7 @@ static void do_remove(void)
 	struct machine *x = any_author();
 	struct entry e = entry_of(x, ENTRY_REMOVE);
 
-	for (uint64_t n = 1 + pick(&s, 2); n > 0; n--)
+	for (uint64_t n = 1 + random_pick(&s, 2); n > 0; n--)
 		e.remove.id[e.remove.n++] = any_member(x->r->log)->id;
 	id_list_sort(&e.remove);
 	sign_and_submit(x, &e);
@@ -177,7 +177,7 @@ static void do_rename(void)
 	struct entry e = entry_of(x, ENTRY_RENAME);
 
 	e.rename.id = any_member(x->r->log)->id;
-	snprintf(e.rename.name, sizeof(e.rename.name), "name%u", (unsigned)pick(&s, 60));
+	snprintf(e.rename.name, sizeof(e.rename.name), "name%u", (unsigned)random_pick(&s, 60));
 	sign_and_submit(x, &e);
 }
 
@@ -203,8 +203,8 @@ static void do_cancel(void)
 	struct machine *x = any_author();
 	struct entry e = entry_of(x, ENTRY_CANCEL), removal;
 
-	if (n_invites > 0 && chance(&s, 60)) {
-		memcpy(e.cancel.nonce, invites[pick(&s, n_invites)].inv.nonce, NONCE_LEN);
+	if (n_invites > 0 && random_chance(&s, 60)) {
+		memcpy(e.cancel.nonce, invites[random_pick(&s, n_invites)].inv.nonce, NONCE_LEN);
 	} else {
 		e.cancel.what = CANCEL_REMOVAL;
 		for (size_t i = 0; i < n_pile; i++) {
@@ -226,7 +226,7 @@ static void do_signal(void)
 
 	e.signal = *mlog_server(x->r->log);
 	snprintf(e.signal.host, sizeof(e.signal.host), "signal%u.example",
-		 (unsigned)pick(&s, 1000));
+		 (unsigned)random_pick(&s, 1000));
 	sign_and_submit(x, &e);
 }
 
@@ -241,7 +241,7 @@ static size_t new_code(void)
 {
 	ck_assert_uint_lt(n_codes, CODES);
 	for (size_t i = 0; i < SIGN_SEED_LEN; i++)
-		codes[n_codes][i] = (uint8_t)pick(&s, 256);
+		codes[n_codes][i] = (uint8_t)random_pick(&s, 256);
 	return n_codes++;
 }
 
@@ -378,21 +378,21 @@ static void do_recover(void)
 	struct machine *x = any_machine();
 	struct signal_reply reply;
 
-	if (!sync_with_server(&s, x) || x->proof)
+	if (!random_sync_with_server(&s, x) || x->proof)
 		return;
 	if (recovery.len == 0)
 		begin_recovery(x);
-	else if (chance(&s, 40))
+	else if (random_chance(&s, 40))
 		supersede_recovery(x);
 	if (recovery.len == 0)
 		return;
 	rq.entry = span_of(recovery.data, recovery.len);
-	if (!ask(&s, x->r, &rq, &reply))
+	if (!random_ask(&s, x->r, &rq, &reply))
 		return;
 	recovery.len = 0; /* in order, or of no use */
 	if (reply.refusal == REFUSAL_NONE)
 		answered = reply.head;
-	sync_with_server(&s, x);
+	random_sync_with_server(&s, x);
 }
 
 /* --- joining ---------------------------------------------------------------------------------- */
@@ -402,15 +402,15 @@ static struct raw_invite *an_invite(void)
 	struct machine *x = any_author();
 	struct raw_invite *i;
 
-	if (n_invites > 0 && chance(&s, 15))
-		return &invites[pick(&s, n_invites)];
+	if (n_invites > 0 && random_chance(&s, 15))
+		return &invites[random_pick(&s, n_invites)];
 	if (!x->r->connected)
 		raw_connect(x->r); /* the invite pins the server's key */
-	i = &invites[n_invites < PILE ? n_invites++ : pick(&s, PILE)];
+	i = &invites[n_invites < PILE ? n_invites++ : random_pick(&s, PILE)];
 	*i = raw_invite_fields(x->r, 3600);
 	i->inv.sponsor = x->id;
 	i->inv.head = any_head(x->r->log);
-	if (chance(&s, 25)) {
+	if (random_chance(&s, 25)) {
 		i->inv.replaces = true;
 		i->inv.replace = any_member(x->r->log)->id;
 	}
@@ -426,12 +426,12 @@ static void send_admit(struct machine *x)
 	struct wire_head head;
 
 	rq.entry = span_of(x->admit.data, x->admit.len);
-	if (!greet(&s, x, &reply) || !ask(&s, x->r, &rq, &reply))
+	if (!random_greet(&s, x, &reply) || !random_ask(&s, x->r, &rq, &reply))
 		return;
 	if (reply.refusal == REFUSAL_NONE) {
 		answered = reply.head;
 		memcpy(x->r->token, reply.node_token, HASH_LEN);
-		if (fetch(&s, x, &head))
+		if (random_fetch(&s, x, &head))
 			x->admit.len = 0;
 	} else if (reply.refusal != REFUSAL_RESTORED && reply.refusal != REFUSAL_RATE) {
 		x->admit.len = 0;
@@ -444,7 +444,7 @@ static void send_admit(struct machine *x)
 
 static void do_join(void)
 {
-	struct machine *x = &s.m[pick(&s, MACHINES)];
+	struct machine *x = &s.m[random_pick(&s, MACHINES)];
 	struct raw_invite *i;
 	static unsigned number;
 
@@ -464,11 +464,11 @@ static void do_join(void)
 /* Makes room for others. */
 static void do_forget(void)
 {
-	struct machine *x = &s.m[1 + pick(&s, MACHINES - 1)];
+	struct machine *x = &s.m[1 + random_pick(&s, MACHINES - 1)];
 
 	if (!x->r || !x->r->log || self_of(x) || x->proof)
 		return;
-	machine_free(x);
+	random_machine_free(x);
 }
 
 #endif

@@ -23,23 +23,23 @@ static unsigned ordered[ENTRY_TYPES], forks;
 
 static void do_sync(void)
 {
-	sync_with_server(&s, any_machine());
+	random_sync_with_server(&s, any_machine());
 }
 
 static void do_gossip(void)
 {
-	gossip(&s, any_machine(), any_machine());
+	random_gossip(&s, any_machine(), any_machine());
 }
 
 static void do_replay(void)
 {
 	if (n_pile > 0)
-		submit(any_machine(), &pile[pick(&s, n_pile)]);
+		submit(any_machine(), &pile[random_pick(&s, n_pile)]);
 }
 
 static void do_restart(void)
 {
-	server_restart(&s);
+	random_server_restart(&s);
 }
 
 static void do_copy(void)
@@ -55,7 +55,7 @@ static void do_copy(void)
 /* The database alone, which the server notices; or the whole machine, which it cannot. */
 static void do_restore(void)
 {
-	bool snapshot = chance(&s, 40);
+	bool snapshot = random_chance(&s, 40);
 
 	if (!has_copy)
 		return;
@@ -68,13 +68,13 @@ static void do_restore(void)
 	s.snapshots += snapshot;
 	s.restores += !snapshot;
 	memset(&answered, 0, sizeof(answered));
-	if (!snapshot && chance(&s, 30))
+	if (!snapshot && random_chance(&s, 30))
 		s.accepted += server_accept_any(s.g.h, s.g.cfg.db_path);
 }
 
 static void do_wait(void)
 {
-	sim_pass(s.g.w, pick(&s, 20 * 60) * NS_PER_S);
+	sim_pass(s.g.w, random_pick(&s, 20 * 60) * NS_PER_S);
 }
 
 static const struct {
@@ -93,7 +93,7 @@ static void deed(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(deeds); i++)
 		all += deeds[i].weight;
-	at = (unsigned)pick(&s, all);
+	at = (unsigned)random_pick(&s, all);
 	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
 		if (at < deeds[i].weight) {
 			deeds[i].run();
@@ -108,7 +108,7 @@ static void deed(void)
 /* What was answered is in the server's log, unless a recovery dropped it. */
 static void answered_stays(void)
 {
-	const struct mlog *l = server_cluster(&s)->log;
+	const struct mlog *l = random_server_cluster(&s)->log;
 	struct head h = { .seq = answered.seq };
 
 	ck_assert_ptr_nonnull(l);
@@ -120,7 +120,7 @@ static void answered_stays(void)
 
 static bool anybody_knows(void)
 {
-	bool knows = server_cluster(&s)->parted;
+	bool knows = random_server_cluster(&s)->parted;
 
 	for (size_t i = 0; i < MACHINES; i++)
 		knows |= s.m[i].r && s.m[i].proof;
@@ -129,7 +129,7 @@ static bool anybody_knows(void)
 
 static bool equal_logs(void)
 {
-	struct head first = mlog_head(server_cluster(&s)->log);
+	struct head first = mlog_head(random_server_cluster(&s)->log);
 
 	for (size_t i = 0; i < MACHINES; i++) {
 		struct head h;
@@ -158,7 +158,7 @@ static void show_log(const char *whose, const struct mlog *l)
 
 static void show_logs(void)
 {
-	show_log("server", server_cluster(&s)->log);
+	show_log("server", random_server_cluster(&s)->log);
 	for (size_t i = 0; i < MACHINES; i++)
 		if (s.m[i].r && s.m[i].r->log)
 			show_log(s.m[i].name, s.m[i].r->log);
@@ -172,10 +172,10 @@ static void meet(void)
 	s.lose_percent = 0;
 	for (round = 0; round < ROUNDS_MAX && (round == 0 || !equal_logs()); round++) {
 		for (size_t i = 0; i < MACHINES; i++) {
-			sync_with_server(&s, &s.m[i]);
+			random_sync_with_server(&s, &s.m[i]);
 			sim_pass(s.g.w, 5 * NS_PER_S);
 			for (size_t k = 0; k < MACHINES; k++)
-				gossip(&s, &s.m[i], &s.m[k]);
+				random_gossip(&s, &s.m[i], &s.m[k]);
 		}
 	}
 	if (equal_logs())
@@ -192,7 +192,7 @@ static void count_types(void)
 {
 	static struct oracle o; /* large */
 
-	oracle_check(server_cluster(&s)->log, &o);
+	oracle_check(random_server_cluster(&s)->log, &o);
 	for (size_t i = 0; i < ENTRY_TYPES; i++)
 		ordered[i] += o.seen[i];
 }
@@ -216,7 +216,7 @@ static void begin(uint64_t seed)
 static void end(void)
 {
 	for (size_t i = 0; i < MACHINES; i++) {
-		machine_free(&s.m[i]);
+		random_machine_free(&s.m[i]);
 	}
 	sig_stop(&s.g);
 }
@@ -230,10 +230,10 @@ START_TEST(logs_become_one_or_there_is_proof)
 		s.lose_percent = 8;
 		for (s.step = 1; s.step <= STEPS; s.step++) {
 			deed();
-			sim_pass(s.g.w, (1 + pick(&s, 20)) * NS_PER_S);
+			sim_pass(s.g.w, (1 + random_pick(&s, 20)) * NS_PER_S);
 			answered_stays();
 			for (size_t i = 0; i < MACHINES; i++)
-				follow_key(&s.m[i]);
+				random_follow_key(&s.m[i]);
 		}
 		meet();
 		count_types();
