@@ -23,68 +23,71 @@ static unsigned ordered[ENTRY_TYPES], forks;
 
 static void do_sync(void)
 {
-	random_sync_with_server(&s, any_machine());
+	random_sync_with_server(&deeds_log, deeds_any_machine());
 }
 
 static void do_gossip(void)
 {
-	random_gossip(&s, any_machine(), any_machine());
+	random_gossip(&deeds_log, deeds_any_machine(), deeds_any_machine());
 }
 
 static void do_replay(void)
 {
-	if (n_pile > 0)
-		submit(any_machine(), &pile[random_pick(&s, n_pile)]);
+	if (deeds_n_pile > 0)
+		deeds_submit(deeds_any_machine(),
+			     &deeds_pile[random_pick(&deeds_log, deeds_n_pile)]);
 }
 
 static void do_restart(void)
 {
-	random_server_restart(&s);
+	random_server_restart(&deeds_log);
 }
 
 static void do_copy(void)
 {
-	sig_crash(&s.g);
-	sig_backup(&s.g, false);
-	s.g.h = world_host_boot(s.g.h);
-	ck_assert_int_eq(mark_file_get(s.g.h, s.g.cfg.db_path, &mark), 0);
-	sig_open(&s.g);
+	sig_crash(&deeds_log.g);
+	sig_backup(&deeds_log.g, false);
+	deeds_log.g.h = world_host_boot(deeds_log.g.h);
+	ck_assert_int_eq(mark_file_get(deeds_log.g.h, deeds_log.g.cfg.db_path, &mark), 0);
+	sig_open(&deeds_log.g);
 	has_copy = true;
 }
 
 /* The database alone, which the server notices; or the whole machine, which it cannot. */
 static void do_restore(void)
 {
-	bool snapshot = random_chance(&s, 40);
+	bool snapshot = random_chance(&deeds_log, 40);
 
 	if (!has_copy)
 		return;
-	sig_crash(&s.g);
-	sig_backup(&s.g, true);
-	s.g.h = world_host_boot(s.g.h);
+	sig_crash(&deeds_log.g);
+	sig_backup(&deeds_log.g, true);
+	deeds_log.g.h = world_host_boot(deeds_log.g.h);
 	if (snapshot)
-		ck_assert_int_eq(mark_file_put(s.g.h, s.g.cfg.db_path, &mark, NULL), 0);
-	sig_open(&s.g);
-	s.snapshots += snapshot;
-	s.restores += !snapshot;
-	memset(&answered, 0, sizeof(answered));
-	if (!snapshot && random_chance(&s, 30))
-		s.accepted += server_accept_any(s.g.h, s.g.cfg.db_path);
+		ck_assert_int_eq(mark_file_put(deeds_log.g.h, deeds_log.g.cfg.db_path, &mark, NULL),
+				 0);
+	sig_open(&deeds_log.g);
+	deeds_log.snapshots += snapshot;
+	deeds_log.restores += !snapshot;
+	memset(&deeds_answered, 0, sizeof(deeds_answered));
+	if (!snapshot && random_chance(&deeds_log, 30))
+		deeds_log.accepted += server_accept_any(deeds_log.g.h, deeds_log.g.cfg.db_path);
 }
 
 static void do_wait(void)
 {
-	sim_pass(s.g.w, random_pick(&s, 20 * 60) * NS_PER_S);
+	sim_pass(deeds_log.g.w, random_pick(&deeds_log, 20 * 60) * NS_PER_S);
 }
 
 static const struct {
 	void (*run)(void);
 	unsigned weight;
 } deeds[] = {
-	{ do_sync, 8 },	 { do_gossip, 8 },  { do_join, 16 },  { do_remove, 4 }, { do_leave, 1 },
-	{ do_role, 10 }, { do_rename, 6 },  { do_rotate, 4 }, { do_cancel, 4 }, { do_signal, 3 },
-	{ do_renew, 6 }, { do_recover, 2 }, { do_forget, 3 }, { do_replay, 6 }, { do_restart, 2 },
-	{ do_copy, 3 },	 { do_restore, 1 }, { do_wait, 3 },
+	{ do_sync, 8 },	     { do_gossip, 8 },	  { deeds_join, 16 },  { deeds_remove, 4 },
+	{ deeds_leave, 1 },  { deeds_role, 10 },  { deeds_rename, 6 }, { deeds_rotate, 4 },
+	{ deeds_cancel, 4 }, { deeds_signal, 3 }, { deeds_renew, 6 },  { deeds_recover, 2 },
+	{ deeds_forget, 3 }, { do_replay, 6 },	  { do_restart, 2 },   { do_copy, 3 },
+	{ do_restore, 1 },   { do_wait, 3 },
 };
 
 static void deed(void)
@@ -93,7 +96,7 @@ static void deed(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(deeds); i++)
 		all += deeds[i].weight;
-	at = (unsigned)random_pick(&s, all);
+	at = (unsigned)random_pick(&deeds_log, all);
 	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
 		if (at < deeds[i].weight) {
 			deeds[i].run();
@@ -108,35 +111,35 @@ static void deed(void)
 /* What was answered is in the server's log, unless a recovery dropped it. */
 static void answered_stays(void)
 {
-	const struct mlog *l = random_server_cluster(&s)->log;
-	struct head h = { .seq = answered.seq };
+	const struct mlog *l = random_server_cluster(&deeds_log)->log;
+	struct head h = { .seq = deeds_answered.seq };
 
 	ck_assert_ptr_nonnull(l);
 	oracle_check(l, NULL);
-	memcpy(h.hash, answered.hash, HASH_LEN);
-	if (answered.seq > 0 && mlog_generation(l) == answered.generation)
+	memcpy(h.hash, deeds_answered.hash, HASH_LEN);
+	if (deeds_answered.seq > 0 && mlog_generation(l) == deeds_answered.generation)
 		ck_assert(mlog_has_head(l, &h));
 }
 
 static bool anybody_knows(void)
 {
-	bool knows = random_server_cluster(&s)->parted;
+	bool knows = random_server_cluster(&deeds_log)->parted;
 
 	for (size_t i = 0; i < MACHINES; i++)
-		knows |= s.m[i].r && s.m[i].proof;
+		knows |= deeds_log.m[i].r && deeds_log.m[i].proof;
 	return knows;
 }
 
 static bool equal_logs(void)
 {
-	struct head first = mlog_head(random_server_cluster(&s)->log);
+	struct head first = mlog_head(random_server_cluster(&deeds_log)->log);
 
 	for (size_t i = 0; i < MACHINES; i++) {
 		struct head h;
 
-		if (!s.m[i].r || !s.m[i].r->log)
+		if (!deeds_log.m[i].r || !deeds_log.m[i].r->log)
 			continue;
-		h = mlog_head(s.m[i].r->log);
+		h = mlog_head(deeds_log.m[i].r->log);
 		if (h.seq != first.seq || memcmp(h.hash, first.hash, HASH_LEN) != 0)
 			return false;
 	}
@@ -158,10 +161,10 @@ static void show_log(const char *whose, const struct mlog *l)
 
 static void show_logs(void)
 {
-	show_log("server", random_server_cluster(&s)->log);
+	show_log("server", random_server_cluster(&deeds_log)->log);
 	for (size_t i = 0; i < MACHINES; i++)
-		if (s.m[i].r && s.m[i].r->log)
-			show_log(s.m[i].name, s.m[i].r->log);
+		if (deeds_log.m[i].r && deeds_log.m[i].r->log)
+			show_log(deeds_log.m[i].name, deeds_log.m[i].r->log);
 }
 
 /* Everybody meets everybody, and nothing gets lost any more. */
@@ -169,20 +172,20 @@ static void meet(void)
 {
 	unsigned round;
 
-	s.lose_percent = 0;
+	deeds_log.lose_percent = 0;
 	for (round = 0; round < ROUNDS_MAX && (round == 0 || !equal_logs()); round++) {
 		for (size_t i = 0; i < MACHINES; i++) {
-			random_sync_with_server(&s, &s.m[i]);
-			sim_pass(s.g.w, 5 * NS_PER_S);
+			random_sync_with_server(&deeds_log, &deeds_log.m[i]);
+			sim_pass(deeds_log.g.w, 5 * NS_PER_S);
 			for (size_t k = 0; k < MACHINES; k++)
-				random_gossip(&s, &s.m[i], &s.m[k]);
+				random_gossip(&deeds_log, &deeds_log.m[i], &deeds_log.m[k]);
 		}
 	}
 	if (equal_logs())
 		return;
 	forks++;
 	if (!anybody_knows()) {
-		world_dump(s.g.w);
+		world_dump(deeds_log.g.w);
 		show_logs();
 		ck_abort_msg("two logs, and nobody holds proof");
 	}
@@ -192,33 +195,33 @@ static void count_types(void)
 {
 	static struct oracle o; /* large */
 
-	oracle_check(random_server_cluster(&s)->log, &o);
+	oracle_check(random_server_cluster(&deeds_log)->log, &o);
 	for (size_t i = 0; i < ENTRY_TYPES; i++)
 		ordered[i] += o.seen[i];
 }
 
 static void begin(uint64_t seed)
 {
-	memset(&s, 0, sizeof(s));
-	n_pile = n_invites = n_codes = 0;
-	recovery.len = 0;
+	memset(&deeds_log, 0, sizeof(deeds_log));
+	deeds_n_pile = deeds_n_invites = deeds_n_codes = 0;
+	deeds_recovery.len = 0;
 	has_copy = false;
-	memset(&answered, 0, sizeof(answered));
-	sig_start(&s.g);
-	s.rng = (struct unit_rng){ seed };
-	s.m[0].r = raw_new(&s.g);
-	raw_setup(s.m[0].r, s.g.code, "homelab", NULL);
-	s.m[0].id = identity_node_id(s.m[0].r->id);
-	snprintf(s.m[0].name, sizeof(s.m[0].name), "nas");
-	memcpy(codes[n_codes++], s.m[0].r->code, SIGN_SEED_LEN);
+	memset(&deeds_answered, 0, sizeof(deeds_answered));
+	sig_start(&deeds_log.g);
+	deeds_log.rng = (struct unit_rng){ seed };
+	deeds_log.m[0].r = raw_new(&deeds_log.g);
+	raw_setup(deeds_log.m[0].r, deeds_log.g.code, "homelab", NULL);
+	deeds_log.m[0].id = identity_node_id(deeds_log.m[0].r->id);
+	snprintf(deeds_log.m[0].name, sizeof(deeds_log.m[0].name), "nas");
+	memcpy(deeds_codes[deeds_n_codes++], deeds_log.m[0].r->code, SIGN_SEED_LEN);
 }
 
 static void end(void)
 {
 	for (size_t i = 0; i < MACHINES; i++) {
-		random_machine_free(&s.m[i]);
+		random_machine_free(&deeds_log.m[i]);
 	}
-	sig_stop(&s.g);
+	sig_stop(&deeds_log.g);
 }
 
 START_TEST(logs_become_one_or_there_is_proof)
@@ -227,13 +230,13 @@ START_TEST(logs_become_one_or_there_is_proof)
 
 	for (unsigned n = 0; n < SCHEDULES; n++) {
 		begin(seed + n);
-		s.lose_percent = 8;
-		for (s.step = 1; s.step <= STEPS; s.step++) {
+		deeds_log.lose_percent = 8;
+		for (deeds_log.step = 1; deeds_log.step <= STEPS; deeds_log.step++) {
 			deed();
-			sim_pass(s.g.w, (1 + random_pick(&s, 20)) * NS_PER_S);
+			sim_pass(deeds_log.g.w, (1 + random_pick(&deeds_log, 20)) * NS_PER_S);
 			answered_stays();
 			for (size_t i = 0; i < MACHINES; i++)
-				random_follow_key(&s.m[i]);
+				random_follow_key(&deeds_log.m[i]);
 		}
 		meet();
 		count_types();
