@@ -14,23 +14,16 @@
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/peering/label_map.h"
-#include "overlay/reach/pathset.h"
-#include "overlay/reach/predict.h"
+#include "overlay/reach/prober.h"
 #include "overlay/datapath/dest.h"
 #include "overlay/peering/effects.h"
 #include "proto/relay.h"
 
 #define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
 #define PEER_WAITING_TIME (2 * NS_PER_S)
-#define PEER_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
-#define PEER_PORTS_BURST (2 * PREDICT_STEP)
 #define ATTEMPT_FLIGHT 2400			  /* bytes that begin a handshake: two datagrams */
 #define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
 #define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
-#define PEER_PONGS_PER_S 100 /* of one peer: it takes none from the others */
-#define PEER_PONGS_BURST 200
-#define PEER_REPEATED_PONGS_PER_S 10 /* to pings that came before */
-#define PEER_REPEATED_PONGS_BURST 100
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
 #define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
@@ -100,16 +93,11 @@ struct peer {
 	uint64_t features;	       /* the bits of its last hello */
 	bool greeted;		       /* there was one */
 	struct relay_path relay;
-	struct bucket guesses;	/* pings to addresses of it that never answered */
-	struct bucket ports;	/* the same, to ports that are foretold */
+	struct reach_budgets budgets;
 	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
 	struct bucket hearsay;	/* addresses that it sees us at */
 	struct bucket removals; /* without order, that are refused */
-	struct bucket pongs, strange_pongs, repeated_pongs;
-	struct bucket punches; /* pings of rounds */
-	struct prober *prober; /* of the active link, once both hellos are through */
-	path_label mtu_label;  /* the path in use, and the largest datagram on it: */
-	size_t mtu;
+	struct prober *prober;	/* of the active link, once both hellos are through */
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;  /* in plan */
@@ -285,7 +273,7 @@ void demux_others(void *overlay, struct udp_rx *runs, size_t n);
 /* Frames that overtook the word of their channel, as far as that is here now. */
 void demux_early(struct overlay *o);
 
-/* --- prober.c -------------------------------------------------------------------------------- */
+/* --- effects.c ------------------------------------------------------------------------------- */
 
 /* Both hellos are through. -ENOMEM and others: the tunnel works, on its first path only. */
 int prober_start(struct link *l) MUST_CHECK;
@@ -302,19 +290,16 @@ void prober_opened(struct peer *p, uint32_t heard);
 void prober_network_changed(struct peer *p);
 /* There is reason to doubt that the path in use is alive. */
 void prober_test(struct peer *p);
-/* The path in use does not answer, and there is no other. */
-bool prober_is_dead(const struct peer *p);
-/* Of the path in use; 0: never. */
-uint64_t prober_last_echo(const struct peer *p);
 /* Is it known whether the tunnel is alive? If not, it is tested. */
 bool prober_look(struct peer *p);
 void prober_path_changed(struct peer *p);
 void prober_path_failed(struct peer *p, path_label label);
 /* Packets go out: look often. */
 void prober_wake(struct peer *p);
-struct pathset *prober_paths(struct prober *pr);
+/* The other side says which port its NAT gave last. */
+void prober_told_port(struct peer *p, const struct addr *last);
 
-/* --- mtu.c ----------------------------------------------------------------------------------- */
+/* --- push.c ---------------------------------------------------------------------------------- */
 
 /*
  * The largest datagram that the path in use is known to carry: of what goes behind a relay's
@@ -322,8 +307,6 @@ struct pathset *prober_paths(struct prober *pr);
  * that is received. For the packet path: neither allocates nor asks for the time.
  */
 size_t prober_path_mtu(const struct peer *p);
-/* The same of any path. */
-size_t mtu_of_label(struct pathset *ps, path_label label);
 
 /* --- peer_state.c ---------------------------------------------------------------------------- */
 

@@ -59,10 +59,10 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = rtt_of(p, &info);
-		s.last_heard = MAX(MAX(info.last_heard, p->dest.heard), prober_last_echo(p));
+		s.last_heard = MAX(MAX(info.last_heard, p->dest.heard), reach_last_echo(p->prober));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
 	}
-	if (s.state == PEER_UP && prober_is_dead(p)) {
+	if (s.state == PEER_UP && reach_is_dead(p->prober)) {
 		s.state = PEER_LOST;
 		s.path = PEER_PATH_NONE;
 		snprintf(s.detail, sizeof(s.detail), "no answer, by no path");
@@ -82,4 +82,42 @@ bool overlay_look(struct overlay *o)
 			sure &= prober_look(p);
 	}
 	return sure;
+}
+
+size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
+			  struct peer_path_status *out, size_t max)
+{
+	const struct peer *p = peer_of_address(o, m->address);
+	size_t n = 0;
+
+	for (size_t i = 0; p && p->prober && i < PATHS_MAX && n < max; i++) {
+		const struct path *path = &p->prober->set.path[i];
+
+		if (path->label == 0)
+			continue;
+		out[n++] = (struct peer_path_status){
+			.kind = (enum peer_path_kind)path->kind,
+			.to = path->to,
+			.in_use = path->label == p->prober->set.current,
+			.named = path->listed,
+			.proven = path->proven,
+			.proven_by_them = path->theirs,
+			.lost = path->lost,
+			.pings = path->pings,
+			.pongs = path->pongs,
+			.heard = path->heard,
+			.rtt_ns = path->rtt,
+			.local = path->local,
+			.last_echo = path->pongs ? path->last_echo : 0,
+			.mtu_bytes = mtu_limit(&path->mtu),
+		};
+	}
+	return n;
+}
+
+size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
+{
+	const struct peer *p = peer_of_address(o, m->address);
+
+	return p && p->prober ? p->prober->predict.tried : 0;
 }

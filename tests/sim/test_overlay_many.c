@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What many peers at once must not do to each other, and what an idle node must not do at all. */
 #include "mesh.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 #include "overlay_sim.h"
 
 static struct peer *peer_of_node(struct fleet_node *n, struct fleet_node *of)

@@ -3,7 +3,7 @@
  * A spy on the way sees all that two nodes send, and delivers copies of it from an address of its
  * own: later, or sooner than the originals come.
  */
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 #include "overlay_sim.h"
 
 #define KEPT 64
@@ -226,7 +226,7 @@ START_TEST(a_flood_of_old_pings_keeps_no_real_one_from_its_answer)
 	ck_assert_uint_eq(theirs->pings - pings, theirs->pongs - pongs);
 	ck_assert_uint_eq(pathset_current(paths_of(s, 0))->heard - heard, s->pings);
 	ck_assert_uint_le(s->pongs,
-			  s->pings + PEER_REPEATED_PONGS_BURST + 12 * PEER_REPEATED_PONGS_PER_S);
+			  s->pings + REACH_REPEATED_PONGS_BURST + 12 * REACH_REPEATED_PONGS_PER_S);
 	spy_free(s);
 }
 END_TEST

@@ -2,7 +2,7 @@
 /* NATs that forget, servers that die, members that lie: what becomes of paths. */
 #include "mesh.h"
 #include "os/sim/nat.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 struct house {
 	struct mesh *m;
@@ -188,7 +188,7 @@ START_TEST(a_forged_candidate_floods_nobody)
 	}
 	printf("%u pings a minute to a forged candidate\n", v.frames);
 	ck_assert_uint_gt(v.frames, 0);
-	ck_assert_uint_le(v.frames, 60 + PEER_GUESSES_BURST);
+	ck_assert_uint_le(v.frames, 60 + REACH_GUESSES_BURST);
 	mesh_free(h.m);
 }
 END_TEST
@@ -253,7 +253,7 @@ START_TEST(a_loud_member_leaves_pongs_for_others)
 	pongs = pathset_current(&quiet->set)->pongs - pongs;
 	printf("pongs: %u of 100 for a quiet member, %u for both\n", pongs, sent.n);
 	ck_assert_uint_ge(pongs, 100);
-	ck_assert_uint_le(sent.n, 100 + PEER_PONGS_BURST + 6 * PEER_PONGS_PER_S);
+	ck_assert_uint_le(sent.n, 100 + REACH_PONGS_BURST + 6 * REACH_PONGS_PER_S);
 	mesh_free(m);
 }
 END_TEST

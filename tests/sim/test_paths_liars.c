@@ -3,7 +3,7 @@
 #include "crypto/hash.h"
 #include "nat_kit.h"
 #include "os/sim/portmapd.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 #define GATEWAY IP(10, 7, 0, 1)
 

@@ -5,7 +5,7 @@
  * link vanishes.
  */
 #include "mesh.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 static const unsigned mtus[] = { 1500, 1492, 1420, 1280 };
 

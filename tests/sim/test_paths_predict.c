@@ -239,7 +239,7 @@ START_TEST(a_liar_has_nobody_flooded)
 	 * asks each address once.
 	 */
 	MESH_CHECK(m, s.to_outer[0] - before <=
-			      PEER_PORTS_BURST + 60 + 2 * PUNCH_UNANSWERED_MAX + 2 * 2);
+			      REACH_PORTS_BURST + 60 + 2 * PUNCH_UNANSWERED_MAX + 2 * 2);
 	MESH_CHECK(m, mesh_flow(m, SECOND, 100) == 0);
 	mesh_free(m);
 }

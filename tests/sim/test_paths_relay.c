@@ -5,7 +5,7 @@
  */
 #include "mesh.h"
 #include "os/sim/nat.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 #include "proto/relay.h"
 
 #define KEPT 64

@@ -6,7 +6,7 @@
  */
 #include "mesh.h"
 #include "os/sim/nat.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 #define BACK_WITHIN (5 * SECOND)
 #define TRUTH_WITHIN (3 * SECOND)

@@ -5,7 +5,7 @@
  * both roles, on one side or on both.
  */
 #include "nat_kit.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 #define LINUX(...) { .by_flow = true, .timeout_ns = 30 * SECOND, __VA_ARGS__ }
 
@@ -238,11 +238,16 @@ START_TEST(a_pause_makes_nats_forget)
 END_TEST
 
 /* Of the node's only tunnel. */
-static struct prober *prober_of(struct mesh_node *n)
+static struct peer *peer_of(struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 
-	return list_entry(o->peers.next, struct peer, in_overlay)->prober;
+	return list_entry(o->peers.next, struct peer, in_overlay);
+}
+
+static struct prober *prober_of(struct mesh_node *n)
+{
+	return peer_of(n)->prober;
 }
 
 /*
@@ -330,7 +335,7 @@ START_TEST(word_counts_in_every_order)
 
 	mesh_join_all(m);
 	mesh_reach(m, 10 * SECOND);
-	client = quic_conn_is_server(prober_of(&m->node[0])->link->conn);
+	client = !prober_of(&m->node[0])->client;
 	for (unsigned s = 0; s < 600 && rounds < 6; s++) {
 		const struct prober *us = prober_of(&m->node[client]);
 		const struct prober *them = prober_of(&m->node[!client]);
@@ -365,10 +370,10 @@ START_TEST(word_that_could_not_be_sent_is_sent_later)
 	us = prober_of(&m->node[0]);
 	them = prober_of(&m->node[1]);
 	now = clock_now(m->node[0].host);
-	while (bucket_take(&us->link->says, 1, now))
+	while (bucket_take(&peer_of(&m->node[0])->active->says, 1, now))
 		continue;
 	us->word_due = true;
-	prober_run(us);
+	prober_candidates(peer_of(&m->node[0])); /* a run */
 	MESH_CHECK(m, us->word_due);
 	now = clock_now(m->node[1].host);
 	sim_pass(m->w, SECOND);

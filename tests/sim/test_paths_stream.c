@@ -5,7 +5,7 @@
  * nothing came.
  */
 #include "mesh.h"
-#include "overlay/reach/prober.h"
+#include "overlay/internal.h"
 
 #define RATE 1000
 

@@ -143,7 +143,7 @@ static void on_message(struct link *l, struct span bytes)
 		l->peer->nat = m->nat;
 		break;
 	case PEER_PORTS:
-		predict_told(l->peer, &m->observed);
+		prober_told_port(l->peer, &m->observed);
 		break;
 	case PEER_REMOVAL:
 		peer_log_removal(l, m->removal);

@@ -3,6 +3,9 @@
 #include "overlay/peering/effects.h"
 
 #include "overlay/internal.h"
+#include "overlay/reach/prober.h"
+
+#define LOOK_FRESH (2 * NS_PER_S)
 
 /* --- the surroundings ------------------------------------------------------------------------ */
 
@@ -36,8 +39,8 @@ static void tell_ports(struct overlay *o)
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->prober)
-			predict_learnt(p->prober, now);
+		if (p->prober && predict_learnt(p->prober, now))
+			control_ports(p->active);
 	}
 }
 
@@ -87,7 +90,295 @@ int effects_begin(struct overlay *o)
 
 	s->port = quic_socket_local(o->socket).port;
 	s->way = (struct probe_way){ .direct = send_direct, .ctx = o };
+	s->last_label = &o->labels.last;
 	s->nat.check.timer = timer_new(o->h, on_nat, o);
 	s->news_later = timer_new(o->h, on_news, o);
 	return s->nat.check.timer && s->news_later ? 0 : -ENOMEM;
+}
+
+/* --- a tunnel -------------------------------------------------------------------------------- */
+
+static void want_echo(struct peer *p)
+{
+	struct overlay *o = p->o;
+
+	if (o->ops->echo_wanted) {
+		o->ops->echo_wanted(o->ctx);
+		return;
+	}
+	predict_say(p->prober, clock_now(o->h));
+	control_ports(p->active);
+}
+
+/* QUIC has to learn it, too, if nothing takes over: the peer must answer what is said. */
+static void path_is_dead(struct peer *p)
+{
+	struct overlay *o = p->o;
+
+	peer_is_silent(p);
+	control_observed(p->active);
+	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
+	if (o->ops->relay_wanted)
+		(void)o->ops->relay_wanted(o->ctx, p->member);
+}
+
+static void migrate(struct peer *p, const struct reach_effects *e)
+{
+	struct link *l = p->active;
+
+	if (quic_conn_migrate(l->conn, e->label, e->at_once) < 0 || !e->at_once)
+		return;
+	reach_moved(p->prober, e->label, clock_now(p->o->h));
+	control_observed(l); /* the server role follows packets that say something */
+}
+
+static void tell_pong(struct peer *p, const struct reach_effects *e)
+{
+	struct overlay *o = p->o;
+
+	if (o->ops->pong)
+		o->ops->pong(o->ctx, p->member, e->pong.nonce,
+			     e->pong.relay ? PEER_PATH_RELAY : PEER_PATH_DIRECT, &e->pong.to);
+}
+
+/* The answers and what follows from them. */
+static void carry_out_news(struct peer *p, const struct reach_effects *e)
+{
+	effects_around(p->o, e->bits);
+	if (e->bits & REACH_PONG)
+		tell_pong(p, e);
+	if (e->bits & REACH_SEEN_AT)
+		effects_observed_by(p, &e->seen);
+}
+
+static void carry_out(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	struct reach_effects e = reach_effects_take(pr);
+
+	carry_out_news(p, &e);
+	if (e.bits & REACH_WANT_RELAY)
+		relay_want(p);
+	if (e.bits & REACH_WANT_ECHO)
+		want_echo(p);
+	if (e.bits & REACH_TELL_PORT)
+		control_ports(p->active);
+	if (e.bits & REACH_ASK_PUNCH)
+		control_punch(p->active, e.hops);
+	if (e.bits & REACH_SAY_OPENED)
+		reach_said_opened(pr, control_opened(p->active), clock_now(p->o->h));
+	if (e.bits & REACH_DEAD)
+		path_is_dead(p);
+	if (e.bits & REACH_TELL_MOVED)
+		peer_tell(p);
+	if (e.bits & REACH_MIGRATE)
+		migrate(p, &e);
+}
+
+/* What QUIC knows of the connection. Returns the time. */
+static uint64_t refresh(struct peer *p)
+{
+	struct quic_conn_info info;
+
+	quic_conn_info_get(p->active->conn, &info);
+	p->prober->conn = (struct reach_conn){ .srtt_ns = info.srtt_ns,
+					       .last_heard = info.last_heard,
+					       .unanswered_since = info.unanswered_since,
+					       .candidates_heard = p->active->candidates_heard };
+	return clock_now(p->o->h);
+}
+
+static void run(struct peer *p)
+{
+	struct prober *pr = p->prober;
+
+	reach_look(pr, refresh(p));
+	carry_out(p);
+	reach_work(pr, refresh(p));
+	carry_out(p);
+	peer_push(p);
+	reach_arm(pr, clock_now(p->o->h));
+}
+
+static void on_timer(void *peer)
+{
+	run(peer);
+}
+
+void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
+		     struct peer *relay)
+{
+	struct probe_via via = { .relay = relay != NULL, .from = rx->from, .local = rx->local };
+	struct probe f;
+	struct peer *p = probe_decode(frame, &f) == 0 ? map_get(o->tags, f.tag) : NULL;
+
+	if (!p || !p->prober || (relay && relay != p) ||
+	    !reach_received(p->prober, frame, &f, &via, refresh(p)))
+		return;
+	carry_out(p);
+	run(p);
+}
+
+void prober_wake(struct peer *p)
+{
+	reach_wake(p->prober, clock_now(p->o->h));
+}
+
+void prober_candidates(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now;
+	bool changed;
+
+	if (!pr)
+		return;
+	now = refresh(p);
+	changed = reach_candidates(pr);
+	if (reach_channel_is_new(pr))
+		peer_maybe_restarted(p);
+	changed |= reach_relay(pr, now);
+	if (changed)
+		reach_round(pr, now);
+	carry_out(p);
+	run(p);
+}
+
+void prober_punched(struct peer *p, uint8_t hops)
+{
+	if (!p->prober)
+		return;
+	reach_punched(p->prober, hops, refresh(p));
+	carry_out(p);
+	run(p);
+}
+
+void prober_opened(struct peer *p, uint32_t heard)
+{
+	if (!p->prober || heard != p->active->candidates_sent)
+		return; /* it knows some of our ports only: its next word follows */
+	reach_opened(p->prober, refresh(p));
+	run(p);
+}
+
+void prober_told_port(struct peer *p, const struct addr *last)
+{
+	if (p->prober && predict_told(p->prober, last))
+		run(p);
+}
+
+void prober_network_changed(struct peer *p)
+{
+	if (!p->prober)
+		return;
+	reach_network_changed(p->prober, refresh(p));
+	carry_out(p);
+	run(p);
+}
+
+void prober_test(struct peer *p)
+{
+	if (!p->prober)
+		return;
+	reach_doubt(p->prober, false, refresh(p));
+	run(p);
+}
+
+bool prober_look(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	uint64_t now;
+
+	if (!pr || reach_is_dead(pr))
+		return true;
+	now = refresh(p);
+	if (now - MAX(pr->conn.last_heard, reach_last_echo(pr)) < LOOK_FRESH)
+		return true;
+	if (pr->set.doubt.since == 0)
+		prober_test(p);
+	return false;
+}
+
+void prober_path_changed(struct peer *p)
+{
+	struct prober *pr = p->prober;
+	path_label label = pr ? quic_conn_label(p->active->conn) : 0;
+
+	if (!pr || label == pr->set.current)
+		return;
+	reach_moved(pr, label, refresh(p));
+	if (pr->client)
+		control_observed(p->active);
+	run(p);
+}
+
+void prober_path_failed(struct peer *p, path_label label)
+{
+	if (!p->prober)
+		return;
+	reach_path_failed(p->prober, label, clock_now(p->o->h));
+	peer_push(p);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static int make(struct peer *p, struct prober **ret)
+{
+	struct overlay *o = p->o;
+	struct quic_conn *c = p->active->conn;
+	struct probe_keys keys = { 0 };
+	struct reach_config rc = { .around = &o->around,
+				   .dest = &p->dest,
+				   .budgets = &p->budgets,
+				   .from_peer = &p->from_peer,
+				   .from_server = &p->from_server,
+				   .name = p->member->name,
+				   .client = !quic_conn_is_server(c),
+				   .keys = &keys,
+				   .timer = timer_new(o->h, on_timer, p) };
+	int r = rc.timer ? probe_keys_export(quic_conn_exporter, c,
+					     span_of(mlog_cluster_id(o->log), HASH_LEN), &keys)
+			 : -ENOMEM;
+
+	if (r == 0)
+		r = reach_new(&rc, ret);
+	secret_wipe(&keys, sizeof(keys));
+	if (r < 0)
+		timer_free(rc.timer);
+	return r;
+}
+
+int prober_start(struct link *l)
+{
+	struct peer *p = l->peer;
+	struct reach_first first = {
+		.label = l->label, .relayed = l->relayed, .to = l->to, .local = l->local
+	};
+	struct prober *pr;
+	int rc;
+
+	prober_free(p);
+	rc = make(p, &pr);
+	if (rc < 0)
+		return rc;
+	rc = map_put(p->o->tags, pr->tag, p);
+	if (rc < 0) {
+		reach_free(pr);
+		return rc;
+	}
+	p->prober = pr;
+	reach_begin(pr, &first, refresh(p));
+	carry_out(p);
+	run(p);
+	return 0;
+}
+
+void prober_free(struct peer *p)
+{
+	if (!p->prober)
+		return;
+	map_remove(p->o->tags, p->prober->tag);
+	reach_free(p->prober);
+	p->prober = NULL;
+	p->dest.idle = false;
+	peer_push(p);
 }

@@ -10,13 +10,7 @@
 
 #include "base/assert.h"
 
-#define GUESSES_PER_S 1	       /* pings to addresses that never answered */
-#define PORTS_PER_S 1	       /* pings to ports that its NAT may give next */
-#define STRANGE_PONGS_PER_S 10 /* to addresses that are not proven */
-#define STRANGE_PONGS_BURST 100
-#define PUNCHES_PER_S 25  /* pings of rounds, to one peer */
-#define PUNCHES_BURST 150 /* a whole round */
-#define REMOVALS_PER_S 1  /* of one peer that are refused: each may cost a signature */
+#define REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
 #define REMOVALS_BURST DENIALS_MAX
 #define RESTART_TEST_GAP NS_PER_S	/* between tests of a tunnel for hints of a restart */
 #define DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
@@ -403,16 +397,10 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
 	p->relay.label = label_new(&o->labels);
 	p->relay.renew = o->relay_work;
 	dest_init(&p->dest, &o->dp, m->address, &p->relay);
-	bucket_init(&p->guesses, GUESSES_PER_S, PEER_GUESSES_BURST, clock_now(o->h));
-	bucket_init(&p->ports, PORTS_PER_S, PEER_PORTS_BURST, clock_now(o->h));
+	reach_budgets_init(&p->budgets, clock_now(o->h));
 	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
 	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
 	bucket_init(&p->removals, REMOVALS_PER_S, REMOVALS_BURST, clock_now(o->h));
-	bucket_init(&p->pongs, PEER_PONGS_PER_S, PEER_PONGS_BURST, clock_now(o->h));
-	bucket_init(&p->strange_pongs, STRANGE_PONGS_PER_S, STRANGE_PONGS_BURST, clock_now(o->h));
-	bucket_init(&p->repeated_pongs, PEER_REPEATED_PONGS_PER_S, PEER_REPEATED_PONGS_BURST,
-		    clock_now(o->h));
-	bucket_init(&p->punches, PUNCHES_PER_S, PUNCHES_BURST, clock_now(o->h));
 	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
 	p->silent_at = p->restart_test_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };

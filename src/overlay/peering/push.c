@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where packets of a peer go now, which the packet path is told whenever it changes. */
 #include "overlay/internal.h"
+#include "overlay/reach/mtu.h"
 
 bool relay_route(const struct peer *p, struct quic_route *ret)
 {
@@ -36,6 +37,16 @@ static bool route_now(const struct peer *p, struct quic_route *ret)
 
 	return l && l->conn &&
 	       link_route(l, p->prober ? prober_paths(p->prober)->current : l->label, ret);
+}
+
+size_t prober_path_mtu(const struct peer *p)
+{
+	const struct prober *pr = p->prober;
+
+	if (p->state != PEER_UP || !p->active || !p->active->conn)
+		return 0;
+	return pr && pr->mtu && quic_conn_label(p->active->conn) == pr->mtu_label ? pr->mtu
+										  : MTU_BASE;
 }
 
 void peer_push(struct peer *p)

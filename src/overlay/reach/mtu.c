@@ -5,6 +5,8 @@
  */
 #include "overlay/reach/mtu.h"
 
+#include "base/log.h"
+
 #define LARGE_PACKET 600	   /* bytes: an average above means that large ones flow */
 #define POSTPONE (100 * NS_PER_MS) /* when there are too many pings */
 
@@ -17,13 +19,13 @@ static uint64_t fresh_nonce(const struct prober *pr)
 {
 	uint64_t nonce;
 
-	random_fill(peer_of(pr)->o->h, &nonce, sizeof(nonce));
+	random_fill(pr->around->h, &nonce, sizeof(nonce));
 	return nonce;
 }
 
 static bool may_send(const struct prober *pr, unsigned n, uint64_t now)
 {
-	return bucket_take(&peer_of(pr)->o->around.pings, n, now);
+	return bucket_take(&pr->around->pings, n, now);
 }
 
 /* --- the search ------------------------------------------------------------------------------ */
@@ -52,12 +54,11 @@ static void search(struct prober *pr, struct path *path, uint64_t now)
 /* Do large packets go out, so that a narrower path would do harm? */
 static bool notice_large(struct prober *pr)
 {
-	const struct peer *p = peer_of(pr);
-	uint64_t packets = p->dest.tx_packets - pr->mtu_packets,
-		 bytes = p->dest.tx_bytes - pr->mtu_bytes;
+	const struct dest *d = pr->dest;
+	uint64_t packets = d->tx_packets - pr->mtu_packets, bytes = d->tx_bytes - pr->mtu_bytes;
 
-	pr->mtu_packets = p->dest.tx_packets;
-	pr->mtu_bytes = p->dest.tx_bytes;
+	pr->mtu_packets = d->tx_packets;
+	pr->mtu_bytes = d->tx_bytes;
 	return bytes > packets * LARGE_PACKET;
 }
 
@@ -68,8 +69,7 @@ static void watch(struct prober *pr, struct path *path, uint64_t now)
 
 	pr->mtu_large |= notice_large(pr); /* until there has been a check since */
 	if (mtu_is_black_hole(m, path->last_echo, patience, now)) {
-		log_debug(host_log(peer_of(pr)->o->h), "%s: the path has become narrower",
-			  peer_of(pr)->member->name);
+		log_debug(host_log(pr->around->h), "%s: the path has become narrower", pr->name);
 		mtu_forget(m);
 		mtu_search(m, fresh_nonce(pr), now);
 		return;
@@ -86,16 +86,15 @@ static void watch(struct prober *pr, struct path *path, uint64_t now)
 /* What the packet path and QUIC see. */
 static void publish(struct prober *pr)
 {
-	struct peer *p = peer_of(pr);
 	const struct path *path = pathset_current(&pr->set);
 
-	p->mtu_label = pr->set.current;
-	p->mtu = path ? mtu_limit(&path->mtu) : MTU_BASE;
+	pr->mtu_label = pr->set.current;
+	pr->mtu = path ? mtu_limit(&path->mtu) : MTU_BASE;
 }
 
 void mtu_run(struct prober *pr, uint64_t now)
 {
-	if (peer_of(pr)->mtu_label != pr->set.current)
+	if (pr->mtu_label != pr->set.current)
 		pr->mtu_doubt = true;
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &pr->set.path[i];
@@ -141,13 +140,6 @@ bool mtu_pong(struct path *path, uint64_t nonce, uint64_t now)
 void mtu_suspect(struct prober *pr)
 {
 	pr->mtu_doubt = true;
-}
-
-size_t prober_path_mtu(const struct peer *p)
-{
-	if (p->state != PEER_UP || !p->active || !p->active->conn)
-		return 0;
-	return p->mtu && quic_conn_label(p->active->conn) == p->mtu_label ? p->mtu : MTU_BASE;
 }
 
 size_t mtu_of_label(struct pathset *ps, path_label label)

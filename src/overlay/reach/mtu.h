@@ -13,4 +13,7 @@ bool mtu_pong(struct path *path, uint64_t nonce, uint64_t now);
 /* Where the path in use leads may have changed: it is checked at once. */
 void mtu_suspect(struct prober *pr);
 
+/* The largest datagram that a path is known to carry: behind a relay's header, if it is that. */
+size_t mtu_of_label(struct pathset *ps, path_label label);
+
 #endif

@@ -31,35 +31,36 @@ void predict_init(struct predict *g)
 static bool may_help(struct prober *pr)
 {
 	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
-	return peer_of(pr)->o->around.nat.in_turn && !prober_is_direct(pr);
+	return pr->around->nat.in_turn && !prober_is_direct(pr);
 }
 
-static void tell(struct prober *pr, uint64_t now)
+void predict_say(struct prober *pr, uint64_t now)
 {
 	pr->predict.told_at = now;
-	control_ports(pr->link);
 }
 
 void predict_round(struct prober *pr, uint64_t now)
 {
-	struct overlay *o = peer_of(pr)->o;
-	uint64_t told_at = pr->predict.told_at;
+	uint64_t last_at = nat_last_at(pr->around), told_at = pr->predict.told_at;
 
 	if (!may_help(pr) || (told_at && now - told_at < TELL_GAP))
 		return;
-	if (o->around.nat.check.running)
+	if (pr->around->nat.check.running)
 		return; /* predict_learnt comes of it */
-	if (nat_last_at(&o->around) && now - nat_last_at(&o->around) > LAST_IS_OLD &&
-	    o->ops->echo_wanted)
-		o->ops->echo_wanted(o->ctx);
-	else
-		tell(pr, now);
+	if (last_at && now - last_at > LAST_IS_OLD) {
+		pr->effects.bits |= REACH_WANT_ECHO;
+		return;
+	}
+	predict_say(pr, now);
+	pr->effects.bits |= REACH_TELL_PORT;
 }
 
-void predict_learnt(struct prober *pr, uint64_t now)
+bool predict_learnt(struct prober *pr, uint64_t now)
 {
-	if (may_help(pr))
-		tell(pr, now);
+	if (!may_help(pr))
+		return false;
+	predict_say(pr, now);
+	return true;
 }
 
 /* --- theirs ---------------------------------------------------------------------------------- */
@@ -81,18 +82,17 @@ static bool is_wanted(const struct prober *pr)
 		if (p->label && p->proven && p->kind != PATH_RELAY)
 			return false;
 	}
-	return !peer_of(pr)->o->around.nat.varies;
+	return !pr->around->nat.varies;
 }
 
-void predict_told(struct peer *p, const struct addr *last)
+bool predict_told(struct prober *pr, const struct addr *last)
 {
-	struct prober *pr = p->prober;
-	struct predict *g = pr ? &pr->predict : NULL;
+	struct predict *g = &pr->predict;
 
-	if (!g || !is_wanted(pr) || !addr_is_v4(last) || addr_is_private(last) ||
-	    !candidate_ok(last, mlog_genesis(p->o->log)->subnet) ||
-	    (!names(&p->from_peer, last) && !names(&p->from_server, last)))
-		return;
+	if (!is_wanted(pr) || !addr_is_v4(last) || addr_is_private(last) ||
+	    !candidate_ok(last, pr->around->subnet) ||
+	    (!names(pr->from_peer, last) && !names(pr->from_server, last)))
+		return false;
 	if (!addr_equal(&g->last, last)) {
 		g->last = *last;
 		g->next = g->end = 0;
@@ -100,7 +100,7 @@ void predict_told(struct peer *p, const struct addr *last)
 	g->end = MIN(g->end + PREDICT_STEP, PREDICT_PORTS);
 	if (g->next_at == TIME_NEVER)
 		g->next_at = 0; /* else goes on, each in its time */
-	prober_run(pr);
+	return true;
 }
 
 /* The next port that the round does not ask at anyway. */
@@ -124,7 +124,7 @@ void predict_run(struct prober *pr, uint64_t now)
 
 	if (now < g->next_at)
 		return;
-	if (peer_of(pr)->o->around.nat.check.running) {
+	if (pr->around->nat.check.running) {
 		g->next_at = now + GUESS_LATER; /* what our own NAT does is about to be known */
 	} else if (!is_wanted(pr) || !next_guess(pr, &to)) {
 		g->next_at = TIME_NEVER;
@@ -135,11 +135,4 @@ void predict_run(struct prober *pr, uint64_t now)
 	} else {
 		g->next_at = now + GUESS_LATER;
 	}
-}
-
-size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
-{
-	const struct peer *p = peer_of_address(o, m->address);
-
-	return p && p->prober ? p->prober->predict.tried : 0;
 }

@@ -1,16 +1,81 @@
 /* SPDX-License-Identifier: MIT */
-/* What the prober keeps of one tunnel. */
+/*
+ * The paths of one tunnel: which there are, which are proven, when they are asked, which one should
+ * be used. It knows neither QUIC nor the peer: it is told what it has to know, sends its own
+ * frames, and leaves what others have to do in its effects (reach/effects.h), which the caller
+ * carries out after each call that says so.
+ */
 #ifndef MLSH_OVERLAY_PROBER_H
 #define MLSH_OVERLAY_PROBER_H
 
-#include "overlay/reach/choose.h"
-#include "overlay/internal.h"
-#include "overlay/reach/predict.h"
+#include "overlay/datapath/dest.h"
 #include "overlay/datapath/window.h"
+#include "overlay/reach/choose.h"
+#include "overlay/reach/effects.h"
+#include "overlay/reach/predict.h"
+#include "overlay/reach/surroundings.h"
 #include "proto/probe.h"
 
+#define REACH_GUESSES_PER_S 1 /* pings to addresses that never answered */
+#define REACH_GUESSES_BURST (CANDIDATES_MAX * (PUNCH_STEPS + 2))
+#define REACH_PORTS_PER_S 1 /* pings to ports that its NAT may give next */
+#define REACH_PORTS_BURST (2 * PREDICT_STEP)
+#define REACH_PONGS_PER_S 100 /* of one peer: it takes none from the others */
+#define REACH_PONGS_BURST 200
+#define REACH_STRANGE_PONGS_PER_S 10 /* to addresses that are not proven */
+#define REACH_STRANGE_PONGS_BURST 100
+#define REACH_REPEATED_PONGS_PER_S 10 /* to pings that came before */
+#define REACH_REPEATED_PONGS_BURST 100
+#define REACH_PUNCHES_PER_S 25	/* pings of rounds, to one peer */
+#define REACH_PUNCHES_BURST 150 /* a whole round */
+
+/* What one peer may make us send, whatever tunnels there are. */
+struct reach_budgets {
+	struct bucket guesses; /* pings to addresses of it that never answered */
+	struct bucket ports;   /* the same, to ports that are foretold */
+	struct bucket punches; /* pings of rounds */
+	struct bucket pongs, strange_pongs, repeated_pongs;
+};
+
+/* What QUIC knows of the connection, as of this call. */
+struct reach_conn {
+	uint64_t srtt_ns, last_heard, unanswered_since; /* as struct quic_conn_info has them */
+	uint32_t candidates_heard;			/* the peer's messages of these */
+};
+
+struct reach_config {
+	struct surroundings *around;
+	struct dest *dest; /* counters, and the relay's channel */
+	struct reach_budgets *budgets;
+	const struct wire_candidates *from_peer, *from_server; /* what they name, as of now */
+	const char *name;				       /* of the peer, for the log */
+	bool client;
+	const struct probe_keys *keys;
+	struct timer *timer; /* of its owner, who runs it then; freed with it */
+};
+
+/* The path that the handshake has proven. */
+struct reach_first {
+	uint64_t label;
+	bool relayed;
+	struct addr to, local;
+};
+
+/* Where a frame came from. */
+struct probe_via {
+	bool relay; /* over the relay's channel, else: */
+	struct addr from, local;
+};
+
 struct prober {
-	struct link *link;
+	struct surroundings *around;
+	struct dest *dest;
+	struct reach_budgets *budgets;
+	const struct wire_candidates *from_peer, *from_server;
+	const char *name;
+	bool client;
+	struct reach_conn conn; /* set by the caller */
+	struct reach_effects effects;
 	struct pathset set;
 	uint8_t tag[PROBE_TAG_LEN];
 	uint8_t key_out[PROBE_KEY_LEN], key_in[PROBE_KEY_LEN];
@@ -32,6 +97,8 @@ struct prober {
 	unsigned help; /* calls left */
 	uint64_t help_at;
 	uint64_t tx_seen, busy_until;
+	path_label mtu_label;		 /* the path in use, and the largest datagram on it: */
+	size_t mtu;			 /* as of the last run */
 	uint64_t mtu_packets, mtu_bytes; /* sent when mtu.c last looked */
 	bool mtu_large;			 /* large packets went out since its size was checked */
 	bool mtu_doubt;			 /* the size of the path in use is to be checked */
@@ -41,17 +108,48 @@ struct prober {
 	struct predict predict;
 };
 
-static inline struct peer *peer_of(const struct prober *pr)
-{
-	return pr->link->peer;
-}
+/* --- prober.c: what there is to know, and running -------------------------------------------- */
 
-static inline bool is_client(const struct prober *pr)
-{
-	return !quic_conn_is_server(pr->link->conn);
-}
+void reach_budgets_init(struct reach_budgets *b, uint64_t now);
+/* -ENOMEM */
+int reach_new(const struct reach_config *c, struct prober **ret) MUST_CHECK;
+void reach_free(struct prober *pr); /* NULL allowed */
+/* Both hellos are through: the first round. Has effects; a run must follow. */
+void reach_begin(struct prober *pr, const struct reach_first *first, uint64_t now);
+/*
+ * A run: what is due. Each of the first two has effects, and sees what came of those before it.
+ * Where packets go, and how large they may be, may be different then.
+ */
+void reach_look(struct prober *pr, uint64_t now); /* at the path in use, and whether to move */
+void reach_work(struct prober *pr, uint64_t now); /* pings and rounds */
+void reach_arm(struct prober *pr, uint64_t now);  /* sets the timer for the next run */
+/* Takes the effects, which are then gone. */
+struct reach_effects reach_effects_take(struct prober *pr);
+/* Whether the word that we have sent our openers got out (REACH_SAY_OPENED). */
+void reach_said_opened(struct prober *pr, bool said, uint64_t now);
+/*
+ * A probe frame `f`, which is `frame`, with this tunnel's tag. Returns false if it is not for it;
+ * else it may have effects, and a run must follow.
+ */
+bool reach_received(struct prober *pr, struct span frame, const struct probe *f,
+		    const struct probe_via *via, uint64_t now) MUST_CHECK;
+/*
+ * The peer's candidates, or the relay's channel, may be others than they were. Returns true if
+ * there is a new path: reach_round must follow; a run in any case.
+ */
+bool reach_candidates(struct prober *pr);
+bool reach_relay(struct prober *pr, uint64_t now);
+/* Is the path in use the relay, with another channel than before? Only before reach_relay. */
+bool reach_channel_is_new(struct prober *pr);
+/* Our network is another one. Has effects; a run must follow. */
+void reach_network_changed(struct prober *pr, uint64_t now);
+/* QUIC gave up the path with this label. */
+void reach_path_failed(struct prober *pr, path_label label, uint64_t now);
+/* Packets go out: looks often from now on. */
+void reach_wake(struct prober *pr, uint64_t now);
+struct pathset *prober_paths(struct prober *pr);
 
-/* --- prober.c --- */
+/* --- probe_send.c ---------------------------------------------------------------------------- */
 
 /* Returns its nonce. */
 uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
@@ -59,15 +157,20 @@ uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t
 void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
 /* A ping that makes a mapping in our own NAT and goes no further than the round says. */
 void prober_open_nat(struct prober *pr, struct path *path, uint64_t now);
-/* The timer's: does what is due. */
-void prober_run(void *prober);
+/* The answer to a ping that came from there. */
+void prober_pong(struct prober *pr, const struct path *path, const struct probe *to_ping,
+		 const struct addr *from);
 
-/* --- rounds.c --- */
+/* --- rounds.c -------------------------------------------------------------------------------- */
 
 /* The tunnel is up: the first round, as the other side's. */
 void prober_first_round(struct prober *pr, uint64_t now);
-/* Something has changed: all candidates are tried in earnest, by the other side, too. */
-void prober_round(struct prober *pr, uint64_t now);
+/* Something has changed: all candidates are tried in earnest, by the other side, too. Effects. */
+void reach_round(struct prober *pr, uint64_t now);
+/* The other side asks for a round with such openers. Has effects; a run must follow. */
+void reach_punched(struct prober *pr, uint8_t hops, uint64_t now);
+/* The other side has sent the openers of its round, to all that we named. A run must follow. */
+void reach_opened(struct prober *pr, uint64_t now);
 /* Sends what is due of rounds, and begins them. */
 void prober_rounds(struct prober *pr, uint64_t now);
 uint64_t prober_round_at(const struct prober *pr); /* the next one; TIME_NEVER */
@@ -77,12 +180,16 @@ bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_C
 bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now) MUST_CHECK;
 bool prober_is_direct(struct prober *pr); /* the path in use */
 
-/* --- prober_watch.c --- */
+/* --- prober_watch.c -------------------------------------------------------------------------- */
 
 /* The connection uses this path now. */
-void prober_moved(struct prober *pr, path_label label, uint64_t now);
-/* The path in use may be dead: it, and all that could take over, are asked. */
-void prober_doubt(struct prober *pr, bool forced, uint64_t now);
+void reach_moved(struct prober *pr, path_label label, uint64_t now);
+/* The path in use may be dead: it, and all that could take over, are asked. A run must follow. */
+void reach_doubt(struct prober *pr, bool forced, uint64_t now);
+/* The path in use does not answer, and there is no other. NULL: no tunnel, false. */
+bool reach_is_dead(const struct prober *pr);
+/* When the path in use last answered; 0: never, or no tunnel. */
+uint64_t reach_last_echo(struct prober *pr);
 /* Is the path in use alive? */
 void prober_watch(struct prober *pr, uint64_t now);
 /* Moves the connection, or follows the peer, when there is reason to. */

@@ -5,6 +5,8 @@
  */
 #include "overlay/reach/prober.h"
 
+#include "base/log.h"
+
 #define KEEP_BUSY NS_PER_S /* between pings of the path in use */
 #define KEEP_IDLE (15 * NS_PER_S)
 #define KEEP_MISSED (300 * NS_PER_MS) /* after a ping without echo */
@@ -22,12 +24,12 @@ static void say(const struct prober *pr, const char *what, const struct path *pa
 {
 	char text[ADDR_TEXT_MAX];
 
-	log_debug(host_log(peer_of(pr)->o->h), "%s: %s %s%s, round trip %llu us",
-		  peer_of(pr)->member->name, what, path->kind == PATH_RELAY ? "relay " : "",
-		  addr_format(&path->to, text), (unsigned long long)(path->rtt / NS_PER_US));
+	log_debug(host_log(pr->around->h), "%s: %s %s%s, round trip %llu us", pr->name, what,
+		  path->kind == PATH_RELAY ? "relay " : "", addr_format(&path->to, text),
+		  (unsigned long long)(path->rtt / NS_PER_US));
 }
 
-void prober_moved(struct prober *pr, path_label label, uint64_t now)
+void reach_moved(struct prober *pr, path_label label, uint64_t now)
 {
 	const struct path *path = pathset_of_label(&pr->set, label);
 
@@ -43,7 +45,6 @@ void prober_moved(struct prober *pr, path_label label, uint64_t now)
 /* The peer has another address now on the path in use: nothing that QUIC should hear of. */
 static void rebind(struct prober *pr, struct path *path, struct path *to)
 {
-	struct peer *p = peer_of(pr);
 	path_label label = path->label;
 
 	say(pr, "has moved to", to);
@@ -52,7 +53,7 @@ static void rebind(struct prober *pr, struct path *path, struct path *to)
 	path_remove(to);
 	pr->set.stray_since = 0;
 	doubt_end(&pr->set.doubt);
-	peer_tell(p);
+	pr->effects.bits |= REACH_TELL_MOVED;
 }
 
 /* Packets of the connection come from a proven address only, and no more from where it was. */
@@ -80,7 +81,7 @@ static void ping_refuges(struct prober *pr, bool urgent, uint64_t now)
 	}
 }
 
-void prober_doubt(struct prober *pr, bool forced, uint64_t now)
+void reach_doubt(struct prober *pr, bool forced, uint64_t now)
 {
 	bool first = pr->set.doubt.since == 0;
 
@@ -92,19 +93,13 @@ void prober_doubt(struct prober *pr, bool forced, uint64_t now)
 
 static void on_dead(struct prober *pr, struct path *path, uint64_t now)
 {
-	struct peer *p = peer_of(pr);
-
 	say(pr, "no answer by", path);
 	path->lost = true;
 	path_disprove(path);
 	pr->help = HELP_CALLS;
 	pr->help_at = now;
-	prober_round(pr, now);
-	peer_is_silent(p);
-	control_observed(pr->link); /* QUIC has to learn it, too, if nothing takes over */
-	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
-	if (p->o->ops->relay_wanted)
-		(void)p->o->ops->relay_wanted(p->o->ctx, p->member);
+	reach_round(pr, now);
+	pr->effects.bits |= REACH_DEAD;
 }
 
 static bool heard_since(const struct path *path, const struct doubt *d, uint64_t heard)
@@ -113,17 +108,16 @@ static bool heard_since(const struct path *path, const struct doubt *d, uint64_t
 }
 
 /* When the first of what has not been answered yet was sent; now: there is none. */
-static uint64_t unanswered(struct prober *pr, const struct path *path,
-			   const struct quic_conn_info *info, uint64_t now)
+static uint64_t unanswered(struct prober *pr, const struct path *path, uint64_t now)
 {
-	struct peer *p = peer_of(pr);
-	uint64_t since = info->unanswered_since ? info->unanswered_since : now;
+	struct dest *dest = pr->dest;
+	uint64_t since = pr->conn.unanswered_since ? pr->conn.unanswered_since : now;
 
 	/* Records have no acknowledgements: whatever was heard since answers them. */
-	if (p->dest.unanswered < MAX(info->last_heard, path->last_echo))
-		p->dest.unanswered = 0;
-	if (p->dest.unanswered)
-		since = MIN(since, p->dest.unanswered);
+	if (dest->unanswered < MAX(pr->conn.last_heard, path->last_echo))
+		dest->unanswered = 0;
+	if (dest->unanswered)
+		since = MIN(since, dest->unanswered);
 	return MAX(since, pr->set.changed_at);
 }
 
@@ -131,21 +125,19 @@ void prober_watch(struct prober *pr, uint64_t now)
 {
 	struct path *path = pathset_current(&pr->set);
 	struct doubt *d = &pr->set.doubt;
-	struct quic_conn_info info;
 	uint64_t since;
 
 	if (!path)
 		return;
-	quic_conn_info_get(pr->link->conn, &info);
-	since = unanswered(pr, path, &info, now);
-	if (d->since && heard_since(path, d, MAX(info.last_heard, peer_of(pr)->dest.heard)))
+	since = unanswered(pr, path, now);
+	if (d->since && heard_since(path, d, MAX(pr->conn.last_heard, pr->dest->heard)))
 		doubt_end(d);
 	else if (d->since == 0 && now - since >= path_patience(path) &&
 		 now - pr->doubted_at >= DOUBT_GAP)
-		prober_doubt(pr, false, now);
+		reach_doubt(pr, false, now);
 	else if (d->since == 0 && path->missed >= MISSED_MAX &&
 		 now - path->last_ping >= path_patience(path) && path->punch.next == TIME_NEVER)
-		prober_doubt(pr, true, now);
+		reach_doubt(pr, true, now);
 	switch (doubt_next(d, path->rtt, now)) {
 	case DOUBT_PING:
 		prober_ping(pr, path, true, now);
@@ -158,12 +150,12 @@ void prober_watch(struct prober *pr, uint64_t now)
 	}
 }
 
-static void migrate(struct prober *pr, struct path *to, bool dead, uint64_t now)
+/* If that is refused for now: again at the next look. */
+static void migrate(struct prober *pr, const struct path *to, bool at_once)
 {
-	if (quic_conn_migrate(pr->link->conn, to->label, dead) < 0 || !dead)
-		return; /* refused for now: again at the next look */
-	prober_moved(pr, to->label, now);
-	control_observed(pr->link); /* the server role follows packets that say something */
+	pr->effects.bits |= REACH_MIGRATE;
+	pr->effects.label = to->label;
+	pr->effects.at_once = at_once;
 }
 
 /* The server role cannot move: it follows an address of the peer, or asks it to look. */
@@ -187,15 +179,15 @@ void prober_decide(struct prober *pr, uint64_t now)
 	follow_stray(pr, now);
 	if (pr->set.doubt.dead) {
 		to = choose_refuge(&pr->set, now);
-		if (!is_client(pr))
+		if (!pr->client)
 			ask_for_help(pr, to, now);
 		else if (to)
-			migrate(pr, to, true, now);
+			migrate(pr, to, true);
 		return;
 	}
-	to = is_client(pr) && pr->set.doubt.since == 0 ? choose_better(&pr->set, now) : NULL;
+	to = pr->client && pr->set.doubt.since == 0 ? choose_better(&pr->set, now) : NULL;
 	if (to)
-		migrate(pr, to, false, now);
+		migrate(pr, to, false);
 }
 
 /* --- keeping paths alive --------------------------------------------------------------------- */
@@ -227,7 +219,7 @@ static uint64_t keep_at(const struct prober *pr, const struct path *p, const str
 		return pr->set.doubt.dead ? p->last_ping + KEEP_DEAD : TIME_NEVER;
 	if (p->missed > 0 && p->missed <= MISSED_MAX && p->proven)
 		return p->last_ping + MAX(KEEP_MISSED, 2 * p->rtt);
-	return p->last_ping + (current && !peer_of(pr)->dest.idle ? KEEP_BUSY : KEEP_IDLE);
+	return p->last_ping + (current && !pr->dest->idle ? KEEP_BUSY : KEEP_IDLE);
 }
 
 void prober_keep(struct prober *pr, uint64_t now)
@@ -260,29 +252,14 @@ uint64_t prober_keep_at(const struct prober *pr)
 
 /* --- for people ------------------------------------------------------------------------------ */
 
-bool prober_is_dead(const struct peer *p)
+bool reach_is_dead(const struct prober *pr)
 {
-	return p->prober && p->prober->set.doubt.dead;
+	return pr && pr->set.doubt.dead;
 }
 
-uint64_t prober_last_echo(const struct peer *p)
+uint64_t reach_last_echo(struct prober *pr)
 {
-	const struct path *path = p->prober ? pathset_current(&p->prober->set) : NULL;
+	const struct path *path = pr ? pathset_current(&pr->set) : NULL;
 
 	return path && path->pongs ? path->last_echo : 0;
-}
-
-bool prober_look(struct peer *p)
-{
-	uint64_t now = clock_now(p->o->h);
-	struct quic_conn_info info;
-
-	if (!p->prober || p->prober->set.doubt.dead)
-		return true;
-	quic_conn_info_get(p->active->conn, &info);
-	if (now - MAX(info.last_heard, prober_last_echo(p)) < LOOK_FRESH)
-		return true;
-	if (p->prober->set.doubt.since == 0)
-		prober_test(p);
-	return false;
 }

@@ -22,16 +22,13 @@ bool prober_is_direct(struct prober *pr)
 
 static uint64_t jitter(struct prober *pr, uint64_t d)
 {
-	return d / 2 + random_below(peer_of(pr)->o->h, d / 2 + 1);
+	return d / 2 + random_below(pr->around->h, d / 2 + 1);
 }
 
 /* How long word takes to the other side and back. */
 static uint64_t round_trip(const struct prober *pr)
 {
-	struct quic_conn_info info;
-
-	quic_conn_info_get(pr->link->conn, &info);
-	return info.srtt_ns;
+	return pr->conn.srtt_ns;
 }
 
 /*
@@ -47,7 +44,7 @@ static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_
 
 	if (path->kind == PATH_IP6)
 		at += PUNCH_SPREAD;
-	if (nat && peer_of(pr)->o->around.at_home)
+	if (nat && pr->around->at_home)
 		punch_begin_open(&path->punch, at, wait, whole || path->pongs > 0);
 	else
 		punch_begin(&path->punch, at, wait, whole || path->pongs > 0);
@@ -59,7 +56,7 @@ static void punch_path(struct prober *pr, struct path *path, bool whole, uint64_
  */
 static bool is_open(const struct prober *pr)
 {
-	bool open = peer_of(pr)->o->around.at_home;
+	bool open = pr->around->at_home;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		const struct path *path = &pr->set.path[i];
@@ -84,11 +81,16 @@ static void give_word(struct prober *pr, uint64_t now)
 	pr->word_next = TIME_NEVER;
 	if (!pr->word_due || pr->tell_at != TIME_NEVER || !is_open(pr))
 		return;
-	pr->word_due = !control_opened(pr->link);
-	if (pr->word_due)
-		pr->word_next = now + WORD_AGAIN;
+	pr->effects.bits |= REACH_SAY_OPENED;
+}
+
+void reach_said_opened(struct prober *pr, bool said, uint64_t now)
+{
+	pr->word_due = !said;
+	if (said)
+		pr->word_for = pr->conn.candidates_heard;
 	else
-		pr->word_for = pr->link->candidates_heard;
+		pr->word_next = now + WORD_AGAIN;
 }
 
 /* Gives our word and takes the other side's. */
@@ -106,7 +108,6 @@ static void exchange_words(struct prober *pr, uint64_t now)
 /* `whole`: something has changed, so all are tried in earnest. */
 static void round_begin(struct prober *pr, bool whole, uint64_t at, uint64_t now)
 {
-	struct peer *p = peer_of(pr);
 	uint64_t gap = punch_gap(pr->fruitless);
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -118,9 +119,9 @@ static void round_begin(struct prober *pr, bool whole, uint64_t at, uint64_t now
 	pr->round_begun = now;
 	pr->word_due = true;
 	/* The client role plans, so that the order does change; the other side if it does not. */
-	pr->round_at = now + (is_client(pr) ? jitter(pr, gap) : gap + FOLLOW_LATER);
+	pr->round_at = now + (pr->client ? jitter(pr, gap) : gap + FOLLOW_LATER);
 	pr->fruitless++;
-	relay_want(p);
+	pr->effects.bits |= REACH_WANT_RELAY;
 	predict_round(pr, now);
 }
 
@@ -140,10 +141,11 @@ static void tell(struct prober *pr, uint64_t now)
 	if (now - pr->told_at < PUNCH_GAP)
 		return;
 	pr->told_at = now;
-	control_punch(pr->link, pr->hops);
+	pr->effects.hops = pr->hops;
+	pr->effects.bits |= REACH_ASK_PUNCH;
 }
 
-void prober_round(struct prober *pr, uint64_t now)
+void reach_round(struct prober *pr, uint64_t now)
 {
 	pr->fruitless = 0;
 	round_plan(pr, true, now);
@@ -154,7 +156,7 @@ void prober_first_round(struct prober *pr, uint64_t now)
 {
 	pr->hops = punch_plan(0, 0).hops;
 	/* The server role has the hello first: the client role's is on its way back. */
-	round_begin(pr, true, now + (is_client(pr) ? 0 : round_trip(pr) / 2), now);
+	round_begin(pr, true, now + (pr->client ? 0 : round_trip(pr) / 2), now);
 }
 
 /* NATs that remember strangers have forgotten our last pings by then. */
@@ -171,31 +173,31 @@ uint64_t prober_round_at(const struct prober *pr)
  */
 static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
 {
-	struct peer *p = peer_of(pr);
-	struct meter *unproven = &p->o->around.unproven;
+	struct surroundings *s = pr->around;
+	struct reach_budgets *b = pr->budgets;
 
 	if (guesses &&
-	    (!bucket_has(guesses, 1, now) || !meter_has(unproven, to, PROBE_PING_MIN, now)))
+	    (!bucket_has(guesses, 1, now) || !meter_has(&s->unproven, to, PROBE_PING_MIN, now)))
 		return false;
-	if (!bucket_has(&p->punches, 1, now) || !bucket_take(&p->o->around.pings, 1, now))
+	if (!bucket_has(&b->punches, 1, now) || !bucket_take(&s->pings, 1, now))
 		return false;
-	(void)bucket_take(&p->punches, 1, now);
+	(void)bucket_take(&b->punches, 1, now);
 	return !guesses ||
-	       (bucket_take(guesses, 1, now) && meter_take(unproven, to, PROBE_PING_MIN, now));
+	       (bucket_take(guesses, 1, now) && meter_take(&s->unproven, to, PROBE_PING_MIN, now));
 }
 
 bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
 {
 	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
 
-	return may_ping(pr, guess ? &peer_of(pr)->guesses : NULL, &path->to, now);
+	return may_ping(pr, guess ? &pr->budgets->guesses : NULL, &path->to, now);
 }
 
 bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
 {
 	struct path none = { .kind = PATH_PUBLIC, .to = *to };
 
-	if (!may_ping(pr, &peer_of(pr)->ports, to, now))
+	if (!may_ping(pr, &pr->budgets->ports, to, now))
 		return false;
 	prober_ping(pr, &none, false, now);
 	return true;
@@ -227,7 +229,7 @@ void prober_rounds(struct prober *pr, uint64_t now)
 	if (prober_is_direct(pr))
 		pr->round_at = TIME_NEVER;
 	else if (pr->round_at == TIME_NEVER)
-		prober_round(pr, now);
+		reach_round(pr, now);
 	if (now >= prober_round_at(pr))
 		round_plan(pr, pr->fruitless < WHOLE_ROUNDS, now);
 	if (now >= pr->tell_at)
@@ -236,28 +238,16 @@ void prober_rounds(struct prober *pr, uint64_t now)
 	exchange_words(pr, now);
 }
 
-void prober_punched(struct peer *p, uint8_t hops)
+void reach_punched(struct prober *pr, uint8_t hops, uint64_t now)
 {
-	struct prober *pr = p->prober;
-	uint64_t now;
-
-	if (!pr)
-		return;
-	now = clock_now(p->o->h);
 	if (now - pr->round_begun >= PUNCH_GAP) {
 		pr->hops = MIN(MAX(hops, PUNCH_HOPS_MIN), PUNCH_HOPS_MAX);
 		round_begin(pr, pr->fruitless < WHOLE_ROUNDS, now, now);
 	}
 	pr->word_due = true;
-	prober_run(pr);
 }
 
-void prober_opened(struct peer *p, uint32_t heard)
+void reach_opened(struct prober *pr, uint64_t now)
 {
-	struct prober *pr = p->prober;
-
-	if (!pr || heard != pr->link->candidates_sent)
-		return; /* it knows some of our ports only: its next word follows */
-	pr->word_at = clock_now(p->o->h);
-	prober_run(pr);
+	pr->word_at = now;
 }

@@ -20,6 +20,7 @@ struct surroundings {
 	struct prefix4 subnet; /* of the overlay */
 	uint16_t port;	       /* of our socket */
 	struct probe_way way;
+	uint64_t *last_label; /* of paths: the next one is one more */
 	struct wire_candidates own;
 	struct wire_candidates home; /* those of our interfaces */
 	struct mapper *mapper;	     /* NULL: turned off */
@@ -38,7 +39,7 @@ struct surroundings {
 	uint64_t unproven_since;      /* when that budget began, on the network of then */
 };
 
-/* What needs the socket and timers (port, way, news_later, the check's) is the owner's to set. */
+/* The owner sets what needs its socket, labels and timers: port, way, last_label, the timers. */
 void surroundings_init(struct surroundings *s, struct host *h, struct prefix4 subnet);
 void surroundings_fini(struct surroundings *s);
 /*
