@@ -278,17 +278,10 @@ void beacons_denied(struct cluster *c);
 /* The log of the cluster has changed: those of former admins are forgotten. */
 void beacons_changed(struct cluster *c);
 
-/* --- writes.c --------------------------------------------------------------------------------- */
+/* --- batch.c ---------------------------------------------------------------------------------- */
 
-int writes_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
-void writes_close(struct signal_server *s);
-/* Keeps a copy of the request until it can be answered together with others. */
-int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
-		struct span message, struct err *err) MUST_CHECK;
-/* Writes the registry's notes, if nothing else does before. */
-void writes_soon(struct signal_server *s);
-/* The connection has ended. */
-void writes_forget(struct caller *c);
+int batch_open(struct signal_server *s) MUST_CHECK; /* -ENOMEM */
+void batch_close(struct signal_server *s);
 
 /* --- events.c --------------------------------------------------------------------------------- */
 

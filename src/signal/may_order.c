@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "signal/writes.h"
+
 #define BEACONS_WAIT (8 * NS_PER_S) /* since an admin has shown its head */
 
 /* --- what the server lacks -------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "signal/caller.h"
 
 #include "proto/names.h"
+#include "signal/writes.h"
 
 #define TRACE_BURST 200 /* lines about messages, then one a period */
 #define TRACE_PERIOD (5 * NS_PER_MS)
@@ -13,7 +14,7 @@
 struct request_rule {
 	request_fn answer;
 	unsigned phases;
-	bool writes; /* to the database: answered together with others, see writes.c */
+	bool writes; /* to the database: answered together with others, see batch.c */
 	int (*check)(struct caller *c, const struct signal_request *rq, struct err *err);
 	/* What follows when it has succeeded, and was committed; before the reply is sent. */
 	int (*accepted)(struct caller *c, struct signal_reply *reply, struct err *err);

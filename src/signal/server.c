@@ -4,6 +4,7 @@
 
 #include "signal/caller.h"
 #include "signal/may_order.h"
+#include "signal/writes.h"
 
 #define TICK NS_PER_S
 #define STOP_EVENTS_TIME (300 * NS_PER_MS) /* for goodbyes to arrive */
@@ -470,7 +471,7 @@ void server_socket_close(struct signal_server *s)
 	if (s->sessions.next)
 		free_all(&s->sessions);
 	quic_socket_close(s->socket);
-	writes_close(s);
+	batch_close(s);
 	deferred_free(s->flush);
 	timer_free(s->gather);
 	deferred_free(s->stopped);
@@ -538,7 +539,7 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 	s->flush = deferred_new(s->host, flush, s);
 	s->gather = timer_new(s->host, flush, s);
 	s->stopped = deferred_new(s->host, stop_finished, s);
-	if (writes_open(s) < 0 || !s->tick || !s->stop_timer || !s->flush || !s->gather ||
+	if (batch_open(s) < 0 || !s->tick || !s->stop_timer || !s->flush || !s->gather ||
 	    !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	r = quic_socket_open(s->host, &cfg, err, &s->socket);
