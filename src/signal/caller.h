@@ -143,6 +143,19 @@ struct signal_server {
 
 void server_service_open(struct signal_server *s);
 
+/* --- caller.c --------------------------------------------------------------------------------- */
+
+/* Whose key is it, or was it? */
+void caller_identify(struct caller *c, const struct mlog *log);
+/*
+ * Does the token belong to this connection's node? A member that another server has admitted needs
+ * none here: its key, which is in force in the log, is enough.
+ */
+bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
+void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
+/* A line at the level trace about one message; `way` is "->" or "<-". Strangers' count, too. */
+void caller_trace(struct caller *c, const char *way, const char *what, const char *result);
+
 /* --- server.c --------------------------------------------------------------------------------- */
 
 /* The socket and everything that lives on it; close takes what open left half-built. */
@@ -151,11 +164,6 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 void server_socket_close(struct signal_server *s);
 /* Ends a connection; it is freed later. Its presence and its subscription end at once. */
 void caller_close(struct caller *c, enum signal_close why, const char *phrase);
-/* It has become a member's session. */
-void caller_is_session(struct caller *c);
-/* It is a member's session no longer; it may read the log until it is closed, soon. */
-void caller_is_former(struct caller *c, enum signal_close why, const char *phrase);
-
 /* --- certificate.c ---------------------------------------------------------------------------- */
 
 /* Says at the start whether the clusters' nodes accept the server's key, and what to do if not. */
@@ -174,9 +182,6 @@ int request_accepted(struct caller *c, enum signal_request_type type, struct sig
 /* Sends the answer, a refusal if `result` is negative. Wipes the reply's secrets. */
 void request_answered(struct caller *c, int64_t stream, enum signal_request_type type, int result,
 		      struct signal_reply *reply, const struct err *err);
-/* A line at the level trace about one message; `way` is "->" or "<-". Strangers' count, too. */
-void caller_trace(struct caller *c, const char *way, const char *what, const char *result);
-
 /*
  * Answers to requests: 0 with the reply's fields set, or negative with the refusal in err->reason
  * (0 stands for REFUSAL_BAD_ENTRY).
@@ -237,15 +242,6 @@ int answer_relay_open(struct caller *c, const struct signal_request *rq, struct 
 		      struct err *err);
 int answer_echo(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err);
-/* Whose key is it, or was it? */
-void caller_identify(struct caller *c, const struct mlog *log);
-/*
- * Does the token belong to this connection's node? A member that another server has admitted needs
- * none here: its key, which is in force in the log, is enough.
- */
-bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
-void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
-void caller_end_session(struct caller *c);
 
 /* --- members.c -------------------------------------------------------------------------------- */
 

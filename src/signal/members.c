@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Members that are members no longer: what ends for them, and what they may still read. */
-#include "signal/caller.h"
 #include "membership/words.h"
+#include "signal/places.h"
 
 /* --- what ends -------------------------------------------------------------------------------- */
 

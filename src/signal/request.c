@@ -5,8 +5,6 @@
 #include "proto/names.h"
 #include "signal/writes.h"
 
-#define TRACE_BURST 200 /* lines about messages, then one a period */
-#define TRACE_PERIOD (5 * NS_PER_MS)
 #define RATE_REFUSALS_MAX 60 /* then the connection is closed: who does not wait is not served */
 
 #define IN(phase) (1u << (phase))
@@ -147,19 +145,6 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 		caller_close(c, SIGNAL_CLOSE_SLOW, "replies are not fetched");
 	/* a node token or a relay's key stands at the beginning */
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
-}
-
-void caller_trace(struct caller *c, const char *way, const char *what, const char *result)
-{
-	struct signal_server *s = c->server;
-	char from[ADDR_TEXT_MAX];
-
-	if (host_log(s->host)->level < LOG_LEVEL_TRACE)
-		return;
-	s->trace_lines.burst = TRACE_BURST;
-	s->trace_lines.period_ns = TRACE_PERIOD;
-	log_limited(host_log(s->host), &s->trace_lines, clock_now(s->host), LOG_LEVEL_TRACE,
-		    "%s: %s %s: %s", addr_format(&c->remote, from), way, what, result);
 }
 
 /* That one node asked for another a moment before that one was there is no news. */

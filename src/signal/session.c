@@ -1,33 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Greeting, and the session of a member. */
-#include "identity/token.h"
 #include "signal/may_order.h"
-
-void caller_token(const struct caller *c, uint8_t ret[HASH_LEN])
-{
-	node_token(c->server->keys.tokens, c->cluster->id, &c->node, ret);
-}
-
-bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
-{
-	uint8_t want[HASH_LEN];
-	const struct member *m;
-	bool ok;
-
-	caller_token(c, want);
-	ok = secret_equal(want, token, sizeof(want));
-	secret_wipe(want, sizeof(want));
-	m = ok ? NULL : registry_member(c->cluster, c->key_sha256);
-	return ok || (m && registry_is_foreign(c->server->registry, c->cluster, m));
-}
-
-/* Look-ups go by the key and give a member, who may have a new one. */
-void caller_identify(struct caller *c, const struct mlog *log)
-{
-	const struct member *m = roster_by_key_sha256(mlog_roster(log), c->key_sha256, ROSTER_ALL);
-
-	c->node = m ? m->id : c->key_node;
-}
+#include "signal/places.h"
 
 int answer_hello(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		 struct err *err)
@@ -186,16 +160,4 @@ int answer_echo(struct caller *c, const struct signal_request *rq, struct signal
 	(void)err;
 	reply->echo_port = echo_begin(c->server->echo, c);
 	return 0;
-}
-
-void caller_end_session(struct caller *c)
-{
-	echo_forget(c->server->echo, c);
-	list_remove(&c->in_cluster);
-	c->events = NO_STREAM;
-	if (c->phase != PHASE_SESSION)
-		return;
-	relay_close_all(c->server->relay, c);
-	presence_clear(c->cluster->presence, &c->node, c->session_id);
-	events_presence_changed(c->server, c->cluster);
 }
