@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* One connection: whose it is, and what is logged of its messages. */
+/* One connection: whose it is, how it is closed, what is logged of its messages. */
 #include "signal/caller.h"
 
 #include "identity/token.h"
+#include "signal/writes.h"
 
 #define TRACE_BURST 200 /* lines about messages, then one a period */
 #define TRACE_PERIOD (5 * NS_PER_MS)
@@ -31,6 +32,19 @@ void caller_identify(struct caller *c, const struct mlog *log)
 	const struct member *m = roster_by_key_sha256(mlog_roster(log), c->key_sha256, ROSTER_ALL);
 
 	c->node = m ? m->id : c->key_node;
+}
+
+void caller_close(struct caller *c, enum signal_close why, const char *phrase)
+{
+	struct signal_server *s = c->server;
+
+	if (c->closing)
+		return;
+	c->closing = true;
+	writes_forget(c);
+	list_append(&s->closed, &c->in_closed);
+	deferred_call(s->end_closed);
+	quic_conn_close(c->quic, why, phrase);
 }
 
 void caller_trace(struct caller *c, const char *way, const char *what, const char *result)

@@ -45,12 +45,13 @@ struct caller {
 	struct quic_conn *quic;
 	enum phase phase;
 	bool closing;
-	bool connected;		    /* may be freed at any time */
-	bool known;		    /* its key is a member's of some cluster */
-	struct addr source;	    /* where it came from */
-	size_t same_source;	    /* strangers of its source, itself included; while it is one */
-	struct addr remote;	    /* where it comes from, as last told */
-	uint64_t deadline;	    /* clock: closed then; TIME_NEVER for sessions */
+	struct list in_closed; /* among those that are closing and whose session has yet to end */
+	bool connected;	       /* may be freed at any time */
+	bool known;	       /* its key is a member's of some cluster */
+	struct addr source;    /* where it came from */
+	size_t same_source;    /* strangers of its source, itself included; while it is one */
+	struct addr remote;    /* where it comes from, as last told */
+	uint64_t deadline;     /* clock: closed then; TIME_NEVER for sessions */
 	enum signal_close close_as; /* with this, */
 	const char *close_phrase;   /* and this */
 	uint8_t key[KEY_LEN];	    /* of the other side's certificate */
@@ -109,8 +110,10 @@ struct signal_server {
 	size_t n_removals; /* without order, of all clusters */
 	uint64_t last_session_id;
 	struct timer *tick;
-	struct deferred *flush; /* tells presence to the clusters in `dirty`, now */
-	struct timer *gather;	/* the same, with what comes meanwhile */
+	struct list closed;
+	struct deferred *end_closed; /* ends the sessions of those in `closed` */
+	struct deferred *flush;	     /* tells presence to the clusters in `dirty`, now */
+	struct timer *gather;	     /* the same, with what comes meanwhile */
 	struct list dirty;
 	struct timer *stop_timer;
 	struct deferred *stopped;
@@ -153,6 +156,12 @@ void caller_identify(struct caller *c, const struct mlog *log);
  */
 bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN]);
 void caller_token(const struct caller *c, uint8_t ret[HASH_LEN]);
+/*
+ * Ends a connection: it gets no event and no reply any more. What it has as a session (presence,
+ * subscription, channels) ends behind this turn's other work, since that tells others, which may
+ * have to be closed for it, too. It is freed later.
+ */
+void caller_close(struct caller *c, enum signal_close why, const char *phrase);
 /* A line at the level trace about one message; `way` is "->" or "<-". Strangers' count, too. */
 void caller_trace(struct caller *c, const char *way, const char *what, const char *result);
 
@@ -162,8 +171,6 @@ void caller_trace(struct caller *c, const char *way, const char *what, const cha
 int server_socket_open(struct signal_server *s, const struct signal_config *c, struct err *err)
 	MUST_CHECK;
 void server_socket_close(struct signal_server *s);
-/* Ends a connection; it is freed later. Its presence and its subscription end at once. */
-void caller_close(struct caller *c, enum signal_close why, const char *phrase);
 /* --- certificate.c ---------------------------------------------------------------------------- */
 
 /* Says at the start whether the clusters' nodes accept the server's key, and what to do if not. */

@@ -151,7 +151,6 @@ int relay_open(struct relay *r, struct caller *c, struct caller *other, struct r
 			return code;
 	}
 	*ret = e->end;
-	/* Last: who does not fetch events loses the session, and with it the channel. */
 	events_relay(other, &c->node, &end_other(e)->end);
 	return 0;
 }
@@ -162,8 +161,6 @@ void relay_tell_all(struct caller *c)
 		struct channel_end *e = list_entry(it, struct channel_end, in_caller);
 
 		events_relay(c, &end_other(e)->caller->node, &e->end);
-		if (c->closing)
-			return; /* its list is empty now */
 	}
 }
 
@@ -181,7 +178,6 @@ void relay_close_all(struct relay *r, struct caller *c)
 
 		memcpy(channel, end_other(e)->end.channel, sizeof(channel));
 		channel_close(r, e->channel);
-		/* Last: it may end the other session, and so change this very list. */
 		events_relay_closed(other, &c->node, channel);
 	}
 }

@@ -14,22 +14,13 @@
 
 /* --- ending a connection ---------------------------------------------------------------------- */
 
-void caller_close(struct caller *c, enum signal_close why, const char *phrase)
-{
-	if (c->closing)
-		return;
-	c->closing = true;
-	writes_forget(c);
-	caller_end_session(c);
-	quic_conn_close(c->quic, why, phrase);
-}
-
 static void caller_free(struct caller *c)
 {
 	struct signal_server *s = c->server;
 
-	if (!c->closing)
+	if (!c->closing || c->in_closed.next)
 		caller_end_session(c);
+	list_remove(&c->in_closed);
 	writes_forget(c);
 	import_drop(c);
 	caller_unlist(c);
@@ -37,6 +28,19 @@ static void caller_free(struct caller *c)
 	free(c);
 	if (s->stopping && s->n_strangers + s->n_sessions == 0)
 		deferred_call(s->stopped);
+}
+
+/* What sessions have ends here, and not in caller_close: others are told of it. */
+static void end_closed(void *ctx)
+{
+	struct signal_server *s = ctx;
+
+	while (!list_empty(&s->closed)) {
+		struct caller *c = list_entry(s->closed.next, struct caller, in_closed);
+
+		list_remove(&c->in_closed);
+		caller_end_session(c);
+	}
 }
 
 /* --- reading requests ------------------------------------------------------------------------- */
@@ -341,6 +345,7 @@ static void free_all(struct list *conns)
 
 		list_remove(&c->in_server);
 		list_remove(&c->in_cluster);
+		list_remove(&c->in_closed);
 		import_drop(c);
 		quic_conn_free(c->quic);
 		secret_wipe(&c->echo_keys, sizeof(c->echo_keys));
@@ -357,6 +362,7 @@ void server_socket_close(struct signal_server *s)
 		free_all(&s->sessions);
 	quic_socket_close(s->socket);
 	batch_close(s);
+	deferred_free(s->end_closed);
 	deferred_free(s->flush);
 	timer_free(s->gather);
 	deferred_free(s->stopped);
@@ -418,14 +424,16 @@ int server_socket_open(struct signal_server *s, const struct signal_config *c, s
 
 	list_init(&s->strangers);
 	list_init(&s->sessions);
+	list_init(&s->closed);
 	list_init(&s->dirty);
 	s->tick = timer_new(s->host, tick, s);
 	s->stop_timer = timer_new(s->host, stop_waited, s);
+	s->end_closed = deferred_new(s->host, end_closed, s);
 	s->flush = deferred_new(s->host, flush, s);
 	s->gather = timer_new(s->host, flush, s);
 	s->stopped = deferred_new(s->host, stop_finished, s);
-	if (batch_open(s) < 0 || !s->tick || !s->stop_timer || !s->flush || !s->gather ||
-	    !s->stopped)
+	if (batch_open(s) < 0 || !s->tick || !s->stop_timer || !s->end_closed || !s->flush ||
+	    !s->gather || !s->stopped)
 		return err_set(err, -ENOMEM, "out of memory.");
 	r = quic_socket_open(s->host, &cfg, err, &s->socket);
 	if (r == 0 && !c->no_second_port &&

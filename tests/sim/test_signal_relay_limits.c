@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the relay of a simulated server forwards and keeps at most, whoever asks. */
+#include "quic/conn.h"
 #include "relay_kit.h"
 
 #define RATE 1000000 /* bytes a second */
@@ -156,5 +157,81 @@ START_TEST(asking_again_and_again_is_one_channel)
 }
 END_TEST
 
+/* --- two that fetch nothing ------------------------------------------------------------------- */
+
+static struct caller *session_of(const struct raw *r)
+{
+	struct cluster *c = registry_find(chan_g.s->registry, r->cluster_id);
+	struct node_id id = identity_node_id(r->id);
+
+	return presence_get(c->presence, &id)->session;
+}
+
+/* Bytes of events that the server will still take for this session. */
+static size_t room(const struct caller *c)
+{
+	list_for_each(it, &c->quic->streams) {
+		const struct quic_stream *st = list_entry(it, struct quic_stream, link);
+
+		if (st->id == c->events)
+			return SIGNAL_EVENT_BACKLOG_BYTES - (size_t)(st->tx_end - st->tx_acked);
+	}
+	ck_abort_msg("no stream of events");
+	return 0;
+}
+
+/* Events of a session that fetches none, until there is room for so many bytes. */
+static void fill_up(struct caller *c, size_t left)
+{
+	static const uint8_t bytes[30000];
+	size_t before = room(c), around;
+
+	events_beacon(c, span_of(bytes, sizeof(bytes)));
+	around = before - room(c) - sizeof(bytes);
+	while (room(c) > left + 2 * sizeof(bytes))
+		events_beacon(c, span_of(bytes, sizeof(bytes)));
+	events_beacon(c, span_of(bytes, (room(c) - left) / 2));
+	events_beacon(c, span_of(bytes, room(c) - left - around));
+	ck_assert_uint_eq(room(c), left);
+}
+
+/*
+ * The attack: two nodes with a channel between them leave their events lie, until a record is too
+ * much for one of them, and the word that its channel is closed too much for the other. The server
+ * is then in the middle of its list of both.
+ */
+START_TEST(two_that_fetch_no_events_end_together)
+{
+	struct relay_end ea, eb;
+	struct raw *healthy, *late;
+	struct raw_invite invite;
+	size_t entries;
+
+	chan_begin();
+	healthy = raw_member(chan_a, "healthy");
+	raw_online(healthy);
+	invite = raw_invite(chan_a);
+	chan_new(&ea, &eb);
+	chan_a->hold = chan_b->hold = true;
+	fill_up(session_of(chan_a), 2000000);
+	fill_up(session_of(chan_b), 2000000);
+	sim_pass(chan_g.w, 10 * NS_PER_S); /* what flow control lets pass is acknowledged */
+	fill_up(session_of(chan_a), 10);
+	fill_up(session_of(chan_b), 10);
+	entries = healthy->log_entries;
+	late = raw_new(&chan_g);
+	raw_adopt(late, &invite, "late");
+	raw_await_close(chan_a, SIGNAL_CLOSE_SLOW);
+	raw_await_close(chan_b, SIGNAL_CLOSE_SLOW);
+	ck_assert(!healthy->closed);
+	ck_assert_uint_gt(healthy->log_entries, entries);
+	ck_assert_uint_eq(chan_stats().channels, 0);
+	raw_free(late);
+	raw_free(healthy);
+	chan_end();
+}
+END_TEST
+
 UNIT_MAIN("signal/relay_limits", a_nodes_rate_is_limited, a_clusters_rate_is_limited,
-	  channels_are_limited, asking_again_and_again_is_one_channel)
+	  channels_are_limited, asking_again_and_again_is_one_channel,
+	  two_that_fetch_no_events_end_together)
