@@ -2,6 +2,7 @@
 /* mlsh adopt: joins a cluster with an invite URL. */
 #include "cli/adopt.h"
 #include "cli/roots.h"
+#include "membership/invite_url.h"
 
 enum { NAME, JSON };
 

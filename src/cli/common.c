@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/pasted.h"
+#include "membership/invite_url.h"
 #include "proto/refusal.h"
 
 #define PASTE_WAIT_MS 100

@@ -12,6 +12,7 @@
 #include "cli/daemon_status.h"
 #include "cli/names.h"
 #include "cli/resolv_conf.h"
+#include "membership/invite_url.h"
 #include "os/become.h"
 #include "os/privs.h"
 

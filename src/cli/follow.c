@@ -11,6 +11,7 @@
 #include "client/follow.h"
 #include "client/rotation.h"
 #include "identity/identity.h"
+#include "membership/hostport.h"
 
 struct following {
 	struct cli *cli;

@@ -2,6 +2,7 @@
 /* What a user should know about the server's name or address before others depend on it. */
 #include "cli/cli.h"
 #include "membership/entry.h"
+#include "membership/hostport.h"
 
 void host_note(const char *host, bool setup)
 {

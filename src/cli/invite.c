@@ -11,6 +11,7 @@
 #include "cli/target.h"
 #include "client/invite_new.h"
 #include "identity/identity.h"
+#include "membership/invite_url.h"
 
 enum { TTL, NAME, REPLACE, ROLE, YES, COUNT, NO_QR, JSON };
 

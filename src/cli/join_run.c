@@ -9,6 +9,7 @@
 #include "cli/code.h"
 #include "cli/table.h"
 #include "cli/whose.h"
+#include "membership/invite_url.h"
 #include "membership/words.h"
 #include "os/loop.h"
 

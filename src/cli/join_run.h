@@ -7,6 +7,8 @@
 #include "cli/cli.h"
 #include "client/join.h"
 
+struct invite_url;
+
 enum join_output {
 	JOIN_TEXT,
 	JOIN_JSON,

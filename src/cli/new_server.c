@@ -6,6 +6,7 @@
 
 #include "cli/table.h"
 #include "identity/codes.h"
+#include "membership/hostport.h"
 #include "os/loop.h"
 
 int new_server_read(struct cli *c, const char *cluster, const char *host, const char *token,

@@ -16,6 +16,7 @@
 #include "client/rotation.h"
 #include "crypto/hash.h"
 #include "identity/identity.h"
+#include "membership/hostport.h"
 #include "os/loop.h"
 
 #define LOOK_GAP (200 * NS_PER_MS)

@@ -8,6 +8,7 @@
 #include "cli/roots.h"
 #include "client/search_domain.h"
 #include "identity/codes.h"
+#include "membership/hostport.h"
 
 enum { SIGNAL_HOST, TOKEN, NAME, SUBNET, FORCE, JSON };
 

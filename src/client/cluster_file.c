@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/toml.h"
+#include "membership/hostport.h"
 
 #define FILE_VERSION 1
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "client/refuse.h"
+#include "membership/hostport.h"
 
 #define DAY (86400 * NS_PER_S)
 

@@ -7,6 +7,7 @@
 #include "client/govern.h"
 #include "client/refuse.h"
 #include "identity/identity.h"
+#include "membership/invite_url.h"
 
 static int check_sponsor(const struct invite_params *p, struct node_id *ret, struct err *err)
 {

@@ -5,6 +5,8 @@
 
 #include "client/cluster_file.h"
 
+struct invite_url;
+
 #define INVITE_TTL_MIN_S 1
 #define INVITE_TTL_MAX_S (30 * 86400)
 

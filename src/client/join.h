@@ -11,6 +11,7 @@
 
 #include "client/store.h"
 
+struct invite_url;
 struct join;
 
 #define JOIN_NOTE_MAX 320

@@ -5,6 +5,7 @@
 
 #include "client/join.h"
 #include "client/visit.h"
+#include "membership/invite_url.h"
 
 #define JOIN_DEADLINE (120 * NS_PER_S)
 

@@ -2,6 +2,7 @@
 /* Encoding and decoding of the pending request. */
 #include "client/pending.h"
 
+#include "membership/hostport.h"
 #include "proto/cbor.h"
 
 #define PENDING_VERSION 1

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "membership/hostport.h"
 #include "membership/invite.h"
 
 #define RESOLV_CONF_MAX 65536

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
+#include "membership/hostport.h"
 #include "membership/internal.h"
 
 /* --- parts of bodies ------------------------------------------------------------------------ */

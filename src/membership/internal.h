@@ -25,9 +25,6 @@ int entry_malformed(struct err *err, const char *what);
 /* 32 zero bytes: genesis' base and its cluster id in signatures. */
 extern const uint8_t zero_hash[HASH_LEN];
 
-/* Is `host` in the form that hostport_parse returns? */
-bool host_is_normal(const char *host);
-
 /* The payload of an entry whose fields are set (views and hashes need not be). */
 void entry_put_payload(struct cbor_writer *w, const struct entry *e);
 void entry_put(struct cbor_writer *w, struct span payload, const uint8_t *const *sigs, size_t n);

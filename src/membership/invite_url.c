@@ -3,9 +3,12 @@
  * The URL that carries an invite: mlsh://host[:port]/adopt/<base64url of a JSON object>. The object
  * has one valid text, so it is read by comparing with what is expected, not by a JSON parser.
  */
+#include "membership/invite_url.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "membership/hostport.h"
 #include "membership/internal.h"
 
 static const char scheme[] = "mlsh://";

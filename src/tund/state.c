@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "identity/identity.h"
+#include "membership/hostport.h"
 #include "proto/cbor.h"
 #include "tund/node_file.h"
 #include "tund/peers.h"

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "membership/hostport.h"
 #include "os/splitdns.h"
 
 static const char *name_of(const struct zone *z)

@@ -2,7 +2,9 @@
 /* Invite URLs and server addresses: what is accepted has one form. */
 #include <stdlib.h>
 
+#include "membership/hostport.h"
 #include "membership/internal.h"
+#include "membership/invite_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

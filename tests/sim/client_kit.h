@@ -15,6 +15,7 @@
 #include "crypto/hash.h"
 #include "crypto/init.h"
 #include "identity/identity.h"
+#include "membership/invite_url.h"
 #include "signal/server.h"
 #include "sim.h"
 

@@ -19,6 +19,7 @@
 #include "client/handover.h"
 #include "client/invite_new.h"
 #include "client/join.h"
+#include "membership/invite_url.h"
 #include "signal/server.h"
 #include "sim.h"
 #include "tund/daemon.h"

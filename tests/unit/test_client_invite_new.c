@@ -2,6 +2,7 @@
 /* Making invites: what is in them, and who may not make any. */
 #include "client/invite_new.h"
 #include "log_kit.h"
+#include "membership/invite_url.h"
 
 struct maker {
 	struct kit k;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Invites and the URL that carries one: one form, and every alteration is noticed. */
 #include "log_kit.h"
+#include "membership/hostport.h"
+#include "membership/invite_url.h"
 
 static const char prefix[] = "mlsh://signal.example.org/adopt/";
 

@@ -10,6 +10,7 @@
 #include "identity/token.h"
 #include "log_kit.h"
 #include "membership/beacon.h"
+#include "membership/invite_url.h"
 
 #define VECTORS "tests/vectors/membership.txt"
 #define VECTORS_MAX 131072

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a server is: a name or an address, with a port, in one normal form. */
-#include <stdio.h>
+#include "membership/hostport.h"
 
-#include "membership/internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/label.h"
 
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, without the length bytes */
 
