@@ -238,6 +238,14 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
 /* The other side's real address, if the connection's path is a direct one. */
 bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret);
 
+/*
+ * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
+ * a second after the test before.
+ */
+void peer_maybe_restarted(struct peer *p);
+/* The test that had to wait is due. */
+void peer_test_restart(struct peer *p);
+
 /* --- push.c ---------------------------------------------------------------------------------- */
 
 /* Where the relay channel to the peer leads. Returns false if there is no channel. */
@@ -288,8 +296,6 @@ void prober_punched(struct peer *p, uint8_t hops);
 /* The other side has sent the openers of its round, to what so many messages have named. */
 void prober_opened(struct peer *p, uint32_t heard);
 void prober_network_changed(struct peer *p);
-/* There is reason to doubt that the path in use is alive. */
-void prober_test(struct peer *p);
 /* Is it known whether the tunnel is alive? If not, it is tested. */
 bool prober_look(struct peer *p);
 void prober_path_changed(struct peer *p);
@@ -298,6 +304,14 @@ void prober_path_failed(struct peer *p, path_label label);
 void prober_wake(struct peer *p);
 /* The other side says which port its NAT gave last. */
 void prober_told_port(struct peer *p, const struct addr *last);
+
+/*
+ * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
+ * a second after the test before.
+ */
+void peer_maybe_restarted(struct peer *p);
+/* The test that had to wait is due. */
+void peer_test_restart(struct peer *p);
 
 /* --- push.c ---------------------------------------------------------------------------------- */
 
@@ -321,13 +335,6 @@ int peer_new(struct overlay *o, const struct member *m, struct peer **ret) MUST_
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
 void peer_watch(struct peer *p, uint64_t now);
-/*
- * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
- * PEER_RESTART_TEST_GAP after the test before.
- */
-void peer_maybe_restarted(struct peer *p);
-/* No path in use answers: the prober's word, from within its work. */
-void peer_is_silent(struct peer *p);
 /* The member has another key in force. */
 void peer_rekeyed(struct peer *p);
 /* Tells the owner that the peer's tunnel has changed, and logs whether it is up and which way it

@@ -6,6 +6,7 @@
 #include "overlay/reach/prober.h"
 
 #define LOOK_FRESH (2 * NS_PER_S)
+#define RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
 
 /* --- the surroundings ------------------------------------------------------------------------ */
 
@@ -110,12 +111,22 @@ static void want_echo(struct peer *p)
 	control_ports(p->active);
 }
 
+/* After a hint of a restart, silence means that the peer knows our tunnel no more. */
+static void note_silence(struct peer *p)
+{
+	uint64_t now = clock_now(p->o->h);
+
+	if (p->restart_hint_at && now - p->restart_hint_at < PEER_KNOCK_TRUST)
+		p->silent_at = now;
+	peer_schedule(p);
+}
+
 /* QUIC has to learn it, too, if nothing takes over: the peer must answer what is said. */
 static void path_is_dead(struct peer *p)
 {
 	struct overlay *o = p->o;
 
-	peer_is_silent(p);
+	note_silence(p);
 	control_observed(p->active);
 	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
 	if (o->ops->relay_wanted)
@@ -275,12 +286,34 @@ void prober_network_changed(struct peer *p)
 	run(p);
 }
 
-void prober_test(struct peer *p)
+/* There is reason to doubt that the path in use is alive. */
+static void test_path(struct peer *p)
 {
-	if (!p->prober)
-		return;
 	reach_doubt(p->prober, false, refresh(p));
 	run(p);
+}
+
+/* The peer has to answer, or it knows no such connection and resets it. */
+void peer_test_restart(struct peer *p)
+{
+	p->restart_test_at = TIME_NEVER;
+	if (!p->active || !p->prober || p->up_since > p->restart_hint_at)
+		return; /* the tunnel is newer than the hint */
+	p->restart_hint_at = p->restart_tested_at = clock_now(p->o->h);
+	control_observed(p->active);
+	test_path(p);
+}
+
+void peer_maybe_restarted(struct peer *p)
+{
+	uint64_t now = clock_now(p->o->h);
+
+	p->restart_hint_at = now;
+	if (now - p->restart_tested_at >= RESTART_TEST_GAP)
+		peer_test_restart(p);
+	else /* the test that was made may be older than the restart */
+		p->restart_test_at = p->restart_tested_at + RESTART_TEST_GAP;
+	peer_schedule(p);
 }
 
 bool prober_look(struct peer *p)
@@ -294,7 +327,7 @@ bool prober_look(struct peer *p)
 	if (now - MAX(pr->conn.last_heard, reach_last_echo(pr)) < LOOK_FRESH)
 		return true;
 	if (pr->set.doubt.since == 0)
-		prober_test(p);
+		test_path(p);
 	return false;
 }
 

@@ -12,7 +12,6 @@
 
 #define REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
 #define REMOVALS_BURST DENIALS_MAX
-#define RESTART_TEST_GAP NS_PER_S	/* between tests of a tunnel for hints of a restart */
 #define DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
 #define USEFUL_AFTER (10 * NS_PER_S)	/* a tunnel that lived so long was no failure */
@@ -25,36 +24,6 @@ static uint64_t now_of(const struct peer *p)
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
-
-/* The peer has to answer, or it knows no such connection and resets it. */
-static void test_for_restart(struct peer *p)
-{
-	p->restart_test_at = TIME_NEVER;
-	if (!p->active || !p->prober || p->up_since > p->restart_hint_at)
-		return; /* the tunnel is newer than the hint */
-	p->restart_hint_at = p->restart_tested_at = now_of(p);
-	control_observed(p->active);
-	prober_test(p);
-}
-
-void peer_maybe_restarted(struct peer *p)
-{
-	uint64_t now = now_of(p);
-
-	p->restart_hint_at = now;
-	if (now - p->restart_tested_at >= RESTART_TEST_GAP)
-		test_for_restart(p);
-	else /* the test that was made may be older than the restart */
-		p->restart_test_at = p->restart_tested_at + RESTART_TEST_GAP;
-	peer_schedule(p);
-}
-
-void peer_is_silent(struct peer *p)
-{
-	if (p->restart_hint_at && now_of(p) - p->restart_hint_at < PEER_KNOCK_TRUST)
-		p->silent_at = now_of(p);
-	peer_schedule(p);
-}
 
 /* The peer has restarted and does not know our tunnel any more. */
 static void give_up_silent(struct peer *p)
@@ -322,7 +291,7 @@ static void peer_on_timer(void *ctx)
 			on_deadline(&p->links[i]);
 	}
 	if (now >= p->restart_test_at)
-		test_for_restart(p);
+		peer_test_restart(p);
 	if (now >= p->silent_at)
 		give_up_silent(p);
 	if (now >= p->next_at)

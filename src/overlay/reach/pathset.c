@@ -39,6 +39,13 @@ struct path *pathset_current(struct pathset *ps)
 	return pathset_of_label(ps, ps->current);
 }
 
+bool pathset_is_direct(struct pathset *ps)
+{
+	const struct path *c = pathset_current(ps);
+
+	return c && c->kind != PATH_RELAY && !c->lost;
+}
+
 /* Greater is worse: what never answered goes first, those that nobody named before the others. */
 static unsigned worthless(const struct pathset *ps, const struct path *p)
 {

@@ -66,6 +66,7 @@ struct path *pathset_of_label(struct pathset *ps, uint64_t label);	/* NULL: none
 struct path *pathset_of_addr(struct pathset *ps, const struct addr *a); /* direct ones only */
 struct path *pathset_relay(struct pathset *ps);
 struct path *pathset_current(struct pathset *ps);
+bool pathset_is_direct(struct pathset *ps); /* the path in use: alive, and not the relay */
 /*
  * A new path; when all places are taken, that of the worst one neither proven nor in use.
  * NULL: all of them matter more.

@@ -31,7 +31,7 @@ void predict_init(struct predict *g)
 static bool may_help(struct prober *pr)
 {
 	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
-	return pr->around->nat.in_turn && !prober_is_direct(pr);
+	return pr->around->nat.in_turn && !pathset_is_direct(&pr->set);
 }
 
 void predict_say(struct prober *pr, uint64_t now)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Probe frames on their way out: directly, or over the relay's channel. */
+/* Probe frames on their way out: whether they may, and directly or over the relay's channel. */
 #include "crypto/hash.h"
 #include "overlay/reach/prober.h"
 
@@ -68,4 +68,40 @@ void prober_pong(struct prober *pr, const struct path *path, const struct probe 
 	if (!relay)
 		f.observed = *from;
 	send_frame(pr, &f, relay, from, 0);
+}
+
+/*
+ * However often members change what they name, and however many of them name it, nobody is flooded.
+ * `guesses`: the budget for pings to addresses that have never answered, if `to` is such a one.
+ */
+static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
+{
+	struct surroundings *s = pr->around;
+	struct reach_budgets *b = pr->budgets;
+
+	if (guesses &&
+	    (!bucket_has(guesses, 1, now) || !meter_has(&s->unproven, to, PROBE_PING_MIN, now)))
+		return false;
+	if (!bucket_has(&b->punches, 1, now) || !bucket_take(&s->pings, 1, now))
+		return false;
+	(void)bucket_take(&b->punches, 1, now);
+	return !guesses ||
+	       (bucket_take(guesses, 1, now) && meter_take(&s->unproven, to, PROBE_PING_MIN, now));
+}
+
+bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
+{
+	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
+
+	return may_ping(pr, guess ? &pr->budgets->guesses : NULL, &path->to, now);
+}
+
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
+{
+	struct path none = { .kind = PATH_PUBLIC, .to = *to };
+
+	if (!may_ping(pr, &pr->budgets->ports, to, now))
+		return false;
+	prober_ping(pr, &none, false, now);
+	return true;
 }

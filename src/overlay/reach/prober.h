@@ -160,6 +160,10 @@ void prober_open_nat(struct prober *pr, struct path *path, uint64_t now);
 /* The answer to a ping that came from there. */
 void prober_pong(struct prober *pr, const struct path *path, const struct probe *to_ping,
 		 const struct addr *from);
+/* Pings an address that may be the peer's, once. Returns false if there were too many lately. */
+bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
+/* Returns false if there were too many pings lately; else counts one. */
+bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now) MUST_CHECK;
 
 /* --- rounds.c -------------------------------------------------------------------------------- */
 
@@ -174,11 +178,6 @@ void reach_opened(struct prober *pr, uint64_t now);
 /* Sends what is due of rounds, and begins them. */
 void prober_rounds(struct prober *pr, uint64_t now);
 uint64_t prober_round_at(const struct prober *pr); /* the next one; TIME_NEVER */
-/* Pings an address that may be the peer's, once. Returns false if there were too many lately. */
-bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
-/* Returns false if there were too many pings lately; else counts one. */
-bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now) MUST_CHECK;
-bool prober_is_direct(struct prober *pr); /* the path in use */
 
 /* --- prober_watch.c -------------------------------------------------------------------------- */
 

@@ -13,13 +13,6 @@ static bool is_settled(const struct path *p)
 	return p->proven && p->theirs && !p->lost && p->echoes >= PATH_ECHOES_WANTED;
 }
 
-bool prober_is_direct(struct prober *pr)
-{
-	const struct path *c = pathset_current(&pr->set);
-
-	return c && c->kind != PATH_RELAY && !c->lost;
-}
-
 static uint64_t jitter(struct prober *pr, uint64_t d)
 {
 	return d / 2 + random_below(pr->around->h, d / 2 + 1);
@@ -167,42 +160,6 @@ uint64_t prober_round_at(const struct prober *pr)
 	return MAX(pr->round_at, pr->strange_at + PUNCH_PAUSE);
 }
 
-/*
- * However often members change what they name, and however many of them name it, nobody is flooded.
- * `guesses`: the budget for pings to addresses that have never answered, if `to` is such a one.
- */
-static bool may_ping(struct prober *pr, struct bucket *guesses, const struct addr *to, uint64_t now)
-{
-	struct surroundings *s = pr->around;
-	struct reach_budgets *b = pr->budgets;
-
-	if (guesses &&
-	    (!bucket_has(guesses, 1, now) || !meter_has(&s->unproven, to, PROBE_PING_MIN, now)))
-		return false;
-	if (!bucket_has(&b->punches, 1, now) || !bucket_take(&s->pings, 1, now))
-		return false;
-	(void)bucket_take(&b->punches, 1, now);
-	return !guesses ||
-	       (bucket_take(guesses, 1, now) && meter_take(&s->unproven, to, PROBE_PING_MIN, now));
-}
-
-bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now)
-{
-	bool guess = path->pongs == 0 && path->kind != PATH_RELAY;
-
-	return may_ping(pr, guess ? &pr->budgets->guesses : NULL, &path->to, now);
-}
-
-bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now)
-{
-	struct path none = { .kind = PATH_PUBLIC, .to = *to };
-
-	if (!may_ping(pr, &pr->budgets->ports, to, now))
-		return false;
-	prober_ping(pr, &none, false, now);
-	return true;
-}
-
 static void ping_due(struct prober *pr, uint64_t now)
 {
 	for (size_t i = 0; i < PATHS_MAX; i++) {
@@ -226,7 +183,7 @@ static void ping_due(struct prober *pr, uint64_t now)
 
 void prober_rounds(struct prober *pr, uint64_t now)
 {
-	if (prober_is_direct(pr))
+	if (pathset_is_direct(&pr->set))
 		pr->round_at = TIME_NEVER;
 	else if (pr->round_at == TIME_NEVER)
 		reach_round(pr, now);
