@@ -111,17 +111,6 @@ const uint8_t *signal_server_fingerprint(const struct signal_server *s)
 	return identity_cert_sha256(s->identity);
 }
 
-struct signal_server_stats signal_server_stats_get(const struct signal_server *s)
-{
-	struct signal_server_stats stats = s->stats;
-
-	stats.clusters = registry_count(s->registry);
-	stats.sessions = s->n_sessions;
-	stats.strangers = s->n_strangers;
-	stats.relay = relay_stats_get(s->relay);
-	return stats;
-}
-
 void signal_server_close(struct signal_server *s)
 {
 	if (!s)

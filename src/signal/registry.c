@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Clusters: read, looked up, set up; transactions over them. */
+/* Clusters: read, looked up, whose turn it is to order in them, which addresses are free. */
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -23,6 +23,21 @@ int registry_fail(struct registry *r, int code, struct err *err)
 	return deny(err, code, REFUSAL_INTERNAL, WRITE_FAILED);
 }
 
+int registry_write_fail(struct registry *r, int code, struct err *err)
+{
+	r->failed = true;
+	return registry_fail(r, code, err);
+}
+
+void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
+{
+	if (list_empty(&c->changed)) {
+		c->changed_from = first;
+		list_append(&r->changed, &c->changed);
+	}
+	c->changed_from = MIN(c->changed_from, first); /* a recovery goes back */
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
@@ -34,8 +49,7 @@ static int cluster_load(struct registry *r, struct cluster *c, struct err *err)
 	return e;
 }
 
-/* NULL allowed. */
-static void cluster_free(struct cluster *c)
+void registry_cluster_free(struct cluster *c)
 {
 	if (!c)
 		return;
@@ -61,7 +75,7 @@ struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster
 	random_fill(r->host, epoch, sizeof(epoch));
 	c->presence = presence_new(r->map_seed, epoch);
 	if (!c->presence) {
-		cluster_free(c);
+		registry_cluster_free(c);
 		return NULL;
 	}
 	return c;
@@ -73,7 +87,7 @@ int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err)
 
 	if (x == 0)
 		return 0;
-	cluster_free(c);
+	registry_cluster_free(c);
 	return deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
 }
 
@@ -81,7 +95,7 @@ void registry_cluster_drop(struct registry *r, struct cluster *c)
 {
 	map_remove(r->clusters, c->id);
 	list_remove(&c->noted);
-	cluster_free(c);
+	registry_cluster_free(c);
 }
 
 /* What cannot be read is taken to be so: to order on would make it worse. */
@@ -116,7 +130,7 @@ static int load_cluster(void *ctx, const struct db_cluster *d)
 	struct err err;
 
 	if (!c || map_put(r->clusters, c->id, c) < 0) {
-		cluster_free(c);
+		registry_cluster_free(c);
 		return -ENOMEM;
 	}
 	c->parted = load_parted(r, c);
@@ -169,7 +183,7 @@ void registry_free(struct registry *r)
 	if (!r)
 		return;
 	for (size_t pos = 0; r->clusters && map_next(r->clusters, &pos, &c);)
-		cluster_free(c);
+		registry_cluster_free(c);
 	map_free(r->clusters);
 	free(r);
 }
@@ -236,6 +250,42 @@ int registry_log(struct registry *r, struct cluster *c, struct mlog **ret, struc
 	return 0;
 }
 
+/* --- whose turn it is ------------------------------------------------------------------------- */
+
+enum standing registry_standing(const struct registry *r, const struct cluster *c)
+{
+	uint64_t since;
+
+	if (memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) == 0)
+		return STANDING_OURS;
+	return mlog_order_key_seq(c->log, r->keys->order_key, &since) == 0 ? STANDING_AWAY
+									   : STANDING_NOT_YET;
+}
+
+bool registry_is_foreign(const struct registry *r, const struct cluster *c, const struct member *m)
+{
+	uint64_t since;
+
+	/* One that comes back has forgotten what it had from us. */
+	return registry_standing(r, c) != STANDING_OURS ||
+	       mlog_order_key_seq(c->log, r->keys->order_key, &since) < 0 || m->joined_seq < since;
+}
+
+int registry_deny_foreign(const struct registry *r, const struct cluster *c, struct err *err)
+{
+	const struct log_server *at = mlog_server(c->log);
+	const char *name = mlog_genesis(c->log)->name;
+
+	if (registry_standing(r, c) == STANDING_NOT_YET)
+		return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+			    "Cluster %s has not moved to this server yet: its log names %.120s, "
+			    "port %u.",
+			    name, at->host, (unsigned)at->port);
+	return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+		    "Cluster %s has moved to the server %.120s, port %u.", name, at->host,
+		    (unsigned)at->port);
+}
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struct err *err)
@@ -275,190 +325,4 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
 			    "No address is left: each is given out only once.");
 	*ret = highest == 0 ? prefix4_first(subnet) : highest + 1;
 	return 0;
-}
-
-/* Genesis is record 0: a clock that is ahead would hold up all that follow. */
-static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
-{
-	int64_t now_s = clock_wall_s(r->host);
-
-	if (time_s > (uint64_t)now_s + CLOCK_AHEAD_MAX_S)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
-			    "Your clock is %llu minutes ahead of the server's: set the one that is "
-			    "wrong and try again.",
-			    (unsigned long long)(time_s - (uint64_t)now_s) / 60);
-	return 0;
-}
-
-/* --- transactions ----------------------------------------------------------------------------- */
-
-int registry_begin(struct registry *r, struct err *err)
-{
-	int e = db_begin(r->db, err);
-
-	r->failed = false;
-	return e < 0 && e != -EBUSY ? registry_fail(r, e, err) : e;
-}
-
-int registry_write_fail(struct registry *r, int code, struct err *err)
-{
-	r->failed = true;
-	return registry_fail(r, code, err);
-}
-
-void registry_note_change(struct registry *r, struct cluster *c, uint64_t first)
-{
-	if (list_empty(&c->changed)) {
-		c->changed_from = first;
-		list_append(&r->changed, &c->changed);
-	}
-	c->changed_from = MIN(c->changed_from, first); /* a recovery goes back */
-}
-
-/* The transaction did not come about: memory is what the database holds. */
-static void undo(struct registry *r, struct cluster *c)
-{
-	if (c->made) {
-		registry_cluster_drop(r, c);
-		return;
-	}
-	if (c->was_parted) {
-		c->parted = true;
-		registry_note(r, c, NOTE_PARTED); /* perhaps it was not written yet */
-	}
-	c->was_parted = false;
-	if (c->log && mlog_rollback(c->log) < 0) {
-		/* no memory: read again when it is asked for */
-		mlog_free(c->log);
-		c->log = NULL;
-	}
-}
-
-static void undo_all(struct registry *r)
-{
-	list_for_each(it, &r->changed) {
-		struct cluster *c = list_entry(it, struct cluster, changed);
-
-		list_remove(&c->changed);
-		undo(r, c);
-	}
-}
-
-int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c, uint64_t first),
-		    void *ctx, struct err *err)
-{
-	bool changed, noted;
-	int e;
-
-	if (r->failed) {
-		db_rollback(r->db);
-		undo_all(r);
-		return deny(err, -EIO, REFUSAL_INTERNAL, WRITE_FAILED);
-	}
-	noted = registry_notes_write(r);
-	changed = db_has_written(r->db);
-	e = changed ? mark_advance(r->mark, err) : 0;
-	if (e == 0)
-		e = db_commit(r->db, err);
-	else
-		db_rollback(r->db);
-	if (e < 0) {
-		undo_all(r);
-		return registry_fail(r, e, err);
-	}
-	if (changed)
-		mark_committed(r->mark);
-	if (noted)
-		registry_notes_written(r);
-	list_for_each(it, &r->changed) {
-		struct cluster *c = list_entry(it, struct cluster, changed);
-
-		list_remove(&c->changed);
-		c->made = c->was_parted = false;
-		mlog_commit(c->log);
-		fn(ctx, c, c->changed_from);
-	}
-	return changed;
-}
-
-/* --- setup ------------------------------------------------------------------------------------ */
-
-/* Everything about genesis that the log's rules do not say. */
-static int check_genesis(struct registry *r, const struct entry *e, struct err *err)
-{
-	ip4 next;
-	int x;
-
-	if (e->type != ENTRY_GENESIS)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
-	if (registry_count(r) >= CLUSTERS_MAX)
-		return deny(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
-			    CLUSTERS_MAX);
-	x = check_clock(r, e->time_s, err);
-	if (x == 0)
-		x = registry_subnet_check(r, e->genesis.subnet, err);
-	if (x == 0)
-		x = registry_next_address(r, e->genesis.subnet, &next, err);
-	if (x == 0 && next != e->genesis.address)
-		x = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
-	return x;
-}
-
-static int store_genesis(struct registry *r, int64_t code_id, const struct cluster *c,
-			 const struct entry *e, struct err *err)
-{
-	int64_t now_s = clock_wall_s(r->host);
-	struct db_cluster row = { .subnet = c->subnet };
-	int x;
-
-	memcpy(row.id, c->id, sizeof(row.id));
-	if ((x = db_savepoint(r->db, err)) < 0)
-		return registry_fail(r, x, err);
-	if ((x = db_cluster_add(r->db, &row, now_s, err)) == 0 &&
-	    (x = db_code_burn(r->db, code_id, c->id, now_s, err)) == 0 &&
-	    (x = db_record_add(r->db, c->id, 0, mlog_record(c->log, 0), err)) == 0)
-		x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err);
-	db_savepoint_end(r->db, x == 0);
-	if (x == -ESTALE)
-		return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
-	return x < 0 ? registry_fail(r, x, err) : 0;
-}
-
-int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, struct span genesis,
-		   struct err *err, struct cluster **ret)
-{
-	struct db_cluster d = { .subnet = e->genesis.subnet };
-	struct cluster *c = NULL;
-	int x = check_genesis(r, e, err);
-
-	if (x < 0)
-		return x;
-	memcpy(d.id, e->hash, sizeof(d.id));
-	c = registry_cluster_new(r, &d);
-	if (c)
-		c->log = mlog_new(r->map_seed);
-	if (!c || !c->log) {
-		x = deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
-		goto fail;
-	}
-	x = mlog_found(c->log, genesis, err);
-	if (x < 0)
-		goto fail;
-	/* memory first: it can be undone */
-	x = registry_cluster_add(r, c, err);
-	if (x < 0)
-		return x;
-	x = store_genesis(r, code_id, c, e, err);
-	if (x < 0) {
-		registry_cluster_drop(r, c);
-		return x;
-	}
-	c->made = true;
-	registry_note_change(r, c, 0);
-	*ret = c;
-	return 0;
-
-fail:
-	cluster_free(c);
-	return x;
 }

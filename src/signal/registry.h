@@ -145,16 +145,8 @@ struct registry_taken {
 int registry_take(struct registry *r, struct cluster *c, const struct span *records, size_t n,
 		  struct registry_taken *ret, struct err *err) MUST_CHECK;
 
-/* --- clusters of other servers (registry_import.c) --- */
+/* --- whose turn it is to order --- */
 
-/*
- * Stores the log of a cluster that another server orders, which was verified, and burns the code
- * (0: it was burned for this cluster before). Nothing is ordered in it until the log names this
- * server. If the cluster is here already it gets what it lacks; else *log belongs to the registry,
- * also after a failure, and is NULL.
- */
-int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
-	MUST_CHECK;
 /* Who orders the cluster's entries, by its log, which could be read? */
 enum standing {
 	STANDING_OURS,
@@ -167,6 +159,16 @@ bool registry_is_foreign(const struct registry *r, const struct cluster *c, cons
 /* Not ours to order: says where the cluster is. -EREMCHG with REFUSAL_MOVED_AWAY. */
 int registry_deny_foreign(const struct registry *r, const struct cluster *c, struct err *err);
 
+/* --- clusters of other servers (registry_import.c) --- */
+
+/*
+ * Stores the log of a cluster that another server orders, which was verified, and burns the code
+ * (0: it was burned for this cluster before). Nothing is ordered in it until the log names this
+ * server. If the cluster is here already it gets what it lacks; else *log belongs to the registry,
+ * also after a failure, and is NULL.
+ */
+int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
+	MUST_CHECK;
 /* Sets the refusal beside the message. Returns `code`. */
 int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 

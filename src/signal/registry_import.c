@@ -1,46 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Clusters of other servers: their logs taken over, and whose turn it is to order. */
+/* Clusters of other servers: their logs are taken over. */
 #include <stdlib.h>
 
 #include "signal/registry_internal.h"
-
-/* --- whose turn it is ------------------------------------------------------------------------- */
-
-enum standing registry_standing(const struct registry *r, const struct cluster *c)
-{
-	uint64_t since;
-
-	if (memcmp(mlog_server(c->log)->order_key, r->keys->order_key, KEY_LEN) == 0)
-		return STANDING_OURS;
-	return mlog_order_key_seq(c->log, r->keys->order_key, &since) == 0 ? STANDING_AWAY
-									   : STANDING_NOT_YET;
-}
-
-bool registry_is_foreign(const struct registry *r, const struct cluster *c, const struct member *m)
-{
-	uint64_t since;
-
-	/* One that comes back has forgotten what it had from us. */
-	return registry_standing(r, c) != STANDING_OURS ||
-	       mlog_order_key_seq(c->log, r->keys->order_key, &since) < 0 || m->joined_seq < since;
-}
-
-int registry_deny_foreign(const struct registry *r, const struct cluster *c, struct err *err)
-{
-	const struct log_server *at = mlog_server(c->log);
-	const char *name = mlog_genesis(c->log)->name;
-
-	if (registry_standing(r, c) == STANDING_NOT_YET)
-		return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
-			    "Cluster %s has not moved to this server yet: its log names %.120s, "
-			    "port %u.",
-			    name, at->host, (unsigned)at->port);
-	return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
-		    "Cluster %s has moved to the server %.120s, port %u.", name, at->host,
-		    (unsigned)at->port);
-}
-
-/* --- taking a log over ------------------------------------------------------------------------ */
 
 /*
  * The addresses of the log are noted, so that they are not given again here. One that lies far

@@ -32,6 +32,7 @@ int registry_fail(struct registry *r, int code, struct err *err);
 int registry_write_fail(struct registry *r, int code, struct err *err);
 /* A cluster without a log, not among the others yet. NULL: no memory. */
 struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster *d);
+void registry_cluster_free(struct cluster *c); /* NULL allowed */
 /* Among the others from now on; freed if that fails. */
 int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err) MUST_CHECK;
 /* Not any more, and freed. */

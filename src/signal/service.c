@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What the service manager is told of the server. */
+/* What the server tells of itself: its numbers, and its state to the service manager. */
 #include <stdio.h>
 
 #include "os/manager.h"
 #include "signal/caller.h"
+
+struct signal_server_stats signal_server_stats_get(const struct signal_server *s)
+{
+	struct signal_server_stats stats = s->stats;
+
+	stats.clusters = registry_count(s->registry);
+	stats.sessions = s->n_sessions;
+	stats.strangers = s->n_strangers;
+	stats.relay = relay_stats_get(s->relay);
+	return stats;
+}
 
 static void status(void *ctx, char out[MANAGER_STATUS_MAX])
 {
