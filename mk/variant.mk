@@ -13,7 +13,7 @@ layer_sources = $(filter-out %/main.c,$(wildcard src/$(1)/*.c)) $(wildcard src/$
 	$(foreach r,$(rooms_$(1)),$(wildcard src/$(1)/$(r)/*.c))
 # Folders within a layer, one above the other (tools/check-layers).
 rooms_overlay := datapath reach peering
-os_linux_sources := $(wildcard src/os/*.c src/os/linux/*.c)
+os_linux_sources := $(wildcard src/os/*.c src/os/posix/*.c src/os/linux/*.c)
 os_sim_sources := $(wildcard src/os/*.c src/os/sim/*.c)
 foreach_layer_source := $(foreach l,$(layers),$(call layer_sources,$(l)))
 
