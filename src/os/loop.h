@@ -58,12 +58,4 @@ bool signal_is_ignored(int signum);
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
 void signal_watch_free(struct signal_watch *w);
 
-/*
- * Descriptors of libraries (c-ares, sd-bus): fn when readable/writable as asked. Real hosts only.
- */
-struct fd_watch;
-struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx);
-void fd_watch_set(struct fd_watch *w, bool read, bool write);
-void fd_watch_free(struct fd_watch *w); /* does not close the descriptor */
-
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "os/loop.h"
+#include "os/posix/watch.h"
 #include "os_unit.h"
 
 #define TIMERS 200

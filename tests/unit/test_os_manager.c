@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "os/manager.h"
+#include "os/posix/watch.h"
 #include "os/privs.h"
 #include "os_unit.h"
 

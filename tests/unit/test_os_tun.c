@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "os/netconf.h"
+#include "os/posix/watch.h"
 #include "os/tun.h"
 #include "os_deny.h"
 #include "os_unit.h"

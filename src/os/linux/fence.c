@@ -18,6 +18,7 @@
 #include "os/linux/fence_table.h"
 #include "os/linux/internal.h"
 #include "os/linux/links.h"
+#include "os/posix/watch.h"
 
 #define RETRY_NS (60 * NS_PER_S)
 #define RESTORE_NS (200 * NS_PER_MS) /* others change the filter in many steps */

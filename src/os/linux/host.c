@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine this process runs on: log to standard error, clock, kernel randomness, name. */
+/* The machine this process runs on: log to standard error, kernel randomness, name. */
 #include "os/host.h"
 
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -111,25 +110,6 @@ int host_name(struct host *h, char *out, size_t cap)
 	if (memchr(out, '\0', cap) == NULL)
 		return -ENOSPC;
 	return 0;
-}
-
-uint64_t clock_now(struct host *h)
-{
-	return h->now_ns;
-}
-
-uint64_t clock_refresh(struct host *h)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	h->now_ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-	return h->now_ns;
-}
-
-int64_t clock_wall_s(struct host *h)
-{
-	(void)h;
-	return (int64_t)time(NULL);
 }
 
 void random_fill(struct host *h, void *out, size_t len)

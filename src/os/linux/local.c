@@ -12,8 +12,9 @@
 
 #include "base/list.h"
 #include "os/file.h"
-#include "os/linux/internal.h"
 #include "os/local_room.h"
+#include "os/posix/local_internal.h"
+#include "os/posix/watch.h"
 
 #define QUEUE_MESSAGES_MAX 2560
 #define QUEUE_BYTES_MAX (4u << 20)	 /* that each connection may have */

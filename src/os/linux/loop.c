@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "os/linux/internal.h"
+#include "os/posix/watch.h"
 
 #define EVENTS_MAX 64 /* descriptors served in one turn */
 

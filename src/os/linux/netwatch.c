@@ -17,6 +17,7 @@
 #include "os/linux/internal.h"
 #include "os/linux/own.h"
 #include "os/linux/uses.h"
+#include "os/posix/watch.h"
 
 #define DEBOUNCE_NS (200 * NS_PER_MS)
 #define RESOLVERS_NS (5 * NS_PER_S) /* between looks into the resolvers' files */

@@ -15,6 +15,7 @@
 
 #include "os/linux/internal.h"
 #include "os/linux/place.h"
+#include "os/posix/users.h"
 #include "os/privs.h"
 
 #define FILES_MAX 8 /* the file and its companions */

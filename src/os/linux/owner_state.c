@@ -14,6 +14,7 @@
 
 #include "os/linux/internal.h"
 #include "os/linux/place.h"
+#include "os/posix/users.h"
 
 #define DEPTH_MAX 8 /* of folders in the state folder */
 

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "os/linux/internal.h"
+#include "os/posix/watch.h"
 
 #define SERVICE "org.freedesktop.resolve1"
 #define OBJECT "/org/freedesktop/resolve1"

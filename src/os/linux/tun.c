@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "os/linux/internal.h"
 #include "os/linux/netlink.h"
+#include "os/posix/watch.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20

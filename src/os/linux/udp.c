@@ -17,6 +17,7 @@
 #include "os/linux/internal.h"
 #include "os/linux/udp_buffers.h"
 #include "os/linux/udp_icmp.h"
+#include "os/posix/watch.h"
 #include "os/udp_notes.h"
 
 #define RX_BUFFER_BYTES 65536	     /* a joined run is bounded like an IP packet */

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/posix/watch.h"
+
 struct exchange {
 	int fd;
 	struct fd_watch *watch;

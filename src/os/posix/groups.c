@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "os/file.h"
-#include "os/linux/internal.h"
 #include "os/local.h"
+#include "os/posix/users.h"
 
 #define DATABASE_MAX (4u << 20) /* bytes of /etc/group and /etc/passwd */
 #define FIELDS_MAX 7

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/list.h"
-#include "os/linux/internal.h"
+#include "os/posix/watch.h"
 
 #define NAME_MAX_BYTES 255 /* RFC 1035 section 2.3.4, and a final dot */
 #define TRY_TIMEOUT_MS 1500

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/posix/watch.h"
+
 #define BACKLOG 16
 
 struct tcp {

@@ -196,20 +196,3 @@ void world_host_signal(struct host *h, int signum)
 			event_set(h->world, &s->event, h->world->now);
 	}
 }
-
-/* Descriptors of libraries have no place in a simulated world. */
-struct fd_watch *fd_watch_new(struct host *h, int fd, bool read, bool write, loop_fn fn, void *ctx)
-{
-	(void)fd, (void)read, (void)write, (void)fn, (void)ctx;
-	world_die(h->world, "fd_watch_new: there are no descriptors in a simulated world");
-}
-
-void fd_watch_set(struct fd_watch *w, bool read, bool write)
-{
-	(void)w, (void)read, (void)write;
-}
-
-void fd_watch_free(struct fd_watch *w)
-{
-	(void)w;
-}

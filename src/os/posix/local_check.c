@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The user of the process that a local socket leads to. */
+/* May the process that listens at a local socket be told a secret? */
 #include <errno.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "os/linux/internal.h"
-#include "os/local.h"
-
-struct local_cred local_cred_of(int fd)
-{
-	struct ucred cred = { .pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1 };
-	socklen_t len = sizeof(cred);
-	(void)!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-	struct local_cred ret = { .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
-	len = sizeof(ret.groups);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, ret.groups, &len) == 0)
-		ret.n_groups = len / sizeof(ret.groups[0]);
-	return ret;
-}
+#include "os/posix/local_internal.h"
+#include "os/posix/users.h"
 
 /* The folder part of a socket's path, "." for a bare name. */
 static void folder_of(const char *path, char out[sizeof(((struct sockaddr_un *)0)->sun_path)])
