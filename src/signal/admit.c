@@ -34,9 +34,9 @@ int admit_accepted(struct caller *c, struct signal_reply *reply, struct err *err
 	ratelimit_give_back(s->sources, &c->remote, c->charged);
 	c->charged = 0;
 	c->known = true;
-	if (c->phase == PHASE_SESSION)
+	if (c->phase == CALLER_SESSION)
 		return 0; /* it had been there before, and has gone on meanwhile */
-	c->phase = PHASE_ADMITTED;
+	c->phase = CALLER_ADMITTED;
 	c->deadline = clock_now(s->host) + ADMITTED_LIFETIME;
 	return 0;
 }

@@ -23,14 +23,13 @@
 #define WRITES_WAITING_MAX 512 /* requests that wait for the database, of all connections */
 
 /* How far a connection has come (docs/protocol/03-signal.md, "Phases"). */
-enum phase {
-	PHASE_NEW,	/* nothing said yet */
-	PHASE_SETUP,	/* greeted without a cluster */
-	PHASE_GREETED,	/* greeted for a cluster */
-	PHASE_FORMER,	/* was a member, or has the key of before: may read how that ended */
-	PHASE_ADMITTED, /* has become a member */
-	PHASE_SESSION,	/* a member with a session */
-	PHASES
+enum caller_phase {
+	CALLER_NEW,	 /* nothing said yet */
+	CALLER_SETUP,	 /* greeted without a cluster */
+	CALLER_GREETED,	 /* greeted for a cluster */
+	CALLER_FORMER,	 /* was a member, or has the key of before: may read how that ended */
+	CALLER_ADMITTED, /* has become a member */
+	CALLER_SESSION	 /* a member with a session */
 };
 
 /* A stream whose request is not complete yet. */
@@ -43,7 +42,7 @@ struct caller {
 	struct list in_server; /* among the strangers or the sessions */
 	struct signal_server *server;
 	struct quic_conn *quic;
-	enum phase phase;
+	enum caller_phase phase;
 	bool closing;
 	struct list in_closed; /* among those that are closing and whose session has yet to end */
 	bool connected;	       /* may be freed at any time */
@@ -59,7 +58,7 @@ struct caller {
 	struct node_id key_node; /* the node id of this key */
 	struct node_id node;	 /* the member's, once the cluster is known; else the same */
 	struct cluster *cluster; /* named by hello */
-	struct mlog *import;	 /* PHASE_SETUP: a log of another server, as far as it came */
+	struct mlog *import;	 /* CALLER_SETUP: a log of another server, as far as it came */
 	size_t import_bytes;
 	bool importing;	  /* it counts among those of the server */
 	bool import_done; /* it is whole: stored with this batch, as this cluster: */
@@ -71,11 +70,11 @@ struct caller {
 	bool in_vain;		/* it had a log played again for a recovery that broke a rule */
 	struct bucket rate;	/* of a session's requests, and of an admitted one's for the log */
 	struct head shown;	/* of its log, when its session began: see may_order.h */
-	uint64_t session_id;	/* PHASE_SESSION: grows with each session of this server */
+	uint64_t session_id;	/* CALLER_SESSION: grows with each session of this server */
 	int64_t events;		/* stream of events, or NO_STREAM */
 	struct list in_cluster; /* among the subscribers, while there is one */
 	uint64_t told;		/* cursor of the presence it was told */
-	struct list relay_ends; /* PHASE_SESSION: its ends of channels */
+	struct list relay_ends; /* CALLER_SESSION: its ends of channels */
 	size_t n_relay_ends;
 	struct bucket relay_rate;  /* bytes that it may send over the relay */
 	struct bucket relay_share; /* its part of what others want as well */

@@ -116,7 +116,7 @@ static bool is_current(const struct caller *c)
  */
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
 {
-	if (c->phase != PHASE_SESSION && !caller_token_ok(c, rq->node_token))
+	if (c->phase != CALLER_SESSION && !caller_token_ok(c, rq->node_token))
 		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	if (!is_current(c) &&
 	    !ratelimit_take_node(c->server->members, &c->node, clock_now(c->server->host)))

@@ -139,6 +139,6 @@ int import_accepted(struct caller *c, struct signal_reply *reply, struct err *er
 		return r;
 	caller_identify(c, log);
 	reply->head = mlog_wire_head(log);
-	c->phase = PHASE_GREETED;
+	c->phase = CALLER_GREETED;
 	return 0;
 }

@@ -52,7 +52,7 @@ void caller_unlist(struct caller *c)
 	if (!c->in_server.next)
 		return;
 	list_remove(&c->in_server);
-	if (c->phase == PHASE_SESSION) {
+	if (c->phase == CALLER_SESSION) {
 		s->n_sessions--;
 		recall_changed(s->recall);
 		manager_touch(s->manager);
@@ -69,7 +69,7 @@ void caller_end_session(struct caller *c)
 	echo_forget(c->server->echo, c);
 	list_remove(&c->in_cluster);
 	c->events = NO_STREAM;
-	if (c->phase != PHASE_SESSION)
+	if (c->phase != CALLER_SESSION)
 		return;
 	relay_close_all(c->server->relay, c);
 	presence_clear(c->cluster->presence, &c->node, c->session_id);
@@ -111,7 +111,7 @@ void caller_is_session(struct caller *c)
 
 	notice_one_source(s, c);
 	caller_unlist(c);
-	c->phase = PHASE_SESSION;
+	c->phase = CALLER_SESSION;
 	c->deadline = TIME_NEVER;
 	bucket_init(&c->rate, SIGNAL_SESSION_REQUESTS_PER_S, SIGNAL_SESSION_REQUESTS_BURST,
 		    clock_now(s->host));
@@ -133,7 +133,7 @@ void caller_is_former(struct caller *c, enum signal_close why, const char *phras
 		return;
 	caller_end_session(c);
 	caller_unlist(c);
-	c->phase = PHASE_FORMER;
+	c->phase = CALLER_FORMER;
 	c->known = false;
 	c->close_as = why;
 	c->close_phrase = phrase;

@@ -20,27 +20,27 @@ struct request_rule {
 
 /* docs/protocol/03-signal.md, "Messages". */
 static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
-	[SIGNAL_HELLO] = { answer_hello, IN(PHASE_NEW) },
-	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(PHASE_SETUP) },
-	[SIGNAL_SETUP] = { answer_setup, IN(PHASE_SETUP), .writes = true, .check = check_setup },
+	[SIGNAL_HELLO] = { answer_hello, IN(CALLER_NEW) },
+	[SIGNAL_SETUP_OFFER] = { answer_setup_offer, IN(CALLER_SETUP) },
+	[SIGNAL_SETUP] = { answer_setup, IN(CALLER_SETUP), .writes = true, .check = check_setup },
 	[SIGNAL_RECOVER] = { answer_recover,
-			     IN(PHASE_GREETED) | IN(PHASE_FORMER) | IN(PHASE_SESSION),
+			     IN(CALLER_GREETED) | IN(CALLER_FORMER) | IN(CALLER_SESSION),
 			     .writes = true },
-	[SIGNAL_LOG] = { answer_log, IN(PHASE_FORMER) | IN(PHASE_ADMITTED) | IN(PHASE_SESSION) },
-	[SIGNAL_ADMIT] = { answer_admit, IN(PHASE_GREETED) | IN(PHASE_ADMITTED), .writes = true,
+	[SIGNAL_LOG] = { answer_log, IN(CALLER_FORMER) | IN(CALLER_ADMITTED) | IN(CALLER_SESSION) },
+	[SIGNAL_ADMIT] = { answer_admit, IN(CALLER_GREETED) | IN(CALLER_ADMITTED), .writes = true,
 			   .accepted = admit_accepted },
-	[SIGNAL_SESSION] = { answer_session, IN(PHASE_GREETED) | IN(PHASE_FORMER) },
-	[SIGNAL_APPEND] = { answer_append, IN(PHASE_SESSION), .writes = true,
+	[SIGNAL_SESSION] = { answer_session, IN(CALLER_GREETED) | IN(CALLER_FORMER) },
+	[SIGNAL_APPEND] = { answer_append, IN(CALLER_SESSION), .writes = true,
 			    .accepted = append_accepted },
-	[SIGNAL_PUSH] = { answer_push, IN(PHASE_GREETED) | IN(PHASE_FORMER) | IN(PHASE_SESSION),
+	[SIGNAL_PUSH] = { answer_push, IN(CALLER_GREETED) | IN(CALLER_FORMER) | IN(CALLER_SESSION),
 			  .writes = true, .check = check_push },
-	[SIGNAL_CANDIDATES] = { answer_candidates, IN(PHASE_SESSION) },
-	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(PHASE_SESSION) },
-	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(PHASE_SESSION) },
-	[SIGNAL_IMPORT] = { answer_import, IN(PHASE_SETUP), .writes = true, .check = check_setup,
+	[SIGNAL_CANDIDATES] = { answer_candidates, IN(CALLER_SESSION) },
+	[SIGNAL_SUBSCRIBE] = { answer_subscribe, IN(CALLER_SESSION) },
+	[SIGNAL_RELAY_OPEN] = { answer_relay_open, IN(CALLER_SESSION) },
+	[SIGNAL_IMPORT] = { answer_import, IN(CALLER_SETUP), .writes = true, .check = check_setup,
 			    .accepted = import_accepted },
-	[SIGNAL_ECHO] = { answer_echo, IN(PHASE_SESSION) },
-	[SIGNAL_BEACON] = { answer_beacon, IN(PHASE_SESSION) },
+	[SIGNAL_ECHO] = { answer_echo, IN(CALLER_SESSION) },
+	[SIGNAL_BEACON] = { answer_beacon, IN(CALLER_SESSION) },
 };
 
 /* The handshake has proved the key: is it a member's of the cluster that it has named, or names? */
@@ -64,7 +64,7 @@ static bool rate_allows(struct caller *c, const struct signal_request *rq)
 	struct signal_server *s = c->server;
 	uint64_t now = clock_now(s->host);
 
-	if (c->phase == PHASE_SESSION || (c->phase == PHASE_ADMITTED && rq->type == SIGNAL_LOG) ||
+	if (c->phase == CALLER_SESSION || (c->phase == CALLER_ADMITTED && rq->type == SIGNAL_LOG) ||
 	    (c->import && rq->type == SIGNAL_IMPORT))
 		return bucket_take(&c->rate, 1, now);
 	if (is_members(c, rq)) {
@@ -86,7 +86,7 @@ static int request_in_rate(struct caller *c, const struct signal_request *rq,
 		return 0;
 	c->server->stats.refused_rate++;
 	c->rate_refusals++;
-	reply->retry_after_s = c->phase == PHASE_SESSION ? 1 : ratelimit_retry_after_s();
+	reply->retry_after_s = c->phase == CALLER_SESSION ? 1 : ratelimit_retry_after_s();
 	return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 }
 

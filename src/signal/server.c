@@ -108,7 +108,7 @@ static void path_changed(struct caller *c)
 	if (!quic_conn_remote_addr(c->quic, &now) || addr_equal(&now, &c->remote))
 		return;
 	c->remote = now;
-	if (c->phase == PHASE_SESSION)
+	if (c->phase == CALLER_SESSION)
 		recall_changed(c->server->recall);
 	events_observed(c);
 }
@@ -166,7 +166,7 @@ static bool goes_before(const struct caller *a, const struct caller *b)
 		return b->known;
 	if (a->same_source != b->same_source)
 		return a->same_source > b->same_source;
-	return a->phase == PHASE_NEW && b->phase != PHASE_NEW;
+	return a->phase == CALLER_NEW && b->phase != CALLER_NEW;
 }
 
 /*
@@ -181,7 +181,7 @@ static bool make_room(struct signal_server *s)
 	list_for_each(it, &s->strangers) {
 		struct caller *c = list_entry(it, struct caller, in_server);
 
-		if (c->connected && c->phase < PHASE_ADMITTED && (!worst || goes_before(c, worst)))
+		if (c->connected && c->phase < CALLER_ADMITTED && (!worst || goes_before(c, worst)))
 			worst = c;
 	}
 	if (!worst)
@@ -244,7 +244,7 @@ static bool is_over(const struct caller *c, uint64_t now)
 {
 	bool crowded = c->server->n_strangers > SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2;
 
-	if (crowded && c->phase < PHASE_ADMITTED)
+	if (crowded && c->phase < CALLER_ADMITTED)
 		now += SIGNAL_UNAUTHENTICATED_LIFETIME - SIGNAL_UNAUTHENTICATED_LIFETIME_CROWDED;
 	return c->deadline <= now;
 }

@@ -15,7 +15,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	reply->features = SIGNAL_FEATURES;
 	reply->observed = c->remote;
 	if (memcmp(rq->cluster_id, none, sizeof(none)) == 0) {
-		c->phase = PHASE_SETUP;
+		c->phase = CALLER_SETUP;
 		return 0;
 	}
 	c->cluster = registry_find(s->registry, rq->cluster_id);
@@ -28,7 +28,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	caller_identify(c, log);
 	reply->has_head = true;
 	reply->head = mlog_wire_head(log);
-	c->phase = PHASE_GREETED;
+	c->phase = CALLER_GREETED;
 	return 0;
 }
 
@@ -81,11 +81,11 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	member = registry_member(c->cluster, c->key_sha256);
 	if (!member) {
-		c->phase = PHASE_FORMER;
+		c->phase = CALLER_FORMER;
 		return members_refuse(c, log, err);
 	}
 	if (registry_standing(s->registry, c->cluster) == STANDING_AWAY) {
-		c->phase = PHASE_FORMER;
+		c->phase = CALLER_FORMER;
 		return registry_deny_foreign(s->registry, c->cluster, err);
 	}
 	if (echo_derive(c) < 0)

@@ -118,7 +118,7 @@ bool event_run_one(struct world *w, uint64_t until)
 	return true;
 }
 
-void events_release(struct world *w, const struct machine *m)
+void world_release_events(struct world *w, const struct machine *m)
 {
 	for (size_t slot = 1; slot <= w->heap_len; slot++) {
 		struct event *e = w->heap[slot];

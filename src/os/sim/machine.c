@@ -212,6 +212,6 @@ void world_host_resume(struct host *h)
 		return;
 	world_trace(h->world, "%s: resumes", m->name);
 	m->suspended = false;
-	events_release(h->world, m);
+	world_release_events(h->world, m);
 	machine_changed(m);
 }

@@ -52,7 +52,7 @@ static inline bool event_is_set(const struct event *e)
 }
 /* Fires the next event that is due until `until`; false when there is none. */
 bool event_run_one(struct world *w, uint64_t until);
-void events_release(struct world *w, const struct machine *m); /* those held back: due now */
+void world_release_events(struct world *w, const struct machine *m); /* those held back: due now */
 
 struct trace_line {
 	uint64_t at, order;
