@@ -93,7 +93,7 @@ static void take_probe(struct overlay *o, const struct udp_rx *rx, struct peer *
 	struct span frame = span_of(rx->data, rx->len);
 
 	if (relay || !nat_received(&o->around, frame, &rx->from))
-		prober_received(o, frame, rx, relay);
+		peer_reach_received(o, frame, rx, relay);
 }
 
 static void take_wrapped(struct overlay *o, const struct udp_rx *rx)

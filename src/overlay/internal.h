@@ -14,7 +14,7 @@
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
 #include "overlay/peering/label_map.h"
-#include "overlay/reach/prober.h"
+#include "overlay/reach/reach.h"
 #include "overlay/datapath/dest.h"
 #include "overlay/peering/effects.h"
 #include "proto/relay.h"
@@ -31,7 +31,7 @@
 #define WATCH_PERIOD (500 * NS_PER_MS)
 
 struct peer;
-struct prober;
+struct reach;
 
 /* A relay frame that overtook the word of its channel. */
 struct early_frame {
@@ -97,7 +97,7 @@ struct peer {
 	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
 	struct bucket hearsay;	/* addresses that it sees us at */
 	struct bucket removals; /* without order, that are refused */
-	struct prober *prober;	/* of the active link, once both hellos are through */
+	struct reach *reach;	/* of the active link, once both hellos are through */
 	/* attempts */
 	struct wire_candidates plan;
 	size_t next;  /* in plan */
@@ -255,6 +255,12 @@ bool link_route(const struct link *l, path_label label, struct quic_route *ret);
 /* Tells the packet path where packets to this peer go now, and how large they may be. */
 void peer_push(struct peer *p);
 bool peer_is_pushed(const struct peer *p); /* for assertions */
+/*
+ * The largest datagram that the path in use is known to carry: of what goes behind a relay's
+ * header, if it is the relay. 1200 at least; 0: there is no tunnel. May change with every packet
+ * that is received. For the packet path: neither allocates nor asks for the time.
+ */
+size_t peer_path_mtu(const struct peer *p);
 
 /* --- router.c -------------------------------------------------------------------------------- */
 
@@ -280,47 +286,6 @@ void relay_renew(struct overlay *o);
 void demux_others(void *overlay, struct udp_rx *runs, size_t n);
 /* Frames that overtook the word of their channel, as far as that is here now. */
 void demux_early(struct overlay *o);
-
-/* --- effects.c ------------------------------------------------------------------------------- */
-
-/* Both hellos are through. -ENOMEM and others: the tunnel works, on its first path only. */
-int prober_start(struct link *l) MUST_CHECK;
-void prober_free(struct peer *p);
-/* A probe frame; `relay`: the peer whose relay channel it came by. */
-void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
-		     struct peer *relay);
-/* The peer's candidates, or the relay, are others than they were. */
-void prober_candidates(struct peer *p);
-/* The other side asks for a round with such openers. */
-void prober_punched(struct peer *p, uint8_t hops);
-/* The other side has sent the openers of its round, to what so many messages have named. */
-void prober_opened(struct peer *p, uint32_t heard);
-void prober_network_changed(struct peer *p);
-/* Is it known whether the tunnel is alive? If not, it is tested. */
-bool prober_look(struct peer *p);
-void prober_path_changed(struct peer *p);
-void prober_path_failed(struct peer *p, path_label label);
-/* Packets go out: look often. */
-void prober_wake(struct peer *p);
-/* The other side says which port its NAT gave last. */
-void prober_told_port(struct peer *p, const struct addr *last);
-
-/*
- * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
- * a second after the test before.
- */
-void peer_maybe_restarted(struct peer *p);
-/* The test that had to wait is due. */
-void peer_test_restart(struct peer *p);
-
-/* --- push.c ---------------------------------------------------------------------------------- */
-
-/*
- * The largest datagram that the path in use is known to carry: of what goes behind a relay's
- * header, if it is the relay. 1200 at least; 0: there is no tunnel. May change with every packet
- * that is received. For the packet path: neither allocates nor asks for the time.
- */
-size_t prober_path_mtu(const struct peer *p);
 
 /* --- peer_state.c ---------------------------------------------------------------------------- */
 

@@ -181,7 +181,7 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 	p->online = online;
 	if (news)
 		p->from_server = *c;
-	prober_candidates(p);
+	peer_reach_candidates(p);
 	if (online || news)
 		peer_kick(p);
 }
@@ -208,7 +208,7 @@ void overlay_network_changed(struct overlay *o)
 		if (p->active && p->active->hello_got) {
 			p->suspect = clock_now(o->h);
 			control_candidates(p->active); /* it has to answer */
-			prober_network_changed(p);
+			peer_reach_network_changed(p);
 		}
 		peer_kick(p);
 	}
@@ -266,8 +266,8 @@ static void on_events(void *ctx)
 
 		if (events & DEST_WANTED)
 			packet_waits(p);
-		if ((events & DEST_TRAFFIC) && p->prober)
-			prober_wake(p);
+		if ((events & DEST_TRAFFIC) && p->reach)
+			peer_reach_wake(p);
 		if (events & DEST_MOVED)
 			peer_heard_at(p, &d->heard_at);
 	}

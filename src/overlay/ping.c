@@ -9,12 +9,12 @@ int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 
 	if (!p || p->member != m)
 		return -ENOENT;
-	path = p->prober ? pathset_current(&p->prober->set) : NULL;
+	path = p->reach ? pathset_current(&p->reach->set) : NULL;
 	if (!path) {
 		peer_want(p);
 		peer_kick(p);
 		return -ENOTCONN;
 	}
-	*ret_nonce = prober_ping(p->prober, path, false, clock_now(o->h));
+	*ret_nonce = reach_ping(p->reach, path, false, clock_now(o->h));
 	return 0;
 }

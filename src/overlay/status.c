@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people are shown of the overlay: asked of the connections now, not remembered. */
 #include "overlay/internal.h"
-#include "overlay/reach/prober.h"
+#include "overlay/reach/reach.h"
 
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
  * connection's, which has the other side's delays in it. */
 static uint64_t rtt_of(const struct peer *p, const struct quic_conn_info *info)
 {
-	const struct path *path = p->prober ? pathset_current(&p->prober->set) : NULL;
+	const struct path *path = p->reach ? pathset_current(&p->reach->set) : NULL;
 
 	return path && path->proven && path->rtt ? path->rtt : info->srtt_ns;
 }
@@ -59,10 +59,10 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		quic_conn_info_get(p->active->conn, &info);
 		s.path = path_of(p->active, &s.endpoint);
 		s.rtt_ns = rtt_of(p, &info);
-		s.last_heard = MAX(MAX(info.last_heard, p->dest.heard), reach_last_echo(p->prober));
+		s.last_heard = MAX(MAX(info.last_heard, p->dest.heard), reach_last_echo(p->reach));
 		snprintf(s.group, sizeof(s.group), "%s", info.group);
 	}
-	if (s.state == PEER_UP && reach_is_dead(p->prober)) {
+	if (s.state == PEER_UP && reach_is_dead(p->reach)) {
 		s.state = PEER_LOST;
 		s.path = PEER_PATH_NONE;
 		snprintf(s.detail, sizeof(s.detail), "no answer, by no path");
@@ -79,7 +79,7 @@ bool overlay_look(struct overlay *o)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->state == PEER_UP)
-			sure &= prober_look(p);
+			sure &= peer_reach_look(p);
 	}
 	return sure;
 }
@@ -90,15 +90,15 @@ size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 	const struct peer *p = peer_of_address(o, m->address);
 	size_t n = 0;
 
-	for (size_t i = 0; p && p->prober && i < PATHS_MAX && n < max; i++) {
-		const struct path *path = &p->prober->set.path[i];
+	for (size_t i = 0; p && p->reach && i < PATHS_MAX && n < max; i++) {
+		const struct path *path = &p->reach->set.path[i];
 
 		if (path->label == 0)
 			continue;
 		out[n++] = (struct peer_path_status){
 			.kind = (enum peer_path_kind)path->kind,
 			.to = path->to,
-			.in_use = path->label == p->prober->set.current,
+			.in_use = path->label == p->reach->set.current,
 			.named = path->listed,
 			.proven = path->proven,
 			.proven_by_them = path->theirs,
@@ -119,5 +119,5 @@ size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *
 {
 	const struct peer *p = peer_of_address(o, m->address);
 
-	return p && p->prober ? p->prober->predict.tried : 0;
+	return p && p->reach ? p->reach->predict.tried : 0;
 }

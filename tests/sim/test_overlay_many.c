@@ -11,7 +11,7 @@ static struct peer *peer_of_node(struct fleet_node *n, struct fleet_node *of)
 
 static size_t limit_to(struct fleet_node *n, struct fleet_node *of)
 {
-	return prober_path_mtu(peer_of_node(n, of));
+	return peer_path_mtu(peer_of_node(n, of));
 }
 
 /* The server names addresses of each that nobody answers at: pings run short. */
@@ -154,13 +154,13 @@ static struct peer *only_peer(struct mesh_node *n)
 /* How often the tunnel's timer wakes the machine in ten seconds. */
 static unsigned wakes(struct mesh_node *n)
 {
-	uint64_t last = only_peer(n)->prober->next_at;
+	uint64_t last = only_peer(n)->reach->next_at;
 	unsigned times = 0;
 
 	for (unsigned i = 0; i < 10000; i++) {
 		sim_pass(n->mesh->w, MS);
-		times += only_peer(n)->prober->next_at != last;
-		last = only_peer(n)->prober->next_at;
+		times += only_peer(n)->reach->next_at != last;
+		last = only_peer(n)->reach->next_at;
 	}
 	return times;
 }

@@ -132,8 +132,8 @@ static struct pathset *paths_of(struct spy *s, unsigned node)
 						  &s->m.node[1 - node].self->id, ROSTER_CURRENT);
 	struct peer *p = peer_of_address(n->o, other->address);
 
-	ck_assert_ptr_nonnull(p->prober);
-	return prober_paths(p->prober);
+	ck_assert_ptr_nonnull(p->reach);
+	return reach_paths(p->reach);
 }
 
 /* The tunnel is where it was. */

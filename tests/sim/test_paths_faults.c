@@ -193,7 +193,7 @@ START_TEST(a_forged_candidate_floods_nobody)
 }
 END_TEST
 
-static struct prober *prober_of(struct mesh_node *n, struct mesh_node *to)
+static struct reach *reach_of(struct mesh_node *n, struct mesh_node *to)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 	struct overlay *other = tunnel_overlay(mesh_tunnel(to));
@@ -202,15 +202,15 @@ static struct prober *prober_of(struct mesh_node *n, struct mesh_node *to)
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->member->address == other->self->address)
-			return p->prober;
+			return p->reach;
 	}
 	return NULL;
 }
 
-static void ping_times(struct prober *pr, unsigned n, uint64_t now)
+static void ping_times(struct reach *r, unsigned n, uint64_t now)
 {
 	for (unsigned i = 0; i < n; i++)
-		prober_ping(pr, pathset_current(&pr->set), false, now);
+		reach_ping(r, pathset_current(&r->set), false, now);
 }
 
 struct pongs {
@@ -232,14 +232,14 @@ static bool count_pongs(void *ctx, struct host *from, const struct addr *src,
 START_TEST(a_loud_member_leaves_pongs_for_others)
 {
 	struct mesh *m = mesh_of(sim_seed(), 3);
-	struct prober *loud, *quiet;
+	struct reach *loud, *quiet;
 	struct pongs sent = { .n = 0 };
 	uint32_t pongs;
 
 	mesh_reach(m, 2 * SECOND);
 	sim_pass(m->w, 10 * SECOND);
-	loud = prober_of(&m->node[1], &m->node[0]);
-	quiet = prober_of(&m->node[2], &m->node[0]);
+	loud = reach_of(&m->node[1], &m->node[0]);
+	quiet = reach_of(&m->node[2], &m->node[0]);
 	ck_assert(loud && quiet);
 	pongs = pathset_current(&quiet->set)->pongs;
 	world_tap(m->w, count_pongs, &sent);

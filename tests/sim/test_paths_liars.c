@@ -39,11 +39,11 @@ static bool tap(void *ctx, struct host *from, const struct addr *src, const stru
 	if (!s->lies || from != liar->daemon_host || *len == 0 || data[0] != PROBE_PONG)
 		return true;
 	p = peer_at(liar, &s->m->node[1]);
-	if (!p || !p->prober || probe_decode(span_of(data, *len), &f) < 0 ||
-	    memcmp(f.tag, p->prober->tag, sizeof(f.tag)) != 0)
+	if (!p || !p->reach || probe_decode(span_of(data, *len), &f) < 0 ||
+	    memcmp(f.tag, p->reach->tag, sizeof(f.tag)) != 0)
 		return true;
 	f.observed.port ^= 0x1234;
-	n = probe_encode(&f, p->prober->key_out, hmac_sha256, data, *len);
+	n = probe_encode(&f, p->reach->key_out, hmac_sha256, data, *len);
 	ck_assert_int_eq(n, (ptrdiff_t)*len);
 	s->lied++;
 	return true;

@@ -39,7 +39,7 @@ static size_t limit(struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 
-	return prober_path_mtu(list_entry(o->peers.next, struct peer, in_overlay));
+	return peer_path_mtu(list_entry(o->peers.next, struct peer, in_overlay));
 }
 
 /* The largest size that is tried and fits. */
@@ -183,18 +183,18 @@ START_TEST(a_narrow_interface_is_found_out)
 }
 END_TEST
 
-/* How often the prober of `n` looks while nothing happens, for a minute. */
+/* How often reach of `n` looks while nothing happens, for a minute. */
 static unsigned looks(struct pair *p, struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
-	struct prober *pr = list_entry(o->peers.next, struct peer, in_overlay)->prober;
+	struct reach *r = list_entry(o->peers.next, struct peer, in_overlay)->reach;
 	uint64_t end = world_now(p->m->w) + MINUTE, last = 0;
 	unsigned count = 0;
 
 	while (world_now(p->m->w) < end) {
 		sim_pass(p->m->w, MS / 2);
-		count += pr->next_at != last;
-		last = pr->next_at;
+		count += r->next_at != last;
+		last = r->next_at;
 	}
 	return count;
 }

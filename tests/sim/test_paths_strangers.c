@@ -245,9 +245,9 @@ static struct peer *peer_of(struct mesh_node *n)
 	return list_entry(o->peers.next, struct peer, in_overlay);
 }
 
-static struct prober *prober_of(struct mesh_node *n)
+static struct reach *reach_of(struct mesh_node *n)
 {
-	return peer_of(n)->prober;
+	return peer_of(n)->reach;
 }
 
 /*
@@ -278,7 +278,7 @@ START_TEST(bad_luck_ends)
 		}
 		MESH_CHECK(m, !nat_passed(m));
 		if (i / 2)
-			prober_of(&m->node[i % 2])->fruitless++;
+			reach_of(&m->node[i % 2])->fruitless++;
 		ms = to_direct(m, 20 * MINUTE);
 		printf("strangers for %u s%s: direct after %u s more\n", bad_s,
 		       i / 2 ? ", different counts" : "", (unsigned)(ms / 1000));
@@ -317,9 +317,9 @@ START_TEST(pings_wait_for_a_side_that_is_late)
 }
 END_TEST
 
-static bool word_is_of_the_round(const struct prober *pr)
+static bool word_is_of_the_round(const struct reach *r)
 {
-	return pr->word_at >= pr->round_begun;
+	return r->word_at >= r->round_begun;
 }
 
 /*
@@ -335,10 +335,10 @@ START_TEST(word_counts_in_every_order)
 
 	mesh_join_all(m);
 	mesh_reach(m, 10 * SECOND);
-	client = !prober_of(&m->node[0])->client;
+	client = !reach_of(&m->node[0])->client;
 	for (unsigned s = 0; s < 600 && rounds < 6; s++) {
-		const struct prober *us = prober_of(&m->node[client]);
-		const struct prober *them = prober_of(&m->node[!client]);
+		const struct reach *us = reach_of(&m->node[client]);
+		const struct reach *them = reach_of(&m->node[!client]);
 
 		sim_pass(m->w, SECOND);
 		if (us->round_begun == seen || us->fruitless < 3)
@@ -361,19 +361,19 @@ START_TEST(word_that_could_not_be_sent_is_sent_later)
 {
 	struct mesh *m = pair(&kinds[REMEMBERS_HARD], &kinds[REMEMBERS_HARD],
 			      (struct delay){ 20, 20 }, (struct delay){ 20, 20 });
-	struct prober *us, *them;
+	struct reach *us, *them;
 	uint64_t now;
 
 	mesh_join_all(m);
 	mesh_reach(m, 10 * SECOND);
 	sim_pass(m->w, 10 * SECOND);
-	us = prober_of(&m->node[0]);
-	them = prober_of(&m->node[1]);
+	us = reach_of(&m->node[0]);
+	them = reach_of(&m->node[1]);
 	now = clock_now(m->node[0].host);
 	while (bucket_take(&peer_of(&m->node[0])->active->says, 1, now))
 		continue;
 	us->word_due = true;
-	prober_candidates(peer_of(&m->node[0])); /* a run */
+	peer_reach_candidates(peer_of(&m->node[0])); /* a run */
 	MESH_CHECK(m, us->word_due);
 	now = clock_now(m->node[1].host);
 	sim_pass(m->w, SECOND);

@@ -210,12 +210,12 @@ START_TEST(the_only_uplink_is_lost_and_comes_back)
 }
 END_TEST
 
-/* Moves the connection of the client role as the prober does, without its patience. */
+/* Moves the connection of the client role as reach does, without its patience. */
 static void move(struct stream *s, bool to_relay)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(s->a));
 	struct peer *p = list_entry(o->peers.next, struct peer, in_overlay);
-	struct pathset *ps = prober_paths(p->prober);
+	struct pathset *ps = reach_paths(p->reach);
 	struct path *to = NULL;
 	int rc = -EAGAIN;
 

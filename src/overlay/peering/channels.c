@@ -34,7 +34,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		peer_relay(p);
 		deferred_call(o->relay_work);
 	}
-	prober_candidates(p);
+	peer_reach_candidates(p);
 }
 
 void overlay_relay_possible(struct overlay *o)
@@ -55,6 +55,6 @@ void overlay_relay_reset(struct overlay *o)
 
 		relay_forget(p);
 		p->relay.asked_at = 0;
-		prober_candidates(p);
+		peer_reach_candidates(p);
 	}
 }

@@ -66,7 +66,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 	candidates_filter(c, &p->o->around.own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
 	if (p->from_peer.n > 0)
 		p->stored.n = 0;
-	prober_candidates(p);
+	peer_reach_candidates(p);
 }
 
 /* Returns false if there were too many: the link is closed. */
@@ -134,16 +134,16 @@ static void on_message(struct link *l, struct span bytes)
 		on_candidates(l, &m->candidates);
 		break;
 	case PEER_PUNCH:
-		prober_punched(l->peer, m->hops);
+		peer_reach_punched(l->peer, m->hops);
 		break;
 	case PEER_OPENED:
-		prober_opened(l->peer, m->heard);
+		peer_reach_opened(l->peer, m->heard);
 		break;
 	case PEER_NAT:
 		l->peer->nat = m->nat;
 		break;
 	case PEER_PORTS:
-		prober_told_port(l->peer, &m->observed);
+		peer_reach_told_port(l->peer, &m->observed);
 		break;
 	case PEER_REMOVAL:
 		peer_log_removal(l, m->removal);

@@ -3,7 +3,7 @@
 #include "overlay/peering/effects.h"
 
 #include "overlay/internal.h"
-#include "overlay/reach/prober.h"
+#include "overlay/reach/reach.h"
 
 #define LOOK_FRESH (2 * NS_PER_S)
 #define RESTART_TEST_GAP NS_PER_S /* between tests of a tunnel for hints of a restart */
@@ -40,7 +40,7 @@ static void tell_ports(struct overlay *o)
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->prober && predict_learnt(p->prober, now))
+		if (p->reach && predict_learnt(p->reach, now))
 			control_ports(p->active);
 	}
 }
@@ -107,7 +107,7 @@ static void want_echo(struct peer *p)
 		o->ops->echo_wanted(o->ctx);
 		return;
 	}
-	predict_say(p->prober, clock_now(o->h));
+	predict_say(p->reach, clock_now(o->h));
 	control_ports(p->active);
 }
 
@@ -139,7 +139,7 @@ static void migrate(struct peer *p, const struct reach_effects *e)
 
 	if (quic_conn_migrate(l->conn, e->label, e->at_once) < 0 || !e->at_once)
 		return;
-	reach_moved(p->prober, e->label, clock_now(p->o->h));
+	reach_moved(p->reach, e->label, clock_now(p->o->h));
 	control_observed(l); /* the server role follows packets that say something */
 }
 
@@ -164,8 +164,8 @@ static void carry_out_news(struct peer *p, const struct reach_effects *e)
 
 static void carry_out(struct peer *p)
 {
-	struct prober *pr = p->prober;
-	struct reach_effects e = reach_effects_take(pr);
+	struct reach *r = p->reach;
+	struct reach_effects e = reach_effects_take(r);
 
 	carry_out_news(p, &e);
 	if (e.bits & REACH_WANT_RELAY)
@@ -177,7 +177,7 @@ static void carry_out(struct peer *p)
 	if (e.bits & REACH_ASK_PUNCH)
 		control_punch(p->active, e.hops);
 	if (e.bits & REACH_SAY_OPENED)
-		reach_said_opened(pr, control_opened(p->active), clock_now(p->o->h));
+		reach_said_opened(r, control_opened(p->active), clock_now(p->o->h));
 	if (e.bits & REACH_DEAD)
 		path_is_dead(p);
 	if (e.bits & REACH_TELL_MOVED)
@@ -192,23 +192,23 @@ static uint64_t refresh(struct peer *p)
 	struct quic_conn_info info;
 
 	quic_conn_info_get(p->active->conn, &info);
-	p->prober->conn = (struct reach_conn){ .srtt_ns = info.srtt_ns,
-					       .last_heard = info.last_heard,
-					       .unanswered_since = info.unanswered_since,
-					       .candidates_heard = p->active->candidates_heard };
+	p->reach->conn = (struct reach_conn){ .srtt_ns = info.srtt_ns,
+					      .last_heard = info.last_heard,
+					      .unanswered_since = info.unanswered_since,
+					      .candidates_heard = p->active->candidates_heard };
 	return clock_now(p->o->h);
 }
 
 static void run(struct peer *p)
 {
-	struct prober *pr = p->prober;
+	struct reach *r = p->reach;
 
-	reach_look(pr, refresh(p));
+	reach_look(r, refresh(p));
 	carry_out(p);
-	reach_work(pr, refresh(p));
+	reach_work(r, refresh(p));
 	carry_out(p);
 	peer_push(p);
-	reach_arm(pr, clock_now(p->o->h));
+	reach_arm(r, clock_now(p->o->h));
 }
 
 static void on_timer(void *peer)
@@ -216,72 +216,72 @@ static void on_timer(void *peer)
 	run(peer);
 }
 
-void prober_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
-		     struct peer *relay)
+void peer_reach_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
+			 struct peer *relay)
 {
 	struct probe_via via = { .relay = relay != NULL, .from = rx->from, .local = rx->local };
 	struct probe f;
 	struct peer *p = probe_decode(frame, &f) == 0 ? map_get(o->tags, f.tag) : NULL;
 
-	if (!p || !p->prober || (relay && relay != p) ||
-	    !reach_received(p->prober, frame, &f, &via, refresh(p)))
+	if (!p || !p->reach || (relay && relay != p) ||
+	    !reach_received(p->reach, frame, &f, &via, refresh(p)))
 		return;
 	carry_out(p);
 	run(p);
 }
 
-void prober_wake(struct peer *p)
+void peer_reach_wake(struct peer *p)
 {
-	reach_wake(p->prober, clock_now(p->o->h));
+	reach_wake(p->reach, clock_now(p->o->h));
 }
 
-void prober_candidates(struct peer *p)
+void peer_reach_candidates(struct peer *p)
 {
-	struct prober *pr = p->prober;
+	struct reach *r = p->reach;
 	uint64_t now;
 	bool changed;
 
-	if (!pr)
+	if (!r)
 		return;
 	now = refresh(p);
-	changed = reach_candidates(pr);
-	if (reach_channel_is_new(pr))
+	changed = reach_candidates(r);
+	if (reach_channel_is_new(r))
 		peer_maybe_restarted(p);
-	changed |= reach_relay(pr, now);
+	changed |= reach_relay(r, now);
 	if (changed)
-		reach_round(pr, now);
+		reach_round(r, now);
 	carry_out(p);
 	run(p);
 }
 
-void prober_punched(struct peer *p, uint8_t hops)
+void peer_reach_punched(struct peer *p, uint8_t hops)
 {
-	if (!p->prober)
+	if (!p->reach)
 		return;
-	reach_punched(p->prober, hops, refresh(p));
+	reach_punched(p->reach, hops, refresh(p));
 	carry_out(p);
 	run(p);
 }
 
-void prober_opened(struct peer *p, uint32_t heard)
+void peer_reach_opened(struct peer *p, uint32_t heard)
 {
-	if (!p->prober || heard != p->active->candidates_sent)
+	if (!p->reach || heard != p->active->candidates_sent)
 		return; /* it knows some of our ports only: its next word follows */
-	reach_opened(p->prober, refresh(p));
+	reach_opened(p->reach, refresh(p));
 	run(p);
 }
 
-void prober_told_port(struct peer *p, const struct addr *last)
+void peer_reach_told_port(struct peer *p, const struct addr *last)
 {
-	if (p->prober && predict_told(p->prober, last))
+	if (p->reach && predict_told(p->reach, last))
 		run(p);
 }
 
-void prober_network_changed(struct peer *p)
+void peer_reach_network_changed(struct peer *p)
 {
-	if (!p->prober)
+	if (!p->reach)
 		return;
-	reach_network_changed(p->prober, refresh(p));
+	reach_network_changed(p->reach, refresh(p));
 	carry_out(p);
 	run(p);
 }
@@ -289,7 +289,7 @@ void prober_network_changed(struct peer *p)
 /* There is reason to doubt that the path in use is alive. */
 static void test_path(struct peer *p)
 {
-	reach_doubt(p->prober, false, refresh(p));
+	reach_doubt(p->reach, false, refresh(p));
 	run(p);
 }
 
@@ -297,7 +297,7 @@ static void test_path(struct peer *p)
 void peer_test_restart(struct peer *p)
 {
 	p->restart_test_at = TIME_NEVER;
-	if (!p->active || !p->prober || p->up_since > p->restart_hint_at)
+	if (!p->active || !p->reach || p->up_since > p->restart_hint_at)
 		return; /* the tunnel is newer than the hint */
 	p->restart_hint_at = p->restart_tested_at = clock_now(p->o->h);
 	control_observed(p->active);
@@ -316,102 +316,102 @@ void peer_maybe_restarted(struct peer *p)
 	peer_schedule(p);
 }
 
-bool prober_look(struct peer *p)
+bool peer_reach_look(struct peer *p)
 {
-	struct prober *pr = p->prober;
+	struct reach *r = p->reach;
 	uint64_t now;
 
-	if (!pr || reach_is_dead(pr))
+	if (!r || reach_is_dead(r))
 		return true;
 	now = refresh(p);
-	if (now - MAX(pr->conn.last_heard, reach_last_echo(pr)) < LOOK_FRESH)
+	if (now - MAX(r->conn.last_heard, reach_last_echo(r)) < LOOK_FRESH)
 		return true;
-	if (pr->set.doubt.since == 0)
+	if (r->set.doubt.since == 0)
 		test_path(p);
 	return false;
 }
 
-void prober_path_changed(struct peer *p)
+void peer_reach_path_changed(struct peer *p)
 {
-	struct prober *pr = p->prober;
-	path_label label = pr ? quic_conn_label(p->active->conn) : 0;
+	struct reach *r = p->reach;
+	path_label label = r ? quic_conn_label(p->active->conn) : 0;
 
-	if (!pr || label == pr->set.current)
+	if (!r || label == r->set.current)
 		return;
-	reach_moved(pr, label, refresh(p));
-	if (pr->client)
+	reach_moved(r, label, refresh(p));
+	if (r->client)
 		control_observed(p->active);
 	run(p);
 }
 
-void prober_path_failed(struct peer *p, path_label label)
+void peer_reach_path_failed(struct peer *p, path_label label)
 {
-	if (!p->prober)
+	if (!p->reach)
 		return;
-	reach_path_failed(p->prober, label, clock_now(p->o->h));
+	reach_path_failed(p->reach, label, clock_now(p->o->h));
 	peer_push(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static int make(struct peer *p, struct prober **ret)
+static int make(struct peer *p, struct reach **ret)
 {
 	struct overlay *o = p->o;
 	struct quic_conn *c = p->active->conn;
 	struct probe_keys keys = { 0 };
-	struct reach_config rc = { .around = &o->around,
-				   .dest = &p->dest,
-				   .budgets = &p->budgets,
-				   .from_peer = &p->from_peer,
-				   .from_server = &p->from_server,
-				   .name = p->member->name,
-				   .client = !quic_conn_is_server(c),
-				   .keys = &keys,
-				   .timer = timer_new(o->h, on_timer, p) };
-	int r = rc.timer ? probe_keys_export(quic_conn_exporter, c,
-					     span_of(mlog_cluster_id(o->log), HASH_LEN), &keys)
-			 : -ENOMEM;
+	struct reach_config cfg = { .around = &o->around,
+				    .dest = &p->dest,
+				    .budgets = &p->budgets,
+				    .from_peer = &p->from_peer,
+				    .from_server = &p->from_server,
+				    .name = p->member->name,
+				    .client = !quic_conn_is_server(c),
+				    .keys = &keys,
+				    .timer = timer_new(o->h, on_timer, p) };
+	int rc = cfg.timer ? probe_keys_export(quic_conn_exporter, c,
+					       span_of(mlog_cluster_id(o->log), HASH_LEN), &keys)
+			   : -ENOMEM;
 
-	if (r == 0)
-		r = reach_new(&rc, ret);
+	if (rc == 0)
+		rc = reach_new(&cfg, ret);
 	secret_wipe(&keys, sizeof(keys));
-	if (r < 0)
-		timer_free(rc.timer);
-	return r;
+	if (rc < 0)
+		timer_free(cfg.timer);
+	return rc;
 }
 
-int prober_start(struct link *l)
+int peer_reach_start(struct link *l)
 {
 	struct peer *p = l->peer;
 	struct reach_first first = {
 		.label = l->label, .relayed = l->relayed, .to = l->to, .local = l->local
 	};
-	struct prober *pr;
+	struct reach *r;
 	int rc;
 
-	prober_free(p);
-	rc = make(p, &pr);
+	peer_reach_end(p);
+	rc = make(p, &r);
 	if (rc < 0)
 		return rc;
-	rc = map_put(p->o->tags, pr->tag, p);
+	rc = map_put(p->o->tags, r->tag, p);
 	if (rc < 0) {
-		reach_free(pr);
+		reach_free(r);
 		return rc;
 	}
-	p->prober = pr;
-	reach_begin(pr, &first, refresh(p));
+	p->reach = r;
+	reach_begin(r, &first, refresh(p));
 	carry_out(p);
 	run(p);
 	return 0;
 }
 
-void prober_free(struct peer *p)
+void peer_reach_end(struct peer *p)
 {
-	if (!p->prober)
+	if (!p->reach)
 		return;
-	map_remove(p->o->tags, p->prober->tag);
-	reach_free(p->prober);
-	p->prober = NULL;
+	map_remove(p->o->tags, p->reach->tag);
+	reach_free(p->reach);
+	p->reach = NULL;
 	p->dest.idle = false;
 	peer_push(p);
 }

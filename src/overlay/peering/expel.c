@@ -16,7 +16,7 @@ static void take_out(struct peer *p, const char *why)
 
 	p->wanted = p->online = p->left = false;
 	fib_remove(&o->dp.fib, p->dest.address, &p->dest);
-	/* With the active one go the prober and packets that came early. */
+	/* With the active one go reach and the packets that came early. */
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, why);
 	relay_forget(p);

@@ -34,6 +34,6 @@ void link_close(struct link *l, uint64_t app_error, const char *phrase)
 	if (l->peer->active == l) {
 		dest_close(&l->peer->dest);
 		l->peer->active = NULL;
-		prober_free(l->peer);
+		peer_reach_end(l->peer);
 	}
 }

@@ -122,13 +122,13 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 		return;
 	case QUIC_PATH_CHANGED:
 		if (l->peer->active == l)
-			prober_path_changed(l->peer);
+			peer_reach_path_changed(l->peer);
 		if (l->peer->active == l && l->peer->state == PEER_UP)
 			peer_tell(l->peer);
 		return;
 	case QUIC_PATH_FAILED:
 		if (l->peer->active == l)
-			prober_path_failed(l->peer, ev->error);
+			peer_reach_path_failed(l->peer, ev->error);
 		return;
 	case QUIC_CLOSED:
 		l->conn = NULL;

@@ -96,7 +96,7 @@ void peer_link_up(struct link *l)
 	inbound_early(&p->dest);
 	say_all(l);
 	send_waiting(&p->dest);
-	if (l->conn && prober_start(l) < 0)
+	if (l->conn && peer_reach_start(l) < 0)
 		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
 			 p->member->name);
 	if (l->conn && l->hello_sent)
@@ -222,7 +222,7 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	}
 	if (p->active == l) {
 		p->active = NULL;
-		prober_free(p);
+		peer_reach_end(p);
 		peer_lost(p, why, loss_of(ev));
 		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
 			peer_left(p);
@@ -389,7 +389,7 @@ void peer_close(struct peer *p)
 {
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_SHUTDOWN, "shutting down");
-	prober_free(p);
+	peer_reach_end(p);
 	p->wanted = false;
 	timer_set(p->timer, TIME_NEVER);
 }

@@ -8,8 +8,8 @@ bool relay_route(const struct peer *p, struct quic_route *ret)
 	if (!p->relay.on)
 		return false;
 	*ret = (struct quic_route){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
-	if (p->prober)
-		ret->payload_max = mtu_of_label(prober_paths(p->prober), p->relay.label);
+	if (p->reach)
+		ret->payload_max = mtu_of_label(reach_paths(p->reach), p->relay.label);
 	return true;
 }
 
@@ -19,8 +19,8 @@ bool link_route(const struct link *l, path_label label, struct quic_route *ret)
 
 	if (label == l->peer->relay.label)
 		return relay_route(l->peer, ret);
-	if (l->peer->active == l && l->peer->prober)
-		path = pathset_of_label(prober_paths(l->peer->prober), label);
+	if (l->peer->active == l && l->peer->reach)
+		path = pathset_of_label(reach_paths(l->peer->reach), label);
 	if (!path && label != l->label)
 		return false;
 	*ret = path ? (struct quic_route){ .to = path->to,
@@ -36,17 +36,16 @@ static bool route_now(const struct peer *p, struct quic_route *ret)
 	const struct link *l = p->active;
 
 	return l && l->conn &&
-	       link_route(l, p->prober ? prober_paths(p->prober)->current : l->label, ret);
+	       link_route(l, p->reach ? reach_paths(p->reach)->current : l->label, ret);
 }
 
-size_t prober_path_mtu(const struct peer *p)
+size_t peer_path_mtu(const struct peer *p)
 {
-	const struct prober *pr = p->prober;
+	const struct reach *r = p->reach;
 
 	if (p->state != PEER_UP || !p->active || !p->active->conn)
 		return 0;
-	return pr && pr->mtu && quic_conn_label(p->active->conn) == pr->mtu_label ? pr->mtu
-										  : MTU_BASE;
+	return r && r->mtu && quic_conn_label(p->active->conn) == r->mtu_label ? r->mtu : MTU_BASE;
 }
 
 void peer_push(struct peer *p)
@@ -55,7 +54,7 @@ void peer_push(struct peer *p)
 	bool reachable = route_now(p, &to);
 
 	p->dest.up = p->state == PEER_UP && p->active && p->dest.records;
-	dest_push(&p->dest, reachable ? &to : NULL, prober_path_mtu(p));
+	dest_push(&p->dest, reachable ? &to : NULL, peer_path_mtu(p));
 }
 
 bool peer_is_pushed(const struct peer *p)
@@ -65,7 +64,7 @@ bool peer_is_pushed(const struct peer *p)
 	struct quic_route to;
 	bool reachable = route_now(p, &to);
 
-	dest_push(&now, reachable ? &to : NULL, prober_path_mtu(p));
+	dest_push(&now, reachable ? &to : NULL, peer_path_mtu(p));
 	return now.reachable == d->reachable && now.record_max == d->record_max &&
 	       addr_equal(&now.endpoint.to, &d->endpoint.to) &&
 	       addr_equal(&now.endpoint.local, &d->endpoint.local) &&

@@ -24,9 +24,9 @@ void peer_heard_at(struct peer *p, const struct addr *from)
 	struct pathset *ps;
 	const struct path *path;
 
-	if (!p->active || !p->prober)
+	if (!p->active || !p->reach)
 		return;
-	ps = prober_paths(p->prober);
+	ps = reach_paths(p->reach);
 	path = pathset_of_addr(ps, from);
 	if (path && path->label == ps->current)
 		ps->stray_since = 0;
@@ -45,9 +45,9 @@ static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *
 	if (!c)
 		return label_pending_take(&o->labels, &rx->from, &rx->local);
 	current = quic_conn_label(c);
-	if (!l || l->peer->active != l || !l->peer->prober)
+	if (!l || l->peer->active != l || !l->peer->reach)
 		return current;
-	ps = prober_paths(l->peer->prober);
+	ps = reach_paths(l->peer->reach);
 	path = pathset_of_addr(ps, &rx->from);
 	if (path && path->label == current)
 		ps->stray_since = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of a peer's tunnel that others want to know of: the owner of the overlay, and the log. */
 #include "overlay/internal.h"
-#include "overlay/reach/prober.h"
+#include "overlay/reach/reach.h"
 
 #define LINES_BURST 6 /* of one peer; then one each ten seconds */
 #define LINES_PERIOD (10 * NS_PER_S)
@@ -44,7 +44,7 @@ void peer_tell_log(struct peer *p)
 	struct addr at = { 0 };
 	enum peer_path path = PEER_PATH_NONE;
 
-	if (p->state == PEER_UP && p->active && p->active->conn && !reach_is_dead(p->prober))
+	if (p->state == PEER_UP && p->active && p->active->conn && !reach_is_dead(p->reach))
 		path = path_of(p->active, &at);
 	if (path != p->told_path)
 		log_change(p, path, &at);

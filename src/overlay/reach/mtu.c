@@ -15,111 +15,111 @@ static size_t overhead_of(const struct path *path)
 	return path->kind == PATH_RELAY ? RELAY_OVERHEAD : 0;
 }
 
-static uint64_t fresh_nonce(const struct prober *pr)
+static uint64_t fresh_nonce(const struct reach *r)
 {
 	uint64_t nonce;
 
-	random_fill(pr->around->h, &nonce, sizeof(nonce));
+	random_fill(r->around->h, &nonce, sizeof(nonce));
 	return nonce;
 }
 
-static bool may_send(const struct prober *pr, unsigned n, uint64_t now)
+static bool may_send(const struct reach *r, unsigned n, uint64_t now)
 {
-	return bucket_take(&pr->around->pings, n, now);
+	return bucket_take(&r->around->pings, n, now);
 }
 
 /* --- the search ------------------------------------------------------------------------------ */
 
-static void search(struct prober *pr, struct path *path, uint64_t now)
+static void search(struct reach *r, struct path *path, uint64_t now)
 {
 	struct mtu *m = &path->mtu;
 	size_t overhead = overhead_of(path);
 	unsigned bits;
 
 	if (!m->searching && (m->limit == 0 ? path->pongs > 0 : now >= m->next))
-		mtu_search(m, fresh_nonce(pr), now);
+		mtu_search(m, fresh_nonce(r), now);
 	bits = mtu_due(m, overhead, path_patience(path), now);
-	if (bits && !may_send(pr, (unsigned)__builtin_popcount(bits), now)) {
+	if (bits && !may_send(r, (unsigned)__builtin_popcount(bits), now)) {
 		mtu_postpone(m, bits, now + POSTPONE);
 		return;
 	}
 	for (unsigned i = 0; i < MTU_SIZES; i++) {
 		if (bits & 1u << i)
-			prober_ping_sized(pr, path, m->nonce + i, mtu_size(i, overhead));
+			reach_ping_sized(r, path, m->nonce + i, mtu_size(i, overhead));
 	}
 }
 
 /* --- the watch over the path in use ---------------------------------------------------------- */
 
 /* Do large packets go out, so that a narrower path would do harm? */
-static bool notice_large(struct prober *pr)
+static bool notice_large(struct reach *r)
 {
-	const struct dest *d = pr->dest;
-	uint64_t packets = d->tx_packets - pr->mtu_packets, bytes = d->tx_bytes - pr->mtu_bytes;
+	const struct dest *d = r->dest;
+	uint64_t packets = d->tx_packets - r->mtu_packets, bytes = d->tx_bytes - r->mtu_bytes;
 
-	pr->mtu_packets = d->tx_packets;
-	pr->mtu_bytes = d->tx_bytes;
+	r->mtu_packets = d->tx_packets;
+	r->mtu_bytes = d->tx_bytes;
 	return bytes > packets * LARGE_PACKET;
 }
 
-static void watch(struct prober *pr, struct path *path, uint64_t now)
+static void watch(struct reach *r, struct path *path, uint64_t now)
 {
 	struct mtu *m = &path->mtu;
 	uint64_t patience = path_patience(path);
 
-	pr->mtu_large |= notice_large(pr); /* until there has been a check since */
+	r->mtu_large |= notice_large(r); /* until there has been a check since */
 	if (mtu_is_black_hole(m, path->last_echo, patience, now)) {
-		log_debug(host_log(pr->around->h), "%s: the path has become narrower", pr->name);
+		log_debug(host_log(r->around->h), "%s: the path has become narrower", r->name);
 		mtu_forget(m);
-		mtu_search(m, fresh_nonce(pr), now);
+		mtu_search(m, fresh_nonce(r), now);
 		return;
 	}
-	if (!(pr->mtu_large || pr->mtu_doubt || m->checks || pr->set.doubt.since) ||
-	    !mtu_check_due(m, fresh_nonce(pr), pr->mtu_doubt, patience, now))
+	if (!(r->mtu_large || r->mtu_doubt || m->checks || r->set.doubt.since) ||
+	    !mtu_check_due(m, fresh_nonce(r), r->mtu_doubt, patience, now))
 		return;
-	pr->mtu_doubt = pr->mtu_large = false;
-	prober_ping_sized(pr, path, m->nonce, m->limit);
+	r->mtu_doubt = r->mtu_large = false;
+	reach_ping_sized(r, path, m->nonce, m->limit);
 	if (m->checks > 1) /* is it the size, or the path? */
-		prober_ping(pr, path, false, now);
+		reach_ping(r, path, false, now);
 }
 
 /* What the packet path and QUIC see. */
-static void publish(struct prober *pr)
+static void publish(struct reach *r)
 {
-	const struct path *path = pathset_current(&pr->set);
+	const struct path *path = pathset_current(&r->set);
 
-	pr->mtu_label = pr->set.current;
-	pr->mtu = path ? mtu_limit(&path->mtu) : MTU_BASE;
+	r->mtu_label = r->set.current;
+	r->mtu = path ? mtu_limit(&path->mtu) : MTU_BASE;
 }
 
-void mtu_run(struct prober *pr, uint64_t now)
+void mtu_run(struct reach *r, uint64_t now)
 {
-	if (pr->mtu_label != pr->set.current)
-		pr->mtu_doubt = true;
+	if (r->mtu_label != r->set.current)
+		r->mtu_doubt = true;
 	for (size_t i = 0; i < PATHS_MAX; i++) {
-		struct path *path = &pr->set.path[i];
+		struct path *path = &r->set.path[i];
 
-		if (path->label != pr->set.current)
+		if (path->label != r->set.current)
 			path->mtu.checks = 0; /* a check that was under way when it was left */
 		if (path->label == 0 || !path->proven)
 			continue;
-		if (path->label == pr->set.current)
-			watch(pr, path, now);
-		search(pr, path, now);
+		if (path->label == r->set.current)
+			watch(r, path, now);
+		search(r, path, now);
 	}
-	publish(pr);
+	publish(r);
 }
 
-uint64_t mtu_next_at(const struct prober *pr)
+uint64_t mtu_next_at(const struct reach *r)
 {
 	uint64_t at = TIME_NEVER;
 
 	for (size_t i = 0; i < PATHS_MAX; i++) {
-		const struct path *p = &pr->set.path[i];
+		const struct path *p = &r->set.path[i];
 
 		if (p->label == 0 || !p->proven)
 			continue;
-		if (p->mtu.searching || (p->mtu.limit && p->label == pr->set.current))
+		if (p->mtu.searching || (p->mtu.limit && p->label == r->set.current))
 			at = MIN(at, p->mtu.next);
 		/* The last one told what it can until a small ping is answered: that looks, too. */
 		if (p->mtu.checks &&
@@ -137,9 +137,9 @@ bool mtu_pong(struct path *path, uint64_t nonce, uint64_t now)
 	return true;
 }
 
-void mtu_suspect(struct prober *pr)
+void mtu_suspect(struct reach *r)
 {
-	pr->mtu_doubt = true;
+	r->mtu_doubt = true;
 }
 
 size_t mtu_of_label(struct pathset *ps, path_label label)

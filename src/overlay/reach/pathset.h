@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The known paths of one connection with a peer: where they go, what is known about them, which one
- * is in use and whether it is in doubt. Pure: no clock, no sockets; prober.c sends the frames.
+ * is in use and whether it is in doubt. Pure: no clock, no sockets; reach.c sends the frames.
  */
 #ifndef MLSH_OVERLAY_PATHSET_H
 #define MLSH_OVERLAY_PATHSET_H

@@ -5,7 +5,7 @@
  */
 #include "overlay/reach/predict.h"
 
-#include "overlay/reach/prober.h"
+#include "overlay/reach/reach.h"
 
 #define GUESS_GAP (20 * NS_PER_MS)
 #define GUESS_LATER (100 * NS_PER_MS) /* when there are too many pings */
@@ -28,38 +28,38 @@ void predict_init(struct predict *g)
 
 /* --- our NAT --------------------------------------------------------------------------------- */
 
-static bool may_help(struct prober *pr)
+static bool may_help(struct reach *r)
 {
 	/* What members say of NATs, and gateways of mappings, may be a lie: not asked. */
-	return pr->around->nat.in_turn && !pathset_is_direct(&pr->set);
+	return r->around->nat.in_turn && !pathset_is_direct(&r->set);
 }
 
-void predict_say(struct prober *pr, uint64_t now)
+void predict_say(struct reach *r, uint64_t now)
 {
-	pr->predict.told_at = now;
+	r->predict.told_at = now;
 }
 
-void predict_round(struct prober *pr, uint64_t now)
+void predict_round(struct reach *r, uint64_t now)
 {
-	uint64_t last_at = nat_last_at(pr->around), told_at = pr->predict.told_at;
+	uint64_t last_at = nat_last_at(r->around), told_at = r->predict.told_at;
 
-	if (!may_help(pr) || (told_at && now - told_at < TELL_GAP))
+	if (!may_help(r) || (told_at && now - told_at < TELL_GAP))
 		return;
-	if (pr->around->nat.check.running)
+	if (r->around->nat.check.running)
 		return; /* predict_learnt comes of it */
 	if (last_at && now - last_at > LAST_IS_OLD) {
-		pr->effects.bits |= REACH_WANT_ECHO;
+		r->effects.bits |= REACH_WANT_ECHO;
 		return;
 	}
-	predict_say(pr, now);
-	pr->effects.bits |= REACH_TELL_PORT;
+	predict_say(r, now);
+	r->effects.bits |= REACH_TELL_PORT;
 }
 
-bool predict_learnt(struct prober *pr, uint64_t now)
+bool predict_learnt(struct reach *r, uint64_t now)
 {
-	if (!may_help(pr))
+	if (!may_help(r))
 		return false;
-	predict_say(pr, now);
+	predict_say(r, now);
 	return true;
 }
 
@@ -74,24 +74,24 @@ static bool names(const struct wire_candidates *c, const struct addr *a)
 	return false;
 }
 
-static bool is_wanted(const struct prober *pr)
+static bool is_wanted(const struct reach *r)
 {
 	for (size_t i = 0; i < PATHS_MAX; i++) {
-		const struct path *p = &pr->set.path[i];
+		const struct path *p = &r->set.path[i];
 
 		if (p->label && p->proven && p->kind != PATH_RELAY)
 			return false;
 	}
-	return !pr->around->nat.varies;
+	return !r->around->nat.varies;
 }
 
-bool predict_told(struct prober *pr, const struct addr *last)
+bool predict_told(struct reach *r, const struct addr *last)
 {
-	struct predict *g = &pr->predict;
+	struct predict *g = &r->predict;
 
-	if (!is_wanted(pr) || !addr_is_v4(last) || addr_is_private(last) ||
-	    !candidate_ok(last, pr->around->subnet) ||
-	    (!names(pr->from_peer, last) && !names(pr->from_server, last)))
+	if (!is_wanted(r) || !addr_is_v4(last) || addr_is_private(last) ||
+	    !candidate_ok(last, r->around->subnet) ||
+	    (!names(r->from_peer, last) && !names(r->from_server, last)))
 		return false;
 	if (!addr_equal(&g->last, last)) {
 		g->last = *last;
@@ -104,31 +104,31 @@ bool predict_told(struct prober *pr, const struct addr *last)
 }
 
 /* The next port that the round does not ask at anyway. */
-static bool next_guess(struct prober *pr, struct addr *ret)
+static bool next_guess(struct reach *r, struct addr *ret)
 {
-	struct predict *g = &pr->predict;
+	struct predict *g = &r->predict;
 
 	*ret = g->last;
 	for (; g->next < g->end; g->next++) {
 		ret->port = predict_port(g->last.port, g->next);
-		if (ret->port != 0 && !pathset_of_addr(&pr->set, ret))
+		if (ret->port != 0 && !pathset_of_addr(&r->set, ret))
 			return true;
 	}
 	return false;
 }
 
-void predict_run(struct prober *pr, uint64_t now)
+void predict_run(struct reach *r, uint64_t now)
 {
-	struct predict *g = &pr->predict;
+	struct predict *g = &r->predict;
 	struct addr to;
 
 	if (now < g->next_at)
 		return;
-	if (pr->around->nat.check.running) {
+	if (r->around->nat.check.running) {
 		g->next_at = now + GUESS_LATER; /* what our own NAT does is about to be known */
-	} else if (!is_wanted(pr) || !next_guess(pr, &to)) {
+	} else if (!is_wanted(r) || !next_guess(r, &to)) {
 		g->next_at = TIME_NEVER;
-	} else if (prober_guess(pr, &to, now)) {
+	} else if (reach_guess(r, &to, now)) {
 		g->next++;
 		g->tried++;
 		g->next_at = now + GUESS_GAP;

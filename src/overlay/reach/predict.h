@@ -14,7 +14,7 @@
 #define PREDICT_PORTS (2 * PREDICT_REACH)
 #define PREDICT_STEP 64u /* of them, each time that it is told */
 
-struct prober;
+struct reach;
 
 /* Of one tunnel. All zero: nothing is being guessed, nothing was told. */
 struct predict {
@@ -30,15 +30,15 @@ uint16_t predict_port(uint16_t last, unsigned i);
 
 void predict_init(struct predict *g);
 /* A round has begun: tells the other side our last port, if that may help. Has effects. */
-void predict_round(struct prober *pr, uint64_t now);
+void predict_round(struct reach *r, uint64_t now);
 /* It is known again which port was our last. Returns true if the other side must be told. */
-bool predict_learnt(struct prober *pr, uint64_t now) MUST_CHECK;
+bool predict_learnt(struct reach *r, uint64_t now) MUST_CHECK;
 /* The other side is told. */
-void predict_say(struct prober *pr, uint64_t now);
+void predict_say(struct reach *r, uint64_t now);
 /* The other side's last port: its word, and not to be believed without limits.
  * Returns true if a run must follow. */
-bool predict_told(struct prober *pr, const struct addr *last) MUST_CHECK;
+bool predict_told(struct reach *r, const struct addr *last) MUST_CHECK;
 /* The guesses that are due. */
-void predict_run(struct prober *pr, uint64_t now);
+void predict_run(struct reach *r, uint64_t now);
 
 #endif

@@ -5,8 +5,8 @@
  * frames, and leaves what others have to do in its effects (reach/effects.h), which the caller
  * carries out after each call that says so.
  */
-#ifndef MLSH_OVERLAY_PROBER_H
-#define MLSH_OVERLAY_PROBER_H
+#ifndef MLSH_OVERLAY_REACH_H
+#define MLSH_OVERLAY_REACH_H
 
 #include "overlay/datapath/dest.h"
 #include "overlay/datapath/window.h"
@@ -67,7 +67,7 @@ struct probe_via {
 	struct addr from, local;
 };
 
-struct prober {
+struct reach {
 	struct surroundings *around;
 	struct dest *dest;
 	struct reach_budgets *budgets;
@@ -108,93 +108,93 @@ struct prober {
 	struct predict predict;
 };
 
-/* --- prober.c: what there is to know, and running -------------------------------------------- */
+/* --- reach.c: what there is to know, and running -------------------------------------------- */
 
 void reach_budgets_init(struct reach_budgets *b, uint64_t now);
 /* -ENOMEM */
-int reach_new(const struct reach_config *c, struct prober **ret) MUST_CHECK;
-void reach_free(struct prober *pr); /* NULL allowed */
+int reach_new(const struct reach_config *c, struct reach **ret) MUST_CHECK;
+void reach_free(struct reach *r); /* NULL allowed */
 /* Both hellos are through: the first round. Has effects; a run must follow. */
-void reach_begin(struct prober *pr, const struct reach_first *first, uint64_t now);
+void reach_begin(struct reach *r, const struct reach_first *first, uint64_t now);
 /*
  * A run: what is due. Each of the first two has effects, and sees what came of those before it.
  * Where packets go, and how large they may be, may be different then.
  */
-void reach_look(struct prober *pr, uint64_t now); /* at the path in use, and whether to move */
-void reach_work(struct prober *pr, uint64_t now); /* pings and rounds */
-void reach_arm(struct prober *pr, uint64_t now);  /* sets the timer for the next run */
+void reach_look(struct reach *r, uint64_t now); /* at the path in use, and whether to move */
+void reach_work(struct reach *r, uint64_t now); /* pings and rounds */
+void reach_arm(struct reach *r, uint64_t now);	/* sets the timer for the next run */
 /* Takes the effects, which are then gone. */
-struct reach_effects reach_effects_take(struct prober *pr);
+struct reach_effects reach_effects_take(struct reach *r);
 /* Whether the word that we have sent our openers got out (REACH_SAY_OPENED). */
-void reach_said_opened(struct prober *pr, bool said, uint64_t now);
+void reach_said_opened(struct reach *r, bool said, uint64_t now);
 /*
  * A probe frame `f`, which is `frame`, with this tunnel's tag. Returns false if it is not for it;
  * else it may have effects, and a run must follow.
  */
-bool reach_received(struct prober *pr, struct span frame, const struct probe *f,
+bool reach_received(struct reach *r, struct span frame, const struct probe *f,
 		    const struct probe_via *via, uint64_t now) MUST_CHECK;
 /*
  * The peer's candidates, or the relay's channel, may be others than they were. Returns true if
  * there is a new path: reach_round must follow; a run in any case.
  */
-bool reach_candidates(struct prober *pr);
-bool reach_relay(struct prober *pr, uint64_t now);
+bool reach_candidates(struct reach *r);
+bool reach_relay(struct reach *r, uint64_t now);
 /* Is the path in use the relay, with another channel than before? Only before reach_relay. */
-bool reach_channel_is_new(struct prober *pr);
+bool reach_channel_is_new(struct reach *r);
 /* Our network is another one. Has effects; a run must follow. */
-void reach_network_changed(struct prober *pr, uint64_t now);
+void reach_network_changed(struct reach *r, uint64_t now);
 /* QUIC gave up the path with this label. */
-void reach_path_failed(struct prober *pr, path_label label, uint64_t now);
+void reach_path_failed(struct reach *r, path_label label, uint64_t now);
 /* Packets go out: looks often from now on. */
-void reach_wake(struct prober *pr, uint64_t now);
-struct pathset *prober_paths(struct prober *pr);
+void reach_wake(struct reach *r, uint64_t now);
+struct pathset *reach_paths(struct reach *r);
 
 /* --- probe_send.c ---------------------------------------------------------------------------- */
 
 /* Returns its nonce. */
-uint64_t prober_ping(struct prober *pr, struct path *path, bool urgent, uint64_t now);
+uint64_t reach_ping(struct reach *r, struct path *path, bool urgent, uint64_t now);
 /* To find out whether such a large frame gets through. */
-void prober_ping_sized(struct prober *pr, const struct path *path, uint64_t nonce, size_t len);
+void reach_ping_sized(struct reach *r, const struct path *path, uint64_t nonce, size_t len);
 /* A ping that makes a mapping in our own NAT and goes no further than the round says. */
-void prober_open_nat(struct prober *pr, struct path *path, uint64_t now);
+void reach_open_nat(struct reach *r, struct path *path, uint64_t now);
 /* The answer to a ping that came from there. */
-void prober_pong(struct prober *pr, const struct path *path, const struct probe *to_ping,
-		 const struct addr *from);
+void reach_pong(struct reach *r, const struct path *path, const struct probe *to_ping,
+		const struct addr *from);
 /* Pings an address that may be the peer's, once. Returns false if there were too many lately. */
-bool prober_guess(struct prober *pr, const struct addr *to, uint64_t now) MUST_CHECK;
+bool reach_guess(struct reach *r, const struct addr *to, uint64_t now) MUST_CHECK;
 /* Returns false if there were too many pings lately; else counts one. */
-bool prober_may_ping(struct prober *pr, const struct path *path, uint64_t now) MUST_CHECK;
+bool reach_may_ping(struct reach *r, const struct path *path, uint64_t now) MUST_CHECK;
 
 /* --- rounds.c -------------------------------------------------------------------------------- */
 
 /* The tunnel is up: the first round, as the other side's. */
-void prober_first_round(struct prober *pr, uint64_t now);
+void reach_first_round(struct reach *r, uint64_t now);
 /* Something has changed: all candidates are tried in earnest, by the other side, too. Effects. */
-void reach_round(struct prober *pr, uint64_t now);
+void reach_round(struct reach *r, uint64_t now);
 /* The other side asks for a round with such openers. Has effects; a run must follow. */
-void reach_punched(struct prober *pr, uint8_t hops, uint64_t now);
+void reach_punched(struct reach *r, uint8_t hops, uint64_t now);
 /* The other side has sent the openers of its round, to all that we named. A run must follow. */
-void reach_opened(struct prober *pr, uint64_t now);
+void reach_opened(struct reach *r, uint64_t now);
 /* Sends what is due of rounds, and begins them. */
-void prober_rounds(struct prober *pr, uint64_t now);
-uint64_t prober_round_at(const struct prober *pr); /* the next one; TIME_NEVER */
+void reach_rounds(struct reach *r, uint64_t now);
+uint64_t reach_round_at(const struct reach *r); /* the next one; TIME_NEVER */
 
-/* --- prober_watch.c -------------------------------------------------------------------------- */
+/* --- reach_watch.c -------------------------------------------------------------------------- */
 
 /* The connection uses this path now. */
-void reach_moved(struct prober *pr, path_label label, uint64_t now);
+void reach_moved(struct reach *r, path_label label, uint64_t now);
 /* The path in use may be dead: it, and all that could take over, are asked. A run must follow. */
-void reach_doubt(struct prober *pr, bool forced, uint64_t now);
+void reach_doubt(struct reach *r, bool forced, uint64_t now);
 /* The path in use does not answer, and there is no other. NULL: no tunnel, false. */
-bool reach_is_dead(const struct prober *pr);
+bool reach_is_dead(const struct reach *r);
 /* When the path in use last answered; 0: never, or no tunnel. */
-uint64_t reach_last_echo(struct prober *pr);
+uint64_t reach_last_echo(struct reach *r);
 /* Is the path in use alive? */
-void prober_watch(struct prober *pr, uint64_t now);
+void reach_watch(struct reach *r, uint64_t now);
 /* Moves the connection, or follows the peer, when there is reason to. */
-void prober_decide(struct prober *pr, uint64_t now);
+void reach_decide(struct reach *r, uint64_t now);
 /* Pings outside of rounds, and when the next is due. */
-void prober_keep(struct prober *pr, uint64_t now);
-uint64_t prober_keep_at(const struct prober *pr);
+void reach_keep(struct reach *r, uint64_t now);
+uint64_t reach_keep_at(const struct reach *r);
 
 #endif
