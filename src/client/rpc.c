@@ -8,11 +8,11 @@
 #include "base/list.h"
 #include "base/version.h"
 #include "client/refuse.h"
+#include "client/rpc_end.h"
 #include "proto/names.h"
 #include "proto/probe.h"
 
 #define NO_STREAM (-1)
-#define CONNECTION_REFUSED 0x2 /* RFC 9000 section 20.1 */
 
 /* A request whose reply has not come; in the order of sending, which is that of the deadlines. */
 struct waiting {
@@ -37,6 +37,8 @@ struct rpc {
 	struct addr server;
 	struct quic_conn_info last_info; /* of the connection when it ended */
 	bool ready;
+	struct deferred *give_up; /* with this: */
+	struct rpc_end given_up;
 	struct list waiting;
 	size_t n_waiting;
 	struct timer *deadline;
@@ -78,6 +80,29 @@ static void rpc_end(struct rpc *r, const struct rpc_end *end)
 	r->ops->ended(r->ctx, end);
 }
 
+static void on_give_up(void *ctx)
+{
+	struct rpc *r = ctx;
+	struct rpc_end end = r->given_up;
+
+	rpc_end(r, &end);
+}
+
+void rpc_give_up(struct rpc *r, const struct err *err, uint64_t wait)
+{
+	if (!r->ready)
+		return;
+	r->ready = false;
+	timer_set(r->deadline, TIME_NEVER);
+	r->given_up = (struct rpc_end){ .err = *err, .given_up = true, .wait = wait };
+	deferred_call(r->give_up);
+}
+
+bool rpc_is_open(const struct rpc *r)
+{
+	return r->ready;
+}
+
 /* Ends it because of what the server sent, which it is told. */
 static void rpc_malformed(struct rpc *r, const char *what)
 {
@@ -90,82 +115,10 @@ static void rpc_malformed(struct rpc *r, const char *what)
 	rpc_end(r, &end);
 }
 
-static const char *close_words(uint64_t app_error)
-{
-	switch (app_error) {
-	case SIGNAL_CLOSE_BYE:
-		return "it said good-bye";
-	case SIGNAL_CLOSE_MALFORMED:
-		return "it could not read what we sent; are both of the same version?";
-	case SIGNAL_CLOSE_REPLACED:
-		return "another session of this same node took its place. Is it running twice, or "
-		       "was its identity copied to another machine?";
-	case SIGNAL_CLOSE_REMOVED:
-		return "it says that this node was removed from the cluster, and has shown no "
-		       "record of that";
-	case SIGNAL_CLOSE_SHUTDOWN:
-		return "it is shutting down";
-	case SIGNAL_CLOSE_SLOW:
-		return "this node was too slow to take what it sent";
-	case SIGNAL_CLOSE_UNAUTHENTICATED:
-		return "joining took too long";
-	case SIGNAL_CLOSE_LIMIT:
-		return "it has too many connections";
-	default:
-		return "for a reason that this version of mlsh does not know";
-	}
-}
-
-/* It takes no more connections, from here or at all: as if it had answered busy. */
-static void on_refused(struct rpc *r)
-{
-	struct rpc_end end = { .refused = true };
-
-	refuse_set(&end.err, REFUSAL_BUSY,
-		   "the signal server %s takes no more connections at this moment", r->server_name);
-	rpc_end(r, &end);
-}
-
 static void on_closed(struct rpc *r, const struct quic_event *ev)
 {
-	struct rpc_end end = { .closed_by_server = ev->reason == QUIC_CLOSE_REMOTE_APP };
+	struct rpc_end end = rpc_end_of(ev, r->server_name);
 
-	if (ev->reason == QUIC_CLOSE_REMOTE && ev->error == CONNECTION_REFUSED) {
-		on_refused(r);
-		return;
-	}
-	switch (ev->reason) {
-	case QUIC_CLOSE_REMOTE_APP:
-		end.app_error = ev->error;
-		refuse_set(&end.err,
-			   ev->error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER
-							     : REFUSAL_UNREACHABLE,
-			   "the signal server %s closed the connection: %s", r->server_name,
-			   close_words(ev->error));
-		break;
-	case QUIC_CLOSE_TIMEOUT:
-	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
-		refuse_set(&end.err, REFUSAL_TIMEOUT,
-			   "the signal server %s does not answer any "
-			   "more",
-			   r->server_name);
-		break;
-	case QUIC_CLOSE_RESET:
-		end.restarted = true;
-		refuse_set(&end.err, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
-			   r->server_name);
-		break;
-	case QUIC_CLOSE_REMOTE:
-	case QUIC_CLOSE_PIN:
-	case QUIC_CLOSE_LOCAL:
-	case QUIC_CLOSE_TLS:
-	case QUIC_CLOSE_PROTOCOL:
-	case QUIC_CLOSE_INTERNAL:
-		refuse_set(&end.err, REFUSAL_UNREACHABLE,
-			   "the connection to the signal server %s broke: %s (error %llu)",
-			   r->server_name, ev->detail[0] ? ev->detail : "no reason given",
-			   (unsigned long long)ev->error);
-	}
 	rpc_end(r, &end);
 }
 
@@ -433,7 +386,7 @@ static bool handle_event(struct rpc *r, struct span message)
 		return false;
 	}
 	r->gone = outer;
-	return r->conn != NULL;
+	return r->ready;
 }
 
 static void on_event_stream(struct rpc *r, int64_t stream)
@@ -474,6 +427,8 @@ static void on_conn(void *ctx, struct quic_conn *c, const struct quic_event *ev)
 	struct waiting *w;
 
 	(void)c;
+	if (r->given_up.given_up)
+		return;
 	switch (ev->type) {
 	case QUIC_CLOSED:
 		on_closed(r, ev);
@@ -520,7 +475,8 @@ int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *o
 	memcpy(r->cluster_id, p->cluster_id, HASH_LEN);
 	r->presence = calloc(PRESENCE_PER_EVENT_MAX, sizeof(*r->presence));
 	r->deadline = timer_new(h, on_deadline, r);
-	if (!r->presence || !r->deadline) {
+	r->give_up = deferred_new(h, on_give_up, r);
+	if (!r->presence || !r->deadline || !r->give_up) {
 		code = err_set(err, -ENOMEM, "out of memory");
 		goto fail;
 	}
@@ -544,6 +500,7 @@ void rpc_free(struct rpc *r)
 	quic_conn_free(r->conn);
 	forget_waiting(r);
 	timer_free(r->deadline);
+	deferred_free(r->give_up);
 	free(r->presence);
 	free(r);
 }

@@ -23,6 +23,8 @@ struct rpc_end {
 	bool closed_by_server;	/* CONNECTION_CLOSE with `app_error` */
 	uint64_t app_error;	/* enum signal_close */
 	bool restarted;		/* the server is there, and has lost the connection */
+	bool given_up;		/* rpc_give_up, with this: */
+	uint64_t wait;
 };
 
 /* Views in replies and events are valid during the call, until rpc_free is called in it. */
@@ -49,6 +51,16 @@ int rpc_open(struct host *h, const struct rpc_params *p, const struct rpc_ops *o
 	     struct err *err, struct rpc **ret) MUST_CHECK;
 /* Closes the connection with error 0; NULL allowed. From within any of its calls too. */
 void rpc_free(struct rpc *r);
+
+/*
+ * Ends it for a reason that its owner has found: no reply and no event comes any more, requests are
+ * refused, and `ended` is called in this turn of the loop, but not from within this call. `wait`
+ * (ns; TIME_NEVER: none was asked for) is for whoever decides what to do next. The first reason
+ * counts.
+ */
+void rpc_give_up(struct rpc *r, const struct err *err, uint64_t wait);
+/* Ready, and neither ended nor given up. */
+bool rpc_is_open(const struct rpc *r);
 
 /* The server answered: reply->refusal says what. */
 typedef void (*rpc_reply_fn)(void *ctx, const struct signal_reply *reply);

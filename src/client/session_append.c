@@ -92,7 +92,7 @@ static void on_append(void *ctx, const struct signal_reply *reply)
 		alive = append_accepted(s, a, reply->record);
 	else
 		append_refused(s, a, reply);
-	if (alive && s->rpc)
+	if (alive && session_is_linked(s))
 		sync_pump(s);
 }
 

@@ -141,19 +141,24 @@ struct occasion {
 void session_happens(struct session *s, enum session_event event, const struct occasion *o);
 void session_note_heard(struct session *s);  /* PHASE_PUSHING to PHASE_UP */
 void session_note_useful(struct session *s); /* PHASE_UP */
-/* The connection is given up. Does nothing if there is none. */
-void session_lost(struct session *s, const struct err *err);
-void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
-/* The server refused a request: what follows from it. */
-void session_refused(struct session *s, const struct signal_reply *reply);
 /* From the spare socket to the node's, by another session; back to a spare one if that fails. */
 void session_go_home(struct session *s);
-/* Sends; failing to is the end of the connection. Returns true if it was sent. */
-bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
 /* The log says that this node is no member any more. */
 void session_left(struct session *s);
 void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
 void session_fetched(struct session *s);    /* all that the server shows was read */
+
+/* --- session_link.c --------------------------------------------------------------------------- */
+
+/* Is there a connection that was greeted and not given up? */
+bool session_is_linked(const struct session *s);
+/* The connection is given up: its end follows from the loop. Does nothing if there is none. */
+void session_lost(struct session *s, const struct err *err);
+void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
+/* The server refused a request: what follows from it. */
+void session_refused(struct session *s, const struct signal_reply *reply);
+/* Sends; failing to is the end of the connection. Returns true if it was sent. */
+bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn);
 
 /* --- session_tell.c --------------------------------------------------------------------------- */
 

@@ -130,7 +130,7 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 
 static bool in_session(const struct session *s)
 {
-	return s->rpc && s->phase == PHASE_UP;
+	return session_is_linked(s) && s->phase == PHASE_UP;
 }
 
 /* False: the connection was given up, or takes no more for now. */

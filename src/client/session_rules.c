@@ -69,7 +69,9 @@ enum session_next session_after_refusal(enum refusal reason, uint32_t retry_afte
 
 enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wait)
 {
-	*ret_wait = SESSION_SLOW_RETRY;
+	*ret_wait = end->given_up ? end->wait : SESSION_SLOW_RETRY;
+	if (end->given_up)
+		return end->wait == TIME_NEVER ? SESSION_NEXT_BACKOFF : SESSION_NEXT_WAIT;
 	if (end->refused)
 		return session_after_refusal((enum refusal)end->err.reason, end->retry_after_s,
 					     ret_wait);

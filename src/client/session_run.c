@@ -352,18 +352,6 @@ void session_happens(struct session *s, enum session_event event, const struct o
 
 /* --- what the other files let happen ---------------------------------------------------------- */
 
-void session_lost(struct session *s, const struct err *err)
-{
-	if (s->rpc)
-		session_happens(s, SESSION_EV_LOST, &(struct occasion){ .err = err });
-}
-
-void session_lost_for(struct session *s, const struct err *err, uint64_t wait)
-{
-	if (s->rpc)
-		session_happens(s, SESSION_EV_HOLD, &(struct occasion){ .err = err, .wait = wait });
-}
-
 void session_go_home(struct session *s)
 {
 	struct err err = { 0 };
@@ -379,31 +367,6 @@ void session_left(struct session *s)
 	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
 		   s->cluster.cluster);
 	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
-}
-
-void session_refused(struct session *s, const struct signal_reply *reply)
-{
-	struct err err = { 0 };
-	uint64_t wait;
-
-	rpc_refusal(s->rpc, reply, &err);
-	if (session_after_refusal(reply->refusal, reply->retry_after_s, &wait) == SESSION_NEXT_WAIT)
-		session_lost_for(s, &err, wait);
-	else
-		session_lost(s, &err);
-}
-
-bool session_request(struct session *s, const struct signal_request *m, rpc_reply_fn fn)
-{
-	struct err err = { 0 };
-	int r = rpc_request(s->rpc, m, fn, s);
-
-	if (r == 0)
-		return true;
-	err_set(&err, r, "cannot send to the signal server %s: %s", s->cluster.signal_host,
-		strerror(-r));
-	session_lost(s, &err);
-	return false;
 }
 
 void session_in_session(struct session *s)

@@ -291,7 +291,7 @@ static void on_log(void *ctx, const struct signal_reply *reply)
 		alive = next_page(s, &reply->entries);
 	else
 		alive = fetch_complete(s);
-	if (alive && s->rpc)
+	if (alive && session_is_linked(s))
 		sync_pump(s);
 }
 
@@ -359,7 +359,7 @@ static void on_push(void *ctx, const struct signal_reply *reply)
 		session_refused(s, reply);
 		return;
 	}
-	if (reply->refusal == REFUSAL_UNKNOWN_HEAD && (push_back(s) || !s->rpc))
+	if (reply->refusal == REFUSAL_UNKNOWN_HEAD && (push_back(s) || !session_is_linked(s)))
 		return;
 	if (reply->refusal != REFUSAL_NONE) {
 		/* It may know us all the same; and what stands against the push is in its log. */
@@ -404,7 +404,7 @@ void sync_greeted(struct session *s)
 	uint64_t from;
 
 	if (!may_push(s) || session_plan(s->log, server_head(s), &from) != SESSION_PUSH ||
-	    (!send_push(s, from) && s->rpc))
+	    (!send_push(s, from) && session_is_linked(s)))
 		session_in_session(s);
 }
 
@@ -414,7 +414,7 @@ void sync_pump(struct session *s)
 {
 	uint64_t from;
 
-	if (!s->rpc || s->busy || !phase_may_fetch(s->phase))
+	if (!session_is_linked(s) || s->busy || !phase_may_fetch(s->phase))
 		return;
 	if (s->fetch_wanted) {
 		send_fetch(s);
@@ -430,7 +430,7 @@ void sync_pump(struct session *s)
 		send_push(s, from);
 		return;
 	}
-	while (!list_empty(&s->appends) && !s->busy && s->rpc) {
+	while (!list_empty(&s->appends) && !s->busy && session_is_linked(s)) {
 		if (append_next(s))
 			return;
 	}

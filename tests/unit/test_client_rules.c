@@ -105,6 +105,22 @@ START_TEST(shutdown_and_silence_are_tried_again_soon)
 }
 END_TEST
 
+/* The session that gave a connection up knows how long to wait, whatever the reason. */
+START_TEST(what_was_given_up_waits_as_was_asked)
+{
+	struct rpc_end end = { .given_up = true, .err.reason = REFUSAL_FINGERPRINT };
+	uint64_t wait = 1;
+
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_eq(wait, 0);
+	end.wait = 7 * NS_PER_S;
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_WAIT);
+	ck_assert_uint_eq(wait, 7 * NS_PER_S);
+	end.wait = TIME_NEVER;
+	ck_assert_int_eq(session_after_end(&end, &wait), SESSION_NEXT_BACKOFF);
+}
+END_TEST
+
 START_TEST(a_foreign_server_is_left_alone)
 {
 	struct rpc_end end = { .err.reason = REFUSAL_FINGERPRINT };
@@ -267,6 +283,7 @@ END_TEST
 
 UNIT_MAIN("client/rules", verdict_forgets_what_was_refused, verdict_keeps_what_was_not_looked_at,
 	  verdict_keeps_what_is_unclear, removal_by_word_only_waits, replaced_session_waits,
-	  shutdown_and_silence_are_tried_again_soon, a_foreign_server_is_left_alone,
-	  retry_after_is_honoured_within_bounds, plans_for_two_logs, plans_after_a_recovery,
-	  the_parting_is_found_by_halves, a_search_that_makes_no_progress_ends)
+	  shutdown_and_silence_are_tried_again_soon, what_was_given_up_waits_as_was_asked,
+	  a_foreign_server_is_left_alone, retry_after_is_honoured_within_bounds, plans_for_two_logs,
+	  plans_after_a_recovery, the_parting_is_found_by_halves,
+	  a_search_that_makes_no_progress_ends)
