@@ -31,9 +31,9 @@ static bool check_silence(struct session *s, uint64_t now)
 static void session_housekeeping(struct session *s)
 {
 	sync_heartbeat(s);
-	sync_pump(s);
+	session_go_on(s);
 	if (s->phase == PHASE_UP)
-		events_publish(s);
+		session_events_publish(s);
 	relays_pump(s);
 }
 
@@ -92,6 +92,12 @@ void session_ask(struct session *s)
 	session_happens(s, SESSION_EV_ASK, &(struct occasion){ .err = NULL });
 }
 
+void session_log_grew(struct session *s)
+{
+	(void)take_follow(s);
+	session_go_on(s);
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 int session_new(struct host *h, struct quic_socket *socket, const struct cluster_file *cluster,
@@ -117,9 +123,9 @@ int session_new(struct host *h, struct quic_socket *socket, const struct cluster
 	s->retry = timer_new(h, on_retry, s);
 	s->tick = timer_new(h, on_tick, s);
 	s->reap = deferred_new(h, on_reap, s);
-	s->follow = deferred_new(h, place_dial_other, s);
+	s->decide = deferred_new(h, session_decide, s);
 	s->stash = calloc(SESSION_STASH_MAX, sizeof(*s->stash));
-	if (tell_init(s) < 0 || !s->retry || !s->tick || !s->reap || !s->follow || !s->stash ||
+	if (tell_init(s) < 0 || !s->retry || !s->tick || !s->reap || !s->decide || !s->stash ||
 	    relays_init(s) < 0) {
 		session_free(s);
 		return err_set(err, -ENOMEM, "out of memory");
@@ -137,11 +143,11 @@ void session_free(struct session *s)
 	quic_socket_close(s->spare);
 	quic_socket_close(s->spent);
 	deferred_free(s->reap);
-	deferred_free(s->follow);
+	deferred_free(s->decide);
 	timer_free(s->retry);
 	timer_free(s->tick);
 	deferred_free(s->notify);
-	sync_free(s);
+	append_free(s);
 	relays_fini(s);
 	free(s->stash);
 	secret_wipe(s, sizeof(*s));

@@ -34,7 +34,7 @@ static bool append_is_in(const struct session *s, const struct append *a)
 	       mlog_find(s->log, e.payload_hash) != 0;
 }
 
-void sync_ordered(struct session *s)
+void append_ordered(struct session *s)
 {
 	list_for_each(it, &s->appends)
 		if (append_is_in(s, list_entry(it, struct append, link)))
@@ -50,13 +50,12 @@ static void append_held(struct session *s, struct append *a)
 	append_done(s, a, &err);
 }
 
-/* Returns false if the connection was given up. */
-static bool append_accepted(struct session *s, struct append *a, struct span record)
+static void append_accepted(struct session *s, struct append *a, struct span record)
 {
 	struct wire_entries one = { .item[0] = record, .n = 1 };
 
-	if (!sync_take(s, &one))
-		return false;
+	if (!take_records(s, &one))
+		return;
 	if (append_is_in(s, a)) {
 		append_done(s, a, NULL);
 	} else if (s->held.seq > 0) {
@@ -65,7 +64,6 @@ static bool append_accepted(struct session *s, struct append *a, struct span rec
 		s->fetch_wanted = !s->forked; /* others came before it, or the server lies */
 		a->tries++;
 	}
-	return true;
 }
 
 static void append_refused(struct session *s, struct append *a, const struct signal_reply *reply)
@@ -81,19 +79,15 @@ static void append_refused(struct session *s, struct append *a, const struct sig
 	s->fetch_wanted = true;
 }
 
-static void on_append(void *ctx, const struct signal_reply *reply)
+void append_reply(struct session *s, const struct signal_reply *reply)
 {
-	struct session *s = ctx;
 	struct append *a = first_append(s); /* none is added in front, and only we remove them */
-	bool alive = true;
 
-	s->busy = a->asked = false;
+	a->asked = false;
 	if (reply->refusal == REFUSAL_NONE)
-		alive = append_accepted(s, a, reply->record);
+		append_accepted(s, a, reply->record);
 	else
 		append_refused(s, a, reply);
-	if (alive && session_is_linked(s))
-		sync_pump(s);
 }
 
 /*
@@ -121,10 +115,9 @@ static int append_make(struct session *s, struct append *a, struct err *err)
 	return r < 0 ? r : mlog_would_order(s->log, &e, now_s, err);
 }
 
-/* Returns false if there was nothing to send. */
-static bool send_append(struct session *s, struct append *a)
+bool append_next(struct session *s, struct signal_request *m)
 {
-	struct signal_request m = { .type = SIGNAL_APPEND };
+	struct append *a = first_append(s);
 	struct err err = { 0 };
 	int r;
 
@@ -134,14 +127,10 @@ static bool send_append(struct session *s, struct append *a)
 		append_done(s, a, r < 0 ? &err : NULL);
 		return false;
 	}
-	m.entry = span_of(a->entry.data, a->entry.len);
-	s->busy = a->asked = session_request(s, &m, on_append);
+	m->type = SIGNAL_APPEND;
+	m->entry = span_of(a->entry.data, a->entry.len);
+	a->asked = true;
 	return true;
-}
-
-bool append_next(struct session *s)
-{
-	return send_append(s, first_append(s));
 }
 
 int session_append(struct session *s, session_make_fn make, session_done_fn done, void *ctx,
@@ -185,7 +174,7 @@ bool session_withdraw(struct session *s, session_done_fn done, const void *ctx)
 }
 
 /* What made the session stop may be the record of such an entry: this node leaves the cluster. */
-void sync_stopped(struct session *s, const struct err *err)
+void append_stopped(struct session *s, const struct err *err)
 {
 	struct err copy = *err;
 
@@ -196,7 +185,7 @@ void sync_stopped(struct session *s, const struct err *err)
 	}
 }
 
-void sync_free(struct session *s)
+void append_free(struct session *s)
 {
 	while (!list_empty(&s->appends)) {
 		struct append *a = first_append(s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server tells by itself: presence, our own address, its shutdown; and our candidates. */
+/* What the server tells of others and of us: presence, our own address; and our candidates. */
 #include "client/refuse.h"
 #include "client/session_internal.h"
 #include "client/session_rules.h"
@@ -52,7 +52,7 @@ static void follow_roster(struct session *s)
 			relays_member_left(s, &c.member->id);
 }
 
-void events_log_grew(struct session *s)
+void session_events_log_grew(struct session *s)
 {
 	follow_roster(s);
 	for (size_t i = 0; i < s->n_stash;) {
@@ -106,7 +106,7 @@ static bool one_presence(struct session *s, const struct wire_presence *p)
 	return false;
 }
 
-static void on_presence(struct session *s, const struct signal_event *ev)
+void session_events_presence(struct session *s, const struct signal_event *ev)
 {
 	if (ev->reset) {
 		s->n_stash = 0;
@@ -117,12 +117,11 @@ static void on_presence(struct session *s, const struct signal_event *ev)
 			return;
 	}
 	s->cursor = ev->cursor;
-	sync_pump(s);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-static void on_observed(struct session *s, const struct addr *a)
+void session_events_observed(struct session *s, const struct addr *a)
 {
 	if (s->spare || addr_equal(&s->observed, a))
 		return;
@@ -131,38 +130,13 @@ static void on_observed(struct session *s, const struct addr *a)
 	session_echo(s);
 }
 
-static void on_shutdown(struct session *s, uint32_t retry_after_s)
+void session_events_shutdown(struct session *s, uint32_t retry_after_s)
 {
 	struct err err = { 0 };
 
 	refuse_set(&err, REFUSAL_UNREACHABLE, "the signal server %s is shutting down",
 		   s->cluster.signal_host);
 	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
-}
-
-bool session_removal(struct session *s, struct span entry, enum removal_shown *ret)
-{
-	uint64_t now = clock_now(s->host);
-
-	if (!s->ops->removal || !bucket_has(&s->removals, 1, now))
-		return false;
-	*ret = s->ops->removal(s->ctx, entry);
-	if (*ret != REMOVAL_TAKEN)
-		(void)bucket_take(&s->removals, 1, now);
-	return true;
-}
-
-/* One that this node lacks the base of: the records are fetched, and it is tried again. */
-static void on_removal(struct session *s, struct span entry)
-{
-	enum removal_shown shown;
-
-	if (!session_removal(s, entry, &shown))
-		return;
-	if (shown == REMOVAL_LACKING && !s->forked) {
-		s->fetch_wanted = true;
-		sync_pump(s);
-	}
 }
 
 /* A server that is too old for it says so; nothing follows from that. */
@@ -181,37 +155,6 @@ int session_beacon(struct session *s, struct span beacon)
 	return rpc_request(s->rpc, &m, on_beacon_shown, s);
 }
 
-void events_handle(struct session *s, const struct signal_event *ev)
-{
-	switch (ev->type) {
-	case SIGNAL_EV_LOG:
-		sync_event(s, ev);
-		break;
-	case SIGNAL_EV_PRESENCE:
-		on_presence(s, ev);
-		break;
-	case SIGNAL_EV_OBSERVED:
-		on_observed(s, &ev->observed);
-		break;
-	case SIGNAL_EV_SHUTDOWN:
-		on_shutdown(s, ev->retry_after_s);
-		break;
-	case SIGNAL_EV_RELAY:
-		relays_event(s, ev);
-		break;
-	case SIGNAL_EV_RELAY_CLOSED:
-		relays_closed_event(s, ev);
-		break;
-	case SIGNAL_EV_REMOVAL:
-		on_removal(s, ev->removal);
-		break;
-	case SIGNAL_EV_BEACON:
-		if (s->ops->beacon)
-			s->ops->beacon(s->ctx, ev->beacon);
-		break;
-	}
-}
-
 /* --- our candidates --------------------------------------------------------------------------- */
 
 static void on_published(void *ctx, const struct signal_reply *reply)
@@ -225,7 +168,7 @@ static void on_published(void *ctx, const struct signal_reply *reply)
 		session_refused(s, reply);
 }
 
-void events_publish(struct session *s)
+void session_events_publish(struct session *s)
 {
 	struct signal_request m = { .type = SIGNAL_CANDIDATES, .candidates = s->candidates };
 	uint64_t now = clock_now(s->host);
@@ -245,5 +188,5 @@ void session_set_candidates(struct session *s, const struct wire_candidates *c)
 		return;
 	s->candidates = *c;
 	s->candidates_dirty = true; /* and with the session, if there is none yet */
-	events_publish(s);
+	session_events_publish(s);
 }

@@ -18,6 +18,8 @@
 #define SESSION_RELAYS_MAX RELAY_CHANNELS_PER_SESSION
 #define SESSION_RELAYS_ASKED_MAX 4 /* of the requests that may be open at once */
 
+enum asked { ASKED_NOTHING, ASKED_LOG, ASKED_PUSH, ASKED_APPEND };
+
 /* Presence of a node whose admit record has not come yet. */
 struct stashed {
 	struct node_id id;
@@ -52,7 +54,10 @@ struct session {
 	struct quic_socket *spare;  /* a socket of our own, while the node's gets no answer */
 	struct quic_socket *spent;  /* a former spare: closed from `reap` */
 	struct deferred *reap;
-	struct deferred *follow; /* the log names another server: dial that one */
+	struct deferred *decide; /* about these, which other files found: */
+	bool server_moved;	 /* the log names another server */
+	bool homing;		 /* the session is to leave its spare socket */
+	bool out;		 /* by the log this node is no member any more: at once */
 	struct cluster_file cluster;
 	const struct identity *identity;
 	struct mlog *log;
@@ -87,13 +92,14 @@ struct session {
 	struct hops_day hops_day;
 
 	/* log (session_sync.c) */
-	bool busy; /* a request about the log is under way */
+	enum asked asked; /* the request about the log that is under way */
 	bool fetch_wanted;
 	bool fetch_scans; /* what the last fetch asked for, and from where */
 	uint64_t fetch_from;
 	bool push_refused; /* on this connection */
 	bool push_held;	   /* dated ahead of the server's clock: again with the heartbeat */
-	bool pushed_back;  /* the same, with as much before a recovery as one message holds */
+	bool push_back;	   /* next, with as much before a recovery as one message holds */
+	bool pushed_back;  /* that was tried on this connection */
 	bool has_server_head;
 	struct wire_head server_head;
 	bool forked;  /* by this connection's evidence */
@@ -123,7 +129,6 @@ struct session {
 	uint64_t relays_pause_until; /* the server asked us to wait */
 	struct deferred *relays_ask;
 	struct bucket removals;		  /* without order, that are refused */
-	bool homing;			  /* the session is to leave its spare socket */
 	uint64_t next_homing, homing_gap; /* 0: at once; the last wait */
 };
 
@@ -141,12 +146,10 @@ struct occasion {
 void session_happens(struct session *s, enum session_event event, const struct occasion *o);
 void session_note_heard(struct session *s);  /* PHASE_PUSHING to PHASE_UP */
 void session_note_useful(struct session *s); /* PHASE_UP */
-/* From the spare socket to the node's, by another session; back to a spare one if that fails. */
-void session_go_home(struct session *s);
-/* The log says that this node is no member any more. */
-void session_left(struct session *s);
-void session_in_session(struct session *s); /* greeted and, as far as possible, pushed */
-void session_fetched(struct session *s);    /* all that the server shows was read */
+/* Does what is to be done next, after the log, the server or the owner brought something. */
+void session_go_on(struct session *s);
+/* s->decide: the log names another server, or the session is to leave a port of its own. */
+void session_decide(void *ctx);
 
 /* --- session_link.c --------------------------------------------------------------------------- */
 
@@ -180,8 +183,6 @@ int session_dial(struct session *s, const struct rpc_ops *ops, struct err *err) 
 struct place place_to_dial(const struct session *s);
 /* The log has grown: if it names another server now, the session goes there. */
 void place_follow(struct session *s);
-/* s->follow: dials the server that the log names. */
-void place_dial_other(void *ctx);
 /* Forgets where the server was that the session leaves. */
 void place_changed(struct session *s);
 /* The server gave a token: kept if there is none. */
@@ -196,37 +197,53 @@ void place_lost(struct session *s, enum refusal why);
 /* On a new connection. */
 void sync_reset(struct session *s);
 void sync_head(struct session *s, const struct wire_head *head);
-/* After hello: pushes what the server lacks, then session_in_session. */
-void sync_greeted(struct session *s);
-/* Does whatever is to be done about the log next, one request at a time. */
-void sync_pump(struct session *s);
+/*
+ * What is to be asked about the log next, in `m` (with the token in it). Returns false if there is
+ * nothing; then PHASE_PUSHING, PHASE_FETCHING and those of a former member are over.
+ */
+bool sync_next(struct session *s, struct signal_request *m);
+bool sync_is_busy(const struct session *s); /* the reply is under way */
+/* The reply to what sync_next gave. */
+void sync_reply(struct session *s, const struct signal_reply *reply);
 /* When its time has come: is the server's log still ours? What waited for that is sent again. */
 void sync_heartbeat(struct session *s);
 void sync_event(struct session *s, const struct signal_event *ev);
-/* Takes records that the server shows. Returns false if the connection was given up. */
-bool sync_take(struct session *s, const struct wire_entries *records);
+
+/* --- session_take.c --------------------------------------------------------------------------- */
+
+/*
+ * Takes records that the server shows. Returns false if the connection was given up, or if this
+ * node is no member any more (s->out).
+ */
+bool take_records(struct session *s, const struct wire_entries *records);
+/* The log has grown, whoever brought it. Returns false if this node is no member any more. */
+bool take_follow(struct session *s);
+/* The server's record `seq` does not follow ours. Returns false if the connection was given up. */
+bool take_parted(struct session *s, uint64_t seq);
+/* The server's log cannot be joined with ours, though nothing proves that it lies. */
+void take_bad_log(struct session *s, const char *why);
+/* The server shows a removal that nobody has ordered. */
+void take_shown_removal(struct session *s, struct span entry);
 
 /* --- session_append.c ------------------------------------------------------------------------- */
 
-/* Asks for the first entry, of which there is one. Returns false if there was nothing to send. */
-bool append_next(struct session *s);
+/* Puts the first entry, of which there is one, into `m`. Returns false if it need not be sent. */
+bool append_next(struct session *s, struct signal_request *m);
+void append_reply(struct session *s, const struct signal_reply *reply);
 /* Without a connection: tells those whose entry is in the log by now. */
-void sync_ordered(struct session *s);
+void append_ordered(struct session *s);
 /* Tells those who wait for an entry of theirs. */
-void sync_stopped(struct session *s, const struct err *err);
-void sync_free(struct session *s);
+void append_stopped(struct session *s, const struct err *err);
+void append_free(struct session *s);
 
 /* --- session_events.c ------------------------------------------------------------------------- */
 
-void events_handle(struct session *s, const struct signal_event *ev);
+void session_events_presence(struct session *s, const struct signal_event *ev);
+void session_events_observed(struct session *s, const struct addr *a);
+void session_events_shutdown(struct session *s, uint32_t retry_after_s);
 /* Presence that was waiting for records. */
-void events_log_grew(struct session *s);
-void events_publish(struct session *s);
-/*
- * Hands a removal that the server shows to the owner. Each that is refused costs a signature:
- * returns false, and does not look at it, if too many were refused lately.
- */
-bool session_removal(struct session *s, struct span entry, enum removal_shown *ret);
+void session_events_log_grew(struct session *s);
+void session_events_publish(struct session *s);
 
 /* --- session_former.c ------------------------------------------------------------------------- */
 

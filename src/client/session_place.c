@@ -19,17 +19,6 @@ void place_changed(struct session *s)
 	s->last_good = (struct addr){ 0 };
 }
 
-void place_dial_other(void *ctx)
-{
-	struct session *s = ctx;
-	struct err err = { 0 };
-
-	err_set(&err, -EREMCHG, "by its log the cluster has moved to the signal server %s, port %u",
-		s->cluster.signal_host, (unsigned)s->cluster.signal_port);
-	session_happens(s, SESSION_EV_MOVED, &(struct occasion){ .err = &err });
-	sync_ordered(s);
-}
-
 /* Of a server that the cluster has moved to there is none at first. */
 void place_token(struct session *s, const uint8_t token[HASH_LEN])
 {
@@ -41,8 +30,10 @@ void place_token(struct session *s, const uint8_t token[HASH_LEN])
 
 void place_follow(struct session *s)
 {
-	if (follow_log(&s->cluster, s->log))
-		deferred_call(s->follow);
+	if (!follow_log(&s->cluster, s->log))
+		return;
+	s->server_moved = true;
+	deferred_call(s->decide);
 }
 
 struct place place_to_dial(const struct session *s)

@@ -170,13 +170,7 @@ void relays_pump(struct session *s)
 
 static void on_ask(void *ctx)
 {
-	struct session *s = ctx;
-
-	if (s->homing && s->spare && in_session(s))
-		session_go_home(s);
-	else
-		relays_pump(s);
-	s->homing = false;
+	relays_pump(ctx);
 }
 
 /*
@@ -192,7 +186,7 @@ static void try_homing(struct session *s)
 	s->homing_gap = MIN(MAX(2 * s->homing_gap, HOMING_FIRST), HOMING_MAX);
 	s->next_homing = now + s->homing_gap;
 	s->homing = true;
-	deferred_call(s->relays_ask);
+	deferred_call(s->decide);
 }
 
 int session_relay_open(struct session *s, const struct member *member)

@@ -142,6 +142,95 @@ static void do_soon(struct session *s, const struct occasion *o)
 	timer_set(s->retry, MAX(clock_now(s->host), s->hold_until));
 }
 
+/* --- what next -------------------------------------------------------------------------------- */
+
+static void left(struct session *s)
+{
+	struct err err = { 0 };
+
+	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
+		   s->cluster.cluster);
+	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
+}
+
+/* All that the server shows was read. */
+static void fetched(struct session *s)
+{
+	struct occasion o = { .wait = SESSION_SLOW_RETRY };
+	struct err err = { 0 };
+
+	if (phase_is_former(s->phase)) {
+		if (!former_is_member(s)) {
+			left(s);
+			return;
+		}
+		former_explain(s, &err);
+		o.err = &err;
+	}
+	session_happens(s, SESSION_EV_FETCHED, &o);
+}
+
+static void on_sync_reply(void *ctx, const struct signal_reply *reply)
+{
+	sync_reply(ctx, reply);
+	session_go_on(ctx);
+}
+
+/* Asks for whatever is to be done about the log next, one request at a time. */
+static void pump(struct session *s)
+{
+	struct signal_request m;
+
+	if (!session_is_linked(s) || sync_is_busy(s))
+		return;
+	if (sync_next(s, &m)) {
+		(void)session_request(s, &m, on_sync_reply); /* or the connection is given up */
+		secret_wipe(m.node_token, HASH_LEN);
+	} else if (s->phase == PHASE_PUSHING) {
+		session_happens(s, SESSION_EV_PUSHED, &(struct occasion){ .err = NULL });
+	} else if (s->phase == PHASE_FETCHING || phase_is_former(s->phase)) {
+		fetched(s);
+	}
+}
+
+void session_go_on(struct session *s)
+{
+	if (s->out)
+		left(s);
+	else
+		pump(s);
+}
+
+static void on_moved(struct session *s)
+{
+	struct err err = { 0 };
+
+	err_set(&err, -EREMCHG, "by its log the cluster has moved to the signal server %s, port %u",
+		s->cluster.signal_host, (unsigned)s->cluster.signal_port);
+	session_happens(s, SESSION_EV_MOVED, &(struct occasion){ .err = &err });
+	append_ordered(s);
+}
+
+static void on_homing(struct session *s)
+{
+	struct err err = { 0 };
+
+	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
+	session_happens(s, SESSION_EV_HOME, &(struct occasion){ .err = &err });
+}
+
+void session_decide(void *ctx)
+{
+	struct session *s = ctx;
+	bool moved = s->server_moved, homing = s->homing;
+
+	s->server_moved = s->homing = false;
+	if (moved)
+		on_moved(s);
+	if (homing && s->spare)
+		on_homing(s);
+}
+
 /* --- effects: an attempt ---------------------------------------------------------------------- */
 
 static void on_ready(void *ctx, const struct signal_reply *hello)
@@ -151,7 +240,36 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 
 static void on_event(void *ctx, const struct signal_event *ev)
 {
-	events_handle(ctx, ev);
+	struct session *s = ctx;
+
+	switch (ev->type) {
+	case SIGNAL_EV_LOG:
+		sync_event(s, ev);
+		break;
+	case SIGNAL_EV_PRESENCE:
+		session_events_presence(s, ev);
+		break;
+	case SIGNAL_EV_OBSERVED:
+		session_events_observed(s, &ev->observed);
+		break;
+	case SIGNAL_EV_SHUTDOWN:
+		session_events_shutdown(s, ev->retry_after_s);
+		break;
+	case SIGNAL_EV_RELAY:
+		relays_event(s, ev);
+		break;
+	case SIGNAL_EV_RELAY_CLOSED:
+		relays_closed_event(s, ev);
+		break;
+	case SIGNAL_EV_REMOVAL:
+		take_shown_removal(s, ev->removal);
+		break;
+	case SIGNAL_EV_BEACON:
+		if (s->ops->beacon)
+			s->ops->beacon(s->ctx, ev->beacon);
+		break;
+	}
+	session_go_on(s);
 }
 
 static void on_ended(void *ctx, const struct rpc_end *end)
@@ -209,7 +327,7 @@ static void do_greet(struct session *s, const struct occasion *o)
 static void do_push(struct session *s, const struct occasion *o)
 {
 	(void)o;
-	sync_greeted(s);
+	pump(s);
 }
 
 static void on_session(void *ctx, const struct signal_reply *reply)
@@ -253,7 +371,7 @@ static void do_fetch(struct session *s, const struct occasion *o)
 {
 	(void)o;
 	s->fetch_wanted = true;
-	sync_pump(s);
+	pump(s);
 }
 
 static void on_subscribe(void *ctx, const struct signal_reply *reply)
@@ -287,7 +405,7 @@ static void do_enter(struct session *s, const struct occasion *o)
 	s->up_since = clock_now(s->host);
 	if (!s->forked)
 		session_set_err(s, &none);
-	events_publish(s);
+	session_events_publish(s);
 	session_echo(s);
 	do_fetch(s, o); /* what came between our last fetch and the subscription */
 }
@@ -304,7 +422,7 @@ static void do_finish(struct session *s, const struct occasion *o)
 {
 	timer_set(s->retry, TIME_NEVER);
 	tell_stopped(s, o->err);
-	sync_stopped(s, o->err);
+	append_stopped(s, o->err);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -348,45 +466,4 @@ void session_happens(struct session *s, enum session_event event, const struct o
 	for (unsigned i = 0; i < N_SESSION_EFFECTS; i++)
 		if (cell.effects & 1u << i)
 			carry_out[i](s, o);
-}
-
-/* --- what the other files let happen ---------------------------------------------------------- */
-
-void session_go_home(struct session *s)
-{
-	struct err err = { 0 };
-
-	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
-	session_happens(s, SESSION_EV_HOME, &(struct occasion){ .err = &err });
-}
-
-void session_left(struct session *s)
-{
-	struct err err = { 0 };
-
-	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
-		   s->cluster.cluster);
-	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
-}
-
-void session_in_session(struct session *s)
-{
-	session_happens(s, SESSION_EV_PUSHED, &(struct occasion){ .err = NULL });
-}
-
-void session_fetched(struct session *s)
-{
-	struct occasion o = { .err = NULL };
-	struct err err = { 0 };
-
-	if (phase_is_former(s->phase)) {
-		if (!former_is_member(s)) {
-			session_left(s);
-			return;
-		}
-		former_explain(s, &err);
-		o.err = &err;
-		o.wait = SESSION_SLOW_RETRY;
-	}
-	session_happens(s, SESSION_EV_FETCHED, &o);
 }
