@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * New connections, and the answers that need none: Version Negotiation, Retry, a refusal, a
- * stateless reset. Each is smaller than what it answers.
+ * New connections, and the answers that need no connection: Version Negotiation, Retry, a refusal,
+ * a stateless reset. Each answer is smaller than the packet that it answers.
  */
 #include <netinet/in.h>
 
@@ -16,12 +16,13 @@
 struct initial {
 	ngtcp2_pkt_hd hd;
 	const struct udp_rx *rx;
-	path_label label; /* given: it came on a proven path, the address means nothing */
+	path_label
+		label; /* not 0: the packet came on a proven path, and its address means nothing */
 	ngtcp2_cid odcid;
-	bool validated; /* its token is good */
+	bool validated; /* its token is valid */
 };
 
-/* What a token is bound to: the address it was really sent to. */
+/* The address that a token is bound to: where the token was sent. */
 static struct sockaddr_in6 real_address(const struct addr *a)
 {
 	struct sockaddr_in6 sa = { .sin6_family = AF_INET6,
@@ -88,8 +89,10 @@ void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx)
 {
 	uint8_t packet[RESET_BYTES_MAX];
 
-	/* Shorter than its cause, so that two sides without a connection do not answer each other
-	 * forever. */
+	/*
+	 * The reset is shorter than its cause, so that two sides without a connection do not answer
+	 * each other forever.
+	 */
 	if (rx->len <= RESET_BYTES_MIN || !bucket_take(&s->replies, 1, clock_now(s->h)))
 		return;
 	reply(s, rx, packet,
@@ -127,7 +130,7 @@ static void send_retry(struct quic_socket *s, const struct initial *in)
 					&in->hd.dcid, token, (size_t)len));
 }
 
-/* False: a token that is not ours, too old, or another address's. */
+/* Returns false if the token is not ours, too old, or bound to another address. */
 static bool check_token(struct quic_socket *s, struct initial *in)
 {
 	struct sockaddr_in6 sa = real_address(&in->rx->from);
@@ -145,9 +148,10 @@ static bool check_token(struct quic_socket *s, struct initial *in)
 }
 
 /*
- * When there are as many handshakes as there may be, the oldest of the source that has the most
- * gives way to a source that has fewer, so that a few strangers do not take all places. Those with
- * a label are on a proven path: they give way to nobody.
+ * The limit on half-open connections is reached: evicts the oldest one of the source that holds
+ * most, in favour of a source that holds fewer. So a few sources cannot take all places.
+ * Connections with a label are on a proven path and are not evicted. Returns false if there is
+ * nothing to evict.
  */
 static bool make_room(struct quic_socket *s, const struct source *by)
 {
@@ -167,8 +171,10 @@ static bool make_room(struct quic_socket *s, const struct source *by)
 	return true;
 }
 
-/* Limits. `ret_source` stays NULL when the source is not proven: then only the socket's limits
- * hold. */
+/*
+ * Checks the limits. `ret_source` stays NULL if the source is not proven: then only the limits of
+ * the whole socket hold.
+ */
 static bool may_begin(struct quic_socket *s, const struct initial *in, struct source **ret_source)
 {
 	uint64_t now = clock_now(s->h);
@@ -204,7 +210,7 @@ static void begin(struct quic_socket *s, const struct initial *in)
 	};
 	struct quic_conn *c;
 
-	/* The limits come first: nobody takes labels for what is refused. */
+	/* The limits come first: a packet that is refused takes no label. */
 	if (!may_begin(s, in, &p.source))
 		return;
 	if (p.label == 0)
@@ -217,8 +223,10 @@ static void begin(struct quic_socket *s, const struct initial *in)
 		return;
 	if (conn_read(c, in->rx, c->label, 0) == 0)
 		return;
-	/* The ClientHello's first part is missing (it spans two Initials): its sender will repeat
-	 * it. */
+	/*
+	 * The first part of the ClientHello is missing (it spans two Initials). The client repeats
+	 * it.
+	 */
 	conn_delete(c);
 	if (!in->validated && in->label == 0)
 		send_retry(s, in);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What owners call on connections. */
+/* The functions that owners call on connections. */
 #include "quic/socket.h"
 
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
@@ -155,7 +155,7 @@ int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead)
 	c->migrating = true;
 	rv = dead ? ngtcp2_conn_initiate_immediate_migration(c->qc, &c->target.path, now)
 		  : ngtcp2_conn_initiate_migration(c->qc, &c->target.path, now);
-	if (rv != 0) { /* nothing has changed */
+	if (rv != 0) { /* ngtcp2 has changed nothing */
 		c->migrating = was_migrating;
 		label_path_set(&c->target, was_label, was_generation);
 		if (rv == NGTCP2_ERR_CONN_ID_BLOCKED || rv == NGTCP2_ERR_INVALID_STATE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What ngtcp2 tells of a connection. Nothing here calls back into ngtcp2's reading or writing: it
- * is recorded. */
+/*
+ * The callbacks of ngtcp2. They record what happened, and never read or write packets themselves.
+ */
 #include "quic/socket.h"
 
 #include <ngtcp2/ngtcp2_crypto.h>
@@ -19,7 +20,7 @@ static int handshake_completed(ngtcp2_conn *qc, void *user)
 	return 0;
 }
 
-/* Client role: HANDSHAKE_DONE is there. Server role: right after completion. */
+/* Client role: HANDSHAKE_DONE has come. Server role: right after completion. */
 static int handshake_confirmed(ngtcp2_conn *qc, void *user)
 {
 	struct quic_conn *c = user;
@@ -170,8 +171,8 @@ static int acked_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t offset, uint6
 }
 
 /*
- * The code is set when someone gave the stream up. That the other side wants nothing more from us
- * (STOP_SENDING) shows here only: ngtcp2 resets our direction by itself.
+ * The code is set if one side gave the stream up. A STOP_SENDING of the other side shows here only:
+ * ngtcp2 resets our direction by itself.
  */
 static int stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t error, void *user,
 			void *stream_user)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables of a socket: connection IDs of ours, and the other sides' stateless reset tokens. */
+/* Tables of a socket: our connection IDs, and the stateless reset tokens of the other sides. */
 #include <stdlib.h>
 
 #include <ngtcp2/ngtcp2_crypto.h>
@@ -79,7 +79,7 @@ void token_add(struct quic_conn *c, const uint8_t token[NGTCP2_STATELESS_RESET_T
 			memcpy(c->tokens[i], token, NGTCP2_STATELESS_RESET_TOKENLEN);
 			c->token_used[i] = true;
 		}
-		return; /* one that is not remembered costs an idle timeout */
+		return; /* a token that is not remembered costs an idle timeout */
 	}
 }
 

@@ -26,7 +26,7 @@ void closing_add(struct quic_conn *c, const void *packet, size_t len,
 	struct closing *cl;
 
 	if (route->overhead > 0)
-		len = 0; /* a wrapped packet cannot be said twice */
+		len = 0; /* a wrapped packet cannot be sent twice */
 	closing_expire(s, clock_now(s->h));
 	if (s->n_closings >= CLOSINGS_MAX)
 		closing_free(s, closing_oldest(s));
@@ -49,7 +49,7 @@ void closing_add(struct quic_conn *c, const void *packet, size_t len,
 	}
 }
 
-/* Repeats itself to the 1st, 2nd, 4th, 8th, ... packet, and never to one smaller than itself. */
+/* Repeats the packet at the 1st, 2nd, 4th, 8th, ... datagram, and never answers a smaller one. */
 void closing_hit(struct quic_socket *s, struct closing *cl, size_t len)
 {
 	cl->hits++;

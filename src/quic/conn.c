@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection's life: fed with packets, settled after each batch, ended. */
+/* The life of a connection: it reads packets, is settled after each batch, and ends. */
 #include "quic/conn.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #define LINGER_MAX NS_PER_S
 #define TIMER_MIN (10 * NS_PER_US)
-#define TIMER_MIN_BLOCKED NS_PER_MS /* nothing can be sent: no use in trying often */
+#define TIMER_MIN_BLOCKED NS_PER_MS /* nothing can be sent: it need not try often */
 #define CRYPTO_ERROR 0x100	    /* RFC 9000 section 20.1: 0x100 and the TLS alert */
 #define CRYPTO_ERROR_MAX 0x1ff
 
@@ -38,7 +38,7 @@ static void conn_leave_initials(struct quic_conn *c)
 	c->in_initials = false;
 }
 
-/* Gives back everything that only a living connection needs. */
+/* Frees everything that only an open connection needs. */
 static void conn_shut(struct quic_conn *c)
 {
 	if (!c->alive)
@@ -67,7 +67,9 @@ void conn_delete(struct quic_conn *c)
 	free(c);
 }
 
-/* Writes CONNECTION_CLOSE; what remains of the connection repeats it for a while. */
+/*
+ * Writes CONNECTION_CLOSE. What remains of the connection (struct closing) repeats it for a while.
+ */
 static void conn_say_goodbye(struct quic_conn *c, const ngtcp2_ccerr *ccerr, uint64_t linger)
 {
 	uint8_t packet[UDP_PAYLOAD_MAX];
@@ -112,7 +114,7 @@ void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error
 	text_make_printable(c->close_detail);
 	c->pending.closed = true;
 	if (c->server && !c->connected)
-		conn_bury(c); /* nobody was told of it */
+		conn_bury(c); /* no owner knows of it */
 	else
 		conn_mark_event(c);
 }
@@ -147,7 +149,7 @@ static void conn_ended_by_peer(struct quic_conn *c)
 		conn_end(c, QUIC_CLOSE_REMOTE, e->error_code, phrase, NULL);
 }
 
-/* Ends it because of an ngtcp2 error. */
+/* Ends the connection because of an error of ngtcp2. */
 static void conn_fail(struct quic_conn *c, int rv)
 {
 	uint8_t alert = ngtcp2_conn_get_tls_alert(c->qc);
@@ -187,8 +189,9 @@ static void conn_fail(struct quic_conn *c, int rv)
  */
 
 /*
- * The path ngtcp2 is to believe a packet came on. The client role knows two: the one it migrates
- * to, and for everything else the current one, so that late packets of the old path still count.
+ * The path that a packet came on, as ngtcp2 is told. The client role knows two paths: the one that
+ * it migrates to, and the current one for everything else, so that late packets of the old path
+ * still count.
  */
 static const ngtcp2_path *conn_rx_path(struct quic_conn *c, path_label label, uint64_t generation,
 				       struct label_path *buf)
@@ -208,7 +211,7 @@ static void note_heard(struct quic_conn *c)
 
 	ngtcp2_conn_get_conn_info(c->qc, &info);
 	if (info.pkt_recv == c->pkt_recv)
-		return; /* nothing that is authentic and new */
+		return; /* the datagram held nothing that is authentic and new */
 	c->pkt_recv = info.pkt_recv;
 	c->last_heard = clock_now(c->s->h);
 	c->unanswered_since = 0;
@@ -261,8 +264,8 @@ void conn_on_timer(void *ctx)
 }
 
 /*
- * Never within a callback of ngtcp2, which may be using it. For the server role the handshake is
- * confirmed when it is complete (RFC 9001 section 4.1.2).
+ * Must not be called within a callback of ngtcp2, which may use the session. In the server role the
+ * handshake is confirmed when it is complete (RFC 9001 section 4.1.2).
  */
 void conn_drop_tls(struct quic_conn *c)
 {

@@ -23,12 +23,13 @@ struct source;
 struct quic_stream;
 
 /*
- * A connection ID of ours in the socket's table. Belongs to a connection or to what lingers of one.
+ * One of our connection IDs, in the socket's table. It belongs to a connection or to the rest of
+ * one.
  */
 struct cid {
 	uint8_t bytes[CID_LEN];
-	uint64_t generation;	/* of the path it is used on; client role: unused */
-	struct quic_conn *conn; /* one of these two */
+	uint64_t generation;	/* of the path that it is used on; client role: unused */
+	struct quic_conn *conn; /* exactly one of these two is set */
 	struct closing *closing;
 	struct list link;
 };
@@ -50,23 +51,23 @@ struct quic_conn {
 	ngtcp2_conn *qc; /* NULL once closed */
 	struct tls_session tls;
 	const struct quic_profile *profile; /* server role: NULL until the handshake is complete */
-	const struct quic_conn_ops *ops;    /* NULL: nobody listens */
+	const struct quic_conn_ops *ops;    /* NULL: there is no owner */
 	void *ctx;
 	struct timer *timer;
 	struct list link;   /* socket: conns or dead */
-	struct list dirty;  /* socket: something came, or may be sent */
-	struct list events; /* socket: has something to tell */
+	struct list dirty;  /* socket: a packet came, or may be sent */
+	struct list events; /* socket: has events for its owner */
 	bool server;
-	bool alive; /* counted, in the tables; false from its end on */
+	bool alive; /* counted and in the tables; false once it has ended */
 	/* handshake complete and, in the server role, accepted by the owner */
 	bool connected;
 	bool handshake_done; /* complete, not yet accepted */
 	bool confirmed;
-	bool drop_tls;		/* the owner wants no more of it: when it is confirmed */
-	bool freed;		/* by its owner: only waits for the reaper */
-	path_label given_label; /* by the router, for as long as it is half-open; 0: none */
-	bool half_open;		/* counted as such */
-	bool routed;		/* by the owner's router, not the built-in one */
+	bool drop_tls; /* the owner needs TLS no longer: freed once the handshake is confirmed */
+	bool freed;    /* by its owner; reap() frees the memory */
+	path_label given_label; /* by the router, while it is half-open; 0: no label */
+	bool half_open;		/* counted among the half-open ones */
+	bool routed;		/* the owner's router routes it, not the built-in one */
 
 	/* endpoint */
 	struct list cids;
@@ -88,7 +89,7 @@ struct quic_conn {
 	bool migrating;		 /* client: `target` is being validated */
 	struct label_path target;
 	path_label failed_label;
-	path_label route_label; /* `route` is its route; 0: none is known */
+	path_label route_label; /* the label that `route` belongs to; 0: no route is known */
 	struct quic_route route;
 
 	/* streams */
@@ -102,9 +103,9 @@ struct quic_conn {
 	uint64_t close_error;
 	char close_detail[128];
 	bool got_reset;
-	uint64_t pkt_recv; /* last seen, to notice authenticated packets */
+	uint64_t pkt_recv; /* as last seen, to notice authenticated packets */
 	uint64_t last_heard, unanswered_since;
-	struct quic_conn_info last_info; /* as it was when the connection closed */
+	struct quic_conn_info last_info; /* as of the end of the connection */
 };
 
 /*
@@ -115,9 +116,9 @@ struct quic_conn {
 struct accept_params {
 	const ngtcp2_pkt_hd *hd;
 	path_label label;
-	path_label given; /* the same, if the router gave it; 0: it did not */
+	path_label given; /* the same if the router gave it, else 0 */
 	struct addr from, local;
-	const ngtcp2_cid *odcid; /* NULL: no Retry was sent */
+	const ngtcp2_cid *odcid; /* NULL if no Retry was sent */
 	struct source *source;
 };
 
@@ -132,26 +133,33 @@ int conn_new_server(struct quic_socket *s, const struct accept_params *p, struct
  */
 
 void conn_on_timer(void *ctx);
-/* Takes it out of every table and list and frees it, without a word to anybody. */
+/* Takes the connection out of every table and list and frees it. Tells nobody. */
 void conn_delete(struct quic_conn *c);
 /*
- * One datagram that belongs to it. Returns 0; -EAGAIN when the server role could not begin with it
- * (the first Initial is missing): delete the connection; then a Retry or nothing.
+ * Reads one datagram of the connection. Returns 0, or -EAGAIN if the server role cannot begin with
+ * it (the first Initial is missing): then the caller deletes the connection, and sends a Retry or
+ * nothing.
  */
 int conn_read(struct quic_conn *c, const struct udp_rx *rx, path_label label, uint64_t generation)
 	MUST_CHECK;
 /* Sends what may be sent now (conn_send), and ends the connection if that fails. */
 void conn_flush(struct quic_conn *c);
-/* Ends it: tells the other side `ccerr` (NULL: says nothing), QUIC_CLOSED becomes pending. */
+/*
+ * Ends the connection: sends `ccerr` to the other side (NULL: sends nothing). QUIC_CLOSED becomes
+ * pending.
+ */
 void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
 	      const char *detail, const ngtcp2_ccerr *ccerr);
-/* Ends it on the owner's behalf, with an application error. */
+/* Ends the connection for its owner, with an application error. */
 void conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
-/* Frees the TLS session if its owner is through with it, and the handshake. */
+/* Frees the TLS session if neither its owner nor the handshake needs it. */
 void conn_drop_tls(struct quic_conn *c);
-/* Looks for a change of path and size, arms the timer. */
+/* Notices a change of the path or its size, and sets the timer. */
 void conn_settle(struct quic_conn *c);
-/* Server role: the handshake's end is put before the owner; false: ended. Then QUIC_CONNECTED. */
+/*
+ * Server role, handshake complete: asks the owner whether it accepts. Returns false if the
+ * connection has ended instead; else QUIC_CONNECTED follows.
+ */
 bool conn_accepted(struct quic_conn *c);
 void conn_update_info(struct quic_conn *c);
 
@@ -171,14 +179,16 @@ void callbacks_fill(ngtcp2_callbacks *ret);
  */
 int conn_send(struct quic_conn *c) MUST_CHECK;
 /*
- * Puts one packet on the route of `label`, from tx_reserve's place. `headroom`: bytes in front of
- * it there.
+ * Puts the packet at tx_reserve's place on the route of `label`. `headroom` is the number of bytes
+ * in front of the packet.
  */
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
 	      uint8_t ecn);
-/* Largest packet on the current path, as of the last time that something was sent. */
+/*
+ * Returns the size of the largest packet on the current path, as of the last packet that was sent.
+ */
 size_t conn_payload_max(const struct quic_conn *c);
-/* Bytes to leave in front of the next packet. */
+/* Returns the number of bytes to leave in front of the next packet. */
 size_t conn_headroom(struct quic_conn *c);
 
 /*
@@ -199,16 +209,16 @@ struct quic_stream {
 	uint8_t *rx; /* rx_len bytes from rx_at on */
 	size_t rx_at, rx_len, rx_cap;
 	bool rx_fin;  /* all has arrived */
-	bool rx_done; /* all was consumed, or nothing comes */
+	bool rx_done; /* all was consumed, or nothing will come */
 
 	struct list chunks;	/* written and not all acknowledged: ngtcp2 points into them */
-	struct chunk *tx_chunk; /* where what was not sent yet begins; NULL: nothing is left */
+	struct chunk *tx_chunk; /* the first chunk with unsent bytes; NULL: all is sent */
 	size_t tx_off;
-	uint64_t tx_base; /* stream offsets: of the first chunk, */
-	/* and up to which data is acknowledged, sent, written */
+	uint64_t tx_base; /* stream offset of the first chunk */
+	/* stream offsets up to which data is acknowledged, sent, written */
 	uint64_t tx_acked, tx_sent, tx_end;
 	bool tx_fin, tx_fin_sent;
-	bool tx_done;	 /* nothing more can be written or is under way */
+	bool tx_done;	 /* nothing can be written any more, and nothing is under way */
 	bool tx_blocked; /* by flow control */
 
 	bool closed;			/* ngtcp2 has forgotten it */
@@ -222,12 +232,12 @@ void stream_acked(struct quic_stream *st, uint64_t upto);
 void stream_given_up(struct quic_stream *st, uint64_t error); /* by the other side */
 void stream_closed(struct quic_stream *st);		      /* by ngtcp2 */
 void stream_unblocked(struct quic_stream *st);
-/* The stream whose turn it is to send, or NULL. */
+/* Returns the stream whose turn it is to send, or NULL. */
 struct quic_stream *stream_next_tx(struct quic_conn *c);
-/* Fills at most `max` pieces of what is to be sent; *ret_fin: they end the stream. */
+/* Fills in at most `max` pieces that are to be sent. Sets *ret_fin if they end the stream. */
 size_t stream_tx_vec(const struct quic_stream *st, ngtcp2_vec *vec, size_t max, bool *ret_fin);
 void stream_sent(struct quic_stream *st, size_t len, bool fin);
-/* Tells the owner what happened on streams. Returns early when the connection was freed. */
+/* Delivers the events of streams to the owner. Returns early if the connection was freed. */
 void stream_dispatch(struct quic_conn *c);
 void streams_free(struct quic_conn *c);
 

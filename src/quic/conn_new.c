@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes connections of both roles: what is offered to the other side, and the settings of ngtcp2.
+/*
+ * Makes connections of both roles, with the parameters for the other side and the settings of
+ * ngtcp2.
  */
 #include "quic/conn.h"
 
@@ -50,7 +52,7 @@ static const ngtcp2_mem memory = {
 /* ------------------------------------------------------------------------------------------------
  */
 
-/* Counted from here on: conn_shut undoes it. */
+/* The connection is counted from here on; conn_shut undoes that. */
 static struct quic_conn *conn_alloc(struct quic_socket *s, bool server)
 {
 	struct quic_conn *c = calloc(1, sizeof(*c));
@@ -74,7 +76,7 @@ static struct quic_conn *conn_alloc(struct quic_socket *s, bool server)
 	return c;
 }
 
-/* What is offered before ALPN has said which protocol it is: the largest of everything. */
+/* The parameters that are offered before ALPN has chosen the protocol: the largest of each. */
 static struct quic_profile profiles_merge(const struct quic_profile *const *list)
 {
 	struct quic_profile m = **list;
@@ -103,7 +105,7 @@ static void params_fill(const struct quic_profile *p, ngtcp2_transport_params *r
 	ret->initial_max_data = p->conn_window_bytes;
 	ret->max_idle_timeout = p->idle_timeout;
 	ret->active_connection_id_limit = CID_LIMIT;
-	ret->grease_quic_bit = 0; /* the fixed bit tells QUIC from probes and relay frames */
+	ret->grease_quic_bit = 0; /* the fixed bit tells QUIC from other datagrams */
 }
 
 /* Of the usual links (overlay/mtu_search.c). */
@@ -116,22 +118,22 @@ static void settings_fill(struct quic_conn *c, const struct quic_profile *p, ngt
 	ngtcp2_settings_default(ret);
 	ret->initial_ts = clock_now(c->s->h);
 	/*
-	 * Takes loss for loss: 60 KB at once on a path of 60 ms with 1 % of it are there after
-	 * 74 ms, with CUBIC after 547; single messages are the same.
+	 * BBR does not slow down for each lost packet: 60 KB arrive after 74 ms on a path of 60 ms
+	 * with 1 % loss, and after 547 ms with CUBIC. Single messages take equally long.
 	 */
 	ret->cc_algo = NGTCP2_CC_ALGO_BBR;
 	ret->handshake_timeout = p->handshake_timeout;
 	ret->max_tx_udp_payload_size = UDP_PAYLOAD_MAX;
 	ret->pmtud_probes = pmtud_probes;
 	ret->pmtud_probeslen = ARRAY_LEN(pmtud_probes);
-	ret->no_pmtud = c->routed; /* the router's owner does it: conn_payload_max */
+	ret->no_pmtud = c->routed; /* the owner of the router does it, see conn_payload_max */
 	ret->no_tx_udp_payload_size_shaping = c->routed;
 	ret->rand_ctx.native_handle = c->s->h;
 	ret->glitch_ratelim_burst = GLITCH_BURST;
 	ret->glitch_ratelim_rate = GLITCH_RATE;
 }
 
-/* The parts of both roles that come after ngtcp2_conn_*_new. */
+/* What both roles do after ngtcp2_conn_*_new. */
 static void conn_attach(struct quic_conn *c)
 {
 	c->tls.qc = c->qc;

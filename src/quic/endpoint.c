@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Demultiplexing: which connection is a datagram for, by connection ID (RFC 9000 section 5.2). */
+/*
+ * Demultiplexing: finds the connection of a datagram by its connection ID (RFC 9000 section 5.2).
+ */
 #include "quic/socket.h"
 
 #define LONG_HEADER_BIT 0x80
@@ -12,16 +14,18 @@ static void endpoint_read(struct quic_socket *s, struct quic_conn *c, const stru
 	if (label == 0)
 		label = router_label(s, c, rx);
 	else if (c->routed && label != c->label && !router_route(s, c, label, &route))
-		label = c->label; /* another connection's: nothing may be sent there */
+		label = c->label; /* of another connection: nothing may be sent there */
 	if (label == 0) {
 		s->stats.dropped_unknown++;
 		return;
 	}
 	if (conn_read(c, rx, label, generation) < 0)
-		conn_delete(c); /* only at its first packets: nobody knows it */
+		conn_delete(c); /* at its first packets only, when no owner knows it */
 }
 
-/* A packet that we have no connection for; maybe the other side has lost one of ours. */
+/*
+ * A packet of no connection of ours. The other side may have lost one of ours (a stateless reset).
+ */
 static void unknown_short(struct quic_socket *s, const struct udp_rx *rx, path_label label)
 {
 	struct quic_conn *c = NULL;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synthetic addresses: what ngtcp2 is shown in place of real ones. The remote address stands for
- * the label, the local one for the generation. A generation is never used twice in a connection:
- * ngtcp2 remembers validated paths and loses a connection ID each time it goes back to one (1.22 to
- * 1.24).
+ * Synthetic addresses, which ngtcp2 sees in place of real ones. The remote address stands for the
+ * label, the local one for the generation. A generation is never used twice in a connection: ngtcp2
+ * remembers validated paths and loses a connection ID each time it goes back to one (1.22 to 1.24).
  */
 #ifndef MLSH_QUIC_LABEL_H
 #define MLSH_QUIC_LABEL_H
@@ -14,7 +13,7 @@
 #include "quic/quic.h"
 
 struct label_path {
-	ngtcp2_path path; /* points into the struct: not to be copied */
+	ngtcp2_path path; /* points into the struct, which must not be copied */
 	struct sockaddr_in6 local, remote;
 };
 

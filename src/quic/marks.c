@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Marks on connections: what is left to do until the loop sleeps. They only put the connection into
- * a list of its socket; socket.c does the work, from the loop.
+ * Marks on connections: the work that is left until the loop sleeps. A mark only puts the
+ * connection into a list of its socket; socket.c does the work, from the loop.
  */
 #include "quic/socket.h"
 

@@ -10,13 +10,13 @@ const struct quic_profile signal_profile = {
 	.alpn = SIGNAL_ALPN,
 	/* An operator may serve a certificate of their own, with any type of key. */
 	.any_server_key = true,
-	/* Requests at once, and the one stream of events; the rest are spare. */
+	/* Concurrent requests, and the one stream of events; the rest are spare. */
 	.max_remote_bidi = 16,
 	.max_remote_uni = 2,
-	/* A whole message must fit, since it is only read when it is complete. */
+	/* A whole message must fit, since it is read once it is complete. */
 	.stream_window_bytes = 2 * FRAME_BYTES_MAX,
 	.conn_window_bytes = 8 * FRAME_BYTES_MAX,
-	/* Events that a slow session has not fetched. */
+	/* Events that a slow session has not read. */
 	.stream_send_bytes = SIGNAL_EVENT_BACKLOG_BYTES,
 	.handshake_timeout = HANDSHAKE_TIMEOUT,
 	.idle_timeout = SIGNAL_IDLE_TIMEOUT,

@@ -2,16 +2,17 @@
 /*
  * QUIC (RFC 9000, 9001) on ngtcp2: one UDP socket with an endpoint, the connections on it in both
  * roles, their streams. TLS 1.3 with X25519MLKEM768 only, both sides authenticated, keys pinned, no
- * tickets, no 0-RTT, no DATAGRAM frames (RFC 9221): what is not QUIC shares the socket instead.
+ * tickets, no 0-RTT, no DATAGRAM frames (RFC 9221). Other datagrams share the socket with QUIC
+ * instead.
  *
  * Connections know paths only by label. A label stands for one route to the other side and is never
- * used again for another; ngtcp2 is shown a synthetic address made from it. Which label is which
- * route is the router's business (struct quic_router): a built-in one for everybody who only ever
- * has plain addresses, overlay's own for tunnels.
+ * used again for another. ngtcp2 sees a synthetic address that is made from the label. The router
+ * (struct quic_router) knows the route of each label: there is a built-in router for plain
+ * addresses, and the owner of a socket may bring its own, as overlay does for tunnels.
  *
- * The core (connection, stream, TLS) records events; this shell hands them to the owner from the
- * event loop, never from within a library callback. An owner may close and free anything from its
- * event function.
+ * The core (connection, stream, TLS) records events. The shell hands them to the owner from the
+ * event loop, never from within a callback of a library. An owner may close and free anything from
+ * its event function.
  */
 #ifndef MLSH_QUIC_QUIC_H
 #define MLSH_QUIC_QUIC_H
@@ -25,7 +26,9 @@ struct quic_conn;
 
 typedef uint64_t path_label; /* 0 is no label */
 
-/* Connections of one protocol: static const in the layer that speaks it (or quic/profiles.h). */
+/*
+ * The parameters of one protocol's connections: static const in its layer, or in quic/profiles.h.
+ */
 struct quic_profile {
 	const char *alpn; /* exact match or a fatal no_application_protocol alert */
 	/* Client role: the server's key may be of any type of TLS 1.3, not only Ed25519. */
@@ -38,24 +41,24 @@ struct quic_profile {
 	uint32_t stream_send_bytes;
 	uint64_t handshake_timeout; /* ns */
 	uint64_t idle_timeout;	    /* ns */
-	uint64_t keep_alive;	    /* ns; 0: none */
+	uint64_t keep_alive;	    /* ns; 0: no keep-alive */
 };
 
-/* What the other side must be. All zero and `any` false accepts nobody. */
+/* The keys that are accepted of the other side. A pin of zeros with `any` false accepts no key. */
 struct quic_pin {
-	bool any;		 /* server role before the owner's own check */
+	bool any;		 /* server role: the owner checks the key itself */
 	bool by_cert, by_key;	 /* when both are set either one suffices */
 	uint8_t cert_sha256[32]; /* of the DER certificate */
 	uint8_t key_sha256[32];	 /* of its SubjectPublicKeyInfo */
 };
 
 enum quic_event_type {
-	QUIC_CONNECTED,	      /* handshake complete, other side authenticated: data may be sent */
-	QUIC_STREAM_READABLE, /* stream: new data or its end is there */
+	QUIC_CONNECTED,	      /* handshake complete, peer authenticated: data may be sent */
+	QUIC_STREAM_READABLE, /* stream: new data or its end has arrived */
 	QUIC_STREAM_WRITABLE, /* stream: all that was written is acknowledged */
 	QUIC_STREAM_RESET,    /* stream: given up by the other side, `error` */
 	QUIC_PATH_CHANGED,    /* the path's label, address or largest packet changed */
-	QUIC_PATH_FAILED,     /* client: migration to label `error` given up; the path stays */
+	QUIC_PATH_FAILED,     /* client: the migration to label `error` failed; the path stays */
 	QUIC_CLOSED	      /* last event of a connection; its owner calls quic_conn_free */
 };
 
@@ -81,7 +84,7 @@ struct quic_event {
 	char detail[128]; /* the other side's reason phrase or a library's, made printable */
 };
 
-/* What the owner of a connection provides. */
+/* The functions that the owner of a connection provides. */
 struct quic_conn_ops {
 	void (*event)(void *ctx, struct quic_conn *c, const struct quic_event *ev);
 };
@@ -96,22 +99,25 @@ struct quic_route {
 	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
 	uint8_t overhead;
 	/*
-	 * Largest QUIC packet, without that header; less than QUIC_PAYLOAD_MIN: that. An owner's
-	 * router finds it out by itself: QUIC then does no path MTU discovery of its own.
+	 * The size of the largest QUIC packet, without that header; at least QUIC_PAYLOAD_MIN is
+	 * used. An owner's router finds it out by itself: QUIC does no path MTU discovery then.
 	 */
 	size_t payload_max;
 };
 
 /*
- * Maps labels to routes. `label`: the label of a datagram that came for connection `c` (NULL: a new
- * connection) from rx->from; 0 drops it. An address that is not proven yet gets the label of the
- * current path (quic_conn_label). `route`: where datagrams with this label go; false drops them.
- * `admit` (may be NULL): asked for each datagram of `len` bytes; false drops it, as if it were
- * lost.
- * `wrap`: fills in the first route.overhead bytes of `frame`, behind which the QUIC packet lies;
- * only called for such routes. `release` (may be NULL): a connection that `label` was asked for
- * with NULL has an owner now, or is no more: once for each. Called on the packet path: they may
- * call nothing of quic but quic_conn_label.
+ * Maps labels to routes.
+ *
+ * `label` returns the label of a datagram that came for connection `c` (NULL: a new connection)
+ * from rx->from, or 0 to drop it. An address that is not proven yet gets the label of the current
+ * path (quic_conn_label). `route` fills in the route of datagrams with this label, or returns false
+ * to drop them. `admit` (may be NULL) is asked for each datagram of `len` bytes, and returns false
+ * to drop it as if it were lost. `wrap` fills in the first route.overhead bytes of `frame`, in
+ * front of the QUIC packet; it is called for routes with overhead only. `release` (may be NULL) is
+ * called once for each connection for which `label` was called with NULL: the connection has an
+ * owner now, or has ended.
+ *
+ * All are called on the packet path, and may call nothing of quic but quic_conn_label.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
@@ -125,14 +131,14 @@ struct quic_router {
 struct quic_socket_config {
 	const struct identity *identity; /* key and certificate; outlives the socket */
 	struct udp_config udp;
-	/* protocols accepted from others, NULL-terminated; NULL: none */
+	/* protocols of the server role, NULL-terminated; NULL: client role only */
 	const struct quic_profile *const *serve;
-	/* NULL: the built-in one (a label for each address, validated by QUIC) */
+	/* NULL: the built-in router (a label for each address, validated by QUIC) */
 	const struct quic_router *router;
 	size_t max_conns; /* 0: 16 */
 	/*
-	 * handshakes in progress that others began; 0: 64. A source that has fewer of them than
-	 * another one gets a place of that one's.
+	 * Half-open connections: handshakes in progress that others began. 0: 64. At the limit, the
+	 * source with most of them loses one to a source with fewer.
 	 */
 	size_t max_half_open;
 	size_t max_half_open_per_source; /* a source: IPv4 /32, IPv6 /64; 0: 8 */
@@ -141,26 +147,27 @@ struct quic_socket_config {
 	/* new connections a second and source, 0: 20; burst is ten times that */
 	uint32_t accepts_per_s;
 	/*
-	 * A pure look-up: is this key (SHA-256 of its SPKI) worth a handshake in the server role?
-	 * NULL: any Ed25519 key. Small-order and own keys never are.
+	 * Server role: returns true if a handshake with this key (SHA-256 of its SPKI) may go on.
+	 * Must be a pure look-up. NULL: any Ed25519 key may. Small-order keys and our own are
+	 * always refused.
 	 */
 	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
 			    const uint8_t key_sha256[32]);
 	/*
-	 * A handshake of the server role began and ended well: returns the ops and ctx of the new
-	 * owner, false refuses. QUIC_CONNECTED follows; only then may the owner close or free it.
+	 * Server role: a handshake is complete. Returns the ops and ctx of the new owner, or false
+	 * to refuse the connection. QUIC_CONNECTED follows; only then may the owner close or free
+	 * it.
 	 */
 	bool (*accepted)(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
 			 const struct quic_conn_ops **ret_ops, void **ret_ctx);
 	/*
-	 * A datagram with the QUIC fixed bit clear (probe or relay frame). NULL: dropped and
-	 * counted.
+	 * A datagram with the QUIC fixed bit clear. NULL: such datagrams are dropped and counted.
 	 */
 	void (*other)(void *ctx, struct udp_rx *rx);
 	/*
-	 * In place of `other`, for who handles many: those of a batch, as the runs that they came
-	 * in (udp_rx.segment), once for the batch or more often. Their bytes may be overwritten,
-	 * and are valid during the call.
+	 * In place of `other`, for owners that get many: the datagrams of a batch, as the runs that
+	 * they came in (udp_rx.segment), in one call or several for a batch. Their bytes are valid
+	 * during the call, and may be overwritten.
 	 */
 	void (*others)(void *ctx, struct udp_rx *runs, size_t n);
 	void (*writable)(void *ctx); /* see quic_socket_room; may be NULL */
@@ -168,19 +175,19 @@ struct quic_socket_config {
 };
 
 /*
- * Opens the UDP socket and starts. Calls RAND and TLS set-up; errors as udp_open, -ENOMEM, -EINVAL
- * for a bad identity.
+ * Opens the UDP socket and sets up TLS. Errors as udp_open; -ENOMEM; -EINVAL for an invalid
+ * identity.
  */
 int quic_socket_open(struct host *h, const struct quic_socket_config *cfg, struct err *err,
 		     struct quic_socket **ret) MUST_CHECK;
 /*
- * Closes all connections at once (CONNECTION_CLOSE sent, no event delivered) and the socket. NULL
+ * Closes all connections at once (sends CONNECTION_CLOSE, delivers no event) and the socket. NULL
  * allowed.
  */
 void quic_socket_close(struct quic_socket *s);
 /*
- * New connections use this identity, which must outlive the socket; those that are up keep theirs.
- * -EINVAL if it cannot be used: nothing changes.
+ * New connections use this identity, which must outlive the socket. Open connections keep theirs.
+ * -EINVAL if the identity cannot be used: then nothing changes.
  */
 int quic_socket_identity_set(struct quic_socket *s, const struct identity *id, struct err *err)
 	MUST_CHECK;
@@ -193,18 +200,19 @@ void quic_socket_send_other(struct quic_socket *s, const struct addr *to, const 
 			    size_t len);
 
 /*
- * The same for many, in runs of one size each, without copying them. What the socket does not take
- * now is lost. Returns how many of the datagrams were handed over.
+ * Sends many such datagrams, in runs of one size each, without a copy. What the socket does not
+ * take now is lost. Returns the number of datagrams that it took.
  */
 size_t quic_socket_send_runs(struct quic_socket *s, const struct udp_tx *runs, size_t n);
-/* Bytes that wait in the system to leave the machine (udp_queued). */
+/* Returns the number of bytes that wait in the system to leave the machine (udp_queued). */
 size_t quic_socket_queued(const struct quic_socket *s);
 
 /*
- * The same in place, for who makes many of them: each datagram is written to the place of `need`
- * bytes that quic_socket_reserve returns (NULL: the socket is full), and committed; at the end of
- * the batch all are sent. quic_socket_room says beforehand whether `bytes` in up to `runs` runs
- * fit, and sends what waits when that makes room; when false, cfg.writable tells the end of that.
+ * The same in place: the caller writes each datagram to the place of `need` bytes that
+ * quic_socket_reserve returns (NULL: the socket is full), and commits it. At the end of the batch
+ * all are sent. quic_socket_room returns true if `bytes` in up to `runs` runs fit, and sends what
+ * waits if that makes room. After it has returned false, cfg.writable tells when there is room
+ * again.
  */
 bool quic_socket_room(struct quic_socket *s, size_t bytes, size_t runs) MUST_CHECK;
 uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need);
@@ -213,36 +221,37 @@ void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_rou
 void quic_socket_flush(struct quic_socket *s);
 
 /*
- * Hands in one QUIC packet that came inside a frame (a relay's), from within `other` or from the
- * loop: `label` is its path's, the router is not asked. rx->from only matters for the log.
+ * Receives one QUIC packet that came inside another frame. Called from within `other` or from the
+ * loop. `label` is the label of its path: the router is not asked. rx->from only matters for the
+ * log.
  */
 void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
-/* What the kernel or the network said of datagrams to an address: see udp_refused. */
+/* What the kernel or the network reported about datagrams to an address: see udp_refused. */
 bool quic_socket_refused(const struct quic_socket *s, const struct addr *to, uint64_t since,
 			 struct udp_refusal *ret);
 
 struct quic_socket_stats {
-	uint64_t conns, half_open, accepted; /* now, now, ever */
+	uint64_t conns, half_open, accepted; /* now, now, since the start */
 	uint64_t refused_limit, refused_rate, retries_sent;
 	uint64_t dropped_garbage; /* not QUIC */
-	uint64_t dropped_unknown; /* of no connection, or without a label */
-	uint64_t dropped_other;	  /* fixed bit clear and nobody wants it */
+	uint64_t dropped_unknown; /* of unknown connections, or without a label */
+	uint64_t dropped_other;	  /* fixed bit clear, and there is no `other` */
 	struct udp_stats udp;
 };
 struct quic_socket_stats quic_socket_stats_get(const struct quic_socket *s);
 
 /*
- * Begins a connection. Without an own router, or with `label` 0, the built-in one has it and `to`
- * is where it goes; else `label` is its first path and `to` means nothing. Events follow, the first
- * of them QUIC_CONNECTED or QUIC_CLOSED. The connection belongs to the caller, who frees it with
- * quic_conn_free, after QUIC_CLOSED or before.
+ * Begins a connection. If the socket has no router of its own, or `label` is 0, the built-in router
+ * has the connection and `to` is its address. Else `label` is its first path and `to` means
+ * nothing. Events follow, first QUIC_CONNECTED or QUIC_CLOSED. The caller owns the connection and
+ * frees it with quic_conn_free, after QUIC_CLOSED or before.
  */
 int quic_connect(struct quic_socket *s, const struct quic_profile *profile,
 		 const struct quic_pin *pin, path_label label, const struct addr *to,
 		 const struct quic_conn_ops *ops, void *ctx, struct err *err,
 		 struct quic_conn **ret) MUST_CHECK;
-/* Changes the owner (a stranger's connection becomes a peer's). */
+/* Changes the owner (a pending connection becomes that of a peer). */
 void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, void *ctx);
 /*
  * Sends CONNECTION_CLOSE with an application error code and a short phrase; QUIC_CLOSED follows
@@ -250,7 +259,7 @@ void quic_conn_set_owner(struct quic_conn *c, const struct quic_conn_ops *ops, v
  */
 void quic_conn_close(struct quic_conn *c, uint64_t app_error, const char *phrase);
 /*
- * Takes the connection away from its owner: no callback after this. An open one is closed with
+ * Frees the connection; its owner gets no callback after this. An open connection is closed with
  * error 0 first. NULL allowed.
  */
 void quic_conn_free(struct quic_conn *c);
@@ -258,15 +267,16 @@ void quic_conn_free(struct quic_conn *c);
 bool quic_conn_is_server(const struct quic_conn *c);
 void *quic_conn_ctx(const struct quic_conn *c);
 /*
- * SHA-256 of the other side's SubjectPublicKeyInfo, its raw Ed25519 key (zeros if of another type),
- * and of its DER certificate. Only after QUIC_CONNECTED.
+ * The SHA-256 of the other side's SubjectPublicKeyInfo, its raw Ed25519 key (zeros for another
+ * type), and the SHA-256 of its DER certificate. Valid after QUIC_CONNECTED.
  */
 const uint8_t *quic_conn_peer_key_sha256(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_ed25519(const struct quic_conn *c);
 const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
 /*
- * Where the other side is: what a server tells a client as its observed address. With the built-in
- * router only an address that QUIC has validated. False before the handshake is complete.
+ * Returns the address of the other side, which a server tells a client as its observed address.
+ * With the built-in router it is an address that QUIC has validated. Returns false before the
+ * handshake is complete.
  */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
 /* The same with the local address that goes with it. */
@@ -274,27 +284,27 @@ bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;
-/* The same for a lower layer that knows no connections: `conn` is a struct quic_conn. */
+/* The same as a callback for a layer that knows no connections: `conn` is a struct quic_conn. */
 int quic_conn_exporter(void *conn, const char *label, struct span context, uint8_t *out, size_t len)
 	MUST_CHECK;
 /*
- * All that was wanted has been exported: the TLS session is freed, at once or when the handshake is
- * confirmed, which is half of a connection's memory. quic_conn_export then says -ENOTCONN.
+ * The owner needs the exporter no longer: frees the TLS session, half of the memory of a
+ * connection, at once or when the handshake is confirmed. quic_conn_export returns -ENOTCONN then.
  */
 void quic_conn_drop_tls(struct quic_conn *c);
 
 #define QUIC_REVOKE_ID_LEN 8
 
 /*
- * What it takes to end this connection in another process, after a crash of this one: one of the
- * connection IDs that this side chose, and the addresses. No secret: all of it is on the wire.
+ * What another process needs to end this connection, after a crash of this one: a connection ID
+ * that this side chose, and the addresses. It is not secret: all of it is on the wire.
  */
 struct quic_revocation {
 	uint8_t id[QUIC_REVOKE_ID_LEN];
 	struct addr remote, local; /* local: unset if it does not matter */
 };
 
-/* False before the handshake is complete, or when the connection has no ID any more. */
+/* Returns false before the handshake is complete, and if the connection has no ID any more. */
 bool quic_conn_revocation(const struct quic_conn *c, struct quic_revocation *ret);
 /*
  * Sends a stateless reset (RFC 9000 section 10.3) for a connection of an earlier socket with the
@@ -307,7 +317,7 @@ struct quic_conn_info {
 	uint64_t srtt_ns;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
 	uint64_t last_heard; /* clock_now when an authenticated packet last arrived; 0: never */
-	/* clock_now of the first ack-eliciting packet sent since then; 0: none */
+	/* clock_now of the first ack-eliciting packet sent since then; 0: not sent */
 	uint64_t unanswered_since;
 	size_t max_udp_payload;
 	path_label label;
@@ -318,32 +328,33 @@ void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret);
 path_label quic_conn_label(const struct quic_conn *c);
 
 /*
- * Client role: moves to another label, without losing a packet, once QUIC has validated it; `dead`:
- * at once, since the old path is not to be used any more. QUIC_PATH_CHANGED follows, or
- * QUIC_PATH_FAILED. 0 also when it is the current one or under way; a new target replaces one under
- * way. -EAGAIN: again after a round trip; -EINVAL: server role or closed.
+ * Client role: moves to another label without losing a packet, once QUIC has validated it. With
+ * `dead` it moves at once, since the old path does not work any more. QUIC_PATH_CHANGED or
+ * QUIC_PATH_FAILED follows. Returns 0, also if the label is the current one or a move to it is
+ * under way; a new target replaces one under way. -EAGAIN: try again after a round trip. -EINVAL:
+ * server role, or closed.
  */
 int quic_conn_migrate(struct quic_conn *c, path_label label, bool dead) MUST_CHECK;
 
 /*
- * Opens a stream. -EAGAIN while the other side allows no more, -ENOTCONN before the handshake is
- * done.
+ * Opens a stream. -EAGAIN while the other side allows no more of them, -ENOTCONN before the
+ * handshake is complete.
  */
 int quic_stream_open(struct quic_conn *c, bool bidi, int64_t *ret_id) MUST_CHECK;
 /*
- * All or nothing: copies `len` bytes, and ends the stream with `fin`. -ENOBUFS past
+ * Copies all of the `len` bytes or none, and ends the stream with `fin`. -ENOBUFS past
  * stream_send_bytes, -EPIPE after fin or reset.
  */
 int quic_stream_write(struct quic_conn *c, int64_t id, const void *data, size_t len, bool fin)
 	MUST_CHECK;
 /*
- * What has arrived and not been consumed, in one piece, valid until the next call on this stream;
- * *ret_fin when it is all there is.
+ * Returns the bytes that arrived and were not consumed, in one piece, valid until the next call on
+ * this stream. Sets *ret_fin if nothing will follow them.
  */
 struct span quic_stream_peek(struct quic_conn *c, int64_t id, bool *ret_fin);
 /*
- * Gives n bytes of it back to flow control. After the end was consumed and (if bidi) our side
- * ended, the stream is forgotten.
+ * Consumes n bytes, and gives them back to flow control. The stream is forgotten once its end was
+ * consumed and (if bidi) our side has ended.
  */
 void quic_stream_consume(struct quic_conn *c, int64_t id, size_t n);
 /* Gives up both directions. */

@@ -6,9 +6,9 @@
 #include "quic/socket.h"
 
 /*
- * As long as packets come from the proven address, another one is taken for the same path: whoever
- * sees them and delivers copies sooner from elsewhere would steal the path otherwise. A client that
- * has really moved is silent where it was.
+ * While packets come from the proven address, a packet from another one counts as of the same path.
+ * The attack: an attacker who sees packets and delivers copies sooner from elsewhere would take the
+ * path over. A client that has really moved is silent at its old address.
  */
 #define QUIET_BEFORE_MOVE (300 * NS_PER_MS)
 
@@ -30,7 +30,7 @@ static struct slot *slot_of_addr(struct quic_conn *c, const struct addr *from)
 	return NULL;
 }
 
-/* A free one, or the one that was not used for longest, but not the one in use. */
+/* Returns a free slot, or the least recently used one except that of the path in use. */
 static struct slot *slot_to_use(struct quic_conn *c)
 {
 	struct slot *best = NULL;
@@ -56,7 +56,7 @@ static path_label slot_fill(struct quic_conn *c, struct slot *sl, const struct a
 	return sl->label;
 }
 
-/* The owner hears of it, since what quic_conn_remote_addr says has changed. */
+/* Tells the owner, since the result of quic_conn_remote_addr has changed. */
 static void proven_set(struct quic_conn *c, path_label label)
 {
 	if (c->proven_label == label)

@@ -6,7 +6,7 @@
 #include "quic/socket.h"
 
 #define STREAM_VECS 16
-#define SEND_PACKETS_MAX 256 /* a call; the loop must come back to reading */
+#define SEND_PACKETS_MAX 256 /* in one call, since the loop must come back to reading */
 
 static bool route_use(struct quic_conn *c, path_label label)
 {
@@ -23,7 +23,7 @@ static bool route_use(struct quic_conn *c, path_label label)
 
 size_t conn_headroom(struct quic_conn *c)
 {
-	c->route_label = 0; /* the router may have changed its mind since the last time */
+	c->route_label = 0; /* the router may name another route than the last time */
 	return route_use(c, label_of(ngtcp2_conn_get_path(c->qc))) ? c->route.overhead : 0;
 }
 
@@ -38,7 +38,7 @@ static bool admitted(struct quic_conn *c, size_t len)
 {
 	const struct quic_router *r = c->routed ? c->s->cfg.router : NULL;
 
-	/* A connection without routing is not the router's: it knows nothing of its context. */
+	/* The router knows nothing of a connection that the built-in router has. */
 	return !c->routed || !r || !r->admit || r->admit(r->ctx, c, len);
 }
 
@@ -49,7 +49,7 @@ void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroo
 	size_t overhead;
 
 	if (!route_use(c, label) || !admitted(c, len))
-		return; /* no way there: as if lost */
+		return; /* no route: as if the packet were lost */
 	overhead = c->route.overhead;
 	if (overhead != headroom)
 		memmove(at + overhead, at + headroom, len);
@@ -69,7 +69,7 @@ struct packet {
 	uint64_t now;
 };
 
-/* A packet with data of a stream, and whatever else is due. */
+/* Writes a packet with data of a stream, and whatever else is due. */
 static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, struct packet *p)
 {
 	ngtcp2_vec vec[STREAM_VECS];
@@ -88,8 +88,8 @@ static ngtcp2_ssize write_stream(struct quic_conn *c, struct quic_stream *st, st
 }
 
 /*
- * The next packet: data of the stream whose turn it is, or what else is due. Streams that flow
- * control stops step back.
+ * Writes the next packet: data of the stream whose turn it is, or what else is due. A stream that
+ * flow control stops leaves the queue.
  */
 static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
 {
@@ -100,8 +100,7 @@ static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
 
 		if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
 			if (ngtcp2_conn_get_max_data_left(c->qc) == 0)
-				break; /* all are blocked: tried again when something has been read
-					*/
+				break; /* all are blocked: tried again after a read */
 			st->tx_blocked = true;
 		} else if (n == NGTCP2_ERR_STREAM_NOT_FOUND || n == NGTCP2_ERR_STREAM_SHUT_WR) {
 			st->tx_done = true;
@@ -117,8 +116,8 @@ static ngtcp2_ssize write_packet(struct quic_conn *c, struct packet *p)
  */
 
 /*
- * Ends at the send quantum, too: ngtcp2_conn_update_pkt_tx_time then sets the time to go on, which
- * the connection's timer waits for. Returns 0 or an error of ngtcp2.
+ * Ends at the send quantum, too: ngtcp2_conn_update_pkt_tx_time then sets the time at which the
+ * connection's timer goes on. Returns 0 or an error of ngtcp2.
  */
 static int send_loop(struct quic_conn *c, uint64_t now)
 {

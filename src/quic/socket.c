@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shell: the UDP socket, timers and deferred work around connections. Owners' events are
- * delivered from here only, after a batch; what they free is freed after that.
+ * The shell: the UDP socket, timers and deferred work around connections. Events are delivered to
+ * owners from here only, after a batch. What owners free is freed after that.
  */
 #include "quic/socket.h"
 
@@ -30,14 +30,14 @@ static void tell(struct quic_conn *c, const struct quic_event *ev)
 		c->ops->event(c->ctx, c, ev);
 }
 
-/* False when there is nothing to be told any more. */
+/* Returns false if there is nothing left to tell. */
 static bool tell_connected(struct quic_conn *c)
 {
 	if (!c->pending.connected)
 		return c->connected || c->pending.closed;
 	c->pending.connected = false;
 	if (!c->alive)
-		return true; /* closed in the same batch */
+		return true; /* it was closed in the same batch */
 	if (c->server && !conn_accepted(c))
 		return false;
 	if (c->freed || !c->alive)
@@ -141,7 +141,7 @@ static void socket_free(struct quic_socket *s)
 	free(s);
 }
 
-/* Owners' callbacks are over: now what they have closed may go. */
+/* The callbacks of owners are over: frees what they have closed. */
 static void leave(struct quic_socket *s)
 {
 	s->busy = false;
@@ -179,7 +179,7 @@ static void others_hand_over(struct quic_socket *s, struct others *o)
 	o->n = 0;
 }
 
-/* Those from `at` on that are not QUIC. Returns their bytes. */
+/* Gathers the datagrams from `at` on that are not QUIC. Returns their number of bytes. */
 static size_t others_take(struct quic_socket *s, struct others *o, const struct udp_rx *rx,
 			  size_t at)
 {
@@ -251,7 +251,7 @@ static void on_writable(void *ctx)
 
 static void crypto_helper_init(void)
 {
-	(void)ngtcp2_crypto_ossl_init(); /* fetches algorithms once; without, each use would */
+	(void)ngtcp2_crypto_ossl_init(); /* fetches algorithms once; without it, each use would */
 }
 
 static void config_set_defaults(struct quic_socket_config *cfg)

@@ -8,7 +8,7 @@
 #include "quic/conn.h"
 #include "quic/tx.h"
 
-#define QUIC_FIXED_BIT 0x40 /* of a packet's first byte; clear: probe or relay frame */
+#define QUIC_FIXED_BIT 0x40 /* of the first byte of a QUIC packet; other datagrams have it clear */
 #define RESET_BYTES_MIN 21  /* RFC 9000 section 10.3: anything shorter is no stateless reset */
 
 struct quic_socket {
@@ -21,7 +21,7 @@ struct quic_socket {
 	struct list conns; /* of quic_conn.link */
 	struct list dead;  /* freed by their owners */
 	struct list dirty, events;
-	size_t n_conns; /* established, or begun by us */
+	size_t n_conns; /* that are established, or that we began */
 	size_t n_half_open;
 	bool busy;   /* an owner's callback may be running */
 	bool closed; /* quic_socket_close was called while busy */
@@ -44,26 +44,26 @@ struct quic_socket {
  * --- marks.c ------------------------------------------------------------------------------------
  */
 
-/* Before the loop sleeps, when the owners have heard what there is, it is sent and settled. */
+/* Sends and settles the connection before the loop sleeps, after the owners' events. */
 void conn_mark_dirty(struct quic_conn *c);
 void conn_mark_event(struct quic_conn *c);
-/* To be freed by the next turn of work; no callback any more. */
+/* The next turn of work frees it. Its owner gets no callback any more. */
 void conn_bury(struct quic_conn *c);
 
 /*
  * --- endpoint.c ---------------------------------------------------------------------------------
  */
 
-/* One datagram; `label` 0: the router knows. */
+/* Receives one datagram. `label` 0: the router is asked. */
 void endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
 /*
  * --- accept.c -----------------------------------------------------------------------------------
  */
 
-/* A long-header packet that belongs to no connection. */
+/* Receives a long-header packet of no connection. */
 void accept_packet(struct quic_socket *s, const struct udp_rx *rx, path_label label);
-/* Answers of a server without state. All are bounded and never larger than what caused them. */
+/* Answers of a server without state. All are limited in rate, and none is larger than its cause. */
 void accept_send_versions(struct quic_socket *s, const struct udp_rx *rx,
 			  const ngtcp2_version_cid *vc);
 void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx);
@@ -72,7 +72,7 @@ void accept_send_reset(struct quic_socket *s, const struct udp_rx *rx);
  * --- cid.c --------------------------------------------------------------------------------------
  */
 
-/* A new connection ID of ours. -ENOMEM, -ENOSPC. */
+/* Makes a new connection ID of ours. -ENOMEM, -ENOSPC. */
 int cid_new(struct quic_conn *c, uint64_t generation, ngtcp2_cid *ret) MUST_CHECK;
 struct cid *cid_find(const struct quic_socket *s, const uint8_t bytes[CID_LEN]);
 void cid_remove(struct quic_socket *s, const uint8_t bytes[CID_LEN]);
@@ -90,15 +90,15 @@ void initial_key(const uint8_t *cid, size_t len, uint8_t out[1 + NGTCP2_MAX_CIDL
  */
 
 /*
- * What is left of a closed connection for a moment: its connection IDs, so that late packets are
- * not taken for strangers', and the CONNECTION_CLOSE that answers them.
+ * The rest of a closed connection, for a moment: its connection IDs, so that late packets are not
+ * taken for those of unknown connections, and the CONNECTION_CLOSE that answers them.
  */
 struct closing {
 	struct list link, cids;
 	uint64_t until;
 	uint64_t hits;
 	struct quic_route route;
-	size_t len; /* 0: nothing is said any more */
+	size_t len; /* 0: late packets get no answer */
 	uint8_t packet[];
 };
 
@@ -130,15 +130,15 @@ void sources_free(struct quic_socket *s);
  * --- router.c -----------------------------------------------------------------------------------
  */
 
-/* The built-in router, or the owner's. */
+/* Asks the built-in router, or the owner's. */
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
-/* The label of a new connection is not the socket's to keep any more. 0: nothing. */
+/* Releases the label that the router gave to a new connection. 0: does nothing. */
 void router_release(struct quic_socket *s, path_label label);
 bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
 		  struct quic_route *ret);
 /* QUIC has validated the path of this label. */
 void router_proven(struct quic_conn *c, path_label label);
-/* It is the current path now; one that was validated before is not validated again. */
+/* The label is the current path now. A path that was validated before is not validated again. */
 void router_current(struct quic_conn *c, path_label label);
 /* The first address of a connection; returns its label. */
 path_label router_first(struct quic_conn *c, const struct addr *to, const struct addr *local);

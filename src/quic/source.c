@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits for each place that handshakes come from. Only proven sources are entered (by a Retry's
- * token or a label), so that nobody fills the table in others' names.
+ * Limits for each source of handshakes. Only proven sources (by a Retry's token or a label) get an
+ * entry, so that nobody can fill the table with forged addresses.
  */
 #include <stdlib.h>
 
@@ -39,7 +39,7 @@ static void source_free(struct quic_socket *s, struct source *src)
 	free(src);
 }
 
-/* Frees the one that was not used for longest, if nothing depends on it. */
+/* Frees the least recently used source, if nothing depends on it. */
 static bool source_make_room(struct quic_socket *s)
 {
 	list_for_each(it, &s->source_age) {
@@ -53,7 +53,7 @@ static bool source_make_room(struct quic_socket *s)
 	return false;
 }
 
-/* `label` 0: the address counts. NULL: no room. */
+/* `label` 0: the address is the source. Returns NULL if there is no room. */
 struct source *source_get(struct quic_socket *s, const struct udp_rx *rx, path_label label,
 			  uint64_t now)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: what has arrived and was not consumed lies in one piece; what was written stays where it
- * is, in chunks, until the other side has acknowledged it.
+ * Streams. Bytes that arrived and were not consumed lie in one piece. Bytes that were written stay
+ * where they are, in chunks, until the other side has acknowledged them.
  */
 #include <stdlib.h>
 
@@ -65,8 +65,7 @@ void streams_free(struct quic_conn *c)
 		stream_free(list_entry(it, struct quic_stream, link));
 }
 
-/* Forgets a stream that both sides are through with, and lets the other side open another in its
- * place. */
+/* Forgets a stream that neither side needs, and lets the other side open another one. */
 static void stream_settle(struct quic_stream *st)
 {
 	struct quic_conn *c = st->c;
@@ -161,14 +160,15 @@ static int rx_make_room(struct quic_stream *st, size_t len)
 	return 0;
 }
 
-/* Flow control (RFC 9000 section 4) bounds what can be here: nothing is granted that is not
- * consumed. */
+/*
+ * Flow control (RFC 9000 section 4) bounds the bytes here: credit is given for consumed bytes only.
+ */
 int stream_received(struct quic_stream *st, const uint8_t *data, size_t len, bool fin)
 {
 	int r;
 
 	if (st->rx_done)
-		return 0; /* given up here, on its way there */
+		return 0; /* we gave it up, and the other side does not know that yet */
 	r = rx_make_room(st, len);
 	if (r < 0)
 		return r;
@@ -191,7 +191,7 @@ void stream_acked(struct quic_stream *st, uint64_t upto)
 			break;
 		st->tx_base += k->len;
 		list_remove(&k->link);
-		if (st->tx_chunk == k) { /* all of it was sent: on with what was written since */
+		if (st->tx_chunk == k) { /* all of it was sent: the next one was written since */
 			st->tx_chunk = list_empty(&st->chunks)
 					       ? NULL
 					       : list_entry(st->chunks.next, struct chunk, link);
@@ -234,7 +234,7 @@ void stream_closed(struct quic_stream *st)
 	st->tx_done = true;
 	list_remove(&st->tx_link);
 	chunks_free(st);
-	stream_mark(st); /* settled from there: not within a callback */
+	stream_mark(st); /* stream_dispatch settles it: not within a callback */
 }
 
 void stream_unblocked(struct quic_stream *st)
@@ -285,7 +285,7 @@ void stream_sent(struct quic_stream *st, size_t len, bool fin)
 		st->tx_fin_sent = true;
 	list_remove(&st->tx_link);
 	if (st->tx_sent < st->tx_end || (st->tx_fin && !st->tx_fin_sent))
-		list_append(&st->c->tx_streams, &st->tx_link); /* the others' turn first */
+		list_append(&st->c->tx_streams, &st->tx_link); /* behind the other streams */
 }
 
 /* Copies into the last chunk and, past its end, into a new one. */

@@ -34,7 +34,7 @@ struct tls {
 /* --- the other side's certificate ----------------------------------------------------------------
  */
 
-/* Of `len` bytes that i2d_... has made, which are freed; false: it could not, or too many. */
+/* Hashes `len` bytes that i2d_... has made, and frees them. Returns false if i2d_... failed. */
 static bool der_sha256(uint8_t *der, int len, uint8_t ret_hash[HASH_LEN])
 {
 	bool ok = len > 0 && len <= CERT_DER_MAX;
@@ -53,7 +53,7 @@ static bool peer_read_cert(X509 *cert, struct tls_peer *ret)
 	return der_sha256(der, len, ret->cert_sha256);
 }
 
-/* 1: Ed25519, 0: another type, negative: not usable. */
+/* Returns 1 for Ed25519, 0 for another type, a negative number if the key cannot be used. */
 static int peer_read_key(X509 *cert, struct tls_peer *ret)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
@@ -92,8 +92,10 @@ static bool alpn_is(SSL *ssl, const char *alpn)
 	return len > 0 && span_equal(span_of(got, len), span_str(alpn));
 }
 
-/* Is this the other side that may be talked to? Dates, names, issuer and signature of the
- * certificate mean nothing. */
+/*
+ * Returns true if the other side's key is accepted. Dates, names, issuer and signature of the
+ * certificate mean nothing.
+ */
 static bool peer_ok(struct tls_session *ts, X509 *cert, struct tls_peer *peer)
 {
 	const struct tls_config *cfg = &ts->tls->cfg;
@@ -109,7 +111,7 @@ static bool peer_ok(struct tls_session *ts, X509 *cert, struct tls_peer *peer)
 	if (kind == 1 && !key_ok(peer->ed25519))
 		return false;
 	if (memcmp(peer->key_sha256, identity_key_sha256(cfg->identity), HASH_LEN) == 0)
-		return false; /* our own */
+		return false; /* our own key */
 	if (!ts->profile || !alpn_is(ts->ssl, ts->profile->alpn))
 		return false;
 	if (!ts->server)
@@ -139,7 +141,7 @@ static int verify_cert(X509_STORE_CTX *store, void *arg)
 	}
 	if (ts) {
 		ts->refused = true;
-		ts->peer = peer; /* for the message: what was shown in place of the pinned key */
+		ts->peer = peer; /* for the message: the key in place of the pinned one */
 	}
 	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED); /* alert 42, bad_certificate */
 	return 0;
@@ -169,7 +171,7 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_ALERT_FATAL; /* no_application_protocol */
 }
 
-/* A ClientHello without ALPN never reaches choose_alpn. RFC 9001 section 8.1. */
+/* OpenSSL does not call choose_alpn for a ClientHello without ALPN. RFC 9001 section 8.1. */
 static int check_client_hello(SSL *ssl, int *alert, void *arg)
 {
 	const unsigned char *ext;
@@ -229,7 +231,7 @@ static SSL_CTX *context_new(struct tls *t, bool server)
 	return ctx;
 }
 
-/* Both contexts, for the identity in t->cfg. */
+/* Makes both contexts, for the identity in t->cfg. */
 static int contexts_new(struct tls *t, struct err *err)
 {
 	SSL_CTX *client, *server = NULL;
@@ -240,7 +242,7 @@ static int contexts_new(struct tls *t, struct err *err)
 	if (client && t->cfg.serve)
 		server = context_new(t, true);
 	if (client && (server || !t->cfg.serve)) {
-		SSL_CTX_free(t->client); /* lives on in the connections that use it */
+		SSL_CTX_free(t->client); /* connections that use it keep it */
 		SSL_CTX_free(t->server);
 		t->client = client;
 		t->server = server;

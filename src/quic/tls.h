@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLS of QUIC: contexts of a socket, sessions of its connections, and the verdict on the other
- * side's key. The only part of quic that calls OpenSSL.
+ * TLS of QUIC: the contexts of a socket, the sessions of its connections, and the verdict on the
+ * other side's key. Only this part of quic calls OpenSSL.
  */
 #ifndef MLSH_QUIC_TLS_H
 #define MLSH_QUIC_TLS_H
@@ -22,7 +22,7 @@ struct tls_peer {
 	uint8_t cert_sha256[HASH_LEN];
 };
 
-/* One connection's. Part of struct quic_conn. */
+/* The TLS of one connection. Part of struct quic_conn. */
 struct tls_session {
 	const struct tls *tls;
 	struct ssl_st *ssl;
@@ -32,7 +32,7 @@ struct tls_session {
 	const struct quic_profile *profile; /* server: once ALPN has chosen */
 	struct quic_pin pin;
 	bool server;
-	bool refused;		    /* we refused the other side's key */
+	bool refused;		    /* we refused the key of the other side */
 	struct tls_peer peer;	    /* valid once the handshake is complete */
 	const char *group, *cipher; /* their names, once `ssl` was dropped */
 };
@@ -47,17 +47,17 @@ struct tls_config {
 
 /* -EINVAL for an identity that cannot be used, -ENOMEM. */
 int quic_tls_new(const struct tls_config *cfg, struct err *err, struct tls **ret) MUST_CHECK;
-/* New connections use this identity, which outlives `t`; others keep theirs. */
+/* New connections use this identity, which must outlive `t`. Other connections keep theirs. */
 int quic_tls_identity_set(struct tls *t, const struct identity *id, struct err *err) MUST_CHECK;
 void quic_tls_free(struct tls *t); /* NULL allowed */
 /*
- * A secret that a restarted program on the same port has again; random for keys without a raw form.
- * Two sockets with one identity must not share it: one would answer for the other's connections
- * (RFC 9000 section 21.11).
+ * Derives a secret that a restarted program on the same port derives again (random for keys without
+ * a raw form). Two sockets with one identity must not share a secret: one would answer for the
+ * connections of the other (RFC 9000 section 21.11).
  */
 void quic_tls_derive_secret(const struct tls *t, struct host *h, const char *purpose, uint16_t port,
 			    uint8_t out[32]);
-/* The context of one role (NULL: none), for tests that break the rules. */
+/* Returns the context of one role, or NULL. For tests that break the rules. */
 struct ssl_ctx_st *quic_tls_context(const struct tls *t, bool server);
 
 /* `profile` and `pin` are NULL in the server role. -ENOMEM. */
@@ -67,8 +67,8 @@ int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool serv
 /* After ngtcp2_conn_del. NULL and zeroed allowed. */
 void quic_tls_session_fini(struct tls_session *ts);
 /*
- * Frees what only the handshake and the exporter need; what was learnt of the other side stays.
- * Only once the handshake is confirmed, when nothing of it can be sent or read again.
+ * Frees what only the handshake and the exporter need; what was learnt of the other side stays. To
+ * be called once the handshake is confirmed: from then on none of it is sent or read again.
  */
 void quic_tls_session_drop(struct tls_session *ts);
 /* -ENOTCONN after a drop. */
