@@ -72,21 +72,21 @@ static int take_records(struct join *j, const struct wire_entries *records, stru
 
 	mlog_take(j->log, records->item, records->n, &take);
 	if (mlog_count(j->log) > 0 && memcmp(mlog_cluster_id(j->log), j->cluster_id, HASH_LEN) != 0)
-		return refuse_set(err, REFUSAL_WRONG_CLUSTER,
-				  "the signal server shows the log of another cluster than the "
-				  "invite's");
+		return refuse(err, 0, REFUSAL_WRONG_CLUSTER,
+			      "the signal server shows the log of another cluster than the "
+			      "invite's");
 	mlog_commit(j->log);
 	if (take.result == TAKEN && (take.added > 0 || take.reorganised))
 		return 0;
 	if (take.result == TAKEN_UPGRADE)
-		return refuse_set(err, REFUSAL_VERSION,
-				  "the log of %s has a record that this version of mlsh does not "
-				  "know: upgrade mlsh on this machine",
-				  j->cluster_name);
-	return refuse_set(err, take.why.reason ? (enum refusal)take.why.reason : REFUSAL_BAD_ENTRY,
-			  "the log that the signal server shows is not valid at record %zu: %s",
-			  mlog_count(j->log),
-			  take.why.text[0] ? take.why.text : "it shows other records than those");
+		return refuse(err, 0, REFUSAL_VERSION,
+			      "the log of %s has a record that this version of mlsh does not "
+			      "know: upgrade mlsh on this machine",
+			      j->cluster_name);
+	return refuse(err, 0, take.why.reason ? (enum refusal)take.why.reason : REFUSAL_BAD_ENTRY,
+		      "the log that the signal server shows is not valid at record %zu: %s",
+		      mlog_count(j->log),
+		      take.why.text[0] ? take.why.text : "it shows other records than those");
 }
 
 static void on_log(void *ctx, const struct signal_reply *reply)
@@ -142,18 +142,18 @@ static int find_self(const struct join *j, const struct member **ret, struct err
 		return r;
 	if (mlog_get(j->log, mlog_find(j->log, mine.payload_hash), &record, &theirs) < 0 ||
 	    !span_equal(record.entry, sent))
-		return refuse_set(err, REFUSAL_BAD_ENTRY,
-				  "the signal server accepted this node, and shows a log of %s in "
-				  "which it is not",
-				  j->cluster_name);
+		return refuse(err, 0, REFUSAL_BAD_ENTRY,
+			      "the signal server accepted this node, and shows a log of %s in "
+			      "which it is not",
+			      j->cluster_name);
 	*ret = roster_by_key_sha256(mlog_roster(j->log), identity_key_sha256(j->identity),
 				    ROSTER_CURRENT);
 	if (*ret)
 		return 0;
-	return refuse_set(err, REFUSAL_NOT_MEMBER,
-			  "this node joined %s, and was removed again. Ask an admin for a new "
-			  "invite, and give another --name.",
-			  j->cluster_name);
+	return refuse(err, 0, REFUSAL_NOT_MEMBER,
+		      "this node joined %s, and was removed again. Ask an admin for a new "
+		      "invite, and give another --name.",
+		      j->cluster_name);
 }
 
 static int check_log(const struct join *j, const struct member **ret, struct err *err)
@@ -165,18 +165,18 @@ static int check_log(const struct join *j, const struct member **ret, struct err
 	if (r < 0)
 		return r;
 	if (mlog_count(j->log) == 0 || !mlog_has_head(j->log, &inv.head))
-		return refuse_set(err, REFUSAL_UNKNOWN_HEAD,
-				  "the signal server shows a stale or forked log of %s: record "
-				  "%llu, which the invite was made on, is not in it. Tell the "
-				  "admin who made the invite.",
-				  j->cluster_name, (unsigned long long)inv.head.seq);
+		return refuse(err, 0, REFUSAL_UNKNOWN_HEAD,
+			      "the signal server shows a stale or forked log of %s: record "
+			      "%llu, which the invite was made on, is not in it. Tell the "
+			      "admin who made the invite.",
+			      j->cluster_name, (unsigned long long)inv.head.seq);
 	r = find_self(j, ret, err);
 	memcpy(own.hash, j->head.hash, HASH_LEN);
 	if (r == 0 && !mlog_has_head(j->log, &own))
-		r = refuse_set(err, REFUSAL_BAD_ENTRY,
-			       "the signal server shows another log of %s than the one that it "
-			       "put this node's entry into",
-			       j->cluster_name);
+		r = refuse(err, 0, REFUSAL_BAD_ENTRY,
+			   "the signal server shows another log of %s than the one that it "
+			   "put this node's entry into",
+			   j->cluster_name);
 	return r;
 }
 
@@ -241,10 +241,10 @@ static int check_invite(const struct join *j, struct err *err)
 	const struct invite *inv = &j->url.invite;
 
 	if (inv->node_name[0] && strcmp(inv->node_name, j->node_name) != 0)
-		return refuse_set(err, REFUSAL_NAME_BAD,
-				  "the invite was made for a node named %s, not %s. Leave --name "
-				  "out, or ask for another invite.",
-				  inv->node_name, j->node_name);
+		return refuse(err, 0, REFUSAL_NAME_BAD,
+			      "the invite was made for a node named %s, not %s. Leave --name "
+			      "out, or ask for another invite.",
+			      inv->node_name, j->node_name);
 	return 0;
 }
 

@@ -118,12 +118,12 @@ static void fail_pin(const struct dial *d, struct err *err)
 
 	hex_encode(d->pin.by_cert ? d->pin.cert_sha256 : d->pin.key_sha256, HASH_LEN, want);
 	hex_encode(d->got, HASH_LEN, got);
-	refuse_set(err, REFUSAL_FINGERPRINT,
-		   "the server at %s is not the expected one; nothing was sent to it. Expected the "
-		   "fingerprint %s, got %s. Compare with the server's own; if it was installed "
-		   "again, get a new token or invite from it; if not, somebody is in between.",
-		   addr_format(&d->blamed, at), want,
-		   memcmp(d->got, unknown, HASH_LEN) == 0 ? "another one" : got);
+	refuse(err, 0, REFUSAL_FINGERPRINT,
+	       "the server at %s is not the expected one; nothing was sent to it. Expected the "
+	       "fingerprint %s, got %s. Compare with the server's own; if it was installed "
+	       "again, get a new token or invite from it; if not, somebody is in between.",
+	       addr_format(&d->blamed, at), want,
+	       memcmp(d->got, unknown, HASH_LEN) == 0 ? "another one" : got);
 }
 
 /* The attempt whose refusal says most: a missing route for one family is nothing unusual. */
@@ -148,9 +148,9 @@ static void fail_refused(const struct dial *d, const struct attempt *a, struct e
 	char words[320], at[ADDR_TEXT_MAX];
 
 	refuse_words_local(a->refused.code, &a->to, words, sizeof(words));
-	refuse_set(err, REFUSAL_UNREACHABLE,
-		   "this machine cannot send to the signal server %s (%s): %s", d->name,
-		   addr_format(&a->to, at), words);
+	refuse(err, 0, REFUSAL_UNREACHABLE,
+	       "this machine cannot send to the signal server %s (%s): %s", d->name,
+	       addr_format(&a->to, at), words);
 	err->code = refuse_code_local(a->refused.code);
 }
 
@@ -162,10 +162,10 @@ static void fail_silent(const struct dial *d, struct err *err)
 	list_tried(d, tried, sizeof(tried));
 	if (hint)
 		refuse_words_network(&hint->refused, said, sizeof(said));
-	refuse_set(err, REFUSAL_UNREACHABLE,
-		   "no answer from the signal server %s (tried %s).%s Is it running, is the "
-		   "address right, and do firewalls let UDP port %u through?",
-		   d->name, tried, said, (unsigned)d->port);
+	refuse(err, 0, REFUSAL_UNREACHABLE,
+	       "no answer from the signal server %s (tried %s).%s Is it running, is the "
+	       "address right, and do firewalls let UDP port %u through?",
+	       d->name, tried, said, (unsigned)d->port);
 	if (err)
 		err->code = -ETIMEDOUT;
 }
@@ -180,18 +180,18 @@ static void fail_message(const struct dial *d, struct err *err)
 	if (d->blame == BLAME_PIN)
 		fail_pin(d, err);
 	else if (d->begun == 0)
-		refuse_set(err, REFUSAL_UNREACHABLE, "cannot reach the signal server %s: %s",
-			   d->name, d->dns_err.code ? d->dns_err.text : "it has no address");
+		refuse(err, 0, REFUSAL_UNREACHABLE, "cannot reach the signal server %s: %s",
+		       d->name, d->dns_err.code ? d->dns_err.text : "it has no address");
 	else if (d->blame == BLAME_ALPN)
-		refuse_set(err, REFUSAL_UNREACHABLE,
-			   "what answers at %s (%s) is not a signal server of mlsh, or of another "
-			   "version. Check the address and the port.",
-			   at, d->name);
+		refuse(err, 0, REFUSAL_UNREACHABLE,
+		       "what answers at %s (%s) is not a signal server of mlsh, or of another "
+		       "version. Check the address and the port.",
+		       at, d->name);
 	else if (d->blame == BLAME_TLS || d->blame == BLAME_CLOSED)
-		refuse_set(err, REFUSAL_UNREACHABLE,
-			   "the signal server %s (%s) ended the connection while it was being "
-			   "made: %s. Are both sides of the same version of mlsh?",
-			   d->name, at, d->detail);
+		refuse(err, 0, REFUSAL_UNREACHABLE,
+		       "the signal server %s (%s) ended the connection while it was being "
+		       "made: %s. Are both sides of the same version of mlsh?",
+		       d->name, at, d->detail);
 	else if (refused && *tried == '\0')
 		fail_refused(d, refused, err);
 	else

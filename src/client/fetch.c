@@ -37,9 +37,9 @@ static void on_page(void *ctx, const struct signal_reply *reply)
 		ask_page(f);
 		return;
 	}
-	refuse_set(&err, take.why.reason ? (enum refusal)take.why.reason : REFUSAL_BAD_ENTRY,
-		   "the log that this server shows does not go on from this node's: %s",
-		   take.why.text[0] ? take.why.text : "it shows nothing new");
+	refuse(&err, 0, take.why.reason ? (enum refusal)take.why.reason : REFUSAL_BAD_ENTRY,
+	       "the log that this server shows does not go on from this node's: %s",
+	       take.why.text[0] ? take.why.text : "it shows nothing new");
 	visit_end(f->visit, &err);
 }
 

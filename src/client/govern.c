@@ -18,12 +18,12 @@ int govern_self(const struct govern *g, const struct member **ret, struct err *e
 	char text[MEMBER_LEFT_TEXT_MAX];
 
 	if (!m)
-		return refuse_set(err, REFUSAL_NOT_MEMBER,
-				  "this machine is not a member of %s by its copy of the log",
-				  mlog_genesis(g->log)->name);
+		return refuse(err, 0, REFUSAL_NOT_MEMBER,
+			      "this machine is not a member of %s by its copy of the log",
+			      mlog_genesis(g->log)->name);
 	if (!member_is_current(m))
-		return refuse_set(err, REFUSAL_NOT_MEMBER, "this machine is not in %s any more: %s",
-				  mlog_genesis(g->log)->name, member_left_text(r, m, text));
+		return refuse(err, 0, REFUSAL_NOT_MEMBER, "this machine is not in %s any more: %s",
+			      mlog_genesis(g->log)->name, member_left_text(r, m, text));
 	*ret = m;
 	return 0;
 }
@@ -89,9 +89,9 @@ int govern_only_admins(const struct mlog *l, const struct member *self, const ch
 	char admins[128];
 
 	list_admins(l, admins, sizeof(admins));
-	return refuse_set(err, reason,
-			  "%s is a plain node of %s, and only admins can %s. Ask an admin: %s.",
-			  self->name, mlog_genesis(l)->name, what, admins);
+	return refuse(err, 0, reason,
+		      "%s is a plain node of %s, and only admins can %s. Ask an admin: %s.",
+		      self->name, mlog_genesis(l)->name, what, admins);
 }
 
 /* --- entries ---------------------------------------------------------------------------------- */
@@ -109,10 +109,10 @@ static int explain(const struct govern *g, int rc, struct err *err)
 	if (err->reason == REFUSAL_NOT_ALLOWED && self->role != ROLE_ADMIN)
 		return govern_only_admins(g->log, self, "do that", REFUSAL_NOT_ALLOWED, err);
 	if (err->reason == REFUSAL_LAST_ADMIN && roster_count(r, ROSTER_CURRENT) == 1)
-		return refuse_set(err, REFUSAL_LAST_ADMIN,
-				  "%s is the last node of %s, and that ends with it: `mlsh forget "
-				  "%s` takes it off this machine",
-				  self->name, cluster, cluster);
+		return refuse(err, 0, REFUSAL_LAST_ADMIN,
+			      "%s is the last node of %s, and that ends with it: `mlsh forget "
+			      "%s` takes it off this machine",
+			      self->name, cluster, cluster);
 	return rc;
 }
 
@@ -158,8 +158,8 @@ static int is_current(const struct govern *g, const struct member *m, struct err
 
 	if (member_is_current(m))
 		return 0;
-	return refuse_set(err, REFUSAL_NOT_MEMBER, "%s is not in %s any more: %s", m->name,
-			  mlog_genesis(g->log)->name, member_left_text(r, m, text));
+	return refuse(err, 0, REFUSAL_NOT_MEMBER, "%s is not in %s any more: %s", m->name,
+		      mlog_genesis(g->log)->name, member_left_text(r, m, text));
 }
 
 /* The seq of the last recover record, or 0. */
@@ -296,10 +296,10 @@ int govern_cancel_invite(const struct govern *g, const uint8_t nonce[NONCE_LEN],
 	if (r < 0)
 		return r;
 	if (user)
-		return refuse_set(err, REFUSAL_INVITE_USED,
-				  "the invite was used already, by %s: `mlsh remove %s` takes it "
-				  "out again",
-				  user->name, user->name);
+		return refuse(err, 0, REFUSAL_INVITE_USED,
+			      "the invite was used already, by %s: `mlsh remove %s` takes it "
+			      "out again",
+			      user->name, user->name);
 	if (mlog_invite_used(g->log, nonce))
 		return GOVERN_DONE;
 	e.cancel.what = CANCEL_INVITE;

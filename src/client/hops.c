@@ -95,10 +95,10 @@ int hops_follow(struct hops *h, struct span host, uint16_t port, const char *zon
 
 	place_format(hops_last(h), from);
 	if (host.len == 0 || host.len > HOST_TEXT_MAX || memchr(host.data, '\0', host.len))
-		return refuse_set(err, REFUSAL_MOVED,
-				  "the signal server %.120s says that it has "
-				  "moved, but not where to",
-				  from);
+		return refuse(err, 0, REFUSAL_MOVED,
+			      "the signal server %.120s says that it has "
+			      "moved, but not where to",
+			      from);
 	memcpy(next.host, host.data, host.len);
 	place_format(&next, to);
 	fault = fault_of(&next, zone);
@@ -109,10 +109,10 @@ int hops_follow(struct hops *h, struct span host, uint16_t port, const char *zon
 	else if (!fault && day && !day_take(day, now))
 		fault = "which is one place too many for one day";
 	if (fault)
-		return refuse_set(err, REFUSAL_MOVED,
-				  "the signal server %.120s says that it has "
-				  "moved to %.120s, %s",
-				  from, to, fault);
+		return refuse(err, 0, REFUSAL_MOVED,
+			      "the signal server %.120s says that it has "
+			      "moved to %.120s, %s",
+			      from, to, fault);
 	h->at[h->n++] = next;
 	return 0;
 }

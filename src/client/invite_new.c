@@ -16,9 +16,9 @@ static int check_sponsor(const struct invite_params *p, struct node_id *ret, str
 							 ROSTER_CURRENT);
 
 	if (!self)
-		return refuse_set(err, REFUSAL_NOT_MEMBER,
-				  "this machine is not a member of %s by its copy of the log",
-				  p->cluster->cluster);
+		return refuse(err, 0, REFUSAL_NOT_MEMBER,
+			      "this machine is not a member of %s by its copy of the log",
+			      p->cluster->cluster);
 	*ret = self->id;
 	if (self->role == ROLE_ADMIN)
 		return 0;
@@ -41,9 +41,9 @@ static int check_params(const struct invite_params *p, const char *node_name, st
 	if (r < 0)
 		return r;
 	if (mlog_name_taken(p->log, node_name))
-		return refuse_set(err, REFUSAL_NAME_TAKEN,
-				  "the name %s is or was a node's of %s. Choose another name.",
-				  node_name, p->cluster->cluster);
+		return refuse(err, 0, REFUSAL_NAME_TAKEN,
+			      "the name %s is or was a node's of %s. Choose another name.",
+			      node_name, p->cluster->cluster);
 	return 0;
 }
 

@@ -83,8 +83,8 @@ static void on_deadline(void *ctx)
 	struct join *j = ctx;
 	struct err err = { 0 };
 
-	refuse_set(&err, REFUSAL_TIMEOUT, "joining %s through %s took longer than %llu s",
-		   j->cluster_name, j->server, (unsigned long long)(JOIN_DEADLINE / NS_PER_S));
+	refuse(&err, 0, REFUSAL_TIMEOUT, "joining %s through %s took longer than %llu s",
+	       j->cluster_name, j->server, (unsigned long long)(JOIN_DEADLINE / NS_PER_S));
 	join_fail(j, &err);
 }
 

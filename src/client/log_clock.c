@@ -25,10 +25,10 @@ uint64_t log_clock_now_s(const struct log_clock *c, struct host *h, const struct
 
 int log_clock_refuse(const struct mlog_held *held, uint64_t now_s, struct err *err)
 {
-	return refuse_set(
-		err, REFUSAL_BAD_ENTRY,
-		"record %" PRIu64 " of the membership log is dated %" PRIu64 " minutes ahead of "
-		"this machine's clock, so it is not taken yet. If this clock is right, the "
-		"signal server's is or was wrong.",
-		held->seq, (held->time_s - MIN(now_s, held->time_s)) / 60);
+	return refuse(err, 0, REFUSAL_BAD_ENTRY,
+		      "record %" PRIu64 " of the membership log is dated %" PRIu64
+		      " minutes ahead of "
+		      "this machine's clock, so it is not taken yet. If this clock is right, the "
+		      "signal server's is or was wrong.",
+		      held->seq, (held->time_s - MIN(now_s, held->time_s)) / 60);
 }

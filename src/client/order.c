@@ -45,14 +45,14 @@ static void on_deadline(void *ctx)
 
 	session_status_get(o->session, &st);
 	if (sent)
-		refuse_set(&err, REFUSAL_TIMEOUT,
-			   "the signal server was asked and has not answered: look whether it was "
-			   "done, then try again. %.300s",
-			   st.last_err.text);
+		refuse(&err, 0, REFUSAL_TIMEOUT,
+		       "the signal server was asked and has not answered: look whether it was "
+		       "done, then try again. %.300s",
+		       st.last_err.text);
 	else
-		refuse_set(&err, REFUSAL_UNREACHABLE, "nothing was changed: %.400s",
-			   st.last_err.code ? st.last_err.text
-					    : "the signal server was not reached in time");
+		refuse(&err, 0, REFUSAL_UNREACHABLE, "nothing was changed: %.400s",
+		       st.last_err.code ? st.last_err.text
+					: "the signal server was not reached in time");
 	finish(o, &err);
 }
 

@@ -6,117 +6,105 @@
 
 static const struct {
 	enum refusal reason;
-	int code;
 	const char *words;
 	bool complete; /* the server's own sentence adds nothing */
 } table[] = {
-	{ REFUSAL_MALFORMED, -EBADMSG,
+	{ REFUSAL_MALFORMED,
 	  "it could not read our request. Are both sides of the same version of mlsh?" },
-	{ REFUSAL_VERSION, -EPROTONOSUPPORT,
+	{ REFUSAL_VERSION,
 	  "it speaks another version of the protocol. Upgrade mlsh here, or mlsh-signal there." },
-	{ REFUSAL_RATE, -EBUSY, "too many requests came from this address. Try again later." },
-	{ REFUSAL_INTERNAL, -EIO, "it had an internal error. See its log, then try again." },
-	{ REFUSAL_NOT_ALLOWED, -EACCES, "this node is not allowed to do this." },
-	{ REFUSAL_BAD_CODE, -EACCES,
+	{ REFUSAL_RATE, "too many requests came from this address. Try again later." },
+	{ REFUSAL_INTERNAL, "it had an internal error. See its log, then try again." },
+	{ REFUSAL_NOT_ALLOWED, "this node is not allowed to do this." },
+	{ REFUSAL_BAD_CODE,
 	  "the setup token is not known there. Check that it was copied whole, or make a new one "
 	  "on the server with 'mlsh-signal token'.",
 	  true },
-	{ REFUSAL_USED_CODE, -EACCES,
+	{ REFUSAL_USED_CODE,
 	  "the setup token was used already. Make a new one on the server with "
 	  "'mlsh-signal token'.",
 	  true },
-	{ REFUSAL_EXPIRED_CODE, -ETIME,
+	{ REFUSAL_EXPIRED_CODE,
 	  "the setup token has expired. Make a new one on the server with 'mlsh-signal token'.",
 	  true },
-	{ REFUSAL_CLUSTER_UNKNOWN, -ENOENT,
+	{ REFUSAL_CLUSTER_UNKNOWN,
 	  "the cluster is not known there. Was the server installed again with a new database, or "
 	  "is it another server?" },
-	{ REFUSAL_STALE, -ESTALE, "the cluster changed at the same moment. Try again." },
-	{ REFUSAL_SUBNET, -EADDRNOTAVAIL,
+	{ REFUSAL_STALE, "the cluster changed at the same moment. Try again." },
+	{ REFUSAL_SUBNET,
 	  "the subnet cannot be used: it overlaps another cluster's or is not permitted. Choose "
 	  "another one with --subnet." },
-	{ REFUSAL_FULL, -ENOSPC,
+	{ REFUSAL_FULL,
 	  "there is no room left (addresses, members or clusters). A cluster in a larger subnet "
 	  "helps if it is the addresses." },
-	{ REFUSAL_BAD_ENTRY, -EBADMSG, "the entry breaks a rule of the membership log." },
-	{ REFUSAL_TAMPERED, -EKEYREJECTED,
+	{ REFUSAL_BAD_ENTRY, "the entry breaks a rule of the membership log." },
+	{ REFUSAL_TAMPERED,
 	  "the invite was altered or damaged: a signature does not fit. Copy the whole URL again, "
 	  "or ask for a new invite." },
-	{ REFUSAL_WRONG_CLUSTER, -EINVAL,
-	  "the invite belongs to another cluster. Ask for a new one." },
-	{ REFUSAL_SPONSOR_UNKNOWN, -EACCES,
+	{ REFUSAL_WRONG_CLUSTER, "the invite belongs to another cluster. Ask for a new one." },
+	{ REFUSAL_SPONSOR_UNKNOWN,
 	  "the node that made the invite is not a member of the cluster. Ask an admin for a new "
 	  "one." },
-	{ REFUSAL_SPONSOR_REMOVED, -EACCES,
+	{ REFUSAL_SPONSOR_REMOVED,
 	  "the node that made the invite was removed from the cluster. Ask another admin for a "
 	  "new one." },
-	{ REFUSAL_SPONSOR_NOT_ADMIN, -EACCES,
+	{ REFUSAL_SPONSOR_NOT_ADMIN,
 	  "the node that made the invite is not an admin of the cluster, and only admins can "
 	  "invite. Ask an admin for a new one." },
-	{ REFUSAL_INVITE_EXPIRED, -ETIME, "the invite has expired. Ask for a new one." },
-	{ REFUSAL_INVITE_USED, -EACCES,
+	{ REFUSAL_INVITE_EXPIRED, "the invite has expired. Ask for a new one." },
+	{ REFUSAL_INVITE_USED,
 	  "each invite admits one machine, and this one was used. Ask for a new one, and tell its "
 	  "sponsor if it was not you who used it." },
-	{ REFUSAL_INVITE_CANCELLED, -EACCES, "the invite was cancelled. Ask for a new one." },
-	{ REFUSAL_NAME_TAKEN, -EEXIST,
+	{ REFUSAL_INVITE_CANCELLED, "the invite was cancelled. Ask for a new one." },
+	{ REFUSAL_NAME_TAKEN,
 	  "the node name is taken in this cluster (a name is never given again). Choose another "
 	  "one with --name. If it was this machine's, ask an admin for an invite that `mlsh invite "
 	  "--replace` made with that name." },
-	{ REFUSAL_NAME_BAD, -EINVAL,
+	{ REFUSAL_NAME_BAD,
 	  "the node name cannot be used with this invite. Leave --name out, or give the one that "
 	  "the invite was made for." },
-	{ REFUSAL_KEY_KNOWN, -EEXIST,
+	{ REFUSAL_KEY_KNOWN,
 	  "this machine's key is or was in the cluster already, and a key joins only once. Run the "
 	  "same command again: it makes a new key." },
-	{ REFUSAL_NOT_MEMBER, -EACCES,
+	{ REFUSAL_NOT_MEMBER,
 	  "it says that this node is not a member of the cluster, and shows no record of that." },
-	{ REFUSAL_BAD_TOKEN, -EACCES,
+	{ REFUSAL_BAD_TOKEN,
 	  "it does not accept this node's token. Was the server installed again, or its "
 	  "database lost? If a recovery went back behind this node's last `mlsh rotate`, `mlsh "
 	  "connect` puts the key of before in place." },
-	{ REFUSAL_UNKNOWN_HEAD, -ESTALE,
+	{ REFUSAL_UNKNOWN_HEAD,
 	  "the membership log is stale or forked: it lacks an entry that is known to exist. Was "
 	  "the server restored from an old copy? Let another node connect first, then try again." },
-	{ REFUSAL_UNSUPPORTED, -EOPNOTSUPP,
+	{ REFUSAL_UNSUPPORTED,
 	  "it does not know this request: it is older than this mlsh. Upgrade mlsh-signal there." },
-	{ REFUSAL_LAST_ADMIN, -EACCES,
+	{ REFUSAL_LAST_ADMIN,
 	  "the cluster would be left without an admin. Promote another node first." },
-	{ REFUSAL_TOO_OLD, -ETIME,
+	{ REFUSAL_TOO_OLD,
 	  "the entry's time is not near the server's. Check the clocks, then try again." },
-	{ REFUSAL_RECOVERY_CODE, -EACCES,
+	{ REFUSAL_RECOVERY_CODE,
 	  "the recovery code is not the one in force. Check that it was copied whole." },
-	{ REFUSAL_SUPERSEDED, -ESTALE,
+	{ REFUSAL_SUPERSEDED,
 	  "a later attempt of this recovery is in the log. It stands; this one is void." },
-	{ REFUSAL_AHEAD, -ETIME,
+	{ REFUSAL_AHEAD,
 	  "it is dated ahead of the server's clock. Check the clocks, then try again." },
-	{ REFUSAL_RESTORED, -EBUSY,
+	{ REFUSAL_RESTORED,
 	  "it was restored from a backup and waits for an admin of this cluster to connect. Run "
 	  "'mlsh connect' on an admin's machine, then try again.",
 	  true },
-	{ REFUSAL_MOVED_AWAY, -EREMCHG,
+	{ REFUSAL_MOVED_AWAY,
 	  "it does not serve this cluster any more, or not yet. Ask an admin of the cluster for a "
 	  "new invite; `mlsh move --follow` brings a node that nobody told to the new server." },
-	{ REFUSAL_UNREACHABLE, -EHOSTUNREACH,
+	{ REFUSAL_UNREACHABLE,
 	  "the signal server cannot be reached. Is it running, is the address right, and is UDP "
 	  "let through?" },
-	{ REFUSAL_FINGERPRINT, -EKEYREJECTED,
+	{ REFUSAL_FINGERPRINT,
 	  "the server's certificate is not the expected one. Nothing was sent to it." },
-	{ REFUSAL_TIMEOUT, -ETIMEDOUT, "there was no answer in time. Try again." },
-	{ REFUSAL_FORK, -EUCLEAN,
-	  "two valid membership logs exist: the signal server has signed both." },
-	{ REFUSAL_BUSY, -EBUSY, "it is busy, and asks to be called again later." },
-	{ REFUSAL_MOVED, -EREMCHG,
+	{ REFUSAL_TIMEOUT, "there was no answer in time. Try again." },
+	{ REFUSAL_FORK, "two valid membership logs exist: the signal server has signed both." },
+	{ REFUSAL_BUSY, "it is busy, and asks to be called again later." },
+	{ REFUSAL_MOVED,
 	  "it says that it has moved to a place that this node does not follow it to." },
 };
-
-int refuse_code(enum refusal reason)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (table[i].reason == reason)
-			return table[i].code;
-	}
-	return -EPROTO;
-}
 
 const char *refuse_words(enum refusal reason)
 {
@@ -188,17 +176,6 @@ enum refuse_answer refuse_answer(enum refusal reason)
 	return REFUSE_UNCLEAR; /* also for a reason that only a later server knows */
 }
 
-int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...)
-{
-	int code = refuse_code(reason);
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_set_va(err, code, (int)reason, fmt, ap);
-	va_end(ap);
-	return code;
-}
-
 int refuse_by_server(struct err *err, enum refusal reason, const char *server, struct span text,
 		     uint32_t retry_after_s)
 {
@@ -209,8 +186,8 @@ int refuse_by_server(struct err *err, enum refusal reason, const char *server, s
 	if (text.len && !is_complete(reason))
 		snprintf(said, sizeof(said), " (The server says: \"%.*s\")",
 			 (int)MIN(text.len, (size_t)120), (const char *)text.data);
-	return refuse_set(err, reason, "%s refused: %s%s%s", server, refuse_words(reason), when,
-			  said);
+	return refuse(err, 0, reason, "%s refused: %s%s%s", server, refuse_words(reason), when,
+		      said);
 }
 
 /* --- what the kernel refuses to send ---------------------------------------------------------- */
@@ -243,7 +220,7 @@ bool refuse_is_local(const struct err *err)
 {
 	/* -ETIMEDOUT: nobody answered, and no send failed. */
 	return err->reason == REFUSAL_UNREACHABLE && err->code != 0 && err->code != -ETIMEDOUT &&
-	       err->code != refuse_code(REFUSAL_UNREACHABLE);
+	       err->code != refusal_code(REFUSAL_UNREACHABLE);
 }
 
 void refuse_words_local(int code, const struct addr *to, char *out, size_t cap)

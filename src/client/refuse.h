@@ -11,8 +11,6 @@
 #include "os/udp.h"
 #include "proto/refusal.h"
 
-/* The errno value (negative) that goes with a reason. */
-int refuse_code(enum refusal reason);
 /* One or two sentences without a subject, beginning with a small letter; never NULL. */
 const char *refuse_words(enum refusal reason);
 /*
@@ -21,8 +19,6 @@ const char *refuse_words(enum refusal reason);
  */
 enum refuse_answer { REFUSE_LOOKED_AT, REFUSE_NOT_LOOKED_AT, REFUSE_UNCLEAR };
 enum refuse_answer refuse_answer(enum refusal reason);
-/* Sets message and reason, and returns the code: for refusals with words of their own. */
-int refuse_set(struct err *err, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /*
  * The server's refusal: "<server> refused: <words>", its own text marked as such. `server` is what
  * the user calls it.

@@ -22,8 +22,8 @@ static int check_admin(const struct govern *g, const struct member *m, struct er
 {
 	if (m->role == ROLE_ADMIN && member_is_current(m))
 		return 0;
-	return refuse_set(err, REFUSAL_NOT_ALLOWED, "%s is not an admin of %s", m->name,
-			  mlog_genesis(g->log)->name);
+	return refuse(err, 0, REFUSAL_NOT_ALLOWED, "%s is not an admin of %s", m->name,
+		      mlog_genesis(g->log)->name);
 }
 
 static int check_asked(const struct govern *g, const struct member *self,
@@ -32,13 +32,13 @@ static int check_asked(const struct govern *g, const struct member *self,
 	int r = check_admin(g, self, err);
 
 	if (r == 0 && roster_admins(mlog_roster(g->log)) < 2)
-		r = refuse_set(err, REFUSAL_NOT_ALLOWED,
-			       "%s has one admin only, and it takes two to renew a recovery code "
-			       "without it: promote another node first",
-			       mlog_genesis(g->log)->name);
+		r = refuse(err, 0, REFUSAL_NOT_ALLOWED,
+			   "%s has one admin only, and it takes two to renew a recovery code "
+			   "without it: promote another node first",
+			   mlog_genesis(g->log)->name);
 	if (r == 0 && second == self)
-		r = refuse_set(err, REFUSAL_NOT_ALLOWED,
-			       "%s is this machine: it takes another admin", self->name);
+		r = refuse(err, 0, REFUSAL_NOT_ALLOWED,
+			   "%s is this machine: it takes another admin", self->name);
 	return r < 0 ? r : check_admin(g, second, err);
 }
 
@@ -133,14 +133,14 @@ static int check_mine(const struct govern *g, const struct renewal *r, const str
 	int x;
 
 	if (memcmp(r->cluster_id, mlog_cluster_id(g->log), HASH_LEN) != 0)
-		return refuse_set(err, REFUSAL_WRONG_CLUSTER, "the request is not of cluster %s",
-				  cluster);
+		return refuse(err, 0, REFUSAL_WRONG_CLUSTER, "the request is not of cluster %s",
+			      cluster);
 	x = govern_self(g, &self, err);
 	if (x < 0 || node_id_equal(&e->renew.second, &self->id))
 		return x;
 	second = roster_by_id(mlog_roster(g->log), &e->renew.second, ROSTER_ALL);
-	return refuse_set(err, REFUSAL_NOT_ALLOWED, "the request is for %s, not for this machine",
-			  second ? second->name : "another admin");
+	return refuse(err, 0, REFUSAL_NOT_ALLOWED, "the request is for %s, not for this machine",
+		      second ? second->name : "another admin");
 }
 
 int renewal_author(const struct govern *g, const struct renewal *r, const struct member **ret,
@@ -155,15 +155,15 @@ int renewal_author(const struct govern *g, const struct renewal *r, const struct
 		return x;
 	*ret = roster_by_id(mlog_roster(g->log), &e.author, ROSTER_ALL);
 	if (e.base.seq >= mlog_count(g->log))
-		return refuse_set(err, REFUSAL_STALE,
-				  "the request builds on record %llu, and this machine knows %llu "
-				  "of the log: connect it, and try again",
-				  (unsigned long long)e.base.seq,
-				  (unsigned long long)mlog_count(g->log) - 1);
+		return refuse(err, 0, REFUSAL_STALE,
+			      "the request builds on record %llu, and this machine knows %llu "
+			      "of the log: connect it, and try again",
+			      (unsigned long long)e.base.seq,
+			      (unsigned long long)mlog_count(g->log) - 1);
 	if (!*ret)
-		return refuse_set(err, REFUSAL_NOT_MEMBER,
-				  "the request was made by a node that %s does not know",
-				  mlog_genesis(g->log)->name);
+		return refuse(err, 0, REFUSAL_NOT_MEMBER,
+			      "the request was made by a node that %s does not know",
+			      mlog_genesis(g->log)->name);
 	return 0;
 }
 
@@ -171,11 +171,10 @@ static int replaced(const struct govern *g, uint64_t seq, struct err *err)
 {
 	const char *cluster = mlog_genesis(g->log)->name;
 
-	return refuse_set(
-		err, REFUSAL_RECOVERY_CODE,
-		"the request was carried out (record %llu), and another code has taken the "
-		"place of that one since: `mlsh log %s` shows it",
-		(unsigned long long)seq, cluster);
+	return refuse(err, 0, REFUSAL_RECOVERY_CODE,
+		      "the request was carried out (record %llu), and another code has taken the "
+		      "place of that one since: `mlsh log %s` shows it",
+		      (unsigned long long)seq, cluster);
 }
 
 int renewal_consent(const struct govern *g, const struct renewal *r, struct entry_bytes *ret,

@@ -108,9 +108,9 @@ static void rpc_malformed(struct rpc *r, const char *what)
 {
 	struct rpc_end end = { .closed_by_server = false };
 
-	refuse_set(&end.err, REFUSAL_MALFORMED,
-		   "the signal server %s sent %s that this version of mlsh cannot read",
-		   r->server_name, what);
+	refuse(&end.err, 0, REFUSAL_MALFORMED,
+	       "the signal server %s sent %s that this version of mlsh cannot read", r->server_name,
+	       what);
 	quic_conn_close(r->conn, SIGNAL_CLOSE_MALFORMED, what);
 	rpc_end(r, &end);
 }
@@ -127,9 +127,9 @@ static void on_deadline(void *ctx)
 	struct rpc *r = ctx;
 	struct rpc_end end = { .closed_by_server = false };
 
-	refuse_set(&end.err, REFUSAL_TIMEOUT,
-		   "the signal server %s did not answer a request within %llu s", r->server_name,
-		   (unsigned long long)(REQUEST_TIMEOUT / NS_PER_S));
+	refuse(&end.err, 0, REFUSAL_TIMEOUT,
+	       "the signal server %s did not answer a request within %llu s", r->server_name,
+	       (unsigned long long)(REQUEST_TIMEOUT / NS_PER_S));
 	rpc_end(r, &end);
 }
 
@@ -290,10 +290,10 @@ static void on_busy(struct rpc *r, uint32_t retry_after_s)
 {
 	struct rpc_end end = { .refused = true, .retry_after_s = retry_after_s };
 
-	refuse_set(&end.err, REFUSAL_BUSY,
-		   "the signal server %s is busy, and asks this node to "
-		   "come again in %u s",
-		   r->server_name, (unsigned)retry_after_s);
+	refuse(&end.err, 0, REFUSAL_BUSY,
+	       "the signal server %s is busy, and asks this node to "
+	       "come again in %u s",
+	       r->server_name, (unsigned)retry_after_s);
 	rpc_end(r, &end);
 }
 

@@ -36,25 +36,24 @@ static void end_by_app(struct rpc_end *end, uint64_t app_error, const char *serv
 {
 	end->closed_by_server = true;
 	end->app_error = app_error;
-	refuse_set(&end->err,
-		   app_error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER : REFUSAL_UNREACHABLE,
-		   "the signal server %s closed the connection: %s", server,
-		   close_words(app_error));
+	refuse(&end->err, 0,
+	       app_error == SIGNAL_CLOSE_REMOVED ? REFUSAL_NOT_MEMBER : REFUSAL_UNREACHABLE,
+	       "the signal server %s closed the connection: %s", server, close_words(app_error));
 }
 
 static void end_by_fault(struct rpc_end *end, const struct quic_event *ev, const char *server)
 {
-	refuse_set(&end->err, REFUSAL_UNREACHABLE,
-		   "the connection to the signal server %s broke: %s (error %llu)", server,
-		   ev->detail[0] ? ev->detail : "no reason given", (unsigned long long)ev->error);
+	refuse(&end->err, 0, REFUSAL_UNREACHABLE,
+	       "the connection to the signal server %s broke: %s (error %llu)", server,
+	       ev->detail[0] ? ev->detail : "no reason given", (unsigned long long)ev->error);
 }
 
 /* The server takes no more connections, from here or at all: as if it had answered busy. */
 static void end_by_refusal(struct rpc_end *end, const char *server)
 {
 	end->refused = true;
-	refuse_set(&end->err, REFUSAL_BUSY,
-		   "the signal server %s takes no more connections at this moment", server);
+	refuse(&end->err, 0, REFUSAL_BUSY,
+	       "the signal server %s takes no more connections at this moment", server);
 }
 
 struct rpc_end rpc_end_of(const struct quic_event *ev, const char *server)
@@ -67,13 +66,13 @@ struct rpc_end rpc_end_of(const struct quic_event *ev, const char *server)
 		break;
 	case QUIC_CLOSE_TIMEOUT:
 	case QUIC_CLOSE_HANDSHAKE_TIMEOUT:
-		refuse_set(&end.err, REFUSAL_TIMEOUT,
-			   "the signal server %s does not answer any more", server);
+		refuse(&end.err, 0, REFUSAL_TIMEOUT,
+		       "the signal server %s does not answer any more", server);
 		break;
 	case QUIC_CLOSE_RESET:
 		end.restarted = true;
-		refuse_set(&end.err, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
-			   server);
+		refuse(&end.err, 0, REFUSAL_UNREACHABLE, "the signal server %s was restarted",
+		       server);
 		break;
 	case QUIC_CLOSE_REMOTE:
 		if (ev->error == CONNECTION_REFUSED)

@@ -22,8 +22,8 @@ static bool check_silence(struct session *s, uint64_t now)
 	rpc_conn_info(s->rpc, &info);
 	if (info.unanswered_since == 0 || now - info.unanswered_since < limit)
 		return false;
-	refuse_set(&err, REFUSAL_TIMEOUT, "the signal server %s does not answer any more",
-		   s->cluster.signal_host);
+	refuse(&err, 0, REFUSAL_TIMEOUT, "the signal server %s does not answer any more",
+	       s->cluster.signal_host);
 	session_lost(s, &err);
 	return true;
 }

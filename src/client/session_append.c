@@ -106,10 +106,10 @@ static int append_make(struct session *s, struct append *a, struct err *err)
 	if (r == 0 && append_is_in(s, a))
 		return 1;
 	if (a->tries >= APPEND_TRIES_MAX)
-		return refuse_set(err, REFUSAL_STALE,
-				  "the signal server %s accepts the entry and does not show it in "
-				  "the log",
-				  s->cluster.signal_host);
+		return refuse(err, 0, REFUSAL_STALE,
+			      "the signal server %s accepts the entry and does not show it in "
+			      "the log",
+			      s->cluster.signal_host);
 	if (r == 0)
 		r = entry_decode(span_of(a->entry.data, a->entry.len), &e, err);
 	return r < 0 ? r : mlog_would_order(s->log, &e, now_s, err);

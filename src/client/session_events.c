@@ -134,8 +134,8 @@ void session_events_shutdown(struct session *s, uint32_t retry_after_s)
 {
 	struct err err = { 0 };
 
-	refuse_set(&err, REFUSAL_UNREACHABLE, "the signal server %s is shutting down",
-		   s->cluster.signal_host);
+	refuse(&err, 0, REFUSAL_UNREACHABLE, "the signal server %s is shutting down",
+	       s->cluster.signal_host);
 	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
 }
 

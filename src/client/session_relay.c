@@ -114,7 +114,7 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 		s->relays_pause_until = clock_now(s->host) + PAUSE_AFTER_RATE;
 		want(r);
 	} else if (reply->refusal == REFUSAL_NOT_MEMBER) {
-		(void)refuse_set(&why, REFUSAL_NOT_MEMBER, "it has no session with the server now");
+		(void)refuse(&why, 0, REFUSAL_NOT_MEMBER, "it has no session with the server now");
 		relayed_is_gone(r, &why);
 	} else if (reply->refusal != REFUSAL_NONE) {
 		rpc_refusal(s->rpc, reply, &why);

@@ -148,8 +148,8 @@ static void left(struct session *s)
 {
 	struct err err = { 0 };
 
-	refuse_set(&err, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
-		   s->cluster.cluster);
+	refuse(&err, 0, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
+	       s->cluster.cluster);
 	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
 }
 

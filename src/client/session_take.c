@@ -18,10 +18,10 @@ static void report_fork(struct session *s, const struct mlog_take *take,
 
 	s->forked = true;
 	s->search.on = s->fetch_wanted = false;
-	refuse_set(&err, REFUSAL_FORK,
-		   "the signal server %s shows a log of %s that contradicts this node's: %s. This "
-		   "node keeps its own log.",
-		   s->cluster.signal_host, s->cluster.cluster, take->why.text);
+	refuse(&err, 0, REFUSAL_FORK,
+	       "the signal server %s shows a log of %s that contradicts this node's: %s. This "
+	       "node keeps its own log.",
+	       s->cluster.signal_host, s->cluster.cluster, take->why.text);
 	session_set_err(s, &err);
 	if (record_decode(shown->item[shown->n - 1], &last, NULL) == 0) {
 		if (memcmp(last.hash, s->reported, HASH_LEN) == 0)
@@ -35,10 +35,10 @@ void take_bad_log(struct session *s, const char *why)
 {
 	struct err err = { 0 };
 
-	refuse_set(&err, REFUSAL_BAD_ENTRY,
-		   "the signal server %s shows a log of %s that is not valid: %s. Nothing of it "
-		   "was taken.",
-		   s->cluster.signal_host, s->cluster.cluster, why);
+	refuse(&err, 0, REFUSAL_BAD_ENTRY,
+	       "the signal server %s shows a log of %s that is not valid: %s. Nothing of it "
+	       "was taken.",
+	       s->cluster.signal_host, s->cluster.cluster, why);
 	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 
@@ -47,10 +47,10 @@ static void log_too_new(struct session *s)
 {
 	struct err err = { 0 };
 
-	refuse_set(&err, REFUSAL_VERSION,
-		   "the log of %s has a record that this version of mlsh does not know: upgrade "
-		   "mlsh on this machine. Until then it knows nothing newer.",
-		   s->cluster.cluster);
+	refuse(&err, 0, REFUSAL_VERSION,
+	       "the log of %s has a record that this version of mlsh does not know: upgrade "
+	       "mlsh on this machine. Until then it knows nothing newer.",
+	       s->cluster.cluster);
 	session_lost_for(s, &err, SESSION_SLOW_RETRY);
 }
 

@@ -25,10 +25,10 @@ static int check_asked(struct host *h, struct prefix4 p, struct err *err)
 
 	if (r <= 0)
 		return 0; /* what cannot be told now, connect will say */
-	return refuse_set(err, REFUSAL_SUBNET,
-			  "the subnet %s overlaps what this host uses itself "
-			  "(%s). Choose another one; the token was not used",
-			  prefix4_format(p, subnet), what);
+	return refuse(err, 0, REFUSAL_SUBNET,
+		      "the subnet %s overlaps what this host uses itself "
+		      "(%s). Choose another one; the token was not used",
+		      prefix4_format(p, subnet), what);
 }
 
 /* --- choosing a subnet ----------------------------------------------------------------------- */
@@ -88,11 +88,11 @@ static int subnet_replace(struct join *j, struct prefix4 offered, struct err *er
 		return 0;
 	prefix4_format(offered, from);
 	if (!subnet_choose(j))
-		return refuse_set(err, REFUSAL_SUBNET,
-				  "the server's subnet %s overlaps what this "
-				  "host uses itself (%s), and none of %d others is free. Choose "
-				  "one with --subnet; the token was not used",
-				  from, what, SUBNETS_TRIED_MAX);
+		return refuse(err, 0, REFUSAL_SUBNET,
+			      "the server's subnet %s overlaps what this "
+			      "host uses itself (%s), and none of %d others is free. Choose "
+			      "one with --subnet; the token was not used",
+			      from, what, SUBNETS_TRIED_MAX);
 	j->subnet_chosen = j->setup.has_subnet = true;
 	snprintf(j->subnet_why, sizeof(j->subnet_why),
 		 "the server's %s overlaps what this machine uses itself (%s)", from, what);
@@ -108,10 +108,10 @@ static int check_address(struct host *h, ip4 ip, struct err *err)
 
 	if (netconf_address_used(h, ip, 0, true, what) <= 0)
 		return 0;
-	return refuse_set(err, REFUSAL_SUBNET,
-			  "the first address of the subnet, %s, is %s "
-			  "already. Choose another range with --subnet; the token was not used",
-			  ip4_format(ip, text), what);
+	return refuse(err, 0, REFUSAL_SUBNET,
+		      "the first address of the subnet, %s, is %s "
+		      "already. Choose another range with --subnet; the token was not used",
+		      ip4_format(ip, text), what);
 }
 
 /* What the server offers must be permitted, whatever it says. */
@@ -126,16 +126,16 @@ static int check_offer(const struct join *j, const struct signal_reply *offer, s
 		return r;
 	}
 	if (j->setup.has_subnet && !subnet_equal(offer->subnet, j->setup.subnet))
-		return refuse_set(err, REFUSAL_SUBNET,
-				  "the signal server offers %s in place of the subnet that was "
-				  "asked for",
-				  subnet);
+		return refuse(err, 0, REFUSAL_SUBNET,
+			      "the signal server offers %s in place of the subnet that was "
+			      "asked for",
+			      subnet);
 	if (offer->address < prefix4_first(offer->subnet) ||
 	    offer->address > prefix4_last(offer->subnet))
-		return refuse_set(err, REFUSAL_FULL,
-				  "the signal server offers the address %s, "
-				  "which is no host address of %s",
-				  ip4_format(offer->address, address), subnet);
+		return refuse(err, 0, REFUSAL_FULL,
+			      "the signal server offers the address %s, "
+			      "which is no host address of %s",
+			      ip4_format(offer->address, address), subnet);
 	return check_address(j->host, offer->address, err);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 
+const uint8_t zero_hash[HASH_LEN];
+
 /*
  * A digest fails only when memory is out. Callers can do nothing about it, and no caller may go on
  * with a hash that is not one.

@@ -8,6 +8,9 @@
 
 #include "base/ids.h"
 
+/* 32 zero bytes, where there is no hash: the base and the cluster id of genesis. */
+extern const uint8_t zero_hash[HASH_LEN];
+
 void sha256(struct span data, uint8_t out[HASH_LEN]);
 /* Of the concatenation of `n` pieces. */
 void sha256_pieces(const struct span *pieces, size_t n, uint8_t out[HASH_LEN]);

@@ -3,6 +3,7 @@
  * Makes entries and signs them. What was made is read back, so that nothing malformed leaves
  * here.
  */
+#include "crypto/hash.h"
 #include "membership/internal.h"
 
 static int signing_failed(struct err *err, int r)

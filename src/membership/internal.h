@@ -17,13 +17,8 @@
 #define SIGN_ORDER "order"
 #define SIGN_BEACON "beacon"
 
-/* err_set with a reason. */
-int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* -EBADMSG. */
 int entry_malformed(struct err *err, const char *what);
-
-/* 32 zero bytes: genesis' base and its cluster id in signatures. */
-extern const uint8_t zero_hash[HASH_LEN];
 
 /* The payload of an entry whose fields are set (views and hashes need not be). */
 void entry_put_payload(struct cbor_writer *w, const struct entry *e);

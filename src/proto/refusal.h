@@ -6,6 +6,8 @@
 #ifndef MLSH_PROTO_REFUSAL_H
 #define MLSH_PROTO_REFUSAL_H
 
+#include "base/err.h"
+
 enum refusal {
 	REFUSAL_NONE = 0,
 	REFUSAL_MALFORMED = 1,	 /* not a valid message */
@@ -54,5 +56,14 @@ enum refusal {
 
 /* A short word for machines ("invite-used"); never NULL. */
 const char *refusal_name(int reason);
+/* The errno value (negative) that goes with a reason. */
+int refusal_code(enum refusal reason);
+/*
+ * Sets the sentence for a person and the reason for a machine, and returns `code`; 0 stands for the
+ * code that goes with the reason. `err` may be NULL.
+ */
+int refuse(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Before it is told to others: a cause on our side, or none, becomes REFUSAL_BAD_ENTRY. */
+void refusal_make_public(struct err *err);
 
 #endif

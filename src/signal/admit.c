@@ -14,10 +14,10 @@ int answer_admit(struct caller *c, const struct signal_request *rq, struct signa
 	if (r < 0)
 		return r;
 	if (e.type != ENTRY_ADMIT)
-		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not an admission.");
+		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not an admission.");
 	if (memcmp(e.admit.key, c->key, sizeof(c->key)) != 0)
-		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			    "The new node's key is not that of the connection.");
+		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			      "The new node's key is not that of the connection.");
 	r = caller_order(c, &e, rq->entry, &reply->head, err);
 	if (r == 0)
 		caller_token(c, reply->node_token);

@@ -150,9 +150,9 @@ static void wait_on(struct signal_server *s, const struct err *why)
 	uint64_t now = clock_now(s->host);
 	struct err err = { 0 };
 
-	(void)deny(&err, -EBUSY, REFUSAL_INTERNAL,
-		   "Another program has the server's database "
-		   "locked; try again later.");
+	(void)refuse(&err, -EBUSY, REFUSAL_INTERNAL,
+		     "Another program has the server's database "
+		     "locked; try again later.");
 	list_for_each(it, &s->writes) {
 		if (now - write_at(it)->since < WRITE_WAIT_MAX)
 			break;

@@ -25,12 +25,12 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 	if (r < 0)
 		return r;
 	if (is_denied(cluster, &b.author))
-		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			    "A removal of the beacon's author waits for its order.");
+		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			      "A removal of the beacon's author waits for its order.");
 	if (!cluster->beacons)
 		cluster->beacons = beacons_new();
 	if (!cluster->beacons)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	r = beacons_add(cluster->beacons, log, rq->beacon,
 			(uint64_t)MAX(clock_wall_s(c->server->host), 0), err);
 	if (r == 1 || r == -EAGAIN) /* the receipt is right, whatever the two clocks say */

@@ -69,8 +69,8 @@ int answer_append(struct caller *c, const struct signal_request *rq, struct sign
 	if (r < 0)
 		return r;
 	if (e.type == ENTRY_GENESIS || e.type == ENTRY_ADMIT || e.type == ENTRY_RECOVER)
-		return deny(err, -EINVAL, REFUSAL_NOT_ALLOWED,
-			    "An entry of this type is not put in this way.");
+		return refuse(err, -EINVAL, REFUSAL_NOT_ALLOWED,
+			      "An entry of this type is not put in this way.");
 	return caller_order(c, &e, rq->entry, &reply->head, err);
 }
 
@@ -85,8 +85,8 @@ int append_accepted(struct caller *c, struct signal_reply *reply, struct err *er
 		return r;
 	now = wire_head_at(log, reply->head.seq);
 	if (memcmp(now.hash, reply->head.hash, sizeof(now.hash)) != 0)
-		return deny(err, -ESTALE, REFUSAL_STALE,
-			    "A recovery has dropped the entry as soon as it was there.");
+		return refuse(err, -ESTALE, REFUSAL_STALE,
+			      "A recovery has dropped the entry as soon as it was there.");
 	reply->record = mlog_record(log, now.seq);
 	return 0;
 }
@@ -101,7 +101,7 @@ int answer_recover(struct caller *c, const struct signal_request *rq, struct sig
 	if (r < 0)
 		return r;
 	if (e.type != ENTRY_RECOVER)
-		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a recovery.");
+		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a recovery.");
 	return caller_order(c, &e, rq->entry, &reply->head, err);
 }
 
@@ -117,10 +117,10 @@ static bool is_current(const struct caller *c)
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
 {
 	if (c->phase != CALLER_SESSION && !caller_token_ok(c, rq->node_token))
-		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	if (!is_current(c) &&
 	    !ratelimit_take_node(c->server->members, &c->node, clock_now(c->server->host)))
-		return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
+		return refuse(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 	return 0;
 }
 

@@ -27,12 +27,13 @@ static int import_begin(struct caller *c, struct err *err)
 	if (c->importing)
 		return 0;
 	if (s->n_imports >= IMPORTS_MAX)
-		return deny(err, -EAGAIN, REFUSAL_INTERNAL,
-			    "The server takes %d logs over already; try again later.", IMPORTS_MAX);
+		return refuse(err, -EAGAIN, REFUSAL_INTERNAL,
+			      "The server takes %d logs over already; try again later.",
+			      IMPORTS_MAX);
 	random_fill(s->host, seed, sizeof(seed));
 	c->import = mlog_new(seed);
 	if (!c->import)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	c->importing = true;
 	s->n_imports++;
 	c->known = true; /* it has a token: strangers do not push it out */
@@ -65,17 +66,16 @@ static int import_page(struct caller *c, const struct code_info *code,
 
 	c->import_bytes += bytes_of(records);
 	if (c->import_bytes > IMPORT_BYTES_MAX)
-		return deny(err, -EFBIG, REFUSAL_FULL, "The log is larger than %u MiB.",
-			    IMPORT_BYTES_MAX >> 20);
+		return refuse(err, -EFBIG, REFUSAL_FULL, "The log is larger than %u MiB.",
+			      IMPORT_BYTES_MAX >> 20);
 	mlog_take(c->import, records->item, records->n, &take);
 	mlog_commit(c->import);
 	if (mlog_count(c->import) == 0 || take.result != TAKEN) {
 		*err = take.why;
-		if (err->reason == REFUSAL_NONE || err->reason >= REFUSAL_UNREACHABLE)
-			err->reason = REFUSAL_BAD_ENTRY;
+		refusal_make_public(err);
 		return err->code < 0 ? err->code
-				     : deny(err, -EBADMSG, REFUSAL_BAD_ENTRY,
-					    "The records are not the beginning of a log.");
+				     : refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY,
+					      "The records are not the beginning of a log.");
 	}
 	return check_used_for(c, code, err);
 }
@@ -84,7 +84,7 @@ static int import_page(struct caller *c, const struct code_info *code,
 static int import_end(struct caller *c, const struct code_info *code, struct err *err)
 {
 	if (mlog_count(c->import) == 0)
-		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "There are no records.");
+		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "There are no records.");
 	memcpy(c->import_id, mlog_cluster_id(c->import), HASH_LEN);
 	c->import_done = true;
 	return registry_import(c->server->registry, code->state == CODE_USED ? 0 : code->id,
@@ -133,7 +133,7 @@ int import_accepted(struct caller *c, struct signal_reply *reply, struct err *er
 	c->import_done = false;
 	c->cluster = registry_find(registry, c->import_id);
 	if (!c->cluster)
-		return deny(err, -EIO, REFUSAL_INTERNAL, "The cluster could not be stored.");
+		return refuse(err, -EIO, REFUSAL_INTERNAL, "The cluster could not be stored.");
 	r = registry_log(registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;

@@ -192,26 +192,27 @@ static int deny_order(struct signal_server *s, const struct cluster *c, struct e
 	uint64_t now = clock_now(s->host);
 
 	if (is_lacking(s, c, &c->missing))
-		return deny(err, -EBUSY, REFUSAL_RESTORED,
-			    "The server was restored from a backup and lacks record %llu of the "
-			    "log, which an admin's node has: `mlsh connect` on a machine that "
-			    "has it.",
-			    (unsigned long long)c->missing.seq);
+		return refuse(err, -EBUSY, REFUSAL_RESTORED,
+			      "The server was restored from a backup and lacks record %llu of the "
+			      "log, which an admin's node has: `mlsh connect` on a machine that "
+			      "has it.",
+			      (unsigned long long)c->missing.seq);
 	if (clock_behind_s(s, c) > 0)
-		return deny(err, -EBUSY, REFUSAL_RESTORED,
-			    "The server was restored from a backup, and its clock is %llu minutes "
-			    "behind the log: it orders nothing until its clock is right.",
-			    (unsigned long long)clock_behind_s(s, c) / 60);
+		return refuse(
+			err, -EBUSY, REFUSAL_RESTORED,
+			"The server was restored from a backup, and its clock is %llu minutes "
+			"behind the log: it orders nothing until its clock is right.",
+			(unsigned long long)clock_behind_s(s, c) / 60);
 	if (c->wait_until)
-		return deny(err, -EBUSY, REFUSAL_RESTORED,
-			    "The server was restored from a backup and hears what its nodes "
-			    "have: try again in %llu s.",
-			    (unsigned long long)(now < c->wait_until
-							 ? (c->wait_until - now) / NS_PER_S + 1
-							 : 1));
-	return deny(err, -EBUSY, REFUSAL_RESTORED,
-		    "The server was restored from a backup and waits for an admin of this "
-		    "cluster to connect: `mlsh connect` on an admin's machine.");
+		return refuse(err, -EBUSY, REFUSAL_RESTORED,
+			      "The server was restored from a backup and hears what its nodes "
+			      "have: try again in %llu s.",
+			      (unsigned long long)(now < c->wait_until
+							   ? (c->wait_until - now) / NS_PER_S + 1
+							   : 1));
+	return refuse(err, -EBUSY, REFUSAL_RESTORED,
+		      "The server was restored from a backup and waits for an admin of this "
+		      "cluster to connect: `mlsh connect` on an admin's machine.");
 }
 
 /* Within a transaction: the wait ends with what ends it, or neither comes about. */
@@ -226,7 +227,7 @@ int may_order(struct signal_server *s, struct cluster *c, struct err *err)
 	if (r < 0) {
 		log_limited(host_log(s->host), &s->read_lines, clock_now(s->host), LOG_LEVEL_ERROR,
 			    "%s", err->text);
-		return deny(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
+		return refuse(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
 	}
 	if (is_lacking(s, c, &c->missing) || (r > 0 && !may_end(s, c)))
 		return deny_order(s, c, err);

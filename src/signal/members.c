@@ -71,17 +71,18 @@ int members_refuse(const struct caller *c, const struct mlog *log, struct err *e
 	char when[WORDS_TIME_MAX];
 
 	if (!m)
-		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
-			    "This node is not a member of the cluster.");
+		return refuse(err, -EACCES, REFUSAL_NOT_MEMBER,
+			      "This node is not a member of the cluster.");
 	if (member_is_current(m))
-		return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
-			    "\"%s\" has another key in cluster \"%s\" since %s UTC (record %llu).",
-			    m->name, cluster, words_time(m->key_since_s, when),
-			    (unsigned long long)m->key_seq);
-	return deny(err, -EACCES, REFUSAL_NOT_MEMBER,
-		    "\"%s\" %s at %s UTC, by \"%s\" (record %llu of cluster \"%s\").", m->name,
-		    how[m->left], words_time(m->left_s, when), name_of(log, &m->left_by),
-		    (unsigned long long)m->left_seq, cluster);
+		return refuse(
+			err, -EACCES, REFUSAL_NOT_MEMBER,
+			"\"%s\" has another key in cluster \"%s\" since %s UTC (record %llu).",
+			m->name, cluster, words_time(m->key_since_s, when),
+			(unsigned long long)m->key_seq);
+	return refuse(err, -EACCES, REFUSAL_NOT_MEMBER,
+		      "\"%s\" %s at %s UTC, by \"%s\" (record %llu of cluster \"%s\").", m->name,
+		      how[m->left], words_time(m->left_s, when), name_of(log, &m->left_by),
+		      (unsigned long long)m->left_seq, cluster);
 }
 
 /* --- what they may read ----------------------------------------------------------------------- */

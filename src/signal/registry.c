@@ -6,21 +6,11 @@
 #include "signal/registry_internal.h"
 #include "signal/stored.h"
 
-int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	err_set_va(err, code, (int)reason, fmt, ap);
-	va_end(ap);
-	return code;
-}
-
 int registry_fail(struct registry *r, int code, struct err *err)
 {
 	log_limited(host_log(r->host), &r->failures, clock_now(r->host), LOG_LEVEL_ERROR, "%s",
 		    err->text);
-	return deny(err, code, REFUSAL_INTERNAL, WRITE_FAILED);
+	return refuse(err, code, REFUSAL_INTERNAL, WRITE_FAILED);
 }
 
 int registry_write_fail(struct registry *r, int code, struct err *err)
@@ -88,7 +78,7 @@ int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err)
 	if (x == 0)
 		return 0;
 	registry_cluster_free(c);
-	return deny(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
+	return refuse(err, x, REFUSAL_INTERNAL, "The server cannot hold another cluster.");
 }
 
 void registry_cluster_drop(struct registry *r, struct cluster *c)
@@ -277,13 +267,13 @@ int registry_deny_foreign(const struct registry *r, const struct cluster *c, str
 	const char *name = mlog_genesis(c->log)->name;
 
 	if (registry_standing(r, c) == STANDING_NOT_YET)
-		return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
-			    "Cluster %s has not moved to this server yet: its log names %.120s, "
-			    "port %u.",
-			    name, at->host, (unsigned)at->port);
-	return deny(err, -EREMCHG, REFUSAL_MOVED_AWAY,
-		    "Cluster %s has moved to the server %.120s, port %u.", name, at->host,
-		    (unsigned)at->port);
+		return refuse(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+			      "Cluster %s has not moved to this server yet: its log names %.120s, "
+			      "port %u.",
+			      name, at->host, (unsigned)at->port);
+	return refuse(err, -EREMCHG, REFUSAL_MOVED_AWAY,
+		      "Cluster %s has moved to the server %.120s, port %u.", name, at->host,
+		      (unsigned)at->port);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -305,10 +295,11 @@ int registry_subnet_check(const struct registry *r, struct prefix4 subnet, struc
 		if (c->subnet.net == subnet.net && c->subnet.bits == subnet.bits)
 			continue;
 		if (prefix4_overlaps(c->subnet, subnet))
-			return deny(err, -EACCES, REFUSAL_SUBNET,
-				    "The subnet %s overlaps %s, which another cluster of this "
-				    "server has: choose another with --subnet.",
-				    prefix4_format(subnet, text), prefix4_format(c->subnet, other));
+			return refuse(err, -EACCES, REFUSAL_SUBNET,
+				      "The subnet %s overlaps %s, which another cluster of this "
+				      "server has: choose another with --subnet.",
+				      prefix4_format(subnet, text),
+				      prefix4_format(c->subnet, other));
 	}
 	return 0;
 }
@@ -321,8 +312,8 @@ int registry_next_address(struct registry *r, struct prefix4 subnet, ip4 *ret, s
 	if (e < 0)
 		return registry_fail(r, e, err);
 	if (highest >= prefix4_last(subnet))
-		return deny(err, -ENOSPC, REFUSAL_FULL,
-			    "No address is left: each is given out only once.");
+		return refuse(err, -ENOSPC, REFUSAL_FULL,
+			      "No address is left: each is given out only once.");
 	*ret = highest == 0 ? prefix4_first(subnet) : highest + 1;
 	return 0;
 }

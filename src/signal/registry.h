@@ -169,7 +169,5 @@ int registry_deny_foreign(const struct registry *r, const struct cluster *c, str
  */
 int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)
 	MUST_CHECK;
-/* Sets the refusal beside the message. Returns `code`. */
-int deny(struct err *err, int code, enum refusal reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 #endif

@@ -48,7 +48,7 @@ int registry_commit(struct registry *r, void (*fn)(void *ctx, struct cluster *c,
 	if (r->failed) {
 		db_rollback(r->db);
 		undo_all(r);
-		return deny(err, -EIO, REFUSAL_INTERNAL, WRITE_FAILED);
+		return refuse(err, -EIO, REFUSAL_INTERNAL, WRITE_FAILED);
 	}
 	noted = registry_notes_write(r);
 	changed = db_has_written(r->db);

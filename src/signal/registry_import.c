@@ -56,7 +56,7 @@ static int store_import(struct registry *r, int64_t code_id, const struct cluste
 		x = note_addresses(r, c, err);
 	db_savepoint_end(r->db, x == 0);
 	if (x == -ESTALE)
-		return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+		return refuse(err, x, REFUSAL_USED_CODE, "The token has been used.");
 	return x < 0 ? registry_fail(r, x, err) : 0;
 }
 
@@ -67,15 +67,15 @@ static int import_new(struct registry *r, int64_t code_id, struct mlog **log, st
 	int x;
 
 	if (registry_count(r) >= CLUSTERS_MAX)
-		return deny(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
-			    CLUSTERS_MAX);
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
+			      CLUSTERS_MAX);
 	x = registry_subnet_check(r, d.subnet, err);
 	if (x < 0)
 		return x;
 	memcpy(d.id, mlog_cluster_id(*log), sizeof(d.id));
 	c = registry_cluster_new(r, &d);
 	if (!c)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	c->log = *log;
 	*log = NULL;
 	c->seen = roster_now(mlog_roster(c->log)); /* nobody came or went just now */
@@ -100,7 +100,7 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 {
 	struct wire_entries *page = malloc(sizeof(*page));
 	struct registry_taken taken;
-	int x = page ? 0 : deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+	int x = page ? 0 : refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 
 	for (uint64_t from = 0; x == 0 && from < mlog_count(log); from += page->n) {
 		mlog_page(log, from, page);
@@ -114,7 +114,7 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 	if (x == 0 && code_id != 0) {
 		x = db_code_burn(r->db, code_id, c->id, clock_wall_s(r->host), err);
 		if (x == -ESTALE)
-			return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+			return refuse(err, x, REFUSAL_USED_CODE, "The token has been used.");
 		if (x < 0)
 			return registry_write_fail(r, x, err);
 	}
@@ -128,10 +128,11 @@ static int check_dates(const struct registry *r, const struct mlog *log, struct 
 
 	if (last_s <= now_s + CLOCK_AHEAD_MAX_S)
 		return 0;
-	return deny(err, -ETIME, REFUSAL_AHEAD,
-		    "The log's last record is dated %llu minutes ahead of this server's clock: set "
-		    "the clock that is wrong, or recover the cluster on a machine that lacks it.",
-		    (unsigned long long)(last_s - now_s) / 60);
+	return refuse(
+		err, -ETIME, REFUSAL_AHEAD,
+		"The log's last record is dated %llu minutes ahead of this server's clock: set "
+		"the clock that is wrong, or recover the cluster on a machine that lacks it.",
+		(unsigned long long)(last_s - now_s) / 60);
 }
 
 int registry_import(struct registry *r, int64_t code_id, struct mlog **log, struct err *err)

@@ -15,8 +15,8 @@ static int next_member_address(struct registry *r, const struct cluster *c, ip4 
 
 	while (e == 0 && mlog_address_taken(c->log, *ret)) {
 		if (*ret >= prefix4_last(c->subnet))
-			return deny(err, -ENOSPC, REFUSAL_FULL,
-				    "No address is left: each is given out only once.");
+			return refuse(err, -ENOSPC, REFUSAL_FULL,
+				      "No address is left: each is given out only once.");
 		++*ret;
 	}
 	return e;
@@ -46,10 +46,10 @@ static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
 		if (record_decode(records[i], &rec, NULL) < 0)
 			break;
 		if (rec.order.address > (uint64_t)highest + PUSH_GAP_MAX)
-			return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
-				    "Record %llu gives an address too far above all that were "
-				    "given out.",
-				    (unsigned long long)rec.order.seq);
+			return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY,
+				      "Record %llu gives an address too far above all that were "
+				      "given out.",
+				      (unsigned long long)rec.order.seq);
 		highest = MAX(highest, rec.order.address);
 		*ret_ok = i + 1;
 	}
@@ -100,9 +100,10 @@ static int check_parted(struct registry *r, struct cluster *c, const struct entr
 	int x = registry_log(r, c, &log, err);
 
 	if (x == 0 && c->parted && e->type != ENTRY_RECOVER)
-		x = deny(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
-			 "The server has signed another log of this cluster (it was restored from "
-			 "a backup?) and orders nothing any more: tell its operator.");
+		x = refuse(
+			err, -EACCES, REFUSAL_UNKNOWN_HEAD,
+			"The server has signed another log of this cluster (it was restored from "
+			"a backup?) and orders nothing any more: tell its operator.");
 	return x;
 }
 
@@ -129,9 +130,9 @@ static bool joins(const struct entry *e)
  */
 static int deny_replay(struct err *err)
 {
-	return deny(err, -EAGAIN, REFUSAL_RATE,
-		    "Too many recoveries go back in this cluster; try again in %d seconds.",
-		    REPLAY_TOKENS);
+	return refuse(err, -EAGAIN, REFUSAL_RATE,
+		      "Too many recoveries go back in this cluster; try again in %d seconds.",
+		      REPLAY_TOKENS);
 }
 
 static int charge_replay(struct registry *r, struct cluster *c, const struct entry *e,
@@ -203,21 +204,22 @@ static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err
 	case TAKEN:
 		if (take->held.seq == 0)
 			return 0;
-		return deny(err, -ETIME, REFUSAL_AHEAD,
-			    "Record %llu is dated %llu minutes ahead of the server's clock: it is "
-			    "not taken yet.",
-			    (unsigned long long)take->held.seq,
-			    (unsigned long long)(take->held.time_s - now_s) / 60);
+		return refuse(
+			err, -ETIME, REFUSAL_AHEAD,
+			"Record %llu is dated %llu minutes ahead of the server's clock: it is "
+			"not taken yet.",
+			(unsigned long long)take->held.seq,
+			(unsigned long long)(take->held.time_s - now_s) / 60);
 	case TAKEN_OLD:
-		return deny(err, -ESTALE, REFUSAL_STALE,
-			    "The records are of a generation that a recovery has ended.");
+		return refuse(err, -ESTALE, REFUSAL_STALE,
+			      "The records are of a generation that a recovery has ended.");
 	case TAKEN_GAP:
-		return deny(err, -ESTALE, REFUSAL_STALE,
-			    "Records from %llu on are missing before these.",
-			    (unsigned long long)take->ask_from);
+		return refuse(err, -ESTALE, REFUSAL_STALE,
+			      "Records from %llu on are missing before these.",
+			      (unsigned long long)take->ask_from);
 	case TAKEN_PARTED:
-		return deny(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
-			    "The records do not follow those that the server has.");
+		return refuse(err, -EACCES, REFUSAL_UNKNOWN_HEAD,
+			      "The records do not follow those that the server has.");
 	case TAKEN_UNPROVEN:
 	case TAKEN_INVALID:
 	case TAKEN_UPGRADE:
@@ -229,8 +231,8 @@ static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err
 	*err = take->why;
 	if (take->result == TAKEN_LIE)
 		err->reason = REFUSAL_UNKNOWN_HEAD;
-	else if (err->reason == REFUSAL_NONE || err->reason >= REFUSAL_UNREACHABLE)
-		err->reason = REFUSAL_BAD_ENTRY; /* causes on one's own side are not told */
+	else
+		refusal_make_public(err);
 	return take->result == TAKEN_NO_MEMORY ? -ENOMEM : -EACCES;
 }
 

@@ -8,10 +8,11 @@ static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 	int64_t now_s = clock_wall_s(r->host);
 
 	if (time_s > (uint64_t)now_s + CLOCK_AHEAD_MAX_S)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY,
-			    "Your clock is %llu minutes ahead of the server's: set the one that is "
-			    "wrong and try again.",
-			    (unsigned long long)(time_s - (uint64_t)now_s) / 60);
+		return refuse(
+			err, -EINVAL, REFUSAL_BAD_ENTRY,
+			"Your clock is %llu minutes ahead of the server's: set the one that is "
+			"wrong and try again.",
+			(unsigned long long)(time_s - (uint64_t)now_s) / 60);
 	return 0;
 }
 
@@ -22,17 +23,17 @@ static int check_genesis(struct registry *r, const struct entry *e, struct err *
 	int x;
 
 	if (e->type != ENTRY_GENESIS)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
+		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
 	if (registry_count(r) >= CLUSTERS_MAX)
-		return deny(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
-			    CLUSTERS_MAX);
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "This server holds %d clusters: no more.",
+			      CLUSTERS_MAX);
 	x = check_clock(r, e->time_s, err);
 	if (x == 0)
 		x = registry_subnet_check(r, e->genesis.subnet, err);
 	if (x == 0)
 		x = registry_next_address(r, e->genesis.subnet, &next, err);
 	if (x == 0 && next != e->genesis.address)
-		x = deny(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
+		x = refuse(err, -ESTALE, REFUSAL_STALE, "The address was taken meanwhile.");
 	return x;
 }
 
@@ -52,7 +53,7 @@ static int store_genesis(struct registry *r, int64_t code_id, const struct clust
 		x = db_address_add(r->db, e->genesis.address, c->id, &e->author, err);
 	db_savepoint_end(r->db, x == 0);
 	if (x == -ESTALE)
-		return deny(err, x, REFUSAL_USED_CODE, "The token has been used.");
+		return refuse(err, x, REFUSAL_USED_CODE, "The token has been used.");
 	return x < 0 ? registry_fail(r, x, err) : 0;
 }
 
@@ -70,7 +71,7 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	if (c)
 		c->log = mlog_new(r->map_seed);
 	if (!c || !c->log) {
-		x = deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		x = refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 		goto fail;
 	}
 	x = mlog_found(c->log, genesis, err);

@@ -117,18 +117,19 @@ static int channel_new(struct relay *r, struct caller *a, struct caller *b,
 	int code;
 
 	if (a->n_relay_ends >= RELAY_CHANNELS_PER_SESSION)
-		return deny(err, -ENOSPC, REFUSAL_FULL, "This node has too many relay channels.");
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "This node has too many relay channels.");
 	if (b->n_relay_ends >= RELAY_CHANNELS_PER_SESSION)
-		return deny(err, -ENOSPC, REFUSAL_FULL, "That node has too many relay channels.");
+		return refuse(err, -ENOSPC, REFUSAL_FULL, "That node has too many relay channels.");
 	ch = calloc(1, sizeof(*ch));
 	if (!ch)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	code = end_link(r, ch, 0, a);
 	if (code == 0)
 		code = end_link(r, ch, 1, b);
 	if (code < 0) {
 		channel_close(r, ch);
-		return deny(err, -ENOSPC, REFUSAL_FULL, "The server has too many relay channels.");
+		return refuse(err, -ENOSPC, REFUSAL_FULL,
+			      "The server has too many relay channels.");
 	}
 	r->stats.opened++;
 	*ret = &ch->end[0];

@@ -87,14 +87,15 @@ static int request_in_rate(struct caller *c, const struct signal_request *rq,
 	c->server->stats.refused_rate++;
 	c->rate_refusals++;
 	reply->retry_after_s = c->phase == CALLER_SESSION ? 1 : ratelimit_retry_after_s();
-	return deny(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
+	return refuse(err, -EAGAIN, REFUSAL_RATE, "Too many requests; wait a moment.");
 }
 
 static int phase_allows(const struct caller *c, enum signal_request_type type, struct err *err)
 {
 	if (rules[type].phases & IN(c->phase))
 		return 0;
-	return deny(err, -EPERM, REFUSAL_NOT_ALLOWED, "This request is not allowed at this point.");
+	return refuse(err, -EPERM, REFUSAL_NOT_ALLOWED,
+		      "This request is not allowed at this point.");
 }
 
 static int request_allowed(struct caller *c, const struct signal_request *rq, struct err *err)
@@ -193,13 +194,13 @@ static int request_of_the_future(struct caller *c, int code, struct signal_reque
 
 	*rq = (struct signal_request){ .type = code == -ENOSYS ? 0 : SIGNAL_HELLO };
 	if (code != -ENOSYS)
-		return deny(err, code, REFUSAL_VERSION,
-			    "This server speaks version %d of the protocol: upgrade one side.",
-			    SIGNAL_VERSION);
+		return refuse(err, code, REFUSAL_VERSION,
+			      "This server speaks version %d of the protocol: upgrade one side.",
+			      SIGNAL_VERSION);
 	r = request_in_rate(c, rq, reply, err);
 	return r < 0 ? r
-		     : deny(err, code, REFUSAL_UNSUPPORTED,
-			    "This server is too old for that request.");
+		     : refuse(err, code, REFUSAL_UNSUPPORTED,
+			      "This server is too old for that request.");
 }
 
 void request_handle(struct caller *c, int64_t stream, struct span message)

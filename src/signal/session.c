@@ -20,8 +20,8 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	}
 	c->cluster = registry_find(s->registry, rq->cluster_id);
 	if (!c->cluster)
-		return deny(err, -ENOENT, REFUSAL_CLUSTER_UNKNOWN,
-			    "This server does not know the cluster.");
+		return refuse(err, -ENOENT, REFUSAL_CLUSTER_UNKNOWN,
+			      "This server does not know the cluster.");
 	r = registry_log(s->registry, c->cluster, &log, err);
 	if (r < 0)
 		return r;
@@ -60,7 +60,7 @@ static int session_present(struct caller *c, const struct wire_candidates *in, s
 
 	candidates_filter(in, &candidates);
 	if (presence_set(c->cluster->presence, &c->node, c->session_id, c, &candidates, &old) < 0)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	if (old)
 		caller_close(old, SIGNAL_CLOSE_REPLACED, "a newer session of this node");
 	events_presence_changed(c->server, c->cluster);
@@ -78,7 +78,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 	if (r < 0)
 		return r;
 	if (!caller_token_ok(c, rq->node_token))
-		return deny(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
+		return refuse(err, -EACCES, REFUSAL_BAD_TOKEN, "The node token is not valid here.");
 	member = registry_member(c->cluster, c->key_sha256);
 	if (!member) {
 		c->phase = CALLER_FORMER;
@@ -89,7 +89,7 @@ int answer_session(struct caller *c, const struct signal_request *rq, struct sig
 		return registry_deny_foreign(s->registry, c->cluster, err);
 	}
 	if (echo_derive(c) < 0)
-		return deny(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
+		return refuse(err, -ENOTCONN, REFUSAL_INTERNAL, "The keys could not be derived.");
 	may_order_shown(c, &rq->head);
 	c->session_id = ++s->last_session_id;
 	r = session_present(c, &rq->candidates, err);
@@ -123,10 +123,10 @@ int answer_subscribe(struct caller *c, const struct signal_request *rq, struct s
 		       rq->cursor <= presence_cursor(p);
 
 	if (c->events != NO_STREAM)
-		return deny(err, -EALREADY, REFUSAL_NOT_ALLOWED, "There is a stream of events.");
+		return refuse(err, -EALREADY, REFUSAL_NOT_ALLOWED, "There is a stream of events.");
 	if (quic_stream_open(c->quic, false, &c->events) < 0)
-		return deny(err, -EAGAIN, REFUSAL_NOT_ALLOWED,
-			    "The connection allows no stream for events.");
+		return refuse(err, -EAGAIN, REFUSAL_NOT_ALLOWED,
+			      "The connection allows no stream for events.");
 	list_append(&c->cluster->subscribers, &c->in_cluster);
 	c->told = resumed ? rq->cursor : 0;
 	events_catch_up(c, !resumed);
@@ -145,11 +145,12 @@ int answer_relay_open(struct caller *c, const struct signal_request *rq, struct 
 
 	memcpy(id.bytes, rq->node_id, NODE_ID_LEN);
 	if (node_id_equal(&id, &c->node))
-		return deny(err, -EINVAL, REFUSAL_NOT_ALLOWED, "A node needs no relay to itself.");
+		return refuse(err, -EINVAL, REFUSAL_NOT_ALLOWED,
+			      "A node needs no relay to itself.");
 	item = presence_get(c->cluster->presence, &id);
 	if (!item || !presence_online(item))
-		return deny(err, -ENOTCONN, REFUSAL_NOT_MEMBER,
-			    "That node has no session with this server now.");
+		return refuse(err, -ENOTCONN, REFUSAL_NOT_MEMBER,
+			      "That node has no session with this server now.");
 	return relay_open(c->server->relay, c, item->session, &reply->relay, err);
 }
 

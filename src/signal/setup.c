@@ -16,18 +16,18 @@ int code_find(struct caller *c, struct span text, struct code_info *ret, struct 
 	snprintf(raw, sizeof(raw), "%.*s", (int)text.len, (const char *)text.data);
 	r = bootstrap_code_normalise(raw, code);
 	if (r < 0)
-		r = deny(err, r, REFUSAL_BAD_CODE, "The token's code has a wrong form.");
+		r = refuse(err, r, REFUSAL_BAD_CODE, "The token's code has a wrong form.");
 	else
 		r = db_code_find(s->db, code, clock_wall_s(s->host), ret, err);
 	secret_wipe(raw, sizeof(raw));
 	secret_wipe(code, sizeof(code));
 	if (r < 0 && err->reason == 0) {
 		log_error(host_log(s->host), "%s", err->text);
-		return deny(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
+		return refuse(err, r, REFUSAL_INTERNAL, "The server could not read its database.");
 	}
 	if (r == 0 && ret->state == CODE_UNKNOWN)
-		return deny(err, -EACCES, REFUSAL_BAD_CODE,
-			    "The token is not one of this server's.");
+		return refuse(err, -EACCES, REFUSAL_BAD_CODE,
+			      "The token is not one of this server's.");
 	return r;
 }
 
@@ -37,15 +37,15 @@ int code_open(const struct code_info *code, struct err *err)
 	case CODE_OPEN:
 		return 0;
 	case CODE_EXPIRED:
-		return deny(err, -ETIME, REFUSAL_EXPIRED_CODE,
-			    "The token has expired; make another with mlsh-signal token.");
+		return refuse(err, -ETIME, REFUSAL_EXPIRED_CODE,
+			      "The token has expired; make another with mlsh-signal token.");
 	case CODE_USED:
-		return deny(err, -EACCES, REFUSAL_USED_CODE,
-			    "The token has been used; make another with mlsh-signal token.");
+		return refuse(err, -EACCES, REFUSAL_USED_CODE,
+			      "The token has been used; make another with mlsh-signal token.");
 	case CODE_UNKNOWN:
 		break;
 	}
-	return deny(err, -EACCES, REFUSAL_BAD_CODE, "The token is not one of this server's.");
+	return refuse(err, -EACCES, REFUSAL_BAD_CODE, "The token is not one of this server's.");
 }
 
 int answer_setup_offer(struct caller *c, const struct signal_request *rq,
@@ -70,14 +70,14 @@ static int setup_check(const struct caller *c, const struct entry *e, struct err
 	const struct log_server *named = &e->genesis.server;
 
 	if (e->type != ENTRY_GENESIS)
-		return deny(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
+		return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "The entry is not a genesis.");
 	if (memcmp(e->genesis.key, c->key, sizeof(c->key)) != 0)
-		return deny(err, -EACCES, REFUSAL_NOT_ALLOWED,
-			    "The first admin's key is not that of the connection.");
+		return refuse(err, -EACCES, REFUSAL_NOT_ALLOWED,
+			      "The first admin's key is not that of the connection.");
 	if (memcmp(named->cert, identity_cert_sha256(id), HASH_LEN) != 0 ||
 	    memcmp(named->key, identity_key_sha256(id), HASH_LEN) != 0 ||
 	    memcmp(named->order_key, c->server->keys.order_key, KEY_LEN) != 0)
-		return deny(err, -EINVAL, REFUSAL_BAD_ENTRY, "Genesis names another server.");
+		return refuse(err, -EINVAL, REFUSAL_BAD_ENTRY, "Genesis names another server.");
 	return 0;
 }
 

@@ -40,8 +40,8 @@ int write_later(struct caller *c, int64_t stream, enum signal_request_type type,
 	if (s->n_writes < WRITES_WAITING_MAX)
 		w = malloc(sizeof(*w) + message.len);
 	if (!w)
-		return deny(err, -ENOMEM, REFUSAL_INTERNAL,
-			    "Too many requests wait for the server's database; try again later.");
+		return refuse(err, -ENOMEM, REFUSAL_INTERNAL,
+			      "Too many requests wait for the server's database; try again later.");
 	*w = (struct write){ .caller = c,
 			     .stream = stream,
 			     .since = clock_now(s->host),

@@ -92,8 +92,8 @@ static int give_entry(void *ctx, const struct head *head, struct entry_bytes *re
 
 	(void)head;
 	if (s->given)
-		return refuse_set(err, REFUSAL_STALE,
-				  "the cluster has changed meanwhile: look and try again");
+		return refuse(err, 0, REFUSAL_STALE,
+			      "the cluster has changed meanwhile: look and try again");
 	s->given = true;
 	*ret = s->entry;
 	return 0;
@@ -119,7 +119,7 @@ static void why_not_ordered(const struct submit *s, struct err *ret)
 	if (st.last_err.code)
 		*ret = st.last_err;
 	else
-		refuse_set(ret, REFUSAL_TIMEOUT, "the signal server has not ordered it yet");
+		refuse(ret, 0, REFUSAL_TIMEOUT, "the signal server has not ordered it yet");
 }
 
 static void give_up(struct submit *s)
@@ -129,12 +129,12 @@ static void give_up(struct submit *s)
 
 	why_not_ordered(s, &why);
 	if (sent)
-		refuse_set(&err, REFUSAL_TIMEOUT,
-			   "the signal server was asked and has not answered: look whether it was "
-			   "done, then try again. %.300s",
-			   why.text);
+		refuse(&err, 0, REFUSAL_TIMEOUT,
+		       "the signal server was asked and has not answered: look whether it was "
+		       "done, then try again. %.300s",
+		       why.text);
 	else
-		refuse_set(&err, REFUSAL_UNREACHABLE, "nothing was changed: %.400s", why.text);
+		refuse(&err, 0, REFUSAL_UNREACHABLE, "nothing was changed: %.400s", why.text);
 	finish(s, &err, NULL);
 }
 
@@ -161,8 +161,8 @@ static int check_type(const struct entry *e, struct err *err)
 {
 	if (e->type > ENTRY_ADMIT && e->type < ENTRY_TYPES && e->type != ENTRY_RECOVER)
 		return 0;
-	return refuse_set(err, REFUSAL_BAD_ENTRY, "a log entry of type %u cannot be submitted here",
-			  e->type);
+	return refuse(err, 0, REFUSAL_BAD_ENTRY, "a log entry of type %u cannot be submitted here",
+		      e->type);
 }
 
 static int read_entry(struct submit *s, struct span entry, struct entry *e, struct err *err)

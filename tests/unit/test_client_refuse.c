@@ -18,12 +18,12 @@ START_TEST(each_reason_has_words_of_its_own)
 			continue;
 		ck_assert_str_ne(refuse_words((enum refusal)i), unknown);
 		ck_assert_uint_gt(strlen(refuse_words((enum refusal)i)), 25);
-		ck_assert_int_lt(refuse_code((enum refusal)i), 0);
+		ck_assert_int_lt(refusal_code((enum refusal)i), 0);
 		for (int k = i + 1; k < 200; k++)
 			ck_assert(!has_name(k) || strcmp(refuse_words((enum refusal)i),
 							 refuse_words((enum refusal)k)) != 0);
 	}
-	ck_assert_int_lt(refuse_code((enum refusal)9999), 0);
+	ck_assert_int_lt(refusal_code((enum refusal)9999), 0);
 }
 END_TEST
 
@@ -31,11 +31,19 @@ START_TEST(code_and_reason_travel_together)
 {
 	struct err err = { 0 };
 
-	ck_assert_int_eq(refuse_set(&err, REFUSAL_NAME_TAKEN, "the name %s", "nas"), -EEXIST);
+	ck_assert_int_eq(refuse(&err, 0, REFUSAL_NAME_TAKEN, "the name %s", "nas"), -EEXIST);
 	ck_assert_int_eq(err.code, -EEXIST);
 	ck_assert_int_eq(err.reason, REFUSAL_NAME_TAKEN);
 	ck_assert_str_eq(err.text, "the name nas");
-	ck_assert_int_eq(refuse_set(NULL, REFUSAL_NAME_TAKEN, "x"), -EEXIST);
+	ck_assert_int_eq(refuse(NULL, 0, REFUSAL_NAME_TAKEN, "x"), -EEXIST);
+	ck_assert_int_eq(refuse(&err, -EBADMSG, REFUSAL_NAME_TAKEN, "no name"), -EBADMSG);
+	ck_assert_int_eq(err.code, -EBADMSG);
+	ck_assert_int_eq(err.reason, REFUSAL_NAME_TAKEN);
+	refusal_make_public(&err);
+	ck_assert_int_eq(err.reason, REFUSAL_NAME_TAKEN);
+	err.reason = REFUSAL_FORK;
+	refusal_make_public(&err);
+	ck_assert_int_eq(err.reason, REFUSAL_BAD_ENTRY);
 }
 END_TEST
 
