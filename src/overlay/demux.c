@@ -10,7 +10,9 @@
 
 static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)
 {
-	const struct addr *server = o->ops->relay_server ? o->ops->relay_server(o->ctx) : NULL;
+	const struct addr *server = o->peering.ops->relay_server
+					    ? o->peering.ops->relay_server(o->peering.ctx)
+					    : NULL;
 
 	return server && addr_equal(server, &rx->from);
 }
@@ -24,11 +26,11 @@ static void keep_early(struct overlay *o, const struct udp_rx *rx)
 	struct early_frame *f = &o->early[o->next_early % EARLY_FRAMES];
 
 	if (rx->len > sizeof(f->data) || !is_from_server(o, rx)) {
-		drop_count(&o->dp, DROP_in_relay_unknown);
+		drop_count(&o->peering.dp, DROP_in_relay_unknown);
 		return;
 	}
 	if (f->len > 0)
-		drop_count(&o->dp, DROP_in_relay_unknown);
+		drop_count(&o->peering.dp, DROP_in_relay_unknown);
 	o->next_early++;
 	f->from = rx->from;
 	f->len = rx->len;
@@ -38,17 +40,17 @@ static void keep_early(struct overlay *o, const struct udp_rx *rx)
 /* The server's word on how fast we may send. */
 static void rate_received(struct overlay *o, struct span frame)
 {
-	struct peer *p = map_get(o->channels, relay_rate_channel(frame));
+	struct peer *p = map_get(o->peering.channels, relay_rate_channel(frame));
 	uint64_t bytes_per_s;
 	int rc = p ? relay_rate_get(&p->relay.end, frame, &p->relay.next_rate, &bytes_per_s)
 		   : -ENOENT;
 
 	if (rc == 0)
-		pace_told(&o->dp, bytes_per_s);
+		pace_told(&o->peering.dp, bytes_per_s);
 	else
-		drop_count(&o->dp, rc == -ENOENT     ? DROP_in_relay_unknown
-				   : rc == -EALREADY ? DROP_in_relay_replay
-						     : DROP_in_relay_forged);
+		drop_count(&o->peering.dp, rc == -ENOENT     ? DROP_in_relay_unknown
+					   : rc == -EALREADY ? DROP_in_relay_replay
+							     : DROP_in_relay_forged);
 }
 
 /* A frame of a relay channel: true if there is a packet in it that may be looked at. */
@@ -57,14 +59,14 @@ static bool unwrap(struct overlay *o, const struct udp_rx *rx, struct udp_rx *re
 {
 	struct span frame = span_of(rx->data, rx->len), packet;
 	const uint8_t *channel = relay_channel(frame);
-	struct peer *p = channel ? map_get(o->channels, channel) : NULL;
+	struct peer *p = channel ? map_get(o->peering.channels, channel) : NULL;
 	int rc;
 
 	if (!channel) {
 		if (relay_rate_channel(frame))
 			rate_received(o, frame);
 		else
-			drop_count(&o->dp, DROP_in_relay_malformed);
+			drop_count(&o->peering.dp, DROP_in_relay_malformed);
 		return false;
 	}
 	if (!p) {
@@ -73,7 +75,8 @@ static bool unwrap(struct overlay *o, const struct udp_rx *rx, struct udp_rx *re
 	}
 	rc = relay_open_frame(&p->relay.end, RELAY_FROM_SERVER, &p->relay.window, frame, &packet);
 	if (rc < 0) {
-		drop_count(&o->dp, rc == -EALREADY ? DROP_in_relay_replay : DROP_in_relay_forged);
+		drop_count(&o->peering.dp,
+			   rc == -EALREADY ? DROP_in_relay_replay : DROP_in_relay_forged);
 		return false;
 	}
 	*ret = *rx;
@@ -85,15 +88,15 @@ static bool unwrap(struct overlay *o, const struct udp_rx *rx, struct udp_rx *re
 
 static void take_record(struct overlay *o, const struct udp_rx *rx, const struct peer *relay)
 {
-	inbound_record(&o->dp, rx->data, rx->len, rx, relay ? &relay->dest : NULL);
+	inbound_record(&o->peering.dp, rx->data, rx->len, rx, relay ? &relay->dest : NULL);
 }
 
 static void take_probe(struct overlay *o, const struct udp_rx *rx, struct peer *relay)
 {
 	struct span frame = span_of(rx->data, rx->len);
 
-	if (relay || !nat_received(&o->around, frame, &rx->from))
-		peer_reach_received(o, frame, rx, relay);
+	if (relay || !nat_received(&o->peering.around, frame, &rx->from))
+		peer_reach_received(&o->peering, frame, rx, relay);
 }
 
 static void take_wrapped(struct overlay *o, const struct udp_rx *rx)
@@ -108,7 +111,7 @@ static void take_wrapped(struct overlay *o, const struct udp_rx *rx)
 	else if (probe_is(inner.data, inner.len))
 		take_probe(o, &inner, p);
 	else
-		quic_socket_receive(o->socket, &inner, p->relay.label);
+		quic_socket_receive(o->peering.socket, &inner, p->relay.label);
 }
 
 static void take(struct overlay *o, const struct udp_rx *rx)
@@ -134,7 +137,7 @@ void demux_others(void *overlay, struct udp_rx *runs, size_t n)
 			take(o, &one);
 		}
 	}
-	inbound_flush(&o->dp);
+	inbound_flush(&o->peering.dp);
 }
 
 void demux_early(struct overlay *o)
@@ -145,10 +148,11 @@ void demux_early(struct overlay *o)
 			.data = f->data, .len = f->len, .segment = f->len, .from = f->from
 		};
 
-		if (f->len == 0 || !map_get(o->channels, relay_channel(span_of(f->data, f->len))))
+		if (f->len == 0 ||
+		    !map_get(o->peering.channels, relay_channel(span_of(f->data, f->len))))
 			continue;
 		f->len = 0;
 		take_wrapped(o, &rx);
 	}
-	inbound_flush(&o->dp);
+	inbound_flush(&o->peering.dp);
 }

@@ -1,125 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the overlay share. Nothing outside src/overlay and its tests includes this. */
+/*
+ * What the files on top of the overlay share. Nothing outside src/overlay and its tests includes
+ * this.
+ */
 #ifndef MLSH_OVERLAY_INTERNAL_H
 #define MLSH_OVERLAY_INTERNAL_H
 
-#include "base/bucket.h"
-#include "base/list.h"
-#include "base/map.h"
-#include "membership/deny.h"
-#include "membership/search.h"
-#include "os/loop.h"
-#include "overlay/reach/candidate.h"
-#include "overlay/reach/surroundings.h"
 #include "overlay/netsetup.h"
 #include "overlay/overlay.h"
-#include "overlay/peering/label_map.h"
-#include "overlay/reach/reach.h"
-#include "overlay/datapath/dest.h"
-#include "overlay/peering/effects.h"
-#include "proto/relay.h"
+#include "overlay/peering/peering.h"
 
-#define PEER_LINKS_MAX (CANDIDATES_MAX + 3)
-#define PEER_WAITING_TIME (2 * NS_PER_S)
-#define ATTEMPT_FLIGHT 2400			  /* bytes that begin a handshake: two datagrams */
-#define PEER_ATTEMPTS_BURST (24 * ATTEMPT_FLIGHT) /* to addresses that proved nothing */
-#define PEER_ATTEMPTS_PER_S (ATTEMPT_FLIGHT / 10)
 #define EARLY_FRAMES 8
 #define EARLY_FRAME_MAX 1500
-#define PEER_CONTROL_TIMEOUT (5 * NS_PER_S)
-#define PEER_KNOCK_TRUST (5 * NS_PER_S) /* a younger tunnel may have crossed a knock */
-#define WATCH_PERIOD (500 * NS_PER_MS)
-
-struct peer;
-struct reach;
 
 /* A relay frame that overtook the word of its channel. */
 struct early_frame {
 	struct addr from;
 	size_t len; /* 0: none */
 	uint8_t data[EARLY_FRAME_MAX];
-};
-
-/* A connection with a peer: one of several until one of them has the control stream. */
-struct link {
-	struct peer *peer;
-	struct quic_conn *conn; /* NULL: the place is free */
-	path_label label;	/* of its first path, and where that goes: */
-	bool relayed;
-	bool proven;	      /* the peer has been at `to` before */
-	uint64_t admitted_at; /* when its last flight elsewhere began; TIME_NEVER */
-	struct addr to, local;
-	uint64_t begun;	   /* by us */
-	uint64_t deadline; /* for the control stream and its hello; TIME_NEVER */
-	int64_t control;   /* stream; -1: none yet */
-	bool log_only;	   /* log_link.c: no tunnel */
-	bool key_before;   /* the other side shows the key that it had before */
-	bool connected, hello_sent, hello_got;
-	/* membership log */
-	uint64_t shown_removal;	   /* of those without order: the last that they were shown */
-	uint64_t shown_beacon;	   /* the same of beacons */
-	uint64_t their_generation; /* of their log, as far as is known */
-	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
-	uint32_t candidates_sent, candidates_heard; /* messages */
-	bool asked;				    /* a log_request is under way, */
-	uint64_t asked_from;			    /* from here */
-	struct log_search search;		    /* for the record in which the logs part */
-	bool log_stopped;	/* their log is not to be believed or not understood */
-	uint64_t reopen_at;	/* when a claimed recovery is next looked at in spite of that */
-	struct bucket messages; /* that came */
-	struct bucket says;	/* that go out and may be left out */
-};
-
-struct peer {
-	struct overlay *o;
-	const struct member *member;
-	struct dest dest;     /* what the packet path knows of it */
-	bool barred;	      /* a removal without order denies it: no tunnel, no route */
-	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
-	bool expelled; /* the member left: in o->expelled, until this turn of the loop ends */
-	struct list in_overlay;
-	bool initiator; /* ours is the lower address */
-	bool wanted;	/* eager, or somebody sent a packet */
-	bool online;	/* says the server */
-	enum peer_state state;
-	struct link links[PEER_LINKS_MAX];
-	struct link *active; /* the one with the control stream */
-	struct wire_candidates from_server, from_peer;
-	struct wire_candidates stored; /* from before our restart; until it says better */
-	struct wire_candidates knock;  /* where it last called from */
-	struct addr last_good;	       /* of a direct path */
-	struct addr called_from;       /* proven by its last knock's handshake */
-	struct nat_kind nat;	       /* what it says of its own */
-	uint64_t features;	       /* the bits of its last hello */
-	bool greeted;		       /* there was one */
-	struct relay_path relay;
-	struct reach_budgets budgets;
-	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
-	struct bucket hearsay;	/* addresses that it sees us at */
-	struct bucket removals; /* without order, that are refused */
-	struct reach *reach;	/* of the active link, once both hellos are through */
-	/* attempts */
-	struct wire_candidates plan;
-	size_t next;  /* in plan */
-	size_t n_met; /* in plan: the first ones, where it called from or was */
-	uint64_t next_at, retry_at, began_at, asked_at;
-	uint64_t restart_hint_at;   /* the last hint that it may have restarted; 0: never */
-	uint64_t restart_tested_at; /* when the tunnel was tested for it */
-	uint64_t restart_test_at;   /* when it will be; TIME_NEVER: no test is due */
-	uint64_t silent_at;	    /* since when it does not answer the test; TIME_NEVER */
-	unsigned failures;
-	bool left; /* it said goodbye, and was not tried since */
-	struct timer *timer;
-	/* packets */
-	uint64_t waiting_until; /* packets that wait for a tunnel; TIME_NEVER: none */
-	/* for people */
-	uint64_t up_since, last_heard;
-	uint64_t used_at, packets_seen; /* as of the last look */
-	uint64_t suspect;		/* when our network changed; 0: heard from since */
-	char group[32];
-	char detail[128];
-	struct log_limit log_limit, told_limit;
-	enum peer_path told_path; /* as the log has it (tell.c) */
 };
 
 /* Our part of the host's network, and how often it had to be put back (repair.c). */
@@ -136,54 +34,18 @@ struct repair {
 };
 
 struct overlay {
-	struct host *h;
-	struct mlog *log;
-	const struct member *self;
-	const struct overlay_ops *ops;
-	void *ctx;
-	struct quic_socket *socket;
-	const struct quic_conn_ops *link_ops; /* of all connections with peers */
-	struct datapath dp;
+	struct peering peering;
 	struct fence *fence;
 	struct netwatch *netwatch;
 	struct netsetup net;
 	struct repair repair;
-	struct list peers;
-	struct list expelled; /* peers that are out of everything, not freed yet */
-	struct deferred *bury;
-	struct quic_router router;
-	struct label_map labels;
-	struct map *channels;		       /* of relays -> peer */
-	struct map *tags;		       /* of probes -> peer */
-	struct roster_cursor roster;	       /* what the peers follow from */
-	void (*log_learnt)(struct overlay *o); /* records of a peer were appended */
-	bool left;			       /* this node is not a member: no device, no peers */
+	struct roster_cursor roster; /* what the peers follow from */
+	bool left;		     /* this node is not a member: no device, no peers */
 	bool no_port_mapping;
 	unsigned device, spare_device; /* as struct overlay_config has them */
-	struct timer *watch;	       /* looks for dead tunnels */
-	struct deferred *relay_work;
 	struct early_frame early[EARLY_FRAMES];
 	size_t next_early;
-	struct surroundings around;
-	bool closing;
-	/* Scratch for control messages: encoding and decoding happen one at a time. */
-	struct peer_message message;
-	uint8_t out[FRAME_PREFIX_LEN + PEER_MESSAGE_MAX];
 };
-
-extern const struct quic_profile peer_profile;
-
-/* Are tunnels built without being asked for? */
-static inline bool overlay_is_eager(const struct overlay *o)
-{
-	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
-}
-
-/* --- find.c ---------------------------------------------------------------------------------- */
-
-struct peer *peer_of_address(const struct overlay *o, ip4 address); /* NULL: nobody's */
-struct peer *peer_of_member(const struct overlay *o,
-			    const struct member *m); /* NULL: it has none */
 
 /* --- overlay.c ------------------------------------------------------------------------------- */
 
@@ -200,14 +62,6 @@ int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 /* Those that a removal without order denies lose their tunnels, others get theirs back. */
 void members_bar(struct overlay *o);
 
-/* --- log_link.c ------------------------------------------------------------------------------ */
-
-/* May a node with this key have a connection for messages of the log, and nothing else? */
-bool log_link_allowed(const struct overlay *o, const uint8_t key_sha256[HASH_LEN]);
-/* Such a connection that the other side began. Returns false if it is refused. */
-bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
-		     void **ret_ctx);
-
 /* --- repair.c -------------------------------------------------------------------------------- */
 
 /* Opens the device and sets up our part of the host's network. */
@@ -219,216 +73,11 @@ void repair_look(void *overlay);
 /* Reading or writing failed: the device was deleted. */
 void repair_device_gone(struct overlay *o);
 
-/* --- path.c ---------------------------------------------------------------------------------- */
-
-/*
- * May a datagram of `len` bytes of this link go out? Handshakes to addresses that have proven
- * nothing have a budget; without it a flight is dropped, as if it were lost.
- */
-bool path_admit(struct link *l, size_t len);
-/* Is there budget to begin a handshake with the peer at this address? Proven ones need none. */
-bool path_affordable(struct peer *p, const struct addr *to);
-/* Our network is another one: what went into the old one in vain does not count any more. */
-void path_budgets_renew(struct overlay *o);
-/* Begins a connection to an address, or over the relay if `to` is NULL; sets the link's path. */
-int path_connect(struct link *l, const struct addr *to) MUST_CHECK;
-/* The first path of a connection that others began. False: nobody knows where it came from. */
-bool path_accepted(struct link *l, const struct quic_conn *c);
-enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
-/* The other side's real address, if the connection's path is a direct one. */
-bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret);
-
-/*
- * There is a hint that the peer has restarted: tests whether it still knows our tunnel, at once or
- * a second after the test before.
- */
-void peer_maybe_restarted(struct peer *p);
-/* The test that had to wait is due. */
-void peer_test_restart(struct peer *p);
-
-/* --- push.c ---------------------------------------------------------------------------------- */
-
-/* Where the relay channel to the peer leads. Returns false if there is no channel. */
-bool relay_route(const struct peer *p, struct quic_route *ret);
-/* Where packets of this connection go on the path of this label. Returns false if it is gone. */
-bool link_route(const struct link *l, path_label label, struct quic_route *ret);
-/* Tells the packet path where packets to this peer go now, and how large they may be. */
-void peer_push(struct peer *p);
-bool peer_is_pushed(const struct peer *p); /* for assertions */
-/*
- * The largest datagram that the path in use is known to carry: of what goes behind a relay's
- * header, if it is the relay. 1200 at least; 0: there is no tunnel. May change with every packet
- * that is received. For the packet path: neither allocates nor asks for the time.
- */
-size_t peer_path_mtu(const struct peer *p);
-
-/* --- router.c -------------------------------------------------------------------------------- */
-
-void overlay_router_init(struct overlay *o);
-/* Records of the tunnel came from this address, and before from another one. */
-void peer_heard_at(struct peer *p, const struct addr *from);
-
-/* --- link_events.c --------------------------------------------------------------------------- */
-
-extern const struct quic_conn_ops link_ops;
-
-/* --- relay.c --------------------------------------------------------------------------------- */
-
-/* Asks the owner for a channel if there is none and it was not asked lately. */
-void relay_want(struct peer *p);
-void relay_forget(struct peer *p);
-/* Asks for another channel where the counter of the one in use runs out. */
-void relay_renew(struct overlay *o);
-
 /* --- demux.c --------------------------------------------------------------------------------- */
 
 /* Runs of datagrams that are not QUIC's: as quic_socket_config.others. */
 void demux_others(void *overlay, struct udp_rx *runs, size_t n);
 /* Frames that overtook the word of their channel, as far as that is here now. */
 void demux_early(struct overlay *o);
-
-/* --- peer_state.c ---------------------------------------------------------------------------- */
-
-/* Arms the timer for what comes next. */
-void peer_schedule(struct peer *p);
-void peer_set_state(struct peer *p, enum peer_state s);
-
-/* --- peer.c ---------------------------------------------------------------------------------- */
-
-/* -ENOMEM */
-int peer_new(struct overlay *o, const struct member *m, struct peer **ret) MUST_CHECK;
-void peer_close(struct peer *p); /* says bye; only peer_free may follow */
-void peer_free(struct peer *p);
-void peer_watch(struct peer *p, uint64_t now);
-/* The member has another key in force. */
-void peer_rekeyed(struct peer *p);
-/* Tells the owner that the peer's tunnel has changed, and logs whether it is up and which way it
- * goes; a peer that flaps does not flood the log. */
-void peer_tell(struct peer *p);
-/* Only logs, for changes that come with time: a path that died, or is back. */
-void peer_tell_log(struct peer *p);
-void peer_tell_init(struct peer *p);
-
-/* --- expel.c --------------------------------------------------------------------------------- */
-
-/*
- * The member left. Takes the peer out of everything, whatever state it is in: its connections,
- * half-open ones too, their keys, packets that wait, its relay channel, its route, and what it
- * said of us. It is freed at the end of this turn. Doing it again changes nothing.
- */
-void peer_expel(struct peer *p);
-void expelled_free(void *overlay);
-/* A removal without order denies the member: the same, but it stays a peer that may come back. */
-void peer_bar(struct peer *p);
-void peer_unbar(struct peer *p);
-
-/* --- attempts.c ------------------------------------------------------------------------------ */
-
-/* A tunnel is wanted: begins if there is none. */
-void peer_want(struct peer *p);
-/* Something changed that may help: try now. */
-void peer_kick(struct peer *p);
-/* We are new and have an address of it: it may believe in a tunnel that was, and not begin. */
-void peer_restarted(struct peer *p);
-/* A relay channel is there. */
-void peer_relay(struct peer *p);
-/* Is a tunnel wanted, with nothing under way? */
-bool attempts_allowed(const struct peer *p);
-void attempts_begin(struct peer *p);
-/* The next candidate's turn. */
-void attempts_next(struct peer *p);
-/* Connections of ours that are under way. */
-size_t attempts_running(const struct peer *p);
-/* Over the relay, in the attempts under way. Returns false without one. */
-bool attempts_by_relay(struct peer *p);
-/* They came to nothing: again after attempts_delay. */
-void attempts_failed(struct peer *p, const char *why);
-/* Begins PEER_KICK_GAP after the last beginning, or now. */
-void attempts_at_once(struct peer *p);
-/*
- * The peer heard our knock and will call back. The other knocks end: they would keep us from
- * knocking again if its call does not get through.
- */
-void attempts_knock_heard(struct peer *p, const char *why);
-uint64_t attempts_delay(const struct peer *p);
-
-/* --- knock.c --------------------------------------------------------------------------------- */
-
-/* A connection that the peer began. Returns false if it is refused, or was a knock. */
-bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
-		 void **ret_ctx);
-
-/* --- link.c ---------------------------------------------------------------------------------- */
-
-struct link *link_place(struct peer *p); /* a free one, or NULL */
-/* Closes the connection and frees the place. */
-void link_close(struct link *l, uint64_t app_error, const char *phrase);
-
-/* What the links tell the peer (peer.c). */
-void peer_link_up(struct link *l); /* both hellos are through */
-void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev);
-void peer_link_chosen(struct link *l); /* it has the control stream: closes the others */
-
-/* The other side broke the protocol: closed, and not tried again soon. */
-void link_malformed(struct link *l, const char *what);
-
-enum peer_loss {
-	PEER_LOST_FAULT,  /* one side broke something: again after attempts_delay */
-	PEER_LOST_SILENT, /* no answer: at once after a useful tunnel, else the same */
-	PEER_LOST_ALIVE	  /* the peer proved that it lives without our tunnel: at once */
-};
-
-#define PEER_OTHER_VERSION "it speaks another version of mlsh: upgrade it, or this node"
-/* There is no tunnel any more: `why`, for a person; when the next attempt follows. */
-void peer_lost(struct peer *p, const char *why, enum peer_loss loss);
-
-/* --- control_send.c -------------------------------------------------------------------------- */
-
-/* Returns an error if the stream takes no more. `m` may be the overlay's own message. */
-int control_send(struct link *l, const struct peer_message *m) MUST_CHECK;
-/* What proves to the other side that a hello belongs to this connection. */
-int control_binding(struct link *l, uint8_t out[32]) MUST_CHECK;
-/* Sends our hello. */
-int control_start(struct link *l) MUST_CHECK;
-void control_candidates(struct link *l);
-void control_observed(struct link *l);
-void control_punch(struct link *l, uint8_t hops);
-/* Returns false if it is left out for now. */
-bool control_opened(struct link *l) MUST_CHECK;
-void control_nat(struct link *l);
-void control_ports(struct link *l);
-
-/* --- control.c ------------------------------------------------------------------------------- */
-
-void control_readable(struct link *l);
-
-/* --- log_send.c ------------------------------------------------------------------------------ */
-
-/* Shows the removals without order that were not shown yet, as far as the stream takes them. */
-void control_removals(struct link *l);
-/* Shows the beacons that were not shown yet, as far as the stream takes them. */
-void control_beacons(struct link *l);
-/* Asks for records behind our head, unless some are asked for already. */
-void control_ask_log(struct link *l);
-/* Sends records that the other side lacks, as far as the stream takes them, then removals. */
-void control_push(struct link *l);
-/* Asks for the records from `from` on. */
-void peer_log_ask(struct link *l, uint64_t from);
-/* Sends the records from `from` on that fit a message: how many is in the overlay's own message. */
-int log_send_page(struct link *l, uint64_t from) MUST_CHECK;
-
-/* --- peer_log.c ------------------------------------------------------------------------------ */
-
-/* Their record `seq` does not follow ours: asks where the two logs part. */
-void peer_log_search(struct link *l, uint64_t seq);
-/* Answers a request for records. */
-void peer_log_requested(struct link *l, const struct peer_message *m);
-/*
- * Takes what they showed of their log. Returns false if it has brought nothing that our log lacked.
- * The link may be gone then.
- */
-bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited);
-/* Takes a removal without order. The link may be gone afterwards: it may be of this very peer. */
-void peer_log_removal(struct link *l, struct span entry);
 
 #endif

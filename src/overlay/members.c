@@ -8,29 +8,30 @@
 /* A peer and a route in the table. */
 static int member_joined(struct overlay *o, const struct member *m)
 {
-	struct peer *p = peer_of_address(o, m->address);
+	struct peer *p = peer_of_address(&o->peering, m->address);
 	int rc;
 
-	if (m == o->self || o->left || !member_is_current(m)) /* it left since: that comes */
+	if (m == o->peering.self || o->left ||
+	    !member_is_current(m)) /* it left since: that comes */
 		return 0;
 	if (p && p->member == m)
 		return 0;
 	if (p)
 		peer_expel(p);
-	rc = peer_new(o, m, &p);
+	rc = peer_new(&o->peering, m, &p);
 	if (rc < 0)
 		return rc;
-	rc = fib_add(&o->dp.fib, p->dest.address, &p->dest);
+	rc = fib_add(&o->peering.dp.fib, p->dest.address, &p->dest);
 	if (rc < 0)
 		peer_free(p);
-	else if (overlay_is_eager(o))
+	else if (peering_is_eager(&o->peering))
 		peer_want(p);
 	return rc;
 }
 
 static void member_left(struct overlay *o, const struct member *m)
 {
-	struct peer *p = m == o->self ? NULL : peer_of_member(o, m);
+	struct peer *p = m == o->peering.self ? NULL : peer_of_member(&o->peering, m);
 
 	if (p)
 		peer_expel(p);
@@ -47,7 +48,7 @@ static int member_changed(struct overlay *o, const struct roster_change *c)
 		member_left(o, c->member);
 		return 0;
 	case ROSTER_KEY:
-		p = c->member == o->self ? NULL : peer_of_member(o, c->member);
+		p = c->member == o->peering.self ? NULL : peer_of_member(&o->peering, c->member);
 		if (p)
 			peer_rekeyed(p);
 		return 0;
@@ -64,7 +65,8 @@ static int members_look(struct overlay *o, struct err *err)
 	struct roster_cursor before = o->roster;
 	struct roster_change c;
 
-	for (; roster_next_change(mlog_roster(o->log), &o->roster, &c); before = o->roster) {
+	for (; roster_next_change(mlog_roster(o->peering.log), &o->roster, &c);
+	     before = o->roster) {
 		if (member_changed(o, &c) < 0) {
 			o->roster = before;
 			return err_set(err, -ENOMEM, "no memory for another peer");
@@ -79,7 +81,7 @@ static int members_look(struct overlay *o, struct err *err)
  */
 int members_begin(struct overlay *o, struct err *err)
 {
-	const struct roster *r = mlog_roster(o->log);
+	const struct roster *r = mlog_roster(o->peering.log);
 	const struct member *m;
 
 	for (m = NULL; (m = roster_next(r, m, ROSTER_CURRENT));)
@@ -93,16 +95,16 @@ int members_begin(struct overlay *o, struct err *err)
 static void self_left(struct overlay *o)
 {
 	o->left = true;
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		peer_close(p);
 		peer_expel(p);
 	}
-	if (o->ops->membership)
-		o->ops->membership(o->ctx, false);
-	mapper_free(o->around.mapper);
-	o->around.mapper = NULL;
+	if (o->peering.ops->membership)
+		o->peering.ops->membership(o->peering.ctx, false);
+	mapper_free(o->peering.around.mapper);
+	o->peering.around.mapper = NULL;
 	repair_stop(o);
 }
 
@@ -115,21 +117,22 @@ static int self_joined(struct overlay *o, struct err *err)
 		repair_stop(o);
 		return rc;
 	}
-	datapath_offloads(&o->dp);
+	datapath_offloads(&o->peering.dp);
 	o->left = false;
 	if (overlay_start_mapper(o, err) < 0)
-		log_warn(host_log(o->h), "%s", err->text);
-	effects_refresh(o);
-	if (o->ops->membership)
-		o->ops->membership(o->ctx, true);
+		log_warn(host_log(o->peering.h), "%s", err->text);
+	effects_refresh(&o->peering);
+	if (o->peering.ops->membership)
+		o->peering.ops->membership(o->peering.ctx, true);
 	return 0;
 }
 
 void members_bar(struct overlay *o)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
-		bool denied = o->ops->denied && o->ops->denied(o->ctx, p->member);
+		bool denied = o->peering.ops->denied &&
+			      o->peering.ops->denied(o->peering.ctx, p->member);
 
 		if (denied && !p->barred)
 			peer_bar(p);
@@ -140,7 +143,7 @@ void members_bar(struct overlay *o)
 
 int members_follow(struct overlay *o, struct err *err)
 {
-	bool in = member_is_current(o->self);
+	bool in = member_is_current(o->peering.self);
 
 	if (in == !o->left)
 		return members_look(o, err);

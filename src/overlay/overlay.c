@@ -15,33 +15,37 @@ static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
 static struct peer *peer_of_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
 {
-	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256,
+	const struct member *m = roster_by_key_sha256(mlog_roster(o->peering.log), key_sha256,
 						      ROSTER_CURRENT);
 
-	return m && m != o->self ? peer_of_address(o, m->address) : NULL;
+	return m && m != o->peering.self ? peer_of_address(&o->peering, m->address) : NULL;
 }
 
 static bool on_key_allowed(void *ctx, const struct quic_profile *profile,
 			   const uint8_t key_sha256[HASH_LEN])
 {
+	const struct overlay *o = ctx;
+
 	(void)profile;
-	return peer_of_key(ctx, key_sha256) || log_link_allowed(ctx, key_sha256);
+	return peer_of_key(o, key_sha256) || log_link_allowed(&o->peering, key_sha256);
 }
 
 static bool on_accepted(void *ctx, struct quic_conn *c, const struct quic_profile *profile,
 			const struct quic_conn_ops **ret_ops, void **ret_ctx)
 {
-	struct peer *p = peer_of_key(ctx, quic_conn_peer_key_sha256(c));
+	struct overlay *o = ctx;
+	struct peer *p = peer_of_key(o, quic_conn_peer_key_sha256(c));
 
 	(void)profile;
-	return p ? peer_accept(p, c, ret_ops, ret_ctx) : log_link_accept(ctx, c, ret_ops, ret_ctx);
+	return p ? peer_accept(p, c, ret_ops, ret_ctx)
+		 : log_link_accept(&o->peering, c, ret_ops, ret_ctx);
 }
 
 static void on_writable(void *ctx)
 {
 	struct overlay *o = ctx;
 
-	outbound_pump(&o->dp);
+	outbound_pump(&o->peering.dp);
 }
 
 static int open_socket(struct overlay *o, const struct overlay_config *cfg, struct err *err)
@@ -55,7 +59,7 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 		.max_conns = CONNS_MAX,
 		.key_allowed = on_key_allowed,
 		.accepted = on_accepted,
-		.router = &o->router,
+		.router = &o->peering.router,
 		.others = demux_others,
 		.writable = on_writable,
 		.ctx = o,
@@ -67,14 +71,14 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 	/* Peers, NATs and firewalls know it, and what peers still send gets an answer. */
 	qc.udp.bind.port = cfg->fixed_port ? cfg->fixed_port : cfg->port;
 	if (cfg->fixed_port)
-		return quic_socket_open(o->h, &qc, err, &o->socket);
-	if (cfg->port && quic_socket_open(o->h, &qc, &taken, &o->socket) == 0)
+		return quic_socket_open(o->peering.h, &qc, err, &o->peering.socket);
+	if (cfg->port && quic_socket_open(o->peering.h, &qc, &taken, &o->peering.socket) == 0)
 		return 0;
 	qc.udp.bind.port = cfg->bind.port;
-	rc = quic_socket_open(o->h, &qc, err, &o->socket);
+	rc = quic_socket_open(o->peering.h, &qc, err, &o->peering.socket);
 	if (rc == 0 && cfg->port)
-		log_info(host_log(o->h), "UDP port %u instead of the one used before: %s",
-			 (unsigned)quic_socket_local(o->socket).port, taken.text);
+		log_info(host_log(o->peering.h), "UDP port %u instead of the one used before: %s",
+			 (unsigned)quic_socket_local(o->peering.socket).port, taken.text);
 	return rc;
 }
 
@@ -85,10 +89,10 @@ void overlay_log_grew(struct overlay *o)
 	struct err err = { 0 };
 
 	if (members_follow(o, &err) < 0)
-		log_error(host_log(o->h), "cannot follow the members: %s", err.text);
+		log_error(host_log(o->peering.h), "cannot follow the members: %s", err.text);
 	members_bar(o);
 	repair_look(o);
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
@@ -102,7 +106,7 @@ void overlay_log_grew(struct overlay *o)
 
 void overlay_removal(struct overlay *o)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
@@ -116,7 +120,7 @@ void overlay_removal(struct overlay *o)
 
 void overlay_beacon(struct overlay *o)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->conn)
@@ -128,7 +132,7 @@ size_t overlay_ask_log(struct overlay *o)
 {
 	size_t n = 0;
 
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (!p->active || !p->active->conn)
@@ -145,10 +149,12 @@ void overlay_denials_changed(struct overlay *o)
 	repair_look(o);
 }
 
-static void log_learnt(struct overlay *o)
+static void log_learnt(struct peering *g)
 {
+	struct overlay *o = container_of(g, struct overlay, peering);
+
 	overlay_log_grew(o);
-	o->ops->log_grew(o->ctx);
+	o->peering.ops->log_grew(o->peering.ctx);
 }
 
 void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
@@ -162,7 +168,7 @@ void overlay_signal_addrs(struct overlay *o, const struct addr *addrs, size_t n)
 void overlay_presence(struct overlay *o, const struct member *m, bool online,
 		      const struct wire_candidates *c)
 {
-	struct peer *p = peer_of_member(o, m);
+	struct peer *p = peer_of_member(&o->peering, m);
 
 	if (!p)
 		return;
@@ -188,25 +194,25 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 
 void overlay_presence_reset(struct overlay *o)
 {
-	list_for_each(it, &o->peers)
+	list_for_each(it, &o->peering.peers)
 		list_entry(it, struct peer, in_overlay)->online = false;
 }
 
 void overlay_network_changed(struct overlay *o)
 {
-	effects_around(o, surroundings_moved(&o->around));
-	path_budgets_renew(o);
+	effects_around(&o->peering, surroundings_moved(&o->peering.around));
+	path_budgets_renew(&o->peering);
 	if (o->fence)
 		fence_network_changed(o->fence);
-	if (o->around.mapper)
-		mapper_network_changed(o->around.mapper);
-	effects_refresh(o);
-	list_for_each(it, &o->peers) {
+	if (o->peering.around.mapper)
+		mapper_network_changed(o->peering.around.mapper);
+	effects_refresh(&o->peering);
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->failures = 0;
 		if (p->active && p->active->hello_got) {
-			p->suspect = clock_now(o->h);
+			p->suspect = clock_now(o->peering.h);
 			control_candidates(p->active); /* it has to answer */
 			peer_reach_network_changed(p);
 		}
@@ -219,10 +225,10 @@ void overlay_network_changed(struct overlay *o)
 static void on_watch(void *ctx)
 {
 	struct overlay *o = ctx;
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(o->peering.h);
 	bool again = false;
 
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		peer_watch(p, now);
@@ -230,17 +236,17 @@ static void on_watch(void *ctx)
 		again |= p->state == PEER_UP;
 	}
 	if (again)
-		timer_set_in(o->watch, WATCH_PERIOD);
+		timer_set_in(o->peering.watch, WATCH_PERIOD);
 }
 
 static int make_tables(struct overlay *o, struct err *err)
 {
 	uint8_t seed[2][16];
 
-	random_fill(o->h, seed, sizeof(seed));
-	o->channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
-	o->tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
-	if (!o->channels || !o->tags)
+	random_fill(o->peering.h, seed, sizeof(seed));
+	o->peering.channels = map_new(seed[0], RELAY_CHANNEL_LEN, MEMBERS_MAX);
+	o->peering.tags = map_new(seed[1], PROBE_TAG_LEN, MEMBERS_MAX);
+	if (!o->peering.channels || !o->peering.tags)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -261,7 +267,7 @@ static void on_events(void *ctx)
 	struct dest *d;
 	unsigned events;
 
-	while ((d = datapath_event(&o->dp, &events)) != NULL) {
+	while ((d = datapath_event(&o->peering.dp, &events)) != NULL) {
 		struct peer *p = container_of(d, struct peer, dest);
 
 		if (events & DEST_WANTED)
@@ -271,14 +277,14 @@ static void on_events(void *ctx)
 		if (events & DEST_MOVED)
 			peer_heard_at(p, &d->heard_at);
 	}
-	if (o->dp.tun_gone)
+	if (o->peering.dp.tun_gone)
 		repair_device_gone(o);
-	o->dp.tun_gone = false;
+	o->peering.dp.tun_gone = false;
 }
 
 static int make_packet_path(struct overlay *o, struct err *err)
 {
-	int rc = datapath_init(&o->dp, o->h, on_events, o);
+	int rc = datapath_init(&o->peering.dp, o->peering.h, on_events, o);
 
 	return rc < 0 ? err_set(err, rc, "no memory for the packet path") : 0;
 }
@@ -290,8 +296,8 @@ static void on_network(void *ctx)
 	struct overlay *o = ctx;
 
 	overlay_network_changed(o);
-	if (o->ops->network_changed)
-		o->ops->network_changed(o->ctx);
+	if (o->peering.ops->network_changed)
+		o->peering.ops->network_changed(o->peering.ctx);
 }
 
 static size_t put_destinations(const struct wire_candidates *c, struct addr *out, size_t n,
@@ -306,20 +312,22 @@ static size_t put_destinations(const struct wire_candidates *c, struct addr *out
 static size_t destinations(void *ctx, struct addr *out, size_t max)
 {
 	const struct overlay *o = ctx;
-	const struct addr *server = o->ops->relay_server ? o->ops->relay_server(o->ctx) : NULL;
+	const struct addr *server = o->peering.ops->relay_server
+					    ? o->peering.ops->relay_server(o->peering.ctx)
+					    : NULL;
 	size_t n = 0;
 
 	if (server)
 		out[n++] = *server;
 	for (size_t i = 0; i < o->net.n_signal; i++)
 		out[n++] = addr_v4(o->net.signal[i], 0);
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		const struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (n < max && !addr_is_unset(&p->last_good))
 			out[n++] = p->last_good;
 	}
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		const struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		n = put_destinations(&p->from_peer, out, n, max);
@@ -333,7 +341,7 @@ static void on_touched(void *ctx)
 {
 	struct overlay *o = ctx;
 
-	if (o->fence && !o->closing)
+	if (o->fence && !o->peering.closing)
 		fence_network_changed(o->fence);
 	repair_look(o);
 }
@@ -341,30 +349,32 @@ static void on_touched(void *ctx)
 static int watch_network(struct overlay *o, struct err *err)
 {
 	struct netwatch_config nc = {
-		.subnet = mlog_genesis(o->log)->subnet,
+		.subnet = mlog_genesis(o->peering.log)->subnet,
 		.changed = on_network,
 		.touched = on_touched,
 		.destinations = destinations,
 		.ctx = o,
 	};
 
-	o->netwatch = netwatch_new(o->h, &nc);
+	o->netwatch = netwatch_new(o->peering.h, &nc);
 	return o->netwatch ? 0 : err_set(err, -EIO, "cannot watch this host's network");
 }
 
 static void on_relay_work(void *ctx)
 {
-	demux_early(ctx);
-	relay_renew(ctx);
+	struct overlay *o = ctx;
+
+	demux_early(o);
+	relay_renew(&o->peering);
 }
 
 static int make_timers(struct overlay *o, struct err *err)
 {
-	o->watch = timer_new(o->h, on_watch, o);
-	o->relay_work = deferred_new(o->h, on_relay_work, o);
-	o->bury = deferred_new(o->h, expelled_free, o);
-	o->repair.timer = timer_new(o->h, repair_look, o);
-	if (!o->watch || !o->relay_work || !o->bury || !o->repair.timer)
+	o->peering.watch = timer_new(o->peering.h, on_watch, o);
+	o->peering.relay_work = deferred_new(o->peering.h, on_relay_work, o);
+	o->peering.bury = deferred_new(o->peering.h, expelled_free, &o->peering);
+	o->repair.timer = timer_new(o->peering.h, repair_look, o);
+	if (!o->peering.watch || !o->peering.relay_work || !o->peering.bury || !o->repair.timer)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -378,10 +388,10 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	if (!o)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	ret_warning[0] = '\0';
-	o->h = h;
-	o->log = cfg->log;
-	o->self = cfg->self;
-	o->left = !member_is_current(o->self);
+	o->peering.h = h;
+	o->peering.log = cfg->log;
+	o->peering.self = cfg->self;
+	o->left = !member_is_current(o->peering.self);
 	o->net.denied = cfg->ops->denied;
 	o->net.senior = cfg->ops->senior;
 	o->net.claim = cfg->ops->claim;
@@ -389,14 +399,14 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	o->no_port_mapping = cfg->no_port_mapping;
 	o->device = cfg->device;
 	o->spare_device = cfg->spare_device;
-	o->ops = cfg->ops;
-	o->log_learnt = log_learnt;
-	o->link_ops = &link_ops;
-	o->ctx = cfg->ctx;
-	list_init(&o->peers);
-	list_init(&o->expelled);
-	surroundings_init(&o->around, h, mlog_genesis(o->log)->subnet);
-	overlay_router_init(o);
+	o->peering.ops = cfg->ops;
+	o->peering.log_learnt = log_learnt;
+	o->peering.link_ops = &link_ops;
+	o->peering.ctx = cfg->ctx;
+	list_init(&o->peering.peers);
+	list_init(&o->peering.expelled);
+	surroundings_init(&o->peering.around, h, mlog_genesis(o->peering.log)->subnet);
+	router_init(&o->peering);
 	rc = make_timers(o, err);
 	if (rc == 0)
 		rc = make_packet_path(o, err);
@@ -404,15 +414,15 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 		rc = make_tables(o, err);
 	if (rc == 0)
 		rc = open_socket(o, cfg, err);
-	o->dp.socket = o->socket;
-	if (rc == 0 && effects_begin(o) < 0)
+	o->peering.dp.socket = o->peering.socket;
+	if (rc == 0 && effects_begin(&o->peering) < 0)
 		rc = err_set(err, -ENOMEM, "no memory for an overlay");
 	if (rc == 0)
 		rc = watch_network(o, err);
 	if (rc == 0 && !o->left)
 		rc = repair_start(o, err);
 	if (rc == 0) {
-		datapath_offloads(&o->dp);
+		datapath_offloads(&o->peering.dp);
 		rc = members_begin(o, err);
 	}
 	if (rc == 0) {
@@ -425,7 +435,7 @@ int overlay_new(struct host *h, const struct overlay_config *cfg, char *ret_warn
 	}
 	if (overlay_conflict(o, 0))
 		snprintf(ret_warning, OVERLAY_WARNING_MAX, "%s", overlay_conflict(o, 0));
-	effects_refresh(o);
+	effects_refresh(&o->peering);
 	*ret = o;
 	return 0;
 }
@@ -434,8 +444,8 @@ void overlay_close(struct overlay *o)
 {
 	if (!o)
 		return;
-	o->closing = o->dp.closing = true;
-	list_for_each(it, &o->peers)
+	o->peering.closing = o->peering.dp.closing = true;
+	list_for_each(it, &o->peering.peers)
 		peer_close(list_entry(it, struct peer, in_overlay));
 }
 
@@ -444,20 +454,20 @@ void overlay_free(struct overlay *o)
 	if (!o)
 		return;
 	overlay_close(o);
-	list_for_each(it, &o->peers)
+	list_for_each(it, &o->peering.peers)
 		peer_free(list_entry(it, struct peer, in_overlay));
-	expelled_free(o);
-	mapper_free(o->around.mapper);
-	quic_socket_close(o->socket);
+	expelled_free(&o->peering);
+	mapper_free(o->peering.around.mapper);
+	quic_socket_close(o->peering.socket);
 	repair_stop(o);
 	netwatch_free(o->netwatch);
-	datapath_fini(&o->dp);
-	timer_free(o->watch);
+	datapath_fini(&o->peering.dp);
+	timer_free(o->peering.watch);
 	timer_free(o->repair.timer);
-	surroundings_fini(&o->around);
-	deferred_free(o->relay_work);
-	deferred_free(o->bury);
-	map_free(o->channels);
-	map_free(o->tags);
+	surroundings_fini(&o->peering.around);
+	deferred_free(o->peering.relay_work);
+	deferred_free(o->peering.bury);
+	map_free(o->peering.channels);
+	map_free(o->peering.tags);
 	free(o);
 }

@@ -4,7 +4,7 @@
 
 int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 {
-	struct peer *p = peer_of_address(o, m->address);
+	struct peer *p = peer_of_address(&o->peering, m->address);
 	struct path *path;
 
 	if (!p || p->member != m)
@@ -15,6 +15,6 @@ int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 		peer_kick(p);
 		return -ENOTCONN;
 	}
-	*ret_nonce = reach_ping(p->reach, path, false, clock_now(o->h));
+	*ret_nonce = reach_ping(p->reach, path, false, clock_now(o->peering.h));
 	return 0;
 }

@@ -54,11 +54,12 @@ static size_t log_conflicts(struct overlay *o, const struct netsetup_report *now
 			continue;
 		n_new++;
 		if (r->started)
-			log_limited(host_log(o->h), &r->lines, clock_now(o->h), LOG_LEVEL_WARN,
-				    "%s", now->conflicts[i]);
+			log_limited(host_log(o->peering.h), &r->lines, clock_now(o->peering.h),
+				    LOG_LEVEL_WARN, "%s", now->conflicts[i]);
 	}
 	if (r->report.n_conflicts > 0 && now->n_conflicts == 0)
-		log_limited(host_log(o->h), &r->lines, clock_now(o->h), LOG_LEVEL_INFO,
+		log_limited(host_log(o->peering.h), &r->lines, clock_now(o->peering.h),
+			    LOG_LEVEL_INFO,
 			    "the overlay's addresses no longer collide with this host's networks");
 	return n_new;
 }
@@ -67,7 +68,7 @@ static size_t log_conflicts(struct overlay *o, const struct netsetup_report *now
 static void note_restored(struct overlay *o, unsigned parts)
 {
 	struct repair *r = &o->repair;
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(o->peering.h);
 	char names[64];
 
 	r->streak = now - r->last > REPAIR_CALM +
@@ -79,7 +80,7 @@ static void note_restored(struct overlay *o, unsigned parts)
 	r->parts = parts;
 	name_parts(parts, names, sizeof(names));
 	if (r->streak <= REPAIR_FREE) {
-		log_limited(host_log(o->h), &r->limit, now, LOG_LEVEL_WARN,
+		log_limited(host_log(o->peering.h), &r->limit, now, LOG_LEVEL_WARN,
 			    "%s: put back what other software took away: %s", overlay_ifname(o),
 			    names);
 		return;
@@ -88,7 +89,7 @@ static void note_restored(struct overlay *o, unsigned parts)
 	uint64_t pause = MIN(REPAIR_PAUSE_MIN << doublings, REPAIR_PAUSE_MAX);
 
 	r->hold_until = now + pause;
-	log_limited(host_log(o->h), &r->limit, now, LOG_LEVEL_WARN,
+	log_limited(host_log(o->peering.h), &r->limit, now, LOG_LEVEL_WARN,
 		    "%s: other software keeps taking this away: %s; put back %llu times, the next "
 		    "time in %u s",
 		    overlay_ifname(o), names, (unsigned long long)r->count,
@@ -99,11 +100,11 @@ static void note_restored(struct overlay *o, unsigned parts)
 static void note_failed(struct overlay *o)
 {
 	struct repair *r = &o->repair;
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(o->peering.h);
 
 	r->failures++;
 	r->hold_until = now + MIN(REPAIR_PAUSE_MIN << MIN(r->failures - 1, 6u), REPAIR_PAUSE_MAX);
-	log_limited(host_log(o->h), &r->limit, now, LOG_LEVEL_ERROR, "%s is not whole: %s",
+	log_limited(host_log(o->peering.h), &r->limit, now, LOG_LEVEL_ERROR, "%s is not whole: %s",
 		    overlay_ifname(o), r->report.failure);
 }
 
@@ -116,16 +117,17 @@ static int open_device(struct overlay *o, struct err *err)
 				 .spare = o->spare_device,
 				 .mtu_bytes = OVERLAY_MTU };
 
-	return tun_open(o->h, &tc, outbound_readable, &o->dp, err, &o->dp.tun);
+	return tun_open(o->peering.h, &tc, outbound_readable, &o->peering.dp, err,
+			&o->peering.dp.tun);
 }
 
 /* A tunnel without a fence is still a tunnel, and `status` says what it lacks. */
 static void fence_log(const struct overlay *o)
 {
 	if (fence_state_get(o->fence) == FENCE_UP)
-		log_info(host_log(o->h), "%s: the fence is up", overlay_ifname(o));
+		log_info(host_log(o->peering.h), "%s: the fence is up", overlay_ifname(o));
 	else
-		log_warn(host_log(o->h),
+		log_warn(host_log(o->peering.h),
 			 "%s: no fence: %s. Hosts on the same network can reach what listens at "
 			 "overlay addresses, and can pose as members",
 			 overlay_ifname(o), fence_detail(o->fence));
@@ -136,18 +138,18 @@ static void on_fence(void *ctx)
 	struct overlay *o = ctx;
 
 	fence_log(o);
-	if (o->ops->fence_changed)
-		o->ops->fence_changed(o->ctx);
+	if (o->peering.ops->fence_changed)
+		o->peering.ops->fence_changed(o->peering.ctx);
 }
 
 /* Describes the device, with a fence around it: the old one if it has the same name. */
 static int describe_device(struct overlay *o, struct netsetup_device *ret, struct err *err)
 {
-	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->dp.tun),
+	*ret = (struct netsetup_device){ .ifindex = tun_ifindex(o->peering.dp.tun),
 					 .mtu_bytes = OVERLAY_MTU };
-	snprintf(ret->ifname, sizeof(ret->ifname), "%s", tun_name(o->dp.tun));
+	snprintf(ret->ifname, sizeof(ret->ifname), "%s", tun_name(o->peering.dp.tun));
 	if (!o->fence || strcmp(ret->ifname, o->net.device.ifname) != 0) {
-		struct fence *fence = fence_new(o->h, ret->ifname, on_fence, o);
+		struct fence *fence = fence_new(o->peering.h, ret->ifname, on_fence, o);
 
 		if (!fence)
 			return err_set(err, -ENOMEM, "no memory for the fence");
@@ -157,8 +159,8 @@ static int describe_device(struct overlay *o, struct netsetup_device *ret, struc
 		o->fence = fence;
 		if (fence_state_get(fence) != FENCE_UP)
 			fence_log(o);
-		if (other && o->ops->fence_changed)
-			o->ops->fence_changed(o->ctx);
+		if (other && o->peering.ops->fence_changed)
+			o->peering.ops->fence_changed(o->peering.ctx);
 	}
 	ret->fence = o->fence;
 	return 0;
@@ -170,8 +172,8 @@ static int replace_device(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc;
 
-	tun_close(o->dp.tun);
-	o->dp.tun = NULL;
+	tun_close(o->peering.dp.tun);
+	o->peering.dp.tun = NULL;
 	rc = open_device(o, err);
 	if (rc == 0)
 		rc = describe_device(o, &device, err);
@@ -180,7 +182,7 @@ static int replace_device(struct overlay *o, struct err *err)
 	rc = netsetup_replace(&o->net, &device);
 	if (rc < 0)
 		return err_set(err, rc, "cannot look at this host's network: %s", strerror(-rc));
-	datapath_offloads(&o->dp);
+	datapath_offloads(&o->peering.dp);
 	o->repair.device_gone = false;
 	return 0;
 }
@@ -204,7 +206,8 @@ static bool pass(struct overlay *o, bool restore, struct netsetup_report *ret)
 {
 	struct err err = { 0 };
 	bool replaced = false;
-	int rc = o->repair.device_gone ? -ENODEV : netsetup_sync(&o->net, o->log, restore, ret);
+	int rc = o->repair.device_gone ? -ENODEV
+				       : netsetup_sync(&o->net, o->peering.log, restore, ret);
 
 	if (rc == -ENODEV) {
 		*ret = (struct netsetup_report){ 0 };
@@ -218,7 +221,7 @@ static bool pass(struct overlay *o, bool restore, struct netsetup_report *ret)
 			return false;
 		}
 		replaced = true;
-		rc = netsetup_sync(&o->net, o->log, true, ret);
+		rc = netsetup_sync(&o->net, o->peering.log, true, ret);
 	}
 	if (rc < 0)
 		sync_failed(ret, rc);
@@ -230,7 +233,7 @@ static bool pass(struct overlay *o, bool restore, struct netsetup_report *ret)
 static void run(struct overlay *o)
 {
 	struct repair *r = &o->repair;
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(o->peering.h);
 	bool restore = now >= r->hold_until, changed;
 	struct netsetup_report report;
 	bool replaced = pass(o, restore, &report);
@@ -246,27 +249,27 @@ static void run(struct overlay *o)
 		r->failures = 0;
 	if (report.missing)
 		timer_set(r->timer, MAX(r->hold_until, now + 1));
-	if (replaced && o->ops->device_changed)
-		o->ops->device_changed(o->ctx);
-	if (changed && r->started && o->ops->network_state)
-		o->ops->network_state(o->ctx);
+	if (replaced && o->peering.ops->device_changed)
+		o->peering.ops->device_changed(o->peering.ctx);
+	if (changed && r->started && o->peering.ops->network_state)
+		o->peering.ops->network_state(o->peering.ctx);
 }
 
 void repair_look(void *overlay)
 {
 	struct overlay *o = overlay;
 
-	if (!o->closing && o->repair.started)
+	if (!o->peering.closing && o->repair.started)
 		run(o);
 }
 
 void repair_device_gone(struct overlay *o)
 {
 	o->repair.device_gone = true;
-	if (o->dp.tun)
-		tun_pause(o->dp.tun, true);
+	if (o->peering.dp.tun)
+		tun_pause(o->peering.dp.tun, true);
 	/* Not from within a read or write of the device. */
-	timer_set(o->repair.timer, MAX(clock_now(o->h), o->repair.hold_until));
+	timer_set(o->repair.timer, MAX(clock_now(o->peering.h), o->repair.hold_until));
 }
 
 int repair_start(struct overlay *o, struct err *err)
@@ -275,21 +278,22 @@ int repair_start(struct overlay *o, struct err *err)
 	struct netsetup_device device;
 	int rc = open_device(o, err);
 
-	o->dp.address = o->self->address;
+	o->peering.dp.address = o->peering.self->address;
 	r->lines = (struct log_limit){ .period_ns = LINES_PERIOD,
 				       .burst = 2 * NETSETUP_CONFLICTS_MAX };
 	if (rc == 0)
 		rc = describe_device(o, &device, err);
 	if (rc < 0)
 		return rc;
-	rc = netsetup_start(&o->net, o->h, o->netwatch, &device, o->log, o->self->address, err);
+	rc = netsetup_start(&o->net, o->peering.h, o->netwatch, &device, o->peering.log,
+			    o->peering.self->address, err);
 	if (rc < 0)
 		return rc;
 	run(o);
 	if (r->report.missing)
 		return err_set(err, -EIO, "%s", r->report.failure);
 	for (size_t i = 1; i < r->report.n_conflicts; i++) /* the first is the owner's to log */
-		log_warn(host_log(o->h), "%s", r->report.conflicts[i]);
+		log_warn(host_log(o->peering.h), "%s", r->report.conflicts[i]);
 	r->started = true;
 	return 0;
 }
@@ -303,8 +307,8 @@ void repair_stop(struct overlay *o)
 	r->hold_until = 0;
 	if (r->timer)
 		timer_set(r->timer, TIME_NEVER);
-	tun_close(o->dp.tun);
-	o->dp.tun = NULL;
+	tun_close(o->peering.dp.tun);
+	o->peering.dp.tun = NULL;
 	netsetup_stop(&o->net);
 	fence_free(o->fence);
 	o->fence = NULL;
@@ -315,7 +319,7 @@ void repair_stop(struct overlay *o)
 void overlay_seniors_changed(struct overlay *o)
 {
 	if (o->repair.started)
-		timer_set(o->repair.timer, clock_now(o->h));
+		timer_set(o->repair.timer, clock_now(o->peering.h));
 }
 
 void overlay_yield(struct overlay *o, ip4 ip)
@@ -346,7 +350,7 @@ struct fence *overlay_fence(const struct overlay *o)
 void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret)
 {
 	const struct repair *r = &o->repair;
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(o->peering.h);
 
 	*ret = (struct overlay_repairs){
 		.count = r->count,

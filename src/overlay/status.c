@@ -7,20 +7,20 @@
 
 struct quic_socket *overlay_socket(struct overlay *o)
 {
-	return o->socket;
+	return o->peering.socket;
 }
 
 void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret)
 {
-	if (o->around.mapper)
-		mapper_status_get(o->around.mapper, ret);
+	if (o->peering.around.mapper)
+		mapper_status_get(o->peering.around.mapper, ret);
 	else
 		*ret = (struct mapper_status){ .state = MAPPER_OFF };
 }
 
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret)
 {
-	*ret = o->dp.count;
+	*ret = o->peering.dp.count;
 }
 
 /* The probes' of the path in use, as `why` and `ping` have it; before it is proven the
@@ -34,7 +34,7 @@ static uint64_t rtt_of(const struct peer *p, const struct quic_conn_info *info)
 
 bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret)
 {
-	const struct peer *p = peer_of_address(o, m->address);
+	const struct peer *p = peer_of_address(&o->peering, m->address);
 	struct peer_status s;
 
 	if (!p || p->member != m)
@@ -75,7 +75,7 @@ bool overlay_look(struct overlay *o)
 {
 	bool sure = true;
 
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->state == PEER_UP)
@@ -87,7 +87,7 @@ bool overlay_look(struct overlay *o)
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 			  struct peer_path_status *out, size_t max)
 {
-	const struct peer *p = peer_of_address(o, m->address);
+	const struct peer *p = peer_of_address(&o->peering, m->address);
 	size_t n = 0;
 
 	for (size_t i = 0; p && p->reach && i < PATHS_MAX && n < max; i++) {
@@ -117,7 +117,7 @@ size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
 
 size_t overlay_peer_guessed_ports(const struct overlay *o, const struct member *m)
 {
-	const struct peer *p = peer_of_address(o, m->address);
+	const struct peer *p = peer_of_address(&o->peering, m->address);
 
 	return p && p->reach ? p->reach->predict.tried : 0;
 }

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/peering/effects.h"
 
 #define SENT_MAX (4u << 20)
@@ -66,7 +66,7 @@ static int fake_export(struct quic_conn *c, const char *label, struct span conte
 	return 0;
 }
 
-static bool fake_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret)
+static bool fake_remote(const struct peering *o, const struct quic_conn *c, struct addr *ret)
 {
 	(void)o;
 	(void)c;
@@ -105,7 +105,7 @@ static void fake_observed(struct peer *p, const struct addr *a)
 	(void)a;
 }
 
-static void fake_learnt(struct overlay *o)
+static void fake_learnt(struct peering *o)
 {
 	(void)o;
 	fake.grew++;
@@ -225,7 +225,7 @@ static struct quic_conn *conn_there(void)
 	return (struct quic_conn *)(void *)&there;
 }
 
-static void run(struct overlay *o, const uint8_t *data, size_t size)
+static void run(struct peering *o, const uint8_t *data, size_t size)
 {
 	static struct member member;
 	struct peer p = { .o = o, .member = &member };
@@ -250,7 +250,7 @@ static void run(struct overlay *o, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct overlay *o = calloc(1, sizeof(*o));
+	struct peering *o = calloc(1, sizeof(*o));
 
 	fake.at = fake.sent = fake.forks = fake.grew = 0;
 	must(o != NULL);

@@ -29,7 +29,7 @@ size_t expel_peers_of(const struct fleet_node *n)
 {
 	size_t count = 0;
 
-	list_for_each(it, &n->o->peers)
+	list_for_each(it, &n->o->peering.peers)
 		count++;
 	return count;
 }
@@ -49,17 +49,17 @@ void expel_check_gone(struct fleet_node *at, const struct fleet_node *gone)
 	SIM_CHECK(w, !world_has_route(at->h, (struct prefix4){ m->address, 32 },
 				      overlay_ifindex(at->o)));
 	SIM_CHECK(w, !world_fenced(at->h, m->address));
-	SIM_CHECK(w, !peer_of_address(at->o, m->address));
-	SIM_CHECK(w, list_empty(&at->o->expelled));
+	SIM_CHECK(w, !peer_of_address(&at->o->peering, m->address));
+	SIM_CHECK(w, list_empty(&at->o->peering.expelled));
 	for (size_t i = 0, n = overlay_hints_get(at->o, hints, FLEET_NODES); i < n; i++)
 		SIM_CHECK(w, !node_id_equal(&hints[i].id, &m->id));
-	list_for_each(it, &at->o->peers)
+	list_for_each(it, &at->o->peering.peers)
 		SIM_CHECK(w, list_entry(it, struct peer, in_overlay)->member != m);
-	for (size_t pos = 0; map_next(at->o->dp.records, &pos, &value);)
+	for (size_t pos = 0; map_next(at->o->peering.dp.records, &pos, &value);)
 		SIM_CHECK(w, container_of((struct dest *)value, struct peer, dest)->member != m);
-	for (size_t pos = 0; map_next(at->o->channels, &pos, &value);)
+	for (size_t pos = 0; map_next(at->o->peering.channels, &pos, &value);)
 		SIM_CHECK(w, ((struct peer *)value)->member != m);
-	for (size_t pos = 0; map_next(at->o->tags, &pos, &value);)
+	for (size_t pos = 0; map_next(at->o->peering.tags, &pos, &value);)
 		SIM_CHECK(w, ((struct peer *)value)->member != m);
 }
 
@@ -73,7 +73,7 @@ bool expel_took_unreachable(struct fleet_node *n)
 
 void expel_check_silence(struct fleet *m, struct fleet_node *at, struct fleet_node *gone)
 {
-	uint64_t accepted = quic_socket_stats_get(at->o->socket).accepted;
+	uint64_t accepted = quic_socket_stats_get(at->o->peering.socket).accepted;
 
 	for (unsigned i = 0; i < 20; i++) {
 		if (gone->o)
@@ -82,5 +82,5 @@ void expel_check_silence(struct fleet *m, struct fleet_node *at, struct fleet_no
 		SIM_CHECK(m->w, fleet_tun_silent(at));
 		expel_check_gone(at, gone);
 	}
-	ck_assert_uint_eq(quic_socket_stats_get(at->o->socket).accepted, accepted);
+	ck_assert_uint_eq(quic_socket_stats_get(at->o->peering.socket).accepted, accepted);
 }

@@ -226,7 +226,7 @@ START_TEST(a_narrow_path_carries_full_packets)
 	fleet_start(&m.node[1]);
 	fleet_wait_up(&m, 2 * NS_PER_S);
 	sim_pass(m.w, 10 * NS_PER_S);
-	ck_assert_uint_lt(peer_path_mtu(list_entry(m.node[0].o->peers.next, struct peer,
+	ck_assert_uint_lt(peer_path_mtu(list_entry(m.node[0].o->peering.peers.next, struct peer,
 						   in_overlay)),
 			  OVERLAY_MTU);
 	for (unsigned i = 0; i < 500; i++) {

@@ -17,7 +17,7 @@ static void deny(struct fleet *m, unsigned at, unsigned of, bool denied)
 
 static struct peer *peer_at(struct fleet *m, unsigned at, unsigned of)
 {
-	return peer_of_member(m->node[at].o, expel_member_at(&m->node[at], &m->node[of]));
+	return peer_of_member(&m->node[at].o->peering, expel_member_at(&m->node[at], &m->node[of]));
 }
 
 static unsigned log_links(const struct peer *p)

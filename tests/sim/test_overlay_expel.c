@@ -162,7 +162,7 @@ START_TEST(a_new_handshake_is_refused)
 	overlay_candidates_get(m.node[0].o, &at);
 	expel_removed(&m.node[0], &m.node[1]);
 	sim_pass(m.w, 100 * NS_PER_MS);
-	uint64_t accepted = quic_socket_stats_get(m.node[0].o->socket).accepted;
+	uint64_t accepted = quic_socket_stats_get(m.node[0].o->peering.socket).accepted;
 	quic_conn_free(r.c);
 	r.c = NULL;
 	r.closed = r.connected = false;
@@ -173,7 +173,7 @@ START_TEST(a_new_handshake_is_refused)
 	r.c = c;
 	SIM_CHECK(m.w, world_run(m.w, 5 * NS_PER_S, rogue_closed, &r));
 	ck_assert_int_eq(r.reason, QUIC_CLOSE_TLS);
-	ck_assert_uint_eq(quic_socket_stats_get(m.node[0].o->socket).accepted, accepted);
+	ck_assert_uint_eq(quic_socket_stats_get(m.node[0].o->peering.socket).accepted, accepted);
 	expel_check_gone(&m.node[0], &m.node[1]);
 	rogue_end(&r);
 }
@@ -254,15 +254,15 @@ START_TEST(the_relay_channel_ends)
 	fleet_new(&m, 3);
 	fleet_wait_up(&m, 5 * NS_PER_S);
 	struct fleet_node *at = &m.node[0];
-	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(at->o->socket).port);
+	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(at->o->peering.socket).port);
 	overlay_relay(at->o, expel_member_at(at, &m.node[1]), &end, &server);
 	sim_pass(m.w, 10 * NS_PER_MS);
-	ck_assert_uint_eq(map_count(at->o->channels), 1);
+	ck_assert_uint_eq(map_count(at->o->peering.channels), 1);
 	expel_removed(at, &m.node[1]);
-	ck_assert_uint_eq(map_count(at->o->channels), 0);
+	ck_assert_uint_eq(map_count(at->o->peering.channels), 0);
 	/* The server does not bring it back either. */
 	overlay_relay(at->o, expel_member_at(at, &m.node[1]), &end, &server);
-	ck_assert_uint_eq(map_count(at->o->channels), 0);
+	ck_assert_uint_eq(map_count(at->o->peering.channels), 0);
 	uint64_t unknown = fleet_drops(at, DROP_in_relay_unknown);
 	for (unsigned i = 0; i < EARLY_FRAMES + 5; i++) {
 		memset(f, 0x40, sizeof(f));
@@ -397,7 +397,7 @@ START_TEST(an_heir_takes_the_address_over)
 	SIM_CHECK(m.w, overlay_routes_to(at->o, new) && !overlay_routes_to(at->o, old));
 	SIM_CHECK(m.w, world_has_route(at->h, (struct prefix4){ old->address, 32 },
 				       overlay_ifindex(at->o)));
-	ck_assert_ptr_eq(peer_of_address(at->o, old->address)->member, new);
+	ck_assert_ptr_eq(peer_of_address(&at->o->peering, old->address)->member, new);
 	struct peer_status s;
 	ck_assert(!overlay_peer_status(at->o, old, &s));
 	ck_assert(overlay_peer_status(at->o, new, &s));

@@ -398,7 +398,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 	rogue_connect(&r, &m);
 	const struct member *of = roster_by_id(mlog_roster(m.node[0].log), &m.node[2].self->id,
 					       ROSTER_CURRENT);
-	effects_observed_by(peer_of_address(m.node[0].o, of->address), &honest);
+	effects_observed_by(peer_of_address(&m.node[0].o->peering, of->address), &honest);
 	for (unsigned i = 0; i < 30; i++) {
 		struct peer_message msg = { .type = PEER_OBSERVED };
 		struct wire_candidates c;
@@ -412,7 +412,7 @@ START_TEST(who_lies_about_our_address_takes_nobody_elses_word)
 		for (size_t k = 0; k < c.n; k++)
 			there |= addr_equal(&c.item[k], &honest);
 		ck_assert(there);
-		ck_assert_uint_eq(m.node[0].o->around.observed_by_peer[0].port, 1000 + i);
+		ck_assert_uint_eq(m.node[0].o->peering.around.observed_by_peer[0].port, 1000 + i);
 	}
 	rogue_end(&r);
 }

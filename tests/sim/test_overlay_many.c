@@ -6,7 +6,7 @@
 
 static struct peer *peer_of_node(struct fleet_node *n, struct fleet_node *of)
 {
-	return peer_of_address(n->o, of->self->address);
+	return peer_of_address(&n->o->peering, of->self->address);
 }
 
 static size_t limit_to(struct fleet_node *n, struct fleet_node *of)
@@ -148,7 +148,8 @@ static bool tap(void *ctx, struct host *from, const struct addr *src, const stru
 
 static struct peer *only_peer(struct mesh_node *n)
 {
-	return list_entry(tunnel_overlay(mesh_tunnel(n))->peers.next, struct peer, in_overlay);
+	return list_entry(tunnel_overlay(mesh_tunnel(n))->peering.peers.next, struct peer,
+			  in_overlay);
 }
 
 /* How often the tunnel's timer wakes the machine in ten seconds. */

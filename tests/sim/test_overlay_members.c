@@ -112,7 +112,8 @@ START_TEST(a_member_that_accepts_only_x25519_gets_no_tunnel)
 	m.server_down = true;
 	fleet_start(&m.node[0]);
 	fleet_start(&m.node[1]);
-	ck_assert_int_eq(SSL_CTX_set1_groups_list(quic_tls_context(m.node[1].o->socket->tls, true),
+	ck_assert_int_eq(SSL_CTX_set1_groups_list(quic_tls_context(m.node[1].o->peering.socket->tls,
+								   true),
 						  "X25519"),
 			 1);
 	fleet_tell(&m.node[1], &m.node[0]);

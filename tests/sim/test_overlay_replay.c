@@ -35,7 +35,7 @@ struct spy {
 static struct addr addr_of(struct fleet_node *n)
 {
 	return addr_v4(IP(192, 0, 2, 10) + (ip4)(n - n->fleet->node),
-		       quic_socket_local(n->o->socket).port);
+		       quic_socket_local(n->o->peering.socket).port);
 }
 
 static void look(struct spy *s, const struct host *from, const uint8_t *data, size_t len)
@@ -130,7 +130,7 @@ static struct pathset *paths_of(struct spy *s, unsigned node)
 	struct fleet_node *n = &s->m.node[node];
 	const struct member *other = roster_by_id(mlog_roster(n->log),
 						  &s->m.node[1 - node].self->id, ROSTER_CURRENT);
-	struct peer *p = peer_of_address(n->o, other->address);
+	struct peer *p = peer_of_address(&n->o->peering, other->address);
 
 	ck_assert_ptr_nonnull(p->reach);
 	return reach_paths(p->reach);

@@ -32,8 +32,9 @@ static void flood(struct fleet *m, unsigned ms, bool (*until)(void *))
 
 	for (unsigned i = 0; i < ms * 4; i++) {
 		struct fleet_node *to = &m->node[i % 2];
-		struct addr src = stranger(i), dst = addr_v4(IP(192, 0, 2, 10 + i % 2),
-							     quic_socket_local(to->o->socket).port);
+		struct addr src = stranger(i),
+			    dst = addr_v4(IP(192, 0, 2, 10 + i % 2),
+					  quic_socket_local(to->o->peering.socket).port);
 
 		forge_initial(p, i);
 		world_inject(m->w, &src, &dst, 0, p, sizeof(p));
@@ -64,8 +65,8 @@ START_TEST(forged_initials_keep_nobody_from_a_tunnel)
 	flood(&m, 500, NULL);
 	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 90, 1));
 	/* Who has not shown that packets reach it is told to try again, and forgotten. */
-	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->socket).retries_sent, 1000);
-	ck_assert_uint_le(m.node[1].o->labels.next, 8);
+	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->peering.socket).retries_sent, 1000);
+	ck_assert_uint_le(m.node[1].o->peering.labels.next, 8);
 	fleet_free(&m);
 }
 END_TEST
@@ -91,7 +92,7 @@ static void call(struct callers *k, struct fleet_node *to)
 	struct quic_socket_config cfg = { .identity = k->id };
 	struct quic_pin pin = { .by_key = true };
 	struct addr a = addr_v4(IP(192, 0, 2, 10) + (ip4)(to - to->fleet->node),
-				quic_socket_local(to->o->socket).port);
+				quic_socket_local(to->o->peering.socket).port);
 	unsigned i = k->n++ % CALLERS;
 
 	quic_conn_free(k->c[i]);
@@ -125,14 +126,14 @@ START_TEST(who_calls_from_many_ports_pushes_no_member_out)
 	SIM_CHECK(m.w, fleet_all_up(&m));
 	ck_assert_uint_le(world_now(m.w) - begun, 2 * NS_PER_S);
 	ck_assert_uint_ge(k.n, 500);
-	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->socket).refused_limit, 100);
+	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->peering.socket).refused_limit, 100);
 	for (unsigned i = 0; i < CALLERS; i++) {
 		quic_conn_free(k.c[i]);
 		quic_socket_close(k.s[i]);
 	}
 	sim_pass(m.w, 15 * NS_PER_S);
 	for (unsigned i = 0; i < PENDING_PATHS; i++)
-		ck_assert_uint_eq(m.node[1].o->labels.pending[i].users, 0);
+		ck_assert_uint_eq(m.node[1].o->peering.labels.pending[i].users, 0);
 	identity_free(k.id);
 	fleet_free(&m);
 }
@@ -184,7 +185,9 @@ START_TEST(handshakes_that_never_end_keep_no_member_out)
 		call(&h->k[n % HOLDERS], &m.node[1]);
 		if (n == 300) {
 			sim_pass(m.w, 500 * NS_PER_MS);
-			ck_assert_uint_eq(quic_socket_stats_get(m.node[1].o->socket).half_open, 64);
+			ck_assert_uint_eq(quic_socket_stats_get(m.node[1].o->peering.socket)
+						  .half_open,
+					  64);
 			fleet_start(&m.node[0]);
 			begun = world_now(m.w);
 		}
@@ -225,7 +228,7 @@ START_TEST(strangers_do_not_push_out_what_the_server_relays)
 
 	fleet_new(&m, 2);
 	fleet_wait_up(&m, 5 * NS_PER_S);
-	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(m.node[0].o->socket).port);
+	to = addr_v4(IP(192, 0, 2, 10), quic_socket_local(m.node[0].o->peering.socket).port);
 	world_inject(m.w, &server, &to, 0, f, relay_frame_make(&end, 0, f));
 	for (unsigned i = 0; i < 10000; i++) {
 		struct addr src = stranger(i);
@@ -241,7 +244,7 @@ START_TEST(strangers_do_not_push_out_what_the_server_relays)
 						       &m.node[1].self->id, ROSTER_CURRENT);
 	overlay_relay(m.node[0].o, other_node, &end, &server);
 	sim_pass(m.w, 10 * NS_PER_MS);
-	p = peer_of_address(m.node[0].o, other_node->address);
+	p = peer_of_address(&m.node[0].o->peering, other_node->address);
 	ck_assert(p->relay.on && p->relay.window.begun);
 	/* And now that the channel is there, what is wrong is counted for what it is. */
 	world_inject(m.w, &server, &to, 0, f, relay_frame_make(&end, 0, f));

@@ -178,10 +178,10 @@ START_TEST(a_forged_candidate_floods_nobody)
 	house_new(&h);
 	world_tap(h.m->w, count_frames, &v);
 	liar = tunnel_overlay(mesh_tunnel(&h.m->node[1]));
-	p = list_entry(liar->peers.next, struct peer, in_overlay);
+	p = list_entry(liar->peering.peers.next, struct peer, in_overlay);
 	for (unsigned i = 0; i < 600; i++) { /* a minute */
 		forged.n = i % 2;	     /* gone and there again */
-		liar->around.own = forged;
+		liar->peering.around.own = forged;
 		control_candidates(p->active);
 		control_punch(p->active, PUNCH_HOPS_MIN);
 		sim_pass(h.m->w, 100 * MS);
@@ -198,10 +198,10 @@ static struct reach *reach_of(struct mesh_node *n, struct mesh_node *to)
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 	struct overlay *other = tunnel_overlay(mesh_tunnel(to));
 
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->member->address == other->self->address)
+		if (p->member->address == other->peering.self->address)
 			return p->reach;
 	}
 	return NULL;

@@ -21,7 +21,7 @@ static struct peer *peer_at(struct mesh_node *n, struct mesh_node *of)
 						    ROSTER_CURRENT)
 				   : NULL;
 
-	return m ? peer_of_address(tunnel_overlay(t), m->address) : NULL;
+	return m ? peer_of_address(&tunnel_overlay(t)->peering, m->address) : NULL;
 }
 
 /* Node 2 says in its pongs to node 1 that it sees it at another port. */

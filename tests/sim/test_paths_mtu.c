@@ -39,7 +39,7 @@ static size_t limit(struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 
-	return peer_path_mtu(list_entry(o->peers.next, struct peer, in_overlay));
+	return peer_path_mtu(list_entry(o->peering.peers.next, struct peer, in_overlay));
 }
 
 /* The largest size that is tried and fits. */
@@ -187,7 +187,7 @@ END_TEST
 static unsigned looks(struct pair *p, struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
-	struct reach *r = list_entry(o->peers.next, struct peer, in_overlay)->reach;
+	struct reach *r = list_entry(o->peering.peers.next, struct peer, in_overlay)->reach;
 	uint64_t end = world_now(p->m->w) + MINUTE, last = 0;
 	unsigned count = 0;
 

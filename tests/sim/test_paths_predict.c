@@ -64,7 +64,7 @@ static struct peer *peer_at(struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 
-	return list_entry(o->peers.next, struct peer, in_overlay);
+	return list_entry(o->peering.peers.next, struct peer, in_overlay);
 }
 
 /* Either node may be the one with the lower address, and the one that begins. */
@@ -227,8 +227,8 @@ START_TEST(a_liar_has_nobody_flooded)
 	liar = tunnel_overlay(mesh_tunnel(&m->node[0]));
 	before = s.to_outer[0];
 	for (unsigned i = 0; i < 1200; i++) {
-		liar->around.nat.last_port = addr_v4(i % 2 ? VICTIM : NAT_OUTER(0),
-						     (uint16_t)(2000 + 50 * i));
+		liar->peering.around.nat.last_port = addr_v4(i % 2 ? VICTIM : NAT_OUTER(0),
+							     (uint16_t)(2000 + 50 * i));
 		control_ports(peer_at(&m->node[0])->active);
 		sim_pass(m->w, 50 * MS);
 	}

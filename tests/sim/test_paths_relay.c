@@ -33,7 +33,7 @@ static const struct relay_end *end_of(const struct tamperer *t, const uint8_t *c
 
 		if (!tunnel)
 			continue;
-		p = peer_of_address(tunnel_overlay(tunnel), t->m->node[1 - i].address);
+		p = peer_of_address(&tunnel_overlay(tunnel)->peering, t->m->node[1 - i].address);
 		if (p && p->relay.on &&
 		    memcmp(p->relay.end.channel, channel, RELAY_CHANNEL_LEN) == 0)
 			return &p->relay.end;
@@ -152,7 +152,7 @@ END_TEST
 
 static struct peer *other_of(struct mesh *m, unsigned i)
 {
-	return list_entry(tunnel_overlay(mesh_tunnel(&m->node[i]))->peers.next, struct peer,
+	return list_entry(tunnel_overlay(mesh_tunnel(&m->node[i]))->peering.peers.next, struct peer,
 			  in_overlay);
 }
 
@@ -196,7 +196,7 @@ START_TEST(what_overtook_its_channel_is_delivered_with_it)
 	SIM_CHECK_OK(m->w, world_tun_inject_gso(m->node[1].host, m->tun, &t));
 	sim_pass(m->w, 200 * MS);
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 0);
-	overlay_relay(p->o, p->member, &end, &server);
+	overlay_relay(container_of(p->o, struct overlay, peering), p->member, &end, &server);
 	sim_pass(m->w, MS / 100);
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 1);
 	ck_assert_uint_eq(len, sizeof(tcp));

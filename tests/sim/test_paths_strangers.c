@@ -242,7 +242,7 @@ static struct peer *peer_of(struct mesh_node *n)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(n));
 
-	return list_entry(o->peers.next, struct peer, in_overlay);
+	return list_entry(o->peering.peers.next, struct peer, in_overlay);
 }
 
 static struct reach *reach_of(struct mesh_node *n)

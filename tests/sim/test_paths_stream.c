@@ -214,7 +214,7 @@ END_TEST
 static void move(struct stream *s, bool to_relay)
 {
 	struct overlay *o = tunnel_overlay(mesh_tunnel(s->a));
-	struct peer *p = list_entry(o->peers.next, struct peer, in_overlay);
+	struct peer *p = list_entry(o->peering.peers.next, struct peer, in_overlay);
 	struct pathset *ps = reach_paths(p->reach);
 	struct path *to = NULL;
 	int rc = -EAGAIN;

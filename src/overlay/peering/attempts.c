@@ -4,7 +4,7 @@
  * before, and all of it again forever. The side with the lower overlay address begins; the other
  * knocks when nothing comes: it connects only to be called back.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #include <stdio.h>
 
@@ -234,7 +234,7 @@ void peer_kick(struct peer *p)
 {
 	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
 
-	if (!p->initiator && overlay_is_eager(p->o))
+	if (!p->initiator && peering_is_eager(p->o))
 		earliest += KNOCK_DELAY; /* the other side's turn comes first */
 	if (p->wanted && !p->active)
 		relay_want(p);

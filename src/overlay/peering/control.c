@@ -3,7 +3,7 @@
  * What comes by the control stream (docs/protocol/04-peer.md). What it brings of the log goes to
  * peer_log.c; control_send.c writes to the stream.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/peering/effects.h"
 
 #include "proto/names.h"
@@ -21,7 +21,7 @@ static void end_link(struct link *l, enum peer_close code, const char *why)
 
 static void on_hello(struct link *l, const struct peer_message *m)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct head theirs = { .seq = m->head.seq };
 	uint8_t binding[32];
 
@@ -87,7 +87,7 @@ static bool log_link_takes(enum peer_message_type type)
 
 static void on_message(struct link *l, struct span bytes)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 	bool solicited;
 	int rc;

@@ -2,12 +2,12 @@
 /* What goes out by the control stream (docs/protocol/04-peer.md), but for the log (log_send.c). */
 #include <errno.h>
 
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "proto/names.h"
 
 int control_send(struct link *l, const struct peer_message *m)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	ptrdiff_t n = peer_message_encode(m, o->out, sizeof(o->out));
 
 	if (n < 0)
@@ -46,7 +46,7 @@ int control_binding(struct link *l, uint8_t out[32])
 
 int control_start(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_HELLO,
@@ -61,7 +61,7 @@ int control_start(struct link *l)
 
 void control_candidates(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->around.own };
@@ -106,7 +106,7 @@ void control_nat(struct link *l)
 
 void control_ports(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 
 	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->around.nat.last_port };

@@ -2,7 +2,7 @@
 /* Between reach, which decides, and those who are told. */
 #include "overlay/peering/effects.h"
 
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/reach/reach.h"
 
 #define LOOK_FRESH (2 * NS_PER_S)
@@ -10,7 +10,7 @@
 
 /* --- the surroundings ------------------------------------------------------------------------ */
 
-void effects_refresh(struct overlay *o)
+void effects_refresh(struct peering *o)
 {
 	if (!surroundings_look(&o->around))
 		return;
@@ -23,7 +23,7 @@ void effects_refresh(struct overlay *o)
 	}
 }
 
-static void tell_nat(struct overlay *o)
+static void tell_nat(struct peering *o)
 {
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -33,7 +33,7 @@ static void tell_nat(struct overlay *o)
 	}
 }
 
-static void tell_ports(struct overlay *o)
+static void tell_ports(struct peering *o)
 {
 	uint64_t now = clock_now(o->h);
 
@@ -45,7 +45,7 @@ static void tell_ports(struct overlay *o)
 	}
 }
 
-void effects_around(struct overlay *o, unsigned effects)
+void effects_around(struct peering *o, unsigned effects)
 {
 	if (effects & REACH_REFRESH)
 		effects_refresh(o);
@@ -61,22 +61,22 @@ void effects_observed_by(struct peer *p, const struct addr *a)
 		effects_refresh(p->o);
 }
 
-static void on_news(void *overlay)
+static void on_news(void *peering)
 {
-	effects_refresh(overlay);
+	effects_refresh(peering);
 }
 
-static void on_nat(void *overlay)
+static void on_nat(void *peering)
 {
-	struct overlay *o = overlay;
+	struct peering *o = peering;
 
 	effects_around(o, nat_run(&o->around));
 }
 
-static void send_direct(void *overlay, const struct addr *to, const uint8_t *data, size_t len,
+static void send_direct(void *peering, const struct addr *to, const uint8_t *data, size_t len,
 			uint8_t hops)
 {
-	struct overlay *o = overlay;
+	struct peering *o = peering;
 	struct udp_tx run = { .data = data, .len = len, .segment = len, .to = *to, .hops = hops };
 
 	if (hops)
@@ -85,7 +85,7 @@ static void send_direct(void *overlay, const struct addr *to, const uint8_t *dat
 		quic_socket_send_other(o->socket, to, data, len);
 }
 
-int effects_begin(struct overlay *o)
+int effects_begin(struct peering *o)
 {
 	struct surroundings *s = &o->around;
 
@@ -101,7 +101,7 @@ int effects_begin(struct overlay *o)
 
 static void want_echo(struct peer *p)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 
 	if (o->ops->echo_wanted) {
 		o->ops->echo_wanted(o->ctx);
@@ -124,7 +124,7 @@ static void note_silence(struct peer *p)
 /* QUIC has to learn it, too, if nothing takes over: the peer must answer what is said. */
 static void path_is_dead(struct peer *p)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 
 	note_silence(p);
 	control_observed(p->active);
@@ -145,7 +145,7 @@ static void migrate(struct peer *p, const struct reach_effects *e)
 
 static void tell_pong(struct peer *p, const struct reach_effects *e)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 
 	if (o->ops->pong)
 		o->ops->pong(o->ctx, p->member, e->pong.nonce,
@@ -216,7 +216,7 @@ static void on_timer(void *peer)
 	run(peer);
 }
 
-void peer_reach_received(struct overlay *o, struct span frame, const struct udp_rx *rx,
+void peer_reach_received(struct peering *o, struct span frame, const struct udp_rx *rx,
 			 struct peer *relay)
 {
 	struct probe_via via = { .relay = relay != NULL, .from = rx->from, .local = rx->local };
@@ -356,7 +356,7 @@ void peer_reach_path_failed(struct peer *p, path_label label)
 
 static int make(struct peer *p, struct reach **ret)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 	struct quic_conn *c = p->active->conn;
 	struct probe_keys keys = { 0 };
 	struct reach_config cfg = { .around = &o->around,

@@ -5,14 +5,14 @@
  * handshake is refused because the roster knows no such key. Routes of the host follow in the same
  * turn (repair_look), names and the file of addresses are the owner's.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/peering/effects.h"
 
 #include <stdio.h>
 
 static void take_out(struct peer *p, const char *why)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 
 	p->wanted = p->online = p->left = false;
 	fib_remove(&o->dp.fib, p->dest.address, &p->dest);
@@ -34,7 +34,7 @@ static void take_out(struct peer *p, const char *why)
 
 void peer_expel(struct peer *p)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 
 	if (p->expelled)
 		return;
@@ -67,13 +67,13 @@ void peer_unbar(struct peer *p)
 	}
 	p->barred = false;
 	p->failures = 0;
-	if (overlay_is_eager(p->o))
+	if (peering_is_eager(p->o))
 		peer_want(p);
 }
 
-void expelled_free(void *overlay)
+void expelled_free(void *peering)
 {
-	struct overlay *o = overlay;
+	struct peering *o = peering;
 
 	list_for_each(it, &o->expelled)
 		peer_free(list_entry(it, struct peer, in_overlay));

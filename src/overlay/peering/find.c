@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Which peer an address or a member is. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
-struct peer *peer_of_address(const struct overlay *o, ip4 address)
+struct peer *peer_of_address(const struct peering *o, ip4 address)
 {
 	struct dest *d = fib_lookup(&o->dp.fib, address);
 
 	return d ? container_of(d, struct peer, dest) : NULL;
 }
 
-struct peer *peer_of_member(const struct overlay *o, const struct member *m)
+struct peer *peer_of_member(const struct peering *o, const struct member *m)
 {
 	struct peer *p = peer_of_address(o, m->address);
 

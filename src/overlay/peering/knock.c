@@ -3,7 +3,7 @@
  * Connections that the other side began. Where its part is to wait it has no tunnel and asks for
  * one: it connects to be called back (docs/protocol/04-peer.md).
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define CALL_GAP (250 * NS_PER_MS) /* a younger attempt is not given up for a knock */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What QUIC says about a connection with a peer, and to whom that matters. Nobody calls up here. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 static bool has_aes(const struct quic_conn *c)
 {
@@ -13,7 +13,7 @@ static bool has_aes(const struct quic_conn *c)
 /* The keys are there before the first message: records may overtake it. */
 static int records_start(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct dest *d = &l->peer->dest;
 	struct records *r = NULL;
 	uint8_t exported[RECORD_EXPORT_LEN];

@@ -5,13 +5,13 @@
  * may lack records that we have, and we ones that they have. Such a connection carries no packet,
  * gets no candidates, and ends after ten seconds; there is one at a time with each member.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define LOG_LINK_TIME (10 * NS_PER_S)
 #define LOG_LINK_GAP (15 * NS_PER_S)  /* between the beginnings of two */
 #define KEY_BEFORE_S (7 * 24 * 3600u) /* so long after the next key came */
 
-static bool is_key_before(const struct overlay *o, const struct member *m,
+static bool is_key_before(const struct peering *o, const struct member *m,
 			  const uint8_t key_sha256[HASH_LEN])
 {
 	int64_t now_s = clock_wall_s(o->h);
@@ -21,7 +21,7 @@ static bool is_key_before(const struct overlay *o, const struct member *m,
 }
 
 /* The peer that may have such a connection with this key. *ret_before: it is the one before. */
-static struct peer *peer_of_log_key(const struct overlay *o, const uint8_t key_sha256[HASH_LEN],
+static struct peer *peer_of_log_key(const struct peering *o, const uint8_t key_sha256[HASH_LEN],
 				    bool *ret_before)
 {
 	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256, ROSTER_ALL);
@@ -33,7 +33,7 @@ static struct peer *peer_of_log_key(const struct overlay *o, const uint8_t key_s
 	return p->barred && memcmp(m->key_sha256, key_sha256, HASH_LEN) == 0 ? p : NULL;
 }
 
-bool log_link_allowed(const struct overlay *o, const uint8_t key_sha256[HASH_LEN])
+bool log_link_allowed(const struct peering *o, const uint8_t key_sha256[HASH_LEN])
 {
 	bool before;
 
@@ -78,7 +78,7 @@ static void call_back(struct peer *p, const struct quic_conn *c, bool key_before
 		l->conn = NULL;
 }
 
-bool log_link_accept(struct overlay *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+bool log_link_accept(struct peering *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		     void **ret_ctx)
 {
 	uint64_t now = clock_now(o->h);

@@ -3,7 +3,7 @@
  * The membership log towards a peer (docs/protocol/04-peer.md): records, removals without order and
  * beacons are pushed, and records that we lack are asked for.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
 
@@ -50,7 +50,7 @@ static bool is_log_pushed(const struct link *l)
 /* Goes on when the stream is writable, or the next time that the tunnel is looked after. */
 static void push_removals(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 	uint64_t now = clock_now(o->h), serial = l->shown_removal;
 
@@ -74,7 +74,7 @@ void control_removals(struct link *l)
 
 void control_beacons(struct link *l)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct peer_message *m = &o->message;
 	uint64_t now = clock_now(o->h), serial = l->shown_beacon;
 

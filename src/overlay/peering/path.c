@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a peer is reached: beginning connections on a path, and telling what path one is on. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
 #define ATTEMPTS_RENEW_GAP (10 * NS_PER_S)  /* between networks on which budgets begin again */
@@ -58,7 +58,7 @@ bool path_admit(struct link *l, size_t len)
 	       bucket_take(&p->attempts, len, now);
 }
 
-void path_budgets_renew(struct overlay *o)
+void path_budgets_renew(struct peering *o)
 {
 	uint64_t now = clock_now(o->h);
 
@@ -76,7 +76,7 @@ void path_budgets_renew(struct overlay *o)
 int path_connect(struct link *l, const struct addr *to)
 {
 	struct peer *p = l->peer;
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 	struct quic_pin pin = { .by_key = true };
 
 	memcpy(pin.key_sha256, l->key_before ? p->member->key_before_sha256 : p->member->key_sha256,
@@ -117,7 +117,7 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint)
 								: PEER_PATH_DIRECT;
 }
 
-bool path_remote(const struct overlay *o, const struct quic_conn *c, struct addr *ret)
+bool path_remote(const struct peering *o, const struct quic_conn *c, struct addr *ret)
 {
 	const struct link *l = quic_conn_ctx(c);
 	path_label label = quic_conn_label(c);

@@ -3,7 +3,7 @@
  * A peer: which connection counts, when it is dead. When to connect is in attempts.c. Presence
  * never ends a tunnel.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +113,7 @@ void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 	p->next_at = TIME_NEVER;
 	if (!queue_empty(&p->dest.waiting))
 		p->waiting_until = now + PEER_WAITING_TIME;
-	else if (!overlay_is_eager(p->o))
+	else if (!peering_is_eager(p->o))
 		p->wanted = false; /* until the next packet */
 	if (useful)
 		p->failures = 0;
@@ -309,7 +309,7 @@ static bool is_unused(struct peer *p, uint64_t now)
 {
 	uint64_t packets = p->dest.rx_packets + p->dest.tx_packets;
 
-	if (packets != p->packets_seen || overlay_is_eager(p->o)) {
+	if (packets != p->packets_seen || peering_is_eager(p->o)) {
 		p->packets_seen = packets;
 		p->used_at = now;
 	}
@@ -354,7 +354,7 @@ void peer_watch(struct peer *p, uint64_t now)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-int peer_new(struct overlay *o, const struct member *m, struct peer **ret)
+int peer_new(struct peering *o, const struct member *m, struct peer **ret)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 

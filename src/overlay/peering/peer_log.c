@@ -3,7 +3,7 @@
  * What a peer shows of its membership log (docs/protocol/04-peer.md), and what it asks for: judged
  * here, answered by log_send.c.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define REOPEN_GAP (60 * NS_PER_S)
 
@@ -48,7 +48,7 @@ void peer_log_search(struct link *l, uint64_t seq)
 /* What was shown proves that two logs exist, whoever shows it. */
 static void on_proof(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct log_proof proof = mlog_proof(o->log, take, e->item, e->n);
 
 	l->log_stopped = true;
@@ -119,7 +119,7 @@ static bool may_show_removal(struct peer *p)
 
 static enum removal_shown removal_shown(struct peer *p, struct span entry)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 	enum removal_shown shown = o->ops->removal(o->ctx, p->member, entry);
 
 	if (shown != REMOVAL_TAKEN)
@@ -143,7 +143,7 @@ static size_t removals_from(const struct wire_entries *e, uint64_t seq, struct s
  */
 static void on_held(struct link *l, const struct mlog_held *held, const struct wire_entries *e)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct span removal[DENIALS_MAX]; /* what is sent meanwhile overwrites `e` */
 	size_t n = removals_from(e, held->seq, removal);
 
@@ -180,7 +180,7 @@ static void reopen_log(struct link *l, const struct wire_entries *e)
 /* Returns false if they have brought nothing that our log lacked. The link may be gone then. */
 bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 	struct mlog_take take;
 	bool grew;
 
@@ -208,7 +208,7 @@ bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited
 /* The link may be gone afterwards: what the removal says may be about this very peer. */
 void peer_log_removal(struct link *l, struct span entry)
 {
-	struct overlay *o = l->peer->o;
+	struct peering *o = l->peer->o;
 
 	if (!may_show_removal(l->peer) || removal_shown(l->peer, entry) != REMOVAL_LACKING)
 		return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A peer's state, and its timer: what the rest of peering stands on. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #include "base/assert.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where packets of a peer go now, which the packet path is told whenever it changes. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/reach/mtu.h"
 
 bool relay_route(const struct peer *p, struct quic_route *ret)

@@ -2,12 +2,12 @@
 /* Asks for relay channels, and forgets them. Their frames: demux.c. */
 #include <errno.h>
 
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 #define RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
-void relay_renew(struct overlay *o)
+void relay_renew(struct peering *o)
 {
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -19,7 +19,7 @@ void relay_renew(struct overlay *o)
 
 void relay_want(struct peer *p)
 {
-	struct overlay *o = p->o;
+	struct peering *o = p->o;
 	uint64_t now = clock_now(o->h);
 
 	if (p->relay.on || !o->ops->relay_wanted ||

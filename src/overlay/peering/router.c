@@ -4,10 +4,10 @@
  * and where packets of a label go. An address counts only when it is proven; packets from others
  * are taken as of the current path, and nothing is sent there.
  */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 
 /* Nobody follows anybody away from the relay: a direct path has to prove itself there. */
-static void note_stray(struct overlay *o, struct pathset *ps, const struct addr *from)
+static void note_stray(struct peering *o, struct pathset *ps, const struct addr *from)
 {
 	const struct path *current = pathset_current(ps);
 
@@ -36,7 +36,7 @@ void peer_heard_at(struct peer *p, const struct addr *from)
 
 static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *rx)
 {
-	struct overlay *o = ctx;
+	struct peering *o = ctx;
 	struct link *l = c ? quic_conn_ctx(c) : NULL;
 	path_label current;
 	struct pathset *ps;
@@ -58,7 +58,7 @@ static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *
 }
 
 /* The peer whose relay a label is. */
-static struct peer *relay_peer(struct overlay *o, path_label label)
+static struct peer *relay_peer(struct peering *o, path_label label)
 {
 	list_for_each(it, &o->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
@@ -70,7 +70,7 @@ static struct peer *relay_peer(struct overlay *o, path_label label)
 }
 
 /* Before a connection belongs to a peer. */
-static bool pending_route(struct overlay *o, path_label label, struct quic_route *ret)
+static bool pending_route(struct peering *o, path_label label, struct quic_route *ret)
 {
 	const struct pending_path *s = label_pending(&o->labels, label);
 	const struct peer *p = s ? NULL : relay_peer(o, label);
@@ -82,7 +82,7 @@ static bool pending_route(struct overlay *o, path_label label, struct quic_route
 
 static void on_release(void *ctx, path_label label)
 {
-	struct overlay *o = ctx;
+	struct peering *o = ctx;
 
 	label_pending_release(&o->labels, label);
 }
@@ -111,7 +111,7 @@ static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *f
 		relay_path_wrap(&p->relay, frame, len - RELAY_OVERHEAD);
 }
 
-void overlay_router_init(struct overlay *o)
+void router_init(struct peering *o)
 {
 	o->router = (struct quic_router){
 		.label = on_label,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of a peer's tunnel that others want to know of: the owner of the overlay, and the log. */
-#include "overlay/internal.h"
+#include "overlay/peering/peering.h"
 #include "overlay/reach/reach.h"
 
 #define LINES_BURST 6 /* of one peer; then one each ten seconds */

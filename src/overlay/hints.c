@@ -34,7 +34,7 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 	size_t n = 0;
 
 	for (int r = 0; r < RANKS; r++) {
-		list_for_each(it, &o->peers) {
+		list_for_each(it, &o->peering.peers) {
 			const struct peer *p = list_entry(it, struct peer, in_overlay);
 			struct peer_hint h = { .id = p->member->id };
 
@@ -53,9 +53,9 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct member *m = roster_by_id(mlog_roster(o->log), &in[i].id,
+		const struct member *m = roster_by_id(mlog_roster(o->peering.log), &in[i].id,
 						      ROSTER_CURRENT);
-		struct peer *p = m ? peer_of_address(o, m->address) : NULL;
+		struct peer *p = m ? peer_of_address(&o->peering, m->address) : NULL;
 
 		if (!p || p->member != m)
 			continue; /* removed, or ourselves */

@@ -11,7 +11,7 @@ static bool same_end(const struct relay_path *r, const struct relay_end *end)
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server)
 {
-	struct peer *p = peer_of_address(o, m->address);
+	struct peer *p = peer_of_address(&o->peering, m->address);
 
 	if (!p || p->member != m)
 		return;
@@ -23,7 +23,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		return;
 	}
 	relay_forget(p);
-	if (end && map_put(o->channels, end->channel, p) == 0) {
+	if (end && map_put(o->peering.channels, end->channel, p) == 0) {
 		p->relay.on = true;
 		p->relay.end = *end;
 		p->relay.server = *server;
@@ -32,14 +32,14 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		p->relay.window = (struct relay_window){ .begun = false };
 		peer_push(p);
 		peer_relay(p);
-		deferred_call(o->relay_work);
+		deferred_call(o->peering.relay_work);
 	}
 	peer_reach_candidates(p);
 }
 
 void overlay_relay_possible(struct overlay *o)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		p->relay.asked_at = 0;
@@ -50,7 +50,7 @@ void overlay_relay_possible(struct overlay *o)
 
 void overlay_relay_reset(struct overlay *o)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		relay_forget(p);
