@@ -20,6 +20,9 @@ foreach_layer_source := $(foreach l,$(layers),$(call layer_sources,$(l)))
 # T=name narrows down unit and simulation tests: make unit T=base_map
 unit_sources := $(wildcard tests/unit/test_*$(T)*.c)
 sim_sources := $(wildcard tests/sim/test_*$(T)*.c)
+# The port's conformance tests: once with each system (tests/os/port_kit.h). The one with os-linux counts
+# as a unit test, the one with os-sim as a simulation.
+port_sources := $(wildcard tests/os/test_*$(T)*.c)
 # What it defines is in place of a function of a layer, so that it is linked as it is.
 sim_helpers := tests/sim/stretch.c
 # What tests share is compiled once: an archive of the unit tests', and one of the simulations'.
@@ -116,8 +119,8 @@ $$(eval $$(call archive,$(1),kit-sim,$$(sim_kits)))
 $(1)_shim := $$(if $$(filter-out release,$(1)),$$(call objects,$(1),$$(hosted_shim)))
 $(1)_layers := $$(call program_libs,$(1),$$(layers))
 
-$(1)_unit := $$(unit_sources:tests/%.c=$(B)/$(1)/tests/%)
-$(1)_sim := $$(sim_sources:tests/%.c=$(B)/$(1)/tests/%)
+$(1)_unit := $$(unit_sources:tests/%.c=$(B)/$(1)/tests/%) $$(port_sources:tests/os/%.c=$(B)/$(1)/tests/os/linux/%)
+$(1)_sim := $$(sim_sources:tests/%.c=$(B)/$(1)/tests/%) $$(port_sources:tests/os/%.c=$(B)/$(1)/tests/os/sim/%)
 $(1)_replay := $$(fuzz_sources:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%)
 
 $$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
@@ -126,6 +129,13 @@ $$(foreach t,$$(unit_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)
 
 $$(foreach t,$$(sim_sources),$$(eval $$(call link,$(1),$$(t:tests/%.c=$(B)/$(1)/tests/%),\
 	$$(call objects,$(1),$$(t) $$(sim_helpers) $$(test_support)) $$($(1)_shim),\
+	$$(call kits,$(1),sim unit) $$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
+
+$$(foreach t,$$(port_sources),$$(eval $$(call link,$(1),$$(t:tests/os/%.c=$(B)/$(1)/tests/os/linux/%),\
+	$$(call objects,$(1),$$(t) tests/os/port_linux.c $$(test_support)) $$($(1)_shim),\
+	$$(call kits,$(1),unit) $$(call program_libs,$(1),$$(below_os)),$$(check_library))))
+$$(foreach t,$$(port_sources),$$(eval $$(call link,$(1),$$(t:tests/os/%.c=$(B)/$(1)/tests/os/sim/%),\
+	$$(call objects,$(1),$$(t) tests/os/port_sim.c $$(test_support)) $$($(1)_shim),\
 	$$(call kits,$(1),sim unit) $$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
 
 $$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%),\

@@ -12,7 +12,10 @@ struct buf {
 
 void buf_free(struct buf *b); /* wipes; NULL and zeroed allowed */
 
-/* Reads a regular file of at most `limit` bytes. -ENOENT, -EFBIG, -EACCES, ... The caller frees. */
+/*
+ * Reads a regular file of at most `limit` bytes. -ENOENT, -EFBIG, -EACCES, -EINVAL if it is a
+ * folder or the like, ... The caller frees.
+ */
 int file_read(struct host *h, const char *path, size_t limit, struct err *err, struct buf *ret)
 	MUST_CHECK;
 /*
@@ -24,11 +27,12 @@ int file_read_private(struct host *h, const char *path, size_t limit, struct err
 		      struct buf *ret) MUST_CHECK;
 /*
  * Writes a new file beside it, syncs, renames over `path`, syncs the folder: the old or the new
- * content survives a crash. The file has exactly `mode`, whatever the umask is.
+ * content survives a crash. The file has exactly `mode`, whatever the umask is. -EISDIR for a
+ * folder.
  */
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 	       struct err *err) MUST_CHECK;
-/* The same, but -EEXIST when `path` exists already. */
+/* The same, but -EEXIST when anything is at `path` already. */
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err) MUST_CHECK;
 /*
@@ -39,7 +43,8 @@ int file_create(struct host *h, const char *path, const void *data, size_t len, 
  */
 int file_add(struct host *h, const char *path, size_t at, const void *data, size_t len,
 	     struct err *err) MUST_CHECK;
-int file_remove(struct host *h, const char *path) MUST_CHECK; /* -ENOENT when it is not there */
+/* -ENOENT when it is not there, -EISDIR when it is a folder. */
+int file_remove(struct host *h, const char *path) MUST_CHECK;
 /*
  * Removes the file, and what writing it has left beside it in a crash. 0 also when nothing is
  * there.
@@ -59,8 +64,9 @@ int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 void file_unlock(struct file_lock *l); /* NULL allowed */
 /*
  * A file that is written again and again, for what is useful and not needed: it stays open, so that
- * a process that has lost its rights on the folder can still write it. Made with `mode` if it is
- * missing; -EINVAL if it is not a regular file with one name, -ELOOP if it is a symbolic link.
+ * a process that has lost its rights on the folder can still write it. Made with exactly `mode`
+ * if it is missing; -EINVAL if it is not a regular file with one name, -ELOOP if it is a symbolic
+ * link. Once its name is removed, writing reaches nobody any more.
  */
 struct file_slot;
 int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *err,

@@ -25,7 +25,7 @@ void host_free(struct host *h);
 struct log *host_log(struct host *h);
 /* The home folder of a user by the table of users. -ENOENT, -ENOSPC. */
 int host_home(struct host *h, unsigned uid, char *out, size_t cap) MUST_CHECK;
-/* The machine's name as the kernel has it. */
+/* The machine's name as the kernel has it. -ENOSPC if it does not fit. */
 int host_name(struct host *h, char *out, size_t cap) MUST_CHECK;
 
 /*

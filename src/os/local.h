@@ -43,9 +43,11 @@ struct local_limits {
 
 /*
  * Listens at `path`, mode 0666: the owner of `ops` decides by credentials what a caller may do.
- * Replaces a dead socket; -EADDRINUSE for a living one. `accepted` returns the ctx for ops, or NULL
- * to refuse the connection, which is then closed. When something removes the path, as systemd does
- * with a unit's RuntimeDirectory, it is made again within a second or two, with its folder.
+ * Replaces a dead socket; -EADDRINUSE for a living one, and for what is no socket. -ENOENT without
+ * the folder, -ENAMETOOLONG, -EINVAL for limits above LOCAL_CONNS_MAX. `accepted` returns the ctx
+ * for ops, or NULL to refuse the connection, which is then closed. When something removes the path,
+ * as a service manager may do with a service's folder, it is made again within a second or two,
+ * with its folder.
  *
  * A user at its limit loses its own connection that was idle for longest. At the total limit the
  * user with most connections loses one in the same way. Root's connections are never taken away;
@@ -57,7 +59,10 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 /* Closes its connections too, without `closed`, and removes the path. NULL allowed. */
 void local_listener_close(struct local_listener *l);
 
-/* -ENOENT, -ECONNREFUSED: no daemon there; -ENOTSOCK, -EPROTOTYPE: something else is; -EACCES. */
+/*
+ * -ENOENT, -ECONNREFUSED: no daemon there; -ENOTSOCK, -EPROTOTYPE: something else is; -EACCES;
+ * -ENAMETOOLONG.
+ */
 int local_connect(struct host *h, const char *path, const struct local_ops *ops, void *ctx,
 		  struct err *err, struct local_conn **ret) MUST_CHECK;
 /*

@@ -18,7 +18,7 @@ typedef void (*loop_fn)(void *ctx);
 struct timer *timer_new(struct host *h, loop_fn fn, void *ctx);
 /*
  * Absolute time on clock_now's scale; a time in the past fires in the next turn; TIME_NEVER
- * disarms. One-shot.
+ * disarms. One-shot. Equal times fire in the order in which they were set.
  */
 void timer_set(struct timer *t, uint64_t at);
 void timer_set_in(struct timer *t, uint64_t delay);
@@ -33,7 +33,10 @@ struct deferred *deferred_new(struct host *h, loop_fn fn, void *ctx);
 void deferred_call(struct deferred *d);
 void deferred_free(struct deferred *d);
 
-/* Runs until loop_stop. Real hosts only; a simulated world steps all its hosts (os/sim/world.h). */
+/*
+ * Runs until loop_stop, not at all if that was called since the last run. In a simulated world all
+ * other hosts run meanwhile; its tests mostly step the world instead (os/sim/world.h).
+ */
 int loop_run(struct host *h) MUST_CHECK;
 void loop_stop(struct host *h);
 

@@ -106,7 +106,7 @@ int host_name(struct host *h, char *out, size_t cap)
 	if (cap == 0)
 		return -ENOSPC;
 	if (gethostname(out, cap) < 0)
-		return -errno;
+		return errno == ENAMETOOLONG ? -ENOSPC : -errno;
 	if (memchr(out, '\0', cap) == NULL)
 		return -ENOSPC;
 	return 0;

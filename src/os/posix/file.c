@@ -241,15 +241,18 @@ int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *
 {
 	struct file_slot *s = malloc(sizeof(*s));
 	struct stat st;
+	mode_t before;
 	int r = 0;
 	(void)h;
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
+	before = umask(0);
 	s->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
-		r = -errno;
+		r = errno == EISDIR ? -EINVAL : -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		r = -EINVAL;
+	umask(before);
 	if (r < 0) {
 		file_slot_close(s);
 		return err_set(err, r, "cannot write %s: %s", path,
@@ -303,6 +306,8 @@ int file_add(struct host *h, const char *path, size_t at, const void *data, size
 	(void)h;
 	int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : add_at(fd, at, data, len);
+	if (r == -EISDIR)
+		r = -EINVAL;
 	if (fd >= 0 && close(fd) < 0 && r == 0)
 		r = -errno;
 	return r < 0 ? err_set(err, r, "cannot add to %s: %s", path,

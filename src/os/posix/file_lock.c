@@ -56,9 +56,9 @@ int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 	if (!l)
 		return err_set(err, -ENOMEM, "out of memory");
 	l->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (l->fd < 0) {
+	if (l->fd < 0 && errno != EISDIR && errno != ELOOP) {
 		r = err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
-	} else if (!is_lone_file(l->fd)) {
+	} else if (l->fd < 0 || !is_lone_file(l->fd)) {
 		r = err_set(err, -EMLINK, "%s is not a file with one name: remove it", path);
 	} else if (flock(l->fd, LOCK_EX | LOCK_NB) == 0) {
 		pid_write(l->fd);

@@ -12,6 +12,7 @@ struct file {
 	struct list in_machine; /* sorted by path */
 	char path[PATH_MAX_BYTES];
 	unsigned mode, uid;
+	uint64_t id; /* another one each time that the name is given to a new file */
 	uint8_t *data;
 	size_t len;
 };
@@ -105,6 +106,8 @@ int file_read(struct host *h, const char *path, size_t limit, struct err *err, s
 {
 	const struct file *f = file_find(h->machine, path);
 
+	if (!f && folder_find(h->machine, path))
+		return err_set(err, -EINVAL, "%s is not a regular file", path);
 	if (!f)
 		return err_set(err, -ENOENT, "cannot open %s: %s", path, strerror(ENOENT));
 	if (f->len > limit)
@@ -140,23 +143,28 @@ static void insert_sorted(struct machine *m, struct file *f)
 	list_append(&m->files, &f->in_machine);
 }
 
-/* Why can no file of this name be made? 0 when it can. */
-static int write_refused(const struct machine *m, const char *path)
+bool machine_has_folder_of(const struct machine *m, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char parent[PATH_MAX_BYTES] = "/";
 
+	if (slash && slash > path) {
+		memcpy(parent, path, (size_t)(slash - path));
+		parent[slash - path] = '\0';
+	}
+	return folder_find(m, parent);
+}
+
+/* Why can no file of this name be made? 0 when it can. */
+static int write_refused(const struct machine *m, const char *path)
+{
 	if (m->disk_full)
 		return -ENOSPC;
 	if (strlen(path) >= PATH_MAX_BYTES)
 		return -ENAMETOOLONG;
 	if (folder_find(m, path))
 		return -EISDIR;
-	if (slash && slash > path) {
-		memcpy(parent, path, (size_t)(slash - path));
-		parent[slash - path] = '\0';
-	}
-	return folder_find(m, parent) ? 0 : -ENOENT;
+	return machine_has_folder_of(m, path) ? 0 : -ENOENT;
 }
 
 int file_write(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
@@ -180,6 +188,7 @@ int file_write(struct host *h, const char *path, const void *data, size_t len, u
 	}
 	f->mode = mode;
 	f->uid = h->uid;
+	f->id = ++m->files_made;
 	f->data = sim_copy(data, len);
 	f->len = len;
 	world_trace(m->world, "%s: writes %s, %zu bytes", m->name, path, len);
@@ -192,6 +201,8 @@ int file_add(struct host *h, const char *path, size_t at, const void *data, size
 	struct file *f = file_find(h->machine, path);
 	int rc = !f ? -ENOENT : f->len < at ? -ESTALE : write_refused(h->machine, path);
 
+	if (!f && folder_find(h->machine, path))
+		rc = -EINVAL;
 	if (rc < 0)
 		return err_set(err, rc, "cannot add to %s: %s", path, strerror(-rc));
 	if (!h->alive)
@@ -209,8 +220,7 @@ int file_add(struct host *h, const char *path, size_t at, const void *data, size
 
 struct file_slot {
 	struct host *host;
-	unsigned mode;
-	char path[PATH_MAX_BYTES];
+	uint64_t id; /* of the file */
 };
 
 int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *err,
@@ -220,22 +230,44 @@ int file_slot_open(struct host *h, const char *path, unsigned mode, struct err *
 	struct file_slot *s;
 
 	if (rc < 0)
-		return err_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
+		return err_set(err, rc == -EISDIR ? -EINVAL : rc, "cannot write %s: %s", path,
+			       strerror(-rc));
 	if (!file_find(h->machine, path))
 		rc = file_write(h, path, "", 0, mode, err);
 	if (rc < 0)
 		return rc;
 	s = sim_alloc(sizeof(*s));
 	s->host = h;
-	s->mode = mode;
-	strcpy(s->path, path);
+	s->id = h->alive ? file_find(h->machine, path)->id : 0;
 	*ret = s;
 	return 0;
 }
 
+static struct file *file_of_slot(const struct file_slot *s)
+{
+	list_for_each(it, &s->host->machine->files) {
+		struct file *f = list_entry(it, struct file, in_machine);
+
+		if (f->id == s->id)
+			return f;
+	}
+	return NULL;
+}
+
 int file_slot_write(struct file_slot *s, const void *data, size_t len)
 {
-	return file_write(s->host, s->path, data, len, s->mode, NULL);
+	struct machine *m = s->host->machine;
+	struct file *f = file_of_slot(s);
+
+	if (m->disk_full)
+		return -ENOSPC;
+	if (!world_host_step(s->host) || !f)
+		return 0;
+	free(f->data);
+	f->data = sim_copy(data, len);
+	f->len = len;
+	world_trace(m->world, "%s: writes %s, %zu bytes", m->name, f->path, len);
+	return 0;
 }
 
 void file_slot_close(struct file_slot *s)
@@ -246,7 +278,7 @@ void file_slot_close(struct file_slot *s)
 int file_create(struct host *h, const char *path, const void *data, size_t len, unsigned mode,
 		struct err *err)
 {
-	if (file_find(h->machine, path))
+	if (file_exists(h, path))
 		return err_set(err, -EEXIST, "cannot write %s: %s", path, strerror(EEXIST));
 	return file_write(h, path, data, len, mode, err);
 }
@@ -256,7 +288,7 @@ int file_remove(struct host *h, const char *path)
 	struct file *f = file_find(h->machine, path);
 
 	if (!f)
-		return -ENOENT;
+		return folder_find(h->machine, path) ? -EISDIR : -ENOENT;
 	if (world_host_step(h))
 		file_free(f);
 	return 0;
@@ -289,7 +321,9 @@ int file_lock(struct host *h, const char *path, int *ret_pid, struct err *err,
 		*ret_pid = l->host->pid;
 		return err_set(err, -EBUSY, "%s is held by process %d", path, *ret_pid);
 	}
-	r = file_write(h, path, "", 0, 0600, err);
+	if (folder_find(h->machine, path))
+		return err_set(err, -EMLINK, "%s is not a file with one name: remove it", path);
+	r = file_find(h->machine, path) ? 0 : file_write(h, path, "", 0, 0600, err);
 	if (r < 0)
 		return r;
 	l = sim_alloc(sizeof(*l));

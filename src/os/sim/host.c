@@ -27,7 +27,7 @@ int host_name(struct host *h, char *out, size_t cap)
 	size_t len = strlen(h->machine->name);
 
 	if (len >= cap)
-		return -ENAMETOOLONG;
+		return -ENOSPC;
 	memcpy(out, h->machine->name, len + 1);
 	return 0;
 }

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "os/file.h"
 #include "os/local_room.h"
 #include "os/sim/sim.h"
 
 #define QUEUE_MESSAGES_MAX 2560
-#define PATH_MAX_BYTES 108 /* sun_path */
+#define QUEUE_BYTES_MAX (4u << 20)	 /* that each connection may have */
+#define QUEUE_USER_BYTES_MAX (66u << 20) /* with those of the user's other connections */
+#define PATH_MAX_BYTES 108		 /* sun_path */
 
 struct message {
 	struct list in_queue;
@@ -29,7 +32,7 @@ struct local_conn {
 	void *ctx;
 	struct event event; /* something to take, or the end */
 	struct list queue;  /* of struct message, to be received here */
-	size_t n_queued;
+	size_t n_queued, queued_bytes;
 	uint64_t used_at;
 	bool accept_due, closed_told;
 	bool *ret_freed; /* set when it is freed: for a callback under way */
@@ -71,6 +74,7 @@ static void conn_deliver(struct local_conn *c)
 
 	list_remove(&msg->in_queue);
 	c->n_queued--;
+	c->queued_bytes -= msg->len;
 	c->used_at = c->host->world->now;
 	if (!list_empty(&c->queue) || !c->other)
 		conn_wake(c);
@@ -91,6 +95,8 @@ static void conn_accept(struct local_conn *c)
 		return;
 	c->ret_freed = NULL;
 	c->ctx = ctx;
+	if (!ctx)
+		local_conn_close(c);
 }
 
 static void conn_fire(struct event *e)
@@ -121,7 +127,7 @@ static void queue_clear(struct local_conn *c)
 {
 	list_for_each(it, &c->queue)
 		message_free(list_entry(it, struct message, in_queue));
-	c->n_queued = 0;
+	c->n_queued = c->queued_bytes = 0;
 }
 
 static struct local_conn *conn_new(struct host *h, struct host *peer, const struct local_ops *ops,
@@ -177,6 +183,10 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 		return err_set(err, -ENAMETOOLONG, "socket path too long: %s", path);
 	if (listener_at(h->machine, path))
 		return err_set(err, -EADDRINUSE, "%s: another process listens there", path);
+	if (file_exists(h, path))
+		return err_set(err, -EADDRINUSE, "%s: a file is in the way, no socket", path);
+	if (!machine_has_folder_of(h->machine, path))
+		return err_set(err, -ENOENT, "cannot listen at %s: %s", path, strerror(ENOENT));
 	l = sim_alloc(sizeof(*l));
 	strcpy(l->path, path);
 	l->host = h;
@@ -233,6 +243,10 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 	struct local_listener *l = listener_at(h->machine, path);
 	struct local_conn *c, *served;
 
+	if (strlen(path) >= PATH_MAX_BYTES)
+		return err_set(err, -ENAMETOOLONG, "socket path too long: %s", path);
+	if (!l && file_exists(h, path))
+		return err_set(err, -ENOTSOCK, "%s is not a socket", path);
 	if (!l)
 		return err_set(err, -ENOENT, "there is nothing at %s", path);
 	c = conn_new(h, l->host, ops, ctx);
@@ -287,6 +301,28 @@ int local_check_listener(const struct local_conn *c, const char *path, const cha
 	return 0;
 }
 
+/* What waits for the user at the other ends of a listener's connections. */
+static size_t queued_for_user(const struct local_listener *l, unsigned uid)
+{
+	size_t n = 0;
+
+	list_for_each(it, &l->conns) {
+		const struct local_conn *c = list_entry(it, struct local_conn, in_listener);
+
+		n += c->peer.uid == uid && c->other ? c->other->queued_bytes : 0;
+	}
+	return n;
+}
+
+static bool has_room(const struct local_conn *c, size_t len)
+{
+	if (c->other->n_queued >= QUEUE_MESSAGES_MAX)
+		return false;
+	return c->other->queued_bytes + len <= QUEUE_BYTES_MAX ||
+	       (c->listener &&
+		queued_for_user(c->listener, c->peer.uid) + len <= QUEUE_USER_BYTES_MAX);
+}
+
 int local_send(struct local_conn *c, const void *data, size_t len)
 {
 	struct local_conn *to = c->other;
@@ -298,13 +334,14 @@ int local_send(struct local_conn *c, const void *data, size_t len)
 		return 0;
 	if (!to)
 		return -EPIPE;
-	if (to->n_queued >= QUEUE_MESSAGES_MAX)
+	if (!has_room(c, len))
 		return -ENOBUFS;
 	msg = sim_alloc(sizeof(*msg));
 	msg->data = sim_copy(data, len);
 	msg->len = len;
 	list_append(&to->queue, &msg->in_queue);
 	to->n_queued++;
+	to->queued_bytes += len;
 	c->used_at = c->host->world->now;
 	conn_wake(to);
 	return 0;

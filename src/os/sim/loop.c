@@ -128,19 +128,20 @@ int loop_run(struct host *h)
 {
 	struct world *w = h->world;
 
-	h->stopped = false;
-	deferred_run(w);
-	while (!h->stopped && h->alive) {
-		if (!event_run_one(w, TIME_NEVER))
+	h->stopped = h->stopping;
+	while (!h->stopping && h->alive) {
+		deferred_run(w);
+		if (!h->stopping && !event_run_one(w, TIME_NEVER))
 			world_die(w, "%s waits in loop_run forever", h->machine->name);
 		deferred_run(w);
 	}
+	h->stopping = false;
 	return h->alive ? 0 : -ESHUTDOWN;
 }
 
 void loop_stop(struct host *h)
 {
-	h->stopped = true;
+	h->stopped = h->stopping = true;
 }
 
 bool world_host_stopped(const struct host *h)

@@ -152,6 +152,7 @@ struct machine {
 	struct list udps, tuns, watches, listeners, splits, signals, services, fences, tcps;
 	struct list files, folders, groups, locks;
 	bool disk_full;
+	uint64_t files_made;
 	unsigned groups_asked;
 	enum splitdns_state resolver;
 	enum fence_state packet_filter;
@@ -165,6 +166,7 @@ struct host {
 	unsigned uid, gid;
 	int pid;
 	bool alive, stopped;
+	bool stopping;	   /* the next loop_run ends at once */
 	bool dies;	   /* at its next step but `steps_left` */
 	bool counts_sends; /* what it sends is a step, too */
 	unsigned steps_left;
@@ -230,6 +232,9 @@ uint64_t machine_depart(struct machine *m, size_t bytes);
 const struct world_route *machine_route(const struct machine *m, const struct addr *to);
 /* Puts a datagram that the machine's own stack routed into the device. */
 void machine_tun_route(struct machine *m, unsigned ifindex, const struct packet *p);
+
+/* Is the folder there in which something of this path would lie? */
+bool machine_has_folder_of(const struct machine *m, const char *path);
 
 /* Is there a socket for this address of the machine? */
 bool machine_listens(struct machine *m, const struct addr *a);
