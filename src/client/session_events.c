@@ -3,20 +3,11 @@
 #include "client/refuse.h"
 #include "client/session_internal.h"
 #include "client/session_rules.h"
+#include "proto/candidates.h"
 
 #define CANDIDATES_INTERVAL NS_PER_S /* candidates are published at most this often */
 
 /* --- presence --------------------------------------------------------------------------------- */
-
-/* Only addresses that packets may be sent to because somebody named them. */
-static void filter_candidates(const struct wire_candidates *in, struct wire_candidates *ret)
-{
-	ret->n = 0;
-	for (size_t i = 0; i < in->n && ret->n < CANDIDATES_MAX; i++) {
-		if (addr_is_candidate_ok(&in->item[i]))
-			ret->item[ret->n++] = in->item[i];
-	}
-}
 
 static struct stashed *stash_find(struct session *s, const struct node_id *id)
 {
@@ -72,7 +63,7 @@ void session_events_log_grew(struct session *s)
 /* False: the connection was given up. */
 static bool one_presence(struct session *s, const struct wire_presence *p)
 {
-	struct wire_candidates c;
+	struct wire_candidates c = { .n = 0 };
 	struct node_id id;
 	const struct member *m;
 	struct err err = { 0 };
@@ -80,7 +71,7 @@ static bool one_presence(struct session *s, const struct wire_presence *p)
 	memcpy(id.bytes, p->node_id, NODE_ID_LEN);
 	if (node_id_equal(&id, &s->cluster.node_id))
 		return true;
-	filter_candidates(&p->candidates, &c);
+	candidates_filter(&p->candidates, NULL, mlog_genesis(s->log)->subnet, &c);
 	m = roster_by_id(mlog_roster(s->log), &id, ROSTER_CURRENT);
 	if (m) {
 		s->ops->presence(s->ctx, m, p->online, &c);

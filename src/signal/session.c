@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /* Greeting, and the session of a member. */
+#include "proto/candidates.h"
 #include "signal/may_order.h"
 #include "signal/places.h"
 
@@ -32,33 +33,13 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	return 0;
 }
 
-/* What others may be sent: addresses that make sense, each once, few with the same public IP. */
-static void candidates_filter(const struct wire_candidates *in, struct wire_candidates *out)
-{
-	out->n = 0;
-	for (size_t i = 0; i < in->n; i++) {
-		const struct addr *a = &in->item[i];
-		size_t same_ip = 0;
-		bool known = false;
-
-		for (size_t k = 0; k < out->n; k++) {
-			same_ip += addr_same_ip(&out->item[k], a);
-			known = known || addr_equal(&out->item[k], a);
-		}
-		if (known || !addr_is_candidate_ok(a) ||
-		    (!addr_is_private(a) && same_ip >= CANDIDATES_PER_PUBLIC_IP_MAX))
-			continue;
-		out->item[out->n++] = *a;
-	}
-}
-
 /* Online with these candidates; a session of the same node that was there before is closed. */
 static int session_present(struct caller *c, const struct wire_candidates *in, struct err *err)
 {
-	struct wire_candidates candidates;
+	struct wire_candidates candidates = { .n = 0 };
 	void *old = NULL;
 
-	candidates_filter(in, &candidates);
+	candidates_filter(in, NULL, c->cluster->subnet, &candidates);
 	if (presence_set(c->cluster->presence, &c->node, c->session_id, c, &candidates, &old) < 0)
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	if (old)

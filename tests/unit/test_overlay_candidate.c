@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of candidates: which of ours are told, which of others' are tried, in which order. */
+/* Tests of candidates: which of ours are told, and in which order others are tried. */
 #include "overlay/reach/candidate.h"
 
 #include "unit.h"
@@ -100,56 +100,6 @@ START_TEST(uplink_is_told_whatever_else_there_is)
 }
 END_TEST
 
-/* [P4-33] [P6-50] */
-START_TEST(dangerous_addresses_of_others_are_not_tried)
-{
-	static const char *const bad[] = {
-		"127.0.0.1:80",	      "0.0.0.0:80",    "224.0.0.1:80",	     "255.255.255.255:80",
-		"169.254.169.254:80", "[::1]:80",      "[fe80::1]:80",	     "[ff02::1]:80",
-		"10.0.0.1:0",	      "100.64.0.7:80", "100.127.255.255:80", "[::]:80",
-	};
-	struct wire_candidates in = { .n = 0 }, own = { .n = 0 }, out = { .n = 0 };
-
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		in.item[0] = at(bad[i]);
-		in.n = 1;
-		candidates_filter(&in, &own, overlay, &out);
-		ck_assert_msg(out.n == 0, "%s", bad[i]);
-	}
-	in.item[0] = at("100.128.0.1:80");
-	candidates_filter(&in, &own, overlay, &out);
-	ck_assert_uint_eq(out.n, 1);
-}
-END_TEST
-
-/* [P4-33] [P6-49] */
-START_TEST(one_public_address_is_tried_at_two_ports_only)
-{
-	struct wire_candidates in = { .n = 0 }, own = { .n = 1 }, out = { .n = 0 };
-	static const char *const want[] = { "203.0.113.9:1", "203.0.113.9:2", "192.168.1.1:1",
-					    "192.168.1.1:2", "192.168.1.1:3" };
-
-	own.item[0] = at("10.0.0.1:1");
-	for (uint16_t port = 1; port <= 3; port++) {
-		in.item[in.n] = at("203.0.113.9:1");
-		in.item[in.n++].port = port;
-	}
-	for (uint16_t port = 1; port <= 3; port++) {
-		in.item[in.n] = at("192.168.1.1:1");
-		in.item[in.n++].port = port;
-	}
-	in.item[in.n++] = at("10.0.0.1:1");    /* ours */
-	in.item[in.n++] = at("203.0.113.9:1"); /* again */
-	candidates_filter(&in, &own, overlay, &out);
-	check_list(&out, want, ARRAY_LEN(want));
-	/* A second list does not get around it. */
-	in.n = 1;
-	in.item[0] = at("203.0.113.9:9");
-	candidates_filter(&in, &own, overlay, &out);
-	ck_assert_uint_eq(out.n, ARRAY_LEN(want));
-}
-END_TEST
-
 START_TEST(neighbours_come_first_and_public_addresses_last)
 {
 	struct wire_candidates c = { .n = 6 }, own = { .n = 2 };
@@ -168,33 +118,6 @@ START_TEST(neighbours_come_first_and_public_addresses_last)
 }
 END_TEST
 
-/* [P4-33] [P6-49] */
-START_TEST(lists_are_bounded_and_have_no_doubles)
-{
-	struct wire_candidates c = { .n = 0 }, d;
-	struct addr a = at("203.0.113.1:1");
-
-	ck_assert(candidates_add(&c, &a));
-	ck_assert(!candidates_add(&c, &a));
-	for (unsigned i = 2; i <= CANDIDATES_MAX; i++) {
-		a.port = (uint16_t)i;
-		ck_assert(candidates_add(&c, &a));
-	}
-	a.port = 99;
-	ck_assert(!candidates_add(&c, &a));
-	ck_assert_uint_eq(c.n, CANDIDATES_MAX);
-	d = c;
-	ck_assert(wire_candidates_equal(&c, &d));
-	d.item[3].port++;
-	ck_assert(!wire_candidates_equal(&c, &d));
-	d = c;
-	d.n--;
-	ck_assert(!wire_candidates_equal(&c, &d));
-}
-END_TEST
-
 UNIT_MAIN("overlay/candidate", own_candidates_follow_the_kind_of_interface,
 	  observed_addresses_keep_their_place, uplink_is_told_whatever_else_there_is,
-	  dangerous_addresses_of_others_are_not_tried,
-	  one_public_address_is_tried_at_two_ports_only,
-	  neighbours_come_first_and_public_addresses_last, lists_are_bounded_and_have_no_doubles)
+	  neighbours_come_first_and_public_addresses_last)

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses at which a node may be reached: collecting our own, sifting those of others. */
+/* Addresses at which a node may be reached: our own, and in which order others are tried. */
 #ifndef MLSH_OVERLAY_CANDIDATE_H
 #define MLSH_OVERLAY_CANDIDATE_H
 
 #include "os/netconf.h"
-#include "proto/signal.h"
+#include "proto/candidates.h"
 
 #define NETIFS_MAX 64
-
-bool candidates_have(const struct wire_candidates *c, const struct addr *a);
-/* False when it is there already or the list is full. */
-bool candidates_add(struct wire_candidates *c, const struct addr *a);
 
 /*
  * Our own, out of interface addresses and of what others saw us at: by kind of interface, none of
@@ -22,17 +18,6 @@ void candidates_own(const struct netif_addr *ifs, size_t n_ifs, uint16_t port,
 		    struct prefix4 overlay, const struct addr *observed, size_t n_observed,
 		    struct wire_candidates *ret);
 
-/*
- * May we send to this address because a member named it? No special addresses, none in the overlay
- * itself.
- */
-bool candidate_ok(const struct addr *a, struct prefix4 overlay);
-/*
- * Adds those of `in` that are allowed to `ret`: at most CANDIDATES_PER_PUBLIC_IP_MAX for a public
- * address, CANDIDATES_MAX in all; none of our own.
- */
-void candidates_filter(const struct wire_candidates *in, const struct wire_candidates *own,
-		       struct prefix4 overlay, struct wire_candidates *ret);
 /* Most likely in one of our own networks: the same /24 or /64 as one of ours. */
 bool candidate_is_near(const struct addr *a, const struct wire_candidates *own);
 /*
