@@ -14,11 +14,10 @@ int accept_cluster(struct host *h, const struct signal_config *cfg, const struct
 	if (r == 0)
 		r = db_waiting(db, c->id, &missing, err);
 	*ret_waited = r > 0;
-	if (r >=
-	    0) /* also where it does not wait: the server may not have been able to write that */
+	if (r >= 0) /* also if it does not wait: perhaps the server could not write that it does */
 		r = db_accept(db, c->id, clock_wall_s(h), err);
 	if (r == 0)
 		r = db_commit(db, err);
-	db_close(db); /* rolls back what failed */
+	db_close(db); /* rolls a failed transaction back */
 	return r;
 }

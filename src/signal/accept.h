@@ -6,7 +6,7 @@
 #include "signal/view.h"
 
 /*
- * Through the database file alone; a running server goes by it at its next request. *ret_waited:
+ * Works on the database file alone; a running server notices it at its next request. *ret_waited is
  * false if the cluster did not wait, which is no error. Errors of db_open and of a write.
  */
 int accept_cluster(struct host *h, const struct signal_config *cfg, const struct view_cluster *c,

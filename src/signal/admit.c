@@ -2,7 +2,7 @@
 /* Admission of a node with an invite. */
 #include "signal/caller.h"
 
-/* An admitted node has more to fetch than a stranger: the log. */
+/* An admitted node stays longer than other callers without a session, since it fetches the log. */
 #define ADMITTED_LIFETIME (4 * SIGNAL_UNAUTHENTICATED_LIFETIME)
 
 int answer_admit(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
@@ -24,7 +24,7 @@ int answer_admit(struct caller *c, const struct signal_request *rq, struct signa
 	return r;
 }
 
-/* Good requests cost a source nothing: many machines may be behind one address. */
+/* Successful requests cost a source nothing: many machines may be behind one address. */
 int admit_accepted(struct caller *c, struct signal_reply *reply, struct err *err)
 {
 	struct signal_server *s = c->server;
@@ -35,7 +35,7 @@ int admit_accepted(struct caller *c, struct signal_reply *reply, struct err *err
 	c->charged = 0;
 	c->known = true;
 	if (c->phase == CALLER_SESSION)
-		return 0; /* it had been there before, and has gone on meanwhile */
+		return 0; /* ordered before; the caller has a session meanwhile */
 	c->phase = CALLER_ADMITTED;
 	c->deadline = clock_now(s->host) + ADMITTED_LIFETIME;
 	return 0;

@@ -10,7 +10,7 @@
 
 #include "signal/db_file.h"
 
-/* What the other process says first; then the message, or the image. */
+/* The first bytes from the other process; the message or the image follows. */
 struct answer {
 	int code;
 	struct err err;
@@ -49,7 +49,7 @@ static int send_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* -EPIPE if it ends too early. */
+/* Returns -EPIPE if the other process ends too early. */
 static int receive_all(int fd, void *data, size_t len)
 {
 	uint8_t *to = data;
@@ -147,7 +147,7 @@ int backup_take(struct host *h, const struct privs_account *owner, const char *p
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-/* To replace the database in use would destroy it. */
+/* Writing over the database in use would destroy it. */
 static bool is_in_use(const char *path, const char *file)
 {
 	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Requests that write to the database, and the registry's notes. They wait until the loop has
- * handled what has come, then all of them share one transaction, one sync to the disk and one
- * checkpoint. No reply and no event leaves before that is done. While another program holds the
- * database's lock they wait, and everything else goes on.
+ * Runs the requests that write to the database, and writes the registry's notes. They wait until
+ * the loop has handled what has come. Then all of them share one transaction, one sync to the disk
+ * and one checkpoint. No reply and no event is sent before that is done. While another program
+ * holds the lock of the database they wait, and everything else goes on.
  */
 #include <stdlib.h>
 
@@ -14,16 +14,18 @@
 #define WRITE_WAIT_MAX (8 * NS_PER_S) /* less than a node waits: REQUEST_TIMEOUT */
 #define NOTES_RETRY (10 * NS_PER_S)   /* after they could not be written */
 #define BATCH_MAX 256		      /* requests in one transaction */
-#define ANSWER_BEHIND NS_PER_MS	      /* after the events */
+#define ANSWER_BEHIND NS_PER_MS	      /* behind the events */
 /* While another program has the file open: */
 #define CHECKPOINT_RETRY (20 * NS_PER_MS)
 #define CHECKPOINT_RETRY_LATER NS_PER_S	       /* once no answer waits for it, or the disk fails */
 #define CHECKPOINT_ANSWER_AFTER (2 * NS_PER_S) /* answers wait for the checkpoint no longer */
-#define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)    /* then it is done all the same */
+#define CHECKPOINT_WAIT_MAX (30 * NS_PER_S)    /* then it is made all the same */
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Whatever keeps this server from putting a removal in order, its nodes hear of it. */
+/*
+ * This server could not put a removal in order, for whatever reason: its nodes hear of the removal.
+ */
 static void keep_removal(struct write *w)
 {
 	struct signal_request rq;
@@ -70,7 +72,7 @@ static void run(struct write *w)
 		w->result = request_run(w->caller, &rq, &w->reply, &w->err);
 }
 
-/* Tells the operator which members came and went. Read before members_changed moves the cursor. */
+/* Logs which members came and went. Must run before members_changed moves the cursor. */
 static void log_changes(struct signal_server *s, const struct cluster *c)
 {
 	const char *cluster = mlog_genesis(c->log)->name;
@@ -90,7 +92,10 @@ static void log_changes(struct signal_server *s, const struct cluster *c)
 	}
 }
 
-/* In one turn: others learn it, and those that are members no longer lose their sessions. */
+/*
+ * A cluster has new records: in one turn, the nodes hear of them and former members lose their
+ * sessions.
+ */
 static void committed(void *ctx, struct cluster *c, uint64_t first)
 {
 	struct signal_server *s = ctx;
@@ -107,8 +112,8 @@ static void committed(void *ctx, struct cluster *c, uint64_t first)
 /* --- the checkpoint --------------------------------------------------------------------------- */
 
 /*
- * Where a copy is just being made the file stays as it is until that is done: the copy has all that
- * was answered before it began.
+ * While another program makes a copy, the file stays as it is: so the copy has all that was
+ * answered before it began.
  */
 static void checkpoint(void *ctx)
 {
@@ -134,7 +139,10 @@ static void checkpoint(void *ctx)
 	timer_set(s->answer_timer, answer ? now + ANSWER_BEHIND : TIME_NEVER);
 }
 
-/* A moment behind the events, so that the others know a new node before it reaches for them. */
+/*
+ * Answers a moment behind the events, so that the other nodes know a new one before it connects to
+ * them.
+ */
 static void answer_written(void *ctx)
 {
 	struct signal_server *s = ctx;
@@ -144,7 +152,9 @@ static void answer_written(void *ctx)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* The database is locked: those that have waited for long are refused, the others go on waiting. */
+/*
+ * The database is locked: refuses the requests that have waited for long. The others go on waiting.
+ */
 static void wait_on(struct signal_server *s, const struct err *why)
 {
 	uint64_t now = clock_now(s->host);
@@ -200,7 +210,10 @@ static void batch(struct signal_server *s)
 		timer_set_in(s->answer_timer, ANSWER_BEHIND);
 }
 
-/* The disk takes its time, in which the relay stands still: it gets at least as much of its own. */
+/*
+ * Writing to the disk takes time, in which the relay stands still. After it, the relay gets at
+ * least as much time for itself.
+ */
 static void write_all(void *ctx)
 {
 	struct signal_server *s = ctx;

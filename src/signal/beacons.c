@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Beacons: what admins' nodes say their newest record is, passed on to the sessions of the cluster.
- * In memory only; after a restart they come again from the nodes.
+ * Beacons: the newest record of each admin, as the admin's node tells it. The server passes them on
+ * to the sessions of the cluster. It keeps them in memory only: after a restart the nodes send them
+ * again.
  */
 #include "signal/may_order.h"
 
-/* A removal that waits for its order is not to be put off by its target. */
+/* The target of a removal that waits for its order must not delay it. */
 static bool is_denied(const struct cluster *c, const struct node_id *author)
 {
 	return c->removals && denials_denied(c->removals, author);
@@ -33,7 +34,7 @@ int answer_beacon(struct caller *c, const struct signal_request *rq, struct sign
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	r = beacons_add(cluster->beacons, log, rq->beacon,
 			(uint64_t)MAX(clock_wall_s(c->server->host), 0), err);
-	if (r == 1 || r == -EAGAIN) /* the receipt is right, whatever the two clocks say */
+	if (r == 1 || r == -EAGAIN) /* the receipt is valid, whatever the two clocks say */
 		may_order_beacon(c->server, cluster, &b);
 	if (r <= 0)
 		return r;

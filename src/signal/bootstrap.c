@@ -11,7 +11,7 @@
 #define SETTING_KEY "key"
 #define SETTING_SIGNING_KEY "token_signing_key"
 #define SETTING_ORDER_KEY "order_key"	/* the private half */
-#define SETTING_FIRST_CODE "first_code" /* there once a first code was made */
+#define SETTING_FIRST_CODE "first_code" /* present once a first code was made */
 
 int bootstrap_identity(struct db *db, struct identity **ret, struct err *err)
 {
@@ -78,7 +78,9 @@ static int public_half(struct server_keys *keys, struct err *err)
 	return 0;
 }
 
-/* -ENOENT if something is still to be made. Needs no lock, which another program may hold. */
+/*
+ * Returns -ENOENT if something is still to be made. Needs no lock, which another program may hold.
+ */
 static int read_keys(struct db *db, struct identity **ret, struct server_keys *keys,
 		     struct err *err)
 {
@@ -148,7 +150,7 @@ int bootstrap_keys(struct host *h, struct db *db, struct identity **ret,
 	return 0;
 }
 
-/* Is a code to be made? 1 if so. *ret_first: it is the first one ever. */
+/* Returns 1 if a code is to be made, else 0. Sets *ret_first if it is the first one ever. */
 static int first_code_due(struct host *h, struct db *db, const char *preset, bool *ret_first,
 			  struct err *err)
 {

@@ -26,7 +26,7 @@ bool caller_token_ok(const struct caller *c, const uint8_t token[HASH_LEN])
 	return ok || (m && registry_is_foreign(c->server->registry, c->cluster, m));
 }
 
-/* Look-ups go by the key and give a member, who may have a new one. */
+/* The look-up by key finds former keys, too: the member may have a new one. */
 void caller_identify(struct caller *c, const struct mlog *log)
 {
 	const struct member *m = roster_by_key_sha256(mlog_roster(log), c->key_sha256, ROSTER_ALL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* The server's certificate: whether the clusters accept it, and exchanging it while it runs. */
+/* The server's certificate: whether the clusters accept it, and how it is exchanged at run time. */
 #include "identity/identity.h"
 #include "signal/bootstrap.h"
 #include "signal/caller.h"
@@ -9,7 +9,7 @@ static struct key_acceptance acceptance(const struct signal_server *s, const str
 	return registry_key_acceptance(s->registry, identity_key_sha256(id));
 }
 
-/* How many clusters would accept the certificate in the database? */
+/* Returns how many clusters would accept the certificate in the database. */
 static size_t own_would_do(const struct signal_server *s)
 {
 	struct identity *own = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* The commands of mlsh-signal: as which user each works, and its exit status. */
+/* The commands of mlsh-signal: the user that each works as, and its exit status. */
 #include "signal/commands.h"
 
 #include <signal.h>
@@ -37,9 +37,9 @@ struct privs_file commands_database(const struct signal_config *cfg)
 }
 
 /*
- * Goes on as the server's user: a file of root's beside the database would lock the server out, and
- * root opens nothing in a folder that the server can write to. Without a database the command says
- * what to do.
+ * Goes on as the server's user. A file of root beside the database would lock the server out, and
+ * root must open nothing in a folder that the server can write to. Without a database the command
+ * says what to do.
  */
 static int become_owner(struct host *h, const struct signal_config *cfg, struct err *err)
 {
@@ -87,7 +87,7 @@ static int make_token(struct host *h, const struct signal_config *cfg, uint64_t 
 	return commands_end();
 }
 
-/* Prints what can be read, also when something cannot. */
+/* Prints what can be read, even if something cannot. */
 static int show(struct host *h, const struct signal_config *cfg, const struct usage *u)
 {
 	struct view v = { 0 };
@@ -128,7 +128,7 @@ static int complete(struct host *h, const struct signal_config *cfg, const char 
 	return commands_end();
 }
 
-/* The caller writes the file, wherever only it may; the server's user reads the database. */
+/* The calling user writes the file; the server's user reads the database. */
 static int make_backup(struct host *h, const struct signal_config *cfg, const struct usage *u)
 {
 	const struct privs_file file = commands_database(cfg);
@@ -177,7 +177,7 @@ static int accept_restored(struct host *h, const struct signal_config *cfg, cons
 	return r < 0 ? commands_fail(&err, EXIT_FAILURE) : commands_end();
 }
 
-/* As the server's user, in a folder that is made for it if need be, as at a start. */
+/* Works as the server's user, in a folder that is made for it if it is missing, as at a start. */
 static int place_backup(struct host *h, const struct signal_config *cfg, struct span image,
 			bool accept, struct restored *ret, struct err *err)
 {

@@ -190,7 +190,7 @@ static int read_rate(const struct toml_doc *doc, const char *key, uint64_t *ret,
 	return toml_get_uint(doc, key, CONFIG_RELAY_RATE_MAX, ret, err);
 }
 
-/* 0 turns it off. The first port is known. */
+/* 0 turns the second port off. The first port is known here. */
 static int read_second_port(const struct toml_doc *doc, struct signal_config *c, struct err *err)
 {
 	const char *key = "quic.second_port";

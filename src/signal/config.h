@@ -32,13 +32,13 @@ struct signal_config {
 	/* or ""; with credentials "cert.pem" and "key.pem", those in the place of the files */
 	char cert_path[CONFIG_PATH_TEXT_MAX], key_path[CONFIG_PATH_TEXT_MAX];
 	struct addr bind;
-	/* Of the port that tells nodes what their NATs do; 0: the one above bind's, or any. */
+	/* The port that tells nodes what their NATs do; 0: the one above that of `bind`, or any. */
 	uint16_t second_port;
 	bool no_second_port;
-	struct prefix4 subnet;		      /* of clusters that name none */
+	struct prefix4 subnet;		      /* of clusters that name no subnet */
 	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;
-	/* what a node, a cluster may send over the relay, in bytes a second; 0: all there is */
+	/* what a node, a cluster may send over the relay, in bytes a second; 0: no fixed rate */
 	uint64_t relay_node_rate, relay_cluster_rate;
 	struct identity *identity; /* the operator's own; NULL: see bootstrap.h */
 };

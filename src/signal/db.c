@@ -10,7 +10,7 @@
 #include "signal/db_internal.h"
 #include "signal/db_schema.h"
 
-#define BUSY_TIMEOUT_MS 2000 /* of everybody but a running server */
+#define BUSY_TIMEOUT_MS 2000 /* of all programs but a running server */
 
 int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err)
 {
@@ -71,7 +71,7 @@ int db_connect(const char *path, int flags, struct db **ret, struct err *err)
 	return r;
 }
 
-/* What is committed lasts; readers and the writer do not wait for each other. */
+/* Committed changes are durable; readers and the writer do not wait for each other. */
 static int db_write_ahead(struct db *d, struct err *err)
 {
 	static const char settings[] = "PRAGMA journal_mode = WAL;"
@@ -123,7 +123,7 @@ static int open_file(const char *path, bool fresh, struct db **ret, struct err *
 	return 0;
 }
 
-/* Made whole under another name first: a database without its tables is never ours. */
+/* Makes it whole under another name first: a database without its tables is never ours. */
 static int create(const char *path, struct err *err)
 {
 	char fresh[DB_PATH_TEXT_MAX + 8];
@@ -287,7 +287,7 @@ int db_checkpoint(struct db *d, bool now, struct err *err)
 	return r == -EBUSY ? -EAGAIN : r;
 }
 
-/* Outside of a transaction SQLite would begin another one, which the RELEASE below commits. */
+/* Outside a transaction SQLite would begin another one, which the RELEASE below commits. */
 int db_savepoint(struct db *d, struct err *err)
 {
 	int r = check_open(d, err);
@@ -413,7 +413,10 @@ int db_code_add(struct db *d, const char *code, const uint8_t salt[CODE_SALT_LEN
 	return db_write(d, stmt, err);
 }
 
-/* Is this row the code? Then its state. The row: id, salt, hash, expires_s, used_s, cluster. */
+/*
+ * Returns the state of the code if this row is the code. The row: id, salt, hash, expires_s,
+ * used_s, cluster.
+ */
 static bool code_row(sqlite3_stmt *stmt, const char *code, int64_t now_s, struct code_info *ret)
 {
 	uint8_t salt[CODE_SALT_LEN], stored[HASH_LEN], hash[HASH_LEN];

@@ -40,7 +40,10 @@ int db_folder_make(const char *path, struct err *err)
 
 /* --- what lies there -------------------------------------------------------------------------- */
 
-/* Is there what SQLite keeps beside a database that is open or was left by a crash? */
+/*
+ * Returns true if the files are there that SQLite keeps beside a database while it is open, or
+ * after a crash.
+ */
 static const char *rest_of(const char *path)
 {
 	static const char *const suffix[] = { "-wal", "-journal", "-shm" };
@@ -83,7 +86,7 @@ int db_file_empty(const char *path, struct err *err)
 		       rest ? " and its companions" : "");
 }
 
-/* Most often somebody has typed the program's name where systemd runs the server. */
+/* The most frequent cause: somebody has typed the program's name where systemd runs the server. */
 static const char not_mine[] =
 	": the file must belong to the user that mlsh-signal runs as. If systemd runs the server "
 	"(`systemctl status mlsh-signal`), leave it to that; for a server of your own name another "
@@ -123,7 +126,7 @@ void db_file_discard(const char *path)
 	}
 }
 
-/* Whose it has to be: in a container the user is a number that its owner has not chosen. */
+/* Names the owner that the file needs: in a container the user is a number that nobody chose. */
 static int not_our_folder(const char *path, struct err *err)
 {
 	char folder[DB_PATH_TEXT_MAX];
@@ -142,7 +145,7 @@ int db_file_new(const char *path, struct err *err)
 {
 	int fd;
 
-	db_file_discard(path); /* what stays is in the way below, or SQLite says so */
+	db_file_discard(path); /* a file that stays fails the calls below, or SQLite */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0 && errno == EACCES)
 		return not_our_folder(path, err);
@@ -172,10 +175,10 @@ int db_file_publish(const char *from, const char *path, struct err *err)
 	if (r < 0)
 		return r;
 	r = sync_path(from, O_RDWR);
-	/* not rename(): a database that came into being meanwhile stays */
+	/* not rename(): a database that was made meanwhile stays */
 	if (r == 0 && link(from, path) < 0)
 		r = -errno;
-	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS) /* no links there */
+	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS) /* the file system has no links */
 		r = rename(from, path) < 0 ? -errno : 0;
 	else
 		(void)unlink(from);
@@ -263,7 +266,7 @@ long db_file_server(int fd)
 	return lock.l_pid > 0 ? (long)lock.l_pid : -1;
 }
 
-/* Does another process hold one of SQLite's locks? Then it reads by SQLite's rules. */
+/* Returns true if another process holds one of SQLite's locks: then it reads by SQLite's rules. */
 static bool sqlite_elsewhere(int fd)
 {
 	struct flock lock = {
@@ -274,9 +277,9 @@ static bool sqlite_elsewhere(int fd)
 }
 
 /*
- * A write lease (fcntl(2), "Leases"): the kernel grants it while nobody else has the file open, and
- * lets an open() by others wait until it is given back. It announces the waiting by a signal: by
- * one that does nothing.
+ * A write lease (fcntl(2), "Leases"): the kernel grants it while no other program has the file
+ * open, and lets an open() of others wait until it is given back. The kernel announces such a wait
+ * by a signal; this chooses one that does nothing.
  */
 bool db_file_lock(int fd)
 {

@@ -11,8 +11,8 @@
 #define HEADER_LEN 100
 /* The header's versions of the format for writing and reading (sqlite.org/fileformat.html 1.3). */
 #define HEADER_VERSIONS 18
-#define VERSION_JOURNAL 1		    /* 2: with a -wal, which an image has not */
-#define MIGRATION_ROOM ((size_t)256 * 1024) /* what an older schema grows by in memory */
+#define VERSION_JOURNAL 1		    /* 2: with a -wal, which an image lacks */
+#define MIGRATION_ROOM ((size_t)256 * 1024) /* bytes that an older schema grows by in memory */
 
 static int check_version(struct db *d, struct err *err)
 {
@@ -123,7 +123,7 @@ static int copy_image(struct span image, struct buf *ret, struct err *err)
 	return 0;
 }
 
-/* One of an older mlsh-signal is brought up to date in memory. */
+/* Brings the database of an older mlsh-signal up to date in memory. */
 static int migrate(struct db *d, struct err *err)
 {
 	int r = check_version(d, err);

@@ -13,7 +13,7 @@ struct db {
 	sqlite3 *sql;
 	int fd;			   /* SQLite's, of the file; -1 if unknown */
 	bool reader;		   /* it was opened for reading only */
-	sqlite3_int64 rows_before; /* written by this connection, before the open transaction */
+	sqlite3_int64 rows_before; /* written by this connection before the open transaction */
 	struct buf image;	   /* in place of a file */
 	char path[DB_PATH_TEXT_MAX + 8];
 };
@@ -22,14 +22,14 @@ struct db {
 int db_sql_fail(sqlite3 *sql, const char *what, struct err *err);
 /* "database PATH: what: SQLite's reason. What to do." The same codes. */
 int db_fail(struct db *d, const char *what, struct err *err);
-/* A connection with the settings that all have; `flags` are SQLite's. Closed by db_close. */
+/* Makes a connection with the settings that all have; `flags` are SQLite's. db_close closes it. */
 int db_connect(const char *path, int flags, struct db **ret, struct err *err) MUST_CHECK;
-/* Is every page in its place? -EIO with a sentence about the first that is not. */
+/* Checks that every page is in its place. -EIO with a sentence about the first that is not. */
 int db_check_pages(struct db *d, struct err *err) MUST_CHECK;
 int db_prepare(struct db *d, const char *query, sqlite3_stmt **ret, struct err *err) MUST_CHECK;
-/* Runs a statement that returns no rows and ends it. -EEXIST when its primary key is there. */
+/* Runs a statement that returns no rows and ends it. -EEXIST if its primary key is there. */
 int db_write(struct db *d, sqlite3_stmt *stmt, struct err *err) MUST_CHECK;
-/* A blob of exactly `len` bytes, or -EINVAL. */
+/* Copies a blob of exactly `len` bytes. -EINVAL if it has another length. */
 int db_column_copy(sqlite3_stmt *stmt, int column, void *out, size_t len);
 
 #endif

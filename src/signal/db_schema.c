@@ -30,7 +30,7 @@ const char *const schema_migrations[] = {
 	"	bits INTEGER NOT NULL,"
 	"	created_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
-	/* the key makes an append a compare-and-append: one record a place, whoever writes */
+	/* the key makes an append a compare-and-append: each place has one record */
 	"CREATE TABLE record ("
 	"	cluster BLOB NOT NULL REFERENCES cluster (id),"
 	"	seq INTEGER NOT NULL,"
@@ -112,7 +112,10 @@ static int schema_exec(struct sqlite3 *sql, const char *statements, struct err *
 	return 0;
 }
 
-/* One step up, if there is one left. Returns the version it found, or a negative error. */
+/*
+ * Applies the next migration, if there is one left. Returns the version that it found, or a
+ * negative error.
+ */
 static int schema_step(struct sqlite3 *sql, const char *const *migrations, unsigned version,
 		       struct err *err)
 {
@@ -137,7 +140,7 @@ static int schema_step(struct sqlite3 *sql, const char *const *migrations, unsig
 	if (r == 0)
 		return (int)have;
 end:
-	/* an error may have rolled it back already; then this fails, which is fine */
+	/* SQLite may have rolled it back already: then this fails, and need not succeed */
 	sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL);
 	return r < 0 ? r : (int)have;
 }
@@ -148,7 +151,10 @@ int schema_migrate(struct sqlite3 *sql, const char *const *migrations, unsigned 
 	unsigned current = 0;
 	int have = schema_check(sql, version, &current, err);
 
-	/* another program's write lock is no reason not to start where nothing is to be written */
+	/*
+	 * without a migration nothing is written, so that another program's write lock does not
+	 * keep us from starting
+	 */
 	if (have < 0 || current == version)
 		return have;
 	do {

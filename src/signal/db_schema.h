@@ -15,12 +15,12 @@ extern const char *const schema_migrations[];
 extern const unsigned schema_version;
 
 /*
- * Reads which version the database has, 0 if it is empty. -EPROTONOSUPPORT if that is above
- * `version`, -EINVAL for a database that is not ours, -EIO.
+ * Returns the version of the database, 0 if it is empty. -EPROTONOSUPPORT if it is above `version`,
+ * -EINVAL for a database that is not ours, -EIO.
  */
 int schema_check(struct sqlite3 *sql, unsigned version, unsigned *ret, struct err *err) MUST_CHECK;
 /*
- * Applies what is missing, each migration in a transaction of its own. -EPROTONOSUPPORT for a newer
+ * Applies the missing migrations, each in a transaction of its own. -EPROTONOSUPPORT for a newer
  * database, -EINVAL for one that is not ours, -EIO.
  */
 int schema_migrate(struct sqlite3 *sql, const char *const *migrations, unsigned version,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * The second port: a member that pings it is told where it is seen. A third socket, which nobody
- * sends to, pings members unasked.
+ * The second port: the server tells a member that pings it from where the ping came. A third
+ * socket, to which no node sends, pings members unasked.
  */
 #include "signal/echo.h"
 
@@ -45,7 +45,7 @@ static void answer(struct echo *e, struct span frame, const struct udp_rx *rx)
 	    probe_verify(frame, c->echo_keys.client, hmac_sha256) < 0 ||
 	    f.counter <= c->echo_counter || !bucket_take(&c->echo_rate, 1, clock_now(e->host)))
 		return;
-	c->echo_counter = f.counter; /* copies come too late from now on */
+	c->echo_counter = f.counter; /* from now on copies of this ping are dropped */
 	memcpy(pong.tag, f.tag, sizeof(pong.tag));
 	pong.nonce = f.nonce;
 	send_frame(e->udp, c, &pong, &rx->from, &rx->local);
@@ -64,7 +64,7 @@ static void readable(void *ctx)
 	}
 }
 
-/* What comes to the third socket is no answer to anything. */
+/* The third socket expects no answers. */
 static void discard(void *ctx)
 {
 	struct echo *e = ctx;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Events to subscribed sessions. A session that does not fetch them loses its connection. */
+/* Events to subscribed sessions. A session that does not read them loses its connection. */
 #include "signal/caller.h"
 
 #include "proto/names.h"
 
-#define RELAY_MESSAGE_BYTES 64 /* at least those of an event with a relay's key */
+#define RELAY_MESSAGE_BYTES 64 /* at least as many as an event with a relay's key has */
 #define CROWD_SESSIONS 100
 #define CROWD_GATHER_TIME (100 * NS_PER_MS)
 
 /*
- * Encodes the event separately for each subscriber. A subscriber that cannot be written to is
- * closed, which sends further events through this same scratch buffer.
+ * Encodes the event and sends it. A subscriber that cannot be written to is closed; its session
+ * ends later (caller_close), so that callers may walk the list of subscribers.
  */
 static void send_event(struct caller *c, const struct signal_event *ev)
 {
@@ -41,7 +41,7 @@ void events_log(struct cluster *c, uint64_t first)
 	while (c->log && first < mlog_count(c->log)) {
 		log_page(c->log, first, &ev);
 		if (ev.entries.n == 0)
-			return; /* no receipt: no log that is taken ends so */
+			return; /* no receipt: no valid log ends so */
 		first += ev.entries.n;
 		list_for_each(it, &c->subscribers)
 			send_event(list_entry(it, struct caller, in_cluster), &ev);
@@ -49,8 +49,9 @@ void events_log(struct cluster *c, uint64_t first)
 }
 
 /*
- * What changed since c->told; with `reset` who is online. Never the node itself. Each event carries
- * the cursor up to which it tells, so that a session that ends in between resumes there.
+ * Sends what has changed since c->told or, with `reset`, who is online, without the node itself.
+ * Each event carries the cursor that it reaches, so that a session that ends in between resumes
+ * there.
  */
 static void tell_presence(struct caller *c, bool reset, bool even_if_empty)
 {
@@ -93,8 +94,8 @@ void events_catch_up(struct caller *c, bool reset)
 }
 
 /*
- * When a thousand nodes come back after a restart, each one's arrival is news for all the others:
- * in a crowd news are gathered for a moment, so that there are not a million events.
+ * When a thousand nodes come back after a restart, all others are told of each arrival. So a
+ * crowd's changes are gathered for a moment, in place of a million events.
  */
 void events_presence_changed(struct signal_server *s, struct cluster *c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Reading the log, putting entries into it, and taking over what a member has and we have not. */
+/* Reads the log, puts entries into it, and takes over records that a member has and we lack. */
 #include "signal/may_order.h"
 
-/* The log ends with its first `n` records for this reader. */
+/* This reader gets only the first `n` records of the log. */
 static void cut(struct signal_reply *reply, const struct mlog *log, uint64_t n)
 {
 	reply->first = MIN(reply->first, n);
@@ -28,13 +28,13 @@ int answer_log(struct caller *c, const struct signal_request *rq, struct signal_
 	return 0;
 }
 
-/* A recovery needs to wait for nobody: it says itself which log is the one. */
+/* A recovery need not wait: it names the log that goes on. */
 static bool has_to_wait(const struct mlog *log, const struct entry *e)
 {
 	return e->type != ENTRY_RECOVER && mlog_find(log, e->payload_hash) == 0;
 }
 
-/* Another server orders it, by the log; a recovery may name this one. */
+/* Returns true if, by the log, another server orders the entry. A recovery may name this one. */
 static bool is_foreign(const struct caller *c, const struct mlog *log, const struct entry *e)
 {
 	return registry_standing(c->server->registry, c->cluster) != STANDING_OURS &&
@@ -74,7 +74,7 @@ int answer_append(struct caller *c, const struct signal_request *rq, struct sign
 	return caller_order(c, &e, rq->entry, &reply->head, err);
 }
 
-/* The record is looked up last, since records move when the log does. */
+/* Looks the record up last, since records move when the log grows. */
 int append_accepted(struct caller *c, struct signal_reply *reply, struct err *err)
 {
 	struct wire_head now;
@@ -91,7 +91,7 @@ int append_accepted(struct caller *c, struct signal_reply *reply, struct err *er
 	return 0;
 }
 
-/* The recovery code is the right to it: a node that is not a member any more may use it, too. */
+/* The recovery code gives the right to it: a former member may use it, too. */
 int answer_recover(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		   struct err *err)
 {
@@ -111,8 +111,8 @@ static bool is_current(const struct caller *c)
 }
 
 /*
- * A former member keeps its token, and may push: a recovery, say, that it has heard of. It pays for
- * that by its id as well: its source's budget is a new one at each address.
+ * A former member keeps its token and may push, a recovery that it has heard of for example. It
+ * pays from a budget of its id as well, since it could have another address each time.
  */
 int check_push(struct caller *c, const struct signal_request *rq, struct err *err)
 {
@@ -125,8 +125,8 @@ int check_push(struct caller *c, const struct signal_request *rq, struct err *er
 }
 
 /*
- * What a node brought. A record under this server's own key that its database lacked means that
- * an older database was put in place; records of a move or a recovery come this way, too.
+ * Logs what a node brought. A record under this server's own key that its database lacked means
+ * that an older database was put in place. Records of a move or a recovery come this way, too.
  */
 static void note_brought(struct signal_server *s, const struct cluster *c, uint64_t first, size_t n)
 {

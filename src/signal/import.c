@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * A cluster that comes from another server: somebody with a setup token shows its whole log, page
- * by page. The pages are verified as they come and kept in memory; only the whole is stored.
+ * A cluster that comes from another server: a caller with a setup token sends its whole log, page
+ * by page. The server verifies the pages as they come and keeps them in memory. It stores the whole
+ * log only.
  */
 #include "signal/caller.h"
 
 #define IMPORTS_MAX 4		     /* under way at once, of all connections */
-#define IMPORT_BYTES_MAX (64u << 20) /* of records; as much as a node's file of the log holds */
+#define IMPORT_BYTES_MAX (64u << 20) /* of records; as many as a node's file of the log holds */
 #define IMPORT_LIFETIME (4 * SIGNAL_UNAUTHENTICATED_LIFETIME)
 
 void import_drop(struct caller *c)
@@ -36,7 +37,7 @@ static int import_begin(struct caller *c, struct err *err)
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	c->importing = true;
 	s->n_imports++;
-	c->known = true; /* it has a token: strangers do not push it out */
+	c->known = true; /* it has a token: callers without one do not evict it */
 	c->deadline = clock_now(s->host) + IMPORT_LIFETIME;
 	return 0;
 }
@@ -50,7 +51,7 @@ static size_t bytes_of(const struct wire_entries *records)
 	return n;
 }
 
-/* A token that was used goes on with the cluster that it was used for, and no other. */
+/* A used token is valid for the cluster that it was used for, and for no other. */
 static int check_used_for(const struct caller *c, const struct code_info *code, struct err *err)
 {
 	if (code->state != CODE_USED ||
@@ -80,7 +81,7 @@ static int import_page(struct caller *c, const struct code_info *code,
 	return check_used_for(c, code, err);
 }
 
-/* All is here. */
+/* All pages have come. */
 static int import_end(struct caller *c, const struct code_info *code, struct err *err)
 {
 	if (mlog_count(c->import) == 0)
@@ -121,7 +122,7 @@ int answer_import(struct caller *c, const struct signal_request *rq, struct sign
 	return 0;
 }
 
-/* It is in the database: the connection goes on as one that was greeted for this cluster. */
+/* The log is in the database: the caller goes on as one that was greeted for this cluster. */
 int import_accepted(struct caller *c, struct signal_reply *reply, struct err *err)
 {
 	struct registry *registry = c->server->registry;

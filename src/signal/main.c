@@ -27,7 +27,7 @@ static struct config_env environment(void)
 	};
 }
 
-/* The one line on standard output that this program is started for, once. */
+/* Prints the first setup token, once: the only line on standard output. */
 static int print_token(const struct signal_config *cfg, const char *token)
 {
 	fprintf(stderr, "mlsh-signal: the setup token, valid for one cluster:\n");
@@ -61,7 +61,7 @@ static void asked_to_stop(void *ctx)
 	signal_server_stop(p->server, stopped, p);
 }
 
-/* What a running server cannot change is named, so that nobody waits for it. */
+/* Names the settings that a running server cannot change, so that nobody waits for them. */
 static void say_unchanged(struct host *h, const struct signal_config *old,
 			  const struct signal_config *new)
 {
@@ -147,8 +147,8 @@ static void say_hello(struct host *h, const struct signal_server *s)
 }
 
 /*
- * Opens the server as the user that it will run as. A user who cannot reach the database by its
- * path, as in a folder below root's home, becomes that user when the files are open.
+ * Opens the server as the user that it will run as. If that user cannot reach the database by its
+ * path, below root's home for example, the process becomes that user once the files are open.
  */
 static int open_server(struct host *h, const struct signal_config *cfg, struct err *err,
 		       struct signal_server **ret)
@@ -175,7 +175,7 @@ static int open_server(struct host *h, const struct signal_config *cfg, struct e
 	return r;
 }
 
-/* The folder of the database may be written, what a reload needs may be read. */
+/* Restricts the process: it may write the folder of the database, and read what a reload needs. */
 static int drop_privileges(struct host *h, const struct signal_config *cfg, struct err *err)
 {
 	struct privs_paths paths = { .written = { cfg->db_path }, .replaced = { cfg->path } };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* The mark that tells an older copy of the database from the newest. */
+/* The mark by which an older copy of the database differs from the newest. */
 #include "signal/mark.h"
 
 #include <inttypes.h>
@@ -127,7 +127,9 @@ int mark_file_put(struct host *h, const char *db_path, const struct mark_value *
 
 /* --- a start ---------------------------------------------------------------------------------- */
 
-/* Is it the database that the file was written beside, and none of before? */
+/*
+ * Returns true if the file was written beside this database, and the database is not an older one.
+ */
 static bool fits(const struct mark_value *db, const struct mark_value *file)
 {
 	return memcmp(db->id, file->id, sizeof(db->id)) == 0 && db->count >= file->count;
@@ -162,7 +164,9 @@ static int next_value(struct host *h, struct db *db, const char *db_path, bool *
 	return 0;
 }
 
-/* The database first: a start that ends in between is not taken for an older copy. */
+/*
+ * Writes the database first, so that a start that ends in between does not look like an older copy.
+ */
 static int raise_db(struct host *h, struct db *db, const struct mark_value *v, bool restored,
 		    struct err *err)
 {
@@ -234,7 +238,9 @@ int mark_advance(struct mark *m, struct err *err)
 	return mark_db_put(m->db, &next, err);
 }
 
-/* In place and not synced: a killed process loses nothing, and a power cut leaves a lower number.
+/*
+ * Writes in place, without a sync: a killed process loses nothing, and a power cut leaves a lower
+ * number.
  */
 void mark_committed(struct mark *m)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
  * The mark by which a server notices that its database is an older copy that somebody put back: a
- * number in the database and in a file beside it, which grows with each start and with each
- * transaction of the server that writes anything. The database's is written first, in the same
- * transaction, so it is never behind the file's unless an older database came into its place. A
- * snapshot that takes both back together cannot be noticed here; the nodes' longer logs say it.
+ * number in the database and in a file beside it. It grows with each start and with each
+ * transaction of the server that writes anything. The number in the database is written first, in
+ * the same transaction. So it is behind that of the file only if an older database came into its
+ * place. A snapshot that takes both back cannot be noticed here; the longer logs of the nodes show
+ * it.
  */
 #ifndef MLSH_SIGNAL_MARK_H
 #define MLSH_SIGNAL_MARK_H
@@ -36,10 +37,10 @@ int mark_file_put(struct host *h, const char *db_path, const struct mark_value *
 struct mark;
 
 /*
- * At the server's start. If the database is older than the file, is another one, or came without
- * its file, all its clusters wait from now on (see may_order.h), and *ret_restored is true. Raises
- * both numbers. A file that cannot be written is named in the log, and nothing else. One of a later
- * form is left alone: -EPROTONOSUPPORT.
+ * Called at the server's start. If the database is older than the file, is another one, or came
+ * without its file, all its clusters wait from now on (see may_order.h), and *ret_restored is true.
+ * Raises both numbers. If the file cannot be written, a line in the log names it, and the server
+ * goes on. A file of a later form is left alone: -EPROTONOSUPPORT.
  */
 int mark_open(struct host *h, struct db *db, const char *db_path, struct err *err,
 	      bool *ret_restored, struct mark **ret) MUST_CHECK;

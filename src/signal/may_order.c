@@ -10,7 +10,7 @@
 
 /* --- what the server lacks -------------------------------------------------------------------- */
 
-/* Has the operator said to go on without what was ordered up to then? */
+/* Returns true if the operator has said to go on without what was ordered up to then. */
 static bool is_accepted(struct signal_server *s, const struct cluster *c, uint64_t time_s)
 {
 	struct err err = { 0 };
@@ -23,7 +23,10 @@ static bool is_accepted(struct signal_server *s, const struct cluster *c, uint64
 	return false;
 }
 
-/* Is it a record that is still to follow those of the log? Asked again each time: logs grow. */
+/*
+ * Returns true if the log still lacks this record, behind its end. Asked again each time: logs
+ * grow.
+ */
 static bool is_lacking(struct signal_server *s, const struct cluster *c, const struct db_missing *m)
 {
 	struct head head = { .seq = m->seq };
@@ -43,15 +46,18 @@ static bool is_higher(const struct db_missing *a, const struct db_missing *b)
 	return a->generation != b->generation ? a->generation > b->generation : a->seq > b->seq;
 }
 
-/* Is it news that the server lacks this record, which has a receipt of its own? */
+/*
+ * Returns true if the server did not know yet that it lacks this record, which has a valid receipt
+ * of its own key.
+ */
 static bool is_news(struct signal_server *s, const struct cluster *c, const struct db_missing *m)
 {
 	return is_lacking(s, c, m) && (!is_lacking(s, c, &c->missing) || is_higher(m, &c->missing));
 }
 
 /*
- * Each place up to that of the record was given. So the record's date does not matter: one from
- * ahead cannot be taken yet, and perhaps not for years, but those before it are missing, too.
+ * The server has given each place up to that of the record. So the date of the record does not
+ * matter: one that is dated ahead cannot be taken yet, but those before it are missing, too.
  */
 static struct db_missing missing_of(const struct order *order, const uint8_t hash[HASH_LEN])
 {
@@ -65,7 +71,7 @@ static struct db_missing missing_of(const struct order *order, const uint8_t has
 
 /* --- the start -------------------------------------------------------------------------------- */
 
-/* Admins cause these lines. */
+/* These lines are limited, since admins cause them. */
 static void say(const struct signal_server *s, struct cluster *c, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
@@ -124,7 +130,7 @@ int may_order_open(struct signal_server *s, bool restored, struct err *err)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-/* 1 if it waits. Asked again each time: the operator may have accepted it meanwhile. */
+/* Returns 1 if it waits. Asked again each time: the operator may have accepted it meanwhile. */
 static int waits(struct signal_server *s, const struct cluster *c, struct err *err)
 {
 	struct db_missing missing;
@@ -139,7 +145,10 @@ static void begin_to_end(struct signal_server *s, struct cluster *c)
 		c->wait_until = clock_now(s->host) + BEACONS_WAIT;
 }
 
-/* By how many seconds, if by too many? It takes nothing then that was ordered lately. */
+/*
+ * Returns by how many seconds the clock is behind the log, or 0 if it is near enough to take new
+ * records.
+ */
 static uint64_t clock_behind_s(const struct signal_server *s, const struct cluster *c)
 {
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(s->host), 0);
@@ -215,7 +224,7 @@ static int deny_order(struct signal_server *s, const struct cluster *c, struct e
 		      "cluster to connect: `mlsh connect` on an admin's machine.");
 }
 
-/* Within a transaction: the wait ends with what ends it, or neither comes about. */
+/* Within a transaction: the end of the wait and the entry that ends it are committed together. */
 int may_order(struct signal_server *s, struct cluster *c, struct err *err)
 {
 	struct beacon b;
@@ -236,7 +245,7 @@ int may_order(struct signal_server *s, struct cluster *c, struct err *err)
 	return 0;
 }
 
-/* Does it show a log that the server's contains? */
+/* Returns true if an admin's session shows a log that is part of the server's. */
 static bool shows_ours(const struct caller *session)
 {
 	const struct member *m = registry_member(session->cluster, session->key_sha256);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * May the server put entries into a cluster's log now? A database that was restored lacks what came
- * after the backup. A server that went on from there would order other entries in places that nodes
- * know already: a fork. So a restored cluster waits until the log is whole that an admin has shown
- * at the beginning of its session, and then for a moment longer, in which nodes show the beacons
- * that they hold. While a beacon names a record that this server has signed and lacks it waits on,
- * whatever the dates are. Such a beacon makes a cluster wait that did not, too: the whole machine
- * was put back. The operator can say to go on without (`mlsh-signal accept`). The state of each
- * cluster is in the database. Entries that members bring are taken all the time.
+ * Decides whether the server may put entries into a cluster's log now.
+ *
+ * A restored database lacks what came after the backup. If the server went on from there, it would
+ * order other entries in places that nodes know already: a fork. So a restored cluster waits until
+ * the server has all of the log that an admin has shown at the beginning of its session, and then a
+ * moment longer, in which nodes show the beacons that they hold. While a beacon names a record that
+ * this server has signed and lacks, the cluster waits on, whatever the dates are. Such a beacon
+ * makes a cluster wait that did not wait, too: the whole machine was put back. The operator can say
+ * to go on without those records (`mlsh-signal accept`). The state of each cluster is in the
+ * database. Entries that members bring are always taken.
  */
 #ifndef MLSH_SIGNAL_MAY_ORDER_H
 #define MLSH_SIGNAL_MAY_ORDER_H
@@ -15,11 +17,11 @@
 #include "signal/caller.h"
 
 /*
- * At the start, after mark_open: finds out whether any cluster waits, and says so in the log.
- * `restored`: it has just been noticed.
+ * Called at the start, after mark_open: finds out whether any cluster waits, and logs it.
+ * `restored`: the mark has just shown that the database is older.
  */
 int may_order_open(struct signal_server *s, bool restored, struct err *err) MUST_CHECK;
-/* 0; -EBUSY with REFUSAL_RESTORED and the sentence for joiners and admins. */
+/* Returns 0, or -EBUSY with REFUSAL_RESTORED and the sentence for joiners and admins. */
 int may_order(struct signal_server *s, struct cluster *c, struct err *err) MUST_CHECK;
 /* A member begins a session and shows the head of its log, which the session keeps. */
 void may_order_shown(struct caller *session, const struct wire_head *head);
@@ -29,7 +31,7 @@ void may_order_grew(struct signal_server *s, struct cluster *c);
 void may_order_beacon(struct signal_server *s, struct cluster *c, const struct beacon *b);
 /* A member brings a record that is dated too far ahead to be taken. */
 void may_order_ahead(struct signal_server *s, struct cluster *c, struct span record);
-/* Each second: ends the waits of which the time has come. */
+/* Called each second: ends the waits that are over. */
 void may_order_tick(struct signal_server *s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Members that are members no longer: what ends for them, and what they may still read. */
+/* Former members: what ends for them, and what they may still read. */
 #include "membership/words.h"
 #include "signal/places.h"
 
@@ -10,7 +10,7 @@ static bool has_key(const struct member *m, const struct caller *c)
 	return memcmp(m->key_sha256, c->key_sha256, HASH_LEN) == 0;
 }
 
-/* The session of somebody who has left, or who has a new key now. */
+/* Ends the session of a member that has left, or that has a new key now. */
 static void end_session(struct cluster *c, const struct member *m)
 {
 	struct presence_item *item = presence_get(c->presence, &m->id);
@@ -94,7 +94,7 @@ static bool has_receipt(const struct mlog *log, uint64_t seq)
 	return record_decode(mlog_record(log, seq), &r, NULL) == 0 && r.receipt;
 }
 
-/* The last record that says something about its membership, and the last recovery. */
+/* Returns the last record about the caller's membership, or the last recovery if that is later. */
 static uint64_t last_for_former(const struct caller *c, const struct mlog *log)
 {
 	const struct member *m = member_of(c, log);
@@ -110,11 +110,11 @@ uint64_t members_may_read(const struct caller *c, const struct mlog *log)
 {
 	uint64_t n;
 
-	/* a member is here again because the cluster has moved: it may see where to */
+	/* a member returns because the cluster has moved: it may read where to */
 	if (registry_member(c->cluster, c->key_sha256))
 		return mlog_count(log);
 	n = last_for_former(c, log) + 1;
 	while (n < mlog_count(log) && !has_receipt(log, n - 1))
-		n++; /* what it is shown ends at a receipt */
+		n++; /* the part that it may read ends at a receipt */
 	return n;
 }

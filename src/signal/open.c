@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Building the server out of its parts, and taking it apart. */
+/* Builds the server out of its parts, and takes it apart. */
 #include <stdlib.h>
 
 #include "identity/identity.h"
@@ -8,9 +8,9 @@
 #include "signal/mark.h"
 #include "signal/may_order.h"
 
-#define SOURCES_MAX 16384 /* whose rates are remembered */
+#define SOURCES_MAX 16384 /* sources whose rates are remembered */
 
-/* The file alone has all that was committed, also by a server that was killed. */
+/* Moves all that was committed into the file, also by a server that was killed. */
 static int keep_whole(struct signal_server *s, struct err *err)
 {
 	int r = db_checkpoint(s->db, true, err);
@@ -23,7 +23,7 @@ static int keep_whole(struct signal_server *s, struct err *err)
 	return r;
 }
 
-/* Two servers with one configuration are two at one address, too. */
+/* Two servers with one configuration would have one address, too: names it. */
 static int serve(struct signal_server *s, const struct signal_config *cfg, struct err *err)
 {
 	char at[ADDR_TEXT_MAX];
@@ -61,7 +61,7 @@ static int open_parts(struct signal_server *s, const struct signal_config *cfg, 
 	if (recall_new(s, cfg->db_path, &s->recall) < 0)
 		return err_set(err, -ENOMEM, "out of memory.");
 	certificate_check(s);
-	/* last, when nothing can keep it from being shown any more */
+	/* last, when nothing can fail any more before it is shown */
 	r = bootstrap_first_code(s->host, s->db, cfg->secret, code, err);
 	if (r == 0)
 		r = keep_whole(s, err);

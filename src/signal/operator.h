@@ -6,18 +6,21 @@
 #include "signal/restore.h"
 
 /*
- * Each prints to standard output. -errno with a message when something cannot be read;
- * operator_clusters then has printed the rest.
+ * Each prints to standard output. -errno with a message if something cannot be read;
+ * operator_clusters prints the rest then.
  */
 int operator_clusters(const struct view *v, bool json, struct err *err) MUST_CHECK;
 /* `all`: former members, too. */
 int operator_nodes(const struct view *v, const char *cluster, bool all, bool json, struct err *err)
 	MUST_CHECK;
 int operator_log(const struct view *v, const char *cluster, bool json, struct err *err) MUST_CHECK;
-/* What a backup holds; `done`: it was put in place just now, NULL: it was verified only. */
+/* Prints what a backup holds. `done`: it was put in place just now; NULL: it was only verified. */
 void operator_restore(const struct view *v, const char *file, const struct restored *done,
 		      bool accept, bool json);
-/* What a backup of that many bytes is: for people on standard error. `file` NULL: not written. */
+/*
+ * Tells people on standard error about a backup of that many bytes. `file` NULL: it was not
+ * written.
+ */
 void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json);
 
 #endif

@@ -62,7 +62,7 @@ static int begin_about(const struct view *v, const char *cluster,
 	return 0;
 }
 
-/* On standard error, so that what reads the list is not disturbed. */
+/* Prints on standard error, so that programs that read the list are not disturbed. */
 static void say_unknown(const struct view *v)
 {
 	if (!v->server.running)
@@ -96,7 +96,7 @@ static struct json_object *lacks_of(const struct db_missing *m, const struct mlo
 								 : json_object_new_uint64(m->seq);
 }
 
-/* What is not known of a cluster whose log cannot be read is null. */
+/* Fields of a cluster whose log cannot be read are null. */
 static int add_cluster(const struct view *v, const struct view_cluster *c, struct json_object *list,
 		       struct err *err)
 {
@@ -128,7 +128,7 @@ static int add_cluster(const struct view *v, const struct view_cluster *c, struc
 	return r;
 }
 
-/* What keeps the server from ordering anything in it. */
+/* Says what keeps the server from ordering anything in the cluster. */
 static void note_state(struct table *t, struct json_object *o)
 {
 	struct json_object *lacks = json_object_object_get(o, "lacks");

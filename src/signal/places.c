@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Where a connection has its place: among the strangers or among the sessions. How it gets there,
- * what that counts for, and what ends with a session.
+ * The place of a connection: among the strangers (callers that are not authenticated, or no longer)
+ * or among the sessions. How it gets there, how it is counted, and what ends with a session.
  */
 #include "signal/places.h"
 
@@ -9,7 +9,7 @@
 
 /* --- strangers -------------------------------------------------------------------------------- */
 
-/* The same address, or the same IPv6 network. */
+/* Returns true for the same IPv4 address, or the same IPv6 network. */
 static bool same_source(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a->ip, b->ip, addr_is_v4(a) ? sizeof(a->ip) : 8) == 0;
@@ -78,7 +78,7 @@ void caller_end_session(struct caller *c)
 
 /*
  * Nodes of different networks never have one private source address, unless something between them
- * and this server rewrites it. Whether their networks differ only the operator knows. Said once.
+ * and this server rewrites it. Only the operator knows whether their networks differ. Said once.
  */
 static void notice_one_source(struct signal_server *s, const struct caller *c)
 {
@@ -122,8 +122,8 @@ void caller_is_session(struct caller *c)
 }
 
 /*
- * What was written to it, the record that ends its membership above all, still arrives; the tick
- * closes the connection.
+ * The caller still gets what was written to it, above all the record that ends its membership. The
+ * tick closes the connection.
  */
 void caller_is_former(struct caller *c, enum signal_close why, const char *phrase)
 {

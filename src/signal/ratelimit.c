@@ -61,7 +61,7 @@ void ratelimit_free(struct ratelimit *l)
 	free(l);
 }
 
-/* IPv4 in full, of IPv6 the network: a host has all of a /64. */
+/* The whole IPv4 address, or the IPv6 network: a host has all of a /64. */
 static void source_key(const struct addr *a, uint8_t key[SOURCE_KEY_LEN])
 {
 	memcpy(key, a->ip, SOURCE_KEY_LEN);

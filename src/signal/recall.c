@@ -21,8 +21,8 @@
 struct recall {
 	struct signal_server *server;
 	char path[PATH_BYTES];
-	struct recall_list *lost; /* what the file held at the start; NULL: nothing */
-	size_t next;		  /* of lost, to be called */
+	struct recall_list *lost; /* the list in the file at the start; NULL: no file */
+	size_t next;		  /* next item of `lost` to be called */
 	unsigned round;
 	uint64_t began;
 	struct timer *call, *save;
@@ -112,7 +112,7 @@ static bool item_of(const struct caller *c, struct recall_item *ret)
 	return quic_conn_revocation(c->quic, &ret->how);
 }
 
-/* The sessions, and those of the process before while their nodes may still believe in them. */
+/* Lists the sessions, and those of the process before while their nodes may still use them. */
 static struct recall_list *list_make(const struct recall *r)
 {
 	const struct signal_server *s = r->server;
@@ -207,7 +207,7 @@ static void file_load(struct recall *r)
 
 /* --- calling ---------------------------------------------------------------------------------- */
 
-/* One node each CALL_GAP; all of them ROUNDS times, but those that have returned. */
+/* Calls one node each CALL_GAP, and all of them ROUNDS times, except those that have returned. */
 static void on_call(void *ctx)
 {
 	struct recall *r = ctx;

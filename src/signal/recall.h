@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * After a crash of the server its nodes would only notice at their next keep-alive. So the server
- * keeps a list of its sessions in a file beside the database; the next process ends each of those
+ * After a crash of the server its nodes would notice at their next keep-alive only. So the server
+ * keeps a list of its sessions in a file beside the database. The next process ends each of those
  * connections with a stateless reset, and the nodes return at once. The list is a hint: it is not
- * synced, may be missing or damaged, and then the keep-alives do.
+ * synced, and may be missing or damaged. Then the nodes return at their keep-alives.
  */
 #ifndef MLSH_SIGNAL_RECALL_H
 #define MLSH_SIGNAL_RECALL_H
@@ -28,19 +28,19 @@ struct recall_list {
 	struct recall_item item[];
 };
 
-/* Bytes written. -ENOSPC */
+/* Returns the number of bytes written. -ENOSPC. */
 ptrdiff_t recall_encode(const struct recall_list *l, void *buf, size_t cap) MUST_CHECK;
 /* -EBADMSG, -ENOMEM. The caller frees *ret. */
 int recall_decode(struct span in, struct recall_list **ret) MUST_CHECK;
 
 /*
- * Reads what an earlier process left and begins to call those nodes, spread over time. The server
- * has its registry and its socket. -ENOMEM
+ * Reads the list of an earlier process and begins to call those nodes, spread over time. The server
+ * must have its registry and its socket. -ENOMEM.
  */
 int recall_new(struct signal_server *s, const char *db_path, struct recall **ret) MUST_CHECK;
 /* A session has begun, ended or changed its address: the file follows soon. */
 void recall_changed(struct recall *r);
-/* The sessions have been told that the server stops: nobody is to be called after that. */
+/* The sessions have been told that the server stops: the next process calls nobody. */
 void recall_stop(struct recall *r);
 void recall_free(struct recall *r); /* leaves the file, as a crash does; NULL allowed */
 

@@ -88,7 +88,10 @@ void registry_cluster_drop(struct registry *r, struct cluster *c)
 	registry_cluster_free(c);
 }
 
-/* What cannot be read is taken to be so: to order on would make it worse. */
+/*
+ * If the database cannot be read, the cluster counts as parted: to go on ordering would make it
+ * worse.
+ */
 static bool load_parted(struct registry *r, const struct cluster *c)
 {
 	struct err err = { 0 };
@@ -102,7 +105,7 @@ static bool load_parted(struct registry *r, const struct cluster *c)
 	return parted != 0;
 }
 
-/* At each start: nothing else would say it to an operator who has missed the first time. */
+/* Said at each start, for an operator who has missed the first line. */
 static void say_parted(const struct registry *r, const struct cluster *c)
 {
 	if (c->parted && c->log)
@@ -256,7 +259,7 @@ bool registry_is_foreign(const struct registry *r, const struct cluster *c, cons
 {
 	uint64_t since;
 
-	/* One that comes back has forgotten what it had from us. */
+	/* A cluster that comes back brings members that have forgotten our tokens. */
 	return registry_standing(r, c) != STANDING_OURS ||
 	       mlog_order_key_seq(c->log, r->keys->order_key, &since) < 0 || m->joined_seq < since;
 }

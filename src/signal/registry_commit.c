@@ -10,7 +10,7 @@ int registry_begin(struct registry *r, struct err *err)
 	return e < 0 && e != -EBUSY ? registry_fail(r, e, err) : e;
 }
 
-/* The transaction did not come about: memory is what the database holds. */
+/* The transaction has failed: puts memory back to what the database holds. */
 static void undo(struct registry *r, struct cluster *c)
 {
 	if (c->made) {
@@ -19,11 +19,11 @@ static void undo(struct registry *r, struct cluster *c)
 	}
 	if (c->was_parted) {
 		c->parted = true;
-		registry_note(r, c, NOTE_PARTED); /* perhaps it was not written yet */
+		registry_note(r, c, NOTE_PARTED); /* in case it was not written yet */
 	}
 	c->was_parted = false;
 	if (c->log && mlog_rollback(c->log) < 0) {
-		/* no memory: read again when it is asked for */
+		/* no memory: registry_log reads it again */
 		mlog_free(c->log);
 		c->log = NULL;
 	}

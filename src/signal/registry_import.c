@@ -5,9 +5,9 @@
 #include "signal/registry_internal.h"
 
 /*
- * The addresses of the log are noted, so that they are not given again here. One that lies far
- * above all that this server gave is not: it would use up the subnet for the other clusters there,
- * and this cluster's own log keeps it from being given twice.
+ * Notes the addresses of the log, so that this server does not give them again. It does not note
+ * one that lies far above all that it gave: that would use up the subnet for the other clusters,
+ * and the log of this cluster keeps the address from being given twice.
  */
 static int note_addresses(struct registry *r, const struct cluster *c, struct err *err)
 {
@@ -19,7 +19,7 @@ static int note_addresses(struct registry *r, const struct cluster *c, struct er
 
 	if (highest == 0)
 		highest = prefix4_first(c->subnet) - 1;
-	/* by what this server gave, not by what the log shows: its addresses may lie far apart */
+	/* counted from what this server gave, since the addresses of the log may lie far apart */
 	limit = (uint64_t)highest + PUSH_GAP_MAX + roster_count(mlog_roster(c->log), ROSTER_ALL);
 	while (x == 0 && (m = roster_next(mlog_roster(c->log), m, ROSTER_ALL))) {
 		if (m->address > limit)
@@ -78,7 +78,7 @@ static int import_new(struct registry *r, int64_t code_id, struct mlog **log, st
 		return refuse(err, -ENOMEM, REFUSAL_INTERNAL, "The server is out of memory.");
 	c->log = *log;
 	*log = NULL;
-	c->seen = roster_now(mlog_roster(c->log)); /* nobody came or went just now */
+	c->seen = roster_now(mlog_roster(c->log)); /* these are not changes of this moment */
 	x = registry_cluster_add(r, c, err);
 	if (x < 0)
 		return x;
@@ -94,7 +94,9 @@ static int import_new(struct registry *r, int64_t code_id, struct mlog **log, st
 	return 0;
 }
 
-/* It is here already, from an earlier attempt, or from before: it gets what it lacks. */
+/*
+ * The cluster is here already, from an earlier attempt or from before: its log gets what it lacks.
+ */
 static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 			const struct mlog *log, struct err *err)
 {
@@ -107,7 +109,7 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 		if (page->n == 0)
 			break;
 		x = registry_take(r, c, page->item, page->n, &taken, err);
-		if (err->reason == REFUSAL_STALE) /* it has more: a recovery */
+		if (err->reason == REFUSAL_STALE) /* the log here has more: a recovery */
 			x = 0;
 	}
 	free(page);
@@ -121,7 +123,7 @@ static int import_known(struct registry *r, int64_t code_id, struct cluster *c,
 	return x;
 }
 
-/* A log that ends years ahead would never get another record here. */
+/* A log whose last record is dated years ahead would never get another record here. */
 static int check_dates(const struct registry *r, const struct mlog *log, struct err *err)
 {
 	uint64_t now_s = (uint64_t)MAX(clock_wall_s(r->host), 0), last_s = mlog_last_time_s(log);

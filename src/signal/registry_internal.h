@@ -24,24 +24,27 @@ struct registry {
 };
 
 /*
- * What the database says is for the operator's log, once a second: all requests that wait fail for
- * the same reason. A stranger learns that it failed.
+ * Logs the error of the database for the operator, once a second, since all waiting requests fail
+ * for the same reason. The refusal only says that the server could not write.
  */
 int registry_fail(struct registry *r, int code, struct err *err);
-/* The same; nothing of the open transaction will be committed. */
+/* The same. Nothing of the open transaction will be committed. */
 int registry_write_fail(struct registry *r, int code, struct err *err);
-/* A cluster without a log, not among the others yet. NULL: no memory. */
+/*
+ * Makes a cluster without a log, which is not among the others yet. Returns NULL if there is no
+ * memory.
+ */
 struct cluster *registry_cluster_new(struct registry *r, const struct db_cluster *d);
 void registry_cluster_free(struct cluster *c); /* NULL allowed */
-/* Among the others from now on; freed if that fails. */
+/* Puts the cluster among the others; frees it if that fails. */
 int registry_cluster_add(struct registry *r, struct cluster *c, struct err *err) MUST_CHECK;
-/* Not any more, and freed. */
+/* Takes the cluster out again and frees it. */
 void registry_cluster_drop(struct registry *r, struct cluster *c);
 /* registry_notes.c: writes all notes, in the open transaction. Returns false if none is written. */
 bool registry_notes_write(struct registry *r) MUST_CHECK;
-/* It is committed. */
+/* The transaction is committed: forgets the notes that it wrote. */
 void registry_notes_written(struct registry *r);
-/* The open transaction has changed the log from record `first` on. */
+/* Notes that the open transaction has changed the log from record `first` on. */
 void registry_note_change(struct registry *r, struct cluster *c, uint64_t first);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What the database says of clusters beside their logs: who waits, and who has two logs. */
+/*
+ * Notes of the database about clusters, beside their logs: which ones wait, and which ones have two
+ * logs.
+ */
 #include "signal/registry_internal.h"
 
 void registry_note(struct registry *r, struct cluster *c, enum registry_note note)
@@ -32,7 +35,7 @@ static int write_notes(struct registry *r, const struct cluster *c, struct err *
 	return x;
 }
 
-/* If that fails, what else is in the transaction stands all the same. */
+/* If it fails, the rest of the transaction is committed all the same. */
 bool registry_notes_write(struct registry *r)
 {
 	struct err err = { 0 };

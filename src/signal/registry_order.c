@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What comes into the logs: entries that get their place here, and records that had one. */
+/* New records of the logs: entries that get their place here, and records that have one already. */
 #include "signal/registry_internal.h"
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
 /*
- * The same for a new member of the cluster, whose log may have more that was never given here: what
- * a recovery has reserved.
+ * Finds the address of a new member. The log of the cluster may have addresses that this server
+ * never gave, which a recovery has reserved.
  */
 static int next_member_address(struct registry *r, const struct cluster *c, ip4 *ret,
 			       struct err *err)
@@ -23,9 +23,9 @@ static int next_member_address(struct registry *r, const struct cluster *c, ip4 
 }
 
 /*
- * How many of the records may be taken? One of a log brings its address along. It may leave a gap,
- * because other clusters of the subnet have their part, but must not use up the addresses of them
- * all. -EINVAL beside the number of those before it.
+ * Finds how many of the records may be taken, by their addresses. An address may leave a gap,
+ * because other clusters of the subnet have theirs in between, but must not use up the addresses of
+ * all. -EINVAL, with *ret_ok the number of records before the bad one.
  */
 static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
 				  const struct span *records, size_t n, size_t *ret_ok,
@@ -42,7 +42,7 @@ static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
 	for (size_t i = 0; i < n; i++) {
 		struct record rec;
 
-		/* what is malformed is refused as such, when it is taken */
+		/* a malformed record is refused as such when it is taken */
 		if (record_decode(records[i], &rec, NULL) < 0)
 			break;
 		if (rec.order.address > (uint64_t)highest + PUSH_GAP_MAX)
@@ -59,7 +59,7 @@ static int check_pushed_addresses(struct registry *r, struct prefix4 subnet,
 
 /* --- ordering, taking ------------------------------------------------------------------------- */
 
-/* Writes what was staged, from `first` on, to a log that had `count` records. */
+/* Stores the staged records, from `first` on, of a log that had `count` records. */
 static int store_staged(struct registry *r, struct cluster *c, uint64_t first, uint64_t count,
 			struct err *err)
 {
@@ -71,7 +71,7 @@ static int store_staged(struct registry *r, struct cluster *c, uint64_t first, u
 	return x;
 }
 
-/* The addresses that records from `first` on gave, which another server may have chosen. */
+/* Stores the addresses in the records from `first` on, which another server may have chosen. */
 static int store_addresses(struct registry *r, const struct cluster *c, uint64_t first,
 			   struct err *err)
 {
@@ -92,7 +92,10 @@ static int store_addresses(struct registry *r, const struct cluster *c, uint64_t
 	return x;
 }
 
-/* Reads the log; may this server put the entry into it? A recovery ends the quarrel of two logs. */
+/*
+ * Reads the log, and refuses to order if this server has signed two of them. Only a recovery may
+ * follow then.
+ */
 static int check_parted(struct registry *r, struct cluster *c, const struct entry *e,
 			struct err *err)
 {
@@ -107,7 +110,7 @@ static int check_parted(struct registry *r, struct cluster *c, const struct entr
 	return x;
 }
 
-/* A recovery ends it. */
+/* A recovery has ended the second log: the cluster is no longer parted. */
 static int end_parted(struct registry *r, struct cluster *c, uint64_t generation_before,
 		      struct err *err)
 {
@@ -125,8 +128,8 @@ static bool joins(const struct entry *e)
 }
 
 /*
- * A recovery that goes back plays the log again, which takes up to a quarter of a second and holds
- * all clusters up. The holder of the code can make one after the other.
+ * A recovery that goes back plays the log again, which takes up to a quarter of a second and delays
+ * all clusters. The attack: the holder of the code makes one after the other. So they are limited.
  */
 static int deny_replay(struct err *err)
 {
@@ -182,10 +185,10 @@ bool registry_signs(const struct registry *r, const struct cluster *c, uint64_t 
 	return memcmp(mlog_order_key(c->log, seq), r->keys->order_key, KEY_LEN) == 0;
 }
 
-/* There are two logs under one key: the other nodes will say that the server lies. */
+/* There are two logs under one key. To the other nodes, this server lies. */
 static void note_parted(struct registry *r, struct cluster *c, const struct mlog_take *take)
 {
-	/* what another server's key has signed, before a move say, is not ours */
+	/* another server's key signed it, before a move for example */
 	if (!registry_signs(r, c, take->seq) || c->parted)
 		return;
 	c->parted = true;
@@ -197,7 +200,7 @@ static void note_parted(struct registry *r, struct cluster *c, const struct mlog
 		  mlog_genesis(c->log)->name, take->why.text);
 }
 
-/* What a member that showed records is told. `now_s` is the server's time. */
+/* Says to the member what became of its records. `now_s` is the server's time. */
 static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err *err)
 {
 	switch (take->result) {
@@ -236,7 +239,7 @@ static int taken_result(const struct mlog_take *take, uint64_t now_s, struct err
 	return take->result == TAKEN_NO_MEMORY ? -ENOMEM : -EACCES;
 }
 
-/* Only records with a recovery among them can make this server play the log again. */
+/* Refuses records with a recovery among them if this server has played the log too often lately. */
 static int check_replays(struct registry *r, struct cluster *c, const struct span *records,
 			 size_t n, struct err *err)
 {

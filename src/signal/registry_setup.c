@@ -16,7 +16,7 @@ static int check_clock(struct registry *r, uint64_t time_s, struct err *err)
 	return 0;
 }
 
-/* Everything about genesis that the log's rules do not say. */
+/* Checks everything about genesis that the rules of the log do not. */
 static int check_genesis(struct registry *r, const struct entry *e, struct err *err)
 {
 	ip4 next;
@@ -77,7 +77,7 @@ int registry_setup(struct registry *r, int64_t code_id, const struct entry *e, s
 	x = mlog_found(c->log, genesis, err);
 	if (x < 0)
 		goto fail;
-	/* memory first: it can be undone */
+	/* memory first, since that can be undone */
 	x = registry_cluster_add(r, c, err);
 	if (x < 0)
 		return x;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Channels: opened, found, closed. What travels on them is relay_forward.c's business. */
+/* Opens, finds and closes channels. relay_forward.c has the frames that travel on them. */
 #include "signal/relay.h"
 
 #include <stdlib.h>
@@ -88,7 +88,10 @@ static bool is_used_up(const struct channel_end *e)
 	       RELAY_RENEW_AT - RELAY_RENEW_EARLY;
 }
 
-/* An end with a new id and key, in its caller's list. -ENOSPC, -ENOMEM. */
+/*
+ * Makes one end of a channel, with a new id and key, and puts it into its caller's list. -ENOSPC,
+ * -ENOMEM.
+ */
 static int end_link(struct relay *r, struct channel *ch, size_t i, struct caller *c)
 {
 	struct channel_end *e = &ch->end[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Frames from one session to another: checked, given the other end's channel and MAC where they
- * lie, and sent on as the runs that they came in.
+ * Forwards frames from one session to another: checks them, writes the other end's channel and MAC
+ * in place, and sends them in the runs that they came in.
  */
 #include "signal/caller.h"
 #include "signal/relay_internal.h"
@@ -15,7 +15,7 @@ struct outbox {
 	struct relay_batch batch; /* `bytes`: that the socket took, more or less */
 };
 
-/* How many of the runs from `first` on there is room for. */
+/* Returns how many of the runs from `first` on there is room for. */
 static size_t outbox_fit(const struct relay *r, const struct outbox *o, size_t first)
 {
 	size_t room = relay_rate_room(r, o->batch.queued), n;
@@ -57,14 +57,14 @@ static void outbox_flush(struct relay *r, struct outbox *o)
 	o->n = o->datagrams = o->bytes = 0;
 }
 
-/* A sender whose frames are looked at: the last one is the next one, mostly. */
+/* The sender of the frame at hand, which is mostly that of the next one, too. */
 struct sender {
-	struct channel_end *end; /* NULL: none yet */
-	struct quic_route to;	 /* where its other end is */
-	struct udp_tx *run;	 /* the run that a next frame may join */
+	struct channel_end *end; /* NULL: no sender yet */
+	struct quic_route to;	 /* the address of its other end */
+	struct udp_tx *run;	 /* the run that the next frame may join */
 };
 
-/* May this source use the channel that the frame names? */
+/* Returns true if this source may use the channel that the frame names. */
 static bool sender_find(struct relay *r, struct sender *from, const struct udp_rx *rx,
 			struct span frame)
 {
@@ -96,7 +96,7 @@ static bool sender_find(struct relay *r, struct sender *from, const struct udp_r
 	return true;
 }
 
-/* May it go on? Then it is the other end's frame already. */
+/* Returns true if the frame may go on. It is then rewritten for the other end. */
 static bool frame_pass(struct relay *r, struct channel_end *e, uint8_t *data, struct span frame,
 		       uint64_t now)
 {

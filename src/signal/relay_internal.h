@@ -27,11 +27,11 @@ struct relay {
 	struct map *ends;		  /* RELAY_CHANNEL_LEN -> channel_end */
 	uint64_t node_rate, cluster_rate; /* bytes a second; 0: no fixed rate */
 	struct shares shares;		  /* among the clusters */
-	struct {			  /* what the server could carry when it was at its end */
-		uint64_t limit;		  /* bytes a second; 0: it is not */
+	struct {			  /* what the server could carry when it was overloaded */
+		uint64_t limit;		  /* bytes a second; 0: it is not overloaded */
 		uint64_t rate;		  /* bytes a second that left it lately, at most */
 		uint64_t room;		  /* bytes that may wait in the socket */
-		uint64_t turn;		  /* SHARES_TURN that these are of: */
+		uint64_t turn;		  /* the SHARES_TURN that the next fields belong to */
 		uint64_t bytes;		  /* forwarded in it */
 		uint64_t queued;	  /* bytes that waited in the socket when it began */
 		unsigned receives, full;  /* of those, how many left something behind */
@@ -51,20 +51,20 @@ enum relay_verdict { RELAY_PASSES, RELAY_OVER_NODE, RELAY_OVER_CLUSTER, RELAY_OV
 void relay_rate_init(struct relay *r, uint64_t node_rate, uint64_t cluster_rate);
 /* A session begins: its rates start full. */
 void relay_rate_begin(const struct relay *r, struct caller *c, uint64_t now);
-/* A run of so many bytes from the caller: counted, before its frames are asked for. */
+/* Counts a run of so many bytes from the caller, before the verdicts on its frames. */
 void relay_rate_count(struct relay *r, struct caller *c, size_t bytes, uint64_t now);
-/* May a frame of this length pass? */
+/* Decides whether a frame of this length may pass. */
 enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t bytes,
 				      uint64_t now);
-/* Tells the sender at this end its rate if that is news, or was told some time ago. */
+/* Tells the sender at this end its rate if that has changed, or was told some time ago. */
 void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel_end *e,
 		     uint64_t now);
-/* How many bytes the socket may take now, if so many wait in it already. */
+/* Returns how many bytes the socket may take now, if so many wait in it already. */
 size_t relay_rate_room(const struct relay *r, size_t queued);
 
 /* What was received at once, and what became of it. */
 struct relay_batch {
-	size_t known;	 /* runs of frames of channels: strangers' do not count */
+	size_t known;	 /* runs of frames of known channels; others do not count */
 	uint64_t bytes;	 /* forwarded */
 	uint64_t queued; /* bytes that wait in the socket now, `bytes` included */
 	bool blocked;	 /* there was no room for more */

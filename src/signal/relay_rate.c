@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * How much each sender may send over the relay, and telling it so. There is no fixed rate unless
- * the operator sets one. When the server cannot carry all (its socket takes no more, or it never
- * comes to the end of what waits) what it did carry is shared out: among the clusters, and in each
- * among its members.
+ * How much each sender may send over the relay, and how it is told. There is no fixed rate unless
+ * the operator sets one. When the server cannot carry all (its socket takes no more, or packets
+ * wait in it all the time), it shares out what it did carry: among the clusters, and in each among
+ * its members.
  *
- * Senders are told their rate and keep to it by themselves, in whole batches (overlay/pace.c); what
- * is dropped here is for those that do not, and for the moment before they know.
+ * Senders are told their rate and keep to it by themselves, in whole batches (overlay/pace.c). The
+ * server only drops frames of senders that do not keep to it, or do not know it yet.
  */
 #include "signal/caller.h"
 #include "signal/relay_internal.h"
 
 #define BURST_PART 4		     /* of a second's bytes may come at once */
 #define BURST_MIN (256u << 10)	     /* a few joined sends, whatever the rate */
-#define TELL_EVERY (250 * NS_PER_MS) /* one such word may be lost */
-#define TELL_SOON (50 * NS_PER_MS)   /* when the rate is another one */
+#define TELL_EVERY (250 * NS_PER_MS) /* a frame with the rate may be lost */
+#define TELL_SOON (50 * NS_PER_MS)   /* when the rate has changed */
 #define CARRY_MIN (128u << 10)	     /* bytes a second that any server can carry */
 #define CARRY_GROWTH 64		     /* part of the limit that it grows by in a turn */
-#define CARRY_GROWTH_SOON 8	     /* the same, when all has passed for */
+#define CARRY_GROWTH_SOON 8	     /* the same, when everything has passed for */
 #define CARRY_CLEAR_TURNS 10
-#define CARRY_BACK 16	    /* of the rate it stays below when not all passed, */
-#define CARRY_BACK_QUEUED 4 /* and when much waits in the socket */
+#define CARRY_BACK 16	    /* part of the rate that the limit stays below when not all passed */
+#define CARRY_BACK_QUEUED 4 /* the same, when much waits in the socket */
 #define CARRY_FADES 8	    /* of the rate is forgotten in a turn */
 #define CARRY_IDLE_TURNS 20
-#define FULL_RECEIVES_MIN 8 /* in a turn, without ever coming to the end */
+#define FULL_RECEIVES_MIN 8 /* in a turn, each of which left something behind */
 #define ROOM_PART 10	    /* of a second's bytes may wait in the socket */
 #define ROOM_MIN (128u << 10)
-#define ROOM_START (512u << 10) /* while nothing is known of the line */
+#define ROOM_START (512u << 10) /* while the line is not known */
 #define ROOM_MAX (4u << 20)
 
 /* --- what there is ---------------------------------------------------------------------------- */
@@ -36,7 +36,7 @@ static uint64_t lower(uint64_t a, uint64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* All members of the cluster together; 0: no limit. */
+/* Returns the rate of all members of the cluster together; 0: no limit. */
 static uint64_t rate_of_cluster(const struct relay *r)
 {
 	uint64_t limit = r->carry.limit;
@@ -44,7 +44,7 @@ static uint64_t rate_of_cluster(const struct relay *r)
 	return lower(r->cluster_rate, limit ? shares_of(&r->shares, limit) : 0);
 }
 
-/* The member's part of it; 0: no limit. */
+/* Returns the member's part of that rate; 0: no limit. */
 static uint64_t share_of(const struct relay *r, const struct caller *c)
 {
 	uint64_t all = rate_of_cluster(r);
@@ -85,8 +85,8 @@ void relay_rate_count(struct relay *r, struct caller *c, size_t bytes, uint64_t 
 }
 
 /*
- * The cluster's rate is for whoever comes first as long as half of its burst is left, then for each
- * sender in equal parts: a loud one does not silence the others.
+ * While half of the cluster's burst is left, the first sender to come gets it. After that all
+ * senders get equal parts, so that a loud one does not silence the others.
  */
 static bool cluster_allows(struct caller *c, size_t bytes, bool in_share, uint64_t now)
 {
@@ -116,8 +116,8 @@ enum relay_verdict relay_rate_verdict(struct relay *r, struct caller *c, size_t 
 /* --- what the server can carry ---------------------------------------------------------------- */
 
 /*
- * The kernel would let megabytes wait for a slow line: seconds, in which answers to all nodes wait,
- * too, and tunnels take each other for dead. A line that was never full may hold more at first.
+ * The kernel would let megabytes wait for a slow line. For seconds, answers to all nodes would
+ * wait, too, and tunnels would count as dead. A line that was never full may hold more at first.
  */
 size_t relay_rate_room(const struct relay *r, size_t queued)
 {
@@ -129,14 +129,14 @@ static uint64_t room_of(const struct relay *r)
 	return MIN(MAX(r->carry.rate / ROOM_PART, ROOM_MIN), ROOM_MAX);
 }
 
-/* Shares out what was carried, less until what waits is no more than half of what may. */
+/* Shares out what was carried, and less than that while more than half of what may wait does. */
 static void carry_less(struct relay *r, uint64_t queued)
 {
 	uint64_t room = room_of(r), rate = r->carry.rate;
 
 	rate -= rate / (queued > room / 2 ? CARRY_BACK_QUEUED : CARRY_BACK);
 	r->carry.limit = MAX(rate, CARRY_MIN);
-	/* those who send little are not to lose what they send until the rest has left */
+	/* senders of little must not lose anything until the rest has left */
 	r->carry.room = MAX(room, queued);
 	r->carry.idle = r->carry.clear = 0;
 }
@@ -218,7 +218,7 @@ void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel
 	tx.to = to.to;
 	tx.local = to.local;
 	if (quic_socket_send_runs(socket, &tx, 1) == 0)
-		return; /* the socket is full: again with the next run */
+		return; /* the socket is full: tried again with the next run */
 	c->relay_told = rate;
 	c->relay_told_at = now;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Removals that this server cannot put in order now: it was restored, signed another log, cannot
- * write, or its clock is wrong. They deny their targets among the nodes all the same, so it passes
- * them on to the sessions of the cluster. They are in memory only: nodes keep theirs, and hand them
- * over again.
+ * Removals that this server cannot put in order now: it was restored, has signed another log,
+ * cannot write, or its clock is wrong. Nodes deny the targets of a removal without its order, so
+ * the server passes it on to the sessions of the cluster. It keeps removals in memory only: nodes
+ * keep theirs, and hand them over again.
  */
 #include "signal/caller.h"
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Requests: how many, in which phase, answered by whom. */
+/* Requests: their rate, the phases that allow them, and the functions that answer them. */
 #include "signal/caller.h"
 
 #include "proto/names.h"
 #include "signal/writes.h"
 
-#define RATE_REFUSALS_MAX 60 /* then the connection is closed: who does not wait is not served */
+#define RATE_REFUSALS_MAX 60 /* then the connection of a caller that does not wait is closed */
 
 #define IN(phase) (1u << (phase))
 
 struct request_rule {
 	request_fn answer;
 	unsigned phases;
-	bool writes; /* to the database: answered together with others, see batch.c */
+	bool writes; /* writes to the database: answered together with others, see batch.c */
 	int (*check)(struct caller *c, const struct signal_request *rq, struct err *err);
-	/* What follows when it has succeeded, and was committed; before the reply is sent. */
+	/* Called after it has succeeded and was committed, before the reply is sent. */
 	int (*accepted)(struct caller *c, struct signal_reply *reply, struct err *err);
 };
 
@@ -43,7 +43,10 @@ static const struct request_rule rules[SIGNAL_REQUEST_TYPES] = {
 	[SIGNAL_BEACON] = { answer_beacon, IN(CALLER_SESSION) },
 };
 
-/* The handshake has proved the key: is it a member's of the cluster that it has named, or names? */
+/*
+ * Returns true if the key, which the handshake has proved, is a member's of the cluster that the
+ * caller has named or names now.
+ */
 static bool is_members(const struct caller *c, const struct signal_request *rq)
 {
 	const struct cluster *cluster = c->cluster;
@@ -54,10 +57,9 @@ static bool is_members(const struct caller *c, const struct signal_request *rq)
 }
 
 /*
- * A session pays for its own requests, an admitted node for the log, and who has a token for the
- * log that it brings; a member without a session
- * pays from a budget of its own. Only strangers pay from that of their address, which others
- * may share.
+ * A session pays for its own requests, an admitted node for fetching the log, and a caller with a
+ * setup token for the log that it imports. A member without a session pays from a budget of its
+ * own. Only strangers pay from the budget of their address, which others may share.
  */
 static bool rate_allows(struct caller *c, const struct signal_request *rq)
 {
@@ -115,13 +117,13 @@ int request_accepted(struct caller *c, enum signal_request_type type, struct sig
 int request_run(struct caller *c, const struct signal_request *rq, struct signal_reply *reply,
 		struct err *err)
 {
-	/* again: what waits for the database may wait while the connection goes on */
+	/* checked again: the caller may have gone on while the request waited for the database */
 	int r = phase_allows(c, rq->type, err);
 
 	return r < 0 ? r : rules[rq->type].answer(c, rq, reply, err);
 }
 
-/* At most REFUSAL_TEXT_MAX bytes, cut between characters. */
+/* Returns at most REFUSAL_TEXT_MAX bytes, cut between characters. */
 static struct span refusal_text(const char *text)
 {
 	size_t len = strlen(text);
@@ -148,7 +150,7 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 	secret_wipe(s->message, sizeof(reply->node_token) + 16);
 }
 
-/* That one node asked for another a moment before that one was there is no news. */
+/* It is no event for the operator that a node asked for a peer a moment before that was online. */
 static enum log_level refusal_level(enum signal_request_type type, enum refusal why)
 {
 	return type == SIGNAL_RELAY_OPEN && why == REFUSAL_NOT_MEMBER ? LOG_LEVEL_DEBUG
@@ -177,15 +179,15 @@ void request_answered(struct caller *c, int64_t stream, enum signal_request_type
 		request_reply(c, stream, type, reply);
 	if (c->rate_refusals > RATE_REFUSALS_MAX)
 		caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests");
-	else if (c->in_vain) /* each time costs much */
+	else if (c->in_vain) /* each time costs the server much */
 		caller_close(c, SIGNAL_CLOSE_MALFORMED, "a recovery that breaks a rule");
 	secret_wipe(reply->node_token, sizeof(reply->node_token));
 	secret_wipe(&reply->relay, sizeof(reply->relay));
 }
 
 /*
- * A later version's hello (`code` -EPROTONOSUPPORT), or a request that this version does not know
- * (-ENOSYS): refused, in words that the caller can act on. The connection goes on.
+ * Refuses the hello of a later version (`code` -EPROTONOSUPPORT) or a request that this version
+ * does not know (-ENOSYS), in words that the caller can act on. The connection goes on.
  */
 static int request_of_the_future(struct caller *c, int code, struct signal_request *rq,
 				 struct signal_reply *reply, struct err *err)

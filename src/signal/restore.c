@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Restoring a backup, in this order: the new database is made whole under another name; the old one
- * is copied aside; its companions, which would be mixed with the new one, go; the new one takes its
- * name; the mark beside it follows.
+ * Restores a backup, in this order: makes the new database whole under another name; copies the old
+ * one aside; removes its companions, which would be mixed with the new one; gives the new one its
+ * name; writes the mark beside it.
  */
 #include "signal/restore.h"
 
@@ -129,7 +129,10 @@ int restore_check_logs(const struct view *v, struct err *err)
 
 /* --- the new one, under another name ---------------------------------------------------------- */
 
-/* The number that no start takes for an older one's, as far as the file beside it tells. */
+/*
+ * Returns a number for the mark that no start takes for that of an older copy, as far as the file
+ * beside it tells.
+ */
 static int raise_mark(struct host *h, struct db *db, const char *path, struct mark_value *ret,
 		      struct err *err)
 {
@@ -189,7 +192,7 @@ static int write_image(const char *file, struct span image, struct err *err)
 static int make_new(struct host *h, const char *fresh, const char *path, struct span image,
 		    bool accept, struct mark_value *ret_mark, struct err *err)
 {
-	int r = db_file_new(fresh, err); /* what an earlier run may have left goes */
+	int r = db_file_new(fresh, err); /* removes what an earlier run may have left */
 
 	if (r == 0)
 		r = write_image(fresh, image, err);
@@ -208,7 +211,7 @@ static void gather(const char *path)
 	db_close(db);
 }
 
-/* Copies a file, if it is there and holds anything. 1 if it did. */
+/* Copies a file, if it exists and is not empty. Returns 1 if it did. */
 static int copy_aside(struct host *h, const char *from, const char *to, struct err *err)
 {
 	struct buf b = { 0 };
@@ -233,7 +236,8 @@ static void kept_name(struct host *h, const char *path, char ret[RESTORE_KEPT_MA
 	if (gmtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
 	snprintf(ret, RESTORE_KEPT_MAX, "%s" KEPT_SUFFIX "%s", path, when);
-	for (unsigned i = 2; file_exists(h, ret); i++) /* the second within the same second */
+	for (unsigned i = 2; file_exists(h, ret);
+	     i++) /* for a second copy within the same second */
 		snprintf(ret, RESTORE_KEPT_MAX, "%s" KEPT_SUFFIX "%s.%u", path, when, i);
 }
 
@@ -270,8 +274,8 @@ static int remove_companions(struct host *h, const char *path, struct err *err)
 /* --- all of it -------------------------------------------------------------------------------- */
 
 /*
- * Keeps servers from starting on a database until *ret_fd is closed. -EBUSY: one runs. *ret_fd: -1
- * if nothing is there; a server that makes one at this very moment then wins.
+ * Keeps servers from starting on a database until *ret_fd is closed. -EBUSY: a server runs. *ret_fd
+ * is -1 if there is no database; a server that makes one at this very moment then wins.
  */
 static int hold(const char *path, int *ret_fd, struct err *err)
 {

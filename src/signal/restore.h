@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
 /*
- * Putting a backup in the place of a server's database. Whatever moment it is killed at, the
- * database in place is the old one or the new one, whole; and the old one is kept beside it.
+ * Puts a backup in the place of a server's database. If it is killed, at whatever moment, the
+ * database in place is the old one or the new one, whole. The old one is kept beside it.
  */
 #ifndef MLSH_SIGNAL_RESTORE_H
 #define MLSH_SIGNAL_RESTORE_H
@@ -27,7 +27,7 @@ int restore_check_logs(const struct view *v, struct err *err) MUST_CHECK;
 
 struct restored {
 	bool replaced;		     /* there was a database before */
-	char kept[RESTORE_KEPT_MAX]; /* where it is now */
+	char kept[RESTORE_KEPT_MAX]; /* path of the old database now */
 };
 
 /*

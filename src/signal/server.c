@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* Connections: accepted, read, closed. What they say is request.c's business. */
+/* Accepts, reads and closes connections. request.c handles what they say. */
 #include <stdlib.h>
 
 #include "signal/caller.h"
@@ -30,7 +30,7 @@ static void caller_free(struct caller *c)
 		deferred_call(s->stopped);
 }
 
-/* What sessions have ends here, and not in caller_close: others are told of it. */
+/* Ends what closed callers had as sessions. Not done in caller_close, since it tells others. */
 static void end_closed(void *ctx)
 {
 	struct signal_server *s = ctx;
@@ -62,7 +62,7 @@ static void open_remove(struct caller *c, int64_t stream)
 		o->since = 0;
 }
 
-/* Notes since when a request is incomplete. */
+/* Notes the time since which a request is incomplete. */
 static void open_add(struct caller *c, int64_t stream)
 {
 	if (open_find(c, stream))
@@ -76,7 +76,7 @@ static void open_add(struct caller *c, int64_t stream)
 	caller_close(c, SIGNAL_CLOSE_LIMIT, "too many requests at once");
 }
 
-/* A request is read when it is all there: one message, and the stream's end right behind it. */
+/* Reads a request once it is complete: one message, and the end of the stream right behind it. */
 static void stream_read(struct caller *c, int64_t stream)
 {
 	struct span message = { 0 }, in;
@@ -155,8 +155,8 @@ static const struct quic_conn_ops caller_ops = { .event = caller_event };
 /* --- accepting -------------------------------------------------------------------------------- */
 
 /*
- * Does `a` go rather than `b`? It does if it is closing already, is of no member, of a bigger
- * crowd, or has said nothing yet.
+ * Returns true if `a` is evicted rather than `b`: it is closing already, not a member's, of a
+ * source with more connections, or has said nothing yet.
  */
 static bool goes_before(const struct caller *a, const struct caller *b)
 {
@@ -191,7 +191,10 @@ static bool make_room(struct signal_server *s)
 	return true;
 }
 
-/* The crowd at its address does not keep a member out. */
+/*
+ * Returns true if there is room for a caller from this address. Others at its address do not keep a
+ * member out.
+ */
 static bool may_come(struct signal_server *s, const struct addr *from, bool known)
 {
 	if (s->stopping || (!known && strangers_of(s, from) >= SIGNAL_CONNS_PER_SOURCE_MAX))
@@ -236,10 +239,7 @@ static bool caller_accepted(void *ctx, struct quic_conn *quic, const struct quic
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/*
- * When strangers use up half of the places that there are for them, those that come to nothing make
- * room sooner: who means it needs a second.
- */
+/* When strangers take half of their places, they get less time: an honest caller needs a second. */
 static bool is_over(const struct caller *c, uint64_t now)
 {
 	bool crowded = c->server->n_strangers > SIGNAL_CONNS_UNAUTHENTICATED_MAX / 2;
@@ -311,7 +311,9 @@ static void stop_waited(void *ctx)
 		deferred_call(s->stopped);
 }
 
-/* They would all come back at once, and most be turned away. */
+/*
+ * Spreads the returns of the nodes over time: if they all came back at once, most would be refused.
+ */
 static void say_shutdown(struct signal_server *s)
 {
 	uint64_t spread_s = 1 + s->n_sessions / RETURNS_PER_S;
@@ -355,7 +357,7 @@ static void free_all(struct list *conns)
 
 void server_socket_close(struct signal_server *s)
 {
-	/* lists that were never made ready are empty, too */
+	/* skips lists that were never initialised */
 	if (s->strangers.next)
 		free_all(&s->strangers);
 	if (s->sessions.next)
@@ -380,7 +382,7 @@ static void flush(void *ctx)
 #define FRAME_BYTES_MAX (FRAME_PREFIX_LEN + SIGNAL_MESSAGE_MAX)
 #define SOCKET_BUFFER_BYTES (2u << 20)
 
-/* What a stranger may make us hold is less than what a server may make a node hold. */
+/* A stranger may make us hold less than a server may make a node hold. */
 static const struct quic_profile served_profile = {
 	.alpn = SIGNAL_ALPN,
 	.max_remote_bidi = REQUESTS_OPEN_MAX,

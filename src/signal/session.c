@@ -33,7 +33,7 @@ int answer_hello(struct caller *c, const struct signal_request *rq, struct signa
 	return 0;
 }
 
-/* Online with these candidates; a session of the same node that was there before is closed. */
+/* The caller is online with these candidates. Closes an older session of the same node. */
 static int session_present(struct caller *c, const struct wire_candidates *in, struct err *err)
 {
 	struct wire_candidates candidates = { .n = 0 };

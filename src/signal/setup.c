@@ -63,7 +63,7 @@ int answer_setup_offer(struct caller *c, const struct signal_request *rq,
 	return registry_next_address(registry, reply->subnet, &reply->address, err);
 }
 
-/* Whose genesis it is and which server it names: what only this connection shows. */
+/* Checks what only this connection shows: the author of genesis and the server that it names. */
 static int setup_check(const struct caller *c, const struct entry *e, struct err *err)
 {
 	const struct identity *id = c->server->identity;
@@ -101,7 +101,7 @@ int answer_setup(struct caller *c, const struct signal_request *rq, struct signa
 	if ((r = code_find(c, rq->code, &code, err)) < 0 ||
 	    (r = entry_decode(rq->entry, &e, err)) < 0 || (r = setup_check(c, &e, err)) < 0)
 		return r;
-	/* the reply to the very same request was lost: answer it again */
+	/* the reply to this same request was lost: answer it again */
 	again = code.state == CODE_USED && memcmp(code.cluster_id, e.hash, HASH_LEN) == 0;
 	cluster = again ? registry_find(registry, e.hash) : NULL;
 	if (!cluster) {

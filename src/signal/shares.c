@@ -42,7 +42,7 @@ void shares_count(struct shares *s, struct share_user *u, size_t bytes, uint64_t
 
 uint64_t shares_of(const struct shares *s, uint64_t rate)
 {
-	/* until this turn's sum is whole, whichever knows of more */
+	/* until this turn's sum is whole, the larger of both */
 	const struct share_sum *sum = s->gathered.heavy > s->before.heavy ? &s->gathered
 									  : &s->before;
 	uint64_t light = MIN(sum->light_bytes * TURNS_PER_S, rate / 2);

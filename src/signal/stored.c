@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Each record is read when the next one is there: the last one is treated in another way. */
+/* Takes each record when the next one has come, since the last one is verified in another way. */
 struct loading {
 	struct mlog *log;
 	struct err *err;

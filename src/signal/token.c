@@ -17,7 +17,7 @@ int token_ttl_parse(const char *text, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-/* The code, in a transaction of its own. */
+/* Makes the code, in a transaction of its own. */
 static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
 		    char code[BOOTSTRAP_CODE_TEXT_MAX], struct err *err)
 {
@@ -31,7 +31,7 @@ static int add_code(struct host *h, struct db *db, uint64_t ttl_s,
 		r = db_commit(db, err);
 	else
 		db_rollback(db);
-	/* the running server does it otherwise, with its own next commit */
+	/* if a server runs, it does that with its own next commit */
 	if (r == 0 && db_checkpoint(db, false, &later) < 0)
 		log_debug(host_log(h), "%s", later.text);
 	return r;

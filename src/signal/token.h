@@ -8,9 +8,12 @@
 
 #define TOKEN_TTL_MAX_S (10ull * 365 * 86400)
 
-/* "3600"; -EINVAL with a message. */
+/* Parses a number of seconds such as "3600". -EINVAL with a message. */
 int token_ttl_parse(const char *text, uint64_t *ret, struct err *err) MUST_CHECK;
-/* Through the database file alone. `ttl_s` 0: it lives until it is used. The caller wipes `ret`. */
+/*
+ * Works on the database file alone. `ttl_s` 0: the token lives until it is used. The caller wipes
+ * `ret`.
+ */
 int token_make(struct host *h, const struct signal_config *cfg, uint64_t ttl_s,
 	       char ret[SETUP_TOKEN_TEXT_MAX], struct err *err) MUST_CHECK;
 

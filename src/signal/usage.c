@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/* What can be said to mlsh-signal. */
+/* The commands and options of mlsh-signal. */
 #include "signal/usage.h"
 
 #include <string.h>
@@ -191,7 +191,7 @@ const struct usage_command usage_commands[USAGE_COMMANDS] = {
 	{ "take-over", TAKE_OVER_SUMMARY, COMMAND_TAKE_OVER, &take_over_options },
 };
 
-/* Adds to a complaint where help is. */
+/* Adds to a complaint where to find help. */
 static int wrong(const struct options *o, const struct err *why, struct err *err)
 {
 	char text[sizeof(why->text)];

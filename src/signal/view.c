@@ -37,13 +37,13 @@ static int read_clusters(struct view *v, struct err *err)
 
 	if (r == -ENOMEM)
 		return err_set(err, r, "out of memory.");
-	/* when no realloc moves them any more */
+	/* once no realloc moves them any more */
 	for (size_t i = 0; i < v->n_clusters; i++)
 		v->cluster[i].name = v->cluster[i].name_text;
 	return r;
 }
 
-/* What cannot be read stays unknown: the list is a hint. */
+/* If the list cannot be read, sessions stay unknown: it is a hint. */
 static void read_sessions(struct view *v, const char *db_path)
 {
 	char path[CONFIG_PATH_TEXT_MAX + sizeof(RECALL_SUFFIX)];

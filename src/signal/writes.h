@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-only */
-/*
- * Requests that wait for the database. They are queued here while they come; batch.c runs and
- * answers them.
- */
+/* Requests that wait for the database. They are queued here; batch.c runs and answers them. */
 #ifndef MLSH_SIGNAL_WRITES_H
 #define MLSH_SIGNAL_WRITES_H
 
