@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP of the simulated world, as far as it is: a question to a service in one's own net. */
+/* TCP of the simulated world, as far as it is: a question within one's own net. */
 #include "os/exchange.h"
 
 #include "os/sim/service.h"
 #include "os/sim/sim.h"
+#include "os/sim/stream.h"
 
 #define WAY (10 * NS_PER_MS) /* there and back, with the handshake */
+#define LOOK NS_PER_MS	     /* how often a stream is looked at */
 
 struct service {
 	struct list in_machine;
@@ -21,7 +23,8 @@ struct exchange {
 	exchange_fn fn;
 	void *ctx;
 	bool asked;
-	size_t len;
+	struct stream *stream; /* to a program that listens, if no service does */
+	size_t sent, len;
 	uint64_t until;
 	uint8_t request[EXCHANGE_REQUEST_MAX];
 	size_t request_len;
@@ -64,12 +67,39 @@ static struct service *find(const struct machine *m, const struct addr *to)
 	return NULL;
 }
 
+static bool stream_begin(struct exchange *x, const struct machine *m)
+{
+	struct machine *there = net_machine(m->net, &x->to);
+
+	x->stream = there ? machine_stream_open(there, &x->from, &x->to) : NULL;
+	if (x->stream)
+		x->answer = sim_alloc(EXCHANGE_ANSWER_MAX);
+	return x->stream;
+}
+
+/* Returns false when nothing more will come. */
+static bool stream_goes_on(struct exchange *x)
+{
+	size_t n;
+
+	x->sent += stream_send(x->stream, x->request + x->sent, x->request_len - x->sent);
+	n = stream_receive(x->stream, x->answer + x->len, EXCHANGE_ANSWER_MAX - x->len);
+	x->len += n;
+	return x->event.owner->world->now < x->until && x->len < EXCHANGE_ANSWER_MAX &&
+	       (n > 0 || !stream_is_closed(x->stream));
+}
+
 static void fire(struct event *e)
 {
 	struct exchange *x = container_of(e, struct exchange, event);
 	struct machine *m = e->owner->machine;
-	struct service *s = x->asked ? NULL : find(m, &x->to);
+	struct service *s = x->asked || x->stream ? NULL : find(m, &x->to);
 
+	if ((x->stream || (!x->asked && !s && stream_begin(x, m))) && stream_goes_on(x)) {
+		event_set(m->world, e, MIN(m->world->now + LOOK, x->until));
+		return;
+	}
+	x->asked |= x->stream != NULL;
 	if (s) {
 		x->answer = sim_alloc(EXCHANGE_ANSWER_MAX);
 		x->len = s->fn(s->ctx, &x->from, span_of(x->request, x->request_len), x->answer,
@@ -113,6 +143,7 @@ void exchange_cancel(struct exchange *x)
 	if (!x)
 		return;
 	event_cancel(x->event.owner->world, &x->event);
+	stream_close(x->stream);
 	free(x->answer);
 	free(x);
 }

@@ -25,6 +25,7 @@ struct resolve {
 	struct addr addr; /* of the literal */
 	resolve_fn fn;
 	void *ctx;
+	bool answering; /* freed behind the callback */
 };
 
 static struct dns_name *name_find(struct world *w, const char *name)
@@ -98,11 +99,9 @@ static size_t interleave(const struct dns_name *name, uint16_t port, struct addr
 
 static void answer(struct resolve *r, const struct err *err, const struct addr *addrs, size_t n)
 {
-	resolve_fn fn = r->fn;
-	void *ctx = r->ctx;
-
+	r->answering = true;
+	r->fn(r->ctx, err, addrs, n); /* may cancel r */
 	free(r);
-	fn(ctx, err, addrs, n);
 }
 
 static void resolve_fire(struct event *e)
@@ -157,7 +156,7 @@ int resolve_start(struct host *h, const char *name, uint16_t port, uint64_t time
 
 void resolve_cancel(struct resolve *r)
 {
-	if (!r)
+	if (!r || r->answering)
 		return;
 	event_cancel(r->event.owner->world, &r->event);
 	free(r);

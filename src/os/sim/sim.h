@@ -233,6 +233,11 @@ const struct world_route *machine_route(const struct machine *m, const struct ad
 /* Puts a datagram that the machine's own stack routed into the device. */
 void machine_tun_route(struct machine *m, unsigned ifindex, const struct packet *p);
 
+struct stream;
+/* A stream to a program that listens on the machine (os/sim/stream.h); NULL if none does. */
+struct stream *machine_stream_open(struct machine *m, const struct addr *from,
+				   const struct addr *to);
+
 /* Is the folder there in which something of this path would lie? */
 bool machine_has_folder_of(const struct machine *m, const char *path);
 

@@ -191,7 +191,13 @@ void tcp_close(struct tcp *t)
 
 struct stream *stream_open(struct host *machine, const struct addr *from, const struct addr *to)
 {
-	struct tcp *listener = listener_at(machine->machine, to), *t;
+	return machine_stream_open(machine->machine, from, to);
+}
+
+struct stream *machine_stream_open(struct machine *m, const struct addr *from,
+				   const struct addr *to)
+{
+	struct tcp *listener = listener_at(m, to), *t;
 	struct stream *s;
 
 	if (!listener)

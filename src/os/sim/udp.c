@@ -22,6 +22,7 @@ struct udp {
 	struct list in_machine;
 	struct host *host;
 	struct addr bound;
+	bool shared;
 	size_t rcvbuf, sndbuf, queued;
 	struct list queue;
 	struct event readable, writable;
@@ -50,12 +51,12 @@ static struct udp *udp_at(struct machine *m, const struct addr *a)
 }
 
 /* Is there a socket that this one would collide with? */
-static bool port_taken(struct machine *m, const struct addr *bind)
+static bool port_taken(struct machine *m, const struct addr *bind, bool shared)
 {
 	list_for_each(it, &m->udps) {
 		struct udp *u = list_entry(it, struct udp, in_machine);
 
-		if (u->host->alive && u->bound.port == bind->port &&
+		if (u->host->alive && u->bound.port == bind->port && !(shared && u->shared) &&
 		    (addr_has_no_ip(&u->bound) || addr_has_no_ip(bind) ||
 		     addr_same_ip(&u->bound, bind)))
 			return true;
@@ -69,7 +70,7 @@ static int port_choose(struct machine *m, struct addr *bind)
 		bind->port = m->next_port++;
 		if (m->next_port < 32768)
 			m->next_port = 32768;
-		if (!port_taken(m, bind))
+		if (!port_taken(m, bind, false))
 			return 0;
 	}
 	return -EADDRINUSE;
@@ -104,12 +105,13 @@ int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, voi
 	if (!addr_has_no_ip(&bind) && !machine_owns(m, &bind) && !cfg->address_may_come)
 		return err_set(err, -EADDRNOTAVAIL, "cannot bind UDP %s: not an address of %s",
 			       addr_format(&bind, text), m->name);
-	if (bind.port ? port_taken(m, &bind) : port_choose(m, &bind) < 0)
+	if (bind.port ? port_taken(m, &bind, cfg->shared) : port_choose(m, &bind) < 0)
 		return err_set(err, -EADDRINUSE, "cannot bind UDP %s: in use on %s",
 			       addr_format(&bind, text), m->name);
 	u = sim_alloc(sizeof(*u));
 	u->host = h;
 	u->bound = bind;
+	u->shared = cfg->shared;
 	u->rcvbuf = cfg->rcvbuf_bytes ? cfg->rcvbuf_bytes : BUF_DEFAULT;
 	u->sndbuf = cfg->sndbuf_bytes ? cfg->sndbuf_bytes : BUF_DEFAULT;
 	u->readable_fn = readable;
