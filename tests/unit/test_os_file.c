@@ -438,7 +438,7 @@ START_TEST(add_notices_another_file)
 			 0); /* and does not wait for a reader */
 	ck_assert_int_eq(unlink(p), 0);
 	ck_assert_int_eq(mkdir(p, 0700), 0);
-	ck_assert_int_eq(file_add(host, p, 0, "x", 1, &err), -EISDIR);
+	ck_assert_int_eq(file_add(host, p, 0, "x", 1, &err), -EINVAL);
 	teardown();
 }
 END_TEST
