@@ -31,7 +31,7 @@ void overlay_relay(struct overlay *o, const struct member *m, const struct relay
 		p->relay.next_rate = 0;
 		p->relay.window = (struct relay_window){ .begun = false };
 		peer_push(p);
-		peer_relay(p);
+		peer_step(p, PEER_EV_CHANNEL, NULL);
 		deferred_call(o->peering.relay_work);
 	}
 	peer_reach_candidates(p);

@@ -40,7 +40,7 @@ size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t 
 
 			if (n == max)
 				return n;
-			if (rank(p) != r || p->barred)
+			if (rank(p) != r || p->phase == PEERING_BARRED)
 				continue;
 			hint_of(p, &h.at);
 			if (h.at.n > 0)
@@ -60,6 +60,6 @@ void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 		if (!p || p->member != m)
 			continue; /* removed, or ourselves */
 		p->stored = in[i].at;
-		peer_restarted(p);
+		peer_remembered(p);
 	}
 }

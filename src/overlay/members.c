@@ -134,9 +134,9 @@ void members_bar(struct overlay *o)
 		bool denied = o->peering.ops->denied &&
 			      o->peering.ops->denied(o->peering.ctx, p->member);
 
-		if (denied && !p->barred)
+		if (denied && p->phase != PEERING_BARRED)
 			peer_bar(p);
-		else if (!denied && p->barred)
+		else if (!denied && p->phase == PEERING_BARRED)
 			peer_unbar(p);
 	}
 }

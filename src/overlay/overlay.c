@@ -172,7 +172,7 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 
 	if (!p)
 		return;
-	if (p->barred) { /* for when it is not any more */
+	if (p->phase == PEERING_BARRED) { /* for when it is not any more */
 		p->online = online;
 		if (c && c->n > 0)
 			p->from_server = *c;
@@ -180,8 +180,8 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 	}
 	if (online)
 		p->relay.asked_at = 0;
-	if (online && !p->online && p->state == PEER_UP)
-		peer_maybe_restarted(p);
+	if (online && !p->online)
+		peer_step(p, PEER_EV_ONLINE, NULL);
 	bool news = c && c->n > 0 && !wire_candidates_equal(c, &p->from_server);
 
 	p->online = online;
@@ -210,12 +210,7 @@ void overlay_network_changed(struct overlay *o)
 	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		p->failures = 0;
-		if (p->active && p->active->hello_got) {
-			p->suspect = clock_now(o->peering.h);
-			control_candidates(p->active); /* it has to answer */
-			peer_reach_network_changed(p);
-		}
+		peer_step(p, PEER_EV_MOVED, NULL);
 		peer_kick(p);
 	}
 }
@@ -233,7 +228,7 @@ static void on_watch(void *ctx)
 
 		peer_watch(p, now);
 		peer_tell_log(p);
-		again |= p->state == PEER_UP;
+		again |= peer_is_up(p);
 	}
 	if (again)
 		timer_set_in(o->peering.watch, WATCH_PERIOD);

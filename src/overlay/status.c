@@ -41,7 +41,7 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		return false;
 	s = (struct peer_status){
 		.member = m,
-		.state = p->state,
+		.state = peer_state(p),
 		.last_heard = p->last_heard,
 		.up_since = p->up_since,
 		.online = p->online,
@@ -52,8 +52,8 @@ bool overlay_peer_status(const struct overlay *o, const struct member *m, struct
 		.rx_packets = p->dest.rx_packets,
 		.tx_packets = p->dest.tx_packets,
 	};
-	snprintf(s.detail, sizeof(s.detail), "%s", p->state == PEER_UP ? "" : p->detail);
-	if (p->state == PEER_UP && p->active) {
+	snprintf(s.detail, sizeof(s.detail), "%s", peer_is_up(p) ? "" : p->detail);
+	if (peer_is_up(p) && p->active) {
 		struct quic_conn_info info;
 
 		quic_conn_info_get(p->active->conn, &info);
@@ -78,7 +78,7 @@ bool overlay_look(struct overlay *o)
 	list_for_each(it, &o->peering.peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->state == PEER_UP)
+		if (peer_is_up(p))
 			sure &= peer_reach_look(p);
 	}
 	return sure;

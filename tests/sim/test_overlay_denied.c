@@ -36,7 +36,7 @@ static void check_denied(struct fleet *m, unsigned at, unsigned of)
 	const struct peer *p = peer_at(m, at, of);
 	struct peer_status s;
 
-	SIM_CHECK(m->w, p && p->barred && !p->active && !p->relay.on);
+	SIM_CHECK(m->w, p && p->phase == PEERING_BARRED && !p->active && !p->relay.on);
 	SIM_CHECK(m->w, !overlay_peer_status(n->o, who, &s));
 	SIM_CHECK(m->w, !overlay_routes_to(n->o, who) && !world_fenced(n->h, who->address));
 	SIM_CHECK(m->w, !p->dest.records);

@@ -69,7 +69,7 @@ START_TEST(a_peer_that_breaks_the_rules_is_tried_again)
 	world_link_cut(m.w, m.node[0].h, m.node[1].h, true);
 	fleet_tell(&m.node[1], &m.node[0]);
 	sim_pass(m.w, 500 * NS_PER_MS);
-	SIM_CHECK(m.w, p->state == PEER_CONNECTING);
+	SIM_CHECK(m.w, p->phase == PEERING_RACING);
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		if (p->links[i].conn)
 			link_malformed(&p->links[i], "does not allow a control stream");

@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 #include "client/session_fsm.h"
+#include "overlay/peering/peer_fsm.h"
 
-static const struct fsm *const tables[] = { &session_fsm };
+static const struct fsm *const tables[] = { &session_fsm, &peer_fsm };
 
 static struct fsm_cell cell_of(const struct fsm *f, unsigned state, unsigned event)
 {

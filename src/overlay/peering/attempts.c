@@ -2,7 +2,7 @@
 /*
  * Attempts to reach a peer: over the relay, then at its addresses, each a moment after the one
  * before, and all of it again forever. The side with the lower overlay address begins; the other
- * knocks when nothing comes: it connects only to be called back.
+ * knocks when nothing comes: it connects only to be called back. When that is done: peer_fsm.c.
  */
 #include "overlay/peering/peering.h"
 
@@ -14,6 +14,7 @@
 #define RELAY_YOUNG NS_PER_S	     /* such an attempt over the relay is not given up */
 #define RETRY_MAX (60 * NS_PER_S)
 #define KICK_GAP (250 * NS_PER_MS)   /* between attempts that events cause */
+#define CALL_GAP (250 * NS_PER_MS)   /* a younger attempt is not given up for a knock */
 #define KNOCK_DELAY NS_PER_S	     /* the side that does not begin waits so long */
 #define KNOCK_ANEW (200 * NS_PER_MS) /* the same, just started */
 
@@ -28,7 +29,7 @@ size_t attempts_running(const struct peer *p)
 }
 
 /* Doubling from a second, between half and the whole of it. */
-uint64_t attempts_delay(const struct peer *p)
+static uint64_t delay(const struct peer *p)
 {
 	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
 
@@ -68,35 +69,41 @@ static void plan_make(struct peer *p)
 	p->next = 0;
 }
 
-void attempts_failed(struct peer *p, const char *why)
+void attempts_back_off(struct peer *p)
 {
-	p->failures++;
-	p->next_at = TIME_NEVER;
-	p->retry_at = clock_now(p->o->h) + attempts_delay(p);
-	snprintf(p->detail, sizeof(p->detail), "%s", why);
-	peer_set_state(p, p->last_heard ? PEER_LOST : PEER_IDLE);
-	peer_schedule(p);
+	p->retry_at = clock_now(p->o->h) + delay(p);
 }
 
 void attempts_at_once(struct peer *p)
 {
+	if (!p->wanted)
+		return;
 	p->failures = 0;
-	if (attempts_allowed(p))
-		p->retry_at = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
-	peer_schedule(p);
+	p->retry_at = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
 }
 
-void attempts_knock_heard(struct peer *p, const char *why)
+void attempts_sooner(struct peer *p)
 {
-	if (p->active || p->state != PEER_CONNECTING)
-		return;
+	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
+
+	if (!p->initiator && peering_is_eager(p->o))
+		earliest += KNOCK_DELAY; /* the other side's turn comes first */
+	p->retry_at = MIN(p->retry_at, earliest);
+}
+
+void attempts_soon(struct peer *p)
+{
+	p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + KNOCK_ANEW);
+}
+
+void attempts_end_knocks(struct peer *p)
+{
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
 		struct link *l = &p->links[i];
 
 		if (l->conn && !l->log_only && !quic_conn_is_server(l->conn))
 			link_close(l, PEER_CLOSE_BYE, "the knock was heard");
 	}
-	attempts_failed(p, why);
 }
 
 /*
@@ -141,7 +148,7 @@ static bool try_next(struct peer *p)
  * Over the relay, if there is one. What is under way there already keeps its place while it is
  * young; later it repeats its packets ever more rarely, perhaps since before it could be heard.
  */
-static bool try_relay(struct peer *p)
+bool attempts_try_relay(struct peer *p)
 {
 	uint64_t now = clock_now(p->o->h);
 	struct link *l;
@@ -165,112 +172,71 @@ static bool try_relay(struct peer *p)
 	return false;
 }
 
-void attempts_next(struct peer *p)
+const char *attempts_next(struct peer *p, const char *why)
 {
-	uint64_t held = held_until(p, clock_now(p->o->h));
+	uint64_t now = clock_now(p->o->h), held = held_until(p, now);
 	bool begun;
 
 	if (held) {
 		p->next_at = held;
-		peer_schedule(p);
-		return;
+		return NULL;
 	}
+	if (p->next < p->plan.n)
+		why = "no address of it could be tried";
 	begun = try_next(p);
+	p->next_at = begun && p->next < p->plan.n ? now + STAGGER : TIME_NEVER;
+	return begun || attempts_running(p) > 0 ? NULL : why;
+}
 
-	p->next_at = begun && p->next < p->plan.n ? clock_now(p->o->h) + STAGGER : TIME_NEVER;
-	if (!begun && attempts_running(p) == 0)
-		attempts_failed(p, "no address of it could be tried");
-	else
-		peer_schedule(p);
+enum attempt attempts_prepare(struct peer *p)
+{
+	plan_make(p);
+	relay_want(p);
+	if (attempts_try_relay(p))
+		return ATTEMPT_RELAY;
+	return p->plan.n > 0 ? ATTEMPT_DIRECT : ATTEMPT_NOTHING;
 }
 
 void attempts_begin(struct peer *p)
 {
-	bool relayed;
-
-	p->retry_at = TIME_NEVER;
-	p->left = false;
-	plan_make(p);
-	relay_want(p);
-	relayed = try_relay(p);
-	if (p->plan.n == 0 && !relayed) {
-		snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
-		return;
-	}
 	p->began_at = clock_now(p->o->h);
 	if (p->failures == 0 && p->last_heard == 0)
 		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
 			 p->plan.n);
-	peer_set_state(p, PEER_CONNECTING);
-	if (!relayed) {
-		attempts_next(p);
-		return;
-	}
+}
+
+void attempts_lead(struct peer *p)
+{
 	p->next_at = p->plan.n > 0 ? clock_now(p->o->h) + RELAY_LEAD : TIME_NEVER;
-	peer_schedule(p);
 }
 
-bool attempts_allowed(const struct peer *p)
+void attempts_join(struct peer *p)
 {
-	return p->wanted && !p->active && p->state != PEER_CONNECTING;
+	size_t before = p->plan.n;
+
+	plan_add(p, &p->plan);
+	if (p->plan.n > before && p->next_at == TIME_NEVER)
+		p->next_at = clock_now(p->o->h);
 }
 
-void peer_want(struct peer *p)
+/*
+ * An attempt that was begun before it could be heard repeats its packets ever more rarely: another
+ * one takes its place.
+ */
+void attempts_call_back(struct peer *p, const struct addr *from)
 {
-	bool first = !p->wanted;
+	uint64_t now = clock_now(p->o->h);
 
-	if (p->barred || p->expelled)
+	if (p->next == 0 || now - p->began_at < CALL_GAP)
 		return;
-	p->wanted = true;
-	if (!first && clock_now(p->o->h) < p->asked_at + NS_PER_S)
-		return; /* packets may come by the thousand */
-	p->asked_at = clock_now(p->o->h);
-	if (p->left && p->retry_at != TIME_NEVER)
-		return; /* packets do not bring it back */
-	peer_kick(p);
-}
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+		struct link *l = &p->links[i];
 
-void peer_kick(struct peer *p)
-{
-	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
-
-	if (!p->initiator && peering_is_eager(p->o))
-		earliest += KNOCK_DELAY; /* the other side's turn comes first */
-	if (p->wanted && !p->active)
-		relay_want(p);
-	if (attempts_allowed(p)) {
-		p->retry_at = MIN(p->retry_at, earliest);
-	} else if (p->state == PEER_CONNECTING && !p->active) {
-		/* What is new joins the race. */
-		size_t before = p->plan.n;
-
-		plan_add(p, &p->plan);
-		if (p->plan.n > before && p->next_at == TIME_NEVER)
-			p->next_at = clock_now(p->o->h);
+		if (l->conn && !l->log_only && !l->relayed && addr_same_ip(&l->to, from) &&
+		    l->to.port == from->port)
+			link_close(l, PEER_CLOSE_REPLACED, "called back");
 	}
-	peer_schedule(p);
-}
-
-void peer_restarted(struct peer *p)
-{
-	peer_kick(p);
-	if (attempts_allowed(p))
-		p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + KNOCK_ANEW);
-	peer_schedule(p);
-}
-
-/* The other side may have asked for it: it wants a tunnel, then. */
-void peer_relay(struct peer *p)
-{
-	p->wanted = true;
-	if (!attempts_by_relay(p))
-		peer_kick(p);
-}
-
-bool attempts_by_relay(struct peer *p)
-{
-	if (p->state != PEER_CONNECTING || p->active)
-		return false;
-	try_relay(p);
-	return true;
+	p->plan.item[--p->next] = *from; /* in place of one that was begun with */
+	p->n_met = MAX(p->n_met, p->next + 1);
+	p->began_at = p->next_at = now;
 }

@@ -5,34 +5,17 @@
  */
 #include "overlay/peering/peering.h"
 
-#define CALL_GAP (250 * NS_PER_MS) /* a younger attempt is not given up for a knock */
-
-/*
- * An attempt that was begun before it could be heard repeats its packets ever more rarely: another
- * one takes its place.
- */
-static void call_back_now(struct peer *p, const struct addr *from, uint64_t now)
+/* A younger tunnel may have crossed the knock. */
+static bool is_old_tunnel(const struct peer *p)
 {
-	if (p->next == 0 || now - p->began_at < CALL_GAP)
-		return;
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-		struct link *l = &p->links[i];
-
-		if (l->conn && !l->log_only && !l->relayed && addr_same_ip(&l->to, from) &&
-		    l->to.port == from->port)
-			link_close(l, PEER_CLOSE_REPLACED, "called back");
-	}
-	p->plan.item[--p->next] = *from; /* in place of one that was begun with */
-	p->n_met = MAX(p->n_met, p->next + 1);
-	p->began_at = p->next_at = now;
-	peer_schedule(p);
+	return peer_is_up(p) && clock_now(p->o->h) - p->up_since >= PEER_KNOCK_TRUST;
 }
 
 static void knocked(struct peer *p, const struct quic_conn *c)
 {
 	struct wire_candidates one = { .n = 0 }, good = { .n = 0 };
 	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
-	uint64_t now = clock_now(p->o->h);
+	struct peer_occasion occasion = { .why = "it asked for a new tunnel" };
 
 	/* An address that the handshake has proven. */
 	if (path_remote(p->o, c, &one.item[0])) {
@@ -41,22 +24,15 @@ static void knocked(struct peer *p, const struct quic_conn *c)
 		candidates_filter(&one, &p->o->around.own, subnet, &good);
 		candidates_filter(&one, &p->o->around.own, subnet, &p->knock);
 	}
-	p->wanted = true;
-	if (p->state == PEER_UP && now - p->up_since >= PEER_KNOCK_TRUST) {
-		/* If we believe that there is a tunnel, it is of no use to the other side. */
+	occasion.by_relay = one.n == 0;
+	if (good.n == 1)
+		occasion.from = &good.item[0];
+	if (is_old_tunnel(p)) { /* we believe that there is one; the other side has none */
 		link_close(p->active, PEER_CLOSE_REPLACED, "called back");
-		peer_lost(p, "it asked for a new tunnel", PEER_LOST_ALIVE);
-		p->wanted = true;
-		attempts_at_once(p);
-	} else if (p->state == PEER_UP) {
-		peer_maybe_restarted(p);
-	} else {
-		peer_kick(p);
-		if (p->state == PEER_CONNECTING && !p->active && good.n == 1)
-			call_back_now(p, &good.item[0], now);
-		else if (one.n == 0)
-			(void)attempts_by_relay(p);
+		peer_step(p, PEER_EV_KNOCK_AGAIN, &occasion);
+		return;
 	}
+	peer_step(p, PEER_EV_KNOCK, &occasion);
 }
 
 bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops **ret_ops,

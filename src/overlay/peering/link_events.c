@@ -123,7 +123,7 @@ static void link_event(void *ctx, struct quic_conn *c, const struct quic_event *
 	case QUIC_PATH_CHANGED:
 		if (l->peer->active == l)
 			peer_reach_path_changed(l->peer);
-		if (l->peer->active == l && l->peer->state == PEER_UP)
+		if (l->peer->active == l && peer_is_up(l->peer))
 			peer_tell(l->peer);
 		return;
 	case QUIC_PATH_FAILED:

@@ -30,7 +30,9 @@ static struct peer *peer_of_log_key(const struct peering *o, const uint8_t key_s
 	*ret_before = p && is_key_before(o, m, key_sha256);
 	if (!p || *ret_before)
 		return p;
-	return p->barred && memcmp(m->key_sha256, key_sha256, HASH_LEN) == 0 ? p : NULL;
+	return p->phase == PEERING_BARRED && memcmp(m->key_sha256, key_sha256, HASH_LEN) == 0
+		       ? p
+		       : NULL;
 }
 
 bool log_link_allowed(const struct peering *o, const uint8_t key_sha256[HASH_LEN])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A peer: which connection counts, when it is dead. When to connect is in attempts.c. Presence
- * never ends a tunnel.
+ * What happens to a peer, as events of its lifecycle (peer_fsm.h): what others ask for, what comes
+ * of its connections, what the time brings. Presence never ends a tunnel.
  */
 #include "overlay/peering/peering.h"
 
@@ -14,61 +14,53 @@
 #define REMOVALS_BURST DENIALS_MAX
 #define DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
 #define SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
-#define USEFUL_AFTER (10 * NS_PER_S)	/* a tunnel that lived so long was no failure */
+#define USEFUL_AFTER (10 * NS_PER_S)	/* a silent peer is called at once then */
 #define UNUSED_AFTER (600 * NS_PER_S)	/* a tunnel in a large cluster is closed */
-#define LEFT_FAILURES 3u		/* who said goodbye is tried as after so many */
 
 static uint64_t now_of(const struct peer *p)
 {
 	return clock_now(p->o->h);
 }
 
-/* --- connections ----------------------------------------------------------------------------- */
+/* --- what others ask for ---------------------------------------------------------------------- */
+
+void peer_want(struct peer *p)
+{
+	uint64_t now = now_of(p);
+
+	if (p->wanted && now < p->asked_at + NS_PER_S)
+		return; /* packets may come by the thousand */
+	p->asked_at = now;
+	peer_step(p, PEER_EV_WANT, NULL);
+}
+
+void peer_kick(struct peer *p)
+{
+	if (p->wanted)
+		peer_step(p, PEER_EV_KICK, NULL);
+}
+
+void peer_remembered(struct peer *p)
+{
+	if (p->wanted)
+		peer_step(p, PEER_EV_REMEMBERED, NULL);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
 
 /* The peer has restarted and does not know our tunnel any more. */
 static void give_up_silent(struct peer *p)
 {
 	p->silent_at = TIME_NEVER;
-	if (p->state != PEER_UP || !p->active)
+	if (!peer_is_up(p) || !p->active)
 		return;
 	link_close(p->active, PEER_CLOSE_REPLACED, "no answer");
 	peer_lost(p, "it was restarted", p->initiator ? PEER_LOST_ALIVE : PEER_LOST_SILENT);
 }
 
-/* In the server role the newest connection with a control stream replaces what there is. */
 void peer_link_chosen(struct link *l)
 {
-	struct peer *p = l->peer;
-	bool server = quic_conn_is_server(l->conn);
-
-	for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-		struct link *other = &p->links[i];
-
-		if (other == l || !other->conn || other->log_only ||
-		    (other != p->active && server && quic_conn_is_server(other->conn)))
-			continue;
-		link_close(other, server ? PEER_CLOSE_REPLACED : PEER_CLOSE_BYE,
-			   server ? "replaced by a newer connection" : "another path was faster");
-	}
-	p->active = l;
-	peer_push(p);
-	p->next_at = p->retry_at = TIME_NEVER;
-	if (p->state != PEER_UP)
-		peer_set_state(p, PEER_CONNECTING);
-	peer_schedule(p);
-}
-
-/* After both hellos: what the other side should know at once. */
-static void say_all(struct link *l)
-{
-	struct addr seen;
-
-	if (path_remote(l->peer->o, l->conn, &seen))
-		control_observed(l);
-	control_candidates(l);
-	control_nat(l);
-	control_push(l);
-	control_beacons(l);
+	peer_step(l->peer, PEER_EV_CHOSEN, &(struct peer_occasion){ .link = l });
 }
 
 void peer_link_up(struct link *l)
@@ -83,44 +75,25 @@ void peer_link_up(struct link *l)
 	if (!quic_conn_is_server(l->conn) && !l->relayed)
 		p->last_good = l->to;
 	p->waiting_until = TIME_NEVER;
-	p->suspect = 0;
 	p->detail[0] = '\0';
-	if (p->state == PEER_UP) {
-		p->up_since = now_of(p);
-		peer_tell(p);
-	}
-	peer_set_state(p, PEER_UP);
-	if (!timer_is_set(p->o->watch))
-		timer_set_in(p->o->watch, WATCH_PERIOD);
-	p->dest.heard = p->dest.unanswered = 0;
-	inbound_early(&p->dest);
-	say_all(l);
-	send_waiting(&p->dest);
-	if (l->conn && peer_reach_start(l) < 0)
-		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
-			 p->member->name);
-	if (l->conn && l->hello_sent)
-		quic_conn_drop_tls(l->conn); /* all keys have been exported */
-	peer_schedule(p);
+	peer_step(p, PEER_EV_HELLO, &(struct peer_occasion){ .link = l });
 }
 
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 {
-	uint64_t now = now_of(p);
-	bool useful = p->state == PEER_UP && now - p->up_since >= USEFUL_AFTER;
+	bool useful = peer_is_up(p) && now_of(p) - p->up_since >= USEFUL_AFTER;
 	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
 
-	p->next_at = TIME_NEVER;
-	if (!queue_empty(&p->dest.waiting))
-		p->waiting_until = now + PEER_WAITING_TIME;
-	else if (!peering_is_eager(p->o))
-		p->wanted = false; /* until the next packet */
-	if (useful)
-		p->failures = 0;
-	attempts_failed(p, why);
-	if (at_once && p->wanted)
-		attempts_at_once(p);
-	peer_schedule(p);
+	peer_step(p, at_once ? PEER_EV_LOST : PEER_EV_FAULT, &(struct peer_occasion){ .why = why });
+}
+
+/* A connection without the control stream ended; no other one takes its place. */
+static void attempt_failed(struct peer *p, const char *why)
+{
+	if (attempts_running(p) == 0)
+		peer_step(p, PEER_EV_FAILED, &(struct peer_occasion){ .why = why });
+	else
+		peer_schedule(p);
 }
 
 void link_malformed(struct link *l, const char *what)
@@ -133,9 +106,8 @@ void link_malformed(struct link *l, const char *what)
 	link_close(l, PEER_CLOSE_MALFORMED, what);
 	if (was_active)
 		peer_lost(p, what, PEER_LOST_FAULT);
-	else if (!l->log_only && p->state == PEER_CONNECTING && !p->active &&
-		 attempts_running(p) == 0)
-		attempts_failed(p, what);
+	else if (!l->log_only)
+		attempt_failed(p, what);
 	else
 		peer_schedule(p);
 }
@@ -181,14 +153,6 @@ static const char *why_closed(const struct peer *p, const struct quic_event *ev,
 	return buf;
 }
 
-/* It stopped in order: it calls when it is back, or the server says so. */
-static void peer_left(struct peer *p)
-{
-	p->failures = MAX(p->failures, LEFT_FAILURES);
-	p->retry_at = now_of(p) + attempts_delay(p);
-	p->left = true;
-}
-
 static enum peer_loss loss_of(const struct quic_event *ev)
 {
 	switch (ev->reason) {
@@ -213,8 +177,7 @@ static enum peer_loss loss_of(const struct quic_event *ev)
 void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 {
 	char buf[128];
-	const char *why = why_closed(p, ev, buf, sizeof(buf));
-	bool by_app = ev->reason == QUIC_CLOSE_REMOTE_APP;
+	struct peer_occasion by = { .why = why_closed(p, ev, buf, sizeof(buf)) };
 
 	if (l->log_only) {
 		peer_schedule(p);
@@ -223,18 +186,15 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 	if (p->active == l) {
 		p->active = NULL;
 		peer_reach_end(p);
-		peer_lost(p, why, loss_of(ev));
-		if (by_app && ev->error == PEER_CLOSE_SHUTDOWN)
-			peer_left(p);
+		if (ev->reason == QUIC_CLOSE_REMOTE_APP && ev->error == PEER_CLOSE_SHUTDOWN)
+			peer_step(p, PEER_EV_SHUTDOWN, &by);
+		else
+			peer_lost(p, by.why, loss_of(ev));
 	} else if (!p->initiator && l->connected && ev->reason == QUIC_CLOSE_REMOTE) {
-		attempts_knock_heard(p, why);
-	} else if (p->state == PEER_CONNECTING && !p->active) {
-		if (p->next < p->plan.n)
-			attempts_next(p);
-		else if (attempts_running(p) == 0)
-			attempts_failed(p, why);
+		peer_step(p, PEER_EV_KNOCK_HEARD, &by);
+	} else {
+		peer_step(p, PEER_EV_ENDED, &by);
 	}
-	peer_schedule(p);
 }
 
 /*
@@ -253,10 +213,8 @@ void peer_rekeyed(struct peer *p)
 		link_close(l, PEER_CLOSE_REPLACED, "its key changed");
 		any = true;
 	}
-	if (any && !p->active) {
-		attempts_failed(p, "its key changed");
-		attempts_at_once(p);
-	}
+	if (any && !p->active)
+		peer_step(p, PEER_EV_REKEYED, &(struct peer_occasion){ .why = "its key changed" });
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
@@ -273,8 +231,25 @@ static void on_deadline(struct link *l)
 	link_close(l, PEER_CLOSE_NO_CONTROL, "no control stream or hello in time");
 	if (was_active)
 		peer_lost(p, "it did not say hello", PEER_LOST_FAULT);
-	else if (p->state == PEER_CONNECTING && !p->active && attempts_running(p) == 0)
-		attempts_failed(p, "it was asked to connect and did not");
+	else
+		attempt_failed(p, "it was asked to connect and did not");
+}
+
+/* The wait is over. */
+static void on_retry(struct peer *p)
+{
+	static const enum peer_event events[] = {
+		[ATTEMPT_NOTHING] = PEER_EV_NOTHING,
+		[ATTEMPT_DIRECT] = PEER_EV_BEGIN,
+		[ATTEMPT_RELAY] = PEER_EV_BEGIN_RELAY,
+	};
+	struct peer_occasion by = { .why = "no address of it is known yet" };
+
+	p->retry_at = TIME_NEVER;
+	if (p->wanted)
+		peer_step(p, events[attempts_prepare(p)], &by);
+	else
+		peer_step(p, PEER_EV_UNWANTED, NULL);
 }
 
 static void peer_on_timer(void *ctx)
@@ -295,12 +270,9 @@ static void peer_on_timer(void *ctx)
 	if (now >= p->silent_at)
 		give_up_silent(p);
 	if (now >= p->next_at)
-		attempts_next(p);
-	if (now >= p->retry_at) {
-		p->retry_at = TIME_NEVER;
-		if (attempts_allowed(p))
-			attempts_begin(p);
-	}
+		peer_step(p, PEER_EV_TURN, NULL);
+	if (now >= p->retry_at)
+		on_retry(p);
 	peer_schedule(p);
 }
 
@@ -322,7 +294,7 @@ void peer_watch(struct peer *p, uint64_t now)
 	struct quic_conn_info info;
 	struct addr at;
 
-	if (p->state != PEER_UP || !p->active)
+	if (!peer_is_up(p) || !p->active)
 		return;
 	ASSERT(peer_is_pushed(p));
 	control_removals(p->active);
@@ -342,14 +314,54 @@ void peer_watch(struct peer *p, uint64_t now)
 	}
 	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
 	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->dest.heard) : 0;
-	uint64_t patience = p->suspect && since >= p->suspect && !p->relay.on ? SUSPECT_AFTER
-									      : DEAD_AFTER;
-	if (p->suspect && info.last_heard > p->suspect)
-		p->suspect = 0;
+	bool suspect = p->phase == PEERING_SUSPECT && since >= p->suspect_since && !p->relay.on;
+	uint64_t patience = suspect ? SUSPECT_AFTER : DEAD_AFTER;
+
+	if (p->phase == PEERING_SUSPECT && info.last_heard > p->suspect_since)
+		peer_step(p, PEER_EV_HEARD, NULL);
 	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
 		return;
 	link_close(p->active, PEER_CLOSE_BYE, "no answer");
 	peer_lost(p, "no answer", PEER_LOST_SILENT);
+}
+
+/* --- membership ------------------------------------------------------------------------------- */
+
+void peer_expel(struct peer *p)
+{
+	struct peering *o = p->o;
+
+	if (p->phase == PEERING_GONE)
+		return;
+	peer_step(p, PEER_EV_EXPEL, &(struct peer_occasion){ .why = "not a member any more" });
+	list_remove(&p->in_overlay);
+	list_append(&o->expelled, &p->in_overlay);
+	deferred_call(o->bury); /* this may be an event of one of its connections */
+}
+
+/* What the server told of it is kept: nobody tells it again when the denial ends. */
+void peer_bar(struct peer *p)
+{
+	struct peer_occasion by = { .why = "a removal that waits for its order denies it" };
+	struct wire_candidates from_server = p->from_server;
+	bool online = p->online;
+
+	peer_step(p, PEER_EV_BAR, &by);
+	p->from_server = from_server;
+	p->online = online;
+}
+
+void peer_unbar(struct peer *p)
+{
+	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
+		link_close(&p->links[i], PEER_CLOSE_BYE, "a tunnel may be built again");
+	if (fib_add(&p->o->dp.fib, p->dest.address, &p->dest) < 0) {
+		log_error(host_log(p->o->h), "%s: no memory for its route", p->member->name);
+		return;
+	}
+	peer_step(p, PEER_EV_UNBAR, NULL);
+	if (peering_is_eager(p->o))
+		peer_want(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -403,4 +415,12 @@ void peer_free(struct peer *p)
 	timer_free(p->timer);
 	dest_fini(&p->dest);
 	free(p);
+}
+
+void expelled_free(void *peering)
+{
+	struct peering *o = peering;
+
+	list_for_each(it, &o->expelled)
+		peer_free(list_entry(it, struct peer, in_overlay));
 }

@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* A peer's state, and its timer: what the rest of peering stands on. */
+/* What people see of a peer's lifecycle, and its timer: what the rest of peering stands on. */
 #include "overlay/peering/peering.h"
 
 #include "base/assert.h"
 
-void peer_set_state(struct peer *p, enum peer_state s)
+enum peer_state peer_state(const struct peer *p)
 {
-	bool told = (p->state == PEER_UP) != (s == PEER_UP);
-
-	ASSERT(s != PEER_UP || p->active);
-	if (p->state == s)
-		return;
-	log_debug(host_log(p->o->h), "%s: %s -> %s", p->member->name, peer_state_name(p->state),
-		  peer_state_name(s));
-	p->state = s;
-	p->up_since = s == PEER_UP ? clock_now(p->o->h) : 0;
-	peer_push(p);
-	if (told)
-		peer_tell(p);
+	switch (p->phase) {
+	case PEERING_RACING:
+	case PEERING_CHOSEN:
+		return PEER_CONNECTING;
+	case PEERING_UP:
+	case PEERING_SUSPECT:
+		return PEER_UP;
+	case PEERING_IDLE:
+	case PEERING_WAITING:
+	case PEERING_LEFT:
+	case PEERING_BARRED:
+	case PEERING_GONE:
+	case N_PEERING:
+		return p->last_heard ? PEER_LOST : PEER_IDLE;
+	}
+	UNREACHABLE();
 }
 
 void peer_schedule(struct peer *p)
 {
 	uint64_t at = MIN(p->next_at, MIN(p->retry_at, p->waiting_until));
 
-	if (p->expelled) {
+	if (p->phase == PEERING_GONE) {
 		timer_set(p->timer, TIME_NEVER);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "overlay/reach/surroundings.h"
 #include "overlay/overlay.h"
 #include "overlay/peering/label_map.h"
+#include "overlay/peering/peer_fsm.h"
 #include "overlay/reach/reach.h"
 #include "overlay/datapath/dest.h"
 #include "overlay/peering/effects.h"
@@ -64,14 +65,12 @@ struct peer {
 	struct peering *o;
 	const struct member *member;
 	struct dest dest;     /* what the packet path knows of it */
-	bool barred;	      /* a removal without order denies it: no tunnel, no route */
 	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
-	bool expelled; /* the member left: in o->expelled, until this turn of the loop ends */
 	struct list in_overlay;
 	bool initiator; /* ours is the lower address */
 	bool wanted;	/* eager, or somebody sent a packet */
 	bool online;	/* says the server */
-	enum peer_state state;
+	enum peer_phase phase;
 	struct link links[PEER_LINKS_MAX];
 	struct link *active; /* the one with the control stream */
 	struct wire_candidates from_server, from_peer;
@@ -90,22 +89,23 @@ struct peer {
 	struct reach *reach;	/* of the active link, once both hellos are through */
 	/* attempts */
 	struct wire_candidates plan;
-	size_t next;  /* in plan */
-	size_t n_met; /* in plan: the first ones, where it called from or was */
-	uint64_t next_at, retry_at, began_at, asked_at;
+	size_t next;	   /* in plan */
+	size_t n_met;	   /* in plan: the first ones, where it called from or was */
+	uint64_t next_at;  /* PEERING_RACING: the next one's turn */
+	uint64_t retry_at; /* PEERING_WAITING and LEFT: the next attempt */
+	uint64_t began_at, asked_at;
 	uint64_t restart_hint_at;   /* the last hint that it may have restarted; 0: never */
 	uint64_t restart_tested_at; /* when the tunnel was tested for it */
 	uint64_t restart_test_at;   /* when it will be; TIME_NEVER: no test is due */
 	uint64_t silent_at;	    /* since when it does not answer the test; TIME_NEVER */
 	unsigned failures;
-	bool left; /* it said goodbye, and was not tried since */
 	struct timer *timer;
 	/* packets */
 	uint64_t waiting_until; /* packets that wait for a tunnel; TIME_NEVER: none */
 	/* for people */
 	uint64_t up_since, last_heard;
 	uint64_t used_at, packets_seen; /* as of the last look */
-	uint64_t suspect;		/* when our network changed; 0: heard from since */
+	uint64_t suspect_since;		/* in PEERING_SUSPECT: when our network changed */
 	char group[32];
 	char detail[128];
 	struct log_limit log_limit, told_limit;
@@ -224,9 +224,27 @@ void relay_renew(struct peering *o);
 
 /* --- peer_state.c ---------------------------------------------------------------------------- */
 
+/* What people see of the phase. */
+enum peer_state peer_state(const struct peer *p);
+static inline bool peer_is_up(const struct peer *p)
+{
+	return peering_is_up(p->phase);
+}
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
-void peer_set_state(struct peer *p, enum peer_state s);
+
+/* --- peer_step.c ----------------------------------------------------------------------------- */
+
+/* What an event brings to its effects. */
+struct peer_occasion {
+	const char *why;	 /* for a person; NULL where nothing is explained */
+	struct link *link;	 /* the connection that was chosen, or said hello */
+	const struct addr *from; /* of a knock, if we can call there; else NULL */
+	bool by_relay;		 /* the knock came by the relay */
+};
+
+/* Something happened: the peer's next phase, and what follows. `by` may be NULL. */
+void peer_step(struct peer *p, enum peer_event ev, const struct peer_occasion *by);
 
 /* --- peer.c ---------------------------------------------------------------------------------- */
 
@@ -244,12 +262,9 @@ void peer_tell(struct peer *p);
 void peer_tell_log(struct peer *p);
 void peer_tell_init(struct peer *p);
 
-/* --- expel.c --------------------------------------------------------------------------------- */
-
 /*
- * The member left. Takes the peer out of everything, whatever state it is in: its connections,
- * half-open ones too, their keys, packets that wait, its relay channel, its route, and what it
- * said of us. It is freed at the end of this turn. Doing it again changes nothing.
+ * The member left. Takes the peer out of everything, whatever state it is in. It is freed at the
+ * end of this turn. Doing it again changes nothing.
  */
 void peer_expel(struct peer *p);
 void expelled_free(void *peering);
@@ -257,35 +272,53 @@ void expelled_free(void *peering);
 void peer_bar(struct peer *p);
 void peer_unbar(struct peer *p);
 
-/* --- attempts.c ------------------------------------------------------------------------------ */
-
 /* A tunnel is wanted: begins if there is none. */
 void peer_want(struct peer *p);
 /* Something changed that may help: try now. */
 void peer_kick(struct peer *p);
 /* We are new and have an address of it: it may believe in a tunnel that was, and not begin. */
-void peer_restarted(struct peer *p);
-/* A relay channel is there. */
-void peer_relay(struct peer *p);
-/* Is a tunnel wanted, with nothing under way? */
-bool attempts_allowed(const struct peer *p);
-void attempts_begin(struct peer *p);
-/* The next candidate's turn. */
-void attempts_next(struct peer *p);
+void peer_remembered(struct peer *p);
+
+/* --- expel.c --------------------------------------------------------------------------------- */
+
+/*
+ * Closes the peer's connections, half-open ones too, and forgets their keys, packets that wait, its
+ * relay channel, its route, and what it said of us.
+ */
+void peer_take_out(struct peer *p, const char *why);
+
+/* --- attempts.c ------------------------------------------------------------------------------ */
+
+enum attempt { ATTEMPT_NOTHING, ATTEMPT_DIRECT, ATTEMPT_RELAY };
+
 /* Connections of ours that are under way. */
 size_t attempts_running(const struct peer *p);
-/* Over the relay, in the attempts under way. Returns false without one. */
-bool attempts_by_relay(struct peer *p);
-/* They came to nothing: again after attempts_delay. */
-void attempts_failed(struct peer *p, const char *why);
-/* Begins PEER_KICK_GAP after the last beginning, or now. */
-void attempts_at_once(struct peer *p);
+/* Plans an attempt; over the relay it begins. Returns how it goes on: by its addresses first. */
+enum attempt attempts_prepare(struct peer *p);
+void attempts_begin(struct peer *p);
+/* The relay is ahead: the addresses' turn comes later. */
+void attempts_lead(struct peer *p);
 /*
- * The peer heard our knock and will call back. The other knocks end: they would keep us from
- * knocking again if its call does not get through.
+ * The next address's turn. Returns NULL if something is under way, or why nothing is: `why` if no
+ * address was left.
  */
-void attempts_knock_heard(struct peer *p, const char *why);
-uint64_t attempts_delay(const struct peer *p);
+const char *attempts_next(struct peer *p, const char *why);
+/* New addresses join the race. */
+void attempts_join(struct peer *p);
+/* Tries where its knock came from. */
+void attempts_call_back(struct peer *p, const struct addr *from);
+/* Over the relay. Returns false if no connection has begun. */
+bool attempts_try_relay(struct peer *p);
+/* Closes our other knocks: they would keep us from knocking again. */
+void attempts_end_knocks(struct peer *p);
+/* When the next attempt begins: after a pause, longer with each failure; */
+void attempts_back_off(struct peer *p);
+/* at once, if it is wanted; */
+void attempts_at_once(struct peer *p);
+/* as soon as it may, the peer's turn first; */
+void attempts_sooner(struct peer *p);
+/* after hardly a turn of the peer's. */
+void attempts_soon(struct peer *p);
 
 /* --- knock.c --------------------------------------------------------------------------------- */
 

@@ -43,7 +43,7 @@ size_t peer_path_mtu(const struct peer *p)
 {
 	const struct reach *r = p->reach;
 
-	if (p->state != PEER_UP || !p->active || !p->active->conn)
+	if (!peer_is_up(p) || !p->active || !p->active->conn)
 		return 0;
 	return r && r->mtu && quic_conn_label(p->active->conn) == r->mtu_label ? r->mtu : MTU_BASE;
 }
@@ -53,7 +53,7 @@ void peer_push(struct peer *p)
 	struct quic_route to;
 	bool reachable = route_now(p, &to);
 
-	p->dest.up = p->state == PEER_UP && p->active && p->dest.records;
+	p->dest.up = peer_is_up(p) && p->active && p->dest.records;
 	dest_push(&p->dest, reachable ? &to : NULL, peer_path_mtu(p));
 }
 

@@ -44,7 +44,7 @@ void peer_tell_log(struct peer *p)
 	struct addr at = { 0 };
 	enum peer_path path = PEER_PATH_NONE;
 
-	if (p->state == PEER_UP && p->active && p->active->conn && !reach_is_dead(p->reach))
+	if (peer_is_up(p) && p->active && p->active->conn && !reach_is_dead(p->reach))
 		path = path_of(p->active, &at);
 	if (path != p->told_path)
 		log_change(p, path, &at);
