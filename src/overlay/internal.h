@@ -37,6 +37,7 @@ struct overlay {
 	struct peering peering;
 	struct fence *fence;
 	struct netwatch *netwatch;
+	struct timer *follow; /* the members, once more: memory was short */
 	struct netsetup net;
 	struct repair repair;
 	struct roster_cursor roster; /* what the peers follow from */
@@ -56,7 +57,7 @@ int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;
 
 /* Peers for all members, to begin with. -ENOMEM. */
 int members_begin(struct overlay *o, struct err *err) MUST_CHECK;
-/* The peers become what the roster says. -ENOMEM: what is left comes the next time. */
+/* The peers become what the roster says. -ENOMEM: what is left is for the next call. */
 int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
 /* Those that a removal without order denies lose their tunnels, others get theirs back. */

@@ -8,6 +8,7 @@
 
 #define CONNS_MAX 4096
 #define SOCKET_BUFFER_BYTES (4u << 20)
+#define FOLLOW_AGAIN (5 * NS_PER_S) /* after memory was short */
 
 static const struct quic_profile *const serve[] = { &peer_profile, NULL };
 
@@ -88,8 +89,11 @@ void overlay_log_grew(struct overlay *o)
 {
 	struct err err = { 0 };
 
-	if (members_follow(o, &err) < 0)
-		log_error(host_log(o->peering.h), "cannot follow the members: %s", err.text);
+	if (members_follow(o, &err) < 0) {
+		log_error(host_log(o->peering.h), "cannot follow the members, will try again: %s",
+			  err.text);
+		timer_set_in(o->follow, FOLLOW_AGAIN);
+	}
 	members_bar(o);
 	repair_look(o);
 	list_for_each(it, &o->peering.peers) {
@@ -363,13 +367,20 @@ static void on_relay_work(void *ctx)
 	relay_renew(&o->peering);
 }
 
+static void on_follow(void *ctx)
+{
+	overlay_log_grew(ctx);
+}
+
 static int make_timers(struct overlay *o, struct err *err)
 {
+	o->follow = timer_new(o->peering.h, on_follow, o);
 	o->peering.watch = timer_new(o->peering.h, on_watch, o);
 	o->peering.relay_work = deferred_new(o->peering.h, on_relay_work, o);
 	o->peering.bury = deferred_new(o->peering.h, expelled_free, &o->peering);
 	o->repair.timer = timer_new(o->peering.h, repair_look, o);
-	if (!o->peering.watch || !o->peering.relay_work || !o->peering.bury || !o->repair.timer)
+	if (!o->peering.watch || !o->peering.relay_work || !o->peering.bury || !o->repair.timer ||
+	    !o->follow)
 		return err_set(err, -ENOMEM, "no memory for an overlay");
 	return 0;
 }
@@ -458,6 +469,7 @@ void overlay_free(struct overlay *o)
 	netwatch_free(o->netwatch);
 	datapath_fini(&o->peering.dp);
 	timer_free(o->peering.watch);
+	timer_free(o->follow);
 	timer_free(o->repair.timer);
 	surroundings_fini(&o->peering.around);
 	deferred_free(o->peering.relay_work);
