@@ -88,7 +88,8 @@ static const toml_item *find(const toml_doc *d, const char *key)
 static int parse(toml_doc *d, std::string_view text, struct err *err)
 {
 	try {
-		d->root = toml::parse(text, d->name);
+		/* It keeps a name in a function that must not throw, so it gets none. */
+		d->root = toml::parse(text);
 	} catch (const toml::parse_error &e) {
 		return err_set(err, -EINVAL, "%s:%u: %.*s.", d->name.c_str(),
 			       (unsigned)e.source().begin.line, (int)e.description().size(),
