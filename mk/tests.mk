@@ -100,6 +100,11 @@ lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	@tests/run -r -j $(lab_jobs) -t 1800 lab $(lab_scripts)
 
+# Some minutes, which "make test" does not have. SCENE=name: one of them; PLACE=text: of it the calls
+# at whose place this is read.
+faults: $(release_faults)  ## each allocation and call of the system fails, once and forever (SCENE=name, PLACE=text)
+	@JOBS=$(JOBS) $< $(SCENE) $(PLACE)
+
 # Takes many minutes and the network, so "make test" leaves it out.
 ROOTS ?= bookworm trixie noble
 RUN ?= demo test
@@ -130,5 +135,5 @@ test-programs: programs
 test-asan: asan
 test-lab: lab
 
-.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab roots delivery ci \
+.PHONY: test release-tests programs asan-tests unit sim seeds replay model asan lab faults roots delivery ci \
 	$(test_parts:%=test-%)

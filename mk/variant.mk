@@ -32,6 +32,7 @@ kits = $(2:%=$(B)/$(1)/lib/libkit-%.a)
 fuzz_sources := $(wildcard tests/fuzz/fuzz_*.c)
 test_support := $(wildcard tests/support/*.c)
 lab_sources := $(wildcard tests/lab/*.c)
+faults_sources := $(wildcard tests/faults/*.c)
 
 # What a unit test is linked with: test_LAYER_*.c with that layer and those below it, others
 # with everything.
@@ -78,6 +79,8 @@ wraps_test_command_keys := signal_request_encode
 wraps_test_tund_slices := entry_decode key_verify
 wraps_test_mlog_take := key_verify
 wraps_test_client_log_file := entry_decode
+wraps_faults := malloc calloc realloc reallocarray strdup strndup die_at world_trace \
+	$(shell awk -F '[^A-Za-z_0-9]' '/^DOES|^MAKES/ { print $$2 }' tests/faults/os.c)
 define link
 $(2): $(3) $(4) $(if $($(1)_flags),$(B)/$(1)/flags)
 	@mkdir -p $$(@D)
@@ -137,6 +140,11 @@ $$(foreach t,$$(port_sources),$$(eval $$(call link,$(1),$$(t:tests/os/%.c=$(B)/$
 $$(foreach t,$$(port_sources),$$(eval $$(call link,$(1),$$(t:tests/os/%.c=$(B)/$(1)/tests/os/sim/%),\
 	$$(call objects,$(1),$$(t) tests/os/port_sim.c $$(test_support)) $$($(1)_shim),\
 	$$(call kits,$(1),sim unit) $$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library))))
+
+$(1)_faults := $(B)/$(1)/tests/faults/faults
+$$(eval $$(call link,$(1),$$($(1)_faults),\
+	$$(call objects,$(1),$$(faults_sources) $$(sim_helpers)) $$($(1)_shim),\
+	$$(call kits,$(1),sim unit) $$($(1)_layers) $(B)/$(1)/lib/libos-sim.a,$$(check_library)))
 
 $$(foreach t,$$(fuzz_sources),$$(eval $$(call link,$(1),$$(t:tests/fuzz/%.c=$(B)/$(1)/tests/replay/%),\
 	$$(call objects,$(1),$$(t) tests/fuzz/replay.c) $$($(1)_shim),\

@@ -155,32 +155,50 @@ static struct signal_config server_config(struct mesh *m)
 	return cfg;
 }
 
-void mesh_server_start(struct mesh *m)
+int mesh_try_server_start(struct mesh *m, struct err *err)
 {
 	struct signal_config cfg = server_config(m);
-	struct err err = { 0 };
 	const char *token;
+	int rc;
 
 	MESH_CHECK(m, !m->server);
 	if (!world_host_alive(m->server_host))
 		m->server_host = world_host_boot(m->server_host);
 	if (m->watchdog)
 		world_host_managed(m->server_host, m->watchdog);
-	if (signal_server_open(m->server_host, &cfg, &err, &m->server) < 0) {
-		world_dump(m->w);
-		ck_abort_msg("the server does not start: %s", err.text);
+	rc = signal_server_open(m->server_host, &cfg, err, &m->server);
+	if (rc < 0) {
+		world_host_crash(m->server_host);
+		return rc;
 	}
 	token = signal_server_first_token(m->server);
 	if (token)
 		snprintf(m->token, sizeof(m->token), "%s", token);
+	return 0;
+}
+
+void mesh_server_start(struct mesh *m)
+{
+	struct err err = { 0 };
+
+	if (mesh_try_server_start(m, &err) < 0) {
+		world_dump(m->w);
+		ck_abort_msg("the server does not start: %s", err.text);
+	}
+}
+
+int mesh_try_server_token(struct mesh *m, struct err *err)
+{
+	struct signal_config cfg = server_config(m);
+
+	return token_make(m->server_host, &cfg, 0, m->token, err);
 }
 
 void mesh_server_token(struct mesh *m)
 {
-	struct signal_config cfg = server_config(m);
 	struct err err = { 0 };
 
-	SIM_CHECK_OK(m->w, token_make(m->server_host, &cfg, 0, m->token, &err));
+	SIM_CHECK_OK(m->w, mesh_try_server_token(m, &err));
 }
 
 void mesh_server_crash(struct mesh *m)

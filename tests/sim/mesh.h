@@ -100,6 +100,8 @@ void mesh_until(struct mesh *m, uint64_t within, bool (*done)(void *ctx), void *
 /* --- the server ------------------------------------------------------------------------------- */
 
 void mesh_server_start(struct mesh *m);
+/* The error is in *err; the process has ended then. */
+int mesh_try_server_start(struct mesh *m, struct err *err) MUST_CHECK;
 void mesh_server_crash(struct mesh *m); /* kill -9 */
 void mesh_server_stop(struct mesh *m);	/* SIGTERM: says goodbye, takes up to two seconds */
 /* While it is down: keeps a copy of the database under a name, and puts it in place again. */
@@ -107,6 +109,7 @@ void mesh_server_save(struct mesh *m, const char *copy);
 void mesh_server_restore(struct mesh *m, const char *copy);
 /* `mlsh-signal token`, while it runs. */
 void mesh_server_token(struct mesh *m);
+int mesh_try_server_token(struct mesh *m, struct err *err) MUST_CHECK;
 /* Entries in the server's log of the cluster; 0: it does not know the cluster. */
 size_t mesh_server_log(struct mesh *m);
 size_t mesh_server_sessions(struct mesh *m);
@@ -154,6 +157,8 @@ struct mlog *mesh_user_log(struct mesh_node *n);
 
 /* Starts the process, which restores the clusters that it had. */
 void mesh_daemon_start(struct mesh_node *n);
+/* The error is in *err; the process has ended then. */
+int mesh_try_daemon_start(struct mesh_node *n, struct err *err) MUST_CHECK;
 void mesh_daemon_crash(struct mesh_node *n); /* kill -9; does nothing when none runs */
 void mesh_daemon_stop(struct mesh_node *n);  /* a clean end */
 /* `mlsh connect` without waiting; starts the daemon if none runs. */
@@ -161,6 +166,12 @@ void mesh_connect(struct mesh_node *n);
 /* A request over the local socket: the whole reply, to be freed. */
 char *mesh_control(struct mesh_node *n, enum control_verb verb);
 char *mesh_control_request(struct mesh_node *n, const struct control_request *r);
+/*
+ * A request that may fail. *files: sent from their start if the daemon asks for them; may be NULL.
+ * The reply is the caller's; NULL with an error.
+ */
+int mesh_try_call(struct mesh_node *n, const struct control_request *r, struct handover *files,
+		  struct err *err, char **ret_reply) MUST_CHECK;
 /* `mlsh connect` with these files, sent from their start. The same. */
 char *mesh_hand_over(struct mesh_node *n, const char *cluster, struct handover *files);
 

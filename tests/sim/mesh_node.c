@@ -7,25 +7,39 @@
 
 /* --- the daemon ------------------------------------------------------------------------------- */
 
-void mesh_daemon_start(struct mesh_node *n)
+int mesh_try_daemon_start(struct mesh_node *n, struct err *err)
 {
 	struct daemon_config cfg = { .socket_path = CONTROL_SOCKET,
 				     .state_dir = STATE_DIR,
 				     .port = n->port };
-	struct world *w = n->mesh->w;
-	struct err err = { 0 };
+	int rc;
 
-	SIM_CHECK(w, !n->daemon);
+	SIM_CHECK(n->mesh->w, !n->daemon);
 	n->daemon_host = world_host_boot(n->host);
 	if (n->mesh->watchdog)
 		world_host_managed(n->daemon_host, n->mesh->watchdog);
-	SIM_CHECK_OK(w, dir_make(n->daemon_host, STATE_DIR, 0700, &err));
-	SIM_CHECK_OK(w, dir_make(n->daemon_host, "/run/mlsh", 0755, &err));
-	if (daemon_new(n->daemon_host, &cfg, &err, &n->daemon) < 0) {
-		world_dump(w);
-		ck_abort_msg("the daemon of %s does not start: %s", n->name, err.text);
+	rc = dir_make(n->daemon_host, STATE_DIR, 0700, err);
+	if (rc == 0)
+		rc = dir_make(n->daemon_host, "/run/mlsh", 0755, err);
+	if (rc == 0)
+		rc = daemon_new(n->daemon_host, &cfg, err, &n->daemon);
+	if (rc < 0) {
+		world_host_crash(n->daemon_host);
+		n->daemon_host = NULL;
+		return rc;
 	}
 	daemon_restore(n->daemon);
+	return 0;
+}
+
+void mesh_daemon_start(struct mesh_node *n)
+{
+	struct err err = { 0 };
+
+	if (mesh_try_daemon_start(n, &err) < 0) {
+		world_dump(n->mesh->w);
+		ck_abort_msg("the daemon of %s does not start: %s", n->name, err.text);
+	}
 }
 
 void mesh_daemon_crash(struct mesh_node *n)
@@ -112,7 +126,14 @@ struct call {
 	char *reply;
 	size_t len;
 	bool done;
+	struct err err; /* why there is no reply; code 0: there is one */
 };
+
+static void call_fail(struct call *c, int code, const char *what)
+{
+	c->done = true;
+	(void)err_set(&c->err, code, "%s", what);
+}
 
 static void on_message(void *ctx, struct local_conn *conn, struct span m)
 {
@@ -123,11 +144,11 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 	if (m.data[0] == CONTROL_ACK) {
 		ck_assert_ptr_nonnull(c->files);
 		ck_assert_int_eq(control_ack_decode(m, &received), 0);
-		ck_assert_int_eq(handover_send(c->files, conn, received), 0);
+		if (handover_send(c->files, conn, received) < 0)
+			call_fail(c, -EIO, "the files cannot be sent to the daemon");
 		return;
 	}
-	c->reply = realloc(c->reply, c->len + m.len);
-	ck_assert_ptr_nonnull(c->reply);
+	c->reply = mesh_grow(c->reply, c->len + m.len - 1, 1);
 	memcpy(c->reply + c->len, m.data + 1, m.len - 1);
 	c->len += m.len - 1;
 	c->reply[c->len] = '\0';
@@ -136,8 +157,8 @@ static void on_message(void *ctx, struct local_conn *conn, struct span m)
 
 static void on_closed(void *ctx, struct local_conn *conn)
 {
-	(void)ctx, (void)conn;
-	ck_abort_msg("the daemon has closed the local connection");
+	(void)conn;
+	call_fail(ctx, -EPIPE, "the daemon has closed the local connection");
 }
 
 static bool call_done(void *ctx)
@@ -145,23 +166,52 @@ static bool call_done(void *ctx)
 	return ((struct call *)ctx)->done;
 }
 
-static char *call(struct mesh_node *n, const struct control_request *r, struct handover *files)
+static int call_send(struct local_conn *conn, const struct control_request *r, struct err *err)
 {
-	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
-	struct world *w = n->mesh->w;
 	uint8_t request[CONTROL_REQUEST_MAX];
 	ptrdiff_t len = control_request_encode(r, request, sizeof(request));
+	int rc = local_check_listener(conn, CONTROL_SOCKET, CONTROL_USER, err);
+
+	if (rc < 0)
+		return rc;
+	rc = len > 0 ? local_send(conn, request, (size_t)len) : (int)len;
+	return rc < 0 ? err_set(err, rc, "the request cannot be sent to the daemon") : 0;
+}
+
+int mesh_try_call(struct mesh_node *n, const struct control_request *r, struct handover *files,
+		  struct err *err, char **ret_reply)
+{
+	static const struct local_ops ops = { .message = on_message, .closed = on_closed };
 	struct local_conn *conn = NULL;
 	struct call c = { .files = files };
-	struct err err = { 0 };
+	int rc = local_connect(n->host, CONTROL_SOCKET, &ops, &c, err, &conn);
 
-	SIM_CHECK(w, len > 0);
-	SIM_CHECK_OK(w, local_connect(n->host, CONTROL_SOCKET, &ops, &c, &err, &conn));
-	SIM_CHECK_OK(w, local_check_listener(conn, CONTROL_SOCKET, CONTROL_USER, &err));
-	SIM_CHECK_OK(w, local_send(conn, request, (size_t)len));
-	mesh_until(n->mesh, CALL_TIME, call_done, &c);
+	if (rc == 0)
+		rc = call_send(conn, r, err);
+	if (rc == 0 && !world_run(n->mesh->w, CALL_TIME, call_done, &c))
+		rc = err_set(err, -ETIMEDOUT, "the daemon does not answer");
+	if (rc == 0 && c.err.code != 0) {
+		*err = c.err;
+		rc = c.err.code;
+	}
 	local_conn_close(conn);
-	return c.reply;
+	if (rc < 0)
+		free(c.reply);
+	else
+		*ret_reply = c.reply;
+	return rc;
+}
+
+static char *call(struct mesh_node *n, const struct control_request *r, struct handover *files)
+{
+	struct err err = { 0 };
+	char *reply = NULL;
+
+	if (mesh_try_call(n, r, files, &err, &reply) < 0) {
+		world_dump(n->mesh->w);
+		ck_abort_msg("%s: %s", n->name, err.text);
+	}
+	return reply;
 }
 
 char *mesh_control_request(struct mesh_node *n, const struct control_request *r)
