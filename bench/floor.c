@@ -3,7 +3,7 @@
  * A yardstick for the benchmark: what any tunnel in user space costs at least. Packets go from a
  * TUN to a UDP socket with a fixed other side and back, with every offload the kernel has, and
  * without keys, peers, acknowledgements or congestion control. With -a each datagram is sealed with
- * AES-128-GCM under a key that is no secret: the cost of a cipher, not its protection.
+ * AES-128-GCM under a known key: the cost of a cipher, not its protection.
  *
  *	floor [-a] DEVICE LOCAL_PORT REMOTE_IP4 REMOTE_PORT
  *

@@ -38,7 +38,7 @@ check "or where XDG_CACHE_HOME says" cache_is "$odd/x/mlsh" HOME="$odd" XDG_CACH
 check "a relative XDG_CACHE_HOME is ignored" cache_is "$odd/.cache/mlsh" HOME="$odd" XDG_CACHE_HOME=x
 check "no HOME" cache_is "$top/build/cache"
 check "a HOME that is missing" cache_is "$top/build/cache" HOME="$scratch/missing"
-check "a HOME that is no folder" cache_is "$top/build/cache" HOME="$scratch/file"
+check "a HOME that is not a folder" cache_is "$top/build/cache" HOME="$scratch/file"
 check "a HOME that cannot be written" cache_is "$top/build/cache" HOME=/proc/self
 
 # --- make, with spaces in the path of the source and of the libraries ---
@@ -188,7 +188,7 @@ check "no git and no file: no commit" version_says "" commit
 echo 0123456789ab >"$plain/.commit"
 check "the commit of a source archive" version_says 0123456789ab commit
 echo "0123456789ab\"" >"$plain/.commit"
-check "what is no commit is not taken" version_says "tools/version: .commit holds no commit" commit
+check "an invalid commit is not taken" version_says "tools/version: .commit holds no commit" commit
 rm "$plain/.commit"
 if command -v git >/dev/null; then
 	git init -q "$scratch" && git -C "$scratch" -c user.name=x -c user.email=x@example.org \

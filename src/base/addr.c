@@ -78,7 +78,7 @@ const char *addr_format(const struct addr *a, char *out)
 
 /*
  * A decimal number of at most `max`, without sign, space or leading zeros, that ends where `*text`
- * does not hold a digit; *text is moved there. False if there is none.
+ * does not hold a digit; *text moves there. Returns false if there is no number.
  */
 static bool take_number(const char **text, uint32_t max, uint32_t *ret)
 {

@@ -10,7 +10,7 @@
 
 #include "base/macros.h"
 
-/* A view of somebody else's bytes. Whoever hands out a span says how long it stays valid. */
+/* A view of somebody else's bytes. The function that returns it says how long it stays valid. */
 struct span {
 	const uint8_t *data;
 	size_t len;

@@ -14,7 +14,7 @@
 
 struct err {
 	int code;	/* the negative errno value returned beside it */
-	int reason;	/* machine-readable cause, an `enum refusal` of proto/refusal.h; 0: none */
+	int reason;	/* machine-readable cause, an `enum refusal` of proto/refusal.h, or 0 */
 	char text[480]; /* a sentence or two for a person, no newline; NUL-terminated */
 };
 

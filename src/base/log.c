@@ -69,8 +69,8 @@ void log_write(const struct log *log, enum log_level level, const char *fmt, ...
 }
 
 /*
- * A bucket of `burst` tokens that gets one back each period. False: the line is left out, and
- * counted.
+ * A bucket of `burst` tokens that gets one back each period. Returns false, and counts the line, if
+ * it is empty.
  */
 static bool log_limit_take(struct log_limit *limit, uint64_t now)
 {

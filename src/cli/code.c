@@ -31,9 +31,10 @@ static int read_line(char out[RECOVERY_CODE_TEXT_MAX], struct err *err)
 		fputc('\n', stderr);
 	}
 	if (rc == 0 && recovery_code_normalise(typed, out) < 0)
-		rc = err_set(err, -EINVAL,
-			     "this is no recovery code: it has seven groups of four letters and "
-			     "digits, joined by '-'");
+		rc = err_set(
+			err, -EINVAL,
+			"this is not a recovery code: one has seven groups of four letters and "
+			"digits, joined by '-'");
 	secret_wipe(typed, sizeof(typed));
 	return rc;
 }

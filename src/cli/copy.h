@@ -22,7 +22,7 @@ int copy_open(struct cli *c, const char *named, struct copy *ret, struct err *er
 /* Asks the daemon for what it has more of the log; nothing without one. */
 void copy_refresh(struct cli *c, struct copy *p);
 void copy_free(struct copy *p); /* wipes; zeroed allowed */
-/* The name alone, of a cluster that may be missing. -EINVAL as above; -ENOENT: there is none. */
+/* The name alone, of a cluster that may be missing. -EINVAL as above; -ENOENT: no cluster. */
 int copy_name(struct cli *c, const char *named, char ret[LABEL_MAX + 1], struct err *err)
 	MUST_CHECK;
 

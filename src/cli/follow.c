@@ -36,7 +36,7 @@ static int parse_where(struct following *f, const char *where, struct err *err)
 	return hostport_parse(host, SIGNAL_PORT, f->host, &f->port, err);
 }
 
-/* A server that is not that of before has given no token, and is not shown that one's. */
+/* Another server than the earlier one has given no token, and must not see that one's. */
 static int ask_server(struct following *f, struct err *err)
 {
 	const struct cluster_file *file = &f->copy.file;

@@ -18,7 +18,7 @@ enum { YES, JSON };
 struct found {
 	char cluster[LABEL_MAX + 1];
 	char node[LABEL_MAX + 1]; /* this node's name; "" if it is not known, or no member's */
-	bool left;		  /* it is no member any more, by the newest log here */
+	bool left;		  /* it is not a member any more, by the newest log here */
 	bool only_admin;	  /* of the cluster, by this machine's copy of the log */
 	bool files, pending;	  /* of this user */
 	bool of_root;		  /* the daemon's: the caller, who is not root, may look */

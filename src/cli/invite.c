@@ -157,7 +157,7 @@ static void print_text(const struct invite_args *a, const struct invite *inv, co
 	if (inv->replaces)
 		table_line("",
 			   "The machine takes the place of %s, with its name and address. Until "
-			   "it joins nothing changes; then the %s of before is out.",
+			   "it joins nothing changes; then the old %s is out.",
 			   inv->node_name, inv->node_name);
 	print_role(a, inv);
 }
@@ -303,7 +303,7 @@ const struct command invite_command = {
 			 "channel you trust. The cluster may be left out where there is one. "
 			 "`mlsh invites` lists those that are open.\n"
 			 "A machine that was installed again gets its name and address back with "
-			 "--replace: with the invite it takes the place of the node of before, "
+			 "--replace: with the invite it takes the place of the old node, "
 			 "which is out from that moment.",
 		.max_args = 1,
 		.row = {

@@ -275,9 +275,9 @@ const struct command log_command = {
 		.program = "mlsh log",
 		.usage = "[<cluster>] [--json] | --proof > FILE | --code-proof > FILE | "
 			 "--verify FILE",
-		.about = "Prints the membership log in words: who joined, was removed or promoted, "
-			 "when (UTC, by the server's clock), and by whose signature. This machine "
-			 "has verified every one of them.\n"
+		.about = "Prints the membership log in words: which nodes joined, were removed or "
+			 "promoted, when (UTC, by the server's clock), and by whose signature. "
+			 "This machine has verified every one of them.\n"
 			 "A server that has signed two different histories is caught by its own "
 			 "signatures: `mlsh status` says so then, and --proof prints them. "
 			 "So is a recovery code that was used twice, with --code-proof. "

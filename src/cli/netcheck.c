@@ -77,7 +77,7 @@ static void print_netcheck(struct json_object *o)
 	table_advice(json_object_object_get(o, "advice"));
 }
 
-/* True: the daemon is still finding out. */
+/* Returns true while the daemon is still finding out. */
 static bool is_checking(struct json_object *o)
 {
 	return json_object_get_boolean(json_object_object_get(json_object_object_get(o, "nat"),

@@ -21,7 +21,7 @@ struct pinging {
 	unsigned answered, sent;       /* with an outcome */
 	double min_ms, max_ms, sum_ms; /* of the answers */
 	bool direct;
-	struct json_object *last; /* event; NULL: none yet */
+	struct json_object *last; /* event; NULL before the first */
 	struct err err;
 };
 

@@ -39,7 +39,7 @@ struct run {
 	struct err err;		  /* how sending it ended */
 };
 
-/* --- an attempt of before --------------------------------------------------------------------- */
+/* --- an earlier attempt ----------------------------------------------------------------------- */
 
 static bool is_over(const struct run *run)
 {
@@ -230,8 +230,8 @@ static void list_demoted(const struct run *run, struct id_list *ret)
 			ret->id[ret->n++] = m->id;
 }
 
-/* The members that changed their key since: that of before, which may be stolen, counts again. */
-static void list_keys_of_before(const struct run *run, struct id_list *ret)
+/* The members that changed their key since: the old one, which may be stolen, counts again. */
+static void list_old_keys(const struct run *run, struct id_list *ret)
 {
 	const struct member *m = NULL;
 
@@ -265,13 +265,12 @@ static void say_plan(const struct run *run)
 	put_names(run, &run->plan.removed, names, sizeof(names));
 	if (run->plan.removed.n)
 		cli_note("Removed: %s.", names);
-	list_keys_of_before(run, &keys);
+	list_old_keys(run, &keys);
 	put_names(run, &keys, names, sizeof(names));
 	if (keys.n)
-		cli_note(
-			"The key of before counts again for: %s. If somebody else may have it, run "
-			"`mlsh rotate` there afterwards, or remove the node.",
-			names);
+		cli_note("The old key counts again for: %s. If somebody else may have it, run "
+			 "`mlsh rotate` there afterwards, or remove the node.",
+			 names);
 }
 
 static int say_done(const struct run *run)

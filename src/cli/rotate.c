@@ -41,7 +41,7 @@ static void drop_invites(struct cli *c, const struct copy *p)
 	invite_book_free(&b);
 }
 
-/* How many are open, by the log of before: by that of afterwards none is. */
+/* How many are open, by the earlier log: the rotation ended all of them. */
 static uint64_t count_invites(struct cli *c, const struct copy *p)
 {
 	struct invite_book b = { .n = 0 };
@@ -166,7 +166,7 @@ static void print_text(const struct copy *p, const struct result *r)
 		   p->cluster);
 	if (r->invites)
 		table_line("",
-			   "%zu open invite%s of this machine ended with the key of before: `mlsh "
+			   "%zu open invite%s of this machine ended with the old key: `mlsh "
 			   "invite %s` makes new ones.",
 			   r->invites, r->invites == 1 ? "" : "s", p->cluster);
 	if (r->removals)
@@ -178,7 +178,7 @@ static void print_text(const struct copy *p, const struct result *r)
 static void note_lost(const struct result *r)
 {
 	if (r->lost)
-		cli_note("%zu removal%s that waited for the server ended with the key of before: "
+		cli_note("%zu removal%s that waited for the server ended with the old key: "
 			 "`mlsh status` shows who is in, `mlsh remove` removes again",
 			 r->lost, r->lost == 1 ? "" : "s");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* "nas", "nas.homelab" or "100.64.0.2": which node of which connected cluster is meant? And what to
- * say when none is connected. */
+ * say when no cluster is connected. */
 #include "cli/target.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define NAME_MAX_LEN (2 * LABEL_MAX + 1) /* node.cluster */
 
-/* The name of the peer that `text` means in this cluster; NULL: none. */
+/* The name of the peer that `text` means in this cluster, or NULL. */
 static const char *peer_in(struct json_object *cluster, const char *text)
 {
 	struct json_object *peers = json_object_object_get(cluster, "peers");
@@ -110,7 +110,7 @@ static int none_anywhere(struct cli *c, const char *of_yours, struct err *err)
 {
 	char text[STORE_PATH_MAX + 80];
 
-	snprintf(text, sizeof(text), "no cluster%s is connected, and there is none in %s", of_yours,
+	snprintf(text, sizeof(text), "no cluster%s is connected, and %s has none", of_yours,
 		 c->store.dir);
 	return whose_none(c, text, -ESRCH, err);
 }

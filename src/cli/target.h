@@ -17,7 +17,7 @@ int target_split(const char *typed, struct target *ret, struct err *err) MUST_CH
 /* "node.cluster", a node's name (both as DNS has them: in any case, with a final dot or without),
  * or its overlay address. */
 int target_find(struct cli *c, const char *typed, struct target *ret, struct err *err) MUST_CHECK;
-/* The clusters that are connected: how many were filled in. -ESRCH with a message: none is. */
+/* The connected clusters: how many were filled in. -ESRCH with a message: no cluster is. */
 int target_clusters(struct cli *c, char (*out)[LABEL_MAX + 1], size_t max, struct err *err)
 	MUST_CHECK;
 /* Says that no cluster is connected and which command connects one; `list`: status's clusters, may

@@ -176,7 +176,7 @@ int proof_file_verify(struct host *h, struct span in, struct proof_verdict *ret,
 				       ? "it was written by a newer mlsh: upgrade this one"
 			       : rc == -ENOMEM ? "out of memory"
 			       : rc == -EFBIG  ? "it is too large"
-					       : "it is no proof of mlsh, or it is damaged");
+					       : "it is not a proof of mlsh, or it is damaged");
 	random_fill(h, seed, sizeof(seed));
 	ret->log = mlog_new(seed);
 	rc = ret->log ? judge(&p, ret, err) : err_set(err, -ENOMEM, "out of memory");

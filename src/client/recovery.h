@@ -46,7 +46,7 @@ int recovery_make(const struct recovery_plan *p, const uint8_t seed[SIGN_SEED_LE
 		  const uint8_t next[KEY_LEN], const struct log_server *server, struct span earlier,
 		  uint64_t now_s, struct entry_bytes *ret, struct err *err) MUST_CHECK;
 
-/* -ENOENT, without a message: there is none. */
+/* Returns -ENOENT, without a message, if there is no such file. */
 int recovery_load(struct host *h, const struct store *s, const char *cluster,
 		  struct entry_bytes *ret, struct err *err) MUST_CHECK;
 int recovery_save(struct host *h, const struct store *s, const char *cluster,

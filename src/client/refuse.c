@@ -71,7 +71,7 @@ static const struct {
 	{ REFUSAL_BAD_TOKEN,
 	  "it does not accept this node's token. Was the server installed again, or its "
 	  "database lost? If a recovery went back behind this node's last `mlsh rotate`, `mlsh "
-	  "connect` puts the key of before in place." },
+	  "connect` puts the earlier key in place." },
 	{ REFUSAL_UNKNOWN_HEAD,
 	  "the membership log is stale or forked: it lacks an entry that is known to exist. Was "
 	  "the server restored from an old copy? Let another node connect first, then try again." },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of this node besides the one in use: the next one, and those of before. */
+/* The keys of this node besides the one in use: the next one, and earlier ones. */
 #include "client/rotation.h"
 
 #include "identity/identity.h"
@@ -55,7 +55,7 @@ int rotation_next(struct host *h, const struct store *s, const char *cluster, st
 	return rc;
 }
 
-/* --- keys of before --------------------------------------------------------------------------- */
+/* --- earlier keys ---------------------------------------------------------------------------- */
 
 /* The seeds, oldest first; no bytes if there is no such file. The caller frees it on success. */
 static int load_before(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
@@ -70,7 +70,7 @@ static int load_before(struct host *h, const struct store *s, const char *cluste
 		return 0;
 	if (rc == 0 && ret->len % SIGN_SEED_LEN != 0) {
 		buf_free(ret);
-		rc = err_set(err, -EBADMSG, "%s, the keys of before, is damaged: remove it", path);
+		rc = err_set(err, -EBADMSG, "%s, the earlier keys, is damaged: remove it", path);
 	}
 	return rc;
 }
@@ -135,7 +135,7 @@ static bool is_same(const struct identity *a, const struct identity *b)
 /* Is this one of them that is looked for? */
 typedef bool (*before_fn)(void *ctx, const struct identity *id);
 
-/* The newest of them for which fn returns true. -ENOENT without a message: there is none. */
+/* The newest of them for which fn returns true. -ENOENT without a message: for no key. */
 static int find_before(struct host *h, const struct store *s, const char *cluster, before_fn fn,
 		       void *ctx, struct identity **ret, struct err *err)
 {

@@ -2,7 +2,7 @@
 /*
  * A new key for this node, step by step: its seed is in `identity/<cluster>/next.seed` before the
  * entry that names it leaves the machine, and becomes the key only when the log says so. Whatever
- * ends the process in between, the node can go on with one of the two. The keys of before are kept
+ * ends the process in between, the node can go on with one of the two. The earlier keys are kept
  * in `before.seeds`, since a recovery may go back behind a rotation: one of them is then in force.
  */
 #ifndef MLSH_CLIENT_ROTATION_H
@@ -20,7 +20,7 @@ int rotation_next(struct host *h, const struct store *s, const char *cluster, st
 bool rotation_has_others(struct host *h, const struct store *s, const char *cluster);
 /*
  * Puts the key in place that is in force of a member by `l`: the next one, or, if a recovery
- * dropped the rotation, one of before. Returns 1 if another key is in place now, else 0.
+ * dropped the rotation, an earlier one. Returns 1 if another key is in place now, else 0.
  */
 int rotation_settle(struct host *h, const struct store *s, const char *cluster,
 		    const struct mlog *l, struct err *err) MUST_CHECK;

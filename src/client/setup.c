@@ -134,7 +134,7 @@ static int check_offer(const struct join *j, const struct signal_reply *offer, s
 	    offer->address > prefix4_last(offer->subnet))
 		return refuse(err, 0, REFUSAL_FULL,
 			      "the signal server offers the address %s, "
-			      "which is no host address of %s",
+			      "which is not a host address of %s",
 			      ip4_format(offer->address, address), subnet);
 	return check_address(j->host, offer->address, err);
 }

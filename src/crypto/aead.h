@@ -28,8 +28,8 @@ void aead_key(struct aead *a, const uint8_t key[AEAD_KEY_MAX], const uint8_t iv[
  */
 void aead_seal(struct aead *a, uint64_t counter, struct span additional, uint8_t *data, size_t len);
 /*
- * The reverse: `len` bytes at `data`, the tag being the last of them. False: not authentic, or
- * shorter than a tag; `data` is then undefined.
+ * The reverse: `len` bytes at `data`, the tag being the last of them. Returns false if they
+ * are not authentic, or shorter than a tag; `data` is then undefined.
  */
 bool aead_open(struct aead *a, uint64_t counter, struct span additional, uint8_t *data, size_t len)
 	MUST_CHECK;

@@ -18,7 +18,7 @@ struct signer {
 	void *pkey;	     /* an EVP_PKEY; identity_signer gives it */
 };
 
-/* -ENOKEY: the key is of another type than Ed25519, or there is none. */
+/* -ENOKEY: the key is missing, or of another type than Ed25519. */
 int signer_sign(const struct signer *s, const char *purpose, const uint8_t cluster_id[HASH_LEN],
 		struct span bytes, uint8_t sig[SIG_LEN]) MUST_CHECK;
 /* The public half. -ENOKEY. */

@@ -132,7 +132,7 @@ int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, s
 			      "the beacon is of another cluster");
 	if (b->order.generation < mlog_generation(l))
 		return refuse(err, -ESTALE, REFUSAL_STALE,
-			      "the beacon is of before the last recovery");
+			      "the beacon is from before the last recovery");
 	if (check_author(l, b, err) < 0)
 		return err ? err->code : -EACCES;
 	/* A record that we have needs no receipt. Of the others: by the key in force there. */

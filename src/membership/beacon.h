@@ -39,9 +39,9 @@ int beacon_make(const struct mlog *l, const struct node_id *author, const struct
 /* Form only, in the one encoding. -EBADMSG. */
 int beacon_decode(struct span bytes, struct beacon *ret, struct err *err) MUST_CHECK;
 /*
- * Does it count, by this log? -EACCES: of another cluster, or the author is no admin now; -ESTALE:
- * of before a recovery; -EKEYREJECTED: a signature or the receipt; -EAGAIN: all that is right, but
- * it is dated too far ahead.
+ * Does it count, by this log? -EACCES: of another cluster, or the author is not an admin now;
+ * -ESTALE: from before a recovery; -EKEYREJECTED: a signature or the receipt; -EAGAIN: all that is
+ * right, but it is dated too far ahead.
  */
 int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, struct err *err)
 	MUST_CHECK;
@@ -58,13 +58,13 @@ void beacons_free(struct beacons *s);
  */
 int beacons_add(struct beacons *s, const struct mlog *l, struct span bytes, uint64_t now_s,
 		struct err *err) MUST_CHECK;
-/* The log has grown: drops those of members that are no admins now, or have another key. */
+/* The log has grown: drops those of members that are not admins now, or have another key. */
 void beacons_update(struct beacons *s, const struct mlog *l);
 /* Drops that of this author, if there is one. */
 void beacons_drop(struct beacons *s, const struct node_id *author);
 /*
  * The first that was taken behind the one with this serial number, which becomes its own; 0 is
- * before all. Empty: there is none. Valid until the next change.
+ * before all. Returns an empty span after the last one. Valid until the next change.
  */
 struct span beacons_next(const struct beacons *s, uint64_t *serial);
 /* The one with the latest date; views, until the next change. Returns false if there is none. */

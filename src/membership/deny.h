@@ -50,8 +50,8 @@ size_t denials_count(const struct denials *d);
 struct span denials_entry(const struct denials *d, size_t i);
 /*
  * The first entry that was taken behind the one with this serial number, which becomes its own; 0
- * is before all. Empty: there is none. Numbers only grow, so who remembers one sees each entry
- * once.
+ * is before all. Returns an empty span after the last one. Numbers only grow, so a caller that
+ * remembers one sees each entry once.
  */
 struct span denials_next(const struct denials *d, uint64_t *serial);
 

@@ -111,7 +111,7 @@ struct recover {
 	struct log_server server;
 	/*
 	 * An earlier attempt that was sent and not answered: its whole entry, of the same base,
-	 * whose `next` is this one's key; a view. Empty: there was none.
+	 * whose `next` is this one's key; a view; or empty.
 	 */
 	struct span supersedes;
 	unsigned depth; /* of attempts nested in each other: 0 without one. Read, not written */

@@ -82,7 +82,7 @@ static int port_parse(const char *text, uint16_t *ret)
 	return 0;
 }
 
-/* Cuts `text` into host and port text (NULL: none). `host` holds the text, brackets left out. */
+/* Cuts the text in `host` into host, without brackets, and port text (NULL without a port). */
 static int split(char *host, const char **ret_port)
 {
 	char *colon = strchr(host, ':'), *close;

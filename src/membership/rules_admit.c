@@ -20,7 +20,7 @@ static int check_cluster(const struct mlog *l, const struct invite *inv, struct 
 	return 0;
 }
 
-/* What an invite of before a change of its sponsor is worth: nothing. */
+/* What an invite from before a change of its sponsor is worth: nothing. */
 static int sponsor_changed(const struct member *sponsor, const char *how, struct err *err)
 {
 	return refuse(err, -EACCES, REFUSAL_INVITE_CANCELLED,

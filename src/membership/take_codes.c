@@ -85,7 +85,7 @@ static bool is_by_two_admins(const struct mlog *l, const struct entry *e)
 /*
  * May the server's receipt say that two others were admins? Behind our head we do not know yet who
  * is one. Beside records of ours only if those have a recovery, which can be by the code that was
- * renewed; else the server would bring back admins of before whom our log has removed.
+ * renewed; else the server would bring back former admins that our log has removed.
  */
 static bool may_be_unknown(const struct taking *t)
 {

@@ -24,9 +24,9 @@ struct record_words {
 
 void words_record(const struct mlog *l, const struct record *r, const struct entry *e,
 		  struct record_words *ret);
-/* "2026-11-22 16:40", in UTC; "-" for what is no time. Returns `ret`. */
+/* "2026-11-22 16:40", in UTC; "-" for an invalid time. Returns `ret`. */
 const char *words_time(uint64_t time_s, char ret[WORDS_TIME_MAX]);
-/* "2026-11-22 16:40 UTC", for sentences; "an unknown time" for what is no time. Returns `ret`. */
+/* "2026-11-22 16:40 UTC", for sentences; "an unknown time" for an invalid one. Returns `ret`. */
 const char *words_time_utc(uint64_t time_s, char ret[WORDS_TIME_MAX]);
 
 #endif

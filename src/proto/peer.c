@@ -68,7 +68,7 @@ ptrdiff_t peer_message_encode(const struct peer_message *m, void *buf, size_t ca
 	return frame_end(&w, buf);
 }
 
-/* What follows the type. False: another version, the rest is not ours to read. */
+/* What follows the type. Returns false if the version is another: the rest is not ours to read. */
 static bool peer_get(struct cbor_reader *r, struct peer_message *m)
 {
 	switch (m->type) {

@@ -38,7 +38,7 @@ static void write_pcp_map(struct writer *w, const uint8_t *nonce, uint16_t inter
 	write_ip(w, external);
 }
 
-/* False: of another protocol than UDP. */
+/* Returns false if it is of another protocol than UDP. */
 static bool read_pcp_map(struct reader *r, uint8_t *ret_nonce, uint16_t *ret_internal_port,
 			 struct addr *ret_external)
 {

@@ -72,7 +72,7 @@ struct portmap_epoch {
 	uint64_t at;
 };
 
-/* Takes the next one in. True: the gateway has lost its mappings since the one before. */
+/* Takes the next one in. Returns true if the gateway has lost its mappings since the last one. */
 bool portmap_epoch_lost(struct portmap_epoch *e, uint32_t epoch_s, uint64_t now);
 
 #endif

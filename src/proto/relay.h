@@ -46,7 +46,7 @@ struct relay_window {
 void relay_wrap(const struct relay_end *end, enum relay_direction direction, uint32_t counter,
 		uint8_t *frame, size_t packet_len);
 
-/* The channel of a frame, as a view of RELAY_CHANNEL_LEN bytes; NULL: it is no relay frame. */
+/* The channel of a frame, as a view of RELAY_CHANNEL_LEN bytes; NULL for other frames. */
 const uint8_t *relay_channel(struct span frame);
 /*
  * Checks a frame of this end's channel and takes its counter: the packet in it as a view. -EBADMSG:
@@ -69,7 +69,7 @@ int relay_pass_frame(const struct relay_end *from, struct relay_window *window,
  */
 void relay_rate_put(const struct relay_end *end, uint32_t counter, uint64_t bytes_per_s,
 		    uint8_t out[RELAY_RATE_LEN]);
-/* The channel of such a word, as a view of RELAY_CHANNEL_LEN bytes; NULL if it is none. */
+/* The channel of a rate word, as a view of RELAY_CHANNEL_LEN bytes; NULL for other frames. */
 const uint8_t *relay_rate_channel(struct span frame);
 /*
  * Reads it. -EBADMSG: no such frame; -EACCES: of another channel, or not made with this key;

@@ -104,7 +104,7 @@ static void get_subnet(struct cbor_reader *r, struct prefix4 *ret)
 	ret->bits = (uint8_t)cbor_get_uint(r, 32);
 }
 
-/* What follows the type. False: another version, the rest is not ours to read. */
+/* What follows the type. Returns false if the version is another: the rest is not ours to read. */
 static bool get_request(struct cbor_reader *r, struct signal_request *m)
 {
 	switch (m->type) {

@@ -135,7 +135,7 @@ struct signal_reply {
 	struct wire_entries entries;	   /* log */
 	uint8_t epoch[EPOCH_LEN];	   /* subscribe */
 	struct relay_end relay;		   /* relay_open */
-	uint16_t echo_port;		   /* echo; 0: there is none */
+	uint16_t echo_port;		   /* echo; 0: the server has no second port */
 };
 
 struct wire_presence {

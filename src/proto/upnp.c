@@ -94,7 +94,7 @@ ptrdiff_t upnp_call_encode(const struct upnp_control *c, const struct upnp_call 
 
 /* --- what comes ------------------------------------------------------------------------------ */
 
-/* What is before the next `text`, and moves behind it. False, and nothing moved: there is none. */
+/* What is before the next `text`, and moves behind it. Returns false without that text. */
 static bool read_until(struct reader *r, const char *text, struct span *ret)
 {
 	size_t len = strlen(text), left = reader_left(r);

@@ -43,8 +43,8 @@ struct upnp_call {
 
 struct upnp_answer {
 	unsigned status; /* of HTTP */
-	unsigned error;	 /* errorCode; 0: none was said */
-	ip4 external;	 /* of ADDRESS; 0: none */
+	unsigned error;	 /* errorCode, or 0 */
+	ip4 external;	 /* of ADDRESS, or 0 */
 };
 
 /* Bytes of the request; -ENOSPC. */

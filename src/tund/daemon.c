@@ -143,7 +143,7 @@ static const struct tunnel_ops tunnel_ops = {
 	.claim = daemon_claim,
 };
 
-/* Without it the tunnel comes up as well, with the server's help. NULL: none. */
+/* Without it the tunnel comes up as well, with the server's help. May return NULL. */
 static struct peers_file *peers_known(struct daemon *d, const struct tunnel_parts *p)
 {
 	struct peers_file *known = NULL;

@@ -127,7 +127,7 @@ void starts_want(struct starts *s, struct daemon_cluster *c);
 
 /* --- daemon_device.c --- */
 
-/* The number that the interface is to have, and the first that is no cluster's. */
+/* The number that the interface is to have, and the first that no cluster has. */
 void daemon_device(const struct daemon_cluster *c, unsigned *ret_number, unsigned *ret_spare);
 /* The tunnel has an interface: its number is the cluster's from now on. */
 void daemon_device_keep(struct daemon_cluster *c);

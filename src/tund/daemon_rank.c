@@ -50,7 +50,7 @@ static bool has_address(const struct daemon_cluster *c, ip4 ip)
 void daemon_park(struct daemon_cluster *c, struct tunnel_parts *p)
 {
 	if (!p->log)
-		return; /* what is known of before is as good as there is */
+		return; /* nothing newer is known */
 	daemon_unpark(c);
 	if (tunnel_parts_member(p, NULL) < 0)
 		return;

@@ -85,7 +85,7 @@ static void finish(struct starts *s, struct tunnel_parts *p, int rc, struct err 
 	tunnel_parts_free(p);
 }
 
-/* One cluster is being read; one is done with; there is none. */
+/* A cluster is being read; it is done; there is no cluster. */
 enum went { WENT_ON, WENT_DONE, WENT_IDLE };
 
 static enum went step(struct starts *s)

@@ -79,7 +79,7 @@ static struct dns_found look_up_reverse(const struct dns_names *names, const cha
 	return f;
 }
 
-/* The zone's own name: who serves it (RFC 1034 section 4.2.1). False for other types. */
+/* The zone's own name and its servers (RFC 1034 section 4.2.1). Returns false for other types. */
 static bool look_up_zone(const struct dns_names *names, ares_dns_rec_type_t type,
 			 struct dns_found *f)
 {

@@ -24,7 +24,7 @@ struct dns_names {
 
 /*
  * Answers one query about the zone of the cluster's name. Returns the length of the answer, or 0
- * when there is none to be given (not a query, too short).
+ * when it deserves no answer (not a query, too short).
  */
 size_t dns_answer(const struct dns_names *names, struct span query, uint8_t *out, size_t cap);
 

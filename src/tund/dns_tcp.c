@@ -67,7 +67,7 @@ static void on_idle(void *ctx)
 
 /* ---- queries and answers ---- */
 
-/* Answers one query; false: it is none, and the connection ends. */
+/* Answers one query. Returns false if it is not a query: the connection ends. */
 static bool answer_one(struct conn *c, struct span query)
 {
 	struct dns_tcp *d = c->server;
@@ -89,7 +89,7 @@ static bool room_for_answer(const struct conn *c)
 	return c->out_len + PREFIX + DNS_MESSAGE_MAX <= sizeof(c->out);
 }
 
-/* Every whole query that there is room to answer. False: the client does not speak DNS. */
+/* Every whole query that there is room to answer. Returns false if the client speaks no DNS. */
 static bool answer_all(struct conn *c)
 {
 	size_t at = 0;
@@ -110,7 +110,7 @@ static bool answer_all(struct conn *c)
 	return true;
 }
 
-/* False: the connection is gone. */
+/* Returns false if the connection is gone. */
 static bool flush(struct conn *c)
 {
 	while (c->out_len) {
@@ -191,7 +191,7 @@ static void make_room(struct dns_tcp *d)
 		conn_close(victim);
 }
 
-/* False: no more can be accepted now. */
+/* Returns false if no more can be accepted now. */
 static bool accept_one(struct dns_tcp *d)
 {
 	struct conn *c = calloc(1, sizeof(*c));

@@ -42,7 +42,7 @@ void fresh_log_grew(struct fresh *f);
 void fresh_session(struct fresh *f, struct session *s);
 
 struct fresh_status {
-	const struct member *by;	/* of the newest beacon; NULL: none is known */
+	const struct member *by;	/* of the newest beacon that is known, or NULL */
 	uint64_t time_s;		/* that it was signed at */
 	const struct member *unseen_by; /* names a record that this node lacks; NULL: nobody does */
 	uint64_t unseen_seq, unseen_since; /* that record; clock */

@@ -19,7 +19,7 @@ struct intake {
 	char cluster[LABEL_MAX + 1];
 	const struct buf *file;
 	enum phase phase;
-	uint64_t edition;   /* of the cluster when its own log was read; 0: there was none */
+	uint64_t edition;   /* of the cluster when its own log was read; or 0 */
 	struct own_log own; /* its log is NULL if it is missing or unusable */
 	struct parts_reading *reading;
 	struct tunnel_parts given; /* log NULL: yet to be read */

@@ -37,7 +37,7 @@ static const struct member *member_of(const struct open_invites *v, const struct
 	return roster_by_id(mlog_roster(v->cfg.log), id, ROSTER_CURRENT);
 }
 
-/* The node that is to be made an admin; NULL: there is none, or no need any more. */
+/* The node that is to be made an admin; NULL without one, or if there is no need any more. */
 static const struct member *to_promote(const struct open_invites *v, const struct invite_note *n)
 {
 	const struct member *m = n->promote ? mlog_invite_redeemer(v->cfg.log, n->nonce) : NULL;

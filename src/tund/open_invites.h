@@ -16,7 +16,7 @@ struct open_invites_config {
 	struct mlog *log;
 	const struct identity *identity;
 	const struct cluster_file *cluster;
-	const struct invite_list *list; /* of the last run, copied; NULL: none */
+	const struct invite_list *list; /* of the last run, copied; or NULL */
 	void (*changed)(void *ctx);	/* the list: to be saved */
 	void *ctx;
 };
@@ -25,7 +25,7 @@ struct open_invites_config {
 int open_invites_new(struct host *h, const struct open_invites_config *cfg,
 		     struct open_invites **ret) MUST_CHECK;
 void open_invites_free(struct open_invites *v); /* NULL allowed */
-/* The way to the server; NULL: none. To be told again when it is up. */
+/* The session with the server, or NULL. The caller says so again when the session is up. */
 void open_invites_session(struct open_invites *v, struct session *s);
 /* One more. -ENOSPC when there are too many. */
 int open_invites_add(struct open_invites *v, const struct invite_note *n) MUST_CHECK;

@@ -99,7 +99,7 @@ int tunnel_deny(struct tunnel *t, struct span entry, struct err *err) MUST_CHECK
 const struct denials *tunnel_denials(const struct tunnel *t);
 /* By the log this node is not a member any more: tunnel_failure says how. */
 bool tunnel_left(const struct tunnel *t);
-/* Does it run with this key, and not one of before or after? */
+/* Does it run with this key, and not an earlier or a later one? */
 bool tunnel_has_key(const struct tunnel *t, const struct identity *id);
 const struct invite_list *tunnel_invites(const struct tunnel *t);
 uint64_t tunnel_started(const struct tunnel *t);

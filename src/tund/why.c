@@ -31,7 +31,7 @@ enum nat_meeting nats_meet(struct nat_kind a, struct nat_kind b)
 	}
 	if (a.mapping != MAPPING_UNKNOWN && b.mapping != MAPPING_UNKNOWN)
 		return NATS_MEET;
-	/* Who lets in any port is reached whatever the other's NAT does. */
+	/* A NAT that lets in any port can be reached, whatever the other NAT does. */
 	if ((a.mapping != MAPPING_UNKNOWN && a.filtering == FILTERING_OPEN) ||
 	    (b.mapping != MAPPING_UNKNOWN && b.filtering == FILTERING_OPEN))
 		return NATS_MEET;
@@ -172,7 +172,8 @@ static const struct {
 				"%s is reached directly at its public address.",
 				{ NULL } },
 	[WHY_IDLE] = { "idle",
-		       "There is no tunnel to %s: none was needed yet. The first packet builds it.",
+		       "There is no tunnel to %s yet, since nothing was sent there. The first "
+		       "packet builds it.",
 		       { "`mlsh ping %s` builds it, too" } },
 	[WHY_NO_SERVER] = { "no-server",
 			    "There is no tunnel to %s: the signal server is not reached from here, "

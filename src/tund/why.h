@@ -82,7 +82,7 @@ struct netcheck_facts {
 	const char *cluster; /* its name */
 	bool network;	     /* an interface that is up has an address */
 	bool session_up;
-	int err_reason;	   /* enum refusal of the last failure; 0: none */
+	int err_reason;	   /* enum refusal of the last failure, or 0 */
 	bool err_local;	   /* the kernel of this machine refused to send */
 	bool server_known; /* its name resolved */
 	bool mapped;	   /* the gateway maps a port to us */

@@ -145,8 +145,8 @@ check "signed files of an earlier version are refused" refused "is of version $v
 sign_again() { # sed command...: sums that the right key signs, but that make dist does not write
 	rm SHA256SUMS.sig && sed -i "$@" SHA256SUMS && ssh-keygen -q -Y sign -n mlsh-dist -f "$work/key" SHA256SUMS
 }
-check "sums of before versions were in them are refused" refused "does not begin with a version" sign_again 1d
-check "a name with a folder is refused" refused 'names "../.*", which is no file' sign_again '$s,  ,  ../,'
+check "sums without a version are refused" refused "does not begin with a version" sign_again 1d
+check "a name with a folder is refused" refused 'names "../.*", which is not a file' sign_again '$s,  ,  ../,'
 check "signed sums of no commit are refused" refused "names commit \".*-changed\"" \
 	sign_again '1s/$/-changed/'
 check "a signature that is gone is refused" refused "SHA256SUMS.sig is missing" rm SHA256SUMS.sig

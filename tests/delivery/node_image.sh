@@ -56,7 +56,7 @@ check_fails "without the device, too" 1 "/dev/net/tun.*--device /dev/net/tun" \
 	podman run --rm --cap-add NET_ADMIN "$node"
 check_fails "without an invite it says where one comes from" 1 "in no cluster yet.*MLSH_INVITE" \
 	podman run --rm --cap-add NET_ADMIN --device /dev/net/tun "$node"
-check_fails "what is no invite is named" 1 "invite" \
+check_fails "an invalid invite is named" 1 "invite" \
 	podman run --rm --cap-add NET_ADMIN --device /dev/net/tun -e MLSH_INVITE=hello "$node"
 check_fails "so are two at once" 1 "both set" podman run --rm --cap-add NET_ADMIN --device /dev/net/tun \
 	-e MLSH_INVITE=a -e MLSH_INVITE_FILE=b "$node"

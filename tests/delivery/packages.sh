@@ -79,7 +79,7 @@ installed() {
 		done'
 }
 
-# State of before, made up: packages do not look inside.
+# Earlier state, made up: packages do not look inside.
 with_state() {
 	in_system sh -ec '
 		mkdir -p /var/lib/mlsh /var/lib/mlsh-signal

@@ -37,7 +37,7 @@ firewall_more() {
 			on nas nft delete table inet outward && on nas nft -f /etc/outward &&
 			on nas conntrack -F && on nas mlsh connect homelab
 	}
-	check "without the line of the daemon, nothing of before known" without_daemon
+	check "without the line of the daemon, nothing known from before" without_daemon
 	check "the path is the relay" wait_until 20 path_is relay
 	check "members are pinged" wait_until 10 pings nas "$(address_of desk)"
 }

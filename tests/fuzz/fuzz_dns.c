@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 12 || data[2] & 0x80) {
 		if (n != 0)
-			abort(); /* it was no query */
+			abort(); /* it was not a query */
 		return 0;
 	}
 	if (n < 12 || n > sizeof(out))

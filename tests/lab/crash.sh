@@ -37,7 +37,7 @@ printf 'log = "info"\n' >"$conf"
 check_fails "a bad subnet in the environment" 2 "MLSH_OVERLAY_SUBNET" serve_with MLSH_OVERLAY_SUBNET=8.8.8.0/24
 check_fails "a folder that cannot be" 1 "config\.toml/x" serve_with MLSH_SIGNAL_DB="$conf/x/signal.db"
 head -c 8192 /dev/urandom >"$WORK/signal/damaged.db"
-check_fails "a database that is none" 1 "damaged\.db" serve_with MLSH_SIGNAL_DB="$WORK/signal/damaged.db"
+check_fails "a file that is not a database" 1 "damaged\.db" serve_with MLSH_SIGNAL_DB="$WORK/signal/damaged.db"
 check "nothing was made by all that" test ! -e "$WORK/signal/none.db"
 
 # --- full disks ---

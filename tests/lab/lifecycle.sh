@@ -102,7 +102,7 @@ for c in "ping laptop" "why laptop" netcheck; do
 done
 check "status too" eval 'on nas mlsh status | joined | has "homelab is not connected; run: mlsh connect homelab"'
 check "a machine without any cluster says so" eval 'on nas env HOME="$WORK/nas/nobody" mlsh status | joined |
-	has "No cluster is connected, and there is none in .*; .mlsh setup. makes one"'
+	has "No cluster is connected, and .* has none; .mlsh setup. makes one"'
 must "connect waits for the session" on nas mlsh connect homelab
 # What an intruder in the running daemon reaches.
 reaches() { # what the kernel says, path, way
@@ -408,7 +408,7 @@ check "and reaches the others" wait_until 5 pings laptop 100.64.0.1
 stop "${DAEMON_PID[laptop]}"
 
 # --- wrong usage is told apart ---
-check_fails "a log level that is none" 2 "unknown log level 'loud': it can be error, warn, info, debug or trace" on laptop mlshtund --log loud
+check_fails "an unknown log level" 2 "unknown log level 'loud': it can be error, warn, info, debug or trace" on laptop mlshtund --log loud
 check_fails "in the environment" 2 "log level 'loud'" on laptop env MLSH_LOG=loud mlshtund
 check_fails "in the foreground" 2 "log level 'loud'" on laptop env MLSH_LOG=loud mlsh connect homelab --foreground
 check_fails "neither on nor off" 2 "'on' or 'off', not 'maybe'" on laptop mlshtund --port-mapping maybe
@@ -514,7 +514,7 @@ check "the invite is used up" eval '! on nas mlsh invites | has "in place of"'
 check "the audit trail" eval 'on nas mlsh log homelab | joined | has -E "nas set the cluster homelab up .* laptop .*in the place of|laptop"'
 check "as documented" eval 'on nas mlsh log homelab --json | tests/lab/json_documented log'
 check_fails "there is no proof" 1 "no proof against the signal server" eval 'on nas mlsh log homelab --proof | cat >/dev/null; exit ${PIPESTATUS[0]}'
-check_fails "what is no proof proves nothing" 1 "proves nothing: it is no proof" on nas mlsh log --verify /etc/hostname
+check_fails "another file proves nothing" 1 "proves nothing: it is not a proof" on nas mlsh log --verify /etc/hostname
 
 # --- a new key ---
 id_of() { on "$1" mlsh nodes homelab --json | python3 -c 'import json, sys

@@ -75,7 +75,7 @@ must "nas is itself again" eval 'invite_url desk homelab --replace nas | on nas 
 ssh_serve nas
 for m in laptop desk phone; do
 	check "ssh nas.homelab from $m, at the old address, with no restart" wait_until 5 met_at "$m" 100.64.0.1
-	check "its daemon is the one of before" kill -0 "${DAEMON_PID[$m]}"
+	check "its daemon is still the same one" kill -0 "${DAEMON_PID[$m]}"
 done
 stop "$BG"
 must "nas is an admin again" on desk mlsh promote nas

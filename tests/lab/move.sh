@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # A cluster moves to another server with the real programs: `mlsh move` on the admin's machine, a node that follows at
-# once, one that was off and asks the old server, one that nobody tells, invites of before and of now.
+# once, one that was off and asks the old server, one that nobody tells, earlier invites and new ones.
 #
 #     signal 10.71.9.2 (the old server), second .8.2 (the new one), nas .1.2, laptop .2.2, desk .3.2, tv .4.2, one router
 cd "$(dirname "$0")/../.." || exit 1
@@ -54,7 +54,7 @@ check "a node that was off asks the old server" eval 'daemon_start laptop && wai
 
 # --- invites ---
 machine van 5
-check_fails "an invite of before says where the cluster is" 1 "moved to the server $new.*new invite|new invite.*moved to the server $new" \
+check_fails "an earlier invite says where the cluster is" 1 "moved to the server $new.*new invite|new invite.*moved to the server $new" \
 	on van mlsh adopt - --name van <<<"$old_invite"
 
 # --- without the old server ---

@@ -43,7 +43,7 @@ crash nas
 check_fails "recover wants --yes where nobody can be asked" 2 "add --yes" recover laptop "$first"
 check_fails "a wrong code is told apart" 1 "not the one of cluster|not the one in force" \
 	recover laptop 0000-0000-0000-0000-0000-0000-0000 --yes
-check_fails "and so is what is no code" 1 "seven groups" recover laptop hello --yes
+check_fails "and so is an invalid code" 1 "seven groups" recover laptop hello --yes
 check_fails "a node that does not exist cannot be removed" 1 "no node" recover laptop "$first" --yes --remove nobody
 check "nothing is left of these" eval '! ls "$(config_of laptop)" | has recovery'
 
@@ -136,7 +136,7 @@ for m in desk nas; do
 		"not c['log']['code_misused'] and c['log']['proofs'] == ['recovery-code']"
 	check "in words" eval 'on $m mlsh status homelab | joined | has "proof .*before the last recovery.*--code-proof" && ! on $m mlsh log homelab 2>&1 | has FORK'
 done
-check_fails "there is none against the server" 1 "but one that the recovery code was misused" on desk mlsh log homelab --proof
+check_fails "no proof against the server" 1 "but one that the recovery code was misused" on desk mlsh log homelab --proof
 check_fails "what the thief's machine printed is worth nothing" 1 "not the one" recover nas "$(code_in "$WORK/nas/theft.json")" --yes
 # --- a paper that others have seen ---
 seventh=$(code_in "$WORK/desk/cure.json")

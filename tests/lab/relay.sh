@@ -40,7 +40,7 @@ check "none arrives that was not sent" test "$forged" = 0
 kill -USR1 "$tamper"
 read -r came again forged < <(tests/lab/stream.py 500 "$LAB-nas" 100.64.0.2 "$LAB-laptop" 100.64.0.1)
 check "with an honest relay all of 1000 arrive" test "$came $again $forged" = "1000 0 0"
-check "in the tunnel of before" status_holds laptop lab "any(p['name'] == 'nas' and p['uptime_s'] > 10 for p in c['peers'])"
+check "in the same tunnel" status_holds laptop lab "any(p['name'] == 'nas' and p['uptime_s'] > 10 for p in c['peers'])"
 
 # --- a slow line at the server ---
 # The kernel would let four seconds of it wait in the server's socket.

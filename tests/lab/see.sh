@@ -89,7 +89,7 @@ check "its JSON is as documented" eval 'ann mlsh why laptop --json | json why &&
 check "in words" eval 'ann mlsh why laptop | has "No direct path to laptop is possible" && ann mlsh why laptop | has "UPnP"'
 check "in lines of 80 columns" eval 'ann mlsh why laptop | fits && ann mlsh status | fits && ann mlsh netcheck | fits'
 check_fails "a misspelled node" 1 "another node lpatop: did you mean laptop" ann mlsh why lpatop
-check_fails "an address that is none" 1 "not an IPv4 address" ann mlsh why 300.1.1.1
+check_fails "an invalid address" 1 "not an IPv4 address" ann mlsh why 300.1.1.1
 check "by its overlay address" eval 'ann mlsh why 100.64.0.2 | has laptop.homelab'
 for name in Desk desk. DESK.Homelab desk.homelab. Desk.HomeLab.; do
 	check "by the name $name, as DNS would take it" eval "ann mlsh why $name | has 'desk.homelab (100.64.0.3)' &&
@@ -135,7 +135,7 @@ check "with a last line as documented" eval 'json ping <"$WORK/nas/ctrl-c.json" 
 	tail -n 1 "$WORK/nas/ctrl-c.json" | json_holds "d[\"answered\"] == d[\"sent\"] >= 2 and d[\"rtt_max_ms\"] > 0"'
 check_fails "until direct: not to be had" 1 "why laptop" ann mlsh ping laptop --until-direct -c 3 -i 0.2
 check_fails "ping of oneself" 1 "nas is this machine itself" ann mlsh ping nas
-check_fails "a count that is none" 2 "count" ann mlsh ping desk -c 0
+check_fails "an invalid count" 2 "count" ann mlsh ping desk -c 0
 ann mlsh ping laptop --until-direct -c 120 -i 0.5 >"$WORK/nas/direct.out" 2>&1 &
 waiting=$!
 LAB_PIDS+=("$waiting")
@@ -184,7 +184,7 @@ done
 there=$WORK/nas/ann
 check_fails "a socket that is not there" 4 "nothing at $there/no.sock, which MLSH_SOCKET names.*--socket $there/no.sock.*unset" \
 	ann env MLSH_SOCKET="$there/no.sock" mlsh status
-check_fails "a file that is none" 1 "/etc/passwd is not a socket. MLSH_SOCKET names it; unset, the one at /run/mlsh" \
+check_fails "a file that is not a socket" 1 "/etc/passwd is not a socket. MLSH_SOCKET names it; unset, the one at /run/mlsh" \
 	ann env MLSH_SOCKET=/etc/passwd mlsh status
 mkdir -m 700 "$WORK/nas/closed"
 check_fails "one that others may not see" 1 "no permission for .*closed/sock.*namei.*MLSH_SOCKET" \

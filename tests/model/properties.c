@@ -100,7 +100,7 @@ static bool changes_something(const struct world *w, const struct chain *c, int 
 	struct roster b = roster_before(w, c, position + 1);
 	enum entry_type type = entry_of(w, c->at[position])->type;
 
-	/* Whoever signs the first two with what is in force confirms it. */
+	/* The signer of the first two confirms what is in force. */
 	return type == SIGNAL || type == RENEW || type == SKIPPED || a.members != b.members ||
 	       a.admins != b.admins || a.replaced != b.replaced ||
 	       memcmp(a.name, b.name, sizeof(a.name)) != 0 ||
@@ -298,7 +298,7 @@ static const char *against_denials(const struct world *w, int node)
 			    !has(scene->entries[e].targets, m) || !stands(w, &c, e))
 				continue;
 			said = true;
-			/* Whoever lies may name a base that this log cannot have. */
+			/* A liar may name a base that this log cannot have. */
 			binds = binds || has(scene->honest, scene->entries[e].author) ||
 				chain_find(&c, w->base[e]) >= 0;
 		}

@@ -38,7 +38,7 @@ static const struct entry roles_entries[] = {
 	{ "A says what this version does not know", SKIPPED, A },
 };
 
-/* Invites: used twice, cancelled, of a former admin, of before a move, for a key that was here. */
+/* Invites: used twice, cancelled, by a former admin, from before a move, for a known key. */
 static const struct entry invites_entries[] = {
 	{ "E joins by B's invite 0", ADMIT, E, .sponsor = B, .value = 8, .target = NOTHING },
 	{ "F joins by B's invite 0", ADMIT, F, .sponsor = B, .value = 9, .target = NOTHING },
@@ -128,7 +128,7 @@ static const struct entry recover_entries[] = {
 	  .next = 4, .value = NOTHING, .entry = NOTHING, .without = LIMIT_REMOVAL_UNKNOWN },
 };
 
-/* A thief has the paper of before a renew. */
+/* A thief has the paper from before a renew. */
 static const struct entry renew_entries[] = {
 	{ "A and B renew", RENEW, A, .second = B, .next = 1 },
 	{ "A removes D", REMOVE, A, .targets = BIT(D) },
@@ -166,7 +166,7 @@ static const struct entry deny_paper_entries[] = {
 	  .value = NOTHING, .entry = NOTHING, .back = BIT(C) },
 };
 
-/* Who hears of a removal only from somebody who heard of it. */
+/* A node that hears of a removal only from another node that heard of it. */
 static const struct entry pass_entries[] = {
 	{ "A removes B", REMOVE, A, .targets = BIT(B) },
 	{ "A renames C", RENAME, A, .target = C, .value = 9 },

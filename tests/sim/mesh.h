@@ -44,7 +44,7 @@ struct mesh_node {
 	ip4 ip;		   /* on the simulated internet */
 	struct host *host; /* the user's process: commands */
 	struct store store;
-	struct host *daemon_host; /* the daemon's process; NULL: none */
+	struct host *daemon_host; /* the daemon's process, or NULL */
 	struct daemon *daemon;
 	ip4 address;		   /* in the overlay; 0: not a member */
 	uint16_t port;		   /* of daemons that are started from now on; 0: any */
@@ -175,7 +175,7 @@ int mesh_try_call(struct mesh_node *n, const struct control_request *r, struct h
 /* `mlsh connect` with these files, sent from their start. The same. */
 char *mesh_hand_over(struct mesh_node *n, const char *cluster, struct handover *files);
 
-struct tunnel *mesh_tunnel(struct mesh_node *n); /* NULL: none */
+struct tunnel *mesh_tunnel(struct mesh_node *n); /* or NULL */
 bool mesh_connected(struct mesh_node *n);	 /* has a session with the server */
 struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer);
 

@@ -122,7 +122,7 @@ struct peer_status mesh_peer(struct mesh_node *n, struct mesh_node *peer)
 /* --- the local socket ------------------------------------------------------------------------- */
 
 struct call {
-	struct handover *files; /* NULL: none are sent */
+	struct handover *files; /* or NULL */
 	char *reply;
 	size_t len;
 	bool done;

@@ -30,7 +30,7 @@ struct fleet_node {
 	bool denies[FLEET_NODES];  /* which nodes a removal without order denies, by index */
 	enum removal_shown judges; /* of removals that peers show */
 	unsigned shown;		   /* such, that were looked at */
-	uint64_t latest_s;	   /* records dated later are held back; 0: none is */
+	uint64_t latest_s;	   /* records dated later are held back; or 0 */
 	unsigned held;		   /* messages of which some was */
 };
 
@@ -83,7 +83,7 @@ void fleet_udp(uint8_t *p, size_t len, ip4 src, ip4 dst, unsigned seed);
 
 void fleet_send(struct fleet_node *from, const struct fleet_node *to, size_t len, unsigned seed);
 
-/* Is the next packet that came out of `to` the one that fleet_send made? False: none there. */
+/* Is the next packet that came out of `to` the one that fleet_send made? */
 bool fleet_received(const struct fleet_node *from, struct fleet_node *to, size_t len,
 		    unsigned seed);
 

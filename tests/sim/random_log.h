@@ -16,7 +16,7 @@
 #define PAGES_MAX 40
 
 struct machine {
-	struct raw *r; /* with its log; NULL: there is none */
+	struct raw *r; /* with its log, or NULL */
 	struct node_id id;
 	char name[16];
 	struct raw *next;	  /* with the key that it is to have: a rotation was signed */

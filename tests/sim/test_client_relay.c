@@ -77,7 +77,7 @@ START_TEST(both_sides_hear_of_a_channel)
 }
 END_TEST
 
-/* Whatever the server says or answers later; the channel of before is forgotten. */
+/* Whatever the server says or answers later; the earlier channel is forgotten. */
 START_TEST(there_is_none_to_a_former_member)
 {
 	struct roster_leave how = { LEFT_REMOVED, 100, 1, { { 0 } } };

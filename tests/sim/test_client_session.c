@@ -91,7 +91,7 @@ static void check_back_within(struct kit *k, uint64_t down_ns)
 	sim_pass(k->w, down_ns);
 	kit_server_boot(k);
 	back = world_now(k->w);
-	/* Whoever has not noticed yet is not really up. */
+	/* A node that has not noticed yet is not really up. */
 	for (size_t i = 0; i < k->n_nodes; i++) {
 		struct kit_node *n = &k->node[i];
 

@@ -118,7 +118,7 @@ START_TEST(a_person_may_take_long)
 }
 END_TEST
 
-/* A recovery that goes back behind a rotation says whose key of before counts again. */
+/* A recovery that goes back behind a rotation says whose old key counts again. */
 START_TEST(keys_of_before_are_named)
 {
 	char code[RECOVERY_CODE_TEXT_MAX];
@@ -128,7 +128,7 @@ START_TEST(keys_of_before_are_named)
 	sim_pass(m->w, 10 * SECOND);
 	person.is_there = person.refuses = true;
 	expect(run(NAS, &recover_command, code, "recover --at 1"), EXIT_FAILED,
-	       "The key of before counts again for: laptop.");
+	       "The old key counts again for: laptop.");
 	mesh_free(m);
 }
 END_TEST

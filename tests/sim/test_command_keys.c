@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A recovery goes back behind this node's own rotations: `mlsh recover` on the node itself, and
- * `mlsh move --follow` on one that was off. Each key of before may be the one that is in force.
+ * `mlsh move --follow` on one that was off. Each earlier key may be the one that is in force.
  */
 #include "command_kit.h"
 #include "identity/identity.h"
@@ -103,7 +103,7 @@ static void comes_back(unsigned rotations, bool connects)
 	else
 		run(LAPTOP, &move_command, "", line);
 	expect_key(m, first);
-	/* that of before is the newest of those that are kept now */
+	/* the earlier one is the newest of those that are kept now */
 	run(LAPTOP, &move_command, "", line);
 	rotate_times(m, LAPTOP, 1);
 	mesh_reach(m, 30 * SECOND);
@@ -126,7 +126,7 @@ START_TEST(a_node_that_was_off_connects)
 }
 END_TEST
 
-/* The server knows the key of before as soon as it has ordered the recovery. */
+/* The server knows the earlier key as soon as it has ordered the recovery. */
 static void recovers(bool daemon)
 {
 	char code[RECOVERY_CODE_TEXT_MAX];

@@ -113,7 +113,7 @@ static bool has_one_key(const struct scene *s, struct mesh_node *n)
 	return same;
 }
 
-/* Each key of before is kept once. A run that was killed at its end had completed it. */
+/* Each earlier key is kept once. A run that was killed at its end had completed it. */
 static bool rotate_killed(enum victim victim, unsigned steps, bool daemon)
 {
 	struct scene s;

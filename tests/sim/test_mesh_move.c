@@ -29,12 +29,12 @@ START_TEST(all_nodes_follow)
 	MESH_CHECK(m, mesh_flow_end(m) == 0 && m->doubled == 0);
 	ck_assert_str_eq(tunnel_cluster(mesh_tunnel(LAPTOP))->signal_host, NEW_NAME);
 
-	/* a daemon that is started again, from files of before, is at the new one at once */
+	/* a daemon that is started again, from earlier files, is at the new one at once */
 	mesh_daemon_stop(PHONE);
 	mesh_connect(PHONE);
 	mesh_until(m, 10 * SECOND, move_all_moved, m);
 
-	/* an invite of before says what to do; one of now is the new server's */
+	/* an earlier invite says what to do; a new one is the new server's */
 	tv = mesh_node(m, "tv");
 	ck_assert_int_lt(mesh_try_adopt(tv, old, &err), 0);
 	ck_assert_int_eq(err.reason, REFUSAL_MOVED_AWAY);
@@ -101,7 +101,7 @@ START_TEST(crashes_at_each_step)
 	(void)move_import_log(NAS, &s);
 	second_crash(&s);
 	second_open(&s);
-	to = move_import_log(NAS, &s); /* with the token of before */
+	to = move_import_log(NAS, &s); /* with the earlier token */
 
 	/* the old one dies before it has ordered: the same entry is good afterwards */
 	move_ask_to_order(NAS, &to, &o);

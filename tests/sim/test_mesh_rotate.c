@@ -149,7 +149,7 @@ START_TEST(killed_between_two_steps)
 }
 END_TEST
 
-/* An admin's new key: its invites of before are worth nothing, those of after are good. */
+/* An admin's new key: its earlier invites are worth nothing, later ones are good. */
 START_TEST(invites_die)
 {
 	struct mesh *m = mesh_of(sim_seed(), 2);

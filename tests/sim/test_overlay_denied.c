@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A removal without order denies a member: it has no tunnel, no route and no relay, and gets a
- * connection for messages of the membership log only. The same connection for the key of before.
+ * connection for messages of the membership log only. The same connection for the earlier key.
  */
 #include "expel_kit.h"
 #include "identity/identity.h"
@@ -152,7 +152,7 @@ START_TEST(what_else_a_denied_member_sends_is_ignored)
 }
 END_TEST
 
-/* --- the key of before --- */
+/* --- the earlier key --- */
 
 static void rekeyed(struct fleet_node *at, const struct fleet_node *of, const struct identity *key,
 		    uint64_t time_s)

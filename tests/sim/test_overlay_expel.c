@@ -409,7 +409,7 @@ START_TEST(an_heir_takes_the_address_over)
 }
 END_TEST
 
-/* Not a removal, but the same: the key of before makes no tunnel any more. */
+/* Not a removal, but the same: the earlier key makes no tunnel any more. */
 START_TEST(a_handshake_under_the_key_of_before_ends)
 {
 	struct identity *key = kit_identity(70);

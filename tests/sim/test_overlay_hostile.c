@@ -220,7 +220,7 @@ START_TEST(a_flood_of_messages_ends_the_connection)
 	ck_assert_uint_lt(sent, 4000);
 	struct wire_candidates c;
 	overlay_candidates_get(m.node[0].o, &c);
-	ck_assert_uint_le(c.n, 3); /* its own and two of hearsay */
+	ck_assert_uint_le(c.n, 3); /* its own and two that peers reported */
 	rogue_end(&r);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may be a peer, and how the membership log travels between peers. */
+/* Which nodes may be peers, and how the membership log travels between peers. */
 #include <openssl/ssl.h>
 
 #include "overlay_sim.h"

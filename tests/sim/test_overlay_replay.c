@@ -333,7 +333,7 @@ static void race(uint8_t mask, uint8_t first, bool pings)
 	talk(s, 3000);
 	s->races = false;
 	ck_assert_uint_ge(s->copies, 5);
-	/* Who shows a ping first is asked and answered, as if it were a NAT's; nobody else is. */
+	/* The first sender of a ping gets pings and an answer, as a NAT's new mapping would. */
 	if (pings)
 		ck_assert_uint_le(s->to_spy, 3 * s->copies);
 	else

@@ -298,7 +298,7 @@ static bool count_bytes(void *ctx, struct host *from, const struct addr *src,
 	return true;
 }
 
-/* Who has said goodbye is not called at once, and found soon all the same when it comes back. */
+/* A peer that has said goodbye is not called at once, and is found soon when it comes back. */
 /* [P4-15] */
 START_TEST(those_that_stop_are_left_in_peace)
 {

@@ -439,13 +439,13 @@ START_TEST(the_simulated_nat_does_what_linux_does)
 	outside_open(&z, world_host(w, "z", IP(192, 0, 2, 3)), IP(192, 0, 2, 3), 3);
 	ck_assert_uint_eq(says(w, &in, &x, &x.addr, 0), 700);
 	ck_assert_uint_eq(says(w, &x, &in, &outer, 0), 1);
-	/* Who comes unasked gets nothing, and another port later; so do those who come after. */
+	/* A host that comes unasked gets nothing, and another port later; so do later hosts. */
 	ck_assert_uint_eq(says(w, &y, &in, &outer, 0), 0);
 	other = says(w, &in, &y, &y.addr, 0);
 	ck_assert(other != 0 && other != 700);
 	ck_assert_uint_eq(says(w, &in, &z, &z.addr, 0), other);
 	ck_assert_uint_eq(says(w, &in, &x, &x.addr, 0), 700);
-	/* Whoever repeats it is remembered as long; 30 s after the last one it is forgotten. */
+	/* The NAT remembers a host that repeats it, and forgets it 30 s after the last one. */
 	for (unsigned i = 0; i < 3; i++) {
 		sim_pass(w, 29 * SECOND);
 		ck_assert_uint_eq(says(w, &y, &in, &outer, 0), 0);

@@ -194,7 +194,7 @@ END_TEST
 
 /* --- frames that nobody asked for --- */
 
-/* RFC 9221 section 3: who has not said that it takes DATAGRAM frames closes when one comes. */
+/* RFC 9221 section 3: a side that did not offer to take DATAGRAM frames closes when one comes. */
 /* [P4-7] */
 START_TEST(datagram_frames_are_a_violation)
 {

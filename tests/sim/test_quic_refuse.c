@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is refused, by whom, how early, and what the other side is told. */
+/* Which side refuses which peers, how early, and what the other side is told. */
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>

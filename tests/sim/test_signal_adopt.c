@@ -67,7 +67,7 @@ START_TEST(adopt_refuses_invites_that_are_not_good)
 		ck_assert_int_eq(asked(&i), REFUSAL_SPONSOR_UNKNOWN);
 		raw_free(stranger);
 	}
-	i = raw_invite_fields(a, 3600); /* by a member that is no admin */
+	i = raw_invite_fields(a, 3600); /* by a member that is not an admin */
 	raw_invite_sign(&i, a);
 	ck_assert_int_eq(asked(&i), REFUSAL_SPONSOR_NOT_ADMIN);
 

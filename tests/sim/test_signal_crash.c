@@ -10,7 +10,7 @@
 struct joiner {
 	struct raw *r;
 	struct raw_invite invite;
-	struct entry_bytes pending; /* what was sent and perhaps not answered; len 0: nothing */
+	struct entry_bytes pending; /* what was sent and perhaps not answered, or len 0 */
 	char name[16];
 };
 
@@ -22,7 +22,7 @@ static bool lucky(struct unit_rng *rng, unsigned percent)
 	return unit_random_below(rng, 100) < percent;
 }
 
-/* Asks; the server may be killed before or after it has answered. False: no answer came. */
+/* Asks; the server may be killed before or after its answer. Returns false without an answer. */
 static bool ask(struct unit_rng *rng, struct raw *r, const struct signal_request *rq,
 		struct signal_reply *reply)
 {

@@ -45,7 +45,7 @@ static void send_admit(struct raw *r, const struct entry_bytes *b)
 	raw_send(r, &rq);
 }
 
-/* The write lock is another program's for five seconds: who joins waits, the others do not. */
+/* The write lock is another program's for five seconds: joiners wait, the others do not. */
 START_TEST(a_locked_database_delays_what_writes_and_nothing_else)
 {
 	struct signal_request candidates = { .type = SIGNAL_CANDIDATES };

@@ -154,7 +154,7 @@ static bool count_tap(void *ctx, struct host *from, const struct addr *src, cons
 	return true;
 }
 
-/* Whatever comes, no more goes out; and what is no channel's frame gets nothing at all. */
+/* Whatever comes, no more goes out; and a frame of no channel gets nothing at all. */
 /* [P6-1] [P6-18] */
 START_TEST(nothing_is_amplified)
 {

@@ -2,7 +2,7 @@
 /*
  * Who is a member no longer at a simulated server: its session, its relay channels and its presence
  * end in one turn with the record, its token is good for nothing, and it may read why. So it goes
- * for a node that leaves, that is replaced, that a recovery drops, and for a key of before.
+ * for a node that leaves, that is replaced, that a recovery drops, and for an earlier key.
  */
 #include <time.h>
 
@@ -266,7 +266,7 @@ START_TEST(a_session_is_the_key_in_forces)
 	raw_fetch(renewed);
 	ck_assert_uint_eq(mlog_count(renewed->log), 4);
 	ck_assert_ptr_nonnull(presence_of(chan_b)->session);
-	/* over the key of before only the log passes, up to the change */
+	/* over the earlier key only the log passes, up to the change */
 	raw_greet(chan_b);
 	ck_assert_int_eq(raw_session_ask(chan_b, &reply), REFUSAL_NOT_MEMBER);
 	ck_assert(says(&reply, "another key"));
@@ -315,7 +315,7 @@ START_TEST(a_recovery_goes_back_and_is_kept)
 	ck_assert_int_eq(raw_recover(chan_b, &e, &reply), REFUSAL_NONE); /* the reply was lost */
 	ck_assert_uint_eq(reply.head.seq, 3);
 
-	/* all are told from that record on; who joined in what is dropped is out */
+	/* all hear of it from that record on; a member that joined in a dropped record is out */
 	raw_await_close(d, SIGNAL_CLOSE_REMOVED);
 	ck_assert_uint_eq(c->log_first, 3);
 	ck_assert_uint_eq(mlog_count(c->log), 4);

@@ -268,7 +268,7 @@ START_TEST(ordinary_restarts_wait_for_nothing)
 }
 END_TEST
 
-/* A copy of before, or on another machine: its file is missing, damaged, or another database's. */
+/* An earlier copy, or another machine: its file is missing, damaged, or another database's. */
 START_TEST(a_database_without_its_mark_waits)
 {
 	static const char rubbish[] = "mlsh-signal mark 0";

@@ -414,7 +414,7 @@ START_TEST(a_pushed_address_may_leave_a_small_gap_only)
 }
 END_TEST
 
-/* A member that is no server makes up records. */
+/* A member, which is not a server, makes up records. */
 /* [P3-55] */
 START_TEST(pushed_records_without_our_receipt_are_refused)
 {

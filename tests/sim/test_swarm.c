@@ -354,8 +354,8 @@ START_TEST(server_is_away_for_a_while)
 }
 END_TEST
 
-/* A session that did not last was of no use: who begins again with short waits hammers at a server
- * that is in trouble. */
+/* A session that did not last was of no use: nodes that begin again with short waits after
+ * it hammer at a server that is in trouble. */
 START_TEST(server_that_fails_again_and_again)
 {
 	enum { FEW = 100, ROUNDS = 20 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may ask the daemon for what, by the kernel's word of who asks; what it takes over, and what
- * it keeps over restarts.
+ * Which users may ask the daemon for what, as the kernel names them; what the daemon takes over,
+ * and what it keeps over restarts.
  */
 #include "daemon_kit.h"
 
@@ -234,7 +234,7 @@ START_TEST(an_older_log_changes_nothing)
 }
 END_TEST
 
-/* Who came while the disk was full is not lost in a crash after there was room again. */
+/* A member that joined while the disk was full is not lost in a crash after there is room again. */
 START_TEST(a_log_that_could_not_be_saved_is_tried_again)
 {
 	struct mesh *m;

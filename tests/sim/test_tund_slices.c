@@ -25,7 +25,7 @@ START_TEST(a_long_log_is_verified_in_slices)
 }
 END_TEST
 
-/* The words are those of a short log, and the tunnel that is there is none the worse for it. */
+/* The words are those of a short log, and the tunnel does not suffer from it. */
 START_TEST(what_is_wrong_behind_a_long_log_is_said)
 {
 	struct kit k = slices_long_log(RENAMES);

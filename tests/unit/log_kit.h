@@ -23,7 +23,7 @@ struct node_id kit_id(unsigned n);
 struct identity *kit_identity(unsigned n);
 struct span kit_span(const struct entry_bytes *b);
 
-/* Numbers of keys that are no node's. */
+/* Numbers of keys that no node has. */
 enum {
 	KIT_ONE_TIME = 1000000,
 	KIT_ORDER = 2000000,

@@ -69,7 +69,7 @@ START_TEST(names_the_head_with_proof)
 }
 END_TEST
 
-/* Dates ahead, members that are no admins, former admins, other clusters. */
+/* Dates ahead, members that are not admins, former admins, other clusters. */
 /* [P2-62] */
 START_TEST(forged_ones_count_for_nothing)
 {

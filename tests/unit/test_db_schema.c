@@ -42,7 +42,7 @@ START_TEST(db_refuses_what_is_not_its_own)
 	ck_assert_int_eq(unlink(dbkit_path), 0);
 	f = fopen(dbkit_path, "w");
 	for (int i = 0; i < 1000; i++)
-		fputs("this is no database ", f);
+		fputs("this is not a database ", f);
 	fclose(f);
 	ck_assert_int_lt(db_open(dbkit_path, true, &err, &d), 0);
 	ck_assert_int_eq(unlink(dbkit_path), 0);
@@ -116,7 +116,7 @@ START_TEST(an_older_database_is_brought_up_with_its_data)
 }
 END_TEST
 
-/* A backup of before an upgrade: it is read and restored as it is, and stays what it was. */
+/* A backup from before an upgrade: it is read and restored as it is, and stays what it was. */
 START_TEST(an_image_of_each_older_database_is_read)
 {
 	for (unsigned v = 1; v < schema_version; v++) {

@@ -190,7 +190,7 @@ START_TEST(invite_cancelled)
 }
 END_TEST
 
-/* The holder of an invite of before a move cannot use it at the new server, whatever it pins. */
+/* The holder of an invite from before a move cannot use it at the new server, whatever it pins. */
 /* [P2-26] */
 START_TEST(invite_of_before_a_move)
 {

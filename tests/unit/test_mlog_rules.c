@@ -132,7 +132,7 @@ START_TEST(rights_begin_anew)
 }
 END_TEST
 
-/* Nothing of before a recovery counts after it, not even a kept admin's. */
+/* Nothing from before a recovery counts after it, not even a kept admin's. */
 /* [P2-21] */
 START_TEST(nothing_outlives_recovery)
 {

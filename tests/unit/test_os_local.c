@@ -445,7 +445,7 @@ START_TEST(other_files_are_not_replaced)
 }
 END_TEST
 
-/* Whoever took the place meanwhile keeps it. */
+/* A program that took the place meanwhile keeps it. */
 START_TEST(close_removes_only_its_own_path)
 {
 	localkit_setup();

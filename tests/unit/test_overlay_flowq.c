@@ -33,7 +33,7 @@ static void put(uint16_t port, uint32_t number, size_t len, uint64_t now)
 	put_ecn(port, number, len, now, 0);
 }
 
-/* The port of the next, its number and length; 0: none. */
+/* The port of the next packet, its number and length; 0 if the queue is empty. */
 static uint16_t get(uint64_t now, uint32_t *ret_number, size_t *ret_len)
 {
 	const struct flowq_item *i = flowq_next(&q, now);

@@ -165,7 +165,7 @@ START_TEST(a_narrower_path_is_noticed)
 	mtu_forget(&l.m);
 	ck_assert_uint_eq(mtu_limit(&l.m), MTU_BASE);
 	ck_assert(!mtu_check_due(&l.m, NONCE, true, PATIENCE, l.now));
-	/* An answer that comes now is of before. */
+	/* An answer that comes now is to an earlier ping. */
 	ck_assert_uint_eq(mtu_echo(&l.m, 0, NONCE), 0);
 }
 END_TEST

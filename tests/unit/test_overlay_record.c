@@ -228,7 +228,7 @@ START_TEST(forged_records_of_many_epochs_cost_no_more_than_others)
 }
 END_TEST
 
-/* Who reads our memory later does not get what was sealed before. */
+/* A thief who reads our memory later cannot open earlier records. */
 /* [P7-3] */
 START_TEST(secrets_of_earlier_epochs_are_overwritten)
 {

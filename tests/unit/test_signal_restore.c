@@ -327,7 +327,7 @@ static bool kill_before(pid_t child, unsigned n)
 	return false;
 }
 
-/* The state of before, without waiting for the disk. */
+/* The earlier state, without waiting for the disk. */
 static void put_old_back(const struct buf old[2])
 {
 	char file[200];

@@ -279,7 +279,7 @@ START_TEST(without_a_tunnel)
 	ck_assert_str_eq(w.advice[0], "`mlsh ping nas.homelab` builds it, too");
 	f.tried = true;
 	ck_assert_int_eq(why_decide(&f), WHY_NO_ANSWER);
-	/* Who never had a session is offline, and needs more than a first packet. */
+	/* A node that never had a session is offline, and needs more than a first packet. */
 	f.online = f.tried = false;
 	why_explain(&f, &w);
 	ck_assert_int_eq(w.reason, WHY_OFFLINE);

@@ -301,8 +301,8 @@ static int path_too_long(const char *path, struct err *err)
 		       path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 }
 
-/* The kernel refuses a connection to what is no socket in the same way as to a dead one, or as to
- * one that may not be opened. */
+/* The kernel refuses a connection to another file in the same way as to a dead socket, or as to one
+ * that may not be opened. */
 static int connect_failed(const char *path, int r, struct err *err)
 {
 	if ((r == -ECONNREFUSED || r == -EACCES) && is_no_socket(path))

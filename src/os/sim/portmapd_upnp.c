@@ -42,7 +42,7 @@ static const char description[] =
 	"<controlURL>/ctl/IPConn</controlURL></service></serviceList></device></deviceList>"
 	"</device></deviceList></device></root>";
 
-/* The number in an element; 0: there is none. */
+/* The number in an element, or 0. */
 static unsigned number_in(const char *text, const char *name)
 {
 	char tag[64];
