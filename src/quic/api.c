@@ -75,34 +75,34 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c)
 	return c->tls.peer.cert_sha256;
 }
 
-bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret)
+bool quic_conn_remote_endpoint(const struct quic_conn *c, struct quic_endpoint *ret)
 {
 	path_label label = c->routed ? c->label : c->proven_label;
 
-	return c->alive && label != 0 && router_route(c->s, (struct quic_conn *)c, label, ret);
+	return c->alive && label != 0 && router_endpoint(c->s, (struct quic_conn *)c, label, ret);
 }
 
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret)
 {
-	struct quic_route route;
+	struct quic_endpoint endpoint;
 
-	if (!quic_conn_remote_route(c, &route))
+	if (!quic_conn_remote_endpoint(c, &endpoint))
 		return false;
-	*ret = route.to;
+	*ret = endpoint.to;
 	return true;
 }
 
 bool quic_conn_revocation(const struct quic_conn *c, struct quic_revocation *ret)
 {
-	struct quic_route route;
+	struct quic_endpoint endpoint;
 	const struct cid *cid;
 
-	if (!c->connected || list_empty(&c->cids) || !quic_conn_remote_route(c, &route))
+	if (!c->connected || list_empty(&c->cids) || !quic_conn_remote_endpoint(c, &endpoint))
 		return false;
 	cid = list_entry(c->cids.next, struct cid, link); /* the oldest: the one in use */
 	memcpy(ret->id, cid->bytes, sizeof(ret->id));
-	ret->remote = route.to;
-	ret->local = route.local;
+	ret->remote = endpoint.to;
+	ret->local = endpoint.local;
 	return true;
 }
 

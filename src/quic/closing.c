@@ -20,12 +20,12 @@ static struct closing *closing_oldest(struct quic_socket *s)
 }
 
 void closing_add(struct quic_conn *c, const void *packet, size_t len,
-		 const struct quic_route *route, uint64_t until)
+		 const struct quic_endpoint *endpoint, uint64_t until)
 {
 	struct quic_socket *s = c->s;
 	struct closing *cl;
 
-	if (route->overhead > 0)
+	if (endpoint->overhead > 0)
 		len = 0; /* a wrapped packet cannot be sent twice */
 	closing_expire(s, clock_now(s->h));
 	if (s->n_closings >= CLOSINGS_MAX)
@@ -33,7 +33,7 @@ void closing_add(struct quic_conn *c, const void *packet, size_t len,
 	cl = malloc(sizeof(*cl) + len);
 	if (!cl)
 		return;
-	*cl = (struct closing){ .until = until, .route = *route, .len = len };
+	*cl = (struct closing){ .until = until, .endpoint = *endpoint, .len = len };
 	if (len > 0)
 		memcpy(cl->packet, packet, len);
 	list_init(&cl->cids);
@@ -55,7 +55,7 @@ void closing_hit(struct quic_socket *s, struct closing *cl, size_t len)
 	cl->hits++;
 	if (cl->len == 0 || len < cl->len || (cl->hits & (cl->hits - 1)) != 0)
 		return;
-	tx_send(&s->tx, cl->packet, cl->len, &cl->route.to, &cl->route.local);
+	tx_send(&s->tx, cl->packet, cl->len, &cl->endpoint.to, &cl->endpoint.local);
 }
 
 void closing_expire(struct quic_socket *s, uint64_t now)

@@ -84,14 +84,14 @@ static void conn_say_goodbye(struct quic_conn *c, const ngtcp2_ccerr *ccerr, uin
 	n = ngtcp2_conn_write_connection_close(c->qc, &ps.path, &pi, packet, sizeof(packet), ccerr,
 					       now);
 	if (n <= 0) {
-		closing_add(c, NULL, 0, &c->route, now + linger);
+		closing_add(c, NULL, 0, &c->endpoint, now + linger);
 		return;
 	}
 	if (at) {
 		memcpy(at + headroom, packet, (size_t)n);
 		conn_put(c, label_of(&ps.path), at, headroom, (size_t)n, pi.ecn);
 	}
-	closing_add(c, packet, c->route_label ? (size_t)n : 0, &c->route, now + linger);
+	closing_add(c, packet, c->endpoint_label ? (size_t)n : 0, &c->endpoint, now + linger);
 }
 
 void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error,
@@ -106,7 +106,7 @@ void conn_end(struct quic_conn *c, enum quic_close_reason reason, uint64_t error
 	if (ccerr)
 		conn_say_goodbye(c, ccerr, linger);
 	else if (reason != QUIC_CLOSE_RESET && reason != QUIC_CLOSE_TIMEOUT)
-		closing_add(c, NULL, 0, &c->route, clock_now(c->s->h) + linger);
+		closing_add(c, NULL, 0, &c->endpoint, clock_now(c->s->h) + linger);
 	conn_shut(c);
 	c->reason = reason;
 	c->close_error = error;

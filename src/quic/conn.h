@@ -89,8 +89,8 @@ struct quic_conn {
 	bool migrating;		 /* client: `target` is being validated */
 	struct label_path target;
 	path_label failed_label;
-	path_label route_label; /* the label that `route` belongs to; 0: no route is known */
-	struct quic_route route;
+	path_label endpoint_label; /* the label of `endpoint`; 0: it is not known */
+	struct quic_endpoint endpoint;
 
 	/* streams */
 	struct list streams;
@@ -179,8 +179,8 @@ void callbacks_fill(ngtcp2_callbacks *ret);
  */
 int conn_send(struct quic_conn *c) MUST_CHECK;
 /*
- * Puts the packet at tx_reserve's place on the route of `label`. `headroom` is the number of bytes
- * in front of the packet.
+ * Sends the packet at tx_reserve's place to the endpoint of `label`. `headroom` is the number of
+ * bytes in front of the packet.
  */
 void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroom, size_t len,
 	      uint8_t ecn);

@@ -5,9 +5,9 @@
  * tickets, no 0-RTT, no DATAGRAM frames (RFC 9221). Other datagrams share the socket with QUIC
  * instead.
  *
- * Connections know paths only by label. A label stands for one route to the other side and is never
+ * Connections know paths only by label. A label stands for one way to the other side and is never
  * used again for another. ngtcp2 sees a synthetic address that is made from the label. The router
- * (struct quic_router) knows the route of each label: there is a built-in router for plain
+ * (struct quic_router) knows the endpoint of each label: there is a built-in router for plain
  * addresses, and the owner of a socket may bring its own, as overlay does for tunnels.
  *
  * The core (connection, stream, TLS) records events. The shell hands them to the owner from the
@@ -93,7 +93,7 @@ struct quic_conn_ops {
 #define QUIC_PAYLOAD_MIN 1200 /* RFC 9000 section 14 */
 
 /* Where datagrams with a label go. */
-struct quic_route {
+struct quic_endpoint {
 	struct addr to;
 	struct addr local; /* source address, or unset */
 	/* bytes that `wrap` writes in front of each QUIC packet (a relay's header) */
@@ -106,22 +106,23 @@ struct quic_route {
 };
 
 /*
- * Maps labels to routes.
+ * Maps labels to endpoints.
  *
  * `label` returns the label of a datagram that came for connection `c` (NULL: a new connection)
  * from rx->from, or 0 to drop it. An address that is not proven yet gets the label of the current
- * path (quic_conn_label). `route` fills in the route of datagrams with this label, or returns false
+ * path (quic_conn_label). `endpoint` fills in where datagrams with this label go, or returns false
  * to drop them. `admit` (may be NULL) is asked for each datagram of `len` bytes, and returns false
- * to drop it as if it were lost. `wrap` fills in the first route.overhead bytes of `frame`, in
- * front of the QUIC packet; it is called for routes with overhead only. `release` (may be NULL) is
- * called once for each connection for which `label` was called with NULL: the connection has an
+ * to drop it as if it were lost. `wrap` fills in the first endpoint.overhead bytes of `frame`, in
+ * front of the QUIC packet; it is called for endpoints with overhead only. `release` (may be NULL)
+ * is called once for each connection for which `label` was called with NULL: the connection has an
  * owner now, or has ended.
  *
  * All are called on the packet path, and may call nothing of quic but quic_conn_label.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);
-	bool (*route)(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret);
+	bool (*endpoint)(void *ctx, struct quic_conn *c, path_label label,
+			 struct quic_endpoint *ret);
 	bool (*admit)(void *ctx, struct quic_conn *c, size_t len);
 	void (*wrap)(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len);
 	void (*release)(void *ctx, path_label label);
@@ -216,7 +217,7 @@ size_t quic_socket_queued(const struct quic_socket *s);
  */
 bool quic_socket_room(struct quic_socket *s, size_t bytes, size_t runs) MUST_CHECK;
 uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need);
-void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to,
+void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_endpoint *to,
 			uint8_t ecn);
 void quic_socket_flush(struct quic_socket *s);
 
@@ -280,7 +281,7 @@ const uint8_t *quic_conn_peer_cert_sha256(const struct quic_conn *c);
  */
 bool quic_conn_remote_addr(const struct quic_conn *c, struct addr *ret);
 /* The same with the local address that goes with it. */
-bool quic_conn_remote_route(const struct quic_conn *c, struct quic_route *ret);
+bool quic_conn_remote_endpoint(const struct quic_conn *c, struct quic_endpoint *ret);
 /* RFC 8446 section 7.5 exporter. Only after QUIC_CONNECTED. */
 int quic_conn_export(struct quic_conn *c, const char *label, struct span context, uint8_t *out,
 		     size_t len) MUST_CHECK;

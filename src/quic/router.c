@@ -118,16 +118,16 @@ void router_release(struct quic_socket *s, path_label label)
 		s->cfg.router->release(s->cfg.router->ctx, label);
 }
 
-bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
-		  struct quic_route *ret)
+bool router_endpoint(struct quic_socket *s, struct quic_conn *c, path_label label,
+		     struct quic_endpoint *ret)
 {
 	const struct slot *sl;
 
 	if (c->routed)
-		return s->cfg.router->route(s->cfg.router->ctx, c, label, ret);
+		return s->cfg.router->endpoint(s->cfg.router->ctx, c, label, ret);
 	sl = slot_of_label(c, label);
 	if (!sl)
 		return false;
-	*ret = (struct quic_route){ .to = sl->to, .local = sl->local };
+	*ret = (struct quic_endpoint){ .to = sl->to, .local = sl->local };
 	return true;
 }

@@ -8,30 +8,31 @@
 #define STREAM_VECS 16
 #define SEND_PACKETS_MAX 256 /* in one call, since the loop must come back to reading */
 
-static bool route_use(struct quic_conn *c, path_label label)
+static bool endpoint_use(struct quic_conn *c, path_label label)
 {
-	struct quic_route route = { .overhead = 0 };
+	struct quic_endpoint endpoint = { .overhead = 0 };
 
-	if (label == c->route_label)
+	if (label == c->endpoint_label)
 		return true;
-	if (!router_route(c->s, c, label, &route) || route.overhead > QUIC_OVERHEAD_MAX)
+	if (!router_endpoint(c->s, c, label, &endpoint) || endpoint.overhead > QUIC_OVERHEAD_MAX)
 		return false;
-	c->route = route;
-	c->route_label = label;
+	c->endpoint = endpoint;
+	c->endpoint_label = label;
 	return true;
 }
 
 size_t conn_headroom(struct quic_conn *c)
 {
-	c->route_label = 0; /* the router may name another route than the last time */
-	return route_use(c, label_of(ngtcp2_conn_get_path(c->qc))) ? c->route.overhead : 0;
+	c->endpoint_label = 0; /* the router may name another endpoint than the last time */
+	return endpoint_use(c, label_of(ngtcp2_conn_get_path(c->qc))) ? c->endpoint.overhead : 0;
 }
 
 size_t conn_payload_max(const struct quic_conn *c)
 {
 	if (!c->routed)
 		return ngtcp2_conn_get_path_max_tx_udp_payload_size(c->qc);
-	return c->route_label ? MAX(c->route.payload_max, QUIC_PAYLOAD_MIN) : QUIC_PAYLOAD_MIN;
+	return c->endpoint_label ? MAX(c->endpoint.payload_max, QUIC_PAYLOAD_MIN)
+				 : QUIC_PAYLOAD_MIN;
 }
 
 static bool admitted(struct quic_conn *c, size_t len)
@@ -48,14 +49,14 @@ void conn_put(struct quic_conn *c, path_label label, uint8_t *at, size_t headroo
 	struct quic_socket *s = c->s;
 	size_t overhead;
 
-	if (!route_use(c, label) || !admitted(c, len))
-		return; /* no route: as if the packet were lost */
-	overhead = c->route.overhead;
+	if (!endpoint_use(c, label) || !admitted(c, len))
+		return; /* no endpoint: as if the packet were lost */
+	overhead = c->endpoint.overhead;
 	if (overhead != headroom)
 		memmove(at + overhead, at + headroom, len);
 	if (overhead > 0)
 		s->cfg.router->wrap(s->cfg.router->ctx, c, label, at, overhead + len);
-	tx_commit(&s->tx, overhead + len, &c->route.to, &c->route.local, ecn);
+	tx_commit(&s->tx, overhead + len, &c->endpoint.to, &c->endpoint.local, ecn);
 }
 
 /* --- what goes into the next packet -------------------------------------------------------------

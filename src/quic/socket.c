@@ -209,7 +209,7 @@ static void receive_run(struct quic_socket *s, const struct udp_rx *rx, struct o
 		}
 		one.data = rx->data + at;
 		one.len = one.segment = MIN(rx->segment, rx->len - at);
-		endpoint_receive(s, &one, 0);
+		demux_receive(s, &one, 0);
 		at += one.len;
 	} while (at < rx->len && !s->closed);
 }
@@ -400,7 +400,8 @@ uint8_t *quic_socket_reserve(struct quic_socket *s, size_t need)
 	return s->closed ? NULL : tx_reserve(&s->tx, need);
 }
 
-void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_route *to, uint8_t ecn)
+void quic_socket_commit(struct quic_socket *s, size_t len, const struct quic_endpoint *to,
+			uint8_t ecn)
 {
 	tx_commit(&s->tx, len, &to->to, &to->local, ecn);
 }
@@ -439,7 +440,7 @@ void quic_socket_receive(struct quic_socket *s, const struct udp_rx *rx, path_la
 {
 	if (s->closed || label == 0)
 		return;
-	endpoint_receive(s, rx, label);
+	demux_receive(s, rx, label);
 	if (!s->busy)
 		tx_flush(&s->tx);
 }

@@ -51,11 +51,11 @@ void conn_mark_event(struct quic_conn *c);
 void conn_bury(struct quic_conn *c);
 
 /*
- * --- endpoint.c ---------------------------------------------------------------------------------
+ * --- demux.c ------------------------------------------------------------------------------------
  */
 
 /* Receives one datagram. `label` 0: the router is asked. */
-void endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+void demux_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
 
 /*
  * --- accept.c -----------------------------------------------------------------------------------
@@ -97,14 +97,14 @@ struct closing {
 	struct list link, cids;
 	uint64_t until;
 	uint64_t hits;
-	struct quic_route route;
+	struct quic_endpoint endpoint;
 	size_t len; /* 0: late packets get no answer */
 	uint8_t packet[];
 };
 
 /* Takes over the connection's ids. `packet` may be NULL. */
 void closing_add(struct quic_conn *c, const void *packet, size_t len,
-		 const struct quic_route *route, uint64_t until);
+		 const struct quic_endpoint *endpoint, uint64_t until);
 void closing_hit(struct quic_socket *s, struct closing *cl, size_t len);
 void closing_expire(struct quic_socket *s, uint64_t now);
 void closings_free(struct quic_socket *s);
@@ -134,8 +134,8 @@ void sources_free(struct quic_socket *s);
 path_label router_label(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx);
 /* Releases the label that the router gave to a new connection. 0: does nothing. */
 void router_release(struct quic_socket *s, path_label label);
-bool router_route(struct quic_socket *s, struct quic_conn *c, path_label label,
-		  struct quic_route *ret);
+bool router_endpoint(struct quic_socket *s, struct quic_conn *c, path_label label,
+		     struct quic_endpoint *ret);
 /* QUIC has validated the path of this label. */
 void router_proven(struct quic_conn *c, path_label label);
 /* The label is the current path now. A path that was validated before is not validated again. */

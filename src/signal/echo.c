@@ -76,9 +76,9 @@ static void discard(void *ctx)
 static void ping_unasked(struct echo *e, struct caller *c)
 {
 	struct probe f = { .type = PROBE_PING, .len = PROBE_PING_MIN };
-	struct quic_route to;
+	struct quic_endpoint to;
 
-	if (!quic_conn_remote_route(c->quic, &to))
+	if (!quic_conn_remote_endpoint(c->quic, &to))
 		return;
 	memcpy(f.tag, c->echo_keys.tag, sizeof(f.tag));
 	for (int i = 0; i < UNASKED; i++) {

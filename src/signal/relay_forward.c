@@ -60,7 +60,7 @@ static void outbox_flush(struct relay *r, struct outbox *o)
 /* The sender of the frame at hand, which is mostly that of the next one, too. */
 struct sender {
 	struct channel_end *end; /* NULL: no sender yet */
-	struct quic_route to;	 /* the address of its other end */
+	struct quic_endpoint to; /* the address of its other end */
 	struct udp_tx *run;	 /* the run that the next frame may join */
 };
 
@@ -88,7 +88,7 @@ static bool sender_find(struct relay *r, struct sender *from, const struct udp_r
 		r->stats.dropped_source++;
 		return false;
 	}
-	if (!quic_conn_remote_route(end_other(from->end)->caller->quic, &from->to)) {
+	if (!quic_conn_remote_endpoint(end_other(from->end)->caller->quic, &from->to)) {
 		from->end = NULL;
 		r->stats.dropped_full++;
 		return false;

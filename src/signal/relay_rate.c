@@ -208,11 +208,11 @@ void relay_rate_tell(struct relay *r, struct quic_socket *socket, struct channel
 	struct caller *c = e->caller;
 	uint64_t rate = lower(r->node_rate, share_of(r, c));
 	uint8_t word[RELAY_RATE_LEN];
-	struct quic_route to;
+	struct quic_endpoint to;
 	struct udp_tx tx = { .data = word, .len = sizeof(word), .segment = sizeof(word) };
 
 	if (!is_news(c, rate, now) || e->rates_told == UINT32_MAX ||
-	    !quic_conn_remote_route(c->quic, &to))
+	    !quic_conn_remote_endpoint(c->quic, &to))
 		return;
 	relay_rate_put(&e->end, e->rates_told++, rate, word);
 	tx.to = to.to;

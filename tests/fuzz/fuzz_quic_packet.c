@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rx.data = malloc(rx.len + 1);
 	must(rx.data != NULL);
 	memcpy(rx.data, data + 1, rx.len);
-	endpoint_receive(s, &rx, label);
+	demux_receive(s, &rx, label);
 	while (!list_empty(&s->dirty)) {
 		struct quic_conn *c = list_entry(s->dirty.next, struct quic_conn, dirty);
 

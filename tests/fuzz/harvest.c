@@ -153,10 +153,10 @@ int __wrap_signal_reply_decode(enum signal_request_type to, struct span in,
 	return __real_signal_reply_decode(to, in, ret);
 }
 
-void __real_endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
-void __wrap_endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
-void __wrap_endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
+void __real_demux_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+void __wrap_demux_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label);
+void __wrap_demux_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
 {
 	keep(QUIC_PACKET, label ? 1 : 0, span_of(rx->data, rx->len));
-	__real_endpoint_receive(s, rx, label);
+	__real_demux_receive(s, rx, label);
 }

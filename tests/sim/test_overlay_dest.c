@@ -98,7 +98,7 @@ static unsigned turn(struct scene *s)
 
 START_TEST(another_source_is_an_event_once)
 {
-	struct quic_route to = { .to = port(7) };
+	struct quic_endpoint to = { .to = port(7) };
 	struct scene s;
 
 	begin(&s);
@@ -169,7 +169,7 @@ END_TEST
 
 START_TEST(a_closed_tunnel_takes_and_sends_nothing)
 {
-	struct quic_route to = { .to = port(7) };
+	struct quic_endpoint to = { .to = port(7) };
 	struct scene s;
 
 	begin(&s);
@@ -226,7 +226,7 @@ END_TEST
 
 START_TEST(sizes_too_small_for_a_record_leave_the_stream)
 {
-	struct quic_route to = { .to = port(7) };
+	struct quic_endpoint to = { .to = port(7) };
 	struct scene s;
 
 	begin(&s);

@@ -42,17 +42,18 @@ static path_label way_label(void *ctx, struct quic_conn *c, const struct udp_rx 
 	return c && w->as ? quic_conn_label(c) : 0;
 }
 
-static bool way_route(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret)
+static bool way_endpoint(void *ctx, struct quic_conn *c, path_label label,
+			 struct quic_endpoint *ret)
 {
 	struct way *w = ctx;
 
 	(void)c;
 	if (label < RELAY || label > DIRECT_B || w->blocked[label])
 		return false;
-	*ret = (struct quic_route){ .to = w->peer[label],
-				    .local = w->local[label],
-				    .overhead = label == RELAY ? FRAME_BYTES : 0,
-				    .payload_max = label == RELAY ? 1452 - FRAME_BYTES : 1452 };
+	*ret = (struct quic_endpoint){ .to = w->peer[label],
+				       .local = w->local[label],
+				       .overhead = label == RELAY ? FRAME_BYTES : 0,
+				       .payload_max = label == RELAY ? 1452 - FRAME_BYTES : 1452 };
 	return true;
 }
 
@@ -102,9 +103,10 @@ static void node_open(struct net *n, struct quic_node *node, int which)
 {
 	struct quic_socket_config cfg = quic_node_config(node);
 
-	n->router[which] = (struct quic_router){
-		.label = way_label, .route = way_route, .wrap = way_wrap, .ctx = &n->way[which]
-	};
+	n->router[which] = (struct quic_router){ .label = way_label,
+						 .endpoint = way_endpoint,
+						 .wrap = way_wrap,
+						 .ctx = &n->way[which] };
 	cfg.router = &n->router[which];
 	cfg.other = unwrap;
 	quic_node_open(node, &cfg);

@@ -56,10 +56,10 @@ void dest_close(struct dest *d)
 	dest_push(d, NULL, 0);
 }
 
-void dest_push(struct dest *d, const struct quic_route *to, size_t datagram_max)
+void dest_push(struct dest *d, const struct quic_endpoint *to, size_t datagram_max)
 {
 	d->reachable = to != NULL;
-	d->endpoint = to ? *to : (struct quic_route){ 0 };
+	d->endpoint = to ? *to : (struct quic_endpoint){ 0 };
 	d->record_max = datagram_max > RECORD_OVERHEAD ? datagram_max - RECORD_OVERHEAD : 0;
 	/* Until records come from where ours go, each new judgement above is to hear of it. */
 	if (!addr_equal(&d->heard_at, &d->endpoint.to))

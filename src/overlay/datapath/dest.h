@@ -34,15 +34,15 @@ struct dest {
 	unsigned events;    /* enum dest_event */
 
 	/* pushed from above */
-	bool up;		    /* packets may go out */
-	bool greeted;		    /* packets may come in: its hello is here */
-	struct quic_conn *conn;	    /* for packets that fit no record; NULL: there is none */
-	struct records *records;    /* NULL: there is no tunnel */
-	bool reachable;		    /* there is a path: */
-	struct quic_route endpoint; /* where records go */
-	size_t record_max;	    /* bytes of flags and packet that a record may carry there */
-	struct relay_path *relay;   /* its relay channel, on or off; outlives this */
-	bool idle;		    /* DEST_TRAFFIC is wanted */
+	bool up;		       /* packets may go out */
+	bool greeted;		       /* packets may come in: its hello is here */
+	struct quic_conn *conn;	       /* for packets that fit no record; NULL: there is none */
+	struct records *records;       /* NULL: there is no tunnel */
+	bool reachable;		       /* there is a path: */
+	struct quic_endpoint endpoint; /* where records go */
+	size_t record_max;	       /* bytes of flags and packet that a record may carry there */
+	struct relay_path *relay;      /* its relay channel, on or off; outlives this */
+	bool idle;		       /* DEST_TRAFFIC is wanted */
 
 	/* written here */
 	struct queue waiting; /* for a tunnel */
@@ -105,7 +105,7 @@ int dest_open(struct dest *d, struct quic_conn *c, struct records *r) MUST_CHECK
 /* The tunnel has ended: no packet leaves or comes in any more, and what came early is dropped. */
 void dest_close(struct dest *d);
 /* Where packets go from now on, and the largest datagram behind a relay's header. NULL: nowhere. */
-void dest_push(struct dest *d, const struct quic_route *to, size_t datagram_max);
+void dest_push(struct dest *d, const struct quic_endpoint *to, size_t datagram_max);
 
 static inline void drop_count(struct datapath *dp, enum overlay_drop d)
 {

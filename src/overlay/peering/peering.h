@@ -191,9 +191,9 @@ void peer_test_restart(struct peer *p);
 /* --- push.c ---------------------------------------------------------------------------------- */
 
 /* Where the relay channel to the peer leads. Returns false if there is no channel. */
-bool relay_route(const struct peer *p, struct quic_route *ret);
+bool relay_route(const struct peer *p, struct quic_endpoint *ret);
 /* Where packets of this connection go on the path of this label. Returns false if it is gone. */
-bool link_route(const struct link *l, path_label label, struct quic_route *ret);
+bool link_route(const struct link *l, path_label label, struct quic_endpoint *ret);
 /* Tells the packet path where packets to this peer go now, and how large they may be. */
 void peer_push(struct peer *p);
 bool peer_is_pushed(const struct peer *p); /* for assertions */

@@ -3,17 +3,17 @@
 #include "overlay/peering/peering.h"
 #include "overlay/reach/mtu.h"
 
-bool relay_route(const struct peer *p, struct quic_route *ret)
+bool relay_route(const struct peer *p, struct quic_endpoint *ret)
 {
 	if (!p->relay.on)
 		return false;
-	*ret = (struct quic_route){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
+	*ret = (struct quic_endpoint){ .to = p->relay.server, .overhead = RELAY_OVERHEAD };
 	if (p->reach)
 		ret->payload_max = mtu_of_label(reach_paths(p->reach), p->relay.label);
 	return true;
 }
 
-bool link_route(const struct link *l, path_label label, struct quic_route *ret)
+bool link_route(const struct link *l, path_label label, struct quic_endpoint *ret)
 {
 	const struct path *path = NULL;
 
@@ -23,15 +23,15 @@ bool link_route(const struct link *l, path_label label, struct quic_route *ret)
 		path = pathset_of_label(reach_paths(l->peer->reach), label);
 	if (!path && label != l->label)
 		return false;
-	*ret = path ? (struct quic_route){ .to = path->to,
-					   .local = path->local,
-					   .payload_max = mtu_limit(&path->mtu) }
-		    : (struct quic_route){ .to = l->to, .local = l->local };
+	*ret = path ? (struct quic_endpoint){ .to = path->to,
+					      .local = path->local,
+					      .payload_max = mtu_limit(&path->mtu) }
+		    : (struct quic_endpoint){ .to = l->to, .local = l->local };
 	return true;
 }
 
 /* Where what goes to the peer is sent now. Returns false if the peer has no path. */
-static bool route_now(const struct peer *p, struct quic_route *ret)
+static bool route_now(const struct peer *p, struct quic_endpoint *ret)
 {
 	const struct link *l = p->active;
 
@@ -50,7 +50,7 @@ size_t peer_path_mtu(const struct peer *p)
 
 void peer_push(struct peer *p)
 {
-	struct quic_route to;
+	struct quic_endpoint to;
 	bool reachable = route_now(p, &to);
 
 	p->dest.up = peer_is_up(p) && p->active && p->dest.records;
@@ -61,7 +61,7 @@ bool peer_is_pushed(const struct peer *p)
 {
 	const struct dest *d = &p->dest;
 	struct dest now = *d;
-	struct quic_route to;
+	struct quic_endpoint to;
 	bool reachable = route_now(p, &to);
 
 	dest_push(&now, reachable ? &to : NULL, peer_path_mtu(p));

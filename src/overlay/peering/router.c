@@ -70,13 +70,13 @@ static struct peer *relay_peer(struct peering *o, path_label label)
 }
 
 /* Before a connection belongs to a peer. */
-static bool pending_route(struct peering *o, path_label label, struct quic_route *ret)
+static bool pending_route(struct peering *o, path_label label, struct quic_endpoint *ret)
 {
 	const struct pending_path *s = label_pending(&o->labels, label);
 	const struct peer *p = s ? NULL : relay_peer(o, label);
 
 	if (s)
-		*ret = (struct quic_route){ .to = s->from, .local = s->local };
+		*ret = (struct quic_endpoint){ .to = s->from, .local = s->local };
 	return s || (p && relay_route(p, ret));
 }
 
@@ -87,7 +87,7 @@ static void on_release(void *ctx, path_label label)
 	label_pending_release(&o->labels, label);
 }
 
-static bool on_route(void *ctx, struct quic_conn *c, path_label label, struct quic_route *ret)
+static bool on_endpoint(void *ctx, struct quic_conn *c, path_label label, struct quic_endpoint *ret)
 {
 	const struct link *l = quic_conn_ctx(c);
 
@@ -115,7 +115,7 @@ void router_init(struct peering *o)
 {
 	o->router = (struct quic_router){
 		.label = on_label,
-		.route = on_route,
+		.endpoint = on_endpoint,
 		.admit = on_admit,
 		.wrap = on_wrap,
 		.release = on_release,

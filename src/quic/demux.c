@@ -6,14 +6,14 @@
 
 #define LONG_HEADER_BIT 0x80
 
-static void endpoint_read(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx,
-			  path_label label, uint64_t generation)
+static void demux_read(struct quic_socket *s, struct quic_conn *c, const struct udp_rx *rx,
+		       path_label label, uint64_t generation)
 {
-	struct quic_route route;
+	struct quic_endpoint endpoint;
 
 	if (label == 0)
 		label = router_label(s, c, rx);
-	else if (c->routed && label != c->label && !router_route(s, c, label, &route))
+	else if (c->routed && label != c->label && !router_endpoint(s, c, label, &endpoint))
 		label = c->label; /* of another connection: nothing may be sent there */
 	if (label == 0) {
 		s->stats.dropped_unknown++;
@@ -34,7 +34,7 @@ static void unknown_short(struct quic_socket *s, const struct udp_rx *rx, path_l
 		c = map_get(s->tokens, rx->data + rx->len - NGTCP2_STATELESS_RESET_TOKENLEN);
 	if (c) {
 		/* ngtcp2 compares token and path once more. */
-		endpoint_read(s, c, rx, c->label, label_generation_of(ngtcp2_conn_get_path(c->qc)));
+		demux_read(s, c, rx, c->label, label_generation_of(ngtcp2_conn_get_path(c->qc)));
 		return;
 	}
 	s->stats.dropped_unknown++;
@@ -53,7 +53,7 @@ static void long_header(struct quic_socket *s, const struct udp_rx *rx, path_lab
 		c = map_get(s->initials, key);
 	}
 	if (c)
-		endpoint_read(s, c, rx, label, 0);
+		demux_read(s, c, rx, label, 0);
 	else
 		accept_packet(s, rx, label);
 }
@@ -78,14 +78,14 @@ static void quic_packet(struct quic_socket *s, const struct udp_rx *rx, path_lab
 	if (cid && cid->closing)
 		closing_hit(s, cid->closing, rx->len);
 	else if (cid)
-		endpoint_read(s, cid->conn, rx, label, cid->generation);
+		demux_read(s, cid->conn, rx, label, cid->generation);
 	else if (rx->data[0] & LONG_HEADER_BIT)
 		long_header(s, rx, label, &vc);
 	else
 		unknown_short(s, rx, label);
 }
 
-void endpoint_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
+void demux_receive(struct quic_socket *s, const struct udp_rx *rx, path_label label)
 {
 	struct udp_rx copy = *rx;
 
