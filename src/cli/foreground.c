@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* mlsh connect --foreground: the tunnel in the calling process, until Ctrl-C. */
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli/daemon_status.h"
 #include "cli/whose.h"
-#include "os/privs.h"
 #include "os/split.h"
-#include "tund/daemon.h"
+#include "tund/daemon_run.h"
 
 struct foreground {
 	struct cli *cli;
 	struct split *split; /* NULL: this process itself writes files */
+	struct tunnel_parts *parts;
+	unsigned owner; /* of the tunnel: who called */
 	enum tunnel_state shown;
 	bool ever_shown, json;
 	int exit_code;
 };
-
-static void on_stop(void *ctx)
-{
-	loop_stop(((struct cli *)ctx)->host);
-}
 
 static void on_changed(void *ctx, struct tunnel *t)
 {
@@ -159,9 +154,9 @@ static int keep_log(void *ctx, struct span request, struct err *err)
  * them and root's rights, and another one, which is the daemon, asks it to. Returns 1 in the
  * daemon, also if no other user is to be had; 0 in the keeper, when all is over.
  */
-static int split_off(struct foreground *f, struct tunnel_parts *p, struct err *err)
+static int split_off(struct foreground *f, struct err *err)
 {
-	struct kept kept = { f->cli, p };
+	struct kept kept = { f->cli, f->parts };
 	int rc = split_fork(f->cli->host, err, &f->split);
 
 	if (rc != 0)
@@ -172,68 +167,52 @@ static int split_off(struct foreground *f, struct tunnel_parts *p, struct err *e
 
 /* ---- from the start to the end ---- */
 
-static int give_up_rights(struct foreground *f, const struct privs_account *a, struct err *err)
+static int became(void *ctx, struct err *err)
 {
-	const struct privs_paths paths = { .folders = { f->split ? NULL : f->cli->store.dir },
-					   .sockets = { f->cli->socket_path } };
-	int rc = privs_become(f->cli->host, a, err);
+	struct foreground *f = ctx;
+	int rc = f->split ? split_end_together(f->split) : 0;
 
-	if (rc == 0 && f->split) {
-		rc = split_end_together(f->split);
-		if (rc < 0)
-			return err_set(err, rc, "cannot end with the process that began: %s",
-				       strerror(-rc));
-	}
-	return rc < 0 ? rc : privs_drop(f->cli->host, PRIVS_DAEMON, &paths, err);
+	return rc == 0 ? 0
+		       : err_set(err, rc, "cannot end with the process that began: %s",
+				 strerror(-rc));
 }
 
-static int serve(struct foreground *f, struct daemon_config *cfg, struct tunnel_parts *p,
-		 const struct privs_account *a, struct err *err)
+static int start(void *ctx, struct daemon *d, struct err *err)
 {
-	struct signal_watch *watch[3] = { NULL };
-	struct host *h = f->cli->host;
-	struct daemon *d = NULL;
-	unsigned owner = geteuid();
-	int rc = daemon_new(h, cfg, err, &d);
+	struct foreground *f = ctx;
 
-	if (rc == 0)
-		privs_give_socket(f->cli->socket_path, a);
-	if (rc == 0)
-		rc = give_up_rights(f, a, err);
-	if (rc == 0)
-		rc = daemon_add(d, p, owner, err);
-	if (rc == 0) {
-		watch[0] = signal_watch_new(h, SIGINT, on_stop, f->cli);
-		watch[1] = signal_watch_new(h, SIGTERM, on_stop, f->cli);
-		if (!signal_is_ignored(SIGHUP)) /* as nohup has it */
-			watch[2] = signal_watch_new(h, SIGHUP, on_stop, f->cli);
-		rc = loop_run(h);
-		if (rc < 0)
-			(void)err_set(err, rc, "the event loop failed");
-	}
-	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
-		signal_watch_free(watch[i]);
-	daemon_free(d);
-	return rc;
+	return daemon_add(d, f->parts, f->owner, err);
+}
+
+static int run_daemon(struct foreground *f, struct daemon_run *r, struct err *err)
+{
+	r->folder = f->split ? NULL : f->cli->store.dir;
+	return daemon_run(f->cli->host, r, err);
 }
 
 int foreground_run(struct cli *c, const char *cluster, bool json)
 {
-	struct foreground f = { .cli = c, .json = json, .exit_code = EXIT_OK };
-	struct daemon_config cfg = { .socket_path = c->socket_path,
-				     .save_log = save_log,
-				     .changed = on_changed,
-				     .ctx = &f };
-	const struct privs_state state = { .user = CONTROL_USER };
-	struct privs_account account = { .reaches = true };
 	struct tunnel_parts p = { 0 };
+	struct foreground f = {
+		.cli = c, .parts = &p, .owner = geteuid(), .json = json, .exit_code = EXIT_OK
+	};
+	struct daemon_run run = { .config = { .socket_path = c->socket_path,
+					      .save_log = save_log,
+					      .changed = on_changed,
+					      .ctx = &f },
+				  .account = { .reaches = true },
+				  .became = became,
+				  .start = start,
+				  .ctx = &f };
+	struct daemon_config *cfg = &run.config;
+	const struct privs_state state = { .user = CONTROL_USER };
 	struct file_lock *lock = NULL;
 	struct err err = { 0 };
 	int rc;
 
 	if (cli_log_level(cli_env("MLSH_LOG", "info"), &host_log(c->host)->level, &err) < 0 ||
-	    cli_fixed_port(cli_env("MLSH_PORT", NULL), &cfg.port, &err) < 0 ||
-	    cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg.no_port_mapping, &err) < 0)
+	    cli_fixed_port(cli_env("MLSH_PORT", NULL), &cfg->port, &err) < 0 ||
+	    cli_port_mapping(cli_env("MLSH_PORT_MAPPING", "on"), &cfg->no_port_mapping, &err) < 0)
 		return cli_usage("connect", "%s", err.text);
 	rc = load_parts(c, cluster, &p, &err);
 	if (rc < 0)
@@ -245,11 +224,11 @@ int foreground_run(struct cli *c, const char *cluster, bool json)
 	if (rc == 0)
 		rc = check_privileges(c, cluster, &err);
 	if (rc == 0)
-		rc = privs_give_state(c->host, &state, &err, &account);
+		rc = privs_give_state(c->host, &state, &err, &run.account);
 	if (rc == 0)
-		rc = account.differs ? split_off(&f, &p, &err) : 1;
+		rc = run.account.differs ? split_off(&f, &err) : 1;
 	if (rc > 0)
-		rc = serve(&f, &cfg, &p, &account, &err);
+		rc = run_daemon(&f, &run, &err);
 	split_free(f.split);
 	file_unlock(lock);
 	tunnel_parts_free(&p);

@@ -3,7 +3,6 @@
  * mlshtund: the tunnel daemon's start, as a list. A program of its own: what only mlsh needs, the
  * parser of users' files above all, is not in it (tests/programs.sh).
  */
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +11,7 @@
 #include "cli/cli.h"
 #include "cli/daemon_options.h"
 #include "crypto/init.h"
-#include "os/privs.h"
-#include "tund/daemon.h"
+#include "tund/daemon_run.h"
 
 struct daemon_args {
 	const char *socket_path, *state_dir, *port, *port_mapping, *log;
@@ -22,11 +20,6 @@ struct daemon_args {
 	bool no_port_mapping;
 	bool shows; /* help or version, and that is all */
 };
-
-static void on_stop(void *ctx)
-{
-	loop_stop(ctx);
-}
 
 static void on_hangup(void *ctx)
 {
@@ -80,23 +73,31 @@ static void on_restored(void *ctx)
 	log_info(host_log(ctx), "mlshtund %s is ready", version_text());
 }
 
+static int start(void *ctx, struct daemon *d, struct err *err)
+{
+	(void)ctx, (void)err;
+	daemon_restore(d);
+	return 0;
+}
+
 static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 {
-	struct daemon_config cfg = { .socket_path = a->socket_path,
-				     .state_dir = a->state_dir,
-				     .port = a->port_number,
-				     .no_port_mapping = a->no_port_mapping,
-				     .restored = on_restored,
-				     .ctx = h };
-	const struct privs_paths paths = { .folders = { a->state_dir },
-					   .sockets = { a->socket_path } };
 	const struct privs_state state = { .user = CONTROL_USER,
 					   .folder = a->state_dir,
 					   .suffixes = state_suffixes,
 					   .socket = a->socket_path };
-	struct privs_account account = { .reaches = true };
-	struct signal_watch *term = NULL, *intr = NULL, *hangup = NULL;
-	struct daemon *d = NULL;
+	struct daemon_run r = { .config = { .socket_path = a->socket_path,
+					    .state_dir = a->state_dir,
+					    .port = a->port_number,
+					    .no_port_mapping = a->no_port_mapping,
+					    .restored = on_restored,
+					    .ctx = h },
+				.state = &state,
+				.account = { .reaches = true },
+				.folder = a->state_dir,
+				.start = start,
+				.hangup = on_hangup,
+				.ctx = h };
 	int rc = privs_check_tunnel(h, err);
 
 	if (rc == -EPERM)
@@ -109,27 +110,7 @@ static int serve(struct host *h, const struct daemon_args *a, struct err *err)
 		return err_set(err, rc,
 			       "%.300s; --state-dir (or MLSH_STATE_DIR) puts the state elsewhere",
 			       err->text);
-	rc = daemon_new(h, &cfg, err, &d);
-	if (rc == 0)
-		rc = privs_give_state(h, &state, err, &account);
-	if (rc == 0)
-		rc = privs_become(h, &account, err);
-	if (rc == 0)
-		rc = privs_drop(h, PRIVS_DAEMON, &paths, err);
-	if (rc == 0) {
-		term = signal_watch_new(h, SIGTERM, on_stop, h);
-		intr = signal_watch_new(h, SIGINT, on_stop, h);
-		hangup = signal_watch_new(h, SIGHUP, on_hangup, h);
-		daemon_restore(d);
-		rc = loop_run(h);
-		if (rc < 0)
-			(void)err_set(err, rc, "the event loop failed");
-	}
-	signal_watch_free(term);
-	signal_watch_free(intr);
-	signal_watch_free(hangup);
-	daemon_free(d);
-	return rc;
+	return daemon_run(h, &r, err);
 }
 
 static int run(int argc, char **argv)

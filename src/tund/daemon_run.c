@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a daemon's process: rights given up in the one right order, then the loop. */
+#include "tund/daemon_run.h"
+
+#include <signal.h>
+
+static void on_stop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static int become_user(struct host *h, struct daemon_run *r, struct err *err)
+{
+	int rc = 0;
+
+	if (r->state)
+		rc = privs_give_state(h, r->state, err, &r->account);
+	else
+		privs_give_socket(r->config.socket_path, &r->account);
+	return rc < 0 ? rc : privs_become(h, &r->account, err);
+}
+
+static int give_up_rights(struct host *h, struct daemon_run *r, struct err *err)
+{
+	const struct privs_paths paths = { .folders = { r->folder },
+					   .sockets = { r->config.socket_path } };
+	int rc = become_user(h, r, err);
+
+	if (rc == 0 && r->became)
+		rc = r->became(r->ctx, err);
+	return rc < 0 ? rc : privs_drop(h, PRIVS_DAEMON, &paths, err);
+}
+
+static int serve(struct host *h, const struct daemon_run *r, struct daemon *d, struct err *err)
+{
+	struct signal_watch *watch[] = { signal_watch_new(h, SIGTERM, on_stop, h),
+					 signal_watch_new(h, SIGINT, on_stop, h), NULL };
+	int rc;
+
+	if (r->hangup)
+		watch[2] = signal_watch_new(h, SIGHUP, r->hangup, r->ctx);
+	else if (!signal_is_ignored(SIGHUP))
+		watch[2] = signal_watch_new(h, SIGHUP, on_stop, h);
+	rc = r->start(r->ctx, d, err);
+	if (rc == 0) {
+		rc = loop_run(h);
+		if (rc < 0)
+			(void)err_set(err, rc, "the event loop failed");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(watch); i++)
+		signal_watch_free(watch[i]);
+	return rc;
+}
+
+int daemon_run(struct host *h, struct daemon_run *r, struct err *err)
+{
+	struct daemon *d = NULL;
+	int rc = daemon_new(h, &r->config, err, &d);
+
+	if (rc == 0)
+		rc = give_up_rights(h, r, err);
+	if (rc == 0)
+		rc = serve(h, r, d, err);
+	daemon_free(d);
+	return rc;
+}
