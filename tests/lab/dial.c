@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 
+#include "crypto/init.h"
 #include "identity/identity.h"
 #include "os/loop.h"
 #include "overlay/internal.h"

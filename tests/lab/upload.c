@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #include "client/handover.h"
+#include "crypto/init.h"
+#include "identity/identity.h"
 #include "membership/mlog.h"
 
 static struct host *host;
