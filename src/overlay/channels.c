@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the owner says of relay channels: there is one, none, or one may be asked for. */
+/* The owner says that a relay channel is there, is gone, or may be asked for. */
 #include "overlay/internal.h"
 
 static bool same_end(const struct relay_path *r, const struct relay_end *end)

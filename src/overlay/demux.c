@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams of the socket that are not QUIC's, each to the one who takes it: the relay's header is
- * taken off here and nowhere else, then there is a record, a probe or a QUIC packet.
+ * Hands out the datagrams of the socket that are not QUIC's: records, probes and frames of the
+ * relay. The relay's header is taken off here and nowhere else; behind it is a record, a probe or a
+ * QUIC packet.
  */
 #include <errno.h>
 
@@ -19,7 +20,7 @@ static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)
 
 /*
  * The other side may send as soon as the server has told it, which is when the server tells us.
- * What others send does not push that out.
+ * Frames from other addresses do not push that frame out.
  */
 static void keep_early(struct overlay *o, const struct udp_rx *rx)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where peers may be found when nobody can be asked: given to the owner to keep, and taken back. */
+/* Where peers may be found without a server. The owner keeps it over a restart. */
 #include "overlay/internal.h"
 
-/* Worth most when there is not room for all: who was met, who is known of old, who is not. */
+/* The order if there is not room for all: peers that were met, remembered ones, all others. */
 enum { RANK_MET, RANK_STORED, RANK_HEARSAY, RANKS };
 
 static int rank(const struct peer *p)

@@ -16,7 +16,7 @@
 /* A relay frame that overtook the word of its channel. */
 struct early_frame {
 	struct addr from;
-	size_t len; /* 0: none */
+	size_t len; /* 0 if the place is free */
 	uint8_t data[EARLY_FRAME_MAX];
 };
 
@@ -57,10 +57,10 @@ int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;
 
 /* Peers for all members, to begin with. -ENOMEM. */
 int members_begin(struct overlay *o, struct err *err) MUST_CHECK;
-/* The peers become what the roster says. -ENOMEM: what is left is for the next call. */
+/* Makes the peers follow the roster. -ENOMEM: the next call goes on where this one failed. */
 int members_follow(struct overlay *o, struct err *err) MUST_CHECK;
 
-/* Those that a removal without order denies lose their tunnels, others get theirs back. */
+/* Members that a removal without order denies lose their tunnels; all others get theirs back. */
 void members_bar(struct overlay *o);
 
 /* --- repair.c -------------------------------------------------------------------------------- */
@@ -69,7 +69,7 @@ void members_bar(struct overlay *o);
 int repair_start(struct overlay *o, struct err *err) MUST_CHECK;
 /* Takes it back: this node is not a member any more. */
 void repair_stop(struct overlay *o);
-/* Something of it may be gone, or the host's own networks changed: looks, and puts it right. */
+/* Looks whether something of it is gone or the host's own networks changed, and puts it right. */
 void repair_look(void *overlay);
 /* Reading or writing failed: the device was deleted. */
 void repair_device_gone(struct overlay *o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The peers follow the roster: what each change of it means for them. */
+/* Makes the peers follow the roster, change by change. */
 #include "overlay/internal.h"
 #include "overlay/peering/effects.h"
 
@@ -91,7 +91,7 @@ int members_begin(struct overlay *o, struct err *err)
 	return 0;
 }
 
-/* Others are no peers of a node that is not a member, and the host gets back what it had. */
+/* A node that is not a member has no peers, and gives back to the host what it changed. */
 static void self_left(struct overlay *o)
 {
 	o->left = true;

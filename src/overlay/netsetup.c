@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Device, address, routes, guard and backstop: what there should be, and making it so. */
+/* Sets up device, address, routes, guard and backstop, and puts back what is missing. */
 #include "overlay/netsetup.h"
 
 #include <stdio.h>
@@ -332,7 +332,7 @@ static void sync_member(struct sync *s, struct netsetup_member *m, const char *n
 	}
 }
 
-/* Before the host gets an address or a route: nobody else is to reach it even for a moment. */
+/* Comes before the address or the route, which no other machine may reach even for a moment. */
 static void sync_fence(struct sync *s)
 {
 	struct netsetup *n = s->n;

@@ -18,7 +18,7 @@
 #define NETSETUP_LINE_MAX 256
 
 struct netsetup_member {
-	const struct member *member; /* NULL: it left, and nothing of it is there */
+	const struct member *member; /* NULL if it left and nothing of it is there */
 	ip4 ip;
 	bool routed, fenced;
 };
@@ -44,15 +44,15 @@ struct netsetup {
 	bool (*denied)(void *ctx, const struct member *m);
 	/*
 	 * Does a cluster that is senior to this one have the address? It keeps it, and `what`
-	 * (NETUSE_WHAT_MAX) says whose it is. NULL: there are none.
+	 * (NETUSE_WHAT_MAX) says whose it is. NULL if there are no other clusters.
 	 */
 	bool (*senior)(void *ctx, ip4 ip, char *what);
 	/* We are about to take the address: junior clusters are to give it up. May be NULL. */
 	void (*claim)(void *ctx, ip4 ip);
 	void *ctx;			 /* of the three */
-	struct prefix4 backstop;	 /* bits 0: none */
+	struct prefix4 backstop;	 /* bits 0 if there is no backstop */
 	ip4 signal[NETSETUP_SIGNAL_MAX]; /* the signal server's, as DNS has it */
-	ip4 proven;			 /* where it proved to be; 0: nowhere yet */
+	ip4 proven;			 /* where it proved to be; 0 before that */
 	size_t n_signal, signal_at;
 };
 

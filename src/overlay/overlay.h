@@ -29,7 +29,7 @@ struct overlay_ops {
 	void (*fence_changed)(void *ctx);
 	/* Records that a peer showed were taken into the log. The overlay has seen them itself. */
 	void (*log_grew)(void *ctx);
-	/* The latest date that a record may have which a peer shows now. NULL: any. */
+	/* The latest date that a record of a peer may have now. NULL allowed: any date. */
 	uint64_t (*latest_s)(void *ctx);
 	/* The first record of a peer's that is dated later and was held back. May be NULL. */
 	void (*held)(void *ctx, const struct mlog_held *held, const struct member *from);
@@ -38,15 +38,16 @@ struct overlay_ops {
 	/* Our own candidates changed (interfaces, observed by peers). */
 	void (*candidates)(void *ctx, const struct wire_candidates *c);
 	/*
-	 * A relay channel to this member is wanted: overlay_relay tells. False: nobody can be asked
-	 * now; overlay_relay_possible tells. May be NULL.
+	 * A relay channel to this member is wanted: overlay_relay tells. Returns false
+	 * if nobody can be asked now; overlay_relay_possible tells when. May be NULL.
 	 */
 	bool (*relay_wanted)(void *ctx, const struct member *m);
 	/* The server's second port should be asked again where it sees us. May be NULL. */
 	void (*echo_wanted)(void *ctx);
 	/*
 	 * The server that there is a session with: frames of channels that are not known yet are
-	 * kept for a moment when they come from there. NULL: none. The op may be NULL.
+	 * kept for a moment when they come from there. Returns NULL without a session. The
+	 * op may be NULL.
 	 */
 	const struct addr *(*relay_server)(void *ctx);
 	/* A tunnel came up, went down or changed its path. */
@@ -62,7 +63,7 @@ struct overlay_ops {
 	void (*device_changed)(void *ctx);
 	/*
 	 * Does a removal without order deny this member? overlay_denials_changed follows when the
-	 * answer is another one. NULL: nobody is denied.
+	 * answer is another one. NULL allowed: then nobody is denied.
 	 */
 	bool (*denied)(void *ctx, const struct member *m);
 	/* As struct netsetup has them: clusters on this host that are senior, and junior ones. */
@@ -93,7 +94,7 @@ struct overlay_config {
 	const struct member *self;     /* in the log; a former member: as ops->membership says */
 	struct addr bind;	       /* unset: any address, any port */
 	uint16_t port;		       /* to take again if it is free; 0 if unknown */
-	uint16_t fixed_port;	       /* this one or none (-EADDRINUSE). 0: `port` counts */
+	uint16_t fixed_port;	       /* this one, or -EADDRINUSE; 0 if `port` counts */
 	bool no_port_mapping;	       /* the gateway is not asked for one */
 	unsigned device, spare_device; /* its interface's number: as struct tun_config has them */
 	const struct overlay_ops *ops;
@@ -121,7 +122,7 @@ void overlay_free(struct overlay *o); /* NULL allowed */
 struct quic_socket *overlay_socket(struct overlay *o);
 const char *overlay_ifname(const struct overlay *o);
 unsigned overlay_ifindex(const struct overlay *o);
-struct fence *overlay_fence(const struct overlay *o); /* NULL: this node is not a member */
+struct fence *overlay_fence(const struct overlay *o); /* NULL if this node is not a member */
 
 /*
  * The log grew: new members get a peer and a route, those that left are taken out of everything in
@@ -130,19 +131,19 @@ struct fence *overlay_fence(const struct overlay *o); /* NULL: this node is not 
  */
 void overlay_log_grew(struct overlay *o);
 /*
- * What ops->denied says changed. Members that are denied have no tunnel, no route and no relay from
- * this turn of the loop on, and a connection for messages of the log only.
+ * ops->denied gives other answers now. From this turn of the loop on, members that are denied have
+ * no tunnel, no route and no relay, and a connection for messages of the log only.
  */
 void overlay_denials_changed(struct overlay *o);
 /* A senior cluster takes this address: our route to it goes at once, and `status` says so soon. */
 void overlay_yield(struct overlay *o, ip4 ip);
-/* What ops->senior says may have changed. */
+/* ops->senior may give other answers now. */
 void overlay_seniors_changed(struct overlay *o);
 /* This node holds another removal without order: shows it to all peers. */
 void overlay_removal(struct overlay *o);
 /* This node holds another beacon: shows it to all peers. */
 void overlay_beacon(struct overlay *o);
-/* Asks all peers that there is a tunnel to for records that this node lacks. How many. */
+/* Asks all peers with a tunnel for records that this node lacks. Returns how many were asked. */
 size_t overlay_ask_log(struct overlay *o);
 /*
  * Presence and candidates of a member, as told by the server. Candidates of a member that is
@@ -153,8 +154,8 @@ void overlay_presence(struct overlay *o, const struct member *m, bool online,
 void overlay_presence_reset(struct overlay *o);
 /*
  * The relay channel to a member, asked for by us or by them: our end of it and where its server is.
- * NULL, or without a server: none (any more). The same end again changes nothing but the server's
- * address.
+ * With NULL, or without a server, there is no channel any more. The same end again only changes the
+ * server's address.
  */
 void overlay_relay(struct overlay *o, const struct member *m, const struct relay_end *end,
 		   const struct addr *server);
@@ -163,7 +164,7 @@ void overlay_relay_reset(struct overlay *o); /* no channel to anybody */
 void overlay_relay_possible(struct overlay *o);
 /*
  * The address that the server sees us at becomes a candidate, unless something in front of the
- * server rewrites addresses. `server`: its address as we know it; NULL: unknown.
+ * server rewrites addresses. `server`: its address as we know it; NULL if it is unknown.
  */
 void overlay_observed(struct overlay *o, const struct addr *a, const struct addr *server);
 /* The signal server's second port: as session_ops.echo tells it. */
@@ -183,19 +184,19 @@ struct peer_hint {
 	struct wire_candidates at;
 };
 
-/* To be kept over a restart: at most `max`, those that were met before others. How many. */
+/* To be kept over a restart: at most `max`, met peers first. Returns how many. */
 size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t max);
 /*
  * What was kept: tried at once, as far as candidates may be tried at all, until the peers say
- * better. Of nodes that are no members (any more): ignored.
+ * better. Ignores nodes that are not members (any more).
  */
 void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n);
 
 enum peer_state {
-	PEER_IDLE,	 /* none, and there was none */
+	PEER_IDLE,	 /* there is no tunnel, and never was one */
 	PEER_CONNECTING, /* candidates are being tried */
 	PEER_UP,
-	PEER_LOST /* there was one */
+	PEER_LOST /* there was a tunnel */
 };
 const char *peer_state_name(enum peer_state s); /* "idle", "connecting", "connected", ... */
 
@@ -203,10 +204,10 @@ struct peer_status {
 	const struct member *member;
 	enum peer_state state;
 	enum peer_path path;
-	struct addr endpoint; /* of the path in use; unset if none */
+	struct addr endpoint; /* of the path in use; or unset */
 	uint64_t rtt_ns;
-	uint64_t last_heard;				     /* clock_now; 0: never */
-	uint64_t up_since;				     /* 0: not up */
+	uint64_t last_heard;				     /* clock_now; or 0 */
+	uint64_t up_since;				     /* 0 if it is not up */
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets; /* inner */
 	char group[32];					     /* key exchange */
 	bool online;					     /* what the server says */
@@ -227,9 +228,9 @@ struct peer_path_status {
 	bool lost;		     /* was in use, died, and has not answered since */
 	uint32_t pings, pongs;
 	uint32_t heard;	    /* pings of theirs that came from there */
-	struct addr local;  /* where those came to; unset if none */
-	uint64_t rtt_ns;    /* 0: unknown */
-	uint64_t last_echo; /* clock_now; 0: never */
+	struct addr local;  /* where those came to; or unset */
+	uint64_t rtt_ns;    /* 0 if unknown */
+	uint64_t last_echo; /* clock_now; or 0 */
 	size_t mtu_bytes;   /* largest datagram (behind a relay's header) that passes */
 };
 
@@ -250,7 +251,7 @@ struct overlay_repairs {
 };
 
 void overlay_repairs_get(const struct overlay *o, struct overlay_repairs *ret);
-/* The i-th sentence about what the host uses itself of our addresses; NULL: there are no more. */
+/* The i-th sentence about what the host uses itself of our addresses; NULL if there are no more. */
 const char *overlay_conflict(const struct overlay *o, size_t i);
 /* Does the host send packets for this member to us? */
 bool overlay_routes_to(const struct overlay *o, const struct member *m);
@@ -258,7 +259,7 @@ bool overlay_routes_to(const struct overlay *o, const struct member *m);
 void overlay_status_get(const struct overlay *o, struct overlay_status *ret);
 /* The mapping of our port by the gateway. */
 void overlay_mapping_status(const struct overlay *o, struct mapper_status *ret);
-/* False when the member is unknown or our own. */
+/* Returns false if the member is unknown or our own. */
 bool overlay_peer_status(const struct overlay *o, const struct member *m, struct peer_status *ret);
 /* The paths of a tunnel that is up: how many were filled in. */
 size_t overlay_peer_paths(const struct overlay *o, const struct member *m,
@@ -282,11 +283,11 @@ struct overlay_nat {
 	bool rewritten;	      /* the server sees us at an address that cannot be ours */
 };
 void overlay_nat_get(const struct overlay *o, struct overlay_nat *ret);
-/* To be kept over a restart. False: there was no check. */
+/* To be kept over a restart. Returns false if there was no check. */
 bool overlay_nat_memory(const struct overlay *o, struct nat_memory *ret);
 /* What was kept; only for the same UDP port. */
 void overlay_nat_remember(struct overlay *o, const struct nat_memory *m);
-/* What the peer says of its own. False when the member is unknown or our own. */
+/* The NAT that the peer says it has. Returns false if the member is unknown or our own. */
 bool overlay_peer_nat(const struct overlay *o, const struct member *m, struct nat_kind *ret);
 
 #endif

@@ -201,7 +201,7 @@ static void sync_failed(struct netsetup_report *report, int rc)
 	report_failure(report, NETSETUP_ROUTES, &err);
 }
 
-/* One pass. `restore`: what is gone is put back. Returns whether the interface is a new one. */
+/* One pass; with `restore` it puts back what is gone. Returns true if the interface is new. */
 static bool pass(struct overlay *o, bool restore, struct netsetup_report *ret)
 {
 	struct err err = { 0 };

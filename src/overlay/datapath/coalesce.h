@@ -14,7 +14,7 @@
 
 struct flow {
 	uint8_t *data;	   /* a packet that grows; TUN_HEADROOM bytes lie in front of it */
-	size_t len;	   /* 0: free */
+	size_t len;	   /* 0 if the place is free */
 	size_t header_len; /* IP and transport */
 	size_t ip_len;
 	size_t size;	   /* payload of each packet but the last */
@@ -34,7 +34,7 @@ struct coalescer {
 	void *ctx;
 };
 
-/* `write` gets what is ready; it may call nothing of coalesce. -ENOMEM. */
+/* `write` gets the packets that are ready; it must not call coalesce. -ENOMEM. */
 int coalesce_init(struct coalescer *c, bool tcp, bool udp,
 		  void (*write)(void *ctx, const struct tun_packet *p), void *ctx) MUST_CHECK;
 /* The device is another one: may packets be joined for it? Between batches only. */

@@ -36,8 +36,8 @@ struct dest {
 	/* pushed from above */
 	bool up;		       /* packets may go out */
 	bool greeted;		       /* packets may come in: its hello is here */
-	struct quic_conn *conn;	       /* for packets that fit no record; NULL: there is none */
-	struct records *records;       /* NULL: there is no tunnel */
+	struct quic_conn *conn;	       /* for packets that fit no record; or NULL */
+	struct records *records;       /* NULL without a tunnel */
 	bool reachable;		       /* there is a path: */
 	struct quic_endpoint endpoint; /* where records go */
 	size_t record_max;	       /* bytes of flags and packet that a record may carry there */
@@ -53,11 +53,11 @@ struct dest {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets;
 };
 
-/* What the relay's server lets pass: packets for it wait here, to leave in whole batches. */
+/* Packets for the relay wait here, at the rate that its server allows, and leave in batches. */
 struct pacer {
 	struct flowq flows; /* no memory: there never was a rate */
 	struct timer *timer;
-	uint64_t rate; /* bytes of relay frames a second; 0: any */
+	uint64_t rate; /* bytes of relay frames a second; 0 without a limit */
 	uint64_t told_at;
 	int64_t credit;	   /* bytes; below 0: more was sent than earned */
 	uint64_t credited; /* the time up to which it was earned */
@@ -66,7 +66,7 @@ struct pacer {
 struct datapath {
 	struct host *h;
 	struct quic_socket *socket;
-	struct tun *tun; /* NULL: it is being made again, or this node is not a member */
+	struct tun *tun; /* NULL while it is made again, and if this node is not a member */
 	ip4 address;	 /* ours */
 	bool closing;	 /* nothing is sent any more */
 	bool tun_gone;	 /* reading or writing it failed: an event */
@@ -88,23 +88,29 @@ struct datapath {
  * socket and the TUN are set by the caller. -ENOMEM; datapath_fini is called for that, too.
  */
 int datapath_init(struct datapath *dp, struct host *h, loop_fn events, void *ctx) MUST_CHECK;
-/* The TUN is there, or another one is: what may be joined for it? */
+/* The TUN is another one: asks it which packets may be joined. */
 void datapath_offloads(struct datapath *dp);
 void datapath_fini(struct datapath *dp);
 
-/* The next destination with events, which are taken: *ret_events. NULL: there are no more. */
+/*
+ * Returns the next destination that has events, and takes them into *ret_events. Returns NULL if
+ * there are no more.
+ */
 struct dest *datapath_event(struct datapath *dp, unsigned *ret_events);
 
 void dest_init(struct dest *d, struct datapath *dp, ip4 address, struct relay_path *relay);
-/* Drops what waits. The destination must not be in the fib. */
+/* Drops the packets that wait. The destination must not be in the fib. */
 void dest_fini(struct dest *d);
 void dest_raise(struct dest *d, enum dest_event e);
 
 /* A tunnel begins: takes over the records. -ENOMEM: they are freed. */
 int dest_open(struct dest *d, struct quic_conn *c, struct records *r) MUST_CHECK;
-/* The tunnel has ended: no packet leaves or comes in any more, and what came early is dropped. */
+/* The tunnel has ended: packets neither leave nor come in. Drops those that came early. */
 void dest_close(struct dest *d);
-/* Where packets go from now on, and the largest datagram behind a relay's header. NULL: nowhere. */
+/*
+ * Sets where packets go from now on, and the size of the largest datagram (behind a relay's
+ * header). With NULL packets go nowhere.
+ */
 void dest_push(struct dest *d, const struct quic_endpoint *to, size_t datagram_max);
 
 static inline void drop_count(struct datapath *dp, enum overlay_drop d)
@@ -119,7 +125,7 @@ void inbound_record(struct datapath *dp, uint8_t *data, size_t len, const struct
 		    const struct dest *relay);
 /* A batch of records is over. */
 void inbound_flush(struct datapath *dp);
-/* The hello is there: what came before it is let in. */
+/* The hello is here: lets in the packets that came before it. */
 void inbound_early(struct dest *d);
 /* A unidirectional stream carries one packet. `d`: NULL if the connection has no tunnel. */
 void inbound_stream(struct datapath *dp, struct dest *d, struct quic_conn *c, int64_t stream);
@@ -128,9 +134,9 @@ void inbound_write(void *datapath, const struct tun_packet *p);
 
 /* --- send.c ---------------------------------------------------------------------------------- */
 
-/* Sends what waited for the tunnel. */
+/* Sends the packets that waited for the tunnel. */
 void send_waiting(struct dest *d);
-/* Drops what waits for a tunnel and tells the senders. */
+/* Drops the packets that wait for a tunnel and tells their senders. */
 void send_give_up(struct dest *d);
 /* The sender's stack learns that nobody is there, instead of waiting for its timeout. */
 void send_unreachable(struct datapath *dp, const uint8_t *packet, size_t len);
@@ -143,21 +149,21 @@ size_t send_item(struct datapath *dp, const struct flowq_item *i);
 
 /* --- pace.c ---------------------------------------------------------------------------------- */
 
-/* The relay's server lets so many bytes a second of ours pass; 0: any number. */
+/* The relay's server lets so many bytes a second of ours pass; 0 means any number. */
 void pace_told(struct datapath *dp, uint64_t bytes_per_s);
 /* Do packets to this destination, which has a tunnel, have to wait here? */
 bool pace_holds(const struct dest *d);
 /* Takes a packet as flowq_put does; it is copied. */
 void pace_put(struct datapath *dp, const struct tun_packet *t, const struct packet4 *h,
 	      uint64_t now);
-/* Sends what may be sent, and comes back for the rest. */
+/* Sends as many packets as may be sent, and comes back for the rest. */
 void pace_pump(void *datapath);
 
 /* --- outbound.c ------------------------------------------------------------------------------ */
 
 /* The TUN is readable. */
 void outbound_readable(void *datapath);
-/* Sends what was read, as far as the socket takes it; also to be called when it has room again. */
+/* Sends packets that were read until the socket is full. To be called again when it has room. */
 void outbound_pump(void *datapath);
 
 #endif

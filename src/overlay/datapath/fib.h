@@ -10,7 +10,7 @@ struct dest;
 
 struct fib_entry {
 	ip4 to;
-	struct dest *dest; /* NULL: free */
+	struct dest *dest; /* NULL if the slot is free */
 };
 
 struct fib {

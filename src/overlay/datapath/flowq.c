@@ -108,7 +108,7 @@ static void drop_head(struct flowq *q, struct flow_waiting *f)
 	q->dropped++;
 }
 
-/* RFC 8290 section 4.1.2: who holds most loses, from its head, until there is such a place. */
+/* RFC 8290 section 4.1.2: drops from the head of the longest flow until there is such a place. */
 static uint16_t place(struct flowq *q, bool large)
 {
 	uint16_t *list = large ? &q->free_large : &q->free_small;
@@ -215,7 +215,7 @@ static bool is_late(const struct flowq *q, struct flow_waiting *f, uint64_t now)
 	return now >= f->first_above;
 }
 
-/* RFC 3168 section 5: who understands the mark is not made to lose anything. */
+/* RFC 3168 section 5: marks the packets of a sender that understands marks, and drops none. */
 static bool mark(struct flowq_item *i)
 {
 	uint8_t *ip = i->packet.data;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets read from the TUN that cannot be sent at once, by flow (after RFC 8290): flows take
- * turns, one that just began comes first, so that a bulk transfer does not delay a shell session
- * beside it; who waits too long is marked or dropped by CoDel (RFC 8289), and when there is no room
- * the flow that holds most of it loses. Neither allocates nor asks for the time.
+ * Packets read from the TUN that cannot be sent at once, by flow (after RFC 8290). Flows take
+ * turns, and a flow that just began comes first, so that a bulk transfer does not delay a shell
+ * session beside it. CoDel (RFC 8289) marks or drops packets that wait too long. Without room the
+ * flow that holds most of it loses a packet. Neither allocates nor asks for the time.
  */
 #ifndef MLSH_OVERLAY_FLOWQ_H
 #define MLSH_OVERLAY_FLOWQ_H
@@ -30,7 +30,7 @@ struct flowq_item {
 
 struct flow_waiting {
 	struct list turn;     /* linked while it has packets, or had lately */
-	uint16_t first, last; /* items; FLOWQ_NONE: none */
+	uint16_t first, last; /* items, or FLOWQ_NONE */
 	uint16_t held[2];     /* small and large places */
 	int32_t deficit;
 	/* CoDel */
@@ -55,11 +55,11 @@ struct flowq {
 /* -ENOMEM */
 int flowq_init(struct flowq *q) MUST_CHECK;
 void flowq_fini(struct flowq *q); /* zeroed is fine, too */
-/* Where the next packet may be read to (TUN_READ_BYTES): always there, others go for it. */
+/* Where the next packet may be read to (TUN_READ_BYTES). Never NULL: another packet makes room. */
 uint8_t *flowq_buffer(struct flowq *q);
 /* Takes the packet that was read there. */
 void flowq_put(struct flowq *q, const struct tun_packet *p, const struct packet4 *h, uint64_t now);
-/* The next to be sent, valid until the next call of flowq; NULL: none waits. */
+/* Returns the next packet to send, valid until the next call of flowq; NULL if no packet waits. */
 const struct flowq_item *flowq_next(struct flowq *q, uint64_t now);
 
 static inline bool flowq_empty(const struct flowq *q)

@@ -78,7 +78,7 @@ void inbound_early(struct dest *d)
 	queue_fini(q);
 }
 
-/* RFC 6040 section 4.2. False: a router said "congested" of a packet that cannot carry it. */
+/* RFC 6040 section 4.2. Returns false if a router marked a packet that cannot carry the mark. */
 static bool carry_congestion(uint8_t *ip, size_t len, uint8_t outer)
 {
 	if (outer != ECN_CE || len < IP4_HEADER_MIN || (ip[1] & ECN_MASK) == ECN_CE)

@@ -62,7 +62,7 @@ void outbound_pump(void *datapath)
 	quic_socket_flush(dp->socket);
 	dp->count.drops[DROP_out_queue] = dp->flows.dropped + dp->pacer.flows.dropped;
 	if (sent >= PUMP_BYTES)
-		deferred_call(dp->pump); /* what has come in meanwhile is first */
+		deferred_call(dp->pump); /* packets that came in meanwhile are first */
 }
 
 void outbound_readable(void *datapath)

@@ -26,7 +26,7 @@ void pace_told(struct datapath *dp, uint64_t bytes_per_s)
 	uint64_t now = clock_now(dp->h);
 
 	if (!p->flows.memory && bytes_per_s > 0 && flowq_init(&p->flows) < 0)
-		return; /* the server drops what is too much */
+		return; /* the server drops the packets that are too many */
 	if (p->rate == 0) {
 		p->credit = 0;
 		p->credited = now;
@@ -54,7 +54,7 @@ void pace_put(struct datapath *dp, const struct tun_packet *t, const struct pack
 	flowq_put(&dp->pacer.flows, &copy, h, now);
 }
 
-/* No nanosecond is lost to rounding: what gave no whole byte counts the next time. */
+/* No nanosecond is lost to rounding: time that earned no whole byte counts the next time. */
 static void earn(struct pacer *p, uint64_t now)
 {
 	uint64_t elapsed = MIN(now - p->credited, CREDIT_TIME_MAX);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sealing and opening records; the keys of their epochs; what has been seen. */
+/* Seals and opens records, derives the keys of their epochs, remembers their counters. */
 #include "overlay/datapath/record.h"
 
 #include <errno.h>
@@ -162,7 +162,7 @@ static struct record_key *key_of(struct records *r, uint64_t epoch)
 	return epoch > newest ? key_ahead(r, epoch) : NULL;
 }
 
-/* An authentic record of a later epoch has come: what was sealed before it stays closed. */
+/* An authentic record of a later epoch is here: records of the epochs before it stay closed. */
 static void advance(struct records *r, struct record_key *newest)
 {
 	for (size_t i = 0; i < ARRAY_LEN(r->key); i++) {

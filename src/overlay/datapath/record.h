@@ -24,7 +24,7 @@
 
 /* One key of the receiving side. */
 struct record_key {
-	struct aead *aead; /* NULL: not derived */
+	struct aead *aead; /* NULL until it is derived */
 	uint64_t epoch;
 	uint8_t secret[RECORD_SECRET_LEN]; /* of this epoch */
 };
@@ -59,7 +59,7 @@ void records_free(struct records *r); /* wipes; NULL allowed */
  */
 size_t record_seal(struct records *r, uint8_t *record, size_t len);
 
-/* The tag of a datagram that has the form of a record, as a view; NULL: it has not. */
+/* Returns the tag of a record, as a view; NULL if the datagram has not the form of a record. */
 const uint8_t *record_tag(const uint8_t *data, size_t len);
 /*
  * Opens, in place, a record whose tag is that of `r`, and takes its counter: what was sealed, as a

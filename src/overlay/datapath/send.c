@@ -96,7 +96,7 @@ static void send_stream(struct dest *d, struct span inner)
 		drop_count(d->dp, DROP_out_too_big);
 }
 
-/* Where the packet goes, behind room for the headers; NULL: the socket is full. */
+/* Returns room for the headers and the packet behind them; NULL if the socket is full. */
 static uint8_t *reserve(struct dest *d, size_t len)
 {
 	return quic_socket_reserve(d->dp->socket, d->endpoint.overhead + RECORD_OVERHEAD + len);

@@ -7,9 +7,9 @@
 
 #define WINDOW_LEN 8192 /* counters behind the highest that may still come */
 
-/* All zero: none was seen. */
+/* All zero before the first one. */
 struct window {
-	uint64_t next; /* highest counter seen, plus one; 0: none */
+	uint64_t next; /* highest counter seen, plus one; or 0 */
 	uint64_t seen[WINDOW_LEN / 64];
 };
 

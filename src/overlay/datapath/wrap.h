@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The relay channel to a peer: the header that goes in front of what takes it. */
+/* The relay channel to a peer, and the header in front of the packets that take it. */
 #ifndef MLSH_OVERLAY_WRAP_H
 #define MLSH_OVERLAY_WRAP_H
 
@@ -15,8 +15,8 @@ struct relay_path {
 	struct relay_end end;
 	uint32_t counter; /* of the next frame */
 	struct relay_window window;
-	uint64_t next_rate;	/* counter of the server's next word on our rate */
-	uint64_t asked_at;	/* when a channel was last asked for; 0: may be asked for now */
+	uint64_t next_rate; /* counter of the server's next word on our rate */
+	uint64_t asked_at;  /* when a channel was last asked for; 0 if it may be asked for now */
 	struct deferred *renew; /* called once, when the counter runs out */
 };
 
