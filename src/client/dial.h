@@ -21,7 +21,7 @@ struct dial_params {
 	const char *host;
 	uint16_t port;
 	struct quic_pin pin;
-	struct addr last_good; /* unset: none */
+	struct addr last_good; /* unset if no address was good before */
 	bool named_by_server;  /* the host: only addresses fit for candidates are tried */
 	uint64_t dns_timeout;  /* ns */
 	uint64_t timeout;      /* ns, for all of it */

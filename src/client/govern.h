@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the entries that govern a cluster: who belongs to it, who is an admin, who has which name.
+ * Makes the entries that govern a cluster: its members, its admins, their names.
  * From a log and an identity alone; nothing is sent. What the log would refuse is refused here, in
  * the same words.
  */

@@ -100,7 +100,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 
 /*
  * A server that is busy, or that many machines behind one address call at once, is waited for as
- * long as there is time. Returns false if there is none.
+ * long as there is time. Returns false if no time is left.
  */
 static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
 {

@@ -37,10 +37,10 @@ int recovery_plan(struct host *h, const struct recovery_wish *w, struct recovery
 void recovery_plan_free(struct recovery_plan *p); /* zeroed allowed */
 
 /*
- * Signs it with the private key of a recovery code, naming the public key of the next one. `server`
- * (NULL: no other) is where the cluster moves; `earlier` (empty: none) is the attempt that this one
- * supersedes. What the log's rules refuse is refused here: -EACCES, with REFUSAL_RECOVERY_CODE for
- * a code that is not in force.
+ * Signs it with the private key of a recovery code, naming the public key of the next one. The
+ * cluster moves to `server`; NULL if it stays. `earlier` is the attempt that this one supersedes;
+ * empty if this is the first. Refuses what the log's rules refuse: -EACCES, with
+ * REFUSAL_RECOVERY_CODE for a code that is not in force.
  */
 int recovery_make(const struct recovery_plan *p, const uint8_t seed[SIGN_SEED_LEN],
 		  const uint8_t next[KEY_LEN], const struct log_server *server, struct span earlier,

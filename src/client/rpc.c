@@ -66,7 +66,7 @@ static void forget_waiting(struct rpc *r)
 	r->n_waiting = 0;
 }
 
-/* The owner is told, and nothing of r may be touched afterwards. */
+/* Tells the owner. Nothing of r may be touched afterwards. */
 static void rpc_end(struct rpc *r, const struct rpc_end *end)
 {
 	dial_free(r->dial);
@@ -355,7 +355,7 @@ static void on_dialled(void *ctx, const struct err *err, struct quic_conn *conn,
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* False: r has ended or is gone. */
+/* Returns false if r has ended or was freed. */
 static bool handle_event(struct rpc *r, struct span message)
 {
 	struct signal_event *ev = calloc(1, sizeof(*ev));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One connection to the signal server: reached, greeted (hello), then requests with replies and the
- * stream of events. Nothing is kept over its end: whoever wants another one makes another one.
+ * stream of events. Nothing is kept over its end: its owner makes another one.
  */
 #ifndef MLSH_CLIENT_RPC_H
 #define MLSH_CLIENT_RPC_H
@@ -15,7 +15,7 @@
 struct probe_keys;
 struct rpc;
 
-/* How it ended: a message for people, and details for whoever decides what to do next. */
+/* How it ended: a message for people, and details for the owner's decision what to do next. */
 struct rpc_end {
 	struct err err;		/* reason is set when there is one */
 	bool refused;		/* hello was refused, for `err.reason`, or answered busy */
@@ -55,8 +55,7 @@ void rpc_free(struct rpc *r);
 /*
  * Ends it for a reason that its owner has found: no reply and no event comes any more, requests are
  * refused, and `ended` is called in this turn of the loop, but not from within this call. `wait`
- * (ns; TIME_NEVER: none was asked for) is for whoever decides what to do next. The first reason
- * counts.
+ * (ns; TIME_NEVER: nobody asked for time) is handed to `ended`. The first reason counts.
  */
 void rpc_give_up(struct rpc *r, const struct err *err, uint64_t wait);
 /* Ready, and neither ended nor given up. */

@@ -51,8 +51,8 @@ struct session_ops {
 	/*
 	 * The relay channel to a member, asked for by us or by them, in place of any before: `end`
 	 * is ours, and belongs to the caller. The same end again changes nothing (counters go on).
-	 * End NULL: there is no channel (any more), `why` says the reason; with member NULL there
-	 * is none to anybody, since the session has ended. May be NULL itself.
+	 * End NULL: the channel is gone or was refused, `why` says the reason; with member NULL all
+	 * channels are gone, since the session has ended. May be NULL itself.
 	 */
 	void (*relay)(void *ctx, const struct member *member, const struct relay_end *end,
 		      const struct err *why);
@@ -130,12 +130,12 @@ int session_append(struct session *s, session_make_fn make, session_done_fn done
 bool session_withdraw(struct session *s, session_done_fn done, const void *ctx);
 /* The time by which dates of records are judged now (log_clock_now_s). */
 uint64_t session_now_s(const struct session *s);
-/* Has this node all that the server has, by the server's account? What comes now is news. */
+/* Has this node all records that the server says it has? Then records that come are new ones. */
 bool session_is_current(const struct session *s);
 /* Shows the server a beacon. -ENOTCONN: there is no session now. */
 int session_beacon(struct session *s, struct span beacon) MUST_CHECK;
 void session_status_get(const struct session *s, struct session_status *ret);
-/* Where the server is that has answered our hello; a view. NULL: none (`s` NULL, too). */
+/* The address of the server that answered our hello; a view. NULL without one; `s` may be NULL. */
 const struct addr *session_server(const struct session *s);
 
 #endif

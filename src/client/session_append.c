@@ -41,7 +41,7 @@ void append_ordered(struct session *s)
 			append_done(s, list_entry(it, struct append, link), NULL);
 }
 
-/* It is in order and dated too far ahead: whoever wanted it hears why it does not count here. */
+/* The server ordered it, dated too far ahead: tells the caller why it does not count here. */
 static void append_held(struct session *s, struct append *a)
 {
 	struct err err = { 0 };
@@ -81,7 +81,7 @@ static void append_refused(struct session *s, struct append *a, const struct sig
 
 void append_reply(struct session *s, const struct signal_reply *reply)
 {
-	struct append *a = first_append(s); /* none is added in front, and only we remove them */
+	struct append *a = first_append(s); /* nobody adds in front, and only this file removes */
 
 	a->asked = false;
 	if (reply->refusal == REFUSAL_NONE)

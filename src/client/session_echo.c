@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The server's second port (docs/protocol/06-paths.md, "NATs"): asked for with each session and
- * each new address of ours. What is learnt there is the owner's business, who has the socket.
+ * each new address of ours. The owner, which has the socket, learns from the answers.
  */
 #include "client/session_internal.h"
 

@@ -18,7 +18,7 @@ static struct stashed *stash_find(struct session *s, const struct node_id *id)
 	return NULL;
 }
 
-/* The node's admit entry is still being fetched. False: there is no room for it. */
+/* Keeps presence of a node whose admit entry is still being fetched. Returns false if full. */
 static bool stash_put(struct session *s, const struct node_id *id, bool online,
 		      const struct wire_candidates *c)
 {
@@ -33,7 +33,7 @@ static bool stash_put(struct session *s, const struct node_id *id, bool online,
 	return true;
 }
 
-/* Nothing is asked for members that left, or taken of them. */
+/* Gives up the relay channels of members that left. */
 static void follow_roster(struct session *s)
 {
 	struct roster_change c;
@@ -60,7 +60,7 @@ void session_events_log_grew(struct session *s)
 	}
 }
 
-/* False: the connection was given up. */
+/* Returns false if the connection was given up. */
 static bool one_presence(struct session *s, const struct wire_presence *p)
 {
 	struct wire_candidates c = { .n = 0 };
@@ -130,7 +130,7 @@ void session_events_shutdown(struct session *s, uint32_t retry_after_s)
 	session_lost_for(s, &err, MIN(retry_after_s, SESSION_RETRY_AFTER_MAX_S) * NS_PER_S);
 }
 
-/* A server that is too old for it says so; nothing follows from that. */
+/* A server that is too old for beacons refuses them; nothing follows from that. */
 static void on_beacon_shown(void *ctx, const struct signal_reply *reply)
 {
 	(void)ctx;
@@ -178,6 +178,6 @@ void session_set_candidates(struct session *s, const struct wire_candidates *c)
 	if (wire_candidates_equal(&s->candidates, c))
 		return;
 	s->candidates = *c;
-	s->candidates_dirty = true; /* and with the session, if there is none yet */
+	s->candidates_dirty = true; /* or they go with the request for the session */
 	session_events_publish(s);
 }

@@ -38,7 +38,7 @@ struct append {
 };
 
 /* The relay channel to one member: wanted, asked for, or there. */
-struct relayed {
+struct session_channel {
 	struct list link; /* among those to be asked for, while it is wanted */
 	struct session *session;
 	struct node_id id;
@@ -56,7 +56,7 @@ struct session {
 	struct deferred *reap;
 	struct deferred *decide; /* about these, which other files found: */
 	bool server_moved;	 /* the log names another server */
-	bool homing;		 /* the session is to leave its spare socket */
+	bool rebind;		 /* the session is to leave its spare socket */
 	bool out;		 /* by the log this node is no member any more: at once */
 	struct cluster_file cluster;
 	const struct identity *identity;
@@ -123,22 +123,23 @@ struct session {
 	size_t n_stash;
 
 	/* relay channels (session_relay.c) */
-	struct map *relays;	   /* NODE_ID_LEN -> relayed */
+	struct map *relays;	   /* NODE_ID_LEN -> session_channel */
 	struct list relays_wanted; /* to be asked for, oldest first */
 	size_t n_relays_asked;
 	uint64_t relays_pause_until; /* the server asked us to wait */
 	struct deferred *relays_ask;
 	struct bucket removals;		  /* without order, that are refused */
-	uint64_t next_homing, homing_gap; /* 0: at once; the last wait */
+	uint64_t next_rebind, rebind_gap; /* 0: at once; the last wait */
 };
 
 /* --- session_run.c ---------------------------------------------------------------------------- */
 
 /* What goes with an event; unset where it has no use. */
 struct occasion {
-	const struct err *err; /* LOST, HOLD, MOVED, HOME, LEFT: why; FETCHED of a former member */
-	uint64_t wait;	       /* HOLD: ns */
-	bool restarted;	       /* LOST, HOLD: the server is there again */
+	const struct err
+		*err;	/* LOST, HOLD, MOVED, REBIND, LEFT: why; FETCHED of a former member */
+	uint64_t wait;	/* HOLD: ns */
+	bool restarted; /* LOST, HOLD: the server is there again */
 	const struct signal_reply *reply; /* READY, ACCEPTED, DENIED, DENIED_BY_BOTH */
 };
 
@@ -155,7 +156,7 @@ void session_decide(void *ctx);
 
 /* Is there a connection that was greeted and not given up? */
 bool session_is_linked(const struct session *s);
-/* The connection is given up: its end follows from the loop. Does nothing if there is none. */
+/* Gives the connection up: its end follows from the loop. Does nothing without a connection. */
 void session_lost(struct session *s, const struct err *err);
 void session_lost_for(struct session *s, const struct err *err, uint64_t wait);
 /* The server refused a request: what follows from it. */
@@ -185,7 +186,7 @@ struct place place_to_dial(const struct session *s);
 void place_follow(struct session *s);
 /* Forgets where the server was that the session leaves. */
 void place_changed(struct session *s);
-/* The server gave a token: kept if there is none. */
+/* Keeps the token that the server gave, if this node has no token. */
 void place_token(struct session *s, const uint8_t token[HASH_LEN]);
 /* A server has answered there. */
 void place_reached(struct session *s, const struct place *at);

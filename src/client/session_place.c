@@ -19,7 +19,7 @@ void place_changed(struct session *s)
 	s->last_good = (struct addr){ 0 };
 }
 
-/* Of a server that the cluster has moved to there is none at first. */
+/* For a server that the cluster has moved to, the node has no token at first. */
 void place_token(struct session *s, const uint8_t token[HASH_LEN])
 {
 	static const uint8_t none[HASH_LEN];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Relay channels to members (docs/protocol/06-paths.md, "Relay"): asked for a few at a time, and
- * what the server tells of them. The keys are the owner's; here only the ids are kept, so that word
- * of the end of a channel is not taken for that of its successor.
+ * what the server says about them. The owner has the keys. Only the ids are kept here, so that the
+ * end of a channel is not taken for the end of its successor.
  */
 #include <stdlib.h>
 
@@ -10,20 +10,20 @@
 #include "client/session_internal.h"
 
 #define PAUSE_AFTER_RATE NS_PER_S
-#define HOMING_FIRST (30 * NS_PER_S) /* between attempts that fail; doubled each time */
-#define HOMING_MAX (600 * NS_PER_S)
+#define REBIND_FIRST (30 * NS_PER_S) /* between attempts that fail; doubled each time */
+#define REBIND_MAX (600 * NS_PER_S)
 
-/* --- those we know of ------------------------------------------------------------------------- */
+/* --- channels that are known ------------------------------------------------------------------ */
 
-static struct relayed *relayed_get(const struct session *s, const struct node_id *id)
+static struct session_channel *channel_get(const struct session *s, const struct node_id *id)
 {
 	return map_get(s->relays, id->bytes);
 }
 
-/* NULL: too many, or out of memory. */
-static struct relayed *relayed_add(struct session *s, const struct node_id *id)
+/* Returns NULL if there are too many, or if memory is gone. */
+static struct session_channel *channel_add(struct session *s, const struct node_id *id)
 {
-	struct relayed *r = calloc(1, sizeof(*r));
+	struct session_channel *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
@@ -36,7 +36,7 @@ static struct relayed *relayed_add(struct session *s, const struct node_id *id)
 	return r;
 }
 
-static void relayed_free(struct relayed *r)
+static void channel_free(struct session_channel *r)
 {
 	struct session *s = r->session;
 
@@ -52,7 +52,7 @@ static void forget_all(struct session *s)
 	void *r;
 
 	for (size_t pos = 0; map_next(s->relays, &pos, &r);)
-		relayed_free(r);
+		channel_free(r);
 }
 
 static void tell(struct session *s, const struct member *m, const struct relay_end *end,
@@ -63,7 +63,7 @@ static void tell(struct session *s, const struct member *m, const struct relay_e
 }
 
 /* The channel to this member is there (again). */
-static void relayed_is_open(struct relayed *r, const struct relay_end *end)
+static void channel_opened(struct session_channel *r, const struct relay_end *end)
 {
 	struct session *s = r->session;
 	const struct member *m = roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT);
@@ -74,20 +74,20 @@ static void relayed_is_open(struct relayed *r, const struct relay_end *end)
 		tell(s, m, end, NULL);
 }
 
-/* There is none: nothing of `r` may be touched afterwards. */
-static void relayed_is_gone(struct relayed *r, const struct err *why)
+/* The member has no channel any more. Nothing of `r` may be touched afterwards. */
+static void channel_gone(struct session_channel *r, const struct err *why)
 {
 	struct session *s = r->session;
 	const struct member *m = roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT);
 
-	relayed_free(r);
+	channel_free(r);
 	if (m)
 		tell(s, m, NULL, why);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static void want(struct relayed *r)
+static void want(struct session_channel *r)
 {
 	struct session *s = r->session;
 
@@ -99,7 +99,7 @@ static void want(struct relayed *r)
 
 static void on_reply(void *ctx, const struct signal_reply *reply)
 {
-	struct relayed *r = ctx;
+	struct session_channel *r = ctx;
 	struct session *s = r->session;
 	struct err why = { 0 };
 
@@ -107,7 +107,7 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 	s->n_relays_asked--;
 	deferred_call(s->relays_ask); /* the next one's turn */
 	if (!roster_by_id(mlog_roster(s->log), &r->id, ROSTER_CURRENT)) {
-		relayed_free(r); /* it left since */
+		channel_free(r); /* the member left meanwhile */
 		return;
 	}
 	if (reply->refusal == REFUSAL_RATE) {
@@ -115,16 +115,16 @@ static void on_reply(void *ctx, const struct signal_reply *reply)
 		want(r);
 	} else if (reply->refusal == REFUSAL_NOT_MEMBER) {
 		(void)refuse(&why, 0, REFUSAL_NOT_MEMBER, "it has no session with the server now");
-		relayed_is_gone(r, &why);
+		channel_gone(r, &why);
 	} else if (reply->refusal != REFUSAL_NONE) {
 		rpc_refusal(s->rpc, reply, &why);
-		relayed_is_gone(r, &why);
+		channel_gone(r, &why);
 	} else if (r->told &&
 		   (!r->open || memcmp(r->channel, reply->relay.channel, RELAY_CHANNEL_LEN) != 0)) {
-		/* An event overtook it, or it the event; which of the two is newer? */
+		/* An event overtook the reply, or the reply the event: ask which one is newer. */
 		want(r);
 	} else {
-		relayed_is_open(r, &reply->relay);
+		channel_opened(r, &reply->relay);
 	}
 }
 
@@ -133,8 +133,8 @@ static bool in_session(const struct session *s)
 	return session_is_linked(s) && s->phase == PHASE_UP;
 }
 
-/* False: the connection was given up, or takes no more for now. */
-static bool ask(struct relayed *r)
+/* Returns false if the connection was given up, or takes no more requests for now. */
+static bool ask(struct session_channel *r)
 {
 	struct signal_request m = { .type = SIGNAL_RELAY_OPEN };
 	struct session *s = r->session;
@@ -163,45 +163,40 @@ void relays_pump(struct session *s)
 	while (in_session(s) && !list_empty(&s->relays_wanted) &&
 	       s->n_relays_asked < SESSION_RELAYS_ASKED_MAX &&
 	       clock_now(s->host) >= s->relays_pause_until) {
-		if (!ask(list_entry(s->relays_wanted.next, struct relayed, link)))
+		if (!ask(list_entry(s->relays_wanted.next, struct session_channel, link)))
 			return;
 	}
-}
-
-static void on_ask(void *ctx)
-{
-	relays_pump(ctx);
 }
 
 /*
  * The relay knows a node by the address of its session, which is another one than the node's while
  * the session has a socket of its own. Now and then it tries to come back.
  */
-static void try_homing(struct session *s)
+static void try_rebind(struct session *s)
 {
 	uint64_t now = clock_now(s->host);
 
-	if (s->homing || now < s->next_homing)
+	if (s->rebind || now < s->next_rebind)
 		return;
-	s->homing_gap = MIN(MAX(2 * s->homing_gap, HOMING_FIRST), HOMING_MAX);
-	s->next_homing = now + s->homing_gap;
-	s->homing = true;
+	s->rebind_gap = MIN(MAX(2 * s->rebind_gap, REBIND_FIRST), REBIND_MAX);
+	s->next_rebind = now + s->rebind_gap;
+	s->rebind = true;
 	deferred_call(s->decide);
 }
 
 int session_relay_open(struct session *s, const struct member *member)
 {
-	struct relayed *r;
+	struct session_channel *r;
 
 	if (!in_session(s) || !member_is_current(member))
 		return -ENOTCONN;
 	if (s->spare) {
-		try_homing(s);
+		try_rebind(s);
 		return -ENOTCONN;
 	}
-	r = relayed_get(s, &member->id);
+	r = channel_get(s, &member->id);
 	if (!r)
-		r = relayed_add(s, &member->id);
+		r = channel_add(s, &member->id);
 	if (!r)
 		return -ENOBUFS;
 	want(r);
@@ -212,29 +207,29 @@ int session_relay_open(struct session *s, const struct member *member)
 
 void relays_event(struct session *s, const struct signal_event *ev)
 {
-	struct relayed *r;
+	struct session_channel *r;
 	struct node_id id;
 
 	memcpy(id.bytes, ev->node_id, NODE_ID_LEN);
 	if (s->spare || !roster_by_id(mlog_roster(s->log), &id, ROSTER_CURRENT))
-		return; /* who is needed is asked for */
-	r = relayed_get(s, &id);
+		return; /* a channel that is needed is asked for */
+	r = channel_get(s, &id);
 	if (!r)
-		r = relayed_add(s, &id);
+		r = channel_add(s, &id);
 	if (!r)
 		return;
 	r->told = true;
-	relayed_is_open(r, &ev->relay);
+	channel_opened(r, &ev->relay);
 }
 
 void relays_closed_event(struct session *s, const struct signal_event *ev)
 {
-	struct relayed *r;
+	struct session_channel *r;
 	struct node_id id;
 	struct err why = { 0 };
 
 	memcpy(id.bytes, ev->node_id, NODE_ID_LEN);
-	r = relayed_get(s, &id);
+	r = channel_get(s, &id);
 	if (!r)
 		return;
 	r->told = true;
@@ -244,15 +239,15 @@ void relays_closed_event(struct session *s, const struct signal_event *ev)
 	if (r->asked || !list_empty(&r->link))
 		return; /* the answer to that is what counts */
 	err_set(&why, -ENOTCONN, "the other side's session at the signal server has ended");
-	relayed_is_gone(r, &why);
+	channel_gone(r, &why);
 }
 
 void relays_member_left(struct session *s, const struct node_id *id)
 {
-	struct relayed *r = relayed_get(s, id);
+	struct session_channel *r = channel_get(s, id);
 
 	if (r && !r->asked) /* or the answer has to find it */
-		relayed_free(r);
+		channel_free(r);
 }
 
 void relays_lost(struct session *s, const struct err *err)
@@ -263,6 +258,11 @@ void relays_lost(struct session *s, const struct err *err)
 	s->relays_pause_until = 0;
 	if (any)
 		tell(s, NULL, NULL, err);
+}
+
+static void on_ask(void *ctx)
+{
+	relays_pump(ctx);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

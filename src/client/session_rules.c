@@ -82,7 +82,7 @@ enum session_next session_after_end(const struct rpc_end *end, uint64_t *ret_wai
 			       : SESSION_NEXT_BACKOFF;
 	switch (end->app_error) {
 	case SIGNAL_CLOSE_REMOVED:  /* the log does not say so, or the session had ended */
-	case SIGNAL_CLOSE_REPLACED: /* whoever took our place would only be thrown out in turn */
+	case SIGNAL_CLOSE_REPLACED: /* by a session that ours would only replace in turn */
 	case SIGNAL_CLOSE_MALFORMED:
 		return SESSION_NEXT_WAIT;
 	case SIGNAL_CLOSE_SLOW:

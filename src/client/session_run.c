@@ -13,7 +13,7 @@
 #define USEFUL_AFTER (10 * NS_PER_S)	    /* a session that lasted this long was worth it */
 #define USEFUL_AFTER_RESTART (3 * NS_PER_S) /* the same, when the server is there again already */
 #define RETURNS_PER_S 250 /* sessions that come to another server, of a large cluster */
-#define HOMING_FAILURES 4 /* an even number: one attempt on the node's socket */
+#define REBIND_FAILURES 4 /* an even number: one attempt on the node's socket */
 
 /* --- notes ------------------------------------------------------------------------------------ */
 
@@ -63,7 +63,7 @@ static void do_remember(struct session *s, const struct occasion *o)
 static void do_count(struct session *s, const struct occasion *o)
 {
 	if (s->spare) /* another port is no better: it is the server, or the way there */
-		s->next_homing = s->homing_gap = 0;
+		s->next_rebind = s->rebind_gap = 0;
 	s->failures++;
 	place_lost(s, (enum refusal)o->err->reason);
 }
@@ -108,10 +108,10 @@ static void do_change_server(struct session *s, const struct occasion *o)
 	s->cursor = 0;
 }
 
-static void do_head_home(struct session *s, const struct occasion *o)
+static void do_rebind(struct session *s, const struct occasion *o)
 {
 	(void)o;
-	s->failures = HOMING_FAILURES;
+	s->failures = REBIND_FAILURES;
 }
 
 static void do_hold(struct session *s, const struct occasion *o)
@@ -211,24 +211,24 @@ static void on_moved(struct session *s)
 	append_ordered(s);
 }
 
-static void on_homing(struct session *s)
+static void on_rebind(struct session *s)
 {
 	struct err err = { 0 };
 
 	err_set(&err, -EADDRNOTAVAIL, "the session goes back to the node's own port");
-	session_happens(s, SESSION_EV_HOME, &(struct occasion){ .err = &err });
+	session_happens(s, SESSION_EV_REBIND, &(struct occasion){ .err = &err });
 }
 
 void session_decide(void *ctx)
 {
 	struct session *s = ctx;
-	bool moved = s->server_moved, homing = s->homing;
+	bool moved = s->server_moved, rebind = s->rebind;
 
-	s->server_moved = s->homing = false;
+	s->server_moved = s->rebind = false;
 	if (moved)
 		on_moved(s);
-	if (homing && s->spare)
-		on_homing(s);
+	if (rebind && s->spare)
+		on_rebind(s);
 }
 
 /* --- effects: an attempt ---------------------------------------------------------------------- */
@@ -319,7 +319,7 @@ static void do_greet(struct session *s, const struct occasion *o)
 	/* What the server sees of another socket than the node's is of no use to its peers. */
 	if (s->spare)
 		return;
-	s->next_homing = s->homing_gap = 0; /* the own port works */
+	s->next_rebind = s->rebind_gap = 0; /* the own port works */
 	s->observed = o->reply->observed;
 	s->ops->observed(s->ctx, &s->observed, rpc_server(s->rpc));
 }
@@ -437,7 +437,7 @@ static void (*const carry_out[N_SESSION_EFFECTS])(struct session *, const struct
 	[SESSION_DO_FORGIVE] = do_forgive,
 	[SESSION_DO_RELEASE] = do_release,
 	[SESSION_DO_CHANGE_SERVER] = do_change_server,
-	[SESSION_DO_HEAD_HOME] = do_head_home,
+	[SESSION_DO_REBIND] = do_rebind,
 	[SESSION_DO_HOLD] = do_hold,
 	[SESSION_DO_BACK_OFF] = do_back_off,
 	[SESSION_DO_SPREAD] = do_spread,

@@ -90,7 +90,7 @@ static bool not_taken(struct session *s, const struct mlog_take *take,
 {
 	switch (take->result) {
 	case TAKEN:
-	case TAKEN_OLD: /* of before a recovery: our records of it are pushed */
+	case TAKEN_OLD: /* from before a recovery of ours, which is pushed */
 		return true;
 	case TAKEN_GAP:
 		s->fetch_wanted |= !s->forked;

@@ -57,7 +57,7 @@ static struct prefix4 subnet_guess(struct join *j)
 	return (struct prefix4){ 0xc0a80000u | (ip4)r[1] << 8, 24 };
 }
 
-/* Finds a subnet that the host does not use. False: there was none among those that were tried. */
+/* Finds a subnet that the host does not use. Returns false if it uses all that were tried. */
 static bool subnet_choose(struct join *j)
 {
 	char what[NETUSE_WHAT_MAX];

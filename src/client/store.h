@@ -77,7 +77,7 @@ int stored_log_open(struct host *h, const struct store *s, const struct cluster_
 		    struct err *err, struct stored_log **ret) MUST_CHECK;
 int stored_log_step(struct stored_log *l, struct log_read *ret, struct err *err) MUST_CHECK;
 void stored_log_free(struct stored_log *l); /* NULL allowed */
-/* Log first, then the cluster file: whoever finds the file finds the log. */
+/* Log first, then the cluster file: a program that finds the file finds the log. */
 int store_save_cluster(struct host *h, const struct store *s, const struct cluster_file *f,
 		       const struct mlog *l, struct err *err) MUST_CHECK;
 /* As a whole. */

@@ -108,7 +108,7 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
 
 static void on_event(void *ctx, const struct signal_event *ev)
 {
-	(void)ctx, (void)ev; /* the server sends none before a subscription */
+	(void)ctx, (void)ev; /* the server sends no events before a subscription */
 }
 
 static void on_ended(void *ctx, const struct rpc_end *end)

@@ -99,7 +99,7 @@ END_TEST
 START_TEST(what_comes_from_outside_is_always_possible)
 {
 	static const enum session_event outside[] = { SESSION_EV_KICK, SESSION_EV_ASK,
-						      SESSION_EV_MOVED, SESSION_EV_HOME,
+						      SESSION_EV_MOVED, SESSION_EV_REBIND,
 						      SESSION_EV_LEFT };
 
 	for (unsigned s = 0; s < N_PHASES; s++) {
