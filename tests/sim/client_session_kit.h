@@ -168,9 +168,9 @@ static inline bool kit_sees(struct kit_node *n, struct kit_node *of)
 }
 
 /* By an invite that was made just now, to the end. */
-static inline void kit_join(struct kit_node *n, struct kit_node *sponsor)
+static inline void kit_join_by(struct kit_node *n, struct kit_node *sponsor)
 {
-	struct invite_url url = kit_invite(sponsor);
+	struct invite_url url = kit_invite_url(sponsor);
 
 	kit_adopt(n, &url);
 	KIT_JOINED(n);
@@ -181,13 +181,13 @@ static inline void kit_mesh(struct kit *k, size_t n)
 {
 	static const char *const names[KIT_NODES] = { "nas", "laptop", "phone", "desk" };
 
-	kit_open(k);
+	kit_world_open(k);
 	for (size_t i = 0; i < n; i++)
 		kit_node(k, names[i]);
 	kit_setup(&k->node[0]);
 	KIT_JOINED(&k->node[0]);
 	for (size_t i = 1; i < n; i++)
-		kit_join(&k->node[i], &k->node[0]);
+		kit_join_by(&k->node[i], &k->node[0]);
 }
 
 static inline void kit_all_up(struct kit *k)

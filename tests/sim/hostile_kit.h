@@ -348,7 +348,7 @@ static inline void evil_open(struct evil *e, struct world *w)
 
 static inline void scene_open(struct scene *s)
 {
-	kit_open(&s->k);
+	kit_world_open(&s->k);
 	evil_open(&s->e, s->k.w);
 	s->n = kit_node(&s->k, "nas");
 }
@@ -357,7 +357,7 @@ static inline void scene_close(struct scene *s)
 {
 	kit_node_down(s->n);
 	evil_close(&s->e);
-	kit_close(&s->k);
+	kit_world_close(&s->k);
 }
 
 /* `mlsh setup` with this server, with the right fingerprint. */
@@ -388,7 +388,7 @@ static inline void scene_joined(struct scene *s)
 static inline struct kit_node *scene_second(struct scene *s)
 {
 	struct kit_node *laptop = kit_node(&s->k, "laptop");
-	struct invite_url url = kit_invite(s->n);
+	struct invite_url url = kit_invite_url(s->n);
 
 	s->e.offer_address = IP(100, 64, 0, 2);
 	kit_adopt(laptop, &url);

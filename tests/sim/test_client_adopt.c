@@ -10,7 +10,7 @@
 /* A server, a first node and another machine. */
 static void open_pair(struct kit *k, struct kit_node **ret_nas, struct kit_node **ret_laptop)
 {
-	kit_open(k);
+	kit_world_open(k);
 	*ret_nas = kit_node(k, "nas");
 	*ret_laptop = kit_node(k, "laptop");
 	kit_setup(*ret_nas);
@@ -23,7 +23,7 @@ START_TEST(adopt_joins)
 	struct kit_node *nas, *laptop;
 
 	open_pair(&k, &nas, &laptop);
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	ck_assert_uint_eq(laptop->result.cluster.address, IP(100, 64, 0, 2));
 	ck_assert(!kit_has_file(laptop, STORE_PENDING));
 	kit_load(laptop);
@@ -31,7 +31,7 @@ START_TEST(adopt_joins)
 	ck_assert_ptr_nonnull(roster_by_name(mlog_roster(laptop->log), span_str("laptop"),
 					     ROSTER_CURRENT));
 	ck_assert_uint_eq(laptop->cluster.signal_port, KIT_PORT);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -45,21 +45,21 @@ START_TEST(adopt_refusals_leave_nothing)
 	late = kit_node(&k, "late");
 
 	/* Tampered: the sponsor's signature does not fit any more. */
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	url.invite_sig[5] ^= 1;
 	kit_adopt(laptop, &url);
 	KIT_REFUSED(laptop, REFUSAL_TAMPERED);
 	ck_assert(kit_has_nothing(laptop));
 
 	/* Another cluster's id: the server does not know it. */
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	url.invite.cluster_id[0] ^= 1;
 	kit_adopt(laptop, &url);
 	KIT_REFUSED(laptop, REFUSAL_CLUSTER_UNKNOWN);
 	ck_assert(kit_has_nothing(laptop));
 
 	/* Name taken. */
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	laptop->name = "nas";
 	kit_adopt(laptop, &url);
 	KIT_REFUSED(laptop, REFUSAL_NAME_TAKEN);
@@ -101,7 +101,7 @@ START_TEST(adopt_refusals_leave_nothing)
 	url = kit_invite_ttl(nas, 60);
 	kit_adopt(late, &url);
 	KIT_JOINED(late);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 
 	open_pair(&k, &nas, &laptop);
 	third = kit_node(&k, "third");
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	kit_load(laptop);
 	p = (struct invite_params){
 		.cluster = &laptop->cluster,
@@ -129,7 +129,7 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 	ck_assert_ptr_nonnull(strstr(err.text, "nas"));
 
 	/* A modified program signs one all the same. */
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	url.invite.sponsor = identity_node_id(laptop->id);
 	ck_assert_int_eq(invite_make(&url.invite, identity_signer(laptop->id), url.invite_bytes,
 				     &url.invite_len, url.invite_sig, &err),
@@ -137,7 +137,7 @@ START_TEST(invites_of_plain_nodes_are_not_made_and_not_taken)
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_SPONSOR_NOT_ADMIN);
 	ck_assert(kit_has_nothing(third));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -167,7 +167,7 @@ START_TEST(invite_with_a_name_admits_only_it)
 	laptop->name = "printer";
 	kit_adopt(laptop, &url);
 	KIT_JOINED(laptop);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -180,7 +180,7 @@ START_TEST(adopt_with_a_lost_reply)
 
 	open_pair(&k, &nas, &laptop);
 	third = kit_node(&k, "third");
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_deafen(&k, 2); /* hello, admit */
 	kit_adopt(laptop, &url);
 	ck_assert(k.dropped);
@@ -193,7 +193,7 @@ START_TEST(adopt_with_a_lost_reply)
 
 	/* Meanwhile another one joins. */
 	k.deaf = false;
-	kit_join(third, nas);
+	kit_join_by(third, nas);
 	ck_assert_uint_eq(third->result.cluster.address, IP(100, 64, 0, 3));
 
 	/* The invite runs out, too: it was used in time. */
@@ -206,7 +206,7 @@ START_TEST(adopt_with_a_lost_reply)
 	kit_load(laptop);
 	ck_assert_uint_eq(mlog_count(laptop->log), 3);
 	ck_assert(kit_has_entry(laptop->log, 1, &first.entry));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -232,10 +232,10 @@ START_TEST(adopt_goes_on_with_another_invite)
 	server_accept(k.server_host, k.db);
 
 	sim_pass(k.w, 61 * NS_PER_S);
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	ck_assert(!laptop->result.completed_pending);
 	ck_assert_uint_eq(laptop->result.cluster.address, IP(100, 64, 0, 2));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(adopt_goes_on_with_another_name)
 	struct invite_url url;
 
 	open_pair(&k, &nas, &laptop);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	laptop->name = "nas";
 	kit_deafen(&k, 2);
 	kit_adopt(laptop, &url);
@@ -263,7 +263,7 @@ START_TEST(adopt_goes_on_with_another_name)
 	ck_assert(!laptop->result.completed_pending);
 	ck_assert_str_eq(laptop->result.cluster.node_name, "laptop");
 	ck_assert(!kit_has_file(laptop, STORE_PENDING));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -275,7 +275,7 @@ START_TEST(adopt_that_was_carried_out_keeps_its_name)
 	struct invite_url url;
 
 	open_pair(&k, &nas, &laptop);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_deafen(&k, 2);
 	kit_adopt(laptop, &url);
 	ck_assert(!laptop->joined);
@@ -285,7 +285,7 @@ START_TEST(adopt_that_was_carried_out_keeps_its_name)
 	KIT_JOINED(laptop);
 	ck_assert(laptop->result.completed_pending);
 	ck_assert_str_eq(laptop->result.cluster.node_name, "laptop");
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -298,7 +298,7 @@ START_TEST(adopt_survives_being_killed_at_any_time)
 		struct invite_url url;
 
 		open_pair(&k, &nas, &laptop);
-		url = kit_invite(nas);
+		url = kit_invite_url(nas);
 		kit_join_begin(laptop);
 		SIM_CHECK_OK(k.w, adopt_start(laptop->host, &laptop->store, &url, laptop->name,
 					      kit_on_join, kit_on_progress, laptop,
@@ -316,7 +316,7 @@ START_TEST(adopt_survives_being_killed_at_any_time)
 		ck_assert_uint_eq(mlog_count(laptop->log), 2);
 		ck_assert_uint_eq(laptop->cluster.address, IP(100, 64, 0, 2));
 		ck_assert(!kit_has_file(laptop, STORE_PENDING));
-		kit_close(&k);
+		kit_world_close(&k);
 	}
 }
 END_TEST
@@ -332,7 +332,7 @@ START_TEST(adopt_replaces_a_member)
 
 	open_pair(&k, &nas, &laptop);
 	fresh = kit_node(&k, "debian");
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	kit_load(nas);
 	kit_load(laptop);
 	kit_show(nas, mlog_record(laptop->log, 1));
@@ -356,7 +356,7 @@ START_TEST(adopt_replaces_a_member)
 	ck_assert_int_eq(invite_new(nas->host, &p, &err, &url), -ENOENT);
 	p.replace = "nas";
 	ck_assert_int_eq(invite_new(nas->host, &p, &err, &url), -EINVAL);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -371,12 +371,12 @@ START_TEST(adopt_shown_a_stale_log)
 	kit_server_stop(&k);
 	kit_copy_file(k.db, k.copy);
 	kit_server_boot(&k);
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	/* An invite on top of the laptop's entry; then the server forgets that entry. */
 	kit_load(laptop);
 	kit_load(nas);
 	kit_show(nas, mlog_record(laptop->log, 1));
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
@@ -387,7 +387,7 @@ START_TEST(adopt_shown_a_stale_log)
 	kit_adopt(third, &url);
 	KIT_REFUSED(third, REFUSAL_UNKNOWN_HEAD);
 	ck_assert(kit_has_nothing(third));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -400,8 +400,8 @@ START_TEST(two_join_at_once)
 
 	open_pair(&k, &nas, &a);
 	b = kit_node(&k, "second");
-	url_a = kit_invite(nas);
-	url_b = kit_invite(nas);
+	url_a = kit_invite_url(nas);
+	url_b = kit_invite_url(nas);
 	kit_join_begin(a);
 	kit_join_begin(b);
 	SIM_CHECK_OK(k.w, adopt_start(a->host, &a->store, &url_a, a->name, kit_on_join,
@@ -414,7 +414,7 @@ START_TEST(two_join_at_once)
 	KIT_JOINED(b);
 	got = a->result.cluster.address + b->result.cluster.address;
 	ck_assert_uint_eq(got, 2 * IP(100, 64, 0, 0) + 5);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -430,7 +430,7 @@ START_TEST(a_machine_that_forgot_joins_with_another_key)
 	struct err err = { 0 };
 
 	open_pair(&k, &nas, &laptop);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_adopt(laptop, &url);
 	KIT_JOINED(laptop);
 	before = laptop->result.cluster.node_id;
@@ -439,7 +439,7 @@ START_TEST(a_machine_that_forgot_joins_with_another_key)
 	SIM_CHECK_OK(k.w,
 		     store_cluster_path(&laptop->store, KIT_CLUSTER, STORE_CLUSTER, path, &err));
 	SIM_CHECK_OK(k.w, file_remove(laptop->host, path));
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_adopt(laptop, &url);
 	KIT_REFUSED(laptop, REFUSAL_NAME_TAKEN);
 	laptop->name = "again";
@@ -449,7 +449,7 @@ START_TEST(a_machine_that_forgot_joins_with_another_key)
 	kit_load(laptop);
 	ck_assert_mem_eq(identity_node_id(laptop->id).bytes, laptop->cluster.node_id.bytes,
 			 NODE_ID_LEN);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

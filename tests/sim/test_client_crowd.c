@@ -23,7 +23,7 @@ static bool all_ended(void *ctx)
 static void crowd_start(struct kit *k, struct host *h, struct kit_node *nas, size_t i)
 {
 	struct kit_node *n = &crowd[i];
-	struct invite_url url = kit_invite(nas);
+	struct invite_url url = kit_invite_url(nas);
 	char home[32], name[16];
 
 	snprintf(home, sizeof(home), "/home/user%zu", i);
@@ -42,7 +42,7 @@ START_TEST(a_hundred_join_at_once)
 	bool given[CROWD + 3] = { false };
 	struct host *h;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	kit_setup(nas);
 	KIT_JOINED(nas);
@@ -59,7 +59,7 @@ START_TEST(a_hundred_join_at_once)
 		given[at] = true;
 		join_free(n->join);
 	}
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

@@ -61,7 +61,7 @@ static void dialler_open(struct dialler *d)
 	struct quic_socket_config cfg = { .max_conns = 16 };
 
 	memset(d, 0, sizeof(*d));
-	kit_open(&d->k);
+	kit_world_open(&d->k);
 	d->n = kit_node(&d->k, "nas");
 	SIM_CHECK_OK(d->k.w, identity_new(d->n->host, NULL, &d->id));
 	cfg.identity = d->id;
@@ -102,7 +102,7 @@ static void dialler_close(struct dialler *d)
 	dial_free(d->dial);
 	quic_socket_close(d->socket);
 	identity_free(d->id);
-	kit_close(&d->k);
+	kit_world_close(&d->k);
 }
 
 static void name(struct dialler *d, struct addr a)

@@ -221,7 +221,7 @@ static struct kit_node *joiner(struct scene *s, struct invite_url *ret_url)
 {
 	struct kit_node *laptop = kit_node(&s->k, "laptop");
 
-	*ret_url = kit_invite(s->n);
+	*ret_url = kit_invite_url(s->n);
 	s->e.offer_address = IP(100, 64, 0, 2);
 	return laptop;
 }

@@ -11,7 +11,7 @@ START_TEST(setup_makes_a_cluster)
 	struct kit_node *nas;
 	char path[STORE_PATH_MAX];
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	kit_setup(nas);
 	KIT_JOINED(nas);
@@ -30,7 +30,7 @@ START_TEST(setup_makes_a_cluster)
 	ck_assert_mem_eq(nas->cluster.node_token, nas->result.cluster.node_token, HASH_LEN);
 	ck_assert_mem_eq(nas->cluster.cluster_id, mlog_cluster_id(nas->log), HASH_LEN);
 	ck_assert(kit_code_is_good(nas, nas->log));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -40,7 +40,7 @@ START_TEST(setup_refusals_leave_nothing)
 	struct kit_node *nas;
 	struct setup_params p;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 
 	p = kit_setup_params(nas);
@@ -91,7 +91,7 @@ START_TEST(setup_refusals_leave_nothing)
 	/* The token is still good. */
 	kit_setup(nas);
 	KIT_JOINED(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -104,7 +104,7 @@ START_TEST(fingerprint_mismatch_names_both)
 	char want[2 * HASH_LEN + 1], got[2 * HASH_LEN + 1];
 	uint64_t requests;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	p = kit_setup_params(nas);
 	p.signal_cert[0] ^= 0x80;
@@ -116,7 +116,7 @@ START_TEST(fingerprint_mismatch_names_both)
 	ck_assert_ptr_nonnull(strstr(nas->join_err.text, want));
 	ck_assert_ptr_nonnull(strstr(nas->join_err.text, got));
 	ck_assert_uint_eq(signal_server_stats_get(k.server).requests, requests);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -125,7 +125,7 @@ START_TEST(setup_with_a_used_token)
 	struct kit k;
 	struct kit_node *nas, *other;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	other = kit_node(&k, "other");
 	kit_setup(nas);
@@ -138,7 +138,7 @@ START_TEST(setup_with_a_used_token)
 	ck_assert(!nas->joined);
 	ck_assert_int_eq(nas->join_err.code, -EEXIST);
 	kit_load(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ START_TEST(setup_with_a_lost_reply)
 	struct pending first;
 	struct node_id id;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	kit_deafen(&k, 3); /* hello, setup_offer, setup */
 	kit_setup(nas);
@@ -194,7 +194,7 @@ START_TEST(setup_with_a_lost_reply)
 	ck_assert(node_id_equal(&id, &nas->cluster.node_id));
 	ck_assert(kit_has_entry(nas->log, 0, &first.entry));
 	ck_assert(kit_code_is_good(nas, nas->log));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -204,7 +204,7 @@ START_TEST(setup_whose_code_cannot_be_shown)
 	struct kit k;
 	struct kit_node *nas;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	nas->cannot_show = true;
 	kit_setup(nas);
@@ -219,7 +219,7 @@ START_TEST(setup_whose_code_cannot_be_shown)
 	ck_assert_uint_eq(nas->codes_shown, 2);
 	kit_load(nas);
 	ck_assert(kit_code_is_good(nas, nas->log));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -229,7 +229,7 @@ START_TEST(setup_with_a_lost_request)
 	struct kit k;
 	struct kit_node *nas;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	kit_deafen(&k, 3);
 	kit_setup(nas);
@@ -247,7 +247,7 @@ START_TEST(setup_with_a_lost_request)
 	ck_assert_int_eq(store_remove_pending(nas->host, &nas->store, KIT_CLUSTER), 0);
 	kit_setup(nas);
 	KIT_JOINED(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -256,7 +256,7 @@ START_TEST(setup_on_a_full_disk_completes_later)
 	struct kit k;
 	struct kit_node *nas;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	world_host_disk_full(nas->host, true);
 	kit_setup(nas);
@@ -266,7 +266,7 @@ START_TEST(setup_on_a_full_disk_completes_later)
 	world_host_disk_full(nas->host, false);
 	kit_setup(nas);
 	KIT_JOINED(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

@@ -18,7 +18,7 @@ START_TEST(restored_server_is_given_what_it_lost)
 	kit_copy_file(k.db, k.copy);
 	kit_server_boot(&k);
 	laptop = kit_node(&k, "laptop");
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	kit_server_stop(&k);
 	kit_copy_file(k.copy, k.db);
 	kit_server_boot(&k);
@@ -33,7 +33,7 @@ START_TEST(restored_server_is_given_what_it_lost)
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
 	ck_assert(kit_sees(nas, laptop));
 	ck_assert(kit_sees(laptop, nas));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -48,7 +48,7 @@ static struct invite_url invite_on_genesis(struct kit_node *n)
 	whole = n->log;
 	n->log = mlog_new(seed);
 	kit_show(n, mlog_record(whole, 0));
-	url = kit_invite(n);
+	url = kit_invite_url(n);
 	mlog_free(whole);
 	kit_unload(n);
 	return url;
@@ -72,7 +72,7 @@ START_TEST(fork_is_reported_and_not_taken)
 	kit_server_boot(&k);
 	laptop = kit_node(&k, "laptop");
 	phone = kit_node(&k, "phone");
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
@@ -115,7 +115,7 @@ START_TEST(fork_is_reported_and_not_taken)
 	ck_assert(!laptop->stopped);
 	ck_assert_int_eq(kit_status(laptop).last_err.reason, REFUSAL_NOT_MEMBER);
 	ck_assert_uint_eq(mlog_count(laptop->log), 2);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -168,7 +168,7 @@ START_TEST(cancelled_invite_is_refused)
 	nas = &k.node[0];
 	laptop = &k.node[1];
 	phone = kit_node(&k, "phone");
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	cancel(nas, &url);
 	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
 	ck_assert_int_eq(nas->append_err.code, 0);
@@ -183,11 +183,11 @@ START_TEST(cancelled_invite_is_refused)
 	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
 	ck_assert_int_ne(nas->append_err.code, 0);
 	/* A plain node may not. */
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	cancel(laptop, &url);
 	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, laptop));
 	ck_assert_int_ne(laptop->append_err.code, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -200,7 +200,7 @@ START_TEST(append_with_a_lost_reply)
 	kit_mesh(&k, 1);
 	kit_all_up(&k);
 	nas = &k.node[0];
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	kit_deafen(&k, 1);
 	cancel(nas, &url);
 	SIM_CHECK(k.w, world_run(k.w, 15 * NS_PER_S, kit_is_not_up, nas));
@@ -210,7 +210,7 @@ START_TEST(append_with_a_lost_reply)
 	ck_assert_int_eq(nas->append_err.code, 0);
 	ck_assert_uint_eq(nas->makes, 1);
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -222,13 +222,13 @@ START_TEST(append_before_the_session_is_up)
 
 	kit_mesh(&k, 2);
 	nas = &k.node[0];
-	url = kit_invite(nas); /* nas does not know of laptop's entry yet */
+	url = kit_invite_url(nas); /* nas does not know of laptop's entry yet */
 	kit_node_up(nas);
 	cancel(nas, &url);
 	SIM_CHECK(k.w, world_run(k.w, 5 * NS_PER_S, append_is_done, nas));
 	ck_assert_int_eq(nas->append_err.code, 0);
 	ck_assert_uint_eq(mlog_count(nas->log), 3);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(records_from_a_peer_are_pushed)
 	kit_server_boot(&k);
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	cancel(nas, &url);
 	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
 	ck_assert_uint_eq(mlog_count(nas->log), 4);
@@ -272,7 +272,7 @@ START_TEST(records_from_a_peer_are_pushed)
 	sim_pass(k.w, NS_PER_S);
 	ck_assert_uint_eq(mlog_count(phone->log), 4);
 	mlog_free(of_nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -298,7 +298,7 @@ START_TEST(a_push_waits_for_the_servers_clock)
 	world_host_wall_skew(nas->host, 3600);
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	cancel(nas, &url);
 	SIM_CHECK(k.w, world_run(k.w, 3 * NS_PER_S, append_is_done, nas));
 	kit_server_stop(&k);
@@ -313,7 +313,7 @@ START_TEST(a_push_waits_for_the_servers_clock)
 	world_host_wall_skew(k.server_host, 3600);
 	sim_pass(k.w, 61 * NS_PER_S);
 	ck_assert_uint_eq(server_count(nas), 2);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -365,7 +365,7 @@ START_TEST(a_recovery_reaches_a_server_on_another_branch)
 	kit_server_boot(&k);
 	for (size_t i = 0; i < 2; i++) {
 		ours[i] = kit_node(&k, i ? "ours2" : "ours1");
-		kit_join(ours[i], nas);
+		kit_join_by(ours[i], nas);
 	}
 	kit_load(ours[1]);
 	kit_load(nas);
@@ -390,7 +390,7 @@ START_TEST(a_recovery_reaches_a_server_on_another_branch)
 	ck_assert_uint_eq(mlog_count(log), 4);
 	ck_assert_uint_eq(mlog_generation(log), mlog_generation(nas->log));
 	ck_assert(mlog_generation(log) > 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

@@ -191,7 +191,7 @@ START_TEST(stale_log_is_not_joined)
 	scene_second(&s);
 	kit_load(s.n);
 	kit_show(s.n, shown(&s.e, 1));
-	url = kit_invite(s.n);
+	url = kit_invite_url(s.n);
 	kit_unload(s.n);
 	third = kit_node(&s.k, "third");
 	s.e.n_shown = 1;

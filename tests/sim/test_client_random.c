@@ -109,7 +109,7 @@ static void one_round(struct unit_rng *rng)
 	}
 	/* Another one joins, and all logs are the same. */
 	late = kit_node(&k, "late");
-	kit_join(late, &k.node[0]);
+	kit_join_by(late, &k.node[0]);
 	kit_node_up(late);
 	SIM_CHECK(k.w, world_run(k.w, 5 * NS_PER_S, all_well, &k));
 	for (size_t i = 0; i < k.n_nodes; i++) {
@@ -117,7 +117,7 @@ static void one_round(struct unit_rng *rng)
 		ck_assert_uint_eq(k.node[i].forks, 0);
 		ck_assert(!k.node[i].stopped);
 	}
-	kit_close(&k);
+	kit_world_close(&k);
 }
 
 START_TEST(troubles_pass)
@@ -138,7 +138,7 @@ START_TEST(joins_end_well)
 		struct kit k;
 		struct invite_url url;
 
-		kit_open(&k);
+		kit_world_open(&k);
 		kit_node(&k, "nas");
 		kit_node(&k, "laptop");
 		for (int i = 0; i < 10 && !k.node[0].joined; i++) {
@@ -150,7 +150,7 @@ START_TEST(joins_end_well)
 			kit_setup(&k.node[0]);
 		KIT_JOINED(&k.node[0]);
 		ck_assert_uint_eq(k.node[0].result.cluster.address, IP(100, 64, 0, 1));
-		url = kit_invite(&k.node[0]);
+		url = kit_invite_url(&k.node[0]);
 		for (int i = 0; i < 10 && !k.node[1].joined; i++) {
 			kit_deafen(&k, 1 + below(&rng, 7));
 			kit_adopt(&k.node[1], &url);
@@ -161,7 +161,7 @@ START_TEST(joins_end_well)
 		KIT_JOINED(&k.node[1]);
 		ck_assert_uint_eq(k.node[1].result.cluster.address, IP(100, 64, 0, 2));
 		ck_assert(!kit_has_file(&k.node[1], STORE_PENDING));
-		kit_close(&k);
+		kit_world_close(&k);
 	}
 }
 END_TEST
@@ -174,7 +174,7 @@ START_TEST(wrong_clocks_do_not_date_the_log)
 	struct kit_node *nas, *laptop;
 
 	for (size_t i = 0; i < ARRAY_LEN(skews_s); i++) {
-		kit_open(&k);
+		kit_world_open(&k);
 		nas = kit_node(&k, "nas");
 		laptop = kit_node(&k, "laptop");
 		world_host_wall_skew(nas->host, skews_s[i]);
@@ -186,11 +186,11 @@ START_TEST(wrong_clocks_do_not_date_the_log)
 		kit_unload(nas);
 		world_host_wall_skew(nas->host, 0);
 		world_host_wall_skew(laptop->host, skews_s[i]);
-		kit_join(laptop, nas);
+		kit_join_by(laptop, nas);
 		kit_load(laptop);
 		ck_assert_uint_le(mlog_last_time_s(laptop->log),
 				  (uint64_t)clock_wall_s(k.server_host) + 1);
-		kit_close(&k);
+		kit_world_close(&k);
 	}
 }
 END_TEST
@@ -201,14 +201,14 @@ static uint64_t one_run(void)
 	struct kit_node *nas, *laptop;
 	uint64_t digest;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	laptop = kit_node(&k, "laptop");
 	kit_setup(nas);
 	KIT_JOINED(nas);
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	digest = world_digest(k.w);
-	kit_close(&k);
+	kit_world_close(&k);
 	return digest;
 }
 

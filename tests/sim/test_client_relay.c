@@ -73,7 +73,7 @@ START_TEST(both_sides_hear_of_a_channel)
 	send_one(laptop, 1);
 	ck_assert_uint_eq(stats().opened, 1);
 	ck_assert_uint_eq(nas->relays_gone + nas->relays_lost, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(there_is_none_to_a_former_member)
 		sim_pass(k.w, 2 * NS_PER_S);
 		ck_assert_uint_eq(nas->relays, asked);
 		ck_assert_uint_eq(map_count(nas->session->relays), 0);
-		kit_close(&k);
+		kit_world_close(&k);
 	}
 }
 END_TEST
@@ -115,7 +115,7 @@ START_TEST(there_is_none_to_who_is_not_there)
 	ck_assert_int_eq(nas->relay_why.reason, REFUSAL_NOT_MEMBER);
 	ck_assert_str_eq(nas->relay_why.text, "it has no session with the server now");
 	ck_assert(kit_is_up(nas));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -137,7 +137,7 @@ START_TEST(the_end_of_the_other_session_is_told)
 	ck_assert_uint_eq(nas->relays, 2);
 	send_one(nas, 0);
 	send_one(laptop, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -158,7 +158,7 @@ START_TEST(all_are_lost_with_the_session)
 	KIT_UP_WITHIN(laptop, 30 * NS_PER_S);
 	sim_pass(k.w, NS_PER_S);
 	ck_assert_uint_eq(nas->relays_lost, 1); /* there was none to lose meanwhile */
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(a_session_on_a_spare_socket_comes_back)
 	sim_pass(k.w, NS_PER_S);
 	ck_assert_uint_eq(nas->relays, 1);
 	send_one(nas, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

@@ -56,7 +56,7 @@ START_TEST(two_nodes_see_each_other)
 	kit_node_down(laptop);
 	sim_pass(k.w, NS_PER_S);
 	ck_assert(!kit_sees(nas, laptop));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -71,7 +71,7 @@ START_TEST(a_new_member_is_seen_at_once)
 	kit_node_up(nas);
 	KIT_UP_WITHIN(nas, 2 * NS_PER_S);
 	laptop = kit_node(&k, "laptop");
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	sim_pass(k.w, NS_PER_S);
 	ck_assert_uint_eq(mlog_count(nas->log), 2);
 	kit_node_up(laptop);
@@ -79,7 +79,7 @@ START_TEST(a_new_member_is_seen_at_once)
 	sim_pass(k.w, NS_PER_S);
 	ck_assert(kit_sees(nas, laptop));
 	ck_assert_uint_eq(nas->resets, 1);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(back_within_ten_seconds_of_a_crash)
 	kit_all_up(&k);
 	for (size_t i = 0; i < ARRAY_LEN(down_ms); i++)
 		check_back_within(&k, down_ms[i] * NS_PER_MS);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -141,7 +141,7 @@ START_TEST(back_after_a_proper_shutdown)
 	KIT_UP_WITHIN(&k.node[1], 10 * NS_PER_S);
 	ck_assert_uint_lt(world_now(k.w) - down, 13 * NS_PER_S);
 	ck_assert_int_eq(kit_status(&k.node[0]).last_err.code, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -162,7 +162,7 @@ START_TEST(a_dead_server_is_not_hammered)
 	ck_assert_uint_gt(after.sent - before.sent, 600);
 	ck_assert_int_eq(kit_status(&k.node[0]).state, SESSION_RECONNECTING);
 	ck_assert_int_eq(kit_status(&k.node[0]).last_err.reason, REFUSAL_UNREACHABLE);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -199,7 +199,7 @@ START_TEST(two_with_one_identity_do_not_fight)
 	ck_assert_uint_lt(signal_server_stats_get(k.server).requests - requests, 200);
 	kit_node_down(&twin);
 	KIT_UP_WITHIN(nas, 45 * NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -220,7 +220,7 @@ START_TEST(wrong_server_is_not_spoken_to)
 	ck_assert_int_eq(kit_status(nas).last_err.reason, REFUSAL_FINGERPRINT);
 	ck_assert_uint_eq(signal_server_stats_get(k.server).requests, 0);
 	ck_assert(!nas->stopped);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -248,7 +248,7 @@ START_TEST(who_asks_does_not_wait)
 	ck_assert(kit_is_not_up(nas));
 	session_ask(nas->session);
 	KIT_UP_WITHIN(nas, NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -277,7 +277,7 @@ START_TEST(suspend_and_wake)
 		ck_assert(kit_sees(&k.node[1], nas));
 		sim_pass(k.w, 15 * NS_PER_S);
 	}
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -295,7 +295,7 @@ START_TEST(roaming_keeps_the_session)
 	KIT_UP_WITHIN(nas, NS_PER_S);
 	ck_assert_uint_eq(addr_ip4(&nas->observed), IP(203, 0, 113, 7));
 	ck_assert(kit_sees(&k.node[1], nas));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -314,7 +314,7 @@ START_TEST(cable_pulled_and_plugged)
 	world_host_carrier(nas->host, true);
 	session_kick(nas->session);
 	KIT_UP_WITHIN(nas, 2 * NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -334,7 +334,7 @@ START_TEST(dead_dns_falls_back_to_the_last_good_address)
 	if (signal_server_stats_get(k.server).sessions == 0)
 		SIM_CHECK(k.w, world_run(k.w, 10 * NS_PER_S, kit_is_not_up, nas));
 	KIT_UP_WITHIN(nas, 3 * NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -366,7 +366,7 @@ START_TEST(dead_port_is_given_up)
 	ck_assert(addr_equal(&nas->observed, &seen));
 	sim_pass(k.w, 120 * NS_PER_S);
 	ck_assert(kit_is_up(nas));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -385,7 +385,7 @@ static uint64_t one_run(void)
 	sim_pass(k.w, 20 * NS_PER_S);
 	ck_assert(kit_is_up(&k.node[0]) && kit_is_up(&k.node[1]) && kit_is_up(&k.node[2]));
 	digest = world_digest(k.w);
-	kit_close(&k);
+	kit_world_close(&k);
 	return digest;
 }
 

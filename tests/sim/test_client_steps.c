@@ -51,7 +51,7 @@ static bool kill_setup_at(unsigned changes)
 	struct kit k;
 	bool killed;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	p = kit_setup_params(nas);
 	world_host_crash_after(nas->host, changes);
@@ -69,7 +69,7 @@ static bool kill_setup_at(unsigned changes)
 	kit_load(nas);
 	ck_assert(kit_code_is_good(nas, nas->log));
 	kit_unload(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 	return killed;
 }
 
@@ -80,12 +80,12 @@ static bool kill_adopt_at(unsigned changes)
 	struct kit k;
 	bool killed;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	laptop = kit_node(&k, "laptop");
 	kit_setup(nas);
 	KIT_JOINED(nas);
-	url = kit_invite(nas);
+	url = kit_invite_url(nas);
 	world_host_crash_after(laptop->host, changes);
 	kit_join_begin(laptop);
 	SIM_CHECK_OK(k.w, adopt_start(laptop->host, &laptop->store, &url, laptop->name, kit_on_join,
@@ -98,7 +98,7 @@ static bool kill_adopt_at(unsigned changes)
 		kit_adopt(laptop, &url);
 	}
 	check_member(laptop, 2); /* one admission, not two */
-	kit_close(&k);
+	kit_world_close(&k);
 	return killed;
 }
 
@@ -110,11 +110,11 @@ static bool kill_forget_at(unsigned changes)
 	struct kit k;
 	bool killed;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	laptop = kit_node(&k, "laptop");
 	kit_setup(nas);
-	kit_join(laptop, nas);
+	kit_join_by(laptop, nas);
 	world_host_crash_after(laptop->host, changes);
 	SIM_CHECK_OK(k.w, store_forget(laptop->host, &laptop->store, KIT_CLUSTER, NULL));
 	killed = !world_host_alive(laptop->host);
@@ -123,7 +123,7 @@ static bool kill_forget_at(unsigned changes)
 		kit_load(laptop);
 		kit_unload(laptop);
 	} else if (killed) { /* it can even join at once */
-		url = kit_invite(nas);
+		url = kit_invite_url(nas);
 		laptop->name = "laptop2";
 		kit_adopt(laptop, &url);
 		check_member(laptop, 3);
@@ -131,7 +131,7 @@ static bool kill_forget_at(unsigned changes)
 	SIM_CHECK_OK(k.w, store_forget(laptop->host, &laptop->store, KIT_CLUSTER, NULL));
 	ck_assert(kit_has_nothing(laptop));
 	ck_assert(!store_has_any(laptop->host, &laptop->store, KIT_CLUSTER));
-	kit_close(&k);
+	kit_world_close(&k);
 	return killed;
 }
 

@@ -10,7 +10,7 @@ START_TEST(setup_of_what_the_host_uses_spends_no_token)
 	struct kit k;
 	struct kit_node *nas, *other;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	other = kit_node(&k, "other");
 	world_host_uses(nas->host, lan, "the lan");
@@ -23,7 +23,7 @@ START_TEST(setup_of_what_the_host_uses_spends_no_token)
 	ck_assert(kit_has_nothing(nas));
 	kit_setup(other);
 	KIT_JOINED(other);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -35,7 +35,7 @@ START_TEST(setup_chooses_another_subnet_where_the_usual_one_is_in_use)
 	struct kit k;
 	struct kit_node *nas;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	world_host_uses(nas->host, carrier, "the carrier's network");
 	world_host_uses(nas->host, lan, "the lan");
@@ -46,7 +46,7 @@ START_TEST(setup_chooses_another_subnet_where_the_usual_one_is_in_use)
 	ck_assert_uint_eq(nas->result.cluster.subnet.net >> 23, IP(10, 128, 0, 0) >> 23);
 	ck_assert_uint_eq(nas->result.cluster.address, nas->result.cluster.subnet.net + 1);
 	kit_load(nas);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -56,7 +56,7 @@ START_TEST(setup_that_finds_no_free_subnet_says_what_collides)
 	struct kit k;
 	struct kit_node *nas;
 
-	kit_open(&k);
+	kit_world_open(&k);
 	nas = kit_node(&k, "nas");
 	world_host_uses(nas->host, all, "everything");
 	world_host_uses(nas->host, other_half, "everything");
@@ -65,7 +65,7 @@ START_TEST(setup_that_finds_no_free_subnet_says_what_collides)
 	ck_assert_int_eq(nas->join_err.reason, REFUSAL_SUBNET);
 	ck_assert_ptr_nonnull(strstr(nas->join_err.text, "everything"));
 	ck_assert(kit_has_nothing(nas));
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 

@@ -36,7 +36,7 @@ START_TEST(a_short_session_is_useful_if_the_server_restarts)
 	crash_for(0);
 	ck_assert_uint_eq(nas->session->failures, 1);
 	KIT_UP_WITHIN(nas, NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -48,7 +48,7 @@ START_TEST(a_new_network_makes_the_waits_short)
 	ck_assert_uint_gt(nas->session->failures, 5);
 	session_kick(nas->session);
 	ck_assert_uint_eq(nas->session->failures, 0);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -84,7 +84,7 @@ START_TEST(a_new_network_begins_an_old_attempt_again)
 	session_kick(nas->session);
 	ck_assert_uint_eq(nas->session->dial_began, began);
 	KIT_UP_WITHIN(nas, 300 * NS_PER_MS);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -117,7 +117,7 @@ START_TEST(the_way_home_is_tried_once)
 	KIT_UP_WITHIN(nas, 12 * NS_PER_S);
 	ck_assert(kit_status(nas).spare);
 	ck_assert_uint_ge(world_now(k.w) - left, 3 * NS_PER_S); /* it was tried */
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
@@ -134,7 +134,7 @@ START_TEST(another_server_is_dialled_where_the_log_says)
 	ck_assert_str_eq(place_to_dial(nas->session).host, KIT_SERVER_NAME);
 	ck_assert_uint_eq(nas->session->cursor, 0);
 	KIT_UP_WITHIN(nas, 2 * NS_PER_S);
-	kit_close(&k);
+	kit_world_close(&k);
 }
 END_TEST
 
