@@ -41,15 +41,15 @@ START_TEST(unknown_events_are_passed_over)
 				   .observed = addr_v4(IP(1, 2, 3, 4), 5) };
 	struct scene s;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	for (int i = 0; i < 200; i++)
-		write_all(&s.e, s.e.events, events, sizeof(events), false);
-	say(&s.e, &ev);
+		evil_write_all(&s.e, s.e.events, events, sizeof(events), false);
+	evil_say(&s.e, &ev);
 	sim_pass(s.k.w, 5 * NS_PER_S);
 	ck_assert(kit_is_up(s.n));
 	ck_assert_uint_eq(s.e.conns, 1);
 	ck_assert_uint_eq(addr_ip4(&s.n->observed), IP(1, 2, 3, 4));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -58,12 +58,12 @@ START_TEST(unknown_feature_bits_are_kept_to_be_shown)
 {
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	s.e.features = 1ull << 63 | 5;
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
 	ck_assert(kit_status(s.n).features == (1ull << 63 | 5));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -73,7 +73,7 @@ START_TEST(a_server_that_has_moved_is_followed)
 	struct evil second;
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	open_second(&s, &second, s.e.id);
 	move_to(&s.e, SECOND_NAME);
 	kit_node_up(s.n);
@@ -96,7 +96,7 @@ START_TEST(a_server_that_has_moved_is_followed)
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	ck_assert_str_eq(kit_status(s.n).moved.host, "");
 	ck_assert_uint_eq(s.e.requests[SIGNAL_SESSION], 1);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -107,7 +107,7 @@ START_TEST(a_move_is_on_no_disk)
 	struct evil second;
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	open_second(&s, &second, s.e.id);
 	move_to(&s.e, SECOND_NAME);
 	kit_node_up(s.n);
@@ -121,7 +121,7 @@ START_TEST(a_move_is_on_no_disk)
 	ck_assert_str_eq(kit_status(s.n).moved.host, "");
 	ck_assert_uint_eq(s.e.requests[SIGNAL_SESSION], 1);
 	evil_close(&second);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ START_TEST(a_move_to_a_server_with_another_key_is_refused)
 	struct evil second;
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	open_second(&s, &second, NULL);
 	move_to(&s.e, SECOND_NAME);
 	kit_node_up(s.n);
@@ -146,7 +146,7 @@ START_TEST(a_move_to_a_server_with_another_key_is_refused)
 	s.e.how = EVIL_NOT;
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	evil_close(&second);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -157,7 +157,7 @@ START_TEST(servers_that_send_a_node_in_circles)
 	struct scene s;
 	unsigned hellos;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	open_second(&s, &second, s.e.id);
 	move_to(&s.e, SECOND_NAME);
 	move_to(&second, "evil.example.net");
@@ -176,7 +176,7 @@ START_TEST(servers_that_send_a_node_in_circles)
 	s.e.how = EVIL_NOT;
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	evil_close(&second);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -188,7 +188,7 @@ START_TEST(moves_to_places_of_nobody_are_not_followed)
 	struct addr loop = addr_v4(IP(127, 0, 0, 1), KIT_PORT);
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	SIM_CHECK_OK(s.k.w, world_dns_set(s.k.w, "loop.example.net", &loop));
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		move_to(&s.e, places[i]);
@@ -199,7 +199,7 @@ START_TEST(moves_to_places_of_nobody_are_not_followed)
 				 i < 4 ? REFUSAL_MOVED : REFUSAL_UNREACHABLE);
 		kit_node_down(s.n);
 	}
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -208,7 +208,7 @@ START_TEST(a_busy_server_is_waited_for)
 {
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	s.e.how = EVIL_BUSY;
 	s.e.retry_after_s = 60;
 	kit_node_up(s.n);
@@ -240,7 +240,7 @@ START_TEST(a_busy_server_is_waited_for)
 	s.e.how = EVIL_NOT;
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
 	ck_assert_int_eq(kit_status(s.n).last_err.code, 0);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -249,7 +249,7 @@ START_TEST(nodes_that_were_asked_to_wait_do_not_come_together)
 	struct scene s;
 	uint64_t first, wait[8], least = UINT64_MAX, most = 0;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	s.e.how = EVIL_BUSY;
 	s.e.retry_after_s = 40;
 	for (size_t i = 0; i < ARRAY_LEN(wait); i++) {
@@ -266,7 +266,7 @@ START_TEST(nodes_that_were_asked_to_wait_do_not_come_together)
 		kit_node_down(s.n);
 	}
 	ck_assert_uint_ge(most - least, NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -283,7 +283,7 @@ START_TEST(setup_waits_for_a_busy_server)
 	struct scene s;
 	struct timer *t;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	p = evil_params(&s);
 	s.e.how = EVIL_BUSY;
 	s.e.retry_after_s = 20;
@@ -293,7 +293,7 @@ START_TEST(setup_waits_for_a_busy_server)
 	KIT_JOINED(s.n);
 	ck_assert_uint_eq(s.e.conns, 2);
 	timer_free(t);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -302,7 +302,7 @@ START_TEST(setup_ends_when_it_would_have_to_wait_too_long)
 	struct setup_params p;
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	p = evil_params(&s);
 	s.e.how = EVIL_BUSY;
 	s.e.retry_after_s = UINT32_MAX;
@@ -314,7 +314,7 @@ START_TEST(setup_ends_when_it_would_have_to_wait_too_long)
 	KIT_REFUSED(s.n, REFUSAL_BUSY);
 	ck_assert_uint_le(s.e.conns, 122);
 	ck_assert(kit_has_nothing(s.n));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -324,7 +324,7 @@ START_TEST(setup_follows_a_server_that_has_moved)
 	struct setup_params p;
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	open_second(&s, &second, s.e.id);
 	move_to(&s.e, SECOND_NAME);
 	p = evil_params(&s);
@@ -335,7 +335,7 @@ START_TEST(setup_follows_a_server_that_has_moved)
 	/* The cluster is set up with the server that the person named. */
 	ck_assert_str_eq(s.n->result.cluster.signal_host, "evil.example.net");
 	evil_close(&second);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 

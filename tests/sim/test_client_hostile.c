@@ -30,7 +30,7 @@ START_TEST(broken_replies_do_not_become_a_storm)
 		for (int how = EVIL_SILENT; how <= EVIL_CLOSE; how++) {
 			unsigned attempts;
 
-			scene_joined(&s);
+			evil_scene_joined(&s);
 			s.e.at = at[i];
 			s.e.how = (enum evil_how)how;
 			kit_node_up(s.n);
@@ -47,7 +47,7 @@ START_TEST(broken_replies_do_not_become_a_storm)
 			/* It comes to its senses. */
 			s.e.how = EVIL_NOT;
 			KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-			scene_close(&s);
+			evil_scene_close(&s);
 		}
 	}
 }
@@ -58,7 +58,7 @@ START_TEST(sessions_that_end_at_once_are_not_useful)
 {
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	kit_node_up(s.n);
 	for (int i = 0; i < 40; i++) {
 		KIT_UP_WITHIN(s.n, 30 * NS_PER_S);
@@ -67,7 +67,7 @@ START_TEST(sessions_that_end_at_once_are_not_useful)
 	}
 	for (int i = 10; i < 40; i++)
 		ck_assert_uint_ge(s.e.conn_at[i] - s.e.conn_at[i - 1], 2 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(hello_refused_with_a_wait)
 {
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	s.e.at = SIGNAL_HELLO;
 	s.e.how = EVIL_REFUSE;
 	s.e.reason = REFUSAL_RATE;
@@ -91,7 +91,7 @@ START_TEST(hello_refused_with_a_wait)
 	ck_assert_uint_eq(s.e.conns, 2);
 	s.e.how = EVIL_NOT;
 	KIT_UP_WITHIN(s.n, 400 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -101,17 +101,17 @@ START_TEST(shutdown_with_a_wait)
 	struct scene s;
 	uint64_t told;
 
-	scene_up(&s);
-	say(&s.e, &ev);
+	evil_scene_up(&s);
+	evil_say(&s.e, &ev);
 	told = world_now(s.k.w);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 	KIT_UP_WITHIN(s.n, 30 * NS_PER_S);
 	ck_assert_uint_ge(world_now(s.k.w) - told, 20 * NS_PER_S);
 	ev.retry_after_s = UINT32_MAX;
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 	KIT_UP_WITHIN(s.n, 400 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -121,7 +121,7 @@ START_TEST(removal_without_a_record_does_not_stop)
 {
 	struct scene s;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	quic_conn_close(s.e.conn, SIGNAL_CLOSE_REMOVED, "");
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert(!s.n->stopped && !kit_is_up(s.n));
@@ -135,7 +135,7 @@ START_TEST(removal_without_a_record_does_not_stop)
 	ck_assert_ptr_nonnull(strstr(kit_status(s.n).last_err.text, "no record"));
 	s.e.how = EVIL_NOT;
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -149,8 +149,8 @@ START_TEST(removal_by_the_log_stops)
 	struct kit_node *laptop;
 	struct scene s;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	kit_load(s.n);
 	kit_node_up(laptop);
 	KIT_UP_WITHIN(laptop, 5 * NS_PER_S);
@@ -161,8 +161,8 @@ START_TEST(removal_by_the_log_stops)
 	e.remove.id[0] = laptop->cluster.node_id;
 	SIM_CHECK_OK(s.k.w, entry_make(&e, s.n->cluster.cluster_id, &admin, NULL, &bytes, NULL));
 	evil_order(&s.e, span_of(bytes.data, bytes.len), 0);
-	ev.entries.item[0] = shown(&s.e, 2);
-	say(&s.e, &ev);
+	ev.entries.item[0] = evil_shown(&s.e, 2);
+	evil_say(&s.e, &ev);
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert(laptop->stopped);
 	ck_assert_int_eq(laptop->stop_err.reason, REFUSAL_NOT_MEMBER);
@@ -170,7 +170,7 @@ START_TEST(removal_by_the_log_stops)
 	session_kick(laptop->session);
 	ck_assert_uint_eq(attempts_in_ten_minutes(&s), 0);
 	kit_node_down(laptop);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -190,12 +190,12 @@ START_TEST(broken_events_end_the_session)
 	struct scene s;
 
 	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
-		scene_up(&s);
-		write_all(&s.e, s.e.events, events[i].bytes, events[i].len, false);
+		evil_scene_up(&s);
+		evil_write_all(&s.e, s.e.events, events[i].bytes, events[i].len, false);
 		SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 		ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_MALFORMED);
 		KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-		scene_close(&s);
+		evil_scene_close(&s);
 	}
 }
 END_TEST
@@ -206,15 +206,15 @@ START_TEST(a_second_event_stream_ends_the_session)
 	struct scene s;
 	int64_t second;
 
-	scene_up(&s);
-	say(&s.e, &(struct signal_event){ .type = SIGNAL_EV_OBSERVED,
-					  .observed = addr_v4(IP(1, 2, 3, 4), 5) });
+	evil_scene_up(&s);
+	evil_say(&s.e, &(struct signal_event){ .type = SIGNAL_EV_OBSERVED,
+					       .observed = addr_v4(IP(1, 2, 3, 4), 5) });
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert_uint_eq(addr_ip4(&s.n->observed), IP(1, 2, 3, 4));
 	ck_assert_int_eq(quic_stream_open(s.e.conn, false, &second), 0);
-	write_all(&s.e, second, "x", 1, false);
+	evil_write_all(&s.e, second, "x", 1, false);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -225,24 +225,24 @@ START_TEST(presence_of_strangers_is_bounded)
 	struct signal_event ev = { .type = SIGNAL_EV_PRESENCE, .presence = items, .cursor = 1 };
 	struct scene s;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	ev.n_presence = 20;
 	for (size_t i = 0; i < 20; i++) {
 		items[i].online = true;
 		items[i].node_id[0] = (uint8_t)i;
 	}
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert(kit_is_up(s.n));
 	ck_assert_uint_eq(s.n->n_seen, 0);
 	ev.n_presence = PRESENCE_PER_EVENT_MAX;
 	for (size_t i = 0; i < PRESENCE_PER_EVENT_MAX; i++)
 		items[i].node_id[1] = (uint8_t)(i + 1);
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 	ck_assert_uint_eq(s.n->n_seen, 0);
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -269,22 +269,22 @@ START_TEST(claims_without_entries_are_not_believed)
 	struct record_bytes ahead;
 	struct scene s;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	cancel = make_cancel(&s);
 	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
 	ahead = evil_record(&s.e, 2, span_of(cancel.data, cancel.len), 0);
 	s.e.n_shown = 1;
 	ev.entries.item[0] = span_of(ahead.data, ahead.len);
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert(kit_is_up(s.n));
 	ck_assert_uint_eq(mlog_count(s.n->log), 1);
 	s.e.claim_more = true;
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
 	ck_assert_uint_le(attempts_in_ten_minutes(&s), 20);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -294,7 +294,7 @@ START_TEST(records_without_a_receipt_are_not_taken)
 	struct scene s;
 	struct entry_bytes cancel;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	cancel = make_cancel(&s);
 	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
 	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
@@ -309,7 +309,7 @@ START_TEST(records_without_a_receipt_are_not_taken)
 	s.e.shown[1].data[s.e.shown[1].len - 1] ^= 1;
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
 	ck_assert_uint_eq(mlog_count(s.n->log), 2);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -319,7 +319,7 @@ START_TEST(invalid_entries_with_a_receipt_prove_a_lie)
 	struct scene s;
 	struct entry_bytes cancel;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	cancel = make_cancel(&s);
 	cancel.data[cancel.len - 1] ^= 1;
 	evil_order(&s.e, span_of(cancel.data, cancel.len), 0);
@@ -331,7 +331,7 @@ START_TEST(invalid_entries_with_a_receipt_prove_a_lie)
 	ck_assert_uint_eq(s.n->forks, 1);
 	ck_assert_uint_eq(s.n->fork_seq, 1);
 	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_FORK);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -342,11 +342,11 @@ START_TEST(records_that_differ_and_are_no_fork_end_the_session)
 	struct scene s;
 	struct record_bytes other;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	other = s.e.shown[0];
 	other.data[other.len - 2] ^= 1;
 	ev.entries.item[0] = span_of(other.data, other.len);
-	say(&s.e, &ev);
+	evil_say(&s.e, &ev);
 	SIM_CHECK(s.k.w, world_run(s.k.w, NS_PER_S, kit_is_not_up, s.n));
 	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
 	ck_assert_uint_eq(s.n->forks, 0);
@@ -354,7 +354,7 @@ START_TEST(records_that_differ_and_are_no_fork_end_the_session)
 	sim_pass(s.k.w, 15 * NS_PER_S); /* not again at once */
 	ck_assert(!kit_is_up(s.n));
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -393,7 +393,7 @@ START_TEST(unknown_entry_types_are_not_passed)
 	uint8_t entry[512];
 	struct scene s;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	kit_load(s.n);
 	evil_order(&s.e, span_of(entry, entry_of_type_12(&s, entry, sizeof(entry))), 0);
 	kit_unload(s.n);
@@ -410,7 +410,7 @@ START_TEST(unknown_entry_types_are_not_passed)
 	ck_assert_int_eq(kit_status(s.n).last_err.reason, REFUSAL_BAD_ENTRY);
 	s.e.n_shown = 1; /* it was a lie */
 	KIT_UP_WITHIN(s.n, 60 * NS_PER_S);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 

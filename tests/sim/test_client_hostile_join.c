@@ -13,7 +13,7 @@ START_TEST(broken_offers_leave_nothing)
 			struct setup_params p;
 			uint64_t began;
 
-			scene_open(&s);
+			evil_scene_open(&s);
 			s.e.how = (enum evil_how)how;
 			s.e.at = (enum signal_request_type)at;
 			p = evil_params(&s);
@@ -24,7 +24,7 @@ START_TEST(broken_offers_leave_nothing)
 			ck_assert_ptr_nonnull(strstr(s.n->join_err.text, "evil.example.net"));
 			ck_assert(kit_has_nothing(s.n));
 			ck_assert_uint_lt(world_now(s.k.w) - began, 12 * NS_PER_S);
-			scene_close(&s);
+			evil_scene_close(&s);
 		}
 	}
 }
@@ -38,7 +38,7 @@ START_TEST(broken_setup_replies_keep_the_request)
 	for (int how = EVIL_SILENT; how <= EVIL_CLOSE; how++) {
 		struct setup_params p;
 
-		scene_open(&s);
+		evil_scene_open(&s);
 		s.e.how = (enum evil_how)how;
 		s.e.at = SIGNAL_SETUP;
 		p = evil_params(&s);
@@ -51,7 +51,7 @@ START_TEST(broken_setup_replies_keep_the_request)
 		kit_setup_with(s.n, &p);
 		KIT_JOINED(s.n);
 		ck_assert(s.n->result.completed_pending);
-		scene_close(&s);
+		evil_scene_close(&s);
 	}
 }
 END_TEST
@@ -71,7 +71,7 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct setup_params p;
 
-		scene_open(&s);
+		evil_scene_open(&s);
 		s.e.how = EVIL_REFUSE;
 		s.e.at = SIGNAL_SETUP;
 		s.e.reason = cases[i].reason;
@@ -94,7 +94,7 @@ START_TEST(refusals_of_a_setup_follow_the_table)
 			KIT_REFUSED(s.n, REFUSAL_USED_CODE);
 			ck_assert(kit_has_nothing(s.n));
 		}
-		scene_close(&s);
+		evil_scene_close(&s);
 	}
 }
 END_TEST
@@ -105,7 +105,7 @@ START_TEST(stale_setup_ends)
 	struct setup_params p;
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	s.e.how = EVIL_REFUSE;
 	s.e.at = SIGNAL_SETUP;
 	s.e.reason = REFUSAL_STALE;
@@ -114,7 +114,7 @@ START_TEST(stale_setup_ends)
 	KIT_REFUSED(s.n, REFUSAL_STALE);
 	ck_assert_uint_eq(s.e.requests[SIGNAL_SETUP], 1);
 	ck_assert(kit_has_nothing(s.n));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -129,7 +129,7 @@ START_TEST(rate_limits_are_waited_for)
 		struct scene s;
 		uint64_t began;
 
-		scene_open(&s);
+		evil_scene_open(&s);
 		s.e.how = EVIL_REFUSE;
 		s.e.at = at[i];
 		s.e.reason = REFUSAL_RATE;
@@ -146,10 +146,10 @@ START_TEST(rate_limits_are_waited_for)
 		s.e.how = EVIL_NOT;
 		kit_join_run(s.n, 0);
 		KIT_JOINED(s.n);
-		scene_close(&s);
+		evil_scene_close(&s);
 
 		/* It never says anything else. */
-		scene_open(&s);
+		evil_scene_open(&s);
 		s.e.how = EVIL_REFUSE;
 		s.e.at = at[i];
 		s.e.reason = REFUSAL_RATE;
@@ -159,7 +159,7 @@ START_TEST(rate_limits_are_waited_for)
 		ck_assert(!s.n->joined);
 		ck_assert_uint_le(world_now(s.k.w) - began, 125 * NS_PER_S);
 		ck_assert_uint_le(s.e.requests[at[i]], 125);
-		scene_close(&s);
+		evil_scene_close(&s);
 	}
 }
 END_TEST
@@ -183,7 +183,7 @@ START_TEST(offers_outside_of_the_permitted_are_refused)
 	for (size_t i = 0; i < ARRAY_LEN(offers); i++) {
 		struct setup_params p;
 
-		scene_open(&s);
+		evil_scene_open(&s);
 		s.e.offer = offers[i].subnet;
 		s.e.offer_address = offers[i].address;
 		p = evil_params(&s);
@@ -192,7 +192,7 @@ START_TEST(offers_outside_of_the_permitted_are_refused)
 		ck_assert_uint_gt(strlen(s.n->join_err.text), 20);
 		ck_assert_uint_eq(s.e.requests[SIGNAL_SETUP], 0);
 		ck_assert(kit_has_nothing(s.n));
-		scene_close(&s);
+		evil_scene_close(&s);
 	}
 }
 END_TEST
@@ -203,14 +203,14 @@ START_TEST(another_subnet_than_asked_is_refused)
 	struct setup_params p;
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	p = evil_params(&s);
 	p.has_subnet = true;
 	p.subnet = (struct prefix4){ IP(10, 9, 0, 0), 16 };
 	kit_setup_with(s.n, &p);
 	KIT_REFUSED(s.n, REFUSAL_SUBNET);
 	ck_assert(kit_has_nothing(s.n));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -258,7 +258,7 @@ START_TEST(lying_logs_are_not_joined)
 	struct record_bytes genesis;
 
 	/* A byte of genesis changed. */
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	genesis = s.e.shown[0];
 	laptop = joiner(&s, &url);
 	s.e.deaf_to_admits = true;
@@ -300,7 +300,7 @@ START_TEST(lying_logs_are_not_joined)
 	kit_adopt(laptop, &url);
 	KIT_JOINED(laptop);
 	ck_assert(laptop->result.completed_pending);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -314,7 +314,7 @@ START_TEST(addresses_outside_of_the_subnet_are_not_taken)
 	struct kit_node *laptop;
 	struct invite_url url;
 
-	scene_joined(&s);
+	evil_scene_joined(&s);
 	laptop = joiner(&s, &url);
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		s.e.n_shown = 1;
@@ -323,7 +323,7 @@ START_TEST(addresses_outside_of_the_subnet_are_not_taken)
 		KIT_REFUSED(laptop, REFUSAL_BAD_ENTRY);
 		expect_pending(laptop);
 	}
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 

@@ -21,7 +21,7 @@ static void tell(struct scene *s, struct wire_presence *p, size_t n, bool reset,
 		.cursor = cursor,
 	};
 
-	say(&s->e, &ev);
+	evil_say(&s->e, &ev);
 	sim_pass(s->k.w, 100 * NS_PER_MS);
 }
 
@@ -31,8 +31,8 @@ START_TEST(only_sensible_candidates_are_passed_on)
 	struct kit_node *laptop;
 	struct scene s;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
 	p = presence_of(laptop, true);
@@ -48,7 +48,7 @@ START_TEST(only_sensible_candidates_are_passed_on)
 	ck_assert_uint_eq(s.n->n_seen, 1);
 	ck_assert_uint_eq(s.n->seen[0].candidates.n, 1);
 	ck_assert(addr_equal(&s.n->seen[0].candidates.item[0], &p.candidates.item[2]));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -70,8 +70,8 @@ START_TEST(the_presence_of_a_former_member_is_ignored)
 	struct scene s;
 	unsigned fetched;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
 	removed(s.n, laptop);
@@ -83,7 +83,7 @@ START_TEST(the_presence_of_a_former_member_is_ignored)
 	ck_assert(kit_is_up(s.n));
 	ck_assert_uint_eq(s.n->n_seen, 0);
 	ck_assert_uint_eq(s.e.requests[SIGNAL_LOG], fetched);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -94,8 +94,8 @@ START_TEST(presence_before_the_entry_is_kept)
 	struct kit_node *laptop;
 	struct scene s;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	s.e.n_shown = 1;
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
@@ -111,7 +111,7 @@ START_TEST(presence_before_the_entry_is_kept)
 	ck_assert_uint_eq(mlog_count(s.n->log), 2);
 	ck_assert(kit_sees(s.n, laptop));
 	ck_assert_uint_eq(s.n->seen[0].told, 1);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -122,8 +122,8 @@ START_TEST(presence_of_a_stranger_fetches_the_log)
 	struct kit_node *laptop;
 	struct scene s;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	s.e.n_shown = 1;
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
@@ -134,7 +134,7 @@ START_TEST(presence_of_a_stranger_fetches_the_log)
 	sim_pass(s.k.w, NS_PER_S);
 	ck_assert_uint_eq(mlog_count(s.n->log), 2);
 	ck_assert(kit_sees(s.n, laptop));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -143,12 +143,12 @@ START_TEST(our_own_presence_is_ignored)
 	struct wire_presence p;
 	struct scene s;
 
-	scene_up(&s);
+	evil_scene_up(&s);
 	p = presence_of(s.n, false);
 	tell(&s, &p, 1, false, 1);
 	ck_assert(kit_is_up(s.n));
 	ck_assert_uint_eq(s.n->n_seen, 0);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -159,8 +159,8 @@ START_TEST(cursor_and_epoch_are_resumed)
 	struct kit_node *laptop;
 	struct scene s;
 
-	scene_joined(&s);
-	laptop = scene_second(&s);
+	evil_scene_joined(&s);
+	laptop = evil_scene_second(&s);
 	kit_node_up(s.n);
 	KIT_UP_WITHIN(s.n, 5 * NS_PER_S);
 	ck_assert_mem_eq(s.e.epoch, none, EPOCH_LEN);
@@ -175,7 +175,7 @@ START_TEST(cursor_and_epoch_are_resumed)
 	ck_assert_uint_eq(s.e.cursor, 42);
 	ck_assert_uint_eq(s.n->resets, 1);
 	ck_assert(kit_sees(s.n, laptop));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -187,10 +187,10 @@ START_TEST(stale_log_is_not_joined)
 	struct kit_node *third;
 	struct scene s;
 
-	scene_joined(&s);
-	scene_second(&s);
+	evil_scene_joined(&s);
+	evil_scene_second(&s);
 	kit_load(s.n);
-	kit_show(s.n, shown(&s.e, 1));
+	kit_show(s.n, evil_shown(&s.e, 1));
 	url = kit_invite_url(s.n);
 	kit_unload(s.n);
 	third = kit_node(&s.k, "third");
@@ -205,7 +205,7 @@ START_TEST(stale_log_is_not_joined)
 	s.e.deaf_to_admits = false;
 	kit_adopt(third, &url);
 	KIT_JOINED(third);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 

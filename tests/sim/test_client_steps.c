@@ -174,7 +174,7 @@ START_TEST(a_refused_request_leaves_no_key)
 	struct setup_params p;
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	p = evil_params(&s);
 	s.e.at = SIGNAL_SETUP;
 	s.e.how = EVIL_REFUSE;
@@ -191,7 +191,7 @@ START_TEST(a_refused_request_leaves_no_key)
 	kit_setup_with(s.n, &p);
 	KIT_REFUSED(s.n, REFUSAL_USED_CODE);
 	ck_assert(kit_has_nothing(s.n));
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(two_clusters_at_two_servers_have_nothing_in_common)
 	struct identity *id[2] = { NULL };
 	struct scene s;
 
-	scene_open(&s);
+	evil_scene_open(&s);
 	n = s.n;
 	kit_setup(n); /* at the first server */
 	KIT_JOINED(n);
@@ -223,7 +223,7 @@ START_TEST(two_clusters_at_two_servers_have_nothing_in_common)
 	ck_assert_mem_ne(identity_cert_sha256(id[0]), identity_cert_sha256(id[1]), HASH_LEN);
 	identity_free(id[0]);
 	identity_free(id[1]);
-	scene_close(&s);
+	evil_scene_close(&s);
 }
 END_TEST
 
