@@ -13,6 +13,7 @@
 #include "os/fence.h"
 #include "os/netconf.h"
 #include "path.h"
+#include "os/posix/watch.h"
 
 #define DEVICE "memory"
 

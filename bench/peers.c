@@ -14,6 +14,7 @@
 
 #include "crypto/init.h"
 #include "node.h"
+#include "os/posix/watch.h"
 
 #define ASK_AGAIN (200 * NS_PER_MS)
 #define CONNECT_LIMIT (60 * NS_PER_S)

@@ -12,6 +12,7 @@
 #include "signal/caller.h"
 #include "signal/config.h"
 #include "signal/token.h"
+#include "os/posix/watch.h"
 
 /* What the server says when it is up; the codes follow. */
 struct greeting {
