@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The owner says that a relay channel is there, is gone, or may be asked for. */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/relay.h"
 
 static bool same_end(const struct relay_path *r, const struct relay_end *end)
 {

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 #include "proto/probe.h"
 
 static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)

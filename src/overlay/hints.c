@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where peers may be found without a server. The owner keeps it over a restart. */
 #include "overlay/internal.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 
 /* The order if there is not room for all: peers that were met, remembered ones, all others. */
 enum { RANK_MET, RANK_STORED, RANK_HEARSAY, RANKS };

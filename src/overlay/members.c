@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes the peers follow the roster, change by change. */
 #include "overlay/internal.h"
+#include "overlay/peering/peer.h"
 #include "overlay/peering/effects.h"
 
 #include "base/assert.h"

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and undoing a cluster's overlay, and what its owner tells it. */
 #include "overlay/internal.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
+#include "overlay/peering/relay.h"
 #include "overlay/peering/effects.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A person asks whether a peer answers: one ping by the path in use. */
 #include "overlay/internal.h"
+#include "overlay/peering/peer.h"
 
 int overlay_ping(struct overlay *o, const struct member *m, uint64_t *ret_nonce)
 {

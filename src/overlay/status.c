@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What people are shown of the overlay: asked of the connections now, not remembered. */
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 #include "overlay/reach/reach.h"
 
 #include <stdio.h>

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
 #include "overlay/peering/effects.h"
 
 #define SENT_MAX (4u << 20)

@@ -22,6 +22,7 @@ static void *counted_calloc(size_t n, size_t size)
 
 #define malloc counted_malloc
 #define calloc counted_calloc
+#include "overlay/peering/path.h"
 #include "../../src/overlay/datapath/coalesce.c"
 #include "../../src/overlay/datapath/datapath.c"
 #include "../../src/overlay/datapath/dest.c"

@@ -3,6 +3,7 @@
  * A bystander whose address members and the server name: what a node sends there is bounded,
  * whoever names it how often; and a node that is really there loses nothing by it.
  */
+#include "overlay/peering/path.h"
 #include "overlay_sim.h"
 
 #define SECOND NS_PER_S

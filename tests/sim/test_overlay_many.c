@@ -2,6 +2,8 @@
 /* What many peers at once must not do to each other, and what an idle node must not do at all. */
 #include "mesh.h"
 #include "overlay/internal.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 #include "overlay_sim.h"
 
 static struct peer *peer_of_node(struct fleet_node *n, struct fleet_node *of)

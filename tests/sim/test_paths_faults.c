@@ -3,6 +3,7 @@
 #include "mesh.h"
 #include "os/sim/nat.h"
 #include "overlay/internal.h"
+#include "overlay/peering/control.h"
 
 struct house {
 	struct mesh *m;

@@ -6,6 +6,7 @@
  */
 #include "mesh.h"
 #include "overlay/internal.h"
+#include "overlay/peering/path.h"
 
 static const unsigned mtus[] = { 1500, 1492, 1420, 1280 };
 

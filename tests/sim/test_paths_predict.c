@@ -5,6 +5,7 @@
  */
 #include "nat_kit.h"
 #include "overlay/internal.h"
+#include "overlay/peering/control.h"
 
 #define VICTIM IP(198, 51, 100, 7)
 

@@ -6,6 +6,7 @@
 #include "mesh.h"
 #include "os/sim/nat.h"
 #include "overlay/internal.h"
+#include "overlay/peering/relay.h"
 #include "proto/relay.h"
 
 #define KEPT 64

@@ -6,6 +6,7 @@
  */
 #include "nat_kit.h"
 #include "overlay/internal.h"
+#include "overlay/peering/effects.h"
 
 #define LINUX(...) { .by_flow = true, .timeout_ns = 30 * SECOND, __VA_ARGS__ }
 

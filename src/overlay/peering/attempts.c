@@ -5,6 +5,10 @@
  * knocks when nothing comes: it connects only to be called back. When that is done: peer_fsm.c.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/attempts.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/relay.h"
 
 #include <stdio.h>
 

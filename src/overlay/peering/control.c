@@ -4,6 +4,10 @@
  * peer_log.c; control_send.c writes to the stream.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
 #include "overlay/peering/effects.h"
 
 #include "proto/names.h"

@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/path.h"
 #include "proto/names.h"
 
 int control_send(struct link *l, const struct peer_message *m)

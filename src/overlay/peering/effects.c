@@ -3,6 +3,10 @@
 #include "overlay/peering/effects.h"
 
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/relay.h"
 #include "overlay/reach/reach.h"
 
 #define LOOK_FRESH (2 * NS_PER_S)

@@ -6,6 +6,9 @@
  * turn (repair_look), names and the file of addresses are the owner's.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/relay.h"
 #include "overlay/peering/effects.h"
 
 void peer_take_out(struct peer *p, const char *why)

@@ -4,6 +4,9 @@
  * one: it connects to be called back (docs/protocol/04-peer.md).
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 
 /* A younger tunnel may have crossed the knock. */
 static bool is_old_tunnel(const struct peer *p)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The places for connections with a peer. What QUIC says of them: link_events.c. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/link.h"
 
 #define SAYS_PER_S 20 /* messages that may be left out; others end at 100 */
 #define SAYS_BURST 200

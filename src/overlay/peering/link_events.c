@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What QUIC says about a connection with a peer, and to whom that matters. Nobody calls up here. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
 
 static bool has_aes(const struct quic_conn *c)
 {

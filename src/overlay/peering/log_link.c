@@ -6,6 +6,10 @@
  * gets no candidates, and ends after ten seconds; there is one at a time with each member.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
 
 #define LOG_LINK_TIME (10 * NS_PER_S)
 #define LOG_LINK_GAP (15 * NS_PER_S)  /* between the beginnings of two */

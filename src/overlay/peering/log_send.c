@@ -4,6 +4,8 @@
  * beacons are pushed, and records that we lack are asked for.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/peer_log.h"
 
 #define PUSH_PAGES_MAX 4 /* of the log, before the other side has acknowledged them */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How a peer is reached: beginning connections on a path, and telling what path one is on. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
 
 #define ATTEMPTS_FRESH (8 * ATTEMPT_FLIGHT) /* of it, not for repetitions */
 #define ATTEMPTS_RENEW_GAP (10 * NS_PER_S)  /* between networks on which budgets begin again */

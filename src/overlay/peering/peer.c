@@ -4,6 +4,13 @@
  * of its connections, what the time brings. Presence never ends a tunnel.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/attempts.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
+#include "overlay/peering/relay.h"
 
 #include <stdio.h>
 #include <stdlib.h>

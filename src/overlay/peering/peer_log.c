@@ -4,6 +4,8 @@
  * here, answered by log_send.c.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
 
 #define REOPEN_GAP (60 * NS_PER_S)
 

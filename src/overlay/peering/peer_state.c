@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What people see of a peer's lifecycle, and its timer: what the rest of peering stands on. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/peer.h"
 
 #include "base/assert.h"
 

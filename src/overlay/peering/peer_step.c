@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs the table of peer_fsm.c: steps a peer, and carries out the effects. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/attempts.h"
+#include "overlay/peering/control.h"
+#include "overlay/peering/effects.h"
+#include "overlay/peering/link.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
+#include "overlay/peering/peer_log.h"
+#include "overlay/peering/relay.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where packets of a peer go now, which the packet path is told whenever it changes. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 #include "overlay/reach/mtu.h"
 
 bool relay_route(const struct peer *p, struct quic_endpoint *ret)

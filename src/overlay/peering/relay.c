@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "overlay/peering/peering.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/relay.h"
 
 #define RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 

@@ -5,6 +5,7 @@
  * are taken as of the current path, and nothing is sent there.
  */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/path.h"
 
 /* Nobody follows anybody away from the relay: a direct path has to prove itself there. */
 static void note_stray(struct peering *o, struct pathset *ps, const struct addr *from)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes of a peer's tunnel that others want to know of: the owner of the overlay, and the log. */
 #include "overlay/peering/peering.h"
+#include "overlay/peering/path.h"
+#include "overlay/peering/peer.h"
 #include "overlay/reach/reach.h"
 
 #define LINES_BURST 6 /* of one peer; then one each ten seconds */
