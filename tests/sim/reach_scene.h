@@ -31,7 +31,7 @@ struct scene {
 	struct reach_budgets budgets;
 	struct wire_candidates from_peer, from_server;
 	struct probe_keys keys;
-	struct reach_conn conn;
+	struct liveness conn;
 	uint64_t last_label;
 	struct reach *r;
 	struct sent sent[SCENE_SENT_MAX];

@@ -62,7 +62,7 @@ START_TEST(a_path_without_answers_is_asked_three_times_then_dead)
 	for (unsigned i = 0; i < 50 && !(s.bits & REACH_DEAD); i++)
 		sim_pass(s.w, 10 * NS_PER_MS);
 	ck_assert(s.bits & REACH_DEAD);
-	ck_assert_uint_eq(scene_count_urgent(&s), PATH_DOUBT_PINGS);
+	ck_assert_uint_eq(scene_count_urgent(&s), DOUBT_PINGS);
 	ck_assert(reach_is_dead(s.r));
 	ck_assert(s.bits & REACH_ASK_PUNCH); /* a round, which wants the relay, too */
 	ck_assert(s.bits & REACH_WANT_RELAY);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of the pure parts of paths: the set, doubt, the choice, the schedule of pings. */
 #include "overlay/reach/choose.h"
+#include "overlay/reach/liveness.h"
 #include "unit.h"
 
 #define NOW (1000 * NS_PER_S)

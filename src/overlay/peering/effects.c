@@ -196,10 +196,8 @@ static uint64_t refresh(struct peer *p)
 	struct quic_conn_info info;
 
 	quic_conn_info_get(p->active->conn, &info);
-	p->reach->conn = (struct reach_conn){ .srtt_ns = info.srtt_ns,
-					      .last_heard = info.last_heard,
-					      .unanswered_since = info.unanswered_since,
-					      .candidates_heard = p->active->candidates_heard };
+	p->reach->conn = (struct liveness){ info.srtt_ns, info.last_heard, info.unanswered_since };
+	p->reach->candidates_heard = p->active->candidates_heard;
 	return clock_now(p->o->h);
 }
 

@@ -19,10 +19,8 @@
 
 #define REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
 #define REMOVALS_BURST DENIALS_MAX
-#define DEAD_AFTER (2 * NS_PER_S)	/* of unanswered traffic */
-#define SUSPECT_AFTER (500 * NS_PER_MS) /* the same, since our network changed */
-#define USEFUL_AFTER (10 * NS_PER_S)	/* a silent peer is called at once then */
-#define UNUSED_AFTER (600 * NS_PER_S)	/* a tunnel in a large cluster is closed */
+#define USEFUL_AFTER (10 * NS_PER_S)  /* a silent peer is called at once then */
+#define UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
 
 static uint64_t now_of(const struct peer *p)
 {
@@ -299,7 +297,9 @@ static bool is_unused(struct peer *p, uint64_t now)
 void peer_watch(struct peer *p, uint64_t now)
 {
 	struct quic_conn_info info;
+	struct liveness life;
 	struct addr at;
+	bool dead;
 
 	if (!peer_is_up(p) || !p->active)
 		return;
@@ -313,20 +313,18 @@ void peer_watch(struct peer *p, uint64_t now)
 		return;
 	}
 	quic_conn_info_get(p->active->conn, &info);
-	p->last_heard = MAX(MAX(info.last_heard, p->dest.heard), 1);
+	life = (struct liveness){ info.srtt_ns, info.last_heard, info.unanswered_since };
+	p->last_heard = MAX(liveness_heard(&life, &p->dest), 1);
 	if (p->dest.records->forged > RECORD_FORGED_MAX) {
 		link_close(p->active, PEER_CLOSE_BYE, "new keys");
 		peer_lost(p, "too many forged records", PEER_LOST_SILENT);
 		return;
 	}
-	/* Records are no answer to what QUIC has sent, but they come from somebody alive. */
-	uint64_t since = info.unanswered_since ? MAX(info.unanswered_since, p->dest.heard) : 0;
-	bool suspect = p->phase == PEERING_SUSPECT && since >= p->suspect_since && !p->relay.on;
-	uint64_t patience = suspect ? SUSPECT_AFTER : DEAD_AFTER;
-
+	dead = liveness_tunnel_is_dead(&life, &p->dest,
+				       p->phase == PEERING_SUSPECT ? p->suspect_since : 0, now);
 	if (p->phase == PEERING_SUSPECT && info.last_heard > p->suspect_since)
 		peer_step(p, PEER_EV_HEARD, NULL);
-	if (since == 0 || now - since < MAX(patience, 4 * info.srtt_ns))
+	if (!dead)
 		return;
 	link_close(p->active, PEER_CLOSE_BYE, "no answer");
 	peer_lost(p, "no answer", PEER_LOST_SILENT);

@@ -229,7 +229,7 @@ static void do_open(struct peer *p, const struct peer_occasion *by)
 
 	if (!timer_is_set(p->o->watch))
 		timer_set_in(p->o->watch, WATCH_PERIOD);
-	p->dest.heard = p->dest.unanswered = 0;
+	liveness_begin(&p->dest);
 	inbound_early(&p->dest);
 	say_all(l);
 	send_waiting(&p->dest);

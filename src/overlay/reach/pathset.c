@@ -2,8 +2,6 @@
 /* Bookkeeping of paths. */
 #include "overlay/reach/pathset.h"
 
-#define PATIENCE_MIN (100 * NS_PER_MS)
-
 struct path *pathset_of_label(struct pathset *ps, uint64_t label)
 {
 	for (size_t i = 0; label != 0 && i < PATHS_MAX; i++) {
@@ -121,35 +119,4 @@ void path_disprove(struct path *p)
 {
 	p->proven = p->theirs = false;
 	p->echoes = 0;
-}
-
-uint64_t path_patience(const struct path *p)
-{
-	return MAX(PATIENCE_MIN, 3 * p->rtt);
-}
-
-void doubt_begin(struct doubt *d, bool forced, uint64_t now)
-{
-	if (d->since == 0)
-		*d = (struct doubt){ .since = now, .next = now };
-	d->forced |= forced;
-}
-
-void doubt_end(struct doubt *d)
-{
-	*d = (struct doubt){ .next = TIME_NEVER };
-}
-
-enum doubt_step doubt_next(struct doubt *d, uint64_t rtt, uint64_t now)
-{
-	if (d->since == 0 || d->dead || now < d->next)
-		return DOUBT_WAIT;
-	if (d->sent == PATH_DOUBT_PINGS) {
-		d->dead = true;
-		d->next = TIME_NEVER;
-		return DOUBT_DEAD;
-	}
-	d->sent++;
-	d->next = now + (d->sent < PATH_DOUBT_PINGS ? PATH_DOUBT_GAP : MAX(PATIENCE_MIN, 2 * rtt));
-	return DOUBT_PING;
 }

@@ -15,9 +15,7 @@
 #define PATH_NONCE_LIFE (5 * NS_PER_S)
 #define PATH_PROOF_LIFE (45 * NS_PER_S) /* without an echo, three pings at 15 s apart */
 #define PATH_ECHOES_WANTED 3		/* before a path is moved to */
-#define PATH_DOUBT_PINGS 3
-#define PATH_DOUBT_GAP (30 * NS_PER_MS)
-#define PATH_CHANGE_GAP (5 * NS_PER_S) /* between voluntary changes */
+#define PATH_CHANGE_GAP (5 * NS_PER_S)	/* between voluntary changes */
 
 enum path_kind { PATH_LAN, PATH_IP6, PATH_PUBLIC, PATH_RELAY };
 
@@ -80,14 +78,5 @@ void path_pinged(struct path *p, uint64_t nonce, uint64_t now);
 bool path_echo(struct path *p, uint64_t nonce, uint64_t now);
 /* It is not to be used until it has answered again. */
 void path_disprove(struct path *p);
-
-/* How long something may stay unanswered on this path. */
-uint64_t path_patience(const struct path *p);
-void doubt_begin(struct doubt *d, bool forced, uint64_t now);
-void doubt_end(struct doubt *d);
-
-enum doubt_step { DOUBT_WAIT, DOUBT_PING, DOUBT_DEAD };
-/* What is due now; DOUBT_DEAD once. */
-enum doubt_step doubt_next(struct doubt *d, uint64_t rtt, uint64_t now);
 
 #endif

@@ -226,7 +226,7 @@ bool reach_candidates(struct reach *r)
 		if (path)
 			path->listed = grew = true;
 	}
-	r->word_due |= r->word_for != r->conn.candidates_heard;
+	r->word_due |= r->word_for != r->candidates_heard;
 	return grew;
 }
 

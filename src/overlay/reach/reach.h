@@ -12,6 +12,7 @@
 #include "overlay/datapath/window.h"
 #include "overlay/reach/choose.h"
 #include "overlay/reach/effects.h"
+#include "overlay/reach/liveness.h"
 #include "overlay/reach/predict.h"
 #include "overlay/reach/surroundings.h"
 #include "proto/probe.h"
@@ -35,12 +36,6 @@ struct reach_budgets {
 	struct bucket ports;   /* the same, to ports that are foretold */
 	struct bucket punches; /* pings of rounds */
 	struct bucket pongs, strange_pongs, repeated_pongs;
-};
-
-/* What QUIC knows of the connection, as of this call. */
-struct reach_conn {
-	uint64_t srtt_ns, last_heard, unanswered_since; /* as struct quic_conn_info has them */
-	uint32_t candidates_heard;			/* the peer's messages of these */
 };
 
 struct reach_config {
@@ -74,7 +69,8 @@ struct reach {
 	const struct wire_candidates *from_peer, *from_server;
 	const char *name;
 	bool client;
-	struct reach_conn conn; /* set by the caller */
+	struct liveness conn;	   /* set by the caller */
+	uint32_t candidates_heard; /* the same: the peer's messages of these */
 	struct reach_effects effects;
 	struct pathset set;
 	uint8_t tag[PROBE_TAG_LEN];

@@ -81,7 +81,7 @@ void reach_said_opened(struct reach *r, bool said, uint64_t now)
 {
 	r->word_due = !said;
 	if (said)
-		r->word_for = r->conn.candidates_heard;
+		r->word_for = r->candidates_heard;
 	else
 		r->word_next = now + WORD_AGAIN;
 }

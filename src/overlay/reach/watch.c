@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The path in use: is it alive, is another one better, where to when it dies; and the pings that
- * keep it and those that could take over.
+ * The path in use: what follows when it dies, or another one is better; and the pings that keep it
+ * and those that could take over. Whether it is alive is judged in liveness.c.
  */
 #include "overlay/reach/reach.h"
 
 #include "base/log.h"
 
-#define KEEP_BUSY NS_PER_S /* between pings of the path in use */
-#define KEEP_IDLE (15 * NS_PER_S)
-#define KEEP_MISSED (300 * NS_PER_MS) /* after a ping without echo */
-#define KEEP_DEAD NS_PER_S
-#define MISSED_MAX 3
-#define DOUBT_GAP (500 * NS_PER_MS) /* the path is alive, though QUIC hears nothing */
-#define HELP_CALLS 3		    /* of the server role, when its path is dead */
+#define HELP_CALLS 3 /* of the server role, when its path is dead */
 #define HELP_GAP (100 * NS_PER_MS)
-#define LOOK_FRESH (2 * NS_PER_S)
 #define STRAY_AFTER (200 * NS_PER_MS) /* of silence from the old address */
 
 /* --- the path in use ------------------------------------------------------------------------- */
@@ -102,42 +95,26 @@ static void on_dead(struct reach *r, struct path *path, uint64_t now)
 	r->effects.bits |= REACH_DEAD;
 }
 
-static bool heard_since(const struct path *path, const struct doubt *d, uint64_t heard)
-{
-	return path->last_echo > d->since || (!d->forced && !d->dead && heard > d->since);
-}
-
-/* When the first of what has not been answered yet was sent; now: there is none. */
-static uint64_t unanswered(struct reach *r, const struct path *path, uint64_t now)
-{
-	struct dest *dest = r->dest;
-	uint64_t since = r->conn.unanswered_since ? r->conn.unanswered_since : now;
-
-	/* Records have no acknowledgements: whatever was heard since answers them. */
-	if (dest->unanswered < MAX(r->conn.last_heard, path->last_echo))
-		dest->unanswered = 0;
-	if (dest->unanswered)
-		since = MIN(since, dest->unanswered);
-	return MAX(since, r->set.changed_at);
-}
-
 void reach_watch(struct reach *r, uint64_t now)
 {
 	struct path *path = pathset_current(&r->set);
 	struct doubt *d = &r->set.doubt;
-	uint64_t since;
 
 	if (!path)
 		return;
-	since = unanswered(r, path, now);
-	if (d->since && heard_since(path, d, MAX(r->conn.last_heard, r->dest->heard)))
+	switch (liveness_verdict(&r->conn, r->dest, &r->set, r->doubted_at, now)) {
+	case LIVENESS_SAME:
+		break;
+	case LIVENESS_ANSWERED:
 		doubt_end(d);
-	else if (d->since == 0 && now - since >= path_patience(path) &&
-		 now - r->doubted_at >= DOUBT_GAP)
+		break;
+	case LIVENESS_DOUBT:
 		reach_doubt(r, false, now);
-	else if (d->since == 0 && path->missed >= MISSED_MAX &&
-		 now - path->last_ping >= path_patience(path) && path->punch.next == TIME_NEVER)
+		break;
+	case LIVENESS_SURE:
 		reach_doubt(r, true, now);
+		break;
+	}
 	switch (doubt_next(d, path->rtt, now)) {
 	case DOUBT_PING:
 		reach_ping(r, path, true, now);
@@ -206,20 +183,9 @@ static const struct path *best_spare(const struct reach *r)
 	return best;
 }
 
-/* When it is to be pinged outside of rounds. */
 static uint64_t keep_at(const struct reach *r, const struct path *p, const struct path *spare)
 {
-	bool current = p->label == r->set.current;
-
-	if (p->label == 0 || (!current && p != spare && p->kind != PATH_RELAY))
-		return TIME_NEVER;
-	if (p->punch.next != TIME_NEVER)
-		return TIME_NEVER; /* the round does it */
-	if (current && r->set.doubt.since)
-		return r->set.doubt.dead ? p->last_ping + KEEP_DEAD : TIME_NEVER;
-	if (p->missed > 0 && p->missed <= MISSED_MAX && p->proven)
-		return p->last_ping + MAX(KEEP_MISSED, 2 * p->rtt);
-	return p->last_ping + (current && !r->dest->idle ? KEEP_BUSY : KEEP_IDLE);
+	return liveness_ping_at(&r->set, p, spare, r->dest->idle);
 }
 
 void reach_keep(struct reach *r, uint64_t now)
@@ -232,8 +198,7 @@ void reach_keep(struct reach *r, uint64_t now)
 
 		if (p->label == 0)
 			continue;
-		if (!current && p->proven &&
-		    (now - p->last_echo >= PATH_PROOF_LIFE || p->missed > MISSED_MAX))
+		if (!current && liveness_is_lapsed(p, now))
 			path_disprove(p);
 		if (now >= keep_at(r, p, spare))
 			reach_ping(r, p, false, now);
