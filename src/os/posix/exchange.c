@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/posix/system.h"
 #include "os/posix/watch.h"
 
 struct exchange {
@@ -29,7 +30,7 @@ static int begin(const struct addr *to)
 	if (!addr_is_v4(to))
 		return -EAFNOSUPPORT;
 	sa.sin_addr.s_addr = htonl(addr_ip4(to));
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket_open(AF_INET, SOCK_STREAM);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS) {
@@ -116,7 +117,7 @@ int exchange_start(struct host *h, const struct addr *to, struct span request, u
 	return 0;
 }
 
-/* False: not within what is left of the time. */
+/* Returns false if it does not become ready within what is left of the time. */
 static bool ready(struct host *h, int fd, short events, uint64_t until)
 {
 	struct pollfd p = { .fd = fd, .events = events };

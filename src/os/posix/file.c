@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "os/posix/system.h"
 
 #define DIR_ENTRIES_MAX 65536
 
@@ -171,13 +172,11 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 
 static int rename_new(const char *from, const char *to)
 {
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	/*
-	 * A file system without that flag: a second name, which is refused when the first exists.
-	 */
+	int r = rename_to_new(from, to);
+
+	if (r != -ENOSYS)
+		return r;
+	/* A second name is refused when the first exists. */
 	if (link(from, to) < 0)
 		return -errno;
 	unlink(from);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "os/posix/system.h"
 
 struct file_lock {
 	int fd;
@@ -16,7 +17,7 @@ struct file_lock {
 /* The holder's id, as it wrote it; 0 if it is not there, or no such process is seen from here. */
 static int pid_read(int fd)
 {
-	char text[16] = "", folder[32];
+	char text[16] = "";
 	long pid;
 
 	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
@@ -24,8 +25,7 @@ static int pid_read(int fd)
 	pid = strtol(text, NULL, 10);
 	if (pid <= 0 || pid > INT32_MAX)
 		return 0;
-	snprintf(folder, sizeof(folder), "/proc/%ld", pid);
-	return access(folder, F_OK) == 0 ? (int)pid : 0;
+	return process_is_seen((int)pid) ? (int)pid : 0;
 }
 
 static void pid_write(int fd)

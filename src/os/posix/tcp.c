@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/posix/system.h"
 #include "os/posix/watch.h"
 
 #define BACKLOG 16
@@ -47,7 +48,7 @@ static struct sockaddr_in name_of_addr(const struct addr *a)
 static int listen_at(const struct addr *bind_to)
 {
 	struct sockaddr_in name = name_of_addr(bind_to);
-	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, fd = socket_open(AF_INET, SOCK_STREAM);
 
 	if (fd < 0)
 		return -errno;
@@ -80,8 +81,7 @@ int tcp_accept(struct tcp *listener, loop_fn ready, void *ctx, struct addr *ret_
 {
 	struct sockaddr_in name = { 0 };
 	socklen_t len = sizeof(name);
-	int on = 1, fd = accept4(listener->fd, (struct sockaddr *)&name, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int on = 1, fd = socket_accept(listener->fd, (struct sockaddr *)&name, &len);
 
 	if (fd < 0)
 		return errno == EINTR || errno == ECONNABORTED ? -EAGAIN : -errno;
