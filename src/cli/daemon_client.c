@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "os/paths.h"
 
 #define CALL_TIMEOUT (20 * NS_PER_S)
 

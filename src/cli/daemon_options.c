@@ -3,6 +3,7 @@
 #include "cli/daemon_options.h"
 
 #include "base/log.h"
+#include "os/paths.h"
 #include "proto/control.h"
 
 const struct options daemon_options = {

@@ -6,13 +6,14 @@
 #include "cli/daemon_status.h"
 #include "cli/whose.h"
 #include "os/split.h"
+#include "os/user.h"
 #include "tund/daemon_run.h"
 
 struct foreground {
 	struct cli *cli;
 	struct split *split; /* NULL: this process itself writes files */
 	struct tunnel_parts *parts;
-	unsigned owner; /* of the tunnel: who called */
+	struct user owner; /* of the tunnel: who called */
 	enum tunnel_state shown;
 	bool ever_shown, json;
 	int exit_code;
@@ -193,9 +194,11 @@ static int run_daemon(struct foreground *f, struct daemon_run *r, struct err *er
 int foreground_run(struct cli *c, const char *cluster, bool json)
 {
 	struct tunnel_parts p = { 0 };
-	struct foreground f = {
-		.cli = c, .parts = &p, .owner = geteuid(), .json = json, .exit_code = EXIT_OK
-	};
+	struct foreground f = { .cli = c,
+				.parts = &p,
+				.owner = user_self(c->host),
+				.json = json,
+				.exit_code = EXIT_OK };
 	struct daemon_run run = { .config = { .socket_path = c->socket_path,
 					      .save_log = save_log,
 					      .changed = on_changed,

@@ -11,6 +11,7 @@
 #include "cli/table.h"
 #include "cli/whose.h"
 #include "client/cluster_file.h"
+#include "os/paths.h"
 
 enum { YES, JSON };
 

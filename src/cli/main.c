@@ -8,6 +8,7 @@
 #include "cli/complete.h"
 #include "cli/whose.h"
 #include "crypto/init.h"
+#include "os/paths.h"
 
 static void print_help(FILE *f)
 {

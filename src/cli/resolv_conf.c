@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESOLV_CONF "/etc/resolv.conf"
+#include "os/paths.h"
+
 #define RESOLV_CONF_MAX 65536
 #define SERVERS_READ 3 /* MAXNS of glibc and musl: further lines are as good as none */
 #define MARK "# the next line is by mlsh container\n"

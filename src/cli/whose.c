@@ -10,6 +10,7 @@
 #include "cli/names.h"
 #include "cli/roots.h"
 #include "os/local.h"
+#include "os/user.h"
 
 #define NAME_SHOWN 32
 #define LIST_MAX 700
@@ -31,7 +32,7 @@ static void use_own(struct cli *c)
 	char home[STORE_PATH_MAX];
 	struct store own;
 
-	if (host_home(c->host, 0, home, sizeof(home)) < 0 ||
+	if (user_home(c->host, user_admin(), home, sizeof(home)) < 0 ||
 	    store_open(NULL, home, NULL, &own) < 0 || strcmp(own.dir, c->store.dir) == 0)
 		return;
 	c->left = c->store;
@@ -45,7 +46,7 @@ int whose_store(struct cli *c, struct err *err)
 	const char *base = xdg && *xdg == '/' ? xdg : env_home;
 	int rc = store_open(xdg, env_home, err, &c->store);
 
-	if (rc == -EINVAL && host_home(c->host, geteuid(), home, sizeof(home)) == 0)
+	if (rc == -EINVAL && user_home(c->host, user_self(c->host), home, sizeof(home)) == 0)
 		rc = store_open(NULL, home, err, &c->store);
 	else if (rc == 0 && is_anothers(&c->store, base))
 		use_own(c);
@@ -74,7 +75,7 @@ static bool find_caller(struct cli *c, struct store *ret)
 		return true;
 	}
 	return geteuid() == 0 && id != 0 && id < UINT32_MAX &&
-	       host_home(c->host, (unsigned)id, home, sizeof(home)) == 0 &&
+	       user_home(c->host, user_of_number((uint32_t)id), home, sizeof(home)) == 0 &&
 	       store_open(NULL, home, NULL, ret) == 0;
 }
 
@@ -93,11 +94,7 @@ const char *whose_sudo(void)
 
 bool whose_needs_group(struct cli *c)
 {
-	struct local_cred own = { .uid = geteuid(), .gid = getegid() };
-	int n = getgroups(LOCAL_GROUPS_MAX, own.groups);
-
-	own.n_groups = n > 0 ? (size_t)n : 0;
-	return own.uid != 0 && !local_cred_in_group(c->host, &own, CONTROL_GROUP);
+	return geteuid() != 0 && !user_self_in_group(c->host, CONTROL_GROUP);
 }
 
 void whose_other(struct cli *c, const char *cluster, char *out, size_t cap)

@@ -7,6 +7,7 @@
 
 #include "membership/hostport.h"
 #include "membership/invite.h"
+#include "os/paths.h"
 
 #define RESOLV_CONF_MAX 65536
 #define BLANKS " \t\r"
@@ -45,7 +46,7 @@ bool search_domain_in(struct host *h, const char *zone, char ret[HOST_TEXT_MAX +
 	char *save = NULL;
 	bool found = false;
 
-	if (file_read(h, "/etc/resolv.conf", RESOLV_CONF_MAX, NULL, &file) < 0)
+	if (file_read(h, RESOLV_CONF, RESOLV_CONF_MAX, NULL, &file) < 0)
 		return false; /* a machine without resolvers is fine */
 	for (char *line = strtok_r((char *)file.data, "\n", &save); line && !found;
 	     line = strtok_r(NULL, "\n", &save))

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "os/paths.h"
+
 #define FILE_MODE 0600
 #define DIR_MODE 0700
 
@@ -27,9 +29,9 @@ int store_open(const char *xdg_config_home, const char *home, struct err *err, s
 
 	/* The XDG specification: a path that is not absolute is to be ignored. */
 	if (xdg_config_home && xdg_config_home[0] == '/')
-		n = snprintf(s.dir, sizeof(s.dir), "%s/mlsh", xdg_config_home);
+		n = snprintf(s.dir, sizeof(s.dir), "%s" USER_FOLDER, xdg_config_home);
 	else if (home && home[0] == '/')
-		n = snprintf(s.dir, sizeof(s.dir), "%s/.config/mlsh", home);
+		n = snprintf(s.dir, sizeof(s.dir), "%s" USER_FOLDER_IN_HOME, home);
 	else
 		return store_check(&nowhere, err);
 	/* Room for "/clusters/", a label, a suffix and the NUL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fence: overlay addresses exist behind our device only. Linux takes a packet for any of the
- * host's addresses on any interface, so a stranger on the LAN could reach what listens at an
- * overlay address, and could send packets with a member's address as their source.
+ * The fence: overlay addresses exist behind our device only. A host may take a packet for any of
+ * its addresses on any interface, so a stranger on the LAN could reach what listens at an overlay
+ * address, and could send packets with a member's address as their source.
  *
  * The host drops, before it routes them, packets *from* a fenced address that did not come in
  * through the device, and packets *to* one that did not come in through the device or from a
@@ -11,7 +11,7 @@
  * interface is excepted. Addresses that are not fenced are not touched: another network may use the
  * same range.
  *
- * Linux: a table of nf_tables that nobody else can change and that ends with the process.
+ * It ends with the process, and other software cannot change it where the system can see to that.
  */
 #ifndef MLSH_OS_FENCE_H
 #define MLSH_OS_FENCE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine. Every call into `os` takes a host, and nothing in the program is global, so that many
- * hosts can live in one simulated process. src/os/linux implements these headers for a real
- * machine, src/os/sim for a simulated one; the linker chooses. A host and all that hangs off it
- * belong to one thread.
+ * hosts can live in one simulated process. The headers in src/os are the port, and name no system:
+ * a folder beside them implements them for a real machine, src/os/sim for a simulated one; the
+ * linker chooses. A host and all that hangs off it belong to one thread.
  */
 #ifndef MLSH_OS_HOST_H
 #define MLSH_OS_HOST_H
@@ -23,13 +23,11 @@ void host_free(struct host *h);
 
 /* The host's log: level info, to standard error, until changed. Owned by the host. */
 struct log *host_log(struct host *h);
-/* The home folder of a user by the table of users. -ENOENT, -ENOSPC. */
-int host_home(struct host *h, unsigned uid, char *out, size_t cap) MUST_CHECK;
 /* The machine's name as the kernel has it. -ENOSPC if it does not fit. */
 int host_name(struct host *h, char *out, size_t cap) MUST_CHECK;
 
 /*
- * Nanoseconds on a clock that never goes back and counts time spent suspended (CLOCK_BOOTTIME). The
+ * Nanoseconds on a clock that never goes back and counts time spent suspended. The
  * value is taken once per turn of the event loop and after each blocking wait: no system call on
  * the packet path.
  */

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local socket between `mlsh` and `mlshtund`: messages with boundaries (SOCK_SEQPACKET) and the
- * peer's credentials as the kernel knows them (SO_PEERCRED). Descriptors do not pass: those that a
- * sender attaches never enter the receiving process.
+ * The local socket between `mlsh` and `mlshtund`: messages with boundaries, and the user at the
+ * other end as the system knows it. Nothing else passes: what a sender attaches to a message never
+ * enters the receiving process.
  */
 #ifndef MLSH_OS_LOCAL_H
 #define MLSH_OS_LOCAL_H
 
 #include "base/bytes.h"
 #include "os/loop.h"
+#include "os/user.h"
 
 #define LOCAL_MESSAGE_MAX 65536
 #define LOCAL_CONNS_MAX 128
-#define LOCAL_GROUPS_MAX 64
 
 struct local_listener;
 struct local_conn;
-
-/* The other process's user, as of the moment of its connect (or of its listen). */
-struct local_cred {
-	unsigned uid, gid;
-	int pid;
-	unsigned groups[LOCAL_GROUPS_MAX]; /* supplementary; empty when there are more */
-	size_t n_groups;
-};
 
 /*
  * Callbacks of one connection. `message` gets at least one byte, valid during the callback and
@@ -36,22 +28,22 @@ struct local_ops {
 	void (*closed)(void *ctx, struct local_conn *c);
 };
 
-/* At most LOCAL_CONNS_MAX connections at once, and so many of each user but root. */
+/* At most LOCAL_CONNS_MAX connections at once, and so many of each user but the administrator. */
 struct local_limits {
 	size_t conns, of_user;
 };
 
 /*
- * Listens at `path`, mode 0666: the owner of `ops` decides by credentials what a caller may do.
- * Replaces a dead socket; -EADDRINUSE for a living one, and for what is no socket. -ENOENT without
- * the folder, -ENAMETOOLONG, -EINVAL for limits above LOCAL_CONNS_MAX. `accepted` returns the ctx
- * for ops, or NULL to refuse the connection, which is then closed. When something removes the path,
- * as a service manager may do with a service's folder, it is made again within a second or two,
- * with its folder.
+ * Listens at `path`. Every user may connect: the owner of `ops` decides what each may do. Replaces
+ * a dead socket; -EADDRINUSE for a living one, and when anything else is there. -ENOENT without the
+ * folder, -ENAMETOOLONG, -EINVAL for limits above LOCAL_CONNS_MAX. `accepted` returns the ctx for
+ * ops, or NULL to refuse the connection, which is then closed. When something removes the path, as
+ * a service manager may do with a service's folder, it is made again within a second or two, with
+ * its folder.
  *
  * A user at its limit loses its own connection that was idle for longest. At the total limit the
- * user with most connections loses one in the same way. Root's connections are never taken away;
- * where all places are root's, the new connection is closed.
+ * user with most connections loses one in the same way. The administrator's connections are never
+ * taken away; where it has all places, the new connection is closed.
  */
 int local_listen(struct host *h, const char *path, struct local_limits limits,
 		 const struct local_ops *ops, void *(*accepted)(void *ctx, struct local_conn *c),
@@ -67,10 +59,9 @@ int local_connect(struct host *h, const char *path, const struct local_ops *ops,
 		  struct err *err, struct local_conn **ret) MUST_CHECK;
 /*
  * May the caller hand a secret to the process that listens at `path`, to which `c` was connected?
- * -EPERM with a message unless that process was root, the caller's own user or the user named
- * `daemon` (in /etc/passwd) when it began to listen, and the socket's folder belongs to one of them
- * and nobody else can replace what lies in it (no other user may write there, or the sticky bit is
- * set).
+ * -EPERM with a message unless that process was the administrator's, the caller's own user's or
+ * that of the user named `daemon` when it began to listen, and the socket's folder belongs to one
+ * of them and nobody else can replace what lies in it.
  */
 int local_check_listener(const struct local_conn *c, const char *path, const char *daemon,
 			 struct err *err) MUST_CHECK;
@@ -81,12 +72,13 @@ int local_check_listener(const struct local_conn *c, const char *path, const cha
  * end is gone, `closed` follows.
  */
 int local_send(struct local_conn *c, const void *data, size_t len) MUST_CHECK;
-struct local_cred local_conn_cred(const struct local_conn *c);
+/* The other process's user, as of the moment of its connect (or of its listen). */
+struct user local_conn_user(const struct local_conn *c);
 /*
- * Is the user a member of the named group: by the kernel's word, as primary group, or listed in
- * /etc/group? Root is not special here.
+ * Is the user a member of the named group: by the system's word of that moment, or by the machine's
+ * table of groups as it is now? The administrator is not special here. Reads files.
  */
-bool local_cred_in_group(struct host *h, const struct local_cred *cred, const char *group);
+bool local_conn_in_group(const struct local_conn *c, const char *group);
 void local_conn_close(struct local_conn *c); /* NULL allowed; no `closed` callback */
 
 #endif

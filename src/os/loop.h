@@ -52,7 +52,7 @@ void signals_ignore_strays(void);
  * process does, with 128 and the signal's number. Does nothing in other processes.
  */
 void signals_end_first(void);
-/* Whoever started the process had this signal ignored (nohup, say). */
+/* Returns true if the process was started with this signal ignored (by nohup, say). */
 bool signal_is_ignored(int signum);
 /*
  * Calls fn in the loop when the process receives `signum`, also if it was ignored before. Simulated

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The service manager that started this process and watches it (systemd, by the protocol of
- * sd_notify(3)): it learns when the service serves, a line on what it does, and that it lives.
- * Started by anybody else, a process has no manager, and all of this does nothing.
+ * The service manager that started this process and watches it: it learns when the service serves,
+ * a line on what it does, and that it lives. Started by anybody else, a process has no manager, and
+ * all of this does nothing.
  */
 #ifndef MLSH_OS_MANAGER_H
 #define MLSH_OS_MANAGER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What carries the words of manager.c to the service manager; os/linux and os/sim have one each. */
+/* What carries the words of manager.c to the service manager; each system has its own. */
 #ifndef MLSH_OS_MANAGER_LINK_H
 #define MLSH_OS_MANAGER_LINK_H
 
@@ -16,7 +16,7 @@ int manager_link_open(struct host *h, struct err *err, struct manager_link **ret
 /* Sends lines "NAME=value". Does not wait: -EAGAIN if the manager is behind, other -errno. */
 int manager_link_send(struct manager_link *l, const char *lines) MUST_CHECK;
 void manager_link_close(struct manager_link *l); /* NULL allowed */
-/* Microseconds of the clock that the manager compares with (CLOCK_MONOTONIC). */
+/* Microseconds of the clock that the manager compares with. */
 uint64_t manager_link_clock_us(const struct manager_link *l);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's network: interfaces and their addresses, a watch for changes, and the addresses and
- * routes that mlsh adds. Everything added carries mlsh's own routing protocol number
- * (NETCONF_PROTO), so that it can be found and undone.
+ * routes that mlsh adds. Everything added is marked as mlsh's own, so that it can be found and
+ * undone.
  */
 #ifndef MLSH_OS_NETCONF_H
 #define MLSH_OS_NETCONF_H
@@ -12,7 +12,6 @@
 #include "os/netuse.h"
 
 #define NETCONF_DEVICE "mlsh" /* what the names of our TUN devices begin with */
-#define NETCONF_PROTO 109     /* of our routes and rules; unassigned in iproute2's rt_protos */
 
 enum netif_kind {
 	NETIF_LOOPBACK,
@@ -151,7 +150,7 @@ int netconf_rules_add(struct host *h, struct prefix4 subnet, struct err *err) MU
 int netconf_guard_add(struct host *h, ip4 ip, struct err *err) MUST_CHECK;
 int netconf_guard_del(struct host *h, ip4 ip) MUST_CHECK;
 /*
- * Removes every route and rule that carries NETCONF_PROTO and belongs to no living device of ours:
+ * Removes every route and rule that is marked as ours and belongs to no living device of ours:
  * after a crash, before the start.
  */
 int netconf_cleanup(struct host *h, struct err *err) MUST_CHECK;

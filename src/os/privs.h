@@ -6,7 +6,7 @@
 #include "os/host.h"
 
 enum privs_role {
-	/* Keeps CAP_NET_ADMIN (TUN, routes) and CAP_NET_BIND_SERVICE (DNS on 53). */
+	/* Keeps the rights to change the network and to bind low ports (DNS on 53). */
 	PRIVS_DAEMON,
 	PRIVS_SIGNAL, /* keeps nothing */
 	PRIVS_CLI     /* keeps nothing */
@@ -28,17 +28,17 @@ struct privs_paths {
 };
 
 /*
- * Drops every capability that the role does not need from all sets, bounding set included, sets
- * no_new_privs, makes the process undumpable, confines it to `paths` (NULL: to none in particular)
- * where the kernel has Landlock, and installs a seccomp filter of the system calls the role uses.
- * Says once, at level info, what is in force. Irreversible. Without any privilege it only does what
- * an ordinary user may. -EPERM with a message when the kernel refuses.
+ * Drops every right that the role does not need, for this process and what it may start, shuts its
+ * memory to others, and confines it to `paths` (NULL: to none in particular) and to the system
+ * calls that the role uses, where the system can do that. Says once, at level info, what is in
+ * force. Irreversible. Without any privilege it only does what an ordinary user may. -EPERM with a
+ * message when the kernel refuses.
  */
 int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *paths,
 	       struct err *err) MUST_CHECK;
 /*
- * Does the process have what a tunnel needs (CAP_NET_ADMIN, /dev/net/tun)? The message says what is
- * missing. -EPERM: the right; root has it. Another error: the device.
+ * Does the process have what a tunnel needs (the right to make a device, and the device)? The
+ * message says what is missing. -EPERM: the right; root has it. Another error: the device.
  */
 int privs_check_tunnel(struct host *h, struct err *err) MUST_CHECK;
 
@@ -47,7 +47,7 @@ int privs_check_tunnel(struct host *h, struct err *err) MUST_CHECK;
 
 /* A file with secrets of a server that was started as root. */
 struct privs_file {
-	const char *user; /* whose it will be, as named in /etc/passwd */
+	const char *user; /* the name of the user whose it will be */
 	const char *path;
 	const char *const *companions; /* suffixes of files beside it that share its fate; NULL
 					   ends */
@@ -65,7 +65,7 @@ struct privs_account {
 	 * privs_drop, so that nobody has to open the file by its path as root.
 	 */
 	bool searches;
-	unsigned uid, gid;
+	unsigned id, group_id;
 };
 
 /*
@@ -89,7 +89,7 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 		     struct privs_account *ret) MUST_CHECK;
 /* What a tunnel daemon that root starts gives to a user of its own. */
 struct privs_state {
-	const char *user;   /* as named in /etc/passwd */
+	const char *user;   /* its name */
 	const char *folder; /* made, mode 0700, if it is missing; NULL: it keeps no state */
 	/*
 	 * What may be in it: files with one of these suffixes ("lock" is one, too), folders that
@@ -119,9 +119,9 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
  */
 void privs_give_socket(const char *socket, const struct privs_account *a);
 /*
- * Becomes the account, without root's groups. Does nothing if it does not differ. Keeps
- * CAP_NET_ADMIN and CAP_NET_BIND_SERVICE (large socket buffers, ports below 1024) and what
- * privs_drop needs, until that is called.
+ * Becomes the account, without root's groups. Does nothing if it does not differ. Keeps the rights
+ * to have large socket buffers and ports below 1024, and what privs_drop needs, until that is
+ * called.
  */
 int privs_become(struct host *h, const struct privs_account *a, struct err *err) MUST_CHECK;
 

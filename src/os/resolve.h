@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Name resolution without getaddrinfo (static binaries): c-ares on the host's loop, /etc/hosts
- * included, A and AAAA.
+ * Name resolution on the host's loop, the machine's own table of names included, A and AAAA.
  */
 #ifndef MLSH_OS_RESOLVE_H
 #define MLSH_OS_RESOLVE_H

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split DNS: tells the host's resolver to ask our server for one zone and nothing else. Linux:
- * systemd-resolved over D-Bus (org.freedesktop.resolve1.Manager: SetLinkDNS, SetLinkDomains with a
- * routing domain, SetLinkDefaultRoute, RevertLink), re-asserted when resolved restarts. Never
- * touches resolv.conf.
+ * Split DNS: tells the host's resolver to ask our server for one zone and nothing else, again when
+ * the resolver has restarted. Never changes which name servers the host has for the rest.
  */
 #ifndef MLSH_OS_SPLITDNS_H
 #define MLSH_OS_SPLITDNS_H
@@ -16,7 +14,7 @@ struct splitdns;
 enum splitdns_state {
 	SPLITDNS_PENDING, /* asked, no answer yet */
 	SPLITDNS_ACTIVE,
-	SPLITDNS_UNAVAILABLE, /* no system bus or no systemd-resolved on it: tell the user */
+	SPLITDNS_UNAVAILABLE, /* the host has no resolver that can do it: tell the user */
 	SPLITDNS_REFUSED      /* the resolver said no */
 };
 

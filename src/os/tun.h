@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TUN device, in batches of super-packets: with vnet_hdr and offloads one read or write moves
- * up to 64 KiB of one flow. A packet says how it is to be cut; without offloads every packet is a
- * plain one.
+ * The TUN device, in batches of super-packets: with offloads one read or write moves up to 64 KiB
+ * of one flow. A packet says how it is to be cut; without offloads every packet is a plain one.
  */
 #ifndef MLSH_OS_TUN_H
 #define MLSH_OS_TUN_H
@@ -25,9 +24,9 @@ struct tun_packet {
 	enum tun_gso gso;
 	uint16_t gso_size; /* payload bytes of each packet it stands for */
 	uint16_t hdr_len;  /* IP and transport header, copied in front of each */
-	bool csum_partial; /* the checksum holds the pseudo-header's sum only (NEEDS_CSUM) */
+	bool csum_partial; /* the checksum holds the pseudo-header's sum only */
 	uint16_t csum_start, csum_offset;
-	bool ecn; /* TCP flow with ECN (VIRTIO_NET_HDR_GSO_ECN) */
+	bool ecn; /* TCP flow with ECN */
 };
 
 struct tun_config {
@@ -38,8 +37,8 @@ struct tun_config {
 };
 
 /*
- * Opens the device, down and without addresses. It vanishes when the process ends. Needs
- * CAP_NET_ADMIN.
+ * Opens the device, down and without addresses. It vanishes when the process ends.
+ * privs_check_tunnel tells whether that is allowed here.
  */
 int tun_open(struct host *h, const struct tun_config *cfg, loop_fn readable, void *ctx,
 	     struct err *err, struct tun **ret) MUST_CHECK;

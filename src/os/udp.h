@@ -14,7 +14,7 @@ struct udp;
 
 #define UDP_BATCH_MAX 32	/* receives or sends a call */
 #define UDP_GSO_BYTES_MAX 65000 /* bytes in one joined send (IP limit less headers) */
-#define UDP_GSO_SEGMENTS_MAX 64 /* UDP_MAX_SEGMENTS of older kernels */
+#define UDP_GSO_SEGMENTS_MAX 64 /* what older kernels take */
 
 struct udp_config {
 	struct addr bind;    /* unset address: dual-stack, any; port 0: chosen by the system */
@@ -24,8 +24,7 @@ struct udp_config {
 	bool address_may_come;
 	/*
 	 * Takes the port although another program has it at all addresses, and lets others take it
-	 * so. The others must allow it, too: for most resolvers at port 53 that is so. Linux:
-	 * SO_REUSEADDR and SO_REUSEPORT.
+	 * so. The others must allow it, too: for most resolvers at port 53 that is so.
 	 */
 	bool shared;
 	/* Only what comes in through this interface, or from this host to an address of it. */

@@ -11,8 +11,6 @@
 #include "base/label.h"
 #include "proto/limits.h"
 
-#define CONTROL_SOCKET "/run/mlsh/mlshtund.sock"
-#define DAEMON_STATE_DIR "/var/lib/mlsh" /* where the daemon keeps what it knows */
 #define CONTROL_VERSION 7
 #define CONTROL_GROUP "mlsh"
 #define CONTROL_USER "mlshtund" /* of the daemon */

@@ -5,9 +5,10 @@
 
 #include "base/addr.h"
 #include "identity/codes.h"
+#include "os/paths.h"
 
-#define CONFIG_PATH_DEFAULT "/etc/mlsh-signal/config.toml"
-#define CONFIG_DB_DEFAULT "/var/lib/mlsh-signal/signal.db"
+#define CONFIG_PATH_DEFAULT SIGNAL_CONFIG_FILE
+#define CONFIG_DB_DEFAULT SIGNAL_DATABASE
 #define CONFIG_SUBNET_DEFAULT "100.64.0.0/10"
 #define CONFIG_BIND_DEFAULT "[::]:4433"
 #define CONFIG_PATH_TEXT_MAX 512

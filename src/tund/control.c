@@ -66,7 +66,7 @@ static void report_of(struct daemon_cluster **list, size_t n, struct report_clus
 		ret[i].tunnel = list[i]->tunnel;
 		ret[i].proofs = &list[i]->proofs;
 		ret[i].error = list[i]->error;
-		ret[i].owner_uid = list[i]->state.owner_uid;
+		ret[i].owner = list[i]->state.owner;
 	}
 }
 
@@ -78,27 +78,23 @@ enum access { ACCESS_NONE, ACCESS_SEES, ACCESS_OWNS };
 /* It takes reading files: once a request. */
 static bool is_in_group(struct control_conn *c)
 {
-	struct local_cred cred = local_conn_cred(c->conn);
-
 	if (c->group == GROUP_UNKNOWN)
-		c->group = local_cred_in_group(daemon_host(c->control->daemon), &cred,
-					       CONTROL_GROUP)
-				   ? GROUP_MEMBER
-				   : GROUP_STRANGER;
+		c->group = local_conn_in_group(c->conn, CONTROL_GROUP) ? GROUP_MEMBER
+								       : GROUP_STRANGER;
 	return c->group == GROUP_MEMBER;
 }
 
 static bool is_owner(const struct control_conn *c, const struct daemon_cluster *cl)
 {
-	unsigned uid = local_conn_cred(c->conn).uid;
+	struct user user = local_conn_user(c->conn);
 
-	return uid == 0 || cl->state.owner_uid == uid;
+	return user_is_admin(user) || user_equal(cl->state.owner, user);
 }
 
 /* May those of the group see it? */
 static bool is_shared(const struct daemon_cluster *cl)
 {
-	return cl->state.owner_uid == 0 && !cl->ownerless;
+	return user_is_admin(cl->state.owner) && !cl->ownerless;
 }
 
 static enum access access_to(struct control_conn *c, const struct daemon_cluster *cl)
@@ -118,7 +114,7 @@ static char *status_of(struct daemon *d, struct daemon_cluster **list, size_t n)
 
 bool control_may_create(struct control_conn *c)
 {
-	return local_conn_cred(c->conn).uid == 0 || is_in_group(c);
+	return user_is_admin(local_conn_user(c->conn)) || is_in_group(c);
 }
 
 /* ---- the other requests ---- */
@@ -290,7 +286,7 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 	enum needs needs = verbs[r->verb].needs;
 	struct daemon_cluster *cl = r->cluster[0] ? daemon_find(c->control->daemon, r->cluster)
 						  : NULL;
-	unsigned uid = local_conn_cred(c->conn).uid;
+	bool admin = user_is_admin(local_conn_user(c->conn));
 	bool ends = r->verb == CONTROL_DISCONNECT || r->verb == CONTROL_FORGET;
 
 	enum access access = cl ? access_to(c, cl) : ACCESS_NONE;
@@ -303,7 +299,7 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 			       r->cluster, CONTROL_GROUP);
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb != CONTROL_CONNECT && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
-			       uid ? ", or not by you" : "",
+			       admin ? "" : ", or not by you",
 			       ends ? ": nothing to do" : "; run: mlsh connect ",
 			       ends ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)

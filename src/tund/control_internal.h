@@ -40,7 +40,7 @@ struct control_conn {
 	struct timer *upload_timer;
 	/* they are here, and are being read */
 	struct intake *intake;
-	unsigned upload_uid; /* whose; it is asked for when the connection is gone, too */
+	struct user upload_user; /* whose; it is asked for when the connection is gone, too */
 	struct slice_job slice;
 	uint64_t sign_at; /* when the caller is to be told that this goes on */
 	/* a log that it asked for: how far it was sent */

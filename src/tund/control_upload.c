@@ -13,7 +13,7 @@
 /* One upload at a time for each user; of large ones no more than fit, except root's. */
 static bool upload_may_start(struct control_conn *c)
 {
-	unsigned uid = local_conn_cred(c->conn).uid;
+	struct user user = local_conn_user(c->conn);
 	uint64_t large = upload_total(&c->upload);
 
 	if (daemon_is_restoring(c->control->daemon))
@@ -25,13 +25,13 @@ static bool upload_may_start(struct control_conn *c)
 
 		if (o->upload_state != UPLOAD_RUNS && o->upload_state != UPLOAD_JUDGED)
 			continue;
-		if (local_conn_cred(o->conn).uid == uid)
+		if (user_equal(local_conn_user(o->conn), user))
 			return false;
 		if (large && upload_total(&o->upload) > UPLOAD_LARGE &&
-		    local_conn_cred(o->conn).uid != 0)
+		    !user_is_admin(local_conn_user(o->conn)))
 			large += upload_total(&o->upload);
 	}
-	return uid == 0 || large <= UPLOAD_LARGE_BYTES_MAX;
+	return user_is_admin(user) || large <= UPLOAD_LARGE_BYTES_MAX;
 }
 
 static void upload_ack(struct control_conn *c)
@@ -54,7 +54,7 @@ static void upload_wait(struct control_conn *c)
 void upload_drop(struct control_conn *c)
 {
 	if (c->intake)
-		upload_charge(&c->control->debts, c->upload_uid, intake_verified(c->intake),
+		upload_charge(&c->control->debts, c->upload_user, intake_verified(c->intake),
 			      c->upload.received, clock_now(daemon_host(c->control->daemon)));
 	slices_remove(&c->slice);
 	intake_free(c->intake);
@@ -88,7 +88,7 @@ static void on_upload_late(void *ctx)
 static int upload_check_debt(struct control_conn *c, struct err *err)
 {
 	uint64_t now = clock_now(daemon_host(c->control->daemon));
-	uint64_t wait = upload_debt_wait(&c->control->debts, local_conn_cred(c->conn).uid, now);
+	uint64_t wait = upload_debt_wait(&c->control->debts, local_conn_user(c->conn), now);
 
 	return !wait ? 0
 		     : err_set(err, -EBUSY,
@@ -132,7 +132,7 @@ void control_connect(struct control_conn *c, struct daemon_cluster *cl,
 		     const struct control_request *r)
 {
 	struct err err = { 0 };
-	int rc = daemon_may_connect(c->control->daemon, r->cluster, local_conn_cred(c->conn).uid,
+	int rc = daemon_may_connect(c->control->daemon, r->cluster, local_conn_user(c->conn),
 				    control_may_create(c), &err);
 
 	(void)cl;
@@ -173,7 +173,7 @@ static void on_upload_slice(void *ctx)
 	}
 	if (rc > 0)
 		rc = daemon_connect(ctl->daemon, intake_given(c->intake), intake_own(c->intake),
-				    local_conn_cred(c->conn).uid, control_may_create(c), &err);
+				    local_conn_user(c->conn), control_may_create(c), &err);
 	upload_drop(c);
 	control_reply_result(c, rc, &err);
 	uploads_start(ctl);
@@ -192,7 +192,7 @@ static void upload_judge(struct control_conn *c)
 	}
 	timer_set(c->upload_timer, TIME_NEVER);
 	c->upload_state = UPLOAD_JUDGED;
-	c->upload_uid = local_conn_cred(c->conn).uid;
+	c->upload_user = local_conn_user(c->conn);
 	c->slice = (struct slice_job){ .fn = on_upload_slice, .ctx = c };
 	c->sign_at = clock_now(daemon_host(d)) + UPLOAD_SIGN_GAP;
 	on_upload_slice(c);

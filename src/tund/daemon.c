@@ -308,9 +308,9 @@ bool daemon_is_restoring(const struct daemon *d)
 	return d->restoring;
 }
 
-int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
+int daemon_add(struct daemon *d, struct tunnel_parts *p, struct user owner, struct err *err)
 {
-	struct cluster_state s = { .owner_uid = owner_uid, .enabled = true };
+	struct cluster_state s = { .owner = owner, .enabled = true };
 	struct daemon_cluster *c;
 
 	snprintf(s.cluster, sizeof(s.cluster), "%s", p->cluster.cluster);

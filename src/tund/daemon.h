@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "os/manager.h"
+#include "os/user.h"
 #include "tund/proofs.h"
 #include "tund/state.h"
 
@@ -43,7 +44,7 @@ int daemon_new(struct host *h, const struct daemon_config *cfg, struct err *err,
  */
 void daemon_restore(struct daemon *d);
 /* Foreground: starts one cluster from its parts, which become the daemon's on success. */
-int daemon_add(struct daemon *d, struct tunnel_parts *p, unsigned owner_uid, struct err *err)
+int daemon_add(struct daemon *d, struct tunnel_parts *p, struct user owner, struct err *err)
 	MUST_CHECK;
 void daemon_free(struct daemon *d); /* stops all tunnels; NULL allowed */
 
@@ -173,7 +174,7 @@ int daemon_disconnect(struct daemon *d, struct daemon_cluster *c, struct err *er
  * May this user bring the cluster up? Asked before anything that they passed is read. A user who
  * may not create one learns of no cluster but their own.
  */
-int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
+int daemon_may_connect(struct daemon *d, const char *cluster, struct user user, bool may_create,
 		       struct err *err) MUST_CHECK;
 /* What the daemon itself has of the log of a cluster. */
 struct own_log {
@@ -181,11 +182,11 @@ struct own_log {
 	struct mlog *log;
 };
 /*
- * Connects the cluster `p` that the user `uid` hands over. `may_create`: the user is root or in the
+ * Connects the cluster `p` that `user` hands over. `may_create`: the user is root or in the
  * group. `own` is the daemon's present copy of the log of the cluster of this name, or NULL if the
  * daemon has no usable copy. On success the daemon takes over `p` and the log in `own`.
  */
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, unsigned uid,
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, struct user user,
 		   bool may_create, struct err *err) MUST_CHECK;
 
 #endif

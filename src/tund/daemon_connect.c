@@ -34,7 +34,7 @@ static int check_search_domain(struct daemon *d, const char *cluster, struct err
 		domain, cluster);
 }
 
-int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool may_create,
+int daemon_may_connect(struct daemon *d, const char *cluster, struct user user, bool may_create,
 		       struct err *err)
 {
 	struct daemon_cluster *c = daemon_find(d, cluster);
@@ -48,12 +48,14 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       "the running mlsh is a foreground one that serves a single cluster; "
 			       "stop it, or connect %s with --foreground as well",
 			       cluster);
-	if (uid != 0 && (cluster_name_is_public_tld(cluster) || cluster_name_is_of_lans(cluster)))
+	if (!user_is_admin(user) &&
+	    (cluster_name_is_public_tld(cluster) || cluster_name_is_of_lans(cluster)))
 		return err_set(err, -EPERM,
 			       "'%s' is a top-level domain or a usual zone of local networks: "
 			       "shadowing it for all users of this host takes root",
 			       cluster);
-	if (!may_create && uid != 0 && (!c || c->ownerless || c->state.owner_uid != uid))
+	if (!may_create && !user_is_admin(user) &&
+	    (!c || c->ownerless || !user_equal(c->state.owner, user)))
 		return err_set(err, -EPERM,
 			       "connecting %s adds routes and a DNS zone to this machine: the "
 			       "first time, that takes the group %s. Run `sudo usermod -aG %s "
@@ -61,9 +63,9 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
 			       cluster, CONTROL_GROUP, CONTROL_GROUP);
 	if (c && c->newer)
 		return err_set(err, -EPROTONOSUPPORT, "%s", c->error);
-	if (c && c->state.owner_uid != uid && uid != 0)
+	if (c && !user_equal(c->state.owner, user) && !user_is_admin(user))
 		return owned_by_another(c, err);
-	return uid != 0 && !c ? check_search_domain(d, cluster, err) : 0;
+	return !user_is_admin(user) && !c ? check_search_domain(d, cluster, err) : 0;
 }
 
 /*
@@ -73,12 +75,12 @@ int daemon_may_connect(struct daemon *d, const char *cluster, unsigned uid, bool
  * is one whose files cannot be read, if root takes them over from a user.
  */
 static int merge_own_log(const struct daemon_cluster *c, struct own_log *own,
-			 struct tunnel_parts *p, unsigned uid, bool may_create, struct err *err)
+			 struct tunnel_parts *p, struct user user, bool may_create, struct err *err)
 {
 	if (!c)
 		return 0;
 	if (!own)
-		return c->state.owner_uid != uid;
+		return !user_equal(c->state.owner, user);
 	if (memcmp(own->cluster_id, p->cluster.cluster_id, HASH_LEN) == 0)
 		return parts_merge_log(p, &own->log, err);
 	if (!may_create)
@@ -96,35 +98,37 @@ static bool is_another_node(const struct cluster_file *a, const struct cluster_f
 }
 
 /* May the cluster `f` take the place of `c`, which has its name? `another`: it is another one. */
-static int may_replace(const struct daemon_cluster *c, const struct cluster_file *f, unsigned uid,
-		       bool another, struct err *err)
+static int may_replace(const struct daemon_cluster *c, const struct cluster_file *f,
+		       struct user user, bool another, struct err *err)
 {
 	const char *name = c->state.cluster;
+	char owner[USER_TEXT_MAX];
 
+	(void)user_text(c->state.owner, owner);
 	if (c->tunnel && !tunnel_left(c->tunnel) && is_another_node(tunnel_cluster(c->tunnel), f))
 		return err_set(err, -EBUSY,
 			       "cluster %s is connected on this host already, as its "
-			       "node %s, by the user with id %u; yours, %s, can be instead after: "
+			       "node %s, by the user with id %s; yours, %s, can be instead after: "
 			       "mlsh disconnect %s",
-			       name, tunnel_cluster(c->tunnel)->node_name, c->state.owner_uid,
-			       f->node_name, name);
-	if (c->tunnel && another && c->state.owner_uid != uid)
+			       name, tunnel_cluster(c->tunnel)->node_name, owner, f->node_name,
+			       name);
+	if (c->tunnel && another && !user_equal(c->state.owner, user))
 		return err_set(err, -EBUSY,
 			       "another cluster named %s is connected on this host, by the user "
-			       "with id %u; yours can be instead after: mlsh disconnect %s",
-			       name, c->state.owner_uid, name);
+			       "with id %s; yours can be instead after: mlsh disconnect %s",
+			       name, owner, name);
 	return 0;
 }
 
-int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, unsigned uid,
+int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own, struct user user,
 		   bool may_create, struct err *err)
 {
 	struct daemon_cluster *c = daemon_find(d, p->cluster.cluster);
-	struct cluster_state s = { .owner_uid = uid };
-	int rc = daemon_may_connect(d, p->cluster.cluster, uid, may_create, err);
+	struct cluster_state s = { .owner = user };
+	int rc = daemon_may_connect(d, p->cluster.cluster, user, may_create, err);
 
 	if (rc == 0)
-		rc = merge_own_log(c, own, p, uid, may_create, err);
+		rc = merge_own_log(c, own, p, user, may_create, err);
 	bool another = rc > 0;
 	if (rc >= 0)
 		rc = tunnel_parts_member(p, err);
@@ -133,7 +137,7 @@ int daemon_connect(struct daemon *d, struct tunnel_parts *p, struct own_log *own
 	if (rc < 0)
 		return rc;
 	if (c)
-		rc = may_replace(c, &p->cluster, uid, another, err);
+		rc = may_replace(c, &p->cluster, user, another, err);
 	if (rc < 0)
 		return rc;
 	/* A changed cluster file (a server that has moved, say) or key takes another tunnel. */

@@ -167,7 +167,7 @@ static void load_one(void *ctx, const char *file)
 	rc = state_load(daemon_host(d), daemon_state_dir(d), name, &s, &err);
 	if (rc == -EPROTONOSUPPORT) { /* whose it is, only root may ask */
 		newer = true;
-		s = (struct cluster_state){ .owner_uid = 0 };
+		s = (struct cluster_state){ .owner = user_admin() };
 		snprintf(s.cluster, sizeof(s.cluster), "%s", name);
 		rc = 0;
 	}

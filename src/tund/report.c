@@ -303,7 +303,7 @@ char *report_status(struct host *h, const struct report_cluster *c, size_t n,
 		else
 			one = report_stopped(c[i].name, c[i].tunnel ? tunnel_failure(c[i].tunnel)
 								    : c[i].error);
-		put_int(one, "owner_uid", c[i].owner_uid);
+		put_int(one, "owner_uid", user_number(c[i].owner));
 		json_object_array_add(list, one);
 	}
 	json_object_object_add(o, "clusters", list);

@@ -3,6 +3,7 @@
 #ifndef MLSH_TUND_REPORT_H
 #define MLSH_TUND_REPORT_H
 
+#include "os/user.h"
 #include "tund/ping.h"
 #include "tund/proofs.h"
 #include "tund/tunnel.h"
@@ -12,7 +13,7 @@ struct report_cluster {
 	const char *name;
 	const struct tunnel *tunnel; /* NULL: stopped */
 	const struct proofs *proofs; /* what is kept of it */
-	unsigned owner_uid;
+	struct user owner;
 	const char *error; /* why it is stopped; "" if it was asked to */
 };
 

@@ -29,7 +29,7 @@ ptrdiff_t cluster_state_encode(const struct cluster_state *s, void *buf, size_t 
 	cbor_put_array(&w, 8);
 	cbor_put_uint(&w, STATE_VERSION);
 	cbor_put_text(&w, s->cluster);
-	cbor_put_uint(&w, s->owner_uid);
+	cbor_put_uint(&w, user_number(s->owner));
 	cbor_put_bool(&w, s->enabled);
 	cbor_put_array(&w, s->invites.n);
 	for (size_t i = 0; i < s->invites.n; i++) {
@@ -65,7 +65,7 @@ int cluster_state_decode(struct span in, struct cluster_state *ret)
 	if (version != STATE_VERSION && version != STATE_UNRANKED)
 		return -EBADMSG;
 	cbor_get_text_copy(&r, s.cluster, sizeof(s.cluster));
-	s.owner_uid = (unsigned)cbor_get_uint(&r, UINT32_MAX);
+	s.owner = user_of_number((uint32_t)cbor_get_uint(&r, UINT32_MAX));
 	s.enabled = cbor_get_bool(&r);
 	s.invites.n = cbor_get_array_len(&r, INVITES_MAX);
 	for (size_t i = 0; i < s.invites.n; i++) {
@@ -120,7 +120,7 @@ static int state_path(const char *state_dir, const char *cluster, const char *su
 
 bool state_is_senior(const struct cluster_state *a, const struct cluster_state *b)
 {
-	bool a_root = a->owner_uid == 0, b_root = b->owner_uid == 0;
+	bool a_root = user_is_admin(a->owner), b_root = user_is_admin(b->owner);
 
 	if (a_root != b_root)
 		return a_root;

@@ -9,6 +9,7 @@
 #define MLSH_TUND_STATE_H
 
 #include "client/store.h"
+#include "os/user.h"
 #include "proto/control.h"
 #include "tund/tunnel.h"
 
@@ -19,7 +20,7 @@ extern const char *const state_suffixes[];
 
 struct cluster_state {
 	char cluster[LABEL_MAX + 1];
-	unsigned owner_uid;
+	struct user owner;
 	bool enabled;
 	struct invite_list invites;
 	struct let_back_list let_back;

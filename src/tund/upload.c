@@ -91,33 +91,33 @@ void upload_end(struct upload *u)
 #define BYTES_A_RECORD 16384u
 
 /* Root's uploads are not counted: root can stop the daemon. */
-void upload_charge(struct upload_debts *d, unsigned uid, size_t verified, uint64_t bytes,
+void upload_charge(struct upload_debts *d, struct user user, size_t verified, uint64_t bytes,
 		   uint64_t now)
 {
 	uint64_t cost = (verified + bytes / BYTES_A_RECORD) * COST_RECORD;
 	size_t at = 0;
 
-	if (uid == 0 || cost == 0)
+	if (user_is_admin(user) || cost == 0)
 		return;
 	/* the user's own place, or that of whoever owes least */
 	for (size_t i = 0; i < UPLOAD_DEBTORS_MAX; i++) {
-		if (d->of[i].uid == uid) {
+		if (user_equal(d->of[i].user, user)) {
 			at = i;
 			break;
 		}
 		if (d->of[i].until < d->of[at].until)
 			at = i;
 	}
-	if (d->of[at].uid != uid)
+	if (!user_equal(d->of[at].user, user))
 		d->of[at].until = 0;
-	d->of[at].uid = uid;
+	d->of[at].user = user;
 	d->of[at].until = MAX(d->of[at].until, now) + cost;
 }
 
-uint64_t upload_debt_wait(const struct upload_debts *d, unsigned uid, uint64_t now)
+uint64_t upload_debt_wait(const struct upload_debts *d, struct user user, uint64_t now)
 {
 	for (size_t i = 0; i < UPLOAD_DEBTORS_MAX; i++)
-		if (d->of[i].uid == uid && d->of[i].until > now + UPLOAD_DEBT_MAX)
+		if (user_equal(d->of[i].user, user) && d->of[i].until > now + UPLOAD_DEBT_MAX)
 			return d->of[i].until - now - UPLOAD_DEBT_MAX;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #define MLSH_TUND_UPLOAD_H
 
 #include "client/store.h"
+#include "os/user.h"
 #include "proto/control.h"
 
 #define UPLOAD_IDLE_MAX (5 * NS_PER_S)	    /* between two pieces */
@@ -43,14 +44,14 @@ void upload_end(struct upload *u); /* wipes and frees what came; zeroed allowed 
 
 struct upload_debts {
 	struct {
-		unsigned uid;
+		struct user user;
 		uint64_t until; /* when all is paid */
 	} of[UPLOAD_DEBTORS_MAX];
 };
 
-void upload_charge(struct upload_debts *d, unsigned uid, size_t verified, uint64_t bytes,
+void upload_charge(struct upload_debts *d, struct user user, size_t verified, uint64_t bytes,
 		   uint64_t now);
 /* For how long the user has to wait; 0: not at all. */
-uint64_t upload_debt_wait(const struct upload_debts *d, unsigned uid, uint64_t now);
+uint64_t upload_debt_wait(const struct upload_debts *d, struct user user, uint64_t now);
 
 #endif

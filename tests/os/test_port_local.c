@@ -348,20 +348,22 @@ END_TEST
 
 START_TEST(both_sides_know_who_is_there)
 {
-	struct local_cred there, here;
+	char text[USER_TEXT_MAX];
+	struct user there, here;
 
 	begin(wide);
 	dial(&client);
 	PORT_OK(local_send(client.conn, "a", 1));
 	port_wait(has_message, &client, "an echo");
-	there = local_conn_cred(client.conn);
-	here = local_conn_cred(served[0].conn);
-	ck_assert_uint_eq(there.uid, here.uid);
-	ck_assert_uint_eq(there.gid, here.gid);
-	ck_assert_int_gt(there.pid, 0);
-	ck_assert_int_gt(here.pid, 0);
-	ck_assert_int_eq(there.uid == 0, port_is_root());
-	ck_assert(!local_cred_in_group(h, &here, "no-such-group-here"));
+	there = local_conn_user(client.conn);
+	here = local_conn_user(served[0].conn);
+	ck_assert(user_equal(there, here));
+	ck_assert(user_equal(there, user_self(h)));
+	ck_assert_int_eq(user_is_admin(there), port_is_root());
+	ck_assert(user_equal(user_of_number(user_number(here)), here));
+	ck_assert_uint_gt(strlen(user_text(here, text)), 0);
+	ck_assert(!local_conn_in_group(served[0].conn, "no-such-group-here"));
+	ck_assert(!user_self_in_group(h, "no-such-group-here"));
 	local_conn_close(client.conn);
 	end();
 }

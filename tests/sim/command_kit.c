@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands run whole in a simulated world. */
 #include "command_kit.h"
+#include "os/paths.h"
 
 /* Puts an empty file in the place of one of our own; returns what stood there. */
 static int command_redirect(int fd, const char *content)

@@ -20,6 +20,7 @@
 #include "client/invite_new.h"
 #include "client/join.h"
 #include "membership/invite_url.h"
+#include "os/paths.h"
 #include "signal/server.h"
 #include "sim.h"
 #include "tund/daemon.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The mesh harness: daemons, the local socket, packets and names. */
 #include "mesh.h"
+#include "os/paths.h"
 
 #define STATE_DIR DAEMON_STATE_DIR
 #define CALL_TIME (10 * SECOND)

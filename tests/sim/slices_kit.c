@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Long logs that callers hand over, and counts of what is verified at once. */
+#include "os/paths.h"
 #include "slices_kit.h"
 
 struct counts slices_verified, slices_decoded;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "local_kit.h"
+#include "os/posix/local_internal.h"
 
 static const struct local_limits one = { .conns = 1, .of_user = 1 };
 

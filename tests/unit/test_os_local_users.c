@@ -14,8 +14,9 @@ static ptrdiff_t room(const unsigned *uids, size_t n, unsigned uid)
 	struct local_seat seats[8];
 
 	for (size_t i = 0; i < n; i++)
-		seats[i] = (struct local_seat){ .uid = uids[i], .used_at = 100 - i };
-	return local_room(seats, n, &limits, uid);
+		seats[i] = (struct local_seat){ .user = user_of_number(uids[i]),
+						.used_at = 100 - i };
+	return local_room(seats, n, &limits, user_of_number(uid));
 }
 
 /* The later seats were used less recently. */

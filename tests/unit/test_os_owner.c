@@ -96,14 +96,14 @@ static void play_taken_over(void)
 	make_database();
 	struct privs_account a = take_over("no such user", 0);
 	ck_assert(a.differs && a.reaches);
-	ck_assert_uint_eq(a.uid, PRIVS_UNNAMED_ID);
-	check_owner(path_of("server"), a.uid);
-	check_owner(path_of("server/db"), a.uid);
-	check_owner(path_of("server/db-wal"), a.uid);
+	ck_assert_uint_eq(a.id, PRIVS_UNNAMED_ID);
+	check_owner(path_of("server"), a.id);
+	check_owner(path_of("server/db"), a.id);
+	check_owner(path_of("server/db-wal"), a.id);
 	become(&a);
 	ck_assert_int_eq(getgroups(0, NULL), 0);
-	ck_assert_uint_eq(getuid(), a.uid);
-	ck_assert_uint_eq(getegid(), a.gid);
+	ck_assert_uint_eq(getuid(), a.id);
+	ck_assert_uint_eq(getegid(), a.group_id);
 	ck_assert_int_eq(setuid(0), -1); /* no way back */
 	bind_low_port();		 /* until privileges are dropped */
 	make_file(path_of("server/db-shm"));
@@ -116,20 +116,20 @@ static void play_named(void)
 {
 	make_database();
 	struct privs_account a = take_over("nobody", 0);
-	ck_assert_uint_eq(a.uid, NOBODY);
+	ck_assert_uint_eq(a.id, NOBODY);
 	check_owner(path_of("server/db"), NOBODY);
 	/* The second program goes by the owner, whoever that is. */
 	const struct privs_file f = database("no such user");
 	ck_assert_int_eq(privs_account_of(host, &f, NULL, &a), 0);
 	ck_assert(a.differs && a.reaches);
-	ck_assert_uint_eq(a.uid, NOBODY);
+	ck_assert_uint_eq(a.id, NOBODY);
 }
 
 static void play_missing(void)
 {
 	ck_assert_int_eq(chmod(dir, 0711), 0);
 	struct privs_account a = take_over("no such user", 0);
-	check_owner(path_of("server"), a.uid);
+	check_owner(path_of("server"), a.id);
 	ck_assert(a.reaches);
 	const struct privs_file f = database("no such user");
 	ck_assert_int_eq(privs_account_of(host, &f, NULL, &a), -ENOENT);
@@ -144,7 +144,7 @@ static void play_shared_folder(void)
 	ck_assert(a.differs && !a.reaches);
 	check_owner(path_of("server"), 0);
 	check_owner(path_of("server/letters"), 0);
-	check_owner(path_of("server/db"), a.uid);
+	check_owner(path_of("server/db"), a.id);
 }
 
 /* The folder is the user's, but one above it is closed to it. */

@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "os/local.h"
 #include "os/netconf.h"
+#include "os/posix/local_internal.h"
 #include "os/privs.h"
 #include "os/resolve.h"
 #include "os/splitdns.h"

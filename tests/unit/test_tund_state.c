@@ -10,7 +10,7 @@
 
 static struct cluster_state state_of(const char *cluster, size_t invites)
 {
-	struct cluster_state s = { .owner_uid = 1000,
+	struct cluster_state s = { .owner = { 1000 },
 				   .enabled = true,
 				   .rank = UINT64_MAX - 1,
 				   .device = STATE_DEVICE_MAX };
@@ -31,7 +31,7 @@ static struct cluster_state state_of(const char *cluster, size_t invites)
 static void check_same(const struct cluster_state *a, const struct cluster_state *b)
 {
 	ck_assert_str_eq(a->cluster, b->cluster);
-	ck_assert_uint_eq(a->owner_uid, b->owner_uid);
+	ck_assert(user_equal(a->owner, b->owner));
 	ck_assert_int_eq(a->enabled, b->enabled);
 	ck_assert(a->rank == b->rank);
 	ck_assert_uint_eq(a->device, b->device);
@@ -52,14 +52,14 @@ static void check_same(const struct cluster_state *a, const struct cluster_state
 START_TEST(seniors_come_first)
 {
 	static const struct cluster_state in_order[] = {
-		{ .cluster = "old", .owner_uid = 0, .rank = 0 }, /* from before ranks */
-		{ .cluster = "zzz", .owner_uid = 0, .rank = 2 },
-		{ .cluster = "aaa", .owner_uid = 0, .rank = 7 },
-		{ .cluster = "ann", .owner_uid = 1001, .rank = 0 }, /* by name: both from before */
-		{ .cluster = "bob", .owner_uid = 1000, .rank = 0 },
-		{ .cluster = "zoo", .owner_uid = 1000, .rank = 1 },
-		{ .cluster = "ape", .owner_uid = 1001, .rank = 3 },
-		{ .cluster = "ant", .owner_uid = UINT_MAX, .rank = UINT64_MAX - 1 },
+		{ .cluster = "old", .owner = { 0 }, .rank = 0 }, /* from before ranks */
+		{ .cluster = "zzz", .owner = { 0 }, .rank = 2 },
+		{ .cluster = "aaa", .owner = { 0 }, .rank = 7 },
+		{ .cluster = "ann", .owner = { 1001 }, .rank = 0 }, /* by name: both from before */
+		{ .cluster = "bob", .owner = { 1000 }, .rank = 0 },
+		{ .cluster = "zoo", .owner = { 1000 }, .rank = 1 },
+		{ .cluster = "ape", .owner = { 1001 }, .rank = 3 },
+		{ .cluster = "ant", .owner = { UINT_MAX }, .rank = UINT64_MAX - 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(in_order); i++)
@@ -93,7 +93,7 @@ START_TEST(largest_state_fits_its_file)
 	uint8_t bytes[64 << 10];
 
 	memset(s.cluster, 'x', LABEL_MAX);
-	s.owner_uid = UINT32_MAX;
+	s.owner = user_of_number(UINT32_MAX);
 	ck_assert_int_gt(cluster_state_encode(&s, bytes, sizeof(bytes)), 0);
 }
 END_TEST
@@ -106,7 +106,7 @@ START_TEST(state_of_before_ranks_is_read)
 
 	ck_assert_int_eq(cluster_state_decode(span_of(old, sizeof(old) - 1), &back), 0);
 	ck_assert_str_eq(back.cluster, "homelab");
-	ck_assert_uint_eq(back.owner_uid, 1000);
+	ck_assert_uint_eq(user_number(back.owner), 1000);
 	ck_assert(back.enabled && back.rank == 0 && back.device == 0);
 }
 END_TEST

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/daemon_options.h"
 #include "crypto/init.h"
+#include "os/paths.h"
 #include "tund/daemon_run.h"
 
 struct daemon_args {

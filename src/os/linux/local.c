@@ -241,6 +241,16 @@ struct local_cred local_conn_cred(const struct local_conn *c)
 	return c->cred;
 }
 
+struct user local_conn_user(const struct local_conn *c)
+{
+	return user_of_number(c->cred.uid);
+}
+
+bool local_conn_in_group(const struct local_conn *c, const char *group)
+{
+	return local_cred_in_group(c->host, &c->cred, group);
+}
+
 void local_conn_close(struct local_conn *c)
 {
 	if (!c)
@@ -363,9 +373,10 @@ static bool make_room(struct local_listener *l, unsigned uid)
 		if (c->ended || c->evicted)
 			continue;
 		conns[n] = c;
-		seats[n++] = (struct local_seat){ .uid = c->cred.uid, .used_at = c->used_at };
+		seats[n++] = (struct local_seat){ user_of_number(c->cred.uid),
+						  .used_at = c->used_at };
 	}
-	ptrdiff_t gives_way = local_room(seats, n, &l->limits, uid);
+	ptrdiff_t gives_way = local_room(seats, n, &l->limits, user_of_number(uid));
 	if (gives_way >= 0) {
 		conns[gives_way]->evicted = true;
 		shutdown(conns[gives_way]->fd, SHUT_RDWR);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "os/linux/routes.h"
 #include "os/netconf.h"
 
 #define FAR_BITS 8 /* a route to so much of the world, or more, leads far */

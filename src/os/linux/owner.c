@@ -37,11 +37,11 @@ struct handover {
 
 static int give_fd(struct handover *o, int fd, const struct stat *st)
 {
-	if (st->st_uid == o->to->uid && st->st_gid == o->to->gid) {
+	if (st->st_uid == o->to->id && st->st_gid == o->to->group_id) {
 		close(fd);
 		return 0;
 	}
-	if (fchownat(fd, "", o->to->uid, o->to->gid, AT_EMPTY_PATH) < 0) {
+	if (fchownat(fd, "", o->to->id, o->to->group_id, AT_EMPTY_PATH) < 0) {
 		int code = -errno;
 		close(fd);
 		return code;
@@ -74,7 +74,7 @@ static int give_file(struct handover *o, int folder, const char *name)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
 		r = -EINVAL;
-	else if (st.st_nlink > 1 && st.st_uid != o->to->uid)
+	else if (st.st_nlink > 1 && st.st_uid != o->to->id)
 		r = -EMLINK;
 	else
 		return give_fd(o, fd, &st);
@@ -137,7 +137,7 @@ static int find_way(const struct place *p, struct privs_account *a, struct err *
 		       "could exchange what root opens there, and holds other files, so that it "
 		       "cannot be handed over (to user id %u). Give the database a folder of its "
 		       "own",
-		       p->folder, a->uid);
+		       p->folder, a->id);
 }
 
 /* The folder is open. */
@@ -167,19 +167,20 @@ static int hand_over(struct host *h, const struct place *p, const struct privs_f
 int privs_take_over(struct host *h, const struct privs_file *f, struct err *err,
 		    struct privs_account *ret)
 {
-	struct privs_account a = { .uid = PRIVS_UNNAMED_ID, .gid = PRIVS_UNNAMED_ID };
+	struct privs_account a = { .id = PRIVS_UNNAMED_ID, .group_id = PRIVS_UNNAMED_ID };
 	struct place p = { .fd = -1 };
 	int r;
 
 	*ret = (struct privs_account){ .reaches = true };
 	if (geteuid() != 0)
 		return 0;
-	(void)!passwd_find(h, f->user, &a.uid, &a.gid); /* without such a user: the unnamed one */
-	if (a.uid == 0 || !account_can_become(h, &a)) {
+	(void)!passwd_find(h, f->user, &a.id,
+			   &a.group_id); /* without such a user: the unnamed one */
+	if (a.id == 0 || !account_can_become(h, &a)) {
 		log_info(host_log(h), "this process cannot become another user: going on as root");
 		return 0;
 	}
-	p.self = a.uid;
+	p.self = a.id;
 	r = place_split(f->path, &p, err);
 	if (r == 0)
 		r = place_open(&p, err);
@@ -206,9 +207,9 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 		return -errno;
 	if (st.st_uid == 0)
 		return privs_take_over(h, f, err, ret);
-	a.uid = st.st_uid;
-	a.gid = st.st_gid;
-	p.self = a.uid;
+	a.id = st.st_uid;
+	a.group_id = st.st_gid;
+	p.self = a.id;
 	int r = place_split(f->path, &p, err);
 	if (r < 0 || !account_can_become(h, &a))
 		return r;
@@ -248,16 +249,17 @@ int privs_become(struct host *h, const struct privs_account *a, struct err *err)
 
 	if (!a->differs)
 		return 0;
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresgid(a->gid, a->gid, a->gid) < 0 ||
-	    setresuid(a->uid, a->uid, a->uid) < 0)
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+	    setresgid(a->group_id, a->group_id, a->group_id) < 0 ||
+	    setresuid(a->id, a->id, a->id) < 0)
 		r = -errno;
 	if (r == 0)
 		r = caps_only(kept, ARRAY_LEN(kept) - !a->searches, CAPNG_SELECT_CAPS);
 	if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		r = -errno;
 	if (r < 0)
-		return err_set(err, r, "cannot become the user with id %u: %s", a->uid,
+		return err_set(err, r, "cannot become the user with id %u: %s", a->id,
 			       strerror(-r));
-	log_debug(host_log(h), "going on as the user with id %u", a->uid);
+	log_debug(host_log(h), "going on as the user with id %u", a->id);
 	return 0;
 }

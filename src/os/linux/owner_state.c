@@ -189,7 +189,7 @@ static bool holds_state_alone(int folder, const char *const *suffixes, char ret[
 /* Why the account cannot be taken; NULL: it can. */
 static const char *unusable(struct host *h, const struct privs_account *a)
 {
-	if (a->uid == 0)
+	if (a->id == 0)
 		return "there is no such user";
 	if (!account_can_become(h, a))
 		return "this process cannot become another user";
@@ -225,8 +225,8 @@ static void say_root(struct host *h, const struct privs_state *s, const char *wh
 static void say_user(struct host *h, const struct privs_state *s, const struct privs_account *a,
 		     bool given)
 {
-	log_info(host_log(h), "started by root, and going on as the user %s (%u)%s", s->user,
-		 a->uid, given ? "; the state folder is that user's now" : "");
+	log_info(host_log(h), "started by root, and going on as the user %s (%u)%s", s->user, a->id,
+		 given ? "; the state folder is that user's now" : "");
 }
 
 /* As another user's the state would be lost to root, who gives up the right to read it. */
@@ -251,13 +251,13 @@ static const char *give(struct host *h, const struct privs_state *s, int folder,
 			const struct privs_account *a)
 {
 	unsigned given = 0;
-	int r = give_all(h, folder, a->uid, a->gid, &given);
+	int r = give_all(h, folder, a->id, a->group_id, &given);
 
 	if (r < 0)
 		return "its file system does not give files to another user";
 	if (!account_may(a, AT_FDCWD, s->folder, R_OK | W_OK | X_OK))
 		return "that user cannot reach the state folder";
-	give_socket_folder(s->socket, 0, a->uid, a->gid);
+	give_socket_folder(s->socket, 0, a->id, a->group_id);
 	say_user(h, s, a, given > 0);
 	return NULL;
 }
@@ -297,7 +297,7 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
 	*ret = (struct privs_account){ .reaches = true };
 	if (geteuid() != 0)
 		return 0;
-	(void)!passwd_find(h, s->user, &a.uid, &a.gid); /* 0 without such a user */
+	(void)!passwd_find(h, s->user, &a.id, &a.group_id); /* 0 without such a user */
 	why = unusable(h, &a);
 	if (!s->folder) {
 		say(h, s, &a, why);
@@ -305,7 +305,7 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
 			*ret = a;
 		return 0;
 	}
-	r = folder_of_state(s, a.uid, &p, err);
+	r = folder_of_state(s, a.id, &p, err);
 	if (r < 0 && !why)
 		return r;
 	if (r == 0 && !holds_state_alone(p.fd, s->suffixes, other)) {
@@ -324,5 +324,5 @@ int privs_give_state(struct host *h, const struct privs_state *s, struct err *er
 void privs_give_socket(const char *socket, const struct privs_account *a)
 {
 	if (a->differs)
-		give_socket_folder(socket, 0, a->uid, a->gid);
+		give_socket_folder(socket, 0, a->id, a->group_id);
 }

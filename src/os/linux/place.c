@@ -146,9 +146,9 @@ bool account_can_become(struct host *h, const struct privs_account *a)
 {
 	if (setgroups(0, NULL) < 0)
 		log_debug(host_log(h), "the groups of root stay: %s", strerror(errno));
-	if (setegid(a->gid) < 0)
+	if (setegid(a->group_id) < 0)
 		return false;
-	bool can = seteuid(a->uid) == 0;
+	bool can = seteuid(a->id) == 0;
 	if (can && seteuid(0) < 0)
 		DIE("the saved user id is root's, but the way back to it is closed");
 	if (setegid(0) < 0)
@@ -158,8 +158,8 @@ bool account_can_become(struct host *h, const struct privs_account *a)
 
 bool account_may(const struct privs_account *a, int fd, const char *path, int mode)
 {
-	setfsgid(a->gid);
-	setfsuid(a->uid); /* takes the file capabilities away as well */
+	setfsgid(a->group_id);
+	setfsuid(a->id); /* takes the file capabilities away as well */
 	bool may = faccessat(fd, path, mode, AT_EACCESS) == 0;
 	setfsuid(0);
 	setfsgid(0);

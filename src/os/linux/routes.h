@@ -8,12 +8,14 @@
 #include "base/addr.h"
 #include "os/linux/netlink.h"
 
+#define NETCONF_PROTO 109 /* of our routes and rules; unassigned in iproute2's rt_protos */
+
 struct route {
 	struct prefix4 to;
 	unsigned ifindex; /* 0 if missing or not unique */
 	uint32_t table, metric;
 	uint8_t protocol, type;
-	ip4 gateway;			/* 0: none, or several */
+	ip4 gateway;			/* 0 if there is none, or several */
 	const struct nlattr *multipath; /* several, in the entry; else NULL */
 };
 

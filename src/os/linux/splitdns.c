@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Split DNS through systemd-resolved (org.freedesktop.resolve1(5)), asynchronously over the system
- * bus. What was asked for is forgotten by resolved when it restarts, so it is asked for again.
+ * bus: SetLinkDNS, SetLinkDomains with a routing domain, SetLinkDefaultRoute, RevertLink. What was
+ * asked for is forgotten by resolved when it restarts, so it is asked for again.
  */
 #include "os/splitdns.h"
 

@@ -23,7 +23,7 @@ static inline struct addr addr_of_name(const union name *name)
 	return a;
 }
 
-/* False: this kernel has no such queue. */
+/* Returns false if this kernel has no such queue. */
 bool udp_icmp_listen(int fd, bool v6);
 /* Notes all that has come. */
 void udp_icmp_take(int fd, struct udp_notes *notes, uint64_t now);

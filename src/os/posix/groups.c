@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
-#include "os/local.h"
+#include "os/posix/local_internal.h"
 #include "os/posix/users.h"
 
 #define DATABASE_MAX (4u << 20) /* bytes of /etc/group and /etc/passwd */
@@ -99,7 +99,7 @@ int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *r
 	return r;
 }
 
-int host_home(struct host *h, unsigned uid, char *out, size_t cap)
+int user_home(struct host *h, struct user u, char *out, size_t cap)
 {
 	struct buf users = { 0 };
 	const char *fields[FIELDS_MAX];
@@ -111,7 +111,7 @@ int host_home(struct host *h, unsigned uid, char *out, size_t cap)
 	r = -ENOENT;
 	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
 		split_fields(line, fields);
-		if (!*fields[5] || !parse_id(fields[2], &id) || id != uid)
+		if (!*fields[5] || !parse_id(fields[2], &id) || id != u.id)
 			continue;
 		r = strlen(fields[5]) < cap ? 0 : -ENOSPC;
 		if (r == 0)
@@ -146,4 +146,19 @@ bool local_cred_in_group(struct host *h, const struct local_cred *cred, const ch
 	buf_free(&groups);
 	buf_free(&users);
 	return in;
+}
+
+struct user user_self(struct host *h)
+{
+	(void)h;
+	return user_of_number(geteuid());
+}
+
+bool user_self_in_group(struct host *h, const char *group)
+{
+	struct local_cred own = { .uid = geteuid(), .gid = getegid() };
+	int n = getgroups(LOCAL_GROUPS_MAX, own.groups);
+
+	own.n_groups = n > 0 ? (size_t)n : 0;
+	return local_cred_in_group(h, &own, group);
 }

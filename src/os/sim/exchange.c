@@ -51,7 +51,7 @@ void service_free(struct service *s)
 	free(s);
 }
 
-/* Who answers at this address, seen from a machine. NULL: nobody. */
+/* Returns the service at this address, seen from a machine, or NULL if there is none. */
 static struct service *find(const struct machine *m, const struct addr *to)
 {
 	struct machine *there = net_machine(m->net, to);

@@ -3,6 +3,7 @@
 #include "os/host.h"
 #include "os/privs.h"
 #include "os/sim/sim.h"
+#include "os/user.h"
 
 int host_new(struct err *err, struct host **ret)
 {
@@ -67,10 +68,15 @@ uint64_t random_below(struct host *h, uint64_t bound)
 	return rng_below(&h->machine->rng, bound);
 }
 
-int host_home(struct host *h, unsigned uid, char *out, size_t cap)
+int user_home(struct host *h, struct user u, char *out, size_t cap)
 {
-	(void)h, (void)uid, (void)out, (void)cap;
+	(void)h, (void)u, (void)out, (void)cap;
 	return -ENOENT;
+}
+
+struct user user_self(struct host *h)
+{
+	return user_of_number(h->uid);
 }
 
 int privs_drop(struct host *h, enum privs_role role, const struct privs_paths *paths,

@@ -27,7 +27,7 @@ struct local_conn {
 	struct local_listener *listener;
 	struct local_conn *other;
 	struct host *host;
-	struct local_cred peer;
+	unsigned peer_uid, peer_gid;
 	const struct local_ops *ops;
 	void *ctx;
 	struct event event; /* something to take, or the end */
@@ -136,7 +136,8 @@ static struct local_conn *conn_new(struct host *h, struct host *peer, const stru
 	struct local_conn *c = sim_alloc(sizeof(*c));
 
 	c->host = h;
-	c->peer = (struct local_cred){ .uid = peer->uid, .gid = peer->gid, .pid = peer->pid };
+	c->peer_uid = peer->uid;
+	c->peer_gid = peer->gid;
 	c->ops = ops;
 	c->ctx = ctx;
 	c->used_at = h->world->now;
@@ -227,9 +228,10 @@ static bool listener_make_room(struct local_listener *l, unsigned uid)
 		if (!c->other)
 			continue;
 		conns[n] = c;
-		seats[n++] = (struct local_seat){ .uid = c->peer.uid, .used_at = c->used_at };
+		seats[n++] = (struct local_seat){ user_of_number(c->peer_uid),
+						  .used_at = c->used_at };
 	}
-	gives_way = local_room(seats, n, &l->limits, uid);
+	gives_way = local_room(seats, n, &l->limits, user_of_number(uid));
 	if (gives_way >= 0) {
 		conn_part(conns[gives_way]);
 		conn_wake(conns[gives_way]);
@@ -285,11 +287,11 @@ int local_check_listener(const struct local_conn *c, const char *path, const cha
 	char dir[PATH_MAX_BYTES] = "/";
 	int mode;
 
-	if (c->peer.uid != 0 && c->peer.uid != c->host->uid &&
-	    !is_user(c->host, c->peer.uid, daemon))
+	if (c->peer_uid != 0 && c->peer_uid != c->host->uid &&
+	    !is_user(c->host, c->peer_uid, daemon))
 		return err_set(err, -EPERM,
 			       "user %u listens at %s, who is neither root nor %s nor you",
-			       c->peer.uid, path, daemon);
+			       c->peer_uid, path, daemon);
 	if (slash && slash > path)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
 	mode = world_file_mode(c->host, dir);
@@ -309,7 +311,7 @@ static size_t queued_for_user(const struct local_listener *l, unsigned uid)
 	list_for_each(it, &l->conns) {
 		const struct local_conn *c = list_entry(it, struct local_conn, in_listener);
 
-		n += c->peer.uid == uid && c->other ? c->other->queued_bytes : 0;
+		n += c->peer_uid == uid && c->other ? c->other->queued_bytes : 0;
 	}
 	return n;
 }
@@ -320,7 +322,7 @@ static bool has_room(const struct local_conn *c, size_t len)
 		return false;
 	return c->other->queued_bytes + len <= QUEUE_BYTES_MAX ||
 	       (c->listener &&
-		queued_for_user(c->listener, c->peer.uid) + len <= QUEUE_USER_BYTES_MAX);
+		queued_for_user(c->listener, c->peer_uid) + len <= QUEUE_USER_BYTES_MAX);
 }
 
 int local_send(struct local_conn *c, const void *data, size_t len)
@@ -347,9 +349,9 @@ int local_send(struct local_conn *c, const void *data, size_t len)
 	return 0;
 }
 
-struct local_cred local_conn_cred(const struct local_conn *c)
+struct user local_conn_user(const struct local_conn *c)
 {
-	return c->peer;
+	return user_of_number(c->peer_uid);
 }
 
 void machine_local_kill(struct host *h)
@@ -381,14 +383,24 @@ unsigned world_groups_asked(const struct host *h)
 	return h->machine->groups_asked;
 }
 
-bool local_cred_in_group(struct host *h, const struct local_cred *cred, const char *group)
+static bool is_in_group(struct host *h, unsigned uid, unsigned gid, const char *group)
 {
 	h->machine->groups_asked++;
 	list_for_each(it, &h->machine->groups) {
 		const struct group_member *g = list_entry(it, struct group_member, in_machine);
 
-		if (strcmp(g->group, group) == 0 && (g->gid == cred->gid || g->uid == cred->uid))
+		if (strcmp(g->group, group) == 0 && (g->gid == gid || g->uid == uid))
 			return true;
 	}
 	return false;
+}
+
+bool local_conn_in_group(const struct local_conn *c, const char *group)
+{
+	return is_in_group(c->host, c->peer_uid, c->peer_gid, group);
+}
+
+bool user_self_in_group(struct host *h, const char *group)
+{
+	return is_in_group(h, h->uid, h->gid, group);
 }

@@ -177,7 +177,7 @@ static struct mapping *flow_out(struct nat *n, const struct addr *inner, const s
 	return m;
 }
 
-/* False: it is for the router itself, which remembers it. */
+/* Returns false if it is for the router itself, which remembers it. */
 static bool flow_in(struct nat *n, const struct packet *p, struct addr *ret_inner)
 {
 	struct mapping *m;

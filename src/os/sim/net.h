@@ -61,19 +61,19 @@ void world_net_gateway(struct net *n, ip4 gateway);
 ip4 net_gateway(const struct net *n);
 /* As world_host, in a private net. */
 struct host *world_host_in(struct net *n, const char *name, ip4 ip);
-/* Moves the machine to another net, where it has only this address (0: none). */
+/* Moves the machine to another net, where it has only this address, or no address for 0. */
 void world_host_move(struct host *h, struct net *n, ip4 ip);
 
 /* --- for the world's own files --- */
 
-/* The machine in this very net that has the address; NULL: none. */
+/* Returns the machine in this very net that has the address, or NULL. */
 struct machine *net_machine(const struct net *n, const struct addr *a);
 int net_claim(struct net *n, const struct addr *a, struct endpoint *e) MUST_CHECK; /* -EEXIST */
 void net_release(struct net *n, const struct addr *a, const struct endpoint *e);
 void nets_free(struct world *w);
 /* Sends a datagram on its way; takes nothing over. `from` NULL: injected. */
 void net_send(struct host *from, struct machine *m, const struct packet *p);
-/* May it pass the machine's own interface? False: the kernel says EMSGSIZE. */
+/* May it pass the machine's own interface? If not, the sender gets EMSGSIZE. */
 bool net_fits_interface(struct machine *m, const struct addr *to, size_t len);
 struct link *link_between(struct machine *from, const struct endpoint *to);
 void links_free(struct machine *m);

@@ -140,7 +140,7 @@ struct machine {
 	size_t n_ifs;
 	struct machine_addr *addrs;
 	size_t n_addrs;
-	struct world_route *routes; /* with NETCONF_PROTO */
+	struct world_route *routes; /* that programs added */
 	size_t n_routes;
 	ip4 *guards;
 	size_t n_guards;

@@ -13,7 +13,7 @@ bool tun_cut_ok(const struct tun_packet *p);
  * and removes it from p, whose len is 0 after the last one. tun_cut_ok(p).
  */
 size_t tun_cut_next(struct tun_packet *p, uint8_t *out, size_t cap);
-/* The UDP datagram in a whole plain IPv4 packet: a view into it. False when it is none. */
+/* The UDP datagram in a whole plain IPv4 packet: a view into it. Returns false for others. */
 bool tun_udp4_parse(const struct tun_packet *p, struct packet *ret);
 /* The datagram as an IPv4 packet of 28 bytes more, with checksums. */
 void tun_udp4_build(const struct packet *p, uint8_t *out);
