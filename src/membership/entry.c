@@ -48,11 +48,6 @@ void entry_put(struct cbor_writer *w, struct span payload, const uint8_t *const 
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-int entry_malformed(struct err *err, const char *what)
-{
-	return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "the log entry is malformed: %s", what);
-}
-
 static int upgrade(struct err *err, const char *what, uint64_t v)
 {
 	return refuse(err, -EPROTONOSUPPORT, REFUSAL_VERSION,
@@ -131,6 +126,33 @@ static int check_canonical(struct span bytes, const struct entry *e, struct err 
 }
 
 static int decode(struct span bytes, unsigned nesting, size_t lacking, struct entry *ret,
+		  struct err *err);
+
+/* The attempt that it supersedes is one for the same place, and names this one's key. */
+static int check_superseded(struct entry *e, struct err *err)
+{
+	struct entry earlier;
+	uint8_t hash[HASH_LEN];
+	int r;
+
+	if (e->type != ENTRY_RECOVER || e->recover.supersedes.len == 0)
+		return 0;
+	if (e->nesting >= RECOVER_DEPTH_MAX)
+		return entry_malformed(err, "it supersedes too many attempts");
+	r = decode(e->recover.supersedes, e->nesting + 1, 0, &earlier, err);
+	if (r < 0)
+		return r;
+	sha256(span_of(e->recover.key, KEY_LEN), hash);
+	if (earlier.type != ENTRY_RECOVER || earlier.base.seq != e->base.seq ||
+	    memcmp(earlier.base.hash, e->base.hash, HASH_LEN) != 0)
+		return entry_malformed(err, "what it supersedes is no recovery from its base");
+	if (memcmp(earlier.recover.next, hash, HASH_LEN) != 0)
+		return entry_malformed(err, "what it supersedes names another code");
+	e->recover.depth = earlier.recover.depth + 1;
+	return 0;
+}
+
+static int decode(struct span bytes, unsigned nesting, size_t lacking, struct entry *ret,
 		  struct err *err)
 {
 	const struct entry_ops *ops;
@@ -150,16 +172,13 @@ static int decode(struct span bytes, unsigned nesting, size_t lacking, struct en
 		r = check_canonical(bytes, ret, err);
 	if (r == 0 && ops->check)
 		r = ops->check(ret, err);
+	if (r == 0)
+		r = check_superseded(ret, err);
 	if (r < 0)
 		return r;
 	sha256(bytes, ret->hash);
 	sha256(ret->payload, ret->payload_hash);
 	return 0;
-}
-
-int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
-{
-	return decode(bytes, nesting, 0, ret, err);
 }
 
 int entry_decode(struct span bytes, struct entry *ret, struct err *err)
@@ -187,4 +206,22 @@ unsigned entry_peek(struct span entry)
 	(void)cbor_get_uint(&r, UINT64_MAX);
 	type = cbor_get_uint(&r, UINT32_MAX);
 	return r.failed ? 0 : (unsigned)type;
+}
+
+/* --- attempts of recoveries ----------------------------------------------------------------- */
+
+int entry_superseded(const struct entry *e, struct entry *ret)
+{
+	if (e->type != ENTRY_RECOVER || e->recover.supersedes.len == 0)
+		return -ENOENT;
+	return decode(e->recover.supersedes, e->nesting + 1, 0, ret, NULL) < 0 ? -ENOENT : 0;
+}
+
+bool entry_supersedes(const struct entry *e, const uint8_t payload_hash[HASH_LEN])
+{
+	struct entry earlier;
+
+	return entry_superseded(e, &earlier) == 0 &&
+	       (memcmp(earlier.payload_hash, payload_hash, HASH_LEN) == 0 ||
+		entry_supersedes(&earlier, payload_hash));
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each type of entry is: one row a type. Its body is written and read here; rules.c says when
- * it is valid, apply.c what it does.
+ * The form of each type of entry: one row a type, by which its body is written, read and checked.
+ * What a type does in a log is a row in deeds.c.
  */
 #include <stdlib.h>
 
 #include "crypto/hash.h"
 #include "membership/hostport.h"
 #include "membership/internal.h"
+
+int entry_malformed(struct err *err, const char *what)
+{
+	return refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY, "the log entry is malformed: %s", what);
+}
 
 /* --- parts of bodies ------------------------------------------------------------------------ */
 
@@ -383,47 +388,6 @@ static void get_recover(struct cbor_reader *r, struct entry *e)
 		c->supersedes = cbor_get_bytes(r, 1, ENTRY_MAX_BYTES);
 }
 
-/* The attempt that it supersedes is one for the same place, and names this one's key. */
-static int check_superseded(struct entry *e, struct err *err)
-{
-	struct entry earlier;
-	uint8_t hash[HASH_LEN];
-	int r;
-
-	if (e->recover.supersedes.len == 0)
-		return 0;
-	if (e->nesting >= RECOVER_DEPTH_MAX)
-		return entry_malformed(err, "it supersedes too many attempts");
-	r = entry_decode_nested(e->recover.supersedes, e->nesting + 1, &earlier, err);
-	if (r < 0)
-		return r;
-	sha256(span_of(e->recover.key, KEY_LEN), hash);
-	if (earlier.type != ENTRY_RECOVER || earlier.base.seq != e->base.seq ||
-	    memcmp(earlier.base.hash, e->base.hash, HASH_LEN) != 0)
-		return entry_malformed(err, "what it supersedes is no recovery from its base");
-	if (memcmp(earlier.recover.next, hash, HASH_LEN) != 0)
-		return entry_malformed(err, "what it supersedes names another code");
-	e->recover.depth = earlier.recover.depth + 1;
-	return 0;
-}
-
-int entry_superseded(const struct entry *e, struct entry *ret)
-{
-	if (e->type != ENTRY_RECOVER || e->recover.supersedes.len == 0)
-		return -ENOENT;
-	return entry_decode_nested(e->recover.supersedes, e->nesting + 1, ret, NULL) < 0 ? -ENOENT
-											 : 0;
-}
-
-bool entry_supersedes(const struct entry *e, const uint8_t payload_hash[HASH_LEN])
-{
-	struct entry earlier;
-
-	return entry_superseded(e, &earlier) == 0 &&
-	       (memcmp(earlier.payload_hash, payload_hash, HASH_LEN) == 0 ||
-		entry_supersedes(&earlier, payload_hash));
-}
-
 static int check_recover(struct entry *e, struct err *err)
 {
 	const struct recover *c = &e->recover;
@@ -445,8 +409,7 @@ static int check_recover(struct entry *e, struct err *err)
 		if (i > 0 && strcmp(c->reserved[i - 1].name, c->reserved[i].name) >= 0)
 			return entry_malformed(err, "its reserved names are not in order");
 	}
-	r = c->has_server ? check_server(&c->server, err) : 0;
-	return r < 0 ? r : check_superseded(e, err);
+	return c->has_server ? check_server(&c->server, err) : 0;
 }
 
 static void put_renew(struct cbor_writer *w, const struct entry *e)
@@ -488,31 +451,20 @@ static int check_renew(struct entry *e, struct err *err)
 /* --- the table ------------------------------------------------------------------------------ */
 
 static const struct entry_ops types[ENTRY_TYPES] = {
-	[ENTRY_GENESIS] = { "genesis", put_genesis, get_genesis, check_genesis, verify_genesis,
-			    apply_genesis, ENTRY_LATE },
-	[ENTRY_ADMIT] = { "admit", put_admit, get_admit, check_admit, verify_admit, apply_admit,
-			  ENTRY_LATE },
-	[ENTRY_CANCEL] = { "cancel", put_cancel, get_cancel, NULL, verify_cancel, apply_cancel, 0 },
-	[ENTRY_REMOVE] = { "remove", put_remove, get_remove, check_remove, verify_remove,
-			   apply_remove, ENTRY_LATE | ENTRY_LAST_ROOM },
-	[ENTRY_PROMOTE] = { "promote", put_promote, get_promote, NULL, verify_promote,
-			    apply_promote, ENTRY_LAST_ROOM },
-	[ENTRY_DEMOTE] = { "demote", put_demote, get_demote, NULL, verify_demote, apply_demote,
-			   ENTRY_LAST_ROOM },
-	[ENTRY_RENAME] = { "rename", put_rename, get_rename, check_rename, verify_rename,
-			   apply_rename, 0 },
-	[ENTRY_ROTATE] = { "rotate", put_rotate, get_rotate, check_rotate, verify_rotate,
-			   apply_rotate, 0 },
-	[ENTRY_SIGNAL] = { "signal", put_signal, get_signal, check_signal, verify_signal,
-			   apply_signal, ENTRY_LAST_ROOM },
-	[ENTRY_RECOVER] = { "recover", put_recover, get_recover, check_recover, verify_recover,
-			    apply_recover, ENTRY_LATE | ENTRY_LAST_ROOM },
-	[ENTRY_RENEW] = { "renew", put_renew, get_renew, check_renew, verify_renew, apply_renew,
-			  0 },
+	[ENTRY_GENESIS] = { "genesis", put_genesis, get_genesis, check_genesis },
+	[ENTRY_ADMIT] = { "admit", put_admit, get_admit, check_admit },
+	[ENTRY_CANCEL] = { "cancel", put_cancel, get_cancel, NULL },
+	[ENTRY_REMOVE] = { "remove", put_remove, get_remove, check_remove },
+	[ENTRY_PROMOTE] = { "promote", put_promote, get_promote, NULL },
+	[ENTRY_DEMOTE] = { "demote", put_demote, get_demote, NULL },
+	[ENTRY_RENAME] = { "rename", put_rename, get_rename, check_rename },
+	[ENTRY_ROTATE] = { "rotate", put_rotate, get_rotate, check_rotate },
+	[ENTRY_SIGNAL] = { "signal", put_signal, get_signal, check_signal },
+	[ENTRY_RECOVER] = { "recover", put_recover, get_recover, check_recover },
+	[ENTRY_RENEW] = { "renew", put_renew, get_renew, check_renew },
 };
 
-static const struct entry_ops skipped = { "unknown",	  NULL,		 NULL, NULL,
-					  verify_skipped, apply_skipped, 0 };
+static const struct entry_ops skipped = { "unknown", NULL, NULL, NULL };
 
 const struct entry_ops *entry_ops(unsigned type)
 {

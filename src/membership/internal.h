@@ -57,6 +57,19 @@ static inline void put_reserved(struct map *map, const void *key, void *value)
 
 /* --- types ---------------------------------------------------------------------------------- */
 
+struct entry_ops {
+	const char *name;
+	/* The body. NULL for a type that is not known and skipped. */
+	void (*put)(struct cbor_writer *w, const struct entry *e);
+	void (*get)(struct cbor_reader *r, struct entry *e);
+	int (*check)(struct entry *e, struct err *err); /* form; NULL where get() checks all */
+};
+
+/* The form of a type. NULL for a type below ENTRY_SKIPPABLE that is not known. */
+const struct entry_ops *entry_ops(unsigned type);
+
+/* --- what they do in a log -------------------------------------------------------------------- */
+
 /* An entry at a place. */
 struct placed {
 	const struct order *order;
@@ -69,21 +82,14 @@ enum entry_flag {
 	ENTRY_LAST_ROOM = 2, /* it may take the last places of a log (rule ROOM) */
 };
 
-struct entry_ops {
-	const char *name;
-	/* The body. NULL for a type that is not known and skipped. */
-	void (*put)(struct cbor_writer *w, const struct entry *e);
-	void (*get)(struct cbor_reader *r, struct entry *e);
-	int (*check)(struct entry *e, struct err *err); /* form; NULL where get() checks all */
+/* What is done with an entry of a type that entry_decode knows. */
+struct deed {
 	/* rules.c: may it stand there? */
 	int (*verify)(const struct mlog *l, const struct placed *p, struct err *err);
-	/* apply.c: what it does. Room was reserved. */
+	/* apply.c: what it changes. Room was reserved. */
 	void (*apply)(struct mlog *l, const struct placed *p);
 	unsigned flags; /* enum entry_flag */
 };
-
-/* NULL for a type below ENTRY_SKIPPABLE that is not known. */
-const struct entry_ops *entry_ops(unsigned type);
 
 int verify_genesis(const struct mlog *l, const struct placed *p, struct err *err);
 int verify_admit(const struct mlog *l, const struct placed *p, struct err *err);
@@ -182,8 +188,10 @@ void cancel_key(const uint8_t hash[HASH_LEN], const struct node_id *author, uint
 /* Is the name reserved by a recovery? */
 bool mlog_name_reserved(const struct mlog *l, const char *name);
 
-/* All rules, for the record that would be the next one (rules.c). */
+/* All rules, for the record that would be the next one (deeds.c). */
 int mlog_verify_next(const struct mlog *l, const struct placed *p, struct err *err) MUST_CHECK;
+/* What the record changes (deeds.c). Room was reserved. */
+void mlog_apply(struct mlog *l, const struct placed *p);
 /*
  * Is the recovery made with the code in force behind its base, as its signature says, and does it
  * count more than what the log has since? Cheap: to be asked before the log is cut for it, since
@@ -202,9 +210,6 @@ struct mlog *mlog_cut(const struct mlog *l, uint64_t n);
 int mlog_become(struct mlog *l, struct mlog *next) MUST_CHECK;
 /* Goes back to the first n records; none of those that go is committed. -ENOMEM. */
 int mlog_back(struct mlog *l, uint64_t n) MUST_CHECK;
-/* As entry_decode, for an entry that was found in as many others. */
-int entry_decode_nested(struct span bytes, unsigned nesting, struct entry *ret, struct err *err)
-	MUST_CHECK;
 /* Is it one that a recovery in the log supersedes? */
 bool mlog_is_superseded(const struct mlog *l, const uint8_t payload_hash[HASH_LEN]);
 /*

@@ -172,9 +172,9 @@ static int check_time(const struct mlog *l, const struct placed *p, struct err *
 		      "record %" PRIu64 " is dated before the one before it", p->order->seq);
 }
 
-static int check_room(const struct mlog *l, const struct placed *p, struct err *err)
+static int check_room(const struct mlog *l, unsigned flags, struct err *err)
 {
-	bool last = entry_ops(p->entry->type)->flags & ENTRY_LAST_ROOM;
+	bool last = flags & ENTRY_LAST_ROOM;
 
 	if (l->s.n_slots < LOG_MAX_ENTRIES - (last ? 0 : ROOM_LAST))
 		return 0;
@@ -219,12 +219,11 @@ static int check_base(const struct mlog *l, const struct placed *p, struct err *
 		      base->seq);
 }
 
-static int check_window(const struct placed *p, struct err *err)
+static int check_window(const struct placed *p, unsigned flags, struct err *err)
 {
 	uint64_t made = p->entry->time_s, now = p->order->time_s;
 
-	if ((entry_ops(p->entry->type)->flags & ENTRY_LATE) ||
-	    (made > now ? made - now : now - made) <= ENTRY_WINDOW_S)
+	if ((flags & ENTRY_LATE) || (made > now ? made - now : now - made) <= ENTRY_WINDOW_S)
 		return 0;
 	return refuse(err, -ETIME, REFUSAL_TOO_OLD,
 		      "it was made %" PRIu64 " minutes %s the server's time: check the clocks, and "
@@ -232,24 +231,23 @@ static int check_window(const struct placed *p, struct err *err)
 		      (made > now ? made - now : now - made) / 60, made > now ? "after" : "before");
 }
 
-int mlog_verify_next(const struct mlog *l, const struct placed *p, struct err *err)
+int rule_any_type(const struct mlog *l, const struct placed *p, unsigned flags, struct err *err)
 {
-	const struct entry_ops *ops = entry_ops(p->entry->type);
 	int r = check_chain(l, p, err);
 
 	if (r < 0 || p->entry->type == ENTRY_GENESIS)
-		return r < 0 ? r : ops->verify(l, p, err);
-	if ((r = check_time(l, p, err)) < 0 || (r = check_room(l, p, err)) < 0 ||
+		return r;
+	if ((r = check_time(l, p, err)) < 0 || (r = check_room(l, flags, err)) < 0 ||
 	    (r = check_once(l, p, err)) < 0)
 		return r;
 	/* An invite says more about its base than "unknown". */
 	if (p->entry->type != ENTRY_ADMIT && (r = check_base(l, p, err)) < 0)
 		return r;
-	r = check_window(p, err);
+	r = check_window(p, flags, err);
 	if (r == 0 && p->order->address != 0 && p->entry->type != ENTRY_ADMIT)
 		r = refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY,
 			   "record %" PRIu64 " gives an address to nobody", p->order->seq);
-	return r < 0 ? r : ops->verify(l, p, err);
+	return r;
 }
 
 /* --- cancel, remove ------------------------------------------------------------------------- */

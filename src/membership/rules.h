@@ -8,6 +8,10 @@
 
 #include "membership/internal.h"
 
+/* What holds for every type; `flags` are those of the type. */
+int rule_any_type(const struct mlog *l, const struct placed *p, unsigned flags, struct err *err)
+	MUST_CHECK;
+
 int rule_sig(const struct mlog *l, const struct placed *p, size_t i, const uint8_t key[KEY_LEN],
 	     const char *whose, struct err *err) MUST_CHECK;
 

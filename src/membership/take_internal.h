@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What take.c and take_codes.c share: records that somebody shows, read as far as their place. */
+/* Records that somebody shows, read as far as their place: what the files that take them share. */
 #ifndef MLSH_MEMBERSHIP_TAKE_INTERNAL_H
 #define MLSH_MEMBERSHIP_TAKE_INTERNAL_H
 
@@ -23,7 +23,7 @@ struct taking {
 	struct mlog_take *ret;
 };
 
-/* --- take.c ----------------------------------------------------------------------------------- */
+/* --- take_receipts.c -------------------------------------------------------------------------- */
 
 /*
  * Verifies the receipts that vouch for all that were shown: that of the last record, and where the
