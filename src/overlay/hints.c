@@ -5,13 +5,13 @@
 #include "overlay/peering/peer.h"
 
 /* The order if there is not room for all: peers that were met, remembered ones, all others. */
-enum { RANK_MET, RANK_STORED, RANK_HEARSAY, RANKS };
+enum { RANK_MET, RANK_STORED, RANK_REPORTED, RANKS };
 
 static int rank(const struct peer *p)
 {
 	if (p->last_heard || !addr_is_unset(&p->last_good))
 		return RANK_MET;
-	return p->stored.n > 0 ? RANK_STORED : RANK_HEARSAY;
+	return p->stored.n > 0 ? RANK_STORED : RANK_REPORTED;
 }
 
 /* The path in use comes first: it is proven, and may lead to an address that nobody has named. */

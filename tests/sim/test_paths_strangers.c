@@ -371,7 +371,7 @@ START_TEST(word_that_could_not_be_sent_is_sent_later)
 	us = reach_of(&m->node[0]);
 	them = reach_of(&m->node[1]);
 	now = clock_now(m->node[0].host);
-	while (bucket_take(&peer_of(&m->node[0])->active->says, 1, now))
+	while (bucket_take(&peer_of(&m->node[0])->active->send_budget, 1, now))
 		continue;
 	us->word_due = true;
 	peer_reach_candidates(peer_of(&m->node[0])); /* a run */

@@ -36,7 +36,7 @@ static bool send_lossy(struct link *l, const struct peer_message *m)
  */
 static bool send_seldom(struct link *l, const struct peer_message *m)
 {
-	return bucket_take(&l->says, 1, clock_now(l->peer->o->h)) && send_lossy(l, m);
+	return bucket_take(&l->send_budget, 1, clock_now(l->peer->o->h)) && send_lossy(l, m);
 }
 
 int control_binding(struct link *l, uint8_t out[32])

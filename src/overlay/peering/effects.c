@@ -61,11 +61,11 @@ void effects_around(struct peering *o, unsigned effects)
 
 void effects_observed_by(struct peer *p, const struct addr *a)
 {
-	if (surroundings_observed_by(&p->o->around, p, &p->hearsay, a))
+	if (surroundings_observed_by(&p->o->around, p, &p->reported, a))
 		effects_refresh(p->o);
 }
 
-static void on_news(void *peering)
+static void on_updates(void *peering)
 {
 	effects_refresh(peering);
 }
@@ -97,7 +97,7 @@ int effects_begin(struct peering *o)
 	s->way = (struct probe_way){ .direct = send_direct, .ctx = o };
 	s->last_label = &o->labels.last;
 	s->nat.check.timer = timer_new(o->h, on_nat, o);
-	s->news_later = timer_new(o->h, on_news, o);
+	s->news_later = timer_new(o->h, on_updates, o);
 	return s->nat.check.timer && s->news_later ? 0 : -ENOMEM;
 }
 
@@ -157,7 +157,7 @@ static void tell_pong(struct peer *p, const struct reach_effects *e)
 }
 
 /* The answers and what follows from them. */
-static void carry_out_news(struct peer *p, const struct reach_effects *e)
+static void carry_out_answers(struct peer *p, const struct reach_effects *e)
 {
 	effects_around(p->o, e->bits);
 	if (e->bits & REACH_PONG)
@@ -171,7 +171,7 @@ static void carry_out(struct peer *p)
 	struct reach *r = p->reach;
 	struct reach_effects e = reach_effects_take(r);
 
-	carry_out_news(p, &e);
+	carry_out_answers(p, &e);
 	if (e.bits & REACH_WANT_RELAY)
 		relay_want(p);
 	if (e.bits & REACH_WANT_ECHO)

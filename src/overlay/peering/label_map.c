@@ -16,7 +16,7 @@ const struct pending_path *label_pending(const struct label_map *m, path_label l
 	return NULL;
 }
 
-/* A stranger who begins handshakes does not push out those of members: their places are in use. */
+/* Pending handshakes push out no path of a member: its place is in use. */
 static struct pending_path *free_place(struct label_map *m)
 {
 	for (size_t i = 0; i < PENDING_PATHS; i++) {

@@ -4,8 +4,8 @@
 #include "overlay/peering/effects.h"
 #include "overlay/peering/link.h"
 
-#define SAYS_PER_S 20 /* messages that may be left out; others end at 100 */
-#define SAYS_BURST 200
+#define SENDS_PER_S 20 /* messages that may be left out; others end at 100 */
+#define SENDS_BURST 200
 
 struct link *link_place(struct peer *p)
 {
@@ -18,7 +18,7 @@ struct link *link_place(struct peer *p)
 			.peer = p, .control = -1, .deadline = TIME_NEVER, .admitted_at = TIME_NEVER
 		};
 		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
-		bucket_init(&l->says, SAYS_PER_S, SAYS_BURST, clock_now(p->o->h));
+		bucket_init(&l->send_budget, SENDS_PER_S, SENDS_BURST, clock_now(p->o->h));
 		return l;
 	}
 	return NULL;

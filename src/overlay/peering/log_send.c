@@ -59,11 +59,11 @@ static void push_removals(struct link *l)
 	if (!o->ops->removal_next)
 		return;
 	*m = (struct peer_message){ .type = PEER_REMOVAL };
-	while (bucket_has(&l->says, 1, now)) {
+	while (bucket_has(&l->send_budget, 1, now)) {
 		m->removal = o->ops->removal_next(o->ctx, &serial);
 		if (m->removal.len == 0 || control_send(l, m) < 0)
 			return;
-		(void)bucket_take(&l->says, 1, now);
+		(void)bucket_take(&l->send_budget, 1, now);
 		l->shown_removal = serial;
 	}
 }
@@ -83,11 +83,11 @@ void control_beacons(struct link *l)
 	if (!l->hello_got || !o->ops->beacon_next)
 		return;
 	*m = (struct peer_message){ .type = PEER_BEACON };
-	while (bucket_has(&l->says, 1, now)) {
+	while (bucket_has(&l->send_budget, 1, now)) {
 		m->beacon = o->ops->beacon_next(o->ctx, &serial);
 		if (m->beacon.len == 0 || control_send(l, m) < 0)
 			return;
-		(void)bucket_take(&l->says, 1, now);
+		(void)bucket_take(&l->send_budget, 1, now);
 		l->shown_beacon = serial;
 	}
 }

@@ -385,7 +385,7 @@ int peer_new(struct peering *o, const struct member *m, struct peer **ret)
 	dest_init(&p->dest, &o->dp, m->address, &p->relay);
 	reach_budgets_init(&p->budgets, clock_now(o->h));
 	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
-	bucket_init(&p->hearsay, 1, 8, clock_now(o->h));
+	bucket_init(&p->reported, 1, 8, clock_now(o->h));
 	bucket_init(&p->removals, REMOVALS_PER_S, REMOVALS_BURST, clock_now(o->h));
 	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
 	p->silent_at = p->restart_test_at = TIME_NEVER;

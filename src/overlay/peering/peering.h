@@ -47,10 +47,10 @@ struct link {
 	bool asked;				    /* a log_request is under way, */
 	uint64_t asked_from;			    /* from here */
 	struct log_search search;		    /* for the record in which the logs part */
-	bool log_stopped;	/* their log is not to be believed or not understood */
-	uint64_t reopen_at;	/* when a claimed recovery is next looked at in spite of that */
-	struct bucket messages; /* that came */
-	struct bucket says;	/* that go out and may be left out */
+	bool log_stopped;	   /* their log is not to be believed or not understood */
+	uint64_t reopen_at;	   /* when a claimed recovery is next looked at in spite of that */
+	struct bucket messages;	   /* that the other side may send */
+	struct bucket send_budget; /* of messages that may be left out */
 };
 
 struct peer {
@@ -76,7 +76,7 @@ struct peer {
 	struct relay_path relay;
 	struct reach_budgets budgets;
 	struct bucket attempts; /* bytes of handshakes to addresses that proved nothing */
-	struct bucket hearsay;	/* addresses that it sees us at */
+	struct bucket reported; /* of addresses that the peer sees us at */
 	struct bucket removals; /* without order, that are refused */
 	struct reach *reach;	/* of the active link, once both hellos are through */
 	/* attempts */

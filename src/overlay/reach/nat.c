@@ -136,7 +136,7 @@ unsigned nat_seen(struct surroundings *s, const struct addr *from, const struct 
 	if (i < s->nat.n_views && addr_equal(&s->nat.view[i].seen, seen))
 		return 0;
 	/* Rate limit: a peer that keeps changing its answer must not make us notify the others. */
-	if (!bucket_take(&s->hearsay, 1, now))
+	if (!bucket_take(&s->reported, 1, now))
 		return 0;
 	view_put(&s->nat, from, seen);
 	return judge(s, s->nat.kind.filtering);

@@ -15,7 +15,7 @@ void surroundings_init(struct surroundings *s, struct host *h, struct prefix4 su
 
 	s->h = h;
 	s->subnet = subnet;
-	bucket_init(&s->hearsay, 1, 8, now);
+	bucket_init(&s->reported, 1, 8, now);
 	bucket_init(&s->news, 1, NEWS_BURST, now);
 	bucket_init(&s->pings, PINGS_PER_S, PINGS_PER_S, now);
 	bucket_init(&s->pongs, PONGS_PER_S, PONGS_PER_S, now);

@@ -31,7 +31,7 @@ struct surroundings {
 	struct addr observed_by_peer[2];
 	const void *observed_from[2]; /* the peers that said so: to compare, and nothing else */
 	struct timer *news_later;     /* its owner's: to look again */
-	struct bucket hearsay;	      /* news of what peers and NATs make of our address */
+	struct bucket reported;	      /* of updates of what peers and NATs make of our address */
 	struct bucket news;	      /* changes of them that peers are told of */
 	struct bucket pings;	      /* of rounds */
 	struct bucket pongs;	      /* to addresses that are not proven */
