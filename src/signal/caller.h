@@ -29,7 +29,7 @@ enum caller_phase {
 	CALLER_NEW,	 /* nothing said yet */
 	CALLER_SETUP,	 /* greeted without a cluster */
 	CALLER_GREETED,	 /* greeted for a cluster */
-	CALLER_FORMER,	 /* was a member, or has the key of before: may read how that ended */
+	CALLER_FORMER,	 /* was a member, or has a former key: may read how that ended */
 	CALLER_ADMITTED, /* has become a member */
 	CALLER_SESSION	 /* a member with a session */
 };
