@@ -325,6 +325,17 @@ static ngtcp2_conn *conn_of_ref(ngtcp2_crypto_conn_ref *ref)
 	return ts->qc;
 }
 
+/*
+ * Without memory OpenSSL 3.5 leaves the session without its record layer, and says so in the queue
+ * of errors only. The next call would use what is not there.
+ */
+static bool session_set_role(SSL *ssl, void (*set)(SSL *ssl))
+{
+	ERR_clear_error();
+	set(ssl);
+	return ERR_peek_error() == 0;
+}
+
 static bool session_set_client(struct tls_session *ts)
 {
 	uint8_t alpn[ALPN_MAX + 1];
@@ -334,8 +345,8 @@ static bool session_set_client(struct tls_session *ts)
 		return false;
 	alpn[0] = (uint8_t)len;
 	memcpy(alpn + 1, ts->profile->alpn, len);
-	SSL_set_connect_state(ts->ssl);
-	return SSL_set_alpn_protos(ts->ssl, alpn, (unsigned)len + 1) == 0 &&
+	return session_set_role(ts->ssl, SSL_set_connect_state) &&
+	       SSL_set_alpn_protos(ts->ssl, alpn, (unsigned)len + 1) == 0 &&
 	       (!ts->profile->any_server_key ||
 		SSL_set1_sigalgs_list(ts->ssl, SIGALGS_OPERATOR) == 1) &&
 	       ngtcp2_crypto_ossl_configure_client_session(ts->ssl) == 0;
@@ -343,8 +354,8 @@ static bool session_set_client(struct tls_session *ts)
 
 static bool session_set_server(struct tls_session *ts)
 {
-	SSL_set_accept_state(ts->ssl);
-	return ngtcp2_crypto_ossl_configure_server_session(ts->ssl) == 0;
+	return session_set_role(ts->ssl, SSL_set_accept_state) &&
+	       ngtcp2_crypto_ossl_configure_server_session(ts->ssl) == 0;
 }
 
 int quic_tls_session_init(struct tls_session *ts, const struct tls *t, bool server,
