@@ -58,6 +58,8 @@ static void link_begin(struct link *l)
 		say_hello(l);
 		return;
 	}
+	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+		    "%s: no memory for a tunnel, will try again", p->member->name);
 	link_close(l, PEER_CLOSE_BYE, "no memory");
 	peer_lost(p, "no memory for a tunnel", PEER_LOST_FAULT);
 }

@@ -293,6 +293,15 @@ static bool is_unused(struct peer *p, uint64_t now)
 	return now - MAX(p->used_at, p->up_since) >= UNUSED_AFTER;
 }
 
+/* Memory was short when the tunnel came up: then better paths are looked for from now on. */
+static void look_again(struct peer *p)
+{
+	struct link *l = p->active;
+
+	if (l->conn && !p->reach && peer_reach_start(l) == 0 && l->hello_sent)
+		quic_conn_drop_tls(l->conn);
+}
+
 /* Death is what is sent and never answered (06-paths.md), not silence. */
 void peer_watch(struct peer *p, uint64_t now)
 {
@@ -307,6 +316,7 @@ void peer_watch(struct peer *p, uint64_t now)
 	control_removals(p->active);
 	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
 		p->last_good = at;
+	look_again(p);
 	if (is_unused(p, now)) {
 		link_close(p->active, PEER_CLOSE_BYE, "not used");
 		peer_lost(p, "not used", PEER_LOST_SILENT);

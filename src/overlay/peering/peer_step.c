@@ -234,9 +234,9 @@ static void do_open(struct peer *p, const struct peer_occasion *by)
 	say_all(l);
 	send_waiting(&p->dest);
 	if (l->conn && peer_reach_start(l) < 0)
-		log_warn(host_log(p->o->h), "%s: no memory to look for better paths",
-			 p->member->name);
-	if (l->conn && l->hello_sent)
+		log_warn(host_log(p->o->h),
+			 "%s: no memory to look for better paths, will try again", p->member->name);
+	if (p->reach && l->conn && l->hello_sent)
 		quic_conn_drop_tls(l->conn); /* all keys have been exported */
 }
 
