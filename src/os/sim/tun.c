@@ -231,7 +231,7 @@ int tun_write(struct tun *t, const struct tun_packet *p)
 	if (t->gone)
 		return -ENODEV;
 	if (!machine_if_find(t->host->machine, t->ifindex)->up)
-		return -EIO;
+		return -EAGAIN;
 	if (!tun_cut_ok(p))
 		return -EINVAL;
 	if (t->written.n >= QUEUE_PACKETS_MAX)

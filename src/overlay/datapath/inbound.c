@@ -20,7 +20,7 @@ void inbound_write(void *datapath, const struct tun_packet *p)
 	if (rc == 0)
 		return;
 	drop_count(dp, DROP_in_tun);
-	if (rc == -ENODEV) {
+	if (rc != -ENOBUFS && rc != -EAGAIN && rc != -EINVAL) {
 		dp->tun_gone = true;
 		deferred_call(dp->events);
 	}
