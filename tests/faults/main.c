@@ -6,6 +6,7 @@
  *	build/release/tests/faults/faults			all scenes
  *	build/release/tests/faults/faults join			one of them
  *	build/release/tests/faults/faults join timer_new	those at whose place this is read
+ *	build/release/tests/faults/faults all own		those that no library makes
  *	build/release/tests/faults/faults join once 1234	the call with this number, shown
  *
  * Once: everything works in the end without a restart. Forever: a person reads an error or a line
@@ -91,7 +92,7 @@ START_TEST(scene_survives)
 		world_dump(p.m->w);
 		ck_abort_msg("did not recover: %s", p.doing);
 	}
-	if (!ok && p.said + play_lines() == 0) {
+	if (!ok && p.said + play_lines() == 0 && !play_shows(&p)) {
 		world_dump(p.m->w);
 		ck_abort_msg("nobody was told: %s", p.doing);
 	}
@@ -117,7 +118,6 @@ static int play_run(const struct run *r)
 	playing = r;
 	own = r->outcome;
 	(void)setrlimit(RLIMIT_CPU, &cpu);
-	(void)setenv("CK_FORK", "no", 1);
 	if (r->mode == FAULT_RECORD)
 		fault_record(record);
 	else
@@ -251,6 +251,8 @@ static bool place_is_wanted(const struct fault_stack *s)
 
 	if (place_frames(s) == 0)
 		return false;
+	if (wanted && strcmp(wanted, "own") == 0)
+		return place_owner(s->at[0]) == PLACE_PRODUCT;
 	place_describe(s, where, sizeof(where));
 	return !wanted || strstr(where, wanted);
 }
@@ -350,9 +352,36 @@ static int show(const struct scene *s, enum fault_mode mode, uint64_t number)
 	return play_run(&r);
 }
 
+/*
+ * OpenSSL makes its tables when they are first needed, and one that could not be made then stays
+ * unmade for as long as the process lives. Here all processes of a mesh are one that never
+ * restarts: the tables are made before the first failure.
+ */
+START_TEST(warm_up)
+{
+	struct play p;
+
+	play_begin(&p, scenes[0].nodes);
+	MESH_CHECK(p.m, scenes[0].play(&p));
+	play_end(&p);
+}
+END_TEST
+
+static bool warms_up(void)
+{
+	const TTest *const tests[] = { warm_up };
+	bool ok;
+
+	(void)setenv("CK_FORK", "no", 1);
+	(void)setenv("CK_VERBOSITY", "silent", 1);
+	ok = unit_run("warm_up", tests, 1) == 0;
+	(void)unsetenv("CK_VERBOSITY");
+	return ok;
+}
+
 static bool is_wanted(const struct scene *s, const char *names)
 {
-	return !names || strcmp(names, s->name) == 0;
+	return !names || strcmp(names, "all") == 0 || strcmp(names, s->name) == 0;
 }
 
 int main(int argc, char **argv)
@@ -363,6 +392,10 @@ int main(int argc, char **argv)
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	wanted = argc == 3 ? argv[2] : NULL;
 	record = shared(sizeof(*record));
+	if (!warms_up()) {
+		printf("not ok - the first scene without failures\n");
+		return 1;
+	}
 	for (size_t i = 0; i < n_scenes; i++) {
 		if (!is_wanted(&scenes[i], argc > 1 ? argv[1] : NULL))
 			continue;

@@ -32,6 +32,18 @@ void __wrap_world_trace(struct world *w, const char *fmt, ...)
 	__real_world_trace(w, "%s", text);
 }
 
+bool play_shows(const struct play *p)
+{
+	struct mesh *m = p->m;
+
+	for (size_t i = 0; i < m->n_nodes; i++)
+		for (size_t k = 0; k < m->n_nodes; k++)
+			if (i != k && m->node[k].address && mesh_tunnel(&m->node[i]) &&
+			    mesh_peer(&m->node[i], &m->node[k]).state != PEER_UP)
+				return true;
+	return false;
+}
+
 uint64_t play_lines(void)
 {
 	return lines;
@@ -155,46 +167,24 @@ bool play_daemon(struct play *p, struct mesh_node *n)
 	return n->daemon || try(p, "the start of mlshtund", do_daemon, n, NULL);
 }
 
-struct question {
-	const struct control_request *request;
-	struct handover *files;
-};
-
-static bool do_ask(struct play *p, struct mesh_node *n, const void *about, struct err *err)
-{
-	const struct question *q = about;
-	char *reply = NULL;
-	int rc = mesh_try_call(n, q->request, q->files, err, &reply);
-
-	(void)p;
-	if (rc == 0 && strcmp(reply, "{\"ok\":true}") != 0)
-		rc = err_set(err, -EIO, "%s", reply);
-	free(reply);
-	return rc == 0;
-}
-
-bool play_ask(struct play *p, struct mesh_node *n, const struct control_request *r)
-{
-	struct question q = { .request = r };
-
-	return try(p, "a request to the daemon", do_ask, n, &q);
-}
-
 static bool do_connect(struct play *p, struct mesh_node *n, const void *about, struct err *err)
 {
 	struct handover files;
 	struct control_request r;
-	struct question q = { &r, &files };
-	bool ok;
+	char *reply = NULL;
+	int rc;
 
 	(void)about;
 	if (handover_read(n->host, &n->store, p->m->cluster, &files, err) < 0)
 		return false;
 	files.sent = 0;
 	r = handover_request(&files, p->m->cluster);
-	ok = do_ask(p, n, &q, err);
+	rc = mesh_try_call(n, &r, &files, err, &reply);
+	if (rc == 0 && strcmp(reply, "{\"ok\":true}") != 0)
+		rc = err_set(err, -EIO, "%s", reply);
+	free(reply);
 	handover_free(&files);
-	return ok;
+	return rc == 0;
 }
 
 bool play_connect(struct play *p, struct mesh_node *n)
@@ -252,6 +242,83 @@ bool play_adopt(struct play *p, struct mesh_node *n)
 bool play_member(struct play *p, struct mesh_node *n)
 {
 	return (n == p->nas ? play_setup(p, n) : play_adopt(p, n)) && play_connect(p, n);
+}
+
+/* --- commands and names ----------------------------------------------------------------------- */
+
+struct typing {
+	const struct command *command;
+	const char *typed, *line;
+};
+
+static bool do_command(struct play *p, struct mesh_node *n, const void *about, struct err *err)
+{
+	const struct typing *t = about;
+
+	command_run(&p->run, n, t->command, UINT_MAX, t->typed, t->line);
+	if (p->run.code == EXIT_OK)
+		return true;
+	(void)err_set(err, -EIO, "%s%s", p->run.complaint, p->run.out);
+	return false;
+}
+
+bool play_command(struct play *p, struct mesh_node *n, const struct command *c, const char *typed,
+		  const char *line)
+{
+	struct typing t = { c, typed, line };
+
+	return try(p, line, do_command, n, &t);
+}
+
+bool play_until(struct play *p, const char *doing, bool (*holds)(struct play *p))
+{
+	uint64_t begin = world_now(p->m->w);
+
+	p->doing = doing;
+	while (!holds(p)) {
+		if (world_now(p->m->w) - begin > 2 * MINUTE)
+			return false;
+		sim_pass(p->m->w, SECOND);
+	}
+	return true;
+}
+
+/* A question that may get no answer (tests/sim/mesh.h has one that must). */
+static bool asks(struct mesh_node *n, const char *name, ip4 address)
+{
+	uint8_t query[512] = { 0xbe, 0xef, 1, 0, 0, 1 };
+	struct sim_sink sink;
+	size_t at = 12;
+	bool found;
+
+	while (*name) {
+		size_t len = strcspn(name, ".");
+
+		query[at++] = (uint8_t)len;
+		memcpy(query + at, name, len);
+		at += len;
+		name += len + (name[len] == '.');
+	}
+	query[at + 2] = 1; /* A */
+	query[at + 4] = 1; /* IN */
+	sim_sink_open(&sink, n->host, 0);
+	sim_sink_send(&sink, addr_v4(n->address, 53), query, at + 5);
+	sim_pass(n->mesh->w, SECOND);
+	found = sink.datagrams > 0 && sink.last[7] == 1 &&
+		load_be32(sink.last + sink.last_len - 4) == address;
+	udp_close(sink.udp);
+	return found;
+}
+
+bool play_name(struct play *p, struct mesh_node *n, const char *name, ip4 address)
+{
+	uint64_t begin = world_now(p->m->w);
+
+	p->doing = "a name";
+	while (!asks(n, name, address))
+		if (world_now(p->m->w) - begin > 2 * MINUTE)
+			return false;
+	return true;
 }
 
 /* --- packets ---------------------------------------------------------------------------------- */

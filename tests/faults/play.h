@@ -10,6 +10,7 @@
 #define MLSH_TESTS_FAULTS_PLAY_H
 
 #include "inject.h"
+#include "sim/command_kit.h"
 #include "sim/mesh.h"
 
 struct play {
@@ -19,7 +20,8 @@ struct play {
 	bool has_url;	       /* it may be used still */
 	uint64_t said;	       /* errors that somebody was shown, and lines logged as such */
 	size_t ordered;	       /* records of the server's log that were seen so far */
-	unsigned stage;	       /* kept by the scene */
+	struct command_run run;
+	unsigned stage;				/* kept by the scene */
 	struct mesh_node *nas, *laptop, *phone; /* NULL: the scene has not added it */
 };
 
@@ -37,6 +39,8 @@ void play_begin(struct play *p, size_t nodes);
 void play_end(struct play *p);
 /* kill -9 to every program. */
 void play_crash(struct play *p);
+/* Does `mlsh status` of a node say that another one is not connected? */
+bool play_shows(const struct play *p);
 /* So many lines of the world's logs are warnings and errors. */
 uint64_t play_lines(void);
 
@@ -48,8 +52,13 @@ bool play_connect(struct play *p, struct mesh_node *n);
 bool play_adopt(struct play *p, struct mesh_node *n);
 /* All three, as far as they are not done. */
 bool play_member(struct play *p, struct mesh_node *n);
-/* A command that the daemon answers with "ok". */
-bool play_ask(struct play *p, struct mesh_node *n, const struct control_request *r);
+/* A command of mlsh, with what is typed, until it ends with 0. Its output is in p->run. */
+bool play_command(struct play *p, struct mesh_node *n, const struct command *c, const char *typed,
+		  const char *line);
+/* The node's own DNS server knows the name. */
+bool play_name(struct play *p, struct mesh_node *n, const char *name, ip4 address);
+/* Waits until it holds; `doing` says what for. */
+bool play_until(struct play *p, const char *doing, bool (*holds)(struct play *p));
 /* Waits until all nodes reach each other, and until it is directly. */
 bool play_reach(struct play *p, uint64_t within);
 bool play_direct(struct play *p, uint64_t within);

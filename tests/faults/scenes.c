@@ -1,18 +1,147 @@
 /* SPDX-License-Identifier: MIT */
-/* What meshes go through while their calls fail. */
+/*
+ * What meshes go through while their calls fail. A scene is played again from its start after all
+ * programs were killed: p->stage says how far it came.
+ */
 #include "play.h"
 
-static bool two_members(struct play *p)
+#define NEW_IP IP(198, 51, 110, 10)
+
+static bool members(struct play *p)
 {
-	return play_server(p) && play_member(p, p->nas) && play_member(p, p->laptop);
+	for (size_t i = 0; i < p->m->n_nodes; i++)
+		if (!play_server(p) || !play_member(p, &p->m->node[i]))
+			return false;
+	return true;
+}
+
+static bool reached(struct play *p)
+{
+	return members(p) && play_reach(p, 2 * MINUTE);
 }
 
 static bool join(struct play *p)
 {
-	return two_members(p) && play_reach(p, 2 * MINUTE);
+	return reached(p) && play_direct(p, 2 * MINUTE);
+}
+
+/* --- programs end, machines move -------------------------------------------------------------- */
+
+static bool restart(struct play *p)
+{
+	if (!reached(p))
+		return false;
+	if (p->stage == 0) {
+		mesh_daemon_crash(p->laptop);
+		p->stage++;
+		if (!reached(p))
+			return false;
+	}
+	if (p->stage == 1) {
+		mesh_server_crash(p->m);
+		p->stage++;
+		if (!reached(p))
+			return false;
+	}
+	if (p->stage == 2) {
+		mesh_daemon_stop(p->nas);
+		p->stage++;
+	}
+	return reached(p);
+}
+
+static bool roam(struct play *p)
+{
+	if (!join(p))
+		return false;
+	if (p->stage == 0) {
+		world_host_roam(p->laptop->host, NEW_IP);
+		p->stage++;
+	}
+	return play_reach(p, 2 * MINUTE) && play_direct(p, 5 * MINUTE);
+}
+
+/* Packets go over the server's relay, since no other path is left. */
+static bool relay(struct play *p)
+{
+	world_link_cut(p->m->w, p->nas->host, p->laptop->host, true);
+	return reached(p);
+}
+
+/* --- the cluster is governed ------------------------------------------------------------------ */
+
+static bool knows_it_left(struct play *p)
+{
+	struct tunnel *t = mesh_tunnel(p->phone);
+
+	return t && tunnel_left(t);
+}
+
+static bool removal(struct play *p)
+{
+	if (p->stage == 0) {
+		if (!reached(p))
+			return false;
+		p->stage++;
+	}
+	if (p->stage == 1) {
+		if (!members(p) ||
+		    !play_command(p, p->nas, &remove_command, "", "remove phone --yes") ||
+		    !play_until(p, "the removed node hears of it", knows_it_left))
+			return false;
+		p->phone->address = 0; /* takes part in nothing */
+		p->stage++;
+	}
+	return play_server(p) && play_connect(p, p->nas) && play_connect(p, p->laptop) &&
+	       play_reach(p, 2 * MINUTE);
+}
+
+static bool names(struct play *p)
+{
+	if (!members(p))
+		return false;
+	if (p->stage == 0) {
+		if (!play_command(p, p->nas, &rename_command, "", "rename laptop desk"))
+			return false;
+		p->stage++;
+	}
+	return play_name(p, p->nas, "desk." MESH_CLUSTER, p->laptop->address) &&
+	       play_name(p, p->laptop, "nas." MESH_CLUSTER, p->nas->address);
+}
+
+static bool promotion(struct play *p)
+{
+	return reached(p) && play_command(p, p->nas, &promote_command, "", "promote laptop") &&
+	       play_command(p, p->laptop, &status_command, "", "status") &&
+	       play_command(p, p->nas, &log_command, "", "log");
+}
+
+/* The admin's machine is lost: the code on paper makes another one the admin. */
+static bool recovery(struct play *p)
+{
+	if (p->stage == 0) {
+		if (!reached(p))
+			return false;
+		p->stage++;
+		mesh_daemon_crash(p->nas);
+		p->nas->address = 0;
+	}
+	if (!play_server(p) || !play_connect(p, p->laptop))
+		return false;
+	if (p->stage == 1) {
+		char code[RECOVERY_CODE_TEXT_MAX + 1];
+
+		snprintf(code, sizeof(code), "%s\n", p->m->recovery_code);
+		if (!play_command(p, p->laptop, &recover_command, code, "recover --yes"))
+			return false;
+		p->stage++;
+	}
+	return play_command(p, p->laptop, &log_command, "", "log");
 }
 
 const struct scene scenes[] = {
-	{ "join", 2, join },
+	{ "join", 2, join },	       { "restart", 2, restart },   { "roam", 2, roam },
+	{ "relay", 2, relay },	       { "removal", 3, removal },   { "names", 2, names },
+	{ "promotion", 2, promotion }, { "recovery", 2, recovery },
 };
 const size_t n_scenes = sizeof(scenes) / sizeof(scenes[0]);
