@@ -184,7 +184,7 @@ void scene_pongs(struct scene *s, const struct sent *to_ping, const struct addr 
 	ck_assert(scene_arrives(s, &f, their_key(s), from));
 }
 
-/* Our last frame to there, of this type; NULL: there was none. `to` NULL: over the relay. */
+/* Our last frame to there, of this type; NULL before the first one. `to` NULL: over the relay. */
 const struct sent *scene_last_to(const struct scene *s, const struct addr *to, enum probe_type type)
 {
 	for (size_t i = s->n_sent; i-- > 0;) {

@@ -65,7 +65,7 @@ uint64_t scene_pings(struct scene *s, const struct addr *from, uint8_t flags);
 /* It answers a ping of ours, which it saw coming from `seen`. */
 void scene_pongs(struct scene *s, const struct sent *to_ping, const struct addr *from,
 		 uint8_t flags, struct addr seen);
-/* Our last frame to there, of this type; NULL: there was none. `to` NULL: over the relay. */
+/* Our last frame to there, of this type; NULL before the first one. `to` NULL: over the relay. */
 const struct sent *scene_last_to(const struct scene *s, const struct addr *to,
 				 enum probe_type type);
 /* Our frames to there. */

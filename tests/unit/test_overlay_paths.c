@@ -85,21 +85,21 @@ START_TEST(moves_need_proof_on_both_sides_and_time_between_them)
 }
 END_TEST
 
-START_TEST(the_refuge_is_what_answered_in_the_doubt_else_the_relay)
+START_TEST(the_fallback_is_what_answered_in_the_doubt_else_the_relay)
 {
 	struct pathset ps = { .current = 1 };
 	struct path *other;
 
 	good(&ps, 1, PATH_LAN, 1);
-	ck_assert_ptr_null(choose_refuge(&ps, NOW));
+	ck_assert_ptr_null(choose_fallback(&ps, NOW));
 	other = good(&ps, 2, PATH_PUBLIC, 5);
-	ck_assert_ptr_eq(choose_refuge(&ps, NOW), other);
+	ck_assert_ptr_eq(choose_fallback(&ps, NOW), other);
 	other->missed = 1; /* pinged when the doubt began */
-	ck_assert_ptr_null(choose_refuge(&ps, NOW));
+	ck_assert_ptr_null(choose_fallback(&ps, NOW));
 	good(&ps, 3, PATH_RELAY, 20)->missed = 1;
-	ck_assert_uint_eq(choose_refuge(&ps, NOW)->label, 3);
+	ck_assert_uint_eq(choose_fallback(&ps, NOW)->label, 3);
 	other->missed = 0;
-	ck_assert_ptr_eq(choose_refuge(&ps, NOW), other);
+	ck_assert_ptr_eq(choose_fallback(&ps, NOW), other);
 }
 END_TEST
 
@@ -327,7 +327,7 @@ END_TEST
 
 UNIT_MAIN("overlay/paths", direct_goes_before_the_relay_and_the_lan_before_all,
 	  a_little_better_is_not_worth_a_move, moves_need_proof_on_both_sides_and_time_between_them,
-	  the_refuge_is_what_answered_in_the_doubt_else_the_relay,
+	  the_fallback_is_what_answered_in_the_doubt_else_the_relay,
 	  only_its_own_fresh_nonce_proves_a_path, a_full_set_gives_up_what_never_answered,
 	  doubt_takes_three_pings_and_their_time, a_round_has_eight_pings_or_one,
 	  an_opener_goes_before_the_others, pings_wait_for_word_of_the_other_sides_openers,

@@ -58,7 +58,7 @@ struct path *choose_better(struct pathset *ps, uint64_t now)
 	return best;
 }
 
-struct path *choose_refuge(struct pathset *ps, uint64_t now)
+struct path *choose_fallback(struct pathset *ps, uint64_t now)
 {
 	struct path *current = pathset_current(ps), *best = NULL, *relay = pathset_relay(ps);
 

@@ -10,6 +10,6 @@ bool choose_before(const struct path *a, const struct path *b);
 /* Where to move to by choice: a path proven on both sides; NULL: stay. Client role only. */
 struct path *choose_better(struct pathset *ps, uint64_t now);
 /* Where to flee to when the path in use is dead: the best that answers, the relay at last. */
-struct path *choose_refuge(struct pathset *ps, uint64_t now);
+struct path *choose_fallback(struct pathset *ps, uint64_t now);
 
 #endif

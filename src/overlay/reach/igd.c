@@ -22,7 +22,7 @@ enum step { STEP_NONE, STEP_SEARCH, STEP_DESCRIBE, STEP_ADDRESS, STEP_ADD, STEP_
 
 /* A mapping that there is or may be, and whom to tell that it is not wanted. */
 struct made {
-	uint16_t port; /* outer; 0: none */
+	uint16_t port; /* outer; 0 if unknown */
 	struct upnp_control control;
 };
 

@@ -24,7 +24,7 @@ void igd_ask(struct igd *g, const struct gateway *gateway, uint16_t external_por
 void igd_forget(struct igd *g);
 /*
  * Takes away what was mapped, or may have been; not while something is asked. `taken_over`: another
- * protocol has this outer port now; 0: none.
+ * protocol has this outer port now; 0 if unknown.
  */
 void igd_unwanted(struct igd *g, uint16_t taken_over);
 /* The same at the end, at any time: waits for it, half a second at most. */

@@ -48,7 +48,7 @@ struct mapper {
 	struct igd *igd; /* UPnP's part */
 	struct udp *udp; /* NULL until there is a gateway to ask */
 	struct timer *timer;
-	struct gateway gateway; /* ip 0: none */
+	struct gateway gateway; /* ip 0 if unknown */
 	enum mapper_state state;
 	struct question q;
 	struct mapping mapping;

@@ -35,7 +35,7 @@ struct mapper_status {
 	enum mapper_method method; /* MAPPED */
 	struct addr external;	   /* MAPPED, else unset */
 	uint64_t left_ns;	   /* MAPPED: until it ends, if it is not renewed */
-	ip4 gateway;		   /* 0: none */
+	ip4 gateway;		   /* 0 if unknown */
 	char detail[96];	   /* why there is none; or "" */
 };
 
@@ -50,7 +50,7 @@ void mapper_free(struct mapper *m);
 void mapper_network_changed(struct mapper *m);
 /* The world sees us elsewhere: has the gateway forgotten us? */
 void mapper_doubt(struct mapper *m);
-/* False: there is no mapping. */
+/* Returns false without a mapping. */
 bool mapper_external(const struct mapper *m, struct addr *ret);
 void mapper_status_get(const struct mapper *m, struct mapper_status *ret);
 const char *mapper_method_name(enum mapper_method m); /* "pcp", ... */

@@ -42,7 +42,7 @@ struct nat_check {
 	unsigned sent;
 	struct timer *timer;
 	struct nat_memory last;
-	uint64_t last_at; /* when that was; 0: there was none */
+	uint64_t last_at; /* when that was; 0 before the first one */
 };
 
 struct nat_state {

@@ -35,7 +35,7 @@ struct path {
 	uint32_t heard;	       /* pings of theirs that came from there */
 	struct punch punch;
 	struct {
-		uint64_t nonce, at; /* at 0: none */
+		uint64_t nonce, at; /* at 0 if unused */
 	} sent[PATH_NONCES];
 	unsigned next_sent;
 	struct mtu mtu; /* behind a relay's header, if it is the relay */
@@ -43,7 +43,7 @@ struct path {
 
 /* Of the path in use. All zero: none. */
 struct doubt {
-	uint64_t since; /* 0: none */
+	uint64_t since; /* 0 if not in doubt */
 	bool forced;	/* only its own echo ends it, not what comes by QUIC */
 	bool dead;
 	unsigned sent;
@@ -57,10 +57,10 @@ struct pathset {
 	uint64_t changed_at; /* the last change of the path in use */
 	/* packets of the connection from an unproven address, since the last from the right one */
 	struct addr stray;
-	uint64_t stray_since; /* 0: none */
+	uint64_t stray_since; /* 0 if there is no stray */
 };
 
-struct path *pathset_of_label(struct pathset *ps, uint64_t label);	/* NULL: none */
+struct path *pathset_of_label(struct pathset *ps, uint64_t label);	/* NULL if unknown */
 struct path *pathset_of_addr(struct pathset *ps, const struct addr *a); /* direct ones only */
 struct path *pathset_relay(struct pathset *ps);
 struct path *pathset_current(struct pathset *ps);

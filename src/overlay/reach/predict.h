@@ -25,7 +25,7 @@ struct predict {
 	uint64_t told_at;   /* when the peer was told ours; 0: never */
 };
 
-/* The `i`th port to try, i < PREDICT_PORTS. 0: there is none. Pure. */
+/* The `i`th port to try, i < PREDICT_PORTS. 0 if that is no port. Pure. */
 uint16_t predict_port(uint16_t last, unsigned i);
 
 void predict_init(struct predict *g);

@@ -63,7 +63,7 @@ static void follow_stray(struct reach *r, uint64_t now)
 }
 
 /* When in doubt, all that could take over are asked whether they live. */
-static void ping_refuges(struct reach *r, bool urgent, uint64_t now)
+static void ping_fallbacks(struct reach *r, bool urgent, uint64_t now)
 {
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &r->set.path[i];
@@ -81,7 +81,7 @@ void reach_doubt(struct reach *r, bool forced, uint64_t now)
 	doubt_begin(&r->set.doubt, forced, now);
 	r->doubted_at = now;
 	if (first)
-		ping_refuges(r, false, now);
+		ping_fallbacks(r, false, now);
 }
 
 static void on_dead(struct reach *r, struct path *path, uint64_t now)
@@ -136,16 +136,16 @@ static void migrate(struct reach *r, const struct path *to, bool at_once)
 }
 
 /* The server role cannot move: it follows an address of the peer, or asks it to look. */
-static void ask_for_help(struct reach *r, struct path *refuge, uint64_t now)
+static void ask_for_help(struct reach *r, struct path *fallback, uint64_t now)
 {
 	struct path *current = pathset_current(&r->set);
 
-	if (current && current->kind != PATH_RELAY && refuge && refuge->kind != PATH_RELAY) {
-		rebind(r, current, refuge);
+	if (current && current->kind != PATH_RELAY && fallback && fallback->kind != PATH_RELAY) {
+		rebind(r, current, fallback);
 	} else if (r->help > 0 && now >= r->help_at) {
 		r->help--;
 		r->help_at = now + HELP_GAP;
-		ping_refuges(r, true, now);
+		ping_fallbacks(r, true, now);
 	}
 }
 
@@ -155,7 +155,7 @@ void reach_decide(struct reach *r, uint64_t now)
 
 	follow_stray(r, now);
 	if (r->set.doubt.dead) {
-		to = choose_refuge(&r->set, now);
+		to = choose_fallback(&r->set, now);
 		if (!r->client)
 			ask_for_help(r, to, now);
 		else if (to)
