@@ -2,7 +2,7 @@
 # Tests. Each part ends with a line of counts; "make test" ends with one over all parts.
 
 ifeq ($(CROSS),)
-test_parts := lint unit sim replay fuzz model programs asan lab
+test_parts := lint unit sim replay fuzz model faults programs asan lab
 test_builds := all release-tests asan-tests fuzz-programs
 program_checks := programs hardening units build manual
 else
@@ -23,7 +23,7 @@ export CK_TIMEOUT_MULTIPLIER ?= 10
 # A sub-make is parallel even when this one was started without -j.
 parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
-test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asan, lab
+test:  ## everything: build, lint, unit, sim, replay, fuzz, model, faults, programs, asan, lab
 	@mkdir -p $(B) && rm -f $(B)/results $(B)/results.summary
 	@$(if $(CROSS),,tests/announce)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional $(if $(CROSS),ip unshare,lab) ld.lld
@@ -40,7 +40,8 @@ test:  ## everything: build, lint, unit, sim, replay, fuzz, model, programs, asa
 memory_is_roomy = df -k /dev/shm 2>/dev/null | awk 'END { exit !($$4 > 1048576) }'
 sim asan: export TMPDIR := $(or $(TMPDIR),$(shell [ -w /dev/shm ] && $(memory_is_roomy) && echo /dev/shm),/tmp)
 
-release-tests: $(filter-out $(test_left_out),$(release_unit) $(release_sim) $(release_replay))
+release-tests: $(filter-out $(test_left_out),$(release_unit) $(release_sim) $(release_replay)) \
+	$(if $(CROSS),,$(release_faults))
 
 asan-tests: $(asan_unit) $(asan_sim)
 
@@ -100,10 +101,15 @@ lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@[ "$$(id -u)" != 0 ] || tools/need --optional lab
 	@tests/run -r -j $(lab_jobs) -t 1800 lab $(lab_scripts)
 
-# Some minutes, which "make test" does not have. SCENE=name: one of them; PLACE=text: of it the calls
-# at whose place this is read.
-faults: $(release_faults)  ## each allocation and call of the system fails, once and forever (SCENE=name, PLACE=text)
-	@JOBS=$(JOBS) $< $(SCENE) $(PLACE)
+# SCENE=name: one of them; PLACE=text: of it the calls at whose place this is read; PLACE=libraries:
+# also the allocations that libraries make, which takes hours.
+faults: export JOBS := $(JOBS)
+faults: $(release_faults)  ## each call of the system and allocation of ours fails, once and forever (SCENE=name, PLACE=text)
+ifneq ($(SCENE)$(PLACE),)
+	@$< $(or $(SCENE),all) $(PLACE)
+else
+	@tests/run -t 1800 faults $<
+endif
 
 # Takes many minutes and the network, so "make test" leaves it out.
 ROOTS ?= bookworm trixie noble
@@ -131,6 +137,7 @@ test-sim: sim
 test-replay: replay
 test-fuzz: fuzz-briefly
 test-model: model
+test-faults: faults
 test-programs: programs
 test-asan: asan
 test-lab: lab
