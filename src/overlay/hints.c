@@ -17,7 +17,7 @@ static int rank(const struct peer *p)
 /* The path in use comes first: it is proven, and may lead to an address that nobody has named. */
 static void hint_of(const struct peer *p, struct wire_candidates *ret)
 {
-	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
+	struct prefix4 subnet = mlog_genesis(p->g->log)->subnet;
 	struct wire_candidates first = { .n = 0 };
 	struct addr live;
 
@@ -25,10 +25,10 @@ static void hint_of(const struct peer *p, struct wire_candidates *ret)
 		candidates_add(&first, &live);
 	if (!addr_is_unset(&p->last_good))
 		candidates_add(&first, &p->last_good);
-	candidates_filter(&first, &p->o->around.own, subnet, ret);
-	candidates_filter(&p->from_peer, &p->o->around.own, subnet, ret);
-	candidates_filter(&p->from_server, &p->o->around.own, subnet, ret);
-	candidates_filter(&p->stored, &p->o->around.own, subnet, ret);
+	candidates_filter(&first, &p->g->around.own, subnet, ret);
+	candidates_filter(&p->from_peer, &p->g->around.own, subnet, ret);
+	candidates_filter(&p->from_server, &p->g->around.own, subnet, ret);
+	candidates_filter(&p->stored, &p->g->around.own, subnet, ret);
 }
 
 size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t max)

@@ -260,7 +260,7 @@ static int make_tables(struct overlay *o, struct err *err)
 static void packet_waits(struct peer *p)
 {
 	if (p->waiting_until == TIME_NEVER)
-		p->waiting_until = clock_now(p->o->h) + PEER_WAITING_TIME;
+		p->waiting_until = clock_now(p->g->h) + PEER_WAITING_TIME;
 	peer_want(p);
 	peer_schedule(p);
 }

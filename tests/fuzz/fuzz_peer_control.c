@@ -233,7 +233,7 @@ static struct quic_conn *conn_there(void)
 static void run(struct peering *o, const uint8_t *data, size_t size)
 {
 	static struct member member;
-	struct peer p = { .o = o, .member = &member };
+	struct peer p = { .g = o, .member = &member };
 	struct link l = { .peer = &p, .conn = conn_there(), .their_next = UINT64_MAX };
 	uint8_t first = size ? data[0] : 0;
 

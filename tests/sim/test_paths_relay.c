@@ -197,7 +197,7 @@ START_TEST(what_overtook_its_channel_is_delivered_with_it)
 	SIM_CHECK_OK(m->w, world_tun_inject_gso(m->node[1].host, m->tun, &t));
 	sim_pass(m->w, 200 * MS);
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 0);
-	overlay_relay(container_of(p->o, struct overlay, peering), p->member, &end, &server);
+	overlay_relay(container_of(p->g, struct overlay, peering), p->member, &end, &server);
 	sim_pass(m->w, MS / 100);
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 1);
 	ck_assert_uint_eq(len, sizeof(tcp));

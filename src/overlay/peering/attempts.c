@@ -38,13 +38,13 @@ static uint64_t delay(const struct peer *p)
 	uint64_t d = NS_PER_S << MIN(p->failures ? p->failures - 1 : 0, 10u);
 
 	d = MIN(d, RETRY_MAX);
-	return d / 2 + random_below(p->o->h, d / 2 + 1);
+	return d / 2 + random_below(p->g->h, d / 2 + 1);
 }
 
 static void plan_filter(struct peer *p, const struct wire_candidates *in,
 			struct wire_candidates *plan)
 {
-	candidates_filter(in, &p->o->around.own, mlog_genesis(p->o->log)->subnet, plan);
+	candidates_filter(in, &p->g->around.own, mlog_genesis(p->g->log)->subnet, plan);
 }
 
 static void plan_add(struct peer *p, struct wire_candidates *plan)
@@ -61,7 +61,7 @@ static void plan_make(struct peer *p)
 	struct wire_candidates rest = { 0 }, last = { 0 };
 
 	plan_add(p, &rest);
-	candidates_order(&rest, &p->o->around.own);
+	candidates_order(&rest, &p->g->around.own);
 	p->plan = p->knock;
 	p->knock = (struct wire_candidates){ 0 };
 	if (!addr_is_unset(&p->last_good))
@@ -75,7 +75,7 @@ static void plan_make(struct peer *p)
 
 void attempts_back_off(struct peer *p)
 {
-	p->retry_at = clock_now(p->o->h) + delay(p);
+	p->retry_at = clock_now(p->g->h) + delay(p);
 }
 
 void attempts_at_once(struct peer *p)
@@ -83,21 +83,21 @@ void attempts_at_once(struct peer *p)
 	if (!p->wanted)
 		return;
 	p->failures = 0;
-	p->retry_at = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
+	p->retry_at = MAX(p->began_at + KICK_GAP, clock_now(p->g->h));
 }
 
 void attempts_sooner(struct peer *p)
 {
-	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->o->h));
+	uint64_t earliest = MAX(p->began_at + KICK_GAP, clock_now(p->g->h));
 
-	if (!p->initiator && peering_is_eager(p->o))
+	if (!p->initiator && peering_is_eager(p->g))
 		earliest += KNOCK_DELAY; /* the other side's turn comes first */
 	p->retry_at = MIN(p->retry_at, earliest);
 }
 
 void attempts_soon(struct peer *p)
 {
-	p->retry_at = MIN(p->retry_at, clock_now(p->o->h) + KNOCK_ANEW);
+	p->retry_at = MIN(p->retry_at, clock_now(p->g->h) + KNOCK_ANEW);
 }
 
 void attempts_end_knocks(struct peer *p)
@@ -123,7 +123,7 @@ static uint64_t held_until(const struct peer *p, uint64_t now)
 			(p->relay.asked_at && now - p->relay.asked_at < STRANGE_LEAD);
 
 	if (p->next >= p->plan.n || p->next < p->n_met || !by_relay || !addr_is_v4(to) ||
-	    addr_is_private(to) || candidate_is_near(to, &p->o->around.home) ||
+	    addr_is_private(to) || candidate_is_near(to, &p->g->around.home) ||
 	    candidates_have(&p->stored, to) || now >= p->began_at + STRANGE_LEAD)
 		return 0;
 	return p->began_at + STRANGE_LEAD;
@@ -154,7 +154,7 @@ static bool try_next(struct peer *p)
  */
 bool attempts_try_relay(struct peer *p)
 {
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now = clock_now(p->g->h);
 	struct link *l;
 
 	if (!p->relay.on)
@@ -178,7 +178,7 @@ bool attempts_try_relay(struct peer *p)
 
 const char *attempts_next(struct peer *p, const char *why)
 {
-	uint64_t now = clock_now(p->o->h), held = held_until(p, now);
+	uint64_t now = clock_now(p->g->h), held = held_until(p, now);
 	bool begun;
 
 	if (held) {
@@ -203,7 +203,7 @@ enum attempt attempts_prepare(struct peer *p)
 
 void attempts_begin(struct peer *p)
 {
-	p->began_at = clock_now(p->o->h);
+	p->began_at = clock_now(p->g->h);
 	if (p->failures == 0 && p->last_heard == 0)
 		snprintf(p->detail, sizeof(p->detail), "trying its addresses, %zu in all",
 			 p->plan.n);
@@ -211,7 +211,7 @@ void attempts_begin(struct peer *p)
 
 void attempts_lead(struct peer *p)
 {
-	p->next_at = p->plan.n > 0 ? clock_now(p->o->h) + RELAY_LEAD : TIME_NEVER;
+	p->next_at = p->plan.n > 0 ? clock_now(p->g->h) + RELAY_LEAD : TIME_NEVER;
 }
 
 void attempts_join(struct peer *p)
@@ -220,7 +220,7 @@ void attempts_join(struct peer *p)
 
 	plan_add(p, &p->plan);
 	if (p->plan.n > before && p->next_at == TIME_NEVER)
-		p->next_at = clock_now(p->o->h);
+		p->next_at = clock_now(p->g->h);
 }
 
 /*
@@ -229,7 +229,7 @@ void attempts_join(struct peer *p)
  */
 void attempts_call_back(struct peer *p, const struct addr *from)
 {
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now = clock_now(p->g->h);
 
 	if (p->next == 0 || now - p->began_at < CALL_GAP)
 		return;

@@ -25,11 +25,11 @@ static void end_link(struct link *l, enum peer_close code, const char *why)
 
 static void on_hello(struct link *l, const struct peer_message *m)
 {
-	struct peering *o = l->peer->o;
+	struct peering *g = l->peer->g;
 	struct head theirs = { .seq = m->head.seq };
 	uint8_t binding[32];
 
-	if (memcmp(m->cluster_id, mlog_cluster_id(o->log), HASH_LEN) != 0) {
+	if (memcmp(m->cluster_id, mlog_cluster_id(g->log), HASH_LEN) != 0) {
 		end_link(l, PEER_CLOSE_WRONG_CLUSTER, "it belongs to another cluster");
 		return;
 	}
@@ -42,10 +42,10 @@ static void on_hello(struct link *l, const struct peer_message *m)
 	l->peer->greeted = true;
 	l->peer->features = m->features;
 	memcpy(theirs.hash, m->head.hash, sizeof(theirs.hash));
-	uint64_t generation = mlog_generation(o->log);
-	bool known = mlog_has_head(o->log, &theirs);
+	uint64_t generation = mlog_generation(g->log);
+	bool known = mlog_has_head(g->log, &theirs);
 	bool ahead = m->head.generation != generation ? m->head.generation > generation
-						      : theirs.seq > mlog_head(o->log).seq;
+						      : theirs.seq > mlog_head(g->log).seq;
 	uint64_t seq = theirs.seq;
 
 	/* What they lack is known only when their log is part of ours. */
@@ -56,7 +56,7 @@ static void on_hello(struct link *l, const struct peer_message *m)
 	else
 		peer_link_up(l);
 	if (l->conn && ahead)
-		peer_log_ask(l, mlog_count(o->log));
+		peer_log_ask(l, mlog_count(g->log));
 	else if (l->conn && !known && l->their_generation == generation)
 		peer_log_search(l, seq + 1);
 }
@@ -67,7 +67,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 
 	l->candidates_heard++;
 	p->from_peer = (struct wire_candidates){ 0 };
-	candidates_filter(c, &p->o->around.own, mlog_genesis(p->o->log)->subnet, &p->from_peer);
+	candidates_filter(c, &p->g->around.own, mlog_genesis(p->g->log)->subnet, &p->from_peer);
 	if (p->from_peer.n > 0)
 		p->stored.n = 0;
 	peer_reach_candidates(p);
@@ -76,7 +76,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 /* Returns false if there were too many: the link is closed. */
 static bool count_message(struct link *l)
 {
-	if (bucket_take(&l->messages, 1, clock_now(l->peer->o->h)))
+	if (bucket_take(&l->messages, 1, clock_now(l->peer->g->h)))
 		return true;
 	link_malformed(l, "too many messages");
 	return false;
@@ -91,8 +91,8 @@ static bool log_link_takes(enum peer_message_type type)
 
 static void on_message(struct link *l, struct span bytes)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
 	bool solicited;
 	int rc;
 
@@ -113,7 +113,7 @@ static void on_message(struct link *l, struct span bytes)
 		(void)count_message(l);
 		return;
 	}
-	log_trace(host_log(o->h), "%s: <- %s, %zu bytes", l->peer->member->name,
+	log_trace(host_log(g->h), "%s: <- %s, %zu bytes", l->peer->member->name,
 		  peer_message_name(m->type), bytes.len);
 	if (l->log_only && !log_link_takes(m->type))
 		return;
@@ -153,8 +153,8 @@ static void on_message(struct link *l, struct span bytes)
 		peer_log_removal(l, m->removal);
 		break;
 	case PEER_BEACON:
-		if (o->ops->beacon)
-			o->ops->beacon(o->ctx, l->peer->member, m->beacon);
+		if (g->ops->beacon)
+			g->ops->beacon(g->ctx, l->peer->member, m->beacon);
 		break;
 	case PEER_BYE:
 		break; /* CONNECTION_CLOSE follows */

@@ -9,14 +9,14 @@
 
 int control_send(struct link *l, const struct peer_message *m)
 {
-	struct peering *o = l->peer->o;
-	ptrdiff_t n = peer_message_encode(m, o->out, sizeof(o->out));
+	struct peering *g = l->peer->g;
+	ptrdiff_t n = peer_message_encode(m, g->out, sizeof(g->out));
 
 	if (n < 0)
 		return (int)n;
-	log_trace(host_log(o->h), "%s: -> %s, %td bytes", l->peer->member->name,
+	log_trace(host_log(g->h), "%s: -> %s, %td bytes", l->peer->member->name,
 		  peer_message_name(m->type), n);
-	return quic_stream_write(l->conn, l->control, o->out, (size_t)n, false);
+	return quic_stream_write(l->conn, l->control, g->out, (size_t)n, false);
 }
 
 /* For messages that may be left out. */
@@ -25,7 +25,7 @@ static bool send_lossy(struct link *l, const struct peer_message *m)
 	bool sent = control_send(l, m) >= 0;
 
 	if (!sent)
-		log_debug(host_log(l->peer->o->h), "%s reads its control stream too slowly",
+		log_debug(host_log(l->peer->g->h), "%s reads its control stream too slowly",
 			  l->peer->member->name);
 	return sent;
 }
@@ -36,25 +36,25 @@ static bool send_lossy(struct link *l, const struct peer_message *m)
  */
 static bool send_seldom(struct link *l, const struct peer_message *m)
 {
-	return bucket_take(&l->send_budget, 1, clock_now(l->peer->o->h)) && send_lossy(l, m);
+	return bucket_take(&l->send_budget, 1, clock_now(l->peer->g->h)) && send_lossy(l, m);
 }
 
 int control_binding(struct link *l, uint8_t out[32])
 {
-	struct span context = span_of(mlog_cluster_id(l->peer->o->log), HASH_LEN);
+	struct span context = span_of(mlog_cluster_id(l->peer->g->log), HASH_LEN);
 
 	return quic_conn_export(l->conn, PEER_EXPORTER, context, out, 32);
 }
 
 int control_start(struct link *l)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
 
 	*m = (struct peer_message){ .type = PEER_HELLO,
-				    .head = mlog_wire_head(o->log),
+				    .head = mlog_wire_head(g->log),
 				    .features = PEER_FEATURES };
-	memcpy(m->cluster_id, mlog_cluster_id(o->log), sizeof(m->cluster_id));
+	memcpy(m->cluster_id, mlog_cluster_id(g->log), sizeof(m->cluster_id));
 	if (control_binding(l, m->binding) < 0 || control_send(l, m) < 0)
 		return -EIO;
 	l->hello_sent = true;
@@ -63,19 +63,19 @@ int control_start(struct link *l)
 
 void control_candidates(struct link *l)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
 
-	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = o->around.own };
+	*m = (struct peer_message){ .type = PEER_CANDIDATES, .candidates = g->around.own };
 	l->candidates_sent += send_lossy(l, m);
 }
 
 void control_observed(struct link *l)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 	struct addr seen;
 
-	if (path_remote(l->peer->o, l->conn, &seen))
+	if (path_remote(l->peer->g, l->conn, &seen))
 		*m = (struct peer_message){ .type = PEER_OBSERVED, .observed = seen };
 	else
 		*m = (struct peer_message){ .type = PEER_PUNCH, .hops = PUNCH_HOPS_MIN };
@@ -84,7 +84,7 @@ void control_observed(struct link *l)
 
 void control_punch(struct link *l, uint8_t hops)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 
 	*m = (struct peer_message){ .type = PEER_PUNCH, .hops = hops };
 	(void)send_seldom(l, m);
@@ -92,7 +92,7 @@ void control_punch(struct link *l, uint8_t hops)
 
 bool control_opened(struct link *l)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 
 	*m = (struct peer_message){ .type = PEER_OPENED, .heard = l->candidates_heard };
 	return send_seldom(l, m);
@@ -100,17 +100,17 @@ bool control_opened(struct link *l)
 
 void control_nat(struct link *l)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 
-	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(&l->peer->o->around) };
+	*m = (struct peer_message){ .type = PEER_NAT, .nat = nat_told(&l->peer->g->around) };
 	(void)send_seldom(l, m);
 }
 
 void control_ports(struct link *l)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
 
-	*m = (struct peer_message){ .type = PEER_PORTS, .observed = o->around.nat.last_port };
+	*m = (struct peer_message){ .type = PEER_PORTS, .observed = g->around.nat.last_port };
 	(void)send_seldom(l, m);
 }

@@ -14,12 +14,12 @@
 
 /* --- the surroundings ------------------------------------------------------------------------ */
 
-void effects_refresh(struct peering *o)
+void effects_refresh(struct peering *g)
 {
-	if (!surroundings_look(&o->around))
+	if (!surroundings_look(&g->around))
 		return;
-	o->ops->candidates(o->ctx, &o->around.own);
-	list_for_each(it, &o->peers) {
+	g->ops->candidates(g->ctx, &g->around.own);
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->hello_got)
@@ -27,9 +27,9 @@ void effects_refresh(struct peering *o)
 	}
 }
 
-static void tell_nat(struct peering *o)
+static void tell_nat(struct peering *g)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->active && p->active->hello_got)
@@ -37,11 +37,11 @@ static void tell_nat(struct peering *o)
 	}
 }
 
-static void tell_ports(struct peering *o)
+static void tell_ports(struct peering *g)
 {
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(g->h);
 
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->reach && predict_learnt(p->reach, now))
@@ -49,20 +49,20 @@ static void tell_ports(struct peering *o)
 	}
 }
 
-void effects_around(struct peering *o, unsigned effects)
+void effects_around(struct peering *g, unsigned effects)
 {
 	if (effects & REACH_REFRESH)
-		effects_refresh(o);
+		effects_refresh(g);
 	if (effects & REACH_TELL_NAT)
-		tell_nat(o);
+		tell_nat(g);
 	if (effects & REACH_PORT_LEARNT)
-		tell_ports(o);
+		tell_ports(g);
 }
 
 void effects_observed_by(struct peer *p, const struct addr *a)
 {
-	if (surroundings_observed_by(&p->o->around, p, &p->reported, a))
-		effects_refresh(p->o);
+	if (surroundings_observed_by(&p->g->around, p, &p->reported, a))
+		effects_refresh(p->g);
 }
 
 static void on_updates(void *peering)
@@ -72,32 +72,32 @@ static void on_updates(void *peering)
 
 static void on_nat(void *peering)
 {
-	struct peering *o = peering;
+	struct peering *g = peering;
 
-	effects_around(o, nat_run(&o->around));
+	effects_around(g, nat_run(&g->around));
 }
 
 static void send_direct(void *peering, const struct addr *to, const uint8_t *data, size_t len,
 			uint8_t hops)
 {
-	struct peering *o = peering;
+	struct peering *g = peering;
 	struct udp_tx run = { .data = data, .len = len, .segment = len, .to = *to, .hops = hops };
 
 	if (hops)
-		(void)quic_socket_send_runs(o->socket, &run, 1);
+		(void)quic_socket_send_runs(g->socket, &run, 1);
 	else
-		quic_socket_send_other(o->socket, to, data, len);
+		quic_socket_send_other(g->socket, to, data, len);
 }
 
-int effects_begin(struct peering *o)
+int effects_begin(struct peering *g)
 {
-	struct surroundings *s = &o->around;
+	struct surroundings *s = &g->around;
 
-	s->port = quic_socket_local(o->socket).port;
-	s->way = (struct probe_way){ .direct = send_direct, .ctx = o };
-	s->last_label = &o->labels.last;
-	s->nat.check.timer = timer_new(o->h, on_nat, o);
-	s->news_later = timer_new(o->h, on_updates, o);
+	s->port = quic_socket_local(g->socket).port;
+	s->way = (struct probe_way){ .direct = send_direct, .ctx = g };
+	s->last_label = &g->labels.last;
+	s->nat.check.timer = timer_new(g->h, on_nat, g);
+	s->news_later = timer_new(g->h, on_updates, g);
 	return s->nat.check.timer && s->news_later ? 0 : -ENOMEM;
 }
 
@@ -105,20 +105,20 @@ int effects_begin(struct peering *o)
 
 static void want_echo(struct peer *p)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 
-	if (o->ops->echo_wanted) {
-		o->ops->echo_wanted(o->ctx);
+	if (g->ops->echo_wanted) {
+		g->ops->echo_wanted(g->ctx);
 		return;
 	}
-	predict_say(p->reach, clock_now(o->h));
+	predict_say(p->reach, clock_now(g->h));
 	control_ports(p->active);
 }
 
 /* After a hint of a restart, silence means that the peer knows our tunnel no more. */
 static void note_silence(struct peer *p)
 {
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now = clock_now(p->g->h);
 
 	if (p->restart_hint_at && now - p->restart_hint_at < PEER_KNOCK_TRUST)
 		p->silent_at = now;
@@ -128,13 +128,13 @@ static void note_silence(struct peer *p)
 /* QUIC has to learn it, too, if nothing takes over: the peer must answer what is said. */
 static void path_is_dead(struct peer *p)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 
 	note_silence(p);
 	control_observed(p->active);
 	/* The session may be behind the NAT that forgot us: the relay knows us by its address. */
-	if (o->ops->relay_wanted)
-		(void)o->ops->relay_wanted(o->ctx, p->member);
+	if (g->ops->relay_wanted)
+		(void)g->ops->relay_wanted(g->ctx, p->member);
 }
 
 static void migrate(struct peer *p, const struct reach_effects *e)
@@ -143,23 +143,23 @@ static void migrate(struct peer *p, const struct reach_effects *e)
 
 	if (quic_conn_migrate(l->conn, e->label, e->at_once) < 0 || !e->at_once)
 		return;
-	reach_moved(p->reach, e->label, clock_now(p->o->h));
+	reach_moved(p->reach, e->label, clock_now(p->g->h));
 	control_observed(l); /* the server role follows packets that say something */
 }
 
 static void tell_pong(struct peer *p, const struct reach_effects *e)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 
-	if (o->ops->pong)
-		o->ops->pong(o->ctx, p->member, e->pong.nonce,
+	if (g->ops->pong)
+		g->ops->pong(g->ctx, p->member, e->pong.nonce,
 			     e->pong.relay ? PEER_PATH_RELAY : PEER_PATH_DIRECT, &e->pong.to);
 }
 
 /* The answers and what follows from them. */
 static void carry_out_answers(struct peer *p, const struct reach_effects *e)
 {
-	effects_around(p->o, e->bits);
+	effects_around(p->g, e->bits);
 	if (e->bits & REACH_PONG)
 		tell_pong(p, e);
 	if (e->bits & REACH_SEEN_AT)
@@ -181,7 +181,7 @@ static void carry_out(struct peer *p)
 	if (e.bits & REACH_ASK_PUNCH)
 		control_punch(p->active, e.hops);
 	if (e.bits & REACH_SAY_OPENED)
-		reach_said_opened(r, control_opened(p->active), clock_now(p->o->h));
+		reach_said_opened(r, control_opened(p->active), clock_now(p->g->h));
 	if (e.bits & REACH_DEAD)
 		path_is_dead(p);
 	if (e.bits & REACH_TELL_MOVED)
@@ -198,7 +198,7 @@ static uint64_t refresh(struct peer *p)
 	quic_conn_info_get(p->active->conn, &info);
 	p->reach->conn = (struct liveness){ info.srtt_ns, info.last_heard, info.unanswered_since };
 	p->reach->candidates_heard = p->active->candidates_heard;
-	return clock_now(p->o->h);
+	return clock_now(p->g->h);
 }
 
 static void run(struct peer *p)
@@ -210,7 +210,7 @@ static void run(struct peer *p)
 	reach_work(r, refresh(p));
 	carry_out(p);
 	peer_push(p);
-	reach_arm(r, clock_now(p->o->h));
+	reach_arm(r, clock_now(p->g->h));
 }
 
 static void on_timer(void *peer)
@@ -218,12 +218,12 @@ static void on_timer(void *peer)
 	run(peer);
 }
 
-void peer_reach_received(struct peering *o, struct span frame, const struct udp_rx *rx,
+void peer_reach_received(struct peering *g, struct span frame, const struct udp_rx *rx,
 			 struct peer *relay)
 {
 	struct probe_via via = { .relay = relay != NULL, .from = rx->from, .local = rx->local };
 	struct probe f;
-	struct peer *p = probe_decode(frame, &f) == 0 ? map_get(o->tags, f.tag) : NULL;
+	struct peer *p = probe_decode(frame, &f) == 0 ? map_get(g->tags, f.tag) : NULL;
 
 	if (!p || !p->reach || (relay && relay != p) ||
 	    !reach_received(p->reach, frame, &f, &via, refresh(p)))
@@ -234,7 +234,7 @@ void peer_reach_received(struct peering *o, struct span frame, const struct udp_
 
 void peer_reach_wake(struct peer *p)
 {
-	reach_wake(p->reach, clock_now(p->o->h));
+	reach_wake(p->reach, clock_now(p->g->h));
 }
 
 void peer_reach_candidates(struct peer *p)
@@ -301,14 +301,14 @@ void peer_test_restart(struct peer *p)
 	p->restart_test_at = TIME_NEVER;
 	if (!p->active || !p->reach || p->up_since > p->restart_hint_at)
 		return; /* the tunnel is newer than the hint */
-	p->restart_hint_at = p->restart_tested_at = clock_now(p->o->h);
+	p->restart_hint_at = p->restart_tested_at = clock_now(p->g->h);
 	control_observed(p->active);
 	test_path(p);
 }
 
 void peer_maybe_restarted(struct peer *p)
 {
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now = clock_now(p->g->h);
 
 	p->restart_hint_at = now;
 	if (now - p->restart_tested_at >= RESTART_TEST_GAP)
@@ -350,7 +350,7 @@ void peer_reach_path_failed(struct peer *p, path_label label)
 {
 	if (!p->reach)
 		return;
-	reach_path_failed(p->reach, label, clock_now(p->o->h));
+	reach_path_failed(p->reach, label, clock_now(p->g->h));
 	peer_push(p);
 }
 
@@ -358,10 +358,10 @@ void peer_reach_path_failed(struct peer *p, path_label label)
 
 static int make(struct peer *p, struct reach **ret)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 	struct quic_conn *c = p->active->conn;
 	struct probe_keys keys = { 0 };
-	struct reach_config cfg = { .around = &o->around,
+	struct reach_config cfg = { .around = &g->around,
 				    .dest = &p->dest,
 				    .budgets = &p->budgets,
 				    .from_peer = &p->from_peer,
@@ -369,9 +369,9 @@ static int make(struct peer *p, struct reach **ret)
 				    .name = p->member->name,
 				    .client = !quic_conn_is_server(c),
 				    .keys = &keys,
-				    .timer = timer_new(o->h, on_timer, p) };
+				    .timer = timer_new(g->h, on_timer, p) };
 	int rc = cfg.timer ? probe_keys_export(quic_conn_exporter, c,
-					       span_of(mlog_cluster_id(o->log), HASH_LEN), &keys)
+					       span_of(mlog_cluster_id(g->log), HASH_LEN), &keys)
 			   : -ENOMEM;
 
 	if (rc == 0)
@@ -395,7 +395,7 @@ int peer_reach_start(struct link *l)
 	rc = make(p, &r);
 	if (rc < 0)
 		return rc;
-	rc = map_put(p->o->tags, r->tag, p);
+	rc = map_put(p->g->tags, r->tag, p);
 	if (rc < 0) {
 		reach_free(r);
 		return rc;
@@ -411,7 +411,7 @@ void peer_reach_end(struct peer *p)
 {
 	if (!p->reach)
 		return;
-	map_remove(p->o->tags, p->reach->tag);
+	map_remove(p->g->tags, p->reach->tag);
 	reach_free(p->reach);
 	p->reach = NULL;
 	p->dest.idle = false;

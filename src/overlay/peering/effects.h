@@ -16,11 +16,11 @@ struct peering;
 struct peer;
 
 /* The socket is open: gives the surroundings what they need of it, and their timers. -ENOMEM */
-int effects_begin(struct peering *o) MUST_CHECK;
+int effects_begin(struct peering *g) MUST_CHECK;
 /* Of the overlay's surroundings. */
-void effects_around(struct peering *o, unsigned effects);
+void effects_around(struct peering *g, unsigned effects);
 /* Looks at our interfaces again; tells the owner and the peers when the candidates changed. */
-void effects_refresh(struct peering *o);
+void effects_refresh(struct peering *g);
 /* The peer says where it sees us. */
 void effects_observed_by(struct peer *p, const struct addr *a);
 
@@ -30,7 +30,7 @@ void effects_observed_by(struct peer *p, const struct addr *a);
 int peer_reach_start(struct link *l) MUST_CHECK;
 void peer_reach_end(struct peer *p);
 /* A probe frame; `relay`: the peer whose relay channel it came by. */
-void peer_reach_received(struct peering *o, struct span frame, const struct udp_rx *rx,
+void peer_reach_received(struct peering *g, struct span frame, const struct udp_rx *rx,
 			 struct peer *relay);
 /* The peer's candidates, or the relay, are others than they were. */
 void peer_reach_candidates(struct peer *p);

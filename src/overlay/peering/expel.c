@@ -13,17 +13,17 @@
 
 void peer_take_out(struct peer *p, const char *why)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 
 	p->wanted = p->online = false;
-	fib_remove(&o->dp.fib, p->dest.address, &p->dest);
+	fib_remove(&g->dp.fib, p->dest.address, &p->dest);
 	/* With the active one go reach and the packets that came early. */
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_NOT_MEMBER, why);
 	relay_forget(p);
 	send_give_up(&p->dest);
-	if (surroundings_forget(&o->around, p))
-		effects_refresh(o);
+	if (surroundings_forget(&g->around, p))
+		effects_refresh(g);
 	p->from_server = p->from_peer = p->stored = p->knock = (struct wire_candidates){ 0 };
 	p->last_good = p->called_from = (struct addr){ 0 };
 	p->waiting_until = TIME_NEVER;

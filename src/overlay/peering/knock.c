@@ -11,21 +11,21 @@
 /* A younger tunnel may have crossed the knock. */
 static bool is_old_tunnel(const struct peer *p)
 {
-	return peer_is_up(p) && clock_now(p->o->h) - p->up_since >= PEER_KNOCK_TRUST;
+	return peer_is_up(p) && clock_now(p->g->h) - p->up_since >= PEER_KNOCK_TRUST;
 }
 
 static void knocked(struct peer *p, const struct quic_conn *c)
 {
 	struct wire_candidates one = { .n = 0 }, good = { .n = 0 };
-	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
+	struct prefix4 subnet = mlog_genesis(p->g->log)->subnet;
 	struct peer_occasion occasion = { .why = "it asked for a new tunnel" };
 
 	/* An address that the handshake has proven. */
-	if (path_remote(p->o, c, &one.item[0])) {
+	if (path_remote(p->g, c, &one.item[0])) {
 		one.n = 1;
 		p->called_from = one.item[0];
-		candidates_filter(&one, &p->o->around.own, subnet, &good);
-		candidates_filter(&one, &p->o->around.own, subnet, &p->knock);
+		candidates_filter(&one, &p->g->around.own, subnet, &good);
+		candidates_filter(&one, &p->g->around.own, subnet, &p->knock);
 	}
 	occasion.by_relay = one.n == 0;
 	if (good.n == 1)
@@ -51,8 +51,8 @@ bool peer_accept(struct peer *p, struct quic_conn *c, const struct quic_conn_ops
 	if (!l || !path_accepted(l, c))
 		return false;
 	l->conn = c;
-	l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
-	*ret_ops = p->o->link_ops;
+	l->deadline = clock_now(p->g->h) + PEER_CONTROL_TIMEOUT;
+	*ret_ops = p->g->link_ops;
 	*ret_ctx = l;
 	peer_schedule(p);
 	return true;

@@ -17,8 +17,8 @@ struct link *link_place(struct peer *p)
 		*l = (struct link){
 			.peer = p, .control = -1, .deadline = TIME_NEVER, .admitted_at = TIME_NEVER
 		};
-		bucket_init(&l->messages, 100, 2048, clock_now(p->o->h));
-		bucket_init(&l->send_budget, SENDS_PER_S, SENDS_BURST, clock_now(p->o->h));
+		bucket_init(&l->messages, 100, 2048, clock_now(p->g->h));
+		bucket_init(&l->send_budget, SENDS_PER_S, SENDS_BURST, clock_now(p->g->h));
 		return l;
 	}
 	return NULL;

@@ -19,12 +19,12 @@ static bool has_aes(const struct quic_conn *c)
 /* The keys are there before the first message: records may overtake it. */
 static int records_start(struct link *l)
 {
-	struct peering *o = l->peer->o;
+	struct peering *g = l->peer->g;
 	struct dest *d = &l->peer->dest;
 	struct records *r = NULL;
 	uint8_t exported[RECORD_EXPORT_LEN];
 	int rc = quic_conn_export(l->conn, RECORD_EXPORTER,
-				  span_of(mlog_cluster_id(o->log), HASH_LEN), exported,
+				  span_of(mlog_cluster_id(g->log), HASH_LEN), exported,
 				  sizeof(exported));
 
 	if (rc == 0)
@@ -58,7 +58,7 @@ static void link_begin(struct link *l)
 		say_hello(l);
 		return;
 	}
-	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+	log_limited(host_log(p->g->h), &p->log_limit, clock_now(p->g->h), LOG_LEVEL_WARN,
 		    "%s: no memory for a tunnel, will try again", p->member->name);
 	link_close(l, PEER_CLOSE_BYE, "no memory");
 	peer_lost(p, "no memory for a tunnel", PEER_LOST_FAULT);
@@ -70,9 +70,9 @@ static void on_connected(struct link *l)
 
 	l->connected = true;
 	if (!l->relayed)
-		meter_proven(&p->o->around.unproven, &l->to, clock_now(p->o->h));
+		meter_proven(&p->g->around.unproven, &l->to, clock_now(p->g->h));
 	if (!l->log_only)
-		l->deadline = clock_now(p->o->h) + PEER_CONTROL_TIMEOUT;
+		l->deadline = clock_now(p->g->h) + PEER_CONTROL_TIMEOUT;
 	if (quic_conn_is_server(l->conn) || !p->initiator) {
 		peer_schedule(p); /* theirs to begin, or to call back */
 		return;
@@ -95,7 +95,7 @@ static void on_readable(struct link *l, int64_t stream)
 		return;
 	}
 	if (!quic_stream_is_bidi(stream)) {
-		inbound_stream(&l->peer->o->dp, l->peer->active == l ? &l->peer->dest : NULL,
+		inbound_stream(&l->peer->g->dp, l->peer->active == l ? &l->peer->dest : NULL,
 			       l->conn, stream);
 		return;
 	}

@@ -15,23 +15,23 @@
 #define LOG_LINK_GAP (15 * NS_PER_S)  /* between the beginnings of two */
 #define KEY_BEFORE_S (7 * 24 * 3600u) /* so long after the next key came */
 
-static bool is_key_before(const struct peering *o, const struct member *m,
+static bool is_key_before(const struct peering *g, const struct member *m,
 			  const uint8_t key_sha256[HASH_LEN])
 {
-	int64_t now_s = clock_wall_s(o->h);
+	int64_t now_s = clock_wall_s(g->h);
 
 	return memcmp(m->key_before_sha256, key_sha256, HASH_LEN) == 0 &&
 	       now_s < (int64_t)(m->key_since_s + KEY_BEFORE_S);
 }
 
 /* The peer that may have such a connection with this key. *ret_before: it is the one before. */
-static struct peer *peer_of_log_key(const struct peering *o, const uint8_t key_sha256[HASH_LEN],
+static struct peer *peer_of_log_key(const struct peering *g, const uint8_t key_sha256[HASH_LEN],
 				    bool *ret_before)
 {
-	const struct member *m = roster_by_key_sha256(mlog_roster(o->log), key_sha256, ROSTER_ALL);
-	struct peer *p = m && m != o->self && member_is_current(m) ? peer_of_member(o, m) : NULL;
+	const struct member *m = roster_by_key_sha256(mlog_roster(g->log), key_sha256, ROSTER_ALL);
+	struct peer *p = m && m != g->self && member_is_current(m) ? peer_of_member(g, m) : NULL;
 
-	*ret_before = p && is_key_before(o, m, key_sha256);
+	*ret_before = p && is_key_before(g, m, key_sha256);
 	if (!p || *ret_before)
 		return p;
 	return p->phase == PEERING_BARRED && memcmp(m->key_sha256, key_sha256, HASH_LEN) == 0
@@ -39,11 +39,11 @@ static struct peer *peer_of_log_key(const struct peering *o, const uint8_t key_s
 		       : NULL;
 }
 
-bool log_link_allowed(const struct peering *o, const uint8_t key_sha256[HASH_LEN])
+bool log_link_allowed(const struct peering *g, const uint8_t key_sha256[HASH_LEN])
 {
 	bool before;
 
-	return peer_of_log_key(o, key_sha256, &before) != NULL;
+	return peer_of_log_key(g, key_sha256, &before) != NULL;
 }
 
 static bool is_due(const struct peer *p, uint64_t now)
@@ -69,13 +69,13 @@ static struct link *place(struct peer *p, bool key_before, uint64_t now)
 /* Ours is the part to begin: it is called back where its handshake has proven it to be. */
 static void call_back(struct peer *p, const struct quic_conn *c, bool key_before, uint64_t now)
 {
-	struct prefix4 subnet = mlog_genesis(p->o->log)->subnet;
+	struct prefix4 subnet = mlog_genesis(p->g->log)->subnet;
 	struct wire_candidates from = { .n = 1 }, good = { .n = 0 };
 	struct link *l;
 
-	if (!path_remote(p->o, c, &from.item[0]))
+	if (!path_remote(p->g, c, &from.item[0]))
 		return;
-	candidates_filter(&from, &p->o->around.own, subnet, &good);
+	candidates_filter(&from, &p->g->around.own, subnet, &good);
 	l = good.n == 1 ? place(p, key_before, now) : NULL;
 	if (!l)
 		return;
@@ -84,13 +84,13 @@ static void call_back(struct peer *p, const struct quic_conn *c, bool key_before
 		l->conn = NULL;
 }
 
-bool log_link_accept(struct peering *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+bool log_link_accept(struct peering *g, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		     void **ret_ctx)
 {
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(g->h);
 	struct link *l;
 	bool before;
-	struct peer *p = peer_of_log_key(o, quic_conn_peer_key_sha256(c), &before);
+	struct peer *p = peer_of_log_key(g, quic_conn_peer_key_sha256(c), &before);
 
 	if (!p || !is_due(p, now))
 		return false;
@@ -104,7 +104,7 @@ bool log_link_accept(struct peering *o, struct quic_conn *c, const struct quic_c
 	if (!l || !path_accepted(l, c))
 		return false;
 	l->conn = c;
-	*ret_ops = o->link_ops;
+	*ret_ops = g->link_ops;
 	*ret_ctx = l;
 	peer_schedule(p);
 	return true;

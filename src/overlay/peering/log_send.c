@@ -11,10 +11,10 @@
 
 void peer_log_ask(struct link *l, uint64_t from)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 
 	*m = (struct peer_message){ .type = PEER_LOG_REQUEST,
-				    .generation = mlog_generation(l->peer->o->log),
+				    .generation = mlog_generation(l->peer->g->log),
 				    .first = from };
 	l->asked = control_send(l, m) == 0;
 	l->asked_from = from;
@@ -22,18 +22,18 @@ void peer_log_ask(struct link *l, uint64_t from)
 
 int log_send_page(struct link *l, uint64_t from)
 {
-	struct peer_message *m = &l->peer->o->message;
+	struct peer_message *m = &l->peer->g->message;
 
 	m->type = PEER_LOG;
 	m->first = from;
-	mlog_page(l->peer->o->log, from, &m->entries);
+	mlog_page(l->peer->g->log, from, &m->entries);
 	return control_send(l, m);
 }
 
 /* A recovery dropped records that they may have: they need it, and what follows it. */
 static void push_recovery(struct link *l)
 {
-	const struct mlog *log = l->peer->o->log;
+	const struct mlog *log = l->peer->g->log;
 
 	if (l->their_generation >= mlog_generation(log))
 		return;
@@ -46,21 +46,21 @@ static void push_recovery(struct link *l)
 /* Do they have, or have they been sent, the records that we have? */
 static bool is_log_pushed(const struct link *l)
 {
-	return l->log_stopped || l->their_next >= mlog_count(l->peer->o->log);
+	return l->log_stopped || l->their_next >= mlog_count(l->peer->g->log);
 }
 
 /* Goes on when the stream is writable, or the next time that the tunnel is looked after. */
 static void push_removals(struct link *l)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
-	uint64_t now = clock_now(o->h), serial = l->shown_removal;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
+	uint64_t now = clock_now(g->h), serial = l->shown_removal;
 
-	if (!o->ops->removal_next)
+	if (!g->ops->removal_next)
 		return;
 	*m = (struct peer_message){ .type = PEER_REMOVAL };
 	while (bucket_has(&l->send_budget, 1, now)) {
-		m->removal = o->ops->removal_next(o->ctx, &serial);
+		m->removal = g->ops->removal_next(g->ctx, &serial);
 		if (m->removal.len == 0 || control_send(l, m) < 0)
 			return;
 		(void)bucket_take(&l->send_budget, 1, now);
@@ -76,15 +76,15 @@ void control_removals(struct link *l)
 
 void control_beacons(struct link *l)
 {
-	struct peering *o = l->peer->o;
-	struct peer_message *m = &o->message;
-	uint64_t now = clock_now(o->h), serial = l->shown_beacon;
+	struct peering *g = l->peer->g;
+	struct peer_message *m = &g->message;
+	uint64_t now = clock_now(g->h), serial = l->shown_beacon;
 
-	if (!l->hello_got || !o->ops->beacon_next)
+	if (!l->hello_got || !g->ops->beacon_next)
 		return;
 	*m = (struct peer_message){ .type = PEER_BEACON };
 	while (bucket_has(&l->send_budget, 1, now)) {
-		m->beacon = o->ops->beacon_next(o->ctx, &serial);
+		m->beacon = g->ops->beacon_next(g->ctx, &serial);
 		if (m->beacon.len == 0 || control_send(l, m) < 0)
 			return;
 		(void)bucket_take(&l->send_budget, 1, now);
@@ -95,22 +95,22 @@ void control_beacons(struct link *l)
 void control_ask_log(struct link *l)
 {
 	if (l->hello_got && !l->asked && !l->log_stopped)
-		peer_log_ask(l, mlog_count(l->peer->o->log));
+		peer_log_ask(l, mlog_count(l->peer->g->log));
 }
 
 void control_push(struct link *l)
 {
-	size_t count = mlog_count(l->peer->o->log);
+	size_t count = mlog_count(l->peer->g->log);
 
 	push_recovery(l);
 	for (int i = 0; i < PUSH_PAGES_MAX && !l->log_stopped && l->their_next < count; i++) {
 		if (log_send_page(l, l->their_next) < 0)
 			return; /* goes on when the stream is writable */
-		if (l->peer->o->message.entries.n == 0) {
+		if (l->peer->g->message.entries.n == 0) {
 			push_removals(l); /* no receipt vouches for those records */
 			return;
 		}
-		l->their_next += l->peer->o->message.entries.n;
+		l->their_next += l->peer->g->message.entries.n;
 	}
 	control_removals(l);
 }

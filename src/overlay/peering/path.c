@@ -35,19 +35,19 @@ static bool is_proven(const struct peer *p, const struct addr *to)
 static bool affordable(struct peer *p, const struct addr *to, uint64_t reserve, uint64_t now)
 {
 	return bucket_has(&p->attempts, ATTEMPT_FLIGHT + reserve, now) &&
-	       meter_has(&p->o->around.unproven, to, ATTEMPT_FLIGHT, now);
+	       meter_has(&p->g->around.unproven, to, ATTEMPT_FLIGHT, now);
 }
 
 bool path_affordable(struct peer *p, const struct addr *to)
 {
-	return is_proven(p, to) || affordable(p, to, 0, clock_now(p->o->h));
+	return is_proven(p, to) || affordable(p, to, 0, clock_now(p->g->h));
 }
 
 /* Half a flight is of no use: whether there is enough is looked at for the whole of it. */
 bool path_admit(struct link *l, size_t len)
 {
 	struct peer *p = l->peer;
-	uint64_t now = clock_now(p->o->h);
+	uint64_t now = clock_now(p->g->h);
 	bool first = l->admitted_at == TIME_NEVER;
 
 	if (l->connected || l->proven || l->relayed)
@@ -56,19 +56,19 @@ bool path_admit(struct link *l, size_t len)
 		return false;
 	l->admitted_at = now;
 	return bucket_has(&p->attempts, len, now) &&
-	       meter_take(&p->o->around.unproven, &l->to, len, now) &&
+	       meter_take(&p->g->around.unproven, &l->to, len, now) &&
 	       bucket_take(&p->attempts, len, now);
 }
 
-void path_budgets_renew(struct peering *o)
+void path_budgets_renew(struct peering *g)
 {
-	uint64_t now = clock_now(o->h);
+	uint64_t now = clock_now(g->h);
 
-	if (now - o->around.unproven_since < ATTEMPTS_RENEW_GAP)
+	if (now - g->around.unproven_since < ATTEMPTS_RENEW_GAP)
 		return;
-	o->around.unproven_since = now;
-	meter_renew(&o->around.unproven, now);
-	list_for_each(it, &o->peers) {
+	g->around.unproven_since = now;
+	meter_renew(&g->around.unproven, now);
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, now);
@@ -78,17 +78,17 @@ void path_budgets_renew(struct peering *o)
 int path_connect(struct link *l, const struct addr *to)
 {
 	struct peer *p = l->peer;
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 	struct quic_pin pin = { .by_key = true };
 
 	memcpy(pin.key_sha256, l->key_before ? p->member->key_before_sha256 : p->member->key_sha256,
 	       sizeof(pin.key_sha256));
-	l->begun = clock_now(o->h);
+	l->begun = clock_now(g->h);
 	l->relayed = !to;
 	l->proven = to && is_proven(p, to);
 	l->to = to ? *to : p->relay.server;
-	l->label = to ? label_new(&o->labels) : p->relay.label;
-	return quic_connect(o->socket, &peer_profile, &pin, l->label, NULL, o->link_ops, l, NULL,
+	l->label = to ? label_new(&g->labels) : p->relay.label;
+	return quic_connect(g->socket, &peer_profile, &pin, l->label, NULL, g->link_ops, l, NULL,
 			    &l->conn);
 }
 
@@ -102,7 +102,7 @@ bool path_accepted(struct link *l, const struct quic_conn *c)
 		l->to = l->peer->relay.server;
 		return true;
 	}
-	s = label_pending(&l->peer->o->labels, l->label);
+	s = label_pending(&l->peer->g->labels, l->label);
 	if (!s)
 		return false;
 	l->to = s->from;
@@ -119,7 +119,7 @@ enum peer_path path_of(const struct link *l, struct addr *ret_endpoint)
 								: PEER_PATH_DIRECT;
 }
 
-bool path_remote(const struct peering *o, const struct quic_conn *c, struct addr *ret)
+bool path_remote(const struct peering *g, const struct quic_conn *c, struct addr *ret)
 {
 	const struct link *l = quic_conn_ctx(c);
 	path_label label = quic_conn_label(c);
@@ -127,7 +127,7 @@ bool path_remote(const struct peering *o, const struct quic_conn *c, struct addr
 
 	if (l)
 		return path_of(l, ret) == PEER_PATH_DIRECT;
-	s = label_pending(&o->labels, label);
+	s = label_pending(&g->labels, label);
 	if (s)
 		*ret = s->from;
 	return s != NULL;

@@ -19,14 +19,14 @@ bool path_admit(struct link *l, size_t len);
 /* Is there budget to begin a handshake with the peer at this address? Proven ones need none. */
 bool path_affordable(struct peer *p, const struct addr *to);
 /* Our network is another one: what went into the old one in vain does not count any more. */
-void path_budgets_renew(struct peering *o);
+void path_budgets_renew(struct peering *g);
 /* Begins a connection to an address, or over the relay if `to` is NULL; sets the link's path. */
 int path_connect(struct link *l, const struct addr *to) MUST_CHECK;
 /* The first path of a connection that the other side began. Returns false if it is unknown. */
 bool path_accepted(struct link *l, const struct quic_conn *c);
 enum peer_path path_of(const struct link *l, struct addr *ret_endpoint);
 /* The other side's real address, if the connection's path is a direct one. */
-bool path_remote(const struct peering *o, const struct quic_conn *c, struct addr *ret);
+bool path_remote(const struct peering *g, const struct quic_conn *c, struct addr *ret);
 
 /* --- push.c ----------------------------------------------------------------------------------- */
 
@@ -46,7 +46,7 @@ size_t peer_path_mtu(const struct peer *p);
 
 /* --- router.c --------------------------------------------------------------------------------- */
 
-void router_init(struct peering *o);
+void router_init(struct peering *g);
 /* Records of the tunnel came from this address, and before from another one. */
 void peer_heard_at(struct peer *p, const struct addr *from);
 

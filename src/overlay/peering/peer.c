@@ -24,7 +24,7 @@
 
 static uint64_t now_of(const struct peer *p)
 {
-	return clock_now(p->o->h);
+	return clock_now(p->g->h);
 }
 
 /* --- what others ask for ---------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ void link_malformed(struct link *l, const char *what)
 	struct peer *p = l->peer;
 	bool was_active = p->active == l;
 
-	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+	log_limited(host_log(p->g->h), &p->log_limit, clock_now(p->g->h), LOG_LEVEL_WARN,
 		    "%s broke the peer protocol: %s", p->member->name, what);
 	link_close(l, PEER_CLOSE_MALFORMED, what);
 	if (was_active)
@@ -286,7 +286,7 @@ static bool is_unused(struct peer *p, uint64_t now)
 {
 	uint64_t packets = p->dest.rx_packets + p->dest.tx_packets;
 
-	if (packets != p->packets_seen || peering_is_eager(p->o)) {
+	if (packets != p->packets_seen || peering_is_eager(p->g)) {
 		p->packets_seen = packets;
 		p->used_at = now;
 	}
@@ -344,14 +344,14 @@ void peer_watch(struct peer *p, uint64_t now)
 
 void peer_expel(struct peer *p)
 {
-	struct peering *o = p->o;
+	struct peering *g = p->g;
 
 	if (p->phase == PEERING_GONE)
 		return;
 	peer_step(p, PEER_EV_EXPEL, &(struct peer_occasion){ .why = "not a member any more" });
 	list_remove(&p->in_overlay);
-	list_append(&o->expelled, &p->in_overlay);
-	deferred_call(o->bury); /* this may be an event of one of its connections */
+	list_append(&g->expelled, &p->in_overlay);
+	deferred_call(g->bury); /* this may be an event of one of its connections */
 }
 
 /* What the server told of it is kept: nobody tells it again when the denial ends. */
@@ -370,44 +370,44 @@ void peer_unbar(struct peer *p)
 {
 	for (size_t i = 0; i < PEER_LINKS_MAX; i++)
 		link_close(&p->links[i], PEER_CLOSE_BYE, "a tunnel may be built again");
-	if (fib_add(&p->o->dp.fib, p->dest.address, &p->dest) < 0) {
-		log_error(host_log(p->o->h), "%s: no memory for its route", p->member->name);
+	if (fib_add(&p->g->dp.fib, p->dest.address, &p->dest) < 0) {
+		log_error(host_log(p->g->h), "%s: no memory for its route", p->member->name);
 		return;
 	}
 	peer_step(p, PEER_EV_UNBAR, NULL);
-	if (peering_is_eager(p->o))
+	if (peering_is_eager(p->g))
 		peer_want(p);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-int peer_new(struct peering *o, const struct member *m, struct peer **ret)
+int peer_new(struct peering *g, const struct member *m, struct peer **ret)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
-	p->o = o;
+	p->g = g;
 	p->member = m;
-	p->initiator = o->self->address < m->address;
-	p->relay.label = label_new(&o->labels);
-	p->relay.renew = o->relay_work;
-	dest_init(&p->dest, &o->dp, m->address, &p->relay);
-	reach_budgets_init(&p->budgets, clock_now(o->h));
-	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(o->h));
-	bucket_init(&p->reported, 1, 8, clock_now(o->h));
-	bucket_init(&p->removals, REMOVALS_PER_S, REMOVALS_BURST, clock_now(o->h));
+	p->initiator = g->self->address < m->address;
+	p->relay.label = label_new(&g->labels);
+	p->relay.renew = g->relay_work;
+	dest_init(&p->dest, &g->dp, m->address, &p->relay);
+	reach_budgets_init(&p->budgets, clock_now(g->h));
+	bucket_init(&p->attempts, PEER_ATTEMPTS_PER_S, PEER_ATTEMPTS_BURST, clock_now(g->h));
+	bucket_init(&p->reported, 1, 8, clock_now(g->h));
+	bucket_init(&p->removals, REMOVALS_PER_S, REMOVALS_BURST, clock_now(g->h));
 	p->next_at = p->retry_at = p->waiting_until = TIME_NEVER;
 	p->silent_at = p->restart_test_at = TIME_NEVER;
 	p->log_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S, .burst = 3 };
 	peer_tell_init(p);
 	snprintf(p->detail, sizeof(p->detail), "no address of it is known yet");
-	p->timer = timer_new(o->h, peer_on_timer, p);
+	p->timer = timer_new(g->h, peer_on_timer, p);
 	if (!p->timer) {
 		free(p);
 		return -ENOMEM;
 	}
-	list_append(&o->peers, &p->in_overlay);
+	list_append(&g->peers, &p->in_overlay);
 	*ret = p;
 	return 0;
 }
@@ -434,8 +434,8 @@ void peer_free(struct peer *p)
 
 void expelled_free(void *peering)
 {
-	struct peering *o = peering;
+	struct peering *g = peering;
 
-	list_for_each(it, &o->expelled)
+	list_for_each(it, &g->expelled)
 		peer_free(list_entry(it, struct peer, in_overlay));
 }

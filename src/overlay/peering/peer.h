@@ -36,7 +36,7 @@ void peer_step(struct peer *p, enum peer_event ev, const struct peer_occasion *b
 /* --- peer.c ----------------------------------------------------------------------------------- */
 
 /* -ENOMEM */
-int peer_new(struct peering *o, const struct member *m, struct peer **ret) MUST_CHECK;
+int peer_new(struct peering *g, const struct member *m, struct peer **ret) MUST_CHECK;
 void peer_close(struct peer *p); /* says bye; only peer_free may follow */
 void peer_free(struct peer *p);
 void peer_watch(struct peer *p, uint64_t now);

@@ -18,14 +18,14 @@ static void they_have(struct link *l, uint64_t next)
 
 void peer_log_requested(struct link *l, const struct peer_message *m)
 {
-	const struct mlog *log = l->peer->o->log;
+	const struct mlog *log = l->peer->g->log;
 	uint64_t from = MIN(m->first, mlog_generation_start(log, m->generation));
 
 	if (log_send_page(l, from) < 0) {
 		link_malformed(l, "asks for more of the log than it reads");
 		return;
 	}
-	they_have(l, from + l->peer->o->message.entries.n);
+	they_have(l, from + l->peer->g->message.entries.n);
 }
 
 /* Nothing is taken from its log any more; the tunnel stays. */
@@ -34,7 +34,7 @@ static void stop_log(struct link *l, const char *why)
 	struct peer *p = l->peer;
 
 	l->log_stopped = true;
-	log_limited(host_log(p->o->h), &p->log_limit, clock_now(p->o->h), LOG_LEVEL_WARN,
+	log_limited(host_log(p->g->h), &p->log_limit, clock_now(p->g->h), LOG_LEVEL_WARN,
 		    "records of %s are not taken: %s", p->member->name, why);
 }
 
@@ -50,11 +50,11 @@ void peer_log_search(struct link *l, uint64_t seq)
 /* What was shown proves that two logs exist, whoever shows it. */
 static void on_proof(struct link *l, const struct mlog_take *take, const struct wire_entries *e)
 {
-	struct peering *o = l->peer->o;
-	struct log_proof proof = mlog_proof(o->log, take, e->item, e->n);
+	struct peering *g = l->peer->g;
+	struct log_proof proof = mlog_proof(g->log, take, e->item, e->n);
 
 	l->log_stopped = true;
-	o->ops->fork(o->ctx, &proof, l->peer->member);
+	g->ops->fork(g->ctx, &proof, l->peer->member);
 }
 
 /* Judges records that came from `first` on. Returns false if no more of them is to be looked at. */
@@ -116,16 +116,16 @@ static void ask_on(struct link *l)
 /* A removal that is refused costs a signature: a peer may show few of them. */
 static bool may_show_removal(struct peer *p)
 {
-	return p->o->ops->removal && bucket_has(&p->removals, 1, clock_now(p->o->h));
+	return p->g->ops->removal && bucket_has(&p->removals, 1, clock_now(p->g->h));
 }
 
 static enum removal_shown removal_shown(struct peer *p, struct span entry)
 {
-	struct peering *o = p->o;
-	enum removal_shown shown = o->ops->removal(o->ctx, p->member, entry);
+	struct peering *g = p->g;
+	enum removal_shown shown = g->ops->removal(g->ctx, p->member, entry);
 
 	if (shown != REMOVAL_TAKEN)
-		(void)bucket_take(&p->removals, 1, clock_now(o->h));
+		(void)bucket_take(&p->removals, 1, clock_now(g->h));
 	return shown;
 }
 
@@ -145,13 +145,13 @@ static size_t removals_from(const struct wire_entries *e, uint64_t seq, struct s
  */
 static void on_held(struct link *l, const struct mlog_held *held, const struct wire_entries *e)
 {
-	struct peering *o = l->peer->o;
+	struct peering *g = l->peer->g;
 	struct span removal[DENIALS_MAX]; /* what is sent meanwhile overwrites `e` */
 	size_t n = removals_from(e, held->seq, removal);
 
 	l->search.on = false;
-	if (o->ops->held)
-		o->ops->held(o->ctx, held, l->peer->member);
+	if (g->ops->held)
+		g->ops->held(g->ctx, held, l->peer->member);
 	for (size_t i = 0; i < n && l->conn && may_show_removal(l->peer); i++)
 		(void)removal_shown(l->peer, removal[i]);
 }
@@ -161,7 +161,7 @@ static bool has_later_recovery(const struct link *l, const struct wire_entries *
 	struct record last;
 
 	return e->n > 0 && record_decode(e->item[e->n - 1], &last, NULL) == 0 &&
-	       last.order.generation > mlog_generation(l->peer->o->log);
+	       last.order.generation > mlog_generation(l->peer->g->log);
 }
 
 /*
@@ -171,7 +171,7 @@ static bool has_later_recovery(const struct link *l, const struct wire_entries *
  */
 static void reopen_log(struct link *l, const struct wire_entries *e)
 {
-	uint64_t now = clock_now(l->peer->o->h);
+	uint64_t now = clock_now(l->peer->g->h);
 
 	if (!l->log_stopped || now < l->reopen_at || !has_later_recovery(l, e))
 		return;
@@ -182,7 +182,7 @@ static void reopen_log(struct link *l, const struct wire_entries *e)
 /* Returns false if they have brought nothing that our log lacked. The link may be gone then. */
 bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited)
 {
-	struct peering *o = l->peer->o;
+	struct peering *g = l->peer->g;
 	struct mlog_take take;
 	bool grew;
 
@@ -190,9 +190,9 @@ bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited
 	reopen_log(l, e);
 	if (l->log_stopped || e->n == 0)
 		return false;
-	mlog_take_until(o->log, e->item, e->n,
-			o->ops->latest_s ? o->ops->latest_s(o->ctx) : UINT64_MAX, &take);
-	mlog_commit(o->log);
+	mlog_take_until(g->log, e->item, e->n,
+			g->ops->latest_s ? g->ops->latest_s(g->ctx) : UINT64_MAX, &take);
+	mlog_commit(g->log);
 	grew = take.added > 0 || take.reorganised;
 	l->search.on &= !take.reorganised;
 	if (on_taken(l, &take, e) && take.held.seq == 0) {
@@ -203,17 +203,17 @@ bool peer_log_shown(struct link *l, const struct wire_entries *e, bool solicited
 	if (take.held.seq > 0)
 		on_held(l, &take.held, e);
 	if (grew)
-		o->log_learnt(o);
+		g->log_learnt(g);
 	return grew;
 }
 
 /* The link may be gone afterwards: what the removal says may be about this very peer. */
 void peer_log_removal(struct link *l, struct span entry)
 {
-	struct peering *o = l->peer->o;
+	struct peering *g = l->peer->g;
 
 	if (!may_show_removal(l->peer) || removal_shown(l->peer, entry) != REMOVAL_LACKING)
 		return;
 	if (l->conn && !l->asked && !l->log_stopped)
-		peer_log_ask(l, mlog_count(o->log));
+		peer_log_ask(l, mlog_count(g->log));
 }

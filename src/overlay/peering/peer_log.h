@@ -8,9 +8,9 @@
 /* --- log_link.c ------------------------------------------------------------------------------- */
 
 /* May a node with this key have a connection for messages of the log, and nothing else? */
-bool log_link_allowed(const struct peering *o, const uint8_t key_sha256[HASH_LEN]);
+bool log_link_allowed(const struct peering *g, const uint8_t key_sha256[HASH_LEN]);
 /* Such a connection that the other side began. Returns false if it is refused. */
-bool log_link_accept(struct peering *o, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
+bool log_link_accept(struct peering *g, struct quic_conn *c, const struct quic_conn_ops **ret_ops,
 		     void **ret_ctx);
 
 /* --- log_send.c ------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 
 static uint64_t now_of(const struct peer *p)
 {
-	return clock_now(p->o->h);
+	return clock_now(p->g->h);
 }
 
 /* --- effects: connections --------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static void do_review(struct peer *p, const struct peer_occasion *by)
 	(void)by;
 	if (!queue_empty(&p->dest.waiting))
 		p->waiting_until = now_of(p) + PEER_WAITING_TIME;
-	else if (!peering_is_eager(p->o))
+	else if (!peering_is_eager(p->g))
 		p->wanted = false; /* until the next packet */
 }
 
@@ -215,7 +215,7 @@ static void say_all(struct link *l)
 {
 	struct addr seen;
 
-	if (path_remote(l->peer->o, l->conn, &seen))
+	if (path_remote(l->peer->g, l->conn, &seen))
 		control_observed(l);
 	control_candidates(l);
 	control_nat(l);
@@ -227,14 +227,14 @@ static void do_open(struct peer *p, const struct peer_occasion *by)
 {
 	struct link *l = by->link;
 
-	if (!timer_is_set(p->o->watch))
-		timer_set_in(p->o->watch, WATCH_PERIOD);
+	if (!timer_is_set(p->g->watch))
+		timer_set_in(p->g->watch, WATCH_PERIOD);
 	liveness_begin(&p->dest);
 	inbound_early(&p->dest);
 	say_all(l);
 	send_waiting(&p->dest);
 	if (l->conn && peer_reach_start(l) < 0)
-		log_warn(host_log(p->o->h),
+		log_warn(host_log(p->g->h),
 			 "%s: no memory to look for better paths, will try again", p->member->name);
 	if (p->reach && l->conn && l->hello_sent)
 		quic_conn_drop_tls(l->conn); /* all keys have been exported */
@@ -288,7 +288,7 @@ void peer_step(struct peer *p, enum peer_event ev, const struct peer_occasion *b
 	static const struct peer_occasion none = { .why = "no reason given" };
 	struct fsm_cell c = fsm_at(&peer_fsm, p->phase, ev);
 
-	fsm_log(&peer_fsm, host_log(p->o->h), LOG_LEVEL_DEBUG, p->member->name, p->phase, c.next,
+	fsm_log(&peer_fsm, host_log(p->g->h), LOG_LEVEL_DEBUG, p->member->name, p->phase, c.next,
 		ev);
 	enter(p, c.next);
 	for (unsigned i = 0; i < N_PEER_EFFECTS; i++)

@@ -54,7 +54,7 @@ struct link {
 };
 
 struct peer {
-	struct peering *o;
+	struct peering *g;
 	const struct member *member;
 	struct dest dest;     /* what the packet path knows of it */
 	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
@@ -121,7 +121,7 @@ struct peering {
 	struct label_map labels;
 	struct map *channels;		       /* of relays -> peer */
 	struct map *tags;		       /* of probes -> peer */
-	void (*log_learnt)(struct peering *o); /* records of a peer were appended */
+	void (*log_learnt)(struct peering *g); /* records of a peer were appended */
 	struct timer *watch;		       /* looks for dead tunnels */
 	struct deferred *relay_work;
 	struct surroundings around;
@@ -134,15 +134,15 @@ struct peering {
 extern const struct quic_profile peer_profile;
 
 /* Are tunnels built without being asked for? */
-static inline bool peering_is_eager(const struct peering *o)
+static inline bool peering_is_eager(const struct peering *g)
 {
-	return roster_count(mlog_roster(o->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
+	return roster_count(mlog_roster(g->log), ROSTER_CURRENT) <= OVERLAY_EAGER_MAX;
 }
 
 /* --- find.c ----------------------------------------------------------------------------------- */
 
-struct peer *peer_of_address(const struct peering *o, ip4 address); /* NULL: nobody's */
-struct peer *peer_of_member(const struct peering *o,
+struct peer *peer_of_address(const struct peering *g, ip4 address); /* NULL: nobody's */
+struct peer *peer_of_member(const struct peering *g,
 			    const struct member *m); /* NULL: it has none */
 
 #endif

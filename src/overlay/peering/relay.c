@@ -9,25 +9,25 @@
 #define RELAY_ASK_GAP (5 * NS_PER_S) /* between requests for a channel */
 
 /* Channels whose counters run out are replaced by the server when they are asked for again. */
-void relay_renew(struct peering *o)
+void relay_renew(struct peering *g)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
-		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && o->ops->relay_wanted)
-			(void)o->ops->relay_wanted(o->ctx, p->member);
+		if (p->relay.on && p->relay.counter >= RELAY_RENEW_AT && g->ops->relay_wanted)
+			(void)g->ops->relay_wanted(g->ctx, p->member);
 	}
 }
 
 void relay_want(struct peer *p)
 {
-	struct peering *o = p->o;
-	uint64_t now = clock_now(o->h);
+	struct peering *g = p->g;
+	uint64_t now = clock_now(g->h);
 
-	if (p->relay.on || !o->ops->relay_wanted ||
+	if (p->relay.on || !g->ops->relay_wanted ||
 	    (p->relay.asked_at && now - p->relay.asked_at < RELAY_ASK_GAP))
 		return;
-	if (o->ops->relay_wanted(o->ctx, p->member))
+	if (g->ops->relay_wanted(g->ctx, p->member))
 		p->relay.asked_at = now;
 }
 
@@ -35,7 +35,7 @@ void relay_forget(struct peer *p)
 {
 	if (!p->relay.on)
 		return;
-	map_remove(p->o->channels, p->relay.end.channel);
+	map_remove(p->g->channels, p->relay.end.channel);
 	secret_wipe(&p->relay.end, sizeof(p->relay.end));
 	p->relay.on = false;
 	peer_push(p);

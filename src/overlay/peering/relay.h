@@ -12,6 +12,6 @@ struct peering;
 void relay_want(struct peer *p);
 void relay_forget(struct peer *p);
 /* Asks for another channel where the counter of the one in use runs out. */
-void relay_renew(struct peering *o);
+void relay_renew(struct peering *g);
 
 #endif

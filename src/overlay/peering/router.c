@@ -8,7 +8,7 @@
 #include "overlay/peering/path.h"
 
 /* Nobody follows anybody away from the relay: a direct path has to prove itself there. */
-static void note_stray(struct peering *o, struct pathset *ps, const struct addr *from)
+static void note_stray(struct peering *g, struct pathset *ps, const struct addr *from)
 {
 	const struct path *current = pathset_current(ps);
 
@@ -16,7 +16,7 @@ static void note_stray(struct peering *o, struct pathset *ps, const struct addr 
 		return;
 	if (ps->stray_since == 0 || !addr_equal(&ps->stray, from)) {
 		ps->stray = *from;
-		ps->stray_since = clock_now(o->h);
+		ps->stray_since = clock_now(g->h);
 	}
 }
 
@@ -32,19 +32,19 @@ void peer_heard_at(struct peer *p, const struct addr *from)
 	if (path && path->label == ps->current)
 		ps->stray_since = 0;
 	else if (!path || !path->proven)
-		note_stray(p->o, ps, from);
+		note_stray(p->g, ps, from);
 }
 
 static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *rx)
 {
-	struct peering *o = ctx;
+	struct peering *g = ctx;
 	struct link *l = c ? quic_conn_ctx(c) : NULL;
 	path_label current;
 	struct pathset *ps;
 	struct path *path;
 
 	if (!c)
-		return label_pending_take(&o->labels, &rx->from, &rx->local);
+		return label_pending_take(&g->labels, &rx->from, &rx->local);
 	current = quic_conn_label(c);
 	if (!l || l->peer->active != l || !l->peer->reach)
 		return current;
@@ -54,14 +54,14 @@ static path_label on_label(void *ctx, struct quic_conn *c, const struct udp_rx *
 		ps->stray_since = 0;
 	if (path && path->proven)
 		return path->label;
-	note_stray(o, ps, &rx->from);
+	note_stray(g, ps, &rx->from);
 	return current;
 }
 
 /* The peer whose relay a label is. */
-static struct peer *relay_peer(struct peering *o, path_label label)
+static struct peer *relay_peer(struct peering *g, path_label label)
 {
-	list_for_each(it, &o->peers) {
+	list_for_each(it, &g->peers) {
 		struct peer *p = list_entry(it, struct peer, in_overlay);
 
 		if (p->relay.label == label)
@@ -71,10 +71,10 @@ static struct peer *relay_peer(struct peering *o, path_label label)
 }
 
 /* Before a connection belongs to a peer. */
-static bool pending_route(struct peering *o, path_label label, struct quic_endpoint *ret)
+static bool pending_route(struct peering *g, path_label label, struct quic_endpoint *ret)
 {
-	const struct pending_path *s = label_pending(&o->labels, label);
-	const struct peer *p = s ? NULL : relay_peer(o, label);
+	const struct pending_path *s = label_pending(&g->labels, label);
+	const struct peer *p = s ? NULL : relay_peer(g, label);
 
 	if (s)
 		*ret = (struct quic_endpoint){ .to = s->from, .local = s->local };
@@ -83,9 +83,9 @@ static bool pending_route(struct peering *o, path_label label, struct quic_endpo
 
 static void on_release(void *ctx, path_label label)
 {
-	struct peering *o = ctx;
+	struct peering *g = ctx;
 
-	label_pending_release(&o->labels, label);
+	label_pending_release(&g->labels, label);
 }
 
 static bool on_endpoint(void *ctx, struct quic_conn *c, path_label label, struct quic_endpoint *ret)
@@ -112,14 +112,14 @@ static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *f
 		relay_path_wrap(&p->relay, frame, len - RELAY_OVERHEAD);
 }
 
-void router_init(struct peering *o)
+void router_init(struct peering *g)
 {
-	o->router = (struct quic_router){
+	g->router = (struct quic_router){
 		.label = on_label,
 		.endpoint = on_endpoint,
 		.admit = on_admit,
 		.wrap = on_wrap,
 		.release = on_release,
-		.ctx = o,
+		.ctx = g,
 	};
 }

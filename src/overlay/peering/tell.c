@@ -23,9 +23,9 @@ void peer_tell_init(struct peer *p)
 
 static void log_change(struct peer *p, enum peer_path path, const struct addr *at)
 {
-	const char *cluster = mlog_genesis(p->o->log)->name, *name = p->member->name;
-	const struct log *log = host_log(p->o->h);
-	uint64_t now = clock_now(p->o->h);
+	const char *cluster = mlog_genesis(p->g->log)->name, *name = p->member->name;
+	const struct log *log = host_log(p->g->h);
+	uint64_t now = clock_now(p->g->h);
 	char text[ADDR_TEXT_MAX];
 
 	if (path == PEER_PATH_DIRECT)
@@ -55,8 +55,8 @@ void peer_tell_log(struct peer *p)
 
 void peer_tell(struct peer *p)
 {
-	if (p->o->closing)
+	if (p->g->closing)
 		return;
 	peer_tell_log(p);
-	p->o->ops->peer_changed(p->o->ctx, p->member);
+	p->g->ops->peer_changed(p->g->ctx, p->member);
 }
