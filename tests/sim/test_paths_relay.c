@@ -121,20 +121,21 @@ START_TEST(nothing_that_the_server_altered_is_delivered)
 	struct mesh *m = mesh_new(sim_seed());
 	struct tamperer *t = calloc(1, sizeof(*t));
 	uint32_t lost, sent;
-	uint64_t up_since;
 
 	ck_assert_ptr_nonnull(t);
 	t->m = m;
 	t->state = sim_seed();
 	relayed_pair(m);
-	up_since = mesh_peer(&m->node[0], &m->node[1]).up_since;
 	world_tap(m->w, tamper, t);
 	mesh_flow_begin(m);
 	sent = m->pings_sent[0][1] + m->pings_sent[1][0];
 	mesh_flow_run(m, 20 * SECOND, 100);
 	sent = m->pings_sent[0][1] + m->pings_sent[1][0] - sent;
 	lost = mesh_flow_end(m);
-	/* A third of the packets is lost, and more is not: acknowledgements are lost, too. */
+	/*
+	 * A third of the packets is lost, and more is not: acknowledgements are lost, too, and in
+	 * one of a hundred runs a whole two seconds of them, which ends the tunnel.
+	 */
 	ck_assert_uint_gt(t->flipped, 200);
 	ck_assert_uint_gt(t->cut, 200);
 	ck_assert_uint_gt(t->repeated, 200);
@@ -145,7 +146,6 @@ START_TEST(nothing_that_the_server_altered_is_delivered)
 	sim_pass(m->w, 5 * SECOND);
 	ck_assert_uint_eq(mesh_flow(m, 5 * SECOND, 100), 0);
 	ck_assert_uint_eq(m->doubled, 0);
-	ck_assert_uint_eq(mesh_peer(&m->node[0], &m->node[1]).up_since, up_since);
 	mesh_free(m);
 	free(t);
 }
@@ -172,6 +172,21 @@ static void tcp_make(const struct mesh *m, uint8_t *p, size_t len)
 	p[33] = 0x10;
 }
 
+/* Pings of sizes may follow the record at any time, and would push it out of the few places. */
+static bool record_waits(void *overlay)
+{
+	const struct overlay *o = overlay;
+	bool waits = false;
+
+	for (size_t i = 0; i < EARLY_FRAMES; i++) {
+		const struct early_frame *f = &o->early[i];
+
+		waits |= f->len > RELAY_OVERHEAD &&
+			 record_tag(f->data + RELAY_OVERHEAD, f->len - RELAY_OVERHEAD);
+	}
+	return waits;
+}
+
 /* A record that overtook the word of its channel does not wait for the next datagram. */
 START_TEST(what_overtook_its_channel_is_delivered_with_it)
 {
@@ -182,6 +197,7 @@ START_TEST(what_overtook_its_channel_is_delivered_with_it)
 				.csum_partial = true,
 				.csum_start = 20,
 				.csum_offset = 16 };
+	struct overlay *o;
 	struct relay_end end;
 	struct addr server;
 	struct peer *p;
@@ -189,15 +205,16 @@ START_TEST(what_overtook_its_channel_is_delivered_with_it)
 
 	relayed_pair(m);
 	p = other_of(m, 0);
+	o = container_of(p->g, struct overlay, peering);
 	end = p->relay.end;
 	server = p->relay.server;
 	mesh_flow(m, SECOND, 100);
 	relay_forget(p);
 	tcp_make(m, tcp, sizeof(tcp));
 	SIM_CHECK_OK(m->w, world_tun_inject_gso(m->node[1].host, m->tun, &t));
-	sim_pass(m->w, 200 * MS);
+	SIM_CHECK(m->w, world_run(m->w, 200 * MS, record_waits, o));
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 0);
-	overlay_relay(container_of(p->g, struct overlay, peering), p->member, &end, &server);
+	overlay_relay(o, p->member, &end, &server);
 	sim_pass(m->w, MS / 100);
 	ck_assert_int_eq(world_tun_take(m->node[0].host, m->tun, out, sizeof(out), &len), 1);
 	ck_assert_uint_eq(len, sizeof(tcp));
