@@ -377,7 +377,14 @@ static void do_fetch(struct session *s, const struct occasion *o)
 static void on_subscribe(void *ctx, const struct signal_reply *reply)
 {
 	struct session *s = ctx;
+	struct err err = { 0 };
 
+	if (reply->refusal == REFUSAL_NOT_ALLOWED) {
+		/* The server ended the session in the meantime. The next one is told why. */
+		rpc_refusal(s->rpc, reply, &err);
+		session_lost(s, &err);
+		return;
+	}
 	if (reply->refusal != REFUSAL_NONE) {
 		session_refused(s, reply);
 		return;
