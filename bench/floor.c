@@ -77,7 +77,7 @@ static size_t seal(struct cipher *c, uint8_t *p, size_t n)
 	return COUNTER_LEN + n + TAG_LEN;
 }
 
-/* Opens a datagram in place; the inner packet is behind the counter. 0: not authentic. */
+/* Opens a datagram in place; the packet is behind the counter. Returns 0 if it is forged. */
 static size_t unseal(struct cipher *c, uint8_t *p, size_t len)
 {
 	uint8_t nonce[12] = { 0 };

@@ -12,7 +12,7 @@
 #   bench/removal.sh		RUNS=20 of each of MODES="direct relay alone bulk-direct bulk-relay bulk-alone"
 #
 # Prints the worst and the median in milliseconds, also of what the removed one took from others, and of the time from the
-# command's start. Below 0: it was over before the command returned.
+# command's start. A number below 0 was over before the command returned.
 cd "$(dirname "$0")/.." || exit 1
 . tests/lab/lib.sh
 . tests/lab/lib_removal.sh

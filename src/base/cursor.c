@@ -9,7 +9,7 @@ struct reader reader_of(struct span s)
 	return (struct reader){ .at = s.data, .end = s.len > 0 ? s.data + s.len : s.data };
 }
 
-/* The next `len` bytes, or NULL: nothing moves then, and the error stays. `len` is not 0. */
+/* The next `len` bytes, or NULL; nothing moves then, and the error stays. `len` is not 0. */
 static const uint8_t *reader_take(struct reader *r, size_t len)
 {
 	const uint8_t *p = r->at;
@@ -90,7 +90,7 @@ struct writer writer_of(void *buf, size_t cap)
 	return (struct writer){ .start = start, .at = start, .end = cap > 0 ? start + cap : start };
 }
 
-/* Room for `len` bytes, or NULL: nothing moves then, and the error stays. `len` is not 0. */
+/* Room for `len` bytes, or NULL; nothing moves then, and the error stays. `len` is not 0. */
 static uint8_t *writer_take(struct writer *w, size_t len)
 {
 	uint8_t *p = w->at;

@@ -21,7 +21,7 @@ void siphash_2_4_two(const uint8_t *const key[2], const void *const data[2], siz
 
 /*
  * `seed` is 16 random bytes; `max` bounds the number of entries. Keys have key_len bytes (at most
- * MAP_KEY_MAX). NULL: no memory.
+ * MAP_KEY_MAX). NULL without memory.
  */
 struct map *map_new(const uint8_t seed[16], size_t key_len, size_t max);
 void map_free(struct map *m); /* not the values; NULL allowed */

@@ -13,7 +13,7 @@ struct ask_log {
 	uint16_t port;
 	const uint8_t *cert;	   /* SHA-256 of the server's certificate */
 	const uint8_t *key;	   /* SHA-256 of its key, which suffices, too; may be NULL */
-	const uint8_t *node_token; /* that this server gave; NULL: it gave none */
+	const uint8_t *node_token; /* that this server gave; NULL if it gave none */
 };
 
 /* To ask the server of the cluster file `f`, which outlives the result, as do the others. */

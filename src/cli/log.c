@@ -290,7 +290,7 @@ const struct command log_command = {
 			[CODE_PROOF] = { "code-proof", 0, NULL,
 					 "the same of a recovery code that was misused" },
 			[VERIFY] = { "verify", 0, "FILE",
-				     "check a proof; exit code 0: it holds, 1: it proves nothing" },
+				     "check a proof; the exit code is 0 if it holds" },
 			[JSON] = { "json", 0, NULL, "print JSON (docs/json.md)" },
 		},
 	},

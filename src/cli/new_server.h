@@ -26,7 +26,7 @@ int new_server_import(struct new_server *s, const struct identity *id, const str
 		      struct err *err) MUST_CHECK;
 void new_server_free(struct new_server *s); /* zeroed allowed; wipes the code */
 
-/* What `mlsh move --json` prints. `seq` 0: no record was made. */
+/* What `mlsh move --json` prints. `seq` is 0 if no record was made. */
 void moved_print_json(const char *cluster, const char *host, uint16_t port, uint64_t seq,
 		      bool moved);
 

@@ -7,7 +7,7 @@
 #include "client/invite_book.h"
 
 /*
- * Loads the list without those that were used or cancelled by `l` (NULL: no log is at hand), or
+ * Loads the list without those that were used or cancelled by `l` (NULL if no log is at hand), or
  * have run out. The caller frees it.
  */
 int notes_open(struct cli *c, const char *cluster, const struct mlog *l, struct invite_book *ret,

@@ -53,7 +53,7 @@ struct idle {
 	size_t n;
 	bool of_root; /* the first one; the caller is not root */
 	char first[LABEL_MAX + 1], others[200];
-	const char *wanted;	  /* NULL: no name was given */
+	const char *wanted;	  /* NULL if no name was given */
 	char near[LABEL_MAX + 1]; /* a name that is like the wanted one, or "" */
 };
 

@@ -22,7 +22,7 @@ void whose_note(const struct cli *c);
 void whose_explain(struct cli *c, const char *cluster, bool joining, struct err *err);
 /*
  * What there is in place of a cluster of the caller's: that it is another user's, if this is known
- * or likely, in one sentence that begins with a blank, or "". With NULL: any cluster.
+ * or likely, in one sentence that begins with a blank, or "". NULL means any cluster.
  */
 void whose_other(struct cli *c, const char *cluster, char *out, size_t cap);
 

@@ -20,7 +20,7 @@ struct attempt {
 	struct dial *dial;
 	struct addr to;
 	uint64_t begun;
-	/* the newest, and the one before it, of a slow path perhaps; NULL: not begun, or failed */
+	/* the newest, and the one before it, of a slow path perhaps; NULL unless it is under way */
 	struct quic_conn *conn[2];
 	struct udp_refusal refused; /* by the kernel or the network; code 0 before that */
 };
@@ -41,7 +41,7 @@ struct dial {
 	uint64_t gap; /* between connections to the same address; 0: one only */
 	struct attempt attempt[DIAL_ADDRS_MAX];
 	size_t n, begun, running;
-	struct err dns_err; /* code 0: no failure */
+	struct err dns_err; /* code 0 without a failure */
 	enum blame blame;
 	struct addr blamed;
 	char detail[160];      /* of the blame */

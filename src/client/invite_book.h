@@ -41,7 +41,7 @@ void invite_book_free(struct invite_book *b); /* zeroed allowed */
 /* -ENOSPC: INVITES_MAX are open; -ENOMEM. */
 int invite_book_add(struct invite_book *b, const struct invite_made *m) MUST_CHECK;
 /*
- * Strikes out the invites that have run out, and those that the log (NULL: not known) takes no
+ * Strikes out the invites that have run out, and those that the log (NULL if not known) takes no
  * longer: used, cancelled, or void since the cluster moved, was recovered, or the sponsor changed.
  * Returns true if there were any.
  */

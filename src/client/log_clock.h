@@ -14,7 +14,7 @@
 /* All zero: no server has said its time. */
 struct log_clock {
 	uint64_t server_s; /* what the server's last hello said */
-	uint64_t at;	   /* clock_now then; 0: never */
+	uint64_t at;	   /* clock_now then; 0 before that */
 };
 
 /* A server's hello says this time. */

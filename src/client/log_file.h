@@ -25,8 +25,8 @@ struct log_place {
 /* The whole log in the file's form; the caller frees. -ENOMEM. */
 int log_file_encode(const struct mlog *l, struct buf *ret) MUST_CHECK;
 /*
- * The records from `from` on and before `until`, behind what begins the file if `from` is 0: all
- * parts, one behind the other, are the file. The caller frees. -ENOMEM.
+ * The records from `from` on and before `until`; if `from` is 0, behind the beginning of the file.
+ * All parts, one behind the other, are the file. The caller frees. -ENOMEM.
  */
 int log_file_encode_part(const struct mlog *l, uint64_t from, uint64_t until, struct buf *ret)
 	MUST_CHECK;
@@ -49,7 +49,7 @@ struct log_trust {
 };
 
 /*
- * The cluster's id must be `cluster_id`. `trust` NULL: all is verified. What a crash may have left
+ * The cluster's id must be `cluster_id`. With a `trust` of NULL all is verified. What a crash left
  * half written at the end is passed over. -EBADMSG: damaged, not valid, or another cluster's;
  * -EPROTONOSUPPORT: a newer version wrote it; -EFBIG; -ENOMEM.
  */

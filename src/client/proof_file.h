@@ -41,7 +41,7 @@ struct proof_verdict {
 };
 
 /*
- * Verifies all signatures of a file, from the first record on. 0: it proves what take.result says
+ * Verifies all signatures of a file, from the first record on. 0 if it proves what take.result says
  * (TAKEN_LIE or TAKEN_CODE_MISUSED). -EKEYREJECTED: it is well-formed, and proves nothing; others
  * as proof_file_decode. The verdict is freed in each case.
  */

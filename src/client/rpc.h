@@ -55,7 +55,7 @@ void rpc_free(struct rpc *r);
 /*
  * Ends it for a reason that its owner has found: no reply and no event comes any more, requests are
  * refused, and `ended` is called in this turn of the loop, but not from within this call. `wait`
- * (ns; TIME_NEVER: nobody asked for time) is handed to `ended`. The first reason counts.
+ * (ns; TIME_NEVER if nobody asked for time) is handed to `ended`. The first reason counts.
  */
 void rpc_give_up(struct rpc *r, const struct err *err, uint64_t wait);
 /* Ready, and neither ended nor given up. */

@@ -74,7 +74,7 @@ struct session_ops {
 struct session_status {
 	enum session_state state;
 	uint64_t since;		/* clock_now of the last change of state */
-	uint64_t last_verified; /* clock_now when the server was last heard; 0: never */
+	uint64_t last_verified; /* clock_now when the server was last heard; 0 before that */
 	uint64_t rtt_ns;
 	struct addr server, observed; /* unset when unknown */
 	struct place moved;	      /* where the server sent us; host "": nowhere */

@@ -30,9 +30,9 @@ struct stashed {
 struct append {
 	struct list link;
 	session_make_fn make;
-	session_done_fn done; /* NULL: it was withdrawn while the server was asked */
+	session_done_fn done; /* NULL if it was withdrawn while the server was asked */
 	void *ctx;
-	struct entry_bytes entry; /* as it was sent last; len 0: never */
+	struct entry_bytes entry; /* as it was sent last; len 0 before that */
 	bool asked;		  /* the reply is under way */
 	unsigned tries;
 };

@@ -65,7 +65,7 @@ int store_load_cluster(struct host *h, const struct store *s, const char *cluste
 int store_read_log(struct host *h, const struct store *s, const char *cluster, struct buf *ret,
 		   struct err *err) MUST_CHECK;
 /*
- * Loads and verifies it, except what a mark says was verified before. `ret_place` (NULL: not
+ * Loads and verifies it, except what a mark says was verified before. `ret_place` (NULL if not
  * wanted) gets how far the file has it. What a crash left half written is passed over, with a
  * warning. -ENOENT, or as log_file_decode.
  */

@@ -50,7 +50,7 @@ int beacon_check(const struct mlog *l, const struct beacon *b, uint64_t now_s, s
 
 struct beacons;
 
-struct beacons *beacons_new(void); /* empty; NULL: no memory */
+struct beacons *beacons_new(void); /* empty; NULL without memory */
 void beacons_free(struct beacons *s);
 /*
  * 1: it is the newest of its author now; 0: one that is as new, or nearly, is held. On failure as

@@ -22,7 +22,7 @@ enum removal_shown {
 
 struct denials;
 
-struct denials *denials_new(void); /* empty; NULL: no memory */
+struct denials *denials_new(void); /* empty; NULL without memory */
 void denials_free(struct denials *d);
 
 /*

@@ -95,7 +95,7 @@ struct rotate {
 	uint8_t key[KEY_LEN];
 };
 
-/* A name and an address that dropped records gave; 0: no address. */
+/* A name and an address that dropped records gave; 0 without an address. */
 struct reserved {
 	char name[LABEL_MAX + 1];
 	ip4 address;

@@ -201,7 +201,7 @@ int recover_check_code(const struct mlog *l, const struct entry *e, struct err *
 /* Appends a record that obeys the rules. -ENOMEM: nothing has changed. */
 int mlog_stage(struct mlog *l, const struct record *r, const struct entry *e, struct err *err)
 	MUST_CHECK;
-/* The first n records as a log of its own; its records are trusted. NULL: no memory. */
+/* The first n records as a log of its own; its records are trusted. NULL without memory. */
 struct mlog *mlog_cut(const struct mlog *l, uint64_t n);
 /*
  * `l` becomes what `next` is; its roster changes into that of `next`, so that cursors and members
@@ -217,7 +217,7 @@ bool mlog_is_superseded(const struct mlog *l, const uint8_t payload_hash[HASH_LE
  * 1. A later code does; a later attempt by the same code if ours is one that it supersedes.
  */
 bool mlog_counts_more(const struct mlog *l, const struct entry *e, uint64_t number);
-/* The type of an encoded entry, by a glance; 0: it has none. */
+/* The type of an encoded entry, by a glance; 0 if it has none. */
 unsigned entry_peek(struct span entry);
 
 #endif

@@ -203,7 +203,7 @@ int mlog_reload(struct mlog *l, struct span record, struct err *err)
 	return x < 0 ? x : reload(l, &r, err);
 }
 
-/* The first n of these records as a log. NULL: no memory. */
+/* The first n of these records as a log. NULL without memory. */
 static struct mlog *replay(const uint8_t map_seed[16], const struct mlog_state *s, uint64_t n)
 {
 	struct mlog *l = mlog_new(map_seed);

@@ -19,7 +19,7 @@ struct mlog;
 struct wire_entries;
 struct wire_head;
 
-struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
+struct mlog *mlog_new(const uint8_t map_seed[16]); /* empty; NULL without memory */
 void mlog_free(struct mlog *l);
 
 /* --- adding --------------------------------------------------------------------------------- */
@@ -75,7 +75,7 @@ enum mlog_taken {
 	TAKEN_NO_MEMORY
 };
 
-/* The first of records that are held back, and its date. Seq 0: no record is held back. */
+/* The first of records that are held back, and its date. Seq is 0 if no record is held back. */
 struct mlog_held {
 	uint64_t seq, time_s;
 };

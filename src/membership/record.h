@@ -23,15 +23,15 @@ struct order {
 	uint64_t generation, seq;
 	uint8_t prev[HASH_LEN];
 	uint64_t time_s;
-	ip4 address; /* 0: it gives none */
+	ip4 address; /* 0 if it gives none */
 };
 
 /* A record of which the entry has not been read. */
 struct record {
-	bool genesis; /* record 0: it has neither order (all zero) nor receipt */
+	bool genesis; /* record 0, which has neither order (all zero) nor receipt */
 	struct order order;
 	struct span entry;	/* view */
-	const uint8_t *receipt; /* view, SIG_LEN bytes; NULL: it has none */
+	const uint8_t *receipt; /* view, SIG_LEN bytes; NULL if it has none */
 	uint8_t entry_hash[HASH_LEN];
 	uint8_t hash[HASH_LEN]; /* of the place; for genesis the entry hash */
 };

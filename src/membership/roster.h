@@ -35,7 +35,7 @@ struct member {
 	uint64_t role_seq, key_seq, name_seq;
 	unsigned rotations; /* of its key */
 	enum member_left left;
-	uint64_t left_s, left_seq; /* 0: it is a member */
+	uint64_t left_s, left_seq; /* 0 if it is a member */
 	struct node_id left_by;	   /* the author of that; its own id if it left by itself */
 	size_t index;		   /* in the order of joining first, former members included */
 	bool dropped;		   /* its admission is in what a recovery dropped */
@@ -67,7 +67,7 @@ enum roster_scope {
 
 struct roster;
 
-struct roster *roster_new(const uint8_t map_seed[16]); /* empty; NULL: no memory */
+struct roster *roster_new(const uint8_t map_seed[16]); /* empty; NULL without memory */
 void roster_free(struct roster *r);		       /* NULL allowed */
 
 /* --- questions: each takes constant time, and returns NULL if there is no such member ------- */

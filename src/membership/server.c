@@ -15,7 +15,7 @@ const uint8_t *mlog_order_key(const struct mlog *l, uint64_t seq)
 	return l->s.epochs[0].key;
 }
 
-/* The server that the record names; NULL: it names none. `e` is what it was read to. */
+/* The server that the record names; NULL if it names none. `e` is what it was read to. */
 static const struct log_server *server_named(const struct entry *e)
 {
 	switch (e->type) {

@@ -9,7 +9,7 @@ struct manager_link;
 
 /*
  * Connects to the manager that the environment names, if it names one (*ret is NULL otherwise).
- * `ret_watchdog_ns`: the manager wants to hear from this process at least so often; 0: it does not.
+ * `ret_watchdog_ns`: how often the manager wants to hear from this process at least; 0 for never.
  */
 int manager_link_open(struct host *h, struct err *err, struct manager_link **ret,
 		      uint64_t *ret_watchdog_ns) MUST_CHECK;

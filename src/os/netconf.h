@@ -92,8 +92,8 @@ struct netwatch_config {
 
 /*
  * Watches the host's network. The watch follows what the kernel tells and reads the whole table of
- * routes at the start only, and in pieces when the kernel had to drop messages. NULL: no memory, or
- * the system does not let us.
+ * routes at the start only, and in pieces when the kernel had to drop messages. Returns
+ * NULL without memory, and if the system does not let us.
  */
 struct netwatch *netwatch_new(struct host *h, const struct netwatch_config *cfg);
 void netwatch_free(struct netwatch *w); /* NULL allowed */

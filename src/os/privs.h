@@ -90,7 +90,7 @@ int privs_account_of(struct host *h, const struct privs_file *f, struct err *err
 /* What a tunnel daemon that root starts gives to a user of its own. */
 struct privs_state {
 	const char *user;   /* its name */
-	const char *folder; /* made, mode 0700, if it is missing; NULL: it keeps no state */
+	const char *folder; /* made, mode 0700, if it is missing; NULL if it keeps no state */
 	/*
 	 * What may be in it: files with one of these suffixes ("lock" is one, too), folders that
 	 * are named as such a file without it, and what file_write leaves behind. NULL ends.

@@ -10,7 +10,7 @@
 struct udp_notes {
 	struct {
 		struct addr to;
-		uint64_t at; /* clock_now; 0: free */
+		uint64_t at; /* clock_now; 0 if free */
 		struct udp_refusal why;
 	} note[UDP_NOTES_MAX];
 };

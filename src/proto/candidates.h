@@ -19,7 +19,7 @@ bool candidates_add(struct wire_candidates *c, const struct addr *a);
 bool candidate_ok(const struct addr *a, struct prefix4 overlay);
 /*
  * Adds those of `in` that are allowed to `ret`: each once, at most CANDIDATES_PER_PUBLIC_IP_MAX for
- * a public address, CANDIDATES_MAX in all; none of our `own` (NULL: it has none).
+ * a public address, CANDIDATES_MAX in all; none of our `own` (NULL if it has none).
  */
 void candidates_filter(const struct wire_candidates *in, const struct wire_candidates *own,
 		       struct prefix4 overlay, struct wire_candidates *ret);

@@ -215,7 +215,7 @@ static void get_moved(struct cbor_reader *r, struct signal_reply *m)
 	r->failed |= m->moved_port == 0;
 }
 
-/* How many elements the reply has that begins with this number; 0: no reply begins so. */
+/* How many elements the reply has that begins with this number; 0 if no reply begins so. */
 static size_t elements_of(uint64_t kind, enum signal_request_type to)
 {
 	switch (kind) {

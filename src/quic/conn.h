@@ -51,7 +51,7 @@ struct quic_conn {
 	ngtcp2_conn *qc; /* NULL once closed */
 	struct tls_session tls;
 	const struct quic_profile *profile; /* server role: NULL until the handshake is complete */
-	const struct quic_conn_ops *ops;    /* NULL: there is no owner */
+	const struct quic_conn_ops *ops;    /* NULL if there is no owner */
 	void *ctx;
 	struct timer *timer;
 	struct list link;   /* socket: conns or dead */
@@ -65,7 +65,7 @@ struct quic_conn {
 	bool confirmed;
 	bool drop_tls; /* the owner needs TLS no longer: freed once the handshake is confirmed */
 	bool freed;    /* by its owner; reap() frees the memory */
-	path_label given_label; /* by the router, while it is half-open; 0: no label */
+	path_label given_label; /* by the router, while it is half-open; 0 without a label */
 	bool half_open;		/* counted among the half-open ones */
 	bool routed;		/* the owner's router routes it, not the built-in one */
 
@@ -89,7 +89,7 @@ struct quic_conn {
 	bool migrating;		 /* client: `target` is being validated */
 	struct label_path target;
 	path_label failed_label;
-	path_label endpoint_label; /* the label of `endpoint`; 0: it is not known */
+	path_label endpoint_label; /* the label of `endpoint`; 0 if it is not known */
 	struct quic_endpoint endpoint;
 
 	/* streams */
@@ -212,7 +212,7 @@ struct quic_stream {
 	bool rx_done; /* all was consumed, or nothing will come */
 
 	struct list chunks;	/* written and not all acknowledged: ngtcp2 points into them */
-	struct chunk *tx_chunk; /* the first chunk with unsent bytes; NULL: all is sent */
+	struct chunk *tx_chunk; /* the first chunk with unsent bytes; NULL if all is sent */
 	size_t tx_off;
 	uint64_t tx_base; /* stream offset of the first chunk */
 	/* stream offsets up to which data is acknowledged, sent, written */
@@ -226,7 +226,7 @@ struct quic_stream {
 	uint64_t reset_error;
 };
 
-struct quic_stream *stream_new(struct quic_conn *c, int64_t id); /* NULL: no memory */
+struct quic_stream *stream_new(struct quic_conn *c, int64_t id); /* NULL without memory */
 int stream_received(struct quic_stream *st, const uint8_t *data, size_t len, bool fin) MUST_CHECK;
 void stream_acked(struct quic_stream *st, uint64_t upto);
 void stream_given_up(struct quic_stream *st, uint64_t error); /* by the other side */

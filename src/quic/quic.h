@@ -41,7 +41,7 @@ struct quic_profile {
 	uint32_t stream_send_bytes;
 	uint64_t handshake_timeout; /* ns */
 	uint64_t idle_timeout;	    /* ns */
-	uint64_t keep_alive;	    /* ns; 0: no keep-alive */
+	uint64_t keep_alive;	    /* ns; 0 for no keep-alive */
 };
 
 /* The keys that are accepted of the other side. A pin of zeros with `any` false accepts no key. */
@@ -149,8 +149,8 @@ struct quic_socket_config {
 	uint32_t accepts_per_s;
 	/*
 	 * Server role: returns true if a handshake with this key (SHA-256 of its SPKI) may go on.
-	 * Must be a pure look-up. NULL: any Ed25519 key may. Small-order keys and our own are
-	 * always refused.
+	 * Must be a pure look-up. NULL allowed: any Ed25519 key may. Small-order keys and our
+	 * own are always refused.
 	 */
 	bool (*key_allowed)(void *ctx, const struct quic_profile *profile,
 			    const uint8_t key_sha256[32]);
@@ -317,8 +317,9 @@ void quic_socket_revoke(struct quic_socket *s, const struct quic_revocation *r);
 struct quic_conn_info {
 	uint64_t srtt_ns;
 	uint64_t rx_packets, tx_packets, lost_packets, rx_bytes, tx_bytes;
-	uint64_t last_heard; /* clock_now when an authenticated packet last arrived; 0: never */
-	/* clock_now of the first ack-eliciting packet sent since then; 0: not sent */
+	uint64_t
+		last_heard; /* clock_now when an authenticated packet last arrived; 0 before that */
+	/* clock_now of the first ack-eliciting packet sent since then; 0 if none was sent */
 	uint64_t unanswered_since;
 	size_t max_udp_payload;
 	path_label label;

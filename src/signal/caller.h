@@ -97,7 +97,7 @@ struct signal_server {
 	struct ratelimit *sources; /* of callers that are not members, by their address */
 	struct ratelimit *members; /* of members without a session, by their id */
 	struct relay *relay;
-	struct echo *echo;	       /* NULL: no second port */
+	struct echo *echo;	       /* NULL without a second port */
 	struct recall *recall;	       /* of sessions, after a crash */
 	struct manager *manager;       /* NULL without a service manager */
 	struct identity *own_identity; /* from the database; NULL: the operator's */
@@ -128,7 +128,7 @@ struct signal_server {
 	struct timer *write_timer;
 	struct deferred *write_soon;
 	struct timer *answer_timer;
-	uint64_t checkpoint_since; /* clock: since when the checkpoint is put off; 0: it is not */
+	uint64_t checkpoint_since; /* clock: since when the checkpoint is put off; 0 if it is not */
 	struct timer *checkpoint_timer;
 	uint64_t notes_at; /* clock: notes that could not be written are tried again then */
 	struct log_limit stranger_lines, write_lines, read_lines, checkpoint_lines, trace_lines;

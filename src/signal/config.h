@@ -39,7 +39,7 @@ struct signal_config {
 	struct prefix4 subnet;		      /* of clusters that name no subnet */
 	char secret[BOOTSTRAP_CODE_TEXT_MAX]; /* preset bootstrap code, normalised; or "" */
 	enum log_level log_level;
-	/* what a node, a cluster may send over the relay, in bytes a second; 0: no fixed rate */
+	/* what a node, a cluster may send over the relay, in bytes a second; 0 for no fixed rate */
 	uint64_t relay_node_rate, relay_cluster_rate;
 	struct identity *identity; /* the operator's own; NULL: see bootstrap.h */
 };

@@ -73,7 +73,8 @@ struct code_info {
 };
 
 /*
- * Stores the salted hash of a code. `expires_s` 0: it does not expire. -ENOSPC past CODES_OPEN_MAX.
+ * Stores the salted hash of a code. With an `expires_s` of 0 it does not expire. -ENOSPC past
+ * CODES_OPEN_MAX.
  */
 int db_code_add(struct db *d, const char *code, const uint8_t salt[CODE_SALT_LEN], int64_t now_s,
 		int64_t expires_s, struct err *err) MUST_CHECK;
@@ -116,7 +117,7 @@ int db_records(struct db *d, const uint8_t cluster_id[HASH_LEN],
 
 /* A record that this server has signed and lacks. */
 struct db_missing {
-	uint64_t generation, seq; /* seq 0: unknown */
+	uint64_t generation, seq; /* seq 0 if unknown */
 	uint64_t time_s;	  /* its receipt's */
 	uint8_t hash[HASH_LEN];
 };

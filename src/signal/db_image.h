@@ -13,7 +13,7 @@
 /* The process that has the database open as its server, as far as the file's lock tells. */
 struct db_server {
 	bool running;
-	long pid; /* 0: unknown (another container or machine) */
+	long pid; /* 0 if unknown (another container or machine) */
 };
 
 /*

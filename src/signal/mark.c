@@ -16,7 +16,7 @@ struct mark {
 	struct db *db;
 	char path[PATH_BYTES];
 	struct mark_value value; /* committed */
-	struct file_slot *file;	 /* NULL: it could not be opened */
+	struct file_slot *file;	 /* NULL if it could not be opened */
 	struct log_limit failures;
 };
 

@@ -14,11 +14,11 @@ int operator_clusters(const struct view *v, bool json, struct err *err) MUST_CHE
 int operator_nodes(const struct view *v, const char *cluster, bool all, bool json, struct err *err)
 	MUST_CHECK;
 int operator_log(const struct view *v, const char *cluster, bool json, struct err *err) MUST_CHECK;
-/* Prints what a backup holds. `done`: it was put in place just now; NULL: it was only verified. */
+/* Prints what a backup holds. `done`: it was put in place now; NULL if it was only verified. */
 void operator_restore(const struct view *v, const char *file, const struct restored *done,
 		      bool accept, bool json);
 /*
- * Tells people on standard error about a backup of that many bytes. `file` NULL: it was not
+ * Tells people on standard error about a backup of that many bytes. `file` is NULL if it was not
  * written.
  */
 void operator_backup(const char *file, size_t bytes, const struct signal_config *cfg, bool json);

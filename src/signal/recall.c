@@ -21,13 +21,13 @@
 struct recall {
 	struct signal_server *server;
 	char path[PATH_BYTES];
-	struct recall_list *lost; /* the list in the file at the start; NULL: no file */
+	struct recall_list *lost; /* the list in the file at the start; NULL without a file */
 	size_t next;		  /* next item of `lost` to be called */
 	unsigned round;
 	uint64_t began;
 	struct timer *call, *save;
 	bool stopped;
-	struct file_slot *file; /* NULL: it could not be opened */
+	struct file_slot *file; /* NULL if it could not be opened */
 	struct log_limit failures;
 };
 

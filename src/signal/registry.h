@@ -30,11 +30,11 @@ struct cluster {
 	struct bucket relay_rate; /* bytes of all its members over the relay */
 	struct shares relay_shares;  /* among its members */
 	struct share_user relay_use; /* the cluster's part of what the server can carry */
-	struct mlog *log;	     /* NULL: it could not be read; see registry_log */
+	struct mlog *log;	     /* NULL if it could not be read; see registry_log */
 	bool parted;	     /* this server has signed another log of it, and orders nothing */
 	bool was_parted;     /* until the open transaction, which ends that */
 	bool admin_shown;    /* an admin has shown a head that the log has: may_order.c */
-	uint64_t wait_until; /* clock: when the wait of a restored cluster may end; 0: unknown */
+	uint64_t wait_until; /* clock: when the wait of a restored cluster may end; 0 if unknown */
 	struct db_missing missing;   /* the highest record that a beacon names: may_order.c */
 	struct list noted;	     /* in the registry's list: with notes for the database */
 	unsigned notes;		     /* enum registry_note */
@@ -74,7 +74,7 @@ bool registry_is_known(const struct registry *r, const uint8_t key_sha256[HASH_L
  */
 struct key_acceptance {
 	size_t clusters, accept;
-	const char *refuses; /* name of one that does not; NULL: all accept it */
+	const char *refuses; /* name of one that does not; NULL if all accept it */
 };
 struct key_acceptance registry_key_acceptance(const struct registry *r,
 					      const uint8_t key[HASH_LEN]);
@@ -170,7 +170,7 @@ int registry_deny_foreign(const struct registry *r, const struct cluster *c, str
 /* --- clusters of other servers (registry_import.c) --- */
 
 /*
- * Stores the verified log of a cluster that another server orders, and burns the code (0: it was
+ * Stores the verified log of a cluster that another server orders, and burns the code (0 if it was
  * burned for this cluster before). This server orders nothing in it until the log names it. If the
  * cluster is here already, its log gets the records that it lacks. Else the registry takes *log
  * over, even after a failure, and sets it to NULL.

@@ -59,7 +59,7 @@ static void outbox_flush(struct relay *r, struct outbox *o)
 
 /* The sender of the frame at hand, which is mostly that of the next one, too. */
 struct sender {
-	struct channel_end *end; /* NULL: no sender yet */
+	struct channel_end *end; /* NULL before the first frame */
 	struct quic_endpoint to; /* the address of its other end */
 	struct udp_tx *run;	 /* the run that the next frame may join */
 };

@@ -25,10 +25,10 @@ struct channel {
 
 struct relay {
 	struct map *ends;		  /* RELAY_CHANNEL_LEN -> channel_end */
-	uint64_t node_rate, cluster_rate; /* bytes a second; 0: no fixed rate */
+	uint64_t node_rate, cluster_rate; /* bytes a second; 0 for no fixed rate */
 	struct shares shares;		  /* among the clusters */
 	struct {			  /* what the server could carry when it was overloaded */
-		uint64_t limit;		  /* bytes a second; 0: it is not overloaded */
+		uint64_t limit;		  /* bytes a second; 0 if it is not overloaded */
 		uint64_t rate;		  /* bytes a second that left it lately, at most */
 		uint64_t room;		  /* bytes that may wait in the socket */
 		uint64_t turn;		  /* the SHARES_TURN that the next fields belong to */

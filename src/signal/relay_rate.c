@@ -36,7 +36,7 @@ static uint64_t lower(uint64_t a, uint64_t b)
 	return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* Returns the rate of all members of the cluster together; 0: no limit. */
+/* Returns the rate of all members of the cluster together; 0 for no limit. */
 static uint64_t rate_of_cluster(const struct relay *r)
 {
 	uint64_t limit = r->carry.limit;
@@ -44,7 +44,7 @@ static uint64_t rate_of_cluster(const struct relay *r)
 	return lower(r->cluster_rate, limit ? shares_of(&r->shares, limit) : 0);
 }
 
-/* Returns the member's part of that rate; 0: no limit. */
+/* Returns the member's part of that rate; 0 for no limit. */
 static uint64_t share_of(const struct relay *r, const struct caller *c)
 {
 	uint64_t all = rate_of_cluster(r);

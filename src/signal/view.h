@@ -19,14 +19,14 @@ struct view_cluster {
 	char id_text[VIEW_ID_TEXT_MAX];
 	uint8_t id[HASH_LEN];
 	struct prefix4 subnet;
-	struct mlog *log; /* NULL: not read yet; see view_log */
+	struct mlog *log; /* NULL before it is read; see view_log */
 };
 
 struct view {
 	struct host *host;
 	struct db *db;
 	struct db_server server;
-	struct recall_list *sessions; /* NULL: unknown */
+	struct recall_list *sessions; /* NULL if unknown */
 	struct view_cluster *cluster;
 	size_t n_clusters;
 };

@@ -7,7 +7,7 @@
 
 struct write {
 	struct list link;
-	struct caller *caller; /* NULL: its connection has ended meanwhile */
+	struct caller *caller; /* NULL if its connection has ended meanwhile */
 	int64_t stream;
 	uint64_t since; /* clock */
 	enum signal_request_type type;

@@ -26,7 +26,7 @@ struct control_conn {
 	struct submit *submit; /* its answer is to come */
 	/* a status request that waits for the tunnels' answers */
 	struct control_request status;
-	unsigned looks; /* left; 0: none waits */
+	unsigned looks; /* left; 0 if no look is left */
 	struct timer *look_timer;
 	/* its user and CONTROL_GROUP, as of its last request for which that counted */
 	enum { GROUP_UNKNOWN, GROUP_MEMBER, GROUP_STRANGER } group;
@@ -56,7 +56,8 @@ struct control_conn {
 void control_reply(struct control_conn *c, const void *data, size_t len);
 /* The same of a part of one, with or without its end. */
 void control_reply_part(struct control_conn *c, const void *data, size_t len, bool last);
-void control_reply_json(struct control_conn *c, char *json); /* takes it over; NULL: no memory */
+void control_reply_json(struct control_conn *c,
+			char *json); /* takes it over; NULL without memory */
 void control_reply_result(struct control_conn *c, int rc, const struct err *err);
 
 /* May the caller connect clusters that were not connected here before? */

@@ -23,7 +23,7 @@ struct daemon_config {
 	/* foreground: saves the log among its user's files */
 	int (*save_log)(void *ctx, const struct cluster_file *f, const struct mlog *l,
 			struct err *err);
-	uint16_t port;	      /* of the first cluster, see daemon_port.c; 0: any */
+	uint16_t port;	      /* of the first cluster, see daemon_port.c; 0 for any */
 	bool no_port_mapping; /* gateways are not asked to map our ports */
 	void (*changed)(void *ctx, struct tunnel *t); /* may be NULL */
 	void (*restored)(void *ctx);		      /* daemon_restore is through; may be NULL */
@@ -135,7 +135,7 @@ void daemon_device_keep(struct daemon_cluster *c);
 
 /* --- daemon_port.c --- */
 
-/* The fixed port that the cluster is to have; 0: any. `known`: of its peers, or NULL. */
+/* The fixed port that the cluster is to have; 0 for any. `known`: of its peers, or NULL. */
 uint16_t daemon_port(const struct daemon_cluster *c, const struct peers_file *known);
 /* It did not start. Returns true if its port was the reason and is tried again; *err says so. */
 bool daemon_port_wait(struct daemon_cluster *c, struct err *err);

@@ -15,10 +15,10 @@ struct dated {
 	const struct mlog *log;
 	struct overlay *overlay; /* NULL until there is one */
 	struct timer *ask;
-	struct mlog_held held;			  /* seq 0: no record is held back */
+	struct mlog_held held;			  /* seq 0 if no record is held back */
 	struct node_id by;			  /* that showed it; zero: the server */
 	uint64_t held_at;			  /* clock, when it was last shown */
-	uint64_t late_seq;			  /* 0: no record came late */
+	uint64_t late_seq;			  /* 0 if no record came late */
 	uint64_t late_time_s, late_at_s, late_at; /* its date, and when it came; clock */
 	size_t seen;				  /* records that were looked at */
 	uint64_t generation;
@@ -37,7 +37,7 @@ void dated_held(struct dated *d, const struct mlog_held *held, const struct memb
 void dated_log_grew(struct dated *d, bool current, uint64_t now_s);
 
 struct dated_status {
-	struct mlog_held held;		 /* seq 0: no record is held back */
+	struct mlog_held held;		 /* seq 0 if no record is held back */
 	const struct member *by;	 /* NULL: the server */
 	uint64_t late_seq;		 /* a record that came late in the last day, or 0 */
 	uint64_t late_time_s, late_at_s; /* its date, and when it came */

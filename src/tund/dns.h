@@ -17,7 +17,7 @@ struct dns_server;
 struct dns_names {
 	const struct mlog *log;
 	const struct member *self; /* answers for the bare name of the cluster */
-	/* Has this member no name for now? NULL: all have theirs. */
+	/* Has this member no name for now? NULL allowed: all have theirs. */
 	bool (*denied)(void *ctx, const struct member *m);
 	void *ctx;
 };

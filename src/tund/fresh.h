@@ -19,10 +19,10 @@ struct fresh {
 	struct node_id self;
 	struct beacons *held;
 	struct overlay *overlay; /* NULL until there is one */
-	struct session *session; /* NULL: it is not up */
+	struct session *session; /* NULL if it is not up */
 	struct timer *sign, *look, *show;
-	uint64_t signed_at;	 /* clock; 0: never */
-	uint64_t lacking_since;	 /* clock; 0: nothing is lacking */
+	uint64_t signed_at;	 /* clock; 0 before that */
+	uint64_t lacking_since;	 /* clock; 0 if nothing is lacking */
 	bool unseen;		 /* for a minute */
 	uint64_t server_shown_s; /* date of the newest that the server has shown or was shown */
 	struct log_limit limit;
@@ -42,9 +42,10 @@ void fresh_log_grew(struct fresh *f);
 void fresh_session(struct fresh *f, struct session *s);
 
 struct fresh_status {
-	const struct member *by;	/* of the newest beacon that is known, or NULL */
-	uint64_t time_s;		/* that it was signed at */
-	const struct member *unseen_by; /* names a record that this node lacks; NULL: nobody does */
+	const struct member *by; /* of the newest beacon that is known, or NULL */
+	uint64_t time_s;	 /* that it was signed at */
+	const struct member
+		*unseen_by; /* names a record that this node lacks; NULL if nobody does */
 	uint64_t unseen_seq, unseen_since; /* that record; clock */
 };
 /* What is unseen is shown from one minute on. */

@@ -23,7 +23,7 @@ struct peers_file {
 	struct peer_hint peer[];
 };
 
-/* Room for n peers, all zero; the caller frees. NULL: no memory. */
+/* Room for n peers, all zero; the caller frees. NULL without memory. */
 struct peers_file *peers_file_new(size_t n);
 
 /* For the fuzzer and the tests, too. -ENOSPC; -EBADMSG, -EPROTONOSUPPORT (newer), -ENOMEM. */

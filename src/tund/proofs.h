@@ -22,7 +22,7 @@ struct proof_kept {
 
 struct proofs {
 	struct host *host;
-	const char *state_dir; /* NULL: they are kept in memory */
+	const char *state_dir; /* NULL if they are kept in memory */
 	const char *cluster;
 	struct proof_kept of[PROOF_KINDS];
 };

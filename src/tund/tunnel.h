@@ -66,10 +66,10 @@ int tunnel_parts_member(const struct tunnel_parts *p, struct err *err) MUST_CHEC
 void tunnel_parts_free(struct tunnel_parts *p); /* wipes; zeroed allowed */
 
 struct tunnel_options {
-	const struct invite_list *invites;    /* copied; NULL: no invite is open */
-	const struct let_back_list *let_back; /* copied; NULL: nobody was */
-	const struct peers_file *known;	      /* of its peers from before; NULL: unknown */
-	uint16_t fixed_port;		      /* of its UDP socket: this one or none. 0: any */
+	const struct invite_list *invites;    /* copied; NULL if no invite is open */
+	const struct let_back_list *let_back; /* copied; NULL if nobody was */
+	const struct peers_file *known;	      /* of its peers from before; NULL if unknown */
+	uint16_t fixed_port;		      /* of its UDP socket: this one or none. 0 for any */
 	bool no_port_mapping;		      /* the gateway is not asked to map our port */
 	unsigned device, spare_device;	      /* of its interface: as struct tun_config has them */
 };

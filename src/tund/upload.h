@@ -51,7 +51,7 @@ struct upload_debts {
 
 void upload_charge(struct upload_debts *d, struct user user, size_t verified, uint64_t bytes,
 		   uint64_t now);
-/* For how long the user has to wait; 0: not at all. */
+/* For how long the user has to wait; 0 if no time. */
 uint64_t upload_debt_wait(const struct upload_debts *d, struct user user, uint64_t now);
 
 #endif

@@ -20,7 +20,7 @@ struct waiting {
 	const struct mlog *log;
 	struct denials *held;
 	struct overlay *overlay; /* NULL until there is one */
-	struct session *session; /* NULL: it is not up */
+	struct session *session; /* NULL if it is not up */
 	struct timer *timer;
 	uint64_t current; /* serial number of the one that was handed to the server last */
 	uint64_t pass_at, began_at; /* when the next round over all of them begins; the last did */

@@ -8,7 +8,7 @@
 static struct {
 	enum fault_mode mode;
 	struct fault_record *record;
-	const struct fault_stack *plan; /* NULL: none fails */
+	const struct fault_stack *plan; /* NULL if no call fails */
 	unsigned frames;
 	unsigned armed;
 	bool busy; /* unwinding may allocate */

@@ -36,7 +36,7 @@ struct outcome {
 struct run {
 	const struct scene *scene;
 	enum fault_mode mode;
-	const struct fault_stack *stack; /* NULL: nothing fails */
+	const struct fault_stack *stack; /* NULL if nothing fails */
 	pid_t pid;
 	int output;
 	struct outcome *outcome; /* shared with its process */
@@ -222,7 +222,7 @@ static size_t wait_for(struct run *r, size_t n, int *ret_status)
 
 /* --- scenes ----------------------------------------------------------------------------------- */
 
-static const char *wanted; /* NULL: all places */
+static const char *wanted; /* NULL for all of ours */
 static struct fault_stack *tried;
 static size_t n_tried;
 

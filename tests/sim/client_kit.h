@@ -119,7 +119,7 @@ bool kit_code_is_good(const struct kit_node *n, const struct mlog *log);
 void kit_on_progress(void *ctx, const char *line);
 bool kit_join_ended(void *ctx);
 
-/* Runs what was started until it has ended. `r` < 0: it failed at once. */
+/* Runs what was started until it has ended. `r` is below 0 if it failed at once. */
 void kit_join_run(struct kit_node *n, int r);
 
 void kit_join_begin(struct kit_node *n);

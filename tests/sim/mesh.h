@@ -47,8 +47,8 @@ struct mesh_node {
 	struct store store;
 	struct host *daemon_host; /* the daemon's process, or NULL */
 	struct daemon *daemon;
-	ip4 address;		   /* in the overlay; 0: not a member */
-	uint16_t port;		   /* of daemons that are started from now on; 0: any */
+	ip4 address;		   /* in the overlay; 0 if it is not a member */
+	uint16_t port;		   /* of daemons that are started from now on; 0 for any */
 	bool suspended, unplugged; /* kept by the test */
 };
 
@@ -111,7 +111,7 @@ void mesh_server_restore(struct mesh *m, const char *copy);
 /* `mlsh-signal token`, while it runs. */
 void mesh_server_token(struct mesh *m);
 int mesh_try_server_token(struct mesh *m, struct err *err) MUST_CHECK;
-/* Entries in the server's log of the cluster; 0: it does not know the cluster. */
+/* Entries in the server's log of the cluster; 0 if it does not know the cluster. */
 size_t mesh_server_log(struct mesh *m);
 size_t mesh_server_sessions(struct mesh *m);
 void mesh_server_db(const struct mesh *m, char out[96]); /* its path */
@@ -195,7 +195,7 @@ void mesh_ping_pairs(struct mesh *m);
 void mesh_take(struct mesh *m);
 /* How many packets from it the others have taken. */
 uint32_t mesh_taken_from(struct mesh *m, const struct mesh_node *from);
-/* Pings two nodes all the time. Returns when the last packet was taken; 0: all were dropped. */
+/* Pings two nodes all the time. Returns when the last packet was taken; 0 if all were dropped. */
 uint64_t mesh_last_taken(struct mesh_node *from, struct mesh_node *a, struct mesh_node *b,
 			 uint64_t for_ns, uint64_t every);
 /* All pairs of nodes with a daemon reach each other. Returns how long it took. */

@@ -127,7 +127,7 @@ struct call {
 	char *reply;
 	size_t len;
 	bool done;
-	struct err err; /* why there is no reply; code 0: there is one */
+	struct err err; /* why there is no reply; code 0 if there is one */
 };
 
 static void call_fail(struct call *c, int code, const char *what)

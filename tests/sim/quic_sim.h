@@ -33,7 +33,7 @@ struct quic_end {
 	unsigned path_changes, paths_failed, resets, writables;
 	uint64_t reset_error;
 
-	/* the stream of numbered messages: each way one, -1: none yet */
+	/* the stream of numbered messages: each way one, -1 before it is open */
 	int64_t out, in;
 	uint32_t to_send, sent, got;
 	size_t size;		       /* of each message, at both ends */
@@ -49,7 +49,7 @@ struct quic_end {
 	uint64_t rx_bytes, rx_ends;
 	struct {
 		int64_t id;
-		uint64_t at; /* 0: free */
+		uint64_t at; /* 0 if free */
 	} incoming[QUIC_SIM_INCOMING];
 	bool hold; /* does not consume */
 	bool echo; /* answers on the same stream */

@@ -21,7 +21,7 @@ struct machine {
 	char name[16];
 	struct raw *next;	  /* with the key that it is to have: a rotation was signed */
 	struct raw *before;	  /* with the key that it had: a recovery may drop the rotation */
-	struct entry_bytes admit; /* len 0: it was admitted, or has given up */
+	struct entry_bytes admit; /* len 0 if it was admitted, or has given up */
 	bool proof;		  /* that the server lies, or was restored */
 	struct node_id gone[MACHINES * 8]; /* those that it saw leave */
 	size_t n_gone;

@@ -36,13 +36,13 @@ struct rogue {
 	size_t n_records;
 	struct rogue_branch other;
 	bool shows_other[MESH_NODES_MAX];  /* to that node */
-	size_t shows_only[MESH_NODES_MAX]; /* so many records to that node; 0: all */
+	size_t shows_only[MESH_NODES_MAX]; /* so many records to that node; 0 for all */
 	bool swallows;			   /* it answers no entry that it is given */
 	bool only_says_yes;		   /* to entries, and orders none of them */
 	bool says_removed;		   /* it refuses sessions: "not a member" */
-	ip4 next_address;     /* what it gives joiners; 0: it says yes, and puts nothing in order */
-	uint32_t busy_s;      /* it is busy for so long; 0: it is not */
-	const char *moved_to; /* it has moved to that host, for the next caller only; NULL: no */
+	ip4 next_address; /* what it gives joiners; 0 if it says yes, and puts nothing in order */
+	uint32_t busy_s;  /* it is busy for so long; 0 if it is not */
+	const char *moved_to; /* it has moved to that host, for the next caller only; or NULL */
 	struct rogue_caller caller[ROGUE_CALLERS_MAX];
 	size_t n_callers;
 	size_t sessions, admits, pushes, appends; /* requests of that kind so far */

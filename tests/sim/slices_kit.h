@@ -21,7 +21,7 @@ struct counts {
 	unsigned now, most;
 };
 extern struct counts slices_verified, slices_decoded;
-extern struct world *slices_counted; /* NULL: nothing is counted */
+extern struct world *slices_counted; /* NULL if nothing is counted */
 
 /* The signatures of what follows are good: they are counted, and not verified. */
 extern bool slices_is_short_of_time;

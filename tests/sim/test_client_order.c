@@ -10,7 +10,7 @@ struct command {
 	struct cluster_file file;
 	struct identity *identity;
 	struct mlog *log;
-	const char *rename_to; /* NULL: it leaves */
+	const char *rename_to; /* NULL if it leaves */
 	struct ordered *order;
 	unsigned made;
 	bool done;

@@ -411,7 +411,7 @@ static void outside_open(struct outside *o, struct host *h, ip4 ip, uint16_t por
 	ck_assert_int_eq(udp_open(h, &cfg, take, o, &err, &o->udp), 0);
 }
 
-/* The other side's view: the port that a datagram comes from; 0: it does not come. */
+/* The other side's view: the port that a datagram comes from; 0 if it does not come. */
 static uint16_t says(struct world *w, struct outside *from, struct outside *to,
 		     const struct addr *at, uint8_t hops)
 {

@@ -66,7 +66,7 @@ static void connect_as(struct mesh *m, unsigned uid, unsigned gid, const char *c
 	handover_free(&files);
 }
 
-/* From which of desk's own addresses a packet to this one goes into a tunnel; 0: it does not. */
+/* From which of desk's own addresses a packet to this one goes into a tunnel; 0 if it does not. */
 static ip4 goes_from(struct mesh *m, ip4 to)
 {
 	struct world_route routes[64];

@@ -89,7 +89,7 @@ void kit_join(struct kit *k, unsigned n);
 /* A cluster with an admin (node 0) and plain nodes 1 to `joins`: records 0 to `joins`. */
 struct kit kit_open_with(unsigned joins);
 
-/* Node n, present or former; NULL: it never joined. */
+/* Node n, present or former; NULL if it never joined. */
 const struct member *kit_member(const struct kit *k, unsigned n);
 
 /* --- the other types ------------------------------------------------------------------------ */

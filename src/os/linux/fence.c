@@ -102,7 +102,7 @@ static bool fail(struct fence *f, int code)
 
 /* ---- who changes our table ---- */
 
-/* 1: another process changed it; 0: not ours, or our own doing. */
+/* Returns 1 if another process changed it; 0 if it is not ours, or our own doing. */
 static int is_foreign_change(const struct fence *f, const struct nlmsghdr *m)
 {
 	const struct nlattr *a[NFTA_TABLE_NAME + 1];

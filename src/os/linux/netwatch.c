@@ -35,7 +35,7 @@ struct copy {
 	struct mnl_socket *socket;
 	struct fd_watch *watch;
 	struct mirror routes;
-	uint8_t family; /* being read; 0: no copy is under way */
+	uint8_t family; /* being read; 0 if no copy is under way */
 	bool stale;	/* another one is needed behind it */
 	uint64_t cost_ns;
 };

@@ -186,7 +186,7 @@ static bool holds_state_alone(int folder, const char *const *suffixes, char ret[
 
 /* ---- which account ---- */
 
-/* Why the account cannot be taken; NULL: it can. */
+/* Why the account cannot be taken; NULL if it can. */
 static const char *unusable(struct host *h, const struct privs_account *a)
 {
 	if (a->id == 0)

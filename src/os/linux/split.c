@@ -20,7 +20,7 @@ struct answer {
 	char text[sizeof(((struct err *)0)->text)];
 };
 
-static volatile sig_atomic_t worker; /* for the signal handler; 0: it has ended */
+static volatile sig_atomic_t worker; /* for the signal handler; 0 if it has ended */
 
 static bool write_all(int fd, const void *data, size_t len)
 {

@@ -49,7 +49,7 @@ struct udp {
 	struct fd_watch *watch;
 	loop_fn readable;
 	void *ctx;
-	loop_fn writable; /* NULL: nobody asked */
+	loop_fn writable; /* NULL if nobody asked */
 	void *writable_ctx;
 	bool blocked; /* the last send found the socket full */
 	bool *gone;   /* set when udp_close is called from within a callback */

@@ -35,7 +35,7 @@ struct nat_config {
 	bool drops;	     /* by_flow, with a firewall: strangers are not remembered */
 	bool in_turn;	     /* each mapping gets the next port that is free */
 	bool hairpin;	     /* inside may reach inside by the outer address */
-	uint64_t timeout_ns; /* of a mapping without outbound traffic; 0: never */
+	uint64_t timeout_ns; /* of a mapping without outbound traffic; 0 for no limit */
 	size_t max_mappings; /* the oldest goes first; 0: 1024 */
 };
 
@@ -53,7 +53,7 @@ int nat_forward(struct nat *n, uint16_t outer_port, const struct addr *inner) MU
 /* -ENOENT. */
 int nat_unforward(struct nat *n, uint16_t outer_port) MUST_CHECK;
 ip4 nat_outer(const struct nat *n);
-/* UDP to and from this outside address only, as in a network that blocks it; 0: no limit. */
+/* UDP to and from this outside address only, as in a network that blocks it; 0 for no limit. */
 void nat_only(struct nat *n, ip4 outside);
 size_t nat_mappings(const struct nat *n);
 

@@ -15,7 +15,7 @@ struct net {
 	void *ctx;
 	struct map *addrs;   /* 16 bytes of IP -> struct endpoint */
 	struct endpoint box; /* in the net outside */
-	ip4 gateway;	     /* 0: none that is known */
+	ip4 gateway;	     /* 0 if none is known */
 };
 
 struct link {
@@ -212,7 +212,7 @@ static bool hop(struct packet *p, unsigned n)
 	return true;
 }
 
-/* Inwards through the boxes that own the address, to a machine; NULL: it was not let in. */
+/* Inwards through the boxes that own the address, to a machine; NULL if it was not let in. */
 static struct machine *net_find(struct net *n, struct packet *p)
 {
 	struct endpoint *at = map_get(n->addrs, p->dst.ip);

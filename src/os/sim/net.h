@@ -23,7 +23,7 @@ struct net;
 struct packet {
 	struct addr src, dst;
 	uint8_t ecn;
-	uint8_t hops; /* routers that still pass it on, this one included; 0: no limit */
+	uint8_t hops; /* routers that still pass it on, this one included; 0 for no limit */
 	uint8_t *data;
 	size_t len;
 };
@@ -51,7 +51,7 @@ struct endpoint {
 /* NULL for `outside`: the public net. */
 struct net *world_net(struct world *w, struct net *outside, const struct box_ops *ops, void *ctx);
 struct net *world_public_net(struct world *w);
-/* Routers between two addresses of the public net; 0: all are in one segment. */
+/* Routers between two addresses of the public net; 0 if all are in one segment. */
 void world_hops(struct world *w, unsigned n);
 struct world *net_world(struct net *n);
 /* An address of the net's box in the net outside. -EEXIST. */

@@ -38,7 +38,7 @@ void rng_fill(struct rng *r, void *out, size_t len);
 struct event {
 	uint64_t at;
 	uint64_t seq; /* order among events of one instant */
-	size_t slot;  /* place in the heap, from 1; 0: not queued */
+	size_t slot;  /* place in the heap, from 1; 0 if it is not queued */
 	void (*fire)(struct event *e);
 	struct host *owner;
 };
@@ -96,7 +96,7 @@ struct world {
 	struct trace_packet *packets;	/* ring of TRACE_PACKETS */
 	struct trace_message *messages; /* ring of TRACE_MESSAGES */
 	uint64_t n_lines, n_packets, n_messages;
-	int log_level; /* to standard error, -1: none */
+	int log_level; /* to standard error, or -1 */
 };
 
 struct machine_addr {
@@ -171,7 +171,7 @@ struct host {
 	bool counts_sends; /* what it sends is a step, too */
 	unsigned steps_left;
 	struct list conns;	 /* struct local_conn: closed by a crash */
-	struct managed *managed; /* NULL: no service manager started it */
+	struct managed *managed; /* NULL if no service manager started it */
 };
 
 /* Aborts with the message and a dump: a bug of the test or of the code it tests. */

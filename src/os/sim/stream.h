@@ -10,7 +10,7 @@
 
 struct stream;
 
-/* From an address to one of the machine's. NULL: nobody listens there. Freed before the world. */
+/* From an address to one of the machine's. NULL if nobody listens there. Freed before the world. */
 struct stream *stream_open(struct host *machine, const struct addr *from, const struct addr *to);
 /* Connections that programs of the machine have accepted and not closed. */
 size_t stream_count(const struct host *machine);

@@ -85,7 +85,7 @@ void world_host_signal(struct host *h, int signum);
 void world_host_managed(struct host *h, uint64_t watchdog_ns);
 /* All that it was told but signs of life, oldest first, each word with a new line behind it. */
 const char *world_managed_words(const struct host *h);
-/* When it last had a sign of life; 0: never. */
+/* When it last had a sign of life; 0 before that. */
 uint64_t world_managed_alive_at(const struct host *h);
 /* While deaf it takes nothing: its queue is full. */
 void world_managed_deaf(struct host *h, bool deaf);
@@ -106,16 +106,16 @@ void world_host_mtu(struct host *h, unsigned bytes);
 /* A prefix that the host uses itself, for netconf_conflict. */
 void world_host_uses(struct host *h, struct prefix4 p, const char *what);
 void world_host_uses_no_more(struct host *h, struct prefix4 p);
-/* The machine's own network card: sends wait in socket buffers when it is slow. 0: unlimited. */
+/* The machine's own network card: sends wait in socket buffers when it is slow. 0 for no limit. */
 void world_host_uplink(struct host *h, uint64_t rate_bps);
 
 /* What happens to packets one way. */
 struct link_params {
 	uint64_t delay_ns, jitter_ns; /* jitter: 0..jitter_ns more, evenly spread */
 	double loss, duplicate;	      /* 0..1 */
-	uint64_t rate_bps;	      /* 0: unlimited */
+	uint64_t rate_bps;	      /* 0 for no limit */
 	size_t queue_bytes;	      /* 0: 100 ms worth, 64 KiB at least */
-	size_t ecn_bytes;	      /* mark ECN-capable packets when more waits; 0: never */
+	size_t ecn_bytes;	      /* mark ECN-capable packets when more waits; 0 for no mark */
 	unsigned mtu_bytes;	      /* bigger packets vanish; 0: 1500 */
 	bool reorder;		      /* jitter may change the order */
 	bool down;

@@ -39,7 +39,7 @@ void peer_push(struct peer *p);
 bool peer_is_pushed(const struct peer *p); /* for assertions */
 /*
  * The largest datagram that the path in use is known to carry: of what goes behind a relay's
- * header, if it is the relay. 1200 at least; 0: there is no tunnel. May change with every packet
+ * header, if it is the relay. 1200 at least; 0 if there is no tunnel. May change with every packet
  * that is received. For the packet path: neither allocates nor asks for the time.
  */
 size_t peer_path_mtu(const struct peer *p);

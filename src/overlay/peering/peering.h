@@ -34,7 +34,7 @@ struct link {
 	struct addr to, local;
 	uint64_t begun;	   /* by us */
 	uint64_t deadline; /* for the control stream and its hello; TIME_NEVER */
-	int64_t control;   /* stream; -1: none yet */
+	int64_t control;   /* stream; -1 before it is open */
 	bool log_only;	   /* log_link.c: no tunnel */
 	bool key_before;   /* the other side shows the key that it had before */
 	bool connected, hello_sent, hello_got;
@@ -42,7 +42,7 @@ struct link {
 	uint64_t shown_removal;	   /* of those without order: the last that they were shown */
 	uint64_t shown_beacon;	   /* the same of beacons */
 	uint64_t their_generation; /* of their log, as far as is known */
-	uint64_t their_next;	   /* first record that they lack; UINT64_MAX: not known */
+	uint64_t their_next;	   /* first record that they lack; UINT64_MAX if unknown */
 	uint32_t candidates_sent, candidates_heard; /* messages */
 	bool asked;				    /* a log_request is under way, */
 	uint64_t asked_from;			    /* from here */
@@ -57,7 +57,7 @@ struct peer {
 	struct peering *g;
 	const struct member *member;
 	struct dest dest;     /* what the packet path knows of it */
-	uint64_t log_link_at; /* when the last connection for the log only began; 0: never */
+	uint64_t log_link_at; /* when the last connection for the log only began; 0 before that */
 	struct list in_overlay;
 	bool initiator; /* ours is the lower address */
 	bool wanted;	/* eager, or somebody sent a packet */
@@ -86,14 +86,14 @@ struct peer {
 	uint64_t next_at;  /* PEERING_RACING: the next one's turn */
 	uint64_t retry_at; /* PEERING_WAITING and LEFT: the next attempt */
 	uint64_t began_at, asked_at;
-	uint64_t restart_hint_at;   /* the last hint that it may have restarted; 0: never */
+	uint64_t restart_hint_at;   /* the last hint that it may have restarted; 0 before that */
 	uint64_t restart_tested_at; /* when the tunnel was tested for it */
-	uint64_t restart_test_at;   /* when it will be; TIME_NEVER: no test is due */
+	uint64_t restart_test_at;   /* when it will be; TIME_NEVER if no test is due */
 	uint64_t silent_at;	    /* since when it does not answer the test; TIME_NEVER */
 	unsigned failures;
 	struct timer *timer;
 	/* packets */
-	uint64_t waiting_until; /* packets that wait for a tunnel; TIME_NEVER: none */
+	uint64_t waiting_until; /* packets that wait for a tunnel; or TIME_NEVER */
 	/* for people */
 	uint64_t up_since, last_heard;
 	uint64_t used_at, packets_seen; /* as of the last look */
@@ -141,8 +141,8 @@ static inline bool peering_is_eager(const struct peering *g)
 
 /* --- find.c ----------------------------------------------------------------------------------- */
 
-struct peer *peer_of_address(const struct peering *g, ip4 address); /* NULL: nobody's */
+struct peer *peer_of_address(const struct peering *g, ip4 address); /* NULL if it is nobody's */
 struct peer *peer_of_member(const struct peering *g,
-			    const struct member *m); /* NULL: it has none */
+			    const struct member *m); /* NULL if it has none */
 
 #endif

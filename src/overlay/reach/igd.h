@@ -11,7 +11,10 @@
 
 struct igd;
 
-/* `external` NULL: it failed, and `why` says how (NULL: no answer). Not from within igd_ask. */
+/*
+ * `external` is NULL if it failed, and `why` says how (NULL without an answer). Not from within
+ * igd_ask.
+ */
 typedef void (*igd_fn)(void *ctx, const struct addr *external, uint32_t lifetime_s,
 		       const char *why);
 

@@ -35,12 +35,12 @@
 struct liveness {
 	uint64_t srtt_ns;
 	uint64_t last_heard;
-	uint64_t unanswered_since; /* 0: all that it sent was answered */
+	uint64_t unanswered_since; /* 0 if all that it sent was answered */
 };
 
 /* A tunnel begins: what the packet path noted was of an earlier one. */
 void liveness_begin(struct dest *d);
-/* When anything authentic last came, by QUIC or as a record; 0: never. */
+/* When anything authentic last came, by QUIC or as a record; 0 before that. */
 uint64_t liveness_heard(const struct liveness *l, const struct dest *d);
 
 enum liveness_verdict {
@@ -58,7 +58,7 @@ uint64_t liveness_ping_at(const struct pathset *ps, const struct path *p, const 
 			  bool idle);
 /* Is a path that is not in use not to be believed in any more? */
 bool liveness_is_lapsed(const struct path *p, uint64_t now);
-/* `suspect_since`: when our network changed, if nothing was heard since; 0: it did not. */
+/* `suspect_since`: when our network changed, if nothing was heard since; 0 if it did not. */
 bool liveness_tunnel_is_dead(const struct liveness *l, const struct dest *d, uint64_t suspect_since,
 			     uint64_t now) MUST_CHECK;
 

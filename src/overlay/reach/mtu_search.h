@@ -16,7 +16,7 @@
 #define MTU_CHECK_GAP NS_PER_S	   /* while large datagrams flow */
 
 struct mtu {
-	uint16_t limit; /* 0: nothing is known, MTU_BASE holds */
+	uint16_t limit; /* 0 if nothing is known: MTU_BASE holds */
 	bool searching;
 	unsigned bursts; /* of this search */
 	uint16_t asked;	 /* sizes, as bits, with an answer under way */

@@ -83,7 +83,7 @@ struct nat_kind nat_told(const struct surroundings *s);
 /* A peer at `from` sees us at `seen`. */
 unsigned nat_seen(struct surroundings *s, const struct addr *from, const struct addr *seen,
 		  uint64_t now) MUST_CHECK;
-/* When the last check was over; 0: never. */
+/* When the last check was over; 0 before that. */
 uint64_t nat_last_at(const struct surroundings *s);
 
 /* A check begins: these are the keys, and the server's address, whose second port follows. */

@@ -29,7 +29,7 @@ struct path {
 	bool lost;	       /* it was in use and died; until it answers again */
 	unsigned echoes;       /* since it was last given up */
 	unsigned missed;       /* pings since the last echo */
-	uint64_t rtt;	       /* smoothed; 0: unknown */
+	uint64_t rtt;	       /* smoothed; 0 if unknown */
 	uint64_t last_ping, last_echo;
 	uint32_t pings, pongs; /* ever */
 	uint32_t heard;	       /* pings of theirs that came from there */
@@ -67,7 +67,7 @@ struct path *pathset_current(struct pathset *ps);
 bool pathset_is_direct(struct pathset *ps); /* the path in use: alive, and not the relay */
 /*
  * A new path; when all places are taken, that of the worst one neither proven nor in use.
- * NULL: all of them matter more.
+ * NULL if all of them matter more.
  */
 struct path *pathset_add(struct pathset *ps, uint64_t label, enum path_kind kind,
 			 const struct addr *to);

@@ -20,9 +20,9 @@ struct reach;
 struct predict {
 	struct addr last;   /* the peer's last port */
 	unsigned next, end; /* of the ports in order: which to try */
-	uint64_t next_at;   /* TIME_NEVER: no guess is due */
+	uint64_t next_at;   /* TIME_NEVER if no guess is due */
 	uint32_t tried;	    /* ports, ever */
-	uint64_t told_at;   /* when the peer was told ours; 0: never */
+	uint64_t told_at;   /* when the peer was told ours; 0 before that */
 };
 
 /* The `i`th port to try, i < PREDICT_PORTS. 0 if that is no port. Pure. */

@@ -6,7 +6,7 @@
 #include "base/addr.h"
 
 struct probe_way {
-	/* To an address. `hops`: routers that pass it on, the last of which discards it; 0: all. */
+	/* To an address. `hops`: routers that pass it on, the last one discards it; 0 for all. */
 	void (*direct)(void *ctx, const struct addr *to, const uint8_t *data, size_t len,
 		       uint8_t hops);
 	void *ctx;

@@ -51,7 +51,7 @@ bool punch_extra(struct punch *p);
 uint64_t punch_gap(unsigned n);
 /*
  * How long pings wait for the other side's word at most, when word takes `rtt` there and back
- * (nanoseconds, 0: unknown): longer than it takes in every order.
+ * (nanoseconds, 0 if unknown): longer than it takes in every order.
  */
 uint64_t punch_wait(uint64_t rtt);
 

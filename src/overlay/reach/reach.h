@@ -83,7 +83,7 @@ struct reach {
 	uint64_t tell_at;		/* the other side is to be asked for a round; TIME_NEVER */
 	uint64_t word_at;		/* the other side's last word of its openers */
 	bool word_due;			/* it is to have ours, once they are sent */
-	uint64_t word_next;  /* when it is tried again; TIME_NEVER: it was not left out */
+	uint64_t word_next;  /* when it is tried again; TIME_NEVER unless it was left out */
 	uint32_t word_for;   /* candidates messages that our last word covered */
 	uint64_t strange_at; /* the last ping all the way to one that is not proven */
 	uint8_t hops;	     /* of the round's openers */
@@ -181,9 +181,9 @@ uint64_t reach_round_at(const struct reach *r); /* the next one; TIME_NEVER */
 void reach_moved(struct reach *r, path_label label, uint64_t now);
 /* The path in use may be dead: it, and all that could take over, are asked. A run must follow. */
 void reach_doubt(struct reach *r, bool forced, uint64_t now);
-/* The path in use does not answer, and there is no other. NULL: no tunnel, false. */
+/* The path in use does not answer, and there is no other. Returns false without a tunnel. */
 bool reach_is_dead(const struct reach *r);
-/* When the path in use last answered; 0: never, or no tunnel. */
+/* When the path in use last answered; 0 before that, and without a tunnel. */
 uint64_t reach_last_echo(struct reach *r);
 /* Is the path in use alive? */
 void reach_watch(struct reach *r, uint64_t now);

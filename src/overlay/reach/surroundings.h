@@ -49,7 +49,7 @@ void surroundings_fini(struct surroundings *s);
  */
 bool surroundings_look(struct surroundings *s);
 /*
- * The server at `server` (NULL: unknown) sees us at `a`. Returns true if that is not what it saw
+ * The server at `server` (NULL if unknown) sees us at `a`. Returns true if that is not what it saw
  * before: after a look, nat_reset must follow.
  */
 bool surroundings_observed(struct surroundings *s, const struct addr *a, const struct addr *server)
