@@ -81,10 +81,11 @@ void join_refused(struct join *j, const struct signal_reply *reply)
 static void on_deadline(void *ctx)
 {
 	struct join *j = ctx;
-	struct err err = { 0 };
+	struct err err = j->busy;
 
-	refuse(&err, 0, REFUSAL_TIMEOUT, "joining %s through %s took longer than %llu s",
-	       j->cluster_name, j->server, (unsigned long long)(JOIN_DEADLINE / NS_PER_S));
+	if (err.reason == REFUSAL_NONE)
+		refuse(&err, 0, REFUSAL_TIMEOUT, "joining %s through %s took longer than %llu s",
+		       j->cluster_name, j->server, (unsigned long long)(JOIN_DEADLINE / NS_PER_S));
 	join_fail(j, &err);
 }
 
@@ -102,13 +103,14 @@ static void on_ready(void *ctx, const struct signal_reply *hello)
  * A server that is busy, or that many machines behind one address call at once, is waited for as
  * long as there is time. Returns false if no time is left.
  */
-static bool wait_for_busy(struct join *j, uint32_t retry_after_s)
+static bool wait_for_busy(struct join *j, const struct err *why, uint32_t retry_after_s)
 {
 	uint64_t now = clock_now(j->host);
 	uint64_t wait = backoff_asked(MAX(retry_after_s, 1u) * NS_PER_S, random_u64(j->host));
 
 	if (wait >= j->deadline_at - now)
 		return false;
+	j->busy = *why;
 	visit_hang_up(j->visit);
 	timer_set_in(j->retry, wait);
 	join_progress(j, "%s is busy: asking again in %llu s", j->server,
@@ -123,7 +125,12 @@ static bool asks_to_wait(enum refusal reason)
 
 bool join_wait_asked(struct join *j, const struct signal_reply *reply)
 {
-	return asks_to_wait(reply->refusal) && wait_for_busy(j, reply->retry_after_s);
+	struct err err = { 0 };
+
+	if (!asks_to_wait(reply->refusal))
+		return false;
+	rpc_refusal(visit_rpc(j->visit), reply, &err);
+	return wait_for_busy(j, &err, reply->retry_after_s);
 }
 
 static bool on_lost(void *ctx, const struct rpc_end *end)
@@ -133,7 +140,7 @@ static bool on_lost(void *ctx, const struct rpc_end *end)
 	bool wait = end->refused ? asks_to_wait((enum refusal)err.reason)
 				 : end->closed_by_server && end->app_error == SIGNAL_CLOSE_LIMIT;
 
-	if (!wait || !wait_for_busy(j, end->retry_after_s))
+	if (!wait || !wait_for_busy(j, &err, end->retry_after_s))
 		join_fail(j, &err);
 	return true;
 }

@@ -43,6 +43,7 @@ struct join {
 	uint64_t server_time_s; /* as hello told it */
 	struct timer *retry, *deadline;
 	uint64_t deadline_at;
+	struct err busy; /* what a server said that had no time for us; reason 0 before that */
 	/* What is to be done. */
 	char cluster_name[LABEL_MAX + 1], node_name[LABEL_MAX + 1];
 	char server[HOST_TEXT_MAX + 1];
