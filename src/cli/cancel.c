@@ -89,8 +89,8 @@ static int find(struct cli *c, struct found *f, struct err *err)
 		return err_set(err, -EINVAL, "several invites have the id %s: type more of it",
 			       f->id);
 	return err_set(err, -ENOENT,
-		       "no invite %s was made on this machine by you; `mlsh invites` lists those "
-		       "that are open",
+		       "you made no invite %s on this machine; `mlsh invites` lists your open "
+		       "invites",
 		       f->id);
 }
 

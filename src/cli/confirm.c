@@ -24,8 +24,8 @@ int cli_confirm(const char *command, bool yes, const char *question)
 	if (yes)
 		return EXIT_OK;
 	if (!cli_can_ask())
-		return cli_usage(command, "this cannot be undone, and nobody can be asked here: "
-					  "add --yes");
+		return cli_usage(command, "this cannot be undone, and without a terminal mlsh "
+					  "cannot ask you: add --yes");
 	cli_note("%s", question);
 	fputs("Go on? [y/N] ", stderr);
 	if (fgets(answer, sizeof(answer), stdin) && is_yes(answer))

@@ -36,8 +36,8 @@ static int parse(const struct options_given *g, struct connect_args *a)
 		return cli_usage("connect", "%s", err.text);
 	if (a->foreground && (a->wait || a->no_wait))
 		return cli_usage("connect",
-				 "--%s is about the daemon; with --foreground there is "
-				 "none, and the tunnel runs until Ctrl-C",
+				 "--%s is for the daemon, and --foreground runs the tunnel "
+				 "without the daemon, until Ctrl-C",
 				 a->wait ? "wait" : "no-wait");
 	if (a->wait && a->no_wait)
 		return cli_usage("connect", "--wait and --no-wait exclude each other");

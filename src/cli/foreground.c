@@ -74,7 +74,9 @@ static int lock_cluster(struct cli *c, const char *cluster, struct file_lock **r
 			       "end that first",
 			       cluster, who);
 	if (rc < 0)
-		log_warn(host_log(c->host), "nothing keeps a second one from running: %s",
+		log_warn(host_log(c->host),
+			 "a second mlsh may run this cluster at the same "
+			 "time, since the lock failed: %s",
 			 why.text);
 	return 0;
 }

@@ -93,7 +93,7 @@ static int make_alone(void *ctx, const struct head *head, struct entry_bytes *re
 	(void)head;
 	a->so_already = rc == GOVERN_DONE;
 	if (a->so_already)
-		return err_set(err, -EALREADY, "it is so already");
+		return err_set(err, -EALREADY, "there is nothing to change");
 	if (rc == 0)
 		a->entry = *ret;
 	return rc;

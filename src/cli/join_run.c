@@ -46,9 +46,9 @@ static void print_where_code_is(const struct join_result *r)
 
 	table_line("",
 		   "The recovery code is the one that was printed then (%s), the last one if "
-		   "there were several. It is kept nowhere. Is it lost? Then `mlsh forget %s` "
-		   "and set up another cluster while this one is empty; later it takes a "
-		   "second admin (`mlsh renew --ask`).\n",
+		   "there were several. No machine keeps it. If you have lost it, run `mlsh "
+		   "forget %s` and set up another cluster while this one is empty; later two "
+		   "admins can renew the code (`mlsh renew --ask`).\n",
 		   words_time_utc(r->signed_s, when), r->cluster.cluster);
 }
 

@@ -43,7 +43,7 @@ static int check_admin(const struct moving *m, struct err *err)
 
 	if (!self || self->role != ROLE_ADMIN)
 		return err_set(err, -EACCES,
-			       "this machine is no admin of %s, and only an admin can move it",
+			       "this machine is not an admin of %s, and only an admin can move it",
 			       p->cluster);
 	if (!p->connected)
 		return err_set(
@@ -210,7 +210,7 @@ const struct command move_command = {
 			 "the same token. Open invites are void after it. The name may be left out "
 			 "where there is one cluster.\n"
 			 "Without the present server, or against its will, `mlsh recover` moves a "
-			 "cluster. A node that nobody tells is told with --follow.",
+			 "cluster. A node that has not heard of the move is told with --follow.",
 		.max_args = 1,
 		.row = {
 			[SIGNAL_HOST] = { "signal-host", 0, "HOST[:PORT]",

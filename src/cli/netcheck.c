@@ -48,7 +48,7 @@ static void print_candidates(struct json_object *o)
 		printf("  %-12s %s (%s)\n", i ? "" : "addresses", js(a, "address"), js(a, "kind"));
 	}
 	if (!n)
-		printf("  addresses    not one: is there a network?\n");
+		printf("  addresses    none found: is there a network?\n");
 }
 
 static void print_mapping(struct json_object *o)

@@ -129,7 +129,7 @@ static int add_former(struct cli *c, const char *cluster, struct json_object *o,
 	int rc = copy_open(c, cluster, &copy, err);
 
 	if (rc < 0)
-		return err_prefix(err, "who left is in the membership log (--all)");
+		return err_prefix(err, "cannot read the membership log, which --all needs");
 	list = json_object_new_array();
 	for (m = NULL; (m = roster_next(mlog_roster(copy.log), m, ROSTER_ALL));)
 		if (!member_is_current(m))

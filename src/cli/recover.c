@@ -76,9 +76,9 @@ static int look_back(struct run *run, struct err *err)
 	if (memcmp(before->next, hash, HASH_LEN) == 0)
 		return 0;
 	return err_set(err, -EACCES,
-		       "a recovery of %s was sent before and is not in the log. The code that it "
-		       "was made with sends it again; the code that was printed then makes another "
-		       "in its place. This is neither.",
+		       "a recovery of %s was sent before and is not in the log. The code that "
+		       "it was made with sends it again; the code that was printed then makes "
+		       "another in its place. The code that you gave is neither of them.",
 		       run->copy.cluster);
 }
 
@@ -506,8 +506,8 @@ static int recover_run(struct run *run)
 	if (rc == 0)
 		rc = look_back(run, &err);
 	if (rc == 0 && !run->again && is_done(run)) {
-		cli_note(
-			"This code has done it before. In force is the one that was printed then.");
+		cli_note("This recovery was done with this code before. The code that was "
+			 "printed then is in force.");
 		return say_done(run);
 	}
 	if (rc == 0)
@@ -520,8 +520,9 @@ static int recover_run(struct run *run)
 	if (deliver(run, &err) == 0)
 		return say_done(run);
 	rc = cli_fail(&err);
-	cli_note("The signal server may have taken it all the same. `mlsh recover` with the same "
-		 "code sends it again; with the new code it makes another in its place.");
+	cli_note("The signal server may have taken the recovery all the same. `mlsh recover` "
+		 "with the same code sends it again; with the new code it makes another in its "
+		 "place.");
 	return rc;
 }
 

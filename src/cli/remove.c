@@ -114,7 +114,8 @@ static int ask(const struct governing *g, const struct id_list *ids, size_t type
 	    govern_add_sponsored(g->copy.log, &g->copy.file.node_id, 0, &sponsored, NULL) == 0 &&
 	    list_names(g, &sponsored, typed, more) > 0)
 		snprintf(text + n, sizeof(text) - (size_t)n,
-			 " Whom they let in stays: %s. To remove these as well: --and-sponsored.",
+			 " The nodes that they let in stay: %s. To remove these as well: "
+			 "--and-sponsored.",
 			 more);
 	return cli_confirm("remove", yes, text);
 }
@@ -234,10 +235,11 @@ const struct command remove_command = {
 		.max_args = OPTIONS_ARGS_MAX,
 		.row = {
 			[AND_SPONSORED] = { "and-sponsored", 0, NULL,
-					    "also whom they let in, and whom these let in" },
+					    "also the nodes that they let in, and the nodes "
+					    "that these let in" },
 			[SINCE] = { "since", 0, "TIME",
-				    "of these only who joined since: 2026-11-30, '2026-11-30 "
-				    "11:02' (UTC), or 2d, 12h, 30m ago" },
+				    "of these only the nodes that joined since: 2026-11-30, "
+				    "'2026-11-30 11:02' (UTC), or 2d, 12h, 30m ago" },
 			[YES] = { "yes", 0, NULL, "do not ask; needed where there is no terminal" },
 			[JSON] = { "json", 0, NULL, "print the result as JSON" },
 		},

@@ -124,8 +124,8 @@ static int ask_person(const struct governing *g, struct consent *c, bool yes)
 		return EXIT_FAILED;
 	cli_note("%s asks to replace the recovery code of %s (signed with its key, %s).", c->author,
 		 g->copy.cluster, words_time_utc(e.time_s, when));
-	cli_note("Whoever has the new code can take the cluster over. %s printed it; the paper of "
-		 "before is worth nothing after this.",
+	cli_note("Whoever has the new code can take the cluster over. %s printed it; the old "
+		 "paper is worth nothing after this.",
 		 c->author);
 	waiting_each(g->cli, &g->copy, note_denied, c);
 	return cli_confirm("renew", yes, "Do you know that the admin of that machine wants this?");

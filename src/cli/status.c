@@ -158,7 +158,7 @@ static void print_owner(struct json_object *o)
 	struct json_object *owner = json_object_object_get(o, "owner_uid");
 
 	if (roots_is(o))
-		table_line("  owner     ", "root: what changes the cluster takes sudo");
+		table_line("  owner     ", "root: commands that change the cluster need sudo");
 	else if (geteuid() == 0 && json_object_get_int64(owner) != 0)
 		table_line("  owner     ", "the user with id %s", js(o, "owner_uid"));
 }
@@ -277,7 +277,7 @@ static void print_news(struct json_object *o)
 		table_line("            ",
 			   "not seen here: %s has record %d of the membership log, and for %s "
 			   "neither the server nor a peer has shown it. The server may withhold "
-			   "news: connect this node where it reaches %s directly, or ask who "
+			   "records: connect this node where it reaches %s directly, or ask who "
 			   "runs the server",
 			   js(unseen, "by"),
 			   json_object_get_int(json_object_object_get(unseen, "record")),

@@ -106,7 +106,8 @@ void table_nat(struct json_object *nat, char *out, size_t cap)
 			words = mappings[i].words;
 	}
 	snprintf(out, cap, "%s%s", words,
-		 strcmp(filtering, "port") == 0	  ? "; lets in only who was written to"
+		 strcmp(filtering, "port") == 0	  ? "; lets in packets only from addresses that it "
+						    "sent to before"
 		 : strcmp(filtering, "open") == 0 ? "; lets in other ports, too"
 						  : "");
 }

@@ -124,8 +124,8 @@ int target_none_connected(struct cli *c, struct json_object *list, struct err *e
 	idle_find(c, list, &idle);
 	if (idle.n == 0 && !*c->store.dir)
 		return err_set(err, -ESRCH,
-			       "no cluster%s is connected, and without HOME or "
-			       "XDG_CONFIG_HOME nobody can tell where your clusters' files are",
+			       "no cluster%s is connected, and without HOME or XDG_CONFIG_HOME "
+			       "mlsh cannot find your clusters' files",
 			       of_yours);
 	if (idle.n == 0)
 		return none_anywhere(c, of_yours, err);

@@ -29,8 +29,8 @@ int cluster_file_encode(const struct cluster_file *f, char *out, size_t cap, siz
 	hex_encode(f->signal_cert, HASH_LEN, cert);
 	hex_encode(f->signal_key, HASH_LEN, key);
 	n = snprintf(out, cap,
-		     "# What mlsh knows of the cluster %s. Secret: who has this file and the\n"
-		     "# identity beside it is this node.\n"
+		     "# What mlsh knows of the cluster %s. Secret: anybody who has this file\n"
+		     "# and the identity beside it can pose as this node.\n"
 		     "version = %d\n"
 		     "\n"
 		     "[cluster]\n"
@@ -189,7 +189,7 @@ static int decode_doc(const struct toml_doc *d, struct cluster_file *f, struct e
 	    (r = get_hex(d, "signal.key", f->signal_key, HASH_LEN, err)) < 0)
 		return r;
 	if (port == 0)
-		return toml_err(d, "signal.port", err, "0 is no port");
+		return toml_err(d, "signal.port", err, "0 is not a port");
 	if (f->address < prefix4_first(f->subnet) || f->address > prefix4_last(f->subnet))
 		return toml_err(d, "node.address", err, "it lies outside of cluster.subnet");
 	f->signal_port = (uint16_t)port;

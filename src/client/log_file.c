@@ -173,7 +173,7 @@ static int check_header(struct span bytes, const uint8_t cluster_id[HASH_LEN], s
 		return err_set(err, -EPROTONOSUPPORT,
 			       "it was written by a newer mlsh: upgrade this one");
 	if (in.failed || magic != FILE_MAGIC || version != FILE_VERSION)
-		return err_set(err, -EBADMSG, "it is no membership log");
+		return err_set(err, -EBADMSG, "it is not a membership log");
 	if (memcmp(id.data, cluster_id, HASH_LEN) != 0)
 		return err_set(err, -EBADMSG, "it is the log of another cluster");
 	return 0;

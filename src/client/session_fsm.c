@@ -10,15 +10,16 @@ static const struct fsm_word states[N_PHASES] = {
 	[PHASE_PUSHING] = { "pushing", "greeted; the server is given the records that it lacks" },
 	[PHASE_OPENING] = { "opening", "the server was asked for a session" },
 	[PHASE_FETCHING] = { "fetching", "in session; this node reads what it lacks of the log" },
-	[PHASE_PROVING] = { "proving", "the server says that this node is no member, against the "
-				       "node's log: what the server shows is read for proof" },
-	[PHASE_RETURNING] = { "returning", "the server says that this node is no member, as the "
-					   "node's log does: what it shows is read for a recovery "
-					   "that admits the node again" },
+	[PHASE_PROVING] = { "proving", "the server says that this node is not a member, against "
+				       "the node's log: this node reads what the server shows "
+				       "for proof" },
+	[PHASE_RETURNING] = { "returning", "the server says that this node is not a member, as "
+					   "the node's log does: this node reads what the "
+					   "server shows for a recovery that admits it again" },
 	[PHASE_SUBSCRIBING] = { "subscribing", "the server was asked for presence and records as "
 					       "they come" },
 	[PHASE_UP] = { "up", "all of it works" },
-	[PHASE_STOPPED] = { "stopped", "for good: this node is no member any more" },
+	[PHASE_STOPPED] = { "stopped", "for good: this node is not a member any more" },
 };
 
 static const struct fsm_word events[N_SESSION_EVENTS] = {
@@ -27,10 +28,12 @@ static const struct fsm_word events[N_SESSION_EVENTS] = {
 	[SESSION_EV_ASK] = { "ask", "a person asks for the session, for the first time in five "
 				    "seconds (else it is a kick)" },
 	[SESSION_EV_READY] = { "ready", "the server accepted hello" },
-	[SESSION_EV_PUSHED] = { "pushed", "the server lacks no record, or does not take them" },
+	[SESSION_EV_PUSHED] = { "pushed", "the server has every record, or does not take those "
+					  "that it lacks" },
 	[SESSION_EV_ACCEPTED] = { "accepted", "the server gives this node a session" },
-	[SESSION_EV_DENIED] = { "denied", "the server says that this node is no member or that the "
-					  "cluster has moved; the node's log says otherwise" },
+	[SESSION_EV_DENIED] = { "denied", "the server says that this node is not a member or "
+					  "that the cluster has moved; the node's log says "
+					  "otherwise" },
 	[SESSION_EV_DENIED_BY_BOTH] = { "denied by both", "the same, and the node's log agrees" },
 	[SESSION_EV_FETCHED] = { "fetched",
 				 "this node has read all that the server shows, and is a "
@@ -41,7 +44,7 @@ static const struct fsm_word events[N_SESSION_EVENTS] = {
 	[SESSION_EV_MOVED] = { "moved", "the log names another server" },
 	[SESSION_EV_REBIND] = { "rebind",
 				"a relay is wanted, and the session has a port of its own" },
-	[SESSION_EV_LEFT] = { "left", "by the log this node is no member any more" },
+	[SESSION_EV_LEFT] = { "left", "by the log this node is not a member any more" },
 };
 
 static const struct fsm_word effects[N_SESSION_EFFECTS] = {

@@ -148,7 +148,7 @@ static void left(struct session *s)
 {
 	struct err err = { 0 };
 
-	refuse(&err, 0, REFUSAL_NOT_MEMBER, "this node is no member of %s any more, by its log",
+	refuse(&err, 0, REFUSAL_NOT_MEMBER, "this node is not a member of %s any more, by its log",
 	       s->cluster.cluster);
 	session_happens(s, SESSION_EV_LEFT, &(struct occasion){ .err = &err });
 }

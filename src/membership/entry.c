@@ -145,9 +145,10 @@ static int check_superseded(struct entry *e, struct err *err)
 	sha256(span_of(e->recover.key, KEY_LEN), hash);
 	if (earlier.type != ENTRY_RECOVER || earlier.base.seq != e->base.seq ||
 	    memcmp(earlier.base.hash, e->base.hash, HASH_LEN) != 0)
-		return entry_malformed(err, "what it supersedes is no recovery from its base");
+		return entry_malformed(err, "the entry that it supersedes is not a recovery "
+					    "from its base");
 	if (memcmp(earlier.recover.next, hash, HASH_LEN) != 0)
-		return entry_malformed(err, "what it supersedes names another code");
+		return entry_malformed(err, "the entry that it supersedes names another code");
 	e->recover.depth = earlier.recover.depth + 1;
 	return 0;
 }

@@ -248,7 +248,7 @@ static void get_remove(struct cbor_reader *r, struct entry *e)
 static int check_remove(struct entry *e, struct err *err)
 {
 	if (e->remove.n == 0)
-		return entry_malformed(err, "it removes nobody");
+		return entry_malformed(err, "it names no member to remove");
 	if (!ids_ascend(&e->remove))
 		return entry_malformed(err, "its members are not in order");
 	return 0;

@@ -246,7 +246,8 @@ int rule_any_type(const struct mlog *l, const struct placed *p, unsigned flags, 
 	r = check_window(p, flags, err);
 	if (r == 0 && p->order->address != 0 && p->entry->type != ENTRY_ADMIT)
 		r = refuse(err, -EBADMSG, REFUSAL_BAD_ENTRY,
-			   "record %" PRIu64 " gives an address to nobody", p->order->seq);
+			   "record %" PRIu64 " gives out an address, but admits no node",
+			   p->order->seq);
 	return r;
 }
 

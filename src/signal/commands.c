@@ -69,7 +69,8 @@ void commands_token_hint(const struct signal_config *cfg)
 	fprintf(stderr,
 		"On the first machine, and paste the token there:\n"
 		"    sudo mlsh setup NAME --signal-host HOST%s --token -\n"
-		"NAME: the cluster's, such as homelab. HOST: this server, as others reach it.\n",
+		"NAME: the cluster's, such as homelab. HOST: this server, as the nodes reach "
+		"it.\n",
 		port);
 }
 
@@ -140,8 +141,7 @@ static int make_backup(struct host *h, const struct signal_config *cfg, const st
 
 	if (to_stdout && isatty(STDOUT_FILENO)) {
 		err_set(&err, -ENOTTY,
-			"A backup is no text for a terminal: send it to a program or "
-			"a file.");
+			"A backup is not text for a terminal: send it to a program or a file.");
 		return commands_fail(&err, EXIT_FAILURE);
 	}
 	r = privs_account_of(h, &file, &err, &owner);

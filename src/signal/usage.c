@@ -76,7 +76,8 @@ static const struct options clusters_options = {
 	.usage = "[--json]",
 	.about = "Lists the clusters of this server: members, how many of them are online, the "
 		 "length of the membership log and its last change, the range of addresses. "
-		 "Works while the server runs; without one nobody is known to be online.\n"
+		 "Works while the server runs; without a running server it cannot tell who is "
+		 "online.\n"
 		 "Exit status: 0 done, 1 failed (a log cannot be read, no right to read the "
 		 "database), 2 wrong usage or configuration.",
 	.row = { JSON_ROW },

@@ -299,7 +299,7 @@ static int find_allowed(struct control_conn *c, const struct control_request *r,
 			       r->cluster, CONTROL_GROUP);
 	if (!cl && (needs != NEEDS_NOTHING || (r->verb != CONTROL_CONNECT && r->cluster[0])))
 		return err_set(err, -ENOENT, "cluster %s is not connected%s%s%s", r->cluster,
-			       admin ? "" : ", or not by you",
+			       admin ? "" : ", or another user has connected it",
 			       ends ? ": nothing to do" : "; run: mlsh connect ",
 			       ends ? "" : r->cluster);
 	if (needs == NEEDS_TUNNEL && !cl->tunnel)

@@ -115,7 +115,7 @@ static int may_replace(const struct daemon_cluster *c, const struct cluster_file
 	if (c->tunnel && another && !user_equal(c->state.owner, user))
 		return err_set(err, -EBUSY,
 			       "another cluster named %s is connected on this host, by the user "
-			       "with id %s; yours can be instead after: mlsh disconnect %s",
+			       "with id %s; to connect yours, run first: mlsh disconnect %s",
 			       name, owner, name);
 	return 0;
 }

@@ -48,7 +48,8 @@ void dated_held(struct dated *d, const struct mlog_held *held, const struct memb
 	log_limited(host_log(d->host), &d->held_limit, d->held_at, LOG_LEVEL_WARN,
 		    "%s: record %" PRIu64
 		    " of the membership log, which %s shows, is dated %" PRIu64
-		    " minutes ahead of this machine's clock: it is held back, with all that follow",
+		    " minutes ahead of this machine's clock: this node holds it back, with all "
+		    "that follow",
 		    mlog_genesis(d->log)->name, held->seq, by ? by->name : "the signal server",
 		    (held->time_s - MIN(now_s, held->time_s)) / 60);
 	d->changed(d->ctx);

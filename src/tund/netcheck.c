@@ -42,11 +42,13 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 		advise(w, "is the cable in, or the wireless network joined? `ip address` shows "
 			  "what there is");
 	} else if (f->err_reason == REFUSAL_FINGERPRINT) {
-		put(w, "UDP gets through, but who answers is not the server of this cluster.");
+		put(w, "UDP gets through, but the program that answers is not the server of "
+		       "this cluster.");
 		advise(w, "was the server reinstalled, or does the name lead elsewhere?");
 	} else if (f->err_local) {
-		put(w, "This machine itself does not let out what is for the signal server: no "
-		       "relay, and no news of where nodes are. Tunnels that are up stay up.");
+		put(w, "This machine itself does not let out packets to the signal server: the "
+		       "relay does not work, and this node does not hear where other nodes are. "
+		       "Tunnels that are up stay up.");
 		advise(w, "`mlsh status` has the kernel's reason: a firewall, a route or an "
 			  "interface of this machine");
 	} else if (!f->server_known) {
@@ -56,8 +58,9 @@ static void explain_failure(const struct netcheck_facts *f, struct why *w)
 		advise_file(w, f, "name");
 	} else if (f->err_reason == REFUSAL_UNREACHABLE || f->err_reason == REFUSAL_TIMEOUT ||
 		   f->err_reason == 0) {
-		put(w, "The signal server does not answer over UDP: no relay, and no news of where "
-		       "nodes are. Tunnels that are up stay up.");
+		put(w, "The signal server does not answer over UDP: the relay does not work, "
+		       "and this node does not hear where other nodes are. Tunnels that are up "
+		       "stay up.");
 		advise(w, "does mlsh-signal run, and is its UDP port open in the server's "
 			  "firewall and at its provider?");
 		advise_file(w, f, "port");
@@ -104,8 +107,8 @@ static void explain_nat(const struct netcheck_facts *f, struct why *w)
 	case MAPPING_UNKNOWN:
 	case MAPPING_ASKED: /* of what we tell, not of what we find */
 	case MAPPINGS:
-		put(w, "What the NAT here does is not known: nobody but the signal server has told "
-		       "at which address it sees us.");
+		put(w, "What the NAT here does is not known: only the signal server has told "
+		       "this node which address it comes from.");
 		advise(w, "let the UDP port next to the signal server's (4434 beside 4433) "
 			  "through its firewall, or wait until a peer is reached directly");
 		break;

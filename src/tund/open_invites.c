@@ -105,7 +105,7 @@ static int make_promote(void *ctx, const struct head *head, struct entry_bytes *
 	memcpy(n.nonce, v->promoting, NONCE_LEN);
 	m = to_promote(v, &n); /* a plain node, so that there is something to be made */
 	if (!m)
-		return err_set(err, -EALREADY, "there is nobody to promote any more");
+		return err_set(err, -EALREADY, "no node waits to be promoted any more");
 	return govern_promote(&author, m, ret, err);
 }
 

@@ -28,8 +28,8 @@ int state_lock(struct host *h, const struct daemon_config *cfg, struct err *err,
 			       who, dir, cfg->socket_path);
 	if (rc == -ENOLCK || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EINVAL) {
 		log_warn(host_log(h),
-			 "nothing keeps a second mlshtund from using the state "
-			 "folder: its file system has no locks: %s",
+			 "a second mlshtund may use the state folder at the same time, since "
+			 "its file system has no locks: %s",
 			 why.text);
 		return 0;
 	}

@@ -212,7 +212,7 @@ static const struct {
 			     "%s names no address that could be tried.",
 			     { "`mlsh netcheck` on that machine lists its addresses" } },
 	[WHY_OTHER_FAMILY] = { "other-family",
-			       "%s can only be reached over %s, which this machine has not.",
+			       "%s can only be reached over %s, which this machine does not have.",
 			       { NULL } },
 	[WHY_OTHER_LAN] = { "other-lan",
 			    "%s names private addresses only, and none of them answers: it is in "
@@ -243,11 +243,11 @@ static const struct {
 			  "something drops one direction.",
 			  { LET_UDP } },
 	[WHY_BLOCKED] = { "blocked",
-			  "Nothing of %s arrives here directly and nothing of ours there, though "
-			  "%s: a firewall between the two drops UDP.",
+			  "No packet of %s arrives here directly, and none of ours arrives "
+			  "there, though %s: a firewall between the two drops UDP.",
 			  { LET_UDP, "`mlsh netcheck` on both sides tells more" } },
 	[WHY_UNKNOWN] = { "unknown",
-			  "No address of %s has answered, and %s, so that there is no telling why.",
+			  "No address of %s has answered, and %s, so that the cause is not known.",
 			  { "let the UDP port next to the signal server's (4434 beside 4433) pass "
 			    "its firewall: there nodes learn what their NATs do",
 			    MAP_A_PORT, USE_IP6 } },
@@ -284,7 +284,7 @@ static void tell_unknown(const struct why_facts *f, char *out, size_t cap)
 	bool theirs = f->theirs.mapping == MAPPING_UNKNOWN ||
 		      f->theirs.filtering == FILTERING_UNKNOWN;
 
-	snprintf(out, cap, "what %s is not known (there is nobody to compare with)",
+	snprintf(out, cap, "what %s is not known (it takes a second machine to compare with)",
 		 ours && theirs ? "the NATs of the two sides do"
 		 : ours		? "the NAT of this side does"
 				: "its NAT does");

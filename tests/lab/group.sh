@@ -35,7 +35,7 @@ check "nodes" eval 'ann mlsh nodes | has "desk \(this\).*self" -E && ann mlsh no
 check "ping" eval 'ann mlsh ping nas -c 1 | has "nas.homelab answers"'
 check "why" eval 'ann mlsh why nas.homelab | has "nas.homelab .100.64.0.1."'
 check "netcheck" eval 'ann mlsh netcheck | has "^homelab:" && ann mlsh netcheck homelab | has "reached over UDP"'
-check_fails "not who left" 1 "who left is in the membership log .--all.: .*root's on this machine: sudo mlsh nodes homelab" \
+check_fails "not who left" 1 "cannot read the membership log, which --all needs: .*root's on this machine: sudo mlsh nodes homelab" \
 	ann mlsh nodes --all
 check_fails "nor proof" 1 "root's on this machine: sudo mlsh log homelab" eval 'ann mlsh log --proof >"$WORK/proof"'
 check_fails "also by the cluster's name" 1 "homelab is root's.*use sudo" eval 'ann mlsh log homelab --proof >"$WORK/proof"'

@@ -122,7 +122,7 @@ check "what only root reads in /etc, it does not" reaches EACCES /etc/shadow rea
 rm "$WORK/nas/run/mlsh/mlshtund.sock"
 check "a socket that was removed is there again soon" wait_until 10 on nas mlsh status
 rm -r "$WORK/nas/run/mlsh"
-check "a folder is not, and the log says so" wait_until 10 grep -q "socket .* was removed, and nothing .*/run/mlsh: Permission denied" \
+check "a folder is not, and the log says so" wait_until 10 grep -q "socket .* was removed, and no command .*/run/mlsh: Permission denied" \
 	"$WORK/nas/mlshtund.log"
 install -d -o "$DAEMON_UID" "$WORK/nas/run/mlsh" # as systemd makes it
 check "as soon as that is, the socket is" wait_until 10 on nas mlsh status
@@ -437,8 +437,8 @@ check "and leaves nothing" no_traces laptop
 check "not even a socket" test ! -e "$WORK/laptop/run/mlsh/mlshtund.sock"
 check "foreground once more" foreground foreground2.log
 stop "$FOREGROUND" KILL
-check_fails "--no-wait makes no sense there" 2 "no-wait is about the daemon" on laptop mlsh connect homelab --foreground --no-wait
-check_fails "nor --wait" 2 "wait is about the daemon" on laptop mlsh connect homelab --wait 3 --foreground
+check_fails "--no-wait makes no sense there" 2 "no-wait is for the daemon" on laptop mlsh connect homelab --foreground --no-wait
+check_fails "nor --wait" 2 "wait is for the daemon" on laptop mlsh connect homelab --wait 3 --foreground
 check_fails "nor both together" 2 "exclude" on laptop mlsh connect homelab --wait 3 --no-wait
 check "killed hard, it starts again" foreground foreground3.log
 check "with nothing doubled" test "$(traces_of laptop | sort | uniq -d)" = ""

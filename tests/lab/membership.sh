@@ -113,7 +113,7 @@ check "laptop is an admin again" on nas mlsh promote laptop
 stop "${DAEMON_PID[phone]}"
 check "it lets in phone, under another name" wait_until 5 eval 'url=$(invite_url laptop homelab) && rm -rf "$WORK/phone/state/mlsh" "$WORK/phone/home/.config/mlsh" &&
 	on phone mlsh adopt - --name guest <<<"$url"'
-check_fails "remove says whom it let in" 1 "Whom they let in stays: guest" \
+check_fails "remove says whom it let in" 1 "nodes that they let in stay: guest" \
 	on nas script -qec "mlsh remove laptop" /dev/null <<<n
 check_fails "since when needs the other option" 2 "goes with --and-sponsored" on nas mlsh remove laptop --since 2d --yes
 check_fails "and a time" 1 "such as 2d" on nas mlsh remove laptop --and-sponsored --since yesterday --yes

@@ -31,7 +31,7 @@ old_invite=$(invite_url nas homelab)
 
 # --- what is refused changes nothing ---
 check_fails "a move wants --yes where nobody can be asked" 2 "add --yes" move
-check_fails "only an admin moves a cluster" 1 "no admin of homelab" \
+check_fails "only an admin moves a cluster" 1 "not an admin of homelab" \
 	on laptop mlsh move homelab --signal-host "$new" --token "$token" --yes
 check_fails "another fingerprint is refused" 1 "fingerprint|certificate" \
 	on nas mlsh move homelab --yes --signal-host "$new" --token "${token%@*}@$(tr 0-9a-f 1-9a-f0 <<<"${token#*@}")"

@@ -50,7 +50,7 @@ check "nothing is left of these" eval '! ls "$(config_of laptop)" | has recovery
 # The server takes it only later: the code is on paper, and the entry on disk, but not the code.
 stop "$SIGNAL_PID" KILL
 recover_offline() { recover laptop "$first" --yes --json | tee "$WORK/laptop/first.json"; return "${PIPESTATUS[0]}"; }
-check_fails "without a server it fails" 5 "taken it all the same" recover_offline
+check_fails "without a server it fails" 5 "taken the recovery all the same" recover_offline
 second=$(code_in "$WORK/laptop/first.json")
 check "the entry waits, its owner's only" test "$(stat -c %a "$(config_of laptop)/homelab.recovery")" = 600
 check "no code is on a disk" eval '! grep -raq -e "$first" -e "$second" "$WORK/laptop/home" "$WORK/laptop/state"'

@@ -220,7 +220,7 @@ START_TEST(a_used_code_does_nothing_new)
 	expect(run(LAPTOP, &recover_command, code, "recover --yes --remove nas"), EXIT_OK,
 	       "is recovered");
 	expect(run(LAPTOP, &recover_command, code, "recover --yes --remove nas"), EXIT_OK,
-	       "has done it before");
+	       "done with this code before");
 	expect(run(LAPTOP, &recover_command, code, "recover --yes --remove nsa"), EXIT_FAILED,
 	       "nsa");
 	mesh_free(m);

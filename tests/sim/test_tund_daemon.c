@@ -100,9 +100,11 @@ START_TEST(others_do_not_know_that_it_exists)
 	user_check_hidden(n, BOB, GROUP); /* the group may bring up clusters, not command others' */
 	/* but no lie is told of it; root knows better */
 	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_STATUS, MESH_CLUSTER),
-		    "cluster homelab is not connected, or not by you; run: mlsh connect homelab");
+		    "cluster homelab is not connected, or another user has connected it; "
+		    "run: mlsh connect homelab");
 	user_expect(n, user_ask_as(n, BOB, BOB, CONTROL_DISCONNECT, MESH_CLUSTER),
-		    "cluster homelab is not connected, or not by you: nothing to do");
+		    "cluster homelab is not connected, or another user has connected it: "
+		    "nothing to do");
 	user_expect(n, user_ask_as(n, ROOT, ROOT, CONTROL_NODES, "nowhere"),
 		    "cluster nowhere is not connected; run: mlsh connect nowhere");
 	MESH_CHECK(m, mesh_connected(n));

@@ -285,7 +285,7 @@ START_TEST(others_may_not_submit)
 	was = user_become(n, BOB, GROUP);
 	reply = mesh_control_request(n, &r);
 	user_become_again(n, was);
-	user_expect(n, reply, "is not connected, or not by you");
+	user_expect(n, reply, "is not connected, or another user has connected it");
 	mesh_free(m);
 }
 END_TEST

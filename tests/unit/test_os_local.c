@@ -31,7 +31,7 @@ START_TEST(why_there_is_no_connection_is_said)
 	memcpy(a.sun_path, localkit_path, sizeof(localkit_path));
 	check_refused(localkit_path, -ENOENT, "nothing at");
 	ck_assert_int_eq(bind(fd[0], (struct sockaddr *)&a, sizeof(a)), 0);
-	check_refused(localkit_path, -ECONNREFUSED, "nobody listens at");
+	check_refused(localkit_path, -ECONNREFUSED, "no process listens at");
 	ck_assert_int_eq(unlink(localkit_path), 0);
 	ck_assert_int_eq(bind(fd[1], (struct sockaddr *)&a, sizeof(a)) | listen(fd[1], 1), 0);
 	check_refused(localkit_path, -EPROTOTYPE, "another kind of socket");
@@ -425,7 +425,7 @@ START_TEST(other_files_are_not_replaced)
 	ck_assert_int_eq(local_listen(localkit_host, localkit_path, one, &localkit_ops,
 				      localkit_on_accepted, &localkit_server, &err, &l),
 			 -EADDRINUSE);
-	ck_assert_msg(strstr(err.text, "no socket"), "%s", err.text);
+	ck_assert_msg(strstr(err.text, "not a socket"), "%s", err.text);
 	ck_assert_int_eq(unlink(localkit_path), 0);
 	/* What keeps it from being made is not taken for another process. */
 	ck_assert_int_ne(local_listen(localkit_host, "/sys/socket", one, &localkit_ops,

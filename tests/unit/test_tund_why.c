@@ -217,14 +217,14 @@ START_TEST(addresses_that_can_not_do)
 	relayed[1] = path(PEER_PATH_IP6, "[2001:db8::9]:7000");
 	ck_assert_int_eq(why_decide(&f), WHY_OTHER_FAMILY);
 	ck_assert_str_eq(text_of(&f),
-			 "nas can only be reached over IPv6, which this machine has not.");
+			 "nas can only be reached over IPv6, which this machine does not have.");
 	f.have_ip6 = true;
 	ck_assert_int_eq(why_decide(&f), WHY_BLOCKED);
 	relayed[1] = path(PEER_PATH_PUBLIC, "203.0.113.77:7000");
 	f.no_ip4 = true;
 	ck_assert_int_eq(why_decide(&f), WHY_OTHER_FAMILY);
 	ck_assert_str_eq(text_of(&f),
-			 "nas can only be reached over IPv4, which this machine has not.");
+			 "nas can only be reached over IPv4, which this machine does not have.");
 	relayed[2] = path(PEER_PATH_IP6, "[2001:db8::9]:7000");
 	f.n_paths = 3;
 	ck_assert_int_ne(why_decide(&f), WHY_OTHER_FAMILY);

@@ -24,8 +24,9 @@ struct daemon_args {
 
 static void on_hangup(void *ctx)
 {
-	log_info(host_log(ctx), "SIGHUP: there is nothing to read again. To change an option "
-				"restart mlshtund; for a changed cluster run: mlsh connect");
+	log_info(host_log(ctx), "SIGHUP: mlshtund has no configuration file to read again. To "
+				"change an option restart mlshtund; for a changed cluster run: "
+				"mlsh connect");
 }
 
 static int wrong_usage(const struct err *err)

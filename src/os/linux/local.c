@@ -321,7 +321,7 @@ static int connect_failed(const char *path, int r, struct err *err)
 	case -ENOENT:
 		return err_set(err, r, "there is nothing at %s", path);
 	case -ECONNREFUSED:
-		return err_set(err, r, "nobody listens at %s", path);
+		return err_set(err, r, "no process listens at %s", path);
 	case -ENOTSOCK:
 		return err_set(err, r, "%s is not a socket", path);
 	case -EPROTOTYPE:
@@ -474,7 +474,7 @@ static int listen_failed(const char *path, int r, struct err *err)
 {
 	return err_set(err, r, "cannot listen at %s: %s", path,
 		       r != -EADDRINUSE	    ? strerror(-r)
-		       : is_no_socket(path) ? "a file is in the way, no socket"
+		       : is_no_socket(path) ? "a file that is not a socket is in the way"
 					    : "another process does");
 }
 
@@ -532,12 +532,13 @@ static void on_look(void *ctx)
 		return;
 	bool again = listen_again(l, &err) == 0;
 	if (again)
-		log_warn(host_log(l->host), "the local socket %s was removed; it is there again",
+		log_warn(host_log(l->host),
+			 "the local socket %s was removed; this process has made it again",
 			 l->path);
 	else if (!l->lost)
 		log_error(host_log(l->host),
-			  "the local socket %s was removed, and nothing can be "
-			  "asked here until it is there again, which a restart makes it: %s",
+			  "the local socket %s was removed, and no command reaches this process "
+			  "until it can make the socket again, as after a restart: %s",
 			  l->path, err.text);
 	l->lost = !again;
 }

@@ -75,8 +75,8 @@ static int check_private(const struct stat *st, const char *path, struct err *er
 			       path, (unsigned)st->st_mode & 07777);
 	if (st->st_uid != 0 && st->st_uid != self)
 		return err_set(err, -EPERM,
-			       "%s belongs to user %u, not to user %u who reads it: "
-			       "run this as its owner, or set HOME to your own folder",
+			       "%s belongs to user %u, but user %u reads it: run this as its "
+			       "owner, or set HOME to your own folder",
 			       path, (unsigned)st->st_uid, self);
 	return 0;
 }

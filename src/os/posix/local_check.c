@@ -28,7 +28,7 @@ int local_check_listener(const struct local_conn *c, const char *path, const cha
 	(void)!passwd_find(local_conn_host(c), daemon, &uid, &gid); /* without such a user: root */
 	if (cred.uid != 0 && cred.uid != self && cred.uid != uid)
 		return err_set(err, -EPERM,
-			       "user %u listens at %s, who is neither root nor %s nor you",
+			       "user %u listens at %s, and is neither root nor %s nor you",
 			       cred.uid, path, daemon);
 	folder_of(path, dir);
 	if (stat(dir, &st) < 0)

@@ -185,7 +185,8 @@ int local_listen(struct host *h, const char *path, struct local_limits limits,
 	if (listener_at(h->machine, path))
 		return err_set(err, -EADDRINUSE, "%s: another process listens there", path);
 	if (file_exists(h, path))
-		return err_set(err, -EADDRINUSE, "%s: a file is in the way, no socket", path);
+		return err_set(err, -EADDRINUSE, "%s: a file that is not a socket is in the way",
+			       path);
 	if (!machine_has_folder_of(h->machine, path))
 		return err_set(err, -ENOENT, "cannot listen at %s: %s", path, strerror(ENOENT));
 	l = sim_alloc(sizeof(*l));
@@ -290,7 +291,7 @@ int local_check_listener(const struct local_conn *c, const char *path, const cha
 	if (c->peer_uid != 0 && c->peer_uid != c->host->uid &&
 	    !is_user(c->host, c->peer_uid, daemon))
 		return err_set(err, -EPERM,
-			       "user %u listens at %s, who is neither root nor %s nor you",
+			       "user %u listens at %s, and is neither root nor %s nor you",
 			       c->peer_uid, path, daemon);
 	if (slash && slash > path)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);

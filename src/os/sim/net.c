@@ -355,7 +355,7 @@ static void net_route(struct machine *m, struct packet *p)
 
 	for (int deep = 0; !(e = map_get(n->addrs, p->dst.ip)); deep++) {
 		if (!n->outside || deep == NETS_DEEP_MAX) {
-			world_trace_packet(m->world, NULL, m, "nobody has this address", p);
+			world_trace_packet(m->world, NULL, m, "no machine has this address", p);
 			return;
 		}
 		if (!hop(p, 1) || !n->ops.out(n->ctx, p)) {

@@ -3,7 +3,7 @@
 #include "overlay/peering/peer_fsm.h"
 
 static const struct fsm_word states[N_PEERING] = {
-	[PEERING_IDLE] = { "idle", "no tunnel: nobody wants one, or there is nothing to try" },
+	[PEERING_IDLE] = { "idle", "no tunnel: none is wanted, or there is no address to try" },
 	[PEERING_WAITING] = { "waiting", "the next attempt has its time" },
 	[PEERING_LEFT] = { "left", "the same; the peer has shut down in order, so that packets do "
 				   "not bring the attempt forward" },
@@ -30,8 +30,8 @@ static const struct fsm_word events[N_PEER_EVENTS] = {
 	[PEER_EV_BEGIN] = { "begin", "the wait is over, and there are addresses to try" },
 	[PEER_EV_BEGIN_RELAY] = { "begin by relay", "the same, and a connection over the relay has "
 						    "begun" },
-	[PEER_EV_NOTHING] = { "nothing", "the wait is over, and there is nothing to try" },
-	[PEER_EV_UNWANTED] = { "unwanted", "the wait is over, and nobody wants a tunnel" },
+	[PEER_EV_NOTHING] = { "nothing", "the wait is over, and there is no address to try" },
+	[PEER_EV_UNWANTED] = { "unwanted", "the wait is over, and no tunnel is wanted" },
 	[PEER_EV_TURN] = { "turn", "the next address has its turn" },
 	[PEER_EV_ENDED] = { "ended", "a connection without the control stream has ended" },
 	[PEER_EV_FAILED] = { "failed", "the same, and it was the last one" },
@@ -70,10 +70,10 @@ static const struct fsm_word effects[N_PEER_EFFECTS] = {
 	[PEER_DO_EXPLAIN] = { "explain", "keeps the reason for people" },
 	[PEER_DO_MARK_UP] = { "mark up", "tells the owner, the packet path and the log that there "
 					 "is a tunnel" },
-	[PEER_DO_MARK_DOWN] = { "mark down", "tells them that there is none" },
+	[PEER_DO_MARK_DOWN] = { "mark down", "tells them that the tunnel is gone" },
 	[PEER_DO_AT_ONCE] = { "at once", "if a tunnel is wanted, the waits begin again, and the "
 					 "next attempt begins at once" },
-	[PEER_DO_ASK_RELAY] = { "ask relay", "asks for a relay channel, if there is none" },
+	[PEER_DO_ASK_RELAY] = { "ask relay", "asks for a relay channel if it is missing" },
 	[PEER_DO_SOONER] = { "sooner", "the next attempt begins as soon as it may; the peer's turn "
 				       "comes first" },
 	[PEER_DO_SOON] = { "soon", "the peer's turn comes first for 0.2 s only: it may believe in "
