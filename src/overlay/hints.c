@@ -62,6 +62,8 @@ void overlay_hints_set(struct overlay *o, const struct peer_hint *in, size_t n)
 		if (!p || p->member != m)
 			continue; /* removed, or ourselves */
 		p->stored = in[i].at;
+		if (p->stored.n > 0)
+			p->was_at = p->stored.item[0];
 		peer_remembered(p);
 	}
 }

@@ -103,6 +103,7 @@ void scene_begin(struct scene *s, bool client, const struct addr *to)
 				  .budgets = &s->budgets,
 				  .from_peer = &s->from_peer,
 				  .from_server = &s->from_server,
+				  .was_at = &s->was_at,
 				  .name = "peer",
 				  .client = client,
 				  .keys = &s->keys };

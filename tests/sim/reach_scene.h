@@ -30,6 +30,7 @@ struct scene {
 	struct dest dest;
 	struct reach_budgets budgets;
 	struct wire_candidates from_peer, from_server;
+	struct addr was_at;
 	struct probe_keys keys;
 	struct liveness conn;
 	uint64_t last_label;

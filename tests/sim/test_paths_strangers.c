@@ -200,12 +200,15 @@ static bool note_pings(void *ctx, struct host *from, const struct addr *src, con
 	return true;
 }
 
+static uint16_t port_of(struct mesh_node *n)
+{
+	return quic_socket_local(overlay_socket(tunnel_overlay(mesh_tunnel(n)))).port;
+}
+
 /* Where the node's datagrams to the server come from. */
 static struct addr outer_of(struct mesh *m, unsigned i)
 {
-	return addr_v4(NAT_OUTER(i),
-		       quic_socket_local(overlay_socket(tunnel_overlay(mesh_tunnel(&m->node[i]))))
-			       .port);
+	return addr_v4(NAT_OUTER(i), port_of(&m->node[i]));
 }
 
 /*
@@ -284,6 +287,75 @@ START_TEST(bad_luck_ends)
 		printf("strangers for %u s%s: direct after %u s more\n", bad_s,
 		       i / 2 ? ", different counts" : "", (unsigned)(ms / 1000));
 		MESH_CHECK(m, nat_passed(m) && ms < (135 - bad_s) * 1000);
+		mesh_free(m);
+	}
+}
+END_TEST
+
+/* Handshakes get through over the relay only. */
+static bool lose_handshakes(void *ctx, struct host *from, const struct addr *src,
+			    const struct addr *dst, uint8_t *data, size_t *len)
+{
+	const struct mesh *m = ctx;
+	bool handshake = *len > 0 && (data[0] & 0xc0) == 0xc0;
+
+	(void)src;
+	return !handshake || from == m->server_host || addr_ip4(dst) == IP(192, 0, 2, 1);
+}
+
+static bool meet_at_other_ports(void *mesh)
+{
+	struct mesh *m = mesh;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct addr at = mesh_peer(&m->node[!i], &m->node[i]).endpoint;
+
+		if (addr_ip4(&at) != NAT_OUTER(i) || at.port == port_of(&m->node[i]))
+			return false;
+	}
+	return nat_passed(m);
+}
+
+/*
+ * Something of a third node was at both NATs, so their later mappings have other ports than the
+ * server sees. The third node told each of the two of its new port, and they met there. It is gone
+ * when both disconnect and connect again, while the NATs still remember.
+ */
+/* [P6-81] */
+START_TEST(they_meet_again_where_they_were)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		struct mesh *m = mesh_new(sim_seed());
+		struct addr third, at[2];
+
+		mesh_nodes(m, 3);
+		for (unsigned i = 0; i < 2; i++)
+			nat_before(&m->node[i], &kinds[REMEMBERS].cfg);
+		world_hops(m->w, 4);
+		mesh_setup(&m->node[2]);
+		mesh_connect(&m->node[2]);
+		third = addr_v4(m->node[2].ip, port_of(&m->node[2]));
+		for (unsigned i = 0; i < 2; i++) {
+			mesh_adopt(&m->node[i], mesh_invite(&m->node[2], 3600));
+			mesh_connect(&m->node[i]);
+			at[i] = outer_of(m, i);
+			free(mesh_control(&m->node[i], CONTROL_DISCONNECT));
+		}
+		sim_pass(m->w, 2 * MINUTE); /* the NATs forget */
+		for (unsigned i = 0; i < 2; i++) {
+			world_inject(m->w, &third, &at[i], 0, "?", 1);
+			sim_pass(m->w, SECOND);
+			mesh_connect(&m->node[i]);
+		}
+		mesh_until(m, 2 * MINUTE, meet_at_other_ports, m);
+		for (int i = 2; i >= 0; i--)
+			free(mesh_control(&m->node[(i + first) % 3], CONTROL_DISCONNECT));
+		world_tap(m->w, lose_handshakes, m);
+		mesh_connect(&m->node[first]);
+		sim_pass(m->w, SECOND);
+		mesh_connect(&m->node[!first]);
+		mesh_until(m, 5 * SECOND, nat_passed, m);
+		MESH_CHECK(m, meet_at_other_ports(m));
 		mesh_free(m);
 	}
 }
@@ -475,5 +547,5 @@ END_TEST
 UNIT_MAIN("sim/paths_strangers", the_simulated_nat_does_what_linux_does,
 	  every_kind_meets_where_theory_allows_it, with_every_delay,
 	  without_a_router_between_the_nats, a_pause_makes_nats_forget, bad_luck_ends,
-	  pings_wait_for_a_side_that_is_late, word_counts_in_every_order,
-	  word_that_could_not_be_sent_is_sent_later)
+	  they_meet_again_where_they_were, pings_wait_for_a_side_that_is_late,
+	  word_counts_in_every_order, word_that_could_not_be_sent_is_sent_later)

@@ -64,8 +64,8 @@ static void plan_make(struct peer *p)
 	candidates_order(&rest, &p->g->around.own);
 	p->plan = p->knock;
 	p->knock = (struct wire_candidates){ 0 };
-	if (!addr_is_unset(&p->last_good))
-		candidates_add(&last, &p->last_good);
+	if (!addr_is_unset(&p->was_at))
+		candidates_add(&last, &p->was_at);
 	plan_filter(p, &last, &p->plan); /* our network may be another one since then */
 	p->n_met = p->plan.n;
 	for (size_t i = 0; i < rest.n; i++)
@@ -124,7 +124,7 @@ static uint64_t held_until(const struct peer *p, uint64_t now)
 
 	if (p->next >= p->plan.n || p->next < p->n_met || !by_relay || !addr_is_v4(to) ||
 	    addr_is_private(to) || candidate_is_near(to, &p->g->around.home) ||
-	    candidates_have(&p->stored, to) || now >= p->began_at + STRANGE_LEAD)
+	    now >= p->began_at + STRANGE_LEAD)
 		return 0;
 	return p->began_at + STRANGE_LEAD;
 }

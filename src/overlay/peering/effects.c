@@ -366,6 +366,7 @@ static int make(struct peer *p, struct reach **ret)
 				    .budgets = &p->budgets,
 				    .from_peer = &p->from_peer,
 				    .from_server = &p->from_server,
+				    .was_at = &p->was_at,
 				    .name = p->member->name,
 				    .client = !quic_conn_is_server(c),
 				    .keys = &keys,

@@ -25,6 +25,6 @@ void peer_take_out(struct peer *p, const char *why)
 	if (surroundings_forget(&g->around, p))
 		effects_refresh(g);
 	p->from_server = p->from_peer = p->stored = p->knock = (struct wire_candidates){ 0 };
-	p->last_good = p->called_from = (struct addr){ 0 };
+	p->last_good = p->was_at = p->called_from = (struct addr){ 0 };
 	p->waiting_until = TIME_NEVER;
 }

@@ -68,6 +68,11 @@ void peer_link_chosen(struct link *l)
 	peer_step(l->peer, PEER_EV_CHOSEN, &(struct peer_occasion){ .link = l });
 }
 
+static void met_at(struct peer *p, const struct addr *at)
+{
+	p->last_good = p->was_at = *at;
+}
+
 void peer_link_up(struct link *l)
 {
 	struct peer *p = l->peer;
@@ -78,7 +83,7 @@ void peer_link_up(struct link *l)
 	snprintf(p->group, sizeof(p->group), "%s", info.group);
 	p->last_heard = MAX(info.last_heard, 1);
 	if (!quic_conn_is_server(l->conn) && !l->relayed)
-		p->last_good = l->to;
+		met_at(p, &l->to);
 	p->waiting_until = TIME_NEVER;
 	p->detail[0] = '\0';
 	peer_step(p, PEER_EV_HELLO, &(struct peer_occasion){ .link = l });
@@ -315,7 +320,7 @@ void peer_watch(struct peer *p, uint64_t now)
 	ASSERT(peer_is_pushed(p));
 	control_removals(p->active);
 	if (path_of(p->active, &at) == PEER_PATH_DIRECT)
-		p->last_good = at;
+		met_at(p, &at);
 	look_again(p);
 	if (is_unused(p, now)) {
 		link_close(p->active, PEER_CLOSE_BYE, "not used");

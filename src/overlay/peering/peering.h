@@ -69,6 +69,7 @@ struct peer {
 	struct wire_candidates stored; /* from before our restart; until it says better */
 	struct wire_candidates knock;  /* where it last called from */
 	struct addr last_good;	       /* of a direct path */
+	struct addr was_at;	       /* the same, or before our restart the first one stored */
 	struct addr called_from;       /* proven by its last knock's handshake */
 	struct nat_kind nat;	       /* what it says of its own */
 	uint64_t features;	       /* the bits of its last hello */

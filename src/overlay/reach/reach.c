@@ -201,14 +201,27 @@ bool reach_received(struct reach *r, struct span frame, const struct probe *f,
 
 /* --- what changes ---------------------------------------------------------------------------- */
 
-bool reach_candidates(struct reach *r)
+/*
+ * A NAT may have another port for us than for all others, which nobody can name. As long as it
+ * remembers us, the peer is found again where it was.
+ */
+static void candidates_get(const struct reach *r, struct wire_candidates *ret)
 {
 	const struct surroundings *s = r->around;
+
+	candidates_filter(r->from_peer, &s->own, s->subnet, ret);
+	candidates_filter(r->from_server, &s->own, s->subnet, ret);
+	if (!addr_is_unset(r->was_at) && candidate_ok(r->was_at, s->subnet) &&
+	    !candidates_have(&s->own, r->was_at))
+		candidates_add(ret, r->was_at);
+}
+
+bool reach_candidates(struct reach *r)
+{
 	struct wire_candidates all = { 0 };
 	bool grew = false;
 
-	candidates_filter(r->from_peer, &s->own, s->subnet, &all);
-	candidates_filter(r->from_server, &s->own, s->subnet, &all);
+	candidates_get(r, &all);
 	for (size_t i = 0; i < PATHS_MAX; i++) {
 		struct path *path = &r->set.path[i];
 		bool known = path->listed;
@@ -302,6 +315,7 @@ int reach_new(const struct reach_config *c, struct reach **ret)
 	r->budgets = c->budgets;
 	r->from_peer = c->from_peer;
 	r->from_server = c->from_server;
+	r->was_at = c->was_at;
 	r->name = c->name;
 	r->client = c->client;
 	r->timer = c->timer;

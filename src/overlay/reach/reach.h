@@ -43,7 +43,8 @@ struct reach_config {
 	struct dest *dest; /* counters, and the relay's channel */
 	struct reach_budgets *budgets;
 	const struct wire_candidates *from_peer, *from_server; /* what they name, as of now */
-	const char *name;				       /* of the peer, for the log */
+	const struct addr *was_at; /* of the last direct path, as of now; unset: unknown */
+	const char *name;	   /* of the peer, for the log */
 	bool client;
 	const struct probe_keys *keys;
 	struct timer *timer; /* of its owner, who runs it then; freed with it */
@@ -67,6 +68,7 @@ struct reach {
 	struct dest *dest;
 	struct reach_budgets *budgets;
 	const struct wire_candidates *from_peer, *from_server;
+	const struct addr *was_at;
 	const char *name;
 	bool client;
 	struct liveness conn;	   /* set by the caller */
