@@ -78,6 +78,18 @@ bool machine_owns(const struct machine *m, const struct addr *a)
 	return false;
 }
 
+const char *machine_ifname_of(const struct machine *m, const struct addr *a)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		for (size_t k = 0; k < m->n_ifs; k++) {
+			if (addr_same_ip(&m->addrs[i].addr, a) &&
+			    m->ifs[k].index == m->addrs[i].ifindex)
+				return m->ifs[k].name;
+		}
+	}
+	return "";
+}
+
 static bool is_up(const struct machine *m, unsigned ifindex)
 {
 	for (size_t i = 0; i < m->n_ifs; i++) {

@@ -241,7 +241,7 @@ static void flight_arrive(struct event *e)
 		if (f->link)
 			f->link->stats.delivered++;
 		world_trace_packet(w, f->from, m, "received", &f->packet);
-		machine_receive(m, &f->packet);
+		machine_receive(m, &f->packet, machine_ifname_of(m, &f->packet.dst));
 	}
 	flight_free(f);
 }

@@ -241,9 +241,11 @@ struct stream *machine_stream_open(struct machine *m, const struct addr *from,
 /* Is the folder there in which something of this path would lie? */
 bool machine_has_folder_of(const struct machine *m, const char *path);
 
-/* Is there a socket for this address of the machine? */
-bool machine_listens(struct machine *m, const struct addr *a);
-/* A datagram has reached the machine. */
-void machine_receive(struct machine *m, const struct packet *p);
+/* The interface that has this address of the machine; "" if there is none. */
+const char *machine_ifname_of(const struct machine *m, const struct addr *a);
+/* Is there a socket for this address of the machine, and what comes in through that interface? */
+bool machine_listens(struct machine *m, const struct addr *a, const char *ifname);
+/* A datagram has reached the machine through that interface. */
+void machine_receive(struct machine *m, const struct packet *p, const char *ifname);
 
 #endif

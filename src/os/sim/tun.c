@@ -213,8 +213,8 @@ static void take_in(struct tun *t, const struct tun_packet *p)
 	plain.data = sim_alloc(p->len);
 	while (rest.len > 0) {
 		plain.len = tun_cut_next(&rest, plain.data, p->len);
-		if (tun_udp4_parse(&plain, &datagram) && machine_listens(m, &datagram.dst))
-			machine_receive(m, &datagram);
+		if (tun_udp4_parse(&plain, &datagram) && machine_listens(m, &datagram.dst, t->name))
+			machine_receive(m, &datagram, t->name);
 		else
 			queue_put(&t->written, &plain);
 	}

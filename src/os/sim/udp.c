@@ -23,6 +23,7 @@ struct udp {
 	struct host *host;
 	struct addr bound;
 	bool shared;
+	char device[16]; /* "": any */
 	size_t rcvbuf, sndbuf, queued;
 	struct list queue;
 	struct event readable, writable;
@@ -33,14 +34,15 @@ struct udp {
 	struct udp_notes refused;
 };
 
-static struct udp *udp_at(struct machine *m, const struct addr *a)
+static struct udp *udp_at(struct machine *m, const struct addr *a, const char *ifname)
 {
 	struct udp *any = NULL;
 
 	list_for_each(it, &m->udps) {
 		struct udp *u = list_entry(it, struct udp, in_machine);
 
-		if (!u->host->alive || u->bound.port != a->port)
+		if (!u->host->alive || u->bound.port != a->port ||
+		    (u->device[0] && strcmp(u->device, ifname) != 0))
 			continue;
 		if (addr_same_ip(&u->bound, a))
 			return u;
@@ -112,6 +114,8 @@ int udp_open(struct host *h, const struct udp_config *cfg, loop_fn readable, voi
 	u->host = h;
 	u->bound = bind;
 	u->shared = cfg->shared;
+	if (cfg->device)
+		snprintf(u->device, sizeof(u->device), "%s", cfg->device);
 	u->rcvbuf = cfg->rcvbuf_bytes ? cfg->rcvbuf_bytes : BUF_DEFAULT;
 	u->sndbuf = cfg->sndbuf_bytes ? cfg->sndbuf_bytes : BUF_DEFAULT;
 	u->readable_fn = readable;
@@ -157,14 +161,14 @@ struct addr udp_local(const struct udp *u)
 	return u->bound;
 }
 
-bool machine_listens(struct machine *m, const struct addr *a)
+bool machine_listens(struct machine *m, const struct addr *a, const char *ifname)
 {
-	return machine_owns(m, a) && udp_at(m, a);
+	return machine_owns(m, a) && udp_at(m, a, ifname);
 }
 
-void machine_receive(struct machine *m, const struct packet *p)
+void machine_receive(struct machine *m, const struct packet *p, const char *ifname)
 {
-	struct udp *u = udp_at(m, &p->dst);
+	struct udp *u = udp_at(m, &p->dst, ifname);
 	struct datagram *d;
 
 	if (!u || u->queued + p->len + DATAGRAM_OVERHEAD > u->rcvbuf) {
