@@ -21,7 +21,7 @@ struct fsm_word {
 };
 
 enum fsm_kind {
-	FSM_CELL_MISSING, /* nobody thought of it: fsm_fault finds it */
+	FSM_CELL_MISSING, /* nobody thought of it: its test fails */
 	FSM_CELL_GO,	  /* into another state */
 	FSM_CELL_STAY,	  /* the state stays */
 	FSM_CELL_NEVER	  /* the owner does not let this happen */
@@ -34,8 +34,9 @@ struct fsm_cell {
 };
 
 /*
- * What a table is written with. A row is best made by a macro with one parameter for each event:
- * then a row with too few or too many cells does not compile.
+ * What a table is written with. A row names each event ("[EV_OPEN] = FSM_GO(...)"): one that it
+ * leaves out is FSM_CELL_MISSING, which the table's test refuses (fsm_fault in tests/unit), and one
+ * that it has twice does not compile.
  */
 #define FSM_GO(state, effect_bits)                                                                 \
 	{ .kind = FSM_CELL_GO, .next = (state), .effects = (effect_bits) }

@@ -256,9 +256,9 @@ void former_explain(const struct session *s, struct err *err);
 
 int relays_init(struct session *s) MUST_CHECK;
 void relays_fini(struct session *s);
-/* The connection has ended, and with it all channels. */
-/* Forgets the channel to it. */
+/* The member has left: forgets the channel to it. */
 void relays_member_left(struct session *s, const struct node_id *id);
+/* The connection has ended, and with it all channels. */
 void relays_lost(struct session *s, const struct err *err);
 /* Asks for what is wanted, as far as that is possible now. */
 void relays_pump(struct session *s);

@@ -117,7 +117,8 @@ struct quic_endpoint {
  * is called once for each connection for which `label` was called with NULL: the connection has an
  * owner now, or has ended.
  *
- * All are called on the packet path, and may call nothing of quic but quic_conn_label.
+ * All are called on the packet path, and may call nothing of quic but quic_conn_label and
+ * quic_conn_ctx.
  */
 struct quic_router {
 	path_label (*label)(void *ctx, struct quic_conn *c, const struct udp_rx *rx);

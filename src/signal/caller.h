@@ -176,6 +176,7 @@ void caller_trace(struct caller *c, const char *way, const char *what, const cha
 int server_socket_open(struct signal_server *s, const struct signal_config *c, struct err *err)
 	MUST_CHECK;
 void server_socket_close(struct signal_server *s);
+
 /* --- certificate.c ---------------------------------------------------------------------------- */
 
 /*

@@ -44,7 +44,7 @@ struct dest {
 	struct relay_path *relay;      /* its relay channel, on or off; outlives this */
 	bool idle;		       /* DEST_TRAFFIC is wanted */
 
-	/* written here */
+	/* written here; liveness.c forgets what has been answered, or was of another tunnel */
 	struct queue waiting; /* for a tunnel */
 	struct queue early;   /* for the hello */
 	struct addr heard_at; /* where the last record came from, if not over the relay */

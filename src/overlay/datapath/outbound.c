@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the TUN to where packets wait for their turn: route and checks. The TUN is read as fast as
- * packets come, since its own queue knows no flows; ours does (flowq.h). Nothing here allocates,
- * logs or asks the time.
+ * packets come, since its own queue knows no flows; ours does (flowq.h). Nothing here allocates
+ * or logs, and the time is the loop's own (clock_now).
  */
 #include "overlay/datapath/dest.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The paths of a tunnel at work: what is told and comes in, and runs. What is known and decided is
- * in pathset.c, punch.c and choose.c; rounds are in rounds.c, and the path in use is
- * reach_watch.c's.
+ * in pathset.c, punch.c and choose.c; rounds are in rounds.c, and the path in use is in watch.c.
  */
 #include "crypto/hash.h"
 #include "overlay/reach/mtu.h"

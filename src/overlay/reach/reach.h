@@ -177,7 +177,7 @@ void reach_opened(struct reach *r, uint64_t now);
 void reach_rounds(struct reach *r, uint64_t now);
 uint64_t reach_round_at(const struct reach *r); /* the next one; TIME_NEVER */
 
-/* --- reach_watch.c -------------------------------------------------------------------------- */
+/* --- watch.c -------------------------------------------------------------------------------- */
 
 /* The connection uses this path now. */
 void reach_moved(struct reach *r, path_label label, uint64_t now);
