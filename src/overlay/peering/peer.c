@@ -19,7 +19,6 @@
 
 #define REMOVALS_PER_S 1 /* of one peer that are refused: each may cost a signature */
 #define REMOVALS_BURST DENIALS_MAX
-#define USEFUL_AFTER (10 * NS_PER_S)  /* a silent peer is called at once then */
 #define UNUSED_AFTER (600 * NS_PER_S) /* a tunnel in a large cluster is closed */
 
 static uint64_t now_of(const struct peer *p)
@@ -91,8 +90,8 @@ void peer_link_up(struct link *l)
 
 void peer_lost(struct peer *p, const char *why, enum peer_loss loss)
 {
-	bool useful = peer_is_up(p) && now_of(p) - p->up_since >= USEFUL_AFTER;
-	bool at_once = loss == PEER_LOST_ALIVE || (useful && loss == PEER_LOST_SILENT);
+	bool at_once = loss == PEER_LOST_ALIVE ||
+		       (loss == PEER_LOST_SILENT && peer_tunnel_was_useful(p));
 
 	peer_step(p, at_once ? PEER_EV_LOST : PEER_EV_FAULT, &(struct peer_occasion){ .why = why });
 }

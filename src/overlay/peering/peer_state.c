@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 
+#define USEFUL_AFTER (10 * NS_PER_S)
+
 enum peer_state peer_state(const struct peer *p)
 {
 	switch (p->phase) {
@@ -23,6 +25,11 @@ enum peer_state peer_state(const struct peer *p)
 		return p->last_heard ? PEER_LOST : PEER_IDLE;
 	}
 	UNREACHABLE();
+}
+
+bool peer_tunnel_was_useful(const struct peer *p)
+{
+	return p->up_since && clock_now(p->g->h) - p->up_since >= USEFUL_AFTER;
 }
 
 void peer_schedule(struct peer *p)

@@ -12,8 +12,7 @@
 
 #include <stdio.h>
 
-#define USEFUL_AFTER (10 * NS_PER_S) /* a tunnel that lived so long was no failure */
-#define LEFT_FAILURES 3u	     /* who said goodbye is tried as after so many */
+#define LEFT_FAILURES 3u /* a peer that said goodbye is tried as after so many */
 
 static uint64_t now_of(const struct peer *p)
 {
@@ -73,7 +72,7 @@ static void do_want(struct peer *p, const struct peer_occasion *by)
 static void do_reward(struct peer *p, const struct peer_occasion *by)
 {
 	(void)by;
-	if (now_of(p) - p->up_since >= USEFUL_AFTER)
+	if (peer_tunnel_was_useful(p))
 		p->failures = 0;
 }
 
