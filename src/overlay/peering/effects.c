@@ -201,10 +201,12 @@ static uint64_t refresh(struct peer *p)
 	return clock_now(p->g->h);
 }
 
+/* Behind each call into reach: carries out what that has left, then what is due. */
 static void run(struct peer *p)
 {
 	struct reach *r = p->reach;
 
+	carry_out(p);
 	reach_look(r, refresh(p));
 	carry_out(p);
 	reach_work(r, refresh(p));
@@ -228,7 +230,6 @@ void peer_reach_received(struct peering *g, struct span frame, const struct udp_
 	if (!p || !p->reach || (relay && relay != p) ||
 	    !reach_received(p->reach, frame, &f, &via, refresh(p)))
 		return;
-	carry_out(p);
 	run(p);
 }
 
@@ -252,7 +253,6 @@ void peer_reach_candidates(struct peer *p)
 	changed |= reach_relay(r, now);
 	if (changed)
 		reach_round(r, now);
-	carry_out(p);
 	run(p);
 }
 
@@ -261,7 +261,6 @@ void peer_reach_punched(struct peer *p, uint8_t hops)
 	if (!p->reach)
 		return;
 	reach_punched(p->reach, hops, refresh(p));
-	carry_out(p);
 	run(p);
 }
 
@@ -284,7 +283,6 @@ void peer_reach_network_changed(struct peer *p)
 	if (!p->reach)
 		return;
 	reach_network_changed(p->reach, refresh(p));
-	carry_out(p);
 	run(p);
 }
 
@@ -403,7 +401,6 @@ int peer_reach_start(struct link *l)
 	}
 	p->reach = r;
 	reach_begin(r, &first, refresh(p));
-	carry_out(p);
 	run(p);
 	return 0;
 }
