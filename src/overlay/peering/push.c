@@ -50,25 +50,28 @@ size_t peer_path_mtu(const struct peer *p)
 	return r && r->mtu && quic_conn_label(p->active->conn) == r->mtu_label ? r->mtu : MTU_BASE;
 }
 
-void peer_push(struct peer *p)
+static void push_into(const struct peer *p, struct dest *d)
 {
 	struct quic_endpoint to;
 	bool reachable = route_now(p, &to);
 
-	p->dest.up = peer_is_up(p) && p->active && p->dest.records;
-	dest_push(&p->dest, reachable ? &to : NULL, peer_path_mtu(p));
+	d->up = peer_is_up(p) && p->active && d->records;
+	dest_push(d, reachable ? &to : NULL, peer_path_mtu(p));
+}
+
+void peer_push(struct peer *p)
+{
+	push_into(p, &p->dest);
 }
 
 bool peer_is_pushed(const struct peer *p)
 {
 	const struct dest *d = &p->dest;
 	struct dest now = *d;
-	struct quic_endpoint to;
-	bool reachable = route_now(p, &to);
 
-	dest_push(&now, reachable ? &to : NULL, peer_path_mtu(p));
-	return now.reachable == d->reachable && now.record_max == d->record_max &&
-	       addr_equal(&now.endpoint.to, &d->endpoint.to) &&
+	push_into(p, &now);
+	return now.up == d->up && now.reachable == d->reachable &&
+	       now.record_max == d->record_max && addr_equal(&now.endpoint.to, &d->endpoint.to) &&
 	       addr_equal(&now.endpoint.local, &d->endpoint.local) &&
 	       now.endpoint.overhead == d->endpoint.overhead;
 }
