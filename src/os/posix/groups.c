@@ -14,13 +14,20 @@
 #define DATABASE_MAX (4u << 20) /* bytes of /etc/group and /etc/passwd */
 #define FIELDS_MAX 7
 
-/* Cuts a line at its colons, in place; absent fields are "". */
-static void split_fields(char *line, const char *fields[FIELDS_MAX])
+/*
+ * The fields of the next line, which is cut at its colons in place; absent ones are "". Returns
+ * false behind the last line.
+ */
+static bool next_line(char **text, const char *fields[FIELDS_MAX])
 {
+	char *line = strsep(text, "\n");
+	if (!line)
+		return false;
 	for (size_t i = 0; i < FIELDS_MAX; i++) {
 		char *field = strsep(&line, ":");
 		fields[i] = field ? field : "";
 	}
+	return true;
 }
 
 static bool parse_id(const char *text, unsigned *ret)
@@ -38,8 +45,7 @@ static bool parse_id(const char *text, unsigned *ret)
 static bool find_group(char *text, const char *group, unsigned *ret_gid, const char **ret_users)
 {
 	const char *fields[FIELDS_MAX];
-	for (char *line; (line = strsep(&text, "\n")) != NULL;) {
-		split_fields(line, fields);
+	while (next_line(&text, fields)) {
 		if (strcmp(fields[0], group) == 0 && parse_id(fields[2], ret_gid)) {
 			*ret_users = fields[3];
 			return true;
@@ -64,9 +70,8 @@ static bool is_listed(const char *users, const char *name)
 static bool any_name_belongs(char *text, unsigned uid, unsigned gid, const char *users)
 {
 	const char *fields[FIELDS_MAX];
-	for (char *line; (line = strsep(&text, "\n")) != NULL;) {
+	while (next_line(&text, fields)) {
 		unsigned line_uid, line_gid;
-		split_fields(line, fields);
 		if (!*fields[0] || !parse_id(fields[2], &line_uid) || line_uid != uid)
 			continue;
 		if ((parse_id(fields[3], &line_gid) && line_gid == gid) ||
@@ -86,8 +91,7 @@ int passwd_find(struct host *h, const char *name, unsigned *ret_uid, unsigned *r
 		return r;
 	char *text = (char *)users.data;
 	r = -ENOENT;
-	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
-		split_fields(line, fields);
+	while (r == -ENOENT && next_line(&text, fields)) {
 		if (strcmp(fields[0], name) == 0 && parse_id(fields[2], &uid) &&
 		    parse_id(fields[3], &gid)) {
 			*ret_uid = uid;
@@ -109,8 +113,7 @@ int user_home(struct host *h, struct user u, char *out, size_t cap)
 		return r;
 	char *text = (char *)users.data;
 	r = -ENOENT;
-	for (char *line; r == -ENOENT && (line = strsep(&text, "\n")) != NULL;) {
-		split_fields(line, fields);
+	while (r == -ENOENT && next_line(&text, fields)) {
 		if (!*fields[5] || !parse_id(fields[2], &id) || id != u.id)
 			continue;
 		r = strlen(fields[5]) < cap ? 0 : -ENOSPC;
