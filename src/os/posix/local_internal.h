@@ -10,7 +10,6 @@
 /* The other process's user, as of the moment of its connect (or of its listen). */
 struct local_cred {
 	unsigned uid, gid;
-	int pid;
 	unsigned groups[LOCAL_GROUPS_MAX]; /* supplementary; empty when there are more */
 	size_t n_groups;
 };
