@@ -90,6 +90,21 @@ static int open_socket(struct overlay *o, const struct overlay_config *cfg, stru
 
 /* --- peers ----------------------------------------------------------------------------------- */
 
+/* Calls `tell` for each connection over which messages of the log may go. */
+static void each_log_link(struct overlay *o, void (*tell)(struct link *l))
+{
+	list_for_each(it, &o->peering.peers) {
+		struct peer *p = list_entry(it, struct peer, in_overlay);
+
+		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
+			struct link *l = &p->links[i];
+
+			if (l->conn && l->hello_got && (l == p->active || l->log_only))
+				tell(l);
+		}
+	}
+}
+
 void overlay_log_grew(struct overlay *o)
 {
 	struct err err = { 0 };
@@ -101,30 +116,12 @@ void overlay_log_grew(struct overlay *o)
 	}
 	members_bar(o);
 	repair_look(o);
-	list_for_each(it, &o->peering.peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-			struct link *l = &p->links[i];
-
-			if (l->conn && l->hello_got && (l == p->active || l->log_only))
-				control_push(l);
-		}
-	}
+	each_log_link(o, control_push);
 }
 
 void overlay_removal(struct overlay *o)
 {
-	list_for_each(it, &o->peering.peers) {
-		struct peer *p = list_entry(it, struct peer, in_overlay);
-
-		for (size_t i = 0; i < PEER_LINKS_MAX; i++) {
-			struct link *l = &p->links[i];
-
-			if (l->conn && l->hello_got && (l == p->active || l->log_only))
-				control_removals(l);
-		}
-	}
+	each_log_link(o, control_removals);
 }
 
 void overlay_beacon(struct overlay *o)
