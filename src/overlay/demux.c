@@ -12,9 +12,7 @@
 
 static bool is_from_server(const struct overlay *o, const struct udp_rx *rx)
 {
-	const struct addr *server = o->peering.ops->relay_server
-					    ? o->peering.ops->relay_server(o->peering.ctx)
-					    : NULL;
+	const struct addr *server = overlay_relay_server(o);
 
 	return server && addr_equal(server, &rx->from);
 }

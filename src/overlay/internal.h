@@ -48,7 +48,15 @@ struct overlay {
 	size_t next_early;
 };
 
-/* --- overlay.c ------------------------------------------------------------------------------- */
+/* The address of the relay's server; NULL if it is unknown. */
+static inline const struct addr *overlay_relay_server(const struct overlay *o)
+{
+	const struct overlay_ops *ops = o->peering.ops;
+
+	return ops->relay_server ? ops->relay_server(o->peering.ctx) : NULL;
+}
+
+/* --- own_addrs.c ------------------------------------------------------------------------------- */
 
 /* Asks the gateway for a port from now on, if that is not turned off. */
 int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;

@@ -313,9 +313,7 @@ static size_t put_destinations(const struct wire_candidates *c, struct addr *out
 static size_t destinations(void *ctx, struct addr *out, size_t max)
 {
 	const struct overlay *o = ctx;
-	const struct addr *server = o->peering.ops->relay_server
-					    ? o->peering.ops->relay_server(o->peering.ctx)
-					    : NULL;
+	const struct addr *server = overlay_relay_server(o);
 	size_t n = 0;
 
 	if (server)
