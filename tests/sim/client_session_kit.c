@@ -159,6 +159,15 @@ void kit_join_by(struct kit_node *n, struct kit_node *sponsor)
 	KIT_JOINED(n);
 }
 
+bool kit_port_is_dead(void *dead, struct host *from, const struct addr *src, const struct addr *dst,
+		      uint8_t *data, size_t *len)
+{
+	uint16_t port = ((const struct addr *)dead)->port;
+
+	(void)from, (void)data, (void)len;
+	return src->port != port && dst->port != port;
+}
+
 void kit_mesh(struct kit *k, size_t n)
 {
 	static const char *const names[KIT_NODES] = { "nas", "laptop", "phone", "desk" };

@@ -33,6 +33,10 @@ bool kit_sees(struct kit_node *n, struct kit_node *of);
 /* By an invite that was made just now, to the end. */
 void kit_join_by(struct kit_node *n, struct kit_node *sponsor);
 
+/* A tap: a NAT drops whatever goes to or comes from one port, that of the address `dead`. */
+bool kit_port_is_dead(void *dead, struct host *from, const struct addr *src, const struct addr *dst,
+		      uint8_t *data, size_t *len);
+
 /* A server with a cluster of `n` nodes, all joined, none connected. */
 void kit_mesh(struct kit *k, size_t n);
 

@@ -338,16 +338,6 @@ START_TEST(dead_dns_falls_back_to_the_last_good_address)
 }
 END_TEST
 
-/* A NAT that drops whatever comes from the node's own port for good. */
-static bool port_is_dead(void *ctx, struct host *from, const struct addr *src,
-			 const struct addr *dst, uint8_t *data, size_t *len)
-{
-	const struct addr *dead = ctx;
-
-	(void)from, (void)data, (void)len;
-	return src->port != dead->port && dst->port != dead->port;
-}
-
 START_TEST(dead_port_is_given_up)
 {
 	struct kit k;
@@ -359,7 +349,7 @@ START_TEST(dead_port_is_given_up)
 	nas = &k.node[0];
 	dead = quic_socket_local(nas->socket);
 	seen = nas->observed;
-	world_tap(k.w, port_is_dead, &dead);
+	world_tap(k.w, kit_port_is_dead, &dead);
 	ck_assert(world_run(k.w, 10 * NS_PER_S, kit_is_not_up, nas));
 	KIT_UP_WITHIN(nas, 60 * NS_PER_S);
 	/* What the server sees of the spare socket is not told as ours. */

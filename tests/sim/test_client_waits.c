@@ -88,15 +88,6 @@ START_TEST(a_new_network_begins_an_old_attempt_again)
 }
 END_TEST
 
-static bool port_is_dead(void *ctx, struct host *from, const struct addr *src,
-			 const struct addr *dst, uint8_t *data, size_t *len)
-{
-	const struct addr *dead = ctx;
-
-	(void)from, (void)data, (void)len;
-	return src->port != dead->port && dst->port != dead->port;
-}
-
 /* The way home is tried once; if it is dead, the session is soon on its spare port again. */
 START_TEST(the_way_home_is_tried_once)
 {
@@ -106,7 +97,7 @@ START_TEST(the_way_home_is_tried_once)
 
 	begin();
 	dead = quic_socket_local(nas->socket);
-	world_tap(k.w, port_is_dead, &dead);
+	world_tap(k.w, kit_port_is_dead, &dead);
 	SIM_CHECK(k.w, world_run(k.w, 10 * NS_PER_S, kit_is_not_up, nas));
 	KIT_UP_WITHIN(nas, 60 * NS_PER_S);
 	sim_pass(k.w, 15 * NS_PER_S); /* a useful session */
