@@ -400,12 +400,22 @@ void kit_refused_(const struct kit *k, struct span entry, int code, int reason, 
 
 struct record_bytes kit_record(const struct kit *k, struct span entry, ip4 address, unsigned order)
 {
+	return kit_record_as(k, entry,
+			     (struct order){ .generation = mlog_generation(k->log),
+					     .time_s = k->now_s,
+					     .address = address },
+			     order);
+}
+
+struct record_bytes kit_record_as(const struct kit *k, struct span entry, struct order as,
+				  unsigned order)
+{
 	struct head head = mlog_head(k->log);
-	struct record r = { .entry = entry };
+	struct record r = { .entry = entry, .order = as };
 	uint8_t seed[SIGN_SEED_LEN], receipt[SIG_LEN];
 	struct record_bytes b;
 
-	r.order = (struct order){ mlog_generation(k->log), head.seq + 1, { 0 }, k->now_s, address };
+	r.order.seq = head.seq + 1;
 	memcpy(r.order.prev, head.hash, HASH_LEN);
 	sha256(entry, r.entry_hash);
 	kit_seed(order, seed);

@@ -143,6 +143,9 @@ void kit_refused_(const struct kit *k, struct span entry, int code, int reason, 
 
 /* A record of `entry` at the end of the log, with a receipt of this order key, no check at all. */
 struct record_bytes kit_record(const struct kit *k, struct span entry, ip4 address, unsigned order);
+/* The same with the generation, time and address of `as`. */
+struct record_bytes kit_record_as(const struct kit *k, struct span entry, struct order as,
+				  unsigned order);
 
 struct span kit_record_span(const struct record_bytes *b);
 

@@ -80,21 +80,10 @@ END_TEST
 static struct record_bytes put_again(const struct kit *behind, struct span entry,
 				     uint64_t generation, unsigned order)
 {
-	struct head head = mlog_head(behind->log);
-	struct record r = { .entry = entry };
-	uint8_t seed[SIGN_SEED_LEN], receipt[SIG_LEN];
-	struct record_bytes b;
-
-	r.order = (struct order){ generation, head.seq + 1, { 0 }, behind->now_s + 1, 0 };
-	memcpy(r.order.prev, head.hash, HASH_LEN);
-	sha256(entry, r.entry_hash);
-	kit_seed(order, seed);
-	ck_assert_int_eq(receipt_make(seed, mlog_cluster_id(behind->log), &r.order, r.entry_hash,
-				      receipt),
-			 0);
-	r.receipt = receipt;
-	ck_assert_int_eq(record_encode(&r, &b), 0);
-	return b;
+	return kit_record_as(behind, entry,
+			     (struct order){ .generation = generation,
+					     .time_s = behind->now_s + 1 },
+			     order);
 }
 
 static enum mlog_taken shown_again(const struct kit *k, const struct kit *behind, struct span entry,
