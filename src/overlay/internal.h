@@ -56,7 +56,7 @@ static inline const struct addr *overlay_relay_server(const struct overlay *o)
 	return ops->relay_server ? ops->relay_server(o->peering.ctx) : NULL;
 }
 
-/* --- own_addrs.c ------------------------------------------------------------------------------- */
+/* --- own_addrs.c ----------------------------------------------------------------------------- */
 
 /* Asks the gateway for a port from now on, if that is not turned off. */
 int overlay_start_mapper(struct overlay *o, struct err *err) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sends packets of the TUN to a peer: segmentation, sealing and the relay's header, all in the
- * socket's buffer. Nothing here allocates or logs, but for packets that wait for a tunnel; the time is
- * the loop's own (clock_now).
+ * socket's buffer. Nothing here allocates or logs, but for packets that wait for a tunnel; the time
+ * is the loop's own (clock_now).
  */
 #include "overlay/datapath/dest.h"
 #include "overlay/datapath/segment.h"

@@ -17,7 +17,7 @@ static inline bool peer_is_up(const struct peer *p)
 {
 	return peering_is_up(p->phase);
 }
-/* Is there a tunnel that lived long enough to count as no failure, and to be built anew at once? */
+/* Has the tunnel lived so long that its end is not a failure, and is built again at once? */
 bool peer_tunnel_was_useful(const struct peer *p);
 /* Arms the timer for what comes next. */
 void peer_schedule(struct peer *p);
