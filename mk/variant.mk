@@ -79,6 +79,7 @@ wraps_test_command_keys := signal_request_encode
 wraps_test_tund_slices := entry_decode key_verify
 wraps_test_mlog_take := key_verify
 wraps_test_client_log_file := entry_decode
+wraps_test_quic_memory := wiped_malloc wiped_realloc die_at
 wraps_faults := malloc calloc realloc reallocarray strdup strndup die_at world_trace \
 	$(shell awk -F '[^A-Za-z_0-9]' '/^DOES|^MAKES/ { print $$2 }' tests/faults/os.c)
 define link

@@ -12,18 +12,24 @@
 #include "base/wiped.h"
 #include "crypto/openssl.h"
 
-static bool installed;
+static bool installed, lacked;
+
+static void *given(void *p, size_t n)
+{
+	lacked |= !p && n > 0;
+	return p;
+}
 
 static void *on_malloc(size_t n, const char *file, int line)
 {
 	(void)file, (void)line;
-	return wiped_malloc(n);
+	return given(wiped_malloc(n), n);
 }
 
 static void *on_realloc(void *p, size_t n, const char *file, int line)
 {
 	(void)file, (void)line;
-	return wiped_realloc(p, n);
+	return given(wiped_realloc(p, n), n);
 }
 
 static void on_free(void *p, const char *file, int line)
@@ -40,4 +46,9 @@ static void __attribute__((constructor)) install(void)
 bool crypto_memory_is_wiped(void)
 {
 	return installed;
+}
+
+bool crypto_memory_lacked(void)
+{
+	return lacked;
 }

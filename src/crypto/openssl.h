@@ -16,6 +16,8 @@ int crypto_fail(struct err *err, int code, const char *what);
 
 /* OpenSSL wipes all memory that it frees. False if it had allocated some before our start. */
 bool crypto_memory_is_wiped(void);
+/* Did OpenSSL ever ask for memory and get none? */
+bool crypto_memory_lacked(void);
 
 /* An EVP_PKEY of a raw private key; NULL on failure. */
 EVP_PKEY *seed_to_pkey(const uint8_t seed[SIGN_SEED_LEN]);

@@ -9,6 +9,7 @@
 #include "crypto/init.h"
 #include "os/loop.h"
 #include "os/privs.h"
+#include "quic/prepare.h"
 #include "signal/bootstrap.h"
 #include "signal/commands.h"
 #include "signal/server.h"
@@ -194,7 +195,7 @@ static int serve(struct host *h, struct signal_config *cfg)
 	struct err err = { 0 };
 	int status = EXIT_FAILURE;
 
-	if (open_server(h, cfg, &err, &p.server) < 0) {
+	if (quic_prepare(h, &err) < 0 || open_server(h, cfg, &err, &p.server) < 0) {
 		commands_fail(&err, EXIT_FAILURE);
 		goto end;
 	}

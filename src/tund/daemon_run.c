@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "quic/prepare.h"
+
 static void on_stop(void *ctx)
 {
 	loop_stop(ctx);
@@ -55,8 +57,10 @@ static int serve(struct host *h, const struct daemon_run *r, struct daemon *d, s
 int daemon_run(struct host *h, struct daemon_run *r, struct err *err)
 {
 	struct daemon *d = NULL;
-	int rc = daemon_new(h, &r->config, err, &d);
+	int rc = quic_prepare(h, err);
 
+	if (rc == 0)
+		rc = daemon_new(h, &r->config, err, &d);
 	if (rc == 0)
 		rc = give_up_rights(h, r, err);
 	if (rc == 0)
