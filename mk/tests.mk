@@ -102,9 +102,13 @@ lab: all $(release_lab)  ## whole systems in network namespaces (root; T=name)
 	@tests/run -r -j $(lab_jobs) -t 1800 lab $(lab_scripts)
 
 # SCENE=name: one of them; PLACE=text: of it the calls at whose place this is read; PLACE=libraries:
-# also the allocations that libraries make, which takes hours.
+# also the allocations that libraries make, which takes hours. ASAN=1: under the sanitizers, which see
+# what was not freed, too, and of the simulated system what was not closed.
+faults_program := $(if $(ASAN),$(asan_faults),$(release_faults))
 faults: export JOBS := $(JOBS)
-faults: $(release_faults)  ## each call of the system and allocation of ours fails, once and forever (SCENE=name, PLACE=text)
+faults: export ASAN_OPTIONS := detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0
+faults: export UBSAN_OPTIONS := print_stacktrace=1
+faults: $(faults_program)  ## each call of the system and allocation of ours fails, once and forever (SCENE=name, PLACE=text, ASAN=1)
 ifneq ($(SCENE)$(PLACE),)
 	@$< $(or $(SCENE),all) $(PLACE)
 else

@@ -8,6 +8,8 @@
 #include "client/follow.h"
 #include "identity/identity.h"
 #include "os/sim/sim.h"
+#include "os/sim/stream.h"
+#include "tund/dns_tcp.h"
 
 #define TRIES 5
 #define PAUSE (5 * SECOND)
@@ -283,14 +285,14 @@ bool play_until(struct play *p, const char *doing, bool (*holds)(struct play *p)
 	return true;
 }
 
-/* A question that may get no answer (tests/sim/mesh.h has one that must). */
-static bool asks(struct mesh_node *n, const char *name, ip4 address)
+/* Returns the length of the question for an IPv4 address. */
+static size_t ask(const char *name, uint8_t query[512])
 {
-	uint8_t query[512] = { 0xbe, 0xef, 1, 0, 0, 1 };
-	struct sim_sink sink;
-	size_t at = 12;
-	bool found;
+	static const uint8_t head[] = { 0xbe, 0xef, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0 };
+	static const uint8_t type[] = { 0, 0, 1, 0, 1 };
+	size_t at = sizeof(head);
 
+	memcpy(query, head, sizeof(head));
 	while (*name) {
 		size_t len = strcspn(name, ".");
 
@@ -299,13 +301,27 @@ static bool asks(struct mesh_node *n, const char *name, ip4 address)
 		at += len;
 		name += len + (name[len] == '.');
 	}
-	query[at + 2] = 1; /* A */
-	query[at + 4] = 1; /* IN */
+	memcpy(query + at, type, sizeof(type));
+	return at + sizeof(type);
+}
+
+static bool answers(const uint8_t *reply, size_t len, ip4 address)
+{
+	return len > 12 && reply[7] == 1 && load_be32(reply + len - 4) == address;
+}
+
+/* A question that may get no answer (tests/sim/mesh.h has one that must). */
+static bool asks(struct mesh_node *n, const char *name, ip4 address)
+{
+	uint8_t query[512];
+	size_t len = ask(name, query);
+	struct sim_sink sink;
+	bool found;
+
 	sim_sink_open(&sink, n->host, 0);
-	sim_sink_send(&sink, addr_v4(n->address, 53), query, at + 5);
+	sim_sink_send(&sink, addr_v4(n->address, 53), query, len);
 	sim_pass(n->mesh->w, SECOND);
-	found = sink.datagrams > 0 && sink.last[7] == 1 &&
-		load_be32(sink.last + sink.last_len - 4) == address;
+	found = sink.datagrams > 0 && answers(sink.last, sink.last_len, address);
 	udp_close(sink.udp);
 	return found;
 }
@@ -319,6 +335,55 @@ bool play_name(struct play *p, struct mesh_node *n, const char *name, ip4 addres
 		if (world_now(p->m->w) - begin > 2 * MINUTE)
 			return false;
 	return true;
+}
+
+struct wanted {
+	const char *name;
+	ip4 address;
+};
+
+static bool asks_tcp(struct mesh_node *n, const struct addr *to, const struct wanted *want)
+{
+	struct addr from = addr_v4(n->address, 40000);
+	struct stream *s = stream_open(n->daemon_host, &from, to);
+	uint8_t query[514], reply[512];
+	size_t len = ask(want->name, query + 2);
+	size_t got;
+
+	if (!s)
+		return false;
+	store_be16(query, (uint16_t)len);
+	sim_pass(n->mesh->w, MS);
+	(void)stream_send(s, query, 2 + len);
+	sim_pass(n->mesh->w, SECOND);
+	got = stream_receive(s, reply, sizeof(reply));
+	stream_close(s);
+	return got > 2 && answers(reply + 2, got - 2, want->address);
+}
+
+static bool do_name_tcp(struct play *p, struct mesh_node *n, const void *about, struct err *err)
+{
+	const struct tunnel *t = mesh_tunnel(n);
+	struct dns_names names = { .log = tunnel_log(t), .self = tunnel_self(t) };
+	struct addr at = addr_v4(n->address, 5300);
+	struct dns_tcp *server = NULL;
+	bool found;
+
+	(void)p;
+	if (dns_tcp_new(n->daemon_host, &at, &names, err, &server) < 0)
+		return false;
+	found = asks_tcp(n, &at, about);
+	dns_tcp_free(server);
+	if (!found)
+		(void)err_set(err, -EIO, "the connection ends without an answer");
+	return found;
+}
+
+bool play_name_tcp(struct play *p, struct mesh_node *n, const char *name, ip4 address)
+{
+	struct wanted w = { name, address };
+
+	return try(p, "a name by TCP", do_name_tcp, n, &w);
 }
 
 /* --- packets ---------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct scene {
 	const char *name;
 	size_t nodes;
 	bool (*play)(struct play *p);
+	const char *again; /* calls at whose place this is read fail in it, too; NULL if none */
 };
 
 extern const struct scene scenes[];
@@ -57,6 +58,8 @@ bool play_command(struct play *p, struct mesh_node *n, const struct command *c, 
 		  const char *line);
 /* The node's own DNS server knows the name. */
 bool play_name(struct play *p, struct mesh_node *n, const char *name, ip4 address);
+/* A DNS server of its own answers by TCP, as that of a node does where the fence redirects. */
+bool play_name_tcp(struct play *p, struct mesh_node *n, const char *name, ip4 address);
 /* Waits until it holds; `doing` says what for. */
 bool play_until(struct play *p, const char *doing, bool (*holds)(struct play *p));
 /* Waits until all nodes reach each other, and until it is directly. */

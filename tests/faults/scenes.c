@@ -96,6 +96,24 @@ static bool removal(struct play *p)
 	       play_reach(p, 2 * MINUTE);
 }
 
+static bool leaving(struct play *p)
+{
+	if (p->stage == 0) {
+		if (!reached(p))
+			return false;
+		p->stage++;
+	}
+	if (p->stage == 1) {
+		if (!members(p) || !play_command(p, p->phone, &leave_command, "", "leave --yes") ||
+		    !play_until(p, "the node hears that it has left", knows_it_left))
+			return false;
+		p->phone->address = 0;
+		p->stage++;
+	}
+	return play_server(p) && play_connect(p, p->nas) && play_connect(p, p->laptop) &&
+	       play_reach(p, 2 * MINUTE);
+}
+
 static bool names(struct play *p)
 {
 	if (!members(p))
@@ -106,7 +124,8 @@ static bool names(struct play *p)
 		p->stage++;
 	}
 	return play_name(p, p->nas, "desk." MESH_CLUSTER, p->laptop->address) &&
-	       play_name(p, p->laptop, "nas." MESH_CLUSTER, p->nas->address);
+	       play_name(p, p->laptop, "nas." MESH_CLUSTER, p->nas->address) &&
+	       play_name_tcp(p, p->nas, "desk." MESH_CLUSTER, p->laptop->address);
 }
 
 static bool promotion(struct play *p)
@@ -140,8 +159,10 @@ static bool recovery(struct play *p)
 }
 
 const struct scene scenes[] = {
-	{ "join", 2, join },	       { "restart", 2, restart },   { "roam", 2, roam },
-	{ "relay", 2, relay },	       { "removal", 3, removal },   { "names", 2, names },
-	{ "promotion", 2, promotion }, { "recovery", 2, recovery },
+	{ "join", 2, join, NULL },	   { "restart", 2, restart, NULL },
+	{ "roam", 2, roam, NULL },	   { "relay", 2, relay, "relay" },
+	{ "removal", 3, removal, NULL },   { "leaving", 3, leaving, NULL },
+	{ "names", 2, names, NULL },	   { "promotion", 2, promotion, NULL },
+	{ "recovery", 2, recovery, NULL },
 };
 const size_t n_scenes = sizeof(scenes) / sizeof(scenes[0]);
