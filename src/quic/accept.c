@@ -171,6 +171,15 @@ static bool make_room(struct quic_socket *s, const struct source *by)
 	return true;
 }
 
+static void say_no_room(struct quic_socket *s, const struct udp_rx *rx)
+{
+	char from[ADDR_TEXT_MAX];
+
+	log_limited(host_log(s->h), &s->room_lines, clock_now(s->h), LOG_LEVEL_WARN,
+		    "a connection from %s is not taken: there is no memory, or too many begin",
+		    addr_format(&rx->from, from));
+}
+
 /*
  * Checks the limits. `ret_source` stays NULL if the source is not proven: then only the limits of
  * the whole socket hold.
@@ -182,6 +191,8 @@ static bool may_begin(struct quic_socket *s, const struct initial *in, struct so
 
 	if (in->validated || in->label != 0) {
 		src = source_get(s, in->rx, in->label, now);
+		if (!src)
+			say_no_room(s, in->rx);
 		if (!src || src->half_open >= s->cfg.max_half_open_per_source) {
 			s->stats.refused_limit++;
 			return false;
@@ -219,8 +230,10 @@ static void begin(struct quic_socket *s, const struct initial *in)
 		s->stats.dropped_unknown++;
 		return;
 	}
-	if (conn_new_server(s, &p, &c) < 0)
+	if (conn_new_server(s, &p, &c) < 0) {
+		say_no_room(s, in->rx);
 		return;
+	}
 	if (conn_read(c, in->rx, c->label, 0) == 0)
 		return;
 	/*

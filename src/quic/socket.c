@@ -296,6 +296,7 @@ static struct quic_socket *socket_new(struct host *h, const struct quic_socket_c
 		return NULL;
 	s->h = h;
 	s->cfg = *cfg;
+	s->room_lines = (struct log_limit){ .period_ns = 60 * NS_PER_S };
 	config_set_defaults(&s->cfg);
 	list_init(&s->conns);
 	list_init(&s->dead);

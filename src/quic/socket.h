@@ -38,6 +38,7 @@ struct quic_socket {
 	struct bucket replies; /* stateless packets a second */
 	uint8_t retry_secret[32], reset_secret[32];
 	struct quic_socket_stats stats;
+	struct log_limit room_lines;
 };
 
 /*

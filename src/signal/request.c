@@ -153,6 +153,8 @@ static void request_reply(struct caller *c, int64_t stream, enum signal_request_
 /* It is no event for the operator that a node asked for a peer a moment before that was online. */
 static enum log_level refusal_level(enum signal_request_type type, enum refusal why)
 {
+	if (why == REFUSAL_INTERNAL)
+		return LOG_LEVEL_WARN; /* the fault is the server's */
 	return type == SIGNAL_RELAY_OPEN && why == REFUSAL_NOT_MEMBER ? LOG_LEVEL_DEBUG
 								      : LOG_LEVEL_INFO;
 }

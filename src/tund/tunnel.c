@@ -120,8 +120,9 @@ static bool on_overlay_relay_wanted(void *ctx, const struct member *m)
 	int rc = t->session ? session_relay_open(t->session, m) : -ENOTCONN;
 
 	if (rc < 0 && rc != -ENOTCONN)
-		log_debug(host_log(t->host), "%s: no relay to %s: error %d",
-			  t->parts.cluster.cluster, m->name, rc);
+		log_limited(host_log(t->host), &t->relay_limit, clock_now(t->host), LOG_LEVEL_WARN,
+			    "%s: no relay to %s: there is no memory, or too many relays are open",
+			    t->parts.cluster.cluster, m->name);
 	return rc == 0;
 }
 
@@ -395,6 +396,7 @@ int tunnel_new(struct host *h, struct tunnel_parts *p, const struct tunnel_optio
 	t->ops = ops;
 	t->ctx = ctx;
 	t->started = clock_now(h);
+	t->relay_limit = (struct log_limit){ .period_ns = 60 * NS_PER_S };
 	t->waiting = (struct waiting){ .host = h, .log = p->log, .changed = on_waiting, .ctx = t };
 	t->fresh = (struct fresh){ .host = h,
 				   .log = p->log,

@@ -28,7 +28,7 @@ struct tunnel {
 	bool left; /* this node is not a member any more */
 	struct list pings, submits;
 	uint64_t started;
-	struct log_limit fork_limit;
+	struct log_limit fork_limit, relay_limit;
 	char fork[PROOF_KINDS][800], failure[480];
 	uint64_t fork_generation; /* of the log, when what `fork` says was seen */
 	struct let_back let_back;

@@ -34,18 +34,6 @@ void __wrap_world_trace(struct world *w, const char *fmt, ...)
 	__real_world_trace(w, "%s", text);
 }
 
-bool play_shows(const struct play *p)
-{
-	struct mesh *m = p->m;
-
-	for (size_t i = 0; i < m->n_nodes; i++)
-		for (size_t k = 0; k < m->n_nodes; k++)
-			if (i != k && m->node[k].address && mesh_tunnel(&m->node[i]) &&
-			    mesh_peer(&m->node[i], &m->node[k]).state != PEER_UP)
-				return true;
-	return false;
-}
-
 uint64_t play_lines(void)
 {
 	return lines;

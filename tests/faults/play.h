@@ -40,8 +40,6 @@ void play_begin(struct play *p, size_t nodes);
 void play_end(struct play *p);
 /* kill -9 to every program. */
 void play_crash(struct play *p);
-/* Does `mlsh status` of a node say that another one is not connected? */
-bool play_shows(const struct play *p);
 /* So many lines of the world's logs are warnings and errors. */
 uint64_t play_lines(void);
 
