@@ -297,12 +297,15 @@ static bool is_unused(struct peer *p, uint64_t now)
 	return now - MAX(p->used_at, p->up_since) >= UNUSED_AFTER;
 }
 
-/* Memory was short when the tunnel came up: then better paths are looked for from now on. */
+/*
+ * Memory was short when the tunnel came up: then better paths are looked for from now on. A
+ * connection that replaced a tunnel still needs its TLS for the hello.
+ */
 static void look_again(struct peer *p)
 {
 	struct link *l = p->active;
 
-	if (l->conn && !p->reach && peer_reach_start(l) == 0 && l->hello_sent)
+	if (l->conn && l->hello_got && !p->reach && peer_reach_start(l) == 0 && l->hello_sent)
 		quic_conn_drop_tls(l->conn);
 }
 
