@@ -130,6 +130,11 @@ path_label quic_conn_label(const struct quic_conn *c)
 	return c->label;
 }
 
+bool quic_conn_was_retried(const struct quic_conn *c)
+{
+	return c->retried;
+}
+
 void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret)
 {
 	conn_update_info((struct quic_conn *)c);

@@ -20,6 +20,15 @@ static int handshake_completed(ngtcp2_conn *qc, void *user)
 	return 0;
 }
 
+/* Client role: the server wants to see our Initial again, with its token. */
+static int recv_retry(ngtcp2_conn *qc, const ngtcp2_pkt_hd *hd, void *user)
+{
+	struct quic_conn *c = user;
+
+	c->retried = true;
+	return ngtcp2_crypto_recv_retry_cb(qc, hd, user);
+}
+
 /* Client role: HANDSHAKE_DONE has come. Server role: right after completion. */
 static int handshake_confirmed(ngtcp2_conn *qc, void *user)
 {
@@ -221,7 +230,7 @@ void callbacks_fill(ngtcp2_callbacks *ret)
 		.encrypt = ngtcp2_crypto_encrypt_cb,
 		.decrypt = ngtcp2_crypto_decrypt_cb,
 		.hp_mask = ngtcp2_crypto_hp_mask_cb,
-		.recv_retry = ngtcp2_crypto_recv_retry_cb,
+		.recv_retry = recv_retry,
 		.update_key = ngtcp2_crypto_update_key_cb,
 		.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
 		.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,

@@ -66,6 +66,7 @@ struct quic_conn {
 	bool drop_tls; /* the owner needs TLS no longer: freed once the handshake is confirmed */
 	bool freed;    /* by its owner; reap() frees the memory */
 	path_label given_label; /* by the router, while it is half-open; 0 without a label */
+	bool retried;		/* client role: a Retry came */
 	bool half_open;		/* counted among the half-open ones */
 	bool routed;		/* the owner's router routes it, not the built-in one */
 

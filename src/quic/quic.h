@@ -329,6 +329,8 @@ struct quic_conn_info {
 void quic_conn_info_get(const struct quic_conn *c, struct quic_conn_info *ret);
 /* The current path's label. */
 path_label quic_conn_label(const struct quic_conn *c);
+/* Client role: did the other side ask for our Initial again, with a token (a Retry)? */
+bool quic_conn_was_retried(const struct quic_conn *c);
 
 /*
  * Client role: moves to another label without losing a packet, once QUIC has validated it. With

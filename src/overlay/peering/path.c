@@ -32,29 +32,40 @@ static bool is_proven(const struct peer *p, const struct addr *to)
 	return addr_equal(to, &p->last_good) || addr_equal(to, &p->called_from);
 }
 
-static bool affordable(struct peer *p, const struct addr *to, uint64_t reserve, uint64_t now)
+static bool affordable(struct peer *p, const struct addr *to, size_t bytes, uint64_t reserve)
 {
-	return bucket_has(&p->attempts, ATTEMPT_FLIGHT + reserve, now) &&
-	       meter_has(&p->g->around.unproven, to, ATTEMPT_FLIGHT, now);
+	uint64_t now = clock_now(p->g->h);
+
+	return bucket_has(&p->attempts, bytes + reserve, now) &&
+	       meter_has(&p->g->around.unproven, to, bytes, now);
 }
 
+/* Its first flight and the one with the token: without the second one the first is wasted. */
 bool path_affordable(struct peer *p, const struct addr *to)
 {
-	return is_proven(p, to) || affordable(p, to, 0, clock_now(p->g->h));
+	return is_proven(p, to) || affordable(p, to, 2 * ATTEMPT_FLIGHT, 0);
+}
+
+/* What repetitions leave to others. The answer to a Retry is no repetition: the address answers. */
+static uint64_t reserve(const struct link *l, const struct quic_conn *c)
+{
+	bool is_answer = quic_conn_was_retried(c) && !l->retried;
+
+	return l->admitted_at == TIME_NEVER || is_answer ? 0 : ATTEMPTS_FRESH;
 }
 
 /* Half a flight is of no use: whether there is enough is looked at for the whole of it. */
-bool path_admit(struct link *l, size_t len)
+bool path_admit(struct link *l, const struct quic_conn *c, size_t len)
 {
 	struct peer *p = l->peer;
 	uint64_t now = clock_now(p->g->h);
-	bool first = l->admitted_at == TIME_NEVER;
 
 	if (l->connected || l->proven || l->relayed)
 		return true;
-	if (l->admitted_at != now && !affordable(p, &l->to, first ? 0 : ATTEMPTS_FRESH, now))
+	if (l->admitted_at != now && !affordable(p, &l->to, ATTEMPT_FLIGHT, reserve(l, c)))
 		return false;
 	l->admitted_at = now;
+	l->retried = quic_conn_was_retried(c);
 	return bucket_has(&p->attempts, len, now) &&
 	       meter_take(&p->g->around.unproven, &l->to, len, now) &&
 	       bucket_take(&p->attempts, len, now);

@@ -15,7 +15,7 @@
  * May a datagram of `len` bytes of this link go out? Handshakes to addresses that have proven
  * nothing have a budget; without it a flight is dropped, as if it were lost.
  */
-bool path_admit(struct link *l, size_t len);
+bool path_admit(struct link *l, const struct quic_conn *c, size_t len);
 /* Is there budget to begin a handshake with the peer at this address? Proven ones need none. */
 bool path_affordable(struct peer *p, const struct addr *to);
 /* Our network is another one: what went into the old one in vain does not count any more. */

@@ -30,6 +30,7 @@ struct link {
 	path_label label;	/* of its first path, and where that goes: */
 	bool relayed;
 	bool proven;	      /* the peer has been at `to` before */
+	bool retried;	      /* a flight has answered its Retry */
 	uint64_t admitted_at; /* when its last flight elsewhere began; TIME_NEVER */
 	struct addr to, local;
 	uint64_t begun;	   /* by us */

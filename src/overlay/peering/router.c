@@ -100,7 +100,7 @@ static bool on_admit(void *ctx, struct quic_conn *c, size_t len)
 	struct link *l = quic_conn_ctx(c);
 
 	(void)ctx;
-	return !l || path_admit(l, len);
+	return !l || path_admit(l, c, len);
 }
 
 static void on_wrap(void *ctx, struct quic_conn *c, path_label label, uint8_t *frame, size_t len)
