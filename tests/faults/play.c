@@ -95,7 +95,7 @@ void play_begin(struct play *p, size_t nodes)
 
 void play_end(struct play *p)
 {
-	mesh_free(p->m);
+	move_end(p->m, &p->second);
 }
 
 void play_crash(struct play *p)
@@ -104,6 +104,8 @@ void play_crash(struct play *p)
 		mesh_daemon_crash(&p->m->node[i]);
 	if (p->m->server)
 		mesh_server_crash(p->m);
+	if (p->second.server)
+		second_crash(&p->second);
 }
 
 /* --- the server ------------------------------------------------------------------------------- */
@@ -125,6 +127,27 @@ bool play_server(struct play *p)
 	if (!p->m->server && !try(p, "the start of the server", do_server, NULL, NULL))
 		return false;
 	return p->m->token[0] || try(p, "mlsh-signal token", do_token, NULL, NULL);
+}
+
+static bool do_second(struct play *p, struct mesh_node *n, const void *about, struct err *err)
+{
+	(void)n, (void)about;
+	return second_try_open(&p->second, err) == 0;
+}
+
+static bool do_second_token(struct play *p, struct mesh_node *n, const void *about, struct err *err)
+{
+	(void)n, (void)about;
+	return second_try_token(&p->second, err) == 0;
+}
+
+bool play_second(struct play *p)
+{
+	if (!p->second.host)
+		second_place(&p->second, p->m);
+	if (!p->second.server && !try(p, "the start of another server", do_second, NULL, NULL))
+		return false;
+	return p->second.token[0] || try(p, "its mlsh-signal token", do_second_token, NULL, NULL);
 }
 
 /* --- members ---------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "inject.h"
 #include "sim/command_kit.h"
 #include "sim/mesh.h"
+#include "sim/move_kit.h"
 
 struct play {
 	struct mesh *m;
@@ -21,7 +22,8 @@ struct play {
 	uint64_t said;	       /* errors that somebody was shown, and lines logged as such */
 	size_t ordered;	       /* records of the server's log that were seen so far */
 	struct command_run run;
-	unsigned stage;				/* kept by the scene */
+	struct second second; /* server; without a host if the scene has not placed it */
+	unsigned stage;	      /* kept by the scene */
 	struct mesh_node *nas, *laptop, *phone; /* NULL: the scene has not added it */
 };
 
@@ -45,6 +47,8 @@ uint64_t play_lines(void);
 
 /* Each does one thing. Returns false if it could not be done; the error was shown each time. */
 bool play_server(struct play *p);
+/* Another one, at NEW_NAME, with a token in p->second. */
+bool play_second(struct play *p);
 bool play_setup(struct play *p, struct mesh_node *n);
 bool play_daemon(struct play *p, struct mesh_node *n);
 bool play_connect(struct play *p, struct mesh_node *n);

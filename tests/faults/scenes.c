@@ -5,7 +5,7 @@
  */
 #include "play.h"
 
-#define NEW_IP IP(198, 51, 110, 10)
+#define ROAM_IP IP(198, 51, 110, 10)
 
 static bool members(struct play *p)
 {
@@ -55,7 +55,7 @@ static bool roam(struct play *p)
 	if (!join(p))
 		return false;
 	if (p->stage == 0) {
-		world_host_roam(p->laptop->host, NEW_IP);
+		world_host_roam(p->laptop->host, ROAM_IP);
 		p->stage++;
 	}
 	return play_reach(p, 2 * MINUTE) && play_direct(p, 5 * MINUTE);
@@ -135,6 +135,27 @@ static bool promotion(struct play *p)
 	       play_command(p, p->nas, &log_command, "", "log");
 }
 
+static bool all_moved(struct play *p)
+{
+	return move_all_moved(p->m);
+}
+
+static bool moving(struct play *p)
+{
+	char line[200];
+
+	if (!play_second(p) || !reached(p))
+		return false;
+	if (p->stage == 0) {
+		snprintf(line, sizeof(line), "move --yes --signal-host " NEW_NAME " --token %s",
+			 p->second.token);
+		if (!play_command(p, p->nas, &move_command, "", line))
+			return false;
+		p->stage++;
+	}
+	return play_until(p, "all nodes follow the move", all_moved) && reached(p);
+}
+
 /* The admin's machine is lost: the code on paper makes another one the admin. */
 static bool recovery(struct play *p)
 {
@@ -159,10 +180,10 @@ static bool recovery(struct play *p)
 }
 
 const struct scene scenes[] = {
-	{ "join", 2, join, NULL },	   { "restart", 2, restart, NULL },
-	{ "roam", 2, roam, NULL },	   { "relay", 2, relay, "relay" },
-	{ "removal", 3, removal, NULL },   { "leaving", 3, leaving, NULL },
-	{ "names", 2, names, NULL },	   { "promotion", 2, promotion, NULL },
-	{ "recovery", 2, recovery, NULL },
+	{ "join", 2, join, NULL },	 { "restart", 2, restart, NULL },
+	{ "roam", 2, roam, NULL },	 { "relay", 2, relay, "relay" },
+	{ "removal", 3, removal, NULL }, { "leaving", 3, leaving, NULL },
+	{ "names", 2, names, NULL },	 { "promotion", 2, promotion, NULL },
+	{ "moving", 2, moving, NULL },	 { "recovery", 2, recovery, NULL },
 };
 const size_t n_scenes = sizeof(scenes) / sizeof(scenes[0]);

@@ -2,6 +2,8 @@
 /* A second server, and a cluster that moves to it. */
 #include "move_kit.h"
 
+#include "signal/token.h"
+
 /* --- the new server --- */
 
 void second_db(const struct second *s, char out[96])
@@ -9,29 +11,63 @@ void second_db(const struct second *s, char out[96])
 	snprintf(out, 96, "%s/signal2.db", s->m->dir);
 }
 
-void second_open(struct second *s)
+static struct signal_config second_config(const struct second *s)
 {
 	struct signal_config cfg = { .log_level = LOG_LEVEL_INFO };
 	struct err err = { 0 };
-	const char *token;
 
-	if (!world_host_alive(s->host))
-		s->host = world_host_boot(s->host);
 	second_db(s, cfg.db_path);
 	SIM_CHECK_OK(s->m->w, addr_parse(CONFIG_BIND_DEFAULT, &cfg.bind));
 	SIM_CHECK_OK(s->m->w, prefix4_parse(CONFIG_SUBNET_DEFAULT, &cfg.subnet, &err));
-	SIM_CHECK_OK(s->m->w, signal_server_open(s->host, &cfg, &err, &s->server));
-	token = signal_server_first_token(s->server);
-	if (token)
-		SIM_CHECK_OK(s->m->w, setup_token_parse(token, s->code, s->cert, &err));
+	return cfg;
 }
 
-void second_start(struct second *s, struct mesh *m)
+int second_try_open(struct second *s, struct err *err)
+{
+	struct signal_config cfg = second_config(s);
+	const char *token;
+	int rc;
+
+	if (!world_host_alive(s->host))
+		s->host = world_host_boot(s->host);
+	rc = signal_server_open(s->host, &cfg, err, &s->server);
+	if (rc < 0) {
+		world_host_crash(s->host);
+		return rc;
+	}
+	token = signal_server_first_token(s->server);
+	if (token)
+		snprintf(s->token, sizeof(s->token), "%s", token);
+	return 0;
+}
+
+int second_try_token(struct second *s, struct err *err)
+{
+	struct signal_config cfg = second_config(s);
+
+	return token_make(s->host, &cfg, 0, s->token, err);
+}
+
+void second_open(struct second *s)
+{
+	struct err err = { 0 };
+
+	SIM_CHECK_OK(s->m->w, second_try_open(s, &err));
+	if (s->token[0])
+		SIM_CHECK_OK(s->m->w, setup_token_parse(s->token, s->code, s->cert, &err));
+}
+
+void second_place(struct second *s, struct mesh *m)
 {
 	struct addr at = addr_v4(NEW_IP, 0);
 
 	*s = (struct second){ .m = m, .host = world_host(m->w, "signal2", NEW_IP) };
 	SIM_CHECK_OK(m->w, world_dns_set(m->w, NEW_NAME, &at));
+}
+
+void second_start(struct second *s, struct mesh *m)
+{
+	second_place(s, m);
 	second_open(s);
 }
 

@@ -19,12 +19,17 @@ struct second {
 	struct mesh *m;
 	struct host *host;
 	struct signal_server *server;
-	char code[BOOTSTRAP_CODE_TEXT_MAX];
+	char token[SETUP_TOKEN_TEXT_MAX];
+	char code[BOOTSTRAP_CODE_TEXT_MAX]; /* the two parts of the first token */
 	uint8_t cert[HASH_LEN];
 };
 
 void second_db(const struct second *s, char out[96]);
 void second_open(struct second *s);
+/* The machine with its name; a server that may fail to start, and its `mlsh-signal token`. */
+void second_place(struct second *s, struct mesh *m);
+int second_try_open(struct second *s, struct err *err) MUST_CHECK;
+int second_try_token(struct second *s, struct err *err) MUST_CHECK;
 void second_start(struct second *s, struct mesh *m);
 void second_crash(struct second *s);
 void move_end(struct mesh *m, struct second *s);
