@@ -141,6 +141,30 @@ START_TEST(the_end_of_the_other_session_is_told)
 }
 END_TEST
 
+/* [P6-7] What the server says late of an earlier channel ends no later one. */
+START_TEST(the_end_of_an_earlier_channel_is_ignored)
+{
+	struct signal_event ev = { .type = SIGNAL_EV_RELAY_CLOSED };
+
+	begin();
+	ck_assert_int_eq(ask(nas, laptop), 0);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(nas->relays, 1);
+	memcpy(ev.node_id, laptop->cluster.node_id.bytes, NODE_ID_LEN);
+	memcpy(ev.relay.channel, nas->relay.channel, RELAY_CHANNEL_LEN);
+	ev.relay.channel[RELAY_CHANNEL_LEN - 1] ^= 1;
+	relays_closed_event(nas->session, &ev);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(nas->relays_gone, 0);
+	send_one(nas, 0);
+	ev.relay.channel[RELAY_CHANNEL_LEN - 1] ^= 1;
+	relays_closed_event(nas->session, &ev);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(nas->relays_gone, 1);
+	kit_world_close(&k);
+}
+END_TEST
+
 START_TEST(all_are_lost_with_the_session)
 {
 	begin();
@@ -204,4 +228,5 @@ END_TEST
 
 UNIT_MAIN("client/relay", there_is_none_to_a_former_member, both_sides_hear_of_a_channel,
 	  there_is_none_to_who_is_not_there, the_end_of_the_other_session_is_told,
-	  all_are_lost_with_the_session, a_session_on_a_spare_socket_comes_back)
+	  the_end_of_an_earlier_channel_is_ignored, all_are_lost_with_the_session,
+	  a_session_on_a_spare_socket_comes_back)

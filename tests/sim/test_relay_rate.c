@@ -114,6 +114,31 @@ START_TEST(a_sender_keeps_to_the_rate_that_it_is_told)
 END_TEST
 
 /* [P6-19] */
+static bool drop_rate_words(void *ctx, struct host *from, const struct addr *src,
+			    const struct addr *dst, uint8_t *data, size_t *len)
+{
+	(void)ctx, (void)from, (void)src, (void)dst;
+	return relay_rate_channel(span_of(data, *len)) == NULL;
+}
+
+/* [P6-23] */
+START_TEST(a_rate_that_is_not_repeated_ends_after_two_seconds)
+{
+	struct stream s = { .from = 0, .to = 1, .each_us = 400 };
+	struct relay_stats before;
+
+	begin(2, RATE, 0);
+	run(&s, 1, SECOND, &before);
+	world_tap(m->w, drop_rate_words, NULL);
+	pass(&s, 1, 1700 * MS); /* the last word is at most a quarter of a second old */
+	ck_assert_uint_eq(stats().dropped_node_rate, before.dropped_node_rate);
+	pass(&s, 1, 500 * MS);
+	ck_assert_uint_gt(stats().dropped_node_rate, before.dropped_node_rate);
+	world_tap(m->w, NULL, NULL);
+	mesh_free(m);
+}
+END_TEST
+
 START_TEST(members_have_equal_parts_of_the_clusters_rate)
 {
 	struct stream s[] = { { .from = 0, .to = 1, .each_us = 300 },
@@ -230,5 +255,6 @@ START_TEST(a_slow_line_keeps_nobody_waiting)
 END_TEST
 
 UNIT_MAIN("sim/relay_rate", a_sender_keeps_to_the_rate_that_it_is_told,
+	  a_rate_that_is_not_repeated_ends_after_two_seconds,
 	  members_have_equal_parts_of_the_clusters_rate, what_one_leaves_is_the_others,
 	  a_full_line_is_shared_out, a_slow_line_keeps_nobody_waiting)
