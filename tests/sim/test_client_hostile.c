@@ -95,6 +95,40 @@ START_TEST(hello_refused_with_a_wait)
 }
 END_TEST
 
+/* Each request is refused for each reason, and nothing is said of a wait. */
+START_TEST(refusals_do_not_become_a_storm)
+{
+	static const enum signal_request_type at[] = {
+		SIGNAL_HELLO,
+		SIGNAL_SESSION,
+		SIGNAL_LOG,
+		SIGNAL_SUBSCRIBE,
+	};
+	struct scene s;
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		for (int reason = REFUSAL_MALFORMED; reason <= REFUSAL_KEY_KNOWN;
+		     reason += SIM_STRIDE) {
+			unsigned before;
+
+			evil_scene_joined(&s);
+			s.e.at = at[i];
+			s.e.how = EVIL_REFUSE;
+			s.e.reason = (enum refusal)reason;
+			before = s.e.requests[at[i]];
+			kit_node_up(s.n);
+			ck_assert_uint_le(attempts_in_ten_minutes(&s), 240);
+			ck_assert_uint_ge(s.e.requests[at[i]] - before, 5);
+			ck_assert_uint_le(s.e.requests[at[i]] - before, 240);
+			ck_assert(!s.n->stopped && !kit_is_up(s.n));
+			s.e.how = EVIL_NOT;
+			KIT_UP_WITHIN(s.n, 400 * NS_PER_S);
+			evil_scene_close(&s);
+		}
+	}
+}
+END_TEST
+
 START_TEST(shutdown_with_a_wait)
 {
 	struct signal_event ev = { .type = SIGNAL_EV_SHUTDOWN, .retry_after_s = 20 };
@@ -415,7 +449,8 @@ START_TEST(unknown_entry_types_are_not_passed)
 END_TEST
 
 UNIT_MAIN("client/hostile", broken_replies_do_not_become_a_storm,
-	  sessions_that_end_at_once_are_not_useful, hello_refused_with_a_wait, shutdown_with_a_wait,
+	  sessions_that_end_at_once_are_not_useful, hello_refused_with_a_wait,
+	  refusals_do_not_become_a_storm, shutdown_with_a_wait,
 	  removal_without_a_record_does_not_stop, removal_by_the_log_stops,
 	  broken_events_end_the_session, a_second_event_stream_ends_the_session,
 	  presence_of_strangers_is_bounded, claims_without_entries_are_not_believed,
