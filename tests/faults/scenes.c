@@ -142,7 +142,7 @@ static bool all_moved(struct play *p)
 
 static bool moving(struct play *p)
 {
-	char line[200];
+	static char line[200]; /* p->doing shows it after the end of the scene */
 
 	if (!play_second(p) || !reached(p))
 		return false;
