@@ -233,6 +233,38 @@ START_TEST(pings_to_what_never_answered_have_a_budget)
 }
 END_TEST
 
+/* [P6-31] Each bit is now 0, now 1, and no nonce follows from the two before it. */
+START_TEST(nobody_can_guess_the_nonce_of_a_ping)
+{
+	uint64_t ones = 0, zeros = 0, last[2] = { 0 };
+	const struct addr to = scene_lan(7);
+	const struct sent *ping;
+	size_t n = 0;
+	struct scene s;
+
+	scene_begin(&s, true, NULL);
+	scene_name(&s, to);
+	for (unsigned i = 0; i < 1000 && n < 40; i++) {
+		ping = scene_last_to(&s, &to, PROBE_PING);
+		if (ping && ping->f.nonce != last[0]) {
+			ones |= ping->f.nonce;
+			zeros |= ~ping->f.nonce;
+			ck_assert_uint_ne(ping->f.nonce - last[0], last[0] - last[1]);
+			last[1] = last[0];
+			last[0] = ping->f.nonce;
+			n++;
+			scene_pongs(&s, ping, &to, 0, scene_lan(9));
+		}
+		scene_forget(&s);
+		sim_pass(s.w, NS_PER_S);
+		scene_run(&s);
+	}
+	ck_assert_uint_eq(n, 40);
+	ck_assert_uint_eq(ones & zeros, UINT64_MAX);
+	scene_end(&s);
+}
+END_TEST
+
 UNIT_MAIN("overlay/reach", a_ping_gets_an_answer_that_says_where_it_came_from,
 	  a_copy_of_a_ping_from_elsewhere_gets_no_answer, a_frame_under_another_key_is_not_ours,
 	  answers_to_unproven_addresses_have_a_budget,
@@ -240,4 +272,4 @@ UNIT_MAIN("overlay/reach", a_ping_gets_an_answer_that_says_where_it_came_from,
 	  the_same_word_of_where_we_are_seen_is_told_once,
 	  an_opener_goes_first_and_the_others_wait_for_word,
 	  word_that_did_not_get_out_is_tried_again, a_round_that_is_asked_for_begins_once_a_second,
-	  pings_to_what_never_answered_have_a_budget)
+	  pings_to_what_never_answered_have_a_budget, nobody_can_guess_the_nonce_of_a_ping)
