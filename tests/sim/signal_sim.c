@@ -168,7 +168,7 @@ static void raw_presence(struct raw *r, const struct signal_event *ev)
 
 		memcpy(id.bytes, ev->presence[i].node_id, NODE_ID_LEN);
 		ck_assert(!node_id_equal(&id, &own)); /* never one's own */
-		/* its admission comes first */
+		/* [P3-74] its admission comes first */
 		if (r->log && !r->log_gap)
 			ck_assert_ptr_nonnull(roster_by_id(mlog_roster(r->log), &id,
 							   ROSTER_CURRENT));
