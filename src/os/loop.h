@@ -59,6 +59,10 @@ bool signal_is_ignored(int signum);
  * hosts: never by itself.
  */
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
+/*
+ * NULL allowed. Discards a signal that came and was not told yet; later ones do what they do without
+ * a watch.
+ */
 void signal_watch_free(struct signal_watch *w);
 
 #endif

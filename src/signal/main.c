@@ -215,10 +215,10 @@ static int serve(struct host *h, struct signal_config *cfg)
 	if (term && interrupt && hangup && loop_run(h) == 0)
 		status = EXIT_SUCCESS;
 end:
+	signal_server_close(p.server); /* a second SIGTERM does not cut it short */
 	signal_watch_free(hangup);
 	signal_watch_free(interrupt);
 	signal_watch_free(term);
-	signal_server_close(p.server);
 	return status;
 }
 

@@ -444,6 +444,19 @@ check "killed hard, it starts again" foreground foreground3.log
 check "with nothing doubled" test "$(traces_of laptop | sort | uniq -d)" = ""
 stop "$FOREGROUND" INT
 check "and leaves nothing" no_traces laptop
+# As a terminal's Ctrl-C: every process of the group gets it, and the first one hands it on as well.
+ctrl_c() { # seconds after the start
+	on_exec laptop setsid env --default-signal=INT mlsh connect homelab --foreground \
+		>"$WORK/laptop/ctrl_c.log" 2>&1 </dev/null &
+	local pid=$!
+	LAB_PIDS+=("$pid")
+	wait_until 10 grep -q confined "$WORK/laptop/ctrl_c.log" && pause "$1" && kill -INT -- "-$pid" &&
+		wait_until 10 eval '! kill -0 '"$pid" && ns_empty "$LAB-laptop" && no_traces laptop &&
+		[ ! -e "$WORK/laptop/run/mlsh/mlshtund.sock" ]
+}
+for after in 0 .01 .02 .03 .05 .1 .2 .5; do
+	check "Ctrl-C in a terminal after $after s leaves nothing" ctrl_c $after
+done
 on_bg laptop foreground.json mlsh connect homelab --foreground --json
 FOREGROUND=$BG
 changes() { grep '^{' "$WORK/laptop/foreground.json"; }

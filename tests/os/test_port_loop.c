@@ -344,10 +344,30 @@ START_TEST(a_signal_is_told_in_the_loop)
 }
 END_TEST
 
+/* A process that is ending already is not ended again, in the middle of it. */
+START_TEST(a_signal_that_was_not_told_ends_with_its_watch)
+{
+	struct host *h = port_begin();
+	struct mark term = { .host = h, .letter = 't' };
+	struct signal_watch *w = signal_watch_new(h, SIGTERM, fire, &term);
+
+	ck_assert_ptr_nonnull(w);
+	port_signal(h, SIGTERM);
+	signal_watch_free(w);
+	ck_assert_str_eq(text, "");
+	w = signal_watch_new(h, SIGTERM, fire, &term);
+	port_signal(h, SIGTERM);
+	wait_for(1);
+	ck_assert_str_eq(text, "t");
+	signal_watch_free(w);
+	port_end();
+}
+END_TEST
+
 UNIT_MAIN("port/loop", timers_fire_in_the_order_of_time_then_of_setting,
 	  a_delay_without_end_never_comes, a_time_in_the_past_comes_in_the_next_turn,
 	  a_callback_may_free_its_timer_and_another_that_is_due,
 	  a_deferred_call_runs_once_after_the_callback, a_deferred_call_may_call_or_free_itself,
 	  the_loop_runs_until_it_is_stopped, the_clock_goes_on_between_turns,
 	  randomness_fills_and_keeps_its_bounds, the_name_of_the_machine_fits_or_is_refused,
-	  a_signal_is_told_in_the_loop)
+	  a_signal_is_told_in_the_loop, a_signal_that_was_not_told_ends_with_its_watch)

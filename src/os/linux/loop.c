@@ -395,6 +395,15 @@ struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, vo
 	return w;
 }
 
+/* Those that are still pending would end the process when they are let through. */
+static void signals_discard(int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		;
+}
+
 void signal_watch_free(struct signal_watch *w)
 {
 	if (!w)
@@ -402,8 +411,10 @@ void signal_watch_free(struct signal_watch *w)
 	if (w->gone)
 		*w->gone = true;
 	fd_watch_free(w->watch);
-	if (w->fd >= 0)
+	if (w->fd >= 0) {
+		signals_discard(w->fd);
 		close(w->fd);
+	}
 	signal_mask(SIG_UNBLOCK, w->signum);
 	free(w);
 }
