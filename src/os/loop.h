@@ -55,13 +55,13 @@ void signals_end_first(void);
 /* Returns true if the process was started with this signal ignored (by nohup, say). */
 bool signal_is_ignored(int signum);
 /*
- * Calls fn in the loop when the process receives `signum`, also if it was ignored before. Simulated
- * hosts: never by itself.
+ * Calls fn in the loop when the process receives `signum`, also if it was ignored before. On
+ * simulated hosts it never comes by itself.
  */
 struct signal_watch *signal_watch_new(struct host *h, int signum, loop_fn fn, void *ctx);
 /*
- * NULL allowed. Discards a signal that came and was not told yet; later ones do what they do without
- * a watch.
+ * NULL allowed. Discards a signal that came and was not told yet; later signals act as they do
+ * without a watch.
  */
 void signal_watch_free(struct signal_watch *w);
 

@@ -64,7 +64,7 @@ START_TEST(forged_initials_keep_nobody_from_a_tunnel)
 	fleet_send(&m.node[0], &m.node[1], 90, 1);
 	flood(&m, 500, NULL);
 	SIM_CHECK(m.w, fleet_received(&m.node[0], &m.node[1], 90, 1));
-	/* Who has not shown that packets reach it is told to try again, and forgotten. */
+	/* A caller that has not shown that packets reach it is told to try again, and forgotten. */
 	ck_assert_uint_ge(quic_socket_stats_get(m.node[1].o->peering.socket).retries_sent, 1000);
 	ck_assert_uint_le(m.node[1].o->peering.labels.next, 8);
 	fleet_free(&m);

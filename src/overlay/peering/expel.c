@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A member that left: the one function that takes it out of everything the overlay keeps. What came
- * from it under keys, tags, channels or connections of before finds nobody afterwards, and a new
+ * A member that left: the one function that takes it out of everything the overlay keeps. Packets
+ * under its former keys, tags, channels or connections reach no peer afterwards, and a new
  * handshake is refused because the roster knows no such key. Routes of the host follow in the same
  * turn (repair_look), names and the file of addresses are the owner's.
  */

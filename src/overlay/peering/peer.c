@@ -207,8 +207,8 @@ void peer_link_gone(struct peer *p, struct link *l, const struct quic_event *ev)
 }
 
 /*
- * Its key changed. The tunnel stays: both ends proved their keys when it was made. What is not up
- * yet pins the key of before, or proved it; it begins again with the new one.
+ * Its key changed. The tunnel stays: both ends proved their keys when it was made. A connection
+ * that is not up yet pins the old key, or has proved it: it begins again with the new one.
  */
 void peer_rekeyed(struct peer *p)
 {
