@@ -409,7 +409,7 @@ START_TEST(word_counts_in_every_order)
 	mesh_join_all(m);
 	mesh_reach(m, 10 * SECOND);
 	client = !reach_of(&m->node[0])->client;
-	for (unsigned s = 0; s < 600 && rounds < 6; s++) {
+	for (unsigned s = 0; s < 900 && rounds < 6; s++) {
 		const struct reach *us = reach_of(&m->node[client]);
 		const struct reach *them = reach_of(&m->node[!client]);
 
