@@ -147,6 +147,38 @@ START_TEST(a_node_that_restarts_often_is_back_at_once)
 }
 END_TEST
 
+/*
+ * Both restart, one after the other: the called one dies between the handshake and its hello, at
+ * the latest before it has answered. Its knocks show the caller that nobody will answer.
+ */
+/* [P4-10] */
+START_TEST(a_node_that_dies_before_its_hello_is_called_again_at_once)
+{
+	static const struct link_params far = { .delay_ns = 80 * MS, .mtu_bytes = 1500 };
+	struct mesh *m = mesh_behind(0);
+	struct mesh_node *caller = &m->node[0], *called = &m->node[1];
+	uint64_t worst = 0;
+
+	mesh_links(m, far);
+	for (unsigned ms = 150; ms < 500; ms += 10) {
+		uint64_t took;
+
+		sim_pass(m->w, 12 * SECOND);
+		end_daemon(caller, true);
+		mesh_daemon_start(caller);
+		sim_pass(m->w, ms * MS);
+		end_daemon(called, true);
+		sim_pass(m->w, 50 * MS); /* so that what the caller says last is lost */
+		mesh_daemon_start(called);
+		took = until_ping(m, called, caller, MINUTE);
+		worst = MAX(worst, took);
+	}
+	mesh_free(m);
+	printf("killed before its hello: %llu ms at most\n", (unsigned long long)(worst / MS));
+	ck_assert_uint_le(worst, 2 * SECOND);
+}
+END_TEST
+
 /* --- whatever happens ------------------------------------------------------------------------- */
 
 /* One mishap of the server before the node's, drawn by lot. */
@@ -240,5 +272,6 @@ START_TEST(random_restarts_on_bad_links_take_five_seconds_at_most)
 END_TEST
 
 UNIT_MAIN("sim/paths_restart", a_node_that_restarts_often_is_back_at_once,
+	  a_node_that_dies_before_its_hello_is_called_again_at_once,
 	  random_restarts_take_two_seconds_at_most,
 	  random_restarts_on_bad_links_take_five_seconds_at_most)

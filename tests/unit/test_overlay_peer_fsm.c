@@ -14,7 +14,7 @@
 /* What sets the time of the next attempt. */
 #define TIMERS (DO(BACK_OFF) | DO(AT_ONCE) | DO(SOONER) | DO(SOON))
 /* What needs the connection that won the race. */
-#define OF_TUNNEL (DO(MARK_UP) | DO(CHECK) | DO(TEST) | DO(OPEN))
+#define OF_TUNNEL (DO(MARK_UP) | DO(CHECK) | DO(OPEN))
 /* What begins connections of ours. */
 #define TRIES (DO(JOIN) | DO(CALL_BACK) | DO(TRY_RELAY) | DO(LEAD) | DO(NEXT))
 #define SAME N_PEERING	      /* the state stays */
@@ -222,6 +222,8 @@ START_TEST(nothing_is_up_without_a_chosen_connection)
 			if (is_up(after(s, e)) && leads_to(s, e) != NEVER)
 				ck_assert(is_up(s) || (s == PEERING_CHOSEN && e == PEER_EV_HELLO));
 			ck_assert(!(effects & OF_TUNNEL) || is_up(after(s, e)));
+			ck_assert(!(effects & DO(TEST)) || is_up(after(s, e)) ||
+				  after(s, e) == PEERING_CHOSEN);
 			ck_assert_int_eq((effects & DO(CHOOSE)) != 0,
 					 e == PEER_EV_CHOSEN && !is_out(s));
 		}

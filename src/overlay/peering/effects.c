@@ -297,11 +297,12 @@ static void test_path(struct peer *p)
 void peer_test_restart(struct peer *p)
 {
 	p->restart_test_at = TIME_NEVER;
-	if (!p->active || !p->reach || p->up_since > p->restart_hint_at)
+	if (!p->active || p->up_since > p->restart_hint_at)
 		return; /* the tunnel is newer than the hint */
 	p->restart_hint_at = p->restart_tested_at = clock_now(p->g->h);
 	control_observed(p->active);
-	test_path(p);
+	if (p->reach)
+		test_path(p);
 }
 
 void peer_maybe_restarted(struct peer *p)

@@ -88,7 +88,7 @@ static const struct fsm_word effects[N_PEER_EFFECTS] = {
 				   "under way, the attempt has failed" },
 	[PEER_DO_CHECK] = { "check", "says something that the peer has to answer, and looks at all "
 				     "paths" },
-	[PEER_DO_TEST] = { "test", "asks whether the peer still knows the tunnel" },
+	[PEER_DO_TEST] = { "test", "asks whether the peer still knows the connection" },
 	[PEER_DO_OPEN] = { "open", "sends what waits, tells the peer what it should know, and "
 				   "looks for better paths" },
 };
@@ -197,7 +197,7 @@ static const struct fsm_cell cells[N_PEERING][N_PEER_EVENTS] = {
 	[PEERING_CHOSEN] = {
 		CONNECTED_CELLS,
 		ON(HELLO) = FSM_GO(PEERING_UP, B(MARK_UP) | B(OPEN)),
-		ON(KNOCK) = FSM_STAY(B(WANT)),
+		ON(KNOCK) = FSM_STAY(B(WANT) | B(TEST)), /* it may have restarted since */
 		ON(FAULT) = FSM_GO(PEERING_WAITING, LOSE),
 		ON(LOST) = FSM_GO(PEERING_WAITING, LOSE | B(AT_ONCE)),
 		ON(SHUTDOWN) = FSM_GO(PEERING_LEFT, LOSE | B(REST)),

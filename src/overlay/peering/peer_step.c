@@ -279,7 +279,9 @@ static void enter(struct peer *p, enum peer_phase to)
 	if (!peering_waits(to))
 		p->retry_at = TIME_NEVER;
 	if (!peering_is_up(to))
-		p->silent_at = p->restart_test_at = TIME_NEVER;
+		p->silent_at = TIME_NEVER;
+	if (!peering_is_up(to) && to != PEERING_CHOSEN)
+		p->restart_test_at = TIME_NEVER;
 }
 
 void peer_step(struct peer *p, enum peer_event ev, const struct peer_occasion *by)
