@@ -129,6 +129,35 @@ START_TEST(another_server_is_dialled_where_the_log_says)
 }
 END_TEST
 
+static void count_reply(void *ctx, const struct signal_reply *reply)
+{
+	(void)reply;
+	(*(unsigned *)ctx)++;
+}
+
+/* [P3-2] Eight requests wait for their replies at most; the next one may go when they are there. */
+START_TEST(eight_requests_are_open_at_most)
+{
+	struct signal_request m = { .type = SIGNAL_LOG, .generation = 0, .from = 1 };
+	unsigned replies = 0;
+	struct rpc *r;
+
+	begin();
+	r = nas->session->rpc;
+	for (unsigned i = 0; i < 8; i++)
+		ck_assert_int_eq(rpc_request(r, &m, count_reply, &replies), 0);
+	ck_assert_int_eq(rpc_request(r, &m, count_reply, &replies), -EAGAIN);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(replies, 8);
+	ck_assert_int_eq(rpc_request(r, &m, count_reply, &replies), 0);
+	sim_pass(k.w, NS_PER_S);
+	ck_assert_uint_eq(replies, 9);
+	ck_assert(kit_is_up(nas));
+	kit_world_close(&k);
+}
+END_TEST
+
 UNIT_MAIN("client/waits", a_short_session_is_useful_if_the_server_restarts,
 	  a_new_network_makes_the_waits_short, a_new_network_begins_an_old_attempt_again,
-	  the_way_home_is_tried_once, another_server_is_dialled_where_the_log_says)
+	  the_way_home_is_tried_once, another_server_is_dialled_where_the_log_says,
+	  eight_requests_are_open_at_most)

@@ -75,5 +75,48 @@ START_TEST(the_relay_is_back_after_a_server_that_crashed_in_a_loop)
 }
 END_TEST
 
+/* Where the server's datagrams to nodes come from, and what nodes send to its third port. */
+struct third_port {
+	ip4 server;
+	uint16_t known[2], third; /* the server's two ports that nodes know */
+	unsigned from, to;
+};
+
+static bool look_for_third(void *ctx, struct host *from, const struct addr *src,
+			   const struct addr *dst, uint8_t *data, size_t *len)
+{
+	struct third_port *t = ctx;
+
+	(void)from, (void)data, (void)len;
+	if (addr_is_v4(src) && addr_ip4(src) == t->server && src->port != t->known[0] &&
+	    src->port != t->known[1]) {
+		t->third = src->port;
+		t->from++;
+	}
+	t->to += t->third && addr_is_v4(dst) && addr_ip4(dst) == t->server && dst->port == t->third;
+	return true;
+}
+
+/* [P6-37] Nodes get the unasked pings of the third port, and send nothing there. */
+START_TEST(nodes_send_nothing_to_the_third_port)
+{
+	struct mesh *m = mesh_new(sim_seed());
+	struct third_port t = { .server = IP(192, 0, 2, 1), .known = { 4433, 4434 } };
+
+	mesh_nodes(m, 2);
+	nat_before(&m->node[1], &nat_hard);
+	world_tap(m->w, look_for_third, &t);
+	mesh_join_all(m);
+	mesh_reach(m, 5 * SECOND);
+	sim_pass(m->w, MINUTE);
+	printf("%u unasked pings\n", t.from);
+	MESH_CHECK(m, t.from >= 2);
+	MESH_CHECK(m, t.to == 0);
+	world_tap(m->w, NULL, NULL);
+	mesh_free(m);
+}
+END_TEST
+
 UNIT_MAIN("sim/paths_server", the_relay_is_back_soon_after_the_server,
-	  the_relay_is_back_after_a_server_that_crashed_in_a_loop)
+	  the_relay_is_back_after_a_server_that_crashed_in_a_loop,
+	  nodes_send_nothing_to_the_third_port)
