@@ -291,12 +291,29 @@ bool random_sync_with_server(struct random_log *s, struct machine *x)
 	if (!x->r || !x->r->log)
 		return false;
 	met = meet_server(s, x, &refused);
-	if (met || !x->before || (refused != REFUSAL_NOT_MEMBER && refused != REFUSAL_BAD_TOKEN))
-		return met;
-	take_key(x, x->before);
-	met = meet_server(s, x, &refused);
-	take_key(x, now);
+	for (size_t i = x->n_before; i-- > 0 && !met;) {
+		if (refused != REFUSAL_NOT_MEMBER && refused != REFUSAL_BAD_TOKEN)
+			break;
+		take_key(x, x->before[i]);
+		met = meet_server(s, x, &refused);
+		take_key(x, now);
+	}
 	return met;
+}
+
+static void keep_key(struct machine *x, struct raw *r)
+{
+	if (x->n_before == KEYS_MAX) {
+		raw_free(x->before[0]);
+		memmove(x->before, x->before + 1, sizeof(x->before) - sizeof(x->before[0]));
+		x->n_before--;
+	}
+	x->before[x->n_before++] = r;
+}
+
+static bool has_key(const struct raw *r, const struct member *m)
+{
+	return memcmp(m->key, identity_key(r->id), KEY_LEN) == 0;
 }
 
 void random_follow_key(struct machine *x)
@@ -306,24 +323,29 @@ void random_follow_key(struct machine *x)
 					 : NULL;
 	struct raw *now = x->r;
 
-	if (m && x->next && memcmp(m->key, identity_key(x->next->id), KEY_LEN) == 0) {
-		if (x->before)
-			raw_free(x->before);
-		x->before = now;
+	if (m && x->next && has_key(x->next, m)) {
 		take_key(x, x->next);
 		x->next = NULL;
-	} else if (m && x->before && memcmp(m->key, identity_key(x->before->id), KEY_LEN) == 0) {
-		take_key(x, x->before);
-		x->before = now;
+		keep_key(x, now);
+		return;
+	}
+	for (size_t i = 0; m && !has_key(now, m) && i < x->n_before; i++) {
+		if (has_key(x->before[i], m)) {
+			take_key(x, x->before[i]);
+			x->before[i] = now;
+			return;
+		}
 	}
 }
 
 void random_machine_free(struct machine *x)
 {
-	struct raw *all[] = { x->next, x->before, x->r };
+	struct raw *all[] = { x->next, x->r };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (all[i])
 			raw_free(all[i]);
+	for (size_t i = 0; i < x->n_before; i++)
+		raw_free(x->before[i]);
 	*x = (struct machine){ .r = NULL };
 }

@@ -14,15 +14,21 @@
 
 #define MACHINES 14
 #define PAGES_MAX 40
+#define KEYS_MAX 17 /* as in the file of earlier keys, docs/protocol/01-identity.md */
 
 struct machine {
 	struct raw *r; /* with its log, or NULL */
 	struct node_id id;
 	char name[16];
-	struct raw *next;	  /* with the key that it is to have: a rotation was signed */
-	struct raw *before;	  /* with the key that it had: a recovery may drop the rotation */
-	struct entry_bytes admit; /* len 0 if it was admitted, or has given up */
-	bool proof;		  /* that the server lies, or was restored */
+	struct raw *next; /* with the key that it is to have: a rotation was signed */
+	/*
+	 * With the keys that it had, newest last: a recovery may drop rotations, and a
+	 * server that was restored may not know them.
+	 */
+	struct raw *before[KEYS_MAX];
+	size_t n_before;
+	struct entry_bytes admit;	   /* len 0 if it was admitted, or has given up */
+	bool proof;			   /* that the server lies, or was restored */
 	struct node_id gone[MACHINES * 8]; /* those that it saw leave */
 	size_t n_gone;
 };
@@ -70,7 +76,7 @@ bool random_greet(struct random_log *s, struct machine *x, struct signal_reply *
 /* Fetches what it lacks. *ret: the server's head. */
 bool random_fetch(struct random_log *s, struct machine *x, struct wire_head *ret);
 
-/* The same; when the server does not know its key, once with the one before. */
+/* The same; while the server does not know its key, with each one before. */
 bool random_sync_with_server(struct random_log *s, struct machine *x);
 
 /* It shows the key that its log says it has. */
