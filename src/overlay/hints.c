@@ -25,10 +25,10 @@ static void hint_of(const struct peer *p, struct wire_candidates *ret)
 		candidates_add(&first, &live);
 	if (!addr_is_unset(&p->last_good))
 		candidates_add(&first, &p->last_good);
-	candidates_filter(&first, &p->g->around.own, subnet, ret);
-	candidates_filter(&p->from_peer, &p->g->around.own, subnet, ret);
-	candidates_filter(&p->from_server, &p->g->around.own, subnet, ret);
-	candidates_filter(&p->stored, &p->g->around.own, subnet, ret);
+	candidates_filter(&first, &p->g->around.home, subnet, ret);
+	candidates_filter(&p->from_peer, &p->g->around.home, subnet, ret);
+	candidates_filter(&p->from_server, &p->g->around.home, subnet, ret);
+	candidates_filter(&p->stored, &p->g->around.home, subnet, ret);
 }
 
 size_t overlay_hints_get(const struct overlay *o, struct peer_hint *out, size_t max)

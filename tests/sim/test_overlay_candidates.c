@@ -93,6 +93,41 @@ START_TEST(an_opened_from_before_our_last_candidates_does_not_count)
 }
 END_TEST
 
+/*
+ * A member says that it sees this node at the address of another member. This node may believe it,
+ * and goes on calling the other member there.
+ */
+/* [P4-41] */
+START_TEST(a_lie_about_our_address_keeps_us_from_no_peer)
+{
+	struct peer_message msg = { .type = PEER_OBSERVED };
+	struct wire_candidates own;
+	struct fleet m;
+	struct rogue r;
+	uint8_t buf[64];
+
+	rogue_connect(&r, &m);
+	sim_pass(m.w, 5 * NS_PER_S);
+	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[2]));
+	/* The port that it will have. */
+	msg.observed = addr_v4(IP(192, 0, 2, 12),
+			       quic_socket_local(m.node[2].o->peering.socket).port + 1);
+	ptrdiff_t n = peer_message_encode(&msg, buf, sizeof(buf));
+	ck_assert_int_eq(quic_stream_write(r.c, r.control, buf, (size_t)n, false), 0);
+	sim_pass(m.w, NS_PER_S);
+	overlay_candidates_get(m.node[0].o, &own);
+	ck_assert(candidates_have(&own, &msg.observed)); /* it is believed */
+
+	m.server_down = true; /* all that is known of node 2 is where it was */
+	fleet_restart(&m.node[2]);
+	ck_assert_uint_eq(quic_socket_local(m.node[2].o->peering.socket).port, msg.observed.port);
+	fleet_tell(&m.node[2], &m.node[0]);
+	sim_pass(m.w, 10 * NS_PER_S);
+	SIM_CHECK(m.w, fleet_linked(&m.node[0], &m.node[2]));
+	rogue_end(&r);
+}
+END_TEST
+
 /* The addresses 192.0.2.60 and up that something was sent to, a bit each. */
 static bool note_tried(void *ctx, struct host *from, const struct addr *src, const struct addr *dst,
 		       uint8_t *data, size_t *len)
@@ -140,4 +175,5 @@ END_TEST
 
 UNIT_MAIN("overlay/candidates", candidates_are_told_again_when_they_change,
 	  an_opened_from_before_our_last_candidates_does_not_count,
+	  a_lie_about_our_address_keeps_us_from_no_peer,
 	  one_of_the_connections_gets_the_control_stream)

@@ -44,7 +44,7 @@ static uint64_t delay(const struct peer *p)
 static void plan_filter(struct peer *p, const struct wire_candidates *in,
 			struct wire_candidates *plan)
 {
-	candidates_filter(in, &p->g->around.own, mlog_genesis(p->g->log)->subnet, plan);
+	candidates_filter(in, &p->g->around.home, mlog_genesis(p->g->log)->subnet, plan);
 }
 
 static void plan_add(struct peer *p, struct wire_candidates *plan)

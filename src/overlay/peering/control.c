@@ -67,7 +67,7 @@ static void on_candidates(struct link *l, const struct wire_candidates *c)
 
 	l->candidates_heard++;
 	p->from_peer = (struct wire_candidates){ 0 };
-	candidates_filter(c, &p->g->around.own, mlog_genesis(p->g->log)->subnet, &p->from_peer);
+	candidates_filter(c, &p->g->around.home, mlog_genesis(p->g->log)->subnet, &p->from_peer);
 	if (p->from_peer.n > 0)
 		p->stored.n = 0;
 	peer_reach_candidates(p);

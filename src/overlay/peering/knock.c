@@ -24,8 +24,8 @@ static void knocked(struct peer *p, const struct quic_conn *c)
 	if (path_remote(p->g, c, &one.item[0])) {
 		one.n = 1;
 		p->called_from = one.item[0];
-		candidates_filter(&one, &p->g->around.own, subnet, &good);
-		candidates_filter(&one, &p->g->around.own, subnet, &p->knock);
+		candidates_filter(&one, &p->g->around.home, subnet, &good);
+		candidates_filter(&one, &p->g->around.home, subnet, &p->knock);
 	}
 	occasion.by_relay = one.n == 0;
 	if (good.n == 1)

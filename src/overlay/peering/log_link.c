@@ -75,7 +75,7 @@ static void call_back(struct peer *p, const struct quic_conn *c, bool key_before
 
 	if (!path_remote(p->g, c, &from.item[0]))
 		return;
-	candidates_filter(&from, &p->g->around.own, subnet, &good);
+	candidates_filter(&from, &p->g->around.home, subnet, &good);
 	l = good.n == 1 ? place(p, key_before, now) : NULL;
 	if (!l)
 		return;

@@ -208,10 +208,10 @@ static void candidates_get(const struct reach *r, struct wire_candidates *ret)
 {
 	const struct surroundings *s = r->around;
 
-	candidates_filter(r->from_peer, &s->own, s->subnet, ret);
-	candidates_filter(r->from_server, &s->own, s->subnet, ret);
+	candidates_filter(r->from_peer, &s->home, s->subnet, ret);
+	candidates_filter(r->from_server, &s->home, s->subnet, ret);
 	if (!addr_is_unset(r->was_at) && candidate_ok(r->was_at, s->subnet) &&
-	    !candidates_have(&s->own, r->was_at))
+	    !candidates_have(&s->home, r->was_at))
 		candidates_add(ret, r->was_at);
 }
 

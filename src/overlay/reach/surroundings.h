@@ -20,9 +20,9 @@ struct surroundings {
 	struct prefix4 subnet; /* of the overlay */
 	uint16_t port;	       /* of our socket */
 	struct probe_way way;
-	uint64_t *last_label; /* of paths: the next one is one more */
-	struct wire_candidates own;
-	struct wire_candidates home; /* those of our interfaces */
+	uint64_t *last_label;	     /* of paths: the next one is one more */
+	struct wire_candidates own;  /* what is told, with addresses that others say we have */
+	struct wire_candidates home; /* those of our interfaces: this node is there for sure */
 	struct mapper *mapper;	     /* NULL: turned off */
 	struct addr observed;	     /* by the server */
 	bool at_home;		     /* which is an address of this machine */
