@@ -36,7 +36,7 @@ cli: $(B)/bin/mlsh $(B)/bin/mlshtund  ## the command line and the tunnel daemon
 signal: $(B)/bin/mlsh-signal  ## the signaling server
 
 # What is missing is said before minutes of building.
-demo:  ## a signal server and two nodes in namespaces, from setup to ping (root)
+demo:  ## a signal server and two nodes in namespaces, from setup to a web page (root)
 	@tools/demo check
 	+@$(MAKE) all
 	@tools/demo
